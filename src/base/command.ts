@@ -1,0 +1,125 @@
+import { execa } from 'execa';
+import PQueue from 'p-queue';
+
+/** How a command went. What a command could not tell is data here, never an exception and never an empty answer. */
+export type CommandResult =
+  | { kind: 'exited'; exitCode: number; stdout: string; stderr: string; ms: number }
+  /** not found, or not executable */
+  | { kind: 'missing'; reason: string; ms: number }
+  | { kind: 'timeout'; ms: number }
+  | { kind: 'killed'; signal: string; stderr: string; ms: number }
+  /** printed more than `maxBytes` */
+  | { kind: 'overflow'; ms: number }
+  /** the caller's signal aborted it */
+  | { kind: 'aborted'; ms: number };
+
+export interface CommandOptions {
+  /** Milliseconds; the command is then sent SIGTERM, and SIGKILL 2 s later. Default 30,000. */
+  timeoutMs?: number;
+  /** Written to standard input, which is otherwise empty. */
+  input?: string;
+  cwd?: string;
+  /** Added to the runner's environment; `undefined` removes a name. */
+  env?: Readonly<Record<string, string | undefined>>;
+  /** Bytes of standard output kept at most. Default 64 MiB. */
+  maxBytes?: number;
+  signal?: AbortSignal;
+}
+
+/** Runs one program with an argument vector. There is no shell anywhere behind this. */
+export type RunCommand = (
+  file: string,
+  args: readonly string[],
+  options?: CommandOptions,
+) => Promise<CommandResult>;
+
+/** One finished command, for the audit log and the console. Arguments are already free of secrets. */
+export interface CommandRecord {
+  at: number;
+  file: string;
+  args: readonly string[];
+  result: CommandResult;
+}
+
+export interface RunnerOptions {
+  /** The whole environment of every command. `LC_ALL=C.UTF-8` is added so that answers are not translated. */
+  env: Readonly<Record<string, string | undefined>>;
+  /** Commands alive at one time; further ones wait. Default 8. */
+  concurrency?: number;
+  /** Told of every command after it ended. */
+  onCommand?: (record: CommandRecord) => void;
+}
+
+/** A {@link RunCommand} over real processes. */
+export function createRunner({ env, concurrency = 8, onCommand }: RunnerOptions): RunCommand {
+  const queue = new PQueue({ concurrency });
+  return async (file, args, options = {}) => {
+    const result = await queue.add(async () => runOnce(file, args, options, env));
+    onCommand?.({ at: Date.now(), file, args, result });
+    return result;
+  };
+}
+
+async function runOnce(
+  file: string,
+  args: readonly string[],
+  options: CommandOptions,
+  baseEnv: RunnerOptions['env'],
+): Promise<CommandResult> {
+  const started = performance.now();
+  const env: Record<string, string> = { LC_ALL: 'C.UTF-8' };
+  for (const [name, value] of Object.entries({ ...baseEnv, ...options.env })) {
+    if (value !== undefined && name !== 'LC_ALL') env[name] = value;
+  }
+  const result = await execa(file, args, {
+    reject: false,
+    extendEnv: false,
+    env,
+    stdin: options.input === undefined ? 'ignore' : 'pipe',
+    ...(options.input === undefined ? {} : { input: options.input }),
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
+    timeout: options.timeoutMs ?? 30_000,
+    forceKillAfterDelay: 2_000,
+    maxBuffer: options.maxBytes ?? 64 * 1024 * 1024,
+    stripFinalNewline: false,
+  });
+  const ms = Math.round(performance.now() - started);
+  if (result.timedOut) return { kind: 'timeout', ms };
+  if (result.isCanceled) return { kind: 'aborted', ms };
+  if (result.isMaxBuffer) return { kind: 'overflow', ms };
+  if (result.signal !== undefined) {
+    return { kind: 'killed', signal: result.signal, stderr: result.stderr ?? '', ms };
+  }
+  if (result.exitCode === undefined) {
+    return { kind: 'missing', reason: result.code ?? 'could not be started', ms };
+  }
+  return {
+    kind: 'exited',
+    exitCode: result.exitCode,
+    stdout: result.stdout ?? '',
+    stderr: result.stderr ?? '',
+    ms,
+  };
+}
+
+/** What went wrong, as the end of a sentence: `exited with 1: sbatch: error: …`; empty when nothing did. */
+export function commandTrouble(result: CommandResult): string {
+  switch (result.kind) {
+    case 'exited': {
+      if (result.exitCode === 0) return '';
+      const said = result.stderr.trim() || result.stdout.trim();
+      return `exited with ${result.exitCode}${said === '' ? '' : `: ${said.slice(0, 2_000)}`}`;
+    }
+    case 'missing':
+      return `could not be started (${result.reason})`;
+    case 'timeout':
+      return `gave no answer within ${Math.round(result.ms / 1000)} s`;
+    case 'killed':
+      return `was ended by ${result.signal}`;
+    case 'overflow':
+      return 'printed far more than it should';
+    case 'aborted':
+      return 'was stopped';
+  }
+}

@@ -1,0 +1,134 @@
+/**
+ * What one task asks for, in plain data: the container to run, its arguments, its volumes and what to do with its
+ * outputs. Made from the published message by `readAnalysis`; nothing has been contacted yet.
+ */
+
+/** How to reach one Girder as one user: taken from a transform's `gc`. */
+export interface GirderAccess {
+  /** Without trailing slash: `http://girder:8080/api/v1`. */
+  apiUrl: string;
+  token: string;
+}
+
+/** How to report on a Girder job: header `jobInfoSpec`. */
+export interface GirderJobRef {
+  id: string;
+  url: string;
+  method: string;
+  headers: Record<string, string>;
+  /** Header `girder_client_session_kwargs`: `verify: false` turns certificate checks off for job updates. */
+  verifyTls: boolean;
+}
+
+/** A directory or file that the container sees. */
+export type VolumeRef =
+  /** The one default temporary volume of a task; all mentions mean the same directory. */
+  | { kind: 'default' }
+  /** A temporary volume; `identity` tells two of them apart within one document (`py/id`). */
+  | { kind: 'temporary'; identity: string; hostDir: string | null; mode: 'ro' | 'rw' }
+  | { kind: 'bind'; host: string; container: string; mode: 'ro' | 'rw' };
+
+/** One container argument. Equal `identity` means: the producer's same object, fetched once. */
+export type ContainerArgument =
+  | { kind: 'text'; text: string }
+  | {
+      kind: 'file';
+      identity: string;
+      access: GirderAccess;
+      fileId: string;
+      fileName: string | null;
+      volume: VolumeRef;
+      /** Readable path of the same file on this host, to be bound read-only instead of downloaded. */
+      directPath: string | null;
+    }
+  | {
+      kind: 'folder';
+      identity: string;
+      access: GirderAccess;
+      folderId: string;
+      folderName: string | null;
+      volume: VolumeRef;
+    }
+  | { kind: 'item'; identity: string; access: GirderAccess; itemId: string; volume: VolumeRef }
+  | { kind: 'volumePath'; filename: string; volume: VolumeRef }
+  | { kind: 'volume'; volume: VolumeRef }
+  | { kind: 'apiUrl'; access: GirderAccess }
+  | { kind: 'token'; access: GirderAccess };
+
+/** What is done with an output when the container has ended well. */
+export type OutputHook =
+  | {
+      kind: 'uploadToFolder';
+      access: GirderAccess;
+      folderId: string;
+      filename: string;
+      volume: VolumeRef;
+      mustExist: boolean;
+      deleteFile: boolean;
+      upload: UploadOptions;
+    }
+  | {
+      kind: 'uploadToItem';
+      access: GirderAccess;
+      itemId: string;
+      filename: string;
+      volume: VolumeRef;
+      deleteFile: boolean;
+      upload: UploadOptions;
+    }
+  | {
+      kind: 'jobArtifact';
+      access: GirderAccess;
+      jobId: string | null;
+      name: string | null;
+      filename: string;
+      volume: VolumeRef;
+      uploadOnException: boolean;
+    };
+
+/** `upload_kwargs` of a hook, verbatim. */
+export interface UploadOptions {
+  reference?: string;
+  filename?: string;
+  mimeType?: string;
+}
+
+export interface Analysis {
+  /** Container image as published: `example/small:v1`. */
+  image: string;
+  /** What `docker_run` asks for instead of the image's own; null: the image decides. */
+  entrypoint: readonly string[] | null;
+  args: readonly ContainerArgument[];
+  /** Volumes named outside the arguments. */
+  volumes: readonly VolumeRef[];
+  hooks: readonly OutputHook[];
+  /** Environment of the container, from docker's `environment` option. */
+  environment: Readonly<Record<string, string>>;
+  /** The message itself asks for a GPU (docker's `runtime` or `device_requests`). */
+  gpu: boolean;
+  /** Docker options that mean nothing to Apptainer, named for the log. */
+  ignoredOptions: readonly string[];
+  /** Title of the Girder job, where a hook carries it. */
+  title: string | null;
+}
+
+/**
+ * An analysis whose inputs are in place: what the batch job needs, and what collecting needs afterwards. Plain data,
+ * because it is journaled and survives a restart.
+ */
+export interface StagedAnalysis {
+  args: readonly string[];
+  /** Some argument is a Girder token: it must not be seen in a process list or by `scontrol show job`. */
+  argsHoldToken: boolean;
+  binds: readonly StagedBind[];
+  /** Directories that were made for this run alone; removed at its end. */
+  ownDirectories: readonly string[];
+  /** Where each temporary volume is, by `default` or its identity. */
+  volumes: Readonly<Record<string, { host: string; container: string }>>;
+}
+
+export interface StagedBind {
+  host: string;
+  container: string;
+  mode: 'ro' | 'rw';
+}
