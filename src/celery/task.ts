@@ -35,3 +35,11 @@ export type TaskResult =
   | { status: 'SUCCESS' }
   | { status: 'FAILURE'; message: string }
   | { status: 'REVOKED'; reason: 'revoked' | 'terminated' | 'expired' };
+
+/**
+ * Whether this can be a task id here. Celery allows any text and uses UUIDs; ours become file names and Slurm
+ * comments, so only 1 to 200 letters, digits, `.`, `_`, `:` and `-` are taken, and none that begins with a dot.
+ */
+export function isTaskId(value: unknown): value is string {
+  return typeof value === 'string' && /^(?!\.)[A-Za-z0-9._:-]{1,200}$/.test(value);
+}

@@ -24,7 +24,7 @@ export interface GirderJobRef {
 export type VolumeRef =
   /** The one default temporary volume of a task; all mentions mean the same directory. */
   | { kind: 'default' }
-  /** A temporary volume; `identity` tells two of them apart within one document (`py/id`). */
+  /** A temporary volume; `identity` tells two of them apart: `body:17`, or `hook0:5` for one that only a hook knows. */
   | { kind: 'temporary'; identity: string; hostDir: string | null; mode: 'ro' | 'rw' }
   | { kind: 'bind'; host: string; container: string; mode: 'ro' | 'rw' };
 
@@ -96,7 +96,7 @@ export interface UploadOptions {
 export interface Analysis {
   /** Container image as published: `example/small:v1`. */
   image: string;
-  /** What `docker_run` asks for instead of the image's own; null: the image decides. */
+  /** What `docker_run` asks for instead of the image's own; null: the image decides; empty: none, the arguments are it. */
   entrypoint: readonly string[] | null;
   args: readonly ContainerArgument[];
   /** Volumes named outside the arguments. */
@@ -110,6 +110,8 @@ export interface Analysis {
   ignoredOptions: readonly string[];
   /** Title of the Girder job, where a hook carries it. */
   title: string | null;
+  /** A sentence for the job's log if the publisher wanted further tasks after this one, which are not run; else null. */
+  unsupportedCanvas: string | null;
 }
 
 /**

@@ -1,5 +1,185 @@
+import type { StagedAnalysis } from '../girder/analysis.js';
+import type { Task } from '../celery/task.js';
+import type { JobState } from '../slurm/states.js';
+
 /** Where a run is. */
 export type Stage = 'accepted' | 'staging' | 'submitting' | 'queued' | 'running' | 'collecting' | 'finished';
 
 /** How a run finished. */
 export type Outcome = 'succeeded' | 'failed' | 'canceled';
+
+/** Who asked for a cancel. */
+export type CancelSource = 'girder' | 'operator' | 'celery';
+
+/** What was handed to sbatch, written down before sbatch is called, so that a crash leaves something to look up. */
+export interface Submission {
+  /** The run's key, which the Slurm job carries. */
+  key: string;
+  /** Where the batch job writes its output, and where our batch script writes its exit record. */
+  logFile: string;
+  exitRecord: string;
+  /** When sbatch was called, in milliseconds. */
+  at: number;
+}
+
+/** How a Slurm job ended, and who said so. */
+export interface JobEnd {
+  outcome: Outcome;
+  state: JobState;
+  exitCode: { code: number; signal: number } | null;
+  /** Slurm's reason, or why nobody knows; empty for none. */
+  reason: string;
+  /** `nobody` when a job has vanished without a trace. */
+  toldBy: 'squeue' | 'scontrol' | 'sacct' | 'record' | 'nobody';
+}
+
+/** The life of one task here. Plain data; changed only by {@link applyEvent}. */
+export interface Run {
+  readonly id: string;
+  readonly stage: Stage;
+  readonly stageSince: number;
+  readonly acceptedAt: number;
+  readonly finishedAt: number | null;
+  /** The task as it came. Once the run is finished its headers and body, and with them all tokens, are gone. */
+  readonly task: Task;
+  /** Why the task cannot be run at all; such a run only has to tell Girder so. */
+  readonly refusal: string | null;
+  readonly description: RunDescription;
+  readonly staged: StagedAnalysis | null;
+  readonly submission: Submission | null;
+  readonly jobId: string | null;
+  /** Slurm's own latest word and reason, for screens. */
+  readonly waitingReason: string | null;
+  /** Bytes of the log file that Girder has. */
+  readonly logOffset: number;
+  readonly progress: RunProgress | null;
+  readonly cancel: { readonly at: number; readonly by: CancelSource } | null;
+  readonly end: JobEnd | null;
+  /** Outputs that are uploaded already, by their key. */
+  readonly outputsDone: readonly string[];
+  readonly outcome: Outcome | null;
+  /** Why it failed or was canceled, for the slide's owner. */
+  readonly reason: string | null;
+}
+
+/** What people recognise a run by. */
+export interface RunDescription {
+  readonly image: string;
+  readonly cli: string;
+  readonly title: string | null;
+  readonly user: string | null;
+  readonly girderJobId: string | null;
+}
+
+export interface RunProgress {
+  readonly total: number | null;
+  readonly current: number | null;
+  readonly message: string | null;
+}
+
+/** Everything that happens to a run. `at` is milliseconds since the epoch. */
+export type RunEvent =
+  | { type: 'accepted'; at: number; task: Task; refusal: string | null }
+  | { type: 'described'; at: number; description: Partial<RunDescription> }
+  | { type: 'staging'; at: number }
+  | { type: 'staged'; at: number; staged: StagedAnalysis }
+  /** Intent: sbatch is about to be called. */
+  | { type: 'submitting'; at: number; submission: Submission }
+  | { type: 'submitted'; at: number; jobId: string }
+  /** The job waits, for the first time or again after a requeue. */
+  | { type: 'waiting'; at: number; reason: string | null }
+  | { type: 'started'; at: number }
+  | { type: 'progress'; at: number; progress: RunProgress }
+  | { type: 'log-sent'; at: number; offset: number }
+  | { type: 'job-ended'; at: number; end: JobEnd }
+  | { type: 'output-done'; at: number; key: string }
+  | { type: 'cancel-requested'; at: number; by: CancelSource }
+  /** The outcome is certain; Girder has still to be told. */
+  | { type: 'decided'; at: number; outcome: Outcome; reason: string | null }
+  /** Girder was told, or refused for good to listen. Nothing follows. */
+  | { type: 'finished'; at: number; told: boolean };
+
+/** Shown instead of words that are not known yet. */
+const nothingKnown: RunDescription = { image: '', cli: '', title: null, user: null, girderJobId: null };
+
+/** The run that an `accepted` event begins. */
+export function beginRun(event: Extract<RunEvent, { type: 'accepted' }>): Run {
+  return {
+    id: event.task.id,
+    stage: 'accepted',
+    stageSince: event.at,
+    acceptedAt: event.at,
+    finishedAt: null,
+    task: event.task,
+    refusal: event.refusal,
+    description: nothingKnown,
+    staged: null,
+    submission: null,
+    jobId: null,
+    waitingReason: null,
+    logOffset: 0,
+    progress: null,
+    cancel: null,
+    end: null,
+    outputsDone: [],
+    outcome: null,
+    reason: null,
+  };
+}
+
+/**
+ * A run after an event. Pure, and total: an event that makes no sense any more (a second cancel, anything after
+ * `finished`) gives the same run back.
+ */
+export function applyEvent(run: Run, event: RunEvent): Run {
+  if (run.stage === 'finished') return run;
+  switch (event.type) {
+    case 'accepted':
+      return run;
+    case 'described':
+      return { ...run, description: { ...run.description, ...event.description } };
+    case 'staging':
+      // what an earlier attempt had staged is not trusted any more
+      return inStage({ ...run, staged: null }, 'staging', event.at);
+    case 'staged':
+      return { ...run, staged: event.staged };
+    case 'submitting':
+      return inStage({ ...run, submission: event.submission }, 'submitting', event.at);
+    case 'submitted':
+      return inStage({ ...run, jobId: event.jobId }, 'queued', event.at);
+    case 'waiting':
+      if (run.stage === 'queued') {
+        return run.waitingReason === event.reason ? run : { ...run, waitingReason: event.reason };
+      }
+      return inStage({ ...run, waitingReason: event.reason }, 'queued', event.at);
+    case 'started':
+      return run.stage === 'running' ? run : inStage({ ...run, waitingReason: null }, 'running', event.at);
+    case 'progress':
+      return { ...run, progress: event.progress };
+    case 'log-sent':
+      return { ...run, logOffset: event.offset };
+    case 'job-ended':
+      return inStage({ ...run, end: event.end, waitingReason: null }, 'collecting', event.at);
+    case 'output-done':
+      return run.outputsDone.includes(event.key)
+        ? run
+        : { ...run, outputsDone: [...run.outputsDone, event.key] };
+    case 'cancel-requested':
+      return run.cancel === null && run.outcome === null
+        ? { ...run, cancel: { at: event.at, by: event.by } }
+        : run;
+    case 'decided':
+      return run.outcome === null ? { ...run, outcome: event.outcome, reason: event.reason } : run;
+    case 'finished':
+      return {
+        ...inStage(run, 'finished', event.at),
+        finishedAt: event.at,
+        staged: null,
+        task: { ...run.task, headers: {}, body: '' },
+      };
+  }
+}
+
+function inStage(run: Run, stage: Stage, at: number): Run {
+  return { ...run, stage, stageSince: at };
+}

@@ -1,0 +1,151 @@
+import { stat } from 'node:fs/promises';
+import { commandTrouble, type CommandResult, type RunCommand } from '../base/command.js';
+import { DsaSlurmError, systemCode } from '../base/errors.js';
+import { parseLabels, parseOciConfig, parseSifList, type OciConfig } from './sif.js';
+
+/** What an image file says of itself. */
+export interface ImageFacts {
+  labels: Readonly<Record<string, string>>;
+  workingDirectory: string | null;
+  workingDirectoryFrom: 'label' | 'oci' | null;
+  /** Empty where an OCI image has none: then the arguments are the command. */
+  entrypoint: readonly string[] | null;
+  entrypointFrom: 'label' | 'oci' | null;
+  /** The OCI image's own arguments, which count where a task gives neither entry point nor arguments. */
+  cmd: readonly string[];
+  needsGpu: boolean;
+}
+
+export interface Apptainer {
+  /** `{ name: 'apptainer', version: '1.3.4' }`; null if the command does not answer like a container runtime. */
+  version(): Promise<{ name: 'apptainer' | 'singularity'; version: string } | null>;
+  /**
+   * @param image name of the image, for errors
+   * @throws DsaSlurmError `image` if the file is missing or cannot be read
+   */
+  inspect(image: string, sifPath: string): Promise<ImageFacts>;
+}
+
+/** Images that are remembered; the one that was asked for longest ago goes first. */
+const remembered = 200;
+
+/** JSON objects of a SIF are a few kilobytes. */
+const largestConfig = 1024 * 1024;
+
+/** @param command the container runtime: `apptainer`, `singularity`, or a path */
+export function createApptainer({ run, command }: { run: RunCommand; command: string }): Apptainer {
+  const cache = new Map<string, Promise<ImageFacts>>();
+
+  async function readLabels(sifPath: string): Promise<Record<string, string> | CommandResult> {
+    const result = await run(command, ['inspect', '--json', '--labels', sifPath]);
+    if (result.kind !== 'exited' || result.exitCode !== 0) return result;
+    return parseLabels(result.stdout) ?? {};
+  }
+
+  async function readOciConfig(sifPath: string): Promise<OciConfig | null> {
+    const list = await run(command, ['sif', 'list', sifPath]);
+    if (list.kind !== 'exited' || list.exitCode !== 0) return null;
+    for (const object of parseSifList(list.stdout)) {
+      if (object.type !== 'JSON.Generic' || object.size > largestConfig) continue;
+      const dump = await run(command, ['sif', 'dump', String(object.id), sifPath], {
+        maxBytes: 2 * largestConfig,
+      });
+      const config = dump.kind === 'exited' && dump.exitCode === 0 ? parseOciConfig(dump.stdout) : null;
+      if (config !== null) return config;
+    }
+    return null;
+  }
+
+  async function read(image: string, sifPath: string): Promise<ImageFacts> {
+    const [labels, oci] = await Promise.all([readLabels(sifPath), readOciConfig(sifPath)]);
+    if (!isResult(labels)) return gatherFacts(labels, oci);
+    // Without labels an OCI config is still enough to run; without either nothing is.
+    if (oci !== null) return gatherFacts({}, oci);
+    throw new DsaSlurmError(
+      'image',
+      `The file of image ${image}, ${sifPath}, could not be inspected: ${command} ${commandTrouble(labels)}.`,
+      {
+        next:
+          labels.kind === 'missing'
+            ? 'Install Apptainer on this machine, or name its command in the profile.'
+            : `Try "${command} inspect ${sifPath}"; if the file is damaged, pull the image again.`,
+      },
+    );
+  }
+
+  return {
+    async version() {
+      const result = await run(command, ['--version'], { timeoutMs: 10_000 });
+      return result.kind === 'exited' && result.exitCode === 0 ? parseVersion(result.stdout) : null;
+    },
+    async inspect(image, sifPath) {
+      const key = await fileKey(image, sifPath);
+      const known = cache.get(key);
+      if (known !== undefined) {
+        cache.delete(key);
+        cache.set(key, known);
+        return known;
+      }
+      const facts = read(image, sifPath);
+      cache.set(key, facts);
+      const oldest = cache.keys().next();
+      if (cache.size > remembered && oldest.done !== true) cache.delete(oldest.value);
+      try {
+        return await facts;
+      } catch (error) {
+        cache.delete(key);
+        throw error;
+      }
+    },
+  };
+}
+
+function isResult(value: Record<string, string> | CommandResult): value is CommandResult {
+  return typeof (value as CommandResult).ms === 'number';
+}
+
+/** `apptainer version 1.3.4-1.el9`, `singularity-ce version 4.1.0`, `singularity version 3.8.7`. */
+function parseVersion(text: string): { name: 'apptainer' | 'singularity'; version: string } | null {
+  const match = /^(apptainer|singularity)\S* version (\S+)/m.exec(text);
+  if (match?.[1] === undefined || match[2] === undefined) return null;
+  return { name: match[1] === 'apptainer' ? 'apptainer' : 'singularity', version: match[2] };
+}
+
+/** Path, time and size: an image that was pulled again is another one. */
+async function fileKey(image: string, sifPath: string): Promise<string> {
+  try {
+    const { mtimeMs, size } = await stat(sifPath);
+    return JSON.stringify([sifPath, mtimeMs, size]);
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') {
+      throw new DsaSlurmError('image', `Image ${image} is not on this cluster: there is no ${sifPath}.`, {
+        next: `Add the image on Girder's admin page, or run "apptainer pull ${sifPath} docker://${image}".`,
+        cause: error,
+      });
+    }
+    throw new DsaSlurmError(
+      'image',
+      `The file of image ${image}, ${sifPath}, cannot be read (${systemCode(error) ?? 'unknown reason'}).`,
+      { next: 'Let the user of the worker read it.', cause: error },
+    );
+  }
+}
+
+/**
+ * Puts label and OCI config together. Images made for the Python plugin carry the label `entry_path`: their working
+ * directory, in which `./docker-entrypoint.sh` is the entry point.
+ */
+function gatherFacts(labels: Readonly<Record<string, string>>, oci: OciConfig | null): ImageFacts {
+  const entryPath = labels['entry_path']?.trim() ?? '';
+  const fromLabel = entryPath !== '';
+  const from = fromLabel ? 'label' : oci === null ? null : 'oci';
+  return {
+    labels,
+    workingDirectory: fromLabel ? entryPath : (oci?.workingDirectory ?? null),
+    workingDirectoryFrom: from,
+    entrypoint: fromLabel ? ['./docker-entrypoint.sh'] : (oci?.entrypoint ?? null),
+    entrypointFrom: from,
+    cmd: oci?.cmd ?? [],
+    needsGpu: (labels['com.nvidia.volumes.needed'] ?? '').trim() !== '',
+  };
+}

@@ -1,0 +1,148 @@
+import { DsaSlurmError } from './errors.js';
+
+/** What {@link parsePythonJson} can give. A `bigint` is an integer beyond the safe range of numbers. */
+export type PythonJson =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | PythonJson[]
+  | { [key: string]: PythonJson };
+
+/** Python's own parser gives up at about 1,000 levels; real messages have fewer than 20. */
+const deepest = 500;
+/** Python 3.11 and newer refuse to read longer integers. */
+const longestInteger = 4_300;
+
+const quote = 0x22;
+const backslash = 0x5c;
+
+/**
+ * Parses JSON as Python's `json` writes it: standard JSON and the literals `NaN`, `Infinity` and `-Infinity`.
+ *
+ * - Integers from 2^53 on come as `bigint`, so that no digit of them changes; `JSON.stringify` refuses those.
+ * - `__proto__` is an ordinary own property, as in `JSON.parse`; no prototype is touched.
+ * - Of a key that comes twice the last value stays, as in Python.
+ *
+ * @throws DsaSlurmError `message` with the offset in UTF-16 units; it never quotes the text, which may hold tokens.
+ */
+export function parsePythonJson(text: string): PythonJson {
+  const numberToken = /-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/y;
+  let at = 0;
+
+  const fail = (expected: string, offset = at): never => {
+    const where = offset >= text.length ? 'where the text ends' : `at offset ${offset}`;
+    throw new DsaSlurmError('message', `This is not JSON: ${expected} is expected ${where}.`);
+  };
+
+  const skipSpace = () => {
+    for (;;) {
+      const code = text.charCodeAt(at);
+      if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return;
+      at += 1;
+    }
+  };
+
+  const literal = <T extends PythonJson>(word: string, value: T): T => {
+    if (!text.startsWith(word, at)) fail('a value');
+    at += word.length;
+    return value;
+  };
+
+  const string = (): string => {
+    const start = at;
+    if (text.charCodeAt(at) !== quote) fail('a string');
+    for (at += 1; text.charCodeAt(at) !== quote; at += 1) {
+      const code = text.charCodeAt(at);
+      // What follows a backslash is for JSON.parse to judge. Behind the end the code is NaN.
+      if (code === backslash) at += 1;
+      else if (!(code >= 0x20)) fail('the rest of a string');
+    }
+    at += 1;
+    try {
+      return JSON.parse(text.slice(start, at)) as string;
+    } catch {
+      return fail('a string with legal escapes', start);
+    }
+  };
+
+  const number = (): number | bigint => {
+    numberToken.lastIndex = at;
+    const [token, fraction, exponent] = numberToken.exec(text) ?? fail('a value');
+    const value = Number(token);
+    const isUnsafe = fraction === undefined && exponent === undefined && !Number.isSafeInteger(value);
+    if (isUnsafe && token.length > longestInteger) fail(`an integer of at most ${longestInteger} digits`);
+    at += token.length;
+    return isUnsafe ? BigInt(token) : value;
+  };
+
+  /** Whether a further element follows; steps over the comma or the closing bracket. */
+  const another = (end: string): boolean => {
+    skipSpace();
+    const character = text[at];
+    if (character !== ',' && character !== end) fail(`"," or "${end}"`);
+    at += 1;
+    return character === ',';
+  };
+
+  /** Steps over the opening bracket, and over the closing one if nothing is between them. */
+  const isEmpty = (end: string): boolean => {
+    at += 1;
+    skipSpace();
+    if (text[at] !== end) return false;
+    at += 1;
+    return true;
+  };
+
+  const array = (depth: number): PythonJson[] => {
+    const items: PythonJson[] = [];
+    if (isEmpty(']')) return items;
+    do items.push(value(depth));
+    while (another(']'));
+    return items;
+  };
+
+  const object = (depth: number): { [key: string]: PythonJson } => {
+    const entries: [string, PythonJson][] = [];
+    if (isEmpty('}')) return {};
+    do {
+      skipSpace();
+      const key = string();
+      skipSpace();
+      if (text[at] !== ':') fail('":"');
+      at += 1;
+      entries.push([key, value(depth)]);
+    } while (another('}'));
+    return Object.fromEntries(entries);
+  };
+
+  const value = (depth: number): PythonJson => {
+    skipSpace();
+    switch (text[at]) {
+      case '"':
+        return string();
+      case '{':
+        return depth >= deepest ? fail(`a nesting of at most ${deepest} levels`) : object(depth + 1);
+      case '[':
+        return depth >= deepest ? fail(`a nesting of at most ${deepest} levels`) : array(depth + 1);
+      case 't':
+        return literal('true', true);
+      case 'f':
+        return literal('false', false);
+      case 'n':
+        return literal('null', null);
+      case 'N':
+        return literal('NaN', Number.NaN);
+      case 'I':
+        return literal('Infinity', Number.POSITIVE_INFINITY);
+      default:
+        return text.startsWith('-I', at) ? literal('-Infinity', Number.NEGATIVE_INFINITY) : number();
+    }
+  };
+
+  const result = value(0);
+  skipSpace();
+  if (at < text.length) fail('nothing more');
+  return result;
+}

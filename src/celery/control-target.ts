@@ -1,0 +1,23 @@
+/** A running task as Celery's remote control and Girder's status page show it. */
+export interface ControlTask {
+  id: string;
+  name: string;
+  queue: string;
+  redelivered: boolean;
+  /** Milliseconds; null while it waits. */
+  startedAt: number | null;
+}
+
+/** What remote control (pidbox) may ask of the worker. Every answer must be at hand: callers wait one second. */
+export interface ControlTarget {
+  /** A caller wants these tasks not to run, or to stop. Called again for the same id without harm. */
+  revoke(ids: readonly string[], terminate: boolean): void;
+  active(): ControlTask[];
+  reserved(): ControlTask[];
+  revoked(): string[];
+  /** Tasks accepted since the start, by name. */
+  totals(): Record<string, number>;
+  /** The in-flight limit. */
+  concurrency(): number;
+  registered(): string[];
+}

@@ -1,0 +1,43 @@
+import type { Task, TaskResult } from './task.js';
+
+/** A result on its way to the caller's own queue, through the default exchange. */
+export interface ResultMessage {
+  queue: string;
+  correlationId: string;
+  content: Buffer;
+}
+
+/**
+ * The result of a task as Celery's `rpc://` back end publishes it (contract, section h); null if nobody wants it.
+ * The caller builds a Python exception from `exc_module` and `exc_type`, so only names that every Celery has are used.
+ */
+export function resultMessage(task: Task, result: TaskResult): ResultMessage | null {
+  if (task.ignoreResult || task.replyTo === null) return null;
+  const body = {
+    task_id: task.id,
+    status: result.status,
+    result: resultValue(result),
+    traceback: null,
+    children: [],
+  };
+  return {
+    queue: task.replyTo,
+    correlationId: task.correlationId ?? task.id,
+    content: Buffer.from(JSON.stringify(body)),
+  };
+}
+
+function resultValue(result: TaskResult) {
+  switch (result.status) {
+    case 'SUCCESS':
+      return null;
+    case 'FAILURE':
+      return pythonError('builtins', 'RuntimeError', result.message);
+    case 'REVOKED':
+      return pythonError('celery.exceptions', 'TaskRevokedError', result.reason);
+  }
+}
+
+function pythonError(module: string, type: string, message: string) {
+  return { exc_type: type, exc_message: [message], exc_module: module };
+}

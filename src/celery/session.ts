@@ -1,0 +1,114 @@
+import type { ChannelModel } from 'amqplib';
+import type { Clock } from '../base/clock.js';
+import type { Log } from '../base/log.js';
+import { openControl, type ControlOptions } from './control-channel.js';
+import { openIntake, type Intake, type IntakeOptions } from './intake.js';
+import type { Outbox } from './outbox.js';
+import type { ResultMessage } from './results.js';
+
+/** One connection, from the first declaration to its end. */
+export interface Session {
+  intake: Intake;
+  /** Resolves, with the reason, once this connection is of no more use. */
+  ended: Promise<Error>;
+  /** Closes the connection; waits two seconds at most for the broker's word. */
+  close(): Promise<void>;
+}
+
+export interface SessionOptions {
+  intake: IntakeOptions;
+  control: Omit<ControlOptions, 'signal'>;
+  results: Outbox<ResultMessage>;
+  clock: Clock;
+  log: Log;
+  /** RabbitMQ stops reading from a connection that publishes while memory or disk run low; null when it is over. */
+  onBlocked(reason: string | null): void;
+}
+
+/** Declarations take milliseconds; a broker that is silent for this long is not well. */
+const openingMs = 30_000;
+const closingMs = 2_000;
+/** AMQP reply code. */
+const internalError = 541;
+
+/** Sets everything up on a fresh connection: remote control, then results, then the flow of tasks. */
+export async function openSession(connection: ChannelModel, options: SessionOptions): Promise<Session> {
+  const { clock, log, results } = options;
+  const { mailbox } = options.control;
+  const over = new AbortController();
+  const { promise: ended, resolve } = Promise.withResolvers<Error>();
+  const end = (reason: Error) => {
+    resolve(reason);
+    over.abort();
+    results.connect(null);
+  };
+  connection.on('error', (error: Error) => {
+    // RabbitMQ's policy against transient queues ends the whole connection, so the next one begins without.
+    if ((error as { code?: unknown }).code === internalError) mailbox.kind = 'exclusive';
+    end(error);
+  });
+  connection.on('close', (error?: Error) => end(error ?? new Error('The connection was closed')));
+  connection.on('handler-error', (error: Error) => log.error({ err: error }, 'defect in a broker listener'));
+
+  const close = async () => {
+    end(new Error('The connection was closed by us'));
+    const closed = connection.close().catch(() => {
+      // it was closed already
+    });
+    await Promise.race([closed, clock.sleep(closingMs)]);
+  };
+
+  const open = async (): Promise<Intake> => {
+    // First, because a broker that refuses the mailbox may end the connection over it.
+    await openControl(connection, { ...options.control, signal: over.signal });
+    const publish = await openResults(connection, end);
+    const intake = await openIntake(connection, options.intake);
+    results.connect(publish);
+    connection.on('blocked', (reason: string) => {
+      results.connect(null);
+      options.onBlocked(reason);
+    });
+    connection.on('unblocked', () => {
+      results.connect(publish);
+      options.onBlocked(null);
+    });
+    return intake;
+  };
+
+  const opened = new AbortController();
+  const limitOpening = async () => {
+    await clock.sleep(openingMs, opened.signal);
+    if (!opened.signal.aborted) end(new Error(`RabbitMQ did not answer within ${openingMs / 1_000} s`));
+  };
+  try {
+    void limitOpening();
+    const lost = ended.then((reason) => {
+      throw reason;
+    });
+    const intake = await Promise.race([open(), lost]);
+    void intake.ended.then(end);
+    return { intake, ended, close };
+  } catch (error) {
+    await close();
+    throw error;
+  } finally {
+    opened.abort();
+  }
+}
+
+/** The way for results: never declares anything, and a caller who is gone is nobody's trouble (contract, section h). */
+async function openResults(connection: ChannelModel, end: (error: Error) => void) {
+  const channel = await connection.createChannel();
+  channel.on('error', end);
+  channel.on('close', () => end(new Error('The channel for results was closed')));
+  return ({ queue, correlationId, content }: ResultMessage) => {
+    channel.publish('', queue, content, {
+      contentType: 'application/json',
+      contentEncoding: 'utf-8',
+      correlationId,
+      deliveryMode: 1,
+      priority: 0,
+      headers: {},
+    });
+  };
+}

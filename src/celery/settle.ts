@@ -1,0 +1,59 @@
+import type { Clock } from '../base/clock.js';
+import { coerceError } from '../base/errors.js';
+import type { Log } from '../base/log.js';
+import { backoffDelay } from './backoff.js';
+import { MessageRefused, readTask, type Delivery, type Refusal } from './message.js';
+import type { Task } from './task.js';
+
+/** What is to become of a delivery: off the queue as done, off the queue as refused, or back into the queue. */
+export type Verdict = 'ack' | 'reject' | 'requeue';
+
+export interface SettlerOptions {
+  onTask: (task: Task) => Promise<void>;
+  onRefused: (refusal: Refusal) => Promise<void>;
+  clock: Clock;
+  log: Log;
+}
+
+/**
+ * The one place that decides about deliveries. Resolves when the delivery may be settled; never rejects.
+ *
+ * A task that could not be taken over (a full disk, say) is held for a while before it goes back, longer with each
+ * failure in a row. Held deliveries count against the prefetch limit, so the queue as a whole slows down as well. An
+ * abort of `signal` ends the holding.
+ */
+export function createSettler({ onTask, onRefused, clock, log }: SettlerOptions) {
+  let failures = 0;
+  return async (delivery: Delivery, queue: string, signal: AbortSignal): Promise<Verdict> => {
+    try {
+      const verdict = await takeOver(delivery, queue, { onTask, onRefused, log });
+      failures = 0;
+      return verdict;
+    } catch (error) {
+      const holdMs = backoffDelay(failures, { first: 1_000, longest: 30_000 });
+      failures += 1;
+      log.error({ err: coerceError(error), queue, holdMs }, 'message not taken over, goes back to the queue');
+      await clock.sleep(holdMs, signal);
+      return 'requeue';
+    }
+  };
+}
+
+async function takeOver(
+  delivery: Delivery,
+  queue: string,
+  { onTask, onRefused, log }: Pick<SettlerOptions, 'onTask' | 'onRefused' | 'log'>,
+): Promise<Verdict> {
+  let task: Task;
+  try {
+    task = readTask(delivery, queue);
+  } catch (error) {
+    if (!(error instanceof MessageRefused)) throw error;
+    const { id, name, reason } = error.refusal;
+    log.warn({ queue, id, name, reason }, 'message refused');
+    await onRefused(error.refusal);
+    return 'reject';
+  }
+  await onTask(task);
+  return 'ack';
+}

@@ -1,0 +1,30 @@
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { addExamples, type CliContext } from './context.js';
+import { addSettingsFlags, settingsFor } from './settings-flags.js';
+
+export function define(command: Command, context: CliContext): void {
+  addSettingsFlags(command);
+  addExamples(command, [
+    ['dsa-slurm console', 'with the settings of the profile and the environment'],
+    ['dsa-slurm --profile lab console', 'with the profile "lab"'],
+    ['dsa-slurm console --set slurm.pollSeconds=5', 'ask Slurm more often'],
+  ]);
+  command.action(async () => {
+    const { requireTerminal, runConsole } = await import('../console/index.js');
+    requireTerminal(context.stdin, context.stdout);
+    const { profile, settings } = await settingsFor(command, context);
+    const { createLog } = await import('../base/log.js');
+    // the screen is the console's: nothing else may write to it
+    const destination = settings.log.file ?? join(settings.dirs.state, 'console.log');
+    const log = createLog({ level: settings.log.level, destination });
+    const { createWorker } = await import('../worker/worker.js');
+    const worker = await createWorker({ profile, settings, env: context.env, log });
+    try {
+      await worker.start();
+      await runConsole({ handle: worker.handle, env: context.env, signal: worker.failed });
+    } finally {
+      await worker.stop();
+    }
+  });
+}

@@ -1,0 +1,59 @@
+// The door behind bin/dsa-slurm. It is loaded by whatever Node there is: no import and no syntax here may be newer
+// than Node 14, so that an old Node can say that it is too old.
+import { readFileSync } from 'node:fs';
+import * as nodeModule from 'node:module';
+import { homedir } from 'node:os';
+import { topHelp } from './commands.js';
+import { nodeFits } from './node-version.js';
+
+const packageJson = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+  engines: { node: string };
+};
+const argv = process.argv.slice(2);
+
+if (!nodeFits(process.versions.node, packageJson.engines.node)) {
+  const needed = packageJson.engines.node;
+  process.stderr.write(`dsa-slurm: Node ${process.versions.node} does not fit; install Node ${needed}.\n`);
+  process.exitCode = 2;
+} else if (argv.length === 1 && ['-h', '--help', 'help'].includes(String(argv[0]))) {
+  // the parser alone would take as long to load as Node itself
+  process.stdout.write(topHelp());
+} else if (argv.length === 1 && ['-V', '--version'].includes(String(argv[0]))) {
+  process.stdout.write(`${packageJson.version}\n`);
+} else {
+  start().catch(fail);
+  process.once('uncaughtException', (thrown) => void fail(thrown));
+}
+
+async function start(): Promise<void> {
+  // In the user's own cache, not in the shared /tmp of a login node where others could put code into it. Where it cannot
+  // be written (a read-only home) Node goes on without.
+  nodeModule.enableCompileCache((process.env['XDG_CACHE_HOME'] || `${homedir()}/.cache`) + '/dsa-slurm/node');
+  process.stdout.on('error', ignoreClosedPipe);
+  const { runProgram } = await import('./program.js');
+  process.exitCode = await runProgram(argv, {
+    env: process.env,
+    stdin: process.stdin,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    version: packageJson.version,
+    exitCode: 0,
+  });
+}
+
+/** `dsa-slurm config show | head -1` is no error. */
+function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+}
+
+/** What no command caught: a defect, and the state is unknown, so the process ends. */
+async function fail(thrown: unknown): Promise<void> {
+  try {
+    const { renderError } = await import('./render-error.js');
+    process.stderr.write(renderError(thrown, { json: false, debug: argv.includes('--debug') }).stderr);
+  } finally {
+    process.exit(1);
+  }
+}

@@ -1,0 +1,64 @@
+import { coerceError, DsaSlurmError } from '../base/errors.js';
+import { ConfigError, type ConfigProblem } from '../config/problems.js';
+
+export interface RenderOptions {
+  json: boolean;
+  /** Adds where the error came from. */
+  debug: boolean;
+}
+
+/** What is printed for an error: as JSON to standard output, or as text to standard error. */
+export function renderError(
+  thrown: unknown,
+  { json, debug }: RenderOptions,
+): { stdout: string; stderr: string } {
+  const trace = debug ? `${stacks(thrown)}\n` : '';
+  if (json) return { stdout: `${JSON.stringify({ error: describe(thrown) })}\n`, stderr: printable(trace) };
+  return { stdout: '', stderr: printable(`${errorText(thrown)}\n${trace}`) };
+}
+
+function describe(thrown: unknown): {
+  code: string;
+  message: string;
+  next: string | null;
+  problems?: unknown;
+} {
+  if (!(thrown instanceof DsaSlurmError)) {
+    return { code: 'internal', message: coerceError(thrown).message, next: debugHint };
+  }
+  return {
+    code: thrown.code,
+    message: thrown.message,
+    next: thrown.next ?? null,
+    ...(thrown instanceof ConfigError ? { problems: thrown.problems } : {}),
+  };
+}
+
+const debugHint = 'This is a defect of dsa-slurm. Run the same with --debug to see where it happened.';
+
+function errorText(thrown: unknown): string {
+  if (thrown instanceof ConfigError) return problemList(thrown.problems);
+  if (thrown instanceof DsaSlurmError) {
+    return `dsa-slurm: ${thrown.message}${thrown.next === undefined ? '' : `\n  ${thrown.next}`}`;
+  }
+  return `dsa-slurm: internal error: ${coerceError(thrown).message}\n  ${debugHint}`;
+}
+
+function problemList(problems: readonly ConfigProblem[]): string {
+  const count = problems.length === 1 ? 'one problem' : `${problems.length} problems`;
+  const items = problems.map(
+    ({ message, source, fix }) => `\n  ${message}\n    in:  ${source}\n    fix: ${fix}`,
+  );
+  return `dsa-slurm: ${count} with the configuration.\n${items.join('\n')}`;
+}
+
+function stacks(thrown: unknown): string {
+  const error = coerceError(thrown);
+  const own = error.stack ?? error.message;
+  return error.cause === undefined ? own : `${own}\nbecause of ${stacks(error.cause)}`;
+}
+
+/** Error texts can quote what others wrote; none of it may steer the terminal. */
+function printable(text: string): string {
+  return text.replaceAll(/[^\P{Cc}\n\t]/gu, '\uFFFD');
+}

@@ -1,0 +1,48 @@
+import { InvalidArgumentError, type Command } from 'commander';
+import { addExamples, type CliContext } from './context.js';
+
+interface SandboxFlags {
+  dir?: string;
+  keep: boolean;
+  count: number;
+  /** `--no-console` makes it false. */
+  console: boolean;
+  json: boolean;
+}
+
+export function define(command: Command, context: CliContext): void {
+  command
+    .option('--dir <path>', 'where to put everything (default: a new temporary directory)')
+    .option('--keep', 'leave the directory there afterwards', false)
+    .option('--count <n>', 'demo analyses to publish', count, 12)
+    .option('--no-console', 'print progress, also in a terminal')
+    .option('--json', 'print the result as JSON', false);
+  addExamples(command, [
+    ['dsa-slurm sandbox', 'start a practice site, run a batch of analyses, watch them'],
+    ['dsa-slurm sandbox --no-console --json', 'the same for a script'],
+    ['dsa-slurm sandbox --count 40 --keep --dir /tmp/practice', 'more of them, and keep what they leave'],
+  ]);
+  command.action(async () => {
+    const { dir, keep, count, console, json } = command.opts<SandboxFlags>();
+    const { env, stdout, stderr, stdin } = context;
+    const { runSandbox } = await import('../sandbox/index.js');
+    context.exitCode = await runSandbox({
+      ...(dir === undefined ? {} : { dir }),
+      keep,
+      count,
+      console: console && !json && stdin.isTTY === true && stdout.isTTY === true,
+      json,
+      env,
+      stdout,
+      stderr,
+    });
+  });
+}
+
+function count(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 10_000) {
+    throw new InvalidArgumentError('It must be a whole number from 1 to 10000.');
+  }
+  return value;
+}

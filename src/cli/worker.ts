@@ -1,0 +1,22 @@
+import type { Command } from 'commander';
+import { addExamples, type CliContext } from './context.js';
+import { addSettingsFlags, settingsFor } from './settings-flags.js';
+
+export function define(command: Command, context: CliContext): void {
+  addSettingsFlags(command);
+  addExamples(command, [
+    ['dsa-slurm worker', 'with the settings of the profile and the environment'],
+    ['LOGS=/shared/logs SIF_IMAGE_PATH=/shared/images dsa-slurm worker', 'as the old run.sh started it'],
+    [
+      'dsa-slurm --profile lab worker --queue celery --queue gpu --set slurm.partition=batch',
+      'with some settings of its own',
+    ],
+  ]);
+  command.action(async () => {
+    const { profile, settings } = await settingsFor(command, context);
+    const { createLog } = await import('../base/log.js');
+    const log = createLog({ level: settings.log.level, destination: settings.log.file ?? 2 });
+    const { runWorkerService } = await import('../worker/service.js');
+    context.exitCode = await runWorkerService({ profile, settings, env: context.env, log });
+  });
+}

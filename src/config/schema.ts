@@ -1,0 +1,322 @@
+import { hostname } from 'node:os';
+import * as z from 'zod';
+import { stateDirectory, temporaryDirectory, type DefaultContext } from './places.js';
+import * as type from './types.js';
+
+/** What is known of a setting besides its type. */
+export interface SettingInfo {
+  description: string;
+  /** A value as one would write it on a command line. */
+  example: string;
+  /** The value when nobody sets it … */
+  default?: z.$output;
+  /** … or how it is found, and what the documentation says of that. */
+  derived?: { text: string; from: (context: DefaultContext) => string };
+  /** Environment names of the Python worker's run.sh and of Celery, in order; our own name comes before them. */
+  legacyEnv?: readonly string[];
+  /** Holds a password: shown masked. */
+  secret?: true;
+  /** A path: relative ones from flags and environment are resolved against the current directory. */
+  path?: true;
+}
+
+/** {@link SettingInfo} by setting: what `z.toJSONSchema` takes its descriptions and defaults from. */
+export const settingInfo = z.registry<SettingInfo>();
+
+/**
+ * `--slurm_*` options that a Girder user may set: what a job needs, and where and on whose account it runs, as the
+ * Python worker's users know them. Slurm's own limits on partition, account and QOS stay in force. Everything else is
+ * out, above all what reads or writes files (`output`, `chdir`, `export`), says who runs (`uid`), or replaces the
+ * batch script (`wrap`).
+ */
+const defaultUserOptions = [
+  'time',
+  'mem',
+  'mem-per-cpu',
+  'cpus-per-task',
+  'ntasks',
+  'nodes',
+  'gres',
+  'gpus',
+  'partition',
+  'constraint',
+  'qos',
+  'account',
+];
+
+/**
+ * Options of sbatch that no allow-list can let through: dsa-slurm sets them itself, or they would let a Girder user
+ * touch files or act as the worker.
+ */
+export const reservedOptions: readonly string[] = [
+  'array',
+  'chdir',
+  'comment',
+  'error',
+  'export',
+  'export-file',
+  'get-user-env',
+  'gid',
+  'input',
+  'job-name',
+  'open-mode',
+  'output',
+  'parsable',
+  'uid',
+  'wait',
+  'wrap',
+];
+
+const userOption = () =>
+  z
+    .string('must hold texts')
+    .regex(
+      /^[a-z][a-z-]*[a-z]$/,
+      'must hold long option names of sbatch without dashes before them, such as "mem"',
+    )
+    .refine((name) => !reservedOptions.includes(name), 'holds an option that Girder users can never set');
+
+const siteDefault = (description: string, example: string) => ({
+  description: `${description} Not set: Slurm or the submit script decides.`,
+  example,
+  default: null,
+});
+
+/**
+ * Every setting, once. Types, environment names, `dsa-slurm config`, docs/configuration.md and
+ * docs/config.schema.json are made from this.
+ */
+export const settingsSchema = z.strictObject({
+  broker: z.strictObject({
+    url: type.brokerUrl().register(settingInfo, {
+      description: 'The RabbitMQ that Girder publishes to.',
+      example: 'amqp://user:password@rabbitmq/',
+      default: 'amqp://guest:guest@localhost/',
+      legacyEnv: ['GIRDER_WORKER_BROKER', 'CELERY_BROKER_URL'],
+      secret: true,
+    }),
+    backend: type.resultBackend().register(settingInfo, {
+      description: 'Celery result backend. Only `rpc://` is supported: results go back through the broker.',
+      example: 'rpc://',
+      default: 'rpc://',
+      legacyEnv: ['GIRDER_WORKER_BACKEND', 'CELERY_RESULT_BACKEND'],
+      secret: true,
+    }),
+    queues: type
+      .listOf(
+        type
+          .text()
+          .refine(
+            (queue) => queue !== 'local',
+            'must not hold "local": that queue is for Girder’s own worker',
+          ),
+      )
+      .min(1, 'must name at least one queue')
+      .register(settingInfo, {
+        description: 'Queues to take tasks from. `local` is refused: it is for Girder’s own worker.',
+        example: 'celery',
+        default: ['celery'],
+      }),
+  }),
+  dirs: z.strictObject({
+    tmp: type.path().register(settingInfo, {
+      description: 'Where inputs and temporary volumes are put. Must be shared with the compute nodes.',
+      example: '/shared/tmp',
+      derived: { text: 'the system’s temporary directory', from: temporaryDirectory },
+      legacyEnv: ['TMP'],
+      path: true,
+    }),
+    logs: type
+      .path()
+      .nullable()
+      .register(settingInfo, {
+        description: 'Where Slurm writes the logs of jobs. Must be shared with the compute nodes.',
+        example: '/shared/logs',
+        default: null,
+        legacyEnv: ['LOGS', 'GIRDER_WORKER_SINGULARITY_LOGS_DIR'],
+        path: true,
+      }),
+    images: type
+      .path()
+      .nullable()
+      .register(settingInfo, {
+        description: 'Where the SIF files of images are. Must be shared with the compute nodes.',
+        example: '/shared/images',
+        default: null,
+        legacyEnv: ['SIF_IMAGE_PATH'],
+        path: true,
+      }),
+    state: type.path().register(settingInfo, {
+      description: 'Where the worker keeps its journal. Not shared: one worker owns it.',
+      example: '/var/lib/dsa-slurm',
+      derived: {
+        text: '`$XDG_STATE_HOME/dsa-slurm/<profile>` or `~/.local/state/dsa-slurm/<profile>`',
+        from: stateDirectory,
+      },
+      path: true,
+    }),
+  }),
+  slurm: z.strictObject({
+    submitScript: type
+      .path()
+      .nullable()
+      .register(settingInfo, {
+        description: 'The batch script. Not set: `templates/singularity.slurm` of this package.',
+        example: '/shared/singularity.slurm',
+        default: null,
+        legacyEnv: ['GIRDER_WORKER_SLURM_SUBMIT_SCRIPT'],
+        path: true,
+      }),
+    mountPrefix: type
+      .path()
+      .nullable()
+      .register(settingInfo, {
+        description: 'Put before paths in Girder’s assetstore, where the compute nodes mount it elsewhere.',
+        example: '/mnt/girder',
+        default: null,
+        legacyEnv: ['GIRDER_WORKER_SLURM_MOUNT_PREFIX'],
+        path: true,
+      }),
+    partition: type
+      .text()
+      .nullable()
+      .register(settingInfo, {
+        ...siteDefault('Partition of jobs.', 'batch'),
+        legacyEnv: ['GIRDER_WORKER_SLURM_PARTITION'],
+      }),
+    account: type
+      .text()
+      .nullable()
+      .register(settingInfo, siteDefault('Account that jobs are charged to.', 'pathology')),
+    qos: type.text().nullable().register(settingInfo, siteDefault('Quality of service of jobs.', 'normal')),
+    time: type.text().nullable().register(settingInfo, siteDefault('Time limit of jobs.', '04:00:00')),
+    mem: type.text().nullable().register(settingInfo, siteDefault('Memory per node.', '16G')),
+    cpus: type.wholeNumber(1, 65_536).nullable().register(settingInfo, siteDefault('CPUs per task.', '4')),
+    gres: type
+      .text()
+      .nullable()
+      .register(settingInfo, siteDefault('Generic resources of every job.', 'scratch:10G')),
+    constraint: type
+      .text()
+      .nullable()
+      .register(settingInfo, siteDefault('Node features that jobs need.', 'avx2')),
+    gpuPartition: type.text().nullable().register(settingInfo, {
+      description: 'Partition of jobs whose image needs a GPU. Not set: the same as for other jobs.',
+      example: 'gpu',
+      default: null,
+    }),
+    gpuGres: type.text().register(settingInfo, {
+      description: 'Generic resources of jobs whose image needs a GPU.',
+      example: 'gpu:a100:1',
+      default: 'gpu:1',
+    }),
+    userOptions: type.listOf(userOption()).register(settingInfo, {
+      description: `The \`--slurm_*\` options that Girder users may set. Never among them: ${reservedOptions.join(', ')}.`,
+      example: 'time,mem',
+      default: defaultUserOptions,
+    }),
+    pollSeconds: type.seconds(1, 3_600).register(settingInfo, {
+      description: 'How often Slurm is asked, with one question about all jobs.',
+      example: '10',
+      default: 10,
+    }),
+    commandTimeoutSeconds: type.seconds(1, 3_600).register(settingInfo, {
+      description: 'How long a command of Slurm may take to answer.',
+      example: '60',
+      default: 60,
+    }),
+  }),
+  apptainer: z.strictObject({
+    command: type.text().register(settingInfo, {
+      description: 'The container runtime, by name or path. `singularity` works too.',
+      example: 'singularity',
+      default: 'apptainer',
+    }),
+    options: type.listOf(type.text()).register(settingInfo, {
+      description: 'Further options of `apptainer exec`.',
+      example: '["--bind=/scratch,/data"]',
+      default: [],
+    }),
+    workingDirectory: type.path().nullable().register(settingInfo, {
+      description: 'Working directory inside containers whose image does not name one.',
+      example: '/opt/app',
+      default: null,
+    }),
+    entrypoint: type.text().nullable().register(settingInfo, {
+      description: 'Program inside containers whose image does not name an entry point.',
+      example: './docker-entrypoint.sh',
+      default: null,
+    }),
+  }),
+  girder: z.strictObject({
+    apiUrl: type
+      .httpUrl()
+      .nullable()
+      .register(settingInfo, {
+        description: 'Girder’s API as this machine reaches it, in place of the address that messages carry.',
+        example: 'http://girder:8080/api/v1',
+        default: null,
+        legacyEnv: ['GIRDER_WORKER_API_URL'],
+      }),
+    apiUrlMap: z
+      .record(type.httpUrl(), type.httpUrl(), 'must be a table of addresses')
+      .register(settingInfo, {
+        description: 'Fronts of addresses that messages carry, and what to put in their place.',
+        example: 'http://localhost:8080=http://girder:8080',
+        default: {},
+      }),
+    directPaths: type.yesOrNo().register(settingInfo, {
+      description:
+        'Read inputs from Girder’s own path where it is readable here, instead of downloading. In `GW_DIRECT_PATHS` any text means true.',
+      example: 'true',
+      default: false,
+      legacyEnv: ['GW_DIRECT_PATHS'],
+    }),
+    reportSeconds: type.seconds(0.1, 3_600).register(settingInfo, {
+      description: 'How often the log and the progress of a run are sent to Girder.',
+      example: '2',
+      default: 2,
+    }),
+  }),
+  worker: z.strictObject({
+    name: z
+      .string('must be text')
+      .regex(/^[^@\s\p{Cc}]+@[^@\s\p{Cc}]+$/u, 'must look like celery@host')
+      .register(settingInfo, {
+        description: 'Celery node name. Two workers of one broker must not share it.',
+        example: 'celery@login1',
+        derived: { text: '`celery@<host name>`', from: () => `celery@${hostname()}` },
+      }),
+    inFlight: type.wholeNumber(1, 1_000_000).register(settingInfo, {
+      description: 'Runs that may be unfinished at one time. The intake pauses at it.',
+      example: '200',
+      default: 1_000,
+    }),
+    staging: type.wholeNumber(1, 256).register(settingInfo, {
+      description: 'Runs that may download their inputs at one time.',
+      example: '4',
+      default: 8,
+    }),
+    keepFiles: type.yesOrNo().register(settingInfo, {
+      description: 'Keep the temporary files of failed runs.',
+      example: 'true',
+      default: false,
+    }),
+  }),
+  log: z.strictObject({
+    level: type.oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).register(settingInfo, {
+      description: 'How much is logged.',
+      example: 'debug',
+      default: 'info',
+    }),
+    file: type.path().nullable().register(settingInfo, {
+      description: 'The worker’s own log. Not set: standard error for `worker`.',
+      example: '/var/log/dsa-slurm.log',
+      default: null,
+      path: true,
+    }),
+  }),
+});
+
+/** Everything that an operator can set, valid and complete: `settings.slurm.partition`. */
+export type Settings = z.output<typeof settingsSchema>;

@@ -1,0 +1,90 @@
+import type { Clock } from '../base/clock.js';
+import type { LogTail, WorkerHandle } from '../worker/handle.js';
+import type { Store } from './store.js';
+
+/** The screen changes at most ten times a second, however much happens. */
+const frameMs = 100;
+/** Ages count in seconds. */
+const tickMs = 1_000;
+/** A log is opened when the selection has rested on its row for so long: not for every row that is passed. */
+const restMs = 150;
+
+/** Calls `act` now, and for all calls within the next `ms` once more at their end. */
+export function coalesce(act: () => void, ms: number): { call(): void; stop(): void } {
+  let timer: NodeJS.Timeout | null = null;
+  let again = false;
+  const run = (): void => {
+    again = false;
+    timer = setTimeout(() => {
+      timer = null;
+      if (again) run();
+    }, ms);
+    act();
+  };
+  return {
+    call() {
+      if (timer === null) run();
+      else again = true;
+    },
+    stop() {
+      if (timer !== null) clearTimeout(timer);
+      timer = null;
+      again = false;
+    },
+  };
+}
+
+/** Brings a worker's news, its logs and the time into the store. Returns the way to stop. */
+export function startFeed(handle: WorkerHandle, store: Store, clock: Clock): () => void {
+  const news = coalesce(
+    () => store.dispatch({ type: 'snapshot', snapshot: handle.snapshot(), now: clock.now() }),
+    frameMs,
+  );
+  const tick = setInterval(() => store.dispatch({ type: 'tick', now: clock.now() }), tickMs);
+  const stopNews = handle.subscribe(() => news.call());
+  const stopLog = followSelection(handle, store);
+  return () => {
+    stopNews();
+    stopLog();
+    news.stop();
+    clearInterval(tick);
+  };
+}
+
+/** Follows the log that the log pane asks for: one at a time, none while the pane is closed. */
+function followSelection(handle: WorkerHandle, store: Store): () => void {
+  let wanted: string | null = null;
+  let stop: (() => void) | null = null;
+  const want = (): void => {
+    const runId = store.get().log?.runId ?? null;
+    if (runId === wanted) return;
+    stop?.();
+    wanted = runId;
+    stop = runId === null ? null : follow(handle, store, runId);
+  };
+  const unsubscribe = store.subscribe(want);
+  want();
+  return () => {
+    unsubscribe();
+    stop?.();
+  };
+}
+
+function follow(handle: WorkerHandle, store: Store, runId: string): () => void {
+  let tail: LogTail | null = null;
+  let unfollow: (() => void) | null = null;
+  const lines = coalesce(() => {
+    if (tail !== null) store.dispatch({ type: 'tail', runId, tail });
+  }, frameMs);
+  const rest = setTimeout(() => {
+    unfollow = handle.followLog(runId, (latest) => {
+      tail = latest;
+      lines.call();
+    });
+  }, restMs);
+  return () => {
+    clearTimeout(rest);
+    lines.stop();
+    unfollow?.();
+  };
+}

@@ -1,0 +1,40 @@
+/** Numbers as an operator reads them. */
+
+const minute = 60;
+const hour = 60 * minute;
+const day = 24 * hour;
+
+function two(value: number): string {
+  return String(value).padStart(2, '0');
+}
+
+/** Seconds as Slurm prints them: `0:07`, `12:03`, `1:02:03`, `2-01:02:03`. */
+export function slurmDuration(seconds: number): string {
+  const whole = Math.max(0, Math.floor(seconds));
+  const days = Math.floor(whole / day);
+  const hours = Math.floor((whole % day) / hour);
+  const minutes = Math.floor((whole % hour) / minute);
+  const rest = two(whole % minute);
+  if (days > 0) return `${days}-${two(hours)}:${two(minutes)}:${rest}`;
+  if (hours > 0) return `${hours}:${two(minutes)}:${rest}`;
+  return `${minutes}:${rest}`;
+}
+
+/** Milliseconds in words, for ages: `3 s`, `4 min`, `2 h 5 min`, `3 d 4 h`. */
+export function age(milliseconds: number): string {
+  const seconds = Math.max(0, Math.floor(milliseconds / 1_000));
+  if (seconds < 2 * minute) return `${seconds} s`;
+  if (seconds < hour) return `${Math.floor(seconds / minute)} min`;
+  if (seconds < day) return `${Math.floor(seconds / hour)} h ${Math.floor((seconds % hour) / minute)} min`;
+  return `${Math.floor(seconds / day)} d ${Math.floor((seconds % day) / hour)} h`;
+}
+
+/** `1,234` */
+export function count(value: number): string {
+  return value.toLocaleString('en-US');
+}
+
+/** `1 run`, `2 runs` */
+export function counted(value: number, one: string, many = `${one}s`): string {
+  return `${count(value)} ${value === 1 ? one : many}`;
+}

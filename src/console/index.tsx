@@ -1,0 +1,122 @@
+import { render, type Instance } from 'ink';
+import { systemClock, type Clock } from '../base/clock.js';
+import { DsaSlurmError } from '../base/errors.js';
+import type { WorkerHandle } from '../worker/handle.js';
+import { App } from './app.js';
+import { createController } from './controller.js';
+import { startFeed } from './feed.js';
+import { initialState } from './reducer.js';
+import type { Size } from './state.js';
+import { createStore } from './store.js';
+import { chooseTheme } from './theme.js';
+
+export interface ConsoleOptions {
+  /** The worker to look at. The console neither starts nor stops it. */
+  handle: WorkerHandle;
+  /** Shown at the right of the first line, for what is special about this console: `practice site`. */
+  title?: string;
+  /** No key acts on jobs or on the worker. */
+  readOnly?: boolean;
+  stdin?: NodeJS.ReadStream;
+  stdout?: NodeJS.WriteStream;
+  /** `NO_COLOR` and `TERM` are read. */
+  env: Readonly<Record<string, string | undefined>>;
+  /** Closes the console without a question, as for SIGTERM. */
+  signal?: AbortSignal;
+  /** Called once when the user has decided to quit, before the terminal is given back. */
+  onQuit?: () => void;
+  clock?: Clock;
+}
+
+/** @throws DsaSlurmError `usage` unless both ends are a terminal. */
+export function requireTerminal(stdin: { isTTY?: boolean }, stdout: { isTTY?: boolean }): void {
+  if (stdin.isTTY === true && stdout.isTTY === true) return;
+  const which = stdin.isTTY === true ? 'standard output is' : 'standard input is';
+  throw new DsaSlurmError('usage', `The console needs a terminal, but ${which} none.`, {
+    next: 'Run `dsa-slurm worker` to run the worker without a screen.',
+  });
+}
+
+/**
+ * Shows a worker until the user quits, the `signal` aborts or the terminal goes away. The terminal is given back on every
+ * path. What becomes of the worker is the caller's business.
+ * @throws DsaSlurmError `usage` without a terminal
+ */
+export async function runConsole(options: ConsoleOptions): Promise<void> {
+  const { handle, title, readOnly, env, signal, onQuit, clock = systemClock } = options;
+  const { stdin = process.stdin, stdout = process.stdout } = options;
+  requireTerminal(stdin, stdout);
+  const theme = chooseTheme(env);
+  const store = createStore(
+    initialState({
+      snapshot: handle.snapshot(),
+      now: clock.now(),
+      size: sizeOf(stdout),
+      ...(title === undefined ? {} : { title }),
+      ...(readOnly === undefined ? {} : { readOnly }),
+    }),
+  );
+  // Before Ink listens, so that Ink draws a frame of the new size at once.
+  const resized = (): void => store.dispatch({ type: 'resized', size: sizeOf(stdout) });
+  stdout.on('resize', resized);
+  const stopFeed = startFeed(handle, store, clock);
+  let decided = false;
+  let screen: Instance | null = null;
+  const close = (): void => screen?.unmount();
+  const controller = createController({
+    handle,
+    store,
+    clock,
+    quit() {
+      if (decided) return;
+      decided = true;
+      onQuit?.();
+      close();
+    },
+  });
+  try {
+    screen = render(<App store={store} controller={controller} theme={theme} />, {
+      stdin,
+      stdout,
+      interactive: true,
+      exitOnCtrlC: false,
+      // A dumb terminal has no second screen.
+      alternateScreen: env['TERM'] !== 'dumb',
+      incrementalRendering: true,
+      maxFps: 30,
+    });
+    const stopWatching = watchEnds(stdin, stdout, signal, close);
+    try {
+      await screen.waitUntilExit();
+    } finally {
+      stopWatching();
+      screen.unmount();
+    }
+  } finally {
+    stopFeed();
+    stdout.off('resize', resized);
+  }
+}
+
+function sizeOf(stdout: NodeJS.WriteStream): Size {
+  // Zero is what a terminal says that does not know.
+  return { columns: stdout.columns || 80, rows: stdout.rows || 24 };
+}
+
+/** A terminal that is closed, or a caller that has to stop, ends the console; neither is an error of ours. */
+function watchEnds(
+  stdin: NodeJS.ReadStream,
+  stdout: NodeJS.WriteStream,
+  signal: AbortSignal | undefined,
+  close: () => void,
+): () => void {
+  stdin.on('end', close).on('close', close).on('error', close);
+  stdout.on('close', close).on('error', close);
+  signal?.addEventListener('abort', close);
+  if (signal?.aborted === true) close();
+  return () => {
+    stdin.off('end', close).off('close', close).off('error', close);
+    stdout.off('close', close).off('error', close);
+    signal?.removeEventListener('abort', close);
+  };
+}

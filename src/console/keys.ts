@@ -1,0 +1,142 @@
+import type { Key } from 'ink';
+
+/** What has the keyboard. */
+export type Context = 'table' | 'log' | 'help' | 'filter' | 'cancel' | 'quit';
+
+export type Command =
+  | 'up'
+  | 'down'
+  | 'pageUp'
+  | 'pageDown'
+  | 'first'
+  | 'last'
+  | 'filter'
+  | 'filterKeep'
+  | 'filterErase'
+  | 'log'
+  | 'focus'
+  | 'follow'
+  | 'wrap'
+  | 'cancel'
+  | 'pause'
+  | 'confirm'
+  | 'back'
+  | 'help'
+  | 'quit'
+  | 'interrupt';
+
+export interface KeyBinding {
+  /** Key names as {@link keyNames} gives them; the first is the one to show in the footer. */
+  keys: readonly string[];
+  command: Command;
+  /** For the help: what it does. */
+  description: string;
+  contexts: readonly Context[];
+  /** It acts on jobs or on the worker: it does not exist in a read-only console. */
+  dangerous: boolean;
+  /** For the footer: one word; absent where the footer does not show it. */
+  hint?: string;
+}
+
+type BindingParts = [keys: readonly string[], command: Command, description: string, hint?: string];
+
+function bind(
+  contexts: readonly Context[],
+  [keys, command, description, hint]: BindingParts,
+  dangerous = false,
+): KeyBinding {
+  return { keys, command, description, contexts, dangerous, ...(hint === undefined ? {} : { hint }) };
+}
+
+const lists: readonly Context[] = ['table', 'log', 'help'];
+const work: readonly Context[] = ['table', 'log'];
+const all: readonly Context[] = ['table', 'log', 'help', 'filter', 'cancel', 'quit'];
+
+/** The one table of keys: what a key does, the help and the footer all come from it. */
+export const keyTable: readonly KeyBinding[] = [
+  bind(['cancel', 'quit'], [['y'], 'confirm', 'Yes; any other key: no', 'yes']),
+  bind(['filter'], [['enter'], 'filterKeep', 'Keep the filter', 'keep']),
+  bind(['filter'], [['esc'], 'back', 'Clear the filter', 'clear']),
+  bind(['filter'], [['backspace'], 'filterErase', 'Erase a letter of the filter']),
+  bind(lists, [['up', 'k'], 'up', 'One line up']),
+  bind(lists, [['down', 'j'], 'down', 'One line down']),
+  bind(lists, [['pgup', 'ctrl-b'], 'pageUp', 'One page up']),
+  bind(lists, [['pgdn', 'ctrl-f', 'space'], 'pageDown', 'One page down']),
+  bind(lists, [['g', 'home'], 'first', 'To the first line']),
+  bind(lists, [['G', 'end'], 'last', 'To the last line; a log is followed again']),
+  bind(work, [['l', 'enter'], 'log', 'Open or close the log of the selected run', 'log']),
+  bind(work, [['tab'], 'focus', 'From the table to the open log, and back', 'focus']),
+  bind(['log'], [['f'], 'follow', 'Follow the end of the log again, or stop', 'follow']),
+  bind(work, [['w'], 'wrap', 'Wrap long lines of the log, or cut them']),
+  bind(['table'], [['/'], 'filter', 'Show only rows that hold these words; Esc clears it', 'filter']),
+  bind(work, [['x'], 'cancel', 'Cancel the selected run or job, after a question', 'cancel'], true),
+  bind(work, [['p'], 'pause', 'Pause or resume the intake of tasks', 'pause'], true),
+  bind(lists, [['?'], 'help', 'This help, or back', 'help']),
+  bind(lists, [['esc'], 'back', 'Back: close the help or the log, then clear the filter']),
+  bind(lists, [['q'], 'quit', 'Quit; Slurm jobs go on', 'quit']),
+  bind(all, [['ctrl-c'], 'interrupt', 'Quit; pressed twice: at once']),
+];
+
+/** The bindings that exist in a context, in the order of the table. */
+export function bindingsFor(context: Context, readOnly: boolean): readonly KeyBinding[] {
+  return keyTable.filter((one) => one.contexts.includes(context) && !(readOnly && one.dangerous));
+}
+
+/** What `key` means in a context; null: nothing. */
+export function commandFor(key: string, context: Context, readOnly: boolean): Command | null {
+  return bindingsFor(context, readOnly).find((one) => one.keys.includes(key))?.command ?? null;
+}
+
+const namedKeys = [
+  ['upArrow', 'up'],
+  ['downArrow', 'down'],
+  ['leftArrow', 'left'],
+  ['rightArrow', 'right'],
+  ['pageUp', 'pgup'],
+  ['pageDown', 'pgdn'],
+  ['home', 'home'],
+  ['end', 'end'],
+  ['return', 'enter'],
+  ['escape', 'esc'],
+  ['tab', 'tab'],
+  ['backspace', 'backspace'],
+  ['delete', 'backspace'],
+] as const;
+
+const characterNames: Readonly<Record<string, string>> = {
+  ' ': 'space',
+  '\r': 'enter',
+  '\n': 'enter',
+  '\t': 'tab',
+};
+
+/**
+ * The keys in one input event of Ink. A slow connection can deliver several at once (`jj`), hence a list. A printable
+ * character is its own name, but for the space.
+ */
+export function keyNames(input: string, key: Partial<Key>): string[] {
+  if (key.eventType === 'release') return [];
+  if (key.ctrl === true && input.length === 1) return [`ctrl-${input}`];
+  const named = namedKeys.find(([flag]) => key[flag] === true);
+  if (named !== undefined) return [named[1]];
+  if (key.meta === true || key.ctrl === true) return [];
+  return Array.from(input, (character) => characterNames[character] ?? character);
+}
+
+/** A key as the help and the footer write it. */
+export function keyLabel(key: string): string {
+  const labels: Readonly<Record<string, string>> = {
+    up: 'Up',
+    down: 'Down',
+    pgup: 'PgUp',
+    pgdn: 'PgDn',
+    home: 'Home',
+    end: 'End',
+    enter: 'Enter',
+    esc: 'Esc',
+    tab: 'Tab',
+    space: 'Space',
+    backspace: 'Backspace',
+  };
+  return labels[key] ?? key.replace(/^ctrl-(.)$/u, (_, letter: string) => `Ctrl-${letter.toUpperCase()}`);
+}

@@ -1,0 +1,45 @@
+import type { ConsoleState } from './state.js';
+
+/** How the rows of the terminal are shared out. All numbers are rows. */
+export interface ScreenLayout {
+  /** Lines of trouble under the health line. */
+  troubles: number;
+  /** Rows of the table without its heading. */
+  table: number;
+  /** The log pane with its heading; 0: closed. */
+  log: number;
+  /** Lines about the selected row. */
+  details: number;
+  /** The box of a question with its border; 0: none. */
+  box: number;
+  /** The help takes the room of table, details and log. */
+  help: number;
+}
+
+/** Below this a frame makes no sense. */
+export const smallest = { columns: 40, rows: 12 };
+
+/** Title, health, Slurm's line, heading of the table, message line, footer. */
+const fixed = 6;
+export const questionBox = 7;
+
+/**
+ * One row of the terminal stays free: a frame of full height makes Ink erase the screen now and then, and writing the
+ * last cell makes some terminals scroll.
+ */
+export function layoutScreen(state: ConsoleState): ScreenLayout {
+  const { size, overlay, log } = state;
+  const troubles = troubleCount(state);
+  const free = Math.max(1, size.rows - 1 - fixed - troubles);
+  if (overlay.kind === 'help') return { troubles, table: 0, log: 0, details: 0, box: 0, help: free + 1 };
+  const box = overlay.kind === 'cancel' || overlay.kind === 'quit' ? Math.min(questionBox, free - 1) : 0;
+  const details = box === 0 && free >= 10 ? 2 : 0;
+  const rest = free - box - details;
+  // The question takes the log's room, so that the row in question stays in sight.
+  const pane = log === null || box > 0 ? 0 : Math.min(rest - 1, Math.max(4, Math.floor(rest * 0.6)));
+  return { troubles, table: rest - pane, log: pane, details, box, help: 0 };
+}
+
+function troubleCount({ snapshot: { health } }: ConsoleState): number {
+  return (health.broker.trouble === null ? 0 : 1) + (health.trouble === null ? 0 : 1);
+}

@@ -1,0 +1,124 @@
+import type { JobRow } from '../slurm/job.js';
+import type { JobsView, RunView, WorkerSnapshot } from '../worker/handle.js';
+
+/** Where a row stands in the table: what runs first, then what waits, then what is finished. */
+export type RowGroup = 'running' | 'waiting' | 'finished';
+
+/**
+ * One line of the table: a run with the job that it has, or a Slurm job of this user that belongs to no run here.
+ * The texts in it are as they came: whoever shows them cleans them.
+ */
+export interface Row {
+  /** Stays the same for as long as the run or job is there: `run:<id>`, `job:<id>`. */
+  id: string;
+  group: RowGroup;
+  run: RunView | null;
+  job: JobRow | null;
+}
+
+/** Finished rows that stay visible. */
+export const finishedLimit = 200;
+
+const groupOrder: Readonly<Record<RowGroup, number>> = { running: 0, waiting: 1, finished: 2 };
+
+/**
+ * The rows of a snapshot in the order of the table. A row of `previous` is used again where neither its run nor its job
+ * has changed, and `previous` itself where nothing has.
+ */
+export function mergeRows(snapshot: WorkerSnapshot, previous: readonly Row[]): readonly Row[] {
+  const known = new Map(previous.map((row) => [row.id, row]));
+  const jobs = new Map(snapshot.jobs.rows.map((job) => [job.id, job]));
+  const rows: Row[] = [];
+  for (const run of snapshot.runs) {
+    const job = run.jobId === null ? null : (jobs.get(run.jobId) ?? null);
+    if (run.jobId !== null) jobs.delete(run.jobId);
+    rows.push(reuse(known, { id: `run:${run.id}`, group: runGroup(run), run, job }));
+  }
+  for (const job of jobs.values()) {
+    rows.push(reuse(known, { id: `job:${job.id}`, group: jobGroup(job), run: null, job }));
+  }
+  const sorted = sortRows(rows);
+  return sorted.length === previous.length && sorted.every((row, index) => row === previous[index])
+    ? previous
+    : sorted;
+}
+
+function reuse(known: ReadonlyMap<string, Row>, row: Row): Row {
+  const before = known.get(row.id);
+  return before !== undefined &&
+    before.run === row.run &&
+    before.job === row.job &&
+    before.group === row.group
+    ? before
+    : row;
+}
+
+function sortRows(rows: readonly Row[]): readonly Row[] {
+  const keyed = rows.map((row) => ({ row, order: groupOrder[row.group], at: position(row) }));
+  keyed.sort((a, b) => a.order - b.order || a.at - b.at || compareIds(a.row.id, b.row.id));
+  let finished = 0;
+  return keyed
+    .filter(({ row }) => row.group !== 'finished' || (finished += 1) <= finishedLimit)
+    .map(({ row }) => row);
+}
+
+/** Oldest first, so that what arrives is added below; of finished ones the newest first. */
+function position({ group, run, job }: Row): number {
+  if (group === 'finished') return -(run === null ? (job?.endedAt ?? 0) : (run.finishedAt ?? run.stageSince));
+  return run?.acceptedAt ?? job?.submittedAt ?? 0;
+}
+
+function compareIds(a: string, b: string): number {
+  if (a.length !== b.length) return a.length - b.length;
+  return a < b ? -1 : 1;
+}
+
+function runGroup(run: RunView): RowGroup {
+  switch (run.stage) {
+    case 'accepted':
+    case 'staging':
+    case 'submitting':
+    case 'queued':
+      return 'waiting';
+    case 'running':
+    case 'collecting':
+      return 'running';
+    case 'finished':
+      return 'finished';
+  }
+}
+
+/** A job that is not ours, by the base states of Slurm's `job_state_codes`; a state unknown here is shown as running. */
+function jobGroup(job: JobRow): RowGroup {
+  if (job.state.flags.includes('COMPLETING')) return 'running';
+  if (job.state.base === 'PENDING') return 'waiting';
+  return endedStates.has(job.state.base) ? 'finished' : 'running';
+}
+
+/** Slurm's base states of jobs that have ended. */
+export const endedStates: ReadonlySet<string> = new Set([
+  'BOOT_FAIL',
+  'CANCELLED',
+  'COMPLETED',
+  'DEADLINE',
+  'FAILED',
+  'NODE_FAIL',
+  'OUT_OF_MEMORY',
+  'PREEMPTED',
+  'TIMEOUT',
+]);
+
+/** The seconds to show for a row, and of what. Null where nothing is known. */
+export function elapsedSeconds(row: Row, jobs: JobsView, now: number): number | null {
+  const { run, job } = row;
+  if (job !== null && job.elapsed !== null && job.startedAt !== null && row.group !== 'waiting') {
+    // Slurm's own count, carried on to now while Slurm answers; it stands still while Slurm is silent.
+    const counting = row.group === 'running' && job.endedAt === null && jobs.trouble === null;
+    return job.elapsed + (counting && jobs.at !== null ? Math.max(0, now - jobs.at) / 1_000 : 0);
+  }
+  if (run !== null) {
+    if (run.stage === 'finished') return ((run.finishedAt ?? run.stageSince) - run.acceptedAt) / 1_000;
+    return (now - run.stageSince) / 1_000;
+  }
+  return job?.submittedAt === null || job === null ? null : (now - job.submittedAt) / 1_000;
+}

@@ -1,0 +1,52 @@
+import { layoutScreen, smallest } from './layout.js';
+import type { ConsoleState } from './state.js';
+import { span, type Line, type Theme } from './theme.js';
+import { footerLine, messageLine } from './views/footer.js';
+import { healthLine, slurmLine, titleLine, troubleLines } from './views/header.js';
+import { helpLines } from './views/help.js';
+import { logLines } from './views/log.js';
+import { questionLines } from './views/question.js';
+import { detailLines, tableLines } from './views/table.js';
+
+/** A frame: lines from top to bottom, and the box of a question between them. Never as high as the terminal. */
+export interface ScreenView {
+  above: readonly Line[];
+  box: readonly Line[] | null;
+  below: readonly Line[];
+}
+
+/** What a state looks like. */
+export function viewScreen(state: ConsoleState, theme: Theme): ScreenView {
+  const { size, overlay } = state;
+  if (size.columns < smallest.columns || size.rows < smallest.rows) return tooSmall(state);
+  const layout = layoutScreen(state);
+  const head = [
+    titleLine(state, theme),
+    healthLine(state, theme),
+    slurmLine(state, theme),
+    ...troubleLines(state, theme),
+  ];
+  const foot = [messageLine(state, theme), footerLine(state)];
+  if (overlay.kind === 'help') {
+    const help = helpLines(state).slice(overlay.top, overlay.top + layout.help);
+    return { above: [...head, ...filled(help, layout.help)], box: null, below: foot };
+  }
+  return {
+    above: [...head, ...filled(tableLines(state, layout.table, theme), layout.table + 1)],
+    box: questionLines(state, theme),
+    below: [...logLines(state, layout.log, theme), ...detailLines(state, layout.details, theme), ...foot],
+  };
+}
+
+function filled(lines: readonly Line[], height: number): Line[] {
+  return Array.from({ length: height }, (_, index) => lines[index] ?? { spans: [] });
+}
+
+function tooSmall({ size }: ConsoleState): ScreenView {
+  const text = `The console needs ${smallest.columns} x ${smallest.rows}; this terminal has ${size.columns} x ${size.rows}.`;
+  return {
+    above: [{ spans: [span(text.slice(0, Math.max(0, size.columns - 1)), 'warning')] }],
+    box: null,
+    below: [],
+  };
+}

@@ -1,0 +1,81 @@
+import { count } from '../format.js';
+import { bindingsFor, keyLabel } from '../keys.js';
+import { layoutScreen } from '../layout.js';
+import { spansWidth, spread } from '../spans.js';
+import { contextOf, type ConsoleState } from '../state.js';
+import { cleanText, truncate } from '../text.js';
+import { span, type Line, type Span, type Theme } from '../theme.js';
+import { helpLines } from './help.js';
+
+/** What is being typed or was answered, and where the selection is. */
+export function messageLine(state: ConsoleState, theme: Theme): Line {
+  const { message, overlay, filter, shown, rows, position, size } = state;
+  const right = [
+    span(
+      overlay.kind === 'help' ? helpPlace(state) : placeText(shown.length, rows.length, position.index),
+      'muted',
+    ),
+  ];
+  if (overlay.kind === 'filter') {
+    return spread(
+      [span(' /', 'accent'), span(cleanText(filter)), span(theme.glyphs.cursor, 'accent')],
+      right,
+      size.columns,
+      theme,
+    );
+  }
+  if (message === null) return spread([], right, size.columns, theme);
+  const { tone } = message;
+  const symbol = { good: theme.glyphs.succeeded, warning: theme.glyphs.warning, bad: theme.glyphs.failed }[
+    tone
+  ];
+  const text = `${symbol} ${cleanText(message.text)}`;
+  return spread(
+    [span(' '), span(truncate(text, size.columns - 2, theme.glyphs.ellipsis), tone)],
+    right,
+    size.columns,
+    theme,
+  );
+}
+
+function helpPlace(state: ConsoleState): string {
+  const { overlay } = state;
+  const all = helpLines(state).length;
+  const page = layoutScreen(state).help;
+  if (overlay.kind !== 'help' || all <= page) return '';
+  return `lines ${overlay.top + 1} to ${Math.min(all, overlay.top + page)} of ${all}`;
+}
+
+function placeText(shown: number, all: number, index: number): string {
+  if (shown === 0) return '';
+  const of = `${count(index + 1)} of ${count(shown)}`;
+  return shown === all ? of : `${of}, ${count(all - shown)} hidden`;
+}
+
+/** The keys of this moment, from the key table; those that do not fit are left to the help. */
+export function footerLine(state: ConsoleState): Line {
+  const bindings = bindingsFor(contextOf(state), state.readOnly).filter(
+    ({ hint, command }) => hint !== undefined && (command !== 'focus' || state.log !== null),
+  );
+  // Help and quit are the way to everything else: they keep their place.
+  const always = bindings.filter((one) => one.command === 'help' || one.command === 'quit');
+  const others = bindings.filter((one) => !always.includes(one));
+  const hint = (one: (typeof bindings)[number]): Span[] => [
+    span(` ${keyLabel(one.keys[0] ?? '')} `, 'accent'),
+    span(`${hintWord(one.hint ?? '', state)}  `, 'muted'),
+  ];
+  const last = always.flatMap(hint);
+  const spans: Span[] = [];
+  for (const one of others) {
+    const next = hint(one);
+    if (spansWidth(spans) + spansWidth(next) + spansWidth(last) > state.size.columns) break;
+    spans.push(...next);
+  }
+  return { spans: [...spans, ...last] };
+}
+
+function hintWord(hint: string, { snapshot, log }: ConsoleState): string {
+  if (hint === 'pause' && snapshot.health.intake === 'paused') return 'resume';
+  if (hint === 'follow' && log?.end === null) return 'stop following';
+  return hint;
+}

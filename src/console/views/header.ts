@@ -1,0 +1,119 @@
+import { age, count } from '../format.js';
+import type { ConsoleState } from '../state.js';
+import { clip, spread } from '../spans.js';
+import { cleanText } from '../text.js';
+import { span, type Line, type Span, type Theme, type Tone } from '../theme.js';
+
+/** ` dsa-slurm › profile › jobs`, and what is special about this console. */
+export function titleLine(state: ConsoleState, theme: Theme): Line {
+  const { glyphs } = theme;
+  const crumbs = ['dsa-slurm', state.snapshot.profile, ...place(state)].map(cleanText);
+  const left = crumbs.flatMap((crumb, index) => [
+    span(index === 0 ? ' ' : ` ${glyphs.crumb} `, 'muted'),
+    span(crumb, index === 0 ? 'accent' : index === crumbs.length - 1 ? 'strong' : 'plain'),
+  ]);
+  const right: Span[] = [];
+  if (state.title !== null) right.push(span(cleanText(state.title), 'muted'));
+  if (state.readOnly) right.push(span(`${right.length === 0 ? '' : ' '}[read-only]`, 'warning'));
+  return spread(left, right, state.size.columns, theme);
+}
+
+function place({ overlay, log, filter }: ConsoleState): string[] {
+  if (overlay.kind === 'help') return ['help'];
+  const jobs = filter === '' ? 'jobs' : `jobs /${filter}`;
+  return log === null ? [jobs] : [jobs, 'log'];
+}
+
+/** Broker, intake, in flight; what runs and waits. */
+export function healthLine({ snapshot: { health }, rows, now, size }: ConsoleState, theme: Theme): Line {
+  const gap = span('  ');
+  const left = [
+    span(' '),
+    brokerSpan(health.broker, now, theme),
+    gap,
+    intakeSpan(health.intake, theme),
+    gap,
+    span(`${count(health.inFlight)}/${count(health.inFlightLimit)} in flight`, 'strong'),
+  ];
+  const running = rows.filter(({ group }) => group === 'running').length;
+  const waiting = rows.filter(({ group }) => group === 'waiting').length;
+  const right = [span(`${count(running)} running  ${count(waiting)} waiting`, 'muted')];
+  return spread(left, right, size.columns, theme);
+}
+
+type Health = ConsoleState['snapshot']['health'];
+
+function brokerSpan({ state, since }: Health['broker'], now: number, { glyphs }: Theme): Span {
+  switch (state) {
+    case 'consuming':
+      return span(`${glyphs.running} broker consuming`, 'good');
+    case 'paused':
+      return span(`${glyphs.waiting} broker paused`, 'warning');
+    case 'connecting':
+      return span(`${glyphs.working} broker connecting`, 'busy');
+    case 'disconnected':
+      return span(`${glyphs.failed} broker gone for ${age(now - since)}`, 'bad');
+    case 'closed':
+      return span(`${glyphs.canceled} broker closed`, 'warning');
+  }
+}
+
+function intakeSpan(intake: Health['intake'], { glyphs }: Theme): Span {
+  const looks: Readonly<Record<Health['intake'], [symbol: string, tone: Tone]>> = {
+    open: [glyphs.running, 'good'],
+    paused: [glyphs.waiting, 'warning'],
+    full: [glyphs.warning, 'warning'],
+    draining: [glyphs.working, 'warning'],
+  };
+  const [symbol, tone] = looks[intake];
+  return span(`${symbol} intake ${intake}`, tone);
+}
+
+/** How old the answer is that the table shows, while Slurm is silent also why; and how the finished runs ended. */
+export function slurmLine(state: ConsoleState, theme: Theme): Line {
+  return spread([slurmSpan(state, theme)], finishedSpans(state, theme), state.size.columns, theme);
+}
+
+function slurmSpan({ snapshot: { jobs }, now }: ConsoleState, { glyphs }: Theme): Span {
+  const { at, trouble } = jobs;
+  if (trouble !== null) {
+    const silence = at === null ? 'Slurm has not answered yet' : `Slurm silent for ${age(now - at)}`;
+    return span(` ${glyphs.warning} ${silence}: ${cleanText(trouble)}`, 'warning');
+  }
+  return at === null
+    ? span(` ${glyphs.waiting} Slurm has not been asked yet`, 'muted')
+    : span(` ${glyphs.running} Slurm ${age(now - at)} ago`, 'good');
+}
+
+function finishedSpans({ snapshot: { health } }: ConsoleState, { glyphs }: Theme): Span[] {
+  const { succeeded, failed, canceled } = health.finished;
+  const gap = span('   ');
+  return [
+    span(`${glyphs.succeeded} ${count(succeeded)} ok`, succeeded > 0 ? 'good' : 'muted'),
+    gap,
+    span(`${glyphs.failed} ${count(failed)} failed`, failed > 0 ? 'bad' : 'muted'),
+    gap,
+    span(`${glyphs.canceled} ${count(canceled)} canceled`, 'muted'),
+  ];
+}
+
+/** Trouble with the broker, with Girder or with our own files: one line each. */
+export function troubleLines({ snapshot: { health }, size }: ConsoleState, theme: Theme): Line[] {
+  const said: [string, string | null][] = [
+    ['Broker', health.broker.trouble],
+    ['Worker', health.trouble],
+  ];
+  return said.flatMap(([who, trouble]) =>
+    trouble === null
+      ? []
+      : [
+          {
+            spans: clip(
+              [span(` ${theme.glyphs.warning} ${who}: ${cleanText(trouble)}`, 'warning')],
+              size.columns,
+              theme,
+            ),
+          },
+        ],
+  );
+}

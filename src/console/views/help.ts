@@ -1,0 +1,35 @@
+import { bindingsFor, keyLabel, keyTable, type Context, type KeyBinding } from '../keys.js';
+import type { ConsoleState } from '../state.js';
+import { span, type Line } from '../theme.js';
+
+const sections: readonly [title: string, contexts: readonly Context[]][] = [
+  ['Table and log', ['table', 'log']],
+  ['Filter', ['filter']],
+  ['Questions', ['cancel', 'quit']],
+];
+
+/** The help, made from the key table. */
+export function helpLines({ readOnly }: Pick<ConsoleState, 'readOnly'>): readonly Line[] {
+  const told = new Set<KeyBinding>();
+  const lines: Line[] = [];
+  for (const [title, contexts] of sections) {
+    const bindings = keyTable.filter(
+      (one) => !told.has(one) && contexts.some((context) => bindingsFor(context, readOnly).includes(one)),
+    );
+    if (lines.length > 0) lines.push({ spans: [] });
+    lines.push({ spans: [span(` ${title}`, 'strong')] });
+    for (const one of bindings) {
+      told.add(one);
+      lines.push({
+        spans: [span(`   ${one.keys.map(keyLabel).join(' ')}`.padEnd(24), 'accent'), span(one.description)],
+      });
+    }
+  }
+  if (readOnly) {
+    lines.push(
+      { spans: [] },
+      { spans: [span(' Read-only: nothing here acts on jobs or on the worker.', 'warning')] },
+    );
+  }
+  return lines;
+}

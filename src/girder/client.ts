@@ -1,0 +1,269 @@
+import type { Readable } from 'node:stream';
+import { request as send, type Dispatcher } from 'undici';
+import type { z } from 'zod';
+import type { Clock } from '../base/clock.js';
+import type { Log } from '../base/log.js';
+import type { GirderAccess } from './analysis.js';
+import { mapApiUrl, type ApiUrlMap } from './api-url.js';
+import { backoff } from './backoff.js';
+import type { GirderConnections } from './connections.js';
+import {
+  abortedError,
+  answerError,
+  connectionError,
+  GirderError,
+  strangeAnswerError,
+  type Asked,
+} from './girder-error.js';
+
+/** What every room of Girder code stands on; one per worker. */
+export interface GirderSetup {
+  connections: GirderConnections;
+  apiUrlMap: ApiUrlMap;
+  clock: Clock;
+  log: Log;
+}
+
+export interface GirderClientOptions extends GirderSetup {
+  /** As published; {@link ApiUrlMap} is applied here. A trailing slash does no harm. */
+  apiUrl: string;
+  /** Goes into the header `Girder-Token`, and nowhere else. */
+  token: string | null;
+  /** Sent with each request, and like the token never to another host. */
+  headers?: Readonly<Record<string, string>>;
+  /** Default true. */
+  verifyTls?: boolean;
+}
+
+export interface GirderRequest {
+  method: string;
+  /** Below the API URL, without a slash in front; parts that come from elsewhere go through `segment`. */
+  path: string;
+  query?: Readonly<Record<string, string | number | undefined>>;
+  /** Sent as `application/x-www-form-urlencoded`. */
+  form?: Readonly<Record<string, string>>;
+  /** Opened anew for each attempt. */
+  body?: { length: number; open: () => Readable };
+  headers?: Readonly<Record<string, string>>;
+  /** Tries at most; default 6. */
+  attempts?: number;
+  /** Milliseconds until the answer begins, if not the usual minute. */
+  answerMs?: number;
+  signal?: AbortSignal | undefined;
+}
+
+export interface GirderClient {
+  /** The mapped API URL, without trailing slash. */
+  readonly apiUrl: string;
+  /**
+   * Asks and checks the JSON answer; transient trouble is retried with growing pauses.
+   * @throws GirderError
+   */
+  json<T>(schema: z.ZodType<T>, request: GirderRequest): Promise<T>;
+  /**
+   * Asks once, follows redirects, and hands the body over unread; whoever calls reads it to its end or destroys it.
+   * @throws GirderError for an answer of 400 and up, too.
+   */
+  open(request: GirderRequest): Promise<Dispatcher.ResponseData>;
+}
+
+const jsonLimit = 64 * 1024 * 1024;
+const errorLimit = 64 * 1024;
+const redirectLimit = 5;
+
+/** A client of one Girder as one user. Cheap: the connections are shared. */
+export function createGirderClient(options: GirderClientOptions): GirderClient {
+  const { clock, log } = options;
+  const apiUrl = mapApiUrl(options.apiUrl, options.apiUrlMap).replace(/\/+$/, '');
+  const secretHeaders = {
+    ...options.headers,
+    ...(options.token === null ? {} : { 'Girder-Token': options.token }),
+  };
+  const dispatcher = options.connections.dispatcher(options.verifyTls ?? true);
+
+  async function open(request: GirderRequest): Promise<Dispatcher.ResponseData> {
+    const home = requestUrl(apiUrl, request);
+    let url = home;
+    let secrets = true;
+    for (let hop = 0; ; hop += 1) {
+      const asked = { method: request.method, path: request.path, origin: url.origin };
+      let answer: Dispatcher.ResponseData;
+      try {
+        answer = await send(url, {
+          dispatcher,
+          method: request.method,
+          headers: requestHeaders(request, secrets ? secretHeaders : {}),
+          body: requestBody(request),
+          ...(request.answerMs === undefined ? {} : { headersTimeout: request.answerMs }),
+          ...(request.signal === undefined ? {} : { signal: request.signal }),
+        });
+      } catch (error) {
+        throw requestError(asked, error, request.signal);
+      }
+      if (answer.statusCode < 300) return answer;
+      if (answer.statusCode >= 400) {
+        const text = await readText(answer, errorLimit, asked, request.signal);
+        throw answerError(asked, answer.statusCode, text.slice(0, errorLimit), retryAfterOf(answer));
+      }
+      const next = await redirectTarget(answer, url, asked, hop);
+      if (!keepsSecrets(home, next)) {
+        // a file that is a link, or lies in an object store: anyone's host, so it gets nothing of ours
+        if (request.method !== 'GET') {
+          throw new GirderError(`Girder wants ${asked.method} ${asked.path} to go to another host.`, {
+            trouble: 'not-girder',
+            status: answer.statusCode,
+            next: 'Check the API URL.',
+          });
+        }
+        secrets = false;
+      }
+      url = next;
+    }
+  }
+
+  return {
+    apiUrl,
+    open,
+    async json(schema, request) {
+      const asked = { method: request.method, path: request.path, origin: originOf(apiUrl) };
+      const attempts = request.attempts ?? 6;
+      for (let attempt = 1; ; attempt += 1) {
+        try {
+          const answer = await open(request);
+          const text = await readText(answer, jsonLimit, asked, request.signal);
+          return parseAnswer(schema, text, asked);
+        } catch (error) {
+          if (!(error instanceof GirderError)) throw error;
+          if (attempt >= attempts || !isWorthRetrying(error, request.method)) throw error;
+          log.debug({ girder: error.message, attempt }, 'Girder is asked again');
+          await clock.sleep(backoff(attempt, error.retryAfter), request.signal);
+          if (request.signal?.aborted === true) throw abortedError(asked);
+        }
+      }
+    },
+  };
+}
+
+/** The client for what a transform of a message may do. */
+export function clientFor(access: GirderAccess, setup: GirderSetup): GirderClient {
+  return createGirderClient({ ...setup, apiUrl: access.apiUrl, token: access.token });
+}
+
+/** A plain 500 is a fault inside Girder: asking the same again is only harmless when nothing is changed by it. */
+function isWorthRetrying(error: GirderError, method: string): boolean {
+  return error.transient && (error.status !== 500 || method === 'GET');
+}
+
+function requestUrl(apiUrl: string, request: GirderRequest): URL {
+  const text = request.path === '' ? apiUrl : `${apiUrl}/${request.path}`;
+  const url = URL.parse(text);
+  if (url === null || !/^https?:$/.test(url.protocol)) {
+    throw new GirderError('The API URL of Girder in this task is not a http or https URL.', {
+      trouble: 'not-girder',
+      next: 'Check the worker API URL in the settings of Girder.',
+    });
+  }
+  for (const [name, value] of Object.entries(request.query ?? {})) {
+    if (value !== undefined) url.searchParams.append(name, String(value));
+  }
+  return url;
+}
+
+function originOf(apiUrl: string): string {
+  return URL.parse(apiUrl)?.origin ?? 'the API URL';
+}
+
+function requestHeaders(
+  request: GirderRequest,
+  secretHeaders: Readonly<Record<string, string>>,
+): Record<string, string> {
+  const headers: Record<string, string> = {
+    accept: '*/*',
+    'user-agent': 'dsa-slurm',
+    ...secretHeaders,
+    ...request.headers,
+  };
+  if (request.form !== undefined) headers['content-type'] = 'application/x-www-form-urlencoded';
+  if (request.body !== undefined) headers['content-length'] = String(request.body.length);
+  return headers;
+}
+
+function requestBody(request: GirderRequest): string | Readable | null {
+  if (request.form !== undefined) return new URLSearchParams(request.form).toString();
+  if (request.body !== undefined && request.body.length > 0) return request.body.open();
+  return null;
+}
+
+function requestError(asked: Asked, error: unknown, signal: AbortSignal | undefined): GirderError {
+  return signal?.aborted === true ? abortedError(asked) : connectionError(asked, error);
+}
+
+async function redirectTarget(
+  answer: Dispatcher.ResponseData,
+  from: URL,
+  asked: Asked,
+  hop: number,
+): Promise<URL> {
+  await answer.body.dump().catch(() => undefined);
+  const { location } = answer.headers;
+  const next = typeof location === 'string' ? URL.parse(location, from.href) : null;
+  if (next === null || !/^https?:$/.test(next.protocol) || hop >= redirectLimit) {
+    throw new GirderError(
+      `${asked.origin} answered ${asked.method} ${asked.path} with a redirect to nowhere.`,
+      {
+        trouble: 'not-girder',
+        status: answer.statusCode,
+      },
+    );
+  }
+  return next;
+}
+
+/** The same origin, or the same host when a proxy sends us from http to https. */
+function keepsSecrets(home: URL, next: URL): boolean {
+  if (next.origin === home.origin) return true;
+  return home.protocol === 'http:' && next.protocol === 'https:' && next.hostname === home.hostname;
+}
+
+async function readText(
+  answer: Dispatcher.ResponseData,
+  limit: number,
+  asked: Asked,
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  try {
+    for await (const chunk of answer.body as AsyncIterable<Uint8Array>) {
+      chunks.push(chunk);
+      length += chunk.length;
+      if (length > limit) break;
+    }
+  } catch (error) {
+    throw requestError(asked, error, signal);
+  }
+  if (length > limit && answer.statusCode < 300) {
+    throw new GirderError(`${asked.origin} answered ${asked.method} ${asked.path} with far too much.`, {
+      trouble: 'not-girder',
+      status: answer.statusCode,
+    });
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function parseAnswer<T>(schema: z.ZodType<T>, text: string, asked: Asked): T {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    throw strangeAnswerError(asked, text);
+  }
+  const checked = schema.safeParse(parsed);
+  if (!checked.success) throw strangeAnswerError(asked, '{}', checked.error);
+  return checked.data;
+}
+
+function retryAfterOf(answer: Dispatcher.ResponseData): number | undefined {
+  const value = Number(answer.headers['retry-after']);
+  return Number.isFinite(value) && value >= 0 ? value : undefined;
+}

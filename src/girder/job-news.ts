@@ -1,0 +1,157 @@
+import { errorLine } from '../base/errors.js';
+import type { Clock } from '../base/clock.js';
+import type { Log } from '../base/log.js';
+import { GirderError } from './girder-error.js';
+import type { JobForm } from './job-asking.js';
+import { createLogBuffer } from './log-buffer.js';
+
+/** What is null or left out stays as it was. */
+export interface JobProgress {
+  total?: number | null;
+  current?: number | null;
+  message?: string | null;
+}
+
+export interface JobNewsOptions {
+  /** Milliseconds between two reports, at least. */
+  reportMs: number;
+  /** @throws GirderError when Girder will not take this. */
+  send: (form: JobForm) => Promise<unknown>;
+  onSent?: ((mark: number) => void) | undefined;
+  clock: Clock;
+  log: Log;
+  /** Ends all reporting. */
+  closed: AbortSignal;
+}
+
+/** Log and progress of one Girder job, on their way to Girder. */
+export interface JobNews {
+  log(text: string, mark?: number): void;
+  progress(progress: JobProgress): void;
+  room(stop: AbortSignal): Promise<void>;
+  flush(stop: AbortSignal): Promise<void>;
+  /** Girder will not hear any more of this job, and why. */
+  refused(): GirderError | null;
+}
+
+/** Characters of log that may wait before `room` makes its caller wait. */
+const roomy = 1 << 18;
+
+export function createJobNews({ reportMs, send, onSent, clock, log, closed }: JobNewsOptions): JobNews {
+  const buffer = createLogBuffer();
+  const wanted = new Map<string, string>();
+  const accepted = new Map<string, string>();
+  let refused: GirderError | null = null;
+  let lastReport = Number.NEGATIVE_INFINITY;
+  let flushes = 0;
+  let pause = new AbortController();
+  let isSending = false;
+  let waiting: (() => void)[] = [];
+
+  /** Python sends all of it with every report; what Girder has already is left out here. */
+  function changedProgress(): Record<string, string> {
+    return Object.fromEntries([...wanted].filter(([name, value]) => accepted.get(name) !== value));
+  }
+
+  function hasNews(): boolean {
+    return refused === null && (!buffer.isEmpty() || Object.keys(changedProgress()).length > 0);
+  }
+
+  function hasRoom(): boolean {
+    return refused !== null || buffer.length() < roomy;
+  }
+
+  async function sendNews(): Promise<void> {
+    const changed = changedProgress();
+    const piece = buffer.next();
+    const form = piece === null || piece.text === '' ? changed : { ...changed, log: piece.text };
+    try {
+      if (Object.keys(form).length > 0) await send(form);
+    } catch (error) {
+      if (closed.aborted) return;
+      if (error instanceof GirderError && (error.trouble === 'access' || error.trouble === 'missing')) {
+        refused = error;
+        buffer.clear();
+        log.warn({ trouble: error.message }, 'Girder takes no more reports on this job');
+        return;
+      }
+      // whatever is wrong with this piece, later ones shall not wait for it
+      log.warn({ trouble: errorLine(error) }, 'a report is left out');
+    }
+    lastReport = clock.now();
+    for (const [name, value] of Object.entries(changed)) accepted.set(name, value);
+    buffer.confirm();
+    if (piece !== null && piece.mark !== null) onSent?.(piece.mark);
+  }
+
+  async function sendAll(): Promise<void> {
+    while (hasNews() && !closed.aborted) {
+      const wait = flushes > 0 ? 0 : lastReport + reportMs - clock.now();
+      if (wait > 0) await clock.sleep(wait, AbortSignal.any([closed, pause.signal]));
+      if (!closed.aborted) await sendNews();
+      tellWaiting();
+    }
+  }
+
+  function tellWaiting(): void {
+    const told = waiting;
+    waiting = [];
+    for (const tell of told) tell();
+  }
+
+  function wake(): void {
+    if (isSending || !hasNews() || closed.aborted) return;
+    isSending = true;
+    void sendAll()
+      .catch((error: unknown) => log.error({ trouble: errorLine(error) }, 'reporting failed'))
+      .finally(() => {
+        isSending = false;
+        tellWaiting();
+      });
+  }
+
+  /** Resolves after the next report, or at abort. */
+  async function nextReport(stop: AbortSignal): Promise<void> {
+    wake();
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        stop.removeEventListener('abort', done);
+        resolve();
+      };
+      stop.addEventListener('abort', done, { once: true });
+      waiting.push(done);
+    });
+  }
+
+  return {
+    log(text, mark) {
+      if (refused !== null) return;
+      buffer.append(text, mark);
+      wake();
+    },
+    progress({ total, current, message }) {
+      if (Number.isFinite(total)) wanted.set('progressTotal', String(total));
+      if (Number.isFinite(current)) wanted.set('progressCurrent', String(current));
+      if (typeof message === 'string') wanted.set('progressMessage', cleanMessage(message));
+      wake();
+    },
+    async room(stop) {
+      while (!hasRoom() && !stop.aborted) await nextReport(stop);
+    },
+    async flush(stop) {
+      flushes += 1;
+      pause.abort();
+      while (hasNews() && !stop.aborted) await nextReport(stop);
+      flushes -= 1;
+      if (flushes === 0) pause = new AbortController();
+    },
+    refused: () => refused,
+  };
+}
+
+function cleanMessage(message: string): string {
+  return message
+    .slice(0, 1_000)
+    .toWellFormed()
+    .replaceAll(/\p{Cc}+/gu, ' ');
+}

@@ -1,0 +1,111 @@
+/** A piece of log that is on its way. */
+export interface LogPiece {
+  text: string;
+  /** The highest mark whose text this piece brings to its end; null if none. */
+  mark: number | null;
+}
+
+/** Log text that waits to be sent, in bounded memory. */
+export interface LogBuffer {
+  /** `mark` is given back by the piece with which all text up to here is on its way. Marks grow. */
+  append(text: string, mark?: number): void;
+  /** The next piece; the same one until {@link LogBuffer.confirm}. Null when nothing waits. */
+  next(): LogPiece | null;
+  /** The piece was accepted. */
+  confirm(): void;
+  /** Nothing waits and nothing is on its way. */
+  isEmpty(): boolean;
+  /** Characters that wait, without those on their way. */
+  length(): number;
+  clear(): void;
+}
+
+/**
+ * Text beyond `maxLength` pushes out the oldest, and the log says how much is missing. Pieces are at most about
+ * `pieceLength` characters: Girder keeps as many log entries as 4 MiB hold of the newest one's size, so one huge piece
+ * would push all earlier text out of the job's log.
+ */
+export function createLogBuffer({ maxLength = 1 << 20, pieceLength = 1 << 15 } = {}): LogBuffer {
+  let entries: { text: string; mark: number | null }[] = [];
+  let length = 0;
+  let lost = 0;
+  let onItsWay: LogPiece | null = null;
+
+  function dropOldest(): void {
+    let whole = 0;
+    for (const entry of entries) {
+      const excess = length - maxLength;
+      if (excess <= 0) break;
+      if (entry.text.length > excess) {
+        const kept = entry.text.slice(cutAt(entry.text, excess));
+        lost += entry.text.length - kept.length;
+        length -= entry.text.length - kept.length;
+        entry.text = kept;
+        break;
+      }
+      lost += entry.text.length;
+      length -= entry.text.length;
+      // the newest entry stays for its mark, even when nothing of its text does
+      if (whole === entries.length - 1) entry.text = '';
+      else whole += 1;
+    }
+    if (whole > 0) entries.splice(0, whole);
+  }
+
+  function takePiece(): LogPiece {
+    const parts: string[] = [];
+    if (lost > 0)
+      parts.push(`\n[${lost} characters of the log are missing here: Girder took them too slowly.]\n`);
+    lost = 0;
+    let room = pieceLength;
+    let mark: number | null = null;
+    let whole = 0;
+    for (const entry of entries) {
+      if (entry.text.length > room) {
+        const end = cutAt(entry.text, room);
+        parts.push(entry.text.slice(0, end));
+        entry.text = entry.text.slice(end);
+        length -= end;
+        break;
+      }
+      parts.push(entry.text);
+      room -= entry.text.length;
+      length -= entry.text.length;
+      mark = entry.mark ?? mark;
+      whole += 1;
+    }
+    entries.splice(0, whole);
+    return { text: parts.join(''), mark };
+  }
+
+  return {
+    append(text, mark) {
+      const clean = text.replaceAll('\0', '').toWellFormed();
+      if (clean === '' && mark === undefined) return;
+      entries.push({ text: clean, mark: mark ?? null });
+      length += clean.length;
+      dropOldest();
+    },
+    next() {
+      if (onItsWay === null && entries.length > 0) onItsWay = takePiece();
+      return onItsWay;
+    },
+    confirm() {
+      onItsWay = null;
+    },
+    isEmpty: () => onItsWay === null && entries.length === 0,
+    length: () => length,
+    clear() {
+      entries = [];
+      length = 0;
+      lost = 0;
+      onItsWay = null;
+    },
+  };
+}
+
+/** At most `index`, and not inside a surrogate pair. */
+function cutAt(text: string, index: number): number {
+  const high = text.charCodeAt(index - 1);
+  return index > 1 && index < text.length && high >= 0xd800 && high <= 0xdbff ? index - 1 : index;
+}

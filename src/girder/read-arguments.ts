@@ -1,0 +1,150 @@
+import type { ContainerArgument } from './analysis.js';
+import { transformName, type TransformName } from './classes.js';
+import { attribute, isInstance, sequenceItems, type Pickled, type PickledInstance } from './pickled.js';
+import { pythonText } from './python-text.js';
+import { isAbsolutePath, readAccess, readId, readOptionalText, readText, type Place } from './read-fields.js';
+import type { ReadVolume } from './read-volumes.js';
+import { quoted, refuse } from './refuse.js';
+
+/** What Linux takes as one argument, in bytes (`MAX_ARG_STRLEN`, with its final NUL). */
+const maxArgumentBytes = 131_071;
+
+/**
+ * The task's parameter `container_args`: scalars as Python writes them, and transforms. A list or an object inside it is
+ * refused: the Docker path would hand its Python spelling (`['a', {…}]`) to the program, which nobody means.
+ */
+export function readArguments(value: Pickled, readVolume: ReadVolume): ContainerArgument[] {
+  if (value === null) return [];
+  const items = sequenceItems(value) ?? refuse('The container arguments of the task are not a list.');
+  return items.map((item, index) => readArgument(index + 1, item, readVolume));
+}
+
+function readArgument(position: number, value: Pickled, readVolume: ReadVolume): ContainerArgument {
+  if (isInstance(value)) return readTransform(position, value, readVolume);
+  const place = `Container argument ${position}`;
+  return { kind: 'text', text: readArgumentText(place, value) };
+}
+
+/** A scalar as one argument of a program. */
+export function readArgumentText(place: Place, value: Pickled): string {
+  const text = pythonText(value);
+  if (text === null) return refuse(`${place} is a list or an object, which has no form on a command line.`);
+  if (text.includes('\0')) return refuse(`${place} holds a NUL character, which no program can be given.`);
+  if (Buffer.byteLength(text) > maxArgumentBytes) return refuse(`${place} is longer than Linux allows.`);
+  return text;
+}
+
+function readTransform(
+  position: number,
+  transform: PickledInstance,
+  readVolume: ReadVolume,
+): ContainerArgument {
+  const name = transformName(transform);
+  if (name === null) {
+    return refuse(
+      `Container argument ${position} is of class ${quoted(transform.className)}, which is not known here.`,
+    );
+  }
+  const place = `Container argument ${position} (${name})`;
+  // For the Girder objects only: a py/id number is unique in the body.
+  const identity = `body:${transform.id}`;
+  const volume = () => readVolume(place, attribute(transform, '_volume'));
+  switch (name) {
+    case 'GirderFileIdToVolume':
+    case 'DirectGirderFileIdToVolume':
+      return {
+        kind: 'file',
+        identity,
+        access: readAccess(place, transform),
+        fileId: readId(place, 'file', attribute(transform, '_file_id')),
+        fileName: readOptionalText(place, 'file name', attribute(transform, '_filename')),
+        volume: volume(),
+        directPath: readDirectPath(attribute(transform, '_direct_file_path')),
+      };
+    case 'GirderFolderIdToVolume':
+      return {
+        kind: 'folder',
+        identity,
+        access: readAccess(place, transform),
+        folderId: readId(place, 'folder', attribute(transform, '_folder_id')),
+        folderName: readOptionalText(place, 'folder name', attribute(transform, '_folder_name')),
+        volume: volume(),
+      };
+    case 'GirderItemIdToVolume':
+      return {
+        kind: 'item',
+        identity,
+        access: readAccess(place, transform),
+        itemId: readId(place, 'item', attribute(transform, '_item_id')),
+        volume: volume(),
+      };
+    case 'VolumePath':
+      return {
+        kind: 'volumePath',
+        filename: readText(place, 'file name', attribute(transform, 'filename')),
+        volume: volume(),
+      };
+    case 'BindMountVolume':
+    case 'TemporaryVolume':
+    case '_DefaultTemporaryVolume':
+      return { kind: 'volume', volume: readVolume(place, transform) };
+    case 'GirderApiUrl':
+      return { kind: 'apiUrl', access: readAccess(place, transform) };
+    case 'GirderToken':
+      return { kind: 'token', access: readAccess(place, transform) };
+    default:
+      return refuse(`${place} ${unusableReason(name)}.`);
+  }
+}
+
+/** As with an unreadable path, a path that cannot be one means a download. */
+function readDirectPath(value: Pickled): string | null {
+  return typeof value === 'string' && isAbsolutePath(value) ? value : null;
+}
+
+/** Known classes that {@link readTransform} has no argument for. */
+type Unusable = Exclude<
+  TransformName,
+  | 'GirderFileIdToVolume'
+  | 'DirectGirderFileIdToVolume'
+  | 'GirderFolderIdToVolume'
+  | 'GirderItemIdToVolume'
+  | 'VolumePath'
+  | 'BindMountVolume'
+  | 'TemporaryVolume'
+  | '_DefaultTemporaryVolume'
+  | 'GirderApiUrl'
+  | 'GirderToken'
+>;
+
+/** Why a known transform is no argument of a batch job, as the end of a sentence. */
+function unusableReason(name: Unusable): string {
+  switch (name) {
+    case 'Connect':
+    case 'NamedInputPipe':
+    case 'NamedOutputPipe':
+    case 'ProgressPipe':
+      return 'uses a named pipe, which cannot reach a batch job on another node';
+    case 'GirderFileIdToStream':
+    case 'ChunkedTransferEncodingStream':
+      return 'streams data while the container runs, which cannot reach a batch job on another node';
+    case 'HostStdOut':
+    case 'HostStdErr':
+    case 'ContainerStdOut':
+    case 'ContainerStdErr':
+      return 'connects an output stream, which a batch job writes to its log file instead';
+    case 'GirderFileId':
+    case 'GirderItemId':
+    case 'GirderFileIdAllowDirect':
+    case 'TemporaryDirectory':
+      return 'gives a path outside of the container, where the program cannot see it';
+    case 'GirderUploadVolumePathToFolder':
+    case 'GirderUploadVolumePathToItem':
+    case 'GirderUploadVolumePathJobArtifact':
+    case 'GirderUploadToFolder':
+    case 'GirderUploadToItem':
+    case 'GirderUploadJobArtifact':
+    case 'GirderItemMetadata':
+      return 'handles a result and cannot be an argument';
+  }
+}

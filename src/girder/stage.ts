@@ -1,0 +1,142 @@
+import { constants } from 'node:fs';
+import { access, mkdir, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { errorLine } from '../base/errors.js';
+import type { Analysis, ContainerArgument, StagedAnalysis } from './analysis.js';
+import { mapApiUrl } from './api-url.js';
+import { clientFor, type GirderSetup } from './client.js';
+import { strayOutput } from './collect.js';
+import { downloadFile, downloadFolder, downloadItem, getFile, getNamed, onDisk } from './download.js';
+import type { TransferContext } from './download.js';
+import { pathInVolume, safeName } from './file-names.js';
+import { createVolumes, prefixed, removeStaged, type VolumeTable } from './volumes.js';
+
+export { removeStaged };
+
+export interface StageOptions extends GirderSetup {
+  /** Where temporary volumes are made; compute nodes see it at the same path. */
+  tmpDir: string;
+  runId: string;
+  /** Put in front of host paths in an assetstore, as compute nodes know them. */
+  mountPrefix: string | null;
+  signal: AbortSignal;
+  /** Words for the Girder job's log. */
+  onProgress?: (text: string) => void;
+}
+
+/** An argument that Girder has something for. */
+type Input = Extract<ContainerArgument, { kind: 'file' | 'folder' | 'item' }>;
+
+/**
+ * Puts the inputs of an analysis in place, one after another in their order, and gives each argument its text. Starts from nothing: what
+ * an earlier attempt at the same run left is removed first. If it fails, it leaves nothing behind.
+ * @throws DsaSlurmError `girder` or `files`, about the input.
+ */
+export async function stageAnalysis(analysis: Analysis, options: StageOptions): Promise<StagedAnalysis> {
+  const volumes = await createVolumes(options);
+  try {
+    for (const volume of analysis.volumes) await volumes.place(volume);
+    for (const { filename } of analysis.hooks) {
+      if (pathInVolume(filename) === null) throw strayOutput(filename);
+    }
+    const inputs = new Map<string, string>();
+    const args: string[] = [];
+    for (const [index, argument] of analysis.args.entries()) {
+      args.push(await resolve(argument, index, { volumes, inputs, options }));
+    }
+    return { args, argsHoldToken: analysis.args.some(({ kind }) => kind === 'token'), ...volumes.staged() };
+  } catch (error) {
+    await removeStaged(volumes.staged()).catch((left: unknown) => {
+      options.log.warn({ run: options.runId, trouble: errorLine(left) }, 'temporary files stay behind');
+    });
+    throw error;
+  }
+}
+
+interface Staging {
+  volumes: VolumeTable;
+  /** Container paths by the identity of what was fetched. */
+  inputs: Map<string, string>;
+  options: StageOptions;
+}
+
+async function resolve(argument: ContainerArgument, index: number, staging: Staging): Promise<string> {
+  switch (argument.kind) {
+    case 'text':
+      return argument.text;
+    case 'token':
+      return argument.access.token;
+    case 'apiUrl':
+      // with a slash at the end, as Girder's client and the CLIs that are used to it have it
+      return `${mapApiUrl(argument.access.apiUrl, staging.options.apiUrlMap).replace(/\/+$/, '')}/`;
+    case 'volume':
+      return (await staging.volumes.place(argument.volume)).container;
+    case 'volumePath': {
+      const relative = pathInVolume(argument.filename);
+      if (relative === null) throw strayOutput(argument.filename);
+      const { host, container } = await staging.volumes.place(argument.volume);
+      if (argument.volume.kind !== 'bind') {
+        const parent = path.dirname(path.join(host, relative));
+        await onDisk(parent, mkdir(parent, { recursive: true }));
+      }
+      return path.posix.join(container, relative);
+    }
+    case 'file':
+    case 'folder':
+    case 'item': {
+      const known = staging.inputs.get(argument.identity);
+      if (known !== undefined) return known;
+      const fetched = await fetchInput(argument, index, staging);
+      staging.inputs.set(argument.identity, fetched);
+      return fetched;
+    }
+  }
+}
+
+async function fetchInput(input: Input, index: number, { volumes, options }: Staging): Promise<string> {
+  if (input.kind === 'file' && input.directPath !== null && (await isReadableFile(input.directPath))) {
+    const name = safeName(input.fileName ?? path.basename(input.directPath));
+    const container = `/mnt/girder_direct_worker/${index}/${name}`;
+    const host = prefixed(input.directPath, path.dirname(input.directPath), options.mountPrefix);
+    volumes.bind({ host, container, mode: 'ro' });
+    return container;
+  }
+  const { signal } = options;
+  const client = clientFor(input.access, options);
+  const context: TransferContext = { client, clock: options.clock, signal, onProgress: options.onProgress };
+  const makeDirectory = async (id: string): ReturnType<VolumeTable['inputDirectory']> =>
+    volumes.inputDirectory(input.volume, safeName(`${index}-${id.slice(0, 64)}`));
+  switch (input.kind) {
+    case 'file': {
+      const file = await getFile(client, input.fileId, signal);
+      const directory = await makeDirectory(input.fileId);
+      const name = safeName(input.fileName ?? file.name);
+      await downloadFile(context, file, path.join(directory.host, name));
+      return path.posix.join(directory.container, name);
+    }
+    case 'folder': {
+      const folder = await getNamed(client, 'folder', input.folderId, signal);
+      const directory = await makeDirectory(input.folderId);
+      const named = { ...folder, name: input.folderName ?? folder.name };
+      const made = await downloadFolder(context, named, directory.host);
+      return path.posix.join(directory.container, path.basename(made));
+    }
+    case 'item': {
+      const item = await getNamed(client, 'item', input.itemId, signal);
+      const directory = await makeDirectory(input.itemId);
+      const made = await downloadItem(context, item, directory.host);
+      return path.posix.join(directory.container, path.basename(made));
+    }
+  }
+}
+
+/** A plain file, at the end of links if need be; never a device or a FIFO, which a container could drain. */
+async function isReadableFile(file: string): Promise<boolean> {
+  try {
+    if (!path.isAbsolute(file) || !(await stat(file)).isFile()) return false;
+    await access(file, constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,299 @@
+import { constants } from 'node:fs';
+import { lstat, open, readdir, realpath, type FileHandle } from 'node:fs/promises';
+import path from 'node:path';
+import { z } from 'zod';
+import { DsaSlurmError, systemCode } from '../base/errors.js';
+import type { UploadOptions } from './analysis.js';
+import { segment } from './api-url.js';
+import { backoff } from './backoff.js';
+import type { GirderClient, GirderRequest } from './client.js';
+import { fileDocument, namedDocument, uploadDocument } from './documents.js';
+import { listAll, shown, sizeWords, type TransferContext } from './download.js';
+import { GirderError } from './girder-error.js';
+import { mimeTypeOf } from './mime-type.js';
+
+/** Girder's own client sends pieces of this size; smaller ones than 32 MiB may be refused by an object store. */
+const chunkBytes = 64 * 1024 * 1024;
+/** The last piece of a large file makes Girder hash and move all of it. */
+const chunkAnswerMs = 15 * 60_000;
+const barrenAttempts = 6;
+
+/** A file of an output, opened: whatever happens to its name now, this is what is uploaded. */
+interface OpenFile {
+  handle: FileHandle;
+  name: string;
+  size: number;
+}
+
+/** What is found where an output should be. */
+export type Found =
+  | { kind: 'file'; real: string }
+  | { kind: 'directory'; real: string }
+  | { kind: 'nothing' }
+  /** Outside of `root` by way of a symbolic link, or neither file nor directory. */
+  | { kind: 'refused'; reason: string };
+
+/**
+ * What `relative` is below `root`, seen through symbolic links: a container may have made any, and this process may read
+ * what the container's user must not.
+ */
+export async function findOutput(root: string, relative: string): Promise<Found> {
+  let real: string;
+  try {
+    real = await realpath(path.join(root, relative));
+  } catch (error) {
+    const code = systemCode(error);
+    if (code === 'ENOENT' || code === 'ENOTDIR') return { kind: 'nothing' };
+    return { kind: 'refused', reason: `it cannot be read (${code ?? 'unknown'})` };
+  }
+  const fromRoot = path.relative(await realpath(root), real);
+  if (fromRoot === '..' || fromRoot.startsWith('../')) {
+    return { kind: 'refused', reason: 'it is a symbolic link that leads out of the directory of the run' };
+  }
+  const stats = await lstat(real);
+  if (stats.isDirectory()) return { kind: 'directory', real };
+  if (stats.isFile()) return { kind: 'file', real };
+  return { kind: 'refused', reason: 'it is neither a file nor a directory' };
+}
+
+/** Uploads one file into a folder. A name that exists there gives a second item, as Girder decides. */
+export async function uploadFileToFolder(
+  context: TransferContext,
+  real: string,
+  folderId: string,
+  upload: UploadOptions,
+): Promise<void> {
+  await withFile(context, real, upload, async (file) =>
+    create(context, file, { parentType: 'folder', parentId: folderId }, upload),
+  );
+}
+
+/**
+ * Uploads one file into an item. A file of the same name is replaced, even one of the same size: unlike the Python
+ * worker, which keeps the old content then.
+ */
+export async function uploadFileToItem(
+  context: TransferContext,
+  real: string,
+  itemId: string,
+  upload: UploadOptions,
+): Promise<void> {
+  await withFile(context, real, upload, async (file) => {
+    const { client, signal } = context;
+    for await (const other of listAll(client, fileDocument, `item/${segment(itemId)}/files`, {}, signal)) {
+      if (other.name === file.name) return replace(context, file, other.id, upload);
+    }
+    return create(context, file, { parentType: 'item', parentId: itemId }, upload);
+  });
+}
+
+/** Uploads one file to a Girder job, where a plugin of Girder offers that. */
+export async function uploadArtifact(
+  context: TransferContext,
+  real: string,
+  jobId: string,
+  name: string | null,
+): Promise<void> {
+  await withFile(context, real, name === null ? {} : { filename: name }, async (file) => {
+    await context.client.json(z.unknown(), {
+      method: 'POST',
+      path: `job/${segment(jobId)}/artifact`,
+      query: { name: file.name, size: file.size, mimeType: mimeTypeOf(file.name) },
+      body: bodyOf(file, 0, file.size),
+      answerMs: chunkAnswerMs,
+      signal: context.signal,
+    });
+  });
+}
+
+export interface TreeEntry {
+  kind: 'file' | 'directory';
+  /** As the directory calls it. */
+  name: string;
+  real: string;
+}
+
+/**
+ * What is in a directory of an output, by name. Links to directories are left out, and so is whatever {@link findOutput}
+ * does not find fit; `skipped` is told of those.
+ */
+export async function listOutput(
+  root: string,
+  relative: string,
+  skipped: (name: string, reason: string) => void,
+): Promise<TreeEntry[]> {
+  let listed;
+  try {
+    listed = await readdir(path.join(root, relative), { withFileTypes: true });
+  } catch (error) {
+    throw unreadable(path.basename(relative), error);
+  }
+  const entries: TreeEntry[] = [];
+  for (const entry of listed) {
+    const found = await findOutput(root, path.join(relative, entry.name));
+    if (found.kind === 'nothing') {
+      skipped(entry.name, 'it is a link to nothing, or its name is not valid UTF-8');
+    } else if (found.kind === 'refused') {
+      skipped(entry.name, found.reason);
+    } else if (found.kind === 'directory' && entry.isSymbolicLink()) {
+      skipped(entry.name, 'it is a link to a directory');
+    } else {
+      entries.push({ kind: found.kind, name: entry.name, real: found.real });
+    }
+  }
+  return entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** The folder `name` below another: the one that exists, or a new one. */
+export async function ensureFolder(
+  context: TransferContext,
+  parentId: string,
+  name: string,
+): Promise<string> {
+  const folder = await context.client.json(namedDocument, {
+    method: 'POST',
+    path: 'folder',
+    query: { parentId, parentType: 'folder', name, description: '', reuseExisting: 'True' },
+    signal: context.signal,
+  });
+  return folder.id;
+}
+
+/** O_NONBLOCK so that a FIFO does not hold us up, O_NOFOLLOW because `real` was resolved before. */
+async function withFile(
+  context: TransferContext,
+  real: string,
+  upload: UploadOptions,
+  use: (file: OpenFile) => Promise<void>,
+): Promise<void> {
+  const name = upload.filename ?? path.basename(real);
+  let handle: FileHandle;
+  try {
+    handle = await open(real, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    throw unreadable(name, error);
+  }
+  try {
+    const stats = await handle.stat();
+    if (!stats.isFile()) throw unreadable(name);
+    context.onProgress?.(`Uploading “${shown(name)}”${sizeWords(stats.size)}.`);
+    await use({ handle, name, size: stats.size });
+  } finally {
+    await handle.close();
+  }
+}
+
+function unreadable(name: string, cause?: unknown): DsaSlurmError {
+  const why = systemCode(cause) ?? 'it is no plain file';
+  return new DsaSlurmError('files', `The output “${shown(name)}” cannot be read (${why}).`, { cause });
+}
+
+/**
+ * `POST file`. Up to one chunk goes along with it to a folder; otherwise the content follows in chunks. A single `POST`
+ * whose answer is lost is sent again, which may leave the file twice: Girder has no way to ask.
+ */
+async function create(
+  context: TransferContext,
+  file: OpenFile,
+  parent: { parentType: 'folder' | 'item'; parentId: string },
+  upload: UploadOptions,
+): Promise<void> {
+  const whole = parent.parentType === 'folder' && file.size <= chunkBytes;
+  const begun = await context.client.json(uploadDocument, {
+    method: 'POST',
+    path: 'file',
+    query: {
+      ...parent,
+      name: file.name,
+      size: file.size,
+      mimeType: upload.mimeType ?? mimeTypeOf(file.name),
+      reference: upload.reference,
+    },
+    ...(whole ? { body: bodyOf(file, 0, file.size), answerMs: chunkAnswerMs } : {}),
+    signal: context.signal,
+  });
+  if (!whole && file.size > 0) await sendChunks(context, file, begun.id);
+}
+
+async function replace(
+  context: TransferContext,
+  file: OpenFile,
+  fileId: string,
+  upload: UploadOptions,
+): Promise<void> {
+  const begun = await context.client.json(uploadDocument, {
+    method: 'PUT',
+    path: `file/${segment(fileId)}/contents`,
+    query: { size: file.size, reference: upload.reference },
+    signal: context.signal,
+  });
+  if (file.size > 0) await sendChunks(context, file, begun.id);
+}
+
+/** Sends the content piece by piece. After a broken piece Girder says from where it wants to go on. */
+async function sendChunks(context: TransferContext, file: OpenFile, uploadId: string): Promise<void> {
+  const { client, clock, signal } = context;
+  let offset = 0;
+  let barren = 0;
+  while (offset < file.size) {
+    const length = Math.min(chunkBytes, file.size - offset);
+    try {
+      await client.json(uploadDocument, {
+        method: 'POST',
+        path: 'file/chunk',
+        query: { offset, uploadId },
+        body: bodyOf(file, offset, length),
+        attempts: 1,
+        answerMs: chunkAnswerMs,
+        signal,
+      });
+      offset += length;
+      barren = 0;
+    } catch (error) {
+      barren += 1;
+      if (!(error instanceof GirderError) || !error.transient || barren >= barrenAttempts) throw error;
+      await clock.sleep(backoff(barren, error.retryAfter), signal);
+      const reached = await askOffset(client, uploadId, offset + length === file.size, signal);
+      if (reached === 'complete') return;
+      if (reached > offset) barren = 0;
+      offset = reached;
+    }
+  }
+}
+
+/**
+ * How far an upload got. Girder forgets an upload when it is complete: if only the answer to its last piece was lost, it does not
+ * know the upload any more.
+ */
+async function askOffset(
+  client: GirderClient,
+  uploadId: string,
+  wasLast: boolean,
+  signal: AbortSignal,
+): Promise<number | 'complete'> {
+  try {
+    const answer = await client.json(z.object({ offset: z.number() }), {
+      method: 'GET',
+      path: 'file/offset',
+      query: { uploadId },
+      signal,
+    });
+    return answer.offset;
+  } catch (error) {
+    if (wasLast && error instanceof GirderError && error.trouble === 'missing') return 'complete';
+    throw error;
+  }
+}
+
+function bodyOf(file: OpenFile, start: number, length: number): NonNullable<GirderRequest['body']> {
+  return {
+    length,
+    open: () =>
+      file.handle.createReadStream({
+        start,
+        end: start + length - 1,
+        autoClose: false,
+        highWaterMark: 1 << 18,
+      }),
+  };
+}

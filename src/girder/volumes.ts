@@ -1,0 +1,160 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { chmod, lstat, mkdir, readdir, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { DsaSlurmError, systemCode } from '../base/errors.js';
+import type { StagedAnalysis, StagedBind, VolumeRef } from './analysis.js';
+import { onDisk } from './download.js';
+
+/** Every directory that is made for a run begins so, and nothing else is ever removed. */
+const ownPrefix = 'dsa-slurm-';
+
+/** Where a volume is: on this host, and in the container. */
+export interface Place {
+  host: string;
+  container: string;
+}
+
+export interface VolumeTable {
+  place(volume: VolumeRef): Promise<Place>;
+  /** A fresh directory in a volume for one input alone, so that two of the same name never meet. */
+  inputDirectory(volume: VolumeRef, label: string): Promise<Place>;
+  bind(bind: StagedBind): void;
+  staged(): Pick<StagedAnalysis, 'binds' | 'ownDirectories' | 'volumes'>;
+}
+
+/** The name of a run in our directories: task ids come from messages. */
+export function ownName(runId: string): string {
+  const plain = /^[A-Za-z0-9_-]{1,100}$/.test(runId);
+  return ownPrefix + (plain ? runId : createHash('sha256').update(runId).digest('hex').slice(0, 32));
+}
+
+/**
+ * The volumes of one run, made as they are asked for. Directories have names that follow from the run's id: what an
+ * earlier attempt at the same run left is removed and not added to.
+ */
+export async function createVolumes(options: {
+  tmpDir: string;
+  runId: string;
+  mountPrefix: string | null;
+}): Promise<VolumeTable> {
+  const { mountPrefix } = options;
+  const name = ownName(options.runId);
+  const home = path.join(options.tmpDir, name);
+  const owned: string[] = [];
+  const places: Record<string, Place> = {};
+  const binds = new Map<string, StagedBind>();
+  let count = 0;
+
+  async function makeOwn(directory: string): Promise<string> {
+    await removeOwn(directory);
+    await onDisk(directory, mkdir(directory, { mode: 0o700 }));
+    owned.push(directory);
+    return directory;
+  }
+
+  function bind({ host, container, mode }: StagedBind): void {
+    const other = binds.get(container);
+    if (other !== undefined && (other.host !== host || other.mode !== mode)) {
+      throw new DsaSlurmError('files', `Two different volumes are to be seen at ${container}.`);
+    }
+    binds.set(container, { host, container, mode });
+  }
+
+  async function temporary(identity: string, hostDir: string | null, mode: 'ro' | 'rw'): Promise<Place> {
+    const known = places[identity];
+    if (known !== undefined) return known;
+    count += 1;
+    let host: string;
+    if (hostDir === null) {
+      host = path.join(home, identity === 'default' ? identity : `volume-${count}`);
+      await onDisk(host, mkdir(host));
+    } else {
+      await onDisk(hostDir, mkdir(hostDir, { recursive: true }));
+      host = await makeOwn(path.join(hostDir, `${name}-${count}`));
+    }
+    const place = { host, container: `/mnt/girder_worker/${randomUUID().replaceAll('-', '')}` };
+    places[identity] = place;
+    bind({ ...place, mode });
+    return place;
+  }
+
+  async function place(volume: VolumeRef): Promise<Place> {
+    switch (volume.kind) {
+      case 'default':
+        return temporary('default', null, 'rw');
+      case 'temporary':
+        return temporary(volume.identity, volume.hostDir, volume.mode);
+      case 'bind':
+        bind({ ...volume, host: prefixed(volume.host, volume.host, mountPrefix) });
+        return volume;
+    }
+  }
+
+  await onDisk(options.tmpDir, mkdir(options.tmpDir, { recursive: true }));
+  await makeOwn(home);
+  await temporary('default', null, 'rw');
+  return {
+    place,
+    bind,
+    async inputDirectory(volume, label) {
+      const { host, container } = await place(volume);
+      // in a directory that is not ours, the input's own one has to be recognised as ours
+      const own = volume.kind === 'bind' ? `${name}-${label}` : label;
+      const directory = path.join(host, own);
+      if (volume.kind === 'bind') await makeOwn(directory);
+      else await onDisk(directory, mkdir(directory));
+      return { host: directory, container: path.posix.join(container, own) };
+    },
+    staged: () => ({ binds: [...binds.values()], ownDirectories: owned, volumes: places }),
+  };
+}
+
+/**
+ * A host path as compute nodes know it: below the operator's prefix if `directory` lies in an assetstore, or is one. As
+ * with the Python worker, a directory counts as one if its name has `assetstore` in it.
+ */
+export function prefixed(host: string, directory: string, mountPrefix: string | null): string {
+  if (mountPrefix === null || mountPrefix === '') return host;
+  const inAssetstore = directory.split('/').some((part) => part.includes('assetstore'));
+  return inAssetstore ? path.join(mountPrefix, host) : host;
+}
+
+/** Removes what was made for a run. Directories that are not ours by their name are left alone. */
+export async function removeStaged(staged: Pick<StagedAnalysis, 'ownDirectories'>): Promise<void> {
+  for (const directory of staged.ownDirectories) await removeOwn(directory);
+}
+
+async function removeOwn(directory: string): Promise<void> {
+  if (!path.isAbsolute(directory) || !path.basename(directory).startsWith(ownPrefix)) return;
+  try {
+    await rm(directory, { recursive: true, force: true, maxRetries: 2 });
+  } catch (error) {
+    if (systemCode(error) !== 'EACCES' && systemCode(error) !== 'EPERM') throw notRemoved(directory, error);
+    // a container may have left directories that even their owner must not write to
+    try {
+      await openUp(directory);
+      await rm(directory, { recursive: true, force: true });
+    } catch (again) {
+      throw notRemoved(directory, again);
+    }
+  }
+}
+
+async function openUp(directory: string): Promise<void> {
+  if (!(await lstat(directory)).isDirectory()) return;
+  await chmod(directory, 0o700);
+  for (const entry of await readdir(directory, { withFileTypes: true })) {
+    if (entry.isDirectory()) await openUp(path.join(directory, entry.name));
+  }
+}
+
+function notRemoved(directory: string, cause: unknown): DsaSlurmError {
+  return new DsaSlurmError(
+    'files',
+    `${directory} could not be removed (${systemCode(cause) ?? 'unknown'}).`,
+    {
+      next: 'Remove it by hand.',
+      cause,
+    },
+  );
+}

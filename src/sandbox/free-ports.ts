@@ -1,0 +1,28 @@
+import { randomInt } from 'node:crypto';
+import { createServer } from 'node:net';
+import { DsaSlurmError } from '../base/errors.js';
+
+/**
+ * Different TCP ports that nothing listens on now. They lie below the kernel's range for outgoing connections, so that
+ * none is taken by chance between this question and the service's own bind.
+ */
+export async function freePorts(count: number): Promise<number[]> {
+  const ports = new Set<number>();
+  for (let attempt = 0; attempt < 50 * count && ports.size < count; attempt += 1) {
+    const port = randomInt(10_240, 32_768);
+    if (!ports.has(port) && (await isFree(port))) ports.add(port);
+  }
+  if (ports.size < count) {
+    throw new DsaSlurmError('sandbox', `No ${count} free TCP ports were found on this machine.`);
+  }
+  return [...ports];
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.once('error', () => resolve(false));
+    // All interfaces: Slurm's daemons bind there too.
+    probe.listen({ port, host: '0.0.0.0', exclusive: true }, () => probe.close(() => resolve(true)));
+  });
+}

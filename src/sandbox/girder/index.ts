@@ -1,0 +1,178 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { jobInfoSpec, RestError } from './answers.js';
+import { addJob, cancelJob } from './jobs.js';
+import type { Handler } from './rules.js';
+import { route, streamed, type Site } from './routes.js';
+import { addFile, addFolder, addItem, createStore, filesIn, foldersIn, grant } from './store.js';
+import { itemsIn, newId, timestamp, type Folder, type GirderJob, type Item } from './store.js';
+import type { StoredFile } from './store.js';
+
+export type { Folder, GirderJob, Item, StoredFile } from './store.js';
+
+/** One call that arrived, without its secrets. */
+export interface RequestRecord {
+  at: number;
+  method: string;
+  /** Path and query below `/api/v1`. */
+  path: string;
+  status: number;
+}
+
+/** What a test makes of a call instead of the right answer. */
+export type Fault =
+  /** an answer that Girder never meant to give: a proxy's error page, say */
+  | { kind: 'answer'; status: number; contentType: string; body: string }
+  /** the connection breaks without an answer */
+  | { kind: 'drop' };
+
+export interface GirderStandIn {
+  /** `http://127.0.0.1:<port>/api/v1`, without trailing slash. */
+  apiUrl: string;
+  /** The one user, and a token for everything that is theirs. */
+  userId: string;
+  userToken: string;
+  /** The folder that everything starts from. */
+  rootFolderId: string;
+  createJob(options: { title: string; type: string; celeryTaskId: string; handler?: Handler }): GirderJob;
+  jobInfoSpec(job: GirderJob): ReturnType<typeof jobInfoSpec>;
+  /** A token that is good for creating child jobs only: header `girder_client_token`. */
+  clientToken(): string;
+  job(id: string): GirderJob | undefined;
+  jobs(): GirderJob[];
+  /** What a click on Cancel does: status, and the revoke by the function given at the start. */
+  cancel(jobId: string): Promise<void>;
+  addFolder(parentId: string, name: string): Folder;
+  /** A new item in the folder that holds the one file; content is bytes or the path of a file to copy. */
+  addFile(folderId: string, name: string, content: Uint8Array | string): Promise<StoredFile>;
+  folders(parentId: string): Folder[];
+  items(folderId: string): Item[];
+  files(itemId: string): StoredFile[];
+  requests(): readonly RequestRecord[];
+  /** Looks at every call from now on and may spoil it; without argument: all is well again. */
+  fail(fault?: (method: string, path: string) => Fault | undefined): void;
+  stop(): Promise<void>;
+}
+
+/**
+ * An in-process stand-in for Girder on the loopback interface: the REST endpoints that a worker uses, over in-memory
+ * records, with Girder's own rules for statuses and tokens. It is no Girder: no users to log in, no search, no web page.
+ */
+export async function startGirderStandIn({
+  dir,
+  login = 'pathologist',
+  revoke = () => Promise.resolve(),
+}: {
+  /** For the contents of files. */
+  dir: string;
+  login?: string;
+  /** Publishes the revoke of a canceled task, as Girder does. */
+  revoke?: (taskId: string) => Promise<void>;
+}): Promise<GirderStandIn> {
+  const store = await createStore(join(dir, 'assetstore'));
+  const user = { id: newId(), login, created: timestamp() };
+  store.users.set(user.id, user);
+  const root = addFolder(store, null, 'Practice');
+  const site: Site = { store, apiUrl: '', startedAt: timestamp(), revoke };
+  const requests: RequestRecord[] = [];
+  let fault: ((method: string, path: string) => Fault | undefined) | undefined;
+
+  const server = createServer((request, response) => {
+    const method = request.method ?? 'GET';
+    const path = (request.url ?? '/').replace(/^\/api\/v1\//, '');
+    const record = (status: number) => {
+      requests.push({ at: Date.now(), method, path, status });
+      if (requests.length > 20_000) requests.splice(0, 10_000);
+    };
+    const spoiled = fault?.(method, path);
+    if (spoiled?.kind === 'drop') {
+      record(0);
+      request.socket.destroy();
+      return;
+    }
+    if (spoiled !== undefined) {
+      record(spoiled.status);
+      request.resume();
+      response.writeHead(spoiled.status, { 'Content-Type': spoiled.contentType });
+      response.end(spoiled.body);
+      return;
+    }
+    void answer(site, request, response).then(record);
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  site.apiUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/api/v1`;
+
+  return {
+    apiUrl: site.apiUrl,
+    userId: user.id,
+    userToken: grant(store, { kind: 'user', userId: user.id }),
+    rootFolderId: root.id,
+    createJob: (options) => addJob(store, { ...options, userId: user.id }),
+    jobInfoSpec: (job) => jobInfoSpec(job, site.apiUrl),
+    clientToken: () => grant(store, { kind: 'createJob', userId: user.id }),
+    job: (id) => store.jobs.get(id),
+    jobs: () => [...store.jobs.values()],
+    async cancel(jobId) {
+      const job = store.jobs.get(jobId);
+      if (job !== undefined && cancelJob(job) && job.celeryTaskId !== null) {
+        await revoke(job.celeryTaskId);
+      }
+    },
+    addFolder: (parentId, name) => addFolder(store, parentId, name),
+    addFile: (folderId, name, content) => addFile(store, addItem(store, folderId, name).id, name, content),
+    folders: (parentId) => foldersIn(store, parentId),
+    items: (folderId) => itemsIn(store, folderId),
+    files: (itemId) => filesIn(store, itemId),
+    requests: () => requests,
+    fail: (wanted) => {
+      fault = wanted;
+    },
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+/** Answers one call; never rejects. The result is the HTTP status, 0 for a broken connection. */
+async function answer(site: Site, request: IncomingMessage, response: ServerResponse): Promise<number> {
+  const url = new URL(request.url ?? '/', 'http://localhost');
+  const token = request.headers['girder-token'] ?? url.searchParams.get('token') ?? '';
+  try {
+    const result = await route(site, {
+      method: request.method ?? 'GET',
+      parts: pathParts(url),
+      query: url.searchParams,
+      grant: site.store.grants.get(String(token)),
+      request,
+      response,
+    });
+    if (result !== streamed) send(response, 200, result);
+    return response.statusCode;
+  } catch (error) {
+    if (response.headersSent || response.destroyed) {
+      response.destroy();
+      return 0;
+    }
+    const refused = error instanceof RestError ? error : new RestError(500, 'internal', String(error));
+    request.resume();
+    send(response, refused.status, refused.body);
+    return refused.status;
+  }
+}
+
+function pathParts(url: URL): string[] {
+  const [, api, version, ...parts] = url.pathname.split('/');
+  if (api !== 'api' || version !== 'v1') throw new RestError(404, 'rest', 'Not found.');
+  return parts.map((part) => decodeURIComponent(part));
+}
+
+function send(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'Content-Type': 'application/json;charset=utf-8' });
+  response.end(JSON.stringify(body));
+}

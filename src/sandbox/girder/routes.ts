@@ -1,0 +1,211 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { fileAnswer, folderAnswer, itemAnswer, jobAnswer, RestError, userAnswer } from './answers.js';
+import { addJob, cancelJob, updateJob } from './jobs.js';
+import { addFolder, filesIn, foldersIn, itemsIn, type GirderJob, type Store } from './store.js';
+import type { Grant } from './store.js';
+import { continueUpload, download, startReplacement, startUpload, uploadOffset } from './uploads.js';
+
+/** One call, taken apart. */
+export interface Call {
+  method: string;
+  /** Below `/api/v1`: `['job', '<id>', 'cancel']`. */
+  parts: readonly string[];
+  query: URLSearchParams;
+  grant: Grant | undefined;
+  request: IncomingMessage;
+  response: ServerResponse;
+}
+
+export interface Site {
+  store: Store;
+  apiUrl: string;
+  startedAt: string;
+  /** Publishes what Girder publishes for a cancel. */
+  revoke: (taskId: string) => Promise<void>;
+}
+
+/** Marks a call whose answer was streamed already. */
+export const streamed = Symbol('streamed');
+
+/** @throws RestError for whatever Girder refuses */
+export async function route(site: Site, call: Call): Promise<unknown> {
+  const { method, parts, query } = call;
+  const [resource = '', id = '', verb = ''] = parts;
+  switch (resource) {
+    case 'system':
+      if (method === 'GET' && id === 'version') {
+        return { release: '3.2.99', serverStartDate: site.startedAt };
+      }
+      break;
+    case 'user':
+      if (method === 'GET' && parts.length === 2) return userRoute(site, call, id);
+      break;
+    case 'job':
+      return jobRoute(site, call);
+    case 'folder':
+      return folderRoute(site, call);
+    case 'item':
+      requireUser(call);
+      if (method === 'GET' && id === '') {
+        const folderId = query.get('folderId') ?? '';
+        return page(itemsIn(site.store, folderId), query).map((item) => itemAnswer(site.store, item));
+      }
+      if (method === 'GET' && verb === '') return itemAnswer(site.store, found(site.store.items, id, 'item'));
+      if (method === 'GET' && verb === 'files') {
+        return page(filesIn(site.store, found(site.store.items, id, 'item').id), query).map(fileAnswer);
+      }
+      break;
+    case 'file':
+      return fileRoute(site, call);
+    default:
+      break;
+  }
+  throw noRoute(call);
+}
+
+function userRoute({ store }: Site, { grant }: Call, id: string): unknown {
+  if (id === 'me') {
+    // As Girder: a token without a user gets null, not an error.
+    const user = grant?.kind === 'user' ? store.users.get(grant.userId) : undefined;
+    return user === undefined ? null : userAnswer(user);
+  }
+  return userAnswer(found(store.users, id, 'user'));
+}
+
+async function jobRoute(site: Site, call: Call): Promise<unknown> {
+  const { method, parts, query } = call;
+  const [, id = '', verb = ''] = parts;
+  const { store, apiUrl } = site;
+  if (id === '') {
+    if (method === 'POST') return createChildJob(site, call);
+    if (method === 'GET') {
+      requireUser(call);
+      const jobs = [...store.jobs.values()].toReversed();
+      return page(jobs, query).map((job) => jobAnswer(job, apiUrl, false));
+    }
+    throw noRoute(call);
+  }
+  if (verb === 'cancel' && method === 'PUT') {
+    const job = accessibleJob(site, call, id, false);
+    if (cancelJob(job) && job.celeryTaskId !== null) await site.revoke(job.celeryTaskId);
+    return jobAnswer(job, apiUrl, false);
+  }
+  if (verb !== '') throw noRoute(call);
+  const job = accessibleJob(site, call, id, true);
+  if (method === 'GET') return jobAnswer(job, apiUrl, true);
+  if (method === 'PUT') {
+    const fields = new URLSearchParams(query);
+    for (const [name, value] of await formBody(call.request)) fields.set(name, value);
+    updateJob(job, fields);
+    return jobAnswer(job, apiUrl, false);
+  }
+  throw noRoute(call);
+}
+
+function createChildJob({ store, apiUrl }: Site, { grant, query }: Call): unknown {
+  if (grant === undefined || grant.kind === 'job') throw invalidScope();
+  const other = JSON.parse(query.get('otherFields') ?? '{}') as Record<string, unknown>;
+  const parent = [...store.jobs.values()].find(
+    (job) => job.celeryTaskId !== null && job.celeryTaskId === other['celeryParentTaskId'],
+  );
+  const taskId = other['celeryTaskId'];
+  const job = addJob(store, {
+    title: query.get('title') ?? '<unnamed job>',
+    type: query.get('type') ?? 'celery',
+    userId: grant.userId,
+    parentId: parent?.id ?? null,
+    celeryTaskId: typeof taskId === 'string' ? taskId : null,
+  });
+  return jobAnswer(job, apiUrl, true);
+}
+
+/** A job's own token reads and writes that job and nothing else; its owner may do everything with it. */
+function accessibleJob({ store }: Site, call: Call, id: string, jobToken: boolean): GirderJob {
+  const { grant } = call;
+  if (grant === undefined) throw notLoggedIn();
+  const job = found(store.jobs, id, 'job');
+  const allowed =
+    (grant.kind === 'user' && grant.userId === job.userId) ||
+    (jobToken && grant.kind === 'job' && grant.jobId === id);
+  if (!allowed) throw invalidScope();
+  return job;
+}
+
+function folderRoute({ store }: Site, call: Call): unknown {
+  const { method, parts, query } = call;
+  const id = parts[1] ?? '';
+  requireUser(call);
+  if (parts.length > 2) throw noRoute(call);
+  if (method === 'GET' && id !== '') return folderAnswer(store, found(store.folders, id, 'folder'));
+  const parentId = query.get('parentId') ?? '';
+  if (method === 'GET') {
+    return page(foldersIn(store, parentId), query).map((folder) => folderAnswer(store, folder));
+  }
+  if (method === 'POST' && id === '') {
+    const parent = found(store.folders, parentId, 'folder');
+    const name = query.get('name') ?? '';
+    const existing = foldersIn(store, parent.id).find((folder) => folder.name === name);
+    if (existing !== undefined && query.get('reuseExisting')?.toLowerCase() !== 'true') {
+      throw new RestError(400, 'validation', 'A folder with that name already exists here.', 'name');
+    }
+    return folderAnswer(store, existing ?? addFolder(store, parent.id, name));
+  }
+  throw noRoute(call);
+}
+
+async function fileRoute({ store }: Site, call: Call): Promise<unknown> {
+  const { method, parts, query, request, response } = call;
+  const [, id = '', verb = ''] = parts;
+  requireUser(call);
+  if (method === 'POST' && id === '') return startUpload(store, query, request);
+  if (method === 'POST' && id === 'chunk') return continueUpload(store, query, request);
+  if (method === 'GET' && id === 'offset') return uploadOffset(store, query);
+  if (id === '' || parts.length > 4) throw noRoute(call);
+  const file = found(store.files, id, 'file');
+  if (method === 'GET' && verb === '') return fileAnswer(file);
+  if (method === 'GET' && verb === 'download') {
+    await download(file, query, request, response);
+    return streamed;
+  }
+  if (method === 'PUT' && verb === 'contents') return startReplacement(store, file, query);
+  throw noRoute(call);
+}
+
+function requireUser({ grant }: Call): void {
+  if (grant === undefined) throw notLoggedIn();
+  if (grant.kind !== 'user') throw invalidScope();
+}
+
+function found<T>(records: ReadonlyMap<string, T>, id: string, what: string): T {
+  const record = records.get(id);
+  if (record === undefined) throw new RestError(400, 'rest', `Invalid ${what} id (${id}).`);
+  return record;
+}
+
+/** Girder's default page is 50; 0 means all. */
+function page<T>(list: readonly T[], query: URLSearchParams): T[] {
+  const offset = Number(query.get('offset') ?? '0');
+  const limit = Number(query.get('limit') ?? '50');
+  return list.slice(offset, limit === 0 ? undefined : offset + limit);
+}
+
+async function formBody(request: IncomingMessage): Promise<URLSearchParams> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  const text = Buffer.concat(chunks).toString('utf8');
+  const isForm = request.headers['content-type']?.startsWith('application/x-www-form-urlencoded');
+  return new URLSearchParams(isForm === true ? text : '');
+}
+
+function noRoute({ method, parts }: Call): RestError {
+  const path = parts.slice(1).join('/');
+  return new RestError(400, 'rest', `No matching route for "${method} ${path}"`);
+}
+
+function notLoggedIn(): RestError {
+  return new RestError(401, 'access', 'You must be logged in or have a valid auth token.');
+}
+
+function invalidScope(): RestError {
+  return new RestError(401, 'access', 'Invalid token scope.');
+}

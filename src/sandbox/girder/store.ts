@@ -1,0 +1,171 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, stat, writeFile, copyFile } from 'node:fs/promises';
+import { extname, join } from 'node:path';
+import type { Handler } from './rules.js';
+
+/** The stand-in's records: in memory, except for the contents of files. Ids are 24 hex digits as Girder's are. */
+export interface User {
+  id: string;
+  login: string;
+  created: string;
+}
+
+export interface Folder {
+  id: string;
+  parentId: string | null;
+  name: string;
+  created: string;
+}
+
+export interface Item {
+  id: string;
+  folderId: string;
+  name: string;
+  created: string;
+}
+
+export interface StoredFile {
+  id: string;
+  itemId: string;
+  name: string;
+  size: number;
+  mimeType: string;
+  /** Where its bytes are. */
+  path: string;
+  /** `reference` of its upload, verbatim. */
+  reference: string | null;
+  created: string;
+}
+
+export interface GirderJob {
+  id: string;
+  title: string;
+  type: string;
+  handler: Handler;
+  userId: string;
+  parentId: string | null;
+  celeryTaskId: string | null;
+  status: number;
+  log: string[];
+  progress: { total: number; current: number; message: string } | null;
+  /** Every change of status, in order. */
+  timestamps: { status: number; time: string }[];
+  created: string;
+  updated: string;
+  token: string;
+}
+
+/** What a token is good for. */
+export type Grant =
+  | { kind: 'user'; userId: string }
+  | { kind: 'job'; jobId: string }
+  | { kind: 'createJob'; userId: string };
+
+export interface Upload {
+  id: string;
+  parent: { kind: 'item' | 'folder'; id: string } | { kind: 'file'; id: string };
+  name: string;
+  size: number;
+  received: number;
+  mimeType: string;
+  reference: string | null;
+  path: string;
+}
+
+export interface Store {
+  users: Map<string, User>;
+  folders: Map<string, Folder>;
+  items: Map<string, Item>;
+  files: Map<string, StoredFile>;
+  jobs: Map<string, GirderJob>;
+  uploads: Map<string, Upload>;
+  grants: Map<string, Grant>;
+  /** Where file contents are kept. */
+  dir: string;
+}
+
+export async function createStore(dir: string): Promise<Store> {
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  return {
+    users: new Map(),
+    folders: new Map(),
+    items: new Map(),
+    files: new Map(),
+    jobs: new Map(),
+    uploads: new Map(),
+    grants: new Map(),
+    dir,
+  };
+}
+
+export const newId = (): string => randomBytes(12).toString('hex');
+
+/** 64 letters and digits, like Girder's. */
+export const newToken = (): string => randomBytes(32).toString('hex');
+
+/** `2026-11-23T10:00:02.530000+00:00`: Python's spelling. */
+export const timestamp = (): string => new Date().toISOString().replace('Z', '000+00:00');
+
+export function grant(store: Store, what: Grant): string {
+  const token = newToken();
+  store.grants.set(token, what);
+  return token;
+}
+
+export function addFolder(store: Store, parentId: string | null, name: string): Folder {
+  const folder = { id: newId(), parentId, name, created: timestamp() };
+  store.folders.set(folder.id, folder);
+  return folder;
+}
+
+/** A second item of the same name becomes `name (1)`, as in Girder. */
+export function addItem(store: Store, folderId: string, name: string): Item {
+  const taken = new Set(itemsIn(store, folderId).map((item) => item.name));
+  let free = name;
+  for (let n = 1; taken.has(free); n += 1) free = `${name} (${n})`;
+  const item = { id: newId(), folderId, name: free, created: timestamp() };
+  store.items.set(item.id, item);
+  return item;
+}
+
+/** Puts a file into an item; `content` is its bytes, or the path of a file to copy. */
+export async function addFile(
+  store: Store,
+  itemId: string,
+  name: string,
+  content: Uint8Array | string,
+): Promise<StoredFile> {
+  const id = newId();
+  const path = join(store.dir, id);
+  if (typeof content === 'string') await copyFile(content, path);
+  else await writeFile(path, content);
+  const { size } = await stat(path);
+  const mimeType = guessMimeType(name);
+  const file = { id, itemId, name, size, mimeType, path, reference: null, created: timestamp() };
+  store.files.set(id, file);
+  return file;
+}
+
+export const foldersIn = (store: Store, parentId: string): Folder[] =>
+  byName([...store.folders.values()].filter((folder) => folder.parentId === parentId));
+
+export const itemsIn = (store: Store, folderId: string): Item[] =>
+  byName([...store.items.values()].filter((item) => item.folderId === folderId));
+
+export const filesIn = (store: Store, itemId: string): StoredFile[] =>
+  byName([...store.files.values()].filter((file) => file.itemId === itemId));
+
+function byName<T extends { name: string }>(list: T[]): T[] {
+  return list.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+}
+
+function guessMimeType(name: string): string {
+  const types: Readonly<Record<string, string>> = {
+    '.tif': 'image/tiff',
+    '.tiff': 'image/tiff',
+    '.json': 'application/json',
+    '.csv': 'text/csv',
+    '.txt': 'text/plain',
+  };
+  return types[extname(name).toLowerCase()] ?? 'application/octet-stream';
+}

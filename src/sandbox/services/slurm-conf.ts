@@ -1,0 +1,75 @@
+import { join } from 'node:path';
+
+export interface SlurmConfInput {
+  dir: string;
+  /** Short: it holds Unix sockets. */
+  spoolDir: string;
+  mungeSocket: string;
+  /** Login of whoever runs the daemons. */
+  user: string;
+  controllerPort: number;
+  nodes: readonly { name: string; port: number }[];
+  /** The first is the default. */
+  partitions: readonly string[];
+  minJobAge: number;
+}
+
+/** slurm.conf of several nodes on one machine. The last node has two GPUs, as far as Slurm is concerned. */
+export function slurmConf(input: SlurmConfInput): string {
+  const { dir, spoolDir, user, nodes } = input;
+  const log = (name: string) => join(dir, 'log', name);
+  const nodeList = nodes.map((node) => node.name).join(',');
+  return [
+    'ClusterName=practice',
+    'SlurmctldHost=localhost(127.0.0.1)',
+    `SlurmctldPort=${input.controllerPort}`,
+    `SlurmUser=${user}`,
+    `SlurmdUser=${user}`,
+    'AuthType=auth/munge',
+    `AuthInfo=socket=${input.mungeSocket}`,
+    'CredType=cred/munge',
+    `StateSaveLocation=${join(dir, 'state')}`,
+    `SlurmdSpoolDir=${join(spoolDir, '%n')}`,
+    `SlurmctldPidFile=${join(dir, 'slurmctld.pid')}`,
+    `SlurmdPidFile=${join(dir, 'slurmd-%n.pid')}`,
+    `SlurmctldLogFile=${log('slurmctld.log')}`,
+    `SlurmdLogFile=${log('slurmd-%n.log')}`,
+    // Loopback only.
+    'CommunicationParameters=NoCtldInAddrAny,NoInAddrAny',
+    'SlurmctldSyslogDebug=quiet',
+    'SlurmdSyslogDebug=quiet',
+    // One machine plays all nodes: it lends each of them CPUs and memory that it does not have.
+    'SlurmdParameters=config_overrides',
+    'ProctrackType=proctrack/linuxproc',
+    'TaskPlugin=task/none',
+    'JobAcctGatherType=jobacct_gather/none',
+    'AccountingStorageType=accounting_storage/none',
+    'JobCompType=jobcomp/none',
+    'MpiDefault=none',
+    'MailProg=/bin/true',
+    'SelectType=select/cons_tres',
+    'SelectTypeParameters=CR_CPU_Memory',
+    'DefMemPerCPU=500',
+    'GresTypes=gpu',
+    'SchedulerType=sched/backfill',
+    // A practice site should not keep anybody waiting.
+    'SchedulerParameters=batch_sched_delay=0,sched_min_interval=0,bf_interval=2',
+    'KillWait=3',
+    'ReturnToService=2',
+    'SlurmdTimeout=60',
+    'PropagateResourceLimits=NONE',
+    'MaxJobCount=20000',
+    `MinJobAge=${input.minJobAge}`,
+    ...nodes.map(
+      ({ name, port }, index) =>
+        `NodeName=${name} NodeHostname=localhost NodeAddr=127.0.0.1 Port=${port} CPUs=8 RealMemory=16000` +
+        (index === nodes.length - 1 ? ' Gres=gpu:2' : ''),
+    ),
+    ...input.partitions.map(
+      (name, index) =>
+        `PartitionName=${name} Nodes=${nodeList} State=UP MaxTime=${index === 0 ? '1-00:00:00' : '7-00:00:00'}` +
+        ` DefaultTime=1:00:00${index === 0 ? ' Default=YES' : ''}`,
+    ),
+    '',
+  ].join('\n');
+}

@@ -1,0 +1,166 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { commandTrouble, createRunner, type RunCommand } from '../../base/command.js';
+import { DsaSlurmError } from '../../base/errors.js';
+import type { Log } from '../../base/log.js';
+import { freePorts } from '../free-ports.js';
+import { startChild, untilReady, type Child } from '../process.js';
+import { slurmConf } from './slurm-conf.js';
+import { killLeftovers } from './slurm-leftovers.js';
+
+export interface SlurmService {
+  /** Path of slurm.conf. */
+  conf: string;
+  /** What a Slurm command needs to reach this cluster and no other. */
+  env: Readonly<Record<string, string>>;
+  /** `n1` … */
+  nodes: readonly string[];
+  /** The first is the default. */
+  partitions: readonly string[];
+  /** Cancels every job, stops every daemon by its process id and leaves nothing behind. */
+  stop(): Promise<void>;
+  killNow(): void;
+}
+
+export interface SlurmOptions {
+  dir: string;
+  /** Number of nodes, each of which claims 8 CPUs. */
+  nodes: number;
+  log: Log;
+  /** The operator's environment; only `PATH` is taken from it. */
+  env: Readonly<Record<string, string | undefined>>;
+  /** Seconds after which slurmctld forgets an ended job. Default 300, as Slurm's own. */
+  minJobAge?: number;
+}
+
+/** A Unix socket's path may have 107 bytes; slurmstepd's ends in `/n1/n1_4294967295.4294967294`. */
+const longestSocketDirectory = 60;
+
+/**
+ * Starts a private Slurm on this machine: munged with its own key and socket, slurmctld, and one slurmd a node. Runs as
+ * whoever starts it, root or not; then jobs run as that user. Ready means that every node is idle.
+ * @throws DsaSlurmError `sandbox`
+ */
+export async function startSlurm(options: SlurmOptions): Promise<SlurmService> {
+  const { dir, log, minJobAge = 300 } = options;
+  const path = withSystemDirectories(options.env['PATH']);
+  const socketDir = dir.length <= longestSocketDirectory ? dir : await shortDirectory();
+  const names = Array.from({ length: options.nodes }, (_, index) => `n${index + 1}`);
+  const [controllerPort = 0, ...nodePorts] = await freePorts(names.length + 1);
+  const conf = join(dir, 'slurm.conf');
+  const env = { PATH: path, LC_ALL: 'C.UTF-8', SLURM_CONF: conf };
+  const run = createRunner({ env });
+  const munge = mungeFiles(dir, socketDir);
+
+  for (const sub of ['state', 'log']) await mkdir(join(dir, sub), { recursive: true, mode: 0o700 });
+  for (const name of names) {
+    await mkdir(join(socketDir, 'spool', name), { recursive: true, mode: 0o755 });
+  }
+  const partitions = ['pathology', 'long'];
+  await Promise.all([
+    writeFile(munge.key, randomBytes(128), { mode: 0o600 }),
+    writeFile(join(dir, 'gres.conf'), `NodeName=${names.at(-1)} Name=gpu File=/dev/null,/dev/zero\n`),
+    writeFile(
+      conf,
+      slurmConf({
+        dir,
+        spoolDir: join(socketDir, 'spool'),
+        mungeSocket: munge.socket,
+        user: userInfo().username,
+        controllerPort,
+        nodes: names.map((name, index) => ({ name, port: nodePorts[index] ?? 0 })),
+        partitions,
+        minJobAge,
+      }),
+    ),
+  ]);
+
+  const children: Child[] = [];
+  const killNow = () => children.forEach((child) => child.killNow());
+  const stop = async () => {
+    // munged last: the others say goodbye through it.
+    const [munged, ...daemons] = children;
+    if (daemons.length > 0) {
+      await cancelAllJobs(run);
+      await killLeftovers(conf); // a slurmd waits for its steps
+      await Promise.all(daemons.map((child) => child.stop()));
+      await killLeftovers(conf);
+    }
+    await munged?.stop();
+    if (socketDir !== dir) await rm(socketDir, { recursive: true, force: true });
+  };
+  const start = async (name: string, file: string, args: string[]) => {
+    const logFile = join(dir, 'log', `${name}.out`);
+    const child = await startChild({ name, file, args, env, cwd: dir, logFile });
+    children.push(child);
+  };
+  try {
+    await start('munged', 'munged', munge.args);
+    await untilReady('munge', async () => answers(await run('munge', munge.probe)), { children });
+    await Promise.all([
+      start('slurmctld', 'slurmctld', ['-D', '-f', conf]),
+      ...names.map((name) => start(`slurmd-${name}`, 'slurmd', ['-D', '-N', name, '-f', conf])),
+    ]);
+    await untilReady('Slurm', () => allIdle(run, names.length), { children, timeoutMs: 60_000 });
+    log.info({ conf, nodes: names.length }, 'Slurm is up');
+    return { conf, env: { SLURM_CONF: conf }, nodes: names, partitions, stop, killNow };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function mungeFiles(dir: string, socketDir: string) {
+  const socket = join(socketDir, 'munge.socket');
+  const key = join(dir, 'munge.key');
+  const args = ['--foreground', '--force', '--num-threads=2', `--socket=${socket}`];
+  args.push(`--key-file=${key}`, `--log-file=${join(dir, 'log', 'munged.log')}`);
+  args.push(`--pid-file=${join(dir, 'munged.pid')}`, `--seed-file=${join(dir, 'munged.seed')}`);
+  return { socket, key, args, probe: ['--no-input', `--socket=${socket}`] };
+}
+
+async function allIdle(run: RunCommand, count: number): Promise<boolean> {
+  const result = await run('sinfo', ['--noheader', '--Node', '--partition=pathology', '-o', '%t'], {
+    timeoutMs: 5_000,
+  });
+  if (!answers(result) || result.kind !== 'exited') return false;
+  const states = result.stdout.trim().split('\n');
+  return states.length === count && states.every((state) => state === 'idle');
+}
+
+async function cancelAllJobs(run: RunCommand): Promise<void> {
+  const question = ['--noheader', '--all', '-o', '%A'];
+  const deadline = performance.now() + 1_000;
+  while (performance.now() < deadline) {
+    const answer = await run('squeue', question, { timeoutMs: 2_000 });
+    if (!answers(answer) || answer.kind !== 'exited') return;
+    const ids = new Set(answer.stdout.split('\n').filter((line) => line.trim() !== ''));
+    if (ids.size === 0) return;
+    await run('scancel', ['--signal=KILL', '--full', ...ids], { timeoutMs: 2_000 });
+    await run('scancel', [...ids], { timeoutMs: 2_000 });
+    await delay(100);
+  }
+}
+
+function answers(result: Awaited<ReturnType<RunCommand>>): boolean {
+  return commandTrouble(result) === '';
+}
+
+async function shortDirectory(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'dsa-'));
+  if (directory.length > longestSocketDirectory) {
+    await rm(directory, { recursive: true, force: true });
+    throw new DsaSlurmError('sandbox', `The temporary directory ${tmpdir()} has too long a path.`, {
+      next: 'Set TMPDIR to a short one, such as /tmp.',
+    });
+  }
+  return directory;
+}
+
+/** An ordinary user's PATH often lacks the directories where Slurm's daemons live. */
+function withSystemDirectories(path: string | undefined): string {
+  return [path ?? '/usr/bin:/bin', '/usr/local/sbin', '/usr/sbin', '/sbin'].join(':');
+}

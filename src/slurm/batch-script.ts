@@ -1,0 +1,40 @@
+import { DsaSlurmError } from '../base/errors.js';
+
+/**
+ * What the worker and the batch script agree on. The names of the environment stand in templates/singularity.slurm as
+ * well.
+ */
+
+/**
+ * Whether a batch script takes the container's arguments from a file (`# dsa-slurm-script: 1`). The operator's own
+ * script may not; then they have to go on its command line.
+ */
+export function scriptTakesArgumentsFile(text: string): boolean {
+  return /^# dsa-slurm-script: 1\s*$/m.test(text);
+}
+
+/**
+ * The file of arguments: each one followed by a NUL. It keeps Girder's tokens out of `scontrol show job` and out of the
+ * process list of sbatch, and has no limit of length.
+ * @throws DsaSlurmError `usage` if an argument holds a NUL, which no argument of a program can
+ */
+export function argumentsFileContent(args: readonly string[]): string {
+  if (args.some((arg) => arg.includes('\0'))) {
+    throw new DsaSlurmError('usage', 'An argument of the container holds a NUL character.');
+  }
+  return args.map((arg) => `${arg}\0`).join('');
+}
+
+/** What the batch script is told through sbatch's environment; `undefined` removes what the worker may have had itself. */
+export function batchEnvironment(job: {
+  /** The container runtime's command; null leaves the script its own. */
+  apptainer: string | null;
+  exitRecord: string;
+  argumentsFile: string | null;
+}): Record<string, string | undefined> {
+  return {
+    DSA_SLURM_APPTAINER: job.apptainer ?? undefined,
+    DSA_SLURM_EXIT_RECORD: job.exitRecord,
+    DSA_SLURM_ARGUMENTS: job.argumentsFile ?? undefined,
+  };
+}

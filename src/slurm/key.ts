@@ -1,0 +1,33 @@
+import { createHash } from 'node:crypto';
+
+/**
+ * The key of a run: what its Slurm job carries in its name and in its comment, so that the job is found again when the
+ * answer of sbatch was lost. It is the run's id where that is safe on a command line, else a digest of it.
+ */
+export function runKey(runId: string): string {
+  // `--name` of squeue takes a list with commas, and a message decides what its task id is.
+  if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(runId) && !runId.startsWith('sha256.')) return runId;
+  return `sha256.${createHash('sha256').update(runId).digest('hex')}`;
+}
+
+/** The name of the job: `squeue --name` and `sacct --name` find it. */
+export function jobName(key: string): string {
+  return `dsa-slurm-${key}`;
+}
+
+/** The comment of the job. */
+export function jobComment(key: string): string {
+  return `dsa-slurm:${key}`;
+}
+
+const keyPattern = '([A-Za-z0-9][A-Za-z0-9._-]{0,99})';
+const namePattern = new RegExp(`^dsa-slurm-${keyPattern}$`);
+const commentPattern = new RegExp(`^dsa-slurm:${keyPattern}$`);
+
+/**
+ * The key that a job carries; null for a job that is none of ours. The name decides, because a site's submit filter may
+ * use the comment for itself.
+ */
+export function readKey(job: { name: string; comment: string }): string | null {
+  return namePattern.exec(job.name)?.[1] ?? commentPattern.exec(job.comment.trim())?.[1] ?? null;
+}

@@ -1,0 +1,185 @@
+/** sbatch options that come with a task, as `--slurm_<name>` among the container's arguments. */
+
+/** A long option of sbatch without its dashes, and its value; null for an option without one. */
+export type SbatchOption = readonly [name: string, value: string | null];
+
+export interface RefusedOption {
+  /** What the task wrote after `--slurm_`, made printable. */
+  option: string;
+  reason: string;
+}
+
+export interface UserOptions {
+  options: SbatchOption[];
+  /** The container's arguments without the options. */
+  args: string[];
+  refused: RefusedOption[];
+}
+
+const prefix = '--slurm_';
+
+/**
+ * Options that no task may set, whatever the operator allows: they write files, run code, become someone else, or break
+ * the link between run and job.
+ */
+const never: ReadonlyMap<string, string> = new Map([
+  ...[
+    'output',
+    'error',
+    'input',
+    'open-mode',
+    'chdir',
+    'workdir',
+    'export-file',
+    'get-user-env',
+    'bb',
+    'bbf',
+    'container',
+    'container-id',
+    'profile',
+    'acctg-freq',
+  ].map((name) => [name, 'it decides about files on the cluster'] as const),
+  ...['wrap', 'prolog', 'epilog', 'task-prolog', 'task-epilog', 'propagate', 'export'].map(
+    (name) => [name, 'it decides about what is run'] as const,
+  ),
+  ...['uid', 'gid'].map((name) => [name, 'it decides about whose job it is'] as const),
+  ...['mail-user', 'mail-type'].map((name) => [name, 'it sends mail'] as const),
+  ...[
+    'array',
+    'job-name',
+    'comment',
+    'parsable',
+    'dependency',
+    'wait',
+    'wait-all-nodes',
+    'test-only',
+    'clusters',
+    'cluster-constraint',
+    'kill-on-invalid-dep',
+    'ignore-pbs',
+    'help',
+    'usage',
+    'version',
+    'verbose',
+    'quiet',
+  ].map((name) => [name, 'the worker needs it for itself'] as const),
+]);
+
+/** Options of sbatch that take no value: what follows them is an argument of the container. */
+const withoutValue = new Set([
+  'contiguous',
+  'exclusive',
+  'hold',
+  'no-requeue',
+  'overcommit',
+  'oversubscribe',
+  'reboot',
+  'requeue',
+  'spread-job',
+  'use-min-nodes',
+]);
+
+const count = /^\d{1,9}$/;
+const memory = /^\d{1,12}[KMGT]?B?$/i;
+const time = /^(\d{1,9}|\d{1,9}:\d{1,2}(:\d{1,2})?|\d{1,5}-\d{1,2}(:\d{1,2}){0,2})$/;
+
+/** What the value of a well-known option looks like; sbatch itself decides about the others. */
+const shapes: Readonly<Record<string, RegExp>> = {
+  time,
+  'time-min': time,
+  mem: memory,
+  'mem-per-cpu': memory,
+  'mem-per-gpu': memory,
+  tmp: memory,
+  'cpus-per-task': count,
+  'cpus-per-gpu': count,
+  ntasks: count,
+  'ntasks-per-node': count,
+  nodes: /^\d{1,9}(-\d{1,9})?$/,
+  partition: /^[\w.,-]{1,200}$/,
+  account: /^[\w.@-]{1,100}$/,
+  qos: /^[\w.,-]{1,100}$/,
+  gres: /^[\w.,:/-]{1,200}$/,
+  gpus: /^[\w.,:-]{1,100}$/,
+  'gpus-per-node': /^[\w.,:-]{1,100}$/,
+  'gpus-per-task': /^[\w.,:-]{1,100}$/,
+};
+
+/**
+ * Takes the sbatch options out of a task's container arguments. Forms: `--slurm_mem 8G`, `--slurm_mem=8G`, and an
+ * option without a value at the end, before another flag, or where sbatch knows none. `_` becomes `-`.
+ * Every form is removed from the arguments, also when it is refused.
+ * @param allowed long names of sbatch options (`mem`, `mem-per-cpu`) that the operator lets a task set
+ */
+export function takeUserOptions(args: readonly string[], allowed: readonly string[]): UserOptions {
+  const result: UserOptions = { options: [], args: [], refused: [] };
+  const allowedNames = new Set(allowed.map(optionName));
+  for (let index = 0; index < args.length; index++) {
+    const arg = args[index] ?? '';
+    if (!arg.startsWith(prefix)) {
+      result.args.push(arg);
+      continue;
+    }
+    const equals = arg.indexOf('=');
+    const name = optionName(arg.slice(prefix.length, equals === -1 ? undefined : equals));
+    let value = equals === -1 ? null : arg.slice(equals + 1);
+    const next = args[index + 1];
+    if (value === null && next !== undefined && !next.startsWith('-') && !withoutValue.has(name)) {
+      value = next;
+      index++;
+    }
+    const reason = refusal(name, value, allowedNames);
+    if (reason === null) result.options.push([name, value]);
+    else result.refused.push({ option: printable(name.replaceAll('-', '_')), reason });
+  }
+  return result;
+}
+
+function optionName(text: string): string {
+  return text.replaceAll('_', '-');
+}
+
+function refusal(name: string, value: string | null, allowed: ReadonlySet<string>): string | null {
+  if (!/^[a-z][a-z0-9-]{1,40}$/.test(name)) return 'it is no option of sbatch';
+  const why = neverReason(name);
+  if (why !== null) return `${why}, so a task may never set it`;
+  if (!allowed.has(name)) return 'the operator of this worker does not allow it';
+  if (value === null) return null;
+  if (value === '') return 'its value is empty';
+  if (value.length > 256) return 'its value is too long';
+  if (value.startsWith('-')) return 'its value starts with a dash';
+  if (/\p{C}/u.test(value)) return 'its value holds control characters';
+  const shape = shapes[name];
+  if (shape !== undefined && !shape.test(value)) return 'its value does not look like one that sbatch takes';
+  return null;
+}
+
+/** sbatch takes every unambiguous beginning of a long option, so the beginning of a forbidden one is forbidden too. */
+function neverReason(name: string): string | null {
+  for (const [forbidden, reason] of never) if (forbidden.startsWith(name)) return reason;
+  return null;
+}
+
+function printable(text: string): string {
+  return text.replaceAll(/\p{C}/gu, '?').slice(0, 60);
+}
+
+/** Options that exclude each other in sbatch: the later one of a group replaces the earlier one. */
+const groups: readonly (readonly string[])[] = [
+  ['mem', 'mem-per-cpu', 'mem-per-gpu'],
+  ['requeue', 'no-requeue'],
+];
+
+/** The site's defaults with the task's options over them. */
+export function mergeOptions(
+  defaults: readonly SbatchOption[],
+  chosen: readonly SbatchOption[],
+): SbatchOption[] {
+  const result = new Map<string, string | null>();
+  for (const [name, value] of [...defaults, ...chosen]) {
+    const rivals = groups.find((group) => group.includes(name)) ?? [name];
+    for (const rival of rivals) result.delete(rival);
+    result.set(name, value);
+  }
+  return [...result];
+}

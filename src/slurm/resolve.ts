@@ -1,0 +1,123 @@
+import type { CommandOptions, RunCommand } from '../base/command.js';
+import type { ExitRecord } from './exit-record.js';
+import { jobName } from './key.js';
+import { accountedJob } from './sacct.js';
+import { showJob, type JobDetails } from './scontrol.js';
+import { outcomeOf, phaseOf, type JobState } from './states.js';
+import type { ExitCode } from './values.js';
+
+/** What became of a job. */
+export type JobEnd =
+  | {
+      kind: 'ended';
+      outcome: 'succeeded' | 'failed' | 'canceled';
+      state: JobState;
+      exitCode: ExitCode | null;
+      /** Slurm's reason, empty for none. */
+      reason: string;
+      /** Who said so. */
+      how: 'scontrol' | 'sacct' | 'record';
+    }
+  /** It has not ended, or may yet go back into the queue. */
+  | { kind: 'alive'; state: JobState; reason: string }
+  /**
+   * Everybody was asked and answered, and nobody knows the job any more. A shared file system may show the exit record
+   * a minute late, so ask again before believing it.
+   */
+  | { kind: 'lost'; why: string }
+  /** Somebody who had to be asked did not answer. */
+  | { kind: 'unknown'; why: string };
+
+export interface EndQuestion {
+  run: RunCommand;
+  jobId: string;
+  /** See `runKey`: tells our job from a later one of the same id. */
+  key: string;
+  /** The job's own exit record, null as long as there is none. */
+  readExitRecord: () => Promise<ExitRecord | null>;
+  /** Milliseconds since the epoch. */
+  now: () => number;
+  options?: CommandOptions;
+}
+
+/** So long after its end a preempted or lost job, which Slurm may requeue, is believed to be over. */
+const requeueGraceMs = 60_000;
+
+/**
+ * Finds out how a job ended: from the controller, then from the accounting, then from the job's own exit record. The
+ * next one is asked only when the one before answered that it knows nothing; silence is never an answer.
+ */
+export async function resolveEnd(question: EndQuestion): Promise<JobEnd> {
+  const { run, jobId, options } = question;
+  const shown = await showJob(run, jobId, options);
+  switch (shown.kind) {
+    case 'silence':
+      return { kind: 'unknown', why: shown.why };
+    case 'job':
+      if (shown.job.name === jobName(question.key)) return fromController(shown.job, question.now());
+      break;
+    case 'unknown-job':
+      break;
+  }
+  return fromAccounting(question);
+}
+
+function fromController(job: JobDetails, now: number): JobEnd {
+  const { state, reason, exitCode } = job;
+  const outcome = outcomeOf(state);
+  if (phaseOf(state, reason) !== 'ended' || outcome === null) return { kind: 'alive', state, reason };
+  if (outcome !== 'depends') return { kind: 'ended', outcome, state, exitCode, reason, how: 'scontrol' };
+  const settled = job.endedAt !== null && now - job.endedAt > requeueGraceMs;
+  return job.requeueable && !settled
+    ? { kind: 'alive', state, reason }
+    : { kind: 'ended', outcome: 'failed', state, exitCode, reason, how: 'scontrol' };
+}
+
+async function fromAccounting(question: EndQuestion): Promise<JobEnd> {
+  const { run, jobId, key, options } = question;
+  const answer = await accountedJob(run, { jobId, name: jobName(key) }, options);
+  switch (answer.kind) {
+    case 'silence':
+      return { kind: 'unknown', why: answer.why };
+    case 'no-accounting':
+      return fromRecord(question, 'this site keeps no accounting');
+    case 'unknown-job':
+      return fromRecord(question, 'its accounting does not know it');
+    case 'jobs':
+      break;
+  }
+  const job = answer.jobs[0];
+  const outcome = job === undefined ? null : outcomeOf(job.state);
+  if (job === undefined || phaseOf(job.state) !== 'ended' || outcome === null) {
+    // The accounting lags behind: the controller has forgotten the job, so it is over.
+    return fromRecord(question, 'its accounting has not heard of its end');
+  }
+  const { state, exitCode } = job;
+  return {
+    kind: 'ended',
+    outcome: outcome === 'depends' ? 'failed' : outcome,
+    state,
+    exitCode,
+    reason: '',
+    how: 'sacct',
+  };
+}
+
+async function fromRecord({ jobId, readExitRecord }: EndQuestion, accounting: string): Promise<JobEnd> {
+  const record = await readExitRecord();
+  if (record === null || record.jobId !== jobId) {
+    return {
+      kind: 'lost',
+      why: `Slurm no longer knows job ${jobId}, ${accounting}, and it left no exit record`,
+    };
+  }
+  const succeeded = record.exitCode === 0;
+  return {
+    kind: 'ended',
+    outcome: succeeded ? 'succeeded' : 'failed',
+    state: { base: succeeded ? 'COMPLETED' : 'FAILED', flags: [] },
+    exitCode: { code: record.exitCode, signal: 0 },
+    reason: '',
+    how: 'record',
+  };
+}

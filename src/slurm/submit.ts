@@ -1,0 +1,131 @@
+import { commandTrouble, type CommandOptions, type CommandResult, type RunCommand } from '../base/command.js';
+import { jobComment, jobName } from './key.js';
+import { mergeOptions, type SbatchOption } from './options.js';
+
+export interface Submission {
+  /** Absolute path, on a file system that the nodes share. */
+  logFile: string;
+  /** The site's defaults by long option: `{ partition: 'main', 'cpus-per-task': '4' }`. */
+  resources: Readonly<Record<string, string>>;
+  /** The task's own options, already checked by `takeUserOptions`. */
+  userOptions: readonly SbatchOption[];
+  /** See `runKey`. */
+  key: string;
+  /** Path of the batch script. */
+  script: string;
+  scriptArgs: readonly string[];
+}
+
+/**
+ * The arguments of sbatch.
+ *
+ * Both streams go to one file, as the Python worker has it; naming both overrides what the site's script says. The file
+ * is appended to, so that a requeue does not erase what has been read from it, and two streams do not overwrite one
+ * another.
+ */
+export function submitArguments(submission: Submission): string[] {
+  const log = escapeFileName(submission.logFile);
+  return [
+    '--parsable',
+    `--job-name=${jobName(submission.key)}`,
+    `--comment=${jobComment(submission.key)}`,
+    `--output=${log}`,
+    `--error=${log}`,
+    '--open-mode=append',
+    ...mergeOptions(Object.entries(submission.resources), submission.userOptions).map(([name, value]) =>
+      value === null ? `--${name}` : `--${name}=${value}`,
+    ),
+    submission.script,
+    ...submission.scriptArgs,
+  ];
+}
+
+/**
+ * A path as sbatch's file name pattern that means that very path (sbatch(1), "FILENAME PATTERN"; measured on 22.05): a
+ * backslash anywhere turns the replacement of `%` off, and is itself removed.
+ */
+export function escapeFileName(path: string): string {
+  return path.includes('\\') ? path.replaceAll('\\', '\\\\') : path.replaceAll('%', '%%');
+}
+
+export type SubmitResult =
+  | { kind: 'submitted'; jobId: string; cluster: string | null }
+  /** There is no job. `temporary`: a limit that passes, so it is worth trying again. */
+  | { kind: 'refused'; said: string; temporary: boolean }
+  /** There may be a job: to be looked up by its key (`findJob`), never to be guessed. */
+  | { kind: 'unclear'; why: string };
+
+/**
+ * Runs sbatch once.
+ * @param args from {@link submitArguments}
+ * @param options `env` is seen by the batch script; the time limit defaults to 120 s, because sbatch itself waits and
+ * tries again while the controller is full
+ */
+export async function submit(
+  run: RunCommand,
+  args: readonly string[],
+  options: CommandOptions = {},
+): Promise<SubmitResult> {
+  return readSubmitAnswer(await run('sbatch', args, { timeoutMs: 120_000, ...options }));
+}
+
+/** Errors after which the controller may have taken the job all the same. */
+const unclearError =
+  /timed? ?out|unable to contact|zero bytes|connect(ion)? (failure|refused|reset|closed)|communication|transport endpoint|unexpected message|standby|socket|receiving|persistent connection/i;
+
+/** Limits that pass by themselves; sbatch names the limit on a line of its own. */
+const temporaryError = /temporarily un|MaxSubmit\w*Limit|MaxJobCount|try again/i;
+
+/** What an answer of sbatch means. */
+export function readSubmitAnswer(result: CommandResult): SubmitResult {
+  switch (result.kind) {
+    case 'missing':
+      return { kind: 'refused', said: `sbatch ${commandTrouble(result)}`, temporary: false };
+    case 'timeout':
+    case 'killed':
+    case 'overflow':
+    case 'aborted':
+      return { kind: 'unclear', why: `sbatch ${commandTrouble(result)}` };
+    case 'exited':
+      break;
+  }
+  const job = parseSubmitted(result.stdout);
+  if (result.exitCode === 0) {
+    return job === null
+      ? { kind: 'unclear', why: `sbatch gave no job id, it said "${said(result.stdout, result.stderr)}"` }
+      : { kind: 'submitted', ...job };
+  }
+  const words = said(result.stderr, result.stdout);
+  if (job !== null || unclearError.test(words)) {
+    return { kind: 'unclear', why: `sbatch ${commandTrouble(result)}` };
+  }
+  return {
+    kind: 'refused',
+    said: words === '' ? `sbatch exited with ${result.exitCode} without a word` : words,
+    temporary: temporaryError.test(words),
+  };
+}
+
+function said(first: string, second: string): string {
+  return (first.trim() || second.trim()).slice(0, 2_000);
+}
+
+/**
+ * The job id in what sbatch printed: the sentence, or the `--parsable` form, each with a cluster or without, among
+ * lines of a site's wrapper. Null if there is none, or more than one.
+ */
+export function parseSubmitted(stdout: string): { jobId: string; cluster: string | null } | null {
+  const lines = stdout.split(/\r?\n/).map((line) => line.trim());
+  const sentence = /^(?:sbatch: )?Submitted batch job (\d+)(?: on cluster (\S+))?\.?$/i;
+  const parsable = /^(\d+)(?:;(\S+))?$/;
+  for (const form of [sentence, parsable]) {
+    const found = lines.flatMap((line) => {
+      const match = form.exec(line);
+      return match?.[1] === undefined ? [] : [{ jobId: match[1], cluster: match[2] ?? null }];
+    });
+    const first = found[0];
+    if (first === undefined) continue;
+    return found.every((other) => other.jobId === first.jobId) ? first : null;
+  }
+  return null;
+}

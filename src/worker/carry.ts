@@ -1,0 +1,114 @@
+import { DsaSlurmError, coerceError, errorLine } from '../base/errors.js';
+import type { Analysis, GirderAccess } from '../girder/analysis.js';
+import { readAnalysis } from '../girder/read-analysis.js';
+import { fetchUserLogin } from '../girder/user.js';
+import type { Run } from './run.js';
+import { collect, type Verdict } from './stages/collecting.js';
+import { finish } from './stages/finishing.js';
+import { stageInputs } from './stages/staging.js';
+import { submitJob } from './stages/submitting.js';
+import { watchJob } from './stages/watching.js';
+import type { StageContext, Tools } from './tools.js';
+
+/**
+ * Carries one run from wherever the journal has it to its end. This is the whole story of a task; each stage is one
+ * file in `stages/`. Whatever goes wrong on the way becomes the outcome of this run and touches no other.
+ *
+ * Resolves when the run is finished, or when the worker stops: then the journal says where to go on.
+ */
+export async function carry(id: string, tools: Tools, canceled: AbortSignal): Promise<void> {
+  const { book, stopping } = tools;
+  const log = tools.log.child({ run: id });
+  const begun = book.get(id);
+  if (begun === undefined) throw new Error(`no run ${id} in the book`);
+  const context: StageContext = {
+    id,
+    girderJob: tools.openGirderJob(begun),
+    signal: AbortSignal.any([stopping, canceled]),
+    stopping,
+  };
+  try {
+    if (begun.outcome === null) {
+      const verdict = await toOutcome(begun, context, tools);
+      stopping.throwIfAborted();
+      await book.record(id, { type: 'decided', ...verdict });
+    }
+    await finish(context, book.get(id) ?? begun, tools);
+  } catch (error) {
+    if (stopping.aborted) return;
+    // every expected failure is an outcome by now
+    log.error({ err: coerceError(error) }, 'a defect of this program: the run is left where it is');
+  } finally {
+    context.girderJob.close();
+  }
+}
+
+async function toOutcome(begun: Run, context: StageContext, tools: Tools): Promise<Verdict> {
+  try {
+    return await throughStages(begun, context, tools);
+  } catch (error) {
+    if (context.stopping.aborted) throw error;
+    if (tools.book.get(context.id)?.cancel) return { outcome: 'canceled', reason: null };
+    if (!(error instanceof DsaSlurmError)) {
+      tools.log.error({ run: context.id, err: coerceError(error) }, 'a defect of this program failed a run');
+      return { outcome: 'failed', reason: `The worker failed unexpectedly: ${coerceError(error).message}` };
+    }
+    tools.log.warn({ run: context.id, why: error.message }, 'the run failed');
+    return { outcome: 'failed', reason: errorLine(error) };
+  }
+}
+
+async function throughStages(begun: Run, context: StageContext, tools: Tools): Promise<Verdict> {
+  if (begun.refusal !== null) throw new DsaSlurmError('message', begun.refusal);
+  const analysis = readAnalysis(begun.task);
+  let run = tools.book.note(begun.id, { type: 'described', description: describe(analysis) });
+
+  const known = await context.girderJob.begin(context.stopping);
+  if (known !== 'running' && run.cancel === null) {
+    run = await tools.book.record(run.id, { type: 'cancel-requested', by: 'girder' });
+  }
+  void nameOwner(run, analysis, context, tools);
+  if (run.jobId === null) {
+    if (run.cancel !== null) return { outcome: 'canceled', reason: null };
+    await startTime(run, context, tools);
+    // a job that may already be in Slurm keeps the inputs that it was given
+    if (run.submission === null) run = await stageInputs(context, analysis, tools);
+    run = await submitJob(context, analysis, run, tools);
+  }
+  if (run.end === null) run = await watchJob(context, tools);
+  return collect(context, analysis, run, tools);
+}
+
+/** Celery's `eta` and `expires`: not before the one, not after the other. */
+async function startTime({ id, task }: Run, { signal }: StageContext, { clock, book }: Tools): Promise<void> {
+  if (task.eta !== null) await clock.sleep(Math.max(0, Date.parse(task.eta) - clock.now()), signal);
+  signal.throwIfAborted();
+  if (task.expires !== null && Date.parse(task.expires) < clock.now()) {
+    await book.record(id, { type: 'cancel-requested', by: 'celery' });
+    throw new DsaSlurmError('message', 'The task expired before it could be started.');
+  }
+}
+
+function describe({ image, args, title }: Analysis): { image: string; cli: string; title: string | null } {
+  const first = args[0];
+  return { image, cli: first?.kind === 'text' ? first.text : '', title };
+}
+
+/** Finds out whose Girder job this is, for screens. Nothing waits for it and nothing depends on it. */
+async function nameOwner(run: Run, analysis: Analysis, context: StageContext, tools: Tools): Promise<void> {
+  try {
+    const { title } = await context.girderJob.read(context.stopping);
+    const access = accessOf(analysis);
+    const setup = { ...tools.girderSetup(run), signal: context.stopping };
+    const user = access === null ? null : await fetchUserLogin(access, setup);
+    tools.book.note(run.id, { type: 'described', description: { title: title ?? analysis.title, user } });
+  } catch (error) {
+    tools.log.debug({ run: run.id, why: errorLine(error) }, 'the owner of the Girder job is not known');
+  }
+}
+
+/** The first token in the task that is the user's own; the Girder job's token names nobody. */
+function accessOf({ args, hooks }: Analysis): GirderAccess | null {
+  for (const item of [...args, ...hooks]) if ('access' in item) return item.access;
+  return null;
+}

@@ -1,0 +1,43 @@
+import type { ControlTarget, ControlTask } from '../celery/broker.js';
+import { runnableTasks } from '../girder/task-names.js';
+import type { Book } from './book.js';
+import type { Run } from './run.js';
+
+/** What Celery's remote control, and with it Girder's worker page, sees of this worker: Celery's words for our runs. */
+export function createControlTarget({
+  book,
+  limit,
+  revoked,
+  revoke,
+}: {
+  book: Book;
+  limit: number;
+  revoked: ReadonlySet<string>;
+  revoke: (ids: readonly string[]) => void;
+}): ControlTarget {
+  const runsWhere = (wanted: (run: Run) => boolean): ControlTask[] =>
+    [...book.all()].filter(wanted).map((run) => ({
+      id: run.id,
+      name: run.task.name,
+      queue: run.task.queue,
+      redelivered: run.task.redelivered,
+      startedAt: isActive(run) ? run.acceptedAt : null,
+    }));
+  return {
+    revoke,
+    active: () => runsWhere(isActive),
+    reserved: () => runsWhere((run) => run.stage === 'accepted'),
+    revoked: () => [...revoked],
+    totals() {
+      const totals: Record<string, number> = {};
+      for (const { task } of book.all()) totals[task.name] = (totals[task.name] ?? 0) + 1;
+      return totals;
+    },
+    concurrency: () => limit,
+    registered: () => [...runnableTasks].sort(),
+  };
+}
+
+function isActive({ stage }: Run): boolean {
+  return stage !== 'accepted' && stage !== 'finished';
+}

@@ -1,0 +1,26 @@
+import { stateSentence, stateText } from '../slurm/states.js';
+import { readLastLines } from './log-file.js';
+import type { JobEnd, Run } from './run.js';
+
+/** Lines of the job's log that are repeated in the reason of a failure. */
+const lastLines = 10;
+
+/**
+ * Why a job that did not succeed ended, in words for the slide's owner: a sentence, then the facts that somebody who
+ * can help will ask for, then the end of the log.
+ */
+export async function describeEnd({ jobId, submission }: Run, end: JobEnd): Promise<string> {
+  const job = `Slurm job ${jobId ?? '?'}`;
+  if (end.toldBy === 'nobody') {
+    return `Nobody can tell how the analysis ended: ${end.reason}. It counts as failed; its outputs were not taken.`;
+  }
+  const facts = [job, `state ${stateText(end.state)}`];
+  if (end.reason !== '' && end.reason !== 'None') facts.push(`reason ${end.reason}`);
+  if (end.exitCode !== null) facts.push(`exit code ${end.exitCode.code}`);
+  if (end.exitCode !== null && end.exitCode.signal !== 0) facts.push(`signal ${end.exitCode.signal}`);
+  const reason = `${stateSentence(end.state)} (${facts.join(', ')})`;
+  if (end.outcome === 'canceled' || submission === null) return reason;
+  const lines = await readLastLines(submission.logFile, lastLines);
+  const quoted = lines.map((line) => `  ${line.slice(0, 500)}`).join('\n');
+  return quoted === '' ? reason : `${reason}\nIts last lines were:\n${quoted}`;
+}

@@ -1,0 +1,124 @@
+import { DsaSlurmError } from '../base/errors.js';
+import type { Log } from '../base/log.js';
+import type { Broker, Refusal } from '../celery/broker.js';
+import type { Task } from '../celery/task.js';
+import type { Book } from './book.js';
+
+/** The way in: from the broker to a run that is durably in the journal. */
+export interface Intake {
+  /** Resolves once the run is in the journal, or was there already; then the message may be acknowledged. */
+  onTask(task: Task): Promise<void>;
+  /** A message that cannot be a task still fails its Girder job, if it names one. */
+  onRefused(refusal: Refusal): Promise<void>;
+  /** Opens or closes the flow to what the operator and the in-flight limit say. */
+  adjust(): void;
+  /** The operator's wish. */
+  setPaused(paused: boolean): void;
+  state(): 'open' | 'paused' | 'full' | 'draining';
+  /** Ids that were revoked before their task came. */
+  revoked: Set<string>;
+}
+
+export interface IntakeOptions {
+  book: Book;
+  /** The broker whose flow is opened and closed; null until there is one. */
+  broker: () => Broker | null;
+  limit: number;
+  /** Called once for each new run. */
+  onRun: (id: string) => void;
+  log: Log;
+}
+
+/** Revoked ids that are remembered for tasks that may still come, as many as Celery remembers. */
+const revokedKept = 50_000;
+
+export function createIntake({ book, broker, limit, onRun, log }: IntakeOptions): Intake {
+  const accepting = new Map<string, Promise<void>>();
+  const revoked = new Set<string>();
+  let paused = false;
+  let flowing = true;
+  let change: Promise<void> = Promise.resolve();
+
+  const full = (): boolean => book.inFlight() + accepting.size >= limit;
+
+  async function accept(task: Task, refusal: string | null): Promise<void> {
+    // delivered twice, on one connection or the next: still one run
+    const already = accepting.get(task.id);
+    if (already !== undefined) return already;
+    if (book.get(task.id) !== undefined) {
+      log.info({ run: task.id }, 'this task is known already');
+      return;
+    }
+    if (full()) {
+      adjust();
+      throw new DsaSlurmError('worker', 'The in-flight limit is reached.');
+    }
+    const accepted = (async (): Promise<void> => {
+      await book.accept({ task, refusal });
+      if (revoked.has(task.id)) await book.record(task.id, { type: 'cancel-requested', by: 'celery' });
+    })();
+    accepting.set(task.id, accepted);
+    try {
+      await accepted;
+    } finally {
+      accepting.delete(task.id);
+    }
+    log.info({ run: task.id, task: task.name, refusal }, 'accepted');
+    adjust();
+    onRun(task.id);
+  }
+
+  function adjust(): void {
+    const wanted = !paused && !full();
+    if (wanted === flowing) return;
+    flowing = wanted;
+    change = change
+      .then(async () => (wanted ? broker()?.resumeIntake() : broker()?.pauseIntake()))
+      .catch((error: unknown) => log.warn({ err: error }, 'the intake could not be changed'));
+  }
+
+  return {
+    revoked,
+    onTask: async (task) => accept(task, null),
+    async onRefused(refusal) {
+      log.error({ queue: refusal.queue, id: refusal.id, task: refusal.name, reason: refusal.reason }, 'refused a message');
+      if (refusal.headers === null || refusal.id === null || !('jobInfoSpec' in refusal.headers)) return;
+      await accept(refusedTask(refusal, refusal.id, refusal.headers), refusal.reason);
+    },
+    adjust,
+    setPaused(value) {
+      paused = value;
+      adjust();
+    },
+    state: () => (paused ? 'paused' : full() ? 'full' : 'open'),
+  };
+
+  function refusedTask(refusal: Refusal, id: string, headers: Record<string, unknown>): Task {
+    return {
+      id,
+      name: refusal.name ?? '',
+      headers,
+      body: '',
+      queue: refusal.queue,
+      replyTo: null,
+      correlationId: null,
+      ignoreResult: true,
+      eta: null,
+      expires: null,
+      retries: 0,
+      rootId: null,
+      parentId: null,
+      priority: null,
+      redelivered: false,
+    };
+  }
+}
+
+/** Remembers that an id was revoked, forgetting the oldest. */
+export function rememberRevoked(revoked: Set<string>, id: string): void {
+  revoked.delete(id);
+  revoked.add(id);
+  if (revoked.size <= revokedKept) return;
+  const [oldest] = revoked;
+  if (oldest !== undefined) revoked.delete(oldest);
+}

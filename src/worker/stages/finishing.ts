@@ -1,0 +1,56 @@
+import { rm } from 'node:fs/promises';
+
+import { coerceError, errorLine } from '../../base/errors.js';
+import type { TaskResult } from '../../celery/task.js';
+import { removeStaged } from '../../girder/stage.js';
+import type { Run } from '../run.js';
+import type { StageContext, Tools } from '../tools.js';
+
+/**
+ * Tells Girder, and a caller that waits, how the run came out; then removes what was made for it. Girder is told
+ * until it has heard: only an answer that no patience will change (the Girder job is gone, its token has expired)
+ * ends the attempt.
+ */
+export async function finish(context: StageContext, run: Run, tools: Tools): Promise<void> {
+  const { outcome, reason } = run;
+  if (outcome === null) throw new Error('a run is finished only once its outcome is decided');
+  const log = tools.log.child({ run: run.id });
+  let told = true;
+  try {
+    if (reason !== null) context.girderJob.log(`\n${reason}\n`);
+    await context.girderJob.finish(outcome, context.stopping);
+  } catch (error) {
+    context.stopping.throwIfAborted();
+    told = false;
+    log.error({ outcome, why: errorLine(error) }, 'Girder could not be told of the outcome');
+  }
+  await tools.publishResult(run.task, resultOf(run)).catch((error: unknown) => {
+    log.warn({ why: coerceError(error).message }, 'the Celery result was not published');
+  });
+  await cleanUp(run, tools);
+  await tools.book.record(run.id, { type: 'finished', told });
+  log.info({ outcome, job: run.jobId, told }, 'finished');
+}
+
+function resultOf({ outcome, reason, cancel }: Run): TaskResult {
+  switch (outcome) {
+    case 'succeeded':
+      return { status: 'SUCCESS' };
+    case 'canceled':
+      return { status: 'REVOKED', reason: cancel === null ? 'terminated' : 'revoked' };
+    default:
+      return { status: 'FAILURE', message: reason ?? 'The analysis failed.' };
+  }
+}
+
+async function cleanUp(run: Run, { settings, log }: Tools): Promise<void> {
+  const { outcome, staged, submission } = run;
+  try {
+    if (submission !== null) await rm(submission.exitRecord, { force: true });
+    // Girder has the whole log of a run that went well; that of any other stays for those who look into it
+    if (submission !== null && outcome === 'succeeded') await rm(submission.logFile, { force: true });
+    if (staged !== null && !(settings.worker.keepFiles && outcome === 'failed')) await removeStaged(staged);
+  } catch (error) {
+    log.warn({ run: run.id, why: errorLine(error) }, 'temporary files were left behind');
+  }
+}

@@ -1,0 +1,191 @@
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+
+import { imageEntry } from '../../apptainer/entry.js';
+import { containerEnvironment, execArguments } from '../../apptainer/exec-args.js';
+import { DsaSlurmError } from '../../base/errors.js';
+import type { Analysis, StagedAnalysis } from '../../girder/analysis.js';
+import { argumentsFileContent, batchEnvironment } from '../../slurm/batch-script.js';
+import { jobName, runKey } from '../../slurm/key.js';
+import { findJob } from '../../slurm/lookup.js';
+import { takeUserOptions } from '../../slurm/options.js';
+import { submit, submitArguments } from '../../slurm/submit.js';
+import { findImage, requireDirectory } from '../image.js';
+import type { Run, Submission } from '../run.js';
+import { siteResources } from '../resources.js';
+import type { StageContext, Tools } from '../tools.js';
+
+/** How often a submission that Slurm demonstrably never saw is made again. */
+const attempts = 3;
+/**
+ * Slurm must have answered this often that it knows no such job before it is believed, further apart than its own
+ * message time-out (10 s): the request of an sbatch that gave up may still have been on its way.
+ */
+const denials = 2;
+const denialGapMs = 12_000;
+/** How long to wait when the site's limit on submitted jobs is reached, in milliseconds. */
+const limitWaitMs = 30_000;
+
+/**
+ * Hands the run to Slurm. Exactly one job results: the intent is in the journal before sbatch is called, and whenever
+ * it is unclear whether sbatch did its work, the job is looked up by its key instead of being submitted again.
+ * A cancel does not interrupt it half-way; the caller looks at it afterwards.
+ */
+export async function submitJob(context: StageContext, analysis: Analysis, run: Run, tools: Tools): Promise<Run> {
+  const { book } = tools;
+  if (run.submission !== null) {
+    // the worker died between the intent and the answer
+    const jobId = await lookUp(run.submission, run.submission.at, context, tools);
+    if (jobId !== null) return book.record(run.id, { type: 'submitted', jobId });
+  }
+  const staged = run.staged;
+  if (staged === null) throw new Error('a run is submitted only once it is staged');
+  const batch = await prepareBatch(run, analysis, staged, tools);
+
+  for (let attempt = 1; ; attempt += 1) {
+    context.signal.throwIfAborted();
+    const submission: Submission = { ...batch.submission, at: tools.clock.now() };
+    await rm(submission.exitRecord, { force: true });
+    await book.record(run.id, { type: 'submitting', submission });
+    const answer = await tools.lanes.submitting.add(async () =>
+      submit(tools.command, batch.sbatch, {
+        env: batch.env,
+        timeoutMs: tools.settings.slurm.commandTimeoutSeconds * 1_000,
+      }),
+    );
+    switch (answer.kind) {
+      case 'submitted':
+        return book.record(run.id, { type: 'submitted', jobId: answer.jobId });
+      case 'refused':
+        if (answer.temporary) {
+          tools.log.info({ run: run.id, said: answer.said }, 'Slurm takes no more jobs at present');
+          attempt -= 1;
+          await tools.clock.sleep(limitWaitMs, context.signal);
+          break;
+        }
+        throw new DsaSlurmError('slurm', `Slurm did not accept the job: ${answer.said}`, {
+          next: 'Ask the people who run this worker; nothing was computed.',
+        });
+      case 'unclear': {
+        tools.log.warn({ run: run.id, why: answer.why }, 'sbatch left it unclear; looking the job up by its key');
+        const jobId = await lookUp(submission, submission.at, context, tools);
+        if (jobId !== null) return book.record(run.id, { type: 'submitted', jobId });
+        if (attempt >= attempts) {
+          throw new DsaSlurmError('slurm', `The job could not be handed to Slurm: sbatch ${answer.why}.`, {
+            next: 'Try again later, or ask the people who run this worker.',
+          });
+        }
+      }
+    }
+  }
+}
+
+/** Asks Slurm until it has answered: the job's id, or null once it is certain that there is none. */
+async function lookUp(
+  { key }: Submission,
+  since: number,
+  { stopping }: StageContext,
+  { command, clock, log }: Tools,
+): Promise<string | null> {
+  let denied = 0;
+  for (let wait = 1_000; ; wait = Math.min(wait * 2, 30_000)) {
+    stopping.throwIfAborted();
+    const answer = await findJob(command, { key, since });
+    if (answer.kind === 'found') return answer.jobId;
+    if (answer.kind === 'none') {
+      denied += 1;
+      if (denied >= denials) return null;
+      await clock.sleep(denialGapMs, stopping);
+    } else {
+      log.warn({ key, why: answer.why }, 'Slurm does not answer; asking again');
+      await clock.sleep(wait, stopping);
+    }
+  }
+}
+
+interface Batch {
+  submission: Omit<Submission, 'at'>;
+  sbatch: string[];
+  env: Record<string, string | undefined>;
+}
+
+/** Everything that sbatch is given. */
+async function prepareBatch(
+  run: Run,
+  analysis: Analysis,
+  staged: StagedAnalysis,
+  tools: Tools,
+): Promise<Batch> {
+  const { settings, submitScript } = tools;
+  const logsDir = requireDirectory(settings.dirs.logs, 'dirs.logs', 'LOGS');
+  const { sif, facts } = await findImage(analysis.image, tools);
+  const gpu = analysis.gpu || facts.needsGpu;
+  const { options, args, refused } = takeUserOptions(staged.args, settings.slurm.userOptions);
+  const [firstRefused] = refused;
+  if (firstRefused !== undefined) {
+    throw new DsaSlurmError('slurm', `The option --slurm_${firstRefused.option} cannot be used: ${firstRefused.reason}`, {
+      next: 'Leave it out. Which ones are open to users is the setting slurm.userOptions of this worker.',
+    });
+  }
+
+  const { workingDirectory, command } = imageEntry({
+    image: analysis.image,
+    facts,
+    settings: {
+      workingDirectory: settings.apptainer.workingDirectory,
+      entrypoint: settings.apptainer.entrypoint === null ? null : [settings.apptainer.entrypoint],
+    },
+    entrypoint: analysis.entrypoint,
+    args,
+  });
+  const runtime = execArguments({
+    sif,
+    workingDirectory,
+    binds: staged.binds,
+    gpu,
+    options: settings.apptainer.options,
+  });
+  const ownDirectory = staged.ownDirectories[0];
+  const hidden = staged.argsHoldToken && submitScript.takesArgumentsFile && ownDirectory !== undefined;
+  const argumentsFile = hidden ? join(ownDirectory, 'arguments') : null;
+  if (argumentsFile !== null) {
+    await writeFile(argumentsFile, argumentsFileContent(command), { mode: 0o600 });
+  }
+
+  await mkdir(logsDir, { recursive: true });
+  const key = runKey(run.id);
+  const logFile = join(logsDir, `${jobName(key)}.log`);
+  const exitRecord = join(logsDir, `${jobName(key)}.exit`);
+  await createLogFile(logFile);
+  return {
+    submission: { key, logFile, exitRecord },
+    sbatch: submitArguments({
+      logFile,
+      key,
+      resources: siteResources(settings.slurm, gpu),
+      userOptions: options,
+      script: submitScript.path,
+      scriptArgs: argumentsFile === null ? [...runtime, ...command] : runtime,
+    }),
+    env: {
+      ...containerEnvironment(analysis.environment, runtimeOf(settings.apptainer.command)),
+      ...batchEnvironment({ apptainer: settings.apptainer.command, exitRecord, argumentsFile }),
+    },
+  };
+}
+
+/** A log may hold what the analysis was given: it is made here, for its owner only, before Slurm would make it. */
+async function createLogFile(path: string): Promise<void> {
+  try {
+    await writeFile(path, '', { mode: 0o600, flag: 'a' });
+  } catch (cause) {
+    throw new DsaSlurmError('files', `The worker cannot write its log directory (setting dirs.logs).`, {
+      next: 'Ask the people who run this worker to make it writable.',
+      cause,
+    });
+  }
+}
+
+function runtimeOf(command: string): 'apptainer' | 'singularity' {
+  return basename(command).startsWith('singularity') ? 'singularity' : 'apptainer';
+}

@@ -1,0 +1,148 @@
+import type { JobRow } from '../../slurm/job.js';
+import { readExitRecord } from '../../slurm/exit-record.js';
+import { resolveEnd } from '../../slurm/resolve.js';
+import { cancelJobs } from '../../slurm/cancel.js';
+import { outcomeOf, phaseOf } from '../../slurm/states.js';
+import { followLog } from '../follow-log.js';
+import type { JobEnd, Run } from '../run.js';
+import type { StageContext, Tools } from '../tools.js';
+
+/** A job that Slurm no longer knows may still have its exit record on the way over a slow network file system. */
+const lostAfterMs = 90_000;
+
+/**
+ * Follows the job and its log until Slurm says that the job has ended. Silence of Slurm, whatever its reason, only
+ * makes this wait. A cancel ends the job with scancel and then waits for its end like for any other.
+ */
+export async function watchJob(context: StageContext, tools: Tools): Promise<Run> {
+  const over = new AbortController();
+  const log = followLog(context, tools, AbortSignal.any([over.signal, context.stopping]));
+  const cancel = cancelWhenAsked(context, tools, AbortSignal.any([over.signal, context.stopping]));
+  try {
+    const end = await waitForEnd(context, tools);
+    over.abort();
+    await log;
+    return await tools.book.record(context.id, { type: 'job-ended', end });
+  } finally {
+    over.abort();
+    await Promise.allSettled([log, cancel]);
+  }
+}
+
+async function waitForEnd({ id, stopping }: StageContext, tools: Tools): Promise<JobEnd> {
+  const { tracker } = tools;
+  let lostSince: number | null = null;
+  tracker.nudge();
+  for (;;) {
+    await nextAnswer(tools, stopping);
+    stopping.throwIfAborted();
+    const run = mustGet(tools, id);
+    const { jobId, submission } = run;
+    if (jobId === null || submission === null) throw new Error('a job is watched only once it is submitted');
+    const row = tracker.row(jobId);
+    // a number that Slurm has given to somebody else's job since is not ours
+    if (row !== undefined && row.key === submission.key) {
+      const end = await readRow(run, row, tools);
+      if (end !== 'ask') {
+        lostSince = null;
+        if (end !== null) return end;
+        continue;
+      }
+    } else if (tracker.view().trouble !== null) {
+      // the last question went unanswered: that the job is not in an old answer says nothing
+      continue;
+    }
+    const answer = await resolveEnd({
+      run: tools.command,
+      jobId,
+      key: submission.key,
+      readExitRecord: async () => readExitRecord(submission.exitRecord),
+      now: () => tools.clock.now(),
+      options: { timeoutMs: tools.settings.slurm.commandTimeoutSeconds * 1_000 },
+    });
+    if (answer.kind !== 'lost') lostSince = null;
+    switch (answer.kind) {
+      case 'ended': {
+        const { outcome, state, exitCode, reason, how } = answer;
+        return { outcome, state, exitCode, reason, toldBy: how };
+      }
+      case 'alive':
+        break;
+      case 'lost': {
+        lostSince ??= tools.clock.now();
+        if (tools.clock.now() - lostSince < lostAfterMs) break;
+        const state = { base: '', flags: [] };
+        return { outcome: 'failed', state, exitCode: null, reason: answer.why, toldBy: 'nobody' };
+      }
+      case 'unknown':
+        tools.log.warn({ run: id, job: jobId, why: answer.why }, 'cannot tell how it is with the job');
+    }
+  }
+}
+
+/** Takes a row of the tracker in: the end if it tells one, null if the job goes on, `ask` if more must be asked. */
+async function readRow(run: Run, row: JobRow, tools: Tools): Promise<JobEnd | null | 'ask'> {
+  switch (phaseOf(row.state, row.reason)) {
+    case 'waiting':
+    case 'held':
+    case 'starting': {
+      const reason = row.reason === '' || row.reason === 'None' ? null : row.reason;
+      // only the return from `running` must not be lost: what was sent of the log counts on it
+      if (run.stage === 'running') await tools.book.record(run.id, { type: 'waiting', reason });
+      else tools.book.note(run.id, { type: 'waiting', reason });
+      return null;
+    }
+    case 'running':
+    case 'paused':
+      if (run.stage !== 'running') await tools.book.record(run.id, { type: 'started' });
+      return null;
+    case 'ended': {
+      const outcome = outcomeOf(row.state);
+      if (outcome === null || outcome === 'depends') return 'ask';
+      return { outcome, state: row.state, exitCode: row.exitCode, reason: row.reason, toldBy: 'squeue' };
+    }
+    case 'ending':
+    case 'unknown':
+      return null;
+  }
+}
+
+/** Resolves with the tracker's next answer, good or bad. */
+async function nextAnswer({ tracker }: Tools, signal: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const stop = tracker.onAnswer(done);
+    signal.addEventListener('abort', done, { once: true });
+    if (signal.aborted) done();
+    function done(): void {
+      stop();
+      signal.removeEventListener('abort', done);
+      resolve();
+    }
+  });
+}
+
+/** Runs scancel once the run is to be canceled, and again for as long as scancel itself fails. */
+async function cancelWhenAsked({ id, signal }: StageContext, tools: Tools, over: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const either = AbortSignal.any([signal, over]);
+    if (either.aborted) resolve();
+    else either.addEventListener('abort', () => resolve(), { once: true });
+  });
+  for (let wait = 1_000; !over.aborted; wait = Math.min(wait * 2, 30_000)) {
+    const { jobId, cancel } = mustGet(tools, id);
+    if (jobId === null || cancel === null) return;
+    const answer = await cancelJobs(tools.command, [jobId]);
+    if (answer.ok) {
+      tools.tracker.nudge();
+      return;
+    }
+    tools.log.warn({ run: id, job: jobId, said: answer.said }, 'scancel failed; trying again');
+    await tools.clock.sleep(wait, over);
+  }
+}
+
+function mustGet({ book }: Tools, id: string): Run {
+  const run = book.get(id);
+  if (run === undefined) throw new Error(`no run ${id} in the book`);
+  return run;
+}

@@ -1,0 +1,46 @@
+import type PQueue from 'p-queue';
+
+import type { Apptainer } from '../apptainer/inspect.js';
+import type { Clock } from '../base/clock.js';
+import type { RunCommand } from '../base/command.js';
+import type { Log } from '../base/log.js';
+import type { Task, TaskResult } from '../celery/task.js';
+import type { Settings } from '../config/schema.js';
+import type { GirderSetup } from '../girder/client.js';
+import type { GirderJob } from '../girder/job.js';
+import type { Tracker } from '../slurm/tracker.js';
+import type { Book } from './book.js';
+import type { Run } from './run.js';
+import type { SubmitScript } from './submit-script.js';
+
+/** What the stages work with; made once, in worker.ts. */
+export interface Tools {
+  readonly settings: Settings;
+  readonly book: Book;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Runs Slurm's commands. */
+  readonly command: RunCommand;
+  readonly tracker: Tracker;
+  readonly apptainer: Apptainer;
+  readonly submitScript: SubmitScript;
+  /** Opens the reporter of a run's Girder job; one that reports to nobody if the task names none. */
+  openGirderJob(run: Run): GirderJob;
+  /** How a run reaches Girder: shared connections, and the addresses that its message carries made reachable. */
+  girderSetup(run: Run): GirderSetup;
+  publishResult(task: Task, result: TaskResult): Promise<void>;
+  /** How many runs are in each of these at one time. */
+  readonly lanes: { readonly staging: PQueue; readonly submitting: PQueue; readonly collecting: PQueue };
+  /** Aborts when the worker stops. Runs are then left as the journal has them. */
+  readonly stopping: AbortSignal;
+}
+
+/** What a stage gets of the run that it works on. */
+export interface StageContext {
+  readonly id: string;
+  readonly girderJob: GirderJob;
+  /** Aborts when the worker stops and when the run is to be canceled. */
+  readonly signal: AbortSignal;
+  /** Aborts when the worker stops: for what a cancel must not interrupt half-way. */
+  readonly stopping: AbortSignal;
+}

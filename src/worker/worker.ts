@@ -1,0 +1,213 @@
+import PQueue from 'p-queue';
+
+import { createApptainer } from '../apptainer/inspect.js';
+import { systemClock, type Clock } from '../base/clock.js';
+import { createRunner } from '../base/command.js';
+import type { Log } from '../base/log.js';
+import type { Broker } from '../celery/broker.js';
+import { createBroker } from '../celery/create-broker.js';
+import type { Settings } from '../config/schema.js';
+import type { GirderSetup } from '../girder/client.js';
+import { createGirderConnections } from '../girder/connections.js';
+import { createReporting } from '../girder/reporting.js';
+import { slurmEnvironment } from '../slurm/environment.js';
+import { createTracker } from '../slurm/tracker.js';
+import { openBook } from './book.js';
+import { carry } from './carry.js';
+import { createControlTarget } from './control.js';
+import { createHandle } from './create-handle.js';
+import type { WorkerHandle } from './handle.js';
+import { createIntake, rememberRevoked } from './intake.js';
+import { openJournal } from './journal.js';
+import { lockState } from './lock.js';
+import { openGirderJob } from './open-girder-job.js';
+import type { CancelSource, Run } from './run.js';
+import { openSubmitScript } from './submit-script.js';
+import type { Tools } from './tools.js';
+
+/** The embedded worker. */
+export interface Worker {
+  readonly handle: WorkerHandle;
+  /** Takes up the runs of the journal and opens the intake. */
+  start(): Promise<void>;
+  /** Stops taking tasks and reporting. Slurm jobs go on; the next start takes their runs up again. */
+  stop(): Promise<void>;
+  /** Aborts when the worker can no longer go on, with the reason. */
+  readonly failed: AbortSignal;
+}
+
+export interface WorkerOptions {
+  profile: string;
+  settings: Settings;
+  /** Environment of the commands that the worker runs; secrets are kept out of what sbatch exports. */
+  env: Readonly<Record<string, string | undefined>>;
+  log: Log;
+  clock?: Clock;
+}
+
+/** Messages that the broker may hand over before the first of them is in the journal. */
+const prefetch = 16;
+/** Requests to Girder about Girder jobs at one time; transfers are limited by `worker.staging`. */
+const reportsAtOnce = 8;
+/** sbatch calls at one time. */
+const submitting = 4;
+
+/**
+ * Puts the rooms together: this is the one place that knows them all.
+ * @throws DsaSlurmError if the state directory is taken, or the submit script cannot be read.
+ */
+export async function createWorker({ profile, settings, env, log, clock = systemClock }: WorkerOptions): Promise<Worker> {
+  const submitScript = await openSubmitScript(settings.slurm.submitScript);
+  const stop = new AbortController();
+  const failed = new AbortController();
+  const unlock = await lockState(settings.dirs.state, (reason) => failed.abort(reason));
+  const startedAt = clock.now();
+  const { journal, runs } = await openJournal(settings.dirs.state, log).catch(async (error: unknown) => {
+    await unlock();
+    throw error;
+  });
+  const book = openBook(runs, journal, { clock, log });
+  const command = createRunner({
+    env: slurmEnvironment(env),
+    onCommand: ({ file, result }) => log.debug({ command: file, kind: result.kind, ms: result.ms }, 'command'),
+  });
+  const tracker = createTracker({
+    run: command,
+    clock,
+    intervalMs: settings.slurm.pollSeconds * 1_000,
+    scope: { kind: 'mine' },
+    log,
+  });
+  const reporting = createReporting({
+    reportMs: settings.girder.reportSeconds * 1_000,
+    concurrency: reportsAtOnce,
+  });
+  const connections = createGirderConnections();
+  let girderTrouble: string | null = null;
+
+  const carried = new Map<string, { cancel: AbortController; done: Promise<void> }>();
+  let broker: Broker | undefined;
+
+  const tools: Tools = {
+    settings,
+    book,
+    clock,
+    log,
+    command,
+    tracker,
+    apptainer: createApptainer({ run: command, command: settings.apptainer.command }),
+    submitScript,
+    girderSetup,
+    openGirderJob: (run) =>
+      openGirderJob(run, book, {
+        ...girderSetup(run),
+        reporting,
+        onCancel: () => void requestCancel(run.id, 'girder'),
+        onTrouble: (trouble) => {
+          girderTrouble = trouble;
+        },
+      }),
+    publishResult: async (task, result) => broker?.publishResult(task, result),
+    lanes: {
+      staging: new PQueue({ concurrency: settings.worker.staging }),
+      submitting: new PQueue({ concurrency: submitting }),
+      collecting: new PQueue({ concurrency: settings.worker.staging }),
+    },
+    stopping: stop.signal,
+  };
+
+  const intake = createIntake({ book, broker: () => broker ?? null, limit: settings.worker.inFlight, onRun: take, log });
+
+  function girderSetup(run: Run): GirderSetup {
+    const apiUrlMap: Record<string, string> = { ...settings.girder.apiUrlMap };
+    const published = run.task.headers['girder_api_url'];
+    // the worker's own address for Girder stands for the published one wherever a message mentions it
+    if (settings.girder.apiUrl !== null && typeof published === 'string') apiUrlMap[published] = settings.girder.apiUrl;
+    return { connections, apiUrlMap, clock, log: log.child({ run: run.id }) };
+  }
+
+  /** Begins to carry a run. */
+  function take(id: string): void {
+    const cancel = new AbortController();
+    if (book.get(id)?.cancel) cancel.abort();
+    const done = carry(id, tools, cancel.signal).finally(() => {
+      carried.delete(id);
+      intake.adjust();
+    });
+    carried.set(id, { cancel, done });
+  }
+
+  async function requestCancel(id: string, by: CancelSource): Promise<boolean> {
+    const run = book.get(id);
+    if (run === undefined || run.stage === 'finished') return false;
+    if (run.cancel === null) {
+      log.info({ run: id, by, stage: run.stage }, 'cancel requested');
+      await book.record(id, { type: 'cancel-requested', by });
+    }
+    carried.get(id)?.cancel.abort();
+    return true;
+  }
+
+  const control = createControlTarget({
+    book,
+    limit: settings.worker.inFlight,
+    revoked: intake.revoked,
+    revoke(ids) {
+      for (const id of ids) {
+        rememberRevoked(intake.revoked, id);
+        void requestCancel(id, 'celery');
+      }
+    },
+  });
+
+  const handle = createHandle({
+    profile,
+    startedAt,
+    book,
+    tracker,
+    intake,
+    limit: settings.worker.inFlight,
+    broker: () => broker?.status() ?? { state: 'closed', since: startedAt, trouble: null },
+    trouble: () => girderTrouble,
+    command,
+    requestCancel,
+    clock,
+  });
+
+  let stopping: Promise<void> | null = null;
+  return {
+    handle,
+    failed: failed.signal,
+    async start() {
+      tracker.start();
+      for (const run of book.all()) if (run.stage !== 'finished') take(run.id);
+      const opened = createBroker({
+        url: settings.broker.url,
+        queues: settings.broker.queues,
+        prefetch: Math.min(prefetch, settings.worker.inFlight),
+        nodeName: settings.worker.name,
+        onTask: intake.onTask,
+        onRefused: intake.onRefused,
+        control,
+        onStatus: handle.changed,
+        log,
+      });
+      broker = opened;
+      intake.adjust();
+      await opened.start();
+    },
+    async stop() {
+      stopping ??= (async () => {
+        stop.abort();
+        await broker?.close();
+        await Promise.allSettled([...carried.values()].map(async ({ done }) => done));
+        await tracker.stop();
+        handle.close();
+        await connections.close();
+        await journal.close();
+        await unlock();
+      })();
+      return stopping;
+    },
+  };
+}

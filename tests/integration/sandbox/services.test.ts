@@ -1,0 +1,39 @@
+import { inject, expect, test } from 'vitest';
+import { connect } from 'amqplib';
+import { createRunner } from '../../../src/base/command.js';
+import { leftovers } from '../../../src/sandbox/services/slurm-leftovers.js';
+
+const run = createRunner({ env: { ...process.env, SLURM_CONF: inject('slurmConf') } });
+
+test('four nodes are idle and the default partition comes first', async () => {
+  const result = await run('sinfo', ['--noheader', '--Node', '-o', '%N|%P|%t|%c']);
+  expect(result).toMatchObject({ kind: 'exited', exitCode: 0 });
+  const lines = result.kind === 'exited' ? result.stdout.trim().split('\n') : [];
+  expect(lines).toContain('n1|pathology*|idle|8');
+  expect(new Set(lines.map((line) => line.split('|')[0]))).toEqual(new Set(['n1', 'n2', 'n3', 'n4']));
+  expect(inject('slurmPartitions')[0]).toBe('pathology');
+});
+
+test('a job runs, and its processes are known by the cluster they belong to', async () => {
+  const submitted = await run('sbatch', ['--parsable', '--output=/dev/null', '--wrap=sleep 60']);
+  expect(submitted).toMatchObject({ kind: 'exited', exitCode: 0 });
+  const id = submitted.kind === 'exited' ? submitted.stdout.trim() : '';
+  await expect.poll(() => leftovers(inject('slurmConf')), { timeout: 20_000 }).not.toEqual([]);
+  await run('scancel', [id]);
+  await expect.poll(() => leftovers(inject('slurmConf')), { timeout: 20_000 }).toEqual([]);
+});
+
+test('RabbitMQ accepts the given URL and no guessed password', async () => {
+  const connection = await connect(inject('amqpUrl'));
+  await connection.close();
+  const guess = new URL(inject('amqpUrl'));
+  guess.password = 'guest';
+  await expect(connect(guess.href)).rejects.toThrow(/ACCESS_REFUSED|403/);
+});
+
+test('rabbitmqctl reaches the private node', async () => {
+  const answer = await run(inject('rabbitmqctl'), ['--quiet', 'list_vhosts'], {
+    env: inject('rabbitmqEnv'),
+  });
+  expect(answer).toMatchObject({ kind: 'exited', exitCode: 0 });
+});

@@ -1,0 +1,149 @@
+import type { JobRow } from '../../src/slurm/job.js';
+import type {
+  CommandAnswer,
+  JobsView,
+  LogTail,
+  RunView,
+  WorkerHandle,
+  WorkerHealth,
+  WorkerSnapshot,
+} from '../../src/worker/handle.js';
+
+/** A worker that is none: its snapshot is whatever a test or a demonstration puts there, in memory. */
+export interface FakeWorker extends WorkerHandle {
+  /** Replaces parts of the snapshot and tells the listeners. */
+  show(parts: {
+    runs?: readonly RunView[];
+    jobs?: Partial<JobsView>;
+    health?: Partial<WorkerHealth>;
+    profile?: string;
+  }): void;
+  /** The log of a run, given to whoever follows it now or later. */
+  write(runId: string, tail: LogTail): void;
+  /** What the next cancel is answered. */
+  answerWith(answer: CommandAnswer | Error): void;
+  /** Commands in the order in which they came: `cancelRun run-1`, `pause`, … */
+  readonly commands: readonly string[];
+  /** Runs whose logs are being followed. */
+  following(): string[];
+  /** How many listeners there are. */
+  listeners(): number;
+}
+
+export function createFakeWorker(now = 0): FakeWorker {
+  let snapshot: WorkerSnapshot = {
+    profile: 'default',
+    health: {
+      startedAt: now,
+      broker: { state: 'consuming', since: now, trouble: null },
+      intake: 'open',
+      inFlight: 0,
+      inFlightLimit: 1_000,
+      finished: { succeeded: 0, failed: 0, canceled: 0 },
+      trouble: null,
+    },
+    runs: [],
+    jobs: { rows: [], at: now, trouble: null },
+  };
+  let answer: CommandAnswer | Error = { ok: true, said: '' };
+  const listeners = new Set<() => void>();
+  const logs = new Map<string, LogTail>();
+  const followers = new Map<string, Set<(tail: LogTail) => void>>();
+  const commands: string[] = [];
+
+  const show: FakeWorker['show'] = ({ runs, jobs, health, profile }) => {
+    snapshot = {
+      profile: profile ?? snapshot.profile,
+      runs: runs ?? snapshot.runs,
+      jobs: jobs === undefined ? snapshot.jobs : { ...snapshot.jobs, ...jobs },
+      health: health === undefined ? snapshot.health : { ...snapshot.health, ...health },
+    };
+    for (const listener of listeners) listener();
+  };
+  const command = async (text: string): Promise<CommandAnswer> => {
+    commands.push(text);
+    if (answer instanceof Error) throw answer;
+    return answer;
+  };
+
+  return {
+    snapshot: () => ({ ...snapshot }),
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    followLog(runId, listener) {
+      const group = followers.get(runId) ?? new Set();
+      followers.set(runId, group.add(listener));
+      listener(logs.get(runId) ?? { lines: [], lost: 0 });
+      return () => group.delete(listener);
+    },
+    cancelRun: (runId) => command(`cancelRun ${runId}`),
+    cancelJob: (jobId) => command(`cancelJob ${jobId}`),
+    async pause() {
+      await command('pause');
+      show({ health: { intake: 'paused' } });
+    },
+    async resume() {
+      await command('resume');
+      show({ health: { intake: 'open' } });
+    },
+    show,
+    write(runId, tail) {
+      logs.set(runId, tail);
+      for (const listener of followers.get(runId) ?? []) listener(tail);
+    },
+    answerWith(next) {
+      answer = next;
+    },
+    commands,
+    following: () => [...followers].filter(([, group]) => group.size > 0).map(([runId]) => runId),
+    listeners: () => listeners.size,
+  };
+}
+
+/** A run with every field set; only what a test is about has to be said. */
+export function fakeRun(parts: Partial<RunView> & { id: string }): RunView {
+  return {
+    stage: 'accepted',
+    outcome: null,
+    stageSince: 0,
+    acceptedAt: 0,
+    finishedAt: null,
+    image: 'example/small:v1',
+    cli: 'NucleiDetection',
+    title: null,
+    user: null,
+    girderJobId: null,
+    jobId: null,
+    progress: null,
+    progressMessage: null,
+    reason: null,
+    cancelRequested: false,
+    ...parts,
+  };
+}
+
+/** A running Slurm job with every field set. */
+export function fakeJob(parts: Partial<JobRow> & { id: string }): JobRow {
+  return {
+    name: 'job',
+    user: 'worker',
+    state: { base: 'RUNNING', flags: [] },
+    reason: '',
+    partition: 'cpu',
+    nodes: 'node1',
+    cpus: 1,
+    memory: '1G',
+    gres: '',
+    elapsed: 0,
+    timeLimit: 3_600,
+    submittedAt: 0,
+    startedAt: 0,
+    expectedStart: null,
+    endedAt: null,
+    exitCode: null,
+    key: null,
+    ...parts,
+  };
+}

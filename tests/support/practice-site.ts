@@ -1,0 +1,96 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestProject } from 'vitest/node';
+import { createRunner } from '../../src/base/command.js';
+import { silentLog } from '../../src/base/log.js';
+import { installMissing } from '../../src/sandbox/services/packages.js';
+import { startRabbitmq, type RabbitmqService } from '../../src/sandbox/services/rabbitmq.js';
+import { startSlurm, type SlurmService } from '../../src/sandbox/services/slurm.js';
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    /** The private RabbitMQ, password and all. */
+    amqpUrl: string;
+    /** Environment of `rabbitmqctl`, and where it is. */
+    rabbitmqEnv: Record<string, string>;
+    rabbitmqctl: string;
+    /** Path of the private Slurm's configuration: `SLURM_CONF` for every command and worker. */
+    slurmConf: string;
+    /** Default first. */
+    slurmPartitions: string[];
+    /** A directory that goes away with the site; make your own with mkdtemp inside. */
+    practiceDir: string;
+  }
+}
+
+interface Site {
+  dir: string;
+  rabbitmq: RabbitmqService;
+  slurm: SlurmService;
+  stop(): Promise<void>;
+}
+
+interface Shared {
+  users: number;
+  site: Promise<Site>;
+}
+
+/**
+ * Vitest loads this file once for every project, each time anew, but all in its one main process: what two projects
+ * share has to hang on that process.
+ */
+const shared = globalThis as { [key: symbol]: Shared | undefined };
+const slot = Symbol.for('dsa-slurm.practice-site');
+
+/** One real RabbitMQ and one real four-node Slurm for all integration and end-to-end tests of a vitest process. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const entry = (shared[slot] ??= { users: 0, site: startSite() });
+  entry.users += 1;
+  const site = await entry.site;
+  project.provide('amqpUrl', site.rabbitmq.url);
+  project.provide('rabbitmqEnv', { ...site.rabbitmq.env });
+  project.provide('rabbitmqctl', site.rabbitmq.ctl);
+  project.provide('slurmConf', site.slurm.conf);
+  project.provide('slurmPartitions', [...site.slurm.partitions]);
+  project.provide('practiceDir', site.dir);
+  return async () => {
+    entry.users -= 1;
+    if (entry.users > 0) return;
+    delete shared[slot];
+    await site.stop();
+  };
+}
+
+async function startSite(): Promise<Site> {
+  const env = process.env;
+  const log = silentLog();
+  await installMissing({
+    run: createRunner({ env }),
+    path: env['PATH'] ?? '',
+    may: true,
+    isRoot: process.getuid?.() === 0,
+    onLine: (line) => console.log(line),
+  });
+  const dir = await mkdtemp(join(tmpdir(), 'dsa-test-'));
+  const [rabbitmq, slurm] = await Promise.allSettled([
+    startRabbitmq({ dir: join(dir, 'rabbitmq'), log, env }),
+    startSlurm({ dir: join(dir, 'slurm'), nodes: 4, log, env }),
+  ]);
+  const started = [rabbitmq, slurm].flatMap((result) =>
+    result.status === 'fulfilled' ? [result.value] : [],
+  );
+  // Whatever ends this process, the services go with it.
+  const atExit = () => started.forEach((service) => service.killNow());
+  process.once('exit', atExit);
+  const stop = async () => {
+    await Promise.allSettled(started.map((service) => service.stop()));
+    process.off('exit', atExit);
+    await rm(dir, { recursive: true, force: true, maxRetries: 3 });
+  };
+  if (rabbitmq.status === 'rejected' || slurm.status === 'rejected') {
+    await stop();
+    throw rabbitmq.status === 'rejected' ? rabbitmq.reason : (slurm as PromiseRejectedResult).reason;
+  }
+  return { dir, rabbitmq: rabbitmq.value, slurm: slurm.value, stop };
+}

@@ -1,0 +1,23 @@
+import type { Task } from '../../src/celery/task.js';
+
+/** A task of which only what a test is about is said. */
+export function someTask(over: Partial<Task> = {}): Task {
+  return {
+    id: 'run-1',
+    name: 'slicer_cli_web.girder_worker_plugin.direct_docker_run.run',
+    headers: { girder_client_token: 'SECRET' },
+    body: '[[], {}, {}]',
+    queue: 'celery',
+    replyTo: null,
+    correlationId: null,
+    ignoreResult: false,
+    eta: null,
+    expires: null,
+    retries: 0,
+    rootId: null,
+    parentId: null,
+    priority: 0,
+    redelivered: false,
+    ...over,
+  };
+}

@@ -1,0 +1,65 @@
+import { describe, expect, test } from 'vitest';
+import { silentLog } from '../../../src/base/log.js';
+import type { Refusal } from '../../../src/celery/message.js';
+import { createSettler, type SettlerOptions } from '../../../src/celery/settle.js';
+import type { Task } from '../../../src/celery/task.js';
+import { taskDelivery } from './deliveries.js';
+
+function createSettling(change: Partial<SettlerOptions> = {}) {
+  const slept: number[] = [];
+  const tasks: Task[] = [];
+  const refusals: Refusal[] = [];
+  const settle = createSettler({
+    onTask: async (task) => void tasks.push(task),
+    onRefused: async (refusal) => void refusals.push(refusal),
+    clock: { now: () => 0, sleep: async (ms) => void slept.push(ms) },
+    log: silentLog(),
+    ...change,
+  });
+  return { settle, slept, tasks, refusals };
+}
+
+const { signal } = new AbortController();
+const bad = taskDelivery({ headers: { task: undefined } });
+
+describe('createSettler', () => {
+  test('a task is acknowledged, a refused message is not brought back', async () => {
+    const { settle, tasks, refusals, slept } = createSettling();
+    expect(await settle(taskDelivery(), 'gpu', signal)).toBe('ack');
+    expect(await settle(bad, 'gpu', signal)).toBe('reject');
+    expect(tasks).toMatchObject([{ queue: 'gpu', name: 'some.task' }]);
+    expect(refusals).toMatchObject([{ queue: 'gpu', name: null }]);
+    expect(slept).toEqual([]);
+  });
+
+  test('acknowledges only after the task is safe', async () => {
+    const safe = Promise.withResolvers<void>();
+    const { settle } = createSettling({ onTask: async () => safe.promise });
+    let verdict: string | null = null;
+    const settled = settle(taskDelivery(), 'celery', signal).then((is) => (verdict = is));
+    await Promise.resolve();
+    expect(verdict).toBeNull();
+    safe.resolve();
+    await settled;
+    expect(verdict).toBe('ack');
+  });
+
+  test('what is not taken over is held longer each time, and then goes back', async () => {
+    let isFull = true;
+    const fail = async () => {
+      if (isFull) throw new Error('no space left');
+    };
+    const { settle, slept } = createSettling({ onTask: fail, onRefused: fail });
+    for (const delivery of [taskDelivery(), bad, taskDelivery()]) {
+      expect(await settle(delivery, 'celery', signal)).toBe('requeue');
+    }
+    expect(slept).toHaveLength(3);
+    expect(slept[0]).toBeGreaterThanOrEqual(750);
+    expect(slept[2]).toBeGreaterThanOrEqual(3_000);
+    isFull = false;
+    expect(await settle(taskDelivery(), 'celery', signal)).toBe('ack');
+    isFull = true;
+    expect(await settle(taskDelivery(), 'celery', signal)).toBe('requeue');
+    expect(slept[3]).toBeLessThanOrEqual(1_000);
+  });
+});

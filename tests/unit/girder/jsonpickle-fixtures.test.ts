@@ -1,0 +1,27 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { showMessage } from '../../../src/girder/equality-format.js';
+import { decodeMessage } from '../../../src/girder/read-message.js';
+import { fixtureTask } from './fixtures.js';
+
+const contract = new URL('../../fixtures/contract/', import.meta.url);
+const names = readdirSync(new URL('tasks/', contract)).filter((name) => name.endsWith('.json'));
+
+describe('captured task messages', () => {
+  it('are all here', () => {
+    expect(names).toHaveLength(readdirSync(new URL('expected/decoded/', contract)).length);
+    expect(names.length).toBeGreaterThan(55);
+  });
+
+  it.each(names)('%s decodes as Python decodes it', (name) => {
+    const expected = JSON.parse(
+      readFileSync(new URL(`expected/decoded/${name}`, contract), 'utf8'),
+    ) as Record<string, unknown>;
+    const task = fixtureTask(name);
+    expect({
+      fixture: `tasks/${name}`,
+      task: task.name,
+      ...showMessage(decodeMessage(task)),
+    }).toStrictEqual(expected);
+  });
+});

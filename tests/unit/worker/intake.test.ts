@@ -1,0 +1,102 @@
+import { describe, expect, test } from 'vitest';
+
+import { systemClock } from '../../../src/base/clock.js';
+import { silentLog } from '../../../src/base/log.js';
+import type { Broker } from '../../../src/celery/broker.js';
+import { openBook } from '../../../src/worker/book.js';
+import { createIntake, rememberRevoked } from '../../../src/worker/intake.js';
+import type { Journal } from '../../../src/worker/journal.js';
+import { someTask } from '../../support/tasks.js';
+
+/** An intake over a journal in memory that can be told to fail. */
+function setUp(limit = 10) {
+  const written: string[] = [];
+  const flow: string[] = [];
+  const started: string[] = [];
+  let broken = false;
+  const journal: Journal = {
+    async append(id, event) {
+      if (broken) throw new Error('disk full');
+      written.push(`${id} ${event.type}`);
+    },
+    appendSoon: (id, event) => void written.push(`${id} ${event.type}`),
+    compact: async () => undefined,
+    bytes: () => 0,
+    close: async () => undefined,
+  };
+  const log = silentLog();
+  const book = openBook(new Map(), journal, { clock: systemClock, log });
+  const broker = {
+    pauseIntake: async () => void flow.push('pause'),
+    resumeIntake: async () => void flow.push('resume'),
+  } as Broker;
+  const intake = createIntake({ book, broker: () => broker, limit, onRun: (id) => started.push(id), log });
+  return { intake, book, written, flow, started, breakJournal: (value: boolean) => (broken = value) };
+}
+
+describe('intake', () => {
+  test('a task resolves once its run is in the journal, and is begun once', async () => {
+    const { intake, written, started } = setUp();
+    await intake.onTask(someTask({ id: 'a' }));
+    expect(written).toEqual(['a accepted']);
+    expect(started).toEqual(['a']);
+  });
+
+  test('the same task twice, at once and later, is one run', async () => {
+    const { intake, started } = setUp();
+    await Promise.all([intake.onTask(someTask({ id: 'a' })), intake.onTask(someTask({ id: 'a' }))]);
+    await intake.onTask(someTask({ id: 'a', redelivered: true }));
+    expect(started).toEqual(['a']);
+  });
+
+  test('a task that cannot be made durable is not accepted, and is taken when it comes again', async () => {
+    const { intake, started, book, breakJournal } = setUp();
+    breakJournal(true);
+    await expect(intake.onTask(someTask({ id: 'a' }))).rejects.toThrow('disk full');
+    expect(book.get('a')).toBeUndefined();
+    expect(book.trouble()).toContain('disk full');
+    breakJournal(false);
+    await intake.onTask(someTask({ id: 'a' }));
+    expect(started).toEqual(['a']);
+    expect(book.trouble()).toBeNull();
+  });
+
+  test('at the limit the flow stops, nothing more is taken, and it flows again when a run has finished', async () => {
+    const { intake, flow, book } = setUp(2);
+    await intake.onTask(someTask({ id: 'a' }));
+    await intake.onTask(someTask({ id: 'b' }));
+    await expect(intake.onTask(someTask({ id: 'c' }))).rejects.toThrow(/limit/);
+    expect(intake.state()).toBe('full');
+    await book.record('a', { type: 'decided', outcome: 'succeeded', reason: null });
+    await book.record('a', { type: 'finished', told: true });
+    intake.adjust();
+    await expect.poll(() => flow).toEqual(['pause', 'resume']);
+    expect(intake.state()).toBe('open');
+  });
+
+  test("the operator's pause outlasts a free place", async () => {
+    const { intake, flow } = setUp();
+    intake.setPaused(true);
+    intake.adjust();
+    expect(intake.state()).toBe('paused');
+    intake.setPaused(false);
+    await expect.poll(() => flow).toEqual(['pause', 'resume']);
+  });
+
+  test('a task that was revoked before it came is canceled from the start', async () => {
+    const { intake, book } = setUp();
+    rememberRevoked(intake.revoked, 'a');
+    await intake.onTask(someTask({ id: 'a' }));
+    expect(book.get('a')?.cancel?.by).toBe('celery');
+  });
+
+  test('a refused message that names a Girder job becomes a run that tells it; any other only a record', async () => {
+    const { intake, book } = setUp();
+    const refusal = { queue: 'celery', id: 'a', name: 'x.y', reason: 'pickle' };
+    await intake.onRefused({ ...refusal, headers: { jobInfoSpec: {} } });
+    expect(book.get('a')).toMatchObject({ refusal: 'pickle', stage: 'accepted' });
+    await intake.onRefused({ ...refusal, id: 'b', headers: {} });
+    await intake.onRefused({ ...refusal, id: null, headers: null });
+    expect(book.inFlight()).toBe(1);
+  });
+});

@@ -1,0 +1,116 @@
+import { appendFile, mkdtemp, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { beforeEach, describe, expect, test } from 'vitest';
+
+import { silentLog } from '../../../src/base/log.js';
+import { openJournal } from '../../../src/worker/journal.js';
+import type { RunEvent } from '../../../src/worker/run.js';
+import { someTask } from '../../support/tasks.js';
+
+let directory: string;
+let path: string;
+const log = silentLog();
+
+beforeEach(async () => {
+  directory = join(await mkdtemp(join(tmpdir(), 'dsa-slurm-journal-')), 'state');
+  path = join(directory, 'journal.jsonl');
+});
+
+function accepted(id: string): RunEvent {
+  return { type: 'accepted', at: 1, task: someTask({ id }), refusal: null };
+}
+
+describe('the journal', () => {
+  test('gives back what was appended', async () => {
+    const { journal } = await openJournal(directory, log);
+    await journal.append('a', accepted('a'));
+    await journal.append('b', accepted('b'));
+    await journal.append('a', { type: 'submitted', at: 2, jobId: '12' });
+    await journal.close();
+    const { runs, journal: again } = await openJournal(directory, log);
+    expect([...runs.keys()]).toEqual(['a', 'b']);
+    expect(runs.get('a')).toMatchObject({ jobId: '12', stage: 'queued' });
+    await again.close();
+  });
+
+  test('what was appended is in the file when the promise resolves, and many at once keep their order', async () => {
+    const { journal } = await openJournal(directory, log);
+    await journal.append('a', accepted('a'));
+    const events = Array.from({ length: 200 }, (_, i) => journal.append('a', { type: 'log-sent', at: i, offset: i }));
+    await events[150];
+    expect(await readFile(path, 'utf8')).toContain('"offset":150');
+    await Promise.all(events);
+    const offsets = [...(await readFile(path, 'utf8')).matchAll(/"offset":(\d+)/g)].map((match) => Number(match[1]));
+    expect(offsets).toEqual(Array.from({ length: 200 }, (_, i) => i));
+    await journal.close();
+  });
+
+  test('what may wait goes with the next durable event', async () => {
+    const { journal } = await openJournal(directory, log);
+    await journal.append('a', accepted('a'));
+    journal.appendSoon('a', { type: 'log-sent', at: 2, offset: 5 });
+    await journal.append('a', { type: 'started', at: 3 });
+    expect(await readFile(path, 'utf8')).toMatch(/"offset":5.*\n.*"started"/);
+    await journal.close();
+  });
+
+  test('is readable by its owner only', async () => {
+    const { journal } = await openJournal(directory, log);
+    await journal.close();
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+    expect((await stat(directory)).mode & 0o777).toBe(0o700);
+  });
+
+  test('a torn last line is dropped and nothing else', async () => {
+    const { journal } = await openJournal(directory, log);
+    await journal.append('a', accepted('a'));
+    await journal.close();
+    await appendFile(path, '{"run":"a","event":{"type":"submitted","at":2,"jobI');
+    const { runs, journal: again } = await openJournal(directory, log);
+    expect(runs.get('a')?.jobId).toBeNull();
+    await again.append('a', { type: 'started', at: 3 });
+    await again.close();
+    expect((await openJournal(directory, log)).runs.get('a')?.stage).toBe('running');
+  });
+
+  test('a damaged line in the middle is set aside, the rest is read', async () => {
+    const { journal } = await openJournal(directory, log);
+    await journal.append('a', accepted('a'));
+    await journal.close();
+    await appendFile(path, 'rubbish\n');
+    const more = { run: 'b', event: accepted('b') };
+    await appendFile(path, `${JSON.stringify(more)}\n`);
+    const { runs } = await openJournal(directory, log);
+    expect([...runs.keys()]).toEqual(['a', 'b']);
+    const aside = (await readdir(directory)).filter((name) => name.includes('damaged'));
+    expect(aside).toHaveLength(1);
+    expect(await readFile(join(directory, aside[0] ?? ''), 'utf8')).toContain('rubbish');
+  });
+
+  test('a newer format is refused and left alone', async () => {
+    const { journal } = await openJournal(directory, log);
+    await journal.close();
+    const newer = '{"journal":"dsa-slurm","version":2}\n';
+    await writeFile(path, newer);
+    await expect(openJournal(directory, log)).rejects.toThrow(/newer dsa-slurm/);
+    expect(await readFile(path, 'utf8')).toBe(newer);
+  });
+
+  test('compaction keeps the runs and goes on', async () => {
+    const { journal, runs } = await openJournal(directory, log);
+    await journal.append('a', accepted('a'));
+    await journal.close();
+    const opened = await openJournal(directory, log);
+    for (let i = 0; i < 50; i += 1) opened.journal.appendSoon('a', { type: 'log-sent', at: i, offset: i });
+    await opened.journal.append('a', { type: 'started', at: 9 });
+    const before = opened.journal.bytes();
+    await opened.journal.compact(opened.runs.values());
+    expect(opened.journal.bytes()).toBeLessThan(before);
+    await opened.journal.append('a', { type: 'submitted', at: 10, jobId: '3' });
+    await opened.journal.close();
+    expect(runs.size).toBe(0);
+    expect((await openJournal(directory, log)).runs.get('a')?.jobId).toBe('3');
+  });
+});

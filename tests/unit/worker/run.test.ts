@@ -1,0 +1,84 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+
+import { applyEvent, beginRun, type Run, type RunEvent } from '../../../src/worker/run.js';
+import { someTask } from '../../support/tasks.js';
+
+const submission = { key: 'k', logFile: '/l', exitRecord: '/e', at: 3 };
+const end = {
+  outcome: 'succeeded' as const,
+  state: { base: 'COMPLETED', flags: [] },
+  exitCode: { code: 0, signal: 0 },
+  reason: '',
+  toldBy: 'squeue' as const,
+};
+const staged = { args: [], argsHoldToken: false, binds: [], ownDirectories: [], volumes: {} };
+
+function begun(): Run {
+  return beginRun({ type: 'accepted', at: 1, task: someTask(), refusal: null });
+}
+
+function fold(...events: RunEvent[]): Run {
+  return events.reduce(applyEvent, begun());
+}
+
+const goodLife: RunEvent[] = [
+  { type: 'staging', at: 2 },
+  { type: 'staged', at: 2, staged },
+  { type: 'submitting', at: 3, submission },
+  { type: 'submitted', at: 4, jobId: '7' },
+  { type: 'waiting', at: 5, reason: 'Priority' },
+  { type: 'started', at: 6 },
+  { type: 'log-sent', at: 7, offset: 100 },
+  { type: 'job-ended', at: 8, end },
+  { type: 'output-done', at: 9, key: 'hook0' },
+  { type: 'decided', at: 10, outcome: 'succeeded', reason: null },
+];
+
+describe('the life of a run', () => {
+  test('goes through the stages of the glossary', () => {
+    const stages = goodLife.map((_, index) => fold(...goodLife.slice(0, index + 1)).stage);
+    expect([...new Set(stages)]).toEqual(['staging', 'submitting', 'queued', 'running', 'collecting']);
+    expect(fold(...goodLife, { type: 'finished', at: 11, told: true })).toMatchObject({
+      stage: 'finished',
+      outcome: 'succeeded',
+      jobId: '7',
+      logOffset: 100,
+      outputsDone: ['hook0'],
+      finishedAt: 11,
+    });
+  });
+
+  test('a finished run holds no token any more', () => {
+    const run = fold(...goodLife, { type: 'finished', at: 11, told: true });
+    expect(JSON.stringify(run)).not.toContain('SECRET');
+  });
+
+  test('a requeued job takes the run back to queued, and started again to running', () => {
+    const run = fold(...goodLife.slice(0, 6), { type: 'waiting', at: 9, reason: 'BeginTime' });
+    expect(run).toMatchObject({ stage: 'queued', stageSince: 9, waitingReason: 'BeginTime' });
+    expect(applyEvent(run, { type: 'started', at: 10 }).stage).toBe('running');
+  });
+
+  test('the first cancel and the first outcome count', () => {
+    const run = fold({ type: 'cancel-requested', at: 2, by: 'girder' }, { type: 'cancel-requested', at: 3, by: 'operator' });
+    expect(run.cancel).toEqual({ at: 2, by: 'girder' });
+    const decided = applyEvent(run, { type: 'decided', at: 4, outcome: 'canceled', reason: null });
+    expect(applyEvent(decided, { type: 'decided', at: 5, outcome: 'failed', reason: 'x' })).toBe(decided);
+  });
+
+  test('nothing happens to a finished run, and what says nothing new changes nothing', () => {
+    const finished = fold(...goodLife, { type: 'finished', at: 11, told: true });
+    for (const event of goodLife) expect(applyEvent(finished, event)).toBe(finished);
+    const queued = fold(...goodLife.slice(0, 5));
+    expect(applyEvent(queued, { type: 'waiting', at: 99, reason: 'Priority' })).toBe(queued);
+  });
+
+  test('any order of events gives a run and never an error', () => {
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom<RunEvent>(...goodLife)), (events) => {
+        expect(fold(...events).id).toBe('run-1');
+      }),
+    );
+  });
+});
