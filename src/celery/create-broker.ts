@@ -16,6 +16,7 @@ import { createSettler } from './settle.js';
 import type { Task } from './task.js';
 import { checkQueueNames, type MailboxKind } from './topology.js';
 import { translateTrouble } from './trouble.js';
+import { within } from './within.js';
 
 /** amqplib's `connect`, without its own recovery. */
 export type Connect = (options: Options.Connect, socket: SocketOptions) => Promise<ChannelModel>;
@@ -170,11 +171,11 @@ export function createBroker(options: BrokerOptions): Broker {
     const last = session;
     if (last !== null) {
       await last.intake.adjust();
-      await Promise.race([last.intake.settled(), clock.sleep(lastDeliveriesMs)]);
+      await within(lastDeliveriesMs, last.intake.settled(), clock);
       await last.close();
     }
     // An attempt to connect can take longer; what it opens it closes again.
-    await Promise.race([running, clock.sleep(closingMs)]);
+    await within(closingMs, running, clock);
     setStatus('closed', null);
   };
 

@@ -5,6 +5,7 @@ import { openControl, type ControlOptions } from './control-channel.js';
 import { openIntake, type Intake, type IntakeOptions } from './intake.js';
 import type { Outbox } from './outbox.js';
 import type { ResultMessage } from './results.js';
+import { within } from './within.js';
 
 /** One connection, from the first declaration to its end. */
 export interface Session {
@@ -55,13 +56,14 @@ export async function openSession(connection: ChannelModel, options: SessionOpti
     const closed = connection.close().catch(() => {
       // it was closed already
     });
-    await Promise.race([closed, clock.sleep(closingMs)]);
+    await within(closingMs, closed, clock);
   };
 
   const open = async (): Promise<Intake> => {
     // First, because a broker that refuses the mailbox may end the connection over it.
     await openControl(connection, { ...options.control, signal: over.signal });
-    const publish = await openResults(connection, end);
+    const { publish, ended: resultsEnded } = await openResults(connection);
+    void resultsEnded.then(end);
     const intake = await openIntake(connection, options.intake);
     results.connect(publish);
     connection.on('blocked', (reason: string) => {
@@ -97,11 +99,12 @@ export async function openSession(connection: ChannelModel, options: SessionOpti
 }
 
 /** The way for results: never declares anything, and a caller who is gone is nobody's trouble (contract, section h). */
-async function openResults(connection: ChannelModel, end: (error: Error) => void) {
+async function openResults(connection: ChannelModel) {
   const channel = await connection.createChannel();
+  const { promise: ended, resolve: end } = Promise.withResolvers<Error>();
   channel.on('error', end);
   channel.on('close', () => end(new Error('The channel for results was closed')));
-  return ({ queue, correlationId, content }: ResultMessage) => {
+  const publish = ({ queue, correlationId, content }: ResultMessage) => {
     channel.publish('', queue, content, {
       contentType: 'application/json',
       contentEncoding: 'utf-8',
@@ -111,4 +114,5 @@ async function openResults(connection: ChannelModel, end: (error: Error) => void
       headers: {},
     });
   };
+  return { publish, ended };
 }

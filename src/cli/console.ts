@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { addExamples, type CliContext } from './context.js';
 import { addSettingsFlags, settingsFor } from './settings-flags.js';
+import { untilSignal } from './signals.js';
 
 export function define(command: Command, context: CliContext): void {
   addSettingsFlags(command);
@@ -14,15 +15,20 @@ export function define(command: Command, context: CliContext): void {
     const { requireTerminal, runConsole } = await import('../console/index.js');
     requireTerminal(context.stdin, context.stdout);
     const { profile, settings } = await settingsFor(command, context);
-    const { createLog } = await import('../base/log.js');
+    const { openLog } = await import('./open-log.js');
     // the screen is the console's: nothing else may write to it
-    const destination = settings.log.file ?? join(settings.dirs.state, 'console.log');
-    const log = createLog({ level: settings.log.level, destination });
+    const log = openLog(settings.log.level, settings.log.file ?? join(settings.dirs.state, 'console.log'));
     const { createWorker } = await import('../worker/worker.js');
     const worker = await createWorker({ profile, settings, env: context.env, log });
     try {
       await worker.start();
-      await runConsole({ handle: worker.handle, env: context.env, signal: worker.failed });
+      await untilSignal((signal) =>
+        runConsole({
+          handle: worker.handle,
+          env: context.env,
+          signal: AbortSignal.any([signal, worker.failed]),
+        }),
+      );
     } finally {
       await worker.stop();
     }

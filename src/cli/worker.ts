@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { addExamples, type CliContext } from './context.js';
 import { addSettingsFlags, settingsFor } from './settings-flags.js';
+import { untilSignal } from './signals.js';
 
 export function define(command: Command, context: CliContext): void {
   addSettingsFlags(command);
@@ -14,9 +15,11 @@ export function define(command: Command, context: CliContext): void {
   ]);
   command.action(async () => {
     const { profile, settings } = await settingsFor(command, context);
-    const { createLog } = await import('../base/log.js');
-    const log = createLog({ level: settings.log.level, destination: settings.log.file ?? 2 });
+    const { openLog } = await import('./open-log.js');
+    const log = openLog(settings.log.level, settings.log.file ?? 2);
     const { runWorkerService } = await import('../worker/service.js');
-    context.exitCode = await runWorkerService({ profile, settings, env: context.env, log });
+    context.exitCode = await untilSignal((signal) =>
+      runWorkerService({ profile, settings, env: context.env, log, signal }),
+    );
   });
 }

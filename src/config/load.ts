@@ -166,10 +166,12 @@ function quoted(example: string): string {
 /** A misspelled name of ours would be passed over in silence; the legacy names are not ours to judge. */
 function unknownNames(env: LoadOptions['env']): string[] {
   const known = ['DSA_SLURM_CONFIG_DIR', ...catalog.map((setting) => setting.env[0])];
+  const words = known.map((name) => name.slice('DSA_SLURM_'.length));
   return Object.keys(env)
     .filter((name) => name.startsWith('DSA_SLURM_') && !known.includes(name))
     .map((name) => {
-      const meant = nearest(name, known);
-      return `The environment name ${name} means nothing here.${meant === undefined ? '' : ` Did you mean ${meant}?`}`;
+      const meant = nearest(name.slice('DSA_SLURM_'.length), words);
+      const hint = meant === undefined ? '' : ` Did you mean DSA_SLURM_${meant}?`;
+      return `The environment name ${name} means nothing here.${hint}`;
     });
 }

@@ -28,29 +28,35 @@ export class ConfigError extends DsaSlurmError {
 /** The candidate nearest to a misspelled word, if one is near enough to be meant. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   const wanted = word.toLowerCase();
+  const tolerance = Math.max(1, Math.floor(lastPart(wanted).length / 3));
   let best: { candidate: string; distance: number } | undefined;
   for (const candidate of candidates) {
     const known = candidate.toLowerCase();
     // `partition` alone means slurm.partition
-    const distance = Math.min(editDistance(wanted, known), editDistance(wanted, known.replace(/^.*\./, '')));
+    const distance = Math.min(editDistance(wanted, known), editDistance(wanted, lastPart(known)));
     if (best === undefined || distance < best.distance) best = { candidate, distance };
   }
-  return best !== undefined && best.distance <= Math.max(1, Math.floor(wanted.length / 3))
-    ? best.candidate
-    : undefined;
+  return best !== undefined && best.distance <= tolerance ? best.candidate : undefined;
 }
 
-/** Levenshtein's distance. Long words are cut: a hostile key must not cost time. */
+function lastPart(key: string): string {
+  return key.replace(/^.*\./s, '');
+}
+
+/** Letters to change, add, leave out or swap with their neighbour. Long words are cut: a hostile key must not cost time. */
 function editDistance(a: string, b: string): number {
   const [from, to] = [a.slice(0, 64), b.slice(0, 64)];
-  let row = Array.from({ length: to.length + 1 }, (_, column) => column);
+  const rows = [Array.from({ length: to.length + 1 }, (_, column) => column)];
+  const at = (i: number, j: number): number => rows[i]?.[j] ?? Infinity;
   for (let i = 1; i <= from.length; i += 1) {
-    const next = [i];
+    const row = [i];
+    rows.push(row);
     for (let j = 1; j <= to.length; j += 1) {
-      const replaced = (row[j - 1] ?? 0) + (from[i - 1] === to[j - 1] ? 0 : 1);
-      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, replaced));
+      const changed = at(i - 1, j - 1) + (from[i - 1] === to[j - 1] ? 0 : 1);
+      const swapped =
+        from[i - 1] === to[j - 2] && from[i - 2] === to[j - 1] ? at(i - 2, j - 2) + 1 : Infinity;
+      row.push(Math.min(at(i - 1, j) + 1, at(i, j - 1) + 1, changed, swapped));
     }
-    row = next;
   }
-  return row[to.length] ?? 0;
+  return at(from.length, to.length);
 }

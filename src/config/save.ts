@@ -18,7 +18,7 @@ export interface SaveOptions {
  * written to. @throws DsaSlurmError `files` if the file cannot be written.
  */
 export async function saveSettings({ profile, configDir, values }: SaveOptions): Promise<string> {
-  const { path, broken } = readProfile(configDir, profile);
+  const { path, broken, unknown } = readProfile(configDir, profile);
   const problems: ConfigProblem[] = broken === null ? [] : [broken];
   const changes = new Map<string, unknown>();
   for (const [key, value] of Object.entries(values)) {
@@ -27,6 +27,8 @@ export async function saveSettings({ profile, configDir, values }: SaveOptions):
       problems.push(unknownKey(key, 'the value given'));
       continue;
     }
+    // a group that is no object would have to be overwritten
+    problems.push(...unknown.filter((problem) => problem.key === setting.group));
     const checked = value === undefined ? { ok: true as const, value } : checkValue(setting, value);
     if (checked.ok) {
       changes.set(key, checked.value);

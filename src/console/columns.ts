@@ -80,9 +80,8 @@ export const columns: readonly Column[] = [
     { id: 'title', title: 'GIRDER TITLE', min: 12, comfort: 26, grow: 3, priority: 6 },
     (row) => row.run?.title,
   ),
-  textColumn(
-    { id: 'user', title: 'USER', min: 8, comfort: 10, grow: 0, priority: 8 },
-    (row) => row.run?.user ?? (row.run === null ? row.job?.user : null),
+  textColumn({ id: 'user', title: 'USER', min: 8, comfort: 10, grow: 0, priority: 8 }, (row) =>
+    row.run === null ? row.job.user : row.run.user,
   ),
   textColumn(
     { id: 'partition', title: 'PARTITION', min: 9, comfort: 10, grow: 0, priority: 10 },
@@ -125,7 +124,7 @@ export const columns: readonly Column[] = [
 
 /** The CLI of a run, the name of a job that is not ours. */
 export function rowName({ run, job }: Row): string {
-  return (run === null ? job?.name : run.cli || run.image) ?? '';
+  return run === null ? job.name : run.cli || run.image;
 }
 
 export function shortRunId({ run }: Row): string {

@@ -58,7 +58,7 @@ export function createController({ handle, store, clock, quit }: ControllerOptio
       return;
     }
     const command: CancelTarget['command'] =
-      row.run === null ? { kind: 'job', jobId: row.job?.id ?? '' } : { kind: 'run', runId: row.run.id };
+      row.run === null ? { kind: 'job', jobId: row.job.id } : { kind: 'run', runId: row.run.id };
     store.dispatch({ type: 'cancelAsked', target: { row, command } });
   };
 

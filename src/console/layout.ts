@@ -17,7 +17,7 @@ export interface ScreenLayout {
 }
 
 /** Below this a frame makes no sense. */
-export const smallest = { columns: 40, rows: 12 };
+export const smallest = { columns: 40, rows: 15 };
 
 /** Title, health, Slurm's line, heading of the table, message line, footer. */
 const fixed = 6;
@@ -29,10 +29,12 @@ export const questionBox = 7;
  */
 export function layoutScreen(state: ConsoleState): ScreenLayout {
   const { size, overlay, log } = state;
-  const troubles = troubleCount(state);
-  const free = Math.max(1, size.rows - 1 - fixed - troubles);
+  const asked = overlay.kind === 'cancel' || overlay.kind === 'quit';
+  const box = asked ? questionBox : 0;
+  const room = size.rows - 1 - fixed;
+  const troubles = Math.max(0, Math.min(troubleCount(state), room - box - 1));
+  const free = Math.max(1, room - troubles);
   if (overlay.kind === 'help') return { troubles, table: 0, log: 0, details: 0, box: 0, help: free + 1 };
-  const box = overlay.kind === 'cancel' || overlay.kind === 'quit' ? Math.min(questionBox, free - 1) : 0;
   const details = box === 0 && free >= 10 ? 2 : 0;
   const rest = free - box - details;
   // The question takes the log's room, so that the row in question stays in sight.

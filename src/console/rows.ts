@@ -4,17 +4,17 @@ import type { JobsView, RunView, WorkerSnapshot } from '../worker/handle.js';
 /** Where a row stands in the table: what runs first, then what waits, then what is finished. */
 export type RowGroup = 'running' | 'waiting' | 'finished';
 
+interface RowPlace {
+  /** Stays the same for as long as the run or job is there: `run:<id>`, `job:<id>`. */
+  id: string;
+  group: RowGroup;
+}
+
 /**
  * One line of the table: a run with the job that it has, or a Slurm job of this user that belongs to no run here.
  * The texts in it are as they came: whoever shows them cleans them.
  */
-export interface Row {
-  /** Stays the same for as long as the run or job is there: `run:<id>`, `job:<id>`. */
-  id: string;
-  group: RowGroup;
-  run: RunView | null;
-  job: JobRow | null;
-}
+export type Row = RowPlace & ({ run: RunView; job: JobRow | null } | { run: null; job: JobRow });
 
 /** Finished rows that stay visible. */
 export const finishedLimit = 200;
@@ -64,8 +64,8 @@ function sortRows(rows: readonly Row[]): readonly Row[] {
 
 /** Oldest first, so that what arrives is added below; of finished ones the newest first. */
 function position({ group, run, job }: Row): number {
-  if (group === 'finished') return -(run === null ? (job?.endedAt ?? 0) : (run.finishedAt ?? run.stageSince));
-  return run?.acceptedAt ?? job?.submittedAt ?? 0;
+  if (group === 'finished') return -(run === null ? (job.endedAt ?? 0) : (run.finishedAt ?? run.stageSince));
+  return run === null ? (job.submittedAt ?? 0) : run.acceptedAt;
 }
 
 function compareIds(a: string, b: string): number {
@@ -120,5 +120,5 @@ export function elapsedSeconds(row: Row, jobs: JobsView, now: number): number | 
     if (run.stage === 'finished') return ((run.finishedAt ?? run.stageSince) - run.acceptedAt) / 1_000;
     return (now - run.stageSince) / 1_000;
   }
-  return job?.submittedAt === null || job === null ? null : (now - job.submittedAt) / 1_000;
+  return job.submittedAt === null ? null : (now - job.submittedAt) / 1_000;
 }

@@ -14,7 +14,7 @@ export interface RowStatus {
  * letters).
  */
 export function rowStatus({ run, job }: Row): RowStatus {
-  if (run === null) return job === null ? unknown('unknown') : jobStatus(job.state);
+  if (run === null) return jobStatus(job.state);
   if (run.outcome !== null) {
     switch (run.outcome) {
       case 'succeeded':

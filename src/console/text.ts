@@ -40,6 +40,9 @@ const regionalIndicators = /[\u{1F1E6}-\u{1F1FF}]/gu;
 
 const printableAscii = /^[ -~]*$/u;
 
+/** Letters of Latin alphabets and the symbols of our own screens: one cell and one UTF-16 unit each, measured at a glance. */
+const narrow = /^[ -~\u00A1-\u00AC\u00AE-\u02AF…›─━█●○◐▲▸✔✘⊘]*$/u;
+
 /** Longest piece of a text that is looked at: nobody's title needs more, and hostile ones cost no time. */
 const maxLength = 4_096;
 
@@ -79,12 +82,12 @@ export function cleanLogLine(line: string): string {
 
 /** Cells that a cleaned text takes. */
 export function cellWidth(text: string): number {
-  return printableAscii.test(text) ? text.length : stringWidth(text);
+  return narrow.test(text) ? text.length : stringWidth(text);
 }
 
 /** The longest beginning of a cleaned text that takes at most `width` cells. */
 function cut(text: string, width: number, segmenter: Intl.Segmenter): string {
-  if (printableAscii.test(text)) return text.slice(0, width);
+  if (narrow.test(text)) return text.slice(0, width);
   let used = 0;
   let end = 0;
   for (const { segment, index } of segmenter.segment(text)) {
@@ -98,7 +101,7 @@ function cut(text: string, width: number, segmenter: Intl.Segmenter): string {
 /** A cleaned text in at most `width` cells; what is cut off is announced by `ellipsis` (one cell). */
 export function truncate(text: string, width: number, ellipsis = '…'): string {
   if (width <= 0) return '';
-  if (text.length <= width && printableAscii.test(text)) return text;
+  if (text.length <= width && narrow.test(text)) return text;
   // A grapheme takes two cells at most and a UTF-16 unit at least none, so a long text is cut before it is measured.
   const near = text.slice(0, width * 8);
   if (near === text && cellWidth(text) <= width) return text;
@@ -112,6 +115,11 @@ export function fit(text: string, width: number, align: 'left' | 'right' = 'left
   return align === 'left' ? short + padding : padding + short;
 }
 
+function firstCharacter(text: string): string {
+  const [first = ''] = text;
+  return first;
+}
+
 /** A cleaned text as lines of at most `width` cells, broken anywhere: a log line is data, not prose. */
 export function wrapCells(text: string, width: number): string[] {
   if (width <= 0) return [];
@@ -119,9 +127,8 @@ export function wrapCells(text: string, width: number): string[] {
   const lines: string[] = [];
   let rest = text;
   do {
-    const line = cut(rest, width, segmenter);
-    // A single character wider than the line would never fit: it is dropped.
-    if (line === '' && rest !== '') break;
+    // A cluster that is wider than a whole line is taken apart.
+    const line = cut(rest, width, segmenter) || firstCharacter(rest);
     lines.push(line);
     rest = rest.slice(line.length);
   } while (rest !== '');

@@ -1,4 +1,5 @@
 import { layoutScreen, smallest } from './layout.js';
+import { clip } from './spans.js';
 import type { ConsoleState } from './state.js';
 import { span, type Line, type Theme } from './theme.js';
 import { footerLine, messageLine } from './views/footer.js';
@@ -17,6 +18,19 @@ export interface ScreenView {
 
 /** What a state looks like. */
 export function viewScreen(state: ConsoleState, theme: Theme): ScreenView {
+  const { above, box, below } = composed(state, theme);
+  const { columns } = state.size;
+  // In one place and for every line: nothing that somebody named reaches beyond the edge.
+  const cutTo = (lines: readonly Line[], width: number): Line[] =>
+    lines.map((line) => ({ ...line, spans: clip(line.spans, width, theme) }));
+  return {
+    above: cutTo(above, columns),
+    box: box === null ? null : cutTo(box, columns - 4),
+    below: cutTo(below, columns),
+  };
+}
+
+function composed(state: ConsoleState, theme: Theme): ScreenView {
   const { size, overlay } = state;
   if (size.columns < smallest.columns || size.rows < smallest.rows) return tooSmall(state);
   const layout = layoutScreen(state);
@@ -24,7 +38,7 @@ export function viewScreen(state: ConsoleState, theme: Theme): ScreenView {
     titleLine(state, theme),
     healthLine(state, theme),
     slurmLine(state, theme),
-    ...troubleLines(state, theme),
+    ...troubleLines(state, theme).slice(0, layout.troubles),
   ];
   const foot = [messageLine(state, theme), footerLine(state)];
   if (overlay.kind === 'help') {
@@ -45,7 +59,7 @@ function filled(lines: readonly Line[], height: number): Line[] {
 function tooSmall({ size }: ConsoleState): ScreenView {
   const text = `The console needs ${smallest.columns} x ${smallest.rows}; this terminal has ${size.columns} x ${size.rows}.`;
   return {
-    above: [{ spans: [span(text.slice(0, Math.max(0, size.columns - 1)), 'warning')] }],
+    above: [{ spans: [span(text, 'warning')] }],
     box: null,
     below: [],
   };

@@ -23,7 +23,7 @@ export function resolveWindow(
   if (rows.length === 0) return { index: -1, top: 0 };
   const { selected } = position;
   const found = selected === null ? 0 : indexOf(rows, selected, position.index);
-  const index = found === -1 ? Math.min(position.index, rows.length - 1) : found;
+  const index = found === -1 ? Math.min(Math.max(0, position.index), rows.length - 1) : found;
   const room = Math.max(1, height);
   const highest = Math.max(0, rows.length - room);
   const top = Math.min(Math.max(position.top, index - room + 1), index, highest);

@@ -83,8 +83,8 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
     signal === undefined ? closed : AbortSignal.any([closed, signal]);
 
   return {
-    log: news.log,
-    progress: news.progress,
+    log: (text, mark) => news.log(text, mark),
+    progress: (progress) => news.progress(progress),
     room: async (signal) => news.room(orClosed(signal)),
     flush: async (signal) => news.flush(orClosed(signal)),
     read: async (signal) => asking.insist(orClosed(signal), strangeAttempts),

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { lstat, open, readdir, realpath, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
+import { Readable } from 'node:stream';
 import { z } from 'zod';
 import { DsaSlurmError, systemCode } from '../base/errors.js';
 import type { UploadOptions } from './analysis.js';
@@ -17,6 +18,7 @@ const chunkBytes = 64 * 1024 * 1024;
 /** The last piece of a large file makes Girder hash and move all of it. */
 const chunkAnswerMs = 15 * 60_000;
 const barrenAttempts = 6;
+const pieceBytes = 256 * 1024;
 
 /** A file of an output, opened: whatever happens to its name now, this is what is uploaded. */
 interface OpenFile {
@@ -285,15 +287,22 @@ async function askOffset(
   }
 }
 
-function bodyOf(file: OpenFile, start: number, length: number): NonNullable<GirderRequest['body']> {
-  return {
-    length,
-    open: () =>
-      file.handle.createReadStream({
-        start,
-        end: start + length - 1,
-        autoClose: false,
-        highWaterMark: 1 << 18,
-      }),
-  };
+function bodyOf({ handle, name }: OpenFile, start: number, length: number): NonNullable<GirderRequest['body']> {
+  return { length, open: () => Readable.from(readRange(handle, name, start, length), { objectMode: false }) };
+}
+
+/** Not the handle's own stream: that closes the handle when a connection breaks, and the next attempt needs it. */
+async function* readRange(
+  handle: FileHandle,
+  name: string,
+  start: number,
+  length: number,
+): AsyncGenerator<Uint8Array> {
+  for (let done = 0; done < length; ) {
+    const size = Math.min(pieceBytes, length - done);
+    const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(size), 0, size, start + done);
+    if (bytesRead === 0) throw unreadable(name, new Error('it became shorter'));
+    yield buffer.subarray(0, bytesRead);
+    done += bytesRead;
+  }
 }

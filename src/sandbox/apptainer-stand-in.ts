@@ -34,10 +34,11 @@ interface Image {
 /** Directories of this machine that every container sees, read-only where they can be. */
 const systemDirectories = ['/usr', '/bin', '/sbin', '/lib', '/lib32', '/lib64', '/etc', '/dev', '/proc'];
 
+/** Where the container finds the Node that runs this. */
+const nodeDirectory = '/opt/practice-node';
+
 const flagsWithValue = new Set(['--home', '-H', '--workdir', '-W', '--scratch', '-S', '--overlay', '-o']);
 flagsWithValue.add('--network').add('--hostname').add('--dns').add('--security').add('--no-mount');
-
-main(process.argv.slice(2));
 
 function main([root = '', isolation = '', ...args]: string[]): void {
   while (['-q', '--quiet', '-s', '--silent', '-v', '--verbose'].includes(args[0] ?? '')) args.shift();
@@ -86,9 +87,13 @@ function sif([verb = '', ...rest]: readonly string[]): void {
   fatal(`unknown command "${verb}" for "apptainer sif"`, 1);
 }
 
-const configText = (image: Image) => JSON.stringify(image.config);
-const metadataText = (image: Image) =>
-  JSON.stringify({ data: { attributes: { labels: image.labels } }, type: 'container' });
+function configText(image: Image): string {
+  return JSON.stringify(image.config);
+}
+
+function metadataText(image: Image): string {
+  return JSON.stringify({ data: { attributes: { labels: image.labels } }, type: 'container' });
+}
 
 function exec(root: string, isolation: string, args: readonly string[]): void {
   const { options, rest } = parseExec(args);
@@ -105,12 +110,17 @@ function exec(root: string, isolation: string, args: readonly string[]): void {
     buildRoot(root, image, binds);
     const inside = resolve('/', pwd);
     if (!isDirectory(join(root, inside))) fatal(`chdir ${inside}: no such file or directory`);
-    run('/usr/bin/unshare', [`--root=${root}`, `--wd=${join(root, inside)}`, '--', ...command], env, '/');
+    run('/usr/bin/unshare', [`--root=${root}`, `--wd=${inside}`, '--', ...command], env, '/');
   } else {
     const files = unpack(root, basename(file), image);
     const maps = [...binds, ...files].sort((a, b) => b.target.length - a.target.length);
     const [program = '', ...programArgs] = command.map((arg) => hostPath(arg, maps));
-    run(program, programArgs, { ...env, PATH: `${dirname(process.execPath)}:${env['PATH']}` }, hostPath(pwd, maps));
+    run(
+      program,
+      programArgs,
+      { ...env, PATH: `${dirname(process.execPath)}:${env['PATH']}` },
+      hostPath(pwd, maps),
+    );
   }
 }
 
@@ -120,7 +130,7 @@ function parseExec(args: readonly string[]): { options: ExecOptions; rest: strin
   while (rest[0]?.startsWith('-') === true) {
     const flag = rest.shift() ?? '';
     if (flag === '--') break;
-    const [name = '', inline] = flag.startsWith('--') ? split(flag, '=') : [flag, undefined];
+    const [name, inline] = flag.startsWith('--') ? split(flag, '=') : [flag, undefined];
     const value = () => inline ?? rest.shift() ?? fatal(`flag needs an argument: ${name}`);
     if (name === '--pwd' || name === '--cwd') options.workingDirectory = value();
     else if (name === '--bind' || name === '-B') options.binds.push(...value().split(',').map(parseBind));
@@ -169,21 +179,19 @@ function containerEnv(image: Image, { env, cleanEnv }: ExecOptions): Record<stri
     const inner = /^(?:APPTAINER|SINGULARITY)ENV_(.+)$/.exec(name)?.[1];
     if (inner !== undefined) result[inner] = value;
   }
-  return { ...result, ...env, PATH: '/usr/local/bin:/usr/bin:/bin', APPTAINER_NAME: 'stand-in' };
+  return { ...result, ...env, PATH: `${nodeDirectory}:/usr/bin:/bin`, APPTAINER_NAME: 'stand-in' };
 }
 
 /** The container's file system, seen by this process and its children only. */
 function buildRoot(root: string, image: Image, binds: readonly Bind[]): void {
-  // The process id keeps the mount point apart from a bind whose source lies above it.
   mount(['-t', 'tmpfs', '-o', 'mode=755', 'tmpfs', root]);
   for (const directory of systemDirectories.filter(isDirectory)) {
     mkdirSync(join(root, directory), { recursive: true });
     mount(['--rbind', directory, join(root, directory)]);
+    if (directory !== '/dev' && directory !== '/proc') makeReadOnly(join(root, directory));
   }
   mkdirSync(join(root, 'tmp'), { mode: 0o1777 });
-  const local = join(root, 'usr/local/bin');
-  mount(['-t', 'tmpfs', '-o', 'mode=755', 'tmpfs', local]);
-  bindMount({ source: process.execPath, target: '/usr/local/bin/node', readOnly: true }, root);
+  bindMount({ source: process.execPath, target: `${nodeDirectory}/node`, readOnly: true }, root);
   for (const [path, file] of Object.entries(image.files)) {
     mkdirSync(dirname(join(root, path)), { recursive: true });
     writeFileSync(join(root, path), file.text, { mode: file.executable ? 0o755 : 0o644 });
@@ -201,7 +209,10 @@ function bindMount({ source, target, readOnly }: Bind, root: string): void {
     writeFileSync(at, '');
   }
   mount(['--bind', source, at]);
-  if (!readOnly) return;
+  if (readOnly) makeReadOnly(at);
+}
+
+function makeReadOnly(at: string): void {
   // A user namespace may not drop the flags that the mount has already.
   const shown = spawnSync('findmnt', ['-n', '-o', 'OPTIONS', '--mountpoint', at], { encoding: 'utf8' });
   const flags = shown.stdout.trim().split(',');
@@ -211,7 +222,8 @@ function bindMount({ source, target, readOnly }: Bind, root: string): void {
 
 function mount(args: readonly string[]): void {
   const result = spawnSync('mount', args, { encoding: 'utf8' });
-  if (result.status !== 0) fatal(`container creation failed: mount ${args.join(' ')}: ${result.stderr.trim()}`);
+  if (result.status !== 0)
+    fatal(`container creation failed: mount ${args.join(' ')}: ${result.stderr.trim()}`);
 }
 
 /** For machines where nothing can be mounted: the image's files as they are, and where each directory went. */
@@ -274,3 +286,5 @@ function fatal(message: string, code = 255): never {
   process.stderr.write(`FATAL:   ${message}\n`);
   process.exit(code);
 }
+
+main(process.argv.slice(2));

@@ -68,6 +68,10 @@ async function throughStages(begun: Run, context: StageContext, tools: Tools): P
     run = await tools.book.record(run.id, { type: 'cancel-requested', by: 'girder' });
   }
   void nameOwner(run, analysis, context, tools);
+  if (analysis.unsupportedCanvas !== null) context.girderJob.log(`${analysis.unsupportedCanvas}\n`);
+  if (analysis.ignoredOptions.length > 0 && run.jobId === null) {
+    context.girderJob.log(`Docker options without a meaning here: ${analysis.ignoredOptions.join(', ')}\n`);
+  }
   if (run.jobId === null) {
     if (run.cancel !== null) return { outcome: 'canceled', reason: null };
     await startTime(run, context, tools);

@@ -11,7 +11,11 @@ const quietestMs = 10_000;
  * `over` aborts, and then what is still left of it. Memory is the same for a log of any size: the next piece is read
  * when the last one has gone.
  */
-export async function followLog({ id, girderJob, stopping }: StageContext, tools: Tools, over: AbortSignal): Promise<void> {
+export async function followLog(
+  { id, girderJob, stopping }: StageContext,
+  tools: Tools,
+  over: AbortSignal,
+): Promise<void> {
   const { book, clock, log } = tools;
   const reportMs = tools.settings.girder.reportSeconds * 1_000;
   const run = book.get(id);

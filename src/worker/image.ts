@@ -13,7 +13,10 @@ export async function findImage(
   image: string,
   { settings, apptainer }: Tools,
 ): Promise<{ sif: string; facts: ImageFacts }> {
-  const sif = join(requireDirectory(settings.dirs.images, 'dirs.images', 'SIF_IMAGE_PATH'), sifFileName(image));
+  const sif = join(
+    requireDirectory(settings.dirs.images, 'dirs.images', 'SIF_IMAGE_PATH'),
+    sifFileName(image),
+  );
   return { sif, facts: await apptainer.inspect(image, sif) };
 }
 

@@ -81,7 +81,10 @@ export function createIntake({ book, broker, limit, onRun, log }: IntakeOptions)
     revoked,
     onTask: async (task) => accept(task, null),
     async onRefused(refusal) {
-      log.error({ queue: refusal.queue, id: refusal.id, task: refusal.name, reason: refusal.reason }, 'refused a message');
+      log.error(
+        { queue: refusal.queue, id: refusal.id, task: refusal.name, reason: refusal.reason },
+        'refused a message',
+      );
       if (refusal.headers === null || refusal.id === null || !('jobInfoSpec' in refusal.headers)) return;
       await accept(refusedTask(refusal, refusal.id, refusal.headers), refusal.reason);
     },
@@ -92,26 +95,26 @@ export function createIntake({ book, broker, limit, onRun, log }: IntakeOptions)
     },
     state: () => (paused ? 'paused' : full() ? 'full' : 'open'),
   };
+}
 
-  function refusedTask(refusal: Refusal, id: string, headers: Record<string, unknown>): Task {
-    return {
-      id,
-      name: refusal.name ?? '',
-      headers,
-      body: '',
-      queue: refusal.queue,
-      replyTo: null,
-      correlationId: null,
-      ignoreResult: true,
-      eta: null,
-      expires: null,
-      retries: 0,
-      rootId: null,
-      parentId: null,
-      priority: null,
-      redelivered: false,
-    };
-  }
+function refusedTask(refusal: Refusal, id: string, headers: Record<string, unknown>): Task {
+  return {
+    id,
+    name: refusal.name ?? '',
+    headers,
+    body: '',
+    queue: refusal.queue,
+    replyTo: null,
+    correlationId: null,
+    ignoreResult: true,
+    eta: null,
+    expires: null,
+    retries: 0,
+    rootId: null,
+    parentId: null,
+    priority: null,
+    redelivered: false,
+  };
 }
 
 /** Remembers that an id was revoked, forgetting the oldest. */

@@ -14,7 +14,10 @@ const staleMs = 20_000;
  * @param onLost is called if the lock is taken away: another worker is at work on the same journal then.
  * @throws DsaSlurmError `worker` that names the process and host that hold it.
  */
-export async function lockState(directory: string, onLost: (reason: string) => void): Promise<() => Promise<void>> {
+export async function lockState(
+  directory: string,
+  onLost: (reason: string) => void,
+): Promise<() => Promise<void>> {
   const ownerFile = join(directory, 'worker.owner');
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 });

@@ -14,7 +14,11 @@ const longestLine = 4_096;
  * @param path says where the log is, once it is known.
  * @returns the way to stop.
  */
-export function tailLog(path: () => string | null, listener: (tail: LogTail) => void, clock: Clock): () => void {
+export function tailLog(
+  path: () => string | null,
+  listener: (tail: LogTail) => void,
+  clock: Clock,
+): () => void {
   const over = new AbortController();
   void follow(path, listener, clock, over.signal);
   return () => over.abort();

@@ -6,16 +6,15 @@ import type { Book } from './book.js';
 import type { Run } from './run.js';
 
 /** The reporter of a run's Girder job. A task that names no Girder job, or names it wrongly, reports to nobody. */
-export function openGirderJob(
-  run: Run,
-  book: Book,
-  options: Omit<GirderJobOptions, 'onSent'>,
-): GirderJob {
+export function openGirderJob(run: Run, book: Book, options: Omit<GirderJobOptions, 'onSent'>): GirderJob {
   let ref: GirderJobRef | null = null;
   try {
     ref = readGirderJob(run.task.headers);
   } catch (error) {
-    options.log.error({ run: run.id, why: errorLine(error) }, 'the Girder job of this task cannot be told of anything');
+    options.log.error(
+      { run: run.id, why: errorLine(error) },
+      'the Girder job of this task cannot be told of anything',
+    );
   }
   if (ref === null) return silentGirderJob();
   book.note(run.id, { type: 'described', description: { girderJobId: ref.id } });

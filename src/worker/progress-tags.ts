@@ -95,7 +95,8 @@ function startOfTag(text: string): number {
 /** How many characters the element at the start of `text` takes. */
 function elementLength(text: string): number | 'unfinished' | 'other' {
   const match = element.exec(text);
-  if (match === null) return text.length < opening.length + 21 && !text.includes('>') ? 'unfinished' : 'other';
+  if (match === null)
+    return text.length < opening.length + 21 && !text.includes('>') ? 'unfinished' : 'other';
   const tag = match[1] ?? '';
   if (!blocks.includes(tag) && !values.includes(tag)) return 'other';
   const close = `</filter-${tag}>`;

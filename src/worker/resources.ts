@@ -12,5 +12,7 @@ export function siteResources(slurm: Settings['slurm'], gpu: boolean): Record<st
     ['gres', gpu ? slurm.gpuGres : slurm.gres],
     ['constraint', slurm.constraint],
   ];
-  return Object.fromEntries(options.flatMap(([name, value]) => (value === null ? [] : [[name, String(value)]])));
+  return Object.fromEntries(
+    options.flatMap(([name, value]) => (value === null ? [] : [[name, String(value)]])),
+  );
 }

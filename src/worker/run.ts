@@ -132,7 +132,8 @@ export function beginRun(event: Extract<RunEvent, { type: 'accepted' }>): Run {
  * `finished`) gives the same run back.
  */
 export function applyEvent(run: Run, event: RunEvent): Run {
-  if (run.stage === 'finished') return run;
+  // only what people call it may still be learned
+  if (run.stage === 'finished' && event.type !== 'described') return run;
   switch (event.type) {
     case 'accepted':
       return run;

@@ -52,7 +52,12 @@ export function createSnapshots(sources: SnapshotSources): () => WorkerSnapshot 
       runs: last !== null && sameItems(last.runs, runs) ? last.runs : runs,
       jobs: sources.jobs(),
     };
-    if (last !== null && last.runs === next.runs && last.jobs === next.jobs && sameHealth(last.health, next.health)) {
+    if (
+      last !== null &&
+      last.runs === next.runs &&
+      last.jobs === next.jobs &&
+      sameHealth(last.health, next.health)
+    ) {
       return last;
     }
     last = next;
@@ -70,7 +75,8 @@ function sameHealth(a: WorkerHealth, b: WorkerHealth): boolean {
 
 function runView(run: Run): RunView {
   const { total, current, message } = run.progress ?? { total: null, current: null, message: null };
-  const share = total !== null && current !== null && total > 0 ? Math.min(1, Math.max(0, current / total)) : null;
+  const share =
+    total !== null && current !== null && total > 0 ? Math.min(1, Math.max(0, current / total)) : null;
   return {
     id: run.id,
     stage: run.stage,

@@ -56,7 +56,13 @@ const submitting = 4;
  * Puts the rooms together: this is the one place that knows them all.
  * @throws DsaSlurmError if the state directory is taken, or the submit script cannot be read.
  */
-export async function createWorker({ profile, settings, env, log, clock = systemClock }: WorkerOptions): Promise<Worker> {
+export async function createWorker({
+  profile,
+  settings,
+  env,
+  log,
+  clock = systemClock,
+}: WorkerOptions): Promise<Worker> {
   const submitScript = await openSubmitScript(settings.slurm.submitScript);
   const stop = new AbortController();
   const failed = new AbortController();
@@ -69,7 +75,8 @@ export async function createWorker({ profile, settings, env, log, clock = system
   const book = openBook(runs, journal, { clock, log });
   const command = createRunner({
     env: slurmEnvironment(env),
-    onCommand: ({ file, result }) => log.debug({ command: file, kind: result.kind, ms: result.ms }, 'command'),
+    onCommand: ({ file, result }) =>
+      log.debug({ command: file, kind: result.kind, ms: result.ms }, 'command'),
   });
   const tracker = createTracker({
     run: command,
@@ -116,13 +123,20 @@ export async function createWorker({ profile, settings, env, log, clock = system
     stopping: stop.signal,
   };
 
-  const intake = createIntake({ book, broker: () => broker ?? null, limit: settings.worker.inFlight, onRun: take, log });
+  const intake = createIntake({
+    book,
+    broker: () => broker ?? null,
+    limit: settings.worker.inFlight,
+    onRun: take,
+    log,
+  });
 
   function girderSetup(run: Run): GirderSetup {
     const apiUrlMap: Record<string, string> = { ...settings.girder.apiUrlMap };
     const published = run.task.headers['girder_api_url'];
     // the worker's own address for Girder stands for the published one wherever a message mentions it
-    if (settings.girder.apiUrl !== null && typeof published === 'string') apiUrlMap[published] = settings.girder.apiUrl;
+    if (settings.girder.apiUrl !== null && typeof published === 'string')
+      apiUrlMap[published] = settings.girder.apiUrl;
     return { connections, apiUrlMap, clock, log: log.child({ run: run.id }) };
   }
 

@@ -1,6 +1,6 @@
 import { age, count } from '../format.js';
 import type { ConsoleState } from '../state.js';
-import { clip, spread } from '../spans.js';
+import { spread } from '../spans.js';
 import { cleanText } from '../text.js';
 import { span, type Line, type Span, type Theme, type Tone } from '../theme.js';
 
@@ -98,7 +98,7 @@ function finishedSpans({ snapshot: { health } }: ConsoleState, { glyphs }: Theme
 }
 
 /** Trouble with the broker, with Girder or with our own files: one line each. */
-export function troubleLines({ snapshot: { health }, size }: ConsoleState, theme: Theme): Line[] {
+export function troubleLines({ snapshot: { health } }: ConsoleState, { glyphs }: Theme): Line[] {
   const said: [string, string | null][] = [
     ['Broker', health.broker.trouble],
     ['Worker', health.trouble],
@@ -108,11 +108,7 @@ export function troubleLines({ snapshot: { health }, size }: ConsoleState, theme
       ? []
       : [
           {
-            spans: clip(
-              [span(` ${theme.glyphs.warning} ${who}: ${cleanText(trouble)}`, 'warning')],
-              size.columns,
-              theme,
-            ),
+            spans: [span(` ${glyphs.warning} ${who}: ${cleanText(trouble)}`, 'warning')],
           },
         ],
   );

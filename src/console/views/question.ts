@@ -3,7 +3,6 @@ import type { CancelTarget, ConsoleState } from '../state.js';
 import { rowStatus } from '../status.js';
 import { cleanText, truncate } from '../text.js';
 import { span, type Line, type Span, type Theme } from '../theme.js';
-import { rowName } from '../columns.js';
 
 /** A question in a box: five lines, without the border. Null where nothing is asked. */
 export function questionLines(state: ConsoleState, theme: Theme): Line[] | null {
@@ -34,11 +33,11 @@ function cancelQuestion({ row, command }: CancelTarget, width: number, theme: Th
     span(truncate(cleanText(text ?? '') || 'not known', width - 8, theme.glyphs.ellipsis)),
   ];
   const ids = [
-    jobId === null ? 'no Slurm job yet' : `job ${jobId}`,
+    jobId === null ? 'no Slurm job yet' : `job ${jobId}${job === null || run === null ? '' : ` ${job.name}`}`,
     ...(run === null ? [] : [`run ${run.id}`]),
   ];
   const work =
-    run === null ? rowName(row) : `${run.cli || 'CLI not known'} of ${run.image || 'an image not known'}`;
+    run === null ? job.name : `${run.cli || 'CLI not known'} of ${run.image || 'an image not known'}`;
   const user = run?.user ?? null;
   return [
     {
@@ -52,7 +51,7 @@ function cancelQuestion({ row, command }: CancelTarget, width: number, theme: Th
     {
       spans:
         run === null
-          ? fact('User', job?.user)
+          ? fact('User', job.user)
           : fact('Title', [run.title ?? 'not known', ...(user === null ? [] : [`(${user})`])].join(' ')),
     },
     answers,

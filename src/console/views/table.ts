@@ -9,7 +9,7 @@ import {
 import { counted } from '../format.js';
 import { selectedRow, type ConsoleState } from '../state.js';
 import type { Row } from '../rows.js';
-import { clip, merged } from '../spans.js';
+import { merged } from '../spans.js';
 import { cleanText, truncate, wrapWords } from '../text.js';
 import { span, type Line, type Span, type Theme } from '../theme.js';
 
@@ -60,11 +60,11 @@ export function detailLines(state: ConsoleState, height: number, theme: Theme): 
   const title = row.run?.title ?? null;
   const { run, job } = row;
   const facts = [
-    run === null ? `job ${job?.id ?? ''} is not of this worker` : `run ${shortRunId(row)}`,
+    run === null ? `job ${job.id} is not of this worker` : `run ${shortRunId(row)}`,
     rowName(row),
     run?.image,
     title === null ? null : `"${title}"`,
-    run?.user ?? job?.user,
+    run === null ? job.user : run.user,
     job?.partition,
     run?.stage === 'finished' ? null : run?.progressMessage,
     nodesOrReason(row),
@@ -72,13 +72,13 @@ export function detailLines(state: ConsoleState, height: number, theme: Theme): 
     .filter((fact) => fact !== null && fact !== undefined && fact !== '')
     .map((fact) => cleanText(String(fact)));
   const text = facts.join(` ${theme.glyphs.dot} `);
-  return [rule, { spans: clip([span(` ${text}`)], width, theme) }];
+  return [rule, { spans: [span(` ${text}`)] }];
 }
 
 /** A row in one sentence, for questions and answers. */
 export function rowTitle(row: Row): string {
   const name = cleanText(rowName(row));
   return row.run === null
-    ? `job ${cleanText(row.job?.id ?? '')} ${truncate(name, 60)}`
+    ? `job ${cleanText(row.job.id)} ${truncate(name, 60)}`
     : `run ${cleanText(shortRunId(row))} ${truncate(name, 60)}`;
 }

@@ -31,7 +31,12 @@ const limitWaitMs = 30_000;
  * it is unclear whether sbatch did its work, the job is looked up by its key instead of being submitted again.
  * A cancel does not interrupt it half-way; the caller looks at it afterwards.
  */
-export async function submitJob(context: StageContext, analysis: Analysis, run: Run, tools: Tools): Promise<Run> {
+export async function submitJob(
+  context: StageContext,
+  analysis: Analysis,
+  run: Run,
+  tools: Tools,
+): Promise<Run> {
   const { book } = tools;
   if (run.submission !== null) {
     // the worker died between the intent and the answer
@@ -67,7 +72,10 @@ export async function submitJob(context: StageContext, analysis: Analysis, run: 
           next: 'Ask the people who run this worker; nothing was computed.',
         });
       case 'unclear': {
-        tools.log.warn({ run: run.id, why: answer.why }, 'sbatch left it unclear; looking the job up by its key');
+        tools.log.warn(
+          { run: run.id, why: answer.why },
+          'sbatch left it unclear; looking the job up by its key',
+        );
         const jobId = await lookUp(submission, submission.at, context, tools);
         if (jobId !== null) return book.record(run.id, { type: 'submitted', jobId });
         if (attempt >= attempts) {
@@ -123,9 +131,13 @@ async function prepareBatch(
   const { options, args, refused } = takeUserOptions(staged.args, settings.slurm.userOptions);
   const [firstRefused] = refused;
   if (firstRefused !== undefined) {
-    throw new DsaSlurmError('slurm', `The option --slurm_${firstRefused.option} cannot be used: ${firstRefused.reason}`, {
-      next: 'Leave it out. Which ones are open to users is the setting slurm.userOptions of this worker.',
-    });
+    throw new DsaSlurmError(
+      'slurm',
+      `The option --slurm_${firstRefused.option} cannot be used: ${firstRefused.reason}`,
+      {
+        next: 'Leave it out. Which ones are open to users is the setting slurm.userOptions of this worker.',
+      },
+    );
   }
 
   const { workingDirectory, command } = imageEntry({

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DsaSlurmError } from '../../../src/base/errors.js';
 import { parsePythonJson } from '../../../src/base/python-json.js';

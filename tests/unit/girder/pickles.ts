@@ -62,7 +62,7 @@ export function taskOf({ name = slicerTask, args = [], kwargs = {}, embed = {}, 
   const image = args.length > 0 ? {} : { image: 'example/small:v1' };
   return {
     name,
-    headers: hooks === undefined ? {} : { girder_result_hooks: hooks },
+    headers: hooks === undefined ? {} : { girder_result_hooks: JSON.parse(JSON.stringify(hooks)) as unknown },
     body: JSON.stringify({ 'py/tuple': [{ 'py/tuple': args }, { ...image, ...kwargs }, embed] }),
   };
 }

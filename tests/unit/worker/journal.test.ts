@@ -38,11 +38,15 @@ describe('the journal', () => {
   test('what was appended is in the file when the promise resolves, and many at once keep their order', async () => {
     const { journal } = await openJournal(directory, log);
     await journal.append('a', accepted('a'));
-    const events = Array.from({ length: 200 }, (_, i) => journal.append('a', { type: 'log-sent', at: i, offset: i }));
+    const events = Array.from({ length: 200 }, (_, i) =>
+      journal.append('a', { type: 'log-sent', at: i, offset: i }),
+    );
     await events[150];
     expect(await readFile(path, 'utf8')).toContain('"offset":150');
     await Promise.all(events);
-    const offsets = [...(await readFile(path, 'utf8')).matchAll(/"offset":(\d+)/g)].map((match) => Number(match[1]));
+    const offsets = [...(await readFile(path, 'utf8')).matchAll(/"offset":(\d+)/g)].map((match) =>
+      Number(match[1]),
+    );
     expect(offsets).toEqual(Array.from({ length: 200 }, (_, i) => i));
     await journal.close();
   });

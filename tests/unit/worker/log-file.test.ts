@@ -14,7 +14,7 @@ beforeEach(async () => {
 
 async function readAll(maxBytes: number): Promise<string> {
   let text = '';
-  for (let offset = 0; ; ) {
+  for (let offset = 0; ;) {
     const piece = await readLogPiece(path, offset, maxBytes);
     text += piece.text;
     if (piece.atEnd || piece.offset === offset) return text;

@@ -61,7 +61,10 @@ describe('the life of a run', () => {
   });
 
   test('the first cancel and the first outcome count', () => {
-    const run = fold({ type: 'cancel-requested', at: 2, by: 'girder' }, { type: 'cancel-requested', at: 3, by: 'operator' });
+    const run = fold(
+      { type: 'cancel-requested', at: 2, by: 'girder' },
+      { type: 'cancel-requested', at: 3, by: 'operator' },
+    );
     expect(run.cancel).toEqual({ at: 2, by: 'girder' });
     const decided = applyEvent(run, { type: 'decided', at: 4, outcome: 'canceled', reason: null });
     expect(applyEvent(decided, { type: 'decided', at: 5, outcome: 'failed', reason: 'x' })).toBe(decided);

@@ -1,0 +1,28 @@
+const stopping = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+
+/**
+ * Runs something that SIGTERM, SIGINT and SIGHUP ask to stop through its abort signal. A second one ends the process as
+ * it would have without us.
+ */
+export async function untilSignal<T>(
+  run: (signal: AbortSignal) => Promise<T>,
+  target: Pick<NodeJS.Process, 'on' | 'off' | 'kill' | 'pid'> = process,
+): Promise<T> {
+  const controller = new AbortController();
+  const release = (): void => {
+    for (const name of stopping) target.off(name, onSignal);
+  };
+  const onSignal = (name: NodeJS.Signals): void => {
+    if (controller.signal.aborted) {
+      release();
+      target.kill(target.pid, name);
+    }
+    controller.abort(name);
+  };
+  for (const name of stopping) target.on(name, onSignal);
+  try {
+    return await run(controller.signal);
+  } finally {
+    release();
+  }
+}

@@ -1,0 +1,94 @@
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { extname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { commandTrouble, type RunCommand } from '../base/command.js';
+
+/** The stand-in for Apptainer, ready to be called. */
+export interface StandIn {
+  /** Path of an executable with Apptainer's command line. */
+  command: string;
+  /** Whether containers see real mounts, or get host paths in their arguments. */
+  isolation: 'namespace' | 'paths';
+}
+
+/** What a stand-in image holds; a real SIF has the same things in another form. */
+export interface StandInImage {
+  labels: Record<string, string>;
+  /** The OCI config, as Apptainer keeps it inside a SIF. */
+  config: { WorkingDir?: string; Entrypoint?: string[]; Cmd?: string[]; Env?: string[] };
+  files: Record<string, { text: string; executable: boolean }>;
+}
+
+/**
+ * Writes `<dir>/bin/apptainer`: a wrapper that starts the stand-in, inside a mount namespace of its own where this
+ * machine allows that to the user (as root without a user namespace).
+ */
+export async function installStandIn({
+  dir,
+  run,
+  isRoot,
+}: {
+  dir: string;
+  run: RunCommand;
+  isRoot: boolean;
+}): Promise<StandIn> {
+  const ways = [...(isRoot ? [['--mount']] : []), ['--user', '--map-root-user', '--mount']];
+  let unshare: string[] | undefined;
+  for (const way of ways) {
+    const probe = await run('unshare', [...way, '--', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt'], {
+      timeoutMs: 5_000,
+    });
+    if (commandTrouble(probe) === '') {
+      unshare = ['unshare', ...way, '--'];
+      break;
+    }
+  }
+  const isolation = unshare === undefined ? 'paths' : 'namespace';
+  const [bin, root] = [join(dir, 'bin'), join(dir, 'root')];
+  await Promise.all([mkdir(bin, { recursive: true }), mkdir(root, { recursive: true })]);
+  const program = ourFile('apptainer-stand-in');
+  const words = [...(unshare ?? []), process.execPath, program, root, isolation].map(quote);
+  const command = join(bin, 'apptainer');
+  await writeFile(command, `#!/bin/sh\nexec ${words.join(' ')} "$@"\n`);
+  await chmod(command, 0o755);
+  return { command, isolation };
+}
+
+/** Writes an image file that the stand-in understands. */
+export async function writeStandInImage(path: string, image: StandInImage): Promise<void> {
+  await writeFile(path, JSON.stringify({ format: 'dsa-slurm practice image 1', ...image }));
+}
+
+/** The demo image: an entry point as slicer_cli_web's images have it, and one CLI. */
+export async function demoImage(): Promise<StandInImage> {
+  const source = ourFile('demo/tissue-fraction');
+  // `.mjs` or `.mts`: outside of a package, only the name can say that it is a module.
+  const program = `TissueFraction/TissueFraction.m${extname(source).slice(1)}`;
+  const base = '/opt/practice';
+  const entry = [
+    '#!/bin/sh',
+    '# The first argument names the CLI, as in every image for slicer_cli_web.',
+    'if [ "$1" != TissueFraction ]; then echo "No CLI named $1" >&2; exit 2; fi',
+    'shift',
+    `exec node "$(dirname "$0")/${program}" "$@"`,
+    '',
+  ].join('\n');
+  return {
+    labels: { 'org.opencontainers.image.title': 'dsa-slurm practice analysis' },
+    config: { WorkingDir: base, Entrypoint: ['/bin/sh', './docker-entrypoint.sh'] },
+    files: {
+      [`${base}/docker-entrypoint.sh`]: { text: entry, executable: true },
+      [`${base}/${program}`]: { text: await readFile(source, 'utf8'), executable: false },
+    },
+  };
+}
+
+/** A module of this directory as a file: `.js` when compiled, `.ts` when run from its source. */
+function ourFile(name: string): string {
+  const here = fileURLToPath(import.meta.url);
+  return fileURLToPath(new URL(`./${name}${extname(here)}`, import.meta.url));
+}
+
+function quote(word: string): string {
+  return `'${word.replaceAll("'", `'\\''`)}'`;
+}

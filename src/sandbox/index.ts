@@ -1,0 +1,192 @@
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { DsaSlurmError, systemCode } from '../base/errors.js';
+import { fillGirder, planBatch, type DemoCase } from './batch.js';
+import { followBatch, type Follower } from './follow.js';
+import { resultJson, resultTable } from './report.js';
+import { startSite, type PracticeSite, type Releaser } from './site.js';
+import { verifyCase, type Verdict } from './verify.js';
+
+export interface SandboxOptions {
+  /** Where everything is put: a directory that is not there yet, or empty. Default: a new temporary one. */
+  dir?: string;
+  /** Leave the directory there afterwards. */
+  keep: boolean;
+  /** Demo analyses to publish. */
+  count: number;
+  /** Open the console; standard input and output are terminals. */
+  console: boolean;
+  /** Print the result as JSON on standard output, and progress on standard error. */
+  json: boolean;
+  env: Readonly<Record<string, string | undefined>>;
+  stdout: NodeJS.WritableStream;
+  stderr: NodeJS.WritableStream;
+  /** Stops everything, as Ctrl-C does. */
+  signal?: AbortSignal;
+}
+
+/**
+ * A whole practice site for one batch of demo analyses: starts it, publishes, watches, verifies, and stops everything
+ * again, whatever happens.
+ * @returns the exit code: 0 if every run ended as it should, 1 if not, 130 if it was stopped.
+ * @throws DsaSlurmError `sandbox` if it cannot be started; everything is stopped by then
+ */
+export async function runSandbox(options: SandboxOptions): Promise<number> {
+  const { stdout, stderr, json, keep, signal } = options;
+  const say = (line: string) => void (json ? stderr : stdout).write(`${line}\n`);
+  const stop = new AbortController();
+  const releasers: Releaser[] = [];
+  const dir = await makeDirectory(options.dir);
+  releasers.push({
+    async stop() {
+      if (keep) say(`Everything is kept in ${dir}`);
+      else await rm(dir, { recursive: true, force: true, maxRetries: 3 });
+    },
+  });
+  const unlisten = listenForEnd(stop, releasers, signal);
+  const started = performance.now();
+  try {
+    say(`A practice site is being made in ${dir}`);
+    const site = await startSite({
+      dir,
+      env: options.env,
+      say,
+      onStarted: (releaser) => releasers.push(releaser),
+      signal: stop.signal,
+    });
+    say(`It took ${seconds(started)} s to start.`);
+    const verdicts = await runBatch(site, options, say, stop.signal);
+    const wrong = verdicts.filter(({ problems }) => problems.length > 0).length;
+    const facts = { seconds: Number(seconds(started)), standIns: site.standIns };
+    stdout.write(json ? resultJson(verdicts, facts) : `\n${resultTable(verdicts)}\n`);
+    say(
+      wrong === 0
+        ? `All ${verdicts.length} runs ended as they should, after ${seconds(started)} s.`
+        : `${wrong} of ${verdicts.length} runs did not end as they should.`,
+    );
+    return wrong === 0 ? 0 : 1;
+  } catch (error) {
+    if (!stop.signal.aborted) throw error;
+    say('Stopped.');
+    return 130;
+  } finally {
+    await releaseAll(releasers, say);
+    unlisten();
+  }
+}
+
+async function runBatch(
+  site: PracticeSite,
+  options: SandboxOptions,
+  say: (line: string) => void,
+  signal: AbortSignal,
+): Promise<Verdict[]> {
+  const { girder, producer, worker } = site;
+  const { cases, messages } = await fillGirder(girder, planBatch(options.count));
+  let quiet = options.console;
+  const follower = followBatch({
+    handle: worker.handle,
+    girder,
+    cases,
+    onCounts: (text) => {
+      if (!quiet) say(`  ${text}`);
+    },
+    signal,
+    timeoutMs: 120_000 + 3_000 * options.count,
+  });
+  // Awaited below; until then its rejection must not go unheard.
+  follower.done.catch(() => undefined);
+  try {
+    say(`${messages.length} demo analyses are being published.`);
+    await producer.publish(messages);
+    if (options.console) {
+      await showConsole(site, options, signal);
+      quiet = false;
+      if (!(await isOver(follower))) say('Some runs are still going. Ctrl-C stops everything.');
+    }
+    await follower.done;
+    return await Promise.all(cases.map((demo) => verdictOf(site, follower, demo)));
+  } finally {
+    follower.stop();
+  }
+}
+
+function verdictOf({ girder }: PracticeSite, follower: Follower, demo: DemoCase): Promise<Verdict> {
+  const run = follower.runOf(demo);
+  return verifyCase(girder, demo, {
+    outcome: run?.outcome ?? null,
+    slurmJobId: run?.jobId ?? null,
+    slurmState: follower.jobOf(demo)?.state.base ?? '',
+  });
+}
+
+async function showConsole(
+  { worker }: PracticeSite,
+  { env }: SandboxOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const { runConsole } = await import('../console/index.js');
+  await runConsole({ handle: worker.handle, title: 'practice site', env, signal });
+}
+
+async function isOver(follower: Follower): Promise<boolean> {
+  const pending = Symbol('pending');
+  const first = await Promise.race([follower.done, Promise.resolve(pending)]);
+  return first !== pending;
+}
+
+/** An existing directory has to be empty: what is in ours is removed at the end. */
+async function makeDirectory(wanted: string | undefined): Promise<string> {
+  if (wanted === undefined) return mkdtemp(join(tmpdir(), 'dsa-slurm-'));
+  const dir = resolve(wanted);
+  try {
+    await mkdir(dir, { recursive: true, mode: 0o700 });
+    if ((await readdir(dir)).length === 0) return dir;
+  } catch (error) {
+    throw new DsaSlurmError('files', `${dir} cannot be made (${systemCode(error) ?? 'unknown'}).`, {
+      cause: error,
+    });
+  }
+  throw new DsaSlurmError('usage', `${dir} is not empty.`, {
+    next: 'Name a directory that does not exist yet.',
+  });
+}
+
+/** Ctrl-C and its relatives stop everything in order; a second one, and any other end of the process, at once. */
+function listenForEnd(
+  stop: AbortController,
+  releasers: readonly Releaser[],
+  signal: AbortSignal | undefined,
+): () => void {
+  const killAll = () => releasers.forEach((releaser) => releaser.killNow?.());
+  const abort = () => {
+    if (stop.signal.aborted) killAll();
+    stop.abort(new Error('stopped'));
+  };
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const name of signals) process.on(name, abort);
+  process.on('exit', killAll);
+  signal?.addEventListener('abort', abort, { once: true });
+  if (signal?.aborted === true) abort();
+  return () => {
+    for (const name of signals) process.off(name, abort);
+    process.off('exit', killAll);
+    signal?.removeEventListener('abort', abort);
+  };
+}
+
+/** Last started, first stopped; one that fails does not keep the others running. */
+async function releaseAll(releasers: readonly Releaser[], say: (line: string) => void): Promise<void> {
+  for (const releaser of releasers.toReversed()) {
+    try {
+      await releaser.stop();
+    } catch (error) {
+      say(`Something could not be stopped: ${String(error)}`);
+    }
+  }
+}
+
+function seconds(since: number): string {
+  return ((performance.now() - since) / 1_000).toFixed(1);
+}

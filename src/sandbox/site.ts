@@ -1,0 +1,143 @@
+import { mkdir } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { sifFileName } from '../apptainer/image-name.js';
+import { createRunner } from '../base/command.js';
+import { createLog, type Log } from '../base/log.js';
+import { loadSettings, type Settings } from '../config/index.js';
+import { createWorker, type Worker } from '../worker/worker.js';
+import { demoImageName } from './batch.js';
+import { startGirderStandIn, type GirderStandIn } from './girder/index.js';
+import { demoImage, installStandIn, writeStandInImage } from './images.js';
+import { createProducer, type Producer } from './producer/index.js';
+import { installMissing } from './services/packages.js';
+import { startRabbitmq } from './services/rabbitmq.js';
+import { startSlurm } from './services/slurm.js';
+
+/** Everything that runs on a practice site. */
+export interface PracticeSite {
+  girder: GirderStandIn;
+  producer: Producer;
+  worker: Worker;
+  /** Sentences about what stands in for something real. */
+  standIns: string[];
+}
+
+/** How what was started is stopped, in the order in which it was started. */
+export interface Releaser {
+  stop(): Promise<void>;
+  /** For an `exit` listener: at once, without waiting. */
+  killNow?(): void;
+}
+
+export interface SiteOptions {
+  dir: string;
+  env: Readonly<Record<string, string | undefined>>;
+  say: (line: string) => void;
+  /** Told of everything as soon as it runs, so that it is stopped also when the next thing fails. */
+  onStarted: (releaser: Releaser) => void;
+  signal: AbortSignal;
+}
+
+/**
+ * Installs, starts and connects everything inside `dir`, the worker included, which then waits for tasks.
+ * @throws DsaSlurmError `sandbox`
+ */
+export async function startSite(options: SiteOptions): Promise<PracticeSite> {
+  const { dir, say, onStarted, signal } = options;
+  const isRoot = process.getuid?.() === 0;
+  const path = options.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin';
+  const run = createRunner({ env: options.env });
+  await installMissing({ run, path, may: true, isRoot, onLine: say });
+  signal.throwIfAborted();
+
+  const log = createLog({ level: 'info', destination: join(dir, 'log', 'site.log') });
+  const [rabbitmq, slurm] = await both(
+    startRabbitmq({ dir: join(dir, 'rabbitmq'), log, env: options.env }),
+    startSlurm({ dir: join(dir, 'slurm'), nodes: 4, log, env: options.env }),
+    onStarted,
+  );
+  say(`RabbitMQ listens on 127.0.0.1:${rabbitmq.port}.`);
+  say(`Slurm has ${slurm.nodes.length} idle nodes: SLURM_CONF=${slurm.conf}`);
+  signal.throwIfAborted();
+
+  const producer = await createProducer({ brokerUrl: rabbitmq.url, run });
+  const girder = await startGirderStandIn({
+    dir,
+    revoke: (taskId) => producer.revoke([taskId]),
+  });
+  onStarted(girder);
+  const standIns = [
+    `Girder is a stand-in inside this process, at ${girder.apiUrl}: REST endpoints over data in memory.`,
+    ...(producer.kind === 'own' ? [producer.description] : []),
+  ];
+  const standIn = await installStandIn({ dir: join(dir, 'apptainer'), run, isRoot });
+  standIns.push(
+    standIn.isolation === 'namespace'
+      ? 'Apptainer is a stand-in with its command line; its containers are mount namespaces.'
+      : 'Apptainer is a stand-in with its command line; nothing may be mounted here, so it puts host paths into the arguments.',
+  );
+  if (producer.kind === 'celery') say(producer.description);
+  standIns.forEach((sentence) => say(sentence));
+
+  const settings = await siteSettings(dir, rabbitmq.url, standIn.command);
+  await writeStandInImage(join(dir, 'images', sifFileName(demoImageName)), await demoImage());
+  const worker = await startWorker(settings, dir, {
+    PATH: [join(dir, 'apptainer', 'bin'), path, '/usr/sbin'].join(delimiter),
+    HOME: options.env['HOME'],
+    LANG: options.env['LANG'],
+    ...slurm.env,
+  });
+  onStarted(worker);
+  await worker.start();
+  return { girder, producer, worker, standIns };
+}
+
+function startWorker(
+  settings: Settings,
+  dir: string,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<Worker> {
+  const log: Log = createLog({ level: 'debug', destination: join(dir, 'log', 'worker.log') });
+  return createWorker({ profile: 'practice', settings, env, log });
+}
+
+/** A profile for the practice site. The operator's own profiles and environment have no part in it. */
+async function siteSettings(dir: string, brokerUrl: string, apptainer: string): Promise<Settings> {
+  const places = { tmp: 'tmp', logs: 'logs', images: 'images', state: 'state' };
+  const dirs = Object.entries(places).map(([key, name]) => [`dirs.${key}`, join(dir, name)] as const);
+  for (const [, directory] of dirs) await mkdir(directory, { recursive: true, mode: 0o700 });
+  const flags = {
+    ...Object.fromEntries(dirs),
+    'broker.url': brokerUrl,
+    'slurm.partition': 'pathology',
+    'slurm.time': '00:20:00',
+    'slurm.mem': '500M',
+    'slurm.cpus': 1,
+    'slurm.pollSeconds': 1,
+    'apptainer.command': apptainer,
+    'girder.directPaths': true,
+    'girder.reportSeconds': 0.5,
+    'worker.name': 'celery@practice',
+  };
+  return loadSettings({ profile: 'default', flags, env: {}, configDir: join(dir, 'config') }).settings;
+}
+
+/** Waits for both, so that neither is left running when the other fails. */
+async function both<A extends Releaser, B extends Releaser>(
+  first: Promise<A>,
+  second: Promise<B>,
+  onStarted: (releaser: Releaser) => void,
+): Promise<[A, B]> {
+  const [one, two] = await Promise.allSettled([first, second]);
+  if (one.status === 'fulfilled') onStarted(one.value);
+  if (two.status === 'fulfilled') onStarted(two.value);
+  if (one.status === 'rejected') throw one.reason;
+  if (two.status === 'rejected') throw two.reason;
+  return [one.value, two.value];
+}
+
+/** Whether `program` is in one of the directories of `path`. */
+export function isOnPath(program: string, path: string): boolean {
+  return path.split(delimiter).some((directory) => existsSync(join(directory, program)));
+}

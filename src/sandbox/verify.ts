@@ -1,0 +1,100 @@
+import { readFile } from 'node:fs/promises';
+import type { Outcome } from '../worker/run.js';
+import { outputNames, slideOf, type DemoCase } from './batch.js';
+import { analyze, readTiff } from './demo/tissue-fraction.js';
+import { jobStatus } from './girder/rules.js';
+import type { GirderJob, GirderStandIn } from './girder/index.js';
+
+/** How one case went, and all that is wrong with it. */
+export interface Verdict {
+  case: DemoCase;
+  /** What the worker says. */
+  outcome: Outcome | null;
+  slurmJobId: string | null;
+  /** Slurm's last word on the job; empty if it said none. */
+  slurmState: string;
+  /** Every status that the Girder job went through. */
+  girderStatuses: number[];
+  problems: string[];
+}
+
+const finalStatus: Readonly<Record<Outcome, number>> = {
+  succeeded: jobStatus.success,
+  failed: jobStatus.error,
+  canceled: jobStatus.canceled,
+};
+
+/** Looks at the Girder side of a case: statuses, log, outputs, and whether the numbers in them are right. */
+export async function verifyCase(
+  girder: GirderStandIn,
+  demo: DemoCase,
+  seen: { outcome: Outcome | null; slurmJobId: string | null; slurmState: string },
+): Promise<Verdict> {
+  const job = girder.job(demo.girderJobId);
+  const statuses = job?.timestamps.map((entry) => entry.status) ?? [];
+  const problems = [
+    ...statusProblems(demo.expected, statuses),
+    ...(seen.outcome === demo.expected ? [] : [`the worker says ${seen.outcome ?? 'nothing'}`]),
+    ...(seen.slurmJobId === null ? ['it never had a Slurm job'] : []),
+    ...(job === undefined ? [] : logProblems(demo, job)),
+    ...(await outputProblems(girder, demo)),
+  ];
+  return { case: demo, ...seen, girderStatuses: statuses, problems };
+}
+
+/** @returns what is wrong with the order of statuses that Girder saw */
+export function statusProblems(expected: Outcome, statuses: readonly number[]): string[] {
+  const last = statuses.at(-1);
+  if (last !== finalStatus[expected]) return [`Girder's status is ${last ?? 'still 0'}`];
+  if (!statuses.includes(jobStatus.running)) return ['Girder never saw it running'];
+  if (expected === 'canceled' && statuses.at(-2) !== jobStatus.canceling) {
+    return ['Girder did not see it canceling first'];
+  }
+  return [];
+}
+
+function logProblems({ expected }: DemoCase, job: GirderJob): string[] {
+  const log = job.log.join('');
+  const problems: string[] = [];
+  if (log.includes('<filter-')) problems.push('progress tags were left in the log');
+  if (expected === 'succeeded') {
+    if (!log.includes('Tissue fraction 0.')) problems.push('the end of the log is missing');
+    if (job.progress?.current !== 1) problems.push('the last progress did not arrive');
+  }
+  if (expected === 'failed' && !log.includes('ends in the middle of its pixels')) {
+    problems.push('the log does not say why it failed');
+  }
+  return problems;
+}
+
+async function outputProblems(girder: GirderStandIn, demo: DemoCase): Promise<string[]> {
+  const files = girder.items(demo.resultFolderId).flatMap((item) => girder.files(item.id));
+  if (demo.expected !== 'succeeded') {
+    return files.length === 0 ? [] : ['there are outputs, but there should be none'];
+  }
+  const contents = await Promise.all(
+    outputNames(demo).map(async (name) => {
+      const file = files.find((entry) => entry.name === name);
+      return file === undefined ? undefined : readFile(file.path);
+    }),
+  );
+  const [result, summary, mask] = contents;
+  if (result === undefined || summary === undefined || mask === undefined) {
+    return ['outputs are missing'];
+  }
+  const slide = slideOf(demo);
+  const { measurement, mask: expectedMask } = analyze(readTiff(slide.tiff));
+  const expected = { image: demo.slideName, ...measurement };
+  const problems: string[] = [];
+  if (result.toString('utf8') !== `${JSON.stringify(expected, null, 2)}\n`) {
+    problems.push('the result is not what the same computation gives here');
+  }
+  if (Math.abs(measurement.tissueFraction - slide.tissueFraction) > 0.02) {
+    problems.push('the tissue fraction is not what was drawn');
+  }
+  if (!summary.toString('utf8').includes(`,${measurement.tissueFraction},${measurement.nuclei}\n`)) {
+    problems.push('the summary is wrong');
+  }
+  if (!mask.subarray(-expectedMask.length).equals(expectedMask)) problems.push('the mask is wrong');
+  return problems;
+}

@@ -1,0 +1,135 @@
+import { randomUUID } from 'node:crypto';
+import { createServer, connect as connectSocket, type AddressInfo, type Socket } from 'node:net';
+import { connect } from 'amqplib';
+import { execa } from 'execa';
+import { inject, onTestFinished, vi } from 'vitest';
+import { silentLog } from '../../../src/base/log.js';
+import type { Broker, BrokerStatus, ControlTarget, Refusal } from '../../../src/celery/broker.js';
+import { createBroker, type BrokerOptions } from '../../../src/celery/create-broker.js';
+import type { Task } from '../../../src/celery/task.js';
+
+/** Runs a real Celery (Python) against the same RabbitMQ; see celery_client.py for the steps. */
+export async function celery(
+  steps: readonly ({ step: string } & Record<string, unknown>)[],
+  url = inject('amqpUrl'),
+): Promise<unknown[]> {
+  const { stdout } = await execa('/usr/bin/python3', [`${import.meta.dirname}/celery_client.py`], {
+    input: JSON.stringify({ url, steps }),
+  });
+  return JSON.parse(stdout) as unknown[];
+}
+
+/** `rabbitmqctl` of the practice site. */
+export async function rabbitmqctl(...args: string[]): Promise<string> {
+  const { stdout } = await execa(inject('rabbitmqctl'), args, { env: inject('rabbitmqEnv') });
+  return stdout;
+}
+
+/** An AMQP channel of the test's own. */
+export async function openChannel(url = inject('amqpUrl')) {
+  const connection = await connect(url);
+  const channel = await connection.createChannel();
+  channel.on('error', () => {});
+  onTestFinished(async () => connection.close());
+  return channel;
+}
+
+export interface Trial {
+  broker: Broker;
+  queue: string;
+  nodeName: string;
+  tasks: Task[];
+  refusals: Refusal[];
+  statuses: BrokerStatus[];
+  revokes: { ids: readonly string[]; terminate: boolean }[];
+}
+
+/** A broker end of ours with a queue and a node name that no other test has. Closed, and its queue deleted, at the end. */
+export function createTrial(
+  change: Partial<BrokerOptions> & { target?: Partial<ControlTarget> } = {},
+): Trial {
+  const { target, ...options } = change;
+  const queue = options.queues?.[0] ?? `test-${randomUUID()}`;
+  const nodeName = `celery@${randomUUID()}`;
+  const tasks: Task[] = [];
+  const refusals: Refusal[] = [];
+  const statuses: BrokerStatus[] = [];
+  const revokes: Trial['revokes'] = [];
+  const broker = createBroker({
+    url: inject('amqpUrl'),
+    queues: [queue],
+    prefetch: 4,
+    nodeName,
+    onTask: async (task) => void tasks.push(task),
+    onRefused: async (refusal) => void refusals.push(refusal),
+    onStatus: (status) => statuses.push(status),
+    log: silentLog(),
+    ...options,
+    control: {
+      revoke: (ids, terminate) => void revokes.push({ ids, terminate }),
+      active: () => [],
+      reserved: () => [],
+      revoked: () => revokes.flatMap(({ ids }) => ids),
+      totals: () => ({ 'some.task': tasks.length }),
+      concurrency: () => 10,
+      registered: () => ['some.task'],
+      ...target,
+    },
+  });
+  onTestFinished(async () => {
+    await broker.close();
+    const connection = await connect(inject('amqpUrl'));
+    const channel = await connection.createChannel();
+    await channel.deleteQueue(queue);
+    await connection.close();
+  });
+  return { broker, queue, nodeName, tasks, refusals, statuses, revokes };
+}
+
+/** Polls until `check` throws no more. */
+export async function until(check: () => unknown, timeout = 20_000): Promise<void> {
+  await vi.waitFor(check, { timeout, interval: 50 });
+}
+
+/** A wire that can be cut: forwards to RabbitMQ, and stops accepting while it is `down`. */
+export async function createWire() {
+  const target = new URL(inject('amqpUrl'));
+  const sockets = new Set<Socket>();
+  let down = false;
+  const server = createServer((socket) => {
+    if (down) {
+      socket.resetAndDestroy();
+      return;
+    }
+    const upstream = connectSocket(Number(target.port), target.hostname);
+    for (const [end, other] of [
+      [socket, upstream],
+      [upstream, socket],
+    ] as const) {
+      sockets.add(end);
+      end.on('error', () => {});
+      end.on('close', () => {
+        sockets.delete(end);
+        other.destroy();
+      });
+      end.pipe(other);
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = new URL(target);
+  url.port = String((server.address() as AddressInfo).port);
+  const cut = () => sockets.forEach((socket) => socket.destroy());
+  onTestFinished(() => {
+    cut();
+    server.close();
+  });
+  return {
+    url: url.href,
+    /** Ends every connection; new ones are let through. */
+    cut,
+    setDown(value: boolean) {
+      down = value;
+      if (value) cut();
+    },
+  };
+}

@@ -1,0 +1,288 @@
+import { describe, expect, inject, test } from 'vitest';
+import { celery, createTrial, createWire, openChannel, rabbitmqctl, until } from './bench.js';
+
+describe('tasks of a real Celery producer', () => {
+  test('arrive, and are acknowledged only when they are safe', async () => {
+    const safe = Promise.withResolvers<void>();
+    const trial = createTrial({
+      onTask: async (task) => {
+        trial.tasks.push(task);
+        await safe.promise;
+      },
+    });
+    const { broker, queue, tasks } = trial;
+    // Celery comes first and declares the queue; we must agree with its declaration.
+    const [id] = await celery([
+      {
+        step: 'publish',
+        queue,
+        args: ['é', 1],
+        kwargs: { a: null },
+        countdown: 3_600,
+        headers: { extra: { a: [1] } },
+      },
+    ]);
+    await broker.start();
+    await until(() => expect(tasks).toHaveLength(1));
+    expect(tasks[0]).toMatchObject({
+      id,
+      name: 'some.task',
+      queue,
+      redelivered: false,
+      headers: { lang: 'py', extra: { a: [1] } },
+      eta: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/) as string,
+    });
+    expect(JSON.parse(tasks[0]?.body ?? '')).toMatchObject([['é', 1], { a: null }, {}]);
+    expect(await unacknowledged(queue)).toBe(1);
+    safe.resolve();
+    await until(async () => expect(await unacknowledged(queue)).toBe(0));
+    const channel = await openChannel();
+    expect(await channel.checkQueue(queue)).toMatchObject({ messageCount: 0, consumerCount: 1 });
+  });
+
+  test('find the queue as Celery itself declares it', async () => {
+    const { broker, queue, tasks } = createTrial();
+    await broker.start();
+    await celery([{ step: 'publish', queue }]);
+    await until(() => expect(tasks).toHaveLength(1));
+    const queues = await rabbitmqctl(
+      '-q',
+      'list_queues',
+      'name',
+      'durable',
+      'auto_delete',
+      'exclusive',
+      'arguments',
+    );
+    expect(queues.split('\n')).toContain([queue, 'true', 'false', 'false', '[]'].join('\t'));
+    const bindings = await rabbitmqctl(
+      '-q',
+      'list_bindings',
+      'source_name',
+      'destination_name',
+      'routing_key',
+    );
+    expect(bindings.split('\n')).toContain([queue, queue, queue].join('\t'));
+    const exchanges = await rabbitmqctl(
+      '-q',
+      'list_exchanges',
+      'name',
+      'type',
+      'durable',
+      'auto_delete',
+      'arguments',
+    );
+    expect(exchanges.split('\n')).toContain([queue, 'direct', 'true', 'false', '[]'].join('\t'));
+  });
+
+  test('come again when they were not taken over', async () => {
+    const trial = createTrial({
+      onTask: async (task) => {
+        trial.tasks.push(task);
+        if (trial.tasks.length === 1) throw new Error('no space left on device');
+      },
+    });
+    await trial.broker.start();
+    await celery([{ step: 'publish', queue: trial.queue }]);
+    await until(() => expect(trial.tasks).toHaveLength(2));
+    expect(trial.tasks.map(({ redelivered }) => redelivered)).toEqual([false, true]);
+    await until(async () => expect(await unacknowledged(trial.queue)).toBe(0));
+  });
+
+  test('are refused as pickle, with what could be read, and are gone', async () => {
+    const { broker, queue, tasks, refusals } = createTrial();
+    await broker.start();
+    const [id] = await celery([
+      { step: 'publish', queue, serializer: 'pickle', headers: { jobInfoSpec: { method: 'PUT' } } },
+    ]);
+    const channel = await openChannel();
+    channel.sendToQueue(queue, Buffer.from('junk'), { contentType: 'text/plain' });
+    await until(() => expect(refusals).toHaveLength(2));
+    expect(refusals[0]).toMatchObject({ id, name: 'some.task', headers: { jobInfoSpec: { method: 'PUT' } } });
+    expect(refusals[0]?.reason).toContain('application/x-python-serialize');
+    await until(async () => expect(await unacknowledged(queue)).toBe(0));
+    expect(await channel.checkQueue(queue)).toMatchObject({ messageCount: 0 });
+    expect(tasks).toEqual([]);
+  });
+});
+
+describe('the intake', () => {
+  test('pauses, leaves tasks in the queue even over a reconnect, and resumes', async () => {
+    const wire = await createWire();
+    const { broker, queue, tasks, statuses } = createTrial({ url: wire.url });
+    await broker.start();
+    await broker.pauseIntake();
+    expect(broker.status()).toMatchObject({ state: 'paused', trouble: null });
+    const channel = await openChannel();
+    await celery([{ step: 'publish', queue }]);
+    expect(await channel.checkQueue(queue)).toMatchObject({ messageCount: 1, consumerCount: 0 });
+
+    wire.cut();
+    await until(() =>
+      expect(statuses.map(({ state }) => state)).toEqual(['consuming', 'paused', 'disconnected', 'paused']),
+    );
+    expect(await channel.checkQueue(queue)).toMatchObject({ messageCount: 1, consumerCount: 0 });
+    expect(tasks).toEqual([]);
+
+    await broker.resumeIntake();
+    await until(() => expect(tasks).toHaveLength(1));
+    expect(broker.status().state).toBe('consuming');
+  });
+
+  test('gives held tasks back at once when it pauses', async () => {
+    const trial = createTrial({
+      onTask: async (task) => {
+        trial.tasks.push(task);
+        throw new Error('The in-flight limit is reached.');
+      },
+    });
+    const { broker, queue, tasks } = trial;
+    await broker.start();
+    await celery(Array.from({ length: 6 }, () => ({ step: 'publish', queue })));
+    await until(() => expect(tasks.length).toBeGreaterThanOrEqual(4));
+    await broker.pauseIntake();
+    const channel = await openChannel();
+    await until(
+      async () => expect(await channel.checkQueue(queue)).toMatchObject({ messageCount: 6 }),
+      2_000,
+    );
+  });
+
+  test('many quick changes end as the last one says', async () => {
+    const { broker, queue, tasks } = createTrial();
+    await broker.start();
+    await Promise.all(
+      Array.from({ length: 21 }, async (_, n) =>
+        n % 2 === 0 ? broker.pauseIntake() : broker.resumeIntake(),
+      ),
+    );
+    const channel = await openChannel();
+    expect(await channel.checkQueue(queue)).toMatchObject({ consumerCount: 0 });
+    await broker.resumeIntake();
+    expect(await channel.checkQueue(queue)).toMatchObject({ consumerCount: 1 });
+    await celery([{ step: 'publish', queue }]);
+    await until(() => expect(tasks).toHaveLength(1));
+  });
+
+  test('is set up again after its queue was deleted', async () => {
+    const { broker, queue, tasks, statuses } = createTrial();
+    await broker.start();
+    const channel = await openChannel();
+    await channel.deleteQueue(queue);
+    await until(() =>
+      expect(statuses.map(({ state }) => state)).toEqual(['consuming', 'disconnected', 'consuming']),
+    );
+    expect(statuses[1]?.trouble).toContain('was deleted');
+    await celery([{ step: 'publish', queue }]);
+    await until(() => expect(tasks).toHaveLength(1));
+  });
+});
+
+describe('the connection', () => {
+  test('comes back after it was cut; an unsettled task is delivered again and acknowledged once', async () => {
+    const wire = await createWire();
+    const first = Promise.withResolvers<void>();
+    const trial = createTrial({
+      url: wire.url,
+      onTask: async (task) => {
+        trial.tasks.push(task);
+        if (trial.tasks.length === 1) await first.promise;
+      },
+    });
+    const { broker, queue, tasks, statuses } = trial;
+    await broker.start();
+    await celery([{ step: 'publish', queue }]);
+    await until(() => expect(tasks).toHaveLength(1));
+
+    wire.setDown(true);
+    await until(() => expect(broker.status().state).toBe('disconnected'));
+    expect(broker.status().trouble).not.toContain(new URL(wire.url).password);
+    // The old delivery becomes safe while its channel is gone: it must not be acknowledged on the next one.
+    first.resolve();
+    wire.setDown(false);
+    await until(() => expect(tasks).toHaveLength(2));
+    expect(tasks[1]).toMatchObject({ id: tasks[0]?.id, redelivered: true });
+    await until(async () => expect(await unacknowledged(queue)).toBe(0));
+    expect(statuses.at(-1)).toMatchObject({ state: 'consuming', trouble: null });
+    await celery([{ step: 'publish', queue }]);
+    await until(() => expect(tasks).toHaveLength(3));
+  });
+
+  test('comes back after the broker closed it', async () => {
+    const { broker, statuses } = createTrial();
+    await broker.start();
+    await rabbitmqctl('close_all_connections', 'maintenance');
+    await until(() =>
+      expect(statuses.map(({ state }) => state)).toEqual(['consuming', 'disconnected', 'consuming']),
+    );
+    expect(statuses[1]?.trouble).toContain('maintenance');
+  });
+
+  test('is waited for when nothing listens yet', async () => {
+    const wire = await createWire();
+    wire.setDown(true);
+    const { broker, statuses } = createTrial({ url: wire.url });
+    await broker.start();
+    expect(broker.status()).toMatchObject({ state: 'connecting', trouble: expect.any(String) as string });
+    wire.setDown(false);
+    await until(() => expect(statuses.at(-1)).toMatchObject({ state: 'consuming', trouble: null }));
+  });
+
+  test('ends with close, which gives unsettled tasks back', async () => {
+    const taken = Promise.withResolvers<void>();
+    const trial = createTrial({
+      onTask: async () => {
+        taken.resolve();
+        throw new Error('full');
+      },
+    });
+    await trial.broker.start();
+    await celery([{ step: 'publish', queue: trial.queue }]);
+    await taken.promise;
+    await trial.broker.close();
+    expect(trial.broker.status().state).toBe('closed');
+    const channel = await openChannel();
+    expect(await channel.checkQueue(trial.queue)).toMatchObject({ messageCount: 1, consumerCount: 0 });
+  });
+});
+
+describe('the first connection is refused with a sentence', () => {
+  test.each<[string, (url: URL) => void, RegExp]>([
+    ['for a wrong password', (url) => (url.password = 'hunter2'), /refused the user "guest" or its password/],
+    ['for an unknown user', (url) => (url.username = 'nobody'), /refused the user "nobody" or its password/],
+    ['for a wrong virtual host', (url) => (url.pathname = '/nowhere'), /no virtual host "nowhere"/],
+    [
+      'for TLS where there is none',
+      (url) => (url.href = url.href.replace('amqp:', 'amqps:')),
+      /does not speak TLS/,
+    ],
+  ])('%s', async (_, change, sentence) => {
+    const url = new URL(inject('amqpUrl'));
+    change(url);
+    const { broker } = createTrial({ url: url.href });
+    const failure: unknown = await broker.start().catch((error: unknown) => error);
+    expect(failure).toMatchObject({ code: 'broker', message: expect.stringMatching(sentence) as string });
+    expect(failure).toMatchObject({ next: expect.any(String) as string });
+    expect(String(failure)).not.toContain(`:${url.password}@`);
+  });
+
+  test.each([
+    [{ maxPriority: 10 }, '"x-max-priority"'],
+    [{ durable: false }, "\"durable\" is 'false' and should be 'true'"],
+  ])('for a queue that exists with %j', async (options, difference) => {
+    const { broker, queue } = createTrial();
+    const channel = await openChannel();
+    await channel.assertQueue(queue, options);
+    await expect(broker.start()).rejects.toMatchObject({
+      code: 'broker',
+      message: expect.stringContaining(difference) as string,
+      next: expect.stringContaining(`rabbitmqctl delete_queue "${queue}"`) as string,
+    });
+  });
+});
+
+async function unacknowledged(queue: string): Promise<number> {
+  const text = await rabbitmqctl('-q', 'list_queues', 'name', 'messages_unacknowledged');
+  const line = text.split('\n').find((row) => row.startsWith(`${queue}\t`));
+  return Number(line?.split('\t')[1]);
+}

@@ -1,0 +1,194 @@
+import { describe, expect, test } from 'vitest';
+import { celery, createTrial, createWire, openChannel, rabbitmqctl, until } from './bench.js';
+
+describe('remote control by a real Celery', () => {
+  test('sees this worker as one of its own', async () => {
+    const id = '4a1b2c3d-0000-4000-8000-000000000001';
+    const task = { id, name: 'some.task', queue: 'celery', redelivered: false, startedAt: 1_700_000_000_500 };
+    const { broker, nodeName, queue } = createTrial({ target: { active: () => [task] } });
+    await broker.start();
+    const inspect = (method: string) => ({ step: 'inspect', method, destination: [nodeName] });
+    const [ping, everyone, active, reserved, stats, queues, registered, report] = await celery([
+      { step: 'ping', destination: [nodeName] },
+      { step: 'ping' },
+      inspect('active'),
+      inspect('reserved'),
+      inspect('stats'),
+      inspect('active_queues'),
+      inspect('registered'),
+      inspect('report'),
+    ]);
+    expect(ping).toEqual([{ [nodeName]: { ok: 'pong' } }]);
+    expect(everyone).toContainEqual({ [nodeName]: { ok: 'pong' } });
+    expect(active).toMatchObject({ [nodeName]: [{ id, name: 'some.task', time_start: 1_700_000_000.5 }] });
+    expect(reserved).toEqual({ [nodeName]: [] });
+    expect(stats).toMatchObject({
+      [nodeName]: { total: { 'some.task': 0 }, pool: { 'max-concurrency': 10 } },
+    });
+    expect(queues).toMatchObject({ [nodeName]: [{ name: queue }] });
+    expect(registered).toEqual({ [nodeName]: ['some.task'] });
+    expect(report).toMatchObject({ [nodeName]: { ok: expect.stringContaining('dsa-slurm') as string } });
+  });
+
+  test('revokes without waiting for an answer, as Girder does, and with one', async () => {
+    const { broker, nodeName, revokes } = createTrial();
+    await broker.start();
+    const [, , answered] = await celery([
+      { step: 'revoke', task_id: 'a-1' },
+      { step: 'revoke', task_id: ['a-1', 'a-2'], terminate: true, signal: 'SIGKILL' },
+      { step: 'control', method: 'revoke', arguments: { task_id: 'a-3' }, destination: [nodeName] },
+    ]);
+    expect(answered).toEqual([{ [nodeName]: { ok: 'tasks a-3 flagged as revoked' } }]);
+    expect(revokes).toEqual([
+      { ids: ['a-1'], terminate: false },
+      { ids: ['a-1', 'a-2'], terminate: true },
+      { ids: ['a-3'], terminate: false },
+    ]);
+  });
+
+  test('says what it cannot do', async () => {
+    const { broker, nodeName } = createTrial();
+    await broker.start();
+    const to = { destination: [nodeName] };
+    expect(
+      await celery([
+        { step: 'control', method: 'pool_grow', arguments: { n: 1 }, ...to },
+        { step: 'control', method: 'no_such', ...to },
+        { step: 'control', method: 'ping', pattern: `${nodeName.slice(0, 12)}*`, matcher: 'glob' },
+        { step: 'control', method: 'ping', pattern: 'celery@nobody.*', matcher: 'pcre', timeout: 0.5 },
+      ]),
+    ).toEqual([
+      [{ [nodeName]: { error: expect.stringContaining('no pool') as string } }],
+      [{ [nodeName]: { error: "KeyError('no_such')" } }],
+      [{ [nodeName]: { ok: 'pong' } }],
+      [],
+    ]);
+  });
+
+  test('goes on after nonsense, and the flow of tasks does not notice', async () => {
+    const { broker, nodeName, queue, tasks, statuses } = createTrial();
+    await broker.start();
+    const channel = await openChannel();
+    const json = { contentType: 'application/json' };
+    for (const [text, options] of [
+      ['{', json],
+      ['null', json],
+      ['{"method": 7}', json],
+      ['{"method": "ping", "reply_to": {"exchange": "no-such-exchange", "routing_key": "x"}}', json],
+      [`{"method": "ping", "reply_to": {"exchange": "", "routing_key": "${queue}"}}`, json],
+      ['{"method": "ping", "pattern": "((a*)*)*!", "matcher": "pcre"}', json],
+      ['gASVCg==', { contentType: 'application/x-python-serialize' }],
+      ['{"method": "ping"}', { ...json, headers: { clock: 'soon' } }],
+    ] as const) {
+      channel.publish('celery.pidbox', '', Buffer.from(text), options);
+    }
+    expect(
+      await celery([
+        { step: 'ping', destination: [nodeName] },
+        { step: 'publish', queue },
+      ]),
+    ).toMatchObject([[{ [nodeName]: { ok: 'pong' } }], expect.any(String)]);
+    await until(() => expect(tasks).toHaveLength(1));
+    expect(statuses.map(({ state }) => state)).toEqual(['consuming']);
+  });
+
+  test('its mailbox is declared as Celery 5 does, and comes back when it is deleted', async () => {
+    const { broker, nodeName, statuses } = createTrial();
+    await broker.start();
+    const mailbox = `${nodeName}.celery.pidbox`;
+    const columns = ['name', 'durable', 'auto_delete', 'exclusive', 'arguments'];
+    const queues = (await rabbitmqctl('-q', 'list_queues', ...columns)).split('\n');
+    const expected = [mailbox, 'false', 'true', 'false', '[{"x-expires",10000},{"x-message-ttl",300000}]'];
+    expect(queues.map((row) => row.split('\t'))).toContainEqual(expected);
+
+    const channel = await openChannel();
+    await channel.deleteQueue(mailbox);
+    await until(async () => {
+      expect(await celery([{ step: 'ping', destination: [nodeName] }])).toEqual([
+        [{ [nodeName]: { ok: 'pong' } }],
+      ]);
+    });
+    expect(statuses.map(({ state }) => state)).toEqual(['consuming']);
+  });
+
+  test('gets along with a mailbox that exists with other arguments', async () => {
+    const { broker, nodeName } = createTrial();
+    const channel = await openChannel();
+    await channel.assertQueue(`${nodeName}.celery.pidbox`, { durable: false, autoDelete: true });
+    await broker.start();
+    expect(broker.status().state).toBe('consuming');
+    expect(await celery([{ step: 'ping', destination: [nodeName] }])).toEqual([
+      [{ [nodeName]: { ok: 'pong' } }],
+    ]);
+    await channel.deleteQueue(`${nodeName}.celery.pidbox`);
+  });
+
+  test('works again after a reconnect', async () => {
+    const wire = await createWire();
+    const { broker, nodeName, statuses } = createTrial({ url: wire.url });
+    await broker.start();
+    wire.cut();
+    await until(() => expect(statuses).toHaveLength(3));
+    expect(await celery([{ step: 'ping', destination: [nodeName] }])).toEqual([
+      [{ [nodeName]: { ok: 'pong' } }],
+    ]);
+  });
+});
+
+describe('results for a real Celery caller', () => {
+  test('each kind is what the caller gets', async () => {
+    const trial = createTrial({
+      onTask: async (task) => {
+        const { args } = { args: (JSON.parse(task.body) as [string[]])[0] };
+        switch (args[0]) {
+          case 'fail':
+            return trial.broker.publishResult(task, { status: 'FAILURE', message: 'Slurm said no: é' });
+          case 'revoke':
+            return trial.broker.publishResult(task, { status: 'REVOKED', reason: 'terminated' });
+          default:
+            return trial.broker.publishResult(task, { status: 'SUCCESS' });
+        }
+      },
+    });
+    const { broker, queue } = trial;
+    await broker.start();
+    expect(
+      await celery([
+        { step: 'wait', queue },
+        { step: 'wait', queue, args: ['fail'] },
+        { step: 'wait', queue, args: ['revoke'] },
+      ]),
+    ).toMatchObject([
+      { state: 'SUCCESS', value: null },
+      { state: 'FAILURE', error: 'RuntimeError', text: 'Slurm said no: é' },
+      { state: 'REVOKED', error: 'TaskRevokedError', text: 'terminated' },
+    ]);
+  });
+
+  test('wait for the next connection, and are dropped without harm if the caller is gone', async () => {
+    const wire = await createWire();
+    const { broker, queue, tasks, statuses } = createTrial({ url: wire.url });
+    const channel = await openChannel();
+    const { queue: replies } = await channel.assertQueue('', { exclusive: true });
+    await broker.start();
+    await celery([{ step: 'publish', queue }]);
+    await until(() => expect(tasks).toHaveLength(1));
+    const [task] = tasks;
+    if (task === undefined) throw new Error('no task');
+
+    wire.setDown(true);
+    await until(() => expect(broker.status().state).toBe('disconnected'));
+    await broker.publishResult({ ...task, replyTo: 'nobody-listens-here' }, { status: 'SUCCESS' });
+    await broker.publishResult({ ...task, replyTo: replies }, { status: 'SUCCESS' });
+    wire.setDown(false);
+    await until(async () => {
+      const message = await channel.get(replies, { noAck: true });
+      expect(message && message.properties).toMatchObject({
+        correlationId: task.correlationId,
+        contentType: 'application/json',
+        deliveryMode: 1,
+      });
+    });
+    expect(statuses.map(({ state }) => state)).toEqual(['consuming', 'disconnected', 'consuming']);
+  });
+});

@@ -1,0 +1,164 @@
+import { randomUUID } from 'node:crypto';
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { connect } from 'amqplib';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+
+import { writeStandInImage } from '../../../src/sandbox/images.js';
+import type { GirderJob } from '../../../src/sandbox/girder/index.js';
+import { expectStatus, openLab, status, statuses, type Lab } from '../../support/lab.js';
+import { testImage } from '../../support/test-image.js';
+
+let lab: Lab;
+
+beforeAll(async () => {
+  lab = await openLab();
+  const images = lab.settings.dirs.images ?? '';
+  await writeStandInImage(join(images, 'test_silent_v1.sif'), { ...testImage, labels: {}, config: {} });
+  await writeFile(join(images, 'test_broken_v1.sif'), 'this is no image');
+});
+
+afterAll(async () => {
+  await lab.close();
+});
+
+async function failed(publish: Promise<GirderJob>): Promise<string> {
+  const job = await lab.ended(await publish);
+  expectStatus(job, status.error);
+  return job.log.join('');
+}
+
+/** Publishes a message that no Girder would, for a Girder job that exists. */
+async function publishRaw(
+  body: Buffer | string,
+  over: { contentType?: string; headers?: Record<string, unknown>; task?: string } = {},
+): Promise<GirderJob> {
+  const id = randomUUID();
+  const job = lab.girder.createJob({ title: 'raw', type: 'raw', celeryTaskId: id });
+  const connection = await connect(inject('amqpUrl'));
+  const channel = await connection.createConfirmChannel();
+  channel.sendToQueue(lab.settings.broker.queues[0] ?? '', Buffer.from(body), {
+    contentType: over.contentType ?? 'application/json',
+    contentEncoding: 'utf-8',
+    correlationId: id,
+    headers: {
+      lang: 'py',
+      task: over.task ?? 'slicer_cli_web.girder_worker_plugin.direct_docker_run.run',
+      id,
+      jobInfoSpec: lab.girder.jobInfoSpec(job),
+      ...over.headers,
+    },
+  });
+  await channel.waitForConfirms();
+  await connection.close();
+  return job;
+}
+
+const callEmbed = '{"callbacks": null, "errbacks": null, "chain": null, "chord": null}';
+
+describe.concurrent('what fails says why', () => {
+  test('an analysis that exits with an error', async () => {
+    const log = await failed(lab.publish({ args: ['Fail'] }));
+    expect(log).toContain('The analysis ended with an error');
+    expect(log).toMatch(/Slurm job \d+, state FAILED.*exit code 3/);
+    expect(log).toContain('the slide has no tissue');
+  });
+
+  test('an analysis that is killed', async () => {
+    expect(await failed(lab.publish({ args: ['Killed'] }))).toMatch(/state FAILED.*(exit code 137|signal 9)/);
+  });
+
+  test('an output that must exist and does not', async () => {
+    const results = lab.girder.addFolder(lab.girder.rootFolderId, 'no results');
+    const log = await failed(
+      lab.publish({
+        args: ['Wait', '/etc/hostname', { output: 'missing.csv', toFolder: results.id, mustExist: true }],
+      }),
+    );
+    expect(log).toContain('missing.csv');
+  });
+
+  test('an image that is not there, one that is none, and one that does not say how to run it', async () => {
+    expect(await failed(lab.publish({ image: 'test/absent:v9', args: ['x'] }))).toMatch(
+      /test_absent_v9\.sif/,
+    );
+    expect(await failed(lab.publish({ image: 'test/broken:v1', args: ['x'] }))).toMatch(
+      /test\/broken:v1|test_broken_v1/,
+    );
+    expect(await failed(lab.publish({ image: 'test/silent:v1', args: ['x'] }))).toMatch(/entry_path/);
+  });
+
+  test('an input that Girder does not have', async () => {
+    const missing = { file: 'f'.repeat(24), name: 'x' };
+    expect(await failed(lab.publish({ args: ['Copy', missing, { output: 'o' }] }))).not.toBe('');
+  });
+
+  test('a partition that Slurm does not have', async () => {
+    const log = await failed(
+      lab.publish({ args: ['Wait', '/etc/hostname', '--slurm_partition', 'nowhere'] }),
+    );
+    expect(log).toMatch(/Slurm did not accept the job: .*partition/i);
+  });
+
+  test('an output path that leads out of its directory', async () => {
+    const results = lab.girder.addFolder(lab.girder.rootFolderId, 'stray');
+    expect(
+      await failed(
+        lab.publish({ args: ['Wait', '/etc/hostname', { output: '../../../etc/x', toFolder: results.id }] }),
+      ),
+    ).toContain('leads out of the directory');
+  });
+
+  test('a task that nobody here can run ends its Girder job by a legal way', async () => {
+    const published = await publishRaw(`[[], {}, ${callEmbed}]`, { task: 'girder_worker.run' });
+    const job = await lab.ended(published);
+    expectStatus(job, status.error);
+    expect(statuses(job).slice(0, -1)).toHaveLength(1);
+    expect(job.log.join('')).toContain('girder_worker.run');
+  });
+
+  test.each([
+    ['a body that is no JSON', '{"py/tuple": [', {}],
+    [
+      'pickle',
+      Buffer.from('gASVBgAAAAAAAABdlC4=', 'base64'),
+      { contentType: 'application/x-python-serialize' },
+    ],
+    ['a body of the wrong shape', '"hello"', {}],
+    [
+      'an unknown class as an argument',
+      `[[], {"image": "test/image:v1", "container_args": [{"py/object": "os.system"}]}, ${callEmbed}]`,
+      {},
+    ],
+    [
+      'a Python repr',
+      `[[], {"image": {"py/repr": "os/os.system('x')"}, "container_args": []}, ${callEmbed}]`,
+      {},
+    ],
+  ])('%s', async (_, body, over) => {
+    const job = await lab.ended(await publishRaw(body, over));
+    expectStatus(job, status.error);
+    expect(job.log.join('').length).toBeGreaterThan(20);
+  });
+
+  test('a hostile task id is refused, and its Girder job is told', async () => {
+    const job = await publishRaw(`[[], {}, ${callEmbed}]`, { headers: { id: '../../../tmp/x' } });
+    // no run can be named after it, so it can only be seen in the log that it was refused
+    await lab.until(
+      async () =>
+        (await lab.command('grep', ['-c', 'refused a message', join(lab.dir, 'worker.log')])).kind ===
+        'exited',
+    );
+    expect(lab.girder.job(job.id)).toBeDefined();
+  });
+
+  test('meanwhile other runs go well', async () => {
+    expectStatus(await lab.ended(await lab.publish({ args: ['Wait', '/etc/hostname'] })), status.success);
+  });
+});
+
+test('afterwards the directory for temporary files is empty', async () => {
+  await lab.until(() => lab.worker.handle.snapshot().health.inFlight === 0);
+  expect(await readdir(lab.settings.dirs.tmp)).toEqual([]);
+});

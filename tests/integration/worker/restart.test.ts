@@ -1,0 +1,137 @@
+import { appendFile, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+
+import { expectStatus, openLab, status, type Lab } from '../../support/lab.js';
+import type { GirderJob } from '../../../src/sandbox/girder/index.js';
+
+let lab: Lab;
+
+beforeEach(async () => {
+  lab = await openLab();
+});
+
+afterEach(async () => {
+  await lab.close();
+});
+
+async function stageOf(job: GirderJob, stage: string): Promise<void> {
+  await lab.until(() =>
+    lab.worker.handle.snapshot().runs.some((run) => run.girderJobId === job.id && run.stage === stage),
+  );
+}
+
+function ticks(job: GirderJob): number[] {
+  return [...job.log.join('').matchAll(/^tick (\d+)/gm)].map((match) => Number(match[1]));
+}
+
+describe('a worker that is stopped and started again', () => {
+  test('takes its running job up: one Slurm job, the whole log once, the right outcome', async () => {
+    const goOn = await lab.girder.addFile(lab.girder.rootFolderId, 'x', Buffer.from('x'));
+    const gate = join(lab.dir, 'gate');
+    await writeFile(gate, 'bound into the container');
+    const results = lab.girder.addFolder(lab.girder.rootFolderId, 'results');
+    const published = await lab.publish({
+      args: [
+        'Wait',
+        '/mnt/never',
+        { file: goOn.id, name: 'x' },
+        { output: 'o', toFolder: results.id, mustExist: false },
+      ],
+    });
+    await stageOf(published, 'running');
+    await lab.until(() => ticks(lab.girder.job(published.id) ?? published).length > 5);
+    await lab.worker.stop();
+    const before = ticks(lab.girder.job(published.id) ?? published).length;
+    await lab.startWorker();
+    await lab.until(() => ticks(lab.girder.job(published.id) ?? published).length > before + 5);
+    await lab.girder.cancel(published.id);
+    const job = await lab.ended(published);
+    expectStatus(job, status.canceled);
+    const seen = ticks(job);
+    expect(seen).toEqual(Array.from({ length: seen.length }, (_, index) => index + 1));
+    const listed = await lab.command('squeue', ['--noheader', '--states=all', '--format=%j']);
+    const run = lab.worker.handle.snapshot().runs.find(({ girderJobId }) => girderJobId === published.id);
+    const jobs =
+      listed.kind === 'exited'
+        ? listed.stdout.split('\n').filter((name) => name.includes(run?.id ?? '?'))
+        : [];
+    expect(jobs).toHaveLength(1);
+  });
+
+  test('learns of a job that ended meanwhile, and uploads its outputs', async () => {
+    const input = await lab.girder.addFile(lab.girder.rootFolderId, 'x', Buffer.from('content'));
+    const results = lab.girder.addFolder(lab.girder.rootFolderId, 'results');
+    const published = await lab.publish({
+      args: ['Copy', { file: input.id, name: 'x' }, { output: 'o', toFolder: results.id }],
+    });
+    await lab.until(() => lab.worker.handle.snapshot().runs.some(({ jobId }) => jobId !== null));
+    await lab.worker.stop();
+    const ended = async (): Promise<boolean> => {
+      const queue = await lab.command('squeue', ['--noheader', '--format=%i']);
+      return queue.kind === 'exited' && queue.stdout.trim() === '';
+    };
+    await lab.until(ended);
+    await lab.startWorker();
+    expectStatus(await lab.ended(published), status.success);
+    expect(await lab.text(results.id, 'o')).toBe('content');
+  });
+
+  test('looks a submission up whose answer it never read, instead of submitting again', async () => {
+    const published = await lab.publish({ args: ['Wait', '/never'] });
+    await stageOf(published, 'running');
+    await lab.worker.stop();
+    // as if the worker had died between sbatch and the journal
+    const path = join(lab.settings.dirs.state, 'journal.jsonl');
+    const lines = (await readFile(path, 'utf8')).split('\n');
+    const cut = lines.findIndex((line) => line.includes('"submitted"'));
+    expect(cut).toBeGreaterThan(0);
+    await writeFile(path, `${lines.slice(0, cut).join('\n')}\n`);
+    await lab.startWorker();
+    await stageOf(published, 'running');
+    await lab.girder.cancel(published.id);
+    expectStatus(await lab.ended(published), status.canceled);
+    const queue = await lab.command('squeue', ['--noheader', '--states=all', '--format=%j %T']);
+    const id = lab.worker.handle.snapshot().runs[0]?.id ?? '?';
+    expect(
+      queue.kind === 'exited' && queue.stdout.split('\n').filter((line) => line.includes(id)),
+    ).toHaveLength(1);
+  });
+
+  test('a second worker on the same state directory is told who has it', async () => {
+    await expect(lab.startWorker()).rejects.toThrow(/A worker already runs for this profile: process \d+/);
+  });
+
+  test('a torn journal does not keep it from starting', async () => {
+    await lab.worker.stop();
+    await appendFile(join(lab.settings.dirs.state, 'journal.jsonl'), '{"run":"x","event":{"ty');
+    await lab.startWorker();
+    expectStatus(await lab.ended(await lab.publish({ args: ['Wait', '/etc/hostname'] })), status.success);
+  });
+});
+
+describe('while others are away', () => {
+  test('Girder: what has to be told is told when it is back', async () => {
+    const published = await lab.publish({ args: ['Wait', '/never'] });
+    await lab.until(() => ticks(lab.girder.job(published.id) ?? published).length > 2);
+    const answer = {
+      kind: 'answer' as const,
+      status: 502,
+      contentType: 'text/html',
+      body: '<html>bad gateway</html>',
+    };
+    lab.girder.fail(() => answer);
+    await lab.until(() => lab.worker.handle.snapshot().health.trouble !== null);
+    const jobId = lab.worker.handle.snapshot().runs[0]?.jobId ?? '';
+    await lab.command('scancel', [jobId]);
+    await lab.until(() => lab.worker.handle.snapshot().runs.some(({ outcome }) => outcome === 'canceled'));
+    expect(lab.girder.job(published.id)?.status).toBe(status.running);
+    lab.girder.fail();
+    const job = await lab.ended(published);
+    expectStatus(job, status.canceled);
+    const seen = ticks(job);
+    expect(seen).toEqual(Array.from({ length: seen.length }, (_, index) => index + 1));
+    await lab.until(() => lab.worker.handle.snapshot().health.trouble === null);
+  });
+});

@@ -1,0 +1,162 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+
+import { inject } from 'vitest';
+
+import { createRunner, type RunCommand } from '../../src/base/command.js';
+import { createLog } from '../../src/base/log.js';
+import { loadSettings } from '../../src/config/load.js';
+import type { Settings } from '../../src/config/schema.js';
+import { startGirderStandIn, type GirderJob, type GirderStandIn } from '../../src/sandbox/girder/index.js';
+import { installStandIn, writeStandInImage } from '../../src/sandbox/images.js';
+import { createProducer, type Producer } from '../../src/sandbox/producer/index.js';
+import { analysisMessage, type AnalysisRequest } from '../../src/sandbox/producer/message.js';
+import { createWorker, type Worker } from '../../src/worker/worker.js';
+import { testImage } from './test-image.js';
+
+export const image = 'test/image:v1';
+
+/** Final statuses of a Girder job. */
+export const status = { running: 2, success: 3, error: 4, canceled: 5, canceling: 824 } as const;
+
+/** A worker on the practice site, a Girder stand-in, and a real Celery producer; each lab has a queue of its own. */
+export interface Lab {
+  dir: string;
+  settings: Settings;
+  girder: GirderStandIn;
+  producer: Producer;
+  command: RunCommand;
+  worker: Worker;
+  /** Publishes an analysis as Girder would; its Girder job is there before. */
+  publish(request: Partial<AnalysisRequest> & Pick<AnalysisRequest, 'args'>): Promise<GirderJob>;
+  /** Waits until the Girder job is final. */
+  ended(job: GirderJob, timeoutMs?: number): Promise<GirderJob>;
+  /** Waits until something is so. */
+  until<T>(look: () => T | Promise<T>, timeoutMs?: number): Promise<NonNullable<T>>;
+  /** The only file of that name in a folder, as text. */
+  text(folderId: string, name: string): Promise<string>;
+  startWorker(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function openLab(flags: Record<string, unknown> = {}): Promise<Lab> {
+  const dir = await mkdtemp(join(inject('practiceDir'), 'lab-'));
+  const queue = `lab-${randomUUID()}`;
+  const env = { PATH: process.env['PATH'], HOME: dir, SLURM_CONF: inject('slurmConf') };
+  const command = createRunner({ env });
+  const producer = await createProducer({ brokerUrl: inject('amqpUrl'), run: command });
+  const girder = await startGirderStandIn({
+    dir: join(dir, 'girder'),
+    revoke: async (id) => producer.revoke([id]),
+  });
+  const isRoot = process.getuid?.() === 0;
+  const { command: apptainer } = await installStandIn({ dir, run: command, isRoot });
+  const images = join(dir, 'images');
+  await mkdir(images);
+  await writeStandInImage(join(images, 'test_image_v1.sif'), testImage);
+  const { settings } = loadSettings({
+    profile: 'default',
+    configDir: join(dir, 'config'),
+    env: {},
+    flags: {
+      'broker.url': inject('amqpUrl'),
+      'broker.queues': [queue],
+      'dirs.tmp': join(dir, 'tmp'),
+      'dirs.logs': join(dir, 'logs'),
+      'dirs.images': images,
+      'dirs.state': join(dir, 'state'),
+      'slurm.pollSeconds': 1,
+      'girder.reportSeconds': 0.2,
+      'apptainer.command': apptainer,
+      'worker.name': `${queue}@lab`,
+      ...flags,
+    },
+  });
+  await mkdir(settings.dirs.tmp, { recursive: true });
+  const log = createLog({ level: 'debug', destination: join(dir, 'worker.log') });
+  let worker = await createWorker({ profile: 'lab', settings, env, log });
+  await worker.start();
+
+  const lab: Lab = {
+    dir,
+    settings,
+    girder,
+    producer,
+    command,
+    get worker() {
+      return worker;
+    },
+    async publish(request) {
+      const whole = { spelling: 'docker' as const, image, title: 'A test', taskId: randomUUID(), ...request };
+      const girderJob = girder.createJob({
+        title: whole.title,
+        type: `${whole.image}#Test`,
+        celeryTaskId: whole.taskId,
+      });
+      const message = analysisMessage(
+        whole,
+        {
+          apiUrl: girder.apiUrl,
+          userId: girder.userId,
+          userToken: () => girder.userToken,
+          clientToken: girder.clientToken(),
+        },
+        { id: girderJob.id, jobInfoSpec: girder.jobInfoSpec(girderJob) },
+      );
+      await producer.publish([message], { queue });
+      return girderJob;
+    },
+    async ended(job, timeoutMs = 60_000) {
+      const final: number[] = [status.success, status.error, status.canceled];
+      return lab.until(() => {
+        const now = girder.job(job.id);
+        return now !== undefined && final.includes(now.status) ? now : null;
+      }, timeoutMs);
+    },
+    async until(look, timeoutMs = 30_000) {
+      const deadline = Date.now() + timeoutMs;
+      for (;;) {
+        const found = await look();
+        if (found !== null && found !== undefined && found !== false) return found;
+        if (Date.now() > deadline) {
+          const tail = (await readFile(join(dir, 'worker.log'), 'utf8')).slice(-4_000);
+          throw new Error(
+            `Not so within ${timeoutMs} ms: ${String(look)}\nThe worker's log ends with:\n${tail}`,
+          );
+        }
+        await delay(50);
+      }
+    },
+    async text(folderId, name) {
+      const found = girder.items(folderId).filter((item) => item.name === name);
+      const [item] = found;
+      if (item === undefined || found.length !== 1) throw new Error(`${found.length} items named ${name}`);
+      const [file] = girder.files(item.id);
+      if (file === undefined) throw new Error(`item ${name} has no file`);
+      return readFile(file.path, 'utf8');
+    },
+    async startWorker() {
+      worker = await createWorker({ profile: 'lab', settings, env, log });
+      await worker.start();
+    },
+    async close() {
+      await worker.stop();
+      await girder.stop();
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+  return lab;
+}
+
+/** Fails with the log of a Girder job that did not end as it should. */
+export function expectStatus(job: GirderJob, wanted: number): void {
+  if (job.status !== wanted)
+    throw new Error(`status ${job.status} instead of ${wanted}:\n${job.log.join('')}`);
+}
+
+/** Statuses that a Girder job went through, in order. */
+export function statuses(job: GirderJob): number[] {
+  return job.timestamps.map((change) => change.status);
+}

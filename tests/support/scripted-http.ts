@@ -1,0 +1,102 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Clock } from '../../src/base/clock.js';
+import { silentLog } from '../../src/base/log.js';
+import type { GirderSetup } from '../../src/girder/client.js';
+import { createGirderConnections } from '../../src/girder/connections.js';
+
+/** Bytes of a body that are remembered: tests of large transfers shall not fill the memory that they watch. */
+const keptBytes = 4 * 1024 * 1024;
+
+/** A request as it came. */
+export interface Heard {
+  method: string;
+  /** Path without query. */
+  path: string;
+  query: URLSearchParams;
+  headers: IncomingMessage['headers'];
+  /** Its beginning, if it is large; `length` counts all of it. */
+  body: Buffer;
+  length: number;
+}
+
+export type Script = (response: ServerResponse, heard: Heard) => void | Promise<void>;
+
+/** An HTTP server that does what a test's script says, and remembers what it was asked. */
+export async function startScriptedServer(script: Script): Promise<{
+  /** `http://127.0.0.1:1234` */
+  origin: string;
+  heard: Heard[];
+  close: () => Promise<void>;
+}> {
+  const heard: Heard[] = [];
+  const server = createServer((request, response) => {
+    void (async () => {
+      const chunks: Buffer[] = [];
+      let length = 0;
+      try {
+        for await (const chunk of request as AsyncIterable<Buffer>) {
+          if (length < keptBytes) chunks.push(chunk);
+          length += chunk.length;
+        }
+      } catch {
+        return;
+      }
+      const url = new URL(request.url ?? '/', 'http://here');
+      const entry = {
+        method: request.method ?? '',
+        path: url.pathname,
+        query: url.searchParams,
+        headers: request.headers,
+        body: Buffer.concat(chunks),
+        length,
+      };
+      heard.push(entry);
+      await script(response, entry);
+    })();
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  return {
+    origin: `http://127.0.0.1:${port}`,
+    heard,
+    async close() {
+      server.closeAllConnections();
+      await new Promise((resolve) => {
+        server.close(resolve);
+      });
+    },
+  };
+}
+
+export function sendJson(response: ServerResponse, value: unknown, status = 200): void {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
+}
+
+/** A clock on which a sleep takes one turn of the event loop, however long it is. */
+export function createQuickClock(): Clock & { slept: number[] } {
+  let time = 1_800_000_000_000;
+  const slept: number[] = [];
+  return {
+    slept,
+    now: () => time,
+    async sleep(ms) {
+      slept.push(ms);
+      await nextTurn();
+      time += ms;
+    },
+  };
+}
+
+/** What Girder code stands on, for a test. */
+export function createTestSetup(): GirderSetup & { clock: ReturnType<typeof createQuickClock> } {
+  return {
+    connections: createGirderConnections(),
+    apiUrlMap: {},
+    clock: createQuickClock(),
+    log: silentLog(),
+  };
+}

@@ -1,0 +1,73 @@
+import type { StandInImage } from '../../src/sandbox/images.js';
+
+/**
+ * An image for tests: a few commands in one shell script, each for one thing that an analysis can do. The label
+ * `entry_path` names its directory, as images for the Slurm worker have it.
+ */
+const entrypoint = `#!/bin/sh
+command=$1
+shift
+case $command in
+  # copies the input to the output, with progress tags and a few words in between
+  Copy)
+    echo "<filter-start><filter-name>Copy</filter-name><filter-comment>copying</filter-comment></filter-start>"
+    echo "copying $(basename "$1") in $(pwd)"
+    echo "<filter-progress>0.5</filter-progress>"
+    cat "$1" >"$2"
+    echo "done: é漢🔬"
+    ;;
+  # lists the tree of each argument but the last, which is the output
+  List)
+    for last; do :; done
+    for each; do
+      [ "$each" = "$last" ] || find "$each" -type f | sort | while read -r path; do
+        printf '%s\\t%s\\n' "$(basename "$path")" "$(cat "$path")"
+      done
+    done >"$last"
+    ;;
+  # writes its arguments, one a line
+  Show)
+    out=$1
+    shift
+    printf '%s\\n' "$@" >"$out"
+    echo "setting: \${DEMO_SETTING:-none}"
+    ;;
+  Fail)
+    echo "reading the slide"
+    echo "the slide has no tissue" >&2
+    exit 3
+    ;;
+  Killed)
+    kill -9 $$
+    ;;
+  # says when it is there, counts, and ends when the file appears or after a minute
+  Wait)
+    n=0
+    echo "waiting"
+    while [ ! -e "$1" ] && [ $n -lt 600 ]; do
+      n=$((n + 1))
+      echo "tick $n"
+      sleep 0.1
+    done
+    echo "ticks: $n"
+    ;;
+  # fills the log
+  Talk)
+    n=0
+    while [ $n -lt "$1" ]; do
+      n=$((n + 1))
+      printf 'line %06d %0180d\\n' $n 0
+    done
+    ;;
+  *)
+    echo "unknown command $command" >&2
+    exit 2
+    ;;
+esac
+`;
+
+export const testImage: StandInImage = {
+  labels: { entry_path: '/opt/test' },
+  config: {},
+  files: { '/opt/test/docker-entrypoint.sh': { text: entrypoint, executable: true } },
+};

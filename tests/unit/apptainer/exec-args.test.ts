@@ -1,0 +1,68 @@
+import { describe, expect, it } from 'vitest';
+import { containerEnvironment, execArguments } from '../../../src/apptainer/exec-args.js';
+
+const request = { sif: '/sif/a.sif', workingDirectory: '/opt/cli', binds: [], gpu: false, options: [] };
+
+describe('execArguments', () => {
+  it('puts directory, binds, GPU and the options of the operator before the image', () => {
+    expect(
+      execArguments({
+        ...request,
+        binds: [
+          { host: '/tmp/x', container: '/mnt/girder_worker/x', mode: 'rw' },
+          { host: '/store/a.tif', container: '/mnt/a.tif', mode: 'ro' },
+        ],
+        gpu: true,
+        options: ['--bind=/scratch'],
+      }),
+    ).toEqual([
+      '--pwd',
+      '/opt/cli',
+      '--bind',
+      '/tmp/x:/mnt/girder_worker/x:rw',
+      '--bind',
+      '/store/a.tif:/mnt/a.tif:ro',
+      '--nv',
+      '--bind=/scratch',
+      '/sif/a.sif',
+    ]);
+  });
+
+  it.each([
+    ['/a,b', '/c', '"source=/a,b","destination=/c"'],
+    ['/a', '/b:ro', '"source=/a","destination=/b:ro"'],
+    ['/a b', '/c', '"source=/a b","destination=/c"'],
+    ['/a"b,c', '/c', '"source=/a""b,c","destination=/c"'],
+    ['/a\\b', '/c', '"source=/a\\b","destination=/c"'],
+  ])('quotes %s -> %s', (host, container, fields) => {
+    expect(execArguments({ ...request, binds: [{ host, container, mode: 'ro' }] })).toEqual([
+      '--pwd',
+      '/opt/cli',
+      '--mount',
+      `type=bind,${fields},ro`,
+      '/sif/a.sif',
+    ]);
+  });
+
+  it('refuses paths that could be taken for something else', () => {
+    for (const path of ['', 'relative', '--nv', '/a\nb', '/a\0b', '/a\u001Bb']) {
+      const bind = { host: path, container: '/c', mode: 'ro' } as const;
+      expect(() => execArguments({ ...request, binds: [bind] }), path).toThrow(/cannot be given the path/);
+      const other = { host: '/h', container: path, mode: 'ro' } as const;
+      expect(() => execArguments({ ...request, binds: [other] }), path).toThrow(/cannot be given the path/);
+      expect(() => execArguments({ ...request, workingDirectory: path }), path).toThrow(/path/);
+      expect(() => execArguments({ ...request, sif: path }), path).toThrow(/path/);
+    }
+  });
+});
+
+describe('containerEnvironment', () => {
+  it('hands variables into the container and nowhere else', () => {
+    const env = { LEVEL: '3', PATH: '/x', 'a b': '1', '': '2', 'X=Y': '3', NUL: 'a\0b' };
+    expect(containerEnvironment(env, 'apptainer')).toEqual({
+      APPTAINERENV_LEVEL: '3',
+      APPTAINERENV_PATH: '/x',
+    });
+    expect(containerEnvironment({ LEVEL: '3' }, 'singularity')).toEqual({ SINGULARITYENV_LEVEL: '3' });
+  });
+});

@@ -1,0 +1,267 @@
+import nodeConsole from 'node:console';
+import { EventEmitter } from 'node:events';
+import { cleanup, render } from 'ink-testing-library';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { systemClock } from '../../../src/base/clock.js';
+import { App } from '../../../src/console/app.js';
+import { createController } from '../../../src/console/controller.js';
+import { coalesce, startFeed } from '../../../src/console/feed.js';
+import { requireTerminal, runConsole, type ConsoleOptions } from '../../../src/console/index.js';
+import { initialState } from '../../../src/console/reducer.js';
+import { createStore } from '../../../src/console/store.js';
+import { chooseTheme } from '../../../src/console/theme.js';
+import { createFakeWorker, fakeJob, fakeRun, type FakeWorker } from '../../support/fake-worker-handle.js';
+
+function busyWorker(): FakeWorker {
+  const worker = createFakeWorker(Date.now());
+  worker.show({
+    runs: [
+      fakeRun({ id: 'run-1', stage: 'running', jobId: '4711', title: 'Liver' }),
+      fakeRun({ id: 'run-2', stage: 'accepted', acceptedAt: 1, title: 'Lung' }),
+    ],
+    jobs: { rows: [fakeJob({ id: '4711' })] },
+    health: { inFlight: 2 },
+  });
+  return worker;
+}
+
+function open(worker: FakeWorker) {
+  const store = createStore(
+    initialState({ snapshot: worker.snapshot(), now: Date.now(), size: { columns: 100, rows: 24 } }),
+  );
+  const quit = vi.fn<() => void>();
+  const controller = createController({ handle: worker, store, clock: systemClock, quit });
+  const stop = startFeed(worker, store, systemClock);
+  const screen = render(<App store={store} controller={controller} theme={chooseTheme({ NO_COLOR: '1' })} />);
+  const sees = async (text: string | RegExp): Promise<void> =>
+    vi.waitFor(() => expect(screen.lastFrame()).toMatch(text), { timeout: 5_000 });
+  return { ...screen, stop, sees, quit };
+}
+
+/** As much of a terminal as Ink asks for, in memory. */
+function fakeTerminal() {
+  let written = '';
+  let typed: string | null = null;
+  const raw: boolean[] = [];
+  const stdin = Object.assign(new EventEmitter(), {
+    isTTY: true,
+    setRawMode: (mode: boolean) => raw.push(mode),
+    setEncoding() {},
+    ref() {},
+    unref() {},
+    pause() {},
+    resume() {},
+    read() {
+      const text = typed;
+      typed = null;
+      return text;
+    },
+  });
+  const stdout = Object.assign(new EventEmitter(), {
+    isTTY: true,
+    columns: 80,
+    rows: 24,
+    write(text: string, ...rest: unknown[]) {
+      written += text;
+      const done = rest.at(-1);
+      if (typeof done === 'function') done();
+      return true;
+    },
+  });
+  return {
+    streams: { stdin, stdout } as unknown as Required<Pick<ConsoleOptions, 'stdin' | 'stdout'>>,
+    stdin,
+    stdout,
+    raw,
+    written: () => written,
+    type(text: string) {
+      typed = text;
+      stdin.emit('readable');
+    },
+  };
+}
+
+const begun = async (terminal: ReturnType<typeof fakeTerminal>): Promise<void> =>
+  vi.waitFor(() => expect(terminal.written()).toContain('intake open'));
+
+const restored = (terminal: ReturnType<typeof fakeTerminal>): void => {
+  expect(terminal.written()).toContain('\u001B[?1049h');
+  expect(terminal.written().lastIndexOf('\u001B[?1049l')).toBeGreaterThan(
+    terminal.written().lastIndexOf('\u001B[?1049h'),
+  );
+  expect(terminal.written().lastIndexOf('\u001B[?25h')).toBeGreaterThan(
+    terminal.written().lastIndexOf('\u001B[?25l'),
+  );
+  expect(terminal.raw.at(-1)).toBe(false);
+};
+
+describe('the app', () => {
+  afterEach(cleanup);
+
+  test('news of the worker appear; keys walk, ask, cancel and answer', async () => {
+    const worker = busyWorker();
+    const { stdin, sees, stop, lastFrame, quit } = open(worker);
+    await sees(/▸● RUNNING +4711/u);
+    stdin.write('\u001B[B');
+    await sees(/▸○ accepted/u);
+    worker.show({
+      runs: [
+        ...worker.snapshot().runs,
+        fakeRun({ id: 'run-3', stage: 'running', acceptedAt: 2, title: 'Kidney' }),
+      ],
+    });
+    await sees('Kidney');
+    expect(lastFrame()).toMatch(/▸○ accepted/u);
+    stdin.write('x');
+    await sees('Cancel this run?');
+    await sees('Title   Lung');
+    stdin.write('y');
+    await sees('Cancel run run-2 NucleiDetection: accepted');
+    expect(worker.commands).toEqual(['cancelRun run-2']);
+    stdin.write('\u0003');
+    await sees('Quit? 2 runs are in flight.');
+    stdin.write('\u0003');
+    await vi.waitFor(() => expect(quit).toHaveBeenCalledOnce());
+    stop();
+  });
+
+  test('the log of the selected run is followed while the pane is open, and only then', async () => {
+    const worker = busyWorker();
+    const { stdin, sees, stop } = open(worker);
+    expect(worker.following()).toEqual([]);
+    stdin.write('l');
+    await sees('The log is empty so far');
+    worker.write('run-1', { lines: ['first line', '\u001B[31mred line\u001B[0m'], lost: 0 });
+    await sees(/first line\n.*red line/u);
+    await sees('2 lines · following');
+    stdin.write('\t');
+    stdin.write('j');
+    await vi.waitFor(() => expect(worker.following()).toEqual(['run-2']));
+    stdin.write('l');
+    await vi.waitFor(() => expect(worker.following()).toEqual([]));
+    stop();
+    expect(worker.listeners()).toBe(0);
+  });
+});
+
+test('calls that come thick and fast are made first and last, at the pace', () => {
+  vi.useFakeTimers();
+  try {
+    const act = vi.fn<() => void>();
+    const calls = coalesce(act, 100);
+    for (let ms = 0; ms < 1_000; ms += 1) {
+      calls.call();
+      vi.advanceTimersByTime(1);
+    }
+    expect(act.mock.calls.length).toBeLessThanOrEqual(11);
+    vi.advanceTimersByTime(200);
+    const settled = act.mock.calls.length;
+    vi.advanceTimersByTime(10_000);
+    expect(act).toHaveBeenCalledTimes(settled);
+    calls.call();
+    calls.call();
+    calls.stop();
+    vi.advanceTimersByTime(1_000);
+    expect(act).toHaveBeenCalledTimes(settled + 1);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+describe('requireTerminal', () => {
+  test.each([
+    [false, true, 'standard input is none'],
+    [true, false, 'standard output is none'],
+    [undefined, undefined, 'standard input is none'],
+  ])('input %s, output %s', (input, output, sentence) => {
+    const stdin = input === undefined ? {} : { isTTY: input };
+    const stdout = output === undefined ? {} : { isTTY: output };
+    expect(() => requireTerminal(stdin, stdout)).toThrow(sentence);
+    try {
+      requireTerminal(stdin, stdout);
+    } catch (thrown) {
+      expect(thrown).toMatchObject({ code: 'usage', next: expect.stringContaining('dsa-slurm worker') });
+    }
+  });
+
+  test('a terminal is fine', () => {
+    expect(() => requireTerminal({ isTTY: true }, { isTTY: true })).not.toThrow();
+  });
+});
+
+describe('runConsole', () => {
+  // Vitest's own console lacks what Ink needs to catch stray output.
+  beforeEach(() => vi.stubGlobal('console', nodeConsole));
+  afterEach(() => vi.unstubAllGlobals());
+
+  test('resolves when the user quits, with the terminal restored and nothing listening', async () => {
+    const worker = createFakeWorker(Date.now());
+    const terminal = fakeTerminal();
+    const onQuit = vi.fn<() => void>();
+    const over = runConsole({ handle: worker, env: {}, onQuit, ...terminal.streams });
+    await begun(terminal);
+    terminal.type('q');
+    await over;
+    expect(onQuit).toHaveBeenCalledOnce();
+    restored(terminal);
+    expect(worker.listeners()).toBe(0);
+    expect(terminal.stdout.listenerCount('resize')).toBe(0);
+  });
+
+  test.each<[string, (terminal: ReturnType<typeof fakeTerminal>, abort: AbortController) => void]>([
+    ['the caller stops it', (_, abort) => abort.abort()],
+    ['the terminal is closed', ({ stdin }) => stdin.emit('end')],
+    ['the terminal cannot be written any more', ({ stdout }) => stdout.emit('error', new Error('EIO'))],
+  ])('resolves without a question when %s', async (_, happens) => {
+    const terminal = fakeTerminal();
+    const abort = new AbortController();
+    const onQuit = vi.fn<() => void>();
+    const over = runConsole({
+      handle: busyWorker(),
+      env: {},
+      onQuit,
+      signal: abort.signal,
+      ...terminal.streams,
+    });
+    await begun(terminal);
+    happens(terminal, abort);
+    await over;
+    expect(onQuit).not.toHaveBeenCalled();
+    restored(terminal);
+  });
+
+  test('a defect of ours restores the terminal and is reported', async () => {
+    const terminal = fakeTerminal();
+    const worker = busyWorker();
+    const over = runConsole({ handle: worker, env: {}, ...terminal.streams });
+    await begun(terminal);
+    const broken = Object.defineProperty(fakeJob({ id: '9' }), 'nodes', {
+      get: () => {
+        throw new Error('a defect');
+      },
+    });
+    worker.show({ jobs: { rows: [broken] } });
+    await expect(over).rejects.toThrow('a defect');
+    restored(terminal);
+    expect(worker.listeners()).toBe(0);
+  });
+
+  test('a dumb terminal gets no second screen and no colour', async () => {
+    const terminal = fakeTerminal();
+    const over = runConsole({ handle: createFakeWorker(), env: { TERM: 'dumb' }, ...terminal.streams });
+    await begun(terminal);
+    terminal.type('q');
+    await over;
+    expect(terminal.written()).not.toContain('\u001B[?1049h');
+    expect(terminal.written()).not.toContain('\u001B[3');
+  });
+
+  test('without a terminal: a usage error, and nothing is written', async () => {
+    const terminal = fakeTerminal();
+    terminal.stdin.isTTY = false;
+    await expect(runConsole({ handle: busyWorker(), env: {}, ...terminal.streams })).rejects.toMatchObject({
+      code: 'usage',
+    });
+    expect(terminal.written()).toBe('');
+  });
+});

@@ -1,0 +1,207 @@
+import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { createController, type Controller } from '../../../src/console/controller.js';
+import { initialState } from '../../../src/console/reducer.js';
+import { contextOf } from '../../../src/console/state.js';
+import { createStore, type Store } from '../../../src/console/store.js';
+import { createFakeWorker, fakeJob, fakeRun, type FakeWorker } from '../../support/fake-worker-handle.js';
+
+let worker: FakeWorker;
+let store: Store;
+let controller: Controller;
+let quits: number;
+
+function begin(options: { readOnly?: boolean } = {}): void {
+  store = createStore(
+    initialState({ snapshot: worker.snapshot(), now: 0, size: { columns: 80, rows: 24 }, ...options }),
+  );
+  quits = 0;
+  controller = createController({
+    handle: worker,
+    store,
+    clock: { now: () => 0, sleep: async () => {} },
+    quit: () => (quits += 1),
+  });
+}
+
+const message = (): string | undefined => store.get().message?.text;
+const context = (): string => contextOf(store.get());
+
+beforeEach(() => {
+  worker = createFakeWorker();
+  worker.show({
+    runs: [fakeRun({ id: 'run-1', stage: 'running', jobId: '4711' })],
+    jobs: { rows: [fakeJob({ id: '4711', submittedAt: 0 })] },
+    health: { inFlight: 1 },
+  });
+  begin();
+});
+
+describe('cancel', () => {
+  test('asks, and does it after y', async () => {
+    controller.press(['x']);
+    expect(context()).toBe('cancel');
+    expect(worker.commands).toEqual([]);
+    controller.press(['y']);
+    expect(context()).toBe('table');
+    expect(worker.commands).toEqual(['cancelRun run-1']);
+    await vi.waitFor(() => expect(message()).toBe('Cancel run run-1 NucleiDetection: accepted'));
+  });
+
+  test.each(['n', 'enter', 'Y', 'esc', 'q', 'space', 'x'])('%s is no yes', (key) => {
+    controller.press(['x']);
+    controller.press([key]);
+    expect(context()).toBe('table');
+    expect(worker.commands).toEqual([]);
+  });
+
+  test('a yes that came in one piece with the question was not an answer to it', () => {
+    controller.press(['x', 'y']);
+    expect(context()).toBe('cancel');
+    expect(worker.commands).toEqual([]);
+  });
+
+  test("scancel's own error is shown until a key", async () => {
+    worker.answerWith({ ok: false, said: 'scancel: error: Access denied' });
+    controller.press(['x']);
+    controller.press(['y']);
+    await vi.waitFor(() => expect(message()).toContain('scancel: error: Access denied'));
+    expect(store.get().message).toMatchObject({ tone: 'bad', until: null });
+    controller.press(['j']);
+    expect(message()).toBeUndefined();
+  });
+
+  test('whatever is thrown is shown too', async () => {
+    worker.answerWith(new Error('socket closed'));
+    controller.press(['x']);
+    controller.press(['y']);
+    await vi.waitFor(() => expect(message()).toBe('socket closed'));
+  });
+
+  test('a job of nobody here is canceled as a job', async () => {
+    worker.show({ runs: [] });
+    begin();
+    controller.press(['x']);
+    controller.press(['y']);
+    expect(worker.commands).toEqual(['cancelJob 4711']);
+    await vi.waitFor(() => expect(message()).toContain('accepted'));
+  });
+
+  test('what was asked about is what ends, also if the table moves meanwhile', () => {
+    controller.press(['x']);
+    worker.show({ runs: [fakeRun({ id: 'run-2', stage: 'running' })], jobs: { rows: [] } });
+    store.dispatch({ type: 'snapshot', snapshot: worker.snapshot(), now: 1 });
+    controller.press(['y']);
+    expect(worker.commands).toEqual(['cancelRun run-1']);
+  });
+
+  test('what is finished is not asked about', () => {
+    worker.show({
+      runs: [fakeRun({ id: 'run-1', stage: 'finished', outcome: 'failed' })],
+      jobs: { rows: [] },
+    });
+    begin();
+    controller.press(['x']);
+    expect([context(), message()]).toEqual([
+      'table',
+      'Nothing to cancel: run run-1 NucleiDetection is finished.',
+    ]);
+  });
+
+  test('nothing selected, nothing asked', () => {
+    worker.show({ runs: [], jobs: { rows: [] } });
+    begin();
+    controller.press(['x']);
+    expect(context()).toBe('table');
+  });
+});
+
+describe('pause', () => {
+  test('pauses and resumes', async () => {
+    controller.press(['p']);
+    await vi.waitFor(() => expect(message()).toContain('Intake paused'));
+    store.dispatch({ type: 'snapshot', snapshot: worker.snapshot(), now: 1 });
+    controller.press(['p']);
+    await vi.waitFor(() => expect(message()).toContain('Intake resumed'));
+    expect(worker.commands).toEqual(['pause', 'resume']);
+  });
+
+  test('says what went wrong', async () => {
+    worker.answerWith(new Error('no channel'));
+    controller.press(['p']);
+    await vi.waitFor(() => expect(message()).toBe('no channel'));
+  });
+});
+
+test('a read-only console sends no command, whatever is pressed', () => {
+  begin({ readOnly: true });
+  for (let code = 0x20; code < 0x7f; code += 1) {
+    const key = String.fromCharCode(code);
+    if (key === '/' || key === 'q') continue;
+    controller.press([key]);
+    controller.press(['y']);
+  }
+  expect(worker.commands).toEqual([]);
+});
+
+describe('quit', () => {
+  test('with runs in flight: asks', () => {
+    controller.press(['q']);
+    expect([context(), quits]).toEqual(['quit', 0]);
+    controller.press(['n']);
+    expect([context(), quits]).toEqual(['table', 0]);
+    controller.press(['q']);
+    controller.press(['y']);
+    expect(quits).toBe(1);
+  });
+
+  test('with none: at once', () => {
+    worker.show({ health: { inFlight: 0 } });
+    begin();
+    controller.press(['q']);
+    expect(quits).toBe(1);
+  });
+
+  test.each(['table', 'filter', 'help', 'cancel'])(
+    'Ctrl-C asks from %s, and the second one quits',
+    (from) => {
+      const opener: Record<string, string[]> = { table: [], filter: ['/'], help: ['?'], cancel: ['x'] };
+      controller.press(opener[from] ?? []);
+      controller.press(['ctrl-c']);
+      expect([context(), quits]).toEqual(['quit', 0]);
+      controller.press(['ctrl-c']);
+      expect(quits).toBe(1);
+    },
+  );
+});
+
+describe('the filter', () => {
+  test('takes keys as letters until Enter or Esc', () => {
+    controller.press(['/', 'x', 'q', 'space', 'p', 'backspace', 'up']);
+    expect([context(), store.get().filter]).toEqual(['filter', 'xq ']);
+    controller.press(['enter']);
+    expect([context(), store.get().filter]).toEqual(['table', 'xq ']);
+    controller.press(['/', 'esc']);
+    expect([context(), store.get().filter]).toEqual(['table', '']);
+  });
+
+  test('pasted text is text for the filter, and otherwise nothing', () => {
+    controller.paste('xyq');
+    expect([context(), quits, worker.commands]).toEqual(['table', 0, []]);
+    controller.press(['/']);
+    controller.paste('liver\ny');
+    expect(store.get().filter).toBe('liver');
+  });
+});
+
+test('log, focus, follow, wrap, help and back', () => {
+  controller.press(['l']);
+  expect(context()).toBe('log');
+  controller.press(['tab']);
+  expect(context()).toBe('table');
+  controller.press(['w', '?']);
+  expect([context(), store.get().wrap]).toEqual(['help', true]);
+  controller.press(['?']);
+  expect(context()).toBe('table');
+  controller.press(['esc']);
+  expect(store.get().log).toBeNull();
+});

@@ -1,0 +1,174 @@
+import { describe, expect, test } from 'vitest';
+import { initialState, reduce, type Action } from '../../../src/console/reducer.js';
+import { contextOf, selectedRow, type ConsoleState } from '../../../src/console/state.js';
+import type { RunView, WorkerSnapshot } from '../../../src/worker/handle.js';
+import { createFakeWorker, fakeRun } from '../../support/fake-worker-handle.js';
+
+function snapshotOf(runs: readonly RunView[]): WorkerSnapshot {
+  const worker = createFakeWorker();
+  worker.show({ runs });
+  return worker.snapshot();
+}
+
+function waiting(count: number, first = 0): RunView[] {
+  return Array.from({ length: count }, (_, index) =>
+    fakeRun({ id: String(first + index), acceptedAt: first + index }),
+  );
+}
+
+function stateOf(runs: readonly RunView[], rows = 24): ConsoleState {
+  return initialState({ snapshot: snapshotOf(runs), now: 0, size: { columns: 80, rows } });
+}
+
+const after = (state: ConsoleState, ...actions: Action[]): ConsoleState => actions.reduce(reduce, state);
+const selected = (state: ConsoleState): string | undefined => selectedRow(state)?.id;
+
+const lines = (count: number): string[] => Array.from({ length: count }, (_, index) => `line ${index}`);
+const open = (tail: { lines: string[]; lost: number }): ConsoleState =>
+  after(
+    stateOf([fakeRun({ id: 'a', stage: 'running' }), fakeRun({ id: 'b', acceptedAt: 1 })]),
+    { type: 'logToggled' },
+    { type: 'tail', runId: 'a', tail },
+  );
+
+describe('the selection', () => {
+  test('moves by lines and pages and stays inside', () => {
+    const state = stateOf(waiting(40));
+    expect(selected(state)).toBe('run:0');
+    expect(selected(after(state, { type: 'step', step: 'up' }))).toBe('run:0');
+    expect(selected(after(state, { type: 'step', step: 'down' }))).toBe('run:1');
+    expect(selected(after(state, { type: 'step', step: 'last' }))).toBe('run:39');
+    expect(selected(after(state, { type: 'step', step: 'last' }, { type: 'step', step: 'down' }))).toBe(
+      'run:39',
+    );
+    expect(selected(after(state, { type: 'step', step: 'pageDown' }))).toBe('run:14');
+    expect(selected(after(state, { type: 'step', step: 'last' }, { type: 'step', step: 'first' }))).toBe(
+      'run:0',
+    );
+  });
+
+  test('the window moves as little as it must', () => {
+    const bottom = after(stateOf(waiting(40)), { type: 'step', step: 'last' });
+    expect(bottom.position).toEqual({ selected: 'run:39', index: 39, top: 25 });
+    const higher = after(bottom, { type: 'step', step: 'up' });
+    expect(higher.position.top).toBe(25);
+  });
+
+  test('stays on its run while rows come and go above it', () => {
+    const state = after(
+      stateOf(waiting(10, 5)),
+      { type: 'step', step: 'down' },
+      { type: 'step', step: 'down' },
+    );
+    expect(selected(state)).toBe('run:7');
+    const more = after(state, {
+      type: 'snapshot',
+      snapshot: snapshotOf([...waiting(5), ...waiting(10, 5)]),
+      now: 1,
+    });
+    expect(selected(more)).toBe('run:7');
+    expect(more.position.index).toBe(7);
+  });
+
+  test('goes to the neighbour when its run has gone', () => {
+    const state = after(stateOf(waiting(10)), { type: 'step', step: 'down' });
+    const gone = after(state, { type: 'snapshot', snapshot: snapshotOf(waiting(8, 2)), now: 1 });
+    expect(selected(gone)).toBe('run:3');
+    const none = after(gone, { type: 'snapshot', snapshot: snapshotOf([]), now: 2 });
+    expect(selected(none)).toBeUndefined();
+    expect(after(none, { type: 'step', step: 'down' })).toBe(none);
+  });
+
+  test('is on screen after the terminal has shrunk', () => {
+    const state = after(stateOf(waiting(40), 50), { type: 'step', step: 'last' });
+    const small = after(state, { type: 'resized', size: { columns: 80, rows: 14 } });
+    const { index, top } = small.position;
+    expect(index).toBe(39);
+    expect(top + 7).toBeGreaterThan(39);
+  });
+});
+
+describe('nothing changed', () => {
+  test.each<Action>([
+    { type: 'tick', now: 0 },
+    { type: 'resized', size: { columns: 80, rows: 24 } },
+    { type: 'step', step: 'up' },
+    { type: 'back' },
+    { type: 'keyPressed' },
+    { type: 'focusToggled' },
+    { type: 'followToggled' },
+    { type: 'tail', runId: '0', tail: { lines: [], lost: 0 } },
+  ])('%j gives the same state', (action) => {
+    const state = stateOf(waiting(3));
+    expect(reduce(state, action)).toBe(state);
+  });
+
+  test('the same snapshot again gives the same state', () => {
+    const state = stateOf(waiting(3));
+    expect(reduce(state, { type: 'snapshot', snapshot: state.snapshot, now: 0 })).toBe(state);
+  });
+});
+
+describe('the filter', () => {
+  test('is typed, erased, kept and cleared', () => {
+    const runs = [fakeRun({ id: 'a', title: 'liver' }), fakeRun({ id: 'b', title: 'lung', acceptedAt: 1 })];
+    const typing = after(stateOf(runs), { type: 'filterOpened' }, { type: 'filterTyped', text: 'lunx' });
+    expect(contextOf(typing)).toBe('filter');
+    expect(typing.shown).toHaveLength(0);
+    const erased = after(typing, { type: 'filterErased' });
+    expect(erased.shown.map(({ id }) => id)).toEqual(['run:b']);
+    expect(selected(erased)).toBe('run:b');
+    const kept = after(erased, { type: 'filterKept' });
+    expect([contextOf(kept), kept.filter]).toEqual(['table', 'lun']);
+    expect(after(kept, { type: 'back' }).shown).toHaveLength(2);
+  });
+});
+
+describe('the log pane', () => {
+  test('follows until it is scrolled up, then stays at its lines while others come and go', () => {
+    const following = open({ lines: lines(100), lost: 0 });
+    expect(following.log?.end).toBeNull();
+    const up = after(following, { type: 'step', step: 'up' });
+    expect(up.log?.end).toBe(99);
+    const more = after(up, { type: 'tail', runId: 'a', tail: { lines: lines(100), lost: 50 } });
+    expect(more.log?.end).toBe(99);
+    expect(after(more, { type: 'followToggled' }).log?.end).toBeNull();
+    expect(after(up, { type: 'step', step: 'down' }).log?.end).toBeNull();
+  });
+
+  test('cannot be scrolled past its first line', () => {
+    const top = after(open({ lines: lines(100), lost: 0 }), { type: 'step', step: 'first' });
+    expect(top.log?.end).toBe(8);
+    expect(after(top, { type: 'step', step: 'up' })).toBe(top);
+    const short = open({ lines: lines(3), lost: 0 });
+    expect(after(short, { type: 'step', step: 'up' })).toBe(short);
+  });
+
+  test('a log that was begun anew is followed again', () => {
+    const up = after(open({ lines: lines(100), lost: 0 }), { type: 'step', step: 'up' });
+    expect(after(up, { type: 'tail', runId: 'a', tail: { lines: lines(3), lost: 0 } }).log?.end).toBeNull();
+  });
+
+  test('goes with the selection; lines of another run are not shown', () => {
+    const state = after(
+      open({ lines: lines(5), lost: 0 }),
+      { type: 'focusToggled' },
+      { type: 'step', step: 'down' },
+    );
+    expect(state.log).toMatchObject({ runId: 'b', tail: null });
+    expect(after(state, { type: 'tail', runId: 'a', tail: { lines: lines(6), lost: 0 } })).toBe(state);
+    expect(after(state, { type: 'back' }).log).toBeNull();
+  });
+});
+
+describe('the message line', () => {
+  test('an answer goes after its time, an error with the next key', () => {
+    const state = stateOf([]);
+    const said = after(state, { type: 'said', message: { tone: 'good', text: 'done', until: 5_000 } });
+    expect(after(said, { type: 'keyPressed' }, { type: 'tick', now: 4_999 }).message).not.toBeNull();
+    expect(after(said, { type: 'tick', now: 5_000 }).message).toBeNull();
+    const failed = after(state, { type: 'said', message: { tone: 'bad', text: 'no', until: null } });
+    expect(after(failed, { type: 'tick', now: 1e9 }).message).not.toBeNull();
+    expect(after(failed, { type: 'keyPressed' }).message).toBeNull();
+  });
+});

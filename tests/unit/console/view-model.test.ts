@@ -1,0 +1,287 @@
+import fc from 'fast-check';
+import stringWidth from 'string-width';
+import { describe, expect, test } from 'vitest';
+import { initialState, reduce, type Action } from '../../../src/console/reducer.js';
+import type { ConsoleState } from '../../../src/console/state.js';
+import { chooseTheme, type Line } from '../../../src/console/theme.js';
+import { viewScreen } from '../../../src/console/view-model.js';
+import { createFakeWorker, fakeJob, fakeRun, type FakeWorker } from '../../support/fake-worker-handle.js';
+
+const theme = chooseTheme({});
+const textOf = (line: Line): string => line.spans.map(({ text }) => text).join('');
+
+function linesOf(state: ConsoleState, shownWith = theme): string[] {
+  const { above, box, below } = viewScreen(state, shownWith);
+  const border = box === null ? [] : ['', ...box.map(textOf), ''];
+  return [...above.map(textOf), ...border, ...below.map(textOf)];
+}
+
+function stateOf(worker: FakeWorker, columns = 80, rows = 24, now = 0): ConsoleState {
+  return initialState({ snapshot: worker.snapshot(), now, size: { columns, rows } });
+}
+
+function showing(parts: Parameters<FakeWorker['show']>[0]): FakeWorker {
+  const worker = createFakeWorker();
+  worker.show(parts);
+  return worker;
+}
+
+const after = (state: ConsoleState, ...actions: Action[]): ConsoleState => actions.reduce(reduce, state);
+
+const head = (worker: FakeWorker, now = 0): string =>
+  linesOf(stateOf(worker, 120, 24, now))
+    .slice(0, 5)
+    .join('\n');
+
+describe('the table', () => {
+  test('shows a run with its job, its title and its progress', () => {
+    const worker = showing({
+      runs: [
+        fakeRun({
+          id: 'aaaaaaaa-1',
+          stage: 'running',
+          jobId: '4711',
+          title: 'Liver',
+          user: 'alice',
+          progress: 0.42,
+        }),
+      ],
+      jobs: { rows: [fakeJob({ id: '4711', elapsed: 75, startedAt: 1, nodes: 'node2' })] },
+    });
+    const wide = linesOf(stateOf(worker, 200, 50)).find((line) => line.includes('4711'));
+    expect(wide).toMatch(
+      /▸● RUNNING +4711 +aaaaaaaa +NucleiDetection +example\/small:v1 +Liver +alice +cpu +node2 +1:15 +━+─+ {2}42%/u,
+    );
+    const narrow = linesOf(stateOf(worker)).find((line) => line.includes('4711'));
+    expect(narrow).toMatch(/▸● RUNNING +4711 +NucleiDetec… Liver +node2 +1:15 ━━─── {2}42%/u);
+  });
+
+  test('shows runs without a job, and jobs without a run', () => {
+    const lines = linesOf(
+      stateOf(
+        showing({
+          runs: [fakeRun({ id: 'a', stage: 'staging' })],
+          jobs: { rows: [fakeJob({ id: '7', name: 'backup' })] },
+        }),
+      ),
+    ).join('\n');
+    expect(lines).toMatch(/● RUNNING +7 +backup/u);
+    expect(lines).toMatch(/◐ staging +NucleiDetec…/u);
+  });
+
+  test.each([
+    [{ rows: [], at: 0, trouble: null }, 'No runs and no jobs: no task has arrived'],
+    [{ rows: [], at: null, trouble: null }, 'What jobs Slurm has is not known'],
+    [{ rows: [], at: null, trouble: 'squeue is missing' }, 'What jobs Slurm has is not known'],
+    [{ rows: [], at: 0, trouble: 'no answer' }, 'no jobs when Slurm last answered'],
+  ])('empty and unknown are different sentences: %j', (jobs, sentence) => {
+    expect(linesOf(stateOf(showing({ jobs }), 120)).join('\n')).toContain(sentence);
+  });
+
+  test('filtered is a third sentence', () => {
+    const state = after(stateOf(showing({ runs: [fakeRun({ id: 'a' })] })), {
+      type: 'filterTyped',
+      text: 'zzz',
+    });
+    expect(linesOf(state).join('\n')).toContain('No row holds "zzz": the filter hides 1 row. Esc clears it.');
+  });
+});
+
+describe('the health lines', () => {
+  test('all is well', () => {
+    const text = head(
+      showing({
+        profile: 'lab',
+        health: { inFlight: 12, finished: { succeeded: 1_034, failed: 2, canceled: 1 } },
+        jobs: { at: 1_000 },
+      }),
+      4_000,
+    );
+    expect(text).toContain('dsa-slurm › lab › jobs');
+    expect(text).toContain('● broker consuming  ● intake open  12/1,000 in flight');
+    expect(text).toContain('● Slurm 3 s ago');
+    expect(text).toMatch(/✔ 1,034 ok {3}✘ 2 failed {3}⊘ 1 canceled/u);
+  });
+
+  test('a silent Slurm says so, with its age and why; its rows stay', () => {
+    const worker = showing({
+      jobs: { rows: [fakeJob({ id: '7' })], at: 0, trouble: 'squeue gave no answer within 30 s' },
+    });
+    expect(head(worker, 42_000)).toContain('▲ Slurm silent for 42 s: squeue gave no answer within 30 s');
+    expect(linesOf(stateOf(worker)).join('\n')).toMatch(/RUNNING +7/u);
+  });
+
+  test('trouble with the broker and with Girder has its own lines', () => {
+    const text = head(
+      showing({
+        health: {
+          broker: { state: 'disconnected', since: 0, trouble: 'refused' },
+          intake: 'full',
+          trouble: 'Girder answers 502',
+        },
+      }),
+      5_000,
+    );
+    expect(text).toContain('✘ broker gone for 5 s');
+    expect(text).toContain('▲ intake full');
+    expect(text).toContain('▲ Broker: refused');
+    expect(text).toContain('▲ Worker: Girder answers 502');
+  });
+});
+
+describe('questions', () => {
+  test('the question names everything that will end', () => {
+    const worker = showing({
+      runs: [fakeRun({ id: 'run-1', stage: 'running', jobId: '4711', title: 'Liver', user: 'alice' })],
+      jobs: { rows: [fakeJob({ id: '4711', name: 'dsa-x' })] },
+    });
+    const state = stateOf(worker);
+    const row = state.rows[0];
+    if (row === undefined) throw new Error('no row');
+    const asked = after(state, {
+      type: 'cancelAsked',
+      target: { row, command: { kind: 'run', runId: 'run-1' } },
+    });
+    const text = linesOf(asked).join('\n');
+    for (const part of [
+      '4711',
+      'dsa-x',
+      'run-1',
+      'NucleiDetection of example/small:v1',
+      'Liver (alice)',
+      'RUNNING',
+    ]) {
+      expect(text).toContain(part);
+    }
+  });
+
+  test('quitting says what happens to the jobs', () => {
+    const text = linesOf(after(stateOf(showing({ health: { inFlight: 3 } })), { type: 'quitAsked' })).join(
+      '\n',
+    );
+    expect(text).toContain('3 runs are in flight');
+    expect(text).toContain('Slurm jobs go on; they are taken up at the next start.');
+  });
+});
+
+describe('a frame', () => {
+  const hostile = fc.string({
+    unit: fc.oneof(
+      fc.constantFrom('\u001B[2J', '\u001B]0;x\u0007', '\n', '\t', '腫', '👩🏽‍🔬', '\u0301', '\u202E', 'a', ' '),
+      fc.string({ unit: 'grapheme', minLength: 1, maxLength: 3 }),
+    ),
+    maxLength: 60,
+  });
+  const actions = fc.array(
+    fc.oneof(
+      fc.constantFrom<Action>(
+        { type: 'logToggled' },
+        { type: 'focusToggled' },
+        { type: 'wrapToggled' },
+        { type: 'helpOpened' },
+        { type: 'quitAsked' },
+        { type: 'filterOpened' },
+        { type: 'back' },
+        { type: 'said', message: { tone: 'bad', text: 'scancel: error: '.repeat(20), until: null } },
+      ),
+      fc
+        .constantFrom(
+          'up' as const,
+          'down' as const,
+          'pageUp' as const,
+          'pageDown' as const,
+          'first' as const,
+          'last' as const,
+        )
+        .map((step): Action => ({ type: 'step', step })),
+      hostile.map((line): Action => ({
+        type: 'tail',
+        runId: '0',
+        tail: { lines: [line, line, line], lost: 7 },
+      })),
+      hostile.map((text): Action => ({ type: 'filterTyped', text })),
+    ),
+    { maxLength: 8 },
+  );
+
+  test('is never higher or wider than the terminal, whatever is in it', () => {
+    const size = fc.record({
+      columns: fc.integer({ min: 20, max: 220 }),
+      rows: fc.integer({ min: 5, max: 60 }),
+    });
+    fc.assert(
+      fc.property(hostile, size, actions, fc.boolean(), (text, { columns, rows }, events, troubled) => {
+        const trouble = troubled ? text : null;
+        const worker = showing({
+          profile: text,
+          runs: Array.from({ length: 30 }, (_, index) =>
+            fakeRun({
+              id: String(index),
+              stage: 'running',
+              title: text,
+              user: text,
+              image: text,
+              cli: text,
+              reason: text,
+              progress: index / 29,
+            }),
+          ),
+          jobs: {
+            rows: [fakeJob({ id: '1', name: text, nodes: text, state: { base: text, flags: [] } })],
+            trouble,
+          },
+          health: { broker: { state: 'disconnected', since: 0, trouble }, trouble },
+        });
+        const state = after(stateOf(worker, columns, rows), ...events);
+        for (const shownWith of [theme, chooseTheme({ TERM: 'dumb' })]) {
+          const lines = linesOf(state, shownWith);
+          expect(lines.length).toBeLessThan(rows);
+          for (const line of lines) {
+            expect(line).not.toMatch(/\p{Cc}/u);
+            expect(stringWidth(line)).toBeLessThanOrEqual(columns);
+          }
+        }
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  test('fills the terminal but for one row, so that nothing of the last frame stays', () => {
+    for (const rows of [15, 16, 17, 24, 50, 100]) {
+      for (const events of [
+        [],
+        [{ type: 'logToggled' }],
+        [{ type: 'quitAsked' }],
+        [{ type: 'helpOpened' }],
+      ] as Action[][]) {
+        expect(linesOf(after(stateOf(showing({}), 80, rows), ...events))).toHaveLength(rows - 1);
+      }
+    }
+  });
+
+  test('on a dumb terminal our own words and symbols are ASCII', () => {
+    const worker = showing({
+      runs: [fakeRun({ id: 'a', stage: 'running', progress: 0.3 })],
+      health: { inFlight: 1 },
+    });
+    for (const events of [
+      [],
+      [{ type: 'logToggled' }],
+      [{ type: 'quitAsked' }],
+      [{ type: 'helpOpened' }],
+    ] as Action[][]) {
+      const text = linesOf(after(stateOf(worker), ...events), chooseTheme({ TERM: 'dumb' })).join('');
+      expect(text).toMatch(/^[ -~]*$/u);
+    }
+  });
+});
+
+test.each([
+  [{}, true],
+  [{ NO_COLOR: '' }, true],
+  [{ NO_COLOR: '1' }, false],
+  [{ TERM: 'dumb' }, false],
+  [{ TERM: 'xterm-256color' }, true],
+])('colour with %j: %j', (env, color) => {
+  expect(chooseTheme(env).color).toBe(color);
+});

@@ -1,0 +1,22 @@
+import type { ContainerArgument } from '../../../src/girder/analysis.js';
+
+/** A container argument in a few words. */
+export function brief(argument: ContainerArgument): string {
+  switch (argument.kind) {
+    case 'text':
+      return argument.text;
+    case 'file':
+      return `file ${argument.fileId} ${argument.fileName}`;
+    case 'folder':
+      return `folder ${argument.folderId} ${argument.folderName}`;
+    case 'item':
+      return `item ${argument.itemId}`;
+    case 'volumePath':
+      return `path ${argument.filename}`;
+    case 'volume':
+      return 'volume';
+    case 'apiUrl':
+    case 'token':
+      return `${argument.kind} ${argument.access.apiUrl}`;
+  }
+}

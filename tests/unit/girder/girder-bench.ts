@@ -1,0 +1,87 @@
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { onTestFinished } from 'vitest';
+import type { GirderAccess } from '../../../src/girder/analysis.js';
+import { clientFor } from '../../../src/girder/client.js';
+import type { TransferContext } from '../../../src/girder/download.js';
+import { createTestSetup, sendJson, startScriptedServer, type Heard, type Script } from '../../support/scripted-http.js';
+
+/** A scripted Girder, a client of it and an empty directory, all gone after the test. */
+export async function setUp(script: Script) {
+  const server = await startScriptedServer(script);
+  const setup = createTestSetup();
+  const directory = await mkdtemp(path.join(tmpdir(), 'girder-test-'));
+  const access: GirderAccess = { apiUrl: `${server.origin}/api/v1`, token: 'T0KEN' };
+  onTestFinished(async () => {
+    await setup.connections.close();
+    await server.close();
+    await rm(directory, { recursive: true, force: true });
+  });
+  const said: string[] = [];
+  const context: TransferContext = {
+    client: clientFor(access, setup),
+    clock: setup.clock,
+    signal: new AbortController().signal,
+    onProgress: (text) => said.push(text),
+  };
+  return { ...server, setup, directory, access, context, said };
+}
+
+interface Exchange {
+  method: string;
+  path: string;
+  status: number;
+  body: string;
+  response: string;
+}
+
+/** What the Python worker really asked of a real Girder, and the answers. */
+export function recordedExchanges(name: string): Exchange[] {
+  const file = new URL(`../../fixtures/contract/http/${name}`, import.meta.url);
+  return JSON.parse(readFileSync(file, 'utf8')) as Exchange[];
+}
+
+/** Answers as Girder did when the same was asked; 404 to what the Python worker never asked. */
+export function replay(exchanges: readonly Exchange[]): Script {
+  // the first answer to each: later ones show what uploads have changed
+  const answers = new Map(
+    [...exchanges].reverse().map((exchange) => [requestShape(recordedRequest(exchange)), exchange]),
+  );
+  return (response, heard) => {
+    const exchange = answers.get(requestShape(heard));
+    if (exchange === undefined) return sendJson(response, { type: 'rest', message: 'Not recorded.' }, 404);
+    response.writeHead(exchange.status).end(exchange.response);
+  };
+}
+
+export function recordedRequest({ method, path: target }: Exchange): Pick<Heard, 'method' | 'path' | 'query'> {
+  const url = new URL(target, 'http://here');
+  return { method, path: url.pathname, query: url.searchParams };
+}
+
+/** Equal for requests that mean the same: Python repeats an item's id in the query of its files. */
+export function requestShape({ method, path: pathname, query }: Pick<Heard, 'method' | 'path' | 'query'>): string {
+  const parameters = [...query]
+    .filter(([name]) => name !== 'id')
+    .map(([name, value]) => `${name}=${value}`)
+    .sort();
+  return `${method} ${pathname} ${parameters.join('&')}`;
+}
+
+/** The most that this process' memory grew while `work` went on, in bytes. */
+export async function memoryGrowth(work: () => Promise<unknown>): Promise<number> {
+  const before = process.memoryUsage.rss();
+  let highest = before;
+  const watch = setInterval(() => {
+    highest = Math.max(highest, process.memoryUsage.rss());
+  }, 5);
+  try {
+    await work();
+  } finally {
+    clearInterval(watch);
+  }
+  return highest - before;
+}
+

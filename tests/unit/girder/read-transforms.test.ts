@@ -1,0 +1,117 @@
+import { describe, expect, it } from 'vitest';
+import { DsaSlurmError } from '../../../src/base/errors.js';
+import { readAnalysis } from '../../../src/girder/read-analysis.js';
+import { brief } from './brief.js';
+import * as p from './pickles.js';
+
+const read = (parts: p.TaskParts) => readAnalysis(p.taskOf(parts));
+const readArgs = (...container_args: unknown[]) => read({ kwargs: { container_args } }).args;
+const readHook = (hook: unknown, kwargs: p.Json = {}) => read({ hooks: [hook], kwargs }).hooks[0];
+const direct = (path: unknown) =>
+  readArgs(
+    p.slicer('DirectGirderFileIdToVolume', {
+      _file_id: p.id,
+      _volume: p.defaultVolume(),
+      _filename: null,
+      _direct_file_path: path,
+    }),
+  )[0];
+
+describe('container arguments', () => {
+  it('become text as in Python', () => {
+    const values = [true, false, null, 1, -2.5, 1e-5, 0.0001];
+    const texts = ['True', 'False', 'None', '1', '-2.5', '1e-05', '0.0001'];
+    expect(readArgs(...values).map(brief)).toStrictEqual(texts);
+    const body = '[[], {"image": "i", "container_args": [9007199254740993, 1e16, NaN, -Infinity]}, {}]';
+    const { args } = readAnalysis({ name: p.slicerTask, headers: {}, body });
+    expect(args.map(brief)).toStrictEqual(['9007199254740993', '1e+16', 'nan', '-inf']);
+  });
+
+  it('keep names raw, and take an ObjectId for an id', () => {
+    const objectId = { 'py/object': 'bson.objectid.ObjectId', 'py/state': { 'py/b64': '+vr6+vr6+vr6AABj' } };
+    expect(readArgs(p.file({ _file_id: objectId, _filename: '../../x\0' }))).toMatchObject([
+      { fileId: p.id, fileName: '../../x\0', access: p.access, directPath: null },
+    ]);
+    expect(readArgs(p.volumePath('../x'))).toStrictEqual([
+      { kind: 'volumePath', filename: '../x', volume: { kind: 'default' } },
+    ]);
+  });
+
+  it('take only an absolute direct path', () => {
+    expect(direct('/assetstore/a')).toMatchObject({ directPath: '/assetstore/a', fileName: null });
+    for (const path of ['a', '', null, 5, '/a\nb']) expect(direct(path)).toMatchObject({ directPath: null });
+  });
+
+  it('can be volumes', () => {
+    const volumes = [p.defaultVolume(), p.temporaryVolume('/t'), p.bindVolume('rw,z')];
+    expect(readArgs(...volumes)).toStrictEqual([
+      { kind: 'volume', volume: { kind: 'default' } },
+      { kind: 'volume', volume: { kind: 'temporary', identity: 'body:3', hostDir: '/t', mode: 'rw' } },
+      { kind: 'volume', volume: { kind: 'bind', host: '/data', container: '/mnt/data', mode: 'rw' } },
+    ]);
+    expect(readArgs(p.bindVolume('Z,ro'))).toMatchObject([{ volume: { mode: 'ro' } }]);
+  });
+
+  const utils = ['girder_worker_utils.transforms', 'girder_worker.utils.transforms'];
+  const refused: [string, unknown, RegExp][] = [
+    ['NUL', 'a\0', /NUL/],
+    ['more than Linux takes', 'x'.repeat(131_072), /longer than/],
+    ['a list', ['a'], /list or an object/],
+    ['an object', { a: 1 }, /list or an object/],
+    ['an unknown class', p.object('os.system\u001b[2J'), /"os\.system\\u001b\[2J", which is not known/],
+    [
+      'a file without id',
+      p.file({ _file_id: null }),
+      /argument 1 \(GirderFileIdToVolume\) has no valid file id/,
+    ],
+    ['an id with a path', p.file({ _file_id: '../../user/me/abcdefabcdef' }), /no valid file id/],
+    ['a name that is none', p.file({ _filename: 5 }), /file name/],
+    ['a volume that is none', p.file({ _volume: null }), /names no volume/],
+    ['a volume of another class', p.file({ _volume: p.volumePath('x') }), /not known here/],
+    ['no Girder', p.file({ gc: null }), /published outside/],
+    ['another client', p.file({ gc: p.object('a.B') }), /published outside/],
+    ['a file URL', p.file({ gc: p.gc({ urlBase: 'file:///etc/passwd' }) }), /no http/],
+    ['a URL with a user', p.file({ gc: p.gc({ urlBase: 'http://a:b@c/api/v1/' }) }), /more than an address/],
+    ['a token of two lines', p.file({ gc: p.gc({ token: 'secret\r\nX: y' }) }), /no usable Girder token/],
+    ['a pipe', p.girder('ProgressPipe', { name: 'x' }), /named pipe, which cannot reach a batch job/],
+    ['a stream', p.girder('GirderFileIdToStream'), /streams data/],
+    ['an upload', p.uploadToFolder(), /cannot be an argument/],
+    ...utils.map((module): [string, unknown, RegExp] => [
+      `a path of this host (${module})`,
+      p.object(`${module}.contrib.girder_io.GirderFileIdAllowDirect`),
+      /GirderFileIdAllowDirect\) gives a path outside of the container/,
+    ]),
+  ];
+
+  it.each(refused)('refuse %s', (_, argument, reason) => {
+    expect(() => readArgs(argument)).toThrow(reason);
+    expect(() => readArgs(argument)).toThrow(DsaSlurmError);
+    expect(() => readArgs(argument)).not.toThrow(/secret|TTTT/);
+  });
+});
+
+describe('output hooks', () => {
+  it('on a temporary volume find it in the body if only one fits', () => {
+    const hook = p.uploadToFolder({ _volumepath: p.volumePath('x', p.temporaryVolume('/t')) });
+    const one = { volumes: [p.temporaryVolume('/t'), p.temporaryVolume()] };
+    const two = { volumes: [p.temporaryVolume('/t'), p.temporaryVolume('/t')] };
+    expect(readHook(hook, one)).toMatchObject({ volume: { identity: 'body:2' } });
+    expect(readHook(hook, { container_args: [p.volumePath('x', p.temporaryVolume('/t'))] })).toMatchObject({
+      volume: { identity: 'body:3' },
+    });
+    expect(readHook(hook, two)).toMatchObject({ volume: { kind: 'temporary', identity: 'hook0:4' } });
+  });
+
+  it('skip what is no hook, and take options that are there', () => {
+    expect(read({ hooks: [null] }).hooks).toStrictEqual([]);
+    const hook = p.uploadToFolder({
+      must_exist: undefined,
+      upload_kwargs: { mimeType: 'text/csv', other: 1 },
+    });
+    expect(readHook(hook)).toMatchObject({ mustExist: true, upload: { mimeType: 'text/csv' } });
+    expect(() => readHook(p.uploadToFolder({ upload_kwargs: { reference: 1 } }))).toThrow(/reference/);
+    expect(() => readHook(p.uploadToFolder({ must_exist: 'no' }))).toThrow(/must_exist/);
+    expect(() => readHook(p.uploadToFolder({ _volumepath: p.file() }))).toThrow(/no path in a volume/);
+    expect(() => readHook(p.uploadToFolder({ folder_id: 'x/../y' }))).toThrow(/folder id/);
+  });
+});

@@ -1,0 +1,132 @@
+import { execa } from 'execa';
+import { access, chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import {
+  argumentsFileContent,
+  batchEnvironment,
+  scriptTakesArgumentsFile,
+} from '../../../src/slurm/batch-script.js';
+import { parseExitRecord, readExitRecord } from '../../../src/slurm/exit-record.js';
+
+const script = fileURLToPath(new URL('../../../templates/singularity.slurm', import.meta.url));
+
+let dir: string;
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'dsa-batch-'));
+});
+afterEach(async () => rm(dir, { recursive: true, force: true }));
+
+/** Runs the batch script as Slurm would, with a stand-in for the container runtime. */
+async function start(
+  container: string,
+  { args = ['--pwd', '/x'], argumentsFile = null as string | null } = {},
+) {
+  const apptainer = join(dir, 'apptainer');
+  await writeFile(apptainer, `#!/bin/bash\n${container}\n`);
+  await chmod(apptainer, 0o755);
+  const env = batchEnvironment({ apptainer, exitRecord: join(dir, 'run.exit'), argumentsFile });
+  return execa('bash', [script, ...args], {
+    reject: false,
+    env: { ...env, SLURM_JOB_ID: '42', SLURMD_NODENAME: 'n1' },
+  });
+}
+
+describe('our batch script', () => {
+  it('says that it takes a file of arguments', async () => {
+    expect(scriptTakesArgumentsFile(await readFile(script, 'utf8'))).toBe(true);
+    expect(scriptTakesArgumentsFile('#!/bin/bash\napptainer exec "$@"\n')).toBe(false);
+  });
+
+  it('runs the container with arguments from both places, exactly as they are', async () => {
+    const odd = ['', ' a  b ', '*', '$(id)', 'é\nsecond', '--slurm', "'"];
+    const argumentsFile = join(dir, 'arguments');
+    await writeFile(argumentsFile, argumentsFileContent(odd));
+    const result = await start(`printf '%s\\0' "$@"; env | grep -c ^DSA_SLURM_ || true`, { argumentsFile });
+    expect(result.stdout).toBe(`${['exec', '--pwd', '/x', ...odd].map((arg) => `${arg}\0`).join('')}0`);
+    expect(result.exitCode).toBe(0);
+  });
+
+  it.each([0, 3, 127, 137])('passes exit code %d on and records it', async (code) => {
+    expect((await start(`exit ${code}`)).exitCode).toBe(code);
+    const record = await readExitRecord(join(dir, 'run.exit'));
+    expect(record).toMatchObject({ exitCode: code, jobId: '42', node: 'n1' });
+    expect(Math.abs((record?.endedAt ?? 0) - Date.now())).toBeLessThan(60_000);
+    expect((await readdir(dir)).sort()).toEqual(['apptainer', 'run.exit']);
+  });
+
+  it('hands SIGTERM to the container and waits for its end', async () => {
+    const apptainer = join(dir, 'slow');
+    await writeFile(
+      apptainer,
+      `#!/bin/bash\ntrap 'echo bye; sleep 0.3; exit 7' TERM\ntouch ${dir}/ready\nwhile :; do sleep 0.05; done\n`,
+    );
+    await chmod(apptainer, 0o755);
+    const job = execa('bash', [script], {
+      reject: false,
+      env: {
+        ...batchEnvironment({ apptainer, exitRecord: join(dir, 'b.exit'), argumentsFile: null }),
+        SLURM_JOB_ID: '43',
+      },
+    });
+    await vi.waitFor(async () => access(join(dir, 'ready')), { timeout: 10_000 });
+    job.kill('SIGTERM');
+    const result = await job;
+    expect(result.stdout).toContain('bye');
+    expect(result.exitCode).toBe(7);
+    expect(await readExitRecord(join(dir, 'b.exit'))).toMatchObject({ exitCode: 7, jobId: '43' });
+  });
+
+  it('removes the record of an earlier attempt', async () => {
+    await writeFile(join(dir, 'run.exit'), 'exit=9\njob=42\nnode=n1\nstart=1\nend=2\n');
+    const result = await start(`test ! -e ${dir}/run.exit && echo removed`);
+    expect(result.stdout).toBe('removed');
+  });
+
+  it('says it when the arguments cannot be read', async () => {
+    const result = await start('echo ran', { argumentsFile: join(dir, 'nowhere') });
+    expect(result.stdout).toBe('');
+    expect(result.stderr).toContain('cannot read the arguments');
+    expect(await readExitRecord(join(dir, 'run.exit'))).toMatchObject({ exitCode: 66 });
+  });
+
+  it('runs without anything that the worker says', async () => {
+    await writeFile(join(dir, 'apptainer'), '#!/bin/bash\necho "$@"\n', { mode: 0o755 });
+    const result = await execa('bash', [script, 'x.sif', 'y'], {
+      env: { PATH: `${dir}:${process.env['PATH'] ?? ''}` },
+    });
+    expect(result.stdout).toBe('exec x.sif y');
+    expect(await readdir(dir)).toEqual(['apptainer']);
+  });
+});
+
+describe('the exit record', () => {
+  const whole = 'exit=3\njob=42\nnode=n1\nstart=1795462100\nend=1795462119\n';
+
+  it('is read whole or not at all', () => {
+    expect(parseExitRecord(whole)).toEqual({
+      exitCode: 3,
+      jobId: '42',
+      node: 'n1',
+      startedAt: 1_795_462_100_000,
+      endedAt: 1_795_462_119_000,
+    });
+    for (let length = 0; length < whole.length; length++) {
+      expect(parseExitRecord(whole.slice(0, length)), `${length} bytes`).toBeNull();
+    }
+    expect(parseExitRecord(whole.replace('exit=3', 'exit=x'))).toBeNull();
+    expect(parseExitRecord('\0'.repeat(100))).toBeNull();
+  });
+
+  it('is null where there is none', async () => {
+    expect(await readExitRecord(join(dir, 'none'))).toBeNull();
+    expect(await readExitRecord(dir)).toBeNull();
+  });
+});
+
+it('refuses arguments with a NUL', () => {
+  expect(() => argumentsFileContent(['a\0b'])).toThrow(/NUL/);
+  expect(argumentsFileContent(['a', ''])).toBe('a\0\0');
+});

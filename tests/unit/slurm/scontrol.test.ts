@@ -1,0 +1,60 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { parseShowJob, showJob } from '../../../src/slurm/scontrol.js';
+import { failed, fakeRun, said, timedOut, unreachable } from './fake-run.js';
+
+function captured(name: string): string {
+  return readFileSync(new URL(`../../fixtures/slurm/show-job-${name}.txt`, import.meta.url), 'utf8');
+}
+
+describe('parseShowJob', () => {
+  it('reads a running job of ours', () => {
+    expect(parseShowJob(captured('running'))).toMatchObject({
+      id: '13',
+      name: 'dsa-slurm-0b7c8a52-1111-4222-8333-444455556666',
+      comment: 'dsa-slurm:0b7c8a52-1111-4222-8333-444455556666',
+      state: { base: 'RUNNING', flags: [] },
+      reason: '',
+      requeueable: true,
+      restarts: 0,
+      nodes: 'n1',
+    });
+  });
+
+  it.each([
+    ['cancelled', 'CANCELLED', '', { code: 0, signal: 15 }],
+    ['failed', 'FAILED', 'NonZeroExitCode', { code: 3, signal: 0 }],
+    ['requeue-hold', 'PENDING', 'job_requeued_in_held_state', { code: 0, signal: 0 }],
+    ['suspended', 'SUSPENDED', '', { code: 0, signal: 0 }],
+    ['held-array', 'PENDING', 'JobHeldUser', { code: 0, signal: 0 }],
+  ])('reads %s', (name, base, reason, exitCode) => {
+    expect(parseShowJob(captured(name))).toMatchObject({ state: { base, flags: [] }, reason, exitCode });
+  });
+
+  it('reads a name with a newline in it', () => {
+    expect(parseShowJob(captured('odd-name'))?.name).toContain('\nsecond line');
+  });
+
+  it('reads nothing out of something else', () => {
+    expect(parseShowJob('')).toBeNull();
+    expect(parseShowJob('No jobs in the system')).toBeNull();
+    expect(parseShowJob(captured('running').slice(0, 150))).toBeNull();
+  });
+});
+
+describe('showJob', () => {
+  it('tells an unknown job from silence', async () => {
+    const unknown = failed('slurm_load_jobs error: Invalid job id specified\n');
+    expect(await showJob(fakeRun(() => unknown).run, '42')).toEqual({ kind: 'unknown-job' });
+    expect(await showJob(fakeRun(() => unreachable).run, '42')).toMatchObject({ kind: 'silence' });
+    expect(await showJob(fakeRun(() => timedOut).run, '42')).toMatchObject({ kind: 'silence' });
+    expect(await showJob(fakeRun(() => said('garbage')).run, '42')).toMatchObject({ kind: 'silence' });
+    expect(await showJob(fakeRun(() => said('')).run, '42')).toMatchObject({ kind: 'silence' });
+  });
+
+  it('asks nothing that is no job id', async () => {
+    const { run, calls } = fakeRun(() => said(''));
+    expect(await showJob(run, '--oneliner')).toMatchObject({ kind: 'silence' });
+    expect(calls).toEqual([]);
+  });
+});

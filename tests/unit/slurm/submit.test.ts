@@ -1,0 +1,146 @@
+import { describe, expect, it } from 'vitest';
+import { jobComment, jobName, readKey, runKey } from '../../../src/slurm/key.js';
+import {
+  escapeFileName,
+  parseSubmitted,
+  readSubmitAnswer,
+  submit,
+  submitArguments,
+} from '../../../src/slurm/submit.js';
+import { failed, fakeRun, said, timedOut, unreachable } from './fake-run.js';
+
+const id = '0b7c8a52-1111-4222-8333-444455556666';
+
+describe('the key of a run', () => {
+  it('is its id, and is read back from the name or the comment', () => {
+    expect(runKey(id)).toBe(id);
+    expect(readKey({ name: jobName(id), comment: '' })).toBe(id);
+    expect(readKey({ name: 'renamed', comment: ` ${jobComment(id)} ` })).toBe(id);
+    expect(readKey({ name: 'dsa-slurm-', comment: 'dsa-slurm:' })).toBeNull();
+    expect(readKey({ name: `dsa-slurm-${id} `, comment: '(null)' })).toBeNull();
+  });
+
+  it.each(['', 'a,b', '--name', 'a b', '../x', 'x'.repeat(200), 'é', 'a\nb', `sha256.${'0'.repeat(64)}`])(
+    'is a digest for the id %j',
+    (odd) => {
+      expect(runKey(odd)).toMatch(/^sha256\.[0-9a-f]{64}$/);
+      expect(readKey({ name: jobName(runKey(odd)), comment: '' })).toBe(runKey(odd));
+    },
+  );
+});
+
+describe('submitArguments', () => {
+  it('names the run, sends both streams to the log, and puts the task over the site', () => {
+    expect(
+      submitArguments({
+        logFile: '/logs/run 100%.log',
+        resources: { partition: 'main', mem: '4G' },
+        userOptions: [
+          ['mem', '8G'],
+          ['exclusive', null],
+        ],
+        key: id,
+        script: '/etc/dsa/singularity.slurm',
+        scriptArgs: ['--pwd', '/opt', '--uid=0'],
+      }),
+    ).toEqual([
+      '--parsable',
+      `--job-name=dsa-slurm-${id}`,
+      `--comment=dsa-slurm:${id}`,
+      '--output=/logs/run 100%%.log',
+      '--error=/logs/run 100%%.log',
+      '--open-mode=append',
+      '--partition=main',
+      '--mem=8G',
+      '--exclusive',
+      '/etc/dsa/singularity.slurm',
+      '--pwd',
+      '/opt',
+      '--uid=0',
+    ]);
+  });
+
+  it('escapes file names as sbatch reads them', () => {
+    expect(escapeFileName('/a%j/b%%')).toBe('/a%%j/b%%%%');
+    expect(escapeFileName('/a\\b%j')).toBe('/a\\\\b%j');
+  });
+});
+
+describe('parseSubmitted', () => {
+  it.each([
+    ['Submitted batch job 42\n', '42', null],
+    ['Submitted batch job 42 on cluster c1\n', '42', 'c1'],
+    ['sbatch: Submitted batch job 42\n', '42', null],
+    ['42\n', '42', null],
+    ['42;c1\n', '42', 'c1'],
+    ['*** Welcome to node 7 ***\nyour quota: 3\n\n42\r\n', '42', null],
+    ['17\nSubmitted batch job 42\n', '42', null],
+    ['42\n42\n', '42', null],
+  ])('reads %j', (text, jobId, cluster) => {
+    expect(parseSubmitted(text)).toEqual({ jobId, cluster });
+  });
+
+  it.each(['', 'ok', 'Submitted batch job', 'job 42', '4 2', '41\n42\n', '<html>42</html>'])(
+    'finds no id in %j',
+    (text) => {
+      expect(parseSubmitted(text)).toBeNull();
+    },
+  );
+});
+
+describe('what an answer of sbatch means', () => {
+  it.each([
+    [said('42\n'), 'submitted'],
+    [said('ok\n'), 'unclear'],
+    [said(''), 'unclear'],
+    [timedOut, 'unclear'],
+    [{ kind: 'killed', signal: 'SIGKILL', stderr: '', ms: 1 }, 'unclear'],
+    [{ kind: 'aborted', ms: 1 }, 'unclear'],
+    [{ kind: 'overflow', ms: 1 }, 'unclear'],
+    [unreachable, 'unclear'],
+    [
+      failed('sbatch: error: Batch job submission failed: Socket timed out on send/recv operation'),
+      'unclear',
+    ],
+    [
+      failed('sbatch: error: Batch job submission failed: Zero Bytes were transmitted or received'),
+      'unclear',
+    ],
+    [{ kind: 'exited', exitCode: 1, stdout: '42\n', stderr: 'late', ms: 1 }, 'unclear'],
+    [failed('sbatch: error: Batch job submission failed: Invalid partition name specified'), 'refused'],
+    [failed("sbatch: unrecognized option '--badoption'", 255), 'refused'],
+    [failed('sbatch: error: Unable to open file /nonexist'), 'refused'],
+    [failed(''), 'refused'],
+    [{ kind: 'missing', reason: 'ENOENT', ms: 1 }, 'refused'],
+  ] as const)('%o is %s', (result, kind) => {
+    expect(readSubmitAnswer(result).kind).toBe(kind);
+  });
+
+  it('tells limits that pass from refusals that stay', () => {
+    const policy =
+      'sbatch: error: Batch job submission failed: Job violates accounting/QOS policy (job submit limit, …)';
+    expect(readSubmitAnswer(failed(`sbatch: error: QOSMaxSubmitJobPerUserLimit\n${policy}`))).toMatchObject({
+      temporary: true,
+    });
+    expect(readSubmitAnswer(failed(`sbatch: error: QOSMaxWallDurationPerJobLimit\n${policy}`))).toMatchObject(
+      {
+        temporary: false,
+      },
+    );
+    expect(readSubmitAnswer(failed('sbatch: error: Slurm temporarily unable to accept job'))).toMatchObject({
+      temporary: true,
+    });
+  });
+
+  it('repeats what sbatch said', async () => {
+    const { run, calls } = fakeRun(() => failed('sbatch: error: invalid partition specified: nope\n'));
+    expect(await submit(run, ['--x'], { env: { A: '1' } })).toEqual({
+      kind: 'refused',
+      said: 'sbatch: error: invalid partition specified: nope',
+      temporary: false,
+    });
+    expect(calls).toEqual([
+      { file: 'sbatch', args: ['--x'], options: { timeoutMs: 120_000, env: { A: '1' } } },
+    ]);
+  });
+});

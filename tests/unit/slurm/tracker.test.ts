@@ -1,0 +1,150 @@
+import { afterEach, expect, it, vi } from 'vitest';
+import type { Clock } from '../../../src/base/clock.js';
+import type { CommandResult } from '../../../src/base/command.js';
+import { silentLog } from '../../../src/base/log.js';
+import { createTracker, type Tracker } from '../../../src/slurm/tracker.js';
+import { fakeRun, said, squeueLine, unreachable, type Call } from './fake-run.js';
+
+/** A clock that stands still until it is moved. */
+function manualClock() {
+  let now = 1_000_000;
+  const sleepers = new Set<{ until: number; wake: () => void }>();
+  const clock: Clock = {
+    now: () => now,
+    sleep: async (ms, signal) =>
+      new Promise((resolve) => {
+        const sleeper = { until: now + ms, wake };
+        sleepers.add(sleeper);
+        signal?.addEventListener('abort', wake, { once: true });
+        if (signal?.aborted === true) wake();
+        function wake(): void {
+          sleepers.delete(sleeper);
+          resolve();
+        }
+      }),
+  };
+  return {
+    clock,
+    /** Moves time when somebody waits for it. */
+    async forward(ms: number) {
+      await vi.waitFor(() => expect(sleepers.size).toBe(1));
+      now += ms;
+      for (const sleeper of sleepers) if (sleeper.until <= now) sleeper.wake();
+      await new Promise((resolve) => setImmediate(resolve));
+    },
+  };
+}
+
+let tracker: Tracker | undefined;
+afterEach(async () => tracker?.stop());
+
+function track(answer: (call: Call, question: number) => CommandResult) {
+  const time = manualClock();
+  const { run, calls } = fakeRun((call) => answer(call, calls.length));
+  tracker = createTracker({
+    run,
+    clock: time.clock,
+    intervalMs: 10_000,
+    scope: { kind: 'mine' },
+    log: silentLog(),
+  });
+  tracker.start();
+  return { tracker, calls, ...time };
+}
+
+const job = (call: Call, id: string, state: string) => squeueLine(call, { JobArrayID: id, State: state });
+
+it('asks at its interval and keeps what did not change', async () => {
+  const { tracker, calls, forward } = track((call, question) =>
+    said(job(call, '1', 'RUNNING') + job(call, '2', question < 3 ? 'PENDING' : 'RUNNING')),
+  );
+  await vi.waitFor(() => expect(tracker.view().at).toBe(1_000_000));
+  const first = tracker.view();
+  await forward(9_000);
+  expect(calls).toHaveLength(1);
+  await forward(1_000);
+  await vi.waitFor(() => expect(tracker.view().at).toBe(1_010_000));
+  expect(tracker.view().rows).toBe(first.rows);
+  await forward(10_000);
+  await vi.waitFor(() => expect(tracker.view().at).toBe(1_020_000));
+  expect(tracker.view().rows).not.toBe(first.rows);
+  expect(tracker.view().rows[0]).toBe(first.rows[0]);
+  expect(tracker.row('2')?.state.base).toBe('RUNNING');
+});
+
+it('keeps the last good answer while Slurm is silent, and asks more rarely', async () => {
+  const { tracker, calls, forward } = track((call, question) =>
+    question > 1 && question < 6 ? unreachable : said(job(call, '1', 'RUNNING')),
+  );
+  const seen: (string | null)[] = [];
+  tracker.onAnswer((view) => seen.push(view.trouble));
+  await vi.waitFor(() => expect(seen).toEqual([null]));
+  await forward(10_000);
+  await vi.waitFor(() => expect(seen).toHaveLength(2));
+  expect(tracker.view()).toMatchObject({
+    at: 1_000_000,
+    trouble: expect.stringContaining('Unable to contact'),
+  });
+  expect(tracker.row('1')).toBeDefined();
+  for (const [pause, questions] of [
+    [20_000, 3],
+    [40_000, 4],
+    [60_000, 5],
+    [60_000, 6],
+  ] as const) {
+    await forward(pause - 1_000);
+    tracker.nudge();
+    expect(calls).toHaveLength(questions - 1);
+    await forward(1_000);
+    await vi.waitFor(() => expect(seen).toHaveLength(questions));
+  }
+  expect(tracker.view()).toMatchObject({ trouble: null });
+  await forward(10_000);
+  await vi.waitFor(() => expect(seen).toHaveLength(7));
+});
+
+it('asks soon after a nudge, but not more than once a second', async () => {
+  const { tracker, calls, forward } = track((call) => said(job(call, '1', 'RUNNING')));
+  await vi.waitFor(() => expect(tracker.view().at).not.toBeNull());
+  await forward(100);
+  for (let count = 0; count < 20; count++) tracker.nudge();
+  await forward(800);
+  expect(calls).toHaveLength(1);
+  await forward(100);
+  await vi.waitFor(() => expect(calls).toHaveLength(2));
+  await forward(9_000);
+  expect(calls).toHaveLength(2);
+});
+
+it('tells of lines that it could not read', async () => {
+  const { tracker } = track((call) => said(`${job(call, '1', 'RUNNING')}torn`));
+  await vi.waitFor(() =>
+    expect(tracker.view()).toMatchObject({
+      rows: [{ id: '1' }],
+      trouble: expect.stringContaining('1 lines'),
+    }),
+  );
+});
+
+it('survives a listener that throws', async () => {
+  const { tracker, forward } = track((call) => said(job(call, '1', 'RUNNING')));
+  const heard = vi.fn<() => void>();
+  tracker.onAnswer(() => {
+    throw new Error('listener');
+  });
+  const off = tracker.onAnswer(heard);
+  await vi.waitFor(() => expect(heard).toHaveBeenCalledTimes(1));
+  off();
+  await forward(10_000);
+  await vi.waitFor(() => expect(tracker.view().at).toBe(1_010_000));
+  expect(heard).toHaveBeenCalledTimes(1);
+});
+
+it('stops, and asks no more', async () => {
+  const { tracker, calls } = track((call) => said(job(call, '1', 'RUNNING')));
+  await vi.waitFor(() => expect(calls).toHaveLength(1));
+  await tracker.stop();
+  tracker.nudge();
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(calls).toHaveLength(1);
+});
