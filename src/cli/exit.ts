@@ -8,6 +8,7 @@ import { DsaSlurmError } from '../base/errors.js';
  * | 0 | done, or help and version were shown |
  * | 1 | it was tried and failed |
  * | 2 | nothing was tried: flags, arguments or the configuration are wrong |
+ * | 130 | the sandbox was stopped before its end |
  */
 export const exitCodes = { ok: 0, failure: 1, usage: 2 } as const;
 

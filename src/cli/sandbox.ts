@@ -1,5 +1,6 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import { addExamples, type CliContext } from './context.js';
+import { untilSignal } from './signals.js';
 
 interface SandboxFlags {
   dir?: string;
@@ -26,16 +27,19 @@ export function define(command: Command, context: CliContext): void {
     const { dir, keep, count, console, json } = command.opts<SandboxFlags>();
     const { env, stdout, stderr, stdin } = context;
     const { runSandbox } = await import('../sandbox/index.js');
-    context.exitCode = await runSandbox({
-      ...(dir === undefined ? {} : { dir }),
-      keep,
-      count,
-      console: console && !json && stdin.isTTY === true && stdout.isTTY === true,
-      json,
-      env,
-      stdout,
-      stderr,
-    });
+    context.exitCode = await untilSignal((signal) =>
+      runSandbox({
+        ...(dir === undefined ? {} : { dir }),
+        keep,
+        count,
+        console: console && !json && stdin.isTTY === true && stdout.isTTY === true,
+        json,
+        env,
+        stdout,
+        stderr,
+        signal,
+      }),
+    );
   });
 }
 

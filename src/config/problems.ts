@@ -27,6 +27,7 @@ export class ConfigError extends DsaSlurmError {
 
 /** The candidate nearest to a misspelled word, if one is near enough to be meant. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
+  if (word.length > 64) return undefined; // no name of ours is; and a hostile key must not cost time
   const wanted = word.toLowerCase();
   const tolerance = Math.max(1, Math.floor(lastPart(wanted).length / 3));
   let best: { candidate: string; distance: number } | undefined;
@@ -43,9 +44,8 @@ function lastPart(key: string): string {
   return key.replace(/^.*\./s, '');
 }
 
-/** Letters to change, add, leave out or swap with their neighbour. Long words are cut: a hostile key must not cost time. */
-function editDistance(a: string, b: string): number {
-  const [from, to] = [a.slice(0, 64), b.slice(0, 64)];
+/** Letters to change, add, leave out or swap with their neighbour. */
+function editDistance(from: string, to: string): number {
   const rows = [Array.from({ length: to.length + 1 }, (_, column) => column)];
   const at = (i: number, j: number): number => rows[i]?.[j] ?? Infinity;
   for (let i = 1; i <= from.length; i += 1) {

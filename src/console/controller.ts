@@ -71,7 +71,7 @@ export function createController({ handle, store, clock, quit }: ControllerOptio
           ? await handle.cancelRun(command.runId)
           : await handle.cancelJob(command.jobId);
       const words = said.trim() === '' ? (ok ? 'accepted' : 'refused without a word') : said.trim();
-      return { ok, said: `Cancel ${name}: ${words}` };
+      return { ok, said: `${ok ? 'Cancel' : 'Not canceled,'} ${name}: ${words}` };
     });
   };
 

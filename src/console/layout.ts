@@ -21,7 +21,7 @@ export const smallest = { columns: 40, rows: 15 };
 
 /** Title, health, Slurm's line, heading of the table, message line, footer. */
 const fixed = 6;
-export const questionBox = 7;
+const questionBox = 7;
 
 /**
  * One row of the terminal stays free: a frame of full height makes Ink erase the screen now and then, and writing the

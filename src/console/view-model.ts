@@ -2,7 +2,7 @@ import { layoutScreen, smallest } from './layout.js';
 import { clip } from './spans.js';
 import type { ConsoleState } from './state.js';
 import { span, type Line, type Theme } from './theme.js';
-import { footerLine, messageLine } from './views/footer.js';
+import { footerLine, longMessageLines, messageLine } from './views/footer.js';
 import { healthLine, slurmLine, titleLine, troubleLines } from './views/header.js';
 import { helpLines } from './views/help.js';
 import { logLines } from './views/log.js';
@@ -40,15 +40,23 @@ function composed(state: ConsoleState, theme: Theme): ScreenView {
     slurmLine(state, theme),
     ...troubleLines(state, theme).slice(0, layout.troubles),
   ];
-  const foot = [messageLine(state, theme), footerLine(state)];
   if (overlay.kind === 'help') {
     const help = helpLines(state).slice(overlay.top, overlay.top + layout.help);
-    return { above: [...head, ...filled(help, layout.help)], box: null, below: foot };
+    return {
+      above: [...head, ...filled(help, layout.help)],
+      box: null,
+      below: [messageLine(state, theme), footerLine(state)],
+    };
   }
+  // What a command said matters more than the row that it was said about.
+  const foot = longMessageLines(state, layout.details + 1, theme) ?? [
+    ...detailLines(state, layout.details, theme),
+    messageLine(state, theme),
+  ];
   return {
     above: [...head, ...filled(tableLines(state, layout.table, theme), layout.table + 1)],
     box: questionLines(state, theme),
-    below: [...logLines(state, layout.log, theme), ...detailLines(state, layout.details, theme), ...foot],
+    below: [...logLines(state, layout.log, theme), ...foot, footerLine(state)],
   };
 }
 

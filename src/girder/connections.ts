@@ -18,7 +18,6 @@ export function createGirderConnections(): GirderConnections {
           connect: { timeout: 10_000, rejectUnauthorized: verifyTls },
           headersTimeout: 60_000,
           bodyTimeout: 120_000,
-          connections: 32,
         });
         agents.set(verifyTls, agent);
       }

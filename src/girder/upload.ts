@@ -287,7 +287,11 @@ async function askOffset(
   }
 }
 
-function bodyOf({ handle, name }: OpenFile, start: number, length: number): NonNullable<GirderRequest['body']> {
+function bodyOf(
+  { handle, name }: OpenFile,
+  start: number,
+  length: number,
+): NonNullable<GirderRequest['body']> {
   return { length, open: () => Readable.from(readRange(handle, name, start, length), { objectMode: false }) };
 }
 
@@ -298,7 +302,7 @@ async function* readRange(
   start: number,
   length: number,
 ): AsyncGenerator<Uint8Array> {
-  for (let done = 0; done < length; ) {
+  for (let done = 0; done < length;) {
     const size = Math.min(pieceBytes, length - done);
     const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(size), 0, size, start + done);
     if (bytesRead === 0) throw unreadable(name, new Error('it became shorter'));

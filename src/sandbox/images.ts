@@ -70,7 +70,7 @@ export async function demoImage(): Promise<StandInImage> {
     '# The first argument names the CLI, as in every image for slicer_cli_web.',
     'if [ "$1" != TissueFraction ]; then echo "No CLI named $1" >&2; exit 2; fi',
     'shift',
-    `exec node "$(dirname "$0")/${program}" "$@"`,
+    `exec node "\${0%/*}/${program}" "$@"`,
     '',
   ].join('\n');
   return {

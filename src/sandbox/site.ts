@@ -1,15 +1,12 @@
 import { mkdir } from 'node:fs/promises';
-import { existsSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
-import { sifFileName } from '../apptainer/image-name.js';
+import { delimiter, dirname, join } from 'node:path';
 import { createRunner } from '../base/command.js';
 import { createLog, type Log } from '../base/log.js';
 import { loadSettings, type Settings } from '../config/index.js';
 import { createWorker, type Worker } from '../worker/worker.js';
-import { demoImageName } from './batch.js';
 import { startGirderStandIn, type GirderStandIn } from './girder/index.js';
-import { demoImage, installStandIn, writeStandInImage } from './images.js';
 import { createProducer, type Producer } from './producer/index.js';
+import { prepareRuntime, type Runtime } from './runtime.js';
 import { installMissing } from './services/packages.js';
 import { startRabbitmq } from './services/rabbitmq.js';
 import { startSlurm } from './services/slurm.js';
@@ -71,19 +68,14 @@ export async function startSite(options: SiteOptions): Promise<PracticeSite> {
     `Girder is a stand-in inside this process, at ${girder.apiUrl}: REST endpoints over data in memory.`,
     ...(producer.kind === 'own' ? [producer.description] : []),
   ];
-  const standIn = await installStandIn({ dir: join(dir, 'apptainer'), run, isRoot });
-  standIns.push(
-    standIn.isolation === 'namespace'
-      ? 'Apptainer is a stand-in with its command line; its containers are mount namespaces.'
-      : 'Apptainer is a stand-in with its command line; nothing may be mounted here, so it puts host paths into the arguments.',
-  );
   if (producer.kind === 'celery') say(producer.description);
+  const runtime = await prepareRuntime({ dir, run, path, isRoot });
+  standIns.push(...runtime.standIns);
   standIns.forEach((sentence) => say(sentence));
 
-  const settings = await siteSettings(dir, rabbitmq.url, standIn.command);
-  await writeStandInImage(join(dir, 'images', sifFileName(demoImageName)), await demoImage());
+  const settings = await siteSettings(dir, rabbitmq.url, runtime);
   const worker = await startWorker(settings, dir, {
-    PATH: [join(dir, 'apptainer', 'bin'), path, '/usr/sbin'].join(delimiter),
+    PATH: [dirname(runtime.command), path, '/usr/sbin'].join(delimiter),
     HOME: options.env['HOME'],
     LANG: options.env['LANG'],
     ...slurm.env,
@@ -103,7 +95,7 @@ function startWorker(
 }
 
 /** A profile for the practice site. The operator's own profiles and environment have no part in it. */
-async function siteSettings(dir: string, brokerUrl: string, apptainer: string): Promise<Settings> {
+async function siteSettings(dir: string, brokerUrl: string, runtime: Runtime): Promise<Settings> {
   const places = { tmp: 'tmp', logs: 'logs', images: 'images', state: 'state' };
   const dirs = Object.entries(places).map(([key, name]) => [`dirs.${key}`, join(dir, name)] as const);
   for (const [, directory] of dirs) await mkdir(directory, { recursive: true, mode: 0o700 });
@@ -115,7 +107,8 @@ async function siteSettings(dir: string, brokerUrl: string, apptainer: string): 
     'slurm.mem': '500M',
     'slurm.cpus': 1,
     'slurm.pollSeconds': 1,
-    'apptainer.command': apptainer,
+    'apptainer.command': runtime.command,
+    ...runtime.settings,
     'girder.directPaths': true,
     'girder.reportSeconds': 0.5,
     'worker.name': 'celery@practice',
@@ -135,9 +128,4 @@ async function both<A extends Releaser, B extends Releaser>(
   if (one.status === 'rejected') throw one.reason;
   if (two.status === 'rejected') throw two.reason;
   return [one.value, two.value];
-}
-
-/** Whether `program` is in one of the directories of `path`. */
-export function isOnPath(program: string, path: string): boolean {
-  return path.split(delimiter).some((directory) => existsSync(join(directory, program)));
 }

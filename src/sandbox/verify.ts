@@ -61,7 +61,7 @@ function logProblems({ expected }: DemoCase, job: GirderJob): string[] {
     if (!log.includes('Tissue fraction 0.')) problems.push('the end of the log is missing');
     if (job.progress?.current !== 1) problems.push('the last progress did not arrive');
   }
-  if (expected === 'failed' && !log.includes('ends in the middle of its pixels')) {
+  if (expected === 'failed' && !log.includes('a part of it is missing')) {
     problems.push('the log does not say why it failed');
   }
   return problems;

@@ -1,5 +1,6 @@
 import { stateSentence, stateText } from '../slurm/states.js';
 import { readLastLines } from './log-file.js';
+import { createProgressTags } from './progress-tags.js';
 import type { JobEnd, Run } from './run.js';
 
 /** Lines of the job's log that are repeated in the reason of a failure. */
@@ -20,7 +21,15 @@ export async function describeEnd({ jobId, submission }: Run, end: JobEnd): Prom
   if (end.exitCode !== null && end.exitCode.signal !== 0) facts.push(`signal ${end.exitCode.signal}`);
   const reason = `${stateSentence(end.state)} (${facts.join(', ')})`;
   if (end.outcome === 'canceled' || submission === null) return reason;
-  const lines = await readLastLines(submission.logFile, lastLines);
-  const quoted = lines.map((line) => `  ${line.slice(0, 500)}`).join('\n');
+  const quoted = withoutTags(await readLastLines(submission.logFile, 2 * lastLines))
+    .slice(-lastLines)
+    .map((line) => `  ${line.slice(0, 500)}`)
+    .join('\n');
   return quoted === '' ? reason : `${reason}\nIts last lines were:\n${quoted}`;
+}
+
+function withoutTags(lines: readonly string[]): string[] {
+  const tags = createProgressTags();
+  const { text } = tags.push(`${lines.join('\n')}\n`);
+  return `${text}${tags.end()}`.split('\n').filter((line) => line.trim() !== '');
 }

@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -81,7 +82,10 @@ async function startSite(): Promise<Site> {
     result.status === 'fulfilled' ? [result.value] : [],
   );
   // Whatever ends this process, the services go with it.
-  const atExit = () => started.forEach((service) => service.killNow());
+  const atExit = () => {
+    started.forEach((service) => service.killNow());
+    rmSync(dir, { recursive: true, force: true });
+  };
   process.once('exit', atExit);
   const stop = async () => {
     await Promise.allSettled(started.map((service) => service.stop()));

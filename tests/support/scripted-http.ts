@@ -21,7 +21,8 @@ export interface Heard {
   length: number;
 }
 
-export type Script = (response: ServerResponse, heard: Heard) => void | Promise<void>;
+/** What it returns does not matter, unless it is to be waited for. */
+export type Script = (response: ServerResponse, heard: Heard) => unknown;
 
 /** An HTTP server that does what a test's script says, and remembers what it was asked. */
 export async function startScriptedServer(script: Script): Promise<{

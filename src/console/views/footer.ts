@@ -2,8 +2,8 @@ import { count } from '../format.js';
 import { bindingsFor, keyLabel } from '../keys.js';
 import { layoutScreen } from '../layout.js';
 import { spansWidth, spread } from '../spans.js';
-import { contextOf, type ConsoleState } from '../state.js';
-import { cleanText, truncate } from '../text.js';
+import { contextOf, type ConsoleState, type Message } from '../state.js';
+import { cleanText, wrapWords } from '../text.js';
 import { span, type Line, type Span, type Theme } from '../theme.js';
 import { helpLines } from './help.js';
 
@@ -25,17 +25,23 @@ export function messageLine(state: ConsoleState, theme: Theme): Line {
     );
   }
   if (message === null) return spread([], right, size.columns, theme);
-  const { tone } = message;
-  const symbol = { good: theme.glyphs.succeeded, warning: theme.glyphs.warning, bad: theme.glyphs.failed }[
-    tone
-  ];
-  const text = `${symbol} ${cleanText(message.text)}`;
-  return spread(
-    [span(' '), span(truncate(text, size.columns - 2, theme.glyphs.ellipsis), tone)],
-    right,
-    size.columns,
-    theme,
-  );
+  return spread([span(` ${messageText(message, theme)}`, message.tone)], right, size.columns, theme);
+}
+
+function messageText({ tone, text }: Message, { glyphs }: Theme): string {
+  const symbol = { good: glyphs.succeeded, warning: glyphs.warning, bad: glyphs.failed }[tone];
+  return `${symbol} ${cleanText(text)}`;
+}
+
+/** A message that is too long for the message line, over exactly `height` lines; null where one line is enough. */
+export function longMessageLines(state: ConsoleState, height: number, theme: Theme): Line[] | null {
+  const { message, overlay, size } = state;
+  if (message === null || overlay.kind !== 'none' || height < 2) return null;
+  const lines = wrapWords(messageText(message, theme), size.columns - 2);
+  if (lines.length < 2) return null;
+  return Array.from({ length: height }, (_, index) => ({
+    spans: [span(` ${lines[index] ?? ''}`, message.tone)],
+  }));
 }
 
 function helpPlace(state: ConsoleState): string {

@@ -45,7 +45,7 @@ export function readTiff(bytes: Uint8Array): Pixels {
     let filled = 0;
     (tags.get(273) ?? []).forEach((offset, index) => {
       const length = tags.get(279)?.[index] ?? 0;
-      if (offset + length > bytes.length) throw new RangeError('it ends in the middle of its pixels');
+      if (offset + length > bytes.length) throw new RangeError('a part of it is missing');
       rgb.set(bytes.subarray(offset, offset + length), filled);
       filled += length;
     });
@@ -61,6 +61,7 @@ export function readTiff(bytes: Uint8Array): Pixels {
 function readTags(view: DataView, little: boolean): Map<number, number[]> {
   const tags = new Map<number, number[]>();
   const directory = view.getUint32(4, little);
+  if (directory + 2 > view.byteLength) throw new RangeError('a part of it is missing');
   const count = view.getUint16(directory, little);
   for (let entry = 0; entry < count; entry += 1) {
     const at = directory + 2 + entry * 12;

@@ -1,5 +1,5 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 
 import { imageEntry } from '../../apptainer/entry.js';
 import { containerEnvironment, execArguments } from '../../apptainer/exec-args.js';
@@ -55,6 +55,8 @@ export async function submitJob(
     const answer = await tools.lanes.submitting.add(async () =>
       submit(tools.command, batch.sbatch, {
         env: batch.env,
+        // the job inherits it, and a directory that only this host has would be a complaint in every log
+        cwd: dirname(batch.submission.logFile),
         timeoutMs: tools.settings.slurm.commandTimeoutSeconds * 1_000,
       }),
     );

@@ -95,7 +95,7 @@ const restored = (terminal: ReturnType<typeof fakeTerminal>): void => {
   expect(terminal.raw.at(-1)).toBe(false);
 };
 
-describe('the app', () => {
+describe('the app', { timeout: 20_000 }, () => {
   afterEach(cleanup);
 
   test('news of the worker appear; keys walk, ask, cancel and answer', async () => {
@@ -189,7 +189,7 @@ describe('requireTerminal', () => {
   });
 });
 
-describe('runConsole', () => {
+describe('runConsole', { timeout: 20_000 }, () => {
   // Vitest's own console lacks what Ink needs to catch stray output.
   beforeEach(() => vi.stubGlobal('console', nodeConsole));
   afterEach(() => vi.unstubAllGlobals());

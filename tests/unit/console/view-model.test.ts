@@ -155,6 +155,15 @@ describe('questions', () => {
     }
   });
 
+  test('a long answer of scancel is shown whole', () => {
+    const text = `scancel: error: Kill job error on job id 4711: ${'Access/permission denied '.repeat(4)}end`;
+    const state = after(stateOf(showing({})), { type: 'said', message: { tone: 'bad', text, until: null } });
+    const lines = linesOf(state);
+    expect(lines).toHaveLength(23);
+    const said = lines.slice(-4, -1).map((line) => line.trim());
+    expect(said.join(' ').trim()).toBe(`✘ ${text}`);
+  });
+
   test('quitting says what happens to the jobs', () => {
     const text = linesOf(after(stateOf(showing({ health: { inFlight: 3 } })), { type: 'quitAsked' })).join(
       '\n',

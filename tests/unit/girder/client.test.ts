@@ -56,6 +56,14 @@ const truncated = (response: ServerResponse): void => {
 const page = (code: number) => (response: ServerResponse) =>
   response.writeHead(code, { 'content-type': 'text/html' }).end('<!DOCTYPE html><p>Hello</p>');
 
+const busy = (response: ServerResponse): void => {
+  response.writeHead(503, { 'retry-after': '30' }).end();
+};
+const to =
+  (location: string, code = 303) =>
+  (response: ServerResponse): unknown =>
+    response.writeHead(code, { location }).end();
+
 describe('asking', () => {
   it('sends the token as a header and nowhere else', async () => {
     const { client, heard } = await start(ok);
@@ -90,9 +98,6 @@ describe('asking', () => {
   });
 
   it('waits as long as Retry-After says, within reason', async () => {
-    const busy = (response: ServerResponse): void => {
-      response.writeHead(503, { 'retry-after': '30' }).end();
-    };
     const { client, setup } = await start(inTurn(busy, ok));
     await ask(client);
     expect(setup.clock.slept[0]).toBe(30_000);
@@ -136,11 +141,25 @@ describe('answers that are errors', () => {
     [404, { type: 'rest', message: 'No such file.' }, 'missing'],
     [400, { type: 'rest', message: 'Invalid file id (000000000000000000000000).' }, 'missing'],
     [400, { type: 'rest', message: 'No matching route for "POST job/1/artifact"' }, 'refused'],
-    [400, { type: 'validation', field: 'status', message: "Invalid state transition to '2', Current state is '3'." }, 'refused'],
+    [
+      400,
+      {
+        type: 'validation',
+        field: 'status',
+        message: "Invalid state transition to '2', Current state is '3'.",
+      },
+      'refused',
+    ],
   ])('%i %j', async (code, body, trouble) => {
     const { client, heard } = await start(status(code, body));
     const error = await failure(ask(client));
-    expect(error).toMatchObject({ trouble, status: code, said: body.message, type: body.type, transient: false });
+    expect(error).toMatchObject({
+      trouble,
+      status: code,
+      said: body.message,
+      type: body.type,
+      transient: false,
+    });
     expect(error.field).toBe('field' in body ? body.field : null);
     expect(error.message).toContain(body.message);
     expect(heard).toHaveLength(1);
@@ -163,7 +182,9 @@ describe('answers that are errors', () => {
   });
 
   it('keeps control characters of an answer out of its words', async () => {
-    const { client } = await start(status(400, { type: 'rest', message: `a\u001b[2J\nb${'x'.repeat(5_000)}` }));
+    const { client } = await start(
+      status(400, { type: 'rest', message: `a\u001b[2J\nb${'x'.repeat(5_000)}` }),
+    );
     const error = await failure(ask(client));
     expect(error.message).not.toMatch(/\p{Cc}/u);
     expect(error.message.length).toBeLessThan(700);
@@ -177,9 +198,6 @@ describe('answers that are errors', () => {
 });
 
 describe('redirects', () => {
-  const to = (location: string, code = 303) => (response: ServerResponse) =>
-    response.writeHead(code, { location }).end();
-
   it('keep the token on the same origin, and method and body', async () => {
     const { client, heard } = await start(inTurn(to('/elsewhere/x?y=1', 301), ok));
     await client.json(z.unknown(), { method: 'PUT', path: 'x', form: { a: 'b' } });
@@ -218,7 +236,10 @@ describe('redirects', () => {
 });
 
 describe('mapApiUrl', () => {
-  const map = { 'http://localhost:8080': 'https://dsa.example', 'http://localhost:8080/api/': 'http://inside/api' };
+  const map = {
+    'http://localhost:8080': 'https://dsa.example',
+    'http://localhost:8080/api/': 'http://inside/api',
+  };
   it.each([
     ['http://localhost:8080/girder/x', 'https://dsa.example/girder/x'],
     ['http://localhost:8080/api/v1', 'http://inside/api/v1'],

@@ -11,7 +11,8 @@ const recorded = recordedExchanges('g3.transform_downloads_uploads.json');
 /** Takes everything; folders are `folder-<name>`. */
 const generous: Script = (response, { path: asked, query }) => {
   if (asked.endsWith('/files')) sendJson(response, []);
-  else if (asked.endsWith('/folder')) sendJson(response, { _id: `folder-${query.get('name')}`, name: query.get('name') });
+  else if (asked.endsWith('/folder'))
+    sendJson(response, { _id: `folder-${query.get('name')}`, name: query.get('name') });
   else sendJson(response, { _id: 'x' });
 };
 
@@ -28,13 +29,17 @@ async function bench(script: Script = generous) {
   };
   const done: string[] = [];
   const collect = async (hooks: OutputHook[], before: string[] = [], changed: Partial<StagedAnalysis> = {}) =>
-    collectOutputs(hooks, { ...staged, ...changed }, {
-      ...base.setup,
-      signal: new AbortController().signal,
-      done: new Set(before),
-      onDone: (key) => void done.push(key),
-      onProgress: (text) => base.said.push(text),
-    });
+    collectOutputs(
+      hooks,
+      { ...staged, ...changed },
+      {
+        ...base.setup,
+        signal: new AbortController().signal,
+        done: new Set(before),
+        onDone: (key) => void done.push(key),
+        onProgress: (text) => base.said.push(text),
+      },
+    );
   const toFolder = (filename: string, more: object = {}): OutputHook => ({
     kind: 'uploadToFolder',
     access: base.access,
@@ -59,7 +64,8 @@ async function bench(script: Script = generous) {
     await mkdir(path.dirname(path.join(host, name)), { recursive: true });
     await writeFile(path.join(host, name), text);
   };
-  const names = () => base.heard.filter(({ path: asked }) => asked.endsWith('/file')).map(({ query }) => query.get('name'));
+  const names = () =>
+    base.heard.filter(({ path: asked }) => asked.endsWith('/file')).map(({ query }) => query.get('name'));
   return { ...base, host, staged, done, collect, toFolder, artifact, put, names };
 }
 
@@ -86,7 +92,14 @@ describe('collectOutputs', () => {
     await symlink('/etc', path.join(host, 'dir', 'etc'));
     const upload = { reference: 'r', filename: 'not for all of them' };
     await collect([toFolder('dir', { upload })]);
-    expect(heard.map(({ path: asked, query, body }) => [asked.slice(8), query.get('parentId')?.slice(-6), query.get('name'), body.toString()])).toEqual([
+    expect(
+      heard.map(({ path: asked, query, body }) => [
+        asked.slice(8),
+        query.get('parentId')?.slice(-6),
+        query.get('name'),
+        body.toString(),
+      ]),
+    ).toEqual([
       ['file', '000065', 'a.txt', 'a'],
       ['folder', '000065', 'sub', ''],
       ['file', 'er-sub', 'b.txt', 'b'],
@@ -152,10 +165,14 @@ describe('collectOutputs', () => {
 
   it('stops at the first that fails', async () => {
     const { collect, toFolder, put, done } = await bench((response, { query }) =>
-      query.get('name') === 'b' ? sendJson(response, { type: 'access', message: 'no' }, 403) : sendJson(response, { _id: 'x' }),
+      query.get('name') === 'b'
+        ? sendJson(response, { type: 'access', message: 'no' }, 403)
+        : sendJson(response, { _id: 'x' }),
     );
     for (const name of ['a', 'b', 'c']) await put(name, name);
-    await expect(collect(['a', 'b', 'c'].map((name) => toFolder(name)))).rejects.toMatchObject({ trouble: 'access' });
+    await expect(collect(['a', 'b', 'c'].map((name) => toFolder(name)))).rejects.toMatchObject({
+      trouble: 'access',
+    });
     expect(done).toEqual(['0']);
   });
 });
@@ -194,7 +211,9 @@ describe('a hook that names a temporary volume', () => {
     await collect([toFolder('a', { volume: other })], [], { volumes });
     expect(names()).toEqual(['a']);
     await expect(
-      collect([toFolder('a', { volume: other })], [], { volumes: { ...volumes, 'body:8': { host, container: '/y' } } }),
+      collect([toFolder('a', { volume: other })], [], {
+        volumes: { ...volumes, 'body:8': { host, container: '/y' } },
+      }),
     ).rejects.toThrow(/cannot be told which one/);
     await expect(collect([toFolder('a', { volume: other })])).rejects.toThrow(/cannot be told which one/);
   });

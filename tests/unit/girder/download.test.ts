@@ -6,7 +6,14 @@ import { describe, expect, it } from 'vitest';
 import { DsaSlurmError } from '../../../src/base/errors.js';
 import { downloadFile, downloadFolder, downloadItem, getFile, onDisk } from '../../../src/girder/download.js';
 import { sendJson, startScriptedServer, type Heard, type Script } from '../../support/scripted-http.js';
-import { memoryGrowth, recordedExchanges, recordedRequest, replay, requestShape, setUp } from './girder-bench.js';
+import {
+  memoryGrowth,
+  recordedExchanges,
+  recordedRequest,
+  replay,
+  requestShape,
+  setUp,
+} from './girder-bench.js';
 
 const content = Buffer.from('0123456789'.repeat(400_000));
 const file = { id: 'f1', name: 'slide.svs', size: content.length };
@@ -40,7 +47,9 @@ describe('a file', () => {
   });
 
   it('goes on where the connection broke, as often as it moves at all', async () => {
-    const { done, target, heard } = await fetchContent((response, asked) => breakAfter(response, asked, 500_000));
+    const { done, target, heard } = await fetchContent((response, asked) =>
+      breakAfter(response, asked, 500_000),
+    );
     await done;
     expect(content.equals(await readFile(target))).toBe(true);
     // what is still on its way when a connection breaks is lost, so the places are not quite the same each time
@@ -78,7 +87,9 @@ describe('a file', () => {
     ['longer', Buffer.concat([content, content])],
   ])('that stays %s than announced is an error', async (_what, sent) => {
     const { done, directory, heard } = await fetchContent((response) => response.end(sent));
-    await expect(done).rejects.toThrow(/^Girder sent \d+ bytes of “slide\.svs”, but 4000000 were announced\.$/);
+    await expect(done).rejects.toThrow(
+      /^Girder sent \d+ bytes of “slide\.svs”, but 4000000 were announced\.$/,
+    );
     expect(heard).toHaveLength(_what === 'shorter' ? 7 : 6);
     expect(await readdir(directory)).toEqual([]);
   });
@@ -98,7 +109,9 @@ describe('a file', () => {
       response.write(content.subarray(0, 10), () => abort.abort());
     });
     const target = path.join(bench.directory, 'x');
-    await expect(downloadFile({ ...bench.context, signal: abort.signal }, file, target)).rejects.toMatchObject({
+    await expect(
+      downloadFile({ ...bench.context, signal: abort.signal }, file, target),
+    ).rejects.toMatchObject({
       trouble: 'aborted',
     });
     expect(await readdir(bench.directory)).toEqual([]);
@@ -111,7 +124,11 @@ describe('a file', () => {
       else sendJson(response, { _id: 'f1', name: 'x', size: 99, linkUrl: 'http://y' });
     });
     const target = path.join(bench.directory, 'x');
-    await downloadFile(bench.context, await getFile(bench.context.client, 'f1', bench.context.signal), target);
+    await downloadFile(
+      bench.context,
+      await getFile(bench.context.client, 'f1', bench.context.signal),
+      target,
+    );
     await elsewhere.close();
     expect(await readFile(target, 'utf8')).toBe('far away');
     expect(elsewhere.heard[0]?.headers['girder-token']).toBeUndefined();
@@ -175,7 +192,11 @@ describe('items and folders', () => {
     [['thing', 'other'], 'thing', ['other', 'thing']],
   ])('an item with the files %j', async (names, item, inside) => {
     const bench = await setUp((response, { path: asked }) => {
-      if (asked.endsWith('/files')) sendJson(response, names.map((name) => ({ _id: name, name, size: 1 })));
+      if (asked.endsWith('/files'))
+        sendJson(
+          response,
+          names.map((name) => ({ _id: name, name, size: 1 })),
+        );
       else response.end('x');
     });
     const made = await downloadItem(bench.context, { id: 'i', name: item }, bench.directory);
@@ -188,12 +209,16 @@ describe('items and folders', () => {
     const bench = await setUp((response, { path: asked }) =>
       sendJson(response, asked.endsWith('/folder') ? [{ _id: 'f', name: 'f' }] : []),
     );
-    await expect(downloadFolder(bench.context, { id: 'f', name: 'f' }, bench.directory)).rejects.toThrow(/64 levels/);
+    await expect(downloadFolder(bench.context, { id: 'f', name: 'f' }, bench.directory)).rejects.toThrow(
+      /64 levels/,
+    );
   });
 });
 
 it('a full disk is told as such', async () => {
-  const full = Promise.reject(Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' }));
+  const full = Promise.reject(
+    Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' }),
+  );
   const error: unknown = await onDisk('/shared/tmp/x', full).catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(DsaSlurmError);
   expect(error).toMatchObject({ code: 'files', message: 'No space is left in /shared/tmp.' });

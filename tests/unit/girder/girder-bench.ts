@@ -6,7 +6,13 @@ import { onTestFinished } from 'vitest';
 import type { GirderAccess } from '../../../src/girder/analysis.js';
 import { clientFor } from '../../../src/girder/client.js';
 import type { TransferContext } from '../../../src/girder/download.js';
-import { createTestSetup, sendJson, startScriptedServer, type Heard, type Script } from '../../support/scripted-http.js';
+import {
+  createTestSetup,
+  sendJson,
+  startScriptedServer,
+  type Heard,
+  type Script,
+} from '../../support/scripted-http.js';
 
 /** A scripted Girder, a client of it and an empty directory, all gone after the test. */
 export async function setUp(script: Script) {
@@ -56,13 +62,20 @@ export function replay(exchanges: readonly Exchange[]): Script {
   };
 }
 
-export function recordedRequest({ method, path: target }: Exchange): Pick<Heard, 'method' | 'path' | 'query'> {
+export function recordedRequest({
+  method,
+  path: target,
+}: Exchange): Pick<Heard, 'method' | 'path' | 'query'> {
   const url = new URL(target, 'http://here');
   return { method, path: url.pathname, query: url.searchParams };
 }
 
 /** Equal for requests that mean the same: Python repeats an item's id in the query of its files. */
-export function requestShape({ method, path: pathname, query }: Pick<Heard, 'method' | 'path' | 'query'>): string {
+export function requestShape({
+  method,
+  path: pathname,
+  query,
+}: Pick<Heard, 'method' | 'path' | 'query'>): string {
   const parameters = [...query]
     .filter(([name]) => name !== 'id')
     .map(([name, value]) => `${name}=${value}`)
@@ -84,4 +97,3 @@ export async function memoryGrowth(work: () => Promise<unknown>): Promise<number
   }
   return highest - before;
 }
-

@@ -48,6 +48,7 @@ const nothing: Analysis = {
   gpu: false,
   ignoredOptions: [],
   title: null,
+  unsupportedCanvas: UNSUP,
 };
 
 /** A path in the container as this host has it. */
@@ -72,7 +73,14 @@ describe('inputs', () => {
       file(tiny),
       file(second, { fileName: 'tiny image.txt' }),
       { kind: 'item', identity: 'i', access, itemId: 'fafafafafafafafafa000061', volume: standard },
-      { kind: 'folder', identity: 'd', access, folderId: 'fafafafafafafafafa000062', folderName: null, volume: standard },
+      {
+        kind: 'folder',
+        identity: 'd',
+        access,
+        folderId: 'fafafafafafafafafa000062',
+        folderName: null,
+        volume: standard,
+      },
     ]);
     const { container } = staged.volumes['default'] ?? { container: '' };
     expect(container).toMatch(/^\/mnt\/girder_worker\/[0-9a-f]{32}$/);
@@ -143,7 +151,9 @@ describe('direct mounts', () => {
       await writeFile(stored, store);
       paths.push(stored);
     }
-    const staged = await stage(paths.map((directPath) => file(directPath, { directPath, fileName: 'slide one.svs' })));
+    const staged = await stage(
+      paths.map((directPath) => file(directPath, { directPath, fileName: 'slide one.svs' })),
+    );
     expect(staged.args).toEqual([
       '/mnt/girder_direct_worker/0/slide one.svs',
       '/mnt/girder_direct_worker/1/slide one.svs',
@@ -159,7 +169,11 @@ describe('direct mounts', () => {
     const stored = path.join(directory, 'assetstore', 'ab', 'slide');
     await mkdir(path.dirname(stored), { recursive: true });
     await writeFile(stored, '');
-    const staged = await stage([file('x', { directPath: stored, fileName: 's' })], {}, { mountPrefix: '/cluster' });
+    const staged = await stage(
+      [file('x', { directPath: stored, fileName: 's' })],
+      {},
+      { mountPrefix: '/cluster' },
+    );
     expect(staged.binds[1]?.host).toBe(`/cluster${stored}`);
   });
 
@@ -196,7 +210,10 @@ describe('other arguments', () => {
       [
         { kind: 'apiUrl', access },
         { kind: 'token', access },
-        { kind: 'volume', volume: { kind: 'bind', host: '/data/shared', container: '/mnt/shared', mode: 'ro' } },
+        {
+          kind: 'volume',
+          volume: { kind: 'bind', host: '/data/shared', container: '/mnt/shared', mode: 'ro' },
+        },
       ],
       {},
       { apiUrlMap: { [origin]: 'http://from-the-nodes:8080' } },
@@ -217,15 +234,28 @@ describe('other arguments', () => {
     expect(await readdir(host)).toEqual(['out dir']);
   });
 
-  it.each(['../../x', '/etc/passwd', 'a/../../b', 'x'.repeat(256)])('are no output path like %s', async (filename) => {
-    const { stage, access, tmpDir } = await bench();
-    const refusal = /^The output name “.+” leads out of the directory of the run\.$/;
-    await expect(stage([{ kind: 'volumePath', filename, volume: standard }])).rejects.toThrow(refusal);
-    const hook = { kind: 'uploadToItem', access, itemId: 'i', filename, volume: standard, deleteFile: false, upload: {} };
-    await expect(stage([], { hooks: [hook as Analysis['hooks'][number]] })).rejects.toThrow(refusal);
-    expect(await readdir(tmpDir)).toEqual([]);
-  });
+  it.each(['../../x', '/etc/passwd', 'a/../../b', 'x'.repeat(256)])(
+    'are no output path like %s',
+    async (filename) => {
+      const { stage, access, tmpDir } = await bench();
+      const refusal = /^The output name “.+” leads out of the directory of the run\.$/;
+      await expect(stage([{ kind: 'volumePath', filename, volume: standard }])).rejects.toThrow(refusal);
+      const hook = {
+        kind: 'uploadToItem',
+        access,
+        itemId: 'i',
+        filename,
+        volume: standard,
+        deleteFile: false,
+        upload: {},
+      };
+      await expect(stage([], { hooks: [hook as Analysis['hooks'][number]] })).rejects.toThrow(refusal);
+      expect(await readdir(tmpDir)).toEqual([]);
+    },
+  );
 });
+
+const at = (host: string): VolumeRef => ({ kind: 'bind', host, container: '/mnt/x', mode: 'rw' });
 
 describe('volumes', () => {
   it('are one directory for each, and the default one is always there', async () => {
@@ -233,9 +263,12 @@ describe('volumes', () => {
     const hostDir = path.join(directory, 'scratch');
     const near: VolumeRef = { kind: 'temporary', identity: 'body:3', hostDir: null, mode: 'rw' };
     const far: VolumeRef = { kind: 'temporary', identity: 'body:9', hostDir, mode: 'rw' };
-    const staged = await stage([{ kind: 'volume', volume: near }, file(tiny, { volume: far }), file(second, { volume: far })], {
-      volumes: [far],
-    });
+    const staged = await stage(
+      [{ kind: 'volume', volume: near }, file(tiny, { volume: far }), file(second, { volume: far })],
+      {
+        volumes: [far],
+      },
+    );
     expect(Object.keys(staged.volumes).sort()).toEqual(['body:3', 'body:9', 'default']);
     expect(staged.args[0]).toBe(staged.volumes['body:3']?.container);
     expect(staged.binds).toHaveLength(3);
@@ -262,20 +295,24 @@ describe('volumes', () => {
 
   it('cannot share a place in the container', async () => {
     const { stage } = await bench();
-    const at = (host: string): VolumeRef => ({ kind: 'bind', host, container: '/mnt/x', mode: 'rw' });
-    await expect(stage([], { volumes: [at('/a'), at('/b')] })).rejects.toThrow(/Two different volumes .* \/mnt\/x/);
+    await expect(stage([], { volumes: [at('/a'), at('/b')] })).rejects.toThrow(
+      /Two different volumes .* \/mnt\/x/,
+    );
     expect((await stage([], { volumes: [at('/a'), at('/a')] })).binds).toHaveLength(2);
   });
 
   it('of a run with a strange id have a plain name', () => {
     expect(ownName('abc-1')).toBe('dsa-slurm-abc-1');
-    for (const id of ['../x', '', 'a/b', 'x'.repeat(300)]) expect(ownName(id)).toMatch(/^dsa-slurm-[0-9a-f]{32}$/);
+    for (const id of ['../x', '', 'a/b', 'x'.repeat(300)])
+      expect(ownName(id)).toMatch(/^dsa-slurm-[0-9a-f]{32}$/);
   });
 
   it('are told plainly when they cannot be made', async () => {
     const { stage, directory } = await bench();
     await writeFile(path.join(directory, 'file'), '');
-    await expect(stage([], {}, { tmpDir: path.join(directory, 'file') })).rejects.toMatchObject({ code: 'files' });
+    await expect(stage([], {}, { tmpDir: path.join(directory, 'file') })).rejects.toMatchObject({
+      code: 'files',
+    });
   });
 });
 
@@ -289,7 +326,9 @@ describe('removeStaged', () => {
     await symlink(theirs, path.join(ours, 'link'));
     await mkdir(path.join(ours, 'locked', 'inner'), { recursive: true });
     await chmod(path.join(ours, 'locked'), 0);
-    await removeStaged({ ownDirectories: [ours, theirs, '/', '', 'dsa-slurm-relative', path.join(directory, 'dsa-slurm-gone')] });
+    await removeStaged({
+      ownDirectories: [ours, theirs, '/', '', 'dsa-slurm-relative', path.join(directory, 'dsa-slurm-gone')],
+    });
     expect(await readdir(directory)).toEqual(['precious']);
   });
 });

@@ -15,7 +15,9 @@ const measured = Object.entries(
 describe('isAllowed', () => {
   it('agrees with every transition measured on a real Girder', () => {
     expect(measured.length).toBeGreaterThan(300);
-    const wrong = measured.filter(({ handler, from, to, allowed }) => isAllowed(handler, from, to) !== allowed);
+    const wrong = measured.filter(
+      ({ handler, from, to, allowed }) => isAllowed(handler, from, to) !== allowed,
+    );
     expect(wrong).toEqual([]);
   });
 });

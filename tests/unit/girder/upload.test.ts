@@ -96,9 +96,10 @@ describe('to a folder', () => {
   });
 });
 
-describe('to an item', () => {
-  const files = (...names: string[]) => names.map((name) => ({ _id: `id-${name}`, name, size: 19 }));
+/** The listing of an item. */
+const files = (...names: string[]) => names.map((name) => ({ _id: `id-${name}`, name, size: 19 }));
 
+describe('to an item', () => {
   it('makes a new file as the Python worker does', async () => {
     const bench = await setUp((response, { path: target }) =>
       sendJson(response, target.endsWith('/files') ? files('other') : { _id: 'fafafafafafafafafa0000c0' }),
@@ -146,7 +147,10 @@ describe('to an item', () => {
   it('gives up when no byte arrives', async () => {
     const bench = await setUp((response, { path: target }) => {
       if (target.endsWith('/chunk')) return sendJson(response, {}, 502);
-      sendJson(response, target.endsWith('/files') ? [] : target.endsWith('/offset') ? { offset: 0 } : { _id: 'up' });
+      sendJson(
+        response,
+        target.endsWith('/files') ? [] : target.endsWith('/offset') ? { offset: 0 } : { _id: 'up' },
+      );
     });
     const file = path.join(bench.directory, 'a.txt');
     await writeFile(file, 'x');
@@ -171,11 +175,28 @@ describe('outputs of a hostile container', () => {
     await writeFile(path.join(root, 'unreadable'), '');
     await chmod(path.join(root, 'unreadable'), 0);
     await promisify(execFile)('mkfifo', [path.join(root, 'fifo')]);
-    const links = { in: 'good.txt', out: '../secret', up: '..', loop: 'loop', gone: 'nowhere', dir: 'sub', etc: '/etc' };
+    const links = {
+      in: 'good.txt',
+      out: '../secret',
+      up: '..',
+      loop: 'loop',
+      gone: 'nowhere',
+      dir: 'sub',
+      etc: '/etc',
+    };
     for (const [name, target] of Object.entries(links)) await symlink(target, path.join(root, name));
 
     const kinds: Record<string, string> = {};
-    for (const name of ['good.txt', 'sub', '.', 'missing', 'fifo', 'up/secret', 'etc/passwd', ...Object.keys(links)]) {
+    for (const name of [
+      'good.txt',
+      'sub',
+      '.',
+      'missing',
+      'fifo',
+      'up/secret',
+      'etc/passwd',
+      ...Object.keys(links),
+    ]) {
       kinds[name] = (await findOutput(root, name)).kind;
     }
     expect(kinds).toEqual({

@@ -1,0 +1,107 @@
+import { existsSync } from 'node:fs';
+import { chmod, copyFile, mkdir, realpath, rm, writeFile } from 'node:fs/promises';
+import { delimiter, dirname, join } from 'node:path';
+import { sifFileName } from '../apptainer/image-name.js';
+import { commandTrouble, type RunCommand } from '../base/command.js';
+import { demoImageName } from './batch.js';
+import { demoImage, installStandIn, writeStandInImage, type StandInImage } from './images.js';
+
+/** What runs the containers of the practice site. */
+export interface Runtime {
+  /** Path of Apptainer, or of the stand-in for it. */
+  command: string;
+  /** Settings of the worker that go with it. */
+  settings: Readonly<Record<string, string>>;
+  /** Sentences for the screen; empty when everything is real. */
+  standIns: string[];
+}
+
+interface RuntimeOptions {
+  /** The practice site's directory. */
+  dir: string;
+  run: RunCommand;
+  path: string;
+  isRoot: boolean;
+}
+
+/**
+ * The machine's Apptainer where there is one that can build and run the demo image, else the stand-in. Either way the
+ * demo image is in `<dir>/images` afterwards.
+ */
+export async function prepareRuntime(options: RuntimeOptions): Promise<Runtime> {
+  const { dir, run, path, isRoot } = options;
+  const image = await demoImage();
+  await mkdir(join(dir, 'images'), { recursive: true, mode: 0o700 });
+  const sif = join(dir, 'images', sifFileName(demoImageName));
+  const found = path
+    .split(delimiter)
+    .map((directory) => join(directory, 'apptainer'))
+    .find((file) => existsSync(file));
+  const trouble = found === undefined ? 'is not installed' : await buildImage(found, sif, image, options);
+  if (found !== undefined && trouble === undefined) {
+    // An image that is built from a directory has no OCI config that could say this.
+    const settings = {
+      'apptainer.workingDirectory': image.config.WorkingDir ?? '/',
+      'apptainer.entrypoint': './docker-entrypoint.sh',
+    };
+    return { command: found, settings, standIns: [] };
+  }
+  await rm(sif, { force: true });
+  await writeStandInImage(sif, image);
+  const standIn = await installStandIn({ dir: join(dir, 'apptainer'), run, isRoot });
+  const how =
+    standIn.isolation === 'namespace'
+      ? 'its containers are mount namespaces'
+      : 'nothing may be mounted here, so it puts host paths into the arguments';
+  const sentence = `Apptainer ${trouble}: a stand-in of the same command line runs the analyses; ${how}.`;
+  return { command: standIn.command, settings: {}, standIns: [sentence] };
+}
+
+/** @returns why the real Apptainer cannot be used, as the end of a sentence; undefined if it can */
+async function buildImage(
+  apptainer: string,
+  sif: string,
+  image: StandInImage,
+  { dir, run }: RuntimeOptions,
+): Promise<string | undefined> {
+  const root = join(dir, 'rootfs');
+  await fillRoot(root, image, run);
+  const build = await run(apptainer, ['build', sif, root], { timeoutMs: 180_000 });
+  if (commandTrouble(build) !== '') return 'is installed, but could not build the demo image';
+  // Without a slide to read, the demo analysis ends with 3: then all of its parts are in place.
+  const probe = await run(
+    apptainer,
+    ['exec', '--pwd', image.config.WorkingDir ?? '/', sif, './docker-entrypoint.sh', 'TissueFraction'],
+    { timeoutMs: 60_000 },
+  );
+  return probe.kind === 'exited' && probe.exitCode === 3
+    ? undefined
+    : 'is installed, but could not run the demo image';
+}
+
+/** The smallest file system in which the demo analysis runs: a shell, this Node, and the libraries of both. */
+export async function fillRoot(root: string, image: StandInImage, run: RunCommand): Promise<void> {
+  for (const directory of ['bin', 'dev', 'etc', 'home', 'mnt', 'proc', 'root', 'sys', 'tmp', 'usr/bin']) {
+    await mkdir(join(root, directory), { recursive: true });
+  }
+  const programs = [
+    [await realpath('/bin/sh'), '/bin/sh'],
+    [process.execPath, '/usr/bin/node'],
+  ] as const;
+  for (const [source, target] of programs) {
+    await put(source, join(root, target));
+    await chmod(join(root, target), 0o755);
+    const libraries = await run('ldd', [source]);
+    const text = libraries.kind === 'exited' ? libraries.stdout : '';
+    for (const [library] of text.matchAll(/\/\S+/g)) await put(library, join(root, library));
+  }
+  for (const [path, file] of Object.entries(image.files)) {
+    await mkdir(dirname(join(root, path)), { recursive: true });
+    await writeFile(join(root, path), file.text, { mode: file.executable ? 0o755 : 0o644 });
+  }
+}
+
+async function put(source: string, target: string): Promise<void> {
+  await mkdir(dirname(target), { recursive: true });
+  await copyFile(source, target);
+}

@@ -1,0 +1,58 @@
+import { describe, expect, it } from 'vitest';
+import { commands, topHelp } from '../../../src/cli/commands.js';
+import { runCli } from './support.js';
+
+describe('help', () => {
+  it.each([['--help'], ['-h'], ['help']])('%s shows every command', async (word) => {
+    expect(await runCli([word])).toEqual({ code: 0, stdout: topHelp(), stderr: '' });
+    for (const { name } of commands) expect(topHelp()).toMatch(new RegExp(`^ {2}${name} `, 'm'));
+  });
+
+  const everyCommand = [
+    ...commands.map(({ name }) => [name]),
+    ...['show', 'get', 'set', 'path', 'schema'].map((name) => ['config', name]),
+  ];
+  it.each(everyCommand.map((words) => [words.join(' '), words] as const))(
+    'of %s has examples and the global flags',
+    async (_, words) => {
+      const { code, stdout, stderr } = await runCli([...words, '--help']);
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      expect(stdout).toContain(`Usage: dsa-slurm ${words.join(' ')}`);
+      expect(stdout).toMatch(/Examples:\n {2}# .+\n {2}.*dsa-slurm /);
+      expect(stdout).toContain('--profile <name>');
+      expect(await runCli(['help', ...words])).toMatchObject({ stdout });
+    },
+  );
+
+  it('--version', async () => {
+    expect(await runCli(['--version'])).toEqual({ code: 0, stdout: '9.8.7\n', stderr: '' });
+  });
+});
+
+describe('what makes no sense ends with 2 and one explanation', () => {
+  it.each([
+    [[], /Name a command/],
+    [['config'], /Name a command/],
+    [['wrker'], /unknown command 'wrker'.*worker/],
+    [['worker', '--foo'], /unknown option '--foo'/],
+    [['worker', '--set', 'x'], /slurm\.partition=batch/],
+    [['worker', '--set', 'slurm.cpsu=3'], /slurm\.cpus/],
+    [['worker', '--in-flight', 'many'], /worker\.inFlight must be a whole number[^]*flag --in-flight/],
+    [['worker', '--queue', 'celery', '--queue', 'local'], /broker\.queues[^]*flag --queue/],
+    [['sandbox', '--count', '0'], /whole number/],
+    [['console'], /needs a terminal[^]*dsa-slurm worker/],
+    [['--profile', '../x', 'config', 'path'], /cannot be the name of a profile/],
+  ])('%j', async (argv, said) => {
+    const { code, stdout, stderr } = await runCli(argv, { env: { HOME: '/nonexistent' } });
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(said);
+    expect(stderr).not.toMatch(/^ {4}at /m);
+  });
+
+  it('--set takes no secret, and does not repeat it', async () => {
+    const { code, stderr } = await runCli(['worker', '--set', 'broker.url=amqp://u:hush@h/']);
+    expect(code).toBe(2);
+    expect(stderr).toContain('DSA_SLURM_BROKER_URL');
+    expect(stderr).not.toContain('hush');
+  });
+});
