@@ -1,7 +1,7 @@
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
 import type { Clock } from '../base/clock.js';
 import { coerceError, errorLine } from '../base/errors.js';
-import { backoffDelay } from './backoff.js';
+import { backoffDelay } from '../base/backoff.js';
 import { answerControl, isAddressedTo, readControlRequest } from './control.js';
 import type { ControlSite } from './control-replies.js';
 import type { ControlTarget } from './control-target.js';

@@ -3,7 +3,7 @@ import { systemClock, type Clock } from '../base/clock.js';
 import type { Log } from '../base/log.js';
 import { errorLine } from '../base/errors.js';
 import { readBrokerUrl, type BrokerAddress } from './address.js';
-import { backoffDelay } from './backoff.js';
+import { backoffDelay } from '../base/backoff.js';
 import type { Broker, BrokerStatus } from './broker.js';
 import type { ControlSite } from './control-replies.js';
 import type { ControlTarget } from './control-target.js';

@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.js';
 import { coerceError } from '../base/errors.js';
 import type { Log } from '../base/log.js';
-import { backoffDelay } from './backoff.js';
+import { backoffDelay } from '../base/backoff.js';
 import { MessageRefused, readTask, type Delivery, type Refusal } from './message.js';
 import type { Task } from './task.js';
 

@@ -6,8 +6,8 @@ interface SandboxFlags {
   dir?: string;
   keep: boolean;
   count: number;
-  /** `--no-console` makes it false. */
-  console: boolean;
+  /** `--no-console` makes it false. Commander leaves it undefined otherwise, because the options come with the command. */
+  console?: boolean;
   json: boolean;
 }
 
@@ -32,7 +32,7 @@ export function define(command: Command, context: CliContext): void {
         ...(dir === undefined ? {} : { dir }),
         keep,
         count,
-        console: console && !json && stdin.isTTY === true && stdout.isTTY === true,
+        console: console !== false && !json && stdin.isTTY === true && stdout.isTTY === true,
         json,
         env,
         stdout,

@@ -1,10 +1,9 @@
+import { backoffDelay } from '../base/backoff.js';
+
 /**
- * Milliseconds to wait after the `failures`-th failure in a row: growing from half a second to a minute, with half of it left to
- * chance so that many runs do not come back at the same moment. `retryAfter` (seconds) is the other side's wish.
+ * Milliseconds to wait after the `failures`-th failure in a row of asking Girder. `retryAfter` (seconds) is Girder's own
+ * wish.
  */
 export function backoff(failures: number, retryAfter: number | null = null): number {
-  const longest = 60_000;
-  const full = Math.min(longest, 1_000 * 2 ** Math.min(failures - 1, 10));
-  const wait = full / 2 + (Math.random() * full) / 2;
-  return retryAfter === null ? wait : Math.min(longest, Math.max(wait, retryAfter * 1_000));
+  return backoffDelay(failures - 1, { first: 1_000, longest: 60_000, atLeast: (retryAfter ?? 0) * 1_000 });
 }

@@ -141,7 +141,7 @@ async function fetchRest({ client, signal, file, handle, target, have }: Rest): 
     }
     throw error instanceof GirderError ? new Interrupted(error, have) : error;
   }
-  if (answer.statusCode !== 206 || contentRangeStart(answer.headers['content-range']) !== have) at = 0;
+  if (contentRangeStart(answer.headers['content-range']) !== have) at = 0;
   if (at !== have || have === 0) await onDisk(target, handle.truncate(0));
   const chunks = (answer.body as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
   for (;;) {

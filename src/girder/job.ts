@@ -7,9 +7,6 @@ import { createJobNews, type JobProgress } from './job-news.js';
 import type { Reporting } from './reporting.js';
 import { isFinal, jobStatus, pathTo } from './transitions.js';
 
-export { createReporting, type Reporting } from './reporting.js';
-export type { JobProgress } from './job-news.js';
-
 export type FinalOutcome = 'succeeded' | 'failed' | 'canceled';
 
 export interface GirderJobOptions extends GirderSetup {

@@ -122,12 +122,12 @@ function verdictOf({ girder }: PracticeSite, follower: Follower, demo: DemoCase)
 }
 
 async function showConsole(
-  { worker }: PracticeSite,
+  { worker, title }: PracticeSite,
   { env }: SandboxOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const { runConsole } = await import('../console/index.js');
-  await runConsole({ handle: worker.handle, title: 'practice site', env, signal });
+  await runConsole({ handle: worker.handle, title, env, signal });
 }
 
 async function isOver(follower: Follower): Promise<boolean> {

@@ -104,16 +104,6 @@ export async function untilReady(
   }
 }
 
-/** Whether a process exists. A process of somebody else counts. */
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
-
 function withParentDeathSignal(file: string, args: readonly string[]): [string, string[]] {
   const setpriv = '/usr/bin/setpriv';
   if (!existsSync(setpriv)) return [file, [...args]];

@@ -18,6 +18,8 @@ export interface PracticeSite {
   worker: Worker;
   /** Sentences about what stands in for something real. */
   standIns: string[];
+  /** The same in a few words, for the first line of the console. */
+  title: string;
 }
 
 /** How what was started is stopped, in the order in which it was started. */
@@ -82,7 +84,11 @@ export async function startSite(options: SiteOptions): Promise<PracticeSite> {
   });
   onStarted(worker);
   await worker.start();
-  return { girder, producer, worker, standIns };
+  const title =
+    runtime.standIns.length === 0
+      ? 'practice site: Girder is a stand-in'
+      : 'practice site: Girder and Apptainer are stand-ins';
+  return { girder, producer, worker, standIns, title };
 }
 
 function startWorker(

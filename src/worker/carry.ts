@@ -1,7 +1,7 @@
 import { DsaSlurmError, coerceError, errorLine } from '../base/errors.js';
-import type { Analysis, GirderAccess } from '../girder/analysis.js';
+import type { Analysis } from '../girder/analysis.js';
 import { readAnalysis } from '../girder/read-analysis.js';
-import { fetchUserLogin } from '../girder/user.js';
+import { fetchUserLogin, firstAccess } from '../girder/user.js';
 import type { Run } from './run.js';
 import { collect, type Verdict } from './stages/collecting.js';
 import { finish } from './stages/finishing.js';
@@ -102,17 +102,11 @@ function describe({ image, args, title }: Analysis): { image: string; cli: strin
 async function nameOwner(run: Run, analysis: Analysis, context: StageContext, tools: Tools): Promise<void> {
   try {
     const { title } = await context.girderJob.read(context.stopping);
-    const access = accessOf(analysis);
+    const access = firstAccess(analysis);
     const setup = { ...tools.girderSetup(run), signal: context.stopping };
     const user = access === null ? null : await fetchUserLogin(access, setup);
     tools.book.note(run.id, { type: 'described', description: { title: title ?? analysis.title, user } });
   } catch (error) {
     tools.log.debug({ run: run.id, why: errorLine(error) }, 'the owner of the Girder job is not known');
   }
-}
-
-/** The first token in the task that is the user's own; the Girder job's token names nobody. */
-function accessOf({ args, hooks }: Analysis): GirderAccess | null {
-  for (const item of [...args, ...hooks]) if ('access' in item) return item.access;
-  return null;
 }

@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.js';
 import type { LogTail } from './handle.js';
 import { readLogPiece, sizeOfLog } from './log-file.js';
+import { createProgressTags } from './progress-tags.js';
 
 /** Lines that a tail holds, and how far back it begins. */
 const linesKept = 2_000;
@@ -35,6 +36,8 @@ async function follow(
   let lost = 0;
   let offset: number | null = null;
   let told = false;
+  // the progress bar shows what they say
+  const tags = createProgressTags();
   while (!over.aborted) {
     const file = path();
     let grown = false;
@@ -48,7 +51,7 @@ async function follow(
           more = !piece.atEnd;
           if (piece.text === '') continue;
           grown = true;
-          const parts = (open + piece.text).split('\n');
+          const parts = (open + tags.push(piece.text).text).split('\n');
           open = (parts.pop() ?? '').slice(-longestLine);
           lines.push(...parts.map((line) => line.slice(0, longestLine)));
           if (lines.length > linesKept) {

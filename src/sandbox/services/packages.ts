@@ -17,32 +17,32 @@ export const systemPython = '/usr/bin/python3';
 
 const systemDirectories = ['/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/local/bin', '/usr/bin'];
 
-/** The units that these packages would start at boot. The practice site runs its own and needs none of them. */
+/** Units that these packages start at once and at boot, by program. The practice site runs its own daemons. */
 const units = [
-  { packageName: 'munge', unit: 'munge.service' },
-  { packageName: 'slurm-wlm', unit: 'slurmctld.service' },
-  { packageName: 'slurm-wlm', unit: 'slurmd.service' },
-  { packageName: 'rabbitmq-server', unit: 'rabbitmq-server.service' },
-  { packageName: 'rabbitmq-server', unit: 'epmd.socket' },
-  { packageName: 'rabbitmq-server', unit: 'epmd.service' },
+  { program: 'munged', unit: 'munge.service' },
+  { program: 'slurmctld', unit: 'slurmctld.service' },
+  { program: 'slurmd', unit: 'slurmd.service' },
+  { program: 'rabbitmq-server', unit: 'rabbitmq-server.service' },
+  { program: 'epmd', unit: 'epmd.socket' },
+  { program: 'epmd', unit: 'epmd.service' },
 ] as const;
 
 export interface PackagesOptions {
   run: RunCommand;
   /** The operator's `PATH`. */
   path: string;
+  exists?: (file: string) => boolean;
 }
 
 /** What this machine lacks. */
-export async function findMissing({ run, path }: PackagesOptions): Promise<Missing[]> {
-  const directories = [...path.split(delimiter), ...systemDirectories];
-  const has = (program: string) => directories.some((part) => existsSync(join(part, program)));
+export async function findMissing({ run, path, exists = existsSync }: PackagesOptions): Promise<Missing[]> {
+  const has = (program: string) => isInstalled(program, path, exists);
   const celery = commandTrouble(await run(systemPython, ['-c', 'import celery'])) === '';
   const programs = ['slurmctld', 'slurmd', 'sbatch'].filter((program) => !has(program));
   return [
     ...programs.map((what) => ({ what, packageName: 'slurm-wlm', required: true })),
     ...(has('munged') ? [] : [{ what: 'munged', packageName: 'munge', required: true }]),
-    ...(findRabbitmq(path) === undefined
+    ...(findRabbitmq(path, exists) === undefined
       ? [{ what: 'rabbitmq-server', packageName: 'rabbitmq-server', required: true }]
       : []),
     ...(celery ? [] : [{ what: 'Celery for Python', packageName: 'python3-celery', required: false }]),
@@ -69,16 +69,20 @@ export async function installMissing(options: InstallOptions): Promise<Missing[]
   if (missing.length === 0) return [];
   const packages = [...new Set(missing.map((entry) => entry.packageName))];
   const words = missing.map((entry) => entry.what).join(', ');
-  const apt = may ? await aptCommand(run, isRoot) : undefined;
+  const apt = may ? await aptCommand(options, isRoot) : undefined;
   if (apt === undefined) return substitutesOnly(missing, packages, `Not installed: ${words}.`);
 
+  const { path, exists = existsSync } = options;
+  // Only what was not there before is ours to stop: somebody may run a real slurmd here.
+  const fresh = units.filter(({ program }) => !isInstalled(program, path, exists));
   onLine(`Not installed: ${words}. Installing ${packages.join(' ')} …`);
   const env = { DEBIAN_FRONTEND: 'noninteractive', NEEDRESTART_SUSPEND: '1' };
   const aptGet = (args: string[]) =>
     run(apt[0], [...apt.slice(1), 'apt-get', '-q', '-y', ...args], { timeoutMs: 900_000, env });
   const update = await aptGet(['update']);
   const install = await aptGet(['install', '--no-install-recommends', ...packages]);
-  await stopFreshServices(run, apt, packages);
+  const names = fresh.map(({ unit }) => unit);
+  await stopServices(options, apt, names);
   const left = await findMissing(options);
   if (left.length === 0) return [];
   const trouble = lastLines(commandTrouble(install) || commandTrouble(update));
@@ -94,10 +98,10 @@ function substitutesOnly(missing: Missing[], packages: string[], sentence: strin
 
 /** `env` in front hands the variables through sudo, which drops those of its caller. */
 async function aptCommand(
-  run: RunCommand,
+  { run, exists = existsSync }: PackagesOptions,
   isRoot: boolean,
 ): Promise<readonly [string, ...string[]] | undefined> {
-  if (!existsSync('/usr/bin/apt-get')) return undefined;
+  if (!exists('/usr/bin/apt-get')) return undefined;
   if (isRoot) return ['env'];
   const sudo = await run('sudo', ['-n', 'true'], { timeoutMs: 5_000 });
   return commandTrouble(sudo) === ''
@@ -105,20 +109,24 @@ async function aptCommand(
     : undefined;
 }
 
-async function stopFreshServices(
-  run: RunCommand,
+async function stopServices(
+  { run, exists = existsSync }: PackagesOptions,
   prefix: readonly [string, ...string[]],
-  packages: readonly string[],
+  fresh: readonly string[],
 ): Promise<void> {
-  const fresh = units.filter(({ packageName }) => packages.includes(packageName));
-  const underSystemd = existsSync('/run/systemd/system');
-  for (const { unit } of fresh) {
+  const underSystemd = exists('/run/systemd/system');
+  for (const unit of fresh) {
     const rest = underSystemd
       ? ['systemctl', 'disable', '--now', '--quiet', unit]
       : ['service', unit.replace(/\.(service|socket)$/, ''), 'stop'];
     // A unit that the package does not have, or that never ran, is what we want.
     await run(prefix[0], [...prefix.slice(1), ...rest], { timeoutMs: 30_000 });
   }
+}
+
+function isInstalled(program: string, path: string, exists: (file: string) => boolean): boolean {
+  const directories = [...path.split(delimiter), ...systemDirectories];
+  return directories.some((directory) => exists(join(directory, program)));
 }
 
 function lastLines(text: string): string {

@@ -24,12 +24,15 @@ export interface RabbitmqService {
 const programDirectories = ['/usr/lib/rabbitmq/bin', '/opt/rabbitmq/sbin'];
 
 /** Where RabbitMQ's own `rabbitmq-server` is, or undefined. */
-export function findRabbitmq(path: string): string | undefined {
+export function findRabbitmq(
+  path: string,
+  exists: (file: string) => boolean = existsSync,
+): string | undefined {
   const candidates = [
     ...programDirectories,
     ...path.split(delimiter).filter((part) => part !== '/usr/sbin' && part !== '/sbin'),
   ];
-  return candidates.find((directory) => existsSync(join(directory, 'rabbitmq-server')));
+  return candidates.find((directory) => exists(join(directory, 'rabbitmq-server')));
 }
 
 /**

@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /**
@@ -8,36 +8,36 @@ import { setTimeout as delay } from 'node:timers/promises';
  */
 export async function killLeftovers(conf: string): Promise<void> {
   const deadline = performance.now() + 5_000;
-  while (performance.now() < deadline) {
-    const pids = await leftovers(conf);
-    if (pids.length === 0) return;
-    for (const pid of pids) {
-      try {
-        process.kill(pid, 'SIGKILL');
-      } catch {
-        // it was faster
-      }
+  while (performance.now() < deadline && killOnce(conf) > 0) await delay(50);
+}
+
+/** One round of it, for an `exit` listener. @returns how many processes there were */
+export function killOnce(conf: string): number {
+  const pids = leftovers(conf);
+  for (const pid of pids) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // it was faster
     }
-    await delay(50);
   }
+  return pids.length;
 }
 
 /** Process ids that belong to a job or a step of the cluster of this slurm.conf. */
-export async function leftovers(conf: string): Promise<number[]> {
-  const entries = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
-  const found = await Promise.all(
-    entries.map(async (name) => ((await belongsTo(name, conf)) ? [Number(name)] : [])),
-  );
-  return found.flat().filter((pid) => pid !== process.pid);
+export function leftovers(conf: string): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && belongsTo(name, conf))
+    .map(Number)
+    .filter((pid) => pid !== process.pid);
 }
 
-async function belongsTo(pid: string, conf: string): Promise<boolean> {
+function belongsTo(pid: string, conf: string): boolean {
   try {
-    const environment = (await readFile(`/proc/${pid}/environ`, 'latin1')).split('\0');
+    const environment = readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0');
     if (!environment.includes(`SLURM_CONF=${conf}`)) return false;
     if (environment.some((entry) => entry.startsWith('SLURM_JOB_ID='))) return true;
-    const comm = await readFile(`/proc/${pid}/comm`, 'latin1');
-    return comm.startsWith('slurmstepd');
+    return readFileSync(`/proc/${pid}/comm`, 'latin1').startsWith('slurmstepd');
   } catch {
     return false; // gone, or somebody else's
   }

@@ -9,7 +9,7 @@ import type { Log } from '../../base/log.js';
 import { freePorts } from '../free-ports.js';
 import { startChild, untilReady, type Child } from '../process.js';
 import { slurmConf } from './slurm-conf.js';
-import { killLeftovers } from './slurm-leftovers.js';
+import { killLeftovers, killOnce } from './slurm-leftovers.js';
 
 export interface SlurmService {
   /** Path of slurm.conf. */
@@ -79,7 +79,10 @@ export async function startSlurm(options: SlurmOptions): Promise<SlurmService> {
   ]);
 
   const children: Child[] = [];
-  const killNow = () => children.forEach((child) => child.killNow());
+  const killNow = () => {
+    children.forEach((child) => child.killNow());
+    killOnce(conf);
+  };
   const stop = async () => {
     // munged last: the others say goodbye through it.
     const [munged, ...daemons] = children;

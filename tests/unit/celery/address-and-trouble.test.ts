@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
 import { readBrokerUrl } from '../../../src/celery/address.js';
-import { backoffDelay } from '../../../src/celery/backoff.js';
 import { checkQueueNames } from '../../../src/celery/topology.js';
 import { translateTrouble } from '../../../src/celery/trouble.js';
 
@@ -114,14 +113,6 @@ describe('checkQueueNames', () => {
       expect(() => checkQueueNames(queues)).toThrow(expect.objectContaining({ code: 'config' }));
     }
   });
-});
-
-test.each([
-  [0, [500, 1_000, 2_000, 30_000, 30_000]],
-  [1, [375, 750, 1_500, 22_500, 22_500]],
-])('backoffDelay doubles up to its longest, less a quarter of %d', (random, expected) => {
-  const options = { first: 500, longest: 30_000, random: () => random };
-  expect([0, 1, 2, 10, 5_000].map((attempt) => backoffDelay(attempt, options))).toEqual(expected);
 });
 
 function systemError(code: string, message = code): Error {

@@ -54,8 +54,8 @@ describe('createSettler', () => {
       expect(await settle(delivery, 'celery', signal)).toBe('requeue');
     }
     expect(slept).toHaveLength(3);
-    expect(slept[0]).toBeGreaterThanOrEqual(750);
-    expect(slept[2]).toBeGreaterThanOrEqual(3_000);
+    expect(slept[0]).toBeGreaterThanOrEqual(500);
+    expect(slept[2]).toBeGreaterThanOrEqual(2_000);
     isFull = false;
     expect(await settle(taskDelivery(), 'celery', signal)).toBe('ack');
     isFull = true;

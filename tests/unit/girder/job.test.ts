@@ -1,12 +1,8 @@
 import type { ServerResponse } from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
-import {
-  createGirderJob,
-  createReporting,
-  silentGirderJob,
-  type GirderJobOptions,
-} from '../../../src/girder/job.js';
+import { createGirderJob, silentGirderJob, type GirderJobOptions } from '../../../src/girder/job.js';
+import { createReporting } from '../../../src/girder/reporting.js';
 import { isAllowed } from '../../../src/girder/transitions.js';
 import { fetchUserLogin, firstAccess } from '../../../src/girder/user.js';
 import { sendJson, type Heard } from '../../support/scripted-http.js';

@@ -48,7 +48,7 @@ const nothing: Analysis = {
   gpu: false,
   ignoredOptions: [],
   title: null,
-  unsupportedCanvas: UNSUP,
+  unsupportedCanvas: null,
 };
 
 /** A path in the container as this host has it. */

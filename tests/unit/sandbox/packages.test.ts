@@ -1,0 +1,113 @@
+import { describe, expect, test } from 'vitest';
+import type { CommandResult, RunCommand } from '../../../src/base/command.js';
+import { findMissing, installMissing } from '../../../src/sandbox/services/packages.js';
+
+const ok: CommandResult = { kind: 'exited', exitCode: 0, stdout: '', stderr: '', ms: 1 };
+const bad = (stderr: string): CommandResult => ({ ...ok, exitCode: 1, stderr });
+
+/** A Debian machine of which we know what is on it, and which apt-get changes. */
+function machine({
+  files = [],
+  celery = false,
+  sudo = false,
+  aptInstalls = true,
+}: {
+  files?: string[];
+  celery?: boolean;
+  sudo?: boolean;
+  aptInstalls?: boolean;
+} = {}) {
+  const present = new Set(['/usr/bin/apt-get', '/run/systemd/system', ...files]);
+  const calls: string[] = [];
+  let hasCelery = celery;
+  const run: RunCommand = (file, args) => {
+    const line = [file, ...args].join(' ');
+    calls.push(line);
+    if (file === '/usr/bin/python3') return Promise.resolve(hasCelery ? ok : bad('No module'));
+    if (line === 'sudo -n true') return Promise.resolve(sudo ? ok : bad('a password is required'));
+    if (line.includes(' install ')) {
+      if (!aptInstalls) return Promise.resolve(bad('E: Unable to locate package slurm-wlm'));
+      for (const file of all) present.add(file);
+      hasCelery = true;
+    }
+    return Promise.resolve(ok);
+  };
+  return { run, calls, path: '/usr/bin', exists: (file: string) => present.has(file) };
+}
+
+const all = ['/usr/sbin/slurmctld', '/usr/sbin/slurmd', '/usr/bin/sbatch', '/usr/sbin/munged'];
+all.push('/usr/lib/rabbitmq/bin/rabbitmq-server', '/usr/sbin/rabbitmq-server', '/usr/bin/epmd');
+
+describe('what is missing', () => {
+  test('nothing, although the daemons are not on an ordinary PATH', async () => {
+    expect(await findMissing(machine({ files: all, celery: true }))).toEqual([]);
+  });
+
+  test('everything; only Celery has a substitute', async () => {
+    const missing = await findMissing(machine());
+    expect(new Set(missing.map((entry) => entry.packageName))).toEqual(
+      new Set(['slurm-wlm', 'munge', 'rabbitmq-server', 'python3-celery']),
+    );
+    expect(missing.filter((entry) => !entry.required)).toMatchObject([{ packageName: 'python3-celery' }]);
+  });
+});
+
+describe('installing', () => {
+  const lines: string[] = [];
+  const options = { may: true, isRoot: true, onLine: (line: string) => void lines.push(line) };
+
+  test('root: update, install, and the fresh services are stopped and disabled', async () => {
+    const debian = machine();
+    expect(await installMissing({ ...debian, ...options })).toEqual([]);
+    const apt = debian.calls.filter((call) => call.includes('apt-get'));
+    expect(apt).toEqual([
+      'env apt-get -q -y update',
+      'env apt-get -q -y install --no-install-recommends slurm-wlm munge rabbitmq-server python3-celery',
+    ]);
+    expect(debian.calls).toContain('env systemctl disable --now --quiet rabbitmq-server.service');
+    expect(debian.calls).toContain('env systemctl disable --now --quiet munge.service');
+  });
+
+  test('services that were there before are not touched, a slurmd without its slurmctld for one', async () => {
+    const debian = machine({ files: all.filter((file) => !file.includes('slurmctld')), celery: true });
+    await installMissing({ ...debian, ...options });
+    const stopped = debian.calls.filter((call) => call.includes('systemctl'));
+    expect(stopped).toEqual(['env systemctl disable --now --quiet slurmctld.service']);
+  });
+
+  test('nothing missing: nothing is run but the question for Celery', async () => {
+    const debian = machine({ files: all, celery: true });
+    await installMissing({ ...debian, ...options });
+    expect(debian.calls).toEqual(['/usr/bin/python3 -c import celery']);
+  });
+
+  test('an ordinary user with a sudo that asks for nothing', async () => {
+    const debian = machine({ sudo: true });
+    await installMissing({ ...debian, ...options, isRoot: false });
+    expect(debian.calls.some((call) => call.startsWith('sudo -n env ') && call.includes(' install '))).toBe(
+      true,
+    );
+  });
+
+  test.each([
+    ['an ordinary user', { may: true, isRoot: false }],
+    ['root who does not want it', { may: false, isRoot: true }],
+  ])('%s is told what to type', async (_who, rights) => {
+    const debian = machine();
+    await expect(installMissing({ ...debian, ...options, ...rights })).rejects.toMatchObject({
+      code: 'sandbox',
+      next: 'On Debian or Ubuntu type: sudo apt-get update && sudo apt-get install --no-install-recommends slurm-wlm munge rabbitmq-server python3-celery',
+    });
+    expect(debian.calls.filter((call) => call.includes('apt-get'))).toEqual([]);
+  });
+
+  test('without Celery alone the site starts anyway', async () => {
+    const left = await installMissing({ ...machine({ files: all }), ...options, may: false });
+    expect(left).toMatchObject([{ packageName: 'python3-celery' }]);
+  });
+
+  test("apt's own words are passed on when it fails", async () => {
+    const debian = machine({ aptInstalls: false });
+    await expect(installMissing({ ...debian, ...options })).rejects.toThrow(/Unable to locate package/);
+  });
+});

@@ -1,0 +1,107 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { freePorts } from '../../../src/sandbox/free-ports.js';
+import { startChild, untilReady } from '../../../src/sandbox/process.js';
+import { slurmConf } from '../../../src/sandbox/services/slurm-conf.js';
+
+let dir: string;
+
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'dsa-process-'));
+});
+
+afterEach(() => rm(dir, { recursive: true, force: true }));
+
+const shell = (script: string) =>
+  startChild({
+    name: 'child',
+    file: '/bin/sh',
+    args: ['-c', script],
+    env: { PATH: '/usr/bin:/bin' },
+    cwd: dir,
+    logFile: join(dir, 'child.log'),
+  });
+
+const logged = () => readFile(join(dir, 'child.log'), 'utf8');
+
+describe('a child', () => {
+  test('is stopped by SIGTERM when it listens', async () => {
+    const child = await shell('trap "echo bye; exit 0" TERM; echo up; while :; do sleep 0.05; done');
+    await expect.poll(logged, { timeout: 5_000 }).toContain('up');
+    await child.stop();
+    expect(child.running()).toBe(false);
+    expect(await logged()).toContain('bye');
+  });
+
+  test('is killed when it does not, together with what it started', async () => {
+    const child = await shell('trap "" TERM; sleep 61 & echo $!; while :; do sleep 0.05; done');
+    await expect.poll(logged, { timeout: 5_000 }).toMatch(/\d+\n/);
+    const grandchild = Number((await logged()).trim());
+    await child.stop(100);
+    expect(child.running()).toBe(false);
+    // A zombie that nobody has collected yet is dead, too.
+    await expect.poll(() => isZombie(grandchild), { timeout: 5_000 }).toBe(true);
+  });
+
+  test('that dies while it is waited for ends the wait, with the place of its log', async () => {
+    const child = await shell('echo no licence; exit 1');
+    const wait = untilReady('The service', () => Promise.resolve(false), { children: [child] });
+    await expect(wait).rejects.toMatchObject({ code: 'sandbox', next: expect.stringContaining('child.log') });
+    await child.stop();
+  });
+
+  test('that is not there cannot be started', async () => {
+    const missing = startChild({
+      name: 'nothing',
+      file: join(dir, 'no-such-program'),
+      args: [],
+      env: {},
+      cwd: dir,
+      logFile: join(dir, 'child.log'),
+    });
+    const child = await missing.catch((error: unknown) => error);
+    if (child instanceof Error) expect(child.message).toMatch(/could not be started/);
+    else
+      await expect(
+        untilReady('It', () => Promise.resolve(false), { children: [child as never] }),
+      ).rejects.toThrow(/ended/);
+  });
+});
+
+async function isZombie(pid: number): Promise<boolean> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => 'State:\tZ');
+  return /^State:\s+Z/m.test(status);
+}
+
+test('free ports are different and not taken', async () => {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const ports = await freePorts(20);
+  expect(new Set(ports).size).toBe(20);
+  expect(ports).not.toContain((server.address() as AddressInfo).port);
+  server.close();
+});
+
+test('slurm.conf: ports, one default partition, GPUs on the last node', () => {
+  const conf = slurmConf({
+    dir: '/d',
+    spoolDir: '/s',
+    mungeSocket: '/m',
+    user: 'me',
+    controllerPort: 1,
+    nodes: [
+      { name: 'n1', port: 2 },
+      { name: 'n2', port: 3 },
+    ],
+    partitions: ['pathology', 'long'],
+    minJobAge: 7,
+  });
+  expect(conf).toMatch(/^NodeName=n1 .*Port=2 CPUs=8 RealMemory=16000$/m);
+  expect(conf).toMatch(/^NodeName=n2 .*Port=3 .*Gres=gpu:2$/m);
+  expect(conf.match(/Default=YES/g)).toHaveLength(1);
+  expect(conf).toMatch(/^PartitionName=pathology Nodes=n1,n2 .*Default=YES$/m);
+  expect(conf).toMatch(/^MinJobAge=7$/m);
+});
