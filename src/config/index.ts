@@ -6,4 +6,4 @@ export { ConfigError, type ConfigProblem } from './problems.js';
 export { listProfiles, unknownKey } from './profile.js';
 export { readText } from './read-text.js';
 export { saveSettings, type SaveOptions } from './save.js';
-export { reservedOptions, type Settings } from './schema.js';
+export type { Settings } from './schema.js';

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import * as z from 'zod';
 import { stateDirectory, temporaryDirectory, type DefaultContext } from './places.js';
+import { reservedOptions } from './reserved-options.js';
 import * as type from './types.js';
 
 /** What is known of a setting besides its type. */
@@ -44,29 +45,6 @@ const defaultUserOptions = [
   'account',
 ];
 
-/**
- * Options of sbatch that no allow-list can let through: dsa-slurm sets them itself, or they would let a Girder user
- * touch files or act as the worker.
- */
-export const reservedOptions: readonly string[] = [
-  'array',
-  'chdir',
-  'comment',
-  'error',
-  'export',
-  'export-file',
-  'get-user-env',
-  'gid',
-  'input',
-  'job-name',
-  'open-mode',
-  'output',
-  'parsable',
-  'uid',
-  'wait',
-  'wrap',
-];
-
 const userOption = () =>
   z
     .string('must hold texts')
@@ -74,7 +52,7 @@ const userOption = () =>
       /^[a-z][a-z-]*[a-z]$/,
       'must hold long option names of sbatch without dashes before them, such as "mem"',
     )
-    .refine((name) => !reservedOptions.includes(name), 'holds an option that Girder users can never set');
+    .refine((name) => !reservedOptions.has(name), 'holds an option that Girder users can never set');
 
 const siteDefault = (description: string, example: string) => ({
   description: `${description} Not set: Slurm or the submit script decides.`,
@@ -211,7 +189,7 @@ export const settingsSchema = z.strictObject({
       default: 'gpu:1',
     }),
     userOptions: type.listOf(userOption()).register(settingInfo, {
-      description: `The \`--slurm_*\` options that Girder users may set. Never among them: ${reservedOptions.join(', ')}.`,
+      description: `The \`--slurm_*\` options that Girder users may set. Never among them: ${[...reservedOptions.keys()].join(', ')}.`,
       example: 'time,mem',
       default: defaultUserOptions,
     }),

@@ -1,5 +1,7 @@
 /** sbatch options that come with a task, as `--slurm_<name>` among the container's arguments. */
 
+import { reservedOptions } from '../config/reserved-options.js';
+
 /** A long option of sbatch without its dashes, and its value; null for an option without one. */
 export type SbatchOption = readonly [name: string, value: string | null];
 
@@ -17,53 +19,6 @@ export interface UserOptions {
 }
 
 const prefix = '--slurm_';
-
-/**
- * Options that no task may set, whatever the operator allows: they write files, run code, become someone else, or break
- * the link between run and job.
- */
-const never: ReadonlyMap<string, string> = new Map([
-  ...[
-    'output',
-    'error',
-    'input',
-    'open-mode',
-    'chdir',
-    'workdir',
-    'export-file',
-    'get-user-env',
-    'bb',
-    'bbf',
-    'container',
-    'container-id',
-    'profile',
-    'acctg-freq',
-  ].map((name) => [name, 'it decides about files on the cluster'] as const),
-  ...['wrap', 'prolog', 'epilog', 'task-prolog', 'task-epilog', 'propagate', 'export'].map(
-    (name) => [name, 'it decides about what is run'] as const,
-  ),
-  ...['uid', 'gid'].map((name) => [name, 'it decides about whose job it is'] as const),
-  ...['mail-user', 'mail-type'].map((name) => [name, 'it sends mail'] as const),
-  ...[
-    'array',
-    'job-name',
-    'comment',
-    'parsable',
-    'dependency',
-    'wait',
-    'wait-all-nodes',
-    'test-only',
-    'clusters',
-    'cluster-constraint',
-    'kill-on-invalid-dep',
-    'ignore-pbs',
-    'help',
-    'usage',
-    'version',
-    'verbose',
-    'quiet',
-  ].map((name) => [name, 'the worker needs it for itself'] as const),
-]);
 
 /** Options of sbatch that take no value: what follows them is an argument of the container. */
 const withoutValue = new Set([
@@ -156,7 +111,7 @@ function refusal(name: string, value: string | null, allowed: ReadonlySet<string
 
 /** sbatch takes every unambiguous beginning of a long option, so the beginning of a forbidden one is forbidden too. */
 function neverReason(name: string): string | null {
-  for (const [forbidden, reason] of never) if (forbidden.startsWith(name)) return reason;
+  for (const [forbidden, reason] of reservedOptions) if (forbidden.startsWith(name)) return reason;
   return null;
 }
 

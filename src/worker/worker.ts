@@ -14,6 +14,7 @@ import { slurmEnvironment } from '../slurm/environment.js';
 import { createTracker } from '../slurm/tracker.js';
 import { openBook } from './book.js';
 import { carry } from './carry.js';
+import { checkDirectories } from './check-directories.js';
 import { createControlTarget } from './control.js';
 import { createHandle } from './create-handle.js';
 import type { WorkerHandle } from './handle.js';
@@ -54,7 +55,8 @@ const submitting = 4;
 
 /**
  * Puts the rooms together: this is the one place that knows them all.
- * @throws DsaSlurmError if the state directory is taken, or the submit script cannot be read.
+ * @throws DsaSlurmError if the state directory is taken, a directory cannot be written, or the submit script cannot be
+ * read.
  */
 export async function createWorker({
   profile,
@@ -64,6 +66,7 @@ export async function createWorker({
   clock = systemClock,
 }: WorkerOptions): Promise<Worker> {
   const submitScript = await openSubmitScript(settings.slurm.submitScript);
+  await checkDirectories(settings.dirs);
   const stop = new AbortController();
   const failed = new AbortController();
   const unlock = await lockState(settings.dirs.state, (reason) => failed.abort(reason));

@@ -101,7 +101,7 @@ export async function createStore(dir: string): Promise<Store> {
 export const newId = (): string => randomBytes(12).toString('hex');
 
 /** 64 letters and digits, like Girder's. */
-export const newToken = (): string => randomBytes(32).toString('hex');
+const newToken = (): string => randomBytes(32).toString('hex');
 
 /** `2026-11-23T10:00:02.530000+00:00`: Python's spelling. */
 export const timestamp = (): string => new Date().toISOString().replace('Z', '000+00:00');

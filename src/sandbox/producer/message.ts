@@ -4,7 +4,7 @@ import { Tuple, Verbatim, pickle, pyDatetime, pyObjectId, PyObject, type Picklab
 /** The spellings in which slicer_cli_web, in its variants, and plugins of one's own ask for a container. */
 export type Spelling = 'docker' | 'singularity' | 'singularityInTree' | 'dockerRun';
 
-export const taskNames: Readonly<Record<Spelling, string>> = {
+const taskNames: Readonly<Record<Spelling, string>> = {
   docker: 'slicer_cli_web.girder_worker_plugin.direct_docker_run.run',
   singularity: 'slicer_cli_web_singularity.girder_worker_plugin.direct_singularity_run.run',
   singularityInTree:

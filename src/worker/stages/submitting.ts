@@ -166,7 +166,6 @@ async function prepareBatch(
     await writeFile(argumentsFile, argumentsFileContent(command), { mode: 0o600 });
   }
 
-  await mkdir(logsDir, { recursive: true });
   const key = runKey(run.id);
   const logFile = join(logsDir, `${jobName(key)}.log`);
   const exitRecord = join(logsDir, `${jobName(key)}.exit`);
@@ -191,6 +190,7 @@ async function prepareBatch(
 /** A log may hold what the analysis was given: it is made here, for its owner only, before Slurm would make it. */
 async function createLogFile(path: string): Promise<void> {
   try {
+    await mkdir(dirname(path), { recursive: true });
     await writeFile(path, '', { mode: 0o600, flag: 'a' });
   } catch (cause) {
     throw new DsaSlurmError('files', `The worker cannot write its log directory (setting dirs.logs).`, {

@@ -1,0 +1,81 @@
+/**
+ * What `init` has to know of a site. One object from which every file is made: same answers, same files, byte for byte.
+ * Secrets are in it; where it is shown or printed they are masked (see `secretAnswers`).
+ */
+export interface SiteAnswers {
+  profile: string;
+  dirs: {
+    /** Absolute paths that login and compute nodes share. */
+    tmp: string;
+    logs: string;
+    images: string;
+    /** Where the submit script is written, shared as well. */
+    submitScript: string;
+  };
+  slurm: {
+    partition: string | null;
+    account: string | null;
+    qos: string | null;
+    time: string | null;
+    mem: string | null;
+    cpus: number | null;
+    gpuPartition: string | null;
+    gpuGres: string | null;
+    mountPrefix: string | null;
+  };
+  apptainer: { command: string };
+  broker: {
+    /** As this worker reaches RabbitMQ. */
+    host: string;
+    port: number;
+    vhost: string;
+    user: string;
+    password: string;
+    tls: boolean;
+  };
+  girder: {
+    /** As this worker reaches Girder: `http://localhost:8080/api/v1`. */
+    apiUrl: string;
+    /** For checking and setting Girder's settings; null if that is not wanted. */
+    apiKey: string | null;
+    major: 3 | 5;
+  };
+  mongo: {
+    /** `mongodb://localhost:27017/girder`; null where this host cannot reach it. */
+    uri: string | null;
+  };
+  /** Files for a site that also runs the DSA; null: only the worker's own. */
+  deployment: {
+    /** `forked`: Girder with the Slurm forks and Apptainer inside; `stock`: an unmodified DSA image. */
+    flavour: 'forked' | 'stock';
+    /** Directory that the files are written to. */
+    directory: string;
+    /** Port of Girder on the host. */
+    girderPort: number;
+    assetstore: string;
+    /** `uid:gid` that the containers run as. */
+    user: string;
+    adminPassword: string;
+  } | null;
+  /** How the worker is kept running. */
+  service: 'systemd' | 'script';
+}
+
+/** Paths of answers that are secrets. */
+export const secretAnswers = [
+  'broker.password',
+  'girder.apiKey',
+  'mongo.uri',
+  'deployment.adminPassword',
+] as const;
+
+/** One file that init writes. */
+export interface PlannedFile {
+  /** Absolute. */
+  path: string;
+  /** Octal permission bits. */
+  mode: number;
+  content: string;
+  /** One sentence for the list. */
+  purpose: string;
+}

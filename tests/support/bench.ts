@@ -1,0 +1,105 @@
+import { copyFile, mkdir, truncate, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { inject } from 'vitest';
+
+import type { GirderJob } from '../../src/sandbox/girder/index.js';
+import { jobName } from '../../src/slurm/key.js';
+import { openLab, type Lab } from './lab.js';
+import { startProgram, type Environment, type Program } from './program.js';
+
+/** A {@link Lab} whose worker is the built program: a process of its own, started by the test. */
+export interface Bench extends Lab {
+  /** The environment of an operator who comes from the Python worker's run.sh: its names, and a home. */
+  env: Environment;
+  /** `--queue` and its value. */
+  queueFlags: string[];
+  /** Flags that make the worker quick, and let analyses see the gates. */
+  quickFlags: string[];
+  stateDir: string;
+  /** Path of a file for `Wait`: analyses end once it is there. */
+  gate(name: string): string;
+  openGate(name: string): Promise<void>;
+  /** Starts `dsa-slurm worker`; what is still running in the end is stopped. */
+  start(flags?: readonly string[], env?: Environment): Program;
+  /** Ids and states of all Slurm jobs, ended ones too, that were made for this Girder job. */
+  slurmJobs(job: GirderJob): Promise<{ id: string; state: string }[]>;
+}
+
+/** Our own batch script, and the one of the Python worker's documentation. */
+export const submitScripts = {
+  ours: fileURLToPath(new URL('../../templates/singularity.slurm', import.meta.url)),
+  classic: '#!/bin/bash\n#SBATCH --ntasks=1\napptainer exec "$@"\n',
+};
+
+export async function openBench(): Promise<Bench> {
+  const lab = await openLab();
+  // the built program takes its place
+  await lab.worker.stop();
+  const log = join(lab.dir, 'worker.log');
+  await truncate(log);
+  const { dirs, apptainer, broker } = lab.settings;
+  const script = join(lab.dir, 'singularity.slurm');
+  await copyFile(submitScripts.ours, script);
+  const gates = join(lab.dir, 'gates');
+  await mkdir(gates);
+  const stateHome = join(lab.dir, 'xdg-state');
+  const env = {
+    PATH: `${dirname(apptainer.command)}:${process.env['PATH']}`,
+    HOME: lab.dir,
+    SLURM_CONF: inject('slurmConf'),
+    XDG_CONFIG_HOME: join(lab.dir, 'xdg-config'),
+    XDG_STATE_HOME: stateHome,
+    XDG_CACHE_HOME: join(lab.dir, 'xdg-cache'),
+    TMP: dirs.tmp,
+    LOGS: dirs.logs ?? undefined,
+    SIF_IMAGE_PATH: dirs.images ?? undefined,
+    GIRDER_WORKER_SLURM_SUBMIT_SCRIPT: script,
+    GIRDER_WORKER_BROKER: inject('amqpUrl'),
+  };
+  const queueFlags = broker.queues.flatMap((queue) => ['--queue', queue]);
+  const quickFlags = [
+    ...['--set', 'slurm.pollSeconds=1', '--set', 'girder.reportSeconds=0.2'],
+    ...['--set', `apptainer.options=["--bind=${gates}"]`],
+  ];
+  const started: Program[] = [];
+  return {
+    // a getter of the lab that is of no use here
+    ...lab,
+    env,
+    queueFlags,
+    quickFlags,
+    stateDir: join(stateHome, 'dsa-slurm', 'default'),
+    gate: (name) => join(gates, name),
+    openGate: (name) => writeFile(join(gates, name), ''),
+    start(flags = quickFlags, over = {}) {
+      const args = ['worker', ...queueFlags, ...flags];
+      const program = startProgram(args, { env: { ...env, ...over }, copyTo: log });
+      started.push(program);
+      return program;
+    },
+    async slurmJobs({ celeryTaskId }) {
+      const name = jobName(celeryTaskId ?? '');
+      const args = ['--noheader', '--states=all', `--name=${name}`, '--format=%i %T'];
+      const answer = await lab.command('squeue', args);
+      if (answer.kind !== 'exited' || answer.exitCode !== 0) throw new Error(JSON.stringify(answer));
+      return answer.stdout
+        .split('\n')
+        .filter((line) => line.trim() !== '')
+        .map((line) => {
+          const [id = '', state = ''] = line.trim().split(' ');
+          return { id, state };
+        });
+    },
+    async close() {
+      for (const program of started) program.signal('SIGTERM');
+      const hard = setTimeout(() => {
+        for (const program of started) program.signal('SIGKILL');
+      }, 15_000);
+      await Promise.all(started.map(({ ended }) => ended));
+      clearTimeout(hard);
+      await lab.close();
+    },
+  };
+}

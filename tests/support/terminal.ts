@@ -1,0 +1,128 @@
+import { spawn } from '@lydell/node-pty';
+import headless from '@xterm/headless';
+
+import type { Environment } from './program.js';
+
+export const keys = { up: '\u001B[A', down: '\u001B[B', escape: '\u001B', enter: '\r', ctrlC: '\u0003' };
+
+/** A program in a pseudo terminal, and what a person would see of it. */
+export interface TerminalProgram {
+  pid: number;
+  /** The lines of the screen as it is now, without spaces at their ends. */
+  screen(): string[];
+  /** Everything that was written, escape sequences and all. */
+  written(): string;
+  /** Waits until the screen shows it, and gives the screen as it was then. */
+  waitFor(what: string | RegExp, timeoutMs?: number): Promise<string[]>;
+  press(text: string): void;
+  resize(columns: number, rows: number): void;
+  signal(name: NodeJS.Signals): void;
+  /** The exit code, once all output has been read. */
+  ended: Promise<number>;
+  /** Whether the program has left its own screen for the shell's. */
+  isRestored(): boolean;
+}
+
+export interface TerminalOptions {
+  columns: number;
+  rows: number;
+  env: Environment;
+}
+
+/** Starts a program in a terminal of this size. */
+export function startInTerminal(
+  file: string,
+  args: readonly string[],
+  { columns, rows, env }: TerminalOptions,
+): TerminalProgram {
+  const view = new headless.Terminal({ cols: columns, rows, allowProposedApi: true, scrollback: 100 });
+  const pty = spawn(file, [...args], {
+    name: 'xterm-256color',
+    cols: columns,
+    rows,
+    env: { ...env, TERM: 'xterm-256color' },
+  });
+  let written = '';
+  const changed = new Set<() => void>();
+  let drawn: Promise<void> = Promise.resolve();
+  pty.onData((text) => {
+    written += text;
+    const before = drawn;
+    drawn = new Promise((resolve) => {
+      view.write(text, () => {
+        for (const look of changed) look();
+        resolve();
+      });
+    });
+    void before;
+  });
+  // what the terminal answers to questions of the program (cursor position, device attributes)
+  view.onData((answer) => pty.write(answer));
+  let over: number | null = null;
+  const ended = new Promise<number>((resolve) => {
+    pty.onExit(({ exitCode }) => {
+      void drawn.then(() => {
+        over = exitCode;
+        for (const look of changed) look();
+        resolve(exitCode);
+      });
+    });
+  });
+
+  const screen = (): string[] => {
+    const { active } = view.buffer;
+    return Array.from(
+      { length: view.rows },
+      (_, row) => active.getLine(active.viewportY + row)?.translateToString(true) ?? '',
+    );
+  };
+  const shows = (what: string | RegExp): boolean => {
+    const text = screen().join('\n');
+    return typeof what === 'string' ? text.includes(what) : what.test(text);
+  };
+
+  return {
+    pid: pty.pid,
+    screen,
+    written: () => written,
+    async waitFor(what, timeoutMs = 30_000) {
+      return new Promise((resolve, reject) => {
+        const stop = (): void => {
+          clearTimeout(timer);
+          changed.delete(look);
+        };
+        const look = (): void => {
+          if (shows(what)) {
+            stop();
+            resolve(screen());
+          } else if (over !== null) {
+            stop();
+            reject(new Error(`It ended with ${over} without showing ${String(what)}:\n${frame(screen())}`));
+          }
+        };
+        const timer = setTimeout(() => {
+          stop();
+          reject(new Error(`No ${String(what)} within ${timeoutMs} ms:\n${frame(screen())}`));
+        }, timeoutMs);
+        changed.add(look);
+        look();
+      });
+    },
+    press: (text) => pty.write(text),
+    resize(newColumns, newRows) {
+      view.resize(newColumns, newRows);
+      pty.resize(newColumns, newRows);
+    },
+    signal: (name) => process.kill(pty.pid, name),
+    ended,
+    isRestored: () =>
+      view.buffer.active.type === 'normal' &&
+      written.lastIndexOf('\u001B[?1049l') > written.lastIndexOf('\u001B[?1049h') &&
+      written.lastIndexOf('\u001B[?25h') > written.lastIndexOf('\u001B[?25l'),
+  };
+}
+
+/** A screen for an error text. */
+export function frame(lines: readonly string[]): string {
+  return lines.map((line) => `|${line}`).join('\n');
+}
