@@ -40,7 +40,8 @@ function bindArguments({ host, container, mode }: ContainerBind): string[] {
   const paths = [containerPath(host), containerPath(container)];
   if (paths.every((path) => /^[^\s,:"'\\]*$/.test(path))) return ['--bind', `${host}:${container}:${mode}`];
   const fields = ['type=bind', csvField(`source=${host}`), csvField(`destination=${container}`)];
-  return ['--mount', [...fields, mode].join(',')];
+  // `rw` is the default, and no field that the runtime knows
+  return ['--mount', [...fields, ...(mode === 'ro' ? ['ro'] : [])].join(',')];
 }
 
 function csvField(text: string): string {

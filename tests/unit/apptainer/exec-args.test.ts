@@ -44,6 +44,11 @@ describe('execArguments', () => {
     ]);
   });
 
+  it('gives no mode for rw, which the runtime does not know as a field', () => {
+    const args = execArguments({ ...request, binds: [{ host: '/a b', container: '/c', mode: 'rw' }] });
+    expect(args).toContain('type=bind,"source=/a b","destination=/c"');
+  });
+
   it('refuses paths that could be taken for something else', () => {
     for (const path of ['', 'relative', '--nv', '/a\nb', '/a\0b', '/a\u001Bb']) {
       const bind = { host: path, container: '/c', mode: 'ro' } as const;

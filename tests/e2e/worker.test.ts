@@ -1,0 +1,256 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
+
+import type { GirderJob } from '../../src/sandbox/girder/index.js';
+import { openBench, submitScripts, type Bench } from '../support/bench.js';
+import { expectStatus, image, status, statuses } from '../support/lab.js';
+
+let bench: Bench;
+
+beforeEach(async () => {
+  bench = await openBench();
+});
+
+afterEach(async () => {
+  await bench.close();
+});
+
+/** A `Copy` with an input and an output of its own. */
+async function publishCopy(name: string): Promise<{ job: GirderJob; output: () => Promise<string> }> {
+  const { girder } = bench;
+  const input = await girder.addFile(girder.rootFolderId, name, Buffer.from(`content of ${name}`));
+  const results = girder.addFolder(girder.rootFolderId, `results of ${name}`);
+  const args = ['Copy', { file: input.id, name }, { output: 'copy', toFolder: results.id }];
+  return {
+    job: await bench.publish({ args, title: name }),
+    // fails unless there is exactly one
+    output: async () => bench.text(results.id, 'copy'),
+  };
+}
+
+const logOf = (job: GirderJob): string => (bench.girder.job(job.id) ?? job).log.join('');
+
+const ticks = (job: GirderJob): number[] =>
+  [...logOf(job).matchAll(/^tick (\d+)/gm)].map((match) => Number(match[1]));
+
+const oneTo = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1);
+
+async function stateOf(job: GirderJob): Promise<string> {
+  const jobs = await bench.slurmJobs(job);
+  expect(jobs).toHaveLength(1);
+  return jobs[0]?.state ?? '';
+}
+
+describe('configured by nothing but the names of the old run.sh', () => {
+  test.each(['ours', 'classic'] as const)('a batch goes well with the submit script: %s', async (script) => {
+    if (script === 'classic') {
+      await writeFile(bench.env['GIRDER_WORKER_SLURM_SUBMIT_SCRIPT'] ?? '', submitScripts.classic);
+    }
+    const worker = bench.start([]);
+    const { girder } = bench;
+    const copies = await Promise.all(oneTo(6).map(async (each) => publishCopy(`slide é漢 (${each}).svs`)));
+    const wrong = await bench.publish({ args: ['Fail'] });
+    const results = girder.addFolder(girder.rootFolderId, 'results of show');
+    const odd = [`it's "quoted" $HOME ; x`, '', '*'];
+    const show = await bench.publish({ args: ['Show', { output: 'o', toFolder: results.id }, ...odd] });
+
+    for (const { job, output } of copies) {
+      const ended = await bench.ended(job);
+      expectStatus(ended, status.success);
+      expect(statuses(ended)).toEqual([status.running, status.success]);
+      expect(logOf(ended)).toContain(`copying ${job.title}`);
+      expect(await output()).toBe(`content of ${job.title}`);
+    }
+    expect((await bench.ended(wrong)).status).toBe(status.error);
+    expect(logOf(wrong)).toContain('the slide has no tissue');
+    expectStatus(await bench.ended(show), status.success);
+    expect((await bench.text(results.id, 'o')).split('\n')).toEqual([...odd, '']);
+
+    worker.signal('SIGTERM');
+    expect(await worker.ended).toBe(0);
+    expect(await readdir(bench.settings.dirs.tmp)).toEqual([]);
+  });
+});
+
+describe('stopped and started again', () => {
+  test('SIGTERM: it leaves at once, the Slurm job goes on, the next one takes it up', async () => {
+    const first = bench.start();
+    const job = await bench.publish({ args: ['Wait', bench.gate('go')] });
+    await bench.until(() => ticks(job).length > 3);
+    const asked = performance.now();
+    first.signal('SIGTERM');
+    expect(await first.ended).toBe(0);
+    expect(performance.now() - asked).toBeLessThan(5_000);
+    expect(await stateOf(job)).toBe('RUNNING');
+    const before = ticks(job).length;
+
+    const second = bench.start();
+    await bench.until(() => ticks(job).length > before);
+    await bench.openGate('go');
+    expectStatus(await bench.ended(job), status.success);
+    expect(statuses(bench.girder.job(job.id) ?? job)).toEqual([status.running, status.success]);
+    expect(ticks(job)).toEqual(oneTo(ticks(job).length));
+    expect(logOf(job)).toContain(`ticks: ${ticks(job).length}`);
+    expect(await stateOf(job)).toBe('COMPLETED');
+    expect(second.stderr()).not.toContain('"level":50');
+  });
+
+  test('SIGKILL, three times in the middle: each run one Slurm job, one outcome, its output once', async () => {
+    const killed = async (seen: () => boolean | Promise<boolean>): Promise<void> => {
+      const worker = bench.start();
+      await bench.until(seen);
+      worker.signal('SIGKILL');
+      expect(await worker.ended).toBe('SIGKILL');
+    };
+    const waits = await Promise.all(
+      oneTo(3).map(async () => bench.publish({ args: ['Wait', bench.gate('go')] })),
+    );
+    const copies = await Promise.all(oneTo(6).map(async (each) => publishCopy(`slide ${each}`)));
+    const jobs = [...waits, ...copies.map(({ job }) => job)];
+    const now = (): GirderJob[] => jobs.map(({ id }) => bench.girder.job(id) ?? expect.fail());
+
+    await killed(() => now().some((job) => job.status === status.running));
+    await killed(async () => (await Promise.all(jobs.map(bench.slurmJobs))).flat().length > 3);
+    await killed(() => now().some((job) => job.status === status.success));
+    bench.start();
+    await bench.until(() => waits.every((job) => ticks(job).length > 0));
+    await bench.openGate('go');
+
+    for (const { id } of jobs) {
+      const job = await bench.ended({ ...(bench.girder.job(id) ?? expect.fail()) }, 90_000);
+      expectStatus(job, status.success);
+      expect(statuses(job)).toEqual([status.running, status.success]);
+      expect(await stateOf(job)).toBe('COMPLETED');
+    }
+    for (const { job, output } of copies) {
+      expect(await output()).toBe(`content of ${job.title}`);
+      expect(logOf(job).split('done: é漢🔬')).toHaveLength(2);
+    }
+    for (const job of waits) expect(ticks(job)).toEqual(oneTo(ticks(job).length));
+  });
+
+  test('one that was killed is succeeded at once; one that lives is not', async () => {
+    const first = bench.start();
+    await bench.until(() => first.stderr().includes('consuming'));
+    const second = bench.start();
+    expect(await second.ended).toBe(1);
+    expect(second.stderr()).toContain(`A worker already runs for this profile: process ${first.pid} on `);
+    first.signal('SIGKILL');
+    await first.ended;
+    const killed = performance.now();
+    const third = bench.start();
+    await bench.until(() => third.stderr().includes('consuming'));
+    expect(performance.now() - killed).toBeLessThan(10_000);
+  });
+});
+
+describe('a start that cannot work says why', () => {
+  test('a wrong password', async () => {
+    const url = new URL(inject('amqpUrl'));
+    url.password = 'not-the-password';
+    const worker = bench.start([], { GIRDER_WORKER_BROKER: url.href });
+    expect([1, 2]).toContain(await worker.ended);
+    expect(worker.stderr()).toMatch(/RabbitMQ .*refuse/);
+    expect(worker.stderr()).not.toContain('not-the-password');
+  });
+
+  test.each(['LOGS', 'TMP'])('%s that cannot be written', async (name) => {
+    const file = join(bench.dir, 'a file');
+    await writeFile(file, '');
+    const worker = bench.start([], { [name]: join(file, 'below') });
+    expect(await worker.ended).toBe(1);
+    expect(worker.stderr()).toContain(`${join(file, 'below')} cannot be written`);
+    expect(worker.stderr()).toContain(name);
+  });
+
+  test('a submit script that is not there', async () => {
+    const worker = bench.start([], { GIRDER_WORKER_SLURM_SUBMIT_SCRIPT: join(bench.dir, 'nothing') });
+    expect(await worker.ended).toBe(2);
+    expect(worker.stderr()).toContain(`The submit script ${join(bench.dir, 'nothing')} cannot be read.`);
+  });
+});
+
+test('no token and no password is seen by anybody else', async () => {
+  // Stand between the worker and Slurm's commands, and write down what they are given.
+  const shims = join(bench.dir, 'shims');
+  const record = join(bench.dir, 'commands');
+  await bench.command('mkdir', [shims]);
+  for (const name of ['sbatch', 'squeue', 'scontrol', 'scancel', 'sacct']) {
+    const script = `#!/bin/sh
+{ echo "== ${name} $*"; env; } >>'${record}'
+PATH=\${PATH#*:}
+exec ${name} "$@"
+`;
+    await writeFile(join(shims, name), script, { mode: 0o755 });
+  }
+  const worker = bench.start([...bench.quickFlags, '--log-level', 'trace'], {
+    PATH: `${shims}:${bench.env['PATH']}`,
+  });
+  const input = await bench.girder.addFile(bench.girder.rootFolderId, 'x', Buffer.from('x'));
+  const args = [
+    'Wait',
+    bench.gate('go'),
+    { file: input.id, name: 'x' },
+    { apiUrl: true },
+    { token: true },
+  ] as const;
+  const going = await bench.publish({ args });
+  const canceled = await bench.publish({ args: ['Wait', bench.gate('never'), { token: true }] });
+  const failing = await bench.publish({ args: ['Fail', { token: true }] });
+  const unknown = await bench.publish({ image: `no/such:${randomUUID()}`, args: ['Wait', { token: true }] });
+  await bench.until(() => ticks(going).length > 1 && ticks(canceled).length > 1);
+
+  const secrets = [
+    new URL(inject('amqpUrl')).password,
+    bench.girder.userToken,
+    ...[going, canceled, failing, unknown].map(({ token }) => token),
+  ];
+  const clean = (what: string, text: string): void => {
+    expect(text.length, what).toBeGreaterThan(0);
+    for (const secret of secrets) expect(text.includes(secret), `a secret in ${what}`).toBe(false);
+  };
+  clean('the command line', readFileSync(`/proc/${worker.pid}/cmdline`, 'utf8'));
+  const [slurmJob] = await bench.slurmJobs(going);
+  const shown = await bench.command('scontrol', ['show', 'job', '--details', slurmJob?.id ?? '']);
+  const script = await bench.command('scontrol', ['write', 'batch_script', slurmJob?.id ?? '', '-']);
+  clean('scontrol show job', JSON.stringify(shown));
+  clean('the batch script', JSON.stringify(script));
+  // the journal needs the tokens while runs are under way
+  const privateFiles = async (directory: string): Promise<void> => {
+    for (const entry of await readdir(directory, { recursive: true, withFileTypes: true })) {
+      const path = join(entry.parentPath, entry.name);
+      if (entry.isFile()) expect(((await stat(path)).mode & 0o077).toString(8), path).toBe('0');
+    }
+  };
+  expect((await stat(bench.stateDir)).mode & 0o077).toBe(0);
+  expect(await readFile(join(bench.stateDir, 'journal.jsonl'), 'utf8')).toContain(bench.girder.userToken);
+  await privateFiles(bench.stateDir);
+  await privateFiles(bench.settings.dirs.tmp);
+  await privateFiles(bench.settings.dirs.logs ?? '');
+
+  await bench.girder.cancel(canceled.id);
+  await bench.openGate('go');
+  expectStatus(await bench.ended(going), status.success);
+  expectStatus(await bench.ended(canceled), status.canceled);
+  expectStatus(await bench.ended(failing), status.error);
+  expectStatus(await bench.ended(unknown), status.error);
+  await bench.until(() => worker.stderr().split('"msg":"finished"').length === 5);
+  worker.signal('SIGTERM');
+  expect(await worker.ended).toBe(0);
+  clean("the worker's log", worker.stderr());
+  clean("Slurm's commands and their environment", await readFile(record, 'utf8'));
+  expect(await readFile(record, 'utf8')).toContain('== scancel');
+  clean(
+    'what is left of the journal',
+    await readFile(join(bench.stateDir, 'journal.jsonl'), 'utf8').then(afterwards),
+  );
+  expect(image).not.toBe('');
+});
+
+function afterwards(text: string): string {
+  return text;
+}
