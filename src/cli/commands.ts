@@ -51,9 +51,9 @@ export function topHelp(): string {
     line('-h, --help', 'show this, or the help of a command'),
     '',
     'Examples:',
-    '  dsa-slurm sandbox                    see a batch of analyses run, with nothing to set up',
-    '  dsa-slurm config show                every setting, and where its value came from',
-    '  dsa-slurm --profile lab worker       the worker, with the profile "lab"',
+    '  dsa-slurm sandbox               see a batch run, with nothing to set up',
+    '  dsa-slurm config show           every setting, and where its value came from',
+    '  dsa-slurm --profile lab worker  the worker, with the profile "lab"',
     '',
   ].join('\n');
 }

@@ -8,10 +8,7 @@ export function define(command: Command, context: CliContext): void {
   addExamples(command, [
     ['dsa-slurm worker', 'with the settings of the profile and the environment'],
     ['LOGS=/shared/logs SIF_IMAGE_PATH=/shared/images dsa-slurm worker', 'as the old run.sh started it'],
-    [
-      'dsa-slurm --profile lab worker --queue celery --queue gpu --set slurm.partition=batch',
-      'with some settings of its own',
-    ],
+    ['dsa-slurm --profile lab worker --queue gpu --set slurm.partition=gpu', 'with some settings of its own'],
   ]);
   command.action(async () => {
     const { profile, settings } = await settingsFor(command, context);

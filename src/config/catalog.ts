@@ -51,9 +51,9 @@ export function checkValue(
 
 /** A value that may be shown: passwords masked. */
 export function shownValue(setting: Setting, value: unknown): unknown {
-  // what has no colon has no password: `rpc` stays readable
-  if (setting.info.secret !== true || typeof value !== 'string' || !value.includes(':')) return value;
-  return maskUrl(value);
+  if (setting.info.secret !== true || typeof value !== 'string') return value;
+  // a result backend without an address has no password, and stays readable
+  return /^(rpc|amqps?)$/.test(value) ? value : maskUrl(value);
 }
 
 /** A value as one line, in the form that `config set` reads back. */

@@ -37,6 +37,19 @@ export const httpUrl = () =>
     )
     .overwrite((value) => value.replace(/\/+$/, ''));
 
+/** A secret of Girder's own making (contract, section k). */
+export const apiKey = () =>
+  z.string('must be text').regex(/^[A-Za-z0-9]{40}$/, 'must be an API key of Girder: 40 letters and digits');
+
+/** One host or several with commas between them, which is why it need not be a URL. */
+export const mongoUri = () =>
+  z
+    .string('must be text')
+    .regex(
+      /^mongodb(\+srv)?:\/\/[^\s\p{Cc}/]+(\/[^\s\p{Cc}]*)?$/u,
+      'must be the address of a MongoDB, beginning with mongodb:// or mongodb+srv://',
+    );
+
 /** What amqplib can connect to. Celery's list of several brokers (`a;b`) is not among that. */
 export const brokerUrl = () =>
   z

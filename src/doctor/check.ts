@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.js';
 import type { RunCommand } from '../base/command.js';
-import type { Settings } from '../config/index.js';
+import type { ConfigProblem, Origin, Settings } from '../config/index.js';
 
 /** Where a check belongs, in the order of the report. */
 export const groups = [
@@ -30,10 +30,25 @@ export interface Finding {
   fix?: string;
 }
 
+/** How the settings came about, for the checks of the configuration itself. */
+export interface ConfigurationFacts {
+  /** The profile's file, whether or not it is there. */
+  path: string;
+  /** Where each value came from, by key. */
+  origins: Readonly<Record<string, Origin>>;
+  warnings: readonly string[];
+  /** Values that could not be used; their settings are at their defaults. */
+  problems: readonly ConfigProblem[];
+}
+
 /** What every check works with. Nothing is reached around it. */
 export interface CheckContext {
   profile: string;
   settings: Settings;
+  /** Null where there is no profile yet, as in `init`: checks of the configuration are skipped. */
+  configuration: ConfigurationFacts | null;
+  /** Directory with the files of an existing deployment (run.sh, docker-compose.yml, worker.dist.cfg), if one is known. */
+  siteDirectory: string | null;
   /** The operator's environment; read, never printed. */
   env: Readonly<Record<string, string | undefined>>;
   /** Runs commands with Slurm's environment cleaned up; see `slurmEnvironment`. */
@@ -45,6 +60,21 @@ export interface CheckContext {
   deep: boolean;
   /** What the checks that this one needs have found, by id; they were ok or warned. */
   needed(id: string): unknown;
+}
+
+/** What a whole run of checks is given; the rest of {@link CheckContext} belongs to the single check. */
+export type RunContext = Omit<CheckContext, 'signal' | 'needed'>;
+
+/** What came of one check. */
+export interface CheckResult {
+  id: string;
+  group: Group;
+  title: string;
+  status: Status;
+  evidence: readonly string[];
+  fix: string | null;
+  /** How long it took. */
+  ms: number;
 }
 
 /** One small independent question. */

@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.js';
 import type { Log } from '../base/log.js';
 import { GirderError } from './girder-error.js';
 import type { JobForm } from './job-asking.js';
-import { createLogBuffer } from './log-buffer.js';
+import { createLogBuffer, defaultPieceLength } from './log-buffer.js';
 
 /** What is null or left out stays as it was. */
 export interface JobProgress {
@@ -86,7 +86,9 @@ export function createJobNews({ reportMs, send, onSent, clock, log, closed }: Jo
 
   async function sendAll(): Promise<void> {
     while (hasNews() && !closed.aborted) {
-      const wait = flushes > 0 ? 0 : lastReport + reportMs - clock.now();
+      // the interval gathers small reports; a log that is behind has enough for the next piece already
+      const isBehind = buffer.length() >= defaultPieceLength;
+      const wait = flushes > 0 || isBehind ? 0 : lastReport + reportMs - clock.now();
       if (wait > 0) await clock.sleep(wait, AbortSignal.any([closed, pause.signal]));
       if (!closed.aborted) await sendNews();
       tellWaiting();

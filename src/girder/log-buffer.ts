@@ -20,12 +20,15 @@ export interface LogBuffer {
   clear(): void;
 }
 
+/** Characters in one piece. */
+export const defaultPieceLength = 1 << 15;
+
 /**
  * Text beyond `maxLength` pushes out the oldest, and the log says how much is missing. Pieces are at most about
  * `pieceLength` characters: Girder keeps as many log entries as 4 MiB hold of the newest one's size, so one huge piece
  * would push all earlier text out of the job's log.
  */
-export function createLogBuffer({ maxLength = 1 << 20, pieceLength = 1 << 15 } = {}): LogBuffer {
+export function createLogBuffer({ maxLength = 1 << 20, pieceLength = defaultPieceLength } = {}): LogBuffer {
   let entries: { text: string; mark: number | null }[] = [];
   let length = 0;
   let lost = 0;

@@ -1,13 +1,11 @@
-import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 
 import type { GirderJob } from '../../src/sandbox/girder/index.js';
 import { openBench, submitScripts, type Bench } from '../support/bench.js';
-import { expectStatus, image, status, statuses } from '../support/lab.js';
+import { expectStatus, status, statuses } from '../support/lab.js';
 
 let bench: Bench;
 
@@ -174,83 +172,98 @@ describe('a start that cannot work says why', () => {
   });
 });
 
-test('no token and no password is seen by anybody else', async () => {
-  // Stand between the worker and Slurm's commands, and write down what they are given.
-  const shims = join(bench.dir, 'shims');
-  const record = join(bench.dir, 'commands');
-  await bench.command('mkdir', [shims]);
-  for (const name of ['sbatch', 'squeue', 'scontrol', 'scancel', 'sacct']) {
-    const script = `#!/bin/sh
-{ echo "== ${name} $*"; env; } >>'${record}'
-PATH=\${PATH#*:}
-exec ${name} "$@"
-`;
-    await writeFile(join(shims, name), script, { mode: 0o755 });
-  }
-  const worker = bench.start([...bench.quickFlags, '--log-level', 'trace'], {
-    PATH: `${shims}:${bench.env['PATH']}`,
-  });
-  const input = await bench.girder.addFile(bench.girder.rootFolderId, 'x', Buffer.from('x'));
-  const args = [
-    'Wait',
-    bench.gate('go'),
-    { file: input.id, name: 'x' },
-    { apiUrl: true },
-    { token: true },
-  ] as const;
-  const going = await bench.publish({ args });
-  const canceled = await bench.publish({ args: ['Wait', bench.gate('never'), { token: true }] });
-  const failing = await bench.publish({ args: ['Fail', { token: true }] });
-  const unknown = await bench.publish({ image: `no/such:${randomUUID()}`, args: ['Wait', { token: true }] });
-  await bench.until(() => ticks(going).length > 1 && ticks(canceled).length > 1);
-
-  const secrets = [
-    new URL(inject('amqpUrl')).password,
-    bench.girder.userToken,
-    ...[going, canceled, failing, unknown].map(({ token }) => token),
-  ];
-  const clean = (what: string, text: string): void => {
-    expect(text.length, what).toBeGreaterThan(0);
-    for (const secret of secrets) expect(text.includes(secret), `a secret in ${what}`).toBe(false);
-  };
-  clean('the command line', readFileSync(`/proc/${worker.pid}/cmdline`, 'utf8'));
-  const [slurmJob] = await bench.slurmJobs(going);
-  const shown = await bench.command('scontrol', ['show', 'job', '--details', slurmJob?.id ?? '']);
-  const script = await bench.command('scontrol', ['write', 'batch_script', slurmJob?.id ?? '', '-']);
-  clean('scontrol show job', JSON.stringify(shown));
-  clean('the batch script', JSON.stringify(script));
-  // the journal needs the tokens while runs are under way
-  const privateFiles = async (directory: string): Promise<void> => {
-    for (const entry of await readdir(directory, { recursive: true, withFileTypes: true })) {
-      const path = join(entry.parentPath, entry.name);
-      if (entry.isFile()) expect(((await stat(path)).mode & 0o077).toString(8), path).toBe('0');
+describe('no token and no password is seen by anybody else', () => {
+  /** Stands between the worker and Slurm's commands, and writes down what they are given. */
+  async function watchCommands(): Promise<{ path: string; seen: () => Promise<string> }> {
+    const directory = join(bench.dir, 'between');
+    const record = join(bench.dir, 'commands');
+    await mkdir(directory);
+    for (const name of ['sbatch', 'squeue', 'scontrol', 'scancel', 'sacct']) {
+      const script = [
+        '#!/bin/sh',
+        `{ echo "== ${name} $*"; env; } >>'${record}'`,
+        'PATH=${PATH#*:}',
+        `exec ${name} "$@"`,
+        '',
+      ].join('\n');
+      await writeFile(join(directory, name), script, { mode: 0o755 });
     }
-  };
-  expect((await stat(bench.stateDir)).mode & 0o077).toBe(0);
-  expect(await readFile(join(bench.stateDir, 'journal.jsonl'), 'utf8')).toContain(bench.girder.userToken);
-  await privateFiles(bench.stateDir);
-  await privateFiles(bench.settings.dirs.tmp);
-  await privateFiles(bench.settings.dirs.logs ?? '');
+    return {
+      path: `${directory}:${bench.env['PATH']}`,
+      seen: async () => readFile(record, 'utf8'),
+    };
+  }
 
-  await bench.girder.cancel(canceled.id);
-  await bench.openGate('go');
-  expectStatus(await bench.ended(going), status.success);
-  expectStatus(await bench.ended(canceled), status.canceled);
-  expectStatus(await bench.ended(failing), status.error);
-  expectStatus(await bench.ended(unknown), status.error);
-  await bench.until(() => worker.stderr().split('"msg":"finished"').length === 5);
-  worker.signal('SIGTERM');
-  expect(await worker.ended).toBe(0);
-  clean("the worker's log", worker.stderr());
-  clean("Slurm's commands and their environment", await readFile(record, 'utf8'));
-  expect(await readFile(record, 'utf8')).toContain('== scancel');
-  clean(
-    'what is left of the journal',
-    await readFile(join(bench.stateDir, 'journal.jsonl'), 'utf8').then(afterwards),
-  );
-  expect(image).not.toBe('');
+  async function files(directory: string): Promise<{ path: string; mode: number }[]> {
+    const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+    const paths = entries
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name));
+    return Promise.all(paths.map(async (path) => ({ path, mode: (await stat(path)).mode & 0o777 })));
+  }
+
+  test('while runs go on, fail and are canceled, and afterwards', async () => {
+    const commands = await watchCommands();
+    const worker = bench.start([...bench.quickFlags, '--log-level', 'trace'], { PATH: commands.path });
+    const { girder, settings, stateDir } = bench;
+    const input = await girder.addFile(girder.rootFolderId, 'x', Buffer.from('x'));
+    const going = await bench.publish({
+      args: ['Wait', bench.gate('go'), { file: input.id, name: 'x' }, { apiUrl: true }, { token: true }],
+    });
+    const canceled = await bench.publish({ args: ['Wait', bench.gate('never'), { token: true }] });
+    const failing = await bench.publish({ args: ['Fail', { token: true }] });
+    const noImage = await bench.publish({ image: 'no/such:v1', args: ['Wait', { token: true }] });
+    await bench.until(() => ticks(going).length > 1 && ticks(canceled).length > 1);
+
+    const jobTokens = [going, canceled, failing, noImage].map(({ token }) => token);
+    const secrets = [new URL(inject('amqpUrl')).password, girder.userToken, ...jobTokens];
+    const expectClean = (what: string, text: string): void => {
+      expect(text, what).not.toBe('');
+      for (const secret of secrets) expect(text.includes(secret), `a secret in ${what}`).toBe(false);
+    };
+    expectClean('the command line', await readFile(`/proc/${worker.pid}/cmdline`, 'utf8'));
+    const slurmJobId = (await bench.slurmJobs(going))[0]?.id ?? '';
+    for (const args of [
+      ['show', 'job', '--details', slurmJobId],
+      ['write', 'batch_script', slurmJobId, '-'],
+    ]) {
+      const answer = await bench.command('scontrol', args);
+      expect(answer).toMatchObject({ kind: 'exited', exitCode: 0 });
+      expectClean(`scontrol ${args.join(' ')}`, JSON.stringify(answer));
+    }
+
+    // the journal has to hold the tokens of runs that are under way
+    const journal = join(stateDir, 'journal.jsonl');
+    expect(await readFile(journal, 'utf8')).toContain(jobTokens[0]);
+    expect((await stat(stateDir)).mode & 0o077).toBe(0);
+    const found = [...(await files(stateDir)), ...(await files(settings.dirs.logs ?? ''))];
+    expect(found.length).toBeGreaterThan(3);
+    expect(found.filter(({ mode }) => (mode & 0o077) !== 0)).toEqual([]);
+    const inputs = await readdir(settings.dirs.tmp);
+    expect(inputs.length).toBeGreaterThan(0);
+    for (const name of inputs) expect((await stat(join(settings.dirs.tmp, name))).mode & 0o077).toBe(0);
+
+    await girder.cancel(canceled.id);
+    await bench.openGate('go');
+    expectStatus(await bench.ended(going), status.success);
+    expectStatus(await bench.ended(canceled), status.canceled);
+    expectStatus(await bench.ended(failing), status.error);
+    expectStatus(await bench.ended(noImage), status.error);
+    await bench.until(() => worker.stderr().split('"msg":"finished"').length === 5);
+    worker.signal('SIGTERM');
+    expect(await worker.ended).toBe(0);
+
+    expectClean("the worker's log", worker.stderr());
+    const seen = await commands.seen();
+    expect(seen).toContain('== scancel');
+    expectClean("Slurm's commands and their environment", seen);
+    for (const job of [going, canceled, failing, noImage]) expectClean('a Girder log', logOf(job));
+    for (const { path } of await files(settings.dirs.logs ?? '')) {
+      expectClean(path, `${path}: ${await readFile(path, 'utf8')}`);
+    }
+    // the next start compacts the journal: what is finished keeps no token
+    const next = bench.start();
+    await bench.until(() => next.stderr().includes('consuming'));
+    expectClean('the journal', await readFile(journal, 'utf8'));
+  });
 });
-
-function afterwards(text: string): string {
-  return text;
-}

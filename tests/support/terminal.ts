@@ -16,11 +16,12 @@ export interface TerminalProgram {
   waitFor(what: string | RegExp, timeoutMs?: number): Promise<string[]>;
   press(text: string): void;
   resize(columns: number, rows: number): void;
-  signal(name: NodeJS.Signals): void;
   /** The exit code, once all output has been read. */
   ended: Promise<number>;
-  /** Whether the program has left its own screen for the shell's. */
+  /** Whether the program has left its own screen for the shell's, with a cursor to be seen. */
   isRestored(): boolean;
+  /** Closes the window: the program is hung up on. Resolves once it has ended. */
+  close(): Promise<void>;
 }
 
 export interface TerminalOptions {
@@ -47,14 +48,13 @@ export function startInTerminal(
   let drawn: Promise<void> = Promise.resolve();
   pty.onData((text) => {
     written += text;
-    const before = drawn;
+    // the terminal draws in the order in which it is given
     drawn = new Promise((resolve) => {
       view.write(text, () => {
         for (const look of changed) look();
         resolve();
       });
     });
-    void before;
   });
   // what the terminal answers to questions of the program (cursor position, device attributes)
   view.onData((answer) => pty.write(answer));
@@ -113,12 +113,15 @@ export function startInTerminal(
       view.resize(newColumns, newRows);
       pty.resize(newColumns, newRows);
     },
-    signal: (name) => process.kill(pty.pid, name),
     ended,
     isRestored: () =>
       view.buffer.active.type === 'normal' &&
       written.lastIndexOf('\u001B[?1049l') > written.lastIndexOf('\u001B[?1049h') &&
       written.lastIndexOf('\u001B[?25h') > written.lastIndexOf('\u001B[?25l'),
+    async close() {
+      if (over === null) pty.kill();
+      await ended;
+    },
   };
 }
 

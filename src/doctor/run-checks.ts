@@ -1,0 +1,154 @@
+import { coerceError, DsaSlurmError } from '../base/errors.js';
+import {
+  groups,
+  type Check,
+  type CheckResult,
+  type Finding,
+  type RunContext,
+} from './check.js';
+
+/** Milliseconds that one check may take, unless it says otherwise. */
+const checkMs = 5_000;
+/** Milliseconds that a whole run may take; deep checks wait for Slurm and are left to their own limits. */
+const wholeMs = 8_000;
+
+export interface RunChecksOptions {
+  /** Where checks that are only needed are looked for. Default: `checks` themselves. */
+  catalog?: readonly Check[];
+  /** Milliseconds for everything together. Default 8,000, and no limit if the context is deep. */
+  capMs?: number;
+  /** Told of each result at once, in the order in which they come. */
+  onResult?: (result: CheckResult) => void;
+  /** Ends the run early: what is not done by then is skipped. */
+  signal?: AbortSignal;
+}
+
+type Found = Finding & { fact?: unknown };
+
+/** How a check ended, and what it hands on. */
+interface Done {
+  result: CheckResult;
+  fact: unknown;
+}
+
+/**
+ * Runs checks side by side, each as soon as what it needs is done. No check can hold up or break the others: each has
+ * its own time limit, after which nobody waits for it any more, and what it throws becomes a failure.
+ * @returns results of `checks` and of what they need, in the order of the report. Never rejects.
+ */
+export async function runChecks(
+  checks: readonly Check[],
+  context: RunContext,
+  options: RunChecksOptions = {},
+): Promise<CheckResult[]> {
+  const catalog = new Map([...(options.catalog ?? []), ...checks].map((check) => [check.id, check]));
+  const over = new AbortController();
+  const ended = new AbortController();
+  const signal = AbortSignal.any([over.signal, ...(options.signal === undefined ? [] : [options.signal])]);
+  const capMs = options.capMs ?? (context.deep ? null : wholeMs);
+  if (capMs !== null) {
+    void context.clock.sleep(capMs, ended.signal).then(() => {
+      if (!ended.signal.aborted) over.abort(new Error(`the whole run may take ${capMs / 1_000} s`));
+    });
+  }
+
+  const begun = new Map<string, Promise<Done>>();
+  const begin = (check: Check, asking: readonly string[]): Promise<Done> => {
+    const known = begun.get(check.id);
+    if (known !== undefined) return known;
+    const done = one(check, asking).then((end) => {
+      options.onResult?.(end.result);
+      return end;
+    });
+    begun.set(check.id, done);
+    return done;
+  };
+
+  const one = async (check: Check, asking: readonly string[]): Promise<Done> => {
+    const facts = new Map<string, unknown>();
+    for (const id of check.needs ?? []) {
+      const need = catalog.get(id);
+      if (need === undefined || [...asking, check.id].includes(id)) {
+        return skipped(check, `needs ${id}, which is left out of this run`);
+      }
+      const { result, fact } = await begin(need, [...asking, check.id]);
+      if (result.status === 'fail') return skipped(check, `needs ${id}, which failed`);
+      if (result.status === 'skip') return skipped(check, `needs ${id}, which was skipped`);
+      facts.set(id, fact);
+    }
+    if (check.deep === true && !context.deep) return skipped(check, 'only with --deep');
+    if (signal.aborted) return skipped(check, `not begun: ${coerceError(signal.reason).message}`);
+    return limited(check, context, facts, signal);
+  };
+
+  try {
+    await Promise.all(checks.map((check) => begin(check, [])));
+    const results = (await Promise.all(begun.values())).map(({ result }) => result);
+    return inOrder(results, [...catalog.keys()]);
+  } finally {
+    ended.abort();
+  }
+}
+
+/** Runs one check against its time limit, and stops listening to it when that is up. */
+async function limited(
+  check: Check,
+  context: RunContext,
+  facts: ReadonlyMap<string, unknown>,
+  signal: AbortSignal,
+): Promise<Done> {
+  const { clock } = context;
+  const limit = check.timeoutMs ?? checkMs;
+  const timeUp = new AbortController();
+  const done = new AbortController();
+  const started = clock.now();
+  const late = async (): Promise<Found> => {
+    await clock.sleep(limit, AbortSignal.any([done.signal, signal]));
+    // the check itself shall stop as well, if it listens
+    if (!done.signal.aborted) timeUp.abort(new Error('The time of this check is up.'));
+    if (!signal.aborted) return { status: 'fail', evidence: [`No answer within ${seconds(limit)} s.`] };
+    return { status: 'fail', evidence: [`Not done in time: ${coerceError(signal.reason).message}.`] };
+  };
+  const asked = async (): Promise<Found> => {
+    try {
+      return await check.run({
+        ...context,
+        signal: AbortSignal.any([timeUp.signal, signal]),
+        needed: (id) => facts.get(id),
+      });
+    } catch (thrown) {
+      return failure(thrown);
+    }
+  };
+  const { fact, ...finding } = await Promise.race([asked(), late()]);
+  done.abort();
+  return { result: resultOf(check, finding, clock.now() - started), fact };
+}
+
+/** What was thrown, as a finding: its sentence, and what it says is to be done. */
+export function failure(thrown: unknown): Finding {
+  const error = coerceError(thrown);
+  const next = error instanceof DsaSlurmError ? error.next : undefined;
+  return { status: 'fail', evidence: [error.message], ...(next === undefined ? {} : { fix: next }) };
+}
+
+function skipped(check: Check, why: string): Done {
+  return { result: resultOf(check, { status: 'skip', evidence: [why] }, 0), fact: undefined };
+}
+
+function resultOf({ id, group, title }: Check, { status, evidence, fix }: Finding, ms: number): CheckResult {
+  return { id, group, title, status, evidence, fix: fix ?? null, ms: Math.round(ms) };
+}
+
+function seconds(ms: number): number {
+  return Math.round(ms / 100) / 10;
+}
+
+/** By group as the report has them, inside a group as the catalogue has them. */
+function inOrder(results: readonly CheckResult[], ids: readonly string[]): CheckResult[] {
+  const place = new Map(ids.map((id, index) => [id, index]));
+  return results.toSorted(
+    (a, b) =>
+      groups.indexOf(a.group) - groups.indexOf(b.group) || (place.get(a.id) ?? 0) - (place.get(b.id) ?? 0),
+  );
+}

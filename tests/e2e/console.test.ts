@@ -1,0 +1,211 @@
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+
+import type { GirderJob } from '../../src/sandbox/girder/index.js';
+import { openBench, type Bench } from '../support/bench.js';
+import { expectStatus, status, statuses } from '../support/lab.js';
+import { dsaSlurm, runProgram } from '../support/program.js';
+import { keys, startInTerminal, type TerminalProgram } from '../support/terminal.js';
+
+let bench: Bench;
+let terminal: TerminalProgram | undefined;
+
+beforeEach(async () => {
+  bench = await openBench();
+});
+
+afterEach(async () => {
+  await terminal?.close();
+  terminal = undefined;
+  await bench.close();
+});
+
+/** A shell that runs the console and then says how it ended and how the terminal is. */
+const shell = '"$0" "$@"; echo "it ended with $?"; stty -a';
+
+function openConsole(columns: number, rows: number): TerminalProgram {
+  const args = ['-c', shell, dsaSlurm, 'console', ...bench.queueFlags, ...bench.quickFlags];
+  terminal = startInTerminal('/bin/sh', args, { columns, rows, env: bench.env });
+  return terminal;
+}
+
+/** The terminal is as it was before: its own screen, a cursor, and lines that are read and echoed. */
+async function expectGivenBack(screen: TerminalProgram): Promise<void> {
+  await screen.waitFor(/it ended with 0\n[^]* icanon/);
+  expect(screen.isRestored()).toBe(true);
+  const text = screen.screen().join('\n');
+  expect(text).toMatch(/ echo /);
+  expect(text).not.toContain('broker consuming');
+  expect(await screen.ended).toBe(0);
+}
+
+const publishWait = async (title: string, gate: string): Promise<GirderJob> =>
+  bench.publish({ args: ['Wait', bench.gate(gate)], title });
+
+const lineWith = (lines: readonly string[], text: string): string =>
+  lines.find((line) => line.includes(text)) ?? expect.fail(`no line with ${text}`);
+
+describe.each([
+  { columns: 80, rows: 24 },
+  { columns: 200, rows: 50 },
+])('the console at $columns x $rows', ({ columns, rows }) => {
+  test('shows jobs and their logs, and ends a real one after a question', async () => {
+    const screen = openConsole(columns, rows);
+    await screen.waitFor('broker consuming');
+    await screen.waitFor(/No runs/);
+    const liver = await publishWait('Liver', 'liver');
+    await screen.waitFor(/▸● RUNNING .*Liver/);
+    const lung = await publishWait('Lung é漢', 'lung');
+    const lines = await screen.waitFor(/RUNNING .*Lung é漢/);
+    const [liverJob] = await bench.slurmJobs(liver);
+    const [lungJob] = await bench.slurmJobs(lung);
+    expect(lineWith(lines, 'Lung é漢')).toMatch(new RegExp(`^ ● RUNNING +${lungJob?.id} .*Wait`));
+    expect(lines.join('\n')).toContain('test/image:v1');
+    expect(lines.join('\n')).toContain('2/1,000 in flight');
+    // nothing is wider than the terminal, or wraps: the footer is where it belongs
+    expect(lines.at(-2)).toMatch(/^ l log .*q quit/);
+
+    screen.press('l');
+    await screen.waitFor(/tick \d+/);
+    const last = (): number =>
+      Math.max(
+        ...[
+          ...screen
+            .screen()
+            .join('\n')
+            .matchAll(/tick (\d+)/g),
+        ].map((match) => Number(match[1])),
+      );
+    const before = last();
+    await screen.waitFor(new RegExp(`tick ${before + 8}\\b`));
+    screen.press('l');
+    await screen.waitFor('› jobs\n');
+
+    screen.press('?');
+    await screen.waitFor('Cancel the selected run or job, after a question');
+    screen.press('?');
+    await screen.waitFor(/▸● RUNNING/);
+
+    screen.press(keys.down);
+    await screen.waitFor(/▸● RUNNING .*Lung/);
+    screen.press('x');
+    const question = (await screen.waitFor('Cancel this run?')).join('\n');
+    expect(question).toContain(`job ${lungJob?.id} dsa-slurm-${lung.celeryTaskId}`);
+    expect(question).toContain('Wait of test/image:v1');
+    expect(question).toMatch(/Title +Lung é漢/);
+    // anything but yes is no
+    screen.press('n');
+    await screen.waitFor(/▸● RUNNING .*Lung[^]*\n l log/);
+    expect((await bench.slurmJobs(lung))[0]?.state).toBe('RUNNING');
+    screen.press('x');
+    await screen.waitFor('Cancel this run?');
+    screen.press('y');
+    await screen.waitFor(/✔ Cancel run .*Wait/);
+    const canceled = await bench.ended(lung);
+    expectStatus(canceled, status.canceled);
+    expect(statuses(canceled).at(-1)).toBe(status.canceled);
+    expect(await bench.command('scontrol', ['show', 'job', lungJob?.id ?? ''])).toMatchObject({
+      stdout: expect.stringContaining('JobState=CANCELLED'),
+    });
+    await screen.waitFor(/⊘ canceled .*Lung/);
+    expect(await bench.slurmJobs(liver)).toEqual([{ id: liverJob?.id, state: 'RUNNING' }]);
+
+    await bench.openGate('liver');
+    expectStatus(await bench.ended(liver), status.success);
+    await screen.waitFor('✔ 1 ok');
+    // with nothing in flight there is nothing to ask
+    screen.press('q');
+    await expectGivenBack(screen);
+  });
+});
+
+test('the console follows the size of its terminal', async () => {
+  const screen = openConsole(80, 24);
+  await screen.waitFor('broker consuming');
+  await publishWait('Liver', 'go');
+  await screen.waitFor(/▸● RUNNING .*Liver/);
+  expect(screen.screen().join('\n')).not.toContain('IMAGE');
+  screen.resize(200, 50);
+  const wide = await screen.waitFor(/IMAGE[^]*▸● RUNNING .*test\/image:v1 .*Liver[^]*─{200}/);
+  expect(wide).toHaveLength(50);
+  expect(wide.at(-2)).toMatch(/^ l log .*q quit/);
+  screen.resize(60, 18);
+  const narrow = await screen.waitFor(/^─{60}$/m);
+  expect(narrow.at(-2)).toMatch(/^ l log .*q quit/);
+  screen.resize(30, 8);
+  await screen.waitFor('The console needs 40 x 15');
+  screen.resize(80, 24);
+  await screen.waitFor(/▸● RUNNING .*Liver[^]*^─{80}$/m);
+});
+
+describe('leaving', () => {
+  async function running(): Promise<{ screen: TerminalProgram; job: GirderJob }> {
+    const screen = openConsole(80, 24);
+    await screen.waitFor('broker consuming');
+    const job = await publishWait('Liver', 'go');
+    await screen.waitFor(/▸● RUNNING .*Liver/);
+    return { screen, job };
+  }
+
+  test('q asks while runs are in flight; the Slurm job goes on', async () => {
+    const { screen, job } = await running();
+    screen.press('q');
+    await screen.waitFor('Quit? 1 run is in flight.');
+    screen.press(keys.escape);
+    await screen.waitFor(/▸● RUNNING .*Liver[^]*\n l log/);
+    screen.press('q');
+    await screen.waitFor('Quit?');
+    screen.press('y');
+    await expectGivenBack(screen);
+    expect((await bench.slurmJobs(job))[0]?.state).toBe('RUNNING');
+    expect(bench.girder.job(job.id)?.status).toBe(status.running);
+    // and the worker takes it up
+    bench.start();
+    await bench.openGate('go');
+    expectStatus(await bench.ended(job), status.success);
+  });
+
+  test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('%s gives the terminal back', async (name) => {
+    const { screen, job } = await running();
+    const owner = JSON.parse(await readFile(join(bench.stateDir, 'worker.owner'), 'utf8')) as { pid: number };
+    process.kill(owner.pid, name);
+    await expectGivenBack(screen);
+    expect((await bench.slurmJobs(job))[0]?.state).toBe('RUNNING');
+  });
+
+  test('Ctrl-C twice is at once, and the log of the console is for its owner only', async () => {
+    const { screen } = await running();
+    screen.press(keys.ctrlC);
+    await screen.waitFor('Quit?');
+    screen.press(keys.ctrlC);
+    await expectGivenBack(screen);
+    expect((await stat(join(bench.stateDir, 'console.log'))).mode & 0o777).toBe(0o600);
+  });
+
+  test('a terminal that goes away ends it too', async () => {
+    const { screen } = await running();
+    await screen.close();
+    // it has let its state go: the next one may have it
+    const worker = bench.start();
+    await bench.until(() => worker.stderr().includes('consuming'));
+  });
+});
+
+test('a start that fails says so on a usable terminal', async () => {
+  const other = bench.start();
+  await bench.until(() => other.stderr().includes('consuming'));
+  const screen = openConsole(80, 24);
+  await screen.waitFor(/it ended with 1\n[^]* icanon/);
+  expect(screen.written()).toContain(`process ${other.pid} on`);
+  expect(screen.written()).not.toContain('\u001B[?1049h');
+});
+
+test('without a terminal it points to `worker`, and touches nothing', async () => {
+  const { code, stdout, stderr } = await runProgram(['console', ...bench.queueFlags], bench.env);
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  expect(stderr).toContain('The console needs a terminal');
+  expect(stderr).toContain('`dsa-slurm worker`');
+  await expect(stat(bench.stateDir)).rejects.toThrow('ENOENT');
+});

@@ -1,0 +1,89 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+import { runProgram, startProgram, type Environment } from '../support/program.js';
+
+let home: string;
+let env: Environment;
+
+beforeAll(async () => {
+  home = await mkdtemp(join(tmpdir(), 'dsa-sandbox-'));
+  env = {
+    PATH: process.env['PATH'],
+    HOME: home,
+    TMPDIR: home,
+    XDG_CONFIG_HOME: join(home, 'config'),
+    XDG_STATE_HOME: join(home, 'state'),
+    XDG_CACHE_HOME: join(home, 'cache'),
+  };
+});
+
+afterAll(async () => {
+  await rm(home, { recursive: true, force: true });
+});
+
+/** Command lines of all processes in which this directory occurs. */
+async function processesIn(directory: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+    // a process may end while it is looked at
+    const read = async (name: string): Promise<string> =>
+      readFile(`/proc/${pid}/${name}`, 'utf8').catch(() => '');
+    const commandLine = (await read('cmdline')).replaceAll('\0', ' ');
+    if (commandLine.includes(directory) || (await read('environ')).includes(directory)) {
+      found.push(`${pid} ${commandLine}`);
+    }
+  }
+  return found;
+}
+
+async function expectNothingLeft(directory: string): Promise<void> {
+  expect(await processesIn(directory)).toEqual([]);
+  expect(existsSync(directory)).toBe(false);
+}
+
+interface Result {
+  ok: boolean;
+  runs: { expected: string; outcome: string; problems: string[]; slurmJobId: string; slurmState: string }[];
+}
+
+describe('dsa-slurm sandbox', () => {
+  test('a batch without a terminal: every run ends as it should, and nothing is left', async () => {
+    const args = ['sandbox', '--no-console', '--json', '--count', '12'];
+    const { code, stdout, stderr } = await runProgram(args, env);
+    expect(stderr).toContain('All 12 runs ended as they should');
+    expect(code).toBe(0);
+    const { ok, runs } = JSON.parse(stdout) as Result;
+    expect(ok).toBe(true);
+    expect(runs).toHaveLength(12);
+    for (const run of runs) expect(run).toMatchObject({ outcome: run.expected, problems: [] });
+    const count = (outcome: string): number => runs.filter((run) => run.outcome === outcome).length;
+    expect([count('succeeded'), count('failed'), count('canceled')]).toEqual([10, 1, 1]);
+    expect(runs.find(({ outcome }) => outcome === 'canceled')?.slurmState).toBe('CANCELLED');
+    expect(new Set(runs.map(({ slurmJobId }) => slurmJobId)).size).toBe(12);
+
+    const directory = /A practice site is being made in (\S+)/.exec(stderr)?.[1] ?? '';
+    expect(directory.startsWith(home)).toBe(true);
+    await expectNothingLeft(directory);
+  });
+
+  test('Ctrl-C in the middle of it: 130, and nothing is left', async () => {
+    const directory = join(home, 'practice');
+    const program = startProgram(['sandbox', '--no-console', '--dir', directory, '--count', '4'], { env });
+    await expect.poll(() => program.stdout(), { timeout: 60_000, interval: 50 }).toMatch(/ [1-9]\d* running/);
+    expect((await processesIn(directory)).length).toBeGreaterThan(5);
+    program.signal('SIGINT');
+    expect(await program.ended).toBe(130);
+    await expectNothingLeft(directory);
+  });
+
+  test('a directory that is not empty is left alone', async () => {
+    const { code, stderr } = await runProgram(['sandbox', '--no-console', '--dir', '/etc'], env);
+    expect(code).toBe(2);
+    expect(stderr).toContain('/etc is not empty.');
+  });
+});
