@@ -5,7 +5,7 @@ export type Log = Logger;
 
 export interface LogOptions {
   level: string;
-  /** A file path, or `1`/`2` for standard output and error. */
+  /** A file path in a directory that is there, or `1`/`2` for standard output and error. */
   destination: string | 1 | 2;
 }
 
@@ -35,7 +35,7 @@ export function createLog({ level, destination }: LogOptions): Log {
       redact: { paths: secretPaths, censor: '[secret]' },
       timestamp: pino.stdTimeFunctions.isoTime,
     },
-    pino.destination({ dest: destination, sync: true, mkdir: true, mode: 0o600 }),
+    pino.destination({ dest: destination, sync: true, mode: 0o600 }),
   );
 }
 

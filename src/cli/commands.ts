@@ -11,6 +11,11 @@ export interface CommandEntry {
 
 export const commands: readonly CommandEntry[] = [
   {
+    name: 'init',
+    summary: 'set this site up, question by question or from answers',
+    load: () => import('./init.js'),
+  },
+  {
     name: 'console',
     summary: 'watch and cancel runs in a terminal, with the worker inside',
     load: () => import('./console.js'),
@@ -19,6 +24,11 @@ export const commands: readonly CommandEntry[] = [
     name: 'worker',
     summary: 'run the worker in the foreground, as a service',
     load: () => import('./worker.js'),
+  },
+  {
+    name: 'doctor',
+    summary: 'say what is wrong, where, and how to mend it',
+    load: () => import('./doctor.js'),
   },
   {
     name: 'config',

@@ -17,7 +17,10 @@ export function define(command: Command, context: CliContext): void {
     const { profile, settings } = await settingsFor(command, context);
     const { openLog } = await import('./open-log.js');
     // the screen is the console's: nothing else may write to it
-    const log = openLog(settings.log.level, settings.log.file ?? join(settings.dirs.state, 'console.log'));
+    const log = await openLog(
+      settings.log.level,
+      settings.log.file ?? join(settings.dirs.state, 'console.log'),
+    );
     const { createWorker } = await import('../worker/worker.js');
     const worker = await createWorker({ profile, settings, env: context.env, log });
     try {

@@ -13,7 +13,7 @@ export function define(command: Command, context: CliContext): void {
   command.action(async () => {
     const { profile, settings } = await settingsFor(command, context);
     const { openLog } = await import('./open-log.js');
-    const log = openLog(settings.log.level, settings.log.file ?? 2);
+    const log = await openLog(settings.log.level, settings.log.file ?? 2);
     const { runWorkerService } = await import('../worker/service.js');
     context.exitCode = await untilSignal((signal) =>
       runWorkerService({ profile, settings, env: context.env, log, signal }),

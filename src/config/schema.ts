@@ -243,16 +243,13 @@ export const settingsSchema = z.strictObject({
         example: 'http://localhost:8080=http://girder:8080',
         default: {},
       }),
-    apiKey: type
-      .apiKey()
-      .nullable()
-      .register(settingInfo, {
-        description:
-          'API key of a Girder administrator, with which `doctor` and `init` read and set Girder’s settings. The worker has no use for it.',
-        example: 'q6VqNnJqD1PzLrVbT0aXcYgEwS3mKuHf8iOt5jR2',
-        default: null,
-        secret: true,
-      }),
+    apiKey: type.apiKey().nullable().register(settingInfo, {
+      description:
+        'API key of a Girder administrator, with which `doctor` and `init` read and set Girder’s settings. The worker has no use for it.',
+      example: 'q6VqNnJqD1PzLrVbT0aXcYgEwS3mKuHf8iOt5jR2',
+      default: null,
+      secret: true,
+    }),
     directPaths: type.yesOrNo().register(settingInfo, {
       description:
         'Read inputs from Girder’s own path where it is readable here, instead of downloading. In `GW_DIRECT_PATHS` any text means true.',
@@ -267,15 +264,12 @@ export const settingsSchema = z.strictObject({
     }),
   }),
   mongo: z.strictObject({
-    uri: type
-      .mongoUri()
-      .nullable()
-      .register(settingInfo, {
-        description: 'Girder’s database, for `doctor`. The worker has no use for it.',
-        example: 'mongodb://localhost:27017/girder',
-        default: null,
-        secret: true,
-      }),
+    uri: type.mongoUri().nullable().register(settingInfo, {
+      description: 'Girder’s database, for `doctor`. The worker has no use for it.',
+      example: 'mongodb://localhost:27017/girder',
+      default: null,
+      secret: true,
+    }),
   }),
   worker: z.strictObject({
     name: z

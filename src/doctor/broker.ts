@@ -19,8 +19,7 @@ export async function withBroker<T>(
   const { connect } = await import('amqplib');
   let connection: ChannelModel | null = null;
   try {
-    // no heartbeat: a timer would keep the process when the broker does not answer the close
-    connection = await connect({ ...address.connect, heartbeat: 0 }, { timeout: connectMs, noDelay: true });
+    connection = await connect(address.connect, { timeout: connectMs, noDelay: true });
     const opened = connection;
     const broken = new Promise<never>((_, reject) => {
       opened.on('error', reject);

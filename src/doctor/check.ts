@@ -77,6 +77,14 @@ export interface CheckResult {
   ms: number;
 }
 
+/** Something that `--fix` may do: safe, and only after it was shown. */
+export interface Repair {
+  /** What will be done, as a sentence without secrets. */
+  what: string;
+  /** @throws if it cannot be done. */
+  apply(): Promise<void>;
+}
+
 /** One small independent question. */
 export interface Check {
   /** `rabbitmq.connect`; the part before the dot is the group. */
@@ -91,4 +99,6 @@ export interface Check {
   timeoutMs?: number;
   /** May throw: what is thrown becomes a failure with its sentence. `fact` is handed to those that need this check. */
   run(context: CheckContext): Promise<Finding & { fact?: unknown }>;
+  /** What can be mended from here after a warning or failure; `fact` is what `run` gave. */
+  repairs?(context: RunContext, fact: unknown): Repair[];
 }

@@ -55,5 +55,7 @@ function reachOf(type: string): FileSystem['reach'] {
 
 /** Blanks, tabs, newlines and backslashes are written as `\040` and the like. */
 function unescape(text: string): string {
-  return text.replaceAll(/\\([0-7]{3})/g, (_, code: string) => String.fromCodePoint(Number.parseInt(code, 8)));
+  return text.replaceAll(/\\([0-7]{3})/g, (_, code: string) =>
+    String.fromCodePoint(Number.parseInt(code, 8)),
+  );
 }

@@ -3,15 +3,34 @@ import { createRunner } from '../base/command.js';
 import { slurmEnvironment } from '../slurm/environment.js';
 import type { Check, CheckResult, RunContext } from './check.js';
 import { allChecks, checkById } from './checks/index.js';
+import { cleanResult, secretsOf } from './mask.js';
 import { runChecks as run, type RunChecksOptions } from './run-checks.js';
 
-export type { Check, CheckContext, CheckResult, ConfigurationFacts, Finding, Group, RunContext, Status } from './check.js';
+export { exitCodeOf, jsonReport, renderReport, summaryOf, type ReportStyle, type Summary } from './report.js';
+export { loadForDoctor } from './load-configuration.js';
+export { selectChecks } from './select.js';
+export type {
+  Check,
+  CheckContext,
+  CheckResult,
+  ConfigurationFacts,
+  Finding,
+  Group,
+  Repair,
+  RunContext,
+  Status,
+} from './check.js';
 export { groups } from './check.js';
 export { allChecks, checkById };
-export { probeSharedDirectories, type ProbeAnswer, type ProbeRequest } from './probe-job.js';
+export {
+  probeSharedDirectories,
+  type ProbeAnswer,
+  type ProbeRequest,
+  type ProbeWaiting,
+} from './probe-job.js';
 
 /**
- * Runs checks, and whatever they need, out of all that there are.
+ * Runs checks, and whatever they need, out of all that there are. Results hold no secret of the settings.
  * To ask a single one: `runChecks([checkById('rabbitmq.connect')], createRunContext({ profile, settings, env }))`.
  */
 export async function runChecks(
@@ -19,7 +38,13 @@ export async function runChecks(
   context: RunContext,
   options: RunChecksOptions = {},
 ): Promise<CheckResult[]> {
-  return run(checks, context, { catalog: allChecks, ...options });
+  const secrets = secretsOf(context.settings);
+  const results = await run(checks, context, {
+    catalog: allChecks,
+    ...options,
+    onResult: (result) => options.onResult?.(cleanResult(result, secrets)),
+  });
+  return results.map((result) => cleanResult(result, secrets));
 }
 
 /** A context on this machine. What is left out: no profile read from a file, no site directory, nothing deep. */

@@ -1,11 +1,5 @@
 import { coerceError, DsaSlurmError } from '../base/errors.js';
-import {
-  groups,
-  type Check,
-  type CheckResult,
-  type Finding,
-  type RunContext,
-} from './check.js';
+import { groups, type Check, type CheckResult, type Finding, type Repair, type RunContext } from './check.js';
 
 /** Milliseconds that one check may take, unless it says otherwise. */
 const checkMs = 5_000;
@@ -19,6 +13,8 @@ export interface RunChecksOptions {
   capMs?: number;
   /** Told of each result at once, in the order in which they come. */
   onResult?: (result: CheckResult) => void;
+  /** Told of what could be mended, check by check. */
+  onRepairs?: (check: Check, repairs: readonly Repair[]) => void;
   /** Ends the run early: what is not done by then is skipped. */
   signal?: AbortSignal;
 }
@@ -29,6 +25,8 @@ type Found = Finding & { fact?: unknown };
 interface Done {
   result: CheckResult;
   fact: unknown;
+  /** Where it all began, if it was skipped because of another one: `needs rabbitmq.connect, which failed`. */
+  because?: string;
 }
 
 /**
@@ -46,11 +44,11 @@ export async function runChecks(
   const ended = new AbortController();
   const signal = AbortSignal.any([over.signal, ...(options.signal === undefined ? [] : [options.signal])]);
   const capMs = options.capMs ?? (context.deep ? null : wholeMs);
-  if (capMs !== null) {
-    void context.clock.sleep(capMs, ended.signal).then(() => {
-      if (!ended.signal.aborted) over.abort(new Error(`the whole run may take ${capMs / 1_000} s`));
-    });
-  }
+  const limitWhole = async (ms: number) => {
+    await context.clock.sleep(ms, ended.signal);
+    if (!ended.signal.aborted) over.abort(new Error(`the whole run may take ${ms / 1_000} s`));
+  };
+  if (capMs !== null) void limitWhole(capMs);
 
   const begun = new Map<string, Promise<Done>>();
   const begin = (check: Check, asking: readonly string[]): Promise<Done> => {
@@ -58,6 +56,9 @@ export async function runChecks(
     if (known !== undefined) return known;
     const done = one(check, asking).then((end) => {
       options.onResult?.(end.result);
+      const isTrouble = end.result.status === 'fail' || end.result.status === 'warn';
+      const repairs = isTrouble ? (check.repairs?.(context, end.fact) ?? []) : [];
+      if (repairs.length > 0) options.onRepairs?.(check, repairs);
       return end;
     });
     begun.set(check.id, done);
@@ -71,9 +72,11 @@ export async function runChecks(
       if (need === undefined || [...asking, check.id].includes(id)) {
         return skipped(check, `needs ${id}, which is left out of this run`);
       }
-      const { result, fact } = await begin(need, [...asking, check.id]);
-      if (result.status === 'fail') return skipped(check, `needs ${id}, which failed`);
-      if (result.status === 'skip') return skipped(check, `needs ${id}, which was skipped`);
+      const { result, fact, because } = await begin(need, [...asking, check.id]);
+      if (result.status === 'fail' || result.status === 'skip') {
+        const why = because ?? `needs ${id}, which ${result.status === 'fail' ? 'failed' : 'was skipped'}`;
+        return { ...skipped(check, why), because: why };
+      }
       facts.set(id, fact);
     }
     if (check.deep === true && !context.deep) return skipped(check, 'only with --deep');
@@ -106,7 +109,12 @@ async function limited(
     await clock.sleep(limit, AbortSignal.any([done.signal, signal]));
     // the check itself shall stop as well, if it listens
     if (!done.signal.aborted) timeUp.abort(new Error('The time of this check is up.'));
-    if (!signal.aborted) return { status: 'fail', evidence: [`No answer within ${seconds(limit)} s.`] };
+    if (!signal.aborted)
+      return {
+        status: 'fail',
+        evidence: [`No answer within ${seconds(limit)} s.`],
+        fix: `dsa-slurm doctor --only ${check.id}   # once more, alone`,
+      };
     return { status: 'fail', evidence: [`Not done in time: ${coerceError(signal.reason).message}.`] };
   };
   const asked = async (): Promise<Found> => {

@@ -1,7 +1,8 @@
 import { constants } from 'node:fs';
-import { access, mkdir, stat } from 'node:fs/promises';
+import { access, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { errorLine } from '../base/errors.js';
+import { makeDirectory } from '../base/make-directory.js';
 import type { Analysis, ContainerArgument, StagedAnalysis } from './analysis.js';
 import { mapApiUrl } from './api-url.js';
 import { clientFor, type GirderSetup } from './client.js';
@@ -77,7 +78,7 @@ async function resolve(argument: ContainerArgument, index: number, staging: Stag
       const { host, container } = await staging.volumes.place(argument.volume);
       if (argument.volume.kind !== 'bind') {
         const parent = path.dirname(path.join(host, relative));
-        await onDisk(parent, mkdir(parent, { recursive: true }));
+        await onDisk(parent, makeDirectory(parent));
       }
       return path.posix.join(container, relative);
     }
@@ -104,26 +105,26 @@ async function fetchInput(input: Input, index: number, { volumes, options }: Sta
   const { signal } = options;
   const client = clientFor(input.access, options);
   const context: TransferContext = { client, clock: options.clock, signal, onProgress: options.onProgress };
-  const makeDirectory = async (id: string): ReturnType<VolumeTable['inputDirectory']> =>
+  const inputDirectory = async (id: string): ReturnType<VolumeTable['inputDirectory']> =>
     volumes.inputDirectory(input.volume, safeName(`${index}-${id.slice(0, 64)}`));
   switch (input.kind) {
     case 'file': {
       const file = await getFile(client, input.fileId, signal);
-      const directory = await makeDirectory(input.fileId);
+      const directory = await inputDirectory(input.fileId);
       const name = safeName(input.fileName ?? file.name);
       await downloadFile(context, file, path.join(directory.host, name));
       return path.posix.join(directory.container, name);
     }
     case 'folder': {
       const folder = await getNamed(client, 'folder', input.folderId, signal);
-      const directory = await makeDirectory(input.folderId);
+      const directory = await inputDirectory(input.folderId);
       const named = { ...folder, name: input.folderName ?? folder.name };
       const made = await downloadFolder(context, named, directory.host);
       return path.posix.join(directory.container, path.basename(made));
     }
     case 'item': {
       const item = await getNamed(client, 'item', input.itemId, signal);
-      const directory = await makeDirectory(input.itemId);
+      const directory = await inputDirectory(input.itemId);
       const made = await downloadItem(context, item, directory.host);
       return path.posix.join(directory.container, path.basename(made));
     }

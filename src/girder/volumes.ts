@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { chmod, lstat, mkdir, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { DsaSlurmError, systemCode } from '../base/errors.js';
+import { makeDirectory } from '../base/make-directory.js';
 import type { StagedAnalysis, StagedBind, VolumeRef } from './analysis.js';
 import { onDisk } from './download.js';
 
@@ -69,7 +70,7 @@ export async function createVolumes(options: {
       host = path.join(home, identity === 'default' ? identity : `volume-${count}`);
       await onDisk(host, mkdir(host));
     } else {
-      await onDisk(hostDir, mkdir(hostDir, { recursive: true }));
+      await onDisk(hostDir, makeDirectory(hostDir));
       host = await makeOwn(path.join(hostDir, `${name}-${count}`));
     }
     const place = { host, container: `/mnt/girder_worker/${randomUUID().replaceAll('-', '')}` };
@@ -90,7 +91,7 @@ export async function createVolumes(options: {
     }
   }
 
-  await onDisk(options.tmpDir, mkdir(options.tmpDir, { recursive: true }));
+  await onDisk(options.tmpDir, makeDirectory(options.tmpDir));
   await makeOwn(home);
   await temporary('default', null, 'rw');
   return {

@@ -50,6 +50,7 @@ export async function startSite(options: SiteOptions): Promise<PracticeSite> {
   await installMissing({ run, path, may: true, isRoot, onLine: say });
   signal.throwIfAborted();
 
+  await mkdir(join(dir, 'log'), { recursive: true, mode: 0o700 });
   const log = createLog({ level: 'info', destination: join(dir, 'log', 'site.log') });
   const [rabbitmq, slurm] = await both(
     startRabbitmq({ dir: join(dir, 'rabbitmq'), log, env: options.env }),

@@ -39,6 +39,8 @@ export interface SiteAnswers {
     /** For checking and setting Girder's settings; null if that is not wanted. */
     apiKey: string | null;
     major: 3 | 5;
+    /** Read inputs from Girder's own path where it is readable here. Not answered: no. */
+    directPaths?: boolean;
   };
   mongo: {
     /** `mongodb://localhost:27017/girder`; null where this host cannot reach it. */
@@ -78,4 +80,12 @@ export interface PlannedFile {
   content: string;
   /** One sentence for the list. */
   purpose: string;
+  /** The content keeps what the file holds beyond the answers: writing it undoes nothing that was done by hand. */
+  merged?: true;
 }
+
+/** Any part of something: what is not there has not been answered. Null stays what it means: none. */
+export type DeepPartial<T> = T extends object ? { [K in keyof T]?: DeepPartial<T[K]> } : T;
+
+/** Answers on their way. `base` is a help for the wizard alone: the directory below which the others are proposed. */
+export type Draft = DeepPartial<SiteAnswers> & { base?: string | null };

@@ -1,9 +1,10 @@
 import { constants } from 'node:fs';
-import { copyFile, mkdir, open, readFile, rename, type FileHandle } from 'node:fs/promises';
+import { copyFile, open, readFile, rename, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 import { DsaSlurmError, coerceError, systemCode } from '../base/errors.js';
 import type { Log } from '../base/log.js';
+import { makeDirectory } from '../base/make-directory.js';
 import { applyEvent, beginRun, type Run, type RunEvent } from './run.js';
 
 /**
@@ -32,7 +33,7 @@ export async function openJournal(
   directory: string,
   log: Log,
 ): Promise<{ journal: Journal; runs: Map<string, Run> }> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await makeDirectory(directory, 0o700);
   const path = join(directory, 'journal.jsonl');
   const runs = await readJournal(path, log);
   await writeWhole(path, runs.values());

@@ -1,9 +1,10 @@
-import { mkdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
+import { readFile, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import lockfile from 'proper-lockfile';
 
 import { DsaSlurmError, systemCode } from '../base/errors.js';
+import { makeDirectory } from '../base/make-directory.js';
 import { describeSelf, isCertainlyDead, parseOwner, type Owner } from './owner.js';
 
 /** A lock is taken to be left over from a dead worker when it was not renewed for so long. */
@@ -22,7 +23,7 @@ export async function lockState(
   const ownerFile = join(directory, 'worker.owner');
   const lockDirectory = join(directory, 'worker.lock');
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await makeDirectory(directory, 0o700);
   } catch (cause) {
     throw new DsaSlurmError('files', `The state directory ${directory} cannot be made.`, {
       next: 'Correct dirs.state, or make it writable for this user.',

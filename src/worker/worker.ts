@@ -14,9 +14,9 @@ import { slurmEnvironment } from '../slurm/environment.js';
 import { createTracker } from '../slurm/tracker.js';
 import { openBook } from './book.js';
 import { carry } from './carry.js';
-import { checkDirectories } from './check-directories.js';
 import { createControlTarget } from './control.js';
 import { createHandle } from './create-handle.js';
+import { prepareDirectories } from './directories.js';
 import type { WorkerHandle } from './handle.js';
 import { createIntake, rememberRevoked } from './intake.js';
 import { openJournal } from './journal.js';
@@ -65,8 +65,8 @@ export async function createWorker({
   log,
   clock = systemClock,
 }: WorkerOptions): Promise<Worker> {
+  await prepareDirectories(settings);
   const submitScript = await openSubmitScript(settings.slurm.submitScript);
-  await checkDirectories(settings.dirs);
   const stop = new AbortController();
   const failed = new AbortController();
   const unlock = await lockState(settings.dirs.state, (reason) => failed.abort(reason));

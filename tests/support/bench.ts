@@ -60,10 +60,28 @@ export async function openBench(): Promise<Bench> {
   };
   const queueFlags = broker.queues.flatMap((queue) => ['--queue', queue]);
   const quickFlags = [
-    ...['--set', 'slurm.pollSeconds=1', '--set', 'girder.reportSeconds=0.2'],
-    ...['--set', `apptainer.options=["--bind=${gates}"]`],
-  ];
+    'slurm.pollSeconds=1',
+    'girder.reportSeconds=0.2',
+    `apptainer.options=["--bind=${gates}"]`,
+  ].flatMap((pair) => ['--set', pair]);
   const started: Program[] = [];
+
+  /** What a test has left in Slurm would take nodes from the next one, and write into directories that go away. */
+  async function endJobs(): Promise<void> {
+    const names = lab.girder.jobs().map(({ celeryTaskId }) => jobName(celeryTaskId ?? ''));
+    if (names.length === 0) return;
+    const going = async (): Promise<string[]> => {
+      const args = ['--noheader', `--name=${names.join(',')}`, '--format=%i'];
+      const answer = await lab.command('squeue', args);
+      if (answer.kind !== 'exited' || answer.exitCode !== 0) throw new Error(JSON.stringify(answer));
+      return answer.stdout.split('\n').filter(Boolean);
+    };
+    const ids = await going();
+    if (ids.length === 0) return;
+    await lab.command('scancel', ids);
+    await lab.until(async () => (await going()).length === 0);
+  }
+
   return {
     // a getter of the lab that is of no use here
     ...lab,
@@ -99,6 +117,7 @@ export async function openBench(): Promise<Bench> {
       }, 15_000);
       await Promise.all(started.map(({ ended }) => ended));
       clearTimeout(hard);
+      await endJobs();
       await lab.close();
     },
   };

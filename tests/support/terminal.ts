@@ -1,3 +1,6 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+
 import { spawn } from '@lydell/node-pty';
 import headless from '@xterm/headless';
 
@@ -20,7 +23,7 @@ export interface TerminalProgram {
   ended: Promise<number>;
   /** Whether the program has left its own screen for the shell's, with a cursor to be seen. */
   isRestored(): boolean;
-  /** Closes the window: the program is hung up on. Resolves once it has ended. */
+  /** Closes the window: the program, and what it started, is hung up on. Resolves once all have ended. */
   close(): Promise<void>;
 }
 
@@ -45,15 +48,10 @@ export function startInTerminal(
   });
   let written = '';
   const changed = new Set<() => void>();
-  let drawn: Promise<void> = Promise.resolve();
   pty.onData((text) => {
     written += text;
-    // the terminal draws in the order in which it is given
-    drawn = new Promise((resolve) => {
-      view.write(text, () => {
-        for (const look of changed) look();
-        resolve();
-      });
+    view.write(text, () => {
+      for (const look of changed) look();
     });
   });
   // what the terminal answers to questions of the program (cursor position, device attributes)
@@ -61,7 +59,8 @@ export function startInTerminal(
   let over: number | null = null;
   const ended = new Promise<number>((resolve) => {
     pty.onExit(({ exitCode }) => {
-      void drawn.then(() => {
+      // an empty text is drawn after all that came before it
+      view.write('', () => {
         over = exitCode;
         for (const look of changed) look();
         resolve(exitCode);
@@ -73,7 +72,11 @@ export function startInTerminal(
     const { active } = view.buffer;
     return Array.from(
       { length: view.rows },
-      (_, row) => active.getLine(active.viewportY + row)?.translateToString(true) ?? '',
+      (_, row) =>
+        active
+          .getLine(active.viewportY + row)
+          ?.translateToString(true)
+          .trimEnd() ?? '',
     );
   };
   const shows = (what: string | RegExp): boolean => {
@@ -121,8 +124,26 @@ export function startInTerminal(
     async close() {
       if (over === null) pty.kill();
       await ended;
+      const deadline = Date.now() + 15_000;
+      for (let left = await inSession(pty.pid); left.length > 0; left = await inSession(pty.pid)) {
+        if (Date.now() > deadline) throw new Error(`Still in the terminal's session: ${left.join(', ')}`);
+        await delay(20);
+      }
     },
   };
+}
+
+/** Processes that were started in a terminal whose first process, and so its session, is `pid`; see proc(5). */
+async function inSession(pid: number): Promise<string[]> {
+  const numbers = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const sessions = await Promise.all(
+    numbers.map(async (number) => {
+      const text = await readFile(`/proc/${number}/stat`, 'utf8').catch(() => '');
+      const [state, , , session] = text.slice(text.lastIndexOf(')') + 2).split(' ');
+      return state === 'Z' ? '' : session;
+    }),
+  );
+  return numbers.filter((_, index) => sessions[index] === String(pid));
 }
 
 /** A screen for an error text. */

@@ -1,9 +1,10 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 import { imageEntry } from '../../apptainer/entry.js';
 import { containerEnvironment, execArguments } from '../../apptainer/exec-args.js';
 import { DsaSlurmError } from '../../base/errors.js';
+import { makeDirectory } from '../../base/make-directory.js';
 import type { Analysis, StagedAnalysis } from '../../girder/analysis.js';
 import { argumentsFileContent, batchEnvironment } from '../../slurm/batch-script.js';
 import { jobName, runKey } from '../../slurm/key.js';
@@ -190,7 +191,7 @@ async function prepareBatch(
 /** A log may hold what the analysis was given: it is made here, for its owner only, before Slurm would make it. */
 async function createLogFile(path: string): Promise<void> {
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeDirectory(dirname(path));
     await writeFile(path, '', { mode: 0o600, flag: 'a' });
   } catch (cause) {
     throw new DsaSlurmError('files', `The worker cannot write its log directory (setting dirs.logs).`, {

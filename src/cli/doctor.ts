@@ -1,0 +1,176 @@
+import { Writable } from 'node:stream';
+import { InvalidArgumentError, type Command } from 'commander';
+import { DsaSlurmError } from '../base/errors.js';
+import type { CheckResult, Repair, RunContext } from '../doctor/index.js';
+import { addExamples, printLine, type CliContext, type GlobalFlags } from './context.js';
+import { exitCodes } from './exit.js';
+import { addSetFlag, settingsFor } from './settings-flags.js';
+import { untilSignal } from './signals.js';
+
+interface DoctorFlags {
+  only: string[];
+  skip: string[];
+  deep: boolean;
+  fix: boolean;
+  yes: boolean;
+  strict: boolean;
+  json: boolean;
+  list: boolean;
+  verbose: boolean;
+  watch?: number | true;
+  site?: string;
+  set?: Record<string, string>;
+}
+
+export function define(command: Command, context: CliContext): void {
+  command
+    .option('--only <check>', 'this check or group and what it needs; may be given several times', append, [])
+    .option('--skip <check>', 'not this check or group; may be given several times', append, [])
+    .option('--deep', 'also what takes a job on a compute node', false)
+    .option('--site <dir>', 'compare with run.sh, docker-compose.yml and worker.dist.cfg in that directory')
+    .option('--fix', 'mend what is safe, asking before each', false)
+    .option('--yes', 'with --fix: agree to all of it', false)
+    .option('--strict', 'a warning counts as a failure', false)
+    .option('--watch [seconds]', 'look again and again', seconds)
+    .option('-v, --verbose', 'evidence of what is well, too', false)
+    .option('--json', 'for a script', false)
+    .option('--list', 'print the checks, and run none', false);
+  addSetFlag(command);
+  addExamples(command, [
+    ['dsa-slurm doctor', 'what is wrong, where, and how to mend it'],
+    ['dsa-slurm doctor --only rabbitmq --only slurm -v', 'two groups, with everything that was seen'],
+    ['dsa-slurm doctor --deep', 'with small jobs on compute nodes'],
+    ['dsa-slurm doctor --json --strict', 'for monitoring'],
+  ]);
+  command.action(async () => {
+    const flags = command.opts<DoctorFlags>();
+    if (flags.list) return listChecks(context, flags);
+    context.exitCode = await untilSignal((signal) => examine(command, context, flags, signal));
+  });
+}
+
+async function listChecks({ stdout }: CliContext, { only, skip, json }: DoctorFlags): Promise<void> {
+  const { allChecks, selectChecks } = await import('../doctor/index.js');
+  const { checks } = selectChecks(allChecks, { only, skip });
+  if (json) {
+    const list = checks.map(({ id, group, title, needs = [], deep = false }) => ({
+      id,
+      group,
+      title,
+      needs,
+      deep,
+    }));
+    printLine(stdout, JSON.stringify({ checks: list }, null, 2));
+    return;
+  }
+  const width = Math.max(...checks.map(({ id }) => id.length));
+  for (const { id, title, deep } of checks) {
+    printLine(stdout, `${id.padEnd(width)}  ${title}${deep === true ? ' (--deep)' : ''}`);
+  }
+}
+
+async function examine(
+  command: Command,
+  context: CliContext,
+  flags: DoctorFlags,
+  signal: AbortSignal,
+): Promise<number> {
+  const { stdout, stdin } = context;
+  const isTerminal = stdout.isTTY === true;
+  if (flags.watch !== undefined && (flags.json || flags.fix || !isTerminal)) {
+    throw new DsaSlurmError(
+      'usage',
+      '--watch is for a terminal, and goes neither with --json nor with --fix.',
+    );
+  }
+  if (flags.fix && !flags.yes && (flags.json || !isTerminal || stdin.isTTY !== true)) {
+    throw new DsaSlurmError('usage', '--fix asks before each change, and here is nobody to ask.', {
+      next: 'Add --yes to agree to all of them.',
+    });
+  }
+  const doctor = await import('../doctor/index.js');
+  const { checks, catalog } = doctor.selectChecks(doctor.allChecks, flags);
+  const runContext = await contextFor(command, context, flags);
+  const style = {
+    colour: isTerminal && (context.env['NO_COLOR'] ?? '') === '' && context.env['TERM'] !== 'dumb',
+    unicode: /utf-?8/i.test(context.env['LC_ALL'] || context.env['LC_CTYPE'] || context.env['LANG'] || ''),
+    verbose: flags.verbose,
+  };
+  for (;;) {
+    const repairs: Repair[] = [];
+    const started = performance.now();
+    const results = await doctor.runChecks(checks, runContext, {
+      catalog,
+      signal,
+      onRepairs: (_check, found) => repairs.push(...found),
+    });
+    const summary = doctor.summaryOf(results, performance.now() - started);
+    if (flags.watch !== undefined) stdout.write('\u001B[H\u001B[2J\u001B[3J');
+    if (!flags.json) stdout.write(doctor.renderReport(results, summary, style));
+    const repaired = flags.fix ? await mend(context, flags, repairs) : null;
+    if (flags.json) {
+      const report = {
+        ...doctor.jsonReport(results, summary),
+        ...(repaired === null ? {} : { repairs: repaired }),
+      };
+      printLine(stdout, JSON.stringify(report, null, 2));
+    }
+    const code = signal.aborted ? interrupted(results) : doctor.exitCodeOf(summary, flags.strict);
+    if (flags.watch === undefined || signal.aborted) return code;
+    await runContext.clock.sleep((flags.watch === true ? 10 : flags.watch) * 1_000, signal);
+    if (signal.aborted) return code;
+  }
+}
+
+/** A run that was cut short found out nothing, unless it had seen a failure before. */
+function interrupted(results: readonly CheckResult[]): number {
+  return results.some(({ status }) => status === 'fail') ? exitCodes.failure : exitCodes.usage;
+}
+
+async function contextFor(command: Command, context: CliContext, flags: DoctorFlags): Promise<RunContext> {
+  const { ConfigError } = await import('../config/index.js');
+  const { createRunContext, loadForDoctor } = await import('../doctor/index.js');
+  const { profile } = command.optsWithGlobals<GlobalFlags>();
+  const { env } = context;
+  try {
+    // refuses flags that cannot be; its warnings are told by configuration.valid
+    await settingsFor(command, { ...context, stderr: new Writable({ write: (_c, _e, done) => done() }) });
+  } catch (thrown) {
+    if (!(thrown instanceof ConfigError)) throw thrown;
+  }
+  const { settings, configuration } = loadForDoctor({ profile, env, flags: { ...flags.set } });
+  return createRunContext({
+    profile,
+    settings,
+    configuration,
+    env,
+    deep: flags.deep,
+    siteDirectory: flags.site ?? null,
+  });
+}
+
+async function mend(context: CliContext, { yes, json }: DoctorFlags, repairs: readonly Repair[]) {
+  const { applyRepairs } = await import('../doctor/repair.js');
+  const out = json ? context.stderr : context.stdout;
+  if (repairs.length === 0) printLine(out, '\nThere is nothing that --fix could mend.');
+  else printLine(out, `\n${repairs.map(({ what }) => `  ${what}`).join('\n')}\n`);
+  return applyRepairs(repairs, {
+    say: (line) => printLine(out, line),
+    async confirm(what) {
+      if (yes) return true;
+      const { confirm } = await import('@inquirer/prompts');
+      return confirm({ message: what, default: false });
+    },
+  });
+}
+
+function append(value: string, before: string[]): string[] {
+  return [...before, ...value.split(',').filter((word) => word !== '')];
+}
+
+function seconds(text: string): number {
+  const value = Number(text);
+  if (!Number.isFinite(value) || value < 1)
+    throw new InvalidArgumentError('It must be a number of seconds from 1.');
+  return value;
+}

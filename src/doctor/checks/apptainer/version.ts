@@ -1,0 +1,44 @@
+import { commandTrouble } from '../../../base/command.js';
+import type { Check, Finding } from '../../check.js';
+import { configSet, fail, ok, warn } from '../../finding.js';
+
+/** The oldest releases with the option --mount. */
+const oldest = { apptainer: [1, 0], singularity: [3, 9] } as const;
+
+/** What `--version` printed. Pure. */
+export function judgeVersion(printed: string, command: string, profile: string): Finding {
+  const match = /^(apptainer|singularity)\S* version (\d+)\.(\d+)\S*/m.exec(printed.trim());
+  if (match === null) {
+    return fail(
+      `"${command} --version" does not answer as Apptainer does: ${printed.trim().slice(0, 100)}`,
+      configSet(profile, 'apptainer.command', 'apptainer'),
+    );
+  }
+  const name = match[1] === 'apptainer' ? 'apptainer' : 'singularity';
+  const [major, minor] = [Number(match[2]), Number(match[3])];
+  const tooOld = major < oldest[name][0] || (major === oldest[name][0] && minor < oldest[name][1]);
+  return tooOld
+    ? warn(
+        `${match[0]} is older than ${oldest[name].join('.')}, which first knew --mount.`,
+        'Install a newer Apptainer: https://apptainer.org/docs/admin/main/installation.html',
+      )
+    : ok(match[0]);
+}
+
+export const version: Check = {
+  id: 'apptainer.version',
+  group: 'apptainer',
+  title: 'container runtime on this machine',
+  async run({ run, settings, profile, signal }) {
+    const { command } = settings.apptainer;
+    const result = await run(command, ['--version'], { timeoutMs: 4_500, signal });
+    const trouble = commandTrouble(result);
+    if (trouble !== '' || result.kind !== 'exited') {
+      return fail(
+        `${command} ${trouble}.`,
+        `module load apptainer   # or name it: ${configSet(profile, 'apptainer.command', '/opt/apptainer/bin/apptainer')}`,
+      );
+    }
+    return judgeVersion(result.stdout, command, profile);
+  },
+};

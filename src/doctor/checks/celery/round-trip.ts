@@ -1,0 +1,84 @@
+import { randomUUID } from 'node:crypto';
+import { withBroker } from '../../broker.js';
+import type { Check } from '../../check.js';
+import { ok, warn } from '../../finding.js';
+import type { Pong } from './ping.js';
+
+const waitMs = 15_000;
+
+/**
+ * Publishes a task of a name that no worker has, with no Girder job behind it, and waits for its result: the refusal.
+ * That is the whole way of a task but for Slurm, and it changes nothing.
+ */
+export const roundTrip: Check = {
+  id: 'celery.round-trip',
+  group: 'celery',
+  title: 'a task goes to the worker and its result comes back',
+  deep: true,
+  needs: ['celery.ping', 'rabbitmq.queues'],
+  timeoutMs: waitMs + 5_000,
+  async run({ settings, needed, signal, clock, profile }) {
+    const named = profile === 'default' ? '' : ` --profile ${profile}`;
+    const isThere = (needed('celery.ping') as Pong[]).some(({ node }) => node === settings.worker.name);
+    // without a worker the task would stay in the queue
+    if (!isThere) return warn('No worker of ours is there to take a task.', `dsa-slurm${named} worker`);
+    const queue = settings.broker.queues[0] ?? 'celery';
+    return withBroker({ url: settings.broker.url, signal, clock }, async (connection) => {
+      const channel = await connection.createChannel();
+      channel.on('error', () => undefined);
+      const id = randomUUID();
+      const reply = await channel.assertQueue('', { exclusive: true, autoDelete: true, durable: false });
+      const arrived = new AbortController();
+      let status = '';
+      await channel.consume(
+        reply.queue,
+        (message) => {
+          if (message?.properties.correlationId !== id) return;
+          status = /"status": ?"(\w+)"/.exec(message.content.toString('utf8'))?.[1] ?? 'without a status';
+          arrived.abort();
+        },
+        { noAck: true },
+      );
+      const from = clock.now();
+      channel.publish(
+        '',
+        queue,
+        Buffer.from(JSON.stringify([[], {}, { callbacks: null, errbacks: null, chain: null, chord: null }])),
+        {
+          contentType: 'application/json',
+          contentEncoding: 'utf-8',
+          correlationId: id,
+          replyTo: reply.queue,
+          // nobody shall find it in the queue later
+          expiration: String(waitMs),
+          headers: {
+            lang: 'py',
+            task: 'dsa_slurm.doctor.round_trip',
+            id,
+            root_id: id,
+            parent_id: null,
+            group: null,
+            eta: null,
+            expires: null,
+            retries: 0,
+            timelimit: [null, null],
+            argsrepr: '()',
+            kwargsrepr: '{}',
+            origin: 'dsa-slurm doctor',
+            ignore_result: false,
+          },
+        },
+      );
+      await clock.sleep(waitMs, AbortSignal.any([signal, arrived.signal]));
+      if (status === '') {
+        return warn(
+          `No result of a task came back from queue ${queue} within ${waitMs / 1_000} s.`,
+          `dsa-slurm${named} console   # is the intake paused or full?`,
+        );
+      }
+      return ok(
+        `a task in queue ${queue} was answered after ${clock.now() - from} ms: ${status}, as it should for a name that nobody knows`,
+      );
+    });
+  },
+};

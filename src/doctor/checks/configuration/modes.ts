@@ -1,0 +1,56 @@
+import { constants } from 'node:fs';
+import { open, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Check } from '../../check.js';
+import { combine, ok, quoted, warn } from '../../finding.js';
+
+/** Files that hold secrets and can be read by others. */
+export async function openFiles(paths: readonly string[]): Promise<{ path: string; mode: number }[]> {
+  const found = await Promise.all(
+    paths.map(async (path) => {
+      const there = await stat(path).catch(() => null);
+      return there !== null && there.isFile() && (there.mode & 0o077) !== 0
+        ? [{ path, mode: there.mode & 0o777 }]
+        : [];
+    }),
+  );
+  return found.flat();
+}
+
+export const modes: Check = {
+  id: 'configuration.modes',
+  group: 'configuration',
+  title: 'modes of files with secrets',
+  async run({ configuration, settings }) {
+    const paths = [
+      ...(configuration === null ? [] : [configuration.path]),
+      join(settings.dirs.state, 'journal.jsonl'),
+      ...(settings.log.file === null ? [] : [settings.log.file]),
+    ];
+    const readable = await openFiles(paths);
+    return {
+      ...combine([
+        ok('only this user reads the profile, the journal and the log'),
+        ...readable.map(({ path, mode }) =>
+          warn(`Other users may read ${path} (mode ${mode.toString(8)}).`, `chmod 600 ${quoted(path)}`),
+        ),
+      ]),
+      fact: readable.map(({ path }) => path),
+    };
+  },
+  repairs: (_context, fact) =>
+    (fact as string[]).map((path) => ({
+      what: `chmod 600 ${quoted(path)}`,
+      apply: async () => closeFile(path),
+    })),
+};
+
+/** Through a handle, and not through a link: what was looked at is what is changed. */
+async function closeFile(path: string): Promise<void> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  try {
+    await file.chmod(0o600);
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,24 @@
+import { existsSync } from 'node:fs';
+import type { Check } from '../../check.js';
+import { combine, fail, ok, skip, warn } from '../../finding.js';
+
+export const valid: Check = {
+  id: 'configuration.valid',
+  group: 'configuration',
+  title: 'settings',
+  async run({ configuration, profile }) {
+    if (configuration === null) return skip('there is no profile yet');
+    const { path, problems, warnings } = configuration;
+    const named = profile === 'default' ? '' : ` --profile ${profile}`;
+    return combine([
+      ok(`${path}${existsSync(path) ? '' : ' (not written yet)'}`),
+      ...problems.map(({ message, source, fix }) =>
+        fail(`${message} (${source}; the default is looked at instead)`, fix),
+      ),
+      // whoever may read the file is looked at by configuration.modes
+      ...warnings
+        .filter((warning) => !warning.startsWith('Other users may read'))
+        .map((warning) => warn(warning, `dsa-slurm${named} config show`)),
+    ]);
+  },
+};

@@ -1,0 +1,73 @@
+import { lstat, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ownName, removeStaged } from '../../../girder/volumes.js';
+import type { Run } from '../../../worker/run.js';
+import type { Check } from '../../check.js';
+import { count, ok, quoted, warn } from '../../finding.js';
+import type { JournalFacts } from '../worker/journal.js';
+
+/** The last of a run's own work on its files is over by then. */
+const settledMs = 10 * 60_000;
+const prefix = 'dsa-slurm-';
+
+/** Directories below `tmp` that are named as the worker names them. */
+export interface Leftovers {
+  /** Of runs that the journal knows to be finished: safe to remove. */
+  finished: string[];
+  /** Of runs that this journal does not know: another profile's, or very old ones. Never removed by us. */
+  strange: string[];
+}
+
+/** Looks for directories that finished runs have left behind. Files of failed runs stay if the operator wants so. */
+export async function findLeftovers(
+  { tmp, keepFiles, now }: { tmp: string; keepFiles: boolean; now: number },
+  runs: readonly Pick<Run, 'id' | 'stage' | 'outcome' | 'finishedAt'>[],
+): Promise<Leftovers> {
+  const byName = new Map(runs.map((run) => [ownName(run.id), run]));
+  const left: Leftovers = { finished: [], strange: [] };
+  for (const name of (await readdir(tmp)).toSorted()) {
+    if (!name.startsWith(prefix)) continue;
+    const path = join(tmp, name);
+    const found = await lstat(path).catch(() => null);
+    if (found === null || !found.isDirectory() || found.uid !== process.getuid?.()) continue;
+    const run = byName.get(name);
+    if (run === undefined) {
+      if (now - found.mtimeMs > 24 * 60 * 60_000) left.strange.push(path);
+    } else if (run.stage === 'finished' && now - (run.finishedAt ?? now) > settledMs) {
+      if (!(keepFiles && run.outcome === 'failed')) left.finished.push(path);
+    }
+  }
+  return left;
+}
+
+export const leftovers: Check = {
+  id: 'directories.leftovers',
+  group: 'directories',
+  title: 'temporary files of finished runs',
+  needs: ['directories.tmp', 'worker.journal'],
+  async run({ settings, clock, profile, needed }) {
+    const { runs } = needed('worker.journal') as JournalFacts;
+    const { tmp } = settings.dirs;
+    const left = await findLeftovers({ tmp, keepFiles: settings.worker.keepFiles, now: clock.now() }, runs);
+    const strange =
+      left.strange.length === 0
+        ? []
+        : [
+            `${count(left.strange.length, 'old directory', 'old directories')} of runs that this journal does not know; look yourself: ls -ld ${tmp}/${prefix}*`,
+          ];
+    if (left.finished.length === 0)
+      return { ...ok([`none of this profile in ${tmp}`, ...strange]), fact: left };
+    const named = profile === 'default' ? '' : ` --profile ${profile}`;
+    const shown = `${left.finished.slice(0, 3).join(', ')}${left.finished.length > 3 ? ', …' : ''}`;
+    const finding = warn(
+      [`${count(left.finished.length, 'directory', 'directories')} of finished runs: ${shown}`, ...strange],
+      `dsa-slurm${named} doctor --fix --only directories.leftovers`,
+    );
+    return { ...finding, fact: left };
+  },
+  repairs: (_context, fact) =>
+    (fact as Leftovers).finished.map((path) => ({
+      what: `rm -r ${quoted(path)}`,
+      apply: async () => removeStaged({ ownDirectories: [path] }),
+    })),
+};

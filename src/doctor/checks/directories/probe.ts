@@ -1,0 +1,44 @@
+import { probeSharedDirectories, settingsDirectories } from '../../probe-job.js';
+import type { Site } from '../../../slurm/site.js';
+import type { Check } from '../../check.js';
+import { combine, skip } from '../../finding.js';
+import { judgeProbe } from '../../judge-probe.js';
+
+/** A real job on each partition writes and reads in each shared directory. */
+export const probe: Check = {
+  id: 'directories.probe',
+  group: 'directories',
+  title: 'seen from compute nodes',
+  deep: true,
+  needs: ['slurm.partitions', 'directories.tmp', 'directories.logs'],
+  timeoutMs: 5 * 60_000,
+  async run({ settings, run, needed, signal, clock }) {
+    const { partition, gpuPartition } = settings.slurm;
+    const standard = (needed('slurm.partitions') as NonNullable<Site['partitions']>).find(
+      ({ isDefault }) => isDefault,
+    );
+    const names = [
+      ...new Set([...(partition ?? standard?.name ?? '').split(','), ...(gpuPartition ?? '').split(',')]),
+    ];
+    const partitions = names.filter((name) => name !== '');
+    if (partitions.length === 0) return skip('there is no partition to try');
+    const directories = settingsDirectories(settings);
+    const findings = await Promise.all(
+      partitions.map(async (name) =>
+        judgeProbe(
+          await probeSharedDirectories({
+            run,
+            settings,
+            partition: name,
+            directories,
+            signal,
+            clock,
+            onWaiting: () => undefined,
+          }),
+          settings.dirs.images,
+        ),
+      ),
+    );
+    return combine(findings);
+  },
+};

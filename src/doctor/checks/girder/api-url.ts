@@ -1,0 +1,43 @@
+import * as z from 'zod';
+import { mapApiUrl } from '../../../girder/api-url.js';
+import { GirderError } from '../../../girder/girder-error.js';
+import type { Check } from '../../check.js';
+import { fail, ok, skip } from '../../finding.js';
+import { withGirder } from '../../girder.js';
+import type { SettingsFacts } from './settings.js';
+
+/** The address that tasks carry, as this worker would use it. */
+export const apiUrl: Check = {
+  id: 'girder.api-url',
+  group: 'girder',
+  title: 'the address that tasks carry',
+  needs: ['girder.settings'],
+  async run(context) {
+    const { settings, needed, signal } = context;
+    const published =
+      (needed('girder.settings') as SettingsFacts | undefined)?.theirs['worker.api_url'] ?? '';
+    if (published === '') return skip('worker.api_url is not set in Girder');
+    const own = settings.girder.apiUrl;
+    const used = own ?? mapApiUrl(published, settings.girder.apiUrlMap);
+    if (own !== null && own !== published) {
+      return ok(`tasks carry ${published}; this worker uses ${own} in its place (girder.apiUrl)`);
+    }
+    try {
+      await withGirder(context, { apiUrl: used, token: null }, async (client) =>
+        client.json(z.object({ release: z.string() }), {
+          method: 'GET',
+          path: 'system/version',
+          attempts: 1,
+          signal,
+        }),
+      );
+      return ok(`${published} reaches Girder from here`);
+    } catch (thrown) {
+      if (!(thrown instanceof GirderError)) throw thrown;
+      return fail(
+        `Tasks carry ${published}, which does not reach Girder from here: ${thrown.message}`,
+        `dsa-slurm config set girder.apiUrlMap ${published.replace(/\/api\/v1$/, '')}=http://localhost:8080`,
+      );
+    }
+  },
+};

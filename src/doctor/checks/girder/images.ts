@@ -1,0 +1,63 @@
+import { join } from 'node:path';
+import * as z from 'zod';
+import { sifFileName } from '../../../apptainer/image-name.js';
+import type { Check, Finding } from '../../check.js';
+import { combine, count, ok, quoted, warn } from '../../finding.js';
+import { withGirder } from '../../girder.js';
+import type { GirderAdmin } from './token.js';
+
+/** Images that Girder offers against the files that are there. Pure. */
+export function judgeImages(
+  offered: readonly string[],
+  files: readonly string[],
+  { directory, command }: { directory: string; command: string },
+): Finding {
+  const wanted = offered.flatMap((image) => {
+    try {
+      return [[image, sifFileName(image)] as const];
+    } catch {
+      return [];
+    }
+  });
+  const missing = wanted.filter(([, file]) => !files.includes(file));
+  const orphans = files.filter((file) => !wanted.some(([, name]) => name === file));
+  return combine([
+    offered.length === 0
+      ? warn('Girder offers no image.', "Add one on Girder's admin page, under Slicer CLI Web.")
+      : ok(
+          `Girder offers ${count(offered.length, 'image')}, ${offered.length - missing.length} of them are here`,
+        ),
+    ...missing.map(([image, file]) =>
+      warn(
+        `${image} is offered by Girder, and there is no ${file}.`,
+        `${command} pull ${quoted(join(directory, file))} ${quoted(`docker://${image}`)}`,
+      ),
+    ),
+    ...(orphans.length === 0
+      ? []
+      : [ok(`not offered by Girder: ${orphans.slice(0, 5).join(', ')}${orphans.length > 5 ? ', …' : ''}`)]),
+  ]);
+}
+
+/** `{image: {tag: {cli: …}}}` (contract, section k) */
+const answer = z.record(z.string(), z.record(z.string(), z.unknown()));
+
+export const images: Check = {
+  id: 'girder.images',
+  group: 'girder',
+  title: 'task images',
+  needs: ['girder.token', 'images.files'],
+  async run(context) {
+    const { settings, needed, signal } = context;
+    const table = await withGirder(context, needed('girder.token') as GirderAdmin, async (client) =>
+      client.json(answer, { method: 'GET', path: 'slicer_cli_web/docker_image', attempts: 1, signal }),
+    );
+    const offered = Object.entries(table).flatMap(([name, tags]) =>
+      Object.keys(tags).map((tag) => `${name}:${tag}`),
+    );
+    return judgeImages(offered, needed('images.files') as string[], {
+      directory: settings.dirs.images ?? '',
+      command: settings.apptainer.command,
+    });
+  },
+};

@@ -1,0 +1,45 @@
+import * as z from 'zod';
+import { GirderError } from '../../../girder/girder-error.js';
+import type { Check, CheckContext } from '../../check.js';
+import { combine, fail, ok } from '../../finding.js';
+import { withGirder } from '../../girder.js';
+import type { GirderAdmin } from './token.js';
+
+/** A route that only the plugin has. */
+const routes = [
+  ['jobs', 'job/typeandstatus'],
+  ['slicer_cli_web', 'slicer_cli_web/cli'],
+] as const;
+
+export const plugins: Check = {
+  id: 'girder.plugins',
+  group: 'girder',
+  title: 'plugins',
+  needs: ['girder.token'],
+  async run(context) {
+    const admin = context.needed('girder.token') as GirderAdmin;
+    return combine(await Promise.all(routes.map(([name, path]) => ask(name, path, admin, context))));
+  },
+};
+
+async function ask(name: string, path: string, admin: GirderAdmin, context: CheckContext) {
+  try {
+    await withGirder(context, admin, async (client) =>
+      client.json(z.unknown(), {
+        method: 'GET',
+        path,
+        query: { limit: 1 },
+        attempts: 1,
+        signal: context.signal,
+      }),
+    );
+    return ok(`${name} is there`);
+  } catch (thrown) {
+    if (!(thrown instanceof GirderError) || !/matching route/i.test(thrown.said ?? '')) throw thrown;
+    const install = name === 'jobs' ? 'girder-jobs' : 'girder-slicer-cli-web[girder]';
+    return fail(
+      `Girder has no plugin ${name}.`,
+      `pip install '${install}' && girder build   # in Girder's environment, then restart it`,
+    );
+  }
+}

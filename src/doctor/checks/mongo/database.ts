@@ -1,0 +1,88 @@
+import type { Check, Finding } from '../../check.js';
+import { combine, fail, ok, skip, warn } from '../../finding.js';
+import { databaseName, hostsOf, mongoTrouble, withMongo, withoutCredentials } from '../../mongo.js';
+import { openAddress } from '../../listens.js';
+import { judgeSettings, type GirderSettings } from '../girder/settings.js';
+import type { MongoFacts } from './ping.js';
+
+const unreached = 'MongoDB does not answer';
+
+/** Girder's own collections. Pure. */
+export function judgeCollections(collections: readonly string[], name: string): Finding {
+  const missing = ['setting', 'user', 'job'].filter((one) => !collections.includes(one));
+  if (missing.length === 0) return ok(`database ${name} is Girder’s`);
+  return fail(
+    `Database ${name} has no collection ${missing.join(', ')}: it is not Girder's, or its plugin "jobs" never ran.`,
+    'dsa-slurm config set mongo.uri -   # such as mongodb://localhost:27017/girder',
+  );
+}
+
+export const database: Check = {
+  id: 'mongo.database',
+  group: 'mongo',
+  title: "Girder's database",
+  needs: ['mongo.ping'],
+  async run({ needed }) {
+    const facts = needed('mongo.ping') as MongoFacts | null;
+    if (facts === null) return skip(unreached);
+    return judgeCollections(facts.collections, databaseName(facts.uri));
+  },
+};
+
+export const open: Check = {
+  id: 'mongo.open',
+  group: 'mongo',
+  title: 'open to everybody',
+  needs: ['mongo.ping'],
+  async run({ needed, signal }) {
+    const facts = needed('mongo.ping') as MongoFacts | null;
+    const [first] = facts === null ? [] : hostsOf(facts.uri);
+    if (facts === null || first === undefined) return skip(unreached);
+    try {
+      await withMongo(withoutCredentials(facts.uri), async (db) =>
+        db.listCollections({}, { nameOnly: true }).toArray(),
+      );
+    } catch (thrown) {
+      return mongoTrouble(thrown) === 'auth'
+        ? ok('asks for a password')
+        : skip('it could not be tried without a password');
+    }
+    const address = await openAddress(first.hostname, first.port, signal);
+    if (address === null) return ok('asks for no password, on a port that is closed to other machines');
+    return warn(
+      `MongoDB at ${address}:${first.port} gives everybody everything, without a password.`,
+      'Bind it to 127.0.0.1 (net.bindIp in mongod.conf, or "127.0.0.1:27017:27017" in docker-compose.yml), or switch security.authorization on.',
+    );
+  },
+};
+
+export const settings: Check = {
+  id: 'mongo.settings',
+  group: 'mongo',
+  title: 'worker settings as stored',
+  needs: ['mongo.database'],
+  async run({ settings, profile }) {
+    const { uri } = settings.mongo;
+    if (uri === null) return skip(unreached);
+    const stored = await withMongo(uri, async (db) =>
+      db
+        .collection<{ key: string; value: unknown }>('setting')
+        .find({ key: { $in: ['worker.broker', 'worker.backend', 'worker.api_url', 'worker.direct_path'] } })
+        .toArray(),
+    );
+    const text = (key: string) => {
+      const value = stored.find((one) => one.key === key)?.value;
+      return typeof value === 'string' ? value : null;
+    };
+    const theirs: GirderSettings = {
+      'worker.broker': text('worker.broker'),
+      'worker.backend': text('worker.backend'),
+      'worker.api_url': text('worker.api_url'),
+      'worker.direct_path': stored.find((one) => one.key === 'worker.direct_path')?.value === true,
+    };
+    // only Girder 3 stores the broker
+    const major = stored.some(({ key }) => key === 'worker.broker') ? 3 : 5;
+    const { finding } = judgeSettings(theirs, settings, { major, profile });
+    return combine([finding]);
+  },
+};

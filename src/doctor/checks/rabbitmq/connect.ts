@@ -1,0 +1,29 @@
+import { readBrokerUrl } from '../../../celery/address.js';
+import { withBroker } from '../../broker.js';
+import type { Check } from '../../check.js';
+import { ok } from '../../finding.js';
+
+/** What RabbitMQ tells about itself when it opens a connection. */
+export interface BrokerFacts {
+  product: string;
+  version: string;
+}
+
+/** Host, port, TLS, user, password and virtual host at once: RabbitMQ opens the connection or says why not. */
+export const connect: Check = {
+  id: 'rabbitmq.connect',
+  group: 'rabbitmq',
+  title: 'connection, user and virtual host',
+  async run({ settings, signal, clock }) {
+    const { url } = settings.broker;
+    const address = readBrokerUrl(url);
+    const facts = await withBroker({ url, signal, clock }, async (connection): Promise<BrokerFacts> => {
+      const { product, version } = connection.connection.serverProperties;
+      return { product, version };
+    });
+    const finding = ok(
+      `${facts.product} ${facts.version} at ${address.hostname}:${address.port}, user ${address.user}, virtual host ${address.virtualHost}`,
+    );
+    return { ...finding, fact: facts };
+  },
+};

@@ -1,0 +1,40 @@
+import { readBrokerUrl, type BrokerAddress } from '../../../celery/address.js';
+import { isLoopback } from '../../broker.js';
+import type { Check, Finding } from '../../check.js';
+import { ok, warn } from '../../finding.js';
+import { openAddress } from '../../listens.js';
+
+/** @param open an address under which other machines reach the broker; null if there is none. Pure. */
+export function judgeCredentials(
+  { user, connect, hostname, port, tls }: BrokerAddress,
+  open: string | null,
+): Finding {
+  const isGuest = user === 'guest' && connect.password === 'guest';
+  if (isGuest && open !== null) {
+    return warn(
+      `RabbitMQ takes guest:guest, and its port ${port} is open to other machines (${open}).`,
+      "rabbitmqctl add_user girder '<password>' && rabbitmqctl set_permissions girder '.*' '.*' '.*' && rabbitmqctl delete_user guest   # then the same in Girder and: dsa-slurm config set broker.url -",
+    );
+  }
+  if (!isLoopback(hostname) && !tls) {
+    return ok(
+      `user ${user}; the connection to ${hostname} is not encrypted (amqp://), which a private network may do with`,
+    );
+  }
+  return ok(
+    isGuest
+      ? 'guest:guest, on a port that is closed to other machines'
+      : `user ${user} with a password of its own`,
+  );
+}
+
+export const credentials: Check = {
+  id: 'rabbitmq.credentials',
+  group: 'rabbitmq',
+  title: 'credentials and open ports',
+  needs: ['rabbitmq.connect'],
+  async run({ settings, signal }) {
+    const address = readBrokerUrl(settings.broker.url);
+    return judgeCredentials(address, await openAddress(address.hostname, address.port, signal));
+  },
+};

@@ -1,0 +1,37 @@
+import { randomUUID } from 'node:crypto';
+import { readBrokerUrl } from '../../../celery/address.js';
+import { controlExchange, replyExchange } from '../../../celery/topology.js';
+import { withBroker } from '../../broker.js';
+import type { Check } from '../../check.js';
+import { fail, ok } from '../../finding.js';
+
+/** Makes, fills, reads and deletes a queue of its own, and the exchanges of remote control. */
+export const permissions: Check = {
+  id: 'rabbitmq.permissions',
+  group: 'rabbitmq',
+  title: 'permissions',
+  needs: ['rabbitmq.connect'],
+  async run({ settings, signal, clock }) {
+    const { url } = settings.broker;
+    const name = `dsa-slurm-doctor-${randomUUID()}`;
+    const arrived = await withBroker({ url, signal, clock }, async (connection) => {
+      const channel = await connection.createConfirmChannel();
+      // the error itself comes with the rejected call
+      channel.on('error', () => undefined);
+      await channel.assertExchange(controlExchange, 'fanout', { durable: false, autoDelete: false });
+      await channel.assertExchange(replyExchange, 'direct', { durable: false, autoDelete: false });
+      await channel.assertQueue(name, { exclusive: true, autoDelete: true, durable: false });
+      await channel.bindQueue(name, replyExchange, name);
+      channel.publish(replyExchange, name, Buffer.from('{}'), { deliveryMode: 1 });
+      await channel.waitForConfirms();
+      const message = await channel.get(name, { noAck: true });
+      return message !== false;
+    });
+    const { user, virtualHost } = readBrokerUrl(url);
+    if (arrived) return ok(`${user} may configure, write and read in ${virtualHost}`);
+    return fail(
+      `A message that ${user} published in ${virtualHost} did not arrive.`,
+      `rabbitmqctl set_permissions -p "${virtualHost}" "${user}" ".*" ".*" ".*"`,
+    );
+  },
+};

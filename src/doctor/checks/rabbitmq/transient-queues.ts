@@ -1,0 +1,41 @@
+import { randomUUID } from 'node:crypto';
+import { errorLine } from '../../../base/errors.js';
+import { withBroker } from '../../broker.js';
+import type { Check } from '../../check.js';
+import { ok, warn } from '../../finding.js';
+
+const exclusiveWhy =
+  'This worker falls back to an exclusive queue, but Girder’s and Celery’s remote control uses such queues too.';
+
+/**
+ * Remote control of Celery 5 lives in queues that are neither durable nor exclusive. RabbitMQ deprecates these
+ * (`transient_nonexcl_queues`) and refuses them from 4.3 on unless the operator permits them.
+ */
+export const transientQueues: Check = {
+  id: 'rabbitmq.transient-queues',
+  group: 'rabbitmq',
+  title: 'queues of remote control',
+  needs: ['rabbitmq.permissions'],
+  async run({ settings, signal, clock }) {
+    const name = `dsa-slurm-doctor-${randomUUID()}.celery.pidbox`;
+    try {
+      await withBroker({ url: settings.broker.url, signal, clock }, async (connection) => {
+        const channel = await connection.createChannel();
+        channel.on('error', () => undefined);
+        await channel.assertQueue(name, {
+          durable: false,
+          autoDelete: true,
+          messageTtl: 300_000,
+          expires: 10_000,
+        });
+        await channel.deleteQueue(name);
+      });
+      return ok('transient shared queues are permitted');
+    } catch (thrown) {
+      return warn(
+        [`RabbitMQ refuses transient shared queues: ${errorLine(thrown)}`, exclusiveWhy],
+        'echo "deprecated_features.permit.transient_nonexcl_queues = true" >> /etc/rabbitmq/rabbitmq.conf   # and restart RabbitMQ',
+      );
+    }
+  },
+};

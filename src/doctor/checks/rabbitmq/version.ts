@@ -1,0 +1,31 @@
+import type { Check, Finding } from '../../check.js';
+import { fail, ok, warn } from '../../finding.js';
+import type { BrokerFacts } from './connect.js';
+
+/** Pure. */
+export function judgeVersion({ product, version }: BrokerFacts): Finding {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  if (product !== 'RabbitMQ') {
+    return warn(
+      `${product} ${version} is no RabbitMQ.`,
+      'Use RabbitMQ 3.8 or later: others treat queues differently.',
+    );
+  }
+  if (major < 3 || (major === 3 && minor < 8)) {
+    return fail(`RabbitMQ ${version} is too old.`, 'Install RabbitMQ 3.8 or later.');
+  }
+  if (major > 4 || (major === 4 && minor >= 3)) {
+    return ok(
+      `RabbitMQ ${version}, which refuses transient shared queues unless they are permitted: see rabbitmq.transient-queues`,
+    );
+  }
+  return ok(`RabbitMQ ${version}`);
+}
+
+export const version: Check = {
+  id: 'rabbitmq.version',
+  group: 'rabbitmq',
+  title: 'version',
+  needs: ['rabbitmq.connect'],
+  run: async ({ needed }) => judgeVersion(needed('rabbitmq.connect') as BrokerFacts),
+};

@@ -1,0 +1,30 @@
+import { commandTrouble } from '../../../base/command.js';
+import type { Check } from '../../check.js';
+import { fail, ok, warn } from '../../finding.js';
+
+/** Milliseconds after which people begin to notice. */
+const slowMs = 1_000;
+
+/** slurmctld answers, and how soon. */
+export const controller: Check = {
+  id: 'slurm.controller',
+  group: 'slurm',
+  title: 'controller',
+  needs: ['slurm.commands'],
+  async run({ run, signal }) {
+    const result = await run('scontrol', ['ping'], { timeoutMs: 4_500, signal });
+    const lines = (result.kind === 'exited' ? result.stdout : '')
+      .split('\n')
+      .filter((line) => line.startsWith('Slurmctld'));
+    const fix = 'scontrol ping   # then: systemctl status slurmctld on the controller, munge on both';
+    if (commandTrouble(result) !== '' || !lines.some((line) => / is UP\b/.test(line))) {
+      const why = commandTrouble(result);
+      return fail([...lines, ...(why === '' ? [] : [`scontrol ping ${why}.`])], fix);
+    }
+    const evidence = [...lines, `answered after ${result.ms} ms`];
+    if (lines.some((line) => / is DOWN\b/.test(line))) return warn(evidence, fix);
+    return result.ms > slowMs
+      ? warn(evidence, 'sdiag   # shows what keeps the controller busy')
+      : ok(evidence);
+  },
+};

@@ -1,0 +1,94 @@
+import type { Settings } from '../../../config/index.js';
+import { slurmNumber } from '../../../slurm/values.js';
+import type { Site } from '../../../slurm/site.js';
+import type { Check, Finding } from '../../check.js';
+import { combine, configSet, fail, ok, skip, warn } from '../../finding.js';
+import { readSlurmConfig } from '../../slurm-config.js';
+
+/** Whether ends of jobs can still be asked for afterwards. */
+export const accounting: Check = {
+  id: 'slurm.accounting',
+  group: 'slurm',
+  title: 'accounting',
+  needs: ['slurm.version'],
+  async run({ needed }) {
+    const site = needed('slurm.version') as Site;
+    switch (site.accounting) {
+      case true:
+        return ok('kept: ends of jobs can be asked for long afterwards');
+      case false:
+        return ok(
+          'none: after MinJobAge only the exit record of our own submit script tells how a job ended',
+        );
+      case null:
+        return skip('Slurm did not say whether it keeps accounting');
+    }
+  },
+};
+
+/** How long the controller remembers a job that has ended. Pure. */
+export function judgeMinJobAge(site: Site, pollSeconds: number, profile: string): Finding {
+  const { minJobAge } = site;
+  if (minJobAge === null) return skip('Slurm did not tell its MinJobAge');
+  if (minJobAge === 0) return ok('MinJobAge 0: the controller forgets no job');
+  const evidence = `The controller forgets a job ${minJobAge} s after its end (MinJobAge); it is asked every ${pollSeconds} s.`;
+  if (minJobAge >= 3 * pollSeconds) return ok(evidence);
+  const fix = configSet(profile, 'slurm.pollSeconds', String(Math.max(1, Math.floor(minJobAge / 3))));
+  return site.accounting === true
+    ? warn(evidence, fix)
+    : fail(`${evidence} Without accounting ends will be missed.`, fix);
+}
+
+export const minJobAge: Check = {
+  id: 'slurm.min-job-age',
+  group: 'slurm',
+  title: 'memory of ended jobs',
+  needs: ['slurm.version'],
+  run: async ({ needed, settings, profile }) =>
+    judgeMinJobAge(needed('slurm.version') as Site, settings.slurm.pollSeconds, profile),
+};
+
+/** The controller's own limits against the worker's. Pure. */
+export function judgeLimits(
+  site: Site,
+  config: ReadonlyMap<string, string>,
+  settings: Pick<Settings, 'worker' | 'slurm'>,
+  profile: string,
+): Finding {
+  const findings: Finding[] = [];
+  const maxJobs = slurmNumber(config.get('MaxJobCount') ?? '');
+  if (maxJobs !== null) {
+    const evidence = `The cluster holds ${maxJobs} jobs at most (MaxJobCount); this worker has up to ${settings.worker.inFlight} (worker.inFlight).`;
+    findings.push(
+      settings.worker.inFlight > maxJobs / 2
+        ? warn(evidence, configSet(profile, 'worker.inFlight', String(Math.max(1, Math.floor(maxJobs / 2)))))
+        : ok(evidence),
+    );
+  }
+  const { rateLimit } = site;
+  if (rateLimit === null) {
+    findings.push(ok('no limit on the rate of requests'));
+  } else {
+    const evidence = `The controller takes ${rateLimit.perSecond} requests a second from one user, ${rateLimit.burst} at once.`;
+    findings.push(
+      rateLimit.perSecond < 1 || rateLimit.burst < 10
+        ? warn(
+            evidence,
+            configSet(profile, 'slurm.pollSeconds', String(Math.max(30, settings.slurm.pollSeconds))),
+          )
+        : ok(evidence),
+    );
+  }
+  return combine(findings);
+}
+
+export const limits: Check = {
+  id: 'slurm.limits',
+  group: 'slurm',
+  title: 'limits on jobs and requests',
+  needs: ['slurm.version'],
+  async run({ run, settings, profile, needed, signal }) {
+    const config = await readSlurmConfig(run, { timeoutMs: 4_500, signal });
+    return judgeLimits(needed('slurm.version') as Site, config ?? new Map(), settings, profile);
+  },
+};

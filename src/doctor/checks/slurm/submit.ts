@@ -1,0 +1,75 @@
+import { join } from 'node:path';
+import { commandTrouble } from '../../../base/command.js';
+import { batchEnvironment } from '../../../slurm/batch-script.js';
+import { jobName } from '../../../slurm/key.js';
+import { submitArguments } from '../../../slurm/submit.js';
+import { siteResources } from '../../../worker/resources.js';
+import { openSubmitScript } from '../../../worker/submit-script.js';
+import type { Check, CheckContext, Finding } from '../../check.js';
+import { combine, configSet, fail, ok } from '../../finding.js';
+
+/** What sbatch complains of, and the setting that is to blame. */
+const blame: readonly (readonly [RegExp, string, string])[] = [
+  [/invalid account|account\/partition|invalid account or/i, 'slurm.account', 'pathology'],
+  [/invalid qos/i, 'slurm.qos', 'normal'],
+  [/invalid partition/i, 'slurm.partition', 'batch'],
+  [/time limit|invalid time/i, 'slurm.time', '04:00:00'],
+  [/memory specification|--mem/i, 'slurm.mem', '4G'],
+  [/generic resource|gres/i, 'slurm.gres', 'gpu:1'],
+  [/feature specification|invalid feature/i, 'slurm.constraint', 'avx2'],
+  [/cpu count|more processors|node configuration/i, 'slurm.cpus', '4'],
+];
+
+/** A refusal of sbatch as a finding with the setting to change. */
+export function refusal(said: string, what: string, profile: string): Finding {
+  const found = blame.find(([pattern]) => pattern.test(said));
+  return fail(
+    `sbatch would refuse ${what}: ${said
+      .replaceAll(/\s*\n\s*/g, ' ')
+      .replaceAll('sbatch: ', '')
+      .trim()}`,
+    found === undefined
+      ? 'dsa-slurm config show   # and compare with: sinfo'
+      : configSet(profile, found[1], found[2]),
+  );
+}
+
+/** Asks Slurm whether it would take a job with exactly the options of real ones; no job results. */
+export const submitLine: Check = {
+  id: 'slurm.submit',
+  group: 'slurm',
+  title: 'submit line',
+  needs: ['slurm.controller', 'directories.submit-script'],
+  async run(context) {
+    const { gpuPartition } = context.settings.slurm;
+    const kinds = gpuPartition === null ? [false] : [false, true];
+    return combine(await Promise.all(kinds.map((gpu) => ask(context, gpu))));
+  },
+};
+
+async function ask({ run, settings, profile, signal }: CheckContext, gpu: boolean): Promise<Finding> {
+  const script = await openSubmitScript(settings.slurm.submitScript);
+  const key = 'doctor-test-only';
+  const args = submitArguments({
+    logFile: join(settings.dirs.logs ?? settings.dirs.tmp, `${jobName(key)}.log`),
+    resources: siteResources(settings.slurm, gpu),
+    userOptions: [],
+    key,
+    script: script.path,
+    scriptArgs: [],
+  });
+  const result = await run('sbatch', ['--test-only', ...args], {
+    timeoutMs: 4_500,
+    signal,
+    cwd: '/',
+    env: batchEnvironment({ apptainer: settings.apptainer.command, exitRecord: '', argumentsFile: null }),
+  });
+  const what = gpu ? 'jobs that need a GPU' : 'jobs';
+  const said = result.kind === 'exited' ? `${result.stderr}\n${result.stdout}`.trim() : '';
+  if (result.kind !== 'exited') return fail(`sbatch --test-only ${commandTrouble(result)}.`, 'sdiag');
+  // 22.05 exits with 0 all the same when an option is refused by the controller
+  const isTaken = /job \d+ to start at/i.test(said);
+  if (!isTaken || result.exitCode !== 0)
+    return refusal(said === '' ? commandTrouble(result) : said, what, profile);
+  return ok(said.split('\n').map((line) => line.replace('sbatch: ', '')));
+}

@@ -1,0 +1,33 @@
+import { readSite, type Site } from '../../../slurm/site.js';
+import type { Check } from '../../check.js';
+import { fail, ok, warn } from '../../finding.js';
+
+/** The oldest release whose commands print what is read here. */
+const oldest = [20, 11] as const;
+
+/** What the cluster says of itself; a {@link Site} for the others. */
+export const version: Check = {
+  id: 'slurm.version',
+  group: 'slurm',
+  title: 'version',
+  needs: ['slurm.controller'],
+  async run({ run, signal }) {
+    const site: Site = await readSite(run, { timeoutMs: 4_500, signal });
+    if (site.version === null) {
+      return fail(
+        'scontrol show config did not tell the version.',
+        'scontrol show config | grep SLURM_VERSION',
+      );
+    }
+    const evidence = `Slurm ${site.version}, cluster ${site.cluster ?? 'without a name'}`;
+    const [major = 0, minor = 0] = site.version.split('.').map(Number);
+    const tooOld = major < oldest[0] || (major === oldest[0] && minor < oldest[1]);
+    const finding = tooOld
+      ? warn(
+          `${evidence}: older than 20.11, with which nobody has tried this.`,
+          'Ask for a newer Slurm, and try: dsa-slurm doctor --deep',
+        )
+      : ok(evidence);
+    return { ...finding, fact: site };
+  },
+};

@@ -1,0 +1,71 @@
+import { groups, type Check } from './check.js';
+
+/** docs/doctor.md, from the checks themselves. */
+export function doctorPage(checks: readonly Check[]): string {
+  const tables = groups.map((group) => {
+    const rows = checks
+      .filter((check) => check.group === group)
+      .map(({ id, title, needs, deep }) => {
+        const needed = (needs ?? []).map((need) => `\`${need}\``).join(', ');
+        return `| \`${id}\` | ${title} | ${needed} | ${deep === true ? 'only with `--deep`' : ''} |`;
+      });
+    return [
+      `## ${group}`,
+      '',
+      '| check | what is looked at | needs | |',
+      '| --- | --- | --- | --- |',
+      ...rows,
+    ].join('\n');
+  });
+  return `${intro}\n${tables.join('\n\n')}\n`;
+}
+
+const intro = `# dsa-slurm doctor
+
+This page is made from the checks in \`src/doctor/checks\` by \`scripts/generate-docs.mjs\`. Change those, not this.
+
+\`dsa-slurm doctor\` looks at the whole way of a task, from Girder's settings to a compute node, and says what is wrong,
+where, and how to mend it. Checks run side by side; each has its own time limit, and the whole run ends after 8 seconds
+whatever is down. A check is skipped if one that it needs has failed. \`--deep\` also sends small jobs to compute nodes
+and a task through the queue, and waits for them.
+
+| option | meaning |
+| --- | --- |
+| \`--only <id or group>\` | these checks and what they need; may be given several times |
+| \`--skip <id or group>\` | not these |
+| \`--deep\` | also what takes a job on a compute node |
+| \`--site <dir>\` | compare with run.sh, docker-compose.yml and worker.dist.cfg in that directory |
+| \`--fix\` | mend what is safe, asking before each; \`--yes\` agrees to all of it |
+| \`--strict\` | a warning counts as a failure |
+| \`--watch [seconds]\` | look again and again, in a terminal |
+| \`-v\` | evidence of what is well, too |
+| \`--json\` | for scripts |
+| \`--list\` | the checks, without running them |
+
+It ends with 0 if nothing failed, with 1 if something did (or warned, with \`--strict\`), and with 2 if the doctor itself
+could not run. \`--fix\` changes modes of files, makes missing directories, removes what finished runs have left behind,
+and sets Girder's settings for the worker; nothing else.
+
+## --json
+
+\`\`\`json
+{
+  "checks": [
+    {
+      "id": "slurm.controller",
+      "group": "slurm",
+      "status": "ok",
+      "title": "controller",
+      "evidence": ["Slurmctld(primary) at head1 is UP", "answered after 12 ms"],
+      "fix": null,
+      "ms": 14
+    }
+  ],
+  "summary": { "ok": 1, "warn": 0, "fail": 0, "skip": 0, "ms": 14 }
+}
+\`\`\`
+
+\`status\` is \`ok\`, \`warn\`, \`fail\` or \`skip\`. \`evidence\` holds one fact a line; of a skipped check, why it was skipped.
+\`fix\` is a sentence or a command to paste, one a line, or null. Passwords, tokens and keys are masked. With \`--fix\` there
+is also \`"repairs": {"done": 0, "declined": 0, "failed": 0}\`.
+`;

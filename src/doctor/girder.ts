@@ -1,0 +1,19 @@
+import { silentLog } from '../base/log.js';
+import { createGirderClient, type GirderClient } from '../girder/client.js';
+import { createGirderConnections } from '../girder/connections.js';
+import type { CheckContext } from './check.js';
+
+/** A client for one check; each request is tried once and ends with the check. */
+export async function withGirder<T>(
+  { settings, clock }: Pick<CheckContext, 'settings' | 'clock'>,
+  { apiUrl, token }: { apiUrl: string; token: string | null },
+  use: (client: GirderClient) => Promise<T>,
+): Promise<T> {
+  const connections = createGirderConnections();
+  try {
+    const { apiUrlMap } = settings.girder;
+    return await use(createGirderClient({ connections, apiUrlMap, clock, log: silentLog(), apiUrl, token }));
+  } finally {
+    await connections.close();
+  }
+}

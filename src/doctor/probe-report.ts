@@ -1,0 +1,47 @@
+import { readFile } from 'node:fs/promises';
+import type { PlacedNonces, ProbedDirectory } from './probe-files.js';
+
+/** What the job said. */
+export interface ProbeReport {
+  host: string;
+  uid: number | null;
+  apptainer: string;
+  namespaces: boolean;
+  directories: ProbedDirectory[];
+}
+
+/** Reads the report of the job; null as long as it is not there to its end. */
+export async function readProbeReport(placed: PlacedNonces): Promise<ProbeReport | null> {
+  const text = await readFile(placed.logFile, 'utf8').catch(() => '');
+  return parseProbeReport(text, placed);
+}
+
+/** Reads the lines of templates/probe.slurm, among whatever a site's prolog prints. */
+export function parseProbeReport(
+  text: string,
+  { nonce, directories }: Pick<PlacedNonces, 'nonce' | 'directories'>,
+): ProbeReport | null {
+  const values = new Map<string, string>();
+  for (const line of text.split('\n')) {
+    const [, name, value] = /^dsa-slurm-probe ([\w.]+)=(.*)$/.exec(line) ?? [];
+    if (name !== undefined && value !== undefined) values.set(name, value.replaceAll(/\p{Cc}/gu, ' ').trim());
+  }
+  if (values.get('end') !== nonce) return null;
+  const number = (name: string): number | null => {
+    const value = values.get(name) ?? '';
+    return /^\d{1,20}$/.test(value) ? Number(value) : null;
+  };
+  return {
+    host: values.get('host') ?? '',
+    uid: number('uid'),
+    apptainer: values.get('apptainer') ?? '',
+    namespaces: values.get('namespaces') === 'yes',
+    directories: directories.map(({ path, placed, inode }, index) => ({
+      path,
+      shared: placed ? values.get(`${index}.nonce`) === nonce : number(`${index}.inode`) === inode,
+      writable: values.get(`${index}.written`) === 'yes',
+      ms: number(`${index}.ms`),
+      answerMs: null,
+    })),
+  };
+}

@@ -1,0 +1,135 @@
+import { join } from 'node:path';
+import type { PlannedFile, SiteAnswers } from '../site-answers.js';
+import { backendOf, brokerUrl, brokerUrlInside, isLoopback, mongoPlace } from './addresses.js';
+import { composeScalar, envValue, iniValue, shellWord, yamlScalar } from './quote.js';
+import { readTemplate, render, type Values } from './render.js';
+
+type Deployment = NonNullable<SiteAnswers['deployment']>;
+
+/** The files of a site that also runs the DSA, for answers that `checkAnswers` has passed. */
+export function deploymentFiles(answers: SiteAnswers, deployment: Deployment): PlannedFile[] {
+  const { girder, dirs } = answers;
+  const sections = {
+    profile: answers.profile,
+    major: String(girder.major),
+    girder3: girder.major === 3,
+    girder5: girder.major === 5,
+    forked: deployment.flavour === 'forked',
+    stock: deployment.flavour === 'stock',
+  };
+  const file = (path: string, template: string, mode: number, purpose: string, values: Values = {}) => ({
+    path: join(deployment.directory, path),
+    mode,
+    content: render(readTemplate(`dsa/${template}.tmpl`), { ...sections, ...values }),
+    purpose,
+  });
+  const composeValues = composeValuesOf(answers, deployment);
+  const files = [
+    file('docker-compose.yml', 'docker-compose.yml', 0o644, 'The containers of the DSA.', composeValues),
+    file(
+      '.env',
+      'env',
+      0o600,
+      'Passwords and names for docker-compose.yml.',
+      envValuesOf(answers, deployment),
+    ),
+    file('start.sh', 'start.sh', 0o755, 'Starts the DSA.', {
+      assetstore: shellWord(deployment.assetstore),
+      images: shellWord(dirs.images),
+      slurmLogs: shellWord(dirs.logs),
+    }),
+    file('start-girder.sh', 'start-girder.sh', 0o755, 'Starts Girder inside its container.', {
+      devops: girder.major === 3 ? 'dsa' : 'ver5',
+    }),
+    file('provision.yaml', 'provision.yaml', 0o644, 'What Girder is set up with at its first start.', {
+      assetstoreInside: yamlScalar(assetstoreInside(answers, deployment)),
+      apiUrl: yamlScalar(girder.apiUrl),
+      directPath: String(girder.directPaths ?? false),
+    }),
+    file('rabbitmq.conf', 'rabbitmq.conf', 0o644, 'Settings of RabbitMQ that Celery needs.'),
+  ];
+  if (girder.major === 3) {
+    files.push(
+      file('girder.cfg', 'girder.cfg', 0o644, 'Configuration of Girder 3.'),
+      file('worker.dist.cfg', 'worker.dist.cfg', 0o600, 'Where Girder finds RabbitMQ.', {
+        ...brokerValues(brokerUrlInside(answers.broker)),
+        seenFrom: 'inside the containers',
+        tmp: 'tmp',
+      }),
+      file(
+        'worker/worker.dist.cfg',
+        'worker.dist.cfg',
+        0o600,
+        'The same for a Python worker on this machine.',
+        {
+          ...brokerValues(brokerUrl(answers.broker)),
+          seenFrom: 'from this machine',
+          tmp: iniValue(dirs.tmp),
+        },
+      ),
+    );
+  }
+  if (deployment.flavour === 'forked') {
+    files.push(
+      file('image/Dockerfile', 'Dockerfile', 0o644, 'Adds Apptainer and the Slurm forks to the DSA.'),
+    );
+  }
+  return files;
+}
+
+function composeValuesOf(answers: SiteAnswers, deployment: Deployment): Values {
+  const { dirs, broker, girder, mongo } = answers;
+  const place = mongoPlace(mongo.uri);
+  const mongoLogin = place !== null && place.login !== null;
+  return {
+    girderImage: deployment.flavour === 'forked' ? 'dsa-slurm/girder:local' : '${DSA_IMAGE:?see .env}',
+    cache: girder.major === 3 ? 'memcached' : 'redis',
+    girderPort: published(new URL(girder.apiUrl).hostname, deployment.girderPort, 8080),
+    brokerPort: published(broker.host, broker.port, 5672),
+    // never open to other machines without a login
+    mongoPort: published(mongoLogin ? place.host : 'localhost', place?.port ?? 27_017, 27_017),
+    mongoLogin,
+    mongoOpen: !mongoLogin,
+    assetstore: composeScalar(deployment.assetstore),
+    assetstoreInside: composeScalar(assetstoreInside(answers, deployment)),
+    images: composeScalar(dirs.images),
+    slurmLogs: composeScalar(dirs.logs),
+  };
+}
+
+/** Beyond this machine only where the worker comes from elsewhere. */
+function published(host: string, port: number, inside: number): string {
+  return yamlScalar(`${isLoopback(host) ? '127.0.0.1:' : ''}${port}:${inside}`);
+}
+
+function envValuesOf({ broker, girder, mongo }: SiteAnswers, deployment: Deployment): Values {
+  const place = mongoPlace(mongo.uri);
+  const inside = brokerUrlInside(broker);
+  return {
+    user: deployment.user,
+    dsaImage: `docker.io/dsarchive/${girder.major === 3 ? 'dsa_common' : 'dsa_common_5'}:latest`,
+    adminPassword: envValue(deployment.adminPassword),
+    brokerUser: envValue(broker.user),
+    brokerPassword: envValue(broker.password),
+    brokerVhost: envValue(broker.vhost),
+    broker: envValue(inside),
+    backend: envValue(backendOf(inside)),
+    mongoUri: envValue(place?.inside ?? ''),
+    mongoLogin: place !== null && place.login !== null,
+    mongoUser: envValue(place?.login?.user ?? ''),
+    mongoPassword: envValue(place?.login?.password ?? ''),
+  };
+}
+
+function brokerValues(url: string): Values {
+  return { broker: iniValue(url), backend: iniValue(backendOf(url)) };
+}
+
+/**
+ * The assetstore has the same path in the container as outside, so that a path that Girder names is good on the cluster;
+ * or it lacks `slurm.mountPrefix`, which the worker then puts in front of such paths.
+ */
+function assetstoreInside({ slurm }: SiteAnswers, { assetstore }: Deployment): string {
+  const prefix = slurm.mountPrefix?.replace(/\/+$/, '') ?? '';
+  return prefix !== '' && assetstore.startsWith(`${prefix}/`) ? assetstore.slice(prefix.length) : assetstore;
+}

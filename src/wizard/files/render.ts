@@ -1,0 +1,37 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+/** What a template is filled with: texts quoted for its notation already, and what decides over its sections. */
+export type Values = Readonly<Record<string, string | boolean>>;
+
+/** Reads a template of this package, such as `dsa/docker-compose.yml.tmpl`. */
+export function readTemplate(name: string): string {
+  return readFileSync(fileURLToPath(new URL(`../../../templates/${name}`, import.meta.url)), 'utf8');
+}
+
+/**
+ * Fills a template: `{{name}}` is a text; the lines between `{{if name}}` and `{{end}}`, which stand alone on theirs, stay
+ * only if the name is true. Sections do not nest. Throws on a name without a value: that is a defect of ours.
+ */
+export function render(template: string, values: Values): string {
+  let section: boolean | undefined;
+  const lines: string[] = [];
+  for (const line of template.split('\n')) {
+    const opens = /^\{\{if (\w+)\}\}$/.exec(line);
+    if (opens !== null) {
+      if (section !== undefined) throw new Error('sections of a template do not nest');
+      section = valueOf(values, opens[1] ?? '') === true;
+    } else if (line === '{{end}}') {
+      section = undefined;
+    } else if (section !== false) {
+      lines.push(line.replaceAll(/\{\{(\w+)\}\}/g, (_, name: string) => String(valueOf(values, name))));
+    }
+  }
+  return lines.join('\n');
+}
+
+function valueOf(values: Values, name: string): string | boolean {
+  const value = Object.hasOwn(values, name) ? values[name] : undefined;
+  if (value === undefined) throw new Error(`the template names ${name}, which has no value`);
+  return value;
+}

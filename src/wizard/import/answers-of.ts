@@ -1,0 +1,180 @@
+import { resolve } from 'node:path';
+import type { Draft } from '../site-answers.js';
+import { readBrokerUrl } from './addresses.js';
+import type { OldService } from './compose.js';
+
+/** Answers out of one old file, and what is worth saying about them. */
+export interface Part {
+  answers: Draft;
+  notes: string[];
+}
+
+/** What the variables of run.sh mean here; the names are those of the Python worker. */
+export function answersOfEnvironment(values: ReadonlyMap<string, string>, directory: string): Part {
+  const notes: string[] = [];
+  const path = (...names: string[]) => {
+    const value = names.map((name) => values.get(name)).find((found) => found !== undefined && found !== '');
+    return value === undefined ? undefined : resolve(directory, value);
+  };
+  const text = (name: string) => values.get(name) || undefined;
+
+  let submitScript = path('GIRDER_WORKER_SLURM_SUBMIT_SCRIPT');
+  if (submitScript !== undefined && /\/girder_worker(_slurm)?\//.test(submitScript)) {
+    notes.push(
+      `The submit script ${submitScript} belongs to the Python worker and stays as it is; ours goes elsewhere.`,
+    );
+    submitScript = undefined;
+  }
+  const brokerText = text('GIRDER_WORKER_BROKER') ?? text('CELERY_BROKER_URL');
+  const broker = brokerText === undefined ? undefined : readBrokerUrl(brokerText);
+  if (broker === null) notes.push('The broker in the environment is no address of a RabbitMQ.');
+  const apiUrl = text('GIRDER_WORKER_API_URL');
+  return {
+    answers: defined({
+      dirs: defined({
+        // the order in which Python looks for them
+        tmp: path('TMPDIR', 'TEMP', 'TMP'),
+        logs: path('LOGS', 'GIRDER_WORKER_SINGULARITY_LOGS_DIR'),
+        images: path('SIF_IMAGE_PATH'),
+        submitScript,
+      }),
+      slurm: defined({
+        mountPrefix: path('GIRDER_WORKER_SLURM_MOUNT_PREFIX'),
+        partition: text('GIRDER_WORKER_SLURM_PARTITION'),
+      }),
+      broker: broker ?? undefined,
+      girder: defined({
+        apiUrl: apiUrl !== undefined && URL.canParse(apiUrl) ? apiUrl.replace(/\/+$/, '') : undefined,
+        // any text means yes, as in Python
+        directPaths: text('GW_DIRECT_PATHS') === undefined ? undefined : true,
+      }),
+    }),
+    notes,
+  };
+}
+
+/** `[celery] broker` of worker.local.cfg or worker.dist.cfg. */
+export function answersOfIni(values: ReadonlyMap<string, string>): Part {
+  const broker = values.get('celery.broker');
+  const read = broker === undefined ? null : readBrokerUrl(broker);
+  return {
+    answers: defined({ broker: read ?? undefined }),
+    notes: broker !== undefined && read === null ? ['Its broker is no address of a RabbitMQ.'] : [],
+  };
+}
+
+/** `#SBATCH` lines of an old submit script. */
+export function answersOfSubmitScript(text: string): Part {
+  const options = new Map<string, string>();
+  for (const line of text.split('\n').slice(0, 500)) {
+    const [, name, value] = /^#SBATCH\s+--([a-z-]+)[=\s]\s*([^\s"'\\#$`]{1,200})/.exec(line) ?? [];
+    if (name !== undefined && value !== undefined) options.set(name, value);
+  }
+  const cpus = Number(options.get('cpus-per-task'));
+  return {
+    answers: defined({
+      slurm: defined({
+        partition: options.get('partition'),
+        account: options.get('account'),
+        qos: options.get('qos'),
+        time: options.get('time'),
+        mem: options.get('mem'),
+        cpus: Number.isInteger(cpus) && cpus > 0 && cpus < 65_536 ? cpus : undefined,
+      }),
+    }),
+    notes: [],
+  };
+}
+
+/** Services of a compose file, as seen from the machine that they run on. */
+export function answersOfCompose(services: ReadonlyMap<string, OldService>, directory: string): Part {
+  const find = (name: string, image: RegExp) =>
+    services.get(name) ?? [...services.values()].find((service) => image.test(service.image ?? ''));
+  const girder = find('girder', /dsa_common/);
+  const rabbitmq = find('rabbitmq', /rabbitmq/);
+  const mongodb = find('mongodb', /mongo/);
+  const notes: string[] = [];
+
+  const inside = girder?.environment;
+  const brokerText = inside?.get('GIRDER_WORKER_BROKER') ?? inside?.get('CELERY_BROKER_URL');
+  const seen = brokerText === undefined ? null : readBrokerUrl(brokerText);
+  const brokerPort = rabbitmq?.ports.get(5672);
+  if (rabbitmq !== undefined && brokerPort === undefined) {
+    notes.push('Its RabbitMQ is not published: a worker outside the containers cannot reach it.');
+  }
+  const broker =
+    rabbitmq === undefined
+      ? (seen ?? undefined)
+      : defined({
+          host: brokerPort === undefined ? undefined : 'localhost',
+          port: brokerPort,
+          user: rabbitmq.environment.get('RABBITMQ_DEFAULT_USER') ?? seen?.user,
+          password: rabbitmq.environment.get('RABBITMQ_DEFAULT_PASS') ?? seen?.password,
+          vhost: rabbitmq.environment.get('RABBITMQ_DEFAULT_VHOST') ?? seen?.vhost,
+        });
+  const girderPort = girder?.ports.get(8080);
+  const user = inside?.get('DSA_USER');
+  return {
+    answers: defined({
+      dirs: defined({
+        images: girder?.volumes.get('/SIF'),
+        logs: girder?.volumes.get(inside?.get('LOGS') ?? ''),
+      }),
+      broker,
+      girder: defined({
+        apiUrl: girderPort === undefined ? undefined : `http://localhost:${girderPort}/api/v1`,
+        major: girder === undefined ? undefined : majorOf(girder),
+      }),
+      mongo: defined({ uri: mongodb === undefined ? undefined : mongoUri(mongodb) }),
+      deployment:
+        girder === undefined
+          ? undefined
+          : defined({
+              flavour: hasForks(girder) ? ('forked' as const) : ('stock' as const),
+              directory,
+              girderPort,
+              assetstore: assetstoreOf(girder),
+              user: user !== undefined && /^\d+:\d+$/.test(user) ? user : undefined,
+              adminPassword: inside?.get('DSA_ADMIN_PASSWORD'),
+            }),
+    }),
+    notes,
+  };
+}
+
+function majorOf({ image, dockerfile, environment }: OldService): 3 | 5 {
+  const five =
+    /dsa_common_5/.test(image ?? '') ||
+    /dsa5/.test(dockerfile ?? '') ||
+    environment.has('GIRDER_NOTIFICATION_REDIS_URL');
+  return five ? 5 : 3;
+}
+
+function hasForks({ dockerfile, volumes }: OldService): boolean {
+  return volumes.has('/SIF') || /apptainer/i.test(dockerfile ?? '');
+}
+
+/** Mounted at `/assetstore`, or where its name says so. */
+function assetstoreOf({ volumes }: OldService): string | undefined {
+  return volumes.get('/assetstore') ?? [...volumes].find(([inside]) => /assetstore/i.test(inside))?.[1];
+}
+
+function mongoUri({ environment, ports }: OldService): string | undefined {
+  const port = ports.get(27_017);
+  if (port === undefined) return undefined;
+  const user = environment.get('MONGO_INITDB_ROOT_USERNAME');
+  const password = environment.get('MONGO_INITDB_ROOT_PASSWORD');
+  if (user === undefined || password === undefined) return `mongodb://localhost:${port}/girder`;
+  return `mongodb://${encodeURIComponent(user)}:${encodeURIComponent(password)}@localhost:${port}/girder?authSource=admin`;
+}
+
+/** Without what is undefined or empty. */
+function defined<T extends object>(table: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(
+    Object.entries(table).filter(
+      ([, value]) =>
+        value !== undefined &&
+        !(typeof value === 'object' && value !== null && Object.keys(value).length === 0),
+    ),
+  ) as { [K in keyof T]?: Exclude<T[K], undefined> };
+}

@@ -1,0 +1,137 @@
+import { mkdir } from 'node:fs/promises';
+import * as z from 'zod';
+import { createApptainer } from '../apptainer/inspect.js';
+import { systemClock } from '../base/clock.js';
+import { commandTrouble, type RunCommand } from '../base/command.js';
+import { DsaSlurmError, errorLine } from '../base/errors.js';
+import { silentLog } from '../base/log.js';
+import { withBroker } from '../doctor/broker.js';
+import { listens, openAddress } from '../doctor/listens.js';
+import { createGirderClient, type GirderClient } from '../girder/client.js';
+import { createGirderConnections } from '../girder/connections.js';
+import { lookAtDirectory } from './validate/look-at-directory.js';
+import { pingMongo } from './validate/ping-mongo.js';
+import type { Doors } from './doors.js';
+
+const connectMs = 6_000;
+
+/** The {@link Doors} to the real site. */
+export function openDoors({ run }: { run: RunCommand }): Doors {
+  return {
+    listens: (host, port) => listens(host, port),
+    broker: { check: checkBroker, openAddress: (host, port) => openAddress(host, port, soon()) },
+    girder: { version: girderVersion, login: girderLogin },
+    mongo: { ping: pingMongo },
+    slurm: {
+      async test(wanted) {
+        // `--wrap` needs no file; nothing is submitted
+        const args = ['--test-only', '--wrap=true', ...resourceFlags(wanted)];
+        const answer = await run('sbatch', args, { timeoutMs: 20_000 });
+        if (answer.kind === 'exited' && answer.exitCode === 0) return null;
+        const said = commandTrouble(answer).replace(/^exited with \d+: /, '');
+        return said.replaceAll(/(?:allocation failure|sbatch: error): /g, '').replaceAll('\n', ' ');
+      },
+    },
+    directories: {
+      look: lookAtDirectory,
+      async make(path) {
+        try {
+          await mkdir(path, { recursive: true, mode: 0o750 });
+        } catch (thrown) {
+          throw new DsaSlurmError('files', `${path} cannot be made: ${errorLine(thrown)}.`, {
+            next: 'Name a directory that you may write to.',
+            cause: thrown,
+          });
+        }
+      },
+    },
+    apptainer: async (command) => (await createApptainer({ run, command }).version())?.version ?? null,
+  };
+}
+
+/** The flags of sbatch for what every job asks for. */
+export function resourceFlags(wanted: Parameters<Doors['slurm']['test']>[0]): string[] {
+  const flags = {
+    partition: wanted.partition,
+    account: wanted.account,
+    qos: wanted.qos,
+    time: wanted.time,
+    mem: wanted.mem,
+    'cpus-per-task': wanted.cpus,
+  };
+  return Object.entries(flags).flatMap(([name, value]) => (value == null ? [] : [`--${name}=${value}`]));
+}
+
+async function checkBroker(url: string): Promise<{ version: string }> {
+  return withBroker({ url, signal: soon(), clock: systemClock }, ({ connection }) => {
+    const properties: unknown = (connection as { serverProperties?: unknown }).serverProperties;
+    const version = (properties as { version?: unknown } | undefined)?.version;
+    return Promise.resolve({ version: typeof version === 'string' ? version : 'of unknown version' });
+  });
+}
+
+/** A client that asks once and does not wait long. */
+export async function withGirder<T>(
+  apiUrl: string,
+  token: string | null,
+  use: (client: GirderClient) => Promise<T>,
+): Promise<T> {
+  const connections = createGirderConnections();
+  try {
+    return await use(
+      createGirderClient({ apiUrl, token, connections, apiUrlMap: {}, clock: systemClock, log: silentLog() }),
+    );
+  } finally {
+    await connections.close();
+  }
+}
+
+const version = z.object({ release: z.string() });
+
+async function girderVersion(apiUrl: string): Promise<{ version: string; major: 3 | 5 }> {
+  return withGirder(apiUrl, null, async (client) => {
+    const request = { method: 'GET', path: 'system/version', attempts: 1, signal: soon() };
+    const { release } = await client.json(version, request);
+    const major = Number.parseInt(release, 10);
+    if (Number.isNaN(major)) {
+      throw new DsaSlurmError('girder', `Girder calls its version ${JSON.stringify(release.slice(0, 40))}.`, {
+        next: 'Check the address: it ends in /api/v1.',
+      });
+    }
+    return { version: release, major: major >= 4 ? 5 : 3 };
+  });
+}
+
+const loggedIn = z.object({ authToken: z.object({ token: z.string() }) });
+const me = z.object({ login: z.string(), admin: z.boolean().default(false) });
+
+async function girderLogin(
+  apiUrl: string,
+  apiKey: string,
+): Promise<{ token: string; login: string; isAdmin: boolean }> {
+  const token = await withGirder(apiUrl, null, async (client) => {
+    const once = { attempts: 1, signal: soon() };
+    try {
+      const answer = await client.json(loggedIn, {
+        method: 'POST',
+        path: 'api_key/token',
+        form: { key: apiKey, duration: '1' },
+        ...once,
+      });
+      return answer.authToken.token;
+    } catch (thrown) {
+      throw new DsaSlurmError('girder', `Girder does not take this API key: ${errorLine(thrown)}`, {
+        next: 'Make one in Girder: My account, API keys. It needs the rights of an administrator.',
+        cause: thrown,
+      });
+    }
+  });
+  return withGirder(apiUrl, token, async (client) => {
+    const user = await client.json(me, { method: 'GET', path: 'user/me', attempts: 1, signal: soon() });
+    return { token, login: user.login, isAdmin: user.admin };
+  });
+}
+
+function soon(): AbortSignal {
+  return AbortSignal.timeout(connectMs);
+}

@@ -1,0 +1,41 @@
+import { Document } from 'yaml';
+import { answerTo } from './answer.js';
+import type { Detection } from './detect.js';
+import { readAnswer } from './draft.js';
+import { environmentName, questions } from './questions/index.js';
+import type { Draft } from './site-answers.js';
+
+/**
+ * The answers file for the next site: YAML in the order of the questions. Secrets are left out, and named at its top. Same
+ * answers, same text.
+ */
+export function answersFile(draft: Draft, profile: string, detected: Detection): string {
+  const applying = questions.filter((question) => question.when?.(draft, detected) ?? true);
+  const secrets = applying.filter(({ kind }) => kind === 'secret');
+  const document = new Document({});
+  for (const question of applying) {
+    if (question.kind === 'secret') continue;
+    // the archive is told to be there or not as a whole
+    const path =
+      question.key === 'deployment.flavour' && draft.deployment == null
+        ? ['deployment']
+        : question.key.split('.');
+    const value = document.createNode(readAnswer(draft, path.join('.')) ?? null);
+    if (answerTo(question, draft) === undefined) value.comment = ' needed';
+    document.setIn(path, value);
+  }
+  document.commentBefore = [
+    ` Answers for: dsa-slurm init --answers <this file> --yes`,
+    ` Profile: ${profile}`,
+    ...(secrets.length === 0
+      ? []
+      : [
+          ' Passwords are left out. Give them in the environment, or as lines key=value with --answers-stdin:',
+          ...secrets.map(
+            (question) =>
+              `   ${question.key}: ${environmentName(question)}${question.optional ? ' (optional)' : ''}`,
+          ),
+        ]),
+  ].join('\n');
+  return document.toString({ lineWidth: 0 });
+}

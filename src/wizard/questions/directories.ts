@@ -1,0 +1,84 @@
+import { dirname, join } from 'node:path';
+import type { Draft } from '../site-answers.js';
+import { oneLine } from '../validate/text.js';
+import { sharedDirectory, submitScript } from '../validate/directory.js';
+import type { Question } from './question.js';
+
+/** The directory that they all seem to have been put into before, if there is one. */
+function commonBase({ dirs }: Draft): string | undefined {
+  const tmp = dirs?.tmp;
+  if (tmp === undefined) return undefined;
+  return dirs?.logs === undefined || dirname(dirs.logs) === dirname(tmp) ? dirname(tmp) : undefined;
+}
+
+const below = (draft: Draft, name: string): string | undefined =>
+  typeof draft.base === 'string' ? join(draft.base, name) : undefined;
+
+export const directoryQuestions: readonly Question[] = [
+  {
+    key: 'base',
+    section: 'Directories',
+    message: 'Shared directory of your group',
+    about:
+      'A directory that login and compute nodes see at the same path. The next four are proposed below it.',
+    kind: 'path',
+    flag: '--base',
+    optional: true,
+    proposal: (draft, { directories }) =>
+      commonBase(draft) ?? (directories.found ? directories.value[0]?.path : undefined),
+    validate: (value, context) => (value === null ? { kind: 'ok' } : sharedDirectory(String(value), context)),
+  },
+  {
+    key: 'dirs.tmp',
+    section: 'Directories',
+    message: 'Inputs and outputs of runs (TMP)',
+    about: 'Where inputs and temporary volumes are put. Needs most of the room.',
+    kind: 'path',
+    flag: '--tmp',
+    proposal: (draft) => below(draft, 'tmp'),
+    validate: (value, context) => sharedDirectory(String(value), context),
+  },
+  {
+    key: 'dirs.logs',
+    section: 'Directories',
+    message: 'Logs of Slurm jobs (LOGS)',
+    about: 'Where Slurm writes the logs of jobs.',
+    kind: 'path',
+    flag: '--logs',
+    proposal: (draft) => below(draft, 'logs'),
+    validate: (value, context) => sharedDirectory(String(value), context),
+  },
+  {
+    key: 'dirs.images',
+    section: 'Directories',
+    message: 'Container images (SIF_IMAGE_PATH)',
+    about:
+      'Where the SIF files of images are. The same directory that Girder’s Slurm plugin fills, if there is one.',
+    kind: 'path',
+    flag: '--images',
+    proposal: (draft) => below(draft, 'images'),
+    validate: (value, context) => sharedDirectory(String(value), context),
+  },
+  {
+    key: 'dirs.submitScript',
+    section: 'Directories',
+    message: 'Submit script',
+    about: 'The batch script that is written and submitted; its directory must be shared as well.',
+    kind: 'path',
+    flag: '--submit-script',
+    proposal: (draft) => below(draft, 'singularity.slurm'),
+    validate: (value, context) => submitScript(String(value), context),
+  },
+  {
+    key: 'slurm.mountPrefix',
+    section: 'Directories',
+    message: 'Prefix of assetstore paths on the nodes',
+    about: 'Put before paths in Girder’s assetstore, where the compute nodes mount it elsewhere.',
+    kind: 'path',
+    flag: '--mount-prefix',
+    optional: true,
+    proposal: () => null,
+    asked: () => false,
+    validate: oneLine,
+  },
+];

@@ -1,0 +1,15 @@
+import { deploymentQuestions } from './deployment.js';
+import { directoryQuestions } from './directories.js';
+import { serviceQuestions } from './services.js';
+import { slurmQuestions } from './slurm.js';
+import type { Question } from './question.js';
+
+export { environmentName, sections, type Choice, type Question, type Section } from './question.js';
+
+/** All questions, in the order in which they are asked. Each may use the answers of those before it. */
+export const questions: readonly Question[] = [
+  ...directoryQuestions,
+  ...slurmQuestions,
+  ...deploymentQuestions,
+  ...serviceQuestions,
+];

@@ -1,0 +1,150 @@
+import { oneLine } from '../validate/text.js';
+import { containerRuntime, jobRequest, partitionName } from '../validate/slurm.js';
+import type { Detection } from '../detect.js';
+import type { Choice, Question } from './question.js';
+
+/** Partitions that are up; the default first. */
+function partitions({ slurm }: Detection): { name: string; note: string }[] {
+  const known = slurm.found ? (slurm.value.partitions ?? []) : [];
+  return known
+    .toSorted((a, b) => Number(b.isDefault) - Number(a.isDefault))
+    .map(({ name, isDefault, up, timeLimit, nodes }) => ({
+      name,
+      note: [
+        ...(isDefault ? ['default'] : []),
+        ...(up ? [] : ['down']),
+        timeLimit === null ? 'no time limit' : `up to ${duration(timeLimit)}`,
+        ...(nodes === null ? [] : [nodes === 1 ? '1 node' : `${nodes} nodes`]),
+      ].join(', '),
+    }));
+}
+
+/** `2 days`, `90 min` */
+export function duration(seconds: number): string {
+  const of = (number: number, one: string, many = `${one}s`) => `${number} ${number === 1 ? one : many}`;
+  if (seconds % 86_400 === 0) return of(seconds / 86_400, 'day');
+  if (seconds % 3_600 === 0) return of(seconds / 3_600, 'hour');
+  return of(Math.round(seconds / 60), 'min', 'min');
+}
+
+function partitionChoices(detected: Detection, none: string): readonly Choice[] {
+  const known = partitions(detected);
+  const width = Math.max(0, ...known.map(({ name }) => name.length));
+  return [
+    ...known.map(({ name, note }) => ({ value: name, name: `${name.padEnd(width)}  ${note}` })),
+    { value: '-', name: none },
+  ];
+}
+
+const hasGpus = (detected: Detection): boolean => detected.gpus.found;
+
+export const slurmQuestions: readonly Question[] = [
+  {
+    key: 'slurm.partition',
+    section: 'Slurm',
+    message: 'Partition of jobs',
+    about: 'Where jobs run.',
+    kind: 'choice',
+    flag: '--partition',
+    optional: true,
+    choices: (_draft, detected) => partitionChoices(detected, 'none: Slurm’s default'),
+    proposal: (_draft, detected) => {
+      const known = detected.slurm.found ? (detected.slurm.value.partitions ?? []) : [];
+      return known.find(({ isDefault }) => isDefault)?.name ?? null;
+    },
+    validate: partitionName,
+  },
+  {
+    key: 'slurm.account',
+    section: 'Slurm',
+    message: 'Account that jobs are charged to',
+    about: 'Slurm account of jobs.',
+    kind: 'text',
+    flag: '--account',
+    optional: true,
+    proposal: (_draft, { association }) => (association.found ? association.value.account : null),
+    asked: (_draft, { slurm }) => !slurm.found || slurm.value.accounting !== false,
+    validate: jobRequest,
+  },
+  {
+    key: 'slurm.qos',
+    section: 'Slurm',
+    message: 'Quality of service',
+    about: 'QOS of jobs.',
+    kind: 'text',
+    flag: '--qos',
+    optional: true,
+    proposal: () => null,
+    asked: (_draft, { slurm }) => !slurm.found || slurm.value.accounting !== false,
+    validate: jobRequest,
+  },
+  {
+    key: 'slurm.time',
+    section: 'Slurm',
+    message: 'Time limit of a job, such as 04:00:00',
+    about: 'Time limit of jobs that do not ask for another.',
+    kind: 'text',
+    flag: '--time',
+    optional: true,
+    proposal: () => null,
+    validate: jobRequest,
+  },
+  {
+    key: 'slurm.mem',
+    section: 'Slurm',
+    message: 'Memory of a job, such as 16G',
+    about: 'Memory per node of jobs that do not ask for another.',
+    kind: 'text',
+    flag: '--mem',
+    optional: true,
+    proposal: () => null,
+    validate: jobRequest,
+  },
+  {
+    key: 'slurm.cpus',
+    section: 'Slurm',
+    message: 'CPUs of a job',
+    about: 'CPUs per task of jobs that do not ask for another.',
+    kind: 'number',
+    flag: '--cpus',
+    optional: true,
+    proposal: () => null,
+    validate: jobRequest,
+  },
+  {
+    key: 'slurm.gpuPartition',
+    section: 'Slurm',
+    message: 'Partition of jobs that need a GPU',
+    about: 'Where jobs run whose image asks for a GPU.',
+    kind: 'choice',
+    flag: '--gpu-partition',
+    optional: true,
+    choices: (_draft, detected) => partitionChoices(detected, 'none: the same as other jobs'),
+    proposal: (_draft, { gpus }) => (gpus.found ? (gpus.value[0]?.partition ?? null) : null),
+    asked: (_draft, detected) => hasGpus(detected),
+    validate: partitionName,
+  },
+  {
+    key: 'slurm.gpuGres',
+    section: 'Slurm',
+    message: 'GPUs of a job that needs one',
+    about: 'Generic resources of jobs whose image asks for a GPU.',
+    kind: 'text',
+    flag: '--gpu-gres',
+    optional: true,
+    proposal: (_draft, detected) => (hasGpus(detected) ? 'gpu:1' : null),
+    asked: (_draft, detected) => hasGpus(detected),
+    validate: oneLine,
+  },
+  {
+    key: 'apptainer.command',
+    section: 'Slurm',
+    message: 'Command of the container runtime on the nodes',
+    about: '`apptainer`, `singularity` or a path, as the compute nodes know it.',
+    kind: 'text',
+    flag: '--apptainer',
+    proposal: (_draft, { apptainer }) => (apptainer.found ? apptainer.value.command : 'apptainer'),
+    asked: (_draft, { apptainer }) => !apptainer.found,
+    validate: containerRuntime,
+  },
+];

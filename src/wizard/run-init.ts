@@ -1,0 +1,104 @@
+import { createRunner, type RunCommand } from '../base/command.js';
+import { systemClock } from '../base/clock.js';
+import { DsaSlurmError } from '../base/errors.js';
+import { configDirectory } from '../config/places.js';
+import { slurmEnvironment } from '../slurm/environment.js';
+import { detect, type Detection } from './detect.js';
+import type { Doors } from './doors.js';
+import { mergeDrafts } from './draft.js';
+import { gatherGiven, type Given, type GivenSources } from './given.js';
+import { importOld, type Imported } from './import/index.js';
+import { answersOfProfile } from './known.js';
+import { openDoors } from './open-doors.js';
+import { answersFile } from './print-answers.js';
+import { fill } from './fill.js';
+import type { Draft } from './site-answers.js';
+import { openAnswerStore, type AnswerStore } from './store.js';
+import { startWalk } from './walk.js';
+import { runUnattended } from './unattended.js';
+
+export interface InitOptions {
+  profile: string;
+  /** The operator's environment: answers (`DSA_SLURM_INIT_…`), places, and what commands are run with. */
+  env: Readonly<Record<string, string | undefined>>;
+  /** Absolute path of `bin/dsa-slurm`, for the unit and run.sh. */
+  program: string;
+  answers: Omit<GivenSources, 'env'>;
+  /** Directory of an old site, whose files are read for proposals. */
+  from: string | null;
+  yes: boolean;
+  dryRun: boolean;
+  json: boolean;
+  printAnswers: boolean;
+  /** Make up passwords that are new and that nobody gave. */
+  generatePasswords: boolean;
+  /** Overwrite files that were changed by hand, where nobody can be asked. */
+  overwrite: boolean;
+  /** Have a job look at the directories from the nodes, where nobody can be asked. */
+  probe: boolean;
+  stdin: NodeJS.ReadableStream & { isTTY?: boolean };
+  stdout: NodeJS.WritableStream & { isTTY?: boolean };
+  stderr: NodeJS.WritableStream;
+  signal: AbortSignal;
+}
+
+/** What every way of running the wizard works with. */
+export interface InitSite extends InitOptions {
+  run: RunCommand;
+  doors: Doors;
+  store: AnswerStore;
+  given: Given;
+  /** What was so before: what an import tells, what the profile holds, what was answered the last time. */
+  known: Draft;
+  imported: Imported | null;
+  detected: Detection;
+}
+
+/**
+ * Sets a site up: with a person at a terminal, or from what is given.
+ * @returns the exit code: 0 done; 1 Girder, Slurm or files stood in the way; 2 answers are missing or wrong; 130 stopped
+ * @throws DsaSlurmError `usage` for flags and answers that mean nothing, `files` if nothing could be written
+ */
+export async function runInit(options: InitOptions): Promise<number> {
+  const { env, profile, stdin, stdout, yes, json, printAnswers } = options;
+  const given = gatherGiven({ ...options.answers, env });
+  const attended = !yes && !json && !printAnswers && stdin.isTTY === true && stdout.isTTY === true;
+  if (!attended && !yes && !printAnswers && !options.dryRun) {
+    throw new DsaSlurmError(
+      'usage',
+      'Without a terminal nobody can be asked, and nothing is written unasked.',
+      {
+        next: 'Give the answers and --yes, or look first with --dry-run. All of them: dsa-slurm init --help',
+      },
+    );
+  }
+  const configDir = configDirectory(env);
+  const store = openAnswerStore(configDir, profile);
+  const run = createRunner({ env: slurmEnvironment(env) });
+  const doors = openDoors({ run });
+  if (attended) stdout.write(`dsa-slurm init: sets up the profile "${profile}".\nLooking at this machine …`);
+  const [detected, before, imported] = await Promise.all([
+    detect({ run, env, clock: systemClock, doors, signal: options.signal }),
+    store.answers(),
+    options.from === null ? null : importOld(options.from),
+  ]);
+  if (attended) stdout.write('\r\u001B[2K');
+  const known = mergeDrafts(imported?.answers ?? {}, answersOfProfile(configDir, profile), before);
+  const site: InitSite = { ...options, run, doors, store, given, known, imported, detected };
+  if (printAnswers) {
+    const { walk } = await fill({
+      walk: startWalk(known),
+      given,
+      detected,
+      doors,
+      generate: false,
+      check: false,
+    });
+    stdout.write(answersFile(walk.draft, profile, detected));
+    return 0;
+  }
+  if (!attended) return runUnattended(site);
+  // the prompts take as long to load as all of the rest
+  const { runAttended } = await import('./attended.js');
+  return runAttended(site);
+}

@@ -1,0 +1,66 @@
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import * as z from 'zod';
+import { DsaSlurmError, errorLine } from '../base/errors.js';
+import { profilePath } from '../config/places.js';
+import type { Draft } from './site-answers.js';
+import type { Walk } from './walk.js';
+
+/** What the wizard remembers of a profile: secrets are in it, so the files are the operator's alone. */
+export interface AnswerStore {
+  /** Answers of the last time that it came to its end. */
+  answers(): Promise<Draft>;
+  saveAnswers(draft: Draft): Promise<void>;
+  /** A way that was broken off. */
+  progress(): Promise<Walk | null>;
+  saveProgress(walk: Walk): Promise<void>;
+  forgetProgress(): Promise<void>;
+  progressPath: string;
+}
+
+const draft = z.record(z.string(), z.unknown()).transform((value) => value as Draft);
+const walk = z.object({
+  draft,
+  known: draft,
+  steps: z.array(z.object({ key: z.string(), asked: z.boolean(), before: draft })),
+  accepted: z.array(z.string()),
+});
+
+/** Two files in `init` beside the profiles. One that cannot be read counts as not there. */
+export function openAnswerStore(configDir: string, profile: string): AnswerStore {
+  // the same names that profiles may have
+  const name = profilePath(configDir, profile).slice(configDir.length + 1, -'.json'.length);
+  const answersPath = join(configDir, 'init', `${name}.answers.json`);
+  const progressPath = join(configDir, 'init', `${name}.progress.json`);
+  return {
+    progressPath,
+    answers: async () => (await read(answersPath, draft)) ?? {},
+    saveAnswers: async (value) => write(answersPath, value),
+    progress: async () => read(progressPath, walk),
+    saveProgress: async (value) => write(progressPath, value),
+    forgetProgress: async () => rm(progressPath, { force: true }),
+  };
+}
+
+async function read<T>(path: string, schema: z.ZodType<T>): Promise<T | null> {
+  try {
+    const result = schema.safeParse(JSON.parse(await readFile(path, 'utf8')));
+    return result.success ? result.data : null;
+  } catch {
+    return null;
+  }
+}
+
+async function write(path: string, value: unknown): Promise<void> {
+  try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    const beside = `${path}.${process.pid}`;
+    await writeFile(beside, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600 });
+    await rename(beside, path);
+  } catch (thrown) {
+    throw new DsaSlurmError('files', `${path} cannot be written: ${errorLine(thrown)}.`, {
+      next: `Check that ${dirname(path)} is yours and has room.`,
+      cause: thrown,
+    });
+  }
+}

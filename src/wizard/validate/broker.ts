@@ -1,0 +1,108 @@
+import { DsaSlurmError } from '../../base/errors.js';
+import { isLoopback } from '../../doctor/broker.js';
+import { brokerUrl } from '../files/addresses.js';
+import type { AnswerValue } from '../draft.js';
+import type { ValidateContext } from '../questions/question.js';
+import type { Draft } from '../site-answers.js';
+import { doubt, ok, problem, type Verdict } from '../verdict.js';
+import { oneLine } from './text.js';
+
+type Broker = NonNullable<Draft['broker']>;
+
+/** All of it, with what is not answered yet at its default. */
+function wholeBroker({
+  host = 'localhost',
+  port,
+  vhost = '/',
+  user = 'guest',
+  password = '',
+  tls = false,
+}: Broker) {
+  return { host, port: port ?? (tls ? 5671 : 5672), vhost, user, password, tls };
+}
+
+/**
+ * `host`, `host:5671`, `host:5671/vhost`, or an address beginning with amqp:// or amqps://. It is a whole address: what is
+ * not in it is at its default. User and password are left to their own questions where they are not in it.
+ */
+export function spreadBroker(text: string): Record<string, AnswerValue> {
+  const url = URL.parse(/^\w+:\/\//.test(text) ? text : `amqp://${text}`);
+  if (url === null || url.hostname === '') return { 'broker.host': text };
+  const tls = url.protocol === 'amqps:';
+  return {
+    'broker.host': url.hostname.replace(/^\[|\]$/g, ''),
+    'broker.port': url.port === '' ? (tls ? 5671 : 5672) : Number(url.port),
+    'broker.vhost': url.pathname.length > 1 ? decode(url.pathname.slice(1)) : '/',
+    'broker.tls': tls ? 'yes' : 'no',
+    ...(url.username === '' ? {} : { 'broker.user': decode(url.username) }),
+    ...(url.password === '' ? {} : { 'broker.password': decode(url.password) }),
+  };
+}
+
+/** The shortest text that {@link spreadBroker} makes the same of, without user and password. */
+export function brokerText({ host, port, vhost = '/', tls = false }: Broker): string | undefined {
+  if (host === undefined) return undefined;
+  const usual = tls ? 5671 : 5672;
+  const name = host.includes(':') ? `[${host}]` : host;
+  const end = `${port === undefined || port === usual ? '' : `:${port}`}${vhost === '/' ? '' : `/${encodeURIComponent(vhost)}`}`;
+  return `${tls ? 'amqps://' : ''}${name}${end}`;
+}
+
+/** Whether anything answers there; who may log in is asked with the password. */
+export async function brokerHost(value: AnswerValue, { draft, doors }: ValidateContext): Promise<Verdict> {
+  const host = String(value ?? '');
+  const text = oneLine(host);
+  if (text.kind !== 'ok') return text;
+  if (!/^[\w.:-]{1,253}$/.test(host)) {
+    return problem('This is not a host name.', 'Write it as rabbitmq.example, with :port where needed.');
+  }
+  if (isComing(draft)) return ok();
+  const { port } = wholeBroker(draft.broker ?? {});
+  if (await doors.listens(host, port)) return ok();
+  return doubt(
+    `broker:${host}:${port}`,
+    `Nothing answers at ${host}:${port}.`,
+    'Correct it, or start RabbitMQ first. The doctor can look again later.',
+  );
+}
+
+/** Logs in with everything that is known of the broker. */
+export async function brokerLogin(value: AnswerValue, { draft, doors }: ValidateContext): Promise<Verdict> {
+  const { host, user, port } = wholeBroker(draft.broker ?? {});
+  if (isComing(draft)) {
+    if (user !== 'guest' && value !== 'guest') return ok();
+    return doubt(
+      'guest:new',
+      'Everybody knows the user guest and its password.',
+      'Take new credentials for a RabbitMQ that is new.',
+      'new-credentials',
+    );
+  }
+  if (!(await doors.listens(host, port))) return ok();
+  const { version } = await doors.broker.check(brokerUrl(wholeBroker(draft.broker ?? {})));
+  if (user === 'guest' && value === 'guest') {
+    const open = isLoopback(host) ? await doors.broker.openAddress(host, port) : host;
+    if (open !== null) {
+      return doubt(
+        `guest:${open}`,
+        `RabbitMQ lets guest:guest in and is open at ${open}: anybody there can run jobs as you.`,
+        'Take new credentials, and give them to RabbitMQ and Girder as well.',
+        'new-credentials',
+      );
+    }
+  }
+  return ok(`RabbitMQ ${version}`);
+}
+
+/** A broker that the files of this wizard are going to start. */
+function isComing({ deployment, broker }: Draft): boolean {
+  return deployment != null && isLoopback(broker?.host ?? 'localhost');
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new DsaSlurmError('usage', 'The address has a "%" that begins no escape such as %25.');
+  }
+}

@@ -1,0 +1,47 @@
+import type { AnswerValue } from '../draft.js';
+import type { ValidateContext } from '../questions/question.js';
+import { GirderError } from '../../girder/girder-error.js';
+import { doubt, ok, problem, type Verdict } from '../verdict.js';
+
+export async function apiUrl(value: AnswerValue, { draft, doors }: ValidateContext): Promise<Verdict> {
+  const text = String(value ?? '');
+  const url = URL.parse(text);
+  if (url === null || !/^https?:$/.test(url.protocol) || /[\s\p{Cc}]/u.test(text)) {
+    return problem('This is not a web address.', 'Write it as http://girder.example:8080/api/v1');
+  }
+  if (!/\/api\/v1\/?$/.test(url.pathname)) {
+    return problem('The address of the API ends in /api/v1.', `Write ${url.origin}/api/v1`);
+  }
+  if (url.username !== '' || url.search !== '' || url.hash !== '') {
+    return problem('The address holds more than host and path.', `Write ${url.origin}${url.pathname}`);
+  }
+  if (draft.deployment != null) return ok();
+  try {
+    const { version, major } = await doors.girder.version(text);
+    return { kind: 'ok', note: `Girder ${version}`, learned: { 'girder.major': String(major) } };
+  } catch (thrown) {
+    if (thrown instanceof GirderError && thrown.transient) {
+      return doubt(`girder:${url.origin}`, thrown.message, 'Correct it, or start Girder first.');
+    }
+    throw thrown;
+  }
+}
+
+export async function apiKey(value: AnswerValue, { draft, doors }: ValidateContext): Promise<Verdict> {
+  const url = draft.girder?.apiUrl;
+  if (value === null || url === undefined || draft.deployment != null) return ok();
+  let user: Awaited<ReturnType<typeof doors.girder.login>>;
+  try {
+    await doors.girder.version(url);
+  } catch {
+    // put off with the address
+    return ok();
+  }
+  user = await doors.girder.login(url, String(value));
+  if (user.isAdmin) return ok(`Logged in as ${user.login}`);
+  return doubt(
+    `admin:${user.login}`,
+    `${user.login} is no administrator, so the settings cannot be looked at.`,
+    'Take a key of an administrator, or answer - for none.',
+  );
+}

@@ -1,0 +1,177 @@
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { commandTrouble, createRunner, type CommandOptions } from '../../../src/base/command.js';
+import { planFiles } from '../../../src/wizard/files/index.js';
+import type { PlannedFile, SiteAnswers } from '../../../src/wizard/site-answers.js';
+import { deployment, siteAnswers, siteKinds, sitePlaces } from '../../unit/wizard/site.js';
+
+/** Debian's packages of the validators, by program. */
+const packages = {
+  shellcheck: 'shellcheck',
+  yamllint: 'yamllint',
+  'docker-compose': 'docker-compose',
+  'systemd-analyze': 'systemd',
+};
+
+const run = createRunner({ env: process.env });
+let root: string;
+
+/** Values that need quoting in one notation or another. */
+const awkward: [string, SiteAnswers] = [
+  'strange names',
+  siteAnswers({
+    dirs: {
+      tmp: "/shared/it's tmp",
+      logs: '/shared/100%/$logs',
+      images: '/shared/"SIF": # {{images}}',
+      submitScript: '/shared/sub mit.slurm',
+    },
+    broker: { ...siteAnswers().broker, password: 'a b$c%d"e#f`g', vhost: '/lab one' },
+    deployment: deployment({
+      flavour: 'forked',
+      assetstore: '/shared/`assets` & $co',
+      adminPassword: '$x $(y) # "z"',
+    }),
+    service: 'script',
+  }),
+];
+const kinds = [...siteKinds, awkward];
+
+/** docker-compose writes dollar signs twice, so that its output can be read again. */
+const plain = (text?: string) => text?.replaceAll('$$', '$');
+
+/** Every file of a site below a directory of its own; a file's path there. */
+async function write(kind: string, files: readonly PlannedFile[]): Promise<(path: string) => string> {
+  const place = (path: string) => join(root, kind.replaceAll(/\W+/g, '-'), path);
+  for (const { path, content, mode } of files) {
+    await mkdir(dirname(place(path)), { recursive: true });
+    await writeFile(place(path), content);
+    await chmod(place(path), mode);
+  }
+  return place;
+}
+
+async function complaints(
+  file: string,
+  args: readonly string[],
+  options: CommandOptions = {},
+): Promise<string> {
+  const result = await run(file, args, options);
+  const said = result.kind === 'exited' ? `${result.stdout}${result.stderr}`.trim() : '';
+  return commandTrouble(result) || said;
+}
+
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'dsa-validators-'));
+  const missing = Object.entries(packages).filter(([program]) => !existsSync(`/usr/bin/${program}`));
+  if (missing.length === 0) return;
+  const apt = { timeoutMs: 600_000, env: { DEBIAN_FRONTEND: 'noninteractive' } };
+  const sudo = process.getuid?.() === 0 ? [] : ['sudo', '-n'];
+  const aptGet = async (...args: string[]) => {
+    const [program = '', ...rest] = [...sudo, 'apt-get', '-q', '-y', ...args];
+    return run(program, rest, apt);
+  };
+  await aptGet('update');
+  const names = missing.map(([, name]) => name);
+  const installed = await aptGet('install', '--no-install-recommends', ...names);
+  if (commandTrouble(installed) !== '') {
+    console.log(`not installed: ${names.join(' ')}: ${commandTrouble(installed).slice(-500)}`);
+  }
+}, 900_000);
+afterAll(() => rm(root, { recursive: true }));
+
+describe.each(kinds)('%s', (kind, answers) => {
+  const files = planFiles(answers, { ...sitePlaces, program: process.execPath });
+  let place: (path: string) => string;
+  beforeAll(async () => {
+    place = await write(kind, files);
+  });
+  const ending = (pattern: RegExp) =>
+    files.filter(({ path }) => pattern.test(path)).map(({ path }) => place(path));
+
+  it('shell files pass shellcheck', async () => {
+    const scripts = ending(/\.(sh|slurm)$/);
+    expect(scripts.length).toBeGreaterThan(0);
+    expect(await complaints('shellcheck', scripts)).toBe('');
+  });
+
+  it('YAML passes yamllint', async () => {
+    const yaml = ending(/\.ya?ml$/);
+    if (yaml.length === 0) return;
+    const rules = '{extends: default, rules: {line-length: {max: 120}}}';
+    expect(await complaints('yamllint', ['--strict', '-d', rules, ...yaml])).toBe('');
+  });
+
+  it('the compose file passes the compose schema, and says what was answered', async () => {
+    const [file] = ending(/docker-compose\.yml$/);
+    if (file === undefined || answers.deployment === null) return;
+    const result = await run('docker-compose', ['-f', file, 'config'], { cwd: dirname(file) });
+    expect(commandTrouble(result)).toBe('');
+    const config = result.kind === 'exited' ? result.stdout : '';
+    const shown = await run(
+      '/usr/bin/python3',
+      ['-c', 'import json, sys, yaml; json.dump(yaml.safe_load(sys.stdin), sys.stdout)'],
+      {
+        input: config,
+      },
+    );
+    const { services } = JSON.parse(shown.kind === 'exited' ? shown.stdout : '') as {
+      services: Record<string, { environment?: Record<string, string>; volumes?: { source: string }[] }>;
+    };
+    expect(plain(services['girder']?.environment?.['DSA_ADMIN_PASSWORD'])).toBe(
+      answers.deployment.adminPassword,
+    );
+    expect(plain(services['rabbitmq']?.environment?.['RABBITMQ_DEFAULT_PASS'])).toBe(answers.broker.password);
+    const sources = services['girder']?.volumes?.map(({ source }) => plain(source));
+    expect(sources).toContain(answers.deployment.assetstore);
+  });
+
+  it('Python reads the broker from worker.dist.cfg and the settings from provision.yaml', async () => {
+    const config = ending(/dsa\/worker\.dist\.cfg$/)[0];
+    if (config === undefined) return;
+    const script = [
+      'import configparser, json, sys, urllib.parse',
+      'config = configparser.ConfigParser()',
+      'config.read(sys.argv[1])',
+      'url = urllib.parse.urlsplit(config.get("celery", "broker"))',
+      'json.dump([urllib.parse.unquote(url.password), url.hostname, config.get("logging", "format")], sys.stdout)',
+    ].join('\n');
+    const result = await run('/usr/bin/python3', ['-c', script, config]);
+    expect(commandTrouble(result)).toBe('');
+    expect(JSON.parse(result.kind === 'exited' ? result.stdout : '')).toEqual([
+      answers.broker.password,
+      'rabbitmq',
+      '[%(asctime)s] %(levelname)s: %(message)s',
+    ]);
+  });
+
+  it('the unit passes systemd-analyze', async () => {
+    const [unit] = ending(/\.service$/);
+    if (unit === undefined) return;
+    const said = await complaints('systemd-analyze', ['verify', '--user', unit], {
+      env: { XDG_RUNTIME_DIR: root },
+    });
+    // about other units of the machine it may say what it likes
+    expect(said.split('\n').filter((line) => line.includes(basename(unit)))).toEqual([]);
+    expect(said).not.toMatch(/^could not|^exited/);
+  });
+
+  it('start.sh begins by making the directories, in the words of a shell', async () => {
+    const [script] = ending(/\/start\.sh$/);
+    if (script === undefined || answers.deployment === null) return;
+    // a PATH with nothing on it but what says which directories it was told to make
+    const tools = join(dirname(script), 'tools');
+    await mkdir(tools);
+    await writeFile(join(tools, 'mkdir'), '#!/bin/sh\nshift\nprintf "%s\\n" "$@"\n', { mode: 0o755 });
+    await writeFile(join(tools, 'dirname'), '#!/bin/sh\nexec /usr/bin/dirname "$@"\n', { mode: 0o755 });
+    const result = await run('/bin/sh', [script], { env: { PATH: tools } });
+    expect(result).toMatchObject({ kind: 'exited', exitCode: 69 });
+    const made = result.kind === 'exited' ? result.stdout.trim().split('\n') : [];
+    const { dirs, deployment } = answers;
+    const forked = deployment.flavour === 'forked' ? [dirs.images, dirs.logs] : [];
+    expect(made).toEqual(['db', 'logs', ...forked, deployment.assetstore]);
+  });
+});

@@ -1,0 +1,20 @@
+import { mkdtemp, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { makeDirectory } from '../../../src/base/make-directory.js';
+
+test('makes what is missing, with its mode, and leaves what is there', async () => {
+  const top = await mkdtemp(join(tmpdir(), 'dsa-slurm-dirs-'));
+  const path = join(top, 'a', 'b', 'c');
+  await makeDirectory(path, 0o700);
+  await makeDirectory(path, 0o755);
+  expect((await stat(path)).mode & 0o777).toBe(0o700);
+});
+
+test('an impossible place is an error, and soon', async () => {
+  await expect(makeDirectory('/proc/nowhere/at/all')).rejects.toThrow(/ENOENT/);
+  const file = join(await mkdtemp(join(tmpdir(), 'dsa-slurm-dirs-')), 'file');
+  await writeFile(file, '');
+  await expect(makeDirectory(join(file, 'below'))).rejects.toThrow(/ENOTDIR/);
+});

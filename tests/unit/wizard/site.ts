@@ -1,0 +1,79 @@
+import type { PlanPlaces } from '../../../src/wizard/files/index.js';
+import type { SiteAnswers } from '../../../src/wizard/site-answers.js';
+
+type Deployment = NonNullable<SiteAnswers['deployment']>;
+
+/** A complete site, whose secrets are easy to look for. */
+export function siteAnswers(changes: Partial<SiteAnswers> = {}): SiteAnswers {
+  return {
+    profile: 'default',
+    dirs: {
+      tmp: '/shared/dsa/tmp',
+      logs: '/shared/dsa/logs',
+      images: '/shared/dsa/SIF',
+      submitScript: '/shared/dsa/singularity.slurm',
+    },
+    slurm: {
+      partition: 'batch',
+      account: 'pathology',
+      qos: null,
+      time: '04:00:00',
+      mem: '16G',
+      cpus: 4,
+      gpuPartition: null,
+      gpuGres: 'gpu:1',
+      mountPrefix: null,
+    },
+    apptainer: { command: 'apptainer' },
+    broker: {
+      host: 'localhost',
+      port: 5672,
+      vhost: '/',
+      user: 'dsa',
+      password: 'BrokerSecret1',
+      tls: false,
+    },
+    girder: { apiUrl: 'http://localhost:8080/api/v1', apiKey: 'ApiKeySecret1', major: 3 },
+    mongo: { uri: 'mongodb://dsa:MongoSecret1@localhost:27017/girder?authSource=admin' },
+    deployment: null,
+    service: 'systemd',
+    ...changes,
+  };
+}
+
+export function deployment(changes: Partial<Deployment> = {}): Deployment {
+  return {
+    flavour: 'stock',
+    directory: '/srv/dsa',
+    girderPort: 8080,
+    assetstore: '/shared/assetstore',
+    user: '1000:1000',
+    adminPassword: 'AdminSecret1',
+    ...changes,
+  };
+}
+
+export const siteSecrets = ['BrokerSecret1', 'ApiKeySecret1', 'MongoSecret1', 'AdminSecret1'];
+
+export const sitePlaces: PlanPlaces = {
+  configDir: '/home/dsa/.config/dsa-slurm',
+  unitDir: '/home/dsa/.config/systemd/user',
+  program: '/opt/dsa-slurm/bin/dsa-slurm',
+  environment: { PATH: '/opt/slurm/bin:/usr/bin:/bin', SLURM_CONF: '/etc/slurm/slurm.conf' },
+  profileText: null,
+};
+
+/** Every kind of site that files are made for. */
+export const siteKinds: [string, SiteAnswers][] = [
+  ['the worker alone', siteAnswers()],
+  ['the worker alone, without systemd', siteAnswers({ service: 'script', profile: 'lab' })],
+  ['forked', siteAnswers({ deployment: deployment({ flavour: 'forked' }) })],
+  ['stock, Girder 3', siteAnswers({ deployment: deployment(), mongo: { uri: null } })],
+  [
+    'stock, Girder 5',
+    siteAnswers({
+      deployment: deployment(),
+      girder: { apiUrl: 'http://localhost:8080/api/v1', apiKey: null, major: 5 },
+    }),
+  ],
+];
