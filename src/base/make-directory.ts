@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 import { systemCode } from './errors.js';
@@ -15,7 +15,7 @@ export async function makeDirectory(path: string, mode = 0o777): Promise<void> {
     await mkdir(path, { mode });
   } catch (error) {
     const code = systemCode(error);
-    if (code === 'EEXIST') return;
+    if (code === 'EEXIST') return mustBeDirectory(path, error);
     const parent = dirname(path);
     if (code !== 'ENOENT' || parent === path) throw error;
     await makeDirectory(parent, mode);
@@ -23,4 +23,8 @@ export async function makeDirectory(path: string, mode = 0o777): Promise<void> {
       if (systemCode(again) !== 'EEXIST') throw again;
     });
   }
+}
+
+async function mustBeDirectory(path: string, error: unknown): Promise<void> {
+  if (!(await stat(path)).isDirectory()) throw error;
 }

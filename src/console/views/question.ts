@@ -32,8 +32,9 @@ function cancelQuestion({ row, command }: CancelTarget, width: number, theme: Th
     span(label.padEnd(8), 'muted'),
     span(truncate(cleanText(text ?? '') || 'not known', width - 8, theme.glyphs.ellipsis)),
   ];
+  // the name of a run's job is the run's id over again, so it says nothing more here
   const ids = [
-    jobId === null ? 'no Slurm job yet' : `job ${jobId}${job === null || run === null ? '' : ` ${job.name}`}`,
+    jobId === null ? 'no Slurm job yet' : `job ${jobId}`,
     ...(run === null ? [] : [`run ${run.id}`]),
   ];
   const work =

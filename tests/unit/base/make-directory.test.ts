@@ -16,5 +16,6 @@ test('an impossible place is an error, and soon', async () => {
   await expect(makeDirectory('/proc/nowhere/at/all')).rejects.toThrow(/ENOENT/);
   const file = join(await mkdtemp(join(tmpdir(), 'dsa-slurm-dirs-')), 'file');
   await writeFile(file, '');
+  await expect(makeDirectory(file)).rejects.toThrow(/EEXIST/);
   await expect(makeDirectory(join(file, 'below'))).rejects.toThrow(/ENOTDIR/);
 });
