@@ -102,7 +102,7 @@ describe.each([
     await screen.waitFor(/▸● RUNNING .*Lung/);
     screen.press('x');
     const question = (await screen.waitFor('Cancel this run?')).join('\n');
-    expect(question).toContain(`job ${lungJob?.id} dsa-slurm-${lung.celeryTaskId}`);
+    expect(question).toContain(`job ${lungJob?.id}, run ${lung.celeryTaskId}`);
     expect(question).toContain('Wait of test/image:v1');
     expect(question).toMatch(/Title +Lung é漢/);
     // anything but yes is no

@@ -145,7 +145,6 @@ describe('questions', () => {
     const text = linesOf(asked).join('\n');
     for (const part of [
       '4711',
-      'dsa-x',
       'run-1',
       'NucleiDetection of example/small:v1',
       'Liver (alice)',
