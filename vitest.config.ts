@@ -2,10 +2,13 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
+    reporters: ['default', './scripts/summary-reporter.mjs'],
+    // one project after the other: what is timed by a real Slurm shall not compete with a thousand unit tests
     projects: [
       {
         test: {
           name: 'unit',
+          sequence: { groupOrder: 0 },
           include: ['tests/unit/**/*.test.{ts,tsx}'],
         },
       },
@@ -13,6 +16,7 @@ export default defineConfig({
         test: {
           // Real RabbitMQ, real four-node Slurm, real Celery producer: started once by globalSetup.
           name: 'integration',
+          sequence: { groupOrder: 1 },
           include: ['tests/integration/**/*.test.ts'],
           globalSetup: ['tests/support/practice-site.ts'],
           fileParallelism: false,
@@ -24,6 +28,7 @@ export default defineConfig({
         test: {
           // The built program as a user starts it: child processes, pseudo terminals.
           name: 'e2e',
+          sequence: { groupOrder: 2 },
           include: ['tests/e2e/**/*.test.ts'],
           globalSetup: ['tests/support/practice-site.ts'],
           fileParallelism: false,

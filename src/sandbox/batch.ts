@@ -20,6 +20,8 @@ export interface PlannedCase {
   /** How long the analysis takes. */
   seconds: number;
   expected: Outcome;
+  /** Canceled at the console, which no Girder saw coming. */
+  canceledHere?: true;
 }
 
 /** A case that Girder and the queue know. */

@@ -7,6 +7,7 @@ import { followBatch, type Follower } from './follow.js';
 import { resultJson, resultTable } from './report.js';
 import { startSite, type PracticeSite, type Releaser } from './site.js';
 import { verifyCase, type Verdict } from './verify.js';
+import type { WorkerHandle } from '../worker/handle.js';
 
 export interface SandboxOptions {
   /** Where everything is put: a directory that is not there yet, or empty. Default: a new temporary one. */
@@ -100,13 +101,14 @@ async function runBatch(
   try {
     say(`${messages.length} demo analyses are being published.`);
     await producer.publish(messages);
+    const canceledHere = new Set<string>();
     if (options.console) {
-      await showConsole(site, options, signal);
+      await showConsole(site, options, canceledHere, signal);
       quiet = false;
       if (!(await isOver(follower))) say('Some runs are still going. Ctrl-C stops everything.');
     }
     await follower.done;
-    return await Promise.all(cases.map((demo) => verdictOf(site, follower, demo)));
+    return await Promise.all(cases.map((demo) => verdictOf(site, follower, withCancel(demo, canceledHere))));
   } finally {
     follower.stop();
   }
@@ -121,13 +123,29 @@ function verdictOf({ girder }: PracticeSite, follower: Follower, demo: DemoCase)
   });
 }
 
+/** @param canceledHere is told which runs were canceled at the console */
 async function showConsole(
   { worker, title }: PracticeSite,
   { env }: SandboxOptions,
+  canceledHere: Set<string>,
   signal: AbortSignal,
 ): Promise<void> {
   const { runConsole } = await import('../console/index.js');
-  await runConsole({ handle: worker.handle, title, env, signal });
+  const handle: WorkerHandle = {
+    ...worker.handle,
+    async cancelRun(runId) {
+      const answer = await worker.handle.cancelRun(runId);
+      if (answer.ok) canceledHere.add(runId);
+      return answer;
+    },
+  };
+  await runConsole({ handle, title, env, signal });
+}
+
+/** Who tries the cancel key makes a run end otherwise than planned, and as it should. */
+function withCancel(demo: DemoCase, canceledHere: ReadonlySet<string>): DemoCase {
+  if (!canceledHere.has(demo.taskId) || demo.expected === 'canceled') return demo;
+  return { ...demo, expected: 'canceled', canceledHere: true };
 }
 
 async function isOver(follower: Follower): Promise<boolean> {

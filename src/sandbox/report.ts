@@ -4,16 +4,16 @@ import type { Verdict } from './verify.js';
 /** The table at the end: one line a run, and below it what is wrong. */
 export function resultTable(verdicts: readonly Verdict[]): string {
   const rows = verdicts.map(({ case: demo, ...verdict }) => [
+    verdict.problems.length === 0 ? 'ok' : 'WRONG',
     demo.slideName,
-    demo.spelling + (demo.direct ? ', direct' : ''),
     verdict.slurmJobId ?? '-',
     verdict.slurmState === '' ? '-' : verdict.slurmState,
     verdict.outcome ?? '-',
     demo.expected,
     verdict.girderStatuses.join(' ') || '-',
-    verdict.problems.length === 0 ? 'ok' : 'WRONG',
+    demo.spelling + (demo.direct ? ', direct' : ''),
   ]);
-  const head = ['slide', 'task', 'job', 'Slurm', 'outcome', 'expected', 'Girder statuses', ''];
+  const head = ['', 'slide', 'job', 'Slurm', 'outcome', 'expected', 'Girder', 'task'];
   const lines = columns([head, ...rows]);
   const problems = verdicts.flatMap(({ case: demo, problems: list }) =>
     list.map((problem) => `  ${demo.slideName}: ${problem}`),
