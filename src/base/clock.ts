@@ -7,11 +7,18 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
+/** What a timer can hold: a longer one would end at once. */
+const longestTimer = 2 ** 31 - 1;
+
 export const systemClock: Clock = {
   now: () => Date.now(),
   async sleep(ms, signal) {
     try {
-      await delay(ms, undefined, signal === undefined ? {} : { signal });
+      let left = ms;
+      do {
+        await delay(Math.min(left, longestTimer), undefined, signal === undefined ? {} : { signal });
+        left -= longestTimer;
+      } while (left > 0);
     } catch {
       // aborted: the sleeper looks at its signal itself
     }

@@ -146,6 +146,7 @@ async function contextFor(command: Command, context: CliContext, flags: DoctorFl
     env,
     deep: flags.deep,
     siteDirectory: flags.site ?? null,
+    onWaiting: (line) => printLine(context.stderr, `waiting: ${printable(line)}`),
   });
 }
 
@@ -173,4 +174,8 @@ function seconds(text: string): number {
   if (!Number.isFinite(value) || value < 1)
     throw new InvalidArgumentError('It must be a number of seconds from 1.');
   return value;
+}
+
+function printable(line: string): string {
+  return line.replaceAll(/\p{C}/gu, '?');
 }

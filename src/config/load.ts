@@ -167,11 +167,15 @@ function quoted(example: string): string {
 function unknownNames(env: LoadOptions['env']): string[] {
   const known = ['DSA_SLURM_CONFIG_DIR', ...catalog.map((setting) => setting.env[0])];
   const words = known.map((name) => name.slice('DSA_SLURM_'.length));
-  return Object.keys(env)
-    .filter((name) => name.startsWith('DSA_SLURM_') && !known.includes(name))
-    .map((name) => {
-      const meant = nearest(name.slice('DSA_SLURM_'.length), words);
-      const hint = meant === undefined ? '' : ` Did you mean DSA_SLURM_${meant}?`;
-      return `The environment name ${name} means nothing here.${hint}`;
-    });
+  return (
+    Object.keys(env)
+      // the wizard reads the names of its own questions
+      .filter((name) => name.startsWith('DSA_SLURM_') && !name.startsWith('DSA_SLURM_INIT_'))
+      .filter((name) => !known.includes(name))
+      .map((name) => {
+        const meant = nearest(name.slice('DSA_SLURM_'.length), words);
+        const hint = meant === undefined ? '' : ` Did you mean DSA_SLURM_${meant}?`;
+        return `The environment name ${name} means nothing here.${hint}`;
+      })
+  );
 }

@@ -58,6 +58,8 @@ export interface CheckContext {
   signal: AbortSignal;
   /** Also what takes a job on a compute node. */
   deep: boolean;
+  /** Told what a deep check waits for, in one line without secrets, every few seconds. */
+  onWaiting?: (line: string) => void;
   /** What the checks that this one needs have found, by id; they were ok or warned. */
   needed(id: string): unknown;
 }
@@ -75,6 +77,8 @@ export interface CheckResult {
   fix: string | null;
   /** How long it took. */
   ms: number;
+  /** Where the check is described, from the package's directory: `docs/doctor.md#slurm-controller`. */
+  docs?: string;
 }
 
 /** Something that `--fix` may do: safe, and only after it was shown. */

@@ -1,5 +1,10 @@
 import { groups, type Check } from './check.js';
 
+const anchorOf = (id: string): string => id.replaceAll('.', '-');
+
+/** Where a check is described. */
+export const docsOf = (id: string): string => `docs/doctor.md#${anchorOf(id)}`;
+
 /** docs/doctor.md, from the checks themselves. */
 export function doctorPage(checks: readonly Check[]): string {
   const tables = groups.map((group) => {
@@ -7,7 +12,7 @@ export function doctorPage(checks: readonly Check[]): string {
       .filter((check) => check.group === group)
       .map(({ id, title, needs, deep }) => {
         const needed = (needs ?? []).map((need) => `\`${need}\``).join(', ');
-        return `| \`${id}\` | ${title} | ${needed} | ${deep === true ? 'only with `--deep`' : ''} |`;
+        return `| <a id="${anchorOf(id)}"></a>\`${id}\` | ${title} | ${needed} | ${deep === true ? 'only with `--deep`' : ''} |`;
       });
     return [
       `## ${group}`,
@@ -38,13 +43,14 @@ and a task through the queue, and waits for them.
 | \`--fix\` | mend what is safe, asking before each; \`--yes\` agrees to all of it |
 | \`--strict\` | a warning counts as a failure |
 | \`--watch [seconds]\` | look again and again, in a terminal |
-| \`-v\` | evidence of what is well, too |
+| \`-v\` | evidence of what is well, too; of the rest, where the check is described |
 | \`--json\` | for scripts |
 | \`--list\` | the checks, without running them |
 
 It ends with 0 if nothing failed, with 1 if something did (or warned, with \`--strict\`), and with 2 if the doctor itself
 could not run. \`--fix\` changes modes of files, makes missing directories, removes what finished runs have left behind,
-and sets Girder's settings for the worker; nothing else.
+and sets Girder's settings for the worker; nothing else. The exit code tells what was found before: run it again to see
+what is left.
 
 ## --json
 
@@ -58,7 +64,8 @@ and sets Girder's settings for the worker; nothing else.
       "title": "controller",
       "evidence": ["Slurmctld(primary) at head1 is UP", "answered after 12 ms"],
       "fix": null,
-      "ms": 14
+      "ms": 14,
+      "docs": "docs/doctor.md#slurm-controller"
     }
   ],
   "summary": { "ok": 1, "warn": 0, "fail": 0, "skip": 0, "ms": 14 }
@@ -66,6 +73,6 @@ and sets Girder's settings for the worker; nothing else.
 \`\`\`
 
 \`status\` is \`ok\`, \`warn\`, \`fail\` or \`skip\`. \`evidence\` holds one fact a line; of a skipped check, why it was skipped.
-\`fix\` is a sentence or a command to paste, one a line, or null. Passwords, tokens and keys are masked. With \`--fix\` there
+\`fix\` is a sentence or a command to paste, one a line, or null. \`docs\` is the place of the check in this page. Passwords, tokens and keys are masked. With \`--fix\` there
 is also \`"repairs": {"done": 0, "declined": 0, "failed": 0}\`.
 `;

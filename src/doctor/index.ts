@@ -20,7 +20,6 @@ export type {
   RunContext,
   Status,
 } from './check.js';
-export { groups } from './check.js';
 export { allChecks, checkById };
 export {
   probeSharedDirectories,

@@ -2,7 +2,7 @@ import type { Finding } from './check.js';
 import { combine, fail, ok, quoted, warn } from './finding.js';
 import type { ProbeAnswer } from './probe-job.js';
 
-/** Seconds after which a shared file system is slow to show files. */
+/** Milliseconds after which a shared file system is slow to show files. */
 const slowMs = 3_000;
 
 /** What a probe's answer means for the site. Pure. */
@@ -30,7 +30,7 @@ export function judgeProbe(answer: ProbeAnswer, images: string | null): Finding 
     case 'answered':
       break;
   }
-  const { host, uid, ownUid, apptainer, namespaces, directories, ms } = answer;
+  const { host, uid, ownUid, apptainer, namespaces, directories, girder, ms } = answer;
   const findings: Finding[] = [
     ok(
       `Partition ${partition}: ${host} answered after ${Math.round(ms / 100) / 10} s as uid ${uid ?? 'unknown'}; ${apptainer}`,
@@ -59,6 +59,7 @@ export function judgeProbe(answer: ProbeAnswer, images: string | null): Finding 
       ),
     );
   }
+  if (girder !== null) findings.push(judgeGirder(girder, answer));
   for (const directory of directories) {
     const { path, shared, writable, answerMs } = directory;
     if (!shared) {
@@ -94,4 +95,19 @@ export function judgeProbe(answer: ProbeAnswer, images: string | null): Finding 
     }
   }
   return combine(findings);
+}
+
+/** Only analyses that ask Girder themselves need it from a node; the worker does not. */
+function judgeGirder(
+  { url, said }: { url: string; said: string },
+  { host, partition }: { host: string; partition: string },
+): Finding {
+  if (said === 'open') return ok(`${host} reaches the port of ${url}`);
+  if (said === '200') return ok(`${host} reaches Girder: ${url}`);
+  // curl writes 000 beside its sentence
+  const why = /^[1-9]\d\d$/.test(said) ? `HTTP status ${said}` : said.replaceAll(/^000 ?| ?000$/g, '');
+  return warn(
+    `${host} does not reach Girder at ${url}: ${why}. Analyses that ask Girder themselves fail there.`,
+    `srun -p ${quoted(partition)} curl -sS ${quoted(url)}   # girder.apiUrl must be an address that nodes know, not localhost`,
+  );
 }

@@ -20,6 +20,8 @@ export interface ProbeRequest {
   partition: string;
   /** Absolute paths; the report of the job is written into the first of them that can be written. */
   directories: readonly string[];
+  /** Girder's API as containers are told, tried from the node as well; without secrets. Default: not tried. */
+  girder?: string | null;
   /** Cancels the job when it aborts. */
   signal: AbortSignal;
   /** Told about every two seconds for as long as the job waits. `reason` is Slurm's own word. */
@@ -50,6 +52,8 @@ export type ProbeAnswer =
       apptainer: string;
       /** Whether a user namespace can be made there. */
       namespaces: boolean;
+      /** What the node asked, and how that went: an HTTP status, `open`, or a sentence; null if it asked nothing. */
+      girder: { url: string; said: string } | null;
       directories: readonly ProbedDirectory[];
       /** Milliseconds from sbatch to the end of the job. */
       ms: number;
@@ -95,6 +99,7 @@ async function probe(request: ProbeRequest, placed: PlacedNonces): Promise<Probe
   const started = clock.now();
   const name = `dsa-slurm-probe-${placed.nonce}`;
   const log = escapeFileName(placed.logFile);
+  const girderUrl = girderTarget(request.girder ?? null);
   const answer = await submit(
     run,
     [
@@ -106,6 +111,7 @@ async function probe(request: ProbeRequest, placed: PlacedNonces): Promise<Probe
       fileURLToPath(new URL('../../templates/probe.slurm', import.meta.url)),
       placed.nonce,
       settings.apptainer.command,
+      girderUrl,
       ...directories,
     ],
     { timeoutMs: 30_000, cwd: '/' },
@@ -139,9 +145,19 @@ async function probe(request: ProbeRequest, placed: PlacedNonces): Promise<Probe
     partition,
     jobId,
     ...(await withAnswers(report, placed, clock, signal)),
+    girder: report.girder === null ? null : { url: girderUrl, said: report.girder },
     ownUid: process.getuid?.() ?? null,
     ms: clock.now() - started,
   };
+}
+
+/** The address for templates/probe.slurm: with its port, without anything secret; empty to try nothing. */
+export function girderTarget(apiUrl: string | null): string {
+  if (apiUrl === null || !URL.canParse(apiUrl)) return '';
+  const { protocol, hostname, port, pathname } = new URL(apiUrl);
+  const standard = protocol === 'https:' ? '443' : '80';
+  const path = pathname.replace(/\/+$/, '');
+  return `${protocol}//${hostname}:${port === '' ? standard : port}${path}/system/version`;
 }
 
 /** Small and short, so that it starts soon; what the site insists on stays as it is. */

@@ -7,6 +7,8 @@ export interface ProbeReport {
   uid: number | null;
   apptainer: string;
   namespaces: boolean;
+  /** How Girder answered the node: an HTTP status, `open`, or what went wrong; null if nobody asked. */
+  girder: string | null;
   directories: ProbedDirectory[];
 }
 
@@ -36,6 +38,7 @@ export function parseProbeReport(
     uid: number('uid'),
     apptainer: values.get('apptainer') ?? '',
     namespaces: values.get('namespaces') === 'yes',
+    girder: values.get('girder') ?? null,
     directories: directories.map(({ path, placed, inode }, index) => ({
       path,
       shared: placed ? values.get(`${index}.nonce`) === nonce : number(`${index}.inode`) === inode,

@@ -5,7 +5,7 @@ export interface ReportStyle {
   colour: boolean;
   /** Without it, symbols of ASCII. */
   unicode: boolean;
-  /** Evidence of what is well, too. */
+  /** Evidence of what is well, too, and where a check that warned or failed is described. */
   verbose: boolean;
 }
 
@@ -89,6 +89,7 @@ function renderResult(result: CheckResult, width: number, style: ReportStyle): s
         `${head}  ${paint(time, '2', style)}`,
         ...result.evidence.map((line) => indent + line),
         ...(result.fix ?? '').split('\n').flatMap((line) => (line === '' ? [] : [`${indent}fix: ${line}`])),
+        ...(style.verbose && result.docs !== undefined ? [`${indent}docs: ${result.docs}`] : []),
       ];
   }
 }

@@ -1,5 +1,6 @@
 import { coerceError, DsaSlurmError } from '../base/errors.js';
 import { groups, type Check, type CheckResult, type Finding, type Repair, type RunContext } from './check.js';
+import { docsOf } from './docs.js';
 
 /** Milliseconds that one check may take, unless it says otherwise. */
 const checkMs = 5_000;
@@ -134,7 +135,7 @@ async function limited(
 }
 
 /** What was thrown, as a finding: its sentence, and what it says is to be done. */
-export function failure(thrown: unknown): Finding {
+function failure(thrown: unknown): Finding {
   const error = coerceError(thrown);
   const next = error instanceof DsaSlurmError ? error.next : undefined;
   return { status: 'fail', evidence: [error.message], ...(next === undefined ? {} : { fix: next }) };
@@ -145,7 +146,7 @@ function skipped(check: Check, why: string): Done {
 }
 
 function resultOf({ id, group, title }: Check, { status, evidence, fix }: Finding, ms: number): CheckResult {
-  return { id, group, title, status, evidence, fix: fix ?? null, ms: Math.round(ms) };
+  return { id, group, title, status, evidence, fix: fix ?? null, ms: Math.round(ms), docs: docsOf(id) };
 }
 
 function seconds(ms: number): number {

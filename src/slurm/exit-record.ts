@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 
 /**
@@ -38,7 +39,8 @@ export function parseExitRecord(text: string): ExitRecord | null {
 /** Reads the record at `path`. A file that is not there, cannot be read or is no record is null. */
 export async function readExitRecord(path: string): Promise<ExitRecord | null> {
   try {
-    await using file = await open(path, 'r');
+    // a container may have put a pipe there, and waiting for its writer would hold a thread of this process for ever
+    await using file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     // A record has about a hundred bytes; anything longer is none.
     const buffer = Buffer.alloc(4096);
     const { bytesRead } = await file.read(buffer, 0, buffer.length, 0);

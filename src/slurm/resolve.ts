@@ -1,6 +1,6 @@
 import type { CommandOptions, RunCommand } from '../base/command.js';
 import type { ExitRecord } from './exit-record.js';
-import { jobName } from './key.js';
+import { jobName, readKey } from './key.js';
 import { accountedJob } from './sacct.js';
 import { showJob, type JobDetails } from './scontrol.js';
 import { outcomeOf, phaseOf, type JobState } from './states.js';
@@ -54,7 +54,7 @@ export async function resolveEnd(question: EndQuestion): Promise<JobEnd> {
     case 'silence':
       return { kind: 'unknown', why: shown.why };
     case 'job':
-      if (shown.job.name === jobName(question.key)) return fromController(shown.job, question.now());
+      if (readKey(shown.job) === question.key) return fromController(shown.job, question.now());
       break;
     case 'unknown-job':
       break;

@@ -17,7 +17,7 @@ import {
 export type JobScope =
   | { kind: 'mine' }
   | { kind: 'all' }
-  /** Jobs of this name, of any user. */
+  /** Our jobs of this name: anyone may give a job any name. */
   | { kind: 'name'; name: string };
 
 export type JobsAnswer =
@@ -67,7 +67,7 @@ export function squeueArguments(scope: JobScope, { field, record }: Separators):
     '--all',
     '--states=all',
     '--noheader',
-    ...(scope.kind === 'mine' ? ['--me'] : []),
+    ...(scope.kind === 'all' ? [] : ['--me']),
     ...(scope.kind === 'name' ? [`--name=${scope.name}`] : []),
     `--Format=${format.join(',')}`,
   ];

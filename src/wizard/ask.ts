@@ -85,6 +85,7 @@ async function settleSilently(
   }
   if (origin !== undefined)
     asker.say(`${mark.good} ${question.message} ${shown(question, text)} (${origin})`);
+  else if (judged.verdict.kind === 'ok') return judged;
   const settled = await settle(session, walk.draft, question, text, judged);
   return settled === null || settled === 'again' ? null : settled;
 }
@@ -97,7 +98,7 @@ async function askOne(
   given: string | undefined,
 ): Promise<Draft | 'back'> {
   const { asker, detected } = session;
-  let proposal = given ?? proposalFor(question, walk.draft, walk.known, detected);
+  const proposal = given ?? proposalFor(question, walk.draft, walk.known, detected);
   for (;;) {
     const { reply, judged } = await request(session, walk, question, proposal);
     if (reply.kind === 'back') {
@@ -112,7 +113,6 @@ async function askOne(
     }
     const settled = await settle(session, walk.draft, question, reply.text, judged);
     if (settled !== null && settled !== 'again') return withLearned(settled, session.pinned);
-    if (question.kind !== 'secret') proposal = reply.text;
   }
 }
 
@@ -153,7 +153,9 @@ async function request(
     async check(text) {
       judged = await look(session, draft, question, typed(text));
       const { verdict } = judged;
-      return verdict.kind === 'problem' ? `${verdict.problem}\n  ${verdict.fix}` : null;
+      return verdict.kind === 'problem'
+        ? `${indented(verdict.problem).trimStart()}\n${indented(verdict.fix)}`
+        : null;
     },
   });
   const text = reply.kind === 'text' ? typed(reply.text) : '';

@@ -93,7 +93,7 @@ async function write(
     manifestPath: manifestPath(env, profile),
     decide: (change) => decideEdited(change, asker),
   });
-  await store.saveAnswers(walk.draft);
+  await store.saveAnswers(walk);
   await store.forgetProgress();
   const count = applied.written.length;
   asker.say(
@@ -116,15 +116,15 @@ async function write(
 }
 
 /** A new way, or one that was broken off. */
-async function beginning({ store, known }: InitSite, asker: Asker): Promise<Walk> {
+async function beginning({ store, known, accepted }: InitSite, asker: Asker): Promise<Walk> {
   const progress = await store.progress();
-  if (progress === null || !hasAnswers(progress)) return startWalk(known);
+  if (progress === null || !hasAnswers(progress)) return startWalk(known, accepted);
   const count = progress.steps.filter(({ asked }) => asked).length;
   const answers = count === 1 ? 'one answer' : `${count} answers`;
   asker.say(`\nAn earlier start stopped after ${answers}.`);
   if (await asker.yesNo('Go on from there?', true)) return progress;
   await store.forgetProgress();
-  return startWalk(known);
+  return startWalk(known, accepted);
 }
 
 function showImport({ found, notes }: NonNullable<InitSite['imported']>, asker: Asker): void {

@@ -9,13 +9,8 @@ import { secretAnswers, type Draft, type SiteAnswers } from './site-answers.js';
  * @throws DsaSlurmError `usage` if one is missing, which is a defect of the questions
  */
 export function completeAnswers(draft: Draft, profile: string): SiteAnswers {
-  const needed = <T>(value: T | null | undefined, key: string): T => {
-    if (value === undefined || value === null) {
-      throw new DsaSlurmError('usage', `There is no answer to ${key}.`, { next: 'Run: dsa-slurm init' });
-    }
-    return value;
-  };
-  const { dirs, slurm = {}, apptainer, broker, girder, deployment } = draft;
+  const { dirs, slurm = {}, apptainer, broker, girder } = draft;
+  const deployment = draft.deployment ?? null;
   return {
     profile,
     dirs: {
@@ -52,7 +47,7 @@ export function completeAnswers(draft: Draft, profile: string): SiteAnswers {
     },
     mongo: { uri: draft.mongo?.uri ?? null },
     deployment:
-      deployment == null
+      deployment === null
         ? null
         : {
             flavour: needed(deployment.flavour, 'deployment.flavour'),
@@ -64,6 +59,11 @@ export function completeAnswers(draft: Draft, profile: string): SiteAnswers {
           },
     service: draft.service ?? 'script',
   };
+}
+
+function needed<T>(value: T | null | undefined, key: string): T {
+  if (value !== undefined && value !== null) return value;
+  throw new DsaSlurmError('usage', `There is no answer to ${key}.`, { next: 'Run: dsa-slurm init' });
 }
 
 /** Values that are never shown. */

@@ -7,7 +7,7 @@ type Tree = { [key: string]: Tree | AnswerValue | undefined };
 
 /** The value at `broker.host`. Undefined: not answered; null also for what lies below a null. */
 export function readAnswer(draft: Draft, key: string): AnswerValue | undefined {
-  let at: Tree | AnswerValue | undefined = draft as Tree;
+  let at: Tree | AnswerValue | undefined = draft;
   for (const part of key.split('.')) {
     if (at === null) return null;
     if (typeof at !== 'object') return undefined;
@@ -28,14 +28,14 @@ export function writeAnswer(draft: Draft, key: string, value: AnswerValue | unde
   }
   if (value === undefined) delete at[last];
   else at[last] = value;
-  return copy as Draft;
+  return copy;
 }
 
 /** Joins drafts; the first that has a value wins. */
 export function mergeDrafts(...drafts: readonly Draft[]): Draft {
   const whole: Tree = {};
-  for (const draft of drafts) fill(whole, draft as Tree);
-  return whole as Draft;
+  for (const draft of drafts) fill(whole, draft);
+  return whole;
 }
 
 function fill(into: Tree, from: Tree): void {
@@ -49,4 +49,9 @@ function fill(into: Tree, from: Tree): void {
 
 function isTree(value: unknown): value is Tree {
   return typeof value === 'object' && value !== null;
+}
+
+/** Whether the files of a whole archive are wanted as well. */
+export function isDeployed({ deployment }: Pick<Draft, 'deployment'>): boolean {
+  return deployment !== undefined && deployment !== null;
 }

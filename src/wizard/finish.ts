@@ -28,7 +28,9 @@ export async function examine(
       env,
       run,
     });
-    return await runChecks(allChecks, context, { signal });
+    // the worker is not started yet: what it would say is no news
+    const checks = allChecks.filter(({ group }) => group !== 'celery' && group !== 'worker');
+    return await runChecks(checks, context, { signal });
   } catch (thrown) {
     return [
       {
@@ -77,7 +79,10 @@ export function nextCommands(answers: SiteAnswers, written: readonly string[]): 
   return [
     ...(deployment === null
       ? []
-      : [[join(deployment.directory, 'start.sh'), 'start the archive'] as [string, string]]),
+      : ([
+          [join(deployment.directory, 'start.sh'), 'start the archive'],
+          [`less ${join(deployment.directory, '.env')}`, 'the password of its user "admin" is in there'],
+        ] satisfies [string, string][])),
     service === 'systemd'
       ? [`systemctl --user enable --now ${unit}`, 'start the worker, now and after each login']
       : [script ?? `dsa-slurm${named} worker`, 'start the worker'],

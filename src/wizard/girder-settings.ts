@@ -70,10 +70,6 @@ export async function girderSettingsStep(answers: SiteAnswers, doors: Doors, ask
 
 /** Setting by setting: what Girder has, and what this worker needs. Passwords are masked. */
 export function differenceText(theirs: GirderSettings, changes: readonly SettingChange[]): string {
-  const text = (value: string | boolean | null | undefined): string => {
-    if (value === null || value === undefined || value === '') return 'not set';
-    return typeof value === 'string' && value.includes('@') ? maskUrl(value) : String(value);
-  };
   return changes
     .map(({ key, value }) => {
       const [has, wants] = [text(theirs[key]), text(value)];
@@ -85,4 +81,9 @@ export function differenceText(theirs: GirderSettings, changes: readonly Setting
       ]);
     })
     .join('\n');
+}
+
+function text(value: string | boolean | null | undefined): string {
+  if (value === null || value === undefined || value === '') return 'not set';
+  return typeof value === 'string' && value.includes('@') ? maskUrl(value) : String(value);
 }

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { readBrokerUrl } from '../celery/address.js';
 import { readProfile } from '../config/profile.js';
 import { mergeDrafts, writeAnswer, type AnswerValue } from './draft.js';
@@ -48,4 +49,12 @@ function brokerAnswers(url: string): Draft {
 
 function isAnswer(value: unknown): value is AnswerValue {
   return value === null || ['string', 'number', 'boolean'].includes(typeof value);
+}
+
+/** The same with the directory that the others seem to have been put into, if there is one. */
+export function withBase(draft: Draft): Draft {
+  const { tmp, logs } = draft.dirs ?? {};
+  if (draft.base !== undefined || tmp === undefined || logs === undefined) return draft;
+  const base = dirname(tmp);
+  return base !== '/' && base === dirname(logs) ? { ...draft, base } : draft;
 }

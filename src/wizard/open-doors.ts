@@ -59,7 +59,9 @@ export function resourceFlags(wanted: Parameters<Doors['slurm']['test']>[0]): st
     mem: wanted.mem,
     'cpus-per-task': wanted.cpus,
   };
-  return Object.entries(flags).flatMap(([name, value]) => (value == null ? [] : [`--${name}=${value}`]));
+  return Object.entries(flags).flatMap(([name, value]) =>
+    (value ?? null) === null ? [] : [`--${name}=${value}`],
+  );
 }
 
 async function checkBroker(url: string): Promise<{ version: string }> {

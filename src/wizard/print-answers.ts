@@ -1,7 +1,7 @@
 import { Document } from 'yaml';
 import { answerTo } from './answer.js';
 import type { Detection } from './detect.js';
-import { readAnswer } from './draft.js';
+import { isDeployed, readAnswer } from './draft.js';
 import { environmentName, questions } from './questions/index.js';
 import type { Draft } from './site-answers.js';
 
@@ -17,9 +17,7 @@ export function answersFile(draft: Draft, profile: string, detected: Detection):
     if (question.kind === 'secret') continue;
     // the archive is told to be there or not as a whole
     const path =
-      question.key === 'deployment.flavour' && draft.deployment == null
-        ? ['deployment']
-        : question.key.split('.');
+      question.key === 'deployment.flavour' && !isDeployed(draft) ? ['deployment'] : question.key.split('.');
     const value = document.createNode(readAnswer(draft, path.join('.')) ?? null);
     if (answerTo(question, draft) === undefined) value.comment = ' needed';
     document.setIn(path, value);

@@ -1,4 +1,4 @@
-import { stripVTControlCharacters, styleText } from 'node:util';
+import { styleText } from 'node:util';
 import { confirm, input, password, select } from '@inquirer/prompts';
 import { AbortPromptError, ExitPromptError } from '@inquirer/core';
 import { Stopped, type Asker } from './asker.js';
@@ -20,21 +20,13 @@ const theme = {
     defaultAnswer: (text: string) => styleText('dim', `[${text}]`),
     error: (text: string) => styleText('red', `✗ ${text}`),
     keysHelpTip: () => undefined,
+    maskedText: '(hidden)',
   },
 };
 
 /** A person at a real terminal, asked with @inquirer/prompts. */
 export function createAsker({ input: stdin, output, signal }: PromptStreams): Asker {
   const context = { input: stdin, output, signal };
-
-  const asking = async <T>(ask: () => Promise<T>): Promise<T> => {
-    try {
-      return await ask();
-    } catch (thrown) {
-      if (thrown instanceof ExitPromptError || thrown instanceof AbortPromptError) throw new Stopped();
-      throw thrown;
-    }
-  };
 
   return {
     say: (text = '') => void output.write(`${text}\n`),
@@ -48,7 +40,6 @@ export function createAsker({ input: stdin, output, signal }: PromptStreams): As
           ? password(
               {
                 message: `${message}${onEnter === undefined ? '' : styleText('dim', ` [Enter ${onEnter}]`)}`,
-                mask: '*',
                 toggleMask: false,
                 validate,
                 theme,
@@ -70,9 +61,7 @@ export function createAsker({ input: stdin, output, signal }: PromptStreams): As
             message,
             choices: all.map((choice) => ({
               ...choice,
-              short: stripVTControlCharacters(
-                choice.value === '-' ? 'none' : (choice.name.split('  ')[0] ?? ''),
-              ),
+              short: choice.value === '-' ? 'none' : choice.value,
             })),
             ...(proposal === undefined ? {} : { default: proposal }),
             loop: false,
@@ -111,6 +100,16 @@ export function createAsker({ input: stdin, output, signal }: PromptStreams): As
       }
     },
   };
+}
+
+/** What @inquirer/prompts throws for Ctrl-C and for our signal, in our own words. */
+async function asking<T>(ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask();
+  } catch (thrown) {
+    if (thrown instanceof ExitPromptError || thrown instanceof AbortPromptError) throw new Stopped();
+    throw thrown;
+  }
 }
 
 /** Single keys, unseen, until the returned function is called. */

@@ -8,7 +8,7 @@ import type { Doors } from './doors.js';
 import { mergeDrafts } from './draft.js';
 import { gatherGiven, type Given, type GivenSources } from './given.js';
 import { importOld, type Imported } from './import/index.js';
-import { answersOfProfile } from './known.js';
+import { answersOfProfile, withBase } from './known.js';
 import { openDoors } from './open-doors.js';
 import { answersFile } from './print-answers.js';
 import { fill } from './fill.js';
@@ -50,6 +50,8 @@ export interface InitSite extends InitOptions {
   given: Given;
   /** What was so before: what an import tells, what the profile holds, what was answered the last time. */
   known: Draft;
+  /** Doubts about it that were brushed aside. */
+  accepted: readonly string[];
   imported: Imported | null;
   detected: Detection;
 }
@@ -83,8 +85,20 @@ export async function runInit(options: InitOptions): Promise<number> {
     options.from === null ? null : importOld(options.from),
   ]);
   if (attended) stdout.write('\r\u001B[2K');
-  const known = mergeDrafts(imported?.answers ?? {}, answersOfProfile(configDir, profile), before);
-  const site: InitSite = { ...options, run, doors, store, given, known, imported, detected };
+  const known = withBase(
+    mergeDrafts(imported?.answers ?? {}, answersOfProfile(configDir, profile), before.draft),
+  );
+  const site: InitSite = {
+    ...options,
+    run,
+    doors,
+    store,
+    given,
+    known,
+    accepted: before.accepted,
+    imported,
+    detected,
+  };
   if (printAnswers) {
     const { walk } = await fill({
       walk: startWalk(known),

@@ -1,4 +1,4 @@
-import { styleText } from 'node:util';
+import { stripVTControlCharacters, styleText } from 'node:util';
 import type { Detection } from './detect.js';
 import type { Found } from './detect/found.js';
 import { duration } from './questions/slurm.js';
@@ -28,8 +28,7 @@ export function indented(text: string, by = 2): string {
 }
 
 function plainLength(text: string): number {
-  // eslint-like tools dislike the escape in a literal
-  return text.replaceAll(new RegExp(String.raw`\u001B\[[0-9;]*m`, 'g'), '').length;
+  return stripVTControlCharacters(text).length;
 }
 
 /** Two columns; long second ones go on in lines of their own. */
@@ -46,8 +45,6 @@ export function table(rows: readonly (readonly [string, string])[]): string {
 /** What was seen on this machine. */
 export function detectionText(detection: Detection): string {
   const { slurm, association, gpus, apptainer, directories, rabbitmq, mongo, girder, systemd } = detection;
-  const of = <T>(found: Found<T>, words: (value: T) => string): string =>
-    found.found ? words(found.value) : mark.dim(`not found: ${found.reason}`);
   return table([
     [
       'Slurm',
@@ -86,4 +83,8 @@ export function detectionText(detection: Detection): string {
     ['Girder', of(girder, ({ apiUrl, version }) => `${version} at ${apiUrl}`)],
     ['systemd', of(systemd, () => 'runs services of yours')],
   ]);
+}
+
+function of<T>(found: Found<T>, words: (value: T) => string): string {
+  return found.found ? words(found.value) : mark.dim(`not found: ${found.reason}`);
 }

@@ -8,15 +8,21 @@ import type { Walk } from './walk.js';
 
 /** What the wizard remembers of a profile: secrets are in it, so the files are the operator's alone. */
 export interface AnswerStore {
-  /** Answers of the last time that it came to its end. */
-  answers(): Promise<Draft>;
-  saveAnswers(draft: Draft): Promise<void>;
+  /** Answers of the last time that it came to its end, and the doubts that were brushed aside then. */
+  answers(): Promise<SavedAnswers>;
+  saveAnswers(saved: SavedAnswers): Promise<void>;
   /** A way that was broken off. */
   progress(): Promise<Walk | null>;
   saveProgress(walk: Walk): Promise<void>;
   forgetProgress(): Promise<void>;
   progressPath: string;
 }
+
+/** A {@link Walk} that came to its end. */
+export type SavedAnswers = Pick<Walk, 'draft' | 'accepted'>;
+
+/** Doubts about what stays as it is. That a service was down is told again if it still is. */
+const lasting = /^(local|guest|mongo|admin):/;
 
 const draft = z.record(z.string(), z.unknown()).transform((value) => value as Draft);
 const walk = z.object({
@@ -26,6 +32,8 @@ const walk = z.object({
   accepted: z.array(z.string()),
 });
 
+const saved = z.object({ draft, accepted: z.array(z.string()) });
+
 /** Two files in `init` beside the profiles. One that cannot be read counts as not there. */
 export function openAnswerStore(configDir: string, profile: string): AnswerStore {
   // the same names that profiles may have
@@ -34,8 +42,9 @@ export function openAnswerStore(configDir: string, profile: string): AnswerStore
   const progressPath = join(configDir, 'init', `${name}.progress.json`);
   return {
     progressPath,
-    answers: async () => (await read(answersPath, draft)) ?? {},
-    saveAnswers: async (value) => write(answersPath, value),
+    answers: async () => (await read(answersPath, saved)) ?? { draft: {}, accepted: [] },
+    saveAnswers: async ({ draft, accepted }) =>
+      write(answersPath, { draft, accepted: accepted.filter((id) => lasting.test(id)) }),
     progress: async () => read(progressPath, walk),
     saveProgress: async (value) => write(progressPath, value),
     forgetProgress: async () => rm(progressPath, { force: true }),

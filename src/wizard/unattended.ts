@@ -53,7 +53,7 @@ export async function runUnattended(site: InitSite): Promise<number> {
     manifestPath: manifestPath(env, profile),
     decide: () => (site.overwrite ? 'overwrite' : 'keep'),
   });
-  await site.store.saveAnswers(draft);
+  await site.store.saveAnswers({ draft, accepted: site.accepted });
   await site.store.forgetProgress();
   for (const path of applied.kept) {
     stderr.write(`${mark.careful} ${path} was changed by hand and stays as it is (--overwrite writes it).\n`);

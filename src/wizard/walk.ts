@@ -22,8 +22,8 @@ export interface Walk {
   accepted: readonly string[];
 }
 
-export function startWalk(known: Draft): Walk {
-  return { draft: {}, known, steps: [], accepted: [] };
+export function startWalk(known: Draft, accepted: readonly string[] = []): Walk {
+  return { draft: {}, known, steps: [], accepted };
 }
 
 /**

@@ -22,8 +22,8 @@ export interface Book {
   /** Begins a run. Rejects, with nothing begun, if it cannot be made durable. */
   accept(event: Omit<Extract<RunEvent, { type: 'accepted' }>, 'at' | 'type'>): Promise<Run>;
   /**
-   * Writes down what happened and resolves with the run as it is then. It does not reject: what has happened cannot
-   * be taken back, so a full disk is waited out, with `trouble()` saying so.
+   * Writes down what happened and resolves with the run as it is then. What has happened cannot be taken back, so a full
+   * disk is waited out, with `trouble()` saying so. It rejects only if the worker stops meanwhile.
    */
   record(id: string, news: RunNews): Promise<Run>;
   /** Writes down something that a crash may lose without harm. */
@@ -37,7 +37,7 @@ export interface Book {
 export function openBook(
   runs: Map<string, Run>,
   journal: Journal,
-  { clock, log }: { clock: Clock; log: Log },
+  { clock, log, stopping }: { clock: Clock; log: Log; stopping: AbortSignal },
 ): Book {
   const listeners = new Set<() => void>();
   const counts = { succeeded: 0, failed: 0, canceled: 0 };
@@ -121,7 +121,8 @@ export function openBook(
         } catch (error) {
           trouble = errorLine(error);
           log.error({ run: id, event: event.type, err: error }, 'journal');
-          await clock.sleep(wait);
+          stopping.throwIfAborted();
+          await clock.sleep(wait, stopping);
         }
       }
       void compactIfLarge();

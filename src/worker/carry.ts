@@ -1,5 +1,6 @@
 import { DsaSlurmError, coerceError, errorLine } from '../base/errors.js';
 import type { Analysis } from '../girder/analysis.js';
+import type { GirderJob } from '../girder/job.js';
 import { readAnalysis } from '../girder/read-analysis.js';
 import { fetchUserLogin, firstAccess } from '../girder/user.js';
 import type { Run } from './run.js';
@@ -61,36 +62,53 @@ async function toOutcome(begun: Run, context: StageContext, tools: Tools): Promi
 async function throughStages(begun: Run, context: StageContext, tools: Tools): Promise<Verdict> {
   if (begun.refusal !== null) throw new DsaSlurmError('message', begun.refusal);
   const analysis = readAnalysis(begun.task);
-  let run = tools.book.note(begun.id, { type: 'described', description: describe(analysis) });
+  tools.book.note(begun.id, { type: 'described', description: describe(analysis) });
 
-  const known = await context.girderJob.begin(context.stopping);
-  if (known !== 'running' && run.cancel === null) {
-    run = await tools.book.record(run.id, { type: 'cancel-requested', by: 'girder' });
-  }
+  const known = await begin(begun, context, tools);
+  if (known !== 'running') await tools.requestCancel(begun.id, 'girder');
+  let run = tools.book.get(begun.id) ?? begun;
   void nameOwner(run, analysis, context, tools);
   if (analysis.unsupportedCanvas !== null) context.girderJob.log(`${analysis.unsupportedCanvas}\n`);
   if (analysis.ignoredOptions.length > 0 && run.jobId === null) {
     context.girderJob.log(`Docker options without a meaning here: ${analysis.ignoredOptions.join(', ')}\n`);
   }
-  if (run.jobId === null) {
+  // a job that may already be in Slurm keeps the inputs that it was given, and has to be found before it can be canceled
+  if (run.submission === null) {
     if (run.cancel !== null) return { outcome: 'canceled', reason: null };
-    await startTime(run, context, tools);
-    // a job that may already be in Slurm keeps the inputs that it was given
-    if (run.submission === null) run = await stageInputs(context, analysis, tools);
-    run = await submitJob(context, analysis, run, tools);
+    if (await hasExpired(run, context, tools)) {
+      await tools.book.record(run.id, { type: 'cancel-requested', by: 'celery' });
+      return { outcome: 'canceled', reason: 'The task expired before it could be started.' };
+    }
+    run = await stageInputs(context, analysis, tools);
   }
+  if (run.jobId === null) run = await submitJob(context, analysis, run, tools);
   if (run.end === null) run = await watchJob(context, tools);
   return collect(context, analysis, run, tools);
 }
 
-/** Celery's `eta` and `expires`: not before the one, not after the other. */
-async function startTime({ id, task }: Run, { signal }: StageContext, { clock, book }: Tools): Promise<void> {
+/**
+ * Says RUNNING. A run that Girder will not hear of is not begun; but one that may have its job already is followed to
+ * the end of that job, because nobody else would cancel it or clear up after it.
+ */
+async function begin(
+  { id, submission }: Run,
+  { girderJob, stopping }: StageContext,
+  { log }: Tools,
+): ReturnType<GirderJob['begin']> {
+  try {
+    return await girderJob.begin(stopping);
+  } catch (error) {
+    if (submission === null || stopping.aborted || !(error instanceof DsaSlurmError)) throw error;
+    log.warn({ run: id, why: errorLine(error) }, 'Girder refuses to hear of a run that may have its job');
+    return 'running';
+  }
+}
+
+/** Celery's `eta` and `expires`: waits for the one, and tells whether the other has passed then. */
+async function hasExpired({ task }: Run, { signal }: StageContext, { clock }: Tools): Promise<boolean> {
   if (task.eta !== null) await clock.sleep(Math.max(0, Date.parse(task.eta) - clock.now()), signal);
   signal.throwIfAborted();
-  if (task.expires !== null && Date.parse(task.expires) < clock.now()) {
-    await book.record(id, { type: 'cancel-requested', by: 'celery' });
-    throw new DsaSlurmError('message', 'The task expired before it could be started.');
-  }
+  return task.expires !== null && Date.parse(task.expires) < clock.now();
 }
 
 function describe({ image, args, title }: Analysis): { image: string; cli: string; title: string | null } {

@@ -58,8 +58,8 @@ export async function followLog(
           girderJob.progress(progress);
           book.note(id, { type: 'progress', progress });
         }
-        // held-back text counts as not sent: after a restart it is read again
-        girderJob.log(text, offset - Buffer.byteLength(tags.held()));
+        // held-back text counts as not sent: after a restart it is read again. Bytes that are no text grow as text
+        girderJob.log(text, Math.max(0, offset - Buffer.byteLength(tags.held())));
         // a log that grows faster than Girder takes it is read no faster than that
         await girderJob.room(stopping);
       }

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+
 import { DsaSlurmError } from '../base/errors.js';
 import type { Log } from '../base/log.js';
 import type { Broker, Refusal } from '../celery/broker.js';
@@ -18,6 +20,12 @@ export interface Intake {
   /** Ids that were revoked before their task came. */
   revoked: Set<string>;
 }
+
+/**
+ * A task of this name is answered at once: it shows that the way from the broker and back is open (`doctor --deep`). It
+ * becomes no run, so neither journal nor console keeps anything of it.
+ */
+export const pingTask = 'dsa_slurm.doctor.ping';
 
 export interface IntakeOptions {
   book: Book;
@@ -79,14 +87,18 @@ export function createIntake({ book, broker, limit, onRun, log }: IntakeOptions)
 
   return {
     revoked,
-    onTask: async (task) => accept(task, null),
+    async onTask(task) {
+      if (task.name === pingTask) await broker()?.publishResult(task, { status: 'SUCCESS' });
+      else await accept(task, null);
+    },
     async onRefused(refusal) {
       log.error(
         { queue: refusal.queue, id: refusal.id, task: refusal.name, reason: refusal.reason },
         'refused a message',
       );
-      if (refusal.headers === null || refusal.id === null || !('jobInfoSpec' in refusal.headers)) return;
-      await accept(refusedTask(refusal, refusal.id, refusal.headers), refusal.reason);
+      if (refusal.headers === null || !('jobInfoSpec' in refusal.headers)) return;
+      const id = refusal.id ?? standInId(refusal.headers['jobInfoSpec']);
+      await accept(refusedTask(refusal, id, refusal.headers), refusal.reason);
     },
     adjust,
     setPaused(value) {
@@ -95,6 +107,11 @@ export function createIntake({ book, broker, limit, onRun, log }: IntakeOptions)
     },
     state: () => (paused ? 'paused' : full() ? 'full' : 'open'),
   };
+}
+
+/** The id of a run whose message has none: the same one if the message is delivered twice. */
+function standInId(jobInfoSpec: unknown): string {
+  return `refused-${createHash('sha256').update(JSON.stringify(jobInfoSpec)).digest('hex').slice(0, 32)}`;
 }
 
 function refusedTask(refusal: Refusal, id: string, headers: Record<string, unknown>): Task {

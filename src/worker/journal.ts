@@ -36,9 +36,9 @@ export async function openJournal(
   await makeDirectory(directory, 0o700);
   const path = join(directory, 'journal.jsonl');
   const runs = await readJournal(path, log);
-  await writeWhole(path, runs.values());
-  const journal = await createWriter(path, log);
-  return { journal, runs };
+  const fresh = await replaceJournal(path, runs.values());
+  await syncDirectory(directory);
+  return { journal: createWriter(path, fresh, log), runs };
 }
 
 /** Folds a journal file into runs. A torn last line is dropped; a damaged line before it is reported and set aside. */
@@ -120,10 +120,20 @@ function fold(runs: Map<string, Run>, line: Line): boolean {
   return true;
 }
 
-/** Writes a journal that says just `runs`, beside the old one, and puts it in its place. */
-async function writeWhole(path: string, runs: Iterable<Run>): Promise<number> {
+/** A journal file that is open for appending, and its size. */
+interface Opened {
+  file: FileHandle;
+  bytes: number;
+}
+
+/**
+ * Writes a journal that says just `runs`, beside the old one, and puts it in its place. It is given back open: whoever had
+ * the old one open has to let go of it, because what is written there from now on is lost.
+ */
+async function replaceJournal(path: string, runs: Iterable<Run>): Promise<Opened> {
   const fresh = `${path}.new`;
-  const file = await open(fresh, 'w', 0o600);
+  const { O_WRONLY, O_CREAT, O_TRUNC, O_APPEND } = constants;
+  const file = await open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0o600);
   let bytes = 0;
   try {
     const write = async (line: string): Promise<void> => {
@@ -133,12 +143,12 @@ async function writeWhole(path: string, runs: Iterable<Run>): Promise<number> {
     await write(formatLine);
     for (const run of runs) await write(JSON.stringify({ snapshot: run } satisfies Line));
     await file.sync();
-  } finally {
+    await rename(fresh, path);
+  } catch (error) {
     await file.close();
+    throw error;
   }
-  await rename(fresh, path);
-  await syncDirectory(dirname(path));
-  return bytes;
+  return { file, bytes };
 }
 
 /** A rename is only durable once its directory is. */
@@ -155,9 +165,9 @@ async function syncDirectory(directory: string): Promise<void> {
  * Appends in groups: whatever was asked for while a write was under way goes with the next one, so a thousand runs
  * cost a handful of fdatasync calls and not a thousand.
  */
-async function createWriter(path: string, log: Log): Promise<Journal> {
-  let file: FileHandle = await open(path, 'a', 0o600);
-  let bytes = (await file.stat()).size;
+function createWriter(path: string, opened: Opened, log: Log): Journal {
+  let { file, bytes } = opened;
+  let compacted = bytes;
   let lines: string[] = [];
   let waiters: { resolve: () => void; reject: (error: Error) => void }[] = [];
   let timer: NodeJS.Timeout | null = null;
@@ -224,13 +234,14 @@ async function createWriter(path: string, log: Log): Promise<Journal> {
     async compact(runs) {
       await inTurn(async () => {
         await flush();
-        bytes = await writeWhole(path, runs);
         const old = file;
-        file = await open(path, 'a', 0o600);
+        ({ file, bytes } = await replaceJournal(path, runs));
+        compacted = bytes;
         await old.close();
+        await syncDirectory(dirname(path));
       });
     },
-    bytes: () => bytes,
+    bytes: () => bytes - compacted,
     async close() {
       if (closed) return turn;
       closed = true;

@@ -10,7 +10,7 @@ import type { GirderSetup } from '../girder/client.js';
 import type { GirderJob } from '../girder/job.js';
 import type { Tracker } from '../slurm/tracker.js';
 import type { Book } from './book.js';
-import type { Run } from './run.js';
+import type { CancelSource, Run } from './run.js';
 import type { SubmitScript } from './submit-script.js';
 
 /** What the stages work with; made once, in worker.ts. */
@@ -28,6 +28,8 @@ export interface Tools {
   openGirderJob(run: Run): GirderJob;
   /** How a run reaches Girder: shared connections, and the addresses that its message carries made reachable. */
   girderSetup(run: Run): GirderSetup;
+  /** Writes down that a run is to be canceled, and aborts its signal. False if it has finished. */
+  requestCancel(id: string, by: CancelSource): Promise<boolean>;
   publishResult(task: Task, result: TaskResult): Promise<void>;
   /** How many runs are in each of these at one time. */
   readonly lanes: { readonly staging: PQueue; readonly submitting: PQueue; readonly collecting: PQueue };

@@ -4,11 +4,12 @@ import { createApptainer } from '../apptainer/inspect.js';
 import { systemClock, type Clock } from '../base/clock.js';
 import { createRunner } from '../base/command.js';
 import type { Log } from '../base/log.js';
-import type { Broker } from '../celery/broker.js';
+import type { Broker, BrokerStatus } from '../celery/broker.js';
 import { createBroker } from '../celery/create-broker.js';
 import type { Settings } from '../config/schema.js';
 import type { GirderSetup } from '../girder/client.js';
 import { createGirderConnections } from '../girder/connections.js';
+import type { GirderJob } from '../girder/job.js';
 import { createReporting } from '../girder/reporting.js';
 import { slurmEnvironment } from '../slurm/environment.js';
 import { createTracker } from '../slurm/tracker.js';
@@ -23,6 +24,7 @@ import { openJournal } from './journal.js';
 import { lockState } from './lock.js';
 import { openGirderJob } from './open-girder-job.js';
 import type { CancelSource, Run } from './run.js';
+import { keepStatusFile, statusOf } from './status-file.js';
 import { openSubmitScript } from './submit-script.js';
 import type { Tools } from './tools.js';
 
@@ -75,7 +77,7 @@ export async function createWorker({
     await unlock();
     throw error;
   });
-  const book = openBook(runs, journal, { clock, log });
+  const book = openBook(runs, journal, { clock, log, stopping: stop.signal });
   const command = createRunner({
     env: slurmEnvironment(env),
     onCommand: ({ file, result }) =>
@@ -96,6 +98,8 @@ export async function createWorker({
   let girderTrouble: string | null = null;
 
   const carried = new Map<string, { cancel: AbortController; done: Promise<void> }>();
+  /** Of the runs that are carried. */
+  const girderJobs = new Map<string, GirderJob>();
   let broker: Broker | undefined;
 
   const tools: Tools = {
@@ -108,15 +112,19 @@ export async function createWorker({
     apptainer: createApptainer({ run: command, command: settings.apptainer.command }),
     submitScript,
     girderSetup,
-    openGirderJob: (run) =>
-      openGirderJob(run, book, {
+    openGirderJob: (run) => {
+      const girderJob = openGirderJob(run, book, {
         ...girderSetup(run),
         reporting,
-        onCancel: () => void requestCancel(run.id, 'girder'),
+        onCancel: () => cancelSoon(run.id, 'girder'),
         onTrouble: (trouble) => {
           girderTrouble = trouble;
         },
-      }),
+      });
+      girderJobs.set(run.id, girderJob);
+      return girderJob;
+    },
+    requestCancel,
     publishResult: async (task, result) => broker?.publishResult(task, result),
     lanes: {
       staging: new PQueue({ concurrency: settings.worker.staging }),
@@ -149,6 +157,7 @@ export async function createWorker({
     if (book.get(id)?.cancel) cancel.abort();
     const done = carry(id, tools, cancel.signal).finally(() => {
       carried.delete(id);
+      girderJobs.delete(id);
       intake.adjust();
     });
     carried.set(id, { cancel, done });
@@ -165,6 +174,11 @@ export async function createWorker({
     return true;
   }
 
+  function cancelSoon(id: string, by: CancelSource): void {
+    // it fails only while the worker stops; at the next start Girder says it again
+    requestCancel(id, by).catch((error: unknown) => log.warn({ run: id, err: error }, 'not canceled'));
+  }
+
   const control = createControlTarget({
     book,
     limit: settings.worker.inFlight,
@@ -172,7 +186,7 @@ export async function createWorker({
     revoke(ids) {
       for (const id of ids) {
         rememberRevoked(intake.revoked, id);
-        void requestCancel(id, 'celery');
+        cancelSoon(id, 'celery');
       }
     },
   });
@@ -191,7 +205,19 @@ export async function createWorker({
     clock,
   });
 
+  let wasAway = false;
+  /** A revoke that is published while the broker is away is stored nowhere: afterwards each Girder job itself is asked. */
+  function noticeBroker({ state }: BrokerStatus): void {
+    handle.changed();
+    if (state === 'disconnected') wasAway = true;
+    if (!wasAway || (state !== 'consuming' && state !== 'paused')) return;
+    wasAway = false;
+    // whatever the answer is, a cancel in it reaches `onCancel`
+    for (const girderJob of girderJobs.values()) girderJob.read(stop.signal).catch(() => undefined);
+  }
+
   let stopping: Promise<void> | null = null;
+  let removeStatusFile: (() => Promise<void>) | null = null;
   return {
     handle,
     failed: failed.signal,
@@ -206,11 +232,16 @@ export async function createWorker({
         onTask: intake.onTask,
         onRefused: intake.onRefused,
         control,
-        onStatus: handle.changed,
+        onStatus: noticeBroker,
         log,
       });
       broker = opened;
       intake.adjust();
+      removeStatusFile ??= keepStatusFile(
+        settings.dirs.state,
+        () => statusOf(handle.snapshot(), clock.now()),
+        log,
+      );
       await opened.start();
     },
     async stop() {
@@ -222,6 +253,7 @@ export async function createWorker({
         handle.close();
         await connections.close();
         await journal.close();
+        await removeStatusFile?.();
         await unlock();
       })();
       return stopping;

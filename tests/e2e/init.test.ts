@@ -24,8 +24,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  wizard?.terminal.signal('SIGKILL');
-  await wizard?.terminal.ended;
+  await wizard?.terminal.close();
   wizard = undefined;
   await bench.close();
 });
@@ -77,15 +76,15 @@ describe('at a terminal', () => {
     const first = start();
     await first.answer('Shared directory of your group', file);
     await first.terminal.waitFor(`${file} is not a directory.`);
-    first.retype(base);
+    await first.retype('Shared directory of your group', base);
     await first.until('Inputs and outputs of runs');
     // back, and the answer is proposed
     first.terminal.press(`<${keys.enter}`);
     const again = await first.until('Shared directory of your group');
-    expect(again.join('\n')).toContain(`Shared directory of your group [${base}]`);
+    expect(again).toContain(`Shared directory of your group [${base}]`);
     await first.answer('Shared directory of your group');
     const proposed = await first.until('Inputs and outputs of runs');
-    expect(proposed.join('\n')).toContain(`[${join(base, 'tmp')}]`);
+    expect(proposed).toContain(`[${join(base, 'tmp')}]`);
     await first.answer('Inputs and outputs of runs');
     await first.answer('Logs of Slurm jobs');
     await first.answer('Container images', bench.settings.dirs.images ?? '');
@@ -94,7 +93,7 @@ describe('at a terminal', () => {
     await first.answer('RabbitMQ password', 'not-the-password');
     const refused = await first.terminal.waitFor(/refused the user/);
     expect(refused.join('\n')).not.toContain('not-the-password');
-    first.retype(decodeURIComponent(broker.password));
+    await first.retype('RabbitMQ password', decodeURIComponent(broker.password));
     await first.until('Address of Girder');
     first.terminal.press(keys.ctrlC);
     expect(await first.terminal.ended).toBe(130);
@@ -110,9 +109,9 @@ describe('at a terminal', () => {
     await second.answer('API key');
     await second.answer('How shall the worker be kept running?');
     await second.answer('Submit it now?');
-    await second.terminal.waitFor(/answered after/, 60_000);
-    const list = await second.until('What now?');
-    expect(list.join('\n')).toContain(`new      ${join(base, 'singularity.slurm')}`);
+    const list = await second.until('What now?', 60_000);
+    expect(list).toContain('answered after');
+    expect(list).toContain(`new      ${join(base, 'singularity.slurm')}`);
     await second.answer('What now?');
     await second.terminal.waitFor('Next\n', 60_000);
     expect(await second.terminal.ended).toBe(0);
@@ -127,28 +126,28 @@ describe('at a terminal', () => {
 
     const third = start('--time', '0:20:00');
     for (const question of [
-      ...[
-        'Shared directory of your group',
-        'Inputs and outputs',
-        'Logs of',
-        'Container images',
-        'Submit script',
-      ],
-      ...['Partition of jobs', 'Memory', 'CPUs', 'Partition of jobs that need a GPU', 'GPUs of a job'],
-      ...[
-        'Write files',
-        'RabbitMQ host',
-        'RabbitMQ user',
-        'RabbitMQ password',
-        'Address of Girder',
-        'API key',
-      ],
+      'Shared directory of your group',
+      'Inputs and outputs',
+      'Logs of',
+      'Container images',
+      'Submit script',
+      'Partition of jobs',
+      'Memory',
+      'CPUs',
+      'Partition of jobs that need a GPU',
+      'GPUs of a job',
+      'Write files',
+      'RabbitMQ host',
+      'RabbitMQ user',
+      'RabbitMQ password',
+      'Address of Girder',
+      'API key',
       'How shall the worker',
     ]) {
       await third.answer(question);
     }
     await third.answer('Submit it now?', 'n');
-    const changes = (await third.until('What now?')).join('\n');
+    const changes = await third.until('What now?');
     expect(changes).toContain(`changed  ${profileFile(bench)}`);
     expect(changes).toMatch(/same {5}\/.*run\.sh/);
     await third.answer('What now?');
@@ -172,7 +171,7 @@ describe('at a terminal', () => {
         `export SIF_IMAGE_PATH='${SIF_IMAGE_PATH}'`,
         `export GIRDER_WORKER_SLURM_SUBMIT_SCRIPT=${script}`,
         `export GIRDER_WORKER_BROKER="${broker.href}"`,
-        'touch /tmp/never-executed-by-init',
+        `touch ${join(old, 'executed')}`,
         'python -m girder_worker -l info',
         '',
       ].join('\n'),
@@ -181,11 +180,22 @@ describe('at a terminal', () => {
     await driver.terminal.waitFor(join(old, 'run.sh'));
     await driver.answer('Shared directory of your group');
     const tmp = await driver.until('Inputs and outputs of runs');
-    expect(tmp.join('\n').replaceAll('\n', '')).toContain(`[${TMP}]`);
+    expect(tmp).toContain(`[${TMP}]`);
     for (const question of [
-      ...['Inputs and outputs', 'Logs of', 'Container images', 'Submit script'],
-      ...['Partition of jobs', 'Time limit', 'Memory', 'CPUs', 'Partition of jobs that need a GPU'],
-      ...['GPUs of a job', 'Write files', 'RabbitMQ host', 'RabbitMQ user', 'RabbitMQ password'],
+      'Inputs and outputs',
+      'Logs of',
+      'Container images',
+      'Submit script',
+      'Partition of jobs',
+      'Time limit',
+      'Memory',
+      'CPUs',
+      'Partition of jobs that need a GPU',
+      'GPUs of a job',
+      'Write files',
+      'RabbitMQ host',
+      'RabbitMQ user',
+      'RabbitMQ password',
     ]) {
       await driver.answer(question);
     }
@@ -193,7 +203,7 @@ describe('at a terminal', () => {
     await driver.answer('API key');
     await driver.answer('How shall the worker');
     await driver.answer('Submit it now?', 'n');
-    const list = (await driver.until('What now?')).join('\n');
+    const list = await driver.until('What now?');
     // the old script was not made by init
     expect(list).toContain(`by hand  ${script}`);
     await driver.answer('What now?');
@@ -202,6 +212,7 @@ describe('at a terminal', () => {
     await driver.answer('What shall become of it?');
     expect(await driver.terminal.ended).toBe(0);
     expect(await readFile(script, 'utf8')).toBe(submitScripts.classic);
+    await expect(stat(join(old, 'executed'))).rejects.toThrow('ENOENT');
     expect((await profile())['dirs']).toMatchObject({ tmp: TMP, logs: LOGS, images: SIF_IMAGE_PATH });
     await workerRunsATask();
   });
@@ -209,15 +220,24 @@ describe('at a terminal', () => {
 
 describe('without a terminal', () => {
   const given = (): string[] => [
-    ...['--base', join(bench.dir, 'shared'), '--images', bench.settings.dirs.images ?? ''],
-    ...['--partition', inject('slurmPartitions')[0] ?? '', '--answer', 'slurm.time=0:10:00'],
-    ...[
-      '--broker',
-      `${broker.hostname}:${broker.port}`,
-      '--broker-user',
-      decodeURIComponent(broker.username),
-    ],
-    ...['--girder', bench.girder.apiUrl, '--service', 'script', '--yes'],
+    '--base',
+    join(bench.dir, 'shared'),
+    '--images',
+    bench.settings.dirs.images ?? '',
+    '--partition',
+    inject('slurmPartitions')[0] ?? '',
+    '--answer',
+    'slurm.time=0:10:00',
+
+    '--broker',
+    `${broker.hostname}:${broker.port}`,
+    '--broker-user',
+    decodeURIComponent(broker.username),
+    '--girder',
+    bench.girder.apiUrl,
+    '--service',
+    'script',
+    '--yes',
   ];
   const password = { DSA_SLURM_INIT_BROKER_PASSWORD: decodeURIComponent(broker.password) };
 

@@ -43,6 +43,7 @@ import { accounting, limits, minJobAge } from './slurm/limits.js';
 import { partitions } from './slurm/partitions.js';
 import { submitLine } from './slurm/submit.js';
 import { version as slurmVersion } from './slurm/version.js';
+import { data } from './worker/data.js';
 import { journal } from './worker/journal.js';
 import { lastErrors } from './worker/last-errors.js';
 import { running } from './worker/running.js';
@@ -104,6 +105,7 @@ export const allChecks: readonly Check[] = [
   otherConsumers,
   roundTrip,
   running,
+  data,
   journal,
   unfinished,
   lastErrors,

@@ -3,7 +3,7 @@ import type { SiteAnswers } from '../site-answers.js';
 import { mongoPlace } from './addresses.js';
 
 /** Why files cannot be made from these answers: whole sentences, without secrets. Empty: they can. */
-export function answerProblems(answers: SiteAnswers): string[] {
+function answerProblems(answers: SiteAnswers): string[] {
   const problems: string[] = [];
   for (const [key, value] of texts(answers)) {
     // what breaks a line breaks out of the line that it is written to

@@ -5,9 +5,7 @@ import { deploymentFiles } from './deployment-files.js';
 import { profileFile } from './profile.js';
 import { serviceFile, submitScript, type ServicePlace } from './worker-files.js';
 
-export { backendOf, brokerUrl, brokerUrlInside } from './addresses.js';
-export { answerProblems } from './check-answers.js';
-export type { ServicePlace } from './worker-files.js';
+export { brokerUrl } from './addresses.js';
 
 export interface PlanPlaces extends ServicePlace {
   /** What the profile's file holds now; null if it is not there. */

@@ -33,13 +33,13 @@ export function profileFile(answers: SiteAnswers, configDir: string, before: str
     path,
     mode: 0o600,
     content: `${JSON.stringify(content, null, 2)}\n`,
-    purpose: 'Settings of the worker, with the password of RabbitMQ.',
+    purpose: 'Settings of the worker, with the password of RabbitMQ and what the doctor needs.',
     merged: true,
   };
 }
 
 /** Undefined: back to the default. */
-function settingsOf({ broker, dirs, slurm, apptainer, girder }: SiteAnswers): [string, unknown][] {
+function settingsOf({ broker, dirs, slurm, apptainer, girder, mongo }: SiteAnswers): [string, unknown][] {
   return [
     ['broker.url', brokerUrl(broker)],
     ['dirs.tmp', dirs.tmp],
@@ -58,6 +58,9 @@ function settingsOf({ broker, dirs, slurm, apptainer, girder }: SiteAnswers): [s
     ['apptainer.command', apptainer.command],
     ['girder.apiUrl', girder.apiUrl],
     ['girder.directPaths', girder.directPaths],
+    // for the doctor, which looks at Girder's side of the way too
+    ['girder.apiKey', girder.apiKey ?? undefined],
+    ['mongo.uri', mongo.uri ?? undefined],
   ];
 }
 

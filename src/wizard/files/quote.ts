@@ -17,7 +17,7 @@ export function composeScalar(text: string): string {
 
 /**
  * A value of a compose `.env` file, taken as it is. The readers of docker and podman agree on single quotes only as long
- * as no quote, backslash or `${` is between them: `answerProblems` refuses those.
+ * as no quote, backslash or `${` is between them: `checkAnswers` refuses those.
  */
 export function envValue(text: string): string {
   return `'${text}'`;

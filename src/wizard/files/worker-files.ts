@@ -47,7 +47,10 @@ export function submitScript({ dirs, slurm }: SiteAnswers): PlannedFile {
 
 /** A systemd user unit, or a script for machines without systemd. */
 export function serviceFile({ profile, service }: SiteAnswers, place: ServicePlace): PlannedFile {
-  const environment = Object.entries(place.environment).sort(([a], [b]) => (a < b ? -1 : 1));
+  const environment = Object.entries(place.environment)
+    // what is not one line of text would break out of its line
+    .filter(([, value]) => !/\p{Cc}/u.test(value))
+    .sort(([a], [b]) => (a < b ? -1 : 1));
   const suffix = profile === 'default' ? '' : `-${profile}`;
   switch (service) {
     case 'systemd': {

@@ -1,11 +1,9 @@
 import { dirname, join } from 'node:path';
-import { readAnswer, writeAnswer } from '../draft.js';
-import type { Draft } from '../site-answers.js';
+import { isDeployed, readAnswer, writeAnswer } from '../draft.js';
 import { ownDirectory, sharedDirectory } from '../validate/directory.js';
 import { pattern, portNumber, strongSecret } from '../validate/text.js';
 import type { Question } from './question.js';
 
-const isDeployed = (draft: Draft): boolean => draft.deployment != null;
 const none = 'none';
 
 export const deploymentQuestions: readonly Question[] = [

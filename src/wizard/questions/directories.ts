@@ -1,15 +1,8 @@
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { Draft } from '../site-answers.js';
 import { oneLine } from '../validate/text.js';
 import { sharedDirectory, submitScript } from '../validate/directory.js';
 import type { Question } from './question.js';
-
-/** The directory that they all seem to have been put into before, if there is one. */
-function commonBase({ dirs }: Draft): string | undefined {
-  const tmp = dirs?.tmp;
-  if (tmp === undefined) return undefined;
-  return dirs?.logs === undefined || dirname(dirs.logs) === dirname(tmp) ? dirname(tmp) : undefined;
-}
 
 const below = (draft: Draft, name: string): string | undefined =>
   typeof draft.base === 'string' ? join(draft.base, name) : undefined;
@@ -24,8 +17,7 @@ export const directoryQuestions: readonly Question[] = [
     kind: 'path',
     flag: '--base',
     optional: true,
-    proposal: (draft, { directories }) =>
-      commonBase(draft) ?? (directories.found ? directories.value[0]?.path : undefined),
+    proposal: (_draft, { directories }) => (directories.found ? directories.value[0]?.path : undefined),
     validate: (value, context) => (value === null ? { kind: 'ok' } : sharedDirectory(String(value), context)),
   },
   {

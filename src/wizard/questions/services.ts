@@ -2,10 +2,8 @@ import { pattern, oneLine, portNumber } from '../validate/text.js';
 import { brokerHost, brokerLogin, brokerText, spreadBroker } from '../validate/broker.js';
 import { apiKey, apiUrl } from '../validate/girder.js';
 import { mongoUri } from '../validate/mongo.js';
-import type { Draft } from '../site-answers.js';
+import { isDeployed } from '../draft.js';
 import type { Question } from './question.js';
-
-const isDeployed = (draft: Draft): boolean => draft.deployment != null;
 
 const yesOrNo = () => [
   { value: 'no', name: 'no' },
@@ -93,12 +91,10 @@ export const serviceQuestions: readonly Question[] = [
     about: 'Girder as this host reaches it; ends in /api/v1.',
     kind: 'text',
     flag: '--girder',
-    proposal: ({ deployment }, { girder }) =>
-      deployment == null
-        ? girder.found
-          ? girder.value.apiUrl
-          : undefined
-        : `http://localhost:${deployment.girderPort ?? 8080}/api/v1`,
+    proposal: (draft, { girder }) => {
+      if (isDeployed(draft)) return `http://localhost:${draft.deployment?.girderPort ?? 8080}/api/v1`;
+      return girder.found ? girder.value.apiUrl : undefined;
+    },
     validate: apiUrl,
   },
   {
@@ -112,8 +108,7 @@ export const serviceQuestions: readonly Question[] = [
       { value: '3', name: '3' },
       { value: '5', name: '5' },
     ],
-    proposal: ({ deployment }, { girder }) =>
-      deployment == null && girder.found ? String(girder.value.major) : '3',
+    proposal: (draft, { girder }) => (!isDeployed(draft) && girder.found ? String(girder.value.major) : '3'),
     asked: ({ deployment }) => deployment?.flavour === 'stock',
     read: ({ girder }) => (girder?.major === undefined ? undefined : String(girder.major)),
     keep: (draft, value) => ({ ...draft, girder: { ...draft.girder, major: value === '5' ? 5 : 3 } }),

@@ -21,10 +21,13 @@ function partitions({ slurm }: Detection): { name: string; note: string }[] {
 
 /** `2 days`, `90 min` */
 export function duration(seconds: number): string {
-  const of = (number: number, one: string, many = `${one}s`) => `${number} ${number === 1 ? one : many}`;
   if (seconds % 86_400 === 0) return of(seconds / 86_400, 'day');
   if (seconds % 3_600 === 0) return of(seconds / 3_600, 'hour');
   return of(Math.round(seconds / 60), 'min', 'min');
+}
+
+function of(number: number, one: string, many = `${one}s`): string {
+  return `${number} ${number === 1 ? one : many}`;
 }
 
 function partitionChoices(detected: Detection, none: string): readonly Choice[] {

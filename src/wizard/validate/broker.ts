@@ -1,7 +1,7 @@
 import { DsaSlurmError } from '../../base/errors.js';
 import { isLoopback } from '../../doctor/broker.js';
 import { brokerUrl } from '../files/addresses.js';
-import type { AnswerValue } from '../draft.js';
+import { isDeployed, type AnswerValue } from '../draft.js';
 import type { ValidateContext } from '../questions/question.js';
 import type { Draft } from '../site-answers.js';
 import { doubt, ok, problem, type Verdict } from '../verdict.js';
@@ -95,8 +95,8 @@ export async function brokerLogin(value: AnswerValue, { draft, doors }: Validate
 }
 
 /** A broker that the files of this wizard are going to start. */
-function isComing({ deployment, broker }: Draft): boolean {
-  return deployment != null && isLoopback(broker?.host ?? 'localhost');
+function isComing(draft: Draft): boolean {
+  return isDeployed(draft) && isLoopback(draft.broker?.host ?? 'localhost');
 }
 
 function decode(text: string): string {

@@ -1,4 +1,4 @@
-import type { AnswerValue } from '../draft.js';
+import { isDeployed, type AnswerValue } from '../draft.js';
 import type { ValidateContext } from '../questions/question.js';
 import { GirderError } from '../../girder/girder-error.js';
 import { doubt, ok, problem, type Verdict } from '../verdict.js';
@@ -15,7 +15,7 @@ export async function apiUrl(value: AnswerValue, { draft, doors }: ValidateConte
   if (url.username !== '' || url.search !== '' || url.hash !== '') {
     return problem('The address holds more than host and path.', `Write ${url.origin}${url.pathname}`);
   }
-  if (draft.deployment != null) return ok();
+  if (isDeployed(draft)) return ok();
   try {
     const { version, major } = await doors.girder.version(text);
     return { kind: 'ok', note: `Girder ${version}`, learned: { 'girder.major': String(major) } };
@@ -29,15 +29,20 @@ export async function apiUrl(value: AnswerValue, { draft, doors }: ValidateConte
 
 export async function apiKey(value: AnswerValue, { draft, doors }: ValidateContext): Promise<Verdict> {
   const url = draft.girder?.apiUrl;
-  if (value === null || url === undefined || draft.deployment != null) return ok();
-  let user: Awaited<ReturnType<typeof doors.girder.login>>;
+  if (value !== null && !/^[A-Za-z0-9]{40}$/.test(String(value))) {
+    return problem(
+      'An API key of Girder has 40 letters and digits.',
+      'Copy it from the API keys of your account in Girder.',
+    );
+  }
+  if (value === null || url === undefined || isDeployed(draft)) return ok();
   try {
     await doors.girder.version(url);
   } catch {
     // put off with the address
     return ok();
   }
-  user = await doors.girder.login(url, String(value));
+  const user = await doors.girder.login(url, String(value));
   if (user.isAdmin) return ok(`Logged in as ${user.login}`);
   return doubt(
     `admin:${user.login}`,

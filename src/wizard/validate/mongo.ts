@@ -1,5 +1,5 @@
 import { isLoopback } from '../../doctor/broker.js';
-import type { AnswerValue } from '../draft.js';
+import { isDeployed, type AnswerValue } from '../draft.js';
 import type { ValidateContext } from '../questions/question.js';
 import { doubt, ok, problem, type Verdict } from '../verdict.js';
 
@@ -9,7 +9,7 @@ export async function mongoUri(value: AnswerValue, { draft, doors }: ValidateCon
   if (!/^mongodb(\+srv)?:\/\/[^\s\p{Cc}]+$/u.test(text)) {
     return problem('This is not an address of MongoDB.', 'Write it as mongodb://localhost:27017/girder');
   }
-  if (draft.deployment != null) return ok();
+  if (isDeployed(draft)) return ok();
   const { version, open, hasGirder } = await doors.mongo.ping(text);
   const host = URL.parse(text)?.hostname ?? 'localhost';
   const port = Number(URL.parse(text)?.port || 27_017);

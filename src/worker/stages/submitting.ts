@@ -8,6 +8,7 @@ import { makeDirectory } from '../../base/make-directory.js';
 import type { Analysis, StagedAnalysis } from '../../girder/analysis.js';
 import { argumentsFileContent, batchEnvironment } from '../../slurm/batch-script.js';
 import { jobName, runKey } from '../../slurm/key.js';
+import { readExitRecord } from '../../slurm/exit-record.js';
 import { findJob } from '../../slurm/lookup.js';
 import { takeUserOptions } from '../../slurm/options.js';
 import { submit, submitArguments } from '../../slurm/submit.js';
@@ -93,7 +94,7 @@ export async function submitJob(
 
 /** Asks Slurm until it has answered: the job's id, or null once it is certain that there is none. */
 async function lookUp(
-  { key }: Submission,
+  { key, exitRecord }: Submission,
   since: number,
   { stopping }: StageContext,
   { command, clock, log }: Tools,
@@ -105,7 +106,8 @@ async function lookUp(
     if (answer.kind === 'found') return answer.jobId;
     if (answer.kind === 'none') {
       denied += 1;
-      if (denied >= denials) return null;
+      // a job that Slurm has forgotten since has left its record; that of an earlier one was removed before sbatch
+      if (denied >= denials) return (await readExitRecord(exitRecord))?.jobId ?? null;
       await clock.sleep(denialGapMs, stopping);
     } else {
       log.warn({ key, why: answer.why }, 'Slurm does not answer; asking again');

@@ -9,6 +9,8 @@ import type { StageContext, Tools } from '../tools.js';
 
 /** A job that Slurm no longer knows may still have its exit record on the way over a slow network file system. */
 const lostAfterMs = 90_000;
+/** Between two calls of scancel for one job, at most; a job may need its `KillWait` (30 s) to end. */
+const cancelAgainMs = 40_000;
 
 /**
  * Follows the job and its log until Slurm says that the job has ended. Silence of Slurm, whatever its reason, only
@@ -34,6 +36,7 @@ async function waitForEnd({ id, stopping }: StageContext, tools: Tools): Promise
   let lostSince: number | null = null;
   tracker.nudge();
   for (;;) {
+    const lastAnswerAt = tracker.view().at;
     await nextAnswer(tools, stopping);
     stopping.throwIfAborted();
     const run = mustGet(tools, id);
@@ -48,7 +51,7 @@ async function waitForEnd({ id, stopping }: StageContext, tools: Tools): Promise
         if (end !== null) return end;
         continue;
       }
-    } else if (tracker.view().trouble !== null) {
+    } else if (tracker.view().at === lastAnswerAt) {
       // the last question went unanswered: that the job is not in an old answer says nothing
       continue;
     }
@@ -121,23 +124,25 @@ async function nextAnswer({ tracker }: Tools, signal: AbortSignal): Promise<void
   });
 }
 
-/** Runs scancel once the run is to be canceled, and again for as long as scancel itself fails. */
+/**
+ * Runs scancel once the run is to be canceled, and again for as long as the job is not over: scancel may fail, and Slurm
+ * may put a job back into the queue that was ending when scancel came.
+ */
 async function cancelWhenAsked({ id, signal }: StageContext, tools: Tools, over: AbortSignal): Promise<void> {
   await new Promise<void>((resolve) => {
     const either = AbortSignal.any([signal, over]);
     if (either.aborted) resolve();
     else either.addEventListener('abort', () => resolve(), { once: true });
   });
-  for (let wait = 1_000; !over.aborted; wait = Math.min(wait * 2, 30_000)) {
+  let wait = 1_000;
+  while (!over.aborted) {
     const { jobId, cancel } = mustGet(tools, id);
     if (jobId === null || cancel === null) return;
     const answer = await cancelJobs(tools.command, [jobId]);
-    if (answer.ok) {
-      tools.tracker.nudge();
-      return;
-    }
-    tools.log.warn({ run: id, job: jobId, said: answer.said }, 'scancel failed; trying again');
-    await tools.clock.sleep(wait, over);
+    if (answer.ok) tools.tracker.nudge();
+    else tools.log.warn({ run: id, job: jobId, said: answer.said }, 'scancel failed; trying again');
+    await tools.clock.sleep(answer.ok ? cancelAgainMs : wait, over);
+    wait = Math.min(wait * 2, cancelAgainMs);
   }
 }
 

@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { execa } from 'execa';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 
 import { expectStatus, openLab, status, statuses, type Lab } from '../../support/lab.js';
 import type { GirderJob } from '../../../src/sandbox/girder/index.js';
@@ -79,6 +80,24 @@ describe('a cancel', () => {
     const run = await runOf(published, ({ stage }) => stage === 'finished');
     expect(run).toMatchObject({ outcome: 'canceled', jobId: null });
     expect(lab.girder.job(published.id)?.status).toBe(status.canceled);
+  });
+
+  test('that was missed while RabbitMQ was away, by a run that has nothing to report', async () => {
+    const blocker = await lab.publish({ args: never });
+    await runOf(blocker, ({ stage }) => stage === 'running');
+    const published = await lab.publish({
+      args: [...never, '--slurm_nodes', '4', '--slurm_cpus_per_task', '8'],
+    });
+    const run = await runOf(published, ({ stage }) => stage === 'queued');
+    // as Girder's own cancel does it, but for the revoke, which RabbitMQ keeps for nobody
+    const { url, headers } = lab.girder.jobInfoSpec(published);
+    const body = new URLSearchParams({ status: String(status.canceling) });
+    expect(await fetch(url, { method: 'PUT', headers, body })).toMatchObject({ status: 200 });
+    await execa(inject('rabbitmqctl'), ['close_all_connections', 'test'], { env: inject('rabbitmqEnv') });
+    expectStatus(await lab.ended(published), status.canceled);
+    expect(await slurmState(run.jobId)).toBe('CANCELLED');
+    await lab.girder.cancel(blocker.id);
+    await lab.ended(blocker);
   });
 
   test('by the operator of the worker ends as CANCELED in Girder', async () => {

@@ -15,6 +15,8 @@ function statuses(results: readonly { id: string; status: string }[]): Record<st
   return Object.fromEntries(results.map(({ id, status }) => [id, status]));
 }
 
+const repairs = () => [{ what: 'mend', apply: async () => undefined }];
+
 describe('runChecks', () => {
   it('begins each check as soon as what it needs is done, and hands facts on', async () => {
     const clock = createManualClock();
@@ -218,7 +220,6 @@ describe('runChecks', () => {
 
   it('offers repairs of what is in trouble, and of nothing else', async () => {
     const offered: string[] = [];
-    const repairs = () => [{ what: 'mend', apply: async () => undefined }];
     await runChecks(
       [
         check('bad', async () => ({ status: 'warn', evidence: [], fact: 1 }), { repairs }),

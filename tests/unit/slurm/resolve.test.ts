@@ -20,11 +20,14 @@ const unknownJob = failed('slurm_load_jobs error: Invalid job id specified\n');
 const noAccounting = failed('Slurm accounting storage is disabled\n');
 const now = new Date(2026, 10, 23, 12, 0, 0).getTime();
 
-function shown(state: string, { name = 'dsa-slurm-abc', end = 'Unknown', requeue = 1 } = {}): CommandResult {
+function shown(
+  state: string,
+  { name = 'dsa-slurm-abc', end = 'Unknown', requeue = 1, comment = '(null)' } = {},
+): CommandResult {
   return said(
     `JobId=42 JobName=${name}\n   UserId=dsa(1000) GroupId=dsa(1000) MCS_label=N/A\n` +
       `   JobState=${state} Reason=None Dependency=(null)\n   Requeue=${requeue} Restarts=0 ExitCode=0:0\n` +
-      `   StartTime=Unknown EndTime=${end} Deadline=N/A\n`,
+      `   StartTime=Unknown EndTime=${end} Deadline=N/A\n   Comment=${comment}\n`,
   );
 }
 
@@ -46,6 +49,13 @@ const accounted =
     );
 
 describe('resolveEnd', () => {
+  it('knows our job by its comment where the site gives jobs names of its own', async () => {
+    const renamed = shown('FAILED', { name: 'site-1', comment: 'dsa-slurm:abc' });
+    expect(await end(renamed)).toMatchObject({ kind: 'ended', outcome: 'failed', how: 'scontrol' });
+    const foreign = shown('COMPLETED', { name: 'site-1', comment: 'dsa-slurm:other' });
+    expect(await end(foreign)).toMatchObject({ kind: 'lost' });
+  });
+
   it('believes the controller first', async () => {
     expect(await end(shown('COMPLETED'))).toMatchObject({
       kind: 'ended',

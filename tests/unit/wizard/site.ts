@@ -33,7 +33,7 @@ export function siteAnswers(changes: Partial<SiteAnswers> = {}): SiteAnswers {
       password: 'BrokerSecret1',
       tls: false,
     },
-    girder: { apiUrl: 'http://localhost:8080/api/v1', apiKey: 'ApiKeySecret1', major: 3 },
+    girder: { apiUrl: 'http://localhost:8080/api/v1', apiKey: 'ApiKeySecret1xxxxxxxxxxxxxxxxxxxxxxxxxxx', major: 3 },
     mongo: { uri: 'mongodb://dsa:MongoSecret1@localhost:27017/girder?authSource=admin' },
     deployment: null,
     service: 'systemd',
@@ -53,7 +53,7 @@ export function deployment(changes: Partial<Deployment> = {}): Deployment {
   };
 }
 
-export const siteSecrets = ['BrokerSecret1', 'ApiKeySecret1', 'MongoSecret1', 'AdminSecret1'];
+export const siteSecrets = ['BrokerSecret1', 'ApiKeySecret1xxxxxxxxxxxxxxxxxxxxxxxxxxx', 'MongoSecret1', 'AdminSecret1'];
 
 export const sitePlaces: PlanPlaces = {
   configDir: '/home/dsa/.config/dsa-slurm',

@@ -25,13 +25,14 @@ function setUp(limit = 10) {
     close: async () => undefined,
   };
   const log = silentLog();
-  const book = openBook(new Map(), journal, { clock: systemClock, log });
+  const stop = new AbortController();
+  const book = openBook(new Map(), journal, { clock: systemClock, log, stopping: stop.signal });
   const broker = {
     pauseIntake: async () => void flow.push('pause'),
     resumeIntake: async () => void flow.push('resume'),
   } as Broker;
   const intake = createIntake({ book, broker: () => broker, limit, onRun: (id) => started.push(id), log });
-  return { intake, book, written, flow, started, breakJournal: (value: boolean) => (broken = value) };
+  return { intake, book, written, flow, started, breakJournal: (value: boolean) => (broken = value), stop };
 }
 
 describe('intake', () => {
@@ -90,6 +91,16 @@ describe('intake', () => {
     expect(book.get('a')?.cancel?.by).toBe('celery');
   });
 
+  test('a full disk does not keep the worker from stopping', async () => {
+    const { intake, book, breakJournal, stop } = setUp();
+    await intake.onTask(someTask({ id: 'a' }));
+    breakJournal(true);
+    const recorded = book.record('a', { type: 'started' });
+    await expect.poll(() => book.trouble()).toContain('disk full');
+    stop.abort(new Error('stopped'));
+    await expect(recorded).rejects.toThrow('stopped');
+  });
+
   test('a refused message that names a Girder job becomes a run that tells it; any other only a record', async () => {
     const { intake, book } = setUp();
     const refusal = { queue: 'celery', id: 'a', name: 'x.y', reason: 'pickle' };
@@ -98,5 +109,14 @@ describe('intake', () => {
     await intake.onRefused({ ...refusal, id: 'b', headers: {} });
     await intake.onRefused({ ...refusal, id: null, headers: null });
     expect(book.inFlight()).toBe(1);
+  });
+
+  test('a refused message without a usable id tells its Girder job too, once', async () => {
+    const { intake, book } = setUp();
+    const headers = { jobInfoSpec: { reference: '0123456789abcdef01234567' } };
+    const refusal = { queue: 'celery', id: null, name: 'x.y', reason: 'no id', headers };
+    await intake.onRefused(refusal);
+    await intake.onRefused(refusal);
+    expect([...book.all()]).toMatchObject([{ refusal: 'no id', task: { headers } }]);
   });
 });

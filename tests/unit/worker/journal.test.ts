@@ -1,12 +1,12 @@
-import { appendFile, mkdtemp, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, open, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 
 import { silentLog } from '../../../src/base/log.js';
 import { openJournal } from '../../../src/worker/journal.js';
-import type { RunEvent } from '../../../src/worker/run.js';
+import { beginRun, type RunEvent } from '../../../src/worker/run.js';
 import { someTask } from '../../support/tasks.js';
 
 let directory: string;
@@ -20,6 +20,12 @@ beforeEach(async () => {
 
 function accepted(id: string): RunEvent {
   return { type: 'accepted', at: 1, task: someTask({ id }), refusal: null };
+}
+
+async function fileHandlePrototype(): Promise<{ sync: () => Promise<void> }> {
+  const handle = await open(tmpdir(), 'r');
+  await handle.close();
+  return Object.getPrototypeOf(handle) as { sync: () => Promise<void> };
 }
 
 describe('the journal', () => {
@@ -100,6 +106,35 @@ describe('the journal', () => {
     await writeFile(path, newer);
     await expect(openJournal(directory, log)).rejects.toThrow(/newer dsa-slurm/);
     expect(await readFile(path, 'utf8')).toBe(newer);
+  });
+
+  test('a compaction that fails half-way loses nothing that is written later', async () => {
+    const { journal, runs } = await openJournal(directory, log);
+    await journal.append('a', accepted('a'));
+    // what is renamed into its place is no longer the file that was open
+    const fsync = vi.spyOn(await fileHandlePrototype(), 'sync').mockImplementation(async function sync() {
+      // the file itself is synced first, then the directory
+      if (fsync.mock.calls.length > 1) throw new Error('no fsync of directories here');
+    });
+    await expect(journal.compact(runs.values())).rejects.toThrow('no fsync');
+    fsync.mockRestore();
+    await journal.append('b', accepted('b'));
+    await journal.close();
+    expect(await readFile(path, 'utf8')).toContain('"id":"b"');
+  });
+
+  test('bytes are counted anew from each compaction on, however large the runs are', async () => {
+    const { journal } = await openJournal(directory, log);
+    await journal.append('a', accepted('a'));
+    const big = new Map([
+      [
+        'a',
+        beginRun({ type: 'accepted', at: 1, task: someTask({ body: 'x'.repeat(9_999) }), refusal: null }),
+      ],
+    ]);
+    await journal.compact(big.values());
+    expect(journal.bytes()).toBe(0);
+    await journal.close();
   });
 
   test('compaction keeps the runs and goes on', async () => {

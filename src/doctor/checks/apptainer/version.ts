@@ -6,7 +6,7 @@ import { configSet, fail, ok, warn } from '../../finding.js';
 const oldest = { apptainer: [1, 0], singularity: [3, 9] } as const;
 
 /** What `--version` printed. Pure. */
-export function judgeVersion(printed: string, command: string, profile: string): Finding {
+function judgeVersion(printed: string, command: string, profile: string): Finding {
   const match = /^(apptainer|singularity)\S* version (\d+)\.(\d+)\S*/m.exec(printed.trim());
   if (match === null) {
     return fail(

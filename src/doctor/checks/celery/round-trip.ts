@@ -1,14 +1,33 @@
 import { randomUUID } from 'node:crypto';
+import { pingTask } from '../../../worker/intake.js';
 import { withBroker } from '../../broker.js';
-import type { Check } from '../../check.js';
+import type { Check, Finding } from '../../check.js';
 import { ok, warn } from '../../finding.js';
 import type { Pong } from './ping.js';
 
 const waitMs = 15_000;
 
+/** What came back of the task: its status, null if nothing did. Pure. */
+export function judgeAnswer(
+  status: string | null,
+  { queue, ms, named }: { queue: string; ms: number; named: string },
+): Finding {
+  if (status === 'SUCCESS') return ok(`a task in queue ${queue} was answered after ${ms} ms`);
+  if (status === null) {
+    return warn(
+      `No result of a task came back from queue ${queue} within ${waitMs / 1_000} s.`,
+      `dsa-slurm${named} console   # is the intake paused or full?`,
+    );
+  }
+  return warn(
+    `A task in queue ${queue} was answered after ${ms} ms with ${status}: somebody else took it, or a worker of an older version.`,
+    `dsa-slurm${named} doctor --only celery.other-consumers -v`,
+  );
+}
+
 /**
- * Publishes a task of a name that no worker has, with no Girder job behind it, and waits for its result: the refusal.
- * That is the whole way of a task but for Slurm, and it changes nothing.
+ * Publishes a task that our worker answers before it becomes a run, and waits for its result. That is the whole way of
+ * a task through RabbitMQ, and nothing stays of it.
  */
 export const roundTrip: Check = {
   id: 'celery.round-trip',
@@ -29,7 +48,7 @@ export const roundTrip: Check = {
       const id = randomUUID();
       const reply = await channel.assertQueue('', { exclusive: true, autoDelete: true, durable: false });
       const arrived = new AbortController();
-      let status = '';
+      let status: string | null = null;
       await channel.consume(
         reply.queue,
         (message) => {
@@ -53,7 +72,7 @@ export const roundTrip: Check = {
           expiration: String(waitMs),
           headers: {
             lang: 'py',
-            task: 'dsa_slurm.doctor.round_trip',
+            task: pingTask,
             id,
             root_id: id,
             parent_id: null,
@@ -70,15 +89,7 @@ export const roundTrip: Check = {
         },
       );
       await clock.sleep(waitMs, AbortSignal.any([signal, arrived.signal]));
-      if (status === '') {
-        return warn(
-          `No result of a task came back from queue ${queue} within ${waitMs / 1_000} s.`,
-          `dsa-slurm${named} console   # is the intake paused or full?`,
-        );
-      }
-      return ok(
-        `a task in queue ${queue} was answered after ${clock.now() - from} ms: ${status}, as it should for a name that nobody knows`,
-      );
+      return judgeAnswer(status, { queue, ms: clock.now() - from, named });
     });
   },
 };

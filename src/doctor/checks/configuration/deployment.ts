@@ -43,7 +43,7 @@ function statements(file: string, values: ReadonlyMap<string, string>): Statemen
 }
 
 /** Compares what files say with the settings. Broker addresses are never shown, and hosts may differ in and outside of containers. Pure. */
-export function judgeStatements(all: readonly Statement[], settings: Settings, profile: string): Finding {
+function judgeStatements(all: readonly Statement[], settings: Settings, profile: string): Finding {
   if (all.length === 0) return ok('the files say nothing that is a setting here');
   return combine(
     all.map(({ file, name, key, value }) => {

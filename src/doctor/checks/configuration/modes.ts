@@ -5,7 +5,7 @@ import type { Check } from '../../check.js';
 import { combine, ok, quoted, warn } from '../../finding.js';
 
 /** Files that hold secrets and can be read by others. */
-export async function openFiles(paths: readonly string[]): Promise<{ path: string; mode: number }[]> {
+async function openFiles(paths: readonly string[]): Promise<{ path: string; mode: number }[]> {
   const found = await Promise.all(
     paths.map(async (path) => {
       const there = await stat(path).catch(() => null);

@@ -12,7 +12,7 @@ export const probe: Check = {
   deep: true,
   needs: ['slurm.partitions', 'directories.tmp', 'directories.logs'],
   timeoutMs: 5 * 60_000,
-  async run({ settings, run, needed, signal, clock }) {
+  async run({ settings, run, needed, signal, clock, onWaiting }) {
     const { partition, gpuPartition } = settings.slurm;
     const standard = (needed('slurm.partitions') as NonNullable<Site['partitions']>).find(
       ({ isDefault }) => isDefault,
@@ -31,9 +31,13 @@ export const probe: Check = {
             settings,
             partition: name,
             directories,
+            girder: settings.girder.apiUrl,
             signal,
             clock,
-            onWaiting: () => undefined,
+            onWaiting: ({ jobId, partition, reason, waitedMs }) =>
+              onWaiting?.(
+                `job ${jobId} in partition ${partition} for ${Math.round(waitedMs / 1_000)} s: ${reason}`,
+              ),
           }),
           settings.dirs.images,
         ),

@@ -24,9 +24,10 @@ export function judgeImages(
   return combine([
     offered.length === 0
       ? warn('Girder offers no image.', "Add one on Girder's admin page, under Slicer CLI Web.")
-      : ok(
+      : ok([
           `Girder offers ${count(offered.length, 'image')}, ${offered.length - missing.length} of them are here`,
-        ),
+          ...wanted.flatMap(([image, file]) => (files.includes(file) ? [`${file} is ${image}`] : [])),
+        ]),
     ...missing.map(([image, file]) =>
       warn(
         `${image} is offered by Girder, and there is no ${file}.`,

@@ -1,13 +1,17 @@
 import { join } from 'node:path';
 import PQueue from 'p-queue';
 import { createApptainer, type ImageFacts } from '../../../apptainer/inspect.js';
+import type { CommandOptions, RunCommand } from '../../../base/command.js';
 import { errorLine } from '../../../base/errors.js';
 import type { Settings } from '../../../config/index.js';
 import type { Check, Finding } from '../../check.js';
+import { judgeEntryFile, lookForEntryFile } from '../../entry-file.js';
 import { combine, configSet, count, fail, ok, quoted, warn } from '../../finding.js';
 
 /** Each one costs two or three commands; the rest is looked at by `--deep`. */
 const atMost = 12;
+/** After so long no further image is begun with, on a slow file system. */
+const enoughMs = 3_000;
 
 /** What an image says of itself against what a run needs of it. Pure. */
 export function judgeImage(
@@ -48,7 +52,7 @@ export function judgeImage(
       ? 'from the settings'
       : `from its ${workingDirectoryFrom === 'label' ? 'label' : 'OCI config'}`;
   return ok(
-    `${name}: working directory ${workingDirectory ?? settings.apptainer.workingDirectory} ${from}${needsGpu ? ', GPU' : ''}`,
+    `${name}: working directory ${workingDirectory ?? settings.apptainer.workingDirectory} ${from}${needsGpu ? ', wants a GPU by its label com.nvidia.volumes.needed' : ''}`,
   );
 }
 
@@ -57,21 +61,28 @@ export const contents: Check = {
   group: 'images',
   title: 'labels, working directory and entry point',
   needs: ['images.files', 'apptainer.version'],
-  timeoutMs: 7_000,
-  async run({ settings, profile, run, needed, deep, signal }) {
+  // without --deep it ends by itself long before
+  timeoutMs: 60_000,
+  async run({ settings, profile, run, needed, deep, signal, clock }) {
     const names = needed('images.files') as string[];
     const chosen = deep ? names : names.slice(0, atMost);
-    const apptainer = createApptainer({
-      run: async (file, args, options) => run(file, args, { timeoutMs: 5_000, ...options, signal }),
-      command: settings.apptainer.command,
-    });
+    const limited: RunCommand = async (file, args, options?: CommandOptions) =>
+      run(file, args, { ...options, timeoutMs: deep ? 30_000 : 3_000, signal });
+    const apptainer = createApptainer({ run: limited, command: settings.apptainer.command });
     const queue = new PQueue({ concurrency: 4 });
+    const until = deep ? Number.POSITIVE_INFINITY : clock.now() + enoughMs;
     const findings = await Promise.all(
       chosen.map((name) =>
         queue.add(async (): Promise<Finding> => {
+          if (clock.now() > until) return ok(`${name}: not looked at, it took too long; try --deep`);
           const path = join(settings.dirs.images ?? '', name);
           try {
-            return judgeImage(name, await apptainer.inspect(name, path), settings, profile);
+            const facts = await apptainer.inspect(name, path);
+            const finding = judgeImage(name, facts, settings, profile);
+            // a container is started for it, which takes its time and which not every login node likes
+            if (!deep) return finding;
+            const seen = await lookForEntryFile({ path, facts, settings: settings.apptainer, run: limited });
+            return seen === null ? finding : combine([finding, judgeEntryFile(name, path, seen, settings)]);
           } catch (thrown) {
             return warn(
               `${name}: ${errorLine(thrown)}`,

@@ -30,7 +30,7 @@ export function judgeJobs(
   });
   if (stuck.length === 0)
     return ok(`${count(records.length, 'Girder job')} long under way, none of them forgotten`);
-  const ids = stuck.map(({ id }) => `ObjectId("${id}")`).join(', ');
+  const ids = stuck.flatMap(({ id }) => (/^[0-9a-f]{24}$/.test(id) ? [`ObjectId("${id}")`] : [])).join(', ');
   return warn(
     [
       `${count(stuck.length, 'Girder job')} running or canceling for more than an hour, without a run and without a Slurm job:`,

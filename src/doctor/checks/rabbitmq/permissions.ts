@@ -2,8 +2,18 @@ import { randomUUID } from 'node:crypto';
 import { readBrokerUrl } from '../../../celery/address.js';
 import { controlExchange, replyExchange } from '../../../celery/topology.js';
 import { withBroker } from '../../broker.js';
-import type { Check } from '../../check.js';
-import { fail, ok } from '../../finding.js';
+import type { Check, Finding } from '../../check.js';
+import { fail, ok, quoted } from '../../finding.js';
+
+/** What it means that a message came through, or did not. Pure. */
+export function judgeArrival(arrived: boolean, url: string): Finding {
+  const { user, virtualHost } = readBrokerUrl(url);
+  if (arrived) return ok(`${user} may configure, write and read in ${virtualHost}`);
+  return fail(
+    `A message that ${user} published in ${virtualHost} did not arrive, though RabbitMQ had taken it.`,
+    `rabbitmqctl list_policies -p ${quoted(virtualHost)}   # does one limit the length of all queues?`,
+  );
+}
 
 /** Makes, fills, reads and deletes a queue of its own, and the exchanges of remote control. */
 export const permissions: Check = {
@@ -27,11 +37,6 @@ export const permissions: Check = {
       const message = await channel.get(name, { noAck: true });
       return message !== false;
     });
-    const { user, virtualHost } = readBrokerUrl(url);
-    if (arrived) return ok(`${user} may configure, write and read in ${virtualHost}`);
-    return fail(
-      `A message that ${user} published in ${virtualHost} did not arrive.`,
-      `rabbitmqctl set_permissions -p "${virtualHost}" "${user}" ".*" ".*" ".*"`,
-    );
+    return judgeArrival(arrived, url);
   },
 };

@@ -32,6 +32,8 @@ export const transientQueues: Check = {
       });
       return ok('transient shared queues are permitted');
     } catch (thrown) {
+      // who may not make it has other trouble
+      if (errorLine(thrown).includes('set_permissions')) throw thrown;
       return warn(
         [`RabbitMQ refuses transient shared queues: ${errorLine(thrown)}`, exclusiveWhy],
         'echo "deprecated_features.permit.transient_nonexcl_queues = true" >> /etc/rabbitmq/rabbitmq.conf   # and restart RabbitMQ',

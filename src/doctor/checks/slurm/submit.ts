@@ -17,19 +17,20 @@ const blame: readonly (readonly [RegExp, string, string])[] = [
   [/memory specification|--mem/i, 'slurm.mem', '4G'],
   [/generic resource|gres/i, 'slurm.gres', 'gpu:1'],
   [/feature specification|invalid feature/i, 'slurm.constraint', 'avx2'],
-  [/cpu count|more processors|node configuration/i, 'slurm.cpus', '4'],
+  [/cpu count|more processors/i, 'slurm.cpus', '4'],
 ];
 
-/** A refusal of sbatch as a finding with the setting to change. */
-export function refusal(said: string, what: string, profile: string): Finding {
+/** A refusal of sbatch as a finding with the setting to change, or with what to compare the settings with. */
+function refusal(said: string, what: string, profile: string): Finding {
   const found = blame.find(([pattern]) => pattern.test(said));
+  const words = said
+    .replaceAll(/\s*\n\s*/g, ' ')
+    .replaceAll('sbatch: ', '')
+    .trim();
   return fail(
-    `sbatch would refuse ${what}: ${said
-      .replaceAll(/\s*\n\s*/g, ' ')
-      .replaceAll('sbatch: ', '')
-      .trim()}`,
+    `sbatch would refuse ${what}: ${words}`,
     found === undefined
-      ? 'dsa-slurm config show   # and compare with: sinfo'
+      ? 'sinfo -o "%P %c %m %G %f"   # what nodes have; compare slurm.mem, slurm.cpus, slurm.gres and slurm.constraint'
       : configSet(profile, found[1], found[2]),
   );
 }

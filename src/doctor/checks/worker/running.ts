@@ -8,6 +8,12 @@ import { ok, warn } from '../../finding.js';
 /** A lock that was not renewed for so long is left over (worker/lock.ts). */
 const staleMs = 20_000;
 
+/** What the check hands on. */
+export interface LockFacts {
+  /** A worker holds the lock and renews it. */
+  isAlive: boolean;
+}
+
 /** @param age milliseconds since the lock was renewed; null if there is none. Pure. */
 export function judgeLock(
   { owner, age, dead }: { owner: Owner | null; age: number | null; dead: boolean },
@@ -37,13 +43,12 @@ export const running: Check = {
     const { state } = settings.dirs;
     const owner = parseOwner(await readFile(join(state, 'worker.owner'), 'utf8').catch(() => ''));
     const lock = await stat(join(state, 'worker.lock')).catch(() => null);
-    return judgeLock(
-      {
-        owner,
-        age: lock === null ? null : Math.max(0, clock.now() - lock.mtimeMs),
-        dead: owner !== null && (await isCertainlyDead(owner)),
-      },
-      profile,
-    );
+    const facts = {
+      owner,
+      age: lock === null ? null : Math.max(0, clock.now() - lock.mtimeMs),
+      dead: owner !== null && (await isCertainlyDead(owner)),
+    };
+    const finding = judgeLock(facts, profile);
+    return { ...finding, fact: { isAlive: finding.status === 'ok' } satisfies LockFacts };
   },
 };

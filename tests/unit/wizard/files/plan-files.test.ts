@@ -75,8 +75,9 @@ describe.each(siteKinds)('%s', (_, answers) => {
     expect(holding.every(({ mode }) => mode === 0o600)).toBe(true);
   });
 
-  it('never writes the API key', () => {
-    expect(plan(answers).some(({ content }) => content.includes('ApiKeySecret1'))).toBe(false);
+  it('writes the API key into the profile, which only the doctor reads, and nowhere else', () => {
+    const holding = plan(answers).filter(({ content }) => content.includes('ApiKeySecret1xxxxxxxxxxxxxxxxxxxxxxxxxxx'));
+    expect(holding.map(({ path }) => path.endsWith('.json'))).toEqual(answers.girder.apiKey === null ? [] : [true]);
   });
 });
 

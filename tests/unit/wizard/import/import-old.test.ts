@@ -105,7 +105,7 @@ describe('run.sh', () => {
   });
 
   it('that is a named pipe is passed over', async () => {
-    execFileSync('mkfifo', [join(dir, 'run.sh')]);
+    execFileSync('/usr/bin/mkfifo', [join(dir, 'run.sh')]);
     expect((await importOld(dir)).found).toEqual([]);
   });
 });

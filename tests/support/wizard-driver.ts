@@ -1,0 +1,87 @@
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+
+import type { Bench } from './bench.js';
+import { dsaSlurm, type Environment } from './program.js';
+import { frame, keys, startInTerminal, type TerminalProgram } from './terminal.js';
+
+/** A person in front of `dsa-slurm init`. */
+export interface WizardDriver {
+  terminal: TerminalProgram;
+  /**
+   * Waits until this question is the one that is asked, and gives the screen. Doubts about the practice site's file
+   * system and offers to make directories on the way there are agreed to.
+   */
+  until(question: string, timeoutMs?: number): Promise<string>;
+  /** Waits for a question, and answers it; without a text with Enter alone. Resolves when it is taken or refused. */
+  answer(question: string, text?: string): Promise<void>;
+  /** Writes over what stands there after a refusal. */
+  retype(question: string, text: string): Promise<void>;
+}
+
+const agreed = ['Use it all the same?', 'Make it?'];
+
+/** Wide and high, so that no question is wrapped and none is scrolled away. */
+export function startWizard(args: readonly string[], env: Environment): WizardDriver {
+  const terminal = startInTerminal(dsaSlurm, ['init', ...args], { columns: 200, rows: 400, env });
+  const count = (sign: string, question: string): number =>
+    terminal.screen().filter((line) => line.startsWith(`${sign} `) && line.includes(question)).length;
+
+  const poll = async (what: string, isSo: () => boolean, timeoutMs = 40_000): Promise<void> => {
+    const deadline = Date.now() + timeoutMs;
+    while (!isSo()) {
+      if (Date.now() > deadline) throw new Error(`No ${what}:\n${frame(filled(terminal.screen()))}`);
+      await delay(5);
+    }
+  };
+  /** Types into the question that is asked now. */
+  const reply = async (question: string, text: string): Promise<void> => {
+    const before = { taken: count('✓', question), refused: count('✗', '') };
+    terminal.press(`${text}${keys.enter}`);
+    await poll(
+      `end of: ${question}`,
+      () => count('✓', question) > before.taken || count('✗', '') > before.refused,
+    );
+  };
+  const driver: WizardDriver = {
+    terminal,
+    async until(question, timeoutMs) {
+      for (;;) {
+        const asked = [question, ...agreed];
+        const now = (): string | undefined => asked.find((text) => count('?', text) > 0);
+        await poll(question, () => now() !== undefined, timeoutMs);
+        if (now() === question) return filled(terminal.screen()).join('\n');
+        await reply(now() ?? '', 'y');
+      }
+    },
+    async answer(question, text = '') {
+      await driver.until(question);
+      await reply(question, text);
+    },
+    retype: (question, text) => reply(question, `\u0015${text}`),
+  };
+  return driver;
+}
+
+function filled(lines: readonly string[]): string[] {
+  return lines.filter((line) => line !== '');
+}
+
+/** The environment of an operator with nothing set up: no names of the old run.sh. */
+export function freshEnvironment(bench: Bench): Environment {
+  const { PATH, HOME, SLURM_CONF, XDG_CONFIG_HOME, XDG_STATE_HOME, XDG_CACHE_HOME } = bench.env;
+  return { PATH, HOME, SLURM_CONF, XDG_CONFIG_HOME, XDG_STATE_HOME, XDG_CACHE_HOME };
+}
+
+/** Takes the names of the old run.sh away again, so that a worker has nothing but its profile. */
+export const nothingOld: Environment = {
+  TMP: undefined,
+  LOGS: undefined,
+  SIF_IMAGE_PATH: undefined,
+  GIRDER_WORKER_SLURM_SUBMIT_SCRIPT: undefined,
+  GIRDER_WORKER_BROKER: undefined,
+};
+
+export function profileFile(bench: Bench): string {
+  return join(bench.env['XDG_CONFIG_HOME'] ?? '', 'dsa-slurm', 'default.json');
+}

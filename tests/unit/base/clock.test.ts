@@ -1,0 +1,16 @@
+import { expect, test } from 'vitest';
+
+import { systemClock } from '../../../src/base/clock.js';
+
+test('a sleep longer than a timer can hold (24.8 days) is no short one', async () => {
+  const stop = new AbortController();
+  let awake = false;
+  const slept = (async () => {
+    await systemClock.sleep(2 ** 31, stop.signal);
+    awake = true;
+  })();
+  await systemClock.sleep(20);
+  expect(awake).toBe(false);
+  stop.abort();
+  await slept;
+});

@@ -1,0 +1,107 @@
+import { describe, expect, it } from 'vitest';
+import { readBrokerUrl } from '../../../src/celery/address.js';
+import { judgeNames, judgeOthers, judgePing, type Pong } from '../../../src/doctor/checks/celery/ping.js';
+import { judgeCredentials } from '../../../src/doctor/checks/rabbitmq/credentials.js';
+import { deliveryTimeout, judgeTimeout } from '../../../src/doctor/checks/rabbitmq/delivery-timeout.js';
+import { judgeWaiting } from '../../../src/doctor/checks/rabbitmq/queues.js';
+import { judgeVersion } from '../../../src/doctor/checks/rabbitmq/version.js';
+import type { Finding } from '../../../src/doctor/check.js';
+import { ask, exited, fakeRun } from '../../support/doctor.js';
+
+function expectFinding(finding: Finding, status: string, evidence: string, fix: string | null): void {
+  expect(finding.evidence.join('\n')).toContain(evidence);
+  expect(finding.status).toBe(status);
+  if (fix === null) expect(finding.fix).toBeUndefined();
+  else expect(finding.fix).toContain(fix);
+}
+
+describe('rabbitmq', () => {
+  it.each([
+    ['RabbitMQ', '3.10.8', 'ok', '3.10.8', null],
+    ['RabbitMQ', '4.3.0', 'ok', 'see rabbitmq.transient-queues', null],
+    ['RabbitMQ', '3.6.6', 'fail', 'too old', 'Install RabbitMQ 3.8'],
+    ['LavinMQ', '2.0.0', 'warn', 'is no RabbitMQ', 'Use RabbitMQ 3.8'],
+  ])('version %s %s', (product, version, status, evidence, fix) =>
+    expectFinding(judgeVersion({ product, version }), status, evidence, fix),
+  );
+
+  it.each([
+    [
+      'guest, open',
+      'amqp://guest:guest@localhost/',
+      '10.0.0.5',
+      'warn',
+      'open to other machines (10.0.0.5)',
+      'rabbitmqctl delete_user guest',
+    ],
+    ['guest, closed', 'amqp://localhost/', null, 'ok', 'closed to other machines', null],
+    ['own password', 'amqp://girder:geheim@localhost/', '10.0.0.5', 'ok', 'with a password of its own', null],
+    ['elsewhere, plain', 'amqp://girder:geheim@far/', 'far', 'ok', 'is not encrypted', null],
+    ['elsewhere, TLS', 'amqps://girder:geheim@far/', 'far', 'ok', 'with a password of its own', null],
+    ['guest elsewhere', 'amqp://guest:guest@far/', 'far', 'warn', 'takes guest:guest', 'add_user'],
+  ])('credentials: %s', (_name, url, open, status, evidence, fix) => {
+    const finding = judgeCredentials(readBrokerUrl(url), open);
+    expectFinding(finding, status, evidence, fix);
+    expect(JSON.stringify(finding)).not.toContain('geheim');
+  });
+
+  it.each([
+    [
+      'nobody takes them',
+      [{ name: 'celery', messages: 3, consumers: 0 }],
+      'warn',
+      '3 messages waiting, 0 consumers: nobody takes them',
+      'dsa-slurm --profile lab worker',
+    ],
+    ['taken', [{ name: 'celery', messages: 3, consumers: 1 }], 'ok', '1 consumer', null],
+    ['empty', [{ name: 'celery', messages: 0, consumers: 0 }], 'ok', '0 messages', null],
+    ['not there', [], 'ok', 'no queue is there yet', null],
+  ])('waiting: %s', (_name, facts, status, evidence, fix) =>
+    expectFinding(judgeWaiting(facts, 'lab'), status, evidence, fix),
+  );
+
+  it('tells the delivery time-out where it may be seen', async () => {
+    expectFinding(judgeTimeout('{ok,1800000}\n'), 'ok', 'for 30 min', null);
+    expectFinding(judgeTimeout('undefined\n'), 'ok', 'no delivery time-out', null);
+    expect(await ask(deliveryTimeout, { run: fakeRun({ rabbitmqctl: exited('{ok,60000}') }) })).toMatchObject(
+      { status: 'ok' },
+    );
+    expect(await ask(deliveryTimeout)).toMatchObject({ status: 'skip' });
+  });
+});
+
+describe('celery', () => {
+  const ours: Pong = { node: 'celery@login1', report: 'dsa-slurm worker celery@login1', queues: ['celery'] };
+  const python: Pong = { node: 'celery@old', report: 'software -> celery:5.2.6', queues: ['celery'] };
+  it.each([
+    ['ours', [ours], 'ok', 'it is alone', null],
+    ['ours and another', [ours, python], 'ok', 'so do celery@old', null],
+    ['nobody', [], 'warn', 'nobody else answers', 'dsa-slurm --profile lab worker'],
+    ['only another', [python], 'warn', 'answers came from celery@old', 'worker'],
+  ])('ping: %s', (_name, pongs, status, evidence, fix) =>
+    expectFinding(judgePing(pongs, 'celery@login1', 'lab'), status, evidence, fix),
+  );
+
+  it.each([
+    ['once each', [ours, python], 'ok', 'once', null],
+    ['ours twice', [ours, ours], 'warn', 'celery@login1', 'config set worker.name celery-2@login1'],
+    ['theirs twice', [ours, python, python], 'warn', 'celery@old', 'celery worker -n'],
+  ])('names: %s', (_name, pongs, status, evidence, fix) =>
+    expectFinding(judgeNames(pongs, 'celery@login1', 'lab'), status, evidence, fix),
+  );
+
+  it.each([
+    ['alone', [ours], 'ok', 'nobody else', null],
+    ['Python worker', [ours, python], 'warn', 'celery@old', 'docker compose stop worker'],
+    ['Python worker of another queue', [ours, { ...python, queues: ['local'] }], 'ok', 'nobody else', null],
+    [
+      'another of ours',
+      [ours, { ...ours, node: 'celery@login2' }],
+      'ok',
+      'share the queue: celery@login2',
+      null,
+    ],
+  ])('others: %s', (_name, pongs, status, evidence, fix) =>
+    expectFinding(judgeOthers(pongs, ['celery'], 'celery@login1'), status, evidence, fix),
+  );
+});

@@ -1,0 +1,306 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ConfigError } from '../../../src/config/index.js';
+import type { CheckResult } from '../../../src/doctor/check.js';
+import { allChecks, checkById } from '../../../src/doctor/checks/index.js';
+import { readAssignments, readComposeFile, readIni } from '../../../src/doctor/deployment-files.js';
+import { doctorPage } from '../../../src/doctor/docs.js';
+import { fileSystemOf } from '../../../src/doctor/file-system.js';
+import { bytes, combine, fail, ok, quoted, warn } from '../../../src/doctor/finding.js';
+import { loadForDoctor } from '../../../src/doctor/load-configuration.js';
+import { cleanResult, secretsOf } from '../../../src/doctor/mask.js';
+import { applyRepairs } from '../../../src/doctor/repair.js';
+import { exitCodeOf, jsonReport, renderReport, summaryOf } from '../../../src/doctor/report.js';
+import { selectChecks } from '../../../src/doctor/select.js';
+import { settingsWith } from '../../support/doctor.js';
+
+const result = (changes: Partial<CheckResult>): CheckResult => ({
+  id: 'slurm.x',
+  group: 'slurm',
+  title: 'controller',
+  status: 'ok',
+  evidence: ['is up'],
+  fix: null,
+  ms: 12,
+  ...changes,
+});
+
+const plain = { colour: false, unicode: true, verbose: false };
+
+const ids = (only: string[], skip: string[] = []) =>
+  selectChecks(allChecks, { only, skip }).checks.map(({ id }) => id);
+
+describe('all checks', () => {
+  it('have ids of their group, once, and need others that there are, in no circle', () => {
+    const ids = allChecks.map(({ id }) => id);
+    expect(new Set(ids).size).toBe(ids.length);
+    const visit = (id: string, above: readonly string[]): void => {
+      expect(above).not.toContain(id);
+      for (const need of checkById(id).needs ?? []) visit(need, [...above, id]);
+    };
+    for (const { id, group } of allChecks) {
+      expect(id).toMatch(new RegExp(`^${group}\\.[a-z-]+$`));
+      visit(id, []);
+    }
+  });
+
+  it('are all in the page about them', () => {
+    const page = doctorPage(allChecks);
+    for (const { id } of allChecks) expect(page).toContain(`| \`${id}\` |`);
+  });
+
+  it('are found by id', () => {
+    expect(() => checkById('slurm.nothing')).toThrow('There is no check "slurm.nothing".');
+  });
+});
+
+describe('the report', () => {
+  const results = [
+    result({}),
+    result({
+      title: 'partitions',
+      status: 'warn',
+      evidence: ['main is down'],
+      fix: 'scontrol update …\nsinfo -R',
+    }),
+    result({ title: 'submit line', status: 'fail', evidence: ['refused'], fix: 'x' }),
+    result({ group: 'mongo', title: 'server', status: 'skip', evidence: ['not set'] }),
+  ];
+  const summary = summaryOf(results, 1_234);
+
+  it('has words, symbols, times, evidence of what is wrong, fixes and totals', () => {
+    expect(renderReport(results, summary, plain)).toBe(
+      [
+        'Slurm',
+        '  ✓ ok    controller      12 ms',
+        '  ! warn  partitions      12 ms',
+        '          main is down',
+        '          fix: scontrol update …',
+        '          fix: sinfo -R',
+        '  ✗ FAIL  submit line     12 ms',
+        '          refused',
+        '          fix: x',
+        '',
+        'MongoDB',
+        '  – skip  server                not set',
+        '',
+        '1 ok, 1 warn, 1 failed, 1 skipped in 1.2 s',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  it('shows evidence of what is well if asked to, in ASCII where it must, and in colour where it may', () => {
+    expect(renderReport(results, summary, { ...plain, verbose: true })).toContain('\n          is up\n');
+    expect(renderReport(results, summary, { ...plain, unicode: false })).toMatch(/^ {2}\+ ok/m);
+    expect(renderReport(results, summary, plain)).not.toContain('\u001B');
+    expect(renderReport(results, summary, { ...plain, colour: true })).toContain(
+      '\u001B[1;31m✗ FAIL\u001B[0m',
+    );
+  });
+
+  it('counts, and gives the exit code', () => {
+    expect(summary).toEqual({ ok: 1, warn: 1, fail: 1, skip: 1, ms: 1_234 });
+    expect(exitCodeOf(summary, false)).toBe(1);
+    expect(exitCodeOf({ ...summary, fail: 0 }, false)).toBe(0);
+    expect(exitCodeOf({ ...summary, fail: 0 }, true)).toBe(1);
+    expect(exitCodeOf({ ...summary, fail: 0, warn: 0 }, true)).toBe(0);
+    expect(Object.keys(jsonReport(results, summary).checks[0] ?? {}).toSorted()).toEqual([
+      'evidence',
+      'fix',
+      'group',
+      'id',
+      'ms',
+      'status',
+      'title',
+    ]);
+  });
+});
+
+describe('the last pass', () => {
+  const settings = settingsWith({
+    'broker.url': 'amqp://girder:s%23cret@h/',
+    'girder.apiKey': 'A'.repeat(40),
+    'mongo.uri': 'mongodb://u:hidden@h/girder',
+  });
+
+  it('masks every secret of the settings, in each form', () => {
+    const shown = cleanResult(
+      result({ evidence: [`s%23cret s#cret ${'A'.repeat(40)}`, 'hidden'], fix: 'say hidden' }),
+      secretsOf(settings),
+    );
+    expect(shown).toMatchObject({ evidence: ['*** *** ***', '***'], fix: 'say ***' });
+  });
+
+  it('leaves guest alone, which is no secret', () => {
+    expect(secretsOf(settingsWith())).toEqual([]);
+  });
+
+  it('takes out what a terminal would take for a command', () => {
+    expect(cleanResult(result({ evidence: ['a\u001B[2Jb\nc'], fix: 'x\ny\u0007' }), [])).toMatchObject({
+      evidence: ['a?[2Jb c'],
+      fix: 'x\ny?',
+    });
+  });
+});
+
+describe('findings', () => {
+  it('are put together with the worst first and each fix once', () => {
+    expect(combine([ok('a'), warn('b', 'f'), fail('c', 'g'), warn('d', 'f')])).toEqual({
+      status: 'fail',
+      evidence: ['c', 'b', 'd', 'a'],
+      fix: 'g\nf',
+    });
+    expect(combine([])).toEqual({ status: 'ok', evidence: [] });
+  });
+
+  it('are written for people and shells', () => {
+    expect([bytes(0), bytes(1_500), bytes(12_300_000), bytes(5e12)]).toEqual([
+      '0 B',
+      '1.5 kB',
+      '12.3 MB',
+      '5 TB',
+    ]);
+    expect([quoted('/a/b'), quoted("it's"), quoted('a b;rm')]).toEqual([
+      '/a/b',
+      String.raw`'it'\''s'`,
+      "'a b;rm'",
+    ]);
+  });
+});
+
+describe('selectChecks', () => {
+  it('takes ids and groups', () => {
+    expect(ids(['slurm.controller'])).toEqual(['slurm.controller']);
+    expect(ids(['celery']).every((id) => id.startsWith('celery.'))).toBe(true);
+    expect(ids([], ['mongo']).some((id) => id.startsWith('mongo.'))).toBe(false);
+    expect(
+      selectChecks(allChecks, { only: ['slurm'], skip: ['slurm.commands'] }).catalog.map(({ id }) => id),
+    ).not.toContain('slurm.commands');
+  });
+
+  it('knows what was meant', () => {
+    expect(() => ids(['rabitmq'])).toThrow('There is no check or group "rabitmq".');
+  });
+});
+
+describe('file systems', () => {
+  const table = [
+    '22 1 8:1 / / rw - ext4 /dev/sda1 rw',
+    '30 22 0:40 / /shared rw - nfs4 nas:/export rw',
+    String.raw`31 22 0:41 / /with\040blank rw - lustre mds:/x rw`,
+    '32 22 0:42 / /tmp rw - tmpfs tmpfs rw',
+    '33 22 0:43 / /odd rw - somefs x rw',
+  ].join('\n');
+  it.each([
+    ['/home/x', 'ext4', 'local'],
+    ['/shared', 'nfs4', 'shared'],
+    ['/shared/a/b', 'nfs4', 'shared'],
+    ['/sharedness', 'ext4', 'local'],
+    ['/with blank/x', 'lustre', 'shared'],
+    ['/tmp/x', 'tmpfs', 'local'],
+    ['/odd', 'somefs', 'unknown'],
+  ])('%s', (path, type, reach) => expect(fileSystemOf(path, table)).toMatchObject({ type, reach }));
+
+  it('are unknown where nothing is mounted', () => expect(fileSystemOf('/x', 'rubbish\n')).toBeNull());
+});
+
+describe('files of a deployment', () => {
+  it('are read as data', () => {
+    expect(
+      readAssignments(
+        '#!/bin/bash\nexport A=1 # x\nB="two words"\n  C=\'x\'\necho D=4\nE=$(rm -rf /)\nA=2\n',
+      ),
+    ).toEqual(
+      new Map([
+        ['A', '2'],
+        ['B', 'two words'],
+        ['C', 'x'],
+      ]),
+    );
+    expect(readIni('[celery]\nbroker = amqp://x\n# c\n[other]\nBroker: y\n')).toEqual(
+      new Map([
+        ['celery.broker', 'amqp://x'],
+        ['other.broker', 'y'],
+      ]),
+    );
+    expect(
+      readComposeFile('services:\n  a:\n    environment: [X=1, Y]\n  b:\n    environment: {Z: 2, W: null}\n'),
+    ).toEqual(
+      new Map([
+        ['X', '1'],
+        ['Z', '2'],
+      ]),
+    );
+    expect(readComposeFile('[]')).toEqual(new Map());
+  });
+});
+
+describe('loadForDoctor', () => {
+  let dir: string;
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'doctor-test-'));
+  });
+  afterEach(async () => rm(dir, { recursive: true, force: true }));
+  const load = (env: Record<string, string> = {}, profile = 'lab', flags = {}) =>
+    loadForDoctor({ profile, flags, env: { HOME: '/home/op', ...env }, configDir: dir });
+
+  it('goes on with what is right where something is wrong', async () => {
+    await writeFile(
+      join(dir, 'lab.json'),
+      '{"slurm":{"partition":"main","time":7,"foo":1},"dirs":{"logs":"/p"}}',
+      { mode: 0o600 },
+    );
+    const { settings, configuration } = load({ LOGS: '/e', DSA_SLURM_POLL_SECONDS: 'often' });
+    expect(settings.slurm).toMatchObject({ partition: 'main', time: null, pollSeconds: 10 });
+    expect(settings.dirs).toMatchObject({ logs: '/e', state: '/home/op/.local/state/dsa-slurm/lab' });
+    expect(configuration.problems.map(({ key }) => String(key)).toSorted()).toEqual([
+      'slurm.foo',
+      'slurm.pollSeconds',
+      'slurm.time',
+    ]);
+    expect(configuration.origins['slurm.partition']).toEqual({
+      source: 'profile',
+      name: join(dir, 'lab.json'),
+    });
+    expect(configuration.origins['dirs.logs']).toEqual({ source: 'environment', name: 'LOGS' });
+  });
+
+  it('goes on with a file that is no JSON', async () => {
+    await writeFile(join(dir, 'lab.json'), '{', { mode: 0o600 });
+    expect(load().configuration.problems[0]?.message).toContain('not complete JSON');
+  });
+
+  it('goes on where only the environment of the default profile is wrong', () => {
+    expect(load({ DSA_SLURM_POLL_SECONDS: 'x' }, 'default').configuration.problems).toHaveLength(1);
+  });
+
+  it('gives up where there is no such profile, or a flag is wrong', async () => {
+    expect(() => load()).toThrow(ConfigError);
+    await writeFile(join(dir, 'lab.json'), '{}', { mode: 0o600 });
+    expect(() => load({}, 'lab', { 'slurm.pollSeconds': 'x' })).toThrow(ConfigError);
+  });
+});
+
+describe('applyRepairs', () => {
+  it('asks before each, and tells how each went', async () => {
+    const said: string[] = [];
+    const done: string[] = [];
+    const repair = (what: string, error?: Error) => ({
+      what,
+      apply: async () => {
+        if (error !== undefined) throw error;
+        done.push(what);
+      },
+    });
+    const tally = await applyRepairs([repair('a'), repair('b'), repair('c', new Error('no room'))], {
+      confirm: async (what) => what !== 'b',
+      say: (line) => said.push(line),
+    });
+    expect(tally).toEqual({ done: 1, declined: 1, failed: 1 });
+    expect(done).toEqual(['a']);
+    expect(said).toEqual(['done: a', 'left as it is: b', 'could not be done: c: no room']);
+  });
+});

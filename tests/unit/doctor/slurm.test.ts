@@ -1,0 +1,426 @@
+import { describe, expect, it } from 'vitest';
+import type { Check } from '../../../src/doctor/check.js';
+import { version as apptainerVersion } from '../../../src/doctor/checks/apptainer/version.js';
+import { judgePrivileges } from '../../../src/doctor/checks/apptainer/privileges.js';
+import { account, judgeAccount, parseAssociations } from '../../../src/doctor/checks/slurm/account.js';
+import { commands } from '../../../src/doctor/checks/slurm/commands.js';
+import { controller } from '../../../src/doctor/checks/slurm/controller.js';
+import { accounting, judgeLimits, judgeMinJobAge, limits } from '../../../src/doctor/checks/slurm/limits.js';
+import { judgePartitions, partitions } from '../../../src/doctor/checks/slurm/partitions.js';
+import { submitLine } from '../../../src/doctor/checks/slurm/submit.js';
+import { version } from '../../../src/doctor/checks/slurm/version.js';
+import type { Partition, Site } from '../../../src/slurm/site.js';
+import { ask, exited, factOf, fakeRun, missing, settingsWith, timedOut } from '../../support/doctor.js';
+
+const site: Site = {
+  version: '22.05.8',
+  cluster: 'lab',
+  minJobAge: 300,
+  accounting: true,
+  partitions: [{ name: 'main', isDefault: true, up: true, timeLimit: 3_600, nodes: 2 }],
+  rateLimit: null,
+};
+
+const allThere = Object.fromEntries(
+  ['sbatch', 'squeue', 'scontrol', 'scancel', 'sinfo'].map((name) => [
+    `${name} --version`,
+    exited('slurm-wlm 22.05.8\n'),
+  ]),
+);
+
+const config = (release: string) => exited(`SLURM_VERSION = ${release}\nClusterName = lab\n`);
+
+const refused = (said: string) =>
+  exited('', { exitCode: 1, stderr: `sbatch: error: ${said}\nallocation failure: ${said}` });
+
+describe('slurm.commands', () => {
+  it.each([
+    ['all there', allThere, 'ok', /slurm-wlm 22\.05\.8: sbatch/, null],
+    ['none there', {}, 'fail', /^sbatch could not be started \(ENOENT\)/, 'module load slurm   # or'],
+    [
+      'no configuration',
+      {
+        ...allThere,
+        'sinfo --version': exited('', { exitCode: 1, stderr: 'sinfo: fatal: no configuration\n' }),
+      },
+      'fail',
+      /^sinfo: sinfo exited with 1: sinfo: fatal: no configuration/,
+      'export SLURM_CONF=/etc/slurm/slurm.conf',
+    ],
+    [
+      'two releases',
+      { ...allThere, 'sinfo --version': exited('slurm 24.05.1\n') },
+      'warn',
+      /sbatch: slurm-wlm/,
+      'type -a sbatch squeue scontrol',
+    ],
+  ])('%s', async (_name, answers, status, evidence, fix) => {
+    await expectCheck(commands, answers, { status, evidence, fix });
+  });
+});
+
+describe('slurm.controller', () => {
+  const up = 'Slurmctld(primary) at head is UP\n';
+  it.each([
+    ['up', exited(up), 'ok', /is UP/, null],
+    ['slow', exited(up, { ms: 2_000 }), 'warn', /answered after 2000 ms/, 'sdiag'],
+    ['backup down', exited(`${up}Slurmctld(backup) at b is DOWN\n`), 'warn', /backup.*DOWN/, 'scontrol ping'],
+    [
+      'down',
+      exited('Slurmctld(primary) at head is DOWN\n', { exitCode: 1 }),
+      'fail',
+      /is DOWN/,
+      'systemctl status slurmctld',
+    ],
+    ['silent', timedOut, 'fail', /scontrol ping gave no answer within/, 'scontrol ping'],
+  ])('%s', async (_name, answer, status, evidence, fix) => {
+    await expectCheck(controller, { 'scontrol ping': answer }, { status, evidence, fix });
+  });
+});
+
+describe('slurm.version', () => {
+  it.each([
+    ['new enough', config('22.05.8'), 'ok', /Slurm 22\.05\.8, cluster lab/, null],
+    ['old', config('20.02.3'), 'warn', /older than 20\.11/, 'Ask for a newer Slurm'],
+    ['untold', exited('', { exitCode: 1 }), 'fail', /did not tell the version/, 'grep SLURM_VERSION'],
+  ])('%s', async (_name, answer, status, evidence, fix) => {
+    await expectCheck(version, { 'scontrol show config': answer }, { status, evidence, fix });
+  });
+
+  it('hands the site on', async () => {
+    expect(
+      await factOf(version, { run: fakeRun({ 'scontrol show config': config('23.11.4') }) }),
+    ).toMatchObject({
+      version: '23.11.4',
+    });
+  });
+});
+
+describe('slurm.partitions', () => {
+  const main: Partition = { name: 'main', isDefault: true, up: true, timeLimit: 3_600, nodes: 2 };
+  const gpu: Partition = { ...main, name: 'gpu', isDefault: false, timeLimit: null };
+  const judge = (
+    slurm: { partition: string | null; gpuPartition: string | null },
+    states: Record<string, string[]>,
+    list: Partition[] = [main, gpu],
+  ) => judgePartitions(slurm, list, new Map(Object.entries(states)), 'lab');
+
+  it('is well where nodes can work', () => {
+    expect(
+      judge({ partition: 'main', gpuPartition: 'gpu' }, { main: ['idle', 'drained'], gpu: ['mixed'] }),
+    ).toEqual({
+      status: 'ok',
+      evidence: ['main: 1 node of 2 fit for work, jobs of 1 h at most', 'gpu: 1 node of 1 fit for work'],
+    });
+  });
+
+  it.each([
+    [
+      'unknown',
+      'cpu',
+      { main: ['idle'] },
+      [main, gpu],
+      'fail',
+      'no partition "cpu". There are: main, gpu.',
+      'dsa-slurm --profile lab config set slurm.partition main',
+    ],
+    [
+      'not set, no default',
+      null,
+      {},
+      [gpu],
+      'fail',
+      'no default partition',
+      'config set slurm.partition gpu',
+    ],
+    [
+      'not up',
+      'main',
+      { main: ['idle'] },
+      [{ ...main, up: false }],
+      'warn',
+      'it is not up',
+      'scontrol update PartitionName=main State=UP',
+    ],
+    [
+      'drained',
+      'main',
+      { main: ['drained', 'down*'] },
+      [main],
+      'warn',
+      'No node of partition main can run a job: drained, down*',
+      'sinfo -R -p main',
+    ],
+    ['without nodes', 'main', {}, [main], 'warn', 'it has none', 'sinfo -R -p main'],
+  ])('%s', (_name, partition, states, list, status, evidence, fix) => {
+    const finding = judge({ partition, gpuPartition: null }, states, list);
+    expect(finding.status).toBe(status);
+    expect(finding.evidence.join('\n')).toContain(evidence);
+    expect(finding.fix).toContain(fix);
+  });
+
+  it('asks sinfo for the states of nodes', async () => {
+    const answers = { 'sinfo --all': exited('main|idle\nmain|drained\n') };
+    await expectCheck(partitions, answers, { status: 'ok', evidence: /1 node of 2/, fix: null }, {}, site);
+    const untold = await ask(partitions, {}, { 'slurm.version': { ...site, partitions: null } });
+    expect(untold).toMatchObject({ status: 'fail', fix: 'sinfo --all' });
+  });
+});
+
+describe('slurm.submit', () => {
+  const settings = { 'slurm.partition': 'main', 'slurm.account': 'path', 'dirs.logs': '/shared/logs' };
+  const taken = exited('', {
+    stderr: 'sbatch: Job 1 to start at 2026-11-23T20:38:54 using 1 processors on nodes n1\n',
+  });
+  it.each([
+    ['taken', taken, 'ok', /Job 1 to start/, null],
+    [
+      'account',
+      refused('Invalid account or account/partition combination specified'),
+      'fail',
+      /sbatch would refuse jobs:/,
+      'config set slurm.account',
+    ],
+    ['qos', refused('Invalid qos specification'), 'fail', /Invalid qos/, 'config set slurm.qos'],
+    [
+      'partition',
+      refused('invalid partition specified: x'),
+      'fail',
+      /invalid partition/,
+      'config set slurm.partition',
+    ],
+    [
+      'time',
+      refused('Requested time limit is invalid (missing or exceeds some limit)'),
+      'fail',
+      /time limit/,
+      'config set slurm.time',
+    ],
+    [
+      'memory',
+      refused('Memory specification can not be satisfied'),
+      'fail',
+      /Memory/,
+      'config set slurm.mem',
+    ],
+    [
+      'gres',
+      refused('Invalid generic resource (gres) specification'),
+      'fail',
+      /gres/,
+      'config set slurm.gres',
+    ],
+    [
+      'constraint',
+      refused('Invalid feature specification'),
+      'fail',
+      /feature/,
+      'config set slurm.constraint',
+    ],
+    [
+      'cpus',
+      refused('CPU count per node can not be satisfied'),
+      'fail',
+      /CPU count/,
+      'config set slurm.cpus',
+    ],
+    ['anything else', refused('who knows'), 'fail', /who knows/, 'sinfo -o "%P %c %m %G %f"'],
+    ['silent', timedOut, 'fail', /gave no answer/, 'sdiag'],
+    [
+      'exit 0 without a start',
+      exited('', { stderr: 'sbatch: error: allocation failure: Invalid qos' }),
+      'fail',
+      /Invalid qos/,
+      'slurm.qos',
+    ],
+  ])('%s', async (_name, answer, status, evidence, fix) => {
+    await expectCheck(submitLine, { 'sbatch --test-only': answer }, { status, evidence, fix }, settings);
+  });
+
+  it('asks for the real line, and for the one of GPU jobs where there is a GPU partition', async () => {
+    const run = fakeRun({ 'sbatch --test-only': taken });
+    await ask(submitLine, { run, settings: settingsWith({ ...settings, 'slurm.gpuPartition': 'gpu' }) });
+    const lines = run.lines.toSorted((a, b) => a.indexOf('--partition=gpu') - b.indexOf('--partition=gpu'));
+    expect(lines).toHaveLength(2);
+    expect(lines[0]).toContain('--partition=main --account=path');
+    expect(lines[1]).toContain('--partition=gpu --account=path --gres=gpu:1');
+  });
+});
+
+describe('slurm.account', () => {
+  const known = parseAssociations('path||normal,high|path\nother||normal|path\n');
+  it.each([
+    ['default', { account: null, qos: 'high' }, 'ok', 'charges the default account', undefined],
+    ['its own', { account: 'other', qos: 'normal' }, 'ok', 'charges other', undefined],
+    [
+      'not its own',
+      { account: 'x', qos: null },
+      'fail',
+      'may not charge account "x". There are: path, other.',
+      'dsa-slurm --profile lab config set slurm.account path',
+    ],
+    [
+      'QOS of another',
+      { account: 'other', qos: 'high' },
+      'fail',
+      'QOS "high" is not open to op. There are: normal.',
+      'config set slurm.qos normal',
+    ],
+  ])('%s', (_name, slurm, status, evidence, fix) => {
+    const finding = judgeAccount(slurm, known, 'op', 'lab');
+    expect(finding.status).toBe(status);
+    expect(finding.evidence.join('\n')).toContain(evidence);
+    if (fix === undefined) expect(finding.fix).toBeUndefined();
+    else expect(finding.fix).toContain(fix);
+  });
+
+  it('knows nobody', () => {
+    expect(judgeAccount({ account: null, qos: null }, [], 'op', 'lab')).toMatchObject({
+      status: 'warn',
+      fix: 'sacctmgr add user op account=<account>',
+    });
+  });
+
+  it('asks only where there is accounting', async () => {
+    const none = await ask(account, {}, { 'slurm.version': { ...site, accounting: false } });
+    expect(none).toMatchObject({ status: 'skip' });
+    await expectCheck(
+      account,
+      { sacctmgr: timedOut },
+      { status: 'warn', evidence: /sacctmgr gave no answer/, fix: 'slurmdbd' },
+      {},
+      site,
+    );
+    await expectCheck(
+      account,
+      { sacctmgr: exited('path||normal|path\n') },
+      { status: 'ok', evidence: /path/, fix: null },
+      {},
+      site,
+    );
+  });
+});
+
+const asked = async (value: boolean | null) =>
+  (await ask(accounting, {}, { 'slurm.version': { ...site, accounting: value } })).status;
+
+describe('slurm limits', () => {
+  it('tells of accounting', async () => {
+    expect([await asked(true), await asked(false), await asked(null)]).toEqual(['ok', 'ok', 'skip']);
+  });
+
+  it.each([
+    ['long enough', { ...site, minJobAge: 300 }, 'ok', undefined],
+    ['for ever', { ...site, minJobAge: 0 }, 'ok', undefined],
+    ['untold', { ...site, minJobAge: null }, 'skip', undefined],
+    ['too short', { ...site, minJobAge: 20 }, 'warn', 'config set slurm.pollSeconds 6'],
+    [
+      'too short, no accounting',
+      { ...site, minJobAge: 20, accounting: false },
+      'fail',
+      'config set slurm.pollSeconds 6',
+    ],
+  ])('MinJobAge %s', (_name, of, status, fix) => {
+    const finding = judgeMinJobAge(of, 10, 'default');
+    expect(finding.status).toBe(status);
+    expect(finding.fix ?? '').toContain(fix ?? '');
+    if (fix === undefined) expect(finding.fix).toBeUndefined();
+  });
+
+  it.each([
+    ['roomy', '10000', null, 'ok', undefined],
+    ['few jobs', '1000', null, 'warn', 'dsa-slurm --profile lab config set worker.inFlight 500'],
+    ['generous rate', '10000', { burst: 30, perSecond: 2 }, 'ok', undefined],
+    ['meagre rate', '10000', { burst: 5, perSecond: 0.5 }, 'warn', 'config set slurm.pollSeconds 30'],
+  ])('%s', (_name, jobs, rateLimit, status, fix) => {
+    const finding = judgeLimits(
+      { ...site, rateLimit },
+      new Map([['MaxJobCount', jobs]]),
+      settingsWith(),
+      'lab',
+    );
+    expect(finding.status).toBe(status);
+    if (fix === undefined) expect(finding.fix).toBeUndefined();
+    else expect(finding.fix).toContain(fix);
+  });
+
+  it('asks for MaxJobCount', async () => {
+    const answers = { 'scontrol show config': exited('MaxJobCount             = 10\n') };
+    await expectCheck(
+      limits,
+      answers,
+      { status: 'warn', evidence: /holds 10 jobs at most/, fix: 'worker.inFlight 5' },
+      {},
+      site,
+    );
+  });
+});
+
+describe('apptainer', () => {
+  it.each([
+    ['Apptainer', exited('apptainer version 1.3.4-1.el9\n'), 'ok', /apptainer version 1\.3\.4/, null],
+    ['Singularity CE', exited('singularity-ce version 4.1.0\n'), 'ok', /4\.1\.0/, null],
+    [
+      'old Singularity',
+      exited('singularity version 3.8.7\n'),
+      'warn',
+      /older than 3\.9/,
+      'Install a newer Apptainer',
+    ],
+    [
+      'something else',
+      exited('v1.2\n'),
+      'fail',
+      /does not answer as Apptainer does/,
+      'config set apptainer.command apptainer',
+    ],
+    ['not there', missing, 'fail', /apptainer could not be started/, 'module load apptainer'],
+    [
+      'broken',
+      exited('', { exitCode: 127, stderr: 'no lib' }),
+      'fail',
+      /exited with 127: no lib/,
+      'apptainer.command',
+    ],
+  ])('version: %s', async (_name, answer, status, evidence, fix) => {
+    await expectCheck(apptainerVersion, { 'apptainer --version': answer }, { status, evidence, fix });
+  });
+
+  const open = {
+    isRoot: false,
+    maxUserNamespaces: '15000',
+    unprivilegedClone: null,
+    apparmorRestricts: null,
+    setuidStarter: null,
+  };
+  it.each([
+    ['open namespaces', open, 'ok'],
+    ['root', { ...open, isRoot: true, maxUserNamespaces: '0' }, 'ok'],
+    ['setuid', { ...open, maxUserNamespaces: '0\n', setuidStarter: '/x/starter-suid' }, 'ok'],
+    ['none at all', { ...open, maxUserNamespaces: '0\n' }, 'warn'],
+    ['closed to others', { ...open, unprivilegedClone: '0\n' }, 'warn'],
+    ['AppArmor', { ...open, apparmorRestricts: '1\n' }, 'warn'],
+  ])('privileges: %s', (_name, facts, status) => {
+    const finding = judgePrivileges(facts);
+    expect(finding.status).toBe(status);
+    if (status === 'warn') expect(finding.fix).toContain('sysctl -w user.max_user_namespaces');
+  });
+});
+
+async function expectCheck(
+  check: Check,
+  answers: Parameters<typeof fakeRun>[0],
+  wanted: { status: string; evidence: RegExp; fix: string | null },
+  flags: Record<string, unknown> = {},
+  facts: Site = site,
+): Promise<void> {
+  const result = await ask(
+    check,
+    { run: fakeRun(answers), settings: settingsWith(flags) },
+    { 'slurm.version': facts },
+  );
+  expect(result.evidence.join('\n')).toMatch(wanted.evidence);
+  expect(result.status).toBe(wanted.status);
+  if (wanted.fix === null) expect(result.fix).toBeNull();
+  else expect(result.fix).toContain(wanted.fix);
+}

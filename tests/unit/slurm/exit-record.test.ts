@@ -1,0 +1,24 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { beforeEach, expect, it } from 'vitest';
+
+import { readExitRecord } from '../../../src/slurm/exit-record.js';
+
+let path: string;
+
+beforeEach(async () => {
+  path = join(await mkdtemp(join(tmpdir(), 'dsa-slurm-record-')), 'job.exit');
+});
+
+it('reads what the batch script writes', async () => {
+  await writeFile(path, 'exit=3\njob=42\nnode=n1\nstart=1\nend=2\n');
+  expect(await readExitRecord(path)).toMatchObject({ exitCode: 3, jobId: '42' });
+});
+
+it('takes a pipe that somebody put there for no record, and does not wait for its writer', async () => {
+  execFileSync('mkfifo', [path]);
+  expect(await readExitRecord(path)).toBeNull();
+}, 2_000);

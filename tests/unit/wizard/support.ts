@@ -1,0 +1,66 @@
+import { found, missing } from '../../../src/wizard/detect/found.js';
+import type { Detection } from '../../../src/wizard/detect.js';
+import type { DirectoryFacts, Doors } from '../../../src/wizard/doors.js';
+
+/** A machine on which nothing was found but what is said. */
+export function detection(over: Partial<Detection> = {}): Detection {
+  const none = missing('not looked for');
+  return {
+    user: { uid: 1000, gid: 1000 },
+    slurm: none,
+    association: none,
+    gpus: none,
+    apptainer: found({ command: 'apptainer', version: '1.3.4' }),
+    directories: none,
+    rabbitmq: none,
+    mongo: none,
+    girder: none,
+    systemd: none,
+    ...over,
+  };
+}
+
+export const cluster = found({
+  version: '24.11.1',
+  cluster: 'hpc',
+  minJobAge: 300,
+  accounting: true,
+  rateLimit: null,
+  partitions: [
+    { name: 'long', isDefault: false, up: true, timeLimit: 604_800, nodes: 4 },
+    { name: 'main', isDefault: true, up: true, timeLimit: 86_400, nodes: 4 },
+    { name: 'old', isDefault: false, up: false, timeLimit: null, nodes: 1 },
+  ],
+});
+
+export const goodDirectory: DirectoryFacts = {
+  state: { kind: 'directory', writable: true, worldWritable: false },
+  fileSystem: { type: 'nfs4', mountPoint: '/shared', reach: 'shared' },
+  freeBytes: 1e12,
+};
+
+/** A site on which everything is well. */
+export function openSite(over: Partial<Doors> = {}): Doors {
+  return {
+    listens: () => Promise.resolve(true),
+    broker: {
+      check: () => Promise.resolve({ version: '3.13.7' }),
+      openAddress: () => Promise.resolve(null),
+    },
+    girder: {
+      version: () => Promise.resolve({ version: '5.0.1', major: 5 }),
+      login: () => Promise.resolve({ token: 't', login: 'admin', isAdmin: true }),
+    },
+    mongo: { ping: () => Promise.resolve({ version: '7.0', open: false, hasGirder: true }) },
+    slurm: { test: () => Promise.resolve(null) },
+    directories: {
+      look: (path) =>
+        Promise.resolve(
+          path.endsWith('.slurm') ? { ...goodDirectory, state: { kind: 'other' } } : goodDirectory,
+        ),
+      make: () => Promise.resolve(),
+    },
+    apptainer: () => Promise.resolve('1.3.4'),
+    ...over,
+  };
+}

@@ -1,0 +1,271 @@
+import { mkdtemp, readdir, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import PQueue from 'p-queue';
+import { afterEach, describe, expect, test } from 'vitest';
+
+import type { Clock } from '../../../src/base/clock.js';
+import type { CommandResult } from '../../../src/base/command.js';
+import type { Task } from '../../../src/celery/task.js';
+import { silentLog } from '../../../src/base/log.js';
+import { loadSettings } from '../../../src/config/load.js';
+import { createGirderConnections } from '../../../src/girder/connections.js';
+import { GirderError } from '../../../src/girder/girder-error.js';
+import { silentGirderJob, type GirderJob } from '../../../src/girder/job.js';
+import { jobName } from '../../../src/slurm/key.js';
+import { createTracker } from '../../../src/slurm/tracker.js';
+import { openBook, type RunNews } from '../../../src/worker/book.js';
+import { carry } from '../../../src/worker/carry.js';
+import type { Journal } from '../../../src/worker/journal.js';
+import type { Run } from '../../../src/worker/run.js';
+import type { Tools } from '../../../src/worker/tools.js';
+import { someTask } from '../../support/tasks.js';
+import { fixtureTask } from '../girder/fixtures.js';
+import { failed, fakeRun, said, squeueLine, type Call } from '../slurm/fake-run.js';
+
+/** Time that passes as fast as it is waited for. */
+function fastClock(): Clock {
+  let now = Date.UTC(2026, 10, 23);
+  return {
+    now: () => now,
+    async sleep(ms, signal) {
+      if (signal?.aborted === true) return;
+      now += ms;
+      await new Promise((resolve) => setImmediate(resolve));
+    },
+  };
+}
+
+const memory: Journal = {
+  append: async () => undefined,
+  appendSoon: () => undefined,
+  compact: async () => undefined,
+  bytes: () => 0,
+  close: async () => undefined,
+};
+
+const unknownJob = failed('slurm_load_jobs error: Invalid job id specified\n');
+const noAccounting = failed('Slurm accounting storage is disabled\n');
+
+let end: (() => Promise<void>) | undefined;
+afterEach(async () => end?.());
+
+/** One run on a Slurm that a test plays, as a worker that was started again has it. */
+async function setUp(
+  slurm: (call: Call) => CommandResult,
+  {
+    news = () => [],
+    girderJob = {},
+    task: over = {},
+  }: { task?: Partial<Task>; news?: (dir: string) => RunNews[]; girderJob?: Partial<GirderJob> } = {},
+) {
+  const dir = await mkdtemp(join(tmpdir(), 'dsa-slurm-carry-'));
+  const clock = fastClock();
+  const log = silentLog();
+  const stop = new AbortController();
+  const canceled = new AbortController();
+  const { run: command, calls } = fakeRun(slurm);
+  const book = openBook(new Map(), memory, { clock, log, stopping: stop.signal });
+  const tracker = createTracker({ run: command, clock, intervalMs: 1_000, scope: { kind: 'mine' }, log });
+  const { settings } = loadSettings({
+    profile: 'default',
+    configDir: dir,
+    env: {},
+    flags: { 'dirs.tmp': dir, 'dirs.logs': dir, 'dirs.images': dir, 'dirs.state': dir },
+  });
+  const connections = createGirderConnections();
+  const { name, headers, body } = fixtureTask('g3.docker_run.volumes.json');
+  // nothing to upload: what becomes of the job is the outcome
+  const task = someTask({ name, headers: { ...headers, girder_result_hooks: [] }, body, ...over });
+  await book.accept({ task, refusal: null });
+  for (const one of news(dir)) await book.record(task.id, one);
+  if (book.get(task.id)?.cancel) canceled.abort();
+  const tools: Tools = {
+    settings,
+    book,
+    clock,
+    log,
+    command,
+    tracker,
+    apptainer: {
+      version: async () => null,
+      inspect: async () => ({
+        labels: {},
+        workingDirectory: '/',
+        workingDirectoryFrom: 'label',
+        entrypoint: ['./x'],
+        entrypointFrom: 'label',
+        cmd: [],
+        needsGpu: false,
+      }),
+    },
+    submitScript: { path: '/script', takesArgumentsFile: true },
+    girderSetup: () => ({ connections, apiUrlMap: {}, clock, log }),
+    openGirderJob: () => ({ ...silentGirderJob(), ...girderJob }),
+    requestCancel: async (id, by) => {
+      await book.record(id, { type: 'cancel-requested', by });
+      canceled.abort();
+      return true;
+    },
+    publishResult: async () => undefined,
+    lanes: { staging: new PQueue(), submitting: new PQueue(), collecting: new PQueue() },
+    stopping: stop.signal,
+  };
+  tracker.start();
+  end = async () => {
+    stop.abort();
+    await tracker.stop();
+    await connections.close();
+  };
+  return {
+    dir,
+    calls,
+    async carried(): Promise<Run | undefined> {
+      await carry(task.id, tools, canceled.signal);
+      return book.get(task.id);
+    },
+  };
+}
+
+const staged = { args: [], argsHoldToken: false, binds: [], ownDirectories: [], volumes: {} };
+
+/** What the journal holds when the worker died before it read the answer of sbatch. */
+function unanswered(dir: string): RunNews[] {
+  const submission = { key: 'run-1', logFile: join(dir, 'log'), exitRecord: join(dir, 'exit'), at: 1 };
+  return [{ type: 'staging' }, { type: 'staged', staged }, { type: 'submitting', submission }];
+}
+
+/** What it holds when the job is in Slurm. */
+function submitted(dir: string): RunNews[] {
+  return [...unanswered(dir), { type: 'submitted', jobId: '42' }];
+}
+
+/** A Slurm that has one job of the run, until it is canceled. */
+function slurmWithJob(): (call: Call) => CommandResult {
+  let state = 'RUNNING';
+  return (call) => {
+    if (call.file === 'squeue') {
+      return said(squeueLine(call, { JobArrayID: '42', State: state, Name: jobName('run-1') }));
+    }
+    if (call.file === 'scancel') state = 'CANCELLED';
+    return call.file === 'scancel' ? said('') : failed(`no ${call.file} is expected here`);
+  };
+}
+
+describe('a run whose sbatch was never answered', () => {
+  test('is canceled together with the job that there may be', async () => {
+    const { carried, calls } = await setUp(slurmWithJob(), {
+      news: (dir) => [...unanswered(dir), { type: 'cancel-requested', by: 'girder' }],
+    });
+    expect(await carried()).toMatchObject({ stage: 'finished', outcome: 'canceled', jobId: '42' });
+    expect(calls.find(({ file }) => file === 'scancel')?.args).toEqual(['42']);
+  });
+
+  test('is canceled without a job if there is none', async () => {
+    const { carried, calls } = await setUp((call) => (call.file === 'squeue' ? said('') : noAccounting), {
+      news: (dir) => [...unanswered(dir), { type: 'cancel-requested', by: 'girder' }],
+    });
+    expect(await carried()).toMatchObject({ stage: 'finished', outcome: 'canceled', jobId: null });
+    expect(calls.filter(({ file }) => file === 'sbatch')).toEqual([]);
+  });
+
+  test('is not submitted again when the job has left its exit record and Slurm has forgotten it', async () => {
+    const { carried, calls, dir } = await setUp(
+      (call) => {
+        if (call.file === 'squeue') return said('');
+        return call.file === 'scontrol' ? unknownJob : noAccounting;
+      },
+      { news: unanswered },
+    );
+    await writeFile(join(dir, 'exit'), 'exit=3\njob=42\nnode=n1\nstart=1\nend=2\n');
+    expect(await carried()).toMatchObject({ outcome: 'failed', jobId: '42', end: { toldBy: 'record' } });
+    expect(calls.filter(({ file }) => file === 'sbatch')).toEqual([]);
+  });
+});
+
+describe('a run whose Girder job is final already', () => {
+  const girderJob: Partial<GirderJob> = { begin: async () => 'over' };
+
+  test('does not leave its job running', async () => {
+    const { carried, calls } = await setUp(slurmWithJob(), {
+      news: submitted,
+      girderJob,
+    });
+    expect(await carried()).toMatchObject({ stage: 'finished', outcome: 'canceled' });
+    expect(calls.some(({ file }) => file === 'scancel')).toBe(true);
+  });
+
+  test('is neither staged nor submitted', async () => {
+    const { carried, calls, dir } = await setUp(
+      (call) => (call.file === 'squeue' ? said('') : noAccounting),
+      { girderJob },
+    );
+    expect(await carried()).toMatchObject({ stage: 'finished', outcome: 'canceled', jobId: null });
+    expect(calls.filter(({ file }) => file !== 'squeue')).toEqual([]);
+    expect(await readdir(dir)).toEqual([]);
+  });
+});
+
+/** A Slurm whose job runs for two questions. */
+function slurmWithEndingJob(tail = ''): (call: Call) => CommandResult {
+  let asked = 0;
+  return (call) => {
+    if (call.file === 'scontrol') return unknownJob;
+    if (call.file !== 'squeue') return noAccounting;
+    asked += 1;
+    const state = asked < 3 ? 'RUNNING' : 'COMPLETED';
+    if (tail !== '' && asked >= 3) return said(tail);
+    return said(squeueLine(call, { JobArrayID: '42', State: state, Name: jobName('run-1') }));
+  };
+}
+
+test('a task that has expired is canceled, and its owner is told why', async () => {
+  const { carried, calls } = await setUp(() => said(''), { task: { expires: '2026-01-01T00:00:00.000Z' } });
+  expect(await carried()).toMatchObject({
+    outcome: 'canceled',
+    reason: 'The task expired before it could be started.',
+  });
+  expect(calls.filter(({ file }) => file !== 'squeue')).toEqual([]);
+});
+
+describe('a run that has its job', () => {
+  test.each(['missing', 'access', 'not-girder'] as const)(
+    'is followed to its end when Girder refuses it at a restart (%s)',
+    async (trouble) => {
+      const begin = async (): Promise<never> => {
+        throw new GirderError('refused', { trouble });
+      };
+      const { carried } = await setUp(slurmWithEndingJob(), { news: submitted, girderJob: { begin } });
+      expect(await carried()).toMatchObject({ outcome: 'succeeded', end: { toldBy: 'squeue' } });
+    },
+  );
+
+  test('is not waited for without end when squeue prints something that cannot be read', async () => {
+    const { carried, dir } = await setUp(slurmWithEndingJob('Welcome to the cluster!\n'), {
+      news: submitted,
+    });
+    await writeFile(join(dir, 'exit'), 'exit=0\njob=42\nnode=n1\nstart=1\nend=2\n');
+    expect(await carried()).toMatchObject({ outcome: 'succeeded', end: { toldBy: 'record' } });
+  });
+
+  test('is canceled again as long as the job goes on: Slurm may have been about to requeue it', async () => {
+    let canceled = 0;
+    const { carried } = await setUp(
+      (call) => {
+        if (call.file === 'scancel') {
+          canceled += 1;
+          return canceled === 1
+            ? failed(
+                'scancel: error: Kill job error on job id 42: Job/step already completing or completed\n',
+              )
+            : said('');
+        }
+        const state = canceled < 2 ? 'RUNNING' : 'CANCELLED';
+        return said(squeueLine(call, { JobArrayID: '42', State: state, Name: jobName('run-1') }));
+      },
+      { news: (dir) => [...submitted(dir), { type: 'cancel-requested', by: 'operator' }] },
+    );
+    expect(await carried()).toMatchObject({ outcome: 'canceled', end: { state: { base: 'CANCELLED' } } });
+  });
+});
