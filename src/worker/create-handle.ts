@@ -67,7 +67,11 @@ export function createHandle(sources: HandleSources): WorkerHandle & { changed()
       }
       if (run.jobId === null || run.end !== null) {
         await sources.requestCancel(runId, 'operator');
-        return { ok: true, said: 'The run will be canceled before it gets a Slurm job.' };
+        const said =
+          run.end === null
+            ? 'The run will be canceled before it gets a Slurm job.'
+            : 'The run will be canceled; its Slurm job has ended already.';
+        return { ok: true, said };
       }
       // the operator is to see what scancel says; the run is only canceled if scancel agreed
       const answer = await cancelJobs(sources.command, [run.jobId]);

@@ -7,6 +7,7 @@ import { DsaSlurmError } from '../../base/errors.js';
 import { makeDirectory } from '../../base/make-directory.js';
 import type { Analysis, StagedAnalysis } from '../../girder/analysis.js';
 import { argumentsFileContent, batchEnvironment } from '../../slurm/batch-script.js';
+import { cancelJobs } from '../../slurm/cancel.js';
 import { jobName, runKey } from '../../slurm/key.js';
 import { readExitRecord } from '../../slurm/exit-record.js';
 import { findJob } from '../../slurm/lookup.js';
@@ -103,7 +104,17 @@ async function lookUp(
   for (let wait = 1_000; ; wait = Math.min(wait * 2, 30_000)) {
     stopping.throwIfAborted();
     const answer = await findJob(command, { key, since });
-    if (answer.kind === 'found') return answer.jobId;
+    if (answer.kind === 'found') {
+      // a run has one job: whatever made another one, only the newest goes on
+      if (answer.others.length > 0) {
+        log.error(
+          { key, others: answer.others },
+          'more than one Slurm job for a run; canceling the older ones',
+        );
+        await cancelJobs(command, answer.others);
+      }
+      return answer.jobId;
+    }
     if (answer.kind === 'none') {
       denied += 1;
       // a job that Slurm has forgotten since has left its record; that of an earlier one was removed before sbatch
