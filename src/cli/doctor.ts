@@ -26,7 +26,7 @@ export function define(command: Command, context: CliContext): void {
   command
     .option('--only <check>', 'this check or group and what it needs; may be given several times', append, [])
     .option('--skip <check>', 'not this check or group; may be given several times', append, [])
-    .option('--deep', 'also what takes a job on a compute node', false)
+    .option('--deep', 'also what takes a job, a container or a task', false)
     .option('--site <dir>', 'compare with run.sh, docker-compose.yml and worker.dist.cfg in that directory')
     .option('--fix', 'mend what is safe, asking before each', false)
     .option('--yes', 'with --fix: agree to all of it', false)
@@ -39,7 +39,7 @@ export function define(command: Command, context: CliContext): void {
   addExamples(command, [
     ['dsa-slurm doctor', 'what is wrong, where, and how to mend it'],
     ['dsa-slurm doctor --only rabbitmq --only slurm -v', 'two groups, with everything that was seen'],
-    ['dsa-slurm doctor --deep', 'with small jobs on compute nodes'],
+    ['dsa-slurm doctor --deep', 'with small jobs on compute nodes, and a look into each image'],
     ['dsa-slurm doctor --json --strict', 'for monitoring'],
   ]);
   command.action(async () => {

@@ -31,14 +31,18 @@ This page is made from the checks in \`src/doctor/checks\` by \`scripts/generate
 
 \`dsa-slurm doctor\` looks at the whole way of a task, from Girder's settings to a compute node, and says what is wrong,
 where, and how to mend it. Checks run side by side; each has its own time limit, and the whole run ends after 8 seconds
-whatever is down. A check is skipped if one that it needs has failed. \`--deep\` also sends small jobs to compute nodes
-and a task through the queue, and waits for them.
+whatever is down. A check is skipped if one that it needs has failed.
+
+\`--deep\` takes longer. It sends a small job to each partition that is in use, which looks at the shared directories and
+at \`girder.apiUrl\` from a compute node; it starts a container of each image on this machine, which looks for the entry
+point; and it sends a task \`dsa_slurm.doctor.ping\` through the queue, which the worker answers at once and of which
+nothing stays, neither in its journal nor in the console.
 
 | option | meaning |
 | --- | --- |
 | \`--only <id or group>\` | these checks and what they need; may be given several times |
 | \`--skip <id or group>\` | not these |
-| \`--deep\` | also what takes a job on a compute node |
+| \`--deep\` | also what takes a job, a container or a task |
 | \`--site <dir>\` | compare with run.sh, docker-compose.yml and worker.dist.cfg in that directory |
 | \`--fix\` | mend what is safe, asking before each; \`--yes\` agrees to all of it |
 | \`--strict\` | a warning counts as a failure |

@@ -17,7 +17,9 @@ test('a job that Slurm puts back into the queue is no failed job: its run waits 
   const published = await lab.publish({ args: ['Wait', '/never'] });
   const inStage = async (stage: string): Promise<RunView> =>
     lab.until(() =>
-      lab.worker.handle.snapshot().runs.find((run) => run.girderJobId === published.id && run.stage === stage),
+      lab.worker.handle
+        .snapshot()
+        .runs.find((run) => run.girderJobId === published.id && run.stage === stage),
     );
   const { jobId } = await inStage('running');
   await lab.until(() => lab.girder.job(published.id)?.log.join('').includes('tick 3'));

@@ -143,13 +143,7 @@ describe('questions', () => {
       target: { row, command: { kind: 'run', runId: 'run-1' } },
     });
     const text = linesOf(asked).join('\n');
-    for (const part of [
-      '4711',
-      'run-1',
-      'NucleiDetection of example/small:v1',
-      'Liver (alice)',
-      'RUNNING',
-    ]) {
+    for (const part of ['4711', 'run-1', 'NucleiDetection of example/small:v1', 'Liver (alice)', 'RUNNING']) {
       expect(text).toContain(part);
     }
   });

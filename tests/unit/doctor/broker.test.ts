@@ -1,12 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { readBrokerUrl } from '../../../src/celery/address.js';
 import { judgeNames, judgeOthers, judgePing, type Pong } from '../../../src/doctor/checks/celery/ping.js';
+import { judgeAnswer, roundTrip } from '../../../src/doctor/checks/celery/round-trip.js';
+import { judgeArrival } from '../../../src/doctor/checks/rabbitmq/permissions.js';
 import { judgeCredentials } from '../../../src/doctor/checks/rabbitmq/credentials.js';
 import { deliveryTimeout, judgeTimeout } from '../../../src/doctor/checks/rabbitmq/delivery-timeout.js';
 import { judgeWaiting } from '../../../src/doctor/checks/rabbitmq/queues.js';
 import { judgeVersion } from '../../../src/doctor/checks/rabbitmq/version.js';
 import type { Finding } from '../../../src/doctor/check.js';
-import { ask, exited, fakeRun } from '../../support/doctor.js';
+import { ask, exited, fakeRun, settingsWith } from '../../support/doctor.js';
 
 function expectFinding(finding: Finding, status: string, evidence: string, fix: string | null): void {
   expect(finding.evidence.join('\n')).toContain(evidence);
@@ -45,6 +47,14 @@ describe('rabbitmq', () => {
     expect(JSON.stringify(finding)).not.toContain('geheim');
   });
 
+  it('knows whether a message came through', () => {
+    const url = 'amqp://girder:geheim@localhost/dsa';
+    expectFinding(judgeArrival(true, url), 'ok', 'girder may configure, write and read in dsa', null);
+    const lost = judgeArrival(false, url);
+    expectFinding(lost, 'fail', 'published in dsa did not arrive', 'rabbitmqctl list_policies -p dsa');
+    expect(JSON.stringify(lost)).not.toContain('geheim');
+  });
+
   it.each([
     [
       'nobody takes them',
@@ -81,6 +91,39 @@ describe('celery', () => {
   ])('ping: %s', (_name, pongs, status, evidence, fix) =>
     expectFinding(judgePing(pongs, 'celery@login1', 'lab'), status, evidence, fix),
   );
+
+  it.each([
+    ['answered', 'SUCCESS', 'ok', 'a task in queue celery was answered after 12 ms', null],
+    ['silent', null, 'warn', 'came back from queue celery within 15 s', 'dsa-slurm --profile lab console'],
+    [
+      'taken by another',
+      'FAILURE',
+      'warn',
+      'after 12 ms with FAILURE',
+      'doctor --only celery.other-consumers',
+    ],
+  ])('round trip: %s', (_name, status, expected, evidence, fix) =>
+    expectFinding(
+      judgeAnswer(status, { queue: 'celery', ms: 12, named: ' --profile lab' }),
+      expected,
+      evidence,
+      fix,
+    ),
+  );
+
+  it('sends no task where nobody of ours would take it', async () => {
+    expect(
+      await ask(
+        roundTrip,
+        { deep: true, settings: settingsWith({ 'worker.name': 'celery@login1' }) },
+        { 'celery.ping': [python], 'rabbitmq.queues': undefined },
+      ),
+    ).toMatchObject({
+      status: 'warn',
+      evidence: ['No worker of ours is there to take a task.'],
+      fix: 'dsa-slurm --profile lab worker',
+    });
+  });
 
   it.each([
     ['once each', [ours, python], 'ok', 'once', null],

@@ -76,6 +76,7 @@ describe('dsa-slurm doctor', () => {
           evidence: ['dirs.logs (LOGS) is not set.'],
           fix: 'dsa-slurm config set dirs.logs /shared/logs',
           ms: expect.any(Number),
+          docs: 'docs/doctor.md#directories-logs',
         },
       ],
       summary: { ok: 0, warn: 0, fail: 1, skip: 0, ms: expect.any(Number) },

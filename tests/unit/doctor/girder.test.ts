@@ -295,6 +295,7 @@ describe('girder.api-url', () => {
 describe('girder.images', () => {
   it.each([
     ['all here', ['a/b:v1'], ['a_b_v1.sif'], 'ok', 'Girder offers 1 image, 1 of them are here', undefined],
+    ['named', ['a/b:v1'], ['a_b_v1.sif', 'x.sif'], 'ok', 'a_b_v1.sif is a/b:v1', undefined],
     [
       'missing',
       ['a/b:v1'],

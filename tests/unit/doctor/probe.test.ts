@@ -198,25 +198,25 @@ describe('girderTarget', () => {
   ])('%s', (apiUrl, target) => expect(girderTarget(apiUrl)).toBe(target));
 });
 
-describe('templates/probe.slurm', () => {
-  /** Runs the real script as a node would, with these commands on its PATH only. */
-  async function girderLine(url: string, curl: boolean): Promise<string | undefined> {
-    const bin = await mkdtemp(join(tmpdir(), 'probe-bin-'));
-    try {
-      const names = ['bash', 'cat', 'cut', 'date', 'hostname', 'id', 'stat', 'timeout', 'tr', 'unshare'];
-      for (const name of [...names, ...(curl ? ['curl'] : [])]) {
-        const found = ['/usr/bin', '/bin'].map((dir) => join(dir, name)).find((path) => existsSync(path));
-        if (found !== undefined) await symlink(found, join(bin, name));
-      }
-      const script = fileURLToPath(new URL('../../../templates/probe.slurm', import.meta.url));
-      const run = createRunner({ env: { PATH: bin } });
-      const result = await run('/bin/bash', [script, 'abc', 'apptainer', url]);
-      return /^dsa-slurm-probe girder=(.*)$/m.exec(result.kind === 'exited' ? result.stdout : '')?.[1];
-    } finally {
-      await rm(bin, { recursive: true, force: true });
+/** Runs the real script as a node would, with these commands on its PATH only. */
+async function girderLine(url: string, curl: boolean): Promise<string | undefined> {
+  const bin = await mkdtemp(join(tmpdir(), 'probe-bin-'));
+  try {
+    const names = ['bash', 'cat', 'cut', 'date', 'hostname', 'id', 'stat', 'timeout', 'tr', 'unshare'];
+    for (const name of [...names, ...(curl ? ['curl'] : [])]) {
+      const found = ['/usr/bin', '/bin'].map((dir) => join(dir, name)).find((path) => existsSync(path));
+      if (found !== undefined) await symlink(found, join(bin, name));
     }
+    const script = fileURLToPath(new URL('../../../templates/probe.slurm', import.meta.url));
+    const run = createRunner({ env: { PATH: bin } });
+    const result = await run('/bin/bash', [script, 'abc', 'apptainer', url]);
+    return /^dsa-slurm-probe girder=(.*)$/m.exec(result.kind === 'exited' ? result.stdout : '')?.[1];
+  } finally {
+    await rm(bin, { recursive: true, force: true });
   }
+}
 
+describe('templates/probe.slurm', () => {
   it.each([
     ['with curl', true],
     ['without curl', false],

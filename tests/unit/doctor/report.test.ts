@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -6,7 +6,7 @@ import { ConfigError } from '../../../src/config/index.js';
 import type { CheckResult } from '../../../src/doctor/check.js';
 import { allChecks, checkById } from '../../../src/doctor/checks/index.js';
 import { readAssignments, readComposeFile, readIni } from '../../../src/doctor/deployment-files.js';
-import { doctorPage } from '../../../src/doctor/docs.js';
+import { docsOf, doctorPage } from '../../../src/doctor/docs.js';
 import { fileSystemOf } from '../../../src/doctor/file-system.js';
 import { bytes, combine, fail, ok, quoted, warn } from '../../../src/doctor/finding.js';
 import { loadForDoctor } from '../../../src/doctor/load-configuration.js';
@@ -14,7 +14,7 @@ import { cleanResult, secretsOf } from '../../../src/doctor/mask.js';
 import { applyRepairs } from '../../../src/doctor/repair.js';
 import { exitCodeOf, jsonReport, renderReport, summaryOf } from '../../../src/doctor/report.js';
 import { selectChecks } from '../../../src/doctor/select.js';
-import { settingsWith } from '../../support/doctor.js';
+import { ask, settingsWith } from '../../support/doctor.js';
 
 const result = (changes: Partial<CheckResult>): CheckResult => ({
   id: 'slurm.x',
@@ -24,6 +24,7 @@ const result = (changes: Partial<CheckResult>): CheckResult => ({
   evidence: ['is up'],
   fix: null,
   ms: 12,
+  docs: 'docs/doctor.md#slurm-x',
   ...changes,
 });
 
@@ -48,7 +49,15 @@ describe('all checks', () => {
 
   it('are all in the page about them', () => {
     const page = doctorPage(allChecks);
-    for (const { id } of allChecks) expect(page).toContain(`| \`${id}\` |`);
+    for (const { id } of allChecks) expect(page).toContain(`\`${id}\` |`);
+  });
+
+  it('have a place each in the page that is there, where their results point', async () => {
+    const page = await readFile(new URL('../../../docs/doctor.md', import.meta.url), 'utf8');
+    const places = [...page.matchAll(/<a id="([^"]+)">/g)].map(([, id]) => `docs/doctor.md#${id}`);
+    expect(places.toSorted()).toEqual(allChecks.map(({ id }) => docsOf(id)).toSorted());
+    expect(new Set(places).size).toBe(places.length);
+    expect(await ask(checkById('host.node'))).toMatchObject({ docs: 'docs/doctor.md#host-node' });
   });
 
   it('are found by id', () => {
@@ -94,6 +103,10 @@ describe('the report', () => {
 
   it('shows evidence of what is well if asked to, in ASCII where it must, and in colour where it may', () => {
     expect(renderReport(results, summary, { ...plain, verbose: true })).toContain('\n          is up\n');
+    expect(renderReport(results, summary, { ...plain, verbose: true })).toContain(
+      '          fix: x\n          docs: docs/doctor.md#slurm-x\n',
+    );
+    expect(renderReport(results, summary, { ...plain, verbose: true }).split('docs:')).toHaveLength(3);
     expect(renderReport(results, summary, { ...plain, unicode: false })).toMatch(/^ {2}\+ ok/m);
     expect(renderReport(results, summary, plain)).not.toContain('\u001B');
     expect(renderReport(results, summary, { ...plain, colour: true })).toContain(
@@ -108,6 +121,7 @@ describe('the report', () => {
     expect(exitCodeOf({ ...summary, fail: 0 }, true)).toBe(1);
     expect(exitCodeOf({ ...summary, fail: 0, warn: 0 }, true)).toBe(0);
     expect(Object.keys(jsonReport(results, summary).checks[0] ?? {}).toSorted()).toEqual([
+      'docs',
       'evidence',
       'fix',
       'group',

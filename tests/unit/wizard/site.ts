@@ -33,7 +33,11 @@ export function siteAnswers(changes: Partial<SiteAnswers> = {}): SiteAnswers {
       password: 'BrokerSecret1',
       tls: false,
     },
-    girder: { apiUrl: 'http://localhost:8080/api/v1', apiKey: 'ApiKeySecret1xxxxxxxxxxxxxxxxxxxxxxxxxxx', major: 3 },
+    girder: {
+      apiUrl: 'http://localhost:8080/api/v1',
+      apiKey: 'ApiKeySecret1xxxxxxxxxxxxxxxxxxxxxxxxxxx',
+      major: 3,
+    },
     mongo: { uri: 'mongodb://dsa:MongoSecret1@localhost:27017/girder?authSource=admin' },
     deployment: null,
     service: 'systemd',
@@ -53,7 +57,12 @@ export function deployment(changes: Partial<Deployment> = {}): Deployment {
   };
 }
 
-export const siteSecrets = ['BrokerSecret1', 'ApiKeySecret1xxxxxxxxxxxxxxxxxxxxxxxxxxx', 'MongoSecret1', 'AdminSecret1'];
+export const siteSecrets = [
+  'BrokerSecret1',
+  'ApiKeySecret1xxxxxxxxxxxxxxxxxxxxxxxxxxx',
+  'MongoSecret1',
+  'AdminSecret1',
+];
 
 export const sitePlaces: PlanPlaces = {
   configDir: '/home/dsa/.config/dsa-slurm',

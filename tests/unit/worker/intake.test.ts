@@ -4,7 +4,7 @@ import { systemClock } from '../../../src/base/clock.js';
 import { silentLog } from '../../../src/base/log.js';
 import type { Broker } from '../../../src/celery/broker.js';
 import { openBook } from '../../../src/worker/book.js';
-import { createIntake, rememberRevoked } from '../../../src/worker/intake.js';
+import { createIntake, pingTask, rememberRevoked } from '../../../src/worker/intake.js';
 import type { Journal } from '../../../src/worker/journal.js';
 import { someTask } from '../../support/tasks.js';
 
@@ -13,6 +13,7 @@ function setUp(limit = 10) {
   const written: string[] = [];
   const flow: string[] = [];
   const started: string[] = [];
+  const results: string[] = [];
   let broken = false;
   const journal: Journal = {
     async append(id, event) {
@@ -30,9 +31,11 @@ function setUp(limit = 10) {
   const broker = {
     pauseIntake: async () => void flow.push('pause'),
     resumeIntake: async () => void flow.push('resume'),
+    publishResult: async (task, { status }) => void results.push(`${task.id} ${status}`),
   } as Broker;
   const intake = createIntake({ book, broker: () => broker, limit, onRun: (id) => started.push(id), log });
-  return { intake, book, written, flow, started, breakJournal: (value: boolean) => (broken = value), stop };
+  const breakJournal = (value: boolean) => (broken = value);
+  return { intake, book, written, flow, started, results, breakJournal, stop };
 }
 
 describe('intake', () => {
@@ -82,6 +85,13 @@ describe('intake', () => {
     expect(intake.state()).toBe('paused');
     intake.setPaused(false);
     await expect.poll(() => flow).toEqual(['pause', 'resume']);
+  });
+
+  test("the doctor's ping is answered, even at the limit, and leaves nothing", async () => {
+    const { intake, book, written, started, results } = setUp(0);
+    await intake.onTask(someTask({ id: 'p', name: pingTask }));
+    expect(results).toEqual(['p SUCCESS']);
+    expect([[...book.all()], written, started]).toEqual([[], [], []]);
   });
 
   test('a task that was revoked before it came is canceled from the start', async () => {

@@ -76,8 +76,12 @@ describe.each(siteKinds)('%s', (_, answers) => {
   });
 
   it('writes the API key into the profile, which only the doctor reads, and nowhere else', () => {
-    const holding = plan(answers).filter(({ content }) => content.includes('ApiKeySecret1xxxxxxxxxxxxxxxxxxxxxxxxxxx'));
-    expect(holding.map(({ path }) => path.endsWith('.json'))).toEqual(answers.girder.apiKey === null ? [] : [true]);
+    const holding = plan(answers).filter(({ content }) =>
+      content.includes('ApiKeySecret1xxxxxxxxxxxxxxxxxxxxxxxxxxx'),
+    );
+    expect(holding.map(({ path }) => path.endsWith('.json'))).toEqual(
+      answers.girder.apiKey === null ? [] : [true],
+    );
   });
 });
 

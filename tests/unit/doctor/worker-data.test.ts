@@ -1,0 +1,121 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { data, judgeStatus } from '../../../src/doctor/checks/worker/data.js';
+import { running } from '../../../src/doctor/checks/worker/running.js';
+import { statusFileName, type WorkerStatus } from '../../../src/worker/status-file.js';
+import { ask, factOf, settingsWith } from '../../support/doctor.js';
+
+const now = 1_800_000_000_000;
+const well: WorkerStatus = {
+  at: now - 5_000,
+  broker: { state: 'consuming', trouble: null },
+  jobsAt: now - 8_000,
+  jobsTrouble: null,
+  inFlight: 2,
+  trouble: null,
+};
+
+describe('judgeStatus', () => {
+  it.each<[string, Partial<WorkerStatus>, string, string, string | null]>([
+    ['well', {}, 'ok', 'it knows Slurm as of 3 s before', null],
+    ['runs', {}, 'ok', 'RabbitMQ: consuming; 2 runs under way', null],
+    ['paused', { broker: { state: 'paused', trouble: null } }, 'ok', 'RabbitMQ: paused', null],
+    [
+      'starting',
+      { broker: { state: 'connecting', trouble: null }, jobsAt: null },
+      'ok',
+      'not answered',
+      null,
+    ],
+    [
+      'silent',
+      { at: now - 40_000, jobsAt: now - 41_000 },
+      'warn',
+      'has said nothing for 40 s',
+      'Look at its log, and restart it',
+    ],
+    [
+      'no RabbitMQ',
+      { broker: { state: 'disconnected', trouble: 'Nothing listens.' } },
+      'warn',
+      'takes no tasks; RabbitMQ: disconnected: Nothing listens.',
+      'dsa-slurm --profile lab doctor --only rabbitmq -v',
+    ],
+    [
+      'connecting for long',
+      { broker: { state: 'connecting', trouble: 'No answer.' } },
+      'warn',
+      'connecting: No answer.',
+      '--only rabbitmq',
+    ],
+    [
+      'Slurm fails',
+      { jobsTrouble: 'squeue exited with 1' },
+      'warn',
+      'squeue exited with 1; it knows Slurm as of 3 s before',
+      'dsa-slurm --profile lab doctor --only slurm -v',
+    ],
+    [
+      'never knew Slurm',
+      { jobsAt: null, jobsTrouble: 'x' },
+      'warn',
+      'x; Slurm has not answered it yet',
+      'slurm',
+    ],
+    [
+      'old',
+      { jobsAt: now - 200_000 },
+      'warn',
+      'no answer; it knows Slurm as of 195 s before',
+      '--only slurm',
+    ],
+    ['trouble', { trouble: 'Girder says 500.' }, 'warn', 'last trouble: Girder says 500.', '--only girder'],
+  ])('%s', (_name, changes, status, evidence, fix) => {
+    const finding = judgeStatus({ ...well, ...changes }, { now, pollMs: 5_000, profile: 'lab' });
+    expect(finding.evidence.join('\n')).toContain(evidence);
+    expect(finding.status).toBe(status);
+    if (fix === null) expect(finding.fix).toBeUndefined();
+    else expect(finding.fix).toContain(fix);
+  });
+
+  it('waits for a tracker that asks rarely', () => {
+    const old = { ...well, jobsAt: now - 200_000 };
+    expect(judgeStatus(old, { now, pollMs: 100_000, profile: 'lab' }).status).toBe('ok');
+  });
+});
+
+describe('worker.data', () => {
+  let dir: string;
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'doctor-data-'));
+  });
+  afterEach(async () => rm(dir, { recursive: true, force: true }));
+
+  const askAbout = async (isAlive: boolean) =>
+    ask(data, { settings: settingsWith({ 'dirs.state': dir }) }, { 'worker.running': { isAlive } });
+
+  it('is nothing to ask where no worker runs', async () => {
+    await writeFile(join(dir, statusFileName), JSON.stringify(well));
+    expect(await askAbout(false)).toMatchObject({ status: 'skip', evidence: ['no worker runs'] });
+    expect(await factOf(running, { settings: settingsWith({ 'dirs.state': dir }) })).toEqual({
+      isAlive: false,
+    });
+  });
+
+  it('reads what the worker says', async () => {
+    expect(await askAbout(true)).toMatchObject({
+      status: 'skip',
+      evidence: [expect.stringContaining('older version')],
+    });
+    await writeFile(join(dir, statusFileName), '{"at": 1}');
+    expect(await askAbout(true)).toMatchObject({
+      status: 'warn',
+      fix: 'Restart the worker: it writes the file anew.',
+    });
+    const at = Date.now();
+    await writeFile(join(dir, statusFileName), JSON.stringify({ ...well, at, jobsAt: at }));
+    expect(await askAbout(true)).toMatchObject({ status: 'ok' });
+  });
+});
