@@ -8,7 +8,7 @@ import { girderSettingsStep } from './girder-settings.js';
 import { probeStep } from './probe.js';
 import { createAsker } from './prompts.js';
 import { decideEdited, diffText, manifestPath, planChanges, planText, review } from './review.js';
-import type { InitSite } from './run-init.js';
+import type { InitSite } from './init-site.js';
 import { detectionText, indented, mark } from './screen.js';
 import type { SiteAnswers } from './site-answers.js';
 import { hasAnswers, startWalk, stepBack, type Walk } from './walk.js';

@@ -82,6 +82,7 @@ export async function lookFromNodes({
         settings: settingsOfAnswers(answers),
         partition,
         directories,
+        girder: answers.girder.apiUrl,
         signal,
         onWaiting: (state) => {
           waiting.set(partition, waitingText(state));

@@ -1,60 +1,20 @@
-import { createRunner, type RunCommand } from '../base/command.js';
+import { createRunner } from '../base/command.js';
 import { systemClock } from '../base/clock.js';
 import { DsaSlurmError } from '../base/errors.js';
 import { configDirectory } from '../config/places.js';
 import { slurmEnvironment } from '../slurm/environment.js';
-import { detect, type Detection } from './detect.js';
-import type { Doors } from './doors.js';
+import { detect } from './detect.js';
 import { mergeDrafts } from './draft.js';
-import { gatherGiven, type Given, type GivenSources } from './given.js';
-import { importOld, type Imported } from './import/index.js';
+import { gatherGiven } from './given.js';
+import { importOld } from './import/index.js';
 import { answersOfProfile, withBase } from './known.js';
 import { openDoors } from './open-doors.js';
 import { answersFile } from './print-answers.js';
 import { fill } from './fill.js';
-import type { Draft } from './site-answers.js';
-import { openAnswerStore, type AnswerStore } from './store.js';
+import type { InitOptions, InitSite } from './init-site.js';
+import { openAnswerStore } from './store.js';
 import { startWalk } from './walk.js';
 import { runUnattended } from './unattended.js';
-
-export interface InitOptions {
-  profile: string;
-  /** The operator's environment: answers (`DSA_SLURM_INIT_…`), places, and what commands are run with. */
-  env: Readonly<Record<string, string | undefined>>;
-  /** Absolute path of `bin/dsa-slurm`, for the unit and run.sh. */
-  program: string;
-  answers: Omit<GivenSources, 'env'>;
-  /** Directory of an old site, whose files are read for proposals. */
-  from: string | null;
-  yes: boolean;
-  dryRun: boolean;
-  json: boolean;
-  printAnswers: boolean;
-  /** Make up passwords that are new and that nobody gave. */
-  generatePasswords: boolean;
-  /** Overwrite files that were changed by hand, where nobody can be asked. */
-  overwrite: boolean;
-  /** Have a job look at the directories from the nodes, where nobody can be asked. */
-  probe: boolean;
-  stdin: NodeJS.ReadableStream & { isTTY?: boolean };
-  stdout: NodeJS.WritableStream & { isTTY?: boolean };
-  stderr: NodeJS.WritableStream;
-  signal: AbortSignal;
-}
-
-/** What every way of running the wizard works with. */
-export interface InitSite extends InitOptions {
-  run: RunCommand;
-  doors: Doors;
-  store: AnswerStore;
-  given: Given;
-  /** What was so before: what an import tells, what the profile holds, what was answered the last time. */
-  known: Draft;
-  /** Doubts about it that were brushed aside. */
-  accepted: readonly string[];
-  imported: Imported | null;
-  detected: Detection;
-}
 
 /**
  * Sets a site up: with a person at a terminal, or from what is given.

@@ -7,7 +7,7 @@ import { fill } from './fill.js';
 import { checksText, examine, nextCommands, nextText } from './finish.js';
 import { findingText, lookFromNodes } from './probe.js';
 import { diffText, manifestPath, planChanges, planText } from './review.js';
-import type { InitSite } from './run-init.js';
+import type { InitSite } from './init-site.js';
 import { indented, mark } from './screen.js';
 import { startWalk } from './walk.js';
 
