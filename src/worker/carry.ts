@@ -3,6 +3,7 @@ import type { Analysis } from '../girder/analysis.js';
 import type { GirderJob } from '../girder/job.js';
 import { readAnalysis } from '../girder/read-analysis.js';
 import { fetchUserLogin, firstAccess } from '../girder/user.js';
+import { followLog } from './follow-log.js';
 import type { Run } from './run.js';
 import { collect, type Verdict } from './stages/collecting.js';
 import { finish } from './stages/finishing.js';
@@ -29,6 +30,8 @@ export async function carry(id: string, tools: Tools, canceled: AbortSignal): Pr
     stopping,
   };
   try {
+    // what was read of the log when the worker went away, and had not reached Girder by then, is read again
+    if (begun.end !== null) await followLog(context, tools, AbortSignal.abort());
     if (begun.outcome === null) {
       const verdict = await toOutcome(begun, context, tools);
       stopping.throwIfAborted();

@@ -21,7 +21,8 @@ export function openGirderJob(run: Run, book: Book, options: Omit<GirderJobOptio
   return createGirderJob(ref, {
     ...options,
     onSent: (offset) => {
-      book.note(run.id, { type: 'log-sent', offset });
+      // at once: what a crash makes us forget here stands in Girder's log twice. It is rejected only at the end
+      void book.record(run.id, { type: 'log-sent', offset }).catch(() => undefined);
     },
   });
 }

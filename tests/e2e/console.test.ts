@@ -65,7 +65,7 @@ describe.each([
     const screen = openConsole(columns, rows);
     await screen.waitFor('broker consuming');
     const liver = await publishWait('Liver', 'liver');
-    await select(screen, 'test');
+    await select(screen, 'test/image');
     await screen.waitFor(/▸● RUNNING .*Liver/);
     const lung = await publishWait('Lung é漢', 'lung');
     const lines = await screen.waitFor(/RUNNING .*Lung é漢/);
@@ -91,7 +91,7 @@ describe.each([
     const before = last();
     await screen.waitFor(new RegExp(`tick ${before + 8}\\b`));
     screen.press('l');
-    await screen.waitFor(/› jobs \/test$/m);
+    await screen.waitFor(/› jobs \/test\/image$/m);
 
     screen.press('?');
     await screen.waitFor('Cancel the selected run or job, after a question');

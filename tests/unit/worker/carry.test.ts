@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { mkdtemp, readdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -267,5 +268,34 @@ describe('a run that has its job', () => {
       { news: (dir) => [...submitted(dir), { type: 'cancel-requested', by: 'operator' }] },
     );
     expect(await carried()).toMatchObject({ outcome: 'canceled', end: { state: { base: 'CANCELLED' } } });
+  });
+});
+
+describe('a run whose job had ended when the worker died', () => {
+  const ended: RunNews = {
+    type: 'job-ended',
+    end: {
+      outcome: 'succeeded',
+      state: { base: 'COMPLETED', flags: [] },
+      exitCode: { code: 0, signal: 0 },
+      reason: '',
+      toldBy: 'squeue',
+    },
+  };
+
+  test.each<[string, RunNews[]]>([
+    ['before its outputs were taken', []],
+    ['before Girder was told', [{ type: 'decided', outcome: 'succeeded', reason: null }]],
+  ])('%s: what had not reached Girder of the log is sent', async (_, more) => {
+    const sent: string[] = [];
+    const { carried } = await setUp(() => failed('Slurm is not asked'), {
+      news: (dir) => {
+        writeFileSync(join(dir, 'log'), 'sent before\nthe rest\n');
+        return [...submitted(dir), { type: 'log-sent', offset: 'sent before\n'.length }, ended, ...more];
+      },
+      girderJob: { log: (text) => void sent.push(text) },
+    });
+    expect(await carried()).toMatchObject({ stage: 'finished', outcome: 'succeeded' });
+    expect(sent.join('')).toBe('the rest\n');
   });
 });
