@@ -24,6 +24,8 @@ export const jobDocument = z.object({
   handler: z.string().default(''),
   title: z.string().nullish(),
   userId: z.string().nullish(),
+  /** Only in the answer to reading one. */
+  log: z.array(z.string()).nullish(),
 });
 export type JobDocument = z.infer<typeof jobDocument>;
 

@@ -17,6 +17,8 @@ export interface JobNewsOptions {
   reportMs: number;
   /** @throws GirderError when Girder will not take this. */
   send: (form: JobForm) => Promise<unknown>;
+  /** A piece that ends with this mark is about to be sent; awaited. */
+  onSending?: ((mark: number) => Promise<void>) | undefined;
   onSent?: ((mark: number) => void) | undefined;
   clock: Clock;
   log: Log;
@@ -37,7 +39,15 @@ export interface JobNews {
 /** Characters of log that may wait before `room` makes its caller wait. */
 const roomy = 1 << 18;
 
-export function createJobNews({ reportMs, send, onSent, clock, log, closed }: JobNewsOptions): JobNews {
+export function createJobNews({
+  reportMs,
+  send,
+  onSending,
+  onSent,
+  clock,
+  log,
+  closed,
+}: JobNewsOptions): JobNews {
   const buffer = createLogBuffer();
   const wanted = new Map<string, string>();
   const accepted = new Map<string, string>();
@@ -65,6 +75,7 @@ export function createJobNews({ reportMs, send, onSent, clock, log, closed }: Jo
     const changed = changedProgress();
     const piece = buffer.next();
     const form = piece === null || piece.text === '' ? changed : { ...changed, log: piece.text };
+    if (piece !== null && piece.mark !== null) await onSending?.(piece.mark);
     try {
       if (Object.keys(form).length > 0) await send(form);
     } catch (error) {

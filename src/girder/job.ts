@@ -14,6 +14,8 @@ export interface GirderJobOptions extends GirderSetup {
   /** Girder says that the job is being canceled, or is: told once, and not during `finish`. */
   onCancel?: () => void;
   /** All log text up to this mark is in Girder. */
+  /** Log text up to this mark is about to be sent; sending waits for it. */
+  onSending?: (mark: number) => Promise<void>;
   onSent?: (mark: number) => void;
   /** Why Girder cannot be told at the moment; null once it can again. */
   onTrouble?: (trouble: string | null) => void;
@@ -56,7 +58,7 @@ const rounds = 10;
 
 /** Reports to one Girder job. Nothing is sent before the first call. */
 export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): GirderJob {
-  const { reporting, clock, onSent } = options;
+  const { reporting, clock, onSending, onSent } = options;
   const log = options.log.child({ girderJob: ref.id });
   const closing = new AbortController();
   const closed = closing.signal;
@@ -71,6 +73,7 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
   const news = createJobNews({
     reportMs: reporting.reportMs,
     send: async (form) => asking.insist(closed, strangeAttempts, form),
+    onSending,
     onSent,
     clock,
     log,

@@ -65,6 +65,8 @@ export function createLogBuffer({ maxLength = 1 << 20, pieceLength = defaultPiec
     let whole = 0;
     for (const entry of entries) {
       if (entry.text.length > room) {
+        // only what is too long for any piece is cut: a piece that ends with a mark can be recognised later
+        if (whole > 0) break;
         const end = cutAt(entry.text, room);
         parts.push(entry.text.slice(0, end));
         entry.text = entry.text.slice(end);
@@ -83,7 +85,7 @@ export function createLogBuffer({ maxLength = 1 << 20, pieceLength = defaultPiec
 
   return {
     append(text, mark) {
-      const clean = text.replaceAll('\0', '').toWellFormed();
+      const clean = cleanLog(text);
       if (clean === '' && mark === undefined) return;
       entries.push({ text: clean, mark: mark ?? null });
       length += clean.length;
@@ -105,6 +107,11 @@ export function createLogBuffer({ maxLength = 1 << 20, pieceLength = defaultPiec
       onItsWay = null;
     },
   };
+}
+
+/** Text as it is sent: without NUL and half characters. */
+export function cleanLog(text: string): string {
+  return text.replaceAll('\0', '').toWellFormed();
 }
 
 /** At most `index`, and not inside a surrogate pair. */

@@ -1,6 +1,9 @@
 import { errorLine } from '../base/errors.js';
+import type { GirderJob } from '../girder/job.js';
+import { cleanLog } from '../girder/log-buffer.js';
 import { readLogPiece } from './log-file.js';
-import { createProgressTags } from './progress-tags.js';
+import { createProgressTags, type ProgressTags } from './progress-tags.js';
+import type { Run } from './run.js';
 import type { StageContext, Tools } from './tools.js';
 
 /** A quiet log is looked at less and less often, up to this many milliseconds apart. */
@@ -22,7 +25,7 @@ export async function followLog(
   const path = run?.submission?.logFile;
   if (run === undefined || path === undefined) return;
   const tags = createProgressTags();
-  let offset = run.logOffset;
+  let offset = await settleOnItsWay(run, path, tags, girderJob, stopping);
   let wait = reportMs;
 
   for (;;) {
@@ -65,5 +68,36 @@ export async function followLog(
       }
       if (piece.atEnd) return grown;
     }
+  }
+}
+
+/** A piece of the log is never longer than this; what claims to be is not looked for. */
+const longestPiece = 1024 * 1024;
+
+/**
+ * A worker that died while it sent a piece of the log does not know whether Girder has it. Girder does: the piece is
+ * what its log ends with, or it is sent again.
+ * @returns where the log goes on
+ */
+async function settleOnItsWay(
+  { logOffset, logOnItsWay }: Run,
+  path: string,
+  tags: ProgressTags,
+  girderJob: GirderJob,
+  stopping: AbortSignal,
+): Promise<number> {
+  if (logOnItsWay === null || logOnItsWay <= logOffset || logOnItsWay - logOffset > longestPiece)
+    return logOffset;
+  try {
+    const piece = await readLogPiece(path, logOffset, logOnItsWay - logOffset);
+    if (piece.restarted || piece.offset !== logOnItsWay) return logOffset;
+    const { log } = await girderJob.read(stopping);
+    if (log?.join('').endsWith(cleanLog(createProgressTags().push(piece.text).text)) !== true)
+      return logOffset;
+    tags.push(piece.text);
+    return logOnItsWay;
+  } catch {
+    // said twice is better than not at all
+    return logOffset;
   }
 }

@@ -16,7 +16,7 @@ export interface LogPiece {
 }
 
 /** Bytes read at one time, whatever the size of the log. */
-export const pieceBytes = 64 * 1024;
+export const pieceBytes = 32 * 1024;
 
 /**
  * Reads the next piece of a log that another host writes. The file is opened anew each time, because that is when

@@ -6,7 +6,11 @@ import type { Book } from './book.js';
 import type { Run } from './run.js';
 
 /** The reporter of a run's Girder job. A task that names no Girder job, or names it wrongly, reports to nobody. */
-export function openGirderJob(run: Run, book: Book, options: Omit<GirderJobOptions, 'onSent'>): GirderJob {
+export function openGirderJob(
+  run: Run,
+  book: Book,
+  options: Omit<GirderJobOptions, 'onSending' | 'onSent'>,
+): GirderJob {
   let ref: GirderJobRef | null = null;
   try {
     ref = readGirderJob(run.task.headers);
@@ -20,8 +24,11 @@ export function openGirderJob(run: Run, book: Book, options: Omit<GirderJobOptio
   book.note(run.id, { type: 'described', description: { girderJobId: ref.id } });
   return createGirderJob(ref, {
     ...options,
+    // both are rejected only when the worker ends
+    onSending: async (upTo) => {
+      await book.record(run.id, { type: 'log-sending', upTo }).catch(() => undefined);
+    },
     onSent: (offset) => {
-      // at once: what a crash makes us forget here stands in Girder's log twice. It is rejected only at the end
       void book.record(run.id, { type: 'log-sent', offset }).catch(() => undefined);
     },
   });

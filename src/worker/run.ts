@@ -52,6 +52,8 @@ export interface Run {
   readonly waitingReason: string | null;
   /** Bytes of the log file that Girder has. */
   readonly logOffset: number;
+  /** Where the piece ends that was being sent when this was written; Girder may have it or not. */
+  readonly logOnItsWay: number | null;
   readonly progress: RunProgress | null;
   readonly cancel: { readonly at: number; readonly by: CancelSource } | null;
   readonly end: JobEnd | null;
@@ -90,6 +92,8 @@ export type RunEvent =
   | { type: 'waiting'; at: number; reason: string | null }
   | { type: 'started'; at: number }
   | { type: 'progress'; at: number; progress: RunProgress }
+  /** Intent: the log up to here is about to be sent. */
+  | { type: 'log-sending'; at: number; upTo: number }
   | { type: 'log-sent'; at: number; offset: number }
   | { type: 'job-ended'; at: number; end: JobEnd }
   | { type: 'output-done'; at: number; key: string }
@@ -118,6 +122,7 @@ export function beginRun(event: Extract<RunEvent, { type: 'accepted' }>): Run {
     jobId: null,
     waitingReason: null,
     logOffset: 0,
+    logOnItsWay: null,
     progress: null,
     cancel: null,
     end: null,
@@ -157,8 +162,10 @@ export function applyEvent(run: Run, event: RunEvent): Run {
       return run.stage === 'running' ? run : inStage({ ...run, waitingReason: null }, 'running', event.at);
     case 'progress':
       return { ...run, progress: event.progress };
+    case 'log-sending':
+      return { ...run, logOnItsWay: event.upTo };
     case 'log-sent':
-      return { ...run, logOffset: event.offset };
+      return { ...run, logOffset: event.offset, logOnItsWay: null };
     case 'job-ended':
       return inStage({ ...run, end: event.end, waitingReason: null }, 'collecting', event.at);
     case 'output-done':

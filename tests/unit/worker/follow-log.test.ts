@@ -20,8 +20,42 @@ test('bytes that are no text, in a tag that is not over yet, do not lead behind 
     clock: systemClock,
     log: silentLog(),
     settings: { girder: { reportSeconds: 1 } },
-    book: { get: () => ({ logOffset: 0, submission: { logFile } }), note: () => undefined },
+    book: {
+      get: () => ({ logOffset: 0, logOnItsWay: null, submission: { logFile } }),
+      note: () => undefined,
+    },
   } as unknown as Tools;
   await followLog(context, tools, AbortSignal.abort());
   expect(marks).toEqual([0, 56]);
+});
+
+test.each([
+  ['has it', 'first\nsecond\n', 'third\n'],
+  ['does not have it', 'first\n', 'second\nthird\n'],
+  ['cannot be asked', null, 'second\nthird\n'],
+])('the piece that was on its way when the worker died: Girder %s', async (_, girderLog, expected) => {
+  const logFile = join(await mkdtemp(join(tmpdir(), 'dsa-slurm-follow-')), 'log');
+  await writeFile(logFile, 'first\nsec<filter-progress>1</filter-progress>ond\nthird\n');
+  let sent = '';
+  const girderJob = {
+    ...silentGirderJob(),
+    log: (text: string) => void (sent += text),
+    read: async () => {
+      if (girderLog === null) throw new Error('away');
+      return { status: 2, handler: '', log: [girderLog.slice(0, 8), girderLog.slice(8)] };
+    },
+  };
+  const context = { id: 'a', girderJob, stopping: new AbortController().signal } as unknown as StageContext;
+  const upTo = 'first\nsec<filter-progress>1</filter-progress>ond\n'.length;
+  const tools = {
+    clock: systemClock,
+    log: silentLog(),
+    settings: { girder: { reportSeconds: 1 } },
+    book: {
+      get: () => ({ logOffset: 'first\n'.length, logOnItsWay: upTo, submission: { logFile } }),
+      note: () => undefined,
+    },
+  } as unknown as Tools;
+  await followLog(context, tools, AbortSignal.abort());
+  expect(sent).toBe(expected);
 });
