@@ -2,21 +2,33 @@ import { appendFile, mkdtemp, open, readdir, readFile, stat, writeFile } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 import { silentLog } from '../../../src/base/log.js';
-import { openJournal } from '../../../src/worker/journal.js';
+import { openJournal, type Journal } from '../../../src/worker/journal.js';
 import { beginRun, type RunEvent } from '../../../src/worker/run.js';
 import { someTask } from '../../support/tasks.js';
 
 let directory: string;
 let path: string;
 const log = silentLog();
+const left: Journal[] = [];
+
+afterEach(async () => {
+  await Promise.all(left.splice(0).map(async (journal) => journal.close()));
+});
 
 beforeEach(async () => {
   directory = join(await mkdtemp(join(tmpdir(), 'dsa-slurm-journal-')), 'state');
   path = join(directory, 'journal.jsonl');
 });
+
+/** Opens the journal; what a test leaves open is closed after it. */
+async function reopen(): ReturnType<typeof openJournal> {
+  const result = await openJournal(directory, log);
+  left.push(result.journal);
+  return result;
+}
 
 function accepted(id: string): RunEvent {
   return { type: 'accepted', at: 1, task: someTask({ id }), refusal: null };
@@ -30,19 +42,19 @@ async function fileHandlePrototype(): Promise<{ sync: () => Promise<void> }> {
 
 describe('the journal', () => {
   test('gives back what was appended', async () => {
-    const { journal } = await openJournal(directory, log);
+    const { journal } = await reopen();
     await journal.append('a', accepted('a'));
     await journal.append('b', accepted('b'));
     await journal.append('a', { type: 'submitted', at: 2, jobId: '12' });
     await journal.close();
-    const { runs, journal: again } = await openJournal(directory, log);
+    const { runs, journal: again } = await reopen();
     expect([...runs.keys()]).toEqual(['a', 'b']);
     expect(runs.get('a')).toMatchObject({ jobId: '12', stage: 'queued' });
     await again.close();
   });
 
   test('what was appended is in the file when the promise resolves, and many at once keep their order', async () => {
-    const { journal } = await openJournal(directory, log);
+    const { journal } = await reopen();
     await journal.append('a', accepted('a'));
     const events = Array.from({ length: 200 }, (_, i) =>
       journal.append('a', { type: 'log-sent', at: i, offset: i }),
@@ -58,7 +70,7 @@ describe('the journal', () => {
   });
 
   test('what may wait goes with the next durable event', async () => {
-    const { journal } = await openJournal(directory, log);
+    const { journal } = await reopen();
     await journal.append('a', accepted('a'));
     journal.appendSoon('a', { type: 'log-sent', at: 2, offset: 5 });
     await journal.append('a', { type: 'started', at: 3 });
@@ -67,32 +79,32 @@ describe('the journal', () => {
   });
 
   test('is readable by its owner only', async () => {
-    const { journal } = await openJournal(directory, log);
+    const { journal } = await reopen();
     await journal.close();
     expect((await stat(path)).mode & 0o777).toBe(0o600);
     expect((await stat(directory)).mode & 0o777).toBe(0o700);
   });
 
   test('a torn last line is dropped and nothing else', async () => {
-    const { journal } = await openJournal(directory, log);
+    const { journal } = await reopen();
     await journal.append('a', accepted('a'));
     await journal.close();
     await appendFile(path, '{"run":"a","event":{"type":"submitted","at":2,"jobI');
-    const { runs, journal: again } = await openJournal(directory, log);
+    const { runs, journal: again } = await reopen();
     expect(runs.get('a')?.jobId).toBeNull();
     await again.append('a', { type: 'started', at: 3 });
     await again.close();
-    expect((await openJournal(directory, log)).runs.get('a')?.stage).toBe('running');
+    expect((await reopen()).runs.get('a')?.stage).toBe('running');
   });
 
   test('a damaged line in the middle is set aside, the rest is read', async () => {
-    const { journal } = await openJournal(directory, log);
+    const { journal } = await reopen();
     await journal.append('a', accepted('a'));
     await journal.close();
     await appendFile(path, 'rubbish\n');
     const more = { run: 'b', event: accepted('b') };
     await appendFile(path, `${JSON.stringify(more)}\n`);
-    const { runs } = await openJournal(directory, log);
+    const { runs } = await reopen();
     expect([...runs.keys()]).toEqual(['a', 'b']);
     const aside = (await readdir(directory)).filter((name) => name.includes('damaged'));
     expect(aside).toHaveLength(1);
@@ -100,16 +112,16 @@ describe('the journal', () => {
   });
 
   test('a newer format is refused and left alone', async () => {
-    const { journal } = await openJournal(directory, log);
+    const { journal } = await reopen();
     await journal.close();
     const newer = '{"journal":"dsa-slurm","version":2}\n';
     await writeFile(path, newer);
-    await expect(openJournal(directory, log)).rejects.toThrow(/newer dsa-slurm/);
+    await expect(reopen()).rejects.toThrow(/newer dsa-slurm/);
     expect(await readFile(path, 'utf8')).toBe(newer);
   });
 
   test('a compaction that fails half-way loses nothing that is written later', async () => {
-    const { journal, runs } = await openJournal(directory, log);
+    const { journal, runs } = await reopen();
     await journal.append('a', accepted('a'));
     // what is renamed into its place is no longer the file that was open
     const fsync = vi.spyOn(await fileHandlePrototype(), 'sync').mockImplementation(async function sync() {
@@ -124,7 +136,7 @@ describe('the journal', () => {
   });
 
   test('bytes are counted anew from each compaction on, however large the runs are', async () => {
-    const { journal } = await openJournal(directory, log);
+    const { journal } = await reopen();
     await journal.append('a', accepted('a'));
     const big = new Map([
       [
@@ -138,10 +150,10 @@ describe('the journal', () => {
   });
 
   test('compaction keeps the runs and goes on', async () => {
-    const { journal, runs } = await openJournal(directory, log);
+    const { journal, runs } = await reopen();
     await journal.append('a', accepted('a'));
     await journal.close();
-    const opened = await openJournal(directory, log);
+    const opened = await reopen();
     for (let i = 0; i < 50; i += 1) opened.journal.appendSoon('a', { type: 'log-sent', at: i, offset: i });
     await opened.journal.append('a', { type: 'started', at: 9 });
     const before = opened.journal.bytes();
@@ -150,6 +162,6 @@ describe('the journal', () => {
     await opened.journal.append('a', { type: 'submitted', at: 10, jobId: '3' });
     await opened.journal.close();
     expect(runs.size).toBe(0);
-    expect((await openJournal(directory, log)).runs.get('a')?.jobId).toBe('3');
+    expect((await reopen()).runs.get('a')?.jobId).toBe('3');
   });
 });
