@@ -14,7 +14,7 @@ export type CommandResult =
   | { kind: 'aborted'; ms: number };
 
 export interface CommandOptions {
-  /** Milliseconds; the command is then sent SIGTERM, and SIGKILL 2 s later. Default 30,000. */
+  /** Milliseconds; the command is then sent SIGTERM, and SIGKILL 2 s later. Default: the runner's. */
   timeoutMs?: number;
   /** Written to standard input, which is otherwise empty. */
   input?: string;
@@ -44,6 +44,8 @@ export interface CommandRecord {
 export interface RunnerOptions {
   /** The whole environment of every command. `LC_ALL=C.UTF-8` is added so that answers are not translated. */
   env: Readonly<Record<string, string | undefined>>;
+  /** How long a command may take that is given no time of its own, in milliseconds. Default 30,000. */
+  timeoutMs?: number;
   /** Commands alive at one time; further ones wait. Default 8. */
   concurrency?: number;
   /** Told of every command after it ended. */
@@ -51,10 +53,15 @@ export interface RunnerOptions {
 }
 
 /** A {@link RunCommand} over real processes. */
-export function createRunner({ env, concurrency = 8, onCommand }: RunnerOptions): RunCommand {
+export function createRunner({
+  env,
+  timeoutMs = 30_000,
+  concurrency = 8,
+  onCommand,
+}: RunnerOptions): RunCommand {
   const queue = new PQueue({ concurrency });
   return async (file, args, options = {}) => {
-    const result = await queue.add(async () => runOnce(file, args, options, env));
+    const result = await queue.add(async () => runOnce(file, args, { timeoutMs, ...options }, env));
     onCommand?.({ at: Date.now(), file, args, result });
     return result;
   };
@@ -63,7 +70,7 @@ export function createRunner({ env, concurrency = 8, onCommand }: RunnerOptions)
 async function runOnce(
   file: string,
   args: readonly string[],
-  options: CommandOptions,
+  options: CommandOptions & { timeoutMs: number },
   baseEnv: RunnerOptions['env'],
 ): Promise<CommandResult> {
   const started = performance.now();
@@ -79,7 +86,7 @@ async function runOnce(
     ...(options.input === undefined ? {} : { input: options.input }),
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
-    timeout: options.timeoutMs ?? 30_000,
+    timeout: options.timeoutMs,
     forceKillAfterDelay: 2_000,
     maxBuffer: options.maxBytes ?? 64 * 1024 * 1024,
     stripFinalNewline: false,

@@ -33,8 +33,6 @@ export interface TrackerOptions {
   clock: Clock;
   /** Milliseconds between two questions. */
   intervalMs: number;
-  /** How long one question may take. */
-  timeoutMs?: number;
   scope: JobScope;
   log: Log;
 }
@@ -46,14 +44,7 @@ const longestPauseMs = 60_000;
  * Asks Slurm for all jobs at once, one question at a time, and keeps the last good answer. While Slurm is silent the
  * questions become rarer, up to one a minute.
  */
-export function createTracker({
-  run,
-  clock,
-  intervalMs,
-  timeoutMs = 30_000,
-  scope,
-  log,
-}: TrackerOptions): Tracker {
+export function createTracker({ run, clock, intervalMs, scope, log }: TrackerOptions): Tracker {
   const listeners = new Set<(view: TrackedJobs) => void>();
   let view: TrackedJobs = { rows: [], at: null, trouble: null };
   let byId = new Map<string, JobRow>();
@@ -64,7 +55,7 @@ export function createTracker({
   let loop: Promise<void> = Promise.resolve();
 
   async function ask(signal: AbortSignal): Promise<void> {
-    const answer = await queryJobs(run, scope, { signal, timeoutMs });
+    const answer = await queryJobs(run, scope, { signal });
     if (signal.aborted) return;
     if (answer.kind === 'answer') {
       const trouble =

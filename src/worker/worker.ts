@@ -80,6 +80,7 @@ export async function createWorker({
   const book = openBook(runs, journal, { clock, log, stopping: stop.signal });
   const command = createRunner({
     env: slurmEnvironment(env),
+    timeoutMs: settings.slurm.commandTimeoutSeconds * 1_000,
     onCommand: ({ file, result }) =>
       log.debug({ command: file, kind: result.kind, ms: result.ms }, 'command'),
   });

@@ -61,7 +61,6 @@ async function waitForEnd({ id, stopping }: StageContext, tools: Tools): Promise
       key: submission.key,
       readExitRecord: async () => readExitRecord(submission.exitRecord),
       now: () => tools.clock.now(),
-      options: { timeoutMs: tools.settings.slurm.commandTimeoutSeconds * 1_000 },
     });
     if (answer.kind !== 'lost') lostSince = null;
     switch (answer.kind) {

@@ -1,0 +1,36 @@
+import { describe, expect, test } from 'vitest';
+import { createRunner } from '../../../src/base/command.js';
+
+const env = { PATH: process.env['PATH'], HELD: 'by the runner' };
+
+describe('how a command went is data', () => {
+  const run = createRunner({ env });
+
+  test('an exit code with both outputs', async () => {
+    expect(await run('sh', ['-c', 'echo out; echo err >&2; exit 3'])).toMatchObject({
+      kind: 'exited',
+      exitCode: 3,
+      stdout: 'out\n',
+      stderr: 'err\n',
+    });
+  });
+
+  test('a program that is not there, one that is killed, one that prints too much', async () => {
+    expect(await run('no-such-program', [])).toMatchObject({ kind: 'missing', reason: 'ENOENT' });
+    expect(await run('sh', ['-c', 'kill -9 $$'])).toMatchObject({ kind: 'killed', signal: 'SIGKILL' });
+    expect((await run('yes', [], { maxBytes: 1_000 })).kind).toBe('overflow');
+  });
+
+  test('arguments are no shell text, and the environment is the given one', async () => {
+    expect(await run('printf', ['%s', '$HOME; `id`'])).toMatchObject({ stdout: '$HOME; `id`' });
+    const shown = await run('env', [], { env: { ADDED: '1', HELD: undefined } });
+    expect(shown).toMatchObject({ stdout: expect.stringContaining('ADDED=1') });
+    expect(shown).toMatchObject({ stdout: expect.not.stringContaining('HELD') });
+  });
+});
+
+test("the runner's time holds for a command that is given none of its own", async () => {
+  const run = createRunner({ env, timeoutMs: 50 });
+  expect((await run('sleep', ['30'])).kind).toBe('timeout');
+  expect((await run('sleep', ['0.2'], { timeoutMs: 10_000 })).kind).toBe('exited');
+});
