@@ -3,6 +3,8 @@
  * outputs. Made from the published message by `readAnalysis`; nothing has been contacted yet.
  */
 
+import type { StreamConnector } from './streams.js';
+
 /** How to reach one Girder as one user: taken from a transform's `gc`. */
 export interface GirderAccess {
   /** Without trailing slash: `http://girder:8080/api/v1`. */
@@ -40,6 +42,8 @@ export type ContainerArgument =
       volume: VolumeRef;
       /** Readable path of the same file on this host, to be bound read-only instead of downloaded. */
       directPath: string | null;
+      /** The direct path counts only where the operator has opened it: setting `girder.directPaths`. */
+      directIfOpened: boolean;
     }
   | {
       kind: 'folder';
@@ -49,7 +53,19 @@ export type ContainerArgument =
       folderName: string | null;
       volume: VolumeRef;
     }
-  | { kind: 'item'; identity: string; access: GirderAccess; itemId: string; volume: VolumeRef }
+  | {
+      kind: 'item';
+      identity: string;
+      access: GirderAccess;
+      itemId: string;
+      volume: VolumeRef;
+      /** What the argument becomes: the item itself in that directory, or the directory. */
+      path: 'entry' | 'directory';
+    }
+  /** A new, empty directory. */
+  | { kind: 'directory'; identity: string }
+  /** Becomes the pipe's path in the container; empty if it has none. */
+  | { kind: 'stream'; connector: StreamConnector }
   | { kind: 'volumePath'; filename: string; volume: VolumeRef }
   | { kind: 'volume'; volume: VolumeRef }
   | { kind: 'apiUrl'; access: GirderAccess }
@@ -101,6 +117,8 @@ export interface Analysis {
   args: readonly ContainerArgument[];
   /** Volumes named outside the arguments. */
   volumes: readonly VolumeRef[];
+  /** Connections named outside the arguments. */
+  streams: readonly StreamConnector[];
   hooks: readonly OutputHook[];
   /** Environment of the container, from docker's `environment` option. */
   environment: Readonly<Record<string, string>>;
@@ -125,6 +143,10 @@ export interface StagedAnalysis {
   binds: readonly StagedBind[];
   /** Directories that were made for this run alone; removed at its end. */
   ownDirectories: readonly string[];
+  /** The files that stand for the pipes of `streamsOf`, in that order; null for one without. Older journals have none. */
+  pipes?: readonly (string | null)[];
+  /** Files that were made in directories which are not ours; removed at the end of the run. */
+  ownFiles?: readonly string[];
   /** Where each temporary volume is, by `default` or its identity. */
   volumes: Readonly<Record<string, { host: string; container: string }>>;
 }

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
-import { DsaSlurmError } from '../base/errors.js';
+import { DsaSlurmError, errorLine } from '../base/errors.js';
 import type { OutputHook, StagedAnalysis, UploadOptions, VolumeRef } from './analysis.js';
 import { clientFor, type GirderSetup } from './client.js';
 import { shown, type TransferContext } from './download.js';
@@ -46,24 +46,52 @@ export async function collectOutputs(
   staged: StagedAnalysis,
   options: CollectOptions,
 ): Promise<void> {
+  for (const [index, hook] of hooks.entries()) await carryOut(hook, index, staged, options);
+}
+
+/**
+ * Keeps what an analysis that failed was to leave behind: artifacts with `upload_on_exception` (contract, section d, step
+ * 7). What cannot be kept is said in the log and never hides why the analysis failed.
+ * @throws only if `signal` aborts
+ */
+export async function collectAfterFailure(
+  hooks: readonly OutputHook[],
+  staged: StagedAnalysis,
+  options: CollectOptions,
+): Promise<void> {
   for (const [index, hook] of hooks.entries()) {
-    const key = String(index);
-    if (options.done.has(key)) continue;
-    const relative = pathInVolume(hook.filename);
-    if (relative === null) throw strayOutput(hook.filename);
-    const root = rootOf(hook.volume, staged, hook.filename);
-    const context: TransferContext = {
-      client: clientFor(hook.access, options),
-      clock: options.clock,
-      signal: options.signal,
-      onProgress: options.onProgress,
-    };
-    await deliver({ hook, root, relative, key, options, context });
-    await options.onDone(key);
-    // after it was written down, for what is deleted cannot be uploaded again; a volume itself is never deleted here
-    if (hook.kind !== 'jobArtifact' && hook.deleteFile && relative !== '.') {
-      await rm(path.join(root, relative), { recursive: true, force: true });
+    if (hook.kind !== 'jobArtifact' || !hook.uploadOnException) continue;
+    try {
+      await carryOut(hook, index, staged, options);
+    } catch (error) {
+      options.signal.throwIfAborted();
+      options.onProgress?.(`The artifact “${shown(hook.filename)}” is not kept: ${errorLine(error)}`);
     }
+  }
+}
+
+async function carryOut(
+  hook: OutputHook,
+  index: number,
+  staged: StagedAnalysis,
+  options: CollectOptions,
+): Promise<void> {
+  const key = String(index);
+  if (options.done.has(key)) return;
+  const relative = pathInVolume(hook.filename);
+  if (relative === null) throw strayOutput(hook.filename);
+  const root = rootOf(hook.volume, staged, hook.filename);
+  const context: TransferContext = {
+    client: clientFor(hook.access, options),
+    clock: options.clock,
+    signal: options.signal,
+    onProgress: options.onProgress,
+  };
+  await deliver({ hook, root, relative, key, options, context });
+  await options.onDone(key);
+  // after it was written down, for what is deleted cannot be uploaded again; a volume itself is never deleted here
+  if (hook.kind !== 'jobArtifact' && hook.deleteFile && relative !== '.') {
+    await rm(path.join(root, relative), { recursive: true, force: true });
   }
 }
 

@@ -1,13 +1,14 @@
 import type { Analysis, ContainerArgument, VolumeRef } from './analysis.js';
-import { transformName } from './classes.js';
-import { isInstance, isList, sequenceItems, type Pickled, type PickledDict } from './pickled.js';
+import { isList, sequenceItems, type Pickled, type PickledDict } from './pickled.js';
 import { readArguments, readArgumentText } from './read-arguments.js';
 import { readDockerOptions } from './read-docker-options.js';
 import { readText } from './read-fields.js';
 import { readHooks, readTitle } from './read-hooks.js';
 import { decodeMessage, type TaskMessage } from './read-message.js';
+import { readStreams } from './read-streams.js';
 import { createVolumeReader, readVolumes } from './read-volumes.js';
 import { quoted, refuse } from './refuse.js';
+import type { StreamConnector } from './streams.js';
 import { generalContainerTask, taskRefusal } from './task-names.js';
 
 /** The part of a task that says what is to be done. */
@@ -41,11 +42,11 @@ export function readAnalysis(task: AnalysisTask): Analysis {
     return value;
   };
   const readVolume = createVolumeReader('body');
-  refuseStreams(take('stream_connectors'));
   const image = readImage(take('image'));
   const entrypoint = readEntrypoint(take('entrypoint'));
   const args = readArguments(take('container_args'), readVolume);
   const volumes = readVolumes(take('volumes'), readVolume);
+  const streams = readStreams(take('stream_connectors'), readVolume);
   const { environment, gpu, ignored } = readDockerOptions(parameters);
   const hooks = message.hooks ?? [];
   return {
@@ -53,7 +54,8 @@ export function readAnalysis(task: AnalysisTask): Analysis {
     entrypoint,
     args,
     volumes,
-    hooks: readHooks(hooks, [...volumes, ...args.flatMap(argumentVolume)]),
+    streams,
+    hooks: readHooks(hooks, [...volumes, ...args.flatMap(argumentVolume), ...streams.flatMap(streamVolume)]),
     environment,
     gpu,
     ignoredOptions: ignored,
@@ -100,19 +102,13 @@ function readEntrypoint(value: Pickled): string[] | null {
   return items.map((item) => readArgumentText(place, item));
 }
 
-function refuseStreams(value: Pickled): void {
-  if (value === null) return;
-  const connectors = sequenceItems(value) ?? refuse('The stream connectors of the task are not a list.');
-  const [first] = connectors;
-  if (first === undefined) return;
-  const name = isInstance(first) ? transformName(first) : null;
-  refuse(
-    `The task connects streams to its container (${name ?? 'of an unknown class'}): such a connection uses a named pipe, which cannot reach a batch job on another node.`,
-  );
+function argumentVolume(argument: ContainerArgument): VolumeRef[] {
+  if (argument.kind === 'stream') return streamVolume(argument.connector);
+  return 'volume' in argument ? [argument.volume] : [];
 }
 
-function argumentVolume(argument: ContainerArgument): VolumeRef[] {
-  return 'volume' in argument ? [argument.volume] : [];
+function streamVolume(connector: StreamConnector): VolumeRef[] {
+  return 'pipe' in connector ? [connector.pipe.volume] : [];
 }
 
 /** What else the publisher wants done after this task. Celery's canvas must not be dropped silently. */

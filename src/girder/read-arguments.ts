@@ -1,8 +1,10 @@
+import path from 'node:path';
 import type { ContainerArgument } from './analysis.js';
-import { transformName, type TransformName } from './classes.js';
+import { transformName } from './classes.js';
 import { attribute, isInstance, sequenceItems, type Pickled, type PickledInstance } from './pickled.js';
 import { pythonText } from './python-text.js';
 import { isAbsolutePath, readAccess, readId, readOptionalText, readText, type Place } from './read-fields.js';
+import { readConnector } from './read-streams.js';
 import type { ReadVolume } from './read-volumes.js';
 import { quoted, refuse } from './refuse.js';
 
@@ -60,7 +62,13 @@ function readTransform(
         fileName: readOptionalText(place, 'file name', attribute(transform, '_filename')),
         volume: volume(),
         directPath: readDirectPath(attribute(transform, '_direct_file_path')),
+        directIfOpened: false,
       };
+    case 'GirderFileId':
+    case 'GirderFileIdAllowDirect':
+      return readHostFile(place, identity, transform);
+    case 'TemporaryDirectory':
+      return { kind: 'directory', identity };
     case 'GirderFolderIdToVolume':
       return {
         kind: 'folder',
@@ -77,6 +85,16 @@ function readTransform(
         access: readAccess(place, transform),
         itemId: readId(place, 'item', attribute(transform, '_item_id')),
         volume: volume(),
+        path: 'entry',
+      };
+    case 'GirderItemId':
+      return {
+        kind: 'item',
+        identity,
+        access: readAccess(place, transform),
+        itemId: readId(place, 'item', attribute(transform, 'item_id')),
+        volume: { kind: 'default' },
+        path: 'directory',
       };
     case 'VolumePath':
       return {
@@ -92,52 +110,18 @@ function readTransform(
       return { kind: 'apiUrl', access: readAccess(place, transform) };
     case 'GirderToken':
       return { kind: 'token', access: readAccess(place, transform) };
-    default:
-      return refuse(`${place} ${unusableReason(name)}.`);
-  }
-}
-
-/** As with an unreadable path, a path that cannot be one means a download. */
-function readDirectPath(value: Pickled): string | null {
-  return typeof value === 'string' && isAbsolutePath(value) ? value : null;
-}
-
-/** Known classes that {@link readTransform} has no argument for. */
-type Unusable = Exclude<
-  TransformName,
-  | 'GirderFileIdToVolume'
-  | 'DirectGirderFileIdToVolume'
-  | 'GirderFolderIdToVolume'
-  | 'GirderItemIdToVolume'
-  | 'VolumePath'
-  | 'BindMountVolume'
-  | 'TemporaryVolume'
-  | '_DefaultTemporaryVolume'
-  | 'GirderApiUrl'
-  | 'GirderToken'
->;
-
-/** Why a known transform is no argument of a batch job, as the end of a sentence. */
-function unusableReason(name: Unusable): string {
-  switch (name) {
     case 'Connect':
+    case 'ProgressPipe':
+      return { kind: 'stream', connector: readConnector(place, transform, readVolume) };
     case 'NamedInputPipe':
     case 'NamedOutputPipe':
-    case 'ProgressPipe':
-      return 'uses a named pipe, which cannot reach a batch job on another node';
     case 'GirderFileIdToStream':
     case 'ChunkedTransferEncodingStream':
-      return 'streams data while the container runs, which cannot reach a batch job on another node';
     case 'HostStdOut':
     case 'HostStdErr':
     case 'ContainerStdOut':
     case 'ContainerStdErr':
-      return 'connects an output stream, which a batch job writes to its log file instead';
-    case 'GirderFileId':
-    case 'GirderItemId':
-    case 'GirderFileIdAllowDirect':
-    case 'TemporaryDirectory':
-      return 'gives a path outside of the container, where the program cannot see it';
+      return refuse(`${place} is one end of a stream without the connection (Connect) to its other end.`);
     case 'GirderUploadVolumePathToFolder':
     case 'GirderUploadVolumePathToItem':
     case 'GirderUploadVolumePathJobArtifact':
@@ -145,6 +129,30 @@ function unusableReason(name: Unusable): string {
     case 'GirderUploadToItem':
     case 'GirderUploadJobArtifact':
     case 'GirderItemMetadata':
-      return 'handles a result and cannot be an argument';
+      return refuse(`${place} handles a result and cannot be an argument.`);
   }
+}
+
+/**
+ * The transforms of girder_worker's utils give a path on the worker's own host, which no container sees. Here the file
+ * lies in the default volume, under the same name, and the argument is its path in the container.
+ */
+function readHostFile(place: Place, identity: string, transform: PickledInstance): ContainerArgument {
+  const fileId = readId(place, 'file', attribute(transform, 'file_id'));
+  const name = readOptionalText(place, 'file name', attribute(transform, 'file_name')) ?? '';
+  return {
+    kind: 'file',
+    identity,
+    access: readAccess(place, transform),
+    fileId,
+    fileName: `${fileId}${path.posix.extname(name)}`,
+    volume: { kind: 'default' },
+    directPath: readDirectPath(attribute(transform, 'local_file_path')),
+    directIfOpened: true,
+  };
+}
+
+/** As with an unreadable path, a path that cannot be one means a download. */
+function readDirectPath(value: Pickled): string | null {
+  return typeof value === 'string' && isAbsolutePath(value) ? value : null;
 }

@@ -1,15 +1,16 @@
 import { constants } from 'node:fs';
-import { access, stat } from 'node:fs/promises';
+import { access, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { errorLine } from '../base/errors.js';
+import { DsaSlurmError, errorLine } from '../base/errors.js';
 import { makeDirectory } from '../base/make-directory.js';
 import type { Analysis, ContainerArgument, StagedAnalysis } from './analysis.js';
 import { mapApiUrl } from './api-url.js';
 import { clientFor, type GirderSetup } from './client.js';
 import { strayOutput } from './collect.js';
-import { downloadFile, downloadFolder, downloadItem, getFile, getNamed, onDisk } from './download.js';
+import { downloadFile, downloadFolder, downloadItem, getFile, getNamed, onDisk, shown } from './download.js';
 import type { TransferContext } from './download.js';
 import { pathInVolume, safeName } from './file-names.js';
+import { streamsOf, type StreamConnector } from './streams.js';
 import { createVolumes, prefixed, removeStaged, type VolumeTable } from './volumes.js';
 
 export { removeStaged };
@@ -20,6 +21,8 @@ export interface StageOptions extends GirderSetup {
   runId: string;
   /** Put in front of host paths in an assetstore, as compute nodes know them. */
   mountPrefix: string | null;
+  /** Files named by `GirderFileIdAllowDirect` may be used where they lie. */
+  directPaths: boolean;
   signal: AbortSignal;
   /** Words for the Girder job's log. */
   onProgress?: (text: string) => void;
@@ -40,12 +43,17 @@ export async function stageAnalysis(analysis: Analysis, options: StageOptions): 
     for (const { filename } of analysis.hooks) {
       if (pathInVolume(filename) === null) throw strayOutput(filename);
     }
-    const inputs = new Map<string, string>();
+    const staging: Staging = { volumes, inputs: new Map(), options };
     const args: string[] = [];
     for (const [index, argument] of analysis.args.entries()) {
-      args.push(await resolve(argument, index, { volumes, inputs, options }));
+      args.push(await resolve(argument, index, staging));
     }
-    return { args, argsHoldToken: analysis.args.some(({ kind }) => kind === 'token'), ...volumes.staged() };
+    const pipes: (string | null)[] = [];
+    for (const connector of streamsOf(analysis)) {
+      pipes.push('pipe' in connector ? await makePipe(connector, staging) : null);
+    }
+    const argsHoldToken = analysis.args.some(({ kind }) => kind === 'token');
+    return { args, argsHoldToken, pipes, ...volumes.staged() };
   } catch (error) {
     await removeStaged(volumes.staged()).catch((left: unknown) => {
       options.log.warn({ run: options.runId, trouble: errorLine(left) }, 'temporary files stay behind');
@@ -72,6 +80,15 @@ async function resolve(argument: ContainerArgument, index: number, staging: Stag
       return `${mapApiUrl(argument.access.apiUrl, staging.options.apiUrlMap).replace(/\/+$/, '')}/`;
     case 'volume':
       return (await staging.volumes.place(argument.volume)).container;
+    case 'stream':
+      return 'pipe' in argument.connector
+        ? (await placePipe(argument.connector, staging.volumes)).container
+        : '';
+    case 'directory':
+      return onceOnly(argument.identity, staging, async () => {
+        const made = await staging.volumes.inputDirectory({ kind: 'default' }, `${index}-directory`);
+        return made.container;
+      });
     case 'volumePath': {
       const relative = pathInVolume(argument.filename);
       if (relative === null) throw strayOutput(argument.filename);
@@ -84,18 +101,52 @@ async function resolve(argument: ContainerArgument, index: number, staging: Stag
     }
     case 'file':
     case 'folder':
-    case 'item': {
-      const known = staging.inputs.get(argument.identity);
-      if (known !== undefined) return known;
-      const fetched = await fetchInput(argument, index, staging);
-      staging.inputs.set(argument.identity, fetched);
-      return fetched;
-    }
+    case 'item':
+      return onceOnly(argument.identity, staging, async () => fetchInput(argument, index, staging));
   }
 }
 
+async function onceOnly(identity: string, staging: Staging, make: () => Promise<string>): Promise<string> {
+  const made = staging.inputs.get(identity) ?? (await make());
+  staging.inputs.set(identity, made);
+  return made;
+}
+
+type Piped = Extract<StreamConnector, { pipe: unknown }>;
+
+async function placePipe({ pipe }: Piped, volumes: VolumeTable): ReturnType<VolumeTable['place']> {
+  const relative = pathInVolume(pipe.name);
+  if (relative === null || relative === '.') {
+    throw new DsaSlurmError('files', `The pipe name “${shown(pipe.name)}” is no file in its volume.`);
+  }
+  const { host, container } = await volumes.place(pipe.volume);
+  return { host: path.join(host, relative), container: path.posix.join(container, relative) };
+}
+
+/** Makes the file that stands for a pipe: with the content of Girder's file, or empty for the container to write to. */
+async function makePipe(connector: Piped, { volumes, options }: Staging): Promise<string> {
+  const { host } = await placePipe(connector, volumes);
+  const isOurs = connector.pipe.volume.kind !== 'bind';
+  if (isOurs) await onDisk(path.dirname(host), makeDirectory(path.dirname(host)));
+  // never what is there already: in somebody's own directory that would be somebody's own file
+  await onDisk(host, writeFile(host, '', { flag: 'wx', mode: 0o600 }));
+  if (!isOurs) volumes.ownFile(host);
+  if (connector.kind === 'input') {
+    const { clock, signal, onProgress } = options;
+    const client = clientFor(connector.access, options);
+    const file = await getFile(client, connector.fileId, signal);
+    await downloadFile({ client, clock, signal, onProgress }, file, host);
+  }
+  return host;
+}
+
 async function fetchInput(input: Input, index: number, { volumes, options }: Staging): Promise<string> {
-  if (input.kind === 'file' && input.directPath !== null && (await isReadableFile(input.directPath))) {
+  if (
+    input.kind === 'file' &&
+    input.directPath !== null &&
+    (options.directPaths || !input.directIfOpened) &&
+    (await isReadableFile(input.directPath))
+  ) {
     const name = safeName(input.fileName ?? path.basename(input.directPath));
     const container = `/mnt/girder_direct_worker/${index}/${name}`;
     const host = prefixed(input.directPath, path.dirname(input.directPath), options.mountPrefix);
@@ -126,6 +177,7 @@ async function fetchInput(input: Input, index: number, { volumes, options }: Sta
       const item = await getNamed(client, 'item', input.itemId, signal);
       const directory = await inputDirectory(input.itemId);
       const made = await downloadItem(context, item, directory.host);
+      if (input.path === 'directory') return directory.container;
       return path.posix.join(directory.container, path.basename(made));
     }
   }

@@ -20,7 +20,9 @@ export interface VolumeTable {
   /** A fresh directory in a volume for one input alone, so that two of the same name never meet. */
   inputDirectory(volume: VolumeRef, label: string): Promise<Place>;
   bind(bind: StagedBind): void;
-  staged(): Pick<StagedAnalysis, 'binds' | 'ownDirectories' | 'volumes'>;
+  /** Notes a file that was made in a directory which is not ours. */
+  ownFile(file: string): void;
+  staged(): Pick<StagedAnalysis, 'binds' | 'ownDirectories' | 'ownFiles' | 'volumes'>;
 }
 
 /** The name of a run in our directories: task ids come from messages. */
@@ -42,6 +44,7 @@ export async function createVolumes(options: {
   const name = ownName(options.runId);
   const home = path.join(options.tmpDir, name);
   const owned: string[] = [];
+  const ownFiles: string[] = [];
   const places: Record<string, Place> = {};
   const binds = new Map<string, StagedBind>();
   let count = 0;
@@ -106,7 +109,13 @@ export async function createVolumes(options: {
       else await onDisk(directory, mkdir(directory));
       return { host: directory, container: path.posix.join(container, own) };
     },
-    staged: () => ({ binds: [...binds.values()], ownDirectories: owned, volumes: places }),
+    ownFile: (file) => ownFiles.push(file),
+    staged: () => ({
+      binds: [...binds.values()],
+      ownDirectories: owned,
+      ...(ownFiles.length === 0 ? {} : { ownFiles }),
+      volumes: places,
+    }),
   };
 }
 
@@ -121,7 +130,10 @@ export function prefixed(host: string, directory: string, mountPrefix: string | 
 }
 
 /** Removes what was made for a run. Directories that are not ours by their name are left alone. */
-export async function removeStaged(staged: Pick<StagedAnalysis, 'ownDirectories'>): Promise<void> {
+export async function removeStaged(
+  staged: Pick<StagedAnalysis, 'ownDirectories' | 'ownFiles'>,
+): Promise<void> {
+  for (const file of staged.ownFiles ?? []) await rm(file, { force: true });
   for (const directory of staged.ownDirectories) await removeOwn(directory);
 }
 

@@ -5,6 +5,8 @@ import { mergeOptions, type SbatchOption } from './options.js';
 export interface Submission {
   /** Absolute path, on a file system that the nodes share. */
   logFile: string;
+  /** Files for one of the two streams instead of the log. */
+  streams?: { stdout?: string; stderr?: string };
   /** The site's defaults by long option: `{ partition: 'main', 'cpus-per-task': '4' }`. */
   resources: Readonly<Record<string, string>>;
   /** The task's own options, already checked by `takeUserOptions`. */
@@ -24,13 +26,13 @@ export interface Submission {
  * another.
  */
 export function submitArguments(submission: Submission): string[] {
-  const log = escapeFileName(submission.logFile);
+  const { logFile, streams } = submission;
   return [
     '--parsable',
     `--job-name=${jobName(submission.key)}`,
     `--comment=${jobComment(submission.key)}`,
-    `--output=${log}`,
-    `--error=${log}`,
+    `--output=${escapeFileName(streams?.stdout ?? logFile)}`,
+    `--error=${escapeFileName(streams?.stderr ?? logFile)}`,
     '--open-mode=append',
     ...mergeOptions(Object.entries(submission.resources), submission.userOptions).map(([name, value]) =>
       value === null ? `--${name}` : `--${name}=${value}`,

@@ -5,7 +5,7 @@ import { readAnalysis } from '../girder/read-analysis.js';
 import { fetchUserLogin, firstAccess } from '../girder/user.js';
 import { followLog } from './follow-log.js';
 import type { Run } from './run.js';
-import { collect, type Verdict } from './stages/collecting.js';
+import { collect, keepArtifacts, type Verdict } from './stages/collecting.js';
 import { finish } from './stages/finishing.js';
 import { stageInputs } from './stages/staging.js';
 import { submitJob } from './stages/submitting.js';
@@ -49,6 +49,20 @@ export async function carry(id: string, tools: Tools, canceled: AbortSignal): Pr
 
 async function toOutcome(begun: Run, context: StageContext, tools: Tools): Promise<Verdict> {
   try {
+    const verdict = await toVerdict(begun, context, tools);
+    if (verdict.outcome === 'failed' && begun.refusal === null) {
+      const run = tools.book.get(begun.id) ?? begun;
+      if (run.staged !== null) await keepArtifacts(context, readAnalysis(begun.task), run, tools);
+    }
+    return verdict;
+  } catch (error) {
+    if (context.stopping.aborted || tools.book.get(context.id)?.cancel === null) throw error;
+    return { outcome: 'canceled', reason: null };
+  }
+}
+
+async function toVerdict(begun: Run, context: StageContext, tools: Tools): Promise<Verdict> {
+  try {
     return await throughStages(begun, context, tools);
   } catch (error) {
     if (context.stopping.aborted) throw error;
@@ -85,7 +99,7 @@ async function throughStages(begun: Run, context: StageContext, tools: Tools): P
     run = await stageInputs(context, analysis, tools);
   }
   if (run.jobId === null) run = await submitJob(context, analysis, run, tools);
-  if (run.end === null) run = await watchJob(context, tools);
+  if (run.end === null) run = await watchJob(context, analysis, tools);
   return collect(context, analysis, run, tools);
 }
 

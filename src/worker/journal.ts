@@ -105,9 +105,12 @@ function isEventLike(value: unknown): value is RunEvent {
   return typeof value === 'object' && value !== null && 'type' in value && 'at' in value;
 }
 
+/** What runs in the journals of older versions do not have. */
+const addedLater = { logOnItsWay: null, streamOffsets: {}, brokenStream: null } satisfies Partial<Run>;
+
 function fold(runs: Map<string, Run>, line: Line): boolean {
   if ('snapshot' in line) {
-    runs.set(line.snapshot.id, line.snapshot);
+    runs.set(line.snapshot.id, { ...addedLater, ...line.snapshot });
     return true;
   }
   const known = runs.get(line.run);

@@ -18,29 +18,44 @@ export interface LogPiece {
 /** Bytes read at one time, whatever the size of the log. */
 export const pieceBytes = 32 * 1024;
 
+/** The same in bytes, for what need not be text. */
+export type Piece = Omit<LogPiece, 'text'> & { bytes: Buffer };
+
+/** Reads the next piece of a log that another host writes, as {@link readPiece} does, in whole characters. */
+export async function readLogPiece(path: string, offset: number, maxBytes = pieceBytes): Promise<LogPiece> {
+  const { bytes, restarted, atEnd, ...piece } = await readPiece(path, offset, maxBytes);
+  const whole = wholeCharacters(bytes);
+  return {
+    text: bytes.toString('utf8', 0, whole),
+    offset: piece.offset - bytes.length + whole,
+    restarted,
+    atEnd,
+  };
+}
+
 /**
- * Reads the next piece of a log that another host writes. The file is opened anew each time, because that is when
+ * Reads the next piece of a file that another host writes. The file is opened anew each time, because that is when
  * a network file system looks at the server again. A file that is not there yet is an empty piece.
  * A log that is no regular file (somebody put a pipe or a link to a device there) is left alone.
  */
-export async function readLogPiece(path: string, offset: number, maxBytes = pieceBytes): Promise<LogPiece> {
+export async function readPiece(path: string, offset: number, maxBytes = pieceBytes): Promise<Piece> {
   let file;
   try {
     file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
-    if (systemCode(error) === 'ENOENT') return { text: '', offset, restarted: false, atEnd: true };
+    if (systemCode(error) === 'ENOENT')
+      return { bytes: Buffer.alloc(0), offset, restarted: false, atEnd: true };
     throw error;
   }
   try {
     const found = await file.stat();
-    if (!found.isFile()) return { text: '', offset, restarted: false, atEnd: true };
+    if (!found.isFile()) return { bytes: Buffer.alloc(0), offset, restarted: false, atEnd: true };
     const restarted = found.size < offset;
     const from = restarted ? 0 : offset;
     const buffer = Buffer.alloc(Math.min(maxBytes, found.size - from));
     const { bytesRead } = await file.read(buffer, 0, buffer.length, from);
     const atEnd = from + bytesRead >= found.size;
-    const whole = wholeCharacters(buffer.subarray(0, bytesRead));
-    return { text: buffer.toString('utf8', 0, whole), offset: from + whole, restarted, atEnd };
+    return { bytes: buffer.subarray(0, bytesRead), offset: from + bytesRead, restarted, atEnd };
   } finally {
     await file.close();
   }

@@ -18,6 +18,8 @@ export interface Submission {
   /** Where the batch job writes its output, and where our batch script writes its exit record. */
   logFile: string;
   exitRecord: string;
+  /** Files of their own for streams of the container that are connected somewhere else than to the log. */
+  streams?: { stdout?: string; stderr?: string };
   /** When sbatch was called, in milliseconds. */
   at: number;
 }
@@ -54,6 +56,10 @@ export interface Run {
   readonly logOffset: number;
   /** Where the piece ends that was being sent when this was written; Girder may have it or not. */
   readonly logOnItsWay: number | null;
+  /** Bytes of followed streams that Girder's log has, by the stream's number. */
+  readonly streamOffsets: Readonly<Record<number, number>>;
+  /** Why a stream of the container could not be delivered; such a run fails. */
+  readonly brokenStream: string | null;
   readonly progress: RunProgress | null;
   readonly cancel: { readonly at: number; readonly by: CancelSource } | null;
   readonly end: JobEnd | null;
@@ -95,6 +101,8 @@ export type RunEvent =
   /** Intent: the log up to here is about to be sent. */
   | { type: 'log-sending'; at: number; upTo: number }
   | { type: 'log-sent'; at: number; offset: number }
+  | { type: 'stream-read'; at: number; stream: number; offset: number }
+  | { type: 'stream-broken'; at: number; reason: string }
   | { type: 'job-ended'; at: number; end: JobEnd }
   | { type: 'output-done'; at: number; key: string }
   | { type: 'cancel-requested'; at: number; by: CancelSource }
@@ -123,6 +131,8 @@ export function beginRun(event: Extract<RunEvent, { type: 'accepted' }>): Run {
     waitingReason: null,
     logOffset: 0,
     logOnItsWay: null,
+    streamOffsets: {},
+    brokenStream: null,
     progress: null,
     cancel: null,
     end: null,
@@ -166,6 +176,10 @@ export function applyEvent(run: Run, event: RunEvent): Run {
       return { ...run, logOnItsWay: event.upTo };
     case 'log-sent':
       return { ...run, logOffset: event.offset, logOnItsWay: null };
+    case 'stream-read':
+      return { ...run, streamOffsets: { ...run.streamOffsets, [event.stream]: event.offset } };
+    case 'stream-broken':
+      return run.brokenStream === null ? { ...run, brokenStream: event.reason } : run;
     case 'job-ended':
       return inStage({ ...run, end: event.end, waitingReason: null }, 'collecting', event.at);
     case 'output-done':

@@ -37,6 +37,22 @@ case $command in
     echo "the slide has no tissue" >&2
     exit 3
     ;;
+  # input pipe, output pipe, output pipe for the log, progress pipe
+  Stream)
+    echo "said by the container"
+    echo "complained by the container" >&2
+    echo "first half" >"$2"
+    printf '{"total": 4, "current": 3, "message": "nearly"}\\nbad\\n{"current": 4' >"$4"
+    tr a-z A-Z <"$1" >>"$2"
+    echo "through a pipe" >"$3"
+    [ "$#" -lt 5 ] || sleep "$5"
+    ;;
+  # leaves something behind and fails
+  Leave)
+    echo "what was left" >"$1"
+    [ -z "$2" ] || [ -d "$2" ] || exit 9
+    exit 4
+    ;;
   Killed)
     kill -9 $$
     ;;

@@ -24,13 +24,30 @@ export type Argument =
   | { item: string }
   /** A path in the task's volume, uploaded to a folder or an item afterwards if one is named. */
   | { output: string; toFolder?: string; toItem?: string; mustExist?: boolean; identifier?: string }
+  /** Kept with the Girder job, at the Girder named. */
+  | { artifact: string; onException: boolean; keptAt: string }
   | { apiUrl: true }
-  | { token: true };
+  | { token: true }
+  | { temporaryDirectory: true }
+  | Stream;
+
+/** Something that streams into a container or out of it: a pipe of that name, or what the container says itself. */
+export type Stream =
+  | { pipe: string; fromFile: string }
+  | ({ pipe: string } & StreamEnd)
+  | ({ container: 'StdOut' | 'StdErr' } & StreamEnd)
+  | { progressPipe: string };
+
+export type StreamEnd =
+  | { postTo: string; headers?: Record<string, string> }
+  | { toHost: 'StdOut' | 'StdErr' };
 
 export interface AnalysisRequest {
   spelling: Spelling;
   image: string;
   args: readonly Argument[];
+  /** `stream_connectors`. */
+  streams?: readonly Stream[];
   title: string;
   /** Celery's id; a new one if none is given. */
   taskId?: string;
@@ -83,6 +100,9 @@ export function analysisMessage(request: AnalysisRequest, site: MessageSite, job
     ...(isDockerRun ? {} : { image: request.image }),
     pull_image: isDockerRun ? false : 'if-not-present',
     container_args: args,
+    ...(request.streams === undefined
+      ? {}
+      : { stream_connectors: request.streams.map((stream) => streamGraph(stream, client, volumes)) }),
     ...request.options,
   };
   const shown = request.args.map((argument) =>
@@ -90,7 +110,7 @@ export function analysisMessage(request: AnalysisRequest, site: MessageSite, job
   );
   const jobDocument = jobGraph(request, id, shown, site, job);
   const hooks = request.args.flatMap((argument) =>
-    hookGraphs(argument, request, client, jobDocument).map(pickle),
+    hookGraphs(argument, request, site, jobDocument).map(pickle),
   );
   const body = pickle(new Tuple([new Tuple(isDockerRun ? [request.image] : []), kwargs])) as {
     'py/tuple': [{ 'py/tuple': unknown[] }, Record<string, unknown>];
@@ -163,6 +183,13 @@ function argumentGraph(
   if ('apiUrl' in argument) return new PyObject(`${direct}.GirderApiUrl`, { gc: client() });
   if ('token' in argument) return new PyObject(`${direct}.GirderToken`, { gc: client() });
   if ('output' in argument) return volumePath(argument.output, volume('VolumePath'));
+  if ('artifact' in argument) return volumePath(argument.artifact, volume('VolumePath'));
+  if ('temporaryDirectory' in argument) {
+    return new PyObject('girder_worker_utils.transforms.common.TemporaryDirectory', {});
+  }
+  if ('pipe' in argument || 'container' in argument || 'progressPipe' in argument) {
+    return streamGraph(argument, client, volume);
+  }
   if ('folder' in argument) {
     return new PyObject(`${transforms}.girder.GirderFolderIdToVolume`, {
       gc: client(),
@@ -197,6 +224,47 @@ function argumentGraph(
   });
 }
 
+function streamGraph(
+  stream: Stream,
+  client: () => PyObject,
+  volume: (className: string) => PyObject,
+): PyObject {
+  if ('progressPipe' in stream) {
+    return new PyObject(`${transforms}.girder.ProgressPipe`, {
+      name: stream.progressPipe,
+      _volume: volume('ProgressPipe'),
+    });
+  }
+  const pipe = (className: string, name: string): PyObject =>
+    new PyObject(`${transforms}.${className}`, {
+      _container_path: null,
+      _host_path: null,
+      _volume: volume(className),
+      name,
+    });
+  const connect = (input: PyObject, output: PyObject): PyObject =>
+    new PyObject(`${transforms}.Connect`, { _input: input, _output: output });
+  if ('fromFile' in stream) {
+    const source = new PyObject(`${transforms}.girder.GirderFileIdToStream`, {
+      gc: client(),
+      file_id: stream.fromFile,
+    });
+    return connect(source, pipe('NamedInputPipe', stream.pipe));
+  }
+  const sink =
+    'postTo' in stream
+      ? new PyObject(`${transforms}.ChunkedTransferEncodingStream`, {
+          url: stream.postTo,
+          headers: stream.headers ?? {},
+        })
+      : new PyObject(`${transforms}.Host${stream.toHost}`, {});
+  const source =
+    'pipe' in stream
+      ? pipe('NamedOutputPipe', stream.pipe)
+      : new PyObject(`${transforms}.Container${stream.container}`, {});
+  return connect(source, sink);
+}
+
 function volumePath(filename: string, volume: PyObject): PyObject {
   return new PyObject(`${transforms}.VolumePath`, { filename, _volume: volume });
 }
@@ -205,9 +273,22 @@ function volumePath(filename: string, volume: PyObject): PyObject {
 function hookGraphs(
   argument: Argument,
   request: AnalysisRequest,
-  client: () => PyObject,
+  site: MessageSite,
   job: Picklable,
 ): PyObject[] {
+  const client = () => girderClient(site);
+  if (argument !== null && typeof argument === 'object' && 'artifact' in argument) {
+    return [
+      new PyObject(`${transforms}.girder.GirderUploadVolumePathJobArtifact`, {
+        gc: girderClient({ ...site, apiUrl: argument.keptAt }),
+        job_id: null,
+        name: null,
+        _upload_on_exception: argument.onException,
+        _volumepath: volumePath(argument.artifact, defaultVolume()),
+        job,
+      }),
+    ];
+  }
   if (argument === null || typeof argument !== 'object' || !('output' in argument)) return [];
   const reference = JSON.stringify({
     slicer_cli_web: { title: request.title, image: request.image, name: cliName(request) },

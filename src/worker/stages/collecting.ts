@@ -1,4 +1,4 @@
-import { collectOutputs } from '../../girder/collect.js';
+import { collectAfterFailure, collectOutputs, type CollectOptions } from '../../girder/collect.js';
 import type { Analysis } from '../../girder/analysis.js';
 import { describeEnd } from '../describe-end.js';
 import type { Outcome, Run } from '../run.js';
@@ -24,19 +24,44 @@ export async function collect(
   if (end === null || staged === null) throw new Error('outputs are collected only once the job has ended');
   // asked to be canceled and ended, in whichever order: nothing of it is wanted any more
   if (run.cancel !== null) return { outcome: 'canceled', reason: null };
+  // its job was canceled by us: what Slurm says of it is not the reason
+  if (run.brokenStream !== null) return { outcome: 'failed', reason: run.brokenStream };
   if (end.outcome !== 'succeeded') return { outcome: end.outcome, reason: await describeEnd(run, end) };
-  await tools.lanes.collecting.add(
-    async () =>
-      collectOutputs(analysis.hooks, staged, {
-        ...tools.girderSetup(run),
-        signal: context.signal,
-        done: new Set(run.outputsDone),
-        onDone: async (key) => {
-          await tools.book.record(run.id, { type: 'output-done', key });
-        },
-        onProgress: (text) => context.girderJob.log(`${text}\n`),
-      }),
-    { signal: context.signal },
-  );
+  const options = collectOptions(context, run, tools);
+  await tools.lanes.collecting.add(async () => collectOutputs(analysis.hooks, staged, options), {
+    signal: context.signal,
+  });
   return { outcome: 'succeeded', reason: null };
+}
+
+/**
+ * Keeps what a run that failed was to leave behind, wherever it failed after its inputs were staged; what it has uploaded
+ * already is not uploaded again.
+ * @throws only if the worker stops or the run is canceled meanwhile
+ */
+export async function keepArtifacts(
+  context: StageContext,
+  analysis: Analysis,
+  run: Run,
+  tools: Tools,
+): Promise<void> {
+  const { staged } = run;
+  if (staged === null || run.cancel !== null) return;
+  if (!analysis.hooks.some((hook) => hook.kind === 'jobArtifact' && hook.uploadOnException)) return;
+  const options = collectOptions(context, run, tools);
+  await tools.lanes.collecting.add(async () => collectAfterFailure(analysis.hooks, staged, options), {
+    signal: context.signal,
+  });
+}
+
+function collectOptions({ signal, girderJob }: StageContext, run: Run, tools: Tools): CollectOptions {
+  return {
+    ...tools.girderSetup(run),
+    signal,
+    done: new Set(run.outputsDone),
+    onDone: async (key) => {
+      await tools.book.record(run.id, { type: 'output-done', key });
+    },
+    onProgress: (text) => girderJob.log(`${text}\n`),
+  };
 }

@@ -47,6 +47,7 @@ async function cleanUp(run: Run, { settings, log }: Tools): Promise<void> {
   const { outcome, staged, submission } = run;
   try {
     if (submission !== null) await rm(submission.exitRecord, { force: true });
+    for (const file of Object.values(submission?.streams ?? {})) await rm(file, { force: true });
     // Girder has the whole log of a run that went well; that of any other stays for those who look into it
     if (submission !== null && outcome === 'succeeded') await rm(submission.logFile, { force: true });
     if (staged !== null && !(settings.worker.keepFiles && outcome === 'failed')) await removeStaged(staged);

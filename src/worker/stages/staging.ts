@@ -20,6 +20,7 @@ export async function stageInputs(context: StageContext, analysis: Analysis, too
         tmpDir: settings.dirs.tmp,
         runId: context.id,
         mountPrefix: settings.slurm.mountPrefix,
+        directPaths: settings.girder.directPaths,
         signal: context.signal,
         onProgress: (text) => context.girderJob.log(`${text}\n`),
       }),

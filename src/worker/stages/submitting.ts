@@ -6,6 +6,7 @@ import { containerEnvironment, execArguments } from '../../apptainer/exec-args.j
 import { DsaSlurmError } from '../../base/errors.js';
 import { makeDirectory } from '../../base/make-directory.js';
 import type { Analysis, StagedAnalysis } from '../../girder/analysis.js';
+import { streamsOf } from '../../girder/streams.js';
 import { argumentsFileContent, batchEnvironment } from '../../slurm/batch-script.js';
 import { cancelJobs } from '../../slurm/cancel.js';
 import { jobName, runKey } from '../../slurm/key.js';
@@ -183,11 +184,13 @@ async function prepareBatch(
   const key = runKey(run.id);
   const logFile = join(logsDir, `${jobName(key)}.log`);
   const exitRecord = join(logsDir, `${jobName(key)}.exit`);
-  await createLogFile(logFile);
+  const streams = streamFiles(analysis, logFile);
+  for (const file of [logFile, ...Object.values(streams)]) await createLogFile(file);
   return {
-    submission: { key, logFile, exitRecord },
+    submission: { key, logFile, exitRecord, streams },
     sbatch: submitArguments({
       logFile,
+      streams,
       key,
       resources: siteResources(settings.slurm, gpu),
       userOptions: options,
@@ -199,6 +202,12 @@ async function prepareBatch(
       ...batchEnvironment({ apptainer: settings.apptainer.command, exitRecord, argumentsFile }),
     },
   };
+}
+
+/** A stream of the container that is connected somewhere else has a file of its own beside the log. */
+function streamFiles(analysis: Analysis, logFile: string): { stdout?: string; stderr?: string } {
+  const connected = streamsOf(analysis).flatMap((each) => (each.kind === 'container' ? [each.stream] : []));
+  return Object.fromEntries(connected.map((stream) => [stream, `${logFile}.${stream}`]));
 }
 
 /** A log may hold what the analysis was given: it is made here, for its owner only, before Slurm would make it. */

@@ -1,8 +1,10 @@
+import type { Analysis } from '../../girder/analysis.js';
 import type { JobRow } from '../../slurm/job.js';
 import { readExitRecord } from '../../slurm/exit-record.js';
 import { resolveEnd } from '../../slurm/resolve.js';
 import { cancelJobs } from '../../slurm/cancel.js';
 import { outcomeOf, phaseOf } from '../../slurm/states.js';
+import { followStreams } from '../follow-streams.js';
 import { followLog } from '../follow-log.js';
 import type { JobEnd, Run } from '../run.js';
 import type { StageContext, Tools } from '../tools.js';
@@ -16,18 +18,26 @@ const cancelAgainMs = 40_000;
  * Follows the job and its log until Slurm says that the job has ended. Silence of Slurm, whatever its reason, only
  * makes this wait. A cancel ends the job with scancel and then waits for its end like for any other.
  */
-export async function watchJob(context: StageContext, tools: Tools): Promise<Run> {
+export async function watchJob(context: StageContext, analysis: Analysis, tools: Tools): Promise<Run> {
   const over = new AbortController();
-  const log = followLog(context, tools, AbortSignal.any([over.signal, context.stopping]));
-  const cancel = cancelWhenAsked(context, tools, AbortSignal.any([over.signal, context.stopping]));
+  const broken = new AbortController();
+  const end = AbortSignal.any([over.signal, context.stopping]);
+  const log = followLog(context, tools, end);
+  const streams = followStreams(context, analysis, tools, end, () => broken.abort());
+  // awaited further down; until then nobody would hear of its end
+  streams.catch(() => undefined);
+  if (mustGet(tools, context.id).brokenStream !== null) broken.abort();
+  const unwanted = AbortSignal.any([context.signal, broken.signal]);
+  const cancel = cancelWhenUnwanted(context.id, unwanted, tools, end);
   try {
-    const end = await waitForEnd(context, tools);
+    const ended = await waitForEnd(context, tools);
     over.abort();
-    await log;
-    return await tools.book.record(context.id, { type: 'job-ended', end });
+    await Promise.all([log, streams]);
+    context.stopping.throwIfAborted();
+    return await tools.book.record(context.id, { type: 'job-ended', end: ended });
   } finally {
     over.abort();
-    await Promise.allSettled([log, cancel]);
+    await Promise.allSettled([log, streams, cancel]);
   }
 }
 
@@ -124,19 +134,24 @@ async function nextAnswer({ tracker }: Tools, signal: AbortSignal): Promise<void
 }
 
 /**
- * Runs scancel once the run is to be canceled, and again for as long as the job is not over: scancel may fail, and Slurm
+ * Runs scancel once the run is to be canceled or has lost one of its streams, and again for as long as the job is not over: scancel may fail, and Slurm
  * may put a job back into the queue that was ending when scancel came.
  */
-async function cancelWhenAsked({ id, signal }: StageContext, tools: Tools, over: AbortSignal): Promise<void> {
+async function cancelWhenUnwanted(
+  id: string,
+  unwanted: AbortSignal,
+  tools: Tools,
+  over: AbortSignal,
+): Promise<void> {
   await new Promise<void>((resolve) => {
-    const either = AbortSignal.any([signal, over]);
+    const either = AbortSignal.any([unwanted, over]);
     if (either.aborted) resolve();
     else either.addEventListener('abort', () => resolve(), { once: true });
   });
   let wait = 1_000;
   while (!over.aborted) {
-    const { jobId, cancel } = mustGet(tools, id);
-    if (jobId === null || cancel === null) return;
+    const { jobId, cancel, brokenStream } = mustGet(tools, id);
+    if (jobId === null || (cancel === null && brokenStream === null)) return;
     const answer = await cancelJobs(tools.command, [jobId]);
     if (answer.ok) tools.tracker.nudge();
     else tools.log.warn({ run: id, job: jobId, said: answer.said }, 'scancel failed; trying again');

@@ -11,6 +11,12 @@ export function brief(argument: ContainerArgument): string {
       return `folder ${argument.folderId} ${argument.folderName}`;
     case 'item':
       return `item ${argument.itemId}`;
+    case 'directory':
+      return 'directory';
+    case 'stream': {
+      const { connector } = argument;
+      return `${connector.kind} stream${'pipe' in connector ? ` ${connector.pipe.name}` : ''}`;
+    }
     case 'volumePath':
       return `path ${argument.filename}`;
     case 'volume':

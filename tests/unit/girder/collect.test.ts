@@ -2,7 +2,7 @@ import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { OutputHook, StagedAnalysis } from '../../../src/girder/analysis.js';
-import { collectOutputs } from '../../../src/girder/collect.js';
+import { collectAfterFailure, collectOutputs } from '../../../src/girder/collect.js';
 import { sendJson, type Script } from '../../support/scripted-http.js';
 import { recordedExchanges, recordedRequest, requestShape, setUp } from './girder-bench.js';
 
@@ -68,6 +68,50 @@ async function bench(script: Script = generous) {
     base.heard.filter(({ path: asked }) => asked.endsWith('/file')).map(({ query }) => query.get('name'));
   return { ...base, host, staged, done, collect, toFolder, artifact, put, names };
 }
+
+const optionsOf = (base: Awaited<ReturnType<typeof bench>>, before: string[] = []) => ({
+  ...base.setup,
+  signal: new AbortController().signal,
+  done: new Set(before),
+  onDone: (key: string) => void base.done.push(key),
+  onProgress: (text: string) => base.said.push(text),
+});
+
+describe('collectAfterFailure', () => {
+  it('keeps only the artifacts that were asked for, each once', async () => {
+    const base = await bench();
+    const { artifact, toFolder, put, heard, done, staged } = base;
+    for (const name of ['a', 'b', 'c']) await put(name, name);
+    const kept = { uploadOnException: true };
+    const hooks = [
+      toFolder('a'),
+      artifact('a'),
+      { ...artifact('b'), ...kept },
+      { ...artifact('c'), ...kept },
+    ];
+    await collectAfterFailure(hooks, staged, optionsOf(base, ['2']));
+    expect(heard.map(({ query }) => query.get('name'))).toEqual(['c']);
+    expect(done).toEqual(['3']);
+  });
+
+  it('says what it cannot keep and goes on', async () => {
+    const base = await bench((response, { query }) => {
+      if (query.get('name') === 'b') sendJson(response, { message: 'No matching route for "POST x"' }, 400);
+      else if (query.get('name') === 'c') sendJson(response, { message: 'no' }, 403);
+      else sendJson(response, { _id: 'x' });
+    });
+    const { artifact, put, done, said, staged } = base;
+    for (const name of ['b', 'c', 'd']) await put(name, name);
+    const hooks = ['../x', 'b', 'c', 'd', 'gone'].map((name) => ({
+      ...artifact(name),
+      uploadOnException: true,
+    }));
+    await collectAfterFailure(hooks, staged, optionsOf(base));
+    expect(done).toEqual(['1', '3', '4']);
+    expect(said.join('\n')).toMatch(/“..\/x” is not kept: .*leads out/);
+    expect(said.join('\n')).toMatch(/no place for job artifacts[^]*“c” is not kept/);
+  });
+});
 
 describe('collectOutputs', () => {
   it('uploads byte for byte, in order, with the reference as it came', async () => {

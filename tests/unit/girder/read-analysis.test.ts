@@ -4,6 +4,7 @@ import { DsaSlurmError } from '../../../src/base/errors.js';
 import type { OutputHook } from '../../../src/girder/analysis.js';
 import { readAnalysis } from '../../../src/girder/read-analysis.js';
 import { runnableTasks } from '../../../src/girder/task-names.js';
+import { streamsOf } from '../../../src/girder/streams.js';
 import { brief } from './brief.js';
 import { fixtureTask } from './fixtures.js';
 import * as p from './pickles.js';
@@ -121,8 +122,38 @@ describe('readAnalysis of captured messages', () => {
     expect(args.map(brief)).toStrictEqual(['unicode é中 "quoted" \\ back', 'inf']);
   });
 
+  it.each(['g3.docker_run.streams.json', 'g5.docker_run.streams.json'])('reads the streams of %s', (name) => {
+    const analysis = readAnalysis(fixtureTask(name));
+    const [first] = analysis.args;
+    expect(first).toMatchObject({
+      kind: 'stream',
+      connector: {
+        kind: 'input',
+        identity: 'body:2',
+        fileId: expect.stringMatching(/^[0-9a-f]{24}$/) as string,
+        pipe: { name: 'in.pipe', volume: { kind: 'default' } },
+      },
+    });
+    expect(streamsOf(analysis).slice(1)).toMatchObject([
+      {
+        kind: 'output',
+        pipe: { name: 'out.pipe' },
+        sink: { kind: 'http', url: 'http://girder.example:8080/sink?x=1', headers: { Key: 'v' } },
+      },
+      {
+        kind: 'output',
+        pipe: { name: 'out2.pipe', volume: { kind: 'bind', host: '/tmp/p', container: '/mnt/p' } },
+        sink: { kind: 'girderLog' },
+      },
+      { kind: 'progress', pipe: { name: '.girder_progress', volume: { kind: 'default' } } },
+      { kind: 'progress', pipe: { name: 'prog2' } },
+    ]);
+    // the volume of the last one is the object that stands in `volumes`
+    const [last] = analysis.streams;
+    expect(last?.kind === 'progress' && last.pipe.volume).toStrictEqual(analysis.volumes[0]);
+  });
+
   it.each([
-    ['g3.docker_run.streams.json', /ProgressPipe.*named pipe, which cannot reach a batch job/],
     ['g3.direct_docker_run.nested.json', /argument 5 is a list or an object/],
     ['g5.ingest_from_docker.json', /slicer_cli_web\.image_job\.ingest_from_docker.*Docker/],
     ['g3.create_tiff.folder.json', /large_image_tasks\.tasks\.create_tiff.*names no container image/],
@@ -217,7 +248,7 @@ describe('readAnalysis of tasks', () => {
       { kwargs: { volumes: { '/h': { bind: '/c', mode: 'x' } } } },
       /neither ro nor rw/,
     ],
-    ['streams', { kwargs: { stream_connectors: [p.transform('HostStdOut')] } }, /HostStdOut.*named pipe/],
+    ['streams', { kwargs: { stream_connectors: [p.transform('HostStdOut')] } }, /HostStdOut.*no connection/],
     ['hooks that are no list', { hooks: {} }, /not a list/],
     ['a hook that is none', { hooks: [1] }, /Output 1/],
     ['a hook of an unknown class', { hooks: [p.object('a.B')] }, /"a\.B", which is not known/],

@@ -52,7 +52,28 @@ describe('container arguments', () => {
     expect(readArgs(p.bindVolume('Z,ro'))).toMatchObject([{ volume: { mode: 'ro' } }]);
   });
 
-  const utils = ['girder_worker_utils.transforms', 'girder_worker.utils.transforms'];
+  it.each(['girder_worker_utils.transforms', 'girder_worker.utils.transforms'])(
+    'that are paths of this host lie in the default volume (%s)',
+    (module) => {
+      const of = (name: string, attributes: object) =>
+        p.object(`${module}.${name}`, { gc: p.gc(), ...attributes });
+      const allowDirect = { file_id: p.id, file_name: 'a b.svs', local_file_path: '/assetstore/a' };
+      expect(
+        readArgs(
+          of('girder_io.GirderFileId', { file_id: p.id }),
+          of('girder_io.GirderItemId', { item_id: p.id }),
+          of('contrib.girder_io.GirderFileIdAllowDirect', allowDirect),
+          of('common.TemporaryDirectory', {}),
+        ),
+      ).toMatchObject([
+        { kind: 'file', fileId: p.id, fileName: p.id, directPath: null, volume: { kind: 'default' } },
+        { kind: 'item', itemId: p.id, path: 'directory', volume: { kind: 'default' } },
+        { kind: 'file', fileName: `${p.id}.svs`, directPath: '/assetstore/a', directIfOpened: true },
+        { kind: 'directory' },
+      ]);
+    },
+  );
+
   const refused: [string, unknown, RegExp][] = [
     ['NUL', 'a\0', /NUL/],
     ['more than Linux takes', 'x'.repeat(131_072), /longer than/],
@@ -73,14 +94,9 @@ describe('container arguments', () => {
     ['a file URL', p.file({ gc: p.gc({ urlBase: 'file:///etc/passwd' }) }), /no http/],
     ['a URL with a user', p.file({ gc: p.gc({ urlBase: 'http://a:b@c/api/v1/' }) }), /more than an address/],
     ['a token of two lines', p.file({ gc: p.gc({ token: 'secret\r\nX: y' }) }), /no usable Girder token/],
-    ['a pipe', p.girder('ProgressPipe', { name: 'x' }), /named pipe, which cannot reach a batch job/],
-    ['a stream', p.girder('GirderFileIdToStream'), /streams data/],
+    ['a progress pipe without a volume', p.girder('ProgressPipe', { name: 'x' }), /names no volume/],
+    ['one end of a stream', p.girder('GirderFileIdToStream'), /one end of a stream/],
     ['an upload', p.uploadToFolder(), /cannot be an argument/],
-    ...utils.map((module): [string, unknown, RegExp] => [
-      `a path of this host (${module})`,
-      p.object(`${module}.contrib.girder_io.GirderFileIdAllowDirect`),
-      /GirderFileIdAllowDirect\) gives a path outside of the container/,
-    ]),
   ];
 
   it.each(refused)('refuse %s', (_, argument, reason) => {

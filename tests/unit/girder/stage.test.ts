@@ -4,6 +4,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import type { Analysis, ContainerArgument, StagedAnalysis, VolumeRef } from '../../../src/girder/analysis.js';
+import type { StreamConnector } from '../../../src/girder/streams.js';
 import { removeStaged, stageAnalysis } from '../../../src/girder/stage.js';
 import { ownName, prefixed } from '../../../src/girder/volumes.js';
 import { sendJson, type Script } from '../../support/scripted-http.js';
@@ -21,6 +22,7 @@ async function bench(script: Script = replay(recorded)) {
     tmpDir,
     runId: '00000000-0000-4000-8000-000000000001',
     mountPrefix: null as string | null,
+    directPaths: false,
     signal: new AbortController().signal,
   };
   const stage = async (args: ContainerArgument[], more: Partial<Analysis> = {}, others = {}) =>
@@ -33,6 +35,7 @@ async function bench(script: Script = replay(recorded)) {
     fileName: null,
     volume: standard,
     directPath: null,
+    directIfOpened: false,
     ...more,
   });
   return { ...base, tmpDir, own: path.join(tmpDir, `dsa-slurm-${options.runId}`), stage, file, options };
@@ -43,6 +46,7 @@ const nothing: Analysis = {
   entrypoint: null,
   args: [],
   volumes: [],
+  streams: [],
   hooks: [],
   environment: {},
   gpu: false,
@@ -65,6 +69,86 @@ function onHost(staged: StagedAnalysis, container: string | undefined): string {
 const tiny = 'fafafafafafafafafa000063';
 const second = 'fafafafafafafafafa000064';
 
+const pipe = (name: string, volume: VolumeRef = standard) => ({ name, volume });
+const output = (name: string, volume?: VolumeRef): StreamConnector => ({
+  kind: 'output',
+  identity: name,
+  pipe: pipe(name, volume),
+  sink: { kind: 'girderLog' },
+});
+
+describe('pipes', () => {
+  it('are files: with the content of the input, or empty; as arguments they are their path', async () => {
+    const { stage, access } = await bench();
+    const input: StreamConnector = { kind: 'input', identity: 'i', pipe: pipe('in/a'), access, fileId: tiny };
+    const said: StreamConnector = {
+      kind: 'container',
+      identity: 's',
+      stream: 'stdout',
+      sink: { kind: 'girderLog' },
+    };
+    const args = [input, said, input].map((connector) => ({ kind: 'stream' as const, connector }));
+    const staged = await stage(args, { streams: [output('é b')] });
+    const { host, container } = staged.volumes['default'] ?? { host: '', container: '' };
+    expect(staged.args).toEqual([`${container}/in/a`, '', `${container}/in/a`]);
+    expect(staged.pipes).toEqual([path.join(host, 'in/a'), null, path.join(host, 'é b')]);
+    expect(await readFile(path.join(host, 'in/a'), 'utf8')).toBe('hello slide 1\n');
+    expect(await readFile(path.join(host, 'é b'), 'utf8')).toBe('');
+  });
+
+  it('in a directory of their own replace nothing there and are removed at the end', async () => {
+    const { stage, directory } = await bench();
+    const shared: VolumeRef = { kind: 'bind', host: directory, container: '/mnt/p', mode: 'rw' };
+    await writeFile(path.join(directory, 'theirs'), 'theirs');
+    await expect(stage([], { streams: [output('ours', shared), output('theirs', shared)] })).rejects.toThrow(
+      /theirs .*EEXIST/,
+    );
+    expect(await readdir(directory)).not.toContain('ours');
+    const staged = await stage([], { streams: [output('ours', shared)] });
+    expect(await readdir(directory)).toContain('ours');
+    await removeStaged(staged);
+    expect(await readdir(directory)).not.toContain('ours');
+    expect(await readFile(path.join(directory, 'theirs'), 'utf8')).toBe('theirs');
+  });
+
+  it.each(['../a', '/etc/a', '.', 'a\0'])('named %j are refused', async (name) => {
+    const { stage } = await bench();
+    await expect(stage([], { streams: [output(name)] })).rejects.toThrow(/pipe name/);
+  });
+});
+
+describe('paths of the Python worker’s own host', () => {
+  it('are paths in the container', async () => {
+    const { stage, file, access } = await bench();
+    const item = {
+      kind: 'item' as const,
+      identity: 'i',
+      access,
+      itemId: 'fafafafafafafafafa000061',
+      volume: standard,
+      path: 'directory' as const,
+    };
+    const directory = { kind: 'directory' as const, identity: 'd' };
+    const staged = await stage([item, directory, directory, file(tiny, { fileName: tiny })]);
+    expect(await readdir(onHost(staged, staged.args[0]))).toEqual(['tiny image.txt']);
+    expect(await readdir(onHost(staged, staged.args[1]))).toEqual([]);
+    expect(staged.args[2]).toBe(staged.args[1]);
+    expect(path.basename(staged.args[3] ?? '')).toBe(tiny);
+  });
+
+  it('use a file where it lies only if the operator has opened it', async () => {
+    const { stage, file, directory } = await bench();
+    const stored = path.join(directory, 'stored');
+    await writeFile(stored, 'stored');
+    const argument = file(tiny, { directPath: stored, directIfOpened: true });
+    const closed = await stage([argument]);
+    expect(closed.args[0]).not.toContain('girder_direct_worker');
+    await removeStaged(closed);
+    const opened = await stage([argument], {}, { directPaths: true });
+    expect(onHost(opened, opened.args[0])).toBe(stored);
+  });
+});
+
 describe('inputs', () => {
   it('are downloaded, each into a directory of its own', async () => {
     const { stage, file, access, own, heard } = await bench();
@@ -72,7 +156,14 @@ describe('inputs', () => {
       { kind: 'text', text: 'Tiny CLI' },
       file(tiny),
       file(second, { fileName: 'tiny image.txt' }),
-      { kind: 'item', identity: 'i', access, itemId: 'fafafafafafafafafa000061', volume: standard },
+      {
+        kind: 'item',
+        identity: 'i',
+        access,
+        itemId: 'fafafafafafafafafa000061',
+        volume: standard,
+        path: 'entry',
+      },
       {
         kind: 'folder',
         identity: 'd',
