@@ -21,7 +21,7 @@ const knownReasons: ReadonlyMap<string, string> = new Map([
   ],
   [
     'slicer_cli_web.image_job.ingest_from_docker',
-    'it pulls and registers images with Docker; let a standard girder_worker take it, or let an administrator of Girder add the image there',
+    'it pulls and registers images with Docker; stop dsa-slurm, add the image again in Girder while a standard girder_worker with Docker listens on this queue, start dsa-slurm, and pull the image as a SIF into dirs.images with "apptainer pull"',
   ],
   [
     'large_image_tasks.tasks.create_tiff',
