@@ -111,3 +111,30 @@ describe.concurrent('streams of a job on another node', () => {
     });
   });
 });
+
+test('a worker that is started again says nothing twice, and makes its request anew', async () => {
+  const own = await openLab();
+  try {
+    const input = await own.girder.addFile(own.girder.rootFolderId, 'in.txt', Buffer.from('x\n'));
+    const published = await own.publish({
+      spelling: 'dockerRun',
+      args: [
+        'Stream',
+        { pipe: 'in', fromFile: input.id },
+        { pipe: 'out', postTo: `${sink.origin}/anew` },
+        { pipe: 'log', toHost: 'StdOut' },
+        { progressPipe: 'p' },
+        '4',
+      ],
+    });
+    const log = (): string => own.girder.job(published.id)?.log.join('') ?? '';
+    await own.until(() => log().includes('through a pipe'));
+    await own.worker.stop();
+    await own.startWorker();
+    expectStatus(await own.ended(published), status.success);
+    expect(log().match(/through a pipe/g)).toHaveLength(1);
+    expect(heardAt('/anew').map(({ body }) => body.toString())).toEqual(['first half\nX\n']);
+  } finally {
+    await own.close();
+  }
+});
