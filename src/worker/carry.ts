@@ -66,7 +66,8 @@ async function toVerdict(begun: Run, context: StageContext, tools: Tools): Promi
     return await throughStages(begun, context, tools);
   } catch (error) {
     if (context.stopping.aborted) throw error;
-    if (tools.book.get(context.id)?.cancel) return { outcome: 'canceled', reason: null };
+    const { cancel } = tools.book.get(context.id) ?? begun;
+    if (cancel !== null) return canceledBy(cancel);
     if (!(error instanceof DsaSlurmError)) {
       tools.log.error({ run: context.id, err: coerceError(error) }, 'a defect of this program failed a run');
       return { outcome: 'failed', reason: `The worker failed unexpectedly: ${coerceError(error).message}` };
@@ -91,11 +92,10 @@ async function throughStages(begun: Run, context: StageContext, tools: Tools): P
   }
   // a job that may already be in Slurm keeps the inputs that it was given, and has to be found before it can be canceled
   if (run.submission === null) {
-    if (run.cancel !== null) return { outcome: 'canceled', reason: null };
-    if (await hasExpired(run, context, tools)) {
-      await tools.book.record(run.id, { type: 'cancel-requested', by: 'celery' });
-      return { outcome: 'canceled', reason: 'The task expired before it could be started.' };
+    if (run.cancel === null && (await hasExpired(run, context, tools))) {
+      run = await tools.book.record(run.id, { type: 'cancel-requested', by: 'expiry' });
     }
+    if (run.cancel !== null) return canceledBy(run.cancel);
     run = await stageInputs(context, analysis, tools);
   }
   if (run.jobId === null) run = await submitJob(context, analysis, run, tools);
@@ -119,6 +119,11 @@ async function begin(
     log.warn({ run: id, why: errorLine(error) }, 'Girder refuses to hear of a run that may have its job');
     return 'running';
   }
+}
+
+function canceledBy({ by }: NonNullable<Run['cancel']>): Verdict {
+  const reason = by === 'expiry' ? 'The task expired before it could be started.' : null;
+  return { outcome: 'canceled', reason };
 }
 
 /** Celery's `eta` and `expires`: waits for the one, and tells whether the other has passed then. */

@@ -12,7 +12,7 @@ export function createControlTarget({
 }: {
   book: Book;
   limit: number;
-  revoked: ReadonlySet<string>;
+  revoked: () => string[];
   revoke: (ids: readonly string[]) => void;
 }): ControlTarget {
   const runsWhere = (wanted: (run: Run) => boolean): ControlTask[] =>
@@ -27,7 +27,7 @@ export function createControlTarget({
     revoke,
     active: () => runsWhere(isActive),
     reserved: () => runsWhere((run) => run.stage === 'accepted'),
-    revoked: () => [...revoked],
+    revoked,
     totals() {
       const totals: Record<string, number> = {};
       for (const { task } of book.all()) totals[task.name] = (totals[task.name] ?? 0) + 1;

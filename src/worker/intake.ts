@@ -17,8 +17,6 @@ export interface Intake {
   /** The operator's wish. */
   setPaused(paused: boolean): void;
   state(): 'open' | 'paused' | 'full' | 'draining';
-  /** Ids that were revoked before their task came. */
-  revoked: Set<string>;
 }
 
 /**
@@ -32,17 +30,15 @@ export interface IntakeOptions {
   /** The broker whose flow is opened and closed; null until there is one. */
   broker: () => Broker | null;
   limit: number;
+  /** Whether the task of this id was revoked before it came. */
+  isRevoked: (id: string) => boolean;
   /** Called once for each new run. */
   onRun: (id: string) => void;
   log: Log;
 }
 
-/** Revoked ids that are remembered for tasks that may still come, as many as Celery remembers. */
-const revokedKept = 50_000;
-
-export function createIntake({ book, broker, limit, onRun, log }: IntakeOptions): Intake {
+export function createIntake({ book, broker, limit, isRevoked, onRun, log }: IntakeOptions): Intake {
   const accepting = new Map<string, Promise<void>>();
-  const revoked = new Set<string>();
   let paused = false;
   let flowing = true;
   let change: Promise<void> = Promise.resolve();
@@ -63,7 +59,7 @@ export function createIntake({ book, broker, limit, onRun, log }: IntakeOptions)
     }
     const accepted = (async (): Promise<void> => {
       await book.accept({ task, refusal });
-      if (revoked.has(task.id)) await book.record(task.id, { type: 'cancel-requested', by: 'celery' });
+      if (isRevoked(task.id)) await book.record(task.id, { type: 'cancel-requested', by: 'celery' });
     })();
     accepting.set(task.id, accepted);
     try {
@@ -86,7 +82,6 @@ export function createIntake({ book, broker, limit, onRun, log }: IntakeOptions)
   }
 
   return {
-    revoked,
     async onTask(task) {
       if (task.name === pingTask) await broker()?.publishResult(task, { status: 'SUCCESS' });
       else await accept(task, null);
@@ -132,13 +127,4 @@ function refusedTask(refusal: Refusal, id: string, headers: Record<string, unkno
     priority: null,
     redelivered: false,
   };
-}
-
-/** Remembers that an id was revoked, forgetting the oldest. */
-export function rememberRevoked(revoked: Set<string>, id: string): void {
-  revoked.delete(id);
-  revoked.add(id);
-  if (revoked.size <= revokedKept) return;
-  const [oldest] = revoked;
-  if (oldest !== undefined) revoked.delete(oldest);
 }

@@ -8,8 +8,8 @@ export type Stage = 'accepted' | 'staging' | 'submitting' | 'queued' | 'running'
 /** How a run finished. */
 export type Outcome = 'succeeded' | 'failed' | 'canceled';
 
-/** Who asked for a cancel. */
-export type CancelSource = 'girder' | 'operator' | 'celery';
+/** Who asked for a cancel; `expiry` is the publisher's `expires`, which had passed. */
+export type CancelSource = 'girder' | 'operator' | 'celery' | 'expiry';
 
 /** What was handed to sbatch, written down before sbatch is called, so that a crash leaves something to look up. */
 export interface Submission {

@@ -19,10 +19,11 @@ import { createControlTarget } from './control.js';
 import { createHandle } from './create-handle.js';
 import { prepareDirectories } from './directories.js';
 import type { WorkerHandle } from './handle.js';
-import { createIntake, rememberRevoked } from './intake.js';
+import { createIntake } from './intake.js';
 import { openJournal } from './journal.js';
 import { lockState } from './lock.js';
 import { openGirderJob } from './open-girder-job.js';
+import { openRevoked } from './revoked.js';
 import type { CancelSource, Run } from './run.js';
 import { keepStatusFile, statusOf } from './status-file.js';
 import { openSubmitScript } from './submit-script.js';
@@ -73,9 +74,14 @@ export async function createWorker({
   const failed = new AbortController();
   const unlock = await lockState(settings.dirs.state, (reason) => failed.abort(reason));
   const startedAt = clock.now();
-  const { journal, runs } = await openJournal(settings.dirs.state, log).catch(async (error: unknown) => {
+  const orUnlock = async (error: unknown): Promise<never> => {
     await unlock();
     throw error;
+  };
+  const { journal, runs } = await openJournal(settings.dirs.state, log).catch(orUnlock);
+  const revoked = await openRevoked(settings.dirs.state).catch(async (error: unknown) => {
+    await journal.close();
+    return orUnlock(error);
   });
   const book = openBook(runs, journal, { clock, log, stopping: stop.signal });
   const command = createRunner({
@@ -139,6 +145,7 @@ export async function createWorker({
     book,
     broker: () => broker ?? null,
     limit: settings.worker.inFlight,
+    isRevoked: revoked.has,
     onRun: take,
     log,
   });
@@ -183,12 +190,10 @@ export async function createWorker({
   const control = createControlTarget({
     book,
     limit: settings.worker.inFlight,
-    revoked: intake.revoked,
+    revoked: revoked.ids,
     revoke(ids) {
-      for (const id of ids) {
-        rememberRevoked(intake.revoked, id);
-        cancelSoon(id, 'celery');
-      }
+      revoked.add(ids).catch((error: unknown) => log.error({ err: error }, 'revoked, but not remembered'));
+      for (const id of ids) cancelSoon(id, 'celery');
     },
   });
 
@@ -224,7 +229,12 @@ export async function createWorker({
     failed: failed.signal,
     async start() {
       tracker.start();
-      for (const run of book.all()) if (run.stage !== 'finished') take(run.id);
+      for (const run of book.all()) {
+        if (run.stage === 'finished') continue;
+        // revoked before it came, and the worker died between writing down the one and the other
+        if (revoked.has(run.id)) await requestCancel(run.id, 'celery');
+        take(run.id);
+      }
       const opened = createBroker({
         url: settings.broker.url,
         queues: settings.broker.queues,
@@ -254,6 +264,7 @@ export async function createWorker({
         handle.close();
         await connections.close();
         await journal.close();
+        await revoked.close();
         await removeStatusFile?.();
         await unlock();
       })();

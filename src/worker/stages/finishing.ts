@@ -37,7 +37,8 @@ function resultOf({ outcome, reason, cancel }: Run): TaskResult {
     case 'succeeded':
       return { status: 'SUCCESS' };
     case 'canceled':
-      return { status: 'REVOKED', reason: cancel === null ? 'terminated' : 'revoked' };
+      if (cancel === null) return { status: 'REVOKED', reason: 'terminated' };
+      return { status: 'REVOKED', reason: cancel.by === 'expiry' ? 'expired' : 'revoked' };
     default:
       return { status: 'FAILURE', message: reason ?? 'The analysis failed.' };
   }

@@ -225,6 +225,7 @@ test('a task that has expired is canceled, and its owner is told why', async () 
   const { carried, calls } = await setUp(() => said(''), { task: { expires: '2026-01-01T00:00:00.000Z' } });
   expect(await carried()).toMatchObject({
     outcome: 'canceled',
+    cancel: { by: 'expiry' },
     reason: 'The task expired before it could be started.',
   });
   expect(calls.filter(({ file }) => file !== 'squeue')).toEqual([]);

@@ -4,7 +4,7 @@ import { systemClock } from '../../../src/base/clock.js';
 import { silentLog } from '../../../src/base/log.js';
 import type { Broker } from '../../../src/celery/broker.js';
 import { openBook } from '../../../src/worker/book.js';
-import { createIntake, pingTask, rememberRevoked } from '../../../src/worker/intake.js';
+import { createIntake, pingTask } from '../../../src/worker/intake.js';
 import type { Journal } from '../../../src/worker/journal.js';
 import { someTask } from '../../support/tasks.js';
 
@@ -33,9 +33,17 @@ function setUp(limit = 10) {
     resumeIntake: async () => void flow.push('resume'),
     publishResult: async (task, { status }) => void results.push(`${task.id} ${status}`),
   } as Broker;
-  const intake = createIntake({ book, broker: () => broker, limit, onRun: (id) => started.push(id), log });
+  const revoked = new Set<string>();
+  const intake = createIntake({
+    book,
+    broker: () => broker,
+    limit,
+    isRevoked: (id) => revoked.has(id),
+    onRun: (id) => started.push(id),
+    log,
+  });
   const breakJournal = (value: boolean) => (broken = value);
-  return { intake, book, written, flow, started, results, breakJournal, stop };
+  return { intake, revoked, book, written, flow, started, results, breakJournal, stop };
 }
 
 describe('intake', () => {
@@ -95,8 +103,8 @@ describe('intake', () => {
   });
 
   test('a task that was revoked before it came is canceled from the start', async () => {
-    const { intake, book } = setUp();
-    rememberRevoked(intake.revoked, 'a');
+    const { revoked, intake, book } = setUp();
+    revoked.add('a');
     await intake.onTask(someTask({ id: 'a' }));
     expect(book.get('a')?.cancel?.by).toBe('celery');
   });
