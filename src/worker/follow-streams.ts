@@ -2,7 +2,7 @@ import { DsaSlurmError, errorLine } from '../base/errors.js';
 import type { Analysis } from '../girder/analysis.js';
 import { sendStream } from '../girder/send-stream.js';
 import { streamsOf, type StreamConnector, type StreamSink } from '../girder/streams.js';
-import { readPiece, sizeOfLog } from './log-file.js';
+import { readPiece, sizeOfLog, wholeCharacters } from './log-file.js';
 import { createProgressLines } from './progress-lines.js';
 import type { StageContext, Tools } from './tools.js';
 
@@ -78,20 +78,23 @@ async function followProgress(follow: Follow): Promise<void> {
   }
 }
 
-/** What Girder has is written down, so that a restart of the worker goes on from there. */
+/**
+ * What Girder has is written down, so that a restart of the worker goes on from there; a character that is only half
+ * there counts as not read.
+ */
 async function followIntoLog(follow: Follow): Promise<void> {
   const { context, tools, index } = follow;
   const { girderJob, stopping, id } = context;
-  let decoder = new TextDecoder();
-  for await (const { bytes, offset, restarted } of growth(
-    follow,
-    tools.book.get(id)?.streamOffsets[index] ?? 0,
-  )) {
-    if (restarted) decoder = new TextDecoder();
-    girderJob.log(decoder.decode(bytes, { stream: true }));
+  const from = tools.book.get(id)?.streamOffsets[index] ?? 0;
+  let pending = Buffer.alloc(0);
+  for await (const { bytes, offset, restarted } of growth(follow, from)) {
+    const all = restarted ? Buffer.from(bytes) : Buffer.concat([pending, bytes]);
+    const whole = wholeCharacters(all);
+    pending = all.subarray(whole);
+    girderJob.log(all.toString('utf8', 0, whole));
     await girderJob.flush(stopping);
     if (stopping.aborted) return;
-    tools.book.note(id, { type: 'stream-read', stream: index, offset });
+    tools.book.note(id, { type: 'stream-read', stream: index, offset: offset - pending.length });
   }
 }
 

@@ -88,7 +88,7 @@ export async function sizeOfLog(path: string): Promise<number> {
 }
 
 /** How many of these bytes form whole UTF-8 characters; bytes that are no UTF-8 at all count as whole. */
-function wholeCharacters(bytes: Buffer): number {
+export function wholeCharacters(bytes: Buffer): number {
   for (let back = 1; back <= Math.min(3, bytes.length); back += 1) {
     const byte = bytes[bytes.length - back] ?? 0;
     if (byte < 0x80) break;

@@ -84,6 +84,18 @@ describe('a stream into the log', () => {
     expect(news).toEqual([{ type: 'stream-read', stream: 0, offset: 10 }]);
   });
 
+  it('keeps a character for later that is only half there', async () => {
+    const { file, follow, said, news, over } = await bench(() => output({ kind: 'girderLog' }));
+    await writeFile(file, Buffer.from('aé').subarray(0, 2));
+    const followed = follow();
+    await expect.poll(said).toBe('a');
+    await appendFile(file, Buffer.from('é').subarray(1));
+    over.abort();
+    await followed;
+    expect(said()).toBe('aé');
+    expect(news).toMatchObject([{ offset: 1 }, { offset: 3 }]);
+  });
+
   it('begins anew with a file that does', async () => {
     const { file, follow, said, over } = await bench(() => output({ kind: 'girderLog' }));
     await writeFile(file, 'first attempt');
