@@ -1,3 +1,7 @@
+import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 
@@ -80,6 +84,21 @@ describe('a cancel', () => {
     const run = await runOf(published, ({ stage }) => stage === 'finished');
     expect(run).toMatchObject({ outcome: 'canceled', jobId: null });
     expect(lab.girder.job(published.id)?.status).toBe(status.canceled);
+  });
+
+  test('of a task that comes after a restart: it is canceled once and never run', async () => {
+    const taskId = randomUUID();
+    await lab.producer.revoke([taskId]);
+    await lab.until(async () =>
+      (await readFile(join(lab.settings.dirs.state, 'revoked.txt'), 'utf8')).includes(taskId),
+    );
+    await lab.worker.stop();
+    await lab.startWorker();
+    const published = await lab.publish({ args: never, taskId });
+    const run = await runOf(published, ({ stage }) => stage === 'finished');
+    expect(run).toMatchObject({ id: taskId, outcome: 'canceled', jobId: null });
+    const job = await lab.ended(published);
+    expect(statuses(job).filter((each) => each === status.canceled)).toHaveLength(1);
   });
 
   test('that was missed while RabbitMQ was away, by a run that has nothing to report', async () => {
