@@ -1,9 +1,7 @@
 import type { Clock } from '../base/clock.js';
-import type { RunCommand } from '../base/command.js';
 import type { BrokerStatus } from '../celery/broker.js';
-import { cancelJobs } from '../slurm/cancel.js';
-import type { Tracker } from '../slurm/tracker.js';
 import type { Book } from './book.js';
+import type { Executor } from './executor/executor.js';
 import type { WorkerHandle } from './handle.js';
 import type { Intake } from './intake.js';
 import { tailLog } from './log-tail.js';
@@ -17,19 +15,19 @@ export interface HandleSources {
   profile: string;
   startedAt: number;
   book: Book;
-  tracker: Tracker;
+  executor: Executor;
   intake: Intake;
   limit: number;
   broker: () => BrokerStatus;
   trouble: () => string | null;
-  command: RunCommand;
   requestCancel: (id: string, by: CancelSource) => Promise<boolean>;
   clock: Clock;
 }
 
 /** The handle on a worker in this process. `changed` tells its listeners; `close` silences it. */
 export function createHandle(sources: HandleSources): WorkerHandle & { changed(): void; close(): void } {
-  const { book, tracker, intake } = sources;
+  const { book, executor, intake } = sources;
+  const { tracker } = executor;
   const listeners = new Set<() => void>();
   let timer: NodeJS.Timeout | null = null;
 
@@ -74,13 +72,13 @@ export function createHandle(sources: HandleSources): WorkerHandle & { changed()
         return { ok: true, said };
       }
       // the operator is to see what scancel says; the run is only canceled if scancel agreed
-      const answer = await cancelJobs(sources.command, [run.jobId]);
+      const answer = await executor.cancel([run.jobId]);
       if (answer.ok) await sources.requestCancel(runId, 'operator');
       tracker.nudge();
       return { ok: answer.ok, said: answer.said === '' ? `scancel ${run.jobId}: done` : answer.said };
     },
     async cancelJob(jobId) {
-      const answer = await cancelJobs(sources.command, [jobId]);
+      const answer = await executor.cancel([jobId]);
       tracker.nudge();
       return { ok: answer.ok, said: answer.said === '' ? `scancel ${jobId}: done` : answer.said };
     },

@@ -2,14 +2,13 @@ import type PQueue from 'p-queue';
 
 import type { Apptainer } from '../apptainer/inspect.js';
 import type { Clock } from '../base/clock.js';
-import type { RunCommand } from '../base/command.js';
 import type { Log } from '../base/log.js';
 import type { Task, TaskResult } from '../celery/task.js';
 import type { Settings } from '../config/schema.js';
 import type { GirderSetup } from '../girder/client.js';
 import type { GirderJob } from '../girder/job.js';
-import type { Tracker } from '../slurm/tracker.js';
 import type { Book } from './book.js';
+import type { Executor } from './executor/executor.js';
 import type { CancelSource, Run } from './run.js';
 import type { SubmitScript } from './submit-script.js';
 
@@ -19,9 +18,8 @@ export interface Tools {
   readonly book: Book;
   readonly clock: Clock;
   readonly log: Log;
-  /** Runs Slurm's commands. */
-  readonly command: RunCommand;
-  readonly tracker: Tracker;
+  /** Runs the jobs. */
+  readonly executor: Executor;
   readonly apptainer: Apptainer;
   readonly submitScript: SubmitScript;
   /** Opens the reporter of a run's Girder job; one that reports to nobody if the task names none. */

@@ -12,12 +12,12 @@ import { createGirderConnections } from '../girder/connections.js';
 import type { GirderJob } from '../girder/job.js';
 import { createReporting } from '../girder/reporting.js';
 import { slurmEnvironment } from '../slurm/environment.js';
-import { createTracker } from '../slurm/tracker.js';
 import { openBook } from './book.js';
 import { carry } from './carry.js';
 import { createControlTarget } from './control.js';
 import { createHandle } from './create-handle.js';
 import { prepareDirectories } from './directories.js';
+import { createSlurmExecutor } from './executor/slurm.js';
 import type { WorkerHandle } from './handle.js';
 import { createIntake } from './intake.js';
 import { openJournal } from './journal.js';
@@ -90,13 +90,7 @@ export async function createWorker({
     onCommand: ({ file, result }) =>
       log.debug({ command: file, kind: result.kind, ms: result.ms }, 'command'),
   });
-  const tracker = createTracker({
-    run: command,
-    clock,
-    intervalMs: settings.slurm.pollSeconds * 1_000,
-    scope: { kind: 'mine' },
-    log,
-  });
+  const executor = createSlurmExecutor({ run: command, settings: settings.slurm, clock, log });
   const reporting = createReporting({
     reportMs: settings.girder.reportSeconds * 1_000,
     concurrency: reportsAtOnce,
@@ -114,8 +108,7 @@ export async function createWorker({
     book,
     clock,
     log,
-    command,
-    tracker,
+    executor,
     apptainer: createApptainer({ run: command, command: settings.apptainer.command }),
     submitScript,
     girderSetup,
@@ -201,12 +194,11 @@ export async function createWorker({
     profile,
     startedAt,
     book,
-    tracker,
+    executor,
     intake,
     limit: settings.worker.inFlight,
     broker: () => broker?.status() ?? { state: 'closed', since: startedAt, trouble: null },
     trouble: () => girderTrouble,
-    command,
     requestCancel,
     clock,
   });
@@ -228,7 +220,7 @@ export async function createWorker({
     handle,
     failed: failed.signal,
     async start() {
-      tracker.start();
+      executor.tracker.start();
       for (const run of book.all()) {
         if (run.stage === 'finished') continue;
         // revoked before it came, and the worker died between writing down the one and the other
@@ -260,7 +252,7 @@ export async function createWorker({
         stop.abort();
         await broker?.close();
         await Promise.allSettled([...carried.values()].map(async ({ done }) => done));
-        await tracker.stop();
+        await executor.tracker.stop();
         handle.close();
         await connections.close();
         await journal.close();

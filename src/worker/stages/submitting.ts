@@ -8,12 +8,10 @@ import { makeDirectory } from '../../base/make-directory.js';
 import type { Analysis, StagedAnalysis } from '../../girder/analysis.js';
 import { streamsOf } from '../../girder/streams.js';
 import { argumentsFileContent, batchEnvironment } from '../../slurm/batch-script.js';
-import { cancelJobs } from '../../slurm/cancel.js';
 import { jobName, runKey } from '../../slurm/key.js';
 import { readExitRecord } from '../../slurm/exit-record.js';
-import { findJob } from '../../slurm/lookup.js';
 import { takeUserOptions } from '../../slurm/options.js';
-import { submit, submitArguments } from '../../slurm/submit.js';
+import type { JobRequest } from '../executor/executor.js';
 import { findImage, requireDirectory } from '../image.js';
 import type { Run, Submission } from '../run.js';
 import { siteResources } from '../resources.js';
@@ -21,12 +19,6 @@ import type { StageContext, Tools } from '../tools.js';
 
 /** How often a submission that Slurm demonstrably never saw is made again. */
 const attempts = 3;
-/**
- * Slurm must have answered this often that it knows no such job before it is believed, further apart than its own
- * message time-out (10 s): the request of an sbatch that gave up may still have been on its way.
- */
-const denials = 2;
-const denialGapMs = 12_000;
 /** How long to wait when the site's limit on submitted jobs is reached, in milliseconds. */
 const limitWaitMs = 30_000;
 
@@ -56,14 +48,7 @@ export async function submitJob(
     const submission: Submission = { ...batch.submission, at: tools.clock.now() };
     await rm(submission.exitRecord, { force: true });
     await book.record(run.id, { type: 'submitting', submission });
-    const answer = await tools.lanes.submitting.add(async () =>
-      submit(tools.command, batch.sbatch, {
-        env: batch.env,
-        // the job inherits it, and a directory that only this host has would be a complaint in every log
-        cwd: dirname(batch.submission.logFile),
-        timeoutMs: tools.settings.slurm.commandTimeoutSeconds * 1_000,
-      }),
-    );
+    const answer = await tools.lanes.submitting.add(async () => tools.executor.submit(batch.request));
     switch (answer.kind) {
       case 'submitted':
         return book.record(run.id, { type: 'submitted', jobId: answer.jobId });
@@ -99,12 +84,12 @@ async function lookUp(
   { key, exitRecord }: Submission,
   since: number,
   { stopping }: StageContext,
-  { command, clock, log }: Tools,
+  { executor, clock, log }: Tools,
 ): Promise<string | null> {
-  let denied = 0;
+  let denied = false;
   for (let wait = 1_000; ; wait = Math.min(wait * 2, 30_000)) {
     stopping.throwIfAborted();
-    const answer = await findJob(command, { key, since });
+    const answer = await executor.find({ key, since });
     if (answer.kind === 'found') {
       // a run has one job: whatever made another one, only the newest goes on
       if (answer.others.length > 0) {
@@ -112,15 +97,15 @@ async function lookUp(
           { key, others: answer.others },
           'more than one Slurm job for a run; canceling the older ones',
         );
-        await cancelJobs(command, answer.others);
+        await executor.cancel(answer.others);
       }
       return answer.jobId;
     }
     if (answer.kind === 'none') {
-      denied += 1;
       // a job that Slurm has forgotten since has left its record; that of an earlier one was removed before sbatch
-      if (denied >= denials) return (await readExitRecord(exitRecord))?.jobId ?? null;
-      await clock.sleep(denialGapMs, stopping);
+      if (denied) return (await readExitRecord(exitRecord))?.jobId ?? null;
+      denied = true;
+      await clock.sleep(executor.doubtMs, stopping);
     } else {
       log.warn({ key, why: answer.why }, 'Slurm does not answer; asking again');
       await clock.sleep(wait, stopping);
@@ -130,8 +115,7 @@ async function lookUp(
 
 interface Batch {
   submission: Omit<Submission, 'at'>;
-  sbatch: string[];
-  env: Record<string, string | undefined>;
+  request: JobRequest;
 }
 
 /** Everything that sbatch is given. */
@@ -188,7 +172,7 @@ async function prepareBatch(
   for (const file of [logFile, ...Object.values(streams)]) await createLogFile(file);
   return {
     submission: { key, logFile, exitRecord, streams },
-    sbatch: submitArguments({
+    request: {
       logFile,
       streams,
       key,
@@ -196,10 +180,10 @@ async function prepareBatch(
       userOptions: options,
       script: submitScript.path,
       scriptArgs: argumentsFile === null ? [...runtime, ...command] : runtime,
-    }),
-    env: {
-      ...containerEnvironment(analysis.environment, runtimeOf(settings.apptainer.command)),
-      ...batchEnvironment({ apptainer: settings.apptainer.command, exitRecord, argumentsFile }),
+      env: {
+        ...containerEnvironment(analysis.environment, runtimeOf(settings.apptainer.command)),
+        ...batchEnvironment({ apptainer: settings.apptainer.command, exitRecord, argumentsFile }),
+      },
     },
   };
 }

@@ -1,8 +1,5 @@
 import type { Analysis } from '../../girder/analysis.js';
 import type { JobRow } from '../../slurm/job.js';
-import { readExitRecord } from '../../slurm/exit-record.js';
-import { resolveEnd } from '../../slurm/resolve.js';
-import { cancelJobs } from '../../slurm/cancel.js';
 import { outcomeOf, phaseOf } from '../../slurm/states.js';
 import { followStreams } from '../follow-streams.js';
 import { followLog } from '../follow-log.js';
@@ -42,7 +39,7 @@ export async function watchJob(context: StageContext, analysis: Analysis, tools:
 }
 
 async function waitForEnd({ id, stopping }: StageContext, tools: Tools): Promise<JobEnd> {
-  const { tracker } = tools;
+  const { tracker } = tools.executor;
   let lostSince: number | null = null;
   tracker.nudge();
   for (;;) {
@@ -65,13 +62,8 @@ async function waitForEnd({ id, stopping }: StageContext, tools: Tools): Promise
       // the last question went unanswered: that the job is not in an old answer says nothing
       continue;
     }
-    const answer = await resolveEnd({
-      run: tools.command,
-      jobId,
-      key: submission.key,
-      readExitRecord: async () => readExitRecord(submission.exitRecord),
-      now: () => tools.clock.now(),
-    });
+    const { key, exitRecord } = submission;
+    const answer = await tools.executor.resolveEnd({ jobId, key, exitRecord });
     if (answer.kind !== 'lost') lostSince = null;
     switch (answer.kind) {
       case 'ended': {
@@ -120,9 +112,9 @@ async function readRow(run: Run, row: JobRow, tools: Tools): Promise<JobEnd | nu
 }
 
 /** Resolves with the tracker's next answer, good or bad. */
-async function nextAnswer({ tracker }: Tools, signal: AbortSignal): Promise<void> {
+async function nextAnswer({ executor }: Tools, signal: AbortSignal): Promise<void> {
   await new Promise<void>((resolve) => {
-    const stop = tracker.onAnswer(done);
+    const stop = executor.tracker.onAnswer(done);
     signal.addEventListener('abort', done, { once: true });
     if (signal.aborted) done();
     function done(): void {
@@ -152,8 +144,8 @@ async function cancelWhenUnwanted(
   while (!over.aborted) {
     const { jobId, cancel, brokenStream } = mustGet(tools, id);
     if (jobId === null || (cancel === null && brokenStream === null)) return;
-    const answer = await cancelJobs(tools.command, [jobId]);
-    if (answer.ok) tools.tracker.nudge();
+    const answer = await tools.executor.cancel([jobId]);
+    if (answer.ok) tools.executor.tracker.nudge();
     else tools.log.warn({ run: id, job: jobId, said: answer.said }, 'scancel failed; trying again');
     await tools.clock.sleep(answer.ok ? cancelAgainMs : wait, over);
     wait = Math.min(wait * 2, cancelAgainMs);

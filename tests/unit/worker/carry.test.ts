@@ -15,9 +15,9 @@ import { createGirderConnections } from '../../../src/girder/connections.js';
 import { GirderError } from '../../../src/girder/girder-error.js';
 import { silentGirderJob, type GirderJob } from '../../../src/girder/job.js';
 import { jobName } from '../../../src/slurm/key.js';
-import { createTracker } from '../../../src/slurm/tracker.js';
 import { openBook, type RunNews } from '../../../src/worker/book.js';
 import { carry } from '../../../src/worker/carry.js';
+import { createSlurmExecutor } from '../../../src/worker/executor/slurm.js';
 import type { Journal } from '../../../src/worker/journal.js';
 import type { Run } from '../../../src/worker/run.js';
 import type { Tools } from '../../../src/worker/tools.js';
@@ -68,13 +68,13 @@ async function setUp(
   const canceled = new AbortController();
   const { run: command, calls } = fakeRun(slurm);
   const book = openBook(new Map(), memory, { clock, log, stopping: stop.signal });
-  const tracker = createTracker({ run: command, clock, intervalMs: 1_000, scope: { kind: 'mine' }, log });
   const { settings } = loadSettings({
     profile: 'default',
     configDir: dir,
     env: {},
     flags: { 'dirs.tmp': dir, 'dirs.logs': dir, 'dirs.images': dir, 'dirs.state': dir },
   });
+  const executor = createSlurmExecutor({ run: command, settings: settings.slurm, clock, log });
   const connections = createGirderConnections();
   const { name, headers, body } = fixtureTask('g3.docker_run.volumes.json');
   // nothing to upload: what becomes of the job is the outcome
@@ -87,8 +87,7 @@ async function setUp(
     book,
     clock,
     log,
-    command,
-    tracker,
+    executor,
     apptainer: {
       version: async () => null,
       inspect: async () => ({
@@ -113,10 +112,10 @@ async function setUp(
     lanes: { staging: new PQueue(), submitting: new PQueue(), collecting: new PQueue() },
     stopping: stop.signal,
   };
-  tracker.start();
+  executor.tracker.start();
   end = async () => {
     stop.abort();
-    await tracker.stop();
+    await executor.tracker.stop();
     await connections.close();
   };
   return {

@@ -1,0 +1,47 @@
+import type { CancelAnswer } from '../../slurm/cancel.js';
+import type { FoundJob } from '../../slurm/lookup.js';
+import type { JobEnd } from '../../slurm/resolve.js';
+import type { Submission, SubmitResult } from '../../slurm/submit.js';
+import type { Tracker } from '../../slurm/tracker.js';
+
+/** A job as it is handed over. */
+export interface JobRequest extends Submission {
+  /** Added to the environment of the batch script; `undefined` removes a name. */
+  env: Readonly<Record<string, string | undefined>>;
+}
+
+/** Which job is meant, and where its last witness may lie. */
+export interface EndedJob {
+  jobId: string;
+  /** See `runKey`: tells our job from a later one of the same id. */
+  key: string;
+  /** Path of the file that the batch script writes when the container has ended. */
+  exitRecord: string;
+}
+
+/**
+ * What the worker needs of whoever runs its jobs. Jobs live longer than the worker: one that starts finds those of the
+ * one before it. The words for what becomes of a job are Slurm's.
+ *
+ * Nothing here throws for what the outside does: an answer that did not come is data, and never an answer.
+ */
+export interface Executor {
+  /** The last answer about all jobs. */
+  readonly tracker: Tracker;
+  /**
+   * Hands a job over, once. `unclear` means that there may be one: it is looked for with `find`, never handed over again
+   * before that.
+   */
+  submit(request: JobRequest): Promise<SubmitResult>;
+  /** Looks a run's job up by its key. @param question.since milliseconds; when it was first submitted */
+  find(question: { key: string; since: number }): Promise<FoundJob>;
+  /**
+   * For so many milliseconds after an unclear `submit`, `find` may still not see the job that comes of it: what is not
+   * there now has to be not there that much later before it is believed.
+   */
+  readonly doubtMs: number;
+  /** Cancels jobs. One that is over already is no error, and canceling again does no harm. */
+  cancel(jobIds: readonly string[]): Promise<CancelAnswer>;
+  /** Finds out how a job ended that the tracker does not show, or whose row leaves it open. */
+  resolveEnd(job: EndedJob): Promise<JobEnd>;
+}

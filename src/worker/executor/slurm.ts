@@ -1,0 +1,55 @@
+import { dirname } from 'node:path';
+
+import type { Clock } from '../../base/clock.js';
+import type { RunCommand } from '../../base/command.js';
+import type { Log } from '../../base/log.js';
+import type { Settings } from '../../config/schema.js';
+import { cancelJobs } from '../../slurm/cancel.js';
+import { readExitRecord } from '../../slurm/exit-record.js';
+import { findJob } from '../../slurm/lookup.js';
+import { resolveEnd } from '../../slurm/resolve.js';
+import { submit, submitArguments } from '../../slurm/submit.js';
+import { createTracker } from '../../slurm/tracker.js';
+import type { Executor } from './executor.js';
+
+/** Slurm's own message time-out is 10 s: so long the request of an sbatch that gave up may have been on its way. */
+const doubtMs = 12_000;
+
+export interface SlurmOptions {
+  /** Runs Slurm's commands. */
+  run: RunCommand;
+  settings: Settings['slurm'];
+  clock: Clock;
+  log: Log;
+}
+
+/** Jobs run on the cluster. */
+export function createSlurmExecutor({ run, settings, clock, log }: SlurmOptions): Executor {
+  return {
+    tracker: createTracker({
+      run,
+      clock,
+      intervalMs: settings.pollSeconds * 1_000,
+      scope: { kind: 'mine' },
+      log,
+    }),
+    submit: async ({ env, ...submission }) =>
+      submit(run, submitArguments(submission), {
+        env,
+        // the job inherits it, and a directory that only this host has would be a complaint in every log
+        cwd: dirname(submission.logFile),
+        timeoutMs: settings.commandTimeoutSeconds * 1_000,
+      }),
+    find: async (question) => findJob(run, question),
+    doubtMs,
+    cancel: async (jobIds) => cancelJobs(run, jobIds),
+    resolveEnd: async ({ jobId, key, exitRecord }) =>
+      resolveEnd({
+        run,
+        jobId,
+        key,
+        readExitRecord: async () => readExitRecord(exitRecord),
+        now: () => clock.now(),
+      }),
+  };
+}
