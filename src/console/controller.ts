@@ -1,10 +1,14 @@
 import type { Clock } from '../base/clock.js';
 import { errorLine } from '../base/errors.js';
+import { complete, parseCommandLine } from './command-line.js';
+import { counted } from './format.js';
 import type { WorkerHandle } from '../worker/handle.js';
 import { commandFor, type Command } from './keys.js';
 import type { Step } from './reducer.js';
-import { contextOf, selectedRow, type CancelTarget, type Message } from './state.js';
+import { contextOf, selectedRow, targetRows, type CancelTarget, type Message } from './state.js';
 import type { Store } from './store.js';
+import type { ChosenColumns } from './table/column.js';
+import { jobsTable } from './views/jobs.js';
 import { rowTitle } from './views/table.js';
 
 /** How long an answer that is no error stays. */
@@ -16,13 +20,15 @@ export interface ControllerOptions {
   clock: Clock;
   /** The user has decided to leave. */
   quit: () => void;
+  /** The operator chose the columns of the table; null: the usual ones. */
+  onColumns?: (columns: ChosenColumns) => void;
 }
 
 /** Turns keys into changes of the screen and into commands to the worker. */
 export interface Controller {
   /** Keys of one input event, in order. */
   press(keys: readonly string[]): void;
-  /** Pasted text: it is text for the filter and nothing else, never a command. */
+  /** Pasted text: it is text for the line that is being typed and nothing else, never a key. */
   paste(text: string): void;
 }
 
@@ -32,7 +38,8 @@ function isStep(command: Command): command is Step {
   return steps.has(command);
 }
 
-export function createController({ handle, store, clock, quit }: ControllerOptions): Controller {
+export function createController(options: ControllerOptions): Controller {
+  const { handle, store, clock, quit, onColumns } = options;
   const say = (tone: Message['tone'], text: string): void => {
     const until = tone === 'bad' ? null : clock.now() + messageMs;
     store.dispatch({ type: 'said', message: { tone, text, until } });
@@ -51,38 +58,48 @@ export function createController({ handle, store, clock, quit }: ControllerOptio
   };
 
   const askCancel = (): void => {
-    const row = selectedRow(store.get());
-    if (row === null) return;
-    if (row.group === 'finished') {
-      say('warning', `Nothing to cancel: ${rowTitle(row)} is finished.`);
+    const rows = targetRows(store.get());
+    const [first, ...others] = rows.filter(({ group }) => group !== 'finished');
+    if (first !== undefined) {
+      store.dispatch({ type: 'cancelAsked', target: { rows: [first, ...others] } });
       return;
     }
-    const command: CancelTarget['command'] =
-      row.run === null ? { kind: 'job', jobId: row.job.id } : { kind: 'run', runId: row.run.id };
-    store.dispatch({ type: 'cancelAsked', target: { row, command } });
+    const [finished] = rows;
+    if (finished === undefined) return;
+    const what = rows.length === 1 ? `${rowTitle(finished)} is` : 'all of the marked rows are';
+    say('warning', `Nothing to cancel: ${what} finished.`);
   };
 
-  const cancel = ({ row, command }: CancelTarget): void => {
-    const name = rowTitle(row);
+  /** One after the other: a worker takes each by itself, and the answers are told together. */
+  const cancel = ({ rows }: CancelTarget): void => {
+    const name = rows.length === 1 ? rowTitle(rows[0]) : counted(rows.length, 'row');
     say('warning', `Canceling ${name}.`);
     answer(async () => {
-      const { ok, said } =
-        command.kind === 'run'
-          ? await handle.cancelRun(command.runId)
-          : await handle.cancelJob(command.jobId);
-      const words = said.trim() === '' ? (ok ? 'accepted' : 'refused without a word') : said.trim();
-      return { ok, said: `${ok ? 'Cancel' : 'Not canceled,'} ${name}: ${words}` };
+      const refused: string[] = [];
+      let said = '';
+      for (const row of rows) {
+        const one =
+          row.run === null ? await handle.cancelJob(row.job.id) : await handle.cancelRun(row.run.id);
+        said = one.said.trim() === '' ? (one.ok ? 'accepted' : 'refused without a word') : one.said.trim();
+        if (!one.ok) refused.push(rows.length === 1 ? said : `${rowTitle(row)}: ${said}`);
+      }
+      if (refused.length > 0) {
+        const front =
+          rows.length === 1 ? `Not canceled, ${name}` : `${refused.length} of ${name} not canceled`;
+        return { ok: false, said: `${front}: ${refused.join('; ')}` };
+      }
+      return { ok: true, said: `Cancel ${name}: ${rows.length === 1 ? said : 'accepted'}` };
     });
   };
 
-  const togglePause = (): void => {
+  const setPaused = (paused: boolean): void => {
     const { intake } = store.get().snapshot.health;
     if (intake === 'draining') {
       say('warning', 'The worker is draining: its intake does not open again.');
       return;
     }
     answer(async () => {
-      if (intake === 'paused') {
+      if (!paused) {
         await handle.resume();
         return { ok: true, said: 'Intake resumed.' };
       }
@@ -105,6 +122,88 @@ export function createController({ handle, store, clock, quit }: ControllerOptio
     cancel(overlay.target);
   };
 
+  const openDetails = (): void => {
+    const row = selectedRow(store.get());
+    if (row !== null) store.dispatch({ type: 'went', place: { view: 'job', rowId: row.id, top: 0 } });
+  };
+
+  const openWorker = (): void => store.dispatch({ type: 'went', place: { view: 'worker', top: 0 } });
+
+  const toggleHelp = (): void =>
+    store.dispatch({ type: store.get().overlay.kind === 'help' ? 'back' : 'helpOpened' });
+
+  const reverseSort = (): void => {
+    const { sorting } = store.get().table;
+    if (sorting === null) say('warning', 'The table is in its own order; s sorts it.');
+    else store.dispatch({ type: 'sortedBy', column: sorting.column });
+  };
+
+  const chooseColumns = (words: readonly string[]): void => {
+    const chosen = words.join(',').split(',').filter(Boolean);
+    const unknown = chosen.filter((id) => !jobsTable.columnIds.includes(id));
+    if (unknown.length > 0) {
+      return say('bad', `No column ${unknown.join(', ')}; there are ${jobsTable.columnIds.join(', ')}.`);
+    }
+    const columns = chosen.length === 0 ? null : chosen;
+    store.dispatch({ type: 'columnsChosen', columns });
+    onColumns?.(columns);
+  };
+
+  const sortByName = ([column, direction]: readonly string[]): void => {
+    if (column === undefined) return store.dispatch({ type: 'sortedBy', column: null });
+    if (!jobsTable.columnIds.includes(column)) {
+      return say('bad', `No column "${column}"; there are ${jobsTable.columnIds.join(', ')}.`);
+    }
+    return store.dispatch({ type: 'sortedBy', column, descending: direction === 'desc' });
+  };
+
+  /** What was typed after `:`. */
+  const runLine = (line: string): void => {
+    const { readOnly } = store.get();
+    if (line.trim() === '') return;
+    const parsed = parseCommandLine(line, readOnly);
+    if (parsed === null) {
+      const hidden = !readOnly || parseCommandLine(line, false) === null ? '' : ' This console is read-only.';
+      return say(
+        'bad',
+        `There is no command "${line.trim().split(/\s+/u)[0] ?? ''}"; ? lists them.${hidden}`,
+      );
+    }
+    const { command, words } = parsed;
+    switch (command.name) {
+      case 'jobs':
+        return store.dispatch({ type: 'went', place: { view: 'jobs' } });
+      case 'job':
+        return openDetails();
+      case 'worker':
+        return openWorker();
+      case 'help':
+        return toggleHelp();
+      case 'filter':
+        return store.dispatch({ type: 'filterSet', text: words.join(' ') });
+      case 'sort':
+        return sortByName(words);
+      case 'columns':
+        return chooseColumns(words);
+      case 'errors':
+        return store.dispatch({ type: 'errorsToggled' });
+      case 'wide':
+        return store.dispatch({ type: 'wideToggled' });
+      case 'freeze':
+        return store.dispatch({ type: 'freezeToggled' });
+      case 'cancel':
+        return askCancel();
+      case 'pause':
+        return setPaused(true);
+      case 'resume':
+        return setPaused(false);
+      case 'quit':
+        return askQuit();
+      default:
+        return say('bad', `The command ${command.name} does nothing here.`);
+    }
+  };
+
   const run = (command: Command): void => {
     if (isStep(command)) {
       store.dispatch({ type: 'step', step: command });
@@ -117,6 +216,41 @@ export function createController({ handle, store, clock, quit }: ControllerOptio
         return store.dispatch({ type: 'filterKept' });
       case 'filterErase':
         return store.dispatch({ type: 'filterErased' });
+      case 'command':
+        return store.dispatch({ type: 'commandOpened' });
+      case 'commandRun':
+        return withCommandText((text) => {
+          store.dispatch({ type: 'back' });
+          runLine(text);
+        });
+      case 'commandErase':
+        return withCommandText((text) =>
+          store.dispatch({ type: 'commandSet', text: Array.from(text).slice(0, -1).join('') }),
+        );
+      case 'commandComplete':
+        return withCommandText((text) =>
+          store.dispatch({ type: 'commandSet', text: complete(text, store.get().readOnly) }),
+        );
+      case 'sort':
+        return store.dispatch({ type: 'sortedNext' });
+      case 'sortReverse':
+        return reverseSort();
+      case 'mark':
+        return store.dispatch({ type: 'markToggled' });
+      case 'markRange':
+        return store.dispatch({ type: 'rangeMarked' });
+      case 'markAll':
+        return store.dispatch({ type: 'allMarked' });
+      case 'wide':
+        return store.dispatch({ type: 'wideToggled' });
+      case 'errors':
+        return store.dispatch({ type: 'errorsToggled' });
+      case 'freeze':
+        return store.dispatch({ type: 'freezeToggled' });
+      case 'details':
+        return openDetails();
+      case 'worker':
+        return openWorker();
       case 'log':
         return store.dispatch({ type: 'logToggled' });
       case 'focus':
@@ -126,13 +260,13 @@ export function createController({ handle, store, clock, quit }: ControllerOptio
       case 'wrap':
         return store.dispatch({ type: 'wrapToggled' });
       case 'help':
-        return store.dispatch({ type: store.get().overlay.kind === 'help' ? 'back' : 'helpOpened' });
+        return toggleHelp();
       case 'back':
         return store.dispatch({ type: 'back' });
       case 'cancel':
         return askCancel();
       case 'pause':
-        return togglePause();
+        return setPaused(store.get().snapshot.health.intake !== 'paused');
       case 'confirm':
         return confirm();
       case 'quit':
@@ -148,15 +282,33 @@ export function createController({ handle, store, clock, quit }: ControllerOptio
     const context = contextOf(before);
     const command = commandFor(key, context, before.readOnly);
     if (command !== null) run(command);
-    else if (context === 'filter') typeKey(key);
+    else if (context === 'filter' || context === 'command') typeText(key === 'space' ? ' ' : key);
     else if (context === 'cancel' || context === 'quit') store.dispatch({ type: 'back' });
+    else if (context === 'table') sortByLetter(key);
     const after = contextOf(store.get());
     return after === context || (after !== 'cancel' && after !== 'quit');
   };
 
-  const typeKey = (key: string): void => {
-    const text = key === 'space' ? ' ' : key;
-    if (Array.from(text).length === 1) store.dispatch({ type: 'filterTyped', text });
+  /** Shift and the letter of a column sorts by it. */
+  const sortByLetter = (key: string): void => {
+    const column = jobsTable.sortKeys.get(key);
+    if (column !== undefined) store.dispatch({ type: 'sortedBy', column });
+  };
+
+  const withCommandText = (act: (text: string) => void): void => {
+    const { overlay } = store.get();
+    if (overlay.kind === 'command') act(overlay.text);
+  };
+
+  /** One character for whatever is being typed; the name of another key is none. */
+  const typeText = (text: string): void => {
+    if (Array.from(text).length === 1) insert(text);
+  };
+
+  const insert = (text: string): void => {
+    const { overlay } = store.get();
+    if (overlay.kind === 'filter') store.dispatch({ type: 'filterTyped', text });
+    if (overlay.kind === 'command') store.dispatch({ type: 'commandSet', text: overlay.text + text });
   };
 
   return {
@@ -165,9 +317,7 @@ export function createController({ handle, store, clock, quit }: ControllerOptio
       for (const key of keys) if (!pressOne(key)) return;
     },
     paste(text) {
-      if (contextOf(store.get()) === 'filter') {
-        store.dispatch({ type: 'filterTyped', text: text.split(/[\r\n]/u)[0] ?? '' });
-      }
+      insert(text.split(/[\r\n]/u)[0] ?? '');
     },
   };
 }

@@ -1,7 +1,7 @@
 import type { Key } from 'ink';
 
 /** What has the keyboard. */
-export type Context = 'table' | 'log' | 'help' | 'filter' | 'cancel' | 'quit';
+export type Context = 'table' | 'log' | 'page' | 'help' | 'filter' | 'command' | 'cancel' | 'quit';
 
 export type Command =
   | 'up'
@@ -13,6 +13,20 @@ export type Command =
   | 'filter'
   | 'filterKeep'
   | 'filterErase'
+  | 'command'
+  | 'commandRun'
+  | 'commandErase'
+  | 'commandComplete'
+  | 'sort'
+  | 'sortReverse'
+  | 'mark'
+  | 'markRange'
+  | 'markAll'
+  | 'wide'
+  | 'errors'
+  | 'freeze'
+  | 'details'
+  | 'worker'
   | 'log'
   | 'focus'
   | 'follow'
@@ -48,9 +62,10 @@ function bind(
   return { keys, command, description, contexts, dangerous, ...(hint === undefined ? {} : { hint }) };
 }
 
-const lists: readonly Context[] = ['table', 'log', 'help'];
+const lists: readonly Context[] = ['table', 'log', 'page', 'help'];
 const work: readonly Context[] = ['table', 'log'];
-const all: readonly Context[] = ['table', 'log', 'help', 'filter', 'cancel', 'quit'];
+const views: readonly Context[] = ['table', 'log', 'page'];
+const all: readonly Context[] = [...lists, 'filter', 'command', 'cancel', 'quit'];
 
 /** The one table of keys: what a key does, the help and the footer all come from it. */
 export const keyTable: readonly KeyBinding[] = [
@@ -58,21 +73,42 @@ export const keyTable: readonly KeyBinding[] = [
   bind(['filter'], [['enter'], 'filterKeep', 'Keep the filter', 'keep']),
   bind(['filter'], [['esc'], 'back', 'Clear the filter', 'clear']),
   bind(['filter'], [['backspace'], 'filterErase', 'Erase a letter of the filter']),
+  bind(['command'], [['enter'], 'commandRun', 'Do it', 'do']),
+  bind(['command'], [['tab'], 'commandComplete', 'Complete the word', 'complete']),
+  bind(['command'], [['esc'], 'back', 'Forget it', 'forget']),
+  bind(['command'], [['backspace'], 'commandErase', 'Erase a letter']),
   bind(lists, [['up', 'k'], 'up', 'One line up']),
   bind(lists, [['down', 'j'], 'down', 'One line down']),
   bind(lists, [['pgup', 'ctrl-b'], 'pageUp', 'One page up']),
-  bind(lists, [['pgdn', 'ctrl-f', 'space'], 'pageDown', 'One page down']),
+  bind(lists, [['pgdn', 'ctrl-f'], 'pageDown', 'One page down']),
   bind(lists, [['g', 'home'], 'first', 'To the first line']),
   bind(lists, [['G', 'end'], 'last', 'To the last line; a log is followed again']),
-  bind(work, [['l', 'enter'], 'log', 'Open or close the log of the selected run', 'log']),
+  bind(work, [['l'], 'log', 'Open or close the log of the selected run', 'log']),
+  bind(['table'], [['enter', 'd'], 'details', 'Everything about the selected row', 'details']),
   bind(work, [['tab'], 'focus', 'From the table to the open log, and back', 'focus']),
   bind(['log'], [['f'], 'follow', 'Follow the end of the log again, or stop', 'follow']),
-  bind(work, [['w'], 'wrap', 'Wrap long lines of the log, or cut them']),
-  bind(['table'], [['/'], 'filter', 'Show only rows that hold these words; Esc clears it', 'filter']),
-  bind(work, [['x'], 'cancel', 'Cancel the selected run or job, after a question', 'cancel'], true),
-  bind(work, [['p'], 'pause', 'Pause or resume the intake of tasks', 'pause'], true),
+  bind(['log'], [['w'], 'wrap', 'Wrap long lines of the log, or cut them']),
+  bind(
+    ['table'],
+    [['/'], 'filter', 'Filter the rows: words, /expression/, field=value, !not; Esc clears it', 'filter'],
+  ),
+  bind(
+    ['table'],
+    [['s'], 'sort', 'Sort by the next column; Shift and a letter of the headings: by that one'],
+  ),
+  bind(['table'], [['S'], 'sortReverse', 'Sort the other way round']),
+  bind(['table'], [['space'], 'mark', 'Mark the row, or take the mark away']),
+  bind(['table'], [['v'], 'markRange', 'Mark all rows from the last mark to here']),
+  bind(['table'], [['*'], 'markAll', 'Mark every row that is shown, or none']),
+  bind(['table'], [['w', 'ctrl-w'], 'wide', 'More columns, or fewer']),
+  bind(['table'], [['e', 'ctrl-z'], 'errors', 'Only what went wrong, or everything']),
+  bind(views, [['W'], 'worker', 'How it stands with the worker']),
+  bind(views, [['z'], 'freeze', 'Freeze the screen, or go on']),
+  bind(work, [['x'], 'cancel', 'Cancel the selected or all marked rows, after a question', 'cancel'], true),
+  bind(views, [['p'], 'pause', 'Pause or resume the intake of tasks', 'pause'], true),
+  bind(views, [[':'], 'command', 'A command by its name']),
   bind(lists, [['?'], 'help', 'This help, or back', 'help']),
-  bind(lists, [['esc'], 'back', 'Back: close the help or the log, then clear the filter']),
+  bind(lists, [['esc'], 'back', 'Back: from help, log or page, then clear filter and marks']),
   bind(lists, [['q'], 'quit', 'Quit; Slurm jobs go on', 'quit']),
   bind(all, [['ctrl-c'], 'interrupt', 'Quit; pressed twice: at once']),
 ];

@@ -12,8 +12,9 @@ export interface ScreenLayout {
   details: number;
   /** The box of a question with its border; 0: none. */
   box: number;
-  /** The help takes the room of table, details and log. */
+  /** The help takes the room of table, details and log, and so does a page. */
   help: number;
+  page: number;
 }
 
 /** Below this a frame makes no sense. */
@@ -28,18 +29,27 @@ const questionBox = 7;
  * last cell makes some terminals scroll.
  */
 export function layoutScreen(state: ConsoleState): ScreenLayout {
-  const { size, overlay, log } = state;
+  const { size, overlay, log, place } = state;
   const asked = overlay.kind === 'cancel' || overlay.kind === 'quit';
   const box = asked ? questionBox : 0;
   const room = size.rows - 1 - fixed;
   const troubles = Math.max(0, Math.min(troubleCount(state), room - box - 1));
   const free = Math.max(1, room - troubles);
-  if (overlay.kind === 'help') return { troubles, table: 0, log: 0, details: 0, box: 0, help: free + 1 };
+  if (overlay.kind === 'help')
+    return { troubles, table: 0, log: 0, details: 0, box: 0, help: free + 1, page: 0 };
+  if (place.view !== 'jobs') {
+    return { troubles, table: 0, log: 0, details: 0, box, help: 0, page: free + 1 - box };
+  }
   const details = box === 0 && free >= 10 ? 2 : 0;
   const rest = free - box - details;
   // The question takes the log's room, so that the row in question stays in sight.
   const pane = log === null || box > 0 ? 0 : Math.min(rest - 1, Math.max(4, Math.floor(rest * 0.6)));
-  return { troubles, table: rest - pane, log: pane, details, box, help: 0 };
+  return { troubles, table: rest - pane, log: pane, details, box, help: 0, page: 0 };
+}
+
+/** Rows of the table; at least one, so that the selection has a place while something else is shown. */
+export function squeezedTable(state: ConsoleState): number {
+  return Math.max(1, layoutScreen(state).table);
 }
 
 function troubleCount({ snapshot: { health } }: ConsoleState): number {

@@ -1,18 +1,32 @@
 import type { LogTail, WorkerSnapshot } from '../worker/handle.js';
-import { filterRows } from './filter.js';
-import { helpLines } from './views/help.js';
-import { layoutScreen } from './layout.js';
+import { layoutScreen, squeezedTable } from './layout.js';
 import { firstEnd, logRows, tailEnd } from './log-window.js';
-import { mergeRows } from './rows.js';
+import { mergeRows, type Row } from './rows.js';
 import {
   selectedRow,
   type CancelTarget,
   type ConsoleState,
   type LogPane,
   type Message,
+  type Place,
   type Size,
 } from './state.js';
-import { resolveWindow } from './window.js';
+import type { ChosenColumns } from './table/column.js';
+import {
+  emptyTable,
+  markRange,
+  moveTo,
+  settleTable,
+  sortBy,
+  sortNext,
+  toggleAll,
+  toggleMark,
+  withQuery,
+  type TableState,
+} from './table/table-state.js';
+import { helpLines } from './views/help.js';
+import { jobsTable } from './views/jobs.js';
+import { pageLines } from './views/page.js';
 
 export type Step = 'up' | 'down' | 'pageUp' | 'pageDown' | 'first' | 'last';
 
@@ -22,10 +36,23 @@ export type Action =
   | { type: 'resized'; size: Size }
   | { type: 'tail'; runId: string; tail: LogTail }
   | { type: 'step'; step: Step }
+  | { type: 'went'; place: Place }
   | { type: 'filterOpened' }
   | { type: 'filterTyped'; text: string }
   | { type: 'filterErased' }
   | { type: 'filterKept' }
+  | { type: 'filterSet'; text: string }
+  | { type: 'commandOpened' }
+  | { type: 'commandSet'; text: string }
+  | { type: 'sortedBy'; column: string | null; descending?: boolean }
+  | { type: 'sortedNext' }
+  | { type: 'markToggled' }
+  | { type: 'rangeMarked' }
+  | { type: 'allMarked' }
+  | { type: 'wideToggled' }
+  | { type: 'errorsToggled' }
+  | { type: 'columnsChosen'; columns: ChosenColumns }
+  | { type: 'freezeToggled' }
   | { type: 'logToggled' }
   | { type: 'focusToggled' }
   | { type: 'followToggled' }
@@ -43,19 +70,21 @@ export interface Beginning {
   size: Size;
   title?: string;
   readOnly?: boolean;
+  /** As the operator left the table. */
+  columns?: ChosenColumns;
 }
 
-export function initialState({ snapshot, now, size, title, readOnly = false }: Beginning): ConsoleState {
+export function initialState(beginning: Beginning): ConsoleState {
+  const { snapshot, now, size, title, readOnly = false, columns = null } = beginning;
   return settle({
     title: title ?? null,
     readOnly,
     size,
     now,
     snapshot,
-    rows: mergeRows(snapshot, []),
-    shown: [],
-    filter: '',
-    position: { selected: null, index: 0, top: 0 },
+    frozen: null,
+    place: { view: 'jobs' },
+    table: { ...emptyTable, columns, rows: mergeRows(snapshot, []) },
     overlay: { kind: 'none' },
     log: null,
     wrap: false,
@@ -66,14 +95,8 @@ export function initialState({ snapshot, now, size, title, readOnly = false }: B
 /** What an event makes of a state; the same object where it changes nothing. */
 export function reduce(state: ConsoleState, action: Action): ConsoleState {
   switch (action.type) {
-    case 'snapshot': {
-      const { snapshot } = action;
-      const rows =
-        snapshot.runs === state.snapshot.runs && snapshot.jobs.rows === state.snapshot.jobs.rows
-          ? state.rows
-          : mergeRows(snapshot, state.rows);
-      return settle(change(state, { snapshot, rows, now: action.now }));
-    }
+    case 'snapshot':
+      return snapshotCame(state, action.snapshot, action.now);
     case 'tick': {
       const until = state.message?.until ?? null;
       const over = until !== null && until <= action.now;
@@ -88,14 +111,51 @@ export function reduce(state: ConsoleState, action: Action): ConsoleState {
       return state.log?.runId === action.runId ? withTail(state, state.log, action.tail) : state;
     case 'step':
       return stepped(state, action.step);
+    case 'went':
+      return settle({ ...state, place: action.place, overlay: { kind: 'none' }, log: null });
     case 'filterOpened':
       return settle({ ...state, overlay: { kind: 'filter' } });
     case 'filterTyped':
-      return settle(change(state, { filter: (state.filter + action.text).slice(0, 200) }));
+      return filtered(state, (state.table.query.text + action.text).slice(0, 200));
     case 'filterErased':
-      return settle(change(state, { filter: Array.from(state.filter).slice(0, -1).join('') }));
+      return filtered(state, Array.from(state.table.query.text).slice(0, -1).join(''));
+    case 'filterSet':
+      return filtered(state, action.text.slice(0, 200));
     case 'filterKept':
       return { ...state, overlay: { kind: 'none' } };
+    case 'commandOpened':
+      return { ...state, overlay: { kind: 'command', text: '' } };
+    case 'commandSet':
+      return { ...state, overlay: { kind: 'command', text: action.text.slice(0, 200) } };
+    case 'sortedBy':
+      return withTable(state, (table) =>
+        action.column === null
+          ? { ...table, sorting: null }
+          : action.descending === undefined
+            ? sortBy(table, action.column)
+            : { ...table, sorting: { column: action.column, descending: action.descending } },
+      );
+    case 'sortedNext':
+      return withTable(state, (table) => sortNext(table, jobsTable.columnIds));
+    case 'markToggled':
+      return withTable(state, (table) => {
+        const marked = toggleMark(table);
+        return moveTo(marked, marked.position.index + 1, squeezedTable(state));
+      });
+    case 'rangeMarked':
+      return withTable(state, markRange);
+    case 'allMarked':
+      return withTable(state, toggleAll);
+    case 'wideToggled':
+      return withTable(state, (table) => ({ ...table, wide: !table.wide, columns: null }));
+    case 'errorsToggled':
+      return withTable(state, (table) => ({ ...table, errorsOnly: !table.errorsOnly }));
+    case 'columnsChosen':
+      return withTable(state, (table) => ({ ...table, columns: action.columns }));
+    case 'freezeToggled':
+      return state.frozen === null
+        ? { ...state, frozen: { since: state.now, news: state.snapshot } }
+        : snapshotCame({ ...state, frozen: null }, state.frozen.news, state.now);
     case 'logToggled':
       return state.log === null ? settle(openLog(state)) : settle({ ...state, log: null });
     case 'focusToggled':
@@ -125,24 +185,31 @@ function change(state: ConsoleState, changes: Partial<ConsoleState>): ConsoleSta
   return names.every((name) => state[name] === changes[name]) ? state : { ...state, ...changes };
 }
 
-/** After rows, filter, size or panes changed: the filtered rows, the selection by its id, and the log that goes with it. */
-function settle(state: ConsoleState): ConsoleState {
-  const filtered = filterRows(state.rows, state.filter);
-  const same =
-    filtered.length === state.shown.length && filtered.every((row, index) => row === state.shown[index]);
-  const shown = same ? state.shown : filtered;
-  const { index, top } = resolveWindow(shown, state.position, layoutScreen(state).table);
-  return select(change(state, { shown }), index, top);
+function snapshotCame(state: ConsoleState, snapshot: WorkerSnapshot, now: number): ConsoleState {
+  if (state.frozen !== null) return { ...state, now, frozen: { ...state.frozen, news: snapshot } };
+  const unchanged = snapshot.runs === state.snapshot.runs && snapshot.jobs.rows === state.snapshot.jobs.rows;
+  const before = state.table.rows as readonly Row[];
+  const rows = unchanged ? before : mergeRows(snapshot, before);
+  const table = rows === before ? state.table : { ...state.table, rows };
+  return settle(change(state, { snapshot, table, now }));
 }
 
-function select(state: ConsoleState, index: number, top: number): ConsoleState {
-  const selected = state.shown[index]?.id ?? state.position.selected;
-  const before = state.position;
-  const position =
-    before.selected === selected && before.index === index && before.top === top
-      ? before
-      : { selected, index, top };
-  return followSelection(change(state, { position }));
+function withTable(state: ConsoleState, alter: (table: TableState) => TableState): ConsoleState {
+  return settle(change(state, { table: alter(state.table) }));
+}
+
+function filtered(state: ConsoleState, text: string): ConsoleState {
+  return withTable(state, (table) => withQuery(table, text, jobsTable));
+}
+
+/** After rows, filter, size or panes changed: what the table shows, and the log that goes with its selection. */
+function settle(state: ConsoleState): ConsoleState {
+  const table = settleTable(state.table, {
+    table: jobsTable,
+    context: { now: state.now, age: state.snapshot.jobs },
+    height: squeezedTable(state),
+  });
+  return followSelection(change(state, { table }));
 }
 
 function followSelection(state: ConsoleState): ConsoleState {
@@ -174,34 +241,47 @@ function followToggled(state: ConsoleState): ConsoleState {
   return { ...state, log: { ...log, end } };
 }
 
+/** One thing after another: what lies over the view, the log, the page, the filter, the marks. */
 function back(state: ConsoleState): ConsoleState {
-  switch (state.overlay.kind) {
+  const { overlay, table } = state;
+  switch (overlay.kind) {
     case 'filter':
-      return { ...state, overlay: { kind: 'none' }, filter: '' };
+      return filtered({ ...state, overlay: { kind: 'none' } }, '');
+    case 'command':
     case 'help':
     case 'cancel':
     case 'quit':
       return { ...state, overlay: { kind: 'none' } };
     case 'none':
-      return state.log === null ? change(state, { filter: '' }) : { ...state, log: null };
+      break;
   }
+  if (state.log !== null) return { ...state, log: null };
+  if (state.place.view !== 'jobs') return { ...state, place: { view: 'jobs' } };
+  if (table.query.text !== '') return filtered(state, '');
+  if (table.errorsOnly) return { ...state, table: { ...table, errorsOnly: false } };
+  return table.marked.size === 0 ? state : { ...state, table: { ...table, marked: new Set() } };
 }
 
 function stepped(state: ConsoleState, step: Step): ConsoleState {
-  const { overlay, log } = state;
+  const { overlay, log, place } = state;
   const layout = layoutScreen(state);
   if (overlay.kind === 'help') {
-    const last = helpLines(state).length - layout.help;
-    const top = Math.min(Math.max(0, stepFrom(overlay.top, step, layout.help, last)), Math.max(0, last));
+    const top = pageTop(overlay.top, step, layout.help, helpLines(state).length);
     return top === overlay.top ? state : { ...state, overlay: { kind: 'help', top } };
   }
+  if (place.view !== 'jobs') {
+    const top = pageTop(place.top, step, layout.page, pageLines(state).length);
+    return top === place.top ? state : { ...state, place: { ...place, top } };
+  }
   if (log?.focused === true) return logStepped(state, log, step, layout.log - 1);
-  const last = state.shown.length - 1;
-  if (last < 0) return state;
-  const index = Math.min(Math.max(0, stepFrom(state.position.index, step, layout.table, last)), last);
-  const position = { ...state.position, selected: state.shown[index]?.id ?? null, index };
-  const { top } = resolveWindow(state.shown, position, layout.table);
-  return select(state, index, top);
+  const last = state.table.shown.length - 1;
+  const index = stepFrom(state.table.position.index, step, layout.table, last);
+  return followSelection(change(state, { table: moveTo(state.table, index, layout.table) }));
+}
+
+function pageTop(at: number, step: Step, height: number, lines: number): number {
+  const last = Math.max(0, lines - height);
+  return Math.min(Math.max(0, stepFrom(at, step, height, last)), last);
 }
 
 function stepFrom(at: number, step: Step, page: number, last: number): number {

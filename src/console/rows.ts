@@ -1,5 +1,6 @@
 import type { JobRow } from '../slurm/job.js';
-import type { JobsView, RunView, WorkerSnapshot } from '../worker/handle.js';
+import type { RunView, WorkerSnapshot } from '../worker/handle.js';
+import type { DataAge } from './table/column.js';
 
 /** Where a row stands in the table: what runs first, then what waits, then what is finished. */
 export type RowGroup = 'running' | 'waiting' | 'finished';
@@ -109,12 +110,12 @@ export const endedStates: ReadonlySet<string> = new Set([
 ]);
 
 /** The seconds to show for a row, and of what. Null where nothing is known. */
-export function elapsedSeconds(row: Row, jobs: JobsView, now: number): number | null {
+export function elapsedSeconds(row: Row, age: DataAge, now: number): number | null {
   const { run, job } = row;
   if (job !== null && job.elapsed !== null && job.startedAt !== null && row.group !== 'waiting') {
     // Slurm's own count, carried on to now while Slurm answers; it stands still while Slurm is silent.
-    const counting = row.group === 'running' && job.endedAt === null && jobs.trouble === null;
-    return job.elapsed + (counting && jobs.at !== null ? Math.max(0, now - jobs.at) / 1_000 : 0);
+    const counting = row.group === 'running' && job.endedAt === null && age.trouble === null;
+    return job.elapsed + (counting && age.at !== null ? Math.max(0, now - age.at) / 1_000 : 0);
   }
   if (run !== null) {
     if (run.stage === 'finished') return ((run.finishedAt ?? run.stageSince) - run.acceptedAt) / 1_000;

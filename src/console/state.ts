@@ -1,7 +1,7 @@
 import type { LogTail, WorkerSnapshot } from '../worker/handle.js';
 import type { Context } from './keys.js';
 import type { Row } from './rows.js';
-import type { ListPosition } from './window.js';
+import { selectedItem, targetItems, type TableState } from './table/table-state.js';
 
 /** The terminal, in cells. */
 export interface Size {
@@ -9,19 +9,31 @@ export interface Size {
   rows: number;
 }
 
-/** What `x` would end, as it was when it was asked. */
+/** What `x` would end, as it was when it was asked: one row, or several marked ones. */
 export interface CancelTarget {
-  row: Row;
-  command: { kind: 'run'; runId: string } | { kind: 'job'; jobId: string };
+  rows: readonly [Row, ...Row[]];
 }
 
-/** What lies over the table and takes the keys. */
+/** What lies over the view and takes the keys. */
 export type Overlay =
   | { kind: 'none' }
   | { kind: 'filter' }
+  /** What is typed after `:`. */
+  | { kind: 'command'; text: string }
   | { kind: 'help'; top: number }
   | { kind: 'cancel'; target: CancelTarget }
   | { kind: 'quit' };
+
+/** Views by the name that `:` knows. */
+export const viewNames = ['jobs', 'job', 'worker'] as const;
+export type ViewName = (typeof viewNames)[number];
+
+/** Where the operator is. Pages are read line by line, from `top`. */
+export type Place =
+  | { view: 'jobs' }
+  /** Everything about one row of the table. */
+  | { view: 'job'; rowId: string; top: number }
+  | { view: 'worker'; top: number };
 
 /** An answer in the message line. An error stays until a key is pressed, anything else until its time is over. */
 export interface Message {
@@ -53,11 +65,11 @@ export interface ConsoleState {
   size: Size;
   now: number;
   snapshot: WorkerSnapshot;
-  /** All rows in order, and those that the filter lets through. */
-  rows: readonly Row[];
-  shown: readonly Row[];
-  filter: string;
-  position: ListPosition;
+  /** While the screen is frozen: the news that wait. Null: everything is shown as it comes. */
+  frozen: { since: number; news: WorkerSnapshot } | null;
+  place: Place;
+  /** The table of runs and jobs. */
+  table: TableState;
   overlay: Overlay;
   log: LogPane | null;
   wrap: boolean;
@@ -65,11 +77,28 @@ export interface ConsoleState {
 }
 
 /** What has the keyboard. */
-export function contextOf({ overlay, log }: ConsoleState): Context {
+export function contextOf({ overlay, log, place }: ConsoleState): Context {
   if (overlay.kind !== 'none') return overlay.kind;
+  if (place.view !== 'jobs') return 'page';
   return log?.focused === true ? 'log' : 'table';
 }
 
-export function selectedRow({ shown, position }: ConsoleState): Row | null {
-  return shown[position.index] ?? null;
+/** All rows of the table, those that it shows, and the selected one. */
+export function allRows({ table }: ConsoleState): readonly Row[] {
+  return table.rows as readonly Row[];
+}
+
+export function selectedRow({ table }: ConsoleState): Row | null {
+  return selectedItem(table) as Row | null;
+}
+
+/** The rows that an action is about: the marked ones, else the selected one. */
+export function targetRows({ table }: ConsoleState): readonly Row[] {
+  return targetItems(table) as readonly Row[];
+}
+
+/** The row that a page is about; null where it is gone. */
+export function pageRow(state: ConsoleState): Row | null {
+  const { place } = state;
+  return place.view === 'job' ? (allRows(state).find(({ id }) => id === place.rowId) ?? null) : null;
 }

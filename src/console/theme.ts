@@ -24,6 +24,11 @@ export interface Glyphs {
   unknown: string;
   warning: string;
   selected: string;
+  marked: string;
+  /** Selected and marked. */
+  both: string;
+  up: string;
+  down: string;
   crumb: string;
   dot: string;
   rule: string;
@@ -50,6 +55,10 @@ const unicode: Glyphs = {
   unknown: '?',
   warning: '▲',
   selected: '▸',
+  marked: '◆',
+  both: '◈',
+  up: '▴',
+  down: '▾',
   crumb: '›',
   dot: '·',
   rule: '─',
@@ -69,6 +78,10 @@ const ascii: Glyphs = {
   unknown: '?',
   warning: '!',
   selected: '>',
+  marked: '+',
+  both: '#',
+  up: '^',
+  down: 'v',
   crumb: '>',
   dot: '|',
   rule: '-',

@@ -7,6 +7,7 @@ import { healthLine, slurmLine, titleLine, troubleLines } from './views/header.j
 import { helpLines } from './views/help.js';
 import { logLines } from './views/log.js';
 import { questionLines } from './views/question.js';
+import { pageLines } from './views/page.js';
 import { detailLines, tableLines } from './views/table.js';
 
 /** A frame: lines from top to bottom, and the box of a question between them. Never as high as the terminal. */
@@ -45,6 +46,14 @@ function composed(state: ConsoleState, theme: Theme): ScreenView {
     return {
       above: [...head, ...filled(help, layout.help)],
       box: null,
+      below: [messageLine(state, theme), footerLine(state)],
+    };
+  }
+  if (state.place.view !== 'jobs') {
+    const page = pageLines(state, theme).slice(state.place.top, state.place.top + layout.page);
+    return {
+      above: [...head, ...filled(page, layout.page)],
+      box: questionLines(state, theme),
       below: [messageLine(state, theme), footerLine(state)],
     };
   }

@@ -1,3 +1,4 @@
+import { completions } from '../command-line.js';
 import { count } from '../format.js';
 import { bindingsFor, keyLabel } from '../keys.js';
 import { layoutScreen } from '../layout.js';
@@ -6,26 +7,53 @@ import { contextOf, type ConsoleState, type Message } from '../state.js';
 import { cleanText, wrapWords } from '../text.js';
 import { span, type Line, type Span, type Theme } from '../theme.js';
 import { helpLines } from './help.js';
+import { pageLines } from './page.js';
 
 /** What is being typed or was answered, and where the selection is. */
 export function messageLine(state: ConsoleState, theme: Theme): Line {
-  const { message, overlay, filter, shown, rows, position, size } = state;
-  const right = [
-    span(
-      overlay.kind === 'help' ? helpPlace(state) : placeText(shown.length, rows.length, position.index),
-      'muted',
-    ),
-  ];
+  const { message, overlay, table, size } = state;
+  const right = [span(placeOf(state), 'muted')];
   if (overlay.kind === 'filter') {
     return spread(
-      [span(' /', 'accent'), span(cleanText(filter)), span(theme.glyphs.cursor, 'accent')],
+      [
+        span(' /', 'accent'),
+        span(cleanText(table.query.text)),
+        span(theme.glyphs.cursor, 'accent'),
+        ...(table.query.problem === null ? [] : [span(`  ${cleanText(table.query.problem)}`, 'warning')]),
+      ],
       right,
       size.columns,
       theme,
     );
   }
+  if (overlay.kind === 'command') return commandLine(overlay.text, state, theme);
   if (message === null) return spread([], right, size.columns, theme);
   return spread([span(` ${messageText(message, theme)}`, message.tone)], right, size.columns, theme);
+}
+
+/** What is typed after `:`, and what it could become. */
+function commandLine(text: string, { size, readOnly }: ConsoleState, theme: Theme): Line {
+  const offers = completions(text, readOnly).slice(0, 8).join('  ');
+  return spread(
+    [
+      span(' :', 'accent'),
+      span(cleanText(text)),
+      span(theme.glyphs.cursor, 'accent'),
+      span(`  ${offers}`, 'muted'),
+    ],
+    [],
+    size.columns,
+    theme,
+  );
+}
+
+function placeOf(state: ConsoleState): string {
+  const { overlay, place, table } = state;
+  if (overlay.kind === 'help')
+    return linesPlace(overlay.top, helpLines(state).length, layoutScreen(state).help);
+  if (place.view !== 'jobs') return linesPlace(place.top, pageLines(state).length, layoutScreen(state).page);
+  const marked = table.marked.size === 0 ? '' : `${count(table.marked.size)} marked, `;
+  return marked + placeText(table.shown.length, table.rows.length, table.position.index);
 }
 
 function messageText({ tone, text }: Message, { glyphs }: Theme): string {
@@ -44,12 +72,8 @@ export function longMessageLines(state: ConsoleState, height: number, theme: The
   }));
 }
 
-function helpPlace(state: ConsoleState): string {
-  const { overlay } = state;
-  const all = helpLines(state).length;
-  const page = layoutScreen(state).help;
-  if (overlay.kind !== 'help' || all <= page) return '';
-  return `lines ${overlay.top + 1} to ${Math.min(all, overlay.top + page)} of ${all}`;
+function linesPlace(top: number, all: number, page: number): string {
+  return all <= page ? '' : `lines ${top + 1} to ${Math.min(all, top + page)} of ${all}`;
 }
 
 function placeText(shown: number, all: number, index: number): string {

@@ -1,31 +1,45 @@
 import { age, count } from '../format.js';
-import type { ConsoleState } from '../state.js';
+import { allRows, pageRow, type ConsoleState } from '../state.js';
 import { spread } from '../spans.js';
 import { cleanText } from '../text.js';
 import { span, type Line, type Span, type Theme, type Tone } from '../theme.js';
+import { rowTitle } from './table.js';
 
 /** ` dsa-slurm › profile › jobs`, and what is special about this console. */
 export function titleLine(state: ConsoleState, theme: Theme): Line {
   const { glyphs } = theme;
-  const crumbs = ['dsa-slurm', state.snapshot.profile, ...place(state)].map(cleanText);
+  const crumbs = ['dsa-slurm', state.snapshot.profile, ...crumbsOf(state)].map(cleanText);
   const left = crumbs.flatMap((crumb, index) => [
     span(index === 0 ? ' ' : ` ${glyphs.crumb} `, 'muted'),
     span(crumb, index === 0 ? 'accent' : index === crumbs.length - 1 ? 'strong' : 'plain'),
   ]);
   const right: Span[] = [];
+  if (state.frozen !== null)
+    right.push(span(`[frozen for ${age(state.now - state.frozen.since)}] `, 'warning'));
   if (state.title !== null) right.push(span(cleanText(state.title), 'muted'));
   if (state.readOnly) right.push(span(`${right.length === 0 ? '' : ' '}[read-only]`, 'warning'));
   return spread(left, right, state.size.columns, theme);
 }
 
-function place({ overlay, log, filter }: ConsoleState): string[] {
+/** Where the operator is, and what keeps rows from view. */
+function crumbsOf(state: ConsoleState): string[] {
+  const { overlay, log, place, table } = state;
   if (overlay.kind === 'help') return ['help'];
-  const jobs = filter === '' ? 'jobs' : `jobs /${filter}`;
+  if (place.view === 'worker') return ['worker'];
+  const filter = table.query.text === '' ? '' : ` /${table.query.text}`;
+  const jobs = `jobs${filter}${table.errorsOnly ? ' (errors only)' : ''}`;
+  if (place.view === 'job') {
+    const row = pageRow(state);
+    return [jobs, row === null ? place.rowId : rowTitle(row)];
+  }
   return log === null ? [jobs] : [jobs, 'log'];
 }
 
 /** Broker, intake, in flight; what runs and waits. */
-export function healthLine({ snapshot: { health }, rows, now, size }: ConsoleState, theme: Theme): Line {
+export function healthLine(state: ConsoleState, theme: Theme): Line {
+  const { snapshot, now, size } = state;
+  const { health } = snapshot;
+  const rows = allRows(state);
   const gap = span('  ');
   const left = [
     span(' '),

@@ -1,10 +1,12 @@
+import { commandsFor } from '../command-line.js';
 import { bindingsFor, keyLabel, keyTable, type Context, type KeyBinding } from '../keys.js';
 import type { ConsoleState } from '../state.js';
 import { span, type Line } from '../theme.js';
 
 const sections: readonly [title: string, contexts: readonly Context[]][] = [
-  ['Table and log', ['table', 'log']],
+  ['Table, log and pages', ['table', 'log', 'page']],
   ['Filter', ['filter']],
+  ['Command', ['command']],
   ['Questions', ['cancel', 'quit']],
 ];
 
@@ -24,6 +26,15 @@ export function helpLines({ readOnly }: Pick<ConsoleState, 'readOnly'>): readonl
         spans: [span(`   ${one.keys.map(keyLabel).join(' ')}`.padEnd(24), 'accent'), span(one.description)],
       });
     }
+  }
+  lines.push({ spans: [] }, { spans: [span(' Commands', 'strong')] });
+  for (const { name, argument, description } of commandsFor(readOnly)) {
+    lines.push({
+      spans: [
+        span(`   :${name}${argument === '' ? '' : ` ${argument}`}`.padEnd(24), 'accent'),
+        span(` ${description}`),
+      ],
+    });
   }
   if (readOnly) {
     lines.push(

@@ -1,10 +1,10 @@
-import { rowName, shortRunId } from '../columns.js';
 import { count, counted } from '../format.js';
 import { logRows, tailEnd } from '../log-window.js';
 import { spread } from '../spans.js';
 import { selectedRow, type ConsoleState, type LogPane } from '../state.js';
 import { cleanText } from '../text.js';
 import { span, type Line, type Span, type Theme } from '../theme.js';
+import { rowName, shortRunId } from './jobs.js';
 
 /** The log pane: a heading and `height - 1` rows of the log. */
 export function logLines(state: ConsoleState, height: number, theme: Theme): Line[] {

@@ -1,46 +1,41 @@
-import {
-  headingCell,
-  layoutColumns,
-  nodesOrReason,
-  rowName,
-  shortRunId,
-  type TableLayout,
-} from '../columns.js';
 import { counted } from '../format.js';
-import { selectedRow, type ConsoleState } from '../state.js';
 import type { Row } from '../rows.js';
-import { merged } from '../spans.js';
+import { selectedRow, type ConsoleState } from '../state.js';
+import type { Look } from '../table/table.js';
 import { cleanText, truncate, wrapWords } from '../text.js';
-import { span, type Line, type Span, type Theme } from '../theme.js';
+import { span, type Line, type Theme } from '../theme.js';
+import { jobsTable, nodesOrReason, rowName, shortRunId } from './jobs.js';
+
+/** How the table of this state is to look. */
+export function lookOf({ table, size }: ConsoleState): Look {
+  return { width: size.columns, wide: table.wide, chosen: table.columns, sorting: table.sorting };
+}
 
 /** Heading and rows of the table: `height` rows at most, or the sentence that says why there are none. */
 export function tableLines(state: ConsoleState, height: number, theme: Theme): Line[] {
-  const layout = layoutColumns(state.size.columns - 1);
-  const heading: Line = { spans: [span(' '), ...joined(layout, (one) => [headingCell(one, theme)])] };
-  if (state.shown.length === 0) {
+  const look = lookOf(state);
+  const { shown, position, marked } = state.table;
+  const heading = jobsTable.heading(look, theme);
+  if (shown.length === 0) {
     const sentence = wrapWords(emptySentence(state), state.size.columns - 4);
     return [heading, ...sentence.slice(0, height).map((text) => ({ spans: [span(`  ${text}`, 'muted')] }))];
   }
-  const { top, index } = state.position;
-  const rows = state.shown.slice(top, top + height);
-  return [heading, ...rows.map((row, offset) => rowLine(state, row, top + offset === index, layout, theme))];
-}
-
-function joined({ placed, gap }: TableLayout, cells: (one: TableLayout['placed'][number]) => Span[]): Span[] {
-  const between = span(' '.repeat(gap));
-  return placed.flatMap((one, index) => (index === 0 ? cells(one) : [between, ...cells(one)]));
-}
-
-function rowLine(state: ConsoleState, row: Row, selected: boolean, layout: TableLayout, theme: Theme): Line {
-  const context = { jobs: state.snapshot.jobs, now: state.now, theme };
-  const spans = joined(layout, ({ column, width }) => column.cell(row, width, context));
-  return { spans: merged([span(selected ? theme.glyphs.selected : ' '), ...spans]), selected };
+  const context = { now: state.now, age: state.snapshot.jobs, theme };
+  const { top, index } = position;
+  const rows = shown.slice(top, top + height).map((item, offset) => {
+    const marks = { selected: top + offset === index, marked: marked.has(item.id) };
+    return jobsTable.row(item, marks, look, context);
+  });
+  return [heading, ...rows];
 }
 
 /** Nothing there, nothing known, and nothing let through are three things. */
-function emptySentence({ rows, filter, snapshot: { jobs } }: ConsoleState): string {
-  if (rows.length > 0) {
-    return `No row holds "${cleanText(filter)}": the filter hides ${counted(rows.length, 'row')}. Esc clears it.`;
+function emptySentence({ table, snapshot: { jobs } }: ConsoleState): string {
+  if (table.rows.length > 0) {
+    const hidden = counted(table.rows.length, 'row');
+    return table.query.text === ''
+      ? `No row is an error: the errors-only switch hides ${hidden}. Esc turns it off.`
+      : `No row passes "${cleanText(table.query.text)}": the filter hides ${hidden}. Esc clears it.`;
   }
   if (jobs.at === null) {
     return 'No runs yet. What jobs Slurm has is not known: it has not answered so far.';

@@ -1,16 +1,19 @@
 import { describe, expect, test } from 'vitest';
-import { columns, layoutColumns, nodesOrReason } from '../../../src/console/columns.js';
 import { age, slurmDuration } from '../../../src/console/format.js';
+import { candidates, layoutColumns } from '../../../src/console/table/column.js';
+import { jobsColumns, nodesOrReason, squeezable } from '../../../src/console/views/jobs.js';
 import { fakeJob, fakeRun } from '../../support/fake-worker-handle.js';
 
-const shownAt = (width: number): string[] => layoutColumns(width).placed.map(({ column }) => column.id);
+const usual = candidates(jobsColumns, null, false);
+const layoutAt = (width: number): ReturnType<typeof layoutColumns> => layoutColumns(usual, width, squeezable);
+const shownAt = (width: number): string[] => layoutAt(width).placed.map(({ column }) => column.id);
 
 describe('layoutColumns', () => {
   test.each([
     [39, ['state', 'job', 'name']],
     [59, ['state', 'job', 'name', 'nodes', 'elapsed']],
     [79, ['state', 'job', 'name', 'title', 'nodes', 'elapsed', 'progress']],
-    [199, columns.map(({ id }) => id)],
+    [199, usual.map(({ id }) => id)],
   ])('%i cells', (width, ids) => {
     expect(shownAt(width)).toEqual(ids);
   });
@@ -18,7 +21,7 @@ describe('layoutColumns', () => {
   test('uses the whole width, never more, and a wider terminal never loses a column', () => {
     let before: string[] = [];
     for (let width = 39; width <= 320; width += 1) {
-      const { placed, gap } = layoutColumns(width);
+      const { placed, gap } = layoutAt(width);
       const used = placed.reduce((sum, one) => sum + one.width, 0) + gap * (placed.length - 1);
       expect(used).toBeLessThanOrEqual(width);
       if (placed.some(({ column }) => column.grow > 0)) expect(used).toBe(width);
@@ -30,7 +33,7 @@ describe('layoutColumns', () => {
   });
 
   test('priorities are all different', () => {
-    expect(new Set(columns.map(({ priority }) => priority)).size).toBe(columns.length);
+    expect(new Set(jobsColumns.map(({ priority }) => priority)).size).toBe(jobsColumns.length);
   });
 });
 

@@ -177,11 +177,11 @@ describe('quit', () => {
 describe('the filter', () => {
   test('takes keys as letters until Enter or Esc', () => {
     controller.press(['/', 'x', 'q', 'space', 'p', 'backspace', 'up']);
-    expect([context(), store.get().filter]).toEqual(['filter', 'xq ']);
+    expect([context(), store.get().table.query.text]).toEqual(['filter', 'xq ']);
     controller.press(['enter']);
-    expect([context(), store.get().filter]).toEqual(['table', 'xq ']);
+    expect([context(), store.get().table.query.text]).toEqual(['table', 'xq ']);
     controller.press(['/', 'esc']);
-    expect([context(), store.get().filter]).toEqual(['table', '']);
+    expect([context(), store.get().table.query.text]).toEqual(['table', '']);
   });
 
   test('pasted text is text for the filter, and otherwise nothing', () => {
@@ -189,7 +189,7 @@ describe('the filter', () => {
     expect([context(), quits, worker.commands]).toEqual(['table', 0, []]);
     controller.press(['/']);
     controller.paste('liver\ny');
-    expect(store.get().filter).toBe('liver');
+    expect(store.get().table.query.text).toBe('liver');
   });
 });
 
@@ -198,10 +198,109 @@ test('log, focus, follow, wrap, help and back', () => {
   expect(context()).toBe('log');
   controller.press(['tab']);
   expect(context()).toBe('table');
-  controller.press(['w', '?']);
+  controller.press(['tab', 'w', '?']);
   expect([context(), store.get().wrap]).toEqual(['help', true]);
   controller.press(['?']);
-  expect(context()).toBe('table');
+  expect(context()).toBe('log');
   controller.press(['esc']);
   expect(store.get().log).toBeNull();
+});
+
+describe('several rows', () => {
+  beforeEach(() => {
+    worker.show({
+      runs: [
+        fakeRun({ id: 'run-1', stage: 'running', jobId: '4711' }),
+        fakeRun({ id: 'run-2', stage: 'queued', jobId: '4712', acceptedAt: 1 }),
+        fakeRun({ id: 'run-3', stage: 'finished', outcome: 'failed', finishedAt: 2 }),
+      ],
+      jobs: { rows: [fakeJob({ id: '7', name: 'backup', submittedAt: 3 })] },
+    });
+    begin();
+  });
+
+  test('are canceled after one question that names what is not finished', async () => {
+    controller.press(['*']);
+    controller.press(['x']);
+    const { overlay } = store.get();
+    expect(overlay.kind === 'cancel' && overlay.target.rows.map(({ id }) => id)).toEqual([
+      'run:run-1',
+      'job:7',
+      'run:run-2',
+    ]);
+    controller.press(['y']);
+    await vi.waitFor(() => expect(message()).toBe('Cancel 3 rows: accepted'));
+    expect(worker.commands).toEqual(['cancelRun run-1', 'cancelJob 7', 'cancelRun run-2']);
+  });
+
+  test('each refusal is told with its row', async () => {
+    worker.answerWith({ ok: false, said: 'Access denied' });
+    controller.press(['*']);
+    controller.press(['x']);
+    controller.press(['y']);
+    await vi.waitFor(() => expect(message()).toContain('3 of 3 rows not canceled: run run-1'));
+    expect(message()).toContain('job 7 backup: Access denied');
+  });
+});
+
+function type(text: string): void {
+  controller.press(Array.from(text, (one) => (one === ' ' ? 'space' : one)));
+}
+
+describe('the command line', () => {
+  test('does what is typed, by name and alias', () => {
+    controller.press([':']);
+    expect(context()).toBe('command');
+    type('worker');
+    controller.press(['enter']);
+    expect(store.get().place.view).toBe('worker');
+    controller.press([':']);
+    type('runs');
+    controller.press(['enter']);
+    expect(store.get().place.view).toBe('jobs');
+    controller.press([':']);
+    type('sort job desc');
+    controller.press(['enter']);
+    expect(store.get().table.sorting).toEqual({ column: 'job', descending: true });
+    controller.press([':']);
+    type('columns job,title');
+    controller.press(['enter']);
+    expect(store.get().table.columns).toEqual(['job', 'title']);
+  });
+
+  test('completes words, and says what it does not know', () => {
+    controller.press([':']);
+    type('wo');
+    controller.press(['tab']);
+    expect(store.get().overlay).toEqual({ kind: 'command', text: 'worker ' });
+    controller.press(['esc']);
+    controller.press([':']);
+    type('sort par');
+    controller.press(['tab']);
+    expect(store.get().overlay).toEqual({ kind: 'command', text: 'sort partition ' });
+    controller.press(['esc']);
+    controller.press([':']);
+    type('wrong');
+    controller.press(['enter']);
+    expect(message()).toContain('There is no command "wrong"');
+  });
+
+  test('has no command that acts where the console is read-only', () => {
+    begin({ readOnly: true });
+    for (const line of ['cancel', 'scancel', 'pause', 'resume']) {
+      controller.press([':']);
+      type(line);
+      controller.press(['enter']);
+      expect(message()).toContain('This console is read-only.');
+    }
+    expect(context()).toBe('table');
+    expect(worker.commands).toEqual([]);
+  });
+
+  test('Shift and the letter of a column sorts by it', () => {
+    controller.press(['T']);
+    expect(store.get().table.sorting).toEqual({ column: 'title', descending: false });
+    controller.press(['S']);
+    expect(store.get().table.sorting).toEqual({ column: 'title', descending: true });
+  });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { initialState, reduce, type Action } from '../../../src/console/reducer.js';
-import { contextOf, selectedRow, type ConsoleState } from '../../../src/console/state.js';
+import { contextOf, targetRows, selectedRow, type ConsoleState } from '../../../src/console/state.js';
 import type { RunView, WorkerSnapshot } from '../../../src/worker/handle.js';
 import { createFakeWorker, fakeRun } from '../../support/fake-worker-handle.js';
 
@@ -49,9 +49,9 @@ describe('the selection', () => {
 
   test('the window moves as little as it must', () => {
     const bottom = after(stateOf(waiting(40)), { type: 'step', step: 'last' });
-    expect(bottom.position).toEqual({ selected: 'run:39', index: 39, top: 25 });
+    expect(bottom.table.position).toEqual({ selected: 'run:39', index: 39, top: 25 });
     const higher = after(bottom, { type: 'step', step: 'up' });
-    expect(higher.position.top).toBe(25);
+    expect(higher.table.position.top).toBe(25);
   });
 
   test('stays on its run while rows come and go above it', () => {
@@ -67,7 +67,7 @@ describe('the selection', () => {
       now: 1,
     });
     expect(selected(more)).toBe('run:7');
-    expect(more.position.index).toBe(7);
+    expect(more.table.position.index).toBe(7);
   });
 
   test('goes to the neighbour when its run has gone', () => {
@@ -82,7 +82,7 @@ describe('the selection', () => {
   test('is on screen after the terminal has shrunk', () => {
     const state = after(stateOf(waiting(40), 50), { type: 'step', step: 'last' });
     const small = after(state, { type: 'resized', size: { columns: 80, rows: 14 } });
-    const { index, top } = small.position;
+    const { index, top } = small.table.position;
     expect(index).toBe(39);
     expect(top + 7).toBeGreaterThan(39);
   });
@@ -114,14 +114,85 @@ describe('the filter', () => {
     const runs = [fakeRun({ id: 'a', title: 'liver' }), fakeRun({ id: 'b', title: 'lung', acceptedAt: 1 })];
     const typing = after(stateOf(runs), { type: 'filterOpened' }, { type: 'filterTyped', text: 'lunx' });
     expect(contextOf(typing)).toBe('filter');
-    expect(typing.shown).toHaveLength(0);
+    expect(typing.table.shown).toHaveLength(0);
     const erased = after(typing, { type: 'filterErased' });
-    expect(erased.shown.map(({ id }) => id)).toEqual(['run:b']);
+    expect(erased.table.shown.map(({ id }) => id)).toEqual(['run:b']);
     expect(selected(erased)).toBe('run:b');
     const kept = after(erased, { type: 'filterKept' });
-    expect([contextOf(kept), kept.filter]).toEqual(['table', 'lun']);
-    expect(after(kept, { type: 'back' }).shown).toHaveLength(2);
+    expect([contextOf(kept), kept.table.query.text]).toEqual(['table', 'lun']);
+    expect(after(kept, { type: 'back' }).table.shown).toHaveLength(2);
   });
+});
+
+const marked = (state: ConsoleState): string[] => [...state.table.marked].sort();
+const shownIds = (state: ConsoleState): string[] => state.table.shown.map(({ id }) => id);
+
+describe('sorting', () => {
+  const runs = [
+    fakeRun({ id: 'a', title: 'slide 10' }),
+    fakeRun({ id: 'b', title: null, acceptedAt: 1 }),
+    fakeRun({ id: 'c', title: 'slide 9', acceptedAt: 2 }),
+  ];
+
+  test('by a column, the other way round, and in the own order again; what has no value comes last', () => {
+    const up = after(stateOf(runs), { type: 'sortedBy', column: 'title' });
+    expect(shownIds(up)).toEqual(['run:c', 'run:a', 'run:b']);
+    const down = after(up, { type: 'sortedBy', column: 'title' });
+    expect(shownIds(down)).toEqual(['run:a', 'run:c', 'run:b']);
+    expect(shownIds(after(down, { type: 'sortedBy', column: null }))).toEqual(['run:a', 'run:b', 'run:c']);
+  });
+
+  test('the selection stays on its row', () => {
+    const state = after(stateOf(runs), { type: 'step', step: 'last' }, { type: 'sortedBy', column: 'title' });
+    expect([selected(state), state.table.position.index]).toEqual(['run:c', 0]);
+  });
+});
+
+describe('marks', () => {
+  test('are set one by one, as a range and for all, and Esc clears them', () => {
+    const one = after(stateOf(waiting(6)), { type: 'markToggled' });
+    expect(marked(one)).toEqual(['run:0']);
+    expect(selected(one)).toBe('run:1');
+    const range = after(one, { type: 'step', step: 'down' }, { type: 'rangeMarked' });
+    expect(marked(range)).toEqual(['run:0', 'run:1', 'run:2']);
+    expect(targetRows(range).map(({ id }) => id)).toEqual(['run:0', 'run:1', 'run:2']);
+    const all = after(range, { type: 'allMarked' });
+    expect(marked(all)).toHaveLength(6);
+    expect(marked(after(all, { type: 'allMarked' }))).toEqual([]);
+    expect(marked(after(range, { type: 'back' }))).toEqual([]);
+  });
+
+  test('go with their rows', () => {
+    const state = after(stateOf(waiting(3)), { type: 'allMarked' });
+    const fewer = after(state, { type: 'snapshot', snapshot: snapshotOf(waiting(1)), now: 1 });
+    expect([...fewer.table.marked]).toEqual(['run:0']);
+  });
+});
+
+test('a frozen screen keeps its rows while news come, and catches up afterwards', () => {
+  const frozen = after(stateOf(waiting(2)), { type: 'freezeToggled' });
+  const later = after(frozen, { type: 'snapshot', snapshot: snapshotOf(waiting(5)), now: 9 });
+  expect(shownIds(later)).toHaveLength(2);
+  expect(shownIds(after(later, { type: 'freezeToggled' }))).toHaveLength(5);
+});
+
+test('errors only leaves what went wrong', () => {
+  const failed = fakeRun({ id: 'f', stage: 'finished', outcome: 'failed', finishedAt: 1 });
+  const state = after(stateOf([...waiting(3), failed]), { type: 'errorsToggled' });
+  expect(shownIds(state)).toEqual(['run:f']);
+  expect(shownIds(after(state, { type: 'back' }))).toHaveLength(4);
+});
+
+test('a page is read line by line and Esc leads back to the table', () => {
+  const state = after(stateOf(waiting(2), 16), {
+    type: 'went',
+    place: { view: 'job', rowId: 'run:1', top: 0 },
+  });
+  expect(contextOf(state)).toBe('page');
+  const end = after(state, { type: 'step', step: 'last' });
+  expect(end.place).toMatchObject({ top: expect.any(Number) });
+  expect(after(end, { type: 'step', step: 'down' })).toBe(end);
+  expect(contextOf(after(end, { type: 'back' }))).toBe('table');
 });
 
 describe('the log pane', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { filterRows } from '../../../src/console/filter.js';
 import { elapsedSeconds, finishedLimit, mergeRows, type Row } from '../../../src/console/rows.js';
+import { parseQuery } from '../../../src/console/table/query.js';
+import { jobsTable } from '../../../src/console/views/jobs.js';
 import { rowStatus } from '../../../src/console/status.js';
 import type { JobRow } from '../../../src/slurm/job.js';
 import type { RunView } from '../../../src/worker/handle.js';
@@ -94,8 +95,36 @@ describe('filterRows', () => {
     ['failed memory', 1],
     ['  ', 3],
     ['.*', 0],
+    ['!liver', 2],
+    ['/liv.r|backup/', 2],
+    ['!/LIV.R/', 2],
+    ['partition=gpu', 1],
+    ['partition=G*', 1],
+    ['partition!=gpu', 2],
+    ['image~v\\d$ !liver', 1],
+    ['job>20', 1],
+    ['job<=17', 1],
+    ['title="Liver slide"', 1],
+    // what cannot be read yet lets everything through
+    ['/(/', 3],
+    ['nofield=1', 3],
+    ['job>x', 3],
   ])('%j lets %i rows through', (filter, count) => {
-    expect(filterRows(rows, filter)).toHaveLength(count);
+    const query = parseQuery(filter, jobsTable.fields);
+    const context = { now: 0, age: { at: 0, trouble: null } };
+    const through = jobsTable.select(rows, { query, sorting: null, errorsOnly: false }, context);
+    expect(through).toHaveLength(count);
+  });
+
+  test.each([
+    ['/(/', '"(" is no regular expression.'],
+    ['nofield=1', 'No field "nofield" here'],
+    ['job>x', '"x" after job> is no number.'],
+    ['liver', null],
+  ])('%j: %j', (filter, problem) => {
+    const { problem: told } = parseQuery(filter, jobsTable.fields);
+    if (problem === null) expect(told).toBeNull();
+    else expect(told).toContain(problem);
   });
 });
 

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import stringWidth from 'string-width';
 import { describe, expect, test } from 'vitest';
 import { initialState, reduce, type Action } from '../../../src/console/reducer.js';
-import type { ConsoleState } from '../../../src/console/state.js';
+import { allRows, type ConsoleState } from '../../../src/console/state.js';
 import { chooseTheme, type Line } from '../../../src/console/theme.js';
 import { viewScreen } from '../../../src/console/view-model.js';
 import { createFakeWorker, fakeJob, fakeRun, type FakeWorker } from '../../support/fake-worker-handle.js';
@@ -50,7 +50,7 @@ describe('the table', () => {
     });
     const wide = linesOf(stateOf(worker, 200, 50)).find((line) => line.includes('4711'));
     expect(wide).toMatch(
-      /▸● RUNNING +4711 +aaaaaaaa +NucleiDetection +example\/small:v1 +Liver +alice +cpu +node2 +1:15 +━+─+ {2}42%/u,
+      /▸● RUNNING +4711 +aaaaaaaa +NucleiDetection +example\/small:v1 +Liver +alice +cpu +node2 +1:15 +1:00:00 +━+─+ {2}42%/u,
     );
     const narrow = linesOf(stateOf(worker)).find((line) => line.includes('4711'));
     expect(narrow).toMatch(/▸● RUNNING +4711 +NucleiDetec… Liver +node2 +1:15 ━━─── {2}42%/u);
@@ -83,7 +83,9 @@ describe('the table', () => {
       type: 'filterTyped',
       text: 'zzz',
     });
-    expect(linesOf(state).join('\n')).toContain('No row holds "zzz": the filter hides 1 row. Esc clears it.');
+    expect(linesOf(state).join('\n')).toContain(
+      'No row passes "zzz": the filter hides 1 row. Esc clears it.',
+    );
   });
 });
 
@@ -136,11 +138,11 @@ describe('questions', () => {
       jobs: { rows: [fakeJob({ id: '4711', name: 'dsa-x' })] },
     });
     const state = stateOf(worker);
-    const row = state.rows[0];
+    const [row] = allRows(state);
     if (row === undefined) throw new Error('no row');
     const asked = after(state, {
       type: 'cancelAsked',
-      target: { row, command: { kind: 'run', runId: 'run-1' } },
+      target: { rows: [row] },
     });
     const text = linesOf(asked).join('\n');
     for (const part of ['4711', 'run-1', 'NucleiDetection of example/small:v1', 'Liver (alice)', 'RUNNING']) {

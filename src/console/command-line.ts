@@ -1,0 +1,87 @@
+import { jobsTable } from './views/jobs.js';
+
+/** A command of the `:` line. */
+export interface NamedCommand {
+  name: string;
+  aliases: readonly string[];
+  /** For the help: what may follow. */
+  argument: string;
+  description: string;
+  /** It acts on jobs or on the worker: it does not exist in a read-only console. */
+  dangerous: boolean;
+  /** Words that may follow, for completion. */
+  offers: readonly string[];
+}
+
+type Parts = [
+  name: string,
+  argument: string,
+  description: string,
+  offers?: readonly string[],
+  aliases?: readonly string[],
+];
+
+function named(
+  [name, argument, description, offers = [], aliases = []]: Parts,
+  dangerous = false,
+): NamedCommand {
+  return { name, aliases, argument, description, offers, dangerous };
+}
+
+/** The one list of commands: what `:` knows, the completion and the help all come from it. */
+const commandList: readonly NamedCommand[] = [
+  named(['jobs', '', 'Runs and jobs', [], ['runs']]),
+  named(['job', '', 'Everything about the selected row', [], ['details']]),
+  named(['worker', '', 'How it stands with the worker']),
+  named(['help', '', 'The help']),
+  named(['filter', '<words>', 'As / does']),
+  named(['sort', '<column> [desc]', 'Sort by a column; without one in the own order', jobsTable.columnIds]),
+  named(['columns', '<a,b,c>', 'Show just these columns; without any the usual ones', jobsTable.columnIds]),
+  named(['errors', '', 'Only what went wrong, or everything']),
+  named(['wide', '', 'More columns, or fewer']),
+  named(['freeze', '', 'Freeze the screen, or go on']),
+  named(['cancel', '', 'Cancel the selected or all marked rows, after a question', [], ['scancel']], true),
+  named(['pause', '', 'Pause the intake of tasks'], true),
+  named(['resume', '', 'Resume the intake of tasks'], true),
+  named(['quit', '', 'Leave', [], ['q', 'exit']]),
+];
+
+/** The commands that exist. */
+export function commandsFor(readOnly: boolean): readonly NamedCommand[] {
+  return commandList.filter(({ dangerous }) => !(readOnly && dangerous));
+}
+
+/** A line as a command and what follows it; null where there is no such command. */
+export function parseCommandLine(
+  line: string,
+  readOnly: boolean,
+): { command: NamedCommand; words: readonly string[] } | null {
+  const [name = '', ...words] = line.trim().split(/\s+/u);
+  const command = commandsFor(readOnly).find((one) => one.name === name || one.aliases.includes(name));
+  return command === undefined ? null : { command, words };
+}
+
+/** What the last word of a line could become. */
+export function completions(line: string, readOnly: boolean): readonly string[] {
+  const words = line.trimStart().split(/\s+/u);
+  if (words.length <= 1) {
+    const begun = words[0] ?? '';
+    return commandsFor(readOnly)
+      .map(({ name }) => name)
+      .filter((name) => name.startsWith(begun) && name !== begun);
+  }
+  const found = parseCommandLine(words[0] ?? '', readOnly);
+  const begun = (words.at(-1) ?? '').split(',').at(-1) ?? '';
+  return (found?.command.offers ?? []).filter((offer) => offer.startsWith(begun) && offer !== begun);
+}
+
+/** The line with its last word completed as far as all that it could become agree; itself where nothing could. */
+export function complete(line: string, readOnly: boolean): string {
+  const offers = completions(line, readOnly);
+  const [first] = offers;
+  if (first === undefined) return line;
+  let common = first;
+  while (!offers.every((offer) => offer.startsWith(common))) common = common.slice(0, -1);
+  const kept = line.slice(0, line.length - (/[^\s,]*$/u.exec(line)?.[0].length ?? 0));
+  return `${kept}${common}${offers.length === 1 ? ' ' : ''}`;
+}

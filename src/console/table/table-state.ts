@@ -1,0 +1,142 @@
+import { resolveWindow, type ListPosition } from '../window.js';
+import type { ValueContext, ChosenColumns } from './column.js';
+import { emptyQuery, parseQuery, type Query } from './query.js';
+import type { Item, Sorting, Table } from './table.js';
+
+/** Everything that the operator can change of one table, and what it shows by that. */
+export interface TableState {
+  query: Query;
+  sorting: Sorting;
+  columns: ChosenColumns;
+  wide: boolean;
+  errorsOnly: boolean;
+  /** Ids of marked rows. A row that goes away loses its mark. */
+  marked: ReadonlySet<string>;
+  /** The row that was marked last: where a range begins. */
+  anchor: string | null;
+  position: ListPosition;
+  /** All rows, and those that are let through, in order. */
+  rows: readonly Item[];
+  shown: readonly Item[];
+}
+
+export const emptyTable: TableState = {
+  query: emptyQuery,
+  sorting: null,
+  columns: null,
+  wide: false,
+  errorsOnly: false,
+  marked: new Set(),
+  anchor: null,
+  position: { selected: null, index: 0, top: 0 },
+  rows: [],
+  shown: [],
+};
+
+export interface Settling {
+  table: Table;
+  context: ValueContext;
+  /** Rows on screen. */
+  height: number;
+}
+
+/**
+ * After rows, query, sorting or size changed: what is shown, the selection by its id, and the marks of the rows that are
+ * still there. The same object where nothing changed.
+ */
+export function settleTable(state: TableState, { table, context, height }: Settling): TableState {
+  const selected = table.select(state.rows, state, context);
+  const shown = sameItems(selected, state.shown) ? state.shown : selected;
+  const { index, top } = resolveWindow(shown, state.position, height);
+  const next = { ...state, shown, marked: stillThere(state) };
+  return positioned(sameFields(state, next) ? state : next, index, top);
+}
+
+function stillThere({ marked, rows }: TableState): ReadonlySet<string> {
+  if (marked.size === 0) return marked;
+  const ids = new Set(rows.map(({ id }) => id));
+  const kept = [...marked].filter((id) => ids.has(id));
+  return kept.length === marked.size ? marked : new Set(kept);
+}
+
+function positioned(state: TableState, index: number, top: number): TableState {
+  const before = state.position;
+  const selected = state.shown[index]?.id ?? before.selected;
+  if (before.selected === selected && before.index === index && before.top === top) return state;
+  return { ...state, position: { selected, index, top } };
+}
+
+export function selectedItem({ shown, position }: TableState): Item | null {
+  return shown[position.index] ?? null;
+}
+
+/** The rows that an action is about: the marked ones, in the order of the table, else the selected one. */
+export function targetItems(state: TableState): readonly Item[] {
+  if (state.marked.size > 0) return state.rows.filter(({ id }) => state.marked.has(id));
+  const item = selectedItem(state);
+  return item === null ? [] : [item];
+}
+
+/** Moves the selection; the window moves as little as it must. */
+export function moveTo(state: TableState, index: number, height: number): TableState {
+  const last = state.shown.length - 1;
+  if (last < 0) return state;
+  const at = Math.min(Math.max(0, index), last);
+  const position = { ...state.position, selected: state.shown[at]?.id ?? null, index: at };
+  const { top } = resolveWindow(state.shown, position, height);
+  return positioned(state, at, top);
+}
+
+export function withQuery(state: TableState, text: string, table: Table): TableState {
+  return text === state.query.text ? state : { ...state, query: parseQuery(text, table.fields) };
+}
+
+/** Marks the selected row, or takes its mark away. */
+export function toggleMark(state: TableState): TableState {
+  const item = selectedItem(state);
+  if (item === null) return state;
+  const marked = new Set(state.marked);
+  if (!marked.delete(item.id)) marked.add(item.id);
+  return { ...state, marked, anchor: item.id };
+}
+
+/** Marks all rows from the one that was marked last to the selected one. */
+export function markRange(state: TableState): TableState {
+  const { shown, position } = state;
+  const from = shown.findIndex(({ id }) => id === state.anchor);
+  if (from === -1 || position.index < 0) return toggleMark(state);
+  const [low, high] = from < position.index ? [from, position.index] : [position.index, from];
+  const range = shown.slice(low, high + 1).map(({ id }) => id);
+  return {
+    ...state,
+    marked: new Set([...state.marked, ...range]),
+    anchor: shown[position.index]?.id ?? null,
+  };
+}
+
+/** Marks every row that is shown; if they all are, no row is marked any more. */
+export function toggleAll(state: TableState): TableState {
+  const all = state.shown.every(({ id }) => state.marked.has(id));
+  return { ...state, marked: all ? new Set() : new Set(state.shown.map(({ id }) => id)), anchor: null };
+}
+
+/** Sorts by a column; by the one that it is sorted by already, the other way round. */
+export function sortBy(state: TableState, column: string): TableState {
+  const descending = state.sorting?.column === column ? !state.sorting.descending : false;
+  return { ...state, sorting: { column, descending } };
+}
+
+/** Sorts by the next column, after the last one in the table's own order again. */
+export function sortNext(state: TableState, columns: readonly string[]): TableState {
+  const at = state.sorting === null ? -1 : columns.indexOf(state.sorting.column);
+  const column = columns[at + 1];
+  return { ...state, sorting: column === undefined ? null : { column, descending: false } };
+}
+
+function sameItems(a: readonly Item[], b: readonly Item[]): boolean {
+  return a === b || (a.length === b.length && a.every((item, index) => item === b[index]));
+}
+
+function sameFields(a: TableState, b: TableState): boolean {
+  return (Object.keys(b) as (keyof TableState)[]).every((name) => a[name] === b[name]);
+}
