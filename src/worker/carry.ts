@@ -5,6 +5,7 @@ import { readAnalysis } from '../girder/read-analysis.js';
 import { fetchUserLogin, firstAccess } from '../girder/user.js';
 import { followLog } from './follow-log.js';
 import type { Run } from './run.js';
+import { untilDue } from './stages/awaiting.js';
 import { collect, keepArtifacts, type Verdict } from './stages/collecting.js';
 import { finish } from './stages/finishing.js';
 import { stageInputs } from './stages/staging.js';
@@ -82,6 +83,10 @@ async function throughStages(begun: Run, context: StageContext, tools: Tools): P
   const analysis = readAnalysis(begun.task);
   tools.book.note(begun.id, { type: 'described', description: describe(analysis) });
 
+  if (begun.stage === 'accepted') {
+    const unwanted = await untilDue(begun, context, tools);
+    if (unwanted !== null) return canceledBy(unwanted);
+  }
   const known = await begin(begun, context, tools);
   if (known !== 'running') await tools.requestCancel(begun.id, 'girder');
   let run = tools.book.get(begun.id) ?? begun;
@@ -92,9 +97,6 @@ async function throughStages(begun: Run, context: StageContext, tools: Tools): P
   }
   // a job that may already be in Slurm keeps the inputs that it was given, and has to be found before it can be canceled
   if (run.submission === null) {
-    if (run.cancel === null && (await hasExpired(run, context, tools))) {
-      run = await tools.book.record(run.id, { type: 'cancel-requested', by: 'expiry' });
-    }
     if (run.cancel !== null) return canceledBy(run.cancel);
     run = await stageInputs(context, analysis, tools);
   }
@@ -124,13 +126,6 @@ async function begin(
 function canceledBy({ by }: NonNullable<Run['cancel']>): Verdict {
   const reason = by === 'expiry' ? 'The task expired before it could be started.' : null;
   return { outcome: 'canceled', reason };
-}
-
-/** Celery's `eta` and `expires`: waits for the one, and tells whether the other has passed then. */
-async function hasExpired({ task }: Run, { signal }: StageContext, { clock }: Tools): Promise<boolean> {
-  if (task.eta !== null) await clock.sleep(Math.max(0, Date.parse(task.eta) - clock.now()), signal);
-  signal.throwIfAborted();
-  return task.expires !== null && Date.parse(task.expires) < clock.now();
 }
 
 function describe({ image, args, title }: Analysis): { image: string; cli: string; title: string | null } {

@@ -221,7 +221,10 @@ function slurmWithEndingJob(tail = ''): (call: Call) => CommandResult {
 }
 
 test('a task that has expired is canceled, and its owner is told why', async () => {
-  const { carried, calls } = await setUp(() => said(''), { task: { expires: '2026-01-01T00:00:00.000Z' } });
+  const { carried, calls } = await setUp(() => said(''), {
+    task: { expires: '2026-01-01T00:00:00.000Z' },
+    girderJob: { begin: async () => Promise.reject(new Error('never RUNNING')) },
+  });
   expect(await carried()).toMatchObject({
     outcome: 'canceled',
     cancel: { by: 'expiry' },
