@@ -1,7 +1,9 @@
+import type { OutgoingMessage } from './publisher.js';
 import type { Task, TaskResult } from './task.js';
 
 export type { ControlTarget, ControlTask } from './control-target.js';
 export type { Refusal } from './message.js';
+export type { OutgoingMessage } from './publisher.js';
 
 /** How it stands with the broker, for the health line. */
 export interface BrokerStatus {
@@ -25,6 +27,11 @@ export interface Broker {
   resumeIntake(): Promise<void>;
   /** Publishes the result for a waiting caller. Best effort: a caller that is gone is no error. */
   publishResult(task: Task, result: TaskResult): Promise<void>;
+  /**
+   * Publishes a task of our own, confirmed by the broker; waits for as long as there is none.
+   * @throws DsaSlurmError `broker` if no queue takes it; the reason of `signal` when that aborts.
+   */
+  publish(message: OutgoingMessage, signal: AbortSignal): Promise<void>;
   status(): BrokerStatus;
   close(): Promise<void>;
 }

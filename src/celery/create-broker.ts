@@ -10,6 +10,7 @@ import type { ControlTarget } from './control-target.js';
 import { createLamportClock } from './lamport.js';
 import type { Refusal } from './message.js';
 import { createOutbox } from './outbox.js';
+import { createPublisher } from './publisher.js';
 import { resultMessage, type ResultMessage } from './results.js';
 import { openSession, type Session } from './session.js';
 import { createSettler } from './settle.js';
@@ -66,11 +67,12 @@ export function createBroker(options: BrokerOptions): Broker {
   const closing = new AbortController();
   const startedAt = clock.now();
   const lamport = createLamportClock();
-  // Both outlive the connections: what the broker once refused, and results that wait.
+  // These outlive the connections: what the broker once refused, and what waits to be published.
   const mailbox: { kind: MailboxKind } = { kind: 'celery' };
   const results = createOutbox<ResultMessage>(keptResults, ({ correlationId }) =>
     log.warn({ run: correlationId }, 'result dropped: too many wait for the broker'),
   );
+  const publisher = createPublisher({ clock, log });
   const settle = createSettler({ onTask: options.onTask, onRefused: options.onRefused, clock, log });
 
   let status: BrokerStatus = { state: 'connecting', since: startedAt, trouble: null };
@@ -94,6 +96,7 @@ export function createBroker(options: BrokerOptions): Broker {
       intake: { queues, prefetch, isOpen: () => isOpen, settle },
       control: { target: options.control, site: controlSite(address), mailbox, clock },
       results,
+      publisher,
       clock,
       log,
       onBlocked(reason) {
@@ -192,6 +195,7 @@ export function createBroker(options: BrokerOptions): Broker {
       const message = resultMessage(task, result);
       if (message !== null) results.send(message);
     },
+    publish: async (message, signal) => publisher.publish(message, signal),
     status: () => status,
     close: async () => (isClosed ??= close()),
   };

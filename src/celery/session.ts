@@ -4,6 +4,7 @@ import type { Log } from '../base/log.js';
 import { openControl, type ControlOptions } from './control-channel.js';
 import { openIntake, type Intake, type IntakeOptions } from './intake.js';
 import type { Outbox } from './outbox.js';
+import type { Publisher } from './publisher.js';
 import type { ResultMessage } from './results.js';
 import { within } from './within.js';
 
@@ -20,6 +21,7 @@ export interface SessionOptions {
   intake: IntakeOptions;
   control: Omit<ControlOptions, 'signal'>;
   results: Outbox<ResultMessage>;
+  publisher: Publisher;
   clock: Clock;
   log: Log;
   /** RabbitMQ stops reading from a connection that publishes while memory or disk run low; null when it is over. */
@@ -34,7 +36,7 @@ const internalError = 541;
 
 /** Sets everything up on a fresh connection: remote control, then results, then the flow of tasks. */
 export async function openSession(connection: ChannelModel, options: SessionOptions): Promise<Session> {
-  const { clock, log, results } = options;
+  const { clock, log, results, publisher } = options;
   const { mailbox } = options.control;
   const over = new AbortController();
   const { promise: ended, resolve } = Promise.withResolvers<Error>();
@@ -42,6 +44,7 @@ export async function openSession(connection: ChannelModel, options: SessionOpti
     resolve(reason);
     over.abort();
     results.connect(null);
+    publisher.connect(null);
   };
   connection.on('error', (error: Error) => {
     // RabbitMQ's policy against transient queues ends the whole connection, so the next one begins without.
@@ -66,6 +69,7 @@ export async function openSession(connection: ChannelModel, options: SessionOpti
     void resultsEnded.then(end);
     const intake = await openIntake(connection, options.intake);
     results.connect(publish);
+    publisher.connect(connection);
     connection.on('blocked', (reason: string) => {
       results.connect(null);
       options.onBlocked(reason);

@@ -1,0 +1,129 @@
+import type { ChannelModel, ConfirmChannel, Options } from 'amqplib';
+import { backoffDelay } from '../base/backoff.js';
+import type { Clock } from '../base/clock.js';
+import { coerceError, DsaSlurmError } from '../base/errors.js';
+import type { Log } from '../base/log.js';
+import { declareTaskQueue } from './topology.js';
+
+/** A message of our own for somebody else's queue. Holds tokens: never log it. */
+export interface OutgoingMessage {
+  /** Empty, as for all that Celery publishes to a queue: the routing key is then the queue's name. */
+  exchange: string;
+  routingKey: string;
+  /** Headers among them. */
+  properties: Options.Publish;
+  content: Buffer;
+}
+
+/** The way out for messages that must not be lost. Unlike results, they are waited for. */
+export interface Publisher {
+  /**
+   * Resolves once the broker has confirmed the message, and waits for as long as there is no broker. After a broken
+   * connection it is sent again, so it may arrive twice, with the same id.
+   * @throws DsaSlurmError `broker` if no queue takes it or the broker forbids it; the reason of `signal` when that aborts.
+   */
+  publish(message: OutgoingMessage, signal: AbortSignal): Promise<void>;
+  /** From now on messages go through this connection; null: there is none. */
+  connect(connection: ChannelModel | null): void;
+}
+
+export function createPublisher({ clock, log }: { clock: Clock; log: Log }): Publisher {
+  let current: ChannelModel | null = null;
+  let change = Promise.withResolvers<void>();
+
+  const connected = async (signal: AbortSignal): Promise<ChannelModel> => {
+    for (;;) {
+      if (current !== null) return current;
+      await orAborted(change.promise, signal);
+    }
+  };
+
+  return {
+    async publish(message, signal) {
+      for (let failures = 0; ; failures += 1) {
+        signal.throwIfAborted();
+        const connection = await connected(signal);
+        try {
+          await orAborted(publishThrough(connection, message), signal);
+          return;
+        } catch (error) {
+          signal.throwIfAborted();
+          if (error instanceof DsaSlurmError) throw error;
+          log.warn({ queue: message.routingKey, err: coerceError(error) }, 'not published, is tried again');
+          await clock.sleep(backoffDelay(failures, { first: 500, longest: 30_000 }), signal);
+        }
+      }
+    },
+    connect(connection) {
+      current = connection;
+      change.resolve();
+      change = Promise.withResolvers<void>();
+    },
+  };
+}
+
+/** A channel for each message: they are few, and whatever the broker refuses closes the channel. */
+async function publishThrough(connection: ChannelModel, message: OutgoingMessage): Promise<void> {
+  const { exchange, routingKey, properties, content } = message;
+  if (exchange === '') await declareIfMissing(connection, routingKey);
+  await onChannel(connection, async (channel) => {
+    let isReturned = false;
+    channel.on('return', () => {
+      isReturned = true;
+    });
+    // RabbitMQ gives back what no queue takes before it confirms it
+    await new Promise<void>((resolve, reject) => {
+      channel.publish(exchange, routingKey, content, { ...properties, mandatory: true }, (error: unknown) => {
+        if (error === null || error === undefined) resolve();
+        else reject(coerceError(error));
+      });
+    });
+    if (isReturned) throw refused(message, 'No queue takes it.');
+  }).catch((error: unknown) => {
+    const { code } = error as { code?: unknown };
+    if (code === 404) throw refused(message, 'There is no such exchange.');
+    if (code === 403) throw refused(message, 'RabbitMQ forbids it to our user.');
+    throw error;
+  });
+}
+
+/** As Celery's producers do. A queue that exists with other arguments, or one that we may not declare, is used as it is. */
+async function declareIfMissing(connection: ChannelModel, queue: string): Promise<void> {
+  try {
+    await onChannel(connection, async (channel) => declareTaskQueue(channel, queue));
+  } catch (error) {
+    const { code } = error as { code?: unknown };
+    if (code !== 403 && code !== 406) throw error;
+  }
+}
+
+async function onChannel(
+  connection: ChannelModel,
+  work: (channel: ConfirmChannel) => Promise<void>,
+): Promise<void> {
+  const channel = await connection.createConfirmChannel();
+  const { promise: lost, reject } = Promise.withResolvers<never>();
+  channel.on('error', reject);
+  channel.on('close', () => reject(new Error('The channel was closed')));
+  const done = work(channel);
+  await Promise.race([done, lost]);
+  await channel.close();
+}
+
+function refused({ exchange, routingKey }: OutgoingMessage, why: string): DsaSlurmError {
+  const where =
+    exchange === '' ? `queue ${JSON.stringify(routingKey)}` : `exchange ${JSON.stringify(exchange)}`;
+  return new DsaSlurmError('broker', `A task could not be published to ${where}. ${why}`);
+}
+
+async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(coerceError(signal.reason));
+  signal.addEventListener('abort', onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}

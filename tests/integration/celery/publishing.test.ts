@@ -1,0 +1,74 @@
+import { randomUUID } from 'node:crypto';
+import { expect, onTestFinished, test } from 'vitest';
+import type { OutgoingMessage } from '../../../src/celery/broker.js';
+import { createTrial, createWire, openChannel, until } from './bench.js';
+
+const never = new AbortController().signal;
+
+function messageTo(routingKey: string, exchange = ''): OutgoingMessage {
+  const properties = {
+    deliveryMode: 2,
+    correlationId: 'x',
+    headers: { task: 'some.task', id: 'x', none: null },
+  };
+  return { exchange, routingKey, properties, content: Buffer.from('[[], {}, {}]') };
+}
+
+/** A queue of the test's own; deleted at the end. */
+async function ownQueue() {
+  const channel = await openChannel();
+  const queue = `test-${randomUUID()}`;
+  onTestFinished(async () => void (await channel.deleteQueue(queue)));
+  return { channel, queue };
+}
+
+test('a message arrives in a queue that nobody has declared yet, and stays there over a restart of the broker', async () => {
+  const { broker } = createTrial();
+  const { channel, queue } = await ownQueue();
+  await broker.start();
+  await broker.publish(messageTo(queue), never);
+  const got = await channel.get(queue, { noAck: true });
+  if (got === false) throw new Error('confirmed, and not there');
+  expect(got.content.toString()).toBe('[[], {}, {}]');
+  expect(got.fields).toMatchObject({ exchange: '', routingKey: queue });
+  expect(got.properties).toMatchObject({ deliveryMode: 2, correlationId: 'x', headers: { none: null } });
+});
+
+test('a queue that was declared otherwise is used as it is', async () => {
+  const { broker } = createTrial();
+  const { channel, queue } = await ownQueue();
+  await channel.assertQueue(queue, { durable: true, maxPriority: 3 });
+  await broker.start();
+  await broker.publish(messageTo(queue), never);
+  expect(await channel.checkQueue(queue)).toMatchObject({ messageCount: 1 });
+});
+
+test('what no queue takes, or no exchange, is told to whoever published it, and harms nothing else', async () => {
+  const { broker, statuses } = createTrial();
+  await broker.start();
+  await expect(broker.publish(messageTo('nobody', 'amq.direct'), never)).rejects.toMatchObject({
+    code: 'broker',
+    message: expect.stringContaining('No queue takes it') as string,
+  });
+  await expect(broker.publish(messageTo('x', `none-${randomUUID()}`), never)).rejects.toThrow(
+    /There is no such exchange/,
+  );
+  expect(statuses.map(({ state }) => state)).toEqual(['consuming']);
+});
+
+test('a broker that is away is waited for, until the worker stops', async () => {
+  const wire = await createWire();
+  const { broker } = createTrial({ url: wire.url });
+  const { channel, queue } = await ownQueue();
+  await broker.start();
+  wire.setDown(true);
+  await until(() => expect(broker.status().state).toBe('disconnected'));
+  const stop = new AbortController();
+  const given = broker.publish(messageTo(queue), stop.signal);
+  const kept = broker.publish(messageTo(queue), never);
+  stop.abort();
+  await expect(given).rejects.toThrow(/abort/);
+  wire.setDown(false);
+  await kept;
+  expect(await channel.checkQueue(queue)).toMatchObject({ messageCount: 1 });
+});
