@@ -94,7 +94,7 @@ describe.each([
     await screen.waitFor(/› jobs \/test\/image$/m);
 
     screen.press('?');
-    await screen.waitFor('Cancel the selected run or job, after a question');
+    await screen.waitFor('Cancel the selected or marked rows, after a question');
     screen.press('?');
     await screen.waitFor(/▸● RUNNING/);
 
