@@ -1,0 +1,187 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { DsaSlurmError } from '../../../src/base/errors.js';
+import { MessageRefused, readTask, type Delivery } from '../../../src/celery/message.js';
+import type { Task } from '../../../src/celery/task.js';
+import { readAnalysis } from '../../../src/girder/read-analysis.js';
+import { readGirderJob } from '../../../src/girder/read-job.js';
+import { deliveryOf, fixtureNames, readFixture } from '../celery/deliveries.js';
+
+const captured = fixtureNames('tasks').map((name) => readFixture('tasks', name));
+
+/** What hostile or broken publishers put where something else belongs. */
+const evil = fc.oneof(
+  fc.constantFrom<unknown>(
+    null,
+    true,
+    0,
+    -1,
+    1e308,
+    '',
+    '..',
+    '../../etc/passwd',
+    '/dev/zero',
+    '-x',
+    '--slurm_wrap',
+    'a\0b',
+    '\u001B]0;x\u0007',
+    '💥'.repeat(50),
+    [],
+    {},
+    { 'py/tuple': [] },
+    { 'py/tuple': 'x' },
+    { 'py/id': 0 },
+    { 'py/id': 1e9 },
+    { 'py/id': -1 },
+    { 'py/object': 'os.system', cmd: 'x' },
+    { 'py/object': 'girder_worker.docker.transforms.VolumePath' },
+    { 'py/object': 'girder_worker.docker.transforms.Connect', _input: null, _output: { 'py/id': 0 } },
+    { 'py/repr': 'os/os.system("x")' },
+    { 'py/reduce': [{ 'py/type': 'os.system' }, { 'py/tuple': ['x'] }] },
+    { 'py/b64': '!!!' },
+    JSON.parse('{"__proto__": {"polluted": true}}'),
+  ),
+  fc.jsonValue({ maxDepth: 3 }),
+);
+
+interface Change {
+  /** Walks into the document: each number picks a child. */
+  path: readonly number[];
+  kind: 'replace' | 'remove' | 'rename' | 'add' | 'copy';
+  value: unknown;
+}
+
+const changes = fc.array(
+  fc.record<Change>({
+    path: fc.array(fc.nat(40), { minLength: 1, maxLength: 9 }),
+    kind: fc.constantFrom('replace', 'remove', 'rename', 'add', 'copy'),
+    value: evil,
+  }),
+  { minLength: 1, maxLength: 4 },
+);
+
+function changed(document: unknown, { path, kind, value }: Change): unknown {
+  let at = document;
+  for (const [depth, pick] of path.entries()) {
+    if (typeof at !== 'object' || at === null) return document;
+    const holder = at as Record<string, unknown>;
+    const keys = Object.keys(holder);
+    const key = keys[pick % Math.max(1, keys.length)];
+    if (key === undefined) return document;
+    if (depth < path.length - 1) {
+      at = holder[key];
+      continue;
+    }
+    switch (kind) {
+      case 'replace':
+        holder[key] = value;
+        break;
+      case 'remove':
+        delete holder[key];
+        break;
+      case 'rename':
+        holder[`x${key}`] = holder[key];
+        delete holder[key];
+        break;
+      case 'add':
+        holder['py/object'] = value;
+        break;
+      case 'copy':
+        holder[key] = document;
+        return structuredClone(document);
+    }
+  }
+  return document;
+}
+
+/** JSON of a document that may hold itself after a careless copy; null for one that cannot be written. */
+function written(document: unknown): string | null {
+  try {
+    return JSON.stringify(document) ?? null;
+  } catch {
+    return null;
+  }
+}
+
+/** Accepted, or refused with a reason; anything else fails the test. Tells which. */
+function judge(delivery: Delivery): 'accepted' | 'refused' {
+  let task: Task;
+  try {
+    task = readTask(delivery);
+  } catch (error) {
+    expect(error).toBeInstanceOf(MessageRefused);
+    expectReason(error);
+    return 'refused';
+  }
+  for (const read of [() => readGirderJob(task.headers), () => readAnalysis(task)]) {
+    try {
+      read();
+    } catch (error) {
+      expectReason(error);
+      return 'refused';
+    }
+  }
+  return 'accepted';
+}
+
+/** A sentence for people, and no token in it. */
+function expectReason(error: unknown): void {
+  if (!(error instanceof DsaSlurmError)) throw error;
+  expect(error.code).toBe('message');
+  expect(error.message.length).toBeGreaterThan(10);
+  expect(error.message).not.toContain('FAKETOKEN');
+}
+
+test('a captured message that was changed anywhere is accepted, or refused with a reason', () => {
+  const seen = { accepted: 0, refused: 0 };
+  fc.assert(
+    fc.property(
+      fc.nat(captured.length - 1),
+      changes,
+      fc.constantFrom('body', 'headers', 'properties'),
+      (index, edits, part) => {
+        const message = structuredClone(captured[index]);
+        if (message === undefined) throw new Error('no such fixture');
+        const before: unknown = part === 'body' ? JSON.parse(plainNumbers(message.body)) : message[part];
+        const text = written(edits.reduce<unknown>(changed, before));
+        if (text === null) return;
+        if (part === 'body') message.body = text;
+        else message[part] = JSON.parse(text) as Record<string, unknown>;
+        seen[judge(deliveryOf(message))] += 1;
+      },
+    ),
+    { numRuns: 5_000 },
+  );
+  // the changes neither break everything nor nothing
+  expect(seen.accepted).toBeGreaterThan(500);
+  expect(seen.refused).toBeGreaterThan(500);
+  expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
+}, 120_000);
+
+/** Python's literals, which `JSON.parse` does not take. */
+function plainNumbers(body: string): string {
+  return body.replaceAll(/(?<=[:\s[,])-?(NaN|Infinity)(?=[,\]}])/g, '0');
+}
+
+test('a body of broken bytes is accepted, or refused with a reason', () => {
+  fc.assert(
+    fc.property(
+      fc.nat(captured.length - 1),
+      fc.array(fc.record({ at: fc.nat(), bytes: fc.uint8Array({ maxLength: 3 }), drop: fc.nat(3) }), {
+        minLength: 1,
+        maxLength: 4,
+      }),
+      (index, cuts) => {
+        const message = captured[index];
+        if (message === undefined) throw new Error('no such fixture');
+        let content = Buffer.from(message.body);
+        for (const { at, bytes, drop } of cuts) {
+          const place = at % (content.length + 1);
+          content = Buffer.concat([content.subarray(0, place), bytes, content.subarray(place + drop)]);
+        }
+        judge({ ...deliveryOf(message), content });
+      },
+    ),
+    { numRuns: 2_000 },
+  );
+}, 120_000);
