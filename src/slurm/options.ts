@@ -125,16 +125,13 @@ const groups: readonly (readonly string[])[] = [
   ['requeue', 'no-requeue'],
 ];
 
-/** The site's defaults with the task's options over them. */
-export function mergeOptions(
-  defaults: readonly SbatchOption[],
-  chosen: readonly SbatchOption[],
-): SbatchOption[] {
-  const result = new Map<string, string | null>();
-  for (const [name, value] of [...defaults, ...chosen]) {
-    const rivals = groups.find((group) => group.includes(name)) ?? [name];
+/** Of options that stand for the same, the last one: defaults first, what goes over them after. */
+export function mergeOptions<T extends { option: string }>(layers: readonly T[]): T[] {
+  const result = new Map<string, T>();
+  for (const chosen of layers) {
+    const rivals = groups.find((group) => group.includes(chosen.option)) ?? [chosen.option];
     for (const rival of rivals) result.delete(rival);
-    result.set(name, value);
+    result.set(chosen.option, chosen);
   }
-  return [...result];
+  return [...result.values()];
 }

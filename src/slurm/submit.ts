@@ -1,16 +1,14 @@
 import { commandTrouble, type CommandOptions, type CommandResult, type RunCommand } from '../base/command.js';
 import { jobComment, jobName } from './key.js';
-import { mergeOptions, type SbatchOption } from './options.js';
+import type { SbatchOption } from './options.js';
 
 export interface Submission {
   /** Absolute path, on a file system that the nodes share. */
   logFile: string;
   /** Files for one of the two streams instead of the log. */
   streams?: { stdout?: string; stderr?: string };
-  /** The site's defaults by long option: `{ partition: 'main', 'cpus-per-task': '4' }`. */
-  resources: Readonly<Record<string, string>>;
-  /** The task's own options, already checked by `takeUserOptions`. */
-  userOptions: readonly SbatchOption[];
+  /** What the job needs, already checked: `[['partition', 'main'], ['exclusive', null]]`. */
+  options: readonly SbatchOption[];
   /** See `runKey`. */
   key: string;
   /** Path of the batch script. */
@@ -34,9 +32,7 @@ export function submitArguments(submission: Submission): string[] {
     `--output=${escapeFileName(streams?.stdout ?? logFile)}`,
     `--error=${escapeFileName(streams?.stderr ?? logFile)}`,
     '--open-mode=append',
-    ...mergeOptions(Object.entries(submission.resources), submission.userOptions).map(([name, value]) =>
-      value === null ? `--${name}` : `--${name}=${value}`,
-    ),
+    ...submission.options.map(([name, value]) => (value === null ? `--${name}` : `--${name}=${value}`)),
     submission.script,
     ...submission.scriptArgs,
   ];

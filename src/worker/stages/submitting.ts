@@ -1,20 +1,13 @@
 import { rm, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 
-import { imageEntry } from '../../apptainer/entry.js';
-import { containerEnvironment, execArguments } from '../../apptainer/exec-args.js';
 import { DsaSlurmError } from '../../base/errors.js';
 import { makeDirectory } from '../../base/make-directory.js';
 import type { Analysis, StagedAnalysis } from '../../girder/analysis.js';
-import { streamsOf } from '../../girder/streams.js';
-import { argumentsFileContent, batchEnvironment } from '../../slurm/batch-script.js';
-import { jobName, runKey } from '../../slurm/key.js';
 import { readExitRecord } from '../../slurm/exit-record.js';
-import { takeUserOptions } from '../../slurm/options.js';
-import type { JobRequest } from '../executor/executor.js';
 import { findImage, requireDirectory } from '../image.js';
+import { acceptedJob, planJob, type PlannedJob } from '../plan.js';
 import type { Run, Submission } from '../run.js';
-import { siteResources } from '../resources.js';
 import type { StageContext, Tools } from '../tools.js';
 
 /** How often a submission that Slurm demonstrably never saw is made again. */
@@ -113,85 +106,21 @@ async function lookUp(
   }
 }
 
-interface Batch {
-  submission: Omit<Submission, 'at'>;
-  request: JobRequest;
-}
-
-/** Everything that sbatch is given. */
+/** Everything that sbatch is given, and the files that it needs. */
 async function prepareBatch(
   run: Run,
   analysis: Analysis,
   staged: StagedAnalysis,
   tools: Tools,
-): Promise<Batch> {
+): Promise<Pick<PlannedJob, 'submission' | 'request'>> {
   const { settings, submitScript } = tools;
   const logsDir = requireDirectory(settings.dirs.logs, 'dirs.logs', 'LOGS');
   const { sif, facts } = await findImage(analysis.image, tools);
-  const gpu = analysis.gpu || facts.needsGpu;
-  const { options, args, refused } = takeUserOptions(staged.args, settings.slurm.userOptions);
-  const [firstRefused] = refused;
-  if (firstRefused !== undefined) {
-    throw new DsaSlurmError(
-      'slurm',
-      `The option --slurm_${firstRefused.option} cannot be used: ${firstRefused.reason}`,
-      {
-        next: 'Leave it out. Which ones are open to users is the setting slurm.userOptions of this worker.',
-      },
-    );
-  }
-
-  const { workingDirectory, command } = imageEntry({
-    image: analysis.image,
-    facts,
-    settings: {
-      workingDirectory: settings.apptainer.workingDirectory,
-      entrypoint: settings.apptainer.entrypoint === null ? null : [settings.apptainer.entrypoint],
-    },
-    entrypoint: analysis.entrypoint,
-    args,
-  });
-  const runtime = execArguments({
-    sif,
-    workingDirectory,
-    binds: staged.binds,
-    gpu,
-    options: settings.apptainer.options,
-  });
-  const ownDirectory = staged.ownDirectories[0];
-  const hidden = staged.argsHoldToken && submitScript.takesArgumentsFile && ownDirectory !== undefined;
-  const argumentsFile = hidden ? join(ownDirectory, 'arguments') : null;
-  if (argumentsFile !== null) {
-    await writeFile(argumentsFile, argumentsFileContent(command), { mode: 0o600 });
-  }
-
-  const key = runKey(run.id);
-  const logFile = join(logsDir, `${jobName(key)}.log`);
-  const exitRecord = join(logsDir, `${jobName(key)}.exit`);
-  const streams = streamFiles(analysis, logFile);
-  for (const file of [logFile, ...Object.values(streams)]) await createLogFile(file);
-  return {
-    submission: { key, logFile, exitRecord, streams },
-    request: {
-      logFile,
-      streams,
-      key,
-      resources: siteResources(settings.slurm, gpu),
-      userOptions: options,
-      script: submitScript.path,
-      scriptArgs: argumentsFile === null ? [...runtime, ...command] : runtime,
-      env: {
-        ...containerEnvironment(analysis.environment, runtimeOf(settings.apptainer.command)),
-        ...batchEnvironment({ apptainer: settings.apptainer.command, exitRecord, argumentsFile }),
-      },
-    },
-  };
-}
-
-/** A stream of the container that is connected somewhere else has a file of its own beside the log. */
-function streamFiles(analysis: Analysis, logFile: string): { stdout?: string; stderr?: string } {
-  const connected = streamsOf(analysis).flatMap((each) => (each.kind === 'container' ? [each.stream] : []));
-  return Object.fromEntries(connected.map((stream) => [stream, `${logFile}.${stream}`]));
+  const plan = planJob({ runId: run.id, analysis, staged, sif, facts, settings, logsDir, submitScript });
+  const { argumentsFile, submission, request } = acceptedJob(plan);
+  if (argumentsFile !== null) await writeFile(argumentsFile.path, argumentsFile.content, { mode: 0o600 });
+  for (const file of [submission.logFile, ...Object.values(submission.streams)]) await createLogFile(file);
+  return { submission, request };
 }
 
 /** A log may hold what the analysis was given: it is made here, for its owner only, before Slurm would make it. */
@@ -205,8 +134,4 @@ async function createLogFile(path: string): Promise<void> {
       cause,
     });
   }
-}
-
-function runtimeOf(command: string): 'apptainer' | 'singularity' {
-  return basename(command).startsWith('singularity') ? 'singularity' : 'apptainer';
 }

@@ -80,8 +80,7 @@ async function start(
     command,
     submitArguments({
       logFile: log,
-      resources: { mem: '100M', time: '5' },
-      userOptions: options,
+      options: [['mem', '100M'], ['time', '5'], ...options],
       key,
       script: template,
       scriptArgs: args,

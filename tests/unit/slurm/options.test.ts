@@ -126,23 +126,19 @@ describe('takeUserOptions', () => {
 describe('mergeOptions', () => {
   it('puts the choice of a task over the default of the site, also where options exclude each other', () => {
     expect(
-      mergeOptions(
-        [
-          ['partition', 'main'],
-          ['mem', '4G'],
-          ['time', '60'],
-        ],
-        [
-          ['mem-per-cpu', '1G'],
-          ['time', '5'],
-          ['exclusive', null],
-        ],
-      ),
+      mergeOptions([
+        { option: 'partition', value: 'main' },
+        { option: 'mem', value: '4G' },
+        { option: 'time', value: '60' },
+        { option: 'mem-per-cpu', value: '1G' },
+        { option: 'time', value: '5' },
+        { option: 'exclusive', value: null },
+      ]),
     ).toEqual([
-      ['partition', 'main'],
-      ['mem-per-cpu', '1G'],
-      ['time', '5'],
-      ['exclusive', null],
+      { option: 'partition', value: 'main' },
+      { option: 'mem-per-cpu', value: '1G' },
+      { option: 'time', value: '5' },
+      { option: 'exclusive', value: null },
     ]);
   });
 });

@@ -30,12 +30,12 @@ describe('the key of a run', () => {
 });
 
 describe('submitArguments', () => {
-  it('names the run, sends both streams to the log, and puts the task over the site', () => {
+  it('names the run, and sends both streams to the log', () => {
     expect(
       submitArguments({
         logFile: '/logs/run 100%.log',
-        resources: { partition: 'main', mem: '4G' },
-        userOptions: [
+        options: [
+          ['partition', 'main'],
           ['mem', '8G'],
           ['exclusive', null],
         ],

@@ -1,0 +1,156 @@
+import { basename, join } from 'node:path';
+
+import { imageEntry } from '../apptainer/entry.js';
+import { containerEnvironment, execArguments } from '../apptainer/exec-args.js';
+import type { ImageFacts } from '../apptainer/inspect.js';
+import { DsaSlurmError } from '../base/errors.js';
+import type { Settings } from '../config/schema.js';
+import type { Analysis, StagedAnalysis } from '../girder/analysis.js';
+import { streamsOf } from '../girder/streams.js';
+import { argumentsFileContent, batchEnvironment } from '../slurm/batch-script.js';
+import { jobName, runKey } from '../slurm/key.js';
+import { takeUserOptions, type RefusedOption } from '../slurm/options.js';
+import type { JobRequest } from './executor/executor.js';
+import { asOption, chooseResources, type Resource } from './resources.js';
+import type { SubmitScript } from './submit-script.js';
+
+/** All that decides about a job. */
+export interface PlanRequest {
+  runId: string;
+  analysis: Pick<Analysis, 'image' | 'entrypoint' | 'environment' | 'gpu' | 'args' | 'streams'>;
+  staged: Pick<StagedAnalysis, 'args' | 'argsHoldToken' | 'binds' | 'ownDirectories'>;
+  sif: string;
+  facts: ImageFacts;
+  settings: Settings;
+  /** `dirs.logs`, which has to be set. */
+  logsDir: string;
+  submitScript: SubmitScript;
+}
+
+/** What would be handed to Slurm, and why it must not be. */
+export interface Plan {
+  /** The run gets a GPU: its message or its image asks for one. */
+  gpu: boolean;
+  resources: readonly Resource[];
+  /** Every reason that speaks against it; empty for a job that may be submitted. */
+  refusals: DsaSlurmError[];
+  /** Null where no command could be made of image and task. */
+  job: PlannedJob | null;
+}
+
+export interface PlannedJob {
+  workingDirectory: string;
+  /** The container's whole command: entry point and arguments. */
+  command: string[];
+  /** What follows `apptainer exec`, with the image file and without the command. */
+  exec: string[];
+  /** The file that hides the command from process lists, to be written before the job is handed over; null: none. */
+  argumentsFile: { path: string; content: string } | null;
+  /** What the journal keeps of it. */
+  submission: { key: string; logFile: string; exitRecord: string; streams: StreamFiles };
+  request: JobRequest;
+}
+
+/** Files of the streams that are connected somewhere else than to the log. */
+export interface StreamFiles {
+  stdout?: string;
+  stderr?: string;
+}
+
+/**
+ * Decides everything about a job and touches nothing: the stage that submits it and the commands that explain it say the
+ * same because both ask here.
+ */
+export function planJob(request: PlanRequest): Plan {
+  const { analysis, staged, facts, settings } = request;
+  const gpu = analysis.gpu || facts.needsGpu;
+  const { options, args, refused } = takeUserOptions(staged.args, settings.slurm.userOptions);
+  const resources = chooseResources(settings.slurm, { gpu, userOptions: options });
+  const refusals = refused.map(refusedOption);
+  try {
+    return { gpu, resources, refusals, job: plannedJob(request, { gpu, args, resources }) };
+  } catch (error) {
+    if (!(error instanceof DsaSlurmError)) throw error;
+    return { gpu, resources, refusals: [...refusals, error], job: null };
+  }
+}
+
+/** The job of a plan that nothing speaks against. @throws DsaSlurmError with the first reason */
+export function acceptedJob({ refusals, job }: Plan): PlannedJob {
+  const [refusal] = refusals;
+  if (refusal !== undefined) throw refusal;
+  if (job === null) throw new Error('a plan without a job names its reason');
+  return job;
+}
+
+function plannedJob(
+  { runId, analysis, staged, sif, facts, settings, logsDir, submitScript }: PlanRequest,
+  { gpu, args, resources }: { gpu: boolean; args: readonly string[]; resources: readonly Resource[] },
+): PlannedJob {
+  const { apptainer } = settings;
+  const { workingDirectory, command } = imageEntry({
+    image: analysis.image,
+    facts,
+    settings: {
+      workingDirectory: apptainer.workingDirectory,
+      entrypoint: apptainer.entrypoint === null ? null : [apptainer.entrypoint],
+    },
+    entrypoint: analysis.entrypoint,
+    args,
+  });
+  const exec = execArguments({
+    sif,
+    workingDirectory,
+    binds: staged.binds,
+    gpu,
+    options: apptainer.options,
+  });
+  const [ownDirectory] = staged.ownDirectories;
+  const hidden = staged.argsHoldToken && submitScript.takesArgumentsFile && ownDirectory !== undefined;
+  const argumentsFile = hidden
+    ? { path: join(ownDirectory, 'arguments'), content: argumentsFileContent(command) }
+    : null;
+  const key = runKey(runId);
+  const logFile = join(logsDir, `${jobName(key)}.log`);
+  const exitRecord = join(logsDir, `${jobName(key)}.exit`);
+  const streams = streamFiles(analysis, logFile);
+  return {
+    workingDirectory,
+    command,
+    exec,
+    argumentsFile,
+    submission: { key, logFile, exitRecord, streams },
+    request: {
+      logFile,
+      streams,
+      key,
+      options: resources.map(asOption),
+      script: submitScript.path,
+      scriptArgs: argumentsFile === null ? [...exec, ...command] : exec,
+      env: {
+        ...containerEnvironment(analysis.environment, runtimeOf(apptainer.command)),
+        ...batchEnvironment({
+          apptainer: apptainer.command,
+          exitRecord,
+          argumentsFile: argumentsFile?.path ?? null,
+        }),
+      },
+    },
+  };
+}
+
+/** A stream of the container that is connected somewhere else has a file of its own beside the log. */
+function streamFiles(analysis: Pick<Analysis, 'args' | 'streams'>, logFile: string): StreamFiles {
+  const connected = streamsOf(analysis).flatMap((each) => (each.kind === 'container' ? [each.stream] : []));
+  return Object.fromEntries(connected.map((stream) => [stream, `${logFile}.${stream}`]));
+}
+
+function refusedOption({ option, reason }: RefusedOption): DsaSlurmError {
+  return new DsaSlurmError('slurm', `The option --slurm_${option} cannot be used: ${reason}`, {
+    next: 'Leave it out. Which ones are open to users is the setting slurm.userOptions of this worker.',
+  });
+}
+
+function runtimeOf(command: string): 'apptainer' | 'singularity' {
+  return basename(command).startsWith('singularity') ? 'singularity' : 'apptainer';
+}
