@@ -13,6 +13,7 @@ export function define(command: Command, context: CliContext): void {
   ]);
   command.action(async () => {
     const { requireTerminal, runConsole } = await import('../console/index.js');
+    const { readColumns, saveColumns } = await import('../console/remembered.js');
     requireTerminal(context.stdin, context.stdout);
     const { profile, settings } = await settingsFor(command, context);
     const { openLog } = await import('./open-log.js');
@@ -22,12 +23,15 @@ export function define(command: Command, context: CliContext): void {
       settings.log.file ?? join(settings.dirs.state, 'console.log'),
     );
     const { createWorker } = await import('../worker/worker.js');
+    const columns = await readColumns(settings.dirs.state);
     const worker = await createWorker({ profile, settings, env: context.env, log });
     try {
       await worker.start();
       await untilSignal((signal) =>
         runConsole({
           handle: worker.handle,
+          columns,
+          onColumns: (chosen) => void saveColumns(settings.dirs.state, chosen, log),
           env: context.env,
           signal: AbortSignal.any([signal, worker.failed]),
         }),

@@ -37,6 +37,8 @@ const commandList: readonly NamedCommand[] = [
   named(['filter', '<words>', 'As / does']),
   named(['sort', '<column> [desc]', 'Sort by a column; without one in the own order', jobsTable.columnIds]),
   named(['columns', '<a,b,c>', 'Show just these columns; without any the usual ones', jobsTable.columnIds]),
+  named(['export', 'csv|json [file]', 'Write the rows that are shown into a file', ['csv', 'json']]),
+  named(['copy', '', 'Copy the ids of the selected or marked rows']),
   named(['errors', '', 'Only what went wrong, or everything']),
   named(['wide', '', 'More columns, or fewer']),
   named(['freeze', '', 'Freeze the screen, or go on']),

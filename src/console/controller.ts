@@ -1,11 +1,12 @@
 import type { Clock } from '../base/clock.js';
 import { errorLine } from '../base/errors.js';
 import { complete, parseCommandLine } from './command-line.js';
+import { exportText } from './export.js';
 import { counted } from './format.js';
 import type { WorkerHandle } from '../worker/handle.js';
 import { commandFor, type Command } from './keys.js';
 import type { Step } from './reducer.js';
-import { contextOf, selectedRow, targetRows, type CancelTarget, type Message } from './state.js';
+import { contextOf, pageRow, selectedRow, targetRows, type CancelTarget, type Message } from './state.js';
 import type { Store } from './store.js';
 import type { ChosenColumns } from './table/column.js';
 import { jobsTable } from './views/jobs.js';
@@ -20,8 +21,18 @@ export interface ControllerOptions {
   clock: Clock;
   /** The user has decided to leave. */
   quit: () => void;
+  /** What the console does outside of the screen. */
+  outside: Outside;
   /** The operator chose the columns of the table; null: the usual ones. */
   onColumns?: (columns: ChosenColumns) => void;
+}
+
+/** What the console may do besides drawing; it has no I/O of its own. */
+export interface Outside {
+  /** Writes a file that is not there yet. Resolves with its path. */
+  save(name: string, text: string): Promise<string>;
+  /** Puts text on the clipboard of the operator's terminal. */
+  copy(text: string): void;
 }
 
 /** Turns keys into changes of the screen and into commands to the worker. */
@@ -39,7 +50,7 @@ function isStep(command: Command): command is Step {
 }
 
 export function createController(options: ControllerOptions): Controller {
-  const { handle, store, clock, quit, onColumns } = options;
+  const { handle, store, clock, quit, outside, onColumns } = options;
   const say = (tone: Message['tone'], text: string): void => {
     const until = tone === 'bad' ? null : clock.now() + messageMs;
     store.dispatch({ type: 'said', message: { tone, text, until } });
@@ -138,6 +149,28 @@ export function createController(options: ControllerOptions): Controller {
     else store.dispatch({ type: 'sortedBy', column: sorting.column });
   };
 
+  /** The Slurm job's id where there is one: that is what other commands take. */
+  const copyIds = (): void => {
+    const page = pageRow(store.get());
+    const rows = page === null ? targetRows(store.get()) : [page];
+    const ids = rows.map(({ run, job }) => job?.id ?? run?.jobId ?? run?.id ?? '').filter(Boolean);
+    if (ids.length === 0) return say('warning', 'There is nothing to copy.');
+    outside.copy(ids.join('\n'));
+    // whether the terminal obeyed is not known: many ask their user first, some never do
+    say('good', `Sent ${counted(ids.length, 'id')} to the clipboard of this terminal: ${ids.join(' ')}`);
+  };
+
+  const exportRows = ([form, ...names]: readonly string[]): void => {
+    if (form !== 'csv' && form !== 'json') return say('bad', 'Say :export csv or :export json.');
+    const state = store.get();
+    const stamp = new Date(state.now).toISOString().replaceAll(/[:.]/gu, '-');
+    const name = names.length === 0 ? `dsa-slurm-jobs-${stamp}.${form}` : names.join(' ');
+    answer(async () => {
+      const path = await outside.save(name, exportText(state, form));
+      return { ok: true, said: `${counted(state.table.shown.length, 'row')} written to ${path}` };
+    });
+  };
+
   const chooseColumns = (words: readonly string[]): void => {
     const chosen = words.join(',').split(',').filter(Boolean);
     const unknown = chosen.filter((id) => !jobsTable.columnIds.includes(id));
@@ -185,6 +218,10 @@ export function createController(options: ControllerOptions): Controller {
         return sortByName(words);
       case 'columns':
         return chooseColumns(words);
+      case 'export':
+        return exportRows(words);
+      case 'copy':
+        return copyIds();
       case 'errors':
         return store.dispatch({ type: 'errorsToggled' });
       case 'wide':
@@ -251,6 +288,8 @@ export function createController(options: ControllerOptions): Controller {
         return openDetails();
       case 'worker':
         return openWorker();
+      case 'copy':
+        return copyIds();
       case 'log':
         return store.dispatch({ type: 'logToggled' });
       case 'focus':

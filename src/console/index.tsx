@@ -7,7 +7,9 @@ import { createController } from './controller.js';
 import { startFeed } from './feed.js';
 import { initialState } from './reducer.js';
 import type { Size } from './state.js';
+import { saveExport } from './save-export.js';
 import { createStore } from './store.js';
+import type { ChosenColumns } from './table/column.js';
 import { chooseTheme } from './theme.js';
 
 export interface ConsoleOptions {
@@ -26,6 +28,9 @@ export interface ConsoleOptions {
   /** Called once when the user has decided to quit, before the terminal is given back. */
   onQuit?: () => void;
   clock?: Clock;
+  /** As the operator left the table, and how to remember it. */
+  columns?: ChosenColumns;
+  onColumns?: (columns: ChosenColumns) => void;
 }
 
 /** @throws DsaSlurmError `usage` unless both ends are a terminal. */
@@ -54,6 +59,7 @@ export async function runConsole(options: ConsoleOptions): Promise<void> {
       size: sizeOf(stdout),
       ...(title === undefined ? {} : { title }),
       ...(readOnly === undefined ? {} : { readOnly }),
+      columns: options.columns ?? null,
     }),
   );
   // Before Ink listens, so that Ink draws a frame of the new size at once.
@@ -67,6 +73,12 @@ export async function runConsole(options: ConsoleOptions): Promise<void> {
     handle,
     store,
     clock,
+    outside: {
+      save: saveExport,
+      // OSC 52: the terminal, not this host, has the clipboard
+      copy: (text) => stdout.write(`\u001B]52;c;${Buffer.from(text).toString('base64')}\u0007`),
+    },
+    ...(options.onColumns === undefined ? {} : { onColumns: options.onColumns }),
     quit() {
       if (decided) return;
       decided = true;

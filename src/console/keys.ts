@@ -27,6 +27,7 @@ export type Command =
   | 'freeze'
   | 'details'
   | 'worker'
+  | 'copy'
   | 'log'
   | 'focus'
   | 'follow'
@@ -91,6 +92,7 @@ export const keyTable: readonly KeyBinding[] = [
   bind(['table'], [['*'], 'markAll', 'Mark every row that is shown, or none']),
   bind(['table'], [['w', 'ctrl-w'], 'wide', 'More columns, or fewer']),
   bind(['table'], [['e', 'ctrl-z'], 'errors', 'Only what went wrong, or everything']),
+  bind(views, [['y'], 'copy', 'Copy the ids of the selected or marked rows']),
   bind(views, [['W'], 'worker', 'How it stands with the worker']),
   bind(views, [['z'], 'freeze', 'Freeze the screen, or go on']),
   bind(views, [['p'], 'pause', 'Pause or resume the intake of tasks', 'pause'], true),

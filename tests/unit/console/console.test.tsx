@@ -30,7 +30,13 @@ function open(worker: FakeWorker) {
     initialState({ snapshot: worker.snapshot(), now: Date.now(), size: { columns: 100, rows: 24 } }),
   );
   const quit = vi.fn<() => void>();
-  const controller = createController({ handle: worker, store, clock: systemClock, quit });
+  const controller = createController({
+    handle: worker,
+    store,
+    clock: systemClock,
+    quit,
+    outside: { save: async (name) => name, copy: () => undefined },
+  });
   const stop = startFeed(worker, store, systemClock);
   const screen = render(<App store={store} controller={controller} theme={chooseTheme({ NO_COLOR: '1' })} />);
   const sees = async (text: string | RegExp): Promise<void> =>

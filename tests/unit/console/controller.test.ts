@@ -9,17 +9,28 @@ let worker: FakeWorker;
 let store: Store;
 let controller: Controller;
 let quits: number;
+let saved: { name: string; text: string }[];
+let copied: string[];
 
 function begin(options: { readOnly?: boolean } = {}): void {
   store = createStore(
     initialState({ snapshot: worker.snapshot(), now: 0, size: { columns: 80, rows: 24 }, ...options }),
   );
   quits = 0;
+  saved = [];
+  copied = [];
   controller = createController({
     handle: worker,
     store,
     clock: { now: () => 0, sleep: async () => {} },
     quit: () => (quits += 1),
+    outside: {
+      async save(name, text) {
+        saved.push({ name, text });
+        return `/here/${name}`;
+      },
+      copy: (text) => copied.push(text),
+    },
   });
 }
 
@@ -302,5 +313,33 @@ describe('the command line', () => {
     expect(store.get().table.sorting).toEqual({ column: 'title', descending: false });
     controller.press(['S']);
     expect(store.get().table.sorting).toEqual({ column: 'title', descending: true });
+  });
+});
+
+function line(text: string): void {
+  controller.press([':']);
+  type(text);
+  controller.press(['enter']);
+}
+
+describe('what leaves the screen', () => {
+  test('ids of the selected or marked rows are copied: of the Slurm job where there is one', () => {
+    controller.press(['y']);
+    expect(copied).toEqual(['4711']);
+    expect(message()).toContain('Sent 1 id to the clipboard of this terminal: 4711');
+  });
+
+  test('the rows that are shown are exported, in a form that is asked for', async () => {
+    worker.show({ runs: [fakeRun({ id: 'run-1', stage: 'running', jobId: '4711', title: '=1+"2", x' })] });
+    begin();
+    line('columns job,title');
+    line('export csv out.csv');
+    await vi.waitFor(() => expect(message()).toBe('1 row written to /here/out.csv'));
+    expect(saved).toEqual([{ name: 'out.csv', text: 'job,title\r\n4711,"\'=1+""2"", x"\r\n' }]);
+    line('export json x.json');
+    await vi.waitFor(() => expect(saved).toHaveLength(2));
+    expect(JSON.parse(saved[1]?.text ?? '')).toEqual({ at: 0, rows: [{ job: '4711', title: '=1+"2", x' }] });
+    line('export xml');
+    expect(message()).toBe('Say :export csv or :export json.');
   });
 });
