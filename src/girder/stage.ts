@@ -11,9 +11,9 @@ import { downloadFile, downloadFolder, downloadItem, getFile, getNamed, onDisk, 
 import type { TransferContext } from './download.js';
 import { pathInVolume, safeName } from './file-names.js';
 import { streamsOf, type StreamConnector } from './streams.js';
-import { createVolumes, prefixed, removeStaged, type VolumeTable } from './volumes.js';
+import { createVolumes, prefixed, removeLeft, removeStaged, type VolumeTable } from './volumes.js';
 
-export { removeStaged };
+export { removeLeft, removeStaged };
 
 export interface StageOptions extends GirderSetup {
   /** Where temporary volumes are made; compute nodes see it at the same path. */

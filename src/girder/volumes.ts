@@ -137,6 +137,11 @@ export async function removeStaged(
   for (const directory of staged.ownDirectories) await removeOwn(directory);
 }
 
+/** Removes what an attempt at staging has left in `tmpDir` that nobody knows the end of. */
+export async function removeLeft(tmpDir: string, runId: string): Promise<void> {
+  await removeOwn(path.join(tmpDir, ownName(runId)));
+}
+
 async function removeOwn(directory: string): Promise<void> {
   if (!path.isAbsolute(directory) || !path.basename(directory).startsWith(ownPrefix)) return;
   try {

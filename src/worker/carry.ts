@@ -36,7 +36,9 @@ export async function carry(id: string, tools: Tools, canceled: AbortSignal): Pr
     if (begun.outcome === null) {
       const verdict = await toOutcome(begun, context, tools);
       stopping.throwIfAborted();
-      await book.record(id, { type: 'decided', ...verdict });
+      // one that came after the last upload counts too: nobody has been told of another end
+      const cancel = book.get(id)?.cancel ?? null;
+      await book.record(id, { type: 'decided', ...(cancel === null ? verdict : canceledBy(cancel)) });
     }
     await finish(context, book.get(id) ?? begun, tools);
   } catch (error) {
@@ -57,8 +59,9 @@ async function toOutcome(begun: Run, context: StageContext, tools: Tools): Promi
     }
     return verdict;
   } catch (error) {
-    if (context.stopping.aborted || tools.book.get(context.id)?.cancel === null) throw error;
-    return { outcome: 'canceled', reason: null };
+    const { cancel } = tools.book.get(context.id) ?? begun;
+    if (context.stopping.aborted || cancel === null) throw error;
+    return canceledBy(cancel);
   }
 }
 
@@ -107,18 +110,22 @@ async function throughStages(begun: Run, context: StageContext, tools: Tools): P
 
 /**
  * Says RUNNING. A run that Girder will not hear of is not begun; but one that may have its job already is followed to
- * the end of that job, because nobody else would cancel it or clear up after it.
+ * the end of that job, because nobody else would cancel it or clear up after it. Nor does its cancel wait for a Girder
+ * that is away.
  */
 async function begin(
   { id, submission }: Run,
-  { girderJob, stopping }: StageContext,
+  { girderJob, signal, stopping }: StageContext,
   { log }: Tools,
 ): ReturnType<GirderJob['begin']> {
   try {
-    return await girderJob.begin(stopping);
+    return await girderJob.begin(signal);
   } catch (error) {
-    if (submission === null || stopping.aborted || !(error instanceof DsaSlurmError)) throw error;
-    log.warn({ run: id, why: errorLine(error) }, 'Girder refuses to hear of a run that may have its job');
+    if (submission === null || stopping.aborted) throw error;
+    if (!signal.aborted) {
+      if (!(error instanceof DsaSlurmError)) throw error;
+      log.warn({ run: id, why: errorLine(error) }, 'Girder refuses to hear of a run that may have its job');
+    }
     return 'running';
   }
 }

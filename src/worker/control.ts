@@ -13,7 +13,7 @@ export function createControlTarget({
   book: Book;
   limit: number;
   revoked: () => string[];
-  revoke: (ids: readonly string[]) => void;
+  revoke: ControlTarget['revoke'];
 }): ControlTarget {
   const runsWhere = (wanted: (run: Run) => boolean): ControlTask[] =>
     [...book.all()].filter(wanted).map((run) => ({

@@ -32,7 +32,8 @@ export async function followStreams(
         if (connector.kind === 'progress') await followProgress(follow);
         else if (connector.kind !== 'input') await followInto(connector.sink, follow);
       } catch (error) {
-        if (context.stopping.aborted) return;
+        // whoever canceled the run, or stops the worker, broke it off
+        if (context.signal.aborted) return;
         const reason = error instanceof DsaSlurmError ? errorLine(error) : 'A stream could not be read.';
         log.warn({ run: context.id, stream: index, why: errorLine(error) }, 'a stream is broken');
         await book.record(context.id, { type: 'stream-broken', reason });
@@ -100,7 +101,8 @@ async function followIntoLog(follow: Follow): Promise<void> {
 
 /**
  * One POST for the whole stream. A worker that was restarted cannot go on with somebody's request: it makes the POST
- * anew from the beginning of the file, and so it does when the file itself begins anew after a requeue.
+ * anew from the beginning of the file, and so it does when the file itself begins anew after a requeue. That of a canceled
+ * run is broken off: half a stream must not look like a whole one.
  */
 async function followIntoPost(sink: Extract<StreamSink, { kind: 'http' }>, follow: Follow): Promise<void> {
   const { context, tools } = follow;
@@ -116,7 +118,7 @@ async function followIntoPost(sink: Extract<StreamSink, { kind: 'http' }>, follo
       }
     };
     try {
-      await sendStream(sink, pieces(), { ...tools.girderSetup(run), signal: context.stopping });
+      await sendStream(sink, pieces(), { ...tools.girderSetup(run), signal: context.signal });
       return;
     } catch (error) {
       if (!restarted) throw error;

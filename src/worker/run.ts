@@ -8,8 +8,11 @@ export type Stage = 'accepted' | 'staging' | 'submitting' | 'queued' | 'running'
 /** How a run finished. */
 export type Outcome = 'succeeded' | 'failed' | 'canceled';
 
-/** Who asked for a cancel; `expiry` is the publisher's `expires`, which had passed. */
-export type CancelSource = 'girder' | 'operator' | 'celery' | 'expiry';
+/**
+ * Who asked for a cancel. `termination` is Celery's revoke with `terminate` of a run that had begun; `expiry` is the
+ * publisher's `expires`, which had passed.
+ */
+export type CancelSource = 'girder' | 'operator' | 'celery' | 'termination' | 'expiry';
 
 /** What was handed to sbatch, written down before sbatch is called, so that a crash leaves something to look up. */
 export interface Submission {

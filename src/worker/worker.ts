@@ -184,9 +184,12 @@ export async function createWorker({
     book,
     limit: settings.worker.inFlight,
     revoked: revoked.ids,
-    revoke(ids) {
+    revoke(ids, terminate) {
       revoked.add(ids).catch((error: unknown) => log.error({ err: error }, 'revoked, but not remembered'));
-      for (const id of ids) cancelSoon(id, 'celery');
+      for (const id of ids) {
+        const hasBegun = (book.get(id)?.stage ?? 'accepted') !== 'accepted';
+        cancelSoon(id, terminate && hasBegun ? 'termination' : 'celery');
+      }
     },
   });
 

@@ -1,6 +1,7 @@
 import { collectAfterFailure, collectOutputs, type CollectOptions } from '../../girder/collect.js';
 import type { Analysis } from '../../girder/analysis.js';
 import { describeEnd } from '../describe-end.js';
+import { inLane } from '../lane.js';
 import type { Outcome, Run } from '../run.js';
 import type { StageContext, Tools } from '../tools.js';
 
@@ -28,9 +29,9 @@ export async function collect(
   if (run.brokenStream !== null) return { outcome: 'failed', reason: run.brokenStream };
   if (end.outcome !== 'succeeded') return { outcome: end.outcome, reason: await describeEnd(run, end) };
   const options = collectOptions(context, run, tools);
-  await tools.lanes.collecting.add(async () => collectOutputs(analysis.hooks, staged, options), {
-    signal: context.signal,
-  });
+  await inLane(tools.lanes.collecting, context.signal, async () =>
+    collectOutputs(analysis.hooks, staged, options),
+  );
   return { outcome: 'succeeded', reason: null };
 }
 
@@ -49,9 +50,9 @@ export async function keepArtifacts(
   if (staged === null || run.cancel !== null) return;
   if (!analysis.hooks.some((hook) => hook.kind === 'jobArtifact' && hook.uploadOnException)) return;
   const options = collectOptions(context, run, tools);
-  await tools.lanes.collecting.add(async () => collectAfterFailure(analysis.hooks, staged, options), {
-    signal: context.signal,
-  });
+  await inLane(tools.lanes.collecting, context.signal, async () =>
+    collectAfterFailure(analysis.hooks, staged, options),
+  );
 }
 
 function collectOptions({ signal, girderJob }: StageContext, run: Run, tools: Tools): CollectOptions {

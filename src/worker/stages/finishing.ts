@@ -2,8 +2,8 @@ import { rm } from 'node:fs/promises';
 
 import { coerceError, errorLine } from '../../base/errors.js';
 import type { TaskResult } from '../../celery/task.js';
-import { removeStaged } from '../../girder/stage.js';
-import type { Run } from '../run.js';
+import { removeLeft, removeStaged } from '../../girder/stage.js';
+import type { CancelSource, Run } from '../run.js';
 import type { StageContext, Tools } from '../tools.js';
 
 /**
@@ -32,13 +32,22 @@ export async function finish(context: StageContext, run: Run, tools: Tools): Pro
   log.info({ outcome, job: run.jobId, told }, 'finished');
 }
 
+/** Celery's word for a cancel (contract, section h). */
+const wordOf = {
+  girder: 'revoked',
+  operator: 'revoked',
+  celery: 'revoked',
+  termination: 'terminated',
+  expiry: 'expired',
+} as const satisfies Record<CancelSource, string>;
+
 function resultOf({ outcome, reason, cancel }: Run): TaskResult {
   switch (outcome) {
     case 'succeeded':
       return { status: 'SUCCESS' };
     case 'canceled':
-      if (cancel === null) return { status: 'REVOKED', reason: 'terminated' };
-      return { status: 'REVOKED', reason: cancel.by === 'expiry' ? 'expired' : 'revoked' };
+      // without a cancel of ours, somebody ended the job on the cluster
+      return { status: 'REVOKED', reason: cancel === null ? 'terminated' : wordOf[cancel.by] };
     default:
       return { status: 'FAILURE', message: reason ?? 'The analysis failed.' };
   }
@@ -51,7 +60,9 @@ async function cleanUp(run: Run, { settings, log }: Tools): Promise<void> {
     for (const file of Object.values(submission?.streams ?? {})) await rm(file, { force: true });
     // Girder has the whole log of a run that went well; that of any other stays for those who look into it
     if (submission !== null && outcome === 'succeeded') await rm(submission.logFile, { force: true });
-    if (staged !== null && !(settings.worker.keepFiles && outcome === 'failed')) await removeStaged(staged);
+    // a worker that died while it staged has left what the journal does not know
+    if (staged === null) await removeLeft(settings.dirs.tmp, run.id);
+    else if (!(settings.worker.keepFiles && outcome === 'failed')) await removeStaged(staged);
   } catch (error) {
     log.warn({ run: run.id, why: errorLine(error) }, 'temporary files were left behind');
   }

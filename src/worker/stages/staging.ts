@@ -1,6 +1,7 @@
 import type { Analysis } from '../../girder/analysis.js';
 import { stageAnalysis } from '../../girder/stage.js';
 import { findImage } from '../image.js';
+import { inLane } from '../lane.js';
 import type { Run } from '../run.js';
 import type { StageContext, Tools } from '../tools.js';
 
@@ -13,18 +14,16 @@ export async function stageInputs(context: StageContext, analysis: Analysis, too
   // an image that is not there is told at once, and not after gigabytes of slides
   await findImage(analysis.image, tools);
   const run = await book.record(context.id, { type: 'staging' });
-  const staged = await tools.lanes.staging.add(
-    async () =>
-      stageAnalysis(analysis, {
-        ...tools.girderSetup(run),
-        tmpDir: settings.dirs.tmp,
-        runId: context.id,
-        mountPrefix: settings.slurm.mountPrefix,
-        directPaths: settings.girder.directPaths,
-        signal: context.signal,
-        onProgress: (text) => context.girderJob.log(`${text}\n`),
-      }),
-    { signal: context.signal },
+  const staged = await inLane(tools.lanes.staging, context.signal, async () =>
+    stageAnalysis(analysis, {
+      ...tools.girderSetup(run),
+      tmpDir: settings.dirs.tmp,
+      runId: context.id,
+      mountPrefix: settings.slurm.mountPrefix,
+      directPaths: settings.girder.directPaths,
+      signal: context.signal,
+      onProgress: (text) => context.girderJob.log(`${text}\n`),
+    }),
   );
   return book.record(context.id, { type: 'staged', staged });
 }

@@ -6,6 +6,7 @@ import { makeDirectory } from '../../base/make-directory.js';
 import type { Analysis, StagedAnalysis } from '../../girder/analysis.js';
 import { readExitRecord } from '../../slurm/exit-record.js';
 import { findImage, requireDirectory } from '../image.js';
+import { inLane } from '../lane.js';
 import { acceptedJob, planJob, type PlannedJob } from '../plan.js';
 import type { Run, Submission } from '../run.js';
 import type { StageContext, Tools } from '../tools.js';
@@ -18,7 +19,7 @@ const limitWaitMs = 30_000;
 /**
  * Hands the run to Slurm. Exactly one job results: the intent is in the journal before sbatch is called, and whenever
  * it is unclear whether sbatch did its work, the job is looked up by its key instead of being submitted again.
- * A cancel does not interrupt it half-way; the caller looks at it afterwards.
+ * A cancel ends the waiting for sbatch's turn, but never sbatch itself: whatever job it makes is known, and can be canceled.
  */
 export async function submitJob(
   context: StageContext,
@@ -41,7 +42,9 @@ export async function submitJob(
     const submission: Submission = { ...batch.submission, at: tools.clock.now() };
     await rm(submission.exitRecord, { force: true });
     await book.record(run.id, { type: 'submitting', submission });
-    const answer = await tools.lanes.submitting.add(async () => tools.executor.submit(batch.request));
+    const answer = await inLane(tools.lanes.submitting, context.signal, async () =>
+      tools.executor.submit(batch.request),
+    );
     switch (answer.kind) {
       case 'submitted':
         return book.record(run.id, { type: 'submitted', jobId: answer.jobId });

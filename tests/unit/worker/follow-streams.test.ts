@@ -48,8 +48,10 @@ async function bench(
   };
   const record = (_: string, what: RunNews): void => void news.push(what);
   const stop = new AbortController();
+  const cancel = new AbortController();
   const context = {
     id: 'a',
+    signal: AbortSignal.any([stop.signal, cancel.signal]),
     stopping: stop.signal,
     girderJob: { ...silentGirderJob(), log: (text: string) => void (said += text) },
   } as unknown as StageContext;
@@ -70,7 +72,7 @@ async function bench(
       AbortSignal.any([over.signal, stop.signal]),
       () => void (broken += 1),
     );
-  return { ...server, file, news, run, over, stop, follow, said: () => said, broken: () => broken };
+  return { ...server, file, news, run, over, stop, cancel, follow, said: () => said, broken: () => broken };
 }
 
 describe('a stream into the log', () => {
@@ -118,6 +120,16 @@ describe('a stream into the log', () => {
 });
 
 describe('a stream to a receiver', () => {
+  it('of a canceled run is broken off, and that is no reason to fail', async () => {
+    const { file, follow, heard, news, broken, over, cancel } = await bench(toPost);
+    await writeFile(file, 'half of it');
+    const followed = follow();
+    cancel.abort();
+    over.abort();
+    await followed;
+    expect([heard, news, broken()]).toEqual([[], [], 0]);
+  });
+
   it('is one request, made while the file grows', async () => {
     const { file, follow, heard, over, broken } = await bench(toPost);
     const followed = follow();
