@@ -29,8 +29,13 @@ export interface Lab {
   producer: Producer;
   command: RunCommand;
   worker: Worker;
-  /** Publishes an analysis as Girder would; its Girder job is there before. */
-  publish(request: Partial<AnalysisRequest> & Pick<AnalysisRequest, 'args'>): Promise<GirderJob>;
+  /** A directory that is looked into first for every command of the worker. */
+  bin: string;
+  /** Publishes an analysis as Girder would; its Girder job is there before. `celery`: more options of `send_task`. */
+  publish(
+    request: Partial<AnalysisRequest> & Pick<AnalysisRequest, 'args'>,
+    celery?: Record<string, unknown>,
+  ): Promise<GirderJob>;
   /** Waits until the Girder job is final. */
   ended(job: GirderJob, timeoutMs?: number): Promise<GirderJob>;
   /** Waits until something is so. */
@@ -44,8 +49,10 @@ export interface Lab {
 export async function openLab(flags: Record<string, unknown> = {}): Promise<Lab> {
   const dir = await mkdtemp(join(inject('practiceDir'), 'lab-'));
   const queue = `lab-${randomUUID()}`;
-  const env = { PATH: process.env['PATH'], HOME: dir, SLURM_CONF: inject('slurmConf') };
-  const command = createRunner({ env });
+  const bin = join(dir, 'bin');
+  const programs = process.env['PATH'];
+  const command = createRunner({ env: { PATH: programs, HOME: dir, SLURM_CONF: inject('slurmConf') } });
+  const env = { PATH: `${bin}:${programs}`, HOME: dir, SLURM_CONF: inject('slurmConf') };
   const producer = await createProducer({ brokerUrl: inject('amqpUrl'), run: command });
   const girder = await startGirderStandIn({
     dir: join(dir, 'girder'),
@@ -81,6 +88,7 @@ export async function openLab(flags: Record<string, unknown> = {}): Promise<Lab>
 
   const lab: Lab = {
     dir,
+    bin,
     settings,
     girder,
     producer,
@@ -88,7 +96,7 @@ export async function openLab(flags: Record<string, unknown> = {}): Promise<Lab>
     get worker() {
       return worker;
     },
-    async publish(request) {
+    async publish(request, celery = {}) {
       const whole = { spelling: 'docker' as const, image, title: 'A test', taskId: randomUUID(), ...request };
       const girderJob = girder.createJob({
         title: whole.title,
@@ -105,7 +113,7 @@ export async function openLab(flags: Record<string, unknown> = {}): Promise<Lab>
         },
         { id: girderJob.id, jobInfoSpec: girder.jobInfoSpec(girderJob) },
       );
-      await producer.publish([message], { queue });
+      await producer.publish([{ ...message, options: celery }], { queue });
       return girderJob;
     },
     async ended(job, timeoutMs = 60_000) {

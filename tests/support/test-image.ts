@@ -53,6 +53,16 @@ case $command in
     [ -z "$2" ] || [ -d "$2" ] || exit 9
     exit 4
     ;;
+  # ends only by SIGKILL, and says when it is asked to end
+  Stubborn)
+    trap 'echo "asked to end"' TERM
+    echo "waiting"
+    n=0
+    while [ $n -lt 600 ]; do
+      n=$((n + 1))
+      sleep 0.1
+    done
+    ;;
   Killed)
     kill -9 $$
     ;;

@@ -25,7 +25,9 @@ export type Fault =
   /** an answer that Girder never meant to give: a proxy's error page, say */
   | { kind: 'answer'; status: number; contentType: string; body: string }
   /** the connection breaks without an answer */
-  | { kind: 'drop' };
+  | { kind: 'drop' }
+  /** the answer begins, if at all, and does not go on for as long as the caller waits */
+  | { kind: 'hold'; begun?: { length: number; bytes: string } };
 
 export interface GirderStandIn {
   /** `http://127.0.0.1:<port>/api/v1`, without trailing slash. */
@@ -89,6 +91,14 @@ export async function startGirderStandIn({
     if (spoiled?.kind === 'drop') {
       record(0);
       request.socket.destroy();
+      return;
+    }
+    if (spoiled?.kind === 'hold') {
+      record(0);
+      const { begun } = spoiled;
+      if (begun === undefined) return;
+      response.writeHead(200, { 'Content-Length': begun.length });
+      response.write(begun.bytes);
       return;
     }
     if (spoiled !== undefined) {

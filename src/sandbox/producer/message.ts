@@ -87,6 +87,8 @@ export interface TaskMessage {
   kwargsrepr: string;
   /** Girder's headers. */
   headers: Record<string, unknown>;
+  /** More options for Celery's `send_task`: `eta`, `expires`, … A publisher of our own leaves them out. */
+  options?: Record<string, unknown>;
 }
 
 /** Builds the message that Girder would publish for this request. */

@@ -1,0 +1,102 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+import { never, openCancelBench, type CancelBench } from '../../support/cancel-bench.js';
+import { openLab, status, statuses, type Lab } from '../../support/lab.js';
+import { sendJson, startScriptedServer } from '../../support/scripted-http.js';
+
+let lab: Lab;
+let bench: CancelBench;
+let sink: Awaited<ReturnType<typeof startScriptedServer>>;
+
+beforeAll(async () => {
+  lab = await openLab();
+  bench = await openCancelBench(lab);
+  sink = await startScriptedServer((response) => sendJson(response, { _id: 'x' }));
+});
+
+afterAll(async () => {
+  await bench.close();
+  await lab.close();
+  await sink.close();
+});
+
+const canceledJob = expect.stringMatching(/ CANCELLED$/) as string;
+
+describe.concurrent('a cancel of a job', () => {
+  test('that runs', async () => {
+    const published = await bench.publish(never);
+    await bench.runOf(published, ({ stage }) => stage === 'running');
+    await lab.girder.cancel(published.girderJob.id);
+    const job = await bench.expectCanceled(published);
+    expect(statuses(job)).toEqual([status.running, status.canceling, status.canceled]);
+    expect(await bench.jobsOf(published)).toEqual([canceledJob]);
+  });
+
+  test('that waits for resources, and of one that is held', async () => {
+    // more than is free while the blocker runs, and not more than there is
+    const large = ['--slurm_nodes', '4', '--slurm_cpus_per_task', '8'];
+    const blocker = await bench.publish(never);
+    await bench.runOf(blocker, ({ stage }) => stage === 'running');
+    const pending = await bench.publish([...never, ...large]);
+    const held = await bench.publish([...never, ...large]);
+    await bench.runOf(pending, ({ stage }) => stage === 'queued');
+    const { jobId } = await bench.runOf(held, ({ stage }) => stage === 'queued');
+    await lab.command('scontrol', ['hold', jobId ?? '']);
+    await bench.runOf(held, ({ reason }) => /held/i.test(reason ?? ''));
+    for (const each of [pending, held]) {
+      await lab.girder.cancel(each.girderJob.id);
+      await bench.expectCanceled(each);
+      expect(await bench.jobsOf(each)).toEqual([canceledJob]);
+    }
+    await lab.girder.cancel(blocker.girderJob.id);
+    await bench.expectCanceled(blocker);
+  });
+
+  test('that does not want to end: Girder hears of the end only when it is one', async () => {
+    const published = await bench.publish(['Stubborn']);
+    await lab.until(() => lab.girder.job(published.girderJob.id)?.log.join('').includes('waiting'));
+    await lab.girder.cancel(published.girderJob.id);
+    await lab.until(async () => (await bench.jobsOf(published)).some((line) => line.endsWith('COMPLETING')));
+    expect(lab.girder.job(published.girderJob.id)?.status).toBe(status.canceling);
+    // once more, of a job that is ending
+    await lab.producer.revoke([published.id]);
+    const job = await bench.expectCanceled(published);
+    expect(job.log.join('')).toContain('asked to end');
+    expect(await bench.jobsOf(published)).toEqual([canceledJob]);
+  });
+
+  test('whose streams are followed: no artifact is kept, and no half stream looks like a whole one', async () => {
+    const input = await lab.girder.addFile(lab.girder.rootFolderId, 'in', Buffer.from('x\n'));
+    const published = await bench.publish(
+      [
+        'Stream',
+        { pipe: 'in', fromFile: input.id },
+        { pipe: 'out', postTo: `${sink.origin}/half` },
+        { pipe: 'log', toHost: 'StdOut' },
+        { progressPipe: 'p' },
+        '600',
+        { artifact: 'out', onException: true, keptAt: `${sink.origin}/kept` },
+      ],
+      { spelling: 'dockerRun' },
+    );
+    await lab.until(() => lab.girder.job(published.girderJob.id)?.log.join('').includes('through a pipe'));
+    await lab.girder.cancel(published.girderJob.id);
+    await bench.expectCanceled(published);
+    expect(sink.heard.filter(({ method }) => method === 'POST')).toEqual([]);
+  });
+
+  test('by the operator of the worker', async () => {
+    const published = await bench.publish(never);
+    await bench.runOf(published, ({ stage }) => stage === 'running');
+    expect(await lab.worker.handle.cancelRun(published.id)).toMatchObject({ ok: true });
+    await bench.expectCanceled(published);
+  });
+
+  test('by scancel on the cluster: Girder is told the reason', async () => {
+    const published = await bench.publish(never);
+    const { jobId } = await bench.runOf(published, ({ stage }) => stage === 'running');
+    await lab.command('scancel', [jobId ?? '']);
+    const job = await bench.expectCanceled(published, 'terminated');
+    expect(job.log.join('')).toContain('cancelled on the cluster');
+  });
+});
