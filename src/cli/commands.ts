@@ -36,6 +36,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./config.js'),
   },
   {
+    name: 'explain',
+    summary: 'say what would be done with a task message',
+    load: () => import('./explain.js'),
+  },
+  {
     name: 'sandbox',
     summary: 'try everything on a practice site on this machine',
     load: () => import('./sandbox.js'),

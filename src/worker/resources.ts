@@ -55,3 +55,13 @@ function profileResources(slurm: Settings['slurm'], gpu: boolean): Resource[] {
 export function asOption({ option, value }: Resource): SbatchOption {
   return [option, value];
 }
+
+/** Who asked for a resource, for a screen. */
+export function originText(origin: ResourceOrigin): string {
+  switch (origin.from) {
+    case 'user':
+      return 'the task itself';
+    case 'profile':
+      return origin.setting;
+  }
+}

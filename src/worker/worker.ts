@@ -18,6 +18,7 @@ import { createControlTarget } from './control.js';
 import { createHandle } from './create-handle.js';
 import { prepareDirectories } from './directories.js';
 import { createSlurmExecutor } from './executor/slurm.js';
+import { girderAddresses } from './girder-addresses.js';
 import type { WorkerHandle } from './handle.js';
 import { createIntake } from './intake.js';
 import { openJournal } from './journal.js';
@@ -144,11 +145,7 @@ export async function createWorker({
   });
 
   function girderSetup(run: Run): GirderSetup {
-    const apiUrlMap: Record<string, string> = { ...settings.girder.apiUrlMap };
-    const published = run.task.headers['girder_api_url'];
-    // the worker's own address for Girder stands for the published one wherever a message mentions it
-    if (settings.girder.apiUrl !== null && typeof published === 'string')
-      apiUrlMap[published] = settings.girder.apiUrl;
+    const apiUrlMap = girderAddresses(settings.girder, run.task.headers);
     return { connections, apiUrlMap, clock, log: log.child({ run: run.id }) };
   }
 

@@ -1,0 +1,205 @@
+import { join } from 'node:path';
+
+import { sifFileName } from '../../apptainer/image-name.js';
+import type { ImageFacts } from '../../apptainer/inspect.js';
+import { DsaSlurmError } from '../../base/errors.js';
+import { readTask, type Delivery } from '../../celery/message.js';
+import type { Task } from '../../celery/task.js';
+import type { Settings } from '../../config/schema.js';
+import type { Analysis } from '../../girder/analysis.js';
+import { showMessage, type ShownMessage } from '../../girder/equality-format.js';
+import { readAnalysis } from '../../girder/read-analysis.js';
+import { readGirderJob } from '../../girder/read-job.js';
+import { decodeMessage } from '../../girder/read-message.js';
+import { takeUserOptions } from '../../slurm/options.js';
+import { submitArguments } from '../../slurm/submit.js';
+import { girderAddresses } from '../girder-addresses.js';
+import { requireDirectory } from '../image.js';
+import { planJob } from '../plan.js';
+import type { SubmitScript } from '../submit-script.js';
+import { explainHook, explainStreams, followUps } from './describe.js';
+import type { Explanation } from './explanation.js';
+import { rehearseStaging } from './rehearse.js';
+
+/** What an explanation may look at: the worker's settings, and files of this host. */
+export interface ExplainOptions {
+  settings: Settings;
+  submitScript: SubmitScript;
+  /** Milliseconds since the epoch. */
+  now: number;
+  /** Whether a plain file is there and can be read. */
+  isReadable: (path: string) => boolean;
+}
+
+/** What is not known of an image as long as nobody asks its file. */
+const unreadImage: ImageFacts = {
+  labels: {},
+  workingDirectory: '/<working directory of the image>',
+  workingDirectoryFrom: null,
+  entrypoint: ['<entry point of the image>'],
+  entrypointFrom: null,
+  cmd: ['<arguments of the image>'],
+  needsGpu: false,
+};
+
+/**
+ * What this worker would do with a message, and every reason not to. Contacts nobody and runs nothing: what only Girder or
+ * the image's file knows is a placeholder in angle brackets.
+ */
+export function explainMessage(delivery: Delivery, options: ExplainOptions): Explanation {
+  const result: Explanation = {
+    verdict: 'run',
+    reasons: [],
+    notes: [],
+    task: null,
+    decoded: null,
+    girderJob: null,
+    image: null,
+    inputs: [],
+    streams: [],
+    binds: [],
+    container: null,
+    resources: [],
+    apptainer: null,
+    sbatch: null,
+    hooks: [],
+    followUps: [],
+  };
+  const attempt = createAttempt(result);
+  const task = attempt(() => readTask(delivery));
+  const headers = task?.headers ?? delivery.properties.headers ?? {};
+  // its reason is among those of the analysis already
+  result.decoded = decoded({ headers, body: delivery.content.toString('utf8') });
+  result.followUps = followUps(result.decoded?.embed ?? null);
+  try {
+    const job = readGirderJob(headers);
+    if (job !== null) result.girderJob = { id: job.id, url: job.url };
+    else result.notes.push('The task names no Girder job: nobody would be told of its end.');
+  } catch (error) {
+    if (!(error instanceof DsaSlurmError)) throw error;
+    result.notes.push(`${error.message} Nobody would be told of the task's end.`);
+  }
+  if (task !== undefined) {
+    explainTask(task, result, options);
+    const analysis = attempt(() => readAnalysis(task));
+    if (analysis !== undefined) explainAnalysis(analysis, task, result, { ...options, attempt });
+  }
+  result.verdict = result.reasons.length === 0 ? 'run' : 'refused';
+  return result;
+}
+
+type Attempt = <T>(work: () => T) => T | undefined;
+
+/** Runs a part of the way; what it would fail with becomes a reason, and the rest is explained all the same. */
+function createAttempt({ reasons }: Explanation): Attempt {
+  return (work) => {
+    try {
+      return work();
+    } catch (error) {
+      if (!(error instanceof DsaSlurmError)) throw error;
+      addReason(reasons, error);
+      return undefined;
+    }
+  };
+}
+
+function addReason(reasons: Explanation['reasons'], { code, message, next }: DsaSlurmError): void {
+  if (reasons.some((known) => known.message === message)) return;
+  reasons.push({ about: code, message, next: next ?? null });
+}
+
+function decoded(message: { headers: Readonly<Record<string, unknown>>; body: string }): ShownMessage | null {
+  try {
+    return showMessage(decodeMessage(message));
+  } catch (error) {
+    if (error instanceof DsaSlurmError) return null;
+    throw error;
+  }
+}
+
+function explainTask(task: Task, result: Explanation, { settings, now }: ExplainOptions): void {
+  const { id, name, queue, eta, expires, retries, priority, ignoreResult, replyTo, rootId, parentId } = task;
+  result.task = { id, name, queue, eta, expires, retries, priority, ignoreResult, replyTo, rootId, parentId };
+  if (!settings.broker.queues.includes(queue)) {
+    const queues = settings.broker.queues.join(', ');
+    result.notes.push(`It went to the queue "${queue}", and this worker takes from: ${queues}.`);
+  }
+  if (eta !== null && Date.parse(eta) > now) result.notes.push(`It would wait until ${eta}.`);
+  if (expires !== null && Date.parse(expires) < now) {
+    addReason(
+      result.reasons,
+      new DsaSlurmError('message', `The task expired at ${expires}, so it would end as canceled.`),
+    );
+  }
+}
+
+function explainAnalysis(
+  analysis: Analysis,
+  task: Task,
+  result: Explanation,
+  { settings, submitScript, isReadable, attempt }: ExplainOptions & { attempt: Attempt },
+): void {
+  const apiUrlMap = girderAddresses(settings.girder, task.headers);
+  const { staged, inputs, refusals } = rehearseStaging(analysis, {
+    runId: task.id,
+    tmpDir: settings.dirs.tmp,
+    mountPrefix: settings.slurm.mountPrefix,
+    directPaths: settings.girder.directPaths,
+    apiUrlMap,
+    isReadable,
+  });
+  result.inputs = inputs;
+  result.binds = staged.binds;
+  result.streams = explainStreams(analysis);
+  result.hooks = analysis.hooks.map((hook) => explainHook(hook, apiUrlMap));
+  if (analysis.unsupportedCanvas !== null) result.notes.push(analysis.unsupportedCanvas);
+  if (analysis.ignoredOptions.length > 0) {
+    result.notes.push(`Docker options without a meaning here: ${analysis.ignoredOptions.join(', ')}.`);
+  }
+
+  const images = attempt(() => requireDirectory(settings.dirs.images, 'dirs.images', 'SIF_IMAGE_PATH'));
+  const file = attempt(() => sifFileName(analysis.image));
+  const sif = file === undefined ? null : join(images ?? '/<dirs.images>', file);
+  const present = images !== undefined && sif !== null && isReadable(sif);
+  result.image = { name: analysis.image, sif, present };
+  if (images !== undefined && sif !== null && !present) {
+    attempt(() => {
+      throw new DsaSlurmError(
+        'image',
+        `Image ${analysis.image} is not on this cluster: there is no ${sif}.`,
+        {
+          next: `Add the image on Girder's admin page, or run "apptainer pull ${sif} docker://${analysis.image}".`,
+        },
+      );
+    });
+  }
+  for (const refusal of refusals) addReason(result.reasons, refusal);
+  const logsDir = attempt(() => requireDirectory(settings.dirs.logs, 'dirs.logs', 'LOGS')) ?? '/<dirs.logs>';
+
+  const plan = planJob({
+    runId: task.id,
+    analysis,
+    staged,
+    sif: sif ?? '/<file of the image>',
+    facts: unreadImage,
+    settings,
+    logsDir,
+    submitScript,
+  });
+  for (const refusal of plan.refusals) addReason(result.reasons, refusal);
+  result.resources = plan.resources;
+  if (!plan.gpu) result.notes.push('The image may want a GPU: its file says so, and was not asked.');
+  const { job } = plan;
+  if (job === null) return;
+  const environment = Object.keys(analysis.environment);
+  result.container = {
+    workingDirectory: job.workingDirectory,
+    command: job.command,
+    arguments: takeUserOptions(staged.args, settings.slurm.userOptions).args,
+    environment,
+    gpu: plan.gpu,
+    commandInFile: job.argumentsFile !== null,
+  };
+  result.apptainer = [settings.apptainer.command, 'exec', ...job.exec, ...job.command];
+  result.sbatch = ['sbatch', ...submitArguments(job.request)];
+}

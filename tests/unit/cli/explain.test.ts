@@ -1,0 +1,57 @@
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { runCli, temporaryHome } from './support.js';
+
+const tasks = fileURLToPath(new URL('../../fixtures/contract/tasks/', import.meta.url));
+const slurmArguments = join(tasks, 'g3.direct_docker_run.slurm_args.json');
+
+function site(): Record<string, string> {
+  const { home, env } = temporaryHome();
+  const images = join(home, 'images');
+  mkdirSync(images);
+  writeFileSync(join(images, 'example_slurmy_v1.sif'), '');
+  return { ...env, SIF_IMAGE_PATH: images, LOGS: join(home, 'logs'), TMP: home };
+}
+
+describe('dsa-slurm explain', () => {
+  it('ends with 0 for what would be run, from a file and from standard input', async () => {
+    const env = site();
+    const file = await runCli(['explain', slurmArguments], { env });
+    expect(file).toMatchObject({ code: 0, stderr: '' });
+    expect(file.stdout).toMatch(/^It would be run\.\n/);
+    expect(file.stdout).not.toContain('\u001B');
+    const piped = await runCli(['explain', '-'], { env, stdin: readFileSync(slurmArguments, 'utf8') });
+    expect(piped.stdout).toBe(file.stdout);
+  });
+
+  it('ends with 3 for what would be refused, and with 2 for what is no message', async () => {
+    const { env } = temporaryHome();
+    const refused = await runCli(['explain', join(tasks, 'g3.create_tiff.folder.json')], { env });
+    expect(refused.code).toBe(3);
+    expect(refused.stdout).toMatch(/^It would not be run\.\n- The task "large_image_tasks/);
+    expect(await runCli(['explain', '/nonexistent.json'], { env })).toMatchObject({ code: 2 });
+    expect(await runCli(['explain', '-'], { env, stdin: '{}' })).toMatchObject({ code: 2 });
+  });
+
+  it.each(readdirSync(tasks))('%s shows no secret unless asked', async (name) => {
+    const env = site();
+    const raw = readFileSync(join(tasks, name), 'utf8');
+    for (const flags of [[], ['--json']]) {
+      const { stdout, stderr } = await runCli(['explain', join(tasks, name), ...flags], { env });
+      expect(stdout + stderr).not.toContain('FAKETOKEN');
+    }
+    const { stdout } = await runCli(['explain', join(tasks, name), '--json', '--show-secrets'], { env });
+    const { decoded } = JSON.parse(stdout) as { decoded: unknown };
+    const { body } = JSON.parse(raw) as { body: string };
+    if (body.includes('FAKETOKEN')) expect(JSON.stringify(decoded)).toContain('FAKETOKEN');
+  });
+
+  it('explains itself', async () => {
+    const { stdout } = await runCli(['explain', '--help']);
+    expect(stdout).toContain('dsa-slurm explain message.json');
+    expect(stdout).toContain('3 if not');
+  });
+});
