@@ -7,7 +7,10 @@ export interface Call {
 }
 
 /** A command runner that answers from a function and remembers what it was asked. */
-export function fakeRun(answer: (call: Call) => CommandResult): { run: RunCommand; calls: Call[] } {
+export function fakeRun(answer: (call: Call) => CommandResult | Promise<CommandResult>): {
+  run: RunCommand;
+  calls: Call[];
+} {
   const calls: Call[] = [];
   return {
     calls,

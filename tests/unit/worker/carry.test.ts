@@ -1,131 +1,29 @@
 import { writeFileSync } from 'node:fs';
-import { mkdtemp, readdir, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import PQueue from 'p-queue';
 import { afterEach, describe, expect, test } from 'vitest';
 
-import type { Clock } from '../../../src/base/clock.js';
 import type { CommandResult } from '../../../src/base/command.js';
-import type { Task } from '../../../src/celery/task.js';
-import { silentLog } from '../../../src/base/log.js';
-import { loadSettings } from '../../../src/config/load.js';
-import { createGirderConnections } from '../../../src/girder/connections.js';
 import { GirderError } from '../../../src/girder/girder-error.js';
-import { silentGirderJob, type GirderJob } from '../../../src/girder/job.js';
+import type { GirderJob } from '../../../src/girder/job.js';
 import { jobName } from '../../../src/slurm/key.js';
-import { openBook, type RunNews } from '../../../src/worker/book.js';
-import { carry } from '../../../src/worker/carry.js';
-import { createSlurmExecutor } from '../../../src/worker/executor/slurm.js';
-import type { Journal } from '../../../src/worker/journal.js';
-import type { Run } from '../../../src/worker/run.js';
-import type { Tools } from '../../../src/worker/tools.js';
-import { someTask } from '../../support/tasks.js';
-import { fixtureTask } from '../girder/fixtures.js';
-import { failed, fakeRun, said, squeueLine, type Call } from '../slurm/fake-run.js';
-
-/** Time that passes as fast as it is waited for. */
-function fastClock(): Clock {
-  let now = Date.UTC(2026, 10, 23);
-  return {
-    now: () => now,
-    async sleep(ms, signal) {
-      if (signal?.aborted === true) return;
-      now += ms;
-      await new Promise((resolve) => setImmediate(resolve));
-    },
-  };
-}
-
-const memory: Journal = {
-  append: async () => undefined,
-  appendSoon: () => undefined,
-  compact: async () => undefined,
-  bytes: () => 0,
-  close: async () => undefined,
-};
+import type { RunNews } from '../../../src/worker/book.js';
+import { failed, said, squeueLine, type Call } from '../slurm/fake-run.js';
+import { openCarryBench, type CarryBench, type CarryOptions } from './carry-bench.js';
 
 const unknownJob = failed('slurm_load_jobs error: Invalid job id specified\n');
 const noAccounting = failed('Slurm accounting storage is disabled\n');
 
-let end: (() => Promise<void>) | undefined;
-afterEach(async () => end?.());
+let bench: CarryBench | undefined;
+afterEach(async () => bench?.close());
 
-/** One run on a Slurm that a test plays, as a worker that was started again has it. */
 async function setUp(
   slurm: (call: Call) => CommandResult,
-  {
-    news = () => [],
-    girderJob = {},
-    task: over = {},
-  }: { task?: Partial<Task>; news?: (dir: string) => RunNews[]; girderJob?: Partial<GirderJob> } = {},
-) {
-  const dir = await mkdtemp(join(tmpdir(), 'dsa-slurm-carry-'));
-  const clock = fastClock();
-  const log = silentLog();
-  const stop = new AbortController();
-  const canceled = new AbortController();
-  const { run: command, calls } = fakeRun(slurm);
-  const book = openBook(new Map(), memory, { clock, log, stopping: stop.signal });
-  const { settings } = loadSettings({
-    profile: 'default',
-    configDir: dir,
-    env: {},
-    flags: { 'dirs.tmp': dir, 'dirs.logs': dir, 'dirs.images': dir, 'dirs.state': dir },
-  });
-  const executor = createSlurmExecutor({ run: command, settings: settings.slurm, clock, log });
-  const connections = createGirderConnections();
-  const { name, headers, body } = fixtureTask('g3.docker_run.volumes.json');
-  // nothing to upload: what becomes of the job is the outcome
-  const task = someTask({ name, headers: { ...headers, girder_result_hooks: [] }, body, ...over });
-  await book.accept({ task, refusal: null });
-  for (const one of news(dir)) await book.record(task.id, one);
-  if (book.get(task.id)?.cancel) canceled.abort();
-  const tools: Tools = {
-    settings,
-    book,
-    clock,
-    log,
-    executor,
-    apptainer: {
-      version: async () => null,
-      inspect: async () => ({
-        labels: {},
-        workingDirectory: '/',
-        workingDirectoryFrom: 'label',
-        entrypoint: ['./x'],
-        entrypointFrom: 'label',
-        cmd: [],
-        needsGpu: false,
-      }),
-    },
-    submitScript: { path: '/script', takesArgumentsFile: true },
-    girderSetup: () => ({ connections, apiUrlMap: {}, clock, log }),
-    openGirderJob: () => ({ ...silentGirderJob(), ...girderJob }),
-    requestCancel: async (id, by) => {
-      await book.record(id, { type: 'cancel-requested', by });
-      canceled.abort();
-      return true;
-    },
-    publishResult: async () => undefined,
-    lanes: { staging: new PQueue(), submitting: new PQueue(), collecting: new PQueue() },
-    stopping: stop.signal,
-  };
-  executor.tracker.start();
-  end = async () => {
-    stop.abort();
-    await executor.tracker.stop();
-    await connections.close();
-  };
-  return {
-    dir,
-    calls,
-    async carried(): Promise<Run | undefined> {
-      await carry(task.id, tools, canceled.signal);
-      return book.get(task.id);
-    },
-  };
+  options?: Omit<CarryOptions, 'slurm'>,
+): Promise<CarryBench> {
+  bench = await openCarryBench({ ...options, slurm });
+  return bench;
 }
 
 const staged = { args: [], argsHoldToken: false, binds: [], ownDirectories: [], volumes: {} };

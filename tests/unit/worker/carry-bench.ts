@@ -1,0 +1,150 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import PQueue from 'p-queue';
+
+import type { Clock } from '../../../src/base/clock.js';
+import type { CommandResult } from '../../../src/base/command.js';
+import { silentLog } from '../../../src/base/log.js';
+import type { Task, TaskResult } from '../../../src/celery/task.js';
+import { loadSettings } from '../../../src/config/load.js';
+import { createGirderConnections } from '../../../src/girder/connections.js';
+import { silentGirderJob, type GirderJob } from '../../../src/girder/job.js';
+import { openBook, type RunNews } from '../../../src/worker/book.js';
+import { carry } from '../../../src/worker/carry.js';
+import { createSlurmExecutor } from '../../../src/worker/executor/slurm.js';
+import type { Journal } from '../../../src/worker/journal.js';
+import type { CancelSource, Run, RunEvent } from '../../../src/worker/run.js';
+import type { Tools } from '../../../src/worker/tools.js';
+import { someTask } from '../../support/tasks.js';
+import { fixtureTask } from '../girder/fixtures.js';
+import { fakeRun, type Call } from '../slurm/fake-run.js';
+
+export interface CarryOptions {
+  /** Plays Slurm. */
+  slurm: (call: Call) => CommandResult | Promise<CommandResult>;
+  /** What the journal holds already. */
+  news?: (dir: string) => RunNews[];
+  girderJob?: Partial<GirderJob>;
+  task?: Partial<Task>;
+  /** Called for each event before it is durable. */
+  onEvent?: (event: RunEvent) => void;
+}
+
+export interface CarryBench {
+  dir: string;
+  calls: Call[];
+  results: TaskResult[];
+  run(): Run | undefined;
+  /** As the worker does it. */
+  cancel(by: CancelSource): Promise<void>;
+  /** Carries the run to its end. */
+  carried(): Promise<Run | undefined>;
+  close(): Promise<void>;
+}
+
+/** Time that passes as fast as it is waited for. */
+function fastClock(): Clock {
+  let now = Date.UTC(2026, 10, 23);
+  return {
+    now: () => now,
+    async sleep(ms, signal) {
+      if (signal?.aborted === true) return;
+      now += ms;
+      await new Promise((resolve) => setImmediate(resolve));
+    },
+  };
+}
+
+/** One run on a Slurm that a test plays, as a worker that was started again has it. */
+export async function openCarryBench({
+  slurm,
+  news = () => [],
+  girderJob = {},
+  task: over = {},
+  onEvent = () => undefined,
+}: CarryOptions): Promise<CarryBench> {
+  const dir = await mkdtemp(join(tmpdir(), 'dsa-slurm-carry-'));
+  const clock = fastClock();
+  const log = silentLog();
+  const stop = new AbortController();
+  const canceled = new AbortController();
+  const { run: command, calls } = fakeRun(slurm);
+  const memory: Journal = {
+    append: async (_, event) => onEvent(event),
+    appendSoon: () => undefined,
+    compact: async () => undefined,
+    bytes: () => 0,
+    close: async () => undefined,
+  };
+  const book = openBook(new Map(), memory, { clock, log, stopping: stop.signal });
+  const { settings } = loadSettings({
+    profile: 'default',
+    configDir: dir,
+    env: {},
+    flags: { 'dirs.tmp': dir, 'dirs.logs': dir, 'dirs.images': dir, 'dirs.state': dir },
+  });
+  const executor = createSlurmExecutor({ run: command, settings: settings.slurm, clock, log });
+  const connections = createGirderConnections();
+  const { name, headers, body } = fixtureTask('g3.docker_run.volumes.json');
+  // nothing to upload: what becomes of the job is the outcome
+  const task = someTask({ name, headers: { ...headers, girder_result_hooks: [] }, body, ...over });
+  await book.accept({ task, refusal: null });
+  for (const one of news(dir)) await book.record(task.id, one);
+  if (book.get(task.id)?.cancel) canceled.abort();
+  const results: TaskResult[] = [];
+
+  async function requestCancel(id: string, by: CancelSource): Promise<boolean> {
+    const run = book.get(id);
+    if (run === undefined || run.stage === 'finished') return false;
+    if (run.cancel === null) await book.record(id, { type: 'cancel-requested', by });
+    canceled.abort();
+    return true;
+  }
+
+  const tools: Tools = {
+    settings,
+    book,
+    clock,
+    log,
+    executor,
+    apptainer: {
+      version: async () => null,
+      inspect: async () => ({
+        labels: {},
+        workingDirectory: '/',
+        workingDirectoryFrom: 'label',
+        entrypoint: ['./x'],
+        entrypointFrom: 'label',
+        cmd: [],
+        needsGpu: false,
+      }),
+    },
+    submitScript: { path: '/script', takesArgumentsFile: true },
+    girderSetup: () => ({ connections, apiUrlMap: {}, clock, log }),
+    openGirderJob: () => ({ ...silentGirderJob(), ...girderJob }),
+    requestCancel,
+    publishResult: async (_, result) => void results.push(result),
+    lanes: { staging: new PQueue(), submitting: new PQueue(), collecting: new PQueue() },
+    stopping: stop.signal,
+  };
+  executor.tracker.start();
+  return {
+    dir,
+    calls,
+    results,
+    run: () => book.get(task.id),
+    cancel: async (by) => void (await requestCancel(task.id, by)),
+    async carried() {
+      await carry(task.id, tools, canceled.signal);
+      return book.get(task.id);
+    },
+    async close() {
+      stop.abort();
+      await executor.tracker.stop();
+      await connections.close();
+      await rm(dir, { recursive: true });
+    },
+  };
+}
