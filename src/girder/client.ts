@@ -3,6 +3,7 @@ import { request as send, type Dispatcher } from 'undici';
 import type { z } from 'zod';
 import type { Clock } from '../base/clock.js';
 import type { Log } from '../base/log.js';
+import { readToken, tokenPath } from './access-token.js';
 import type { GirderAccess } from './analysis.js';
 import { mapApiUrl, type ApiUrlMap } from './api-url.js';
 import { backoff } from './backoff.js';
@@ -103,7 +104,10 @@ export function createGirderClient(options: GirderClientOptions): GirderClient {
       if (answer.statusCode < 300) return answer;
       if (answer.statusCode >= 400) {
         const text = await readText(answer, errorLimit, asked, request.signal);
-        throw answerError(asked, answer.statusCode, text.slice(0, errorLimit), retryAfterOf(answer));
+        throw answerError(asked, answer.statusCode, text.slice(0, errorLimit), {
+          retryAfter: retryAfterOf(answer),
+          tokenIsGood: answer.statusCode === 401 ? await isTokenGood(request) : null,
+        });
       }
       const next = await redirectTarget(answer, url, asked, hop);
       if (!keepsSecrets(home, next)) {
@@ -121,27 +125,37 @@ export function createGirderClient(options: GirderClientOptions): GirderClient {
     }
   }
 
-  return {
-    apiUrl,
-    open,
-    async json(schema, request) {
-      const asked = { method: request.method, path: request.path, origin: originOf(apiUrl) };
-      const attempts = request.attempts ?? 6;
-      for (let attempt = 1; ; attempt += 1) {
-        try {
-          const answer = await open(request);
-          const text = await readText(answer, jsonLimit, asked, request.signal);
-          return parseAnswer(schema, text, asked);
-        } catch (error) {
-          if (!(error instanceof GirderError)) throw error;
-          if (attempt >= attempts || !isWorthRetrying(error, request.method)) throw error;
-          log.debug({ girder: error.message, attempt }, 'Girder is asked again');
-          await clock.sleep(backoff(attempt, error.retryAfter), request.signal);
-          if (request.signal?.aborted === true) throw abortedError(asked);
-        }
+  /**
+   * Girder says the same to an expired token and to one for something else, but it knows the difference. Null: it does not
+   * say. The token of a Girder job is told by its refusal (and its client has no API URL, only that of the job).
+   */
+  async function isTokenGood({ path, signal }: GirderRequest): Promise<boolean | null> {
+    if (options.token === null || path === tokenPath) return null;
+    return readToken({ json }, signal).then(
+      (facts) => facts !== null,
+      () => null,
+    );
+  }
+
+  const json: GirderClient['json'] = async (schema, request) => {
+    const asked = { method: request.method, path: request.path, origin: originOf(apiUrl) };
+    const attempts = request.attempts ?? 6;
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        const answer = await open(request);
+        const text = await readText(answer, jsonLimit, asked, request.signal);
+        return parseAnswer(schema, text, asked);
+      } catch (error) {
+        if (!(error instanceof GirderError)) throw error;
+        if (attempt >= attempts || !isWorthRetrying(error, request.method)) throw error;
+        log.debug({ girder: error.message, attempt }, 'Girder is asked again');
+        await clock.sleep(backoff(attempt, error.retryAfter), request.signal);
+        if (request.signal?.aborted === true) throw abortedError(asked);
       }
-    },
+    }
   };
+
+  return { apiUrl, open, json };
 }
 
 /** The client for what a transform of a message may do. */

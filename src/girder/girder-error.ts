@@ -6,7 +6,7 @@ export type GirderTrouble =
   | 'unreachable'
   /** 408, 429 and 5xx */
   | 'busy'
-  /** 401 and 403: a token that is expired, unknown or meant for something else */
+  /** 401 and 403; {@link GirderError.access} says more */
   | 'access'
   /** 404, and Girder's own 400 for an id that is not there */
   | 'missing'
@@ -17,8 +17,22 @@ export type GirderTrouble =
   /** the caller's signal */
   | 'aborted';
 
+/**
+ * Why Girder refuses access. It says 401 where a token stands for no user: an expired one is deleted, and one whose scope
+ * does not cover the question counts as none. 403 is for a user who is known and has no right.
+ */
+export type AccessTrouble =
+  /** the token has expired, was withdrawn or never was one */
+  | 'expired'
+  /** the token is good, but for something else */
+  | 'scope'
+  /** the user has no such right */
+  | 'denied';
+
 export interface GirderErrorFacts {
   trouble: GirderTrouble;
+  /** Set where `trouble` is `access`. */
+  access?: AccessTrouble;
   /** HTTP status, if there was an answer. */
   status?: number;
   /** Girder's own words: `type`, `field` and `message` of its error document. */
@@ -34,6 +48,7 @@ export interface GirderErrorFacts {
 /** Trouble with Girder's REST API. Never holds a token, neither in the sentence nor in its facts. */
 export class GirderError extends DsaSlurmError {
   readonly trouble: GirderTrouble;
+  readonly access: AccessTrouble | null;
   readonly status: number | null;
   readonly type: string | null;
   readonly field: string | null;
@@ -46,6 +61,7 @@ export class GirderError extends DsaSlurmError {
       ...(facts.cause === undefined ? {} : { cause: facts.cause }),
     });
     this.trouble = facts.trouble;
+    this.access = facts.access ?? null;
     this.status = facts.status ?? null;
     this.type = facts.type ?? null;
     this.field = facts.field ?? null;
@@ -68,27 +84,47 @@ export interface Asked {
 
 const hints: Partial<Record<GirderTrouble, string>> = {
   unreachable: 'Check that Girder runs, that its API URL is right and that this host can reach it.',
-  access: 'The token of a task lives for 7 days at most: start the analysis again.',
   'not-girder': 'Check the API URL: it ends in /api/v1.',
 };
 
-/** The error for an answer of status 400 and up. `text` is the beginning of its body. */
-export function answerError(asked: Asked, status: number, text: string, retryAfter?: number): GirderError {
+const accessHints: Record<AccessTrouble, string> = {
+  expired: 'The tokens of an analysis live for 7 days: start it again.',
+  scope:
+    'Start the analysis again; if Girder says the same then, show this to the people who run it: the token is made for something else.',
+  denied: 'Whoever started the analysis has to be given that right in Girder; then start it again.',
+};
+
+/**
+ * The error for an answer of status 400 and up. `text` is the beginning of its body; `tokenIsGood` is what Girder says of
+ * the token itself, where it was asked: its 401 alone does not always tell.
+ */
+export function answerError(
+  asked: Asked,
+  status: number,
+  text: string,
+  { retryAfter, tokenIsGood }: { retryAfter?: number | undefined; tokenIsGood?: boolean | null } = {},
+): GirderError {
   const document = parseError(text);
   const said = document.message ?? (looksLikePage(text) ? 'a web page' : oneLine(text, 200));
   const trouble = troubleOf(status, document);
   const what = `${asked.method} ${asked.path}`;
   const words = `${status}${said === '' ? '' : `: ${said}`}`;
+  const access = accessTroubleOf(status, said, tokenIsGood ?? null);
   const sentence = {
     busy: `Girder at ${asked.origin} is in trouble: ${what} was answered with ${words}.`,
-    access: `Girder refused access to ${what} (${words}).`,
+    access: {
+      expired: `The token for ${what} is no longer good at Girder (${words}).`,
+      scope: `The token for ${what} is meant for something else, says Girder (${words}).`,
+      denied: `The user has no right at Girder to ${what} (${words}).`,
+    }[access],
     missing: `Girder has nothing at ${what} (${words}).`,
     refused: `Girder refused ${what} (${words}).`,
     'not-girder': `${asked.origin} answered ${what} with ${words}.`,
   }[trouble];
-  const next = hints[trouble];
+  const next = trouble === 'access' ? accessHints[access] : hints[trouble];
   return new GirderError(sentence, {
     trouble,
+    ...(trouble === 'access' ? { access } : {}),
     status,
     ...document,
     said,
@@ -109,6 +145,12 @@ function troubleOf(
     return 'missing';
   }
   return 'refused';
+}
+
+/** From Girder's words (girder/api/rest.py): only for a scope it says 401 and names it. */
+function accessTroubleOf(status: number, said: string, tokenIsGood: boolean | null): AccessTrouble {
+  if (status === 403) return 'denied';
+  return tokenIsGood === true || said.startsWith('Invalid token scope') ? 'scope' : 'expired';
 }
 
 /** The error for no answer at all, or for one that broke off. */

@@ -1,4 +1,4 @@
-import { DsaSlurmError } from '../base/errors.js';
+import { DsaSlurmError, errorLine } from '../base/errors.js';
 import type { GirderJobRef } from './analysis.js';
 import type { GirderSetup } from './client.js';
 import type { JobDocument } from './documents.js';
@@ -9,13 +9,16 @@ import { isFinal, jobStatus, pathTo } from './transitions.js';
 
 export type FinalOutcome = 'succeeded' | 'failed' | 'canceled';
 
+/** What the Girder job is to say while its analysis waits in Slurm. */
+export type BeginAs = 'queued' | 'running';
+
 export interface GirderJobOptions extends GirderSetup {
   reporting: Reporting;
   /** Girder says that the job is being canceled, or is: told once, and not during `finish`. */
   onCancel?: () => void;
-  /** All log text up to this mark is in Girder. */
   /** Log text up to this mark is about to be sent; sending waits for it. */
   onSending?: (mark: number) => Promise<void>;
+  /** All log text up to this mark is in Girder. */
   onSent?: (mark: number) => void;
   /** Why Girder cannot be told at the moment; null once it can again. */
   onTrouble?: (trouble: string | null) => void;
@@ -24,10 +27,16 @@ export interface GirderJobOptions extends GirderSetup {
 /** The Girder job of a run: what its user watches. Every `signal` ends the waiting and asking of its call. */
 export interface GirderJob {
   /**
-   * Says RUNNING. `canceled`: someone was faster, do not run; `over`: it is SUCCESS or ERROR already.
+   * Says RUNNING or QUEUED by a legal way; a job that is further on stays as it is. `canceled`: someone was faster, do
+   * not run; `over`: it is SUCCESS or ERROR already.
    * @throws GirderError when Girder refuses for good; waits as long as it cannot be reached.
    */
-  begin(signal?: AbortSignal): Promise<'running' | 'canceled' | 'over'>;
+  begin(as: BeginAs, signal?: AbortSignal): Promise<'go' | 'canceled' | 'over'>;
+  /**
+   * Says RUNNING, soon, if it does not say so yet: the analysis has started. Nobody waits for it: what Girder does not
+   * hear of it is made up for by `finish`.
+   */
+  started(): void;
   /** Appends to the log, soon. `mark` comes back through `onSent`. */
   log(text: string, mark?: number): void;
   /** What changed is sent, soon. */
@@ -47,6 +56,8 @@ export interface GirderJob {
    */
   finish(outcome: FinalOutcome, signal?: AbortSignal): Promise<number>;
   read(signal?: AbortSignal): Promise<JobDocument>;
+  /** What Girder said last of the job; null before the first answer. */
+  known(): JobDocument | null;
   /** Stops reporting; what was not sent yet is forgotten. */
   close(): void;
 }
@@ -63,6 +74,8 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
   const closing = new AbortController();
   const closed = closing.signal;
   let finishing = false;
+  const ending = new AbortController();
+  let starting: Promise<void> | null = null;
   const asking = createJobAsking(ref, {
     ...options,
     log,
@@ -82,28 +95,48 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
   const orClosed = (signal: AbortSignal | undefined): AbortSignal =>
     signal === undefined ? closed : AbortSignal.any([closed, signal]);
 
+  /** Sets a status step by step. Only what Girder's rules allow from the status that it last told is ever sent. */
+  async function bring(as: BeginAs, stop: AbortSignal): Promise<JobDocument> {
+    let at = await asking.insist(stop, strangeAttempts);
+    for (let round = 0; round < rounds; round += 1) {
+      if (isCanceled(at) || isFinal(at.status)) return at;
+      const [step] = pathTo(at.handler, at.status, jobStatus[as]) ?? [];
+      // it is there, or further on, from where no way leads back
+      if (step === undefined) return at;
+      at = await asking.tryStatus(step, stop, strangeAttempts);
+    }
+    throw statusFight(ref);
+  }
+
   return {
     log: (text, mark) => news.log(text, mark),
     progress: (progress) => news.progress(progress),
     room: async (signal) => news.room(orClosed(signal)),
     flush: async (signal) => news.flush(orClosed(signal)),
     read: async (signal) => asking.insist(orClosed(signal), strangeAttempts),
-    async begin(signal) {
-      const stop = orClosed(signal);
-      let at = await asking.tryStatus(jobStatus.running, stop, strangeAttempts);
-      for (let round = 0; round < rounds; round += 1) {
-        if (isCanceled(at)) return 'canceled';
-        if (isFinal(at.status)) return 'over';
-        const [step] = pathTo(at.handler, at.status, jobStatus.running) ?? [];
-        // it is RUNNING, or handles inputs and outputs, from where no way leads back
-        if (step === undefined) return 'running';
-        at = await asking.tryStatus(step, stop, strangeAttempts);
-      }
-      throw statusFight(ref);
+    known: asking.known,
+    async begin(as, signal) {
+      const at = await bring(as, orClosed(signal));
+      if (isCanceled(at)) return 'canceled';
+      return isFinal(at.status) ? 'over' : 'go';
+    },
+    started() {
+      if (finishing || asking.known()?.status === jobStatus.running) return;
+      starting ??= bring('running', AbortSignal.any([closed, ending.signal]))
+        .then(() => undefined)
+        .catch((error: unknown) =>
+          log.debug({ trouble: errorLine(error) }, 'Girder does not know of the start'),
+        )
+        .finally(() => {
+          starting = null;
+        });
     },
     async finish(outcome, signal) {
       const stop = orClosed(signal);
       finishing = true;
+      // one asker at a time: what is known of the status must not grow old on the way
+      ending.abort();
+      await starting;
       await news.flush(stop);
       const refused = news.refused();
       if (refused !== null) throw refused;
@@ -123,13 +156,15 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
 /** For a task without a Girder job: everything succeeds without a word. */
 export function silentGirderJob(): GirderJob {
   return {
-    begin: async () => 'running',
+    begin: async () => 'go',
+    started: nothing,
     log: nothing,
     progress: nothing,
     room: async () => undefined,
     flush: async () => undefined,
     finish: async (outcome) => finalStatus(outcome),
     read: async () => ({ status: jobStatus.running, handler: '' }),
+    known: () => null,
     close: nothing,
   };
 }

@@ -3,6 +3,7 @@ import type { Analysis } from '../girder/analysis.js';
 import type { GirderJob } from '../girder/job.js';
 import { readAnalysis } from '../girder/read-analysis.js';
 import { fetchUserLogin, firstAccess } from '../girder/user.js';
+import { checkToken } from './check-token.js';
 import { followLog } from './follow-log.js';
 import type { Run } from './run.js';
 import { untilDue } from './stages/awaiting.js';
@@ -91,7 +92,7 @@ async function throughStages(begun: Run, context: StageContext, tools: Tools): P
     if (unwanted !== null) return canceledBy(unwanted);
   }
   const known = await begin(begun, context, tools);
-  if (known !== 'running') await tools.requestCancel(begun.id, 'girder');
+  if (known !== 'go') await tools.requestCancel(begun.id, 'girder');
   let run = tools.book.get(begun.id) ?? begun;
   void nameOwner(run, analysis, context, tools);
   if (analysis.unsupportedCanvas !== null) context.girderJob.log(`${analysis.unsupportedCanvas}\n`);
@@ -101,6 +102,7 @@ async function throughStages(begun: Run, context: StageContext, tools: Tools): P
   // a job that may already be in Slurm keeps the inputs that it was given, and has to be found before it can be canceled
   if (run.submission === null) {
     if (run.cancel !== null) return canceledBy(run.cancel);
+    await checkToken(run, analysis, context, tools);
     run = await stageInputs(context, analysis, tools);
   }
   if (run.jobId === null) run = await submitJob(context, analysis, run, tools);
@@ -119,14 +121,14 @@ async function begin(
   { log }: Tools,
 ): ReturnType<GirderJob['begin']> {
   try {
-    return await girderJob.begin(signal);
+    return await girderJob.begin('running', signal);
   } catch (error) {
     if (submission === null || stopping.aborted) throw error;
     if (!signal.aborted) {
       if (!(error instanceof DsaSlurmError)) throw error;
       log.warn({ run: id, why: errorLine(error) }, 'Girder refuses to hear of a run that may have its job');
     }
-    return 'running';
+    return 'go';
   }
 }
 
@@ -143,11 +145,11 @@ function describe({ image, args, title }: Analysis): { image: string; cli: strin
 /** Finds out whose Girder job this is, for screens. Nothing waits for it and nothing depends on it. */
 async function nameOwner(run: Run, analysis: Analysis, context: StageContext, tools: Tools): Promise<void> {
   try {
-    const { title } = await context.girderJob.read(context.stopping);
+    const title = context.girderJob.known()?.title ?? analysis.title;
     const access = firstAccess(analysis);
     const setup = { ...tools.girderSetup(run), signal: context.stopping };
     const user = access === null ? null : await fetchUserLogin(access, setup);
-    tools.book.note(run.id, { type: 'described', description: { title: title ?? analysis.title, user } });
+    tools.book.note(run.id, { type: 'described', description: { title, user } });
   } catch (error) {
     tools.log.debug({ run: run.id, why: errorLine(error) }, 'the owner of the Girder job is not known');
   }

@@ -41,6 +41,8 @@ export interface GirderStandIn {
   jobInfoSpec(job: GirderJob): ReturnType<typeof jobInfoSpec>;
   /** A token that is good for creating child jobs only: header `girder_client_token`. */
   clientToken(): string;
+  /** Forgets a token, as Girder does when it expires. */
+  expireToken(token: string): void;
   job(id: string): GirderJob | undefined;
   jobs(): GirderJob[];
   /** What a click on Cancel does: status, and the revoke by the function given at the start. */
@@ -124,6 +126,7 @@ export async function startGirderStandIn({
     createJob: (options) => addJob(store, { ...options, userId: user.id }),
     jobInfoSpec: (job) => jobInfoSpec(job, site.apiUrl),
     clientToken: () => grant(store, { kind: 'createJob', userId: user.id }),
+    expireToken: (token) => void store.grants.delete(token),
     job: (id) => store.jobs.get(id),
     jobs: () => [...store.jobs.values()],
     async cancel(jobId) {

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { fileAnswer, folderAnswer, itemAnswer, jobAnswer, RestError, userAnswer } from './answers.js';
 import { addJob, cancelJob, updateJob } from './jobs.js';
-import { addFolder, filesIn, foldersIn, itemsIn, type GirderJob, type Store } from './store.js';
+import { addFolder, filesIn, foldersIn, itemsIn, timestamp, type GirderJob, type Store } from './store.js';
 import type { Grant } from './store.js';
 import { continueUpload, download, startReplacement, startUpload, uploadOffset } from './uploads.js';
 
@@ -37,6 +37,9 @@ export async function route(site: Site, call: Call): Promise<unknown> {
         return { release: '3.2.99', serverStartDate: site.startedAt };
       }
       break;
+    case 'token':
+      if (method === 'GET' && id === 'current') return tokenAnswer(call);
+      break;
     case 'user':
       if (method === 'GET' && parts.length === 2) return userRoute(site, call, id);
       break;
@@ -61,6 +64,18 @@ export async function route(site: Site, call: Call): Promise<unknown> {
       break;
   }
   throw noRoute(call);
+}
+
+/** As Girder: a token that it does not know is none, and no error. */
+function tokenAnswer({ grant }: Call): unknown {
+  if (grant === undefined) return null;
+  const scope = {
+    user: 'core.user_auth',
+    job: grant.kind === 'job' ? `jobs.job_${grant.jobId}` : '',
+    createJob: 'jobs.rest.create_job',
+  }[grant.kind];
+  const week = 7 * 24 * 60 * 60 * 1_000;
+  return { scope: [scope], expires: timestamp(Date.now() + week) };
 }
 
 function userRoute({ store }: Site, { grant }: Call, id: string): unknown {

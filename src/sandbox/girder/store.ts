@@ -104,7 +104,7 @@ export const newId = (): string => randomBytes(12).toString('hex');
 const newToken = (): string => randomBytes(32).toString('hex');
 
 /** `2026-11-23T10:00:02.530000+00:00`: Python's spelling. */
-export const timestamp = (): string => new Date().toISOString().replace('Z', '000+00:00');
+export const timestamp = (at = Date.now()): string => new Date(at).toISOString().replace('Z', '000+00:00');
 
 export function grant(store: Store, what: Grant): string {
   const token = newToken();

@@ -162,7 +162,40 @@ describe('answers that are errors', () => {
     });
     expect(error.field).toBe('field' in body ? body.field : null);
     expect(error.message).toContain(body.message);
-    expect(heard).toHaveLength(1);
+    expect(heard.filter(({ path }) => path === '/api/v1/x')).toHaveLength(1);
+  });
+
+  /** Girder's own words (girder/api/rest.py, access.py, models/model_base.py). */
+  it.each<[string, number, string, unknown, string, RegExp]>([
+    ['expired', 401, 'You must be logged in.', null, 'expired', /no longer good/],
+    ['expired', 401, 'Read access denied for file x (user None).', null, 'expired', /no longer good/],
+    ['for something else', 401, 'You must be logged in.', { scope: ['other'] }, 'scope', /something else/],
+    [
+      'for something else',
+      401,
+      'Invalid token scope.\nRequired: a.\nAllowed: b',
+      undefined,
+      'scope',
+      /meant for something else/,
+    ],
+    [
+      'of a user without the right',
+      403,
+      'Write access denied for folder x (user y).',
+      0,
+      'denied',
+      /no right/,
+    ],
+  ])('tells a token that is %s (%i %s)', async (_what, code, message, current, access, words) => {
+    const { client } = await start((response, { path }) => {
+      if (path !== '/api/v1/token/current') return sendJson(response, { type: 'access', message }, code);
+      if (current === undefined) return sendJson(response, { message: 'down' }, 503);
+      return sendJson(response, current);
+    });
+    const error = await failure(ask(client));
+    expect(error).toMatchObject({ trouble: 'access', access, status: code });
+    expect(error.message).toMatch(words);
+    expect(error.next).toMatch(/start (it|the analysis) again/i);
   });
 
   it('takes an answer of the proxy in front for what it is', async () => {

@@ -103,7 +103,7 @@ async function carryWith(cancels: readonly Cancel[]) {
     girderJob: {
       async begin() {
         happens('begin');
-        return 'running';
+        return 'go';
       },
       async finish() {
         happens('finish');
