@@ -21,7 +21,10 @@ export interface Revoked {
   close(): Promise<void>;
 }
 
-/** Ids that are remembered, as many as Celery remembers; the oldest is forgotten first. */
+/**
+ * Ids that are remembered, as many as Celery remembers; the oldest is forgotten first. None is forgotten for its age:
+ * RabbitMQ keeps a task for ever, so the one that was revoked may still come after any time.
+ */
 const revokedKept = 50_000;
 
 /** Reads what was revoked. The caller holds the lock on `directory`, which exists. */
