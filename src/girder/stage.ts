@@ -130,7 +130,7 @@ async function makePipe(connector: Piped, { volumes, options }: Staging): Promis
   if (isOurs) await onDisk(path.dirname(host), makeDirectory(path.dirname(host)));
   // never what is there already: in somebody's own directory that would be somebody's own file
   await onDisk(host, writeFile(host, '', { flag: 'wx', mode: 0o600 }));
-  if (!isOurs) volumes.ownFile(host);
+  if (!isOurs) await volumes.ownFile(host);
   if (connector.kind === 'input') {
     const { clock, signal, onProgress } = options;
     const client = clientFor(connector.access, options);

@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { chmod, lstat, mkdir, readdir, rm } from 'node:fs/promises';
+import { appendFile, chmod, lstat, mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
+import { z } from 'zod';
 import { DsaSlurmError, systemCode } from '../base/errors.js';
 import { makeDirectory } from '../base/make-directory.js';
 import type { StagedAnalysis, StagedBind, VolumeRef } from './analysis.js';
@@ -20,8 +21,8 @@ export interface VolumeTable {
   /** A fresh directory in a volume for one input alone, so that two of the same name never meet. */
   inputDirectory(volume: VolumeRef, label: string): Promise<Place>;
   bind(bind: StagedBind): void;
-  /** Notes a file that was made in a directory which is not ours. */
-  ownFile(file: string): void;
+  /** Notes a file that was just made in a directory which is not ours. */
+  ownFile(file: string): Promise<void>;
   staged(): Pick<StagedAnalysis, 'binds' | 'ownDirectories' | 'ownFiles' | 'volumes'>;
 }
 
@@ -51,6 +52,7 @@ export async function createVolumes(options: {
 
   async function makeOwn(directory: string): Promise<string> {
     await removeOwn(directory);
+    if (directory !== home) await noteElsewhere(home, { path: directory, birth: null });
     await onDisk(directory, mkdir(directory, { mode: 0o700 }));
     owned.push(directory);
     return directory;
@@ -95,6 +97,7 @@ export async function createVolumes(options: {
   }
 
   await onDisk(options.tmpDir, makeDirectory(options.tmpDir));
+  await removeLeft(options.tmpDir, options.runId);
   await makeOwn(home);
   await temporary('default', null, 'rw');
   return {
@@ -109,7 +112,10 @@ export async function createVolumes(options: {
       else await onDisk(directory, mkdir(directory));
       return { host: directory, container: path.posix.join(container, own) };
     },
-    ownFile: (file) => ownFiles.push(file),
+    async ownFile(file) {
+      ownFiles.push(file);
+      await noteElsewhere(home, { path: file, birth: await onDisk(file, birthOf(file)) });
+    },
     staged: () => ({
       binds: [...binds.values()],
       ownDirectories: owned,
@@ -137,9 +143,50 @@ export async function removeStaged(
   for (const directory of staged.ownDirectories) await removeOwn(directory);
 }
 
-/** Removes what an attempt at staging has left in `tmpDir` that nobody knows the end of. */
+/** What staging made outside of the run's own directory; a file is known again by its number and its birth. */
+const elsewhere = z.object({ path: z.string(), birth: z.string().nullable() });
+type Elsewhere = z.infer<typeof elsewhere>;
+
+/** Lies in the run's own directory, beside its volumes, so that no container sees it. */
+const elsewhereName = 'elsewhere.jsonl';
+
+async function noteElsewhere(home: string, made: Elsewhere): Promise<void> {
+  await onDisk(
+    home,
+    appendFile(path.join(home, elsewhereName), `${JSON.stringify(made)}\n`, { mode: 0o600 }),
+  );
+}
+
+/**
+ * Removes all that an attempt at staging has left that nobody knows the end of: the worker died meanwhile. Only for a run
+ * whose container has not begun.
+ */
 export async function removeLeft(tmpDir: string, runId: string): Promise<void> {
-  await removeOwn(path.join(tmpDir, ownName(runId)));
+  const home = path.join(tmpDir, ownName(runId));
+  for (const { path: made, birth } of await readElsewhere(home)) {
+    if (birth === null) await removeOwn(made);
+    // somebody else's file may have that name by now
+    else if ((await birthOf(made).catch(() => null)) === birth) await rm(made, { force: true });
+  }
+  await removeOwn(home);
+}
+
+/** File systems give the numbers of removed files away again. */
+async function birthOf(file: string): Promise<string> {
+  const { ino, birthtimeMs } = await lstat(file);
+  return `${ino} ${birthtimeMs}`;
+}
+
+async function readElsewhere(home: string): Promise<Elsewhere[]> {
+  const text = await readFile(path.join(home, elsewhereName), 'utf8').catch(() => '');
+  return text.split('\n').flatMap((line) => {
+    try {
+      return [elsewhere.parse(JSON.parse(line))];
+    } catch {
+      // the last line may be torn
+      return [];
+    }
+  });
 }
 
 async function removeOwn(directory: string): Promise<void> {

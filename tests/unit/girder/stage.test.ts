@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process';
-import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rename, stat, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import type { Analysis, ContainerArgument, StagedAnalysis, VolumeRef } from '../../../src/girder/analysis.js';
 import type { StreamConnector } from '../../../src/girder/streams.js';
-import { removeStaged, stageAnalysis } from '../../../src/girder/stage.js';
+import { removeLeft, removeStaged, stageAnalysis } from '../../../src/girder/stage.js';
 import { ownName, prefixed } from '../../../src/girder/volumes.js';
 import { sendJson, type Script } from '../../support/scripted-http.js';
 import { recordedExchanges, replay, setUp } from './girder-bench.js';
@@ -114,6 +114,43 @@ describe('pipes', () => {
   it.each(['../a', '/etc/a', '.', 'a\0'])('named %j are refused', async (name) => {
     const { stage } = await bench();
     await expect(stage([], { streams: [output(name)] })).rejects.toThrow(/pipe name/);
+  });
+});
+
+/** A bench where a worker died that had made a pipe and a volume in a shared directory. */
+async function leaving() {
+  const base = await bench();
+  const shared = path.join(base.directory, 'shared');
+  await mkdir(shared);
+  const volume: VolumeRef = { kind: 'bind', host: shared, container: '/mnt/p', mode: 'rw' };
+  const elsewhere: VolumeRef = { kind: 'temporary', identity: 'v', hostDir: shared, mode: 'rw' };
+  const stage = async () => base.stage([], { volumes: [elsewhere], streams: [output('log', volume)] });
+  await stage();
+  expect(await readdir(shared)).toHaveLength(2);
+  return { ...base, shared, stage };
+}
+
+describe('what a worker left that died while it staged', () => {
+  it('is no obstacle for the next attempt, and nobody sees it afterwards', async () => {
+    const { shared, stage } = await leaving();
+    const staged = await stage();
+    expect(await readdir(shared)).toHaveLength(2);
+    await removeStaged(staged);
+    expect(await readdir(shared)).toEqual([]);
+  });
+
+  it('is removed when there is no next attempt', async () => {
+    const { shared, tmpDir, options } = await leaving();
+    await removeLeft(tmpDir, options.runId);
+    expect([await readdir(shared), await readdir(tmpDir)]).toEqual([[], []]);
+  });
+
+  it('is left alone where it is somebody else’s by now', async () => {
+    const { shared, tmpDir, options } = await leaving();
+    await writeFile(path.join(shared, 'other'), 'of somebody else');
+    await rename(path.join(shared, 'other'), path.join(shared, 'log'));
+    await removeLeft(tmpDir, options.runId);
+    expect(await readFile(path.join(shared, 'log'), 'utf8')).toBe('of somebody else');
   });
 });
 
