@@ -1,3 +1,4 @@
+import type { TaskEvent } from './events.js';
 import type { OutgoingMessage } from './publisher.js';
 import type { Task, TaskResult } from './task.js';
 
@@ -32,6 +33,8 @@ export interface Broker {
    * @throws DsaSlurmError `broker` if no queue takes it; the reason of `signal` when that aborts.
    */
   publish(message: OutgoingMessage, signal: AbortSignal): Promise<void>;
+  /** For Flower and its like; dropped if nobody is to hear it. */
+  tellTask(event: TaskEvent): void;
   status(): BrokerStatus;
   close(): Promise<void>;
 }

@@ -1,6 +1,7 @@
 import type { Log } from '../base/log.js';
 import { heartbeat, type BrokerAddress } from './address.js';
 import type { ControlTarget, ControlTask } from './control-target.js';
+import type { Events } from './events.js';
 import type { LamportClock } from './lamport.js';
 
 /** What the answers tell about this worker besides its tasks. */
@@ -12,6 +13,7 @@ export interface ControlSite {
   startedAt: number;
   now(): number;
   clock: LamportClock;
+  events: Pick<Events, 'setTaskEvents' | 'heartbeat'>;
   pid: number;
   /** Of this process, as `process.resourceUsage()`. */
   usage(): NodeJS.ResourceUsage;
@@ -128,13 +130,22 @@ export function taskInfo(task: ControlTask, site: ControlSite) {
   };
 }
 
+/** One task of `scheduled`. The priority is that of Celery's own timer, which is the same for every task. */
+export function scheduledTask(task: ControlTask, site: ControlSite) {
+  return { eta: task.eta, priority: 6, request: taskInfo(task, site) };
+}
+
 export function queriedTasks(ids: readonly string[], target: ControlTarget, site: ControlSite) {
   const wanted = new Set(ids);
   const found = (state: string, tasks: readonly ControlTask[]) =>
     tasks
       .filter((task) => wanted.has(task.id))
       .map((task): [string, unknown] => [task.id, [state, taskInfo(task, site)]]);
-  return Object.fromEntries([...found('reserved', target.reserved()), ...found('active', target.active())]);
+  return Object.fromEntries([
+    ...found('scheduled', target.scheduled()),
+    ...found('reserved', target.reserved()),
+    ...found('active', target.active()),
+  ]);
 }
 
 export function activeQueues(site: ControlSite) {

@@ -6,6 +6,8 @@ export interface ControlTask {
   redelivered: boolean;
   /** Milliseconds; null while it waits. */
   startedAt: number | null;
+  /** ISO 8601; not to be started before. */
+  eta: string | null;
 }
 
 /** What remote control (pidbox) may ask of the worker. Every answer must be at hand: callers wait one second. */
@@ -14,6 +16,8 @@ export interface ControlTarget {
   revoke(ids: readonly string[], terminate: boolean): void;
   active(): ControlTask[];
   reserved(): ControlTask[];
+  /** Tasks that wait for their `eta`. */
+  scheduled(): ControlTask[];
   revoked(): string[];
   /** Tasks accepted since the start, by name. */
   totals(): Record<string, number>;

@@ -6,11 +6,13 @@ import {
   configuration,
   queriedTasks,
   report,
+  scheduledTask,
   stats,
   taskInfo,
   type ControlSite,
 } from './control-replies.js';
 import type { ControlTarget } from './control-target.js';
+import { pythonText } from './python-text.js';
 import { isTaskId } from './task.js';
 import { replyExchange } from './topology.js';
 
@@ -109,7 +111,6 @@ const noPool = unsupported(
 );
 const noQueues = unsupported('The queues of this worker are set in its configuration.');
 const noLimits = unsupported('Limits are set in Slurm and in the configuration of this worker.');
-const noEvents = unsupported('This worker sends no Celery events.');
 const noService = unsupported('Stop or restart this worker where it was started: dsa-slurm worker.');
 
 /** Every method that Celery 5 knows and a caller could miss (contract, section g). */
@@ -122,7 +123,7 @@ const answers = new Map<string, Answer>([
   ['hello', (_, target, site) => hello(target, site)],
   ['active', (_, target, site) => target.active().map((task) => taskInfo(task, site))],
   ['reserved', (_, target, site) => target.reserved().map((task) => taskInfo(task, site))],
-  ['scheduled', () => []],
+  ['scheduled', (_, target, site) => target.scheduled().map((task) => scheduledTask(task, site))],
   ['revoked', (_, target) => target.revoked()],
   ['registered', (_, target) => target.registered().toSorted()],
   ['active_queues', (_, __, site) => activeQueues(site)],
@@ -130,9 +131,9 @@ const answers = new Map<string, Answer>([
   ['revoke', (args, target) => revoke(args, target, args['terminate'] === true)],
   ['terminate', (args, target) => revoke(args, target, true)],
   ['revoke_by_stamped_headers', unsupported('Stamped headers are not kept here. Revoke by task id.')],
-  ['enable_events', noEvents],
-  ['disable_events', noEvents],
-  ['heartbeat', noEvents],
+  ['enable_events', (_, __, site) => setTaskEvents(true, site)],
+  ['disable_events', (_, __, site) => setTaskEvents(false, site)],
+  ['heartbeat', (_, __, site) => heartbeat(site)],
   ['pool_grow', noPool],
   ['pool_shrink', noPool],
   ['autoscale', noPool],
@@ -159,11 +160,24 @@ export function answerControl(request: ControlRequest, target: ControlTarget, si
 function revoke(args: { [key: string]: PythonJson }, target: ControlTarget, terminate: boolean) {
   const ids = idsOf(args['task_id']);
   // Asked before they are revoked, because a waiting run may be gone afterwards.
-  const known = new Set([...target.active(), ...target.reserved()].map((task) => task.id));
+  const known = new Set(
+    [...target.active(), ...target.reserved(), ...target.scheduled()].map((task) => task.id),
+  );
   if (ids.length > 0) target.revoke(ids, terminate);
   if (!terminate) return ok(`tasks ${ids.join(', ')} flagged as revoked`);
   const ended = ids.filter((id) => known.has(id));
   return ok(ended.length === 0 ? 'terminate: tasks unknown' : `terminate: ${ended.join(', ')}`);
+}
+
+function setTaskEvents(on: boolean, { events }: ControlSite) {
+  const already = events.setTaskEvents(on) ? '' : 'already ';
+  return ok(`task events ${already}${on ? 'enabled' : 'disabled'}`);
+}
+
+/** Celery answers nothing but that it has heard. */
+function heartbeat({ events }: ControlSite): null {
+  events.heartbeat();
+  return null;
 }
 
 /** Another worker starts and asks whom it should not run. The values stand for the time of the revoke. */
@@ -177,13 +191,6 @@ function hello(target: ControlTarget, site: ControlSite) {
 function idsOf(value: PythonJson | undefined): string[] {
   const list = typeof value === 'string' ? [value] : (listOf(value) ?? []);
   return [...new Set(list.filter((id) => isTaskId(id)))];
-}
-
-/** The way Python's repr would show a text. */
-function pythonText(text: string): string {
-  const escaped = text.slice(0, 200).replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
-  if (!escaped.includes("'")) return `'${escaped}'`;
-  return escaped.includes('"') ? `'${escaped.replaceAll("'", "\\'")}'` : `"${escaped}"`;
 }
 
 function tableOf(value: PythonJson | undefined): { [key: string]: PythonJson } | null {

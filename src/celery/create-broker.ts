@@ -7,6 +7,8 @@ import { backoffDelay } from '../base/backoff.js';
 import type { Broker, BrokerStatus } from './broker.js';
 import type { ControlSite } from './control-replies.js';
 import type { ControlTarget } from './control-target.js';
+import { createEvents, type EventsOptions } from './events.js';
+import { createForwarder } from './forward.js';
 import { createLamportClock } from './lamport.js';
 import type { Refusal } from './message.js';
 import { createOutbox } from './outbox.js';
@@ -15,7 +17,7 @@ import { resultMessage, type ResultMessage } from './results.js';
 import { openSession, type Session } from './session.js';
 import { createSettler } from './settle.js';
 import type { Task } from './task.js';
-import { checkQueueNames, type MailboxKind } from './topology.js';
+import { checkForwardQueue, checkQueueNames, type MailboxKind } from './topology.js';
 import { translateTrouble } from './trouble.js';
 import { within } from './within.js';
 
@@ -38,6 +40,10 @@ export interface BrokerOptions {
   /** A message is about to be thrown away; if this rejects it goes back to the queue after a while instead. */
   onRefused: (refusal: Refusal) => Promise<void>;
   control: ControlTarget;
+  /** What is told in Celery's events, and as which version of this program. */
+  events: Pick<EventsOptions, 'version' | 'heartbeats' | 'taskEvents'>;
+  /** Where tasks go that are not run here; null: `onTask` has them too. */
+  forward: { queue: string; isOurs: (taskName: string) => boolean } | null;
   /** Told of every change. */
   onStatus: (status: BrokerStatus) => void;
   log: Log;
@@ -64,6 +70,7 @@ const closingMs = 2_000;
 export function createBroker(options: BrokerOptions): Broker {
   const { url, queues, prefetch, nodeName, log, clock = systemClock, connect = amqpConnect } = options;
   checkQueueNames(queues);
+  if (options.forward !== null) checkForwardQueue(options.forward.queue, queues);
   const closing = new AbortController();
   const startedAt = clock.now();
   const lamport = createLamportClock();
@@ -73,7 +80,22 @@ export function createBroker(options: BrokerOptions): Broker {
     log.warn({ run: correlationId }, 'result dropped: too many wait for the broker'),
   );
   const publisher = createPublisher({ clock, log });
-  const settle = createSettler({ onTask: options.onTask, onRefused: options.onRefused, clock, log });
+  const events = createEvents({
+    ...options.events,
+    nodeName,
+    pid: process.pid,
+    target: options.control,
+    lamport,
+    clock,
+    log,
+  });
+  const settle = createSettler({
+    onTask: options.onTask,
+    onRefused: options.onRefused,
+    forward: options.forward === null ? null : createForwarder(options.forward, { publisher, log }),
+    clock,
+    log,
+  });
 
   let status: BrokerStatus = { state: 'connecting', since: startedAt, trouble: null };
   let session: Session | null = null;
@@ -97,6 +119,7 @@ export function createBroker(options: BrokerOptions): Broker {
       control: { target: options.control, site: controlSite(address), mailbox, clock },
       results,
       publisher,
+      events,
       clock,
       log,
       onBlocked(reason) {
@@ -114,6 +137,7 @@ export function createBroker(options: BrokerOptions): Broker {
     startedAt,
     now: () => clock.now(),
     clock: lamport,
+    events,
     pid: process.pid,
     usage: () => process.resourceUsage(),
     log,
@@ -175,6 +199,7 @@ export function createBroker(options: BrokerOptions): Broker {
     if (last !== null) {
       await last.intake.adjust();
       await within(lastDeliveriesMs, last.intake.settled(), clock);
+      await within(closingMs, events.close(), clock);
       await last.close();
     }
     // An attempt to connect can take longer; what it opens it closes again.
@@ -195,6 +220,7 @@ export function createBroker(options: BrokerOptions): Broker {
       const message = resultMessage(task, result);
       if (message !== null) results.send(message);
     },
+    tellTask: events.task,
     publish: async (message, signal) => publisher.publish(message, signal),
     status: () => status,
     close: async () => (isClosed ??= close()),

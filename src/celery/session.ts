@@ -2,6 +2,7 @@ import type { ChannelModel } from 'amqplib';
 import type { Clock } from '../base/clock.js';
 import type { Log } from '../base/log.js';
 import { openControl, type ControlOptions } from './control-channel.js';
+import type { Events } from './events.js';
 import { openIntake, type Intake, type IntakeOptions } from './intake.js';
 import type { Outbox } from './outbox.js';
 import type { Publisher } from './publisher.js';
@@ -22,6 +23,7 @@ export interface SessionOptions {
   control: Omit<ControlOptions, 'signal'>;
   results: Outbox<ResultMessage>;
   publisher: Publisher;
+  events: Events;
   clock: Clock;
   log: Log;
   /** RabbitMQ stops reading from a connection that publishes while memory or disk run low; null when it is over. */
@@ -36,7 +38,7 @@ const internalError = 541;
 
 /** Sets everything up on a fresh connection: remote control, then results, then the flow of tasks. */
 export async function openSession(connection: ChannelModel, options: SessionOptions): Promise<Session> {
-  const { clock, log, results, publisher } = options;
+  const { clock, log, results, publisher, events } = options;
   const { mailbox } = options.control;
   const over = new AbortController();
   const { promise: ended, resolve } = Promise.withResolvers<Error>();
@@ -70,12 +72,16 @@ export async function openSession(connection: ChannelModel, options: SessionOpti
     const intake = await openIntake(connection, options.intake);
     results.connect(publish);
     publisher.connect(connection);
+    // Nothing depends on it and nothing waits for it.
+    void events.connect(connection, over.signal);
     connection.on('blocked', (reason: string) => {
       results.connect(null);
+      events.setBlocked(true);
       options.onBlocked(reason);
     });
     connection.on('unblocked', () => {
       results.connect(publish);
+      events.setBlocked(false);
       options.onBlocked(null);
     });
     return intake;

@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.js';
 import { coerceError } from '../base/errors.js';
 import type { Log } from '../base/log.js';
 import { backoffDelay } from '../base/backoff.js';
+import type { Forward } from './forward.js';
 import { MessageRefused, readTask, type Delivery, type Refusal } from './message.js';
 import type { Task } from './task.js';
 
@@ -11,6 +12,8 @@ export type Verdict = 'ack' | 'reject' | 'requeue';
 export interface SettlerOptions {
   onTask: (task: Task) => Promise<void>;
   onRefused: (refusal: Refusal) => Promise<void>;
+  /** Hands on what is not ours; null: everything is. */
+  forward: Forward | null;
   clock: Clock;
   log: Log;
 }
@@ -22,11 +25,11 @@ export interface SettlerOptions {
  * failure in a row. Held deliveries count against the prefetch limit, so the queue as a whole slows down as well. An
  * abort of `signal` ends the holding.
  */
-export function createSettler({ onTask, onRefused, clock, log }: SettlerOptions) {
+export function createSettler({ onTask, onRefused, forward, clock, log }: SettlerOptions) {
   let failures = 0;
   return async (delivery: Delivery, queue: string, signal: AbortSignal): Promise<Verdict> => {
     try {
-      const verdict = await takeOver(delivery, queue, { onTask, onRefused, log });
+      const verdict = await takeOver(delivery, queue, { onTask, onRefused, forward, log }, signal);
       failures = 0;
       return verdict;
     } catch (error) {
@@ -42,7 +45,8 @@ export function createSettler({ onTask, onRefused, clock, log }: SettlerOptions)
 async function takeOver(
   delivery: Delivery,
   queue: string,
-  { onTask, onRefused, log }: Pick<SettlerOptions, 'onTask' | 'onRefused' | 'log'>,
+  { onTask, onRefused, forward, log }: Omit<SettlerOptions, 'clock'>,
+  signal: AbortSignal,
 ): Promise<Verdict> {
   let task: Task;
   try {
@@ -54,6 +58,7 @@ async function takeOver(
     await onRefused(error.refusal);
     return 'reject';
   }
+  if (forward !== null && (await forward(task, delivery, signal))) return 'ack';
   await onTask(task);
   return 'ack';
 }

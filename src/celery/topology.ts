@@ -6,6 +6,9 @@ export const controlExchange = 'celery.pidbox';
 /** The only exchange that answers go to. */
 export const replyExchange = 'reply.celery.pidbox';
 
+/** Celery's events go through this topic exchange (contract, section h). */
+export const eventExchange = 'celeryev';
+
 /**
  * Checks the queues that a worker is to consume.
  * @throws DsaSlurmError `config`
@@ -29,6 +32,20 @@ export function checkQueueNames(queues: readonly string[]): void {
         'A name has 1 to 255 bytes and does not begin with "amq.".',
       );
     }
+  }
+}
+
+/**
+ * Checks the queue that foreign tasks are forwarded to: a consumed one would bring them straight back.
+ * @throws DsaSlurmError `config`
+ */
+export function checkForwardQueue(forward: string, consumed: readonly string[]): void {
+  checkQueueNames([forward]);
+  if (consumed.includes(forward)) {
+    throw badQueues(
+      `broker.forwardQueue names ${JSON.stringify(forward)}, which this worker consumes itself.`,
+      'Name a queue that another worker consumes, or leave the setting out.',
+    );
   }
 }
 

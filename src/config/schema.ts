@@ -95,6 +95,16 @@ export const settingsSchema = z.strictObject({
         example: 'celery',
         default: ['celery'],
       }),
+    forwardQueue: type
+      .text()
+      .refine((queue) => queue !== 'local', 'must not be "local": that queue is for Girder’s own worker')
+      .nullable()
+      .register(settingInfo, {
+        description:
+          'Queue that tasks are handed on to which this worker cannot run, for a Python worker that listens there. Not set: they fail with a reason.',
+        example: 'python',
+        default: null,
+      }),
   }),
   dirs: z.strictObject({
     tmp: type.path().register(settingInfo, {
@@ -280,6 +290,18 @@ export const settingsSchema = z.strictObject({
         example: 'celery@login1',
         derived: { text: '`celery@<host name>`', from: () => `celery@${hostname()}` },
       }),
+    heartbeats: type.yesOrNo().register(settingInfo, {
+      description:
+        'Tell Flower and its like every two seconds that this worker is there. Celery’s `--without-heartbeat` is `false`.',
+      example: 'false',
+      default: true,
+    }),
+    taskEvents: type.yesOrNo().register(settingInfo, {
+      description:
+        'Send Celery’s events about tasks from the start, as Celery’s `-E` does. Flower can also turn them on.',
+      example: 'true',
+      default: false,
+    }),
     inFlight: type.wholeNumber(1, 1_000_000).register(settingInfo, {
       description: 'Runs that may be unfinished at one time. The intake pauses at it.',
       example: '200',

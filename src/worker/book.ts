@@ -30,7 +30,8 @@ export interface Book {
   note(id: string, news: RunNews): Run;
   /** Why the journal cannot be written at present. */
   trouble(): string | null;
-  subscribe(listener: () => void): () => void;
+  /** Told of every change, with the run as it is afterwards. */
+  subscribe(listener: (run: Run, event: RunEvent) => void): () => void;
 }
 
 /** A book over runs that were read from `journal`. */
@@ -39,7 +40,7 @@ export function openBook(
   journal: Journal,
   { clock, log, stopping }: { clock: Clock; log: Log; stopping: AbortSignal },
 ): Book {
-  const listeners = new Set<() => void>();
+  const listeners = new Set<(run: Run, event: RunEvent) => void>();
   const counts = { succeeded: 0, failed: 0, canceled: 0 };
   const finishedIds: string[] = [];
   let open = 0;
@@ -73,7 +74,7 @@ export function openBook(
       finishedIds.push(id);
       forgetOldest();
     }
-    for (const listener of listeners) listener();
+    for (const listener of listeners) listener(after, event);
     return after;
   }
 
@@ -106,7 +107,7 @@ export function openBook(
       const run = beginRun(event);
       runs.set(task.id, run);
       open += 1;
-      for (const listener of listeners) listener();
+      for (const listener of listeners) listener(run, event);
       return run;
     },
     async record(id, news) {

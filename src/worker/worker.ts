@@ -4,6 +4,7 @@ import { createApptainer } from '../apptainer/inspect.js';
 import { systemClock, type Clock } from '../base/clock.js';
 import { createRunner } from '../base/command.js';
 import type { Log } from '../base/log.js';
+import { programVersion } from '../base/version.js';
 import type { Broker, BrokerStatus } from '../celery/broker.js';
 import { createBroker } from '../celery/create-broker.js';
 import type { Settings } from '../config/schema.js';
@@ -11,6 +12,7 @@ import type { GirderSetup } from '../girder/client.js';
 import { createGirderConnections } from '../girder/connections.js';
 import type { GirderJob } from '../girder/job.js';
 import { createReporting } from '../girder/reporting.js';
+import { taskRefusal } from '../girder/task-names.js';
 import { slurmEnvironment } from '../slurm/environment.js';
 import { openBook } from './book.js';
 import { carry } from './carry.js';
@@ -20,7 +22,7 @@ import { prepareDirectories } from './directories.js';
 import { createSlurmExecutor } from './executor/slurm.js';
 import { girderAddresses } from './girder-addresses.js';
 import type { WorkerHandle } from './handle.js';
-import { createIntake } from './intake.js';
+import { createIntake, pingTask } from './intake.js';
 import { openJournal } from './journal.js';
 import { lockState } from './lock.js';
 import { openGirderJob } from './open-girder-job.js';
@@ -28,6 +30,7 @@ import { openRevoked } from './revoked.js';
 import type { CancelSource, Run } from './run.js';
 import { keepStatusFile, statusOf } from './status-file.js';
 import { openSubmitScript } from './submit-script.js';
+import { tellTaskEvents } from './task-events.js';
 import type { Tools } from './tools.js';
 
 /** The embedded worker. */
@@ -56,6 +59,9 @@ const prefetch = 16;
 const reportsAtOnce = 8;
 /** sbatch calls at one time. */
 const submitting = 4;
+
+/** Whether tasks of this name are for this worker; others are handed on, if there is a queue for them. */
+const isOurs = (taskName: string): boolean => taskName === pingTask || taskRefusal(taskName) === null;
 
 /**
  * Puts the rooms together: this is the one place that knows them all.
@@ -179,6 +185,7 @@ export async function createWorker({
 
   const control = createControlTarget({
     book,
+    clock,
     limit: settings.worker.inFlight,
     revoked: revoked.ids,
     revoke(ids, terminate) {
@@ -214,6 +221,9 @@ export async function createWorker({
     for (const girderJob of girderJobs.values()) girderJob.read(stop.signal).catch(() => undefined);
   }
 
+  const stopTelling = tellTaskEvents(book, (event) => broker?.tellTask(event));
+  const { forwardQueue } = settings.broker;
+
   let stopping: Promise<void> | null = null;
   let removeStatusFile: (() => Promise<void>) | null = null;
   return {
@@ -235,6 +245,12 @@ export async function createWorker({
         onTask: intake.onTask,
         onRefused: intake.onRefused,
         control,
+        events: {
+          version: programVersion(),
+          heartbeats: settings.worker.heartbeats,
+          taskEvents: settings.worker.taskEvents,
+        },
+        forward: forwardQueue === null ? null : { queue: forwardQueue, isOurs },
         onStatus: noticeBroker,
         log,
       });
@@ -254,6 +270,7 @@ export async function createWorker({
         await Promise.allSettled([...carried.values()].map(async ({ done }) => done));
         await executor.tracker.stop();
         handle.close();
+        stopTelling();
         await connections.close();
         await journal.close();
         await revoked.close();

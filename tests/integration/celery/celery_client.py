@@ -3,11 +3,16 @@
 Reads one request from standard input, {"url", "steps": [...]}, and prints one JSON list with the answer of each step.
 """
 import json
+import os
+import signal
 import sys
 
 from celery import Celery
 
 request = json.load(sys.stdin)
+# a worker writes its banner to standard output, which is for the answer only
+answer_file = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)
 app = Celery("girder_worker", broker=request["url"], backend="rpc://")
 app.conf.accept_content = ["json", "pickle", "yaml"]
 
@@ -17,9 +22,9 @@ def publish(name="some.task", args=(), kwargs=None, **options):
     return result.id
 
 
-def wait(timeout=20, **options):
+def wait(timeout=20, name="some.task", **options):
     """Publishes and waits for the result, as a caller of rpc:// does."""
-    result = app.send_task("some.task", **options)
+    result = app.send_task(name, **options)
     try:
         return {"state": "SUCCESS", "value": result.get(timeout=timeout)}
     except Exception as error:
@@ -43,8 +48,34 @@ def ping(destination=None):
     return app.control.ping(destination=destination, timeout=3)
 
 
-steps = {f.__name__: f for f in (publish, wait, control, revoke, inspect, ping)}
+workers = []
+
+
+def python_worker(queue, task):
+    """A real Celery worker that answers `task` with its arguments and its id, until this script ends."""
+    other = Celery("other", broker=request["url"], backend="rpc://")
+
+    @other.task(name=task, bind=True)
+    def answer(self, *args, **kwargs):
+        return {"args": list(args), "kwargs": kwargs, "id": self.request.id}
+
+    options = ["worker", "-Q", queue, "-P", "solo", "-n", queue + "@python", "-l", "ERROR"]
+    process = os.fork()
+    if process == 0:
+        try:
+            other.worker_main(options)
+        finally:
+            os._exit(0)
+    workers.append(process)
+
+
+steps = {f.__name__: f for f in (publish, wait, control, revoke, inspect, ping, python_worker)}
 answers = []
-for step in request["steps"]:
-    answers.append(steps[step.pop("step")](**step))
-print(json.dumps(answers))
+try:
+    for step in request["steps"]:
+        answers.append(steps[step.pop("step")](**step))
+finally:
+    for process in workers:
+        os.kill(process, signal.SIGTERM)
+        os.waitpid(process, 0)
+print(json.dumps(answers), file=answer_file)

@@ -1,10 +1,18 @@
-import { describe, expect, test } from 'vitest';
+import { randomUUID } from 'node:crypto';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { celery, createTrial, createWire, openChannel, rabbitmqctl, until } from './bench.js';
 
 describe('remote control by a real Celery', () => {
   test('sees this worker as one of its own', async () => {
     const id = '4a1b2c3d-0000-4000-8000-000000000001';
-    const task = { id, name: 'some.task', queue: 'celery', redelivered: false, startedAt: 1_700_000_000_500 };
+    const task = {
+      id,
+      name: 'some.task',
+      queue: 'celery',
+      redelivered: false,
+      eta: null,
+      startedAt: 1_700_000_000_500,
+    };
     const { broker, nodeName, queue } = createTrial({ target: { active: () => [task] } });
     await broker.start();
     const inspect = (method: string) => ({ step: 'inspect', method, destination: [nodeName] });
@@ -190,5 +198,57 @@ describe('results for a real Celery caller', () => {
       });
     });
     expect(statuses.map(({ state }) => state)).toEqual(['consuming', 'disconnected', 'consuming']);
+  });
+});
+
+describe('a task that is not ours', () => {
+  const task = 'large_image_tasks.tasks.create_tiff';
+
+  test('is answered by a real Python worker on the other queue, and its caller notices nothing', async () => {
+    const other = `python-${randomUUID()}`;
+    const { broker, queue, tasks } = createTrial({
+      forward: { queue: other, isOurs: (name) => name === 'some.task' },
+    });
+    await broker.start();
+    const channel = await openChannel();
+    onTestFinished(async () => void (await channel.deleteQueue(other)));
+    const answered = await celery([
+      { step: 'python_worker', queue: other, task },
+      { step: 'publish', queue },
+      { step: 'wait', name: task, queue, args: ['é', 1.5], kwargs: { a: [null] }, task_id: 'tiff-1' },
+    ]);
+    expect(answered[2]).toEqual({
+      state: 'SUCCESS',
+      value: { args: ['é', 1.5], kwargs: { a: [null] }, id: 'tiff-1' },
+    });
+    await until(() => expect(tasks).toMatchObject([{ name: 'some.task' }]));
+  });
+
+  test('is the same message afterwards: bytes, headers and properties', async () => {
+    const other = `python-${randomUUID()}`;
+    const { broker, queue } = createTrial({ forward: { queue: other, isOurs: () => false } });
+    await broker.start();
+    const channel = await openChannel();
+    onTestFinished(async () => void (await channel.deleteQueue(other)));
+    const content = Buffer.from('[[ "\\u00e9" ],  {}, {"callbacks": null}]');
+    const properties = {
+      contentType: 'application/json',
+      contentEncoding: 'utf-8',
+      headers: { task, id: 'tiff-2', retries: 0, jobInfoSpec: { a: [1, null, 'x'] }, timelimit: [null, 2.5] },
+      deliveryMode: 2,
+      priority: 3,
+      correlationId: 'tiff-2',
+      replyTo: 'somebody',
+      messageId: 'm',
+      type: 't',
+      appId: 'a',
+      timestamp: 1_700_000_000,
+    };
+    channel.publish('', queue, content, properties);
+    await until(async () => {
+      const message = await channel.get(other, { noAck: true });
+      expect(message && message.content.equals(content)).toBe(true);
+      expect(message && message.properties).toMatchObject(properties);
+    });
   });
 });

@@ -18,6 +18,7 @@ const activeTask: ControlTask = {
   name: 'cap_tasks.tasks.sleepy',
   queue: 'celery',
   redelivered: false,
+  eta: null,
   startedAt: 1_795_428_009_215,
 };
 const waitingTask: ControlTask = {
@@ -37,6 +38,8 @@ function createSite(): ControlSite {
     startedAt: 1_795_428_000_000,
     now: () => 1_795_428_009_000,
     clock,
+    // as in the capture: task events are on when they are asked for and off when they are refused
+    events: { setTaskEvents: () => false, heartbeat: () => {} },
     pid: 7988,
     usage: () => process.resourceUsage(),
     log: silentLog(),
@@ -51,6 +54,7 @@ function createTarget(): ControlTarget & { revokes: { ids: readonly string[]; te
     // as in the captures of Celery 5.2 and 5.6
     active: () => [activeTask, { ...activeTask, id: '00000000-0000-4000-8000-000000000201' }],
     reserved: () => [waitingTask],
+    scheduled: () => [],
     revoked: () => revokes.flatMap(({ ids }) => ids),
     totals: () => ({ 'cap_tasks.tasks.sleepy': 2 }),
     concurrency: () => 2,
@@ -80,9 +84,12 @@ function shapeOf(value: unknown): unknown {
 }
 
 /** Answers that are ours, because the Python worker can do what we cannot, or shows its own settings. */
-const different = ['conf', 'heartbeat', 'enable_events', 'disable_events', 'pool_grow', 'pool_shrink'].concat(
-  ['time_limit', 'rate_limit', 'add_consumer', 'cancel_consumer'],
-);
+const different = ['conf', 'pool_grow', 'pool_shrink'].concat([
+  'time_limit',
+  'rate_limit',
+  'add_consumer',
+  'cancel_consumer',
+]);
 
 describe.each(['pidbox', 'pidbox-celery56'])('the requests and answers captured in %s', (folder) => {
   const names = fixtureNames(folder).filter((name) => name.startsWith('request.'));
@@ -122,6 +129,16 @@ test('what the status page reads without a check', () => {
   expect(answer('reserved')).toMatchObject([
     { id: waitingTask.id, time_start: null, worker_pid: null, delivery_info: { redelivered: false } },
   ]);
+});
+
+test('what waits for its eta', () => {
+  const eta = '2026-12-01T10:00:00.000Z';
+  const target = { ...createTarget(), scheduled: () => [{ ...waitingTask, id: 'later', eta }] };
+  expect(answer('scheduled', {}, target)).toMatchObject([{ eta, priority: 6, request: { id: 'later' } }]);
+  expect(answer('query_task', { ids: ['later'] }, target)).toMatchObject({
+    later: ['scheduled', { id: 'later' }],
+  });
+  expect(answer('revoke', { task_id: 'later', terminate: true }, target)).toEqual({ ok: 'terminate: later' });
 });
 
 describe('revoke', () => {

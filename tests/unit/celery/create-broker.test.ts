@@ -9,6 +9,7 @@ const idle = {
   revoke: () => {},
   active: () => [],
   reserved: () => [],
+  scheduled: () => [],
   revoked: () => [],
   totals: () => ({}),
   concurrency: () => 1,
@@ -27,6 +28,8 @@ function createTrial(connect: Connect, change: Partial<BrokerOptions> = {}) {
     onTask: async () => {},
     onRefused: async () => {},
     control: idle,
+    events: { version: '1.2.3', heartbeats: true, taskEvents: false },
+    forward: null,
     onStatus: (status) => statuses.push(status),
     log: silentLog(),
     clock: {
@@ -83,6 +86,11 @@ describe('the first connection', () => {
     await broker.close();
     expect(broker.status().state).toBe('closed');
   });
+});
+
+test.each([['local'], ['celery'], ['amq.x']])('foreign tasks are not forwarded to %s', (queue) => {
+  const change = { forward: { queue, isOurs: () => true } };
+  expect(() => createTrial(async () => Promise.reject(refusedPort), change)).toThrow(/queue/i);
 });
 
 describe('a broker that forbids transient queues that are not exclusive', () => {

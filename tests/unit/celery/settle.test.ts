@@ -12,6 +12,7 @@ function createSettling(change: Partial<SettlerOptions> = {}) {
   const settle = createSettler({
     onTask: async (task) => void tasks.push(task),
     onRefused: async (refusal) => void refusals.push(refusal),
+    forward: null,
     clock: { now: () => 0, sleep: async (ms) => void slept.push(ms) },
     log: silentLog(),
     ...change,
@@ -30,6 +31,28 @@ describe('createSettler', () => {
     expect(tasks).toMatchObject([{ queue: 'gpu', name: 'some.task' }]);
     expect(refusals).toMatchObject([{ queue: 'gpu', name: null }]);
     expect(slept).toEqual([]);
+  });
+
+  test('what is handed on is acknowledged afterwards, and goes back if no queue takes it', async () => {
+    let isTaken = true;
+    const handed: unknown[] = [];
+    const { settle, tasks, slept } = createSettling({
+      forward: async (task, delivery) => {
+        if (task.name !== 'some.task') return false;
+        if (!isTaken) throw new Error('No queue takes it.');
+        handed.push(delivery);
+        return true;
+      },
+    });
+    const delivery = taskDelivery();
+    expect(await settle(delivery, 'celery', signal)).toBe('ack');
+    expect(handed).toEqual([delivery]);
+    expect(await settle(taskDelivery({ headers: { task: 'ours' } }), 'celery', signal)).toBe('ack');
+    expect(tasks).toMatchObject([{ name: 'ours' }]);
+    isTaken = false;
+    expect(await settle(delivery, 'celery', signal)).toBe('requeue');
+    expect(slept).toHaveLength(1);
+    expect(tasks).toHaveLength(1);
   });
 
   test('acknowledges only after the task is safe', async () => {

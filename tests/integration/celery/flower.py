@@ -1,0 +1,31 @@
+"""What Flower knows: reads events with Celery's own Receiver into its State, turns task events on as Flower does.
+
+Reads {"url", "node"} from standard input, prints a line of JSON with each change, and goes on until it is ended.
+"""
+import json
+import sys
+
+from celery import Celery
+from celery.events.state import State
+
+request = json.loads(sys.stdin.readline())
+app = Celery("flower", broker=request["url"])
+state = State()
+
+
+def on_event(event):
+    state.event(event)
+    if event["hostname"] != request["node"]:
+        return
+    worker = state.workers[request["node"]]
+    tasks = {
+        key: {name: getattr(task, name) for name in ("name", "state", "runtime", "exception", "args")}
+        for key, task in state.tasks.items()
+    }
+    print(json.dumps({"type": event["type"], "alive": worker.alive, "tasks": tasks}), flush=True)
+
+
+with app.connection_for_read() as connection:
+    receiver = app.events.Receiver(connection, handlers={"*": on_event})
+    app.control.enable_events()
+    receiver.capture(limit=None, timeout=None, wakeup=False)
