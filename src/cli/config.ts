@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { DsaSlurmError } from '../base/errors.js';
 import type { Setting } from '../config/index.js';
+import { defineExplain } from './config-explain.js';
 import { addExamples, printLine, type CliContext, type GlobalFlags } from './context.js';
 import { addSetFlag, settingsFor } from './settings-flags.js';
 
@@ -9,11 +10,13 @@ export function define(command: Command, context: CliContext): void {
   addExamples(command, [
     ['dsa-slurm config show', 'every setting, and where its value came from'],
     ['dsa-slurm config set slurm.partition batch', 'change the profile'],
+    ['dsa-slurm config explain example/small:v1', 'what runs of an image get of Slurm'],
     ['dsa-slurm --profile lab config path', 'where the profile "lab" is kept'],
   ]);
   defineShow(command.command('show'), context);
   defineGet(command.command('get'), context);
   defineSet(command.command('set'), context);
+  defineExplain(command.command('explain'), context);
   definePath(command.command('path'), context);
   defineSchema(command.command('schema'), context);
 }

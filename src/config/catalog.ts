@@ -46,7 +46,13 @@ export function checkValue(
 ): { ok: true; value: unknown } | { ok: false; complaints: string[] } {
   const result = setting.type.safeParse(value);
   if (result.success) return { ok: true, value: result.data };
-  return { ok: false, complaints: [...new Set(result.error.issues.map((issue) => issue.message))] };
+  return { ok: false, complaints: [...new Set(result.error.issues.map(complaint))] };
+}
+
+/** Where it is about a part of a list's item, which part that is: `must be text (mem of number 2)`. */
+function complaint({ message, path: [index, name] }: z.core.$ZodIssue): string {
+  const isPart = typeof index === 'number' && name !== undefined;
+  return isPart ? `${message} (${String(name)} of number ${index + 1})` : message;
 }
 
 /** A value that may be shown: passwords masked. */

@@ -31,7 +31,7 @@ export function configurationPage(): string {
       ...rows,
     ].join('\n');
   });
-  return `${intro}\n${tables.join('\n\n')}\n`;
+  return `${intro}\n${tables.join('\n\n')}\n\n${resources}`;
 }
 
 function row(setting: Setting): string {
@@ -46,6 +46,51 @@ function defaultText({ info }: Setting): string {
   if (info.derived !== undefined) return info.derived.text;
   return info.default === null ? 'not set' : `\`${valueText(info.default)}\``;
 }
+
+const resources = `## What a job asks Slurm for
+
+Each option of sbatch comes from the first of these that names it:
+
+1. the task: \`--slurm_mem 8G\` among its arguments, as far as \`slurm.userOptions\` lets it;
+2. the first rule of \`slurm.rules\` that fits the run;
+3. Girder's settings \`worker_slurm.*\`, if \`girder.apiKey\` and \`girder.apiUrl\` are set;
+4. the settings of \`slurm\` above, such as \`slurm.partition\`;
+5. the submit script, and then Slurm itself.
+
+Girder's settings go before those of the profile because who changes them on Girder's page, while the worker runs, expects to
+see them at work; the profile holds the defaults of the installation. A rule goes before both: it was written for
+certain images by who knows the cluster.
+
+A rule names the runs that it is for and what they get. All that it names has to fit: \`image\` and \`cli\` are patterns,
+in which \`*\` stands for any text and \`?\` for one character; \`gpu\` is whether the run gets a GPU. What a rule does not
+name stays as the other layers have it. A rule without conditions fits every run, and belongs at the end.
+
+\`\`\`json
+{
+  "slurm": {
+    "partition": "batch",
+    "rules": [
+      { "image": "example/train:*", "gpu": true, "partition": "gpu", "gres": "gpu:a100:2", "time": "2-0" },
+      { "image": "example/*", "cli": "Segment*", "mem": "64G", "cpus": 8 }
+    ]
+  }
+}
+\`\`\`
+
+The worker reads Girder's settings anew every five minutes; while Girder is silent, the last ones stay, and the console says
+so. A value that sbatch would not take is left out, with a warning.
+
+| Girder's setting | what it does |
+| --- | --- |
+| \`worker_slurm.account\`, \`qos\`, \`mem\`, \`ntasks\`, \`partition\`, \`time\` | the option of sbatch with that name |
+| \`worker_slurm.cpus\` | \`--cpus-per-task\` |
+| \`worker_slurm.gres_config\` | \`--gres\`: of jobs with a GPU if it names \`gpu\`, else of those without |
+| \`worker_slurm.gpu\` | \`true\`: every job gets a GPU; a number: so many, as \`--gres=gpu:<n>\` unless \`gres_config\` says otherwise |
+| \`worker_slurm.gpu_partition\` | \`--partition\` of jobs with a GPU |
+
+\`dsa-slurm config explain <image> [<cli>]\` shows the rule that fits, who named each option, and the command lines that come of it.
+\`dsa-slurm explain <message.json>\` shows the same for one task message, without asking Girder.
+`;
 
 const intro = `# Configuration
 

@@ -54,6 +54,27 @@ const userOption = () =>
     )
     .refine((name) => !reservedOptions.has(name), 'holds an option that Girder users can never set');
 
+/** Which runs a rule is for, and what they get; what it does not name stays as it was. */
+const rule = () =>
+  z.strictObject(
+    {
+      image: type.text().optional(),
+      cli: type.text().optional(),
+      gpu: type.yesOrNo().optional(),
+      partition: type.text().optional(),
+      account: type.text().optional(),
+      qos: type.text().optional(),
+      time: type.text().optional(),
+      mem: type.text().optional(),
+      cpus: type.wholeNumber(1, 65_536).optional(),
+      ntasks: type.wholeNumber(1, 65_536).optional(),
+      gres: type.text().optional(),
+      constraint: type.text().optional(),
+      reservation: type.text().optional(),
+    },
+    'must hold rules such as {"image": "example/*", "partition": "gpu"}, without other names in them',
+  );
+
 const siteDefault = (description: string, example: string) => ({
   description: `${description} Not set: Slurm or the submit script decides.`,
   example,
@@ -198,6 +219,12 @@ export const settingsSchema = z.strictObject({
       example: 'gpu:a100:1',
       default: 'gpu:1',
     }),
+    rules: type.listOf(rule()).register(settingInfo, {
+      description:
+        'What certain runs get; the first rule that fits counts. `image` and `cli` are patterns with `*` and `?`, `gpu` is whether the run has one. A rule goes over Girder’s settings, and those over the settings above; `dsa-slurm config explain` shows what comes of it.',
+      example: '[{"image":"example/*","gpu":true,"partition":"gpu","gres":"gpu:a100:1"}]',
+      default: [],
+    }),
     userOptions: type.listOf(userOption()).register(settingInfo, {
       description: `The \`--slurm_*\` options that Girder users may set. Never among them: ${[...reservedOptions.keys()].join(', ')}.`,
       example: 'time,mem',
@@ -255,7 +282,7 @@ export const settingsSchema = z.strictObject({
       }),
     apiKey: type.apiKey().nullable().register(settingInfo, {
       description:
-        'API key of a Girder administrator, with which `doctor` and `init` read and set Girder’s settings. The worker has no use for it.',
+        'API key of a Girder administrator. With it and `girder.apiUrl` the worker reads Girder’s settings `worker_slurm.*`, which go over those of `slurm` here, and `doctor` and `init` read and set Girder’s settings.',
       example: 'q6VqNnJqD1PzLrVbT0aXcYgEwS3mKuHf8iOt5jR2',
       default: null,
       secret: true,

@@ -8,7 +8,7 @@ import { cancelJobs } from '../slurm/cancel.js';
 import { escapeFileName, submit } from '../slurm/submit.js';
 import { queryJobs } from '../slurm/squeue.js';
 import { phaseOf } from '../slurm/states.js';
-import { chooseResources } from '../worker/resources.js';
+import { usualResources } from '../worker/resources.js';
 import { placeNonces, type PlacedNonces, type ProbedDirectory } from './probe-files.js';
 import { readProbeReport, type ProbeReport } from './probe-report.js';
 
@@ -163,7 +163,7 @@ export function girderTarget(apiUrl: string | null): string {
 /** Small and short, so that it starts soon; what the site insists on stays as it is. */
 function probeResources({ slurm }: Settings, partition: string): Record<string, string> {
   const gpu = partition === slurm.gpuPartition && partition !== slurm.partition;
-  const usual = chooseResources(slurm, { gpu, userOptions: [] });
+  const usual = usualResources(slurm, gpu);
   const has = (option: string): boolean => usual.some((each) => each.option === option);
   return {
     ...Object.fromEntries(usual.map(({ option, value }) => [option, value ?? ''])),

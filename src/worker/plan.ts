@@ -11,6 +11,7 @@ import { argumentsFileContent, batchEnvironment } from '../slurm/batch-script.js
 import { jobName, runKey } from '../slurm/key.js';
 import { takeUserOptions, type RefusedOption } from '../slurm/options.js';
 import type { JobRequest } from './executor/executor.js';
+import type { GirderSlurm } from './girder-slurm.js';
 import { asOption, chooseResources, type Resource } from './resources.js';
 import type { SubmitScript } from './submit-script.js';
 
@@ -25,13 +26,17 @@ export interface PlanRequest {
   /** `dirs.logs`, which has to be set. */
   logsDir: string;
   submitScript: SubmitScript;
+  /** Girder's settings for Slurm; null where they are not read. */
+  girder: GirderSlurm | null;
 }
 
 /** What would be handed to Slurm, and why it must not be. */
 export interface Plan {
-  /** The run gets a GPU: its message or its image asks for one. */
+  /** The run gets a GPU: its message, its image or Girder's settings ask for one. */
   gpu: boolean;
   resources: readonly Resource[];
+  /** The rule of `slurm.rules` that matched, counted from 1; null: none. */
+  rule: number | null;
   /** Every reason that speaks against it; empty for a job that may be submitted. */
   refusals: DsaSlurmError[];
   /** Null where no command could be made of image and task. */
@@ -63,15 +68,21 @@ export interface StreamFiles {
  */
 export function planJob(request: PlanRequest): Plan {
   const { analysis, staged, facts, settings } = request;
-  const gpu = analysis.gpu || facts.needsGpu;
+  const gpu = analysis.gpu || facts.needsGpu || (request.girder?.gpu ?? false);
   const { options, args, refused } = takeUserOptions(staged.args, settings.slurm.userOptions);
-  const resources = chooseResources(settings.slurm, { gpu, userOptions: options });
+  const [first] = analysis.args;
+  const { resources, rule } = chooseResources(settings.slurm, {
+    gpu,
+    subject: { image: analysis.image, cli: first?.kind === 'text' ? first.text : '' },
+    girder: request.girder,
+    userOptions: options,
+  });
   const refusals = refused.map(refusedOption);
   try {
-    return { gpu, resources, refusals, job: plannedJob(request, { gpu, args, resources }) };
+    return { gpu, resources, rule, refusals, job: plannedJob(request, { gpu, args, resources }) };
   } catch (error) {
     if (!(error instanceof DsaSlurmError)) throw error;
-    return { gpu, resources, refusals: [...refusals, error], job: null };
+    return { gpu, resources, rule, refusals: [...refusals, error], job: null };
   }
 }
 

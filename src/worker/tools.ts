@@ -9,6 +9,7 @@ import type { GirderSetup } from '../girder/client.js';
 import type { GirderJob } from '../girder/job.js';
 import type { Book } from './book.js';
 import type { Executor } from './executor/executor.js';
+import type { GirderSlurmSource } from './girder-slurm-source.js';
 import type { CancelSource, Run } from './run.js';
 import type { SubmitScript } from './submit-script.js';
 
@@ -22,6 +23,8 @@ export interface Tools {
   readonly executor: Executor;
   readonly apptainer: Apptainer;
   readonly submitScript: SubmitScript;
+  /** Girder's own settings for Slurm jobs. */
+  readonly girderSlurm: GirderSlurmSource;
   /** Opens the reporter of a run's Girder job; one that reports to nobody if the task names none. */
   openGirderJob(run: Run): GirderJob;
   /** How a run reaches Girder: shared connections, and the addresses that its message carries made reachable. */

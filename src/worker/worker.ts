@@ -21,6 +21,7 @@ import { createHandle } from './create-handle.js';
 import { prepareDirectories } from './directories.js';
 import { createSlurmExecutor } from './executor/slurm.js';
 import { girderAddresses } from './girder-addresses.js';
+import { createGirderSlurmSource } from './girder-slurm-source.js';
 import type { WorkerHandle } from './handle.js';
 import { createIntake, pingTask } from './intake.js';
 import { openJournal } from './journal.js';
@@ -103,6 +104,7 @@ export async function createWorker({
     concurrency: reportsAtOnce,
   });
   const connections = createGirderConnections();
+  const girderSlurm = createGirderSlurmSource({ connections, clock, log, girder: settings.girder });
   let girderTrouble: string | null = null;
 
   const carried = new Map<string, { cancel: AbortController; done: Promise<void> }>();
@@ -118,6 +120,7 @@ export async function createWorker({
     executor,
     apptainer: createApptainer({ run: command, command: settings.apptainer.command }),
     submitScript,
+    girderSlurm,
     girderSetup,
     openGirderJob: (run) => {
       const girderJob = openGirderJob(run, book, {
@@ -205,7 +208,7 @@ export async function createWorker({
     intake,
     limit: settings.worker.inFlight,
     broker: () => broker?.status() ?? { state: 'closed', since: startedAt, trouble: null },
-    trouble: () => girderTrouble,
+    trouble: () => girderTrouble ?? girderSlurm.trouble(),
     requestCancel,
     clock,
   });

@@ -32,7 +32,7 @@ export interface ExplainOptions {
 }
 
 /** What is not known of an image as long as nobody asks its file. */
-const unreadImage: ImageFacts = {
+export const unreadImage: ImageFacts = {
   labels: {},
   workingDirectory: '/<working directory of the image>',
   workingDirectoryFrom: null,
@@ -60,6 +60,7 @@ export function explainMessage(delivery: Delivery, options: ExplainOptions): Exp
     binds: [],
     container: null,
     resources: [],
+    rule: null,
     apptainer: null,
     sbatch: null,
     hooks: [],
@@ -185,9 +186,14 @@ function explainAnalysis(
     settings,
     logsDir,
     submitScript,
+    girder: null,
   });
+  result.rule = plan.rule;
   for (const refusal of plan.refusals) addReason(result.reasons, refusal);
   result.resources = plan.resources;
+  if (settings.girder.apiKey !== null) {
+    result.notes.push("Girder's settings worker_slurm.* go over the profile's; Girder was not asked.");
+  }
   if (!plan.gpu) result.notes.push('The image may want a GPU: its file says so, and was not asked.');
   const { job } = plan;
   if (job === null) return;

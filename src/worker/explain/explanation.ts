@@ -22,6 +22,8 @@ export interface Explanation {
   binds: readonly StagedBind[];
   container: ExplainedContainer | null;
   resources: readonly Resource[];
+  /** The rule of `slurm.rules` that matches, counted from 1; null: none. */
+  rule: number | null;
   /** `apptainer exec …` as the batch script runs it. */
   apptainer: string[] | null;
   /** The argument vector of sbatch. */

@@ -1,13 +1,22 @@
 import { accessSync, constants, statSync } from 'node:fs';
 
+import { createApptainer } from '../../apptainer/inspect.js';
+import { systemClock } from '../../base/clock.js';
+import { createRunner } from '../../base/command.js';
+import { silentLog } from '../../base/log.js';
 import type { Settings } from '../../config/schema.js';
+import { createGirderConnections } from '../../girder/connections.js';
+import { slurmEnvironment } from '../../slurm/environment.js';
+import { createGirderSlurmSource } from '../girder-slurm-source.js';
 import { openSubmitScript } from '../submit-script.js';
 import { explainMessage } from './explain.js';
 import type { Explanation } from './explanation.js';
+import { explainImage, type ImageExplanation, type ImageQuestion } from './image.js';
 import { createMask, type Plain } from './mask.js';
 import { readMessageFile } from './message-file.js';
 
 export type { Explanation } from './explanation.js';
+export { renderImageExplanation } from './image.js';
 export { renderExplanation } from './render.js';
 
 /**
@@ -27,6 +36,40 @@ export async function explainFile(
   if (showSecrets) return told;
   const mask = createMask(delivery.properties.headers, told.decoded);
   return mask(told as unknown as Plain) as unknown as Explanation;
+}
+
+/**
+ * Explains what the settings make of an image, with the file of the image if it is there and Girder's settings if they
+ * are to be had. Trouble with either becomes a note.
+ * @throws DsaSlurmError `image` for a text that is no image name, `config` for an unreadable submit script
+ */
+export async function explainImageHere({
+  env,
+  ...asked
+}: Pick<ImageQuestion, 'image' | 'cli' | 'gpu' | 'settings'> & {
+  env: Readonly<Record<string, string | undefined>>;
+}): Promise<ImageExplanation> {
+  const { settings } = asked;
+  const connections = createGirderConnections();
+  try {
+    const submitScript = await openSubmitScript(settings.slurm.submitScript);
+    const source = createGirderSlurmSource({
+      connections,
+      clock: systemClock,
+      log: silentLog(),
+      girder: settings.girder,
+    });
+    const girder = await source.refresh();
+    const apptainer = createApptainer({
+      run: createRunner({ env: slurmEnvironment(env), timeoutMs: 30_000 }),
+      command: settings.apptainer.command,
+    });
+    const told = await explainImage({ ...asked, submitScript, apptainer, girder });
+    const trouble = source.trouble();
+    return trouble === null ? told : { ...told, notes: [...told.notes, trouble] };
+  } finally {
+    await connections.close();
+  }
 }
 
 function isReadable(path: string): boolean {

@@ -1,5 +1,5 @@
 import { shellWord } from '../../base/shell-text.js';
-import { originText } from '../resources.js';
+import { originText, type Resource } from '../resources.js';
 import type { Explanation } from './explanation.js';
 
 /** Columns of a terminal that nobody has made wider. */
@@ -67,13 +67,7 @@ export function renderExplanation(told: Explanation, { colour }: { colour: boole
       ...container.arguments.map((argument) => `    ${shellWord(argument)}`),
     ]);
   }
-  section(
-    'Resources',
-    told.resources.map(
-      ({ option, value, origin }) =>
-        `  --${option}${value === null ? '' : `=${shellWord(value)}`}   (${originText(origin)})`,
-    ),
-  );
+  section('Resources', resourceLines(told.resources));
   section('sbatch', commandLines(told.sbatch));
   section('apptainer', commandLines(told.apptainer));
   section(
@@ -93,6 +87,17 @@ export function renderExplanation(told: Explanation, { colour }: { colour: boole
   return `${lines.join('\n')}\n`;
 }
 
+/** What Slurm is asked for, and who says so. */
+export function resourceLines(resources: readonly Resource[]): string[] {
+  const texts = resources.map(
+    ({ option, value }) => `--${option}${value === null ? '' : `=${shellWord(value)}`}`,
+  );
+  const widest = Math.min(40, Math.max(0, ...texts.map((text) => text.length)));
+  return resources.map(
+    ({ origin }, index) => `  ${(texts[index] ?? '').padEnd(widest)}  ${originText(origin)}`,
+  );
+}
+
 /** One option a line, as a shell would take it. */
 export function commandLines(argv: readonly string[] | null): string[] {
   if (argv === null) return [];
@@ -108,13 +113,13 @@ export function commandLines(argv: readonly string[] | null): string[] {
   return [...lines, line];
 }
 
-function pairs(rows: readonly (readonly [name: string, value: string | null])[]): string[] {
+export function pairs(rows: readonly (readonly [name: string, value: string | null])[]): string[] {
   return rows.flatMap(([name, value]) =>
     value === null ? [] : wrapped(value, `  ${name.padEnd(12)}  `, ' '.repeat(16)),
   );
 }
 
-function wrapped(text: string, first: string, rest: string): string[] {
+export function wrapped(text: string, first: string, rest: string): string[] {
   const lines: string[] = [];
   let line = first;
   let isEmpty = true;
@@ -131,6 +136,6 @@ function wrapped(text: string, first: string, rest: string): string[] {
 }
 
 /** What a message holds must not steer the terminal. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return text.replaceAll(/\p{C}/gu, '\uFFFD');
 }

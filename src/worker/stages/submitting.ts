@@ -3,11 +3,11 @@ import { dirname } from 'node:path';
 
 import { DsaSlurmError } from '../../base/errors.js';
 import { makeDirectory } from '../../base/make-directory.js';
-import type { Analysis, StagedAnalysis } from '../../girder/analysis.js';
+import type { Analysis } from '../../girder/analysis.js';
 import { readExitRecord } from '../../slurm/exit-record.js';
 import { findImage, requireDirectory } from '../image.js';
 import { inLane } from '../lane.js';
-import { acceptedJob, planJob, type PlannedJob } from '../plan.js';
+import { acceptedJob, planJob, type PlannedJob, type PlanRequest } from '../plan.js';
 import type { Run, Submission } from '../run.js';
 import type { StageContext, Tools } from '../tools.js';
 
@@ -35,7 +35,8 @@ export async function submitJob(
   }
   const staged = run.staged;
   if (staged === null) throw new Error('a run is submitted only once it is staged');
-  const batch = await prepareBatch(run, analysis, staged, tools);
+  const girder = await tools.girderSlurm.current(context.signal);
+  const batch = await prepareBatch({ runId: run.id, analysis, staged, girder }, tools);
 
   for (let attempt = 1; ; attempt += 1) {
     context.signal.throwIfAborted();
@@ -111,15 +112,13 @@ async function lookUp(
 
 /** Everything that sbatch is given, and the files that it needs. */
 async function prepareBatch(
-  run: Run,
-  analysis: Analysis,
-  staged: StagedAnalysis,
+  wanted: Pick<PlanRequest, 'runId' | 'staged' | 'girder'> & { analysis: Analysis },
   tools: Tools,
 ): Promise<Pick<PlannedJob, 'submission' | 'request'>> {
   const { settings, submitScript } = tools;
   const logsDir = requireDirectory(settings.dirs.logs, 'dirs.logs', 'LOGS');
-  const { sif, facts } = await findImage(analysis.image, tools);
-  const plan = planJob({ runId: run.id, analysis, staged, sif, facts, settings, logsDir, submitScript });
+  const { sif, facts } = await findImage(wanted.analysis.image, tools);
+  const plan = planJob({ ...wanted, sif, facts, settings, logsDir, submitScript });
   const { argumentsFile, submission, request } = acceptedJob(plan);
   if (argumentsFile !== null) await writeFile(argumentsFile.path, argumentsFile.content, { mode: 0o600 });
   for (const file of [submission.logFile, ...Object.values(submission.streams)]) await createLogFile(file);

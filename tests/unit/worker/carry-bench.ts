@@ -122,6 +122,7 @@ export async function openCarryBench({
       }),
     },
     submitScript: { path: '/script', takesArgumentsFile: true },
+    girderSlurm: { current: async () => null, refresh: async () => null, trouble: () => null },
     girderSetup: () => ({ connections, apiUrlMap: {}, clock, log }),
     openGirderJob: () => ({ ...silentGirderJob(), ...girderJob }),
     requestCancel,

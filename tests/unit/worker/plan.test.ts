@@ -38,6 +38,7 @@ function request(
     settings: someSettings({ 'slurm.partition': 'batch', 'slurm.mem': '4G' }),
     logsDir: '/logs',
     submitScript: { path: '/site/run.slurm', takesArgumentsFile: true },
+    girder: null,
     ...over,
   };
 }

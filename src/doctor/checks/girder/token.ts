@@ -1,11 +1,11 @@
 import * as z from 'zod';
+import { loginWithApiKey } from '../../../girder/api-key.js';
 import { GirderError } from '../../../girder/girder-error.js';
 import type { Check } from '../../check.js';
 import { configSet, fail, ok, skip, warn } from '../../finding.js';
 import { withGirder } from '../../girder.js';
 import type { GirderFacts } from './reach.js';
 
-const tokenAnswer = z.object({ authToken: z.object({ token: z.string(), scope: z.array(z.string()) }) });
 const userAnswer = z.nullable(z.object({ login: z.string(), admin: z.boolean().optional() }));
 
 /** An open door to Girder's settings. Never printed. */
@@ -29,23 +29,14 @@ export const token: Check = {
     }
     const fix = `${configSet(profile, 'girder.apiKey', '-')}   # Girder: My account, API keys`;
     try {
-      const { authToken } = await withGirder(context, { apiUrl: facts.apiUrl, token: null }, async (client) =>
-        client.json(tokenAnswer, {
-          method: 'POST',
-          path: 'api_key/token',
-          // in the body: a query would stand in the log of every proxy
-          form: { key: apiKey, duration: '1' },
-          attempts: 1,
-          signal,
-        }),
+      const login = await withGirder(context, { apiUrl: facts.apiUrl, token: null }, async (client) =>
+        loginWithApiKey(client, { apiKey, days: 1, signal }),
       );
-      const user = await withGirder(
-        context,
-        { apiUrl: facts.apiUrl, token: authToken.token },
-        async (client) => client.json(userAnswer, { method: 'GET', path: 'user/me', attempts: 1, signal }),
+      const user = await withGirder(context, { apiUrl: facts.apiUrl, token: login.token }, async (client) =>
+        client.json(userAnswer, { method: 'GET', path: 'user/me', attempts: 1, signal }),
       );
-      const fact: GirderAdmin = { ...facts, token: authToken.token, isAdmin: user?.admin === true };
-      const evidence = `user ${user?.login ?? 'nobody'}${fact.isAdmin ? ', an administrator' : ''}; scope ${authToken.scope.join(', ')}`;
+      const fact: GirderAdmin = { ...facts, token: login.token, isAdmin: user?.admin === true };
+      const evidence = `user ${user?.login ?? 'nobody'}${fact.isAdmin ? ', an administrator' : ''}; scope ${login.scope.join(', ')}`;
       if (fact.isAdmin) return { ...ok(evidence), fact };
       return { ...warn(`${evidence}. Only an administrator can read Girder's settings.`, fix), fact };
     } catch (thrown) {

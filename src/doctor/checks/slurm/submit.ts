@@ -3,7 +3,7 @@ import { commandTrouble } from '../../../base/command.js';
 import { batchEnvironment } from '../../../slurm/batch-script.js';
 import { jobName } from '../../../slurm/key.js';
 import { submitArguments } from '../../../slurm/submit.js';
-import { asOption, chooseResources } from '../../../worker/resources.js';
+import { asOption, usualResources } from '../../../worker/resources.js';
 import { openSubmitScript } from '../../../worker/submit-script.js';
 import type { Check, CheckContext, Finding } from '../../check.js';
 import { combine, configSet, fail, ok } from '../../finding.js';
@@ -53,7 +53,7 @@ async function ask({ run, settings, profile, signal }: CheckContext, gpu: boolea
   const key = 'doctor-test-only';
   const args = submitArguments({
     logFile: join(settings.dirs.logs ?? settings.dirs.tmp, `${jobName(key)}.log`),
-    options: chooseResources(settings.slurm, { gpu, userOptions: [] }).map(asOption),
+    options: usualResources(settings.slurm, gpu).map(asOption),
     key,
     script: script.path,
     scriptArgs: [],

@@ -1,0 +1,125 @@
+import * as z from 'zod';
+
+import type { Settings } from '../config/schema.js';
+import { loginWithApiKey } from '../girder/api-key.js';
+import { createGirderClient, type GirderSetup } from '../girder/client.js';
+import { GirderError } from '../girder/girder-error.js';
+import { girderSlurmKeys, readGirderSlurm, type GirderSlurm } from './girder-slurm.js';
+
+/** Girder's settings for Slurm, as last read. */
+export interface GirderSlurmSource {
+  /**
+   * Not older than a few minutes, or the last ones for as long as Girder is silent; null where they are not to be had:
+   * no API key, no address, or Girder refuses. Waits for a Girder that has never answered yet.
+   * @throws the abort reason
+   */
+  current(signal: AbortSignal): Promise<GirderSlurm | null>;
+  /** Asks once, now: what Girder has, or had when it last answered; null if it never did. */
+  refresh(): Promise<GirderSlurm | null>;
+  /** Why they are not as they should be; null if they are. A whole sentence. */
+  trouble(): string | null;
+}
+
+/** When they are read again, in milliseconds. */
+const goodForMs = 5 * 60_000;
+/** When Girder is asked again after trouble. */
+const againMs = 30_000;
+const answerMs = 10_000;
+
+/** @param options.girder `apiKey` and `apiUrl` have to be there, or nothing is ever read */
+export function createGirderSlurmSource(
+  options: Omit<GirderSetup, 'apiUrlMap'> & { girder: Settings['girder'] },
+): GirderSlurmSource {
+  const { clock, log, girder } = options;
+  const { apiKey, apiUrl } = girder;
+  let last: { at: number; settings: GirderSlurm } | null = null;
+  let askAgainAt = 0;
+  let trouble: string | null = null;
+  let token: string | null = null;
+  let reading: Promise<GirderError | null> | null = null;
+
+  async function ask(): Promise<Record<string, unknown>> {
+    const setup = { ...options, apiUrl: apiUrl ?? '', apiUrlMap: girder.apiUrlMap };
+    token ??= (
+      await loginWithApiKey(createGirderClient({ ...setup, token: null }), {
+        apiKey: apiKey ?? '',
+        days: 1,
+        answerMs,
+      })
+    ).token;
+    return createGirderClient({ ...setup, token }).json(z.record(z.string(), z.unknown()), {
+      method: 'GET',
+      path: 'system/setting',
+      query: { list: JSON.stringify(girderSlurmKeys) },
+      attempts: 1,
+      answerMs,
+    });
+  }
+
+  async function askAsNew(): Promise<Record<string, unknown>> {
+    const hadToken = token !== null;
+    try {
+      return await ask();
+    } catch (error) {
+      const isOld = hadToken && error instanceof GirderError && error.trouble === 'access';
+      if (!isOld) throw error;
+      token = null;
+      return ask();
+    }
+  }
+
+  /** The error that it ended with; null if it went well. */
+  async function read(): Promise<GirderError | null> {
+    try {
+      const { settings, complaints } = readGirderSlurm(await askAsNew());
+      last = { at: clock.now(), settings };
+      tell(complaints.length === 0 ? null : complaints.join(' '));
+      return null;
+    } catch (error) {
+      if (!(error instanceof GirderError)) throw error;
+      askAgainAt = clock.now() + againMs;
+      const used = last === null ? 'None are used' : 'The last ones that it gave are used';
+      tell(`Girder's settings for Slurm cannot be read: ${error.message} ${used}.`);
+      return error;
+    }
+  }
+
+  function tell(now: string | null): void {
+    if (now !== null && now !== trouble) log.warn({ why: now }, "trouble with Girder's settings for Slurm");
+    trouble = now;
+  }
+
+  async function readShared(): Promise<GirderError | null> {
+    reading ??= read().finally(() => {
+      reading = null;
+    });
+    return reading;
+  }
+
+  return {
+    trouble: () => trouble,
+    async refresh() {
+      if (apiKey !== null && apiUrl !== null) await readShared();
+      return last?.settings ?? null;
+    },
+    async current(signal) {
+      if (apiKey === null || apiUrl === null) return null;
+      for (;;) {
+        signal.throwIfAborted();
+        if (last !== null && clock.now() - last.at < goodForMs) return last.settings;
+        if (clock.now() >= askAgainAt) {
+          const error = await readShared();
+          if (error === null) continue;
+          if (last === null && !passes(error)) return null;
+        }
+        if (last !== null) return last.settings;
+        await clock.sleep(Math.max(1_000, askAgainAt - clock.now()), signal);
+      }
+    },
+  };
+}
+
+/** Whether it is worth waiting: a refusal stays one until somebody changes a key. */
+function passes({ trouble }: GirderError): boolean {
+  return trouble === 'unreachable' || trouble === 'busy' || trouble === 'not-girder';
+}
