@@ -309,6 +309,17 @@ export const settingsSchema = z.strictObject({
     }),
   }),
   worker: z.strictObject({
+    executor: type.oneOf(['slurm', 'local']).register(settingInfo, {
+      description:
+        'Who runs the jobs: `slurm`, or `local` for this host itself, as girder_worker does without Slurm. With `local` no setting of Slurm counts but its submit script.',
+      example: 'local',
+      default: 'slurm',
+    }),
+    localJobs: type.wholeNumber(1, 1_000).register(settingInfo, {
+      description: 'With the executor `local`: jobs that run at one time.',
+      example: '4',
+      default: 2,
+    }),
     name: z
       .string('must be text')
       .regex(/^[^@\s\p{Cc}]+@[^@\s\p{Cc}]+$/u, 'must look like celery@host')

@@ -67,6 +67,10 @@ export async function runChecks(
   };
 
   const one = async (check: Check, asking: readonly string[]): Promise<Done> => {
+    if (check.group === 'slurm' && context.settings.worker.executor === 'local') {
+      const why = 'jobs run on this host: worker.executor is local';
+      return { ...skipped(check, why), because: why };
+    }
     const facts = new Map<string, unknown>();
     for (const id of check.needs ?? []) {
       const need = catalog.get(id);

@@ -10,8 +10,12 @@ const lastLines = 10;
  * Why a job that did not succeed ended, in words for the slide's owner: a sentence, then the facts that somebody who
  * can help will ask for, then the end of the log.
  */
-export async function describeEnd({ jobId, submission }: Run, end: JobEnd): Promise<string> {
-  const job = `Slurm job ${jobId ?? '?'}`;
+export async function describeEnd(
+  { jobId, submission }: Run,
+  end: JobEnd,
+  jobWords: string,
+): Promise<string> {
+  const job = `${jobWords} ${jobId ?? '?'}`;
   if (end.toldBy === 'nobody') {
     return `Nobody can tell how the analysis ended: ${end.reason}. It counts as failed; its outputs were not taken.`;
   }

@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 
 import { systemCode } from '../base/errors.js';
 
-/** The process that has a state directory, described well enough to tell later whether it still lives. */
+/** A process that has something of ours (a state directory, a job), described well enough to tell later whether it still lives. */
 export interface Owner {
   pid: number;
   host: string;
@@ -17,12 +17,17 @@ export interface Owner {
 
 /** This process. */
 export async function describeSelf(): Promise<Owner> {
+  return describeProcess(process.pid);
+}
+
+/** A process of this machine that is alive at present. */
+export async function describeProcess(pid: number): Promise<Owner> {
   return {
-    pid: process.pid,
+    pid,
     host: hostname(),
     since: new Date().toISOString(),
     machine: await thisMachine(),
-    born: (await look(process.pid))?.born ?? null,
+    born: (await look(pid))?.born ?? null,
   };
 }
 

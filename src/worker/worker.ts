@@ -19,6 +19,7 @@ import { carry } from './carry.js';
 import { createControlTarget } from './control.js';
 import { createHandle } from './create-handle.js';
 import { prepareDirectories } from './directories.js';
+import { createLocalExecutor } from './executor/local.js';
 import { createSlurmExecutor } from './executor/slurm.js';
 import { girderAddresses } from './girder-addresses.js';
 import { createGirderSlurmSource } from './girder-slurm-source.js';
@@ -98,7 +99,16 @@ export async function createWorker({
     onCommand: ({ file, result }) =>
       log.debug({ command: file, kind: result.kind, ms: result.ms }, 'command'),
   });
-  const executor = createSlurmExecutor({ run: command, settings: settings.slurm, clock, log });
+  const executor =
+    settings.worker.executor === 'local'
+      ? createLocalExecutor({
+          stateDirectory: settings.dirs.state,
+          concurrency: settings.worker.localJobs,
+          env: slurmEnvironment(env),
+          clock,
+          log,
+        })
+      : createSlurmExecutor({ run: command, settings: settings.slurm, clock, log });
   const reporting = createReporting({
     reportMs: settings.girder.reportSeconds * 1_000,
     concurrency: reportsAtOnce,

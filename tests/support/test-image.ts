@@ -77,6 +77,11 @@ case $command in
     done
     echo "ticks: $n"
     ;;
+  # writes its output after so many seconds
+  Linger)
+    sleep "$1"
+    echo late >"$2"
+    ;;
   # fills the log
   Talk)
     n=0

@@ -26,6 +26,8 @@ export interface EndedJob {
  * Nothing here throws for what the outside does: an answer that did not come is data, and never an answer.
  */
 export interface Executor {
+  /** What a job is called in words for people: `Slurm job`. */
+  readonly jobWords: string;
   /** The last answer about all jobs. */
   readonly tracker: Tracker;
   /**

@@ -26,6 +26,7 @@ export interface SlurmOptions {
 /** Jobs run on the cluster. */
 export function createSlurmExecutor({ run, settings, clock, log }: SlurmOptions): Executor {
   return {
+    jobWords: 'Slurm job',
     tracker: createTracker({
       run,
       clock,

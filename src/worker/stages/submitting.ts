@@ -36,7 +36,7 @@ export async function submitJob(
   const staged = run.staged;
   if (staged === null) throw new Error('a run is submitted only once it is staged');
   const girder = await tools.girderSlurm.current(context.signal);
-  const batch = await prepareBatch({ runId: run.id, analysis, staged, girder }, tools);
+  const batch = await prepareBatch({ runId: run.id, analysis, staged, girder }, context, tools);
 
   for (let attempt = 1; ; attempt += 1) {
     context.signal.throwIfAborted();
@@ -113,6 +113,7 @@ async function lookUp(
 /** Everything that sbatch is given, and the files that it needs. */
 async function prepareBatch(
   wanted: Pick<PlanRequest, 'runId' | 'staged' | 'girder'> & { analysis: Analysis },
+  { girderJob }: StageContext,
   tools: Tools,
 ): Promise<Pick<PlannedJob, 'submission' | 'request'>> {
   const { settings, submitScript } = tools;
@@ -120,6 +121,11 @@ async function prepareBatch(
   const { sif, facts } = await findImage(wanted.analysis.image, tools);
   const plan = planJob({ ...wanted, sif, facts, settings, logsDir, submitScript });
   const { argumentsFile, submission, request } = acceptedJob(plan);
+  const asked = plan.resources.filter(({ origin }) => origin.from === 'user');
+  if (settings.worker.executor === 'local' && asked.length > 0) {
+    const options = asked.map(({ option }) => `--slurm_${option.replaceAll('-', '_')}`).join(', ');
+    girderJob.log(`Without a meaning here, where no Slurm runs the job: ${options}\n`);
+  }
   if (argumentsFile !== null) await writeFile(argumentsFile.path, argumentsFile.content, { mode: 0o600 });
   for (const file of [submission.logFile, ...Object.values(submission.streams)]) await createLogFile(file);
   return { submission, request };

@@ -1,0 +1,129 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+
+import type { GirderJob } from '../../../src/sandbox/girder/index.js';
+import { expectStatus, openLab, status, statuses, type Lab } from '../../support/lab.js';
+
+let lab: Lab;
+
+beforeEach(async () => {
+  // no command of Slurm is there to be called
+  lab = await openLab({ 'worker.executor': 'local', 'worker.localJobs': 2 });
+});
+
+afterEach(async () => {
+  await lab.close();
+});
+
+const never = { args: ['Wait', '/mnt/never'] };
+const stages = (job: GirderJob): string[] =>
+  lab.worker.handle
+    .snapshot()
+    .runs.filter(({ girderJobId }) => girderJobId === job.id)
+    .map(({ stage }) => stage);
+
+async function stageOf(job: GirderJob, stage: string): Promise<void> {
+  await lab.until(() => stages(job).includes(stage));
+}
+
+function jobStates(): string[] {
+  return lab.worker.handle.snapshot().jobs.rows.map(({ state }) => state.base);
+}
+
+function ticks(job: GirderJob): number[] {
+  const log = lab.girder.job(job.id)?.log.join('') ?? '';
+  return [...log.matchAll(/^tick (\d+)/gm)].map((match) => Number(match[1]));
+}
+
+describe('jobs of this host', () => {
+  test('run the same container: input, log, progress, output, and files are cleared away', async () => {
+    const slide = await lab.girder.addFile(lab.girder.rootFolderId, 'slide é.txt', Buffer.from('tissue'));
+    const results = lab.girder.addFolder(lab.girder.rootFolderId, 'results');
+    const job = await lab.ended(
+      await lab.publish({
+        args: [
+          'Copy',
+          { file: slide.id, name: 'slide é.txt' },
+          { output: 'copy.txt', toFolder: results.id, mustExist: true },
+          '--slurm_mem',
+          '8G',
+        ],
+      }),
+    );
+    expectStatus(job, status.success);
+    expect(await lab.text(results.id, 'copy.txt')).toBe('tissue');
+    const log = job.log.join('');
+    expect(log).toContain('copying slide é.txt in /opt/test');
+    expect(log).toContain('Without a meaning here, where no Slurm runs the job: --slurm_mem');
+    expect(job.progress).toMatchObject({ current: 0.5, message: 'copying' });
+    expect(jobStates()).toEqual(['COMPLETED']);
+    expect(await readdir(lab.settings.dirs.tmp)).toEqual([]);
+  });
+
+  test('that fail say so, with their exit code', async () => {
+    const job = await lab.ended(await lab.publish({ args: ['Fail'] }));
+    expectStatus(job, status.error);
+    expect(job.log.join('')).toMatch(/state FAILED, exit code 3\)/);
+    const killed = await lab.ended(await lab.publish({ args: ['Killed'] }));
+    expectStatus(killed, status.error);
+  });
+
+  test('are no more at a time than allowed; waiting and running ones can be canceled', async () => {
+    const jobs = await Promise.all(Array.from({ length: 4 }, async () => lab.publish(never)));
+    await lab.until(
+      () => jobStates().length === 4 && jobStates().filter((each) => each === 'RUNNING').length === 2,
+    );
+    expect(jobStates().filter((each) => each === 'PENDING')).toHaveLength(2);
+    const waiting = jobs.find((job) => stages(job).includes('queued'));
+    const running = jobs.find((job) => stages(job).includes('running'));
+    if (waiting === undefined || running === undefined) throw new Error('no such run');
+    await lab.girder.cancel(waiting.id);
+    expectStatus(await lab.ended(waiting), status.canceled);
+    // the others go on: nothing was started in its place
+    expect(jobStates().filter((each) => each === 'RUNNING')).toHaveLength(2);
+    await lab.girder.cancel(running.id);
+    const ended = await lab.ended(running);
+    expect(statuses(ended)).toEqual([status.running, status.canceling, status.canceled]);
+    await lab.until(() => jobStates().filter((each) => each === 'RUNNING').length === 2);
+    for (const job of jobs) await lab.girder.cancel(job.id);
+    for (const job of jobs) expectStatus(await lab.ended(job), status.canceled);
+  });
+
+  test('outlive the worker: one process, the whole log once, and what waited still waits', async () => {
+    const jobs = await Promise.all(Array.from({ length: 3 }, async () => lab.publish(never)));
+    await lab.until(
+      () => jobStates().length === 3 && jobStates().filter((each) => each === 'RUNNING').length === 2,
+    );
+    const [first] = jobs.filter((job) => stages(job).includes('running'));
+    if (first === undefined) throw new Error('nothing runs');
+    await lab.until(() => ticks(first).length > 5);
+    await lab.worker.stop();
+    const before = ticks(first).length;
+    await lab.startWorker();
+    await lab.until(() => ticks(first).length > before + 5);
+    await lab.until(() => jobStates().length === 3);
+    expect(jobStates().filter((each) => each === 'RUNNING')).toHaveLength(2);
+    for (const job of jobs) await lab.girder.cancel(job.id);
+    for (const job of jobs) expectStatus(await lab.ended(job), status.canceled);
+    const seen = ticks(first);
+    expect(seen).toEqual(Array.from({ length: seen.length }, (_, index) => index + 1));
+    expect(await readdir(join(lab.settings.dirs.state, 'local-jobs'))).toHaveLength(3);
+  });
+
+  test('that end while no worker is there are known by their exit record', async () => {
+    const gate = join(lab.dir, 'gate');
+    const results = lab.girder.addFolder(lab.girder.rootFolderId, 'results');
+    const job = await lab.publish({
+      args: ['Linger', '2', { output: 'late.txt', toFolder: results.id, mustExist: true }],
+    });
+    await stageOf(job, 'running');
+    await lab.worker.stop();
+    const run = [...(await readdir(lab.settings.dirs.logs ?? gate))];
+    await lab.until(async () => (await readdir(lab.settings.dirs.logs ?? gate)).length > run.length);
+    await lab.startWorker();
+    expectStatus(await lab.ended(job), status.success);
+    expect(await lab.text(results.id, 'late.txt')).toBe('late\n');
+  });
+});
