@@ -41,7 +41,8 @@ export async function placeNonces(directories: readonly string[], nonce: string)
     await Promise.all(files.map((file) => rm(file, { force: true }).catch(() => undefined)));
   };
   try {
-    const placed = await Promise.all(
+    // each is waited for, so that nothing is written behind the back of whoever clears up
+    const tried = await Promise.allSettled(
       directories.map(async (path) => {
         const { ino: inode } = await stat(path);
         const written = await writeFile(fileIn(path), `${nonce}\n`, { flag: 'wx', mode: 0o600 }).then(
@@ -51,6 +52,10 @@ export async function placeNonces(directories: readonly string[], nonce: string)
         return { path, placed: written, inode };
       }),
     );
+    const placed = tried.map((each) => {
+      if (each.status === 'rejected') throw each.reason;
+      return each.value;
+    });
     const first = placed.find((directory) => directory.placed);
     if (first === undefined) {
       throw new DsaSlurmError('files', `None of ${directories.join(', ')} can be written here.`);

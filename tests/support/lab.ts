@@ -46,7 +46,10 @@ export interface Lab {
   close(): Promise<void>;
 }
 
-export async function openLab(flags: Record<string, unknown> = {}): Promise<Lab> {
+/** @param flags settings by key; a function is told the lab's Girder */
+export async function openLab(
+  flags: Record<string, unknown> | ((girder: GirderStandIn) => Record<string, unknown>) = {},
+): Promise<Lab> {
   const dir = await mkdtemp(join(inject('practiceDir'), 'lab-'));
   const queue = `lab-${randomUUID()}`;
   const bin = join(dir, 'bin');
@@ -78,7 +81,7 @@ export async function openLab(flags: Record<string, unknown> = {}): Promise<Lab>
       'girder.reportSeconds': 0.2,
       'apptainer.command': apptainer,
       'worker.name': `${queue}@lab`,
-      ...flags,
+      ...(typeof flags === 'function' ? flags(girder) : flags),
     },
   });
   await mkdir(settings.dirs.tmp, { recursive: true });
