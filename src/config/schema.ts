@@ -294,6 +294,18 @@ export const settingsSchema = z.strictObject({
       default: false,
       legacyEnv: ['GW_DIRECT_PATHS'],
     }),
+    runningMeans: type.oneOf(['accepted', 'started']).register(settingInfo, {
+      description:
+        'When a Girder job becomes RUNNING: `accepted` is as soon as its task is taken up, as Girder’s batch scheduler expects; `started` is when Slurm starts it, and until then it is QUEUED.',
+      example: 'started',
+      default: 'accepted',
+    }),
+    giveUpHours: type.wholeNumber(1, 10_000).register(settingInfo, {
+      description:
+        'How many hours a run tries to tell Girder how it ended while something else answers at its address, such as a web page. The run then ends here all the same.',
+      example: '48',
+      default: 24,
+    }),
     reportSeconds: type.seconds(0.1, 3_600).register(settingInfo, {
       description: 'How often the log and the progress of a run are sent to Girder.',
       example: '2',

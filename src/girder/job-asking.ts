@@ -12,6 +12,8 @@ export type JobForm = Readonly<Record<string, string>>;
 
 export interface JobAskingOptions extends GirderSetup {
   reporting: Reporting;
+  /** After this moment, in milliseconds since the epoch, the Girder job's own token is surely gone. */
+  tokenEnds: number;
   /** Girder says that the job is being canceled, or is: told once. */
   onCancel: () => void;
   /** Why Girder cannot be told at the moment; null once it can again. */
@@ -21,8 +23,8 @@ export interface JobAskingOptions extends GirderSetup {
 /** Questions about one Girder job, asked until they are answered. */
 export interface JobAsking {
   /**
-   * Updates the job, or reads it if there is nothing to update. Waits as long as Girder cannot be reached; `patience` is how often an
-   * answer that is not Girder's is taken for an accident.
+   * Updates the job, or reads it if there is nothing to update. Waits as long as Girder cannot be reached and the token
+   * may still be good; `patience` is for how many milliseconds an answer that is not Girder's is taken for an accident.
    * @throws GirderError
    */
   insist(signal: AbortSignal, patience: number, form?: JobForm): Promise<JobDocument>;
@@ -31,6 +33,11 @@ export interface JobAsking {
   /** The last answer. */
   known(): JobDocument | null;
 }
+
+/** Where the token is gone, waiting helps only against a short trouble that hides that answer, for so many milliseconds. */
+const hopelessMs = 10 * 60_000;
+/** A server that is not Girder is asked this rarely in the end: nobody there has to answer. */
+const longestStrangePause = 10 * 60_000;
 
 export function createJobAsking(ref: GirderJobRef, options: JobAskingOptions): JobAsking {
   const { reporting, clock, log, onTrouble } = options;
@@ -59,24 +66,29 @@ export function createJobAsking(ref: GirderJobRef, options: JobAskingOptions): J
   }
 
   async function insist(signal: AbortSignal, patience: number, form?: JobForm): Promise<JobDocument> {
+    const since = clock.now();
     for (let failures = 1; ; failures += 1) {
       try {
         const answer = await ask(signal, form);
         if (failures > 1) onTrouble?.(null);
         return answer;
       } catch (error) {
-        const accident =
-          error instanceof GirderError &&
-          (error.transient || (error.trouble === 'not-girder' && failures < patience));
-        if (!accident) {
+        if (!(error instanceof GirderError) || clock.now() - since >= patienceWith(error, patience)) {
           if (failures > 1) onTrouble?.(null);
           throw error;
         }
         onTrouble?.(errorLine(error));
         log.debug({ girderJob: ref.id, trouble: error.message, failures }, 'Girder cannot be told yet');
-        await clock.sleep(backoff(failures, error.retryAfter), signal);
+        const longest = error.transient ? undefined : longestStrangePause;
+        await clock.sleep(backoff(failures, error.retryAfter, longest), signal);
       }
     }
+  }
+
+  function patienceWith(error: GirderError, patience: number): number {
+    if (!error.transient && error.trouble !== 'not-girder') return 0;
+    if (clock.now() > options.tokenEnds) return Math.min(patience, hopelessMs);
+    return error.transient ? Infinity : patience;
   }
 
   return {

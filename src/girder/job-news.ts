@@ -86,6 +86,13 @@ export function createJobNews({
         log.warn({ trouble: error.message }, 'Girder takes no more reports on this job');
         return;
       }
+      if (error instanceof GirderError && error.trouble !== 'refused') {
+        // waited for long enough: what waits would only wait as long again, one piece after the other
+        buffer.drop();
+        for (const [name, value] of wanted) accepted.set(name, value);
+        log.warn({ trouble: error.message }, 'reports are left out');
+        return;
+      }
       // whatever is wrong with this piece, later ones shall not wait for it
       log.warn({ trouble: errorLine(error) }, 'a report is left out');
     }

@@ -14,6 +14,10 @@ export type BeginAs = 'queued' | 'running';
 
 export interface GirderJobOptions extends GirderSetup {
   reporting: Reporting;
+  /** After this moment, in milliseconds since the epoch, the Girder job's own token is surely gone. */
+  tokenEnds: number;
+  /** For so many milliseconds `finish` takes answers that are not Girder's for an accident. */
+  finishPatienceMs: number;
   /** Girder says that the job is being canceled, or is: told once, and not during `finish`. */
   onCancel?: () => void;
   /** Log text up to this mark is about to be sent; sending waits for it. */
@@ -49,10 +53,10 @@ export interface GirderJob {
   /** Resolves when nothing waits any more, when Girder will not hear of it any more, or at abort. */
   flush(signal?: AbortSignal): Promise<void>;
   /**
-   * Flushes, and then sets the final status by a legal way, for as long as that takes. Resolves with the status
-   * that the Girder job has: a job that is being canceled ends as CANCELED, not as SUCCESS, and one that was final
-   * stays as it is.
-   * @throws GirderError when Girder refuses for good (401, 403, 404) or at abort.
+   * Flushes, and then sets the final status by a legal way. Resolves with the status that the Girder job has: a job that
+   * is being canceled ends as CANCELED, not as SUCCESS, and one that was final stays as it is.
+   * @throws GirderError when Girder refuses for good (401, 403, 404), when its address answers with something else for
+   * longer than `finishPatienceMs`, when it was away until the token must have expired, or at abort.
    */
   finish(outcome: FinalOutcome, signal?: AbortSignal): Promise<number>;
   read(signal?: AbortSignal): Promise<JobDocument>;
@@ -62,8 +66,8 @@ export interface GirderJob {
   close(): void;
 }
 
-/** Attempts after which an answer that is not Girder's counts as final, where nothing depends on it. */
-const strangeAttempts = 8;
+/** Milliseconds of answers that are not Girder's: a page that says maintenance, say. Only `finish` has more patience. */
+const strangeMs = 60 * 60_000;
 /** Rounds of setting a status that someone else keeps changing. */
 const rounds = 10;
 
@@ -85,7 +89,7 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
   });
   const news = createJobNews({
     reportMs: reporting.reportMs,
-    send: async (form) => asking.insist(closed, strangeAttempts, form),
+    send: async (form) => asking.insist(closed, strangeMs, form),
     onSending,
     onSent,
     clock,
@@ -97,13 +101,13 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
 
   /** Sets a status step by step. Only what Girder's rules allow from the status that it last told is ever sent. */
   async function bring(as: BeginAs, stop: AbortSignal): Promise<JobDocument> {
-    let at = await asking.insist(stop, strangeAttempts);
+    let at = await asking.insist(stop, strangeMs);
     for (let round = 0; round < rounds; round += 1) {
       if (isCanceled(at) || isFinal(at.status)) return at;
       const [step] = pathTo(at.handler, at.status, jobStatus[as]) ?? [];
       // it is there, or further on, from where no way leads back
       if (step === undefined) return at;
-      at = await asking.tryStatus(step, stop, strangeAttempts);
+      at = await asking.tryStatus(step, stop, strangeMs);
     }
     throw statusFight(ref);
   }
@@ -113,7 +117,7 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
     progress: (progress) => news.progress(progress),
     room: async (signal) => news.room(orClosed(signal)),
     flush: async (signal) => news.flush(orClosed(signal)),
-    read: async (signal) => asking.insist(orClosed(signal), strangeAttempts),
+    read: async (signal) => asking.insist(orClosed(signal), strangeMs),
     known: asking.known,
     async begin(as, signal) {
       const at = await bring(as, orClosed(signal));
@@ -140,12 +144,13 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
       await news.flush(stop);
       const refused = news.refused();
       if (refused !== null) throw refused;
-      let at = asking.known() ?? (await asking.insist(stop, Infinity));
+      const patience = options.finishPatienceMs;
+      let at = asking.known() ?? (await asking.insist(stop, patience));
       for (let round = 0; round < rounds; round += 1) {
         if (isFinal(at.status)) return at.status;
         const [step] = wayToEnd(at, outcome);
         if (step === undefined) break;
-        at = await asking.tryStatus(step, stop, Infinity);
+        at = await asking.tryStatus(step, stop, patience);
       }
       throw statusFight(ref);
     },

@@ -17,6 +17,8 @@ export interface LogBuffer {
   isEmpty(): boolean;
   /** Characters that wait, without those on their way. */
   length(): number;
+  /** Leaves all of it out; what comes next says how much that was. */
+  drop(): void;
   clear(): void;
 }
 
@@ -100,6 +102,12 @@ export function createLogBuffer({ maxLength = 1 << 20, pieceLength = defaultPiec
     },
     isEmpty: () => onItsWay === null && entries.length === 0,
     length: () => length,
+    drop() {
+      lost += length + (onItsWay?.text.length ?? 0);
+      entries = [];
+      length = 0;
+      onItsWay = null;
+    },
     clear() {
       entries = [];
       length = 0;

@@ -111,17 +111,21 @@ async function throughStages(begun: Run, context: StageContext, tools: Tools): P
 }
 
 /**
- * Says RUNNING. A run that Girder will not hear of is not begun; but one that may have its job already is followed to
+ * Says RUNNING, or QUEUED where that is to be said first. A run that Girder will not hear of is not begun; but one that may have its job already is followed to
  * the end of that job, because nobody else would cancel it or clear up after it. Nor does its cancel wait for a Girder
  * that is away.
  */
 async function begin(
-  { id, submission }: Run,
+  { id, stage, submission }: Run,
   { girderJob, signal, stopping }: StageContext,
-  { log }: Tools,
+  { settings, log }: Tools,
 ): ReturnType<GirderJob['begin']> {
+  const hasStarted = stage === 'running' || stage === 'collecting';
   try {
-    return await girderJob.begin('running', signal);
+    return await girderJob.begin(
+      hasStarted || settings.girder.runningMeans === 'accepted' ? 'running' : 'queued',
+      signal,
+    );
   } catch (error) {
     if (submission === null || stopping.aborted) throw error;
     if (!signal.aborted) {

@@ -111,8 +111,8 @@ export type RunEvent =
   | { type: 'cancel-requested'; at: number; by: CancelSource }
   /** The outcome is certain; Girder has still to be told. */
   | { type: 'decided'; at: number; outcome: Outcome; reason: string | null }
-  /** Girder was told, or refused for good to listen. Nothing follows. */
-  | { type: 'finished'; at: number; told: boolean };
+  /** Girder was told, or will never be, and why. Nothing follows. */
+  | { type: 'finished'; at: number; told: boolean; why?: string };
 
 /** Shown instead of words that are not known yet. */
 const nothingKnown: RunDescription = { image: '', cli: '', title: null, user: null, girderJobId: null };
@@ -199,10 +199,15 @@ export function applyEvent(run: Run, event: RunEvent): Run {
       return {
         ...inStage(run, 'finished', event.at),
         finishedAt: event.at,
+        reason: event.why === undefined ? run.reason : untold(run.reason, event.why),
         staged: null,
         task: { ...run.task, headers: {}, body: '' },
       };
   }
+}
+
+function untold(reason: string | null, why: string): string {
+  return `${reason === null ? '' : `${reason}\n`}Girder could not be told how it ended: ${why}`;
 }
 
 function inStage(run: Run, stage: Stage, at: number): Run {

@@ -23,6 +23,7 @@ import { createLocalExecutor } from './executor/local.js';
 import { createSlurmExecutor } from './executor/slurm.js';
 import { girderAddresses } from './girder-addresses.js';
 import { createGirderSlurmSource } from './girder-slurm-source.js';
+import { createGirderTroubles } from './girder-troubles.js';
 import type { WorkerHandle } from './handle.js';
 import { createIntake, pingTask } from './intake.js';
 import { openJournal } from './journal.js';
@@ -59,6 +60,8 @@ export interface WorkerOptions {
 const prefetch = 16;
 /** Requests to Girder about Girder jobs at one time; transfers are limited by `worker.staging`. */
 const reportsAtOnce = 8;
+/** The token of a Girder job lives for 7 days (contract, section b), and was made before its task came here. */
+const jobTokenMs = 7 * 24 * 60 * 60_000;
 /** sbatch calls at one time. */
 const submitting = 4;
 
@@ -115,7 +118,7 @@ export async function createWorker({
   });
   const connections = createGirderConnections();
   const girderSlurm = createGirderSlurmSource({ connections, clock, log, girder: settings.girder });
-  let girderTrouble: string | null = null;
+  const girderTroubles = createGirderTroubles();
 
   const carried = new Map<string, { cancel: AbortController; done: Promise<void> }>();
   /** Of the runs that are carried. */
@@ -136,10 +139,10 @@ export async function createWorker({
       const girderJob = openGirderJob(run, book, {
         ...girderSetup(run),
         reporting,
+        tokenEnds: run.acceptedAt + jobTokenMs,
+        finishPatienceMs: settings.girder.giveUpHours * 60 * 60_000,
         onCancel: () => cancelSoon(run.id, 'girder'),
-        onTrouble: (trouble) => {
-          girderTrouble = trouble;
-        },
+        onTrouble: (trouble) => girderTroubles.set(run.id, trouble),
       });
       girderJobs.set(run.id, girderJob);
       return girderJob;
@@ -175,6 +178,7 @@ export async function createWorker({
     const done = carry(id, tools, cancel.signal).finally(() => {
       carried.delete(id);
       girderJobs.delete(id);
+      girderTroubles.set(id, null);
       intake.adjust();
     });
     carried.set(id, { cancel, done });
@@ -218,7 +222,7 @@ export async function createWorker({
     intake,
     limit: settings.worker.inFlight,
     broker: () => broker?.status() ?? { state: 'closed', since: startedAt, trouble: null },
-    trouble: () => girderTrouble ?? girderSlurm.trouble(),
+    trouble: () => girderTroubles.longest() ?? girderSlurm.trouble(),
     requestCancel,
     clock,
   });

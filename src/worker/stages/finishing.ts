@@ -8,27 +8,28 @@ import type { StageContext, Tools } from '../tools.js';
 
 /**
  * Tells Girder, and a caller that waits, how the run came out; then removes what was made for it. Girder is told
- * until it has heard: only an answer that no patience will change (the Girder job is gone, its token has expired)
- * ends the attempt.
+ * until it has heard: only an answer that no patience will change (the Girder job is gone, its token has expired), or
+ * a patience that is used up, ends the attempt, and the run then says so.
  */
 export async function finish(context: StageContext, run: Run, tools: Tools): Promise<void> {
   const { outcome, reason } = run;
   if (outcome === null) throw new Error('a run is finished only once its outcome is decided');
   const log = tools.log.child({ run: run.id });
-  let told = true;
+  let untold: string | null = null;
   try {
     if (reason !== null) context.girderJob.log(`\n${reason}\n`);
     await context.girderJob.finish(outcome, context.stopping);
   } catch (error) {
     context.stopping.throwIfAborted();
-    told = false;
-    log.error({ outcome, why: errorLine(error) }, 'Girder could not be told of the outcome');
+    untold = errorLine(error);
+    log.error({ outcome, why: untold }, 'Girder could not be told of the outcome');
   }
   await tools.publishResult(run.task, resultOf(run)).catch((error: unknown) => {
     log.warn({ why: coerceError(error).message }, 'the Celery result was not published');
   });
   await cleanUp(run, tools);
-  await tools.book.record(run.id, { type: 'finished', told });
+  const told = untold === null;
+  await tools.book.record(run.id, { type: 'finished', told, ...(untold === null ? {} : { why: untold }) });
   log.info({ outcome, job: run.jobId, told }, 'finished');
 }
 

@@ -1,10 +1,12 @@
 import type { Analysis } from '../../girder/analysis.js';
+import type { GirderJob } from '../../girder/job.js';
 import type { JobRow } from '../../slurm/job.js';
 import { outcomeOf, phaseOf } from '../../slurm/states.js';
 import { followStreams } from '../follow-streams.js';
 import { followLog } from '../follow-log.js';
 import type { JobEnd, Run } from '../run.js';
 import type { StageContext, Tools } from '../tools.js';
+import { createWaitingMessage, type WaitingMessage } from '../waiting-message.js';
 
 /** A job that Slurm no longer knows may still have its exit record on the way over a slow network file system. */
 const lostAfterMs = 90_000;
@@ -38,8 +40,9 @@ export async function watchJob(context: StageContext, analysis: Analysis, tools:
   }
 }
 
-async function waitForEnd({ id, stopping }: StageContext, tools: Tools): Promise<JobEnd> {
+async function waitForEnd({ id, girderJob, stopping }: StageContext, tools: Tools): Promise<JobEnd> {
   const { tracker } = tools.executor;
+  const message = createWaitingMessage(girderJob, tools.clock, mustGet(tools, id).waitingReason !== null);
   let lostSince: number | null = null;
   tracker.nudge();
   for (;;) {
@@ -52,11 +55,12 @@ async function waitForEnd({ id, stopping }: StageContext, tools: Tools): Promise
     const row = tracker.row(jobId);
     // a number that Slurm has given to somebody else's job since is not ours
     if (row !== undefined && row.key === submission.key) {
-      const end = await readRow(run, row, tools);
+      const end = await readRow(run, row, { girderJob, message }, tools);
       if (end !== 'ask') {
         lostSince = null;
-        if (end !== null) return end;
-        continue;
+        if (end === null) continue;
+        message.over();
+        return end;
       }
     } else if (tracker.view().at === lastAnswerAt) {
       // the last question went unanswered: that the job is not in an old answer says nothing
@@ -67,6 +71,7 @@ async function waitForEnd({ id, stopping }: StageContext, tools: Tools): Promise
     if (answer.kind !== 'lost') lostSince = null;
     switch (answer.kind) {
       case 'ended': {
+        message.over();
         const { outcome, state, exitCode, reason, how } = answer;
         return { outcome, state, exitCode, reason, toldBy: how };
       }
@@ -85,7 +90,12 @@ async function waitForEnd({ id, stopping }: StageContext, tools: Tools): Promise
 }
 
 /** Takes a row of the tracker in: the end if it tells one, null if the job goes on, `ask` if more must be asked. */
-async function readRow(run: Run, row: JobRow, tools: Tools): Promise<JobEnd | null | 'ask'> {
+async function readRow(
+  run: Run,
+  row: JobRow,
+  { girderJob, message }: { girderJob: GirderJob; message: WaitingMessage },
+  tools: Tools,
+): Promise<JobEnd | null | 'ask'> {
   switch (phaseOf(row.state, row.reason)) {
     case 'waiting':
     case 'held':
@@ -94,10 +104,13 @@ async function readRow(run: Run, row: JobRow, tools: Tools): Promise<JobEnd | nu
       // only the return from `running` must not be lost: what was sent of the log counts on it
       if (run.stage === 'running') await tools.book.record(run.id, { type: 'waiting', reason });
       else tools.book.note(run.id, { type: 'waiting', reason });
+      message.waits(row);
       return null;
     }
     case 'running':
     case 'paused':
+      girderJob.started();
+      message.started();
       if (run.stage !== 'running') await tools.book.record(run.id, { type: 'started' });
       return null;
     case 'ended': {

@@ -70,7 +70,7 @@ async function scriptedGirder() {
         headers: {},
         verifyTls: true,
       };
-      return createGirderJob(ref, { ...base.setup, reporting });
+      return createGirderJob(ref, { ...base.setup, reporting, tokenEnds: Infinity, finishPatienceMs: 0 });
     },
   };
 }

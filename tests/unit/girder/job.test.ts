@@ -8,6 +8,9 @@ import { fetchUserLogin, firstAccess } from '../../../src/girder/user.js';
 import { sendJson, type Heard } from '../../support/scripted-http.js';
 import { recordedExchanges, setUp } from './girder-bench.js';
 
+const hour = 60 * 60 * 1_000;
+const total = (slept: readonly number[]): number => slept.reduce((sum, ms) => sum + ms, 0);
+
 /** A Girder job that keeps Girder's rules. `trouble` may answer first. */
 async function bench({
   status = 0,
@@ -57,6 +60,8 @@ async function bench({
     {
       ...base.setup,
       reporting: createReporting({ reportMs: 500, concurrency: 2 }),
+      tokenEnds: Infinity,
+      finishPatienceMs: 24 * hour,
       onCancel,
       onSent: (mark) => sent.push(mark),
       onTrouble: (text) => troubles.push(text),
@@ -115,6 +120,45 @@ describe('begin', () => {
     expect(job.history).toEqual(history);
   });
 
+  it.each([
+    ['celery_handler', 0, 'go', [1]],
+    ['celery_handler', 2, 'go', []],
+    ['worker_handler', 1, 'go', []],
+    ['celery_handler', 824, 'canceled', []],
+  ] as const)('as QUEUED, %s in status %i: %s', async (handler, status, answer, history) => {
+    const { girderJob, job } = await bench({ handler, status });
+    expect(await girderJob.begin('queued')).toBe(answer);
+    expect(job.history).toEqual(history);
+  });
+
+  it('is followed by RUNNING once the analysis has started, and that is said once', async () => {
+    const { girderJob, job, forms } = await bench();
+    await girderJob.begin('queued');
+    girderJob.started();
+    girderJob.started();
+    await vi.waitFor(() => expect(job.status).toBe(2));
+    girderJob.started();
+    expect(await girderJob.finish('succeeded')).toBe(3);
+    expect(forms()).toEqual(['status=1', 'status=2', 'status=3']);
+  });
+
+  it('a start that Girder could not be told of holds up nothing', async () => {
+    let away = false;
+    const { girderJob, job, setup } = await bench({
+      trouble: (response) => {
+        if (away) hangUp(response);
+        return away;
+      },
+    });
+    await girderJob.begin('queued');
+    away = true;
+    girderJob.started();
+    await vi.waitFor(() => expect(setup.clock.slept.length).toBeGreaterThan(3));
+    away = false;
+    expect(await girderJob.finish('failed')).toBe(4);
+    expect(job.status).toBe(4);
+  });
+
   it('waits for a Girder that is away, and says so meanwhile', async () => {
     const { girderJob, troubles, setup } = await bench({ trouble: times(12, hangUp) });
     expect(await girderJob.begin('running')).toBe('go');
@@ -139,9 +183,11 @@ describe('begin', () => {
   });
 
   it('fails on web pages, but not on the first', async () => {
-    const { girderJob, heard } = await bench({ trouble: times(Infinity, html) });
+    const { girderJob, heard, setup } = await bench({ trouble: times(Infinity, html) });
     await expect(girderJob.begin('running')).rejects.toMatchObject({ trouble: 'not-girder' });
-    expect(heard).toHaveLength(8);
+    expect(total(setup.clock.slept)).toBeGreaterThanOrEqual(hour);
+    expect(total(setup.clock.slept)).toBeLessThan(1.2 * hour);
+    expect(heard.length).toBeLessThan(40);
   });
 
   it('ends when its caller does', async () => {
@@ -279,6 +325,26 @@ describe('log and progress', () => {
     await expect(girderJob.finish('succeeded')).rejects.toMatchObject({ code: 'girder', trouble: 'access' });
   });
 
+  it('are left out after an hour of web pages, and the log says so afterwards', async () => {
+    let away = true;
+    const { girderJob, job, setup } = await bench({
+      status: 2,
+      trouble: (response) => {
+        if (away) html(response);
+        return away;
+      },
+    });
+    const line = `${'x'.repeat(9_999)}\n`;
+    for (let n = 0; n < 30; n += 1) girderJob.log(line);
+    await girderJob.flush();
+    // all that waits together, and not one piece after the other
+    expect(total(setup.clock.slept)).toBeLessThan(1.2 * hour);
+    away = false;
+    girderJob.log('back\n');
+    await girderJob.flush();
+    expect(job.log).toMatch(/\[300000 characters of the log are missing here.*\]\nback\n$/);
+  });
+
   it('stop at close', async () => {
     const { girderJob, heard } = await bench({ trouble: times(Infinity, hangUp) });
     girderJob.log('a');
@@ -381,6 +447,28 @@ describe('finish', () => {
     expect(await girderJob.finish('succeeded')).toBe(3);
     expect(job.history).toEqual([3]);
     expect(troubles.at(-1)).toBeNull();
+  });
+
+  it('gives up a server that is not Girder after a day, and asks it ever more rarely', async () => {
+    const { girderJob, setup, heard, troubles } = await bench({ status: 2, trouble: times(Infinity, html) });
+    await expect(girderJob.finish('succeeded')).rejects.toMatchObject({ trouble: 'not-girder' });
+    expect(total(setup.clock.slept)).toBeGreaterThanOrEqual(24 * hour);
+    expect(total(setup.clock.slept)).toBeLessThan(24.5 * hour);
+    expect(heard.length).toBeLessThan(300);
+    expect(troubles.at(-1)).toBeNull();
+  });
+
+  it('gives up a Girder that is away once the token is surely gone', async () => {
+    const tokenEnds = 1_800_000_000_000 + 12 * hour;
+    const { girderJob, setup } = await bench({ status: 2, tokenEnds, trouble: times(Infinity, hangUp) });
+    await expect(girderJob.finish('succeeded')).rejects.toMatchObject({ trouble: 'unreachable' });
+    expect(total(setup.clock.slept)).toBeGreaterThanOrEqual(12 * hour);
+    expect(total(setup.clock.slept)).toBeLessThan(12.1 * hour);
+  });
+
+  it('waits out a short trouble of Girder even then: its answer may be another', async () => {
+    const { girderJob } = await bench({ status: 2, tokenEnds: 0, trouble: times(5, hangUp) });
+    expect(await girderJob.finish('succeeded')).toBe(3);
   });
 
   it('is content when the answer to its last word was lost', async () => {

@@ -200,3 +200,17 @@ describe('a run whose job had ended when the worker died', () => {
     expect(sent.join('')).toBe('the rest\n');
   });
 });
+
+test('a run that Girder could not be told of ends all the same, and says why nobody saw it', async () => {
+  const page = new GirderError('It answered with a web page.', {
+    trouble: 'not-girder',
+    next: 'Check the URL.',
+  });
+  const finish = async (): Promise<never> => Promise.reject(page);
+  const { carried } = await setUp(slurmWithEndingJob(), { news: submitted, girderJob: { finish } });
+  expect(await carried()).toMatchObject({
+    stage: 'finished',
+    outcome: 'succeeded',
+    reason: 'Girder could not be told how it ended: It answered with a web page. Check the URL.',
+  });
+});

@@ -1,0 +1,52 @@
+import type { Clock } from '../base/clock.js';
+import type { GirderJob } from '../girder/job.js';
+import type { JobRow } from '../slurm/job.js';
+import { waitingSentence } from '../slurm/pending-reasons.js';
+import { stateSentence } from '../slurm/states.js';
+
+/** Milliseconds between two messages that differ in nothing but the expected start. */
+const politeMs = 5 * 60_000;
+
+/** What the Girder job's progress says while the analysis waits in Slurm. */
+export interface WaitingMessage {
+  /** The job waits: says so, and why, where that is new. */
+  waits(row: Pick<JobRow, 'state' | 'reason' | 'expectedStart'>): void;
+  /** It runs. */
+  started(): void;
+  /** It has ended. A job that never started must not say for ever that it waits. */
+  over(): void;
+}
+
+/** @param wasShown the worker before this one has said that the job waits */
+export function createWaitingMessage(
+  girderJob: Pick<GirderJob, 'progress'>,
+  clock: Pick<Clock, 'now'>,
+  wasShown: boolean,
+): WaitingMessage {
+  let isShown = wasShown;
+  let shown: { message: string; why: string; start: number | null; at: number } | null = null;
+
+  function instead(message: string): void {
+    if (isShown) girderJob.progress({ message });
+    isShown = false;
+    shown = null;
+  }
+
+  return {
+    waits({ state, reason, expectedStart }) {
+      const now = clock.now();
+      const why = waitingSentence({ state, reason, expectedStart: null });
+      const start = expectedStart !== null && expectedStart > now ? expectedStart : null;
+      const message = waitingSentence({ state, reason, expectedStart: start });
+      if (shown?.message === message) return;
+      // Slurm thinks the start over all the time, but a first one is news
+      const isNews = shown === null || shown.why !== why || shown.start === null;
+      if (!isNews && now - (shown?.at ?? 0) < politeMs) return;
+      isShown = true;
+      shown = { message, why, start: start ?? shown?.start ?? null, at: now };
+      girderJob.progress({ message });
+    },
+    started: () => instead(stateSentence({ base: 'RUNNING', flags: [] })),
+    over: () => instead(''),
+  };
+}

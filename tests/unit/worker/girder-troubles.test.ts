@@ -1,0 +1,19 @@
+import { expect, test } from 'vitest';
+import { createGirderTroubles } from '../../../src/worker/girder-troubles.js';
+
+test('one run that gets through does not hide the trouble of another', () => {
+  const troubles = createGirderTroubles();
+  expect(troubles.longest()).toBeNull();
+  troubles.set('a', 'A is away.');
+  troubles.set('b', 'B is away.');
+  troubles.set('c', 'A is away.');
+  expect(troubles.longest()).toBe('A is away. (1 more run has other trouble)');
+  troubles.set('a', 'A is away.');
+  troubles.set('a', null);
+  expect(troubles.longest()).toBe('B is away. (1 more run has other trouble)');
+  troubles.set('b', null);
+  expect(troubles.longest()).toBe('A is away.');
+  troubles.set('c', null);
+  troubles.set('c', null);
+  expect(troubles.longest()).toBeNull();
+});
