@@ -25,7 +25,7 @@ export function define(command: Command, context: CliContext): void {
     [
       '',
       'A message is {"exchange", "routing_key", "properties", "headers", "body"}, with the body as text.',
-      `Ends with 0 if it would be run, ${exitCodes.refused} if not, ${exitCodes.usage} if the file cannot be read.`,
+      `Ends with 0 if it would be run or handed on, ${exitCodes.refused} if not, ${exitCodes.usage} if the file cannot be read.`,
     ].join('\n'),
   );
   command.action(async (file: string) => {

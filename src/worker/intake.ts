@@ -4,6 +4,7 @@ import { DsaSlurmError } from '../base/errors.js';
 import type { Log } from '../base/log.js';
 import type { Broker, Refusal } from '../celery/broker.js';
 import type { Task } from '../celery/task.js';
+import { taskRefusal } from '../girder/task-names.js';
 import type { Book } from './book.js';
 
 /** The way in: from the broker to a run that is durably in the journal. */
@@ -24,6 +25,11 @@ export interface Intake {
  * becomes no run, so neither journal nor console keeps anything of it.
  */
 export const pingTask = 'dsa_slurm.doctor.ping';
+
+/** Whether tasks of this name are for this worker; others are handed on, if there is a queue for them. */
+export function isOurs(taskName: string): boolean {
+  return taskName === pingTask || taskRefusal(taskName) === null;
+}
 
 export interface IntakeOptions {
   book: Book;

@@ -12,7 +12,6 @@ import type { GirderSetup } from '../girder/client.js';
 import { createGirderConnections } from '../girder/connections.js';
 import type { GirderJob } from '../girder/job.js';
 import { createReporting } from '../girder/reporting.js';
-import { taskRefusal } from '../girder/task-names.js';
 import { slurmEnvironment } from '../slurm/environment.js';
 import { openBook } from './book.js';
 import { carry } from './carry.js';
@@ -25,7 +24,7 @@ import { girderAddresses } from './girder-addresses.js';
 import { createGirderSlurmSource } from './girder-slurm-source.js';
 import { createGirderTroubles } from './girder-troubles.js';
 import type { WorkerHandle } from './handle.js';
-import { createIntake, pingTask } from './intake.js';
+import { createIntake, isOurs } from './intake.js';
 import { openJournal } from './journal.js';
 import { lockState } from './lock.js';
 import { openGirderJob } from './open-girder-job.js';
@@ -64,9 +63,6 @@ const reportsAtOnce = 8;
 const jobTokenMs = 7 * 24 * 60 * 60_000;
 /** sbatch calls at one time. */
 const submitting = 4;
-
-/** Whether tasks of this name are for this worker; others are handed on, if there is a queue for them. */
-const isOurs = (taskName: string): boolean => taskName === pingTask || taskRefusal(taskName) === null;
 
 /**
  * Puts the rooms together: this is the one place that knows them all.

@@ -15,6 +15,7 @@ import { takeUserOptions } from '../../slurm/options.js';
 import { submitArguments } from '../../slurm/submit.js';
 import { girderAddresses } from '../girder-addresses.js';
 import { requireDirectory } from '../image.js';
+import { isOurs, pingTask } from '../intake.js';
 import { planJob } from '../plan.js';
 import type { SubmitScript } from '../submit-script.js';
 import { explainHook, explainStreams, followUps } from './describe.js';
@@ -82,11 +83,20 @@ export function explainMessage(delivery: Delivery, options: ExplainOptions): Exp
   }
   if (task !== undefined) {
     explainTask(task, result, options);
+    const elsewhere = withoutRun(task, options.settings);
+    // it is over before its dates or its body are looked at
+    if (elsewhere !== null) return { ...result, reasons: [], verdict: elsewhere };
     const analysis = attempt(() => readAnalysis(task));
     if (analysis !== undefined) explainAnalysis(analysis, task, result, { ...options, attempt });
   }
   result.verdict = result.reasons.length === 0 ? 'run' : 'refused';
   return result;
+}
+
+/** What becomes of a task that never becomes a run; null for one that does. */
+function withoutRun({ name }: Task, { broker }: Settings): 'answered' | 'handedOn' | null {
+  if (name === pingTask) return 'answered';
+  return broker.forwardQueue !== null && !isOurs(name) ? 'handedOn' : null;
 }
 
 type Attempt = <T>(work: () => T) => T | undefined;
@@ -190,8 +200,9 @@ function explainAnalysis(
   });
   result.rule = plan.rule;
   for (const refusal of plan.refusals) addReason(result.reasons, refusal);
-  result.resources = plan.resources;
-  if (settings.girder.apiKey !== null) {
+  if (settings.worker.executor === 'slurm') result.resources = plan.resources;
+  else result.notes.push('The executor is local: it would run on this host, without Slurm.');
+  if (settings.girder.apiKey !== null && settings.girder.apiUrl !== null) {
     result.notes.push("Girder's settings worker_slurm.* go over the profile's; Girder was not asked.");
   }
   if (!plan.gpu) result.notes.push('The image may want a GPU: its file says so, and was not asked.');
@@ -207,5 +218,5 @@ function explainAnalysis(
     commandInFile: job.argumentsFile !== null,
   };
   result.apptainer = [settings.apptainer.command, 'exec', ...job.exec, ...job.command];
-  result.sbatch = ['sbatch', ...submitArguments(job.request)];
+  if (settings.worker.executor === 'slurm') result.sbatch = ['sbatch', ...submitArguments(job.request)];
 }

@@ -5,8 +5,9 @@ import type { RehearsedInput } from './rehearse.js';
 
 /** What this worker would do with a message. Plain data; `--json` prints it as it is. */
 export interface Explanation {
-  verdict: 'run' | 'refused';
-  /** Why it would not be run: all that can be told from here. Empty for `run`. */
+  /** `handedOn`: it goes to the queue of `broker.forwardQueue`; `answered`: it is the doctor's question and no run. */
+  verdict: 'run' | 'refused' | 'handedOn' | 'answered';
+  /** Why it would not be run: all that can be told from here. Empty for the other verdicts. */
   reasons: Reason[];
   /** Whole sentences about what would be done otherwise than one may expect. */
   notes: string[];
@@ -26,7 +27,7 @@ export interface Explanation {
   rule: number | null;
   /** `apptainer exec …` as the batch script runs it. */
   apptainer: string[] | null;
-  /** The argument vector of sbatch. */
+  /** The argument vector of sbatch; null with the executor `local`. */
   sbatch: string[] | null;
   hooks: ExplainedHook[];
   followUps: FollowUp[];

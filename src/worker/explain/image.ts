@@ -72,7 +72,9 @@ export async function explainImage(question: ImageQuestion): Promise<ImageExplan
     girder,
   });
   notes.push(...plan.refusals.map(errorLine));
-  const { job, rule, resources, gpu } = plan;
+  const { job, rule, gpu } = plan;
+  const isSlurm = settings.worker.executor === 'slurm';
+  if (!isSlurm) notes.push('The executor is local: runs go on this host, without Slurm.');
   return {
     image,
     cli,
@@ -80,9 +82,9 @@ export async function explainImage(question: ImageQuestion): Promise<ImageExplan
     inspected: facts !== null,
     gpu,
     rule,
-    resources,
+    resources: isSlurm ? plan.resources : [],
     notes,
-    sbatch: job === null ? null : ['sbatch', ...submitArguments(job.request)],
+    sbatch: job === null || !isSlurm ? null : ['sbatch', ...submitArguments(job.request)],
     apptainer: job === null ? null : [settings.apptainer.command, 'exec', ...job.exec, ...job.command],
   };
 }
@@ -116,10 +118,8 @@ export function renderImageExplanation(told: ImageExplanation): string {
   const section = (title: string, content: readonly string[]): void => {
     if (content.length > 0) lines.push('', title, ...content.map(printable));
   };
-  section(
-    'Resources',
-    told.resources.length === 0 ? ['  as Slurm or the submit script decides'] : resourceLines(told.resources),
-  );
+  const asSlurmSays = told.sbatch === null ? [] : ['  as Slurm or the submit script decides'];
+  section('Resources', told.resources.length === 0 ? asSlurmSays : resourceLines(told.resources));
   section('sbatch', commandLines(told.sbatch));
   section('apptainer', commandLines(told.apptainer));
   section(

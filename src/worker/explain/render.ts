@@ -5,6 +5,13 @@ import type { Explanation } from './explanation.js';
 /** Columns of a terminal that nobody has made wider. */
 const width = 80;
 
+const verdicts: Readonly<Record<Explanation['verdict'], { sentence: string; paintedAs: string }>> = {
+  run: { sentence: 'It would be run.', paintedAs: '32' },
+  refused: { sentence: 'It would not be run.', paintedAs: '31' },
+  handedOn: { sentence: 'It would be handed on to the queue of broker.forwardQueue.', paintedAs: '33' },
+  answered: { sentence: "It is the doctor's question, and would be answered at once.", paintedAs: '32' },
+};
+
 /** An explanation as text of 80 columns; only words that have no blank in them may be longer. */
 export function renderExplanation(told: Explanation, { colour }: { colour: boolean }): string {
   const paint = (text: string, code: string): string => (colour ? `\u001B[${code}m${text}\u001B[0m` : text);
@@ -12,7 +19,8 @@ export function renderExplanation(told: Explanation, { colour }: { colour: boole
   const section = (title: string, content: readonly string[]): void => {
     if (content.length > 0) lines.push('', paint(title, '1'), ...content.map(printable));
   };
-  lines.push(told.verdict === 'run' ? paint('It would be run.', '32') : paint('It would not be run.', '31'));
+  const { sentence, paintedAs } = verdicts[told.verdict];
+  lines.push(paint(sentence, paintedAs));
   for (const { message, next } of told.reasons) {
     lines.push(...wrapped(message, '- ', '  '), ...(next === null ? [] : wrapped(next, '  ', '  ')));
   }

@@ -156,6 +156,21 @@ describe('explainMessage', () => {
     expect(told.inputs).toMatchObject([{ kind: 'pipe', container: '/mnt/girder_worker/<volume-1>/in.pipe' }]);
   });
 
+  it('tells what never becomes a run, and what runs without Slurm', () => {
+    const tiff = fixture('g3.create_tiff.folder.json');
+    const handsOn = someSettings({ 'broker.forwardQueue': 'python' });
+    expect(explain(tiff, { settings: handsOn })).toMatchObject({ verdict: 'handedOn', reasons: [] });
+    expect(explain(tiff)).toMatchObject({ verdict: 'refused', reasons: [{ about: 'message' }] });
+    const ping = tiff.replaceAll('large_image_tasks.tasks.create_tiff', 'dsa_slurm.doctor.ping');
+    expect(explain(ping)).toMatchObject({ verdict: 'answered', reasons: [] });
+
+    const local = explain(fixture('g3.direct_docker_run.slurm_args.json'), {
+      settings: { ...settings, worker: { ...settings.worker, executor: 'local' } },
+    });
+    expect(local).toMatchObject({ verdict: 'run', sbatch: null, resources: [] });
+    expect(local.apptainer).not.toBeNull();
+  });
+
   it('explains a message that is no task as far as it goes', () => {
     const message = JSON.parse(fixture('g3.direct_docker_run.slurm_args.json')) as Record<string, unknown>;
     const pickle = { ...message, properties: { content_type: 'application/x-python-serialize' } };
