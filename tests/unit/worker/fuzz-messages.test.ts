@@ -5,6 +5,11 @@ import { MessageRefused, readTask, type Delivery } from '../../../src/celery/mes
 import type { Task } from '../../../src/celery/task.js';
 import { readAnalysis } from '../../../src/girder/read-analysis.js';
 import { readGirderJob } from '../../../src/girder/read-job.js';
+import { explainMessage } from '../../../src/worker/explain/explain.js';
+import type { Explanation } from '../../../src/worker/explain/explanation.js';
+import { createMask, type Plain } from '../../../src/worker/explain/mask.js';
+import { renderExplanation } from '../../../src/worker/explain/render.js';
+import { someSettings } from '../../support/settings.js';
 import { deliveryOf, fixtureNames, readFixture } from '../celery/deliveries.js';
 
 const captured = fixtureNames('tasks').map((name) => readFixture('tasks', name));
@@ -124,6 +129,25 @@ function judge(delivery: Delivery): 'accepted' | 'refused' {
   return 'accepted';
 }
 
+const explainOptions = {
+  settings: someSettings({ 'dirs.images': '/images', 'dirs.logs': '/logs' }),
+  submitScript: { path: '/run.slurm', takesArgumentsFile: true },
+  now: 0,
+  isReadable: () => true,
+};
+
+/** `dsa-slurm explain` says the same, keeps the tokens to itself, and leaves the terminal alone. */
+function expectExplained(delivery: Delivery, verdict: 'accepted' | 'refused'): void {
+  const told = explainMessage(delivery, explainOptions);
+  // a wrong header jobInfoSpec keeps Girder from being told, and no task from being run
+  if (verdict === 'accepted') expect(told.task).not.toBeNull();
+  expect(told.verdict === 'refused').toBe(told.reasons.length > 0);
+  const mask = createMask(delivery.properties.headers, told.decoded);
+  const shown = mask(told as unknown as Plain);
+  expect(JSON.stringify(shown)).not.toContain('FAKETOKEN');
+  expect(renderExplanation(shown as unknown as Explanation, { colour: false })).not.toMatch(/[^\P{Cc}\n]/u);
+}
+
 /** A sentence for people, and no token in it. */
 function expectReason(error: unknown): void {
   if (!(error instanceof DsaSlurmError)) throw error;
@@ -147,7 +171,10 @@ test('a captured message that was changed anywhere is accepted, or refused with 
         if (text === null) return;
         if (part === 'body') message.body = text;
         else message[part] = JSON.parse(text) as Record<string, unknown>;
-        seen[judge(deliveryOf(message))] += 1;
+        const delivery = deliveryOf(message);
+        const verdict = judge(delivery);
+        seen[verdict] += 1;
+        expectExplained(delivery, verdict);
       },
     ),
     { numRuns: 5_000 },
