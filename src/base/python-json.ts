@@ -10,6 +10,26 @@ export type PythonJson =
   | PythonJson[]
   | { [key: string]: PythonJson };
 
+/** The same with nothing lost: what {@link parseExactJson} gives. */
+export type ExactJson =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | WholeFloat
+  | ExactJson[]
+  | { [key: string]: ExactJson };
+
+/** A float without a fraction: JavaScript has no other sign of it, and Python writes `1.0` and `1` for different things. */
+export class WholeFloat {
+  readonly value: number;
+
+  constructor(value: number) {
+    this.value = value;
+  }
+}
+
 /** Python's own parser gives up at about 1,000 levels; real messages have fewer than 20. */
 const deepest = 500;
 /** Python 3.11 and newer refuse to read longer integers. */
@@ -28,6 +48,15 @@ const backslash = 0x5c;
  * @throws DsaSlurmError `message` with the offset in UTF-16 units; it never quotes the text, which may hold tokens.
  */
 export function parsePythonJson(text: string): PythonJson {
+  return parse(text, false) as PythonJson;
+}
+
+/** As {@link parsePythonJson}, for who writes it again: `1.0` comes as {@link WholeFloat}. */
+export function parseExactJson(text: string): ExactJson {
+  return parse(text, true);
+}
+
+function parse(text: string, wholeFloats: boolean): ExactJson {
   const numberToken = /-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/y;
   let at = 0;
 
@@ -44,7 +73,7 @@ export function parsePythonJson(text: string): PythonJson {
     }
   };
 
-  const literal = <T extends PythonJson>(word: string, value: T): T => {
+  const literal = <T extends ExactJson>(word: string, value: T): T => {
     if (!text.startsWith(word, at)) fail('a value');
     at += word.length;
     return value;
@@ -67,14 +96,16 @@ export function parsePythonJson(text: string): PythonJson {
     }
   };
 
-  const number = (): number | bigint => {
+  const number = (): number | bigint | WholeFloat => {
     numberToken.lastIndex = at;
     const [token, fraction, exponent] = numberToken.exec(text) ?? fail('a value');
     const value = Number(token);
     const isUnsafe = fraction === undefined && exponent === undefined && !Number.isSafeInteger(value);
     if (isUnsafe && token.length > longestInteger) fail(`an integer of at most ${longestInteger} digits`);
     at += token.length;
-    return isUnsafe ? BigInt(token) : value;
+    if (isUnsafe) return BigInt(token);
+    const isFloat = fraction !== undefined || exponent !== undefined;
+    return wholeFloats && isFloat && Number.isInteger(value) ? new WholeFloat(value) : value;
   };
 
   /** Whether a further element follows; steps over the comma or the closing bracket. */
@@ -95,16 +126,16 @@ export function parsePythonJson(text: string): PythonJson {
     return true;
   };
 
-  const array = (depth: number): PythonJson[] => {
-    const items: PythonJson[] = [];
+  const array = (depth: number): ExactJson[] => {
+    const items: ExactJson[] = [];
     if (isEmpty(']')) return items;
     do items.push(value(depth));
     while (another(']'));
     return items;
   };
 
-  const object = (depth: number): { [key: string]: PythonJson } => {
-    const entries: [string, PythonJson][] = [];
+  const object = (depth: number): { [key: string]: ExactJson } => {
+    const entries: [string, ExactJson][] = [];
     if (isEmpty('}')) return {};
     do {
       skipSpace();
@@ -117,7 +148,7 @@ export function parsePythonJson(text: string): PythonJson {
     return Object.fromEntries(entries);
   };
 
-  const value = (depth: number): PythonJson => {
+  const value = (depth: number): ExactJson => {
     skipSpace();
     switch (text[at]) {
       case '"':
@@ -145,4 +176,28 @@ export function parsePythonJson(text: string): PythonJson {
   skipSpace();
   if (at < text.length) fail('nothing more');
   return result;
+}
+
+/** Writes JSON as Python's `json` does, but for text outside ASCII, which stays as it is. The inverse of {@link parseExactJson}. */
+export function writePythonJson(value: ExactJson): string {
+  if (typeof value === 'bigint') return String(value);
+  if (typeof value === 'number') return Object.is(value, -0) ? '0' : writeNumber(value);
+  if (value instanceof WholeFloat) return writeWholeFloat(value.value);
+  if (Array.isArray(value)) return `[${value.map(writePythonJson).join(', ')}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  const entries = Object.entries(value).map(
+    ([key, item]) => `${JSON.stringify(key)}: ${writePythonJson(item)}`,
+  );
+  return `{${entries.join(', ')}}`;
+}
+
+function writeNumber(value: number): string {
+  if (Number.isNaN(value)) return 'NaN';
+  if (Number.isFinite(value)) return String(value);
+  return value > 0 ? 'Infinity' : '-Infinity';
+}
+
+function writeWholeFloat(value: number): string {
+  const text = Object.is(value, -0) ? '-0' : String(value);
+  return text.includes('e') ? text : `${text}.0`;
 }

@@ -1,6 +1,7 @@
 import type { TaskEvent } from './events.js';
 import type { OutgoingMessage } from './publisher.js';
-import type { Task, TaskResult } from './task.js';
+import type { ResultTask } from './results.js';
+import type { TaskResult } from './task.js';
 
 export type { ControlTarget, ControlTask } from './control-target.js';
 export type { Refusal } from './message.js';
@@ -27,7 +28,7 @@ export interface Broker {
   pauseIntake(): Promise<void>;
   resumeIntake(): Promise<void>;
   /** Publishes the result for a waiting caller. Best effort: a caller that is gone is no error. */
-  publishResult(task: Task, result: TaskResult): Promise<void>;
+  publishResult(task: ResultTask, result: TaskResult): Promise<void>;
   /**
    * Publishes a task of our own, confirmed by the broker; waits for as long as there is none.
    * @throws DsaSlurmError `broker` if no queue takes it; the reason of `signal` when that aborts.

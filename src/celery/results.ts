@@ -7,18 +7,21 @@ export interface ResultMessage {
   content: Buffer;
 }
 
+/** What of a task says where its result goes. */
+export type ResultTask = Pick<Task, 'id' | 'replyTo' | 'correlationId' | 'ignoreResult'>;
+
 /**
  * The result of a task as Celery's `rpc://` back end publishes it (contract, section h); null if nobody wants it.
  * The caller builds a Python exception from `exc_module` and `exc_type`, so only names that every Celery has are used.
  */
-export function resultMessage(task: Task, result: TaskResult): ResultMessage | null {
+export function resultMessage(task: ResultTask, result: TaskResult): ResultMessage | null {
   if (task.ignoreResult || task.replyTo === null) return null;
   const body = {
     task_id: task.id,
     status: result.status,
     result: resultValue(result),
     traceback: null,
-    children: [],
+    children: result.status === 'SUCCESS' ? (result.children ?? []) : [],
   };
   return {
     queue: task.replyTo,

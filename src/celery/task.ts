@@ -30,9 +30,12 @@ export interface Task {
   redelivered: boolean;
 }
 
+/** A task that was published after this one: `[[id, the one before it in a chain], members of a group]`. */
+export type TaskChild = readonly [readonly [string, TaskChild | null], readonly TaskChild[] | null];
+
 /** What is published for a caller that waits for the task's result (`rpc://`). */
 export type TaskResult =
-  | { status: 'SUCCESS' }
+  | { status: 'SUCCESS'; children?: readonly TaskChild[] }
   | { status: 'FAILURE'; message: string }
   | { status: 'REVOKED'; reason: 'revoked' | 'terminated' | 'expired' };
 

@@ -128,8 +128,6 @@ export interface Analysis {
   ignoredOptions: readonly string[];
   /** Title of the Girder job, where a hook carries it. */
   title: string | null;
-  /** A sentence for the job's log if the publisher wanted further tasks after this one, which are not run; else null. */
-  unsupportedCanvas: string | null;
 }
 
 /**

@@ -1,3 +1,4 @@
+import { WholeFloat } from '../base/python-json.js';
 import type { Pickled, PickledInstance } from './pickled.js';
 import type { DecodedMessage } from './read-message.js';
 import { refuse } from './refuse.js';
@@ -62,6 +63,7 @@ function createShow(): (value: Pickled) => Shown {
     if (typeof value === 'number') return Number.isFinite(value) ? value : { $float: pythonName(value) };
     if (typeof value === 'bigint') return { $int: String(value) };
     if (typeof value !== 'object' || value === null) return value;
+    if (value instanceof WholeFloat) return value.value;
     if (value instanceof Map) return showEntries(value);
     if (!('kind' in value)) return Array.from(value as readonly Pickled[], show);
     switch (value.kind) {

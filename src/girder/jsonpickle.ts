@@ -1,3 +1,4 @@
+import { WholeFloat } from '../base/python-json.js';
 import { decodeBase64, decodeBase85, decodeDatetime } from './pickled-bytes.js';
 import type { Pickled, PickledName } from './pickled.js';
 import { quoted, refuse } from './refuse.js';
@@ -44,7 +45,8 @@ function decode(json: unknown, state: DecodeState, depth: number): Pickled {
   return decodeObject(json, state, depth);
 }
 
-function isScalar(json: unknown): json is null | boolean | number | bigint | string {
+function isScalar(json: unknown): json is null | boolean | number | bigint | string | WholeFloat {
+  if (json instanceof WholeFloat) return true;
   return json === null || ['boolean', 'number', 'bigint', 'string'].includes(typeof json);
 }
 

@@ -44,3 +44,17 @@ export function decodeDatetime(bytes: Uint8Array, zoned: boolean): PickledDateti
 function digits(value: number, count: number): string {
   return String(value).padStart(count, '0');
 }
+
+/** The inverse of {@link decodeDatetime}: base64 of the ten bytes. What it cannot know is the fold. */
+export function encodeDatetime({ iso }: PickledDatetime): { bytes: string; zoned: boolean } {
+  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0, micros = 0] = iso
+    .replace('+00:00', '')
+    .split(/[-T:.]/)
+    .map(Number);
+  const data = Buffer.alloc(10);
+  data.writeUInt16BE(year, 0);
+  for (const [index, value] of [month, day, hour, minute, second].entries())
+    data.writeUInt8(value, 2 + index);
+  data.writeUIntBE(micros, 7, 3);
+  return { bytes: data.toString('base64'), zoned: iso.endsWith('+00:00') };
+}

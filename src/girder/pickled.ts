@@ -1,3 +1,5 @@
+import type { WholeFloat } from '../base/python-json.js';
+
 /**
  * What jsonpickle's JSON means, as inert data: no class of the message is ever looked up or constructed.
  * Everything is acyclic, but one object may be reached along several ways: walk with a budget, or not at all.
@@ -11,6 +13,7 @@ export type Pickled =
   | bigint
   | string
   | readonly Pickled[]
+  | WholeFloat
   | PickledDict
   | PickledTuple
   | PickledSet

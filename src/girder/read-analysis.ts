@@ -1,5 +1,6 @@
 import type { Analysis, ContainerArgument, VolumeRef } from './analysis.js';
-import { isList, sequenceItems, type Pickled, type PickledDict } from './pickled.js';
+import { refuseChords } from './canvas/chords.js';
+import { sequenceItems, type Pickled, type PickledDict } from './pickled.js';
 import { readArguments, readArgumentText } from './read-arguments.js';
 import { readDockerOptions } from './read-docker-options.js';
 import { readText } from './read-fields.js';
@@ -35,6 +36,7 @@ export function readAnalysis(task: AnalysisTask): Analysis {
   const refusal = taskRefusal(task.name);
   if (refusal !== null) return refuse(refusal);
   const message = decodeMessage(task);
+  refuseChords(message.embed);
   const parameters = bindParameters(task.name, sequenceItems(message.args) ?? [], message.kwargs);
   const take = (name: string): Pickled => {
     const value = parameters.get(name) ?? null;
@@ -60,7 +62,6 @@ export function readAnalysis(task: AnalysisTask): Analysis {
     gpu,
     ignoredOptions: ignored,
     title: readTitle(hooks),
-    unsupportedCanvas: readCanvas(message.embed),
   };
 }
 
@@ -109,14 +110,4 @@ function argumentVolume(argument: ContainerArgument): VolumeRef[] {
 
 function streamVolume(connector: StreamConnector): VolumeRef[] {
   return 'pipe' in connector ? [connector.pipe.volume] : [];
-}
-
-/** What else the publisher wants done after this task. Celery's canvas must not be dropped silently. */
-function readCanvas(embed: PickledDict): string | null {
-  const wanted = ['callbacks', 'errbacks', 'chain', 'chord'].filter((name) => {
-    const value = embed.get(name) ?? null;
-    return value !== null && !(isList(value) && value.length === 0);
-  });
-  if (wanted.length === 0) return null;
-  return `The publisher asked for further tasks after this one (${wanted.join(', ')}), which dsa-slurm does not start.`;
 }

@@ -1,4 +1,4 @@
-import { parsePythonJson } from '../base/python-json.js';
+import { parseExactJson, parsePythonJson } from '../base/python-json.js';
 import { decodePickle } from './jsonpickle.js';
 import { isDict, isList, sequenceItems, type Pickled, type PickledDict } from './pickled.js';
 import { refuse } from './refuse.js';
@@ -24,10 +24,11 @@ export interface DecodedMessage {
 
 /**
  * Decodes `(args, kwargs, embed)` and the result hooks of a task message.
+ * @param exact whole floats stay floats, for who writes parts of it again
  * @throws DsaSlurmError `message`
  */
-export function decodeMessage({ headers, body }: TaskMessage): DecodedMessage {
-  const document = decodePickle(parsePythonJson(body));
+export function decodeMessage({ headers, body }: TaskMessage, { exact = false } = {}): DecodedMessage {
+  const document = decodePickle(exact ? parseExactJson(body) : parsePythonJson(body));
   const [args, kwargs, embed, ...more] = sequenceItems(document) ?? [];
   if (args === undefined || kwargs === undefined || embed === undefined || more.length > 0) {
     return refuse('The body of the message does not have the three parts of a Celery task.');

@@ -9,6 +9,7 @@ import type { Run } from './run.js';
 import { untilDue } from './stages/awaiting.js';
 import { collect, keepArtifacts, type Verdict } from './stages/collecting.js';
 import { finish } from './stages/finishing.js';
+import { refusedFollowUps } from './stages/following.js';
 import { stageInputs } from './stages/staging.js';
 import { submitJob } from './stages/submitting.js';
 import { watchJob } from './stages/watching.js';
@@ -95,7 +96,8 @@ async function throughStages(begun: Run, context: StageContext, tools: Tools): P
   if (known !== 'go') await tools.requestCancel(begun.id, 'girder');
   let run = tools.book.get(begun.id) ?? begun;
   void nameOwner(run, analysis, context, tools);
-  if (analysis.unsupportedCanvas !== null) context.girderJob.log(`${analysis.unsupportedCanvas}\n`);
+  if (run.jobId === null)
+    for (const sentence of refusedFollowUps(run.task)) context.girderJob.log(`${sentence}\n`);
   if (analysis.ignoredOptions.length > 0 && run.jobId === null) {
     context.girderJob.log(`Docker options without a meaning here: ${analysis.ignoredOptions.join(', ')}\n`);
   }

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { DsaSlurmError, coerceError, systemCode } from '../base/errors.js';
 import type { Log } from '../base/log.js';
 import { makeDirectory } from '../base/make-directory.js';
-import { applyEvent, beginRun, type Run, type RunEvent } from './run.js';
+import { applyEvent, beginRun, nothingFollowed, type Run, type RunEvent } from './run.js';
 
 /**
  * The journal: every event of every run, one JSON line each, in `journal.jsonl` of the state directory. The first
@@ -106,7 +106,12 @@ function isEventLike(value: unknown): value is RunEvent {
 }
 
 /** What runs in the journals of older versions do not have. */
-const addedLater = { logOnItsWay: null, streamOffsets: {}, brokenStream: null } satisfies Partial<Run>;
+const addedLater = {
+  logOnItsWay: null,
+  streamOffsets: {},
+  brokenStream: null,
+  followUps: nothingFollowed,
+} satisfies Partial<Run>;
 
 function fold(runs: Map<string, Run>, line: Line): boolean {
   if ('snapshot' in line) {

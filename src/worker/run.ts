@@ -1,4 +1,5 @@
 import type { StagedAnalysis } from '../girder/analysis.js';
+import type { CreatedGirderJob } from '../girder/create-job.js';
 import type { Task } from '../celery/task.js';
 import type { JobState } from '../slurm/states.js';
 
@@ -68,9 +69,17 @@ export interface Run {
   readonly end: JobEnd | null;
   /** Outputs that are uploaded already, by their key. */
   readonly outputsDone: readonly string[];
+  /** What was published after the task: places in its canvas, and the Girder jobs that were made for them. */
+  readonly followUps: FollowUpsDone;
   readonly outcome: Outcome | null;
   /** Why it failed or was canceled, for the slide's owner. */
   readonly reason: string | null;
+}
+
+export interface FollowUpsDone {
+  readonly girderJobs: Readonly<Record<string, CreatedGirderJob>>;
+  /** Published, or refused for good. */
+  readonly published: readonly string[];
 }
 
 /** What people recognise a run by. */
@@ -111,8 +120,13 @@ export type RunEvent =
   | { type: 'cancel-requested'; at: number; by: CancelSource }
   /** The outcome is certain; Girder has still to be told. */
   | { type: 'decided'; at: number; outcome: Outcome; reason: string | null }
+  /** A Girder job was made for a task that is to be published after this one. */
+  | { type: 'follow-up-job'; at: number; place: string; job: CreatedGirderJob }
+  | { type: 'follow-up-published'; at: number; place: string }
   /** Girder was told, or will never be, and why. Nothing follows. */
   | { type: 'finished'; at: number; told: boolean; why?: string };
+
+export const nothingFollowed: FollowUpsDone = { girderJobs: {}, published: [] };
 
 /** Shown instead of words that are not known yet. */
 const nothingKnown: RunDescription = { image: '', cli: '', title: null, user: null, girderJobId: null };
@@ -140,6 +154,7 @@ export function beginRun(event: Extract<RunEvent, { type: 'accepted' }>): Run {
     cancel: null,
     end: null,
     outputsDone: [],
+    followUps: nothingFollowed,
     outcome: null,
     reason: null,
   };
@@ -195,12 +210,26 @@ export function applyEvent(run: Run, event: RunEvent): Run {
         : run;
     case 'decided':
       return run.outcome === null ? { ...run, outcome: event.outcome, reason: event.reason } : run;
+    case 'follow-up-job':
+      return {
+        ...run,
+        followUps: {
+          ...run.followUps,
+          girderJobs: { ...run.followUps.girderJobs, [event.place]: event.job },
+        },
+      };
+    case 'follow-up-published':
+      return {
+        ...run,
+        followUps: { ...run.followUps, published: [...run.followUps.published, event.place] },
+      };
     case 'finished':
       return {
         ...inStage(run, 'finished', event.at),
         finishedAt: event.at,
         reason: event.why === undefined ? run.reason : untold(run.reason, event.why),
         staged: null,
+        followUps: nothingFollowed,
         task: { ...run.task, headers: {}, body: '' },
       };
   }

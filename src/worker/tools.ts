@@ -3,7 +3,9 @@ import type PQueue from 'p-queue';
 import type { Apptainer } from '../apptainer/inspect.js';
 import type { Clock } from '../base/clock.js';
 import type { Log } from '../base/log.js';
-import type { Task, TaskResult } from '../celery/task.js';
+import type { OutgoingMessage } from '../celery/broker.js';
+import type { ResultTask } from '../celery/results.js';
+import type { TaskResult } from '../celery/task.js';
 import type { Settings } from '../config/schema.js';
 import type { GirderSetup } from '../girder/client.js';
 import type { GirderJob } from '../girder/job.js';
@@ -31,7 +33,9 @@ export interface Tools {
   girderSetup(run: Run): GirderSetup;
   /** Writes down that a run is to be canceled, and aborts its signal. False if it has finished. */
   requestCancel(id: string, by: CancelSource): Promise<boolean>;
-  publishResult(task: Task, result: TaskResult): Promise<void>;
+  publishResult(task: ResultTask, result: TaskResult): Promise<void>;
+  /** Publishes a task of our own, and waits for the broker as long as that takes. */
+  publish(message: OutgoingMessage, signal: AbortSignal): Promise<void>;
   /** How many runs are in each of these at one time. */
   readonly lanes: { readonly staging: PQueue; readonly submitting: PQueue; readonly collecting: PQueue };
   /** Aborts when the worker stops. Runs are then left as the journal has them. */

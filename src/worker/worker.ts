@@ -145,6 +145,10 @@ export async function createWorker({
     },
     requestCancel,
     publishResult: async (task, result) => broker?.publishResult(task, result),
+    publish: async (message, signal) => {
+      if (broker === undefined) throw new Error('a run is carried only once the worker has started');
+      return broker.publish(message, signal);
+    },
     lanes: {
       staging: new PQueue({ concurrency: settings.worker.staging }),
       submitting: new PQueue({ concurrency: submitting }),
@@ -244,12 +248,6 @@ export async function createWorker({
     failed: failed.signal,
     async start() {
       executor.tracker.start();
-      for (const run of book.all()) {
-        if (run.stage === 'finished') continue;
-        // revoked before it came, and the worker died between writing down the one and the other
-        if (revoked.has(run.id)) await requestCancel(run.id, 'celery');
-        take(run.id);
-      }
       const opened = createBroker({
         url: settings.broker.url,
         queues: settings.broker.queues,
@@ -268,6 +266,12 @@ export async function createWorker({
         log,
       });
       broker = opened;
+      for (const run of book.all()) {
+        if (run.stage === 'finished') continue;
+        // revoked before it came, and the worker died between writing down the one and the other
+        if (revoked.has(run.id)) await requestCancel(run.id, 'celery');
+        take(run.id);
+      }
       intake.adjust();
       removeStatusFile ??= keepStatusFile(
         settings.dirs.state,

@@ -16,6 +16,7 @@ import { submitArguments } from '../../slurm/submit.js';
 import { girderAddresses } from '../girder-addresses.js';
 import { requireDirectory } from '../image.js';
 import { isOurs, pingTask } from '../intake.js';
+import { refusedFollowUps } from '../stages/following.js';
 import { planJob } from '../plan.js';
 import type { SubmitScript } from '../submit-script.js';
 import { explainHook, explainStreams, followUps } from './describe.js';
@@ -163,7 +164,7 @@ function explainAnalysis(
   result.binds = staged.binds;
   result.streams = explainStreams(analysis);
   result.hooks = analysis.hooks.map((hook) => explainHook(hook, apiUrlMap));
-  if (analysis.unsupportedCanvas !== null) result.notes.push(analysis.unsupportedCanvas);
+  result.notes.push(...refusedFollowUps(task));
   if (analysis.ignoredOptions.length > 0) {
     result.notes.push(`Docker options without a meaning here: ${analysis.ignoredOptions.join(', ')}.`);
   }

@@ -1,10 +1,13 @@
 import { rm } from 'node:fs/promises';
 
 import { coerceError, errorLine } from '../../base/errors.js';
-import type { TaskResult } from '../../celery/task.js';
+import type { TaskChild, TaskResult } from '../../celery/task.js';
+import { neverStarted, type NeverStarted } from '../../girder/canvas/follow-ups.js';
 import { removeLeft, removeStaged } from '../../girder/stage.js';
+import { jobStatus } from '../../girder/transitions.js';
 import type { CancelSource, Run } from '../run.js';
 import type { StageContext, Tools } from '../tools.js';
+import { publishFollowUps } from './following.js';
 
 /**
  * Tells Girder, and a caller that waits, how the run came out; then removes what was made for it. Girder is told
@@ -16,15 +19,19 @@ export async function finish(context: StageContext, run: Run, tools: Tools): Pro
   if (outcome === null) throw new Error('a run is finished only once its outcome is decided');
   const log = tools.log.child({ run: run.id });
   let untold: string | null = null;
+  let isWanted = true;
   try {
     if (reason !== null) context.girderJob.log(`\n${reason}\n`);
-    await context.girderJob.finish(outcome, context.stopping);
+    const status = await context.girderJob.finish(outcome, context.stopping);
+    // canceled at the last moment: nothing more is to be started
+    isWanted = status !== jobStatus.canceled;
   } catch (error) {
     context.stopping.throwIfAborted();
     untold = errorLine(error);
     log.error({ outcome, why: untold }, 'Girder could not be told of the outcome');
   }
-  await tools.publishResult(run.task, resultOf(run)).catch((error: unknown) => {
+  const children = isWanted ? await publishFollowUps(context, run, tools) : [];
+  await publishResults(run, children, tools).catch((error: unknown) => {
     log.warn({ why: coerceError(error).message }, 'the Celery result was not published');
   });
   await cleanUp(run, tools);
@@ -42,10 +49,29 @@ const wordOf = {
   expiry: 'expired',
 } as const satisfies Record<CancelSource, string>;
 
-function resultOf({ outcome, reason, cancel }: Run): TaskResult {
+async function publishResults(run: Run, children: readonly TaskChild[], tools: Tools): Promise<void> {
+  const result = resultOf(run, children);
+  await tools.publishResult(run.task, result);
+  if (result.status !== 'FAILURE' || run.task.ignoreResult) return;
+  // whoever waits for the last task of the chain would wait for ever
+  for (const { id, replyTo } of tasksNeverStarted(run)) {
+    await tools.publishResult({ id, replyTo, correlationId: null, ignoreResult: false }, result);
+  }
+}
+
+function tasksNeverStarted({ task, refusal }: Run): NeverStarted[] {
+  if (refusal !== null) return [];
+  try {
+    return neverStarted(task);
+  } catch {
+    return [];
+  }
+}
+
+function resultOf({ outcome, reason, cancel }: Run, children: readonly TaskChild[]): TaskResult {
   switch (outcome) {
     case 'succeeded':
-      return { status: 'SUCCESS' };
+      return { status: 'SUCCESS', children };
     case 'canceled':
       // without a cancel of ours, somebody ended the job on the cluster
       return { status: 'REVOKED', reason: cancel === null ? 'terminated' : wordOf[cancel.by] };

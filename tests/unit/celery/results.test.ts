@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { readTask } from '../../../src/celery/message.js';
 import { createOutbox } from '../../../src/celery/outbox.js';
+import type { TaskChild } from '../../../src/celery/task.js';
 import { resultMessage } from '../../../src/celery/results.js';
 import type { TaskResult } from '../../../src/celery/task.js';
 import { readFixture, taskDelivery } from './deliveries.js';
@@ -34,6 +35,15 @@ describe('resultMessage', () => {
       status: 'FAILURE',
       result: { exc_type: 'RuntimeError', exc_message: ['Slurm: "é"\n'], exc_module: 'builtins' },
     });
+  });
+
+  test('a success lists what was published after it, as Celery does', () => {
+    const captured = JSON.parse(readFixture('results', 'success.int.children.json').body) as {
+      children: unknown;
+    };
+    const children: TaskChild[] = [[['00000000-0000-4000-8000-000000000255', null], null]];
+    const message = resultMessage(readTask(taskDelivery()), { status: 'SUCCESS', children });
+    expect(JSON.parse(String(message?.content))).toMatchObject({ children: captured.children });
   });
 
   test('nothing for nobody', () => {

@@ -22,7 +22,6 @@ describe('readAnalysis of captured messages', () => {
       gpu: false,
       ignoredOptions: ['ipc_mode'],
       title: 'Example 1 - Execution Model Tour on tiny image.txt',
-      unsupportedCanvas: null,
     });
     expect(analysis.args.map(brief)).toStrictEqual([
       'Example1',
@@ -223,10 +222,42 @@ describe('readAnalysis of tasks', () => {
     });
   });
 
-  it('names further tasks that the publisher wanted', () => {
-    expect(read({ embed: { callbacks: null, chain: [] } }).unsupportedCanvas).toBeNull();
-    const embed = { callbacks: null, chain: [p.object('celery.canvas.Signature')], errbacks: [1] };
-    expect(read({ embed }).unsupportedCanvas).toMatch(/\(errbacks, chain\)/);
+  it('takes whatever else the publisher wants after it, but no chord', () => {
+    const plain = {
+      task: 'some.task',
+      args: [],
+      kwargs: {},
+      options: {},
+      subtask_type: null,
+      immutable: false,
+    };
+    const group = { ...plain, task: 'celery.group', kwargs: { tasks: [plain] }, subtask_type: 'group' };
+    const chain = (...tasks: unknown[]) => ({
+      ...plain,
+      task: 'celery.chain',
+      kwargs: { tasks },
+      subtask_type: 'chain',
+    });
+    const chord = { ...plain, task: 'celery.chord', subtask_type: 'chord' };
+    for (const embed of [
+      { callbacks: null, errbacks: null, chain: [], chord: null },
+      { callbacks: [plain, group, chain(plain, group)], errbacks: [1], chain: [group, plain] },
+    ]) {
+      expect(read({ embed })).toMatchObject({ image: 'example/small:v1' });
+    }
+    for (const embed of [
+      { chord: plain },
+      { callbacks: [chord] },
+      { errbacks: [{ ...plain, options: { chord: plain } }] },
+      { chain: [plain, group] },
+      { chain: [chord, plain] },
+      { callbacks: [chain(group, plain)] },
+      { callbacks: [chain(chain(group), plain)] },
+      { callbacks: [{ ...group, kwargs: { tasks: [chord] } }] },
+      { callbacks: [p.object('celery.canvas._chord', chord)] },
+    ]) {
+      expect(() => read({ embed })).toThrow(/chord/);
+    }
   });
 
   const refused: [string, p.TaskParts, RegExp][] = [

@@ -52,7 +52,6 @@ const nothing: Analysis = {
   gpu: false,
   ignoredOptions: [],
   title: null,
-  unsupportedCanvas: null,
 };
 
 /** A path in the container as this host has it. */

@@ -126,7 +126,7 @@ test('without a cancel such a run succeeds, and uploads both outputs', async () 
   const { run, happened, left, results } = await carryWith([]);
   expect(run).toMatchObject({ outcome: 'succeeded', reason: null });
   expect(happened.filter((what) => what === 'POST /file')).toHaveLength(2);
-  expect([left, results]).toEqual([[], [{ status: 'SUCCESS' }]]);
+  expect([left, results]).toEqual([[], [{ status: 'SUCCESS', children: [] }]]);
 });
 
 test('whenever cancels come, and however many: the run ends once, canceled unless that was decided before', async () => {

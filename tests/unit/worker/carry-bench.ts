@@ -127,6 +127,7 @@ export async function openCarryBench({
     openGirderJob: () => ({ ...silentGirderJob(), ...girderJob }),
     requestCancel,
     publishResult: async (_, result) => void results.push(result),
+    publish: async () => undefined,
     lanes: { staging: new PQueue(), submitting: new PQueue(), collecting: new PQueue() },
     stopping: stop.signal,
   };

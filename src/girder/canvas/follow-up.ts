@@ -1,0 +1,157 @@
+import { parsePythonJson, writePythonJson } from '../../base/python-json.js';
+import { transformName } from '../classes.js';
+import { encodePickle } from '../encode-pickle.js';
+import { isDict, isInstance, sequenceItems, type Pickled, type PickledDict } from '../pickled.js';
+import { quoted, refuse } from '../refuse.js';
+import { readOwnHeaders, readPublishOptions, type PublishOptions } from './publish-options.js';
+import { pythonRepr } from './python-repr.js';
+import { signatureList } from './signature.js';
+
+/** A task that is to be published after another one. Holds tokens: never log it. */
+export interface FollowUp extends PublishOptions {
+  /** Its place in the canvas, by which it is known in the journal. */
+  readonly place: string;
+  readonly id: string;
+  readonly task: string;
+  readonly rootId: string | null;
+  readonly parentId: string | null;
+  readonly argsrepr: string;
+  readonly kwargsrepr: string;
+  /** In the publisher's own form: jsonpickle, or plain JSON. */
+  readonly body: string;
+  /** Headers that the publisher gave it, Girder's among them. */
+  readonly ownHeaders: Readonly<Record<string, unknown>>;
+  /** Result hooks, for the header of that name; null for none. */
+  readonly hooks: readonly Pickled[] | null;
+  /** The Girder job that it gets if its parent has a token to make one; null for Celery's own tasks. */
+  readonly girderJob: FollowUpJob | null;
+}
+
+/** Of `girder_worker`'s task options; what is not given is as there. */
+export interface FollowUpJob {
+  readonly title: string;
+  readonly type: string;
+  readonly handler: string;
+  readonly public: boolean;
+  /** JSON of the arguments by position, for people. */
+  readonly args: string;
+  readonly otherFields: Readonly<Record<string, unknown>>;
+}
+
+/** Given among the options or the keyword arguments of a task; headers on the wire. Source: girder_worker's task.py. */
+const girderHeaders = ['girder_client_token', 'girder_api_url', 'girder_client_session_kwargs'] as const;
+const girderOptions = [
+  ...girderHeaders,
+  'girder_result_hooks',
+  'girder_user',
+  'girder_job_title',
+  'girder_job_type',
+  'girder_job_public',
+  'girder_job_handler',
+  'girder_job_other_fields',
+  'girder_job_disable',
+];
+
+export interface FollowUpParts {
+  task: string;
+  args: Pickled;
+  kwargs: PickledDict;
+  /** Everything that has been decided about it, its id among them. */
+  options: PickledDict;
+  /** How the parent's body is held together: a tuple is jsonpickle's, a list plain JSON. */
+  container: 'tuple' | 'list';
+  place: string;
+}
+
+/**
+ * The message of one task, as far as it is known before it is published.
+ * @throws DsaSlurmError `message` for what cannot be written, or not be honoured
+ */
+export function writeFollowUp({ task, args, kwargs, options, container, place }: FollowUpParts): FollowUp {
+  const girder = new Map([...options, ...kwargs].filter(([name]) => girderOptions.includes(name)));
+  const ownKwargs = new Map([...kwargs].filter(([name]) => !girder.has(name)));
+  const id = options.get('task_id');
+  if (typeof id !== 'string' || id === '' || Buffer.byteLength(id) > 255) {
+    return refuse(`The task ${quoted(task)} has an id that is none.`);
+  }
+  const list = (name: string): Pickled => {
+    const signatures = signatureList(options.get(name));
+    return signatures.length === 0 && (options.get(name) ?? null) === null ? null : signatures;
+  };
+  const embed = new Map<string, Pickled>([
+    ['callbacks', list('link')],
+    ['errbacks', list('link_error')],
+    ['chain', list('chain')],
+    ['chord', null],
+  ]);
+  const parts =
+    container === 'list' ? [sequenceItems(args) ?? [], ownKwargs, embed] : [args, ownKwargs, embed];
+  const hooks = readHooks(task, girder.get('girder_result_hooks'));
+  return {
+    ...readPublishOptions(task, options),
+    place,
+    id,
+    task,
+    rootId: textOf(options.get('root_id')),
+    parentId: textOf(options.get('parent_id')),
+    argsrepr: pythonRepr({ kind: 'tuple', items: sequenceItems(args) ?? [] }),
+    kwargsrepr: pythonRepr(ownKwargs),
+    body: writePythonJson(encodePickle(container === 'list' ? parts : { kind: 'tuple', items: parts })),
+    ownHeaders: {
+      ...readOwnHeaders(task, options.get('headers')),
+      ...readOwnHeaders(
+        task,
+        new Map([...girder].filter(([name]) => girderHeaders.some((known) => known === name))),
+      ),
+    },
+    hooks,
+    girderJob: isForGirder(task, girder) ? readJob(task, args, girder) : null,
+  };
+}
+
+/** The header `girder_result_hooks`: each hook is a document of its own, and knows the Girder job of its task. */
+export function writeHooks(hooks: readonly Pickled[], girderJobId: string | null): unknown[] {
+  return hooks.map((hook) => {
+    const job: readonly [string, Pickled][] =
+      girderJobId === null ? [] : [['job', new Map([['_id', girderJobId]])]];
+    const isUpload = isInstance(hook) && transformName(hook) !== null;
+    const known = isUpload ? { ...hook, attributes: new Map([...hook.attributes, ...job]) } : hook;
+    return parsePythonJson(writePythonJson(encodePickle(known)));
+  });
+}
+
+function readHooks(task: string, value: Pickled | undefined): readonly Pickled[] | null {
+  if (value === undefined || value === null) return null;
+  const hooks = sequenceItems(value) ?? refuse(`The result hooks of the task ${quoted(task)} are no list.`);
+  // whether they can be written has to be known before the parent runs
+  writeHooks(hooks, null);
+  return hooks;
+}
+
+/** Tasks of Celery itself, such as `celery.map`, have no Girder job. */
+function isForGirder(task: string, girder: PickledDict): boolean {
+  return !task.startsWith('celery.') && girder.get('girder_job_disable') !== true;
+}
+
+function readJob(task: string, args: Pickled, girder: PickledDict): FollowUpJob {
+  const text = (name: string, otherwise: string): string => textOf(girder.get(name)) ?? otherwise;
+  const fields = girder.get('girder_job_other_fields') ?? null;
+  return {
+    title: text('girder_job_title', '<unnamed job>'),
+    type: text('girder_job_type', 'celery'),
+    handler: text('girder_job_handler', 'celery_handler'),
+    public: girder.get('girder_job_public') === true,
+    args: JSON.stringify((sequenceItems(args) ?? []).map(shownArgument)),
+    otherFields: isDict(fields) ? readOwnHeaders(task, fields) : {},
+  };
+}
+
+/** Anyone who may see the Girder job sees its arguments, so objects and their tokens are not shown. */
+function shownArgument(value: Pickled): unknown {
+  const isPlain = value === null || typeof value === 'number' || typeof value === 'boolean';
+  return isPlain ? value : pythonRepr(value).replace(/^'(?<text>.*)'$/s, '$<text>');
+}
+
+function textOf(value: Pickled | undefined): string | null {
+  return typeof value === 'string' && value !== '' ? value : null;
+}

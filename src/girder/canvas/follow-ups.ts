@@ -1,0 +1,265 @@
+import { createHash } from 'node:crypto';
+
+import { errorLine } from '../../base/errors.js';
+import { sequenceItems, type Pickled, type PickledDict } from '../pickled.js';
+import { decodeMessage, type TaskMessage } from '../read-message.js';
+import { refuse } from '../refuse.js';
+import { writeFollowUp, type FollowUp } from './follow-up.js';
+import { innerTasks, readSignature, signatureList, withOptions, type Signature } from './signature.js';
+
+/** A published task in the result of its parent, as Celery writes it: `[[id, the one before it], members of a group]`. */
+export type TaskChild = readonly [readonly [string, TaskChild | null], readonly TaskChild[] | null];
+
+/** What is to be published when a task has ended. */
+export interface FollowUps {
+  /** In this order. */
+  readonly messages: readonly FollowUp[];
+  /** For the result message. Celery counts only what follows a success. */
+  readonly children: readonly TaskChild[];
+  /** Why something of it cannot be published: a sentence each. */
+  readonly refused: readonly string[];
+}
+
+/** The task that ends. */
+export interface EndingTask extends TaskMessage {
+  id: string;
+  rootId: string | null;
+}
+
+/** One signature may stand for many tasks. */
+const maxMessages = 10_000;
+
+type Options = readonly (readonly [string, Pickled])[];
+
+/** Options of a chain that are for the chain as a whole, and not for its first task. */
+const optionsOfChain = ['task_id', 'group_id', 'group_index', 'link', 'link_error', 'chain'];
+
+/**
+ * What Celery publishes after a task (contract, section a, "embed"). The same task always gives the same messages with the
+ * same ids, which are made of the task's id and their place in its canvas: what is published once more after a crash is
+ * the same task. Source: celery's app/trace.py (success), backends/base.py (failure) and canvas.py.
+ * @throws DsaSlurmError `message` if the task itself cannot be read
+ */
+export function followUps(task: EndingTask, outcome: 'succeeded' | 'failed'): FollowUps {
+  const { container, embed } = decodeMessage(task, { exact: true });
+  const messages: FollowUp[] = [];
+  const children: TaskChild[] = [];
+  const refused: string[] = [];
+  const lineage: Options = [
+    ['root_id', task.rootId ?? task.id],
+    ['parent_id', task.id],
+  ];
+
+  const idFor = (place: string): string => derivedId(`${task.id} ${place}`);
+  const idOf = ({ options }: Signature, place: string): string =>
+    textOption(options, 'task_id') ?? idFor(place);
+
+  function apply(signature: Signature, partial: readonly Pickled[], more: Options, place: string): TaskChild {
+    switch (signature.kind) {
+      case 'chain':
+        return applyChain(signature, partial, more, place);
+      case 'group': {
+        const groupId = idOf(signature, place);
+        const options = [...signature.options, ...more].filter(([name]) => name !== 'task_id');
+        return [[groupId, null], applyMembers(signature, partial, options, place, groupId)];
+      }
+      case 'chunks':
+        return refuse('"chunks" of Celery are not known here.');
+      default:
+        return applyTask(signature, partial, more, place);
+    }
+  }
+
+  function applyTask(
+    signature: Signature,
+    partial: readonly Pickled[],
+    more: Options,
+    place: string,
+  ): TaskChild {
+    if (messages.length >= maxMessages) refuse('It stands for far more tasks than can be started.');
+    const message = writeFollowUp({
+      task: signature.task,
+      args: signature.immutable ? signature.args : put(partial, signature.args),
+      kwargs: signature.kwargs,
+      options: new Map([
+        ['reply_to', idFor('reply')],
+        ['task_id', idFor(place)],
+        ...signature.options,
+        // Celery never moves a task into another group
+        ...more.filter(([name]) => name !== 'group_id' || !signature.options.has(name)),
+      ]),
+      container,
+      place,
+    });
+    messages.push(message);
+    return [[message.id, null], null];
+  }
+
+  /** Groups within a group are one group with it. */
+  function applyMembers(
+    group: Signature,
+    partial: readonly Pickled[],
+    more: Options,
+    place: string,
+    groupId: string,
+  ): TaskChild[] {
+    return innerTasks(group).flatMap((value, index) => {
+      const member = readSignature(value);
+      const inPlace = `${place}.${index}`;
+      if (member.kind === 'group') return applyMembers(member, partial, more, inPlace, groupId);
+      return [apply(member, partial, [...more, ['group_id', groupId]], inPlace)];
+    });
+  }
+
+  /** Publishes the first task with the rest as its `chain`, where every task has its id already. */
+  function applyChain(
+    chain: Signature,
+    partial: readonly Pickled[],
+    more: Options,
+    place: string,
+  ): TaskChild {
+    const options = new Map([...chain.options, ...more]);
+    const steps = unchained(chain).map((step, index, { length }) =>
+      withOptions(step, stepOptions(step, options, `${place}.${index}`, index === length - 1)),
+    );
+    const [first, ...rest] = steps;
+    if (first === undefined) return refuse('It is a chain of no tasks.');
+    const behind = [...signatureList(options.get('chain')), ...rest.map(({ source }) => source).reverse()];
+    const inherited = [...options].filter(([name]) => !optionsOfChain.includes(name));
+    const args = chain.immutable ? chain.args : put(partial, chain.args);
+    const head = apply(first, sequenceItems(args) ?? [], [...inherited, ['chain', behind]], `${place}.0`);
+    return rest.reduce<TaskChild>(
+      (before, step, index) => [[idOf(step, `${place}.${index + 1}`), before], null],
+      head,
+    );
+  }
+
+  function stepOptions(step: Signature, chain: PickledDict, place: string, isLast: boolean): Options {
+    if (step.kind !== null) return [];
+    const given: [string, Pickled][] = [
+      ['task_id', (isLast ? textOption(chain, 'task_id') : null) ?? idFor(place)],
+      ['reply_to', idFor('reply')],
+    ];
+    for (const name of isLast ? ['group_id', 'group_index'] : []) given.push([name, chain.get(name) ?? null]);
+    const links = (isLast ? ['link', 'link_error'] : ['link_error']).flatMap((name): Options => {
+      const added = signatureList(chain.get(name));
+      return added.length === 0 ? [] : [[name, [...signatureList(step.options.get(name)), ...added]]];
+    });
+    return [
+      ...given.filter(([name, value]) => value !== null && !step.options.has(name)),
+      ['root_id', chain.get('root_id') ?? null],
+      ...links,
+    ];
+  }
+
+  /** One thing that the publisher asked for: all of it is published, or nothing and a sentence says why. */
+  function attempt(what: string, work: () => TaskChild): TaskChild | null {
+    const before = messages.length;
+    try {
+      return work();
+    } catch (error) {
+      messages.length = before;
+      refused.push(
+        `A task that the publisher wants after this one (${what}) cannot be started. ${errorLine(error)}`,
+      );
+      return null;
+    }
+  }
+
+  /** Celery publishes several as one group. */
+  function applyAll(
+    what: string,
+    values: readonly Pickled[],
+    partial: readonly Pickled[],
+    grouped: boolean,
+  ): void {
+    const groupId = idFor(what);
+    const members: TaskChild[] = [];
+    for (const [index, value] of values.entries()) {
+      const place = `${what}.${index}`;
+      const isMember = grouped && !isGroup(value);
+      const more: Options = isMember ? [...lineage, ['group_id', groupId]] : lineage;
+      const child = attempt(what, () => apply(readSignature(value), partial, more, place));
+      if (child !== null) (isMember ? members : children).push(isMember ? child : headOf(child));
+    }
+    if (members.length > 0) children.push([[groupId, null], members]);
+  }
+
+  if (outcome === 'failed') {
+    applyAll('link_error', signatureList(embed.get('errbacks')), [task.id], true);
+    return { messages, children: [], refused };
+  }
+  const callbacks = signatureList(embed.get('callbacks'));
+  applyAll('link', callbacks, [null], callbacks.length > 1);
+  const chain = signatureList(embed.get('chain'));
+  const next = chain.at(-1);
+  if (next !== undefined) {
+    const more: Options = [...lineage, ['chain', chain.slice(0, -1)]];
+    const child = attempt('chain', () => apply(readSignature(next), [null], more, 'chain'));
+    if (child !== null) children.push(headOf(child));
+  }
+  return { messages, children, refused };
+}
+
+/** A task that waits in the chain of one that has failed: Celery tells whoever waits for its result, too. */
+export interface NeverStarted {
+  readonly id: string;
+  readonly replyTo: string | null;
+}
+
+/** The tasks behind a failed one whose ids the publisher knows. Source: celery's backends/base.py, `mark_as_failure`. */
+export function neverStarted(task: TaskMessage): NeverStarted[] {
+  const { embed } = decodeMessage(task);
+  return signatureList(embed.get('chain')).flatMap((value) => {
+    try {
+      const { options } = readSignature(value);
+      const id = textOption(options, 'task_id');
+      return id === null ? [] : [{ id, replyTo: textOption(options, 'reply_to') }];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** Chains within a chain are one chain with it, and a group of one is its task. */
+function unchained(chain: Signature): Signature[] {
+  return innerTasks(chain).flatMap((value) => {
+    const step = readSignature(value);
+    if (step.kind === 'chain') return unchained(step);
+    const [only, ...more] = step.kind === 'group' ? innerTasks(step) : [];
+    return only !== undefined && more.length === 0 ? readSignature(only) : step;
+  });
+}
+
+/** The results of the task before come first; what held the arguments is kept. */
+function put(partial: readonly Pickled[], args: Pickled): Pickled {
+  if (partial.length === 0) return args;
+  return { kind: 'tuple', items: [...partial, ...(sequenceItems(args) ?? [])] };
+}
+
+/** What the parent's result lists of a chain: the task that was published. */
+function headOf(child: TaskChild): TaskChild {
+  const [[, before]] = child;
+  return before === null ? child : headOf(before);
+}
+
+function isGroup(value: Pickled): boolean {
+  try {
+    return readSignature(value).kind === 'group';
+  } catch {
+    return false;
+  }
+}
+
+function textOption(options: PickledDict, name: string): string | null {
+  const value = options.get(name);
+  return typeof value === 'string' && value !== '' && Buffer.byteLength(value) <= 255 ? value : null;
+}
+
+/** A UUID (version 8) that is always the same for the same text. */
+function derivedId(text: string): string {
+  const bytes = createHash('sha256').update(text).digest().subarray(0, 16);
+  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x80, 6);
+  bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8);
+  return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+}

@@ -1,0 +1,106 @@
+import { WholeFloat } from '../../base/python-json.js';
+import { isDict, type Pickled, type PickledDict } from '../pickled.js';
+import { quoted, refuse } from '../refuse.js';
+
+/** Where and how a task is to be published, from the options of its signature: Celery's `apply_async`. */
+export interface PublishOptions {
+  /** Empty: straight to the queue that `routingKey` names. */
+  exchange: string;
+  routingKey: string;
+  replyTo: string | null;
+  groupId: string | null;
+  groupIndex: number | null;
+  shadow: string | null;
+  /** Text as Python's `isoformat()` writes it, or seconds from when it is published. */
+  eta: string | number | null;
+  expires: string | number | null;
+  retries: number;
+  /** Hard and soft, in seconds. */
+  timeLimits: [number | null, number | null];
+  priority: number;
+  persistent: boolean;
+  ignoreResult: boolean;
+}
+
+/**
+ * @throws DsaSlurmError `message` for options that cannot be honoured: the queue `local`, which is Girder's own, and
+ * values that only Python could read.
+ */
+export function readPublishOptions(task: string, options: PickledDict): PublishOptions {
+  const get = (name: string): Pickled => options.get(name) ?? null;
+  const bad = (name: string): never =>
+    refuse(`The option ${name} of the task ${quoted(task)} is nothing that can be used here.`);
+  const text = (name: string): string | null => {
+    const value = get(name);
+    if (value === null) return null;
+    return typeof value === 'string' && value !== '' && Buffer.byteLength(value) <= 255 ? value : bad(name);
+  };
+  const number = (name: string): number | null => {
+    const value = get(name);
+    if (value === null || (typeof value === 'number' && Number.isFinite(value))) return value;
+    return value instanceof WholeFloat ? value.value : bad(name);
+  };
+  const count = (name: string, largest: number): number | null => {
+    const value = number(name);
+    if (value === null) return null;
+    return Number.isInteger(value) && value >= 0 && value <= largest ? value : bad(name);
+  };
+  const time = (name: string): string | number | null => {
+    const value = get(name);
+    if (typeof value === 'string' && value.length <= 40) return value;
+    if (typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'datetime')
+      return value.iso;
+    return number(name);
+  };
+
+  const exchange = text('exchange') ?? '';
+  const routingKey = text('routing_key');
+  // as Celery: a routing key without an exchange, and an exchange without a routing key, are not looked at
+  const destination =
+    exchange !== '' && routingKey !== null
+      ? { exchange, routingKey }
+      : { exchange: '', routingKey: text('queue') ?? 'celery' };
+  if (destination.routingKey === 'local' || destination.exchange === 'local') {
+    return refuse(
+      `The task ${quoted(task)} is meant for the queue "local", which belongs to the Girder server itself.`,
+    );
+  }
+  const mode = get('delivery_mode');
+  return {
+    ...destination,
+    replyTo: text('reply_to'),
+    groupId: text('group_id'),
+    groupIndex: count('group_index', 2 ** 31),
+    shadow: text('shadow'),
+    eta: isNothing(get('countdown')) ? time('eta') : number('countdown'),
+    expires: time('expires'),
+    retries: count('retries', 2 ** 31) ?? 0,
+    timeLimits: [number('time_limit'), number('soft_time_limit')],
+    priority: count('priority', 255) ?? 0,
+    persistent: mode !== 1 && mode !== 'transient',
+    ignoreResult: get('ignore_result') === true,
+  };
+}
+
+/** Headers that the publisher adds (`apply_async(headers=…)`), as plain JSON. */
+export function readOwnHeaders(task: string, headers: Pickled | undefined): Record<string, unknown> {
+  if (headers === undefined || headers === null) return {};
+  if (!isDict(headers)) return refuse(`The headers of the task ${quoted(task)} are no dictionary.`);
+  return plain(headers, task) as Record<string, unknown>;
+}
+
+function plain(value: Pickled, task: string): unknown {
+  if (typeof value === 'bigint') return refuse(`A header of the task ${quoted(task)} is too large a number.`);
+  if (typeof value !== 'object' || value === null) return value;
+  if (value instanceof WholeFloat) return value.value;
+  if (value instanceof Map) {
+    return Object.fromEntries(Array.from(value as PickledDict, ([key, item]) => [key, plain(item, task)]));
+  }
+  if (Array.isArray(value)) return (value as readonly Pickled[]).map((item) => plain(item, task));
+  return refuse(`A header of the task ${quoted(task)} is no plain JSON.`);
+}
+
+/** Celery takes a countdown of 0 for none. */
+function isNothing(countdown: Pickled): boolean {
+  return countdown === null || countdown === 0;
+}

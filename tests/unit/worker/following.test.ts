@@ -1,0 +1,181 @@
+import { describe, expect, test } from 'vitest';
+
+import { DsaSlurmError } from '../../../src/base/errors.js';
+import { silentLog } from '../../../src/base/log.js';
+import type { OutgoingMessage } from '../../../src/celery/broker.js';
+import { silentGirderJob } from '../../../src/girder/job.js';
+import { openBook, type RunNews } from '../../../src/worker/book.js';
+import { publishFollowUps, refusedFollowUps } from '../../../src/worker/stages/following.js';
+import type { Tools } from '../../../src/worker/tools.js';
+import { createTestSetup, sendJson, startScriptedServer } from '../../support/scripted-http.js';
+import { someTask } from '../../support/tasks.js';
+
+const next = (task: string, queue = 'celery') => ({ task, args: [], kwargs: {}, options: { queue } });
+const embed = {
+  callbacks: [next('first'), next('second')],
+  errbacks: [next('failed')],
+  chain: null,
+  chord: null,
+};
+const created = (id: string) => ({
+  _id: id,
+  jobInfoSpec: { method: 'PUT', url: `http://girder/api/v1/job/${id}`, reference: id, headers: {} },
+});
+const girderId = (count: number): string => String(count).padStart(24, '0');
+
+/** A run that has ended, and a Girder that makes jobs. */
+async function setUp(outcome: 'succeeded' | 'failed' | 'canceled', wanted: object = embed) {
+  let made = 0;
+  const girder = await startScriptedServer((response) => {
+    made += 1;
+    sendJson(response, created(girderId(made)));
+  });
+  const setup = createTestSetup();
+  const stop = new AbortController();
+  const written: RunNews[] = [];
+  const journal = {
+    append: async (_: string, event: RunNews) => void written.push(event),
+    appendSoon: () => undefined,
+    compact: async () => undefined,
+    bytes: () => 0,
+    close: async () => undefined,
+  };
+  const log = silentLog();
+  const book = openBook(new Map(), journal, { clock: setup.clock, log, stopping: stop.signal });
+  const task = someTask({
+    headers: { girder_api_url: `${girder.origin}/api/v1`, girder_client_token: 'SECRET' },
+    body: JSON.stringify([[], {}, wanted]),
+    rootId: 'root',
+  });
+  await book.accept({ task, refusal: null });
+  await book.record(task.id, { type: 'decided', outcome, reason: null });
+  const published: OutgoingMessage[] = [];
+  const said: string[] = [];
+  let publish = async (message: OutgoingMessage): Promise<void> => void published.push(message);
+  const tools = {
+    book,
+    clock: setup.clock,
+    log,
+    girderSetup: () => setup,
+    publish: async (message: OutgoingMessage) => publish(message),
+  } as unknown as Tools;
+  const context = {
+    id: task.id,
+    girderJob: { ...silentGirderJob(), log: (text: string) => void said.push(text) },
+    signal: stop.signal,
+    stopping: stop.signal,
+  };
+  const run = () => {
+    const found = book.get(task.id);
+    if (found === undefined) throw new Error('the run is gone');
+    return found;
+  };
+  return {
+    published,
+    said,
+    written,
+    run,
+    stop,
+    made: () => made,
+    go: async () => publishFollowUps(context, run(), tools),
+    breakPublish: (how: typeof publish) => {
+      publish = how;
+    },
+    async close() {
+      await setup.connections.close();
+      await girder.close();
+    },
+  };
+}
+
+const headersOf = (message: OutgoingMessage | undefined) =>
+  message?.properties.headers as Record<string, unknown>;
+
+describe('what follows a run', () => {
+  test('is published with a Girder job of its own, and journaled piece by piece', async () => {
+    const site = await setUp('succeeded');
+    const [group] = await site.go();
+    expect(group?.[1]).toHaveLength(2);
+    expect(site.published.map((message) => headersOf(message)['task'])).toEqual(['first', 'second']);
+    expect(headersOf(site.published[1])).toMatchObject({
+      root_id: 'root',
+      parent_id: 'run-1',
+      girder_client_token: 'SECRET',
+      jobInfoSpec: { reference: girderId(2) },
+    });
+    expect(site.written.map(({ type }) => type).slice(2)).toEqual([
+      'follow-up-job',
+      'follow-up-published',
+      'follow-up-job',
+      'follow-up-published',
+    ]);
+    await site.close();
+  });
+
+  test('is the same task and the same Girder job when a crash came before the journal', async () => {
+    const site = await setUp('succeeded');
+    site.breakPublish(async (message) => {
+      site.published.push(message);
+      if (site.published.length === 2) throw new Error('the worker dies');
+    });
+    await expect(site.go()).rejects.toThrow(/dies/);
+    site.breakPublish(async (message) => void site.published.push(message));
+    await site.go();
+    const ids = site.published.map((message) => headersOf(message)['id']);
+    expect(ids).toHaveLength(3);
+    expect(ids[2]).toBe(ids[1]);
+    expect(headersOf(site.published[2])['jobInfoSpec']).toEqual(headersOf(site.published[1])['jobInfoSpec']);
+    expect(site.made()).toBe(2);
+    await site.close();
+  });
+
+  test('is its errback after a failure, and nothing after a cancel', async () => {
+    const failed = await setUp('failed');
+    expect(await failed.go()).toEqual([]);
+    expect(failed.published.map((message) => headersOf(message)['task'])).toEqual(['failed']);
+    expect(JSON.parse(failed.published[0]?.content.toString() ?? '')).toMatchObject([['run-1'], {}, {}]);
+    await failed.close();
+    const canceled = await setUp('canceled');
+    expect(await canceled.go()).toEqual([]);
+    expect(canceled.published).toEqual([]);
+    await canceled.close();
+  });
+
+  test('that no queue takes is told in the Girder log, and the rest is published', async () => {
+    const site = await setUp('succeeded');
+    site.breakPublish(async (message) => {
+      if (headersOf(message)['task'] === 'first') throw new DsaSlurmError('broker', 'No queue takes it.');
+      site.published.push(message);
+    });
+    await site.go();
+    expect(site.said.join('')).toBe('No queue takes it.\n');
+    expect(site.published).toHaveLength(1);
+    expect(site.run().followUps.published).toHaveLength(2);
+    await site.close();
+  });
+
+  test('is left to the next start when the worker stops', async () => {
+    const site = await setUp('succeeded');
+    site.breakPublish(async () => {
+      site.stop.abort();
+      site.stop.signal.throwIfAborted();
+    });
+    await expect(site.go()).rejects.toThrow(/abort/);
+    expect(site.run().followUps.published).toEqual([]);
+    await site.close();
+  });
+
+  test('and cannot be published is known before, whatever the outcome', async () => {
+    const site = await setUp('succeeded', {
+      callbacks: [next('a', 'local')],
+      errbacks: [7],
+      chain: [next('good')],
+      chord: null,
+    });
+    expect(refusedFollowUps(site.run().task)).toEqual([
+      expect.stringMatching(/"local"/),
+      expect.stringMatching(/link_error/),
+    ]);
+    await site.close();
+  });
+});
