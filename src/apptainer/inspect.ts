@@ -119,7 +119,7 @@ async function fileKey(image: string, sifPath: string): Promise<string> {
   } catch (error) {
     if (systemCode(error) === 'ENOENT') {
       throw new DsaSlurmError('image', `Image ${image} is not on this cluster: there is no ${sifPath}.`, {
-        next: `Add the image on Girder's admin page, or run "apptainer pull ${sifPath} docker://${image}".`,
+        next: `Add the image on Girder's page of images (Girder 5, or Girder 3 with the Slurm plugin), or run "apptainer pull ${sifPath} docker://${image}".`,
         cause: error,
       });
     }

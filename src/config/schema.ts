@@ -252,6 +252,17 @@ export const settingsSchema = z.strictObject({
       example: '["--bind=/scratch,/data"]',
       default: [],
     }),
+    pullOn: type.oneOf(['host', 'slurm']).register(settingInfo, {
+      description:
+        'Where images are pulled and asked for their CLIs when an administrator adds them in Girder 5: on this host, or in a job of Slurm (`srun`).',
+      example: 'slurm',
+      default: 'host',
+    }),
+    pullMinutes: type.wholeNumber(1, 1_440).register(settingInfo, {
+      description: 'How long the pull of one image may take.',
+      example: '120',
+      default: 60,
+    }),
     workingDirectory: type.path().nullable().register(settingInfo, {
       description: 'Working directory inside containers whose image does not name one.',
       example: '/opt/app',

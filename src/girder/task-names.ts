@@ -6,22 +6,22 @@
 /** Takes its parameters by position too; every other task takes keywords only. */
 export const generalContainerTask = 'girder_worker.docker.tasks.docker_run';
 
-/** Tasks that run a container, and that are run here. */
+/** Girder 5's own: pulls images and tells Girder what they can do. */
+export const ingestTask = 'slicer_cli_web.image_job.ingest_from_docker';
+
+/** Tasks that are run here: those that run a container, and the one that adds images. */
 export const runnableTasks: readonly string[] = [
   'slicer_cli_web.girder_worker_plugin.direct_docker_run.run',
   'slicer_cli_web_singularity.girder_worker_plugin.direct_singularity_run.run',
   'slicer_cli_web.singularity.slicer_cli_web_singularity.girder_worker_plugin.direct_singularity_run.run',
   generalContainerTask,
+  ingestTask,
 ];
 
 const knownReasons: ReadonlyMap<string, string> = new Map([
   [
     'girder_worker.run',
     'it belongs to a version of girder_worker that is no longer in use, and names no container image',
-  ],
-  [
-    'slicer_cli_web.image_job.ingest_from_docker',
-    'it pulls and registers images with Docker; stop dsa-slurm, add the image again in Girder while a standard girder_worker with Docker listens on this queue, start dsa-slurm, and pull the image as a SIF into dirs.images with "apptainer pull"',
   ],
   [
     'large_image_tasks.tasks.create_tiff',

@@ -9,6 +9,8 @@ export interface StandIn {
   command: string;
   /** Whether containers see real mounts, or get host paths in their arguments. */
   isolation: 'namespace' | 'paths';
+  /** Images that `pull` finds: files with the names of their SIFs. */
+  registry: string;
 }
 
 /** What a stand-in image holds; a real SIF has the same things in another form. */
@@ -49,9 +51,14 @@ export async function installStandIn({
   const program = ourFile('apptainer-stand-in');
   const words = [...(unshare ?? []), process.execPath, program, root, isolation].map(quote);
   const command = join(bin, 'apptainer');
-  await writeFile(command, `#!/bin/sh\nexec ${words.join(' ')} "$@"\n`);
+  const registry = join(dir, 'registry');
+  await mkdir(registry, { recursive: true });
+  await writeFile(
+    command,
+    `#!/bin/sh\nPRACTICE_REGISTRY=${quote(registry)}; export PRACTICE_REGISTRY\nexec ${words.join(' ')} "$@"\n`,
+  );
   await chmod(command, 0o755);
-  return { command, isolation };
+  return { command, isolation, registry };
 }
 
 /** Writes an image file that the stand-in understands. */

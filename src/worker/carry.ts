@@ -2,6 +2,8 @@ import { DsaSlurmError, coerceError, errorLine } from '../base/errors.js';
 import type { Analysis } from '../girder/analysis.js';
 import type { GirderJob } from '../girder/job.js';
 import { readAnalysis } from '../girder/read-analysis.js';
+import { readIngest, type Ingest } from '../girder/read-ingest.js';
+import { ingestTask } from '../girder/task-names.js';
 import { fetchUserLogin, firstAccess } from '../girder/user.js';
 import { checkToken } from './check-token.js';
 import { followLog } from './follow-log.js';
@@ -10,6 +12,7 @@ import { untilDue } from './stages/awaiting.js';
 import { collect, keepArtifacts, type Verdict } from './stages/collecting.js';
 import { finish } from './stages/finishing.js';
 import { refusedFollowUps } from './stages/following.js';
+import { ingestImages } from './stages/ingesting.js';
 import { stageInputs } from './stages/staging.js';
 import { submitJob } from './stages/submitting.js';
 import { watchJob } from './stages/watching.js';
@@ -85,8 +88,8 @@ async function toVerdict(begun: Run, context: StageContext, tools: Tools): Promi
 
 async function throughStages(begun: Run, context: StageContext, tools: Tools): Promise<Verdict> {
   if (begun.refusal !== null) throw new DsaSlurmError('message', begun.refusal);
-  const analysis = readAnalysis(begun.task);
-  tools.book.note(begun.id, { type: 'described', description: describe(analysis) });
+  const work = readWork(begun);
+  tools.book.note(begun.id, { type: 'described', description: describe(work) });
 
   if (begun.stage === 'accepted') {
     const unwanted = await untilDue(begun, context, tools);
@@ -95,9 +98,13 @@ async function throughStages(begun: Run, context: StageContext, tools: Tools): P
   const known = await begin(begun, context, tools);
   if (known !== 'go') await tools.requestCancel(begun.id, 'girder');
   let run = tools.book.get(begun.id) ?? begun;
-  void nameOwner(run, analysis, context, tools);
+  void nameOwner(run, work, context, tools);
   if (run.jobId === null)
     for (const sentence of refusedFollowUps(run.task)) context.girderJob.log(`${sentence}\n`);
+  if (work.kind === 'ingest') {
+    return run.cancel === null ? ingestImages(context, work.ingest, tools) : canceledBy(run.cancel);
+  }
+  const { analysis } = work;
   if (analysis.ignoredOptions.length > 0 && run.jobId === null) {
     context.girderJob.log(`Docker options without a meaning here: ${analysis.ignoredOptions.join(', ')}\n`);
   }
@@ -143,16 +150,27 @@ function canceledBy({ by }: NonNullable<Run['cancel']>): Verdict {
   return { outcome: 'canceled', reason };
 }
 
-function describe({ image, args, title }: Analysis): { image: string; cli: string; title: string | null } {
+/** What a task is: an analysis, or images that are to be added. */
+type Work = { kind: 'analysis'; analysis: Analysis } | { kind: 'ingest'; ingest: Ingest };
+
+function readWork({ task }: Run): Work {
+  return task.name === ingestTask
+    ? { kind: 'ingest', ingest: readIngest(task) }
+    : { kind: 'analysis', analysis: readAnalysis(task) };
+}
+
+function describe(work: Work): { image: string; cli: string; title: string | null } {
+  if (work.kind === 'ingest') return { image: work.ingest.images.join(', '), cli: 'add images', title: null };
+  const { image, args, title } = work.analysis;
   const first = args[0];
   return { image, cli: first?.kind === 'text' ? first.text : '', title };
 }
 
 /** Finds out whose Girder job this is, for screens. Nothing waits for it and nothing depends on it. */
-async function nameOwner(run: Run, analysis: Analysis, context: StageContext, tools: Tools): Promise<void> {
+async function nameOwner(run: Run, work: Work, context: StageContext, tools: Tools): Promise<void> {
   try {
-    const title = context.girderJob.known()?.title ?? analysis.title;
-    const access = firstAccess(analysis);
+    const title = context.girderJob.known()?.title ?? describe(work).title;
+    const access = work.kind === 'ingest' ? work.ingest.access : firstAccess(work.analysis);
     const setup = { ...tools.girderSetup(run), signal: context.stopping };
     const user = access === null ? null : await fetchUserLogin(access, setup);
     tools.book.note(run.id, { type: 'described', description: { title, user } });

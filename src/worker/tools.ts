@@ -1,5 +1,6 @@
 import type PQueue from 'p-queue';
 
+import type { ImageIngest } from '../apptainer/ingest.js';
 import type { Apptainer } from '../apptainer/inspect.js';
 import type { Clock } from '../base/clock.js';
 import type { Log } from '../base/log.js';
@@ -24,6 +25,7 @@ export interface Tools {
   /** Runs the jobs. */
   readonly executor: Executor;
   readonly apptainer: Apptainer;
+  readonly imageIngest: ImageIngest;
   readonly submitScript: SubmitScript;
   /** Girder's own settings for Slurm jobs. */
   readonly girderSlurm: GirderSlurmSource;
@@ -37,7 +39,12 @@ export interface Tools {
   /** Publishes a task of our own, and waits for the broker as long as that takes. */
   publish(message: OutgoingMessage, signal: AbortSignal): Promise<void>;
   /** How many runs are in each of these at one time. */
-  readonly lanes: { readonly staging: PQueue; readonly submitting: PQueue; readonly collecting: PQueue };
+  readonly lanes: {
+    readonly staging: PQueue;
+    readonly submitting: PQueue;
+    readonly collecting: PQueue;
+    readonly ingesting: PQueue;
+  };
   /** Aborts when the worker stops. Runs are then left as the journal has them. */
   readonly stopping: AbortSignal;
 }

@@ -1,5 +1,6 @@
 import PQueue from 'p-queue';
 
+import { createImageIngest } from '../apptainer/ingest.js';
 import { createApptainer } from '../apptainer/inspect.js';
 import { systemClock, type Clock } from '../base/clock.js';
 import { createRunner } from '../base/command.js';
@@ -27,6 +28,7 @@ import type { WorkerHandle } from './handle.js';
 import { createIntake, isOurs } from './intake.js';
 import { openJournal } from './journal.js';
 import { lockState } from './lock.js';
+import { ingestLauncher, registryEnvironment } from './ingest-place.js';
 import { openGirderJob } from './open-girder-job.js';
 import { openRevoked } from './revoked.js';
 import type { CancelSource, Run } from './run.js';
@@ -128,6 +130,13 @@ export async function createWorker({
     log,
     executor,
     apptainer: createApptainer({ run: command, command: settings.apptainer.command }),
+    imageIngest: createImageIngest({
+      run: command,
+      command: settings.apptainer.command,
+      launcher: ingestLauncher(settings),
+      pullMs: settings.apptainer.pullMinutes * 60_000,
+      registryEnv: registryEnvironment(env),
+    }),
     submitScript,
     girderSlurm,
     girderSetup,
@@ -153,6 +162,7 @@ export async function createWorker({
       staging: new PQueue({ concurrency: settings.worker.staging }),
       submitting: new PQueue({ concurrency: submitting }),
       collecting: new PQueue({ concurrency: settings.worker.staging }),
+      ingesting: new PQueue({ concurrency: 1 }),
     },
     stopping: stop.signal,
   };

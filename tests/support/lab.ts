@@ -24,6 +24,8 @@ export const status = { running: 2, success: 3, error: 4, canceled: 5, canceling
 /** A worker on the practice site, a Girder stand-in, and a real Celery producer; each lab has a queue of its own. */
 export interface Lab {
   dir: string;
+  /** Images that `apptainer pull` finds. */
+  registry: string;
   settings: Settings;
   girder: GirderStandIn;
   producer: Producer;
@@ -36,6 +38,8 @@ export interface Lab {
     request: Partial<AnalysisRequest> & Pick<AnalysisRequest, 'args'>,
     celery?: Record<string, unknown>,
   ): Promise<GirderJob>;
+  /** Publishes any task, for a Girder job that is there before; `task` gets Girder's headers from it. */
+  publishTask(task: { name: string; kwargs: Record<string, unknown>; title: string }): Promise<GirderJob>;
   /** Waits until the Girder job is final. */
   ended(job: GirderJob, timeoutMs?: number): Promise<GirderJob>;
   /** Waits until something is so. */
@@ -62,7 +66,7 @@ export async function openLab(
     revoke: async (id) => producer.revoke([id]),
   });
   const isRoot = process.getuid?.() === 0;
-  const { command: apptainer } = await installStandIn({ dir, run: command, isRoot });
+  const { command: apptainer, registry } = await installStandIn({ dir, run: command, isRoot });
   const images = join(dir, 'images');
   await mkdir(images);
   await writeStandInImage(join(images, 'test_image_v1.sif'), testImage);
@@ -92,6 +96,7 @@ export async function openLab(
   const lab: Lab = {
     dir,
     bin,
+    registry,
     settings,
     girder,
     producer,
@@ -117,6 +122,19 @@ export async function openLab(
         { id: girderJob.id, jobInfoSpec: girder.jobInfoSpec(girderJob) },
       );
       await producer.publish([{ ...message, options: celery }], { queue });
+      return girderJob;
+    },
+    async publishTask({ name, kwargs, title }) {
+      const id = randomUUID();
+      const girderJob = girder.createJob({ title, type: name, celeryTaskId: id });
+      const headers = {
+        jobInfoSpec: girder.jobInfoSpec(girderJob),
+        girder_api_url: girder.apiUrl,
+        apiUrl: girder.apiUrl,
+        girder_client_token: girder.clientToken(),
+      };
+      const message = { id, task: name, args: [], kwargs, kwargsrepr: '{...}', headers };
+      await producer.publish([message], { queue });
       return girderJob;
     },
     async ended(job, timeoutMs = 60_000) {

@@ -7,6 +7,10 @@ import type { StandInImage } from '../../src/sandbox/images.js';
 const entrypoint = `#!/bin/sh
 command=$1
 shift
+case $1 in
+  --xml) echo "a word before <executable><title>$command</title></executable> and one after"; exit ;;
+  --json) printf '{"title": "%s"}' "$command"; exit ;;
+esac
 case $command in
   # copies the input to the output, with progress tags and a few words in between
   Copy)
@@ -81,6 +85,9 @@ case $command in
   Linger)
     sleep "$1"
     echo late >"$2"
+    ;;
+  --list_cli)
+    echo '{"Copy": {"type": "python"}, "Show": {"type": "python", "desc-type": "json"}}'
     ;;
   # fills the log
   Talk)

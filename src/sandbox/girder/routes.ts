@@ -1,7 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { fileAnswer, folderAnswer, itemAnswer, jobAnswer, RestError, userAnswer } from './answers.js';
 import { addJob, cancelJob, updateJob } from './jobs.js';
-import { addFolder, filesIn, foldersIn, itemsIn, timestamp, type GirderJob, type Store } from './store.js';
+import {
+  addFolder,
+  addItem,
+  filesIn,
+  foldersIn,
+  itemsIn,
+  timestamp,
+  type GirderJob,
+  type Store,
+} from './store.js';
 import type { Grant } from './store.js';
 import { continueUpload, download, startReplacement, startUpload, uploadOffset } from './uploads.js';
 
@@ -60,6 +69,8 @@ export async function route(site: Site, call: Call): Promise<unknown> {
       break;
     case 'file':
       return fileRoute(site, call);
+    case 'slicer_cli_web':
+      return cliRoute(site, call);
     default:
       break;
   }
@@ -109,9 +120,7 @@ async function jobRoute(site: Site, call: Call): Promise<unknown> {
   const job = accessibleJob(site, call, id, true);
   if (method === 'GET') return jobAnswer(job, apiUrl, true);
   if (method === 'PUT') {
-    const fields = new URLSearchParams(query);
-    for (const [name, value] of await formBody(call.request)) fields.set(name, value);
-    updateJob(job, fields);
+    updateJob(job, await fieldsOf(call));
     return jobAnswer(job, apiUrl, false);
   }
   throw noRoute(call);
@@ -146,8 +155,9 @@ function accessibleJob({ store }: Site, call: Call, id: string, jobToken: boolea
   return job;
 }
 
-function folderRoute({ store }: Site, call: Call): unknown {
-  const { method, parts, query } = call;
+async function folderRoute({ store }: Site, call: Call): Promise<unknown> {
+  const { method, parts } = call;
+  const query = await fieldsOf(call);
   const id = parts[1] ?? '';
   requireUser(call);
   if (parts.length > 2) throw noRoute(call);
@@ -163,9 +173,27 @@ function folderRoute({ store }: Site, call: Call): unknown {
     if (existing !== undefined && query.get('reuseExisting')?.toLowerCase() !== 'true') {
       throw new RestError(400, 'validation', 'A folder with that name already exists here.', 'name');
     }
-    return folderAnswer(store, existing ?? addFolder(store, parent.id, name));
+    const folder = existing ?? addFolder(store, parent.id, name);
+    Object.assign(folder.meta, JSON.parse(query.get('metadata') ?? '{}'));
+    return folderAnswer(store, folder);
   }
   throw noRoute(call);
+}
+
+/** slicer_cli_web's own: a CLI is an item in the folder of its tag. */
+async function cliRoute({ store }: Site, call: Call): Promise<unknown> {
+  requireUser(call);
+  if (call.method !== 'POST' || call.parts[1] !== 'cli') throw noRoute(call);
+  const fields = await fieldsOf(call);
+  const folder = found(store.folders, fields.get('folder') ?? '', 'folder');
+  const name = fields.get('name') ?? '';
+  const item = itemsIn(store, folder.id).find((one) => one.name === name) ?? addItem(store, folder.id, name);
+  item.cli = {
+    image: fields.get('image') ?? '',
+    type: fields.get('desc_type') ?? '',
+    spec: Buffer.from(fields.get('spec') ?? '', 'base64').toString('utf8'),
+  };
+  return itemAnswer(store, item);
 }
 
 async function fileRoute({ store }: Site, call: Call): Promise<unknown> {
@@ -202,6 +230,13 @@ function page<T>(list: readonly T[], query: URLSearchParams): T[] {
   const offset = Number(query.get('offset') ?? '0');
   const limit = Number(query.get('limit') ?? '50');
   return list.slice(offset, limit === 0 ? undefined : offset + limit);
+}
+
+/** Girder takes fields from the query and from a form alike. */
+async function fieldsOf({ query, request }: Call): Promise<URLSearchParams> {
+  const fields = new URLSearchParams(query);
+  for (const [name, value] of await formBody(request)) fields.set(name, value);
+  return fields;
 }
 
 async function formBody(request: IncomingMessage): Promise<URLSearchParams> {

@@ -15,6 +15,8 @@ export interface Folder {
   parentId: string | null;
   name: string;
   created: string;
+  /** As `POST folder` set it. */
+  meta: Record<string, unknown>;
 }
 
 export interface Item {
@@ -22,6 +24,8 @@ export interface Item {
   folderId: string;
   name: string;
   created: string;
+  /** Of an item that is a CLI of an image. */
+  cli?: { image: string; type: string; spec: string };
 }
 
 export interface StoredFile {
@@ -113,7 +117,7 @@ export function grant(store: Store, what: Grant): string {
 }
 
 export function addFolder(store: Store, parentId: string | null, name: string): Folder {
-  const folder = { id: newId(), parentId, name, created: timestamp() };
+  const folder = { id: newId(), parentId, name, created: timestamp(), meta: {} };
   store.folders.set(folder.id, folder);
   return folder;
 }

@@ -9,6 +9,8 @@ import type { Settings } from '../../config/schema.js';
 import type { Analysis } from '../../girder/analysis.js';
 import { showMessage, type ShownMessage } from '../../girder/equality-format.js';
 import { readAnalysis } from '../../girder/read-analysis.js';
+import { readIngest, type Ingest } from '../../girder/read-ingest.js';
+import { ingestTask } from '../../girder/task-names.js';
 import { readGirderJob } from '../../girder/read-job.js';
 import { decodeMessage } from '../../girder/read-message.js';
 import { takeUserOptions } from '../../slurm/options.js';
@@ -87,8 +89,13 @@ export function explainMessage(delivery: Delivery, options: ExplainOptions): Exp
     const elsewhere = withoutRun(task, options.settings);
     // it is over before its dates or its body are looked at
     if (elsewhere !== null) return { ...result, reasons: [], verdict: elsewhere };
-    const analysis = attempt(() => readAnalysis(task));
-    if (analysis !== undefined) explainAnalysis(analysis, task, result, { ...options, attempt });
+    if (task.name === ingestTask) {
+      const ingest = attempt(() => readIngest(task));
+      if (ingest !== undefined) explainIngest(ingest, result, { ...options, attempt });
+    } else {
+      const analysis = attempt(() => readAnalysis(task));
+      if (analysis !== undefined) explainAnalysis(analysis, task, result, { ...options, attempt });
+    }
   }
   result.verdict = result.reasons.length === 0 ? 'run' : 'refused';
   return result;
@@ -145,6 +152,24 @@ function explainTask(task: Task, result: Explanation, { settings, now }: Explain
   }
 }
 
+/** An administrator's task: images that are pulled, asked for their CLIs and registered. */
+function explainIngest(
+  { images, folderId, access, pull }: Ingest,
+  result: Explanation,
+  { settings, isReadable, attempt }: ExplainOptions & { attempt: Attempt },
+): void {
+  const directory = attempt(() => requireDirectory(settings.dirs.images, 'dirs.images', 'SIF_IMAGE_PATH'));
+  for (const image of images) {
+    const file = attempt(() => sifFileName(image));
+    if (file === undefined) continue;
+    const sif = join(directory ?? '/<dirs.images>', file);
+    const verb = pull || !isReadable(sif) ? 'pulled into' : 'taken from';
+    result.notes.push(
+      `Image ${image} would be ${verb} ${sif}, and added to folder ${folderId} at ${access.apiUrl}.`,
+    );
+  }
+}
+
 function explainAnalysis(
   analysis: Analysis,
   task: Task,
@@ -180,7 +205,7 @@ function explainAnalysis(
         'image',
         `Image ${analysis.image} is not on this cluster: there is no ${sif}.`,
         {
-          next: `Add the image on Girder's admin page, or run "apptainer pull ${sif} docker://${analysis.image}".`,
+          next: `Add the image on Girder's page of images (Girder 5, or Girder 3 with the Slurm plugin), or run "apptainer pull ${sif} docker://${analysis.image}".`,
         },
       );
     });

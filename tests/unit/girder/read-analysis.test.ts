@@ -154,10 +154,6 @@ describe('readAnalysis of captured messages', () => {
 
   it.each([
     ['g3.direct_docker_run.nested.json', /argument 5 is a list or an object/],
-    [
-      'g5.ingest_from_docker.json',
-      /slicer_cli_web\.image_job\.ingest_from_docker.*stop dsa-slurm.*Docker.*dirs\.images/,
-    ],
     ['g3.create_tiff.folder.json', /large_image_tasks\.tasks\.create_tiff.*names no container image/],
     ['g3.plain.session_kwargs.json', /cap_tasks\.tasks\.add.*only tasks that run a container/],
   ])('refuses %s with its reason', (name, reason) => {

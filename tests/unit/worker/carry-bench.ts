@@ -121,6 +121,7 @@ export async function openCarryBench({
         needsGpu: false,
       }),
     },
+    imageIngest: { pull: async () => '', clis: async () => [] },
     submitScript: { path: '/script', takesArgumentsFile: true },
     girderSlurm: { current: async () => null, refresh: async () => null, trouble: () => null },
     girderSetup: () => ({ connections, apiUrlMap: {}, clock, log }),
@@ -128,7 +129,12 @@ export async function openCarryBench({
     requestCancel,
     publishResult: async (_, result) => void results.push(result),
     publish: async () => undefined,
-    lanes: { staging: new PQueue(), submitting: new PQueue(), collecting: new PQueue() },
+    lanes: {
+      staging: new PQueue(),
+      submitting: new PQueue(),
+      collecting: new PQueue(),
+      ingesting: new PQueue(),
+    },
     stopping: stop.signal,
   };
   executor.tracker.start();

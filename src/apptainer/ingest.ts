@@ -1,0 +1,128 @@
+import { readdir, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+
+import { commandTrouble, type CommandResult, type RunCommand } from '../base/command.js';
+import { DsaSlurmError } from '../base/errors.js';
+import { parseCliList, trimDescription, type ListedCli } from './clis.js';
+
+export interface IngestOptions {
+  run: RunCommand;
+  /** The container runtime. */
+  command: string;
+  /** What a command is put behind to run it elsewhere: `srun` and its options; empty for this host. */
+  launcher: readonly string[];
+  /** Milliseconds that a pull may take. */
+  pullMs: number;
+  /** Added to the environment of a pull: the names that the runtime reads its registry's password from. */
+  registryEnv: Readonly<Record<string, string | undefined>>;
+}
+
+export interface DescribedCli extends ListedCli {
+  text: string;
+}
+
+/** Brings images here, and asks them what they can do. */
+export interface ImageIngest {
+  /**
+   * Pulls an image from its registry, beside its place and then into it: nobody ever finds half a file there, and the old
+   * one stays if it cannot be pulled.
+   * @param key of the run: tells its half file from those of others
+   * @returns what the runtime said
+   * @throws DsaSlurmError `image`
+   */
+  pull(image: string, sif: string, options: { key: string; signal: AbortSignal }): Promise<string>;
+  /**
+   * The CLIs of an image with their descriptions.
+   * @param exec makes of an image's arguments what follows `apptainer exec`
+   * @throws DsaSlurmError `image`
+   */
+  clis(
+    image: string,
+    exec: (args: readonly string[]) => readonly string[],
+    signal: AbortSignal,
+  ): Promise<DescribedCli[]>;
+}
+
+/** An image answers about itself within this time, in milliseconds … */
+const answerMs = 5 * 60_000;
+/** … and with no more than so many bytes. */
+const largestAnswer = 8 * 1024 * 1024;
+
+export function createImageIngest({
+  run,
+  command,
+  launcher,
+  pullMs,
+  registryEnv,
+}: IngestOptions): ImageIngest {
+  const launch = (args: readonly string[]): [file: string, args: string[]] => {
+    const [file = command, ...rest] = [...launcher, command, ...args];
+    return [file, rest];
+  };
+
+  async function ask(
+    image: string,
+    exec: (args: readonly string[]) => readonly string[],
+    args: readonly string[],
+    signal: AbortSignal,
+  ): Promise<string> {
+    const [file, line] = launch(['exec', ...exec(args)]);
+    const result = await run(file, line, { timeoutMs: answerMs, maxBytes: largestAnswer, signal });
+    signal.throwIfAborted();
+    if (result.kind === 'exited' && result.exitCode === 0) return result.stdout;
+    throw new DsaSlurmError(
+      'image',
+      `Image ${image} does not answer ${args.join(' ')}: it ${trouble(result)}.`,
+    );
+  }
+
+  return {
+    async pull(image, sif, { key, signal }) {
+      await removeParts(sif, key);
+      const fresh = join(dirname(sif), `.${basename(sif)}.${key}.${process.pid}.part`);
+      try {
+        const [file, line] = launch(['pull', '--force', fresh, `docker://${image}`]);
+        const result = await run(file, line, {
+          timeoutMs: pullMs,
+          cwd: dirname(sif),
+          env: registryEnv,
+          signal,
+        });
+        signal.throwIfAborted();
+        if (result.kind !== 'exited' || result.exitCode !== 0) {
+          throw new DsaSlurmError(
+            'image',
+            `Image ${image} could not be pulled: ${command} ${trouble(result)}.`,
+          );
+        }
+        await rename(fresh, sif);
+        return `${result.stderr}${result.stdout}`.trim().slice(-4_000);
+      } finally {
+        await rm(fresh, { force: true });
+      }
+    },
+    async clis(image, exec, signal) {
+      const listed = parseCliList(image, await ask(image, exec, ['--list_cli'], signal));
+      const described: DescribedCli[] = [];
+      for (const cli of listed) {
+        const text = await ask(image, exec, [cli.name, `--${cli.type}`], signal);
+        described.push({ ...cli, text: trimDescription(cli, image, text) });
+      }
+      return described;
+    },
+  };
+}
+
+/** What a worker that died left of the same run; whatever may still write there writes into a file without a name. */
+async function removeParts(sif: string, key: string): Promise<void> {
+  const front = `.${basename(sif)}.${key}.`;
+  for (const name of await readdir(dirname(sif))) {
+    if (name.startsWith(front) && name.endsWith('.part')) await rm(join(dirname(sif), name), { force: true });
+  }
+}
+
+/** The end of what was said tells more than its beginning. */
+function trouble(result: CommandResult): string {
+  if (result.kind !== 'exited') return commandTrouble(result);
+  return `exited with ${result.exitCode}: ${(result.stderr.trim() || result.stdout.trim()).slice(-1_000)}`;
+}

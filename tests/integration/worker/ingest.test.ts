@@ -1,0 +1,122 @@
+import { execFile } from 'node:child_process';
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+
+import { ingestTask } from '../../../src/girder/task-names.js';
+import type { GirderJob } from '../../../src/sandbox/girder/index.js';
+import { writeStandInImage } from '../../../src/sandbox/images.js';
+import { expectStatus, openLab, status, statuses, type Lab } from '../../support/lab.js';
+import { testImage } from '../../support/test-image.js';
+
+let lab: Lab;
+
+afterEach(async () => {
+  await lab.close();
+});
+
+async function openWith(flags: Record<string, unknown> = {}): Promise<void> {
+  lab = await openLab(flags);
+  await writeStandInImage(join(lab.registry, 'lab_new_v1.sif'), {
+    ...testImage,
+    labels: { ...testImage.labels, 'org.who': 'us', description: 'A new one' },
+  });
+}
+
+async function ingest(names: readonly string[], pull: string | null = null): Promise<GirderJob> {
+  return lab.publishTask({
+    name: ingestTask,
+    title: 'Pulling and caching docker images',
+    kwargs: {
+      name_list: names,
+      folder_id: lab.girder.rootFolderId,
+      token: lab.girder.userToken,
+      pull,
+    },
+  });
+}
+
+const imageFiles = async (): Promise<string[]> => (await readdir(lab.settings.dirs.images ?? '')).sort();
+const child = (parentId: string, name: string): { id: string; meta: Record<string, unknown> } => {
+  const found = lab.girder.folders(parentId).find((folder) => folder.name === name);
+  return found ?? expect.fail(`no folder ${name}`);
+};
+
+describe('images that an administrator adds in Girder', () => {
+  beforeEach(async () => openWith());
+
+  test('are pulled, asked for their CLIs and registered; then analyses of them run', async () => {
+    const job = await lab.ended(await ingest(['lab/new:v1']));
+    expectStatus(job, status.success);
+    expect(statuses(job)).toEqual([status.running, status.success]);
+    expect(await imageFiles()).toEqual(['lab_new_v1.sif', 'test_image_v1.sif']);
+    const folder = child(lab.girder.rootFolderId, 'lab/new');
+    expect(folder.meta).toEqual({ slicerCLIType: 'image' });
+    const tag = child(folder.id, 'v1');
+    expect(tag.meta).toEqual({ entry_path: '/opt/test', org_who: 'us', digest: null, slicerCLIType: 'tag' });
+    expect(lab.girder.items(tag.id).map(({ name, cli }) => [name, cli])).toEqual([
+      ['Copy', { image: 'lab/new:v1', type: 'xml', spec: '<executable><title>Copy</title></executable>' }],
+      ['Show', { image: 'lab/new:v1', type: 'json', spec: '{"title": "Show"}' }],
+    ]);
+    expect(job.progress).toMatchObject({ total: 1, current: 1 });
+    expect(job.log.join('')).not.toContain(lab.girder.userToken);
+    const run = await lab.ended(await lab.publish({ image: 'lab/new:v1', args: ['Fail'] }));
+    expect(run.log.join('')).toContain('the slide has no tissue');
+  });
+
+  test('that fail are named with their reasons, and do not keep the others away', async () => {
+    await writeStandInImage(join(lab.registry, 'lab_silent_v1.sif'), {
+      ...testImage,
+      files: { '/opt/test/docker-entrypoint.sh': { text: '#!/bin/sh\necho no list\n', executable: true } },
+    });
+    const job = await lab.ended(await ingest(['lab/none:v1', 'lab/silent:v1', 'lab/new:v1']));
+    expectStatus(job, status.error);
+    const log = job.log.join('');
+    expect(log).toMatch(/Image lab\/none:v1 could not be pulled: .*manifest unknown/);
+    expect(log).toContain('Image lab/silent:v1 lists its CLIs as no JSON.');
+    expect(log).toContain('Added lab/new:v1: Copy, Show');
+    expect(await imageFiles()).toEqual(['lab_new_v1.sif', 'lab_silent_v1.sif', 'test_image_v1.sif']);
+  });
+
+  test('are not pulled again where they are here, unless that is asked for', async () => {
+    const before = await readFile(join(lab.settings.dirs.images ?? '', 'test_image_v1.sif'), 'utf8');
+    expectStatus(await lab.ended(await ingest(['test/image:v1'])), status.success);
+    const again = await lab.ended(await ingest(['test/image:v1'], 'true'));
+    expectStatus(again, status.error);
+    // the old file stays where the new one cannot be had
+    expect(await readFile(join(lab.settings.dirs.images ?? '', 'test_image_v1.sif'), 'utf8')).toBe(before);
+  });
+
+  test.each(['-x', '../../etc/x:v1', 'a b:v1'])('the name %j harms nothing', async (name) => {
+    expectStatus(await lab.ended(await ingest([name])), status.error);
+    expect(await imageFiles()).toEqual(['test_image_v1.sif']);
+  });
+
+  test('can be canceled during a pull, and begun again by the next worker', async () => {
+    // a pull that takes as long as nobody writes into the pipe
+    const pipe = join(lab.registry, 'lab_slow_v1.sif');
+    await promisify(execFile)('mkfifo', [pipe]);
+    const canceled = await ingest(['lab/slow:v1']);
+    await lab.until(() => (lab.girder.job(canceled.id)?.log.join('') ?? '').includes('Pulling lab/slow:v1'));
+    await lab.girder.cancel(canceled.id);
+    expectStatus(await lab.ended(canceled), status.canceled);
+
+    const resumed = await ingest(['lab/slow:v1']);
+    await lab.until(() => (lab.girder.job(resumed.id)?.log.join('') ?? '').includes('Pulling lab/slow:v1'));
+    await lab.worker.stop();
+    await rm(pipe);
+    await writeStandInImage(pipe, testImage);
+    await lab.startWorker();
+    expectStatus(await lab.ended(resumed), status.success);
+    expect(await imageFiles()).toEqual(['lab_slow_v1.sif', 'test_image_v1.sif']);
+  });
+});
+
+test('images can be pulled in a job of Slurm', async () => {
+  await openWith({ 'apptainer.pullOn': 'slurm' });
+  expectStatus(await lab.ended(await ingest(['lab/new:v1'])), status.success);
+  const jobs = await lab.command('squeue', ['--me', '--states=all', '--noheader', '--format=%j %T']);
+  expect(jobs.kind === 'exited' && jobs.stdout).toContain('dsa-slurm-ingest COMPLETED');
+});
