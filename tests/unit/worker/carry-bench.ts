@@ -36,6 +36,8 @@ export interface CarryBench {
   dir: string;
   calls: Call[];
   results: TaskResult[];
+  /** Names of the tasks that were published. */
+  published: unknown[];
   run(): Run | undefined;
   /** As the worker does it. */
   cancel(by: CancelSource): Promise<void>;
@@ -94,6 +96,7 @@ export async function openCarryBench({
   for (const one of news(dir)) await book.record(task.id, one);
   if (book.get(task.id)?.cancel) canceled.abort();
   const results: TaskResult[] = [];
+  const published: unknown[] = [];
 
   async function requestCancel(id: string, by: CancelSource): Promise<boolean> {
     const run = book.get(id);
@@ -128,7 +131,8 @@ export async function openCarryBench({
     openGirderJob: () => ({ ...silentGirderJob(), ...girderJob }),
     requestCancel,
     publishResult: async (_, result) => void results.push(result),
-    publish: async () => undefined,
+    publish: async ({ properties }) =>
+      void published.push((properties.headers as Record<string, unknown>)['task']),
     lanes: {
       staging: new PQueue(),
       submitting: new PQueue(),
@@ -142,6 +146,7 @@ export async function openCarryBench({
     dir,
     calls,
     results,
+    published,
     run: () => book.get(task.id),
     cancel: async (by) => void (await requestCancel(task.id, by)),
     async carried() {

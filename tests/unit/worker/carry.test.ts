@@ -214,3 +214,25 @@ test('a run that Girder could not be told of ends all the same, and says why nob
     reason: 'Girder could not be told how it ended: It answered with a web page. Check the URL.',
   });
 });
+
+describe('what the publisher wants after a run', () => {
+  const embed = { callbacks: [{ task: 'next' }], errbacks: [{ task: 'failed' }], chain: [{ task: 'last' }] };
+  const body = JSON.stringify([['a/b:c'], {}, embed]);
+
+  test.each<['succeeded' | 'failed' | 'canceled', number, string[]]>([
+    ['succeeded', 3, ['next', 'last']],
+    ['failed', 4, ['failed']],
+    ['canceled', 5, []],
+    // canceled in Girder at the last moment
+    ['succeeded', 5, []],
+  ])('that %s, and is %i in Girder: %o', async (outcome, status, tasks) => {
+    const { carried, published, results } = await setUp(() => said(''), {
+      task: { headers: {}, body },
+      news: () => [{ type: 'decided', outcome, reason: null }],
+      girderJob: { finish: async () => status },
+    });
+    expect(await carried()).toMatchObject({ stage: 'finished', outcome });
+    expect(published).toEqual(tasks);
+    expect(results).toHaveLength(1);
+  });
+});
