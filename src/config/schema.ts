@@ -291,6 +291,17 @@ export const settingsSchema = z.strictObject({
         example: 'http://localhost:8080=http://girder:8080',
         default: {},
       }),
+    caFile: type
+      .path()
+      .nullable()
+      .register(settingInfo, {
+        description:
+          'Certificate of the authority that vouches for Girder’s own, in PEM, where it is none of the public ones.',
+        example: '/etc/ssl/certs/hospital-ca.pem',
+        default: null,
+        legacyEnv: ['REQUESTS_CA_BUNDLE'],
+        path: true,
+      }),
     apiKey: type.apiKey().nullable().register(settingInfo, {
       description:
         'API key of a Girder administrator. With it and `girder.apiUrl` the worker reads Girder’s settings `worker_slurm.*`, which go over those of `slurm` here, and `doctor` and `init` read and set Girder’s settings.',

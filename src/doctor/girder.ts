@@ -1,6 +1,6 @@
 import { silentLog } from '../base/log.js';
 import { createGirderClient, type GirderClient } from '../girder/client.js';
-import { createGirderConnections } from '../girder/connections.js';
+import { openGirderConnections } from '../girder/connections.js';
 import type { CheckContext } from './check.js';
 
 /** A client for one check; each request is tried once and ends with the check. */
@@ -9,7 +9,7 @@ export async function withGirder<T>(
   { apiUrl, token }: { apiUrl: string; token: string | null },
   use: (client: GirderClient) => Promise<T>,
 ): Promise<T> {
-  const connections = createGirderConnections();
+  const connections = await openGirderConnections(settings.girder);
   try {
     const { apiUrlMap } = settings.girder;
     return await use(createGirderClient({ connections, apiUrlMap, clock, log: silentLog(), apiUrl, token }));

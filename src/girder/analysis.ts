@@ -3,6 +3,7 @@
  * outputs. Made from the published message by `readAnalysis`; nothing has been contacted yet.
  */
 
+import type { GirderSession } from './session.js';
 import type { StreamConnector } from './streams.js';
 
 /** How to reach one Girder as one user: taken from a transform's `gc`. */
@@ -18,8 +19,8 @@ export interface GirderJobRef {
   url: string;
   method: string;
   headers: Record<string, string>;
-  /** Header `girder_client_session_kwargs`: `verify: false` turns certificate checks off for job updates. */
-  verifyTls: boolean;
+  /** Header `girder_client_session_kwargs`; for job updates only. */
+  session: GirderSession;
 }
 
 /** A directory or file that the container sees. */

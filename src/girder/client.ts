@@ -7,7 +7,8 @@ import { readToken, tokenPath } from './access-token.js';
 import type { GirderAccess } from './analysis.js';
 import { mapApiUrl, type ApiUrlMap } from './api-url.js';
 import { backoff } from './backoff.js';
-import type { GirderConnections } from './connections.js';
+import type { ConnectionOptions, GirderConnections } from './connections.js';
+import { nextPlace } from './redirect.js';
 import {
   abortedError,
   answerError,
@@ -32,8 +33,10 @@ export interface GirderClientOptions extends GirderSetup {
   token: string | null;
   /** Sent with each request, and like the token never to another host. */
   headers?: Readonly<Record<string, string>>;
-  /** Default true. */
-  verifyTls?: boolean;
+  /** Added to the query of each request, not to where one is redirected. */
+  params?: Readonly<Record<string, string>>;
+  /** Where it is reached in another way than all others. */
+  connection?: ConnectionOptions;
 }
 
 export interface GirderRequest {
@@ -70,7 +73,6 @@ export interface GirderClient {
 
 const jsonLimit = 64 * 1024 * 1024;
 const errorLimit = 64 * 1024;
-const redirectLimit = 5;
 
 /** A client of one Girder as one user. Cheap: the connections are shared. */
 export function createGirderClient(options: GirderClientOptions): GirderClient {
@@ -80,10 +82,10 @@ export function createGirderClient(options: GirderClientOptions): GirderClient {
     ...options.headers,
     ...(options.token === null ? {} : { 'Girder-Token': options.token }),
   };
-  const dispatcher = options.connections.dispatcher(options.verifyTls ?? true);
 
   async function open(request: GirderRequest): Promise<Dispatcher.ResponseData> {
-    const home = requestUrl(apiUrl, request);
+    const home = requestUrl(apiUrl, request, options.params);
+    let dispatcher = options.connections.dispatcher(options.connection);
     let url = home;
     let secrets = true;
     for (let hop = 0; ; hop += 1) {
@@ -109,19 +111,13 @@ export function createGirderClient(options: GirderClientOptions): GirderClient {
           tokenIsGood: answer.statusCode === 401 ? await isTokenGood(request) : null,
         });
       }
-      const next = await redirectTarget(answer, url, asked, hop);
-      if (!keepsSecrets(home, next)) {
-        // a file that is a link, or lies in an object store: anyone's host, so it gets nothing of ours
-        if (request.method !== 'GET') {
-          throw new GirderError(`Girder wants ${asked.method} ${asked.path} to go to another host.`, {
-            trouble: 'not-girder',
-            status: answer.statusCode,
-            next: 'Check the API URL.',
-          });
-        }
+      const next = await nextPlace(answer, { asked, home, from: url, hop });
+      url = next.url;
+      if (!next.isHome) {
         secrets = false;
+        // what goes to another host goes there in the usual way: our certificate is none of its business
+        dispatcher = options.connections.dispatcher();
       }
-      url = next;
     }
   }
 
@@ -168,7 +164,11 @@ function isWorthRetrying(error: GirderError, method: string): boolean {
   return error.transient && (error.status !== 500 || method === 'GET');
 }
 
-function requestUrl(apiUrl: string, request: GirderRequest): URL {
+function requestUrl(
+  apiUrl: string,
+  request: GirderRequest,
+  params: Readonly<Record<string, string>> = {},
+): URL {
   const text = request.path === '' ? apiUrl : `${apiUrl}/${request.path}`;
   const url = URL.parse(text);
   if (url === null || !/^https?:$/.test(url.protocol)) {
@@ -177,7 +177,7 @@ function requestUrl(apiUrl: string, request: GirderRequest): URL {
       next: 'Check the worker API URL in the settings of Girder.',
     });
   }
-  for (const [name, value] of Object.entries(request.query ?? {})) {
+  for (const [name, value] of Object.entries({ ...params, ...request.query })) {
     if (value !== undefined) url.searchParams.append(name, String(value));
   }
   return url;
@@ -210,33 +210,6 @@ function requestBody(request: GirderRequest): string | Readable | null {
 
 function requestError(asked: Asked, error: unknown, signal: AbortSignal | undefined): GirderError {
   return signal?.aborted === true ? abortedError(asked) : connectionError(asked, error);
-}
-
-async function redirectTarget(
-  answer: Dispatcher.ResponseData,
-  from: URL,
-  asked: Asked,
-  hop: number,
-): Promise<URL> {
-  await answer.body.dump().catch(() => undefined);
-  const { location } = answer.headers;
-  const next = typeof location === 'string' ? URL.parse(location, from.href) : null;
-  if (next === null || !/^https?:$/.test(next.protocol) || hop >= redirectLimit) {
-    throw new GirderError(
-      `${asked.origin} answered ${asked.method} ${asked.path} with a redirect to nowhere.`,
-      {
-        trouble: 'not-girder',
-        status: answer.statusCode,
-      },
-    );
-  }
-  return next;
-}
-
-/** The same origin, or the same host when a proxy sends us from http to https. */
-function keepsSecrets(home: URL, next: URL): boolean {
-  if (next.origin === home.origin) return true;
-  return home.protocol === 'http:' && next.protocol === 'https:' && next.hostname === home.hostname;
 }
 
 async function readText(

@@ -1,31 +1,87 @@
-import { Agent, type Dispatcher } from 'undici';
+import { getCACertificates } from 'node:tls';
+import { Agent, ProxyAgent, type Dispatcher } from 'undici';
+import { DsaSlurmError, errorLine } from '../base/errors.js';
+import { checkTlsMaterial, readPemFile, type TlsMaterial } from './pem-file.js';
+
+/** How one Girder is reached, where that differs from the rest. */
+export interface ConnectionOptions extends TlsMaterial {
+  /** Certificates are not checked. */
+  insecure?: boolean;
+  /** URL of the proxy, with its password if it has one. */
+  proxy?: string;
+}
 
 /** The open connections to Girder that all runs share. */
 export interface GirderConnections {
-  /** `verifyTls` false: certificates are not checked, as a publisher may ask for job updates. */
-  dispatcher(verifyTls: boolean): Dispatcher;
+  dispatcher(options?: ConnectionOptions): Dispatcher;
   close(): Promise<void>;
 }
 
-/** Connect within 10 s, answer begun within 60 s, and no silence of more than 120 s inside an answer. */
-export function createGirderConnections(): GirderConnections {
-  const agents = new Map<boolean, Agent>();
+/** Kinds of connections that are kept open: messages may ask for any number of them. */
+const mostKinds = 32;
+
+/**
+ * Connect within 10 s, answer begun within 60 s, and no silence of more than 120 s inside an answer.
+ * @param authorities certificates, in PEM, that are trusted besides those that Node trusts (which are the usual public
+ * ones and those of `NODE_EXTRA_CA_CERTS`)
+ */
+export function createGirderConnections(authorities: string | null = null): GirderConnections {
+  const trusted = authorities === null ? {} : { ca: [...getCACertificates('default'), authorities] };
+  const kinds = new Map<string, Dispatcher>();
+
+  function open({ insecure = false, proxy, ...material }: ConnectionOptions): Dispatcher {
+    const timeouts = { headersTimeout: 60_000, bodyTimeout: 120_000 };
+    const tls = { ...trusted, ...material, timeout: 10_000, rejectUnauthorized: !insecure };
+    if (proxy === undefined) return new Agent({ ...timeouts, connect: tls });
+    return new ProxyAgent({
+      ...timeouts,
+      uri: proxy,
+      connectTimeout: 10_000,
+      requestTls: tls,
+      proxyTls: trusted,
+    });
+  }
+
   return {
-    dispatcher(verifyTls) {
-      let agent = agents.get(verifyTls);
-      if (agent === undefined) {
-        agent = new Agent({
-          connect: { timeout: 10_000, rejectUnauthorized: verifyTls },
-          headersTimeout: 60_000,
-          bodyTimeout: 120_000,
-        });
-        agents.set(verifyTls, agent);
+    dispatcher(options = {}) {
+      const kind = JSON.stringify(options);
+      const dispatcher = kinds.get(kind) ?? open(options);
+      // the one that was used last is the last in the map
+      kinds.delete(kind);
+      kinds.set(kind, dispatcher);
+      for (const [oldest, old] of kinds) {
+        if (kinds.size <= mostKinds) break;
+        kinds.delete(oldest);
+        // what is under way on it goes on to its end
+        old.close().catch(() => undefined);
       }
-      return agent;
+      return dispatcher;
     },
     async close() {
-      await Promise.all([...agents.values()].map(async (agent) => agent.destroy()));
-      agents.clear();
+      await Promise.all([...kinds.values()].map(async (each) => each.destroy()));
+      kinds.clear();
     },
   };
+}
+
+/**
+ * Connections that trust the site's own authorities too: setting `girder.caFile`.
+ * @throws DsaSlurmError `config` if the file cannot be used
+ */
+export async function openGirderConnections({
+  caFile,
+}: {
+  caFile: string | null;
+}): Promise<GirderConnections> {
+  if (caFile === null) return createGirderConnections();
+  try {
+    const ca = await readPemFile(caFile);
+    checkTlsMaterial(caFile, { ca });
+    return createGirderConnections(ca);
+  } catch (cause) {
+    throw new DsaSlurmError('config', errorLine(cause), {
+      next: 'The setting girder.caFile names the certificate of the authority that vouches for Girder, in PEM.',
+      cause,
+    });
+  }
 }

@@ -160,7 +160,7 @@ export function connectionError(asked: Asked, cause: unknown): GirderError {
   return new GirderError(`Girder at ${asked.origin} could not be reached (${connectionWords(cause)}).`, {
     trouble: 'unreachable',
     next: certificate
-      ? 'Its certificate is not trusted here: name its authority in NODE_EXTRA_CA_CERTS.'
+      ? 'Its certificate is not trusted here: name the file of its authority in the setting girder.caFile.'
       : (hints.unreachable ?? ''),
     cause,
   });

@@ -2,6 +2,7 @@ import { errorLine } from '../base/errors.js';
 import type { GirderJobRef } from './analysis.js';
 import { backoff } from './backoff.js';
 import { createGirderClient, type GirderSetup } from './client.js';
+import type { ConnectionOptions } from './connections.js';
 import { jobDocument, type JobDocument } from './documents.js';
 import { GirderError } from './girder-error.js';
 import type { Reporting } from './reporting.js';
@@ -12,6 +13,8 @@ export type JobForm = Readonly<Record<string, string>>;
 
 export interface JobAskingOptions extends GirderSetup {
   reporting: Reporting;
+  /** How the session of the job's publisher is to connect; see `openSession`. */
+  connection?: ConnectionOptions;
   /** After this moment, in milliseconds since the epoch, the Girder job's own token is surely gone. */
   tokenEnds: number;
   /** Girder says that the job is being canceled, or is: told once. */
@@ -45,8 +48,10 @@ export function createJobAsking(ref: GirderJobRef, options: JobAskingOptions): J
     ...options,
     apiUrl: ref.url,
     token: null,
-    headers: ref.headers,
-    verifyTls: ref.verifyTls,
+    // names are compared without case, and what names the job wins
+    headers: { ...ref.session.headers, ...lowerCased(ref.headers) },
+    params: ref.session.params,
+    ...(options.connection === undefined ? {} : { connection: options.connection }),
   });
   let known: JobDocument | null = null;
   let told = false;
@@ -103,6 +108,10 @@ export function createJobAsking(ref: GirderJobRef, options: JobAskingOptions): J
     },
     known: () => known,
   };
+}
+
+function lowerCased(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
 }
 
 /** Canceled, or about to be. */

@@ -1,6 +1,7 @@
 import { DsaSlurmError, errorLine } from '../base/errors.js';
 import type { GirderJobRef } from './analysis.js';
 import type { GirderSetup } from './client.js';
+import type { ConnectionOptions } from './connections.js';
 import type { JobDocument } from './documents.js';
 import { createJobAsking, isCanceled } from './job-asking.js';
 import { createJobNews, type JobProgress } from './job-news.js';
@@ -14,6 +15,8 @@ export type BeginAs = 'queued' | 'running';
 
 export interface GirderJobOptions extends GirderSetup {
   reporting: Reporting;
+  /** How the session of the job's publisher is to connect; see `openSession`. */
+  connection?: ConnectionOptions;
   /** After this moment, in milliseconds since the epoch, the Girder job's own token is surely gone. */
   tokenEnds: number;
   /** For so many milliseconds `finish` takes answers that are not Girder's for an accident. */

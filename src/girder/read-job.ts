@@ -1,6 +1,7 @@
 import type { GirderJobRef } from './analysis.js';
 import { isGirderId, readHttpUrl } from './read-fields.js';
 import { refuse } from './refuse.js';
+import { isHeader, readSession } from './session.js';
 
 const place = 'The header jobInfoSpec of the message';
 
@@ -22,26 +23,16 @@ export function readGirderJob(headers: Readonly<Record<string, unknown>>): Girde
     url,
     method: 'PUT',
     headers: readHttpHeaders(spec['headers']),
-    verifyTls: readVerify(headers['girder_client_session_kwargs']),
+    session: readSession(headers['girder_client_session_kwargs']),
   };
 }
 
 function readHttpHeaders(value: unknown): Record<string, string> {
   if (!isRecord(value)) return refuse(`${place} has no headers.`);
   const entries = Object.entries(value).map(([name, text]): [string, string] => {
-    const isName = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$/.test(name);
-    // Line breaks would start another header.
-    if (!isName || typeof text !== 'string' || !/^[\x20-\x7e]{0,4096}$/.test(text)) {
-      return refuse(`${place} has a header that HTTP does not allow.`);
-    }
-    return [name, text];
+    return isHeader(name, text) ? [name, text] : refuse(`${place} has a header that HTTP does not allow.`);
   });
   return Object.fromEntries(entries);
-}
-
-/** Only `verify: false` has an effect; certificates and proxies are the site's business. */
-function readVerify(session: unknown): boolean {
-  return !(isRecord(session) && session['verify'] === false);
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

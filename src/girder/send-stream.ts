@@ -57,7 +57,7 @@ export async function sendStream(
       method: 'POST',
       headers: sink.headers,
       body: Readable.from(watched(), { objectMode: false }),
-      dispatcher: connections.dispatcher(true),
+      dispatcher: connections.dispatcher(),
       // a container may be silent for hours; a silent receiver is seen by `expect`
       headersTimeout: 0,
       signal: AbortSignal.any([signal, stalled.signal]),

@@ -1,3 +1,4 @@
+import type { GirderClient } from '../girder/client.js';
 import type { Draft } from './site-answers.js';
 
 /**
@@ -17,6 +18,8 @@ export interface Doors {
     version(apiUrl: string): Promise<{ version: string; major: 3 | 5 }>;
     /** Trades an API key for a token; whose it is. */
     login(apiUrl: string, apiKey: string): Promise<{ token: string; login: string; isAdmin: boolean }>;
+    /** Asks as whoever has the token; each request is made once. */
+    as<T>(apiUrl: string, token: string, use: (client: GirderClient) => Promise<T>): Promise<T>;
   };
   mongo: {
     /** Logs in if the address says so. `open`: it lets anybody in. */

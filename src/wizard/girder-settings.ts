@@ -12,7 +12,6 @@ import {
 import type { Asker } from './asker.js';
 import { settingsOfAnswers } from './complete.js';
 import type { Doors } from './doors.js';
-import { withGirder } from './open-doors.js';
 import { indented, mark, table } from './screen.js';
 import type { SiteAnswers } from './site-answers.js';
 
@@ -34,7 +33,7 @@ export async function girderSettingsStep(answers: SiteAnswers, doors: Doors, ask
   asker.say(`\n${mark.heading('Settings of Girder')}`);
   try {
     const { token } = await doors.girder.login(apiUrl, apiKey);
-    const theirs: GirderSettings = await withGirder(apiUrl, token, (client) =>
+    const theirs: GirderSettings = await doors.girder.as(apiUrl, token, (client) =>
       client.json(answer, {
         method: 'GET',
         path: 'system/setting',

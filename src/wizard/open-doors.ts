@@ -8,19 +8,27 @@ import { silentLog } from '../base/log.js';
 import { withBroker } from '../doctor/broker.js';
 import { listens, openAddress } from '../doctor/listens.js';
 import { createGirderClient, type GirderClient } from '../girder/client.js';
-import { createGirderConnections } from '../girder/connections.js';
+import { openGirderConnections } from '../girder/connections.js';
 import { lookAtDirectory } from './validate/look-at-directory.js';
 import { pingMongo } from './validate/ping-mongo.js';
 import type { Doors } from './doors.js';
 
 const connectMs = 6_000;
 
-/** The {@link Doors} to the real site. */
-export function openDoors({ run }: { run: RunCommand }): Doors {
+/**
+ * The {@link Doors} to the real site.
+ * @param options.caFile setting `girder.caFile`
+ */
+export function openDoors({ run, caFile }: { run: RunCommand; caFile: string | null }): Doors {
+  const asking: Asking = async (apiUrl, token, use) => withGirder({ apiUrl, token, caFile }, use);
   return {
     listens: (host, port) => listens(host, port),
     broker: { check: checkBroker, openAddress: (host, port) => openAddress(host, port, soon()) },
-    girder: { version: girderVersion, login: girderLogin },
+    girder: {
+      version: async (apiUrl) => girderVersion(apiUrl, asking),
+      login: async (apiUrl, apiKey) => girderLogin(apiUrl, apiKey, asking),
+      as: asking,
+    },
     mongo: { ping: pingMongo },
     slurm: {
       async test(wanted) {
@@ -72,13 +80,17 @@ async function checkBroker(url: string): Promise<{ version: string }> {
   });
 }
 
-/** A client that asks once and does not wait long. */
-export async function withGirder<T>(
+type Asking = <T>(
   apiUrl: string,
   token: string | null,
   use: (client: GirderClient) => Promise<T>,
+) => Promise<T>;
+
+async function withGirder<T>(
+  { apiUrl, token, caFile }: { apiUrl: string; token: string | null; caFile: string | null },
+  use: (client: GirderClient) => Promise<T>,
 ): Promise<T> {
-  const connections = createGirderConnections();
+  const connections = await openGirderConnections({ caFile });
   try {
     return await use(
       createGirderClient({ apiUrl, token, connections, apiUrlMap: {}, clock: systemClock, log: silentLog() }),
@@ -90,8 +102,8 @@ export async function withGirder<T>(
 
 const version = z.object({ release: z.string() });
 
-async function girderVersion(apiUrl: string): Promise<{ version: string; major: 3 | 5 }> {
-  return withGirder(apiUrl, null, async (client) => {
+async function girderVersion(apiUrl: string, asking: Asking): Promise<{ version: string; major: 3 | 5 }> {
+  return asking(apiUrl, null, async (client) => {
     const request = { method: 'GET', path: 'system/version', attempts: 1, signal: soon() };
     const { release } = await client.json(version, request);
     const major = Number.parseInt(release, 10);
@@ -110,8 +122,9 @@ const me = z.object({ login: z.string(), admin: z.boolean().default(false) });
 async function girderLogin(
   apiUrl: string,
   apiKey: string,
+  asking: Asking,
 ): Promise<{ token: string; login: string; isAdmin: boolean }> {
-  const token = await withGirder(apiUrl, null, async (client) => {
+  const token = await asking(apiUrl, null, async (client) => {
     const once = { attempts: 1, signal: soon() };
     try {
       const answer = await client.json(loggedIn, {
@@ -128,7 +141,7 @@ async function girderLogin(
       });
     }
   });
-  return withGirder(apiUrl, token, async (client) => {
+  return asking(apiUrl, token, async (client) => {
     const user = await client.json(me, { method: 'GET', path: 'user/me', attempts: 1, signal: soon() });
     return { token, login: user.login, isAdmin: user.admin };
   });

@@ -1,6 +1,7 @@
 import { createRunner } from '../base/command.js';
 import { systemClock } from '../base/clock.js';
 import { DsaSlurmError } from '../base/errors.js';
+import { loadSettings } from '../config/load.js';
 import { configDirectory } from '../config/places.js';
 import { slurmEnvironment } from '../slurm/environment.js';
 import { detect } from './detect.js';
@@ -37,7 +38,7 @@ export async function runInit(options: InitOptions): Promise<number> {
   const configDir = configDirectory(env);
   const store = openAnswerStore(configDir, profile);
   const run = createRunner({ env: slurmEnvironment(env) });
-  const doors = openDoors({ run });
+  const doors = openDoors({ run, caFile: knownAuthority(configDir, profile, env) });
   if (attended) stdout.write(`dsa-slurm init: sets up the profile "${profile}".\nLooking at this machine …`);
   const [detected, before, imported] = await Promise.all([
     detect({ run, env, clock: systemClock, doors, signal: options.signal }),
@@ -75,4 +76,13 @@ export async function runInit(options: InitOptions): Promise<number> {
   // the prompts take as long to load as all of the rest
   const { runAttended } = await import('./attended.js');
   return runAttended(site);
+}
+
+/** `girder.caFile` of the profile or the environment; whatever else is wrong with those is not the wizard's business. */
+function knownAuthority(configDir: string, profile: string, env: InitOptions['env']): string | null {
+  try {
+    return loadSettings({ profile, configDir, env, flags: {} }).settings.girder.caFile;
+  } catch {
+    return null;
+  }
 }

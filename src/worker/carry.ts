@@ -31,7 +31,7 @@ export async function carry(id: string, tools: Tools, canceled: AbortSignal): Pr
   if (begun === undefined) throw new Error(`no run ${id} in the book`);
   const context: StageContext = {
     id,
-    girderJob: tools.openGirderJob(begun),
+    girderJob: await tools.openGirderJob(begun),
     signal: AbortSignal.any([stopping, canceled]),
     stopping,
   };

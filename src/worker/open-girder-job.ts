@@ -1,16 +1,18 @@
 import { errorLine } from '../base/errors.js';
 import type { GirderJobRef } from '../girder/analysis.js';
 import { createGirderJob, silentGirderJob, type GirderJob, type GirderJobOptions } from '../girder/job.js';
+import { mapApiUrl } from '../girder/api-url.js';
+import { openSession } from '../girder/session.js';
 import { readGirderJob } from '../girder/read-job.js';
 import type { Book } from './book.js';
 import type { Run } from './run.js';
 
 /** The reporter of a run's Girder job. A task that names no Girder job, or names it wrongly, reports to nobody. */
-export function openGirderJob(
+export async function openGirderJob(
   run: Run,
   book: Book,
-  options: Omit<GirderJobOptions, 'onSending' | 'onSent'>,
-): GirderJob {
+  options: Omit<GirderJobOptions, 'onSending' | 'onSent' | 'connection'>,
+): Promise<GirderJob> {
   let ref: GirderJobRef | null = null;
   try {
     ref = readGirderJob(run.task.headers);
@@ -22,8 +24,11 @@ export function openGirderJob(
   }
   if (ref === null) return silentGirderJob();
   book.note(run.id, { type: 'described', description: { girderJobId: ref.id } });
-  return createGirderJob(ref, {
+  const scheme = mapApiUrl(ref.url, options.apiUrlMap).startsWith('https:') ? 'https' : 'http';
+  const { connection, notes } = await openSession(ref.session, scheme);
+  const girderJob = createGirderJob(ref, {
     ...options,
+    connection,
     // both are rejected only when the worker ends
     onSending: async (upTo) => {
       await book.record(run.id, { type: 'log-sending', upTo }).catch(() => undefined);
@@ -32,4 +37,6 @@ export function openGirderJob(
       void book.record(run.id, { type: 'log-sent', offset }).catch(() => undefined);
     },
   });
+  if (run.stage === 'accepted') for (const note of notes) girderJob.log(`${note}\n`);
+  return girderJob;
 }

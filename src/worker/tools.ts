@@ -30,7 +30,7 @@ export interface Tools {
   /** Girder's own settings for Slurm jobs. */
   readonly girderSlurm: GirderSlurmSource;
   /** Opens the reporter of a run's Girder job; one that reports to nobody if the task names none. */
-  openGirderJob(run: Run): GirderJob;
+  openGirderJob(run: Run): Promise<GirderJob>;
   /** How a run reaches Girder: shared connections, and the addresses that its message carries made reachable. */
   girderSetup(run: Run): GirderSetup;
   /** Writes down that a run is to be canceled, and aborts its signal. False if it has finished. */

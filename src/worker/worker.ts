@@ -10,7 +10,7 @@ import type { Broker, BrokerStatus } from '../celery/broker.js';
 import { createBroker } from '../celery/create-broker.js';
 import type { Settings } from '../config/schema.js';
 import type { GirderSetup } from '../girder/client.js';
-import { createGirderConnections } from '../girder/connections.js';
+import { openGirderConnections } from '../girder/connections.js';
 import type { GirderJob } from '../girder/job.js';
 import { createReporting } from '../girder/reporting.js';
 import { slurmEnvironment } from '../slurm/environment.js';
@@ -80,6 +80,7 @@ export async function createWorker({
 }: WorkerOptions): Promise<Worker> {
   await prepareDirectories(settings);
   const submitScript = await openSubmitScript(settings.slurm.submitScript);
+  const connections = await openGirderConnections(settings.girder);
   const stop = new AbortController();
   const failed = new AbortController();
   const unlock = await lockState(settings.dirs.state, (reason) => failed.abort(reason));
@@ -114,7 +115,6 @@ export async function createWorker({
     reportMs: settings.girder.reportSeconds * 1_000,
     concurrency: reportsAtOnce,
   });
-  const connections = createGirderConnections();
   const girderSlurm = createGirderSlurmSource({ connections, clock, log, girder: settings.girder });
   const girderTroubles = createGirderTroubles();
 
@@ -140,8 +140,8 @@ export async function createWorker({
     submitScript,
     girderSlurm,
     girderSetup,
-    openGirderJob: (run) => {
-      const girderJob = openGirderJob(run, book, {
+    openGirderJob: async (run) => {
+      const girderJob = await openGirderJob(run, book, {
         ...girderSetup(run),
         reporting,
         tokenEnds: run.acceptedAt + jobTokenMs,

@@ -50,9 +50,13 @@ export interface Lab {
   close(): Promise<void>;
 }
 
-/** @param flags settings by key; a function is told the lab's Girder */
+/**
+ * @param flags settings by key; a function is told the lab's Girder
+ * @param options.publishedApiUrl what messages say instead of Girder's real API URL, wherever they mention it
+ */
 export async function openLab(
   flags: Record<string, unknown> | ((girder: GirderStandIn) => Record<string, unknown>) = {},
+  { publishedApiUrl }: { publishedApiUrl?: string } = {},
 ): Promise<Lab> {
   const dir = await mkdtemp(join(inject('practiceDir'), 'lab-'));
   const queue = `lab-${randomUUID()}`;
@@ -121,7 +125,9 @@ export async function openLab(
         },
         { id: girderJob.id, jobInfoSpec: girder.jobInfoSpec(girderJob) },
       );
-      await producer.publish([{ ...message, options: celery }], { queue });
+      const text = JSON.stringify(message);
+      const sent = publishedApiUrl === undefined ? text : text.replaceAll(girder.apiUrl, publishedApiUrl);
+      await producer.publish([{ ...(JSON.parse(sent) as typeof message), options: celery }], { queue });
       return girderJob;
     },
     async publishTask({ name, kwargs, title }) {

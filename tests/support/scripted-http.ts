@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer, type ServerOptions } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../../src/base/clock.js';
@@ -24,15 +25,18 @@ export interface Heard {
 /** What it returns does not matter, unless it is to be waited for. */
 export type Script = (response: ServerResponse, heard: Heard) => unknown;
 
-/** An HTTP server that does what a test's script says, and remembers what it was asked. */
-export async function startScriptedServer(script: Script): Promise<{
+/** An HTTP or HTTPS server that does what a test's script says, and remembers what it was asked. */
+export async function startScriptedServer(
+  script: Script,
+  tls: ServerOptions | null = null,
+): Promise<{
   /** `http://127.0.0.1:1234` */
   origin: string;
   heard: Heard[];
   close: () => Promise<void>;
 }> {
   const heard: Heard[] = [];
-  const server = createServer((request, response) => {
+  const listener = (request: IncomingMessage, response: ServerResponse): void => {
     void (async () => {
       const chunks: Buffer[] = [];
       let length = 0;
@@ -56,13 +60,14 @@ export async function startScriptedServer(script: Script): Promise<{
       heard.push(entry);
       await script(response, entry);
     })();
-  });
+  };
+  const server = tls === null ? createServer(listener) : createSecureServer(tls, listener);
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve);
   });
   const { port } = server.address() as AddressInfo;
   return {
-    origin: `http://127.0.0.1:${port}`,
+    origin: `${tls === null ? 'http' : 'https'}://127.0.0.1:${port}`,
     heard,
     async close() {
       server.closeAllConnections();

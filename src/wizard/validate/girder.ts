@@ -21,7 +21,11 @@ export async function apiUrl(value: AnswerValue, { draft, doors }: ValidateConte
     return { kind: 'ok', note: `Girder ${version}`, learned: { 'girder.major': String(major) } };
   } catch (thrown) {
     if (thrown instanceof GirderError && thrown.transient) {
-      return doubt(`girder:${url.origin}`, thrown.message, 'Correct it, or start Girder first.');
+      return doubt(
+        `girder:${url.origin}`,
+        thrown.message,
+        thrown.next ?? 'Correct it, or start Girder first.',
+      );
     }
     throw thrown;
   }

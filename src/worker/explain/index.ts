@@ -5,7 +5,7 @@ import { systemClock } from '../../base/clock.js';
 import { createRunner } from '../../base/command.js';
 import { silentLog } from '../../base/log.js';
 import type { Settings } from '../../config/schema.js';
-import { createGirderConnections } from '../../girder/connections.js';
+import { openGirderConnections } from '../../girder/connections.js';
 import { slurmEnvironment } from '../../slurm/environment.js';
 import { createGirderSlurmSource } from '../girder-slurm-source.js';
 import { openSubmitScript } from '../submit-script.js';
@@ -50,7 +50,7 @@ export async function explainImageHere({
   env: Readonly<Record<string, string | undefined>>;
 }): Promise<ImageExplanation> {
   const { settings } = asked;
-  const connections = createGirderConnections();
+  const connections = await openGirderConnections(settings.girder);
   try {
     const submitScript = await openSubmitScript(settings.slurm.submitScript);
     const source = createGirderSlurmSource({

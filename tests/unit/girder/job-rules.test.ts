@@ -3,6 +3,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createGirderJob, type BeginAs, type FinalOutcome } from '../../../src/girder/job.js';
 import { createReporting } from '../../../src/girder/reporting.js';
+import { readSession } from '../../../src/girder/session.js';
 import { sendJson } from '../../support/scripted-http.js';
 import { setUp } from './girder-bench.js';
 
@@ -68,7 +69,7 @@ async function scriptedGirder() {
         url: `${base.origin}/api/v1/job/j`,
         method: 'PUT',
         headers: {},
-        verifyTls: true,
+        session: readSession(undefined),
       };
       return createGirderJob(ref, { ...base.setup, reporting, tokenEnds: Infinity, finishPatienceMs: 0 });
     },

@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
 import { createGirderJob, silentGirderJob, type GirderJobOptions } from '../../../src/girder/job.js';
 import { createReporting } from '../../../src/girder/reporting.js';
+import { readSession } from '../../../src/girder/session.js';
 import { isAllowed } from '../../../src/girder/transitions.js';
 import { fetchUserLogin, firstAccess } from '../../../src/girder/user.js';
 import { sendJson, type Heard } from '../../support/scripted-http.js';
@@ -55,7 +56,7 @@ async function bench({
       url: `${base.origin}/api/v1/job/j`,
       method: 'PUT',
       headers: { 'Girder-Token': 'JOBTOKEN' },
-      verifyTls: true,
+      session: readSession(undefined),
     },
     {
       ...base.setup,

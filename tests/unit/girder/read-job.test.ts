@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DsaSlurmError } from '../../../src/base/errors.js';
 import { readGirderJob } from '../../../src/girder/read-job.js';
+import { readSession } from '../../../src/girder/session.js';
 import { fixtureTask } from './fixtures.js';
 
 const id = 'fafafafafafafafafa000008';
@@ -21,7 +22,7 @@ describe('readGirderJob', () => {
       url: `http://girder.example:8080/api/v1/job/${id}`,
       method: 'PUT',
       headers: { 'Girder-Token': expect.stringMatching(/^FAKETOKEN/) as string },
-      verifyTls: true,
+      session: readSession(undefined),
     });
   });
 
@@ -37,8 +38,8 @@ describe('readGirderJob', () => {
   it.each([
     ['g3.plain.session_kwargs.json', false],
     ['g3.show_ok.json', true],
-  ])('reads the TLS check from %s', (name, verifyTls) => {
-    expect(readGirderJob(fixtureTask(name).headers)?.verifyTls).toBe(verifyTls);
+  ])('reads the TLS check from %s', (name, verify) => {
+    expect(readGirderJob(fixtureTask(name).headers)?.session.verify).toBe(verify);
   });
 
   it.each<[string, unknown]>([

@@ -128,7 +128,7 @@ export async function openCarryBench({
     submitScript: { path: '/script', takesArgumentsFile: true },
     girderSlurm: { current: async () => null, refresh: async () => null, trouble: () => null },
     girderSetup: () => ({ connections, apiUrlMap: {}, clock, log }),
-    openGirderJob: () => ({ ...silentGirderJob(), ...girderJob }),
+    openGirderJob: async () => ({ ...silentGirderJob(), ...girderJob }),
     requestCancel,
     publishResult: async (_, result) => void results.push(result),
     publish: async ({ properties }) =>

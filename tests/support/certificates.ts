@@ -1,0 +1,46 @@
+import { execFile } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+/** Paths of PEM files. */
+export interface Certificates {
+  /** A private authority that nobody trusts unasked. */
+  ca: string;
+  /** Of a server at 127.0.0.1, vouched for by the authority. */
+  serverCert: string;
+  serverKey: string;
+  /** Of a client, likewise. */
+  clientCert: string;
+  clientKey: string;
+  /** Certificate and key of the client in one file. */
+  client: string;
+}
+
+/** Makes a private authority and what it vouches for, with openssl. */
+export async function makeCertificates(dir: string): Promise<Certificates> {
+  const path = (name: string): string => join(dir, name);
+  const openssl = async (line: string): Promise<unknown> => run('openssl', line.split(' '), { cwd: dir });
+  const newKey = '-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes';
+  await openssl(`req -x509 ${newKey} -days 2 -subj /CN=Test-authority -keyout ca.key -out ca.pem`);
+  const issue = async (name: string, extensions: string): Promise<void> => {
+    await writeFile(path(`${name}.ext`), `${extensions}\n`);
+    await openssl(`req ${newKey} -subj /CN=${name} -keyout ${name}.key -out ${name}.csr`);
+    const by = '-CA ca.pem -CAkey ca.key -CAcreateserial';
+    await openssl(`x509 -req -days 2 -in ${name}.csr -out ${name}.pem ${by} -extfile ${name}.ext`);
+  };
+  await issue('server', 'subjectAltName=IP:127.0.0.1,DNS:localhost');
+  await issue('client', 'extendedKeyUsage=clientAuth');
+  const parts = await Promise.all(['client.pem', 'client.key'].map(async (name) => readFile(path(name))));
+  await writeFile(path('client-all.pem'), Buffer.concat(parts));
+  return {
+    ca: path('ca.pem'),
+    serverCert: path('server.pem'),
+    serverKey: path('server.key'),
+    clientCert: path('client.pem'),
+    clientKey: path('client.key'),
+    client: path('client-all.pem'),
+  };
+}
