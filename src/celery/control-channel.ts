@@ -88,7 +88,7 @@ function answer(channel: Channel, message: ConsumeMessage, { target, site }: Con
     if (!isAddressedTo(site.nodeName, request)) return;
     site.log.debug({ method: request.method }, 'remote control');
     const value = answerControl(request, target, site);
-    if (request.replyKey === null) return;
+    if (value === undefined || request.replyKey === null) return;
     channel.publish(
       replyExchange,
       request.replyKey,

@@ -43,10 +43,12 @@ export function configuration(site: ControlSite) {
 }
 
 export function stats(target: ControlTarget, site: ControlSite) {
-  const total = target.totals();
-  const accepted = Object.values(total).reduce((sum, count) => sum + count, 0);
+  const totals = target.totals();
+  const accepted = Object.values(totals).reduce((sum, count) => sum + count, 0);
+  // Girder's page reads the first count only, in the order of the names, and takes the active tasks of every name off it
+  const sum = Object.keys(totals).length > 1 ? { '(all tasks)': accepted } : {};
   return {
-    total,
+    total: { ...sum, ...totals },
     pid: site.pid,
     clock: String(site.clock.value()),
     uptime: Math.round((site.now() - site.startedAt) / 1_000),
@@ -142,6 +144,7 @@ export function queriedTasks(ids: readonly string[], target: ControlTarget, site
       .filter((task) => wanted.has(task.id))
       .map((task): [string, unknown] => [task.id, [state, taskInfo(task, site)]]);
   return Object.fromEntries([
+    ...found('ready', target.ready()),
     ...found('scheduled', target.scheduled()),
     ...found('reserved', target.reserved()),
     ...found('active', target.active()),

@@ -18,10 +18,14 @@ export interface ControlTarget {
   reserved(): ControlTask[];
   /** Tasks that wait for their `eta`. */
   scheduled(): ControlTask[];
+  /** Tasks that have ended and are still remembered. */
+  ready(): ControlTask[];
   revoked(): string[];
-  /** Tasks accepted since the start, by name. */
+  /** Tasks begun since the start, by name. */
   totals(): Record<string, number>;
   /** The in-flight limit. */
   concurrency(): number;
   registered(): string[];
+  /** Ends the worker as SIGTERM does; null where a caller may not. */
+  shutdown: (() => void) | null;
 }

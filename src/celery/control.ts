@@ -107,11 +107,12 @@ const ok = (text: string) => ({ ok: text });
 const unsupported = (why: string) => () => ({ error: why });
 
 const noPool = unsupported(
-  'There is no pool of processes here: Slurm runs the tasks. The in-flight limit is a setting.',
+  'There is no pool of processes here: Slurm runs the tasks. How many may be in flight is the setting worker.inFlight.',
 );
-const noQueues = unsupported('The queues of this worker are set in its configuration.');
-const noLimits = unsupported('Limits are set in Slurm and in the configuration of this worker.');
-const noService = unsupported('Stop or restart this worker where it was started: dsa-slurm worker.');
+const noQueues = unsupported('The queues of this worker are its setting broker.queues.');
+const noLimits = unsupported(
+  'Limits of tasks are set in Slurm and in the slurm settings of this worker, such as slurm.time.',
+);
 
 /** Every method that Celery 5 knows and a caller could miss (contract, section g). */
 const answers = new Map<string, Answer>([
@@ -141,11 +142,14 @@ const answers = new Map<string, Answer>([
   ['rate_limit', noLimits],
   ['add_consumer', noQueues],
   ['cancel_consumer', noQueues],
-  ['pool_restart', noService],
-  ['shutdown', noService],
+  ['pool_restart', unsupported('Restart this worker where it was started: dsa-slurm worker.')],
+  ['shutdown', (_, target) => shutdown(target)],
 ]);
 
-/** Does what a request asks and gives the value of the answer, JSON-ready. Never throws. */
+/**
+ * Does what a request asks and gives the value of the answer, JSON-ready; undefined: there is none, as for Celery's
+ * `shutdown`. Never throws.
+ */
 export function answerControl(request: ControlRequest, target: ControlTarget, site: ControlSite): unknown {
   const answer = answers.get(request.method);
   if (answer === undefined) return { error: `KeyError(${pythonText(request.method)})` };
@@ -167,6 +171,14 @@ function revoke(args: { [key: string]: PythonJson }, target: ControlTarget, term
   if (!terminate) return ok(`tasks ${ids.join(', ')} flagged as revoked`);
   const ended = ids.filter((id) => known.has(id));
   return ok(ended.length === 0 ? 'terminate: tasks unknown' : `terminate: ${ended.join(', ')}`);
+}
+
+function shutdown(target: ControlTarget) {
+  if (target.shutdown === null) {
+    return { error: 'This worker is not ended by remote control: its setting worker.remoteShutdown is off.' };
+  }
+  target.shutdown();
+  return undefined;
 }
 
 function setTaskEvents(on: boolean, { events }: ControlSite) {

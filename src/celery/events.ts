@@ -52,7 +52,7 @@ export interface EventsOptions {
   target: Pick<ControlTarget, 'active' | 'totals'>;
   lamport: LamportClock;
   clock: Clock;
-  /** Whether a heartbeat is sent every two seconds. */
+  /** Whether a heartbeat is sent every two seconds. That this worker comes and goes is told in any case. */
   heartbeats: boolean;
   /** Whether task events are on from the start. */
   taskEvents: boolean;
@@ -158,9 +158,8 @@ export function createEvents(options: EventsOptions): Events {
         if (signal.aborted) return;
         signal.addEventListener('abort', lose, { once: true });
         channel = opened;
-        if (!options.heartbeats) return;
         worker('worker-online');
-        void beat(signal);
+        if (options.heartbeats) void beat(signal);
       } catch (error) {
         lose();
         log.info({ reason: coerceError(error).message }, 'no Celery events on this connection');
@@ -171,7 +170,7 @@ export function createEvents(options: EventsOptions): Events {
     },
     async close() {
       flush();
-      if (options.heartbeats) worker('worker-offline');
+      worker('worker-offline');
       const last = channel;
       channel = null;
       // The end of a connection may overtake what was published; the end of the channel does not.

@@ -33,7 +33,7 @@ export function define(command: Command, context: CliContext): void {
           columns,
           onColumns: (chosen) => void saveColumns(settings.dirs.state, chosen, log),
           env: context.env,
-          signal: AbortSignal.any([signal, worker.failed]),
+          signal: AbortSignal.any([signal, worker.failed, worker.shutdown]),
         }),
       );
     } finally {

@@ -95,7 +95,8 @@ export const settingsSchema = z.strictObject({
       secret: true,
     }),
     backend: type.resultBackend().register(settingInfo, {
-      description: 'Celery result backend. Only `rpc://` is supported: results go back through the broker.',
+      description:
+        'Celery result backend. Only `rpc://` is supported: results go back through the broker. `amqp://`, `redis://` and others are refused.',
       example: 'rpc://',
       default: 'rpc://',
       legacyEnv: ['GIRDER_WORKER_BACKEND', 'CELERY_RESULT_BACKEND'],
@@ -122,7 +123,7 @@ export const settingsSchema = z.strictObject({
       .nullable()
       .register(settingInfo, {
         description:
-          'Queue that tasks are handed on to which this worker cannot run, for a Python worker that listens there. Not set: they fail with a reason.',
+          'Queue that tasks are handed on to which this worker cannot run, unchanged and before anything is done with them, for a Python worker that listens there. A task that RabbitMQ does not take there stays in its queue. Not set: such tasks fail with a reason.',
         example: 'python',
         default: null,
       }),
@@ -364,13 +365,19 @@ export const settingsSchema = z.strictObject({
       }),
     heartbeats: type.yesOrNo().register(settingInfo, {
       description:
-        'Tell Flower and its like every two seconds that this worker is there. Celery’s `--without-heartbeat` is `false`.',
+        'Tell Flower and its like every two seconds that this worker is there. With `false`, for Celery’s `--without-heartbeat`, only its start and its end are told.',
       example: 'false',
       default: true,
     }),
     taskEvents: type.yesOrNo().register(settingInfo, {
       description:
         'Send Celery’s events about tasks from the start, as Celery’s `-E` does. Flower can also turn them on.',
+      example: 'true',
+      default: false,
+    }),
+    remoteShutdown: type.yesOrNo().register(settingInfo, {
+      description:
+        'Let Celery’s remote control end this worker, as `celery control shutdown` does: whoever reaches RabbitMQ can.',
       example: 'true',
       default: false,
     }),

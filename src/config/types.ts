@@ -64,8 +64,8 @@ export const resultBackend = () =>
   z
     .string('must be text')
     .regex(
-      /^(rpc|amqps?)(:\/\/[^\p{Cc}]*)?$/u,
-      'must be rpc:// (or amqp://): results go back through RabbitMQ, and no other result backend is supported',
+      /^rpc(:\/\/[^\p{Cc}]*)?$/u,
+      'must be rpc:// or left out: results go back through RabbitMQ to whoever waits for them, and no other result backend (amqp://, redis://) is supported. Besides this setting it is read from GIRDER_WORKER_BACKEND and CELERY_RESULT_BACKEND',
     );
 
 function isUrl(value: string, protocols: readonly string[]): boolean {

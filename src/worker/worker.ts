@@ -46,6 +46,8 @@ export interface Worker {
   stop(): Promise<void>;
   /** Aborts when the worker can no longer go on, with the reason. */
   readonly failed: AbortSignal;
+  /** Aborts when remote control asks this worker to end; whoever started it stops it. */
+  readonly shutdown: AbortSignal;
 }
 
 export interface WorkerOptions {
@@ -83,6 +85,7 @@ export async function createWorker({
   const connections = await openGirderConnections(settings.girder);
   const stop = new AbortController();
   const failed = new AbortController();
+  const shutdown = new AbortController();
   const unlock = await lockState(settings.dirs.state, (reason) => failed.abort(reason));
   const startedAt = clock.now();
   const orUnlock = async (error: unknown): Promise<never> => {
@@ -215,6 +218,7 @@ export async function createWorker({
     clock,
     limit: settings.worker.inFlight,
     revoked: revoked.ids,
+    shutdown: settings.worker.remoteShutdown ? () => shutdown.abort('remote control') : null,
     revoke(ids, terminate) {
       revoked.add(ids).catch((error: unknown) => log.error({ err: error }, 'revoked, but not remembered'));
       for (const id of ids) {
@@ -256,6 +260,7 @@ export async function createWorker({
   return {
     handle,
     failed: failed.signal,
+    shutdown: shutdown.signal,
     async start() {
       executor.tracker.start();
       const opened = createBroker({

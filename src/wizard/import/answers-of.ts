@@ -28,6 +28,7 @@ export function answersOfEnvironment(values: ReadonlyMap<string, string>, direct
   const brokerText = text('GIRDER_WORKER_BROKER') ?? text('CELERY_BROKER_URL');
   const broker = brokerText === undefined ? undefined : readBrokerUrl(brokerText);
   if (broker === null) notes.push('The broker in the environment is no address of a RabbitMQ.');
+  notes.push(...backendNotes(backendIn(values)));
   const apiUrl = text('GIRDER_WORKER_API_URL');
   return {
     answers: defined({
@@ -53,13 +54,16 @@ export function answersOfEnvironment(values: ReadonlyMap<string, string>, direct
   };
 }
 
-/** `[celery] broker` of worker.local.cfg or worker.dist.cfg. */
+/** `[celery] broker` and `backend` of worker.local.cfg or worker.dist.cfg. */
 export function answersOfIni(values: ReadonlyMap<string, string>): Part {
   const broker = values.get('celery.broker');
   const read = broker === undefined ? null : readBrokerUrl(broker);
   return {
     answers: defined({ broker: read ?? undefined }),
-    notes: broker !== undefined && read === null ? ['Its broker is no address of a RabbitMQ.'] : [],
+    notes: [
+      ...(broker !== undefined && read === null ? ['Its broker is no address of a RabbitMQ.'] : []),
+      ...backendNotes(values.get('celery.backend')),
+    ],
   };
 }
 
@@ -112,6 +116,7 @@ export function answersOfCompose(services: ReadonlyMap<string, OldService>, dire
           password: rabbitmq.environment.get('RABBITMQ_DEFAULT_PASS') ?? seen?.password,
           vhost: rabbitmq.environment.get('RABBITMQ_DEFAULT_VHOST') ?? seen?.vhost,
         });
+  notes.push(...backendNotes(backendIn(inside)));
   const girderPort = girder?.ports.get(8080);
   const user = inside?.get('DSA_USER');
   return {
@@ -140,6 +145,16 @@ export function answersOfCompose(services: ReadonlyMap<string, OldService>, dire
     }),
     notes,
   };
+}
+
+function backendIn(environment: ReadonlyMap<string, string> | undefined): string | undefined {
+  return environment?.get('GIRDER_WORKER_BACKEND') || environment?.get('CELERY_RESULT_BACKEND');
+}
+
+/** Nobody is asked for a result backend, because there is only one. */
+function backendNotes(backend: string | undefined): string[] {
+  if (backend === undefined || backend === '' || /^rpc(:|$)/.test(backend)) return [];
+  return ['Its result backend is not taken over: results go back through RabbitMQ, which is rpc://.'];
 }
 
 function majorOf({ image, dockerfile, environment }: OldService): 3 | 5 {

@@ -13,9 +13,9 @@ export async function stageInputs(context: StageContext, analysis: Analysis, too
   const { settings, book } = tools;
   // an image that is not there is told at once, and not after gigabytes of slides
   await findImage(analysis.image, tools);
-  const run = await book.record(context.id, { type: 'staging' });
-  const staged = await inLane(tools.lanes.staging, context.signal, async () =>
-    stageAnalysis(analysis, {
+  const staged = await inLane(tools.lanes.staging, context.signal, async () => {
+    const run = await book.record(context.id, { type: 'staging' });
+    return stageAnalysis(analysis, {
       ...tools.girderSetup(run),
       tmpDir: settings.dirs.tmp,
       runId: context.id,
@@ -23,7 +23,7 @@ export async function stageInputs(context: StageContext, analysis: Analysis, too
       directPaths: settings.girder.directPaths,
       signal: context.signal,
       onProgress: (text) => context.girderJob.log(`${text}\n`),
-    }),
-  );
+    });
+  });
   return book.record(context.id, { type: 'staged', staged });
 }

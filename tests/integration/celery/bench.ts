@@ -72,10 +72,12 @@ export function createTrial(
       active: () => [],
       reserved: () => [],
       scheduled: () => [],
+      ready: () => [],
       revoked: () => revokes.flatMap(({ ids }) => ids),
       totals: () => ({ 'some.task': tasks.length }),
       concurrency: () => 10,
       registered: () => ['some.task'],
+      shutdown: null,
       ...target,
     },
   });

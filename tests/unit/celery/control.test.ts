@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { silentLog } from '../../../src/base/log.js';
 import { readBrokerUrl } from '../../../src/celery/address.js';
 import {
@@ -55,10 +55,12 @@ function createTarget(): ControlTarget & { revokes: { ids: readonly string[]; te
     active: () => [activeTask, { ...activeTask, id: '00000000-0000-4000-8000-000000000201' }],
     reserved: () => [waitingTask],
     scheduled: () => [],
+    ready: () => [],
     revoked: () => revokes.flatMap(({ ids }) => ids),
     totals: () => ({ 'cap_tasks.tasks.sleepy': 2 }),
     concurrency: () => 2,
     registered: () => ['b.task', 'a.task'],
+    shutdown: null,
   };
 }
 
@@ -139,6 +141,28 @@ test('what waits for its eta', () => {
     later: ['scheduled', { id: 'later' }],
   });
   expect(answer('revoke', { task_id: 'later', terminate: true }, target)).toEqual({ ok: 'terminate: later' });
+});
+
+test('Girder, which reads the first count only, reads that of all tasks', () => {
+  const target = { ...createTarget(), totals: () => ({ 'b.task': 2, 'a.task': 1 }) };
+  const { total } = answer('stats', {}, target) as { total: Record<string, number> };
+  expect(total).toEqual({ '(all tasks)': 3, 'a.task': 1, 'b.task': 2 });
+  expect(Object.keys(total).sort()[0]).toBe('(all tasks)');
+});
+
+test('a task that has ended is ready', () => {
+  const target = { ...createTarget(), ready: () => [{ ...activeTask, id: 'over' }] };
+  expect(answer('query_task', { ids: ['over', waitingTask.id, 'nobody'] }, target)).toMatchObject({
+    over: ['ready', { id: 'over', time_start: 1_795_428_009.215 }],
+    [waitingTask.id]: ['reserved', { id: waitingTask.id }],
+  });
+});
+
+test('shutdown is for those who may, and then has no answer', () => {
+  expect(answer('shutdown')).toEqual({ error: expect.stringContaining('worker.remoteShutdown') as string });
+  const shutdown = vi.fn();
+  expect(answer('shutdown', {}, { ...createTarget(), shutdown })).toBeUndefined();
+  expect(shutdown).toHaveBeenCalledOnce();
 });
 
 describe('revoke', () => {

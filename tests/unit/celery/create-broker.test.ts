@@ -13,6 +13,8 @@ const idle = {
   revoked: () => [],
   totals: () => ({}),
   concurrency: () => 1,
+  ready: () => [],
+  shutdown: null,
   registered: () => [],
 };
 

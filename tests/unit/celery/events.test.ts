@@ -60,6 +60,9 @@ function createTrial(change: Partial<EventsOptions> = {}) {
 const types = (published: Published[]) =>
   published.flatMap(({ body }) => (body as { type?: string }).type ?? (body as unknown[]).length);
 
+/** Only those of tasks. */
+const ofTasks = (published: Published[]) => published.filter(({ key }) => key === 'task.multi');
+
 const started: TaskEvent = { type: 'task-started', uuid: 'a' };
 /** The arguments hold tokens, a traceback is Python's. */
 const leftOut = ['args', 'kwargs', 'traceback'];
@@ -89,6 +92,15 @@ describe('the events captured from Celery', () => {
     expect(sleeps[0]?.ms).toBe(2_000);
   });
 
+  test('without heartbeats, its coming and going are told all the same, and a heartbeat when it is asked for', async () => {
+    const { events, published, sleeps, connect } = createTrial({ heartbeats: false });
+    await connect();
+    expect(sleeps).toEqual([]);
+    events.heartbeat();
+    await events.close();
+    expect(types(published)).toEqual(['worker-online', 'worker-heartbeat', 'worker-offline']);
+  });
+
   test.each<[string, TaskEvent]>([
     ['task-started.json', started],
     ['task-succeeded.json', { type: 'task-succeeded', uuid: 'a', result: 'None', runtime: 1.5 }],
@@ -116,8 +128,10 @@ describe('the events captured from Celery', () => {
     events.task(event);
     await events.close();
     const captured = readFixture('events', name);
-    expect(published).toMatchObject([{ exchange: captured.exchange, key: captured.routing_key }]);
-    const [ours] = (published[0]?.body ?? []) as unknown[];
+    const [batch, ...more] = ofTasks(published);
+    expect(batch).toMatchObject({ exchange: captured.exchange, key: captured.routing_key });
+    expect(more).toEqual([]);
+    const [ours] = (batch?.body ?? []) as unknown[];
     expect(keysOf(ours)).toEqual(keysOf((JSON.parse(captured.body) as unknown[])[0]));
   });
 });
@@ -131,13 +145,13 @@ describe('task events', () => {
     expect(events.setTaskEvents(true)).toBe(false);
     events.task(started);
     events.task(started);
-    expect(published).toEqual([]);
+    expect(ofTasks(published)).toEqual([]);
     sleeps[0]?.wake();
-    await vi.waitFor(() => expect(types(published)).toEqual([2]));
+    await vi.waitFor(() => expect(types(ofTasks(published))).toEqual([2]));
     expect(events.setTaskEvents(false)).toBe(true);
     events.task(started);
     await events.close();
-    expect(types(published)).toEqual([2]);
+    expect(types(ofTasks(published))).toEqual([2]);
   });
 
   test('are dropped while nobody takes them, and never pile up', async () => {
@@ -150,18 +164,18 @@ describe('task events', () => {
     for (let count = 0; count < 1_500; count += 1) events.task(started);
     setTakesMore(false);
     events.setTaskEvents(false);
-    expect(types(published)).toEqual([1_000]);
+    expect(types(published)).toEqual(['worker-online', 1_000]);
 
     events.setTaskEvents(true);
     events.task(started);
     events.heartbeat();
-    expect(published).toHaveLength(1);
+    expect(published).toHaveLength(2);
     channel.emit('drain');
     events.heartbeat();
-    expect(published).toHaveLength(2);
+    expect(published).toHaveLength(3);
     channel.emit('close');
     events.heartbeat();
-    expect(published).toHaveLength(2);
+    expect(published).toHaveLength(3);
   });
 });
 

@@ -201,6 +201,13 @@ describe('girder.settings', () => {
       [['worker.backend', 'rpc://girder:geheim@rabbitmq:5673/dsa']],
     ],
     [
+      'backend that Celery 5 has no more',
+      { 'worker.backend': 'amqp://girder:geheim@rabbitmq:5673/dsa' },
+      'warn',
+      'worker.backend is no rpc://',
+      [['worker.backend', 'rpc://girder:geheim@rabbitmq:5673/dsa']],
+    ],
+    [
       'API URL',
       { 'worker.api_url': '' },
       'warn',

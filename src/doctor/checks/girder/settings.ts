@@ -42,7 +42,7 @@ export function judgeSettings(
     findings.push(broker === null ? ok('worker.broker agrees') : fail(`worker.broker: ${broker.why}`, fix));
     if (broker !== null) changes.push({ key: 'worker.broker', value: broker.value });
     const backend = theirs['worker.backend'] ?? '';
-    if (/^(rpc|amqp)/.test(backend)) findings.push(ok('worker.backend goes through the broker'));
+    if (backend.startsWith('rpc:')) findings.push(ok('worker.backend goes through the broker'));
     else {
       const value = (changes[0]?.value ?? theirs['worker.broker'] ?? ours.broker.url).replace(
         /^amqps?:/,

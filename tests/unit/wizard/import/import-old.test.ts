@@ -244,6 +244,27 @@ describe('a directory', () => {
     },
   );
 
+  it.each([
+    ['run.sh', 'export GIRDER_WORKER_BACKEND=amqp://u:Hidden1@h/\n'],
+    ['run.sh', 'export CELERY_RESULT_BACKEND=redis://:Hidden1@h/\n'],
+    ['worker.local.cfg', '[celery]\nbackend=amqp://u:Hidden1@h/\n'],
+    [
+      'docker-compose.yml',
+      'services:\n  girder:\n    environment:\n      GIRDER_WORKER_BACKEND: amqp://u:Hidden1@h/\n',
+    ],
+  ])('with another result backend in %s: the remark says that it becomes rpc://', async (name, text) => {
+    await put(name, text);
+    const { answers, notes } = await importOld(dir);
+    expect(answers.broker).toBeUndefined();
+    expect(notes).toEqual([expect.stringMatching(/^\S+: Its result backend is not taken over: .*rpc:\/\//)]);
+    expect(notes.join()).not.toContain('Hidden1');
+  });
+
+  it.each(['rpc://u:p@h/', 'rpc', ''])('with the result backend "%s" needs no remark', async (backend) => {
+    await put('run.sh', `export GIRDER_WORKER_BACKEND=${backend}\n`);
+    expect((await importOld(dir)).notes).toEqual([]);
+  });
+
   it('is named in no note with a secret', async () => {
     await put('run.sh', 'export GIRDER_WORKER_BROKER=redis://:Hidden1@h/\nfoo Hidden1\n');
     await put('worker.dist.cfg', '[celery]\nbroker=redis://:Hidden1@h/\n');
