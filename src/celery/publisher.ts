@@ -3,6 +3,7 @@ import { backoffDelay } from '../base/backoff.js';
 import type { Clock } from '../base/clock.js';
 import { coerceError, DsaSlurmError } from '../base/errors.js';
 import type { Log } from '../base/log.js';
+import { celeryHeaders } from './headers.js';
 import { declareTaskQueue } from './topology.js';
 
 /** A message of our own for somebody else's queue. Holds tokens: never log it. */
@@ -64,7 +65,9 @@ export function createPublisher({ clock, log }: { clock: Clock; log: Log }): Pub
 
 /** A channel for each message: they are few, and whatever the broker refuses closes the channel. */
 async function publishThrough(connection: ChannelModel, message: OutgoingMessage): Promise<void> {
-  const { exchange, routingKey, properties, content } = message;
+  const { exchange, routingKey, content } = message;
+  const headers = celeryHeaders((message.properties.headers ?? {}) as Record<string, unknown>);
+  const properties = { ...message.properties, headers, mandatory: true };
   if (exchange === '') await declareIfMissing(connection, routingKey);
   await onChannel(connection, async (channel) => {
     let isReturned = false;
@@ -73,7 +76,7 @@ async function publishThrough(connection: ChannelModel, message: OutgoingMessage
     });
     // RabbitMQ gives back what no queue takes before it confirms it
     await new Promise<void>((resolve, reject) => {
-      channel.publish(exchange, routingKey, content, { ...properties, mandatory: true }, (error: unknown) => {
+      channel.publish(exchange, routingKey, content, properties, (error: unknown) => {
         if (error === null || error === undefined) resolve();
         else reject(coerceError(error));
       });

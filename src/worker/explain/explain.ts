@@ -88,7 +88,7 @@ export function explainMessage(delivery: Delivery, options: ExplainOptions): Exp
     explainTask(task, result, options);
     const elsewhere = withoutRun(task, options.settings);
     // it is over before its dates or its body are looked at
-    if (elsewhere !== null) return { ...result, reasons: [], verdict: elsewhere };
+    if (elsewhere !== null) return { ...result, reasons: [], ...elsewhere };
     if (task.name === ingestTask) {
       const ingest = attempt(() => readIngest(task));
       if (ingest !== undefined) explainIngest(ingest, result, { ...options, attempt });
@@ -102,9 +102,14 @@ export function explainMessage(delivery: Delivery, options: ExplainOptions): Exp
 }
 
 /** What becomes of a task that never becomes a run; null for one that does. */
-function withoutRun({ name }: Task, { broker }: Settings): 'answered' | 'handedOn' | null {
-  if (name === pingTask) return 'answered';
-  return broker.forwardQueue !== null && !isOurs(name) ? 'handedOn' : null;
+function withoutRun(
+  { name }: Task,
+  { broker: { forwardQueue } }: Settings,
+): Pick<Explanation, 'verdict' | 'notes'> | null {
+  if (name === pingTask) return { verdict: 'answered', notes: [] };
+  if (forwardQueue === null || isOurs(name)) return null;
+  const note = `The setting broker.forwardQueue names the queue "${forwardQueue}": the message goes there as it is, for whoever listens.`;
+  return { verdict: 'handedOn', notes: [note] };
 }
 
 type Attempt = <T>(work: () => T) => T | undefined;

@@ -40,8 +40,36 @@ def revoke(task_id, **options):
     app.control.revoke(task_id, **options)
 
 
-def inspect(method, destination):
-    return getattr(app.control.inspect(destination=destination, timeout=3), method)()
+def inspect(method, destination, args=()):
+    return getattr(app.control.inspect(destination=destination, timeout=3), method)(*args)
+
+
+def girder_page():
+    """What Girder's page of workers shows, by the rules of its endpoint and of its script (contract, section g)."""
+    every = app.control.inspect()
+    answers = {method: getattr(every, method)() for method in ("report", "stats", "ping", "active", "reserved")}
+    # Girder's REST answers with sorted keys, and the page takes the first of some
+    answers = json.loads(json.dumps(answers, sort_keys=True))
+    page = []
+    for worker in answers["report"]:
+        stats = answers["stats"][worker]
+        active = (answers["active"] or {}).get(worker) or []
+        accepted = next(iter(stats["total"].values()), 0)
+        page.append(
+            {
+                "name": worker,
+                "status": "Online" if answers["ping"][worker]["ok"] == "pong" else "Offline",
+                "concurrency": stats["pool"]["max-concurrency"],
+                "accepted": accepted,
+                "running": len(active),
+                "completed": accepted - len(active),
+                "report": answers["report"][worker]["ok"],
+                "uptime": stats["uptime"],
+                "activeTasks": active,
+                "reservedTasks": answers["reserved"][worker],
+            }
+        )
+    return page
 
 
 def ping(destination=None):
@@ -69,7 +97,7 @@ def python_worker(queue, task):
     workers.append(process)
 
 
-steps = {f.__name__: f for f in (publish, wait, control, revoke, inspect, ping, python_worker)}
+steps = {f.__name__: f for f in (publish, wait, control, revoke, inspect, girder_page, ping, python_worker)}
 answers = []
 try:
     for step in request["steps"]:

@@ -38,6 +38,24 @@ describe('remote control by a real Celery', () => {
     expect(report).toMatchObject({ [nodeName]: { ok: expect.stringContaining('dsa-slurm') as string } });
   });
 
+  test.each([126, 300, 40_000])('is understood when the clock has come to %d', async (clock) => {
+    const { broker, nodeName } = createTrial();
+    await broker.start();
+    const channel = await openChannel();
+    channel.publish('celery.pidbox', '', Buffer.from('{"method": "ping"}'), {
+      contentType: 'application/json',
+      headers: { clock },
+    });
+    const to = { destination: [nodeName] };
+    const [, ping, answered] = await celery([
+      { step: 'ping', ...to },
+      { step: 'ping', ...to },
+      { step: 'inspect', method: 'clock', ...to },
+    ]);
+    expect(ping).toEqual([{ [nodeName]: { ok: 'pong' } }]);
+    expect((answered as Record<string, { clock: number }>)[nodeName]?.clock).toBeGreaterThan(clock);
+  });
+
   test('revokes without waiting for an answer, as Girder does, and with one', async () => {
     const { broker, nodeName, revokes } = createTrial();
     await broker.start();
@@ -215,7 +233,16 @@ describe('a task that is not ours', () => {
     const answered = await celery([
       { step: 'python_worker', queue: other, task },
       { step: 'publish', queue },
-      { step: 'wait', name: task, queue, args: ['é', 1.5], kwargs: { a: [null] }, task_id: 'tiff-1' },
+      {
+        step: 'wait',
+        name: task,
+        queue,
+        args: ['é', 1.5],
+        kwargs: { a: [null] },
+        task_id: 'tiff-1',
+        time_limit: 300,
+        soft_time_limit: 200.5,
+      },
     ]);
     expect(answered[2]).toEqual({
       state: 'SUCCESS',
@@ -250,5 +277,62 @@ describe('a task that is not ours', () => {
       expect(message && message.content.equals(content)).toBe(true);
       expect(message && message.properties).toMatchObject(properties);
     });
+  });
+
+  test('waits here while its queue is full, holds nothing else up, and goes on when there is room', async () => {
+    const other = `full-${randomUUID()}`;
+    const limit = JSON.stringify({ 'max-length': 1, overflow: 'reject-publish' });
+    await rabbitmqctl('-q', 'set_policy', '--apply-to', 'queues', other, `^${other}$`, limit);
+    onTestFinished(async () => void (await rabbitmqctl('-q', 'clear_policy', other)));
+    const { broker, queue, tasks } = createTrial({
+      forward: { queue: other, isOurs: (name) => name === 'some.task' },
+    });
+    const channel = await openChannel();
+    await channel.assertQueue(other, { durable: true });
+    onTestFinished(async () => void (await channel.deleteQueue(other)));
+    channel.sendToQueue(other, Buffer.from('it is full'));
+    await until(async () => expect((await channel.checkQueue(other)).messageCount).toBe(1));
+    await broker.start();
+    await celery([
+      { step: 'publish', name: task, queue, task_id: 'tiff-3' },
+      { step: 'publish', queue },
+    ]);
+    await until(() => expect(tasks).toMatchObject([{ name: 'some.task' }]));
+    const [row] = (await rabbitmqctl('-q', 'list_queues', 'name', 'messages_unacknowledged'))
+      .split('\n')
+      .map((line) => line.split('\t'))
+      .filter(([name]) => name === queue);
+    expect(row).toEqual([queue, '1']);
+
+    const filler = await channel.get(other, { noAck: true });
+    expect(filler && filler.content.toString()).toBe('it is full');
+    await until(async () => {
+      const message = await channel.get(other, { noAck: true });
+      expect(message && message.properties).toMatchObject({ correlationId: 'tiff-3', headers: { task } });
+    });
+    await until(async () =>
+      expect(await rabbitmqctl('-q', 'list_queues', 'name', 'messages')).toContain(`${queue}\t0`),
+    );
+  });
+
+  test('is back in its own queue when this worker ends before the other takes it', async () => {
+    const other = `full-${randomUUID()}`;
+    const limit = JSON.stringify({ 'max-length': 0, overflow: 'reject-publish' });
+    await rabbitmqctl('-q', 'set_policy', '--apply-to', 'queues', other, `^${other}$`, limit);
+    onTestFinished(async () => void (await rabbitmqctl('-q', 'clear_policy', other)));
+    const { broker, queue } = createTrial({ forward: { queue: other, isOurs: () => false } });
+    const channel = await openChannel();
+    onTestFinished(async () => void (await channel.deleteQueue(other)));
+    await broker.start();
+    await celery([{ step: 'publish', name: task, queue, task_id: 'tiff-4' }]);
+    await until(async () =>
+      expect(await rabbitmqctl('-q', 'list_queues', 'name', 'messages_unacknowledged')).toContain(
+        `${queue}\t1`,
+      ),
+    );
+    await broker.close();
+    await until(async () => expect((await channel.checkQueue(queue)).messageCount).toBe(1));
+    const message = await channel.get(queue, { noAck: true });
+    expect(message && message.properties).toMatchObject({ correlationId: 'tiff-4', headers: { task } });
   });
 });

@@ -90,6 +90,16 @@ test.each<[string, Call, string, number[]]>([
   });
 });
 
+test('a caller in Python whose task fails gets the reason as a RuntimeError', async () => {
+  const { answer, history } = await callFromPython({ args: ['Fail'] });
+  expect(answer).toEqual({
+    state: 'FAILURE',
+    error: 'RuntimeError',
+    text: expect.stringMatching(/exit (code|status) 3|ended with 3/i) as string,
+  });
+  expect(history).toEqual([status.running, status.error]);
+});
+
 test('a caller in Python whose task succeeds sees no error', async () => {
   expect(await callFromPython({ args: ['Wait', '/etc/hostname'] })).toMatchObject({
     answer: { state: 'SUCCESS', value: null },

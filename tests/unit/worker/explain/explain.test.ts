@@ -159,7 +159,9 @@ describe('explainMessage', () => {
   it('tells what never becomes a run, and what runs without Slurm', () => {
     const tiff = fixture('g3.create_tiff.folder.json');
     const handsOn = someSettings({ 'broker.forwardQueue': 'python' });
-    expect(explain(tiff, { settings: handsOn })).toMatchObject({ verdict: 'handedOn', reasons: [] });
+    const handedOn = explain(tiff, { settings: handsOn, now: Date.parse('2100-01-01T00:00:00Z') });
+    expect(handedOn).toMatchObject({ verdict: 'handedOn', reasons: [], sbatch: null });
+    expect(handedOn.notes).toEqual([expect.stringContaining('queue "python"')]);
     expect(explain(tiff)).toMatchObject({ verdict: 'refused', reasons: [{ about: 'message' }] });
     const ping = tiff.replaceAll('large_image_tasks.tasks.create_tiff', 'dsa_slurm.doctor.ping');
     expect(explain(ping)).toMatchObject({ verdict: 'answered', reasons: [] });

@@ -1,0 +1,41 @@
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+
+import { createLog } from '../../../src/base/log.js';
+import { runWorkerService } from '../../../src/worker/service.js';
+import { openLab, status, statuses, type Lab } from '../../support/lab.js';
+import { celery } from '../celery/bench.js';
+
+let lab: Lab;
+/** Where the container sees files of this test. */
+let gates: string;
+
+beforeAll(async () => {
+  gates = await mkdtemp(join(inject('practiceDir'), 'gates-'));
+  lab = await openLab({ 'worker.remoteShutdown': true, 'apptainer.options': [`--bind=${gates}`] });
+});
+
+afterAll(async () => lab.close());
+
+test("Celery's shutdown ends the worker as SIGTERM does: its job goes on, and the next start takes it up", async () => {
+  const node = lab.settings.worker.name;
+  await lab.worker.stop();
+  const service = runWorkerService({
+    profile: 'lab',
+    settings: lab.settings,
+    env: { PATH: `${lab.bin}:${process.env['PATH']}`, HOME: lab.dir, SLURM_CONF: inject('slurmConf') },
+    log: createLog({ level: 'debug', destination: join(lab.dir, 'worker.log') }),
+    signal: new AbortController().signal,
+  });
+  const gate = join(gates, 'gate');
+  const job = await lab.publish({ args: ['Wait', gate] });
+  await lab.until(() => lab.girder.job(job.id)?.log.join('').includes('tick'), 60_000);
+  const [answers] = await celery([{ step: 'control', method: 'shutdown', destination: [node], timeout: 1 }]);
+  expect(answers).toEqual([]);
+  expect(await service).toBe(0);
+  await writeFile(gate, '');
+  await lab.startWorker();
+  expect(statuses(await lab.ended(job))).toEqual([status.running, status.success]);
+});
