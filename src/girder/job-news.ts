@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.js';
 import type { Log } from '../base/log.js';
 import { GirderError } from './girder-error.js';
 import type { JobForm } from './job-asking.js';
-import { createLogBuffer, defaultPieceLength } from './log-buffer.js';
+import { createLogBuffer, pieceLength } from './log-buffer.js';
 
 /** What is null or left out stays as it was. */
 export interface JobProgress {
@@ -105,7 +105,7 @@ export function createJobNews({
   async function sendAll(): Promise<void> {
     while (hasNews() && !closed.aborted) {
       // the interval gathers small reports; a log that is behind has enough for the next piece already
-      const isBehind = buffer.length() >= defaultPieceLength;
+      const isBehind = buffer.length() >= pieceLength;
       const wait = flushes > 0 || isBehind ? 0 : lastReport + reportMs - clock.now();
       if (wait > 0) await clock.sleep(wait, AbortSignal.any([closed, pause.signal]));
       if (!closed.aborted) await sendNews();

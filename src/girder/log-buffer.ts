@@ -22,18 +22,23 @@ export interface LogBuffer {
   clear(): void;
 }
 
-/** Characters in one piece. */
-export const defaultPieceLength = 1 << 15;
+/** Characters in one piece, at most about. */
+export const pieceLength = 1 << 13;
+/** The same once Girder cannot keep the whole log any more. */
+const longPieceLength = 1 << 15;
+/** Characters of a log that Girder keeps (contract, section f). */
+const keptLength = 1 << 22;
 
 /**
- * Text beyond `maxLength` pushes out the oldest, and the log says how much is missing. Pieces are at most about
- * `pieceLength` characters: Girder keeps as many log entries as 4 MiB hold of the newest one's size, so one huge piece
- * would push all earlier text out of the job's log.
+ * Text beyond `maxLength` pushes out the oldest, and the log says how much is missing. Girder keeps as many log entries
+ * as 4 MiB hold of the newest one's size, however short the others are: one large piece after many small reports would
+ * push those out. So pieces are small for as long as all of the log may be kept; afterwards they only have to be many.
  */
-export function createLogBuffer({ maxLength = 1 << 20, pieceLength = defaultPieceLength } = {}): LogBuffer {
+export function createLogBuffer({ maxLength = 1 << 20 } = {}): LogBuffer {
   let entries: { text: string; mark: number | null }[] = [];
   let length = 0;
   let lost = 0;
+  let handedOut = 0;
   let onItsWay: LogPiece | null = null;
 
   function dropOldest(): void {
@@ -62,7 +67,7 @@ export function createLogBuffer({ maxLength = 1 << 20, pieceLength = defaultPiec
     if (lost > 0)
       parts.push(`\n[${lost} characters of the log are missing here: Girder took them too slowly.]\n`);
     lost = 0;
-    let room = pieceLength;
+    let room = handedOut < keptLength ? pieceLength : longPieceLength;
     let mark: number | null = null;
     let whole = 0;
     for (const entry of entries) {
@@ -82,7 +87,9 @@ export function createLogBuffer({ maxLength = 1 << 20, pieceLength = defaultPiec
       whole += 1;
     }
     entries.splice(0, whole);
-    return { text: parts.join(''), mark };
+    const text = parts.join('');
+    handedOut += text.length;
+    return { text, mark };
   }
 
   return {

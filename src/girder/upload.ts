@@ -18,6 +18,8 @@ const chunkBytes = 64 * 1024 * 1024;
 /** The last piece of a large file makes Girder hash and move all of it. */
 const chunkAnswerMs = 15 * 60_000;
 const barrenAttempts = 6;
+/** Questions whether Girder has completed an upload by itself; about five minutes. */
+const completing = 10;
 const pieceBytes = 256 * 1024;
 
 /** A file of an output, opened: whatever happens to its name now, this is what is uploaded. */
@@ -191,8 +193,9 @@ function unreadable(name: string, cause?: unknown): DsaSlurmError {
 }
 
 /**
- * `POST file`. Up to one chunk goes along with it to a folder; otherwise the content follows in chunks. A single `POST`
- * whose answer is lost is sent again, which may leave the file twice: Girder has no way to ask.
+ * `POST file` begins an upload, of which nobody sees anything until its last piece has come: one whose answer is lost may
+ * be begun again without harm. Python sends a small file along with it, and after a lost answer Girder has it twice. Only
+ * an empty file is made at once, and may still be there twice then.
  */
 async function create(
   context: TransferContext,
@@ -200,7 +203,6 @@ async function create(
   parent: { parentType: 'folder' | 'item'; parentId: string },
   upload: UploadOptions,
 ): Promise<void> {
-  const whole = parent.parentType === 'folder' && file.size <= chunkBytes;
   const begun = await context.client.json(uploadDocument, {
     method: 'POST',
     path: 'file',
@@ -211,10 +213,9 @@ async function create(
       mimeType: upload.mimeType ?? mimeTypeOf(file.name),
       reference: upload.reference,
     },
-    ...(whole ? { body: bodyOf(file, 0, file.size), answerMs: chunkAnswerMs } : {}),
     signal: context.signal,
   });
-  if (!whole && file.size > 0) await sendChunks(context, file, begun.id);
+  if (file.size > 0) await sendChunks(context, file, begun.id);
 }
 
 async function replace(
@@ -237,7 +238,7 @@ async function sendChunks(context: TransferContext, file: OpenFile, uploadId: st
   const { client, clock, signal } = context;
   let offset = 0;
   let barren = 0;
-  while (offset < file.size) {
+  for (;;) {
     const length = Math.min(chunkBytes, file.size - offset);
     try {
       await client.json(uploadDocument, {
@@ -250,29 +251,29 @@ async function sendChunks(context: TransferContext, file: OpenFile, uploadId: st
         signal,
       });
       offset += length;
+      if (offset === file.size) return;
       barren = 0;
     } catch (error) {
       barren += 1;
       if (!(error instanceof GirderError) || !error.transient || barren >= barrenAttempts) throw error;
       await clock.sleep(backoff(barren, error.retryAfter), signal);
-      const reached = await askOffset(client, uploadId, offset + length === file.size, signal);
-      if (reached === 'complete') return;
+      const reached = await askOffset(client, uploadId, signal);
+      // only an upload whose last piece was sent can have been completed
+      if (reached === 'unknown' && offset + length === file.size) return;
+      if (reached === 'unknown') throw error;
+      if (reached >= file.size) return complete(context, uploadId);
       if (reached > offset) barren = 0;
       offset = reached;
     }
   }
 }
 
-/**
- * How far an upload got. Girder forgets an upload when it is complete: if only the answer to its last piece was lost, it does not
- * know the upload any more.
- */
+/** How far an upload got. Girder forgets it when it is complete. */
 async function askOffset(
   client: GirderClient,
   uploadId: string,
-  wasLast: boolean,
   signal: AbortSignal,
-): Promise<number | 'complete'> {
+): Promise<number | 'unknown'> {
   try {
     const answer = await client.json(z.object({ offset: z.number() }), {
       method: 'GET',
@@ -282,9 +283,28 @@ async function askOffset(
     });
     return answer.offset;
   } catch (error) {
-    if (wasLast && error instanceof GirderError && error.trouble === 'missing') return 'complete';
+    if (error instanceof GirderError && error.trouble === 'missing') return 'unknown';
     throw error;
   }
+}
+
+/**
+ * Sees an upload to its end of which Girder has every byte, and which it still knows: it may be at work on it (it hashes
+ * and moves the file), or have failed at that. It is given time, because completing it twice would make two files.
+ */
+async function complete({ client, clock, signal }: TransferContext, uploadId: string): Promise<void> {
+  for (let asked = 1; asked <= completing; asked += 1) {
+    await clock.sleep(backoff(asked), signal);
+    if ((await askOffset(client, uploadId, signal)) === 'unknown') return;
+  }
+  await client.json(uploadDocument, {
+    method: 'POST',
+    path: 'file/completion',
+    form: { uploadId },
+    attempts: 1,
+    answerMs: chunkAnswerMs,
+    signal,
+  });
 }
 
 function bodyOf(

@@ -15,8 +15,11 @@ export interface LogPiece {
   atEnd: boolean;
 }
 
-/** Bytes read at one time, whatever the size of the log. */
-export const pieceBytes = 32 * 1024;
+/**
+ * Bytes read at one time, whatever the size of the log. No more than goes to Girder at one time: after a crash, a piece is
+ * only recognised in Girder's log as a whole.
+ */
+export const pieceBytes = 8 * 1024;
 
 /** The same in bytes, for what need not be text. */
 export type Piece = Omit<LogPiece, 'text'> & { bytes: Buffer };

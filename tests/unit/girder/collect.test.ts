@@ -119,11 +119,11 @@ describe('collectOutputs', () => {
     await put('out/x y.txt', 'output of out/x y.txt');
     await put('ü.csv', '1,2\n');
     await collect([toFolder('out/x y.txt', { upload: { reference: '{"a": 1}' } }), toFolder('ü.csv')]);
-    expect(heard.map(({ body }) => body.toString())).toEqual(['output of out/x y.txt', '1,2\n']);
+    expect(heard.map(({ body }) => body.toString())).toEqual(['', 'output of out/x y.txt', '', '1,2\n']);
     expect(recorded.map((exchange) => requestShape(recordedRequest(exchange)))).toContain(
       requestShape(heard[0] ?? expect.fail()),
     );
-    expect(heard[1]?.query.get('name')).toBe('ü.csv');
+    expect(heard[2]?.query.get('name')).toBe('ü.csv');
     expect(done).toEqual(['0', '1']);
   });
 
@@ -139,16 +139,17 @@ describe('collectOutputs', () => {
     expect(
       heard.map(({ path: asked, query, body }) => [
         asked.slice(8),
-        query.get('parentId')?.slice(-6),
-        query.get('name'),
-        body.toString(),
+        query.get('parentId')?.slice(-6) ?? '',
+        query.get('name') ?? body.toString(),
       ]),
     ).toEqual([
-      ['file', '000065', 'a.txt', 'a'],
-      ['folder', '000065', 'sub', ''],
-      ['file', 'er-sub', 'b.txt', 'b'],
+      ['file', '000065', 'a.txt'],
+      ['file/chunk', '', 'a'],
+      ['folder', '000065', 'sub'],
+      ['file', 'er-sub', 'b.txt'],
+      ['file/chunk', '', 'b'],
     ]);
-    expect(heard[2]?.query.get('reference')).toBe('r');
+    expect(heard[3]?.query.get('reference')).toBe('r');
     expect(done).toEqual(['0/dir/a.txt', '0/dir/sub/b.txt', '0']);
     expect(said.filter((text) => text.includes('not uploaded'))).toHaveLength(2);
   });

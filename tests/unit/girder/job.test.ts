@@ -243,7 +243,7 @@ describe('log and progress', () => {
     expect(job.log).toBe(text);
     expect(forms().length).toBeGreaterThan(5);
     for (const form of forms())
-      expect(new URLSearchParams(form).get('log')?.length).toBeLessThanOrEqual(1 << 15);
+      expect(new URLSearchParams(form).get('log')?.length).toBeLessThanOrEqual(1 << 13);
     expect(sent).toEqual([7]);
   });
 

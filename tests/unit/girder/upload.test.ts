@@ -25,18 +25,18 @@ function asked({ method, path: pathname, query, length }: Heard): string {
 }
 
 describe('to a folder', () => {
-  it('goes as the Python worker sends it', async () => {
+  it('goes as the Python worker sends it, but the content comes after', async () => {
     const bench = await setUp((response) => sendJson(response, { _id: 'x', _modelType: 'file' }));
     const file = path.join(bench.directory, 'x y.txt');
     await writeFile(file, 'output of out/x y.txt');
     await uploadFileToFolder(bench.context, file, 'fafafafafafafafafa000065', { reference: '{"a": 1}' });
-    expect(bench.heard).toHaveLength(1);
-    const [heard] = bench.heard;
+    expect(bench.heard.map(asked)).toEqual(['POST file 21 0', 'POST file/chunk 0 21']);
+    const [heard, content] = bench.heard;
     const python = recorded.find(({ path: target }) => target.includes('name=x+y.txt'));
     expect(requestShape(heard as Heard)).toBe(requestShape(recordedRequest(python as never)));
     expect(heard?.query.toString()).toBe(new URL(python?.path ?? '', 'http://x').searchParams.toString());
-    expect(heard?.body.toString()).toBe(python?.body);
-    expect(heard?.headers['content-length']).toBe('21');
+    expect(content?.body.toString()).toBe(python?.body);
+    expect(content?.headers['content-length']).toBe('21');
     expect(bench.said).toEqual(['Uploading “x y.txt” (21 B).']);
   });
 
@@ -53,17 +53,54 @@ describe('to a folder', () => {
     expect(bench.heard[0]?.headers['content-length']).toBe('0');
   });
 
-  it('is sent again after a broken connection', async () => {
-    let turn = 0;
-    const bench = await setUp((response) => {
-      turn += 1;
-      if (turn === 1) response.socket?.destroy();
-      else sendJson(response, { _id: 'x' });
+  it.each(['POST file', 'POST file/chunk'])('is there once when the answer to %s is lost', async (lost) => {
+    // a Girder that makes a file of an upload when its last byte has come
+    const uploads = new Map<string, number>();
+    const made: string[] = [];
+    let broken = false;
+    const bench = await setUp((response, heard) => {
+      const { method, path: target, query, body } = heard;
+      const what = `${method} ${target.replace('/api/v1/', '')}`;
+      const id = query.get('uploadId') ?? `up${uploads.size + 1}`;
+      const known = uploads.get(id);
+      if (what === 'POST file') uploads.set(id, 0);
+      else if (known === undefined) {
+        return sendJson(response, { type: 'rest', message: `Invalid upload id (${id}).` }, 400);
+      }
+      if (what === 'POST file/chunk') {
+        uploads.delete(id);
+        made.push(body.toString());
+      }
+      if (what === lost && !broken) {
+        broken = true;
+        return void response.socket?.destroy();
+      }
+      sendJson(response, what === 'GET file/offset' ? { offset: known } : { _id: id });
     });
     const file = path.join(bench.directory, 'a');
     await writeFile(file, 'content');
     await uploadFileToFolder(bench.context, file, 'f', {});
-    expect(bench.heard.map(({ body }) => body.toString())).toEqual(['content', 'content']);
+    expect(made).toEqual(['content']);
+  });
+
+  it.each([
+    ['Girder completes it by itself', 3, []],
+    ['Girder failed at that', Infinity, ['uploadId=up']],
+  ])('has every byte, and %s: it is not taken for complete before', async (_what, forgetsAt, completed) => {
+    let asks = 0;
+    const bench = await setUp((response, { path: target }) => {
+      if (target.endsWith('/chunk')) return sendJson(response, { type: 'internal', message: 'x' }, 500);
+      if (!target.endsWith('/offset')) return sendJson(response, { _id: 'up' });
+      asks += 1;
+      if (asks < forgetsAt) sendJson(response, { offset: 7 });
+      else sendJson(response, { type: 'rest', message: 'Invalid upload id (up).' }, 400);
+    });
+    const file = path.join(bench.directory, 'a');
+    await writeFile(file, 'content');
+    await uploadFileToFolder(bench.context, file, 'f', {});
+    const forms = bench.heard.filter(({ path: target }) => target.endsWith('/file/completion'));
+    expect(forms.map(({ body }) => body.toString())).toEqual(completed);
+    expect(bench.heard.filter(({ path: target }) => target.endsWith('/chunk'))).toHaveLength(1);
   });
 
   it('sends what is over 64 MiB in pieces and constant memory, and goes on where a piece broke', async () => {
