@@ -13,8 +13,9 @@ export function createLamportClock(): LamportClock {
     value: () => value,
     forward: () => (value += 1),
     adjust(other) {
-      // A bound far below the largest exact integer: one hostile message must not bring the clock to a stop.
-      if (typeof other === 'number' && Number.isInteger(other) && other >= 0 && other < 2 ** 48) {
+      // One hostile message must not bring the clock to a stop, nor to where Python writes it with 64 bits: amqplib cannot
+      // read those, and loses the connection over them.
+      if (typeof other === 'number' && Number.isInteger(other) && other >= 0 && other < 2 ** 30) {
         value = Math.max(value, other) + 1;
       }
     },

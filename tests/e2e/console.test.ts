@@ -7,6 +7,7 @@ import type { GirderJob } from '../../src/sandbox/girder/index.js';
 import { openBench, type Bench } from '../support/bench.js';
 import { expectStatus, status, statuses } from '../support/lab.js';
 import { dsaSlurm, runProgram } from '../support/program.js';
+import { celery } from '../integration/celery/bench.js';
 import { keys, startInTerminal, type TerminalProgram } from '../support/terminal.js';
 
 let bench: Bench;
@@ -25,8 +26,8 @@ afterEach(async () => {
 /** A shell that runs the console and then says how it ended and how the terminal is. */
 const shell = '"$0" "$@"; echo "it ended with $?"; stty -a';
 
-function openConsole(columns: number, rows: number): TerminalProgram {
-  const args = ['-c', shell, dsaSlurm, 'console', ...bench.queueFlags, ...bench.quickFlags];
+function openConsole(columns: number, rows: number, flags: readonly string[] = []): TerminalProgram {
+  const args = ['-c', shell, dsaSlurm, 'console', ...bench.queueFlags, ...bench.quickFlags, ...flags];
   terminal = startInTerminal('/bin/sh', args, { columns, rows, env: bench.env });
   return terminal;
 }
@@ -181,6 +182,15 @@ describe('leaving', () => {
     bench.start();
     await bench.openGate('go');
     expectStatus(await bench.ended(job), status.success);
+  });
+
+  test("Celery's shutdown gives the terminal back where the profile allows it", async () => {
+    const node = bench.settings.worker.name;
+    const flags = ['worker.remoteShutdown=true', `worker.name=${node}`].flatMap((pair) => ['--set', pair]);
+    const screen = openConsole(100, 24, flags);
+    await screen.waitFor('broker consuming');
+    await celery([{ step: 'control', method: 'shutdown', destination: [node], timeout: 0.5 }]);
+    await expectGivenBack(screen);
   });
 
   test.each(['SIGTERM', 'SIGHUP'] as const)('%s gives the terminal back', async (name) => {
