@@ -62,6 +62,9 @@ function qualified(module: string, names: readonly TransformName[]): [string, Tr
   return names.map((name) => [`${module}.${name}`, name]);
 }
 
+/** Every class that is known here, each once. */
+export const transformNames: ReadonlySet<TransformName> = new Set(transforms.values());
+
 /** Which known transform an object is; null if its class means nothing here. */
 export function transformName(instance: PickledInstance): TransformName | null {
   return transforms.get(instance.className) ?? null;

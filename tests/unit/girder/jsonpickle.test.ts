@@ -73,6 +73,7 @@ describe('decodePickle', () => {
     ['py/repr', { 'py/repr': 'os/os.getcwd()' }],
     ['py/iterator', { 'py/iterator': [] }],
     ['py/newargs', { 'py/object': 'a.B', 'py/newargs': { 'py/tuple': [] } }],
+    ['py/newargsex', { 'py/object': 'a.B', 'py/newargsex': { 'py/tuple': [[], {}] } }],
     ['py/seq', { 'py/object': 'a.B', 'py/seq': [] }],
     ['py/ref', { 'py/ref': '/a' }],
     ['an unknown tag', { 'py/exec': 'x' }],

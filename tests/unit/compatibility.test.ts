@@ -1,0 +1,115 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { transformNames } from '../../src/girder/classes.js';
+import { jobStatus } from '../../src/girder/transitions.js';
+import { runnableTasks } from '../../src/girder/task-names.js';
+
+const root = new URL('../../', import.meta.url);
+const text = (file: string) => readFileSync(new URL(file, root), 'utf8');
+
+interface Row {
+  section: string;
+  what: string;
+  answer: string;
+  proof: string;
+}
+
+/** The rows of every table, without heads and rules. */
+function readRows(markdown: string): Row[] {
+  let section = '';
+  let isBody = false;
+  const rows: Row[] = [];
+  for (const line of markdown.split('\n')) {
+    if (line.startsWith('## ')) section = line.slice(3);
+    if (!line.startsWith('|')) isBody = false;
+    else if (/^\|[\s|:-]+$/.test(line)) isBody = true;
+    else if (isBody) {
+      const [what = '', answer = '', proof = ''] = line
+        .split('|')
+        .slice(1, -1)
+        .map((cell) => cell.trim());
+      rows.push({ section, what, answer, proof });
+    }
+  }
+  return rows;
+}
+
+const rows = readRows(text('docs/compatibility.md'));
+
+const quotedIn = (cell: string) => [...cell.matchAll(/`([^`]+)`/g)].map(([, quoted = '']) => quoted);
+/** What has a row in the sections whose heads begin so. */
+const listed = (head: string) =>
+  rows.filter(({ section }) => section.startsWith(head)).flatMap(({ what }) => quotedIn(what));
+
+/** The names in quotes that a pattern finds in a source file. */
+const namesIn = (file: string, pattern: RegExp) =>
+  [...text(file).matchAll(pattern)].map(([, name = '']) => name);
+
+describe('docs/compatibility.md', () => {
+  test('has a row for all that it is about', () => {
+    expect(rows.length).toBeGreaterThan(180);
+    for (const { what, answer } of rows)
+      expect({ what, hasAnswer: answer !== '' }).toMatchObject({ hasAnswer: true });
+  });
+
+  test('names tests that are there', () => {
+    for (const { what, answer, proof } of rows) {
+      const tests = quotedIn(proof);
+      if (tests.length === 0) expect(`${what}: ${answer}`).toMatch(/: no: /);
+      for (const named of tests) {
+        const [file = '', title = ''] = named.split(' > ', 2);
+        expect(title, what).not.toBe('');
+        const source = text(`tests/${file}`);
+        const isThere = ["'", '"'].some((quote) => source.includes(`${quote}${title}${quote}`));
+        expect(isThere, `${what}: ${named}`).toBe(true);
+      }
+    }
+  });
+
+  test('has every class that is known', () => {
+    expect(listed('Volumes')).toEqual(expect.arrayContaining([...transformNames]));
+  });
+
+  test('has every method of remote control', () => {
+    const methods = namesIn('src/celery/control.ts', /^ {2}\['(\w+)',/gm);
+    expect(methods.length).toBeGreaterThan(25);
+    expect(listed('Remote control')).toEqual(expect.arrayContaining(methods));
+  });
+
+  test('has every status of a Girder job', () => {
+    const statuses = rows.map(({ what }) => what.replaceAll('`', ''));
+    expect(statuses).toEqual(
+      expect.arrayContaining(Object.entries(jobStatus).map(([name, number]) => `${number} ${name}`)),
+    );
+  });
+
+  test('has every task that is run, and every one that is refused with a reason of its own', () => {
+    const refused = namesIn('src/girder/task-names.ts', /^ {4}'([\w.]+)',$/gm);
+    expect(refused).toContain('girder_worker.run');
+    expect(listed('Tasks')).toEqual(expect.arrayContaining([...runnableTasks, ...refused]));
+  });
+
+  test('has every event that is sent', () => {
+    const events = namesIn('src/celery/events.ts', /'((?:task|worker)-\w+)'/g);
+    expect(new Set(events).size).toBeGreaterThanOrEqual(8);
+    expect(listed('Results')).toEqual(expect.arrayContaining(events));
+  });
+
+  test('has every captured message, and no group without one', () => {
+    const names = readdirSync(new URL('tests/fixtures/contract/tasks/', root)).map((name) =>
+      name.replace(/\.json$/, ''),
+    );
+    const groups = listed('Captured').map(
+      (group) => new RegExp(`^${group.replaceAll('.', String.raw`\.`).replaceAll('*', '.*')}$`),
+    );
+    expect(names.filter((name) => !groups.some((group) => group.test(name)))).toEqual([]);
+    expect(groups.filter((group) => !names.some((name) => group.test(name)))).toEqual([]);
+  });
+
+  test('has the thirty defects', () => {
+    const numbers = rows
+      .filter(({ section }) => section.startsWith('The defects'))
+      .map(({ what }) => Number.parseInt(what, 10));
+    expect(numbers).toEqual(Array.from({ length: 30 }, (_, n) => n + 1));
+  });
+});
