@@ -26,13 +26,20 @@ export function parseCliList(image: string, text: string): ListedCli[] {
   if (entries.length === 0 || entries.length > most) throw noList(image, `${entries.length} CLIs`);
   return entries.map(([name, facts]) => {
     // it becomes an argument of the image and the name of an item
-    if (!/^[^\s\p{C}/\\-][^\p{C}/\\]{0,199}$/u.test(name)) throw noList(image, 'a CLI without a usable name');
+    if (!usableName(name)) throw noList(image, 'a CLI without a usable name');
     const type = (facts as { 'desc-type'?: unknown } | null)?.['desc-type'] ?? 'xml';
     if (type !== 'xml' && type !== 'json' && type !== 'yaml') {
       throw noList(image, `a description of ${name} that is neither XML nor JSON nor YAML`);
     }
     return { name, type };
   });
+}
+
+/** It may be a path below the image's own directory, as slicer_cli_web has it. */
+function usableName(name: string): boolean {
+  return (
+    /^[^\s\p{C}/\\-][^\p{C}\\]{0,199}$/u.test(name) && !name.split('/').some((part) => /^\.{0,2}$/.test(part))
+  );
 }
 
 /** The description in what a CLI printed: programs like to say a word before and after it. */

@@ -2,19 +2,27 @@ import { readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 import { commandTrouble, type CommandResult, type RunCommand } from '../base/command.js';
-import { DsaSlurmError } from '../base/errors.js';
+import { DsaSlurmError, systemCode } from '../base/errors.js';
 import { parseCliList, trimDescription, type ListedCli } from './clis.js';
 
 export interface IngestOptions {
   run: RunCommand;
   /** The container runtime. */
   command: string;
-  /** What a command is put behind to run it elsewhere: `srun` and its options; empty for this host. */
-  launcher: readonly string[];
+  /** Where the commands run. */
+  place: IngestPlace;
   /** Milliseconds that a pull may take. */
   pullMs: number;
   /** Added to the environment of a pull: the names that the runtime reads its registry's password from. */
   registryEnv: Readonly<Record<string, string | undefined>>;
+}
+
+/** Where commands run that bring images here and ask them. */
+export interface IngestPlace {
+  /** What a command of a run is put behind: `srun` and its options, or nothing for this host. */
+  launcher(key: string): readonly string[];
+  /** Ends what an earlier try of the run may have left running there. */
+  sweep(key: string): Promise<void>;
 }
 
 export interface DescribedCli extends ListedCli {
@@ -39,7 +47,7 @@ export interface ImageIngest {
   clis(
     image: string,
     exec: (args: readonly string[]) => readonly string[],
-    signal: AbortSignal,
+    options: { key: string; signal: AbortSignal },
   ): Promise<DescribedCli[]>;
 }
 
@@ -48,15 +56,9 @@ const answerMs = 5 * 60_000;
 /** … and with no more than so many bytes. */
 const largestAnswer = 8 * 1024 * 1024;
 
-export function createImageIngest({
-  run,
-  command,
-  launcher,
-  pullMs,
-  registryEnv,
-}: IngestOptions): ImageIngest {
-  const launch = (args: readonly string[]): [file: string, args: string[]] => {
-    const [file = command, ...rest] = [...launcher, command, ...args];
+export function createImageIngest({ run, command, place, pullMs, registryEnv }: IngestOptions): ImageIngest {
+  const launch = (key: string, args: readonly string[]): [file: string, args: string[]] => {
+    const [file = command, ...rest] = [...place.launcher(key), command, ...args];
     return [file, rest];
   };
 
@@ -64,9 +66,9 @@ export function createImageIngest({
     image: string,
     exec: (args: readonly string[]) => readonly string[],
     args: readonly string[],
-    signal: AbortSignal,
+    { key, signal }: { key: string; signal: AbortSignal },
   ): Promise<string> {
-    const [file, line] = launch(['exec', ...exec(args)]);
+    const [file, line] = launch(key, ['exec', ...exec(args)]);
     const result = await run(file, line, { timeoutMs: answerMs, maxBytes: largestAnswer, signal });
     signal.throwIfAborted();
     if (result.kind === 'exited' && result.exitCode === 0) return result.stdout;
@@ -78,10 +80,11 @@ export function createImageIngest({
 
   return {
     async pull(image, sif, { key, signal }) {
-      await removeParts(sif, key);
+      await place.sweep(key);
+      await inDirectory(sif, removeParts(sif, key));
       const fresh = join(dirname(sif), `.${basename(sif)}.${key}.${process.pid}.part`);
       try {
-        const [file, line] = launch(['pull', '--force', fresh, `docker://${image}`]);
+        const [file, line] = launch(key, ['pull', '--force', fresh, `docker://${image}`]);
         const result = await run(file, line, {
           timeoutMs: pullMs,
           cwd: dirname(sif),
@@ -95,22 +98,39 @@ export function createImageIngest({
             `Image ${image} could not be pulled: ${command} ${trouble(result)}.`,
           );
         }
-        await rename(fresh, sif);
+        await inDirectory(sif, rename(fresh, sif));
         return `${result.stderr}${result.stdout}`.trim().slice(-4_000);
       } finally {
-        await rm(fresh, { force: true });
+        if (signal.aborted) await place.sweep(key);
+        await rm(fresh, { force: true }).catch(() => undefined);
       }
     },
-    async clis(image, exec, signal) {
-      const listed = parseCliList(image, await ask(image, exec, ['--list_cli'], signal));
+    async clis(image, exec, options) {
+      const listed = parseCliList(image, await ask(image, exec, ['--list_cli'], options));
       const described: DescribedCli[] = [];
       for (const cli of listed) {
-        const text = await ask(image, exec, [cli.name, `--${cli.type}`], signal);
+        const text = await ask(image, exec, [cli.name, `--${cli.type}`], options);
         described.push({ ...cli, text: trimDescription(cli, image, text) });
       }
       return described;
     },
   };
+}
+
+/** Trouble with the directory of images, in words. */
+async function inDirectory<T>(sif: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (cause) {
+    throw new DsaSlurmError(
+      'image',
+      `No image can be put into ${dirname(sif)} (${systemCode(cause) ?? 'unknown'}).`,
+      {
+        next: 'Let the user of the worker write there (setting dirs.images), and see whether there is room.',
+        cause,
+      },
+    );
+  }
 }
 
 /** What a worker that died left of the same run; whatever may still write there writes into a file without a name. */

@@ -1,20 +1,33 @@
+import type { IngestPlace } from '../apptainer/ingest.js';
+import type { RunCommand } from '../base/command.js';
 import type { Settings } from '../config/schema.js';
 
-/** What the commands that pull an image and ask it are put behind: nothing, or `srun` with the profile's own place. */
-export function ingestLauncher({ apptainer, slurm, worker }: Settings): string[] {
-  if (apptainer.pullOn === 'host' || worker.executor === 'local') return [];
+/** The name of the jobs of one run. */
+const nameOf = (key: string): string => `dsa-slurm-ingest-${key}`;
+
+/** Where images are pulled and asked: on this host, or in jobs of Slurm in the profile's own place. */
+export function ingestPlace({ apptainer, slurm, worker }: Settings, run: RunCommand): IngestPlace {
+  if (apptainer.pullOn === 'host' || worker.executor === 'local') {
+    return { launcher: () => [], sweep: async () => undefined };
+  }
   const options: [name: string, value: string | null][] = [
     ['partition', slurm.partition],
     ['account', slurm.account],
     ['qos', slurm.qos],
   ];
-  return [
-    'srun',
-    '--job-name=dsa-slurm-ingest',
-    '--ntasks=1',
-    '--quiet',
-    ...options.flatMap(([name, value]) => (value === null ? [] : [`--${name}=${value}`])),
-  ];
+  return {
+    launcher: (key) => [
+      'srun',
+      `--job-name=${nameOf(key)}`,
+      '--ntasks=1',
+      '--quiet',
+      ...options.flatMap(([name, value]) => (value === null ? [] : [`--${name}=${value}`])),
+    ],
+    // srun ends its job when it is ended itself; one that was killed cannot
+    async sweep(key) {
+      await run('scancel', ['--me', `--name=${nameOf(key)}`]);
+    },
+  };
 }
 
 /**

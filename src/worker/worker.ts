@@ -28,7 +28,7 @@ import type { WorkerHandle } from './handle.js';
 import { createIntake, isOurs } from './intake.js';
 import { openJournal } from './journal.js';
 import { lockState } from './lock.js';
-import { ingestLauncher, registryEnvironment } from './ingest-place.js';
+import { ingestPlace, registryEnvironment } from './ingest-place.js';
 import { openGirderJob } from './open-girder-job.js';
 import { openRevoked } from './revoked.js';
 import type { CancelSource, Run } from './run.js';
@@ -136,7 +136,7 @@ export async function createWorker({
     imageIngest: createImageIngest({
       run: command,
       command: settings.apptainer.command,
-      launcher: ingestLauncher(settings),
+      place: ingestPlace(settings, command),
       pullMs: settings.apptainer.pullMinutes * 60_000,
       registryEnv: registryEnvironment(env),
     }),

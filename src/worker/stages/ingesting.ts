@@ -22,10 +22,17 @@ import type { Verdict } from './collecting.js';
 export async function ingestImages(context: StageContext, ingest: Ingest, tools: Tools): Promise<Verdict> {
   const { girderJob, signal } = context;
   await tools.book.record(context.id, { type: 'staging' });
+  // it waits in no queue of Slurm, so it has started
+  girderJob.started();
   const failures: string[] = [];
+  const tell = (current: number, message: string): void => {
+    const progress = { total: ingest.images.length, current, message };
+    girderJob.progress(progress);
+    tools.book.note(context.id, { type: 'progress', progress });
+  };
   for (const [index, image] of ingest.images.entries()) {
     signal.throwIfAborted();
-    girderJob.progress({ total: ingest.images.length, current: index, message: image });
+    tell(index, image);
     try {
       // one at a time for the whole worker: two pulls of one image would only be in one another's way
       await inLane(tools.lanes.ingesting, signal, async () => ingestImage(context, ingest, image, tools));
@@ -36,7 +43,7 @@ export async function ingestImages(context: StageContext, ingest: Ingest, tools:
       girderJob.log(`${errorLine(error)}\n`);
     }
   }
-  girderJob.progress({ total: ingest.images.length, current: ingest.images.length, message: 'Done' });
+  tell(ingest.images.length, 'Done');
   return failures.length === 0
     ? { outcome: 'succeeded', reason: null }
     : { outcome: 'failed', reason: `Not added: ${failures.join('\n')}` };
@@ -74,7 +81,7 @@ async function ingestImage(
       const options = settings.apptainer.options;
       return [...execArguments({ sif, workingDirectory, binds: [], gpu: false, options }), ...command];
     },
-    signal,
+    { key: runKey(id), signal },
   );
   const run = tools.book.get(id);
   if (run === undefined) throw new Error(`no run ${id} in the book`);

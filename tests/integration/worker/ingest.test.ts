@@ -71,10 +71,11 @@ describe('images that an administrator adds in Girder', () => {
       ...testImage,
       files: { '/opt/test/docker-entrypoint.sh': { text: '#!/bin/sh\necho no list\n', executable: true } },
     });
-    const job = await lab.ended(await ingest(['lab/none:v1', 'lab/silent:v1', 'lab/new:v1']));
+    const job = await lab.ended(await ingest(['lab/none:v1', '-x', 'lab/silent:v1', 'lab/new:v1']));
     expectStatus(job, status.error);
     const log = job.log.join('');
     expect(log).toMatch(/Image lab\/none:v1 could not be pulled: .*manifest unknown/);
+    expect(log).toContain('"-x" is no name of a container image.');
     expect(log).toContain('Image lab/silent:v1 lists its CLIs as no JSON.');
     expect(log).toContain('Added lab/new:v1: Copy, Show');
     expect(await imageFiles()).toEqual(['lab_new_v1.sif', 'lab_silent_v1.sif', 'test_image_v1.sif']);
@@ -115,8 +116,16 @@ describe('images that an administrator adds in Girder', () => {
 });
 
 test('images can be pulled in a job of Slurm', async () => {
-  await openWith({ 'apptainer.pullOn': 'slurm' });
-  expectStatus(await lab.ended(await ingest(['lab/new:v1'])), status.success);
-  const jobs = await lab.command('squeue', ['--me', '--states=all', '--noheader', '--format=%j %T']);
-  expect(jobs.kind === 'exited' && jobs.stdout).toContain('dsa-slurm-ingest COMPLETED');
+  await openWith({ 'apptainer.pullOn': 'slurm', 'girder.runningMeans': 'started' });
+  const job = await lab.ended(await ingest(['lab/new:v1']));
+  expectStatus(job, status.success);
+  // it waits in no queue: it says so at once
+  expect(statuses(job)).toEqual([1, status.running, status.success]);
+  const jobs = await lab.command('squeue', [
+    '--me',
+    '--states=all',
+    '--noheader',
+    '--Format=Name:100,State:20',
+  ]);
+  expect(jobs.kind === 'exited' && jobs.stdout).toMatch(/^dsa-slurm-ingest-\S+ +COMPLETED/m);
 });

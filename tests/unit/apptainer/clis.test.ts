@@ -2,9 +2,9 @@ import { expect, test } from 'vitest';
 import { parseCliList, trimDescription } from '../../../src/apptainer/clis.js';
 
 test('CLIs come with the form of their description; without one it is XML', () => {
-  const text = '{"A": {"type": "python"}, "B b": {"desc-type": "yaml"}, "C": null}';
+  const text = '{"apps/A": {"type": "python"}, "B b": {"desc-type": "yaml"}, "C": null}';
   expect(parseCliList('x:v1', text)).toEqual([
-    { name: 'A', type: 'xml' },
+    { name: 'apps/A', type: 'xml' },
     { name: 'B b', type: 'yaml' },
     { name: 'C', type: 'xml' },
   ]);
@@ -16,7 +16,9 @@ test.each([
   ['null', 'no object'],
   ['{}', '0 CLIs'],
   ['{"-x": {}}', 'a CLI without a usable name'],
-  ['{"a/b": {}}', 'a CLI without a usable name'],
+  ['{"../b": {}}', 'a CLI without a usable name'],
+  ['{"a//b": {}}', 'a CLI without a usable name'],
+  ['{"/b": {}}', 'a CLI without a usable name'],
   [String.raw`{"a\u0000": {}}`, 'a CLI without a usable name'],
   ['{"A": {"desc-type": "exe"}}', 'neither XML nor JSON nor YAML'],
   [`{${Array.from({ length: 501 }, (_, index) => `"c${index}": {}`).join(',')}}`, '501 CLIs'],

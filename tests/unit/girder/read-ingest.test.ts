@@ -31,9 +31,7 @@ describe('readIngest', () => {
   test.each([
     [{ name_list: [] }, {}, 'names no images'],
     [{ name_list: 'a:v1' }, {}, 'names no images'],
-    [{ name_list: ['-x'] }, {}, 'an image that can be none'],
-    [{ name_list: ['a b'] }, {}, 'an image that can be none'],
-    [{ name_list: [7] }, {}, 'an image that can be none'],
+    [{ name_list: [7] }, {}, 'something that is no text'],
     [{ folder_id: '../x' }, {}, 'no folder'],
     [{ token: '' }, {}, 'no token'],
     [{}, { apiUrl: 'file:///etc' }, 'no http or https address'],
