@@ -83,13 +83,16 @@ export function createGirderClient(options: GirderClientOptions): GirderClient {
     ...(options.token === null ? {} : { 'Girder-Token': options.token }),
   };
 
+  /** A client of one resource asks for nothing below it: then the words name the resource. */
+  const shownPath = ({ path }: GirderRequest): string => path || apiUrl.split('/').slice(-2).join('/');
+
   async function open(request: GirderRequest): Promise<Dispatcher.ResponseData> {
     const home = requestUrl(apiUrl, request, options.params);
     let dispatcher = options.connections.dispatcher(options.connection);
     let url = home;
     let secrets = true;
     for (let hop = 0; ; hop += 1) {
-      const asked = { method: request.method, path: request.path, origin: url.origin };
+      const asked = { method: request.method, path: shownPath(request), origin: url.origin };
       let answer: Dispatcher.ResponseData;
       try {
         answer = await send(url, {
@@ -134,7 +137,7 @@ export function createGirderClient(options: GirderClientOptions): GirderClient {
   }
 
   const json: GirderClient['json'] = async (schema, request) => {
-    const asked = { method: request.method, path: request.path, origin: originOf(apiUrl) };
+    const asked = { method: request.method, path: shownPath(request), origin: originOf(apiUrl) };
     const attempts = request.attempts ?? 6;
     for (let attempt = 1; ; attempt += 1) {
       try {

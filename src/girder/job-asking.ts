@@ -42,6 +42,9 @@ const hopelessMs = 10 * 60_000;
 /** A server that is not Girder is asked this rarely in the end: nobody there has to answer. */
 const longestStrangePause = 10 * 60_000;
 
+/** An update that Girder answered so often with a fault of its own may be the reason for it. */
+const poisonAfter = 8;
+
 export function createJobAsking(ref: GirderJobRef, options: JobAskingOptions): JobAsking {
   const { reporting, clock, log, onTrouble } = options;
   const client = createGirderClient({
@@ -82,12 +85,25 @@ export function createJobAsking(ref: GirderJobRef, options: JobAskingOptions): J
           if (failures > 1) onTrouble?.(null);
           throw error;
         }
+        if (form !== undefined && error.status === 500 && failures >= poisonAfter)
+          await lookForPoison(error, signal);
         onTrouble?.(errorLine(error));
         log.debug({ girderJob: ref.id, trouble: error.message, failures }, 'Girder cannot be told yet');
         const longest = error.transient ? undefined : longestStrangePause;
         await clock.sleep(backoff(failures, error.retryAfter, longest), signal);
       }
     }
+  }
+
+  /** @throws `error` if it is this update that Girder cannot digest: without it, Girder is well */
+  async function lookForPoison(error: GirderError, signal: AbortSignal): Promise<void> {
+    try {
+      await ask(signal);
+    } catch {
+      return;
+    }
+    onTrouble?.(null);
+    throw error;
   }
 
   function patienceWith(error: GirderError, patience: number): number {

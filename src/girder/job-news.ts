@@ -86,7 +86,8 @@ export function createJobNews({
         log.warn({ trouble: error.message }, 'Girder takes no more reports on this job');
         return;
       }
-      if (error instanceof GirderError && error.trouble !== 'refused') {
+      const isAway = error instanceof GirderError && error.trouble !== 'refused' && error.trouble !== 'busy';
+      if (isAway) {
         // waited for long enough: what waits would only wait as long again, one piece after the other
         buffer.drop();
         for (const [name, value] of wanted) accepted.set(name, value);

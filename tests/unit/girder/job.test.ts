@@ -179,7 +179,9 @@ describe('begin', () => {
         return true;
       },
     });
-    await expect(girderJob.begin('running')).rejects.toMatchObject({ code: 'girder', trouble });
+    const begun = girderJob.begin('running');
+    await expect(begun).rejects.toMatchObject({ code: 'girder', trouble });
+    await expect(begun).rejects.toThrow(/ job\/j /);
     expect(heard).toHaveLength(1);
   });
 
@@ -284,12 +286,12 @@ describe('log and progress', () => {
   it('lose nothing for one who waits for room', async () => {
     const { girderJob, job } = await bench({ status: 2 });
     const line = `${'x'.repeat(99_999)}\n`;
-    for (let n = 0; n < 30; n += 1) {
+    for (let n = 0; n < 12; n += 1) {
       girderJob.log(line);
       await girderJob.room();
     }
     await girderJob.flush();
-    expect(job.log).toBe(line.repeat(30));
+    expect(job.log).toBe(line.repeat(12));
   });
 
   it('do not stop at one piece that Girder refuses', async () => {
@@ -307,6 +309,28 @@ describe('log and progress', () => {
     await girderJob.flush();
     expect(job.log).toBe('good');
     expect(sent).toEqual([1, 2]);
+  });
+
+  it('do not stop at one piece that breaks Girder: it is told from a Girder that is ill', async () => {
+    let ill = 20;
+    const { girderJob, job, sent, heard } = await bench({
+      status: 2,
+      trouble: (response, { body }) => {
+        ill -= 1;
+        const breaks = ill > 0 || body.toString().includes('poison');
+        if (breaks) sendJson(response, { type: 'internal', message: 'An unexpected error occurred.' }, 500);
+        return breaks;
+      },
+    });
+    girderJob.log('waited for', 1);
+    await girderJob.flush();
+    girderJob.log('poison', 2);
+    await girderJob.flush();
+    girderJob.log(', and good', 3);
+    await girderJob.flush();
+    expect(job.log).toBe('waited for, and good');
+    expect(sent).toEqual([1, 2, 3]);
+    expect(heard.length).toBeLessThan(40);
   });
 
   it('end for good when the token does', async () => {
