@@ -81,3 +81,36 @@ it.each(['g3', 'g5'])('stages as the Python worker does (%s.show_ok)', async (gi
   // the volume with a directory of its own on the host is in there
   expect(await readdir(path.join(directory, 'tmp', 'sub'))).toHaveLength(1);
 });
+
+/** Arguments without the directory that each input has of its own: before its id, or instead of none. */
+function plain(texts: readonly unknown[]): string[] {
+  return texts.map((text) => comparable(String(text), []).replace(/\/(\d+-)?[0-9a-f]{24}\//, '/'));
+}
+
+it.each([
+  'g3.show_artifact.json',
+  'g3.show_container_failed.json',
+  'g3.show_direct_unreadable.json',
+  'g3.show_missing_output.json',
+  'g5.show_container_failed.json',
+])('makes the arguments that the Python worker makes (%s)', async (name) => {
+  const recorded = recordedExchanges(`${name.slice(0, 2)}.transform_downloads_uploads.json`);
+  const { access, directory, setup } = await setUp(replay(recorded));
+  const captured = fixtureTask(name);
+  const analysis = readAnalysis({
+    ...captured,
+    name: 'girder_worker.docker.tasks.docker_run',
+    body: captured.body.replace('{"py/tuple": []}', '{"py/tuple": ["example/small:v1"]}'),
+  });
+  const staged = await stageAnalysis(analysis, {
+    ...setup,
+    apiUrlMap: { 'http://girder.example:8080/api/v1': access.apiUrl },
+    tmpDir: path.join(directory, 'tmp'),
+    runId: 'show',
+    mountPrefix: null,
+    directPaths: false,
+    signal: new AbortController().signal,
+  });
+  expect(plain(staged.args)).toEqual(plain((await expectedOf(name)).container_args));
+  expect(staged.binds.map(({ mode }) => mode)).toEqual(['rw']);
+});
