@@ -4,8 +4,10 @@ import { complete, parseCommandLine } from './command-line.js';
 import { exportText } from './export.js';
 import { counted } from './format.js';
 import type { WorkerHandle } from '../worker/handle.js';
+import { errorWords, findLine, readSearch } from './log-search.js';
+import { logRows } from './log-window.js';
 import { commandFor, type Command } from './keys.js';
-import type { Step } from './reducer.js';
+import { logFrame, type Step } from './reducer.js';
 import { contextOf, pageRow, selectedRow, targetRows, type CancelTarget, type Message } from './state.js';
 import type { Store } from './store.js';
 import type { ChosenColumns } from './table/column.js';
@@ -190,6 +192,34 @@ export function createController(options: ControllerOptions): Controller {
     return store.dispatch({ type: 'sortedBy', column, descending: direction === 'desc' });
   };
 
+  /** Jumps to a line of the log; says so where there is none, or where the end was passed. */
+  const seek = (expression: RegExp, what: string, direction: 1 | -1): void => {
+    const { log } = store.get();
+    if (log === null || log.tail === null) return say('warning', 'There is no log here yet.');
+    const { from, to } = logRows(log.tail, log.end, logFrame(store.get()));
+    const { hit } = log;
+    const inSight = hit !== null && hit >= from && hit < to;
+    const start = inSight ? hit + direction : direction > 0 ? from : to - 1;
+    const found = findLine(log.tail, expression, start, direction);
+    if (found === null) return say('warning', `No ${what} in the lines that are held.`);
+    store.dispatch({ type: 'lineFound', line: found.line });
+    if (found.wrapped) say('warning', `Went on from the ${direction > 0 ? 'beginning' : 'end'} of the log.`);
+  };
+
+  const seekHit = (direction: 1 | -1): void => {
+    const search = store.get().log?.search ?? null;
+    if (search === null) say('warning', 'Nothing is searched for; / does.');
+    else seek(search.expression, `"${search.text}"`, direction);
+  };
+
+  const startSearch = (text: string): void => {
+    if (text === '') return store.dispatch({ type: 'searched', search: null });
+    const search = readSearch(text);
+    if (typeof search === 'string') return say('bad', search);
+    store.dispatch({ type: 'searched', search });
+    seekHit(1);
+  };
+
   /** What was typed after `:`. */
   const runLine = (line: string): void => {
     const { readOnly } = store.get();
@@ -256,17 +286,17 @@ export function createController(options: ControllerOptions): Controller {
       case 'command':
         return store.dispatch({ type: 'commandOpened' });
       case 'commandRun':
-        return withCommandText((text) => {
+        return withTypedText((text) => {
           store.dispatch({ type: 'back' });
           runLine(text);
         });
-      case 'commandErase':
-        return withCommandText((text) =>
-          store.dispatch({ type: 'commandSet', text: Array.from(text).slice(0, -1).join('') }),
+      case 'lineErase':
+        return withTypedText((text) =>
+          store.dispatch({ type: 'lineSet', text: Array.from(text).slice(0, -1).join('') }),
         );
       case 'commandComplete':
-        return withCommandText((text) =>
-          store.dispatch({ type: 'commandSet', text: complete(text, store.get().readOnly) }),
+        return withTypedText((text) =>
+          store.dispatch({ type: 'lineSet', text: complete(text, store.get().readOnly) }),
         );
       case 'sort':
         return store.dispatch({ type: 'sortedNext' });
@@ -298,6 +328,21 @@ export function createController(options: ControllerOptions): Controller {
         return store.dispatch({ type: 'followToggled' });
       case 'wrap':
         return store.dispatch({ type: 'wrapToggled' });
+      case 'search':
+        return store.dispatch({ type: 'searchOpened' });
+      case 'searchRun':
+        return withTypedText((text) => {
+          store.dispatch({ type: 'back' });
+          startSearch(text);
+        });
+      case 'nextHit':
+        return seekHit(1);
+      case 'previousHit':
+        return seekHit(-1);
+      case 'nextError':
+        return seek(errorWords, 'line that looks like an error', 1);
+      case 'wholeLog':
+        return store.dispatch({ type: 'wholeToggled' });
       case 'help':
         return toggleHelp();
       case 'back':
@@ -321,7 +366,8 @@ export function createController(options: ControllerOptions): Controller {
     const context = contextOf(before);
     const command = commandFor(key, context, before.readOnly);
     if (command !== null) run(command);
-    else if (context === 'filter' || context === 'command') typeText(key === 'space' ? ' ' : key);
+    else if (context === 'filter' || context === 'command' || context === 'search')
+      typeText(key === 'space' ? ' ' : key);
     else if (context === 'cancel' || context === 'quit') store.dispatch({ type: 'back' });
     else if (context === 'table') sortByLetter(key);
     const after = contextOf(store.get());
@@ -334,9 +380,9 @@ export function createController(options: ControllerOptions): Controller {
     if (column !== undefined) store.dispatch({ type: 'sortedBy', column });
   };
 
-  const withCommandText = (act: (text: string) => void): void => {
+  const withTypedText = (act: (text: string) => void): void => {
     const { overlay } = store.get();
-    if (overlay.kind === 'command') act(overlay.text);
+    if (overlay.kind === 'command' || overlay.kind === 'search') act(overlay.text);
   };
 
   /** One character for whatever is being typed; the name of another key is none. */
@@ -347,7 +393,7 @@ export function createController(options: ControllerOptions): Controller {
   const insert = (text: string): void => {
     const { overlay } = store.get();
     if (overlay.kind === 'filter') store.dispatch({ type: 'filterTyped', text });
-    if (overlay.kind === 'command') store.dispatch({ type: 'commandSet', text: overlay.text + text });
+    withTypedText((before) => store.dispatch({ type: 'lineSet', text: before + text }));
   };
 
   return {

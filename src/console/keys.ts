@@ -1,7 +1,7 @@
 import type { Key } from 'ink';
 
 /** What has the keyboard. */
-export type Context = 'table' | 'log' | 'page' | 'help' | 'filter' | 'command' | 'cancel' | 'quit';
+export type Context = 'table' | 'log' | 'page' | 'help' | 'filter' | 'command' | 'search' | 'cancel' | 'quit';
 
 export type Command =
   | 'up'
@@ -15,7 +15,7 @@ export type Command =
   | 'filterErase'
   | 'command'
   | 'commandRun'
-  | 'commandErase'
+  | 'lineErase'
   | 'commandComplete'
   | 'sort'
   | 'sortReverse'
@@ -32,6 +32,12 @@ export type Command =
   | 'focus'
   | 'follow'
   | 'wrap'
+  | 'search'
+  | 'searchRun'
+  | 'nextHit'
+  | 'previousHit'
+  | 'nextError'
+  | 'wholeLog'
   | 'cancel'
   | 'pause'
   | 'confirm'
@@ -66,7 +72,7 @@ function bind(
 const lists: readonly Context[] = ['table', 'log', 'page', 'help'];
 const work: readonly Context[] = ['table', 'log'];
 const views: readonly Context[] = ['table', 'log', 'page'];
-const all: readonly Context[] = [...lists, 'filter', 'command', 'cancel', 'quit'];
+const all: readonly Context[] = [...lists, 'filter', 'command', 'search', 'cancel', 'quit'];
 
 /** The one table of keys: what a key does, the help and the footer all come from it. */
 export const keyTable: readonly KeyBinding[] = [
@@ -76,14 +82,20 @@ export const keyTable: readonly KeyBinding[] = [
   bind(['filter'], [['backspace'], 'filterErase', 'Erase a letter of the filter']),
   bind(['command'], [['enter'], 'commandRun', 'Do it', 'do']),
   bind(['command'], [['tab'], 'commandComplete', 'Complete the word', 'complete']),
-  bind(['command'], [['esc'], 'back', 'Forget it', 'forget']),
-  bind(['command'], [['backspace'], 'commandErase', 'Erase a letter']),
+  bind(['search'], [['enter'], 'searchRun', 'Search; nothing typed: end the search', 'search']),
+  bind(['command', 'search'], [['esc'], 'back', 'Forget it', 'forget']),
+  bind(['command', 'search'], [['backspace'], 'lineErase', 'Erase a letter']),
   bind(work, [['l'], 'log', 'Open or close the log of the selected run', 'log']),
   bind(['table'], [['/'], 'filter', 'Filter: words, /expression/, field=value, !not', 'filter']),
   bind(work, [['x'], 'cancel', 'Cancel the selected or marked rows, after a question', 'cancel'], true),
   bind(['table'], [['enter', 'd'], 'details', 'Everything about the selected row', 'details']),
   bind(work, [['tab'], 'focus', 'From the table to the open log, and back', 'focus']),
   bind(['log'], [['f'], 'follow', 'Follow the end of the log again, or stop', 'follow']),
+  bind(['log'], [['/'], 'search', 'Search the log: text, or /expression/', 'search']),
+  bind(['log'], [['n'], 'nextHit', 'The next hit of the search']),
+  bind(['log'], [['N'], 'previousHit', 'The previous hit of the search']),
+  bind(['log'], [['E'], 'nextError', 'The next line of the log that looks like an error', 'error']),
+  bind(['log'], [['F'], 'wholeLog', 'The log over the whole room, or the table again', 'whole']),
   bind(['log'], [['w'], 'wrap', 'Wrap long lines of the log, or cut them']),
   bind(['table'], [['s'], 'sort', 'Sort by the next column; Shift and its letter: by that one']),
   bind(['table'], [['S'], 'sortReverse', 'Sort the other way round']),
@@ -104,7 +116,7 @@ export const keyTable: readonly KeyBinding[] = [
   bind(lists, [['g', 'home'], 'first', 'To the first line']),
   bind(lists, [['G', 'end'], 'last', 'To the last line; a log is followed again']),
   bind(lists, [['?'], 'help', 'This help, or back', 'help']),
-  bind(lists, [['esc'], 'back', 'Back; then clear the filter and the marks']),
+  bind(lists, [['esc'], 'back', 'Back; ends a search first, then clears filter and marks']),
   bind(lists, [['q'], 'quit', 'Quit; Slurm jobs go on', 'quit']),
   bind(all, [['ctrl-c'], 'interrupt', 'Quit; pressed twice: at once']),
 ];

@@ -4,6 +4,8 @@ import type { ConsoleState } from './state.js';
 export interface ScreenLayout {
   /** Lines of trouble under the health line. */
   troubles: number;
+  /** The heading of the table; 0 where the log has its room. */
+  heading: number;
   /** Rows of the table without its heading. */
   table: number;
   /** The log pane with its heading; 0: closed. */
@@ -36,15 +38,18 @@ export function layoutScreen(state: ConsoleState): ScreenLayout {
   const troubles = Math.max(0, Math.min(troubleCount(state), room - box - 1));
   const free = Math.max(1, room - troubles);
   if (overlay.kind === 'help')
-    return { troubles, table: 0, log: 0, details: 0, box: 0, help: free + 1, page: 0 };
+    return { troubles, heading: 0, table: 0, log: 0, details: 0, box: 0, help: free + 1, page: 0 };
   if (place.view !== 'jobs') {
-    return { troubles, table: 0, log: 0, details: 0, box, help: 0, page: free + 1 - box };
+    return { troubles, heading: 0, table: 0, log: 0, details: 0, box, help: 0, page: free + 1 - box };
   }
   const details = box === 0 && free >= 10 ? 2 : 0;
   const rest = free - box - details;
+  if (log?.whole === true && box === 0) {
+    return { troubles, heading: 0, table: 0, log: rest + 1, details, box, help: 0, page: 0 };
+  }
   // The question takes the log's room, so that the row in question stays in sight.
   const pane = log === null || box > 0 ? 0 : Math.min(rest - 1, Math.max(4, Math.floor(rest * 0.6)));
-  return { troubles, table: rest - pane, log: pane, details, box, help: 0, page: 0 };
+  return { troubles, heading: 1, table: rest - pane, log: pane, details, box, help: 0, page: 0 };
 }
 
 /** Rows of the table; at least one, so that the selection has a place while something else is shown. */

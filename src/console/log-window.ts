@@ -8,9 +8,15 @@ export interface LogFrame {
   ellipsis: string;
 }
 
+/** One row of the screen, and the line that it shows (or a part of it). */
+export interface LogRow {
+  line: number;
+  text: string;
+}
+
 /** The rows of a log pane, with the lines that they come from (numbered as in `LogPane.end`). */
 export interface LogRows {
-  rows: readonly string[];
+  rows: readonly LogRow[];
   /** First line shown. */
   from: number;
   /** The line after the last one shown. */
@@ -25,11 +31,12 @@ export function tailEnd(tail: LogTail): number {
 /** What is shown of a tail when the view ends at `end` (null: at its last line). Only lines on screen are looked at. */
 export function logRows(tail: LogTail, end: number | null, frame: LogFrame): LogRows {
   const to = Math.min(end ?? Infinity, tailEnd(tail));
-  const rows: string[] = [];
+  const rows: LogRow[] = [];
   let from = to;
   while (from > tail.lost && rows.length < frame.height) {
     from -= 1;
-    rows.unshift(...lineRows(tail.lines[from - tail.lost] ?? '', frame));
+    const line = from;
+    rows.unshift(...lineRows(tail.lines[line - tail.lost] ?? '', frame).map((text) => ({ line, text })));
   }
   return { rows: rows.slice(-frame.height), from, to };
 }
@@ -45,6 +52,21 @@ export function firstEnd(tail: LogTail, frame: LogFrame): number {
   // A line that did not fit whole would push the first one out.
   if (used > frame.height && index > 1) index -= 1;
   return tail.lost + index;
+}
+
+/** The end that brings a line into view: the present one where it shows the line already, else the line in the middle. */
+export function endFor(tail: LogTail, line: number, end: number | null, frame: LogFrame): number {
+  const shown = logRows(tail, end, frame);
+  // Of the topmost line the beginning may be out of sight while lines are wrapped.
+  if (line < shown.to && (frame.wrap ? line > shown.from : line >= shown.from)) return shown.to;
+  let reached = line + 1;
+  let used = lineRows(tail.lines[line - tail.lost] ?? '', frame).length;
+  while (reached < tailEnd(tail)) {
+    used += lineRows(tail.lines[reached - tail.lost] ?? '', frame).length;
+    if (used > Math.ceil(frame.height / 2)) break;
+    reached += 1;
+  }
+  return Math.max(reached, firstEnd(tail, frame));
 }
 
 function lineRows(line: string, { width, wrap, ellipsis }: LogFrame): string[] {

@@ -1,6 +1,7 @@
 import type { LogTail, WorkerSnapshot } from '../worker/handle.js';
 import { layoutScreen, squeezedTable } from './layout.js';
-import { firstEnd, logRows, tailEnd } from './log-window.js';
+import type { LogSearch } from './log-search.js';
+import { endFor, firstEnd, logRows, tailEnd, type LogFrame } from './log-window.js';
 import { mergeRows, type Row } from './rows.js';
 import {
   selectedRow,
@@ -43,7 +44,12 @@ export type Action =
   | { type: 'filterKept' }
   | { type: 'filterSet'; text: string }
   | { type: 'commandOpened' }
-  | { type: 'commandSet'; text: string }
+  /** The line of a command or of a search. */
+  | { type: 'lineSet'; text: string }
+  | { type: 'searchOpened' }
+  | { type: 'searched'; search: LogSearch | null }
+  | { type: 'lineFound'; line: number }
+  | { type: 'wholeToggled' }
   | { type: 'sortedBy'; column: string | null; descending?: boolean }
   | { type: 'sortedNext' }
   | { type: 'markToggled' }
@@ -125,8 +131,23 @@ export function reduce(state: ConsoleState, action: Action): ConsoleState {
       return { ...state, overlay: { kind: 'none' } };
     case 'commandOpened':
       return { ...state, overlay: { kind: 'command', text: '' } };
-    case 'commandSet':
-      return { ...state, overlay: { kind: 'command', text: action.text.slice(0, 200) } };
+    case 'lineSet': {
+      const { overlay } = state;
+      if (overlay.kind !== 'command' && overlay.kind !== 'search') return state;
+      return { ...state, overlay: { ...overlay, text: action.text.slice(0, 200) } };
+    }
+    case 'searchOpened':
+      return { ...state, overlay: { kind: 'search', text: '' } };
+    case 'searched':
+      return state.log === null
+        ? state
+        : { ...state, log: { ...state.log, search: action.search, hit: null } };
+    case 'lineFound':
+      return lineFound(state, action.line);
+    case 'wholeToggled':
+      return state.log === null
+        ? state
+        : settle({ ...state, log: { ...state.log, whole: !state.log.whole } });
     case 'sortedBy':
       return withTable(state, (table) =>
         action.column === null
@@ -159,7 +180,10 @@ export function reduce(state: ConsoleState, action: Action): ConsoleState {
     case 'logToggled':
       return state.log === null ? settle(openLog(state)) : settle({ ...state, log: null });
     case 'focusToggled':
-      return state.log === null ? state : { ...state, log: { ...state.log, focused: !state.log.focused } };
+      // A table that has the keyboard is in sight.
+      return state.log === null
+        ? state
+        : settle({ ...state, log: { ...state.log, focused: !state.log.focused, whole: false } });
     case 'followToggled':
       return followToggled(state);
     case 'wrapToggled':
@@ -216,22 +240,43 @@ function followSelection(state: ConsoleState): ConsoleState {
   const { log } = state;
   const row = selectedRow(state);
   if (log === null || log.rowId === (row?.id ?? null)) return state;
-  return { ...state, log: logOf(state, log.focused) };
+  return { ...state, log: logOf(state, log) };
 }
 
 function openLog(state: ConsoleState): ConsoleState {
-  return { ...state, log: logOf(state, true) };
+  return { ...state, log: logOf(state, { focused: true, search: null, whole: false }) };
 }
 
-function logOf(state: ConsoleState, focused: boolean): LogPane {
+function logOf(
+  state: ConsoleState,
+  { focused, search, whole }: Pick<LogPane, 'focused' | 'search' | 'whole'>,
+): LogPane {
   const row = selectedRow(state);
-  return { rowId: row?.id ?? null, runId: row?.run?.id ?? null, tail: null, end: null, focused };
+  const runId = row?.run?.id ?? null;
+  return { rowId: row?.id ?? null, runId, tail: null, end: null, focused, search, hit: null, whole };
 }
 
 function withTail(state: ConsoleState, log: LogPane, tail: LogTail): ConsoleState {
   // A log that was begun anew (a requeue) has no line of that number any more: its end is shown.
   const end = log.end !== null && log.end > tailEnd(tail) ? null : log.end;
-  return { ...state, log: { ...log, tail, end } };
+  const hit = log.hit !== null && log.hit >= tailEnd(tail) ? null : log.hit;
+  return { ...state, log: { ...log, tail, end, hit } };
+}
+
+function lineFound(state: ConsoleState, line: number): ConsoleState {
+  const { log } = state;
+  if (log === null || log.tail === null) return state;
+  return { ...state, log: { ...log, hit: line, end: endFor(log.tail, line, log.end, logFrame(state)) } };
+}
+
+/** The room of the log's lines. */
+export function logFrame(state: ConsoleState): LogFrame {
+  return {
+    width: state.size.columns - 2,
+    height: layoutScreen(state).log - 1,
+    wrap: state.wrap,
+    ellipsis: '…',
+  };
 }
 
 function followToggled(state: ConsoleState): ConsoleState {
@@ -248,6 +293,7 @@ function back(state: ConsoleState): ConsoleState {
     case 'filter':
       return filtered({ ...state, overlay: { kind: 'none' } }, '');
     case 'command':
+    case 'search':
     case 'help':
     case 'cancel':
     case 'quit':
@@ -255,7 +301,12 @@ function back(state: ConsoleState): ConsoleState {
     case 'none':
       break;
   }
-  if (state.log !== null) return { ...state, log: null };
+  if (state.log !== null) {
+    const { search, whole } = state.log;
+    if (search !== null) return { ...state, log: { ...state.log, search: null, hit: null } };
+    if (whole) return { ...state, log: { ...state.log, whole: false } };
+    return { ...state, log: null };
+  }
   if (state.place.view !== 'jobs') return { ...state, place: { view: 'jobs' } };
   if (table.query.text !== '') return filtered(state, '');
   if (table.errorsOnly) return { ...state, table: { ...table, errorsOnly: false } };
@@ -273,7 +324,7 @@ function stepped(state: ConsoleState, step: Step): ConsoleState {
     const top = pageTop(place.top, step, layout.page, pageLines(state).length);
     return top === place.top ? state : { ...state, place: { ...place, top } };
   }
-  if (log?.focused === true) return logStepped(state, log, step, layout.log - 1);
+  if (log?.focused === true) return logStepped(state, log, step);
   const last = state.table.shown.length - 1;
   const index = stepFrom(state.table.position.index, step, layout.table, last);
   return followSelection(change(state, { table: moveTo(state.table, index, layout.table) }));
@@ -303,10 +354,10 @@ function stepFrom(at: number, step: Step, page: number, last: number): number {
 }
 
 /** Upwards stops following; reaching the end follows again. */
-function logStepped(state: ConsoleState, log: LogPane, step: Step, height: number): ConsoleState {
+function logStepped(state: ConsoleState, log: LogPane, step: Step): ConsoleState {
   const { tail } = log;
   if (tail === null) return state;
-  const frame = { width: state.size.columns - 2, height, wrap: state.wrap, ellipsis: '…' };
+  const frame = logFrame(state);
   const lowest = firstEnd(tail, frame);
   const shown = logRows(tail, log.end, frame);
   const wanted = step === 'first' ? lowest : stepFrom(shown.to, step, shown.to - shown.from, tailEnd(tail));

@@ -1,5 +1,6 @@
 import type { LogTail, WorkerSnapshot } from '../worker/handle.js';
 import type { Context } from './keys.js';
+import type { LogSearch } from './log-search.js';
 import type { Row } from './rows.js';
 import { selectedItem, targetItems, type TableState } from './table/table-state.js';
 
@@ -20,6 +21,8 @@ export type Overlay =
   | { kind: 'filter' }
   /** What is typed after `:`. */
   | { kind: 'command'; text: string }
+  /** What is typed after `/` in a log. */
+  | { kind: 'search'; text: string }
   | { kind: 'help'; top: number }
   | { kind: 'cancel'; target: CancelTarget }
   | { kind: 'quit' };
@@ -56,6 +59,11 @@ export interface LogPane {
    */
   end: number | null;
   focused: boolean;
+  search: LogSearch | null;
+  /** The line that was jumped to, numbered as `end`; null: none. */
+  hit: number | null;
+  /** The log has the room of the table as well. */
+  whole: boolean;
 }
 
 /** Everything that a frame is made of. */

@@ -63,7 +63,7 @@ function composed(state: ConsoleState, theme: Theme): ScreenView {
     messageLine(state, theme),
   ];
   return {
-    above: [...head, ...filled(tableLines(state, layout.table, theme), layout.table + 1)],
+    above: [...head, ...filled(tableLines(state, layout.table, theme), layout.heading + layout.table)],
     box: questionLines(state, theme),
     below: [...logLines(state, layout.log, theme), ...foot, footerLine(state)],
   };

@@ -26,6 +26,10 @@ export function messageLine(state: ConsoleState, theme: Theme): Line {
       theme,
     );
   }
+  if (overlay.kind === 'search') {
+    const typed = [span(' search /', 'accent'), span(cleanText(overlay.text))];
+    return spread([...typed, span(theme.glyphs.cursor, 'accent')], right, size.columns, theme);
+  }
   if (overlay.kind === 'command') return commandLine(overlay.text, state, theme);
   if (message === null) return spread([], right, size.columns, theme);
   return spread([span(` ${messageText(message, theme)}`, message.tone)], right, size.columns, theme);

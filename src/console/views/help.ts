@@ -6,7 +6,7 @@ import { span, type Line } from '../theme.js';
 const sections: readonly [title: string, contexts: readonly Context[]][] = [
   ['Table, log and pages', ['table', 'log', 'page']],
   ['Filter', ['filter']],
-  ['Command', ['command']],
+  ['Command and search', ['command', 'search']],
   ['Questions', ['cancel', 'quit']],
 ];
 

@@ -2,7 +2,7 @@ import { count, counted } from '../format.js';
 import { logRows, tailEnd } from '../log-window.js';
 import { spread } from '../spans.js';
 import { selectedRow, type ConsoleState, type LogPane } from '../state.js';
-import { cleanText } from '../text.js';
+import { cleanText, truncate } from '../text.js';
 import { span, type Line, type Span, type Theme } from '../theme.js';
 import { rowName, shortRunId } from './jobs.js';
 
@@ -16,7 +16,10 @@ export function logLines(state: ConsoleState, height: number, theme: Theme): Lin
     lines.push({ spans: [span(`  ${emptySentence(state, log)}`, 'muted')] });
   } else {
     const frame = { width, height: height - 1, wrap: state.wrap, ellipsis: theme.glyphs.ellipsis };
-    for (const text of logRows(log.tail, log.end, frame).rows) lines.push({ spans: [span(` ${text}`)] });
+    for (const { line, text } of logRows(log.tail, log.end, frame).rows) {
+      const hit = line === log.hit;
+      lines.push({ spans: [hit ? span(`${theme.glyphs.selected}${text}`, 'accent') : span(` ${text}`)] });
+    }
   }
   while (lines.length < height) lines.push({ spans: [] });
   return lines;
@@ -35,6 +38,7 @@ function headLine(state: ConsoleState, log: LogPane, theme: Theme): Line {
   ];
   const right = [
     ...positionSpans(log, theme),
+    span(log.search === null ? '' : ` ${glyphs.dot} /${truncate(cleanText(log.search.text), 20)}`, 'accent'),
     span(state.wrap ? ` ${glyphs.dot} wrapped ` : ' ', 'muted'),
     span(glyphs.rule.repeat(2), tone),
   ];

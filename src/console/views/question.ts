@@ -16,6 +16,7 @@ export function questionLines(state: ConsoleState, theme: Theme): Line[] | null 
     case 'none':
     case 'filter':
     case 'command':
+    case 'search':
     case 'help':
       return null;
   }

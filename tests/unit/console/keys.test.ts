@@ -9,7 +9,17 @@ import {
 } from '../../../src/console/keys.js';
 import { helpLines } from '../../../src/console/views/help.js';
 
-const contexts: readonly Context[] = ['table', 'log', 'page', 'help', 'filter', 'command', 'cancel', 'quit'];
+const contexts: readonly Context[] = [
+  'table',
+  'log',
+  'page',
+  'help',
+  'filter',
+  'command',
+  'search',
+  'cancel',
+  'quit',
+];
 
 const told = (readOnly: boolean): string =>
   helpLines({ readOnly })
