@@ -1,6 +1,8 @@
 import { execa } from 'execa';
 import PQueue from 'p-queue';
 
+import { maskArguments } from './mask-arguments.js';
+
 /** How a command went. What a command could not tell is data here, never an exception and never an empty answer. */
 export type CommandResult =
   | { kind: 'exited'; exitCode: number; stdout: string; stderr: string; ms: number }
@@ -62,7 +64,7 @@ export function createRunner({
   const queue = new PQueue({ concurrency });
   return async (file, args, options = {}) => {
     const result = await queue.add(async () => runOnce(file, args, { timeoutMs, ...options }, env));
-    onCommand?.({ at: Date.now(), file, args, result });
+    onCommand?.({ at: Date.now(), file, args: maskArguments(args), result });
     return result;
   };
 }

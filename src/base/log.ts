@@ -1,5 +1,7 @@
 import { pino, type Logger } from 'pino';
 
+import { createRing, type Ring } from './ring.js';
+
 /** Structured log. `log.info({ run: id, job: '123' }, 'submitted')`: facts first, then a short phrase. */
 export type Log = Logger;
 
@@ -26,17 +28,64 @@ const secretPaths = [
   '["Girder-Token"]',
 ];
 
+/** A warning or an error of the log. */
+export interface LoggedTrouble {
+  at: number;
+  level: 'warn' | 'error' | 'fatal';
+  /** The phrase, and the reason where the line gives one. */
+  text: string;
+  /** The run that it is about. */
+  run: string | null;
+}
+
+const troublesKept = 100;
+/** Where a logger keeps its last troubles; loggers made by `child` share it. */
+const troubles = Symbol('troubles');
+
+/** The last warnings and errors that a logger of {@link createLog}, or a child of it, has written; oldest first. */
+export function recentTroubles(log: Log): readonly LoggedTrouble[] {
+  return (log as { [troubles]?: Ring<LoggedTrouble> })[troubles]?.items() ?? [];
+}
+
+/** A line as it was written, secrets already out of it. */
+function readTrouble(line: string): LoggedTrouble | null {
+  // the level stands first in every line of pino; most lines are not worth parsing
+  const level = /^\{"level":(\d+)/.exec(line)?.[1];
+  if (level === undefined || Number(level) < 40) return null;
+  const { time, msg, run, why, trouble, err } = JSON.parse(line) as Partial<Record<string, unknown>>;
+  const reasons: unknown[] = [why, trouble, (err as { message?: unknown } | undefined)?.message];
+  const text = [msg, reasons.find((each) => typeof each === 'string')];
+  return {
+    at: Date.parse(String(time)),
+    level: Number(level) >= 60 ? 'fatal' : Number(level) >= 50 ? 'error' : 'warn',
+    text: text
+      .filter((each) => typeof each === 'string')
+      .join(': ')
+      .slice(0, 1_000),
+    run: typeof run === 'string' ? run : null,
+  };
+}
+
 /** A JSON-lines logger that writes synchronously, so that nothing is lost at exit and nothing tears a screen. */
 export function createLog({ level, destination }: LogOptions): Log {
-  return pino(
+  const ring = createRing<LoggedTrouble>(troublesKept);
+  const log = pino(
     {
       level,
       base: null,
       redact: { paths: secretPaths, censor: '[secret]' },
       timestamp: pino.stdTimeFunctions.isoTime,
+      hooks: {
+        streamWrite(line) {
+          const trouble = readTrouble(line);
+          if (trouble !== null) ring.push(trouble);
+          return line;
+        },
+      },
     },
     pino.destination({ dest: destination, sync: true, mode: 0o600 }),
   );
+  return Object.assign(log, { [troubles]: ring });
 }
 
 /** A log that goes nowhere, for tests and for commands that have nothing to log. */

@@ -1,11 +1,13 @@
 import type { TaskEvent } from './events.js';
 import type { OutgoingMessage } from './publisher.js';
+import type { QueueDepth } from './queue-depths.js';
 import type { ResultTask } from './results.js';
 import type { TaskResult } from './task.js';
 
 export type { ControlTarget, ControlTask } from './control-target.js';
 export type { Refusal } from './message.js';
 export type { OutgoingMessage } from './publisher.js';
+export type { QueueDepth } from './queue-depths.js';
 
 /** How it stands with the broker, for the health line. */
 export interface BrokerStatus {
@@ -36,6 +38,8 @@ export interface Broker {
   publish(message: OutgoingMessage, signal: AbortSignal): Promise<void>;
   /** For Flower and its like; dropped if nobody is to hear it. */
   tellTask(event: TaskEvent): void;
+  /** How full the queues are. Rejects while there is no connection. */
+  queueDepths(): Promise<QueueDepth[]>;
   status(): BrokerStatus;
   close(): Promise<void>;
 }

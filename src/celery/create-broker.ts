@@ -1,7 +1,7 @@
 import { connect as amqpConnect, type ChannelModel, type Options, type SocketOptions } from 'amqplib';
 import { systemClock, type Clock } from '../base/clock.js';
 import type { Log } from '../base/log.js';
-import { errorLine } from '../base/errors.js';
+import { DsaSlurmError, errorLine } from '../base/errors.js';
 import { readBrokerUrl, type BrokerAddress } from './address.js';
 import { backoffDelay } from '../base/backoff.js';
 import type { Broker, BrokerStatus } from './broker.js';
@@ -222,6 +222,10 @@ export function createBroker(options: BrokerOptions): Broker {
     },
     tellTask: events.task,
     publish: async (message, signal) => publisher.publish(message, signal),
+    async queueDepths() {
+      if (session === null) throw new DsaSlurmError('broker', 'There is no connection to RabbitMQ.');
+      return session.queueDepths();
+    },
     status: () => status,
     close: async () => (isClosed ??= close()),
   };

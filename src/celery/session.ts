@@ -6,6 +6,7 @@ import type { Events } from './events.js';
 import { openIntake, type Intake, type IntakeOptions } from './intake.js';
 import type { Outbox } from './outbox.js';
 import type { Publisher } from './publisher.js';
+import { queueDepths, type QueueDepth } from './queue-depths.js';
 import type { ResultMessage } from './results.js';
 import { within } from './within.js';
 
@@ -14,6 +15,8 @@ export interface Session {
   intake: Intake;
   /** Resolves, with the reason, once this connection is of no more use. */
   ended: Promise<Error>;
+  /** How full the queues are. */
+  queueDepths(): Promise<QueueDepth[]>;
   /** Closes the connection; waits two seconds at most for the broker's word. */
   close(): Promise<void>;
 }
@@ -99,7 +102,12 @@ export async function openSession(connection: ChannelModel, options: SessionOpti
     });
     const intake = await Promise.race([open(), lost]);
     void intake.ended.then(end);
-    return { intake, ended, close };
+    return {
+      intake,
+      ended,
+      queueDepths: async () => queueDepths(connection, options.intake.queues),
+      close,
+    };
   } catch (error) {
     await close();
     throw error;

@@ -236,6 +236,12 @@ export const settingsSchema = z.strictObject({
       example: '10',
       default: 10,
     }),
+    othersJobs: type.yesOrNo().register(settingInfo, {
+      description:
+        'Let the operator act on jobs of other Slurm users too, as far as Slurm allows this user. Not so: only on this user’s own.',
+      example: 'true',
+      default: false,
+    }),
     commandTimeoutSeconds: type.seconds(1, 3_600).register(settingInfo, {
       description: 'How long a command of Slurm may take to answer.',
       example: '60',

@@ -83,42 +83,22 @@ export function createController(options: ControllerOptions): Controller {
     say('warning', `Nothing to cancel: ${what} finished.`);
   };
 
-  /** One after the other: a worker takes each by itself, and the answers are told together. */
   const cancel = ({ rows }: CancelTarget): void => {
     const name = rows.length === 1 ? rowTitle(rows[0]) : counted(rows.length, 'row');
     say('warning', `Canceling ${name}.`);
     answer(async () => {
-      const refused: string[] = [];
-      let said = '';
-      for (const row of rows) {
-        const one =
-          row.run === null ? await handle.cancelJob(row.job.id) : await handle.cancelRun(row.run.id);
-        said = one.said.trim() === '' ? (one.ok ? 'accepted' : 'refused without a word') : one.said.trim();
-        if (!one.ok) refused.push(rows.length === 1 ? said : `${rowTitle(row)}: ${said}`);
-      }
-      if (refused.length > 0) {
-        const front =
-          rows.length === 1 ? `Not canceled, ${name}` : `${refused.length} of ${name} not canceled`;
-        return { ok: false, said: `${front}: ${refused.join('; ')}` };
-      }
-      return { ok: true, said: `Cancel ${name}: ${rows.length === 1 ? said : 'accepted'}` };
+      const { ok, said } = await handle.act({
+        kind: 'cancel',
+        runs: rows.flatMap(({ run }) => (run === null ? [] : [run.id])),
+        jobs: rows.flatMap(({ run, job }) => (run === null && job !== null ? [job.id] : [])),
+      });
+      const words = said.trim() === '' ? (ok ? 'accepted' : 'refused without a word') : said.trim();
+      return { ok, said: `${ok ? 'Cancel' : 'Not canceled,'} ${name}: ${words}` };
     });
   };
 
   const setPaused = (paused: boolean): void => {
-    const { intake } = store.get().snapshot.health;
-    if (intake === 'draining') {
-      say('warning', 'The worker is draining: its intake does not open again.');
-      return;
-    }
-    answer(async () => {
-      if (!paused) {
-        await handle.resume();
-        return { ok: true, said: 'Intake resumed.' };
-      }
-      await handle.pause();
-      return { ok: true, said: 'Intake paused: no new tasks are taken, what is in flight goes on.' };
-    });
+    answer(async () => (paused ? handle.pause() : handle.resume()));
   };
 
   const askQuit = (): void => {

@@ -133,9 +133,9 @@ async function showConsole(
   const { runConsole } = await import('../console/index.js');
   const handle: WorkerHandle = {
     ...worker.handle,
-    async cancelRun(runId) {
-      const answer = await worker.handle.cancelRun(runId);
-      if (answer.ok) canceledHere.add(runId);
+    async act(action) {
+      const answer = await worker.handle.act(action);
+      if (answer.ok && action.kind === 'cancel') for (const id of action.runs) canceledHere.add(id);
       return answer;
     },
   };

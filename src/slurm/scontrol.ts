@@ -18,7 +18,12 @@ export interface JobDetails {
   endedAt: number | null;
   /** Everything, as Slurm printed it. */
   text: string;
+  /** The same, pair by pair in Slurm's order. */
+  pairs: readonly JobFact[];
 }
+
+/** A key and its value as Slurm prints them. */
+export type JobFact = readonly [key: string, value: string];
 
 export type JobDetailsAnswer =
   | { kind: 'job'; job: JobDetails }
@@ -72,7 +77,31 @@ export function parseShowJob(text: string): JobDetails | null {
     startedAt: slurmTime(/^ {3}StartTime=(\S+)/m.exec(body)?.[1] ?? ''),
     endedAt: slurmTime(/\bEndTime=(\S+)/.exec(body)?.[1] ?? ''),
     text: text.trimEnd(),
+    pairs: readPairs(head[0], body),
   };
+}
+
+/** Keys whose value may hold blanks and takes the rest of its line. */
+const wholeLine =
+  /^ {3}(AdminComment|BatchFeatures|Burst|Command|Comment|Extra|FailedNode|Features|MailUser|Network|Power|Reservation|StdErr|StdIn|StdOut|SubmitLine|SystemComment|WorkDir)=(.*)$/;
+
+/** @param head the first lines, up to and with `UserId=`, because a job's name may hold anything */
+function readPairs(head: string, body: string): JobFact[] {
+  const [, before = '', name = ''] = /^\s*([\s\S]*?)JobName=([\s\S]*)\n {3}UserId=$/.exec(head) ?? [];
+  const pairs: JobFact[] = [...inLine(before), ['JobName', name]];
+  for (const line of `   UserId=${body}`.split('\n')) {
+    const whole = wholeLine.exec(line);
+    if (whole?.[1] !== undefined) pairs.push([whole[1], whole[2] ?? '']);
+    else pairs.push(...inLine(line));
+  }
+  return pairs;
+}
+
+/** `Key=Value Key=Value`: a key is what stands between a blank and an equals sign. */
+function inLine(text: string): JobFact[] {
+  return [...text.matchAll(/(?:^|\s)([A-Za-z][\w/:*.-]*)=(.*?)(?=\s+[A-Za-z][\w/:*.-]*=|\s*$)/g)].map(
+    (match): JobFact => [match[1] ?? '', match[2] ?? ''],
+  );
 }
 
 function line(body: string, key: string): string | undefined {

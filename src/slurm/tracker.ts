@@ -20,6 +20,13 @@ export interface Tracker {
   /** Resolves when no question is under way any more. */
   stop(): Promise<void>;
   view(): TrackedJobs;
+  /** The jobs of all users, as old as the last {@link Tracker.widen} has left them. */
+  allJobs(): TrackedJobs;
+  /**
+   * From now on the one question is about the jobs of all users, until the returned function is called by everybody who
+   * wanted that.
+   */
+  widen(): () => void;
   /** The row of one job in the last good answer. That there is none says nothing about its end: see `resolveEnd`. */
   row(jobId: string): JobRow | undefined;
   /** Called after each question, answered or not. Returns the way to stop. */
@@ -34,6 +41,8 @@ export interface TrackerOptions {
   /** Milliseconds between two questions. */
   intervalMs: number;
   scope: JobScope;
+  /** Who we are, as squeue prints it; without that there is no telling our jobs from all jobs. */
+  user?: string | null;
   log: Log;
 }
 
@@ -44,9 +53,12 @@ const longestPauseMs = 60_000;
  * Asks Slurm for all jobs at once, one question at a time, and keeps the last good answer. While Slurm is silent the
  * questions become rarer, up to one a minute.
  */
-export function createTracker({ run, clock, intervalMs, scope, log }: TrackerOptions): Tracker {
+export function createTracker({ run, clock, intervalMs, scope, user = null, log }: TrackerOptions): Tracker {
   const listeners = new Set<(view: TrackedJobs) => void>();
   let view: TrackedJobs = { rows: [], at: null, trouble: null };
+  let all: TrackedJobs =
+    user === null ? { ...view, trouble: 'nobody knows under which name our own jobs run' } : view;
+  const wideners = new Set<symbol>();
   let byId = new Map<string, JobRow>();
   let silences = 0;
   let nudged = false;
@@ -55,20 +67,25 @@ export function createTracker({ run, clock, intervalMs, scope, log }: TrackerOpt
   let loop: Promise<void> = Promise.resolve();
 
   async function ask(signal: AbortSignal): Promise<void> {
-    const answer = await queryJobs(run, scope, { signal });
+    const isWide = wideners.size > 0 && user !== null;
+    const answer = await queryJobs(run, isWide ? { kind: 'all' } : scope, { signal });
     if (signal.aborted) return;
     if (answer.kind === 'answer') {
       const trouble =
         answer.unparsable === 0 ? null : `${answer.unparsable} lines of squeue's answer could not be read`;
       if (silences > 0) log.info({ after: silences }, 'Slurm answers again');
       silences = 0;
-      const rows = keepIdentity(view.rows, byId, answer.rows);
-      if (rows !== view.rows) byId = new Map(rows.map((row) => [row.id, row]));
-      view = { rows, at: clock.now(), trouble };
+      const at = clock.now();
+      const known = keepRows(byId, answer.rows);
+      byId = new Map(known.map((row) => [row.id, row]));
+      const ours = isWide ? known.filter((row) => row.user === user) : known;
+      view = { rows: keepArray(view.rows, ours), at, trouble };
+      if (isWide) all = { rows: keepArray(all.rows, known), at, trouble };
     } else {
       silences++;
       if (silences === 1) log.warn({ why: answer.why }, 'Slurm does not answer');
       view = { ...view, trouble: answer.why };
+      if (isWide) all = { ...all, trouble: answer.why };
     }
     for (const listener of listeners) {
       try {
@@ -101,6 +118,11 @@ export function createTracker({ run, clock, intervalMs, scope, log }: TrackerOpt
     }
   }
 
+  function nudge(): void {
+    nudged = true;
+    waking.abort();
+  }
+
   return {
     start() {
       if (stopping !== null) return;
@@ -113,29 +135,33 @@ export function createTracker({ run, clock, intervalMs, scope, log }: TrackerOpt
       stopping = null;
     },
     view: () => view,
+    allJobs: () => all,
+    widen() {
+      const widener = Symbol('widener');
+      wideners.add(widener);
+      nudge();
+      return () => wideners.delete(widener);
+    },
     row: (jobId) => byId.get(jobId),
     onAnswer(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    nudge() {
-      nudged = true;
-      waking.abort();
-    },
+    nudge,
   };
 }
 
-/** The new rows, with an old row wherever it says the same, and the old array if all of it does. */
-function keepIdentity(
-  old: readonly JobRow[],
-  oldById: ReadonlyMap<string, JobRow>,
-  rows: readonly JobRow[],
-): readonly JobRow[] {
-  const kept = rows.map((row) => {
+/** The new rows, with an old row wherever it says the same. */
+function keepRows(oldById: ReadonlyMap<string, JobRow>, rows: readonly JobRow[]): readonly JobRow[] {
+  return rows.map((row) => {
     const before = oldById.get(row.id);
     return before !== undefined && sameValue(before, row) ? before : row;
   });
-  return kept.length === old.length && kept.every((row, index) => row === old[index]) ? old : kept;
+}
+
+/** The old array if the new one holds the same rows. */
+function keepArray(old: readonly JobRow[], rows: readonly JobRow[]): readonly JobRow[] {
+  return rows.length === old.length && rows.every((row, index) => row === old[index]) ? old : rows;
 }
 
 /** Equality of plain data of the same shape. */

@@ -7,6 +7,7 @@ import { ingestTask } from '../girder/task-names.js';
 import { fetchUserLogin, firstAccess } from '../girder/user.js';
 import { checkToken } from './check-token.js';
 import { followLog } from './follow-log.js';
+import { runFacts } from './run-facts.js';
 import type { Run } from './run.js';
 import { untilDue } from './stages/awaiting.js';
 import { collect, keepArtifacts, type Verdict } from './stages/collecting.js';
@@ -89,7 +90,11 @@ async function toVerdict(begun: Run, context: StageContext, tools: Tools): Promi
 async function throughStages(begun: Run, context: StageContext, tools: Tools): Promise<Verdict> {
   if (begun.refusal !== null) throw new DsaSlurmError('message', begun.refusal);
   const work = readWork(begun);
-  tools.book.note(begun.id, { type: 'described', description: describe(work) });
+  tools.book.note(begun.id, {
+    type: 'described',
+    description: describe(work),
+    facts: runFacts(begun.task, work.kind === 'analysis' ? work.analysis : null),
+  });
 
   if (begun.stage === 'accepted') {
     const unwanted = await untilDue(begun, context, tools);

@@ -1,32 +1,52 @@
+import type { Apptainer } from '../apptainer/inspect.js';
 import type { Clock } from '../base/clock.js';
-import type { BrokerStatus } from '../celery/broker.js';
+import type { Log } from '../base/log.js';
+import type { Broker, BrokerStatus } from '../celery/broker.js';
+import type { Settings } from '../config/schema.js';
+import type { Site } from '../slurm/site.js';
+import { createActions } from './actions.js';
 import type { Book } from './book.js';
 import type { Executor } from './executor/executor.js';
-import type { WorkerHandle } from './handle.js';
-import type { Intake } from './intake.js';
+import { createMask } from './explain/mask.js';
+import type { CommandAnswer, WorkerHandle } from './handle.js';
+import type { Intake, IntakeWish } from './intake.js';
+import type { Journal } from './journal.js';
 import { tailLog } from './log-tail.js';
+import { runDetail } from './run-detail.js';
 import type { CancelSource } from './run.js';
-import { createSnapshots } from './view.js';
+import { createRunViews, createSnapshots } from './view.js';
+import type { JobDetail, Watched } from './watched.js';
+import { watchAllJobs } from './watches/all-jobs.js';
+import { watchCluster } from './watches/cluster.js';
+import { watchHistory } from './watches/history.js';
+import { describeImage, watchImages } from './watches/images.js';
+import type { Watch } from './watches/watch.js';
+import { watchWorker, type CommandLog } from './watches/worker-detail.js';
 
 /** Listeners are called at most so often, in milliseconds apart. */
 const tellEveryMs = 200;
 
 export interface HandleSources {
   profile: string;
+  settings: Settings;
   startedAt: number;
   book: Book;
+  journal: Journal;
   executor: Executor;
+  apptainer: Apptainer;
   intake: Intake;
-  limit: number;
-  broker: () => BrokerStatus;
+  broker: () => Broker | null;
   trouble: () => string | null;
   requestCancel: (id: string, by: CancelSource) => Promise<boolean>;
+  commands: CommandLog;
+  site: (() => Promise<Site>) | null;
+  log: Log;
   clock: Clock;
 }
 
 /** The handle on a worker in this process. `changed` tells its listeners; `close` silences it. */
 export function createHandle(sources: HandleSources): WorkerHandle & { changed(): void; close(): void } {
-  const { book, executor, intake } = sources;
+  const { book, executor, intake, settings, clock } = sources;
   const { tracker } = executor;
   const listeners = new Set<() => void>();
   let timer: NodeJS.Timeout | null = null;
@@ -40,14 +60,37 @@ export function createHandle(sources: HandleSources): WorkerHandle & { changed()
   };
   const stopListening = [book.subscribe(changed), tracker.onAnswer(changed)];
 
+  const viewOf = createRunViews();
+  const closed: BrokerStatus = { state: 'closed', since: sources.startedAt, trouble: null };
+  const worker = watchWorker({
+    ...sources,
+    jobWords: executor.jobWords,
+    brokerUrl: settings.broker.url,
+  });
+  const watches: { [K in keyof Watched]: Watch<Watched[K]> } = {
+    worker,
+    cluster: watchCluster(executor, settings.slurm.pollSeconds * 1_000, clock),
+    allJobs: watchAllJobs(tracker),
+    images: watchImages(settings.dirs.images, book, clock),
+    history: watchHistory(book, viewOf, clock),
+  };
+
+  const want = async (wish: IntakeWish, said: string): Promise<CommandAnswer> => {
+    intake.want(wish);
+    changed();
+    return { ok: true, said };
+  };
+
   return {
     snapshot: createSnapshots({
       profile: sources.profile,
       book,
+      viewOf,
       startedAt: sources.startedAt,
-      broker: sources.broker,
+      broker: () => sources.broker()?.status() ?? closed,
       intake: () => intake.state(),
-      inFlightLimit: sources.limit,
+      drainedAt: () => intake.drainedAt(),
+      inFlightLimit: settings.worker.inFlight,
       trouble: sources.trouble,
       jobs: () => tracker.view(),
     }),
@@ -55,46 +98,41 @@ export function createHandle(sources: HandleSources): WorkerHandle & { changed()
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
+    watch: (what, listener) => watches[what].listen(listener),
     followLog: (runId, listener) =>
-      tailLog(() => book.get(runId)?.submission?.logFile ?? null, listener, sources.clock),
-    async cancelRun(runId) {
+      tailLog(() => book.get(runId)?.submission?.logFile ?? null, listener, clock),
+    async runDetail(runId) {
       const run = book.get(runId);
-      if (run === undefined) return { ok: false, said: 'There is no such run.' };
-      if (run.stage === 'finished' || run.outcome !== null) {
-        return { ok: false, said: 'The run has ended already.' };
-      }
-      if (run.jobId === null || run.end !== null) {
-        await sources.requestCancel(runId, 'operator');
-        const said =
-          run.end === null
-            ? 'The run will be canceled before it gets a Slurm job.'
-            : 'The run will be canceled; its Slurm job has ended already.';
-        return { ok: true, said };
-      }
-      // the operator is to see what scancel says; the run is only canceled if scancel agreed
-      const answer = await executor.cancel([run.jobId]);
-      if (answer.ok) await sources.requestCancel(runId, 'operator');
-      tracker.nudge();
-      return { ok: answer.ok, said: answer.said === '' ? `scancel ${run.jobId}: done` : answer.said };
+      return run === undefined ? null : runDetail(run, viewOf(run), clock.now());
     },
-    async cancelJob(jobId) {
-      const answer = await executor.cancel([jobId]);
-      tracker.nudge();
-      return { ok: answer.ok, said: answer.said === '' ? `scancel ${jobId}: done` : answer.said };
-    },
-    async pause() {
-      intake.setPaused(true);
-      changed();
-    },
-    async resume() {
-      intake.setPaused(false);
-      changed();
-    },
+    jobDetail: async (jobId) => describeJob(jobId, sources),
+    imageDetail: async (file) => describeImage(file, settings.dirs.images, sources.apptainer),
+    act: createActions({ ...sources, othersJobs: settings.slurm.othersJobs }),
+    pause: async () => want('paused', 'Intake paused: no new tasks are taken, what is in flight goes on.'),
+    resume: async () => want('open', 'Intake resumed.'),
+    drain: async () =>
+      want('draining', `Draining: no new tasks are taken, and ${book.inFlight()} runs are still in flight.`),
     changed,
     close() {
       for (const stop of stopListening) stop();
+      for (const watch of Object.values(watches)) watch.close();
+      worker.stopCounting();
       if (timer !== null) clearTimeout(timer);
       listeners.clear();
     },
   };
+}
+
+async function describeJob(jobId: string, { executor, book, clock }: HandleSources): Promise<JobDetail> {
+  const answer = await executor.describe(jobId);
+  if (answer.kind !== 'job') {
+    const trouble = answer.kind === 'silence' ? answer.why : 'Slurm does not know this job any more.';
+    return { jobId, facts: [], at: null, trouble };
+  }
+  // a site's own batch script may have got the arguments of the container on its command line
+  const run = [...book.all()].find((each) => each.jobId === jobId);
+  const { pairs } = answer.job;
+  const values = createMask(run?.task.headers ?? null)(pairs.map(([, value]) => value)) as readonly string[];
+  const facts = pairs.map(([key], index) => [key, values[index] ?? ''] as const);
+  return { jobId, facts, at: clock.now(), trouble: null };
 }

@@ -1,6 +1,8 @@
 import type { BrokerStatus } from '../celery/broker.js';
 import type { JobRow } from '../slurm/job.js';
+import type { WorkerAction } from './action.js';
 import type { Outcome, Stage } from './run.js';
+import type { ImageDetail, JobDetail, RunDetail, Watched } from './watched.js';
 
 /** A run as a screen shows it. Free of secrets. */
 export interface RunView {
@@ -30,20 +32,26 @@ export interface RunView {
   cancelRequested: boolean;
 }
 
-/** One answer of Slurm to the tracker's question, and how old it is. */
-export interface JobsView {
-  /** Rows of the last good answer; they stay while Slurm is silent. */
-  rows: readonly JobRow[];
-  /** When that answer came; null before the first. */
+/** How old an answer is that is kept until the next one. */
+export interface Kept {
+  /** When the last good answer came; null before the first. What it said stays while the next ones fail. */
   at: number | null;
   /** Why the last question went unanswered; null while all is well. */
   trouble: string | null;
 }
 
+/** One answer of Slurm to the tracker's question. */
+export interface JobsView extends Kept {
+  rows: readonly JobRow[];
+}
+
 export interface WorkerHealth {
   startedAt: number;
   broker: BrokerStatus;
+  /** `draining`: nothing more is taken, until the intake is resumed. */
   intake: 'open' | 'paused' | 'full' | 'draining';
+  /** While it drains: since when nothing has been in flight any more; null while something is. */
+  drainedAt: number | null;
   /** Runs that are not finished, and the limit on them. */
   inFlight: number;
   inFlightLimit: number;
@@ -52,9 +60,16 @@ export interface WorkerHealth {
   trouble: string | null;
 }
 
+/** Where the worker is from here, and how old what it said is. */
+export type Link =
+  | { kind: 'inside' }
+  /** `at`: when anything was heard of it last. `trouble`: why nothing is heard at present. */
+  | { kind: 'socket'; path: string; pid: number; at: number; trouble: string | null };
+
 /** Everything that can be seen of a worker at one moment. Unchanged parts keep their identity between snapshots. */
 export interface WorkerSnapshot {
   profile: string;
+  link: Link;
   health: WorkerHealth;
   runs: readonly RunView[];
   jobs: JobsView;
@@ -66,22 +81,36 @@ export interface LogTail {
   lost: number;
 }
 
+/** What a command answered, in its own words. */
 export type CommandAnswer = { ok: true; said: string } | { ok: false; said: string };
 
 /**
  * What holds a worker: a screen cannot tell whether the worker lives in its own process or at the other end of a
- * socket.
+ * socket. No call of it throws: what a worker refuses, or cannot be asked at present, is an answer.
  */
 export interface WorkerHandle {
   snapshot(): WorkerSnapshot;
   /** Calls `listener` after each change, at most a few times a second. Returns the way to stop. */
   subscribe(listener: () => void): () => void;
+  /**
+   * Asks for something that is not in the snapshot, at once and then again and again for as long as somebody listens.
+   * `listener` gets the present view first, which may be of the last time that it was asked for.
+   * @returns the way to stop
+   */
+  watch<K extends keyof Watched>(what: K, listener: (view: Watched[K]) => void): () => void;
   /** Follows the Slurm log of a run from its last lines on; `listener` gets the whole bounded tail each time. */
   followLog(runId: string, listener: (tail: LogTail) => void): () => void;
-  /** Cancels a run: scancel if it has a job, else before it gets one. The answer is the command's own words. */
-  cancelRun(runId: string): Promise<CommandAnswer>;
-  /** scancel for a job that belongs to no run here. */
-  cancelJob(jobId: string): Promise<CommandAnswer>;
-  pause(): Promise<void>;
-  resume(): Promise<void>;
+  /** Everything about one run; null if it is not known. */
+  runDetail(runId: string): Promise<RunDetail | null>;
+  /** Everything that Slurm says of one job: one question each time. */
+  jobDetail(jobId: string): Promise<JobDetail>;
+  /** What an image file of `dirs.images` says of itself. @param file its name, as in `Watched['images']` */
+  imageDetail(file: string): Promise<ImageDetail>;
+  /** Does something to runs and jobs. The answer is the command's own words. */
+  act(action: WorkerAction): Promise<CommandAnswer>;
+  /** Takes nothing more until `resume`; what is in flight goes on. */
+  pause(): Promise<CommandAnswer>;
+  resume(): Promise<CommandAnswer>;
+  /** As `pause`, and `health.drainedAt` tells when nothing is in flight any more. */
+  drain(): Promise<CommandAnswer>;
 }

@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto';
 
+import type { Clock } from '../base/clock.js';
 import { DsaSlurmError } from '../base/errors.js';
 import type { Log } from '../base/log.js';
 import type { Broker, Refusal } from '../celery/broker.js';
 import type { Task } from '../celery/task.js';
 import { taskRefusal } from '../girder/task-names.js';
 import type { Book } from './book.js';
+
+export type IntakeWish = 'open' | 'paused' | 'draining';
 
 /** The way in: from the broker to a run that is durably in the journal. */
 export interface Intake {
@@ -15,9 +18,11 @@ export interface Intake {
   onRefused(refusal: Refusal): Promise<void>;
   /** Opens or closes the flow to what the operator and the in-flight limit say. */
   adjust(): void;
-  /** The operator's wish. */
-  setPaused(paused: boolean): void;
-  state(): 'open' | 'paused' | 'full' | 'draining';
+  /** The operator's wish; `draining` is paused, with an end that is told. */
+  want(wish: IntakeWish): void;
+  state(): IntakeWish | 'full';
+  /** While it drains: since when nothing is in flight any more. */
+  drainedAt(): number | null;
 }
 
 /**
@@ -40,12 +45,14 @@ export interface IntakeOptions {
   isRevoked: (id: string) => boolean;
   /** Called once for each new run. */
   onRun: (id: string) => void;
+  clock: Clock;
   log: Log;
 }
 
-export function createIntake({ book, broker, limit, isRevoked, onRun, log }: IntakeOptions): Intake {
+export function createIntake({ book, broker, limit, isRevoked, onRun, clock, log }: IntakeOptions): Intake {
   const accepting = new Map<string, Promise<void>>();
-  let paused = false;
+  let wish: IntakeWish = 'open';
+  let drainedAt: number | null = null;
   let flowing = true;
   let change: Promise<void> = Promise.resolve();
 
@@ -78,8 +85,15 @@ export function createIntake({ book, broker, limit, isRevoked, onRun, log }: Int
     onRun(task.id);
   }
 
+  function noticeDrained(): void {
+    const isDrained = wish === 'draining' && book.inFlight() + accepting.size === 0;
+    if (isDrained && drainedAt === null) log.info('drained: nothing is in flight any more');
+    drainedAt = isDrained ? (drainedAt ?? clock.now()) : null;
+  }
+
   function adjust(): void {
-    const wanted = !paused && !full();
+    noticeDrained();
+    const wanted = wish === 'open' && !full();
     if (wanted === flowing) return;
     flowing = wanted;
     change = change
@@ -102,11 +116,12 @@ export function createIntake({ book, broker, limit, isRevoked, onRun, log }: Int
       await accept(refusedTask(refusal, id, refusal.headers), refusal.reason);
     },
     adjust,
-    setPaused(value) {
-      paused = value;
+    want(value) {
+      wish = value;
       adjust();
     },
-    state: () => (paused ? 'paused' : full() ? 'full' : 'open'),
+    state: () => (wish === 'open' && full() ? 'full' : wish),
+    drainedAt: () => drainedAt,
   };
 }
 

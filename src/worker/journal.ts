@@ -20,7 +20,17 @@ export interface Journal {
   compact(runs: Iterable<Run>): Promise<void>;
   /** Bytes written since the last compaction. */
   bytes(): number;
+  /** How it is with the file, for screens. */
+  state(): JournalState;
   close(): Promise<void>;
+}
+
+export interface JournalState {
+  path: string;
+  /** Its whole size. */
+  bytes: number;
+  /** When it was last made safe on the disk, and how long that took, in milliseconds; null before the first time. */
+  synced: { at: number; ms: number } | null;
 }
 
 const formatLine = JSON.stringify({ journal: 'dsa-slurm', version: 1 });
@@ -111,6 +121,8 @@ const addedLater = {
   streamOffsets: {},
   brokenStream: null,
   followUps: nothingFollowed,
+  stages: [],
+  facts: null,
 } satisfies Partial<Run>;
 
 function fold(runs: Map<string, Run>, line: Line): boolean {
@@ -176,6 +188,7 @@ async function syncDirectory(directory: string): Promise<void> {
 function createWriter(path: string, opened: Opened, log: Log): Journal {
   let { file, bytes } = opened;
   let compacted = bytes;
+  let synced: JournalState['synced'] = null;
   let lines: string[] = [];
   let waiters: { resolve: () => void; reject: (error: Error) => void }[] = [];
   let timer: NodeJS.Timeout | null = null;
@@ -198,10 +211,12 @@ function createWriter(path: string, opened: Opened, log: Log): Journal {
     lines = [];
     waiters = [];
     const start = bytes;
+    const began = performance.now();
     try {
       await file.appendFile(text);
       bytes += Buffer.byteLength(text);
       await file.datasync();
+      synced = { at: Date.now(), ms: Math.round(performance.now() - began) };
       for (const waiter of told) waiter.resolve();
     } catch (error) {
       // half a line must not stay in the middle of the file: what comes next would be unreadable
@@ -250,6 +265,7 @@ function createWriter(path: string, opened: Opened, log: Log): Journal {
       });
     },
     bytes: () => bytes - compacted,
+    state: () => ({ path, bytes, synced }),
     async close() {
       if (closed) return turn;
       closed = true;

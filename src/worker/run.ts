@@ -24,6 +24,8 @@ export interface Submission {
   exitRecord: string;
   /** Files of their own for streams of the container that are connected somewhere else than to the log. */
   streams?: { stdout?: string; stderr?: string };
+  /** What was run, for people: free of secrets. Journals of older versions do not have it. */
+  lines?: { sbatch: readonly string[]; container: readonly string[] };
   /** When sbatch was called, in milliseconds. */
   at: number;
 }
@@ -44,6 +46,8 @@ export interface Run {
   readonly id: string;
   readonly stage: Stage;
   readonly stageSince: number;
+  /** The stages that it came through, oldest first, the present one last; of very many, the last ones. */
+  readonly stages: readonly StageEntry[];
   readonly acceptedAt: number;
   readonly finishedAt: number | null;
   /** The task as it came. Once the run is finished its headers and body, and with them all tokens, are gone. */
@@ -51,6 +55,8 @@ export interface Run {
   /** Why the task cannot be run at all; such a run only has to tell Girder so. */
   readonly refusal: string | null;
   readonly description: RunDescription;
+  /** Null until the task was read. */
+  readonly facts: RunFacts | null;
   readonly staged: StagedAnalysis | null;
   readonly submission: Submission | null;
   readonly jobId: string | null;
@@ -91,6 +97,28 @@ export interface RunDescription {
   readonly girderJobId: string | null;
 }
 
+/** What goes into a run and what comes out of it, for people: names, and no secret. */
+export interface RunFacts {
+  /** The Girder job's page. */
+  girderUrl: string | null;
+  inputs: readonly RunFile[];
+  outputs: readonly RunFile[];
+}
+
+export interface RunFile {
+  kind: 'file' | 'folder' | 'item' | 'artifact' | 'stream';
+  /** Its name, where the task says one; else its id. */
+  name: string;
+  /** Girder's id of the file or folder, or of where it goes; null where there is none. */
+  girderId: string | null;
+}
+
+/** When a run came into a stage. */
+export interface StageEntry {
+  readonly stage: Stage;
+  readonly at: number;
+}
+
 export interface RunProgress {
   readonly total: number | null;
   readonly current: number | null;
@@ -100,7 +128,7 @@ export interface RunProgress {
 /** Everything that happens to a run. `at` is milliseconds since the epoch. */
 export type RunEvent =
   | { type: 'accepted'; at: number; task: Task; refusal: string | null }
-  | { type: 'described'; at: number; description: Partial<RunDescription> }
+  | { type: 'described'; at: number; description: Partial<RunDescription>; facts?: RunFacts }
   | { type: 'staging'; at: number }
   | { type: 'staged'; at: number; staged: StagedAnalysis }
   /** Intent: sbatch is about to be called. */
@@ -137,11 +165,13 @@ export function beginRun(event: Extract<RunEvent, { type: 'accepted' }>): Run {
     id: event.task.id,
     stage: 'accepted',
     stageSince: event.at,
+    stages: [{ stage: 'accepted', at: event.at }],
     acceptedAt: event.at,
     finishedAt: null,
     task: event.task,
     refusal: event.refusal,
     description: nothingKnown,
+    facts: null,
     staged: null,
     submission: null,
     jobId: null,
@@ -171,7 +201,11 @@ export function applyEvent(run: Run, event: RunEvent): Run {
     case 'accepted':
       return run;
     case 'described':
-      return { ...run, description: { ...run.description, ...event.description } };
+      return {
+        ...run,
+        description: { ...run.description, ...event.description },
+        facts: event.facts ?? run.facts,
+      };
     case 'staging':
       // what an earlier attempt had staged is not trusted any more
       return inStage({ ...run, staged: null }, 'staging', event.at);
@@ -239,6 +273,9 @@ function untold(reason: string | null, why: string): string {
   return `${reason === null ? '' : `${reason}\n`}Girder could not be told how it ended: ${why}`;
 }
 
+/** Entries in the history of a run. One that is requeued for ever has a bounded one too. */
+const stagesKept = 40;
+
 function inStage(run: Run, stage: Stage, at: number): Run {
-  return { ...run, stage, stageSince: at };
+  return { ...run, stage, stageSince: at, stages: [...run.stages, { stage, at }].slice(-stagesKept) };
 }

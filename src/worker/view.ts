@@ -10,27 +10,31 @@ const finishedShown = 500;
 export interface SnapshotSources {
   profile: string;
   book: Book;
+  viewOf: (run: Run) => RunView;
   startedAt: number;
   broker: () => BrokerStatus;
   intake: () => WorkerHealth['intake'];
+  drainedAt: () => number | null;
   inFlightLimit: number;
   trouble: () => string | null;
   jobs: () => JobsView;
 }
 
-/** Makes snapshots in which whatever has not changed keeps its identity. */
-export function createSnapshots(sources: SnapshotSources): () => WorkerSnapshot {
+/** Views of runs: the same view as long as the run has not changed. */
+export function createRunViews(): (run: Run) => RunView {
   const views = new WeakMap<Run, RunView>();
-  let last: WorkerSnapshot | null = null;
-
-  const viewOf = (run: Run): RunView => {
-    let view = views.get(run);
-    if (view === undefined) {
-      view = runView(run);
-      views.set(run, view);
-    }
+  return (run) => {
+    const view = views.get(run) ?? runView(run);
+    views.set(run, view);
     return view;
   };
+}
+
+/** Makes snapshots in which whatever has not changed keeps its identity. */
+export function createSnapshots(sources: SnapshotSources): () => WorkerSnapshot {
+  const { viewOf } = sources;
+  const link = { kind: 'inside' } as const;
+  let last: WorkerSnapshot | null = null;
 
   return () => {
     const active: RunView[] = [];
@@ -40,10 +44,12 @@ export function createSnapshots(sources: SnapshotSources): () => WorkerSnapshot 
     const runs = [...active, ...finished.slice(0, finishedShown)];
     const next: WorkerSnapshot = {
       profile: sources.profile,
+      link,
       health: {
         startedAt: sources.startedAt,
         broker: sources.broker(),
         intake: sources.intake(),
+        drainedAt: sources.drainedAt(),
         inFlight: sources.book.inFlight(),
         inFlightLimit: sources.inFlightLimit,
         finished: sources.book.finished(),

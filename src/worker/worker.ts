@@ -14,6 +14,7 @@ import { openGirderConnections } from '../girder/connections.js';
 import type { GirderJob } from '../girder/job.js';
 import { createReporting } from '../girder/reporting.js';
 import { slurmEnvironment } from '../slurm/environment.js';
+import { readSite } from '../slurm/site.js';
 import { openBook } from './book.js';
 import { carry } from './carry.js';
 import { createControlTarget } from './control.js';
@@ -36,6 +37,7 @@ import { keepStatusFile, statusOf } from './status-file.js';
 import { openSubmitScript } from './submit-script.js';
 import { tellTaskEvents } from './task-events.js';
 import type { Tools } from './tools.js';
+import { createCommandLog } from './watches/worker-detail.js';
 
 /** The embedded worker. */
 export interface Worker {
@@ -98,11 +100,15 @@ export async function createWorker({
     return orUnlock(error);
   });
   const book = openBook(runs, journal, { clock, log, stopping: stop.signal });
+  const commands = createCommandLog(clock);
   const command = createRunner({
     env: slurmEnvironment(env),
     timeoutMs: settings.slurm.commandTimeoutSeconds * 1_000,
-    onCommand: ({ file, result }) =>
-      log.debug({ command: file, kind: result.kind, ms: result.ms }, 'command'),
+    onCommand(record) {
+      const { file, result } = record;
+      log.debug({ command: file, kind: result.kind, ms: result.ms }, 'command');
+      commands.note(record);
+    },
   });
   const executor =
     settings.worker.executor === 'local'
@@ -126,13 +132,14 @@ export async function createWorker({
   const girderJobs = new Map<string, GirderJob>();
   let broker: Broker | undefined;
 
+  const apptainer = createApptainer({ run: command, command: settings.apptainer.command });
   const tools: Tools = {
     settings,
     book,
     clock,
     log,
     executor,
-    apptainer: createApptainer({ run: command, command: settings.apptainer.command }),
+    apptainer,
     imageIngest: createImageIngest({
       run: command,
       command: settings.apptainer.command,
@@ -176,6 +183,7 @@ export async function createWorker({
     limit: settings.worker.inFlight,
     isRevoked: revoked.has,
     onRun: take,
+    clock,
     log,
   });
 
@@ -230,14 +238,19 @@ export async function createWorker({
 
   const handle = createHandle({
     profile,
+    settings,
     startedAt,
     book,
+    journal,
     executor,
+    apptainer,
     intake,
-    limit: settings.worker.inFlight,
-    broker: () => broker?.status() ?? { state: 'closed', since: startedAt, trouble: null },
+    broker: () => broker ?? null,
     trouble: () => girderTroubles.longest() ?? girderSlurm.trouble(),
     requestCancel,
+    commands,
+    site: settings.worker.executor === 'local' ? null : async () => readSite(command),
+    log,
     clock,
   });
 

@@ -8,6 +8,7 @@ import type {
   WorkerHealth,
   WorkerSnapshot,
 } from '../../src/worker/handle.js';
+import type { JobDetail, RunDetail, Watched } from '../../src/worker/watched.js';
 
 /** A worker that is none: its snapshot is whatever a test or a demonstration puts there, in memory. */
 export interface FakeWorker extends WorkerHandle {
@@ -22,7 +23,13 @@ export interface FakeWorker extends WorkerHandle {
   write(runId: string, tail: LogTail): void;
   /** What the next cancel is answered. */
   answerWith(answer: CommandAnswer | Error): void;
-  /** Commands in the order in which they came: `cancelRun run-1`, `pause`, … */
+  /** What `watch` gives now and to whoever watches. */
+  showWatched<K extends keyof Watched>(what: K, view: Watched[K]): void;
+  /** What `runDetail` and `jobDetail` answer, by id. */
+  readonly details: { runs: Map<string, RunDetail>; jobs: Map<string, JobDetail> };
+  /** What is being watched. */
+  watching(): (keyof Watched)[];
+  /** Commands in the order in which they came: `cancel run-1 run-2`, `hold 4711`, `pause`, … */
   readonly commands: readonly string[];
   /** Runs whose logs are being followed. */
   following(): string[];
@@ -33,10 +40,12 @@ export interface FakeWorker extends WorkerHandle {
 export function createFakeWorker(now = 0): FakeWorker {
   let snapshot: WorkerSnapshot = {
     profile: 'default',
+    link: { kind: 'inside' },
     health: {
       startedAt: now,
       broker: { state: 'consuming', since: now, trouble: null },
       intake: 'open',
+      drainedAt: null,
       inFlight: 0,
       inFlightLimit: 1_000,
       finished: { succeeded: 0, failed: 0, canceled: 0 },
@@ -53,6 +62,7 @@ export function createFakeWorker(now = 0): FakeWorker {
 
   const show: FakeWorker['show'] = ({ runs, jobs, health, profile }) => {
     snapshot = {
+      ...snapshot,
       profile: profile ?? snapshot.profile,
       runs: runs ?? snapshot.runs,
       jobs: jobs === undefined ? snapshot.jobs : { ...snapshot.jobs, ...jobs },
@@ -60,10 +70,19 @@ export function createFakeWorker(now = 0): FakeWorker {
     };
     for (const listener of listeners) listener();
   };
+  const views = new Map<keyof Watched, Watched[keyof Watched]>();
+  const watchers = new Map<keyof Watched, Set<(view: never) => void>>();
+  const details = { runs: new Map<string, RunDetail>(), jobs: new Map<string, JobDetail>() };
   const command = async (text: string): Promise<CommandAnswer> => {
     commands.push(text);
     if (answer instanceof Error) throw answer;
     return answer;
+  };
+
+  const intake = async (word: string, state: WorkerHealth['intake']): Promise<CommandAnswer> => {
+    await command(word);
+    show({ health: { intake: state } });
+    return { ok: true, said: `Intake ${word === 'drain' ? 'draining' : `${word}d`}.` };
   };
 
   return {
@@ -78,16 +97,26 @@ export function createFakeWorker(now = 0): FakeWorker {
       listener(logs.get(runId) ?? { lines: [], lost: 0 });
       return () => group.delete(listener);
     },
-    cancelRun: (runId) => command(`cancelRun ${runId}`),
-    cancelJob: (jobId) => command(`cancelJob ${jobId}`),
-    async pause() {
-      await command('pause');
-      show({ health: { intake: 'paused' } });
+    watch(what, listener) {
+      const group = watchers.get(what) ?? new Set();
+      watchers.set(what, group.add(listener));
+      const view = views.get(what);
+      if (view !== undefined) listener(view as never);
+      return () => group.delete(listener);
     },
-    async resume() {
-      await command('resume');
-      show({ health: { intake: 'open' } });
+    runDetail: async (runId) => details.runs.get(runId) ?? null,
+    jobDetail: async (jobId) => details.jobs.get(jobId) ?? { jobId, facts: [], at: null, trouble: 'unknown' },
+    imageDetail: async () => ({ ok: false, said: 'There is no such file.' }),
+    act: async (action) => command([action.kind, ...action.runs, ...action.jobs].join(' ')),
+    pause: async () => intake('pause', 'paused'),
+    resume: async () => intake('resume', 'open'),
+    drain: async () => intake('drain', 'draining'),
+    showWatched(what, view) {
+      views.set(what, view);
+      for (const listener of watchers.get(what) ?? []) listener(view as never);
     },
+    details,
+    watching: () => [...watchers].filter(([, group]) => group.size > 0).map(([what]) => what),
     show,
     write(runId, tail) {
       logs.set(runId, tail);

@@ -1,6 +1,9 @@
-import type { CancelAnswer } from '../../slurm/cancel.js';
+import type { JobChange } from '../../slurm/change-jobs.js';
+import type { ClusterAnswer } from '../../slurm/cluster.js';
+import type { SlurmWords } from '../../slurm/for-jobs.js';
 import type { FoundJob } from '../../slurm/lookup.js';
 import type { JobEnd } from '../../slurm/resolve.js';
+import type { JobDetailsAnswer } from '../../slurm/scontrol.js';
 import type { Submission, SubmitResult } from '../../slurm/submit.js';
 import type { Tracker } from '../../slurm/tracker.js';
 
@@ -43,7 +46,13 @@ export interface Executor {
    */
   readonly doubtMs: number;
   /** Cancels jobs. One that is over already is no error, and canceling again does no harm. */
-  cancel(jobIds: readonly string[]): Promise<CancelAnswer>;
+  cancel(jobIds: readonly string[]): Promise<SlurmWords>;
   /** Finds out how a job ended that the tracker does not show, or whose row leaves it open. */
   resolveEnd(job: EndedJob): Promise<JobEnd>;
+  /** Does something else to jobs. @throws DsaSlurmError `usage` for a value that is none */
+  change(change: JobChange, jobIds: readonly string[]): Promise<SlurmWords>;
+  /** Everything that is known of one job, for screens. */
+  describe(jobId: string): Promise<JobDetailsAnswer>;
+  /** Nodes and partitions. */
+  cluster(): Promise<ClusterAnswer>;
 }

@@ -190,6 +190,9 @@ export function createLocalExecutor(options: LocalOptions): Executor {
         stopping = null;
       },
       view: () => view,
+      // nobody else's jobs run here
+      allJobs: () => view,
+      widen: () => () => undefined,
       row: (jobId) => view.rows.find(({ id }) => id === jobId),
       onAnswer(listener) {
         listeners.add(listener);
@@ -294,7 +297,12 @@ export function createLocalExecutor(options: LocalOptions): Executor {
         how: 'record',
       };
     },
+    change: async () => ({ ok: false, said: `${withoutSlurm} A job can be canceled, and nothing else.` }),
+    describe: async () => ({ kind: 'silence', why: withoutSlurm }),
+    cluster: async () => ({ kind: 'silence', why: withoutSlurm }),
   };
 }
+
+const withoutSlurm = 'This worker runs its jobs itself, without Slurm.';
 
 const outcomes = { COMPLETED: 'succeeded', FAILED: 'failed', CANCELLED: 'canceled' } as const;

@@ -1,3 +1,4 @@
+import { userInfo } from 'node:os';
 import { dirname } from 'node:path';
 
 import type { Clock } from '../../base/clock.js';
@@ -5,9 +6,12 @@ import type { RunCommand } from '../../base/command.js';
 import type { Log } from '../../base/log.js';
 import type { Settings } from '../../config/schema.js';
 import { cancelJobs } from '../../slurm/cancel.js';
+import { changeJobs } from '../../slurm/change-jobs.js';
+import { queryCluster } from '../../slurm/cluster.js';
 import { readExitRecord } from '../../slurm/exit-record.js';
 import { findJob } from '../../slurm/lookup.js';
 import { resolveEnd } from '../../slurm/resolve.js';
+import { showJob } from '../../slurm/scontrol.js';
 import { submit, submitArguments } from '../../slurm/submit.js';
 import { createTracker } from '../../slurm/tracker.js';
 import type { Executor } from './executor.js';
@@ -32,6 +36,7 @@ export function createSlurmExecutor({ run, settings, clock, log }: SlurmOptions)
       clock,
       intervalMs: settings.pollSeconds * 1_000,
       scope: { kind: 'mine' },
+      user: userName(),
       log,
     }),
     submit: async ({ env, ...submission }) =>
@@ -52,5 +57,17 @@ export function createSlurmExecutor({ run, settings, clock, log }: SlurmOptions)
         readExitRecord: async () => readExitRecord(exitRecord),
         now: () => clock.now(),
       }),
+    change: async (change, jobIds) => changeJobs(run, change, jobIds),
+    describe: async (jobId) => showJob(run, jobId),
+    cluster: async () => queryCluster(run),
   };
+}
+
+/** The name of whoever this process runs as, which is what squeue prints; null where the system has none. */
+function userName(): string | null {
+  try {
+    return userInfo().username;
+  } catch {
+    return null;
+  }
 }

@@ -8,6 +8,7 @@ import { readExitRecord } from '../../slurm/exit-record.js';
 import { findImage, requireDirectory } from '../image.js';
 import { inLane } from '../lane.js';
 import { acceptedJob, planJob, type PlannedJob, type PlanRequest } from '../plan.js';
+import { runLines } from '../run-lines.js';
 import type { Run, Submission } from '../run.js';
 import type { StageContext, Tools } from '../tools.js';
 
@@ -36,7 +37,7 @@ export async function submitJob(
   const staged = run.staged;
   if (staged === null) throw new Error('a run is submitted only once it is staged');
   const girder = await tools.girderSlurm.current(context.signal);
-  const batch = await prepareBatch({ runId: run.id, analysis, staged, girder }, context, tools);
+  const batch = await prepareBatch({ run, runId: run.id, analysis, staged, girder }, context, tools);
 
   for (let attempt = 1; ; attempt += 1) {
     context.signal.throwIfAborted();
@@ -112,23 +113,26 @@ async function lookUp(
 
 /** Everything that sbatch is given, and the files that it needs. */
 async function prepareBatch(
-  wanted: Pick<PlanRequest, 'runId' | 'staged' | 'girder'> & { analysis: Analysis },
+  { run, ...wanted }: Pick<PlanRequest, 'runId' | 'staged' | 'girder'> & { analysis: Analysis; run: Run },
   { girderJob }: StageContext,
   tools: Tools,
-): Promise<Pick<PlannedJob, 'submission' | 'request'>> {
+): Promise<{ submission: Omit<Submission, 'at'>; request: PlannedJob['request'] }> {
   const { settings, submitScript } = tools;
   const logsDir = requireDirectory(settings.dirs.logs, 'dirs.logs', 'LOGS');
   const { sif, facts } = await findImage(wanted.analysis.image, tools);
   const plan = planJob({ ...wanted, sif, facts, settings, logsDir, submitScript });
-  const { argumentsFile, submission, request } = acceptedJob(plan);
+  const job = acceptedJob(plan);
+  const { argumentsFile, request } = job;
   const asked = plan.resources.filter(({ origin }) => origin.from === 'user');
   if (settings.worker.executor === 'local' && asked.length > 0) {
     const options = asked.map(({ option }) => `--slurm_${option.replaceAll('-', '_')}`).join(', ');
     girderJob.log(`Without a meaning here, where no Slurm runs the job: ${options}\n`);
   }
   if (argumentsFile !== null) await writeFile(argumentsFile.path, argumentsFile.content, { mode: 0o600 });
-  for (const file of [submission.logFile, ...Object.values(submission.streams)]) await createLogFile(file);
-  return { submission, request };
+  for (const file of [job.submission.logFile, ...Object.values(job.submission.streams)])
+    await createLogFile(file);
+  const lines = runLines(run.task, wanted.analysis, job, settings.apptainer.command);
+  return { submission: { ...job.submission, lines }, request };
 }
 
 /** A log may hold what the analysis was given: it is made here, for its owner only, before Slurm would make it. */

@@ -88,7 +88,9 @@ describe.concurrent('a cancel of a job', () => {
   test('by the operator of the worker', async () => {
     const published = await bench.publish(never);
     await bench.runOf(published, ({ stage }) => stage === 'running');
-    expect(await lab.worker.handle.cancelRun(published.id)).toMatchObject({ ok: true });
+    expect(await lab.worker.handle.act({ kind: 'cancel', runs: [published.id], jobs: [] })).toMatchObject({
+      ok: true,
+    });
     await bench.expectCanceled(published);
   });
 

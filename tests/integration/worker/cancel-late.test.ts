@@ -70,7 +70,9 @@ describe('a cancel', () => {
     await bench.runOf(published, ({ stage }) => stage === 'finished');
     await lab.producer.revoke([published.id]);
     await lab.girder.cancel(published.girderJob.id);
-    expect(await lab.worker.handle.cancelRun(published.id)).toMatchObject({ ok: false });
+    expect(await lab.worker.handle.act({ kind: 'cancel', runs: [published.id], jobs: [] })).toMatchObject({
+      ok: false,
+    });
     // whatever the revoke does, it has done when a later one has
     const later = await running();
     await lab.producer.revoke([later.id]);

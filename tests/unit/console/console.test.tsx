@@ -123,7 +123,7 @@ describe('the app', { timeout: 20_000 }, () => {
     await sees('Title   Lung');
     stdin.write('y');
     await sees('Cancel run run-2 NucleiDetection: accepted');
-    expect(worker.commands).toEqual(['cancelRun run-2']);
+    expect(worker.commands).toEqual(['cancel run-2']);
     stdin.write('\u0003');
     await sees('Quit? 2 runs are in flight.');
     stdin.write('\u0003');

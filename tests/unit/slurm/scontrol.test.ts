@@ -58,3 +58,39 @@ describe('showJob', () => {
     expect(calls).toEqual([]);
   });
 });
+
+function pairsOf(fixture: string) {
+  const job = parseShowJob(captured(fixture));
+  if (job === null) throw new Error('no job');
+  return job.pairs;
+}
+
+describe('everything of a job, pair by pair', () => {
+  it('in the order in which Slurm prints it', () => {
+    const pairs = pairsOf('running');
+    expect(pairs.slice(0, 3).map(([key]) => key)).toEqual(['JobId', 'JobName', 'UserId']);
+    const facts = new Map(pairs);
+    expect(facts.get('JobState')).toBe('RUNNING');
+    expect(facts.get('TRES')).toMatch(/^cpu=\d+,/);
+    expect([...facts.keys()]).toEqual(
+      expect.arrayContaining(['AllocNode:Sid', 'CPUs/Task', 'ReqB:S:C:T', 'Command', 'StdOut']),
+    );
+  });
+
+  it('with names that try to look like more', () => {
+    const facts = new Map(pairsOf('odd-name'));
+    expect(facts.get('JobName')).toMatch(/^odd \| name, .* q7f3\nsecond line$/s);
+    expect(facts.get('Command')).toBe('/shared/j.sh 300');
+    expect(facts.get('Dependency')).toBe('(null)');
+  });
+
+  it('of an array', () => {
+    expect(pairsOf('held-array').slice(0, 5)).toEqual([
+      ['JobId', '16'],
+      ['ArrayJobId', '16'],
+      ['ArrayTaskId', '0-5%2'],
+      ['ArrayTaskThrottle', '2'],
+      ['JobName', 'j.sh'],
+    ]);
+  });
+});

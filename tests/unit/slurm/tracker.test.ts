@@ -46,6 +46,7 @@ function track(answer: (call: Call, question: number) => CommandResult) {
     clock: time.clock,
     intervalMs: 10_000,
     scope: { kind: 'mine' },
+    user: 'me',
     log: silentLog(),
   });
   tracker.start();
@@ -147,4 +148,27 @@ it('stops, and asks no more', async () => {
   tracker.nudge();
   await new Promise((resolve) => setImmediate(resolve));
   expect(calls).toHaveLength(1);
+});
+
+it('asks one question about all users while somebody wants that, and tells our jobs from it', async () => {
+  const { tracker, calls, forward } = track((call) => {
+    const mine = squeueLine(call, { JobArrayID: '1', State: 'RUNNING', UserName: 'me' });
+    const theirs = squeueLine(call, { JobArrayID: '2', State: 'RUNNING', UserName: 'them' });
+    return said(call.args.includes('--me') ? mine : mine + theirs);
+  });
+  await vi.waitFor(() => expect(tracker.view().at).toBe(1_000_000));
+  const { rows } = tracker.view();
+  const stop = tracker.widen();
+  await forward(1_000);
+  await vi.waitFor(() => expect(tracker.allJobs().at).toBe(1_001_000));
+  expect(calls).toHaveLength(2);
+  expect(tracker.allJobs().rows.map(({ id }) => id)).toEqual(['1', '2']);
+  expect(tracker.view()).toEqual({ rows, at: 1_001_000, trouble: null });
+  expect(tracker.view().rows).toBe(rows);
+  stop();
+  await forward(10_000);
+  await vi.waitFor(() => expect(tracker.view().at).toBe(1_011_000));
+  expect(calls[2]?.args).toContain('--me');
+  // what is not asked for any more stays, with its age
+  expect(tracker.allJobs()).toMatchObject({ at: 1_001_000, rows: [{ id: '1' }, { id: '2' }] });
 });

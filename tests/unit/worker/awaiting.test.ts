@@ -39,6 +39,7 @@ async function setUp(over: Partial<Task>, read: (now: number) => Promise<'cancel
     appendSoon: () => undefined,
     compact: async () => undefined,
     bytes: () => 0,
+    state: () => ({ path: '/journal', bytes: 0, synced: null }),
     close: async () => undefined,
   };
   const book = openBook(new Map(), journal, { clock, log, stopping: stop.signal });

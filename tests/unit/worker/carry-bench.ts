@@ -78,6 +78,7 @@ export async function openCarryBench({
     appendSoon: () => undefined,
     compact: async () => undefined,
     bytes: () => 0,
+    state: () => ({ path: '/journal', bytes: 0, synced: null }),
     close: async () => undefined,
   };
   const book = openBook(new Map(), memory, { clock, log, stopping: stop.signal });

@@ -13,6 +13,7 @@ const memory: Journal = {
   appendSoon: () => undefined,
   compact: async () => undefined,
   bytes: () => 0,
+  state: () => ({ path: '/journal', bytes: 0, synced: null }),
   close: async () => undefined,
 };
 

@@ -38,6 +38,7 @@ async function setUp(outcome: 'succeeded' | 'failed' | 'canceled', wanted: objec
     appendSoon: () => undefined,
     compact: async () => undefined,
     bytes: () => 0,
+    state: () => ({ path: '/journal', bytes: 0, synced: null }),
     close: async () => undefined,
   };
   const log = silentLog();

@@ -23,6 +23,7 @@ function setUp(limit = 10) {
     appendSoon: (id, event) => void written.push(`${id} ${event.type}`),
     compact: async () => undefined,
     bytes: () => 0,
+    state: () => ({ path: '/journal', bytes: 0, synced: null }),
     close: async () => undefined,
   };
   const log = silentLog();
@@ -40,6 +41,7 @@ function setUp(limit = 10) {
     limit,
     isRevoked: (id) => revoked.has(id),
     onRun: (id) => started.push(id),
+    clock: systemClock,
     log,
   });
   const breakJournal = (value: boolean) => (broken = value);
@@ -88,10 +90,10 @@ describe('intake', () => {
 
   test("the operator's pause outlasts a free place", async () => {
     const { intake, flow } = setUp();
-    intake.setPaused(true);
+    intake.want('paused');
     intake.adjust();
     expect(intake.state()).toBe('paused');
-    intake.setPaused(false);
+    intake.want('open');
     await expect.poll(() => flow).toEqual(['pause', 'resume']);
   });
 

@@ -61,10 +61,12 @@ describe('the status file', () => {
   test('holds what others need of a snapshot, and nothing else', () => {
     const snapshot = {
       profile: 'lab',
+      link: { kind: 'inside' },
       health: {
         startedAt: 1,
         broker: { state: 'disconnected', since: 2, trouble: 'gone' },
         intake: 'open',
+        drainedAt: null,
         inFlight: 3,
         inFlightLimit: 10,
         finished: { succeeded: 0, failed: 0, canceled: 0 },

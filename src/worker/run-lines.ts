@@ -1,0 +1,32 @@
+import type { Task } from '../celery/task.js';
+import type { Analysis } from '../girder/analysis.js';
+import { submitArguments } from '../slurm/submit.js';
+import { createMask } from './explain/mask.js';
+import type { PlannedJob } from './plan.js';
+import type { Submission } from './run.js';
+
+/** The journal keeps these with every run. */
+const mostArguments = 200;
+const longestArgument = 1_000;
+
+/** The argument vectors of a run as they may be shown: every secret of its task is out of them. */
+export function runLines(
+  { headers }: Task,
+  analysis: Analysis,
+  { request, exec, command }: PlannedJob,
+  apptainer: string,
+): NonNullable<Submission['lines']> {
+  const mask = createMask(headers, analysis);
+  const shown = (line: readonly string[]): string[] => {
+    const texts = (mask(line) as readonly string[]).slice(0, mostArguments);
+    const left = line.length - texts.length;
+    return [
+      ...texts.map((text) => (text.length > longestArgument ? `${text.slice(0, longestArgument)}…` : text)),
+      ...(left > 0 ? [`… and ${left} more`] : []),
+    ];
+  };
+  return {
+    sbatch: shown(['sbatch', ...submitArguments(request)]),
+    container: shown([apptainer, 'exec', ...exec, ...command]),
+  };
+}
