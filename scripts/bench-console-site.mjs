@@ -58,10 +58,12 @@ let rows = Array.from({ length: jobs }, (_, index) => makeJob(index, index % 3_6
 const listeners = new Set();
 let snapshot = {
   profile: 'bench',
+  link: { kind: 'inside' },
   health: {
     startedAt: now,
     broker: { state: 'consuming', since: now, trouble: null },
     intake: 'open',
+    drainedAt: null,
     inFlight: jobs,
     inFlightLimit: jobs,
     finished: { succeeded: 0, failed: 0, canceled: 0 },
@@ -87,10 +89,12 @@ await runConsole({
       return () => listeners.delete(listener);
     },
     followLog: () => () => undefined,
-    cancelRun: accepted,
-    cancelJob: accepted,
-    pause: async () => undefined,
-    resume: async () => undefined,
+    watch: () => () => undefined,
+    runDetail: async () => null,
+    act: accepted,
+    pause: accepted,
+    resume: accepted,
+    drain: accepted,
   },
   env: process.env,
 });

@@ -45,6 +45,7 @@ const commandList: readonly NamedCommand[] = [
   named(['cancel', '', 'Cancel the selected or all marked rows, after a question', [], ['scancel']], true),
   named(['pause', '', 'Pause the intake of tasks'], true),
   named(['resume', '', 'Resume the intake of tasks'], true),
+  named(['drain', '', 'Take nothing more, and say when nothing is in flight'], true),
   named(['quit', '', 'Leave', [], ['q', 'exit']]),
 ];
 

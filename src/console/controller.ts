@@ -244,6 +244,8 @@ export function createController(options: ControllerOptions): Controller {
         return setPaused(true);
       case 'resume':
         return setPaused(false);
+      case 'drain':
+        return answer(async () => handle.drain());
       case 'quit':
         return askQuit();
       default:
@@ -330,7 +332,7 @@ export function createController(options: ControllerOptions): Controller {
       case 'cancel':
         return askCancel();
       case 'pause':
-        return setPaused(store.get().snapshot.health.intake !== 'paused');
+        return setPaused(!['paused', 'draining'].includes(store.get().snapshot.health.intake));
       case 'confirm':
         return confirm();
       case 'quit':

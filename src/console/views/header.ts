@@ -45,7 +45,7 @@ export function healthLine(state: ConsoleState, theme: Theme): Line {
     span(' '),
     brokerSpan(health.broker, now, theme),
     gap,
-    intakeSpan(health.intake, theme),
+    intakeSpan(health, theme),
     gap,
     span(`${count(health.inFlight)}/${count(health.inFlightLimit)} in flight`, 'strong'),
   ];
@@ -72,7 +72,7 @@ function brokerSpan({ state, since }: Health['broker'], now: number, { glyphs }:
   }
 }
 
-function intakeSpan(intake: Health['intake'], { glyphs }: Theme): Span {
+function intakeSpan({ intake, drainedAt }: Health, { glyphs }: Theme): Span {
   const looks: Readonly<Record<Health['intake'], [symbol: string, tone: Tone]>> = {
     open: [glyphs.running, 'good'],
     paused: [glyphs.waiting, 'warning'],
@@ -80,7 +80,8 @@ function intakeSpan(intake: Health['intake'], { glyphs }: Theme): Span {
     draining: [glyphs.working, 'warning'],
   };
   const [symbol, tone] = looks[intake];
-  return span(`${symbol} intake ${intake}`, tone);
+  const word = intake === 'draining' && drainedAt !== null ? 'drained' : intake;
+  return span(`${symbol} intake ${word}`, tone);
 }
 
 /** How old the answer is that the table shows, while Slurm is silent also why; and how the finished runs ended. */

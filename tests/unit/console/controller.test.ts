@@ -3,6 +3,8 @@ import { createController, type Controller } from '../../../src/console/controll
 import { initialState } from '../../../src/console/reducer.js';
 import { contextOf } from '../../../src/console/state.js';
 import { createStore, type Store } from '../../../src/console/store.js';
+import { chooseTheme } from '../../../src/console/theme.js';
+import { healthLine } from '../../../src/console/views/header.js';
 import { createFakeWorker, fakeJob, fakeRun, type FakeWorker } from '../../support/fake-worker-handle.js';
 
 let worker: FakeWorker;
@@ -305,6 +307,25 @@ describe('the command line', () => {
     }
     expect(context()).toBe('table');
     expect(worker.commands).toEqual([]);
+  });
+
+  test('drains the worker, and the header says when nothing is in flight any more', async () => {
+    controller.press([':']);
+    type('drain');
+    controller.press(['enter']);
+    await vi.waitFor(() => expect(worker.commands).toEqual(['drain']));
+    worker.show({ health: { intake: 'draining', drainedAt: null } });
+    const header = (): string => {
+      store.dispatch({ type: 'snapshot', snapshot: worker.snapshot(), now: 0 });
+      const { spans } = healthLine(store.get(), chooseTheme({}));
+      return spans.map((each) => each.text).join('');
+    };
+    expect(header()).toContain('intake draining');
+    worker.show({ health: { drainedAt: 5 } });
+    expect(header()).toContain('intake drained');
+    // p opens it again
+    controller.press(['p']);
+    await vi.waitFor(() => expect(worker.commands).toEqual(['drain', 'resume']));
   });
 
   test('Shift and the letter of a column sorts by it', () => {
