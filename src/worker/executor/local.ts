@@ -82,11 +82,23 @@ export function createLocalExecutor(options: LocalOptions): Executor {
     try {
       const { process, ended } = await processes.start(intent);
       await change(intent, { process });
-      void ended.then(async (how) => inTurn(async () => finish(job.id, how)).finally(wake));
+      void ended.then(async (how) => sawEnd(job.id, how));
     } catch (error) {
       const reason = `it could not be started: ${errorLine(error)}`;
       await change(intent, { end: { at: clock.now(), state: 'FAILED', exitCode: null, reason } });
     }
+  }
+
+  /** The kernel told its parent. Where that cannot be written down, the next look finds the process gone. */
+  async function sawEnd(id: string, how: ProcessEnd): Promise<void> {
+    // the jobs of a worker that has stopped are the next one's
+    if (stopping === null || stopping.signal.aborted) return;
+    try {
+      await inTurn(async () => finish(id, how));
+    } catch (error) {
+      log.error({ err: error, job: id }, 'the end of a local job could not be written down');
+    }
+    wake();
   }
 
   /** @param how null if nobody saw it end; then its exit record has to tell */

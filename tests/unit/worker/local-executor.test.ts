@@ -1,4 +1,4 @@
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -156,6 +156,31 @@ describe('local jobs', () => {
     expect(played.started).toEqual(['1', '2', '3']);
     const next = await executor.submit(request('d'));
     expect(next).toMatchObject({ kind: 'submitted', jobId: '4' });
+  });
+
+  test('that end after the worker stopped are left to the next one', async () => {
+    await executor.submit(request('a'));
+    await seen('1 RUNNING');
+    await executor.tracker.stop();
+    await rm(join(dir, 'local-jobs'), { recursive: true });
+    played.alive.get(101)?.end({ code: 0, signal: null });
+    await expect(stat(join(dir, 'local-jobs'))).rejects.toThrow('ENOENT');
+    expect(states()).toEqual(['1 RUNNING']);
+  });
+
+  test('whose end cannot be written down at once are looked at again', async () => {
+    await executor.submit(request('a'));
+    await seen('1 RUNNING');
+    const spool = join(dir, 'local-jobs');
+    await rename(spool, `${spool}.away`);
+    played.alive.get(101)?.end({ code: 0, signal: null });
+    await vi.waitFor(() => expect(executor.tracker.view().trouble).toContain('cannot be looked after'), {
+      timeout: 4_000,
+    });
+    await writeFile(join(dir, 'a.exit'), 'exit=0\njob=1\nnode=here\nstart=1\nend=2\n');
+    await rename(`${spool}.away`, spool);
+    await seen('1 COMPLETED');
+    expect(executor.tracker.view().trouble).toBeNull();
   });
 
   test('that ended unseen and without a record have failed', async () => {
