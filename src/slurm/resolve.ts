@@ -76,13 +76,15 @@ function fromController(job: JobDetails, now: number): JobEnd {
 async function fromAccounting(question: EndQuestion): Promise<JobEnd> {
   const { run, jobId, key, options } = question;
   const answer = await accountedJob(run, { jobId, name: jobName(key) }, options);
+  const forgotten = async (accounting: string): Promise<JobEnd> =>
+    fromRecord(question, `Slurm no longer knows job ${jobId}, ${accounting}, and it left no exit record`);
   switch (answer.kind) {
     case 'silence':
       return { kind: 'unknown', why: answer.why };
     case 'no-accounting':
-      return fromRecord(question, 'this site keeps no accounting');
+      return forgotten('this site keeps no accounting');
     case 'unknown-job':
-      return fromRecord(question, 'its accounting does not know it');
+      return forgotten('its accounting does not know it');
     case 'jobs':
       break;
   }
@@ -90,7 +92,7 @@ async function fromAccounting(question: EndQuestion): Promise<JobEnd> {
   const outcome = job === undefined ? null : outcomeOf(job.state);
   if (job === undefined || phaseOf(job.state) !== 'ended' || outcome === null) {
     // The accounting lags behind: the controller has forgotten the job, so it is over.
-    return fromRecord(question, 'its accounting has not heard of its end');
+    return forgotten('its accounting has not heard of its end');
   }
   const { state, exitCode } = job;
   return {
@@ -103,14 +105,16 @@ async function fromAccounting(question: EndQuestion): Promise<JobEnd> {
   };
 }
 
-async function fromRecord({ jobId, readExitRecord }: EndQuestion, accounting: string): Promise<JobEnd> {
+/**
+ * What the job's exit record tells, where nobody else knows of the job.
+ * @param lost said where there is no record either
+ */
+export async function fromRecord(
+  { jobId, readExitRecord }: Pick<EndQuestion, 'jobId' | 'readExitRecord'>,
+  lost: string,
+): Promise<JobEnd> {
   const record = await readExitRecord();
-  if (record === null || record.jobId !== jobId) {
-    return {
-      kind: 'lost',
-      why: `Slurm no longer knows job ${jobId}, ${accounting}, and it left no exit record`,
-    };
-  }
+  if (record === null || record.jobId !== jobId) return { kind: 'lost', why: lost };
   const succeeded = record.exitCode === 0;
   return {
     kind: 'ended',

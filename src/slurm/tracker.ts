@@ -152,7 +152,7 @@ export function createTracker({ run, clock, intervalMs, scope, user = null, log 
 }
 
 /** The new rows, with an old row wherever it says the same. */
-function keepRows(oldById: ReadonlyMap<string, JobRow>, rows: readonly JobRow[]): readonly JobRow[] {
+export function keepRows(oldById: ReadonlyMap<string, JobRow>, rows: readonly JobRow[]): readonly JobRow[] {
   return rows.map((row) => {
     const before = oldById.get(row.id);
     return before !== undefined && sameValue(before, row) ? before : row;
@@ -160,7 +160,7 @@ function keepRows(oldById: ReadonlyMap<string, JobRow>, rows: readonly JobRow[])
 }
 
 /** The old array if the new one holds the same rows. */
-function keepArray(old: readonly JobRow[], rows: readonly JobRow[]): readonly JobRow[] {
+export function keepArray(old: readonly JobRow[], rows: readonly JobRow[]): readonly JobRow[] {
   return rows.length === old.length && rows.every((row, index) => row === old[index]) ? old : rows;
 }
 

@@ -9,7 +9,7 @@ import type { Analysis, StagedAnalysis } from '../girder/analysis.js';
 import { streamsOf } from '../girder/streams.js';
 import { argumentsFileContent, batchEnvironment } from '../slurm/batch-script.js';
 import { jobName, runKey } from '../slurm/key.js';
-import { takeUserOptions, type RefusedOption } from '../slurm/options.js';
+import { takeUserOptions, type RefusedOption, type SbatchOption } from '../slurm/options.js';
 import type { JobRequest } from './executor/executor.js';
 import type { GirderSlurm } from './girder-slurm.js';
 import { asOption, chooseResources, type Resource } from './resources.js';
@@ -37,6 +37,8 @@ export interface Plan {
   resources: readonly Resource[];
   /** The rule of `slurm.rules` that matched, counted from 1; null: none. */
   rule: number | null;
+  /** `--slurm_*` options of the task that nobody has a use for, because no Slurm runs the job: `mem`. */
+  meaningless: readonly string[];
   /** Every reason that speaks against it; empty for a job that may be submitted. */
   refusals: DsaSlurmError[];
   /** Null where no command could be made of image and task. */
@@ -77,12 +79,21 @@ export function planJob(request: PlanRequest): Plan {
     girder: request.girder,
     userOptions: options,
   });
-  const refusals = refused.map(refusedOption);
+  const isLocal = settings.worker.executor === 'local';
+  const meaningless = isLocal ? namesOf(options, refused) : [];
+  const refusals = isLocal ? [] : refused.map(refusedOption);
   try {
-    return { gpu, resources, rule, refusals, job: plannedJob(request, { gpu, args, resources }) };
+    return {
+      gpu,
+      resources,
+      rule,
+      meaningless,
+      refusals,
+      job: plannedJob(request, { gpu, args, resources }),
+    };
   } catch (error) {
     if (!(error instanceof DsaSlurmError)) throw error;
-    return { gpu, resources, rule, refusals: [...refusals, error], job: null };
+    return { gpu, resources, rule, meaningless, refusals: [...refusals, error], job: null };
   }
 }
 
@@ -154,6 +165,14 @@ function plannedJob(
 function streamFiles(analysis: Pick<Analysis, 'args' | 'streams'>, logFile: string): StreamFiles {
   const connected = streamsOf(analysis).flatMap((each) => (each.kind === 'container' ? [each.stream] : []));
   return Object.fromEntries(connected.map((stream) => [stream, `${logFile}.${stream}`]));
+}
+
+function namesOf(options: readonly SbatchOption[], refused: readonly RefusedOption[]): string[] {
+  const names = [
+    ...options.map(([name]) => name.replaceAll('-', '_')),
+    ...refused.map(({ option }) => option),
+  ];
+  return [...new Set(names)];
 }
 
 function refusedOption({ option, reason }: RefusedOption): DsaSlurmError {

@@ -67,6 +67,18 @@ case $command in
       sleep 0.1
     done
     ;;
+  # says when it ran, in milliseconds
+  Clock)
+    from=$(date +%s%3N)
+    sleep "$1"
+    echo "from $from to $(date +%s%3N)"
+    ;;
+  # leaves its process group with a child that goes on
+  Stray)
+    setsid sleep 60 &
+    echo "stray $!"
+    sleep 60
+    ;;
   Killed)
     kill -9 $$
     ;;

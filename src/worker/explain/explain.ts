@@ -229,12 +229,19 @@ function explainAnalysis(
     submitScript,
     girder: null,
   });
-  result.rule = plan.rule;
   for (const refusal of plan.refusals) addReason(result.reasons, refusal);
-  if (settings.worker.executor === 'slurm') result.resources = plan.resources;
-  else result.notes.push('The executor is local: it would run on this host, without Slurm.');
-  if (settings.girder.apiKey !== null && settings.girder.apiUrl !== null) {
-    result.notes.push("Girder's settings worker_slurm.* go over the profile's; Girder was not asked.");
+  if (settings.worker.executor === 'slurm') {
+    result.rule = plan.rule;
+    result.resources = plan.resources;
+    if (settings.girder.apiKey !== null && settings.girder.apiUrl !== null) {
+      result.notes.push("Girder's settings worker_slurm.* go over the profile's; Girder was not asked.");
+    }
+  } else {
+    result.notes.push('The executor is local: it would run on this host, without Slurm.');
+    if (plan.meaningless.length > 0) {
+      const options = plan.meaningless.map((option) => `--slurm_${option}`).join(', ');
+      result.notes.push(`Options without a meaning there: ${options}.`);
+    }
   }
   if (!plan.gpu) result.notes.push('The image may want a GPU: its file says so, and was not asked.');
   const { job } = plan;

@@ -18,7 +18,7 @@ const attempts = 3;
 const limitWaitMs = 30_000;
 
 /**
- * Hands the run to Slurm. Exactly one job results: the intent is in the journal before sbatch is called, and whenever
+ * Hands the run to the executor: to Slurm, mostly. Exactly one job results: the intent is in the journal before sbatch is called, and whenever
  * it is unclear whether sbatch did its work, the job is looked up by its key instead of being submitted again.
  * A cancel ends the waiting for sbatch's turn, but never sbatch itself: whatever job it makes is known, and can be canceled.
  */
@@ -52,7 +52,7 @@ export async function submitJob(
         return book.record(run.id, { type: 'submitted', jobId: answer.jobId });
       case 'refused':
         if (answer.temporary) {
-          tools.log.info({ run: run.id, said: answer.said }, 'Slurm takes no more jobs at present');
+          tools.log.info({ run: run.id, said: answer.said }, 'no more jobs are taken at present');
           attempt -= 1;
           await tools.clock.sleep(limitWaitMs, context.signal);
           break;
@@ -63,12 +63,12 @@ export async function submitJob(
       case 'unclear': {
         tools.log.warn(
           { run: run.id, why: answer.why },
-          'sbatch left it unclear; looking the job up by its key',
+          'it is unclear whether there is a job; looking it up by its key',
         );
         const jobId = await lookUp(submission, submission.at, context, tools);
         if (jobId !== null) return book.record(run.id, { type: 'submitted', jobId });
         if (attempt >= attempts) {
-          throw new DsaSlurmError('slurm', `The job could not be handed to Slurm: sbatch ${answer.why}.`, {
+          throw new DsaSlurmError('slurm', `The job could not be handed over: ${answer.why}.`, {
             next: 'Try again later, or ask the people who run this worker.',
           });
         }
@@ -91,10 +91,7 @@ async function lookUp(
     if (answer.kind === 'found') {
       // a run has one job: whatever made another one, only the newest goes on
       if (answer.others.length > 0) {
-        log.error(
-          { key, others: answer.others },
-          'more than one Slurm job for a run; canceling the older ones',
-        );
+        log.error({ key, others: answer.others }, 'more than one job for a run; canceling the older ones');
         await executor.cancel(answer.others);
       }
       return answer.jobId;
@@ -105,7 +102,7 @@ async function lookUp(
       denied = true;
       await clock.sleep(executor.doubtMs, stopping);
     } else {
-      log.warn({ key, why: answer.why }, 'Slurm does not answer; asking again');
+      log.warn({ key, why: answer.why }, 'no answer about the job; asking again');
       await clock.sleep(wait, stopping);
     }
   }
@@ -123,9 +120,8 @@ async function prepareBatch(
   const plan = planJob({ ...wanted, sif, facts, settings, logsDir, submitScript });
   const job = acceptedJob(plan);
   const { argumentsFile, request } = job;
-  const asked = plan.resources.filter(({ origin }) => origin.from === 'user');
-  if (settings.worker.executor === 'local' && asked.length > 0) {
-    const options = asked.map(({ option }) => `--slurm_${option.replaceAll('-', '_')}`).join(', ');
+  if (plan.meaningless.length > 0) {
+    const options = plan.meaningless.map((option) => `--slurm_${option}`).join(', ');
     girderJob.log(`Without a meaning here, where no Slurm runs the job: ${options}\n`);
   }
   if (argumentsFile !== null) await writeFile(argumentsFile.path, argumentsFile.content, { mode: 0o600 });

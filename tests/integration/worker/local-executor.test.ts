@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -9,8 +9,11 @@ import { expectStatus, openLab, status, statuses, type Lab } from '../../support
 let lab: Lab;
 
 beforeEach(async () => {
-  // no command of Slurm is there to be called
-  lab = await openLab({ 'worker.executor': 'local', 'worker.localJobs': 2 });
+  lab = await openLab({
+    'worker.executor': 'local',
+    'worker.localJobs': 2,
+    'slurm.userOptions': ['mem'],
+  });
 });
 
 afterEach(async () => {
@@ -49,6 +52,8 @@ describe('jobs of this host', () => {
           { output: 'copy.txt', toFolder: results.id, mustExist: true },
           '--slurm_mem',
           '8G',
+          // neither open to users nor of any use here: no reason to fail
+          '--slurm_qos=high',
         ],
       }),
     );
@@ -56,7 +61,7 @@ describe('jobs of this host', () => {
     expect(await lab.text(results.id, 'copy.txt')).toBe('tissue');
     const log = job.log.join('');
     expect(log).toContain('copying slide é.txt in /opt/test');
-    expect(log).toContain('Without a meaning here, where no Slurm runs the job: --slurm_mem');
+    expect(log).toContain('Without a meaning here, where no Slurm runs the job: --slurm_mem, --slurm_qos');
     expect(job.progress).toMatchObject({ current: 0.5, message: 'copying' });
     expect(jobStates()).toEqual(['COMPLETED']);
     expect(await readdir(lab.settings.dirs.tmp)).toEqual([]);
@@ -65,9 +70,45 @@ describe('jobs of this host', () => {
   test('that fail say so, with their exit code', async () => {
     const job = await lab.ended(await lab.publish({ args: ['Fail'] }));
     expectStatus(job, status.error);
-    expect(job.log.join('')).toMatch(/state FAILED, exit code 3\)/);
+    expect(job.log.join('')).toMatch(/\(local job 1, state FAILED, exit code 3\)/);
     const killed = await lab.ended(await lab.publish({ args: ['Killed'] }));
     expectStatus(killed, status.error);
+    expect(killed.log.join('')).toMatch(/\(local job 2, state FAILED, exit code 137\)/);
+  });
+
+  test('are six, and never more than two of them at a time', async () => {
+    let most = 0;
+    const stop = lab.worker.handle.subscribe(() => {
+      most = Math.max(most, jobStates().filter((each) => each === 'RUNNING').length);
+    });
+    const jobs = await Promise.all(
+      Array.from({ length: 6 }, async () => lab.publish({ args: ['Clock', '0.5'] })),
+    );
+    const spans = await Promise.all(
+      jobs.map(async (published) => {
+        const job = await lab.ended(published);
+        expectStatus(job, status.success);
+        const said = /from (\d+) to (\d+)/.exec(job.log.join(''));
+        return { from: Number(said?.[1]), to: Number(said?.[2]) };
+      }),
+    );
+    stop();
+    expect(most).toBe(2);
+    // what the containers themselves saw
+    for (const { from } of spans) {
+      expect(spans.filter((each) => each.from <= from && from < each.to).length).toBeLessThanOrEqual(2);
+    }
+  });
+
+  test('that do not end when asked, and what they left running, are killed', async () => {
+    const job = await lab.publish({ args: ['Stray', '/proc/self/status'] });
+    const pid = await lab.until(() => /stray (\d+)/.exec(lab.girder.job(job.id)?.log.join('') ?? '')?.[1]);
+    const { jobId } = await lab.until(() => lab.worker.handle.snapshot().runs.find((run) => run.jobId));
+    expect(await lab.worker.handle.jobDetail(jobId ?? '')).toMatchObject({ trouble: null });
+    await lab.girder.cancel(job.id);
+    expectStatus(await lab.ended(job), status.canceled);
+    const state = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => ') Z ');
+    expect(state).toContain(') Z ');
   });
 
   test('are no more at a time than allowed; waiting and running ones can be canceled', async () => {

@@ -1,20 +1,16 @@
-import { mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
-import { systemClock } from '../../../src/base/clock.js';
+import { systemClock, type Clock } from '../../../src/base/clock.js';
 import { silentLog } from '../../../src/base/log.js';
 import type { Executor, JobRequest } from '../../../src/worker/executor/executor.js';
 import { createLocalExecutor } from '../../../src/worker/executor/local.js';
 import type { ProcessEnd, Processes } from '../../../src/worker/executor/local/processes.js';
-import { createSpool, type LocalJob } from '../../../src/worker/executor/local/spool.js';
+import { createSpool, type LocalJob, type Spool } from '../../../src/worker/executor/local/spool.js';
 import type { Owner } from '../../../src/worker/owner.js';
-
-let dir: string;
-let played: PlayedProcesses;
-let executor: Executor;
 
 /** Processes that are none: a test says when one ends. */
 interface PlayedProcesses extends Processes {
@@ -23,8 +19,24 @@ interface PlayedProcesses extends Processes {
   alive: Map<number, { job: string; end(how: ProcessEnd): void }>;
   /** Further starts note nothing and answer nothing: the worker died in the middle of one. */
   freeze: boolean;
+  /** Further starts fail so. */
+  refuse: string | null;
+  /** Nothing of these can be seen. */
+  away: boolean;
 }
 
+let dir: string;
+let played: PlayedProcesses;
+let executor: Executor;
+/** What the clock is ahead. */
+let later: number;
+/** How further calls of the spool fail. */
+let broken: Partial<Spool>;
+
+const clock: Clock = {
+  now: () => Date.now() + later,
+  sleep: async (ms, signal) => systemClock.sleep(Math.min(ms, 20), signal),
+};
 const owner = (pid: number): Owner => ({ pid, host: 'here', since: 'now', machine: 'm', born: String(pid) });
 
 function playProcesses(): PlayedProcesses {
@@ -34,7 +46,10 @@ function playProcesses(): PlayedProcesses {
     signals: [],
     alive: new Map(),
     freeze: false,
+    refuse: null,
+    away: false,
     async start(job) {
+      if (processes.refuse !== null) throw Object.assign(new Error('no'), { code: processes.refuse });
       pid += 1;
       const me = pid;
       processes.started.push(job.id);
@@ -53,21 +68,41 @@ function playProcesses(): PlayedProcesses {
       const found = [...processes.alive].find(([, { job }]) => job === id);
       return found === undefined ? null : owner(found[0]);
     },
-    isDead: async ({ pid: number }) => !processes.alive.has(number),
-    signal: ({ pid: number }, signal) => processes.signals.push(`${signal} ${number}`),
+    async whereabouts({ pid: number }) {
+      if (processes.away) return 'out of reach';
+      return processes.alive.has(number) ? 'alive' : 'dead';
+    },
+    async signal({ pid: number }, signal) {
+      processes.signals.push(`${signal} ${number}`);
+    },
+    killRest: async () => undefined,
   };
   return processes;
 }
 
 function open(concurrency = 2): Executor {
+  const real = createSpool(join(dir, 'local-jobs'));
   return createLocalExecutor({
     stateDirectory: dir,
     concurrency,
     env: {},
-    clock: systemClock,
+    clock,
     log: silentLog(),
     processes: played,
+    spool: {
+      directory: real.directory,
+      load: async () => (broken.load ?? real.load)(),
+      save: async (job) => (broken.save ?? real.save)(job),
+      remove: async (id) => (broken.remove ?? real.remove)(id),
+    },
   });
+}
+
+/** Another worker on the same state directory, after the first one. */
+async function restart(): Promise<void> {
+  await executor.tracker.stop();
+  executor = open();
+  executor.tracker.start();
 }
 
 const request = (key: string): JobRequest => ({
@@ -76,17 +111,28 @@ const request = (key: string): JobRequest => ({
   streams: {},
   options: [],
   script: '/script',
-  scriptArgs: ['a b'],
-  env: { DSA_SLURM_EXIT_RECORD: join(dir, `${key}.exit`), APPTAINERENV_SECRET: 'x' },
+  scriptArgs: ['--token', 'hidden'],
+  env: { DSA_SLURM_EXIT_RECORD: join(dir, `${key}.exit`), APPTAINERENV_SECRET: 'hidden' },
 });
 
 const states = (of = executor): string[] =>
   of.tracker.view().rows.map(({ id, state }) => `${id} ${state.base}`);
 const seen = async (...wanted: string[]): Promise<void> =>
   vi.waitFor(() => expect(states()).toEqual(wanted), { timeout: 4_000 });
+const signaled = async (...wanted: string[]): Promise<void> =>
+  vi.waitFor(() => expect(played.signals).toEqual(wanted), { timeout: 4_000 });
+const troubled = async (words: RegExp): Promise<void> =>
+  vi.waitFor(() => expect(executor.tracker.view().trouble).toMatch(words), { timeout: 4_000 });
+const record = async (key: string, job: string, exit = 0): Promise<void> =>
+  writeFile(join(dir, `${key}.exit`), `exit=${exit}\njob=${job}\nnode=here\nstart=1\nend=2\n`);
+const diskFull = async (): Promise<never> => {
+  throw Object.assign(new Error('no space left'), { code: 'ENOSPC' });
+};
 
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'dsa-local-'));
+  later = 0;
+  broken = {};
   played = playProcesses();
   executor = open();
   executor.tracker.start();
@@ -111,13 +157,19 @@ describe('local jobs', () => {
     expect(executor.tracker.row('3')?.exitCode).toEqual({ code: 0, signal: 9 });
   });
 
+  test('keep their rows as they are while nothing happens to them', async () => {
+    for (const key of ['a', 'b', 'c']) await executor.submit(request(key));
+    await seen('1 RUNNING', '2 RUNNING', '3 PENDING');
+    const [, , waiting] = executor.tracker.view().rows;
+    const { at } = executor.tracker.view();
+    await vi.waitFor(() => expect(executor.tracker.view().at).not.toBe(at), { timeout: 4_000 });
+    expect(executor.tracker.row('3')).toBe(waiting);
+  });
+
   test('are found by their key, and told by it how they ended', async () => {
     await executor.submit(request('a'));
-    expect(await executor.find({ key: 'a', since: 0 })).toMatchObject({
-      kind: 'found',
-      jobId: '1',
-      others: [],
-    });
+    const found = await executor.find({ key: 'a', since: 0 });
+    expect(found).toMatchObject({ kind: 'found', jobId: '1', others: [] });
     expect(await executor.find({ key: 'b', since: 0 })).toMatchObject({ kind: 'none' });
     await seen('1 RUNNING');
     const asked = { jobId: '1', key: 'a', exitRecord: join(dir, 'a.exit') };
@@ -126,9 +178,28 @@ describe('local jobs', () => {
     await seen('1 COMPLETED');
     expect(await executor.resolveEnd(asked)).toMatchObject({ kind: 'ended', outcome: 'succeeded' });
     // a number that a later job got is not ours
-    expect(await executor.resolveEnd({ ...asked, key: 'z', exitRecord: join(dir, 'z.exit') })).toMatchObject({
-      kind: 'lost',
+    const other = { ...asked, key: 'z', exitRecord: join(dir, 'z.exit') };
+    expect(await executor.resolveEnd(other)).toMatchObject({ kind: 'lost' });
+    await record('z', '1', 3);
+    expect(await executor.resolveEnd(other)).toMatchObject({
+      outcome: 'failed',
+      exitCode: { code: 3, signal: 0 },
     });
+  });
+
+  test('are described in the words of scontrol, without what may be secret', async () => {
+    await executor.submit(request('a'));
+    await seen('1 RUNNING');
+    const answer = await executor.describe('1');
+    if (answer.kind !== 'job') throw new Error('no job');
+    expect(Object.fromEntries(answer.job.pairs)).toMatchObject({
+      JobId: '1',
+      JobState: 'RUNNING',
+      Pid: '101',
+      Command: '/script',
+    });
+    expect(JSON.stringify(answer)).not.toContain('hidden');
+    expect(await executor.describe('9')).toEqual({ kind: 'unknown-job' });
   });
 
   test('that wait are canceled without a process, running ones by a signal to their group', async () => {
@@ -136,26 +207,29 @@ describe('local jobs', () => {
     await seen('1 RUNNING', '2 RUNNING', '3 PENDING');
     expect(await executor.cancel(['3', '1', '99'])).toEqual({ ok: true, said: '' });
     await seen('1 RUNNING', '2 RUNNING', '3 CANCELLED');
-    expect(played.signals).toEqual(['SIGTERM 101']);
+    await signaled('SIGTERM 101');
+    // asked again: once is enough
+    await executor.cancel(['1']);
     // whatever it ends with: it was canceled
     played.alive.get(101)?.end({ code: 0, signal: null });
     await seen('1 CANCELLED', '2 RUNNING', '3 CANCELLED');
+    expect(played.signals).toEqual(['SIGTERM 101']);
     expect(played.started).toEqual(['1', '2']);
   });
 
-  test('outlive the worker, which tells dead from living and starts what waited', async () => {
-    for (const key of ['a', 'b', 'c']) await executor.submit(request(key));
-    await seen('1 RUNNING', '2 RUNNING', '3 PENDING');
-    await executor.tracker.stop();
-    // it ends unseen, with a record; the other one goes on
-    played.alive.delete(101);
-    await writeFile(join(dir, 'a.exit'), 'exit=0\njob=1\nnode=here\nstart=1\nend=2\n');
-    executor = open();
-    executor.tracker.start();
-    await seen('1 COMPLETED', '2 RUNNING', '3 RUNNING');
-    expect(played.started).toEqual(['1', '2', '3']);
-    const next = await executor.submit(request('d'));
-    expect(next).toMatchObject({ kind: 'submitted', jobId: '4' });
+  test('that do not end when they are asked to are killed after half a minute', async () => {
+    await executor.submit(request('a'));
+    await seen('1 RUNNING');
+    await executor.cancel(['1']);
+    await signaled('SIGTERM 101');
+    later = 29_000;
+    await restart();
+    // a new worker does not know that it was asked
+    await signaled('SIGTERM 101', 'SIGTERM 101');
+    later = 30_500;
+    await vi.waitFor(() => expect(played.signals.at(-1)).toBe('SIGKILL 101'), { timeout: 4_000 });
+    played.alive.get(101)?.end({ code: null, signal: 'SIGKILL' });
+    await seen('1 CANCELLED');
   });
 
   test('that end after the worker stopped are left to the next one', async () => {
@@ -183,21 +257,74 @@ describe('local jobs', () => {
     expect(executor.tracker.view().trouble).toBeNull();
   });
 
-  test('that ended unseen and without a record have failed', async () => {
+  test('are listed for five minutes, and no number is given twice', async () => {
+    for (const key of ['a', 'b']) await executor.submit(request(key));
+    await seen('1 RUNNING', '2 RUNNING');
+    for (const pid of [101, 102]) played.alive.get(pid)?.end({ code: 0, signal: null });
+    await seen('1 COMPLETED', '2 COMPLETED');
+    later = 301_000;
+    await seen('2 COMPLETED');
+    // whoever was away for long finds how the last ones ended
+    later = 3_000_000;
+    await restart();
+    await seen('2 COMPLETED');
+    expect(await executor.submit(request('c'))).toMatchObject({ jobId: '3' });
+    later = 3_301_000;
+    await seen('3 RUNNING');
+    expect(await readdir(join(dir, 'local-jobs'))).toEqual(['3.json']);
+  });
+});
+
+describe('a process that cannot be started', () => {
+  test('for want of room is tried again', async () => {
+    played.refuse = 'EAGAIN';
+    await executor.submit(request('a'));
+    await troubled(/cannot be looked after: no/);
+    expect(states()).toEqual(['1 PENDING']);
+    played.refuse = null;
+    await seen('1 RUNNING');
+    expect(executor.tracker.view().trouble).toBeNull();
+  });
+
+  test('for another reason fails its job, and no other one', async () => {
+    played.refuse = 'E2BIG';
+    await executor.submit(request('a'));
+    await seen('1 FAILED');
+    expect(executor.tracker.row('1')?.reason).toBe('it could not be started: no');
+    played.refuse = null;
+    await executor.submit(request('b'));
+    await seen('1 FAILED', '2 RUNNING');
+  });
+});
+
+describe('after a restart', () => {
+  test('dead are told from living, and what waited is started', async () => {
+    for (const key of ['a', 'b', 'c']) await executor.submit(request(key));
+    await seen('1 RUNNING', '2 RUNNING', '3 PENDING');
+    await executor.tracker.stop();
+    // it ends unseen, with a record; the other one goes on
+    played.alive.delete(101);
+    await record('a', '1');
+    await restart();
+    await seen('1 COMPLETED', '2 RUNNING', '3 RUNNING');
+    expect(played.started).toEqual(['1', '2', '3']);
+    expect(await executor.submit(request('d'))).toMatchObject({ kind: 'submitted', jobId: '4' });
+  });
+
+  test('a job that ended unseen and without a record has failed', async () => {
     await executor.submit(request('a'));
     await seen('1 RUNNING');
     await executor.tracker.stop();
     played.alive.delete(101);
-    executor = open();
-    executor.tracker.start();
+    await restart();
     await seen('1 FAILED');
     expect(executor.tracker.row('1')?.reason).toBe('it ended without a word about how');
   });
 
   test.each([
-    { what: 'is taken up where its process is there', alive: true, started: ['1'], state: '1 RUNNING' },
-    { what: 'is started where none is', alive: false, started: ['1', '1'], state: '1 RUNNING' },
-  ])('a job in whose start the worker died $what', async ({ alive, started, state }) => {
+    { what: 'is taken up where its process is there', alive: true, started: ['1'] },
+    { what: 'is started where none is', alive: false, started: ['1', '1'] },
+  ])('a job in whose start the worker died $what', async ({ alive, started }) => {
     played.freeze = true;
     await executor.submit(request('a'));
     await vi.waitFor(() => expect(played.started).toEqual(['1']));
@@ -206,22 +333,145 @@ describe('local jobs', () => {
     // the old one hangs in the middle of it, as a worker that is gone would
     const next = open();
     next.tracker.start();
-    await vi.waitFor(() => expect(states(next)).toEqual([state]), { timeout: 4_000 });
+    await vi.waitFor(() => expect(states(next)).toEqual(['1 RUNNING']), { timeout: 4_000 });
     expect(played.started).toEqual(started);
     await next.tracker.stop();
     executor = next;
   });
+
+  test.each([
+    { what: 'is ended where its process is there', alive: true, end: ['SIGTERM 101'] },
+    { what: 'is never started where none is', alive: false, end: [] },
+  ])('a canceled job in whose start the worker died $what', async ({ alive, end }) => {
+    played.freeze = true;
+    await executor.submit(request('a'));
+    await vi.waitFor(() => expect(played.started).toEqual(['1']));
+    if (!alive) played.alive.clear();
+    played.freeze = false;
+    const next = open();
+    expect(await next.cancel(['1'])).toEqual({ ok: true, said: '' });
+    next.tracker.start();
+    const wanted = [alive ? '1 RUNNING' : '1 CANCELLED'];
+    await vi.waitFor(() => expect(states(next)).toEqual(wanted), { timeout: 4_000 });
+    expect(played.started).toEqual(['1']);
+    expect(played.signals).toEqual(end);
+    await next.tracker.stop();
+    executor = next;
+  });
+
+  test('a job of another container is never signaled, holds up no other, and ends by its record or a cancel', async () => {
+    for (const key of ['a', 'b', 'c']) await executor.submit(request(key));
+    await seen('1 RUNNING', '2 RUNNING', '3 PENDING');
+    await executor.tracker.stop();
+    played.away = true;
+    await restart();
+    await seen('1 RUNNING', '2 RUNNING', '3 RUNNING');
+    await troubled(/Started where nobody here can look: job 1, 2/);
+    await record('a', '1');
+    await seen('1 COMPLETED', '2 RUNNING', '3 RUNNING');
+    await executor.cancel(['2']);
+    await seen('1 COMPLETED', '2 RUNNING', '3 RUNNING');
+    later = 31_000;
+    await seen('1 COMPLETED', '2 CANCELLED', '3 RUNNING');
+    expect(executor.tracker.row('2')?.reason).toMatch(/started on here and could not be reached/);
+    expect(played.signals).toEqual([]);
+  });
+});
+
+describe('a disk that is full', () => {
+  test('keeps a job from being taken, and nothing of it is left', async () => {
+    broken = { save: diskFull };
+    expect(await executor.submit(request('a'))).toMatchObject({ kind: 'refused', temporary: true });
+    expect(await executor.find({ key: 'a', since: 0 })).toMatchObject({ kind: 'none' });
+    broken = {};
+    expect(await executor.submit(request('a'))).toMatchObject({ kind: 'submitted' });
+    expect(await readdir(join(dir, 'local-jobs'))).toHaveLength(1);
+  });
+
+  test('leaves it to the disk whether there is a job, where that cannot be undone', async () => {
+    const real = createSpool(join(dir, 'local-jobs'));
+    broken = {
+      // written after all, but that is not certain
+      save: async (job) => real.save(job).then(diskFull),
+      remove: diskFull,
+    };
+    expect(await executor.submit(request('a'))).toMatchObject({ kind: 'unclear' });
+    broken = {};
+    expect(await executor.find({ key: 'a', since: 0 })).toMatchObject({ kind: 'found', jobId: '1' });
+  });
+
+  test('does not make a running job a failed one, and its end is noted later', async () => {
+    await executor.submit(request('a'));
+    await seen('1 RUNNING');
+    broken = { save: diskFull };
+    played.alive.get(101)?.end({ code: 5, signal: null });
+    await troubled(/no space left/);
+    expect(states()).toEqual(['1 RUNNING']);
+    broken = {};
+    await seen('1 FAILED');
+    expect(executor.tracker.row('1')?.exitCode).toEqual({ code: 5, signal: 0 });
+  });
+
+  test('right after a start leaves the process known', async () => {
+    const real = createSpool(join(dir, 'local-jobs'));
+    broken = { save: async (job) => (job.process === null ? real.save(job) : diskFull()) };
+    await executor.submit(request('a'));
+    await troubled(/no space left/);
+    expect(states()).toEqual(['1 RUNNING']);
+    broken = {};
+    await executor.cancel(['1']);
+    await signaled('SIGTERM 101');
+    expect(played.started).toEqual(['1']);
+  });
 });
 
 describe('the spool', () => {
-  test('is for its owner only, and leaves strange files alone', async () => {
+  test('is for its owner only, and keeps no arguments of what is over', async () => {
     await executor.submit(request('a'));
     const directory = join(dir, 'local-jobs');
     expect((await stat(directory)).mode & 0o777).toBe(0o700);
     expect((await stat(join(directory, '1.json'))).mode & 0o777).toBe(0o600);
+    await seen('1 RUNNING');
+    played.alive.get(101)?.end({ code: 0, signal: null });
+    await seen('1 COMPLETED');
+    expect(await readFile(join(directory, '1.json'), 'utf8')).not.toContain('hidden');
+  });
+
+  test('leaves strange files alone and clears away what was never finished', async () => {
+    await executor.submit(request('a'));
+    const directory = join(dir, 'local-jobs');
     await writeFile(join(directory, '7.json'), '{"id": "7"}');
+    await writeFile(join(directory, '8.json.new'), '{"id": "8", "env": {"SEC');
     await writeFile(join(directory, 'notes.txt'), 'mine');
     const { jobs, strange } = await createSpool(directory).load();
-    expect([jobs.map(({ id }: LocalJob) => id), strange]).toEqual([['1'], 1]);
+    expect([jobs.map(({ id }: LocalJob) => id), strange]).toEqual([['1'], ['7']]);
+    expect((await readdir(directory)).toSorted()).toEqual(['1.json', '7.json', 'notes.txt']);
+  });
+
+  test('with a file that cannot be read is no proof that a job is not there', async () => {
+    await executor.submit(request('a'));
+    await seen('1 RUNNING');
+    await writeFile(join(dir, 'local-jobs', '7.json'), '{"id": "7"}');
+    await restart();
+    await troubled(/cannot be read: 7/);
+    expect(await executor.find({ key: 'a', since: 0 })).toMatchObject({ kind: 'found' });
+    expect(await executor.find({ key: 'b', since: 0 })).toMatchObject({ kind: 'silence' });
+    const asked = { jobId: '7', key: 'b', exitRecord: join(dir, 'b.exit') };
+    expect(await executor.resolveEnd(asked)).toMatchObject({ kind: 'unknown' });
+    expect(await executor.submit(request('c'))).toMatchObject({ jobId: '8' });
+  });
+
+  test('that cannot be read says so, and jobs are known when it can', async () => {
+    await executor.submit(request('a'));
+    await seen('1 RUNNING');
+    broken = { load: diskFull };
+    await restart();
+    await troubled(/no space left/);
+    expect(executor.tracker.view().at).toBeNull();
+    expect(await executor.find({ key: 'a', since: 0 })).toMatchObject({ kind: 'silence' });
+    expect(await executor.submit(request('b'))).toMatchObject({ kind: 'refused', temporary: true });
+    expect(await executor.cancel(['1'])).toMatchObject({ ok: false });
+    broken = {};
+    await seen('1 RUNNING');
   });
 });

@@ -17,7 +17,7 @@ const localJob = z.object({
   submittedAt: z.number(),
   script: z.string(),
   scriptArgs: z.array(z.string()),
-  /** Added to the environment of the script. May hold secrets: the file is for its owner only. */
+  /** Added to the environment of the script. May hold secrets, as its arguments may: the file is for its owner only. */
   env: z.record(z.string(), z.string()),
   logFile: z.string(),
   stdout: z.string(),
@@ -49,53 +49,69 @@ const localJob = z.object({
 
 export type LocalJob = z.infer<typeof localJob>;
 
+/** What is there of earlier workers. */
+export interface SpoolContent {
+  /** In the order in which they came. */
+  jobs: LocalJob[];
+  /** Ids of jobs whose files cannot be read; the files are left alone. */
+  strange: string[];
+}
+
 export interface Spool {
-  /** Jobs of earlier workers. Files that are none of ours are left alone and counted. */
-  load(): Promise<{ jobs: LocalJob[]; strange: number }>;
-  /** Writes a job as it is now; it is on the disk when this resolves. */
+  readonly directory: string;
+  load(): Promise<SpoolContent>;
+  /** Writes a job as it is now; it is on the disk when this resolves. After a rejection it may be or not. */
   save(job: LocalJob): Promise<void>;
+  /** Takes a job's file away; that is on the disk when this resolves. */
   remove(id: string): Promise<void>;
 }
 
 /** @param directory in the state directory; made for its owner only */
 export function createSpool(directory: string): Spool {
   const fileOf = (id: string): string => join(directory, `${id}.json`);
+  const freshOf = (id: string): string => `${fileOf(id)}.new`;
+  /** A file is there, or is not, only once its directory says so. */
+  const syncDirectory = async (): Promise<void> => {
+    await using parent = await open(directory, 'r');
+    await parent.sync();
+  };
 
   return {
+    directory,
     async load() {
       await makeDirectory(directory, 0o700);
       const jobs: LocalJob[] = [];
-      let strange = 0;
+      const strange: string[] = [];
       for (const name of await readdir(directory)) {
-        if (!/^\d{1,12}\.json$/.test(name)) continue;
+        const [, id, unfinished] = /^(\d{1,12})\.json(\.new)?$/.exec(name) ?? [];
+        if (id === undefined) continue;
+        if (unfinished !== undefined) {
+          await rm(freshOf(id), { force: true });
+          continue;
+        }
         try {
-          jobs.push(localJob.parse(JSON.parse(await readFile(join(directory, name), 'utf8'))));
+          const job = localJob.parse(JSON.parse(await readFile(fileOf(id), 'utf8')));
+          if (job.id !== id) throw new Error('a file of another name');
+          jobs.push(job);
         } catch {
-          strange += 1;
+          strange.push(id);
         }
       }
       return { jobs: jobs.sort((a, b) => Number(a.id) - Number(b.id)), strange };
     },
     async save(job) {
-      const path = fileOf(job.id);
-      const fresh = `${path}.new`;
-      const file = await open(fresh, 'w', 0o600);
-      try {
+      {
+        await using file = await open(freshOf(job.id), 'w', 0o600);
         await file.writeFile(`${JSON.stringify(job)}\n`);
         await file.sync();
-      } finally {
-        await file.close();
       }
-      await rename(fresh, path);
-      const parent = await open(directory, 'r');
-      try {
-        await parent.sync();
-      } finally {
-        await parent.close();
-      }
+      await rename(freshOf(job.id), fileOf(job.id));
+      await syncDirectory();
     },
     async remove(id) {
+      await rm(freshOf(id), { force: true });
       await rm(fileOf(id), { force: true });
+      await syncDirectory();
     },
   };
 }

@@ -1,0 +1,153 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+
+import { createProcesses } from '../../../src/worker/executor/local/processes.js';
+import type { LocalJob } from '../../../src/worker/executor/local/spool.js';
+import { describeProcess, type Owner } from '../../../src/worker/owner.js';
+
+let dir: string;
+const processes = createProcesses({ PATH: process.env['PATH'], HOME: '/' });
+const begun: ChildProcess[] = [];
+
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'dsa-processes-'));
+});
+
+afterEach(async () => {
+  for (const child of begun.splice(0)) child.kill('SIGKILL');
+  await rm(dir, { recursive: true, force: true });
+});
+
+/** A job of its own key, so that what one test leaves behind is none of another's. */
+async function jobOf(script: string, over: Partial<LocalJob> = {}): Promise<LocalJob> {
+  const path = join(dir, 'script');
+  await writeFile(path, script);
+  const log = join(dir, 'log');
+  return {
+    id: '7',
+    key: dir,
+    submittedAt: 1,
+    script: path,
+    scriptArgs: [],
+    env: {},
+    logFile: log,
+    stdout: log,
+    stderr: log,
+    exitRecord: '',
+    startingAt: 1,
+    process: null,
+    cancelAt: null,
+    end: null,
+    ...over,
+  };
+}
+
+const said = async (): Promise<string> => readFile(join(dir, 'log'), 'utf8').catch(() => '');
+const says = async (words: RegExp): Promise<RegExpExecArray> =>
+  vi.waitFor(async () => words.exec(await said()) ?? Promise.reject(new Error('not yet')), {
+    timeout: 5_000,
+  });
+/** A zombie that nobody has asked after yet is dead as well. */
+const isAlive = async (pid: number): Promise<boolean> =>
+  /\) [^Z] /.test(await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => ''));
+
+function mustBe(owner: Owner | null): Owner {
+  if (owner === null) throw new Error('it is not there');
+  return owner;
+}
+
+describe('a process of a local job', () => {
+  test('gets its arguments, streams and environment as they are, and nothing of the worker’s own', async () => {
+    const job = await jobOf(
+      'printf "<%s>" "$@"; echo "$SLURM_JOB_ID $WORDS ${DSA_TEST_SECRET-none}"; echo bad >&2; exit 9',
+      {
+        scriptArgs: ['a b', '', '*'],
+        env: { WORDS: 'é $x' },
+        stderr: join(dir, 'errors'),
+      },
+    );
+    await writeFile(job.logFile, 'before\n');
+    vi.stubEnv('DSA_TEST_SECRET', 'hidden');
+    const { ended } = await processes.start(job);
+    expect(await ended).toEqual({ code: 9, signal: null });
+    vi.unstubAllEnvs();
+    expect(await said()).toBe('before\n<a b><><*>7 é $x none\n');
+    expect(await readFile(job.stderr, 'utf8')).toBe('bad\n');
+  });
+
+  test('leads a group that is signaled as a whole', async () => {
+    const job = await jobOf('sleep 60 & echo "child $!"; wait');
+    const { process, ended } = await processes.start(job);
+    const leader = mustBe(process);
+    const child = Number((await says(/child (\d+)/))[1]);
+    expect(await processes.whereabouts(leader)).toBe('alive');
+    await processes.signal(leader, 'SIGTERM');
+    expect(await ended).toEqual({ code: null, signal: 'SIGTERM' });
+    await vi.waitFor(async () => expect(await isAlive(child)).toBe(false));
+    expect(await processes.whereabouts(leader)).toBe('dead');
+  });
+
+  test('leaves nothing running behind it', async () => {
+    const job = await jobOf('sleep 60 & echo "child $!"; exit 0');
+    const { ended } = await processes.start(job);
+    expect(await ended).toEqual({ code: 0, signal: null });
+    const child = Number((await says(/child (\d+)/))[1]);
+    await vi.waitFor(async () => expect(await isAlive(child)).toBe(false));
+  });
+
+  test('is found by its mark, and so is what has left its group', async () => {
+    const job = await jobOf('setsid sleep 60 & echo "child $!"; sleep 60');
+    const { process, ended } = await processes.start(job);
+    const leader = mustBe(process);
+    await says(/child (\d+)/);
+    expect(await processes.findStarted({ ...job, key: 'another' })).toBeNull();
+    await processes.signal(leader, 'SIGKILL');
+    await ended;
+    // it leads a group of its own now, but its job is over
+    const left = mustBe(await processes.findStarted(job));
+    await processes.killRest({ ...job, submittedAt: 2 });
+    expect(await processes.whereabouts(left)).toBe('alive');
+    await processes.killRest(job);
+    expect(await processes.whereabouts(left)).toBe('dead');
+  });
+
+  test('is never mistaken for a later one of its number, or for one of another machine', async () => {
+    const child = spawn('sleep', ['60'], { detached: true, stdio: 'ignore' });
+    begun.push(child);
+    const real = await describeProcess(child.pid ?? 0);
+    const [boot = '', space = ''] = (real.machine ?? '').split(' ');
+    const cases: [Owner, string][] = [
+      [{ ...real, born: '1' }, 'dead'],
+      [{ ...real, machine: `${boot} pid:[1]` }, 'out of reach'],
+      [{ ...real, machine: `another-boot ${space}` }, 'dead'],
+      [{ ...real, machine: `another-boot ${space}`, host: 'another' }, 'out of reach'],
+      [{ ...real, machine: null }, 'out of reach'],
+    ];
+    for (const [owner, where] of cases) {
+      expect(await processes.whereabouts(owner)).toBe(where);
+      await processes.signal(owner, 'SIGKILL');
+    }
+    expect(await processes.whereabouts(real)).toBe('alive');
+    await processes.signal(real, 'SIGKILL');
+    await once(child, 'exit');
+  });
+
+  test.each([
+    { what: 'a working directory that is gone', over: { logFile: '/none/log' }, code: 'ENOENT' },
+    { what: 'arguments without end', over: { scriptArgs: ['x'.repeat(200_000)] }, code: 'E2BIG' },
+  ])('is not started with $what, and says why', async ({ over, code }) => {
+    const job = await jobOf('exit 0', over);
+    await expect(processes.start(job)).rejects.toMatchObject({ code });
+  });
+
+  test('does not write through a link that somebody put in the place of its log', async () => {
+    await symlink(join(dir, 'target'), join(dir, 'link'));
+    const job = await jobOf('echo mine', { stdout: join(dir, 'link') });
+    await expect(processes.start(job)).rejects.toMatchObject({ code: 'ELOOP' });
+  });
+});
