@@ -1,5 +1,3 @@
-import { jobsTable } from './views/jobs.js';
-
 /** A command of the `:` line. */
 export interface NamedCommand {
   name: string;
@@ -9,15 +7,15 @@ export interface NamedCommand {
   description: string;
   /** It acts on jobs or on the worker: it does not exist in a read-only console. */
   dangerous: boolean;
-  /** Words that may follow, for completion. */
-  offers: readonly string[];
+  /** Words that may follow, for completion; `columns`: those of the table on screen. */
+  offers: readonly string[] | 'columns';
 }
 
 type Parts = [
   name: string,
   argument: string,
   description: string,
-  offers?: readonly string[],
+  offers?: NamedCommand['offers'],
   aliases?: readonly string[],
 ];
 
@@ -35,8 +33,8 @@ const commandList: readonly NamedCommand[] = [
   named(['worker', '', 'How it stands with the worker']),
   named(['help', '', 'The help']),
   named(['filter', '<words>', 'As / does']),
-  named(['sort', '<column> [desc]', 'Sort by a column; without one in the own order', jobsTable.columnIds]),
-  named(['columns', '<a,b,c>', 'Show just these columns; without any the usual ones', jobsTable.columnIds]),
+  named(['sort', '<column> [desc]', 'Sort by a column; without one in the own order', 'columns']),
+  named(['columns', '<a,b,c>', 'Show just these columns; without any the usual ones', 'columns']),
   named(['export', 'csv|json [file]', 'Write the rows that are shown into a file', ['csv', 'json']]),
   named(['copy', '', 'Copy the ids of the selected or marked rows']),
   named(['errors', '', 'Only what went wrong, or everything']),
@@ -64,8 +62,15 @@ export function parseCommandLine(
   return command === undefined ? null : { command, words };
 }
 
+/** What the completion of a line depends on. */
+export interface Completing {
+  readOnly: boolean;
+  /** Of the table on screen. */
+  columnIds: readonly string[];
+}
+
 /** What the last word of a line could become. */
-export function completions(line: string, readOnly: boolean): readonly string[] {
+export function completions(line: string, { readOnly, columnIds }: Completing): readonly string[] {
   const words = line.trimStart().split(/\s+/u);
   if (words.length <= 1) {
     const begun = words[0] ?? '';
@@ -75,12 +80,15 @@ export function completions(line: string, readOnly: boolean): readonly string[] 
   }
   const found = parseCommandLine(words[0] ?? '', readOnly);
   const begun = (words.at(-1) ?? '').split(',').at(-1) ?? '';
-  return (found?.command.offers ?? []).filter((offer) => offer.startsWith(begun) && offer !== begun);
+  const offers = found?.command.offers ?? [];
+  return (offers === 'columns' ? columnIds : offers).filter(
+    (offer) => offer.startsWith(begun) && offer !== begun,
+  );
 }
 
 /** The line with its last word completed as far as all that it could become agree; itself where nothing could. */
-export function complete(line: string, readOnly: boolean): string {
-  const offers = completions(line, readOnly);
+export function complete(line: string, completing: Completing): string {
+  const offers = completions(line, completing);
   const [first] = offers;
   if (first === undefined) return line;
   let common = first;

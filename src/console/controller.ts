@@ -8,11 +8,21 @@ import { errorWords, findLine, readSearch } from './log-search.js';
 import { logRows } from './log-window.js';
 import { commandFor, type Command } from './keys.js';
 import { logFrame, type Step } from './reducer.js';
-import { contextOf, pageRow, selectedRow, targetRows, type CancelTarget, type Message } from './state.js';
+import {
+  contextOf,
+  pageRow,
+  selectedRow,
+  tableNameOf,
+  tableOf,
+  targetRows,
+  type CancelTarget,
+  type Message,
+} from './state.js';
 import type { Store } from './store.js';
 import type { ChosenColumns } from './table/column.js';
-import { jobsTable } from './views/jobs.js';
+import type { Table } from './table/table.js';
 import { rowTitle } from './views/table.js';
+import { tableViews } from './views/tables.js';
 
 /** How long an answer that is no error stays. */
 const messageMs = 6_000;
@@ -57,6 +67,8 @@ export function createController(options: ControllerOptions): Controller {
     const until = tone === 'bad' ? null : clock.now() + messageMs;
     store.dispatch({ type: 'said', message: { tone, text, until } });
   };
+
+  const tableShown = (): Table => tableViews[tableNameOf(store.get())].table;
 
   /** Waits for the worker's answer and shows it; whatever is thrown is shown too. */
   const answer = (asked: () => Promise<{ ok: boolean; said: string }>): void => {
@@ -117,7 +129,8 @@ export function createController(options: ControllerOptions): Controller {
 
   const openDetails = (): void => {
     const row = selectedRow(store.get());
-    if (row !== null) store.dispatch({ type: 'went', place: { view: 'job', rowId: row.id, top: 0 } });
+    if (row !== null)
+      store.dispatch({ type: 'went', place: { view: 'job', rowId: row.id, top: 0 }, deeper: true });
   };
 
   const openWorker = (): void => store.dispatch({ type: 'went', place: { view: 'worker', top: 0 } });
@@ -126,7 +139,7 @@ export function createController(options: ControllerOptions): Controller {
     store.dispatch({ type: store.get().overlay.kind === 'help' ? 'back' : 'helpOpened' });
 
   const reverseSort = (): void => {
-    const { sorting } = store.get().table;
+    const { sorting } = tableOf(store.get());
     if (sorting === null) say('warning', 'The table is in its own order; s sorts it.');
     else store.dispatch({ type: 'sortedBy', column: sorting.column });
   };
@@ -149,15 +162,15 @@ export function createController(options: ControllerOptions): Controller {
     const name = names.length === 0 ? `dsa-slurm-jobs-${stamp}.${form}` : names.join(' ');
     answer(async () => {
       const path = await outside.save(name, exportText(state, form));
-      return { ok: true, said: `${counted(state.table.shown.length, 'row')} written to ${path}` };
+      return { ok: true, said: `${counted(tableOf(state).shown.length, 'row')} written to ${path}` };
     });
   };
 
   const chooseColumns = (words: readonly string[]): void => {
     const chosen = words.join(',').split(',').filter(Boolean);
-    const unknown = chosen.filter((id) => !jobsTable.columnIds.includes(id));
+    const unknown = chosen.filter((id) => !tableShown().columnIds.includes(id));
     if (unknown.length > 0) {
-      return say('bad', `No column ${unknown.join(', ')}; there are ${jobsTable.columnIds.join(', ')}.`);
+      return say('bad', `No column ${unknown.join(', ')}; there are ${tableShown().columnIds.join(', ')}.`);
     }
     const columns = chosen.length === 0 ? null : chosen;
     store.dispatch({ type: 'columnsChosen', columns });
@@ -166,8 +179,8 @@ export function createController(options: ControllerOptions): Controller {
 
   const sortByName = ([column, direction]: readonly string[]): void => {
     if (column === undefined) return store.dispatch({ type: 'sortedBy', column: null });
-    if (!jobsTable.columnIds.includes(column)) {
-      return say('bad', `No column "${column}"; there are ${jobsTable.columnIds.join(', ')}.`);
+    if (!tableShown().columnIds.includes(column)) {
+      return say('bad', `No column "${column}"; there are ${tableShown().columnIds.join(', ')}.`);
     }
     return store.dispatch({ type: 'sortedBy', column, descending: direction === 'desc' });
   };
@@ -278,7 +291,10 @@ export function createController(options: ControllerOptions): Controller {
         );
       case 'commandComplete':
         return withTypedText((text) =>
-          store.dispatch({ type: 'lineSet', text: complete(text, store.get().readOnly) }),
+          store.dispatch({
+            type: 'lineSet',
+            text: complete(text, { readOnly: store.get().readOnly, columnIds: tableShown().columnIds }),
+          }),
         );
       case 'sort':
         return store.dispatch({ type: 'sortedNext' });
@@ -358,7 +374,7 @@ export function createController(options: ControllerOptions): Controller {
 
   /** Shift and the letter of a column sorts by it. */
   const sortByLetter = (key: string): void => {
-    const column = jobsTable.sortKeys.get(key);
+    const column = tableShown().sortKeys.get(key);
     if (column !== undefined) store.dispatch({ type: 'sortedBy', column });
   };
 

@@ -1,6 +1,6 @@
-import type { ConsoleState } from './state.js';
-import { jobsTable } from './views/jobs.js';
+import { tableNameOf, tableOf, type ConsoleState } from './state.js';
 import { lookOf } from './views/table.js';
+import { tableViews } from './views/tables.js';
 
 export type ExportForm = 'csv' | 'json';
 
@@ -9,10 +9,11 @@ export type ExportForm = 'csv' | 'json';
  * those that filter and sort see: seconds, milliseconds since the epoch, shares from 0 to 1.
  */
 export function exportText(state: ConsoleState, form: ExportForm): string {
-  const context = { now: state.now, age: state.snapshot.jobs };
+  const { table, age } = tableViews[tableNameOf(state)];
+  const context = { now: state.now, age: age(state) };
   const look = lookOf(state);
-  const rows = state.table.shown.map((item) => jobsTable.values(item, look, context));
-  if (form === 'json') return `${JSON.stringify({ at: state.snapshot.jobs.at, rows }, null, 2)}\n`;
+  const rows = tableOf(state).shown.map((item) => table.values(item, look, context));
+  if (form === 'json') return `${JSON.stringify({ at: age(state).at, rows }, null, 2)}\n`;
   const ids = Object.keys(rows[0] ?? {});
   const lines = [ids, ...rows.map((row) => ids.map((id) => row[id] ?? ''))];
   return lines.map((cells) => `${cells.map(csvCell).join(',')}\r\n`).join('');

@@ -1,5 +1,7 @@
 import type { Clock } from '../base/clock.js';
 import type { LogTail, WorkerHandle } from '../worker/handle.js';
+import type { Watched } from '../worker/watched.js';
+import type { ConsoleState } from './state.js';
 import type { Store } from './store.js';
 
 /** The screen changes at most ten times a second, however much happens. */
@@ -43,11 +45,52 @@ export function startFeed(handle: WorkerHandle, store: Store, clock: Clock): () 
   const tick = setInterval(() => store.dispatch({ type: 'tick', now: clock.now() }), tickMs);
   const stopNews = handle.subscribe(() => news.call());
   const stopLog = followSelection(handle, store);
+  const stopWatching = watchForView(handle, store, clock);
   return () => {
     stopNews();
     stopLog();
+    stopWatching();
     news.stop();
     clearInterval(tick);
+  };
+}
+
+/** What the view that is shown needs besides the snapshot. */
+export function watchesOf({ place }: Pick<ConsoleState, 'place'>): readonly (keyof Watched)[] {
+  switch (place.view) {
+    case 'worker':
+      return ['worker'];
+    case 'jobs':
+    case 'job':
+      return [];
+  }
+}
+
+/** Asks for what the view that is shown needs, and for nothing else: some of it costs questions to Slurm. */
+function watchForView(handle: WorkerHandle, store: Store, clock: Clock): () => void {
+  const watching = new Map<keyof Watched, () => void>();
+  const want = (): void => {
+    const needed = watchesOf(store.get());
+    for (const [what, stop] of watching) {
+      if (needed.includes(what)) continue;
+      watching.delete(what);
+      stop();
+    }
+    for (const what of needed) {
+      if (watching.has(what)) continue;
+      // a first view comes within the call, and brings us here again
+      watching.set(what, () => undefined);
+      watching.set(
+        what,
+        handle.watch(what, (view) => store.dispatch({ type: 'watched', what, view, now: clock.now() })),
+      );
+    }
+  };
+  const unsubscribe = store.subscribe(want);
+  want();
+  return () => {
+    unsubscribe();
+    for (const stop of watching.values()) stop();
   };
 }
 

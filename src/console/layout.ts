@@ -1,4 +1,4 @@
-import type { ConsoleState } from './state.js';
+import { isTable, type ConsoleState } from './state.js';
 
 /** How the rows of the terminal are shared out. All numbers are rows. */
 export interface ScreenLayout {
@@ -39,7 +39,7 @@ export function layoutScreen(state: ConsoleState): ScreenLayout {
   const free = Math.max(1, room - troubles);
   if (overlay.kind === 'help')
     return { troubles, heading: 0, table: 0, log: 0, details: 0, box: 0, help: free + 1, page: 0 };
-  if (place.view !== 'jobs') {
+  if (!isTable(place)) {
     return { troubles, heading: 0, table: 0, log: 0, details: 0, box, help: 0, page: free + 1 - box };
   }
   const details = box === 0 && free >= 10 ? 2 : 0;

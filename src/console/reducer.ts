@@ -1,10 +1,14 @@
 import type { LogTail, WorkerSnapshot } from '../worker/handle.js';
+import type { Watched } from '../worker/watched.js';
 import { layoutScreen, squeezedTable } from './layout.js';
 import type { LogSearch } from './log-search.js';
 import { endFor, firstEnd, logRows, tailEnd, type LogFrame } from './log-window.js';
 import { mergeRows, type Row } from './rows.js';
 import {
+  isTable,
   selectedRow,
+  tableNameOf,
+  tableOf,
   type CancelTarget,
   type ConsoleState,
   type LogPane,
@@ -13,36 +17,26 @@ import {
   type Size,
 } from './state.js';
 import type { ChosenColumns } from './table/column.js';
-import {
-  emptyTable,
-  markRange,
-  moveTo,
-  settleTable,
-  sortBy,
-  sortNext,
-  toggleAll,
-  toggleMark,
-  withQuery,
-  type TableState,
-} from './table/table-state.js';
+import { cleared, reduceTable, type TableAction } from './table/table-reducer.js';
+import { emptyTable, moveTo, settleTable, type TableState } from './table/table-state.js';
 import { helpLines } from './views/help.js';
-import { jobsTable } from './views/jobs.js';
 import { pageLines } from './views/page.js';
+import { tableViews } from './views/tables.js';
 
 export type Step = 'up' | 'down' | 'pageUp' | 'pageDown' | 'first' | 'last';
 
 export type Action =
+  | TableAction
   | { type: 'snapshot'; snapshot: WorkerSnapshot; now: number }
+  | { type: 'watched'; what: keyof Watched; view: Watched[keyof Watched]; now: number }
   | { type: 'tick'; now: number }
   | { type: 'resized'; size: Size }
   | { type: 'tail'; runId: string; tail: LogTail }
   | { type: 'step'; step: Step }
-  | { type: 'went'; place: Place }
+  /** To a view of its own; with `deeper` to something that belongs to this one, to which Esc then leads back. */
+  | { type: 'went'; place: Place; deeper?: true }
   | { type: 'filterOpened' }
-  | { type: 'filterTyped'; text: string }
-  | { type: 'filterErased' }
   | { type: 'filterKept' }
-  | { type: 'filterSet'; text: string }
   | { type: 'commandOpened' }
   /** The line of a command or of a search. */
   | { type: 'lineSet'; text: string }
@@ -50,14 +44,6 @@ export type Action =
   | { type: 'searched'; search: LogSearch | null }
   | { type: 'lineFound'; line: number }
   | { type: 'wholeToggled' }
-  | { type: 'sortedBy'; column: string | null; descending?: boolean }
-  | { type: 'sortedNext' }
-  | { type: 'markToggled' }
-  | { type: 'rangeMarked' }
-  | { type: 'allMarked' }
-  | { type: 'wideToggled' }
-  | { type: 'errorsToggled' }
-  | { type: 'columnsChosen'; columns: ChosenColumns }
   | { type: 'freezeToggled' }
   | { type: 'logToggled' }
   | { type: 'focusToggled' }
@@ -88,9 +74,11 @@ export function initialState(beginning: Beginning): ConsoleState {
     size,
     now,
     snapshot,
+    watched: {},
     frozen: null,
     place: { view: 'jobs' },
-    table: { ...emptyTable, columns, rows: mergeRows(snapshot, []) },
+    trail: [],
+    tables: { jobs: { ...emptyTable, columns, rows: mergeRows(snapshot, []) } },
     overlay: { kind: 'none' },
     log: null,
     wrap: false,
@@ -103,6 +91,8 @@ export function reduce(state: ConsoleState, action: Action): ConsoleState {
   switch (action.type) {
     case 'snapshot':
       return snapshotCame(state, action.snapshot, action.now);
+    case 'watched':
+      return watchedCame(state, { ...heard(state), [action.what]: action.view }, action.now);
     case 'tick': {
       const until = state.message?.until ?? null;
       const over = until !== null && until <= action.now;
@@ -118,15 +108,15 @@ export function reduce(state: ConsoleState, action: Action): ConsoleState {
     case 'step':
       return stepped(state, action.step);
     case 'went':
-      return settle({ ...state, place: action.place, overlay: { kind: 'none' }, log: null });
+      return settle({
+        ...state,
+        place: action.place,
+        trail: action.deeper === true ? [...state.trail, state.place] : [],
+        overlay: { kind: 'none' },
+        log: null,
+      });
     case 'filterOpened':
       return settle({ ...state, overlay: { kind: 'filter' } });
-    case 'filterTyped':
-      return filtered(state, (state.table.query.text + action.text).slice(0, 200));
-    case 'filterErased':
-      return filtered(state, Array.from(state.table.query.text).slice(0, -1).join(''));
-    case 'filterSet':
-      return filtered(state, action.text.slice(0, 200));
     case 'filterKept':
       return { ...state, overlay: { kind: 'none' } };
     case 'commandOpened':
@@ -148,35 +138,24 @@ export function reduce(state: ConsoleState, action: Action): ConsoleState {
       return state.log === null
         ? state
         : settle({ ...state, log: { ...state.log, whole: !state.log.whole } });
+    case 'filterTyped':
+    case 'filterErased':
+    case 'filterSet':
     case 'sortedBy':
-      return withTable(state, (table) =>
-        action.column === null
-          ? { ...table, sorting: null }
-          : action.descending === undefined
-            ? sortBy(table, action.column)
-            : { ...table, sorting: { column: action.column, descending: action.descending } },
-      );
     case 'sortedNext':
-      return withTable(state, (table) => sortNext(table, jobsTable.columnIds));
     case 'markToggled':
-      return withTable(state, (table) => {
-        const marked = toggleMark(table);
-        return moveTo(marked, marked.position.index + 1, squeezedTable(state));
-      });
     case 'rangeMarked':
-      return withTable(state, markRange);
     case 'allMarked':
-      return withTable(state, toggleAll);
     case 'wideToggled':
-      return withTable(state, (table) => ({ ...table, wide: !table.wide, columns: null }));
     case 'errorsToggled':
-      return withTable(state, (table) => ({ ...table, errorsOnly: !table.errorsOnly }));
     case 'columnsChosen':
-      return withTable(state, (table) => ({ ...table, columns: action.columns }));
+      return withTable(state, (table) =>
+        reduceTable(table, action, { table: tableViewOf(state).table, height: squeezedTable(state) }),
+      );
     case 'freezeToggled':
       return state.frozen === null
-        ? { ...state, frozen: { since: state.now, news: state.snapshot } }
-        : snapshotCame({ ...state, frozen: null }, state.frozen.news, state.now);
+        ? { ...state, frozen: { since: state.now, news: state.snapshot, watched: state.watched } }
+        : thawed({ ...state, frozen: null }, state.frozen);
     case 'logToggled':
       return state.log === null ? settle(openLog(state)) : settle({ ...state, log: null });
     case 'focusToggled':
@@ -212,28 +191,51 @@ function change(state: ConsoleState, changes: Partial<ConsoleState>): ConsoleSta
 function snapshotCame(state: ConsoleState, snapshot: WorkerSnapshot, now: number): ConsoleState {
   if (state.frozen !== null) return { ...state, now, frozen: { ...state.frozen, news: snapshot } };
   const unchanged = snapshot.runs === state.snapshot.runs && snapshot.jobs.rows === state.snapshot.jobs.rows;
-  const before = state.table.rows as readonly Row[];
+  const { jobs } = state.tables;
+  const before = jobs.rows as readonly Row[];
   const rows = unchanged ? before : mergeRows(snapshot, before);
-  const table = rows === before ? state.table : { ...state.table, rows };
-  return settle(change(state, { snapshot, table, now }));
+  const tables = rows === before ? state.tables : { ...state.tables, jobs: { ...jobs, rows } };
+  return settle(change(state, { snapshot, tables, now }));
+}
+
+/** What is known by now, whether or not it is shown. */
+function heard({ frozen, watched }: ConsoleState): Partial<Watched> {
+  return frozen?.watched ?? watched;
+}
+
+function watchedCame(state: ConsoleState, watched: Partial<Watched>, now: number): ConsoleState {
+  if (state.frozen !== null) return { ...state, now, frozen: { ...state.frozen, watched } };
+  return settle({ ...state, now, watched });
+}
+
+function thawed(state: ConsoleState, { news, watched }: NonNullable<ConsoleState['frozen']>): ConsoleState {
+  return snapshotCame(watchedCame(state, watched, state.now), news, state.now);
+}
+
+/** What the table on screen, or under the page that is, shows. */
+function tableViewOf(state: ConsoleState): (typeof tableViews)[keyof typeof tableViews] {
+  return tableViews[tableNameOf(state)];
+}
+
+function changeTable(state: ConsoleState, table: TableState): ConsoleState {
+  return table === tableOf(state)
+    ? state
+    : { ...state, tables: { ...state.tables, [tableNameOf(state)]: table } };
 }
 
 function withTable(state: ConsoleState, alter: (table: TableState) => TableState): ConsoleState {
-  return settle(change(state, { table: alter(state.table) }));
-}
-
-function filtered(state: ConsoleState, text: string): ConsoleState {
-  return withTable(state, (table) => withQuery(table, text, jobsTable));
+  return settle(changeTable(state, alter(tableOf(state))));
 }
 
 /** After rows, filter, size or panes changed: what the table shows, and the log that goes with its selection. */
 function settle(state: ConsoleState): ConsoleState {
-  const table = settleTable(state.table, {
-    table: jobsTable,
-    context: { now: state.now, age: state.snapshot.jobs },
+  const { table, age } = tableViewOf(state);
+  const settled = settleTable(tableOf(state), {
+    table,
+    context: { now: state.now, age: age(state) },
     height: squeezedTable(state),
   });
-  return followSelection(change(state, { table }));
+  return followSelection(changeTable(state, settled));
 }
 
 function followSelection(state: ConsoleState): ConsoleState {
@@ -288,10 +290,10 @@ function followToggled(state: ConsoleState): ConsoleState {
 
 /** One thing after another: what lies over the view, the log, the page, the filter, the marks. */
 function back(state: ConsoleState): ConsoleState {
-  const { overlay, table } = state;
+  const { overlay, place, trail } = state;
   switch (overlay.kind) {
     case 'filter':
-      return filtered({ ...state, overlay: { kind: 'none' } }, '');
+      return reduce({ ...state, overlay: { kind: 'none' } }, { type: 'filterSet', text: '' });
     case 'command':
     case 'search':
     case 'help':
@@ -307,10 +309,12 @@ function back(state: ConsoleState): ConsoleState {
     if (whole) return { ...state, log: { ...state.log, whole: false } };
     return { ...state, log: null };
   }
-  if (state.place.view !== 'jobs') return { ...state, place: { view: 'jobs' } };
-  if (table.query.text !== '') return filtered(state, '');
-  if (table.errorsOnly) return { ...state, table: { ...table, errorsOnly: false } };
-  return table.marked.size === 0 ? state : { ...state, table: { ...table, marked: new Set() } };
+  if (isTable(place)) {
+    const table = cleared(tableOf(state), tableViewOf(state).table);
+    if (table !== tableOf(state)) return changeTable(state, table);
+    if (place.view === 'jobs') return state;
+  }
+  return { ...state, place: trail.at(-1) ?? { view: 'jobs' }, trail: trail.slice(0, -1) };
 }
 
 function stepped(state: ConsoleState, step: Step): ConsoleState {
@@ -320,14 +324,14 @@ function stepped(state: ConsoleState, step: Step): ConsoleState {
     const top = pageTop(overlay.top, step, layout.help, helpLines(state).length);
     return top === overlay.top ? state : { ...state, overlay: { kind: 'help', top } };
   }
-  if (place.view !== 'jobs') {
+  if (!isTable(place)) {
     const top = pageTop(place.top, step, layout.page, pageLines(state).length);
     return top === place.top ? state : { ...state, place: { ...place, top } };
   }
   if (log?.focused === true) return logStepped(state, log, step);
-  const last = state.table.shown.length - 1;
-  const index = stepFrom(state.table.position.index, step, layout.table, last);
-  return followSelection(change(state, { table: moveTo(state.table, index, layout.table) }));
+  const table = tableOf(state);
+  const index = stepFrom(table.position.index, step, layout.table, table.shown.length - 1);
+  return followSelection(changeTable(state, moveTo(table, index, layout.table)));
 }
 
 function pageTop(at: number, step: Step, height: number, lines: number): number {

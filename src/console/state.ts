@@ -1,4 +1,5 @@
 import type { LogTail, WorkerSnapshot } from '../worker/handle.js';
+import type { Watched } from '../worker/watched.js';
 import type { Context } from './keys.js';
 import type { LogSearch } from './log-search.js';
 import type { Row } from './rows.js';
@@ -27,13 +28,13 @@ export type Overlay =
   | { kind: 'cancel'; target: CancelTarget }
   | { kind: 'quit' };
 
-/** Views by the name that `:` knows. */
-export const viewNames = ['jobs', 'job', 'worker'] as const;
-export type ViewName = (typeof viewNames)[number];
+/** Tables by the name that `:` knows. */
+export const tableNames = ['jobs'] as const;
+export type TableName = (typeof tableNames)[number];
 
 /** Where the operator is. Pages are read line by line, from `top`. */
 export type Place =
-  | { view: 'jobs' }
+  | { view: TableName }
   /** Everything about one row of the table. */
   | { view: 'job'; rowId: string; top: number }
   | { view: 'worker'; top: number };
@@ -73,11 +74,14 @@ export interface ConsoleState {
   size: Size;
   now: number;
   snapshot: WorkerSnapshot;
+  /** The last that was heard of what only some views show; absent where no such view was opened yet. */
+  watched: Partial<Watched>;
   /** While the screen is frozen: the news that wait. Null: everything is shown as it comes. */
-  frozen: { since: number; news: WorkerSnapshot } | null;
+  frozen: { since: number; news: WorkerSnapshot; watched: Partial<Watched> } | null;
   place: Place;
-  /** The table of runs and jobs. */
-  table: TableState;
+  /** The places under this one: where Esc leads, the last one first. */
+  trail: readonly Place[];
+  tables: Readonly<Record<TableName, TableState>>;
   overlay: Overlay;
   log: LogPane | null;
   wrap: boolean;
@@ -87,22 +91,35 @@ export interface ConsoleState {
 /** What has the keyboard. */
 export function contextOf({ overlay, log, place }: ConsoleState): Context {
   if (overlay.kind !== 'none') return overlay.kind;
-  if (place.view !== 'jobs') return 'page';
+  if (!isTable(place)) return 'page';
   return log?.focused === true ? 'log' : 'table';
 }
 
-/** All rows of the table, those that it shows, and the selected one. */
-export function allRows({ table }: ConsoleState): readonly Row[] {
-  return table.rows as readonly Row[];
+export function isTable(place: Place): place is { view: TableName } {
+  return (tableNames as readonly string[]).includes(place.view);
 }
 
-export function selectedRow({ table }: ConsoleState): Row | null {
-  return selectedItem(table) as Row | null;
+/** The table that is on screen, or under the page that is. */
+export function tableNameOf({ place, trail }: Pick<ConsoleState, 'place' | 'trail'>): TableName {
+  return [...trail, place].findLast(isTable)?.view ?? 'jobs';
+}
+
+export function tableOf(state: ConsoleState): TableState {
+  return state.tables[tableNameOf(state)];
+}
+
+/** All rows of the table of runs and jobs, and the selected one. */
+export function allRows({ tables }: ConsoleState): readonly Row[] {
+  return tables.jobs.rows as readonly Row[];
+}
+
+export function selectedRow({ tables }: ConsoleState): Row | null {
+  return selectedItem(tables.jobs) as Row | null;
 }
 
 /** The rows that an action is about: the marked ones, else the selected one. */
-export function targetRows({ table }: ConsoleState): readonly Row[] {
-  return targetItems(table) as readonly Row[];
+export function targetRows({ tables }: ConsoleState): readonly Row[] {
+  return targetItems(tables.jobs) as readonly Row[];
 }
 
 /** The row that a page is about; null where it is gone. */

@@ -1,6 +1,6 @@
 import { layoutScreen, smallest } from './layout.js';
 import { clip } from './spans.js';
-import type { ConsoleState } from './state.js';
+import { isTable, type ConsoleState } from './state.js';
 import { span, type Line, type Theme } from './theme.js';
 import { footerLine, longMessageLines, messageLine } from './views/footer.js';
 import { healthLine, slurmLine, titleLine, troubleLines } from './views/header.js';
@@ -32,7 +32,7 @@ export function viewScreen(state: ConsoleState, theme: Theme): ScreenView {
 }
 
 function composed(state: ConsoleState, theme: Theme): ScreenView {
-  const { size, overlay } = state;
+  const { size, overlay, place } = state;
   if (size.columns < smallest.columns || size.rows < smallest.rows) return tooSmall(state);
   const layout = layoutScreen(state);
   const head = [
@@ -49,8 +49,8 @@ function composed(state: ConsoleState, theme: Theme): ScreenView {
       below: [messageLine(state, theme), footerLine(state)],
     };
   }
-  if (state.place.view !== 'jobs') {
-    const page = pageLines(state, theme).slice(state.place.top, state.place.top + layout.page);
+  if (!isTable(place)) {
+    const page = pageLines(state, theme).slice(place.top, place.top + layout.page);
     return {
       above: [...head, ...filled(page, layout.page)],
       box: questionLines(state, theme),

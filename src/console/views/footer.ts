@@ -3,23 +3,25 @@ import { count } from '../format.js';
 import { bindingsFor, keyLabel } from '../keys.js';
 import { layoutScreen } from '../layout.js';
 import { spansWidth, spread } from '../spans.js';
-import { contextOf, type ConsoleState, type Message } from '../state.js';
+import { contextOf, isTable, tableNameOf, tableOf, type ConsoleState, type Message } from '../state.js';
 import { cleanText, wrapWords } from '../text.js';
 import { span, type Line, type Span, type Theme } from '../theme.js';
 import { helpLines } from './help.js';
 import { pageLines } from './page.js';
+import { tableViews } from './tables.js';
 
 /** What is being typed or was answered, and where the selection is. */
 export function messageLine(state: ConsoleState, theme: Theme): Line {
-  const { message, overlay, table, size } = state;
+  const { message, overlay, size } = state;
   const right = [span(placeOf(state), 'muted')];
   if (overlay.kind === 'filter') {
+    const { query } = tableOf(state);
     return spread(
       [
         span(' /', 'accent'),
-        span(cleanText(table.query.text)),
+        span(cleanText(query.text)),
         span(theme.glyphs.cursor, 'accent'),
-        ...(table.query.problem === null ? [] : [span(`  ${cleanText(table.query.problem)}`, 'warning')]),
+        ...(query.problem === null ? [] : [span(`  ${cleanText(query.problem)}`, 'warning')]),
       ],
       right,
       size.columns,
@@ -36,8 +38,9 @@ export function messageLine(state: ConsoleState, theme: Theme): Line {
 }
 
 /** What is typed after `:`, and what it could become. */
-function commandLine(text: string, { size, readOnly }: ConsoleState, theme: Theme): Line {
-  const offers = completions(text, readOnly).slice(0, 8).join('  ');
+function commandLine(text: string, state: ConsoleState, theme: Theme): Line {
+  const { columnIds } = tableViews[tableNameOf(state)].table;
+  const offers = completions(text, { readOnly: state.readOnly, columnIds }).slice(0, 8).join('  ');
   return spread(
     [
       span(' :', 'accent'),
@@ -46,16 +49,17 @@ function commandLine(text: string, { size, readOnly }: ConsoleState, theme: Them
       span(`  ${offers}`, 'muted'),
     ],
     [],
-    size.columns,
+    state.size.columns,
     theme,
   );
 }
 
 function placeOf(state: ConsoleState): string {
-  const { overlay, place, table } = state;
+  const { overlay, place } = state;
   if (overlay.kind === 'help')
     return linesPlace(overlay.top, helpLines(state).length, layoutScreen(state).help);
-  if (place.view !== 'jobs') return linesPlace(place.top, pageLines(state).length, layoutScreen(state).page);
+  if (!isTable(place)) return linesPlace(place.top, pageLines(state).length, layoutScreen(state).page);
+  const table = tableOf(state);
   const marked = table.marked.size === 0 ? '' : `${count(table.marked.size)} marked, `;
   return marked + placeText(table.shown.length, table.rows.length, table.position.index);
 }

@@ -1,8 +1,9 @@
 import { age, count } from '../format.js';
-import { allRows, pageRow, type ConsoleState } from '../state.js';
+import { allRows, isTable, pageRow, type ConsoleState, type Place } from '../state.js';
 import { spread } from '../spans.js';
 import { cleanText } from '../text.js';
 import { span, type Line, type Span, type Theme, type Tone } from '../theme.js';
+import type { TableState } from '../table/table-state.js';
 import { rowTitle } from './table.js';
 
 /** ` dsa-slurm › profile › jobs`, and what is special about this console. */
@@ -21,18 +22,23 @@ export function titleLine(state: ConsoleState, theme: Theme): Line {
   return spread(left, right, state.size.columns, theme);
 }
 
-/** Where the operator is, and what keeps rows from view. */
+/** Where the operator is: the places that Esc leads back through, each table with what keeps rows from view. */
 function crumbsOf(state: ConsoleState): string[] {
-  const { overlay, log, place, table } = state;
+  const { overlay, log, place, trail } = state;
   if (overlay.kind === 'help') return ['help'];
-  if (place.view === 'worker') return ['worker'];
-  const filter = table.query.text === '' ? '' : ` /${table.query.text}`;
-  const jobs = `jobs${filter}${table.errorsOnly ? ' (errors only)' : ''}`;
-  if (place.view === 'job') {
-    const row = pageRow(state);
-    return [jobs, row === null ? place.rowId : rowTitle(row)];
-  }
-  return log === null ? [jobs] : [jobs, 'log'];
+  const crumbs = [...trail, place].map((one) => crumbOf(one, state));
+  return log === null ? crumbs : [...crumbs, 'log'];
+}
+
+function crumbOf(place: Place, state: ConsoleState): string {
+  if (isTable(place)) return place.view + restriction(state.tables[place.view]);
+  if (place.view === 'worker') return 'worker';
+  const row = pageRow({ ...state, place });
+  return row === null ? place.rowId : rowTitle(row);
+}
+
+function restriction({ query, errorsOnly }: TableState): string {
+  return `${query.text === '' ? '' : ` /${query.text}`}${errorsOnly ? ' (errors only)' : ''}`;
 }
 
 /** Broker, intake, in flight; what runs and waits. */

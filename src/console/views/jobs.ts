@@ -5,6 +5,7 @@ import { textColumn, type CellContext, type Column } from '../table/column.js';
 import { defineTable } from '../table/table.js';
 import { cleanText, fit } from '../text.js';
 import { span, type Span, type Theme } from '../theme.js';
+import type { TableView } from './table-view.js';
 
 /** Runs and jobs in one table: a run with the job that it has, or a job that belongs to no run here. */
 export const jobsColumns: readonly Column<Row>[] = [
@@ -144,6 +145,32 @@ export const jobsTable = defineTable<Row>({
   ],
   isError: (row) => rowStatus(row).tone === 'bad',
 });
+
+export const jobsView: TableView = {
+  table: jobsTable,
+  age: ({ snapshot }) => snapshot.jobs,
+  nothing({ snapshot: { jobs } }) {
+    if (jobs.at === null) return 'No runs yet. What jobs Slurm has is not known: it has not answered so far.';
+    return jobs.trouble === null
+      ? 'No runs and no jobs: no task has arrived, and Slurm has no job of this user.'
+      : 'No runs, and no jobs when Slurm last answered.';
+  },
+  about(item) {
+    const row = item as Row;
+    const { run, job } = row;
+    const title = run?.title ?? null;
+    return [
+      run === null ? `job ${job.id} is not of this worker` : `run ${shortRunId(row)}`,
+      rowName(row),
+      run?.image,
+      title === null ? null : `"${title}"`,
+      run === null ? job.user : run.user,
+      job?.partition,
+      run?.stage === 'finished' ? null : run?.progressMessage,
+      nodesOrReason(row),
+    ];
+  },
+};
 
 /** The CLI of a run, the name of a job that is not ours. */
 export function rowName({ run, job }: Row): string {

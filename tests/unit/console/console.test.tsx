@@ -150,6 +150,27 @@ describe('the app', { timeout: 20_000 }, () => {
   });
 });
 
+test('what only some views show is watched while such a view is shown, and only then', () => {
+  const worker = busyWorker();
+  const store = createStore(
+    initialState({ snapshot: worker.snapshot(), now: 0, size: { columns: 100, rows: 24 } }),
+  );
+  const stop = startFeed(worker, store, systemClock);
+  try {
+    expect(worker.watching()).toEqual([]);
+    store.dispatch({ type: 'went', place: { view: 'worker', top: 0 } });
+    expect(worker.watching()).toEqual(['worker']);
+    store.dispatch({ type: 'helpOpened' });
+    expect(worker.watching()).toEqual(['worker']);
+    store.dispatch({ type: 'went', place: { view: 'jobs' } });
+    expect(worker.watching()).toEqual([]);
+    store.dispatch({ type: 'went', place: { view: 'worker', top: 0 } });
+  } finally {
+    stop();
+  }
+  expect(worker.watching()).toEqual([]);
+});
+
 test('calls that come thick and fast are made first and last, at the pace', () => {
   vi.useFakeTimers();
   try {

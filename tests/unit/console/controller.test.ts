@@ -190,11 +190,11 @@ describe('quit', () => {
 describe('the filter', () => {
   test('takes keys as letters until Enter or Esc', () => {
     controller.press(['/', 'x', 'q', 'space', 'p', 'backspace', 'up']);
-    expect([context(), store.get().table.query.text]).toEqual(['filter', 'xq ']);
+    expect([context(), store.get().tables.jobs.query.text]).toEqual(['filter', 'xq ']);
     controller.press(['enter']);
-    expect([context(), store.get().table.query.text]).toEqual(['table', 'xq ']);
+    expect([context(), store.get().tables.jobs.query.text]).toEqual(['table', 'xq ']);
     controller.press(['/', 'esc']);
-    expect([context(), store.get().table.query.text]).toEqual(['table', '']);
+    expect([context(), store.get().tables.jobs.query.text]).toEqual(['table', '']);
   });
 
   test('pasted text is text for the filter, and otherwise nothing', () => {
@@ -202,7 +202,7 @@ describe('the filter', () => {
     expect([context(), quits, worker.commands]).toEqual(['table', 0, []]);
     controller.press(['/']);
     controller.paste('liver\ny');
-    expect(store.get().table.query.text).toBe('liver');
+    expect(store.get().tables.jobs.query.text).toBe('liver');
   });
 });
 
@@ -273,11 +273,11 @@ describe('the command line', () => {
     controller.press([':']);
     type('sort job desc');
     controller.press(['enter']);
-    expect(store.get().table.sorting).toEqual({ column: 'job', descending: true });
+    expect(store.get().tables.jobs.sorting).toEqual({ column: 'job', descending: true });
     controller.press([':']);
     type('columns job,title');
     controller.press(['enter']);
-    expect(store.get().table.columns).toEqual(['job', 'title']);
+    expect(store.get().tables.jobs.columns).toEqual(['job', 'title']);
   });
 
   test('completes words, and says what it does not know', () => {
@@ -330,9 +330,9 @@ describe('the command line', () => {
 
   test('Shift and the letter of a column sorts by it', () => {
     controller.press(['T']);
-    expect(store.get().table.sorting).toEqual({ column: 'title', descending: false });
+    expect(store.get().tables.jobs.sorting).toEqual({ column: 'title', descending: false });
     controller.press(['S']);
-    expect(store.get().table.sorting).toEqual({ column: 'title', descending: true });
+    expect(store.get().tables.jobs.sorting).toEqual({ column: 'title', descending: true });
   });
 });
 

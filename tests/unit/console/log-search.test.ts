@@ -117,7 +117,7 @@ describe('a search in the log', () => {
     controller.press([...keyNames('/ab', {}), 'backspace']);
     expect(rows().at(-2)).toMatch(/^ search \/a█/u);
     controller.press(['esc']);
-    expect([contextOf(store.get()), hit(), store.get().table.query.text]).toEqual(['log', null, '']);
+    expect([contextOf(store.get()), hit(), store.get().tables.jobs.query.text]).toEqual(['log', null, '']);
   });
 
   test('Esc ends the search, then closes the log; so does an empty line the search', () => {

@@ -49,9 +49,9 @@ describe('the selection', () => {
 
   test('the window moves as little as it must', () => {
     const bottom = after(stateOf(waiting(40)), { type: 'step', step: 'last' });
-    expect(bottom.table.position).toEqual({ selected: 'run:39', index: 39, top: 25 });
+    expect(bottom.tables.jobs.position).toEqual({ selected: 'run:39', index: 39, top: 25 });
     const higher = after(bottom, { type: 'step', step: 'up' });
-    expect(higher.table.position.top).toBe(25);
+    expect(higher.tables.jobs.position.top).toBe(25);
   });
 
   test('stays on its run while rows come and go above it', () => {
@@ -67,7 +67,7 @@ describe('the selection', () => {
       now: 1,
     });
     expect(selected(more)).toBe('run:7');
-    expect(more.table.position.index).toBe(7);
+    expect(more.tables.jobs.position.index).toBe(7);
   });
 
   test('goes to the neighbour when its run has gone', () => {
@@ -82,7 +82,7 @@ describe('the selection', () => {
   test('is on screen after the terminal has shrunk', () => {
     const state = after(stateOf(waiting(40), 50), { type: 'step', step: 'last' });
     const small = after(state, { type: 'resized', size: { columns: 80, rows: 14 } });
-    const { index, top } = small.table.position;
+    const { index, top } = small.tables.jobs.position;
     expect(index).toBe(39);
     expect(top + 7).toBeGreaterThan(39);
   });
@@ -114,18 +114,18 @@ describe('the filter', () => {
     const runs = [fakeRun({ id: 'a', title: 'liver' }), fakeRun({ id: 'b', title: 'lung', acceptedAt: 1 })];
     const typing = after(stateOf(runs), { type: 'filterOpened' }, { type: 'filterTyped', text: 'lunx' });
     expect(contextOf(typing)).toBe('filter');
-    expect(typing.table.shown).toHaveLength(0);
+    expect(typing.tables.jobs.shown).toHaveLength(0);
     const erased = after(typing, { type: 'filterErased' });
-    expect(erased.table.shown.map(({ id }) => id)).toEqual(['run:b']);
+    expect(erased.tables.jobs.shown.map(({ id }) => id)).toEqual(['run:b']);
     expect(selected(erased)).toBe('run:b');
     const kept = after(erased, { type: 'filterKept' });
-    expect([contextOf(kept), kept.table.query.text]).toEqual(['table', 'lun']);
-    expect(after(kept, { type: 'back' }).table.shown).toHaveLength(2);
+    expect([contextOf(kept), kept.tables.jobs.query.text]).toEqual(['table', 'lun']);
+    expect(after(kept, { type: 'back' }).tables.jobs.shown).toHaveLength(2);
   });
 });
 
-const marked = (state: ConsoleState): string[] => [...state.table.marked].sort();
-const shownIds = (state: ConsoleState): string[] => state.table.shown.map(({ id }) => id);
+const marked = (state: ConsoleState): string[] => [...state.tables.jobs.marked].sort();
+const shownIds = (state: ConsoleState): string[] => state.tables.jobs.shown.map(({ id }) => id);
 
 describe('sorting', () => {
   const runs = [
@@ -144,7 +144,7 @@ describe('sorting', () => {
 
   test('the selection stays on its row', () => {
     const state = after(stateOf(runs), { type: 'step', step: 'last' }, { type: 'sortedBy', column: 'title' });
-    expect([selected(state), state.table.position.index]).toEqual(['run:c', 0]);
+    expect([selected(state), state.tables.jobs.position.index]).toEqual(['run:c', 0]);
   });
 });
 
@@ -165,7 +165,7 @@ describe('marks', () => {
   test('go with their rows', () => {
     const state = after(stateOf(waiting(3)), { type: 'allMarked' });
     const fewer = after(state, { type: 'snapshot', snapshot: snapshotOf(waiting(1)), now: 1 });
-    expect([...fewer.table.marked]).toEqual(['run:0']);
+    expect([...fewer.tables.jobs.marked]).toEqual(['run:0']);
   });
 });
 
