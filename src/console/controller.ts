@@ -4,10 +4,9 @@ import { complete, parseCommandLine } from './command-line.js';
 import { exportText } from './export.js';
 import { counted } from './format.js';
 import type { WorkerHandle } from '../worker/handle.js';
-import { errorWords, findLine, readSearch } from './log-search.js';
-import { logRows } from './log-window.js';
 import { commandFor, type Command } from './keys.js';
-import { logFrame, type Step } from './reducer.js';
+import type { Step } from './reducer.js';
+import { createSeeker } from './seek.js';
 import {
   contextOf,
   pageRow,
@@ -69,6 +68,8 @@ export function createController(options: ControllerOptions): Controller {
   };
 
   const tableShown = (): Table => tableViews[tableNameOf(store.get())].table;
+
+  const seeker = createSeeker(store, say);
 
   /** Waits for the worker's answer and shows it; whatever is thrown is shown too. */
   const answer = (asked: () => Promise<{ ok: boolean; said: string }>): void => {
@@ -183,34 +184,6 @@ export function createController(options: ControllerOptions): Controller {
       return say('bad', `No column "${column}"; there are ${tableShown().columnIds.join(', ')}.`);
     }
     return store.dispatch({ type: 'sortedBy', column, descending: direction === 'desc' });
-  };
-
-  /** Jumps to a line of the log; says so where there is none, or where the end was passed. */
-  const seek = (expression: RegExp, what: string, direction: 1 | -1): void => {
-    const { log } = store.get();
-    if (log === null || log.tail === null) return say('warning', 'There is no log here yet.');
-    const { from, to } = logRows(log.tail, log.end, logFrame(store.get()));
-    const { hit } = log;
-    const inSight = hit !== null && hit >= from && hit < to;
-    const start = inSight ? hit + direction : direction > 0 ? from : to - 1;
-    const found = findLine(log.tail, expression, start, direction);
-    if (found === null) return say('warning', `No ${what} in the lines that are held.`);
-    store.dispatch({ type: 'lineFound', line: found.line });
-    if (found.wrapped) say('warning', `Went on from the ${direction > 0 ? 'beginning' : 'end'} of the log.`);
-  };
-
-  const seekHit = (direction: 1 | -1): void => {
-    const search = store.get().log?.search ?? null;
-    if (search === null) say('warning', 'Nothing is searched for; / does.');
-    else seek(search.expression, `"${search.text}"`, direction);
-  };
-
-  const startSearch = (text: string): void => {
-    if (text === '') return store.dispatch({ type: 'searched', search: null });
-    const search = readSearch(text);
-    if (typeof search === 'string') return say('bad', search);
-    store.dispatch({ type: 'searched', search });
-    seekHit(1);
   };
 
   /** What was typed after `:`. */
@@ -331,14 +304,14 @@ export function createController(options: ControllerOptions): Controller {
       case 'searchRun':
         return withTypedText((text) => {
           store.dispatch({ type: 'back' });
-          startSearch(text);
+          seeker.search(text);
         });
       case 'nextHit':
-        return seekHit(1);
+        return seeker.next(1);
       case 'previousHit':
-        return seekHit(-1);
+        return seeker.next(-1);
       case 'nextError':
-        return seek(errorWords, 'line that looks like an error', 1);
+        return seeker.nextError();
       case 'wholeLog':
         return store.dispatch({ type: 'wholeToggled' });
       case 'help':
