@@ -10,6 +10,8 @@ export default defineConfig({
           name: 'unit',
           sequence: { groupOrder: 0 },
           include: ['tests/unit/**/*.test.{ts,tsx}'],
+          // for property tests on a machine that others use too
+          testTimeout: 30_000,
         },
       },
       {

@@ -1,3 +1,5 @@
+import { rowActions } from './row-actions.js';
+
 /** A command of the `:` line. */
 export interface NamedCommand {
   name: string;
@@ -40,7 +42,9 @@ const commandList: readonly NamedCommand[] = [
   named(['errors', '', 'Only what went wrong, or everything']),
   named(['wide', '', 'More columns, or fewer']),
   named(['freeze', '', 'Freeze the screen, or go on']),
-  named(['cancel', '', 'Cancel the selected or all marked rows, after a question', [], ['scancel']], true),
+  ...rowActions.map(({ name, aliases, description, value }) =>
+    named([name, value?.argument ?? '', description, value?.offers ?? [], aliases], true),
+  ),
   named(['pause', '', 'Pause the intake of tasks'], true),
   named(['resume', '', 'Resume the intake of tasks'], true),
   named(['drain', '', 'Take nothing more, and say when nothing is in flight'], true),

@@ -1,26 +1,27 @@
 import type { Clock } from '../base/clock.js';
 import { errorLine } from '../base/errors.js';
+import { createActing } from './acting.js';
 import { complete, parseCommandLine } from './command-line.js';
 import { exportText } from './export.js';
 import { counted } from './format.js';
-import type { WorkerHandle } from '../worker/handle.js';
+import type { CommandAnswer, WorkerHandle } from '../worker/handle.js';
 import { commandFor, type Command } from './keys.js';
 import type { Step } from './reducer.js';
+import { rowActionOf, rowActions } from './row-actions.js';
 import { createSeeker } from './seek.js';
 import {
+  actionRows,
   contextOf,
   pageRow,
   selectedRow,
   tableNameOf,
   tableOf,
   targetRows,
-  type CancelTarget,
   type Message,
 } from './state.js';
 import type { Store } from './store.js';
 import type { ChosenColumns } from './table/column.js';
 import type { Table } from './table/table.js';
-import { rowTitle } from './views/table.js';
 import { tableViews } from './views/tables.js';
 
 /** How long an answer that is no error stays. */
@@ -69,10 +70,8 @@ export function createController(options: ControllerOptions): Controller {
 
   const tableShown = (): Table => tableViews[tableNameOf(store.get())].table;
 
-  const seeker = createSeeker(store, say);
-
   /** Waits for the worker's answer and shows it; whatever is thrown is shown too. */
-  const answer = (asked: () => Promise<{ ok: boolean; said: string }>): void => {
+  const answer = (asked: () => Promise<CommandAnswer>): void => {
     void (async () => {
       try {
         const { ok, said } = await asked();
@@ -83,31 +82,26 @@ export function createController(options: ControllerOptions): Controller {
     })();
   };
 
-  const askCancel = (): void => {
-    const rows = targetRows(store.get());
-    const [first, ...others] = rows.filter(({ group }) => group !== 'finished');
-    if (first !== undefined) {
-      store.dispatch({ type: 'cancelAsked', target: { rows: [first, ...others] } });
-      return;
-    }
-    const [finished] = rows;
-    if (finished === undefined) return;
-    const what = rows.length === 1 ? `${rowTitle(finished)} is` : 'all of the marked rows are';
-    say('warning', `Nothing to cancel: ${what} finished.`);
+  const seeker = createSeeker(store, say);
+  const acting = createActing({ handle, store, say, answer });
+
+  /** What was chosen in the menu: asked about, or typed on where it needs a value. */
+  const chooseAction = (key: string): void => {
+    store.dispatch({ type: 'back' });
+    const action = rowActions.find((one) => one.key === key);
+    if (action === undefined) return;
+    if (action.value === null) acting.ask(action, []);
+    else store.dispatch({ type: 'commandOpened', text: `${action.name} ` });
   };
 
-  const cancel = ({ rows }: CancelTarget): void => {
-    const name = rows.length === 1 ? rowTitle(rows[0]) : counted(rows.length, 'row');
-    say('warning', `Canceling ${name}.`);
-    answer(async () => {
-      const { ok, said } = await handle.act({
-        kind: 'cancel',
-        runs: rows.flatMap(({ run }) => (run === null ? [] : [run.id])),
-        jobs: rows.flatMap(({ run, job }) => (run === null && job !== null ? [job.id] : [])),
-      });
-      const words = said.trim() === '' ? (ok ? 'accepted' : 'refused without a word') : said.trim();
-      return { ok, said: `${ok ? 'Cancel' : 'Not canceled,'} ${name}: ${words}` };
-    });
+  const askCancel = (): void => {
+    const action = rowActionOf('cancel');
+    if (action !== undefined) acting.ask(action, []);
+  };
+
+  const openMenu = (): void => {
+    if (actionRows(store.get()).length > 0) store.dispatch({ type: 'menuOpened' });
+    else say('warning', 'There is no run or job here to do something to.');
   };
 
   const setPaused = (paused: boolean): void => {
@@ -123,9 +117,9 @@ export function createController(options: ControllerOptions): Controller {
   const confirm = (): void => {
     const { overlay } = store.get();
     if (overlay.kind === 'quit') quit();
-    if (overlay.kind !== 'cancel') return;
+    if (overlay.kind !== 'confirm') return;
     store.dispatch({ type: 'back' });
-    cancel(overlay.target);
+    acting.act(overlay.target);
   };
 
   const openDetails = (): void => {
@@ -199,6 +193,8 @@ export function createController(options: ControllerOptions): Controller {
       );
     }
     const { command, words } = parsed;
+    const action = rowActions.find(({ name }) => name === command.name);
+    if (action !== undefined) return acting.ask(action, words);
     switch (command.name) {
       case 'jobs':
         return store.dispatch({ type: 'went', place: { view: 'jobs' } });
@@ -224,8 +220,6 @@ export function createController(options: ControllerOptions): Controller {
         return store.dispatch({ type: 'wideToggled' });
       case 'freeze':
         return store.dispatch({ type: 'freezeToggled' });
-      case 'cancel':
-        return askCancel();
       case 'pause':
         return setPaused(true);
       case 'resume':
@@ -320,6 +314,8 @@ export function createController(options: ControllerOptions): Controller {
         return store.dispatch({ type: 'back' });
       case 'cancel':
         return askCancel();
+      case 'menu':
+        return openMenu();
       case 'pause':
         return setPaused(!['paused', 'draining'].includes(store.get().snapshot.health.intake));
       case 'confirm':
@@ -339,10 +335,11 @@ export function createController(options: ControllerOptions): Controller {
     if (command !== null) run(command);
     else if (context === 'filter' || context === 'command' || context === 'search')
       typeText(key === 'space' ? ' ' : key);
-    else if (context === 'cancel' || context === 'quit') store.dispatch({ type: 'back' });
+    else if (context === 'menu') chooseAction(key);
+    else if (context === 'confirm' || context === 'quit') store.dispatch({ type: 'back' });
     else if (context === 'table') sortByLetter(key);
     const after = contextOf(store.get());
-    return after === context || (after !== 'cancel' && after !== 'quit');
+    return after === context || !['menu', 'confirm', 'quit'].includes(after);
   };
 
   /** Shift and the letter of a column sorts by it. */

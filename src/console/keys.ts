@@ -1,7 +1,17 @@
 import type { Key } from 'ink';
 
 /** What has the keyboard. */
-export type Context = 'table' | 'log' | 'page' | 'help' | 'filter' | 'command' | 'search' | 'cancel' | 'quit';
+export type Context =
+  | 'table'
+  | 'log'
+  | 'page'
+  | 'help'
+  | 'filter'
+  | 'command'
+  | 'search'
+  | 'menu'
+  | 'confirm'
+  | 'quit';
 
 export type Command =
   | 'up'
@@ -38,6 +48,7 @@ export type Command =
   | 'previousHit'
   | 'nextError'
   | 'wholeLog'
+  | 'menu'
   | 'cancel'
   | 'pause'
   | 'confirm'
@@ -72,11 +83,11 @@ function bind(
 const lists: readonly Context[] = ['table', 'log', 'page', 'help'];
 const work: readonly Context[] = ['table', 'log'];
 const views: readonly Context[] = ['table', 'log', 'page'];
-const all: readonly Context[] = [...lists, 'filter', 'command', 'search', 'cancel', 'quit'];
+const all: readonly Context[] = [...lists, 'filter', 'command', 'search', 'menu', 'confirm', 'quit'];
 
 /** The one table of keys: what a key does, the help and the footer all come from it. */
 export const keyTable: readonly KeyBinding[] = [
-  bind(['cancel', 'quit'], [['y'], 'confirm', 'Yes; any other key: no', 'yes']),
+  bind(['confirm', 'quit'], [['y'], 'confirm', 'Yes; any other key: no', 'yes']),
   bind(['filter'], [['enter'], 'filterKeep', 'Keep the filter', 'keep']),
   bind(['filter'], [['esc'], 'back', 'Clear the filter', 'clear']),
   bind(['filter'], [['backspace'], 'filterErase', 'Erase a letter of the filter']),
@@ -87,7 +98,8 @@ export const keyTable: readonly KeyBinding[] = [
   bind(['command', 'search'], [['backspace'], 'lineErase', 'Erase a letter']),
   bind(work, [['l'], 'log', 'Open or close the log of the selected run', 'log']),
   bind(['table'], [['/'], 'filter', 'Filter: words, /expression/, field=value, !not', 'filter']),
-  bind(work, [['x'], 'cancel', 'Cancel the selected or marked rows, after a question', 'cancel'], true),
+  bind(views, [['x'], 'cancel', 'Cancel the selected or marked rows, after a question', 'cancel'], true),
+  bind(views, [['a'], 'menu', 'What else can be done to the selected or marked rows', 'actions'], true),
   bind(['table'], [['enter', 'd'], 'details', 'Everything about the selected row', 'details']),
   bind(work, [['tab'], 'focus', 'From the table to the open log, and back', 'focus']),
   bind(['log'], [['f'], 'follow', 'Follow the end of the log again, or stop', 'follow']),

@@ -9,7 +9,7 @@ import {
   selectedRow,
   tableNameOf,
   tableOf,
-  type CancelTarget,
+  type ActionTarget,
   type ConsoleState,
   type LogPane,
   type Message,
@@ -37,7 +37,8 @@ export type Action =
   | { type: 'went'; place: Place; deeper?: true }
   | { type: 'filterOpened' }
   | { type: 'filterKept' }
-  | { type: 'commandOpened' }
+  /** `text`: what is typed already. */
+  | { type: 'commandOpened'; text?: string }
   /** The line of a command or of a search. */
   | { type: 'lineSet'; text: string }
   | { type: 'searchOpened' }
@@ -50,7 +51,8 @@ export type Action =
   | { type: 'followToggled' }
   | { type: 'wrapToggled' }
   | { type: 'helpOpened' }
-  | { type: 'cancelAsked'; target: CancelTarget }
+  | { type: 'menuOpened' }
+  | { type: 'actionAsked'; target: ActionTarget }
   | { type: 'quitAsked' }
   | { type: 'back' }
   | { type: 'said'; message: Message }
@@ -120,7 +122,7 @@ export function reduce(state: ConsoleState, action: Action): ConsoleState {
     case 'filterKept':
       return { ...state, overlay: { kind: 'none' } };
     case 'commandOpened':
-      return { ...state, overlay: { kind: 'command', text: '' } };
+      return { ...state, overlay: { kind: 'command', text: action.text ?? '' } };
     case 'lineSet': {
       const { overlay } = state;
       if (overlay.kind !== 'command' && overlay.kind !== 'search') return state;
@@ -169,8 +171,10 @@ export function reduce(state: ConsoleState, action: Action): ConsoleState {
       return { ...state, wrap: !state.wrap };
     case 'helpOpened':
       return settle({ ...state, overlay: { kind: 'help', top: 0 } });
-    case 'cancelAsked':
-      return settle({ ...state, overlay: { kind: 'cancel', target: action.target } });
+    case 'menuOpened':
+      return settle({ ...state, overlay: { kind: 'menu' } });
+    case 'actionAsked':
+      return settle({ ...state, overlay: { kind: 'confirm', target: action.target } });
     case 'quitAsked':
       return settle({ ...state, overlay: { kind: 'quit' } });
     case 'back':
@@ -297,7 +301,8 @@ function back(state: ConsoleState): ConsoleState {
     case 'command':
     case 'search':
     case 'help':
-    case 'cancel':
+    case 'menu':
+    case 'confirm':
     case 'quit':
       return { ...state, overlay: { kind: 'none' } };
     case 'none':

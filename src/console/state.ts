@@ -2,6 +2,7 @@ import type { LogTail, WorkerSnapshot } from '../worker/handle.js';
 import type { Watched } from '../worker/watched.js';
 import type { Context } from './keys.js';
 import type { LogSearch } from './log-search.js';
+import type { Deed } from './row-actions.js';
 import type { Row } from './rows.js';
 import { selectedItem, targetItems, type TableState } from './table/table-state.js';
 
@@ -11,21 +12,26 @@ export interface Size {
   rows: number;
 }
 
-/** What `x` would end, as it was when it was asked: one row, or several marked ones. */
-export interface CancelTarget {
+/** What is asked about, as it was when it was asked: what is to be done, and to which rows. */
+export interface ActionTarget {
+  deed: Deed;
   rows: readonly [Row, ...Row[]];
+  /** Marked rows that it cannot be about. */
+  left: number;
 }
 
 /** What lies over the view and takes the keys. */
 export type Overlay =
   | { kind: 'none' }
   | { kind: 'filter' }
+  /** What can be done to the selected or marked rows. */
+  | { kind: 'menu' }
   /** What is typed after `:`. */
   | { kind: 'command'; text: string }
   /** What is typed after `/` in a log. */
   | { kind: 'search'; text: string }
   | { kind: 'help'; top: number }
-  | { kind: 'cancel'; target: CancelTarget }
+  | { kind: 'confirm'; target: ActionTarget }
   | { kind: 'quit' };
 
 /** Tables by the name that `:` knows. */
@@ -117,9 +123,19 @@ export function selectedRow({ tables }: ConsoleState): Row | null {
   return selectedItem(tables.jobs) as Row | null;
 }
 
-/** The rows that an action is about: the marked ones, else the selected one. */
+/** The marked rows, else the selected one. */
 export function targetRows({ tables }: ConsoleState): readonly Row[] {
   return targetItems(tables.jobs) as readonly Row[];
+}
+
+/** The rows that an action is about: that of the page, else the marked ones, else the selected one. */
+export function actionRows(state: ConsoleState): readonly Row[] {
+  const { view } = state.place;
+  if (view === 'job') {
+    const row = pageRow(state);
+    return row === null ? [] : [row];
+  }
+  return view === 'jobs' ? targetRows(state) : [];
 }
 
 /** The row that a page is about; null where it is gone. */

@@ -132,6 +132,78 @@ describe.each([
   });
 });
 
+/** Types a command, and says yes to the question that it brings. */
+async function agreeTo(screen: TerminalProgram, command: string, question: string | RegExp): Promise<void> {
+  screen.press(':');
+  await screen.waitFor(/^ :/m);
+  screen.press(command);
+  await screen.waitFor(new RegExp(`^ :${command}`, 'm'));
+  screen.press(keys.enter);
+  await screen.waitFor(question);
+  screen.press('y');
+}
+
+/** Whether Slurm itself says so of a job. */
+const fact = async (jobId: string, pattern: RegExp): Promise<boolean> => {
+  const answer = await bench.command('scontrol', ['show', 'job', jobId]);
+  return answer.kind === 'exited' && pattern.test(answer.stdout);
+};
+
+describe('actions', () => {
+  test('requeue by the menu, then hold, time limit and release of a real waiting job', async () => {
+    const { screen, job } = await running();
+    const [{ id } = expect.fail('no job')] = await bench.slurmJobs(job);
+    screen.press('a');
+    await screen.waitFor(/What is to be done to \d+ Liver\?[^]*any other key nothing/);
+    screen.press('r');
+    await screen.waitFor(/Requeue this run\?[^]*begins anew[^]*y yes/);
+    screen.press('y');
+    await screen.waitFor(`scontrol requeue ${id}: done`);
+    await screen.waitFor(/▸○ PENDING .*Liver/);
+    await agreeTo(screen, 'hold', 'Hold this run?');
+    await screen.waitFor(`scontrol hold ${id}: done`);
+    // in its row, or in the line about it
+    await screen.waitFor('JobHeldUser');
+    expect(await fact(id, /Reason=JobHeldUser/)).toBe(true);
+    await agreeTo(screen, 'timelimit 00:07:00', 'Set the time limit of this run to 00:07:00?');
+    await bench.until(async () => fact(id, /TimeLimit=00:07:00/));
+    await agreeTo(screen, 'release', 'Release this run?');
+    await screen.waitFor(`scontrol release ${id}: done`);
+    await bench.until(async () => !(await fact(id, /Reason=JobHeldUser/)));
+    // what the command says itself is what the operator reads
+    await agreeTo(screen, 'nice -1000', /nice value of this run to -1000/);
+    await bench.until(
+      async () => (await fact(id, /Nice=-1000/)) || /denied/.test(screen.screen().join('\n')),
+    );
+    await agreeTo(screen, 'cancel', 'Cancel this run?');
+    expectStatus(await bench.ended(job), status.canceled);
+  });
+
+  test('three marked runs end after one question, and no other', async () => {
+    const screen = openConsole(120, 40);
+    await screen.waitFor('broker consuming');
+    const doomed = await Promise.all(
+      ['One', 'Two', 'Three'].map(async (each) => publishWait(`Doomed ${each}`, each)),
+    );
+    const spared = await publishWait('Spared', 'spared');
+    await select(screen, 'doomed');
+    await screen.waitFor(/(RUNNING .*Doomed [^]*){3}/);
+    screen.press('*');
+    await screen.waitFor('3 marked');
+    screen.press('x');
+    const question = (await screen.waitFor(/Cancel 3 runs\?[^]*y yes/)).join('\n');
+    for (const job of doomed) {
+      const [{ id } = expect.fail('no job')] = await bench.slurmJobs(job);
+      expect(question).toMatch(new RegExp(`${id} Doomed (One|Two|Three)`));
+    }
+    screen.press('y');
+    await screen.waitFor(/Cancel 3 rows: scancel .*done/);
+    for (const job of doomed) expectStatus(await bench.ended(job), status.canceled);
+    const [left] = await bench.slurmJobs(spared);
+    expect(left?.state).toMatch(/RUNNING|PENDING/);
+  });
+});
+
 /** A frame from the title to the footer, with one row left free below it. */
 const wholeFrame = (columns: number): RegExp =>
   new RegExp(`^ dsa-slurm › .*\\n[^]*▸● RUNNING [^]*\\n─{${columns}}\\n.*\\n.*\\n l log .*q quit\\n$`);

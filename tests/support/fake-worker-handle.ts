@@ -29,7 +29,7 @@ export interface FakeWorker extends WorkerHandle {
   readonly details: { runs: Map<string, RunDetail>; jobs: Map<string, JobDetail> };
   /** What is being watched. */
   watching(): (keyof Watched)[];
-  /** Commands in the order in which they came: `cancel run-1 run-2`, `hold 4711`, `pause`, … */
+  /** Commands in the order in which they came: `cancel run-1 run-2`, `hold 4711`, `timeLimit=30 run-1`, `pause`, … */
   readonly commands: readonly string[];
   /** Runs whose logs are being followed. */
   following(): string[];
@@ -107,7 +107,10 @@ export function createFakeWorker(now = 0): FakeWorker {
     runDetail: async (runId) => details.runs.get(runId) ?? null,
     jobDetail: async (jobId) => details.jobs.get(jobId) ?? { jobId, facts: [], at: null, trouble: 'unknown' },
     imageDetail: async () => ({ ok: false, said: 'There is no such file.' }),
-    act: async (action) => command([action.kind, ...action.runs, ...action.jobs].join(' ')),
+    async act({ kind, runs, jobs, ...values }) {
+      const word = [kind, ...Object.values(values).map(String)].join('=');
+      return command([word, ...runs, ...jobs].join(' '));
+    },
     pause: async () => intake('pause', 'paused'),
     resume: async () => intake('resume', 'open'),
     drain: async () => intake('drain', 'draining'),

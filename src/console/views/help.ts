@@ -1,4 +1,5 @@
 import { commandsFor } from '../command-line.js';
+import { rowActions } from '../row-actions.js';
 import { bindingsFor, keyLabel, keyTable, type Context, type KeyBinding } from '../keys.js';
 import type { ConsoleState } from '../state.js';
 import { span, type Line } from '../theme.js';
@@ -7,7 +8,7 @@ const sections: readonly [title: string, contexts: readonly Context[]][] = [
   ['Table, log and pages', ['table', 'log', 'page']],
   ['Filter', ['filter']],
   ['Command and search', ['command', 'search']],
-  ['Questions', ['cancel', 'quit']],
+  ['Questions', ['confirm', 'quit']],
 ];
 
 /** The help, made from the key table. */
@@ -26,6 +27,11 @@ export function helpLines({ readOnly }: Pick<ConsoleState, 'readOnly'>): readonl
         spans: [span(`   ${one.keys.map(keyLabel).join(' ')}`.padEnd(24), 'accent'), span(one.description)],
       });
     }
+  }
+  if (!readOnly) {
+    lines.push({ spans: [] }, { spans: [span(' Actions', 'strong')] });
+    for (const { key, description } of rowActions)
+      lines.push({ spans: [span(`   a ${key}`.padEnd(24), 'accent'), span(description)] });
   }
   lines.push({ spans: [] }, { spans: [span(' Commands', 'strong')] });
   for (const { name, argument, description } of commandsFor(readOnly)) {

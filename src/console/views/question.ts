@@ -1,16 +1,20 @@
-import { counted } from '../format.js';
+import { count, counted } from '../format.js';
+import { deedWords, rowActions } from '../row-actions.js';
 import type { Row } from '../rows.js';
-import type { CancelTarget, ConsoleState } from '../state.js';
+import { actionRows, type ActionTarget, type ConsoleState } from '../state.js';
 import { rowStatus } from '../status.js';
 import { cleanText, truncate, wrapWords } from '../text.js';
-import { span, type Line, type Span, type Theme } from '../theme.js';
-import { rowTitle } from './table.js';
+import { span, type Line, type Theme } from '../theme.js';
+import { rowName, shortRunId } from './jobs.js';
 
 /** A question in a box: five lines, without the border. Null where nothing is asked. */
 export function questionLines(state: ConsoleState, theme: Theme): Line[] | null {
+  const width = state.size.columns - 4;
   switch (state.overlay.kind) {
-    case 'cancel':
-      return cancelQuestion(state.overlay.target, state.size.columns - 4, theme);
+    case 'confirm':
+      return actionQuestion(state.overlay.target, width, theme);
+    case 'menu':
+      return menuLines(state, width);
     case 'quit':
       return quitQuestion(state);
     case 'none':
@@ -26,12 +30,31 @@ const answers: Line = {
   spans: [span('y', 'accent'), span(' yes'), span('     any other key', 'accent'), span(' no')],
 };
 
-function cancelQuestion({ rows }: CancelTarget, width: number, theme: Theme): Line[] {
-  return rows.length === 1 ? cancelOne(rows[0], width, theme) : cancelMany(rows, width, theme);
+/** Three lines of actions, each with its letter, in as many columns as there are needed. */
+function menuLines(state: ConsoleState, width: number): Line[] {
+  const rows = actionRows(state);
+  const [first] = rows;
+  const whom = rows.length === 1 && first !== undefined ? labelOf(first) : counted(rows.length, 'row');
+  const columns = Math.ceil(rowActions.length / 3);
+  const cell = Math.min(18, Math.floor(width / columns));
+  const lines = [0, 1, 2].map((line) => ({
+    spans: rowActions
+      .slice(line * columns, (line + 1) * columns)
+      .flatMap(({ key, label }) => [span(key, 'accent'), span(` ${label}`.padEnd(cell - 1))]),
+  }));
+  return [
+    { spans: [span(`What is to be done to ${whom}?`, 'strong')] },
+    ...lines,
+    { spans: [span('any other key', 'accent'), span(' nothing')] },
+  ];
 }
 
-/** What will end, by number and by name, as far as there is room. */
-function cancelMany(rows: CancelTarget['rows'], width: number, { glyphs }: Theme): Line[] {
+function actionQuestion(target: ActionTarget, width: number, theme: Theme): Line[] {
+  return target.rows.length === 1 ? aboutOne(target, width, theme) : aboutMany(target, width);
+}
+
+/** What is meant, by number and by name, as far as there is room. */
+function aboutMany({ deed, rows, left }: ActionTarget, width: number): Line[] {
   const runs = rows.filter(({ run }) => run !== null).length;
   const parts = [
     ...(runs === 0 ? [] : [counted(runs, 'run')]),
@@ -39,26 +62,51 @@ function cancelMany(rows: CancelTarget['rows'], width: number, { glyphs }: Theme
       ? []
       : [counted(rows.length - runs, 'job that is not of this worker', 'jobs that are not of this worker')]),
   ];
-  const named = wrapWords(rows.map(rowTitle).join(', '), width);
-  const shown = named.slice(0, 3);
-  if (named.length > 3)
-    shown[2] = `${truncate(shown[2] ?? '', width - 2, glyphs.ellipsis)} ${glyphs.ellipsis}`;
+  const { question, effect } = deedWords(deed);
+  const leftOut = left === 0 ? '' : `  ${left === 1 ? '1 row is' : `${count(left)} rows are`} left out.`;
+  const room = effect === null ? 3 : 2;
+  const named = namesIn(rows.map(labelOf), width, room);
   return [
-    { spans: [span(`Cancel ${parts.join(' and ')}?`, 'strong')] },
-    ...[0, 1, 2].map((index) => ({ spans: [span(shown[index] ?? '')] })),
+    { spans: [span(question(parts.join(' and ')), 'strong'), span(leftOut, 'muted')] },
+    ...Array.from({ length: room }, (_, index) => ({ spans: [span(named[index] ?? '')] })),
+    ...(effect === null ? [] : [{ spans: [span(effect, 'muted')] }]),
     answers,
   ];
 }
 
-function cancelOne(row: Row, width: number, theme: Theme): Line[] {
+/** As many names as fit into some lines, and how many more there are. */
+function namesIn(names: readonly string[], width: number, lines: number): string[] {
+  // no name takes fewer than four cells
+  const most = Math.min(names.length, lines * Math.ceil(width / 4));
+  for (let shown = most; shown > 1; shown -= 1) {
+    const more = names.length - shown;
+    const end = more === 0 ? '' : `, and ${count(more)} more`;
+    const wrapped = wrapWords(names.slice(0, shown).join(', ') + end, width);
+    if (wrapped.length <= lines) return wrapped;
+  }
+  return wrapWords(names.join(', '), width).slice(0, lines);
+}
+
+/** A row by the id that Slurm knows and the title that people know. */
+function labelOf(row: Row): string {
+  const { run, job } = row;
+  const id = job?.id ?? run?.jobId ?? `run ${shortRunId(row)}`;
+  return `${cleanText(id)} ${truncate(cleanText(run?.title ?? rowName(row)), 30)}`.trimEnd();
+}
+
+function aboutOne({ deed, rows: [row] }: ActionTarget, width: number, theme: Theme): Line[] {
   const { run, job } = row;
   const jobId = job?.id ?? run?.jobId ?? null;
-  const what = run === null ? 'Cancel this Slurm job? It is not of this worker.' : 'Cancel this run?';
+  const { question, effect } = deedWords(deed);
+  const what =
+    run === null ? `${question('this Slurm job')} It is not of this worker.` : question('this run');
   const status = rowStatus(row);
-  const fact = (label: string, text: string | null | undefined): Span[] => [
-    span(label.padEnd(8), 'muted'),
-    span(truncate(cleanText(text ?? '') || 'not known', width - 8, theme.glyphs.ellipsis)),
-  ];
+  const fact = (label: string, text: string | null | undefined): Line => ({
+    spans: [
+      span(label.padEnd(8), 'muted'),
+      span(truncate(cleanText(text ?? '') || 'not known', width - 8, theme.glyphs.ellipsis)),
+    ],
+  });
   // the name of a run's job is the run's id over again, so it says nothing more here
   const ids = [
     jobId === null ? 'no Slurm job yet' : `job ${jobId}`,
@@ -67,6 +115,13 @@ function cancelOne(row: Row, width: number, theme: Theme): Line[] {
   const work =
     run === null ? job.name : `${run.cli || 'CLI not known'} of ${run.image || 'an image not known'}`;
   const user = run?.user ?? null;
+  const title = [run?.title ?? 'not known', ...(user === null ? [] : [`(${user})`])].join(' ');
+  // of a foreign job it matters most whose it is, of a run which slide it is
+  const facts = [
+    fact('Name', work),
+    run === null ? fact('User', job.user) : fact('Title', title),
+    ...(effect === null ? [] : [{ spans: [span(effect, 'muted')] }]),
+  ];
   return [
     {
       spans: [
@@ -74,14 +129,8 @@ function cancelOne(row: Row, width: number, theme: Theme): Line[] {
         span(`  ${theme.glyphs[status.glyph]} ${cleanText(status.word)}`, status.tone),
       ],
     },
-    { spans: fact('Id', ids.join(', ')) },
-    { spans: fact('Name', work) },
-    {
-      spans:
-        run === null
-          ? fact('User', job.user)
-          : fact('Title', [run.title ?? 'not known', ...(user === null ? [] : [`(${user})`])].join(' ')),
-    },
+    fact('Id', ids.join(', ')),
+    ...facts.slice(-2),
     answers,
   ];
 }

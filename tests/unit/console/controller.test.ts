@@ -52,7 +52,7 @@ beforeEach(() => {
 describe('cancel', () => {
   test('asks, and does it after y', async () => {
     controller.press(['x']);
-    expect(context()).toBe('cancel');
+    expect(context()).toBe('confirm');
     expect(worker.commands).toEqual([]);
     controller.press(['y']);
     expect(context()).toBe('table');
@@ -69,7 +69,7 @@ describe('cancel', () => {
 
   test('a yes that came in one piece with the question was not an answer to it', () => {
     controller.press(['x', 'y']);
-    expect(context()).toBe('cancel');
+    expect(context()).toBe('confirm');
     expect(worker.commands).toEqual([]);
   });
 
@@ -149,7 +149,7 @@ test('a read-only console sends no command, whatever is pressed', () => {
   begin({ readOnly: true });
   for (let code = 0x20; code < 0x7f; code += 1) {
     const key = String.fromCharCode(code);
-    if (key === '/' || key === 'q') continue;
+    if (key === '/' || key === 'q' || key === ':') continue;
     controller.press([key]);
     controller.press(['y']);
   }
@@ -236,7 +236,7 @@ describe('several rows', () => {
     controller.press(['*']);
     controller.press(['x']);
     const { overlay } = store.get();
-    expect(overlay.kind === 'cancel' && overlay.target.rows.map(({ id }) => id)).toEqual([
+    expect(overlay.kind === 'confirm' && overlay.target.rows.map(({ id }) => id)).toEqual([
       'run:run-1',
       'job:7',
       'run:run-2',
@@ -299,7 +299,7 @@ describe('the command line', () => {
 
   test('has no command that acts where the console is read-only', () => {
     begin({ readOnly: true });
-    for (const line of ['cancel', 'scancel', 'pause', 'resume']) {
+    for (const line of ['cancel', 'scancel', 'hold', 'requeue', 'signal TERM', 'pause', 'resume']) {
       controller.press([':']);
       type(line);
       controller.press(['enter']);

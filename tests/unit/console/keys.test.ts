@@ -17,7 +17,8 @@ const contexts: readonly Context[] = [
   'filter',
   'command',
   'search',
-  'cancel',
+  'menu',
+  'confirm',
   'quit',
 ];
 

@@ -141,8 +141,8 @@ describe('questions', () => {
     const [row] = allRows(state);
     if (row === undefined) throw new Error('no row');
     const asked = after(state, {
-      type: 'cancelAsked',
-      target: { rows: [row] },
+      type: 'actionAsked',
+      target: { deed: { kind: 'cancel' }, rows: [row], left: 0 },
     });
     const text = linesOf(asked).join('\n');
     for (const part of ['4711', 'run-1', 'NucleiDetection of example/small:v1', 'Liver (alice)', 'RUNNING']) {

@@ -1,0 +1,55 @@
+import type { CommandAnswer, WorkerHandle } from '../worker/handle.js';
+import { counted } from './format.js';
+import { deedWords, type RowAction } from './row-actions.js';
+import { actionRows, type ActionTarget, type Message } from './state.js';
+import type { Store } from './store.js';
+import { rowTitle } from './views/table.js';
+
+/** Asks about what is to be done to rows, and does it. */
+export interface Acting {
+  /** Asks whether an action shall be done to the rows that it can be about. @param words what followed its command */
+  ask(action: RowAction, words: readonly string[]): void;
+  /** Does what was asked about, to the rows as they were then. */
+  act(target: ActionTarget): void;
+}
+
+interface ActingTools {
+  handle: WorkerHandle;
+  store: Store;
+  say: (tone: Message['tone'], text: string) => void;
+  /** Waits for an answer and shows it. */
+  answer: (asked: () => Promise<CommandAnswer>) => void;
+}
+
+export function createActing({ handle, store, say, answer }: ActingTools): Acting {
+  return {
+    ask(action, words) {
+      const deed = action.read(words.join(' '));
+      if (typeof deed === 'string') return say('bad', deed);
+      const rows = actionRows(store.get());
+      const [first, ...others] = rows.filter((row) => action.fits(row));
+      if (first !== undefined) {
+        const left = rows.length - 1 - others.length;
+        return store.dispatch({ type: 'actionAsked', target: { deed, rows: [first, ...others], left } });
+      }
+      const [only] = rows;
+      if (only === undefined) return say('warning', 'There is no run or job here to do that to.');
+      const what = rows.length === 1 ? `${rowTitle(only)} is` : 'all of the marked rows are';
+      return say('warning', `Nothing to ${action.name}: ${what} ${only.group}.`);
+    },
+    act({ deed, rows }) {
+      const name = rows.length === 1 ? rowTitle(rows[0]) : counted(rows.length, 'row');
+      const { done, refused } = deedWords(deed);
+      say('warning', `${done} ${name} …`);
+      answer(async () => {
+        const { ok, said } = await handle.act({
+          ...deed,
+          runs: rows.flatMap(({ run }) => (run === null ? [] : [run.id])),
+          jobs: rows.flatMap(({ run, job }) => (run === null && job !== null ? [job.id] : [])),
+        });
+        const words = said.trim() === '' ? (ok ? 'accepted' : 'refused without a word') : said.trim();
+        return { ok, said: `${ok ? done : refused} ${name}: ${words}` };
+      });
+    },
+  };
+}
