@@ -279,6 +279,8 @@ export function createController(options: ControllerOptions): Controller {
         return store.dispatch({ type: 'errorsToggled' });
       case 'freeze':
         return store.dispatch({ type: 'freezeToggled' });
+      case 'refresh':
+        return store.dispatch({ type: 'detailsAsked' });
       case 'details':
         return openDetails();
       case 'worker':

@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.js';
 import type { LogTail, WorkerHandle } from '../worker/handle.js';
 import type { Watched } from '../worker/watched.js';
+import { followDetails } from './details.js';
 import type { ConsoleState } from './state.js';
 import type { Store } from './store.js';
 
@@ -45,10 +46,12 @@ export function startFeed(handle: WorkerHandle, store: Store, clock: Clock): () 
   const tick = setInterval(() => store.dispatch({ type: 'tick', now: clock.now() }), tickMs);
   const stopNews = handle.subscribe(() => news.call());
   const stopLog = followSelection(handle, store);
+  const stopDetails = followDetails(handle, store);
   const stopWatching = watchForView(handle, store, clock);
   return () => {
     stopNews();
     stopLog();
+    stopDetails();
     stopWatching();
     news.stop();
     clearInterval(tick);

@@ -29,6 +29,12 @@ export function age(milliseconds: number): string {
   return `${Math.floor(seconds / day)} d ${Math.floor((seconds % day) / hour)} h`;
 }
 
+/** How long something took, finer than an age where it was short: `120 ms`, `3.4 s`, `12 s`, `4 min`. */
+export function took(milliseconds: number): string {
+  if (milliseconds < 1_000) return `${Math.max(0, Math.round(milliseconds))} ms`;
+  return milliseconds < 10_000 ? `${(milliseconds / 1_000).toFixed(1)} s` : age(milliseconds);
+}
+
 /** `1,234` */
 export function count(value: number): string {
   return value.toLocaleString('en-US');

@@ -35,6 +35,7 @@ export type Command =
   | 'wide'
   | 'errors'
   | 'freeze'
+  | 'refresh'
   | 'details'
   | 'worker'
   | 'copy'
@@ -103,9 +104,9 @@ export const keyTable: readonly KeyBinding[] = [
   bind(['table'], [['enter', 'd'], 'details', 'Everything about the selected row', 'details']),
   bind(work, [['tab'], 'focus', 'From the table to the open log, and back', 'focus']),
   bind(['log'], [['f'], 'follow', 'Follow the end of the log again, or stop', 'follow']),
-  bind(['log'], [['/'], 'search', 'Search the log: text, or /expression/', 'search']),
-  bind(['log'], [['n'], 'nextHit', 'The next hit of the search']),
-  bind(['log'], [['N'], 'previousHit', 'The previous hit of the search']),
+  bind(['log', 'page'], [['/'], 'search', 'Search the log or page: text, or /expression/', 'search']),
+  bind(['log', 'page'], [['n'], 'nextHit', 'The next hit of the search']),
+  bind(['log', 'page'], [['N'], 'previousHit', 'The previous hit of the search']),
   bind(['log'], [['E'], 'nextError', 'The next line of the log that looks like an error', 'error']),
   bind(['log'], [['F'], 'wholeLog', 'The log over the whole room, or the table again', 'whole']),
   bind(['log'], [['w'], 'wrap', 'Wrap long lines of the log, or cut them']),
@@ -118,6 +119,7 @@ export const keyTable: readonly KeyBinding[] = [
   bind(['table'], [['e', 'ctrl-z'], 'errors', 'Only what went wrong, or everything']),
   bind(views, [['y'], 'copy', 'Copy the ids of the selected or marked rows']),
   bind(views, [['W'], 'worker', 'How it stands with the worker']),
+  bind(['page'], [['r'], 'refresh', 'Ask Slurm anew about the job of this page', 'refresh']),
   bind(views, [['z'], 'freeze', 'Freeze the screen, or go on']),
   bind(views, [['p'], 'pause', 'Pause or resume the intake of tasks', 'pause'], true),
   bind(views, [[':'], 'command', 'A command by its name']),

@@ -1,5 +1,6 @@
 import type { LogTail, WorkerSnapshot } from '../worker/handle.js';
-import type { Watched } from '../worker/watched.js';
+import type { JobDetail, RunDetail, Watched } from '../worker/watched.js';
+import type { Details } from './details.js';
 import { layoutScreen, squeezedTable } from './layout.js';
 import type { LogSearch } from './log-search.js';
 import { endFor, firstEnd, logRows, tailEnd, type LogFrame } from './log-window.js';
@@ -13,6 +14,7 @@ import {
   type ConsoleState,
   type LogPane,
   type Message,
+  type PagePlace,
   type Place,
   type Size,
 } from './state.js';
@@ -29,6 +31,10 @@ export type Action =
   | TableAction
   | { type: 'snapshot'; snapshot: WorkerSnapshot; now: number }
   | { type: 'watched'; what: keyof Watched; view: Watched[keyof Watched]; now: number }
+  | { type: 'runDetailCame'; rowId: string; detail: RunDetail | null }
+  | { type: 'jobDetailCame'; rowId: string; detail: JobDetail }
+  /** Slurm is to be asked anew about the job of the page. */
+  | { type: 'detailsAsked' }
   | { type: 'tick'; now: number }
   | { type: 'resized'; size: Size }
   | { type: 'tail'; runId: string; tail: LogTail }
@@ -76,6 +82,8 @@ export function initialState(beginning: Beginning): ConsoleState {
     size,
     now,
     snapshot,
+    details: null,
+    asked: 0,
     watched: {},
     frozen: null,
     place: { view: 'jobs' },
@@ -83,6 +91,7 @@ export function initialState(beginning: Beginning): ConsoleState {
     tables: { jobs: { ...emptyTable, columns, rows: mergeRows(snapshot, []) } },
     overlay: { kind: 'none' },
     log: null,
+    pageSearch: null,
     wrap: false,
     message: null,
   });
@@ -95,6 +104,15 @@ export function reduce(state: ConsoleState, action: Action): ConsoleState {
       return snapshotCame(state, action.snapshot, action.now);
     case 'watched':
       return watchedCame(state, { ...heard(state), [action.what]: action.view }, action.now);
+    case 'runDetailCame':
+      return settle({
+        ...state,
+        details: { ...detailsFor(state, action.rowId), run: action.detail },
+      });
+    case 'jobDetailCame':
+      return settle({ ...state, details: jobDetailCame(state, action.rowId, action.detail) });
+    case 'detailsAsked':
+      return { ...state, asked: state.asked + 1 };
     case 'tick': {
       const until = state.message?.until ?? null;
       const over = until !== null && until <= action.now;
@@ -116,6 +134,7 @@ export function reduce(state: ConsoleState, action: Action): ConsoleState {
         trail: action.deeper === true ? [...state.trail, state.place] : [],
         overlay: { kind: 'none' },
         log: null,
+        pageSearch: null,
       });
     case 'filterOpened':
       return settle({ ...state, overlay: { kind: 'filter' } });
@@ -131,11 +150,11 @@ export function reduce(state: ConsoleState, action: Action): ConsoleState {
     case 'searchOpened':
       return { ...state, overlay: { kind: 'search', text: '' } };
     case 'searched':
-      return state.log === null
-        ? state
-        : { ...state, log: { ...state.log, search: action.search, hit: null } };
+      return searched(state, action.search);
     case 'lineFound':
-      return lineFound(state, action.line);
+      return isTable(state.place)
+        ? lineFound(state, action.line)
+        : pageLineFound(state, state.place, action.line);
     case 'wholeToggled':
       return state.log === null
         ? state
@@ -275,6 +294,31 @@ function lineFound(state: ConsoleState, line: number): ConsoleState {
   return { ...state, log: { ...log, hit: line, end: endFor(log.tail, line, log.end, logFrame(state)) } };
 }
 
+function searched(state: ConsoleState, search: LogSearch | null): ConsoleState {
+  if (!isTable(state.place)) return { ...state, pageSearch: search === null ? null : { search, hit: null } };
+  return state.log === null ? state : { ...state, log: { ...state.log, search, hit: null } };
+}
+
+function pageLineFound(state: ConsoleState, place: PagePlace, line: number): ConsoleState {
+  const { page } = layoutScreen(state);
+  const inSight = line >= place.top && line < place.top + page;
+  const last = Math.max(0, pageLines(state).length - page);
+  const top = inSight ? place.top : Math.min(last, Math.max(0, line - Math.floor(page / 2)));
+  const pageSearch = state.pageSearch === null ? null : { ...state.pageSearch, hit: line };
+  return { ...state, place: { ...place, top }, pageSearch };
+}
+
+function detailsFor({ details }: ConsoleState, rowId: string): Details {
+  return details?.rowId === rowId ? details : { rowId, run: null, job: null };
+}
+
+/** While Slurm is silent, or has forgotten the job, what it said last stays. */
+function jobDetailCame(state: ConsoleState, rowId: string, detail: JobDetail): Details {
+  const before = detailsFor(state, rowId);
+  const kept = detail.at === null && before.job?.jobId === detail.jobId ? before.job : null;
+  return { ...before, job: kept === null ? detail : { ...kept, trouble: detail.trouble } };
+}
+
 /** The room of the log's lines. */
 export function logFrame(state: ConsoleState): LogFrame {
   return {
@@ -319,6 +363,7 @@ function back(state: ConsoleState): ConsoleState {
     if (table !== tableOf(state)) return changeTable(state, table);
     if (place.view === 'jobs') return state;
   }
+  if (state.pageSearch !== null) return { ...state, pageSearch: null };
   return { ...state, place: trail.at(-1) ?? { view: 'jobs' }, trail: trail.slice(0, -1) };
 }
 

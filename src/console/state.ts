@@ -2,6 +2,7 @@ import type { LogTail, WorkerSnapshot } from '../worker/handle.js';
 import type { Watched } from '../worker/watched.js';
 import type { Context } from './keys.js';
 import type { LogSearch } from './log-search.js';
+import type { Details } from './details.js';
 import type { Deed } from './row-actions.js';
 import type { Row } from './rows.js';
 import { selectedItem, targetItems, type TableState } from './table/table-state.js';
@@ -28,7 +29,7 @@ export type Overlay =
   | { kind: 'menu' }
   /** What is typed after `:`. */
   | { kind: 'command'; text: string }
-  /** What is typed after `/` in a log. */
+  /** What is typed after `/` in a log or on a page. */
   | { kind: 'search'; text: string }
   | { kind: 'help'; top: number }
   | { kind: 'confirm'; target: ActionTarget }
@@ -44,6 +45,9 @@ export type Place =
   /** Everything about one row of the table. */
   | { view: 'job'; rowId: string; top: number }
   | { view: 'worker'; top: number };
+
+/** A place that is read line by line. */
+export type PagePlace = Exclude<Place, { view: TableName }>;
 
 /** An answer in the message line. An error stays until a key is pressed, anything else until its time is over. */
 export interface Message {
@@ -80,6 +84,10 @@ export interface ConsoleState {
   size: Size;
   now: number;
   snapshot: WorkerSnapshot;
+  /** What the open page about a row shows besides. */
+  details: Details | null;
+  /** How often the operator has wanted Slurm to be asked anew about the job of a page. */
+  asked: number;
   /** The last that was heard of what only some views show; absent where no such view was opened yet. */
   watched: Partial<Watched>;
   /** While the screen is frozen: the news that wait. Null: everything is shown as it comes. */
@@ -90,6 +98,8 @@ export interface ConsoleState {
   tables: Readonly<Record<TableName, TableState>>;
   overlay: Overlay;
   log: LogPane | null;
+  /** What is searched for on the open page, and the line that was jumped to; null: nothing. */
+  pageSearch: { search: LogSearch; hit: number | null } | null;
   wrap: boolean;
   message: Message | null;
 }

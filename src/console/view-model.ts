@@ -50,7 +50,7 @@ function composed(state: ConsoleState, theme: Theme): ScreenView {
     };
   }
   if (!isTable(place)) {
-    const page = pageLines(state, theme).slice(place.top, place.top + layout.page);
+    const page = markedHit(state, pageLines(state, theme), theme).slice(place.top, place.top + layout.page);
     return {
       above: [...head, ...filled(page, layout.page)],
       box: questionLines(state, theme),
@@ -67,6 +67,20 @@ function composed(state: ConsoleState, theme: Theme): ScreenView {
     box: questionLines(state, theme),
     below: [...logLines(state, layout.log, theme), ...foot, footerLine(state)],
   };
+}
+
+/** The line that a search has found begins with a mark. */
+function markedHit({ pageSearch }: ConsoleState, lines: readonly Line[], { glyphs }: Theme): readonly Line[] {
+  const hit = pageSearch?.hit ?? null;
+  if (hit === null) return lines;
+  return lines.map((line, index) => {
+    const [first, ...rest] = line.spans;
+    if (index !== hit || first === undefined) return line;
+    return {
+      ...line,
+      spans: [span(glyphs.selected, 'accent'), { ...first, text: first.text.slice(1) }, ...rest],
+    };
+  });
 }
 
 function filled(lines: readonly Line[], height: number): Line[] {

@@ -163,13 +163,13 @@ describe('actions', () => {
     await agreeTo(screen, 'hold', 'Hold this run?');
     await screen.waitFor(`scontrol hold ${id}: done`);
     // in its row, or in the line about it
-    await screen.waitFor('JobHeldUser');
-    expect(await fact(id, /Reason=JobHeldUser/)).toBe(true);
+    await screen.waitFor(/JobHeld(User|Admin)/);
+    expect(await fact(id, /Reason=JobHeld(User|Admin)/)).toBe(true);
     await agreeTo(screen, 'timelimit 00:07:00', 'Set the time limit of this run to 00:07:00?');
     await bench.until(async () => fact(id, /TimeLimit=00:07:00/));
     await agreeTo(screen, 'release', 'Release this run?');
     await screen.waitFor(`scontrol release ${id}: done`);
-    await bench.until(async () => !(await fact(id, /Reason=JobHeldUser/)));
+    await bench.until(async () => !(await fact(id, /Reason=JobHeld(User|Admin)/)));
     // what the command says itself is what the operator reads
     await agreeTo(screen, 'nice -1000', /nice value of this run to -1000/);
     await bench.until(

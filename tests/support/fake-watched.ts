@@ -1,4 +1,5 @@
-import type { WorkerDetail } from '../../src/worker/watched.js';
+import type { RunView } from '../../src/worker/handle.js';
+import type { RunDetail, WorkerDetail } from '../../src/worker/watched.js';
 
 /** A worker in which all is well, with every field set. */
 export function fakeWorkerDetail(parts: Partial<WorkerDetail> = {}): WorkerDetail {
@@ -19,6 +20,31 @@ export function fakeWorkerDetail(parts: Partial<WorkerDetail> = {}): WorkerDetai
     journal: { path: '/state/journal', bytes: 2_000_000, synced: { at: 0, ms: 2 }, trouble: null },
     commands: { lastMinute: 7, budget: 120, recent: [] },
     troubles: [],
+    ...parts,
+  };
+}
+
+/** Everything about a run that has come as far as running. */
+export function fakeRunDetail(run: RunView, parts: Partial<RunDetail> = {}): RunDetail {
+  return {
+    run,
+    at: 0,
+    timeline: [
+      { stage: 'accepted', at: 0, ms: 40 },
+      { stage: 'queued', at: 40, ms: 5_000 },
+      { stage: 'running', at: 5_040, ms: 0 },
+    ],
+    task: { name: 'task.run', queue: 'celery', redelivered: false, eta: null, expires: null },
+    sbatch: ['sbatch', '--parsable', '--comment', "a 'b'"],
+    container: ['apptainer', 'exec', '--girderToken', '***'],
+    inputs: [{ kind: 'file', name: 'slide.svs', girderId: 'f00d' }],
+    outputs: [{ kind: 'folder', name: 'nuclei.anot', girderId: 'beef' }],
+    outputsDone: 0,
+    girderUrl: 'https://dsa.example/#job/1234',
+    logFile: '/logs/run-1.out',
+    submittedAt: 40,
+    end: null,
+    canceledBy: null,
     ...parts,
   };
 }

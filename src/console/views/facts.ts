@@ -12,10 +12,11 @@ export function factLines(title: string, facts: readonly Fact[], width: number):
   if (known.length === 0) return [];
   const lines: Line[] = [{ spans: [span(` ${title}`, 'strong')] }];
   for (const [label, text, tone = 'plain'] of known) {
-    const pieces = wrapCells(cleanText(String(text)), Math.max(10, width - labelWidth - 4));
+    const pieces = wrapCells(cleanText(String(text)), Math.max(10, width - labelWidth - 5));
     for (const [index, piece] of pieces.entries()) {
       const front = index === 0 ? label : '';
-      lines.push({ spans: [span(`   ${front.padEnd(labelWidth)}`, 'muted'), span(piece, tone)] });
+      // keys of Slurm may be longer than the column
+      lines.push({ spans: [span(`   ${cleanText(front).padEnd(labelWidth)} `, 'muted'), span(piece, tone)] });
     }
   }
   return [...lines, { spans: [] }];

@@ -100,7 +100,7 @@ describe('a search in the log', () => {
   test('stops following, shows the hit and marks it; n and N go round', () => {
     controller.press([...keyNames('/line 4', {}), 'enter']);
     // from what is in view on, which is the end of the log
-    expect([hit(), message()]).toEqual([4, 'Went on from the beginning of the log.']);
+    expect([hit(), message()]).toEqual([4, 'Went on from the beginning.']);
     expect(log()?.end).not.toBeNull();
     expect(rows()).toContain('▸line 4');
     controller.press(['n']);
@@ -109,7 +109,7 @@ describe('a search in the log', () => {
     controller.press(['n', 'N', 'N']);
     expect(hit()).toBe(4);
     controller.press(['N']);
-    expect([hit(), message()]).toEqual([49, 'Went on from the end of the log.']);
+    expect([hit(), message()]).toEqual([49, 'Went on from the end.']);
     expect(rows()).toHaveLength(23);
   });
 
@@ -154,7 +154,7 @@ describe('a search in the log', () => {
 
 test('E goes from error to error and round', () => {
   controller.press(['E']);
-  expect([hit(), message()]).toEqual([20, 'Went on from the beginning of the log.']);
+  expect([hit(), message()]).toEqual([20, 'Went on from the beginning.']);
   expect(rows()).toContain('▸Error: no slide');
   controller.press(['E']);
   expect(hit()).toBe(60);
