@@ -1,4 +1,5 @@
 import { rowActions } from './row-actions.js';
+import { jobScopes } from './rows.js';
 
 /** A command of the `:` line. */
 export interface NamedCommand {
@@ -39,6 +40,7 @@ const commandList: readonly NamedCommand[] = [
   named(['columns', '<a,b,c>', 'Show just these columns; without any the usual ones', 'columns']),
   named(['export', 'csv|json [file]', 'Write the rows that are shown into a file', ['csv', 'json']]),
   named(['copy', '', 'Copy the ids of the selected or marked rows']),
+  named(['scope', 'mine|dsa|all', 'List jobs of this user, of the archive only, or of all users', jobScopes]),
   named(['errors', '', 'Only what went wrong, or everything']),
   named(['wide', '', 'More columns, or fewer']),
   named(['freeze', '', 'Freeze the screen, or go on']),

@@ -8,6 +8,7 @@ import type { CommandAnswer, WorkerHandle } from '../worker/handle.js';
 import { commandFor, type Command } from './keys.js';
 import type { Step } from './reducer.js';
 import { rowActionOf, rowActions } from './row-actions.js';
+import { jobScopes } from './rows.js';
 import { createSeeker } from './seek.js';
 import {
   actionRows,
@@ -180,6 +181,19 @@ export function createController(options: ControllerOptions): Controller {
     return store.dispatch({ type: 'sortedBy', column, descending: direction === 'desc' });
   };
 
+  const nextScope = (): void => {
+    const { place, scope } = store.get();
+    if (place.view === 'jobs') chooseScope(jobScopes[(jobScopes.indexOf(scope) + 1) % jobScopes.length]);
+  };
+
+  const chooseScope = (word: string | undefined): void => {
+    const scope = jobScopes.find((one) => one === word);
+    if (scope === undefined) return say('bad', `Say :scope and one of ${jobScopes.join(', ')}.`);
+    // of the other tables it means nothing
+    if (store.get().place.view !== 'jobs') store.dispatch({ type: 'went', place: { view: 'jobs' } });
+    return store.dispatch({ type: 'scopeChosen', scope });
+  };
+
   /** What was typed after `:`. */
   const runLine = (line: string): void => {
     const { readOnly } = store.get();
@@ -214,6 +228,8 @@ export function createController(options: ControllerOptions): Controller {
         return exportRows(words);
       case 'copy':
         return copyIds();
+      case 'scope':
+        return chooseScope(words[0]);
       case 'errors':
         return store.dispatch({ type: 'errorsToggled' });
       case 'wide':
@@ -279,6 +295,8 @@ export function createController(options: ControllerOptions): Controller {
         return store.dispatch({ type: 'errorsToggled' });
       case 'freeze':
         return store.dispatch({ type: 'freezeToggled' });
+      case 'scope':
+        return nextScope();
       case 'refresh':
         return store.dispatch({ type: 'detailsAsked' });
       case 'details':

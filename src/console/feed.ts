@@ -59,13 +59,17 @@ export function startFeed(handle: WorkerHandle, store: Store, clock: Clock): () 
 }
 
 /** What the view that is shown needs besides the snapshot. */
-export function watchesOf({ place }: Pick<ConsoleState, 'place'>): readonly (keyof Watched)[] {
+export function watchesOf({
+  place,
+  scope,
+}: Pick<ConsoleState, 'place' | 'scope'>): readonly (keyof Watched)[] {
   switch (place.view) {
     case 'worker':
       return ['worker'];
     case 'jobs':
     case 'job':
-      return [];
+      // Slurm is asked about everybody's jobs only while somebody looks at them
+      return scope === 'all' ? ['allJobs'] : [];
   }
 }
 

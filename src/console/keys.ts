@@ -34,6 +34,7 @@ export type Command =
   | 'markAll'
   | 'wide'
   | 'errors'
+  | 'scope'
   | 'freeze'
   | 'refresh'
   | 'details'
@@ -116,6 +117,7 @@ export const keyTable: readonly KeyBinding[] = [
   bind(['table'], [['v'], 'markRange', 'Mark all rows from the last mark to here']),
   bind(['table'], [['*'], 'markAll', 'Mark every row that is shown, or none']),
   bind(['table'], [['w', 'ctrl-w'], 'wide', 'More columns, or fewer']),
+  bind(['table'], [['m'], 'scope', 'Jobs of this user, of the archive only, or of all users', 'whose']),
   bind(['table'], [['e', 'ctrl-z'], 'errors', 'Only what went wrong, or everything']),
   bind(views, [['y'], 'copy', 'Copy the ids of the selected or marked rows']),
   bind(views, [['W'], 'worker', 'How it stands with the worker']),

@@ -4,9 +4,10 @@ import type { Details } from './details.js';
 import { layoutScreen, squeezedTable } from './layout.js';
 import type { LogSearch } from './log-search.js';
 import { endFor, firstEnd, logRows, tailEnd, type LogFrame } from './log-window.js';
-import { mergeRows, type Row } from './rows.js';
+import { mergeRows, type JobScope, type Row } from './rows.js';
 import {
   isTable,
+  jobsShown,
   selectedRow,
   tableNameOf,
   tableOf,
@@ -35,6 +36,7 @@ export type Action =
   | { type: 'jobDetailCame'; rowId: string; detail: JobDetail }
   /** Slurm is to be asked anew about the job of the page. */
   | { type: 'detailsAsked' }
+  | { type: 'scopeChosen'; scope: JobScope }
   | { type: 'tick'; now: number }
   | { type: 'resized'; size: Size }
   | { type: 'tail'; runId: string; tail: LogTail }
@@ -88,6 +90,7 @@ export function initialState(beginning: Beginning): ConsoleState {
     frozen: null,
     place: { view: 'jobs' },
     trail: [],
+    scope: 'mine',
     tables: { jobs: { ...emptyTable, columns, rows: mergeRows(snapshot, []) } },
     overlay: { kind: 'none' },
     log: null,
@@ -111,6 +114,8 @@ export function reduce(state: ConsoleState, action: Action): ConsoleState {
       });
     case 'jobDetailCame':
       return settle({ ...state, details: jobDetailCame(state, action.rowId, action.detail) });
+    case 'scopeChosen':
+      return settle(listed({ ...state, scope: action.scope }, state));
     case 'detailsAsked':
       return { ...state, asked: state.asked + 1 };
     case 'tick': {
@@ -213,12 +218,21 @@ function change(state: ConsoleState, changes: Partial<ConsoleState>): ConsoleSta
 
 function snapshotCame(state: ConsoleState, snapshot: WorkerSnapshot, now: number): ConsoleState {
   if (state.frozen !== null) return { ...state, now, frozen: { ...state.frozen, news: snapshot } };
-  const unchanged = snapshot.runs === state.snapshot.runs && snapshot.jobs.rows === state.snapshot.jobs.rows;
-  const { jobs } = state.tables;
-  const before = jobs.rows as readonly Row[];
-  const rows = unchanged ? before : mergeRows(snapshot, before);
-  const tables = rows === before ? state.tables : { ...state.tables, jobs: { ...jobs, rows } };
-  return settle(change(state, { snapshot, tables, now }));
+  return settle(listed(change(state, { snapshot, now }), state));
+}
+
+/** With the rows of runs and jobs anew, where what they come from is not what it was. */
+function listed(state: ConsoleState, before: ConsoleState): ConsoleState {
+  const jobs = jobsShown(state);
+  const unchanged =
+    state.snapshot.runs === before.snapshot.runs &&
+    jobs.rows === jobsShown(before).rows &&
+    state.scope === before.scope;
+  const table = state.tables.jobs;
+  const rows = unchanged
+    ? table.rows
+    : mergeRows(state.snapshot, table.rows as readonly Row[], { scope: state.scope, jobs });
+  return rows === table.rows ? state : { ...state, tables: { ...state.tables, jobs: { ...table, rows } } };
 }
 
 /** What is known by now, whether or not it is shown. */
@@ -228,7 +242,7 @@ function heard({ frozen, watched }: ConsoleState): Partial<Watched> {
 
 function watchedCame(state: ConsoleState, watched: Partial<Watched>, now: number): ConsoleState {
   if (state.frozen !== null) return { ...state, now, frozen: { ...state.frozen, watched } };
-  return settle({ ...state, now, watched });
+  return settle(listed({ ...state, now, watched }, state));
 }
 
 function thawed(state: ConsoleState, { news, watched }: NonNullable<ConsoleState['frozen']>): ConsoleState {

@@ -1,5 +1,5 @@
 import type { JobRow } from '../slurm/job.js';
-import type { RunView, WorkerSnapshot } from '../worker/handle.js';
+import type { JobsView, RunView, WorkerSnapshot } from '../worker/handle.js';
 import type { DataAge } from './table/column.js';
 
 /** Where a row stands in the table: what runs first, then what waits, then what is finished. */
@@ -17,6 +17,10 @@ interface RowPlace {
  */
 export type Row = RowPlace & ({ run: RunView; job: JobRow | null } | { run: null; job: JobRow });
 
+/** Which rows the table lists: those of this user, only those of the archive, or those of every user. */
+export const jobScopes = ['mine', 'dsa', 'all'] as const;
+export type JobScope = (typeof jobScopes)[number];
+
 /** Finished rows that stay visible. */
 export const finishedLimit = 200;
 
@@ -26,9 +30,13 @@ const groupOrder: Readonly<Record<RowGroup, number>> = { running: 0, waiting: 1,
  * The rows of a snapshot in the order of the table. A row of `previous` is used again where neither its run nor its job
  * has changed, and `previous` itself where nothing has.
  */
-export function mergeRows(snapshot: WorkerSnapshot, previous: readonly Row[]): readonly Row[] {
+export function mergeRows(
+  snapshot: WorkerSnapshot,
+  previous: readonly Row[],
+  { scope, jobs: listed }: { scope: JobScope; jobs: JobsView } = { scope: 'mine', jobs: snapshot.jobs },
+): readonly Row[] {
   const known = new Map(previous.map((row) => [row.id, row]));
-  const jobs = new Map(snapshot.jobs.rows.map((job) => [job.id, job]));
+  const jobs = new Map(listed.rows.map((job) => [job.id, job]));
   const rows: Row[] = [];
   for (const run of snapshot.runs) {
     const job = run.jobId === null ? null : (jobs.get(run.jobId) ?? null);
@@ -36,6 +44,8 @@ export function mergeRows(snapshot: WorkerSnapshot, previous: readonly Row[]): r
     rows.push(reuse(known, { id: `run:${run.id}`, group: runGroup(run), run, job }));
   }
   for (const job of jobs.values()) {
+    // a job with a key came from Girder: of a run that is forgotten here, or of another worker
+    if (scope === 'dsa' && job.key === null) continue;
     rows.push(reuse(known, { id: `job:${job.id}`, group: jobGroup(job), run: null, job }));
   }
   const sorted = sortRows(rows);

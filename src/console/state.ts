@@ -1,10 +1,10 @@
-import type { LogTail, WorkerSnapshot } from '../worker/handle.js';
+import type { JobsView, LogTail, WorkerSnapshot } from '../worker/handle.js';
 import type { Watched } from '../worker/watched.js';
 import type { Context } from './keys.js';
 import type { LogSearch } from './log-search.js';
 import type { Details } from './details.js';
 import type { Deed } from './row-actions.js';
-import type { Row } from './rows.js';
+import type { JobScope, Row } from './rows.js';
 import { selectedItem, targetItems, type TableState } from './table/table-state.js';
 
 /** The terminal, in cells. */
@@ -95,6 +95,8 @@ export interface ConsoleState {
   place: Place;
   /** The places under this one: where Esc leads, the last one first. */
   trail: readonly Place[];
+  /** Whose jobs the table of runs and jobs lists. */
+  scope: JobScope;
   tables: Readonly<Record<TableName, TableState>>;
   overlay: Overlay;
   log: LogPane | null;
@@ -122,6 +124,16 @@ export function tableNameOf({ place, trail }: Pick<ConsoleState, 'place' | 'trai
 
 export function tableOf(state: ConsoleState): TableState {
   return state.tables[tableNameOf(state)];
+}
+
+/** The jobs that the table lists, and how old they are. Those of all users are other answers of Slurm than our own. */
+export function jobsShown({
+  scope,
+  snapshot: { jobs },
+  watched: { allJobs },
+}: Pick<ConsoleState, 'scope' | 'snapshot' | 'watched'>): JobsView {
+  if (scope !== 'all' || allJobs === undefined) return jobs;
+  return allJobs.at === null ? { ...jobs, trouble: allJobs.trouble ?? jobs.trouble } : allJobs;
 }
 
 /** All rows of the table of runs and jobs, and the selected one. */

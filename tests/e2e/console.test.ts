@@ -52,7 +52,7 @@ async function select(screen: TerminalProgram, words: string): Promise<void> {
   screen.press(words);
   await screen.waitFor(new RegExp(`^ /${words}`, 'm'));
   screen.press(keys.enter);
-  await screen.waitFor(`› jobs /${words}`);
+  await screen.waitFor(new RegExp(`› jobs[a-z ]* /${words}`));
 }
 
 const lineWith = (lines: readonly string[], text: string): string =>
@@ -177,6 +177,34 @@ describe('actions', () => {
     );
     await agreeTo(screen, 'cancel', 'Cancel this run?');
     expectStatus(await bench.ended(job), status.canceled);
+  });
+
+  test('m lists the jobs of everybody, and a foreign one is refused with the reason', async ({ skip }) => {
+    const screen = openConsole(120, 40);
+    await screen.waitFor('broker consuming');
+    // root may submit as whom it likes; without that there is no other user on a practice site
+    const foreign = await bench.command('sbatch', [
+      '--parsable',
+      '--uid=nobody',
+      '--job-name=stranger',
+      '--output=/dev/null',
+      '--chdir=/tmp',
+      '--wrap=sleep 300',
+    ]);
+    if (foreign.kind !== 'exited' || foreign.exitCode !== 0) return skip();
+    const id = foreign.stdout.trim();
+    try {
+      screen.press('m');
+      await screen.waitFor('› jobs of the archive');
+      screen.press('m');
+      await screen.waitFor('› jobs of all users');
+      await select(screen, 'stranger');
+      await screen.waitFor(new RegExp(`▸. \\w+ +${id} .*stranger .*nobody`));
+      await agreeTo(screen, 'hold', /Hold this Slurm job\?[^]*User +nobody/);
+      await screen.waitFor(`Not a job of this user: ${id}`);
+    } finally {
+      await bench.command('scancel', [id]);
+    }
   });
 
   test('three marked runs end after one question, and no other', async () => {

@@ -1,5 +1,5 @@
 import { age, count } from '../format.js';
-import { allRows, isTable, pageRow, type ConsoleState, type Place } from '../state.js';
+import { allRows, isTable, jobsShown, pageRow, type ConsoleState, type Place } from '../state.js';
 import { spread } from '../spans.js';
 import { cleanText } from '../text.js';
 import { span, type Line, type Span, type Theme, type Tone } from '../theme.js';
@@ -31,11 +31,20 @@ function crumbsOf(state: ConsoleState): string[] {
 }
 
 function crumbOf(place: Place, state: ConsoleState): string {
-  if (isTable(place)) return place.view + restriction(state.tables[place.view]);
+  if (isTable(place)) {
+    const whose = place.view === 'jobs' ? whoseJobs[state.scope] : '';
+    return place.view + whose + restriction(state.tables[place.view]);
+  }
   if (place.view === 'worker') return 'worker';
   const row = pageRow({ ...state, place });
   return row === null ? place.rowId : rowTitle(row);
 }
+
+const whoseJobs: Readonly<Record<ConsoleState['scope'], string>> = {
+  mine: '',
+  dsa: ' of the archive',
+  all: ' of all users',
+};
 
 function restriction({ query, errorsOnly }: TableState): string {
   return `${query.text === '' ? '' : ` /${query.text}`}${errorsOnly ? ' (errors only)' : ''}`;
@@ -95,8 +104,9 @@ export function slurmLine(state: ConsoleState, theme: Theme): Line {
   return spread([slurmSpan(state, theme)], finishedSpans(state, theme), state.size.columns, theme);
 }
 
-function slurmSpan({ snapshot: { jobs }, now }: ConsoleState, { glyphs }: Theme): Span {
-  const { at, trouble } = jobs;
+function slurmSpan(state: ConsoleState, { glyphs }: Theme): Span {
+  const { now } = state;
+  const { at, trouble } = jobsShown(state);
   if (trouble !== null) {
     const silence = at === null ? 'Slurm has not answered yet' : `Slurm silent for ${age(now - at)}`;
     return span(` ${glyphs.warning} ${silence}: ${cleanText(trouble)}`, 'warning');

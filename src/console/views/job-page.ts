@@ -5,7 +5,7 @@ import { detailsOf } from '../details.js';
 import { age, clockText, count, slurmDuration, took } from '../format.js';
 import { elapsedSeconds, type Row } from '../rows.js';
 import { rowStatus } from '../status.js';
-import { pageRow, type ConsoleState } from '../state.js';
+import { jobsShown, pageRow, type ConsoleState } from '../state.js';
 import { cleanText, wrapWords } from '../text.js';
 import { span, type Line, type Theme } from '../theme.js';
 import { factLines, type Fact } from './facts.js';
@@ -124,7 +124,7 @@ function commandFacts({ sbatch, container }: RunDetail): Fact[] {
   ];
 }
 
-function jobFacts(row: Row, { snapshot, now }: ConsoleState): Fact[] {
+function jobFacts(row: Row, state: ConsoleState): Fact[] {
   const { run, job } = row;
   if (job === null) {
     const jobId = run?.jobId ?? null;
@@ -135,7 +135,7 @@ function jobFacts(row: Row, { snapshot, now }: ConsoleState): Fact[] {
           ['state', 'Slurm does not list it any more'],
         ];
   }
-  const elapsed = elapsedSeconds(row, snapshot.jobs, now);
+  const elapsed = elapsedSeconds(row, jobsShown(state), state.now);
   return [
     ['id', job.id],
     ['name', job.name],

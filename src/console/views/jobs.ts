@@ -1,5 +1,6 @@
 import { clockText, slurmDuration } from '../format.js';
 import { elapsedSeconds, type Row } from '../rows.js';
+import { jobsShown } from '../state.js';
 import { rowStatus } from '../status.js';
 import { textColumn, type CellContext, type Column } from '../table/column.js';
 import { defineTable } from '../table/table.js';
@@ -41,10 +42,23 @@ export const jobsColumns: readonly Column<Row>[] = [
     ({ run }) => run?.image ?? null,
     { tone: 'muted' },
   ),
-  textColumn(
-    { id: 'title', title: 'GIRDER TITLE', min: 12, comfort: 26, grow: 3, priority: 6, sortKey: 'T' },
-    ({ run }) => run?.title ?? null,
-  ),
+  {
+    id: 'title',
+    title: 'GIRDER TITLE',
+    min: 12,
+    comfort: 26,
+    grow: 3,
+    priority: 6,
+    align: 'left',
+    sortKey: 'T',
+    value: ({ run }) => run?.title ?? null,
+    cell({ run, job }, width, { theme: { glyphs } }) {
+      // a job that is no run has no title; whose it is has no column of its own on a narrow terminal
+      const [text, tone] =
+        run === null ? [`of ${job.user}`, 'muted' as const] : [run.title ?? '', 'plain' as const];
+      return [span(fit(cleanText(text), width, 'left', glyphs.ellipsis), tone)];
+    },
+  },
   textColumn({ id: 'user', title: 'USER', min: 8, comfort: 10, priority: 8, sortKey: 'U' }, (row) =>
     row.run === null ? row.job.user : row.run.user,
   ),
@@ -148,12 +162,13 @@ export const jobsTable = defineTable<Row>({
 
 export const jobsView: TableView = {
   table: jobsTable,
-  age: ({ snapshot }) => snapshot.jobs,
-  nothing({ snapshot: { jobs } }) {
+  age: jobsShown,
+  nothing(state) {
+    const jobs = jobsShown(state);
     if (jobs.at === null) return 'No runs yet. What jobs Slurm has is not known: it has not answered so far.';
-    return jobs.trouble === null
-      ? 'No runs and no jobs: no task has arrived, and Slurm has no job of this user.'
-      : 'No runs, and no jobs when Slurm last answered.';
+    if (jobs.trouble !== null) return 'No runs, and no jobs when Slurm last answered.';
+    const none = { mine: 'no job of this user', dsa: 'no job that came from Girder', all: 'no job at all' };
+    return `No runs and no jobs: no task has arrived, and Slurm has ${none[state.scope]}.`;
   },
   about(item) {
     const row = item as Row;

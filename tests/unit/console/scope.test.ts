@@ -1,0 +1,96 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+
+import { createController, type Controller } from '../../../src/console/controller.js';
+import { startFeed } from '../../../src/console/feed.js';
+import { keyNames } from '../../../src/console/keys.js';
+import { initialState } from '../../../src/console/reducer.js';
+import { createStore, type Store } from '../../../src/console/store.js';
+import { chooseTheme } from '../../../src/console/theme.js';
+import { viewScreen } from '../../../src/console/view-model.js';
+import { createFakeWorker, fakeJob, fakeRun, type FakeWorker } from '../../support/fake-worker-handle.js';
+
+const clock = { now: () => 9_000, sleep: async () => {} };
+const own = fakeJob({ id: '4711' });
+const shell = fakeJob({ id: '4800', name: 'shell', submittedAt: 1 });
+const others = fakeJob({ id: '4900', name: 'relax', user: 'bob', submittedAt: 2 });
+const elsewhere = fakeJob({ id: '5000', name: 'dsa-x', key: 'dsa-x', submittedAt: 3 });
+
+let worker: FakeWorker;
+let store: Store;
+let controller: Controller;
+
+beforeEach(() => {
+  worker = createFakeWorker();
+  worker.show({
+    runs: [fakeRun({ id: 'run-1', stage: 'running', jobId: '4711', title: 'Liver' })],
+    jobs: { rows: [own, shell, elsewhere] },
+  });
+  store = createStore(initialState({ snapshot: worker.snapshot(), now: 0, size: { columns: 80, rows: 24 } }));
+  controller = createController({
+    handle: worker,
+    store,
+    clock,
+    quit: () => {},
+    outside: { save: async (name) => name, copy: () => {} },
+  });
+  const stop = startFeed(worker, store, clock);
+  return stop;
+});
+
+const ids = (): string[] => store.get().tables.jobs.shown.map(({ id }) => id);
+const frame = (): string => {
+  const { above, below } = viewScreen(store.get(), chooseTheme({}));
+  return [...above, ...below].map(({ spans }) => spans.map(({ text }) => text).join('')).join('\n');
+};
+
+describe('whose jobs are listed', () => {
+  test('m goes from those of this user to those of the archive, to those of all users, and round', () => {
+    expect(ids()).toEqual(['run:run-1', 'job:4800', 'job:5000']);
+    controller.press(['m']);
+    // a key says that it came from Girder, whoever's worker it was
+    expect(ids()).toEqual(['run:run-1', 'job:5000']);
+    expect(frame()).toContain('› jobs of the archive');
+    controller.press(['m']);
+    worker.showWatched('allJobs', { rows: [own, shell, others, elsewhere], at: 5_000, trouble: null });
+    expect(ids()).toEqual(['run:run-1', 'job:4800', 'job:4900', 'job:5000']);
+    expect(frame()).toContain('› jobs of all users');
+    expect(frame()).toContain('Slurm 4 s ago');
+    expect(frame()).toMatch(/RUNNING +4900 +relax +of bob/u);
+    controller.press(['m']);
+    expect(ids()).toEqual(['run:run-1', 'job:4800', 'job:5000']);
+  });
+
+  test('Slurm is asked about all users only while they are looked at', () => {
+    controller.press(['m']);
+    expect(worker.watching()).toEqual([]);
+    controller.press(['m']);
+    expect(worker.watching()).toEqual(['allJobs']);
+    controller.press(['enter']);
+    expect(worker.watching()).toEqual(['allJobs']);
+    controller.press(['W']);
+    expect(worker.watching()).toEqual(['worker']);
+    controller.press([':', ...keyNames('scope mine', {}), 'enter']);
+    expect([store.get().place.view, worker.watching()]).toEqual(['jobs', []]);
+  });
+
+  test('before the first answer our own stay, and why there is none is told', () => {
+    controller.press([':', ...keyNames('scope all', {}), 'enter']);
+    worker.showWatched('allJobs', { rows: [], at: null, trouble: 'nobody knows our name' });
+    expect(ids()).toHaveLength(3);
+    expect(frame()).toContain('nobody knows our name');
+    expect(frame()).not.toContain('has not answered yet');
+  });
+
+  test('marks and selection stay on their rows', () => {
+    controller.press(['j', 'space', 'm', 'm']);
+    worker.showWatched('allJobs', { rows: [others, own, shell, elsewhere], at: 1, trouble: null });
+    expect([...store.get().tables.jobs.marked]).toEqual([]);
+    controller.press(['space']);
+    expect([...store.get().tables.jobs.marked]).toEqual(['job:5000']);
+  });
+
+  test('a word that is none is told', () => {
+    controller.press([':', ...keyNames('scope yours', {}), 'enter']);
+    expect(store.get().message?.text).toBe('Say :scope and one of mine, dsa, all.');
+  });
+});
