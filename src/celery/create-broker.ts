@@ -1,8 +1,9 @@
-import { connect as amqpConnect, type ChannelModel, type Options, type SocketOptions } from 'amqplib';
+import type { ChannelModel, Options, SocketOptions } from 'amqplib';
 import { systemClock, type Clock } from '../base/clock.js';
 import type { Log } from '../base/log.js';
 import { DsaSlurmError, errorLine } from '../base/errors.js';
 import { readBrokerUrl, type BrokerAddress } from './address.js';
+import { connect as amqpConnect } from './amqp.js';
 import { backoffDelay } from '../base/backoff.js';
 import type { Broker, BrokerStatus } from './broker.js';
 import type { ControlSite } from './control-replies.js';

@@ -13,8 +13,7 @@ export function createLamportClock(): LamportClock {
     value: () => value,
     forward: () => (value += 1),
     adjust(other) {
-      // One hostile message must not bring the clock to a stop, nor to where Python writes it with 64 bits: amqplib cannot
-      // read those, and loses the connection over them.
+      // One hostile message must not bring the clock to a stop, nor to where it needs 64 bits, which not everybody can read.
       if (typeof other === 'number' && Number.isInteger(other) && other >= 0 && other < 2 ** 30) {
         value = Math.max(value, other) + 1;
       }

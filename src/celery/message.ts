@@ -1,5 +1,6 @@
 import { DsaSlurmError, errorLine } from '../base/errors.js';
 import { parsePythonJson } from '../base/python-json.js';
+import { deepestHeader, whatIsUnreadable } from './field-table.js';
 import { isTaskId, type Task } from './task.js';
 
 /** The parts of an AMQP delivery that are read; amqplib's `ConsumeMessage` is one. */
@@ -40,8 +41,6 @@ export class MessageRefused extends DsaSlurmError {
 
 /** Real bodies are a few kilobytes; the body is kept in memory and in the journal. */
 const largestBody = 16 * 1024 * 1024;
-/** Headers carry jsonpickled result hooks, about ten levels deep. */
-const deepestHeader = 100;
 
 /**
  * Reads one Celery task message of protocol 2 (contract, section a). The body is checked to be JSON, and not decoded
@@ -64,6 +63,8 @@ export function readTask(delivery: Delivery, queue = delivery.fields.routingKey)
 
   const { properties } = delivery;
   const headers = plainTable(properties.headers ?? {}) ?? refuse('Its headers are nested too deeply.', null);
+  const fault = whatIsUnreadable(properties.headers ?? {});
+  if (fault !== null) refuse(`Its header table cannot be read: ${fault}.`, headers);
 
   const contentType = lowerText(properties.contentType);
   if (contentType !== 'application/json') {

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { ChannelModel } from 'amqplib';
 import type { Clock } from '../base/clock.js';
 import { readBrokerUrl } from '../celery/address.js';
+import { connect } from '../celery/amqp.js';
 import { translateTrouble } from '../celery/trouble.js';
 
 const connectMs = 4_000;
@@ -16,7 +17,6 @@ export async function withBroker<T>(
   use: (connection: ChannelModel) => Promise<T>,
 ): Promise<T> {
   const address = readBrokerUrl(url);
-  const { connect } = await import('amqplib');
   let connection: ChannelModel | null = null;
   try {
     connection = await connect(address.connect, { timeout: connectMs, noDelay: true });

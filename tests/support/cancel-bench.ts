@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 
-import { connect } from 'amqplib';
+import { connect } from '../../src/celery/amqp.js';
 import { expect, inject } from 'vitest';
 
 import type { Folder, GirderJob } from '../../src/sandbox/girder/index.js';

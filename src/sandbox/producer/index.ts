@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { connect } from 'amqplib';
+import { connect } from '../../celery/amqp.js';
 import { commandTrouble, type RunCommand } from '../../base/command.js';
 import { DsaSlurmError } from '../../base/errors.js';
 import { systemPython } from '../services/packages.js';

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
-import { connect } from 'amqplib';
+import { connect } from '../../celery/amqp.js';
 import { DsaSlurmError } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
 import { freePorts } from '../free-ports.js';

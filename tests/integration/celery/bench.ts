@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, connect as connectSocket, type AddressInfo, type Socket } from 'node:net';
-import { connect } from 'amqplib';
+import { connect } from '../../../src/celery/amqp.js';
 import { execa } from 'execa';
 import { inject, onTestFinished, vi } from 'vitest';
 import { silentLog } from '../../../src/base/log.js';

@@ -2,6 +2,8 @@
 
 Reads one request from standard input, {"url", "steps": [...]}, and prints one JSON list with the answer of each step.
 """
+import datetime
+import decimal
 import json
 import os
 import signal
@@ -17,13 +19,34 @@ app = Celery("girder_worker", broker=request["url"], backend="rpc://")
 app.conf.accept_content = ["json", "pickle", "yaml"]
 
 
+# everything that py-amqp can write
+types = {
+    "int": 7, "big": 2**40, "negative": -(2**40), "largest": 2**63 - 1, "smallest": -(2**63) + 1,
+    "float": 2.5, "text": "\u00e9", "bytes": b"\xff\x00", "none": None, "yes": True,
+    "price": decimal.Decimal("3.14"), "debt": decimal.Decimal("-3.14"),
+    "at": datetime.datetime(2026, 1, 2, 3, 4, 5),
+}
+headers_of_types = {**types, "table": {"deep": types}, "array": [list(types.values()), (2**40, {"n": 2**40})]}
+
+
 def publish(name="some.task", args=(), kwargs=None, **options):
     result = app.send_task(name, args=list(args), kwargs=kwargs or {}, **options)
     return result.id
 
 
-def wait(timeout=20, name="some.task", **options):
+def advance_clock(value):
+    """Everything from here on carries this logical clock, as in a cluster that is old."""
+    app.clock.value = value
+
+
+def publish_types(**options):
+    return publish(headers=headers_of_types, **options)
+
+
+def wait(timeout=20, name="some.task", with_types=False, **options):
     """Publishes and waits for the result, as a caller of rpc:// does."""
+    if with_types:
+        options["headers"] = headers_of_types
     result = app.send_task(name, **options)
     try:
         return {"state": "SUCCESS", "value": result.get(timeout=timeout)}
@@ -80,12 +103,13 @@ workers = []
 
 
 def python_worker(queue, task):
-    """A real Celery worker that answers `task` with its arguments and its id, until this script ends."""
+    """A real Celery worker that answers `task` with its arguments, its id and its `headers_of_types` as Python has them."""
     other = Celery("other", broker=request["url"], backend="rpc://")
 
     @other.task(name=task, bind=True)
     def answer(self, *args, **kwargs):
-        return {"args": list(args), "kwargs": kwargs, "id": self.request.id}
+        types = {name: repr(getattr(self.request, name, None)) for name in headers_of_types}
+        return {"args": list(args), "kwargs": kwargs, "id": self.request.id, "types": types}
 
     options = ["worker", "-Q", queue, "-P", "solo", "-n", queue + "@python", "-l", "ERROR"]
     process = os.fork()
@@ -97,7 +121,7 @@ def python_worker(queue, task):
     workers.append(process)
 
 
-steps = {f.__name__: f for f in (publish, wait, control, revoke, inspect, girder_page, ping, python_worker)}
+steps = {f.__name__: f for f in (publish, publish_types, advance_clock, wait, control, revoke, inspect, girder_page, ping, python_worker)}
 answers = []
 try:
     for step in request["steps"]:

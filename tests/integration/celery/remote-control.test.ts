@@ -244,7 +244,7 @@ describe('a task that is not ours', () => {
         soft_time_limit: 200.5,
       },
     ]);
-    expect(answered[2]).toEqual({
+    expect(answered[2]).toMatchObject({
       state: 'SUCCESS',
       value: { args: ['é', 1.5], kwargs: { a: [null] }, id: 'tiff-1' },
     });

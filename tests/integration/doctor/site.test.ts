@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { connect } from 'amqplib';
+import { connect } from '../../../src/celery/amqp.js';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { createRunner } from '../../../src/base/command.js';
 import type { CheckResult, RunContext } from '../../../src/doctor/check.js';

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { connect } from 'amqplib';
+import { connect } from '../../../src/celery/amqp.js';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 
 import { writeStandInImage } from '../../../src/sandbox/images.js';

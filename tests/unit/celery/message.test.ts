@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { errorLine } from '../../../src/base/errors.js';
+import { readFieldTable } from '../../../src/celery/field-table.js';
 import { MessageRefused, readTask, type Delivery, type Refusal } from '../../../src/celery/message.js';
 import { deliveryOf, fixtureNames, readFixture, taskDelivery } from './deliveries.js';
 
@@ -49,6 +50,18 @@ describe('readTask', () => {
     expect(readTask(taskDelivery({ headers })).headers['extra']).toEqual({ list: [1, null, 'é'] });
     const inherited = Object.create({ task: 'some.task', id: 'x' }) as Record<string, unknown>;
     expect(refusalOf(taskDelivery({ properties: { headers: inherited } })).reason).toMatch('"task" header');
+  });
+
+  test('a header table that could not be read to its end is refused, with what was read', () => {
+    const headers = Object.assign(readFieldTable(Buffer.from('02aaaa5a', 'hex')), {
+      id: 'x-1',
+      task: 'some.task',
+    });
+    expect(refusalOf(taskDelivery({ properties: { headers } }))).toMatchObject({
+      id: 'x-1',
+      name: 'some.task',
+      reason: 'Its header table cannot be read: it has a value of the unknown AMQP type "Z".',
+    });
   });
 
   test.each<[string, Delivery, string]>([

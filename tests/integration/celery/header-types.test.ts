@@ -1,0 +1,75 @@
+import { randomUUID } from 'node:crypto';
+import { expect, test } from 'vitest';
+import { celery, createTrial, openChannel, until } from './bench.js';
+
+const big = 2 ** 40;
+const largest = { '!': 'int64', value: '9223372036854775807' };
+const smallest = { '!': 'int64', value: '-9223372036854775807' };
+
+test('a task with headers of every type that py-amqp writes is read, and the connection stays', async () => {
+  const { broker, queue, tasks, statuses } = createTrial();
+  await broker.start();
+  const [id] = await celery([{ step: 'publish_types', queue }]);
+  await until(() => expect(tasks).toHaveLength(1));
+  const values = {
+    int: 7,
+    big,
+    negative: -big,
+    largest,
+    smallest,
+    float: 2.5,
+    text: 'é',
+    none: null,
+    yes: true,
+  };
+  expect(tasks[0]).toMatchObject({
+    id,
+    headers: {
+      ...values,
+      price: { '!': 'decimal', value: { places: 2, digits: 314 } },
+      at: { '!': 'timestamp', value: Date.UTC(2026, 0, 2, 3, 4, 5) / 1_000 },
+      table: { deep: values },
+      array: [expect.arrayContaining(Object.values(values)), [big, { n: big }]],
+    },
+  });
+  const channel = await openChannel();
+  await until(async () => expect(await channel.checkQueue(queue)).toMatchObject({ messageCount: 0 }));
+  expect(statuses.map(({ state }) => state)).toEqual(['consuming']);
+});
+
+test('such a task is handed on as it came, for a Python worker', async () => {
+  const python = `python-${randomUUID()}`;
+  const { broker, queue, statuses } = createTrial({ forward: { queue: python, isOurs: () => false } });
+  await broker.start();
+  const task = 'other.answer';
+  const answers = (await celery([
+    { step: 'python_worker', queue: python, task },
+    { step: 'wait', name: task, queue: python, with_types: true },
+    { step: 'wait', name: task, queue, with_types: true },
+  ])) as { value: { types: Record<string, string> } }[];
+  const [direct, through] = answers.slice(1).map(({ value }) => value.types);
+  expect(direct).toMatchObject({ big: '1099511627776', price: "Decimal('3.14')" });
+  // what py-amqp would read without its sign comes as a float
+  const asFloats = Object.entries(direct ?? {}).map(([name, text]) => [
+    name,
+    text
+      .replaceAll('-1099511627776', '-1099511627776.0')
+      .replaceAll('-9223372036854775807', '-9.223372036854776e+18'),
+  ]);
+  expect(through).toEqual(Object.fromEntries(asFloats));
+  expect(statuses.map(({ state }) => state)).toEqual(['consuming']);
+  await (await openChannel()).deleteQueue(python);
+});
+
+test('remote control with a logical clock beyond 32 bits is answered, and the connection stays', async () => {
+  const { broker, nodeName, revokes, statuses } = createTrial();
+  await broker.start();
+  const [, pong] = await celery([
+    { step: 'advance_clock', value: big },
+    { step: 'ping', destination: [nodeName] },
+    { step: 'revoke', task_id: 'x-1' },
+  ]);
+  expect(pong).toEqual([{ [nodeName]: { ok: 'pong' } }]);
+  await until(() => expect(revokes).toMatchObject([{ ids: ['x-1'] }]));
+  expect(statuses.map(({ state }) => state)).toEqual(['consuming']);
+});
