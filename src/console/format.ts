@@ -35,6 +35,18 @@ export function took(milliseconds: number): string {
   return milliseconds < 10_000 ? `${(milliseconds / 1_000).toFixed(1)} s` : age(milliseconds);
 }
 
+/** Bytes in decimal units, as disks are sold: `640 B`, `12 kB`, `1.5 GB`. */
+export function bytes(value: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  let size = value;
+  let unit = 0;
+  while (size >= 999.5 && unit < units.length - 1) {
+    size /= 1_000;
+    unit += 1;
+  }
+  return `${size < 9.95 && unit > 0 ? size.toFixed(1) : Math.round(size)} ${units[unit]}`;
+}
+
 /** `1,234` */
 export function count(value: number): string {
   return value.toLocaleString('en-US');

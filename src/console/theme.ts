@@ -36,6 +36,8 @@ export interface Glyphs {
   barLeft: string;
   ellipsis: string;
   cursor: string;
+  /** For a sparkline: nothing, then from low to high. */
+  spark: string;
 }
 
 export interface Theme {
@@ -66,6 +68,7 @@ const unicode: Glyphs = {
   barLeft: '─',
   ellipsis: '…',
   cursor: '█',
+  spark: '·▁▂▃▄▅▆▇█',
 };
 
 const ascii: Glyphs = {
@@ -89,6 +92,7 @@ const ascii: Glyphs = {
   barLeft: '-',
   ellipsis: '~',
   cursor: '_',
+  spark: '.:-=+*#@',
 };
 
 /** Reads `NO_COLOR` (no-color.org: any value but the empty one) and `TERM=dumb` (plain ASCII as well). */

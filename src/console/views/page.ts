@@ -15,6 +15,6 @@ export function pageLines(state: ConsoleState, theme: Theme = anyTheme): readonl
     case 'job':
       return jobPageLines(state, theme);
     case 'worker':
-      return workerPageLines(state);
+      return workerPageLines(state, theme);
   }
 }
