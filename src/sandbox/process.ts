@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DsaSlurmError } from '../base/errors.js';
+import type { Log } from '../base/log.js';
 
 /** A service of the practice site that runs in the foreground as our child, so that we hold its process id. */
 export interface Child {
@@ -80,6 +81,27 @@ export async function startChild({ name, file, args, env, cwd, logFile }: ChildO
   }
 }
 
+/** A child ended by itself while it was waited for. */
+export class ChildEndedError extends DsaSlurmError {
+  /** @param output the last lines of what it said */
+  constructor(child: Pick<Child, 'name' | 'logFile'>, what: string, output: string) {
+    const said = output === '' ? 'It said nothing.' : `It said last:\n${output}`;
+    super('sandbox', `${child.name} ended while ${what} was being started. ${said}`, {
+      next: `All of its output is in ${child.logFile}.`,
+    });
+  }
+}
+
+/** The site's directory may be gone by the time somebody reads the error, so the error carries the end of the log. */
+async function lastLines(file: string): Promise<string> {
+  try {
+    const text = await readFile(file, 'utf8');
+    return text.trimEnd().split('\n').slice(-15).join('\n').slice(-2_000);
+  } catch {
+    return '';
+  }
+}
+
 /** Asks `ready` until it says yes. The child's own death ends the wait with the last lines of its log. */
 export async function untilReady(
   what: string,
@@ -92,15 +114,32 @@ export async function untilReady(
     if (await ready()) return;
     const dead = children.find((child) => !child.running());
     if (dead !== undefined) {
-      throw new DsaSlurmError('sandbox', `${dead.name} ended while ${what} was being started.`, {
-        next: `Its output is in ${dead.logFile}.`,
-      });
+      throw new ChildEndedError(dead, what, await lastLines(dead.logFile));
     }
     if (performance.now() > deadline) {
       const output = children[0] === undefined ? '' : ` Its output is in ${children[0].logFile}.`;
       throw new DsaSlurmError('sandbox', `${what} was not ready within ${timeoutMs / 1000} s.${output}`);
     }
     await delay(stepMs);
+  }
+}
+
+/**
+ * Starts a service again, up to three times, when one of its daemons ended by itself. Between the look for a free port
+ * and the daemon's own bind another program may have taken it: `start` chooses its ports anew each time.
+ */
+export async function retryWhenChildEnds<Service>(
+  what: string,
+  log: Log,
+  start: () => Promise<Service>,
+): Promise<Service> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await start();
+    } catch (error) {
+      if (!(error instanceof ChildEndedError) || attempt === 3) throw error;
+      log.warn({ attempt, error: error.message }, `${what} did not start; trying again on other ports`);
+    }
   }
 }
 

@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
+import { createConnection } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { connect } from '../../celery/amqp.js';
 import { DsaSlurmError } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
 import { freePorts } from '../free-ports.js';
-import { startChild, untilReady, type Child } from '../process.js';
+import { retryWhenChildEnds, startChild, untilReady, type Child } from '../process.js';
 
 export interface RabbitmqService {
   /** With a password that only this service knows: never log it. */
@@ -35,21 +36,23 @@ export function findRabbitmq(
   return candidates.find((directory) => exists(join(directory, 'rabbitmq-server')));
 }
 
+export interface RabbitmqOptions {
+  dir: string;
+  log: Log;
+  /** The operator's environment; only `PATH` is taken from it. */
+  env: Readonly<Record<string, string | undefined>>;
+}
+
 /**
  * Starts a private RabbitMQ node: own name, ports, database, cookie and port mapper, everything on the loopback
  * interface and inside `dir`. Ready means that the AMQP handshake works.
  * @throws DsaSlurmError `sandbox`
  */
-export async function startRabbitmq({
-  dir,
-  log,
-  env,
-}: {
-  dir: string;
-  log: Log;
-  /** The operator's environment; only `PATH` is taken from it. */
-  env: Readonly<Record<string, string | undefined>>;
-}): Promise<RabbitmqService> {
+export function startRabbitmq(options: RabbitmqOptions): Promise<RabbitmqService> {
+  return retryWhenChildEnds('RabbitMQ', options.log, () => startNode(options));
+}
+
+async function startNode({ dir, log, env }: RabbitmqOptions): Promise<RabbitmqService> {
   const path = env['PATH'] ?? '/usr/bin:/bin';
   const programs = findRabbitmq(path);
   if (programs === undefined) {
@@ -108,6 +111,8 @@ export async function startRabbitmq({
         logFile: join(dir, 'epmd.log'),
       }),
     );
+    // A node that finds no port mapper ends at once.
+    await untilReady('epmd', () => isListening(epmdPort), { children });
     children.push(
       await startChild({
         name: 'rabbitmq-server',
@@ -139,6 +144,17 @@ function configuration(port: number, password: string): string {
     'log.console = false',
     '',
   ].join('\n');
+}
+
+function isListening(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createConnection({ host: '127.0.0.1', port });
+    const answer = (is: boolean) => {
+      socket.destroy();
+      resolve(is);
+    };
+    socket.once('connect', () => answer(true)).once('error', () => answer(false));
+  });
 }
 
 async function handshakeWorks(url: string): Promise<boolean> {

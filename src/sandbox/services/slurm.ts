@@ -7,7 +7,7 @@ import { commandTrouble, createRunner, type RunCommand } from '../../base/comman
 import { DsaSlurmError } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
 import { freePorts } from '../free-ports.js';
-import { startChild, untilReady, type Child } from '../process.js';
+import { retryWhenChildEnds, startChild, untilReady, type Child } from '../process.js';
 import { slurmConf } from './slurm-conf.js';
 import { killLeftovers, killOnce } from './slurm-leftovers.js';
 
@@ -44,7 +44,11 @@ const longestSocketDirectory = 60;
  * whoever starts it, root or not; then jobs run as that user. Ready means that every node is idle.
  * @throws DsaSlurmError `sandbox`
  */
-export async function startSlurm(options: SlurmOptions): Promise<SlurmService> {
+export function startSlurm(options: SlurmOptions): Promise<SlurmService> {
+  return retryWhenChildEnds('Slurm', options.log, () => startDaemons(options));
+}
+
+async function startDaemons(options: SlurmOptions): Promise<SlurmService> {
   const { dir, log, minJobAge = 300 } = options;
   const path = withSystemDirectories(options.env['PATH']);
   const socketDir = dir.length <= longestSocketDirectory ? dir : await shortDirectory();

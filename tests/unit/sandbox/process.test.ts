@@ -3,8 +3,9 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { silentLog } from '../../../src/base/log.js';
 import { freePorts } from '../../../src/sandbox/free-ports.js';
-import { startChild, untilReady } from '../../../src/sandbox/process.js';
+import { retryWhenChildEnds, startChild, untilReady } from '../../../src/sandbox/process.js';
 import { slurmConf } from '../../../src/sandbox/services/slurm-conf.js';
 
 let dir: string;
@@ -26,6 +27,21 @@ const shell = (script: string) =>
   });
 
 const logged = () => readFile(join(dir, 'child.log'), 'utf8');
+
+/** A service whose daemon ends by itself the first `failures` times. */
+const starter = (failures: number) => {
+  let starts = 0;
+  return async () => {
+    starts += 1;
+    const child = await shell(starts <= failures ? 'echo eaddrinuse; exit 1' : 'sleep 60');
+    try {
+      await untilReady('it', () => Promise.resolve(starts > failures), { children: [child] });
+      return starts;
+    } finally {
+      await child.stop();
+    }
+  };
+};
 
 describe('a child', () => {
   test('is stopped by SIGTERM when it listens', async () => {
@@ -68,6 +84,24 @@ describe('a child', () => {
       await expect(
         untilReady('It', () => Promise.resolve(false), { children: [child as never] }),
       ).rejects.toThrow(/ended/);
+  });
+});
+
+describe('a service', () => {
+  test('whose daemon ended by itself, as on a port that was just taken, is started again', async () => {
+    expect(await retryWhenChildEnds('It', silentLog(), starter(2))).toBe(3);
+  });
+
+  test('is given up after three times, with what the daemon said', async () => {
+    await expect(retryWhenChildEnds('It', silentLog(), starter(9))).rejects.toThrow(
+      /^child ended while it was being started\. It said last:\n(eaddrinuse\n?){3}$/,
+    );
+  });
+
+  test('is not started again after any other trouble', async () => {
+    let starts = 0;
+    const start = () => Promise.reject(new Error(`no disk ${(starts += 1)}`));
+    await expect(retryWhenChildEnds('It', silentLog(), start)).rejects.toThrow('no disk 1');
   });
 });
 
