@@ -21,7 +21,7 @@ export interface ConsoleOptions {
   readOnly?: boolean;
   stdin?: NodeJS.ReadStream;
   stdout?: NodeJS.WriteStream;
-  /** `NO_COLOR` and `TERM` are read. */
+  /** `NO_COLOR`, `TERM` and Ink's `INK_SCREEN_READER` are read. */
   env: Readonly<Record<string, string | undefined>>;
   /** Closes the console without a question, as for SIGTERM. */
   signal?: AbortSignal;
@@ -87,13 +87,18 @@ export async function runConsole(options: ConsoleOptions): Promise<void> {
     },
   });
   try {
-    screen = render(<App store={store} controller={controller} theme={theme} />, {
+    // A dumb terminal has no second screen.
+    const alternateScreen = env['TERM'] !== 'dumb';
+    // A screen reader reads what Ink writes for it.
+    const isScreenReaderEnabled = env['INK_SCREEN_READER'] === 'true';
+    const painted = alternateScreen && !isScreenReaderEnabled;
+    screen = render(<App store={store} controller={controller} theme={theme} painted={painted} />, {
       stdin,
       stdout,
       interactive: true,
       exitOnCtrlC: false,
-      // A dumb terminal has no second screen.
-      alternateScreen: env['TERM'] !== 'dumb',
+      alternateScreen,
+      isScreenReaderEnabled,
       incrementalRendering: true,
       maxFps: 30,
     });

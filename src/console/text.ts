@@ -41,7 +41,7 @@ const regionalIndicators = /[\u{1F1E6}-\u{1F1FF}]/gu;
 const printableAscii = /^[ -~]*$/u;
 
 /** Letters of Latin alphabets and the symbols of our own screens: one cell and one UTF-16 unit each, measured at a glance. */
-const narrow = /^[ -~\u00A1-\u00AC\u00AE-\u02AF…›─━█●○◐▲▸✔✘⊘]*$/u;
+const narrow = /^[ -~\u00A1-\u00AC\u00AE-\u02AF…›─━█●○◐▲▸▴▾◆◈✔✘⊘╭╮╰╯│]*$/u;
 
 /** Longest piece of a text that is looked at: nobody's title needs more, and hostile ones cost no time. */
 const maxLength = 4_096;
@@ -78,6 +78,11 @@ export function cleanLogLine(line: string): string {
   let text = first;
   for (const part of rest) text += ' '.repeat(8 - (cellWidth(text) % 8)) + part;
   return text;
+}
+
+/** Whether each UTF-16 unit of a cleaned text takes one cell, so that cells can be counted as units. */
+export function isNarrow(text: string): boolean {
+  return narrow.test(text);
 }
 
 /** Cells that a cleaned text takes. */

@@ -40,11 +40,17 @@ export interface Glyphs {
   spark: string;
 }
 
+/** The border of a box: corners from the top left on as one reads, then its edges. */
+export interface Border {
+  corners: readonly [string, string, string, string];
+  across: string;
+  upright: string;
+}
+
 export interface Theme {
   color: boolean;
   glyphs: Glyphs;
-  /** For Ink's `borderStyle`. */
-  border: 'round' | 'classic';
+  border: Border;
 }
 
 const unicode: Glyphs = {
@@ -101,7 +107,9 @@ export function chooseTheme(env: Readonly<Record<string, string | undefined>>): 
   return {
     color: !dumb && (env['NO_COLOR'] ?? '') === '',
     glyphs: dumb ? ascii : unicode,
-    border: dumb ? 'classic' : 'round',
+    border: dumb
+      ? { corners: ['+', '+', '+', '+'], across: '-', upright: '|' }
+      : { corners: ['╭', '╮', '╰', '╯'], across: '─', upright: '│' },
   };
 }
 

@@ -38,7 +38,9 @@ function open(worker: FakeWorker) {
     outside: { save: async (name) => name, copy: () => undefined },
   });
   const stop = startFeed(worker, store, systemClock);
-  const screen = render(<App store={store} controller={controller} theme={chooseTheme({ NO_COLOR: '1' })} />);
+  const screen = render(
+    <App store={store} controller={controller} theme={chooseTheme({ NO_COLOR: '1' })} painted={false} />,
+  );
   const sees = async (text: string | RegExp): Promise<void> =>
     vi.waitFor(() => expect(screen.lastFrame()).toMatch(text), { timeout: 5_000 });
   return { ...screen, stop, sees, quit };
@@ -281,6 +283,25 @@ describe('runConsole', { timeout: 20_000 }, () => {
     await over;
     expect(terminal.written()).not.toContain('\u001B[?1049h');
     expect(terminal.written()).not.toContain('\u001B[3');
+  });
+
+  test('a screen reader gets what Ink writes for it, a terminal only the cells that changed', async () => {
+    const written = async (env: Record<string, string>): Promise<string> => {
+      const terminal = fakeTerminal();
+      const worker = busyWorker();
+      const stop = new AbortController();
+      const over = runConsole({ handle: worker, env, signal: stop.signal, ...terminal.streams });
+      await begun(terminal);
+      const before = terminal.written().length;
+      worker.show({ health: { inFlight: 1 } });
+      await vi.waitFor(() => expect(terminal.written().length).toBeGreaterThan(before));
+      const change = terminal.written().slice(before);
+      stop.abort();
+      await over;
+      return change;
+    };
+    expect(await written({ INK_SCREEN_READER: 'true' })).toContain('intake open');
+    expect(await written({})).not.toContain('intake open');
   });
 
   test('without a terminal: a usage error, and nothing is written', async () => {
