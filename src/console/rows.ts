@@ -24,8 +24,6 @@ export type JobScope = (typeof jobScopes)[number];
 /** Finished rows that stay visible. */
 export const finishedLimit = 200;
 
-const groupOrder: Readonly<Record<RowGroup, number>> = { running: 0, waiting: 1, finished: 2 };
-
 /**
  * The rows of a snapshot in the order of the table. A row of `previous` is used again where neither its run nor its job
  * has changed, and `previous` itself where nothing has.
@@ -35,42 +33,46 @@ export function mergeRows(
   previous: readonly Row[],
   { scope, jobs: listed }: { scope: JobScope; jobs: JobsView } = { scope: 'mine', jobs: snapshot.jobs },
 ): readonly Row[] {
-  const known = new Map(previous.map((row) => [row.id, row]));
+  // a run or job that has not changed is the same object
+  const known = new Map(previous.map((row) => [row.run ?? row.job, row]));
   const jobs = new Map(listed.rows.map((job) => [job.id, job]));
-  const rows: Row[] = [];
+  const groups: Readonly<Record<RowGroup, Row[]>> = { running: [], waiting: [], finished: [] };
   for (const run of snapshot.runs) {
     const job = run.jobId === null ? null : (jobs.get(run.jobId) ?? null);
     if (run.jobId !== null) jobs.delete(run.jobId);
-    rows.push(reuse(known, { id: `run:${run.id}`, group: runGroup(run), run, job }));
+    const before = known.get(run);
+    const row: Row =
+      before?.job === job
+        ? before
+        : { id: before?.id ?? `run:${run.id}`, group: before?.group ?? runGroup(run), run, job };
+    groups[row.group].push(row);
   }
   for (const job of jobs.values()) {
     // a job with a key came from Girder: of a run that is forgotten here, or of another worker
     if (scope === 'dsa' && job.key === null) continue;
-    rows.push(reuse(known, { id: `job:${job.id}`, group: jobGroup(job), run: null, job }));
+    const row: Row = known.get(job) ?? { id: `job:${job.id}`, group: jobGroup(job), run: null, job };
+    groups[row.group].push(row);
   }
-  const sorted = sortRows(rows);
-  return sorted.length === previous.length && sorted.every((row, index) => row === previous[index])
+  const rows = [
+    // each group is nearly in order already
+    ...groups.running.sort(byPosition),
+    ...groups.waiting.sort(byPosition),
+    ...groups.finished.sort(byPosition).slice(0, finishedLimit),
+  ];
+  return rows.length === previous.length && rows.every((row, index) => row === previous[index])
     ? previous
-    : sorted;
+    : rows;
 }
 
-function reuse(known: ReadonlyMap<string, Row>, row: Row): Row {
-  const before = known.get(row.id);
-  return before !== undefined &&
-    before.run === row.run &&
-    before.job === row.job &&
-    before.group === row.group
-    ? before
-    : row;
+/** How many rows run and wait. @param rows in the order of `mergeRows` */
+export function countGroups(rows: readonly Row[]): { running: number; waiting: number } {
+  const afterRunning = rows.findIndex(({ group }) => group !== 'running');
+  const running = afterRunning === -1 ? rows.length : afterRunning;
+  return { running, waiting: rows.findLastIndex(({ group }) => group !== 'finished') + 1 - running };
 }
 
-function sortRows(rows: readonly Row[]): readonly Row[] {
-  const keyed = rows.map((row) => ({ row, order: groupOrder[row.group], at: position(row) }));
-  keyed.sort((a, b) => a.order - b.order || a.at - b.at || compareIds(a.row.id, b.row.id));
-  let finished = 0;
-  return keyed
-    .filter(({ row }) => row.group !== 'finished' || (finished += 1) <= finishedLimit)
-    .map(({ row }) => row);
+function byPosition(a: Row, b: Row): number {
+  return position(a) - position(b) || compareIds(a.id, b.id);
 }
 
 /** Oldest first, so that what arrives is added below; of finished ones the newest first. */

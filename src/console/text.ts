@@ -43,6 +43,9 @@ const printableAscii = /^[ -~]*$/u;
 /** Letters of Latin alphabets and the symbols of our own screens: one cell and one UTF-16 unit each, measured at a glance. */
 const narrow = /^[ -~\u00A1-\u00AC\u00AE-\u02AF…›─━█●○◐▲▸▴▾◆◈✔✘⊘╭╮╰╯│]*$/u;
 
+/** Making one takes longer than cutting a hundred texts with it. */
+const segmenter = new Intl.Segmenter();
+
 /** Longest piece of a text that is looked at: nobody's title needs more, and hostile ones cost no time. */
 const maxLength = 4_096;
 
@@ -82,17 +85,22 @@ export function cleanLogLine(line: string): string {
 
 /** Whether each UTF-16 unit of a cleaned text takes one cell, so that cells can be counted as units. */
 export function isNarrow(text: string): boolean {
-  return narrow.test(text);
+  // nearly all texts are ASCII, and a loop over those is several times faster than the expression
+  for (let index = 0; index < text.length; index += 1) {
+    const code = text.charCodeAt(index);
+    if (code < 0x20 || code > 0x7e) return narrow.test(text);
+  }
+  return true;
 }
 
 /** Cells that a cleaned text takes. */
 export function cellWidth(text: string): number {
-  return narrow.test(text) ? text.length : stringWidth(text);
+  return isNarrow(text) ? text.length : stringWidth(text);
 }
 
 /** The longest beginning of a cleaned text that takes at most `width` cells. */
-function cut(text: string, width: number, segmenter: Intl.Segmenter): string {
-  if (narrow.test(text)) return text.slice(0, width);
+function cut(text: string, width: number): string {
+  if (isNarrow(text)) return text.slice(0, width);
   let used = 0;
   let end = 0;
   for (const { segment, index } of segmenter.segment(text)) {
@@ -106,11 +114,11 @@ function cut(text: string, width: number, segmenter: Intl.Segmenter): string {
 /** A cleaned text in at most `width` cells; what is cut off is announced by `ellipsis` (one cell). */
 export function truncate(text: string, width: number, ellipsis = '…'): string {
   if (width <= 0) return '';
-  if (text.length <= width && narrow.test(text)) return text;
+  if (text.length <= width && isNarrow(text)) return text;
   // A grapheme takes two cells at most and a UTF-16 unit at least none, so a long text is cut before it is measured.
   const near = text.slice(0, width * 8);
   if (near === text && cellWidth(text) <= width) return text;
-  return cut(near, width - 1, new Intl.Segmenter()).trimEnd() + ellipsis;
+  return cut(near, width - 1).trimEnd() + ellipsis;
 }
 
 /** A cleaned text in exactly `width` cells. */
@@ -128,12 +136,11 @@ function firstCharacter(text: string): string {
 /** A cleaned text as lines of at most `width` cells, broken anywhere: a log line is data, not prose. */
 export function wrapCells(text: string, width: number): string[] {
   if (width <= 0) return [];
-  const segmenter = new Intl.Segmenter();
   const lines: string[] = [];
   let rest = text;
   do {
     // A cluster that is wider than a whole line is taken apart.
-    const line = cut(rest, width, segmenter) || firstCharacter(rest);
+    const line = cut(rest, width) || firstCharacter(rest);
     lines.push(line);
     rest = rest.slice(line.length);
   } while (rest !== '');

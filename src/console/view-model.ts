@@ -1,5 +1,5 @@
 import { layoutScreen, smallest } from './layout.js';
-import { clip } from './spans.js';
+import { clip, spansWidth } from './spans.js';
 import { isTable, type ConsoleState } from './state.js';
 import { span, type Line, type Theme } from './theme.js';
 import { footerLine, longMessageLines, messageLine } from './views/footer.js';
@@ -22,8 +22,10 @@ export function viewScreen(state: ConsoleState, theme: Theme): ScreenView {
   const { above, box, below } = composed(state, theme);
   const { columns } = state.size;
   // In one place and for every line: nothing that somebody named reaches beyond the edge.
-  const cutTo = (lines: readonly Line[], width: number): Line[] =>
-    lines.map((line) => ({ ...line, spans: clip(line.spans, width, theme) }));
+  const cutTo = (lines: readonly Line[], width: number): readonly Line[] =>
+    lines.map((line) =>
+      spansWidth(line.spans) <= width ? line : { ...line, spans: clip(line.spans, width, theme) },
+    );
   return {
     above: cutTo(above, columns),
     box: box === null ? null : cutTo(box, columns - 4),

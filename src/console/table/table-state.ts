@@ -18,6 +18,8 @@ export interface TableState {
   /** All rows, and those that are let through, in order. */
   rows: readonly Item[];
   shown: readonly Item[];
+  /** What `shown` was found from: with the same, it is not looked for again. */
+  basis: readonly unknown[];
 }
 
 export const emptyTable: TableState = {
@@ -31,6 +33,7 @@ export const emptyTable: TableState = {
   position: { selected: null, index: 0, top: 0 },
   rows: [],
   shown: [],
+  basis: [],
 };
 
 export interface Settling {
@@ -45,11 +48,19 @@ export interface Settling {
  * still there. The same object where nothing changed.
  */
 export function settleTable(state: TableState, { table, context, height }: Settling): TableState {
-  const selected = table.select(state.rows, state, context);
+  const found = selectedAgain(state, table, context);
+  const { index, top } = resolveWindow(found.shown, found.position, height);
+  return positioned(found, index, top);
+}
+
+function selectedAgain(state: TableState, table: Table, context: ValueContext): TableState {
+  const { rows, query, sorting, errorsOnly } = state;
+  // ages that a query asks for, or that rows are sorted by, are looked at again with each answer
+  const basis = [rows, query, sorting, errorsOnly, context.age.at];
+  if (basis.every((one, index) => one === state.basis[index])) return state;
+  const selected = table.select(rows, state, context);
   const shown = sameItems(selected, state.shown) ? state.shown : selected;
-  const { index, top } = resolveWindow(shown, state.position, height);
-  const next = { ...state, shown, marked: stillThere(state) };
-  return positioned(sameFields(state, next) ? state : next, index, top);
+  return { ...state, shown, basis, marked: stillThere(state) };
 }
 
 function stillThere({ marked, rows }: TableState): ReadonlySet<string> {
@@ -135,8 +146,4 @@ export function sortNext(state: TableState, columns: readonly string[]): TableSt
 
 function sameItems(a: readonly Item[], b: readonly Item[]): boolean {
   return a === b || (a.length === b.length && a.every((item, index) => item === b[index]));
-}
-
-function sameFields(a: TableState, b: TableState): boolean {
-  return (Object.keys(b) as (keyof TableState)[]).every((name) => a[name] === b[name]);
 }

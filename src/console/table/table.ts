@@ -12,6 +12,7 @@ import {
   type ValueContext,
 } from './column.js';
 import { passes, type Query } from './query.js';
+import { rememberRows } from './remember-rows.js';
 
 /** Whatever a table lists: it only has to keep its id for as long as it is the same thing. */
 export interface Item {
@@ -67,11 +68,10 @@ export function defineTable<R extends Item>({ columns, squeezable, texts, isErro
   const searchText = (row: R, context: ValueContext): string => {
     let text = searched.get(row);
     if (text === undefined) {
-      const values = columns.map((column) => column.value(row, context));
-      text = [...values, ...texts(row)]
-        .filter((value) => value !== null && value !== undefined && value !== '')
-        .join('\n')
-        .toLowerCase();
+      text = '';
+      for (const column of columns) text += `${column.value(row, context) ?? ''}\n`;
+      for (const one of texts(row)) text += `${one ?? ''}\n`;
+      text = text.toLowerCase();
       searched.set(row, text);
     }
     return text;
@@ -86,7 +86,7 @@ export function defineTable<R extends Item>({ columns, squeezable, texts, isErro
     return lastLayout.layout;
   };
 
-  return {
+  const table: Table = {
     fields: new Set(byId.keys()),
     columnIds: [...byId.keys()],
     sortKeys: new Map(
@@ -138,6 +138,7 @@ export function defineTable<R extends Item>({ columns, squeezable, texts, isErro
         ]),
       ),
   };
+  return { ...table, row: rememberRows(table.row) };
 }
 
 function joined<R>(

@@ -1,5 +1,6 @@
 import { age, count } from '../format.js';
 import { allRows, isTable, jobsShown, pageRow, type ConsoleState, type Place } from '../state.js';
+import { countGroups } from '../rows.js';
 import { spread } from '../spans.js';
 import { cleanText } from '../text.js';
 import { span, type Line, type Span, type Theme, type Tone } from '../theme.js';
@@ -64,8 +65,7 @@ export function healthLine(state: ConsoleState, theme: Theme): Line {
     gap,
     span(`${count(health.inFlight)}/${count(health.inFlightLimit)} in flight`, 'strong'),
   ];
-  const running = rows.filter(({ group }) => group === 'running').length;
-  const waiting = rows.filter(({ group }) => group === 'waiting').length;
+  const { running, waiting } = countGroups(rows);
   const right = [span(`${count(running)} running  ${count(waiting)} waiting`, 'muted')];
   return spread(left, right, size.columns, theme);
 }

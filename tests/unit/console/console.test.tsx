@@ -218,6 +218,22 @@ describe('requireTerminal', () => {
   });
 });
 
+/** What a console that runs writes when one figure changes. */
+async function writtenForAChange(env: Record<string, string>): Promise<string> {
+  const terminal = fakeTerminal();
+  const worker = busyWorker();
+  const stop = new AbortController();
+  const over = runConsole({ handle: worker, env, signal: stop.signal, ...terminal.streams });
+  await begun(terminal);
+  const before = terminal.written().length;
+  worker.show({ health: { inFlight: 1 } });
+  await vi.waitFor(() => expect(terminal.written().length).toBeGreaterThan(before));
+  const change = terminal.written().slice(before);
+  stop.abort();
+  await over;
+  return change;
+}
+
 describe('runConsole', { timeout: 20_000 }, () => {
   // Vitest's own console lacks what Ink needs to catch stray output.
   beforeEach(() => vi.stubGlobal('console', nodeConsole));
@@ -286,22 +302,8 @@ describe('runConsole', { timeout: 20_000 }, () => {
   });
 
   test('a screen reader gets what Ink writes for it, a terminal only the cells that changed', async () => {
-    const written = async (env: Record<string, string>): Promise<string> => {
-      const terminal = fakeTerminal();
-      const worker = busyWorker();
-      const stop = new AbortController();
-      const over = runConsole({ handle: worker, env, signal: stop.signal, ...terminal.streams });
-      await begun(terminal);
-      const before = terminal.written().length;
-      worker.show({ health: { inFlight: 1 } });
-      await vi.waitFor(() => expect(terminal.written().length).toBeGreaterThan(before));
-      const change = terminal.written().slice(before);
-      stop.abort();
-      await over;
-      return change;
-    };
-    expect(await written({ INK_SCREEN_READER: 'true' })).toContain('intake open');
-    expect(await written({})).not.toContain('intake open');
+    expect(await writtenForAChange({ INK_SCREEN_READER: 'true' })).toContain('intake open');
+    expect(await writtenForAChange({})).not.toContain('intake open');
   });
 
   test('without a terminal: a usage error, and nothing is written', async () => {

@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { elapsedSeconds, finishedLimit, mergeRows, type Row } from '../../../src/console/rows.js';
+import {
+  countGroups,
+  elapsedSeconds,
+  finishedLimit,
+  mergeRows,
+  type Row,
+} from '../../../src/console/rows.js';
 import { parseQuery } from '../../../src/console/table/query.js';
 import { jobsTable } from '../../../src/console/views/jobs.js';
 import { rowStatus } from '../../../src/console/status.js';
@@ -58,6 +64,31 @@ describe('mergeRows', () => {
     const rows = rowsOf(runs);
     expect(rows).toHaveLength(finishedLimit);
     expect(rows[0]?.id).toBe(`run:${finishedLimit + 4}`);
+  });
+
+  test('what runs and what waits is counted', () => {
+    const running = fakeRun({ id: 'r', stage: 'running' });
+    const waiting = [fakeRun({ id: 'w1', stage: 'queued' }), fakeRun({ id: 'w2', stage: 'staging' })];
+    const finished = fakeRun({ id: 'f', stage: 'finished', outcome: 'failed' });
+    expect(countGroups(rowsOf([]))).toEqual({ running: 0, waiting: 0 });
+    expect(countGroups(rowsOf([running]))).toEqual({ running: 1, waiting: 0 });
+    expect(countGroups(rowsOf([finished]))).toEqual({ running: 0, waiting: 0 });
+    expect(countGroups(rowsOf([finished, ...waiting]))).toEqual({ running: 0, waiting: 2 });
+    expect(countGroups(rowsOf([finished, ...waiting, running]))).toEqual({ running: 1, waiting: 2 });
+  });
+
+  test('a job that changes its run, or its state, makes a new row with the same id', () => {
+    const run = fakeRun({ id: 'a', jobId: '1', stage: 'running' });
+    const before = rowsOf([run], [fakeJob({ id: '1' }), fakeJob({ id: '2' })]);
+    const after = rowsOf([{ ...run, jobId: '2' }], [fakeJob({ id: '1' }), fakeJob({ id: '2' })], before);
+    expect(after.map(({ id, job }) => [id, job?.id])).toEqual([
+      ['job:1', '1'],
+      ['run:a', '2'],
+    ]);
+    const pending = fakeJob({ id: '1', state: { base: 'PENDING', flags: [] } });
+    expect(rowsOf([], [pending], after)).toEqual([
+      { id: 'job:1', group: 'waiting', run: null, job: pending },
+    ]);
   });
 
   test('what has not changed keeps its identity', () => {
