@@ -11,7 +11,7 @@ export default defineConfig({
           sequence: { groupOrder: 0 },
           include: ['tests/unit/**/*.test.{ts,tsx}'],
           // for property tests on a machine that others use too
-          testTimeout: 30_000,
+          testTimeout: 60_000,
         },
       },
       {

@@ -129,7 +129,8 @@ describe('to a folder', () => {
       `POST file/chunk ${4 * chunk} 5`,
     ]);
     expect(bench.heard[1]?.query.toString()).toBe('offset=0&uploadId=up1');
-    expect(growth).toBeLessThan(2 * chunk);
+    // the whole file would be more than four; on a busy machine garbage is collected late
+    expect(growth).toBeLessThan(3 * chunk);
   });
 });
 

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -439,7 +439,10 @@ describe('the spool', () => {
 
   test('leaves strange files alone and clears away what was never finished', async () => {
     await executor.submit(request('a'));
-    const directory = join(dir, 'local-jobs');
+    await seen('1 RUNNING');
+    // a copy: the executor goes on writing its own
+    const directory = await mkdtemp(join(dir, 'copy-'));
+    await copyFile(join(dir, 'local-jobs', '1.json'), join(directory, '1.json'));
     await writeFile(join(directory, '7.json'), '{"id": "7"}');
     await writeFile(join(directory, '8.json.new'), '{"id": "8", "env": {"SEC');
     await writeFile(join(directory, 'notes.txt'), 'mine');

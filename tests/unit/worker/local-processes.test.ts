@@ -50,11 +50,14 @@ async function jobOf(script: string, over: Partial<LocalJob> = {}): Promise<Loca
 const said = async (): Promise<string> => readFile(join(dir, 'log'), 'utf8').catch(() => '');
 const says = async (words: RegExp): Promise<RegExpExecArray> =>
   vi.waitFor(async () => words.exec(await said()) ?? Promise.reject(new Error('not yet')), {
-    timeout: 5_000,
+    timeout: 20_000,
   });
 /** A zombie that nobody has asked after yet is dead as well. */
 const isAlive = async (pid: number): Promise<boolean> =>
   /\) [^Z] /.test(await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => ''));
+
+const groupOf = async (pid: string): Promise<string | undefined> =>
+  (await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ')[1]?.split(' ')[2];
 
 function mustBe(owner: Owner | null): Owner {
   if (owner === null) throw new Error('it is not there');
@@ -104,7 +107,9 @@ describe('a process of a local job', () => {
     const job = await jobOf('setsid sleep 60 & echo "child $!"; sleep 60');
     const { process, ended } = await processes.start(job);
     const leader = mustBe(process);
-    await says(/child (\d+)/);
+    const [, child = ''] = await says(/child (\d+)/);
+    // until then it is still of the leader's group
+    await vi.waitFor(async () => expect(await groupOf(child)).toBe(child), { timeout: 20_000 });
     expect(await processes.findStarted({ ...job, key: 'another' })).toBeNull();
     await processes.signal(leader, 'SIGKILL');
     await ended;
