@@ -21,6 +21,10 @@ export type ErrorCode =
   | 'image'
   /** another worker, or this one's own state */
   | 'worker'
+  /** what was named is not there */
+  | 'unknown'
+  /** another process holds what is needed */
+  | 'busy'
   /** the practice site */
   | 'sandbox';
 

@@ -26,6 +26,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./worker.js'),
   },
   {
+    name: 'runs',
+    summary: 'list, show, cancel, retry and forget runs',
+    load: () => import('./runs.js'),
+  },
+  {
     name: 'doctor',
     summary: 'say what is wrong, where, and how to mend it',
     load: () => import('./doctor.js'),

@@ -8,12 +8,23 @@ import { DsaSlurmError } from '../base/errors.js';
  * | 0 | done, or help and version were shown |
  * | 1 | it was tried and failed |
  * | 2 | nothing was tried: flags, arguments or the configuration are wrong |
- * | 3 | `explain`: the message would not be run |
+ * | 3 | `explain`: the message would not be run; `runs`: there is no such run |
+ * | 4 | `runs`: a worker has the state directory and cannot be reached |
  * | 130 | the sandbox was stopped before its end |
  */
-export const exitCodes = { ok: 0, failure: 1, usage: 2, refused: 3 } as const;
+export const exitCodes = { ok: 0, failure: 1, usage: 2, refused: 3, unknown: 3, busy: 4 } as const;
 
 export function exitCodeFor(thrown: unknown): number {
-  const unusable = thrown instanceof DsaSlurmError && (thrown.code === 'usage' || thrown.code === 'config');
-  return unusable ? exitCodes.usage : exitCodes.failure;
+  if (!(thrown instanceof DsaSlurmError)) return exitCodes.failure;
+  switch (thrown.code) {
+    case 'usage':
+    case 'config':
+      return exitCodes.usage;
+    case 'unknown':
+      return exitCodes.unknown;
+    case 'busy':
+      return exitCodes.busy;
+    default:
+      return exitCodes.failure;
+  }
 }

@@ -397,6 +397,17 @@ export const settingsSchema = z.strictObject({
       example: '4',
       default: 8,
     }),
+    retryHours: type.wholeNumber(0, 168).register(settingInfo, {
+      description:
+        'How many hours the message of a run that failed or was canceled is kept, so that the run can be run again. It holds tokens of Girder, which live for 7 days; only this user can read it. 0 keeps none.',
+      example: '24',
+      default: 72,
+    }),
+    retryMegabytes: type.wholeNumber(0, 100_000).register(settingInfo, {
+      description: 'So much of such messages is kept at most, in megabytes; the oldest go first.',
+      example: '16',
+      default: 64,
+    }),
     keepFiles: type.yesOrNo().register(settingInfo, {
       description: 'Keep the temporary files of failed runs.',
       example: 'true',

@@ -9,6 +9,9 @@ export interface TokenFacts {
   scopes: readonly string[] | null;
 }
 
+/** Tokens in a message live for so many milliseconds from its publication on (contract, section b). */
+export const tokenLifeMs = 7 * 24 * 60 * 60_000;
+
 export const tokenPath = 'token/current';
 
 /** The document holds the token itself; only this is taken of it. */

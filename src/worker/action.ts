@@ -25,6 +25,10 @@ export const workerAction = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('timeLimit'), ...targets, limit: z.string().max(40) }),
   z.strictObject({ kind: z.literal('priority'), ...targets, priority: z.number() }),
   z.strictObject({ kind: z.literal('nice'), ...targets, nice: z.number() }),
+  /** Runs that failed or were canceled are run again, each as one new run with a Girder job of its own. */
+  z.strictObject({ kind: z.literal('retry'), ...targets }),
+  /** Finished runs leave history and journal. */
+  z.strictObject({ kind: z.literal('forget'), ...targets }),
 ]);
 
 export type WorkerAction = z.infer<typeof workerAction>;

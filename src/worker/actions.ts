@@ -4,13 +4,17 @@ import { isJobId } from '../slurm/values.js';
 import type { WorkerAction } from './action.js';
 import type { Book } from './book.js';
 import type { Executor } from './executor/executor.js';
+import { createWords, type Words } from './answer-words.js';
 import type { CommandAnswer } from './handle.js';
+import type { PastActions } from './past-actions.js';
 import type { CancelSource, Run } from './run.js';
 
 export interface ActionTools {
   book: Book;
   executor: Executor;
   requestCancel: (id: string, by: CancelSource) => Promise<boolean>;
+  /** Acts on finished runs. */
+  past: PastActions;
   /** Setting `slurm.othersJobs`. */
   othersJobs: boolean;
 }
@@ -45,6 +49,11 @@ export function createActions(tools: ActionTools): (action: WorkerAction) => Pro
   }
 
   async function act(action: WorkerAction): Promise<CommandAnswer> {
+    if (action.kind === 'retry' || action.kind === 'forget') {
+      if (action.jobs.length > 0)
+        return { ok: false, said: 'Only runs can be run again or forgotten, not jobs.' };
+      return tools.past[action.kind](action.runs);
+    }
     const words = createWords();
     const runs = await runsWithJobs(action, words);
     const others = await jobsToTouch(action.jobs, tools, words);
@@ -115,7 +124,7 @@ function numberOf(jobId: string): string {
   return jobId.replace(/[_+].*$/, '');
 }
 
-function changeOf(action: WorkerAction): JobChange | null {
+function changeOf(action: Exclude<WorkerAction, { kind: 'retry' | 'forget' }>): JobChange | null {
   switch (action.kind) {
     case 'cancel':
       return null;
@@ -144,32 +153,4 @@ function commandLine(change: JobChange | null, ids: readonly string[]): string {
 function listed(ids: readonly string[]): string {
   const more = ids.length - shownIds;
   return `${ids.slice(0, shownIds).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
-}
-
-/** Sentences of an answer that is made of several. */
-interface Words {
-  say(sentence: string): void;
-  refuse(sentence: string): void;
-  answer(): CommandAnswer;
-}
-
-/** Bytes of an answer: thousands of ids may each have their own reason. */
-const longestAnswer = 4_000;
-
-function createWords(): Words {
-  const said: string[] = [];
-  let ok = true;
-  return {
-    say: (sentence) => void said.push(sentence),
-    refuse(sentence) {
-      ok = false;
-      // what went wrong stands first
-      said.unshift(sentence);
-    },
-    answer() {
-      const text = said.join('\n');
-      if (text === '') return { ok: false, said: 'Nothing was named.' };
-      return { ok, said: text.length > longestAnswer ? `${text.slice(0, longestAnswer)} …` : text };
-    },
-  };
 }

@@ -9,6 +9,9 @@ const finishedKept = 2_000;
 /** The journal is rewritten when it has grown past this many bytes. */
 const compactAtBytes = 64 * 1024 * 1024;
 
+/** After a compaction that failed, so much more is written before the next one. */
+const compactAgainBytes = 16 * 1024 * 1024;
+
 /** An event without its time, which the book adds. */
 export type RunNews = RunEvent extends infer E ? (E extends RunEvent ? Omit<E, 'at'> : never) : never;
 
@@ -28,8 +31,14 @@ export interface Book {
   record(id: string, news: RunNews): Promise<Run>;
   /** Writes down something that a crash may lose without harm. */
   note(id: string, news: RunNews): Run;
-  /** Why the journal cannot be written at present. */
+  /** Takes a finished run out of the book and of the journal. False if it is not there, or not finished. */
+  forget(id: string): Promise<boolean>;
+  /** Rewrites the journal, so that nothing is in it of what was forgotten. */
+  compact(): Promise<void>;
+  /** Why the journal cannot be written at present. It is tried again and again until it can. */
   trouble(): string | null;
+  /** Told when {@link trouble} comes and goes. */
+  onTrouble(listener: () => void): () => void;
   /** Told of every change, with the run as it is afterwards. */
   subscribe(listener: (run: Run, event: RunEvent) => void): () => void;
 }
@@ -45,7 +54,9 @@ export function openBook(
   const finishedIds: string[] = [];
   let open = 0;
   let trouble: string | null = null;
+  const troubleListeners = new Set<() => void>();
   let compacting = false;
+  let compactAt = compactAtBytes;
 
   for (const run of [...runs.values()].sort((a, b) => (a.finishedAt ?? 0) - (b.finishedAt ?? 0))) {
     if (run.stage === 'finished') finishedIds.push(run.id);
@@ -79,14 +90,38 @@ export function openBook(
   }
 
   async function compactIfLarge(): Promise<void> {
-    if (compacting || journal.bytes() < compactAtBytes) return;
+    if (compacting || journal.bytes() < compactAt) return;
     compacting = true;
     try {
       await journal.compact(runs.values());
+      compactAt = compactAtBytes;
     } catch (error) {
+      compactAt = journal.bytes() + compactAgainBytes;
       log.error({ err: error }, 'the journal could not be compacted');
     } finally {
       compacting = false;
+    }
+  }
+
+  function setTrouble(now: string | null): void {
+    const changed = (trouble === null) !== (now === null);
+    trouble = now;
+    if (!changed) return;
+    for (const listener of troubleListeners) listener();
+    if (now !== null) void mend();
+  }
+
+  /** While nothing is taken in, nothing would find out that the disk has room again. */
+  async function mend(): Promise<void> {
+    for (let wait = 1_000; trouble !== null; wait = Math.min(wait * 2, 15_000)) {
+      await clock.sleep(wait, stopping);
+      if (stopping.aborted) return;
+      try {
+        await journal.probe();
+        setTrouble(null);
+      } catch (error) {
+        setTrouble(errorLine(error));
+      }
     }
   }
 
@@ -95,13 +130,13 @@ export function openBook(
     all: () => runs.values(),
     inFlight: () => open,
     finished: () => ({ ...counts }),
-    async accept({ task, refusal }) {
-      const event = { type: 'accepted' as const, at: clock.now(), task, refusal };
+    async accept({ task, refusal, retryOf }) {
+      const of = retryOf === undefined ? {} : { retryOf };
+      const event = { type: 'accepted' as const, at: clock.now(), task, refusal, ...of };
       try {
         await journal.append(task.id, event);
-        trouble = null;
       } catch (error) {
-        trouble = errorLine(error);
+        setTrouble(errorLine(error));
         throw error;
       }
       const run = beginRun(event);
@@ -117,10 +152,9 @@ export function openBook(
       for (let wait = 500; ; wait = Math.min(wait * 2, 15_000)) {
         try {
           await journal.append(id, event);
-          trouble = null;
           break;
         } catch (error) {
-          trouble = errorLine(error);
+          setTrouble(errorLine(error));
           log.error({ run: id, event: event.type, err: error }, 'journal');
           stopping.throwIfAborted();
           await clock.sleep(wait, stopping);
@@ -137,7 +171,23 @@ export function openBook(
       if (after !== before && event.type !== 'progress') journal.appendSoon(id, event);
       return after;
     },
+    async forget(id) {
+      const run = runs.get(id);
+      if (run?.stage !== 'finished') return false;
+      const event = { type: 'forgotten' as const, at: clock.now() };
+      await journal.append(id, event);
+      runs.delete(id);
+      const index = finishedIds.indexOf(id);
+      if (index !== -1) finishedIds.splice(index, 1);
+      for (const listener of listeners) listener(run, event);
+      return true;
+    },
+    compact: async () => journal.compact(runs.values()),
     trouble: () => trouble,
+    onTrouble(listener) {
+      troubleListeners.add(listener);
+      return () => troubleListeners.delete(listener);
+    },
     subscribe(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

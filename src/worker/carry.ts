@@ -103,6 +103,8 @@ async function throughStages(begun: Run, context: StageContext, tools: Tools): P
   const known = await begin(begun, context, tools);
   if (known !== 'go') await tools.requestCancel(begun.id, 'girder');
   let run = tools.book.get(begun.id) ?? begun;
+  if (begun.stage === 'accepted' && run.retryOf !== null)
+    context.girderJob.log(retrySentence(run.retryOf, tools));
   void nameOwner(run, work, context, tools);
   if (run.jobId === null)
     for (const sentence of refusedFollowUps(run.task)) context.girderJob.log(`${sentence}\n`);
@@ -148,6 +150,12 @@ async function begin(
     }
     return 'go';
   }
+}
+
+function retrySentence(retryOf: string, { book }: Tools): string {
+  const first = book.get(retryOf)?.description.girderJobId ?? null;
+  const which = first === null ? `the task ${retryOf}` : `the Girder job ${first} (task ${retryOf})`;
+  return `This runs ${which} again, which has not succeeded.\n`;
 }
 
 function canceledBy({ by }: NonNullable<Run['cancel']>): Verdict {

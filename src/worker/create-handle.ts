@@ -12,6 +12,7 @@ import type { CommandAnswer, WorkerHandle } from './handle.js';
 import type { Intake, IntakeWish } from './intake.js';
 import type { Journal } from './journal.js';
 import { tailLog } from './log-tail.js';
+import type { PastActions } from './past-actions.js';
 import { runDetail } from './run-detail.js';
 import type { CancelSource } from './run.js';
 import { createRunViews, createSnapshots } from './view.js';
@@ -38,6 +39,7 @@ export interface HandleSources {
   broker: () => Broker | null;
   trouble: () => string | null;
   requestCancel: (id: string, by: CancelSource) => Promise<boolean>;
+  past: PastActions;
   commands: CommandLog;
   site: (() => Promise<Site>) | null;
   log: Log;

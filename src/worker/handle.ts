@@ -48,8 +48,11 @@ export interface JobsView extends Kept {
 export interface WorkerHealth {
   startedAt: number;
   broker: BrokerStatus;
-  /** `draining`: nothing more is taken, until the intake is resumed. */
-  intake: 'open' | 'paused' | 'full' | 'draining';
+  /**
+   * `draining`: nothing more is taken, until the intake is resumed. `blocked`: the journal cannot be written, and
+   * `trouble` says why.
+   */
+  intake: 'open' | 'paused' | 'full' | 'draining' | 'blocked';
   /** While it drains: since when nothing has been in flight any more; null while something is. */
   drainedAt: number | null;
   /** Runs that are not finished, and the limit on them. */
@@ -82,7 +85,12 @@ export interface LogTail {
 }
 
 /** What a command answered, in its own words. */
-export type CommandAnswer = { ok: true; said: string } | { ok: false; said: string };
+export type CommandAnswer = {
+  ok: boolean;
+  said: string;
+  /** Runs that it has made. */
+  runs?: readonly string[];
+};
 
 /**
  * What holds a worker: a screen cannot tell whether the worker lives in its own process or at the other end of a

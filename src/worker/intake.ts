@@ -20,7 +20,8 @@ export interface Intake {
   adjust(): void;
   /** The operator's wish; `draining` is paused, with an end that is told. */
   want(wish: IntakeWish): void;
-  state(): IntakeWish | 'full';
+  /** `blocked`: the journal cannot be written; it opens by itself once it can. */
+  state(): IntakeWish | 'full' | 'blocked';
   /** While it drains: since when nothing is in flight any more. */
   drainedAt(): number | null;
 }
@@ -93,13 +94,15 @@ export function createIntake({ book, broker, limit, isRevoked, onRun, clock, log
 
   function adjust(): void {
     noticeDrained();
-    const wanted = wish === 'open' && !full();
+    const wanted = wish === 'open' && !full() && book.trouble() === null;
     if (wanted === flowing) return;
     flowing = wanted;
     change = change
       .then(async () => (wanted ? broker()?.resumeIntake() : broker()?.pauseIntake()))
       .catch((error: unknown) => log.warn({ err: error }, 'the intake could not be changed'));
   }
+
+  book.onTrouble(adjust);
 
   return {
     async onTask(task) {
@@ -120,7 +123,11 @@ export function createIntake({ book, broker, limit, isRevoked, onRun, clock, log
       wish = value;
       adjust();
     },
-    state: () => (wish === 'open' && full() ? 'full' : wish),
+    state() {
+      if (wish !== 'open') return wish;
+      if (book.trouble() !== null) return 'blocked';
+      return full() ? 'full' : 'open';
+    },
     drainedAt: () => drainedAt,
   };
 }

@@ -1,11 +1,13 @@
 import { constants } from 'node:fs';
-import { copyFile, open, readFile, rename, type FileHandle } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { copyFile, open, rename, rm, type FileHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
 
-import { DsaSlurmError, coerceError, systemCode } from '../base/errors.js';
+import { DsaSlurmError, coerceError } from '../base/errors.js';
 import type { Log } from '../base/log.js';
 import { makeDirectory } from '../base/make-directory.js';
-import { applyEvent, beginRun, nothingFollowed, type Run, type RunEvent } from './run.js';
+import { formatLine, writeLine, type Line } from './journal-lines.js';
+import { journalPath, readJournal } from './read-journal.js';
+import type { Run, RunEvent } from './run.js';
 
 /**
  * The journal: every event of every run, one JSON line each, in `journal.jsonl` of the state directory. The first
@@ -18,6 +20,8 @@ export interface Journal {
   appendSoon(runId: string, event: RunEvent): void;
   /** Replaces the whole journal by these runs as they are now. */
   compact(runs: Iterable<Run>): Promise<void>;
+  /** Finds out whether there is room for more than a few events. @throws DsaSlurmError `files` if there is not */
+  probe(): Promise<void>;
   /** Bytes written since the last compaction. */
   bytes(): number;
   /** How it is with the file, for screens. */
@@ -33,111 +37,42 @@ export interface JournalState {
   synced: { at: number; ms: number } | null;
 }
 
-const formatLine = JSON.stringify({ journal: 'dsa-slurm', version: 1 });
 const soonMs = 1_000;
+/** So much room is to be there again before a disk is no longer taken for full: the messages of several tasks. */
+const probeBytes = 256 * 1024;
 
-type Line = { run: string; event: RunEvent } | { snapshot: Run };
-
-/** Reads a journal and opens it for appending. The caller holds the lock on `directory`. */
+/**
+ * Reads a journal and opens it for appending. The caller holds the lock on `directory`. A damaged journal is copied
+ * first, and the log says which lines of it are lost.
+ * @throws DsaSlurmError `files`
+ */
 export async function openJournal(
   directory: string,
   log: Log,
 ): Promise<{ journal: Journal; runs: Map<string, Run> }> {
   await makeDirectory(directory, 0o700);
-  const path = join(directory, 'journal.jsonl');
-  const runs = await readJournal(path, log);
-  const fresh = await replaceJournal(path, runs.values());
-  await syncDirectory(directory);
-  return { journal: createWriter(path, fresh, log), runs };
-}
-
-/** Folds a journal file into runs. A torn last line is dropped; a damaged line before it is reported and set aside. */
-export async function readJournal(path: string, log: Log): Promise<Map<string, Run>> {
-  const runs = new Map<string, Run>();
-  let text: string;
+  const path = journalPath(directory);
+  const { runs, damaged, torn } = await readJournal(path);
+  if (torn > 0) log.warn({ path, characters: torn }, 'dropped the torn last line of the journal');
   try {
-    text = await readFile(path, 'utf8');
+    if (damaged.length > 0) {
+      const aside = `${path}.damaged-${Date.now()}`;
+      await copyFile(path, aside, constants.COPYFILE_EXCL);
+      log.error({ path, lines: damaged, kept: aside }, 'lines of the journal are damaged; kept it as it was');
+    }
+    const fresh = await replaceJournal(path, runs.values());
+    await syncDirectory(directory);
+    return { journal: createWriter(path, fresh, log), runs };
   } catch (error) {
-    if (systemCode(error) === 'ENOENT') return runs;
-    throw new DsaSlurmError('files', `The journal ${path} cannot be read: ${coerceError(error).message}.`, {
-      next: 'It holds the runs that are under way: make it readable for this user rather than removing it.',
-      cause: error,
-    });
+    throw cannotWrite(path, error, 'Free space in the state directory and start again: nothing is lost.');
   }
-  const lines = text.split('\n');
-  // what follows the last newline was being written when the worker died: it was never acknowledged to anyone
-  const torn = lines.pop() ?? '';
-  if (torn !== '') log.warn({ path, bytes: torn.length }, 'dropped the torn last line of the journal');
-  let damaged = 0;
-  for (const [index, line] of lines.entries()) {
-    if (line === '') continue;
-    const parsed = parseLine(line);
-    if (parsed === 'format') continue;
-    if (parsed === 'newer') {
-      throw new DsaSlurmError('files', `The journal ${path} was written by a newer dsa-slurm.`, {
-        next: 'Start that version again, or let it finish its runs first.',
-      });
-    }
-    if (parsed === 'damaged' || !fold(runs, parsed)) {
-      damaged += 1;
-      log.error({ path, line: index + 1 }, 'set aside a damaged line of the journal');
-    }
-  }
-  if (damaged > 0) {
-    const aside = `${path}.damaged-${Date.now()}`;
-    await copyFile(path, aside, constants.COPYFILE_EXCL);
-    log.error({ path: aside, lines: damaged }, 'kept the damaged journal as it was');
-  }
-  return runs;
 }
 
-function parseLine(line: string): Line | 'format' | 'newer' | 'damaged' {
-  let value: unknown;
-  try {
-    value = JSON.parse(line);
-  } catch {
-    return 'damaged';
-  }
-  if (typeof value !== 'object' || value === null) return 'damaged';
-  if ('journal' in value) return 'version' in value && value.version === 1 ? 'format' : 'newer';
-  if ('snapshot' in value && isRunLike(value.snapshot)) return { snapshot: value.snapshot };
-  if ('run' in value && 'event' in value && typeof value.run === 'string' && isEventLike(value.event)) {
-    return { run: value.run, event: value.event };
-  }
-  return 'damaged';
-}
-
-function isRunLike(value: unknown): value is Run {
-  return typeof value === 'object' && value !== null && 'id' in value && 'stage' in value && 'task' in value;
-}
-
-function isEventLike(value: unknown): value is RunEvent {
-  return typeof value === 'object' && value !== null && 'type' in value && 'at' in value;
-}
-
-/** What runs in the journals of older versions do not have. */
-const addedLater = {
-  logOnItsWay: null,
-  streamOffsets: {},
-  brokenStream: null,
-  followUps: nothingFollowed,
-  stages: [],
-  facts: null,
-} satisfies Partial<Run>;
-
-function fold(runs: Map<string, Run>, line: Line): boolean {
-  if ('snapshot' in line) {
-    runs.set(line.snapshot.id, { ...addedLater, ...line.snapshot });
-    return true;
-  }
-  const known = runs.get(line.run);
-  if (known === undefined) {
-    if (line.event.type !== 'accepted') return false;
-    runs.set(line.run, beginRun(line.event));
-    return true;
-  }
-  runs.set(line.run, applyEvent(known, line.event));
-  return true;
+function cannotWrite(path: string, cause: unknown, next: string): DsaSlurmError {
+  return new DsaSlurmError('files', `The journal ${path} cannot be written: ${coerceError(cause).message}.`, {
+    next,
+    cause,
+  });
 }
 
 /** A journal file that is open for appending, and its size. */
@@ -158,14 +93,16 @@ async function replaceJournal(path: string, runs: Iterable<Run>): Promise<Opened
   try {
     const write = async (line: string): Promise<void> => {
       bytes += Buffer.byteLength(line) + 1;
-      await file.write(`${line}\n`);
+      await file.appendFile(`${line}\n`);
     };
     await write(formatLine);
-    for (const run of runs) await write(JSON.stringify({ snapshot: run } satisfies Line));
+    for (const run of runs) await write(writeLine({ snapshot: run }));
     await file.sync();
     await rename(fresh, path);
   } catch (error) {
     await file.close();
+    // on a full disk it would take the room that the old one needs
+    await rm(fresh, { force: true }).catch(() => undefined);
     throw error;
   }
   return { file, bytes };
@@ -193,6 +130,8 @@ function createWriter(path: string, opened: Opened, log: Log): Journal {
   let waiters: { resolve: () => void; reject: (error: Error) => void }[] = [];
   let timer: NodeJS.Timeout | null = null;
   let closed = false;
+  /** The file may end in the middle of a line. */
+  let isRagged = false;
   // everything that touches the file takes its turn on this chain
   let turn: Promise<void> = Promise.resolve();
 
@@ -200,6 +139,30 @@ function createWriter(path: string, opened: Opened, log: Log): Journal {
     const result = turn.then(work);
     turn = result.catch(() => undefined);
     return result;
+  };
+
+  /** Appends durably, or not at all: half a line in the middle of the file would take the next one with it. */
+  const write = async (text: string): Promise<void> => {
+    const start = bytes;
+    const whole = isRagged ? `\n${text}` : text;
+    const began = performance.now();
+    try {
+      await file.appendFile(whole);
+      bytes += Buffer.byteLength(whole);
+      await file.datasync();
+      isRagged = false;
+      synced = { at: Date.now(), ms: Math.round(performance.now() - began) };
+    } catch (error) {
+      await cutBack(start);
+      throw cannotWrite(path, error, 'Free space in the state directory; intake goes on by itself then.');
+    }
+  };
+
+  const cutBack = async (size: number): Promise<void> => {
+    bytes = size;
+    await file.truncate(size).catch(() => {
+      isRagged = true;
+    });
   };
 
   const flush = async (): Promise<void> => {
@@ -210,23 +173,11 @@ function createWriter(path: string, opened: Opened, log: Log): Journal {
     const told = waiters;
     lines = [];
     waiters = [];
-    const start = bytes;
-    const began = performance.now();
     try {
-      await file.appendFile(text);
-      bytes += Buffer.byteLength(text);
-      await file.datasync();
-      synced = { at: Date.now(), ms: Math.round(performance.now() - began) };
+      await write(text);
       for (const waiter of told) waiter.resolve();
     } catch (error) {
-      // half a line must not stay in the middle of the file: what comes next would be unreadable
-      await file.truncate(start).catch(() => undefined);
-      bytes = start;
-      const failure = new DsaSlurmError(
-        'files',
-        `The journal ${path} cannot be written: ${coerceError(error).message}.`,
-        { next: 'Free space in the state directory; intake goes on by itself then.', cause: error },
-      );
+      const failure = coerceError(error);
       for (const waiter of told) waiter.reject(failure);
       if (told.length === 0) log.error({ err: failure }, 'journal');
     }
@@ -234,7 +185,7 @@ function createWriter(path: string, opened: Opened, log: Log): Journal {
 
   const push = (line: Line): void => {
     if (closed) throw new DsaSlurmError('worker', 'The worker has stopped.');
-    lines.push(JSON.stringify(line));
+    lines.push(writeLine(line));
   };
 
   return {
@@ -260,8 +211,17 @@ function createWriter(path: string, opened: Opened, log: Log): Journal {
         const old = file;
         ({ file, bytes } = await replaceJournal(path, runs));
         compacted = bytes;
+        isRagged = false;
         await old.close();
         await syncDirectory(dirname(path));
+      });
+    },
+    async probe() {
+      if (closed) return;
+      await inTurn(async () => {
+        const start = bytes;
+        await write(`${' '.repeat(probeBytes - 1)}\n`);
+        await cutBack(start);
       });
     },
     bytes: () => bytes - compacted,

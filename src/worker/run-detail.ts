@@ -27,6 +27,8 @@ export function runDetail(run: Run, view: RunView, now: number): RunDetail {
     submittedAt: submission?.at ?? null,
     end: describeJobEnd(run.end),
     canceledBy: run.cancel?.by ?? null,
+    retryOf: run.retryOf,
+    retriedAs: run.retry?.as ?? null,
   };
 }
 

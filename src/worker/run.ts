@@ -50,7 +50,10 @@ export interface Run {
   readonly stages: readonly StageEntry[];
   readonly acceptedAt: number;
   readonly finishedAt: number | null;
-  /** The task as it came. Once the run is finished its headers and body, and with them all tokens, are gone. */
+  /**
+   * The task as it came. Once the run is finished its headers and body, and with them all tokens, are gone from here;
+   * `kept-messages.ts` has those of runs that may be run again.
+   */
   readonly task: Task;
   /** Why the task cannot be run at all; such a run only has to tell Girder so. */
   readonly refusal: string | null;
@@ -80,6 +83,10 @@ export interface Run {
   readonly outcome: Outcome | null;
   /** Why it failed or was canceled, for the slide's owner. */
   readonly reason: string | null;
+  /** The run that this one runs again. */
+  readonly retryOf: string | null;
+  /** The run that runs this one again. A run is run again once; the next time, that one is. */
+  readonly retry: { readonly as: string; readonly begun: boolean } | null;
 }
 
 export interface FollowUpsDone {
@@ -127,7 +134,7 @@ export interface RunProgress {
 
 /** Everything that happens to a run. `at` is milliseconds since the epoch. */
 export type RunEvent =
-  | { type: 'accepted'; at: number; task: Task; refusal: string | null }
+  | { type: 'accepted'; at: number; task: Task; refusal: string | null; retryOf?: string }
   | { type: 'described'; at: number; description: Partial<RunDescription>; facts?: RunFacts }
   | { type: 'staging'; at: number }
   | { type: 'staged'; at: number; staged: StagedAnalysis }
@@ -152,7 +159,15 @@ export type RunEvent =
   | { type: 'follow-up-job'; at: number; place: string; job: CreatedGirderJob }
   | { type: 'follow-up-published'; at: number; place: string }
   /** Girder was told, or will never be, and why. Nothing follows. */
-  | { type: 'finished'; at: number; told: boolean; why?: string };
+  | { type: 'finished'; at: number; told: boolean; why?: string }
+  /** Intent: it is about to be run again, as the run of this id. */
+  | { type: 'retrying'; at: number; as: string }
+  /** That run is in the journal. */
+  | { type: 'retried'; at: number }
+  /** It was not run again after all. */
+  | { type: 'retry-dropped'; at: number }
+  /** The operator wants nothing more to be known of it. */
+  | { type: 'forgotten'; at: number };
 
 export const nothingFollowed: FollowUpsDone = { girderJobs: {}, published: [] };
 
@@ -187,16 +202,25 @@ export function beginRun(event: Extract<RunEvent, { type: 'accepted' }>): Run {
     followUps: nothingFollowed,
     outcome: null,
     reason: null,
+    retryOf: event.retryOf ?? null,
+    retry: null,
   };
 }
+
+/** What may happen to a run that is finished. */
+const afterTheEnd: ReadonlySet<RunEvent['type']> = new Set([
+  'described',
+  'retrying',
+  'retried',
+  'retry-dropped',
+]);
 
 /**
  * A run after an event. Pure, and total: an event that makes no sense any more (a second cancel, anything after
  * `finished`) gives the same run back.
  */
 export function applyEvent(run: Run, event: RunEvent): Run {
-  // only what people call it may still be learned
-  if (run.stage === 'finished' && event.type !== 'described') return run;
+  if (run.stage === 'finished' && !afterTheEnd.has(event.type)) return run;
   switch (event.type) {
     case 'accepted':
       return run;
@@ -266,6 +290,15 @@ export function applyEvent(run: Run, event: RunEvent): Run {
         followUps: nothingFollowed,
         task: { ...run.task, headers: {}, body: '' },
       };
+    case 'retrying':
+      return { ...run, retry: { as: event.as, begun: false } };
+    case 'retried':
+      return run.retry === null ? run : { ...run, retry: { ...run.retry, begun: true } };
+    case 'retry-dropped':
+      return { ...run, retry: null };
+    // it is taken out of the book, not changed
+    case 'forgotten':
+      return run;
   }
 }
 

@@ -13,6 +13,7 @@ import type { GirderJob } from '../girder/job.js';
 import type { Book } from './book.js';
 import type { Executor } from './executor/executor.js';
 import type { GirderSlurmSource } from './girder-slurm-source.js';
+import type { KeptMessages } from './kept-messages.js';
 import type { CancelSource, Run } from './run.js';
 import type { SubmitScript } from './submit-script.js';
 
@@ -35,6 +36,8 @@ export interface Tools {
   girderSetup(run: Run): GirderSetup;
   /** Writes down that a run is to be canceled, and aborts its signal. False if it has finished. */
   requestCancel(id: string, by: CancelSource): Promise<boolean>;
+  /** Keeps messages of runs that may be run again. */
+  readonly messages: Pick<KeptMessages, 'keep'>;
   publishResult(task: ResultTask, result: TaskResult): Promise<void>;
   /** Publishes a task of our own, and waits for the broker as long as that takes. */
   publish(message: OutgoingMessage, signal: AbortSignal): Promise<void>;

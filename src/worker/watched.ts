@@ -109,6 +109,9 @@ export interface RunDetail {
   /** How its job ended: `COMPLETED, exit code 0, told by squeue`; null before. */
   end: string | null;
   canceledBy: string | null;
+  /** The run that this one runs again, and the one that runs this one again. */
+  retryOf: string | null;
+  retriedAs: string | null;
 }
 
 export interface JobDetail extends Kept {

@@ -8,7 +8,9 @@ import type { Log } from '../base/log.js';
 import { programVersion } from '../base/version.js';
 import type { Broker, BrokerStatus } from '../celery/broker.js';
 import { createBroker } from '../celery/create-broker.js';
+import type { Task } from '../celery/task.js';
 import type { Settings } from '../config/schema.js';
+import { tokenLifeMs } from '../girder/access-token.js';
 import type { GirderSetup } from '../girder/client.js';
 import { openGirderConnections } from '../girder/connections.js';
 import type { GirderJob } from '../girder/job.js';
@@ -20,19 +22,21 @@ import { carry } from './carry.js';
 import { createControlTarget } from './control.js';
 import { createHandle } from './create-handle.js';
 import { prepareDirectories } from './directories.js';
-import { createLocalExecutor } from './executor/local.js';
-import { createSlurmExecutor } from './executor/slurm.js';
+import { createExecutor } from './executor/create-executor.js';
 import { girderAddresses } from './girder-addresses.js';
 import { createGirderSlurmSource } from './girder-slurm-source.js';
 import { createGirderTroubles } from './girder-troubles.js';
 import type { WorkerHandle } from './handle.js';
 import { createIntake, isOurs } from './intake.js';
 import { openJournal } from './journal.js';
+import { keepPruned, openKeptMessages } from './kept-messages.js';
 import { lockState } from './lock.js';
 import { ingestPlace, registryEnvironment } from './ingest-place.js';
 import { openGirderJob } from './open-girder-job.js';
+import { createPastActions } from './past-actions.js';
+import { createRetries } from './retry.js';
 import { openRevoked } from './revoked.js';
-import type { CancelSource, Run } from './run.js';
+import type { CancelSource } from './run.js';
 import { keepStatusFile, statusOf } from './status-file.js';
 import { openSubmitScript } from './submit-script.js';
 import { tellTaskEvents } from './task-events.js';
@@ -65,8 +69,6 @@ export interface WorkerOptions {
 const prefetch = 16;
 /** Requests to Girder about Girder jobs at one time; transfers are limited by `worker.staging`. */
 const reportsAtOnce = 8;
-/** The token of a Girder job lives for 7 days (contract, section b), and was made before its task came here. */
-const jobTokenMs = 7 * 24 * 60 * 60_000;
 /** sbatch calls at one time. */
 const submitting = 4;
 
@@ -99,6 +101,16 @@ export async function createWorker({
     await journal.close();
     return orUnlock(error);
   });
+  const messages = await openKeptMessages(settings.dirs.state, {
+    maxMs: settings.worker.retryHours * 60 * 60_000,
+    maxBytes: settings.worker.retryMegabytes * 1_000_000,
+    now: () => clock.now(),
+    log,
+  }).catch(async (error: unknown) => {
+    await journal.close();
+    await revoked.close();
+    return orUnlock(error);
+  });
   const book = openBook(runs, journal, { clock, log, stopping: stop.signal });
   const commands = createCommandLog(clock);
   const command = createRunner({
@@ -110,16 +122,7 @@ export async function createWorker({
       commands.note(record);
     },
   });
-  const executor =
-    settings.worker.executor === 'local'
-      ? createLocalExecutor({
-          stateDirectory: settings.dirs.state,
-          concurrency: settings.worker.localJobs,
-          env: slurmEnvironment(env),
-          clock,
-          log,
-        })
-      : createSlurmExecutor({ run: command, settings: settings.slurm, clock, log });
+  const executor = createExecutor({ settings, run: command, env, clock, log });
   const reporting = createReporting({
     reportMs: settings.girder.reportSeconds * 1_000,
     concurrency: reportsAtOnce,
@@ -149,12 +152,12 @@ export async function createWorker({
     }),
     submitScript,
     girderSlurm,
-    girderSetup,
+    girderSetup: ({ task }) => girderSetup(task),
     openGirderJob: async (run) => {
       const girderJob = await openGirderJob(run, book, {
-        ...girderSetup(run),
+        ...girderSetup(run.task),
         reporting,
-        tokenEnds: run.acceptedAt + jobTokenMs,
+        tokenEnds: run.acceptedAt + tokenLifeMs,
         finishPatienceMs: settings.girder.giveUpHours * 60 * 60_000,
         onCancel: () => cancelSoon(run.id, 'girder'),
         onTrouble: (trouble) => girderTroubles.set(run.id, trouble),
@@ -163,6 +166,7 @@ export async function createWorker({
       return girderJob;
     },
     requestCancel,
+    messages,
     publishResult: async (task, result) => broker?.publishResult(task, result),
     publish: async (message, signal) => {
       if (broker === undefined) throw new Error('a run is carried only once the worker has started');
@@ -187,10 +191,24 @@ export async function createWorker({
     log,
   });
 
-  function girderSetup(run: Run): GirderSetup {
-    const apiUrlMap = girderAddresses(settings.girder, run.task.headers);
-    return { connections, apiUrlMap, clock, log: log.child({ run: run.id }) };
+  function girderSetup({ id, headers }: Pick<Task, 'id' | 'headers'>): GirderSetup {
+    const apiUrlMap = girderAddresses(settings.girder, headers);
+    return { connections, apiUrlMap, clock, log: log.child({ run: id }) };
   }
+
+  const retries = createRetries({
+    book,
+    messages,
+    girderSetup,
+    limit: settings.worker.inFlight,
+    onRun(id) {
+      take(id);
+      intake.adjust();
+    },
+    clock,
+    log,
+    stopping: stop.signal,
+  });
 
   /** Begins to carry a run. */
   function take(id: string): void {
@@ -248,6 +266,7 @@ export async function createWorker({
     broker: () => broker ?? null,
     trouble: () => girderTroubles.longest() ?? girderSlurm.trouble(),
     requestCancel,
+    past: createPastActions({ book, messages, retries }),
     commands,
     site: settings.worker.executor === 'local' ? null : async () => readSite(command),
     log,
@@ -269,6 +288,7 @@ export async function createWorker({
   const { forwardQueue } = settings.broker;
 
   let stopping: Promise<void> | null = null;
+  let pruning: (() => void) | null = null;
   let removeStatusFile: (() => Promise<void>) | null = null;
   return {
     handle,
@@ -300,6 +320,8 @@ export async function createWorker({
         if (revoked.has(run.id)) await requestCancel(run.id, 'celery');
         take(run.id);
       }
+      void retries.resume();
+      pruning ??= keepPruned(messages, (id) => book.get(id) !== undefined, log);
       intake.adjust();
       removeStatusFile ??= keepStatusFile(
         settings.dirs.state,
@@ -311,6 +333,7 @@ export async function createWorker({
     async stop() {
       stopping ??= (async () => {
         stop.abort();
+        pruning?.();
         await broker?.close();
         await Promise.allSettled([...carried.values()].map(async ({ done }) => done));
         await executor.tracker.stop();

@@ -93,6 +93,7 @@ function intakeSpan({ intake, drainedAt }: Health, { glyphs }: Theme): Span {
     paused: [glyphs.waiting, 'warning'],
     full: [glyphs.warning, 'warning'],
     draining: [glyphs.working, 'warning'],
+    blocked: [glyphs.failed, 'bad'],
   };
   const [symbol, tone] = looks[intake];
   const word = intake === 'draining' && drainedAt !== null ? 'drained' : intake;

@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 
 import { coerceError, errorLine } from '../../base/errors.js';
 import type { TaskChild, TaskResult } from '../../celery/task.js';
+import { tokenLifeMs } from '../../girder/access-token.js';
 import { neverStarted, type NeverStarted } from '../../girder/canvas/follow-ups.js';
 import { removeLeft, removeStaged } from '../../girder/stage.js';
 import { jobStatus } from '../../girder/transitions.js';
@@ -35,6 +36,9 @@ export async function finish(context: StageContext, run: Run, tools: Tools): Pro
     log.warn({ why: coerceError(error).message }, 'the Celery result was not published');
   });
   await cleanUp(run, tools);
+  if (outcome !== 'succeeded' && run.refusal === null) {
+    await tools.messages.keep(run.task, run.acceptedAt + tokenLifeMs);
+  }
   const told = untold === null;
   await tools.book.record(run.id, { type: 'finished', told, ...(untold === null ? {} : { why: untold }) });
   log.info({ outcome, job: run.jobId, told }, 'finished');

@@ -36,6 +36,7 @@ export async function publishFollowUps(
   tools: Tools,
 ): Promise<FollowUps['children']> {
   if (run.outcome !== 'succeeded' && run.outcome !== 'failed') return [];
+  if (run.outcome === 'failed' && haveErrbacksGone(run, tools)) return [];
   const { messages, children } = planFor(run.task, run.outcome);
   const published = new Set(run.followUps.published);
   for (const followUp of messages) {
@@ -55,6 +56,13 @@ export async function publishFollowUps(
     await tools.book.record(run.id, { type: 'follow-up-published', place: followUp.place });
   }
   return children;
+}
+
+/** A run that is run again has told of its own failure, and is not to do so once more. */
+function haveErrbacksGone({ retryOf }: Run, tools: Tools): boolean {
+  if (retryOf === null) return false;
+  const before = tools.book.get(retryOf);
+  return before === undefined || before.outcome === 'failed' || haveErrbacksGone(before, tools);
 }
 
 async function publishOne(followUp: FollowUp, context: StageContext, run: Run, tools: Tools): Promise<void> {

@@ -664,7 +664,7 @@ describe('worker', () => {
     await writeFile(path, `${head}\n${accepted}\nrubbish\n`);
     expectFinding(await ask(journal, { settings }), 'warn', '1 line cannot be read', 'df -h');
     expect(await readdir(dir)).toEqual(['journal.jsonl']);
-    await writeFile(path, `${JSON.stringify({ journal: 'dsa-slurm', version: 2 })}\n`);
+    await writeFile(path, `${JSON.stringify({ journal: 'dsa-slurm', version: 3 })}\n`);
     expectFinding(await ask(journal, { settings }), 'fail', 'newer dsa-slurm', 'Start that version');
   });
 

@@ -74,6 +74,10 @@ function setUp({
       done.push(`request ${id}`);
       return true;
     },
+    past: {
+      retry: async (ids) => ({ ok: true, said: `retry ${ids.join(' ')}` }),
+      forget: async (ids) => ({ ok: true, said: `forget ${ids.join(' ')}` }),
+    },
     othersJobs,
   });
   return { act, done };

@@ -38,6 +38,7 @@ async function setUp(over: Partial<Task>, read: (now: number) => Promise<'cancel
     append: async () => undefined,
     appendSoon: () => undefined,
     compact: async () => undefined,
+    probe: async () => undefined,
     bytes: () => 0,
     state: () => ({ path: '/journal', bytes: 0, synced: null }),
     close: async () => undefined,

@@ -77,6 +77,7 @@ export async function openCarryBench({
     append: async (_, event) => onEvent(event),
     appendSoon: () => undefined,
     compact: async () => undefined,
+    probe: async () => undefined,
     bytes: () => 0,
     state: () => ({ path: '/journal', bytes: 0, synced: null }),
     close: async () => undefined,
@@ -130,6 +131,7 @@ export async function openCarryBench({
     girderSlurm: { current: async () => null, refresh: async () => null, trouble: () => null },
     girderSetup: () => ({ connections, apiUrlMap: {}, clock, log }),
     openGirderJob: async () => ({ ...silentGirderJob(), ...girderJob }),
+    messages: { keep: async () => undefined },
     requestCancel,
     publishResult: async (_, result) => void results.push(result),
     publish: async ({ properties }) =>

@@ -12,6 +12,7 @@ const memory: Journal = {
   append: async () => undefined,
   appendSoon: () => undefined,
   compact: async () => undefined,
+  probe: async () => undefined,
   bytes: () => 0,
   state: () => ({ path: '/journal', bytes: 0, synced: null }),
   close: async () => undefined,

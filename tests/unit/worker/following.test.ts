@@ -37,6 +37,7 @@ async function setUp(outcome: 'succeeded' | 'failed' | 'canceled', wanted: objec
     append: async (_: string, event: RunNews) => void written.push(event),
     appendSoon: () => undefined,
     compact: async () => undefined,
+    probe: async () => undefined,
     bytes: () => 0,
     state: () => ({ path: '/journal', bytes: 0, synced: null }),
     close: async () => undefined,

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 
 import { systemClock } from '../../../src/base/clock.js';
 import { silentLog } from '../../../src/base/log.js';
@@ -22,6 +22,9 @@ function setUp(limit = 10) {
     },
     appendSoon: (id, event) => void written.push(`${id} ${event.type}`),
     compact: async () => undefined,
+    async probe() {
+      if (broken) throw new Error('disk full');
+    },
     bytes: () => 0,
     state: () => ({ path: '/journal', bytes: 0, synced: null }),
     close: async () => undefined,
@@ -63,16 +66,21 @@ describe('intake', () => {
     expect(started).toEqual(['a']);
   });
 
-  test('a task that cannot be made durable is not accepted, and is taken when it comes again', async () => {
-    const { intake, started, book, breakJournal } = setUp();
+  test('a task that cannot be made durable is not accepted, the flow stops until the disk has room, and it is taken when it comes again', async () => {
+    const { intake, started, book, breakJournal, flow } = setUp();
     breakJournal(true);
     await expect(intake.onTask(someTask({ id: 'a' }))).rejects.toThrow('disk full');
     expect(book.get('a')).toBeUndefined();
     expect(book.trouble()).toContain('disk full');
+    expect(intake.state()).toBe('blocked');
+    await vi.waitFor(() => expect(flow).toEqual(['pause']));
     breakJournal(false);
+    // nobody else tries: nothing comes in
+    await vi.waitFor(() => expect(flow).toEqual(['pause', 'resume']), 20_000);
+    expect(book.trouble()).toBeNull();
+    expect(intake.state()).toBe('open');
     await intake.onTask(someTask({ id: 'a' }));
     expect(started).toEqual(['a']);
-    expect(book.trouble()).toBeNull();
   });
 
   test('at the limit the flow stops, nothing more is taken, and it flows again when a run has finished', async () => {

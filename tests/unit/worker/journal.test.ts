@@ -1,4 +1,13 @@
-import { appendFile, mkdtemp, open, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  stat,
+  writeFile,
+  type FileHandle,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -6,7 +15,9 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 import { silentLog } from '../../../src/base/log.js';
 import { openJournal, type Journal } from '../../../src/worker/journal.js';
+import { readJournal } from '../../../src/worker/read-journal.js';
 import { beginRun, type RunEvent } from '../../../src/worker/run.js';
+import { openSmallDisk } from '../../support/small-disk.js';
 import { someTask } from '../../support/tasks.js';
 
 let directory: string;
@@ -34,10 +45,10 @@ function accepted(id: string): RunEvent {
   return { type: 'accepted', at: 1, task: someTask({ id }), refusal: null };
 }
 
-async function fileHandlePrototype(): Promise<{ sync: () => Promise<void> }> {
+async function fileHandlePrototype(): Promise<FileHandle> {
   const handle = await open(tmpdir(), 'r');
   await handle.close();
-  return Object.getPrototypeOf(handle) as { sync: () => Promise<void> };
+  return Object.getPrototypeOf(handle) as FileHandle;
 }
 
 describe('the journal', () => {
@@ -114,10 +125,82 @@ describe('the journal', () => {
   test('a newer format is refused and left alone', async () => {
     const { journal } = await reopen();
     await journal.close();
-    const newer = '{"journal":"dsa-slurm","version":2}\n';
+    const newer = '{"journal":"dsa-slurm","version":3}\n';
     await writeFile(path, newer);
     await expect(reopen()).rejects.toThrow(/newer dsa-slurm/);
     expect(await readFile(path, 'utf8')).toBe(newer);
+  });
+
+  test('what was flipped in a line is noticed, though it is good JSON', async () => {
+    const { journal } = await reopen();
+    await journal.append('a', accepted('a'));
+    await journal.append('a', { type: 'submitted', at: 2, jobId: '1234' });
+    await journal.close();
+    await writeFile(path, (await readFile(path, 'utf8')).replace('"jobId":"1234"', '"jobId":"1235"'));
+    expect((await readJournal(path)).damaged).toEqual([3]);
+    expect((await reopen()).runs.get('a')).toMatchObject({ stage: 'accepted', jobId: null });
+  });
+
+  test('an event of a kind that is not known is no event', async () => {
+    const { journal } = await reopen();
+    await journal.append('a', accepted('a'));
+    await journal.close();
+    await appendFile(path, '{"run":"a","event":{"type":"toString","at":2}}\n');
+    const { runs, damaged } = await readJournal(path);
+    expect(damaged).toHaveLength(1);
+    expect(runs.get('a')?.stage).toBe('accepted');
+  });
+
+  test('of version 1, without checksums, is read and written anew', async () => {
+    const { journal } = await reopen();
+    await journal.close();
+    const lines = [
+      { journal: 'dsa-slurm', version: 1 },
+      { run: 'a', event: accepted('a') },
+    ];
+    await writeFile(path, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    expect([...(await reopen()).runs.keys()]).toEqual(['a']);
+    expect(await readFile(path, 'utf8')).toMatch(
+      /^\{"journal":"dsa-slurm","version":2\}\n.*"crc":"[0-9a-f]{8}"\}\n$/s,
+    );
+  });
+
+  test('is read without a trace: by those who only look', async () => {
+    const { journal } = await reopen();
+    await journal.append('a', accepted('a'));
+    await appendFile(path, 'rubbish\n{"torn');
+    const before = await readdir(directory);
+    expect(await readJournal(path)).toMatchObject({ damaged: [3], torn: 6 });
+    expect(await readdir(directory)).toEqual(before);
+  });
+
+  test('what was forgotten is gone, and may come again', async () => {
+    const { journal } = await reopen();
+    await journal.append('a', accepted('a'));
+    await journal.append('a', { type: 'forgotten', at: 2 });
+    expect((await readJournal(path)).runs.size).toBe(0);
+    await journal.append('a', accepted('a'));
+    expect((await readJournal(path)).damaged).toEqual([]);
+    expect((await readJournal(path)).runs.get('a')?.stage).toBe('accepted');
+  });
+
+  test('half a line that could not be taken back does not spoil the next one', async () => {
+    const { journal } = await reopen();
+    const prototype = await fileHandlePrototype();
+    const write = prototype.appendFile;
+    const half = vi.spyOn(prototype, 'appendFile').mockImplementationOnce(async function (
+      this: FileHandle,
+      text,
+    ) {
+      await write.call(this, (text as string).slice(0, 20));
+      throw Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' });
+    });
+    const stuck = vi.spyOn(prototype, 'truncate').mockRejectedValueOnce(new Error('EIO'));
+    await expect(journal.append('a', accepted('a'))).rejects.toThrow(/cannot be written: ENOSPC.*/);
+    for (const spy of [half, stuck]) spy.mockRestore();
+    await journal.append('b', accepted('b'));
+    expect(await readJournal(path)).toMatchObject({ damaged: [2] });
+    expect([...(await readJournal(path)).runs.keys()]).toEqual(['b']);
   });
 
   test('a compaction that fails half-way loses nothing that is written later', async () => {
@@ -163,5 +246,41 @@ describe('the journal', () => {
     await opened.journal.close();
     expect(runs.size).toBe(0);
     expect((await reopen()).runs.get('a')?.jobId).toBe('3');
+  });
+});
+
+describe('a disk that is full', () => {
+  test('refuses events whole, keeps what it has, and takes them once there is room', async ({ skip }) => {
+    const disk = await openSmallDisk();
+    if (disk === null) return skip('this user may not mount a file system');
+    try {
+      const { journal, runs } = await openJournal(disk.dir, log);
+      const file = join(disk.dir, 'journal.jsonl');
+      await journal.append('a', accepted('a'));
+      await disk.fill();
+      const large: RunEvent = {
+        type: 'accepted',
+        at: 1,
+        task: someTask({ id: 'b', body: 'x'.repeat(50_000) }),
+        refusal: null,
+      };
+      await expect(journal.append('b', large)).rejects.toThrow(/cannot be written: ENOSPC/);
+      await expect(journal.probe()).rejects.toThrow(/ENOSPC/);
+      await expect(journal.compact(runs.values())).rejects.toThrow(/ENOSPC/);
+      expect(await readdir(disk.dir)).not.toContain('journal.jsonl.new');
+      expect(await readJournal(file)).toMatchObject({ damaged: [], torn: 0 });
+      await disk.free();
+      await journal.probe();
+      await journal.append('b', large);
+      await journal.close();
+      const read = await readJournal(file);
+      expect([[...read.runs.keys()], read.damaged]).toEqual([['a', 'b'], []]);
+      await disk.fill();
+      await expect(openJournal(disk.dir, log)).rejects.toThrow(/cannot be written: ENOSPC/);
+      expect((await readJournal(file)).runs.size).toBe(2);
+    } finally {
+      await disk.close();
+    }
+    return undefined;
   });
 });

@@ -1,0 +1,36 @@
+import type { Clock } from '../../base/clock.js';
+import type { RunCommand } from '../../base/command.js';
+import type { Log } from '../../base/log.js';
+import type { Settings } from '../../config/schema.js';
+import { slurmEnvironment } from '../../slurm/environment.js';
+import type { Executor } from './executor.js';
+import { createLocalExecutor } from './local.js';
+import { createSlurmExecutor } from './slurm.js';
+
+/** Whoever runs the jobs, as the settings say. */
+export function createExecutor({
+  settings,
+  run,
+  env,
+  clock,
+  log,
+}: {
+  settings: Settings;
+  /** Runs Slurm's commands. */
+  run: RunCommand;
+  /** The worker's own. */
+  env: Readonly<Record<string, string | undefined>>;
+  clock: Clock;
+  log: Log;
+}): Executor {
+  if (settings.worker.executor === 'slurm') {
+    return createSlurmExecutor({ run, settings: settings.slurm, clock, log });
+  }
+  return createLocalExecutor({
+    stateDirectory: settings.dirs.state,
+    concurrency: settings.worker.localJobs,
+    env: slurmEnvironment(env),
+    clock,
+    log,
+  });
+}

@@ -1,0 +1,123 @@
+import { crc32 } from 'node:zlib';
+
+import { applyEvent, beginRun, nothingFollowed, type Run, type RunEvent } from './run.js';
+
+/** What a line of the journal says: an event, or a whole run as a compaction found it. */
+export type Line = { run: string; event: RunEvent } | { snapshot: Run };
+
+/** What an older program could not fold: 2 has checksums, and runs that are run again or forgotten. */
+const version = 2;
+
+/** The first line of a journal, which names its format. */
+export const formatLine = JSON.stringify({ journal: 'dsa-slurm', version });
+
+const checksum = /^(?<said>.*),"crc":"(?<crc>[0-9a-f]{8})"\}$/s;
+
+/** A line with its checksum, so that a flipped bit in a job id is not taken for another job. */
+export function writeLine(line: Line): string {
+  const text = JSON.stringify(line);
+  return `${text.slice(0, -1)},"crc":"${crcOf(text)}"}`;
+}
+
+function crcOf(text: string): string {
+  return crc32(text).toString(16).padStart(8, '0');
+}
+
+/** Reads a line. Those of version 1 have no checksum. */
+export function parseLine(line: string): Line | 'format' | 'newer' | 'damaged' {
+  const checked = checksum.exec(line)?.groups;
+  const text = checked === undefined ? line : `${checked['said']}}`;
+  if (checked !== undefined && crcOf(text) !== checked['crc']) return 'damaged';
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return 'damaged';
+  }
+  if (typeof value !== 'object' || value === null) return 'damaged';
+  if ('journal' in value) return isKnownVersion(value) ? 'format' : 'newer';
+  if ('snapshot' in value && isRunLike(value.snapshot)) return { snapshot: value.snapshot };
+  if ('run' in value && 'event' in value && typeof value.run === 'string' && isEventLike(value.event)) {
+    return { run: value.run, event: value.event };
+  }
+  return 'damaged';
+}
+
+function isKnownVersion(value: object): boolean {
+  return 'version' in value && (value.version === 1 || value.version === version);
+}
+
+function isRunLike(value: unknown): value is Run {
+  return typeof value === 'object' && value !== null && 'id' in value && 'stage' in value && 'task' in value;
+}
+
+function isEventLike(value: unknown): value is RunEvent {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'at' in value &&
+    'type' in value &&
+    typeof value.type === 'string' &&
+    Object.hasOwn(eventTypes, value.type)
+  );
+}
+
+const eventTypes: Record<RunEvent['type'], true> = {
+  accepted: true,
+  described: true,
+  staging: true,
+  staged: true,
+  submitting: true,
+  submitted: true,
+  waiting: true,
+  started: true,
+  progress: true,
+  'log-sending': true,
+  'log-sent': true,
+  'stream-read': true,
+  'stream-broken': true,
+  'job-ended': true,
+  'output-done': true,
+  'cancel-requested': true,
+  decided: true,
+  'follow-up-job': true,
+  'follow-up-published': true,
+  finished: true,
+  retrying: true,
+  retried: true,
+  'retry-dropped': true,
+  forgotten: true,
+};
+
+/** What runs in the journals of older versions do not have. */
+const addedLater = {
+  logOnItsWay: null,
+  streamOffsets: {},
+  brokenStream: null,
+  followUps: nothingFollowed,
+  stages: [],
+  facts: null,
+  retryOf: null,
+  retry: null,
+} satisfies Partial<Run>;
+
+/** Takes a line in. False if it makes no sense: an event of a run that never began. */
+export function foldLine(runs: Map<string, Run>, line: Line): boolean {
+  if ('snapshot' in line) {
+    runs.set(line.snapshot.id, { ...addedLater, ...line.snapshot });
+    return true;
+  }
+  const { run: id, event } = line;
+  const known = runs.get(id);
+  if (event.type === 'accepted') {
+    if (known === undefined) runs.set(id, beginRun(event));
+    return true;
+  }
+  if (event.type === 'forgotten') {
+    runs.delete(id);
+    return true;
+  }
+  if (known === undefined) return false;
+  runs.set(id, applyEvent(known, event));
+  return true;
+}

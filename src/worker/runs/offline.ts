@@ -1,0 +1,130 @@
+import { createRunner } from '../../base/command.js';
+import type { Clock } from '../../base/clock.js';
+import { DsaSlurmError, errorLine } from '../../base/errors.js';
+import type { Log } from '../../base/log.js';
+import type { Settings } from '../../config/schema.js';
+import { openGirderConnections } from '../../girder/connections.js';
+import { slurmEnvironment } from '../../slurm/environment.js';
+import { createWords, type Words } from '../answer-words.js';
+import { openBook } from '../book.js';
+import { createExecutor } from '../executor/create-executor.js';
+import type { Executor } from '../executor/executor.js';
+import { girderAddresses } from '../girder-addresses.js';
+import type { CommandAnswer } from '../handle.js';
+import { openJournal } from '../journal.js';
+import { openKeptMessages } from '../kept-messages.js';
+import { lockState } from '../lock.js';
+import { createPastActions } from '../past-actions.js';
+import { createRetries } from '../retry.js';
+import type { Run } from '../run.js';
+
+/** What can be done to runs while no worker runs. The next worker finds it in the journal and goes on from there. */
+export interface OfflineRuns {
+  cancel(ids: readonly string[]): Promise<CommandAnswer>;
+  retry(ids: readonly string[]): Promise<CommandAnswer>;
+  forget(ids: readonly string[]): Promise<CommandAnswer>;
+  close(): Promise<void>;
+}
+
+export interface OfflineOptions {
+  settings: Settings;
+  env: Readonly<Record<string, string | undefined>>;
+  clock: Clock;
+  log: Log;
+}
+
+/**
+ * Takes the state directory in a worker's place.
+ * @throws DsaSlurmError `busy` with whoever has it; `files` if the journal cannot be read or written
+ */
+export async function openOffline({ settings, env, clock, log }: OfflineOptions): Promise<OfflineRuns> {
+  const stop = new AbortController();
+  const unlock = await lockState(settings.dirs.state, () => stop.abort()).catch((error: unknown) => {
+    if (!(error instanceof DsaSlurmError) || error.code !== 'worker') throw error;
+    throw new DsaSlurmError('busy', error.message, {
+      next: 'It does not answer through its socket: do this in its console, or stop it first.',
+      cause: error,
+    });
+  });
+  const closers: (() => Promise<void>)[] = [unlock];
+  const close = async (): Promise<void> => {
+    stop.abort();
+    for (const closer of closers.splice(0).reverse()) await closer();
+  };
+  try {
+    const { journal, runs } = await openJournal(settings.dirs.state, log);
+    closers.push(async () => journal.close());
+    const connections = await openGirderConnections(settings.girder);
+    closers.push(async () => connections.close());
+    const book = openBook(runs, journal, { clock, log, stopping: stop.signal });
+    const messages = await openKeptMessages(settings.dirs.state, {
+      maxMs: settings.worker.retryHours * 60 * 60_000,
+      maxBytes: settings.worker.retryMegabytes * 1_000_000,
+      now: () => clock.now(),
+      log,
+    });
+    const run = createRunner({
+      env: slurmEnvironment(env),
+      timeoutMs: settings.slurm.commandTimeoutSeconds * 1_000,
+    });
+    const executor = createExecutor({ settings, run, env, clock, log });
+    const retries = createRetries({
+      book,
+      messages,
+      girderSetup: ({ headers }) => ({
+        connections,
+        apiUrlMap: girderAddresses(settings.girder, headers),
+        clock,
+        log,
+      }),
+      limit: settings.worker.inFlight,
+      // the next worker takes it up
+      onRun: () => undefined,
+      clock,
+      log,
+      stopping: stop.signal,
+    });
+    return {
+      ...createPastActions({ book, messages, retries }),
+      async cancel(ids) {
+        const words = createWords();
+        for (const id of new Set(ids)) {
+          const found = book.get(id);
+          if (found === undefined) words.refuse(`There is no run ${id}.`);
+          else if (found.outcome !== null) words.refuse(`Run ${id} has ended already.`);
+          else {
+            // first the mark: whatever becomes of scancel, the next worker sees to it
+            await book.record(id, { type: 'cancel-requested', by: 'operator' });
+            await endJob(found, executor, words);
+          }
+        }
+        return words.answer();
+      },
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/**
+ * Ends the job of a run. It is looked for by the run's key: the number in the journal may be missing, or be that of another job by
+ * now, because nobody has looked for as long as no worker ran.
+ */
+async function endJob({ id, submission, end }: Run, executor: Executor, words: Words): Promise<void> {
+  const marked = `Run ${id} will end as canceled when the worker starts`;
+  if (submission === null || end !== null) return words.say(`${marked}.`);
+  const { key, at } = submission;
+  const found = await executor.find({ key, since: at });
+  if (found.kind === 'silence')
+    return words.refuse(`${marked}; its ${executor.jobWords} goes on until then: ${found.why}`);
+  if (found.kind === 'none') return words.say(`${marked}; it has no ${executor.jobWords} any more.`);
+  const jobs = [found.jobId, ...found.others];
+  const answer = await executor
+    .cancel(jobs)
+    .catch((error: unknown) => ({ ok: false, said: errorLine(error) }));
+  const named = `${executor.jobWords} ${jobs.join(', ')}`;
+  if (answer.ok) words.say(`${marked}; its ${named} is canceled.`);
+  else words.refuse(`${marked}; its ${named} is not canceled yet: ${answer.said}`);
+}

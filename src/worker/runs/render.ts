@@ -1,0 +1,126 @@
+import type { RunView } from '../handle.js';
+import type { RunDetail } from '../watched.js';
+import type { RunsView } from './runs-view.js';
+
+/** Cells of a column at most, but for the last one. */
+const widest = 40;
+
+/** The table of `dsa-slurm runs list`: a line each, blanks between columns, nothing cut off but very long names. */
+export function renderRuns(runs: readonly RunView[], now: number): string {
+  const head = ['RUN', 'STATE', 'SINCE', 'JOB', 'USER', 'ANALYSIS', 'TITLE OR REASON'];
+  const rows = runs.map((run) => [
+    run.id,
+    stateWord(run),
+    duration(now - run.stageSince),
+    run.jobId ?? '-',
+    run.user ?? '-',
+    run.cli === '' ? '-' : run.cli,
+    (run.outcome === 'failed' || run.stage === 'queued' ? run.reason : null) ?? run.title ?? '-',
+  ]);
+  const cells = [head, ...rows].map((row) => row.map(oneLine));
+  const widths = head.map((_, column) =>
+    Math.min(widest, Math.max(...cells.map((row) => (row[column] ?? '').length))),
+  );
+  const last = head.length - 1;
+  return cells
+    .map((row) =>
+      row.map((cell, column) => (column === last ? cell : cut(cell).padEnd(widths[column] ?? 0))).join('  '),
+    )
+    .map((line) => `${line.trimEnd()}\n`)
+    .join('');
+}
+
+/** What stands below the table. */
+export function renderSource({ source, worker, damagedLines, runs }: RunsView, shown: number): string {
+  const all = shown === runs.length ? `${shown}` : `${shown} of ${runs.length}`;
+  const who =
+    worker === null
+      ? 'no worker runs'
+      : `the worker is process ${worker.pid} on ${worker.host}, since ${worker.since}`;
+  const damage = damagedLines === 0 ? '' : ` ${damagedLines} lines of the journal cannot be read.`;
+  return `${all} runs, told by the ${source}; ${who}.${damage}\n`;
+}
+
+/** Everything about one run, as `dsa-slurm runs show` prints it. */
+export function renderRun(detail: RunDetail): string {
+  const { run, task } = detail;
+  const pairs: [string, string | readonly string[] | null][] = [
+    ['run', run.id],
+    ['state', `${stateWord(run)} for ${duration(detail.at - run.stageSince)}`],
+    ['reason', run.reason],
+    ['canceled by', detail.canceledBy],
+    ['retry of', detail.retryOf],
+    ['run again as', detail.retriedAs],
+    ['title', run.title],
+    ['user', run.user],
+    ['image', run.image],
+    ['analysis', run.cli],
+    ['Girder job', run.girderJobId === null ? null : `${run.girderJobId} ${detail.girderUrl ?? ''}`.trim()],
+    ['Slurm job', run.jobId],
+    ['its end', detail.end],
+    ['progress', run.progress === null ? null : `${Math.round(run.progress * 100)} %`],
+    ['task', task.name],
+    ['queue', `${task.queue}${task.redelivered ? ', delivered again' : ''}`],
+    ['not before', task.eta],
+    ['expires', task.expires],
+    ['inputs', files(detail.inputs)],
+    ['outputs', files(detail.outputs)],
+    ['uploaded', detail.outputs.length === 0 ? null : `${detail.outputsDone} outputs`],
+    ['log', detail.logFile],
+    ['sbatch', detail.sbatch === null ? null : detail.sbatch.join(' ')],
+    ['container', detail.container === null ? null : detail.container.join(' ')],
+    [
+      'stages',
+      detail.timeline.map(
+        ({ stage, at, ms }) => `${new Date(at).toISOString()}  ${stage.padEnd(10)}  ${duration(ms)}`,
+      ),
+    ],
+  ];
+  const lines: string[] = [];
+  for (const [name, value] of pairs) {
+    const texts = (typeof value === 'string' ? value.split('\n') : (value ?? []))
+      .map(oneLine)
+      .filter(Boolean);
+    for (const [index, text] of texts.entries()) lines.push(`${(index === 0 ? name : '').padEnd(14)}${text}`);
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function files(list: RunDetail['inputs']): string[] {
+  return list.map(
+    ({ kind, name, girderId }) => `${kind} ${name}${girderId === null ? '' : ` (${girderId})`}`,
+  );
+}
+
+function stateWord({ stage, outcome, cancelRequested }: RunView): string {
+  if (stage === 'finished') return outcome ?? stage;
+  return cancelRequested ? `${stage}, canceling` : stage;
+}
+
+/** `45s`, `12m`, `3h05`, `2d04h`. */
+export function duration(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1_000));
+  if (seconds < 60) return `${seconds}s`;
+  const [minutes, hours, days] = [60, 3_600, 86_400].map((unit) => Math.floor(seconds / unit)) as [
+    number,
+    number,
+    number,
+  ];
+  if (hours === 0) return `${minutes}m`;
+  if (days === 0) return `${hours}h${String(minutes % 60).padStart(2, '0')}`;
+  return `${days}d${String(hours % 24).padStart(2, '0')}h`;
+}
+
+function cut(text: string): string {
+  return text.length > widest ? `${text.slice(0, widest - 1)}…` : text;
+}
+
+/** Titles and reasons are other people's texts: no line break and nothing that steers a terminal. */
+function oneLine(text: string): string {
+  return text
+    .slice(0, 2_000)
+    .toWellFormed()
+    .replaceAll(/\s+/gu, ' ')
+    .replaceAll(/[\p{Cc}\p{Cf}]/gu, '\uFFFD')
+    .trim();
+}

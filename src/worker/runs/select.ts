@@ -1,0 +1,88 @@
+import { DsaSlurmError } from '../../base/errors.js';
+import type { RunView } from '../handle.js';
+import type { Outcome, Stage } from '../run.js';
+
+export const stages = [
+  'accepted',
+  'staging',
+  'submitting',
+  'queued',
+  'running',
+  'collecting',
+  'finished',
+] as const satisfies readonly Stage[];
+
+export const outcomes = ['succeeded', 'failed', 'canceled'] as const satisfies readonly Outcome[];
+
+/** Which runs are meant; what is not given does not matter. */
+export interface RunFilter {
+  stage?: readonly Stage[];
+  outcome?: readonly Outcome[];
+  /** Logins of Girder. */
+  user?: readonly string[];
+  /** Image or a beginning of its name. */
+  image?: string;
+  /** Arrived at this moment or later, in milliseconds since the epoch. */
+  since?: number;
+  /** At most so many: the newest. */
+  limit?: number;
+}
+
+/** Runs that a filter lets through, the newest first. Pure. */
+export function selectRuns(
+  runs: readonly RunView[],
+  { stage, outcome, user, image, since, limit }: RunFilter,
+): RunView[] {
+  return runs
+    .filter(
+      (run) =>
+        (stage === undefined || stage.includes(run.stage)) &&
+        (outcome === undefined || (run.outcome !== null && outcome.includes(run.outcome))) &&
+        (user === undefined || (run.user !== null && user.includes(run.user))) &&
+        (image === undefined || run.image.startsWith(image)) &&
+        (since === undefined || run.acceptedAt >= since),
+    )
+    .sort((a, b) => b.acceptedAt - a.acceptedAt)
+    .slice(0, limit);
+}
+
+/** A beginning of an id that is shorter may be a slip. */
+const shortestPrefix = 4;
+
+/**
+ * The run that a word names: its id or the beginning of it, the id of its Girder job, or the number of its Slurm job.
+ * Null if none fits.
+ * @throws DsaSlurmError `usage` if several fit
+ */
+export function findRun(runs: readonly RunView[], word: string): RunView | null {
+  const exact = runs.find(({ id }) => id === word);
+  if (exact !== undefined) return exact;
+  const named = runs.filter(
+    ({ id, girderJobId, jobId }) =>
+      girderJobId === word || jobId === word || (word.length >= shortestPrefix && id.startsWith(word)),
+  );
+  if (named.length < 2) return named[0] ?? null;
+  const ids = named.slice(0, 5).map(({ id }) => id);
+  throw new DsaSlurmError(
+    'usage',
+    `${word} fits ${named.length} runs: ${ids.join(', ')}${named.length > 5 ? ' …' : ''}.`,
+    {
+      next: 'Give more of the id.',
+    },
+  );
+}
+
+const units: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400, w: 604_800 };
+
+/**
+ * A moment: `90m`, `24h`, `7d` ago, or a date or time of ISO 8601. Null if it is none.
+ * @returns milliseconds since the epoch
+ */
+export function readSince(text: string, now: number): number | null {
+  const [, count, unit] = /^(\d{1,6})([smhdw])$/.exec(text.trim()) ?? [];
+  const seconds = units[unit ?? ''];
+  if (count !== undefined && seconds !== undefined) return now - Number(count) * seconds * 1_000;
+  if (!/^\d{4}-\d{2}-\d{2}/.test(text)) return null;
+  const at = Date.parse(text);
+  return Number.isNaN(at) ? null : at;
+}

@@ -1,0 +1,34 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import type { Clock } from '../../base/clock.js';
+import { createRunViews } from '../view.js';
+import { journalPath, readJournal } from '../read-journal.js';
+import { runDetail } from '../run-detail.js';
+import { isCertainlyDead, parseOwner, type Owner } from '../owner.js';
+import type { RunsView } from './runs-view.js';
+
+/** What the journal says of all runs, while a worker runs and while none does. Changes nothing and locks nothing. */
+export async function viewJournal(stateDirectory: string, clock: Clock): Promise<RunsView> {
+  const [{ runs, damaged }, owner] = await Promise.all([
+    readJournal(journalPath(stateDirectory)),
+    readOwner(stateDirectory),
+  ]);
+  const viewOf = createRunViews();
+  return {
+    source: 'journal',
+    worker: owner,
+    damagedLines: damaged.length,
+    runs: Array.from(runs.values(), viewOf),
+    async detail(id) {
+      const run = runs.get(id);
+      return run === undefined ? null : runDetail(run, viewOf(run), clock.now());
+    },
+  };
+}
+
+/** Whoever holds the state directory, unless it is certainly dead. */
+async function readOwner(stateDirectory: string): Promise<Owner | null> {
+  const owner = parseOwner(await readFile(join(stateDirectory, 'worker.owner'), 'utf8').catch(() => ''));
+  return owner === null || (await isCertainlyDead(owner)) ? null : owner;
+}
