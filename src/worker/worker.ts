@@ -3,7 +3,7 @@ import PQueue from 'p-queue';
 import { createImageIngest } from '../apptainer/ingest.js';
 import { createApptainer } from '../apptainer/inspect.js';
 import { systemClock, type Clock } from '../base/clock.js';
-import { createRunner } from '../base/command.js';
+import { createRunner, type CommandRecord } from '../base/command.js';
 import type { Log } from '../base/log.js';
 import { programVersion } from '../base/version.js';
 import type { Broker, BrokerStatus } from '../celery/broker.js';
@@ -17,6 +17,7 @@ import type { GirderJob } from '../girder/job.js';
 import { createReporting } from '../girder/reporting.js';
 import { slurmEnvironment } from '../slurm/environment.js';
 import { readSite } from '../slurm/site.js';
+import { openAuditLog } from './audit-log.js';
 import { openBook } from './book.js';
 import { carry } from './carry.js';
 import { createControlTarget } from './control.js';
@@ -113,16 +114,19 @@ export async function createWorker({
   });
   const book = openBook(runs, journal, { clock, log, stopping: stop.signal });
   const commands = createCommandLog(clock);
+  const audit = openAuditLog(settings.dirs.state, { by: 'worker', clock, log });
+  const onCommand = (record: CommandRecord): void => {
+    const { file, result } = record;
+    log.debug({ command: file, kind: result.kind, ms: result.ms }, 'command');
+    commands.note(record);
+    audit.note(record);
+  };
   const command = createRunner({
     env: slurmEnvironment(env),
     timeoutMs: settings.slurm.commandTimeoutSeconds * 1_000,
-    onCommand(record) {
-      const { file, result } = record;
-      log.debug({ command: file, kind: result.kind, ms: result.ms }, 'command');
-      commands.note(record);
-    },
+    onCommand,
   });
-  const executor = createExecutor({ settings, run: command, env, clock, log });
+  const executor = createExecutor({ settings, run: command, env, onCommand, clock, log });
   const reporting = createReporting({
     reportMs: settings.girder.reportSeconds * 1_000,
     concurrency: reportsAtOnce,
@@ -342,6 +346,7 @@ export async function createWorker({
         await connections.close();
         await journal.close();
         await revoked.close();
+        await audit.close();
         await removeStatusFile?.();
         await unlock();
       })();

@@ -1,5 +1,5 @@
 import type { Clock } from '../../base/clock.js';
-import type { RunCommand } from '../../base/command.js';
+import type { CommandRecord, RunCommand } from '../../base/command.js';
 import type { Log } from '../../base/log.js';
 import type { Settings } from '../../config/schema.js';
 import { slurmEnvironment } from '../../slurm/environment.js';
@@ -12,6 +12,7 @@ export function createExecutor({
   settings,
   run,
   env,
+  onCommand,
   clock,
   log,
 }: {
@@ -20,6 +21,8 @@ export function createExecutor({
   run: RunCommand;
   /** The worker's own. */
   env: Readonly<Record<string, string | undefined>>;
+  /** Told of what is run without `run`. */
+  onCommand: (record: CommandRecord) => void;
   clock: Clock;
   log: Log;
 }): Executor {
@@ -30,6 +33,7 @@ export function createExecutor({
     stateDirectory: settings.dirs.state,
     concurrency: settings.worker.localJobs,
     env: slurmEnvironment(env),
+    onCommand,
     clock,
     log,
   });

@@ -2,6 +2,7 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 
 import type { Clock } from '../../base/clock.js';
+import type { CommandRecord } from '../../base/command.js';
 import { errorLine } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
 import type { JobRow } from '../../slurm/job.js';
@@ -21,6 +22,8 @@ export interface LocalOptions {
   concurrency: number;
   /** What every job inherits. */
   env: Readonly<Record<string, string | undefined>>;
+  /** Told of every script when it has ended, if this worker started it. */
+  onCommand?: (record: CommandRecord) => void;
   clock: Clock;
   log: Log;
   /** Both are this host's own unless a test says otherwise. */
@@ -42,7 +45,7 @@ export function createLocalExecutor(options: LocalOptions): Executor {
   const user = userInfo().username;
   const keeper = createKeeper({
     spool: options.spool ?? createSpool(join(options.stateDirectory, 'local-jobs')),
-    processes: options.processes ?? createProcesses(options.env),
+    processes: options.processes ?? createProcesses(options.env, options.onCommand),
     concurrency,
     clock,
     log,

@@ -5,6 +5,7 @@ import type { Log } from '../../base/log.js';
 import type { Settings } from '../../config/schema.js';
 import { openGirderConnections } from '../../girder/connections.js';
 import { slurmEnvironment } from '../../slurm/environment.js';
+import { openAuditLog } from '../audit-log.js';
 import { createWords, type Words } from '../answer-words.js';
 import { openBook } from '../book.js';
 import { createExecutor } from '../executor/create-executor.js';
@@ -63,11 +64,15 @@ export async function openOffline({ settings, env, clock, log }: OfflineOptions)
       now: () => clock.now(),
       log,
     });
+    const audit = openAuditLog(settings.dirs.state, { by: 'runs', clock, log });
+    closers.push(async () => audit.close());
+    const onCommand = audit.note;
     const run = createRunner({
       env: slurmEnvironment(env),
       timeoutMs: settings.slurm.commandTimeoutSeconds * 1_000,
+      onCommand,
     });
-    const executor = createExecutor({ settings, run, env, clock, log });
+    const executor = createExecutor({ settings, run, env, onCommand, clock, log });
     const retries = createRetries({
       book,
       messages,

@@ -104,7 +104,7 @@ describe('a process of a local job', () => {
   });
 
   test('is found by its mark, and so is what has left its group', async () => {
-    const job = await jobOf('setsid sleep 60 & echo "child $!"; sleep 60');
+    const job = await jobOf(`setsid bash -c 'echo "child $$"; exec sleep 60' & sleep 60`);
     const { process, ended } = await processes.start(job);
     const leader = mustBe(process);
     const [, child = ''] = await says(/child (\d+)/);

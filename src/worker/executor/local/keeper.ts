@@ -152,6 +152,16 @@ export function createKeeper(options: KeeperOptions): Keeper {
     await change(job, { startingAt: null });
   }
 
+  /** Begins to end a canceled job at once: where no worker runs, nobody would look after it. */
+  async function end(job: LocalJob): Promise<void> {
+    await attend(job).catch((error: unknown) =>
+      log.warn(
+        { job: job.id, why: errorLine(error) },
+        'a canceled job is ended when it is looked after next',
+      ),
+    );
+  }
+
   /** Ends a canceled job: first with SIGTERM, later with SIGKILL, as often as it takes. */
   async function press({ id, process, cancelAt }: LocalJob): Promise<void> {
     if (process === null || cancelAt === null) return;
@@ -280,7 +290,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
           if (job === undefined || job.end !== null || job.cancelAt !== null) continue;
           if (job.startingAt === null) {
             await close({ ...job, cancelAt: clock.now() }, { ...canceled, reason: '' });
-          } else await change(job, { cancelAt: clock.now() });
+          } else await end(await change(job, { cancelAt: clock.now() }));
         }
         onNews();
       }),

@@ -4,6 +4,8 @@ import { open, readdir, readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 
+import type { CommandRecord } from '../../../base/command.js';
+import { maskArguments } from '../../../base/mask-arguments.js';
 import { describeProcess, describeSelf, isCertainlyDead, type Owner } from '../../owner.js';
 import type { LocalJob } from './spool.js';
 
@@ -41,8 +43,14 @@ const mark = 'DSA_SLURM_LOCAL_JOB';
 /** What is killed may have just begun something else: it is looked for again, so often at most. */
 const rounds = 5;
 
-/** @param env what every job inherits, free of the worker's own secrets */
-export function createProcesses(env: Readonly<Record<string, string | undefined>>): Processes {
+/**
+ * @param env what every job inherits, free of the worker's own secrets
+ * @param onCommand told of every script that has ended, as of a command
+ */
+export function createProcesses(
+  env: Readonly<Record<string, string | undefined>>,
+  onCommand: (record: CommandRecord) => void = () => undefined,
+): Processes {
   return {
     async start(job) {
       const { O_WRONLY, O_CREAT, O_APPEND, O_NOFOLLOW } = constants;
@@ -50,6 +58,7 @@ export function createProcesses(env: Readonly<Record<string, string | undefined>
       const flags = O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW;
       await using stdout = await open(job.stdout, flags, 0o600);
       await using stderr = await open(job.stderr, flags, 0o600);
+      const at = Date.now();
       const child = spawn('/bin/bash', [job.script, ...job.scriptArgs], {
         cwd: dirname(job.logFile),
         detached: true,
@@ -61,6 +70,7 @@ export function createProcesses(env: Readonly<Record<string, string | undefined>
         child.once('exit', (code, signal) => {
           // its number is given to nobody else as long as there is anything left in its group
           if (child.pid !== undefined) kill(-child.pid, 'SIGKILL');
+          onCommand(recordOf(at, job, { code, signal }));
           resolve({ code, signal });
         });
       });
@@ -89,6 +99,20 @@ export function createProcesses(env: Readonly<Record<string, string | undefined>
         for (const { pid } of rest) kill(pid, 'SIGKILL');
       }
     },
+  };
+}
+
+function recordOf(at: number, job: LocalJob, { code, signal }: ProcessEnd): CommandRecord {
+  const ms = Date.now() - at;
+  const said = { stdout: '', stderr: '', ms };
+  return {
+    at,
+    file: '/bin/bash',
+    args: maskArguments([job.script, ...job.scriptArgs]),
+    result:
+      signal === null
+        ? { kind: 'exited', exitCode: code ?? -1, ...said }
+        : { kind: 'killed', signal, stderr: '', ms },
   };
 }
 
