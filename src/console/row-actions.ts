@@ -196,5 +196,19 @@ export function deedWords(deed: Deed): DeedWords {
         done: `Nice ${deed.nice},`,
         refused: 'Nice value not changed,',
       };
+    case 'retry':
+      return {
+        question: (whom) => `Run ${whom} again?`,
+        effect: 'Each becomes one new run with a Girder job of its own; what ended stays as it is.',
+        done: 'Run again',
+        refused: 'Not run again,',
+      };
+    case 'forget':
+      return {
+        question: (whom) => `Forget ${whom}?`,
+        effect: 'They leave history and journal, and cannot be run again.',
+        done: 'Forget',
+        refused: 'Not forgotten,',
+      };
   }
 }

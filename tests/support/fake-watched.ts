@@ -45,6 +45,8 @@ export function fakeRunDetail(run: RunView, parts: Partial<RunDetail> = {}): Run
     submittedAt: 40,
     end: null,
     canceledBy: null,
+    retryOf: null,
+    retriedAs: null,
     ...parts,
   };
 }
