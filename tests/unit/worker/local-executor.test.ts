@@ -428,6 +428,8 @@ describe('a disk that is full', () => {
 describe('the spool', () => {
   test('is for its owner only, and keeps no arguments of what is over', async () => {
     await executor.submit(request('a'));
+    // nothing of it is being written any more
+    await seen('1 RUNNING');
     const directory = join(dir, 'local-jobs');
     expect((await stat(directory)).mode & 0o777).toBe(0o700);
     expect((await stat(join(directory, '1.json'))).mode & 0o777).toBe(0o600);
