@@ -1,4 +1,5 @@
 import type { Db, MongoClient } from 'mongodb';
+import { systemCode } from '../base/errors.js';
 
 const waitMs = 3_000;
 
@@ -48,11 +49,20 @@ export async function withMongo<T>(
 }
 
 /** What the driver threw, as far as it matters here. */
-export function mongoTrouble(thrown: unknown): 'network' | 'auth' | 'other' {
+export function mongoTrouble(thrown: unknown): 'network' | 'certificate' | 'auth' | 'other' {
   const { name, code, codeName } = (thrown ?? {}) as { name?: unknown; code?: unknown; codeName?: unknown };
   if (code === 18 || code === 13 || codeName === 'AuthenticationFailed' || codeName === 'Unauthorized')
     return 'auth';
+  if (certificateTrouble(thrown) !== null) return 'certificate';
   return /^Mongo(ServerSelection|Network|TopologyClosed|NetworkTimeout)/.test(String(name))
     ? 'network'
     : 'other';
+}
+
+/** Why the server's certificate is not accepted, in the words of TLS; null if that is not what is wrong. */
+export function certificateTrouble(thrown: unknown): string | null {
+  for (let error = thrown, depth = 0; error instanceof Error && depth < 10; error = error.cause, depth += 1) {
+    if (/CERT|SELF_SIGNED|UNABLE_TO_VERIFY/.test(systemCode(error) ?? '')) return error.message;
+  }
+  return null;
 }

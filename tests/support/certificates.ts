@@ -17,6 +17,11 @@ export interface Certificates {
   clientKey: string;
   /** Certificate and key of the client in one file. */
   client: string;
+  /** Of servers that no client may take, vouched for by the authority: of another host, and of a time that is over. */
+  strangerCert: string;
+  strangerKey: string;
+  expiredCert: string;
+  expiredKey: string;
 }
 
 /** Makes a private authority and what it vouches for, with openssl. */
@@ -25,13 +30,15 @@ export async function makeCertificates(dir: string): Promise<Certificates> {
   const openssl = async (line: string): Promise<unknown> => run('openssl', line.split(' '), { cwd: dir });
   const newKey = '-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes';
   await openssl(`req -x509 ${newKey} -days 2 -subj /CN=Test-authority -keyout ca.key -out ca.pem`);
-  const issue = async (name: string, extensions: string): Promise<void> => {
+  const issue = async (name: string, extensions: string, days = 2): Promise<void> => {
     await writeFile(path(`${name}.ext`), `${extensions}\n`);
     await openssl(`req ${newKey} -subj /CN=${name} -keyout ${name}.key -out ${name}.csr`);
     const by = '-CA ca.pem -CAkey ca.key -CAcreateserial';
-    await openssl(`x509 -req -days 2 -in ${name}.csr -out ${name}.pem ${by} -extfile ${name}.ext`);
+    await openssl(`x509 -req -days ${days} -in ${name}.csr -out ${name}.pem ${by} -extfile ${name}.ext`);
   };
   await issue('server', 'subjectAltName=IP:127.0.0.1,DNS:localhost');
+  await issue('stranger', 'subjectAltName=DNS:elsewhere.example');
+  await issue('expired', 'subjectAltName=IP:127.0.0.1,DNS:localhost', -1);
   await issue('client', 'extendedKeyUsage=clientAuth');
   const parts = await Promise.all(['client.pem', 'client.key'].map(async (name) => readFile(path(name))));
   await writeFile(path('client-all.pem'), Buffer.concat(parts));
@@ -42,5 +49,9 @@ export async function makeCertificates(dir: string): Promise<Certificates> {
     clientCert: path('client.pem'),
     clientKey: path('client.key'),
     client: path('client-all.pem'),
+    strangerCert: path('stranger.pem'),
+    strangerKey: path('stranger.key'),
+    expiredCert: path('expired.pem'),
+    expiredKey: path('expired.key'),
   };
 }

@@ -1,6 +1,6 @@
 import type { Check, Finding } from '../../check.js';
 import { configSet, fail, ok, skip, warn } from '../../finding.js';
-import { databaseName, hostsOf, mongoTrouble, withMongo } from '../../mongo.js';
+import { certificateTrouble, databaseName, hostsOf, mongoTrouble, withMongo } from '../../mongo.js';
 
 /** Girder's database, for those checks that read it; not given where it could not be reached. */
 export interface MongoFacts {
@@ -36,6 +36,14 @@ export const ping: Check = {
             `MongoDB at ${where} refuses the user or the password.`,
             configSet(profile, 'mongo.uri', '-'),
           );
+        case 'certificate':
+          return {
+            ...fail(
+              `The TLS certificate of MongoDB at ${where} is not accepted: ${certificateTrouble(thrown)}.`,
+              `${configSet(profile, 'mongo.uri', '-')}   # add tlsCAFile=/path/to/ca.pem if your site has its own authority`,
+            ),
+            fact: null,
+          };
         case 'network':
           // the worker itself needs no MongoDB
           return {

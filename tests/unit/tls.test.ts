@@ -1,0 +1,145 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { connect, type AddressInfo, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createServer, getCACertificates, setDefaultCACertificates } from 'node:tls';
+
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+
+import { systemClock } from '../../src/base/clock.js';
+import { errorLine } from '../../src/base/errors.js';
+import { withBroker } from '../../src/doctor/broker.js';
+import { ping } from '../../src/doctor/checks/mongo/ping.js';
+import { createGirderClient } from '../../src/girder/client.js';
+import { openGirderConnections } from '../../src/girder/connections.js';
+import { makeCertificates, type Certificates } from '../support/certificates.js';
+import { ask, settingsWith } from '../support/doctor.js';
+import { startMongoDouble } from '../support/mongo-double.js';
+import { createTestSetup } from '../support/scripted-http.js';
+
+let dir: string;
+let files: Certificates;
+const usual = getCACertificates('default');
+const closers: (() => Promise<void> | void)[] = [];
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'dsa-slurm-tls-'));
+  files = await makeCertificates(dir);
+});
+
+afterEach(async () => {
+  setDefaultCACertificates(usual);
+  for (const close of closers.splice(0)) await close();
+});
+
+afterAll(async () => {
+  await rm(dir, { recursive: true, force: true });
+});
+
+type Which = 'server' | 'stranger' | 'expired';
+
+/** A server with one of the certificates; `onSocket` gets what is said once the client has accepted it. */
+async function serve(which: Which, onSocket: (socket: Socket) => void): Promise<number> {
+  const [cert, key] = await Promise.all([readFile(files[`${which}Cert`]), readFile(files[`${which}Key`])]);
+  const open = new Set<Socket>();
+  const server = createServer({ cert, key }, (socket) => {
+    open.add(socket);
+    socket.on('error', () => undefined).on('close', () => open.delete(socket));
+    onSocket(socket);
+  });
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+  closers.push(async () => {
+    for (const socket of open) socket.destroy();
+    await new Promise((resolve) => void server.close(resolve));
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+/** What comes of talking to such a server, and what it heard of us. */
+interface Talk {
+  said: string;
+  heard: string;
+}
+
+const secret = 'hunter2-of-the-broker';
+
+const clients: Record<string, (which: Which, trusted: boolean) => Promise<Talk>> = {
+  async amqps(which, trusted) {
+    let heard = '';
+    const port = await serve(which, (socket) =>
+      socket.on('data', (chunk: Buffer) => {
+        heard += chunk.toString('latin1');
+        socket.destroy();
+      }),
+    );
+    // as NODE_EXTRA_CA_CERTS does at the start
+    if (trusted) setDefaultCACertificates([...usual, await readFile(files.ca, 'utf8')]);
+    const url = `amqps://dsa:${secret}@127.0.0.1:${port}/`;
+    const said = await withBroker(
+      { url, signal: AbortSignal.timeout(20_000), clock: systemClock },
+      async () => 'open',
+    ).catch(errorLine);
+    return { said, heard };
+  },
+  async https(which, trusted) {
+    let heard = '';
+    const port = await serve(which, (socket) =>
+      socket.on('data', (chunk: Buffer) => {
+        heard += chunk.toString('latin1');
+        socket.end('HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}');
+      }),
+    );
+    const connections = await openGirderConnections({ caFile: trusted ? files.ca : null });
+    closers.push(async () => connections.close());
+    const apiUrl = `https://127.0.0.1:${port}/api/v1`;
+    const client = createGirderClient({ ...createTestSetup(), connections, apiUrl, token: secret });
+    const said = await client
+      .json(z.object({}), { method: 'GET', path: 'system/version', attempts: 1 })
+      .then(() => 'open')
+      .catch(errorLine);
+    return { said, heard };
+  },
+  async 'mongodb with tls=true'(which, trusted) {
+    let heard = '';
+    const double = await startMongoDouble((_, name) =>
+      name === 'buildInfo'
+        ? { version: '6.0.1' }
+        : name === 'ping'
+          ? {}
+          : { cursor: { id: 0n, ns: 'girder.x', firstBatch: [] } },
+    );
+    closers.push(double.close);
+    const port = await serve(which, (socket) => {
+      heard = 'something';
+      const behind = connect(double.port, '127.0.0.1');
+      behind.on('error', () => undefined);
+      socket.pipe(behind).pipe(socket);
+    });
+    const ca = trusted ? `&tlsCAFile=${files.ca}` : '';
+    const settings = settingsWith({ 'mongo.uri': `mongodb://127.0.0.1:${port}/girder?tls=true${ca}` });
+    const { status, evidence, fix } = await ask(ping, { settings });
+    return { said: [status === 'ok' ? 'open' : status, ...evidence, fix].join(' '), heard };
+  },
+};
+
+describe.each(Object.entries(clients))('%s', (_, talk) => {
+  test('takes a certificate that a trusted authority vouches for', async () => {
+    const { said, heard } = await talk('server', true);
+    expect(heard).not.toBe('');
+    expect(said).not.toMatch(/certificate/i);
+  });
+
+  test.each<[string, Which, boolean, RegExp]>([
+    ['an authority that is not trusted', 'server', false, /(unable to verify|self.signed|unable to get)/i],
+    ['another host name', 'stranger', true, /does not match certificate/i],
+    ['an end that is over', 'expired', true, /certificate has expired/i],
+  ])('refuses one with %s, says so, and sends nothing', async (_name, which, trusted, words) => {
+    const { said, heard } = await talk(which, trusted);
+    expect(said).toMatch(words);
+    expect(said).toMatch(/certificate/i);
+    expect(said).toMatch(/NODE_EXTRA_CA_CERTS|girder\.caFile|tlsCAFile/);
+    expect(said).not.toContain(secret);
+    expect(heard).toBe('');
+  });
+});
