@@ -105,7 +105,8 @@ export function createHandle(sources: HandleSources): WorkerHandle & { changed()
       tailLog(() => book.get(runId)?.submission?.logFile ?? null, listener, clock),
     async runDetail(runId) {
       const run = book.get(runId);
-      return run === undefined ? null : runDetail(run, viewOf(run), clock.now());
+      if (run === undefined) return { ok: false, said: `There is no run ${runId}.` };
+      return { ok: true, detail: runDetail(run, viewOf(run), clock.now()) };
     },
     jobDetail: async (jobId) => describeJob(jobId, sources),
     imageDetail: async (file) => describeImage(file, settings.dirs.images, sources.apptainer),

@@ -2,7 +2,7 @@ import type { BrokerStatus } from '../celery/broker.js';
 import type { JobRow } from '../slurm/job.js';
 import type { WorkerAction } from './action.js';
 import type { Outcome, Stage } from './run.js';
-import type { ImageDetail, JobDetail, RunDetail, Watched } from './watched.js';
+import type { ImageDetail, JobDetail, RunDetailAnswer, Watched } from './watched.js';
 
 /** A run as a screen shows it. Free of secrets. */
 export interface RunView {
@@ -108,8 +108,8 @@ export interface WorkerHandle {
   watch<K extends keyof Watched>(what: K, listener: (view: Watched[K]) => void): () => void;
   /** Follows the Slurm log of a run from its last lines on; `listener` gets the whole bounded tail each time. */
   followLog(runId: string, listener: (tail: LogTail) => void): () => void;
-  /** Everything about one run; null if it is not known. */
-  runDetail(runId: string): Promise<RunDetail | null>;
+  /** Everything about one run. */
+  runDetail(runId: string): Promise<RunDetailAnswer>;
   /** Everything that Slurm says of one job: one question each time. */
   jobDetail(jobId: string): Promise<JobDetail>;
   /** What an image file of `dirs.images` says of itself. @param file its name, as in `Watched['images']` */

@@ -114,6 +114,9 @@ export interface RunDetail {
   retriedAs: string | null;
 }
 
+/** What is known of a run that was asked for, or why nobody can tell. */
+export type RunDetailAnswer = { ok: true; detail: RunDetail } | { ok: false; said: string };
+
 export interface JobDetail extends Kept {
   jobId: string;
   /** Everything of `scontrol show job`, in its order; empty without an answer. */

@@ -104,7 +104,10 @@ export function createFakeWorker(now = 0): FakeWorker {
       if (view !== undefined) listener(view as never);
       return () => group.delete(listener);
     },
-    runDetail: async (runId) => details.runs.get(runId) ?? null,
+    async runDetail(runId) {
+      const detail = details.runs.get(runId);
+      return detail === undefined ? { ok: false, said: `There is no run ${runId}.` } : { ok: true, detail };
+    },
     jobDetail: async (jobId) => details.jobs.get(jobId) ?? { jobId, facts: [], at: null, trouble: 'unknown' },
     imageDetail: async () => ({ ok: false, said: 'There is no such file.' }),
     async act({ kind, runs, jobs, ...values }) {

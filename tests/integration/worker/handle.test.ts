@@ -69,13 +69,14 @@ test('hold, release, time limit, nice, requeue and a signal reach the job, in th
   const refused = await handle.act({ kind: 'hold', runs: [], jobs: ['4000000'] });
   expect(refused).toMatchObject({ ok: false, said: expect.stringContaining('4000000') });
 
-  const detail = await handle.runDetail(id);
-  expect(detail?.timeline.map(({ stage }) => stage)).toEqual(
+  const answer = await handle.runDetail(id);
+  const detail = answer.ok ? answer.detail : expect.fail(answer.said);
+  expect(detail.timeline.map(({ stage }) => stage)).toEqual(
     expect.arrayContaining(['accepted', 'staging', 'submitting', 'queued', 'running']),
   );
-  expect(detail?.sbatch?.[0]).toBe('sbatch');
-  expect(detail?.container?.[1]).toBe('exec');
-  expect(detail?.girderUrl).toContain(`/#job/${published.id}`);
+  expect(detail.sbatch?.[0]).toBe('sbatch');
+  expect(detail.container?.[1]).toBe('exec');
+  expect(detail.girderUrl).toContain(`/#job/${published.id}`);
 
   expect(await handle.act({ kind: 'cancel', ...on })).toMatchObject({ ok: true });
   expectStatus(await lab.ended(published), status.canceled);
