@@ -1,20 +1,23 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { addExamples, type CliContext } from './context.js';
+import { addExamples, printLine, type CliContext } from './context.js';
 import { addSettingsFlags, settingsFor } from './settings-flags.js';
 import { untilSignal } from './signals.js';
 
 export function define(command: Command, context: CliContext): void {
+  command.option('--read-only', 'look only: nothing acts on jobs or on the worker', false);
   addSettingsFlags(command);
   addExamples(command, [
-    ['dsa-slurm console', 'with the settings of the profile and the environment'],
+    ['dsa-slurm console', 'attach to the worker of the profile, or run it inside where none runs'],
+    ['dsa-slurm console --read-only', 'the same, without any key that acts'],
     ['dsa-slurm --profile lab console', 'with the profile "lab"'],
-    ['dsa-slurm console --set slurm.pollSeconds=5', 'ask Slurm more often'],
+    ['dsa-slurm console --set slurm.pollSeconds=5', 'ask Slurm more often, with the worker inside'],
   ]);
   command.action(async () => {
     const { requireTerminal, runConsole } = await import('../console/index.js');
     const { readColumns, saveColumns } = await import('../console/remembered.js');
     requireTerminal(context.stdin, context.stdout);
+    const { readOnly } = command.opts<{ readOnly: boolean }>();
     const { profile, settings } = await settingsFor(command, context);
     const { openLog } = await import('./open-log.js');
     // the screen is the console's: nothing else may write to it
@@ -22,20 +25,34 @@ export function define(command: Command, context: CliContext): void {
       settings.log.level,
       settings.log.file ?? join(settings.dirs.state, 'console.log'),
     );
-    const { createWorker } = await import('../worker/worker.js');
+    const { attachOrEmbed } = await import('../worker/attach-or-embed.js');
     const columns = await readColumns(settings.dirs.state);
-    const worker = await createWorker({ profile, settings, env: context.env, log });
-    try {
-      await worker.start();
-      await untilSignal((signal) =>
+    const opened = await attachOrEmbed({ profile, settings, env: context.env, log, readOnly });
+    const { handle } = opened;
+    const show = async (ends: AbortSignal[]): Promise<void> =>
+      untilSignal((signal) =>
         runConsole({
-          handle: worker.handle,
+          handle,
+          readOnly,
           columns,
           onColumns: (chosen) => void saveColumns(settings.dirs.state, chosen, log),
           env: context.env,
-          signal: AbortSignal.any([signal, worker.failed, worker.shutdown]),
+          signal: AbortSignal.any([signal, ...ends]),
         }),
       );
+    if (opened.kind === 'attached') {
+      try {
+        await show([]);
+        printLine(context.stdout, 'The worker goes on.');
+      } finally {
+        opened.handle.close();
+      }
+      return;
+    }
+    const { worker } = opened;
+    try {
+      await worker.start();
+      await show([worker.failed, worker.shutdown]);
     } finally {
       await worker.stop();
     }

@@ -111,7 +111,9 @@ export function createController(options: ControllerOptions): Controller {
 
   const askQuit = (): void => {
     const state = store.get();
-    if (state.snapshot.health.inFlight === 0) quit();
+    const { health, link } = state.snapshot;
+    // a worker elsewhere goes on
+    if (health.inFlight === 0 || link.kind === 'socket') quit();
     else store.dispatch({ type: 'quitAsked' });
   };
 

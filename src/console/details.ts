@@ -33,8 +33,11 @@ export function followDetails(handle: WorkerHandle, store: Store): () => void {
     const runId = row.run?.id ?? null;
     if (runId !== null) {
       run.want([rowId, row.run], async () => {
-        const detail = await handle.runDetail(runId);
-        return () => store.dispatch({ type: 'runDetailCame', rowId, detail });
+        const answer = await handle.runDetail(runId);
+        // what is known stays while nobody can tell more
+        return () => {
+          if (answer.ok) store.dispatch({ type: 'runDetailCame', rowId, detail: answer.detail });
+        };
       });
     }
     const jobId = row.job?.id ?? row.run?.jobId ?? null;

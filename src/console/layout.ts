@@ -1,4 +1,5 @@
 import { isTable, type ConsoleState } from './state.js';
+import { troublesOf } from './views/header.js';
 
 /** How the rows of the terminal are shared out. All numbers are rows. */
 export interface ScreenLayout {
@@ -35,7 +36,7 @@ export function layoutScreen(state: ConsoleState): ScreenLayout {
   const asked = overlay.kind === 'confirm' || overlay.kind === 'menu' || overlay.kind === 'quit';
   const box = asked ? questionBox : 0;
   const room = size.rows - 1 - fixed;
-  const troubles = Math.max(0, Math.min(troubleCount(state), room - box - 1));
+  const troubles = Math.max(0, Math.min(troublesOf(state).length, room - box - 1));
   const free = Math.max(1, room - troubles);
   if (overlay.kind === 'help')
     return { troubles, heading: 0, table: 0, log: 0, details: 0, box: 0, help: free + 1, page: 0 };
@@ -55,8 +56,4 @@ export function layoutScreen(state: ConsoleState): ScreenLayout {
 /** Rows of the table; at least one, so that the selection has a place while something else is shown. */
 export function squeezedTable(state: ConsoleState): number {
   return Math.max(1, layoutScreen(state).table);
-}
-
-function troubleCount({ snapshot: { health } }: ConsoleState): number {
-  return (health.broker.trouble === null ? 0 : 1) + (health.trouble === null ? 0 : 1);
 }

@@ -65,7 +65,8 @@ async function follow(
     }
     if ((grown || !told) && !over.aborted) {
       told = true;
-      listener({ lines: open === '' ? lines : [...lines, open], lost });
+      // a new one each time: who holds the last one can tell what has changed
+      listener({ lines: open === '' ? [...lines] : [...lines, open], lost });
     }
     await clock.sleep(lookEveryMs, over);
   }

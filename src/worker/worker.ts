@@ -38,6 +38,7 @@ import { createPastActions } from './past-actions.js';
 import { createRetries } from './retry.js';
 import { openRevoked } from './revoked.js';
 import type { CancelSource } from './run.js';
+import { listenForClients } from './socket/listen.js';
 import { keepStatusFile, statusOf } from './status-file.js';
 import { openSubmitScript } from './submit-script.js';
 import { tellTaskEvents } from './task-events.js';
@@ -294,6 +295,7 @@ export async function createWorker({
   let stopping: Promise<void> | null = null;
   let pruning: (() => void) | null = null;
   let removeStatusFile: (() => Promise<void>) | null = null;
+  let stopListening: (() => Promise<void>) | null = null;
   return {
     handle,
     failed: failed.signal,
@@ -332,12 +334,14 @@ export async function createWorker({
         () => statusOf(handle.snapshot(), clock.now()),
         log,
       );
+      stopListening ??= await listenForClients(settings.dirs.state, handle, log);
       await opened.start();
     },
     async stop() {
       stopping ??= (async () => {
         stop.abort();
         pruning?.();
+        await stopListening?.();
         await broker?.close();
         await Promise.allSettled([...carried.values()].map(async ({ done }) => done));
         await executor.tracker.stop();

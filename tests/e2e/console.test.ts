@@ -320,11 +320,9 @@ describe('leaving', () => {
 });
 
 test('a start that fails says so on a usable terminal', async () => {
-  const other = bench.start();
-  await bench.until(() => other.stderr().includes('consuming'));
-  const screen = openConsole(80, 24);
-  await screen.waitFor(/it ended with 1\n[^]* icanon/);
-  expect(screen.written()).toContain(`process ${other.pid} on`);
+  const screen = openConsole(80, 24, ['--set', 'dirs.images=/nowhere']);
+  await screen.waitFor(/it ended with 2\n[^]* icanon/);
+  expect(screen.written()).toContain('The worker cannot start');
   expect(screen.written()).not.toContain('\u001B[?1049h');
 });
 

@@ -2,6 +2,7 @@ import type { JobRow } from '../../src/slurm/job.js';
 import type {
   CommandAnswer,
   JobsView,
+  Link,
   LogTail,
   RunView,
   WorkerHandle,
@@ -18,6 +19,7 @@ export interface FakeWorker extends WorkerHandle {
     jobs?: Partial<JobsView>;
     health?: Partial<WorkerHealth>;
     profile?: string;
+    link?: Link;
   }): void;
   /** The log of a run, given to whoever follows it now or later. */
   write(runId: string, tail: LogTail): void;
@@ -60,10 +62,11 @@ export function createFakeWorker(now = 0): FakeWorker {
   const followers = new Map<string, Set<(tail: LogTail) => void>>();
   const commands: string[] = [];
 
-  const show: FakeWorker['show'] = ({ runs, jobs, health, profile }) => {
+  const show: FakeWorker['show'] = ({ runs, jobs, health, profile, link }) => {
     snapshot = {
       ...snapshot,
       profile: profile ?? snapshot.profile,
+      link: link ?? snapshot.link,
       runs: runs ?? snapshot.runs,
       jobs: jobs === undefined ? snapshot.jobs : { ...snapshot.jobs, ...jobs },
       health: health === undefined ? snapshot.health : { ...snapshot.health, ...health },

@@ -19,8 +19,17 @@ export function titleLine(state: ConsoleState, theme: Theme): Line {
   if (state.frozen !== null)
     right.push(span(`[frozen for ${age(state.now - state.frozen.since)}] `, 'warning'));
   if (state.title !== null) right.push(span(cleanText(state.title), 'muted'));
+  right.push(...linkSpans(state));
   if (state.readOnly) right.push(span(`${right.length === 0 ? '' : ' '}[read-only]`, 'warning'));
   return spread(left, right, state.size.columns, theme);
+}
+
+/** Where the worker is, unless it is in this process. */
+function linkSpans({ snapshot: { link }, now }: ConsoleState): Span[] {
+  if (link.kind === 'inside') return [];
+  return link.trouble === null
+    ? [span(` attached to process ${link.pid}`, 'muted')]
+    : [span(` [worker gone for ${age(now - link.at)}]`, 'bad')];
 }
 
 /** Where the operator is: the places that Esc leads back through, each table with what keeps rows from view. */
@@ -129,19 +138,20 @@ function finishedSpans({ snapshot: { health } }: ConsoleState, { glyphs }: Theme
   ];
 }
 
-/** Trouble with the broker, with Girder or with our own files: one line each. */
-export function troubleLines({ snapshot: { health } }: ConsoleState, { glyphs }: Theme): Line[] {
-  const said: [string, string | null][] = [
+/** Trouble with the way to the worker, with the broker, with Girder or with our own files: one line each. */
+export function troubleLines(state: ConsoleState, { glyphs }: Theme): Line[] {
+  return troublesOf(state).map((trouble) => ({
+    spans: [span(` ${glyphs.warning} ${cleanText(trouble)}`, 'warning')],
+  }));
+}
+
+export function troublesOf({ snapshot: { health, link }, now }: ConsoleState): string[] {
+  const said: [who: string, trouble: string | null][] = [
     ['Broker', health.broker.trouble],
     ['Worker', health.trouble],
   ];
-  return said.flatMap(([who, trouble]) =>
-    trouble === null
-      ? []
-      : [
-          {
-            spans: [span(` ${glyphs.warning} ${who}: ${cleanText(trouble)}`, 'warning')],
-          },
-        ],
-  );
+  const troubles = said.flatMap(([who, trouble]) => (trouble === null ? [] : [`${who}: ${trouble}`]));
+  if (link.kind === 'inside' || link.trouble === null) return troubles;
+  const old = `All of this is ${age(now - link.at)} old. ${link.trouble} It is looked for.`;
+  return [old, ...troubles];
 }

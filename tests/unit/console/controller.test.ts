@@ -167,6 +167,13 @@ describe('quit', () => {
     expect(quits).toBe(1);
   });
 
+  test('attached to a worker that goes on: at once', () => {
+    worker.show({ link: { kind: 'socket', path: '/s/w', pid: 1, at: 0, trouble: null } });
+    begin();
+    controller.press(['q']);
+    expect(quits).toBe(1);
+  });
+
   test('with none: at once', () => {
     worker.show({ health: { inFlight: 0 } });
     begin();

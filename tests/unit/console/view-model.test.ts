@@ -113,6 +113,16 @@ describe('the health lines', () => {
     expect(linesOf(stateOf(worker)).join('\n')).toMatch(/RUNNING +7/u);
   });
 
+  test('a worker in another process is named; once it is gone everything says how old it is', () => {
+    const link = { kind: 'socket', path: '/s/w', pid: 4711, at: 1_000, trouble: null } as const;
+    const text = head(showing({ link }), 13_000);
+    expect(text).toMatch(/› jobs +attached to process 4711$/mu);
+    expect(text).not.toContain('old');
+    const gone = head(showing({ link: { ...link, trouble: 'It\u001B[31m has ended.' } }), 13_000);
+    expect(gone).toContain('[worker gone for 12 s]');
+    expect(gone).toContain('▲ All of this is 12 s old. It has ended. It is looked for.');
+  });
+
   test('trouble with the broker and with Girder has its own lines', () => {
     const text = head(
       showing({

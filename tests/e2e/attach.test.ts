@@ -1,0 +1,124 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+
+import { openBench, type Bench } from '../support/bench.js';
+import { expectStatus, status } from '../support/lab.js';
+import { dsaSlurm, type Program } from '../support/program.js';
+import { startInTerminal, type TerminalProgram } from '../support/terminal.js';
+
+let bench: Bench;
+let terminals: TerminalProgram[];
+
+beforeEach(async () => {
+  bench = await openBench();
+  terminals = [];
+});
+
+afterEach(async () => {
+  for (const terminal of terminals) await terminal.close();
+  await bench.close();
+});
+
+/** A shell that runs the console and then says how it ended and how the terminal is. */
+const shell = '"$0" "$@"; echo "it ended with $?"; stty -a';
+
+function openConsole(flags: readonly string[] = []): TerminalProgram {
+  const args = ['-c', shell, dsaSlurm, 'console', ...bench.queueFlags, ...bench.quickFlags, ...flags];
+  const terminal = startInTerminal('/bin/sh', args, { columns: 120, rows: 30, env: bench.env });
+  terminals.push(terminal);
+  return terminal;
+}
+
+async function startService(): Promise<Program> {
+  const service = bench.start();
+  await bench.until(() => service.stderr().includes('consuming'));
+  return service;
+}
+
+async function select(screen: TerminalProgram, words: string): Promise<void> {
+  screen.press('/');
+  await screen.waitFor(/^ \/▏?/m);
+  screen.press(`${words}\r`);
+  await screen.waitFor(`› jobs /${words}`);
+}
+
+describe('a console beside a worker service', () => {
+  test('attaches and says so; two of them agree; q leaves the worker at work', async () => {
+    const service = await startService();
+    const [one, other] = [openConsole(), openConsole(['--read-only'])];
+    await one.waitFor(`attached to process ${service.pid}`);
+    await other.waitFor(`attached to process ${service.pid} [read-only]`);
+    const job = await bench.publish({ args: ['Wait', bench.gate('go')], title: 'Liver' });
+    for (const screen of [one, other]) {
+      await select(screen, 'liver');
+      await screen.waitFor(/▸● RUNNING .*Liver/);
+    }
+    // the log comes through the socket, too
+    one.press('l');
+    await one.waitFor(/tick \d+/);
+    one.press('l');
+    // what one does the other sees; it cannot do it itself
+    other.press('p');
+    other.press('x');
+    one.press('p');
+    await other.waitFor('intake paused');
+    await one.waitFor('intake paused');
+    expect(other.screen().join('\n')).not.toContain('Cancel this run?');
+    one.press('p');
+    await other.waitFor('intake open');
+    one.press('q');
+    await one.waitFor(/The worker goes on\.\n[^]*it ended with 0/);
+    expect(one.isRestored()).toBe(true);
+    await bench.openGate('go');
+    expectStatus(await bench.ended(job), status.success);
+    await other.waitFor(/✔ succeeded .*Liver/);
+    other.press('q');
+    await other.waitFor('it ended with 0');
+    service.signal('SIGTERM');
+    expect(await service.ended).toBe(0);
+  });
+
+  test('says how old everything is while the worker is gone, and attaches to the next one', async () => {
+    const service = await startService();
+    const screen = openConsole();
+    await screen.waitFor(`attached to process ${service.pid}`);
+    service.signal('SIGKILL');
+    await screen.waitFor(/\[worker gone for \d+ s\]/);
+    await screen.waitFor(/All of this is \d+ s old\./);
+    screen.press('p');
+    await screen.waitFor('The worker cannot be asked at present');
+    const next = await startService();
+    await screen.waitFor(`attached to process ${next.pid}`);
+    await screen.waitFor('broker consuming');
+    screen.press('q');
+    await screen.waitFor('it ended with 0');
+  });
+
+  test('a console with the worker inside is attached to as well', async () => {
+    const first = openConsole();
+    await first.waitFor('broker consuming');
+    expect(first.screen().join('\n')).not.toContain('attached');
+    const owner = JSON.parse(await readFile(join(bench.stateDir, 'worker.owner'), 'utf8')) as { pid: number };
+    const second = openConsole();
+    await second.waitFor(`attached to process ${owner.pid}`);
+    first.press('q');
+    await first.waitFor('it ended with 0');
+    await second.waitFor('worker gone for');
+    second.press('q');
+    await second.waitFor('it ended with 0');
+  });
+
+  test('a worker on another host: where to go is said', async () => {
+    const service = await startService();
+    const file = join(bench.stateDir, 'worker.socket.json');
+    const address = JSON.parse(await readFile(file, 'utf8')) as object;
+    await writeFile(file, JSON.stringify({ ...address, path: '/nowhere/w', host: 'login-2' }));
+    const screen = openConsole();
+    await screen.waitFor(/it ended with 1\n/);
+    expect(screen.screen().join(' ')).toMatch(
+      new RegExp(`runs on login-2 \\(process ${service.pid}\\), and its +socket is only there`),
+    );
+  });
+});

@@ -1,0 +1,91 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+
+import { applyPatch, diff } from '../../../../src/worker/socket/patch.js';
+
+/** As it comes through a socket. */
+const sent = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T;
+
+function patched(before: unknown, after: unknown): unknown {
+  const patch = diff(before, after);
+  return patch === null ? before : applyPatch(sent(before), sent(patch));
+}
+
+const rows = (...ids: string[]): { id: string; state: string }[] =>
+  ids.map((id) => ({ id, state: 'PENDING' }));
+
+describe('diff and applyPatch', () => {
+  test('whatever changes, the other end has the same in the end', () => {
+    // few names and values, so that parts of the two are alike
+    const leaf = fc.constantFrom(null, 0, 1, 'a', 'b', true);
+    const { json } = fc.letrec((tie) => ({
+      json: fc.oneof(
+        { maxDepth: 4 },
+        leaf,
+        fc.array(tie('json'), { maxLength: 5 }),
+        fc.dictionary(fc.constantFrom('id', 'name', 'x', '__proto__'), tie('json'), {
+          maxKeys: 3,
+          noNullPrototype: true,
+        }),
+      ),
+    }));
+    fc.assert(
+      fc.property(json, json, (before, after) => {
+        expect(sent(patched(before, after))).toEqual(sent(after));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test('of a thousand rows only the one that changed is told', () => {
+    const before = { rows: rows(...Array.from({ length: 1_000 }, (_, index) => `${index}`)), at: 1 };
+    const after = {
+      at: 1,
+      rows: before.rows.map((row) => (row.id === '500' ? { ...row, state: 'RUNNING' } : row)),
+    };
+    expect(diff(before, after)).toEqual({
+      o: { rows: { a: [[0, 500], { i: 500, p: { o: { state: { v: 'RUNNING' } } } }, [501, 499]] } },
+    });
+  });
+
+  test('what has not changed keeps its identity', () => {
+    const before = { rows: rows('a', 'b', 'c'), other: { deep: [1] } };
+    const after = { rows: [...rows('new'), before.rows[1], before.rows[2]], other: { deep: [1] } };
+    const here = sent(before);
+    const next = applyPatch(here, sent(diff(before, after))) as typeof before;
+    expect(next.rows.map(({ id }) => id)).toEqual(['new', 'b', 'c']);
+    expect(next.rows[1]).toBe(here.rows[1]);
+    expect(next.other).toBe(here.other);
+  });
+
+  test('a log that goes on costs its new lines', () => {
+    const lines = Array.from({ length: 2_000 }, (_, index) => `line ${index % 1_500}`);
+    const after = [...lines.slice(2), 'one more', 'and one'];
+    expect(diff(lines, after)).toEqual({ a: [[2, 1_998], { v: ['one more', 'and one'] }] });
+  });
+
+  test('nothing changed: nothing is told', () => {
+    const before = { rows: rows('a'), none: [], text: 'x' };
+    expect(diff(before, sent(before))).toBeNull();
+  });
+
+  test.each([
+    [{}, null],
+    [{}, 7],
+    [{}, { a: [] }],
+    [[], { o: {} }],
+    [['a'], { a: [[0, 2]] }],
+    [['a'], { a: [[-1, 1]] }],
+    [['a'], { a: [{ i: 1, p: { v: 1 } }] }],
+    [['a'], { a: [7] }],
+    [undefined, { o: {} }],
+  ])('of %j no %j can be made', (before, patch) => {
+    expect(() => applyPatch(before, patch)).toThrow(TypeError);
+  });
+
+  test('a name cannot reach the prototype', () => {
+    const next = applyPatch({}, JSON.parse('{"o":{"__proto__":{"v":{"polluted":true}}}}')) as object;
+    expect(Object.getPrototypeOf(next)).toBe(Object.prototype);
+    expect(Object.keys(next)).toEqual(['__proto__']);
+  });
+});
