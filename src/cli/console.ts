@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { consoleDoctor } from './console-doctor.js';
 import { addExamples, printLine, type CliContext } from './context.js';
 import { addSettingsFlags, settingsFor } from './settings-flags.js';
 import { untilSignal } from './signals.js';
@@ -18,7 +19,8 @@ export function define(command: Command, context: CliContext): void {
     const { readColumns, saveColumns } = await import('../console/remembered.js');
     requireTerminal(context.stdin, context.stdout);
     const { readOnly } = command.opts<{ readOnly: boolean }>();
-    const { profile, settings } = await settingsFor(command, context);
+    const loaded = await settingsFor(command, context);
+    const { profile, settings } = loaded;
     const { openLog } = await import('./open-log.js');
     // the screen is the console's: nothing else may write to it
     const log = await openLog(
@@ -36,6 +38,7 @@ export function define(command: Command, context: CliContext): void {
           readOnly,
           columns,
           onColumns: (chosen) => void saveColumns(settings.dirs.state, chosen, log),
+          doctor: consoleDoctor(loaded, context),
           env: context.env,
           signal: AbortSignal.any([signal, ...ends]),
         }),

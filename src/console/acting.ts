@@ -3,7 +3,7 @@ import { counted } from './format.js';
 import { deedWords, type RowAction } from './row-actions.js';
 import { actionRows, type ActionTarget, type Message } from './state.js';
 import type { Store } from './store.js';
-import { rowTitle } from './views/table.js';
+import { rowTitle } from './views/jobs.js';
 
 /** Asks about what is to be done to rows, and does it. */
 export interface Acting {

@@ -33,6 +33,10 @@ function named(
 const commandList: readonly NamedCommand[] = [
   named(['jobs', '', 'Runs and jobs', [], ['runs']]),
   named(['job', '', 'Everything about the selected row', [], ['details']]),
+  named(['nodes', '', 'The nodes of the cluster', [], ['node']]),
+  named(['partitions', '', 'The partitions of the cluster', [], ['partition']]),
+  named(['history', '', 'Finished runs, with what they took', [], ['finished']]),
+  named(['doctor', '', 'What is wrong and how to mend it', [], ['checks']]),
   named(['worker', '', 'How it stands with the worker']),
   named(['help', '', 'The help']),
   named(['filter', '<words>', 'As / does']),

@@ -2,28 +2,17 @@ import type { Clock } from '../base/clock.js';
 import { errorLine } from '../base/errors.js';
 import { createActing } from './acting.js';
 import { complete, parseCommandLine } from './command-line.js';
-import { exportText } from './export.js';
-import { counted } from './format.js';
 import type { CommandAnswer, WorkerHandle } from '../worker/handle.js';
-import { commandFor, type Command } from './keys.js';
+import type { DoctorPort } from './doctor.js';
+import { createDoctorCommands } from './doctor-commands.js';
+import { commandFor, type Command, type ViewCommand } from './keys.js';
 import type { Step } from './reducer.js';
 import { rowActionOf, rowActions } from './row-actions.js';
 import { jobScopes } from './rows.js';
 import { createSeeker } from './seek.js';
-import {
-  actionRows,
-  contextOf,
-  pageRow,
-  selectedRow,
-  tableNameOf,
-  tableOf,
-  targetRows,
-  type Message,
-} from './state.js';
+import { actionRows, contextOf, type ColumnChoices, type Message } from './state.js';
 import type { Store } from './store.js';
-import type { ChosenColumns } from './table/column.js';
-import type { Table } from './table/table.js';
-import { tableViews } from './views/tables.js';
+import { createTableCommands } from './table-commands.js';
 
 /** How long an answer that is no error stays. */
 const messageMs = 6_000;
@@ -36,8 +25,12 @@ export interface ControllerOptions {
   quit: () => void;
   /** What the console does outside of the screen. */
   outside: Outside;
-  /** The operator chose the columns of the table; null: the usual ones. */
-  onColumns?: (columns: ChosenColumns) => void;
+  /** Loads the doctor, when it is asked for the first time; absent: there is none. */
+  doctor?: (() => Promise<DoctorPort>) | undefined;
+  /** Aborts when the console ends. */
+  over?: AbortSignal;
+  /** The operator chose columns: those of all tables. */
+  onColumns?: (columns: ColumnChoices) => void;
 }
 
 /** What the console may do besides drawing; it has no I/O of its own. */
@@ -69,8 +62,6 @@ export function createController(options: ControllerOptions): Controller {
     store.dispatch({ type: 'said', message: { tone, text, until } });
   };
 
-  const tableShown = (): Table => tableViews[tableNameOf(store.get())].table;
-
   /** Waits for the worker's answer and shows it; whatever is thrown is shown too. */
   const answer = (asked: () => Promise<CommandAnswer>): void => {
     void (async () => {
@@ -85,6 +76,14 @@ export function createController(options: ControllerOptions): Controller {
 
   const seeker = createSeeker(store, say);
   const acting = createActing({ handle, store, say, answer });
+  const tables = createTableCommands({ store, ...outside, onColumns, say, answer });
+  const doctor = createDoctorCommands({
+    store,
+    clock,
+    load: options.doctor,
+    over: options.over ?? new AbortController().signal,
+    say,
+  });
 
   /** What was chosen in the menu: asked about, or typed on where it needs a value. */
   const chooseAction = (key: string): void => {
@@ -125,63 +124,13 @@ export function createController(options: ControllerOptions): Controller {
     acting.act(overlay.target);
   };
 
-  const openDetails = (): void => {
-    const row = selectedRow(store.get());
-    if (row !== null)
-      store.dispatch({ type: 'went', place: { view: 'job', rowId: row.id, top: 0 }, deeper: true });
+  const openView = (view: ViewCommand): void => {
+    store.dispatch({ type: 'went', place: view === 'worker' ? { view, top: 0 } : { view } });
+    if (view === 'doctor') doctor.opened();
   };
-
-  const openWorker = (): void => store.dispatch({ type: 'went', place: { view: 'worker', top: 0 } });
 
   const toggleHelp = (): void =>
     store.dispatch({ type: store.get().overlay.kind === 'help' ? 'back' : 'helpOpened' });
-
-  const reverseSort = (): void => {
-    const { sorting } = tableOf(store.get());
-    if (sorting === null) say('warning', 'The table is in its own order; s sorts it.');
-    else store.dispatch({ type: 'sortedBy', column: sorting.column });
-  };
-
-  /** The Slurm job's id where there is one: that is what other commands take. */
-  const copyIds = (): void => {
-    const page = pageRow(store.get());
-    const rows = page === null ? targetRows(store.get()) : [page];
-    const ids = rows.map(({ run, job }) => job?.id ?? run?.jobId ?? run?.id ?? '').filter(Boolean);
-    if (ids.length === 0) return say('warning', 'There is nothing to copy.');
-    outside.copy(ids.join('\n'));
-    // whether the terminal obeyed is not known: many ask their user first, some never do
-    say('good', `Sent ${counted(ids.length, 'id')} to the clipboard of this terminal: ${ids.join(' ')}`);
-  };
-
-  const exportRows = ([form, ...names]: readonly string[]): void => {
-    if (form !== 'csv' && form !== 'json') return say('bad', 'Say :export csv or :export json.');
-    const state = store.get();
-    const stamp = new Date(state.now).toISOString().replaceAll(/[:.]/gu, '-');
-    const name = names.length === 0 ? `dsa-slurm-jobs-${stamp}.${form}` : names.join(' ');
-    answer(async () => {
-      const path = await outside.save(name, exportText(state, form));
-      return { ok: true, said: `${counted(tableOf(state).shown.length, 'row')} written to ${path}` };
-    });
-  };
-
-  const chooseColumns = (words: readonly string[]): void => {
-    const chosen = words.join(',').split(',').filter(Boolean);
-    const unknown = chosen.filter((id) => !tableShown().columnIds.includes(id));
-    if (unknown.length > 0) {
-      return say('bad', `No column ${unknown.join(', ')}; there are ${tableShown().columnIds.join(', ')}.`);
-    }
-    const columns = chosen.length === 0 ? null : chosen;
-    store.dispatch({ type: 'columnsChosen', columns });
-    onColumns?.(columns);
-  };
-
-  const sortByName = ([column, direction]: readonly string[]): void => {
-    if (column === undefined) return store.dispatch({ type: 'sortedBy', column: null });
-    if (!tableShown().columnIds.includes(column)) {
-      return say('bad', `No column "${column}"; there are ${tableShown().columnIds.join(', ')}.`);
-    }
-    return store.dispatch({ type: 'sortedBy', column, descending: direction === 'desc' });
-  };
 
   const nextScope = (): void => {
     const { place, scope } = store.get();
@@ -213,23 +162,26 @@ export function createController(options: ControllerOptions): Controller {
     if (action !== undefined) return acting.ask(action, words);
     switch (command.name) {
       case 'jobs':
-        return store.dispatch({ type: 'went', place: { view: 'jobs' } });
-      case 'job':
-        return openDetails();
+      case 'nodes':
+      case 'partitions':
+      case 'history':
+      case 'doctor':
       case 'worker':
-        return openWorker();
+        return openView(command.name);
+      case 'job':
+        return tables.open();
       case 'help':
         return toggleHelp();
       case 'filter':
         return store.dispatch({ type: 'filterSet', text: words.join(' ') });
       case 'sort':
-        return sortByName(words);
+        return tables.sortByName(words);
       case 'columns':
-        return chooseColumns(words);
+        return tables.chooseColumns(words);
       case 'export':
-        return exportRows(words);
+        return tables.exportRows(words);
       case 'copy':
-        return copyIds();
+        return tables.copyIds();
       case 'scope':
         return chooseScope(words[0]);
       case 'errors':
@@ -278,13 +230,13 @@ export function createController(options: ControllerOptions): Controller {
         return withTypedText((text) =>
           store.dispatch({
             type: 'lineSet',
-            text: complete(text, { readOnly: store.get().readOnly, columnIds: tableShown().columnIds }),
+            text: complete(text, { readOnly: store.get().readOnly, columnIds: tables.table().columnIds }),
           }),
         );
       case 'sort':
         return store.dispatch({ type: 'sortedNext' });
       case 'sortReverse':
-        return reverseSort();
+        return tables.reverseSort();
       case 'mark':
         return store.dispatch({ type: 'markToggled' });
       case 'markRange':
@@ -302,11 +254,18 @@ export function createController(options: ControllerOptions): Controller {
       case 'refresh':
         return store.dispatch({ type: 'detailsAsked' });
       case 'details':
-        return openDetails();
+        return tables.open();
+      case 'jobs':
+      case 'nodes':
+      case 'partitions':
+      case 'history':
+      case 'doctor':
       case 'worker':
-        return openWorker();
+        return openView(command);
+      case 'again':
+        return doctor.again();
       case 'copy':
-        return copyIds();
+        return tables.copyIds();
       case 'log':
         return store.dispatch({ type: 'logToggled' });
       case 'focus':
@@ -359,15 +318,9 @@ export function createController(options: ControllerOptions): Controller {
       typeText(key === 'space' ? ' ' : key);
     else if (context === 'menu') chooseAction(key);
     else if (context === 'confirm' || context === 'quit') store.dispatch({ type: 'back' });
-    else if (context === 'table') sortByLetter(key);
+    else if (context === 'table' || context === 'list' || context === 'doctor') tables.sortByLetter(key);
     const after = contextOf(store.get());
     return after === context || !['menu', 'confirm', 'quit'].includes(after);
-  };
-
-  /** Shift and the letter of a column sorts by it. */
-  const sortByLetter = (key: string): void => {
-    const column = tableShown().sortKeys.get(key);
-    if (column !== undefined) store.dispatch({ type: 'sortedBy', column });
   };
 
   const withTypedText = (act: (text: string) => void): void => {

@@ -4,6 +4,7 @@ import type { Watched } from '../worker/watched.js';
 import { followDetails } from './details.js';
 import type { ConsoleState } from './state.js';
 import type { Store } from './store.js';
+import { tableViews } from './views/tables.js';
 
 /** The screen changes at most ten times a second, however much happens. */
 const frameMs = 100;
@@ -64,12 +65,16 @@ export function watchesOf({
   scope,
 }: Pick<ConsoleState, 'place' | 'scope'>): readonly (keyof Watched)[] {
   switch (place.view) {
-    case 'worker':
-      return ['worker'];
-    case 'jobs':
     case 'job':
+    case 'jobs':
       // Slurm is asked about everybody's jobs only while somebody looks at them
       return scope === 'all' ? ['allJobs'] : [];
+    case 'worker':
+      return ['worker'];
+    case 'item':
+      return tableViews[place.table].needs;
+    default:
+      return tableViews[place.view].needs;
   }
 }
 

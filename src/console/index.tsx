@@ -6,10 +6,10 @@ import { App } from './app.js';
 import { createController } from './controller.js';
 import { startFeed } from './feed.js';
 import { initialState } from './reducer.js';
-import type { Size } from './state.js';
+import type { DoctorPort } from './doctor.js';
+import type { ColumnChoices, Size } from './state.js';
 import { saveExport } from './save-export.js';
 import { createStore } from './store.js';
-import type { ChosenColumns } from './table/column.js';
 import { chooseTheme } from './theme.js';
 
 export interface ConsoleOptions {
@@ -28,9 +28,11 @@ export interface ConsoleOptions {
   /** Called once when the user has decided to quit, before the terminal is given back. */
   onQuit?: () => void;
   clock?: Clock;
-  /** As the operator left the table, and how to remember it. */
-  columns?: ChosenColumns;
-  onColumns?: (columns: ChosenColumns) => void;
+  /** Loads the doctor of the view of that name; absent: there is none. */
+  doctor?: () => Promise<DoctorPort>;
+  /** As the operator left the tables, and how to remember it. */
+  columns?: ColumnChoices;
+  onColumns?: (columns: ColumnChoices) => void;
 }
 
 /** @throws DsaSlurmError `usage` unless both ends are a terminal. */
@@ -59,13 +61,14 @@ export async function runConsole(options: ConsoleOptions): Promise<void> {
       size: sizeOf(stdout),
       ...(title === undefined ? {} : { title }),
       ...(readOnly === undefined ? {} : { readOnly }),
-      columns: options.columns ?? null,
+      columns: options.columns ?? {},
     }),
   );
   // Before Ink listens, so that Ink draws a frame of the new size at once.
   const resized = (): void => store.dispatch({ type: 'resized', size: sizeOf(stdout) });
   stdout.on('resize', resized);
   const stopFeed = startFeed(handle, store, clock);
+  const over = new AbortController();
   let decided = false;
   let screen: Instance | null = null;
   const close = (): void => screen?.unmount();
@@ -73,6 +76,8 @@ export async function runConsole(options: ConsoleOptions): Promise<void> {
     handle,
     store,
     clock,
+    over: over.signal,
+    doctor: options.doctor,
     outside: {
       save: saveExport,
       // OSC 52: the terminal, not this host, has the clipboard
@@ -110,6 +115,7 @@ export async function runConsole(options: ConsoleOptions): Promise<void> {
       screen.unmount();
     }
   } finally {
+    over.abort();
     stopFeed();
     stdout.off('resize', resized);
   }

@@ -2,7 +2,13 @@ import type { Key } from 'ink';
 
 /** What has the keyboard. */
 export type Context =
+  /** The table of runs and jobs. */
   | 'table'
+  /** Any other table. */
+  | 'list'
+  /** The table of checks, and the page about one. */
+  | 'doctor'
+  | 'check'
   | 'log'
   | 'page'
   | 'help'
@@ -12,6 +18,10 @@ export type Context =
   | 'menu'
   | 'confirm'
   | 'quit';
+
+/** Views that have a key and a name of their own. */
+export const viewCommands = ['jobs', 'nodes', 'partitions', 'history', 'doctor', 'worker'] as const;
+export type ViewCommand = (typeof viewCommands)[number];
 
 export type Command =
   | 'up'
@@ -38,7 +48,8 @@ export type Command =
   | 'freeze'
   | 'refresh'
   | 'details'
-  | 'worker'
+  | ViewCommand
+  | 'again'
   | 'copy'
   | 'log'
   | 'focus'
@@ -82,9 +93,12 @@ function bind(
   return { keys, command, description, contexts, dangerous, ...(hint === undefined ? {} : { hint }) };
 }
 
-const lists: readonly Context[] = ['table', 'log', 'page', 'help'];
+const tables: readonly Context[] = ['table', 'list', 'doctor'];
 const work: readonly Context[] = ['table', 'log'];
-const views: readonly Context[] = ['table', 'log', 'page'];
+const sought: readonly Context[] = ['log', 'page', 'check'];
+const acts: readonly Context[] = [...work, 'page'];
+const views: readonly Context[] = [...tables, 'log', 'page', 'check'];
+const lists: readonly Context[] = [...views, 'help'];
 const all: readonly Context[] = [...lists, 'filter', 'command', 'search', 'menu', 'confirm', 'quit'];
 
 /** The one table of keys: what a key does, the help and the footer all come from it. */
@@ -99,32 +113,41 @@ export const keyTable: readonly KeyBinding[] = [
   bind(['command', 'search'], [['esc'], 'back', 'Forget it', 'forget']),
   bind(['command', 'search'], [['backspace'], 'lineErase', 'Erase a letter']),
   bind(work, [['l'], 'log', 'Open or close the log of the selected run', 'log']),
-  bind(['table'], [['/'], 'filter', 'Filter: words, /expression/, field=value, !not', 'filter']),
-  bind(views, [['x'], 'cancel', 'Cancel the selected or marked rows, after a question', 'cancel'], true),
-  bind(views, [['a'], 'menu', 'What else can be done to the selected or marked rows', 'actions'], true),
-  bind(['table'], [['enter', 'd'], 'details', 'Everything about the selected row', 'details']),
+  bind(tables, [['/'], 'filter', 'Filter: words, /expression/, field=value, !not', 'filter']),
+  bind(acts, [['x'], 'cancel', 'Cancel the selected or marked rows, after a question', 'cancel'], true),
+  bind(acts, [['a'], 'menu', 'What else can be done to the selected or marked rows', 'actions'], true),
+  bind(tables, [['enter', 'd'], 'details', 'Everything about the selected row', 'details']),
+  bind(
+    ['doctor', 'check'],
+    [['r'], 'again', 'Ask the doctor again: all checks, or the marked ones', 'again'],
+  ),
   bind(work, [['tab'], 'focus', 'From the table to the open log, and back', 'focus']),
   bind(['log'], [['f'], 'follow', 'Follow the end of the log again, or stop', 'follow']),
-  bind(['log', 'page'], [['/'], 'search', 'Search the log or page: text, or /expression/', 'search']),
-  bind(['log', 'page'], [['n'], 'nextHit', 'The next hit of the search']),
-  bind(['log', 'page'], [['N'], 'previousHit', 'The previous hit of the search']),
+  bind(sought, [['/'], 'search', 'Search the log or page: text, or /expression/', 'search']),
+  bind(sought, [['n'], 'nextHit', 'The next hit of the search']),
+  bind(sought, [['N'], 'previousHit', 'The previous hit of the search']),
   bind(['log'], [['E'], 'nextError', 'The next line of the log that looks like an error', 'error']),
   bind(['log'], [['F'], 'wholeLog', 'The log over the whole room, or the table again', 'whole']),
   bind(['log'], [['w'], 'wrap', 'Wrap long lines of the log, or cut them']),
-  bind(['table'], [['s'], 'sort', 'Sort by the next column; Shift and its letter: by that one']),
-  bind(['table'], [['S'], 'sortReverse', 'Sort the other way round']),
-  bind(['table'], [['space'], 'mark', 'Mark the row, or take the mark away']),
-  bind(['table'], [['v'], 'markRange', 'Mark all rows from the last mark to here']),
-  bind(['table'], [['*'], 'markAll', 'Mark every row that is shown, or none']),
-  bind(['table'], [['w', 'ctrl-w'], 'wide', 'More columns, or fewer']),
+  bind(tables, [['s'], 'sort', 'Sort by the next column; Shift and its letter: by that one']),
+  bind(tables, [['S'], 'sortReverse', 'Sort the other way round']),
+  bind(tables, [['space'], 'mark', 'Mark the row, or take the mark away']),
+  bind(tables, [['v'], 'markRange', 'Mark all rows from the last mark to here']),
+  bind(tables, [['*'], 'markAll', 'Mark every row that is shown, or none']),
+  bind(tables, [['w', 'ctrl-w'], 'wide', 'More columns, or fewer']),
   bind(['table'], [['m'], 'scope', 'Jobs of this user, of the archive only, or of all users', 'whose']),
-  bind(['table'], [['e', 'ctrl-z'], 'errors', 'Only what went wrong, or everything']),
+  bind(tables, [['e', 'ctrl-z'], 'errors', 'Only what went wrong, or everything']),
   bind(views, [['y'], 'copy', 'Copy the ids of the selected or marked rows']),
-  bind(views, [['W'], 'worker', 'How it stands with the worker']),
   bind(['page'], [['r'], 'refresh', 'Ask Slurm anew about the job of this page', 'refresh']),
   bind(views, [['z'], 'freeze', 'Freeze the screen, or go on']),
   bind(views, [['p'], 'pause', 'Pause or resume the intake of tasks', 'pause'], true),
   bind(views, [[':'], 'command', 'A command by its name']),
+  bind(views, [['1'], 'jobs', 'Runs and jobs', 'jobs']),
+  bind(views, [['2'], 'nodes', 'The nodes of the cluster', 'nodes']),
+  bind(views, [['3'], 'partitions', 'The partitions of the cluster', 'partitions']),
+  bind(views, [['4'], 'history', 'Finished runs, with what they took', 'history']),
+  bind(views, [['6'], 'doctor', 'What is wrong and how to mend it', 'doctor']),
+  bind(views, [['7', 'W'], 'worker', 'How it stands with the worker', 'worker']),
   bind(lists, [['up', 'k'], 'up', 'One line up']),
   bind(lists, [['down', 'j'], 'down', 'One line down']),
   bind(lists, [['pgup', 'ctrl-b'], 'pageUp', 'One page up']),

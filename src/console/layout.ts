@@ -1,5 +1,6 @@
-import { isTable, type ConsoleState } from './state.js';
+import { isTable, tableNameOf, type ConsoleState } from './state.js';
 import { troublesOf } from './views/header.js';
+import { tableViews } from './views/tables.js';
 
 /** How the rows of the terminal are shared out. All numbers are rows. */
 export interface ScreenLayout {
@@ -7,6 +8,8 @@ export interface ScreenLayout {
   troubles: number;
   /** The heading of the table; 0 where the log has its room. */
   heading: number;
+  /** Lines above the heading about all rows of the table, with a blank one below. */
+  summary: number;
   /** Rows of the table without its heading. */
   table: number;
   /** The log pane with its heading; 0: closed. */
@@ -39,18 +42,55 @@ export function layoutScreen(state: ConsoleState): ScreenLayout {
   const troubles = Math.max(0, Math.min(troublesOf(state).length, room - box - 1));
   const free = Math.max(1, room - troubles);
   if (overlay.kind === 'help')
-    return { troubles, heading: 0, table: 0, log: 0, details: 0, box: 0, help: free + 1, page: 0 };
+    return {
+      troubles,
+      heading: 0,
+      summary: 0,
+      table: 0,
+      log: 0,
+      details: 0,
+      box: 0,
+      help: free + 1,
+      page: 0,
+    };
   if (!isTable(place)) {
-    return { troubles, heading: 0, table: 0, log: 0, details: 0, box, help: 0, page: free + 1 - box };
+    return {
+      troubles,
+      heading: 0,
+      summary: 0,
+      table: 0,
+      log: 0,
+      details: 0,
+      box,
+      help: 0,
+      page: free + 1 - box,
+    };
   }
   const details = box === 0 && free >= 10 ? 2 : 0;
   const rest = free - box - details;
   if (log?.whole === true && box === 0) {
-    return { troubles, heading: 0, table: 0, log: rest + 1, details, box, help: 0, page: 0 };
+    return { troubles, heading: 0, summary: 0, table: 0, log: rest + 1, details, box, help: 0, page: 0 };
   }
   // The question takes the log's room, so that the row in question stays in sight.
   const pane = log === null || box > 0 ? 0 : Math.min(rest - 1, Math.max(4, Math.floor(rest * 0.6)));
-  return { troubles, heading: 1, table: rest - pane, log: pane, details, box, help: 0, page: 0 };
+  const summary = box === 0 ? summaryRows(state, rest) : 0;
+  return {
+    troubles,
+    heading: 1,
+    summary,
+    table: rest - pane - summary,
+    log: pane,
+    details,
+    box,
+    help: 0,
+    page: 0,
+  };
+}
+
+/** A summary never takes so much that the table would be a glimpse. */
+function summaryRows(state: ConsoleState, room: number): number {
+  if (tableViews[tableNameOf(state)].summary === undefined || room < 10) return 0;
+  return room < 18 ? 3 : 4;
 }
 
 /** Rows of the table; at least one, so that the selection has a place while something else is shown. */

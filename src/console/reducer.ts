@@ -1,6 +1,7 @@
 import type { LogTail, WorkerSnapshot } from '../worker/handle.js';
 import type { JobDetail, RunDetail, Watched } from '../worker/watched.js';
 import type { Details } from './details.js';
+import { noDoctorYet, reduceDoctor, type DoctorAction } from './doctor.js';
 import { layoutScreen, squeezedTable } from './layout.js';
 import type { LogSearch } from './log-search.js';
 import { endFor, firstEnd, logRows, tailEnd, type LogFrame } from './log-window.js';
@@ -8,18 +9,20 @@ import { mergeRows, type JobScope, type Row } from './rows.js';
 import {
   isTable,
   jobsShown,
+  tableNames,
   selectedRow,
   tableNameOf,
   tableOf,
   type ActionTarget,
+  type ColumnChoices,
   type ConsoleState,
   type LogPane,
   type Message,
   type PagePlace,
   type Place,
   type Size,
+  type TableName,
 } from './state.js';
-import type { ChosenColumns } from './table/column.js';
 import { cleared, reduceTable, type TableAction } from './table/table-reducer.js';
 import { emptyTable, moveTo, settleTable, type TableState } from './table/table-state.js';
 import { helpLines } from './views/help.js';
@@ -30,6 +33,7 @@ export type Step = 'up' | 'down' | 'pageUp' | 'pageDown' | 'first' | 'last';
 
 export type Action =
   | TableAction
+  | DoctorAction
   | { type: 'snapshot'; snapshot: WorkerSnapshot; now: number }
   | { type: 'watched'; what: keyof Watched; view: Watched[keyof Watched]; now: number }
   | { type: 'runDetailCame'; rowId: string; detail: RunDetail | null }
@@ -72,12 +76,12 @@ export interface Beginning {
   size: Size;
   title?: string;
   readOnly?: boolean;
-  /** As the operator left the table. */
-  columns?: ChosenColumns;
+  /** As the operator left the tables. */
+  columns?: ColumnChoices;
 }
 
 export function initialState(beginning: Beginning): ConsoleState {
-  const { snapshot, now, size, title, readOnly = false, columns = null } = beginning;
+  const { snapshot, now, size, title, readOnly = false, columns = {} } = beginning;
   return settle({
     title: title ?? null,
     readOnly,
@@ -87,17 +91,26 @@ export function initialState(beginning: Beginning): ConsoleState {
     details: null,
     asked: 0,
     watched: {},
+    doctor: noDoctorYet,
     frozen: null,
     place: { view: 'jobs' },
     trail: [],
     scope: 'mine',
-    tables: { jobs: { ...emptyTable, columns, rows: mergeRows(snapshot, []) } },
+    tables: {
+      ...tablesOf(columns),
+      jobs: { ...emptyTable, columns: columns.jobs ?? null, rows: mergeRows(snapshot, []) },
+    },
     overlay: { kind: 'none' },
     log: null,
     pageSearch: null,
     wrap: false,
     message: null,
   });
+}
+
+function tablesOf(columns: ColumnChoices): Readonly<Record<TableName, TableState>> {
+  const tables = tableNames.map((name) => [name, { ...emptyTable, columns: columns[name] ?? null }] as const);
+  return Object.fromEntries(tables) as Record<TableName, TableState>;
 }
 
 /** What an event makes of a state; the same object where it changes nothing. */
@@ -118,6 +131,10 @@ export function reduce(state: ConsoleState, action: Action): ConsoleState {
       return settle(listed({ ...state, scope: action.scope }, state));
     case 'detailsAsked':
       return { ...state, asked: state.asked + 1 };
+    case 'doctorBegan':
+    case 'doctorFound':
+    case 'doctorEnded':
+      return settle(withRows({ ...state, doctor: reduceDoctor(state.doctor, action) }, ['doctor']));
     case 'tick': {
       const until = state.message?.until ?? null;
       const over = until !== null && until <= action.now;
@@ -133,14 +150,7 @@ export function reduce(state: ConsoleState, action: Action): ConsoleState {
     case 'step':
       return stepped(state, action.step);
     case 'went':
-      return settle({
-        ...state,
-        place: action.place,
-        trail: action.deeper === true ? [...state.trail, state.place] : [],
-        overlay: { kind: 'none' },
-        log: null,
-        pageSearch: null,
-      });
+      return went(state, action.place, action.deeper === true);
     case 'filterOpened':
       return settle({ ...state, overlay: { kind: 'filter' } });
     case 'filterKept':
@@ -242,7 +252,19 @@ function heard({ frozen, watched }: ConsoleState): Partial<Watched> {
 
 function watchedCame(state: ConsoleState, watched: Partial<Watched>, now: number): ConsoleState {
   if (state.frozen !== null) return { ...state, now, frozen: { ...state.frozen, watched } };
-  return settle(listed({ ...state, now, watched }, state));
+  const news = tableNames.filter((name) =>
+    tableViews[name].needs.some((what) => watched[what] !== state.watched[what]),
+  );
+  return settle(listed(withRows({ ...state, now, watched }, news), state));
+}
+
+/** These tables with the rows that they have by now. */
+function withRows(state: ConsoleState, names: readonly TableName[]): ConsoleState {
+  const changed = names.map((name) => {
+    const before = state.tables[name];
+    return [name, { ...before, rows: tableViews[name].rows?.(state) ?? before.rows }] as const;
+  });
+  return { ...state, tables: { ...state.tables, ...Object.fromEntries(changed) } };
 }
 
 function thawed(state: ConsoleState, { news, watched }: NonNullable<ConsoleState['frozen']>): ConsoleState {
@@ -350,9 +372,22 @@ function followToggled(state: ConsoleState): ConsoleState {
   return { ...state, log: { ...log, end } };
 }
 
+function went(state: ConsoleState, place: Place, deeper: boolean): ConsoleState {
+  const there: ConsoleState = {
+    ...state,
+    place,
+    trail: deeper ? [...state.trail, state.place] : [],
+    overlay: { kind: 'none' },
+    log: null,
+    pageSearch: null,
+  };
+  const drilled = isTable(place) ? place.drilled : undefined;
+  return drilled === undefined ? settle(there) : reduce(there, { type: 'filterSet', text: drilled });
+}
+
 /** One thing after another: what lies over the view, the log, the page, the filter, the marks. */
 function back(state: ConsoleState): ConsoleState {
-  const { overlay, place, trail } = state;
+  const { overlay, place } = state;
   switch (overlay.kind) {
     case 'filter':
       return reduce({ ...state, overlay: { kind: 'none' } }, { type: 'filterSet', text: '' });
@@ -373,12 +408,19 @@ function back(state: ConsoleState): ConsoleState {
     return { ...state, log: null };
   }
   if (isTable(place)) {
-    const table = cleared(tableOf(state), tableViewOf(state).table);
-    if (table !== tableOf(state)) return changeTable(state, table);
+    const before = tableOf(state);
+    const table = cleared(before, tableViewOf(state).table);
+    const leaves = place.drilled !== undefined && before.query.text === place.drilled;
+    if (table !== before && !leaves) return changeTable(state, table);
     if (place.view === 'jobs') return state;
+    if (leaves) return popped(changeTable(state, table));
   }
   if (state.pageSearch !== null) return { ...state, pageSearch: null };
-  return { ...state, place: trail.at(-1) ?? { view: 'jobs' }, trail: trail.slice(0, -1) };
+  return popped(state);
+}
+
+function popped(state: ConsoleState): ConsoleState {
+  return { ...state, place: state.trail.at(-1) ?? { view: 'jobs' }, trail: state.trail.slice(0, -1) };
 }
 
 function stepped(state: ConsoleState, step: Step): ConsoleState {

@@ -13,8 +13,8 @@ export function sparkline(values: readonly (number | null)[], { spark }: Glyphs)
     .join('');
 }
 
-/** The value below which `share` of the values lie; null without any. @param share 0 to 1 */
+/** The lowest value that `share` of the values do not exceed; null without any. @param share 0 to 1 */
 export function quantile(values: readonly number[], share: number): number | null {
   const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? null;
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? null;
 }

@@ -1,10 +1,12 @@
 import type { JobsView, LogTail, WorkerSnapshot } from '../worker/handle.js';
 import type { Watched } from '../worker/watched.js';
+import type { DoctorState } from './doctor.js';
 import type { Context } from './keys.js';
 import type { LogSearch } from './log-search.js';
 import type { Details } from './details.js';
 import type { Deed } from './row-actions.js';
 import type { JobScope, Row } from './rows.js';
+import type { Item } from './table/table.js';
 import { selectedItem, targetItems, type TableState } from './table/table-state.js';
 
 /** The terminal, in cells. */
@@ -36,12 +38,23 @@ export type Overlay =
   | { kind: 'quit' };
 
 /** Tables by the name that `:` knows. */
-export const tableNames = ['jobs'] as const;
+export const tableNames = ['jobs', 'nodes', 'partitions', 'history', 'doctor'] as const;
 export type TableName = (typeof tableNames)[number];
+
+/** The columns that the operator chose, of the tables where any were chosen. */
+export type ColumnChoices = Readonly<Partial<Record<TableName, readonly string[]>>>;
+
+/** `drilled`: the query that led here from another table; Esc takes it back together with the place. */
+export interface TablePlace {
+  view: TableName;
+  drilled?: string;
+}
 
 /** Where the operator is. Pages are read line by line, from `top`. */
 export type Place =
-  | { view: TableName }
+  | TablePlace
+  /** Everything about one row of another table than that of runs and jobs. */
+  | { view: 'item'; table: TableName; id: string; top: number }
   /** Everything about one row of the table. */
   | { view: 'job'; rowId: string; top: number }
   | { view: 'worker'; top: number };
@@ -90,6 +103,7 @@ export interface ConsoleState {
   asked: number;
   /** The last that was heard of what only some views show; absent where no such view was opened yet. */
   watched: Partial<Watched>;
+  doctor: DoctorState;
   /** While the screen is frozen: the news that wait. Null: everything is shown as it comes. */
   frozen: { since: number; news: WorkerSnapshot; watched: Partial<Watched> } | null;
   place: Place;
@@ -109,11 +123,14 @@ export interface ConsoleState {
 /** What has the keyboard. */
 export function contextOf({ overlay, log, place }: ConsoleState): Context {
   if (overlay.kind !== 'none') return overlay.kind;
+  if (place.view === 'doctor' || (place.view === 'item' && place.table === 'doctor'))
+    return isTable(place) ? 'doctor' : 'check';
   if (!isTable(place)) return 'page';
+  if (place.view !== 'jobs') return 'list';
   return log?.focused === true ? 'log' : 'table';
 }
 
-export function isTable(place: Place): place is { view: TableName } {
+export function isTable(place: Place): place is TablePlace {
   return (tableNames as readonly string[]).includes(place.view);
 }
 
@@ -160,8 +177,16 @@ export function actionRows(state: ConsoleState): readonly Row[] {
   return view === 'jobs' ? targetRows(state) : [];
 }
 
+/** What a page about a row of another table is about; null where it is gone. */
+export function pageItem({ place, tables }: ConsoleState): Item | null {
+  return place.view === 'item' ? (tables[place.table].rows.find(({ id }) => id === place.id) ?? null) : null;
+}
+
 /** The row that a page is about; null where it is gone. */
 export function pageRow(state: ConsoleState): Row | null {
   const { place } = state;
-  return place.view === 'job' ? (allRows(state).find(({ id }) => id === place.rowId) ?? null) : null;
+  if (place.view !== 'job') return null;
+  // the table of runs and jobs keeps the last finished ones only
+  const known = [...allRows(state), ...(state.tables.history.rows as readonly Row[])];
+  return known.find(({ id }) => id === place.rowId) ?? null;
 }

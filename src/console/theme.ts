@@ -27,6 +27,8 @@ export interface Glyphs {
   marked: string;
   /** Selected and marked. */
   both: string;
+  /** In front of a row that could not be renewed. */
+  stale: string;
   up: string;
   down: string;
   crumb: string;
@@ -65,6 +67,7 @@ const unicode: Glyphs = {
   selected: '▸',
   marked: '◆',
   both: '◈',
+  stale: '~',
   up: '▴',
   down: '▾',
   crumb: '›',
@@ -89,6 +92,7 @@ const ascii: Glyphs = {
   selected: '>',
   marked: '+',
   both: '#',
+  stale: '~',
   up: '^',
   down: 'v',
   crumb: '>',

@@ -8,7 +8,7 @@ import { helpLines } from './views/help.js';
 import { logLines } from './views/log.js';
 import { questionLines } from './views/question.js';
 import { pageLines } from './views/page.js';
-import { detailLines, tableLines } from './views/table.js';
+import { detailLines, summaryLines, tableLines } from './views/table.js';
 
 /** A frame: lines from top to bottom, and the box of a question between them. Never as high as the terminal. */
 export interface ScreenView {
@@ -65,7 +65,11 @@ function composed(state: ConsoleState, theme: Theme): ScreenView {
     messageLine(state, theme),
   ];
   return {
-    above: [...head, ...filled(tableLines(state, layout.table, theme), layout.heading + layout.table)],
+    above: [
+      ...head,
+      ...filled(summaryLines(state, layout.summary - 1, theme), layout.summary),
+      ...filled(tableLines(state, layout.table, theme), layout.heading + layout.table),
+    ],
     box: questionLines(state, theme),
     below: [...logLines(state, layout.log, theme), ...foot, footerLine(state)],
   };

@@ -125,7 +125,7 @@ function verdictOf({ girder }: PracticeSite, follower: Follower, demo: DemoCase)
 
 /** @param canceledHere is told which runs were canceled at the console */
 async function showConsole(
-  { worker, title }: PracticeSite,
+  { worker, settings, env: workerEnv, title }: PracticeSite,
   { env }: SandboxOptions,
   canceledHere: Set<string>,
   signal: AbortSignal,
@@ -139,7 +139,17 @@ async function showConsole(
       return answer;
     },
   };
-  await runConsole({ handle, title, env, signal });
+  await runConsole({
+    handle,
+    title,
+    async doctor() {
+      const { createRunContext } = await import('../doctor/index.js');
+      const { createExaminer } = await import('../doctor/examiner.js');
+      return createExaminer(createRunContext({ profile: 'practice', settings, env: workerEnv }));
+    },
+    env,
+    signal,
+  });
 }
 
 /** Who tries the cancel key makes a run end otherwise than planned, and as it should. */

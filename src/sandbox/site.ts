@@ -16,6 +16,9 @@ export interface PracticeSite {
   girder: GirderStandIn;
   producer: Producer;
   worker: Worker;
+  /** What the worker runs with. */
+  settings: Settings;
+  env: Readonly<Record<string, string | undefined>>;
   /** Sentences about what stands in for something real. */
   standIns: string[];
   /** The same in a few words, for the first line of the console. */
@@ -77,19 +80,20 @@ export async function startSite(options: SiteOptions): Promise<PracticeSite> {
   standIns.forEach((sentence) => say(sentence));
 
   const settings = await siteSettings(dir, rabbitmq.url, runtime);
-  const worker = await startWorker(settings, dir, {
+  const env = {
     PATH: [dirname(runtime.command), path, '/usr/sbin'].join(delimiter),
     HOME: options.env['HOME'],
     LANG: options.env['LANG'],
     ...slurm.env,
-  });
+  };
+  const worker = await startWorker(settings, dir, env);
   onStarted(worker);
   await worker.start();
   const title =
     runtime.standIns.length === 0
       ? 'practice site: Girder is a stand-in'
       : 'practice site: Girder and Apptainer are stand-ins';
-  return { girder, producer, worker, standIns, title };
+  return { girder, producer, worker, standIns, settings, env, title };
 }
 
 function startWorker(

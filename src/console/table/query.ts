@@ -3,7 +3,7 @@
  *
  * - `liver` the row holds this text somewhere, whatever the case
  * - `/ad.*oma/` a regular expression, whatever the case
- * - `state=running`, `user!=alice` a field is, or is not, this text; `*` stands for anything
+ * - `state=running`, `user!=alice` a field is, or is not, this text, or one of a list; `*` stands for anything
  * - `title~^CK\d` a field matches a regular expression
  * - `elapsed>3600`, `cpus<=4` a field as a number
  * - `!term` the opposite of a term
@@ -72,7 +72,8 @@ function parseTerm(word: string, fields: ReadonlySet<string>): Term | string {
   switch (operator) {
     case '=':
     case '!=': {
-      const is = wildcard(value);
+      const matches = wildcard(value);
+      const is = (text: string): boolean => matches(text) || listed(text).some(matches);
       return (row) => is(shown(row.field(field))) === (operator === '=');
     }
     case '~': {
@@ -126,6 +127,11 @@ function wildcard(pattern: string): (text: string) => boolean {
     .join('.*');
   const expression = new RegExp(`^${source}$`, 'isu');
   return (text) => expression.test(text);
+}
+
+/** `gpu,long`: what is asked for may be one of them. Prose with a comma in it is no list. */
+function listed(text: string): readonly string[] {
+  return text.includes(',') && !text.includes(' ') ? text.split(',') : [];
 }
 
 function shown(value: string | number | null | undefined): string {

@@ -36,6 +36,14 @@ export interface Look {
   sorting: Sorting;
 }
 
+/** What stands in front of a row. */
+export interface Marks {
+  selected: boolean;
+  marked: boolean;
+  /** It is of an answer that could not be renewed. */
+  stale: boolean;
+}
+
 /** One kind of table, with the type of its rows hidden inside. */
 export interface Table {
   /** Names that `field=value` knows. */
@@ -46,7 +54,7 @@ export interface Table {
   /** The rows that are let through, in order; `rows` itself where that is all of them in their own order. */
   select(rows: readonly Item[], selection: Selection, context: ValueContext): readonly Item[];
   heading(look: Look, theme: Theme): Line;
-  row(item: Item, marks: { selected: boolean; marked: boolean }, look: Look, context: CellContext): Line;
+  row(item: Item, marks: Marks, look: Look, context: CellContext): Line;
   /** The values of the columns that are shown, for an export. */
   values(item: Item, look: Look, context: ValueContext): Record<string, string | number | null>;
 }
@@ -59,9 +67,12 @@ export interface TableParts<R extends Item> {
   texts(row: R): readonly (string | null | undefined)[];
   /** What the errors-only switch leaves. */
   isError(row: R): boolean;
+  /** Whether it is as old as the last answer; absent: every row is. */
+  isStale?(row: R): boolean;
 }
 
-export function defineTable<R extends Item>({ columns, squeezable, texts, isError }: TableParts<R>): Table {
+export function defineTable<R extends Item>(parts: TableParts<R>): Table {
+  const { columns, squeezable, texts, isError, isStale = () => true } = parts;
   const byId = new Map(columns.map((column) => [column.id, column]));
   // rows keep their identity while they do not change, so a text is put together once
   const searched = new WeakMap<R, string>();
@@ -120,13 +131,17 @@ export function defineTable<R extends Item>({ columns, squeezable, texts, isErro
       });
       return { spans: [span(' '), ...cells] };
     },
-    row(item, { selected, marked }, look, context) {
+    row(item, { selected, marked, stale }, look, context) {
       const row = item as R;
       const { glyphs } = context.theme;
-      const front = selected ? (marked ? glyphs.both : glyphs.selected) : marked ? glyphs.marked : ' ';
+      const old = stale && isStale(row) ? glyphs.stale : ' ';
+      const front = selected ? (marked ? glyphs.both : glyphs.selected) : marked ? glyphs.marked : old;
       const cells = joined(layoutOf(look), ({ column, width }) => column.cell(row, width, context));
       return {
-        spans: merged([span(front, marked ? 'accent' : 'plain'), ...cells]),
+        spans: merged([
+          span(front, marked ? 'accent' : front === glyphs.stale ? 'warning' : 'plain'),
+          ...cells,
+        ]),
         selected,
       };
     },

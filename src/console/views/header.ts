@@ -1,11 +1,21 @@
 import { age, count } from '../format.js';
-import { allRows, isTable, jobsShown, pageRow, type ConsoleState, type Place } from '../state.js';
 import { countGroups } from '../rows.js';
+import {
+  allRows,
+  isTable,
+  jobsShown,
+  pageRow,
+  tableNameOf,
+  type ConsoleState,
+  type Place,
+  type TableName,
+} from '../state.js';
 import { spread } from '../spans.js';
 import { cleanText } from '../text.js';
 import { span, type Line, type Span, type Theme, type Tone } from '../theme.js';
 import type { TableState } from '../table/table-state.js';
-import { rowTitle } from './table.js';
+import { rowTitle } from './jobs.js';
+import { tableViews } from './tables.js';
 
 /** ` dsa-slurm › profile › jobs`, and what is special about this console. */
 export function titleLine(state: ConsoleState, theme: Theme): Line {
@@ -46,6 +56,7 @@ function crumbOf(place: Place, state: ConsoleState): string {
     return place.view + whose + restriction(state.tables[place.view]);
   }
   if (place.view === 'worker') return 'worker';
+  if (place.view === 'item') return place.id;
   const row = pageRow({ ...state, place });
   return row === null ? place.rowId : rowTitle(row);
 }
@@ -111,7 +122,32 @@ function intakeSpan({ intake, drainedAt }: Health, { glyphs }: Theme): Span {
 
 /** How old the answer is that the table shows, while Slurm is silent also why; and how the finished runs ended. */
 export function slurmLine(state: ConsoleState, theme: Theme): Line {
-  return spread([slurmSpan(state, theme)], finishedSpans(state, theme), state.size.columns, theme);
+  const { place } = state;
+  const name = place.view === 'item' || isTable(place) ? tableNameOf(state) : 'jobs';
+  const { sums } = tableViews[name];
+  return spread(
+    [name === 'jobs' ? slurmSpan(state, theme) : ageSpan(name, state, theme)],
+    sums?.(state, theme) ?? finishedSpans(state, theme),
+    state.size.columns,
+    theme,
+  );
+}
+
+/** How old the rows of a table are, and why they are not newer. */
+function ageSpan(name: TableName, state: ConsoleState, theme: Theme): Span {
+  const { noun, age: ageOf, progress } = tableViews[name];
+  const underway = progress?.(state, theme) ?? null;
+  if (underway !== null) return underway;
+  const { glyphs } = theme;
+  const { at, trouble } = ageOf(state);
+  const asOf = at === null ? 'not known yet' : `${age(state.now - at)} ago`;
+  if (trouble !== null) {
+    const then = at === null ? '' : ', and then';
+    return span(` ${glyphs.warning} ${noun} ${asOf}${then}: ${cleanText(trouble)}`, 'warning');
+  }
+  return at === null
+    ? span(` ${glyphs.waiting} ${noun} ${asOf}`, 'muted')
+    : span(` ${glyphs.running} ${noun} ${asOf}`, 'good');
 }
 
 function slurmSpan(state: ConsoleState, { glyphs }: Theme): Span {

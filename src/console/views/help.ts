@@ -5,7 +5,7 @@ import type { ConsoleState } from '../state.js';
 import { span, type Line } from '../theme.js';
 
 const sections: readonly [title: string, contexts: readonly Context[]][] = [
-  ['Table, log and pages', ['table', 'log', 'page']],
+  ['Tables, log and pages', ['table', 'list', 'doctor', 'log', 'page', 'check']],
   ['Filter', ['filter']],
   ['Command and search', ['command', 'search']],
   ['Questions', ['confirm', 'quit']],

@@ -4,7 +4,7 @@ import { jobsShown } from '../state.js';
 import { rowStatus } from '../status.js';
 import { textColumn, type CellContext, type Column } from '../table/column.js';
 import { defineTable } from '../table/table.js';
-import { cleanText, fit } from '../text.js';
+import { cleanText, fit, truncate } from '../text.js';
 import { span, type Span, type Theme } from '../theme.js';
 import type { TableView } from './table-view.js';
 
@@ -158,10 +158,13 @@ export const jobsTable = defineTable<Row>({
     run?.girderJobId,
   ],
   isError: (row) => rowStatus(row).tone === 'bad',
+  isStale: ({ job }) => job !== null,
 });
 
 export const jobsView: TableView = {
   table: jobsTable,
+  noun: 'jobs',
+  needs: [],
   age: jobsShown,
   nothing(state) {
     const jobs = jobsShown(state);
@@ -184,6 +187,11 @@ export const jobsView: TableView = {
       run?.stage === 'finished' ? null : run?.progressMessage,
       nodesOrReason(row),
     ];
+  },
+  opens: (item) => ({ kind: 'run', rowId: item.id }),
+  copies(item) {
+    const { run, job } = item as Row;
+    return job?.id ?? run?.jobId ?? run?.id ?? '';
   },
 };
 
@@ -228,4 +236,12 @@ function progressBar({ run }: Row, width: number, { glyphs }: Theme): Span[] {
     span(glyphs.barLeft.repeat(room - done), 'muted'),
     span(percent),
   ];
+}
+
+/** A row in one sentence, for questions and answers. */
+export function rowTitle(row: Row): string {
+  const name = cleanText(rowName(row));
+  return row.run === null
+    ? `job ${cleanText(row.job.id)} ${truncate(name, 60)}`
+    : `run ${cleanText(shortRunId(row))} ${truncate(name, 60)}`;
 }

@@ -1,11 +1,9 @@
 import { counted } from '../format.js';
-import type { Row } from '../rows.js';
 import { tableNameOf, tableOf, type ConsoleState } from '../state.js';
 import { selectedItem } from '../table/table-state.js';
 import type { Look } from '../table/table.js';
-import { cleanText, truncate, wrapWords } from '../text.js';
+import { cleanText, wrapWords } from '../text.js';
 import { span, type Line, type Theme } from '../theme.js';
-import { rowName, shortRunId } from './jobs.js';
 import { tableViews } from './tables.js';
 
 /** How the table of this state is to look. */
@@ -25,12 +23,18 @@ export function tableLines(state: ConsoleState, height: number, theme: Theme): L
     return [heading, ...sentence.slice(0, height).map((text) => ({ spans: [span(`  ${text}`, 'muted')] }))];
   }
   const context = { now: state.now, age: age(state), theme };
+  const stale = context.age.trouble !== null;
   const { top, index } = position;
   const rows = shown.slice(top, top + height).map((item, offset) => {
-    const marks = { selected: top + offset === index, marked: marked.has(item.id) };
+    const marks = { selected: top + offset === index, marked: marked.has(item.id), stale };
     return table.row(item, marks, look, context);
   });
   return [heading, ...rows];
+}
+
+/** What all rows of the table come to, above it. */
+export function summaryLines(state: ConsoleState, height: number, theme: Theme): readonly Line[] {
+  return height < 1 ? [] : (tableViews[tableNameOf(state)].summary?.(state, height, theme) ?? []);
 }
 
 /** Nothing there, nothing known, and nothing let through are three things. */
@@ -54,12 +58,4 @@ export function detailLines(state: ConsoleState, height: number, theme: Theme): 
     .filter((fact) => fact !== null && fact !== undefined && fact !== '')
     .map((fact) => cleanText(String(fact)));
   return [rule, { spans: [span(` ${facts.join(` ${theme.glyphs.dot} `)}`)] }];
-}
-
-/** A row in one sentence, for questions and answers. */
-export function rowTitle(row: Row): string {
-  const name = cleanText(rowName(row));
-  return row.run === null
-    ? `job ${cleanText(row.job.id)} ${truncate(name, 60)}`
-    : `run ${cleanText(shortRunId(row))} ${truncate(name, 60)}`;
 }

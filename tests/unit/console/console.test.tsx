@@ -35,6 +35,7 @@ function open(worker: FakeWorker) {
     store,
     clock: systemClock,
     quit,
+    over: new AbortController().signal,
     outside: { save: async (name) => name, copy: () => undefined },
   });
   const stop = startFeed(worker, store, systemClock);

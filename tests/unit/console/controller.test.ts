@@ -353,7 +353,7 @@ describe('what leaves the screen', () => {
   test('ids of the selected or marked rows are copied: of the Slurm job where there is one', () => {
     controller.press(['y']);
     expect(copied).toEqual(['4711']);
-    expect(message()).toContain('Sent 1 id to the clipboard of this terminal: 4711');
+    expect(message()).toContain('Sent to the clipboard of this terminal: 4711');
   });
 
   test('the rows that are shown are exported, in a form that is asked for', async () => {

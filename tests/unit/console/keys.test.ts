@@ -11,6 +11,9 @@ import { helpLines } from '../../../src/console/views/help.js';
 
 const contexts: readonly Context[] = [
   'table',
+  'list',
+  'doctor',
+  'check',
   'log',
   'page',
   'help',

@@ -25,14 +25,22 @@ test('an export is for its owner only, and overwrites nothing', async () => {
   await expect(saveExport(join(dir, 'no/where'), 'b')).rejects.toThrow('ENOENT');
 });
 
-test('the chosen columns are remembered; a broken file means none', async () => {
-  expect(await readColumns(dir)).toBeNull();
-  await saveColumns(dir, ['job', 'title'], silentLog());
-  expect(await readColumns(dir)).toEqual(['job', 'title']);
-  await saveColumns(dir, null, silentLog());
-  expect(await readColumns(dir)).toBeNull();
+test('the chosen columns are remembered by table; a broken file means none', async () => {
+  expect(await readColumns(dir)).toEqual({});
+  const chosen = { jobs: ['job', 'title'], nodes: ['node'] };
+  await saveColumns(dir, chosen, silentLog());
+  expect(await readColumns(dir)).toEqual(chosen);
+  await saveColumns(dir, {}, silentLog());
+  expect(await readColumns(dir)).toEqual({});
   await writeFile(join(dir, 'console.json'), '{"columns": [1]}');
-  expect(await readColumns(dir)).toBeNull();
+  expect(await readColumns(dir)).toEqual({});
   // a directory that is not there costs no more than a line in the log
-  await saveColumns(join(dir, 'none'), ['job'], silentLog());
+  await saveColumns(join(dir, 'none'), chosen, silentLog());
+});
+
+test('the columns of a release that had one table are those of its table', async () => {
+  await writeFile(join(dir, 'console.json'), '{"columns": ["job", "title"]}');
+  expect(await readColumns(dir)).toEqual({ jobs: ['job', 'title'] });
+  await writeFile(join(dir, 'console.json'), '{"columns": null}');
+  expect(await readColumns(dir)).toEqual({});
 });

@@ -2,9 +2,10 @@ import fc from 'fast-check';
 import stringWidth from 'string-width';
 import { describe, expect, test } from 'vitest';
 import { initialState, reduce, type Action } from '../../../src/console/reducer.js';
-import { allRows, type ConsoleState } from '../../../src/console/state.js';
+import { allRows, tableNames, type ConsoleState } from '../../../src/console/state.js';
 import { chooseTheme, type Line } from '../../../src/console/theme.js';
 import { viewScreen } from '../../../src/console/view-model.js';
+import { fakeNode, fakePartition } from '../../support/fake-cluster.js';
 import { createFakeWorker, fakeJob, fakeRun, type FakeWorker } from '../../support/fake-worker-handle.js';
 
 const theme = chooseTheme({});
@@ -214,11 +215,29 @@ describe('a frame', () => {
         tail: { lines: [line, line, line], lost: 7 },
       })),
       hostile.map((text): Action => ({ type: 'filterTyped', text })),
+      fc.constantFrom(...tableNames).map((view): Action => ({ type: 'went', place: { view } })),
+      fc
+        .constantFrom(...tableNames)
+        .map((table): Action => ({ type: 'went', place: { view: 'item', table, id: 'n1', top: 0 } })),
+      hostile.map((text): Action => ({
+        type: 'watched',
+        what: 'cluster',
+        view: {
+          nodes: [
+            fakeNode({ name: 'n1', state: text, reason: text, partitions: [text], gres: text }),
+            fakeNode({ name: text }),
+          ],
+          partitions: [fakePartition({ name: text, available: text, states: { [text]: 3 } })],
+          at: 0,
+          trouble: text,
+        },
+        now: 0,
+      })),
     ),
     { maxLength: 8 },
   );
 
-  test('is never higher or wider than the terminal, whatever is in it', () => {
+  test('is never higher or wider than the terminal, whatever is in it', { timeout: 60_000 }, () => {
     const size = fc.record({
       columns: fc.integer({ min: 20, max: 220 }),
       rows: fc.integer({ min: 5, max: 60 }),
@@ -267,6 +286,7 @@ describe('a frame', () => {
         [{ type: 'logToggled' }],
         [{ type: 'quitAsked' }],
         [{ type: 'helpOpened' }],
+        ...tableNames.map((view) => [{ type: 'went', place: { view } }]),
       ] as Action[][]) {
         expect(linesOf(after(stateOf(showing({}), 80, rows), ...events))).toHaveLength(rows - 1);
       }

@@ -1,0 +1,125 @@
+import { exportText } from './export.js';
+import { counted } from './format.js';
+import {
+  isTable,
+  pageItem,
+  pageRow,
+  tableNameOf,
+  tableNames,
+  tableOf,
+  type ColumnChoices,
+  type ConsoleState,
+  type Message,
+  type Place,
+  type TableName,
+} from './state.js';
+import type { Store } from './store.js';
+import { selectedItem, targetItems } from './table/table-state.js';
+import type { Item, Table } from './table/table.js';
+import type { TableView } from './views/table-view.js';
+import { tableViews } from './views/tables.js';
+
+export interface TableCommandSources {
+  store: Store;
+  save: (name: string, text: string) => Promise<string>;
+  copy: (text: string) => void;
+  onColumns: ((columns: ColumnChoices) => void) | undefined;
+  say: (tone: Message['tone'], text: string) => void;
+  /** Waits for an answer and shows it. */
+  answer: (asked: () => Promise<{ ok: boolean; said: string }>) => void;
+}
+
+/** What keys and `:` do to the table on screen, whichever it is. */
+export interface TableCommands {
+  /** Its columns are offered while a command is typed. */
+  table(): Table;
+  /** Enter: what there is to know of the selected row. */
+  open(): void;
+  reverseSort(): void;
+  /** Shift and the letter of a column. */
+  sortByLetter(key: string): void;
+  sortByName(words: readonly string[]): void;
+  chooseColumns(words: readonly string[]): void;
+  exportRows(words: readonly string[]): void;
+  copyIds(): void;
+}
+
+export function createTableCommands(sources: TableCommandSources): TableCommands {
+  const { store, save, copy, onColumns, say, answer } = sources;
+  const view = (): TableView => tableViews[tableNameOf(store.get())];
+  const table = (): Table => view().table;
+  const unknownColumn = (ids: readonly string[]): void =>
+    say('bad', `No column ${ids.join(', ')}; there are ${table().columnIds.join(', ')}.`);
+
+  return {
+    table,
+    open() {
+      const state = store.get();
+      const item = selectedItem(tableOf(state));
+      if (item === null || !isTable(state.place)) return;
+      store.dispatch({ type: 'went', place: placeOf(state.place.view, item), deeper: true });
+    },
+    reverseSort() {
+      const { sorting } = tableOf(store.get());
+      if (sorting === null) say('warning', 'The table is in its own order; s sorts it.');
+      else store.dispatch({ type: 'sortedBy', column: sorting.column });
+    },
+    sortByLetter(key) {
+      const column = table().sortKeys.get(key);
+      if (column !== undefined) store.dispatch({ type: 'sortedBy', column });
+    },
+    sortByName([column, direction]) {
+      if (column === undefined) return store.dispatch({ type: 'sortedBy', column: null });
+      if (!table().columnIds.includes(column)) return unknownColumn([column]);
+      return store.dispatch({ type: 'sortedBy', column, descending: direction === 'desc' });
+    },
+    chooseColumns(words) {
+      const chosen = words.join(',').split(',').filter(Boolean);
+      const unknown = chosen.filter((id) => !table().columnIds.includes(id));
+      if (unknown.length > 0) return unknownColumn(unknown);
+      store.dispatch({ type: 'columnsChosen', columns: chosen.length === 0 ? null : chosen });
+      onColumns?.(chosenColumns(store.get()));
+    },
+    exportRows([form, ...names]) {
+      if (form !== 'csv' && form !== 'json') return say('bad', 'Say :export csv or :export json.');
+      const state = store.get();
+      const stamp = new Date(state.now).toISOString().replaceAll(/[:.]/gu, '-');
+      const name = names.length === 0 ? `dsa-slurm-${tableNameOf(state)}-${stamp}.${form}` : names.join(' ');
+      answer(async () => {
+        const path = await save(name, exportText(state, form));
+        return { ok: true, said: `${counted(tableOf(state).shown.length, 'row')} written to ${path}` };
+      });
+    },
+    copyIds() {
+      const state = store.get();
+      const page = pageRow(state) ?? pageItem(state);
+      const items = page === null ? targetItems(tableOf(state)) : [page];
+      const ids = items.map((item) => view().copies(item)).filter(Boolean);
+      if (ids.length === 0) return say('warning', 'There is nothing to copy.');
+      copy(ids.join('\n'));
+      // whether the terminal obeyed is not known: many ask their user first, some never do
+      say('good', `Sent to the clipboard of this terminal: ${ids.join(' ')}`);
+    },
+  };
+}
+
+/** Where Enter leads from a row of a table. */
+function placeOf(table: TableName, item: Item): Place {
+  const opening = tableViews[table].opens(item);
+  switch (opening.kind) {
+    case 'page':
+      return { view: 'item', table, id: item.id, top: 0 };
+    case 'run':
+      return { view: 'job', rowId: opening.rowId, top: 0 };
+    case 'table':
+      return { view: opening.table, drilled: opening.query };
+  }
+}
+
+function chosenColumns({ tables }: ConsoleState): ColumnChoices {
+  const chosen = tableNames.flatMap((name) => {
+    const { columns } = tables[name];
+    return columns === null ? [] : [[name, columns] as const];
+  });
+  return Object.fromEntries(chosen);
+}

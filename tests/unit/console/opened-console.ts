@@ -1,0 +1,63 @@
+import { createController, type ControllerOptions } from '../../../src/console/controller.js';
+import { initialState, type Action } from '../../../src/console/reducer.js';
+import type { ColumnChoices, ConsoleState, Size } from '../../../src/console/state.js';
+import { createStore } from '../../../src/console/store.js';
+import { chooseTheme, type Line, type Theme } from '../../../src/console/theme.js';
+import { viewScreen } from '../../../src/console/view-model.js';
+import type { FakeWorker } from '../../support/fake-worker-handle.js';
+
+/** A console without a terminal: keys in, text out. */
+export interface OpenedConsole {
+  press(...keys: string[]): void;
+  /** Presses the key of each character. */
+  type(text: string): void;
+  dispatch(...actions: Action[]): void;
+  state(): ConsoleState;
+  /** The lines of the frame. */
+  lines(theme?: Theme): string[];
+  text(theme?: Theme): string;
+  readonly copied: readonly string[];
+  /** What the operator chose to see, each time. */
+  readonly chosen: readonly ColumnChoices[];
+}
+
+const textOf = (line: Line): string => line.spans.map(({ text }) => text).join('');
+
+export function openConsole(
+  worker: FakeWorker,
+  size: Size,
+  options: Partial<ControllerOptions> = {},
+): OpenedConsole {
+  const store = createStore(initialState({ snapshot: worker.snapshot(), now: 0, size }));
+  const copied: string[] = [];
+  const chosen: ColumnChoices[] = [];
+  const controller = createController({
+    handle: worker,
+    store,
+    clock: { now: () => store.get().now, sleep: async () => {} },
+    quit: () => undefined,
+    outside: { save: async (name) => name, copy: (text) => copied.push(text) },
+    onColumns: (columns) => chosen.push(columns),
+    ...options,
+  });
+  const lines = (theme: Theme = chooseTheme({})): string[] => {
+    const { above, box, below } = viewScreen(store.get(), theme);
+    return [...above, ...(box ?? []), ...below].map(textOf);
+  };
+  return {
+    press(...keys) {
+      for (const key of keys) controller.press([key]);
+    },
+    type(text) {
+      for (const character of Array.from(text)) controller.press([character === ' ' ? 'space' : character]);
+    },
+    dispatch(...actions) {
+      for (const action of actions) store.dispatch(action);
+    },
+    state: () => store.get(),
+    lines,
+    text: (theme) => lines(theme).join('\n'),
+    copied,
+    chosen,
+  };
+}
