@@ -36,6 +36,7 @@ const commandList: readonly NamedCommand[] = [
   named(['nodes', '', 'The nodes of the cluster', [], ['node']]),
   named(['partitions', '', 'The partitions of the cluster', [], ['partition']]),
   named(['history', '', 'Finished runs, with what they took', [], ['finished']]),
+  named(['images', '', 'The image files, and who uses them', [], ['sif']]),
   named(['doctor', '', 'What is wrong and how to mend it', [], ['checks']]),
   named(['worker', '', 'How it stands with the worker']),
   named(['help', '', 'The help']),

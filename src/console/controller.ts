@@ -165,6 +165,7 @@ export function createController(options: ControllerOptions): Controller {
       case 'nodes':
       case 'partitions':
       case 'history':
+      case 'images':
       case 'doctor':
       case 'worker':
         return openView(command.name);
@@ -259,6 +260,7 @@ export function createController(options: ControllerOptions): Controller {
       case 'nodes':
       case 'partitions':
       case 'history':
+      case 'images':
       case 'doctor':
       case 'worker':
         return openView(command);

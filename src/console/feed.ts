@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.js';
 import type { LogTail, WorkerHandle } from '../worker/handle.js';
 import type { Watched } from '../worker/watched.js';
 import { followDetails } from './details.js';
+import { followImages } from './image-feed.js';
 import type { ConsoleState } from './state.js';
 import type { Store } from './store.js';
 import { tableViews } from './views/tables.js';
@@ -48,11 +49,13 @@ export function startFeed(handle: WorkerHandle, store: Store, clock: Clock): () 
   const stopNews = handle.subscribe(() => news.call());
   const stopLog = followSelection(handle, store);
   const stopDetails = followDetails(handle, store);
+  const stopImages = followImages(handle, store);
   const stopWatching = watchForView(handle, store, clock);
   return () => {
     stopNews();
     stopLog();
     stopDetails();
+    stopImages();
     stopWatching();
     news.stop();
     clearInterval(tick);

@@ -20,7 +20,7 @@ export type Context =
   | 'quit';
 
 /** Views that have a key and a name of their own. */
-export const viewCommands = ['jobs', 'nodes', 'partitions', 'history', 'doctor', 'worker'] as const;
+export const viewCommands = ['jobs', 'nodes', 'partitions', 'history', 'images', 'doctor', 'worker'] as const;
 export type ViewCommand = (typeof viewCommands)[number];
 
 export type Command =
@@ -146,6 +146,7 @@ export const keyTable: readonly KeyBinding[] = [
   bind(views, [['2'], 'nodes', 'The nodes of the cluster', 'nodes']),
   bind(views, [['3'], 'partitions', 'The partitions of the cluster', 'partitions']),
   bind(views, [['4'], 'history', 'Finished runs, with what they took', 'history']),
+  bind(views, [['5'], 'images', 'The image files, and who uses them', 'images']),
   bind(views, [['6'], 'doctor', 'What is wrong and how to mend it', 'doctor']),
   bind(views, [['7', 'W'], 'worker', 'How it stands with the worker', 'worker']),
   bind(lists, [['up', 'k'], 'up', 'One line up']),

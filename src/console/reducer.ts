@@ -1,5 +1,5 @@
 import type { LogTail, WorkerSnapshot } from '../worker/handle.js';
-import type { JobDetail, RunDetail, Watched } from '../worker/watched.js';
+import type { ImageDetail, ImageRow, JobDetail, RunDetail, Watched } from '../worker/watched.js';
 import type { Details } from './details.js';
 import { noDoctorYet, reduceDoctor, type DoctorAction } from './doctor.js';
 import { layoutScreen, squeezedTable } from './layout.js';
@@ -41,6 +41,7 @@ export type Action =
   /** Slurm is to be asked anew about the job of the page. */
   | { type: 'detailsAsked' }
   | { type: 'scopeChosen'; scope: JobScope }
+  | { type: 'imageDetailCame'; image: ImageRow; detail: ImageDetail }
   | { type: 'tick'; now: number }
   | { type: 'resized'; size: Size }
   | { type: 'tail'; runId: string; tail: LogTail }
@@ -91,6 +92,7 @@ export function initialState(beginning: Beginning): ConsoleState {
     details: null,
     asked: 0,
     watched: {},
+    imageDetails: new Map(),
     doctor: noDoctorYet,
     frozen: null,
     place: { view: 'jobs' },
@@ -131,6 +133,11 @@ export function reduce(state: ConsoleState, action: Action): ConsoleState {
       return settle(listed({ ...state, scope: action.scope }, state));
     case 'detailsAsked':
       return { ...state, asked: state.asked + 1 };
+    case 'imageDetailCame': {
+      const { file, modifiedAt } = action.image;
+      const imageDetails = new Map(state.imageDetails).set(file, { modifiedAt, detail: action.detail });
+      return settle(withRows({ ...state, imageDetails }, ['images']));
+    }
     case 'doctorBegan':
     case 'doctorFound':
     case 'doctorEnded':
@@ -228,7 +235,10 @@ function change(state: ConsoleState, changes: Partial<ConsoleState>): ConsoleSta
 
 function snapshotCame(state: ConsoleState, snapshot: WorkerSnapshot, now: number): ConsoleState {
   if (state.frozen !== null) return { ...state, now, frozen: { ...state.frozen, news: snapshot } };
-  return settle(listed(change(state, { snapshot, now }), state));
+  const next = listed(change(state, { snapshot, now }), state);
+  const name = tableNameOf(next);
+  const tellsOfRuns = tableViews[name].readsRuns === true && snapshot.runs !== state.snapshot.runs;
+  return settle(tellsOfRuns ? withRows(next, [name]) : next);
 }
 
 /** With the rows of runs and jobs anew, where what they come from is not what it was. */
@@ -374,7 +384,7 @@ function followToggled(state: ConsoleState): ConsoleState {
 
 function went(state: ConsoleState, place: Place, deeper: boolean): ConsoleState {
   const there: ConsoleState = {
-    ...state,
+    ...(isTable(place) ? withRows(state, [place.view]) : state),
     place,
     trail: deeper ? [...state.trail, state.place] : [],
     overlay: { kind: 'none' },

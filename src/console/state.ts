@@ -1,6 +1,7 @@
 import type { JobsView, LogTail, WorkerSnapshot } from '../worker/handle.js';
 import type { Watched } from '../worker/watched.js';
 import type { DoctorState } from './doctor.js';
+import type { ImageDetails } from './images.js';
 import type { Context } from './keys.js';
 import type { LogSearch } from './log-search.js';
 import type { Details } from './details.js';
@@ -38,7 +39,7 @@ export type Overlay =
   | { kind: 'quit' };
 
 /** Tables by the name that `:` knows. */
-export const tableNames = ['jobs', 'nodes', 'partitions', 'history', 'doctor'] as const;
+export const tableNames = ['jobs', 'nodes', 'partitions', 'history', 'images', 'doctor'] as const;
 export type TableName = (typeof tableNames)[number];
 
 /** The columns that the operator chose, of the tables where any were chosen. */
@@ -103,6 +104,7 @@ export interface ConsoleState {
   asked: number;
   /** The last that was heard of what only some views show; absent where no such view was opened yet. */
   watched: Partial<Watched>;
+  imageDetails: ImageDetails;
   doctor: DoctorState;
   /** While the screen is frozen: the news that wait. Null: everything is shown as it comes. */
   frozen: { since: number; news: WorkerSnapshot; watched: Partial<Watched> } | null;

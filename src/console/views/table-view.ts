@@ -19,6 +19,8 @@ export interface TableView {
   needs: readonly (keyof Watched)[];
   /** Its rows, from what it needs; absent where the reducer merges them. */
   rows?(state: ConsoleState): readonly Item[];
+  /** Its rows tell of runs as well, and change with them. */
+  readsRuns?: true;
   /** How old its data are. */
   age(state: ConsoleState): DataAge;
   /** Said instead of the age while its data are on their way; null while they are not. */

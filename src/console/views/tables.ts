@@ -1,6 +1,7 @@
 import type { TableName } from '../state.js';
 import { doctorView } from './doctor.js';
 import { historyView } from './history.js';
+import { imagesView } from './images.js';
 import { jobsView } from './jobs.js';
 import { nodesView } from './nodes.js';
 import { partitionsView } from './partitions.js';
@@ -12,5 +13,6 @@ export const tableViews: Readonly<Record<TableName, TableView>> = {
   nodes: nodesView,
   partitions: partitionsView,
   history: historyView,
+  images: imagesView,
   doctor: doctorView,
 };

@@ -7,7 +7,7 @@ import { createFakeWorker, fakeRun } from '../../support/fake-worker-handle.js';
 const theme = chooseTheme({});
 const look = { width: 120, wide: false, chosen: null, sorting: null };
 const context = { now: 5_000, age: { at: 0, trouble: null }, theme };
-const marks = { selected: false, marked: false };
+const marks = { selected: false, marked: false, stale: false };
 
 test('a row is drawn again when anything that its look depends on changes, and only then', () => {
   const worker = createFakeWorker();
@@ -21,6 +21,7 @@ test('a row is drawn again when anything that its look depends on changes, and o
     jobsTable.row({ ...row }, marks, look, context),
     jobsTable.row(row, { ...marks, selected: true }, look, context),
     jobsTable.row(row, { ...marks, marked: true }, look, context),
+    jobsTable.row(row, { ...marks, stale: true }, look, context),
     jobsTable.row(row, marks, { ...look, width: 80 }, context),
     jobsTable.row(row, marks, { ...look, wide: true }, context),
     jobsTable.row(row, marks, { ...look, chosen: ['job'] }, context),
