@@ -40,8 +40,11 @@ export interface EndQuestion {
   options?: CommandOptions;
 }
 
-/** So long after its end a preempted or lost job, which Slurm may requeue, is believed to be over. */
-const requeueGraceMs = 60_000;
+/**
+ * So long after its end a job that was preempted or lost its node, and that Slurm may requeue, is believed to be over.
+ * slurmctld puts it back in the same breath (seen on 22.05), so this is for a slow machine and for clocks that differ.
+ */
+const requeueGraceMs = 20_000;
 
 /**
  * Finds out how a job ended: from the controller, then from the accounting, then from the job's own exit record. The

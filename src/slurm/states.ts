@@ -141,10 +141,14 @@ function decidingRow(state: JobState): StateRow | undefined {
   return stateRow(state.base);
 }
 
-/** @param reason Slurm's reason, which tells a held job from a waiting one */
+/**
+ * @param reason Slurm's reason, which tells a held job from a waiting one, and one whose nodes are still being prepared
+ * from one that runs (22.05 calls it RUNNING as soon as slurmd's prolog has begun)
+ */
 export function phaseOf(state: JobState, reason = ''): JobPhase {
   const phase = decidingRow(state)?.phase ?? 'unknown';
-  return phase === 'waiting' && heldReason.test(reason) ? 'held' : phase;
+  if (phase === 'waiting' && heldReason.test(reason)) return 'held';
+  return phase === 'running' && reason === 'Prolog' ? 'starting' : phase;
 }
 
 /** How the job ended; null as long as it has not. */

@@ -11,6 +11,8 @@ const politeMs = 5 * 60_000;
 export interface WaitingMessage {
   /** The job waits: says so, and why, where that is new. */
   waits(row: Pick<JobRow, 'state' | 'reason' | 'expectedStart'>): void;
+  /** It has its computers and does not run. */
+  pauses(row: Pick<JobRow, 'state'>): void;
   /** It runs. */
   started(): void;
   /** It has ended. A job that never started must not say for ever that it waits. */
@@ -32,6 +34,12 @@ export function createWaitingMessage(
     shown = null;
   }
 
+  function say(message: string, why: string, start: number | null): void {
+    isShown = true;
+    shown = { message, why, start, at: clock.now() };
+    girderJob.progress({ message });
+  }
+
   return {
     waits({ state, reason, expectedStart }) {
       const now = clock.now();
@@ -42,9 +50,11 @@ export function createWaitingMessage(
       // Slurm thinks the start over all the time, but a first one is news
       const isNews = shown === null || shown.why !== why || shown.start === null;
       if (!isNews && now - (shown?.at ?? 0) < politeMs) return;
-      isShown = true;
-      shown = { message, why, start: start ?? shown?.start ?? null, at: now };
-      girderJob.progress({ message });
+      say(message, why, start ?? shown?.start ?? null);
+    },
+    pauses({ state }) {
+      const message = stateSentence(state);
+      if (shown?.message !== message) say(message, message, null);
     },
     started: () => instead(stateSentence({ base: 'RUNNING', flags: [] })),
     over: () => instead(''),

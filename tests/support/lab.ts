@@ -53,18 +53,25 @@ export interface Lab {
 /**
  * @param flags settings by key; a function is told the lab's Girder
  * @param options.publishedApiUrl what messages say instead of Girder's real API URL, wherever they mention it
+ * @param options.slurmConf of another Slurm than that of the practice site, as `brokerUrl` of another RabbitMQ
+ * @param options.ownProducer publishes without Celery, where many tasks at once matter more than who made them
  */
 export async function openLab(
   flags: Record<string, unknown> | ((girder: GirderStandIn) => Record<string, unknown>) = {},
-  { publishedApiUrl }: { publishedApiUrl?: string } = {},
+  {
+    publishedApiUrl,
+    slurmConf = inject('slurmConf'),
+    brokerUrl = inject('amqpUrl'),
+    ownProducer = false,
+  }: { publishedApiUrl?: string; slurmConf?: string; brokerUrl?: string; ownProducer?: boolean } = {},
 ): Promise<Lab> {
   const dir = await mkdtemp(join(inject('practiceDir'), 'lab-'));
   const queue = `lab-${randomUUID()}`;
   const bin = join(dir, 'bin');
   const programs = process.env['PATH'];
-  const command = createRunner({ env: { PATH: programs, HOME: dir, SLURM_CONF: inject('slurmConf') } });
-  const env = { PATH: `${bin}:${programs}`, HOME: dir, SLURM_CONF: inject('slurmConf') };
-  const producer = await createProducer({ brokerUrl: inject('amqpUrl'), run: command });
+  const command = createRunner({ env: { PATH: programs, HOME: dir, SLURM_CONF: slurmConf } });
+  const env = { PATH: `${bin}:${programs}`, HOME: dir, SLURM_CONF: slurmConf };
+  const producer = await createProducer({ brokerUrl, run: command, own: ownProducer });
   const girder = await startGirderStandIn({
     dir: join(dir, 'girder'),
     revoke: async (id) => producer.revoke([id]),
@@ -79,7 +86,7 @@ export async function openLab(
     configDir: join(dir, 'config'),
     env: {},
     flags: {
-      'broker.url': inject('amqpUrl'),
+      'broker.url': brokerUrl,
       'broker.queues': [queue],
       'dirs.tmp': join(dir, 'tmp'),
       'dirs.logs': join(dir, 'logs'),

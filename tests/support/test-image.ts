@@ -79,6 +79,10 @@ case $command in
     echo "stray $!"
     sleep 60
     ;;
+  # takes memory until it is stopped
+  Eat)
+    tail /dev/zero
+    ;;
   Killed)
     kill -9 $$
     ;;

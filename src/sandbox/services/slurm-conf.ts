@@ -12,6 +12,8 @@ export interface SlurmConfInput {
   /** The first is the default. */
   partitions: readonly string[];
   minJobAge: number;
+  /** Further lines; of a parameter that stands above already, Slurm takes the last value. */
+  more?: readonly string[];
 }
 
 /** slurm.conf of several nodes on one machine. The last node has two GPUs, as far as Slurm is concerned. */
@@ -70,6 +72,7 @@ export function slurmConf(input: SlurmConfInput): string {
         `PartitionName=${name} Nodes=${nodeList} State=UP MaxTime=${index === 0 ? '1-00:00:00' : '7-00:00:00'}` +
         ` DefaultTime=1:00:00${index === 0 ? ' Default=YES' : ''}`,
     ),
+    ...(input.more ?? []),
     '',
   ].join('\n');
 }

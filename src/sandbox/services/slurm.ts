@@ -20,9 +20,20 @@ export interface SlurmService {
   nodes: readonly string[];
   /** The first is the default. */
   partitions: readonly string[];
+  /** `slurmctld`, and `slurmd-n1` … of the nodes; for tests of what happens while one of them is away. */
+  daemon(name: string): SlurmDaemon;
   /** Cancels every job, stops every daemon by its process id and leaves nothing behind. */
   stop(): Promise<void>;
   killNow(): void;
+}
+
+/** One daemon of a practice Slurm. */
+export interface SlurmDaemon {
+  signal(signal: NodeJS.Signals): void;
+  /** SIGKILL, and waits until it is gone. What it runs goes on, as it does when a daemon crashes. */
+  kill(): Promise<void>;
+  /** Starts it again once it was killed. @param more arguments, such as `-c` */
+  start(more?: readonly string[]): Promise<void>;
 }
 
 export interface SlurmOptions {
@@ -34,6 +45,8 @@ export interface SlurmOptions {
   env: Readonly<Record<string, string | undefined>>;
   /** Seconds after which slurmctld forgets an ended job. Default 300, as Slurm's own. */
   minJobAge?: number;
+  /** Further lines of slurm.conf. */
+  conf?: readonly string[];
 }
 
 /** A Unix socket's path may have 107 bytes; slurmstepd's ends in `/n1/n1_4294967295.4294967294`. */
@@ -78,6 +91,7 @@ async function startDaemons(options: SlurmOptions): Promise<SlurmService> {
         nodes: names.map((name, index) => ({ name, port: nodePorts[index] ?? 0 })),
         partitions,
         minJobAge,
+        ...(options.conf === undefined ? {} : { more: options.conf }),
       }),
     ),
   ]);
@@ -102,18 +116,42 @@ async function startDaemons(options: SlurmOptions): Promise<SlurmService> {
   const start = async (name: string, file: string, args: string[]) => {
     const logFile = join(dir, 'log', `${name}.out`);
     const child = await startChild({ name, file, args, env, cwd: dir, logFile });
-    children.push(child);
+    const before = children.findIndex((one) => one.name === name);
+    if (before === -1) children.push(child);
+    else children[before] = child;
+  };
+  const programs: Record<string, { file: string; args: string[] }> = {
+    slurmctld: { file: 'slurmctld', args: ['-D', '-f', conf] },
+    ...Object.fromEntries(
+      names.map((name) => [`slurmd-${name}`, { file: 'slurmd', args: ['-D', '-N', name, '-f', conf] }]),
+    ),
+  };
+  const daemon = (name: string): SlurmDaemon => {
+    const program = programs[name];
+    const child = () => {
+      const found = children.find((one) => one.name === name);
+      if (found === undefined) throw new Error(`${name} was not started`);
+      return found;
+    };
+    return {
+      signal: (signal) => void process.kill(child().pid, signal),
+      async kill() {
+        child().killNow();
+        await child().stop();
+      },
+      async start(more = []) {
+        if (program === undefined) throw new Error(`there is no ${name} here`);
+        await start(name, program.file, [...program.args, ...more]);
+      },
+    };
   };
   try {
     await start('munged', 'munged', munge.args);
     await untilReady('munge', async () => answers(await run('munge', munge.probe)), { children });
-    await Promise.all([
-      start('slurmctld', 'slurmctld', ['-D', '-f', conf]),
-      ...names.map((name) => start(`slurmd-${name}`, 'slurmd', ['-D', '-N', name, '-f', conf])),
-    ]);
+    await Promise.all(Object.keys(programs).map(async (name) => daemon(name).start()));
     await untilReady('Slurm', () => allIdle(run, names.length), { children, timeoutMs: 60_000 });
     log.info({ conf, nodes: names.length }, 'Slurm is up');
-    return { conf, env: { SLURM_CONF: conf }, nodes: names, partitions, stop, killNow };
+    return { conf, env: { SLURM_CONF: conf }, nodes: names, partitions, daemon, stop, killNow };
   } catch (error) {
     await stop();
     throw error;

@@ -96,7 +96,8 @@ async function readRow(
   { girderJob, message }: { girderJob: GirderJob; message: WaitingMessage },
   tools: Tools,
 ): Promise<JobEnd | null | 'ask'> {
-  switch (phaseOf(row.state, row.reason)) {
+  const phase = phaseOf(row.state, row.reason);
+  switch (phase) {
     case 'waiting':
     case 'held':
     case 'starting': {
@@ -110,7 +111,8 @@ async function readRow(
     case 'running':
     case 'paused':
       girderJob.started();
-      message.started();
+      if (phase === 'paused') message.pauses(row);
+      else message.started();
       if (run.stage !== 'running') await tools.book.record(run.id, { type: 'started' });
       return null;
     case 'ended': {

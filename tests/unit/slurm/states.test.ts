@@ -59,6 +59,7 @@ describe('phase and outcome', () => {
     ['PENDING', 'job requeued in held state', 'held', null],
     ['PENDING', 'job_requeued_in_held_state', 'held', null],
     ['RUNNING', '', 'running', null],
+    ['RUNNING', 'Prolog', 'starting', null],
     ['SUSPENDED', '', 'paused', null],
     ['CONFIGURING', '', 'starting', null],
     ['COMPLETING', '', 'ending', null],

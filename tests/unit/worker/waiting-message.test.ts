@@ -52,6 +52,21 @@ describe('the message of a job that waits', () => {
     expect(sent[2]).not.toMatch(/Expected/);
   });
 
+  test('gives way to one of a job that is paused, once, and that to one of a job that goes on', () => {
+    const { sent, message, waits } = setUp();
+    waits('Resources');
+    message.started();
+    const paused = { state: parseJobState('SUSPENDED') };
+    message.pauses(paused);
+    message.pauses(paused);
+    message.started();
+    message.started();
+    expect(sent.slice(2)).toEqual([
+      'The cluster has paused the analysis; it will go on by itself.',
+      'The analysis runs on the cluster.',
+    ]);
+  });
+
   test('of a worker before this one gives way too', () => {
     const one = setUp({ wasShown: true });
     one.message.started();

@@ -1,0 +1,305 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+import type { GirderJob } from '../../../src/sandbox/girder/index.js';
+import { stateRow } from '../../../src/slurm/states.js';
+import type { RunView } from '../../../src/worker/handle.js';
+import { expectStatus, openLab, status, statuses, type Lab } from '../../support/lab.js';
+import { startStatesSite, type StatesSite } from '../../support/states-site.js';
+
+let site: StatesSite;
+let lab: Lab;
+let gates: string;
+
+beforeAll(async () => {
+  site = await startStatesSite();
+  gates = join(site.dir, 'gates');
+  await mkdir(gates);
+  lab = await openLab(
+    { 'apptainer.options': [`--bind=${gates}`], 'slurm.mem': '100M', 'slurm.time': '10' },
+    { slurmConf: site.slurm.conf, ownProducer: true },
+  );
+});
+
+afterAll(async () => {
+  await lab.close();
+  await site.slurm.stop();
+  await rm(site.dir, { recursive: true, force: true });
+});
+
+interface Started {
+  girderJob: GirderJob;
+  /** The Slurm job. */
+  id: string;
+  /** Lets an analysis that waits go on. */
+  open(): Promise<void>;
+}
+
+let count = 0;
+
+/** Publishes an analysis that waits, and waits until Slurm has its job. */
+async function start(partition: string, args?: string[], cpus = 1): Promise<Started> {
+  const gate = join(gates, String((count += 1)));
+  const girderJob = await lab.publish({
+    args: [...(args ?? ['Wait', gate]), '--slurm_partition', partition, `--slurm_cpus-per-task=${cpus}`],
+  });
+  const { jobId } = await runOf(girderJob, (run) => run.jobId !== null);
+  return { girderJob, id: jobId ?? '', open: async () => writeFile(gate, '') };
+}
+
+async function runOf({ id }: GirderJob, is: (run: RunView) => boolean): Promise<RunView> {
+  return lab.until(() => {
+    const run = lab.worker.handle.snapshot().runs.find((each) => each.girderJobId === id);
+    return run !== undefined && is(run) ? run : null;
+  }, 60_000);
+}
+
+async function isIn(stage: RunView['stage'], { girderJob }: Started): Promise<void> {
+  await runOf(girderJob, (run) => run.stage === stage);
+}
+
+/** Waits until the analysis runs and has said so. */
+async function runs(started: Started): Promise<void> {
+  await isIn('running', started);
+  await lab.until(() => logOf(started.girderJob).includes('tick 2'));
+}
+
+/** Waits until Slurm's own word for the job is this one. */
+async function untilState({ id }: Started, word: string): Promise<void> {
+  await lab.until(async () => (await slurm('squeue', '--states=all', `--jobs=${id}`, '-ho', '%T')) === word);
+}
+
+async function slurm(file: string, ...args: string[]): Promise<string> {
+  const answer = await lab.command(file, args);
+  if (answer.kind !== 'exited' || answer.exitCode !== 0) throw new Error(JSON.stringify(answer));
+  return answer.stdout.trim();
+}
+
+/** Process ids of the batch script of a job. */
+function batchScripts(id: string): number[] {
+  const script = `/job${id.padStart(5, '0')}/slurm_script`;
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        return (
+          readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(script) &&
+          readFileSync(`/proc/${pid}/environ`, 'latin1').includes(`SLURM_CONF=${site.slurm.conf}`)
+        );
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
+}
+
+function logOf({ id }: GirderJob): string {
+  return lab.girder.job(id)?.log.join('') ?? '';
+}
+
+function messageOf({ id }: GirderJob): string {
+  return lab.girder.job(id)?.progress?.message ?? '';
+}
+
+/** Waits for what the owner sees while the job is not over. */
+async function says(started: Started, words: string): Promise<void> {
+  await lab.until(() => messageOf(started.girderJob).includes(words), 60_000);
+}
+
+/** Waits for a failure and asserts what its owner reads: the sentence of the state, and Slurm's facts. */
+async function fails({ girderJob, id }: Started, word: string, facts: RegExp): Promise<void> {
+  const job = await lab.ended(girderJob, 100_000);
+  expectStatus(job, status.error);
+  const log = job.log.join('');
+  expect(log).toContain(stateRow(word)?.sentence);
+  expect(log).toContain(`Slurm job ${id}, state ${word}`);
+  expect(log).toMatch(facts);
+  expectWholeLog(job);
+}
+
+async function succeeds({ girderJob }: Started): Promise<GirderJob> {
+  const job = await lab.ended(girderJob, 100_000);
+  expectStatus(job, status.success);
+  expect(statuses(job)).toEqual([status.running, status.success]);
+  expectWholeLog(job);
+  return job;
+}
+
+/** Every line that each attempt of the analysis wrote, once and in order. */
+function expectWholeLog(job: GirderJob): void {
+  for (const attempt of job.log
+    .join('')
+    .split(/^waiting$/m)
+    .slice(1)) {
+    const ticks = [...attempt.matchAll(/^tick (\d+)$/gm)].map((match) => Number(match[1]));
+    expect(ticks).toEqual(ticks.map((_, index) => index + 1));
+  }
+}
+
+describe.concurrent('what Slurm makes of a job, and its owner reads', () => {
+  test('COMPLETED, after COMPLETING and CONFIGURING', async () => {
+    const started = await start('slow');
+    await untilState(started, 'CONFIGURING');
+    await isIn('queued', started);
+    await says(started, stateRow('CONFIGURING')?.sentence ?? '?');
+    await runs(started);
+    await started.open();
+    await untilState(started, 'COMPLETING');
+    const log = (await succeeds(started)).log.join('');
+    expect(log).toMatch(/^ticks: \d+$/m);
+  });
+
+  test('FAILED with an exit code', async () => {
+    const started = await start('quiet', ['Fail']);
+    await fails(started, 'FAILED', /reason NonZeroExitCode, exit code 3\).*the slide has no tissue/s);
+  });
+
+  test('FAILED by a signal', async () => {
+    const started = await start('quiet');
+    await runs(started);
+    // scancel would make it CANCELLED
+    for (const pid of batchScripts(started.id)) process.kill(pid, 'SIGKILL');
+    await fails(started, 'FAILED', /signal 9/);
+  });
+
+  test('CANCELLED by somebody else', async () => {
+    const started = await start('quiet');
+    await runs(started);
+    await slurm('scancel', started.id);
+    const job = await lab.ended(started.girderJob);
+    expectStatus(job, status.canceled);
+    expect(job.log.join('')).toContain(stateRow('CANCELLED')?.sentence);
+    expectWholeLog(job);
+  });
+
+  test('TIMEOUT', async () => {
+    const started = await start('quiet');
+    await runs(started);
+    // from now on; slurmctld looks at time limits every 30 s
+    await slurm('scontrol', 'update', `JobId=${started.id}`, 'TimeLimit=0');
+    await fails(started, 'TIMEOUT', /reason TimeLimit/);
+  });
+
+  test('DEADLINE', async () => {
+    // Slurm asks whether there is time enough when it looks for a place
+    const before = await start('full', undefined, 8);
+    await isIn('running', before);
+    const started = await start('full', undefined, 8);
+    await slurm('scontrol', 'update', `JobId=${started.id}`, 'TimeLimit=1', 'Deadline=now+1');
+    await fails(started, 'DEADLINE', /reason DeadLine/);
+    await before.open();
+    await succeeds(before);
+  });
+
+  test('NODE_FAIL, and back in the queue', async () => {
+    const again = await start('dies');
+    const over = await start('dies');
+    await Promise.all([runs(again), runs(over)]);
+    await slurm('scontrol', 'update', `JobId=${over.id}`, 'Requeue=0');
+    const slurmd = site.slurm.daemon('slurmd-n4');
+    slurmd.signal('SIGSTOP');
+    try {
+      await slurm('scontrol', 'update', 'NodeName=n4', 'State=DOWN', 'Reason=test');
+      await fails(over, 'NODE_FAIL', /reason NodeDown/);
+      await isIn('queued', again);
+    } finally {
+      slurmd.signal('SIGCONT');
+    }
+    await lab.until(async () => (await slurm('sinfo', '-hn', 'n4', '-p', 'dies', '-o', '%t')) === 'idle');
+    await slurm('scontrol', 'update', `JobId=${again.id}`, 'StartTime=now');
+    await isIn('running', again);
+    await again.open();
+    const log = (await succeeds(again)).log.join('');
+    expect(log.match(/^waiting$/gm)).toHaveLength(2);
+  });
+
+  test('requeued by hand', async () => {
+    const started = await start('quiet');
+    await runs(started);
+    await slurm('scontrol', 'requeue', started.id);
+    await isIn('queued', started);
+    await slurm('scontrol', 'update', `JobId=${started.id}`, 'StartTime=now');
+    await isIn('running', started);
+    await started.open();
+    const log = (await succeeds(started)).log.join('');
+    expect(log.match(/^waiting$/gm)).toHaveLength(2);
+  });
+
+  test.each([
+    ['REQUEUE_HOLD', []],
+    ['SPECIAL_EXIT', ['State=SpecialExit']],
+  ])('%s', async (word, state) => {
+    const started = await start('quiet');
+    await runs(started);
+    await slurm('scontrol', 'requeuehold', ...state, started.id);
+    await says(started, 'it was put back and is held; ask for help');
+    if (word === 'SPECIAL_EXIT') await untilState(started, word);
+    await isIn('queued', started);
+    await slurm('scontrol', 'release', started.id);
+    await slurm('scontrol', 'update', `JobId=${started.id}`, 'StartTime=now');
+    await isIn('running', started);
+    await started.open();
+    await succeeds(started);
+  });
+
+  test('SUSPENDED, and resumed', async () => {
+    const started = await start('quiet');
+    await runs(started);
+    await slurm('scontrol', 'suspend', started.id);
+    await says(started, stateRow('SUSPENDED')?.sentence ?? '?');
+    await isIn('running', started);
+    await slurm('scontrol', 'resume', started.id);
+    await says(started, stateRow('RUNNING')?.sentence ?? '?');
+    await started.open();
+    await succeeds(started);
+  });
+
+  test('held, and released', async () => {
+    const started = await start('closed');
+    await says(started, 'its part of the cluster takes no work at the moment');
+    await slurm('scontrol', 'hold', started.id);
+    await says(started, 'it is held');
+    await slurm('scontrol', 'release', started.id);
+    await slurm('scontrol', 'update', `JobId=${started.id}`, 'Partition=quiet');
+    await isIn('running', started);
+    await started.open();
+    await succeeds(started);
+  });
+
+  test('PREEMPTED and back in the queue', async () => {
+    const started = await start('low');
+    await runs(started);
+    const urgent = await start('high', ['Linger', '1', '/dev/null'], 8);
+    await isIn('queued', started);
+    await succeeds(urgent);
+    await slurm('scontrol', 'update', `JobId=${started.id}`, 'StartTime=now');
+    await isIn('running', started);
+    await started.open();
+    await succeeds(started);
+  });
+
+  test('PREEMPTED and over', async () => {
+    const started = await start('lowcancel');
+    await runs(started);
+    await start('highcancel', ['Linger', '1', '/dev/null'], 8);
+    await fails(started, 'PREEMPTED', /state PREEMPTED/);
+  });
+
+  test('a prolog that fails: Slurm drains the node and holds the job', async () => {
+    const started = await start('broken', ['Linger', '1', '/dev/null']);
+    await says(started, 'it could not be started and is held; ask for help');
+    await isIn('queued', started);
+    expect(await slurm('sinfo', '-hn', 'n3', '-p', 'broken', '-o', '%t')).toMatch(/drain/);
+    await lab.girder.cancel(started.girderJob.id);
+    expectStatus(await lab.ended(started.girderJob), status.canceled);
+  });
+
+  test('OUT_OF_MEMORY', async ({ skip }) => {
+    if (!site.limitsMemory) skip('this user may not limit memory on this machine');
+    const started = await start('quiet', ['Eat']);
+    await fails(started, 'OUT_OF_MEMORY', /reason OutOfMemory/);
+  });
+});

@@ -1,0 +1,87 @@
+import { mkdirSync, rmdirSync } from 'node:fs';
+import { chmod, mkdir, mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { silentLog } from '../../src/base/log.js';
+import { startSlurm, type SlurmService } from '../../src/sandbox/services/slurm.js';
+
+/** A Slurm whose partitions bring jobs into the states that a healthy cluster rarely shows. */
+export interface StatesSite {
+  dir: string;
+  slurm: SlurmService;
+  /** The kernel lets this user limit memory, so that Slurm ends a job that takes too much. */
+  limitsMemory: boolean;
+}
+
+/**
+ * - `quiet`: nothing happens here. `closed`: takes jobs and starts none.
+ * - `low` and `lowcancel` give way to `high` and `highcancel`: their jobs go back into the queue, or are over.
+ * - `broken`: its prolog fails. `slow`: slurmctld's prolog and the node's epilog take four seconds.
+ * - `full` has one node, and `dies` too, whose slurmd a test may stop.
+ */
+export async function startStatesSite(): Promise<StatesSite> {
+  const dir = await mkdtemp(join(tmpdir(), 'dsa-states-'));
+  const home = join(dir, 'slurm');
+  await mkdir(home);
+  const script = async (name: string, body: string): Promise<string> => {
+    const path = join(dir, name);
+    await writeFile(path, `#!/bin/sh\ncase "$SLURM_JOB_PARTITION" in\n${body}\nesac\nexit 0\n`);
+    await chmod(path, 0o755);
+    return path;
+  };
+  const limitsMemory = mayLimitMemory();
+  if (limitsMemory) {
+    await writeFile(
+      join(home, 'cgroup.conf'),
+      [
+        'CgroupPlugin=cgroup/v1',
+        'CgroupMountpoint=/sys/fs/cgroup',
+        'ConstrainRAMSpace=yes',
+        'ConstrainSwapSpace=yes',
+        'AllowedSwapSpace=0',
+        '',
+      ].join('\n'),
+    );
+  }
+  const slurm = await startSlurm({
+    dir: home,
+    nodes: 7,
+    log: silentLog(),
+    env: process.env,
+    conf: [
+      'SlurmdTimeout=5',
+      'KillWait=1',
+      'PreemptType=preempt/partition_prio',
+      'PreemptMode=REQUEUE',
+      `Prolog=${await script('prolog', 'broken) exit 1;;')}`,
+      `PrologSlurmctld=${await script('prolog-slurmctld', 'slow) sleep 4;;')}`,
+      `Epilog=${await script('epilog', 'slow) sleep 4;;')}`,
+      'PrologFlags=Alloc',
+      ...(limitsMemory ? ['ProctrackType=proctrack/cgroup', 'TaskPlugin=task/cgroup'] : []),
+      'PartitionName=quiet Nodes=n5,n6',
+      'PartitionName=closed Nodes=n5 State=DOWN',
+      'PartitionName=low Nodes=n1 PriorityTier=1 PreemptMode=REQUEUE',
+      'PartitionName=high Nodes=n1 PriorityTier=9 PreemptMode=OFF',
+      'PartitionName=lowcancel Nodes=n2 PriorityTier=1 PreemptMode=CANCEL',
+      'PartitionName=highcancel Nodes=n2 PriorityTier=9 PreemptMode=OFF',
+      'PartitionName=broken Nodes=n3',
+      'PartitionName=dies Nodes=n4',
+      'PartitionName=slow Nodes=n6',
+      'PartitionName=full Nodes=n7',
+    ],
+  });
+  return { dir, slurm, limitsMemory };
+}
+
+/** Version 1 of the kernel's control groups, and the right to make one that limits memory. */
+function mayLimitMemory(): boolean {
+  const probe = `/sys/fs/cgroup/memory/dsa-slurm-probe-${process.pid}`;
+  try {
+    mkdirSync(probe);
+    rmdirSync(probe);
+    return true;
+  } catch {
+    return false;
+  }
+}
