@@ -1,8 +1,8 @@
-import { readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 import { commandTrouble, type CommandResult, type RunCommand } from '../base/command.js';
 import { DsaSlurmError, systemCode } from '../base/errors.js';
+import { readdir, rename, rm } from '../base/shared-files.js';
 import { parseCliList, trimDescription, type ListedCli } from './clis.js';
 
 export interface IngestOptions {
@@ -136,7 +136,7 @@ async function inDirectory<T>(sif: string, work: Promise<T>): Promise<T> {
 /** What a worker that died left of the same run; whatever may still write there writes into a file without a name. */
 async function removeParts(sif: string, key: string): Promise<void> {
   const front = `.${basename(sif)}.${key}.`;
-  for (const name of await readdir(dirname(sif))) {
+  for (const { name } of await readdir(dirname(sif))) {
     if (name.startsWith(front) && name.endsWith('.part')) await rm(join(dirname(sif), name), { force: true });
   }
 }

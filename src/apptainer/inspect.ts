@@ -1,6 +1,6 @@
-import { stat } from 'node:fs/promises';
 import { commandTrouble, type CommandResult, type RunCommand } from '../base/command.js';
 import { DsaSlurmError, systemCode } from '../base/errors.js';
+import { stat } from '../base/shared-files.js';
 import { parseLabels, parseOciConfig, parseSifList, type OciConfig } from './sif.js';
 
 /** What an image file says of itself. */

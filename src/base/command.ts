@@ -69,6 +69,24 @@ export function createRunner({
   };
 }
 
+/**
+ * Between fork and exec Node stands still: a working directory, a program or a directory of `PATH` on a file system that
+ * hangs would hold the whole process. So coreutils' env is what is started, and goes and looks for the rest.
+ */
+const starter = '/usr/bin/env';
+
+function starterArguments(file: string, args: readonly string[], cwd: string | undefined): string[] {
+  return [...(cwd === undefined ? [] : [`--chdir=${cwd}`]), file, ...args];
+}
+
+/** Why env could not start what it was to start; null if it did. */
+function notStarted(exitCode: number, stderr: string): string | null {
+  const said = /^\/usr\/bin\/env: (.*)/.exec(stderr)?.[1];
+  if (said === undefined || exitCode < 125 || exitCode > 127) return null;
+  if (said.endsWith('No such file or directory')) return 'ENOENT';
+  return said.endsWith('Permission denied') ? 'EACCES' : said;
+}
+
 async function runOnce(
   file: string,
   args: readonly string[],
@@ -80,13 +98,12 @@ async function runOnce(
   for (const [name, value] of Object.entries({ ...baseEnv, ...options.env })) {
     if (value !== undefined && name !== 'LC_ALL') env[name] = value;
   }
-  const result = await execa(file, args, {
+  const result = await execa(starter, starterArguments(file, args, options.cwd), {
     reject: false,
     extendEnv: false,
     env,
     stdin: options.input === undefined ? 'ignore' : 'pipe',
     ...(options.input === undefined ? {} : { input: options.input }),
-    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
     timeout: options.timeoutMs,
     forceKillAfterDelay: 2_000,
@@ -103,6 +120,8 @@ async function runOnce(
   if (result.exitCode === undefined) {
     return { kind: 'missing', reason: result.code ?? 'could not be started', ms };
   }
+  const reason = notStarted(result.exitCode, result.stderr ?? '');
+  if (reason !== null) return { kind: 'missing', reason, ms };
   return {
     kind: 'exited',
     exitCode: result.exitCode,

@@ -1,7 +1,7 @@
-import { mkdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 import { systemCode } from './errors.js';
+import { mkdir, stat } from './shared-files.js';
 
 /**
  * Makes a directory and the ones above it, where they are missing.

@@ -44,6 +44,12 @@ async function start(): Promise<void> {
     version: packageJson.version,
     exitCode: 0,
   });
+  const { sharedFilesRest } = await import('../base/shared-files.js');
+  if (await sharedFilesRest(2_000)) return;
+  process.stderr.write(
+    'dsa-slurm: a shared file system does not answer; the process is killed to get away from it.\n',
+  );
+  process.kill(process.pid, 'SIGKILL');
 }
 
 /** `dsa-slurm config show | head -1` is no error. */

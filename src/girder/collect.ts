@@ -1,6 +1,6 @@
-import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { DsaSlurmError, errorLine } from '../base/errors.js';
+import { rm } from '../base/shared-files.js';
 import type { OutputHook, StagedAnalysis, UploadOptions, VolumeRef } from './analysis.js';
 import { clientFor, type GirderSetup } from './client.js';
 import { shown, type TransferContext } from './download.js';

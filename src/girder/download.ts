@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { chmod, mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import type { Clock } from '../base/clock.js';
 import { coerceError, DsaSlurmError, systemCode } from '../base/errors.js';
+import { chmod, mkdir, open, rename, rm, type SharedFile } from '../base/shared-files.js';
 import { segment } from './api-url.js';
 import { backoff } from './backoff.js';
 import type { GirderClient } from './client.js';
@@ -116,7 +116,7 @@ interface Rest {
   client: GirderClient;
   signal: AbortSignal;
   file: FileDocument;
-  handle: FileHandle;
+  handle: SharedFile;
   target: string;
   have: number;
 }
@@ -169,7 +169,7 @@ async function fetchRest({ client, signal, file, handle, target, have }: Rest): 
   throw new Interrupted(new GirderError(words, { trouble: 'unreachable' }), at < file.size ? at : 0);
 }
 
-async function writeAll(handle: FileHandle, chunk: Uint8Array, position: number): Promise<void> {
+async function writeAll(handle: SharedFile, chunk: Uint8Array, position: number): Promise<void> {
   for (let done = 0; done < chunk.length;) {
     const { bytesWritten } = await handle.write(chunk, done, chunk.length - done, position + done);
     done += bytesWritten;

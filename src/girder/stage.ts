@@ -1,8 +1,8 @@
 import { constants } from 'node:fs';
-import { access, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { DsaSlurmError, errorLine } from '../base/errors.js';
 import { makeDirectory } from '../base/make-directory.js';
+import { access, stat, writeFile } from '../base/shared-files.js';
 import type { Analysis, ContainerArgument, StagedAnalysis } from './analysis.js';
 import { mapApiUrl } from './api-url.js';
 import { clientFor, type GirderSetup } from './client.js';

@@ -1,9 +1,9 @@
 import { constants } from 'node:fs';
-import { lstat, open, readdir, realpath, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { z } from 'zod';
 import { DsaSlurmError, systemCode } from '../base/errors.js';
+import { lstat, open, readdir, realpath, type SharedFile } from '../base/shared-files.js';
 import type { UploadOptions } from './analysis.js';
 import { segment } from './api-url.js';
 import { backoff } from './backoff.js';
@@ -24,7 +24,7 @@ const pieceBytes = 256 * 1024;
 
 /** A file of an output, opened: whatever happens to its name now, this is what is uploaded. */
 interface OpenFile {
-  handle: FileHandle;
+  handle: SharedFile;
   name: string;
   size: number;
 }
@@ -128,7 +128,7 @@ export async function listOutput(
 ): Promise<TreeEntry[]> {
   let listed;
   try {
-    listed = await readdir(path.join(root, relative), { withFileTypes: true });
+    listed = await readdir(path.join(root, relative));
   } catch (error) {
     throw unreadable(path.basename(relative), error);
   }
@@ -171,7 +171,7 @@ async function withFile(
   use: (file: OpenFile) => Promise<void>,
 ): Promise<void> {
   const name = upload.filename ?? path.basename(real);
-  let handle: FileHandle;
+  let handle: SharedFile;
   try {
     handle = await open(real, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
@@ -317,7 +317,7 @@ function bodyOf(
 
 /** Not the handle's own stream: that closes the handle when a connection breaks, and the next attempt needs it. */
 async function* readRange(
-  handle: FileHandle,
+  handle: SharedFile,
   name: string,
   start: number,
   length: number,

@@ -1,9 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { appendFile, chmod, lstat, mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { DsaSlurmError, systemCode } from '../base/errors.js';
 import { makeDirectory } from '../base/make-directory.js';
+import { chmod, lstat, mkdir, readdir, readFile, rm, writeFile } from '../base/shared-files.js';
 import type { StagedAnalysis, StagedBind, VolumeRef } from './analysis.js';
 import { onDisk } from './download.js';
 
@@ -153,7 +153,7 @@ const elsewhereName = 'elsewhere.jsonl';
 async function noteElsewhere(home: string, made: Elsewhere): Promise<void> {
   await onDisk(
     home,
-    appendFile(path.join(home, elsewhereName), `${JSON.stringify(made)}\n`, { mode: 0o600 }),
+    writeFile(path.join(home, elsewhereName), `${JSON.stringify(made)}\n`, { mode: 0o600, flag: 'a' }),
   );
 }
 
@@ -192,7 +192,7 @@ async function readElsewhere(home: string): Promise<Elsewhere[]> {
 async function removeOwn(directory: string): Promise<void> {
   if (!path.isAbsolute(directory) || !path.basename(directory).startsWith(ownPrefix)) return;
   try {
-    await rm(directory, { recursive: true, force: true, maxRetries: 2 });
+    await rm(directory, { recursive: true, force: true });
   } catch (error) {
     if (systemCode(error) !== 'EACCES' && systemCode(error) !== 'EPERM') throw notRemoved(directory, error);
     // a container may have left directories that even their owner must not write to
@@ -208,7 +208,7 @@ async function removeOwn(directory: string): Promise<void> {
 async function openUp(directory: string): Promise<void> {
   if (!(await lstat(directory)).isDirectory()) return;
   await chmod(directory, 0o700);
-  for (const entry of await readdir(directory, { withFileTypes: true })) {
+  for (const entry of await readdir(directory)) {
     if (entry.isDirectory()) await openUp(path.join(directory, entry.name));
   }
 }

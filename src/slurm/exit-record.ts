@@ -1,5 +1,6 @@
 import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
+
+import { open } from '../base/shared-files.js';
 
 /**
  * What our batch script writes beside the log when the container has ended (see templates/singularity.slurm): the last

@@ -71,8 +71,11 @@ export async function submit(
 const unclearError =
   /timed? ?out|unable to contact|zero bytes|connect(ion)? (failure|refused|reset|closed)|communication|transport endpoint|unexpected message|standby|socket|receiving|persistent connection/i;
 
-/** Limits that pass by themselves; sbatch names the limit on a line of its own. */
-const temporaryError = /temporarily un|MaxSubmit\w*Limit|MaxJobCount|try again/i;
+/**
+ * Limits that pass by themselves; sbatch names the limit on a line of its own. `rl_enable` of Slurm 23.02 and later has
+ * sbatch wait and try again by itself, and these are its words when it no longer does.
+ */
+const temporaryError = /temporarily un|MaxSubmit\w*Limit|MaxJobCount|try again|rate limit|retry momentarily/i;
 
 /** What an answer of sbatch means. */
 export function readSubmitAnswer(result: CommandResult): SubmitResult {

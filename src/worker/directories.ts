@@ -1,7 +1,8 @@
-import { access, constants } from 'node:fs/promises';
+import { constants } from 'node:fs';
 
 import { DsaSlurmError, coerceError } from '../base/errors.js';
 import { makeDirectory } from '../base/make-directory.js';
+import { access } from '../base/shared-files.js';
 import type { Settings } from '../config/index.js';
 
 /**

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
-import { open, stat } from 'node:fs/promises';
 
 import { systemCode } from '../base/errors.js';
+import { open, stat } from '../base/shared-files.js';
 
 /** A piece of a growing log file. */
 export interface LogPiece {

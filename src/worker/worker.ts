@@ -5,6 +5,7 @@ import { createApptainer } from '../apptainer/inspect.js';
 import { systemClock, type Clock } from '../base/clock.js';
 import { createRunner, type CommandRecord } from '../base/command.js';
 import type { Log } from '../base/log.js';
+import { abandonSharedFiles, sharedFilesTrouble } from '../base/shared-files.js';
 import { programVersion } from '../base/version.js';
 import type { Broker, BrokerStatus } from '../celery/broker.js';
 import { createBroker } from '../celery/create-broker.js';
@@ -71,6 +72,8 @@ export interface WorkerOptions {
 const prefetch = 16;
 /** Requests to Girder about Girder jobs at one time; transfers are limited by `worker.staging`. */
 const reportsAtOnce = 8;
+/** A worker that stops waits so long for shared files that do not answer. */
+const hungFilesMs = 8_000;
 /** sbatch calls at one time. */
 const submitting = 4;
 
@@ -269,7 +272,7 @@ export async function createWorker({
     apptainer,
     intake,
     broker: () => broker ?? null,
-    trouble: () => girderTroubles.longest() ?? girderSlurm.trouble(),
+    trouble: () => sharedFilesTrouble() ?? girderTroubles.longest() ?? girderSlurm.trouble(),
     requestCancel,
     past: createPastActions({ book, messages, retries }),
     commands,
@@ -343,7 +346,11 @@ export async function createWorker({
         pruning?.();
         await stopListening?.();
         await broker?.close();
-        await Promise.allSettled([...carried.values()].map(async ({ done }) => done));
+        const all = Promise.allSettled([...carried.values()].map(async ({ done }) => done));
+        // the journal says where they are; files that hang would hold the end of this process too
+        const hung = setTimeout(abandonSharedFiles, hungFilesMs).unref();
+        await all;
+        clearTimeout(hung);
         await executor.tracker.stop();
         handle.close();
         stopTelling();

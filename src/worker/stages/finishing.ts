@@ -1,6 +1,5 @@
-import { rm } from 'node:fs/promises';
-
 import { coerceError, errorLine } from '../../base/errors.js';
+import { rm } from '../../base/shared-files.js';
 import type { TaskChild, TaskResult } from '../../celery/task.js';
 import { tokenLifeMs } from '../../girder/access-token.js';
 import { neverStarted, type NeverStarted } from '../../girder/canvas/follow-ups.js';

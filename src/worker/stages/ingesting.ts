@@ -1,10 +1,10 @@
-import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { imageEntry } from '../../apptainer/entry.js';
 import { execArguments } from '../../apptainer/exec-args.js';
 import { sifFileName } from '../../apptainer/image-name.js';
 import { DsaSlurmError, errorLine } from '../../base/errors.js';
+import { access } from '../../base/shared-files.js';
 import type { Ingest } from '../../girder/read-ingest.js';
 import { registerImage } from '../../girder/register-image.js';
 import { runKey } from '../../slurm/key.js';

@@ -1,8 +1,8 @@
-import { rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 import { DsaSlurmError } from '../../base/errors.js';
 import { makeDirectory } from '../../base/make-directory.js';
+import { rm, writeFile } from '../../base/shared-files.js';
 import type { Analysis } from '../../girder/analysis.js';
 import { readExitRecord } from '../../slurm/exit-record.js';
 import { findImage, requireDirectory } from '../image.js';

@@ -1,10 +1,10 @@
-import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { sifFileName } from '../../apptainer/image-name.js';
 import type { Apptainer } from '../../apptainer/inspect.js';
 import type { Clock } from '../../base/clock.js';
 import { errorLine } from '../../base/errors.js';
+import { readdir, stat } from '../../base/shared-files.js';
 import type { Book } from '../book.js';
 import type { ImageDetail, ImageRow, ImagesView } from '../watched.js';
 import { createAskedWatch, type Watch } from './watch.js';
@@ -19,7 +19,10 @@ export function watchImages(directory: string | null, book: Book, clock: Clock):
     first: { directory, rows: [], at: null, trouble: directory === null ? 'dirs.images is not set.' : null },
     async ask(last) {
       if (directory === null) return last;
-      const files = (await readdir(directory)).filter(isSif).sort();
+      const files = (await readdir(directory))
+        .map(({ name }) => name)
+        .filter(isSif)
+        .sort();
       const inUse = usesOf(book);
       const rows: ImageRow[] = [];
       for (const file of files.slice(0, mostImages)) {

@@ -29,6 +29,29 @@ describe('how a command went is data', () => {
   });
 });
 
+describe('a working directory', () => {
+  const run = createRunner({ env });
+
+  test('is that of the program', async () => {
+    expect(await run('pwd', [], { cwd: '/usr' })).toMatchObject({ kind: 'exited', stdout: '/usr\n' });
+  });
+
+  test('that is not there means that nothing was started', async () => {
+    expect(await run('true', [], { cwd: '/no/such/place' })).toMatchObject({
+      kind: 'missing',
+      reason: 'ENOENT',
+    });
+  });
+
+  test('does not change what a program says for itself', async () => {
+    expect(await run('sh', ['-c', 'echo env: no >&2; exit 127'], { cwd: '/' })).toMatchObject({
+      kind: 'exited',
+      exitCode: 127,
+      stderr: 'env: no\n',
+    });
+  });
+});
+
 test("the runner's time holds for a command that is given none of its own", async () => {
   const run = createRunner({ env, timeoutMs: 50 });
   expect((await run('sleep', ['30'])).kind).toBe('timeout');

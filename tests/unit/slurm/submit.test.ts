@@ -127,6 +127,9 @@ describe('what an answer of sbatch means', () => {
         temporary: false,
       },
     );
+    const limited =
+      'sbatch: error: Batch job submission failed: Rate limit exceeded, please retry momentarily';
+    expect(readSubmitAnswer(failed(limited))).toMatchObject({ kind: 'refused', temporary: true });
     expect(readSubmitAnswer(failed('sbatch: error: Slurm temporarily unable to accept job'))).toMatchObject({
       temporary: true,
     });

@@ -1,0 +1,38 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+
+import { openBench, type Bench } from '../support/bench.js';
+import { hangDirectory } from '../support/hanging-directory.js';
+import { status } from '../support/lab.js';
+
+let bench: Bench;
+
+beforeEach(async () => {
+  bench = await openBench();
+});
+
+afterEach(async () => {
+  await bench.close();
+});
+
+test('a worker whose files hang still ends when it is told to, and the next one goes on', async ({
+  skip,
+}) => {
+  const worker = bench.start();
+  const job = await bench.publish({ args: ['Wait', bench.gate('end')] });
+  const log = (): string => bench.girder.job(job.id)?.log.join('') ?? '';
+  await bench.until(() => log().includes('tick 2'), 60_000);
+  const letGo = await hangDirectory(bench.settings.dirs.logs ?? '');
+  if (letGo === null) skip('this user may not mount');
+  try {
+    worker.signal('SIGTERM');
+    expect(await worker.ended).toBe('SIGKILL');
+    expect(worker.stderr()).toContain('a shared file system does not answer');
+  } finally {
+    await letGo?.();
+  }
+  await bench.openGate('end');
+  bench.start();
+  expect((await bench.ended(job)).status).toBe(status.success);
+  const ticks = [...log().matchAll(/^tick (\d+)$/gm)].map((match) => Number(match[1]));
+  expect(ticks).toEqual(ticks.map((_, index) => index + 1));
+});

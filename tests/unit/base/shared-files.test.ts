@@ -1,0 +1,65 @@
+import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm as remove } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { rm } from '../../../src/base/shared-files.js';
+
+let dir: string;
+
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'dsa-shared-'));
+});
+
+afterEach(async () => remove(dir, { recursive: true, force: true }));
+
+describe('rm', () => {
+  test('removes a tree, and nothing that a link in it leads to', async () => {
+    const tree = join(dir, 'tree');
+    mkdirSync(join(tree, 'deep', 'deeper'), { recursive: true });
+    mkdirSync(join(dir, 'kept'));
+    writeFileSync(join(dir, 'kept', 'file'), 'x');
+    writeFileSync(join(tree, 'deep', 'file'), 'x');
+    symlinkSync(join(dir, 'kept'), join(tree, 'deep', 'link'));
+    symlinkSync(join(dir, 'nowhere'), join(tree, 'broken'));
+    await rm(tree, { recursive: true, force: true });
+    expect(readdirSync(dir)).toEqual(['kept']);
+    expect(readFileSync(join(dir, 'kept', 'file'), 'utf8')).toBe('x');
+  });
+
+  test('a link is removed itself; what is not there is fine, or not', async () => {
+    mkdirSync(join(dir, 'kept'));
+    symlinkSync(join(dir, 'kept'), join(dir, 'link'));
+    await rm(join(dir, 'link'), { recursive: true, force: true });
+    expect(statSync(join(dir, 'kept')).isDirectory()).toBe(true);
+    await rm(join(dir, 'link'), { recursive: true, force: true });
+    await expect(rm(join(dir, 'link'), { recursive: true })).rejects.toMatchObject({ code: 'ENOENT' });
+    await expect(rm(join(dir, 'kept'))).rejects.toThrow();
+  });
+});
+
+// Everything that worker, girder, slurm and apptainer do on shared directories goes through the gate.
+test('nobody goes past the gate', () => {
+  const own = new Set([
+    // our own state, or read once at the start
+    'worker/revoked.ts',
+    'worker/lock.ts',
+    'worker/status-file.ts',
+    'worker/journal.ts',
+    'worker/owner.ts',
+    'worker/submit-script.ts',
+    'worker/explain/index.ts',
+    'girder/pem-file.ts',
+    // jobs of this host alone
+    'worker/executor/local/processes.ts',
+    'worker/executor/local/spool.ts',
+  ]);
+  const src = new URL('../../../src/', import.meta.url);
+  const past = ['worker', 'girder', 'slurm', 'apptainer']
+    .flatMap((room) =>
+      readdirSync(new URL(room, src), { recursive: true, encoding: 'utf8' }).map((file) => `${room}/${file}`),
+    )
+    .filter((file) => file.endsWith('.ts'))
+    .filter((file) => readFileSync(new URL(file, src), 'utf8').includes("'node:fs/promises'"));
+  expect(past.filter((file) => !own.has(file))).toEqual([]);
+});
