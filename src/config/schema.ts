@@ -236,6 +236,12 @@ export const settingsSchema = z.strictObject({
       example: '10',
       default: 10,
     }),
+    lateFilesSeconds: type.seconds(0, 3_600).register(settingInfo, {
+      description:
+        'How long what a job has written may need to show on this host after its end: so long its log and its outputs are waited for, if they are not there.',
+      example: '120',
+      default: 90,
+    }),
     othersJobs: type.yesOrNo().register(settingInfo, {
       description:
         'Let the operator act on jobs of other Slurm users too, as far as Slurm allows this user. Not so: only on this user’s own.',

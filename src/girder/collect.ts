@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { DsaSlurmError, errorLine } from '../base/errors.js';
-import { rm } from '../base/shared-files.js';
+import { readdir, rm } from '../base/shared-files.js';
 import type { OutputHook, StagedAnalysis, UploadOptions, VolumeRef } from './analysis.js';
 import { clientFor, type GirderSetup } from './client.js';
 import { shown, type TransferContext } from './download.js';
@@ -23,6 +23,28 @@ export interface CollectOptions extends GirderSetup {
   onDone: (key: string) => void | Promise<void>;
   /** Words for the Girder job's log. */
   onProgress?: (text: string) => void;
+}
+
+/**
+ * Outputs that are not there: those that must be, and with `all` those that need not be too. On a network file system
+ * they may be there and not show yet; looking into their directory makes it ask its server.
+ */
+export async function missingOutputs(
+  hooks: readonly OutputHook[],
+  staged: StagedAnalysis,
+  { done, all }: { done: ReadonlySet<string>; all: boolean },
+): Promise<string[]> {
+  const missing: string[] = [];
+  for (const [index, hook] of hooks.entries()) {
+    const relative = pathInVolume(hook.filename);
+    const isOptional = hook.kind === 'jobArtifact' || (hook.kind === 'uploadToFolder' && !hook.mustExist);
+    if (done.has(String(index)) || relative === null || (isOptional && !all)) continue;
+    const root = rootOf(hook.volume, staged, hook.filename);
+    if ((await findOutput(root, relative)).kind !== 'nothing') continue;
+    await readdir(path.dirname(path.join(root, relative))).catch(() => undefined);
+    if ((await findOutput(root, relative)).kind === 'nothing') missing.push(hook.filename);
+  }
+  return missing;
 }
 
 /** One hook and how to carry it out. */

@@ -13,6 +13,8 @@ export interface ExitRecord {
   /** Milliseconds since the epoch. */
   startedAt: number;
   endedAt: number;
+  /** Bytes of the file that standard output went to; null in a record of an older script. */
+  logBytes: number | null;
 }
 
 /** Reads a record: lines `key=value`, `end` last. Null for one that is torn, or none. */
@@ -34,6 +36,7 @@ export function parseExitRecord(text: string): ExitRecord | null {
     node: values.get('node') ?? '',
     startedAt: Number(start) * 1000,
     endedAt: Number(end) * 1000,
+    logBytes: /^\d{1,15}$/.test(values.get('log') ?? '') ? Number(values.get('log')) : null,
   };
 }
 

@@ -61,6 +61,7 @@ export async function openBench(): Promise<Bench> {
   const queueFlags = broker.queues.flatMap((queue) => ['--queue', queue]);
   const quickFlags = [
     'slurm.pollSeconds=1',
+    'slurm.lateFilesSeconds=2',
     'girder.reportSeconds=0.2',
     `apptainer.options=["--bind=${gates}"]`,
   ].flatMap((pair) => ['--set', pair]);

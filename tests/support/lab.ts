@@ -93,6 +93,7 @@ export async function openLab(
       'dirs.images': images,
       'dirs.state': join(dir, 'state'),
       'slurm.pollSeconds': 1,
+      'slurm.lateFilesSeconds': 2,
       'girder.reportSeconds': 0.2,
       'apptainer.command': apptainer,
       'worker.name': `${queue}@lab`,

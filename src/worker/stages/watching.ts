@@ -4,6 +4,7 @@ import type { JobRow } from '../../slurm/job.js';
 import { outcomeOf, phaseOf } from '../../slurm/states.js';
 import { followStreams } from '../follow-streams.js';
 import { followLog } from '../follow-log.js';
+import { untilFilesShow } from '../late-files.js';
 import type { JobEnd, Run } from '../run.js';
 import type { StageContext, Tools } from '../tools.js';
 import { createWaitingMessage, type WaitingMessage } from '../waiting-message.js';
@@ -30,6 +31,7 @@ export async function watchJob(context: StageContext, analysis: Analysis, tools:
   const cancel = cancelWhenUnwanted(context.id, unwanted, tools, end);
   try {
     const ended = await waitForEnd(context, tools);
+    await untilFilesShow(context, analysis, ended, tools);
     over.abort();
     await Promise.all([log, streams]);
     context.stopping.throwIfAborted();

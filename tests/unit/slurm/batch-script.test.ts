@@ -57,6 +57,16 @@ describe('our batch script', () => {
     expect((await readdir(dir)).sort()).toEqual(['apptainer', 'run.exit']);
   });
 
+  it('records how much of the log there is in the end', async () => {
+    const apptainer = join(dir, 'apptainer');
+    await writeFile(apptainer, '#!/bin/bash\necho a line of the log\n');
+    await chmod(apptainer, 0o755);
+    const exitRecord = join(dir, 'run.exit');
+    const env = { ...batchEnvironment({ apptainer, exitRecord, argumentsFile: null }), SLURM_JOB_ID: '42' };
+    await execa('bash', ['-c', 'exec bash "$0" >"$1"', script, join(dir, 'log')], { env });
+    expect(await readExitRecord(exitRecord)).toMatchObject({ exitCode: 0, logBytes: 18 });
+  });
+
   it('hands SIGTERM to the container and waits for its end', async () => {
     const apptainer = join(dir, 'slow');
     await writeFile(
@@ -112,6 +122,7 @@ describe('the exit record', () => {
       node: 'n1',
       startedAt: 1_795_462_100_000,
       endedAt: 1_795_462_119_000,
+      logBytes: null,
     });
     for (let length = 0; length < whole.length; length++) {
       expect(parseExitRecord(whole.slice(0, length)), `${length} bytes`).toBeNull();

@@ -40,7 +40,7 @@ async function end(
   return resolveEnd({ run, jobId: '42', key, readExitRecord: async () => record, now: () => now });
 }
 
-const record: ExitRecord = { exitCode: 0, jobId: '42', node: 'n1', startedAt: 1, endedAt: 2 };
+const record: ExitRecord = { exitCode: 0, jobId: '42', node: 'n1', startedAt: 1, endedAt: 2, logBytes: 3 };
 const accounted =
   (state: string, name = 'dsa-slurm-abc') =>
   (call: Call) =>
