@@ -47,7 +47,7 @@ function output(mustExist: boolean): OutputHook {
     folderId: 'f',
     mustExist,
     upload: {},
-  } as OutputHook;
+  };
 }
 
 /** @param later what happens once so many seconds have passed @returns the seconds that were waited */
