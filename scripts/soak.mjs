@@ -1,6 +1,6 @@
 // npm run soak -- --runs 20000: very many short runs through one worker, and what it holds in memory meanwhile. Real
-// RabbitMQ and AMQP, HTTP to a stand-in of Girder, jobs of the executor "local" that end at once. Fails if what is held
-// grows with the number of runs.
+// RabbitMQ and AMQP, HTTP to a stand-in of Girder, and jobs that are no processes; with --jobs local they are processes of
+// the executor "local" that end at once. Fails if what is held grows with the number of runs.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -26,6 +26,7 @@ const { values } = parseArgs({
     // the book remembers 2,000 finished runs: until then it grows
     warm: { type: 'string', default: '2500' },
     samples: { type: 'string', default: '40' },
+    jobs: { type: 'string', default: 'stub' },
   },
 });
 const [runs, window, warm, samples] = [values.runs, values.window, values.warm, values.samples].map(Number);
@@ -74,7 +75,7 @@ async function soak() {
   };
   const worker = fork(
     fileURLToPath(new URL('soak/worker.mjs', import.meta.url)),
-    [JSON.stringify({ flags, logFile: join(dir, 'worker.log') })],
+    [JSON.stringify({ flags, logFile: join(dir, 'worker.log'), jobs: values.jobs })],
     { execArgv: ['--expose-gc'] },
   );
   const died = once(worker, 'exit').then(([code, signal]) => {
@@ -145,10 +146,11 @@ async function soak() {
   await connection.close();
   await girder.stop();
 
+  const [idle, drained] = [table.at(0)?.handles ?? 0, table.at(-1)?.handles ?? 0];
   const steady = table.filter(({ runs: count }) => count >= Math.min(warm, runs / 2));
   const { isFlat, text } = verdict(
     slopeOf(steady.map(({ runs: count, heap }) => [count, heap])),
-    slopeOf(steady.map(({ runs: count, handles }) => [count, handles])),
+    drained - idle,
   );
   console.log(text);
   return isFlat;

@@ -2,11 +2,18 @@
 import { createLog } from '../../dist/base/log.js';
 import { loadSettings } from '../../dist/config/index.js';
 import { createWorker } from '../../dist/worker/worker.js';
+import { createStubExecutor } from './stub-executor.mjs';
 
-const { flags, logFile } = JSON.parse(process.argv[2]);
+const { flags, logFile, jobs } = JSON.parse(process.argv[2]);
 const { settings } = loadSettings({ profile: 'default', configDir: '/nonexistent', env: {}, flags });
 const log = createLog({ level: 'warn', destination: logFile });
-const worker = await createWorker({ profile: 'soak', settings, env: process.env, log });
+const worker = await createWorker({
+  profile: 'soak',
+  settings,
+  env: process.env,
+  log,
+  ...(jobs === 'stub' ? { executor: createStubExecutor() } : {}),
+});
 await worker.start();
 // somebody looks, as a console does
 worker.handle.subscribe(() => worker.handle.snapshot());

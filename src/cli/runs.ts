@@ -2,8 +2,7 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import { systemClock } from '../base/clock.js';
 import { DsaSlurmError } from '../base/errors.js';
 import { silentLog } from '../base/log.js';
-import type { CommandAnswer } from '../worker/handle.js';
-import type { OfflineRuns, RunFilter, RunsView } from '../worker/runs/index.js';
+import type { RunFilter, Runs, RunsAction, RunsView } from '../worker/runs/index.js';
 import { outcomes, stages } from '../worker/runs/select.js';
 import { addExamples, printLine, type CliContext } from './context.js';
 import { exitCodes } from './exit.js';
@@ -110,16 +109,18 @@ function defineList(command: Command, context: CliContext): void {
   command.addHelpText('after', endings);
   command.action(async () => {
     const filter = await filterOf(command);
-    const view = await viewRuns(command, context);
-    const { renderRuns, renderSource, selectRuns } = await import('../worker/runs/index.js');
-    const runs = selectRuns(view.runs, filter);
-    if (command.opts<{ json: boolean }>().json) {
-      const { source, worker, damagedLines } = view;
-      printLine(context.stdout, JSON.stringify({ source, worker, damagedLines, runs }, null, 2));
-      return;
-    }
-    if (runs.length > 0) context.stdout.write(renderRuns(runs, Date.now()));
-    context.stderr.write(renderSource(view, runs.length));
+    await withRuns(command, context, async ({ view: look }) => {
+      const view = await look();
+      const { renderRuns, renderSource, selectRuns } = await import('../worker/runs/index.js');
+      const runs = selectRuns(view.runs, filter);
+      if (command.opts<{ json: boolean }>().json) {
+        const { source, worker, damagedLines } = view;
+        printLine(context.stdout, JSON.stringify({ source, worker, damagedLines, runs }, null, 2));
+        return;
+      }
+      if (runs.length > 0) context.stdout.write(renderRuns(runs, Date.now()));
+      context.stderr.write(renderSource(view, runs.length));
+    });
   });
 }
 
@@ -135,13 +136,15 @@ function defineShow(command: Command, context: CliContext): void {
   ]);
   command.addHelpText('after', endings);
   command.action(async (word: string) => {
-    const view = await viewRuns(command, context);
-    const { findRun, renderRun } = await import('../worker/runs/index.js');
-    const found = findRun(view.runs, word);
-    const detail = found === null ? null : await view.detail(found.id);
-    if (detail === null) throw unknownRun(word);
-    const { json } = command.opts<{ json: boolean }>();
-    context.stdout.write(json ? `${JSON.stringify(detail, null, 2)}\n` : renderRun(detail));
+    await withRuns(command, context, async (runs) => {
+      const view = await runs.view();
+      const { findRun, renderRun } = await import('../worker/runs/index.js');
+      const found = findRun(view.runs, word);
+      const detail = found === null ? null : await view.detail(found.id);
+      if (detail === null) throw unknownRun(word);
+      const { json } = command.opts<{ json: boolean }>();
+      context.stdout.write(json ? `${JSON.stringify(detail, null, 2)}\n` : renderRun(detail));
+    });
   });
 }
 
@@ -151,8 +154,6 @@ interface ActionWords {
   isFit: (run: RunsView['runs'][number]) => boolean;
   examples: readonly (readonly [string, string])[];
 }
-
-type ActionName = 'cancel' | 'retry' | 'forget';
 
 function defineAction(command: Command, context: CliContext, { does, isFit, examples }: ActionWords): void {
   command
@@ -175,50 +176,41 @@ function defineAction(command: Command, context: CliContext, { does, isFit, exam
         },
       );
     }
-    const view = await viewRuns(command, context);
-    const { findRun, selectRuns } = await import('../worker/runs/index.js');
-    const ids = isFiltered
-      ? selectRuns(view.runs.filter(isFit), filter).map(({ id }) => id)
-      : words.map((word) => {
-          const found = findRun(view.runs, word);
-          if (found === null) throw unknownRun(word);
-          return found.id;
-        });
-    const answer =
-      ids.length === 0
-        ? { ok: true, said: 'No run is meant.' }
-        : await act(command, context, command.name() as ActionName, ids);
-    if (command.opts<{ json: boolean }>().json) {
-      printLine(context.stdout, JSON.stringify({ ...answer, asked: ids }, null, 2));
-    } else printLine(answer.ok ? context.stdout : context.stderr, answer.said);
-    if (!answer.ok) context.exitCode = exitCodes.failure;
+    await withRuns(command, context, async (runs) => {
+      const view = await runs.view();
+      const { findRun, selectRuns } = await import('../worker/runs/index.js');
+      const ids = isFiltered
+        ? selectRuns(view.runs.filter(isFit), filter).map(({ id }) => id)
+        : words.map((word) => {
+            const found = findRun(view.runs, word);
+            if (found === null) throw unknownRun(word);
+            return found.id;
+          });
+      const answer =
+        ids.length === 0
+          ? { ok: true, said: 'No run is meant.' }
+          : await runs.act(command.name() as RunsAction, ids);
+      if (command.opts<{ json: boolean }>().json) {
+        printLine(context.stdout, JSON.stringify({ ...answer, asked: ids }, null, 2));
+      } else printLine(answer.ok ? context.stdout : context.stderr, answer.said);
+      if (!answer.ok) context.exitCode = exitCodes.failure;
+    });
   });
 }
 
-async function viewRuns(command: Command, context: CliContext): Promise<RunsView> {
-  const { settings } = await settingsFor(command, context);
-  const { viewJournal } = await import('../worker/runs/index.js');
-  return viewJournal(settings.dirs.state, systemClock);
-}
-
-async function act(
+/** Does something with the runs of the profile, and lets go of their worker. */
+async function withRuns(
   command: Command,
   context: CliContext,
-  name: ActionName,
-  ids: readonly string[],
-): Promise<CommandAnswer> {
+  work: (runs: Runs) => Promise<void>,
+): Promise<void> {
   const { settings } = await settingsFor(command, context);
-  const { openOffline } = await import('../worker/runs/index.js');
-  const runs: OfflineRuns = await openOffline({
-    settings,
-    env: context.env,
-    clock: systemClock,
-    log: silentLog(),
-  });
+  const { openRuns } = await import('../worker/runs/index.js');
+  const runs = await openRuns({ settings, env: context.env, clock: systemClock, log: silentLog() });
   try {
-    return await runs[name](ids);
+    await work(runs);
   } finally {
-    await runs.close();
+    runs.close();
   }
 }
 

@@ -403,6 +403,12 @@ export const settingsSchema = z.strictObject({
       example: '4',
       default: 8,
     }),
+    commandsAtOnce: type.wholeNumber(1, 256).register(settingInfo, {
+      description:
+        'Commands (sbatch, squeue, apptainer, …) that run at one time; further ones wait. Jobs of the executor `local` are not among them.',
+      example: '4',
+      default: 8,
+    }),
     retryHours: type.wholeNumber(0, 168).register(settingInfo, {
       description:
         'How many hours the message of a run that failed or was canceled is kept, so that the run can be run again. It holds tokens of Girder, which live for 7 days; only this user can read it. 0 keeps none.',

@@ -25,6 +25,7 @@ import { createControlTarget } from './control.js';
 import { createHandle } from './create-handle.js';
 import { prepareDirectories } from './directories.js';
 import { createExecutor } from './executor/create-executor.js';
+import type { Executor } from './executor/executor.js';
 import { girderAddresses } from './girder-addresses.js';
 import { createGirderSlurmSource } from './girder-slurm-source.js';
 import { createGirderTroubles } from './girder-troubles.js';
@@ -66,6 +67,8 @@ export interface WorkerOptions {
   env: Readonly<Record<string, string | undefined>>;
   log: Log;
   clock?: Clock;
+  /** Runs the jobs instead of whom the settings name: for a soak, whose jobs are no processes. */
+  executor?: Executor;
 }
 
 /** Messages that the broker may hand over before the first of them is in the journal. */
@@ -88,6 +91,7 @@ export async function createWorker({
   env,
   log,
   clock = systemClock,
+  executor: given,
 }: WorkerOptions): Promise<Worker> {
   await prepareDirectories(settings);
   const submitScript = await openSubmitScript(settings.slurm.submitScript);
@@ -128,9 +132,10 @@ export async function createWorker({
   const command = createRunner({
     env: slurmEnvironment(env),
     timeoutMs: settings.slurm.commandTimeoutSeconds * 1_000,
+    concurrency: settings.worker.commandsAtOnce,
     onCommand,
   });
-  const executor = createExecutor({ settings, run: command, env, onCommand, clock, log });
+  const executor = given ?? createExecutor({ settings, run: command, env, onCommand, clock, log });
   const reporting = createReporting({
     reportMs: settings.girder.reportSeconds * 1_000,
     concurrency: reportsAtOnce,

@@ -1,4 +1,4 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -97,5 +97,48 @@ describe('while no worker runs', () => {
     const journal = await readFile(join(bench.stateDir, 'journal.jsonl'), 'utf8');
     expect(journal).not.toContain(newId);
     expect(await runs('show', newId ?? '')).toMatchObject({ code: 3 });
+  });
+});
+
+describe('while a worker runs', () => {
+  test('the worker lists, shows, cancels, runs again and forgets; one that cannot be reached keeps what it has', async () => {
+    const worker = bench.start();
+    const going = await bench.publish({ args: ['Wait', bench.gate('never')] });
+    const failing = await bench.publish({ args: ['Fail'] });
+    await bench.ended(failing);
+    await bench.until(() => logOf(going).includes('tick 2'));
+    await bench.until(() => worker.stderr().includes('"msg":"finished"'));
+    const all = await runs('list', '--json');
+    expect(JSON.parse(all.stdout)).toMatchObject({
+      source: 'worker',
+      worker: { pid: worker.pid },
+      runs: [
+        { id: idOf(failing), outcome: 'failed' },
+        { id: idOf(going), stage: 'running' },
+      ],
+    });
+    expect((await runs('show', going.id)).stdout).toMatch(/^state +running/m);
+
+    // as where it runs on another host
+    const address = join(bench.stateDir, 'worker.socket.json');
+    await rename(address, `${address}.away`);
+    const held = await runs('cancel', idOf(going));
+    expect(held).toMatchObject({ code: 4, stdout: '' });
+    expect(held.stderr).toContain(`process ${worker.pid}`);
+    expect(await list('--stage', 'running')).toHaveLength(1);
+    await rename(`${address}.away`, address);
+
+    const again = await runs('retry', '--json', failing.id);
+    expect(again).toMatchObject({ code: 0 });
+    const [newId] = (JSON.parse(again.stdout) as { runs: string[] }).runs;
+    expect(await runs('retry', failing.id)).toMatchObject({ code: 1 });
+    expect(await runs('cancel', idOf(going))).toMatchObject({ code: 0 });
+    expectStatus(await bench.ended(going), status.canceled);
+    const retried = bench.girder.jobs().find(({ celeryTaskId }) => celeryTaskId === newId);
+    expectStatus(await bench.ended(retried as GirderJob), status.error);
+    await bench.until(() => worker.stderr().split('"msg":"finished"').length === 4);
+    expect(await runs('forget', '--outcome', 'failed')).toMatchObject({ code: 0 });
+    expect(await list()).toMatchObject([{ id: idOf(going), outcome: 'canceled' }]);
+    expect(await runs('forget', newId ?? '')).toMatchObject({ code: 3 });
   });
 });

@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -6,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 import type { GirderJob } from '../../src/sandbox/girder/index.js';
 import { openBench, submitScripts, type Bench } from '../support/bench.js';
 import { expectStatus, status, statuses } from '../support/lab.js';
+import { runProgram } from '../support/program.js';
 
 let bench: Bench;
 
@@ -208,10 +210,38 @@ async function watchCommands(): Promise<{ path: string; seen: () => Promise<stri
   };
 }
 
+/** Files of the state directory that have to hold tokens, and are for their owner alone. */
+const mayHoldTokens = /journal\.jsonl|\/messages\/|worker\.socket\.json/;
+
+/** Looks at the command lines of all processes of this machine, again and again. */
+function watchProcesses(): { stop(): string } {
+  const seen = new Set<string>();
+  const look = (): void => {
+    for (const name of readdirSync('/proc')) {
+      if (!/^\d+$/.test(name)) continue;
+      try {
+        seen.add(readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' '));
+      } catch {
+        // it has ended
+      }
+    }
+  };
+  const timer = setInterval(look, 50);
+  return {
+    stop() {
+      clearInterval(timer);
+      return [...seen].join('\n');
+    },
+  };
+}
+
 describe('no token and no password is seen by anybody else', () => {
   test('while runs go on, fail and are canceled, and afterwards', async () => {
     const commands = await watchCommands();
-    const worker = bench.start([...bench.quickFlags, '--log-level', 'trace'], { PATH: commands.path });
+    const apiKey = 'Kq7'.repeat(14).slice(0, 40);
+    const env = { ...bench.env, PATH: commands.path, DSA_SLURM_GIRDER_API_KEY: apiKey };
+    const worker = bench.start([...bench.quickFlags, '--log-level', 'trace'], env);
+    const processes = watchProcesses();
     const { girder, settings, stateDir } = bench;
     const input = await girder.addFile(girder.rootFolderId, 'x', Buffer.from('x'));
     const going = await bench.publish({
@@ -223,10 +253,20 @@ describe('no token and no password is seen by anybody else', () => {
     await bench.until(() => ticks(going).length > 1 && ticks(canceled).length > 1);
 
     const jobTokens = [going, canceled, failing, noImage].map(({ token }) => token);
-    const secrets = [new URL(inject('amqpUrl')).password, girder.userToken, ...jobTokens];
-    const expectClean = (what: string, text: string): void => {
+    const ownSecrets = [new URL(inject('amqpUrl')).password, apiKey, ...jobTokens];
+    const secrets = [girder.userToken, ...ownSecrets];
+    const expectClean = (what: string, text: string, without = secrets): void => {
       expect(text, what).not.toBe('');
-      for (const secret of secrets) expect(text.includes(secret), `a secret in ${what}`).toBe(false);
+      for (const secret of without) expect(text.includes(secret), `a secret in ${what}`).toBe(false);
+    };
+    const expectAnswersClean = async (): Promise<void> => {
+      const ids = [going, canceled, failing, noImage].map(({ celeryTaskId }) => celeryTaskId ?? '');
+      const calls = [['list'], ['list', '--json'], ...ids.map((id) => ['show', id, '--json'])];
+      for (const args of [...calls.map((call) => ['runs', ...call]), ['config', 'show', '--json']]) {
+        const { code, stdout, stderr } = await runProgram(args, env);
+        expect(code, args.join(' ')).toBe(0);
+        expectClean(args.join(' '), stdout + stderr);
+      }
     };
     expectClean('the command line', await readFile(`/proc/${worker.pid}/cmdline`, 'utf8'));
     const slurmJobId = (await bench.slurmJobs(going))[0]?.id ?? '';
@@ -252,6 +292,7 @@ describe('no token and no password is seen by anybody else', () => {
     expect(inputs.length).toBeGreaterThan(0);
     for (const name of inputs) expect((await stat(join(settings.dirs.tmp, name))).mode & 0o077).toBe(0);
 
+    await expectAnswersClean();
     await girder.cancel(canceled.id);
     await bench.openGate('go');
     expectStatus(await bench.ended(going), status.success);
@@ -262,6 +303,16 @@ describe('no token and no password is seen by anybody else', () => {
     worker.signal('SIGTERM');
     expect(await worker.ended).toBe(0);
 
+    await expectAnswersClean();
+    // inside the container the CLI wants the user's token as an argument; what is ours is in no command line
+    expectClean('the command lines of all processes', processes.stop(), ownSecrets);
+    const written = (await files(bench.dir)).filter(({ path }) => path.startsWith(stateDir));
+    expect(written.filter(({ mode }) => (mode & 0o077) !== 0)).toEqual([]);
+    for (const { path } of written) {
+      if (!mayHoldTokens.test(path)) expectClean(path, `${path}: ${await readFile(path, 'utf8')}`);
+    }
+    const audit = await readFile(join(stateDir, 'commands.jsonl'), 'utf8');
+    for (const command of ['sbatch', 'scancel', 'squeue']) expect(audit).toContain(`"command":"${command}"`);
     expectClean("the worker's log", worker.stderr());
     const seen = await commands.seen();
     expect(seen).toContain('== scancel');

@@ -28,7 +28,7 @@ export async function viewJournal(stateDirectory: string, clock: Clock): Promise
 }
 
 /** Whoever holds the state directory, unless it is certainly dead. */
-async function readOwner(stateDirectory: string): Promise<Owner | null> {
+export async function readOwner(stateDirectory: string): Promise<Owner | null> {
   const owner = parseOwner(await readFile(join(stateDirectory, 'worker.owner'), 'utf8').catch(() => ''));
   return owner === null || (await isCertainlyDead(owner)) ? null : owner;
 }

@@ -216,7 +216,12 @@ describe('configuration', () => {
     const path = join(dir, 'lab.json');
     await writeFile(path, '{}', { mode: 0o600 });
     const context = { configuration: configurationFacts(), settings: settingsWith({ 'dirs.state': dir }) };
+    const kept = join(dir, 'messages', '1_run.json');
+    await mkdir(join(dir, 'messages'));
+    await writeFile(kept, '{}', { mode: 0o600 });
     expect((await ask(modes, context)).status).toBe('ok');
+    await chmod(kept, 0o640);
+    expectFinding(await ask(modes, context), 'warn', '(mode 640)', `chmod 600 ${kept}`);
     await chmod(path, 0o644);
     expectFinding(await ask(modes, context), 'warn', '(mode 644)', `chmod 600 ${path}`);
     for (const repair of modes.repairs?.(runContext(), await factOf(modes, context)) ?? [])

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { open, stat } from 'node:fs/promises';
+import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Check } from '../../check.js';
 import { combine, ok, quoted, warn } from '../../finding.js';
@@ -17,6 +17,18 @@ async function openFiles(paths: readonly string[]): Promise<{ path: string; mode
   return found.flat();
 }
 
+/** Files of a directory and of those in it; none where there is none. */
+async function filesIn(directory: string): Promise<string[]> {
+  const entries = await readdir(directory, { withFileTypes: true, recursive: true }).catch(() => []);
+  return entries
+    .filter((entry) => entry.isFile())
+    .slice(0, mostFiles)
+    .map(({ parentPath, name }) => join(parentPath, name));
+}
+
+/** Kept messages may be many. */
+const mostFiles = 5_000;
+
 export const modes: Check = {
   id: 'configuration.modes',
   group: 'configuration',
@@ -24,13 +36,13 @@ export const modes: Check = {
   async run({ configuration, settings }) {
     const paths = [
       ...(configuration === null ? [] : [configuration.path]),
-      join(settings.dirs.state, 'journal.jsonl'),
+      ...(await filesIn(settings.dirs.state)),
       ...(settings.log.file === null ? [] : [settings.log.file]),
     ];
     const readable = await openFiles(paths);
     return {
       ...combine([
-        ok('only this user reads the profile, the journal and the log'),
+        ok('only this user reads the profile, the state directory and the log'),
         ...readable.map(({ path, mode }) =>
           warn(`Other users may read ${path} (mode ${mode.toString(8)}).`, `chmod 600 ${quoted(path)}`),
         ),

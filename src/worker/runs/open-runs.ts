@@ -1,0 +1,85 @@
+import type { Clock } from '../../base/clock.js';
+import type { Log } from '../../base/log.js';
+import type { Settings } from '../../config/schema.js';
+import type { CommandAnswer, RunView } from '../handle.js';
+import type { AttachedWorker } from '../socket/attached.js';
+import { findWorker } from '../socket/connect.js';
+import type { Watched } from '../watched.js';
+import { openOffline } from './offline.js';
+import type { RunsView } from './runs-view.js';
+import { readOwner, viewJournal } from './view-journal.js';
+
+/** What can be done to runs from the command line. */
+export type RunsAction = 'cancel' | 'retry' | 'forget';
+
+/** All runs, through the worker where one runs and can be reached, and through its journal where not. */
+export interface Runs {
+  view(): Promise<RunsView>;
+  /** @throws DsaSlurmError `busy` if a worker that cannot be reached has the state directory */
+  act(kind: RunsAction, ids: readonly string[]): Promise<CommandAnswer>;
+  close(): void;
+}
+
+export interface RunsOptions {
+  settings: Settings;
+  env: Readonly<Record<string, string | undefined>>;
+  clock: Clock;
+  log: Log;
+}
+
+/** Looks for the worker of the profile. */
+export async function openRuns(options: RunsOptions): Promise<Runs> {
+  const { settings, clock } = options;
+  const stateDirectory = settings.dirs.state;
+  const found = await findWorker({ stateDirectory, clock });
+  if (found.kind === 'attached') return liveRuns(found.worker, stateDirectory, clock);
+  return {
+    view: async () => viewJournal(stateDirectory, clock),
+    async act(kind, ids) {
+      const offline = await openOffline(options);
+      try {
+        return await offline[kind](ids);
+      } finally {
+        await offline.close();
+      }
+    },
+    close: () => undefined,
+  };
+}
+
+function liveRuns(worker: AttachedWorker, stateDirectory: string, clock: Clock): Runs {
+  return {
+    async view() {
+      const owner = await readOwner(stateDirectory);
+      const past = await pastRuns(worker, clock);
+      const { runs, link } = worker.snapshot();
+      const pid = link.kind === 'socket' ? link.pid : process.pid;
+      return {
+        source: 'worker',
+        worker: owner ?? { pid, host: '', since: '' },
+        damagedLines: 0,
+        runs: [...new Map([...past, ...runs].map((run) => [run.id, run])).values()],
+        async detail(id) {
+          const answer = await worker.runDetail(id);
+          return answer.ok ? answer.detail : null;
+        },
+      };
+    },
+    act: async (kind, ids) => worker.act({ kind, runs: [...ids], jobs: [] }),
+    close: () => worker.close(),
+  };
+}
+
+/** For an answer about finished runs, of which the snapshot has only the newest. */
+const patienceMs = 10_000;
+
+async function pastRuns(worker: AttachedWorker, clock: Clock): Promise<RunView[]> {
+  const answered = new AbortController();
+  const { promise, resolve } = Promise.withResolvers<Watched['history'] | null>();
+  const stop = worker.watch('history', resolve);
+  void clock.sleep(patienceMs, answered.signal).then(() => resolve(null));
+  const view = await promise;
+  answered.abort();
+  stop();
+  return view === null ? [] : view.rows.map(({ run }) => run);
+}
