@@ -9,6 +9,8 @@ export type Context =
   /** The table of checks, and the page about one. */
   | 'doctor'
   | 'check'
+  /** The page about a row of any other table. */
+  | 'item'
   | 'log'
   | 'page'
   | 'help'
@@ -95,9 +97,9 @@ function bind(
 
 const tables: readonly Context[] = ['table', 'list', 'doctor'];
 const work: readonly Context[] = ['table', 'log'];
-const sought: readonly Context[] = ['log', 'page', 'check'];
+const sought: readonly Context[] = ['log', 'page', 'item', 'check'];
 const acts: readonly Context[] = [...work, 'page'];
-const views: readonly Context[] = [...tables, 'log', 'page', 'check'];
+const views: readonly Context[] = [...tables, 'log', 'page', 'item', 'check'];
 const lists: readonly Context[] = [...views, 'help'];
 const all: readonly Context[] = [...lists, 'filter', 'command', 'search', 'menu', 'confirm', 'quit'];
 

@@ -125,8 +125,8 @@ export interface ConsoleState {
 /** What has the keyboard. */
 export function contextOf({ overlay, log, place }: ConsoleState): Context {
   if (overlay.kind !== 'none') return overlay.kind;
-  if (place.view === 'doctor' || (place.view === 'item' && place.table === 'doctor'))
-    return isTable(place) ? 'doctor' : 'check';
+  if (place.view === 'item') return place.table === 'doctor' ? 'check' : 'item';
+  if (place.view === 'doctor') return 'doctor';
   if (!isTable(place)) return 'page';
   if (place.view !== 'jobs') return 'list';
   return log?.focused === true ? 'log' : 'table';

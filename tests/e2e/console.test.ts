@@ -232,6 +232,54 @@ describe('actions', () => {
   });
 });
 
+test('the other tables tell of nodes, finished runs, images and the doctor, each with its age', async () => {
+  const screen = openConsole(120, 40);
+  await screen.waitFor('broker consuming');
+  const job = await publishWait('Kidney', 'kidney');
+  await select(screen, 'kidney');
+  await screen.waitFor(/▸● RUNNING .*Kidney/);
+
+  screen.press('2');
+  await screen.waitFor(/› nodes$/m);
+  const [{ id } = { id: '' }] = await bench.slurmJobs(job);
+  const said = await bench.command('squeue', ['--noheader', `--jobs=${id}`, '--format=%N']);
+  const node = said.kind === 'exited' ? said.stdout.trim() : expect.fail(said.kind);
+  await screen.waitFor(new RegExp(`● nodes \\d+ s ago[^]*● (mixed|allocated) +${node} .* \\d/\\d`));
+  // Enter on its node finds the job there
+  screen.press(`/${node}`);
+  screen.press(keys.enter);
+  await screen.waitFor(new RegExp(`› nodes /${node}`));
+  screen.press(keys.enter);
+  await screen.waitFor(new RegExp(`› ${node}\\n[^]*RUNNING +${id} .*Kidney`));
+  screen.press(keys.escape);
+  await screen.waitFor(new RegExp(`› nodes /${node}$`, 'm'));
+  screen.press(':partitions');
+  screen.press(keys.enter);
+  await screen.waitFor(/● partitions \d+ s ago[^]*● up +/);
+
+  await bench.openGate('kidney');
+  expectStatus(await bench.ended(job), status.success);
+  screen.press('4');
+  await screen.waitFor(/● finished runs[^]*finished a minute[^]*▸✔ succeeded .*Wait .*Kidney/);
+  screen.press('5');
+  await screen.waitFor(/● images[^]*test_image_v1\.sif .*Wait/);
+
+  screen.press('6');
+  await screen.waitFor(/doctor: \d+ of \d+ answered/);
+  await screen.waitFor(/● doctor \d+ s ago/, 60_000);
+  screen.press('/host');
+  screen.press(keys.enter);
+  await screen.waitFor(/▸✔ ok +host +Node/);
+  screen.press(keys.enter);
+  await screen.waitFor(/› host\.node\n[^]*Evidence\n +Node v/);
+  screen.press('r');
+  await screen.waitFor(/Asking 1 check again/);
+  screen.press('1');
+  await screen.waitFor(/› jobs/);
+  screen.press('q');
+  await expectGivenBack(screen);
+});
+
 /** A frame from the title to the footer, with one row left free below it. */
 const wholeFrame = (columns: number): RegExp =>
   new RegExp(`^ dsa-slurm › .*\\n[^]*▸● RUNNING [^]*\\n─{${columns}}\\n.*\\n.*\\n l log .*q quit\\n$`);

@@ -112,6 +112,7 @@ export const doctorView: TableView = {
 function progress({ doctor, now }: ConsoleState, { glyphs }: Theme): Span | null {
   if (!isExamining(doctor)) return null;
   const { asked, checks, begunAt } = doctor;
+  if (checks.length === 0) return span(` ${glyphs.working} doctor: on its way`, 'busy');
   return span(
     ` ${glyphs.working} doctor: ${count(checks.length - asked.size)} of ${count(checks.length)} answered, ${age(now - (begunAt ?? now))}`,
     'busy',

@@ -5,7 +5,7 @@ import type { ConsoleState } from '../state.js';
 import { span, type Line } from '../theme.js';
 
 const sections: readonly [title: string, contexts: readonly Context[]][] = [
-  ['Tables, log and pages', ['table', 'list', 'doctor', 'log', 'page', 'check']],
+  ['Tables, log and pages', ['table', 'list', 'doctor', 'log', 'page', 'item', 'check']],
   ['Filter', ['filter']],
   ['Command and search', ['command', 'search']],
   ['Questions', ['confirm', 'quit']],

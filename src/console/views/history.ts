@@ -2,6 +2,7 @@ import type { HistoryRow } from '../../worker/watched.js';
 import { clockText, count, took, slurmDuration } from '../format.js';
 import { bySpan, scaleFor, waitBars, waits } from '../history.js';
 import type { Row } from '../rows.js';
+import { spansWidth } from '../spans.js';
 import { sparkline, quantile } from '../sparkline.js';
 import type { ConsoleState } from '../state.js';
 import { rowStatus } from '../status.js';
@@ -34,9 +35,9 @@ const columns: readonly Column<HistoryItem>[] = [
     },
   },
   textColumn(
-    { id: 'finished', title: 'FINISHED', min: 11, comfort: 14, priority: 4, sortKey: 'F' },
+    { id: 'finished', title: 'FINISHED', min: 11, comfort: 11, priority: 4, sortKey: 'F' },
     (item) => run(item).finishedAt,
-    { shownAs: (at) => clockText(Number(at)).slice(5) },
+    { shownAs: (at) => clockText(Number(at)).slice(5, 16) },
   ),
   textColumn(
     { id: 'job', title: 'JOB', min: 7, comfort: 9, priority: 8, sortKey: 'J' },
@@ -188,7 +189,7 @@ function summaryLines(state: ConsoleState, height: number, theme: Theme): Line[]
         span(`  at most ${count(Math.max(...finished))} ${a}, in ${spans.length} ${scale.word}s`, 'muted'),
       ],
     },
-    waitLine(rows, label('time in queue'), theme),
+    waitLine(rows, label('time in queue'), state.size.columns, theme),
     {
       spans: [
         label('in queue, median'),
@@ -200,31 +201,24 @@ function summaryLines(state: ConsoleState, height: number, theme: Theme): Line[]
   return lines.slice(0, height);
 }
 
-const barWidth = 8;
-
-function waitLine(rows: readonly HistoryRow[], label: Span, { glyphs }: Theme): Line {
+/** The quantiles, and as many bars as there is room for, the short waits first. */
+function waitLine(rows: readonly HistoryRow[], label: Span, width: number, { glyphs }: Theme): Line {
   const all = waits(rows);
   const [half, most] = [quantile(all, 0.5), quantile(all, 0.9)];
   if (half === null || most === null) return { spans: [label, span('nothing has waited so far', 'muted')] };
+  const spans = [label, span(`half within ${took(half)}, 9 of 10 within ${took(most)}`)];
   const bars = waitBars(rows);
   const highest = Math.max(...bars.map((bar) => bar.count));
-  const words = `half within ${took(half)}, 9 of 10 within ${took(most)}`;
-  return {
-    spans: [
-      label,
-      span(`${words}   `),
-      ...bars.flatMap((bar) =>
-        bar.count === 0
-          ? []
-          : [
-              span(`${bar.label === 'longer' ? '' : 'to '}${bar.label} `, 'muted'),
-              span(
-                glyphs.barDone.repeat(Math.max(1, Math.round((bar.count / highest) * barWidth))),
-                'waiting',
-              ),
-              span(` ${count(bar.count)}   `),
-            ],
-      ),
-    ],
-  };
+  const barWidth = width < 120 ? 3 : 8;
+  for (const bar of bars) {
+    if (bar.count === 0) continue;
+    const next = [
+      span(`   ${bar.label === 'longer' ? '' : 'to '}${bar.label} `, 'muted'),
+      span(glyphs.barDone.repeat(Math.max(1, Math.round((bar.count / highest) * barWidth))), 'waiting'),
+      span(` ${count(bar.count)}`),
+    ];
+    if (spansWidth(spans) + spansWidth(next) > width) break;
+    spans.push(...next);
+  }
+  return { spans };
 }

@@ -204,7 +204,7 @@ function nodePage(node: NodeRow, state: ConsoleState, theme: Theme): Line[] {
           'cpus',
           `${cpus.idle} free, ${cpus.allocated} in use, ${cpus.other} not to be had, of ${cpus.total}`,
         ],
-        ['memory', left === null ? null : `${amount(left)} free for jobs, of ${amount(memory.total)}`],
+        ['memory', left === null ? null : `${amount(left)} not given to jobs, of ${amount(memory.total)}`],
         ['unused memory', memory.free === null ? null : `${amount(memory.free)}, as its system says`],
         ['gres', node.gres],
         ['gres in use', gpusOf(node.gresUsed) === 0 ? null : node.gresUsed],

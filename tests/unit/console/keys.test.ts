@@ -14,6 +14,7 @@ const contexts: readonly Context[] = [
   'list',
   'doctor',
   'check',
+  'item',
   'log',
   'page',
   'help',
