@@ -19,7 +19,7 @@ import { girderAddresses } from '../girder-addresses.js';
 import { requireDirectory } from '../image.js';
 import { isOurs, pingTask } from '../intake.js';
 import { refusedFollowUps } from '../stages/following.js';
-import { planJob } from '../plan.js';
+import { planJob, type Plan } from '../plan.js';
 import type { SubmitScript } from '../submit-script.js';
 import { explainHook, explainStreams, followUps } from './describe.js';
 import type { Explanation } from './explanation.js';
@@ -132,6 +132,24 @@ function addReason(reasons: Explanation['reasons'], { code, message, next }: Dsa
   reasons.push({ about: code, message, next: next ?? null });
 }
 
+/** A directory that is not set keeps the worker from starting, and says nothing about the message. */
+function directoryOrNote({ notes }: Explanation, find: () => string): string | undefined {
+  try {
+    return find();
+  } catch (error) {
+    if (!(error instanceof DsaSlurmError)) throw error;
+    notes.push(`${error.message} The worker does not start without it.`);
+    return undefined;
+  }
+}
+
+/** With the executor `local`: what was to be had of Slurm, and is not. */
+export function noResources({ resources }: Pick<Plan, 'resources'>): string[] {
+  const options = resources.filter(({ origin }) => origin.from !== 'user').map(({ option }) => option);
+  if (options.length === 0) return [];
+  return [`Nothing limits what it takes of this host; these count for Slurm only: ${options.join(', ')}.`];
+}
+
 function decoded(message: { headers: Readonly<Record<string, unknown>>; body: string }): ShownMessage | null {
   try {
     return showMessage(decodeMessage(message));
@@ -163,7 +181,9 @@ function explainIngest(
   result: Explanation,
   { settings, isReadable, attempt }: ExplainOptions & { attempt: Attempt },
 ): void {
-  const directory = attempt(() => requireDirectory(settings.dirs.images, 'dirs.images', 'SIF_IMAGE_PATH'));
+  const directory = directoryOrNote(result, () =>
+    requireDirectory(settings.dirs.images, 'dirs.images', 'SIF_IMAGE_PATH'),
+  );
   for (const image of images) {
     const file = attempt(() => sifFileName(image));
     if (file === undefined) continue;
@@ -199,7 +219,9 @@ function explainAnalysis(
     result.notes.push(`Docker options without a meaning here: ${analysis.ignoredOptions.join(', ')}.`);
   }
 
-  const images = attempt(() => requireDirectory(settings.dirs.images, 'dirs.images', 'SIF_IMAGE_PATH'));
+  const images = directoryOrNote(result, () =>
+    requireDirectory(settings.dirs.images, 'dirs.images', 'SIF_IMAGE_PATH'),
+  );
   const file = attempt(() => sifFileName(analysis.image));
   const sif = file === undefined ? null : join(images ?? '/<dirs.images>', file);
   const present = images !== undefined && sif !== null && isReadable(sif);
@@ -216,7 +238,9 @@ function explainAnalysis(
     });
   }
   for (const refusal of refusals) addReason(result.reasons, refusal);
-  const logsDir = attempt(() => requireDirectory(settings.dirs.logs, 'dirs.logs', 'LOGS')) ?? '/<dirs.logs>';
+  const logsDir =
+    directoryOrNote(result, () => requireDirectory(settings.dirs.logs, 'dirs.logs', 'LOGS')) ??
+    '/<dirs.logs>';
 
   const plan = planJob({
     runId: task.id,
@@ -237,7 +261,10 @@ function explainAnalysis(
       result.notes.push("Girder's settings worker_slurm.* go over the profile's; Girder was not asked.");
     }
   } else {
-    result.notes.push('The executor is local: it would run on this host, without Slurm.');
+    result.notes.push(
+      'The executor is local: it would run on this host, without Slurm.',
+      ...noResources(plan),
+    );
     if (plan.meaningless.length > 0) {
       const options = plan.meaningless.map((option) => `--slurm_${option}`).join(', ');
       result.notes.push(`Options without a meaning there: ${options}.`);

@@ -9,7 +9,7 @@ import type { GirderSlurm } from '../girder-slurm.js';
 import { planJob } from '../plan.js';
 import type { Resource } from '../resources.js';
 import type { SubmitScript } from '../submit-script.js';
-import { unreadImage } from './explain.js';
+import { noResources, unreadImage } from './explain.js';
 import { commandLines, pairs, printable, resourceLines, wrapped } from './render.js';
 
 /** What a run of an image would get of Slurm. Plain data; `--json` prints it as it is. */
@@ -74,7 +74,8 @@ export async function explainImage(question: ImageQuestion): Promise<ImageExplan
   notes.push(...plan.refusals.map(errorLine));
   const { job, rule, gpu } = plan;
   const isSlurm = settings.worker.executor === 'slurm';
-  if (!isSlurm) notes.push('The executor is local: runs go on this host, without Slurm.');
+  if (!isSlurm)
+    notes.push('The executor is local: runs go on this host, without Slurm.', ...noResources(plan));
   return {
     image,
     cli,

@@ -4,7 +4,9 @@ export type Plain = null | boolean | number | string | readonly Plain[] | { read
 /** What stands in the place of a secret. */
 export const masked = '[secret]';
 
-const secretName = /token|passw|secret|authorization|cookie|api[-_]?key|credential/i;
+const secretWord = /(?:token|password|passwd|passphrase|secret|authorization|cookie|apikey|credential)s?$/;
+/** What nobody keeps secret, whatever the name says. */
+const openWord = /^(?:true|false|yes|no|none|null)?$/i;
 /** A shorter secret is hidden only where it stands alone: its letters are in every other word. */
 const shortest = 6;
 
@@ -37,29 +39,42 @@ export function createMask(...sources: readonly unknown[]): (value: Plain) => Pl
   return (value) => filter(value, false);
 }
 
+/** `girderToken`, `--api-key`, `DB_PASSWORD`; not `--tokenize`. */
+function namesSecret(name: string): boolean {
+  const words = name
+    .replaceAll(/([a-z\d])([A-Z])/g, '$1 $2')
+    .replaceAll(/api[-_ ]?key/gi, 'apikey')
+    .toLowerCase()
+    .split(/[^a-z]+/);
+  return words.some((word) => secretWord.test(word));
+}
+
 /** `headers` of a message's parts hold whatever gets a request through. */
 function hidden(name: string, value: unknown): boolean {
-  return name === 'headers' || (secretName.test(name) && (typeof value === 'string' || Array.isArray(value)));
+  return name === 'headers' || (namesSecret(name) && (typeof value === 'string' || Array.isArray(value)));
 }
 
 function collect(source: unknown, secrets: Set<string>): void {
   if (typeof source === 'string') {
     const [, name, value] = /^-{0,2}([\w-]{1,64})=(.+)$/s.exec(source) ?? [];
-    if (name !== undefined && value !== undefined && secretName.test(name)) secrets.add(value);
+    if (name !== undefined && value !== undefined && namesSecret(name) && !openWord.test(value)) {
+      secrets.add(value);
+    }
     return;
   }
   if (typeof source !== 'object' || source === null) return;
   if (isArray(source)) {
     for (const [index, item] of source.entries()) {
       const before: unknown = source[index - 1];
-      const isFlag = typeof before === 'string' && /^--?[\w-]+$/.test(before) && secretName.test(before);
-      if (isFlag && typeof item === 'string' && item !== '' && !item.startsWith('-')) secrets.add(item);
+      const isFlag = typeof before === 'string' && /^--?[\w-]+$/.test(before) && namesSecret(before);
+      if (isFlag && typeof item === 'string' && !openWord.test(item) && !item.startsWith('-'))
+        secrets.add(item);
       else collect(item, secrets);
     }
     return;
   }
   for (const [name, item] of Object.entries(source)) {
-    if (secretName.test(name) && typeof item === 'string' && item !== '') secrets.add(item);
+    if (namesSecret(name) && typeof item === 'string' && !openWord.test(item)) secrets.add(item);
     else collect(item, secrets);
   }
 }

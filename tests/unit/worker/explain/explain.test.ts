@@ -117,7 +117,10 @@ describe('explainMessage', () => {
         isReadable: () => false,
       },
     );
-    expect(told.reasons.map(({ about }) => about)).toEqual(['config', 'config', 'slurm', 'slurm']);
+    expect(told.reasons.map(({ about }) => about)).toEqual(['slurm', 'slurm']);
+    expect(told.notes.join('\n')).toContain(
+      'This worker has no dirs.logs. The worker does not start without it.',
+    );
     expect(told.sbatch).not.toBeNull();
 
     const late = explain(fixture('g3.plain.countdown_expires_priority_timelimit_queue.json'), {
@@ -131,6 +134,20 @@ describe('explainMessage', () => {
     expect(explain(fixture('g3.direct_docker_run.nested.json')).reasons).toMatchObject([
       { about: 'message' },
     ]);
+  });
+
+  it('judges the message, and not a profile that is not ready yet', () => {
+    const unset = { 'dirs.logs': null, 'dirs.images': null };
+    const told = explain(fixture('g3.direct_docker_run.tiny_direct.json'), { settings: someSettings(unset) });
+    expect(told).toMatchObject({ verdict: 'run', reasons: [] });
+    expect(told.notes.join('\n')).toMatch(/no dirs\.images.*\n.*no dirs\.logs/);
+  });
+
+  it('says what is not to be had without Slurm', () => {
+    const told = explain(fixture('g3.direct_docker_run.slurm_args.json'), {
+      settings: someSettings({ 'worker.executor': 'local', 'slurm.account': 'lab' }),
+    });
+    expect(told.notes.join('\n')).toMatch(/these count for Slurm only: .*account/);
   });
 
   it('says which tasks are to follow, first of a chain first', () => {

@@ -14,6 +14,12 @@ describe('createMask', () => {
     [{ password: 'a' }, 'a banana', 'a banana'],
     [{ password: 'a' }, 'a', '[secret]'],
     [['--token', '--level', '3'], '--level', '--level'],
+    [['clientSecret1=abcdef123'], 'abcdef123', '[secret]'],
+    [{ accesstoken: 'abcdef123' }, 'abcdef123', '[secret]'],
+    // about words, and about nothing secret
+    [['--tokenize', 'greedy'], 'greedy', 'greedy'],
+    [{ token: true, password: 'true' }, 'true', 'true'],
+    [['--secret=false'], '--level=false', '--level=false'],
   ])('of %j hides what is secret in %j', (source, text, shown) => {
     expect(createMask(source)(text)).toBe(shown);
   });
