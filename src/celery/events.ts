@@ -52,7 +52,7 @@ export interface EventsOptions {
   target: Pick<ControlTarget, 'active' | 'totals'>;
   lamport: LamportClock;
   clock: Clock;
-  /** Whether a heartbeat is sent every two seconds. That this worker comes and goes is told in any case. */
+  /** Whether it is told that this worker comes, beats every two seconds, and goes: Celery's `--without-heartbeat` stops all three. */
   heartbeats: boolean;
   /** Whether task events are on from the start. */
   taskEvents: boolean;
@@ -158,8 +158,9 @@ export function createEvents(options: EventsOptions): Events {
         if (signal.aborted) return;
         signal.addEventListener('abort', lose, { once: true });
         channel = opened;
+        if (!options.heartbeats) return;
         worker('worker-online');
-        if (options.heartbeats) void beat(signal);
+        void beat(signal);
       } catch (error) {
         lose();
         log.info({ reason: coerceError(error).message }, 'no Celery events on this connection');
@@ -170,7 +171,7 @@ export function createEvents(options: EventsOptions): Events {
     },
     async close() {
       flush();
-      worker('worker-offline');
+      if (options.heartbeats) worker('worker-offline');
       const last = channel;
       channel = null;
       // The end of a connection may overtake what was published; the end of the channel does not.

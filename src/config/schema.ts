@@ -377,7 +377,7 @@ export const settingsSchema = z.strictObject({
       }),
     heartbeats: type.yesOrNo().register(settingInfo, {
       description:
-        'Tell Flower and its like every two seconds that this worker is there. With `false`, for Celery’s `--without-heartbeat`, only its start and its end are told.',
+        'Tell Flower and its like that this worker comes, every two seconds that it is there, and that it goes. `false` is Celery’s `--without-heartbeat`.',
       example: 'false',
       default: true,
     }),
