@@ -1,7 +1,12 @@
 import { readFileSync } from 'node:fs';
 
-/** The version of this program, as its package has it. */
-export function programVersion(): string {
+/** What this program's own package.json says of it. */
+export function programPackage(): { version: string; engines: { node: string } } {
   const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
+  return JSON.parse(text) as { version: string; engines: { node: string } };
+}
+
+/** The version of this program. */
+export function programVersion(): string {
+  return programPackage().version;
 }

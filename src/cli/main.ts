@@ -1,15 +1,12 @@
 // The door behind bin/dsa-slurm. It is loaded by whatever Node there is: no import and no syntax here may be newer
 // than Node 14, so that an old Node can say that it is too old.
-import { readFileSync } from 'node:fs';
 import * as nodeModule from 'node:module';
 import { homedir } from 'node:os';
+import { programPackage } from '../base/version.js';
 import { topHelp } from './commands.js';
 import { nodeFits } from './node-version.js';
 
-const packageJson = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-  version: string;
-  engines: { node: string };
-};
+const packageJson = programPackage();
 const argv = process.argv.slice(2);
 
 if (!nodeFits(process.versions.node, packageJson.engines.node)) {
