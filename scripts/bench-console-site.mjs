@@ -58,6 +58,7 @@ let rows = Array.from({ length: jobs }, (_, index) => makeJob(index, index % 3_6
 const listeners = new Set();
 let snapshot = {
   profile: 'bench',
+  executor: 'slurm',
   link: { kind: 'inside' },
   health: {
     startedAt: now,

@@ -159,7 +159,7 @@ export const keyTable: readonly KeyBinding[] = [
   bind(lists, [['G', 'end'], 'last', 'To the last line; a log is followed again']),
   bind(lists, [['?'], 'help', 'This help, or back', 'help']),
   bind(lists, [['esc'], 'back', 'Back; ends a search first, then clears filter and marks']),
-  bind(lists, [['q'], 'quit', 'Quit; Slurm jobs go on', 'quit']),
+  bind(lists, [['q'], 'quit', 'Quit; jobs go on', 'quit']),
   bind(all, [['ctrl-c'], 'interrupt', 'Quit; pressed twice: at once']),
 ];
 

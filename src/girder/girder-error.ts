@@ -153,13 +153,20 @@ function accessTroubleOf(status: number, said: string, tokenIsGood: boolean | nu
   return tokenIsGood === true || said.startsWith('Invalid token scope') ? 'scope' : 'expired';
 }
 
+/** Whether Girder answered, with a certificate that nobody vouches for here. */
+export function isUntrusted(error: unknown): boolean {
+  return error instanceof GirderError && error.trouble === 'unreachable' && isAboutTrust(error.cause);
+}
+
+function isAboutTrust(cause: unknown): boolean {
+  return /CERT|SELF_SIGNED|UNABLE_TO_VERIFY/.test(systemCode(cause) ?? '');
+}
+
 /** The error for no answer at all, or for one that broke off. */
 export function connectionError(asked: Asked, cause: unknown): GirderError {
-  const code = systemCode(cause) ?? '';
-  const certificate = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY/.test(code);
   return new GirderError(`Girder at ${asked.origin} could not be reached (${connectionWords(cause)}).`, {
     trouble: 'unreachable',
-    next: certificate
+    next: isAboutTrust(cause)
       ? 'Its certificate is not trusted here: name the file of its authority in the setting girder.caFile.'
       : (hints.unreachable ?? ''),
     cause,

@@ -9,10 +9,11 @@ import { secretAnswers, type Draft, type SiteAnswers } from './site-answers.js';
  * @throws DsaSlurmError `usage` if one is missing, which is a defect of the questions
  */
 export function completeAnswers(draft: Draft, profile: string): SiteAnswers {
-  const { dirs, slurm = {}, apptainer, broker, girder } = draft;
+  const { worker, dirs, slurm = {}, apptainer, broker, girder } = draft;
   const deployment = draft.deployment ?? null;
   return {
     profile,
+    worker: { executor: worker?.executor ?? 'slurm', localJobs: worker?.localJobs ?? null },
     dirs: {
       tmp: needed(dirs?.tmp, 'dirs.tmp'),
       logs: needed(dirs?.logs, 'dirs.logs'),
@@ -42,6 +43,7 @@ export function completeAnswers(draft: Draft, profile: string): SiteAnswers {
     girder: {
       apiUrl: needed(girder?.apiUrl, 'girder.apiUrl'),
       apiKey: girder?.apiKey ?? null,
+      caFile: girder?.caFile ?? null,
       major: girder?.major ?? 3,
       directPaths: girder?.directPaths ?? false,
     },
@@ -77,8 +79,9 @@ export function secretsOf(draft: Draft): string[] {
 }
 
 /** The settings that a profile with these answers gives, before it is written. */
-export function settingsOfAnswers({ broker, dirs, slurm, apptainer, girder }: SiteAnswers): Settings {
+export function settingsOfAnswers({ worker, broker, dirs, slurm, apptainer, girder }: SiteAnswers): Settings {
   const flags = {
+    'worker.executor': worker.executor,
     'broker.url': brokerUrl(broker),
     'dirs.tmp': dirs.tmp,
     'dirs.logs': dirs.logs,
@@ -89,6 +92,7 @@ export function settingsOfAnswers({ broker, dirs, slurm, apptainer, girder }: Si
     'slurm.gpuPartition': slurm.gpuPartition,
     'apptainer.command': apptainer.command,
     'girder.apiUrl': girder.apiUrl,
+    'girder.caFile': girder.caFile,
   };
   // a directory without profiles: only these values and the defaults count
   return loadSettings({ profile: 'default', configDir: '/nonexistent', env: {}, flags }).settings;

@@ -96,7 +96,7 @@ async function findGirder(doors: DetectOptions['doors']): Promise<Detection['gir
     if (!(await doors.listens('localhost', port))) continue;
     const apiUrl = `http://localhost:${port}/api/v1`;
     try {
-      const { version, major } = await doors.girder.version(apiUrl);
+      const { version, major } = await doors.girder.version(apiUrl, null);
       return found({ apiUrl, version, major });
     } catch {
       // something else has the port

@@ -15,11 +15,19 @@ export interface Doors {
     openAddress(host: string, port: number): Promise<string | null>;
   };
   girder: {
-    version(apiUrl: string): Promise<{ version: string; major: 3 | 5 }>;
+    /** @param caFile setting `girder.caFile`, here and below */
+    version(apiUrl: string, caFile: string | null): Promise<{ version: string; major: 3 | 5 }>;
     /** Trades an API key for a token; whose it is. */
-    login(apiUrl: string, apiKey: string): Promise<{ token: string; login: string; isAdmin: boolean }>;
+    login(
+      apiUrl: string,
+      apiKey: string,
+      caFile: string | null,
+    ): Promise<{ token: string; login: string; isAdmin: boolean }>;
     /** Asks as whoever has the token; each request is made once. */
-    as<T>(apiUrl: string, token: string, use: (client: GirderClient) => Promise<T>): Promise<T>;
+    as<T>(
+      access: { apiUrl: string; token: string | null; caFile: string | null },
+      use: (client: GirderClient) => Promise<T>,
+    ): Promise<T>;
   };
   mongo: {
     /** Logs in if the address says so. `open`: it lets anybody in. */

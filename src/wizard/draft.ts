@@ -51,6 +51,11 @@ function isTree(value: unknown): value is Tree {
   return typeof value === 'object' && value !== null;
 }
 
+/** Whether this host runs the jobs itself, without Slurm. */
+export function isLocal({ worker }: Pick<Draft, 'worker'>): boolean {
+  return worker?.executor === 'local';
+}
+
 /** Whether the files of a whole archive are wanted as well. */
 export function isDeployed({ deployment }: Pick<Draft, 'deployment'>): boolean {
   return deployment !== undefined && deployment !== null;

@@ -28,12 +28,12 @@ const answer = z.object({
  * nothing.
  */
 export async function girderSettingsStep(answers: SiteAnswers, doors: Doors, asker: Asker): Promise<void> {
-  const { apiKey, apiUrl, major } = answers.girder;
+  const { apiKey, apiUrl, caFile, major } = answers.girder;
   if (apiKey === null || answers.deployment !== null) return;
   asker.say(`\n${mark.heading('Settings of Girder')}`);
   try {
-    const { token } = await doors.girder.login(apiUrl, apiKey);
-    const theirs: GirderSettings = await doors.girder.as(apiUrl, token, (client) =>
+    const { token } = await doors.girder.login(apiUrl, apiKey, caFile);
+    const theirs: GirderSettings = await doors.girder.as({ apiUrl, token, caFile }, (client) =>
       client.json(answer, {
         method: 'GET',
         path: 'system/setting',

@@ -6,6 +6,8 @@ import type { Draft } from './site-answers.js';
 
 /** Settings whose names the answers share. */
 const shared = [
+  'worker.executor',
+  'worker.localJobs',
   'dirs.tmp',
   'dirs.logs',
   'dirs.images',
@@ -20,6 +22,7 @@ const shared = [
   'slurm.mountPrefix',
   'apptainer.command',
   'girder.apiUrl',
+  'girder.caFile',
 ] as const;
 
 /** The answers that a profile was made of, as far as it still tells; it may have been changed by hand since. */

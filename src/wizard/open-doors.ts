@@ -7,6 +7,7 @@ import { DsaSlurmError, errorLine } from '../base/errors.js';
 import { silentLog } from '../base/log.js';
 import { withBroker } from '../doctor/broker.js';
 import { listens, openAddress } from '../doctor/listens.js';
+import { loginWithApiKey } from '../girder/api-key.js';
 import { createGirderClient, type GirderClient } from '../girder/client.js';
 import { openGirderConnections } from '../girder/connections.js';
 import { lookAtDirectory } from './validate/look-at-directory.js';
@@ -15,20 +16,12 @@ import type { Doors } from './doors.js';
 
 const connectMs = 6_000;
 
-/**
- * The {@link Doors} to the real site.
- * @param options.caFile setting `girder.caFile`
- */
-export function openDoors({ run, caFile }: { run: RunCommand; caFile: string | null }): Doors {
-  const asking: Asking = async (apiUrl, token, use) => withGirder({ apiUrl, token, caFile }, use);
+/** The {@link Doors} to the real site. */
+export function openDoors({ run }: { run: RunCommand }): Doors {
   return {
     listens: (host, port) => listens(host, port),
     broker: { check: checkBroker, openAddress: (host, port) => openAddress(host, port, soon()) },
-    girder: {
-      version: async (apiUrl) => girderVersion(apiUrl, asking),
-      login: async (apiUrl, apiKey) => girderLogin(apiUrl, apiKey, asking),
-      as: asking,
-    },
+    girder: { version: girderVersion, login: girderLogin, as: withGirder },
     mongo: { ping: pingMongo },
     slurm: {
       async test(wanted) {
@@ -80,12 +73,6 @@ async function checkBroker(url: string): Promise<{ version: string }> {
   });
 }
 
-type Asking = <T>(
-  apiUrl: string,
-  token: string | null,
-  use: (client: GirderClient) => Promise<T>,
-) => Promise<T>;
-
 async function withGirder<T>(
   { apiUrl, token, caFile }: { apiUrl: string; token: string | null; caFile: string | null },
   use: (client: GirderClient) => Promise<T>,
@@ -102,8 +89,11 @@ async function withGirder<T>(
 
 const version = z.object({ release: z.string() });
 
-async function girderVersion(apiUrl: string, asking: Asking): Promise<{ version: string; major: 3 | 5 }> {
-  return asking(apiUrl, null, async (client) => {
+async function girderVersion(
+  apiUrl: string,
+  caFile: string | null,
+): Promise<{ version: string; major: 3 | 5 }> {
+  return withGirder({ apiUrl, token: null, caFile }, async (client) => {
     const request = { method: 'GET', path: 'system/version', attempts: 1, signal: soon() };
     const { release } = await client.json(version, request);
     const major = Number.parseInt(release, 10);
@@ -116,24 +106,16 @@ async function girderVersion(apiUrl: string, asking: Asking): Promise<{ version:
   });
 }
 
-const loggedIn = z.object({ authToken: z.object({ token: z.string() }) });
 const me = z.object({ login: z.string(), admin: z.boolean().default(false) });
 
 async function girderLogin(
   apiUrl: string,
   apiKey: string,
-  asking: Asking,
+  caFile: string | null,
 ): Promise<{ token: string; login: string; isAdmin: boolean }> {
-  const token = await asking(apiUrl, null, async (client) => {
-    const once = { attempts: 1, signal: soon() };
+  const { token } = await withGirder({ apiUrl, token: null, caFile }, async (client) => {
     try {
-      const answer = await client.json(loggedIn, {
-        method: 'POST',
-        path: 'api_key/token',
-        form: { key: apiKey, duration: '1' },
-        ...once,
-      });
-      return answer.authToken.token;
+      return await loginWithApiKey(client, { apiKey, days: 1, signal: soon() });
     } catch (thrown) {
       throw new DsaSlurmError('girder', `Girder does not take this API key: ${errorLine(thrown)}`, {
         next: 'Make one in Girder: My account, API keys. It needs the rights of an administrator.',
@@ -141,7 +123,7 @@ async function girderLogin(
       });
     }
   });
-  return asking(apiUrl, token, async (client) => {
+  return withGirder({ apiUrl, token, caFile }, async (client) => {
     const user = await client.json(me, { method: 'GET', path: 'user/me', attempts: 1, signal: soon() });
     return { token, login: user.login, isAdmin: user.admin };
   });

@@ -54,7 +54,8 @@ export async function probeStep(options: ProbeOptions): Promise<AfterProbe> {
 }
 
 /** Partitions that jobs may go to; where none is named, Slurm's default. */
-export function probePartitions({ slurm }: SiteAnswers, detected: Detection): string[] {
+export function probePartitions({ slurm, worker }: SiteAnswers, detected: Detection): string[] {
+  if (worker.executor === 'local') return [];
   const known = detected.slurm.found ? (detected.slurm.value.partitions ?? []) : [];
   const usual = slurm.partition ?? known.find(({ isDefault }) => isDefault)?.name;
   const names = [usual, slurm.gpuPartition].flatMap((name) => name?.split(',') ?? []);

@@ -8,6 +8,7 @@ import { detect } from './detect.js';
 import { mergeDrafts } from './draft.js';
 import { gatherGiven } from './given.js';
 import { importOld } from './import/index.js';
+import type { Draft } from './site-answers.js';
 import { answersOfProfile, withBase } from './known.js';
 import { openDoors } from './open-doors.js';
 import { answersFile } from './print-answers.js';
@@ -38,7 +39,7 @@ export async function runInit(options: InitOptions): Promise<number> {
   const configDir = configDirectory(env);
   const store = openAnswerStore(configDir, profile);
   const run = createRunner({ env: slurmEnvironment(env) });
-  const doors = openDoors({ run, caFile: knownAuthority(configDir, profile, env) });
+  const doors = openDoors({ run });
   if (attended) stdout.write(`dsa-slurm init: sets up the profile "${profile}".\nLooking at this machine …`);
   const [detected, before, imported] = await Promise.all([
     detect({ run, env, clock: systemClock, doors, signal: options.signal }),
@@ -47,7 +48,12 @@ export async function runInit(options: InitOptions): Promise<number> {
   ]);
   if (attended) stdout.write('\r\u001B[2K');
   const known = withBase(
-    mergeDrafts(imported?.answers ?? {}, answersOfProfile(configDir, profile), before.draft),
+    mergeDrafts(
+      imported?.answers ?? {},
+      answersOfProfile(configDir, profile),
+      before.draft,
+      knownAuthority(configDir, profile, env),
+    ),
   );
   const site: InitSite = {
     ...options,
@@ -79,10 +85,11 @@ export async function runInit(options: InitOptions): Promise<number> {
 }
 
 /** `girder.caFile` of the profile or the environment; whatever else is wrong with those is not the wizard's business. */
-function knownAuthority(configDir: string, profile: string, env: InitOptions['env']): string | null {
+function knownAuthority(configDir: string, profile: string, env: InitOptions['env']): Draft {
   try {
-    return loadSettings({ profile, configDir, env, flags: {} }).settings.girder.caFile;
+    const { caFile } = loadSettings({ profile, configDir, env, flags: {} }).settings.girder;
+    return caFile === null ? {} : { girder: { caFile } };
   } catch {
-    return null;
+    return {};
   }
 }

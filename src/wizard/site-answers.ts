@@ -4,8 +4,14 @@
  */
 export interface SiteAnswers {
   profile: string;
+  worker: {
+    /** Who runs the jobs: Slurm, or this host itself. */
+    executor: 'slurm' | 'local';
+    /** Jobs that run at one time where this host runs them; null: as the setting's default says. */
+    localJobs: number | null;
+  };
   dirs: {
-    /** Absolute paths that login and compute nodes share. */
+    /** Absolute paths; login and compute nodes share them where Slurm runs the jobs. */
     tmp: string;
     logs: string;
     images: string;
@@ -38,6 +44,8 @@ export interface SiteAnswers {
     apiUrl: string;
     /** For checking and setting Girder's settings; null if that is not wanted. */
     apiKey: string | null;
+    /** Certificate of the authority of its https address; null: a public one. */
+    caFile: string | null;
     major: 3 | 5;
     /** Read inputs from Girder's own path where it is readable here. Not answered: no. */
     directPaths?: boolean;

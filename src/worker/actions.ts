@@ -61,12 +61,12 @@ export function createActions(tools: ActionTools): (action: WorkerAction) => Pro
     if (ids.length > 0) {
       const change = changeOf(action);
       const answer = await (change === null ? executor.cancel(ids) : executor.change(change, ids));
-      // the operator is to see what scancel says; a run is only canceled if scancel agreed
+      // the operator is to see what the command says; a run is only canceled if that agreed
       if (action.kind === 'cancel' && answer.ok) {
         for (const { id } of runs) await requestCancel(id, 'operator');
       }
       executor.tracker.nudge();
-      const done = `${commandLine(change, ids)}: done`;
+      const done = `${change === null ? `${executor.cancelCommand} ${listed(ids)}` : commandLine(change, ids)}: done`;
       if (answer.ok) words.say(answer.said === '' ? done : answer.said);
       else words.refuse(answer.said);
     }
@@ -143,11 +143,9 @@ function changeOf(action: Exclude<WorkerAction, { kind: 'retry' | 'forget' }>): 
   }
 }
 
-function commandLine(change: JobChange | null, ids: readonly string[]): string {
-  const shown = listed(ids);
-  if (change === null) return `scancel ${shown}`;
+function commandLine(change: JobChange, ids: readonly string[]): string {
   const { file, args } = changeCommand(change, ['JOBS']);
-  return [file, ...args].join(' ').replace('JOBS', shown);
+  return [file, ...args].join(' ').replace('JOBS', listed(ids));
 }
 
 function listed(ids: readonly string[]): string {

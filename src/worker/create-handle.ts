@@ -86,6 +86,7 @@ export function createHandle(sources: HandleSources): WorkerHandle & { changed()
   return {
     snapshot: createSnapshots({
       profile: sources.profile,
+      executor: settings.worker.executor,
       book,
       viewOf,
       startedAt: sources.startedAt,

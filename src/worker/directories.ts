@@ -10,7 +10,7 @@ import type { Settings } from '../config/index.js';
  * tasks in only to fail them.
  * @throws DsaSlurmError `config` with everything that is wrong
  */
-export async function prepareDirectories({ dirs }: Settings): Promise<void> {
+export async function prepareDirectories({ dirs, worker }: Settings): Promise<void> {
   const problems: string[] = [];
   const need = async (
     key: string,
@@ -35,7 +35,7 @@ export async function prepareDirectories({ dirs }: Settings): Promise<void> {
   );
   if (problems.length === 0) return;
   throw new DsaSlurmError('config', `The worker cannot start: ${problems.join('; ')}.`, {
-    next: "Set directories that login and compute nodes share, by 'dsa-slurm config set <key> <directory>' or by the environment.",
+    next: `Set directories ${worker.executor === 'local' ? 'of this host' : 'that login and compute nodes share'}, by 'dsa-slurm config set <key> <directory>' or by the environment.`,
   });
 }
 

@@ -22,7 +22,7 @@ export interface RunView {
   title: string | null;
   user: string | null;
   girderJobId: string | null;
-  /** The Slurm job, once there is one. */
+  /** The job, once there is one. */
   jobId: string | null;
   /** 0..1, where the CLI reports it. */
   progress: number | null;
@@ -72,6 +72,8 @@ export type Link =
 /** Everything that can be seen of a worker at one moment. Unchanged parts keep their identity between snapshots. */
 export interface WorkerSnapshot {
   profile: string;
+  /** Who runs the jobs: Slurm, or this worker's own host. */
+  executor: 'slurm' | 'local';
   link: Link;
   health: WorkerHealth;
   runs: readonly RunView[];

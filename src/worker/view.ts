@@ -9,6 +9,7 @@ const finishedShown = 500;
 /** What a snapshot is made of. */
 export interface SnapshotSources {
   profile: string;
+  executor: WorkerSnapshot['executor'];
   book: Book;
   viewOf: (run: Run) => RunView;
   startedAt: number;
@@ -44,6 +45,7 @@ export function createSnapshots(sources: SnapshotSources): () => WorkerSnapshot 
     const runs = [...active, ...finished.slice(0, finishedShown)];
     const next: WorkerSnapshot = {
       profile: sources.profile,
+      executor: sources.executor,
       link,
       health: {
         startedAt: sources.startedAt,

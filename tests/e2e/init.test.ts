@@ -86,7 +86,7 @@ describe('at a terminal', () => {
     const proposed = await first.until('Inputs and outputs of runs');
     expect(proposed).toContain(`[${join(base, 'tmp')}]`);
     await first.answer('Inputs and outputs of runs');
-    await first.answer('Logs of Slurm jobs');
+    await first.answer('Logs of jobs');
     await first.answer('Container images', bench.settings.dirs.images ?? '');
     await first.answer('Submit script');
     await answerToBroker(first);

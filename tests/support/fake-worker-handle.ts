@@ -20,6 +20,7 @@ export interface FakeWorker extends WorkerHandle {
     health?: Partial<WorkerHealth>;
     profile?: string;
     link?: Link;
+    executor?: WorkerSnapshot['executor'];
   }): void;
   /** The log of a run, given to whoever follows it now or later. */
   write(runId: string, tail: LogTail): void;
@@ -42,6 +43,7 @@ export interface FakeWorker extends WorkerHandle {
 export function createFakeWorker(now = 0): FakeWorker {
   let snapshot: WorkerSnapshot = {
     profile: 'default',
+    executor: 'slurm',
     link: { kind: 'inside' },
     health: {
       startedAt: now,
@@ -62,11 +64,12 @@ export function createFakeWorker(now = 0): FakeWorker {
   const followers = new Map<string, Set<(tail: LogTail) => void>>();
   const commands: string[] = [];
 
-  const show: FakeWorker['show'] = ({ runs, jobs, health, profile, link }) => {
+  const show: FakeWorker['show'] = ({ runs, jobs, health, profile, link, executor }) => {
     snapshot = {
       ...snapshot,
       profile: profile ?? snapshot.profile,
       link: link ?? snapshot.link,
+      executor: executor ?? snapshot.executor,
       runs: runs ?? snapshot.runs,
       jobs: jobs === undefined ? snapshot.jobs : { ...snapshot.jobs, ...jobs },
       health: health === undefined ? snapshot.health : { ...snapshot.health, ...health },

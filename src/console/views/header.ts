@@ -1,4 +1,5 @@
 import { age, count } from '../format.js';
+import { runnerName } from '../runner.js';
 import { countGroups } from '../rows.js';
 import {
   allRows,
@@ -120,7 +121,7 @@ function intakeSpan({ intake, drainedAt }: Health, { glyphs }: Theme): Span {
   return span(`${symbol} intake ${word}`, tone);
 }
 
-/** How old the answer is that the table shows, while Slurm is silent also why; and how the finished runs ended. */
+/** How old the answer is that the table shows, while nobody answers also why; and how the finished runs ended. */
 export function slurmLine(state: ConsoleState, theme: Theme): Line {
   const { place } = state;
   const name = place.view === 'item' || isTable(place) ? tableNameOf(state) : 'jobs';
@@ -153,13 +154,14 @@ function ageSpan(name: TableName, state: ConsoleState, theme: Theme): Span {
 function slurmSpan(state: ConsoleState, { glyphs }: Theme): Span {
   const { now } = state;
   const { at, trouble } = jobsShown(state);
+  const who = runnerName(state.snapshot.executor);
   if (trouble !== null) {
-    const silence = at === null ? 'Slurm has not answered yet' : `Slurm silent for ${age(now - at)}`;
+    const silence = at === null ? `${who} has not answered yet` : `${who} silent for ${age(now - at)}`;
     return span(` ${glyphs.warning} ${silence}: ${cleanText(trouble)}`, 'warning');
   }
   return at === null
-    ? span(` ${glyphs.waiting} Slurm has not been asked yet`, 'muted')
-    : span(` ${glyphs.running} Slurm ${age(now - at)} ago`, 'good');
+    ? span(` ${glyphs.waiting} ${who} has not been asked yet`, 'muted')
+    : span(` ${glyphs.running} ${who} ${age(now - at)} ago`, 'good');
 }
 
 function finishedSpans({ snapshot: { health } }: ConsoleState, { glyphs }: Theme): Span[] {

@@ -14,9 +14,7 @@ import { factLines, type Fact } from './facts.js';
 export function jobPageLines(state: ConsoleState, theme: Theme): Line[] {
   const row = pageRow(state);
   if (row === null) {
-    return [
-      { spans: [span(' This row is gone: Slurm and the worker have forgotten it. Esc goes back.', 'muted')] },
-    ];
+    return [{ spans: [span(' This row is gone: nobody lists it any more. Esc goes back.', 'muted')] }];
   }
   const status = rowStatus(row);
   const { columns } = state.size;
@@ -30,7 +28,11 @@ export function jobPageLines(state: ConsoleState, theme: Theme): Line[] {
     ...(run === null ? [] : timelineLines(run, row, state.now, theme)),
     ...(run === null ? [] : fileLines(run, columns)),
     ...(run === null ? [] : factLines('What is run', commandFacts(run), columns)),
-    ...factLines('Slurm job', jobFacts(row, state), columns),
+    ...factLines(
+      state.snapshot.executor === 'slurm' ? 'Slurm job' : 'Job of this host',
+      jobFacts(row, state),
+      columns,
+    ),
     ...showJobLines(row, details?.job ?? null, state),
   ];
 }
@@ -132,7 +134,7 @@ function jobFacts(row: Row, state: ConsoleState): Fact[] {
       ? []
       : [
           ['id', jobId],
-          ['state', 'Slurm does not list it any more'],
+          ['state', 'not listed any more'],
         ];
   }
   const elapsed = elapsedSeconds(row, jobsShown(state), state.now);

@@ -168,10 +168,13 @@ export const jobsView: TableView = {
   age: jobsShown,
   nothing(state) {
     const jobs = jobsShown(state);
-    if (jobs.at === null) return 'No runs yet. What jobs Slurm has is not known: it has not answered so far.';
-    if (jobs.trouble !== null) return 'No runs, and no jobs when Slurm last answered.';
+    const who = state.snapshot.executor === 'slurm' ? 'Slurm' : 'this host';
+    if (jobs.at === null) {
+      return `No runs yet. What jobs there are is not known: ${who} has not answered so far.`;
+    }
+    if (jobs.trouble !== null) return `No runs, and no jobs when ${who} last answered.`;
     const none = { mine: 'no job of this user', dsa: 'no job that came from Girder', all: 'no job at all' };
-    return `No runs and no jobs: no task has arrived, and Slurm has ${none[state.scope]}.`;
+    return `No runs and no jobs: no task has arrived, and ${who} has ${none[state.scope]}.`;
   },
   about(item) {
     const row = item as Row;

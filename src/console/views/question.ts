@@ -1,5 +1,6 @@
 import { count, counted } from '../format.js';
 import { deedWords, rowActions } from '../row-actions.js';
+import { jobsName } from '../runner.js';
 import type { Row } from '../rows.js';
 import { actionRows, type ActionTarget, type ConsoleState } from '../state.js';
 import { rowStatus } from '../status.js';
@@ -108,10 +109,7 @@ function aboutOne({ deed, rows: [row] }: ActionTarget, width: number, theme: The
     ],
   });
   // the name of a run's job is the run's id over again, so it says nothing more here
-  const ids = [
-    jobId === null ? 'no Slurm job yet' : `job ${jobId}`,
-    ...(run === null ? [] : [`run ${run.id}`]),
-  ];
+  const ids = [jobId === null ? 'no job yet' : `job ${jobId}`, ...(run === null ? [] : [`run ${run.id}`])];
   const work =
     run === null ? job.name : `${run.cli || 'CLI not known'} of ${run.image || 'an image not known'}`;
   const user = run?.user ?? null;
@@ -135,7 +133,7 @@ function aboutOne({ deed, rows: [row] }: ActionTarget, width: number, theme: The
   ];
 }
 
-function quitQuestion({ snapshot: { health } }: ConsoleState): Line[] {
+function quitQuestion({ snapshot: { executor, health } }: ConsoleState): Line[] {
   const { inFlight } = health;
   return [
     {
@@ -143,7 +141,7 @@ function quitQuestion({ snapshot: { health } }: ConsoleState): Line[] {
         span(`Quit? ${counted(inFlight, 'run')} ${inFlight === 1 ? 'is' : 'are'} in flight.`, 'strong'),
       ],
     },
-    { spans: [span('Slurm jobs go on; they are taken up at the next start.')] },
+    { spans: [span(`${jobsName(executor)} go on; they are taken up at the next start.`)] },
     { spans: [span('Until then nobody takes tasks, sends logs to Girder or uploads outputs.', 'muted')] },
     { spans: [] },
     answers,

@@ -1,6 +1,7 @@
 import { shellText } from '../../base/shell-text.js';
 import type { CommandLine, WorkerDetail } from '../../worker/watched.js';
 import { age, bytes, clockText, count, took } from '../format.js';
+import { runnerName } from '../runner.js';
 import { jobsShown, type ConsoleState } from '../state.js';
 import { cleanText, truncate, wrapWords } from '../text.js';
 import { span, type Line, type Theme } from '../theme.js';
@@ -21,7 +22,7 @@ export function workerPageLines(state: ConsoleState, theme: Theme): Line[] {
     ...factLines('Worker', workerFacts(state, detail), columns),
     ...factLines('Broker', brokerFacts(state, detail), columns),
     ...factLines('Runs', runFacts(state, detail, theme), columns),
-    ...factLines('Slurm', slurmFacts(state, detail), columns),
+    ...factLines(runnerName(snapshot.executor), slurmFacts(state, detail), columns),
     ...(detail === null
       ? []
       : [

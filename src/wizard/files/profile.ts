@@ -39,8 +39,19 @@ export function profileFile(answers: SiteAnswers, configDir: string, before: str
 }
 
 /** Undefined: back to the default. */
-function settingsOf({ broker, dirs, slurm, apptainer, girder, mongo }: SiteAnswers): [string, unknown][] {
+function settingsOf({
+  worker,
+  broker,
+  dirs,
+  slurm,
+  apptainer,
+  girder,
+  mongo,
+}: SiteAnswers): [string, unknown][] {
   return [
+    // what is the default need not be said
+    ['worker.executor', worker.executor === 'local' ? 'local' : undefined],
+    ['worker.localJobs', worker.localJobs ?? undefined],
     ['broker.url', brokerUrl(broker)],
     ['dirs.tmp', dirs.tmp],
     ['dirs.logs', dirs.logs],
@@ -57,6 +68,7 @@ function settingsOf({ broker, dirs, slurm, apptainer, girder, mongo }: SiteAnswe
     ['slurm.gpuGres', slurm.gpuGres ?? undefined],
     ['apptainer.command', apptainer.command],
     ['girder.apiUrl', girder.apiUrl],
+    ['girder.caFile', girder.caFile ?? undefined],
     ['girder.directPaths', girder.directPaths],
     // for the doctor, which looks at Girder's side of the way too
     ['girder.apiKey', girder.apiKey ?? undefined],

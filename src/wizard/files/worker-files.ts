@@ -41,7 +41,7 @@ export function submitScript({ dirs, slurm }: SiteAnswers): PlannedFile {
     path: dirs.submitScript,
     mode: 0o755,
     content: lines.join('\n'),
-    purpose: 'The batch script of every Slurm job.',
+    purpose: 'The batch script of every job.',
   };
 }
 

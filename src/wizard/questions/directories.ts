@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { isLocal } from '../draft.js';
 import type { Draft } from '../site-answers.js';
 import { oneLine } from '../validate/text.js';
 import { sharedDirectory, submitScript } from '../validate/directory.js';
@@ -33,8 +34,8 @@ export const directoryQuestions: readonly Question[] = [
   {
     key: 'dirs.logs',
     section: 'Directories',
-    message: 'Logs of Slurm jobs (LOGS)',
-    about: 'Where Slurm writes the logs of jobs.',
+    message: 'Logs of jobs (LOGS)',
+    about: 'Where the logs of jobs are written.',
     kind: 'path',
     flag: '--logs',
     proposal: (draft) => below(draft, 'logs'),
@@ -55,7 +56,7 @@ export const directoryQuestions: readonly Question[] = [
     key: 'dirs.submitScript',
     section: 'Directories',
     message: 'Submit script',
-    about: 'The batch script that is written and submitted; its directory must be shared as well.',
+    about: 'The batch script that is written and submitted; for Slurm its directory must be shared as well.',
     kind: 'path',
     flag: '--submit-script',
     proposal: (draft) => below(draft, 'singularity.slurm'),
@@ -66,6 +67,7 @@ export const directoryQuestions: readonly Question[] = [
     section: 'Directories',
     message: 'Prefix of assetstore paths on the nodes',
     about: 'Put before paths in Girder’s assetstore, where the compute nodes mount it elsewhere.',
+    when: (draft) => !isLocal(draft),
     kind: 'path',
     flag: '--mount-prefix',
     optional: true,

@@ -5,6 +5,7 @@ import type { Draft } from '../site-answers.js';
 import type { Verdict } from '../verdict.js';
 
 export const sections = [
+  'Jobs',
   'Directories',
   'Slurm',
   'Digital Slide Archive',

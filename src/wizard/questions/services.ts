@@ -1,6 +1,6 @@
 import { pattern, oneLine, portNumber } from '../validate/text.js';
 import { brokerHost, brokerLogin, brokerText, spreadBroker } from '../validate/broker.js';
-import { apiKey, apiUrl } from '../validate/girder.js';
+import { apiKey, apiUrl, authority } from '../validate/girder.js';
 import { mongoUri } from '../validate/mongo.js';
 import { isDeployed } from '../draft.js';
 import type { Question } from './question.js';
@@ -96,6 +96,18 @@ export const serviceQuestions: readonly Question[] = [
       return girder.found ? girder.value.apiUrl : undefined;
     },
     validate: apiUrl,
+  },
+  {
+    key: 'girder.caFile',
+    section: 'Girder',
+    message: 'Certificate of the authority behind Girder’s own, if it is none of the public ones',
+    about: 'PEM file of a private authority, for an https address of Girder.',
+    kind: 'path',
+    flag: '--girder-ca',
+    optional: true,
+    when: ({ girder }) => girder?.apiUrl?.startsWith('https:') ?? false,
+    proposal: () => null,
+    validate: authority,
   },
   {
     key: 'girder.major',

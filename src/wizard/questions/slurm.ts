@@ -1,5 +1,6 @@
 import { oneLine } from '../validate/text.js';
 import { containerRuntime, jobRequest, partitionName } from '../validate/slurm.js';
+import { isLocal } from '../draft.js';
 import type { Detection } from '../detect.js';
 import type { Choice, Question } from './question.js';
 
@@ -39,12 +40,15 @@ function partitionChoices(detected: Detection, none: string): readonly Choice[] 
   ];
 }
 
+const usesSlurm: Question['when'] = (draft) => !isLocal(draft);
+
 const hasGpus = (detected: Detection): boolean => detected.gpus.found;
 
 export const slurmQuestions: readonly Question[] = [
   {
     key: 'slurm.partition',
     section: 'Slurm',
+    when: usesSlurm,
     message: 'Partition of jobs',
     about: 'Where jobs run.',
     kind: 'choice',
@@ -60,6 +64,7 @@ export const slurmQuestions: readonly Question[] = [
   {
     key: 'slurm.account',
     section: 'Slurm',
+    when: usesSlurm,
     message: 'Account that jobs are charged to',
     about: 'Slurm account of jobs.',
     kind: 'text',
@@ -72,6 +77,7 @@ export const slurmQuestions: readonly Question[] = [
   {
     key: 'slurm.qos',
     section: 'Slurm',
+    when: usesSlurm,
     message: 'Quality of service',
     about: 'QOS of jobs.',
     kind: 'text',
@@ -84,6 +90,7 @@ export const slurmQuestions: readonly Question[] = [
   {
     key: 'slurm.time',
     section: 'Slurm',
+    when: usesSlurm,
     message: 'Time limit of a job, such as 04:00:00',
     about: 'Time limit of jobs that do not ask for another.',
     kind: 'text',
@@ -95,6 +102,7 @@ export const slurmQuestions: readonly Question[] = [
   {
     key: 'slurm.mem',
     section: 'Slurm',
+    when: usesSlurm,
     message: 'Memory of a job, such as 16G',
     about: 'Memory per node of jobs that do not ask for another.',
     kind: 'text',
@@ -106,6 +114,7 @@ export const slurmQuestions: readonly Question[] = [
   {
     key: 'slurm.cpus',
     section: 'Slurm',
+    when: usesSlurm,
     message: 'CPUs of a job',
     about: 'CPUs per task of jobs that do not ask for another.',
     kind: 'number',
@@ -117,6 +126,7 @@ export const slurmQuestions: readonly Question[] = [
   {
     key: 'slurm.gpuPartition',
     section: 'Slurm',
+    when: usesSlurm,
     message: 'Partition of jobs that need a GPU',
     about: 'Where jobs run whose image asks for a GPU.',
     kind: 'choice',
@@ -130,6 +140,7 @@ export const slurmQuestions: readonly Question[] = [
   {
     key: 'slurm.gpuGres',
     section: 'Slurm',
+    when: usesSlurm,
     message: 'GPUs of a job that needs one',
     about: 'Generic resources of jobs whose image asks for a GPU.',
     kind: 'text',

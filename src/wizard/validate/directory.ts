@@ -1,5 +1,6 @@
 import { dirname, isAbsolute, normalize } from 'node:path';
 import { bytes } from '../../doctor/finding.js';
+import { isLocal } from '../draft.js';
 import type { ValidateContext } from '../questions/question.js';
 import { doubt, ok, problem, type Verdict } from '../verdict.js';
 
@@ -8,9 +9,9 @@ type Context = Pick<ValidateContext, 'doors' | 'accepted' | 'draft'>;
 /** Below this, a few slides fill the file system. */
 const littleSpace = 20e9;
 
-/** A directory that compute nodes see as well. */
+/** A directory that compute nodes see as well, where Slurm runs the jobs. */
 export async function sharedDirectory(path: string, context: Context): Promise<Verdict> {
-  return lookAt(path, context, true);
+  return lookAt(path, context, !isLocal(context.draft));
 }
 
 /** A directory that only this host needs. */
@@ -26,7 +27,7 @@ export async function submitScript(path: string, context: Context): Promise<Verd
   if (state.kind === 'directory') {
     return problem(`${path} is a directory.`, 'Add a file name, such as singularity.slurm.');
   }
-  return lookAt(dirname(path), context, true);
+  return lookAt(dirname(path), context, !isLocal(context.draft));
 }
 
 async function lookAt(

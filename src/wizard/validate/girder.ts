@@ -1,6 +1,7 @@
+import { isAbsolute } from 'node:path';
 import { isDeployed, type AnswerValue } from '../draft.js';
 import type { ValidateContext } from '../questions/question.js';
-import { GirderError } from '../../girder/girder-error.js';
+import { GirderError, isUntrusted } from '../../girder/girder-error.js';
 import { doubt, ok, problem, type Verdict } from '../verdict.js';
 
 export async function apiUrl(value: AnswerValue, { draft, doors }: ValidateContext): Promise<Verdict> {
@@ -16,13 +17,45 @@ export async function apiUrl(value: AnswerValue, { draft, doors }: ValidateConte
     return problem('The address holds more than host and path.', `Write ${url.origin}${url.pathname}`);
   }
   if (isDeployed(draft)) return ok();
+  return seen(text, draft.girder?.caFile ?? null, doors, () =>
+    ok('Its certificate comes with the next answer.'),
+  );
+}
+
+/** The authority's certificate, judged by whether Girder's own is trusted with it. */
+export async function authority(value: AnswerValue, { draft, doors }: ValidateContext): Promise<Verdict> {
+  const url = draft.girder?.apiUrl;
+  if (url === undefined) return ok();
+  const caFile = value === null ? null : String(value);
+  if (caFile !== null && !isAbsolute(caFile)) {
+    return problem('This is not an absolute path.', 'Begin with /.');
+  }
+  return seen(url, caFile, doors, (error) =>
+    caFile === null
+      ? doubt(
+          'girder-certificate',
+          error.message,
+          'Name the file with the certificate of its authority, in PEM.',
+        )
+      : problem(error.message, 'Name the file with the certificate of the authority that signed it, in PEM.'),
+  );
+}
+
+/** Asks Girder for its version. @param untrusted what is said of a certificate that nobody vouches for */
+async function seen(
+  url: string,
+  caFile: string | null,
+  { girder }: ValidateContext['doors'],
+  untrusted: (error: GirderError) => Verdict,
+): Promise<Verdict> {
   try {
-    const { version, major } = await doors.girder.version(text);
+    const { version, major } = await girder.version(url, caFile);
     return { kind: 'ok', note: `Girder ${version}`, learned: { 'girder.major': String(major) } };
   } catch (thrown) {
+    if (thrown instanceof GirderError && isUntrusted(thrown)) return untrusted(thrown);
     if (thrown instanceof GirderError && thrown.transient) {
       return doubt(
-        `girder:${url.origin}`,
+        `girder:${new URL(url).origin}`,
         thrown.message,
         thrown.next ?? 'Correct it, or start Girder first.',
       );
@@ -33,6 +66,7 @@ export async function apiUrl(value: AnswerValue, { draft, doors }: ValidateConte
 
 export async function apiKey(value: AnswerValue, { draft, doors }: ValidateContext): Promise<Verdict> {
   const url = draft.girder?.apiUrl;
+  const caFile = draft.girder?.caFile ?? null;
   if (value !== null && !/^[A-Za-z0-9]{40}$/.test(String(value))) {
     return problem(
       'An API key of Girder has 40 letters and digits.',
@@ -41,12 +75,12 @@ export async function apiKey(value: AnswerValue, { draft, doors }: ValidateConte
   }
   if (value === null || url === undefined || isDeployed(draft)) return ok();
   try {
-    await doors.girder.version(url);
+    await doors.girder.version(url, caFile);
   } catch {
     // put off with the address
     return ok();
   }
-  const user = await doors.girder.login(url, String(value));
+  const user = await doors.girder.login(url, String(value), caFile);
   if (user.isAdmin) return ok(`Logged in as ${user.login}`);
   return doubt(
     `admin:${user.login}`,

@@ -31,6 +31,8 @@ export interface EndedJob {
 export interface Executor {
   /** What a job is called in words for people: `Slurm job`. */
   readonly jobWords: string;
+  /** With what jobs are canceled, as the operator is told. */
+  readonly cancelCommand: string;
   /** The last answer about all jobs. */
   readonly tracker: Tracker;
   /**

@@ -55,6 +55,7 @@ export function createLocalExecutor(options: LocalOptions): Executor {
 
   return {
     jobWords: 'local job',
+    cancelCommand: 'cancel',
     doubtMs: 0,
     tracker,
     async submit({ key, logFile, streams, script, scriptArgs, env }) {

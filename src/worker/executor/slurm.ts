@@ -31,6 +31,7 @@ export interface SlurmOptions {
 export function createSlurmExecutor({ run, settings, clock, log }: SlurmOptions): Executor {
   return {
     jobWords: 'Slurm job',
+    cancelCommand: 'scancel',
     tracker: createTracker({
       run,
       clock,

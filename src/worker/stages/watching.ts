@@ -163,7 +163,11 @@ async function cancelWhenUnwanted(
     if (jobId === null || (cancel === null && brokenStream === null)) return;
     const answer = await tools.executor.cancel([jobId]);
     if (answer.ok) tools.executor.tracker.nudge();
-    else tools.log.warn({ run: id, job: jobId, said: answer.said }, 'scancel failed; trying again');
+    else
+      tools.log.warn(
+        { run: id, job: jobId, said: answer.said },
+        'the job could not be canceled; trying again',
+      );
     await tools.clock.sleep(answer.ok ? cancelAgainMs : wait, over);
     wait = Math.min(wait * 2, cancelAgainMs);
   }

@@ -72,8 +72,8 @@ describe('the table', () => {
 
   test.each([
     [{ rows: [], at: 0, trouble: null }, 'No runs and no jobs: no task has arrived'],
-    [{ rows: [], at: null, trouble: null }, 'What jobs Slurm has is not known'],
-    [{ rows: [], at: null, trouble: 'squeue is missing' }, 'What jobs Slurm has is not known'],
+    [{ rows: [], at: null, trouble: null }, 'Slurm has not answered so far'],
+    [{ rows: [], at: null, trouble: 'squeue is missing' }, 'Slurm has not answered so far'],
     [{ rows: [], at: 0, trouble: 'no answer' }, 'no jobs when Slurm last answered'],
   ])('empty and unknown are different sentences: %j', (jobs, sentence) => {
     expect(linesOf(stateOf(showing({ jobs }), 120)).join('\n')).toContain(sentence);
@@ -104,6 +104,17 @@ describe('the health lines', () => {
     expect(text).toContain('● broker consuming  ● intake open  12/1,000 in flight');
     expect(text).toContain('● Slurm 3 s ago');
     expect(text).toMatch(/✔ 1,034 ok {3}✘ 2 failed {3}⊘ 1 canceled/u);
+  });
+
+  test('without Slurm nothing speaks of it', () => {
+    const worker = showing({ executor: 'local', jobs: { at: 1_000 }, health: { inFlight: 1 } });
+    expect(head(worker, 4_000)).toContain('● This host 3 s ago');
+    const asked = linesOf(after(stateOf(worker), { type: 'quitAsked' })).join('\n');
+    expect(asked).toContain('Jobs of this host go on; they are taken up at the next start.');
+    for (const jobs of [{ at: null }, { at: 0, trouble: null }, { at: 0, trouble: 'a full disk' }]) {
+      worker.show({ jobs });
+      expect(linesOf(stateOf(worker)).join('\n')).not.toMatch(/slurm(?! ›)/i);
+    }
   });
 
   test('a silent Slurm says so, with its age and why; its rows stay', () => {

@@ -83,6 +83,8 @@ const byGirder = (skew: number | null) =>
 
 const line = (level: number, time: string, msg: string) => JSON.stringify({ level, time, msg });
 
+const lab = { profile: 'lab', deep: false, settings: { worker: { executor: 'slurm' as const } } };
+
 describe('host', () => {
   it.each([
     ['v24.21.0', 'ok', null],
@@ -378,32 +380,31 @@ describe('directories', () => {
       'doctor --deep --only directories.probe',
     ],
   ])('%s', (_name, seen, status, evidence, fix) =>
-    expectFinding(
-      judgeDirectory('/shared/tmp', seen, wanted, { profile: 'lab', deep: false }),
-      status,
-      evidence,
-      fix,
-    ),
+    expectFinding(judgeDirectory('/shared/tmp', seen, wanted, lab), status, evidence, fix),
   );
 
   it('leaves the question of sharing to a deep run', () => {
     const finding = judgeDirectory('/shared/tmp', { ...facts, fileSystem: local }, wanted, {
-      profile: 'lab',
+      ...lab,
       deep: true,
     });
     expect(finding.status).toBe('ok');
   });
 
+  it('shares nothing where this host runs the jobs itself', () => {
+    const here = { ...lab, settings: { worker: { executor: 'local' as const } } };
+    expect(judgeDirectory('/d', { ...facts, fileSystem: local }, wanted, here).status).toBe('ok');
+    expectFinding(judgePath('/a:b', wanted, here)[0] as Finding, 'fail', 'breaks binds', '/var/lib/dsa/');
+  });
+
   it('asks no more than reading of the images', () => {
     const images = { ...wanted, key: 'dirs.images', readOnly: true } as const;
-    expect(
-      judgeDirectory('/i', { ...facts, writable: false }, images, { profile: 'lab', deep: false }).status,
-    ).toBe('ok');
+    expect(judgeDirectory('/i', { ...facts, writable: false }, images, lab).status).toBe('ok');
   });
 
   it.each([',', ':', '"', '\\', '%', ';', '\n', "'"])('refuses a path with %j', (letter) => {
     expectFinding(
-      judgePath(`/a${letter}b`, wanted, 'lab')[0] as Finding,
+      judgePath(`/a${letter}b`, wanted, lab)[0] as Finding,
       'fail',
       'breaks binds',
       'config set dirs.tmp',
@@ -412,7 +413,7 @@ describe('directories', () => {
 
   it('warns of a blank in a path', () => {
     expectFinding(
-      judgePath('/a b', wanted, 'lab')[0] as Finding,
+      judgePath('/a b', wanted, lab)[0] as Finding,
       'warn',
       'holds a blank',
       'config set dirs.tmp',

@@ -124,12 +124,16 @@ describe('what is remembered', () => {
   it('a profile that was changed by hand is what counts', async () => {
     const content = {
       broker: { url: 'amqps://u:p%2Fw@rabbit/v' },
+      worker: { executor: 'local', localJobs: 3 },
+      girder: { caFile: '/s/ca.pem' },
       dirs: { tmp: '/s/tmp', logs: '/s/logs' },
       slurm: { cpus: 4, submitScript: '/s/x.slurm' },
     };
     await writeFile(join(dir, 'default.json'), JSON.stringify(content), { mode: 0o600 });
     expect(withBase(answersOfProfile(dir, 'default'))).toEqual({
       base: '/s',
+      worker: { executor: 'local', localJobs: 3 },
+      girder: { caFile: '/s/ca.pem' },
       broker: { host: 'rabbit', port: 5671, vhost: 'v', user: 'u', password: 'p/w', tls: true },
       dirs: { tmp: '/s/tmp', logs: '/s/logs', submitScript: '/s/x.slurm' },
       slurm: { cpus: 4 },
@@ -168,6 +172,7 @@ describe('Girder’s settings', () => {
     } as Partial<Asker> as Asker;
     const answers: SiteAnswers = {
       profile: 'default',
+      worker: { executor: 'slurm', localJobs: null },
       dirs: { tmp: '/s/tmp', logs: '/s/logs', images: '/s/images', submitScript: '/s/x.slurm' },
       slurm: {
         partition: null,
@@ -182,12 +187,12 @@ describe('Girder’s settings', () => {
       },
       apptainer: { command: 'apptainer' },
       broker: { host: 'localhost', port: 5672, vhost: '/', user: 'dsa', password: 'hush-hush', tls: false },
-      girder: { apiUrl, apiKey: 'key-of-admin', major: 3 },
+      girder: { apiUrl, apiKey: 'key-of-admin', caFile: null, major: 3 },
       mongo: { uri: null },
       deployment: null,
       service: 'script',
     };
-    await girderSettingsStep(answers, openDoors({ run: nothing, caFile: null }), asker);
+    await girderSettingsStep(answers, openDoors({ run: nothing }), asker);
     server.close();
     server.closeAllConnections();
     const text = said.join('\n');

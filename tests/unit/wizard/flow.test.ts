@@ -99,17 +99,31 @@ const fillFrom = async (
 
 describe('the steps are pure', () => {
   it('goes on with the first question that applies, and back to the last that a person answered', () => {
-    const first = startWalk({});
+    const worker = { executor: 'slurm' } as const;
+    const first: Walk = { ...startWalk({}), draft: { worker } };
     const one = nextQuestion(first, detected) ?? expect.fail();
     expect(one.key).toBe('base');
-    const second = takeStep(first, one, { base: '/a' }, true);
+    const second = takeStep(first, one, { worker, base: '/a' }, true);
     const two = nextQuestion(second, detected) ?? expect.fail();
     expect(two.key).toBe('dirs.tmp');
     const third = takeStep(second, two, { ...second.draft, dirs: { tmp: '/a/tmp' } }, false);
     const back = stepBack(third) ?? expect.fail();
     expect(nextQuestion(back, detected)?.key).toBe('base');
-    expect(back).toMatchObject({ draft: {}, known: { base: '/a' }, steps: [] });
+    expect(back).toMatchObject({ draft: { worker }, known: { base: '/a' }, steps: [] });
     expect(stepBack(back)).toBeNull();
+  });
+
+  it('asks nothing of Slurm where this host runs the jobs', () => {
+    const here = keys({ worker: { executor: 'local' } });
+    expect(here.filter((key) => key.startsWith('slurm.'))).toEqual([]);
+    expect(here).toContain('worker.localJobs');
+    expect(keys({ worker: { executor: 'slurm' } })).not.toContain('worker.localJobs');
+  });
+
+  it('asks where analyses run only where Slurm does not answer', () => {
+    const [question] = questions.filter(({ key }) => key === 'worker.executor');
+    expect(question?.asked?.({}, detected)).toBe(false);
+    expect(question?.asked?.({}, detection())).toBe(true);
   });
 
   it('asks about the archive only where its files are wanted', () => {

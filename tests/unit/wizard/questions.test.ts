@@ -255,6 +255,28 @@ describe('Girder and MongoDB', () => {
     );
   });
 
+  it('asks for a private authority where Girder has a certificate, and says whether it is the right one', async () => {
+    const url = 'https://girder/api/v1';
+    const right = '/etc/ca.pem';
+    const untrusted = new GirderError('No.', {
+      trouble: 'unreachable',
+      cause: Object.assign(new Error('x'), { code: 'SELF_SIGNED_CERT_IN_CHAIN' }),
+    });
+    const version = async (_url: string, caFile: string | null) =>
+      caFile === right ? { version: '3.2', major: 3 as const } : Promise.reject(untrusted);
+    const doors: Partial<Doors> = { girder: { ...openSite().girder, version } };
+    expect((await verdictOf('girder.apiUrl', url, { doors })).verdict.kind).toBe('ok');
+    const said = async (text: string) =>
+      (await verdictOf('girder.caFile', text, { doors, draft: { girder: { apiUrl: url } } })).verdict;
+    expect(await said(right)).toMatchObject({ kind: 'ok', note: 'Girder 3.2' });
+    expect((await said('-')).kind).toBe('doubt');
+    expect((await said('/etc/other.pem')).kind).toBe('problem');
+    expect((await said('ca.pem')).kind).toBe('problem');
+    const [question] = questions.filter(({ key }) => key === 'girder.caFile');
+    expect(question?.when?.({ girder: { apiUrl: url } }, detection())).toBe(true);
+    expect(question?.when?.({ girder: { apiUrl: 'http://girder/api/v1' } }, detection())).toBe(false);
+  });
+
   it('calls out a MongoDB that lets anybody in', async () => {
     const doors: Partial<Doors> = {
       mongo: { ping: () => Promise.resolve({ version: '7', open: true, hasGirder: true }) },

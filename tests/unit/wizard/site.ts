@@ -7,6 +7,7 @@ type Deployment = NonNullable<SiteAnswers['deployment']>;
 export function siteAnswers(changes: Partial<SiteAnswers> = {}): SiteAnswers {
   return {
     profile: 'default',
+    worker: { executor: 'slurm', localJobs: null },
     dirs: {
       tmp: '/shared/dsa/tmp',
       logs: '/shared/dsa/logs',
@@ -36,6 +37,7 @@ export function siteAnswers(changes: Partial<SiteAnswers> = {}): SiteAnswers {
     girder: {
       apiUrl: 'http://localhost:8080/api/v1',
       apiKey: 'ApiKeySecret1xxxxxxxxxxxxxxxxxxxxxxxxxxx',
+      caFile: null,
       major: 3,
     },
     mongo: { uri: 'mongodb://dsa:MongoSecret1@localhost:27017/girder?authSource=admin' },
@@ -82,7 +84,7 @@ export const siteKinds: [string, SiteAnswers][] = [
     'stock, Girder 5',
     siteAnswers({
       deployment: deployment(),
-      girder: { apiUrl: 'http://localhost:8080/api/v1', apiKey: null, major: 5 },
+      girder: { apiUrl: 'http://localhost:8080/api/v1', apiKey: null, caFile: null, major: 5 },
     }),
   ],
 ];

@@ -47,6 +47,7 @@ function setUp({
   const done: string[] = [];
   let view: TrackedJobs = { rows: ['10', '11', '20_[1-3]'].map((id) => fakeJob({ id })), at: 1, trouble };
   const executor = {
+    cancelCommand: 'scancel',
     tracker: {
       view: () => view,
       nudge: () => undefined,

@@ -96,11 +96,38 @@ describe('a process of a local job', () => {
   });
 
   test('leaves nothing running behind it', async () => {
-    const job = await jobOf('sleep 60 & echo "child $!"; exit 0');
-    const { ended } = await processes.start(job);
+    const job = await jobOf('sleep 60 & echo "child $!"; env -i sleep 60 & echo "unmarked $!"; exit 0');
+    const { process, ended } = await processes.start(job);
+    const leader = mustBe(process).pid;
     expect(await ended).toEqual({ code: 0, signal: null });
-    const child = Number((await says(/child (\d+)/))[1]);
-    await vi.waitFor(async () => expect(await isAlive(child)).toBe(false));
+    const [child, unmarked] = await Promise.all(
+      [/^child (\d+)/m, /^unmarked (\d+)/m].map(async (words) => Number((await says(words))[1])),
+    );
+    const left = async () => [await isAlive(child ?? 0), await isAlive(unmarked ?? 0)];
+    expect(await left()).toEqual([true, true]);
+    await processes.killRest(job, null);
+    await vi.waitFor(async () => expect(await left()).toEqual([false, true]));
+    await processes.killRest(job, leader);
+    await vi.waitFor(async () => expect(await left()).toEqual([false, false]));
+  });
+
+  test('leaves a group alone whose leader has its number now', async () => {
+    const job = await jobOf('exit 0');
+    const other = spawn('sleep', ['60'], { detached: true, stdio: 'ignore' });
+    begun.push(other);
+    await once(other, 'spawn');
+    await processes.killRest(job, other.pid ?? null);
+    expect(await isAlive(other.pid ?? 0)).toBe(true);
+  });
+
+  test.each([
+    ['#!/bin/sh -e\necho "$0 $1 $-"', /^.*script x .*e/],
+    ['#! /usr/bin/env python3\nimport sys; print("python", *sys.argv[1:])', /^python x$/m],
+    ['echo "bash ${BASH_VERSION:+yes} $1"', /^bash yes x$/m],
+  ])('is run by what its first line names: %j', async (script, words) => {
+    const { ended } = await processes.start(await jobOf(script, { scriptArgs: ['x'] }));
+    expect(await ended).toEqual({ code: 0, signal: null });
+    await says(words);
   });
 
   test('is found by its mark, and so is what has left its group', async () => {
@@ -115,9 +142,9 @@ describe('a process of a local job', () => {
     await ended;
     // it leads a group of its own now, but its job is over
     const left = mustBe(await processes.findStarted(job));
-    await processes.killRest({ ...job, submittedAt: 2 });
+    await processes.killRest({ ...job, submittedAt: 2 }, null);
     expect(await processes.whereabouts(left)).toBe('alive');
-    await processes.killRest(job);
+    await processes.killRest(job, null);
     expect(await processes.whereabouts(left)).toBe('dead');
   });
 

@@ -61,6 +61,7 @@ describe('the status file', () => {
   test('holds what others need of a snapshot, and nothing else', () => {
     const snapshot = {
       profile: 'lab',
+      executor: 'slurm',
       link: { kind: 'inside' },
       health: {
         startedAt: 1,

@@ -5,7 +5,7 @@ import type { Check, CheckContext, Finding } from '../../check.js';
 import { freeSpace, lookUpFileSystem, type FileSystem } from '../../file-system.js';
 import { bytes, combine, configSet, fail, ok, quoted, warn } from '../../finding.js';
 
-/** What is asked of one of the directories that login and compute nodes share. */
+/** What is asked of one of the directories of runs, which login and compute nodes share where Slurm runs the jobs. */
 export interface Wanted {
   key: 'dirs.tmp' | 'dirs.logs' | 'dirs.images';
   title: string;
@@ -29,13 +29,24 @@ export interface DirectoryFacts {
   fileSystem: FileSystem | null;
 }
 
+/** What of a check's context a directory is judged by. */
+type DirectoryContext = Pick<CheckContext, 'profile' | 'deep'> & {
+  settings: { worker: Pick<CheckContext['settings']['worker'], 'executor'> };
+};
+
+/** A directory to name in a fix. */
+function example({ settings }: DirectoryContext, name: string): string {
+  return settings.worker.executor === 'local' ? `/var/lib/dsa/${name}` : `/shared/${name}`;
+}
+
 /** Judges a directory that exists. Pure. */
 export function judgeDirectory(
   path: string,
   facts: DirectoryFacts,
   wanted: Wanted,
-  { profile, deep }: Pick<CheckContext, 'profile' | 'deep'>,
+  context: DirectoryContext,
 ): Finding {
+  const { profile, deep, settings } = context;
   const { key, room, readOnly } = wanted;
   const { mode, space, fileSystem } = facts;
   const permissions = (mode & 0o7777).toString(8).padStart(4, '0');
@@ -43,7 +54,7 @@ export function judgeDirectory(
     ok(
       `${path}: mode ${permissions}, ${bytes(space.bytes)} free, ${fileSystem?.type ?? 'unknown'} file system`,
     ),
-    ...judgePath(path, wanted, profile).filter(({ status }) => status !== 'ok'),
+    ...judgePath(path, wanted, context).filter(({ status }) => status !== 'ok'),
   ];
   const may = facts.readable && (readOnly === true || facts.writable);
   if (!may) {
@@ -51,7 +62,7 @@ export function judgeDirectory(
     findings.push(
       fail(
         `${path} cannot be ${what} by this user.`,
-        `chmod u+rwx ${quoted(path)}   # or choose another: ${configSet(profile, key, '/shared/directory')}`,
+        `chmod u+rwx ${quoted(path)}   # or choose another: ${configSet(profile, key, example(context, 'directory'))}`,
       ),
     );
   }
@@ -60,7 +71,7 @@ export function judgeDirectory(
       warn(
         `Every user of this machine may write to ${path}.`,
         (mode & 0o1000) !== 0 && key === 'dirs.tmp'
-          ? configSet(profile, key, '/shared/tmp')
+          ? configSet(profile, key, example(context, 'tmp'))
           : `chmod o-w ${quoted(path)}`,
       ),
     );
@@ -74,7 +85,7 @@ export function judgeDirectory(
     findings.push(judge(`Only ${space.inodes} more files fit into ${path}.`, `df -i ${quoted(path)}`));
   }
   // a deep run sees for itself
-  if (fileSystem?.reach === 'local' && !deep) {
+  if (fileSystem?.reach === 'local' && !deep && settings.worker.executor === 'slurm') {
     findings.push(
       warn(
         `${path} lies on this machine's own ${fileSystem.type} (${fileSystem.mountPoint}), which compute nodes see only if it is exported to them.`,
@@ -86,9 +97,9 @@ export function judgeDirectory(
 }
 
 /** Characters that Apptainer's binds, Slurm's file name patterns or a batch script would take for something else. */
-export function judgePath(path: string, { key }: Pick<Wanted, 'key'>, profile: string): Finding[] {
+export function judgePath(path: string, { key }: Pick<Wanted, 'key'>, context: DirectoryContext): Finding[] {
   const wrong = [...new Set(path.match(/[,:"'\\%;\p{Cc}]/gu) ?? [])].map((letter) => JSON.stringify(letter));
-  const fix = configSet(profile, key, '/shared/directory');
+  const fix = configSet(context.profile, key, example(context, 'directory'));
   if (wrong.length > 0) {
     return [
       fail(
@@ -128,7 +139,7 @@ async function look(
   if (path === null) {
     return fail(
       `${wanted.key} (${wanted.legacyName}) is not set.`,
-      configSet(profile, wanted.key, `/shared/${wanted.key.slice('dirs.'.length)}`),
+      configSet(profile, wanted.key, example(context, wanted.key.slice('dirs.'.length))),
     );
   }
   try {
@@ -137,7 +148,7 @@ async function look(
   } catch (thrown) {
     const code = systemCode(thrown);
     if (code === 'ENOENT') {
-      const wrongPath = judgePath(path, wanted, profile).filter(({ status }) => status !== 'ok');
+      const wrongPath = judgePath(path, wanted, context).filter(({ status }) => status !== 'ok');
       // a path that cannot be used is not to be made
       if (wrongPath.length > 0) return combine(wrongPath);
       return {

@@ -109,7 +109,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
 
   /** @param how null if nobody saw it end; then its exit record has to tell */
   async function finish(job: LocalJob, how: ProcessEnd | null): Promise<void> {
-    await processes.killRest(job);
+    await processes.killRest(job, how === null ? null : (job.process?.pid ?? null));
     const record = await readExitRecord(job.exitRecord);
     const code = record?.jobId === job.id ? record.exitCode : (how?.code ?? null);
     const name = how?.signal ?? null;

@@ -21,7 +21,7 @@ export type Whereabouts = 'alive' | 'dead' | 'out of reach';
 export interface Started {
   /** Null if it had ended before it could be looked at. */
   process: Owner | null;
-  /** How it ends, if this worker lives to see it. Whatever is left of its group is dead then. */
+  /** How it ends, if this worker lives to see it. What it has left running is not dead then: see `killRest`. */
   ended: Promise<ProcessEnd>;
 }
 
@@ -34,14 +34,21 @@ export interface Processes {
   whereabouts(process: Owner): Promise<Whereabouts>;
   /** Signals the whole group, if its leader is alive and the very one that is meant. */
   signal(process: Owner, signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
-  /** Kills what a job whose script is over has left running, as Slurm does. */
-  killRest(job: LocalJob): Promise<void>;
+  /**
+   * Kills what a job whose script is over has left running, as Slurm does: whoever carries its mark. A container can
+   * take that away, so whoever is in the group of `leader` is meant as well. The group is never signaled as such, since
+   * the number of a dead leader may be another's by now.
+   * @param leader null unless it has ended just now
+   */
+  killRest(job: LocalJob, leader: number | null): Promise<void>;
 }
 
 /** Stands in the environment of each job's process, and so in those of its children. */
-const mark = 'DSA_SLURM_LOCAL_JOB';
+const markName = 'DSA_SLURM_LOCAL_JOB';
 /** What is killed may have just begun something else: it is looked for again, so often at most. */
 const rounds = 5;
+/** Bytes of a script that the kernel looks at. */
+const firstLine = 256;
 
 /**
  * @param env what every job inherits, free of the worker's own secrets
@@ -59,18 +66,23 @@ export function createProcesses(
       await using stdout = await open(job.stdout, flags, 0o600);
       await using stderr = await open(job.stderr, flags, 0o600);
       const at = Date.now();
-      const child = spawn('/bin/bash', [job.script, ...job.scriptArgs], {
+      const [program, ...options] = await interpreterOf(job.script);
+      const child = spawn(program, [...options, job.script, ...job.scriptArgs], {
         cwd: dirname(job.logFile),
         detached: true,
         stdio: ['ignore', stdout.fd, stderr.fd],
         // what the batch script writes into its exit record
-        env: { ...env, ...job.env, SLURM_JOB_ID: job.id, SLURMD_NODENAME: hostname(), [mark]: markOf(job) },
+        env: {
+          ...env,
+          ...job.env,
+          SLURM_JOB_ID: job.id,
+          SLURMD_NODENAME: hostname(),
+          [markName]: markOf(job),
+        },
       });
       const ended = new Promise<ProcessEnd>((resolve) => {
         child.once('exit', (code, signal) => {
-          // its number is given to nobody else as long as there is anything left in its group
-          if (child.pid !== undefined) kill(-child.pid, 'SIGKILL');
-          onCommand(recordOf(at, job, { code, signal }));
+          onCommand(recordOf(at, program, [...options, job.script, ...job.scriptArgs], { code, signal }));
           resolve({ code, signal });
         });
       });
@@ -85,35 +97,53 @@ export function createProcesses(
     },
     async findStarted(job) {
       // its children carry the mark as well; the leader is the one whose group has its own number
-      const leader = (await marked(job)).find(({ pid, group }) => pid === group);
+      const leader = (await look()).find((each) => each.mark === markOf(job) && each.pid === each.group);
       return leader === undefined ? null : describeProcess(leader.pid);
     },
     whereabouts,
     async signal(owner, signal) {
       if ((await whereabouts(owner)) === 'alive') kill(-owner.pid, signal);
     },
-    async killRest(job) {
+    async killRest(job, leader) {
       for (let round = 0; round < rounds; round += 1) {
-        const rest = await marked(job);
+        const rest = leftOf(markOf(job), leader, await look());
         if (rest.length === 0) return;
-        for (const { pid } of rest) kill(pid, 'SIGKILL');
+        for (const pid of rest) kill(pid, 'SIGKILL');
       }
     },
   };
 }
 
-function recordOf(at: number, job: LocalJob, { code, signal }: ProcessEnd): CommandRecord {
+function recordOf(
+  at: number,
+  file: string,
+  args: readonly string[],
+  { code, signal }: ProcessEnd,
+): CommandRecord {
   const ms = Date.now() - at;
   const said = { stdout: '', stderr: '', ms };
   return {
     at,
-    file: '/bin/bash',
-    args: maskArguments([job.script, ...job.scriptArgs]),
+    file,
+    args: maskArguments(args),
     result:
       signal === null
         ? { kind: 'exited', exitCode: code ?? -1, ...said }
         : { kind: 'killed', signal, stderr: '', ms },
   };
+}
+
+/**
+ * What runs a script, as the kernel reads its first line: a program and one argument at most. sbatch refuses a script
+ * without such a line; here that is for bash. The script itself need not be executable, as with sbatch.
+ */
+async function interpreterOf(script: string): Promise<[string, ...string[]]> {
+  await using file = await open(script, constants.O_RDONLY);
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(firstLine), 0, firstLine, 0);
+  const [, program, argument] =
+    /^#![ \t]*([^\s]+)[ \t]*([^\n]*?)\s*(?:\n|$)/.exec(buffer.toString('utf8', 0, bytesRead)) ?? [];
+  if (program === undefined) return ['/bin/bash'];
+  return argument === undefined || argument === '' ? [program] : [program, argument];
 }
 
 async function whereabouts(owner: Owner): Promise<Whereabouts> {
@@ -126,23 +156,41 @@ async function whereabouts(owner: Owner): Promise<Whereabouts> {
   return isGone ? 'dead' : 'out of reach';
 }
 
-/** Processes of this machine that carry the mark of a job, zombies left out. */
-async function marked(job: LocalJob): Promise<{ pid: number; group: number }[]> {
-  const wanted = `${mark}=${markOf(job)}`;
-  const found: { pid: number; group: number }[] = [];
+/** A process of this machine. */
+interface Seen {
+  pid: number;
+  group: number;
+  /** What stands for a job in its environment. Empty if that may not be read, or if a container has emptied it. */
+  mark: string;
+}
+
+/** All processes but zombies. */
+async function look(): Promise<Seen[]> {
+  const found: Seen[] = [];
   for (const name of await readdir('/proc').catch(() => [])) {
     if (!/^\d+$/.test(name)) continue;
     try {
-      if (!(await readFile(`/proc/${name}/environ`, 'utf8')).split('\0').includes(wanted)) continue;
       const stat = await readFile(`/proc/${name}/stat`, 'utf8');
       // proc(5): state, parent, group, after the program's name in brackets, which may hold anything
       const [state, , group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-      if (state !== 'Z') found.push({ pid: Number(name), group: Number(group) });
+      if (state === 'Z') continue;
+      const environment = await readFile(`/proc/${name}/environ`, 'utf8').catch(() => '');
+      const marked = environment.split('\0').find((entry) => entry.startsWith(`${markName}=`));
+      found.push({ pid: Number(name), group: Number(group), mark: marked?.slice(markName.length + 1) ?? '' });
     } catch {
-      // somebody else's, or gone meanwhile
+      // gone meanwhile
     }
   }
   return found;
+}
+
+/** Numbers of what is left of a job whose leader is dead. */
+function leftOf(wanted: string, leader: number | null, seen: readonly Seen[]): number[] {
+  // whoever has the leader's number now leads a group that is not ours
+  const isTaken = seen.some(({ pid, mark }) => pid === leader && mark !== wanted);
+  return seen
+    .filter(({ group, mark }) => mark === wanted || (!isTaken && mark === '' && group === leader))
+    .map(({ pid }) => pid);
 }
 
 /** Sends a signal; whoever is gone or not ours is left alone. */

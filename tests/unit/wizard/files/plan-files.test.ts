@@ -221,7 +221,12 @@ describe('the service', () => {
 });
 
 describe('a deployment', () => {
-  const girder5: SiteAnswers['girder'] = { apiUrl: 'http://localhost:8080/api/v1', apiKey: null, major: 5 };
+  const girder5: SiteAnswers['girder'] = {
+    apiUrl: 'http://localhost:8080/api/v1',
+    apiKey: null,
+    caFile: null,
+    major: 5,
+  };
 
   it('with a stock image is neither privileged nor near the Docker socket', () => {
     for (const girder of [siteAnswers().girder, girder5]) {

@@ -1,0 +1,11 @@
+import type { WorkerSnapshot } from '../worker/handle.js';
+
+/** Who runs the jobs, where it begins a sentence. */
+export function runnerName(executor: WorkerSnapshot['executor']): string {
+  return executor === 'slurm' ? 'Slurm' : 'This host';
+}
+
+/** Its jobs, where they begin a sentence. */
+export function jobsName(executor: WorkerSnapshot['executor']): string {
+  return executor === 'slurm' ? 'Slurm jobs' : 'Jobs of this host';
+}
