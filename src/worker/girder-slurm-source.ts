@@ -10,7 +10,8 @@ import { girderSlurmKeys, readGirderSlurm, type GirderSlurm } from './girder-slu
 export interface GirderSlurmSource {
   /**
    * Not older than a few minutes, or the last ones for as long as Girder is silent; null where they are not to be had:
-   * no API key, no address, or Girder refuses. Waits for a Girder that has never answered yet.
+   * no API key, no address, or Girder refuses. Waits for a Girder that has never answered yet, for some minutes in all:
+   * the profile's own settings are better than jobs that never start.
    * @throws the abort reason
    */
   current(signal: AbortSignal): Promise<GirderSlurm | null>;
@@ -24,6 +25,8 @@ export interface GirderSlurmSource {
 const goodForMs = 5 * 60_000;
 /** When Girder is asked again after trouble. */
 const againMs = 30_000;
+/** How long jobs wait for a Girder that has never answered. */
+export const patienceMs = 5 * 60_000;
 const answerMs = 10_000;
 
 /** @param options.girder `apiKey` and `apiUrl` have to be there, or nothing is ever read */
@@ -34,6 +37,7 @@ export function createGirderSlurmSource(
   const { apiKey, apiUrl } = girder;
   let last: { at: number; settings: GirderSlurm } | null = null;
   let askAgainAt = 0;
+  let silentSince: number | null = null;
   let trouble: string | null = null;
   let token: string | null = null;
   let reading: Promise<GirderError | null> | null = null;
@@ -73,15 +77,25 @@ export function createGirderSlurmSource(
     try {
       const { settings, complaints } = readGirderSlurm(await askAsNew());
       last = { at: clock.now(), settings };
+      silentSince = null;
       tell(complaints.length === 0 ? null : complaints.join(' '));
       return null;
     } catch (error) {
       if (!(error instanceof GirderError)) throw error;
       askAgainAt = clock.now() + againMs;
-      const used = last === null ? 'None are used' : 'The last ones that it gave are used';
-      tell(`Girder's settings for Slurm cannot be read: ${error.message} ${used}.`);
+      silentSince ??= clock.now();
+      tell(`Girder's settings for Slurm cannot be read: ${error.message} ${consequence(error)}`);
       return error;
     }
+  }
+
+  function consequence(error: GirderError): string {
+    if (last !== null) return 'The last ones that it gave are used.';
+    return isWaitedFor(error) ? 'Jobs wait for them, for some minutes at most.' : "The profile's own count.";
+  }
+
+  function isWaitedFor(error: GirderError): boolean {
+    return passes(error) && clock.now() - (silentSince ?? clock.now()) < patienceMs;
   }
 
   function tell(now: string | null): void {
@@ -110,9 +124,10 @@ export function createGirderSlurmSource(
         if (clock.now() >= askAgainAt) {
           const error = await readShared();
           if (error === null) continue;
-          if (last === null && !passes(error)) return null;
+          if (last === null && !isWaitedFor(error)) return null;
         }
         if (last !== null) return last.settings;
+        if (silentSince !== null && clock.now() - silentSince >= patienceMs) return null;
         await clock.sleep(Math.max(1_000, askAgainAt - clock.now()), signal);
       }
     },

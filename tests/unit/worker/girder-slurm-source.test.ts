@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createGirderSlurmSource } from '../../../src/worker/girder-slurm-source.js';
+import { createGirderSlurmSource, patienceMs } from '../../../src/worker/girder-slurm-source.js';
 import { sendJson } from '../../support/scripted-http.js';
 import { someSettings } from '../../support/settings.js';
 import { setUp } from '../girder/girder-bench.js';
@@ -19,7 +19,7 @@ async function bench() {
     if (headers['girder-token'] !== girder.valid) return sendJson(response, { message: 'Who?' }, 401);
     return sendJson(response, { 'worker_slurm.mem': girder.mem, 'worker_slurm.qos': null });
   });
-  const time = { now: 1_000_000, slept: 0 };
+  const time = { now: 1_000_000, slept: 0, isBackAfter: 0 };
   const source = createGirderSlurmSource({
     ...setup,
     clock: {
@@ -28,7 +28,7 @@ async function bench() {
         time.now += ms;
         time.slept += ms;
         // Girder is back while the worker waits
-        girder.status = 200;
+        if (time.slept > time.isBackAfter) girder.status = 200;
       },
     },
     girder: { ...someSettings().girder, apiKey, apiUrl: `${origin}/api/v1` },
@@ -79,9 +79,27 @@ describe("Girder's settings for Slurm", () => {
     const refusing = await bench();
     refusing.girder.status = 401;
     expect(await refusing.source.current(never)).toBeNull();
-    expect(refusing.source.trouble()).toContain('None are used.');
+    expect(refusing.source.trouble()).toContain("The profile's own count.");
     expect(refusing.source.trouble()).not.toContain(apiKey);
     expect(refusing.time.slept).toBe(0);
+  });
+
+  it('keep no job for good from a Girder that never answers', async () => {
+    const { girder, source, time, heard } = await bench();
+    girder.status = 503;
+    time.isBackAfter = Infinity;
+    const waiting = source.current(never);
+    expect(await waiting).toBeNull();
+    expect(time.slept).toBe(patienceMs);
+    expect(source.trouble()).toContain("The profile's own count.");
+    const asked = heard.length;
+    expect(await source.current(never)).toBeNull();
+    expect([time.slept, heard.length]).toEqual([patienceMs, asked]);
+    // it is asked again later, and counts as soon as it answers
+    girder.status = 200;
+    time.now += 60_000;
+    expect((await source.current(never))?.mem).toBe('1G');
+    expect(source.trouble()).toBeNull();
   });
 
   it('survive a token that has expired', async () => {
