@@ -77,6 +77,8 @@ export function createBroker(options: BrokerOptions): Broker {
   const lamport = createLamportClock();
   // These outlive the connections: what the broker once refused, and what waits to be published.
   const mailbox: { kind: MailboxKind } = { kind: 'celery' };
+  /** What is wrong while there is a connection. */
+  const troubles: { shortage: string | null; forward: string | null } = { shortage: null, forward: null };
   const results = createOutbox<ResultMessage>(keptResults, ({ correlationId }) =>
     log.warn({ run: correlationId }, 'result dropped: too many wait for the broker'),
   );
@@ -93,7 +95,22 @@ export function createBroker(options: BrokerOptions): Broker {
   const settle = createSettler({
     onTask: options.onTask,
     onRefused: options.onRefused,
-    forward: options.forward === null ? null : createForwarder(options.forward, { publisher, log }),
+    forward:
+      options.forward === null
+        ? null
+        : createForwarder({
+            ...options.forward,
+            publisher,
+            clock,
+            log,
+            onWaiting(waiting) {
+              troubles.forward =
+                waiting === null
+                  ? null
+                  : `${waiting.count === 1 ? 'A task that is not ours waits' : `${waiting.count} tasks that are not ours wait`} for the queue "${options.forward?.queue}": ${waiting.why}`;
+              tellTroubles();
+            },
+          }),
     clock,
     log,
   });
@@ -112,6 +129,9 @@ export function createBroker(options: BrokerOptions): Broker {
     options.onStatus(status);
   };
   const flowing = () => (isOpen ? 'consuming' : 'paused');
+  const tellTroubles = () => {
+    if (session !== null) setStatus(flowing(), troubles.shortage ?? troubles.forward);
+  };
 
   const openOnce = async (address: BrokerAddress): Promise<Session> => {
     const connection = await connect(address.connect, { timeout: connectMs, noDelay: true });
@@ -125,7 +145,8 @@ export function createBroker(options: BrokerOptions): Broker {
       log,
       onBlocked(reason) {
         const shortage = `RabbitMQ is short of memory or disk and takes no messages: ${reason}.`;
-        if (session !== null) setStatus(flowing(), reason === null ? null : shortage);
+        troubles.shortage = reason === null ? null : shortage;
+        tellTroubles();
       },
     });
   };
@@ -153,7 +174,8 @@ export function createBroker(options: BrokerOptions): Broker {
       session = opened;
       // The wish may have changed while the connection was opened.
       await opened.intake.adjust();
-      setStatus(flowing(), null);
+      troubles.shortage = null;
+      tellTroubles();
       onConnected();
       return await opened.ended;
     } catch (error) {

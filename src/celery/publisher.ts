@@ -1,7 +1,7 @@
 import type { ChannelModel, ConfirmChannel, Options } from 'amqplib';
 import { backoffDelay } from '../base/backoff.js';
 import type { Clock } from '../base/clock.js';
-import { coerceError, DsaSlurmError } from '../base/errors.js';
+import { coerceError, DsaSlurmError, errorLine } from '../base/errors.js';
 import type { Log } from '../base/log.js';
 import { celeryHeaders } from './headers.js';
 import { declareTaskQueue } from './topology.js';
@@ -21,9 +21,10 @@ export interface Publisher {
   /**
    * Resolves once the broker has confirmed the message, and waits for as long as there is no broker. After a broken
    * connection it is sent again, so it may arrive twice, with the same id.
+   * @param onTrouble told why each time that it could not be published and is going to be tried again
    * @throws DsaSlurmError `broker` if no queue takes it or the broker forbids it; the reason of `signal` when that aborts.
    */
-  publish(message: OutgoingMessage, signal: AbortSignal): Promise<void>;
+  publish(message: OutgoingMessage, signal: AbortSignal, onTrouble?: (why: string) => void): Promise<void>;
   /** From now on messages go through this connection; null: there is none. */
   connect(connection: ChannelModel | null): void;
 }
@@ -40,7 +41,7 @@ export function createPublisher({ clock, log }: { clock: Clock; log: Log }): Pub
   };
 
   return {
-    async publish(message, signal) {
+    async publish(message, signal, onTrouble) {
       for (let failures = 0; ; failures += 1) {
         signal.throwIfAborted();
         const connection = await connected(signal);
@@ -51,6 +52,7 @@ export function createPublisher({ clock, log }: { clock: Clock; log: Log }): Pub
           signal.throwIfAborted();
           if (error instanceof DsaSlurmError) throw error;
           log.warn({ queue: message.routingKey, err: coerceError(error) }, 'not published, is tried again');
+          onTrouble?.(errorLine(error));
           await clock.sleep(backoffDelay(failures, { first: 500, longest: 30_000 }), signal);
         }
       }

@@ -23,13 +23,18 @@ export interface SettlerOptions {
  *
  * A task that could not be taken over (a full disk, say) is held for a while before it goes back, longer with each
  * failure in a row. Held deliveries count against the prefetch limit, so the queue as a whole slows down as well. An
- * abort of `signal` ends the holding.
+ * abort of `signal` ends the holding. A task that only waits for somebody else's queue is set aside instead.
  */
 export function createSettler({ onTask, onRefused, forward, clock, log }: SettlerOptions) {
   let failures = 0;
-  return async (delivery: Delivery, queue: string, signal: AbortSignal): Promise<Verdict> => {
+  return async (
+    delivery: Delivery,
+    queue: string,
+    signal: AbortSignal,
+    aside: () => void,
+  ): Promise<Verdict> => {
     try {
-      const verdict = await takeOver(delivery, queue, { onTask, onRefused, forward, log }, signal);
+      const verdict = await takeOver(delivery, queue, { onTask, onRefused, forward, log }, signal, aside);
       failures = 0;
       return verdict;
     } catch (error) {
@@ -47,6 +52,7 @@ async function takeOver(
   queue: string,
   { onTask, onRefused, forward, log }: Omit<SettlerOptions, 'clock'>,
   signal: AbortSignal,
+  aside: () => void,
 ): Promise<Verdict> {
   let task: Task;
   try {
@@ -58,7 +64,7 @@ async function takeOver(
     await onRefused(error.refusal);
     return 'reject';
   }
-  if (forward !== null && (await forward(task, delivery, signal))) return 'ack';
+  if (forward !== null && (await forward(task, delivery, signal, aside))) return 'ack';
   await onTask(task);
   return 'ack';
 }

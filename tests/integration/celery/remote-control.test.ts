@@ -315,6 +315,30 @@ describe('a task that is not ours', () => {
     );
   });
 
+  test('holds nothing up however many of them wait, and the status tells of them', async () => {
+    const other = `full-${randomUUID()}`;
+    const limit = JSON.stringify({ 'max-length': 0, overflow: 'reject-publish' });
+    await rabbitmqctl('-q', 'set_policy', '--apply-to', 'queues', other, `^${other}$`, limit);
+    const { broker, queue, tasks } = createTrial({
+      prefetch: 4,
+      forward: { queue: other, isOurs: (name) => name === 'some.task' },
+    });
+    const channel = await openChannel();
+    onTestFinished(async () => void (await channel.deleteQueue(other)));
+    await broker.start();
+    await celery([
+      ...Array.from({ length: 15 }, () => ({ step: 'publish', name: task, queue })),
+      { step: 'publish', queue },
+    ]);
+    await until(() => expect(tasks).toMatchObject([{ name: 'some.task' }]));
+    await until(() =>
+      expect(broker.status().trouble).toContain(`15 tasks that are not ours wait for the queue "${other}"`),
+    );
+    await rabbitmqctl('-q', 'clear_policy', other);
+    await until(async () => expect((await channel.checkQueue(other)).messageCount).toBe(15), 60_000);
+    await until(() => expect(broker.status()).toMatchObject({ state: 'consuming', trouble: null }));
+  });
+
   test('is back in its own queue when this worker ends before the other takes it', async () => {
     const other = `full-${randomUUID()}`;
     const limit = JSON.stringify({ 'max-length': 0, overflow: 'reject-publish' });

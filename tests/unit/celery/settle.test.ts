@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { silentLog } from '../../../src/base/log.js';
-import type { Refusal } from '../../../src/celery/message.js';
+import type { Delivery, Refusal } from '../../../src/celery/message.js';
 import { createSettler, type SettlerOptions } from '../../../src/celery/settle.js';
 import type { Task } from '../../../src/celery/task.js';
 import { taskDelivery } from './deliveries.js';
@@ -9,7 +9,8 @@ function createSettling(change: Partial<SettlerOptions> = {}) {
   const slept: number[] = [];
   const tasks: Task[] = [];
   const refusals: Refusal[] = [];
-  const settle = createSettler({
+  const aside: string[] = [];
+  const settler = createSettler({
     onTask: async (task) => void tasks.push(task),
     onRefused: async (refusal) => void refusals.push(refusal),
     forward: null,
@@ -17,7 +18,9 @@ function createSettling(change: Partial<SettlerOptions> = {}) {
     log: silentLog(),
     ...change,
   });
-  return { settle, slept, tasks, refusals };
+  const settle = async (delivery: Delivery, queue: string, signal: AbortSignal) =>
+    settler(delivery, queue, signal, () => void aside.push(queue));
+  return { settle, aside, slept, tasks, refusals };
 }
 
 const { signal } = new AbortController();
@@ -36,10 +39,13 @@ describe('createSettler', () => {
   test('what is handed on is acknowledged afterwards, and goes back if no queue takes it', async () => {
     let isTaken = true;
     const handed: unknown[] = [];
-    const { settle, tasks, slept } = createSettling({
-      forward: async (task, delivery) => {
+    const { settle, aside, tasks, slept } = createSettling({
+      forward: async (task, delivery, _signal, setAside) => {
         if (task.name !== 'some.task') return false;
-        if (!isTaken) throw new Error('No queue takes it.');
+        if (!isTaken) {
+          setAside();
+          throw new Error('No queue takes it.');
+        }
         handed.push(delivery);
         return true;
       },
@@ -49,8 +55,10 @@ describe('createSettler', () => {
     expect(handed).toEqual([delivery]);
     expect(await settle(taskDelivery({ headers: { task: 'ours' } }), 'celery', signal)).toBe('ack');
     expect(tasks).toMatchObject([{ name: 'ours' }]);
+    expect(aside).toEqual([]);
     isTaken = false;
     expect(await settle(delivery, 'celery', signal)).toBe('requeue');
+    expect(aside).toEqual(['celery']);
     expect(slept).toHaveLength(1);
     expect(tasks).toHaveLength(1);
   });
