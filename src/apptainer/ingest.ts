@@ -2,7 +2,7 @@ import { basename, dirname, join } from 'node:path';
 
 import { commandTrouble, type CommandResult, type RunCommand } from '../base/command.js';
 import { DsaSlurmError, systemCode } from '../base/errors.js';
-import { readdir, rename, rm } from '../base/shared-files.js';
+import { readdir, rename, rm, stat } from '../base/shared-files.js';
 import { parseCliList, trimDescription, type ListedCli } from './clis.js';
 
 export interface IngestOptions {
@@ -34,11 +34,15 @@ export interface ImageIngest {
   /**
    * Pulls an image from its registry, beside its place and then into it: nobody ever finds half a file there, and the old
    * one stays if it cannot be pulled.
-   * @param key of the run: tells its half file from those of others
-   * @returns what the runtime said
+   * @param options.key of the run: tells its half file from those of others
+   * @param options.onOutput told of what the runtime says, while it pulls
    * @throws DsaSlurmError `image`
    */
-  pull(image: string, sif: string, options: { key: string; signal: AbortSignal }): Promise<string>;
+  pull(
+    image: string,
+    sif: string,
+    options: { key: string; onOutput: (text: string) => void; signal: AbortSignal },
+  ): Promise<void>;
   /**
    * The CLIs of an image with their descriptions.
    * @param exec makes of an image's arguments what follows `apptainer exec`
@@ -79,9 +83,9 @@ export function createImageIngest({ run, command, place, pullMs, registryEnv }: 
   }
 
   return {
-    async pull(image, sif, { key, signal }) {
+    async pull(image, sif, { key, onOutput, signal }) {
       await place.sweep(key);
-      await inDirectory(sif, removeParts(sif, key));
+      await inDirectory(sif, removeParts(sif, key, Date.now() - 2 * pullMs));
       const fresh = join(dirname(sif), `.${basename(sif)}.${key}.${process.pid}.part`);
       try {
         const [file, line] = launch(key, ['pull', '--force', fresh, `docker://${image}`]);
@@ -89,6 +93,7 @@ export function createImageIngest({ run, command, place, pullMs, registryEnv }: 
           timeoutMs: pullMs,
           cwd: dirname(sif),
           env: registryEnv,
+          onOutput,
           signal,
         });
         signal.throwIfAborted();
@@ -99,7 +104,6 @@ export function createImageIngest({ run, command, place, pullMs, registryEnv }: 
           );
         }
         await inDirectory(sif, rename(fresh, sif));
-        return `${result.stderr}${result.stdout}`.trim().slice(-4_000);
       } finally {
         if (signal.aborted) await place.sweep(key);
         await rm(fresh, { force: true }).catch(() => undefined);
@@ -133,11 +137,19 @@ async function inDirectory<T>(sif: string, work: Promise<T>): Promise<T> {
   }
 }
 
-/** What a worker that died left of the same run; whatever may still write there writes into a file without a name. */
-async function removeParts(sif: string, key: string): Promise<void> {
+/**
+ * What workers that died left: of the same run, where whatever may still write there writes into a file without a name;
+ * and of any other run what is older than a pull can be.
+ * @param before milliseconds since the epoch
+ */
+async function removeParts(sif: string, key: string, before: number): Promise<void> {
+  const directory = dirname(sif);
   const front = `.${basename(sif)}.${key}.`;
-  for (const { name } of await readdir(dirname(sif))) {
-    if (name.startsWith(front) && name.endsWith('.part')) await rm(join(dirname(sif), name), { force: true });
+  for (const { name } of await readdir(directory)) {
+    if (!/^\..+\.sif\..+\.\d+\.part$/.test(name)) continue;
+    const path = join(directory, name);
+    const isOld = async () => ((await stat(path).catch(() => null))?.mtimeMs ?? Infinity) < before;
+    if (name.startsWith(front) || (await isOld())) await rm(path, { force: true });
   }
 }
 

@@ -1,3 +1,5 @@
+import { StringDecoder } from 'node:string_decoder';
+
 import { execa } from 'execa';
 import PQueue from 'p-queue';
 
@@ -25,6 +27,8 @@ export interface CommandOptions {
   env?: Readonly<Record<string, string | undefined>>;
   /** Bytes of standard output kept at most. Default 64 MiB. */
   maxBytes?: number;
+  /** Told of what the command says, on either stream, while it runs. */
+  onOutput?: (text: string) => void;
   signal?: AbortSignal;
 }
 
@@ -98,7 +102,7 @@ async function runOnce(
   for (const [name, value] of Object.entries({ ...baseEnv, ...options.env })) {
     if (value !== undefined && name !== 'LC_ALL') env[name] = value;
   }
-  const result = await execa(starter, starterArguments(file, args, options.cwd), {
+  const running = execa(starter, starterArguments(file, args, options.cwd), {
     reject: false,
     extendEnv: false,
     env,
@@ -110,6 +114,14 @@ async function runOnce(
     maxBuffer: options.maxBytes ?? 64 * 1024 * 1024,
     stripFinalNewline: false,
   });
+  const { onOutput } = options;
+  if (onOutput !== undefined) {
+    for (const stream of [running.stdout, running.stderr]) {
+      const decoder = new StringDecoder('utf8');
+      stream?.on('data', (chunk: Buffer) => onOutput(decoder.write(chunk)));
+    }
+  }
+  const result = await running;
   const ms = Math.round(performance.now() - started);
   if (result.timedOut) return { kind: 'timeout', ms };
   if (result.isCanceled) return { kind: 'aborted', ms };

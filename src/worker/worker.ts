@@ -129,12 +129,16 @@ export async function createWorker({
     commands.note(record);
     audit.note(record);
   };
-  const command = createRunner({
-    env: slurmEnvironment(env),
-    timeoutMs: settings.slurm.commandTimeoutSeconds * 1_000,
-    concurrency: settings.worker.commandsAtOnce,
-    onCommand,
-  });
+  const runner = (concurrency: number) =>
+    createRunner({
+      env: slurmEnvironment(env),
+      timeoutMs: settings.slurm.commandTimeoutSeconds * 1_000,
+      concurrency,
+      onCommand,
+    });
+  const command = runner(settings.worker.commandsAtOnce);
+  // what takes an hour shall keep no scancel waiting
+  const ingestCommand = runner(1);
   const executor = given ?? createExecutor({ settings, run: command, env, onCommand, clock, log });
   const reporting = createReporting({
     reportMs: settings.girder.reportSeconds * 1_000,
@@ -157,7 +161,7 @@ export async function createWorker({
     executor,
     apptainer,
     imageIngest: createImageIngest({
-      run: command,
+      run: ingestCommand,
       command: settings.apptainer.command,
       place: ingestPlace(settings, command),
       pullMs: settings.apptainer.pullMinutes * 60_000,

@@ -60,8 +60,9 @@ async function ingestImage(
   const sif = join(directory, sifFileName(image));
   if (pull || !(await isThere(sif))) {
     girderJob.log(`Pulling ${image}\n`);
-    const said = await imageIngest.pull(image, sif, { key: runKey(id), signal });
-    girderJob.log(`${said === '' ? 'Pulled.' : said}\n`);
+    const onOutput = (text: string) => girderJob.log(text);
+    await imageIngest.pull(image, sif, { key: runKey(id), onOutput, signal });
+    girderJob.log('Pulled.\n');
   }
   const facts = await apptainer.inspect(image, sif);
   const entrySettings = {

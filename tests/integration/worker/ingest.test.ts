@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -99,8 +99,18 @@ describe('images that an administrator adds in Girder', () => {
     // a pull that takes as long as nobody writes into the pipe
     const pipe = join(lab.registry, 'lab_slow_v1.sif');
     await promisify(execFile)('mkfifo', [pipe]);
+    // half files of other runs: of one that died long ago, and of one that may still be at work
+    const [dead, busy] = ['dead', 'busy'].map((run) => `.lab_old_v1.sif.${run}.1.part`);
+    for (const name of [dead, busy]) await writeFile(join(lab.settings.dirs.images ?? '', name ?? ''), '');
+    await utimes(join(lab.settings.dirs.images ?? '', dead ?? ''), 1, 1);
     const canceled = await ingest(['lab/slow:v1']);
-    await lab.until(() => (lab.girder.job(canceled.id)?.log.join('') ?? '').includes('Pulling lab/slow:v1'));
+    // what the runtime says is in Girder while it still pulls
+    await lab.until(() =>
+      (lab.girder.job(canceled.id)?.log.join('') ?? '').includes('Fetching docker://lab/slow'),
+    );
+    expect(await imageFiles()).not.toContain(dead);
+    expect(await imageFiles()).toContain(busy);
+    await rm(join(lab.settings.dirs.images ?? '', busy ?? ''));
     await lab.girder.cancel(canceled.id);
     expectStatus(await lab.ended(canceled), status.canceled);
 

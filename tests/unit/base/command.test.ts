@@ -15,6 +15,21 @@ describe('how a command went is data', () => {
     });
   });
 
+  test('what a command says is told while it runs, and characters stay whole', async () => {
+    const said: string[] = [];
+    const first = Promise.withResolvers<void>();
+    const ended = run('sh', ['-c', 'printf "a\\303"; read line; printf "\\251b" ; cat /dev/null'], {
+      onOutput(text) {
+        said.push(text);
+        first.resolve();
+      },
+      input: 'go\n',
+    });
+    await first.promise;
+    expect(await ended).toMatchObject({ kind: 'exited', stdout: 'aéb' });
+    expect(said.join('')).toBe('aéb');
+  });
+
   test('a program that is not there, one that is killed, one that prints too much', async () => {
     expect(await run('no-such-program', [])).toMatchObject({ kind: 'missing', reason: 'ENOENT' });
     expect(await run('sh', ['-c', 'kill -9 $$'])).toMatchObject({ kind: 'killed', signal: 'SIGKILL' });

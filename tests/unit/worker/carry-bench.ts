@@ -126,7 +126,7 @@ export async function openCarryBench({
         needsGpu: false,
       }),
     },
-    imageIngest: { pull: async () => '', clis: async () => [] },
+    imageIngest: { pull: async () => undefined, clis: async () => [] },
     submitScript: { path: '/script', takesArgumentsFile: true },
     girderSlurm: { current: async () => null, refresh: async () => null, trouble: () => null },
     girderSetup: () => ({ connections, apiUrlMap: {}, clock, log }),
