@@ -9,19 +9,28 @@ import { mkdir, stat } from './shared-files.js';
  * Not `mkdir(…, { recursive: true })`: below a file system that answers ENOENT whatever is there (`/proc` does), Node 24
  * tries for ever, and a mistyped setting must not hang a program.
  * @param path absolute
+ * @returns whether it was missing
  */
-export async function makeDirectory(path: string, mode = 0o777): Promise<void> {
+export async function makeDirectory(path: string, mode = 0o777): Promise<boolean> {
   try {
     await mkdir(path, { mode });
+    return true;
   } catch (error) {
     const code = systemCode(error);
-    if (code === 'EEXIST') return mustBeDirectory(path, error);
+    if (code === 'EEXIST') {
+      await mustBeDirectory(path, error);
+      return false;
+    }
     const parent = dirname(path);
     if (code !== 'ENOENT' || parent === path) throw error;
     await makeDirectory(parent, mode);
-    await mkdir(path, { mode }).catch((again: unknown) => {
+    try {
+      await mkdir(path, { mode });
+      return true;
+    } catch (again) {
       if (systemCode(again) !== 'EEXIST') throw again;
-    });
+      return false;
+    }
   }
 }
 

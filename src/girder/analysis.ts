@@ -28,7 +28,8 @@ export type VolumeRef =
   /** The one default temporary volume of a task; all mentions mean the same directory. */
   | { kind: 'default' }
   /** A temporary volume; `identity` tells two of them apart: `body:17`, or `hook0:5` for one that only a hook knows. */
-  | { kind: 'temporary'; identity: string; hostDir: string | null; mode: 'ro' | 'rw' }
+  /** `hostDirMode`: permissions of `hostDir`, if it has to be made. */
+  | { kind: 'temporary'; identity: string; hostDir: string | null; hostDirMode?: number; mode: 'ro' | 'rw' }
   | { kind: 'bind'; host: string; container: string; mode: 'ro' | 'rw' };
 
 /** One container argument. Equal `identity` means: the producer's same object, fetched once. */

@@ -25,7 +25,7 @@ export function createVolumeReader(document: string): ReadVolume {
         return {
           kind: 'temporary',
           identity: `${document}:${value.id}`,
-          hostDir: readHostDirectory(place, value),
+          ...readHostDirectory(place, value),
           mode: readMode(place, attribute(value, 'mode')),
         };
       case 'BindMountVolume':
@@ -41,9 +41,19 @@ export function createVolumeReader(document: string): ReadVolume {
   };
 }
 
-function readHostDirectory(place: Place, volume: PickledInstance): string | null {
+function readHostDirectory(
+  place: Place,
+  volume: PickledInstance,
+): { hostDir: string | null; hostDirMode?: number } {
   const directory = attribute(volume, 'host_dir');
-  return directory === null ? null : readAbsolutePath(place, 'host directory', directory);
+  if (directory === null) return { hostDir: null };
+  const hostDir = readAbsolutePath(place, 'host directory', directory);
+  // Python's default, which its class has rather than the message
+  const mode = attribute(volume, '_mode') ?? 0o777;
+  if (typeof mode !== 'number' || !Number.isInteger(mode) || mode < 0 || mode > 0o7777) {
+    return refuse(`${place} has a host directory with a mode that is none.`);
+  }
+  return { hostDir, hostDirMode: mode };
 }
 
 /** Docker's mode: `ro` or `rw`, perhaps with labels such as `z` that mean nothing to Apptainer. */

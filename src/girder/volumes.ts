@@ -10,6 +10,11 @@ import { onDisk } from './download.js';
 /** Every directory that is made for a run begins so, and nothing else is ever removed. */
 const ownPrefix = 'dsa-slurm-';
 
+type Temporary = Extract<VolumeRef, { kind: 'temporary' }>;
+
+/** The default volume. */
+const standard: Temporary = { kind: 'temporary', identity: 'default', hostDir: null, mode: 'rw' };
+
 /** Where a volume is: on this host, and in the container. */
 export interface Place {
   host: string;
@@ -66,7 +71,7 @@ export async function createVolumes(options: {
     binds.set(container, { host, container, mode });
   }
 
-  async function temporary(identity: string, hostDir: string | null, mode: 'ro' | 'rw'): Promise<Place> {
+  async function temporary({ identity, hostDir, hostDirMode, mode }: Temporary): Promise<Place> {
     const known = places[identity];
     if (known !== undefined) return known;
     count += 1;
@@ -75,7 +80,9 @@ export async function createVolumes(options: {
       host = path.join(home, identity === 'default' ? identity : `volume-${count}`);
       await onDisk(host, mkdir(host));
     } else {
-      await onDisk(hostDir, makeDirectory(hostDir));
+      const isNew = await onDisk(hostDir, makeDirectory(hostDir));
+      // the umask would take away what others are to be given
+      if (isNew && hostDirMode !== undefined) await onDisk(hostDir, chmod(hostDir, hostDirMode));
       host = await makeOwn(path.join(hostDir, `${name}-${count}`));
     }
     const place = { host, container: `/mnt/girder_worker/${randomUUID().replaceAll('-', '')}` };
@@ -87,9 +94,9 @@ export async function createVolumes(options: {
   async function place(volume: VolumeRef): Promise<Place> {
     switch (volume.kind) {
       case 'default':
-        return temporary('default', null, 'rw');
+        return temporary(standard);
       case 'temporary':
-        return temporary(volume.identity, volume.hostDir, volume.mode);
+        return temporary(volume);
       case 'bind':
         bind({ ...volume, host: prefixed(volume.host, volume.host, mountPrefix) });
         return volume;
@@ -99,7 +106,7 @@ export async function createVolumes(options: {
   await onDisk(options.tmpDir, makeDirectory(options.tmpDir));
   await removeLeft(options.tmpDir, options.runId);
   await makeOwn(home);
-  await temporary('default', null, 'rw');
+  await temporary(standard);
   return {
     place,
     bind,

@@ -154,6 +154,41 @@ describe('collectOutputs', () => {
     expect(said.filter((text) => text.includes('not uploaded'))).toHaveLength(2);
   });
 
+  it('puts a directory flat into an item: its files, and nothing below', async () => {
+    const { collect, put, host, heard, done, access } = await bench();
+    await put('dir/a.txt', 'a');
+    await put('dir/sub/b.txt', 'b');
+    await mkdir(path.join(host, 'dir', 'empty'));
+    const toItem: OutputHook = {
+      kind: 'uploadToItem',
+      access,
+      itemId: 'i',
+      filename: 'dir',
+      volume: { kind: 'default' },
+      deleteFile: false,
+      upload: { reference: 'r' },
+    };
+    await collect([toItem]);
+    const sent = heard.filter(({ method }) => method === 'POST');
+    expect(sent.map(({ path: asked, query }) => `${asked.slice(8)} ${query.get('name')}`)).toEqual([
+      'file a.txt',
+      'file/chunk null',
+    ]);
+    expect(sent[0]?.query.get('parentType')).toBe('item');
+    expect(sent[0]?.query.get('reference')).toBe('r');
+    expect(done.at(-1)).toBe('0');
+  });
+
+  it('makes folders that are empty, as the Python worker does', async () => {
+    const { collect, toFolder, host, heard } = await bench();
+    await mkdir(path.join(host, 'dir', 'sub', 'deep'), { recursive: true });
+    await collect([toFolder('dir')]);
+    expect(heard.map(({ path: asked, query }) => `${asked.slice(8)} ${query.get('name')}`)).toEqual([
+      'folder sub',
+      'folder deep',
+    ]);
+  });
+
   it('leaves alone what an earlier attempt has uploaded', async () => {
     const { collect, toFolder, put, names, done } = await bench();
     await put('a', 'a');

@@ -169,6 +169,23 @@ describe('items and folders', () => {
     );
   });
 
+  it('a folder has its folders below it, also those that are empty', async () => {
+    const below: Record<string, string[]> = { top: ['a', 'empty'], a: ['b'] };
+    const items: Record<string, string[]> = { top: ['x'], b: ['y', 'none'] };
+    const files: Record<string, string[]> = { x: ['x'], y: ['1', '2'] };
+    const documents = (names: readonly string[] = []) => names.map((name) => ({ _id: name, name, size: 1 }));
+    const bench = await setUp((response, { path: asked, query }) => {
+      const parent = query.get('parentId') ?? query.get('folderId') ?? '';
+      if (asked.endsWith('/folder')) sendJson(response, documents(below[parent]));
+      else if (asked.endsWith('/item')) sendJson(response, documents(items[parent]));
+      else if (asked.endsWith('/files')) sendJson(response, documents(files[asked.split('/').at(-2) ?? '']));
+      else response.end('x');
+    });
+    const made = await downloadFolder(bench.context, { id: 'top', name: 'top' }, bench.directory);
+    const found = (await readdir(made, { recursive: true })).sort();
+    expect(found).toEqual(['a', 'a/b', 'a/b/none', 'a/b/y', 'a/b/y/1', 'a/b/y/2', 'empty', 'x']);
+  });
+
   it('turns pages until one is not full, and keeps siblings apart', async () => {
     const names = [...Array.from({ length: 50 }, (_, n) => `n${n}`), 'n0', '../up', 'a/b'];
     const bench = await setUp((response, { path: asked, query }) => {

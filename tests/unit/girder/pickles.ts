@@ -21,8 +21,8 @@ export const girder = (name: string, attributes: Json = {}) =>
 export const slicer = (name: string, attributes: Json = {}) =>
   object(`slicer_cli_web.girder_worker_plugin.direct_docker_run.${name}`, { gc: gc(), ...attributes });
 export const defaultVolume = () => transform('_DefaultTemporaryVolume', { mode: 'rw', host_dir: null });
-export const temporaryVolume = (hostDir: string | null = null) =>
-  transform('TemporaryVolume', { mode: 'rw', host_dir: hostDir });
+export const temporaryVolume = (hostDir: string | null = null, changes: Json = {}) =>
+  transform('TemporaryVolume', { mode: 'rw', host_dir: hostDir, ...changes });
 export const bindVolume = (mode: unknown = 'ro') =>
   transform('BindMountVolume', { _host_path: '/data', _container_path: '/mnt/data', mode });
 export const volumePath = (filename: unknown, volume: unknown = defaultVolume()) =>

@@ -46,8 +46,14 @@ describe('container arguments', () => {
     const volumes = [p.defaultVolume(), p.temporaryVolume('/t'), p.bindVolume('rw,z')];
     expect(readArgs(...volumes)).toStrictEqual([
       { kind: 'volume', volume: { kind: 'default' } },
-      { kind: 'volume', volume: { kind: 'temporary', identity: 'body:3', hostDir: '/t', mode: 'rw' } },
+      {
+        kind: 'volume',
+        volume: { kind: 'temporary', identity: 'body:3', hostDir: '/t', hostDirMode: 0o777, mode: 'rw' },
+      },
       { kind: 'volume', volume: { kind: 'bind', host: '/data', container: '/mnt/data', mode: 'rw' } },
+    ]);
+    expect(readArgs(p.temporaryVolume('/t', { _mode: 0o2750 }))).toMatchObject([
+      { volume: { hostDirMode: 0o2750 } },
     ]);
     expect(readArgs(p.bindVolume('Z,ro'))).toMatchObject([{ volume: { mode: 'ro' } }]);
   });
@@ -89,6 +95,7 @@ describe('container arguments', () => {
     ['a name that is none', p.file({ _filename: 5 }), /file name/],
     ['a volume that is none', p.file({ _volume: null }), /names no volume/],
     ['a volume of another class', p.file({ _volume: p.volumePath('x') }), /not known here/],
+    ['a mode that is none', p.temporaryVolume('/t', { _mode: 65_536 }), /mode that is none/],
     ['no Girder', p.file({ gc: null }), /published outside/],
     ['another client', p.file({ gc: p.object('a.B') }), /published outside/],
     ['a file URL', p.file({ gc: p.gc({ urlBase: 'file:///etc/passwd' }) }), /no http/],

@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { expect, it } from 'vitest';
 import { readAnalysis } from '../../../src/girder/read-analysis.js';
@@ -87,6 +87,94 @@ function plain(texts: readonly unknown[]): string[] {
   return texts.map((text) => comparable(String(text), []).replace(/\/(\d+-)?[0-9a-f]{24}\//, '/'));
 }
 
+/** Stages a captured message on a Girder that answers as the recorded one did. */
+async function stageFixture(
+  name: string,
+  change: (body: string, directory: string) => string | Promise<string> = (body) => body,
+  { directPaths = false, hooks = true } = {},
+) {
+  const recorded = recordedExchanges(`${name.slice(0, 2)}.transform_downloads_uploads.json`);
+  const { access, directory, heard, setup } = await setUp(replay(recorded));
+  const captured = fixtureTask(name);
+  const analysis = readAnalysis({
+    ...captured,
+    headers: hooks ? captured.headers : { ...captured.headers, girder_result_hooks: null },
+    name: 'girder_worker.docker.tasks.docker_run',
+    body: await change(
+      captured.body.replace('{"py/tuple": []}', '{"py/tuple": ["example/small:v1"]}'),
+      directory,
+    ),
+  });
+  const staging = stageAnalysis(analysis, {
+    ...setup,
+    apiUrlMap: { 'http://girder.example:8080/api/v1': access.apiUrl },
+    tmpDir: path.join(directory, 'tmp'),
+    runId: 'show',
+    mountPrefix: null,
+    directPaths,
+    signal: new AbortController().signal,
+  });
+  return { staging, directory, heard };
+}
+
+/** Puts a readable file in the place of the one that the captured messages name. */
+async function withDirectFile(body: string, directory: string): Promise<string> {
+  const file = path.join(directory, 'direct file.svs');
+  await writeFile(file, 'a slide');
+  return body.replaceAll('/shared/direct file.svs', file);
+}
+
+it.each(['g3', 'g5'])(
+  'binds a readable direct path as the Python worker does (%s.show_direct_ok)',
+  async (girder) => {
+    const name = `${girder}.show_direct_ok.json`;
+    const { staging, directory, heard } = await stageFixture(name, withDirectFile);
+    const [staged, expected] = [await staging, await expectedOf(name)];
+    // each input has a directory of its own
+    const plainly = (place: string) =>
+      place.replace('/mnt/girder_direct_worker/1/', '/mnt/girder_direct_worker/');
+    expect(staged.args.map(plainly)).toEqual(expected.container_args);
+    const host = path.join(directory, 'direct file.svs');
+    const theirs = expected.volumes['/shared/direct file.svs'];
+    const readOnly = staged.binds.filter(({ mode }) => mode === 'ro');
+    expect(readOnly.map((bind) => ({ ...bind, container: plainly(bind.container) }))).toEqual([
+      { host, container: theirs?.bind, mode: theirs?.mode },
+    ]);
+    expect(staged.binds).toHaveLength(Object.keys(expected.volumes).length);
+    // nothing is downloaded
+    expect(heard).toEqual([]);
+  },
+);
+
+it.each(['g3', 'g5'])('does not run what names no file of Girder (%s.show_bad_id)', async (girder) => {
+  const { staging } = await stageFixture(`${girder}.show_bad_id.json`);
+  await expect(staging).rejects.toMatchObject({ code: 'girder' });
+});
+
+it.each([true, false])(
+  'takes a file where it lies only if direct paths are allowed (show_allow_direct, %s)',
+  async (directPaths) => {
+    // outside of a container's arguments these transforms make paths of the worker's host, which no container sees
+    const inArguments = (body: string) =>
+      body.replace(
+        /\{"inputFile": (.*), "other": (.*), "outputDir": (.*?)\}\}, \{"callbacks/s,
+        '{"container_args": [$1, $2, $3}]}, {"callbacks',
+      );
+    const { staging, directory, heard } = await stageFixture(
+      'g3.show_allow_direct.json',
+      async (body, directory) => withDirectFile(inArguments(body), directory),
+      // they upload what a Python task returns
+      { directPaths, hooks: false },
+    );
+    const staged = await staging;
+    const host = path.join(directory, 'direct file.svs');
+    expect(staged.binds.some((bind) => bind.host === host && bind.mode === 'ro')).toBe(directPaths);
+    const downloads = heard.filter(({ path: asked }) => asked.endsWith('/download'));
+    expect(downloads).toHaveLength(directPaths ? 1 : 2);
+    expect(staged.args).toHaveLength(3);
+  },
+);
+
 it.each([
   'g3.show_artifact.json',
   'g3.show_container_failed.json',
@@ -94,23 +182,8 @@ it.each([
   'g3.show_missing_output.json',
   'g5.show_container_failed.json',
 ])('makes the arguments that the Python worker makes (%s)', async (name) => {
-  const recorded = recordedExchanges(`${name.slice(0, 2)}.transform_downloads_uploads.json`);
-  const { access, directory, setup } = await setUp(replay(recorded));
-  const captured = fixtureTask(name);
-  const analysis = readAnalysis({
-    ...captured,
-    name: 'girder_worker.docker.tasks.docker_run',
-    body: captured.body.replace('{"py/tuple": []}', '{"py/tuple": ["example/small:v1"]}'),
-  });
-  const staged = await stageAnalysis(analysis, {
-    ...setup,
-    apiUrlMap: { 'http://girder.example:8080/api/v1': access.apiUrl },
-    tmpDir: path.join(directory, 'tmp'),
-    runId: 'show',
-    mountPrefix: null,
-    directPaths: false,
-    signal: new AbortController().signal,
-  });
+  const { staging } = await stageFixture(name);
+  const staged = await staging;
   expect(plain(staged.args)).toEqual(plain((await expectedOf(name)).container_args));
   expect(staged.binds.map(({ mode }) => mode)).toEqual(['rw']);
 });

@@ -407,6 +407,22 @@ describe('volumes', () => {
     expect(await readdir(hostDir)).toEqual([]);
   });
 
+  it('in a host directory that has to be made give it the mode of their own; one that is there stays as it is', async () => {
+    const { stage, directory } = await bench();
+    const [fresh, there] = [path.join(directory, 'fresh'), path.join(directory, 'there')];
+    await mkdir(there, { mode: 0o750 });
+    const volumeIn = (hostDir: string, hostDirMode: number): VolumeRef => ({
+      kind: 'temporary',
+      identity: hostDir,
+      hostDir,
+      hostDirMode,
+      mode: 'rw',
+    });
+    await stage([], { volumes: [volumeIn(fresh, 0o2775), volumeIn(there, 0o777)] });
+    const modeOf = async (place: string) => ((await stat(place)).mode & 0o7777).toString(8);
+    expect([await modeOf(fresh), await modeOf(there)]).toEqual(['2775', '750']);
+  });
+
   it('that are not ours get a directory of ours for an input', async () => {
     const { stage, file, directory } = await bench();
     const host = path.join(directory, 'bound');

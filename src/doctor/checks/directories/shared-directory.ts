@@ -175,7 +175,7 @@ function directoryCheck(id: string, wanted: Wanted): Check {
       return [
         {
           what: `mkdir -p -m 0770 ${quoted(path)}`,
-          apply: async () => makeDirectory(path, 0o770),
+          apply: async () => void (await makeDirectory(path, 0o770)),
         },
       ];
     },
