@@ -23,7 +23,12 @@ const agreed = ['Use it all the same?', 'Make it?'];
 
 /** Wide and high, so that no question is wrapped and none is scrolled away. */
 export function startWizard(args: readonly string[], env: Environment): WizardDriver {
-  const terminal = startInTerminal(dsaSlurm, ['init', ...args], { columns: 200, rows: 400, env });
+  // on a busy machine Slurm may not answer in time, and then it would be asked who runs the jobs
+  const terminal = startInTerminal(dsaSlurm, ['init', '--executor', 'slurm', ...args], {
+    columns: 200,
+    rows: 400,
+    env,
+  });
   const count = (sign: string, question: string): number =>
     terminal.screen().filter((line) => line.startsWith(`${sign} `) && line.includes(question)).length;
 

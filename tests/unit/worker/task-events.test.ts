@@ -19,7 +19,7 @@ function told(...news: News[]): TaskEvent[] {
   };
   const events: TaskEvent[] = [];
   tellTaskEvents(book as Book, (event) => void events.push(event));
-  const task = readTask(taskDelivery({ headers: { argsrepr: "('tok-secret',)" } }));
+  const task = readTask(taskDelivery({ headers: { argsrepr: "('tok-secret',)", retries: 2 } }));
   const accepted = { type: 'accepted' as const, at: 0, task, refusal: null };
   let run = beginRun(accepted);
   listeners.forEach((listener) => listener(run, accepted));
@@ -36,7 +36,7 @@ const finished = { type: 'finished', told: true } as const;
 const submitted = { type: 'submitted', jobId: '7' } as const;
 const decided = (outcome: Run['outcome'] & string, reason: string | null = null) =>
   ({ type: 'decided', outcome, reason }) as const;
-const received = { type: 'task-received', name: 'some.task', retries: 0, eta: null };
+const received = { type: 'task-received', name: 'some.task', retries: 2, eta: null };
 
 test('a run that goes well', () => {
   const events = told(submitted, { type: 'started' }, { type: 'started' }, decided('succeeded'), finished);
