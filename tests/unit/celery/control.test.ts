@@ -214,6 +214,20 @@ describe('answers', () => {
     expect(answer("it's")).toEqual({ error: `KeyError("it's")` });
   });
 
+  test.each([
+    ['pool_grow', 'worker.inFlight'],
+    ['pool_shrink', 'worker.inFlight'],
+    ['autoscale', 'worker.inFlight'],
+    ['time_limit', 'slurm.time'],
+    ['rate_limit', 'slurm.time'],
+    ['add_consumer', 'broker.queues'],
+    ['cancel_consumer', 'broker.queues'],
+    ['pool_restart', 'dsa-slurm worker'],
+    ['revoke_by_stamped_headers', 'Revoke by task id'],
+  ])('%s is refused with what to do instead', (method, hint) => {
+    expect(answer(method)).toEqual({ error: expect.stringContaining(hint) as string });
+  });
+
   test('a defect in the target is an answer too', () => {
     const target = {
       ...createTarget(),
