@@ -19,14 +19,14 @@ const well: WorkerStatus = {
 
 describe('judgeStatus', () => {
   it.each<[string, Partial<WorkerStatus>, string, string, string | null]>([
-    ['well', {}, 'ok', 'it knows Slurm as of 3 s before', null],
+    ['well', {}, 'ok', 'it knows the jobs of Slurm as of 3 s before', null],
     ['runs', {}, 'ok', 'RabbitMQ: consuming; 2 runs under way', null],
     ['paused', { broker: { state: 'paused', trouble: null } }, 'ok', 'RabbitMQ: paused', null],
     [
       'starting',
       { broker: { state: 'connecting', trouble: null }, jobsAt: null },
       'ok',
-      'not answered',
+      'not looked',
       null,
     ],
     [
@@ -54,26 +54,36 @@ describe('judgeStatus', () => {
       'Slurm fails',
       { jobsTrouble: 'squeue exited with 1' },
       'warn',
-      'squeue exited with 1; it knows Slurm as of 3 s before',
+      'squeue exited with 1; it knows the jobs of Slurm as of 3 s before',
       'dsa-slurm --profile lab doctor --only slurm -v',
     ],
     [
       'never knew Slurm',
       { jobsAt: null, jobsTrouble: 'x' },
       'warn',
-      'x; Slurm has not answered it yet',
+      'x; it has not looked at the jobs of Slurm yet',
       'slurm',
     ],
     [
       'old',
       { jobsAt: now - 200_000 },
       'warn',
-      'no answer; it knows Slurm as of 195 s before',
+      'no answer; it knows the jobs of Slurm as of 195 s before',
       '--only slurm',
+    ],
+    [
+      'tasks that nobody takes',
+      { broker: { state: 'consuming', trouble: '20 tasks that are not ours wait.' } },
+      'warn',
+      'RabbitMQ: 20 tasks that are not ours wait.',
+      '--only rabbitmq',
     ],
     ['trouble', { trouble: 'Girder says 500.' }, 'warn', 'last trouble: Girder says 500.', '--only girder'],
   ])('%s', (_name, changes, status, evidence, fix) => {
-    const finding = judgeStatus({ ...well, ...changes }, { now, pollMs: 5_000, profile: 'lab' });
+    const finding = judgeStatus(
+      { ...well, ...changes },
+      { now, pollMs: 5_000, profile: 'lab', executor: 'slurm' },
+    );
     expect(finding.evidence.join('\n')).toContain(evidence);
     expect(finding.status).toBe(status);
     if (fix === null) expect(finding.fix).toBeUndefined();
@@ -82,7 +92,7 @@ describe('judgeStatus', () => {
 
   it('waits for a tracker that asks rarely', () => {
     const old = { ...well, jobsAt: now - 200_000 };
-    expect(judgeStatus(old, { now, pollMs: 100_000, profile: 'lab' }).status).toBe('ok');
+    expect(judgeStatus(old, { now, pollMs: 100_000, profile: 'lab', executor: 'slurm' }).status).toBe('ok');
   });
 });
 

@@ -16,18 +16,24 @@ const silentMs = 3 * statusEveryMs;
 /** The tracker asks far more often than this. */
 const oldMs = 60_000;
 
-/** How fresh what a running worker knows is. `pollMs` is the time between two questions to Slurm. Pure. */
+/** How fresh what a running worker knows is. `pollMs` is the time between two questions about its jobs. Pure. */
 export function judgeStatus(
   { at, broker, jobsAt, jobsTrouble, inFlight, trouble }: WorkerStatus,
-  { now, pollMs, profile }: { now: number; pollMs: number; profile: string },
+  {
+    now,
+    pollMs,
+    profile,
+    executor,
+  }: { now: number; pollMs: number; profile: string; executor: 'slurm' | 'local' },
 ): Finding {
+  const who = executor === 'slurm' ? 'Slurm' : 'this host';
   const doctor = `dsa-slurm${profile === 'default' ? '' : ` --profile ${profile}`} doctor`;
   const findings: Finding[] = [];
   if (now - at > silentMs) {
     findings.push(
       warn(
         `The worker has said nothing for ${seconds(now - at)} s: it hangs, or cannot write to its state directory.`,
-        'Look at its log, and restart it: its Slurm jobs go on.',
+        'Look at its log, and restart it: its jobs go on.',
       ),
     );
   }
@@ -38,16 +44,19 @@ export function judgeStatus(
       ? ok(`RabbitMQ: ${broker.state}; ${count(inFlight, 'run')} under way`)
       : warn(`The worker takes no tasks; RabbitMQ: ${broker.state}${why}`, `${doctor} --only rabbitmq -v`),
   );
+  if (isConnected && broker.trouble !== null) {
+    findings.push(warn(`RabbitMQ: ${broker.trouble}`, `${doctor} --only rabbitmq -v`));
+  }
   const age =
     jobsAt === null
-      ? 'Slurm has not answered it yet'
-      : `it knows Slurm as of ${seconds(at - jobsAt)} s before`;
+      ? `it has not looked at the jobs of ${who} yet`
+      : `it knows the jobs of ${who} as of ${seconds(at - jobsAt)} s before`;
   const isOld = jobsAt !== null && at - jobsAt > Math.max(oldMs, 3 * pollMs);
   findings.push(
     jobsTrouble !== null || isOld
       ? warn(
-          `The worker's last question to Slurm: ${jobsTrouble ?? 'no answer'}; ${age}.`,
-          `${doctor} --only slurm -v`,
+          `The worker's last look at the jobs of ${who}: ${jobsTrouble ?? 'no answer'}; ${age}.`,
+          executor === 'slurm' ? `${doctor} --only slurm -v` : `${doctor} --only directories -v`,
         )
       : ok(age),
   );
@@ -81,6 +90,11 @@ export const data: Check = {
     const status = parseStatus(text);
     if (status === null)
       return warn(`${path} cannot be read.`, 'Restart the worker: it writes the file anew.');
-    return judgeStatus(status, { now: clock.now(), pollMs: settings.slurm.pollSeconds * 1_000, profile });
+    return judgeStatus(status, {
+      now: clock.now(),
+      pollMs: settings.slurm.pollSeconds * 1_000,
+      profile,
+      executor: settings.worker.executor,
+    });
   },
 };

@@ -23,8 +23,7 @@ export function judgeLock(
   if (age === null) return warn('No worker runs for this profile.', start);
   const who =
     owner === null ? 'an unknown process' : `process ${owner.pid} on ${owner.host}, since ${owner.since}`;
-  if (dead)
-    return warn(`The worker has died: ${who}. Its Slurm jobs go on; the next start takes them up.`, start);
+  if (dead) return warn(`The worker has died: ${who}. Its jobs go on; the next start takes them up.`, start);
   if (age > staleMs) {
     return warn(
       `The lock of ${who} was not renewed for ${Math.round(age / 1_000)} s.`,
