@@ -22,13 +22,7 @@ describe('judgeStatus', () => {
     ['well', {}, 'ok', 'it knows the jobs of Slurm as of 3 s before', null],
     ['runs', {}, 'ok', 'RabbitMQ: consuming; 2 runs under way', null],
     ['paused', { broker: { state: 'paused', trouble: null } }, 'ok', 'RabbitMQ: paused', null],
-    [
-      'starting',
-      { broker: { state: 'connecting', trouble: null }, jobsAt: null },
-      'ok',
-      'not looked',
-      null,
-    ],
+    ['starting', { broker: { state: 'connecting', trouble: null }, jobsAt: null }, 'ok', 'not looked', null],
     [
       'silent',
       { at: now - 40_000, jobsAt: now - 41_000 },
