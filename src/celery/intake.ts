@@ -79,7 +79,7 @@ export async function openIntake(connection: ChannelModel, options: IntakeOption
         isAside = true;
         allAside += 1;
         consumer.aside += 1;
-        if (consumer.aside >= manyAside) inTurn(async () => replace(queue, consumer.tag));
+        if (consumer.aside >= manyAside) void inTurn(async () => replace(queue, consumer.tag));
       };
       const work = (async () => {
         const verdict = await options.settle(message, queue, holding.signal, aside);

@@ -151,6 +151,8 @@ function* endless(chunk: Buffer, times: number): Generator<Buffer> {
   for (let n = 0; n < times; n += 1) yield chunk;
 }
 
+const documents = (names: readonly string[] = []) => names.map((name) => ({ _id: name, name, size: 1 }));
+
 describe('items and folders', () => {
   const recorded = recordedExchanges('g3.transform_downloads_uploads.json');
 
@@ -173,7 +175,6 @@ describe('items and folders', () => {
     const below: Record<string, string[]> = { top: ['a', 'empty'], a: ['b'] };
     const items: Record<string, string[]> = { top: ['x'], b: ['y', 'none'] };
     const files: Record<string, string[]> = { x: ['x'], y: ['1', '2'] };
-    const documents = (names: readonly string[] = []) => names.map((name) => ({ _id: name, name, size: 1 }));
     const bench = await setUp((response, { path: asked, query }) => {
       const parent = query.get('parentId') ?? query.get('folderId') ?? '';
       if (asked.endsWith('/folder')) sendJson(response, documents(below[parent]));

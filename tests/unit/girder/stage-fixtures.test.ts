@@ -124,15 +124,23 @@ async function withDirectFile(body: string, directory: string): Promise<string> 
   return body.replaceAll('/shared/direct file.svs', file);
 }
 
+// each input has a directory of its own
+const plainly = (place: string) =>
+  place.replace('/mnt/girder_direct_worker/1/', '/mnt/girder_direct_worker/');
+
+// outside of a container's arguments these transforms make paths of the worker's host, which no container sees
+const inArguments = (body: string) =>
+  body.replace(
+    /\{"inputFile": (.*), "other": (.*), "outputDir": (.*?)\}\}, \{"callbacks/s,
+    '{"container_args": [$1, $2, $3}]}, {"callbacks',
+  );
+
 it.each(['g3', 'g5'])(
   'binds a readable direct path as the Python worker does (%s.show_direct_ok)',
   async (girder) => {
     const name = `${girder}.show_direct_ok.json`;
     const { staging, directory, heard } = await stageFixture(name, withDirectFile);
     const [staged, expected] = [await staging, await expectedOf(name)];
-    // each input has a directory of its own
-    const plainly = (place: string) =>
-      place.replace('/mnt/girder_direct_worker/1/', '/mnt/girder_direct_worker/');
     expect(staged.args.map(plainly)).toEqual(expected.container_args);
     const host = path.join(directory, 'direct file.svs');
     const theirs = expected.volumes['/shared/direct file.svs'];
@@ -154,12 +162,6 @@ it.each(['g3', 'g5'])('does not run what names no file of Girder (%s.show_bad_id
 it.each([true, false])(
   'takes a file where it lies only if direct paths are allowed (show_allow_direct, %s)',
   async (directPaths) => {
-    // outside of a container's arguments these transforms make paths of the worker's host, which no container sees
-    const inArguments = (body: string) =>
-      body.replace(
-        /\{"inputFile": (.*), "other": (.*), "outputDir": (.*?)\}\}, \{"callbacks/s,
-        '{"container_args": [$1, $2, $3}]}, {"callbacks',
-      );
     const { staging, directory, heard } = await stageFixture(
       'g3.show_allow_direct.json',
       async (body, directory) => withDirectFile(inArguments(body), directory),

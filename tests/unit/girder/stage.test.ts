@@ -382,6 +382,14 @@ describe('other arguments', () => {
   );
 });
 
+const volumeIn = (hostDir: string, hostDirMode: number): VolumeRef => ({
+  kind: 'temporary',
+  identity: hostDir,
+  hostDir,
+  hostDirMode,
+  mode: 'rw',
+});
+const modeOf = async (place: string) => ((await stat(place)).mode & 0o7777).toString(8);
 const at = (host: string): VolumeRef => ({ kind: 'bind', host, container: '/mnt/x', mode: 'rw' });
 
 describe('volumes', () => {
@@ -411,15 +419,7 @@ describe('volumes', () => {
     const { stage, directory } = await bench();
     const [fresh, there] = [path.join(directory, 'fresh'), path.join(directory, 'there')];
     await mkdir(there, { mode: 0o750 });
-    const volumeIn = (hostDir: string, hostDirMode: number): VolumeRef => ({
-      kind: 'temporary',
-      identity: hostDir,
-      hostDir,
-      hostDirMode,
-      mode: 'rw',
-    });
     await stage([], { volumes: [volumeIn(fresh, 0o2775), volumeIn(there, 0o777)] });
-    const modeOf = async (place: string) => ((await stat(place)).mode & 0o7777).toString(8);
     expect([await modeOf(fresh), await modeOf(there)]).toEqual(['2775', '750']);
   });
 
