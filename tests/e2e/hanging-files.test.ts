@@ -1,3 +1,6 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
 import { openBench, type Bench } from '../support/bench.js';
@@ -24,6 +27,10 @@ test('a worker whose files hang still ends when it is told to, and the next one 
   const letGo = await hangDirectory(bench.settings.dirs.logs ?? '');
   if (letGo === null) skip('this user may not mount');
   try {
+    // it has run into it, and says so to others
+    const told = async (): Promise<string> =>
+      readFile(join(bench.stateDir, 'worker.status.json'), 'utf8').catch(() => '');
+    await bench.until(async () => (await told()).includes('has not answered for'), 90_000);
     worker.signal('SIGTERM');
     expect(await worker.ended).toBe('SIGKILL');
     expect(worker.stderr()).toContain('a shared file system does not answer');

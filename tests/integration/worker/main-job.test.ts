@@ -165,7 +165,9 @@ describe.concurrent('one task, the whole way', () => {
     });
     await lab.ended(published);
     await expect
-      .poll(() => lab.worker.handle.snapshot().runs.find(({ girderJobId }) => girderJobId === published.id))
+      .poll(() => lab.worker.handle.snapshot().runs.find(({ girderJobId }) => girderJobId === published.id), {
+        timeout: 30_000,
+      })
       .toMatchObject({ user: 'pathologist', title: 'Nuclei on slide 7', image, cli: 'Wait' });
   });
 });
