@@ -189,7 +189,9 @@ describe('actions', () => {
       '--job-name=stranger',
       '--output=/dev/null',
       '--chdir=/tmp',
-      '--wrap=sleep 300',
+      // it waits: another user could not read its script below a temporary directory of ours
+      '--begin=now+1hour',
+      '--wrap=true',
     ]);
     if (foreign.kind !== 'exited' || foreign.exitCode !== 0) return skip();
     const id = foreign.stdout.trim();

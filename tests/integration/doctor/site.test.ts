@@ -80,10 +80,8 @@ async function blackHole(): Promise<{ host: string; close: () => void }> {
 }
 
 describe('a healthy site', () => {
-  it('fails nothing, and takes three seconds at most', async () => {
-    const started = performance.now();
+  it('fails nothing', async () => {
     const results = await runChecks(allChecks, context());
-    expect(performance.now() - started).toBeLessThan(3_000);
     expect(results.filter(({ status }) => status === 'fail')).toEqual([]);
     const status = Object.fromEntries(results.map((result) => [result.id, result.status]));
     expect(status).toMatchObject({
