@@ -59,6 +59,9 @@ const isAlive = async (pid: number): Promise<boolean> =>
 const groupOf = async (pid: string): Promise<string | undefined> =>
   (await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ')[1]?.split(' ')[2];
 
+const programOf = async (pid: number): Promise<string | undefined> =>
+  (await readFile(`/proc/${pid}/cmdline`, 'utf8')).split('\0')[0];
+
 function mustBe(owner: Owner | null): Owner {
   if (owner === null) throw new Error('it is not there');
   return owner;
@@ -105,6 +108,8 @@ describe('a process of a local job', () => {
     );
     const left = async () => [await isAlive(child ?? 0), await isAlive(unmarked ?? 0)];
     expect(await left()).toEqual([true, true]);
+    // until it has become its program it carries the mark as well
+    await vi.waitFor(async () => expect(await programOf(unmarked ?? 0)).toBe('sleep'), { timeout: 20_000 });
     await processes.killRest(job, null);
     await vi.waitFor(async () => expect(await left()).toEqual([false, true]));
     await processes.killRest(job, leader);
