@@ -1,8 +1,9 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
@@ -99,9 +100,15 @@ describe('a process of a local job', () => {
   });
 
   test('leaves nothing running behind it', async () => {
-    const job = await jobOf('sleep 60 & echo "child $!"; env -i sleep 60 & echo "unmarked $!"; exit 0');
+    const job = await jobOf(
+      `sleep 60 & echo "child $!"; env -i sleep 60 & echo "unmarked $!"; read -r line < ${dir}/hold`,
+    );
+    // the script ends once it has been looked at
+    const hold = join(dir, 'hold');
+    await promisify(execFile)('mkfifo', [hold]);
     const { process, ended } = await processes.start(job);
     const leader = mustBe(process).pid;
+    await writeFile(hold, 'go on\n');
     expect(await ended).toEqual({ code: 0, signal: null });
     const [child, unmarked] = await Promise.all(
       [/^child (\d+)/m, /^unmarked (\d+)/m].map(async (words) => Number((await says(words))[1])),
