@@ -8,6 +8,7 @@ import { silentLog } from '../../src/base/log.js';
 import { installMissing } from '../../src/sandbox/services/packages.js';
 import { startRabbitmq, type RabbitmqService } from '../../src/sandbox/services/rabbitmq.js';
 import { startSlurm, type SlurmService } from '../../src/sandbox/services/slurm.js';
+import { installTestPackages } from './test-packages.js';
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -66,13 +67,15 @@ export default async function setup(project: TestProject): Promise<() => Promise
 async function startSite(): Promise<Site> {
   const env = process.env;
   const log = silentLog();
+  const run = createRunner({ env });
   await installMissing({
-    run: createRunner({ env }),
+    run,
     path: env['PATH'] ?? '',
     may: true,
     isRoot: process.getuid?.() === 0,
     onLine: (line) => console.log(line),
   });
+  await installTestPackages(run);
   const dir = await mkdtemp(join(tmpdir(), 'dsa-test-'));
   const [rabbitmq, slurm] = await Promise.allSettled([
     startRabbitmq({ dir: join(dir, 'rabbitmq'), log, env }),

@@ -64,7 +64,7 @@ describe('jobs of this host', () => {
     expect(log).toContain('Without a meaning here, where no Slurm runs the job: --slurm_mem, --slurm_qos');
     expect(job.progress).toMatchObject({ current: 0.5, message: 'copying' });
     expect(jobStates()).toEqual(['COMPLETED']);
-    expect(await readdir(lab.settings.dirs.tmp)).toEqual([]);
+    await lab.until(async () => (await readdir(lab.settings.dirs.tmp)).length === 0);
   });
 
   test('that fail say so, with their exit code', async () => {
