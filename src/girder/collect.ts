@@ -14,6 +14,7 @@ import {
   uploadFileToFolder,
   uploadFileToItem,
 } from './upload.js';
+import type { BegunUpload, UploadMemory } from './upload-content.js';
 
 export interface CollectOptions extends GirderSetup {
   signal: AbortSignal;
@@ -21,6 +22,10 @@ export interface CollectOptions extends GirderSetup {
   done: ReadonlySet<string>;
   /** Told of each upload once Girder has it; awaited, so that it can be written down first. */
   onDone: (key: string) => void | Promise<void>;
+  /** Uploads that an earlier attempt has begun, by the key of their output. */
+  begun?: Readonly<Record<string, BegunUpload>>;
+  /** Told of each upload that is begun, so that it can be written down; awaited. */
+  onBegin?: (key: string, upload: BegunUpload) => Promise<void>;
   /** Words for the Girder job's log. */
   onProgress?: (text: string) => void;
 }
@@ -170,7 +175,13 @@ async function deliver(delivery: Delivery): Promise<void> {
   switch (hook.kind) {
     case 'uploadToFolder':
       if (found.kind === 'file')
-        return uploadFileToFolder(context, found.real, hook.folderId, named(delivery));
+        return uploadFileToFolder(
+          context,
+          found.real,
+          hook.folderId,
+          named(delivery),
+          memoryOf(options, delivery.key),
+        );
       return deliverTree(delivery, hook.folderId, relative, withoutName(hook.upload));
     case 'uploadToItem':
       if (found.kind === 'file') return uploadFileToItem(context, found.real, hook.itemId, named(delivery));
@@ -193,6 +204,10 @@ async function deliver(delivery: Delivery): Promise<void> {
   }
 }
 
+function memoryOf({ begun, onBegin }: CollectOptions, key: string): UploadMemory {
+  return { begun: begun?.[key] ?? null, begin: async (upload) => onBegin?.(key, upload) };
+}
+
 /** The container's name for the file, even where that is a link to another name. */
 function named({ hook, relative }: Delivery): UploadOptions {
   const upload = hook.kind === 'jobArtifact' ? {} : hook.upload;
@@ -212,8 +227,14 @@ async function deliverTree(
   upload: UploadOptions,
 ): Promise<void> {
   const { context } = delivery;
-  await eachFile(delivery, relative, async (real, name) =>
-    uploadFileToFolder(context, real, folderId, { ...upload, filename: name }),
+  await eachFile(delivery, relative, async (real, name, key) =>
+    uploadFileToFolder(
+      context,
+      real,
+      folderId,
+      { ...upload, filename: name },
+      memoryOf(delivery.options, key),
+    ),
   );
   for (const entry of await listOutput(delivery.root, relative, () => undefined)) {
     if (entry.kind !== 'directory') continue;
@@ -226,7 +247,7 @@ async function deliverTree(
 async function eachFile(
   delivery: Delivery,
   relative: string,
-  upload: (real: string, name: string) => Promise<void>,
+  upload: (real: string, name: string, key: string) => Promise<void>,
 ): Promise<void> {
   const { root, options, key } = delivery;
   const skipped = (name: string, reason: string): void =>
@@ -235,7 +256,7 @@ async function eachFile(
     if (entry.kind !== 'file') continue;
     const fileKey = `${key}/${path.join(relative, entry.name)}`;
     if (options.done.has(fileKey)) continue;
-    await upload(entry.real, entry.name);
+    await upload(entry.real, entry.name, fileKey);
     await options.onDone(fileKey);
   }
 }

@@ -35,6 +35,8 @@ export interface JobAsking {
   tryStatus(status: number, signal: AbortSignal, patience: number): Promise<JobDocument>;
   /** The last answer. */
   known(): JobDocument | null;
+  /** Characters of Girder's log, without the piece that is on its way; null as long as it was not read. */
+  logLength(): number | null;
 }
 
 /** Where the token is gone, waiting helps only against a short trouble that hides that answer, for so many milliseconds. */
@@ -58,13 +60,21 @@ export function createJobAsking(ref: GirderJobRef, options: JobAskingOptions): J
   });
   let known: JobDocument | null = null;
   let told = false;
+  let logLength: number | null = null;
+  /** Pieces of log that were sent; a reading of the log that overlaps with one says nothing of its length. */
+  let pieces = 0;
+  let isOnItsWay = false;
 
   /** One attempt, in turn: retries must not hold the place of others. */
   async function ask(signal: AbortSignal, form?: JobForm): Promise<JobDocument> {
     const question = form === undefined ? { method: 'GET' } : { method: ref.method, form };
+    const piecesBefore = pieces;
     const document = await reporting.run(async () =>
       client.json(jobDocument, { ...question, path: '', attempts: 1, signal }),
     );
+    if (Array.isArray(document.log) && !isOnItsWay && pieces === piecesBefore) {
+      logLength = lengthOf(document.log);
+    }
     known = document;
     if (isCanceled(document) && !told) {
       told = true;
@@ -74,10 +84,35 @@ export function createJobAsking(ref: GirderJobRef, options: JobAskingOptions): J
   }
 
   async function insist(signal: AbortSignal, patience: number, form?: JobForm): Promise<JobDocument> {
+    const piece = form?.['log'];
+    if (piece === undefined) return askUntilAnswered(signal, patience, form);
+    isOnItsWay = true;
+    pieces += 1;
+    const before = logLength;
+    // what becomes of one that is not answered is not known
+    logLength = null;
+    try {
+      const document = await askUntilAnswered(signal, patience, form, async () =>
+        findInLog(piece, before, signal),
+      );
+      if (before !== null) logLength = before + piece.length;
+      return document;
+    } finally {
+      isOnItsWay = false;
+    }
+  }
+
+  /** @param look says, after an attempt that was not answered, whether it has done its work all the same */
+  async function askUntilAnswered(
+    signal: AbortSignal,
+    patience: number,
+    form: JobForm | undefined,
+    look: () => Promise<JobDocument | null> = async () => null,
+  ): Promise<JobDocument> {
     const since = clock.now();
     for (let failures = 1; ; failures += 1) {
       try {
-        const answer = await ask(signal, form);
+        const answer = (failures > 1 ? await look() : null) ?? (await ask(signal, form));
         if (failures > 1) onTrouble?.(null);
         return answer;
       } catch (error) {
@@ -93,6 +128,16 @@ export function createJobAsking(ref: GirderJobRef, options: JobAskingOptions): J
         await clock.sleep(backoff(failures, error.retryAfter, longest), signal);
       }
     }
+  }
+
+  /** The job, if its log has this piece; null if not. */
+  async function findInLog(
+    piece: string,
+    before: number | null,
+    signal: AbortSignal,
+  ): Promise<JobDocument | null> {
+    const document = await ask(signal);
+    return hasArrived(document.log ?? [], piece, before) ? document : null;
   }
 
   /** @throws `error` if it is this update that Girder cannot digest: without it, Girder is well */
@@ -123,7 +168,18 @@ export function createJobAsking(ref: GirderJobRef, options: JobAskingOptions): J
       }
     },
     known: () => known,
+    logLength: () => logLength,
   };
+}
+
+const lengthOf = (log: readonly string[]): number => log.reduce((sum, { length }) => sum + length, 0);
+
+/**
+ * Whether a piece is what Girder's log ends with. Logs repeat themselves, so the end alone can deceive: a log that is no
+ * longer than it was `before` has not got it. Girder shortens very long logs; only the end counts then.
+ */
+export function hasArrived(log: readonly string[], piece: string, before: number | null): boolean {
+  return lengthOf(log) !== before && log.join('').endsWith(piece);
 }
 
 function lowerCased(headers: Readonly<Record<string, string>>): Record<string, string> {

@@ -12,13 +12,23 @@ export interface JobProgress {
   message?: string | null;
 }
 
+/** By this a piece is recognised in Girder's log later, whatever the log says. */
+export interface PieceOnItsWay {
+  /** Characters that Girder's log has without it; null if nobody knows. */
+  before: number | null;
+  /** Its own. */
+  length: number;
+}
+
 export interface JobNewsOptions {
   /** Milliseconds between two reports, at least. */
   reportMs: number;
   /** @throws GirderError when Girder will not take this. */
   send: (form: JobForm) => Promise<unknown>;
   /** A piece that ends with this mark is about to be sent; awaited. */
-  onSending?: ((mark: number) => Promise<void>) | undefined;
+  onSending?: ((mark: number, piece: PieceOnItsWay) => Promise<void>) | undefined;
+  /** Characters of Girder's log at present; null if nobody knows. */
+  logLength: () => number | null;
   onSent?: ((mark: number) => void) | undefined;
   clock: Clock;
   log: Log;
@@ -44,6 +54,7 @@ export function createJobNews({
   send,
   onSending,
   onSent,
+  logLength,
   clock,
   log,
   closed,
@@ -75,7 +86,9 @@ export function createJobNews({
     const changed = changedProgress();
     const piece = buffer.next();
     const form = piece === null || piece.text === '' ? changed : { ...changed, log: piece.text };
-    if (piece !== null && piece.mark !== null) await onSending?.(piece.mark);
+    if (piece !== null && piece.mark !== null) {
+      await onSending?.(piece.mark, { before: logLength(), length: piece.text.length });
+    }
     try {
       if (Object.keys(form).length > 0) await send(form);
     } catch (error) {

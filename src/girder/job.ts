@@ -4,7 +4,7 @@ import type { GirderSetup } from './client.js';
 import type { ConnectionOptions } from './connections.js';
 import type { JobDocument } from './documents.js';
 import { createJobAsking, isCanceled } from './job-asking.js';
-import { createJobNews, type JobProgress } from './job-news.js';
+import { createJobNews, type JobProgress, type PieceOnItsWay } from './job-news.js';
 import type { Reporting } from './reporting.js';
 import { isFinal, jobStatus, pathTo } from './transitions.js';
 
@@ -24,7 +24,7 @@ export interface GirderJobOptions extends GirderSetup {
   /** Girder says that the job is being canceled, or is: told once, and not during `finish`. */
   onCancel?: () => void;
   /** Log text up to this mark is about to be sent; sending waits for it. */
-  onSending?: (mark: number) => Promise<void>;
+  onSending?: (mark: number, piece: PieceOnItsWay) => Promise<void>;
   /** All log text up to this mark is in Girder. */
   onSent?: (mark: number) => void;
   /** Why Girder cannot be told at the moment; null once it can again. */
@@ -95,6 +95,7 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
     send: async (form) => asking.insist(closed, strangeMs, form),
     onSending,
     onSent,
+    logLength: asking.logLength,
     clock,
     log,
     closed,

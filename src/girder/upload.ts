@@ -1,33 +1,26 @@
 import { constants } from 'node:fs';
 import path from 'node:path';
-import { Readable } from 'node:stream';
 import { z } from 'zod';
-import { DsaSlurmError, systemCode } from '../base/errors.js';
+import { systemCode } from '../base/errors.js';
 import { lstat, open, readdir, realpath, type SharedFile } from '../base/shared-files.js';
 import type { UploadOptions } from './analysis.js';
 import { segment } from './api-url.js';
-import { backoff } from './backoff.js';
-import type { GirderClient, GirderRequest } from './client.js';
-import { fileDocument, namedDocument, uploadDocument } from './documents.js';
+import { fileDocument, namedDocument } from './documents.js';
 import { listAll, shown, sizeWords, type TransferContext } from './download.js';
-import { GirderError } from './girder-error.js';
 import { mimeTypeOf } from './mime-type.js';
+import {
+  bodyOf,
+  createInFolder,
+  createInItem,
+  noMemory,
+  replaceFile,
+  unreadable,
+  type OpenFile,
+  type UploadMemory,
+} from './upload-content.js';
 
-/** Girder's own client sends pieces of this size; smaller ones than 32 MiB may be refused by an object store. */
-const chunkBytes = 64 * 1024 * 1024;
-/** The last piece of a large file makes Girder hash and move all of it. */
-const chunkAnswerMs = 15 * 60_000;
-const barrenAttempts = 6;
-/** Questions whether Girder has completed an upload by itself; about five minutes. */
-const completing = 10;
-const pieceBytes = 256 * 1024;
-
-/** A file of an output, opened: whatever happens to its name now, this is what is uploaded. */
-interface OpenFile {
-  handle: SharedFile;
-  name: string;
-  size: number;
-}
+/** So long may an artifact take that is sent as a whole, in milliseconds. */
+const artifactAnswerMs = 15 * 60_000;
 
 /** What is found where an output should be. */
 export type Found =
@@ -60,15 +53,19 @@ export async function findOutput(root: string, relative: string): Promise<Found>
   return { kind: 'refused', reason: 'it is neither a file nor a directory' };
 }
 
-/** Uploads one file into a folder. A name that exists there gives a second item, as Girder decides. */
+/**
+ * Uploads one file into a folder. A name that exists there gives a second item, as Girder decides. What an earlier attempt
+ * has begun, as `memory` tells, is gone on with.
+ */
 export async function uploadFileToFolder(
   context: TransferContext,
   real: string,
   folderId: string,
   upload: UploadOptions,
+  memory: UploadMemory = noMemory,
 ): Promise<void> {
   await withFile(context, real, upload, async (file) =>
-    create(context, file, { parentType: 'folder', parentId: folderId }, upload),
+    createInFolder(context, file, folderId, upload, memory),
   );
 }
 
@@ -85,9 +82,9 @@ export async function uploadFileToItem(
   await withFile(context, real, upload, async (file) => {
     const { client, signal } = context;
     for await (const other of listAll(client, fileDocument, `item/${segment(itemId)}/files`, {}, signal)) {
-      if (other.name === file.name) return replace(context, file, other.id, upload);
+      if (other.name === file.name) return replaceFile(context, file, other.id, upload);
     }
-    return create(context, file, { parentType: 'item', parentId: itemId }, upload);
+    return createInItem(context, file, itemId, upload);
   });
 }
 
@@ -104,7 +101,7 @@ export async function uploadArtifact(
       path: `job/${segment(jobId)}/artifact`,
       query: { name: file.name, size: file.size, mimeType: mimeTypeOf(file.name) },
       body: bodyOf(file, 0, file.size),
-      answerMs: chunkAnswerMs,
+      answerMs: artifactAnswerMs,
       signal: context.signal,
     });
   });
@@ -184,149 +181,5 @@ async function withFile(
     await use({ handle, name, size: stats.size });
   } finally {
     await handle.close();
-  }
-}
-
-function unreadable(name: string, cause?: unknown): DsaSlurmError {
-  const why = systemCode(cause) ?? 'it is no plain file';
-  return new DsaSlurmError('files', `The output “${shown(name)}” cannot be read (${why}).`, { cause });
-}
-
-/**
- * `POST file` begins an upload, of which nobody sees anything until its last piece has come: one whose answer is lost may
- * be begun again without harm. Python sends a small file along with it, and after a lost answer Girder has it twice. Only
- * an empty file is made at once, and may still be there twice then.
- */
-async function create(
-  context: TransferContext,
-  file: OpenFile,
-  parent: { parentType: 'folder' | 'item'; parentId: string },
-  upload: UploadOptions,
-): Promise<void> {
-  const begun = await context.client.json(uploadDocument, {
-    method: 'POST',
-    path: 'file',
-    query: {
-      ...parent,
-      name: file.name,
-      size: file.size,
-      mimeType: upload.mimeType ?? mimeTypeOf(file.name),
-      reference: upload.reference,
-    },
-    signal: context.signal,
-  });
-  if (file.size > 0) await sendChunks(context, file, begun.id);
-}
-
-async function replace(
-  context: TransferContext,
-  file: OpenFile,
-  fileId: string,
-  upload: UploadOptions,
-): Promise<void> {
-  const begun = await context.client.json(uploadDocument, {
-    method: 'PUT',
-    path: `file/${segment(fileId)}/contents`,
-    query: { size: file.size, reference: upload.reference },
-    signal: context.signal,
-  });
-  if (file.size > 0) await sendChunks(context, file, begun.id);
-}
-
-/** Sends the content piece by piece. After a broken piece Girder says from where it wants to go on. */
-async function sendChunks(context: TransferContext, file: OpenFile, uploadId: string): Promise<void> {
-  const { client, clock, signal } = context;
-  let offset = 0;
-  let barren = 0;
-  for (;;) {
-    const length = Math.min(chunkBytes, file.size - offset);
-    try {
-      await client.json(uploadDocument, {
-        method: 'POST',
-        path: 'file/chunk',
-        query: { offset, uploadId },
-        body: bodyOf(file, offset, length),
-        attempts: 1,
-        answerMs: chunkAnswerMs,
-        signal,
-      });
-      offset += length;
-      if (offset === file.size) return;
-      barren = 0;
-    } catch (error) {
-      barren += 1;
-      if (!(error instanceof GirderError) || !error.transient || barren >= barrenAttempts) throw error;
-      await clock.sleep(backoff(barren, error.retryAfter), signal);
-      const reached = await askOffset(client, uploadId, signal);
-      // only an upload whose last piece was sent can have been completed
-      if (reached === 'unknown' && offset + length === file.size) return;
-      if (reached === 'unknown') throw error;
-      if (reached >= file.size) return complete(context, uploadId);
-      if (reached > offset) barren = 0;
-      offset = reached;
-    }
-  }
-}
-
-/** How far an upload got. Girder forgets it when it is complete. */
-async function askOffset(
-  client: GirderClient,
-  uploadId: string,
-  signal: AbortSignal,
-): Promise<number | 'unknown'> {
-  try {
-    const answer = await client.json(z.object({ offset: z.number() }), {
-      method: 'GET',
-      path: 'file/offset',
-      query: { uploadId },
-      signal,
-    });
-    return answer.offset;
-  } catch (error) {
-    if (error instanceof GirderError && error.trouble === 'missing') return 'unknown';
-    throw error;
-  }
-}
-
-/**
- * Sees an upload to its end of which Girder has every byte, and which it still knows: it may be at work on it (it hashes
- * and moves the file), or have failed at that. It is given time, because completing it twice would make two files.
- */
-async function complete({ client, clock, signal }: TransferContext, uploadId: string): Promise<void> {
-  for (let asked = 1; asked <= completing; asked += 1) {
-    await clock.sleep(backoff(asked), signal);
-    if ((await askOffset(client, uploadId, signal)) === 'unknown') return;
-  }
-  await client.json(uploadDocument, {
-    method: 'POST',
-    path: 'file/completion',
-    form: { uploadId },
-    attempts: 1,
-    answerMs: chunkAnswerMs,
-    signal,
-  });
-}
-
-function bodyOf(
-  { handle, name }: OpenFile,
-  start: number,
-  length: number,
-): NonNullable<GirderRequest['body']> {
-  return { length, open: () => Readable.from(readRange(handle, name, start, length), { objectMode: false }) };
-}
-
-/** Not the handle's own stream: that closes the handle when a connection breaks, and the next attempt needs it. */
-async function* readRange(
-  handle: SharedFile,
-  name: string,
-  start: number,
-  length: number,
-): AsyncGenerator<Uint8Array> {
-  for (let done = 0; done < length;) {
-    const size = Math.min(pieceBytes, length - done);
-    const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(size), 0, size, start + done);
-    if (bytesRead === 0) throw unreadable(name, new Error('it became shorter'));
-    yield buffer.subarray(0, bytesRead);
-    done += bytesRead;
   }
 }

@@ -46,7 +46,7 @@ export async function carry(id: string, tools: Tools, canceled: AbortSignal): Pr
       const cancel = book.get(id)?.cancel ?? null;
       await book.record(id, { type: 'decided', ...(cancel === null ? verdict : canceledBy(cancel)) });
     }
-    await finish(context, book.get(id) ?? begun, tools);
+    await finish(context, book.get(id) ?? begun, tools, { isResumed: begun.outcome !== null });
   } catch (error) {
     if (stopping.aborted) return;
     // every expected failure is an outcome by now

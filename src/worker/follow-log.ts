@@ -1,5 +1,6 @@
 import { errorLine } from '../base/errors.js';
 import type { GirderJob } from '../girder/job.js';
+import type { PieceOnItsWay } from '../girder/job-news.js';
 import { cleanLog } from '../girder/log-buffer.js';
 import { readLogPiece } from './log-file.js';
 import { createProgressTags, type ProgressTags } from './progress-tags.js';
@@ -26,6 +27,8 @@ export async function followLog(
   if (run === undefined || path === undefined) return;
   const tags = createProgressTags();
   let offset = await settleOnItsWay(run, path, tags, girderJob, stopping);
+  // before anything else goes into Girder's log, where the next worker would not recognise the piece any more
+  if (offset !== run.logOffset) await book.record(id, { type: 'log-sent', offset }).catch(() => undefined);
   let wait = reportMs;
 
   for (;;) {
@@ -75,12 +78,13 @@ export async function followLog(
 const longestPiece = 1024 * 1024;
 
 /**
- * A worker that died while it sent a piece of the log does not know whether Girder has it. Girder does: the piece is
- * what its log ends with, or it is sent again.
+ * A worker that died while it sent a piece of the log does not know whether Girder has it. Girder does: its log has grown
+ * by just that piece, or not at all. Where that does not decide it (somebody else wrote there, or the log is so long that
+ * Girder has shortened it), the piece is what the log ends with, or it is sent again.
  * @returns where the log goes on
  */
 async function settleOnItsWay(
-  { logOffset, logOnItsWay }: Run,
+  { logOffset, logOnItsWay, pieceOnItsWay }: Run,
   path: string,
   tags: ProgressTags,
   girderJob: GirderJob,
@@ -92,7 +96,7 @@ async function settleOnItsWay(
     const piece = await readLogPiece(path, logOffset, logOnItsWay - logOffset);
     if (piece.restarted || piece.offset !== logOnItsWay) return logOffset;
     const { log } = await girderJob.read(stopping);
-    if (log?.join('').endsWith(cleanLog(createProgressTags().push(piece.text).text)) !== true)
+    if (!isInLog(log?.join('') ?? '', pieceOnItsWay, cleanLog(createProgressTags().push(piece.text).text)))
       return logOffset;
     tags.push(piece.text);
     return logOnItsWay;
@@ -100,4 +104,10 @@ async function settleOnItsWay(
     // said twice is better than not at all
     return logOffset;
   }
+}
+
+function isInLog(log: string, piece: PieceOnItsWay | null, text: string): boolean {
+  if (piece !== null && log.length === piece.before) return false;
+  if (piece !== null && piece.before !== null && log.length === piece.before + piece.length) return true;
+  return log.endsWith(text);
 }

@@ -77,6 +77,7 @@ const eventTypes: Record<RunEvent['type'], true> = {
   'stream-read': true,
   'stream-broken': true,
   'job-ended': true,
+  'output-begun': true,
   'output-done': true,
   'cancel-requested': true,
   decided: true,
@@ -92,8 +93,10 @@ const eventTypes: Record<RunEvent['type'], true> = {
 /** What runs in the journals of older versions do not have. */
 const addedLater = {
   logOnItsWay: null,
+  pieceOnItsWay: null,
   streamOffsets: {},
   brokenStream: null,
+  outputsBegun: {},
   followUps: nothingFollowed,
   stages: [],
   facts: null,

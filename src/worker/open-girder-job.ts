@@ -30,8 +30,8 @@ export async function openGirderJob(
     ...options,
     connection,
     // both are rejected only when the worker ends
-    onSending: async (upTo) => {
-      await book.record(run.id, { type: 'log-sending', upTo }).catch(() => undefined);
+    onSending: async (upTo, piece) => {
+      await book.record(run.id, { type: 'log-sending', upTo, piece }).catch(() => undefined);
     },
     onSent: (offset) => {
       void book.record(run.id, { type: 'log-sent', offset }).catch(() => undefined);

@@ -1,5 +1,7 @@
 import type { StagedAnalysis } from '../girder/analysis.js';
 import type { CreatedGirderJob } from '../girder/create-job.js';
+import type { PieceOnItsWay } from '../girder/job-news.js';
+import type { BegunUpload } from '../girder/upload-content.js';
 import type { Task } from '../celery/task.js';
 import type { JobState } from '../slurm/states.js';
 
@@ -69,6 +71,8 @@ export interface Run {
   readonly logOffset: number;
   /** Where the piece ends that was being sent when this was written; Girder may have it or not. */
   readonly logOnItsWay: number | null;
+  /** How that piece shows in Girder's log. Null where nothing is on its way, or an older version wrote it. */
+  readonly pieceOnItsWay: PieceOnItsWay | null;
   /** Bytes of followed streams that Girder's log has, by the stream's number. */
   readonly streamOffsets: Readonly<Record<number, number>>;
   /** Why a stream of the container could not be delivered; such a run fails. */
@@ -78,6 +82,8 @@ export interface Run {
   readonly end: JobEnd | null;
   /** Outputs that are uploaded already, by their key. */
   readonly outputsDone: readonly string[];
+  /** Uploads of outputs that are under way, by the key of the output. */
+  readonly outputsBegun: Readonly<Record<string, BegunUpload>>;
   /** What was published after the task: places in its canvas, and the Girder jobs that were made for them. */
   readonly followUps: FollowUpsDone;
   readonly outcome: Outcome | null;
@@ -146,11 +152,13 @@ export type RunEvent =
   | { type: 'started'; at: number }
   | { type: 'progress'; at: number; progress: RunProgress }
   /** Intent: the log up to here is about to be sent. */
-  | { type: 'log-sending'; at: number; upTo: number }
+  | { type: 'log-sending'; at: number; upTo: number; piece?: PieceOnItsWay }
   | { type: 'log-sent'; at: number; offset: number }
   | { type: 'stream-read'; at: number; stream: number; offset: number }
   | { type: 'stream-broken'; at: number; reason: string }
   | { type: 'job-ended'; at: number; end: JobEnd }
+  /** Intent: this upload is about to make an output visible in Girder. */
+  | { type: 'output-begun'; at: number; key: string; upload: BegunUpload }
   | { type: 'output-done'; at: number; key: string }
   | { type: 'cancel-requested'; at: number; by: CancelSource }
   /** The outcome is certain; Girder has still to be told. */
@@ -193,12 +201,14 @@ export function beginRun(event: Extract<RunEvent, { type: 'accepted' }>): Run {
     waitingReason: null,
     logOffset: 0,
     logOnItsWay: null,
+    pieceOnItsWay: null,
     streamOffsets: {},
     brokenStream: null,
     progress: null,
     cancel: null,
     end: null,
     outputsDone: [],
+    outputsBegun: {},
     followUps: nothingFollowed,
     outcome: null,
     reason: null,
@@ -249,19 +259,22 @@ export function applyEvent(run: Run, event: RunEvent): Run {
     case 'progress':
       return { ...run, progress: event.progress };
     case 'log-sending':
-      return { ...run, logOnItsWay: event.upTo };
+      return { ...run, logOnItsWay: event.upTo, pieceOnItsWay: event.piece ?? null };
     case 'log-sent':
-      return { ...run, logOffset: event.offset, logOnItsWay: null };
+      return { ...run, logOffset: event.offset, logOnItsWay: null, pieceOnItsWay: null };
     case 'stream-read':
       return { ...run, streamOffsets: { ...run.streamOffsets, [event.stream]: event.offset } };
     case 'stream-broken':
       return run.brokenStream === null ? { ...run, brokenStream: event.reason } : run;
     case 'job-ended':
       return inStage({ ...run, end: event.end, waitingReason: null }, 'collecting', event.at);
-    case 'output-done':
-      return run.outputsDone.includes(event.key)
-        ? run
-        : { ...run, outputsDone: [...run.outputsDone, event.key] };
+    case 'output-begun':
+      return { ...run, outputsBegun: { ...run.outputsBegun, [event.key]: event.upload } };
+    case 'output-done': {
+      if (run.outputsDone.includes(event.key)) return run;
+      const { [event.key]: _, ...outputsBegun } = run.outputsBegun;
+      return { ...run, outputsDone: [...run.outputsDone, event.key], outputsBegun };
+    }
     case 'cancel-requested':
       return run.cancel === null && run.outcome === null
         ? { ...run, cancel: { at: event.at, by: event.by } }

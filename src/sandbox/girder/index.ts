@@ -26,8 +26,10 @@ export type Fault =
   | { kind: 'answer'; status: number; contentType: string; body: string }
   /** the connection breaks without an answer */
   | { kind: 'drop' }
-  /** the answer begins, if at all, and does not go on for as long as the caller waits */
-  | { kind: 'hold'; begun?: { length: number; bytes: string } };
+  /** what was asked for is done, and then the connection breaks without an answer */
+  | { kind: 'lost answer' }
+  /** the answer begins, if at all, and does not go on for as long as the caller waits, or for so long */
+  | { kind: 'hold'; begun?: { length: number; bytes: string }; forMs?: number };
 
 export interface GirderStandIn {
   /** `http://127.0.0.1:<port>/api/v1`, without trailing slash. */
@@ -97,13 +99,15 @@ export async function startGirderStandIn({
     }
     if (spoiled?.kind === 'hold') {
       record(0);
-      const { begun } = spoiled;
+      const { begun, forMs } = spoiled;
+      if (forMs !== undefined) setTimeout(() => request.socket.destroy(), forMs).unref();
       if (begun === undefined) return;
       response.writeHead(200, { 'Content-Length': begun.length });
       response.write(begun.bytes);
       return;
     }
-    if (spoiled !== undefined) {
+    if (spoiled?.kind === 'lost answer') muffle(request, response);
+    else if (spoiled !== undefined) {
       record(spoiled.status);
       request.resume();
       response.writeHead(spoiled.status, { 'Content-Type': spoiled.contentType });
@@ -149,6 +153,16 @@ export async function startGirderStandIn({
         server.close(() => resolve());
         server.closeAllConnections();
       }),
+  };
+}
+
+/** Lets nothing of an answer out; its end breaks the connection. */
+function muffle(request: IncomingMessage, response: ServerResponse): void {
+  response.writeHead = () => response;
+  response.write = () => true;
+  response.end = () => {
+    request.socket.destroy();
+    return response;
   };
 }
 

@@ -9,6 +9,7 @@ import {
   itemsIn,
   timestamp,
   type GirderJob,
+  type Item,
   type Store,
 } from './store.js';
 import type { Grant } from './store.js';
@@ -60,7 +61,9 @@ export async function route(site: Site, call: Call): Promise<unknown> {
       requireUser(call);
       if (method === 'GET' && id === '') {
         const folderId = query.get('folderId') ?? '';
-        return page(itemsIn(site.store, folderId), query).map((item) => itemAnswer(site.store, item));
+        return page(sorted(itemsIn(site.store, folderId), query), query).map((item) =>
+          itemAnswer(site.store, item),
+        );
       }
       if (method === 'GET' && verb === '') return itemAnswer(site.store, found(site.store.items, id, 'item'));
       if (method === 'GET' && verb === 'files') {
@@ -223,6 +226,13 @@ function found<T>(records: ReadonlyMap<string, T>, id: string, what: string): T 
   const record = records.get(id);
   if (record === undefined) throw new RestError(400, 'rest', `Invalid ${what} id (${id}).`);
   return record;
+}
+
+/** By name, or by the time of creation. */
+function sorted(items: readonly Item[], query: URLSearchParams): readonly Item[] {
+  if (query.get('sort') !== 'created') return items;
+  const byAge = items.toSorted((a, b) => (a.created < b.created ? -1 : a.created > b.created ? 1 : 0));
+  return query.get('sortdir') === '-1' ? byAge.toReversed() : byAge;
 }
 
 /** Girder's default page is 50; 0 means all. */

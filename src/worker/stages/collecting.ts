@@ -61,6 +61,10 @@ function collectOptions({ signal, girderJob }: StageContext, run: Run, tools: To
     ...tools.girderSetup(run),
     signal,
     done: new Set(run.outputsDone),
+    begun: run.outputsBegun,
+    onBegin: async (key, upload) => {
+      await tools.book.record(run.id, { type: 'output-begun', key, upload });
+    },
     onDone: async (key) => {
       await tools.book.record(run.id, { type: 'output-done', key });
     },

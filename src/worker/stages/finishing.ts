@@ -2,6 +2,7 @@ import { coerceError, errorLine } from '../../base/errors.js';
 import { rm } from '../../base/shared-files.js';
 import type { TaskChild, TaskResult } from '../../celery/task.js';
 import { tokenLifeMs } from '../../girder/access-token.js';
+import { cleanLog } from '../../girder/log-buffer.js';
 import { neverStarted, type NeverStarted } from '../../girder/canvas/follow-ups.js';
 import { removeLeft, removeStaged } from '../../girder/stage.js';
 import { jobStatus } from '../../girder/transitions.js';
@@ -13,15 +14,22 @@ import { publishFollowUps } from './following.js';
  * Tells Girder, and a caller that waits, how the run came out; then removes what was made for it. Girder is told
  * until it has heard: only an answer that no patience will change (the Girder job is gone, its token has expired), or
  * a patience that is used up, ends the attempt, and the run then says so.
+ * @param how `isResumed`: the outcome was decided by a worker that is gone, which may have told a part of it
  */
-export async function finish(context: StageContext, run: Run, tools: Tools): Promise<void> {
+export async function finish(
+  context: StageContext,
+  run: Run,
+  tools: Tools,
+  { isResumed }: { isResumed: boolean },
+): Promise<void> {
   const { outcome, reason } = run;
   if (outcome === null) throw new Error('a run is finished only once its outcome is decided');
   const log = tools.log.child({ run: run.id });
   let untold: string | null = null;
   let isWanted = true;
   try {
-    if (reason !== null) context.girderJob.log(`\n${reason}\n`);
+    const words = `\n${reason}\n`;
+    if (reason !== null && !(isResumed && (await isSaid(words, context)))) context.girderJob.log(words);
     const status = await context.girderJob.finish(outcome, context.stopping);
     // canceled at the last moment: nothing more is to be started
     isWanted = status !== jobStatus.canceled;
@@ -41,6 +49,16 @@ export async function finish(context: StageContext, run: Run, tools: Tools): Pro
   const told = untold === null;
   await tools.book.record(run.id, { type: 'finished', told, ...(untold === null ? {} : { why: untold }) });
   log.info({ outcome, job: run.jobId, told }, 'finished');
+}
+
+/** Whether an earlier worker, which died before it was done, has said so already. Said twice is better than not at all. */
+async function isSaid(text: string, { girderJob, stopping }: StageContext): Promise<boolean> {
+  try {
+    const { log } = await girderJob.read(stopping);
+    return log?.join('').includes(cleanLog(text)) ?? false;
+  } catch {
+    return false;
+  }
 }
 
 /** Celery's word for a cancel (contract, section h). */

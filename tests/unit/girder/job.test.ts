@@ -221,6 +221,48 @@ describe('log and progress', () => {
     expect(forms().slice(1)).toEqual([python?.body, 'progressCurrent=1']);
   });
 
+  it.each([
+    ['its answer', true],
+    ['the report itself', false],
+  ])('are there once when %s is lost, even where the log repeats itself', async (_what, arrives) => {
+    let puts = 0;
+    const { girderJob, job } = await bench({
+      status: 2,
+      trouble(response, { method, body }) {
+        if (method === 'PUT') puts += 1;
+        if (method !== 'PUT' || puts !== 2) return false;
+        if (arrives) job.log += new URLSearchParams(body.toString()).get('log') ?? '';
+        response.socket?.destroy();
+        return true;
+      },
+    });
+    await girderJob.begin('running');
+    for (let n = 0; n < 3; n += 1) {
+      girderJob.log('again\n');
+      await girderJob.flush();
+    }
+    expect(job.log).toBe('again\nagain\nagain\n');
+    expect(puts).toBe(arrives ? 3 : 4);
+  });
+
+  it('tell before they set out how long the log was, so that they are recognised after a crash', async () => {
+    const told: unknown[] = [];
+    const { girderJob } = await bench({ status: 2, onSending: async (...all) => void told.push(all) });
+    girderJob.log('nobody has read the log yet', 7);
+    await girderJob.flush();
+    await girderJob.read();
+    girderJob.log('words of ours');
+    girderJob.log(', a line', 8);
+    await girderJob.flush();
+    girderJob.log('another', 9);
+    await girderJob.flush();
+    expect(told).toEqual([
+      [7, { before: null, length: 27 }],
+      [8, { before: 27, length: 21 }],
+      [9, { before: 48, length: 7 }],
+    ]);
+  });
+
   it('are sent no more often than asked for, and all that came meanwhile at once', async () => {
     const { girderJob, forms, setup, job, sent } = await bench({ status: 2 });
     for (let n = 1; n <= 100; n += 1) {

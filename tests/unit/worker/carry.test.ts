@@ -236,3 +236,19 @@ describe('what the publisher wants after a run', () => {
     expect(results).toHaveLength(1);
   });
 });
+
+test.each([
+  ['has said it', '\nthe slide is empty\n', 0],
+  ['has not', 'line\n', 1],
+])('a worker that died after its verdict %s: why it failed stands in the log once', async (_, log, times) => {
+  const words: string[] = [];
+  const { carried } = await setUp(() => failed('nothing is expected here'), {
+    news: () => [{ type: 'decided', outcome: 'failed', reason: 'the slide is empty' }],
+    girderJob: {
+      log: (text) => void words.push(text),
+      read: async () => ({ status: 2, handler: '', log: ['line\n', log] }),
+    },
+  });
+  expect(await carried()).toMatchObject({ stage: 'finished', outcome: 'failed' });
+  expect(words).toEqual(Array.from({ length: times }, () => '\nthe slide is empty\n'));
+});

@@ -49,6 +49,13 @@ describe('the life of a run', () => {
     });
   });
 
+  test('an upload is remembered from when it is begun until its output is done', () => {
+    const upload = { upload: 'u1' };
+    const begun = fold(...goodLife.slice(0, 8), { type: 'output-begun', at: 9, key: 'hook0', upload });
+    expect(begun.outputsBegun).toEqual({ hook0: upload });
+    expect(applyEvent(begun, { type: 'output-done', at: 10, key: 'hook0' }).outputsBegun).toEqual({});
+  });
+
   test('a finished run holds no token any more', () => {
     const run = fold(...goodLife, { type: 'finished', at: 11, told: true });
     expect(JSON.stringify(run)).not.toContain('SECRET');
