@@ -12,6 +12,7 @@ import { readExitRecord } from '../../slurm/exit-record.js';
 import { findJob } from '../../slurm/lookup.js';
 import { resolveEnd } from '../../slurm/resolve.js';
 import { showJob } from '../../slurm/scontrol.js';
+import { endStraySubmissions } from '../../slurm/stray-submissions.js';
 import { submit, submitArguments } from '../../slurm/submit.js';
 import { createTracker } from '../../slurm/tracker.js';
 import type { Executor } from './executor.js';
@@ -47,7 +48,11 @@ export function createSlurmExecutor({ run, settings, clock, log }: SlurmOptions)
         cwd: dirname(submission.logFile),
         timeoutMs: settings.commandTimeoutSeconds * 1_000,
       }),
-    find: async (question) => findJob(run, question),
+    async find(question) {
+      const ended = await endStraySubmissions(question.key);
+      if (ended.length > 0) log.warn({ ...question, ended }, 'ended an sbatch that a dead worker had left');
+      return findJob(run, question);
+    },
     doubtMs,
     cancel: async (jobIds) => cancelJobs(run, jobIds),
     resolveEnd: async ({ jobId, key, exitRecord }) =>

@@ -1,0 +1,26 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+
+import { expect, onTestFinished, test } from 'vitest';
+
+import { endStraySubmissions } from '../../../src/slurm/stray-submissions.js';
+
+/** Something that looks like an sbatch at work. */
+async function startLike(name: string): Promise<ChildProcess> {
+  const program = 'setInterval(() => undefined, 1000)';
+  const child = spawn(process.execPath, ['-e', program, '--', '--parsable', `--job-name=${name}`]);
+  onTestFinished(() => void child.kill('SIGKILL'));
+  await once(child, 'spawn');
+  return child;
+}
+
+test('an sbatch that was left behind is ended, that of another run goes on', async () => {
+  const key = `test-${process.pid}`;
+  const stray = await startLike(`dsa-slurm-${key}`);
+  const other = await startLike(`dsa-slurm-${key}-2`);
+  const over = once(stray, 'exit');
+  expect(await endStraySubmissions(key)).toEqual([stray.pid]);
+  expect(await over).toEqual([null, 'SIGKILL']);
+  expect(other.exitCode ?? other.signalCode).toBeNull();
+  expect(await endStraySubmissions(key)).toEqual([]);
+});
