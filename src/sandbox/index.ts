@@ -1,11 +1,9 @@
-import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { DsaSlurmError, systemCode } from '../base/errors.js';
+import { rm } from 'node:fs/promises';
 import { fillGirder, planBatch, type DemoCase } from './batch.js';
 import { followBatch, type Follower } from './follow.js';
 import { resultJson, resultTable } from './report.js';
-import { startSite, type PracticeSite, type Releaser } from './site.js';
+import { emptyDirectory, listenForEnd, releaseAll, type Releaser } from './releasers.js';
+import { startSite, type PracticeSite } from './site.js';
 import { verifyCase, type Verdict } from './verify.js';
 import type { WorkerHandle } from '../worker/handle.js';
 
@@ -38,7 +36,7 @@ export async function runSandbox(options: SandboxOptions): Promise<number> {
   const say = (line: string) => void (json ? stderr : stdout).write(`${line}\n`);
   const stop = new AbortController();
   const releasers: Releaser[] = [];
-  const dir = await makeDirectory(options.dir);
+  const dir = await emptyDirectory(options.dir);
   releasers.push({
     async stop() {
       if (keep) say(`Everything is kept in ${dir}`);
@@ -162,57 +160,6 @@ async function isOver(follower: Follower): Promise<boolean> {
   const pending = Symbol('pending');
   const first = await Promise.race([follower.done, Promise.resolve(pending)]);
   return first !== pending;
-}
-
-/** An existing directory has to be empty: what is in ours is removed at the end. */
-async function makeDirectory(wanted: string | undefined): Promise<string> {
-  if (wanted === undefined) return mkdtemp(join(tmpdir(), 'dsa-slurm-'));
-  const dir = resolve(wanted);
-  try {
-    await mkdir(dir, { recursive: true, mode: 0o700 });
-    if ((await readdir(dir)).length === 0) return dir;
-  } catch (error) {
-    throw new DsaSlurmError('files', `${dir} cannot be made (${systemCode(error) ?? 'unknown'}).`, {
-      cause: error,
-    });
-  }
-  throw new DsaSlurmError('usage', `${dir} is not empty.`, {
-    next: 'Name a directory that does not exist yet.',
-  });
-}
-
-/** Ctrl-C and its relatives stop everything in order; a second one, and any other end of the process, at once. */
-function listenForEnd(
-  stop: AbortController,
-  releasers: readonly Releaser[],
-  signal: AbortSignal | undefined,
-): () => void {
-  const killAll = () => releasers.forEach((releaser) => releaser.killNow?.());
-  const abort = () => {
-    if (stop.signal.aborted) killAll();
-    stop.abort(new Error('stopped'));
-  };
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-  for (const name of signals) process.on(name, abort);
-  process.on('exit', killAll);
-  signal?.addEventListener('abort', abort, { once: true });
-  if (signal?.aborted === true) abort();
-  return () => {
-    for (const name of signals) process.off(name, abort);
-    process.off('exit', killAll);
-    signal?.removeEventListener('abort', abort);
-  };
-}
-
-/** Last started, first stopped; one that fails does not keep the others running. */
-async function releaseAll(releasers: readonly Releaser[], say: (line: string) => void): Promise<void> {
-  for (const releaser of releasers.toReversed()) {
-    try {
-      await releaser.stop();
-    } catch (error) {
-      say(`Something could not be stopped: ${String(error)}`);
-    }
-  }
 }
 
 function seconds(since: number): string {

@@ -6,6 +6,7 @@ import { loadSettings, type Settings } from '../config/index.js';
 import { createWorker, type Worker } from '../worker/worker.js';
 import { startGirderStandIn, type GirderStandIn } from './girder/index.js';
 import { createProducer, type Producer } from './producer/index.js';
+import { startBoth, type Releaser } from './releasers.js';
 import { prepareRuntime, type Runtime } from './runtime.js';
 import { installMissing } from './services/packages.js';
 import { startRabbitmq } from './services/rabbitmq.js';
@@ -23,13 +24,6 @@ export interface PracticeSite {
   standIns: string[];
   /** The same in a few words, for the first line of the console. */
   title: string;
-}
-
-/** How what was started is stopped, in the order in which it was started. */
-export interface Releaser {
-  stop(): Promise<void>;
-  /** For an `exit` listener: at once, without waiting. */
-  killNow?(): void;
 }
 
 export interface SiteOptions {
@@ -55,7 +49,7 @@ export async function startSite(options: SiteOptions): Promise<PracticeSite> {
 
   await mkdir(join(dir, 'log'), { recursive: true, mode: 0o700 });
   const log = createLog({ level: 'info', destination: join(dir, 'log', 'site.log') });
-  const [rabbitmq, slurm] = await both(
+  const [rabbitmq, slurm] = await startBoth(
     startRabbitmq({ dir: join(dir, 'rabbitmq'), log, env: options.env }),
     startSlurm({ dir: join(dir, 'slurm'), nodes: 4, log, env: options.env }),
     onStarted,
@@ -125,18 +119,4 @@ async function siteSettings(dir: string, brokerUrl: string, runtime: Runtime): P
     'worker.name': 'celery@practice',
   };
   return loadSettings({ profile: 'default', flags, env: {}, configDir: join(dir, 'config') }).settings;
-}
-
-/** Waits for both, so that neither is left running when the other fails. */
-async function both<A extends Releaser, B extends Releaser>(
-  first: Promise<A>,
-  second: Promise<B>,
-  onStarted: (releaser: Releaser) => void,
-): Promise<[A, B]> {
-  const [one, two] = await Promise.allSettled([first, second]);
-  if (one.status === 'fulfilled') onStarted(one.value);
-  if (two.status === 'fulfilled') onStarted(two.value);
-  if (one.status === 'rejected') throw one.reason;
-  if (two.status === 'rejected') throw two.reason;
-  return [one.value, two.value];
 }

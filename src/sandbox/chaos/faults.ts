@@ -1,0 +1,132 @@
+import { rm, writeFile } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Fault } from '../girder/index.js';
+import { diskFiles } from './life.js';
+import type { FaultName, PlannedFault } from './plan.js';
+import { createRandom } from './random.js';
+import type { ChaosSite } from './site.js';
+
+/** Makes things go wrong, and right again. */
+export interface Faults {
+  /** Begins a fault; left out while one of the same part goes on. */
+  begin(fault: PlannedFault): void;
+  /** How many of each kind there were. */
+  counts(): ReadonlyMap<FaultName, number>;
+  /** Ends all of them and resolves once everything works. */
+  mend(): Promise<void>;
+}
+
+export function createFaults(site: ChaosSite, seed: number): Faults {
+  const random = createRandom(seed);
+  const counts = new Map<FaultName, number>();
+  const going = new Map<string, Promise<void>>();
+  const over = new AbortController();
+
+  return {
+    begin(fault) {
+      const [part = ''] = fault.name.split(':');
+      if (going.has(part) || over.signal.aborted) return;
+      counts.set(fault.name, (counts.get(fault.name) ?? 0) + 1);
+      const pause = async (ms: number): Promise<void> => {
+        await delay(ms, undefined, { signal: over.signal }).catch(() => undefined);
+      };
+      const done = play(fault, site, () => random.percent(fault.chance), pause).finally(() =>
+        going.delete(part),
+      );
+      going.set(part, done);
+      done.catch(() => undefined);
+    },
+    counts: () => counts,
+    async mend() {
+      over.abort();
+      await Promise.all(going.values());
+    },
+  };
+}
+
+/** Longer than a worker that was started again waits before it submits a second time, and longer than its own sbatch may take. */
+const lateSeconds = 20;
+
+async function play(
+  { name, forMs }: PlannedFault,
+  site: ChaosSite,
+  isSpoilt: () => boolean,
+  pause: (ms: number) => Promise<void>,
+): Promise<void> {
+  const { proxy, slurm, commands, girder } = site;
+  const { fullFile, slowFile } = diskFiles(site);
+  const spoilGirder = async (fault: (method: string) => Fault): Promise<void> => {
+    girder.fail((method) => (isSpoilt() ? fault(method) : undefined));
+    await pause(forMs);
+    girder.fail();
+  };
+  switch (name) {
+    case 'broker: cut':
+      proxy.cut();
+      await pause(forMs);
+      return proxy.mend();
+    case 'broker: stall':
+      proxy.stall();
+      await pause(forMs);
+      return proxy.mend();
+    case 'broker: restart':
+      return restartBroker(site);
+    case 'girder: error':
+      return spoilGirder(() => ({
+        kind: 'answer',
+        status: 502,
+        contentType: 'text/html',
+        body: '<h1>Bad Gateway</h1>',
+      }));
+    case 'girder: hang':
+      return spoilGirder(() => ({ kind: 'hold', forMs: 2_000 }));
+    case 'girder: reset':
+      return spoilGirder(() => ({ kind: 'drop' }));
+    case 'girder: lost answer':
+      // a question whose answer is lost has changed nothing
+      return spoilGirder((method) => ({ kind: method === 'GET' ? 'drop' : 'lost answer' }));
+    case 'slurm: stopped':
+      slurm.daemon('slurmctld').signal('SIGSTOP');
+      await pause(forMs);
+      return slurm.daemon('slurmctld').signal('SIGCONT');
+    case 'slurm: restarted': {
+      const controller = slurm.daemon('slurmctld');
+      // it writes down what it knows
+      controller.signal('SIGTERM');
+      await pause(Math.min(forMs, 3_000));
+      await controller.kill();
+      return controller.start();
+    }
+    case 'slurm: slow command':
+      await commands.slowDown(Math.ceil(forMs / 2_000));
+      await pause(forMs);
+      return commands.mend();
+    case 'slurm: late sbatch':
+      await commands.delaySubmissions(lateSeconds);
+      await pause(forMs);
+      return commands.mend();
+    case 'slurm: lost answer':
+      await commands.loseAnswers();
+      await pause(forMs);
+      return commands.mend();
+    case 'disk: full':
+      await writeFile(fullFile, '');
+      await pause(forMs);
+      return rm(fullFile, { force: true });
+    case 'disk: slow':
+      await writeFile(slowFile, '');
+      await pause(forMs);
+      return rm(slowFile, { force: true });
+  }
+}
+
+/** The node stays, so that its cookie and port do; the broker in it is stopped and started. */
+async function restartBroker({ rabbitmq, run }: ChaosSite): Promise<void> {
+  const options = { env: rabbitmq.env, timeoutMs: 60_000 };
+  await run(rabbitmq.ctl, ['stop_app'], options);
+  for (let tries = 0; tries < 3; tries += 1) {
+    const answer = await run(rabbitmq.ctl, ['start_app'], options);
+    if (answer.kind === 'exited' && answer.exitCode === 0) return;
+  }
+  throw new Error('the broker did not come back');
+}

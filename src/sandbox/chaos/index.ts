@@ -1,0 +1,229 @@
+import { rm } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import { jobStatus } from '../girder/rules.js';
+import { emptyDirectory, listenForEnd, releaseAll, type Releaser } from '../releasers.js';
+import { openBatch, type ChaosBatch, type ChaosRun } from './batch.js';
+import { createFaults, type Faults } from './faults.js';
+import { allJobs, findLeftovers, jobNameOf, keepEvents, unfinishedRuns } from './leftovers.js';
+import { startWorkerLife, type WorkerLife } from './life.js';
+import { planChaos, type ChaosPlan, type PlannedLife } from './plan.js';
+import { anyTime, isClean, killName, planLine, reportJson, reportTable, type ChaosReport } from './report.js';
+import { startChaosSite, type ChaosSite } from './site.js';
+import { judgeRun, readOutputs, type Problem } from './verify.js';
+
+export interface ChaosOptions {
+  seed: number;
+  kills: number;
+  runs: number;
+  /** Print the report as JSON on standard output, and progress on standard error. */
+  json: boolean;
+  env: Readonly<Record<string, string | undefined>>;
+  stdout: NodeJS.WritableStream;
+  stderr: NodeJS.WritableStream;
+}
+
+/** Runs that are out at one time: enough that every stage has some. */
+const atOnce = 12;
+/**
+ * So long after it began to take tasks a worker is killed that has not come to its step of the journal: twice what its start
+ * took, since that says how busy the machine is, and within these limits.
+ */
+const lifeMs = { least: 6_000, most: 20_000 };
+/** The same after its start, whether it takes tasks or not: the broker may be away. */
+const longestStartMs = 40_000;
+/** Once nothing goes wrong any more, so long without any run that ends is taken for the end. */
+const settleMs = 300_000;
+
+/**
+ * Makes everything go wrong over a batch of real Slurm jobs, then lets it settle and compares what is left with what should
+ * be. The directory is kept if anything is wrong.
+ * @returns the exit code: 0 only if nothing was lost, doubled or wrong; 130 if it was stopped
+ */
+export async function runChaos(options: ChaosOptions): Promise<number> {
+  const { stdout, stderr, json, seed, kills, runs } = options;
+  const say = (line: string): void => void (json ? stderr : stdout).write(`${line}\n`);
+  const plan = planChaos({ seed, kills, runs });
+  const stop = new AbortController();
+  const releasers: Releaser[] = [];
+  const dir = await emptyDirectory(undefined);
+  let keep = true;
+  releasers.push({
+    async stop() {
+      if (keep) say(`Seed ${seed}. Everything is kept in ${dir}`);
+      else await rm(dir, { recursive: true, force: true, maxRetries: 3 });
+    },
+  });
+  const unlisten = listenForEnd(stop, releasers, undefined);
+  try {
+    say(planLine(plan));
+    const onStarted = (releaser: Releaser): void => void releasers.push(releaser);
+    const site = await startChaosSite({ dir, env: options.env, say, onStarted, signal: stop.signal });
+    const report = await unleash(site, plan, { say, onStarted, signal: stop.signal });
+    stdout.write(json ? `${reportJson(report)}\n` : `\n${reportTable(report)}\n`);
+    keep = !isClean(report);
+    return keep ? 1 : 0;
+  } catch (error) {
+    if (!stop.signal.aborted) throw error;
+    say('Stopped.');
+    return 130;
+  } finally {
+    await releaseAll(releasers, say);
+    unlisten();
+  }
+}
+
+interface Stage {
+  say: (line: string) => void;
+  onStarted: (releaser: Releaser) => void;
+  signal: AbortSignal;
+}
+
+async function unleash(
+  site: ChaosSite,
+  plan: ChaosPlan,
+  { say, onStarted, signal }: Stage,
+): Promise<ChaosReport> {
+  const began = performance.now();
+  const batch = openBatch(site, plan.runs);
+  const faults = createFaults(site, plan.seed);
+  let worker: WorkerLife | null = null;
+  onStarted({
+    async stop() {
+      batch.stop();
+      worker?.signal('SIGKILL');
+      await worker?.ended;
+      await faults.mend();
+    },
+    killNow: () => worker?.signal('SIGKILL'),
+  });
+  const kills = new Map<string, number>();
+  const starts: number[] = [];
+  const problems: ChaosReport['problems'][number][] = [];
+  const noteStart = async (life: WorkerLife): Promise<void> => {
+    const ms = await life.startMs;
+    if (ms !== null) starts.push(ms);
+  };
+
+  for (const [index, life] of plan.lives.entries()) {
+    signal.throwIfAborted();
+    // the batch lasts until the last kill
+    batch.publishUpTo(Math.ceil(((index + 1) * plan.runs.length) / plan.lives.length) + atOnce, atOnce);
+    worker = startWorkerLife(site, life.kill);
+    const { how, planned } = await liveAndDie(worker, life, faults, batch);
+    await noteStart(worker);
+    await keepEvents(site, index + 1);
+    const name = planned ? killName(life.kill) : anyTime;
+    kills.set(name, (kills.get(name) ?? 0) + 1);
+    if (how !== 'SIGKILL') {
+      problems.push({
+        run: '',
+        kind: 'wrong',
+        what: `worker ${index + 1} ended by itself (${how}) before it was killed`,
+      });
+    }
+    if ((index + 1) % 10 === 0) {
+      say(`  ${index + 1} kills, ${batch.runs().length} runs published, ${batch.unfinished()} of them open`);
+    }
+  }
+  await faults.mend();
+  say('  all faults are over; what is left may end now');
+  worker = startWorkerLife(site, null);
+  await noteStart(worker);
+  await settle(site, batch, plan, signal);
+  worker.signal('SIGTERM');
+  const { how } = await worker.ended;
+  if (how !== 0) problems.push({ run: '', kind: 'wrong', what: `the last worker ended with ${how}` });
+  batch.stop();
+  problems.push(...(await judgeAll(site, batch.runs())));
+  return {
+    seed: plan.seed,
+    dir: site.dir,
+    seconds: (performance.now() - began) / 1_000,
+    kills,
+    faults: faults.counts(),
+    starts,
+    runs: countRuns(site, batch.runs()),
+    problems,
+  };
+}
+
+async function liveAndDie(
+  worker: WorkerLife,
+  { kill, faults }: PlannedLife,
+  all: Faults,
+  batch: ChaosBatch,
+): Promise<Awaited<WorkerLife['ended']>> {
+  const timers: NodeJS.Timeout[] = [];
+  const after = (ms: number, act: () => void): void => void timers.push(setTimeout(act, ms));
+  const die = (): void => worker.signal('SIGKILL');
+  for (const fault of faults) after(fault.afterMs, () => all.begin(fault));
+  after(longestStartMs, die);
+  if (kill.kind === 'time' && kill.since === 'start') after(kill.afterMs, die);
+  const dieLater = (startMs: number | null): void => {
+    if (startMs === null) return;
+    const longest = Math.min(Math.max(lifeMs.least, 2 * startMs), lifeMs.most);
+    after(kill.kind === 'time' ? kill.afterMs : longest, die);
+  };
+  void worker.startMs.then(dieLater);
+  // few are canceled by themselves
+  const clicks =
+    kill.kind === 'line' && kill.line === 'cancel-requested'
+      ? setInterval(batch.cancelOne, 3_000)
+      : undefined;
+  const ended = await worker.ended;
+  clearInterval(clicks);
+  timers.forEach((timer) => clearTimeout(timer));
+  return ended;
+}
+
+/** Waits until everything has come to its end, or for as long as there is patience; what has not is found later. */
+async function settle(
+  site: ChaosSite,
+  batch: ChaosBatch,
+  plan: ChaosPlan,
+  signal: AbortSignal,
+): Promise<void> {
+  let last = { open: -1, since: performance.now() };
+  while (performance.now() - last.since < settleMs) {
+    signal.throwIfAborted();
+    batch.publishUpTo(plan.runs.length, atOnce);
+    const isPublished = batch.runs().length === plan.runs.length;
+    const open =
+      plan.runs.length - batch.runs().length + batch.unfinished() + (await unfinishedRuns(site)).length;
+    if (isPublished && open === 0) break;
+    if (open !== last.open) last = { open, since: performance.now() };
+    await delay(500);
+  }
+  await batch.settled();
+}
+
+async function judgeAll(site: ChaosSite, runs: readonly ChaosRun[]): Promise<(Problem & { run: string })[]> {
+  const jobs = await allJobs(site);
+  const problems: (Problem & { run: string })[] = [];
+  for (const run of runs) {
+    const girderJob = site.girder.job(run.girderJobId);
+    const found = judgeRun({
+      planned: run.planned,
+      isClicked: run.isClicked,
+      statuses: girderJob?.timestamps.map(({ status }) => status) ?? [],
+      log: girderJob?.log.join('') ?? '',
+      outputs: await readOutputs(site.girder, run.resultFolderId),
+      jobs: jobs.get(jobNameOf(run)) ?? [],
+    });
+    const name = `run ${run.planned.number} (${run.taskId})`;
+    problems.push(...found.map((problem) => ({ ...problem, run: name })));
+  }
+  const leftovers = await findLeftovers(site, runs);
+  return [...problems, ...leftovers.map((problem) => ({ ...problem, run: '' }))];
+}
+
+function countRuns({ girder }: ChaosSite, runs: readonly ChaosRun[]): ChaosReport['runs'] {
+  const statuses = runs.map(({ girderJobId }) => girder.job(girderJobId)?.status);
+  const of = (wanted: number): number => statuses.filter((status) => status === wanted).length;
+  return {
+    total: runs.length,
+    succeeded: of(jobStatus.success),
+    failed: of(jobStatus.error),
+    canceled: of(jobStatus.canceled),
+  };
+}

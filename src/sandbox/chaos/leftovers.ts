@@ -1,0 +1,74 @@
+import { appendFile, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { connect } from '../../celery/amqp.js';
+import { jobName } from '../../slurm/key.js';
+import { journalPath, readJournal } from '../../worker/read-journal.js';
+import type { ChaosRun } from './batch.js';
+import type { ChaosSite } from './site.js';
+import type { Problem } from './verify.js';
+
+/** Every job that Slurm had, by its name. The site's Slurm forgets none. */
+export async function allJobs({ run }: ChaosSite): Promise<Map<string, { id: string; state: string }[]>> {
+  const answer = await run('squeue', ['--noheader', '--all', '--states=all', '--format=%i|%T|%j']);
+  if (answer.kind !== 'exited' || answer.exitCode !== 0) throw new Error(`squeue: ${JSON.stringify(answer)}`);
+  const jobs = new Map<string, { id: string; state: string }[]>();
+  for (const line of answer.stdout.split('\n')) {
+    const [id = '', state = '', name = ''] = line.trim().split('|');
+    if (id !== '') jobs.set(name, [...(jobs.get(name) ?? []), { id, state }]);
+  }
+  return jobs;
+}
+
+export function jobNameOf({ taskId }: ChaosRun): string {
+  return jobName(taskId);
+}
+
+/** What is left that should not be, once the worker has stopped. */
+export async function findLeftovers(site: ChaosSite, runs: readonly ChaosRun[]): Promise<Problem[]> {
+  const { places } = site;
+  const problems: Problem[] = [];
+  const wrong = (what: string): void => void problems.push({ kind: 'wrong', what });
+  const tmp = await readdir(places.tmp);
+  if (tmp.length > 0) wrong(`left in TMP: ${tmp.slice(0, 5).join(', ')} (${tmp.length})`);
+  const records = (await readdir(places.logs)).filter((name) => !name.endsWith('.log'));
+  if (records.length > 0) wrong(`left in LOGS: ${records.slice(0, 5).join(', ')} (${records.length})`);
+  const ours = new Set(runs.map(jobNameOf));
+  for (const [name, jobs] of await allJobs(site)) {
+    if (!ours.has(name)) wrong(`a stray Slurm job ${jobs.map(({ id }) => id).join(', ')} named ${name}`);
+    for (const { id, state } of jobs) {
+      if (!/^(COMPLETED|FAILED|CANCELLED)$/.test(state)) wrong(`Slurm job ${id} is ${state}`);
+    }
+  }
+  const waiting = await messagesIn(site.rabbitmq.url, 'celery');
+  if (waiting > 0) problems.push({ kind: 'lost', what: `${waiting} messages are still in the queue` });
+  const damaged = (await readdir(places.state)).filter((name) => name.includes('.damaged'));
+  if (damaged.length > 0) wrong(`the journal was damaged: ${damaged.join(', ')}`);
+  const open = await unfinishedRuns(site);
+  if (open.length > 0)
+    problems.push({ kind: 'lost', what: `runs that the journal has not finished: ${open.join(', ')}` });
+  return problems;
+}
+
+/** Ids of the runs that the worker still has to do something for. */
+export async function unfinishedRuns({ places }: ChaosSite): Promise<string[]> {
+  const { runs } = await readJournal(journalPath(places.state));
+  return [...runs.values()].flatMap(({ id, stage }) => (stage === 'finished' ? [] : [id]));
+}
+
+/** What a worker has written into the journal, which its successor folds: for whoever looks into a failure. */
+export async function keepEvents({ dir, places }: ChaosSite, life: number): Promise<void> {
+  const text = await readFile(journalPath(places.state), 'utf8').catch(() => '');
+  const events = text.split('\n').filter((line) => line !== '' && !line.startsWith('{"snapshot"'));
+  await appendFile(join(dir, 'log', 'events.jsonl'), `# life ${life}\n${events.join('\n')}\n`);
+}
+
+/** Nothing consumes any more, so what was not acknowledged counts too. */
+async function messagesIn(url: string, queue: string): Promise<number> {
+  const connection = await connect(url);
+  try {
+    const channel = await connection.createChannel();
+    return (await channel.checkQueue(queue)).messageCount;
+  } finally {
+    await connection.close();
+  }
+}

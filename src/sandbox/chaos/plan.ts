@@ -1,0 +1,155 @@
+import type { Spelling } from '../producer/message.js';
+import type { RunEvent } from '../../worker/run.js';
+import { createRandom, type Random } from './random.js';
+
+/** Kinds of journal lines at which the worker is killed: all that the runs of a chaos batch bring about. */
+export const journalLines = [
+  'accepted',
+  'described',
+  'staging',
+  'staged',
+  'submitting',
+  'submitted',
+  'started',
+  'log-sending',
+  'log-sent',
+  'job-ended',
+  'output-begun',
+  'output-done',
+  'cancel-requested',
+  'decided',
+  'finished',
+] as const satisfies readonly RunEvent['type'][];
+
+export type JournalLine = (typeof journalLines)[number];
+
+/**
+ * When in the life of a line: before it is written; when a part of it is; when all of it is, and not yet made safe; and
+ * right after that, before anybody hears of it.
+ */
+export const moments = ['before', 'torn', 'written', 'synced'] as const;
+export type Moment = (typeof moments)[number];
+
+/** When a worker dies by SIGKILL. */
+export type PlannedKill =
+  /** At the nth line of this kind that this worker writes. `part`: how much of a torn one is written, 0..1. */
+  | { kind: 'line'; line: JournalLine; moment: Moment; nth: number; part: number }
+  /** While the journal is replaced at the start: its new file half written, whole, or just renamed. */
+  | { kind: 'start'; moment: Exclude<Moment, 'before'>; part: number }
+  /** So many milliseconds after its process was started, or after it began to take tasks. */
+  | { kind: 'time'; since: 'start' | 'ready'; afterMs: number };
+
+/** What else goes wrong, by the part that it happens to. */
+export const faultKinds = {
+  broker: ['cut', 'stall', 'restart'],
+  girder: ['error', 'hang', 'reset', 'lost answer'],
+  slurm: ['stopped', 'restarted', 'slow command', 'late sbatch', 'lost answer'],
+  disk: ['full', 'slow'],
+} as const;
+
+export type Part = keyof typeof faultKinds;
+export type FaultName = { [P in Part]: `${P}: ${(typeof faultKinds)[P][number]}` }[Part];
+
+export interface PlannedFault {
+  name: FaultName;
+  /** Milliseconds after the worker's process was started. It may outlive that worker. */
+  afterMs: number;
+  forMs: number;
+  /** Of hundred calls, so many are spoilt. */
+  chance: number;
+}
+
+/** One worker process, from its start to its death. */
+export interface PlannedLife {
+  kill: PlannedKill;
+  faults: readonly PlannedFault[];
+}
+
+/** One analysis of the batch. */
+export interface PlannedRun {
+  number: number;
+  spelling: Spelling;
+  /** Log lines that it writes, numbered, or all alike. */
+  lines: number;
+  alike: boolean;
+  /** How long it takes. */
+  seconds: number;
+  /** What its container exits with. */
+  exitCode: number;
+  /** Besides two files, one of them empty, it writes a directory. */
+  directory: boolean;
+  /** Canceled in Girder so long after Girder saw it run; null: not canceled. */
+  cancelAfterMs: number | null;
+  /** Its message comes twice. */
+  twice: boolean;
+}
+
+export interface ChaosPlan {
+  seed: number;
+  runs: readonly PlannedRun[];
+  lives: readonly PlannedLife[];
+}
+
+const spellings = ['docker', 'singularity', 'singularityInTree', 'dockerRun'] as const;
+
+/** The whole plan of faults. It follows from these numbers alone. */
+export function planChaos({ seed, kills, runs }: { seed: number; kills: number; runs: number }): ChaosPlan {
+  const random = createRandom(seed);
+  return {
+    seed,
+    runs: Array.from({ length: runs }, (_, index) => planRun(index + 1, random)),
+    lives: planKills(kills, random).map((kill) => ({ kill, faults: planFaults(random) })),
+  };
+}
+
+function planRun(number: number, random: Random): PlannedRun {
+  const fate = random.int(1, 10);
+  return {
+    number,
+    spelling: random.pick(spellings),
+    lines: random.int(5, 40),
+    alike: random.percent(30),
+    seconds: random.int(5, 20) / 10,
+    exitCode: fate <= 2 ? random.int(1, 40) : 0,
+    directory: random.percent(30),
+    cancelAfterMs: fate === 10 ? random.int(0, 1_000) : null,
+    twice: random.percent(10),
+  };
+}
+
+/** Seven of ten at a step of the journal, every step in turn; the others at a start or at any time. */
+function planKills(count: number, random: Random): PlannedKill[] {
+  let steps: Omit<Extract<PlannedKill, { kind: 'line' }>, 'nth' | 'part'>[] = [];
+  return Array.from({ length: count }, (_, index): PlannedKill => {
+    if (index % 10 === 4)
+      return { kind: 'start', moment: random.pick(['torn', 'written', 'synced']), part: random.next() };
+    if (index % 5 === 2) {
+      const since = random.pick(['start', 'ready', 'ready'] as const);
+      return { kind: 'time', since, afterMs: random.int(0, since === 'start' ? 2_000 : 4_000) };
+    }
+    if (steps.length === 0) {
+      steps = random.shuffle(
+        journalLines.flatMap((line) => moments.map((moment) => ({ kind: 'line' as const, line, moment }))),
+      );
+    }
+    const step = steps.shift();
+    if (step === undefined) throw new Error('there are steps');
+    // of some lines there are many, of others only one now and then
+    const isCommon = step.line.startsWith('log-') || step.line.startsWith('output-');
+    return { ...step, nth: random.int(1, isCommon ? 6 : 2), part: random.next() };
+  });
+}
+
+function planFaults(random: Random): PlannedFault[] {
+  const count = random.pick([0, 0, 1, 1, 1, 2]);
+  return Array.from({ length: count }, () => {
+    const part = random.pick<Part>(['broker', 'girder', 'girder', 'slurm', 'slurm', 'disk']);
+    const name = `${part}: ${random.pick<string>(faultKinds[part])}` as FaultName;
+    return {
+      name,
+      afterMs: random.int(0, 3_000),
+      forMs: random.int(500, name === 'slurm: slow command' ? 20_000 : 6_000),
+      chance: random.int(30, 100),
+    };
+  });
+}

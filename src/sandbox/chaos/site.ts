@@ -1,0 +1,118 @@
+import { mkdir } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import { createRunner, type RunCommand } from '../../base/command.js';
+import { createLog } from '../../base/log.js';
+import { startGirderStandIn, type GirderStandIn } from '../girder/index.js';
+import { installStandIn, writeStandInImage } from '../images.js';
+import { sifFileName } from '../../apptainer/image-name.js';
+import { createProducer, type Producer } from '../producer/index.js';
+import { startBoth, type Releaser } from '../releasers.js';
+import { installMissing } from '../services/packages.js';
+import { startRabbitmq, type RabbitmqService } from '../services/rabbitmq.js';
+import { startSlurm, type SlurmService } from '../services/slurm.js';
+import { chaosImage, chaosImageName } from './image.js';
+import { wrapSlurmCommands, type SlurmCommands } from './slurm-commands.js';
+import { startTcpProxy, type TcpProxy } from './tcp-proxy.js';
+
+/** A practice site without a worker, and with handles on everything that can fail. */
+export interface ChaosSite {
+  dir: string;
+  rabbitmq: RabbitmqService;
+  /** Between the worker and RabbitMQ. */
+  proxy: TcpProxy;
+  slurm: SlurmService;
+  /** Between the worker and Slurm. */
+  commands: SlurmCommands;
+  girder: GirderStandIn;
+  producer: Producer;
+  /** Runs a command, undisturbed. */
+  run: RunCommand;
+  /** What a worker is started with. */
+  workerEnv: Readonly<Record<string, string | undefined>>;
+  workerFlags: readonly string[];
+  places: { tmp: string; logs: string; state: string };
+}
+
+export interface ChaosSiteOptions {
+  dir: string;
+  env: Readonly<Record<string, string | undefined>>;
+  say: (line: string) => void;
+  /** Told of everything as soon as it runs. */
+  onStarted: (releaser: Releaser) => void;
+  signal: AbortSignal;
+}
+
+/** Slurm shall still know at the end what became of every job. */
+const minJobAge = 100_000;
+
+/** @throws DsaSlurmError `sandbox` */
+export async function startChaosSite(options: ChaosSiteOptions): Promise<ChaosSite> {
+  const { dir, env, say, onStarted, signal } = options;
+  const isRoot = process.getuid?.() === 0;
+  const path = env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin';
+  await installMissing({ run: createRunner({ env }), path, may: true, isRoot, onLine: say });
+  signal.throwIfAborted();
+  const places = {
+    tmp: join(dir, 'tmp'),
+    logs: join(dir, 'logs'),
+    state: join(dir, 'xdg-state', 'dsa-slurm', 'default'),
+  };
+  const images = join(dir, 'images');
+  for (const place of [join(dir, 'log'), places.tmp, places.logs, images]) {
+    await mkdir(place, { recursive: true, mode: 0o700 });
+  }
+  const log = createLog({ level: 'info', destination: join(dir, 'log', 'site.log') });
+  const [rabbitmq, slurm] = await startBoth(
+    startRabbitmq({ dir: join(dir, 'rabbitmq'), log, env }),
+    startSlurm({ dir: join(dir, 'slurm'), nodes: 4, log, env, minJobAge }),
+    onStarted,
+  );
+  signal.throwIfAborted();
+  const programs = [path, '/usr/sbin'].join(delimiter);
+  const run = createRunner({ env: { PATH: programs, HOME: dir, ...slurm.env } });
+  const producer = await createProducer({ brokerUrl: rabbitmq.url, run });
+  const girder = await startGirderStandIn({ dir, revoke: (taskId) => producer.revoke([taskId]) });
+  onStarted(girder);
+  const proxy = await startTcpProxy({ host: '127.0.0.1', port: rabbitmq.port });
+  onStarted(proxy);
+  const apptainer = await installStandIn({ dir: join(dir, 'apptainer'), run, isRoot });
+  await writeStandInImage(join(images, sifFileName(chaosImageName)), chaosImage);
+  const commands = await wrapSlurmCommands(join(dir, 'between'), programs);
+
+  const broker = new URL(rabbitmq.url);
+  broker.port = String(proxy.port);
+  return {
+    dir,
+    rabbitmq,
+    proxy,
+    slurm,
+    commands,
+    girder,
+    producer,
+    run,
+    places,
+    workerEnv: {
+      PATH: [commands.dir, programs].join(delimiter),
+      HOME: dir,
+      ...slurm.env,
+      XDG_CONFIG_HOME: join(dir, 'xdg-config'),
+      XDG_STATE_HOME: join(dir, 'xdg-state'),
+      XDG_CACHE_HOME: join(dir, 'xdg-cache'),
+      TMP: places.tmp,
+      LOGS: places.logs,
+      SIF_IMAGE_PATH: images,
+      // the password is in it: not among the flags
+      GIRDER_WORKER_BROKER: broker.href,
+    },
+    workerFlags: [
+      `apptainer.command=${apptainer.command}`,
+      'slurm.partition=pathology',
+      'slurm.mem=200M',
+      'slurm.time=00:10:00',
+      'slurm.pollSeconds=1',
+      'slurm.commandTimeoutSeconds=15',
+      'girder.reportSeconds=0.2',
+      'worker.name=celery@chaos',
+    ].flatMap((pair) => ['--set', pair]),
+  };
+}

@@ -1,0 +1,148 @@
+import { readFile } from 'node:fs/promises';
+import { jobStatus } from '../girder/rules.js';
+import type { GirderStandIn } from '../girder/index.js';
+import { expectedLines, expectedOutputs } from './image.js';
+import type { PlannedRun } from './plan.js';
+
+/** What is left of a run when all is over. */
+export interface RunRemains {
+  planned: PlannedRun;
+  /** Its owner has clicked on Cancel. */
+  isClicked: boolean;
+  /** Every status that the Girder job went through. */
+  statuses: readonly number[];
+  log: string;
+  /** Files in its result folder by path, in the order of the names; one that is there twice is there twice. */
+  outputs: readonly (readonly [path: string, content: string])[];
+  /** All jobs that Slurm ever had for it. */
+  jobs: readonly { id: string; state: string }[];
+}
+
+/** Something that must not be. */
+export interface Problem {
+  kind: 'lost' | 'doubled' | 'wrong';
+  what: string;
+}
+
+const over: readonly number[] = [jobStatus.success, jobStatus.error, jobStatus.canceled];
+
+/** Compares what is left of a run with what should be. Pure. */
+export function judgeRun(remains: RunRemains): Problem[] {
+  return [...judgeOutcome(remains), ...judgeLog(remains), ...judgeOutputs(remains)];
+}
+
+function judgeOutcome({ planned, isClicked, statuses, jobs }: RunRemains): Problem[] {
+  const last = statuses.at(-1) ?? 0;
+  const problems: Problem[] = [];
+  if (!over.includes(last))
+    problems.push({ kind: 'lost', what: `it never ended: Girder's status is ${last}` });
+  if (statuses.filter((status) => over.includes(status)).length > 1) {
+    problems.push({ kind: 'doubled', what: `several outcomes: ${statuses.join(', ')}` });
+  }
+  const isCanceled = statuses.includes(jobStatus.canceling) || statuses.includes(jobStatus.canceled);
+  if (isCanceled && !isClicked) problems.push({ kind: 'wrong', what: 'nobody canceled it' });
+  const [job, ...others] = jobs;
+  if (others.length > 0) {
+    problems.push({ kind: 'doubled', what: `Slurm jobs ${jobs.map(({ id }) => id).join(', ')}` });
+  }
+  // canceled before it was submitted
+  if (job === undefined)
+    return isCanceled ? problems : [...problems, { kind: 'lost', what: 'it has no Slurm job' }];
+  const wanted = isCanceled ? jobStatus.canceled : statusFor(job.state);
+  if (wanted === null) problems.push({ kind: 'wrong', what: `its Slurm job is ${job.state}` });
+  else if (over.includes(last) && last !== wanted) {
+    problems.push({ kind: 'wrong', what: `Girder's status is ${last}, but Slurm says ${job.state}` });
+  }
+  const isAsPlanned = isCanceled || job.state === (planned.exitCode === 0 ? 'COMPLETED' : 'FAILED');
+  if (!isAsPlanned) problems.push({ kind: 'wrong', what: `Slurm says ${job.state}` });
+  return problems;
+}
+
+/** What Girder is to say of a Slurm job that ended so; null if it has not ended. */
+function statusFor(state: string): number | null {
+  switch (state) {
+    case 'COMPLETED':
+      return jobStatus.success;
+    case 'CANCELLED':
+      return jobStatus.canceled;
+    case 'PENDING':
+    case 'RUNNING':
+    case 'SUSPENDED':
+    case 'COMPLETING':
+    case 'CONFIGURING':
+      return null;
+    default:
+      return jobStatus.error;
+  }
+}
+
+function judgeLog({ planned, statuses, log }: RunRemains): Problem[] {
+  const wanted = expectedLines(planned);
+  const isOurs = /^(line \d+|tick|end)$/;
+  const found = log.split('\n').filter((line) => isOurs.test(line));
+  const problems: Problem[] = [];
+  const isCanceled = statuses.at(-1) === jobStatus.canceled;
+  const [have, want] = [countEach(found), countEach(wanted)];
+  for (const [line, times] of want) {
+    const seen = have.get(line) ?? 0;
+    if (seen < times && !isCanceled)
+      problems.push({ kind: 'lost', what: `log line “${line}”: ${seen} of ${times}` });
+    if (seen > times) problems.push({ kind: 'doubled', what: `log line “${line}”: ${seen} of ${times}` });
+  }
+  if (problems.length === 0 && found.some((line, index) => line !== wanted[index])) {
+    problems.push({ kind: 'wrong', what: `log lines in another order: ${found.join(', ')}` });
+  }
+  if (planned.exitCode !== 0 && statuses.at(-1) === jobStatus.error) {
+    const reasons = log.split(/^.*\(Slurm job \d+, state /m).length - 1;
+    if (reasons === 0) problems.push({ kind: 'lost', what: 'the reason of its failure' });
+    if (reasons > 1) problems.push({ kind: 'doubled', what: `the reason of its failure: ${reasons} times` });
+  }
+  return problems.slice(0, 5);
+}
+
+function countEach(lines: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const line of lines) counts.set(line, (counts.get(line) ?? 0) + 1);
+  return counts;
+}
+
+function judgeOutputs({ planned, statuses, outputs }: RunRemains): Problem[] {
+  const isWanted = statuses.at(-1) === jobStatus.success;
+  // a cancel may come between two uploads
+  if (statuses.at(-1) === jobStatus.canceled) return [];
+  const wanted = isWanted ? expectedOutputs(planned) : new Map<string, string>();
+  const problems: Problem[] = [];
+  for (const [path, content] of wanted) {
+    const found = outputs.filter(([name]) => name === path);
+    if (found.length === 0) problems.push({ kind: 'lost', what: `output “${path}”` });
+    if (found.length > 1) problems.push({ kind: 'doubled', what: `output “${path}”: ${found.length} times` });
+    for (const [, text] of found) {
+      if (text !== content) problems.push({ kind: 'wrong', what: `the content of output “${path}”` });
+    }
+  }
+  for (const [path] of outputs) {
+    if (!wanted.has(path))
+      problems.push({ kind: 'wrong', what: `an output “${path}” that should not be there` });
+  }
+  return problems;
+}
+
+/** All files below a folder: their own names, whatever Girder calls the items that hold them. */
+export async function readOutputs(
+  girder: GirderStandIn,
+  folderId: string,
+  prefix = '',
+): Promise<(readonly [string, string])[]> {
+  const files = girder.items(folderId).flatMap((item) => girder.files(item.id));
+  const here = await Promise.all(
+    files.map(async ({ name, path }) => [`${prefix}${name}`, await readFile(path, 'utf8')] as const),
+  );
+  const empty = girder
+    .items(folderId)
+    .filter((item) => girder.files(item.id).length === 0)
+    .map(({ name }) => [`${prefix}${name} (an item without a file)`, ''] as const);
+  const below = await Promise.all(
+    girder.folders(folderId).map(({ id, name }) => readOutputs(girder, id, `${prefix}${name}/`)),
+  );
+  return [...here, ...empty, ...below.flat()];
+}

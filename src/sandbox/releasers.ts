@@ -1,0 +1,76 @@
+import { mkdir, mkdtemp, readdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { DsaSlurmError, systemCode } from '../base/errors.js';
+
+/** How what was started is stopped, in the order in which it was started. */
+export interface Releaser {
+  stop(): Promise<void>;
+  /** For an `exit` listener: at once, without waiting. */
+  killNow?(): void;
+}
+
+/** An existing directory has to be empty: what is in ours is removed at the end. */
+export async function emptyDirectory(wanted: string | undefined): Promise<string> {
+  if (wanted === undefined) return mkdtemp(join(tmpdir(), 'dsa-slurm-'));
+  const dir = resolve(wanted);
+  try {
+    await mkdir(dir, { recursive: true, mode: 0o700 });
+    if ((await readdir(dir)).length === 0) return dir;
+  } catch (error) {
+    throw new DsaSlurmError('files', `${dir} cannot be made (${systemCode(error) ?? 'unknown'}).`, {
+      cause: error,
+    });
+  }
+  throw new DsaSlurmError('usage', `${dir} is not empty.`, {
+    next: 'Name a directory that does not exist yet.',
+  });
+}
+
+/** Ctrl-C and its relatives stop everything in order; a second one, and any other end of the process, at once. */
+export function listenForEnd(
+  stop: AbortController,
+  releasers: readonly Releaser[],
+  signal: AbortSignal | undefined,
+): () => void {
+  const killAll = () => releasers.forEach((releaser) => releaser.killNow?.());
+  const abort = () => {
+    if (stop.signal.aborted) killAll();
+    stop.abort(new Error('stopped'));
+  };
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const name of signals) process.on(name, abort);
+  process.on('exit', killAll);
+  signal?.addEventListener('abort', abort, { once: true });
+  if (signal?.aborted === true) abort();
+  return () => {
+    for (const name of signals) process.off(name, abort);
+    process.off('exit', killAll);
+    signal?.removeEventListener('abort', abort);
+  };
+}
+
+/** Last started, first stopped; one that fails does not keep the others running. */
+export async function releaseAll(releasers: readonly Releaser[], say: (line: string) => void): Promise<void> {
+  for (const releaser of releasers.toReversed()) {
+    try {
+      await releaser.stop();
+    } catch (error) {
+      say(`Something could not be stopped: ${String(error)}`);
+    }
+  }
+}
+
+/** Waits for both, so that neither is left running when the other fails. */
+export async function startBoth<A extends Releaser, B extends Releaser>(
+  first: Promise<A>,
+  second: Promise<B>,
+  onStarted: (releaser: Releaser) => void,
+): Promise<[A, B]> {
+  const [one, two] = await Promise.allSettled([first, second]);
+  if (one.status === 'fulfilled') onStarted(one.value);
+  if (two.status === 'fulfilled') onStarted(two.value);
+  if (one.status === 'rejected') throw one.reason;
+  if (two.status === 'rejected') throw two.reason;
+  return [one.value, two.value];
+}

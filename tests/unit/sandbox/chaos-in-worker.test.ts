@@ -1,0 +1,91 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+import { expect, onTestFinished, test } from 'vitest';
+
+import { importUrl } from '../../../src/sandbox/chaos/in-worker.js';
+import type { Moment, PlannedKill } from '../../../src/sandbox/chaos/plan.js';
+
+/** Writes into a journal what a worker writes, in the same calls, and says what it came to. */
+const writer = `
+  import { open, rename } from 'node:fs/promises';
+  const [path] = process.argv.slice(1);
+  const fresh = await open(path + '.new', 'a');
+  await fresh.appendFile('{"journal":"dsa-slurm"}\\n');
+  await fresh.appendFile('{"snapshot":"of a run"}\\n');
+  await fresh.sync();
+  await rename(path + '.new', path);
+  for (const type of ['staging', 'staged', 'staged']) {
+    await fresh.appendFile(JSON.stringify({ run: 'a', event: { type } }) + '\\n').catch((error) => console.log(error.code));
+    await fresh.datasync();
+    console.log(type);
+  }
+`;
+
+const text = async (file: string): Promise<string | null> => readFile(file, 'utf8').catch(() => null);
+
+async function write(kill: PlannedKill, isFull = false) {
+  const dir = await mkdtemp(join(tmpdir(), 'dsa-slurm-in-worker-'));
+  onTestFinished(() => rm(dir, { recursive: true }));
+  const [diedFile, fullFile, slowFile] = ['died', 'full', 'slow'].map((name) => join(dir, name)) as [
+    string,
+    string,
+    string,
+  ];
+  if (isFull) await writeFile(fullFile, '');
+  const path = join(dir, 'journal.jsonl');
+  const args = ['--import', importUrl({ kill, diedFile, fullFile, slowFile })];
+  const { signal, stdout } = await promisify(execFile)(process.execPath, [
+    ...args,
+    '--input-type=module',
+    '--eval',
+    writer,
+    path,
+  ]).then(
+    ({ stdout }) => ({ signal: null, stdout }),
+    (error: { signal: string; stdout: string }) => error,
+  );
+  return {
+    signal,
+    said: stdout.trim().split('\n'),
+    journal: await text(path),
+    fresh: await text(`${path}.new`),
+    died: (await text(diedFile)) !== null,
+  };
+}
+
+const head = '{"journal":"dsa-slurm"}\n{"snapshot":"of a run"}\n';
+const line = (type: string): string => `{"run":"a","event":{"type":"${type}"}}\n`;
+
+test.each<[Moment, string]>([
+  ['before', ''],
+  ['torn', line('staged').slice(0, 18)],
+  ['written', line('staged')],
+  ['synced', line('staged')],
+])('the second line of a kind, %s: the process dies there', async (moment, last) => {
+  const died = await write({ kind: 'line', line: 'staged', moment, nth: 2, part: 0.5 });
+  expect(died).toEqual({
+    signal: 'SIGKILL',
+    said: ['staging', 'staged'],
+    journal: `${head}${line('staging')}${line('staged')}${last}`,
+    fresh: null,
+    died: true,
+  });
+});
+
+test.each<['torn' | 'written' | 'synced', string | null, string | null]>([
+  ['torn', null, `{"journal":"dsa-slurm"}\n{"snapshot"`],
+  ['written', null, head],
+  ['synced', head, null],
+])('the start, %s: the process dies there', async (moment, journal, fresh) => {
+  const died = await write({ kind: 'start', moment, part: 0.5 });
+  expect(died).toEqual({ signal: 'SIGKILL', said: [''], journal, fresh, died: true });
+});
+
+test('a full disk takes half of a line', async () => {
+  const { signal, said } = await write({ kind: 'time', since: 'start', afterMs: 0 }, true);
+  expect([signal, said]).toEqual([null, ['ENOSPC', 'staging', 'ENOSPC', 'staged', 'ENOSPC', 'staged']]);
+});
