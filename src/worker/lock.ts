@@ -9,6 +9,8 @@ import { describeSelf, isCertainlyDead, parseOwner, type Owner } from './owner.j
 
 /** A lock is taken to be left over from a dead worker when it was not renewed for so long. */
 const staleMs = 20_000;
+/** Between two looks at the guard. */
+const guardLookMs = 100;
 
 /**
  * Takes the state directory for this process alone. The lock of a worker that certainly died on this machine is taken
@@ -58,14 +60,17 @@ export async function lockState(
   }
 }
 
-/** Keeps others who start at the same moment waiting, for the few milliseconds that taking the lock needs. */
+/**
+ * Keeps others who start at the same moment waiting, for the few milliseconds that taking the lock needs. A worker that was
+ * killed within them has left its guard behind, which nobody can ask for its owner: the next one waits until it is stale.
+ */
 async function guard(ownerFile: string, directory: string): Promise<() => Promise<void>> {
   try {
     return await lockfile.lock(ownerFile, {
       realpath: false,
       stale: staleMs,
       lockfilePath: join(directory, 'worker.starting'),
-      retries: { retries: 20, factor: 1, minTimeout: 100 },
+      retries: { retries: (1.5 * staleMs) / guardLookMs, factor: 1, minTimeout: guardLookMs },
       // whoever gets in after 20 s still has the lock itself to pass
       onCompromised: () => undefined,
     });

@@ -60,6 +60,16 @@ describe('lockState', () => {
     await got[0]?.value();
   });
 
+  test('a worker that was killed while it took the lock keeps nobody away for long', async () => {
+    const guard = join(directory, 'worker.starting');
+    mkdirSync(guard);
+    // nearly stale, but longer to go than anybody alive would need
+    const before = new Date(Date.now() - 16_500);
+    await utimes(guard, before, before);
+    const release = await lockState(directory, nobodyLoses);
+    await release();
+  }, 60_000);
+
   test.each<[string, () => Promise<Partial<Owner>>]>([
     ['is gone', async () => ({ pid: await deadPid() })],
     ['has its number given to another process', async () => ({ born: '1' })],
