@@ -32,7 +32,7 @@ export function define(command: Command, context: CliContext): void {
     const opened = await attachOrEmbed({ profile, settings, env: context.env, log, readOnly });
     const { handle } = opened;
     const show = async (ends: AbortSignal[]): Promise<void> =>
-      untilSignal((signal) =>
+      untilSignal((signal, lend) =>
         runConsole({
           handle,
           readOnly,
@@ -40,6 +40,7 @@ export function define(command: Command, context: CliContext): void {
           onColumns: (chosen) => void saveColumns(settings.dirs.state, chosen, log),
           doctor: consoleDoctor(loaded, context),
           env: context.env,
+          onLent: lend,
           signal: AbortSignal.any([signal, ...ends]),
         }),
       );

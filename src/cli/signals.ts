@@ -2,17 +2,19 @@ const stopping = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 
 /**
  * Runs something that SIGTERM, SIGINT and SIGHUP ask to stop through its abort signal. A second one ends the process as
- * it would have without us.
+ * it would have without us. While the terminal is lent to another program (`lend`), SIGINT is for that one.
  */
 export async function untilSignal<T>(
-  run: (signal: AbortSignal) => Promise<T>,
+  run: (signal: AbortSignal, lend: (lent: boolean) => void) => Promise<T>,
   target: Pick<NodeJS.Process, 'on' | 'off' | 'kill' | 'pid'> = process,
 ): Promise<T> {
   const controller = new AbortController();
+  let isLent = false;
   const release = (): void => {
     for (const name of stopping) target.off(name, onSignal);
   };
   const onSignal = (name: NodeJS.Signals): void => {
+    if (name === 'SIGINT' && isLent) return;
     if (controller.signal.aborted) {
       release();
       target.kill(target.pid, name);
@@ -21,7 +23,9 @@ export async function untilSignal<T>(
   };
   for (const name of stopping) target.on(name, onSignal);
   try {
-    return await run(controller.signal);
+    return await run(controller.signal, (lent) => {
+      isLent = lent;
+    });
   } finally {
     release();
   }

@@ -35,7 +35,8 @@ export function createActing({ handle, store, say, answer }: ActingTools): Actin
       const [only] = rows;
       if (only === undefined) return say('warning', 'There is no run or job here to do that to.');
       const what = rows.length === 1 ? `${rowTitle(only)} is` : 'all of the marked rows are';
-      return say('warning', `Nothing to ${action.name}: ${what} ${only.group}.`);
+      const why = rows.every(({ group }) => group === only.group) ? only.group : 'of another kind';
+      return say('warning', `Nothing to ${action.name}: ${what} ${why}.`);
     },
     act({ deed, rows }) {
       const name = rows.length === 1 ? rowTitle(rows[0]) : counted(rows.length, 'row');

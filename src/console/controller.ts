@@ -6,16 +6,22 @@ import type { CommandAnswer, WorkerHandle } from '../worker/handle.js';
 import type { DoctorPort } from './doctor.js';
 import { createDoctorCommands } from './doctor-commands.js';
 import { commandFor, type Command, type ViewCommand } from './keys.js';
-import type { Step } from './reducer.js';
+import { counted } from './format.js';
 import { rowActionOf, rowActions } from './row-actions.js';
+import { logPath } from './log-path.js';
 import { jobScopes } from './rows.js';
 import { createSeeker } from './seek.js';
-import { actionRows, contextOf, type ColumnChoices, type Message } from './state.js';
+import { actionRows, contextOf, pageRow, selectedRow, type ColumnChoices, type Message } from './state.js';
+import type { Step } from './step.js';
 import type { Store } from './store.js';
 import { createTableCommands } from './table-commands.js';
+import { rowTitle } from './views/jobs.js';
 
 /** How long an answer that is no error stays. */
 const messageMs = 6_000;
+
+/** Of so many rows the logs are looked up at most: of a job that is no run, Slurm is asked. */
+const mostPaths = 50;
 
 export interface ControllerOptions {
   handle: WorkerHandle;
@@ -37,6 +43,8 @@ export interface ControllerOptions {
 export interface Outside {
   /** Writes a file that is not there yet. Resolves with its path. */
   save(name: string, text: string): Promise<string>;
+  /** Shows a file in the operator's pager, which has the terminal until it ends. Resolves with why not, or null. */
+  page(path: string): Promise<string | null>;
   /** Puts text on the clipboard of the operator's terminal. */
   copy(text: string): void;
 }
@@ -108,6 +116,12 @@ export function createController(options: ControllerOptions): Controller {
     answer(async () => (paused ? handle.pause() : handle.resume()));
   };
 
+  const setPace = (change: 'more' | 'less'): void => {
+    if (handle.pace === undefined) return say('warning', 'How often Slurm is asked is up to the service.');
+    const { pace } = handle;
+    return answer(async () => pace(change));
+  };
+
   const askQuit = (): void => {
     const state = store.get();
     const { health, link } = state.snapshot;
@@ -132,6 +146,18 @@ export function createController(options: ControllerOptions): Controller {
   const toggleHelp = (): void =>
     store.dispatch({ type: store.get().overlay.kind === 'help' ? 'back' : 'helpOpened' });
 
+  const copyPaths = (): void => {
+    const rows = actionRows(store.get());
+    void (async () => {
+      const found = await Promise.all(rows.slice(0, mostPaths).map(async (row) => logPath(handle, row)));
+      const paths = found.filter((path) => path !== null);
+      if (paths.length === 0) return say('warning', 'No log is known here.');
+      outside.copy(paths.join('\n'));
+      const words = `${counted(paths.length, 'path')} to the clipboard of this terminal: ${paths.join(' ')}`;
+      return say('good', `Sent ${words}`);
+    })();
+  };
+
   const nextScope = (): void => {
     const { place, scope } = store.get();
     if (place.view === 'jobs') chooseScope(jobScopes[(jobScopes.indexOf(scope) + 1) % jobScopes.length]);
@@ -143,6 +169,19 @@ export function createController(options: ControllerOptions): Controller {
     // of the other tables it means nothing
     if (store.get().place.view !== 'jobs') store.dispatch({ type: 'went', place: { view: 'jobs' } });
     return store.dispatch({ type: 'scopeChosen', scope });
+  };
+
+  /** The log of the row under the cursor, wherever that is, also where no log is open. */
+  const openInPager = (): void => {
+    const state = store.get();
+    const row =
+      state.place.view === 'job' ? pageRow(state) : state.place.view === 'jobs' ? selectedRow(state) : null;
+    if (row === null) return say('warning', 'There is no run or job here whose log could be opened.');
+    void (async () => {
+      const path = await logPath(handle, row);
+      const trouble = path === null ? `No log of ${rowTitle(row)} is known yet.` : await outside.page(path);
+      if (trouble !== null) say('bad', trouble);
+    })();
   };
 
   /** What was typed after `:`. */
@@ -182,9 +221,11 @@ export function createController(options: ControllerOptions): Controller {
       case 'export':
         return tables.exportRows(words);
       case 'copy':
-        return tables.copyIds();
+        return words[0] === 'paths' ? copyPaths() : tables.copyIds();
       case 'scope':
         return chooseScope(words[0]);
+      case 'pager':
+        return openInPager();
       case 'errors':
         return store.dispatch({ type: 'errorsToggled' });
       case 'wide':
@@ -268,6 +309,8 @@ export function createController(options: ControllerOptions): Controller {
         return doctor.again();
       case 'copy':
         return tables.copyIds();
+      case 'copyPaths':
+        return copyPaths();
       case 'log':
         return store.dispatch({ type: 'logToggled' });
       case 'focus':
@@ -276,6 +319,10 @@ export function createController(options: ControllerOptions): Controller {
         return store.dispatch({ type: 'followToggled' });
       case 'wrap':
         return store.dispatch({ type: 'wrapToggled' });
+      case 'stamps':
+        return store.dispatch({ type: 'stampsToggled' });
+      case 'pager':
+        return openInPager();
       case 'search':
         return store.dispatch({ type: 'searchOpened' });
       case 'searchRun':
@@ -301,6 +348,10 @@ export function createController(options: ControllerOptions): Controller {
         return openMenu();
       case 'pause':
         return setPaused(!['paused', 'draining'].includes(store.get().snapshot.health.intake));
+      case 'lessOften':
+        return setPace('less');
+      case 'moreOften':
+        return setPace('more');
       case 'confirm':
         return confirm();
       case 'quit':

@@ -114,11 +114,11 @@ function followSelection(handle: WorkerHandle, store: Store): () => void {
   let wanted: string | null = null;
   let stop: (() => void) | null = null;
   const want = (): void => {
-    const runId = store.get().log?.runId ?? null;
-    if (runId === wanted) return;
+    const logId = store.get().log?.logId ?? null;
+    if (logId === wanted) return;
     stop?.();
-    wanted = runId;
-    stop = runId === null ? null : follow(handle, store, runId);
+    wanted = logId;
+    stop = logId === null ? null : follow(handle, store, logId);
   };
   const unsubscribe = store.subscribe(want);
   want();
@@ -128,14 +128,14 @@ function followSelection(handle: WorkerHandle, store: Store): () => void {
   };
 }
 
-function follow(handle: WorkerHandle, store: Store, runId: string): () => void {
+function follow(handle: WorkerHandle, store: Store, logId: string): () => void {
   let tail: LogTail | null = null;
   let unfollow: (() => void) | null = null;
   const lines = coalesce(() => {
-    if (tail !== null) store.dispatch({ type: 'tail', runId, tail });
+    if (tail !== null) store.dispatch({ type: 'tail', logId, tail });
   }, frameMs);
   const rest = setTimeout(() => {
-    unfollow = handle.followLog(runId, (latest) => {
+    unfollow = handle.followLog(logId, (latest) => {
       tail = latest;
       lines.call();
     });

@@ -1,10 +1,11 @@
-import { render, type Instance } from 'ink';
+import { render, type Instance, type SuspendTerminal } from 'ink';
 import { systemClock, type Clock } from '../base/clock.js';
 import { DsaSlurmError } from '../base/errors.js';
 import type { WorkerHandle } from '../worker/handle.js';
 import { App } from './app.js';
 import { createController } from './controller.js';
 import { startFeed } from './feed.js';
+import { openPager } from './pager.js';
 import { initialState } from './reducer.js';
 import type { DoctorPort } from './doctor.js';
 import type { ColumnChoices, Size } from './state.js';
@@ -21,13 +22,15 @@ export interface ConsoleOptions {
   readOnly?: boolean;
   stdin?: NodeJS.ReadStream;
   stdout?: NodeJS.WriteStream;
-  /** `NO_COLOR`, `TERM` and Ink's `INK_SCREEN_READER` are read. */
+  /** `NO_COLOR`, `TERM`, `PAGER` and `INK_SCREEN_READER` are read. */
   env: Readonly<Record<string, string | undefined>>;
   /** Closes the console without a question, as for SIGTERM. */
   signal?: AbortSignal;
   /** Called once when the user has decided to quit, before the terminal is given back. */
   onQuit?: () => void;
   clock?: Clock;
+  /** Another program has the terminal, or no longer: meanwhile Ctrl-C is for that one. */
+  onLent?: (lent: boolean) => void;
   /** Loads the doctor of the view of that name; absent: there is none. */
   doctor?: () => Promise<DoctorPort>;
   /** As the operator left the tables, and how to remember it. */
@@ -69,6 +72,25 @@ export async function runConsole(options: ConsoleOptions): Promise<void> {
   stdout.on('resize', resized);
   const stopFeed = startFeed(handle, store, clock);
   const over = new AbortController();
+  let suspend: SuspendTerminal | null = null;
+  const lend = (lent: boolean): void => {
+    store.dispatch({ type: 'lent', lent });
+    options.onLent?.(lent);
+  };
+  /** Shows a file in the pager. It has the terminal meanwhile, and the screen is drawn anew afterwards. */
+  const page = async (path: string): Promise<string | null> => {
+    let trouble: string | null = null;
+    lend(true);
+    try {
+      await suspend?.(async () => {
+        await stopReading(stdin);
+        trouble = await openPager(path, { env, readOnly: readOnly === true, signal });
+      });
+    } finally {
+      lend(false);
+    }
+    return trouble;
+  };
   let decided = false;
   let screen: Instance | null = null;
   const close = (): void => screen?.unmount();
@@ -80,6 +102,7 @@ export async function runConsole(options: ConsoleOptions): Promise<void> {
     doctor: options.doctor,
     outside: {
       save: saveExport,
+      page,
       // OSC 52: the terminal, not this host, has the clipboard
       copy: (text) => stdout.write(`\u001B]52;c;${Buffer.from(text).toString('base64')}\u0007`),
     },
@@ -92,12 +115,20 @@ export async function runConsole(options: ConsoleOptions): Promise<void> {
     },
   });
   try {
-    // A dumb terminal has no second screen.
-    const alternateScreen = env['TERM'] !== 'dumb';
-    // A screen reader reads what Ink writes for it.
+    // A screen reader reads what Ink writes for it. Neither it nor a dumb terminal has a use for a second screen.
     const isScreenReaderEnabled = env['INK_SCREEN_READER'] === 'true';
-    const painted = alternateScreen && !isScreenReaderEnabled;
-    screen = render(<App store={store} controller={controller} theme={theme} painted={painted} />, {
+    const alternateScreen = env['TERM'] !== 'dumb' && !isScreenReaderEnabled;
+    const painted = alternateScreen;
+    const app = (
+      <App
+        store={store}
+        controller={controller}
+        theme={theme}
+        painted={painted}
+        onTerminal={(way) => (suspend = way)}
+      />
+    );
+    screen = render(app, {
       stdin,
       stdout,
       interactive: true,
@@ -119,6 +150,16 @@ export async function runConsole(options: ConsoleOptions): Promise<void> {
     stopFeed();
     stdout.off('resize', resized);
   }
+}
+
+/**
+ * Ink lets go of the keyboard by taking its listener away, and Node would go on reading: the keys that are meant for another
+ * program would be lost. Only a stream that nobody listens to can be paused, and that it notices a tick later.
+ */
+async function stopReading(stdin: NodeJS.ReadStream): Promise<void> {
+  await new Promise(setImmediate);
+  stdin.pause();
+  await new Promise(setImmediate);
 }
 
 function sizeOf(stdout: NodeJS.WriteStream): Size {

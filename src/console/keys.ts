@@ -53,10 +53,13 @@ export type Command =
   | ViewCommand
   | 'again'
   | 'copy'
+  | 'copyPaths'
   | 'log'
   | 'focus'
   | 'follow'
   | 'wrap'
+  | 'stamps'
+  | 'pager'
   | 'search'
   | 'searchRun'
   | 'nextHit'
@@ -66,6 +69,8 @@ export type Command =
   | 'menu'
   | 'cancel'
   | 'pause'
+  | 'lessOften'
+  | 'moreOften'
   | 'confirm'
   | 'back'
   | 'help'
@@ -131,6 +136,8 @@ export const keyTable: readonly KeyBinding[] = [
   bind(['log'], [['E'], 'nextError', 'The next line of the log that looks like an error', 'error']),
   bind(['log'], [['F'], 'wholeLog', 'The log over the whole room, or the table again', 'whole']),
   bind(['log'], [['w'], 'wrap', 'Wrap long lines of the log, or cut them']),
+  bind(['log'], [['t'], 'stamps', 'When each line of the log was seen to come, where it is known']),
+  bind(views, [['o'], 'pager', 'Open the whole log in $PAGER']),
   bind(tables, [['s'], 'sort', 'Sort by the next column; Shift and its letter: by that one']),
   bind(tables, [['S'], 'sortReverse', 'Sort the other way round']),
   bind(tables, [['space'], 'mark', 'Mark the row, or take the mark away']),
@@ -140,8 +147,11 @@ export const keyTable: readonly KeyBinding[] = [
   bind(['table'], [['m'], 'scope', 'Jobs of this user, of the archive only, or of all users', 'whose']),
   bind(tables, [['e', 'ctrl-z'], 'errors', 'Only what went wrong, or everything']),
   bind(views, [['y'], 'copy', 'Copy the ids of the selected or marked rows']),
+  bind(views, [['Y'], 'copyPaths', 'Copy the paths of their logs']),
   bind(['page'], [['r'], 'refresh', 'Ask Slurm anew about the job of this page', 'refresh']),
   bind(views, [['z'], 'freeze', 'Freeze the screen, or go on']),
+  bind(views, [['+'], 'lessOften', 'Ask Slurm less often']),
+  bind(views, [['-'], 'moreOften', 'Ask Slurm more often, as far as the site allows']),
   bind(views, [['p'], 'pause', 'Pause or resume the intake of tasks', 'pause'], true),
   bind(views, [[':'], 'command', 'A command by its name']),
   bind(views, [['1'], 'jobs', 'Runs and jobs', 'jobs']),

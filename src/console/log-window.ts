@@ -1,10 +1,13 @@
 import type { LogTail } from '../worker/handle.js';
+import { clockText } from './format.js';
 import { cleanLogLine, truncate, wrapCells } from './text.js';
 
 export interface LogFrame {
   width: number;
   height: number;
   wrap: boolean;
+  /** With the time at which each line was seen to come. */
+  stamps: boolean;
   ellipsis: string;
 }
 
@@ -36,7 +39,7 @@ export function logRows(tail: LogTail, end: number | null, frame: LogFrame): Log
   while (from > tail.lost && rows.length < frame.height) {
     from -= 1;
     const line = from;
-    rows.unshift(...lineRows(tail.lines[line - tail.lost] ?? '', frame).map((text) => ({ line, text })));
+    rows.unshift(...lineRows(tail, line - tail.lost, frame).map((text) => ({ line, text })));
   }
   return { rows: rows.slice(-frame.height), from, to };
 }
@@ -46,7 +49,7 @@ export function firstEnd(tail: LogTail, frame: LogFrame): number {
   let used = 0;
   let index = 0;
   while (index < tail.lines.length && used < frame.height) {
-    used += lineRows(tail.lines[index] ?? '', frame).length;
+    used += lineRows(tail, index, frame).length;
     index += 1;
   }
   // A line that did not fit whole would push the first one out.
@@ -60,16 +63,18 @@ export function endFor(tail: LogTail, line: number, end: number | null, frame: L
   // Of the topmost line the beginning may be out of sight while lines are wrapped.
   if (line < shown.to && (frame.wrap ? line > shown.from : line >= shown.from)) return shown.to;
   let reached = line + 1;
-  let used = lineRows(tail.lines[line - tail.lost] ?? '', frame).length;
+  let used = lineRows(tail, line - tail.lost, frame).length;
   while (reached < tailEnd(tail)) {
-    used += lineRows(tail.lines[reached - tail.lost] ?? '', frame).length;
+    used += lineRows(tail, reached - tail.lost, frame).length;
     if (used > Math.ceil(frame.height / 2)) break;
     reached += 1;
   }
   return Math.max(reached, firstEnd(tail, frame));
 }
 
-function lineRows(line: string, { width, wrap, ellipsis }: LogFrame): string[] {
-  const text = cleanLogLine(line);
-  return wrap ? wrapCells(text, width) : [truncate(text, width, ellipsis)];
+function lineRows({ lines, times }: LogTail, index: number, frame: LogFrame): string[] {
+  const at = times?.[index] ?? null;
+  const stamp = !frame.stamps ? '' : at === null ? ' '.repeat(9) : `${clockText(at).slice(11)} `;
+  const text = stamp + cleanLogLine(lines[index] ?? '');
+  return frame.wrap ? wrapCells(text, frame.width) : [truncate(text, frame.width, frame.ellipsis)];
 }

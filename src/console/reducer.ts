@@ -4,32 +4,29 @@ import type { Details } from './details.js';
 import { noDoctorYet, reduceDoctor, type DoctorAction } from './doctor.js';
 import { layoutScreen, squeezedTable } from './layout.js';
 import type { LogSearch } from './log-search.js';
-import { endFor, firstEnd, logRows, tailEnd, type LogFrame } from './log-window.js';
+import { followSelection, followToggled, lineFound, logStepped, openLog, withTail } from './log-reducer.js';
 import { mergeRows, type JobScope, type Row } from './rows.js';
 import {
   isTable,
   jobsShown,
   tableNames,
-  selectedRow,
   tableNameOf,
   tableOf,
   type ActionTarget,
   type ColumnChoices,
   type ConsoleState,
-  type LogPane,
   type Message,
   type PagePlace,
   type Place,
   type Size,
   type TableName,
 } from './state.js';
+import { pageTop, stepFrom, type Step } from './step.js';
 import { cleared, reduceTable, type TableAction } from './table/table-reducer.js';
 import { emptyTable, moveTo, settleTable, type TableState } from './table/table-state.js';
 import { helpLines } from './views/help.js';
 import { pageLines } from './views/page.js';
 import { tableViews } from './views/tables.js';
-
-export type Step = 'up' | 'down' | 'pageUp' | 'pageDown' | 'first' | 'last';
 
 export type Action =
   | TableAction
@@ -44,7 +41,8 @@ export type Action =
   | { type: 'imageDetailCame'; image: ImageRow; detail: ImageDetail }
   | { type: 'tick'; now: number }
   | { type: 'resized'; size: Size }
-  | { type: 'tail'; runId: string; tail: LogTail }
+  | { type: 'lent'; lent: boolean }
+  | { type: 'tail'; logId: string; tail: LogTail }
   | { type: 'step'; step: Step }
   /** To a view of its own; with `deeper` to something that belongs to this one, to which Esc then leads back. */
   | { type: 'went'; place: Place; deeper?: true }
@@ -63,6 +61,7 @@ export type Action =
   | { type: 'focusToggled' }
   | { type: 'followToggled' }
   | { type: 'wrapToggled' }
+  | { type: 'stampsToggled' }
   | { type: 'helpOpened' }
   | { type: 'menuOpened' }
   | { type: 'actionAsked'; target: ActionTarget }
@@ -87,6 +86,7 @@ export function initialState(beginning: Beginning): ConsoleState {
     title: title ?? null,
     readOnly,
     size,
+    lent: false,
     now,
     snapshot,
     details: null,
@@ -106,6 +106,7 @@ export function initialState(beginning: Beginning): ConsoleState {
     log: null,
     pageSearch: null,
     wrap: false,
+    stamps: false,
     message: null,
   });
 }
@@ -152,8 +153,10 @@ export function reduce(state: ConsoleState, action: Action): ConsoleState {
       if (columns === state.size.columns && rows === state.size.rows) return state;
       return settle({ ...state, size: action.size });
     }
+    case 'lent':
+      return { ...state, lent: action.lent };
     case 'tail':
-      return state.log?.runId === action.runId ? withTail(state, state.log, action.tail) : state;
+      return state.log?.logId === action.logId ? withTail(state, state.log, action.tail) : state;
     case 'step':
       return stepped(state, action.step);
     case 'went':
@@ -210,6 +213,8 @@ export function reduce(state: ConsoleState, action: Action): ConsoleState {
       return followToggled(state);
     case 'wrapToggled':
       return { ...state, wrap: !state.wrap };
+    case 'stampsToggled':
+      return { ...state, stamps: !state.stamps };
     case 'helpOpened':
       return settle({ ...state, overlay: { kind: 'help', top: 0 } });
     case 'menuOpened':
@@ -307,39 +312,6 @@ function settle(state: ConsoleState): ConsoleState {
   return followSelection(changeTable(state, settled));
 }
 
-function followSelection(state: ConsoleState): ConsoleState {
-  const { log } = state;
-  const row = selectedRow(state);
-  if (log === null || log.rowId === (row?.id ?? null)) return state;
-  return { ...state, log: logOf(state, log) };
-}
-
-function openLog(state: ConsoleState): ConsoleState {
-  return { ...state, log: logOf(state, { focused: true, search: null, whole: false }) };
-}
-
-function logOf(
-  state: ConsoleState,
-  { focused, search, whole }: Pick<LogPane, 'focused' | 'search' | 'whole'>,
-): LogPane {
-  const row = selectedRow(state);
-  const runId = row?.run?.id ?? null;
-  return { rowId: row?.id ?? null, runId, tail: null, end: null, focused, search, hit: null, whole };
-}
-
-function withTail(state: ConsoleState, log: LogPane, tail: LogTail): ConsoleState {
-  // A log that was begun anew (a requeue) has no line of that number any more: its end is shown.
-  const end = log.end !== null && log.end > tailEnd(tail) ? null : log.end;
-  const hit = log.hit !== null && log.hit >= tailEnd(tail) ? null : log.hit;
-  return { ...state, log: { ...log, tail, end, hit } };
-}
-
-function lineFound(state: ConsoleState, line: number): ConsoleState {
-  const { log } = state;
-  if (log === null || log.tail === null) return state;
-  return { ...state, log: { ...log, hit: line, end: endFor(log.tail, line, log.end, logFrame(state)) } };
-}
-
 function searched(state: ConsoleState, search: LogSearch | null): ConsoleState {
   if (!isTable(state.place)) return { ...state, pageSearch: search === null ? null : { search, hit: null } };
   return state.log === null ? state : { ...state, log: { ...state.log, search, hit: null } };
@@ -363,23 +335,6 @@ function jobDetailCame(state: ConsoleState, rowId: string, detail: JobDetail): D
   const before = detailsFor(state, rowId);
   const kept = detail.at === null && before.job?.jobId === detail.jobId ? before.job : null;
   return { ...before, job: kept === null ? detail : { ...kept, trouble: detail.trouble } };
-}
-
-/** The room of the log's lines. */
-export function logFrame(state: ConsoleState): LogFrame {
-  return {
-    width: state.size.columns - 2,
-    height: layoutScreen(state).log - 1,
-    wrap: state.wrap,
-    ellipsis: '…',
-  };
-}
-
-function followToggled(state: ConsoleState): ConsoleState {
-  const { log } = state;
-  if (log === null) return state;
-  const end = log.end !== null || log.tail === null ? null : tailEnd(log.tail);
-  return { ...state, log: { ...log, end } };
 }
 
 function went(state: ConsoleState, place: Place, deeper: boolean): ConsoleState {
@@ -448,40 +403,4 @@ function stepped(state: ConsoleState, step: Step): ConsoleState {
   const table = tableOf(state);
   const index = stepFrom(table.position.index, step, layout.table, table.shown.length - 1);
   return followSelection(changeTable(state, moveTo(table, index, layout.table)));
-}
-
-function pageTop(at: number, step: Step, height: number, lines: number): number {
-  const last = Math.max(0, lines - height);
-  return Math.min(Math.max(0, stepFrom(at, step, height, last)), last);
-}
-
-function stepFrom(at: number, step: Step, page: number, last: number): number {
-  const turn = Math.max(1, page - 1);
-  switch (step) {
-    case 'up':
-      return at - 1;
-    case 'down':
-      return at + 1;
-    case 'pageUp':
-      return at - turn;
-    case 'pageDown':
-      return at + turn;
-    case 'first':
-      return 0;
-    case 'last':
-      return last;
-  }
-}
-
-/** Upwards stops following; reaching the end follows again. */
-function logStepped(state: ConsoleState, log: LogPane, step: Step): ConsoleState {
-  const { tail } = log;
-  if (tail === null) return state;
-  const frame = logFrame(state);
-  const lowest = firstEnd(tail, frame);
-  const shown = logRows(tail, log.end, frame);
-  const wanted = step === 'first' ? lowest : stepFrom(shown.to, step, shown.to - shown.from, tailEnd(tail));
-  const reached = Math.max(lowest, wanted);
-  const end = reached >= tailEnd(tail) ? null : reached;
-  return end === log.end ? state : { ...state, log: { ...log, end } };
 }

@@ -120,6 +120,22 @@ export const rowActions: readonly RowAction[] = [
     value: { argument: '<number>', offers: ['0', '100', '1000'] },
     read: (word) => checked({ kind: 'nice', nice: numberOf(word) }),
   }),
+  action({
+    kind: 'retry',
+    name: 'retry',
+    key: 'R',
+    description: 'Run failed or canceled runs again, each as a new one',
+    fits: ({ run }) => run?.outcome === 'failed' || run?.outcome === 'canceled',
+    read: () => ({ kind: 'retry' }),
+  }),
+  action({
+    kind: 'forget',
+    name: 'forget',
+    key: 'f',
+    description: 'Take finished runs out of history and journal',
+    fits: ({ run }) => run?.stage === 'finished',
+    read: () => ({ kind: 'forget' }),
+  }),
 ];
 
 export function rowActionOf(kind: Deed['kind']): RowAction | undefined {
@@ -171,27 +187,27 @@ export function deedWords(deed: Deed): DeedWords {
     case 'signal':
       return {
         question: (whom) => `Send SIG${deed.signal} to ${whom}?`,
-        effect: 'What comes of it is up to the analysis; a run that dies of it has failed.',
+        effect: 'What comes of it is up to the analysis; who dies of it has failed.',
         done: `SIG${deed.signal} to`,
         refused: 'No signal sent,',
       };
     case 'timeLimit':
       return {
-        question: (whom) => `Set the time limit of ${whom} to ${deed.limit}?`,
-        effect: 'Slurm ends a job at its limit. Raising that of a running job is for administrators.',
+        question: (whom) => `Set the time limit to ${deed.limit} for ${whom}?`,
+        effect: 'Slurm ends a job at its limit; raising it may be for administrators.',
         done: `Time limit ${deed.limit},`,
         refused: 'Time limit not changed,',
       };
     case 'priority':
       return {
-        question: (whom) => `Set the priority of ${whom} to ${deed.priority}?`,
+        question: (whom) => `Set the priority to ${deed.priority} for ${whom}?`,
         effect: 'Slurm then no longer reckons it; 0 holds it.',
         done: `Priority ${deed.priority},`,
         refused: 'Priority not changed,',
       };
     case 'nice':
       return {
-        question: (whom) => `Set the nice value of ${whom} to ${deed.nice}?`,
+        question: (whom) => `Set the nice value to ${deed.nice} for ${whom}?`,
         effect: 'The higher, the later it starts.',
         done: `Nice ${deed.nice},`,
         refused: 'Nice value not changed,',

@@ -1,7 +1,7 @@
 import type { LogTail } from '../worker/handle.js';
 import { errorWords, findLine, readSearch, type Found } from './log-search.js';
 import { logRows } from './log-window.js';
-import { logFrame } from './reducer.js';
+import { logFrame } from './log-reducer.js';
 import { isTable, type ConsoleState, type Message } from './state.js';
 import type { Store } from './store.js';
 import { createTimeLimit } from './time-limit.js';

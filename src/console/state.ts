@@ -74,8 +74,8 @@ export interface Message {
 /** The open log pane. It shows the log of the selected row. */
 export interface LogPane {
   rowId: string | null;
-  /** Null: the selected row is a job of which we follow no log. */
-  runId: string | null;
+  /** Which log the worker is asked for: that of a run by its id, that of another job by `job:` and its id. Null: none. */
+  logId: string | null;
   /** Null until the first lines came. */
   tail: LogTail | null;
   /**
@@ -96,6 +96,8 @@ export interface ConsoleState {
   title: string | null;
   readOnly: boolean;
   size: Size;
+  /** Another program has the terminal: nothing is drawn. */
+  lent: boolean;
   now: number;
   snapshot: WorkerSnapshot;
   /** What the open page about a row shows besides. */
@@ -119,6 +121,8 @@ export interface ConsoleState {
   /** What is searched for on the open page, and the line that was jumped to; null: nothing. */
   pageSearch: { search: LogSearch; hit: number | null } | null;
   wrap: boolean;
+  /** Lines of a log with the time at which they were seen to come, where it is known. */
+  stamps: boolean;
   message: Message | null;
 }
 

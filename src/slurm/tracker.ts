@@ -33,6 +33,10 @@ export interface Tracker {
   onAnswer(listener: (view: TrackedJobs) => void): () => void;
   /** Something changed: ask soon, not waiting for the interval, but never more than once a second. */
   nudge(): void;
+  /** Milliseconds between two questions while all is well; null: nobody is asked. */
+  everyMs(): number | null;
+  /** From now on in this interval. */
+  askEvery(ms: number): void;
 }
 
 export interface TrackerOptions {
@@ -53,7 +57,9 @@ const longestPauseMs = 60_000;
  * Asks Slurm for all jobs at once, one question at a time, and keeps the last good answer. While Slurm is silent the
  * questions become rarer, up to one a minute.
  */
-export function createTracker({ run, clock, intervalMs, scope, user = null, log }: TrackerOptions): Tracker {
+export function createTracker(options: TrackerOptions): Tracker {
+  const { run, clock, scope, user = null, log } = options;
+  let { intervalMs } = options;
   const listeners = new Set<(view: TrackedJobs) => void>();
   let view: TrackedJobs = { rows: [], at: null, trouble: null };
   let all: TrackedJobs =
@@ -99,9 +105,9 @@ export function createTracker({ run, clock, intervalMs, scope, user = null, log 
   /** Waits for the interval, less after a nudge, more while Slurm is silent. */
   async function pause(signal: AbortSignal): Promise<void> {
     const asked = clock.now();
-    const longest = Math.max(intervalMs, longestPauseMs);
-    const full = Math.min(intervalMs * 2 ** Math.min(silences, 16), longest);
     for (;;) {
+      const longest = Math.max(intervalMs, longestPauseMs);
+      const full = Math.min(intervalMs * 2 ** Math.min(silences, 16), longest);
       const pauseMs = nudged && silences === 0 ? Math.min(shortestGapMs, full) : full;
       const left = asked + pauseMs - clock.now();
       if (signal.aborted || left <= 0) break;
@@ -148,6 +154,12 @@ export function createTracker({ run, clock, intervalMs, scope, user = null, log 
       return () => listeners.delete(listener);
     },
     nudge,
+    everyMs: () => intervalMs,
+    askEvery(ms) {
+      intervalMs = ms;
+      // a pause that goes on is as long as it would be now
+      waking.abort();
+    },
   };
 }
 

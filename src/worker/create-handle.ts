@@ -1,3 +1,5 @@
+import { isAbsolute } from 'node:path';
+
 import type { Apptainer } from '../apptainer/inspect.js';
 import type { Clock } from '../base/clock.js';
 import type { Log } from '../base/log.js';
@@ -11,7 +13,8 @@ import { createMask } from './explain/mask.js';
 import type { CommandAnswer, WorkerHandle } from './handle.js';
 import type { Intake, IntakeWish } from './intake.js';
 import type { Journal } from './journal.js';
-import { tailLog } from './log-tail.js';
+import { tailLog, type LogPlace } from './log-tail.js';
+import { createPace } from './pace.js';
 import type { PastActions } from './past-actions.js';
 import { runDetail } from './run-detail.js';
 import type { CancelSource } from './run.js';
@@ -102,8 +105,7 @@ export function createHandle(sources: HandleSources): WorkerHandle & { changed()
       return () => listeners.delete(listener);
     },
     watch: (what, listener) => watches[what].listen(listener),
-    followLog: (runId, listener) =>
-      tailLog(() => book.get(runId)?.submission?.logFile ?? null, listener, clock),
+    followLog: (of, listener) => tailLog(logPlace(of, sources), listener, clock),
     async runDetail(runId) {
       const run = book.get(runId);
       if (run === undefined) return { ok: false, said: `There is no run ${runId}.` };
@@ -112,6 +114,7 @@ export function createHandle(sources: HandleSources): WorkerHandle & { changed()
     jobDetail: async (jobId) => describeJob(jobId, sources),
     imageDetail: async (file) => describeImage(file, settings.dirs.images, sources.apptainer),
     act: createActions({ ...sources, othersJobs: settings.slurm.othersJobs }),
+    pace: createPace({ tracker, pollSeconds: settings.slurm.pollSeconds, site: sources.site }),
     pause: async () => want('paused', 'Intake paused: no new tasks are taken, what is in flight goes on.'),
     resume: async () => want('open', 'Intake resumed.'),
     drain: async () =>
@@ -125,6 +128,27 @@ export function createHandle(sources: HandleSources): WorkerHandle & { changed()
       listeners.clear();
     },
   };
+}
+
+/** Where a log is: a run's is known, of another job Slurm is asked once. */
+function logPlace(of: string, { book, executor }: HandleSources): () => LogPlace {
+  const jobId = /^job:(.*)$/u.exec(of)?.[1];
+  if (jobId === undefined || book.get(of) !== undefined)
+    return () => ({ path: book.get(of)?.submission?.logFile ?? null, trouble: null });
+  let place: LogPlace = { path: null, trouble: null };
+  void (async () => {
+    const answer = await executor.describe(jobId);
+    if (answer.kind !== 'job') {
+      const trouble = answer.kind === 'silence' ? answer.why : 'Slurm does not know this job any more';
+      place = { path: null, trouble: `Where its log is cannot be known: ${trouble}.` };
+      return;
+    }
+    const path = answer.job.pairs.find(([key]) => key === 'StdOut')?.[1] ?? '';
+    place = isAbsolute(path)
+      ? { path, trouble: null }
+      : { path: null, trouble: 'Slurm names no file for its output.' };
+  })();
+  return () => place;
 }
 
 async function describeJob(jobId: string, { executor, book, clock }: HandleSources): Promise<JobDetail> {

@@ -80,10 +80,25 @@ export interface WorkerSnapshot {
   jobs: JobsView;
 }
 
-/** Lines of a run's log. `lost` counts lines that were dropped because the buffer is bounded. */
+/** The file that a log is in. */
+export interface LogFile {
+  /** Null while it is not known: there is no job yet. */
+  path: string | null;
+  bytes: number;
+  /** Bytes at its beginning that are not in the tail because only its end is read. */
+  from: number;
+  isMissing: boolean;
+  /** Why nothing can be read; null while all is well. */
+  trouble: string | null;
+}
+
+/** Lines of a log. `lost` counts lines that were dropped because the buffer is bounded. */
 export interface LogTail {
   lines: readonly string[];
   lost: number;
+  /** When each of them was seen to come; null for what was there before somebody looked. */
+  times?: readonly (number | null)[];
+  file?: LogFile;
 }
 
 /** What a command answered, in its own words. */
@@ -108,8 +123,11 @@ export interface WorkerHandle {
    * @returns the way to stop
    */
   watch<K extends keyof Watched>(what: K, listener: (view: Watched[K]) => void): () => void;
-  /** Follows the Slurm log of a run from its last lines on; `listener` gets the whole bounded tail each time. */
-  followLog(runId: string, listener: (tail: LogTail) => void): () => void;
+  /**
+   * Follows a log from its last lines on; `listener` gets the whole bounded tail each time.
+   * @param of a run's id, or `job:` and the id of a Slurm job, of which the standard output is followed
+   */
+  followLog(of: string, listener: (tail: LogTail) => void): () => void;
   /** Everything about one run. */
   runDetail(runId: string): Promise<RunDetailAnswer>;
   /** Everything that Slurm says of one job: one question each time. */
@@ -121,6 +139,11 @@ export interface WorkerHandle {
   /** Takes nothing more until `resume`; what is in flight goes on. */
   pause(): Promise<CommandAnswer>;
   resume(): Promise<CommandAnswer>;
+  /**
+   * Asks Slurm more often or less, within the site's budget. Absent where the worker is not this process's own: others look
+   * at it, too.
+   */
+  pace?(change: 'more' | 'less'): Promise<CommandAnswer>;
   /** As `pause`, and `health.drainedAt` tells when nothing is in flight any more. */
   drain(): Promise<CommandAnswer>;
 }

@@ -1,12 +1,13 @@
-import { readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import type { GirderJob } from '../../src/sandbox/girder/index.js';
 import { openBench, type Bench } from '../support/bench.js';
 import { expectStatus, status, statuses } from '../support/lab.js';
-import { dsaSlurm, runProgram } from '../support/program.js';
+import { dsaSlurm, runProgram, type Environment } from '../support/program.js';
 import { celery } from '../integration/celery/bench.js';
 import { keys, startInTerminal, type TerminalProgram } from '../support/terminal.js';
 
@@ -26,9 +27,14 @@ afterEach(async () => {
 /** A shell that runs the console and then says how it ended and how the terminal is. */
 const shell = '"$0" "$@"; echo "it ended with $?"; stty -a';
 
-function openConsole(columns: number, rows: number, flags: readonly string[] = []): TerminalProgram {
+function openConsole(
+  columns: number,
+  rows: number,
+  flags: readonly string[] = [],
+  env: Environment = {},
+): TerminalProgram {
   const args = ['-c', shell, dsaSlurm, 'console', ...bench.queueFlags, ...bench.quickFlags, ...flags];
-  terminal = startInTerminal('/bin/sh', args, { columns, rows, env: bench.env });
+  terminal = startInTerminal('/bin/sh', args, { columns, rows, env: { ...bench.env, ...env } });
   return terminal;
 }
 
@@ -154,7 +160,7 @@ describe('actions', () => {
     const { screen, job } = await running();
     const [{ id } = expect.fail('no job')] = await bench.slurmJobs(job);
     screen.press('a');
-    await screen.waitFor(/What is to be done to \d+ Liver\?[^]*any other key nothing/);
+    await screen.waitFor(/What is to be done to \d+ Liver\?[^]*Esc nothing/);
     screen.press('r');
     await screen.waitFor(/Requeue this run\?[^]*begins anew[^]*y yes/);
     screen.press('y');
@@ -165,13 +171,13 @@ describe('actions', () => {
     // in its row, or in the line about it
     await screen.waitFor(/JobHeld(User|Admin)/);
     expect(await fact(id, /Reason=JobHeld(User|Admin)/)).toBe(true);
-    await agreeTo(screen, 'timelimit 00:07:00', 'Set the time limit of this run to 00:07:00?');
+    await agreeTo(screen, 'timelimit 00:07:00', 'Set the time limit to 00:07:00 for this run?');
     await bench.until(async () => fact(id, /TimeLimit=00:07:00/));
     await agreeTo(screen, 'release', 'Release this run?');
     await screen.waitFor(`scontrol release ${id}: done`);
     await bench.until(async () => !(await fact(id, /Reason=JobHeld(User|Admin)/)));
     // what the command says itself is what the operator reads
-    await agreeTo(screen, 'nice -1000', /nice value of this run to -1000/);
+    await agreeTo(screen, 'nice -1000', /nice value to -1000 for this run/);
     await bench.until(
       async () => (await fact(id, /Nice=-1000/)) || /denied/.test(screen.screen().join('\n')),
     );
@@ -282,6 +288,60 @@ test('the other tables tell of nodes, finished runs, images and the doctor, each
   await expectGivenBack(screen);
 });
 
+test('o lends the terminal to the pager, Ctrl-C and all, and takes it back', async () => {
+  const pager = join(await mkdtemp(join(tmpdir(), 'pager-')), 'pager.mjs');
+  await writeFile(
+    pager,
+    `process.stdin.setRawMode(true);
+process.on('SIGINT', () => console.log('the pager was interrupted'));
+console.log('PAGER', process.argv.slice(2).join('|'));
+process.stdin.on('data', (keys) => {
+  console.log('the pager read', JSON.stringify(String(keys)));
+  if (String(keys) === 'q') process.exit();
+  if (String(keys) === 'c') process.kill(0, 'SIGINT');
+});
+`,
+  );
+  const { screen, job } = await running({ PAGER: `"${process.execPath}" ${pager} 'two words'` });
+  screen.press('o');
+  const [{ id } = expect.fail('no job')] = await bench.slurmJobs(job);
+  await screen.waitFor(/PAGER two words\|\/[^]*\.log/);
+  expect(screen.screen().join('\n')).not.toContain('broker consuming');
+  // the first key is the pager's already
+  screen.press('x');
+  await screen.waitFor('the pager read "x"');
+  screen.press('c');
+  await screen.waitFor('the pager was interrupted');
+  screen.press('q');
+  await screen.waitFor(wholeFrame(80));
+  screen.press('x');
+  await screen.waitFor(`job ${id}`);
+  screen.press('n');
+  await screen.waitFor(wholeFrame(80));
+  await rm(dirname(pager), { recursive: true });
+});
+
+test('the output of a task of a job array is followed', async () => {
+  const screen = openConsole(100, 30);
+  await screen.waitFor('broker consuming');
+  const answer = await bench.command('sbatch', [
+    '--parsable',
+    '--array=1-2',
+    '--job-name=array-of-two',
+    `--output=${join(bench.stateDir, 'task-%A-%a.out')}`,
+    '--wrap=echo "this is task $SLURM_ARRAY_TASK_ID"; sleep 300',
+  ]);
+  const id = answer.kind === 'exited' ? answer.stdout.trim() : expect.fail('no job');
+  try {
+    await select(screen, `${id}_2`);
+    await screen.waitFor(new RegExp(`▸● RUNNING +${id}_2 `));
+    screen.press('l');
+    await screen.waitFor('this is task 2');
+  } finally {
+    await bench.command('scancel', [id]);
+  }
+});
+
 /** A frame from the title to the footer, with one row left free below it. */
 const wholeFrame = (columns: number): RegExp =>
   new RegExp(`^ dsa-slurm › .*\\n[^]*▸● RUNNING [^]*\\n─{${columns}}\\n.*\\n.*\\n l log .*q quit\\n$`);
@@ -306,8 +366,8 @@ test('the console follows the size of its terminal', async () => {
 });
 
 /** A console with one running job. */
-async function running(): Promise<{ screen: TerminalProgram; job: GirderJob }> {
-  const screen = openConsole(80, 24);
+async function running(env: Environment = {}): Promise<{ screen: TerminalProgram; job: GirderJob }> {
+  const screen = openConsole(80, 24, [], env);
   await screen.waitFor('broker consuming');
   const job = await publishWait('Liver', 'go');
   await select(screen, 'liver');

@@ -88,7 +88,7 @@ export function startInTerminal(
     pid: pty.pid,
     screen,
     written: () => written,
-    async waitFor(what, timeoutMs = 30_000) {
+    async waitFor(what, timeoutMs = 60_000) {
       return new Promise((resolve, reject) => {
         const stop = (): void => {
           clearTimeout(timer);

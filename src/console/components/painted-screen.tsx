@@ -20,10 +20,11 @@ export function PaintedScreen({ store, theme }: { store: Store; theme: Theme }):
   // In the layout phase Ink has opened the screen already; it closes it after the cleanup.
   useLayoutEffect(() => {
     const painter = createPainter(theme);
-    let { size } = store.get();
+    let { size, lent } = store.get();
     const draw = (): void => {
       try {
         const state = store.get();
+        if (state.lent) return;
         const text = painter.frame(screenLines(viewScreen(state, theme), state.size.columns, theme));
         if (text !== '') stdout.write(text);
       } catch (thrown) {
@@ -37,8 +38,9 @@ export function PaintedScreen({ store, theme }: { store: Store; theme: Theme }):
       draw();
     };
     const unsubscribe = store.subscribe(() => {
-      if (store.get().size === size) return frames.call();
-      ({ size } = store.get());
+      const before = { size, lent };
+      ({ size, lent } = store.get());
+      if (size === before.size && lent === before.lent) return frames.call();
       // once everybody who listens to the terminal has done: Ink erases what it believes to have drawn
       clearImmediate(redraw ?? undefined);
       redraw = setImmediate(drawWhole);

@@ -1,3 +1,4 @@
+import { createTimeLimit } from '../time-limit.js';
 import { resolveWindow, type ListPosition } from '../window.js';
 import type { ValueContext, ChosenColumns } from './column.js';
 import { emptyQuery, parseQuery, type Query } from './query.js';
@@ -58,9 +59,29 @@ function selectedAgain(state: TableState, table: Table, context: ValueContext): 
   // ages that a query asks for, or that rows are sorted by, are looked at again with each answer
   const basis = [rows, query, sorting, errorsOnly, context.age.at];
   if (basis.every((one, index) => one === state.basis[index])) return state;
-  const selected = table.select(rows, state, context);
+  const selected = select(state, table, context);
+  if (selected === null) return selectedAgain(withoutQuery(state), table, context);
   const shown = sameItems(selected, state.shown) ? state.shown : selected;
   return { ...state, shown, basis, marked: stillThere(state) };
+}
+
+/** Milliseconds that a filter may take: keys wait as long. */
+const longestFilterMs = 250;
+const withinTime = createTimeLimit(longestFilterMs);
+
+/** What is let through; null where a pattern in the query takes too long. */
+function select(state: TableState, table: Table, context: ValueContext): readonly Item[] | null {
+  const work = (): readonly Item[] => table.select(state.rows, state, context);
+  // only patterns can take long, and a limit costs something
+  if (state.query.terms.length === 0 || !/[*~/]/u.test(state.query.text)) return work();
+  const selected = withinTime(work);
+  return selected.ok ? selected.value : null;
+}
+
+/** The query stays to be read and mended, and lets everything through meanwhile. */
+function withoutQuery(state: TableState): TableState {
+  const problem = 'A pattern in this takes too long: it filters nothing.';
+  return { ...state, query: { ...state.query, terms: [], problem } };
 }
 
 function stillThere({ marked, rows }: TableState): ReadonlySet<string> {

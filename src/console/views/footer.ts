@@ -1,6 +1,6 @@
 import { completions } from '../command-line.js';
 import { count } from '../format.js';
-import { bindingsFor, keyLabel } from '../keys.js';
+import { bindingsFor, keyLabel, type Command } from '../keys.js';
 import { layoutScreen } from '../layout.js';
 import { spansWidth, spread } from '../spans.js';
 import { contextOf, isTable, tableNameOf, tableOf, type ConsoleState, type Message } from '../state.js';
@@ -90,10 +90,15 @@ function placeText(shown: number, all: number, index: number): string {
   return shown === all ? of : `${of}, ${count(all - shown)} hidden`;
 }
 
+/** What is done to a run or job, and so is out of place where there is none. */
+const aboutRow: ReadonlySet<Command> = new Set(['cancel', 'menu', 'refresh', 'pager', 'log']);
+
 /** The keys of this moment, from the key table; those that do not fit are left to the help. */
 export function footerLine(state: ConsoleState): Line {
+  const hasRow = ['jobs', 'job'].includes(state.place.view);
   const bindings = bindingsFor(contextOf(state), state.readOnly).filter(
-    ({ hint, command }) => hint !== undefined && (command !== 'focus' || state.log !== null),
+    ({ hint, command }) =>
+      hint !== undefined && (command !== 'focus' || state.log !== null) && (hasRow || !aboutRow.has(command)),
   );
   // Help and quit are the way to everything else: they keep their place.
   const always = bindings.filter((one) => one.command === 'help' || one.command === 'quit');

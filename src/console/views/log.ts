@@ -1,8 +1,8 @@
-import { count, counted } from '../format.js';
+import { bytes, count, counted } from '../format.js';
 import { logRows, tailEnd } from '../log-window.js';
 import { spread } from '../spans.js';
 import { selectedRow, type ConsoleState, type LogPane } from '../state.js';
-import { cleanText, truncate } from '../text.js';
+import { cleanText, truncate, wrapWords } from '../text.js';
 import { span, type Line, type Span, type Theme } from '../theme.js';
 import { rowName, shortRunId } from './jobs.js';
 
@@ -13,9 +13,11 @@ export function logLines(state: ConsoleState, height: number, theme: Theme): Lin
   const lines = [headLine(state, log, theme)];
   const width = state.size.columns - 2;
   if (log.tail === null || log.tail.lines.length === 0) {
-    lines.push({ spans: [span(`  ${emptySentence(state, log)}`, 'muted')] });
+    for (const text of wrapWords(emptySentence(state, log), width - 1).slice(0, height - 1))
+      lines.push({ spans: [span(`  ${text}`, 'muted')] });
   } else {
-    const frame = { width, height: height - 1, wrap: state.wrap, ellipsis: theme.glyphs.ellipsis };
+    const { wrap, stamps } = state;
+    const frame = { width, height: height - 1, wrap, stamps, ellipsis: theme.glyphs.ellipsis };
     for (const { line, text } of logRows(log.tail, log.end, frame).rows) {
       const hit = line === log.hit;
       lines.push({ spans: [hit ? span(`${theme.glyphs.selected}${text}`, 'accent') : span(` ${text}`)] });
@@ -55,19 +57,37 @@ function headLine(state: ConsoleState, log: LogPane, theme: Theme): Line {
 
 function positionSpans({ tail, end }: LogPane, { glyphs }: Theme): Span[] {
   if (tail === null) return [];
-  const lost = tail.lost === 0 ? '' : `, ${count(tail.lost)} older dropped`;
+  const { lines, lost, file } = tail;
+  // only the end of a large log is held; o shows the whole
+  const older = lost > 0 || (file?.from ?? 0) > 0;
+  const held = older ? `the last ${counted(lines.length, 'line')}` : counted(lines.length, 'line');
+  const size = file === undefined || file.bytes === 0 ? '' : `${older ? ' of' : ','} ${bytes(file.bytes)}`;
   return [
-    span(` ${counted(tail.lines.length, 'line')}${lost} ${glyphs.dot} `, 'muted'),
+    ...(lines.length > 0 && file?.isMissing === true ? [span(' deleted meanwhile', 'warning')] : []),
+    ...(file?.trouble ? [span(` ${cleanText(file.trouble)}`, 'warning')] : []),
+    span(` ${held}${size} ${glyphs.dot} `, 'muted'),
     end === null
       ? span('following', 'good')
       : span(`at ${count(end - tail.lost)} of ${count(tailEnd(tail) - tail.lost)}, f follows`, 'warning'),
   ];
 }
 
-function emptySentence(state: ConsoleState, log: LogPane): string {
+/** Not there yet, not there any more, not to be read, and nothing in it are different things. */
+function emptySentence(state: ConsoleState, { tail }: LogPane): string {
   const row = selectedRow(state);
   if (row === null) return 'No row is selected.';
-  if (log.runId === null) return 'This job is not of this worker: its log is not followed here.';
-  if (log.tail === null) return 'Opening the log.';
-  return row.group === 'waiting' ? 'No log yet: the job has not started.' : 'The log is empty so far.';
+  if (tail === null) return 'Opening the log.';
+  const { file } = tail;
+  const isOver = row.group === 'finished';
+  if (file?.trouble) return cleanText(file.trouble);
+  if (file?.path === null)
+    return isOver ? 'This run has no log: it ended before it got a job.' : 'No log yet: there is no job yet.';
+  if (file?.isMissing === true) {
+    const path = cleanText(file.path ?? '');
+    if (!isOver) return `No log yet: the job has not begun to write ${path}.`;
+    return row.run?.outcome === 'succeeded'
+      ? 'The log is gone: it is deleted once its run has succeeded. The page of its Girder job has it.'
+      : `The log ${path} is not there: nothing was written, or somebody has deleted it.`;
+  }
+  return isOver ? 'The log is empty: nothing was written.' : 'The log is empty so far.';
 }

@@ -31,23 +31,20 @@ const answers: Line = {
   spans: [span('y', 'accent'), span(' yes'), span('     any other key', 'accent'), span(' no')],
 };
 
-/** Three lines of actions, each with its letter, in as many columns as there are needed. */
+/** Four lines of actions, each with its letter, in as many columns as there are needed. */
 function menuLines(state: ConsoleState, width: number): Line[] {
   const rows = actionRows(state);
   const [first] = rows;
   const whom = rows.length === 1 && first !== undefined ? labelOf(first) : counted(rows.length, 'row');
-  const columns = Math.ceil(rowActions.length / 3);
+  const entries = [...rowActions, { key: 'Esc', label: 'nothing' }];
+  const columns = Math.ceil(entries.length / 4);
   const cell = Math.min(18, Math.floor(width / columns));
-  const lines = [0, 1, 2].map((line) => ({
-    spans: rowActions
+  const lines = [0, 1, 2, 3].map((line) => ({
+    spans: entries
       .slice(line * columns, (line + 1) * columns)
-      .flatMap(({ key, label }) => [span(key, 'accent'), span(` ${label}`.padEnd(cell - 1))]),
+      .flatMap(({ key, label }) => [span(key, 'accent'), span(` ${label}`.padEnd(cell - key.length))]),
   }));
-  return [
-    { spans: [span(`What is to be done to ${whom}?`, 'strong')] },
-    ...lines,
-    { spans: [span('any other key', 'accent'), span(' nothing')] },
-  ];
+  return [{ spans: [span(`What is to be done to ${whom}?`, 'strong')] }, ...lines];
 }
 
 function actionQuestion(target: ActionTarget, width: number, theme: Theme): Line[] {
@@ -64,14 +61,14 @@ function aboutMany({ deed, rows, left }: ActionTarget, width: number): Line[] {
       : [counted(rows.length - runs, 'job that is not of this worker', 'jobs that are not of this worker')]),
   ];
   const { question, effect } = deedWords(deed);
-  const leftOut = left === 0 ? '' : `  ${left === 1 ? '1 row is' : `${count(left)} rows are`} left out.`;
+  const leftOut = left === 0 ? '' : `     ${left === 1 ? '1 row is' : `${count(left)} rows are`} left out`;
   const room = effect === null ? 3 : 2;
   const named = namesIn(rows.map(labelOf), width, room);
   return [
-    { spans: [span(question(parts.join(' and ')), 'strong'), span(leftOut, 'muted')] },
+    { spans: [span(question(parts.join(' and ')), 'strong')] },
     ...Array.from({ length: room }, (_, index) => ({ spans: [span(named[index] ?? '')] })),
     ...(effect === null ? [] : [{ spans: [span(effect, 'muted')] }]),
-    answers,
+    { spans: [...answers.spans, span(leftOut, 'muted')] },
   ];
 }
 

@@ -71,10 +71,16 @@ function brokerFacts({ snapshot: { health }, now }: ConsoleState, detail: Worker
   ];
 }
 
-function runFacts({ snapshot: { health } }: ConsoleState, detail: WorkerDetail | null, theme: Theme): Fact[] {
+function runFacts(
+  { snapshot: { health }, size }: ConsoleState,
+  detail: WorkerDetail | null,
+  theme: Theme,
+): Fact[] {
   const { succeeded, failed, canceled } = health.finished;
+  // with its words on one line: the last minutes of the hour, on a wide terminal all
+  const room = Math.min(60, Math.max(10, size.columns - 58));
   const rate = (series: readonly number[]): string =>
-    `${sparkline(series, theme.glyphs)}  ${count(sum(series))} in the last hour, ${count(sum(series.slice(-5)))} in 5 min`;
+    `${sparkline(series.slice(-room), theme.glyphs)}  ${count(sum(series))} in the last hour, ${count(sum(series.slice(-5)))} in 5 min`;
   return [
     ['in flight', `${count(health.inFlight)} of at most ${count(health.inFlightLimit)}`],
     ['arrived', detail === null ? null : rate(detail.rates.accepted)],

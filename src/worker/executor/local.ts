@@ -188,5 +188,7 @@ function trackLocal(
       return () => listeners.delete(listener);
     },
     nudge: () => waking.abort(),
+    everyMs: () => null,
+    askEvery: () => undefined,
   };
 }

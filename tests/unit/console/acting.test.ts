@@ -21,7 +21,7 @@ function begin(size = { columns: 80, rows: 24 }, readOnly = false): void {
     store,
     clock: { now: () => 0, sleep: async () => {} },
     quit: () => {},
-    outside: { save: async (name) => name, copy: () => {} },
+    outside: { save: async (name) => name, copy: () => {}, page: async () => null },
   });
 }
 
@@ -86,7 +86,7 @@ describe('the menu', () => {
     expect(store.get().overlay).toEqual({ kind: 'command', text: 'timelimit ' });
     type('04:00:00');
     controller.press(['enter']);
-    expect(frame()).toContain('Set the time limit of this run to 04:00:00?');
+    expect(frame()).toContain('Set the time limit to 04:00:00 for this run?');
     controller.press(['y']);
     expect(worker.commands).toEqual(['timeLimit=04:00:00 run-1']);
     await vi.waitFor(() => expect(message()).toContain('accepted'));
@@ -115,20 +115,36 @@ test.each([
   ['release', 'Release 2 runs', 'release run-1 run-2 7'],
   ['requeue', 'Requeue 2 runs', 'requeue run-1 run-2 7'],
   ['signal usr1', 'Send SIGUSR1 to 2 runs', 'signal=USR1 run-1 run-2 7'],
-  ['timelimit +30', 'Set the time limit of 2 runs', 'timeLimit=+30 run-1 run-2 7'],
-  ['priority 5', 'Set the priority of 2 runs', 'priority=5 run-1 run-2 7'],
-  ['nice -5', 'Set the nice value of 2 runs', 'nice=-5 run-1 run-2 7'],
+  ['timelimit +30', 'Set the time limit to +30 for 2 runs', 'timeLimit=+30 run-1 run-2 7'],
+  ['priority 5', 'Set the priority to 5 for 2 runs', 'priority=5 run-1 run-2 7'],
+  ['nice -5', 'Set the nice value to -5 for 2 runs', 'nice=-5 run-1 run-2 7'],
   ['cancel', 'Cancel 2 runs', 'cancel run-1 run-2 7'],
 ])('`:%s` asks once about all marked rows and does it in one call', async (typed, question, command) => {
   begin({ columns: 120, rows: 40 });
   controller.press(['*']);
   line(typed);
   expect(frame()).toContain(question);
-  expect(frame()).toContain('1 row is left out.');
+  expect(frame()).toContain('1 row is left out');
   expect(frame()).toContain('4711 Liver, 7 backup, 4712 Lung');
   controller.press(['y']);
   expect(worker.commands).toEqual([command]);
   await vi.waitFor(() => expect(message()).toContain('3 rows: accepted'));
+});
+
+test('what has failed is run again or forgotten; what runs cannot be', async () => {
+  controller.press(['G']);
+  controller.press(['a']);
+  controller.press(['R']);
+  expect(frame()).toContain('Run this run again?');
+  controller.press(['y']);
+  expect(worker.commands).toEqual(['retry run-3']);
+  await vi.waitFor(() => expect(message()).toContain('Run again run run-3'));
+  line('forget');
+  controller.press(['y']);
+  expect(worker.commands).toEqual(['retry run-3', 'forget run-3']);
+  controller.press(['g']);
+  line('retry');
+  expect(message()).toBe('Nothing to retry: run run-1 NucleiDetection is running.');
 });
 
 test.each([

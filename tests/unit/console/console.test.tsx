@@ -10,6 +10,7 @@ import { requireTerminal, runConsole, type ConsoleOptions } from '../../../src/c
 import { initialState } from '../../../src/console/reducer.js';
 import { createStore } from '../../../src/console/store.js';
 import { chooseTheme } from '../../../src/console/theme.js';
+import { fakeRunDetail } from '../../support/fake-watched.js';
 import { createFakeWorker, fakeJob, fakeRun, type FakeWorker } from '../../support/fake-worker-handle.js';
 
 function busyWorker(): FakeWorker {
@@ -36,7 +37,7 @@ function open(worker: FakeWorker) {
     clock: systemClock,
     quit,
     over: new AbortController().signal,
-    outside: { save: async (name) => name, copy: () => undefined },
+    outside: { save: async (name) => name, copy: () => undefined, page: async () => null },
   });
   const stop = startFeed(worker, store, systemClock);
   const screen = render(
@@ -302,9 +303,62 @@ describe('runConsole', { timeout: 20_000 }, () => {
     expect(terminal.written()).not.toContain('\u001B[3');
   });
 
-  test('a screen reader gets what Ink writes for it, a terminal only the cells that changed', async () => {
-    expect(await writtenForAChange({ INK_SCREEN_READER: 'true' })).toContain('intake open');
+  test('lends the terminal to the pager: nothing is drawn meanwhile, and everything afterwards', async () => {
+    const terminal = fakeTerminal();
+    const worker = busyWorker();
+    worker.details.runs.set('run-1', fakeRunDetail(fakeRun({ id: 'run-1' }), { logFile: '/dev/null' }));
+    let during = '';
+    const lent: boolean[] = [];
+    const over = runConsole({
+      handle: worker,
+      env: { PAGER: 'true', PATH: process.env['PATH'] },
+      onLent(now) {
+        lent.push(now);
+        if (!now) return;
+        during = terminal.written();
+        worker.show({ health: { inFlight: 7 } });
+      },
+      ...terminal.streams,
+    });
+    await begun(terminal);
+    terminal.type('o');
+    await vi.waitFor(() => expect(lent).toEqual([true, false]), { timeout: 10_000 });
+    await vi.waitFor(() => expect(terminal.written().slice(during.length)).toContain('7/1,000 in flight'), {
+      timeout: 10_000,
+    });
+    // the second screen was left first, and the whole frame came after it was entered again
+    const since = terminal.written().slice(during.length);
+    const [left, entered] = [since.indexOf('\u001B[?1049l'), since.indexOf('\u001B[?1049h')];
+    expect(left).toBeGreaterThan(-1);
+    expect(entered).toBeGreaterThan(left);
+    expect(since.slice(left, entered)).not.toContain('in flight');
+    expect(since.slice(entered)).toContain('broker consuming');
+    terminal.type('q');
+    await vi.waitFor(() => expect(terminal.written()).toContain('Quit?'));
+    terminal.type('y');
+    await over;
+    restored(terminal);
+  });
+
+  test('a terminal gets only the cells that changed', async () => {
     expect(await writtenForAChange({})).not.toContain('intake open');
+  });
+
+  test('a screen reader gets lines, no boxes and no second screen', async () => {
+    const terminal = fakeTerminal();
+    const over = runConsole({
+      handle: busyWorker(),
+      env: { INK_SCREEN_READER: 'true' },
+      ...terminal.streams,
+    });
+    await vi.waitFor(() => expect(terminal.written()).toContain('Row 1 of 2'));
+    expect(terminal.written()).toMatch(/state: running\r?\njob: 4711/u);
+    terminal.type('q');
+    await vi.waitFor(() => expect(terminal.written()).toContain('Quit? 2 runs are in flight.'));
+    expect(terminal.written()).not.toMatch(/[╭│╰]/u);
+    expect(terminal.written()).not.toContain('\u001B[?1049h');
+    terminal.type('y');
+    await over;
   });
 
   test('without a terminal: a usage error, and nothing is written', async () => {

@@ -32,6 +32,7 @@ function begin(options: { readOnly?: boolean } = {}): void {
         return `/here/${name}`;
       },
       copy: (text) => copied.push(text),
+      page: async () => null,
     },
   });
 }

@@ -49,7 +49,7 @@ beforeEach(() => {
     store,
     clock: { now: () => 0, sleep: async () => {} },
     quit: () => {},
-    outside: { save: async (name) => name, copy: () => {} },
+    outside: { save: async (name) => name, copy: () => {}, page: async () => null },
   });
 });
 

@@ -78,13 +78,13 @@ beforeEach(() => {
     store,
     clock: { now: () => 0, sleep: async () => {} },
     quit: () => {},
-    outside: { save: async (name) => name, copy: () => {} },
+    outside: { save: async (name) => name, copy: () => {}, page: async () => null },
   });
   const lines = Array.from({ length: 100 }, (_, index) => `line ${index}`);
   lines[20] = 'Error: no slide';
   lines[60] = 'killed';
   controller.press(['l']);
-  store.dispatch({ type: 'tail', runId: 'a', tail: { lines, lost: 0 } });
+  store.dispatch({ type: 'tail', logId: 'a', tail: { lines, lost: 0 } });
 });
 
 const log = (): LogPane | null => store.get().log;
@@ -140,14 +140,14 @@ describe('a search in the log', () => {
 
   test('a hit in wrapped lines is in view as well', () => {
     const lines = Array.from({ length: 50 }, (_, index) => `${index} `.repeat(60));
-    store.dispatch({ type: 'tail', runId: 'a', tail: { lines, lost: 0 } });
+    store.dispatch({ type: 'tail', logId: 'a', tail: { lines, lost: 0 } });
     controller.press(['w', ...keyNames('/33 33', {}), 'enter']);
     expect(rows().some((row) => row.startsWith('▸33 33'))).toBe(true);
   });
 
   test('a log that was begun anew has no hit', () => {
     controller.press([...keyNames('/line 40', {}), 'enter']);
-    store.dispatch({ type: 'tail', runId: 'a', tail: { lines: ['new'], lost: 0 } });
+    store.dispatch({ type: 'tail', logId: 'a', tail: { lines: ['new'], lost: 0 } });
     expect([hit(), log()?.end]).toEqual([null, null]);
   });
 });

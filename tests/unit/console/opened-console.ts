@@ -36,7 +36,7 @@ export function openConsole(
     store,
     clock: { now: () => store.get().now, sleep: async () => {} },
     quit: () => undefined,
-    outside: { save: async (name) => name, copy: (text) => copied.push(text) },
+    outside: { save: async (name) => name, copy: (text) => copied.push(text), page: async () => null },
     onColumns: (columns) => chosen.push(columns),
     ...options,
   });

@@ -28,7 +28,7 @@ const open = (tail: { lines: string[]; lost: number }): ConsoleState =>
   after(
     stateOf([fakeRun({ id: 'a', stage: 'running' }), fakeRun({ id: 'b', acceptedAt: 1 })]),
     { type: 'logToggled' },
-    { type: 'tail', runId: 'a', tail },
+    { type: 'tail', logId: 'a', tail },
   );
 
 describe('the selection', () => {
@@ -97,7 +97,7 @@ describe('nothing changed', () => {
     { type: 'keyPressed' },
     { type: 'focusToggled' },
     { type: 'followToggled' },
-    { type: 'tail', runId: '0', tail: { lines: [], lost: 0 } },
+    { type: 'tail', logId: '0', tail: { lines: [], lost: 0 } },
   ])('%j gives the same state', (action) => {
     const state = stateOf(waiting(3));
     expect(reduce(state, action)).toBe(state);
@@ -201,7 +201,7 @@ describe('the log pane', () => {
     expect(following.log?.end).toBeNull();
     const up = after(following, { type: 'step', step: 'up' });
     expect(up.log?.end).toBe(99);
-    const more = after(up, { type: 'tail', runId: 'a', tail: { lines: lines(100), lost: 50 } });
+    const more = after(up, { type: 'tail', logId: 'a', tail: { lines: lines(100), lost: 50 } });
     expect(more.log?.end).toBe(99);
     expect(after(more, { type: 'followToggled' }).log?.end).toBeNull();
     expect(after(up, { type: 'step', step: 'down' }).log?.end).toBeNull();
@@ -217,7 +217,7 @@ describe('the log pane', () => {
 
   test('a log that was begun anew is followed again', () => {
     const up = after(open({ lines: lines(100), lost: 0 }), { type: 'step', step: 'up' });
-    expect(after(up, { type: 'tail', runId: 'a', tail: { lines: lines(3), lost: 0 } }).log?.end).toBeNull();
+    expect(after(up, { type: 'tail', logId: 'a', tail: { lines: lines(3), lost: 0 } }).log?.end).toBeNull();
   });
 
   test('goes with the selection; lines of another run are not shown', () => {
@@ -226,8 +226,8 @@ describe('the log pane', () => {
       { type: 'focusToggled' },
       { type: 'step', step: 'down' },
     );
-    expect(state.log).toMatchObject({ runId: 'b', tail: null });
-    expect(after(state, { type: 'tail', runId: 'a', tail: { lines: lines(6), lost: 0 } })).toBe(state);
+    expect(state.log).toMatchObject({ logId: 'b', tail: null });
+    expect(after(state, { type: 'tail', logId: 'a', tail: { lines: lines(6), lost: 0 } })).toBe(state);
     expect(after(state, { type: 'back' }).log).toBeNull();
   });
 });

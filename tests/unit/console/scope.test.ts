@@ -31,7 +31,7 @@ beforeEach(() => {
     store,
     clock,
     quit: () => {},
-    outside: { save: async (name) => name, copy: () => {} },
+    outside: { save: async (name) => name, copy: () => {}, page: async () => null },
   });
   const stop = startFeed(worker, store, clock);
   return stop;

@@ -222,7 +222,7 @@ describe('a frame', () => {
         .map((step): Action => ({ type: 'step', step })),
       hostile.map((line): Action => ({
         type: 'tail',
-        runId: '0',
+        logId: '0',
         tail: { lines: [line, line, line], lost: 7 },
       })),
       hostile.map((text): Action => ({ type: 'filterTyped', text })),

@@ -172,3 +172,17 @@ it('asks one question about all users while somebody wants that, and tells our j
   // what is not asked for any more stays, with its age
   expect(tracker.allJobs()).toMatchObject({ at: 1_001_000, rows: [{ id: '1' }, { id: '2' }] });
 });
+
+it('asks in another interval at once', async () => {
+  const { tracker, calls, forward } = track((call) => said(job(call, '1', 'RUNNING')));
+  await vi.waitFor(() => expect(calls).toHaveLength(1));
+  tracker.askEvery(3_000);
+  expect(tracker.everyMs()).toBe(3_000);
+  await forward(3_000);
+  await vi.waitFor(() => expect(calls).toHaveLength(2));
+  tracker.askEvery(20_000);
+  await forward(10_000);
+  expect(calls).toHaveLength(2);
+  await forward(10_000);
+  await vi.waitFor(() => expect(calls).toHaveLength(3));
+});
