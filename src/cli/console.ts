@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { consoleDoctor } from './console-doctor.js';
 import { addExamples, printLine, type CliContext } from './context.js';
-import { addSettingsFlags, settingsFor } from './settings-flags.js';
+import { addSettingsFlags, settingsArguments, settingsFor } from './settings-flags.js';
 import { untilSignal } from './signals.js';
 
 export function define(command: Command, context: CliContext): void {
@@ -31,11 +31,12 @@ export function define(command: Command, context: CliContext): void {
     const columns = await readColumns(settings.dirs.state);
     const opened = await attachOrEmbed({ profile, settings, env: context.env, log, readOnly });
     const { handle } = opened;
-    const show = async (ends: AbortSignal[]): Promise<void> =>
+    const show = async (...ends: AbortSignal[]): ReturnType<typeof runConsole> =>
       untilSignal((signal, lend) =>
         runConsole({
           handle,
           readOnly,
+          afterwards: opened.kind === 'embedded' ? 'stopsOrKept' : 'goesOn',
           columns,
           onColumns: (chosen) => void saveColumns(settings.dirs.state, chosen, log),
           doctor: consoleDoctor(loaded, context),
@@ -45,20 +46,27 @@ export function define(command: Command, context: CliContext): void {
         }),
       );
     if (opened.kind === 'attached') {
-      try {
-        await show([]);
-        printLine(context.stdout, 'The worker goes on.');
-      } finally {
-        opened.handle.close();
-      }
+      const wish = await show().finally(() => opened.handle.close());
+      if (wish !== null) printLine(context.stdout, 'The worker goes on.');
       return;
     }
     const { worker } = opened;
+    let wish: Awaited<ReturnType<typeof show>>;
     try {
       await worker.start();
-      await show([worker.failed, worker.shutdown]);
+      wish = await show(worker.failed, worker.shutdown);
     } finally {
       await worker.stop();
     }
+    if (wish !== 'keep') return;
+    printLine(context.stdout, 'The worker is being started as a service …');
+    const { keepRunning, keptLines } = await import('../worker/keep-running.js');
+    const kept = await keepRunning({
+      profile,
+      settings,
+      flags: settingsArguments(command),
+      env: context.env,
+    });
+    for (const line of keptLines(kept, profile)) printLine(context.stdout, line);
   });
 }

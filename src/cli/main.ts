@@ -49,10 +49,13 @@ async function start(): Promise<void> {
   process.kill(process.pid, 'SIGKILL');
 }
 
-/** `dsa-slurm config show | head -1` is no error. */
+/**
+ * `dsa-slurm config show | head -1` is no error, and a terminal that is gone (EIO) is none either. Who listens besides us,
+ * as the console does, ends in its own way.
+ */
 function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit();
+  if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
+  if (process.stdout.listenerCount('error') === 1) process.exit();
 }
 
 /** What no command caught: a defect, and the state is unknown, so the process ends. */

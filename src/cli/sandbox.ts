@@ -27,7 +27,7 @@ export function define(command: Command, context: CliContext): void {
     const { dir, keep, count, console, json } = command.opts<SandboxFlags>();
     const { env, stdout, stderr, stdin } = context;
     const { runSandbox } = await import('../sandbox/index.js');
-    context.exitCode = await untilSignal((signal) =>
+    context.exitCode = await untilSignal((signal, onLent) =>
       runSandbox({
         ...(dir === undefined ? {} : { dir }),
         keep,
@@ -38,6 +38,7 @@ export function define(command: Command, context: CliContext): void {
         stdout,
         stderr,
         signal,
+        onLent,
       }),
     );
   });

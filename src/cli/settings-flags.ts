@@ -11,7 +11,7 @@ const settingFlags = {
   logFile: { flag: '--log-file', key: 'log.file' },
 } as const;
 
-type SettingFlagValues = Partial<Record<keyof typeof settingFlags, unknown>> & {
+type SettingFlagValues = Partial<Record<keyof typeof settingFlags, string | string[]>> & {
   set?: Record<string, string>;
 };
 
@@ -59,6 +59,17 @@ export async function settingsFor(
   const loaded = loadSettings({ profile: given.profile, flags, flagNames, env: context.env });
   for (const warning of loaded.warnings) printLine(context.stderr, `dsa-slurm: ${warning}`);
   return { ...loaded, profile: given.profile };
+}
+
+/** The flags that were given, as an argument vector for another start with the same settings. */
+export function settingsArguments(command: Command): string[] {
+  const given = command.optsWithGlobals<SettingFlagValues>();
+  const named = Object.entries(settingFlags).flatMap(([name, { flag }]) => {
+    const value = given[name as keyof typeof settingFlags];
+    return (value === undefined ? [] : [value].flat()).map((one) => `${flag}=${one}`);
+  });
+  const pairs = Object.entries(given.set ?? {}).map(([key, value]) => `--set=${key}=${value}`);
+  return [...named, ...pairs];
 }
 
 function append(value: string, before: string[] | undefined): string[] {

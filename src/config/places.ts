@@ -28,6 +28,16 @@ export function profilePath(configDir: string, profile: string): string {
   return join(configDir, `${profile}.json`);
 }
 
+/** The name of the systemd user unit that keeps the worker of a profile running; `init` writes it. */
+export function unitName(profile: string): string {
+  return `dsa-slurm${profile === 'default' ? '' : `-${profile}`}.service`;
+}
+
+/** Where systemd looks for units of this user. */
+export function unitDirectory(env: Env): string {
+  return join(xdgBase(env, 'XDG_CONFIG_HOME', '.config'), 'systemd', 'user');
+}
+
 export function stateDirectory({ env, profile }: DefaultContext): string {
   return join(xdgBase(env, 'XDG_STATE_HOME', '.local/state'), 'dsa-slurm', profile);
 }

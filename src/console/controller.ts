@@ -5,8 +5,9 @@ import { complete, parseCommandLine } from './command-line.js';
 import type { CommandAnswer, WorkerHandle } from '../worker/handle.js';
 import type { DoctorPort } from './doctor.js';
 import { createDoctorCommands } from './doctor-commands.js';
-import { commandFor, type Command, type ViewCommand } from './keys.js';
+import { commandFor, type Command, type Context, type ViewCommand } from './keys.js';
 import { counted } from './format.js';
+import { createLeaving, type QuitWish } from './leaving.js';
 import { rowActionOf, rowActions } from './row-actions.js';
 import { logPath } from './log-path.js';
 import { jobScopes } from './rows.js';
@@ -28,7 +29,7 @@ export interface ControllerOptions {
   store: Store;
   clock: Clock;
   /** The user has decided to leave. */
-  quit: () => void;
+  quit: (wish: QuitWish) => void;
   /** What the console does outside of the screen. */
   outside: Outside;
   /** Loads the doctor, when it is asked for the first time; absent: there is none. */
@@ -58,6 +59,10 @@ export interface Controller {
 }
 
 const steps: ReadonlySet<Command> = new Set<Step>(['up', 'down', 'pageUp', 'pageDown', 'first', 'last']);
+
+/** Where any other key means no. */
+const questionsBeforeEnd: readonly Context[] = ['quit', 'quitCancel'];
+const questions: readonly Context[] = ['confirm', ...questionsBeforeEnd];
 
 function isStep(command: Command): command is Step {
   return steps.has(command);
@@ -92,6 +97,7 @@ export function createController(options: ControllerOptions): Controller {
     over: options.over ?? new AbortController().signal,
     say,
   });
+  const leaving = createLeaving({ handle, store, say, answer, quit });
 
   /** What was chosen in the menu: asked about, or typed on where it needs a value. */
   const chooseAction = (key: string): void => {
@@ -122,17 +128,9 @@ export function createController(options: ControllerOptions): Controller {
     return answer(async () => pace(change));
   };
 
-  const askQuit = (): void => {
-    const state = store.get();
-    const { health, link } = state.snapshot;
-    // a worker elsewhere goes on
-    if (health.inFlight === 0 || link.kind === 'socket') quit();
-    else store.dispatch({ type: 'quitAsked' });
-  };
-
   const confirm = (): void => {
     const { overlay } = store.get();
-    if (overlay.kind === 'quit') quit();
+    if (overlay.kind === 'quitCancel') leaving.cancelAll(overlay.runs);
     if (overlay.kind !== 'confirm') return;
     store.dispatch({ type: 'back' });
     acting.act(overlay.target);
@@ -239,7 +237,7 @@ export function createController(options: ControllerOptions): Controller {
       case 'drain':
         return answer(async () => handle.drain());
       case 'quit':
-        return askQuit();
+        return leaving.ask();
       default:
         return say('bad', `The command ${command.name} does nothing here.`);
     }
@@ -354,10 +352,16 @@ export function createController(options: ControllerOptions): Controller {
         return setPace('more');
       case 'confirm':
         return confirm();
+      case 'leave':
+        return leaving.leave();
+      case 'keep':
+        return leaving.keep();
+      case 'cancelAll':
+        return leaving.askCancelAll();
       case 'quit':
-        return askQuit();
+        return leaving.ask();
       case 'interrupt':
-        return store.get().overlay.kind === 'quit' ? quit() : askQuit();
+        return questionsBeforeEnd.includes(contextOf(store.get())) ? leaving.leave() : leaving.ask();
     }
   };
 
@@ -370,10 +374,10 @@ export function createController(options: ControllerOptions): Controller {
     else if (context === 'filter' || context === 'command' || context === 'search')
       typeText(key === 'space' ? ' ' : key);
     else if (context === 'menu') chooseAction(key);
-    else if (context === 'confirm' || context === 'quit') store.dispatch({ type: 'back' });
+    else if (questions.includes(context)) store.dispatch({ type: 'back' });
     else if (context === 'table' || context === 'list' || context === 'doctor') tables.sortByLetter(key);
     const after = contextOf(store.get());
-    return after === context || !['menu', 'confirm', 'quit'].includes(after);
+    return after === context || !(after === 'menu' || questions.includes(after));
   };
 
   const withTypedText = (act: (text: string) => void): void => {

@@ -5,10 +5,11 @@ import type { WorkerHandle } from '../worker/handle.js';
 import { App } from './app.js';
 import { createController } from './controller.js';
 import { startFeed } from './feed.js';
+import type { QuitWish } from './leaving.js';
 import { openPager } from './pager.js';
 import { initialState } from './reducer.js';
 import type { DoctorPort } from './doctor.js';
-import type { ColumnChoices, Size } from './state.js';
+import type { Afterwards, ColumnChoices, Size } from './state.js';
 import { saveExport } from './save-export.js';
 import { createStore } from './store.js';
 import { chooseTheme } from './theme.js';
@@ -26,8 +27,8 @@ export interface ConsoleOptions {
   env: Readonly<Record<string, string | undefined>>;
   /** Closes the console without a question, as for SIGTERM. */
   signal?: AbortSignal;
-  /** Called once when the user has decided to quit, before the terminal is given back. */
-  onQuit?: () => void;
+  /** What becomes of the worker when the console closes; `stops` unless something else is said. */
+  afterwards?: Afterwards;
   clock?: Clock;
   /** Another program has the terminal, or no longer: meanwhile Ctrl-C is for that one. */
   onLent?: (lent: boolean) => void;
@@ -50,10 +51,11 @@ export function requireTerminal(stdin: { isTTY?: boolean }, stdout: { isTTY?: bo
 /**
  * Shows a worker until the user quits, the `signal` aborts or the terminal goes away. The terminal is given back on every
  * path. What becomes of the worker is the caller's business.
+ * @returns what the user wants for the worker; null where nobody decided: the signal or the terminal ended it
  * @throws DsaSlurmError `usage` without a terminal
  */
-export async function runConsole(options: ConsoleOptions): Promise<void> {
-  const { handle, title, readOnly, env, signal, onQuit, clock = systemClock } = options;
+export async function runConsole(options: ConsoleOptions): Promise<QuitWish | null> {
+  const { handle, title, readOnly, afterwards, env, signal, clock = systemClock } = options;
   const { stdin = process.stdin, stdout = process.stdout } = options;
   requireTerminal(stdin, stdout);
   const theme = chooseTheme(env);
@@ -64,6 +66,7 @@ export async function runConsole(options: ConsoleOptions): Promise<void> {
       size: sizeOf(stdout),
       ...(title === undefined ? {} : { title }),
       ...(readOnly === undefined ? {} : { readOnly }),
+      ...(afterwards === undefined ? {} : { afterwards }),
       columns: options.columns ?? {},
     }),
   );
@@ -91,7 +94,7 @@ export async function runConsole(options: ConsoleOptions): Promise<void> {
     }
     return trouble;
   };
-  let decided = false;
+  let wish: QuitWish | null = null;
   let screen: Instance | null = null;
   const close = (): void => screen?.unmount();
   const controller = createController({
@@ -107,10 +110,8 @@ export async function runConsole(options: ConsoleOptions): Promise<void> {
       copy: (text) => stdout.write(`\u001B]52;c;${Buffer.from(text).toString('base64')}\u0007`),
     },
     ...(options.onColumns === undefined ? {} : { onColumns: options.onColumns }),
-    quit() {
-      if (decided) return;
-      decided = true;
-      onQuit?.();
+    quit(decided) {
+      wish = decided;
       close();
     },
   });
@@ -150,6 +151,7 @@ export async function runConsole(options: ConsoleOptions): Promise<void> {
     stopFeed();
     stdout.off('resize', resized);
   }
+  return wish;
 }
 
 /**

@@ -19,7 +19,8 @@ export type Context =
   | 'search'
   | 'menu'
   | 'confirm'
-  | 'quit';
+  | 'quit'
+  | 'quitCancel';
 
 /** Views that have a key and a name of their own. */
 export const viewCommands = ['jobs', 'nodes', 'partitions', 'history', 'images', 'doctor', 'worker'] as const;
@@ -72,6 +73,9 @@ export type Command =
   | 'lessOften'
   | 'moreOften'
   | 'confirm'
+  | 'leave'
+  | 'keep'
+  | 'cancelAll'
   | 'back'
   | 'help'
   | 'quit'
@@ -106,11 +110,23 @@ const sought: readonly Context[] = ['log', 'page', 'item', 'check'];
 const acts: readonly Context[] = [...work, 'page'];
 const views: readonly Context[] = [...tables, 'log', 'page', 'item', 'check'];
 const lists: readonly Context[] = [...views, 'help'];
-const all: readonly Context[] = [...lists, 'filter', 'command', 'search', 'menu', 'confirm', 'quit'];
+const all: readonly Context[] = [
+  ...lists,
+  'filter',
+  'command',
+  'search',
+  'menu',
+  'confirm',
+  'quit',
+  'quitCancel',
+];
 
 /** The one table of keys: what a key does, the help and the footer all come from it. */
 export const keyTable: readonly KeyBinding[] = [
-  bind(['confirm', 'quit'], [['y'], 'confirm', 'Yes; any other key: no', 'yes']),
+  bind(['confirm', 'quitCancel'], [['y'], 'confirm', 'Yes; any other key: no', 'yes']),
+  bind(['quit'], [['l', 'y'], 'leave', 'Quit: leave the runs to Slurm until the next start']),
+  bind(['quit'], [['k'], 'keep', 'Quit: keep the worker running as a service'], true),
+  bind(['quit'], [['c'], 'cancelAll', 'Quit: cancel all runs first, after another question'], true),
   bind(['filter'], [['enter'], 'filterKeep', 'Keep the filter', 'keep']),
   bind(['filter'], [['esc'], 'back', 'Clear the filter', 'clear']),
   bind(['filter'], [['backspace'], 'filterErase', 'Erase a letter of the filter']),

@@ -36,7 +36,7 @@ const questionBox = 7;
  */
 export function layoutScreen(state: ConsoleState): ScreenLayout {
   const { size, overlay, log, place } = state;
-  const asked = overlay.kind === 'confirm' || overlay.kind === 'menu' || overlay.kind === 'quit';
+  const asked = ['confirm', 'menu', 'quit', 'quitCancel'].includes(overlay.kind);
   const box = asked ? questionBox : 0;
   const room = size.rows - 1 - fixed;
   const troubles = Math.max(0, Math.min(troublesOf(state).length, room - box - 1));

@@ -1,4 +1,4 @@
-import type { LogTail, WorkerSnapshot } from '../worker/handle.js';
+import type { LogTail, RunView, WorkerSnapshot } from '../worker/handle.js';
 import type { ImageDetail, ImageRow, JobDetail, RunDetail, Watched } from '../worker/watched.js';
 import type { Details } from './details.js';
 import { noDoctorYet, reduceDoctor, type DoctorAction } from './doctor.js';
@@ -13,6 +13,7 @@ import {
   tableNameOf,
   tableOf,
   type ActionTarget,
+  type Afterwards,
   type ColumnChoices,
   type ConsoleState,
   type Message,
@@ -66,6 +67,7 @@ export type Action =
   | { type: 'menuOpened' }
   | { type: 'actionAsked'; target: ActionTarget }
   | { type: 'quitAsked' }
+  | { type: 'quitCancelAsked'; runs: readonly RunView[] }
   | { type: 'back' }
   | { type: 'said'; message: Message }
   | { type: 'keyPressed' };
@@ -76,15 +78,17 @@ export interface Beginning {
   size: Size;
   title?: string;
   readOnly?: boolean;
+  afterwards?: Afterwards;
   /** As the operator left the tables. */
   columns?: ColumnChoices;
 }
 
 export function initialState(beginning: Beginning): ConsoleState {
-  const { snapshot, now, size, title, readOnly = false, columns = {} } = beginning;
+  const { snapshot, now, size, title, readOnly = false, afterwards = 'stops', columns = {} } = beginning;
   return settle({
     title: title ?? null,
     readOnly,
+    afterwards,
     size,
     lent: false,
     now,
@@ -223,6 +227,8 @@ export function reduce(state: ConsoleState, action: Action): ConsoleState {
       return settle({ ...state, overlay: { kind: 'confirm', target: action.target } });
     case 'quitAsked':
       return settle({ ...state, overlay: { kind: 'quit' } });
+    case 'quitCancelAsked':
+      return settle({ ...state, overlay: { kind: 'quitCancel', runs: action.runs } });
     case 'back':
       return settle(back(state));
     case 'said':
@@ -362,6 +368,7 @@ function back(state: ConsoleState): ConsoleState {
     case 'menu':
     case 'confirm':
     case 'quit':
+    case 'quitCancel':
       return { ...state, overlay: { kind: 'none' } };
     case 'none':
       break;

@@ -1,4 +1,4 @@
-import type { JobsView, LogTail, WorkerSnapshot } from '../worker/handle.js';
+import type { JobsView, LogTail, RunView, WorkerSnapshot } from '../worker/handle.js';
 import type { Watched } from '../worker/watched.js';
 import type { DoctorState } from './doctor.js';
 import type { ImageDetails } from './images.js';
@@ -36,7 +36,9 @@ export type Overlay =
   | { kind: 'search'; text: string }
   | { kind: 'help'; top: number }
   | { kind: 'confirm'; target: ActionTarget }
-  | { kind: 'quit' };
+  | { kind: 'quit' }
+  /** Whether these runs are to be canceled first. */
+  | { kind: 'quitCancel'; runs: readonly RunView[] };
 
 /** Tables by the name that `:` knows. */
 export const tableNames = ['jobs', 'nodes', 'partitions', 'history', 'images', 'doctor'] as const;
@@ -92,9 +94,13 @@ export interface LogPane {
 }
 
 /** Everything that a frame is made of. */
+/** What becomes of the worker when the console closes. `stopsOrKept`: as the operator wishes, it can run on as a service. */
+export type Afterwards = 'stops' | 'stopsOrKept' | 'goesOn';
+
 export interface ConsoleState {
   title: string | null;
   readOnly: boolean;
+  afterwards: Afterwards;
   size: Size;
   /** Another program has the terminal: nothing is drawn. */
   lent: boolean;

@@ -23,6 +23,8 @@ export interface SandboxOptions {
   stderr: NodeJS.WritableStream;
   /** Stops everything, as Ctrl-C does. */
   signal?: AbortSignal;
+  /** Another program has the terminal, or no longer: meanwhile Ctrl-C is for that one. */
+  onLent?: (lent: boolean) => void;
 }
 
 /**
@@ -43,7 +45,12 @@ export async function runSandbox(options: SandboxOptions): Promise<number> {
       else await rm(dir, { recursive: true, force: true, maxRetries: 3 });
     },
   });
-  const unlisten = listenForEnd(stop, releasers, signal);
+  let isLent = false;
+  const unlisten = listenForEnd(stop, releasers, signal, () => isLent);
+  const onLent = (lent: boolean): void => {
+    isLent = lent;
+    options.onLent?.(lent);
+  };
   const started = performance.now();
   try {
     say(`A practice site is being made in ${dir}`);
@@ -55,7 +62,7 @@ export async function runSandbox(options: SandboxOptions): Promise<number> {
       signal: stop.signal,
     });
     say(`It took ${seconds(started)} s to start.`);
-    const verdicts = await runBatch(site, options, say, stop.signal);
+    const verdicts = await runBatch(site, { ...options, onLent }, say, stop.signal);
     const wrong = verdicts.filter(({ problems }) => problems.length > 0).length;
     const facts = { seconds: Number(seconds(started)), standIns: site.standIns };
     stdout.write(json ? resultJson(verdicts, facts) : `\n${resultTable(verdicts)}\n`);
@@ -124,7 +131,7 @@ function verdictOf({ girder }: PracticeSite, follower: Follower, demo: DemoCase)
 /** @param canceledHere is told which runs were canceled at the console */
 async function showConsole(
   { worker, settings, env: workerEnv, title }: PracticeSite,
-  { env }: SandboxOptions,
+  { env, onLent }: SandboxOptions,
   canceledHere: Set<string>,
   signal: AbortSignal,
 ): Promise<void> {
@@ -146,6 +153,9 @@ async function showConsole(
       return createExaminer(createRunContext({ profile: 'practice', settings, env: workerEnv }));
     },
     env,
+    ...(onLent === undefined ? {} : { onLent }),
+    // the batch is seen to its end without a screen
+    afterwards: 'goesOn',
     signal,
   });
 }

@@ -32,9 +32,11 @@ export function listenForEnd(
   stop: AbortController,
   releasers: readonly Releaser[],
   signal: AbortSignal | undefined,
+  isLent: () => boolean = () => false,
 ): () => void {
   const killAll = () => releasers.forEach((releaser) => releaser.killNow?.());
-  const abort = () => {
+  const abort = (cause: unknown) => {
+    if (cause === 'SIGINT' && isLent()) return;
     if (stop.signal.aborted) killAll();
     stop.abort(new Error('stopped'));
   };
@@ -42,7 +44,7 @@ export function listenForEnd(
   for (const name of signals) process.on(name, abort);
   process.on('exit', killAll);
   signal?.addEventListener('abort', abort, { once: true });
-  if (signal?.aborted === true) abort();
+  if (signal?.aborted === true) abort(signal.reason);
   return () => {
     for (const name of signals) process.off(name, abort);
     process.off('exit', killAll);

@@ -1,8 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { isAbsolute, join } from 'node:path';
+import { join } from 'node:path';
 import { systemCode } from '../base/errors.js';
-import { configDirectory, profilePath } from '../config/places.js';
+import { configDirectory, profilePath, unitDirectory } from '../config/places.js';
 import { compare, type Change } from './apply/index.js';
 import type { Asker } from './asker.js';
 import { secretsOf } from './complete.js';
@@ -39,12 +38,9 @@ export async function planChanges(answers: SiteAnswers, env: Env, program: strin
 
 async function planPlaces(profile: string, env: Env, program: string): Promise<PlanPlaces> {
   const configDir = configDirectory(env);
-  const home = env['HOME'] || homedir();
-  const xdg = env['XDG_CONFIG_HOME'];
-  const configHome = xdg !== undefined && isAbsolute(xdg) ? xdg : join(home, '.config');
   return {
     configDir,
-    unitDir: join(configHome, 'systemd', 'user'),
+    unitDir: unitDirectory(env),
     program,
     environment: Object.fromEntries(
       carried.flatMap((name) => {

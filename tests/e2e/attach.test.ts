@@ -3,7 +3,9 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
+import { describeProcess, isCertainlyDead } from '../../src/worker/owner.js';
 import { openBench, type Bench } from '../support/bench.js';
+import type { GirderJob } from '../../src/sandbox/girder/index.js';
 import { expectStatus, status } from '../support/lab.js';
 import { dsaSlurm, type Program } from '../support/program.js';
 import { startInTerminal, type TerminalProgram } from '../support/terminal.js';
@@ -120,5 +122,69 @@ describe('a console beside a worker service', () => {
     expect(screen.screen().join(' ')).toMatch(
       new RegExp(`runs on login-2 \\(process ${service.pid}\\), and its +socket is only there`),
     );
+  });
+});
+
+/** The number of the process that has the state directory. */
+async function owner(): Promise<number> {
+  const text = await readFile(join(bench.stateDir, 'worker.owner'), 'utf8').catch(() => '{}');
+  return (JSON.parse(text) as { pid?: number }).pid ?? 0;
+}
+
+async function running(title: string): Promise<{ screen: TerminalProgram; job: GirderJob }> {
+  const screen = openConsole();
+  await screen.waitFor('broker consuming');
+  const job = await bench.publish({ args: ['Wait', bench.gate('go')], title });
+  await select(screen, title.toLowerCase());
+  await screen.waitFor(/▸● RUNNING /);
+  return { screen, job };
+}
+
+describe('quitting a console with the worker inside', () => {
+  test('k keeps the worker running as a service, which outlives the terminal and is attached to', async () => {
+    const { screen, job } = await running('Liver');
+    const inside = await owner();
+    screen.press('q');
+    await screen.waitFor(/Quit\? 1 run is in flight[^]*any other key {2}stay/);
+    screen.press('k');
+    const [said] =
+      /as process (\d+)\.\n[^]*it ended with 0/.exec(
+        (
+          await screen.waitFor(/The worker goes on without a screen, as process \d+\.\n[^]*it ended with 0/)
+        ).join('\n'),
+      ) ?? expect.fail('nothing was said');
+    const pid = Number(/process (\d+)/.exec(said)?.[1]);
+    try {
+      expect(said).toContain(`kill ${pid}`);
+      expect(screen.isRestored()).toBe(true);
+      expect(pid).not.toBe(inside);
+      expect(await owner()).toBe(pid);
+      await screen.close();
+      terminals = [];
+      const again = openConsole();
+      await again.waitFor(`attached to process ${pid}`);
+      await bench.openGate('go');
+      expectStatus(await bench.ended(job), status.success);
+      again.press('q');
+      await again.waitFor('it ended with 0');
+    } finally {
+      const service = await describeProcess(pid);
+      process.kill(pid, 'SIGTERM');
+      await bench.until(async () => isCertainlyDead(service));
+    }
+    expect(await owner()).toBe(0);
+  });
+
+  test('c cancels every run after a second question, and closes when they have ended', async () => {
+    const { screen, job } = await running('Lung');
+    screen.press('q');
+    await screen.waitFor('any other key  stay');
+    screen.press('c');
+    await screen.waitFor(/Cancel 1 run and quit\?[^]*Lung[^]*any other key no/);
+    screen.press('y');
+    await screen.waitFor('it ended with 0');
+    expect(screen.isRestored()).toBe(true);
+    expectStatus(await bench.ended(job), status.canceled);
+    expect(await bench.slurmJobs(job)).toEqual([{ id: expect.any(String), state: 'CANCELLED' }]);
   });
 });

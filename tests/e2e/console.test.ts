@@ -423,7 +423,9 @@ describe('leaving', () => {
   test('a terminal that goes away ends it too', async () => {
     const { screen } = await running();
     await screen.close();
-    // it has let its state go: the next one may have it
+    // it has let its state go in good order: the next one may have it
+    await expect(stat(join(bench.stateDir, 'worker.owner'))).rejects.toThrow('ENOENT');
+    await expect(stat(join(bench.stateDir, 'worker.socket.json'))).rejects.toThrow('ENOENT');
     const worker = bench.start();
     await bench.until(() => worker.stderr().includes('consuming'));
   });

@@ -8,7 +8,7 @@ const sections: readonly [title: string, contexts: readonly Context[]][] = [
   ['Tables, log and pages', ['table', 'list', 'doctor', 'log', 'page', 'item', 'check']],
   ['Filter', ['filter']],
   ['Command and search', ['command', 'search']],
-  ['Questions', ['confirm', 'quit']],
+  ['Questions', ['confirm', 'quit', 'quitCancel']],
 ];
 
 /** The help, made from the key table. */

@@ -1,3 +1,4 @@
+import type { RunView } from '../../worker/handle.js';
 import { count, counted } from '../format.js';
 import { deedWords, rowActions } from '../row-actions.js';
 import { jobsName } from '../runner.js';
@@ -18,6 +19,8 @@ export function questionLines(state: ConsoleState, theme: Theme): Line[] | null 
       return menuLines(state, width);
     case 'quit':
       return quitQuestion(state);
+    case 'quitCancel':
+      return cancelAllQuestion(state.overlay.runs, width);
     case 'none':
     case 'filter':
     case 'command':
@@ -130,17 +133,42 @@ function aboutOne({ deed, rows: [row] }: ActionTarget, width: number, theme: The
   ];
 }
 
-function quitQuestion({ snapshot: { executor, health } }: ConsoleState): Line[] {
+function quitQuestion({ snapshot: { executor, health }, readOnly, afterwards }: ConsoleState): Line[] {
   const { inFlight } = health;
+  const what = counted(inFlight, 'run');
+  const lines: Line[] = [
+    { spans: [span(`Quit? ${what} ${inFlight === 1 ? 'is' : 'are'} in flight.`, 'strong')] },
+    ...choice('l', `leave: ${jobsName(executor)} go on; until the next start Girder hears nothing`),
+    ...choice(
+      'k',
+      'keep the worker running as a service, without this screen',
+      afterwards === 'stopsOrKept' && !readOnly,
+    ),
+    ...choice(
+      'c',
+      `cancel ${inFlight === 1 ? 'it' : `all ${count(inFlight)}`}, after another question`,
+      !readOnly,
+    ),
+    { spans: [span('any other key', 'accent'), span('  stay')] },
+  ];
+  return [...lines, ...Array.from({ length: 5 - lines.length }, () => ({ spans: [] }))];
+}
+
+function choice(key: string, text: string, isThere = true): Line[] {
+  return isThere ? [{ spans: [span(key, 'accent'), span(`  ${text}`)] }] : [];
+}
+
+function cancelAllQuestion(runs: readonly RunView[], width: number): Line[] {
+  const names = namesIn(runs.map(nameOf), width, 2);
   return [
-    {
-      spans: [
-        span(`Quit? ${counted(inFlight, 'run')} ${inFlight === 1 ? 'is' : 'are'} in flight.`, 'strong'),
-      ],
-    },
-    { spans: [span(`${jobsName(executor)} go on; they are taken up at the next start.`)] },
-    { spans: [span('Until then nobody takes tasks, sends logs to Girder or uploads outputs.', 'muted')] },
-    { spans: [] },
+    { spans: [span(`Cancel ${counted(runs.length, 'run')} and quit?`, 'strong')] },
+    ...[0, 1].map((index) => ({ spans: [span(names[index] ?? '')] })),
+    { spans: [span('Their jobs end, Girder is told, and then the console closes.', 'muted')] },
     answers,
   ];
+}
+
+function nameOf({ id, jobId, title, cli }: RunView): string {
+  const name = truncate(cleanText(title ?? cli), 30);
+  return `${cleanText(jobId ?? `run ${id.slice(0, 8)}`)} ${name}`.trimEnd();
 }

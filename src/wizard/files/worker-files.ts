@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { unitName } from '../../config/places.js';
 import type { PlannedFile, SiteAnswers } from '../site-answers.js';
 import { shellWord, systemdArgument, systemdWord } from './quote.js';
 import { readTemplate, render } from './render.js';
@@ -54,7 +55,7 @@ export function serviceFile({ profile, service }: SiteAnswers, place: ServicePla
   const suffix = profile === 'default' ? '' : `-${profile}`;
   switch (service) {
     case 'systemd': {
-      const unit = `dsa-slurm${suffix}.service`;
+      const unit = unitName(profile);
       return {
         path: join(place.unitDir, unit),
         mode: 0o644,

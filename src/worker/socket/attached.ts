@@ -76,7 +76,7 @@ export function attach(
       }
       return 'It has ended.';
     } catch (error) {
-      return errorLine(error);
+      return sentence(errorLine(error));
     } finally {
       to.socket.destroy();
     }
@@ -143,6 +143,11 @@ export function attach(
       connection?.socket.destroy();
     },
   };
+}
+
+/** What the system says is no sentence: `read ECONNRESET`. */
+function sentence(text: string): string {
+  return /[.!?]$/.test(text) ? text : `The connection broke: ${text}.`;
 }
 
 function refused(said: string): CommandAnswer {

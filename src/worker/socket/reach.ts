@@ -45,7 +45,7 @@ export async function reachWorker({ stateDirectory, readOnly, patienceMs }: Reac
   }
   const messages = readMessages(socket);
   try {
-    socket.setTimeout(patienceMs, () => socket.destroy(new Error('it does not answer')));
+    socket.setTimeout(patienceMs, () => socket.destroy(new Error('It does not answer.')));
     socket.write(
       toLine({
         hello: 'dsa-slurm',
@@ -56,7 +56,7 @@ export async function reachWorker({ stateDirectory, readOnly, patienceMs }: Reac
       } satisfies Hello),
     );
     const first = await messages.next();
-    if (first.done === true) throw new Error('it hung up');
+    if (first.done === true) throw new Error('It has hung up.');
     if (first.value.say === 'welcome') {
       socket.setTimeout(limits.silenceMs);
       const { pid } = first.value;
@@ -69,7 +69,7 @@ export async function reachWorker({ stateDirectory, readOnly, patienceMs }: Reac
     socket.destroy();
     return {
       kind: 'refused',
-      said: `The worker, process ${address.pid}, cannot be asked: ${errorLine(error)}.`,
+      said: `The worker, process ${address.pid}, cannot be asked: ${errorLine(error)}`,
     };
   }
 }

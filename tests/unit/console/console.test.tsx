@@ -244,12 +244,10 @@ describe('runConsole', { timeout: 20_000 }, () => {
   test('resolves when the user quits, with the terminal restored and nothing listening', async () => {
     const worker = createFakeWorker(Date.now());
     const terminal = fakeTerminal();
-    const onQuit = vi.fn<() => void>();
-    const over = runConsole({ handle: worker, env: {}, onQuit, ...terminal.streams });
+    const over = runConsole({ handle: worker, env: {}, ...terminal.streams });
     await begun(terminal);
     terminal.type('q');
-    await over;
-    expect(onQuit).toHaveBeenCalledOnce();
+    expect(await over).toBe('leave');
     restored(terminal);
     expect(worker.listeners()).toBe(0);
     expect(terminal.stdout.listenerCount('resize')).toBe(0);
@@ -262,18 +260,15 @@ describe('runConsole', { timeout: 20_000 }, () => {
   ])('resolves without a question when %s', async (_, happens) => {
     const terminal = fakeTerminal();
     const abort = new AbortController();
-    const onQuit = vi.fn<() => void>();
     const over = runConsole({
       handle: busyWorker(),
       env: {},
-      onQuit,
       signal: abort.signal,
       ...terminal.streams,
     });
     await begun(terminal);
     happens(terminal, abort);
-    await over;
-    expect(onQuit).not.toHaveBeenCalled();
+    expect(await over).toBeNull();
     restored(terminal);
   });
 

@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { createController, type Controller } from '../../../src/console/controller.js';
+import type { QuitWish } from '../../../src/console/leaving.js';
 import { initialState } from '../../../src/console/reducer.js';
-import { contextOf } from '../../../src/console/state.js';
+import { contextOf, type Afterwards } from '../../../src/console/state.js';
 import { createStore, type Store } from '../../../src/console/store.js';
 import { chooseTheme } from '../../../src/console/theme.js';
 import { healthLine } from '../../../src/console/views/header.js';
@@ -11,21 +12,26 @@ let worker: FakeWorker;
 let store: Store;
 let controller: Controller;
 let quits: number;
+let wishes: QuitWish[];
 let saved: { name: string; text: string }[];
 let copied: string[];
 
-function begin(options: { readOnly?: boolean } = {}): void {
+function begin(options: { readOnly?: boolean; afterwards?: Afterwards } = {}): void {
   store = createStore(
     initialState({ snapshot: worker.snapshot(), now: 0, size: { columns: 80, rows: 24 }, ...options }),
   );
   quits = 0;
+  wishes = [];
   saved = [];
   copied = [];
   controller = createController({
     handle: worker,
     store,
     clock: { now: () => 0, sleep: async () => {} },
-    quit: () => (quits += 1),
+    quit(wish) {
+      quits += 1;
+      wishes.push(wish);
+    },
     outside: {
       async save(name, text) {
         saved.push({ name, text });
@@ -165,12 +171,65 @@ describe('quit', () => {
     expect([context(), quits]).toEqual(['table', 0]);
     controller.press(['q']);
     controller.press(['y']);
-    expect(quits).toBe(1);
+    expect(wishes).toEqual(['leave']);
   });
 
-  test('attached to a worker that goes on: at once', () => {
-    worker.show({ link: { kind: 'socket', path: '/s/w', pid: 1, at: 0, trouble: null } });
+  test('k keeps the worker, where it can be kept', () => {
+    controller.press(['q']);
+    controller.press(['k']);
+    expect([context(), quits, message()]).toEqual(['table', 0, expect.stringContaining('cannot run on')]);
+    begin({ afterwards: 'stopsOrKept' });
+    controller.press(['q']);
+    controller.press(['k']);
+    expect(wishes).toEqual(['keep']);
+  });
+
+  test('c asks once more, cancels every run, and leaves when none is in flight any more', async () => {
+    worker.show({
+      runs: [fakeRun({ id: 'a' }), fakeRun({ id: 'b' }), fakeRun({ id: 'c', stage: 'finished' })],
+    });
     begin();
+    controller.press(['q', 'c', 'y']);
+    // what was typed ahead of the question is no answer to it
+    expect([context(), worker.commands]).toEqual(['quit', []]);
+    controller.press(['c']);
+    expect(context()).toBe('quitCancel');
+    controller.press(['n']);
+    expect([context(), worker.commands]).toEqual(['table', []]);
+    controller.press(['q']);
+    controller.press(['c']);
+    controller.press(['y']);
+    await vi.waitFor(() => expect(message()).toContain('2 runs canceled'));
+    expect([worker.commands, quits]).toEqual([['drain', 'cancel a b'], 0]);
+    worker.show({ health: { inFlight: 0 } });
+    expect(wishes).toEqual(['leave']);
+  });
+
+  test('what scancel refuses keeps the console open', async () => {
+    vi.spyOn(worker, 'act').mockResolvedValue({ ok: false, said: 'scancel: error: no' });
+    controller.press(['q']);
+    controller.press(['c']);
+    controller.press(['y']);
+    await vi.waitFor(() => expect(message()).toContain('scancel: error: no'));
+    worker.show({ health: { inFlight: 0 } });
+    expect(quits).toBe(0);
+  });
+
+  test('a read-only console can only leave', () => {
+    begin({ readOnly: true, afterwards: 'stopsOrKept' });
+    controller.press(['q']);
+    controller.press(['c']);
+    expect([context(), quits]).toEqual(['table', 0]);
+    controller.press(['q']);
+    controller.press(['k']);
+    expect([context(), quits]).toEqual(['table', 0]);
+    controller.press(['q']);
+    controller.press(['l']);
+    expect(wishes).toEqual(['leave']);
+  });
+
+  test('of a worker that goes on: at once', () => {
+    begin({ afterwards: 'goesOn' });
     controller.press(['q']);
     expect(quits).toBe(1);
   });

@@ -24,6 +24,7 @@ const contexts: readonly Context[] = [
   'menu',
   'confirm',
   'quit',
+  'quitCancel',
 ];
 
 const told = (readOnly: boolean): string =>

@@ -54,7 +54,7 @@ describe('for a screen reader', () => {
     const [row] = state.tables.jobs.rows;
     expect(row?.id).toBe('run:run-1');
     expect(after({ type: 'quitAsked' })).toContain('Question:');
-    expect(after({ type: 'quitAsked' })).toContain('y yes any other key no');
+    expect(after({ type: 'quitAsked' })).toContain('any other key stay');
     expect(after({ type: 'helpOpened' })).toContain('l Open or close the log of the selected run');
     expect(after({ type: 'went', place: { view: 'worker', top: 0 } })).toContain('profile default');
     const log: Action = { type: 'tail', logId: 'run-1', tail: { lines: ['step one'], lost: 0 } };

@@ -110,7 +110,7 @@ describe('the health lines', () => {
     const worker = showing({ executor: 'local', jobs: { at: 1_000 }, health: { inFlight: 1 } });
     expect(head(worker, 4_000)).toContain('● This host 3 s ago');
     const asked = linesOf(after(stateOf(worker), { type: 'quitAsked' })).join('\n');
-    expect(asked).toContain('Jobs of this host go on; they are taken up at the next start.');
+    expect(asked).toContain('leave: Jobs of this host go on; until the next start');
     for (const jobs of [{ at: null }, { at: 0, trouble: null }, { at: 0, trouble: 'a full disk' }]) {
       worker.show({ jobs });
       expect(linesOf(stateOf(worker)).join('\n')).not.toMatch(/slurm(?! ›)/i);
@@ -153,6 +153,11 @@ describe('the health lines', () => {
   });
 });
 
+function quitQuestion(changes: Partial<ConsoleState>): string {
+  const state = stateOf(showing({ health: { inFlight: 3 } }));
+  return linesOf(after({ ...state, ...changes }, { type: 'quitAsked' })).join('\n');
+}
+
 describe('questions', () => {
   test('the question names everything that will end', () => {
     const worker = showing({
@@ -181,12 +186,28 @@ describe('questions', () => {
     expect(said.join(' ').trim()).toBe(`✘ ${text}`);
   });
 
-  test('quitting says what happens to the jobs', () => {
-    const text = linesOf(after(stateOf(showing({ health: { inFlight: 3 } })), { type: 'quitAsked' })).join(
-      '\n',
+  test('quitting says what can become of the runs, and offers only what can be done', () => {
+    const text = quitQuestion({ afterwards: 'stopsOrKept' });
+    expect(text).toContain('Quit? 3 runs are in flight.');
+    expect(text).toContain('l  leave: Slurm jobs go on; until the next start Girder hears nothing');
+    expect(text).toContain('k  keep the worker running as a service');
+    expect(text).toContain('c  cancel all 3, after another question');
+    expect(quitQuestion({ afterwards: 'stops' })).not.toContain('k  keep');
+    const harmless = quitQuestion({ afterwards: 'stopsOrKept', readOnly: true });
+    expect(harmless).toContain('l  leave');
+    expect(harmless).not.toMatch(/k {2}keep|c {2}cancel/u);
+  });
+
+  test('canceling everything names how many and which', () => {
+    const runs = Array.from({ length: 12 }, (_, index) =>
+      fakeRun({ id: `run-${index}`, jobId: `47${index}`, title: `Slide ${index}` }),
     );
-    expect(text).toContain('3 runs are in flight');
-    expect(text).toContain('Slurm jobs go on; they are taken up at the next start.');
+    const lines = linesOf(after(stateOf(showing({})), { type: 'quitCancelAsked', runs }));
+    const text = lines.join('\n');
+    expect(text).toContain('Cancel 12 runs and quit?');
+    expect(text).toMatch(/470 Slide 0, 471 Slide 1, .* more/su);
+    expect(text).toContain('y yes');
+    expect(lines).toHaveLength(23);
   });
 });
 
@@ -206,6 +227,7 @@ describe('a frame', () => {
         { type: 'wrapToggled' },
         { type: 'helpOpened' },
         { type: 'quitAsked' },
+        { type: 'quitCancelAsked', runs: [fakeRun({ id: 'r', title: '\u001B[2J\n'.repeat(40) })] },
         { type: 'filterOpened' },
         { type: 'back' },
         { type: 'said', message: { tone: 'bad', text: 'scancel: error: '.repeat(20), until: null } },

@@ -500,7 +500,7 @@ describe('where the socket is', () => {
     await writeAddress(state, { path, cookie: 'c', pid: 77, host: 'h' });
     expect(await findWorker({ stateDirectory: state, patienceMs: 50 })).toEqual({
       kind: 'refused',
-      said: expect.stringMatching(/process 77.*does not answer/),
+      said: expect.stringMatching(/process 77.*It does not answer\.$/),
     });
   });
 });
