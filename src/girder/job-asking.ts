@@ -5,6 +5,7 @@ import { createGirderClient, type GirderSetup } from './client.js';
 import type { ConnectionOptions } from './connections.js';
 import { jobDocument, type JobDocument } from './documents.js';
 import { GirderError } from './girder-error.js';
+import { describePiece, hasArrived, lengthOfLog, type PieceOnItsWay } from './log-piece.js';
 import type { Reporting } from './reporting.js';
 import { jobStatus } from './transitions.js';
 
@@ -73,7 +74,7 @@ export function createJobAsking(ref: GirderJobRef, options: JobAskingOptions): J
       client.json(jobDocument, { ...question, path: '', attempts: 1, signal }),
     );
     if (Array.isArray(document.log) && !isOnItsWay && pieces === piecesBefore) {
-      logLength = lengthOf(document.log);
+      logLength = lengthOfLog(document.log);
     }
     known = document;
     if (isCanceled(document) && !told) {
@@ -89,12 +90,11 @@ export function createJobAsking(ref: GirderJobRef, options: JobAskingOptions): J
     isOnItsWay = true;
     pieces += 1;
     const before = logLength;
+    const told = describePiece(piece, before);
     // what becomes of one that is not answered is not known
     logLength = null;
     try {
-      const document = await askUntilAnswered(signal, patience, form, async () =>
-        findInLog(piece, before, signal),
-      );
+      const document = await askUntilAnswered(signal, patience, form, async () => findInLog(told, signal));
       if (before !== null) logLength = before + piece.length;
       return document;
     } finally {
@@ -131,13 +131,9 @@ export function createJobAsking(ref: GirderJobRef, options: JobAskingOptions): J
   }
 
   /** The job, if its log has this piece; null if not. */
-  async function findInLog(
-    piece: string,
-    before: number | null,
-    signal: AbortSignal,
-  ): Promise<JobDocument | null> {
+  async function findInLog(piece: PieceOnItsWay, signal: AbortSignal): Promise<JobDocument | null> {
     const document = await ask(signal);
-    return hasArrived(document.log ?? [], piece, before) ? document : null;
+    return hasArrived(document.log ?? [], piece) ? document : null;
   }
 
   /** @throws `error` if it is this update that Girder cannot digest: without it, Girder is well */
@@ -170,16 +166,6 @@ export function createJobAsking(ref: GirderJobRef, options: JobAskingOptions): J
     known: () => known,
     logLength: () => logLength,
   };
-}
-
-const lengthOf = (log: readonly string[]): number => log.reduce((sum, { length }) => sum + length, 0);
-
-/**
- * Whether a piece is what Girder's log ends with. Logs repeat themselves, so the end alone can deceive: a log that is no
- * longer than it was `before` has not got it. Girder shortens very long logs; only the end counts then.
- */
-export function hasArrived(log: readonly string[], piece: string, before: number | null): boolean {
-  return lengthOf(log) !== before && log.join('').endsWith(piece);
 }
 
 function lowerCased(headers: Readonly<Record<string, string>>): Record<string, string> {

@@ -3,7 +3,8 @@ import type { Clock } from '../base/clock.js';
 import type { Log } from '../base/log.js';
 import { GirderError } from './girder-error.js';
 import type { JobForm } from './job-asking.js';
-import { createLogBuffer, pieceLength } from './log-buffer.js';
+import { createLogBuffer, pieceLength, type LogMark, type LogMarks } from './log-buffer.js';
+import { describePiece, type PieceOnItsWay } from './log-piece.js';
 
 /** What is null or left out stays as it was. */
 export interface JobProgress {
@@ -12,24 +13,16 @@ export interface JobProgress {
   message?: string | null;
 }
 
-/** By this a piece is recognised in Girder's log later, whatever the log says. */
-export interface PieceOnItsWay {
-  /** Characters that Girder's log has without it; null if nobody knows. */
-  before: number | null;
-  /** Its own. */
-  length: number;
-}
-
 export interface JobNewsOptions {
   /** Milliseconds between two reports, at least. */
   reportMs: number;
   /** @throws GirderError when Girder will not take this. */
   send: (form: JobForm) => Promise<unknown>;
-  /** A piece that ends with this mark is about to be sent; awaited. */
-  onSending?: ((mark: number, piece: PieceOnItsWay) => Promise<void>) | undefined;
+  /** A piece that brings text to these marks is about to be sent; awaited. */
+  onSending?: ((marks: LogMarks, piece: PieceOnItsWay) => Promise<void>) | undefined;
   /** Characters of Girder's log at present; null if nobody knows. */
   logLength: () => number | null;
-  onSent?: ((mark: number) => void) | undefined;
+  onSent?: ((marks: LogMarks) => void) | undefined;
   clock: Clock;
   log: Log;
   /** Ends all reporting. */
@@ -38,7 +31,7 @@ export interface JobNewsOptions {
 
 /** Log and progress of one Girder job, on their way to Girder. */
 export interface JobNews {
-  log(text: string, mark?: number): void;
+  log(text: string, mark?: LogMark): void;
   progress(progress: JobProgress): void;
   room(stop: AbortSignal): Promise<void>;
   flush(stop: AbortSignal): Promise<void>;
@@ -86,9 +79,8 @@ export function createJobNews({
     const changed = changedProgress();
     const piece = buffer.next();
     const form = piece === null || piece.text === '' ? changed : { ...changed, log: piece.text };
-    if (piece !== null && piece.mark !== null) {
-      await onSending?.(piece.mark, { before: logLength(), length: piece.text.length });
-    }
+    const isMarked = piece !== null && Object.keys(piece.marks).length > 0;
+    if (isMarked) await onSending?.(piece.marks, describePiece(piece.text, logLength()));
     try {
       if (Object.keys(form).length > 0) await send(form);
     } catch (error) {
@@ -113,7 +105,7 @@ export function createJobNews({
     lastReport = clock.now();
     for (const [name, value] of Object.entries(changed)) accepted.set(name, value);
     buffer.confirm();
-    if (piece !== null && piece.mark !== null) onSent?.(piece.mark);
+    if (isMarked) onSent?.(piece.marks);
   }
 
   async function sendAll(): Promise<void> {

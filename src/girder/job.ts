@@ -4,7 +4,9 @@ import type { GirderSetup } from './client.js';
 import type { ConnectionOptions } from './connections.js';
 import type { JobDocument } from './documents.js';
 import { createJobAsking, isCanceled } from './job-asking.js';
-import { createJobNews, type JobProgress, type PieceOnItsWay } from './job-news.js';
+import { createJobNews, type JobProgress } from './job-news.js';
+import type { LogMark, LogMarks } from './log-buffer.js';
+import type { PieceOnItsWay } from './log-piece.js';
 import type { Reporting } from './reporting.js';
 import { isFinal, jobStatus, pathTo } from './transitions.js';
 
@@ -23,10 +25,10 @@ export interface GirderJobOptions extends GirderSetup {
   finishPatienceMs: number;
   /** Girder says that the job is being canceled, or is: told once, and not during `finish`. */
   onCancel?: () => void;
-  /** Log text up to this mark is about to be sent; sending waits for it. */
-  onSending?: (mark: number, piece: PieceOnItsWay) => Promise<void>;
-  /** All log text up to this mark is in Girder. */
-  onSent?: (mark: number) => void;
+  /** Log text up to these marks is about to be sent; sending waits for it. */
+  onSending?: (marks: LogMarks, piece: PieceOnItsWay) => Promise<void>;
+  /** All log text up to these marks is in Girder. */
+  onSent?: (marks: LogMarks) => void;
   /** Why Girder cannot be told at the moment; null once it can again. */
   onTrouble?: (trouble: string | null) => void;
 }
@@ -45,7 +47,7 @@ export interface GirderJob {
    */
   started(): void;
   /** Appends to the log, soon. `mark` comes back through `onSent`. */
-  log(text: string, mark?: number): void;
+  log(text: string, mark?: LogMark): void;
   /** What changed is sent, soon. */
   progress(progress: JobProgress): void;
   /**

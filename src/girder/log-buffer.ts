@@ -1,14 +1,23 @@
+/** How far its reader has come in a source of log text, by whatever the reader counts. */
+export interface LogMark {
+  source: string;
+  at: number;
+}
+
+/** The last mark of each source. */
+export type LogMarks = Readonly<Record<string, number>>;
+
 /** A piece of log that is on its way. */
 export interface LogPiece {
   text: string;
-  /** The highest mark whose text this piece brings to its end; null if none. */
-  mark: number | null;
+  /** The marks whose text this piece brings to its end. */
+  marks: LogMarks;
 }
 
 /** Log text that waits to be sent, in bounded memory. */
 export interface LogBuffer {
-  /** `mark` is given back by the piece with which all text up to here is on its way. Marks grow. */
-  append(text: string, mark?: number): void;
+  /** `mark` is given back by the piece with which all text of its source up to here is on its way. */
+  append(text: string, mark?: LogMark): void;
   /** The next piece; the same one until {@link LogBuffer.confirm}. Null when nothing waits. */
   next(): LogPiece | null;
   /** The piece was accepted. */
@@ -35,7 +44,7 @@ const keptLength = 1 << 22;
  * push those out. So pieces are small for as long as all of the log may be kept; afterwards they only have to be many.
  */
 export function createLogBuffer({ maxLength = 1 << 20 } = {}): LogBuffer {
-  let entries: { text: string; mark: number | null }[] = [];
+  let entries: { text: string; mark: LogMark | undefined }[] = [];
   let length = 0;
   let lost = 0;
   let handedOut = 0;
@@ -68,7 +77,7 @@ export function createLogBuffer({ maxLength = 1 << 20 } = {}): LogBuffer {
       parts.push(`\n[${lost} characters of the log are missing here: Girder took them too slowly.]\n`);
     lost = 0;
     let room = handedOut < keptLength ? pieceLength : longPieceLength;
-    let mark: number | null = null;
+    const marks: Record<string, number> = {};
     let whole = 0;
     for (const entry of entries) {
       if (entry.text.length > room) {
@@ -83,20 +92,20 @@ export function createLogBuffer({ maxLength = 1 << 20 } = {}): LogBuffer {
       parts.push(entry.text);
       room -= entry.text.length;
       length -= entry.text.length;
-      mark = entry.mark ?? mark;
+      if (entry.mark !== undefined) marks[entry.mark.source] = entry.mark.at;
       whole += 1;
     }
     entries.splice(0, whole);
     const text = parts.join('');
     handedOut += text.length;
-    return { text, mark };
+    return { text, marks };
   }
 
   return {
     append(text, mark) {
       const clean = cleanLog(text);
       if (clean === '' && mark === undefined) return;
-      entries.push({ text: clean, mark: mark ?? null });
+      entries.push({ text: clean, mark });
       length += clean.length;
       dropOldest();
     },

@@ -7,6 +7,7 @@ import { ingestTask } from '../girder/task-names.js';
 import { fetchUserLogin, firstAccess } from '../girder/user.js';
 import { checkToken } from './check-token.js';
 import { followLog } from './follow-log.js';
+import { settleLog } from './settle-log.js';
 import { runFacts } from './run-facts.js';
 import type { Run } from './run.js';
 import { untilDue } from './stages/awaiting.js';
@@ -38,7 +39,10 @@ export async function carry(id: string, tools: Tools, canceled: AbortSignal): Pr
   };
   try {
     // what was read of the log when the worker went away, and had not reached Girder by then, is read again
-    if (begun.end !== null) await followLog(context, tools, AbortSignal.abort());
+    if (begun.end !== null) {
+      await settleLog(context, tools);
+      await followLog(context, tools, AbortSignal.abort());
+    }
     if (begun.outcome === null) {
       const verdict = await toOutcome(begun, context, tools);
       stopping.throwIfAborted();

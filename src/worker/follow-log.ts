@@ -1,10 +1,7 @@
 import { errorLine } from '../base/errors.js';
-import type { GirderJob } from '../girder/job.js';
-import type { PieceOnItsWay } from '../girder/job-news.js';
-import { cleanLog } from '../girder/log-buffer.js';
 import { readLogPiece } from './log-file.js';
-import { createProgressTags, type ProgressTags } from './progress-tags.js';
-import type { Run } from './run.js';
+import { createProgressTags } from './progress-tags.js';
+import { logMark as markAt } from './log-marks.js';
 import type { StageContext, Tools } from './tools.js';
 
 /** A quiet log is looked at less and less often, up to this many milliseconds apart. */
@@ -26,9 +23,7 @@ export async function followLog(
   const path = run?.submission?.logFile;
   if (run === undefined || path === undefined) return;
   const tags = createProgressTags();
-  let offset = await settleOnItsWay(run, path, tags, girderJob, stopping);
-  // before anything else goes into Girder's log, where the next worker would not recognise the piece any more
-  if (offset !== run.logOffset) await book.record(id, { type: 'log-sent', offset }).catch(() => undefined);
+  let offset = run.logOffset;
   let wait = reportMs;
 
   for (;;) {
@@ -47,7 +42,7 @@ export async function followLog(
     await clock.sleep(wait, over);
   }
   const rest = tags.end();
-  if (rest !== '') girderJob.log(rest, offset);
+  if (rest !== '') girderJob.log(rest, markAt(offset));
 
   /** Reads all that is there; true if there was anything. */
   async function readOn(): Promise<boolean> {
@@ -65,49 +60,11 @@ export async function followLog(
           book.note(id, { type: 'progress', progress });
         }
         // held-back text counts as not sent: after a restart it is read again. Bytes that are no text grow as text
-        girderJob.log(text, Math.max(0, offset - Buffer.byteLength(tags.held())));
+        girderJob.log(text, markAt(Math.max(0, offset - Buffer.byteLength(tags.held()))));
         // a log that grows faster than Girder takes it is read no faster than that
         await girderJob.room(stopping);
       }
       if (piece.atEnd) return grown;
     }
   }
-}
-
-/** A piece of the log is never longer than this; what claims to be is not looked for. */
-const longestPiece = 1024 * 1024;
-
-/**
- * A worker that died while it sent a piece of the log does not know whether Girder has it. Girder does: its log has grown
- * by just that piece, or not at all. Where that does not decide it (somebody else wrote there, or the log is so long that
- * Girder has shortened it), the piece is what the log ends with, or it is sent again.
- * @returns where the log goes on
- */
-async function settleOnItsWay(
-  { logOffset, logOnItsWay, pieceOnItsWay }: Run,
-  path: string,
-  tags: ProgressTags,
-  girderJob: GirderJob,
-  stopping: AbortSignal,
-): Promise<number> {
-  if (logOnItsWay === null || logOnItsWay <= logOffset || logOnItsWay - logOffset > longestPiece)
-    return logOffset;
-  try {
-    const piece = await readLogPiece(path, logOffset, logOnItsWay - logOffset);
-    if (piece.restarted || piece.offset !== logOnItsWay) return logOffset;
-    const { log } = await girderJob.read(stopping);
-    if (!isInLog(log?.join('') ?? '', pieceOnItsWay, cleanLog(createProgressTags().push(piece.text).text)))
-      return logOffset;
-    tags.push(piece.text);
-    return logOnItsWay;
-  } catch {
-    // said twice is better than not at all
-    return logOffset;
-  }
-}
-
-function isInLog(log: string, piece: PieceOnItsWay | null, text: string): boolean {
-  if (piece !== null && log.length === piece.before) return false;
-  if (piece !== null && piece.before !== null && log.length === piece.before + piece.length) return true;
-  return log.endsWith(text);
 }

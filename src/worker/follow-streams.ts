@@ -3,6 +3,7 @@ import type { Analysis } from '../girder/analysis.js';
 import { sendStream } from '../girder/send-stream.js';
 import { streamsOf, type StreamConnector, type StreamSink } from '../girder/streams.js';
 import { readPiece, sizeOfLog, wholeCharacters } from './log-file.js';
+import { streamMark } from './log-marks.js';
 import { createProgressLines } from './progress-lines.js';
 import type { StageContext, Tools } from './tools.js';
 
@@ -79,10 +80,7 @@ async function followProgress(follow: Follow): Promise<void> {
   }
 }
 
-/**
- * What Girder has is written down, so that a restart of the worker goes on from there; a character that is only half
- * there counts as not read.
- */
+/** A character that is only half there counts as not read. Resolves once Girder has all of it, because then the job may end. */
 async function followIntoLog(follow: Follow): Promise<void> {
   const { context, tools, index } = follow;
   const { girderJob, stopping, id } = context;
@@ -92,11 +90,10 @@ async function followIntoLog(follow: Follow): Promise<void> {
     const all = restarted ? Buffer.from(bytes) : Buffer.concat([pending, bytes]);
     const whole = wholeCharacters(all);
     pending = all.subarray(whole);
-    girderJob.log(all.toString('utf8', 0, whole));
-    await girderJob.flush(stopping);
-    if (stopping.aborted) return;
-    tools.book.note(id, { type: 'stream-read', stream: index, offset: offset - pending.length });
+    girderJob.log(all.toString('utf8', 0, whole), streamMark(index, offset - pending.length));
+    await girderJob.room(stopping);
   }
+  await girderJob.flush(stopping);
 }
 
 /**

@@ -92,9 +92,10 @@ const eventTypes: Record<RunEvent['type'], true> = {
 
 /** What runs in the journals of older versions do not have. */
 const addedLater = {
-  logOnItsWay: null,
-  pieceOnItsWay: null,
   streamOffsets: {},
+  pieceOnItsWay: null,
+  logOnItsWay: null,
+  streamsOnItsWay: {},
   brokenStream: null,
   outputsBegun: {},
   followUps: nothingFollowed,

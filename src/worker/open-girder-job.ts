@@ -5,6 +5,7 @@ import { mapApiUrl } from '../girder/api-url.js';
 import { openSession } from '../girder/session.js';
 import { readGirderJob } from '../girder/read-job.js';
 import type { Book } from './book.js';
+import { offsetsOf } from './log-marks.js';
 import type { Run } from './run.js';
 
 /** The reporter of a run's Girder job. A task that names no Girder job, or names it wrongly, reports to nobody. */
@@ -30,11 +31,13 @@ export async function openGirderJob(
     ...options,
     connection,
     // both are rejected only when the worker ends
-    onSending: async (upTo, piece) => {
-      await book.record(run.id, { type: 'log-sending', upTo, piece }).catch(() => undefined);
+    onSending: async (marks, piece) => {
+      const { log, streams } = offsetsOf(marks);
+      await book.record(run.id, { type: 'log-sending', upTo: log, streams, piece }).catch(() => undefined);
     },
-    onSent: (offset) => {
-      void book.record(run.id, { type: 'log-sent', offset }).catch(() => undefined);
+    onSent: (marks) => {
+      const { log, streams } = offsetsOf(marks);
+      void book.record(run.id, { type: 'log-sent', offset: log, streams }).catch(() => undefined);
     },
   });
   if (run.stage === 'accepted') for (const note of notes) girderJob.log(`${note}\n`);

@@ -1,6 +1,6 @@
 import type { StagedAnalysis } from '../girder/analysis.js';
 import type { CreatedGirderJob } from '../girder/create-job.js';
-import type { PieceOnItsWay } from '../girder/job-news.js';
+import type { PieceOnItsWay } from '../girder/log-piece.js';
 import type { BegunUpload } from '../girder/upload-content.js';
 import type { Task } from '../celery/task.js';
 import type { JobState } from '../slurm/states.js';
@@ -69,12 +69,14 @@ export interface Run {
   readonly waitingReason: string | null;
   /** Bytes of the log file that Girder has. */
   readonly logOffset: number;
-  /** Where the piece ends that was being sent when this was written; Girder may have it or not. */
-  readonly logOnItsWay: number | null;
-  /** How that piece shows in Girder's log. Null where nothing is on its way, or an older version wrote it. */
+  /** The same of streams that go into the log, by their number. */
+  readonly streamOffsets: StreamOffsets;
+  /** The piece that was being sent when this was written; Girder may have it or not. */
   readonly pieceOnItsWay: PieceOnItsWay | null;
-  /** Bytes of followed streams that Girder's log has, by the stream's number. */
-  readonly streamOffsets: Readonly<Record<number, number>>;
+  /** Where that piece ends in the log; null if it has nothing of it. */
+  readonly logOnItsWay: number | null;
+  /** Where it ends in the streams that it has something of. */
+  readonly streamsOnItsWay: StreamOffsets;
   /** Why a stream of the container could not be delivered; such a run fails. */
   readonly brokenStream: string | null;
   readonly progress: RunProgress | null;
@@ -138,6 +140,9 @@ export interface RunProgress {
   readonly message: string | null;
 }
 
+/** Bytes, by the number of the stream. */
+export type StreamOffsets = Readonly<Record<number, number>>;
+
 /** Everything that happens to a run. `at` is milliseconds since the epoch. */
 export type RunEvent =
   | { type: 'accepted'; at: number; task: Task; refusal: string | null; retryOf?: string }
@@ -151,9 +156,16 @@ export type RunEvent =
   | { type: 'waiting'; at: number; reason: string | null }
   | { type: 'started'; at: number }
   | { type: 'progress'; at: number; progress: RunProgress }
-  /** Intent: the log up to here is about to be sent. */
-  | { type: 'log-sending'; at: number; upTo: number; piece?: PieceOnItsWay }
-  | { type: 'log-sent'; at: number; offset: number }
+  /** Intent: the log and streams up to here are about to be sent. */
+  | {
+      type: 'log-sending';
+      at: number;
+      upTo: number | null;
+      streams?: StreamOffsets;
+      piece?: PieceOnItsWay;
+    }
+  | { type: 'log-sent'; at: number; offset: number | null; streams?: StreamOffsets }
+  /** Only older versions write this. */
   | { type: 'stream-read'; at: number; stream: number; offset: number }
   | { type: 'stream-broken'; at: number; reason: string }
   | { type: 'job-ended'; at: number; end: JobEnd }
@@ -200,9 +212,10 @@ export function beginRun(event: Extract<RunEvent, { type: 'accepted' }>): Run {
     jobId: null,
     waitingReason: null,
     logOffset: 0,
-    logOnItsWay: null,
-    pieceOnItsWay: null,
     streamOffsets: {},
+    pieceOnItsWay: null,
+    logOnItsWay: null,
+    streamsOnItsWay: {},
     brokenStream: null,
     progress: null,
     cancel: null,
@@ -259,9 +272,21 @@ export function applyEvent(run: Run, event: RunEvent): Run {
     case 'progress':
       return { ...run, progress: event.progress };
     case 'log-sending':
-      return { ...run, logOnItsWay: event.upTo, pieceOnItsWay: event.piece ?? null };
+      return {
+        ...run,
+        pieceOnItsWay: event.piece ?? null,
+        logOnItsWay: event.upTo,
+        streamsOnItsWay: event.streams ?? {},
+      };
     case 'log-sent':
-      return { ...run, logOffset: event.offset, logOnItsWay: null, pieceOnItsWay: null };
+      return {
+        ...run,
+        logOffset: event.offset ?? run.logOffset,
+        streamOffsets: { ...run.streamOffsets, ...event.streams },
+        pieceOnItsWay: null,
+        logOnItsWay: null,
+        streamsOnItsWay: {},
+      };
     case 'stream-read':
       return { ...run, streamOffsets: { ...run.streamOffsets, [event.stream]: event.offset } };
     case 'stream-broken':

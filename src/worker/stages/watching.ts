@@ -5,6 +5,7 @@ import { outcomeOf, phaseOf } from '../../slurm/states.js';
 import { followStreams } from '../follow-streams.js';
 import { followLog } from '../follow-log.js';
 import { untilFilesShow } from '../late-files.js';
+import { settleLog } from '../settle-log.js';
 import type { JobEnd, Run } from '../run.js';
 import type { StageContext, Tools } from '../tools.js';
 import { createWaitingMessage, type WaitingMessage } from '../waiting-message.js';
@@ -22,8 +23,11 @@ export async function watchJob(context: StageContext, analysis: Analysis, tools:
   const over = new AbortController();
   const broken = new AbortController();
   const end = AbortSignal.any([over.signal, context.stopping]);
-  const log = followLog(context, tools, end);
-  const streams = followStreams(context, analysis, tools, end, () => broken.abort());
+  const settled = settleLog(context, tools);
+  const log = settled.then(async () => followLog(context, tools, end));
+  const streams = settled.then(async () =>
+    followStreams(context, analysis, tools, end, () => broken.abort()),
+  );
   // awaited further down; until then nobody would hear of its end
   streams.catch(() => undefined);
   if (mustGet(tools, context.id).brokenStream !== null) broken.abort();

@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
 import { createGirderJob, silentGirderJob, type GirderJobOptions } from '../../../src/girder/job.js';
+import { describePiece } from '../../../src/girder/log-piece.js';
 import { createReporting } from '../../../src/girder/reporting.js';
 import { readSession } from '../../../src/girder/session.js';
 import { isAllowed } from '../../../src/girder/transitions.js';
@@ -64,7 +65,7 @@ async function bench({
       tokenEnds: Infinity,
       finishPatienceMs: 24 * hour,
       onCancel,
-      onSent: (mark) => sent.push(mark),
+      onSent: (marks) => sent.push(marks['log'] ?? Number.NaN),
       onTrouble: (text) => troubles.push(text),
       ...others,
     },
@@ -72,6 +73,8 @@ async function bench({
   const forms = () => base.heard.filter(({ method }) => method === 'PUT').map(({ body }) => body.toString());
   return { ...base, job, girderJob, sent, troubles, onCancel, forms };
 }
+
+const mark = (at: number) => ({ source: 'log', at });
 
 const times = (count: number, answer: (response: ServerResponse) => void) => {
   let left = count;
@@ -248,25 +251,28 @@ describe('log and progress', () => {
   it('tell before they set out how long the log was, so that they are recognised after a crash', async () => {
     const told: unknown[] = [];
     const { girderJob } = await bench({ status: 2, onSending: async (...all) => void told.push(all) });
-    girderJob.log('nobody has read the log yet', 7);
+    girderJob.log('nobody has read the log yet', mark(7));
     await girderJob.flush();
     await girderJob.read();
     girderJob.log('words of ours');
-    girderJob.log(', a line', 8);
+    girderJob.log(', a line', mark(8));
+    girderJob.log(', a stream', { source: '0', at: 5 });
     await girderJob.flush();
-    girderJob.log('another', 9);
+    girderJob.log('another', mark(9));
+    await girderJob.flush();
+    girderJob.log('words that nobody has to know again');
     await girderJob.flush();
     expect(told).toEqual([
-      [7, { before: null, length: 27 }],
-      [8, { before: 27, length: 21 }],
-      [9, { before: 48, length: 7 }],
+      [{ log: 7 }, describePiece('nobody has read the log yet', null)],
+      [{ log: 8, '0': 5 }, describePiece('words of ours, a line, a stream', 27)],
+      [{ log: 9 }, describePiece('another', 58)],
     ]);
   });
 
   it('are sent no more often than asked for, and all that came meanwhile at once', async () => {
     const { girderJob, forms, setup, job, sent } = await bench({ status: 2 });
     for (let n = 1; n <= 100; n += 1) {
-      girderJob.log(`line ${n}\n`, n);
+      girderJob.log(`line ${n}\n`, mark(n));
       girderJob.progress({ current: n / 100 });
       if (n === 50) await vi.waitFor(() => expect(forms().length).toBeGreaterThanOrEqual(1));
     }
@@ -282,7 +288,7 @@ describe('log and progress', () => {
   it('go in medium pieces that no character is lost between', async () => {
     const { girderJob, job, forms, sent } = await bench({ status: 2 });
     const text = `a${'😀ü\n'.repeat(50_000)}`;
-    girderJob.log(text, 7);
+    girderJob.log(text, mark(7));
     await girderJob.flush();
     expect(job.log).toBe(text);
     expect(forms().length).toBeGreaterThan(5);
@@ -309,11 +315,11 @@ describe('log and progress', () => {
         return away;
       },
     });
-    girderJob.log('the very first\n', 1);
+    girderJob.log('the very first\n', mark(1));
     await nextTurn();
     const line = `${'x'.repeat(9_999)}\n`;
-    for (let n = 2; n <= 300; n += 1) girderJob.log(line, n);
-    girderJob.log('the last\n', 301);
+    for (let n = 2; n <= 300; n += 1) girderJob.log(line, mark(n));
+    girderJob.log('the last\n', mark(301));
     away = false;
     await girderJob.flush();
     expect(job.log).toMatch(/^the very first\n\n\[/);
@@ -345,9 +351,9 @@ describe('log and progress', () => {
         return bad;
       },
     });
-    girderJob.log('bad', 1);
+    girderJob.log('bad', mark(1));
     await girderJob.flush();
-    girderJob.log('good', 2);
+    girderJob.log('good', mark(2));
     await girderJob.flush();
     expect(job.log).toBe('good');
     expect(sent).toEqual([1, 2]);
@@ -364,11 +370,11 @@ describe('log and progress', () => {
         return breaks;
       },
     });
-    girderJob.log('waited for', 1);
+    girderJob.log('waited for', mark(1));
     await girderJob.flush();
-    girderJob.log('poison', 2);
+    girderJob.log('poison', mark(2));
     await girderJob.flush();
-    girderJob.log(', and good', 3);
+    girderJob.log(', and good', mark(3));
     await girderJob.flush();
     expect(job.log).toBe('waited for, and good');
     expect(sent).toEqual([1, 2, 3]);
@@ -590,7 +596,7 @@ it('read tells title and owner', async () => {
 it('a task without a Girder job reports to nobody', async () => {
   const job = silentGirderJob();
   expect(await job.begin('running')).toBe('go');
-  job.log('x', 1);
+  job.log('x', mark(1));
   job.progress({ current: 1 });
   await job.room();
   await job.flush();

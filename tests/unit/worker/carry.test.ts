@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 
 import type { CommandResult } from '../../../src/base/command.js';
+import { describePiece } from '../../../src/girder/log-piece.js';
 import { GirderError } from '../../../src/girder/girder-error.js';
 import type { GirderJob } from '../../../src/girder/job.js';
 import { jobName } from '../../../src/slurm/key.js';
@@ -172,18 +173,18 @@ describe('a run that has its job', () => {
   });
 });
 
-describe('a run whose job had ended when the worker died', () => {
-  const ended: RunNews = {
-    type: 'job-ended',
-    end: {
-      outcome: 'succeeded',
-      state: { base: 'COMPLETED', flags: [] },
-      exitCode: { code: 0, signal: 0 },
-      reason: '',
-      toldBy: 'squeue',
-    },
-  };
+const ended: RunNews = {
+  type: 'job-ended',
+  end: {
+    outcome: 'succeeded',
+    state: { base: 'COMPLETED', flags: [] },
+    exitCode: { code: 0, signal: 0 },
+    reason: '',
+    toldBy: 'squeue',
+  },
+};
 
+describe('a run whose job had ended when the worker died', () => {
   test.each<[string, RunNews[]]>([
     ['before its outputs were taken', []],
     ['before Girder was told', [{ type: 'decided', outcome: 'succeeded', reason: null }]],
@@ -199,6 +200,27 @@ describe('a run whose job had ended when the worker died', () => {
     expect(await carried()).toMatchObject({ stage: 'finished', outcome: 'succeeded' });
     expect(sent.join('')).toBe('the rest\n');
   });
+});
+
+test.each<[string, RunNews[]]>([
+  ['while the job ran', [{ type: 'started' }]],
+  ['when it had ended', [ended]],
+])('a worker that died %s, with a piece of log on its way, sends it no second time', async (_, news) => {
+  const sent: string[] = [];
+  const upTo = 'sent before\n'.length;
+  const piece = describePiece('sent before\n', 0);
+  const { carried } = await setUp(slurmWithEndingJob(), {
+    news: (dir) => {
+      writeFileSync(join(dir, 'log'), 'sent before\nthe rest\n');
+      return [...submitted(dir), { type: 'log-sending', upTo, piece }, ...news];
+    },
+    girderJob: {
+      log: (text) => void sent.push(text),
+      read: async () => ({ status: 2, handler: '', log: ['sent before\n'] }),
+    },
+  });
+  expect(await carried()).toMatchObject({ stage: 'finished', outcome: 'succeeded' });
+  expect(sent.join('')).toBe('the rest\n');
 });
 
 test('a run that Girder could not be told of ends all the same, and says why nobody saw it', async () => {

@@ -7,6 +7,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/base/clock.js';
 import { silentLog } from '../../../src/base/log.js';
 import type { Analysis } from '../../../src/girder/analysis.js';
+import type { LogMark } from '../../../src/girder/log-buffer.js';
 import { silentGirderJob } from '../../../src/girder/job.js';
 import type { StreamConnector, StreamSink } from '../../../src/girder/streams.js';
 import { followStreams } from '../../../src/worker/follow-streams.js';
@@ -40,6 +41,8 @@ async function bench(
   await writeFile(file, '');
   const news: RunNews[] = [];
   let said = '';
+  const marks: LogMark[] = [];
+  let flushed = 0;
   const run = {
     staged: { pipes: [file] },
     submission: {},
@@ -53,7 +56,14 @@ async function bench(
     id: 'a',
     signal: AbortSignal.any([stop.signal, cancel.signal]),
     stopping: stop.signal,
-    girderJob: { ...silentGirderJob(), log: (text: string) => void (said += text) },
+    girderJob: {
+      ...silentGirderJob(),
+      log(text: string, mark: LogMark) {
+        said += text;
+        marks.push(mark);
+      },
+      flush: async () => void (flushed = marks.length),
+    },
   } as unknown as StageContext;
   const tools = {
     clock: systemClock,
@@ -72,22 +82,38 @@ async function bench(
       AbortSignal.any([over.signal, stop.signal]),
       () => void (broken += 1),
     );
-  return { ...server, file, news, run, over, stop, cancel, follow, said: () => said, broken: () => broken };
+  return {
+    ...server,
+    file,
+    news,
+    run,
+    over,
+    stop,
+    cancel,
+    follow,
+    said: () => said,
+    marks,
+    flushed: () => flushed,
+    broken: () => broken,
+  };
 }
 
 describe('a stream into the log', () => {
-  it('goes on where Girder has it, and notes how far it is', async () => {
-    const { file, follow, said, news, run, over } = await bench(() => output({ kind: 'girderLog' }));
+  it('goes on where Girder has it, says how far it is, and waits until Girder has all of it', async () => {
+    const { file, follow, said, marks, flushed, run, over } = await bench(() =>
+      output({ kind: 'girderLog' }),
+    );
     await writeFile(file, 'old new é');
     run.streamOffsets[0] = 4;
     over.abort();
     await follow();
     expect(said()).toBe('new é');
-    expect(news).toEqual([{ type: 'stream-read', stream: 0, offset: 10 }]);
+    expect(marks).toEqual([{ source: '0', at: 10 }]);
+    expect(flushed()).toBe(1);
   });
 
   it('keeps a character for later that is only half there', async () => {
-    const { file, follow, said, news, over } = await bench(() => output({ kind: 'girderLog' }));
+    const { file, follow, said, marks, over } = await bench(() => output({ kind: 'girderLog' }));
     await writeFile(file, Buffer.from('aé').subarray(0, 2));
     const followed = follow();
     await expect.poll(said).toBe('a');
@@ -95,7 +121,7 @@ describe('a stream into the log', () => {
     over.abort();
     await followed;
     expect(said()).toBe('aé');
-    expect(news).toMatchObject([{ offset: 1 }, { offset: 3 }]);
+    expect(marks).toMatchObject([{ at: 1 }, { at: 3 }]);
   });
 
   it('begins anew with a file that does', async () => {

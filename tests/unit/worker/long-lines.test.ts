@@ -59,7 +59,7 @@ async function setUp() {
     log: setup.log,
     settings: { girder: { reportSeconds: 1 } },
     book: {
-      get: () => ({ logOffset: 0, logOnItsWay: null, pieceOnItsWay: null, submission: { logFile } }),
+      get: () => ({ logOffset: 0, submission: { logFile } }),
       note: () => undefined,
     },
   } as unknown as Tools;

@@ -56,6 +56,18 @@ describe('the life of a run', () => {
     expect(applyEvent(begun, { type: 'output-done', at: 10, key: 'hook0' }).outputsBegun).toEqual({});
   });
 
+  test('the piece of log that is on its way is remembered until Girder has it', () => {
+    const piece = { before: 3, length: 2, crc: 7 };
+    const going = goodLife.slice(0, 7);
+    const sending = fold(...going, { type: 'log-sending', at: 8, upTo: null, streams: { 1: 5 }, piece });
+    expect(sending).toMatchObject({ pieceOnItsWay: piece, logOnItsWay: null, streamsOnItsWay: { 1: 5 } });
+    const sent = applyEvent(sending, { type: 'log-sent', at: 9, offset: null, streams: { 1: 5 } });
+    expect(sent).toMatchObject({ logOffset: 100, streamOffsets: { 1: 5 }, pieceOnItsWay: null });
+    expect(sent).toMatchObject({ logOnItsWay: null, streamsOnItsWay: {} });
+    const both = applyEvent(sent, { type: 'log-sending', at: 10, upTo: 110, piece });
+    expect(both).toMatchObject({ logOnItsWay: 110, streamsOnItsWay: {}, streamOffsets: { 1: 5 } });
+  });
+
   test('a finished run holds no token any more', () => {
     const run = fold(...goodLife, { type: 'finished', at: 11, told: true });
     expect(JSON.stringify(run)).not.toContain('SECRET');
