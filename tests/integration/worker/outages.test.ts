@@ -1,0 +1,224 @@
+import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+
+import { createLog, silentLog } from '../../../src/base/log.js';
+import { startSlurm, type SlurmService } from '../../../src/sandbox/services/slurm.js';
+import type { GirderJob } from '../../../src/sandbox/girder/index.js';
+import type { RunView } from '../../../src/worker/handle.js';
+import { createWorker, type Worker } from '../../../src/worker/worker.js';
+import { expectStatus, openLab, status, statuses, type Lab } from '../../support/lab.js';
+
+let dir: string;
+let slurm: SlurmService;
+let lab: Lab;
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'dsa-out-'));
+  // ended jobs are forgotten at once, and there is no accounting
+  slurm = await startSlurm({
+    dir: await mkdtemp(join(dir, 's-')),
+    nodes: 2,
+    log: silentLog(),
+    env: process.env,
+    minJobAge: 2,
+  });
+  lab = await openLab(
+    {
+      'apptainer.options': [`--bind=${dir}`],
+      'slurm.mem': '100M',
+      'slurm.commandTimeoutSeconds': 4,
+      'worker.inFlight': 3,
+    },
+    { slurmConf: slurm.conf, ownProducer: true },
+  );
+  await mkdir(lab.bin, { recursive: true });
+  for (const name of ['sbatch', 'squeue', 'scontrol', 'scancel', 'sacct']) {
+    const path = join(lab.bin, name);
+    const words = [
+      '#!/bin/sh',
+      `echo ${name} >>${join(dir, 'calls')}`,
+      `[ ! -e ${join(dir, 'slow')} ] || sleep 2`,
+      `PATH=\${PATH#*:} exec ${name} "$@"`,
+    ];
+    await writeFile(path, `${words.join('\n')}\n`);
+    await chmod(path, 0o755);
+  }
+});
+
+afterAll(async () => {
+  await lab.close();
+  await slurm.stop();
+  await rm(dir, { recursive: true, force: true });
+});
+
+/** How often a command of Slurm was called so far. */
+async function calls(name: string): Promise<number> {
+  const text = await readFile(join(dir, 'calls'), 'utf8').catch(() => '');
+  return text.split('\n').filter((line) => line === name).length;
+}
+
+const gate = (name: string): string => join(dir, `gate-${name}`);
+const open = async (name: string): Promise<void> => writeFile(gate(name), '');
+const publish = async (name: string): Promise<GirderJob> =>
+  lab.publish({ args: ['Wait', gate(name)], title: name });
+
+const logOf = ({ id }: GirderJob): string => lab.girder.job(id)?.log.join('') ?? '';
+const health = () => lab.worker.handle.snapshot().health;
+const jobsTrouble = () => lab.worker.handle.snapshot().jobs.trouble;
+
+async function runs(job: GirderJob): Promise<void> {
+  await lab.until(() => logOf(job).includes('tick 2'), 90_000);
+}
+
+/** Waits for a good end: told once, and each line of the log once and in order, the last one too. */
+async function succeeds(published: GirderJob): Promise<void> {
+  const job = await lab.ended(published, 90_000);
+  expectStatus(job, status.success);
+  expect(statuses(job)).toEqual([status.running, status.success]);
+  const seen = [...logOf(job).matchAll(/^tick (\d+)$/gm)].map((match) => Number(match[1]));
+  expect(seen).toEqual(seen.map((_, index) => index + 1));
+  expect(logOf(job)).toMatch(new RegExp(`^ticks: ${seen.length}$`, 'm'));
+}
+
+test('RabbitMQ is restarted under two workers with a batch: each task runs once, and ends come through meanwhile', async () => {
+  const { settings } = lab;
+  const second: Worker = await createWorker({
+    profile: 'second',
+    settings: {
+      ...settings,
+      dirs: { ...settings.dirs, state: join(dir, 'second') },
+      worker: { ...settings.worker, name: `second-${settings.worker.name}` },
+    },
+    env: { PATH: `${lab.bin}:${process.env['PATH']}`, HOME: dir, SLURM_CONF: slurm.conf },
+    log: createLog({ level: 'info', destination: join(dir, 'second.log') }),
+  });
+  const all = (): RunView[] => [lab.worker, second].flatMap(({ handle }) => [...handle.snapshot().runs]);
+  const control = async (word: string): Promise<void> => {
+    const answer = await lab.command(inject('rabbitmqctl'), [word], {
+      env: inject('rabbitmqEnv'),
+      timeoutMs: 60_000,
+    });
+    expect(answer).toMatchObject({ kind: 'exited', exitCode: 0 });
+  };
+  const sbatchBefore = await calls('sbatch');
+  try {
+    await second.start();
+    const names = Array.from({ length: 10 }, (_, index) => `batch-${index}`);
+    const published = await Promise.all(names.map(publish));
+    await lab.until(() => all().filter(({ stage }) => stage === 'running').length === 6, 90_000);
+
+    await control('stop_app');
+    await lab.until(() => health().broker.state === 'disconnected' && health().broker.trouble !== null);
+    const begun = published.filter((job) => all().some(({ girderJobId }) => girderJobId === job.id));
+    expect(begun).toHaveLength(6);
+    for (const { title } of begun) await open(title);
+    for (const job of begun) await succeeds(job);
+
+    await control('start_app');
+    for (const name of names) await open(name);
+    for (const job of published) await succeeds(job);
+    const ids = all().map(({ girderJobId }) => girderJobId);
+    expect(ids).toHaveLength(10);
+    expect(new Set(ids)).toEqual(new Set(published.map(({ id }) => id)));
+    expect((await calls('sbatch')) - sbatchBefore).toBe(10);
+    expect(health()).toMatchObject({ broker: { state: 'consuming', trouble: null } });
+    const attempts = (await readFile(join(lab.dir, 'worker.log'), 'utf8')).match(/"trouble":.*"broker"/g);
+    expect(attempts?.length ?? 0).toBeLessThan(40);
+  } finally {
+    await second.stop();
+  }
+});
+
+test('slurmctld stands still: jobs end and are submitted meanwhile, and nothing is guessed', async () => {
+  const first = await publish('still-1');
+  await runs(first);
+  const controller = slurm.daemon('slurmctld');
+  controller.signal('SIGSTOP');
+  let second: GirderJob;
+  const squeueBefore = await calls('squeue');
+  const since = Date.now();
+  try {
+    await lab.until(() => jobsTrouble() !== null);
+    const sbatchBefore = await calls('sbatch');
+    second = await publish('still-2');
+    await lab.until(async () => (await calls('sbatch')) > sbatchBefore);
+    await open('still-1');
+    await lab.until(async () =>
+      (await readFile(join(lab.dir, 'worker.log'), 'utf8')).includes('looking it up by its key'),
+    );
+    expect(lab.girder.job(first.id)?.status).toBe(status.running);
+    // each question waits for its time limit, and the next one longer
+    expect((await calls('squeue')) - squeueBefore).toBeLessThan(4 + (Date.now() - since) / 2_000);
+  } finally {
+    controller.signal('SIGCONT');
+  }
+  await succeeds(first);
+  await runs(second);
+  const { id } = lab.worker.handle.snapshot().runs.find((run) => run.girderJobId === second.id) ?? {};
+  const listed = await lab.command('squeue', ['--states=all', '-ho', '%i', `--name=dsa-slurm-${id}`]);
+  expect(listed).toMatchObject({ stdout: expect.stringMatching(/^\d+\n$/) });
+  await open('still-2');
+  await succeeds(second);
+  expect(jobsTrouble()).toBeNull();
+});
+
+test('slurmctld crashes and is started again: what it runs goes on', async () => {
+  const job = await publish('crash');
+  await runs(job);
+  const state = slurm.conf.replace(/slurm\.conf$/, 'state/job_state');
+  const began = Date.now();
+  // what it has not saved yet it forgets in a crash
+  await lab.until(async () => (await stat(state).catch(() => null))?.mtimeMs ?? 0 > began, 60_000);
+  const controller = slurm.daemon('slurmctld');
+  await controller.kill();
+  await lab.until(() => jobsTrouble() !== null);
+  expect(lab.girder.job(job.id)?.status).toBe(status.running);
+  await controller.start();
+  await lab.until(() => jobsTrouble() === null, 60_000);
+  await open('crash');
+  await succeeds(job);
+});
+
+test('Slurm takes its time for every answer: one question at a time, and the right end', async () => {
+  await writeFile(join(dir, 'slow'), '');
+  const squeueBefore = await calls('squeue');
+  const since = Date.now();
+  try {
+    const job = await publish('slow');
+    await open('slow');
+    await succeeds(job);
+    expect((await calls('squeue')) - squeueBefore).toBeLessThanOrEqual(2 + (Date.now() - since) / 2_000);
+  } finally {
+    await rm(join(dir, 'slow'));
+  }
+});
+
+test('Girder answers 503 and then nothing for a while: it is asked less and less, and told in the end', async () => {
+  const job = await publish('girder');
+  await runs(job);
+  let asked = 0;
+  lab.girder.fail(() => {
+    asked += 1;
+    return { kind: 'answer', status: 503, contentType: 'text/html', body: 'busy' };
+  });
+  try {
+    await lab.until(() => health().trouble !== null);
+    await open('girder');
+    await lab.until(() =>
+      lab.worker.handle
+        .snapshot()
+        .runs.find(({ girderJobId, stage }) => girderJobId === job.id && stage === 'collecting'),
+    );
+    await lab.until(() => asked > 6, 60_000);
+    const [before, since] = [asked, Date.now()];
+    await lab.until(() => Date.now() - since > 4_000);
+    expect(asked - before).toBeLessThan(8);
+  } finally {
+    lab.girder.fail();
+  }
+  await succeeds(job);
+  await lab.until(() => health().trouble === null);
+});
