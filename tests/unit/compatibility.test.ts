@@ -1,49 +1,24 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { transformNames } from '../../src/girder/classes.js';
 import { jobStatus } from '../../src/girder/transitions.js';
 import { runnableTasks } from '../../src/girder/task-names.js';
+import { isTest, quotedIn, readRows, textOf } from '../support/doc-tables.js';
 
 const root = new URL('../../', import.meta.url);
-const text = (file: string) => readFileSync(new URL(file, root), 'utf8');
 
-interface Row {
-  section: string;
-  what: string;
-  answer: string;
-  proof: string;
-}
+const rows = readRows(textOf('docs/compatibility.md')).map(({ section, cells }) => {
+  const [what = '', answer = '', proof = ''] = cells;
+  return { section, what, answer, proof };
+});
 
-/** The rows of every table, without heads and rules. */
-function readRows(markdown: string): Row[] {
-  let section = '';
-  let isBody = false;
-  const rows: Row[] = [];
-  for (const line of markdown.split('\n')) {
-    if (line.startsWith('## ')) section = line.slice(3);
-    if (!line.startsWith('|')) isBody = false;
-    else if (/^\|[\s|:-]+$/.test(line)) isBody = true;
-    else if (isBody) {
-      const [what = '', answer = '', proof = ''] = line
-        .split('|')
-        .slice(1, -1)
-        .map((cell) => cell.trim());
-      rows.push({ section, what, answer, proof });
-    }
-  }
-  return rows;
-}
-
-const rows = readRows(text('docs/compatibility.md'));
-
-const quotedIn = (cell: string) => [...cell.matchAll(/`([^`]+)`/g)].map(([, quoted = '']) => quoted);
 /** What has a row in the sections whose heads begin so. */
 const listed = (head: string) =>
   rows.filter(({ section }) => section.startsWith(head)).flatMap(({ what }) => quotedIn(what));
 
 /** The names in quotes that a pattern finds in a source file. */
 const namesIn = (file: string, pattern: RegExp) =>
-  [...text(file).matchAll(pattern)].map(([, name = '']) => name);
+  [...textOf(file).matchAll(pattern)].map(([, name = '']) => name);
 
 describe('docs/compatibility.md', () => {
   test('has a row for all that it is about', () => {
@@ -56,13 +31,7 @@ describe('docs/compatibility.md', () => {
     for (const { what, answer, proof } of rows) {
       const tests = quotedIn(proof);
       if (tests.length === 0) expect(`${what}: ${answer}`).toMatch(/: no: /);
-      for (const named of tests) {
-        const [file = '', title = ''] = named.split(' > ', 2);
-        expect(title, what).not.toBe('');
-        const source = text(`tests/${file}`);
-        const isThere = ["'", '"'].some((quote) => source.includes(`${quote}${title}${quote}`));
-        expect(isThere, `${what}: ${named}`).toBe(true);
-      }
+      for (const named of tests) expect(isTest(named), `${what}: ${named}`).toBe(true);
     }
   });
 

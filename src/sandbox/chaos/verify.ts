@@ -48,9 +48,12 @@ function judgeOutcome({ planned, isClicked, statuses, jobs }: RunRemains): Probl
   // canceled before it was submitted
   if (job === undefined)
     return isCanceled ? problems : [...problems, { kind: 'lost', what: 'it has no Slurm job' }];
-  const wanted = isCanceled ? jobStatus.canceled : statusFor(job.state);
-  if (wanted === null) problems.push({ kind: 'wrong', what: `its Slurm job is ${job.state}` });
-  else if (over.includes(last) && last !== wanted) {
+  const told = statusFor(job.state);
+  const wanted = isCanceled ? [jobStatus.canceled] : [told];
+  // a click that comes after a job has failed by itself finds its end decided
+  if (planned.exitCode !== 0 && job.state === 'FAILED') wanted.push(jobStatus.error);
+  if (told === null) problems.push({ kind: 'wrong', what: `its Slurm job is ${job.state}` });
+  else if (over.includes(last) && !wanted.includes(last)) {
     problems.push({ kind: 'wrong', what: `Girder's status is ${last}, but Slurm says ${job.state}` });
   }
   const isAsPlanned = isCanceled || job.state === (planned.exitCode === 0 ? 'COMPLETED' : 'FAILED');

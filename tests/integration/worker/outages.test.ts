@@ -165,23 +165,6 @@ test('slurmctld stands still: jobs end and are submitted meanwhile, and nothing 
   expect(jobsTrouble()).toBeNull();
 });
 
-test('slurmctld crashes and is started again: what it runs goes on', async () => {
-  const job = await publish('crash');
-  await runs(job);
-  const state = slurm.conf.replace(/slurm\.conf$/, 'state/job_state');
-  const began = Date.now();
-  // what it has not saved yet it forgets in a crash
-  await lab.until(async () => (await stat(state).catch(() => null))?.mtimeMs ?? 0 > began, 60_000);
-  const controller = slurm.daemon('slurmctld');
-  await controller.kill();
-  await lab.until(() => jobsTrouble() !== null);
-  expect(lab.girder.job(job.id)?.status).toBe(status.running);
-  await controller.start();
-  await lab.until(() => jobsTrouble() === null, 60_000);
-  await open('crash');
-  await succeeds(job);
-});
-
 test('Slurm takes its time for every answer: one question at a time, and the right end', async () => {
   await writeFile(join(dir, 'slow'), '');
   const squeueBefore = await calls('squeue');
@@ -196,12 +179,12 @@ test('Slurm takes its time for every answer: one question at a time, and the rig
   }
 });
 
-test('Girder answers 503 and then nothing for a while: it is asked less and less, and told in the end', async () => {
+test('Girder answers 503 for a while: it is asked less and less, and told in the end', async () => {
   const job = await publish('girder');
   await runs(job);
-  let asked = 0;
+  const asked: number[] = [];
   lab.girder.fail(() => {
-    asked += 1;
+    asked.push(Date.now());
     return { kind: 'answer', status: 503, contentType: 'text/html', body: 'busy' };
   });
   try {
@@ -212,13 +195,30 @@ test('Girder answers 503 and then nothing for a while: it is asked less and less
         .snapshot()
         .runs.find(({ girderJobId, stage }) => girderJobId === job.id && stage === 'collecting'),
     );
-    await lab.until(() => asked > 6, 60_000);
-    const [before, since] = [asked, Date.now()];
-    await lab.until(() => Date.now() - since > 4_000);
-    expect(asked - before).toBeLessThan(8);
+    await lab.until(() => asked.length > 4, 60_000);
+    // again after one second, then two, then four; half of each is left to chance
+    expect((asked[4] ?? 0) - (asked[0] ?? 0)).toBeGreaterThan(1_400);
   } finally {
     lab.girder.fail();
   }
   await succeeds(job);
   await lab.until(() => health().trouble === null);
+});
+
+// the last one: to a controller that is new its nodes are not there for a while
+test('slurmctld crashes and is started again: what it runs goes on', async () => {
+  const job = await publish('crash');
+  await runs(job);
+  const state = slurm.conf.replace(/slurm\.conf$/, 'state/job_state');
+  const began = Date.now();
+  // what it has not saved yet it forgets in a crash
+  await lab.until(async () => ((await stat(state).catch(() => null))?.mtimeMs ?? 0) > began, 60_000);
+  const controller = slurm.daemon('slurmctld');
+  await controller.kill();
+  await lab.until(() => jobsTrouble() !== null);
+  expect(lab.girder.job(job.id)?.status).toBe(status.running);
+  await controller.start();
+  await lab.until(() => jobsTrouble() === null, 60_000);
+  await open('crash');
+  await succeeds(job);
 });

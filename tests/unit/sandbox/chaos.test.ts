@@ -91,6 +91,7 @@ describe('what is left of a run', () => {
     ['canceled', canceled],
     ['canceled before it had a job', { ...canceled, log: '', jobs: [] }],
     ['canceled too late', { ...good, isClicked: true }],
+    ['canceled when it had failed', { ...failing, isClicked: true, statuses: [2, 824, 4] }],
     ['with lines all alike', { ...good, planned: alike, log: 'tick\ntick\ntick\nend\n' }],
   ])('is as it should be: %s', (_, remains) => {
     expect(judgeRun(remains)).toEqual([]);
@@ -103,6 +104,11 @@ describe('what is left of a run', () => {
     ['another outcome than Slurm says', { ...failing, statuses: [2, 3], outputs: good.outputs }, ['wrong']],
     ['a job that still runs', { ...good, jobs: [{ id: '1', state: 'RUNNING' }] }, ['wrong', 'wrong']],
     ['two outcomes', { ...good, statuses: [2, 4, 3] }, ['doubled']],
+    [
+      'a cancel that became a failure',
+      { ...good, isClicked: true, statuses: [2, 824, 4], outputs: [] },
+      ['wrong'],
+    ],
     ['canceled by nobody', { ...canceled, isClicked: false }, ['wrong']],
     ['a line is missing', { ...good, log: good.log.replace('line 2\n', '') }, ['lost']],
     ['a line twice', { ...good, log: good.log.replace('line 2\n', 'line 2\nline 2\n') }, ['doubled']],
