@@ -10,7 +10,7 @@ export function define(command: Command, context: CliContext): void {
   addSettingsFlags(command);
   addExamples(command, [
     ['dsa-slurm console', 'attach to the worker of the profile, or run it inside where none runs'],
-    ['dsa-slurm console --read-only', 'the same, without any key that acts'],
+    ['dsa-slurm console --read-only', 'look only: no key acts, and where no worker runs none is started'],
     ['dsa-slurm --profile lab console', 'with the profile "lab"'],
     ['dsa-slurm console --set slurm.pollSeconds=5', 'ask Slurm more often, with the worker inside'],
   ]);
@@ -28,25 +28,45 @@ export function define(command: Command, context: CliContext): void {
       settings.log.file ?? join(settings.dirs.state, 'console.log'),
     );
     const { attachOrEmbed } = await import('../worker/attach-or-embed.js');
-    const columns = await readColumns(settings.dirs.state);
-    const opened = await attachOrEmbed({ profile, settings, env: context.env, log, readOnly });
-    const { handle } = opened;
+    let columns = await readColumns(settings.dirs.state);
+    const open = async (): ReturnType<typeof attachOrEmbed> =>
+      attachOrEmbed({ profile, settings, env: context.env, log, readOnly });
+    let opened = await open();
+    let isStopped = false;
     const show = async (...ends: AbortSignal[]): ReturnType<typeof runConsole> =>
-      untilSignal((signal, lend) =>
-        runConsole({
-          handle,
+      untilSignal(async (signal, lend) => {
+        const wish = await runConsole({
+          handle: opened.handle,
           readOnly,
           afterwards: opened.kind === 'embedded' ? 'stopsOrKept' : 'goesOn',
           columns,
-          onColumns: (chosen) => void saveColumns(settings.dirs.state, chosen, log),
+          onColumns(chosen) {
+            columns = chosen;
+            void saveColumns(settings.dirs.state, chosen, log);
+          },
           doctor: consoleDoctor(loaded, context),
           env: context.env,
           onLent: lend,
           signal: AbortSignal.any([signal, ...ends]),
-        }),
-      );
+        });
+        isStopped = signal.aborted;
+        return wish;
+      });
+    while (opened.kind === 'none') {
+      const { onlooker } = opened;
+      let wish: Awaited<ReturnType<typeof show>>;
+      try {
+        wish = await show(onlooker.appeared);
+      } finally {
+        await onlooker.close();
+      }
+      if (wish !== null || isStopped || !onlooker.appeared.aborted) return;
+      // a worker has come
+      opened = await open();
+    }
     if (opened.kind === 'attached') {
-      const wish = await show().finally(() => opened.handle.close());
+      const attached = opened.handle;
+      const wish = await show().finally(() => attached.close());
       if (wish !== null) printLine(context.stdout, 'The worker goes on.');
       return;
     }

@@ -1,16 +1,20 @@
 import { DsaSlurmError } from '../base/errors.js';
 import { systemClock } from '../base/clock.js';
 import type { WorkerHandle } from './handle.js';
-import { readOnlyHandle } from './read-only.js';
+import { lookOn, type Onlooker } from './look-on.js';
+import type { Owner } from './owner.js';
+import { readOwner } from './runs/view-journal.js';
 import type { AttachedWorker } from './socket/attached.js';
-import { findWorker, notAttached, type Found } from './socket/connect.js';
+import { findWorker, notAttached, type Absence, type Found } from './socket/connect.js';
 import { createWorker, type Worker, type WorkerOptions } from './worker.js';
 
 /** The worker that a screen looks at. */
 export type OpenedWorker =
   | { kind: 'attached'; handle: AttachedWorker }
   /** Inside this process; whoever opened it starts and stops it. */
-  | { kind: 'embedded'; handle: WorkerHandle; worker: Worker };
+  | { kind: 'embedded'; handle: WorkerHandle; worker: Worker }
+  /** None runs, and none is started for somebody who only looks. */
+  | { kind: 'none'; handle: WorkerHandle; onlooker: Onlooker };
 
 export interface OpenOptions extends WorkerOptions {
   /** Nothing that is done through the handle acts on jobs or on the worker. */
@@ -23,8 +27,9 @@ const looks = 25;
 const lookEveryMs = 200;
 
 /**
- * Attaches to the worker of the profile where one runs and can be reached, and makes one in this process where none runs.
- * @throws DsaSlurmError `worker` where one runs that cannot be reached, and as {@link createWorker}
+ * Attaches to the worker of the profile where one runs and can be reached. Where none runs it makes one in this process, or,
+ * if it is read-only, looks on without one: whoever looks only shall take no tasks.
+ * @throws DsaSlurmError `worker` where one runs that cannot be reached, or that alone knows its jobs, and as {@link createWorker}
  */
 export async function attachOrEmbed(options: OpenOptions): Promise<OpenedWorker> {
   const { settings, readOnly, clock = systemClock } = options;
@@ -34,10 +39,17 @@ export async function attachOrEmbed(options: OpenOptions): Promise<OpenedWorker>
   for (let look = 0; ; look++) {
     if (found.kind === 'attached') return { kind: 'attached', handle: found.worker };
     if (found.kind === 'refused') throw notAttached(found);
+    if (readOnly) {
+      const owner = await readOwner(settings.dirs.state);
+      if (owner === null) return openOnlooker(options, found);
+      if (found.kind === 'elsewhere' || look >= looks) throw unreachable(found, owner);
+      await clock.sleep(lookEveryMs);
+      found = await find();
+      continue;
+    }
     try {
       const worker = await createWorker(options);
-      const handle = readOnly ? readOnlyHandle(worker.handle) : worker.handle;
-      return { kind: 'embedded', handle, worker };
+      return { kind: 'embedded', handle: worker.handle, worker };
     } catch (error) {
       const isHeld = error instanceof DsaSlurmError && error.code === 'worker';
       if (isHeld && found.kind === 'elsewhere') throw notAttached(found);
@@ -46,4 +58,23 @@ export async function attachOrEmbed(options: OpenOptions): Promise<OpenedWorker>
     await clock.sleep(lookEveryMs);
     found = await find();
   }
+}
+
+async function openOnlooker(options: OpenOptions, found: Absence): Promise<OpenedWorker> {
+  // the jobs of this host are known to its worker alone
+  if (options.settings.worker.executor === 'local') throw notAttached(found);
+  const onlooker = await lookOn(options);
+  return { kind: 'none', handle: onlooker.handle, onlooker };
+}
+
+/** A worker that has the state directory and does not listen. */
+function unreachable(found: Absence, { pid, host }: Owner): DsaSlurmError {
+  if (found.kind === 'elsewhere') return notAttached(found);
+  return new DsaSlurmError(
+    'worker',
+    `The worker of this profile, process ${pid} on ${host}, does not listen.`,
+    {
+      next: 'It may be starting or stopping: try again in a moment, or log in there and call this there.',
+    },
+  );
 }

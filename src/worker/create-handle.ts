@@ -38,7 +38,7 @@ export interface HandleSources {
   journal: Journal;
   executor: Executor;
   apptainer: Apptainer;
-  intake: Intake;
+  intake: Pick<Intake, 'want' | 'state' | 'drainedAt'>;
   broker: () => Broker | null;
   trouble: () => string | null;
   requestCancel: (id: string, by: CancelSource) => Promise<boolean>;

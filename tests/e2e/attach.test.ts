@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -110,6 +110,24 @@ describe('a console beside a worker service', () => {
     await second.waitFor('worker gone for');
     second.press('q');
     await second.waitFor('it ended with 0');
+  });
+
+  test('read-only where no worker runs: nothing is taken, Slurm is shown, and the worker that comes is attached to', async () => {
+    const job = await bench.publish({ args: ['Wait', bench.gate('go')], title: 'Liver' });
+    const screen = openConsole(['--read-only']);
+    await screen.waitFor(/\[no worker\] \[read-only\][^]*no worker runs[^]*● Slurm \d+ s ago/);
+    expect(screen.screen().join('\n')).toContain('tasks wait in the queue. Start one: dsa-slurm worker');
+    screen.press('W');
+    await screen.waitFor('none runs: tasks wait in the queue');
+    expect(await readdir(bench.stateDir)).toEqual(['console.log']);
+    const service = await startService();
+    await screen.waitFor(`attached to process ${service.pid} [read-only]`);
+    await screen.waitFor(/RUNNING .*Liver/);
+    await bench.openGate('go');
+    expectStatus(await bench.ended(job), status.success);
+    screen.press('q');
+    await screen.waitFor('it ended with 0');
+    expect(screen.isRestored()).toBe(true);
   });
 
   test('a worker on another host: where to go is said', async () => {

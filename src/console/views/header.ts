@@ -1,4 +1,4 @@
-import { age, count } from '../format.js';
+import { age, count, counted } from '../format.js';
 import { runnerName } from '../runner.js';
 import { countGroups } from '../rows.js';
 import {
@@ -38,6 +38,7 @@ export function titleLine(state: ConsoleState, theme: Theme): Line {
 /** Where the worker is, unless it is in this process. */
 function linkSpans({ snapshot: { link }, now }: ConsoleState): Span[] {
   if (link.kind === 'inside') return [];
+  if (link.kind === 'none') return [span(' [no worker]', 'warning')];
   return link.trouble === null
     ? [span(` attached to process ${link.pid}`, 'muted')]
     : [span(` [worker gone for ${age(now - link.at)}]`, 'bad')];
@@ -78,14 +79,21 @@ export function healthLine(state: ConsoleState, theme: Theme): Line {
   const { health } = snapshot;
   const rows = allRows(state);
   const gap = span('  ');
-  const left = [
-    span(' '),
-    brokerSpan(health.broker, now, theme),
-    gap,
-    intakeSpan(health, theme),
-    gap,
-    span(`${count(health.inFlight)}/${count(health.inFlightLimit)} in flight`, 'strong'),
-  ];
+  const left =
+    snapshot.link.kind === 'none'
+      ? [
+          span(` ${theme.glyphs.canceled} no worker runs`, 'warning'),
+          gap,
+          span(`${counted(health.inFlight, 'run')} in its journal unfinished`, 'strong'),
+        ]
+      : [
+          span(' '),
+          brokerSpan(health.broker, now, theme),
+          gap,
+          intakeSpan(health, theme),
+          gap,
+          span(`${count(health.inFlight)}/${count(health.inFlightLimit)} in flight`, 'strong'),
+        ];
   const { running, waiting } = countGroups(rows);
   const right = [span(`${count(running)} running  ${count(waiting)} waiting`, 'muted')];
   return spread(left, right, size.columns, theme);
@@ -183,13 +191,20 @@ export function troubleLines(state: ConsoleState, { glyphs }: Theme): Line[] {
   }));
 }
 
-export function troublesOf({ snapshot: { health, link }, now }: ConsoleState): string[] {
+export function troublesOf({ snapshot: { profile, health, link }, now }: ConsoleState): string[] {
   const said: [who: string, trouble: string | null][] = [
     ['Broker', health.broker.trouble],
     ['Worker', health.trouble],
   ];
   const troubles = said.flatMap(([who, trouble]) => (trouble === null ? [] : [`${who}: ${trouble}`]));
+  if (link.kind === 'none')
+    return [`No worker runs, so tasks wait in the queue. Start one: ${startCommand(profile)}`];
   if (link.kind === 'inside' || link.trouble === null) return troubles;
   const old = `All of this is ${age(now - link.at)} old. ${link.trouble} It is looked for.`;
   return [old, ...troubles];
+}
+
+/** With which a worker of this profile is started. */
+export function startCommand(profile: string): string {
+  return `dsa-slurm ${profile === 'default' ? '' : `--profile ${profile} `}worker`;
 }

@@ -174,7 +174,8 @@ export const jobsView: TableView = {
     }
     if (jobs.trouble !== null) return `No runs, and no jobs when ${who} last answered.`;
     const none = { mine: 'no job of this user', dsa: 'no job that came from Girder', all: 'no job at all' };
-    return `No runs and no jobs: no task has arrived, and ${who} has ${none[state.scope]}.`;
+    const arrived = state.snapshot.link.kind === 'none' ? 'the journal has none' : 'no task has arrived';
+    return `No runs and no jobs: ${arrived}, and ${who} has ${none[state.scope]}.`;
   },
   about(item) {
     const row = item as Row;

@@ -1,10 +1,11 @@
 import { shellText } from '../../base/shell-text.js';
 import type { CommandLine, WorkerDetail } from '../../worker/watched.js';
-import { age, bytes, clockText, count, took } from '../format.js';
+import { age, bytes, clockText, count, counted, took } from '../format.js';
 import { runnerName } from '../runner.js';
 import { jobsShown, type ConsoleState } from '../state.js';
 import { cleanText, truncate, wrapWords } from '../text.js';
 import { span, type Line, type Theme } from '../theme.js';
+import { startCommand } from './header.js';
 import { factLines, type Fact } from './facts.js';
 import { sparkline } from '../sparkline.js';
 
@@ -18,6 +19,13 @@ export function workerPageLines(state: ConsoleState, theme: Theme): Line[] {
   const { health } = snapshot;
   const detail = watched.worker ?? null;
   const { columns } = size;
+  if (snapshot.link.kind === 'none') {
+    return [
+      ...factLines('Worker', noWorkerFacts(state), columns),
+      ...factLines(runnerName(snapshot.executor), slurmFacts(state, detail), columns),
+      ...(detail === null ? [] : commandLines(detail, now, columns, theme)),
+    ];
+  }
   return [
     ...factLines('Worker', workerFacts(state, detail), columns),
     ...factLines('Broker', brokerFacts(state, detail), columns),
@@ -33,6 +41,15 @@ export function workerPageLines(state: ConsoleState, theme: Theme): Line[] {
     ...(detail === null && health.trouble === null
       ? [{ spans: [span(' Asking the worker for more.', 'muted')] }]
       : []),
+  ];
+}
+
+function noWorkerFacts({ snapshot: { profile, health } }: ConsoleState): Fact[] {
+  return [
+    ['profile', profile],
+    ['state', 'none runs: tasks wait in the queue, and Girder hears nothing', 'warning'],
+    ['start one', startCommand(profile)],
+    ['unfinished', `${counted(health.inFlight, 'run')} in its journal; the next start takes them up`],
   ];
 }
 

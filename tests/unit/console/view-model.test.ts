@@ -135,6 +135,22 @@ describe('the health lines', () => {
     expect(gone).toContain('▲ All of this is 12 s old. It has ended. It is looked for.');
   });
 
+  test('where no worker runs, that is said, and nothing of a broker or an intake', () => {
+    const worker = showing({
+      link: { kind: 'none' },
+      health: { inFlight: 2 },
+      jobs: { at: 0 },
+      profile: 'lab',
+    });
+    const text = head(worker, 3_000);
+    expect(text).toMatch(/\[no worker\]$/mu);
+    expect(text).toContain('⊘ no worker runs  2 runs in its journal unfinished');
+    expect(text).toContain('tasks wait in the queue. Start one: dsa-slurm --profile lab worker');
+    expect(text).toContain('● Slurm 3 s ago');
+    expect(text).not.toMatch(/broker|intake/u);
+    expect(linesOf(stateOf(worker)).join('\n')).toContain('No runs and no jobs: the journal has none');
+  });
+
   test('trouble with the broker and with Girder has its own lines', () => {
     const text = head(
       showing({
