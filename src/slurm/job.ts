@@ -33,4 +33,6 @@ export interface JobRow {
   exitCode: { code: number; signal: number } | null;
   /** The run's key, if the job carries one of ours (see key.ts). */
   key: string | null;
+  /** The mark of whoever submitted it (see key.ts). */
+  mark: string | null;
 }

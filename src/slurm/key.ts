@@ -15,14 +15,17 @@ export function jobName(key: string): string {
   return `dsa-slurm-${key}`;
 }
 
-/** The comment of the job. */
-export function jobComment(key: string): string {
-  return `dsa-slurm:${key}`;
+/**
+ * The comment of the job.
+ * @param mark tells the jobs that one journal has made for the run from those of a worker that was given the same task
+ */
+export function jobComment(key: string, mark?: string): string {
+  return mark === undefined ? `dsa-slurm:${key}` : `dsa-slurm:${key}:${mark}`;
 }
 
 const keyPattern = '([A-Za-z0-9][A-Za-z0-9._-]{0,99})';
 const namePattern = new RegExp(`^dsa-slurm-${keyPattern}$`);
-const commentPattern = new RegExp(`^dsa-slurm:${keyPattern}$`);
+const commentPattern = new RegExp(`^dsa-slurm:${keyPattern}(?::([0-9a-f]{8}))?$`);
 
 /**
  * The key that a job carries; null for a job that is none of ours. The name decides, because a site's submit filter may
@@ -30,4 +33,9 @@ const commentPattern = new RegExp(`^dsa-slurm:${keyPattern}$`);
  */
 export function readKey(job: { name: string; comment: string }): string | null {
   return namePattern.exec(job.name)?.[1] ?? commentPattern.exec(job.comment.trim())?.[1] ?? null;
+}
+
+/** The mark in a job's comment; null where there is none, or where the site uses the comment for itself. */
+export function readMark(comment: string): string | null {
+  return commentPattern.exec(comment.trim())?.[2] ?? null;
 }

@@ -11,23 +11,34 @@ export type FoundJob =
   | { kind: 'none'; accounting: boolean }
   | { kind: 'silence'; why: string };
 
+/** What a run's job is looked up by. */
+export interface JobQuestion {
+  key: string;
+  /** Only jobs with this mark, or none, are meant; see `jobComment`. */
+  mark?: string | undefined;
+  /** Milliseconds; when the first submission of the run was tried. */
+  since: number;
+}
+
 /**
  * Looks a run's job up by its key, in the controller and then in the accounting.
  *
  * `none` right after an unclear sbatch is not the last word: the request may still be on its way to the controller. Ask
  * again after Slurm's message time-out before submitting a second time.
- * @param question.since milliseconds; when the first submission of the run was tried
  */
 export async function findJob(
   run: RunCommand,
-  { key, since }: { key: string; since: number },
+  { key, mark, since }: JobQuestion,
   options: CommandOptions = {},
 ): Promise<FoundJob> {
   const name = jobName(key);
   const queue = await queryJobs(run, { kind: 'name', name }, options);
   if (queue.kind === 'silence') return queue;
-  const rows = queue.rows
-    .filter((row) => row.key === key)
+  const ofKey = queue.rows.filter((row) => row.key === key);
+  // made by another worker that was given the same task: its job is its own
+  const foreign = mark === undefined ? [] : ofKey.filter((row) => row.mark !== null && row.mark !== mark);
+  const rows = ofKey
+    .filter((row) => !foreign.includes(row))
     .sort((a, b) => (b.submittedAt ?? 0) - (a.submittedAt ?? 0));
   if (rows[0] !== undefined) {
     const others = rows.slice(1).map((row) => row.id);
@@ -38,10 +49,11 @@ export async function findJob(
   const accounting = await accountedJob(run, { name, since: since - 10 * 60_000 }, options);
   switch (accounting.kind) {
     case 'jobs': {
-      const [first, ...rest] = accounting.jobs;
+      const others = new Set(foreign.map(({ id }) => id));
+      const [first, ...rest] = accounting.jobs.filter(({ id }) => !others.has(id));
       if (first === undefined) return { kind: 'none', accounting: true };
-      const others = [...new Set(rest.map((job) => job.id))].filter((id) => id !== first.id);
-      return { kind: 'found', jobId: first.id, state: first.state, others };
+      const more = [...new Set(rest.map((job) => job.id))].filter((id) => id !== first.id);
+      return { kind: 'found', jobId: first.id, state: first.state, others: more };
     }
     case 'unknown-job':
       return { kind: 'none', accounting: true };

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { commandTrouble, type CommandOptions, type RunCommand } from '../base/command.js';
 import type { JobRow } from './job.js';
-import { readKey } from './key.js';
+import { readKey, readMark } from './key.js';
 import { parseJobState } from './states.js';
 import {
   isJobId,
@@ -115,6 +115,7 @@ function readRow(values: readonly string[]): JobRow | null {
   const startsAt = slurmTime(value('StartTime'));
   const waits = state.base === 'PENDING';
   const name = value('Name').trim();
+  const comment = slurmText(value('Comment'));
   return {
     id,
     name,
@@ -133,7 +134,8 @@ function readRow(values: readonly string[]): JobRow | null {
     expectedStart: waits ? startsAt : null,
     endedAt: endsAt(value('EndTime'), state.base),
     exitCode: exitCode(value('exit_code'), state.base),
-    key: readKey({ name, comment: slurmText(value('Comment')) }),
+    key: readKey({ name, comment }),
+    mark: readMark(comment),
   };
 }
 

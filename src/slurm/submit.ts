@@ -11,6 +11,8 @@ export interface Submission {
   options: readonly SbatchOption[];
   /** See `runKey`. */
   key: string;
+  /** See `jobComment`. */
+  mark?: string;
   /** Path of the batch script. */
   script: string;
   scriptArgs: readonly string[];
@@ -28,7 +30,7 @@ export function submitArguments(submission: Submission): string[] {
   return [
     '--parsable',
     `--job-name=${jobName(submission.key)}`,
-    `--comment=${jobComment(submission.key)}`,
+    `--comment=${jobComment(submission.key, submission.mark)}`,
     `--output=${escapeFileName(streams?.stdout ?? logFile)}`,
     `--error=${escapeFileName(streams?.stderr ?? logFile)}`,
     '--open-mode=append',

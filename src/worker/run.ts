@@ -21,6 +21,8 @@ export type CancelSource = 'girder' | 'operator' | 'celery' | 'termination' | 'e
 export interface Submission {
   /** The run's key, which the Slurm job carries. */
   key: string;
+  /** The mark that its jobs carry too; see `jobComment`. Journals of older versions do not have it. */
+  mark?: string;
   /** Where the batch job writes its output, and where our batch script writes its exit record. */
   logFile: string;
   exitRecord: string;

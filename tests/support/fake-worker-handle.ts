@@ -185,6 +185,7 @@ export function fakeJob(parts: Partial<JobRow> & { id: string }): JobRow {
     endedAt: null,
     exitCode: null,
     key: null,
+    mark: null,
     ...parts,
   };
 }

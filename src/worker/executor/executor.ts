@@ -1,7 +1,7 @@
 import type { JobChange } from '../../slurm/change-jobs.js';
 import type { ClusterAnswer } from '../../slurm/cluster.js';
 import type { SlurmWords } from '../../slurm/for-jobs.js';
-import type { FoundJob } from '../../slurm/lookup.js';
+import type { FoundJob, JobQuestion } from '../../slurm/lookup.js';
 import type { JobEnd } from '../../slurm/resolve.js';
 import type { JobDetailsAnswer } from '../../slurm/scontrol.js';
 import type { Submission, SubmitResult } from '../../slurm/submit.js';
@@ -40,8 +40,8 @@ export interface Executor {
    * before that.
    */
   submit(request: JobRequest): Promise<SubmitResult>;
-  /** Looks a run's job up by its key. @param question.since milliseconds; when it was first submitted */
-  find(question: { key: string; since: number }): Promise<FoundJob>;
+  /** Looks a run's job up by its key. */
+  find(question: JobQuestion): Promise<FoundJob>;
   /**
    * For so many milliseconds after an unclear `submit`, `find` may still not see the job that comes of it: what is not
    * there now has to be not there that much later before it is believed.

@@ -49,7 +49,7 @@ export function createSlurmExecutor({ run, settings, clock, log }: SlurmOptions)
         timeoutMs: settings.commandTimeoutSeconds * 1_000,
       }),
     async find(question) {
-      const ended = await endStraySubmissions(question.key);
+      const ended = await endStraySubmissions(question);
       if (ended.length > 0) log.warn({ ...question, ended }, 'ended an sbatch that a dead worker had left');
       return findJob(run, question);
     },

@@ -120,8 +120,8 @@ export async function openOffline({ settings, env, clock, log }: OfflineOptions)
 async function endJob({ id, submission, end }: Run, executor: Executor, words: Words): Promise<void> {
   const marked = `Run ${id} will end as canceled when the worker starts`;
   if (submission === null || end !== null) return words.say(`${marked}.`);
-  const { key, at } = submission;
-  const found = await executor.find({ key, since: at });
+  const { key, mark, at } = submission;
+  const found = await executor.find({ key, mark, since: at });
   if (found.kind === 'silence')
     return words.refuse(`${marked}; its ${executor.jobWords} goes on until then: ${found.why}`);
   if (found.kind === 'none') return words.say(`${marked}; it has no ${executor.jobWords} any more.`);

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { dirname } from 'node:path';
 
 import { DsaSlurmError } from '../../base/errors.js';
@@ -37,15 +38,16 @@ export async function submitJob(
   const staged = run.staged;
   if (staged === null) throw new Error('a run is submitted only once it is staged');
   const girder = await tools.girderSlurm.current(context.signal);
+  const mark = run.submission?.mark ?? randomBytes(4).toString('hex');
   const batch = await prepareBatch({ run, runId: run.id, analysis, staged, girder }, context, tools);
 
   for (let attempt = 1; ; attempt += 1) {
     context.signal.throwIfAborted();
-    const submission: Submission = { ...batch.submission, at: tools.clock.now() };
+    const submission: Submission = { ...batch.submission, mark, at: tools.clock.now() };
     await rm(submission.exitRecord, { force: true });
     await book.record(run.id, { type: 'submitting', submission });
     const answer = await inLane(tools.lanes.submitting, context.signal, async () =>
-      tools.executor.submit(batch.request),
+      tools.executor.submit({ ...batch.request, mark }),
     );
     switch (answer.kind) {
       case 'submitted':
@@ -79,7 +81,7 @@ export async function submitJob(
 
 /** Asks Slurm until it has answered: the job's id, or null once it is certain that there is none. */
 async function lookUp(
-  { key, exitRecord }: Submission,
+  { key, mark, exitRecord }: Submission,
   since: number,
   { stopping }: StageContext,
   { executor, clock, log }: Tools,
@@ -87,7 +89,7 @@ async function lookUp(
   let denied = false;
   for (let wait = 1_000; ; wait = Math.min(wait * 2, 30_000)) {
     stopping.throwIfAborted();
-    const answer = await executor.find({ key, since });
+    const answer = await executor.find({ key, mark, since });
     if (answer.kind === 'found') {
       // a run has one job: whatever made another one, only the newest goes on
       if (answer.others.length > 0) {

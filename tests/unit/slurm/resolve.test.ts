@@ -134,8 +134,14 @@ const twoAttempts = (call: Call) =>
       sacctLine(call, { JobID: '42', JobName: 'n', State: 'COMPLETED', Submit: '1795462999' }),
   );
 
-const row = (call: Call, id: string, submit: string) =>
-  squeueLine(call, { JobArrayID: id, State: 'PENDING', Name: 'dsa-slurm-abc', SubmitTime: submit });
+const row = (call: Call, id: string, submit: string, comment = '') =>
+  squeueLine(call, {
+    JobArrayID: id,
+    State: 'PENDING',
+    Name: 'dsa-slurm-abc',
+    SubmitTime: submit,
+    Comment: comment,
+  });
 
 describe('accountedJob', () => {
   it('asks by name, takes the latest submission, and knows sites without accounting', async () => {
@@ -163,6 +169,23 @@ describe('findJob', () => {
   it('finds the job in the queue, and says when there are two', async () => {
     const { run } = fakeRun((call) => said(row(call, '41', '1795462100') + row(call, '42', '1795462200')));
     expect(await findJob(run, question)).toMatchObject({ kind: 'found', jobId: '42', others: ['41'] });
+  });
+
+  it('means no job that another worker made for the same task', async () => {
+    const marked = { ...question, mark: '00000001' };
+    const [own, foreign] = ['dsa-slurm:abc:00000001', 'dsa-slurm:abc:00000002'];
+    const both = fakeRun((call) =>
+      said(row(call, '41', '1795462100', own) + row(call, '42', '1795462200', foreign)),
+    );
+    expect(await findJob(both.run, marked)).toMatchObject({ kind: 'found', jobId: '41', others: [] });
+    // the accounting has no comments
+    const only = fakeRun((call) =>
+      call.file === 'squeue' ? said(row(call, '42', '1795462200', foreign)) : accounted('RUNNING')(call),
+    );
+    expect(await findJob(only.run, marked)).toEqual({ kind: 'none', accounting: true });
+    // of an older version, or where the site has written its own comment
+    const unmarked = fakeRun((call) => said(row(call, '43', '1795462100')));
+    expect(await findJob(unmarked.run, marked)).toMatchObject({ kind: 'found', jobId: '43' });
   });
 
   it('finds it in the accounting', async () => {

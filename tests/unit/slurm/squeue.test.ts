@@ -38,6 +38,7 @@ describe('parseSqueue', () => {
       endedAt: null,
       exitCode: null,
       key: '0b7c8a52-1111-4222-8333-444455556666',
+      mark: null,
     });
   });
 

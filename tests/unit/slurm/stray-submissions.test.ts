@@ -6,9 +6,9 @@ import { expect, onTestFinished, test } from 'vitest';
 import { endStraySubmissions } from '../../../src/slurm/stray-submissions.js';
 
 /** Something that looks like an sbatch at work. */
-async function startLike(name: string): Promise<ChildProcess> {
+async function startLike(name: string, comment = ''): Promise<ChildProcess> {
   const program = 'setInterval(() => undefined, 1000)';
-  const child = spawn(process.execPath, ['-e', program, '--', '--parsable', `--job-name=${name}`]);
+  const child = spawn(process.execPath, ['-e', program, '--', `--job-name=${name}`, `--comment=${comment}`]);
   onTestFinished(() => void child.kill('SIGKILL'));
   await once(child, 'spawn');
   return child;
@@ -19,8 +19,16 @@ test('an sbatch that was left behind is ended, that of another run goes on', asy
   const stray = await startLike(`dsa-slurm-${key}`);
   const other = await startLike(`dsa-slurm-${key}-2`);
   const over = once(stray, 'exit');
-  expect(await endStraySubmissions(key)).toEqual([stray.pid]);
+  expect(await endStraySubmissions({ key })).toEqual([stray.pid]);
   expect(await over).toEqual([null, 'SIGKILL']);
   expect(other.exitCode ?? other.signalCode).toBeNull();
-  expect(await endStraySubmissions(key)).toEqual([]);
+  expect(await endStraySubmissions({ key })).toEqual([]);
+});
+
+test('that of another worker with the same task goes on', async () => {
+  const key = `test-${process.pid}-3`;
+  const own = await startLike(`dsa-slurm-${key}`, `dsa-slurm:${key}:00000001`);
+  const foreign = await startLike(`dsa-slurm-${key}`, `dsa-slurm:${key}:00000002`);
+  expect(await endStraySubmissions({ key, mark: '00000001' })).toEqual([own.pid]);
+  expect(foreign.exitCode ?? foreign.signalCode).toBeNull();
 });

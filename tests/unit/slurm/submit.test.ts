@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { jobComment, jobName, readKey, runKey } from '../../../src/slurm/key.js';
+import { jobComment, jobName, readKey, readMark, runKey } from '../../../src/slurm/key.js';
 import {
   escapeFileName,
   parseSubmitted,
@@ -16,6 +16,10 @@ describe('the key of a run', () => {
     expect(runKey(id)).toBe(id);
     expect(readKey({ name: jobName(id), comment: '' })).toBe(id);
     expect(readKey({ name: 'renamed', comment: ` ${jobComment(id)} ` })).toBe(id);
+    expect(readKey({ name: 'renamed', comment: jobComment(id, '0a1b2c3d') })).toBe(id);
+    expect(readMark(jobComment(id, '0a1b2c3d'))).toBe('0a1b2c3d');
+    expect(readMark(jobComment(id))).toBeNull();
+    expect(readMark("the site's own: 0a1b2c3d")).toBeNull();
     expect(readKey({ name: 'dsa-slurm-', comment: 'dsa-slurm:' })).toBeNull();
     expect(readKey({ name: `dsa-slurm-${id} `, comment: '(null)' })).toBeNull();
   });

@@ -8,7 +8,7 @@ import type { CommandResult } from '../../../src/base/command.js';
 import { describePiece } from '../../../src/girder/log-piece.js';
 import { GirderError } from '../../../src/girder/girder-error.js';
 import type { GirderJob } from '../../../src/girder/job.js';
-import { jobName } from '../../../src/slurm/key.js';
+import { jobComment, jobName } from '../../../src/slurm/key.js';
 import type { RunNews } from '../../../src/worker/book.js';
 import { failed, said, squeueLine, type Call } from '../slurm/fake-run.js';
 import { openCarryBench, type CarryBench, type CarryOptions } from './carry-bench.js';
@@ -52,6 +52,16 @@ function slurmWithJob(): (call: Call) => CommandResult {
   };
 }
 
+function markedJob(call: Call, id: string, state: string, submitted: string, mark: string): string {
+  return squeueLine(call, {
+    JobArrayID: id,
+    State: state,
+    Name: jobName('run-1'),
+    SubmitTime: submitted,
+    Comment: jobComment('run-1', mark),
+  });
+}
+
 describe('a run whose sbatch was never answered', () => {
   test('is canceled together with the job that there may be', async () => {
     const { carried, calls } = await setUp(slurmWithJob(), {
@@ -67,6 +77,32 @@ describe('a run whose sbatch was never answered', () => {
     });
     expect(await carried()).toMatchObject({ stage: 'finished', outcome: 'canceled', jobId: null });
     expect(calls.filter(({ file }) => file === 'sbatch')).toEqual([]);
+  });
+
+  test('ends an older job of its own, and leaves alone what another worker made for the same task', async () => {
+    let questions = 0;
+    const { carried, calls } = await setUp(
+      (call) => {
+        if (call.file === 'scancel') return said('');
+        questions += 1;
+        const state = questions < 3 ? 'RUNNING' : 'COMPLETED';
+        return said(
+          markedJob(call, '41', 'RUNNING', '1795462100', '00000001') +
+            markedJob(call, '42', state, '1795462200', '00000001') +
+            markedJob(call, '77', 'RUNNING', '1795462300', '00000002'),
+        );
+      },
+      {
+        news: (dir) =>
+          unanswered(dir).map((event) =>
+            event.type === 'submitting'
+              ? { ...event, submission: { ...event.submission, mark: '00000001' } }
+              : event,
+          ),
+      },
+    );
+    expect(await carried()).toMatchObject({ stage: 'finished', outcome: 'succeeded', jobId: '42' });
+    expect(calls.filter(({ file }) => file === 'scancel').map(({ args }) => args)).toEqual([['41']]);
   });
 
   test('is not submitted again when the job has left its exit record and Slurm has forgotten it', async () => {

@@ -28,6 +28,7 @@ export function rowOf(job: LocalJob, user: string, now: number): JobRow {
     endedAt: end?.at ?? null,
     exitCode: end?.exitCode ?? null,
     key: job.key,
+    mark: null,
   };
 }
 
