@@ -5,11 +5,14 @@ import { applyEvent, beginRun, nothingFollowed, type Run, type RunEvent } from '
 /** What a line of the journal says: an event, or a whole run as a compaction found it. */
 export type Line = { run: string; event: RunEvent } | { snapshot: Run };
 
-/** What an older program could not fold: 2 has checksums, and runs that are run again or forgotten. */
-const version = 2;
+/**
+ * Raised by what an older program could not fold: 2 has checksums, and runs that are run again or forgotten; 3 has uploads
+ * that are begun, and pieces of log that bring streams forward too.
+ */
+export const journalVersion = 3;
 
 /** The first line of a journal, which names its format. */
-export const formatLine = JSON.stringify({ journal: 'dsa-slurm', version });
+export const formatLine = JSON.stringify({ journal: 'dsa-slurm', version: journalVersion });
 
 const checksum = /^(?<said>.*),"crc":"(?<crc>[0-9a-f]{8})"\}$/s;
 
@@ -44,7 +47,10 @@ export function parseLine(line: string): Line | 'format' | 'newer' | 'damaged' {
 }
 
 function isKnownVersion(value: object): boolean {
-  return 'version' in value && (value.version === 1 || value.version === version);
+  const version = 'version' in value ? value.version : null;
+  return (
+    typeof version === 'number' && Number.isInteger(version) && version >= 1 && version <= journalVersion
+  );
 }
 
 function isRunLike(value: unknown): value is Run {

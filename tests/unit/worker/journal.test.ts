@@ -15,6 +15,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 import { silentLog } from '../../../src/base/log.js';
 import { openJournal, type Journal } from '../../../src/worker/journal.js';
+import { journalVersion } from '../../../src/worker/journal-lines.js';
 import { readJournal } from '../../../src/worker/read-journal.js';
 import { beginRun, type RunEvent } from '../../../src/worker/run.js';
 import { openSmallDisk } from '../../support/small-disk.js';
@@ -125,7 +126,7 @@ describe('the journal', () => {
   test('a newer format is refused and left alone', async () => {
     const { journal } = await reopen();
     await journal.close();
-    const newer = '{"journal":"dsa-slurm","version":3}\n';
+    const newer = `{"journal":"dsa-slurm","version":${journalVersion + 1}}\n`;
     await writeFile(path, newer);
     await expect(reopen()).rejects.toThrow(/newer dsa-slurm/);
     expect(await readFile(path, 'utf8')).toBe(newer);
@@ -151,19 +152,22 @@ describe('the journal', () => {
     expect(runs.get('a')?.stage).toBe('accepted');
   });
 
-  test('of version 1, without checksums, is read and written anew', async () => {
-    const { journal } = await reopen();
-    await journal.close();
-    const lines = [
-      { journal: 'dsa-slurm', version: 1 },
-      { run: 'a', event: accepted('a') },
-    ];
-    await writeFile(path, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
-    expect([...(await reopen()).runs.keys()]).toEqual(['a']);
-    expect(await readFile(path, 'utf8')).toMatch(
-      /^\{"journal":"dsa-slurm","version":2\}\n.*"crc":"[0-9a-f]{8}"\}\n$/s,
-    );
-  });
+  test.each([1, 2])(
+    'of version %i is read, with and without checksums, and written anew',
+    async (version) => {
+      const { journal } = await reopen();
+      await journal.close();
+      const lines = [
+        { journal: 'dsa-slurm', version },
+        { run: 'a', event: accepted('a') },
+      ];
+      await writeFile(path, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+      expect([...(await reopen()).runs.keys()]).toEqual(['a']);
+      expect(await readFile(path, 'utf8')).toMatch(
+        /^\{"journal":"dsa-slurm","version":3\}\n.*"crc":"[0-9a-f]{8}"\}\n$/s,
+      );
+    },
+  );
 
   test('is read without a trace: by those who only look', async () => {
     const { journal } = await reopen();
