@@ -670,7 +670,7 @@ describe('worker', () => {
     await writeFile(path, `${head}\n${accepted}\nrubbish\n`);
     expectFinding(await ask(journal, { settings }), 'warn', '1 line cannot be read', 'df -h');
     expect(await readdir(dir)).toEqual(['journal.jsonl']);
-    await writeFile(path, `${JSON.stringify({ journal: 'dsa-slurm', version: 3 })}\n`);
+    await writeFile(path, `${JSON.stringify({ journal: 'dsa-slurm', version: 99 })}\n`);
     expectFinding(await ask(journal, { settings }), 'fail', 'newer dsa-slurm', 'Start that version');
   });
 
