@@ -39,11 +39,15 @@ export type RunCommand = (
   options?: CommandOptions,
 ) => Promise<CommandResult>;
 
-/** One finished command, for the audit log and the console. Arguments are already free of secrets. */
-export interface CommandRecord {
+/** A command that is about to be started. Arguments are already free of secrets. */
+export interface BegunCommand {
   at: number;
   file: string;
   args: readonly string[];
+}
+
+/** One finished command, for the audit log and the console; `at` is when it ended. */
+export interface CommandRecord extends BegunCommand {
   result: CommandResult;
 }
 
@@ -54,6 +58,8 @@ export interface RunnerOptions {
   timeoutMs?: number;
   /** Commands alive at one time; further ones wait. Default 8. */
   concurrency?: number;
+  /** Told of every command when its turn has come. */
+  onBegin?: (command: BegunCommand) => void;
   /** Told of every command after it ended. */
   onCommand?: (record: CommandRecord) => void;
 }
@@ -63,12 +69,17 @@ export function createRunner({
   env,
   timeoutMs = 30_000,
   concurrency = 8,
+  onBegin,
   onCommand,
 }: RunnerOptions): RunCommand {
   const queue = new PQueue({ concurrency });
   return async (file, args, options = {}) => {
-    const result = await queue.add(async () => runOnce(file, args, { timeoutMs, ...options }, env));
-    onCommand?.({ at: Date.now(), file, args: maskArguments(args), result });
+    const named = { file, args: maskArguments(args) };
+    const result = await queue.add(async () => {
+      onBegin?.({ at: Date.now(), ...named });
+      return runOnce(file, args, { timeoutMs, ...options }, env);
+    });
+    onCommand?.({ at: Date.now(), ...named, result });
     return result;
   };
 }

@@ -3,16 +3,18 @@ import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 
 import type { Clock } from '../base/clock.js';
-import { commandTrouble, type CommandRecord } from '../base/command.js';
+import { commandTrouble, type BegunCommand, type CommandRecord } from '../base/command.js';
 import { errorLine } from '../base/errors.js';
 import type { Log } from '../base/log.js';
 import { maskText } from '../base/mask-arguments.js';
 
 /**
  * Every external command with how it ended, one JSON line each, in `commands.jsonl` of the state directory. Questions that are
- * asked again and again with the same end are counted in one line; whatever changes something has a line of its own.
+ * asked again and again with the same end are counted in one line; whatever changes something has lines of its own: one
+ * when it is begun, which is all that a worker leaves of it that is killed meanwhile, and one when it has ended.
  */
 export interface AuditLog {
+  begin(command: BegunCommand): void;
   note(record: CommandRecord): void;
   /** Writes what is still counted; then nothing more. */
   close(): Promise<void>;
@@ -28,13 +30,18 @@ export interface AuditLogOptions {
   keep?: number;
 }
 
-/** A line of the file. */
-interface Entry {
+/** A line of the file, about a command that is begun. */
+interface BegunEntry {
   at: string;
   by: string;
   pid: number;
   command: string;
   args: readonly string[];
+  begun?: true;
+}
+
+/** About one that has ended. */
+interface Entry extends BegunEntry {
   /** Null: it did not end by itself, and `trouble` says what became of it. */
   exitCode: number | null;
   ms: number;
@@ -80,14 +87,21 @@ export function openAuditLog(
   let opened: { file: FileHandle; bytes: number } | null = null;
   let writing: Promise<void> | null = null;
 
-  function entryOf({ at, file, args, result }: CommandRecord): Entry {
-    const trouble = maskText(commandTrouble(result)).slice(0, longestTrouble);
+  function nameOf({ at, file, args }: BegunCommand): BegunEntry {
     return {
       at: new Date(at).toISOString(),
       by,
       pid: process.pid,
       command: file,
       args: args.slice(0, mostArguments).map((arg) => arg.slice(0, longestArgument)),
+    };
+  }
+
+  function entryOf(record: CommandRecord): Entry {
+    const { result } = record;
+    const trouble = maskText(commandTrouble(result)).slice(0, longestTrouble);
+    return {
+      ...nameOf(record),
       exitCode: result.kind === 'exited' ? result.exitCode : null,
       ms: result.ms,
       ...(trouble === '' ? {} : { trouble }),
@@ -120,7 +134,7 @@ export function openAuditLog(
     if (found?.entry.again !== undefined) put(found.entry);
   }
 
-  function put(entry: Entry): void {
+  function put(entry: BegunEntry): void {
     if (lines.length >= mostWaiting) dropped += 1;
     else lines.push(JSON.stringify(entry));
     writing ??= write().finally(() => {
@@ -153,6 +167,9 @@ export function openAuditLog(
   }
 
   return {
+    begin(command) {
+      if (!isQuestion(command.file, command.args)) put({ ...nameOf(command), begun: true });
+    },
     note(record) {
       const entry = entryOf(record);
       if (isQuestion(record.file, record.args)) count(entry);

@@ -134,6 +134,7 @@ export async function createWorker({
       env: slurmEnvironment(env),
       timeoutMs: settings.slurm.commandTimeoutSeconds * 1_000,
       concurrency,
+      onBegin: audit.begin,
       onCommand,
     });
   const command = runner(settings.worker.commandsAtOnce);

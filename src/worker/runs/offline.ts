@@ -70,6 +70,7 @@ export async function openOffline({ settings, env, clock, log }: OfflineOptions)
     const run = createRunner({
       env: slurmEnvironment(env),
       timeoutMs: settings.slurm.commandTimeoutSeconds * 1_000,
+      onBegin: audit.begin,
       onCommand,
     });
     const executor = createExecutor({ settings, run, env, onCommand, clock, log });

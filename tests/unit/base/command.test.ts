@@ -72,3 +72,16 @@ test("the runner's time holds for a command that is given none of its own", asyn
   expect((await run('sleep', ['30'])).kind).toBe('timeout');
   expect((await run('sleep', ['0.2'], { timeoutMs: 10_000 })).kind).toBe('exited');
 });
+
+test('a command is told of before it starts and when it has ended, without its secrets', async () => {
+  const told: string[] = [];
+  const run = createRunner({
+    env,
+    onBegin: ({ file, args }) => void told.push(`begin ${file} ${args.join(' ')}`),
+    onCommand: ({ file, args, result }) => void told.push(`end ${file} ${args.join(' ')} ${result.kind}`),
+  });
+  const ended = run('sleep', ['0.2', '--token=abc']);
+  await expect.poll(() => told).toEqual(['begin sleep 0.2 --token=***']);
+  await ended;
+  expect(told.slice(1)).toEqual(['end sleep 0.2 --token=*** exited']);
+});

@@ -69,6 +69,25 @@ describe('the audit log', () => {
     expect((await stat(join(dir, 'commands.jsonl'))).mode & 0o777).toBe(0o600);
   });
 
+  test('has a line when something that changes anything is begun, which a worker leaves that is killed then', async () => {
+    const audit = open();
+    audit.begin({ at: now, file: 'squeue', args: ['--me'] });
+    audit.begin({ at: now, file: 'sbatch', args: ['--job-name=x', '/s'] });
+    await expect
+      .poll(async () => lines().catch(() => []))
+      .toEqual([
+        {
+          at: new Date(now).toISOString(),
+          by: 'worker',
+          pid: process.pid,
+          command: 'sbatch',
+          args: ['--job-name=x', '/s'],
+          begun: true,
+        },
+      ]);
+    await audit.close();
+  });
+
   test('counts a question that is asked again and again, until its answer is another one', async () => {
     const audit = open();
     for (let time = 0; time < 50; time += 1) note(audit, ['squeue', '--me'], good(time));
