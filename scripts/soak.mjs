@@ -17,7 +17,7 @@ import { startGirderStandIn } from '../dist/sandbox/girder/index.js';
 import { installStandIn, writeStandInImage } from '../dist/sandbox/images.js';
 import { analysisMessage } from '../dist/sandbox/producer/message.js';
 import { startRabbitmq } from '../dist/sandbox/services/rabbitmq.js';
-import { slopeOf, verdict } from './soak/slope.mjs';
+import { bytesAllowed, slopeOf, verdict } from './soak/slope.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -26,6 +26,8 @@ const { values } = parseArgs({
     // the book remembers 2,000 finished runs: until then it grows
     warm: { type: 'string', default: '2500' },
     samples: { type: 'string', default: '40' },
+    // by how much memory may grow with each run
+    bytes: { type: 'string', default: String(bytesAllowed) },
     jobs: { type: 'string', default: 'stub' },
   },
 });
@@ -151,6 +153,7 @@ async function soak() {
   const { isFlat, text } = verdict(
     slopeOf(steady.map(({ runs: count, heap }) => [count, heap])),
     drained - idle,
+    Number(values.bytes),
   );
   console.log(text);
   return isFlat;
