@@ -126,7 +126,7 @@ test('RabbitMQ is restarted under two workers with a batch: each task runs once,
     expect(ids).toHaveLength(10);
     expect(new Set(ids)).toEqual(new Set(published.map(({ id }) => id)));
     expect((await calls('sbatch')) - sbatchBefore).toBe(10);
-    expect(health()).toMatchObject({ broker: { state: 'consuming', trouble: null } });
+    await lab.until(() => health().broker.state === 'consuming' && health().broker.trouble === null);
     const attempts = (await readFile(join(lab.dir, 'worker.log'), 'utf8')).match(/"trouble":.*"broker"/g);
     expect(attempts?.length ?? 0).toBeLessThan(40);
   } finally {
