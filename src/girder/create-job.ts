@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 import type { GirderAccess } from './analysis.js';
-import { clientFor, type GirderSetup } from './client.js';
+import { clientFor, type GirderClient, type GirderSetup } from './client.js';
 import { readGirderJob } from './read-job.js';
 
 /** A Girder job that is to be made for a task which is not published yet. */
@@ -58,6 +58,46 @@ export async function createGirderJobFor(
     attempts: 1,
     signal: setup.signal,
   });
+  return usable(jobInfoSpec);
+}
+
+const listedJobs = z.array(
+  z.object({
+    celeryTaskId: z.string().nullish(),
+    jobInfoSpec: z.record(z.string(), z.unknown()).nullish(),
+  }),
+);
+const pageSize = 50;
+/** Newest first, so a job that was made before a crash is near the beginning. */
+const longestSearch = 1_000;
+
+/**
+ * Looks for the Girder job that {@link createGirderJobFor} made for a task, for a worker that does not know whether it did. Only
+ * administrators are shown the task of a job (contract, section k): with another key nothing is ever found.
+ * @param client of an administrator
+ * @returns null if there is none among the newest of its type
+ * @throws GirderError; DsaSlurmError `message` if the job that was found is not usable
+ */
+export async function findGirderJobOf(
+  client: Pick<GirderClient, 'json'>,
+  { taskId, type }: Pick<NewGirderJob, 'taskId' | 'type'>,
+  signal: AbortSignal,
+): Promise<CreatedGirderJob | null> {
+  for (let offset = 0; offset < longestSearch; offset += pageSize) {
+    const jobs = await client.json(listedJobs, {
+      method: 'GET',
+      path: 'job/all',
+      query: { types: JSON.stringify([type]), sort: 'created', sortdir: -1, limit: pageSize, offset },
+      signal,
+    });
+    const jobInfoSpec = jobs.find(({ celeryTaskId }) => celeryTaskId === taskId)?.jobInfoSpec ?? null;
+    if (jobInfoSpec !== null) return usable(jobInfoSpec);
+    if (jobs.length < pageSize) return null;
+  }
+  return null;
+}
+
+function usable(jobInfoSpec: Readonly<Record<string, unknown>>): CreatedGirderJob {
   const ref = readGirderJob({ jobInfoSpec });
   if (ref === null) throw new Error('a Girder job that was made has a specification');
   return { id: ref.id, jobInfoSpec };

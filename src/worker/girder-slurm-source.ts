@@ -1,9 +1,9 @@
 import * as z from 'zod';
 
 import type { Settings } from '../config/schema.js';
-import { loginWithApiKey } from '../girder/api-key.js';
-import { createGirderClient, type GirderSetup } from '../girder/client.js';
+import type { GirderSetup } from '../girder/client.js';
 import { GirderError } from '../girder/girder-error.js';
+import { createKeyClient } from '../girder/key-client.js';
 import { girderSlurmKeys, readGirderSlurm, type GirderSlurm } from './girder-slurm.js';
 
 /** Girder's settings for Slurm, as last read. */
@@ -27,7 +27,6 @@ const goodForMs = 5 * 60_000;
 const againMs = 30_000;
 /** How long jobs wait for a Girder that has never answered. */
 export const patienceMs = 5 * 60_000;
-const answerMs = 10_000;
 
 /** @param options.girder `apiKey` and `apiUrl` have to be there, or nothing is ever read */
 export function createGirderSlurmSource(
@@ -39,43 +38,27 @@ export function createGirderSlurmSource(
   let askAgainAt = 0;
   let silentSince: number | null = null;
   let trouble: string | null = null;
-  let token: string | null = null;
+  let client: ReturnType<typeof createKeyClient> | null = null;
   let reading: Promise<GirderError | null> | null = null;
 
   async function ask(): Promise<Record<string, unknown>> {
-    const setup = { ...options, apiUrl: apiUrl ?? '', apiUrlMap: girder.apiUrlMap };
-    token ??= (
-      await loginWithApiKey(createGirderClient({ ...setup, token: null }), {
-        apiKey: apiKey ?? '',
-        days: 1,
-        answerMs,
-      })
-    ).token;
-    return createGirderClient({ ...setup, token }).json(z.record(z.string(), z.unknown()), {
+    client ??= createKeyClient({
+      ...options,
+      apiUrl: apiUrl ?? '',
+      apiKey: apiKey ?? '',
+      apiUrlMap: girder.apiUrlMap,
+    });
+    return client.json(z.record(z.string(), z.unknown()), {
       method: 'GET',
       path: 'system/setting',
       query: { list: JSON.stringify(girderSlurmKeys) },
-      attempts: 1,
-      answerMs,
     });
-  }
-
-  async function askAsNew(): Promise<Record<string, unknown>> {
-    const hadToken = token !== null;
-    try {
-      return await ask();
-    } catch (error) {
-      const isOld = hadToken && error instanceof GirderError && error.trouble === 'access';
-      if (!isOld) throw error;
-      token = null;
-      return ask();
-    }
   }
 
   /** The error that it ended with; null if it went well. */
   async function read(): Promise<GirderError | null> {
     try {
-      const { settings, complaints } = readGirderSlurm(await askAsNew());
+      const { settings, complaints } = readGirderSlurm(await ask());
       last = { at: clock.now(), settings };
       silentSince = null;
       tell(complaints.length === 0 ? null : complaints.join(' '));

@@ -87,6 +87,7 @@ const eventTypes: Record<RunEvent['type'], true> = {
   'output-done': true,
   'cancel-requested': true,
   decided: true,
+  'follow-up-asked': true,
   'follow-up-job': true,
   'follow-up-published': true,
   finished: true,

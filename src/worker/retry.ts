@@ -14,6 +14,7 @@ import { retryHeaders } from '../girder/retry-headers.js';
 import { ingestTask } from '../girder/task-names.js';
 import { firstAccess } from '../girder/user.js';
 import type { Book } from './book.js';
+import type { GirderJobSearch } from './girder-job-search.js';
 import type { KeptMessages } from './kept-messages.js';
 import type { Run } from './run.js';
 
@@ -22,6 +23,7 @@ export interface RetryTools {
   messages: KeptMessages;
   /** How Girder is reached, for a task with these headers. */
   girderSetup: (task: Pick<Task, 'id' | 'headers'>) => GirderSetup;
+  searchGirderJob: GirderJobSearch;
   /** Runs that may be unfinished at one time. */
   limit: number;
   /** Called once for each new run. */
@@ -45,8 +47,8 @@ export interface Retries {
 
 /**
  * One request makes one run: its id is in the journal before anything else happens, and the next request is told of it. A worker
- * that dies after Girder has made the new job and before the run is in the journal leaves that Girder job behind,
- * INACTIVE: Girder can neither be asked for it with such a token nor be told which id to take.
+ * that dies after Girder has made the new job and before the run is in the journal looks for it in Girder at its next start.
+ * Without an API key it cannot: then that Girder job is left behind, INACTIVE, and another one is made.
  */
 export function createRetries(tools: RetryTools): Retries {
   const { book, messages, clock, log, stopping } = tools;
@@ -70,7 +72,7 @@ export function createRetries(tools: RetryTools): Retries {
       await checkTokens(task);
       const as = randomUUID();
       await book.record(id, { type: 'retrying', as });
-      return await begin(run, task, as);
+      return await begin(run, task, as, { mayBeThere: false });
     } finally {
       going.delete(id);
     }
@@ -110,11 +112,12 @@ export function createRetries(tools: RetryTools): Retries {
       await book.record(run.id, { type: 'retry-dropped' });
       throw error;
     });
-    await begin(run, task, as);
+    await begin(run, task, as, { mayBeThere: true });
   }
 
-  async function begin(run: Run, task: Task, as: string): Promise<string> {
-    const job = await makeGirderJob(run, task, as).catch(async (error: unknown) => {
+  /** @param how `mayBeThere`: a worker that died may have made the new run's Girder job */
+  async function begin(run: Run, task: Task, as: string, how: { mayBeThere: boolean }): Promise<string> {
+    const job = await makeGirderJob(run, task, as, how).catch(async (error: unknown) => {
       stopping.throwIfAborted();
       await book.record(run.id, { type: 'retry-dropped' });
       return refuse(`Girder makes no job to run ${run.id} again. ${errorLine(error)}`);
@@ -154,27 +157,31 @@ export function createRetries(tools: RetryTools): Retries {
     }
   }
 
-  async function makeGirderJob(run: Run, task: Task, as: string): Promise<CreatedGirderJob | null> {
+  async function makeGirderJob(
+    run: Run,
+    task: Task,
+    as: string,
+    { mayBeThere }: { mayBeThere: boolean },
+  ): Promise<CreatedGirderJob | null> {
     const { jobInfoSpec, girder_api_url: apiUrl, girder_client_token: token } = task.headers;
     if (jobInfoSpec === undefined || jobInfoSpec === null) return null;
     if (typeof apiUrl !== 'string' || typeof token !== 'string') {
       return refuse('Its message has no token to make one with.');
     }
     const { title, image, cli } = run.description;
-    return createGirderJobFor(
-      { apiUrl, token },
-      {
-        title: `${title ?? (cli || 'Analysis')} (retry)`.replace(/( \(retry\))+$/, ' (retry)'),
-        type: task.name === ingestTask || image === '' ? task.name : `${image}#${cli}`,
-        handler: 'celery_handler',
-        public: false,
-        args: '[]',
-        taskId: as,
-        parentTaskId: run.id,
-        otherFields: {},
-      },
-      { ...tools.girderSetup(task), signal: stopping },
-    );
+    const wanted = {
+      title: `${title ?? (cli || 'Analysis')} (retry)`.replace(/( \(retry\))+$/, ' (retry)'),
+      type: task.name === ingestTask || image === '' ? task.name : `${image}#${cli}`,
+      handler: 'celery_handler',
+      public: false,
+      args: '[]',
+      taskId: as,
+      parentTaskId: run.id,
+      otherFields: {},
+    };
+    const found = mayBeThere ? await tools.searchGirderJob(wanted, stopping) : null;
+    const setup = { ...tools.girderSetup(task), signal: stopping };
+    return found ?? createGirderJobFor({ apiUrl, token }, wanted, setup);
   }
 
   return {

@@ -100,6 +100,8 @@ export interface Run {
 }
 
 export interface FollowUpsDone {
+  /** Girder was asked for a job, or was about to be. Older versions did not write it down. */
+  readonly asked?: readonly string[];
   readonly girderJobs: Readonly<Record<string, CreatedGirderJob>>;
   /** Published, or refused for good. */
   readonly published: readonly string[];
@@ -177,7 +179,9 @@ export type RunEvent =
   | { type: 'cancel-requested'; at: number; by: CancelSource }
   /** The outcome is certain; Girder has still to be told. */
   | { type: 'decided'; at: number; outcome: Outcome; reason: string | null }
-  /** A Girder job was made for a task that is to be published after this one. */
+  /** Intent: Girder is about to make a job for a task that is to be published after this one. */
+  | { type: 'follow-up-asked'; at: number; place: string }
+  /** It has made it. */
   | { type: 'follow-up-job'; at: number; place: string; job: CreatedGirderJob }
   | { type: 'follow-up-published'; at: number; place: string }
   /** Girder was told, or will never be, and why. Nothing follows. */
@@ -308,6 +312,11 @@ export function applyEvent(run: Run, event: RunEvent): Run {
         : run;
     case 'decided':
       return run.outcome === null ? { ...run, outcome: event.outcome, reason: event.reason } : run;
+    case 'follow-up-asked':
+      return {
+        ...run,
+        followUps: { ...run.followUps, asked: [...(run.followUps.asked ?? []), event.place] },
+      };
     case 'follow-up-job':
       return {
         ...run,

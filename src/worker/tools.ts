@@ -12,6 +12,7 @@ import type { GirderSetup } from '../girder/client.js';
 import type { GirderJob } from '../girder/job.js';
 import type { Book } from './book.js';
 import type { Executor } from './executor/executor.js';
+import type { GirderJobSearch } from './girder-job-search.js';
 import type { GirderSlurmSource } from './girder-slurm-source.js';
 import type { KeptMessages } from './kept-messages.js';
 import type { CancelSource, Run } from './run.js';
@@ -30,6 +31,7 @@ export interface Tools {
   readonly submitScript: SubmitScript;
   /** Girder's own settings for Slurm jobs. */
   readonly girderSlurm: GirderSlurmSource;
+  readonly searchGirderJob: GirderJobSearch;
   /** Opens the reporter of a run's Girder job; one that reports to nobody if the task names none. */
   openGirderJob(run: Run): Promise<GirderJob>;
   /** How a run reaches Girder: shared connections, and the addresses that its message carries made reachable. */

@@ -27,6 +27,7 @@ import { prepareDirectories } from './directories.js';
 import { createExecutor } from './executor/create-executor.js';
 import type { Executor } from './executor/executor.js';
 import { girderAddresses } from './girder-addresses.js';
+import { createGirderJobSearch } from './girder-job-search.js';
 import { createGirderSlurmSource } from './girder-slurm-source.js';
 import { createGirderTroubles } from './girder-troubles.js';
 import type { WorkerHandle } from './handle.js';
@@ -146,6 +147,7 @@ export async function createWorker({
     concurrency: reportsAtOnce,
   });
   const girderSlurm = createGirderSlurmSource({ connections, clock, log, girder: settings.girder });
+  const searchGirderJob = createGirderJobSearch({ connections, clock, log, girder: settings.girder });
   const girderTroubles = createGirderTroubles();
 
   const carried = new Map<string, { cancel: AbortController; done: Promise<void> }>();
@@ -170,6 +172,7 @@ export async function createWorker({
     }),
     submitScript,
     girderSlurm,
+    searchGirderJob,
     girderSetup: ({ task }) => girderSetup(task),
     openGirderJob: async (run) => {
       const girderJob = await openGirderJob(run, book, {
@@ -218,6 +221,7 @@ export async function createWorker({
     book,
     messages,
     girderSetup,
+    searchGirderJob,
     limit: settings.worker.inFlight,
     onRun(id) {
       take(id);

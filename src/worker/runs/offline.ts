@@ -12,6 +12,7 @@ import { createExecutor } from '../executor/create-executor.js';
 import type { Executor } from '../executor/executor.js';
 import { girderAddresses } from '../girder-addresses.js';
 import type { CommandAnswer } from '../handle.js';
+import { createGirderJobSearch } from '../girder-job-search.js';
 import { openJournal } from '../journal.js';
 import { openKeptMessages } from '../kept-messages.js';
 import { lockState } from '../lock.js';
@@ -83,6 +84,7 @@ export async function openOffline({ settings, env, clock, log }: OfflineOptions)
         clock,
         log,
       }),
+      searchGirderJob: createGirderJobSearch({ connections, clock, log, girder: settings.girder }),
       limit: settings.worker.inFlight,
       // the next worker takes it up
       onRun: () => undefined,

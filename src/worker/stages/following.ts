@@ -14,6 +14,8 @@ import type { StageContext, Tools } from '../tools.js';
 
 /** Questions to a Girder that is away, about a quarter of an hour of them: trouble with Girder never holds a run for good. */
 const patience = 30;
+/** Of them, those that look for a job before they ask for one: the search may go to an address that never answers. */
+const searches = 10;
 
 const nothing: FollowUps = { messages: [], children: [], refused: [] };
 
@@ -100,9 +102,10 @@ async function girderHeaders(
 }
 
 /**
- * The Girder job of a further task: the one that an earlier attempt made, or a new one. A worker that dies just before it writes
- * down the new one leaves it behind, INACTIVE: Girder can neither be asked for it with this token nor be told which
- * id to take. Null if Girder does not make one: the task goes without, as it does with girder_worker.
+ * The Girder job of a further task: the one that an earlier attempt made, or a new one. That it is about to be made is journaled
+ * first; where that stands and no job, or where an answer was lost, Girder is searched before it is asked again.
+ * Without an API key there is no searching, and the one that nobody knows of stays behind, INACTIVE. Null if Girder
+ * does not make one: the task goes without, as it does with girder_worker.
  */
 async function girderJobFor(
   followUp: FollowUp,
@@ -115,9 +118,14 @@ async function girderJobFor(
   if (known !== undefined || followUp.girderJob === null) return known ?? null;
   const wanted = { ...followUp.girderJob, taskId: followUp.id, parentTaskId: run.id };
   const setup = { ...tools.girderSetup(run), signal: context.stopping };
+  let mayBeThere = run.followUps.asked?.includes(followUp.place) ?? false;
+  if (!mayBeThere) await tools.book.record(run.id, { type: 'follow-up-asked', place: followUp.place });
   for (let failures = 1; ; failures += 1) {
     try {
-      const job = await createGirderJobFor(access, wanted, setup);
+      const isSearched = mayBeThere && failures <= searches;
+      mayBeThere = true;
+      const found = isSearched ? await tools.searchGirderJob(wanted, context.stopping) : null;
+      const job = found ?? (await createGirderJobFor(access, wanted, setup));
       await tools.book.record(run.id, { type: 'follow-up-job', place: followUp.place, job });
       return job;
     } catch (error) {

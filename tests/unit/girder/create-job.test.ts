@@ -1,5 +1,6 @@
-import { expect, test } from 'vitest';
-import { createGirderJobFor } from '../../../src/girder/create-job.js';
+import { describe, expect, test } from 'vitest';
+import { clientFor } from '../../../src/girder/client.js';
+import { createGirderJobFor, findGirderJobOf } from '../../../src/girder/create-job.js';
 import { sendJson } from '../../support/scripted-http.js';
 import { recordedExchanges, setUp } from './girder-bench.js';
 
@@ -57,4 +58,48 @@ test.each([
 ])('an answer with a specification that is %s is refused', async (_, answer) => {
   const { access, setup } = await setUp((response) => sendJson(response, answer));
   await expect(createGirderJobFor(access, wanted, { ...setup, signal })).rejects.toThrow();
+});
+
+const others = (count: number): object[] =>
+  Array.from({ length: count }, (_, index) => ({ celeryTaskId: `other-${index}`, jobInfoSpec: null }));
+
+/** What is found in these pages of jobs, and what Girder was asked. */
+async function search(pages: readonly object[][]) {
+  const { access, setup, heard } = await setUp((response, { query }) =>
+    sendJson(response, pages[Number(query.get('offset')) / Number(query.get('limit'))] ?? []),
+  );
+  return { found: await findGirderJobOf(clientFor(access, setup), wanted, signal), heard };
+}
+
+describe('the Girder job of a task that may have one', () => {
+  const id = 'fafafafafafafafafa000063';
+  const jobInfoSpec = { method: 'PUT', url: `http://girder/api/v1/job/${id}`, reference: id, headers: {} };
+
+  test('is looked for among those of its type, the newest first, page by page', async () => {
+    const { found, heard } = await search([
+      others(50),
+      [...others(3), { celeryTaskId: 'the-task', jobInfoSpec }],
+    ]);
+    expect(found).toEqual({ id, jobInfoSpec });
+    expect(heard.map(({ method, path }) => `${method} ${path}`)).toEqual(
+      Array(2).fill('GET /api/v1/job/all'),
+    );
+    expect(Object.fromEntries(heard[1]?.query ?? [])).toEqual({
+      types: '["celery"]',
+      sort: 'created',
+      sortdir: '-1',
+      limit: '50',
+      offset: '50',
+    });
+  });
+
+  test('is not there: the last page ends the search, and so do a thousand others', async () => {
+    expect(await search([others(49)])).toMatchObject({ found: null, heard: { length: 1 } });
+    const endless = await search(Array.from({ length: 99 }, () => others(50)));
+    expect(endless).toMatchObject({ found: null, heard: { length: 20 } });
+  });
+
+  test('is not seen by those who are not shown the tasks of jobs', async () => {
+    expect((await search([[{ _id: id, jobInfoSpec }]])).found).toBeNull();
+  });
 });

@@ -114,6 +114,7 @@ export async function openCarryBench({
     clock,
     log,
     executor,
+    searchGirderJob: async () => null,
     apptainer: {
       version: async () => null,
       inspect: async () => ({

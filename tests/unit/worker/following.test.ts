@@ -3,6 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { DsaSlurmError } from '../../../src/base/errors.js';
 import { silentLog } from '../../../src/base/log.js';
 import type { OutgoingMessage } from '../../../src/celery/broker.js';
+import type { CreatedGirderJob } from '../../../src/girder/create-job.js';
+import { GirderError } from '../../../src/girder/girder-error.js';
 import { silentGirderJob } from '../../../src/girder/job.js';
 import { openBook, type RunNews } from '../../../src/worker/book.js';
 import { publishFollowUps, refusedFollowUps } from '../../../src/worker/stages/following.js';
@@ -22,6 +24,8 @@ const created = (id: string) => ({
   jobInfoSpec: { method: 'PUT', url: `http://girder/api/v1/job/${id}`, reference: id, headers: {} },
 });
 const girderId = (count: number): string => String(count).padStart(24, '0');
+
+const nothingFound = async (): Promise<null> => null;
 
 /** A run that has ended, and a Girder that makes jobs. */
 async function setUp(outcome: 'succeeded' | 'failed' | 'canceled', wanted: object = embed) {
@@ -53,12 +57,18 @@ async function setUp(outcome: 'succeeded' | 'failed' | 'canceled', wanted: objec
   await book.record(task.id, { type: 'decided', outcome, reason: null });
   const published: OutgoingMessage[] = [];
   const said: string[] = [];
+  const searched: string[] = [];
+  let search: () => Promise<CreatedGirderJob | null> = nothingFound;
   let publish = async (message: OutgoingMessage): Promise<void> => void published.push(message);
   const tools = {
     book,
     clock: setup.clock,
     log,
     girderSetup: () => setup,
+    searchGirderJob: async ({ taskId }: { taskId: string }) => {
+      searched.push(taskId);
+      return search();
+    },
     publish: async (message: OutgoingMessage) => publish(message),
   } as unknown as Tools;
   const context = {
@@ -78,7 +88,12 @@ async function setUp(outcome: 'succeeded' | 'failed' | 'canceled', wanted: objec
     written,
     run,
     stop,
+    book,
     made: () => made,
+    searched,
+    finds: (how: typeof search) => {
+      search = how;
+    },
     go: async () => publishFollowUps(context, run(), tools),
     breakPublish: (how: typeof publish) => {
       publish = how;
@@ -106,8 +121,10 @@ describe('what follows a run', () => {
       jobInfoSpec: { reference: girderId(2) },
     });
     expect(site.written.map(({ type }) => type).slice(2)).toEqual([
+      'follow-up-asked',
       'follow-up-job',
       'follow-up-published',
+      'follow-up-asked',
       'follow-up-job',
       'follow-up-published',
     ]);
@@ -127,6 +144,33 @@ describe('what follows a run', () => {
     expect(ids).toHaveLength(3);
     expect(ids[2]).toBe(ids[1]);
     expect(headersOf(site.published[2])['jobInfoSpec']).toEqual(headersOf(site.published[1])['jobInfoSpec']);
+    expect(site.made()).toBe(2);
+    await site.close();
+  });
+
+  test('has the Girder job that a worker had made and died before it wrote that down', async () => {
+    const site = await setUp('succeeded', { ...embed, callbacks: [next('first')] });
+    await site.book.record(site.run().id, { type: 'follow-up-asked', place: 'link.0' });
+    const job = { id: girderId(77), jobInfoSpec: created(girderId(77)).jobInfoSpec };
+    let answers = 0;
+    site.finds(async () => {
+      answers += 1;
+      if (answers === 1) throw new GirderError('Girder is away.', { trouble: 'unreachable' });
+      return job;
+    });
+    await site.go();
+    const headers = headersOf(site.published[0]);
+    expect(headers['jobInfoSpec']).toEqual(job.jobInfoSpec);
+    expect(site.searched).toEqual([headers['id'], headers['id']]);
+    expect(site.made()).toBe(0);
+    await site.close();
+  });
+
+  test('has a new Girder job where none was made, and none is looked for the first time', async () => {
+    const site = await setUp('succeeded');
+    await site.book.record(site.run().id, { type: 'follow-up-asked', place: 'link.1' });
+    await site.go();
+    expect(site.searched).toEqual([headersOf(site.published[1])['id']]);
     expect(site.made()).toBe(2);
     await site.close();
   });

@@ -22,8 +22,10 @@ let dir: string;
 let girder: GirderStandIn;
 let connections: GirderConnections;
 let firstJob: GirderJob;
+let searched: string[];
 
 beforeEach(async () => {
+  searched = [];
   dir = await mkdtemp(join(tmpdir(), 'dsa-slurm-retry-'));
   girder = await startGirderStandIn({ dir: join(dir, 'girder'), revoke: async () => undefined });
   connections = createGirderConnections();
@@ -61,6 +63,11 @@ async function open({ limit = 10 } = {}): Promise<Site> {
     book,
     messages,
     girderSetup: () => ({ connections, apiUrlMap: {}, clock: systemClock, log }),
+    searchGirderJob: async ({ taskId }) => {
+      searched.push(taskId);
+      const job = girder.jobs().find(({ celeryTaskId }) => celeryTaskId === taskId);
+      return job === undefined ? null : { id: job.id, jobInfoSpec: girder.jobInfoSpec(job) };
+    },
     limit,
     onRun: (id) => void begun.push(id),
     clock: systemClock,
@@ -133,6 +140,7 @@ describe('a retry', () => {
       { kind: 'jobArtifact', jobId: job?.id },
     ]);
     expect(site.begun).toEqual([id]);
+    expect(searched).toEqual([]);
     expect(site.book.get('first')).toMatchObject({ outcome: 'failed', retry: { as: id, begun: true } });
     await site.die();
   });
@@ -162,6 +170,20 @@ describe('a retry', () => {
     expect(next.begun).toEqual(['second']);
     await next.retries.resume();
     expect(newJobs()).toHaveLength(1);
+    await next.die();
+  });
+
+  test('whose worker died after Girder had made its job takes that job, which only a start looks for', async () => {
+    const site = await open();
+    await failRun(site);
+    await site.book.record('first', { type: 'retrying', as: 'second' });
+    const made = girder.createJob({ title: 'Cells (retry)', type: 'i#c', celeryTaskId: 'second' });
+    await site.die();
+    const next = await open();
+    await next.retries.resume();
+    expect(newJobs().map(({ id }) => id)).toEqual([made.id]);
+    expect(next.book.get('second')?.task.headers['jobInfoSpec']).toEqual(girder.jobInfoSpec(made));
+    expect(searched).toEqual(['second']);
     await next.die();
   });
 
