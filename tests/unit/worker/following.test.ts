@@ -30,9 +30,13 @@ const nothingFound = async (): Promise<null> => null;
 /** A run that has ended, and a Girder that makes jobs. */
 async function setUp(outcome: 'succeeded' | 'failed' | 'canceled', wanted: object = embed) {
   let made = 0;
+  let lostAnswers = 0;
   const girder = await startScriptedServer((response) => {
     made += 1;
-    sendJson(response, created(girderId(made)));
+    if (lostAnswers > 0) {
+      lostAnswers -= 1;
+      response.destroy();
+    } else sendJson(response, created(girderId(made)));
   });
   const setup = createTestSetup();
   const stop = new AbortController();
@@ -91,6 +95,9 @@ async function setUp(outcome: 'succeeded' | 'failed' | 'canceled', wanted: objec
     book,
     made: () => made,
     searched,
+    loseAnswer: () => {
+      lostAnswers += 1;
+    },
     finds: (how: typeof search) => {
       search = how;
     },
@@ -163,6 +170,18 @@ describe('what follows a run', () => {
     expect(headers['jobInfoSpec']).toEqual(job.jobInfoSpec);
     expect(site.searched).toEqual([headers['id'], headers['id']]);
     expect(site.made()).toBe(0);
+    await site.close();
+  });
+
+  test('has the one Girder job that was made when the answer is lost on the way', async () => {
+    const site = await setUp('succeeded', { ...embed, callbacks: [next('first')] });
+    site.loseAnswer();
+    const job = { id: girderId(1), jobInfoSpec: created(girderId(1)).jobInfoSpec };
+    site.finds(async () => job);
+    await site.go();
+    expect(headersOf(site.published[0])['jobInfoSpec']).toEqual(job.jobInfoSpec);
+    expect(site.searched).toHaveLength(1);
+    expect(site.made()).toBe(1);
     await site.close();
   });
 
