@@ -3,13 +3,7 @@
 import { parseArgs } from 'node:util';
 
 import { runChaos } from '../dist/sandbox/chaos/index.js';
-
-function whole(name, text) {
-  const value = Number(text);
-  if (Number.isInteger(value) && value >= 0 && value <= 100_000) return value;
-  process.stderr.write(`chaos: --${name} must be a whole number.\n`);
-  process.exit(2);
-}
+import { wholeNumber } from './whole-number.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -19,11 +13,11 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
   },
 });
-const kills = whole('kills', values.kills);
+const kills = wholeNumber('--kills', values.kills, 0);
 process.exitCode = await runChaos({
-  seed: whole('seed', values.seed),
+  seed: wholeNumber('--seed', values.seed, 0),
   kills,
-  runs: values.runs === undefined ? Math.max(10, kills) : whole('runs', values.runs),
+  runs: values.runs === undefined ? Math.max(10, kills) : wholeNumber('--runs', values.runs, 1),
   json: values.json,
   env: process.env,
   stdout: process.stdout,

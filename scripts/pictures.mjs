@@ -1,5 +1,5 @@
 // npm run pictures: draws the pictures of the README and of docs/ from real frames of the console over a practice site
-// (see docs/sandbox.md). Real Slurm jobs run meanwhile; it takes about two minutes.
+// (see docs/sandbox.md). Real Slurm jobs run meanwhile; it takes less than a minute.
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';

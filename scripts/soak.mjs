@@ -18,6 +18,7 @@ import { installStandIn, writeStandInImage } from '../dist/sandbox/images.js';
 import { analysisMessage } from '../dist/sandbox/producer/message.js';
 import { startRabbitmq } from '../dist/sandbox/services/rabbitmq.js';
 import { bytesAllowed, slopeOf, verdict } from './soak/slope.mjs';
+import { wholeNumber } from './whole-number.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -31,7 +32,11 @@ const { values } = parseArgs({
     jobs: { type: 'string', default: 'stub' },
   },
 });
-const [runs, window, warm, samples] = [values.runs, values.window, values.warm, values.samples].map(Number);
+const runs = wholeNumber('--runs', values.runs, 1);
+const window = wholeNumber('--window', values.window, 1);
+const warm = wholeNumber('--warm', values.warm, 0);
+const samples = wholeNumber('--samples', values.samples, 1);
+const bytes = wholeNumber('--bytes', values.bytes, 0);
 const every = Math.max(1, Math.floor(runs / samples));
 const image = 'soak/image:v1';
 
@@ -153,7 +158,7 @@ async function soak() {
   const { isFlat, text } = verdict(
     slopeOf(steady.map(({ runs: count, heap }) => [count, heap])),
     drained - idle,
-    Number(values.bytes),
+    bytes,
   );
   console.log(text);
   return isFlat;

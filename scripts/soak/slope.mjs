@@ -1,6 +1,6 @@
-/** Least squares: by how much y grows with each x. 0 for fewer than three points. */
+/** Least squares: by how much y grows with each x. Null for fewer than three points, which tell nothing. */
 export function slopeOf(points) {
-  if (points.length < 3) return 0;
+  if (points.length < 3) return null;
   const mean = (index) => points.reduce((sum, point) => sum + point[index], 0) / points.length;
   const [meanX, meanY] = [mean(0), mean(1)];
   const over = points.reduce((sum, [x, y]) => sum + (x - meanX) * (y - meanY), 0);
@@ -14,11 +14,13 @@ export const bytesAllowed = 200;
 const handlesAllowed = 5;
 
 /**
- * @param bytes by how much the memory grows with each run
+ * @param bytes by how much the memory grows with each run; null if that is not known, which passes for nothing
  * @param handles how many more timers, sockets and processes there are when all runs are over than before the first one
  * @param allowed a few runs only show what is much: each of the newest 2,000 is remembered
  */
 export function verdict(bytes, handles, allowed = bytesAllowed) {
+  if (bytes === null)
+    return { isFlat: false, text: 'Fewer than three samples: NOT KNOWN. Let it run longer.' };
   const isFlat = bytes <= allowed && handles <= handlesAllowed;
   const text = `${bytes.toFixed(0)} bytes more with each run, ${handles} handles more in the end: ${isFlat ? 'flat' : 'NOT FLAT'}`;
   return { isFlat, text };

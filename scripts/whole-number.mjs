@@ -1,0 +1,13 @@
+/**
+ * Reads a flag of a script. Ends the script with 2 and one line if it is no whole number, since a check over no runs finds nothing wrong.
+ *
+ * @param flag - for example `--runs`
+ * @param text - as it was given
+ * @param least - what it must be at least
+ */
+export function wholeNumber(flag, text, least) {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isInteger(value) && value >= least && value <= 1_000_000) return value;
+  process.stderr.write(`${flag} must be a whole number, ${least} or more.\n`);
+  process.exit(2);
+}
