@@ -62,7 +62,7 @@ export function parseShowJob(text: string): JobDetails | null {
   // A job array has one block for each of its records.
   const next = text.indexOf('\nJobId=', start);
   const body = next === -1 ? text.slice(start) : text.slice(start, next);
-  const state = /^ {3}JobState=(\S+) Reason=(.*?)(?: Dependency=.*)?$/m.exec(body);
+  const state = /^ {3}JobState=(\S+) Reason=(.*?)(?: FailedNode=\S+)?(?: Dependency=.*)?$/m.exec(body);
   if (state?.[1] === undefined) return null;
   return {
     id: head[1],
@@ -81,9 +81,12 @@ export function parseShowJob(text: string): JobDetails | null {
   };
 }
 
-/** Keys whose value may hold blanks and takes the rest of its line. */
+/**
+ * Keys whose value may hold anything and takes the rest of its line, by `_sprint_job_info()` of Slurm's `scontrol`. Those
+ * that share their line with another key (`Features`, `BatchFeatures`, `MailUser`) hold no blanks.
+ */
 const wholeLine =
-  /^ {3}(AdminComment|BatchFeatures|Burst|Command|Comment|Extra|FailedNode|Features|MailUser|Network|Power|Reservation|StdErr|StdIn|StdOut|SubmitLine|SystemComment|WorkDir)=(.*)$/;
+  /^ {3}(AdminComment|BurstBuffer|BurstBufferState|Command|Comment|Extra|Power|Reservation|StdErr|StdIn|StdOut|SubmitLine|SystemComment|WorkDir)=(.*)$/;
 
 /** @param head the first lines, up to and with `UserId=`, because a job's name may hold anything */
 function readPairs(head: string, body: string): JobFact[] {

@@ -77,6 +77,35 @@ describe('everything of a job, pair by pair', () => {
     );
   });
 
+  it('also where two share a line, or one has it for itself', () => {
+    const running = captured('running');
+    const facts = new Map(pairsOf('running'));
+    expect(facts.get('Features')).toBe('(null)');
+    expect(facts.get('DelayBoot')).toBe('00:00:00');
+    // lines that other jobs have
+    const more = parseShowJob(
+      running
+        .replace('   BatchHost=n1', '   BatchFeatures=fast&big BatchHost=n1')
+        .replace('Reason=None', 'Reason=NodeDown FailedNode=n2')
+        .replace(
+          '   Power=',
+          '   MailUser=a@b.example MailType=END,FAIL\n   BurstBuffer=#DW jobdw capacity=1GB',
+        ),
+    );
+    expect(more?.reason).toBe('NodeDown');
+    expect(more?.pairs).toEqual(
+      expect.arrayContaining([
+        ['BatchFeatures', 'fast&big'],
+        ['BatchHost', 'n1'],
+        ['Reason', 'NodeDown'],
+        ['FailedNode', 'n2'],
+        ['MailUser', 'a@b.example'],
+        ['MailType', 'END,FAIL'],
+        ['BurstBuffer', '#DW jobdw capacity=1GB'],
+      ]),
+    );
+  });
+
   it('with names that try to look like more', () => {
     const facts = new Map(pairsOf('odd-name'));
     expect(facts.get('JobName')).toMatch(/^odd \| name, .* q7f3\nsecond line$/s);
