@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { systemClock, type Clock } from '../base/clock.js';
 import { commandTrouble, createRunner, type RunCommand } from '../base/command.js';
 import { DsaSlurmError } from '../base/errors.js';
+import { shellText } from '../base/shell-text.js';
 import { unitDirectory, unitName, type Settings } from '../config/index.js';
 import { findWorker } from './socket/connect.js';
 
@@ -106,15 +107,21 @@ async function waitForWorker(
 
 /** How a worker that runs on is reached and stopped, for people. */
 export function keptLines({ pid, unit, logFile }: KeptWorker, profile: string): string[] {
-  const named = profile === 'default' ? '' : ` --profile ${profile}`;
+  const named = profile === 'default' ? [] : ['--profile', profile];
+  const [stop, read] =
+    unit === null
+      ? [
+          ['kill', String(pid)],
+          ['tail', '-f', logFile],
+        ]
+      : [
+          ['systemctl', '--user', 'stop', unit],
+          ['journalctl', '--user', '-u', unit, '-f'],
+        ];
   const lines: [command: string, meaning: string][] = [
-    [`dsa-slurm${named} console`, 'see it again'],
-    unit === null
-      ? [`kill ${pid}`, 'stop it; its Slurm jobs go on']
-      : [`systemctl --user stop ${unit}`, 'stop it; its Slurm jobs go on'],
-    unit === null
-      ? [`tail -f ${logFile}`, 'read its log']
-      : [`journalctl --user -u ${unit} -f`, 'read its log'],
+    [shellText(['dsa-slurm', ...named, 'console']), 'see it again'],
+    [shellText(stop), 'stop it; its Slurm jobs go on'],
+    [shellText(read), 'read its log'],
   ];
   const width = Math.max(...lines.map(([command]) => command.length)) + 3;
   return [

@@ -140,6 +140,9 @@ test('people are told how to reach and to stop it', () => {
     '  kill 7                            stop it; its Slurm jobs go on',
     '  tail -f /s/worker.log             read its log',
   ]);
+  // to be pasted, whatever the directory is called
+  const odd = keptLines({ pid: 7, unit: null, logFile: "/s/it's $HOME; x/worker.log" }, 'lab').join('\n');
+  expect(odd).toContain(String.raw`tail -f '/s/it'\''s $HOME; x/worker.log'`);
   const unit = keptLines({ pid: 7, unit: 'dsa-slurm.service', logFile: '' }, 'default').join('\n');
   expect(unit).toContain('systemctl --user stop dsa-slurm.service');
   expect(unit).toContain('journalctl --user -u dsa-slurm.service -f');
