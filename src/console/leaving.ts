@@ -1,4 +1,5 @@
-import type { CommandAnswer, RunView, WorkerHandle } from '../worker/handle.js';
+import { errorLine } from '../base/errors.js';
+import type { CommandAnswer, RunView, WorkerHandle, WorkerHealth } from '../worker/handle.js';
 import { counted } from './format.js';
 import type { Message } from './state.js';
 import type { Store } from './store.js';
@@ -17,6 +18,8 @@ export interface Leaving {
   /** Cancels those that were asked about, and leaves once none is in flight any more. */
   cancelAll(runs: readonly RunView[]): void;
 }
+
+type Intake = WorkerHealth['intake'];
 
 interface LeavingTools {
   handle: WorkerHandle;
@@ -41,6 +44,30 @@ export function createLeaving({ handle, store, say, answer, quit }: LeavingTools
     look();
   };
 
+  /** All that are still in flight: one that has ended since the question was asked is no refusal. */
+  const cancel = async (runs: readonly RunView[]): Promise<CommandAnswer> => {
+    const alive = new Set(unfinished().map(({ id }) => id));
+    const ids = runs.map(({ id }) => id).filter((id) => alive.has(id));
+    if (ids.length === 0) return { ok: true, said: '' };
+    try {
+      return await handle.act({ kind: 'cancel', runs: ids, jobs: [] });
+    } catch (thrown) {
+      return { ok: false, said: errorLine(thrown) };
+    }
+  };
+
+  /** Nobody leaves, so tasks are taken as before, unless somebody has decided about that meanwhile. Resolves with words about it. */
+  const putIntakeBack = async (before: Intake): Promise<string> => {
+    if (before === 'draining' || handle.snapshot().health.intake !== 'draining') return '';
+    const { ok, said } = before === 'paused' ? await handle.pause() : await handle.resume();
+    return ok
+      ? `, the intake ${before === 'paused' ? 'paused' : 'open'} again`
+      : `, the intake closed (${said})`;
+  };
+
+  const unfinished = (): readonly RunView[] =>
+    handle.snapshot().runs.filter(({ stage }) => stage !== 'finished');
+
   return {
     ask() {
       const { snapshot, afterwards } = store.get();
@@ -54,20 +81,22 @@ export function createLeaving({ handle, store, say, answer, quit }: LeavingTools
       say('warning', 'This worker cannot run on without its console.');
     },
     askCancelAll() {
-      const runs = handle.snapshot().runs.filter(({ stage }) => stage !== 'finished');
-      store.dispatch({ type: 'quitCancelAsked', runs });
+      store.dispatch({ type: 'quitCancelAsked', runs: unfinished() });
     },
     cancelAll(runs) {
       store.dispatch({ type: 'back' });
       const what = counted(runs.length, 'run');
       say('warning', `Canceling ${what} …`);
       answer(async () => {
+        const before = handle.snapshot().health.intake;
         // what came after the question shall neither begin nor end here
         const drained = await handle.drain();
         if (!drained.ok) return drained;
-        const ids = runs.map(({ id }) => id);
-        const { ok, said } = await handle.act({ kind: 'cancel', runs: ids, jobs: [] });
-        if (!ok) return { ok, said: `Not all of ${what} canceled, and the intake is closed: ${said.trim()}` };
+        const { ok, said } = await cancel(runs);
+        if (!ok) {
+          const intake = await putIntakeBack(before);
+          return { ok, said: `Not all of ${what} canceled, and the console stays${intake}: ${said.trim()}` };
+        }
         leaveWhenEmpty();
         return { ok, said: `${what} canceled. The console closes when nothing is in flight any more.` };
       });

@@ -163,6 +163,12 @@ test('a read-only console sends no command, whatever is pressed', () => {
   expect(worker.commands).toEqual([]);
 });
 
+function cancelAll(): void {
+  controller.press(['q']);
+  controller.press(['c']);
+  controller.press(['y']);
+}
+
 describe('quit', () => {
   test('with runs in flight: asks', () => {
     controller.press(['q']);
@@ -205,14 +211,64 @@ describe('quit', () => {
     expect(wishes).toEqual(['leave']);
   });
 
-  test('what scancel refuses keeps the console open', async () => {
-    vi.spyOn(worker, 'act').mockResolvedValue({ ok: false, said: 'scancel: error: no' });
+  test.each([
+    ['open', ['drain', 'resume'], 'open', ', the intake open again'],
+    ['full', ['drain', 'resume'], 'open', ', the intake open again'],
+    ['blocked', ['drain', 'resume'], 'open', ', the intake open again'],
+    ['paused', ['drain', 'pause'], 'paused', ', the intake paused again'],
+    ['draining', ['drain'], 'draining', ''],
+  ] as const)(
+    'what scancel refuses keeps the console open, and the intake that was %s as it was',
+    async (intake, commands, after, words) => {
+      worker.show({ runs: [fakeRun({ id: 'a' })], health: { intake } });
+      vi.spyOn(worker, 'act').mockResolvedValue({ ok: false, said: 'scancel: error: no' });
+      begin();
+      cancelAll();
+      await vi.waitFor(() =>
+        expect(message()).toBe(
+          `Not all of 1 run canceled, and the console stays${words}: scancel: error: no`,
+        ),
+      );
+      expect(worker.commands).toEqual(commands);
+      expect(worker.snapshot().health.intake).toBe(after);
+      worker.show({ health: { inFlight: 0 } });
+      expect(quits).toBe(0);
+    },
+  );
+
+  test('an answer that does not come leaves the intake as it was, too', async () => {
+    worker.show({ runs: [fakeRun({ id: 'a' })] });
+    vi.spyOn(worker, 'act').mockRejectedValue(new Error('it is stopping'));
+    begin();
+    cancelAll();
+    await vi.waitFor(() => expect(message()).toContain('the intake open again: it is stopping'));
+    expect(worker.commands).toEqual(['drain', 'resume']);
+  });
+
+  test('who has paused the intake meanwhile is not overruled', async () => {
+    worker.show({ runs: [fakeRun({ id: 'a' })] });
+    vi.spyOn(worker, 'act').mockImplementation(async () => {
+      worker.show({ health: { intake: 'paused' } });
+      return { ok: false, said: 'no' };
+    });
+    begin();
+    cancelAll();
+    await vi.waitFor(() => expect(message()).toContain('the console stays: no'));
+    expect(worker.commands).toEqual(['drain']);
+  });
+
+  test('a run that ended while the question was open is not canceled, and keeps nobody here', async () => {
+    worker.show({ runs: [fakeRun({ id: 'a' })] });
+    begin();
     controller.press(['q']);
     controller.press(['c']);
+    worker.show({
+      runs: [fakeRun({ id: 'a', stage: 'finished', outcome: 'succeeded' })],
+      health: { inFlight: 0 },
+    });
     controller.press(['y']);
-    await vi.waitFor(() => expect(message()).toContain('scancel: error: no'));
-    worker.show({ health: { inFlight: 0 } });
-    expect(quits).toBe(0);
+    await vi.waitFor(() => expect(wishes).toEqual(['leave']));
+    expect(worker.commands).toEqual(['drain']);
   });
 
   test('a read-only console can only leave', () => {
