@@ -1,26 +1,28 @@
 import type { Key } from 'ink';
 
-/** What has the keyboard. */
-export type Context =
+/** What can have the keyboard. */
+export const contexts = [
   /** The table of runs and jobs. */
-  | 'table'
+  'table',
   /** Any other table. */
-  | 'list'
+  'list',
   /** The table of checks, and the page about one. */
-  | 'doctor'
-  | 'check'
+  'doctor',
+  'check',
   /** The page about a row of any other table. */
-  | 'item'
-  | 'log'
-  | 'page'
-  | 'help'
-  | 'filter'
-  | 'command'
-  | 'search'
-  | 'menu'
-  | 'confirm'
-  | 'quit'
-  | 'quitCancel';
+  'item',
+  'log',
+  'page',
+  'help',
+  'filter',
+  'command',
+  'search',
+  'menu',
+  'confirm',
+  'quit',
+  'quitCancel',
+] as const;
+export type Context = (typeof contexts)[number];
 
 /** Views that have a key and a name of their own. */
 export const viewCommands = ['jobs', 'nodes', 'partitions', 'history', 'images', 'doctor', 'worker'] as const;
@@ -110,16 +112,6 @@ const sought: readonly Context[] = ['log', 'page', 'item', 'check'];
 const acts: readonly Context[] = [...work, 'page'];
 const views: readonly Context[] = [...tables, 'log', 'page', 'item', 'check'];
 const lists: readonly Context[] = [...views, 'help'];
-const all: readonly Context[] = [
-  ...lists,
-  'filter',
-  'command',
-  'search',
-  'menu',
-  'confirm',
-  'quit',
-  'quitCancel',
-];
 
 /** The one table of keys: what a key does, the help and the footer all come from it. */
 export const keyTable: readonly KeyBinding[] = [
@@ -186,7 +178,7 @@ export const keyTable: readonly KeyBinding[] = [
   bind(lists, [['?'], 'help', 'This help, or back', 'help']),
   bind(lists, [['esc'], 'back', 'Back; ends a search first, then clears filter and marks']),
   bind(lists, [['q'], 'quit', 'Quit; jobs go on', 'quit']),
-  bind(all, [['ctrl-c'], 'interrupt', 'Quit; pressed twice: at once']),
+  bind(contexts, [['ctrl-c'], 'interrupt', 'Quit; pressed twice: at once']),
 ];
 
 /** The bindings that exist in a context, in the order of the table. */

@@ -2,30 +2,12 @@ import { describe, expect, test } from 'vitest';
 import {
   bindingsFor,
   commandFor,
+  contexts,
   keyLabel,
   keyNames,
   keyTable,
-  type Context,
 } from '../../../src/console/keys.js';
 import { helpLines } from '../../../src/console/views/help.js';
-
-const contexts: readonly Context[] = [
-  'table',
-  'list',
-  'doctor',
-  'check',
-  'item',
-  'log',
-  'page',
-  'help',
-  'filter',
-  'command',
-  'search',
-  'menu',
-  'confirm',
-  'quit',
-  'quitCancel',
-];
 
 const told = (readOnly: boolean): string =>
   helpLines({ readOnly })
