@@ -58,6 +58,8 @@ export interface ClusterView extends Kept {
 export interface ImagesView extends Kept {
   directory: string | null;
   rows: readonly ImageRow[];
+  /** So many more files are there than are listed; absent for none. */
+  unlisted?: number;
 }
 
 export interface ImageRow {

@@ -144,12 +144,16 @@ export function slurmLine(state: ConsoleState, theme: Theme): Line {
 
 /** How old the rows of a table are, and why they are not newer. */
 function ageSpan(name: TableName, state: ConsoleState, theme: Theme): Span {
-  const { noun, age: ageOf, progress } = tableViews[name];
+  const { noun, age: ageOf, progress, unlisted } = tableViews[name];
   const underway = progress?.(state, theme) ?? null;
   if (underway !== null) return underway;
   const { glyphs } = theme;
   const { at, trouble } = ageOf(state);
-  const asOf = at === null ? 'not known yet' : `${age(state.now - at)} ago`;
+  const more = unlisted?.(state) ?? 0;
+  const asOf =
+    at === null
+      ? 'not known yet'
+      : `${age(state.now - at)} ago${more > 0 ? `, ${count(more)} more not listed` : ''}`;
   if (trouble !== null) {
     const then = at === null ? '' : ', and then';
     return span(` ${glyphs.warning} ${noun} ${asOf}${then}: ${cleanText(trouble)}`, 'warning');

@@ -116,6 +116,7 @@ export const imagesView: TableView = {
     }));
   },
   age: ({ watched: { images } }) => images ?? { at: null, trouble: null },
+  unlisted: ({ watched: { images } }) => images?.unlisted ?? 0,
   nothing({ watched: { images } }) {
     if (images === undefined || (images.at === null && images.trouble === null))
       return 'The directory of images is being read.';

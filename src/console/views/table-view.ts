@@ -23,6 +23,8 @@ export interface TableView {
   readsRuns?: true;
   /** How old its data are. */
   age(state: ConsoleState): DataAge;
+  /** So many more of them are there than its rows; absent where there never are. */
+  unlisted?(state: ConsoleState): number;
   /** Said instead of the age while its data are on their way; null while they are not. */
   progress?(state: ConsoleState, theme: Theme): Span | null;
   /** Why it has no row at all: nothing there, or nothing known. */

@@ -9,12 +9,18 @@ import type { Book } from '../book.js';
 import type { ImageDetail, ImageRow, ImagesView } from '../watched.js';
 import { createAskedWatch, type Watch } from './watch.js';
 
-/** Image files that are listed; a directory with more of them is listed in part, and says so. */
-const mostImages = 2_000;
 const everyMs = 30_000;
 
-/** The SIF files of `dirs.images`. */
-export function watchImages(directory: string | null, book: Book, clock: Clock): Watch<ImagesView> {
+/**
+ * The SIF files of `dirs.images`.
+ * @param mostImages files that are listed; a directory with more of them is listed in part, and says so
+ */
+export function watchImages(
+  directory: string | null,
+  book: Book,
+  clock: Clock,
+  mostImages = 2_000,
+): Watch<ImagesView> {
   return createAskedWatch<ImagesView>({
     first: { directory, rows: [], at: null, trouble: directory === null ? 'dirs.images is not set.' : null },
     async ask(last) {
@@ -31,9 +37,8 @@ export function watchImages(directory: string | null, book: Book, clock: Clock):
         if (found === null || !found.isFile()) continue;
         rows.push({ file, bytes: found.size, modifiedAt: found.mtimeMs, inUse: inUse.get(file) ?? 0 });
       }
-      const more = files.length - mostImages;
-      const trouble = more > 0 ? `${more} more image files are not listed.` : null;
-      return { directory, rows, at: clock.now(), trouble };
+      const unlisted = files.length - mostImages;
+      return { directory, rows, at: clock.now(), trouble: null, ...(unlisted > 0 ? { unlisted } : {}) };
     },
     everyMs,
     clock,

@@ -4,7 +4,7 @@ import { startFeed } from '../../../src/console/feed.js';
 import { runsByFile } from '../../../src/console/images.js';
 import { initialState, type Action } from '../../../src/console/reducer.js';
 import { createStore } from '../../../src/console/store.js';
-import type { ImageDetail, ImageRow } from '../../../src/worker/watched.js';
+import type { ImageDetail, ImageRow, ImagesView } from '../../../src/worker/watched.js';
 import { createFakeWorker, fakeRun, type FakeWorker } from '../../support/fake-worker-handle.js';
 import { openConsole, type OpenedConsole } from './opened-console.js';
 
@@ -20,9 +20,7 @@ const image = (file: string, parts: Partial<ImageRow> = {}): ImageRow => ({
 
 const rows = [image('example_small_v1.sif', { inUse: 1 }), image('other_v2.sif')];
 
-const images = (
-  parts: Partial<{ rows: readonly ImageRow[]; at: number | null; trouble: string | null }> = {},
-): Action => ({
+const images = (parts: Partial<ImagesView> = {}): Action => ({
   type: 'watched',
   what: 'images',
   view: { directory: '/shared/images', rows, at: 0, trouble: null, ...parts },
@@ -77,6 +75,16 @@ describe('images', () => {
       /▸example_small_v1\.sif +1\.5 GB +5 min +1 +\/opt\/app +NucleiDetection, Positive +0 s/u,
     );
     expect(text).toMatch(/ other_v2\.sif +1\.5 GB +5 min +0 +… /u);
+  });
+
+  test('more than are listed are told of, and the rows are not taken for old', () => {
+    console.press('5');
+    console.dispatch(images({ unlisted: 1_234 }));
+    expect(console.text()).toContain('● images 0 s ago, 1,234 more not listed');
+    expect(console.text()).not.toContain('~');
+    console.dispatch(images({ unlisted: 1_234, trouble: 'EIO' }));
+    expect(console.text()).toContain('▲ images 0 s ago, 1,234 more not listed, and then: EIO');
+    expect(console.text()).toMatch(/^~other_v2/mu);
   });
 
   test('one that cannot be read has a sign and says why; one that was replaced is unknown again', () => {

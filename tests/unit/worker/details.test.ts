@@ -200,6 +200,23 @@ describe('images', () => {
     ]);
   });
 
+  test('more than are listed are counted, and that is no trouble', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'dsa-slurm-images-'));
+    for (const name of ['a', 'b', 'c']) await writeFile(join(directory, `${name}_v1.sif`), '');
+    const watch = watchImages(directory, { all: () => [] } as unknown as Book, systemClock, 2);
+    const view = await new Promise((resolve) => {
+      watch.listen((one) => {
+        if (one.at !== null) resolve(one);
+      });
+    });
+    watch.close();
+    expect(view).toMatchObject({
+      rows: [{ file: 'a_v1.sif' }, { file: 'b_v1.sif' }],
+      unlisted: 1,
+      trouble: null,
+    });
+  });
+
   test.each(['../secret.sif', '/etc/passwd', '.hidden.sif', 'a\0.sif'])('%j is none', async (file) => {
     const apptainer = {
       version: async () => null,
