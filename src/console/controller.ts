@@ -8,7 +8,7 @@ import { createDoctorCommands } from './doctor-commands.js';
 import { commandFor, type Command, type Context, type ViewCommand } from './keys.js';
 import { counted } from './format.js';
 import { createLeaving, type QuitWish } from './leaving.js';
-import { rowActionOf, rowActions } from './row-actions.js';
+import { actionsOf, rowActionOf, rowActions } from './row-actions.js';
 import { logPath } from './log-path.js';
 import { jobScopes } from './rows.js';
 import { createSeeker } from './seek.js';
@@ -102,7 +102,7 @@ export function createController(options: ControllerOptions): Controller {
   /** What was chosen in the menu: asked about, or typed on where it needs a value. */
   const chooseAction = (key: string): void => {
     store.dispatch({ type: 'back' });
-    const action = rowActions.find((one) => one.key === key);
+    const action = actionsOf(store.get().snapshot.executor).find((one) => one.key === key);
     if (action === undefined) return;
     if (action.value === null) acting.ask(action, []);
     else store.dispatch({ type: 'commandOpened', text: `${action.name} ` });

@@ -116,7 +116,7 @@ const lists: readonly Context[] = [...views, 'help'];
 /** The one table of keys: what a key does, the help and the footer all come from it. */
 export const keyTable: readonly KeyBinding[] = [
   bind(['confirm', 'quitCancel'], [['y'], 'confirm', 'Yes; any other key: no', 'yes']),
-  bind(['quit'], [['l', 'y'], 'leave', 'Quit: leave the runs to Slurm until the next start']),
+  bind(['quit'], [['l', 'y'], 'leave', 'Quit: jobs go on without the worker, until the next start']),
   bind(['quit'], [['k'], 'keep', 'Quit: keep the worker running as a service'], true),
   bind(['quit'], [['c'], 'cancelAll', 'Quit: cancel all runs first, after another question'], true),
   bind(['filter'], [['enter'], 'filterKeep', 'Keep the filter', 'keep']),
@@ -156,7 +156,7 @@ export const keyTable: readonly KeyBinding[] = [
   bind(tables, [['e', 'ctrl-z'], 'errors', 'Only what went wrong, or everything']),
   bind(views, [['y'], 'copy', 'Copy the ids of the selected or marked rows']),
   bind(views, [['Y'], 'copyPaths', 'Copy the paths of their logs']),
-  bind(['page'], [['r'], 'refresh', 'Ask Slurm anew about the job of this page', 'refresh']),
+  bind(['page'], [['r'], 'refresh', 'Ask anew about the job of this page', 'refresh']),
   bind(views, [['z'], 'freeze', 'Freeze the screen, or go on']),
   bind(views, [['+'], 'lessOften', 'Ask Slurm less often']),
   bind(views, [['-'], 'moreOften', 'Ask Slurm more often, as far as the site allows']),

@@ -1,5 +1,6 @@
 import { counted } from './format.js';
 import { layoutScreen } from './layout.js';
+import { runnerName } from './runner.js';
 import { isTable, jobsShown, tableNameOf, tableOf, type ConsoleState } from './state.js';
 import { selectedItem } from './table/table-state.js';
 import { cleanText } from './text.js';
@@ -44,7 +45,8 @@ export function linearLines(state: ConsoleState, theme: Theme): readonly string[
 
 function slurmTrouble(state: ConsoleState): string[] {
   const { trouble } = jobsShown(state);
-  return trouble === null ? [] : [`Slurm is silent: ${cleanText(trouble)}`];
+  const who = runnerName(state.snapshot.executor);
+  return trouble === null ? [] : [`${who} is silent: ${cleanText(trouble)}`];
 }
 
 /** The selected row of the table as `column: value`, or why there is none. */

@@ -1,6 +1,7 @@
 import { errorLine } from '../base/errors.js';
 import { changeCommand, jobSignals, type JobChange } from '../slurm/change-jobs.js';
 import type { WorkerAction } from '../worker/action.js';
+import type { WorkerSnapshot } from '../worker/handle.js';
 import type { Row } from './rows.js';
 
 type WithoutTargets<A> = A extends WorkerAction ? Omit<A, 'runs' | 'jobs'> : never;
@@ -137,6 +138,22 @@ export const rowActions: readonly RowAction[] = [
     read: () => ({ kind: 'forget' }),
   }),
 ];
+
+/** On this host a job can be canceled and nothing else: the worker refuses what Slurm alone can do. */
+const needSlurm: ReadonlySet<RowAction['kind']> = new Set([
+  'hold',
+  'release',
+  'requeue',
+  'signal',
+  'timeLimit',
+  'priority',
+  'nice',
+]);
+
+/** What can be done where jobs run so. */
+export function actionsOf(executor: WorkerSnapshot['executor']): readonly RowAction[] {
+  return executor === 'slurm' ? rowActions : rowActions.filter(({ kind }) => !needSlurm.has(kind));
+}
 
 export function rowActionOf(kind: Deed['kind']): RowAction | undefined {
   return rowActions.find((one) => one.kind === kind);

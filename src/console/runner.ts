@@ -5,7 +5,7 @@ export function runnerName(executor: WorkerSnapshot['executor']): string {
   return executor === 'slurm' ? 'Slurm' : 'This host';
 }
 
-/** Its jobs, where they begin a sentence. */
+/** Its jobs, in the middle of a sentence. */
 export function jobsName(executor: WorkerSnapshot['executor']): string {
-  return executor === 'slurm' ? 'Slurm jobs' : 'Jobs of this host';
+  return executor === 'slurm' ? 'Slurm jobs' : 'jobs of this host';
 }

@@ -1,5 +1,5 @@
 import { commandsFor } from '../command-line.js';
-import { rowActions } from '../row-actions.js';
+import { actionsOf } from '../row-actions.js';
 import { bindingsFor, keyLabel, keyTable, type Context, type KeyBinding } from '../keys.js';
 import type { ConsoleState } from '../state.js';
 import { span, type Line } from '../theme.js';
@@ -12,7 +12,12 @@ const sections: readonly [title: string, contexts: readonly Context[]][] = [
 ];
 
 /** The help, made from the key table. */
-export function helpLines({ readOnly }: Pick<ConsoleState, 'readOnly'>): readonly Line[] {
+export function helpLines({
+  readOnly,
+  snapshot,
+}: Pick<ConsoleState, 'readOnly'> & {
+  snapshot: Pick<ConsoleState['snapshot'], 'executor'>;
+}): readonly Line[] {
   const told = new Set<KeyBinding>();
   const lines: Line[] = [];
   for (const [title, contexts] of sections) {
@@ -30,7 +35,7 @@ export function helpLines({ readOnly }: Pick<ConsoleState, 'readOnly'>): readonl
   }
   if (!readOnly) {
     lines.push({ spans: [] }, { spans: [span(' Actions', 'strong')] });
-    for (const { key, description } of rowActions)
+    for (const { key, description } of actionsOf(snapshot.executor))
       lines.push({ spans: [span(`   a ${key}`.padEnd(24), 'accent'), span(description)] });
   }
   lines.push({ spans: [] }, { spans: [span(' Commands', 'strong')] });

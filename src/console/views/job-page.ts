@@ -160,11 +160,14 @@ function jobFacts(row: Row, state: ConsoleState): Fact[] {
   ];
 }
 
-/** What Slurm says when it is asked about this job alone, and when it said so. */
-function showJobLines(row: Row, detail: JobDetail | null, { now, size }: ConsoleState): Line[] {
+/** What is said when it is asked about this job alone, and when it said so. */
+function showJobLines(row: Row, detail: JobDetail | null, { now, size, snapshot }: ConsoleState): Line[] {
   if (row.job === null && (row.run?.jobId ?? null) === null) return [];
-  const title = 'Everything of scontrol show job';
-  if (detail === null) return [{ spans: [span(` ${title}`, 'strong'), span(': asking Slurm', 'muted')] }];
+  const title =
+    snapshot.executor === 'slurm'
+      ? 'Everything of scontrol show job'
+      : 'Everything that this host knows of it';
+  if (detail === null) return [{ spans: [span(` ${title}`, 'strong'), span(': being asked for', 'muted')] }];
   const when = detail.at === null ? 'not known' : `${age(now - detail.at)} ago; r asks anew`;
   return factLines(
     `${title}, ${when}`,

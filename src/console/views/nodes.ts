@@ -131,6 +131,7 @@ export function clusterAge({ watched: { cluster } }: ConsoleState): {
 }
 
 export function nothingOf(noun: string, state: ConsoleState): string {
+  if (state.snapshot.executor === 'local') return `Jobs run on this host, so there are no ${noun}.`;
   const { at, trouble } = clusterAge(state);
   if (at !== null) {
     return trouble === null ? `Slurm has no ${noun}.` : `Slurm had no ${noun} when it last answered.`;

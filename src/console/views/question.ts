@@ -1,6 +1,6 @@
 import type { RunView } from '../../worker/handle.js';
 import { count, counted } from '../format.js';
-import { deedWords, rowActions } from '../row-actions.js';
+import { actionsOf, deedWords } from '../row-actions.js';
 import { jobsName } from '../runner.js';
 import type { Row } from '../rows.js';
 import { actionRows, type ActionTarget, type ConsoleState } from '../state.js';
@@ -39,7 +39,7 @@ function menuLines(state: ConsoleState, width: number): Line[] {
   const rows = actionRows(state);
   const [first] = rows;
   const whom = rows.length === 1 && first !== undefined ? labelOf(first) : counted(rows.length, 'row');
-  const entries = [...rowActions, { key: 'Esc', label: 'nothing' }];
+  const entries = [...actionsOf(state.snapshot.executor), { key: 'Esc', label: 'nothing' }];
   const columns = Math.ceil(entries.length / 4);
   const cell = Math.min(18, Math.floor(width / columns));
   const lines = [0, 1, 2, 3].map((line) => ({

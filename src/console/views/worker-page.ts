@@ -115,12 +115,16 @@ function slurmFacts(state: ConsoleState, detail: WorkerDetail | null): Fact[] {
     ['last answer', jobs.at === null ? 'none yet' : `${age(state.now - jobs.at)} ago`],
     ['jobs in it', count(jobs.rows.length)],
     ['trouble', jobs.trouble, 'warning'],
-    ['commands', detail === null ? null : budgetText(detail.commands)],
+    ['commands', detail === null ? null : budgetText(detail.commands, state.snapshot.executor)],
   ];
 }
 
-function budgetText({ lastMinute, budget }: WorkerDetail['commands']): string {
+function budgetText(
+  { lastMinute, budget }: WorkerDetail['commands'],
+  executor: ConsoleState['snapshot']['executor'],
+): string {
   const used = `${count(lastMinute)} in the last minute`;
+  if (executor === 'local') return used;
   return budget === null
     ? `${used}; the site says no limit`
     : `${used}, ${Math.round((lastMinute / Math.max(1, budget)) * 100)}% of the ${count(budget)} that the site allows`;

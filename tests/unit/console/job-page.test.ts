@@ -70,7 +70,7 @@ const snapshot = (): void => store.dispatch({ type: 'snapshot', snapshot: worker
 describe('the page about a run', () => {
   test('says everything: the run, its stages, what was run, its files, and all that Slurm says', async () => {
     controller.press(['enter']);
-    expect(page()).toContain('Everything of scontrol show job: asking Slurm');
+    expect(page()).toContain('Everything of scontrol show job: being asked for');
     await settle();
     for (const part of [
       /Girder job +https:\/\/dsa\.example\/#job\/1234/u,

@@ -10,7 +10,7 @@ import {
 import { helpLines } from '../../../src/console/views/help.js';
 
 const told = (readOnly: boolean): string =>
-  helpLines({ readOnly })
+  helpLines({ readOnly, snapshot: { executor: 'slurm' } })
     .map((line) => line.spans.map(({ text }) => text).join(''))
     .join('\n');
 

@@ -110,7 +110,7 @@ describe('the health lines', () => {
     const worker = showing({ executor: 'local', jobs: { at: 1_000 }, health: { inFlight: 1 } });
     expect(head(worker, 4_000)).toContain('● This host 3 s ago');
     const asked = linesOf(after(stateOf(worker), { type: 'quitAsked' })).join('\n');
-    expect(asked).toContain('leave: Jobs of this host go on; until the next start');
+    expect(asked).toContain('leave: jobs of this host go on; until the next start');
     for (const jobs of [{ at: null }, { at: 0, trouble: null }, { at: 0, trouble: 'a full disk' }]) {
       worker.show({ jobs });
       expect(linesOf(stateOf(worker)).join('\n')).not.toMatch(/slurm(?! ›)/i);

@@ -1,0 +1,71 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+
+import { linearLines } from '../../../src/console/linear.js';
+import { chooseTheme } from '../../../src/console/theme.js';
+import { helpLines } from '../../../src/console/views/help.js';
+import { createFakeWorker, fakeJob, fakeRun, type FakeWorker } from '../../support/fake-worker-handle.js';
+import { fakeWorkerDetail } from '../../support/fake-watched.js';
+import { openConsole, type OpenedConsole } from './opened-console.js';
+
+const withoutSlurm = 'This worker runs its jobs itself, without Slurm.';
+let worker: FakeWorker;
+let opened: OpenedConsole;
+
+beforeEach(() => {
+  worker = createFakeWorker();
+  worker.show({
+    executor: 'local',
+    runs: [fakeRun({ id: 'run-1', stage: 'running', jobId: '1' })],
+    jobs: { rows: [fakeJob({ id: '1' })] },
+    health: { inFlight: 1 },
+  });
+  opened = openConsole(worker, { columns: 120, rows: 40 });
+});
+
+describe('where jobs run on this host', () => {
+  test('the menu and the help offer what can be done there, and no more', () => {
+    opened.press('a');
+    for (const word of ['x cancel', 'R retry', 'f forget']) expect(opened.text()).toContain(word);
+    expect(opened.text()).not.toMatch(/hold|release|requeue|priority|limit/u);
+    opened.press('h');
+    expect(opened.state().overlay.kind).toBe('none');
+    const help = helpLines(opened.state())
+      .map(({ spans }) => spans.map(({ text }) => text).join(''))
+      .filter((line) => /^ {3}a \S {4}/u.test(line));
+    expect(help.map((line) => line.trim().split(/\s+/u)[1])).toEqual(['x', 'R', 'f']);
+  });
+
+  test.each([
+    ['2', 'nodes'],
+    ['3', 'partitions'],
+  ])('key %s says that there are no %s', (key, noun) => {
+    opened.press(key);
+    opened.dispatch({
+      type: 'watched',
+      what: 'cluster',
+      view: { nodes: [], partitions: [], at: null, trouble: withoutSlurm },
+      now: 0,
+    });
+    expect(opened.text()).toContain(`Jobs run on this host, so there are no ${noun}.`);
+    expect(opened.text()).not.toContain('Slurm has not answered');
+  });
+
+  test('the page about a run speaks of this host', () => {
+    opened.press('enter');
+    expect(opened.text()).toContain('Job of this host');
+    expect(opened.text()).toContain('Everything that this host knows of it');
+    expect(opened.text()).not.toContain('scontrol');
+  });
+
+  test('the page about the worker names no limit of a site', () => {
+    opened.press('7');
+    opened.dispatch({ type: 'watched', what: 'worker', view: fakeWorkerDetail({}), now: 0 });
+    expect(opened.text()).toMatch(/commands +\d+ in the last minute *$/mu);
+  });
+
+  test('a screen reader hears that this host is silent, not Slurm', () => {
+    worker.show({ jobs: { trouble: 'a full disk' } });
+    opened.dispatch({ type: 'snapshot', snapshot: worker.snapshot(), now: 0 });
+    expect(linearLines(opened.state(), chooseTheme({}))).toContain('This host is silent: a full disk');
+  });
+});
