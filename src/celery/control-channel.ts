@@ -5,7 +5,6 @@ import { backoffDelay } from '../base/backoff.js';
 import { answerControl, isAddressedTo, readControlRequest } from './control.js';
 import type { ControlSite } from './control-replies.js';
 import type { ControlTarget } from './control-target.js';
-import { celeryHeaders } from './headers.js';
 import { declareMailbox, replyExchange, type MailboxKind } from './topology.js';
 
 export interface ControlOptions {
@@ -99,7 +98,7 @@ function answer(channel: Channel, message: ConsumeMessage, { target, site }: Con
         contentEncoding: 'utf-8',
         deliveryMode: 1,
         priority: 0,
-        headers: celeryHeaders({ ticket: request.ticket, clock: site.clock.forward() }),
+        headers: { ticket: request.ticket, clock: site.clock.forward() },
       },
     );
   } catch (error) {

@@ -7,10 +7,16 @@ export type Tagged = { '!': string; value: unknown };
 export const deepestHeader = 100;
 
 const unreadable = Symbol('what could not be read');
+const source = Symbol('the bytes');
 
 /** Why a table is not all there, as a clause without a full stop; null if it is whole. */
 export function whatIsUnreadable(table: Readonly<Record<string, unknown>>): string | null {
   return (table as { [unreadable]?: string })[unreadable] ?? null;
+}
+
+/** The fields of a table that was read, as they came; also through an object that has the table as its prototype. */
+export function sourceOf(table: object): Buffer | undefined {
+  return (table as { [source]?: Buffer })[source];
 }
 
 /**
@@ -31,7 +37,9 @@ export function readFieldTable(bytes: Buffer): Record<string, unknown> {
   }
   // not an assignment each: "__proto__" is a name like any other
   const table = Object.fromEntries(fields);
-  return fault === null ? table : Object.assign(table, { [unreadable]: fault });
+  if (fault !== null) return Object.assign(table, { [unreadable]: fault });
+  // not enumerable, so that a copy with other fields does not have it
+  return Object.defineProperty(table, source, { value: bytes });
 }
 
 class Unreadable extends Error {}

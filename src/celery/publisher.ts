@@ -3,7 +3,7 @@ import { backoffDelay } from '../base/backoff.js';
 import type { Clock } from '../base/clock.js';
 import { coerceError, DsaSlurmError, errorLine } from '../base/errors.js';
 import type { Log } from '../base/log.js';
-import { celeryHeaders } from './headers.js';
+import { fitsIntoFrame } from './amqp.js';
 import { declareTaskQueue } from './topology.js';
 
 /** A message of our own for somebody else's queue. Holds tokens: never log it. */
@@ -68,8 +68,11 @@ export function createPublisher({ clock, log }: { clock: Clock; log: Log }): Pub
 /** A channel for each message: they are few, and whatever the broker refuses closes the channel. */
 async function publishThrough(connection: ChannelModel, message: OutgoingMessage): Promise<void> {
   const { exchange, routingKey, content } = message;
-  const headers = celeryHeaders((message.properties.headers ?? {}) as Record<string, unknown>);
+  const headers = withoutCopies((message.properties.headers ?? {}) as Record<string, unknown>);
   const properties = { ...message.properties, headers, mandatory: true };
+  if (!fits(connection, message, properties)) {
+    throw refused(message, 'Its headers are larger than what RabbitMQ takes.');
+  }
   if (exchange === '') await declareIfMissing(connection, routingKey);
   await onChannel(connection, async (channel) => {
     let isReturned = false;
@@ -92,6 +95,24 @@ async function publishThrough(connection: ChannelModel, message: OutgoingMessage
   });
 }
 
+/**
+ * With these two RabbitMQ puts copies into further queues. Where a message has come from such a queue, handing it on would
+ * bring it back for ever.
+ */
+function withoutCopies(headers: Record<string, unknown>): Record<string, unknown> {
+  if (!('CC' in headers) && !('BCC' in headers)) return headers;
+  const { CC: _cc, BCC: _bcc, ...others } = headers;
+  return others;
+}
+
+function fits(connection: ChannelModel, message: OutgoingMessage, properties: Options.Publish): boolean {
+  try {
+    return fitsIntoFrame(connection, properties);
+  } catch (error) {
+    throw refused(message, `It cannot be written: ${errorLine(error)}`);
+  }
+}
+
 /** As Celery's producers do. A queue that exists with other arguments, or one that we may not declare, is used as it is. */
 async function declareIfMissing(connection: ChannelModel, queue: string): Promise<void> {
   try {
@@ -110,8 +131,12 @@ async function onChannel(
   const { promise: lost, reject } = Promise.withResolvers<never>();
   channel.on('error', reject);
   channel.on('close', () => reject(new Error('The channel was closed')));
-  const done = work(channel);
-  await Promise.race([done, lost]);
+  try {
+    await Promise.race([work(channel), lost]);
+  } catch (error) {
+    void channel.close().catch(() => undefined); // most likely it is closed already
+    throw error;
+  }
   await channel.close();
 }
 

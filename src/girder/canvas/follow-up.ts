@@ -1,9 +1,9 @@
-import { parsePythonJson, writePythonJson } from '../../base/python-json.js';
+import { parseExactJson, writePythonJson } from '../../base/python-json.js';
 import { transformName } from '../classes.js';
 import { encodePickle } from '../encode-pickle.js';
 import { isDict, isInstance, sequenceItems, type Pickled, type PickledDict } from '../pickled.js';
 import { quoted, refuse } from '../refuse.js';
-import { readOwnHeaders, readPublishOptions, type PublishOptions } from './publish-options.js';
+import { readOwnHeaders, readPlainDict, readPublishOptions, type PublishOptions } from './publish-options.js';
 import { pythonRepr } from './python-repr.js';
 import { signatureList } from './signature.js';
 
@@ -116,7 +116,7 @@ export function writeHooks(hooks: readonly Pickled[], girderJobId: string | null
       girderJobId === null ? [] : [['job', new Map([['_id', girderJobId]])]];
     const isUpload = isInstance(hook) && transformName(hook) !== null;
     const known = isUpload ? { ...hook, attributes: new Map([...hook.attributes, ...job]) } : hook;
-    return parsePythonJson(writePythonJson(encodePickle(known)));
+    return parseExactJson(writePythonJson(encodePickle(known)));
   });
 }
 
@@ -142,7 +142,7 @@ function readJob(task: string, args: Pickled, girder: PickledDict): FollowUpJob 
     handler: text('girder_job_handler', 'celery_handler'),
     public: girder.get('girder_job_public') === true,
     args: JSON.stringify((sequenceItems(args) ?? []).map(shownArgument)),
-    otherFields: isDict(fields) ? readOwnHeaders(task, fields) : {},
+    otherFields: isDict(fields) ? readPlainDict(task, fields) : {},
   };
 }
 

@@ -82,22 +82,40 @@ export function readPublishOptions(task: string, options: PickledDict): PublishO
   };
 }
 
-/** Headers that the publisher adds (`apply_async(headers=…)`), as plain JSON. */
+/** Headers that the publisher adds (`apply_async(headers=…)`): plain JSON, with Python's numbers as they are. */
 export function readOwnHeaders(task: string, headers: Pickled | undefined): Record<string, unknown> {
-  if (headers === undefined || headers === null) return {};
-  if (!isDict(headers)) return refuse(`The headers of the task ${quoted(task)} are no dictionary.`);
-  return plain(headers, task) as Record<string, unknown>;
+  return readPlain(task, headers, (value) =>
+    value instanceof WholeFloat || BigInt.asIntN(64, value) === value ? value : null,
+  );
 }
 
-function plain(value: Pickled, task: string): unknown {
-  if (typeof value === 'bigint') return refuse(`A header of the task ${quoted(task)} is too large a number.`);
-  if (typeof value !== 'object' || value === null) return value;
-  if (value instanceof WholeFloat) return value.value;
-  if (value instanceof Map) {
-    return Object.fromEntries(Array.from(value as PickledDict, ([key, item]) => [key, plain(item, task)]));
-  }
-  if (Array.isArray(value)) return (value as readonly Pickled[]).map((item) => plain(item, task));
-  return refuse(`A header of the task ${quoted(task)} is no plain JSON.`);
+/** A dictionary as JSON for JavaScript, which has fewer kinds of numbers. */
+export function readPlainDict(task: string, dict: PickledDict): Record<string, unknown> {
+  return readPlain(task, dict, (value) => (value instanceof WholeFloat ? value.value : null));
+}
+
+/** @param exact what becomes of numbers that JavaScript lacks; null: they are refused */
+function readPlain(
+  task: string,
+  dict: Pickled | undefined,
+  exact: (value: bigint | WholeFloat) => unknown,
+): Record<string, unknown> {
+  const plain = (value: Pickled): unknown => {
+    if (typeof value === 'bigint' || value instanceof WholeFloat) {
+      return exact(value) ?? refuse(`A header of the task ${quoted(task)} is too large a number.`);
+    }
+    if (typeof value !== 'object' || value === null) return value;
+    if (value instanceof Map) return plainDict(value as PickledDict);
+    if (Array.isArray(value)) return (value as readonly Pickled[]).map(plain);
+    return refuse(`A header of the task ${quoted(task)} is no plain JSON.`);
+  };
+  const plainDict = (entries: PickledDict): Record<string, unknown> =>
+    Object.fromEntries(Array.from(entries, ([key, item]) => [key, plain(item)]));
+
+  if (dict === undefined || dict === null) return {};
+  return isDict(dict)
+    ? plainDict(dict)
+    : refuse(`The headers of the task ${quoted(task)} are no dictionary.`);
 }
 
 /** Celery takes a countdown of 0 for none. */

@@ -22,7 +22,7 @@ app.conf.accept_content = ["json", "pickle", "yaml"]
 # everything that py-amqp can write
 types = {
     "int": 7, "big": 2**40, "negative": -(2**40), "largest": 2**63 - 1, "smallest": -(2**63) + 1,
-    "float": 2.5, "text": "\u00e9", "bytes": b"\xff\x00", "none": None, "yes": True,
+    "float": 2.5, "whole": 3.0, "text": "\u00e9", "bytes": b"\xff\x00", "none": None, "yes": True,
     "price": decimal.Decimal("3.14"), "debt": decimal.Decimal("-3.14"),
     "at": datetime.datetime(2026, 1, 2, 3, 4, 5),
 }
@@ -43,10 +43,9 @@ def publish_types(**options):
     return publish(headers=headers_of_types, **options)
 
 
-def wait(timeout=20, name="some.task", with_types=False, **options):
+def wait(timeout=20, name="some.task", with_types=False, headers=None, **options):
     """Publishes and waits for the result, as a caller of rpc:// does."""
-    if with_types:
-        options["headers"] = headers_of_types
+    options["headers"] = {**(headers_of_types if with_types else {}), **(headers or {})}
     result = app.send_task(name, **options)
     try:
         return {"state": "SUCCESS", "value": result.get(timeout=timeout)}

@@ -18,6 +18,7 @@ test('a task with headers of every type that py-amqp writes is read, and the con
     largest,
     smallest,
     float: 2.5,
+    whole: 3,
     text: 'é',
     none: null,
     yes: true,
@@ -46,17 +47,23 @@ test('such a task is handed on as it came, for a Python worker', async () => {
     { step: 'python_worker', queue: python, task },
     { step: 'wait', name: task, queue: python, with_types: true },
     { step: 'wait', name: task, queue, with_types: true },
+    // handed on without that one, and hence written anew
+    { step: 'wait', name: task, queue, with_types: true, headers: { CC: [] } },
   ])) as { value: { types: Record<string, string> } }[];
-  const [direct, through] = answers.slice(1).map(({ value }) => value.types);
-  expect(direct).toMatchObject({ big: '1099511627776', price: "Decimal('3.14')" });
-  // what py-amqp would read without its sign comes as a float
-  const asFloats = Object.entries(direct ?? {}).map(([name, text]) => [
+  const [direct, through, anew] = answers.slice(1).map(({ value }) => value.types);
+  expect(direct).toMatchObject({
+    big: '1099511627776',
+    negative: '-1099511627776',
+    whole: '3.0',
+    price: "Decimal('3.14')",
+  });
+  expect(through).toEqual(direct);
+  // a float without a fraction is no more than a number here
+  const asRead = Object.entries(direct ?? {}).map(([name, text]) => [
     name,
-    text
-      .replaceAll('-1099511627776', '-1099511627776.0')
-      .replaceAll('-9223372036854775807', '-9.223372036854776e+18'),
+    text.replaceAll(/\b3\.0\b/g, '3'),
   ]);
-  expect(through).toEqual(Object.fromEntries(asFloats));
+  expect(anew).toEqual(Object.fromEntries(asRead));
   expect(statuses.map(({ state }) => state)).toEqual(['consuming']);
   await (await openChannel()).deleteQueue(python);
 });

@@ -56,6 +56,24 @@ test('what no queue takes, or no exchange, is told to whoever published it, and 
   expect(statuses.map(({ state }) => state)).toEqual(['consuming']);
 });
 
+test.each<[string, Record<string, unknown>, RegExp]>([
+  ['larger than a frame', { text: 'x'.repeat(140_000) }, /Its headers are larger than what RabbitMQ takes/],
+  ['nothing that AMQP can hold', { ['n'.repeat(256)]: 1 }, /It cannot be written/],
+])(
+  'headers that are %s are told to whoever published them, and harm nothing else',
+  async (_, headers, why) => {
+    const { broker, statuses } = createTrial();
+    const { channel, queue } = await ownQueue();
+    await broker.start();
+    const message = messageTo(queue);
+    const bad = { ...message, properties: { ...message.properties, headers } };
+    await expect(broker.publish(bad, never)).rejects.toThrow(why);
+    await broker.publish(message, never);
+    expect(await channel.checkQueue(queue)).toMatchObject({ messageCount: 1 });
+    expect(statuses.map(({ state }) => state)).toEqual(['consuming']);
+  },
+);
+
 test('a broker that is away is waited for, until the worker stops', async () => {
   const wire = await createWire();
   const { broker } = createTrial({ url: wire.url });

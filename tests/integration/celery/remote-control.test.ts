@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { celery, createTrial, createWire, openChannel, rabbitmqctl, until } from './bench.js';
 
@@ -276,6 +277,33 @@ describe('a task that is not ours', () => {
       const message = await channel.get(other, { noAck: true });
       expect(message && message.content.equals(content)).toBe(true);
       expect(message && message.properties).toMatchObject(properties);
+    });
+  });
+
+  test('comes back to nobody, though its publisher wanted copies in this queue', async () => {
+    const other = `python-${randomUUID()}`;
+    const { broker, queue } = createTrial({ forward: { queue: other, isOurs: () => false } });
+    await broker.start();
+    const channel = await openChannel();
+    onTestFinished(async () => void (await channel.deleteQueue(other)));
+    const properties = { contentType: 'application/json', headers: { task, id: 'tiff-3', CC: [queue] } };
+    channel.publish('', queue, Buffer.from('[[], {}, {}]'), properties);
+    await until(async () => expect((await channel.checkQueue(other)).messageCount).toBeGreaterThan(0));
+    await setTimeout(500);
+    expect(await channel.checkQueue(other)).toMatchObject({ messageCount: 1 });
+  });
+
+  test('is handed on with headers of a hundred kilobytes, as hooks for many outputs are', async () => {
+    const other = `python-${randomUUID()}`;
+    const { broker, queue } = createTrial({ forward: { queue: other, isOurs: () => false } });
+    await broker.start();
+    const channel = await openChannel();
+    onTestFinished(async () => void (await channel.deleteQueue(other)));
+    const girder_result_hooks = Array.from({ length: 30 }, (_, n) => ({ n, text: 'x'.repeat(4_000) }));
+    await celery([{ step: 'publish', name: task, queue, headers: { girder_result_hooks } }]);
+    await until(async () => {
+      const message = await channel.get(other, { noAck: true });
+      expect(message && message.properties.headers).toMatchObject({ task, girder_result_hooks });
     });
   });
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { WholeFloat } from '../../../src/base/python-json.js';
 import { followUps, neverStarted, type FollowUps } from '../../../src/girder/canvas/follow-ups.js';
 import { writeHooks } from '../../../src/girder/canvas/follow-up.js';
 import { fixtureTask } from './fixtures.js';
@@ -180,6 +181,22 @@ describe('options', () => {
   ])('%o lead to exchange "%s" with "%s"', (options, exchange, routingKey) => {
     expect(after({ callbacks: [signature('a', { options })] }).messages).toMatchObject([
       { exchange, routingKey },
+    ]);
+  });
+
+  it('keep the numbers of their headers as Python has them, and tell what no header can hold', () => {
+    const wish = signature('a', { options: { headers: { n: 'BIG', whole: 'FLOAT' } } });
+    const embed = { callbacks: [wish] };
+    const bodyWith = (big: string): string =>
+      JSON.stringify([[], {}, embed]).replace('"BIG"', big).replace('"FLOAT"', '1.0');
+    const headersWith = (big: string) =>
+      followUps({ headers: {}, body: bodyWith(big), id: 'run-1', rootId: null }, 'succeeded');
+    expect(headersWith('-9223372036854775808').messages[0]?.ownHeaders).toEqual({
+      n: -(2n ** 63n),
+      whole: new WholeFloat(1),
+    });
+    expect(headersWith('9223372036854775808').refused).toMatchObject([
+      expect.stringMatching(/too large a number/),
     ]);
   });
 
