@@ -118,7 +118,7 @@ async function fileKey(image: string, sifPath: string): Promise<string> {
     return JSON.stringify([sifPath, mtimeMs, size]);
   } catch (error) {
     if (systemCode(error) === 'ENOENT') {
-      throw new DsaSlurmError('image', `Image ${image} is not on this cluster: there is no ${sifPath}.`, {
+      throw new DsaSlurmError('image', `Image ${image} is not here: there is no ${sifPath}.`, {
         next: `Add the image on Girder's page of images (Girder 5, or Girder 3 with the Slurm plugin), or run "apptainer pull ${sifPath} docker://${image}".`,
         cause: error,
       });

@@ -18,17 +18,17 @@ export function define(command: Command, context: CliContext): void {
   addExamples(command, [
     ['dsa-slurm runs list --outcome failed --since 24h', 'what went wrong since yesterday'],
     ['dsa-slurm runs show 1f0c27', 'everything about one run'],
-    ['dsa-slurm runs cancel 1f0c27', 'end it and its Slurm job'],
+    ['dsa-slurm runs cancel 1f0c27', 'end it and its job'],
     ['dsa-slurm runs retry --outcome failed --since 24h', 'run them again'],
   ]);
   defineList(command.command('list'), context);
   defineShow(command.command('show'), context);
   defineAction(command.command('cancel'), context, {
-    does: 'End runs and their Slurm jobs; Girder shows them as canceled.',
+    does: 'End runs and their jobs; Girder shows them as canceled.',
     isFit: ({ outcome }) => outcome === null,
     examples: [
       ['dsa-slurm runs cancel 1f0c27 9d41aa', 'two runs, each by the beginning of its id'],
-      ['dsa-slurm runs cancel --stage queued --user ada', 'whatever of ada’s waits in Slurm'],
+      ['dsa-slurm runs cancel --stage queued --user ada', 'whatever of ada’s waits in the queue'],
     ],
   });
   defineAction(command.command('retry'), context, {
@@ -103,7 +103,7 @@ function defineList(command: Command, context: CliContext): void {
   addSetFlag(command);
   addExamples(command, [
     ['dsa-slurm runs list', 'all'],
-    ['dsa-slurm runs list --stage queued --stage running', 'what Slurm has'],
+    ['dsa-slurm runs list --stage queued --stage running', 'what waits and what runs'],
     ["dsa-slurm runs list --outcome failed --json | jq -r '.runs[].id'", 'for a script'],
   ]);
   command.addHelpText('after', endings);
@@ -127,12 +127,12 @@ function defineList(command: Command, context: CliContext): void {
 function defineShow(command: Command, context: CliContext): void {
   command
     .description('Print everything about one run.')
-    .argument('<run>', 'its id or the beginning of it, its Girder job, or its Slurm job')
+    .argument('<run>', 'its id or the beginning of it, its Girder job, or the number of its job')
     .option('--json', 'for a script', false);
   addSetFlag(command);
   addExamples(command, [
     ['dsa-slurm runs show 1f0c27', 'stages, inputs, command lines, and how it ended'],
-    ['dsa-slurm runs show 4711 --json', 'the run of Slurm job 4711, for a script'],
+    ['dsa-slurm runs show 4711 --json', 'the run of job 4711, for a script'],
   ]);
   command.addHelpText('after', endings);
   command.action(async (word: string) => {
@@ -158,7 +158,7 @@ interface ActionWords {
 function defineAction(command: Command, context: CliContext, { does, isFit, examples }: ActionWords): void {
   command
     .description(does)
-    .argument('[run...]', 'ids or their beginnings, Girder jobs, or Slurm jobs')
+    .argument('[run...]', 'ids or their beginnings, Girder jobs, or numbers of jobs')
     .option('--json', 'for a script', false);
   addFilters(command);
   addSetFlag(command);

@@ -21,7 +21,7 @@ export interface Summary {
 const groupTitles: Readonly<Record<Group, string>> = {
   host: 'Host',
   configuration: 'Configuration',
-  directories: 'Shared directories',
+  directories: 'Directories',
   slurm: 'Slurm',
   apptainer: 'Apptainer',
   images: 'Images',

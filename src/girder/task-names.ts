@@ -33,7 +33,7 @@ const knownReasons: ReadonlyMap<string, string> = new Map([
 export function taskRefusal(name: string): string | null {
   if (runnableTasks.includes(name)) return null;
   const shown = JSON.stringify(name.length > 120 ? `${name.slice(0, 119)}…` : name);
-  return `The task ${shown} cannot be run on Slurm by dsa-slurm: ${reason(name)}. The setting broker.forwardQueue names a queue that such tasks are handed on to.`;
+  return `The task ${shown} cannot be run by dsa-slurm: ${reason(name)}. The setting broker.forwardQueue names a queue that such tasks are handed on to.`;
 }
 
 function reason(name: string): string {

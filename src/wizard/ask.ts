@@ -4,7 +4,7 @@ import type { Detection } from './detect.js';
 import type { Doors } from './doors.js';
 import { newPassword } from './fill.js';
 import type { Given } from './given.js';
-import type { Question, Section } from './questions/index.js';
+import { messageOf, type Question, type Section } from './questions/index.js';
 import { indented, mark } from './screen.js';
 import type { Draft } from './site-answers.js';
 import { hasAnswers, nextQuestion, stepBack, takeStep, type Walk } from './walk.js';
@@ -48,7 +48,7 @@ export async function ask(options: AskOptions): Promise<Walk> {
     const question = nextQuestion(walk, detected);
     if (question === null) return walk;
     const given = session.given.get(question.key);
-    const isAsked = question.asked?.(walk.draft, detected) ?? true;
+    const isAsked = question.asked?.(walk.draft, detected, walk.known) ?? true;
     if (question.section !== section && (isAsked || given !== undefined)) {
       section = question.section;
       asker.say(`\n${mark.heading(section)}`);
@@ -77,14 +77,14 @@ async function settleSilently(
   origin: string | undefined,
 ): Promise<Judged | null> {
   const { asker } = session;
+  const message = messageOf(question, walk.draft);
   const judged = await look(session, walk.draft, question, text);
   if (judged.verdict.kind === 'problem') {
-    asker.say(`${mark.bad} ${question.message}: ${shown(question, text)}`);
+    asker.say(`${mark.bad} ${message}: ${shown(question, text)}`);
     asker.say(indented(`${judged.verdict.problem} ${judged.verdict.fix}`));
     return null;
   }
-  if (origin !== undefined)
-    asker.say(`${mark.good} ${question.message} ${shown(question, text)} (${origin})`);
+  if (origin !== undefined) asker.say(`${mark.good} ${message} ${shown(question, text)} (${origin})`);
   else if (judged.verdict.kind === 'ok') return judged;
   const settled = await settle(session, walk.draft, question, text, judged);
   return settled === null || settled === 'again' ? null : settled;
@@ -133,7 +133,7 @@ async function request(
         ? choices
         : [{ value: proposal, name: proposal }, ...choices];
     const reply = await asker.choose({
-      message: question.message,
+      message: messageOf(question, draft),
       choices: all,
       proposal,
       back: hasAnswers(walk),
@@ -146,7 +146,7 @@ async function request(
   let judged: Judged | null = null;
   const typed = (text: string): string => (text === '' ? (proposal ?? made ?? '') : text);
   const reply = await asker.text({
-    message: question.message,
+    message: messageOf(question, draft),
     proposal: isHidden ? undefined : proposal,
     hidden: isHidden,
     onEnter: isHidden ? onEnter(question, walk, proposal, makesUp) : undefined,

@@ -3,7 +3,7 @@ import { judge, proposalFor, withLearned } from './answer.js';
 import type { Detection } from './detect.js';
 import type { Doors } from './doors.js';
 import type { Given } from './given.js';
-import { environmentName, type Question } from './questions/index.js';
+import { environmentName, messageOf, type Question } from './questions/index.js';
 import { nextQuestion, takeStep, type Walk } from './walk.js';
 
 /** What came of answering without a person. */
@@ -58,7 +58,7 @@ export async function fill({
     if (text === undefined) {
       problems.push({
         key: question.key,
-        problem: `${question.message}: not given.`,
+        problem: `${messageOf(question, walk.draft)}: not given.`,
         fix: howToGive(question),
       });
       continue;

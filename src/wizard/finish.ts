@@ -3,6 +3,7 @@ import { DsaSlurmError, errorLine } from '../base/errors.js';
 import { allChecks, createRunContext, runChecks, type CheckResult } from '../doctor/index.js';
 import type { RunCommand } from '../base/command.js';
 import { join } from 'node:path';
+import { isLocal } from './draft.js';
 import { findingText } from './probe.js';
 import { indented, mark } from './screen.js';
 import type { SiteAnswers } from './site-answers.js';
@@ -90,7 +91,12 @@ export function nextCommands(answers: SiteAnswers, written: readonly string[]): 
       ? [['loginctl enable-linger', 'let it run while you are not logged in'] as [string, string]]
       : []),
     [`dsa-slurm${named} console`, 'or: the worker with a live table of its jobs'],
-    [`dsa-slurm${named} doctor --deep`, 'look again, and with a job on the nodes'],
+    [
+      `dsa-slurm${named} doctor --deep`,
+      isLocal(answers)
+        ? 'look again, and with a task that goes all the way'
+        : 'look again, and with a job on the nodes',
+    ],
   ];
 }
 

@@ -69,7 +69,6 @@ export function createHandle(sources: HandleSources): WorkerHandle & { changed()
   const closed: BrokerStatus = { state: 'closed', since: sources.startedAt, trouble: null };
   const worker = watchWorker({
     ...sources,
-    jobWords: executor.jobWords,
     brokerUrl: settings.broker.url,
   });
   const watches: { [K in keyof Watched]: Watch<Watched[K]> } = {
@@ -139,14 +138,15 @@ function logPlace(of: string, { book, executor }: HandleSources): () => LogPlace
   void (async () => {
     const answer = await executor.describe(jobId);
     if (answer.kind !== 'job') {
-      const trouble = answer.kind === 'silence' ? answer.why : 'Slurm does not know this job any more';
+      const trouble =
+        answer.kind === 'silence' ? answer.why : `${executor.name} does not know this job any more`;
       place = { path: null, trouble: `Where its log is cannot be known: ${trouble}.` };
       return;
     }
     const path = answer.job.pairs.find(([key]) => key === 'StdOut')?.[1] ?? '';
     place = isAbsolute(path)
       ? { path, trouble: null }
-      : { path: null, trouble: 'Slurm names no file for its output.' };
+      : { path: null, trouble: `${executor.name} names no file for its output.` };
   })();
   return () => place;
 }
@@ -154,7 +154,8 @@ function logPlace(of: string, { book, executor }: HandleSources): () => LogPlace
 async function describeJob(jobId: string, { executor, book, clock }: HandleSources): Promise<JobDetail> {
   const answer = await executor.describe(jobId);
   if (answer.kind !== 'job') {
-    const trouble = answer.kind === 'silence' ? answer.why : 'Slurm does not know this job any more.';
+    const trouble =
+      answer.kind === 'silence' ? answer.why : `${executor.name} does not know this job any more.`;
     return { jobId, facts: [], at: null, trouble };
   }
   // a site's own batch script may have got the arguments of the container on its command line

@@ -1,4 +1,5 @@
-import { stateSentence, stateText } from '../slurm/states.js';
+import { stateText } from '../slurm/states.js';
+import type { Executor } from './executor/executor.js';
 import { readLastLines } from './log-file.js';
 import { createProgressTags } from './progress-tags.js';
 import type { JobEnd, Run } from './run.js';
@@ -13,7 +14,7 @@ const lastLines = 10;
 export async function describeEnd(
   { jobId, submission }: Run,
   end: JobEnd,
-  jobWords: string,
+  { jobWords, owner }: Pick<Executor, 'jobWords' | 'owner'>,
 ): Promise<string> {
   const job = `${jobWords} ${jobId ?? '?'}`;
   if (end.toldBy === 'nobody') {
@@ -23,7 +24,7 @@ export async function describeEnd(
   if (end.reason !== '' && end.reason !== 'None') facts.push(`reason ${end.reason}`);
   if (end.exitCode !== null) facts.push(`exit code ${end.exitCode.code}`);
   if (end.exitCode !== null && end.exitCode.signal !== 0) facts.push(`signal ${end.exitCode.signal}`);
-  const reason = `${stateSentence(end.state)} (${facts.join(', ')})`;
+  const reason = `${owner.state(end.state)} (${facts.join(', ')})`;
   if (end.outcome === 'canceled' || submission === null) return reason;
   const quoted = withoutTags(await readLastLines(submission.logFile, 2 * lastLines))
     .slice(-lastLines)

@@ -50,7 +50,7 @@ export async function followLog(
     for (;;) {
       if (stopping.aborted) return grown;
       const piece = await readLogPiece(path ?? '', offset);
-      if (piece.restarted) girderJob.log('\n[The job was started again by Slurm; its log begins anew.]\n');
+      if (piece.restarted) girderJob.log('\n[The job was started again; its log begins anew.]\n');
       grown ||= piece.text !== '';
       offset = piece.offset;
       if (piece.text !== '') {

@@ -120,7 +120,7 @@ export function keptLines({ pid, unit, logFile }: KeptWorker, profile: string): 
         ];
   const lines: [command: string, meaning: string][] = [
     [shellText(['dsa-slurm', ...named, 'console']), 'see it again'],
-    [shellText(stop), 'stop it; its Slurm jobs go on'],
+    [shellText(stop), 'stop it; its jobs go on'],
     [shellText(read), 'read its log'],
   ];
   const width = Math.max(...lines.map(([command]) => command.length)) + 3;
@@ -134,8 +134,8 @@ function failed(why: string, unit: string | null): DsaSlurmError {
   return new DsaSlurmError('worker', `The worker does not run on: ${why.replace(/\.$/, '')}.`, {
     next:
       unit === null
-        ? 'Start it with: dsa-slurm worker. Slurm jobs go on meanwhile.'
-        : `See: systemctl --user status ${unit}. Slurm jobs go on meanwhile.`,
+        ? 'Start it with: dsa-slurm worker. Jobs go on meanwhile.'
+        : `See: systemctl --user status ${unit}. Jobs go on meanwhile.`,
   });
 }
 

@@ -1,4 +1,5 @@
 import type { Task } from '../celery/task.js';
+import type { Settings } from '../config/schema.js';
 import type { Analysis } from '../girder/analysis.js';
 import { submitArguments } from '../slurm/submit.js';
 import { createMask } from './explain/mask.js';
@@ -14,7 +15,7 @@ export function runLines(
   { headers }: Task,
   analysis: Analysis,
   { request, exec, command }: PlannedJob,
-  apptainer: string,
+  { apptainer, worker }: Pick<Settings, 'apptainer' | 'worker'>,
 ): NonNullable<Submission['lines']> {
   const mask = createMask(headers, analysis);
   const shown = (line: readonly string[]): string[] => {
@@ -26,7 +27,7 @@ export function runLines(
     ];
   };
   return {
-    sbatch: shown(['sbatch', ...submitArguments(request)]),
-    container: shown([apptainer, 'exec', ...exec, ...command]),
+    sbatch: worker.executor === 'local' ? null : shown(['sbatch', ...submitArguments(request)]),
+    container: shown([apptainer.command, 'exec', ...exec, ...command]),
   };
 }

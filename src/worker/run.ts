@@ -29,7 +29,7 @@ export interface Submission {
   /** Files of their own for streams of the container that are connected somewhere else than to the log. */
   streams?: { stdout?: string; stderr?: string };
   /** What was run, for people: free of secrets. Journals of older versions do not have it. */
-  lines?: { sbatch: readonly string[]; container: readonly string[] };
+  lines?: { sbatch: readonly string[] | null; container: readonly string[] };
   /** When sbatch was called, in milliseconds. */
   at: number;
 }

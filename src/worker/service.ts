@@ -22,7 +22,7 @@ export async function runWorkerService(options: WorkerOptions & { signal: AbortS
       });
     }
     const runs = worker.handle.snapshot().health.inFlight;
-    log.info({ signal: String(over.reason), runs }, 'the worker stops; its Slurm jobs go on');
+    log.info({ signal: String(over.reason), runs }, 'the worker stops; its jobs go on');
     return 0;
   } finally {
     await worker.stop();

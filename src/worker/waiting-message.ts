@@ -1,8 +1,7 @@
 import type { Clock } from '../base/clock.js';
 import type { GirderJob } from '../girder/job.js';
 import type { JobRow } from '../slurm/job.js';
-import { waitingSentence } from '../slurm/pending-reasons.js';
-import { stateSentence } from '../slurm/states.js';
+import type { OwnerWords } from './executor/executor.js';
 
 /** Milliseconds between two messages that differ in nothing but the expected start. */
 const politeMs = 5 * 60_000;
@@ -22,6 +21,7 @@ export interface WaitingMessage {
 /** @param wasShown the worker before this one has said that the job waits */
 export function createWaitingMessage(
   girderJob: Pick<GirderJob, 'progress'>,
+  words: OwnerWords,
   clock: Pick<Clock, 'now'>,
   wasShown: boolean,
 ): WaitingMessage {
@@ -43,9 +43,9 @@ export function createWaitingMessage(
   return {
     waits({ state, reason, expectedStart }) {
       const now = clock.now();
-      const why = waitingSentence({ state, reason, expectedStart: null });
+      const why = words.waits({ state, reason, expectedStart: null });
       const start = expectedStart !== null && expectedStart > now ? expectedStart : null;
-      const message = waitingSentence({ state, reason, expectedStart: start });
+      const message = words.waits({ state, reason, expectedStart: start });
       if (shown?.message === message) return;
       // Slurm thinks the start over all the time, but a first one is news
       const isNews = shown === null || shown.why !== why || shown.start === null;
@@ -53,10 +53,10 @@ export function createWaitingMessage(
       say(message, why, start ?? shown?.start ?? null);
     },
     pauses({ state }) {
-      const message = stateSentence(state);
+      const message = words.state(state);
       if (shown?.message !== message) say(message, message, null);
     },
-    started: () => instead(stateSentence({ base: 'RUNNING', flags: [] })),
+    started: () => instead(words.state({ base: 'RUNNING', flags: [] })),
     over: () => instead(''),
   };
 }

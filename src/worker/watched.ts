@@ -24,8 +24,6 @@ export interface WorkerDetail extends Kept {
   version: string;
   pid: number;
   host: string;
-  /** Where jobs run: `Slurm job`, or the words for jobs of the worker's own host. */
-  jobWords: string;
   /** Bytes. */
   memory: { rss: number; heapUsed: number };
   /** The broker's address without its password, and what waits there. `Kept` is that of `queues`. */

@@ -13,8 +13,9 @@ export const directoryQuestions: readonly Question[] = [
     key: 'base',
     section: 'Directories',
     message: 'Shared directory of your group',
+    hereMessage: 'Directory for what the worker needs',
     about:
-      'A directory that login and compute nodes see at the same path. The next four are proposed below it.',
+      'A directory that login and compute nodes see at the same path, or any of this host where jobs run on it. The next four are proposed below it.',
     kind: 'path',
     flag: '--base',
     optional: true,
@@ -56,6 +57,7 @@ export const directoryQuestions: readonly Question[] = [
     key: 'dirs.submitScript',
     section: 'Directories',
     message: 'Submit script',
+    hereMessage: 'Script that runs each job',
     about: 'The batch script that is written and submitted; for Slurm its directory must be shared as well.',
     kind: 'path',
     flag: '--submit-script',

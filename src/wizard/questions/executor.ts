@@ -8,7 +8,7 @@ export const executorQuestions: readonly Question[] = [
     section: 'Jobs',
     message: 'Where shall analyses run?',
     about:
-      '`slurm`: as jobs of Slurm; `local`: on this host itself, a few at a time. Asked where Slurm’s commands do not answer.',
+      '`slurm`: as jobs of Slurm; `local`: on this host itself, a few at a time. Not asked where Slurm answers: there it is `slurm`, unless something says otherwise.',
     kind: 'choice',
     flag: '--executor',
     choices: () => [
@@ -16,7 +16,7 @@ export const executorQuestions: readonly Question[] = [
       { value: 'local', name: 'on this host itself, without Slurm' },
     ],
     proposal: () => 'slurm',
-    asked: (_draft, { slurm }) => !slurm.found,
+    asked: (_draft, { slurm }, known) => !slurm.found || isLocal(known),
   },
   {
     key: 'worker.localJobs',

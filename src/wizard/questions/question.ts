@@ -1,6 +1,6 @@
 import type { Detection } from '../detect.js';
 import type { Doors } from '../doors.js';
-import type { AnswerValue } from '../draft.js';
+import { isLocal, type AnswerValue } from '../draft.js';
 import type { Draft } from '../site-answers.js';
 import type { Verdict } from '../verdict.js';
 
@@ -37,8 +37,9 @@ export interface Question {
   /** Path in the answers: `dirs.tmp`. */
   key: string;
   section: Section;
-  /** As it is asked, in a few words. */
+  /** As it is asked, in a few words; `hereMessage`: where this host runs the jobs, if that is another. */
   message: string;
+  hereMessage?: string;
   /** One sentence for the documentation and the help. */
   about: string;
   /** `secret`: read hidden, never from flags; `choice`: one of `choices`. */
@@ -53,7 +54,7 @@ export interface Question {
   /** Whether it applies at all. Default: it does. */
   when?(draft: Draft, detected: Detection): boolean;
   /** Whether a person is asked. If not, the proposal counts, and flags and files can still say otherwise. Default: yes. */
-  asked?(draft: Draft, detected: Detection): boolean;
+  asked?(draft: Draft, detected: Detection, known: Draft): boolean;
   /** Answers that this text gives besides or instead of its own, such as a port behind a host name. */
   spread?(text: string): Readonly<Record<string, AnswerValue>>;
   /** The answer as one would type it, where that is more than what is kept at `key`. */
@@ -65,6 +66,11 @@ export interface Question {
   read?(draft: Draft): AnswerValue | undefined;
   /** Looks whether the answer can be used here and now. May throw a DsaSlurmError: that is a problem. */
   validate?(value: AnswerValue, context: ValidateContext): Promise<Verdict> | Verdict;
+}
+
+/** As a question is put after these answers. */
+export function messageOf({ message, hereMessage }: Question, draft: Draft): string {
+  return isLocal(draft) ? (hereMessage ?? message) : message;
 }
 
 /** `DSA_SLURM_INIT_BROKER_PASSWORD` */

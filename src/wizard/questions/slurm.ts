@@ -154,6 +154,7 @@ export const slurmQuestions: readonly Question[] = [
     key: 'apptainer.command',
     section: 'Slurm',
     message: 'Command of the container runtime on the nodes',
+    hereMessage: 'Command of the container runtime',
     about: '`apptainer`, `singularity` or a path, as the compute nodes know it.',
     kind: 'text',
     flag: '--apptainer',

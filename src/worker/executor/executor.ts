@@ -1,11 +1,20 @@
 import type { JobChange } from '../../slurm/change-jobs.js';
 import type { ClusterAnswer } from '../../slurm/cluster.js';
 import type { SlurmWords } from '../../slurm/for-jobs.js';
+import type { JobRow } from '../../slurm/job.js';
 import type { FoundJob, JobQuestion } from '../../slurm/lookup.js';
 import type { JobEnd } from '../../slurm/resolve.js';
 import type { JobDetailsAnswer } from '../../slurm/scontrol.js';
+import type { JobState } from '../../slurm/states.js';
 import type { Submission, SubmitResult } from '../../slurm/submit.js';
 import type { Tracker } from '../../slurm/tracker.js';
+
+/** What the owner of the slide reads of a job. */
+export interface OwnerWords {
+  /** Why it waits, and until when. */
+  waits(row: Pick<JobRow, 'state' | 'reason' | 'expectedStart'>): string;
+  state(state: JobState): string;
+}
 
 /** A job as it is handed over. */
 export interface JobRequest extends Submission {
@@ -31,6 +40,9 @@ export interface EndedJob {
 export interface Executor {
   /** What a job is called in words for people: `Slurm job`. */
   readonly jobWords: string;
+  /** Who runs the jobs, where it begins a sentence. */
+  readonly name: string;
+  readonly owner: OwnerWords;
   /** With what jobs are canceled, as the operator is told. */
   readonly cancelCommand: string;
   /** The last answer about all jobs. */

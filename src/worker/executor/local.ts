@@ -13,7 +13,7 @@ import type { Executor } from './executor.js';
 import { createKeeper, type Keeper, type Look } from './local/keeper.js';
 import { createProcesses, type Processes } from './local/processes.js';
 import { createSpool, type Spool } from './local/spool.js';
-import { detailsOf, rowOf } from './local/words.js';
+import { detailsOf, ownerWords, rowOf } from './local/words.js';
 
 export interface LocalOptions {
   /** The worker's state directory. */
@@ -55,6 +55,8 @@ export function createLocalExecutor(options: LocalOptions): Executor {
 
   return {
     jobWords: 'local job',
+    name: 'This host',
+    owner: ownerWords,
     cancelCommand: 'cancel',
     doubtMs: 0,
     tracker,

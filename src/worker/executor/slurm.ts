@@ -10,8 +10,10 @@ import { changeJobs } from '../../slurm/change-jobs.js';
 import { queryCluster } from '../../slurm/cluster.js';
 import { readExitRecord } from '../../slurm/exit-record.js';
 import { findJob } from '../../slurm/lookup.js';
+import { waitingSentence } from '../../slurm/pending-reasons.js';
 import { resolveEnd } from '../../slurm/resolve.js';
 import { showJob } from '../../slurm/scontrol.js';
+import { stateSentence } from '../../slurm/states.js';
 import { endStraySubmissions } from '../../slurm/stray-submissions.js';
 import { submit, submitArguments } from '../../slurm/submit.js';
 import { createTracker } from '../../slurm/tracker.js';
@@ -32,6 +34,8 @@ export interface SlurmOptions {
 export function createSlurmExecutor({ run, settings, clock, log }: SlurmOptions): Executor {
   return {
     jobWords: 'Slurm job',
+    name: 'Slurm',
+    owner: { waits: waitingSentence, state: stateSentence },
     cancelCommand: 'scancel',
     tracker: createTracker({
       run,

@@ -228,13 +228,9 @@ function explainAnalysis(
   result.image = { name: analysis.image, sif, present };
   if (images !== undefined && sif !== null && !present) {
     attempt(() => {
-      throw new DsaSlurmError(
-        'image',
-        `Image ${analysis.image} is not on this cluster: there is no ${sif}.`,
-        {
-          next: `Add the image on Girder's page of images (Girder 5, or Girder 3 with the Slurm plugin), or run "apptainer pull ${sif} docker://${analysis.image}".`,
-        },
-      );
+      throw new DsaSlurmError('image', `Image ${analysis.image} is not here: there is no ${sif}.`, {
+        next: `Add the image on Girder's page of images (Girder 5, or Girder 3 with the Slurm plugin), or run "apptainer pull ${sif} docker://${analysis.image}".`,
+      });
     });
   }
   for (const refusal of refusals) addReason(result.reasons, refusal);

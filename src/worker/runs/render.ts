@@ -56,7 +56,7 @@ export function renderRun(detail: RunDetail): string {
     ['image', run.image],
     ['analysis', run.cli],
     ['Girder job', run.girderJobId === null ? null : `${run.girderJobId} ${detail.girderUrl ?? ''}`.trim()],
-    ['Slurm job', run.jobId],
+    ['job', run.jobId],
     ['its end', detail.end],
     ['progress', run.progress === null ? null : `${Math.round(run.progress * 100)} %`],
     ['task', task.name],

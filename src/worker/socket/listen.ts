@@ -57,7 +57,7 @@ export async function listenForClients(
   }
 
   return async () => {
-    leaving.abort('The worker has stopped; its Slurm jobs go on.');
+    leaving.abort('The worker has stopped; its jobs go on.');
     server.close();
     const hard = setTimeout(() => {
       for (const socket of clients.keys()) socket.destroy();

@@ -81,7 +81,7 @@ function readHello(line: string, { cookie, version }: Served): Hello | string {
   if (!parsed.success) return 'That is no hello of dsa-slurm.';
   if (!isEqual(parsed.data.cookie, cookie)) return 'The cookie is not that of this worker.';
   if (parsed.data.protocol !== protocol || parsed.data.version !== version) {
-    return `The worker is dsa-slurm ${version} (protocol ${protocol}) and this program is ${parsed.data.version} (protocol ${parsed.data.protocol}): restart the worker, whose Slurm jobs go on meanwhile, or use its version.`;
+    return `The worker is dsa-slurm ${version} (protocol ${protocol}) and this program is ${parsed.data.version} (protocol ${parsed.data.protocol}): restart the worker, whose jobs go on meanwhile, or use its version.`;
   }
   return parsed.data;
 }

@@ -28,7 +28,7 @@ export async function collect(
   // its job was canceled by us: what Slurm says of it is not the reason
   if (run.brokenStream !== null) return { outcome: 'failed', reason: run.brokenStream };
   if (end.outcome !== 'succeeded')
-    return { outcome: end.outcome, reason: await describeEnd(run, end, tools.executor.jobWords) };
+    return { outcome: end.outcome, reason: await describeEnd(run, end, tools.executor) };
   const options = collectOptions(context, run, tools);
   await inLane(tools.lanes.collecting, context.signal, async () =>
     collectOutputs(analysis.hooks, staged, options),

@@ -129,7 +129,7 @@ async function prepareBatch(
   if (argumentsFile !== null) await writeFile(argumentsFile.path, argumentsFile.content, { mode: 0o600 });
   for (const file of [job.submission.logFile, ...Object.values(job.submission.streams)])
     await createLogFile(file);
-  const lines = runLines(run.task, wanted.analysis, job, settings.apptainer.command);
+  const lines = runLines(run.task, wanted.analysis, job, settings);
   return { submission: { ...job.submission, lines }, request };
 }
 

@@ -47,8 +47,9 @@ export async function watchJob(context: StageContext, analysis: Analysis, tools:
 }
 
 async function waitForEnd({ id, girderJob, stopping }: StageContext, tools: Tools): Promise<JobEnd> {
-  const { tracker } = tools.executor;
-  const message = createWaitingMessage(girderJob, tools.clock, mustGet(tools, id).waitingReason !== null);
+  const { tracker, owner } = tools.executor;
+  const wasShown = mustGet(tools, id).waitingReason !== null;
+  const message = createWaitingMessage(girderJob, owner, tools.clock, wasShown);
   let lostSince: number | null = null;
   tracker.nudge();
   for (;;) {

@@ -48,7 +48,6 @@ export function createCommandLog(clock: Clock): CommandLog {
 }
 
 export interface WorkerDetailSources {
-  jobWords: string;
   brokerUrl: string;
   broker: () => Broker | null;
   book: Book;
@@ -66,7 +65,7 @@ const queuesEveryMs = 10_000;
 
 /** The worker itself: everything but the queues is known without asking anybody. */
 export function watchWorker(sources: WorkerDetailSources): Watch<WorkerDetail> & { stopCounting(): void } {
-  const { jobWords, brokerUrl, broker, book, journal, commands, site, log, clock } = sources;
+  const { brokerUrl, broker, book, journal, commands, site, log, clock } = sources;
   const accepted = createCounter(clock, 60_000, 60);
   const finished = createCounter(clock, 60_000, 60);
   const stopCounting = book.subscribe((run, { type }) => {
@@ -86,7 +85,6 @@ export function watchWorker(sources: WorkerDetailSources): Watch<WorkerDetail> &
       version,
       pid: process.pid,
       host: hostname(),
-      jobWords,
       memory: { rss, heapUsed },
       broker: last.broker,
       rates: { accepted: accepted.series(), finished: finished.series() },

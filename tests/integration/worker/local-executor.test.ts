@@ -31,6 +31,10 @@ async function stageOf(job: GirderJob, stage: string): Promise<void> {
   await lab.until(() => stages(job).includes(stage));
 }
 
+function messageOf(job: GirderJob): string | undefined {
+  return lab.girder.job(job.id)?.progress?.message;
+}
+
 function jobStates(): string[] {
   return lab.worker.handle.snapshot().jobs.rows.map(({ state }) => state.base);
 }
@@ -120,6 +124,8 @@ describe('jobs of this host', () => {
     const waiting = jobs.find((job) => stages(job).includes('queued'));
     const running = jobs.find((job) => stages(job).includes('running'));
     if (waiting === undefined || running === undefined) throw new Error('no such run');
+    // its owner knows of no cluster
+    await lab.until(() => messageOf(waiting) === 'The analysis waits: others are before it.');
     await lab.girder.cancel(waiting.id);
     expectStatus(await lab.ended(waiting), status.canceled);
     // the others go on: nothing was started in its place
@@ -128,6 +134,7 @@ describe('jobs of this host', () => {
     const ended = await lab.ended(running);
     expect(statuses(ended)).toEqual([status.running, status.canceling, status.canceled]);
     await lab.until(() => jobStates().filter((each) => each === 'RUNNING').length === 2);
+    await lab.until(() => jobs.some((job) => messageOf(job) === 'The analysis runs.'));
     for (const job of jobs) await lab.girder.cancel(job.id);
     for (const job of jobs) expectStatus(await lab.ended(job), status.canceled);
   });

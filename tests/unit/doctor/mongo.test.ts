@@ -183,6 +183,10 @@ describe('mongo.jobs', () => {
     expect(result).toMatchObject({ status: 'warn', fix: expect.stringContaining('mongosh') });
     expect(result.evidence.join()).toContain('Nuclei?[2J');
     expect(await ask(jobs, { settings }, facts)).toMatchObject({ status: 'skip' });
+    const here = { ...settings, worker: { ...settings.worker, executor: 'local' as const } };
+    const run = fakeRun({});
+    expect(await ask(jobs, { settings: here, run }, facts)).toMatchObject({ status: 'warn' });
+    expect(run.lines).toEqual([]);
   });
 });
 

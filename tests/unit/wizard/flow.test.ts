@@ -122,8 +122,10 @@ describe('the steps are pure', () => {
 
   it('asks where analyses run only where Slurm does not answer', () => {
     const [question] = questions.filter(({ key }) => key === 'worker.executor');
-    expect(question?.asked?.({}, detected)).toBe(false);
-    expect(question?.asked?.({}, detection())).toBe(true);
+    expect(question?.asked?.({}, detected, {})).toBe(false);
+    expect(question?.asked?.({}, detection(), {})).toBe(true);
+    // whoever left Slurm aside before may have thought better of it
+    expect(question?.asked?.({}, detected, { worker: { executor: 'local' } })).toBe(true);
   });
 
   it('asks about the archive only where its files are wanted', () => {
@@ -133,6 +135,16 @@ describe('the steps are pure', () => {
 });
 
 describe('a person', () => {
+  it('hears nothing of groups, nodes and submitting where this host runs the jobs', async () => {
+    const flags = { 'worker.executor': 'local', base: '/shared/dsa', 'apptainer.command': 'apptainer' };
+    const { asked, said, walk } = await askPerson({}, { flags });
+    expect(walk.draft.worker).toEqual({ executor: 'local', localJobs: 2 });
+    expect(said()).toContain('Directory for what the worker needs /shared/dsa');
+    expect(said()).toContain('Command of the container runtime apptainer');
+    expect(asked).toContain('Script that runs each job');
+    expect([...asked, said()].join('\n')).not.toMatch(/\b(group|nodes|submit)/i);
+  });
+
   it('comes to the end with Enter where something is proposed', async () => {
     const { walk, said } = await askPerson({});
     const site = completeAnswers(walk.draft, 'default');

@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { systemClock } from '../../../src/base/clock.js';
 import { readAnalysis } from '../../../src/girder/read-analysis.js';
 import type { Book } from '../../../src/worker/book.js';
+import type { PlannedJob } from '../../../src/worker/plan.js';
 import { runDetail } from '../../../src/worker/run-detail.js';
 import { runFacts } from '../../../src/worker/run-facts.js';
 import { runLines } from '../../../src/worker/run-lines.js';
@@ -15,6 +16,7 @@ import { historyRow } from '../../../src/worker/watches/history.js';
 import { describeImage, watchImages } from '../../../src/worker/watches/images.js';
 import { createAskedWatch } from '../../../src/worker/watches/watch.js';
 import { fakeRun } from '../../support/fake-worker-handle.js';
+import { someSettings } from '../../support/settings.js';
 import { someTask } from '../../support/tasks.js';
 import { fixtureTask } from '../girder/fixtures.js';
 
@@ -115,30 +117,29 @@ describe('what is shown of a task', () => {
   test('holds none of its tokens, on whatever line they stand', () => {
     const tokens = tokensIn([headers, analysis]);
     expect(tokens.length).toBeGreaterThan(0);
-    const lines = runLines(
-      task,
-      analysis,
-      {
-        workingDirectory: '/',
-        command: ['./entry', ...tokens, `--url=http://x?token=${tokens[0] ?? ''}`],
-        exec: ['--pwd', '/', '/image.sif'],
-        argumentsFile: null,
-        submission: { key: 'k', logFile: '/l', exitRecord: '/e', streams: {} },
-        request: {
-          logFile: '/l',
-          options: [['mem', '1G']],
-          key: 'k',
-          script: '/script',
-          scriptArgs: ['/image.sif', './entry', ...tokens],
-          env: {},
-        },
+    const planned = {
+      workingDirectory: '/',
+      command: ['./entry', ...tokens, `--url=http://x?token=${tokens[0] ?? ''}`],
+      exec: ['--pwd', '/', '/image.sif'],
+      argumentsFile: null,
+      submission: { key: 'k', logFile: '/l', exitRecord: '/e', streams: {} },
+      request: {
+        logFile: '/l',
+        options: [['mem', '1G']],
+        key: 'k',
+        script: '/script',
+        scriptArgs: ['/image.sif', './entry', ...tokens],
+        env: {},
       },
-      'apptainer',
-    );
+    } satisfies PlannedJob;
+    const lines = runLines(task, analysis, planned, someSettings());
     expect(lines.container.slice(0, 4)).toEqual(['apptainer', 'exec', '--pwd', '/']);
     expect(lines.sbatch).toContain('--mem=1G');
     const shown = JSON.stringify([lines, runFacts(task, analysis)]);
     for (const token of tokens) expect(shown).not.toContain(token);
+    // nobody calls sbatch where this host runs the jobs
+    const here = runLines(task, analysis, planned, someSettings({ 'worker.executor': 'local' }));
+    expect(here).toEqual({ ...lines, sbatch: null });
   });
 });
 

@@ -137,7 +137,7 @@ test('people are told how to reach and to stop it', () => {
   expect(keptLines({ pid: 7, unit: null, logFile: '/s/worker.log' }, 'lab')).toEqual([
     'The worker goes on without a screen, as process 7.',
     '  dsa-slurm --profile lab console   see it again',
-    '  kill 7                            stop it; its Slurm jobs go on',
+    '  kill 7                            stop it; its jobs go on',
     '  tail -f /s/worker.log             read its log',
   ]);
   // to be pasted, whatever the directory is called

@@ -480,3 +480,16 @@ describe('the spool', () => {
     await seen('1 RUNNING');
   });
 });
+
+test('the owner of the slide reads nothing of Slurm or a cluster', async () => {
+  await executor.submit(request('a'));
+  await executor.submit(request('b'));
+  await executor.submit(request('c'));
+  await seen('1 RUNNING', '2 RUNNING', '3 PENDING');
+  const { owner } = executor;
+  const [row] = executor.tracker.view().rows.slice(2);
+  if (row === undefined) throw new Error('no job waits');
+  expect(owner.waits(row)).toBe('The analysis waits: others are before it.');
+  for (const base of ['PENDING', 'RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED'])
+    expect(owner.state({ base, flags: [] })).not.toMatch(/cluster|Slurm/i);
+});

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { parseJobState } from '../../../src/slurm/states.js';
+import { waitingSentence } from '../../../src/slurm/pending-reasons.js';
+import { parseJobState, stateSentence } from '../../../src/slurm/states.js';
 import { createWaitingMessage } from '../../../src/worker/waiting-message.js';
 
 const start = Date.UTC(2026, 10, 26, 1);
@@ -10,6 +11,7 @@ function setUp({ wasShown = false } = {}) {
   const sent: (string | null | undefined)[] = [];
   const message = createWaitingMessage(
     { progress: ({ message: text }) => void sent.push(text) },
+    { waits: waitingSentence, state: stateSentence },
     { now: () => time.now },
     wasShown,
   );

@@ -3,7 +3,21 @@ import { hostname } from 'node:os';
 import type { JobRow } from '../../../slurm/job.js';
 import { jobComment, jobName } from '../../../slurm/key.js';
 import type { JobDetails, JobFact } from '../../../slurm/scontrol.js';
+import { stateSentence } from '../../../slurm/states.js';
+import type { OwnerWords } from '../executor.js';
 import type { LocalJob } from './spool.js';
+
+/** The owner of the slide knows of no cluster here. */
+export const ownerWords: OwnerWords = {
+  waits: () => 'The analysis waits: others are before it.',
+  state: (state) => sentences.get(state.base) ?? stateSentence(state),
+};
+
+const sentences: ReadonlyMap<string, string> = new Map([
+  ['PENDING', 'The analysis waits.'],
+  ['RUNNING', 'The analysis runs.'],
+  ['CANCELLED', 'The job was canceled.'],
+]);
 
 /** A local job in the words of Slurm, so that whoever shows and judges jobs needs to know only those. */
 export function rowOf(job: LocalJob, user: string, now: number): JobRow {
