@@ -40,6 +40,6 @@ function describeJobEnd(end: Run['end']): string | null {
     ...(code === null ? [] : [`exit code ${code.code}`]),
     ...(code === null || code.signal === 0 ? [] : [`signal ${code.signal}`]),
     ...(end.reason === '' || end.reason === 'None' ? [] : [end.reason]),
-    `told by ${end.toldBy}`,
+    `told by ${end.toldBy === 'host' ? 'this host' : end.toldBy}`,
   ].join(', ');
 }

@@ -42,7 +42,7 @@ export interface JobEnd {
   /** Slurm's reason, or why nobody knows; empty for none. */
   reason: string;
   /** `nobody` when a job has vanished without a trace. */
-  toldBy: 'squeue' | 'scontrol' | 'sacct' | 'record' | 'nobody';
+  toldBy: 'squeue' | 'host' | 'scontrol' | 'sacct' | 'record' | 'nobody';
 }
 
 /** The life of one task here. Plain data; changed only by {@link applyEvent}. */

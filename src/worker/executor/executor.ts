@@ -45,6 +45,8 @@ export interface Executor {
   readonly owner: OwnerWords;
   /** With what jobs are canceled, as the operator is told. */
   readonly cancelCommand: string;
+  /** Whose word the tracker's rows are. */
+  readonly witness: 'squeue' | 'host';
   /** The last answer about all jobs. */
   readonly tracker: Tracker;
   /**

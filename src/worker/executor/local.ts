@@ -58,6 +58,7 @@ export function createLocalExecutor(options: LocalOptions): Executor {
     name: 'This host',
     owner: ownerWords,
     cancelCommand: 'cancel',
+    witness: 'host',
     doubtMs: 0,
     tracker,
     async submit({ key, logFile, streams, script, scriptArgs, env }) {

@@ -37,6 +37,7 @@ export function createSlurmExecutor({ run, settings, clock, log }: SlurmOptions)
     name: 'Slurm',
     owner: { waits: waitingSentence, state: stateSentence },
     cancelCommand: 'scancel',
+    witness: 'squeue',
     tracker: createTracker({
       run,
       clock,

@@ -125,7 +125,13 @@ async function readRow(
     case 'ended': {
       const outcome = outcomeOf(row.state);
       if (outcome === null || outcome === 'depends') return 'ask';
-      return { outcome, state: row.state, exitCode: row.exitCode, reason: row.reason, toldBy: 'squeue' };
+      return {
+        outcome,
+        state: row.state,
+        exitCode: row.exitCode,
+        reason: row.reason,
+        toldBy: tools.executor.witness,
+      };
     }
     case 'ending':
     case 'unknown':

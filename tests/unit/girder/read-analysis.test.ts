@@ -169,7 +169,7 @@ describe('readAnalysis of tasks', () => {
   it.each(['girder_worker.run', 'girder.tasks.importDataTask', 'celery.chord_unlock', '', 'x\n'.repeat(500)])(
     'refuses %j',
     (name) => {
-      expect(() => read({ name })).toThrow(/cannot be run on Slurm/);
+      expect(() => read({ name })).toThrow(/cannot be run by dsa-slurm/);
     },
   );
 
