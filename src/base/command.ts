@@ -58,6 +58,8 @@ export interface RunnerOptions {
   timeoutMs?: number;
   /** Commands alive at one time; further ones wait. Default 8. */
   concurrency?: number;
+  /** Each command has a session of its own: Ctrl-C in our terminal, and its end, are for us and not for a command in flight. */
+  ownSession?: boolean;
   /** Told of every command when its turn has come. */
   onBegin?: (command: BegunCommand) => void;
   /** Told of every command after it ended. */
@@ -69,6 +71,7 @@ export function createRunner({
   env,
   timeoutMs = 30_000,
   concurrency = 8,
+  ownSession = false,
   onBegin,
   onCommand,
 }: RunnerOptions): RunCommand {
@@ -77,7 +80,7 @@ export function createRunner({
     const named = { file, args: maskArguments(args) };
     const result = await queue.add(async () => {
       onBegin?.({ at: Date.now(), ...named });
-      return runOnce(file, args, { timeoutMs, ...options }, env);
+      return runOnce(file, args, { timeoutMs, ownSession, ...options }, env);
     });
     onCommand?.({ at: Date.now(), ...named, result });
     return result;
@@ -105,7 +108,7 @@ function notStarted(exitCode: number, stderr: string): string | null {
 async function runOnce(
   file: string,
   args: readonly string[],
-  options: CommandOptions & { timeoutMs: number },
+  options: CommandOptions & Required<Pick<RunnerOptions, 'timeoutMs' | 'ownSession'>>,
   baseEnv: RunnerOptions['env'],
 ): Promise<CommandResult> {
   const started = performance.now();
@@ -120,6 +123,7 @@ async function runOnce(
     stdin: options.input === undefined ? 'ignore' : 'pipe',
     ...(options.input === undefined ? {} : { input: options.input }),
     ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
+    detached: options.ownSession,
     timeout: options.timeoutMs,
     forceKillAfterDelay: 2_000,
     maxBuffer: options.maxBytes ?? 64 * 1024 * 1024,

@@ -49,6 +49,7 @@ export async function lookOn({
     env: slurmEnvironment(env),
     timeoutMs: settings.slurm.commandTimeoutSeconds * 1_000,
     concurrency: settings.worker.commandsAtOnce,
+    ownSession: true,
     onCommand: (record) => commands.note(record),
   });
   const executor = createExecutor({

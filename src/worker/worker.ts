@@ -135,6 +135,8 @@ export async function createWorker({
       env: slurmEnvironment(env),
       timeoutMs: settings.slurm.commandTimeoutSeconds * 1_000,
       concurrency,
+      // a pager, or the console itself, may get a Ctrl-C: no sbatch shall die of it
+      ownSession: true,
       onBegin: audit.begin,
       onCommand,
     });

@@ -1,6 +1,6 @@
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
@@ -289,20 +289,43 @@ test('the other tables tell of nodes, finished runs, images and the doctor, each
 });
 
 test('o lends the terminal to the pager, Ctrl-C and all, and takes it back', async () => {
-  const pager = join(await mkdtemp(join(tmpdir(), 'pager-')), 'pager.mjs');
+  const dir = await mkdtemp(join(tmpdir(), 'pager-'));
+  const pager = join(dir, 'pager.mjs');
+  const file = (name: string): string => join(dir, name);
   await writeFile(
     pager,
-    `process.stdin.setRawMode(true);
+    `import { existsSync } from 'node:fs';
+process.stdin.setRawMode(true);
 process.on('SIGINT', () => console.log('the pager was interrupted'));
 console.log('PAGER', process.argv.slice(2).join('|'));
 process.stdin.on('data', (keys) => {
   console.log('the pager read', JSON.stringify(String(keys)));
   if (String(keys) === 'q') process.exit();
-  if (String(keys) === 'c') process.kill(0, 'SIGINT');
+  // as a terminal does: to all that are in the foreground, while Slurm is being asked
+  if (String(keys) === 'c') {
+    let isBegun = false;
+    const timer = setInterval(() => {
+      const isAsked = existsSync('${file('asking')}');
+      if (isAsked && isBegun) {
+        clearInterval(timer);
+        setTimeout(() => process.kill(0, 'SIGINT'), 50);
+      }
+      isBegun ||= !isAsked;
+    }, 5);
+  }
 });
 `,
   );
-  const { screen, job } = await running({ PAGER: `"${process.execPath}" ${pager} 'two words'` });
+  const squeue = `#!/bin/sh
+trap 'touch ${file('interrupted')}; exit 130' INT
+touch ${file('asking')}; sleep 0.3; rm ${file('asking')}
+PATH="\${PATH#*:}" exec squeue "$@"
+`;
+  await writeFile(file('squeue'), squeue, { mode: 0o755 });
+  const { screen, job } = await running({
+    PAGER: `"${process.execPath}" ${pager} 'two words'`,
+    PATH: `${dir}:${bench.env['PATH'] ?? ''}`,
+  });
   screen.press('o');
   const [{ id } = expect.fail('no job')] = await bench.slurmJobs(job);
   await screen.waitFor(/PAGER two words\|\/[^]*\.log/);
@@ -318,7 +341,9 @@ process.stdin.on('data', (keys) => {
   await screen.waitFor(`job ${id}`);
   screen.press('n');
   await screen.waitFor(wholeFrame(80));
-  await rm(dirname(pager), { recursive: true });
+  // nor has what the worker was asking meanwhile
+  await expect(stat(file('interrupted'))).rejects.toThrow('ENOENT');
+  await rm(dir, { recursive: true });
 });
 
 test('the output of a task of a job array is followed', async () => {

@@ -85,3 +85,15 @@ test('a command is told of before it starts and when it has ended, without its s
   await ended;
   expect(told.slice(1)).toEqual(['end sleep 0.2 --token=*** exited']);
 });
+
+test('a command is out of reach of a Ctrl-C in our terminal only where that is wanted', async () => {
+  // pid, process group and session, by proc(5)
+  const place = ['-d', ' ', '-f', '1,5,6', '/proc/self/stat'];
+  const ours = await createRunner({ env })('cut', place);
+  const own = await createRunner({ env, ownSession: true })('cut', place);
+  expect(own).toMatchObject({ stdout: expect.stringMatching(/^(\d+) \1 \1$/m) });
+  expect(ours).toMatchObject({ stdout: expect.not.stringMatching(/^(\d+) \1/m) });
+  expect((await createRunner({ env, ownSession: true, timeoutMs: 50 })('sleep', ['30'])).kind).toBe(
+    'timeout',
+  );
+});
