@@ -1,9 +1,9 @@
-// The console over a simulated worker of many jobs: what bench-console.mjs measures in a terminal of its own.
-// Simulated is the worker alone (rows in memory, a new answer of Slurm at the default interval); the console is the real one.
-import { runConsole } from '../dist/console/index.js';
+// A simulated worker of many jobs, for bench-console.mjs: rows in memory and a new answer of Slurm at the default interval,
+// behind the socket that consoles attach to. The socket and what comes over it are real.
+import { silentLog } from '../build/base/log.js';
+import { listenForClients } from '../build/worker/socket/listen.js';
 
-const jobs = Number(process.argv[2]);
-const refreshMs = Number(process.argv[3]);
+const [stateDirectory, jobs, refreshMs] = [process.argv[2], Number(process.argv[3]), Number(process.argv[4])];
 const now = Date.now();
 
 function makeRun(index) {
@@ -79,24 +79,23 @@ setInterval(() => {
   rows = rows.map((row, index) => (row.elapsed > 0 ? makeJob(index, row.elapsed + refreshMs / 1_000) : row));
   snapshot = { ...snapshot, jobs: { rows, at: Date.now(), trouble: null } };
   for (const listener of listeners) listener();
-}, refreshMs).unref();
+}, refreshMs);
 
 const accepted = async () => ({ ok: true, said: '' });
-await runConsole({
-  handle: {
-    snapshot: () => snapshot,
-    subscribe(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    followLog: () => () => undefined,
-    watch: () => () => undefined,
-    runDetail: async () => null,
-    act: accepted,
-    pause: accepted,
-    resume: accepted,
-    drain: accepted,
+const handle = {
+  snapshot: () => snapshot,
+  subscribe(listener) {
+    listeners.add(listener);
+    return () => listeners.delete(listener);
   },
-  env: process.env,
-});
-process.exit(0);
+  followLog: () => () => undefined,
+  watch: () => () => undefined,
+  runDetail: async () => null,
+  act: accepted,
+  pause: accepted,
+  resume: accepted,
+  drain: accepted,
+};
+await listenForClients(stateDirectory, handle, silentLog());
+process.stdout.write('listening\n');
+process.stdin.resume().on('end', () => process.exit());

@@ -5,14 +5,14 @@ import { spawn } from '@lydell/node-pty';
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Starts Node with `args` on a terminal of this size. */
-export function openTerminal(args, { columns, rows, env = {} }) {
+/** Starts a program on a terminal of this size. */
+export function openTerminal(program, args, { columns, rows, env = {} }) {
   const startedAt = performance.now();
-  const pty = spawn(process.execPath, args, {
+  const pty = spawn(program, args, {
     name: 'xterm-256color',
     cols: columns,
     rows,
-    env: { ...process.env, NODE_ENV: 'production', TERM: 'xterm-256color', ...env },
+    env: { ...process.env, TERM: 'xterm-256color', ...env },
   });
   let bytes = 0;
   let beginning = '';

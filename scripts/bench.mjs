@@ -4,9 +4,9 @@ import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } fr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { silentLog } from '../dist/base/log.js';
-import { openJournal } from '../dist/worker/journal.js';
-import { createProgressTags } from '../dist/worker/progress-tags.js';
+import { silentLog } from '../build/base/log.js';
+import { openJournal } from '../build/worker/journal.js';
+import { createProgressTags } from '../build/worker/progress-tags.js';
 
 const node = process.execPath;
 const door = new URL('../bin/dsa-slurm', import.meta.url).pathname;

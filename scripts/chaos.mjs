@@ -2,7 +2,7 @@
 // real Slurm jobs, and checks that nothing was lost, doubled or wrong. See docs/chaos.md.
 import { parseArgs } from 'node:util';
 
-import { runChaos } from '../dist/sandbox/chaos/index.js';
+import { runChaos } from '../build/sandbox/chaos/index.js';
 import { wholeNumber } from './whole-number.mjs';
 
 const { values } = parseArgs({

@@ -3,11 +3,11 @@
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { configurationPage, profileJsonSchema } from '../dist/config/docs.js';
-import { allChecks } from '../dist/doctor/checks/index.js';
-import { doctorPage } from '../dist/doctor/docs.js';
-import { statesPage } from '../dist/slurm/docs.js';
-import { initPage } from '../dist/wizard/docs.js';
+import { configurationPage, profileJsonSchema } from '../build/config/docs.js';
+import { allChecks } from '../build/doctor/checks/index.js';
+import { doctorPage } from '../build/doctor/docs.js';
+import { statesPage } from '../build/slurm/docs.js';
+import { initPage } from '../build/wizard/docs.js';
 
 const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 const page = at('docs/configuration.md');

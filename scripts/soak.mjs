@@ -10,13 +10,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
-import { createRunner } from '../dist/base/command.js';
-import { silentLog } from '../dist/base/log.js';
-import { connect } from '../dist/celery/amqp.js';
-import { startGirderStandIn } from '../dist/sandbox/girder/index.js';
-import { installStandIn, writeStandInImage } from '../dist/sandbox/images.js';
-import { analysisMessage } from '../dist/sandbox/producer/message.js';
-import { startRabbitmq } from '../dist/sandbox/services/rabbitmq.js';
+import { createRunner } from '../build/base/command.js';
+import { silentLog } from '../build/base/log.js';
+import { connect } from '../build/celery/amqp.js';
+import { startGirderStandIn } from '../build/sandbox/girder/index.js';
+import { installStandIn, writeStandInImage } from '../build/sandbox/images.js';
+import { analysisMessage } from '../build/sandbox/producer/message.js';
+import { startRabbitmq } from '../build/sandbox/services/rabbitmq.js';
 import { bytesAllowed, slopeOf, verdict } from './soak/slope.mjs';
 import { wholeNumber } from './whole-number.mjs';
 

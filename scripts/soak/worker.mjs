@@ -1,7 +1,7 @@
 // The worker of npm run soak, in a process of its own: says on request what it holds.
-import { createLog } from '../../dist/base/log.js';
-import { loadSettings } from '../../dist/config/index.js';
-import { createWorker } from '../../dist/worker/worker.js';
+import { createLog } from '../../build/base/log.js';
+import { loadSettings } from '../../build/config/index.js';
+import { createWorker } from '../../build/worker/worker.js';
 import { createStubExecutor } from './stub-executor.mjs';
 
 const { flags, logFile, jobs } = JSON.parse(process.argv[2]);

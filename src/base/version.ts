@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
+import { packageFile } from './package-file.js';
 
 /** What this program's own package.json says of it. */
 export function programPackage(): { version: string; engines: { node: string } } {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  const text = readFileSync(packageFile('package.json'), 'utf8');
   return JSON.parse(text) as { version: string; engines: { node: string } };
 }
 

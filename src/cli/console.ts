@@ -15,7 +15,7 @@ export function define(command: Command, context: CliContext): void {
     ['dsa-slurm console --set slurm.pollSeconds=5', 'ask Slurm more often, with the worker inside'],
   ]);
   command.action(async () => {
-    const { requireTerminal, runConsole } = await import('../console/index.js');
+    const { requireTerminal } = await import('../console/terminal.js');
     const { readColumns, saveColumns } = await import('../console/remembered.js');
     requireTerminal(context.stdin, context.stdout);
     const { readOnly } = command.opts<{ readOnly: boolean }>();
@@ -31,7 +31,9 @@ export function define(command: Command, context: CliContext): void {
     let columns = await readColumns(settings.dirs.state);
     const open = async (): ReturnType<typeof attachOrEmbed> =>
       attachOrEmbed({ profile, settings, env: context.env, log, readOnly });
-    let opened = await open();
+    // the screen is loaded while the worker or Slurm is waited for
+    const [first, { runConsole }] = await Promise.all([open(), import('../console/index.js')]);
+    let opened = first;
     let isStopped = false;
     const show = async (...ends: AbortSignal[]): ReturnType<typeof runConsole> =>
       untilSignal(async (signal, lend) => {

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import { InvalidArgumentError, type Command } from 'commander';
 import { DsaSlurmError, errorLine } from '../base/errors.js';
+import { packageFile } from '../base/package-file.js';
 import { questions } from '../wizard/questions/index.js';
 import { addExamples, type CliContext, type GlobalFlags } from './context.js';
 import { untilSignal } from './signals.js';
@@ -59,7 +59,7 @@ export function define(command: Command, context: CliContext): void {
       runInit({
         profile: flags.profile,
         env,
-        program: fileURLToPath(new URL('../../bin/dsa-slurm', import.meta.url)),
+        program: packageFile('bin/dsa-slurm'),
         answers: {
           flags: { ...questionFlags(command), ...flags.answer },
           file: flags.answers === undefined ? null : await readAnswers(flags.answers),

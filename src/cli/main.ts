@@ -28,13 +28,9 @@ async function start(): Promise<void> {
   // be written (a read-only home) Node goes on without.
   nodeModule.enableCompileCache((process.env['XDG_CACHE_HOME'] || `${homedir()}/.cache`) + '/dsa-slurm/node');
   process.stdout.on('error', ignoreClosedPipe);
-  // commands, and through them Slurm jobs, get the operator's environment; what follows is for React alone, whose
-  // development build takes twice the time
-  const env = { ...process.env };
-  process.env['NODE_ENV'] ??= 'production';
   const { runProgram } = await import('./program.js');
   process.exitCode = await runProgram(argv, {
-    env,
+    env: process.env,
     stdin: process.stdin,
     stdout: process.stdout,
     stderr: process.stderr,

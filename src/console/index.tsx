@@ -1,6 +1,5 @@
 import { render, type Instance, type SuspendTerminal } from 'ink';
 import { systemClock, type Clock } from '../base/clock.js';
-import { DsaSlurmError } from '../base/errors.js';
 import type { WorkerHandle } from '../worker/handle.js';
 import { App } from './app.js';
 import { createController } from './controller.js';
@@ -12,6 +11,7 @@ import type { DoctorPort } from './doctor.js';
 import type { Afterwards, ColumnChoices, Size } from './state.js';
 import { saveExport } from './save-export.js';
 import { createStore } from './store.js';
+import { requireTerminal } from './terminal.js';
 import { chooseTheme } from './theme.js';
 
 export interface ConsoleOptions {
@@ -37,15 +37,6 @@ export interface ConsoleOptions {
   /** As the operator left the tables, and how to remember it. */
   columns?: ColumnChoices;
   onColumns?: (columns: ColumnChoices) => void;
-}
-
-/** @throws DsaSlurmError `usage` unless both ends are a terminal. */
-export function requireTerminal(stdin: { isTTY?: boolean }, stdout: { isTTY?: boolean }): void {
-  if (stdin.isTTY === true && stdout.isTTY === true) return;
-  const which = stdin.isTTY === true ? 'standard output is' : 'standard input is';
-  throw new DsaSlurmError('usage', `The console needs a terminal, but ${which} none.`, {
-    next: 'Run `dsa-slurm worker` to run the worker without a screen.',
-  });
 }
 
 /**

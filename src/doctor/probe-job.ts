@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { fileURLToPath } from 'node:url';
 import { systemClock, type Clock } from '../base/clock.js';
 import type { RunCommand } from '../base/command.js';
 import { coerceError } from '../base/errors.js';
+import { packageFile } from '../base/package-file.js';
 import type { Settings } from '../config/index.js';
 import { cancelJobs } from '../slurm/cancel.js';
 import { escapeFileName, submit } from '../slurm/submit.js';
@@ -108,7 +108,7 @@ async function probe(request: ProbeRequest, placed: PlacedNonces): Promise<Probe
       `--output=${log}`,
       `--error=${log}`,
       ...Object.entries(probeResources(settings, partition)).map(([option, value]) => `--${option}=${value}`),
-      fileURLToPath(new URL('../../templates/probe.slurm', import.meta.url)),
+      packageFile('templates/probe.slurm'),
       placed.nonce,
       settings.apptainer.command,
       girderUrl,

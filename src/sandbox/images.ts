@@ -1,7 +1,7 @@
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { commandTrouble, type RunCommand } from '../base/command.js';
+import { packageFile } from '../base/package-file.js';
 
 /** The stand-in for Apptainer, ready to be called. */
 export interface StandIn {
@@ -90,10 +90,9 @@ export async function demoImage(): Promise<StandInImage> {
   };
 }
 
-/** A module of this directory as a file: `.js` when compiled, `.ts` when run from its source. */
+/** A program of this directory as a file of its own: `.js` as built, `.ts` when run from its source. */
 function ourFile(name: string): string {
-  const here = fileURLToPath(import.meta.url);
-  return fileURLToPath(new URL(`./${name}${extname(here)}`, import.meta.url));
+  return packageFile(import.meta.url.endsWith('.ts') ? `src/sandbox/${name}.ts` : `dist/sandbox/${name}.js`);
 }
 
 function quote(word: string): string {

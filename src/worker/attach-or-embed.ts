@@ -1,12 +1,12 @@
 import { DsaSlurmError } from '../base/errors.js';
 import { systemClock } from '../base/clock.js';
 import type { WorkerHandle } from './handle.js';
-import { lookOn, type Onlooker } from './look-on.js';
+import type { Onlooker } from './look-on.js';
 import type { Owner } from './owner.js';
 import { readOwner } from './runs/view-journal.js';
 import type { AttachedWorker } from './socket/attached.js';
 import { findWorker, notAttached, type Absence, type Found } from './socket/connect.js';
-import { createWorker, type Worker, type WorkerOptions } from './worker.js';
+import type { Worker, WorkerOptions } from './worker.js';
 
 /** The worker that a screen looks at. */
 export type OpenedWorker =
@@ -48,6 +48,8 @@ export async function attachOrEmbed(options: OpenOptions): Promise<OpenedWorker>
       continue;
     }
     try {
+      // most of the program, which is not loaded for one that attaches
+      const { createWorker } = await import('./worker.js');
       const worker = await createWorker(options);
       return { kind: 'embedded', handle: worker.handle, worker };
     } catch (error) {
@@ -63,6 +65,7 @@ export async function attachOrEmbed(options: OpenOptions): Promise<OpenedWorker>
 async function openOnlooker(options: OpenOptions, found: Absence): Promise<OpenedWorker> {
   // the jobs of this host are known to its worker alone
   if (options.settings.worker.executor === 'local') throw notAttached(found);
+  const { lookOn } = await import('./look-on.js');
   const onlooker = await lookOn(options);
   return { kind: 'none', handle: onlooker.handle, onlooker };
 }

@@ -2,11 +2,11 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { access, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 import { systemClock, type Clock } from '../base/clock.js';
 import { commandTrouble, createRunner, type RunCommand } from '../base/command.js';
 import { DsaSlurmError } from '../base/errors.js';
+import { packageFile } from '../base/package-file.js';
 import { shellText } from '../base/shell-text.js';
 import { unitDirectory, unitName, type Settings } from '../config/index.js';
 import { findWorker } from './socket/connect.js';
@@ -63,7 +63,7 @@ export async function keepRunning(options: KeepOptions): Promise<KeptWorker> {
 
 async function startDetached(options: KeepOptions, logFile: string): Promise<number> {
   const { profile, flags, env } = options;
-  const program = options.program ?? fileURLToPath(new URL('../../bin/dsa-slurm', import.meta.url));
+  const program = options.program ?? packageFile('bin/dsa-slurm');
   const args = [`--profile=${profile}`, 'worker', ...flags, `--log-file=${logFile}`];
   const output = await open(logFile, 'a', 0o600);
   try {

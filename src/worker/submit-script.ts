@@ -1,7 +1,7 @@
 import { access, constants, readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 
 import { DsaSlurmError } from '../base/errors.js';
+import { packageFile } from '../base/package-file.js';
 import { scriptTakesArgumentsFile } from '../slurm/batch-script.js';
 
 /** The batch script that every job is submitted with. */
@@ -13,7 +13,7 @@ export interface SubmitScript {
 
 /** Finds the submit script: the operator's, or the one that comes with the program. */
 export async function openSubmitScript(configured: string | null): Promise<SubmitScript> {
-  const path = configured ?? fileURLToPath(new URL('../../templates/singularity.slurm', import.meta.url));
+  const path = configured ?? packageFile('templates/singularity.slurm');
   try {
     await access(path, constants.R_OK);
     return { path, takesArgumentsFile: scriptTakesArgumentsFile(await readFile(path, 'utf8')) };

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { packageFile } from '../../base/package-file.js';
 import { importUrl } from './in-worker.js';
 import type { PlannedKill } from './plan.js';
 import type { ChaosSite } from './site.js';
@@ -22,7 +22,7 @@ export function diskFiles({ dir }: ChaosSite): { fullFile: string; slowFile: str
   return { fullFile: join(dir, 'disk-is-full'), slowFile: join(dir, 'disk-is-slow') };
 }
 
-const program = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
+const program = packageFile('dist/cli/main.js');
 
 /** @param kill null for a worker that nothing is done to */
 export function startWorkerLife(site: ChaosSite, kill: PlannedKill | null): WorkerLife {

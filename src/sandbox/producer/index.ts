@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { connect } from '../../celery/amqp.js';
 import { commandTrouble, type RunCommand } from '../../base/command.js';
 import { DsaSlurmError } from '../../base/errors.js';
+import { packageFile } from '../../base/package-file.js';
 import { systemPython } from '../services/packages.js';
 import type { TaskMessage } from './message.js';
 
@@ -135,9 +135,8 @@ function celeryHeaders({ id, task, kwargsrepr }: TaskMessage): Record<string, un
   };
 }
 
-/** `templates/` lies at the root of the package; this file is compiled to `dist/sandbox/producer/`. */
 function publishScript(): string {
-  const script = fileURLToPath(new URL('../../../templates/sandbox/publish.py', import.meta.url));
+  const script = packageFile('templates/sandbox/publish.py');
   if (!existsSync(script)) {
     throw new DsaSlurmError('sandbox', `${script} is missing from this installation.`);
   }

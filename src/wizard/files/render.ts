@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { packageFile } from '../../base/package-file.js';
 
 /** What a template is filled with: texts quoted for its notation already, and what decides over its sections. */
 export type Values = Readonly<Record<string, string | boolean>>;
 
 /** Reads a template of this package, such as `dsa/docker-compose.yml.tmpl`. */
 export function readTemplate(name: string): string {
-  return readFileSync(fileURLToPath(new URL(`../../../templates/${name}`, import.meta.url)), 'utf8');
+  return readFileSync(packageFile(`templates/${name}`), 'utf8');
 }
 
 /**
