@@ -29,15 +29,14 @@ export function define(command: Command, context: CliContext): void {
     );
     const { attachOrEmbed } = await import('../worker/attach-or-embed.js');
     let columns = await readColumns(settings.dirs.state);
-    const open = async (): ReturnType<typeof attachOrEmbed> =>
-      attachOrEmbed({ profile, settings, env: context.env, log, readOnly });
     // the screen is loaded while the worker or Slurm is waited for
-    const [first, { runConsole }] = await Promise.all([open(), import('../console/index.js')]);
-    let opened = first;
-    let isStopped = false;
+    const [opened, { runConsole }] = await Promise.all([
+      attachOrEmbed({ profile, settings, env: context.env, log, readOnly }),
+      import('../console/index.js'),
+    ]);
     const show = async (...ends: AbortSignal[]): ReturnType<typeof runConsole> =>
-      untilSignal(async (signal, lend) => {
-        const wish = await runConsole({
+      untilSignal(async (signal, lend) =>
+        runConsole({
           handle: opened.handle,
           readOnly,
           afterwards: opened.kind === 'embedded' ? 'stopsOrKept' : 'goesOn',
@@ -50,26 +49,17 @@ export function define(command: Command, context: CliContext): void {
           env: context.env,
           onLent: lend,
           signal: AbortSignal.any([signal, ...ends]),
-        });
-        isStopped = signal.aborted;
-        return wish;
-      });
-    while (opened.kind === 'none') {
-      const { onlooker } = opened;
+        }),
+      );
+    if (opened.kind !== 'embedded') {
       let wish: Awaited<ReturnType<typeof show>>;
       try {
-        wish = await show(onlooker.appeared);
+        wish = await show();
       } finally {
-        await onlooker.close();
+        await opened.close();
       }
-      if (wish !== null || isStopped || !onlooker.appeared.aborted) return;
-      // a worker has come
-      opened = await open();
-    }
-    if (opened.kind === 'attached') {
-      const attached = opened.handle;
-      const wish = await show().finally(() => attached.close());
-      if (wish !== null) printLine(context.stdout, 'The worker goes on.');
+      const isAttached = opened.handle.snapshot().link.kind === 'socket';
+      if (wish !== null && isAttached) printLine(context.stdout, 'The worker goes on.');
       return;
     }
     const { worker } = opened;

@@ -1,20 +1,18 @@
 import { DsaSlurmError } from '../base/errors.js';
 import { systemClock } from '../base/clock.js';
 import type { WorkerHandle } from './handle.js';
-import type { Onlooker } from './look-on.js';
 import type { Owner } from './owner.js';
 import { readOwner } from './runs/view-journal.js';
-import type { AttachedWorker } from './socket/attached.js';
 import { findWorker, notAttached, type Absence, type Found } from './socket/connect.js';
 import type { Worker, WorkerOptions } from './worker.js';
 
 /** The worker that a screen looks at. */
 export type OpenedWorker =
-  | { kind: 'attached'; handle: AttachedWorker }
+  | { kind: 'attached'; handle: WorkerHandle; close: () => Promise<void> }
   /** Inside this process; whoever opened it starts and stops it. */
   | { kind: 'embedded'; handle: WorkerHandle; worker: Worker }
-  /** None runs, and none is started for somebody who only looks. */
-  | { kind: 'none'; handle: WorkerHandle; onlooker: Onlooker };
+  /** None runs, and none is started for somebody who only looks; the one that comes is attached to. */
+  | { kind: 'none'; handle: WorkerHandle; close: () => Promise<void> };
 
 export interface OpenOptions extends WorkerOptions {
   /** Nothing that is done through the handle acts on jobs or on the worker. */
@@ -37,7 +35,10 @@ export async function attachOrEmbed(options: OpenOptions): Promise<OpenedWorker>
     findWorker({ stateDirectory: settings.dirs.state, readOnly, clock });
   let found = await find();
   for (let look = 0; ; look++) {
-    if (found.kind === 'attached') return { kind: 'attached', handle: found.worker };
+    if (found.kind === 'attached') {
+      const { worker } = found;
+      return { kind: 'attached', handle: worker, close: async () => worker.close() };
+    }
     if (found.kind === 'refused') throw notAttached(found);
     if (readOnly) {
       const owner = await readOwner(settings.dirs.state);
@@ -66,8 +67,7 @@ async function openOnlooker(options: OpenOptions, found: Absence): Promise<Opene
   // the jobs of this host are known to its worker alone
   if (options.settings.worker.executor === 'local') throw notAttached(found);
   const { lookOn } = await import('./look-on.js');
-  const onlooker = await lookOn(options);
-  return { kind: 'none', handle: onlooker.handle, onlooker };
+  return { kind: 'none', ...(await lookOn(options)) };
 }
 
 /** A worker that has the state directory and does not listen. */

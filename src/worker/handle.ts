@@ -66,8 +66,11 @@ export interface WorkerHealth {
 /** Where the worker is from here, and how old what it said is. */
 export type Link =
   | { kind: 'inside' }
-  /** None runs: what is shown is the journal that the last one left, and what Slurm says. */
-  | { kind: 'none' }
+  /**
+   * None is attached to: what is shown is the journal that the last one left, and what Slurm says. `trouble`: why the one
+   * that runs cannot be; null where none runs.
+   */
+  | { kind: 'none'; trouble: string | null }
   /** `at`: when anything was heard of it last. `trouble`: why nothing is heard at present. */
   | { kind: 'socket'; path: string; pid: number; at: number; trouble: string | null };
 

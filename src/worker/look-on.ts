@@ -4,22 +4,23 @@ import { createRunner } from '../base/command.js';
 import { slurmEnvironment } from '../slurm/environment.js';
 import { readSite } from '../slurm/site.js';
 import { openBook } from './book.js';
+import { createChangingHandle } from './changing-handle.js';
 import { createHandle } from './create-handle.js';
 import { createExecutor } from './executor/create-executor.js';
 import type { WorkerHandle, WorkerSnapshot } from './handle.js';
 import type { Journal } from './journal.js';
 import { journalPath, readJournal } from './read-journal.js';
 import { readOnlyHandle } from './read-only.js';
+import { absence, type AttachedWorker } from './socket/attached.js';
+import { readOwner } from './runs/view-journal.js';
 import { findWorker } from './socket/connect.js';
 import { createCommandLog } from './watches/worker-detail.js';
 import type { WorkerOptions } from './worker.js';
 
 /** What can be seen where no worker runs. */
 export interface Onlooker {
-  /** Read-only; `link.kind` of its snapshots is `none`. */
+  /** Read-only. `link.kind` of its snapshots is `none` until a worker runs; from then on it is attached to that one. */
   readonly handle: WorkerHandle;
-  /** Aborts when a worker can be attached to. */
-  readonly appeared: AbortSignal;
   close(): Promise<void>;
 }
 
@@ -40,7 +41,6 @@ export async function lookOn({
 }: WorkerOptions): Promise<Onlooker> {
   const stateDirectory = settings.dirs.state;
   const over = new AbortController();
-  const appeared = new AbortController();
   const journal = unwritable(journalPath(stateDirectory));
   const { runs } = await readJournal(journal.state().path);
   const book = openBook(runs, journal, { clock, log, stopping: over.signal });
@@ -79,40 +79,58 @@ export async function lookOn({
     clock,
   });
   executor.tracker.start();
+  /** Why one that runs cannot be attached to. */
+  let absent: string | null = null;
+  const shown = createChangingHandle({
+    ...readOnlyHandle(inner),
+    snapshot: withoutWorker(inner, () => absent),
+  });
   const looking = lookForWorker();
 
-  async function lookForWorker(): Promise<void> {
-    while (!over.signal.aborted && !appeared.signal.aborted) {
+  /** Resolves with the worker that has come, once the handle is attached to it. */
+  async function lookForWorker(): Promise<AttachedWorker | null> {
+    for (;;) {
       await clock.sleep(lookEveryMs, over.signal).catch(() => undefined);
-      if (over.signal.aborted) return;
+      if (over.signal.aborted) return null;
       const found = await findWorker({ stateDirectory, readOnly: true, clock });
-      if (found.kind !== 'attached') continue;
-      found.worker.close();
-      appeared.abort();
+      if (found.kind === 'attached') {
+        shown.become(readOnlyHandle(found.worker));
+        await stopAsking();
+        return found.worker;
+      }
+      // an address may have been left by one that was killed; who runs has the lock
+      const runs = found.kind !== 'absent' && (await readOwner(stateDirectory)) !== null;
+      absent = runs ? absence(found) : null;
     }
   }
 
+  async function stopAsking(): Promise<void> {
+    await executor.tracker.stop();
+    inner.close();
+  }
+
   return {
-    handle: { ...readOnlyHandle(inner), snapshot: withoutWorker(inner) },
-    appeared: appeared.signal,
+    handle: shown.handle,
     async close() {
       over.abort();
-      await looking;
-      await executor.tracker.stop();
-      inner.close();
+      const worker = await looking;
+      if (worker === null) await stopAsking();
+      else worker.close();
     },
   };
 }
 
 /** Snapshots that say that there is no worker; the same one as long as nothing has changed. */
-function withoutWorker(handle: WorkerHandle): () => WorkerSnapshot {
+function withoutWorker(handle: WorkerHandle, absent: () => string | null): () => WorkerSnapshot {
   let from: WorkerSnapshot | null = null;
   let shown: WorkerSnapshot | null = null;
+  let why: string | null = null;
   return () => {
     const snapshot = handle.snapshot();
-    if (shown !== null && from === snapshot) return shown;
+    if (shown !== null && from === snapshot && why === absent()) return shown;
     from = snapshot;
-    shown = { ...snapshot, link: { kind: 'none' } };
+    why = absent();
+    shown = { ...snapshot, link: { kind: 'none', trouble: why } };
     return shown;
   };
 }

@@ -120,9 +120,16 @@ describe('a console beside a worker service', () => {
     screen.press('W');
     await screen.waitFor('none runs: tasks wait in the queue');
     expect(await readdir(bench.stateDir)).toEqual(['console.log']);
+    screen.press('1');
+    await screen.waitFor(/› jobs .*no worker/);
+    screen.press('/liv');
+    await screen.waitFor(/^ \/liv/m);
     const service = await startService();
     await screen.waitFor(`attached to process ${service.pid} [read-only]`);
     await screen.waitFor(/RUNNING .*Liver/);
+    // what was being typed is there to be typed on
+    screen.press('er\r');
+    await screen.waitFor(/› jobs \/liver .*attached/);
     await bench.openGate('go');
     expectStatus(await bench.ended(job), status.success);
     screen.press('q');

@@ -82,7 +82,10 @@ export function healthLine(state: ConsoleState, theme: Theme): Line {
   const left =
     snapshot.link.kind === 'none'
       ? [
-          span(` ${theme.glyphs.canceled} no worker runs`, 'warning'),
+          span(
+            ` ${theme.glyphs.canceled} no worker ${snapshot.link.trouble === null ? 'runs' : 'within reach'}`,
+            'warning',
+          ),
           gap,
           span(`${counted(health.inFlight, 'run')} in its journal unfinished`, 'strong'),
         ]
@@ -201,6 +204,7 @@ export function troublesOf({ snapshot: { profile, health, link }, now }: Console
     ['Worker', health.trouble],
   ];
   const troubles = said.flatMap(([who, trouble]) => (trouble === null ? [] : [`${who}: ${trouble}`]));
+  if (link.kind === 'none' && link.trouble !== null) return [`${link.trouble} It is looked for.`];
   if (link.kind === 'none')
     return [`No worker runs, so tasks wait in the queue. Start one: ${startCommand(profile)}`];
   if (link.kind === 'inside' || link.trouble === null) return troubles;

@@ -21,7 +21,7 @@ export function workerPageLines(state: ConsoleState, theme: Theme): Line[] {
   const { columns } = size;
   if (snapshot.link.kind === 'none') {
     return [
-      ...factLines('Worker', noWorkerFacts(state), columns),
+      ...factLines('Worker', noWorkerFacts(snapshot, snapshot.link.trouble), columns),
       ...factLines(runnerName(snapshot.executor), slurmFacts(state, detail), columns),
       ...(detail === null ? [] : commandLines(detail, now, columns, theme)),
     ];
@@ -44,11 +44,11 @@ export function workerPageLines(state: ConsoleState, theme: Theme): Line[] {
   ];
 }
 
-function noWorkerFacts({ snapshot: { profile, health } }: ConsoleState): Fact[] {
+function noWorkerFacts({ profile, health }: ConsoleState['snapshot'], trouble: string | null): Fact[] {
   return [
     ['profile', profile],
-    ['state', 'none runs: tasks wait in the queue, and Girder hears nothing', 'warning'],
-    ['start one', startCommand(profile)],
+    ['state', trouble ?? 'none runs: tasks wait in the queue, and Girder hears nothing', 'warning'],
+    ['start one', trouble === null ? startCommand(profile) : null],
     ['unfinished', `${counted(health.inFlight, 'run')} in its journal; the next start takes them up`],
   ];
 }

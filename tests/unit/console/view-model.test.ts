@@ -137,7 +137,7 @@ describe('the health lines', () => {
 
   test('where no worker runs, that is said, and nothing of a broker or an intake', () => {
     const worker = showing({
-      link: { kind: 'none' },
+      link: { kind: 'none', trouble: null },
       health: { inFlight: 2 },
       jobs: { at: 0 },
       profile: 'lab',
@@ -149,6 +149,15 @@ describe('the health lines', () => {
     expect(text).toContain('● Slurm 3 s ago');
     expect(text).not.toMatch(/broker|intake/u);
     expect(linesOf(stateOf(worker)).join('\n')).toContain('No runs and no jobs: the journal has none');
+  });
+
+  test('one that runs and cannot be attached to is not said not to run', () => {
+    const trouble = 'The worker is of version 9, and this is version 8.';
+    const worker = showing({ link: { kind: 'none', trouble }, jobs: { at: 0 } });
+    const text = head(worker, 3_000);
+    expect(text).toContain('⊘ no worker within reach');
+    expect(text).toContain(`▲ ${trouble} It is looked for.`);
+    expect(text).not.toContain('Start one');
   });
 
   test('trouble with the broker and with Girder has its own lines', () => {
