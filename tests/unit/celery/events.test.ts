@@ -71,7 +71,7 @@ const keysOf = (event: unknown) =>
     .filter((key) => !leftOut.includes(key))
     .sort();
 
-describe('the events captured from Celery', () => {
+describe.each(['events', 'events-celery56'])('the captured %s', (folder) => {
   test('of the worker have the same fields', async () => {
     const { events, published, sleeps, connect } = createTrial();
     await connect();
@@ -79,7 +79,7 @@ describe('the events captured from Celery', () => {
     await vi.waitFor(() => expect(published).toHaveLength(2));
     await events.close();
     for (const [index, name] of ['online', 'heartbeat', 'offline'].entries()) {
-      const captured = readFixture('events', `worker-${name}.json`);
+      const captured = readFixture(folder, `worker-${name}.json`);
       expect(published[index]).toMatchObject({ exchange: captured.exchange, key: captured.routing_key });
       expect(keysOf(published[index]?.body)).toEqual(keysOf(JSON.parse(captured.body)));
     }
@@ -127,7 +127,7 @@ describe('the events captured from Celery', () => {
     await connect();
     events.task(event);
     await events.close();
-    const captured = readFixture('events', name);
+    const captured = readFixture(folder, name);
     const [batch, ...more] = ofTasks(published);
     expect(batch).toMatchObject({ exchange: captured.exchange, key: captured.routing_key });
     expect(more).toEqual([]);

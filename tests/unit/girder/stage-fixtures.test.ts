@@ -159,11 +159,16 @@ it.each(['g3', 'g5'])('does not run what names no file of Girder (%s.show_bad_id
   await expect(staging).rejects.toMatchObject({ code: 'girder' });
 });
 
-it.each([true, false])(
+it.each([
+  [true, 'g3'],
+  [false, 'g3'],
+  [true, 'g5'],
+  [false, 'g5'],
+])(
   'takes a file where it lies only if direct paths are allowed (show_allow_direct, %s)',
-  async (directPaths) => {
+  async (directPaths, girder) => {
     const { staging, directory, heard } = await stageFixture(
-      'g3.show_allow_direct.json',
+      `${girder}.show_allow_direct.json`,
       async (body, directory) => withDirectFile(inArguments(body), directory),
       // they upload what a Python task returns
       { directPaths, hooks: false },
