@@ -23,10 +23,14 @@ export interface Refusal {
   /** Task id and name, as far as they could be read. */
   id: string | null;
   name: string | null;
-  /** One or two sentences; `It` is the message. */
+  /** One or two sentences. */
   reason: string;
   /** Every header, Girder's `jobInfoSpec` among them; null if they could not be read. Holds tokens: never log it. */
   headers: Record<string, unknown> | null;
+  /** Where a caller waits for a result, if anywhere. */
+  replyTo: string | null;
+  correlationId: string | null;
+  ignoreResult: boolean;
 }
 
 /** Thrown for a message that is no task for us. `refusal` holds what could be read of it all the same. */
@@ -50,6 +54,11 @@ const largestBody = 16 * 1024 * 1024;
  * @throws MessageRefused for everything that is no such message
  */
 export function readTask(delivery: Delivery, queue = delivery.fields.routingKey): Task {
+  const { properties } = delivery;
+  const caller = {
+    replyTo: textOrNull(properties.replyTo),
+    correlationId: textOrNull(properties.correlationId),
+  };
   const refuse = (reason: string, headers: Record<string, unknown> | null): never => {
     const id = headers?.['id'];
     throw new MessageRefused({
@@ -58,45 +67,53 @@ export function readTask(delivery: Delivery, queue = delivery.fields.routingKey)
       name: isTaskName(headers?.['task']) ? headers['task'] : null,
       reason,
       headers,
+      ...caller,
+      ignoreResult: headers?.['ignore_result'] === true,
     });
   };
 
-  const { properties } = delivery;
-  const headers = plainTable(properties.headers ?? {}) ?? refuse('Its headers are nested too deeply.', null);
+  const headers =
+    plainTable(properties.headers ?? {}) ?? refuse('The headers of the message are nested too deeply.', null);
   const fault = whatIsUnreadable(properties.headers ?? {});
-  if (fault !== null) refuse(`Its header table cannot be read: ${fault}.`, headers);
+  if (fault !== null) refuse(`The header table of the message cannot be read: ${fault}.`, headers);
 
   const contentType = lowerText(properties.contentType);
   if (contentType !== 'application/json') {
     return refuse(
-      `Its content type is ${shown(properties.contentType)}. Only application/json is read; anything else is never decoded.`,
+      `The content type of the message is ${shown(properties.contentType)}. Only application/json is read; anything else is never decoded.`,
       headers,
     );
   }
   // kombu reads a message without an encoding as UTF-8 too
   const encoding = lowerText(properties.contentEncoding ?? 'utf-8');
   if (encoding !== 'utf-8' && encoding !== 'utf8') {
-    return refuse(`Its content encoding is ${shown(properties.contentEncoding)} instead of utf-8.`, headers);
-  }
-  const { id, task: name } = headers;
-  if (name === undefined) {
-    return refuse('It has no "task" header, so it is no Celery message of protocol 2.', headers);
-  }
-  if (!isTaskName(name)) {
-    return refuse('Its "task" header is no name of 1 to 255 printable characters.', headers);
-  }
-  if (!isTaskId(id)) {
     return refuse(
-      'Its "id" header is missing or unusable: 1 to 200 letters, digits, ".", "_", ":" or "-", not beginning with ".".',
+      `The content encoding of the message is ${shown(properties.contentEncoding)} instead of utf-8.`,
       headers,
     );
   }
-  if ((headers['compression'] ?? null) !== null) return refuse('Its body is compressed.', headers);
+  const { id, task: name } = headers;
+  if (name === undefined) {
+    return refuse('The message has no "task" header, so it is no Celery message of protocol 2.', headers);
+  }
+  if (!isTaskName(name)) {
+    return refuse('The "task" header of the message is no name of 1 to 255 printable characters.', headers);
+  }
+  if (!isTaskId(id)) {
+    return refuse(
+      'The "id" header of the message is missing or unusable: 1 to 200 letters, digits, ".", "_", ":" or "-", not beginning with ".".',
+      headers,
+    );
+  }
+  if ((headers['compression'] ?? null) !== null)
+    return refuse('The body of the message is compressed.', headers);
 
   const date = (header: 'eta' | 'expires'): string | null => {
     const text = headers[header] ?? null;
     if (text === null) return null;
-    return readDate(text) ?? refuse(`Its "${header}" header is no usable ISO 8601 date.`, headers);
+    return (
+      readDate(text) ?? refuse(`The "${header}" header of the message is no usable ISO 8601 date.`, headers)
+    );
   };
 
   return {
@@ -105,8 +122,7 @@ export function readTask(delivery: Delivery, queue = delivery.fields.routingKey)
     headers,
     body: readBody(delivery.content, (reason) => refuse(reason, headers)),
     queue,
-    replyTo: textOrNull(properties.replyTo),
-    correlationId: textOrNull(properties.correlationId),
+    ...caller,
     ignoreResult: headers['ignore_result'] === true,
     eta: date('eta'),
     expires: date('expires'),
@@ -120,18 +136,18 @@ export function readTask(delivery: Delivery, queue = delivery.fields.routingKey)
 
 function readBody(content: Buffer, refuse: (reason: string) => never): string {
   if (content.length > largestBody) {
-    return refuse(`Its body is larger than ${largestBody / 1024 / 1024} MiB.`);
+    return refuse(`The body of the message is larger than ${largestBody / 1024 / 1024} MiB.`);
   }
   let body: string;
   try {
     body = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(content);
   } catch {
-    return refuse('Its body is not valid UTF-8.');
+    return refuse('The body of the message is not valid UTF-8.');
   }
   try {
     parsePythonJson(body);
   } catch (error) {
-    return refuse(`Its body cannot be read. ${errorLine(error)}`);
+    return refuse(`The body of the message cannot be read. ${errorLine(error)}`);
   }
   return body;
 }

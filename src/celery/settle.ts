@@ -34,7 +34,7 @@ export function createSettler({ onTask, onRefused, forward, clock, log }: Settle
     aside: () => void,
   ): Promise<Verdict> => {
     try {
-      const verdict = await takeOver(delivery, queue, { onTask, onRefused, forward, log }, signal, aside);
+      const verdict = await takeOver(delivery, queue, { onTask, onRefused, forward }, signal, aside);
       failures = 0;
       return verdict;
     } catch (error) {
@@ -50,7 +50,7 @@ export function createSettler({ onTask, onRefused, forward, clock, log }: Settle
 async function takeOver(
   delivery: Delivery,
   queue: string,
-  { onTask, onRefused, forward, log }: Omit<SettlerOptions, 'clock'>,
+  { onTask, onRefused, forward }: Omit<SettlerOptions, 'clock' | 'log'>,
   signal: AbortSignal,
   aside: () => void,
 ): Promise<Verdict> {
@@ -59,8 +59,6 @@ async function takeOver(
     task = readTask(delivery, queue);
   } catch (error) {
     if (!(error instanceof MessageRefused)) throw error;
-    const { id, name, reason } = error.refusal;
-    log.warn({ queue, id, name, reason }, 'message refused');
     await onRefused(error.refusal);
     return 'reject';
   }

@@ -86,7 +86,6 @@ async function toVerdict(begun: Run, context: StageContext, tools: Tools): Promi
       tools.log.error({ run: context.id, err: coerceError(error) }, 'a defect of this program failed a run');
       return { outcome: 'failed', reason: `The worker failed unexpectedly: ${coerceError(error).message}` };
     }
-    tools.log.warn({ run: context.id, why: error.message }, 'the run failed');
     return { outcome: 'failed', reason: errorLine(error) };
   }
 }
@@ -117,7 +116,9 @@ async function throughStages(begun: Run, context: StageContext, tools: Tools): P
   }
   const { analysis } = work;
   if (analysis.ignoredOptions.length > 0 && run.jobId === null) {
-    context.girderJob.log(`Docker options without a meaning here: ${analysis.ignoredOptions.join(', ')}\n`);
+    context.girderJob.log(
+      `Docker options that mean nothing to Apptainer, and are left out: ${analysis.ignoredOptions.join(', ')}\n`,
+    );
   }
   // a job that may already be in Slurm keeps the inputs that it was given, and has to be found before it can be canceled
   if (run.submission === null) {

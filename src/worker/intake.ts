@@ -14,7 +14,7 @@ export type IntakeWish = 'open' | 'paused' | 'draining';
 export interface Intake {
   /** Resolves once the run is in the journal, or was there already; then the message may be acknowledged. */
   onTask(task: Task): Promise<void>;
-  /** A message that cannot be a task still fails its Girder job, if it names one. */
+  /** A message that cannot be a task still fails its Girder job, if it names one, and whoever waits for a result hears of it. */
   onRefused(refusal: Refusal): Promise<void>;
   /** Opens or closes the flow to what the operator and the in-flight limit say. */
   adjust(): void;
@@ -81,7 +81,10 @@ export function createIntake({ book, broker, limit, isRevoked, onRun, clock, log
     } finally {
       accepting.delete(task.id);
     }
-    log.info({ run: task.id, task: task.name, refusal }, 'accepted');
+    log.info(
+      { run: task.id, task: task.name },
+      refusal === null ? 'accepted' : 'its Girder job is going to be told',
+    );
     adjust();
     onRun(task.id);
   }
@@ -114,9 +117,12 @@ export function createIntake({ book, broker, limit, isRevoked, onRun, clock, log
         { queue: refusal.queue, id: refusal.id, task: refusal.name, reason: refusal.reason },
         'refused a message',
       );
-      if (refusal.headers === null || !('jobInfoSpec' in refusal.headers)) return;
-      const id = refusal.id ?? standInId(refusal.headers['jobInfoSpec']);
-      await accept(refusedTask(refusal, id, refusal.headers), refusal.reason);
+      const { id, headers, reason } = refusal;
+      if (headers !== null && 'jobInfoSpec' in headers) {
+        await accept(refusedTask(refusal, id ?? standInId(headers['jobInfoSpec']), headers), reason);
+      } else if (id !== null) {
+        await broker()?.publishResult({ ...refusal, id }, { status: 'FAILURE', message: reason });
+      }
     },
     adjust,
     want(value) {
@@ -144,9 +150,9 @@ function refusedTask(refusal: Refusal, id: string, headers: Record<string, unkno
     headers,
     body: '',
     queue: refusal.queue,
-    replyTo: null,
-    correlationId: null,
-    ignoreResult: true,
+    replyTo: refusal.replyTo,
+    correlationId: refusal.correlationId,
+    ignoreResult: refusal.ignoreResult,
     eta: null,
     expires: null,
     retries: 0,

@@ -25,10 +25,9 @@ result = app.send_task(
     args=message["args"],
     kwargs=message["kwargs"],
     task_id=message["id"],
-    serializer="girder_io",
     headers=message["headers"],
     queue=request["queue"],
-    **request["options"],
+    **{"serializer": "girder_io", **request["options"]},
 )
 print("published", flush=True)
 sys.stdin.readline()

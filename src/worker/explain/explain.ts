@@ -216,7 +216,9 @@ function explainAnalysis(
   result.hooks = analysis.hooks.map((hook) => explainHook(hook, apiUrlMap));
   result.notes.push(...refusedFollowUps(task));
   if (analysis.ignoredOptions.length > 0) {
-    result.notes.push(`Docker options without a meaning here: ${analysis.ignoredOptions.join(', ')}.`);
+    result.notes.push(
+      `Docker options that mean nothing to Apptainer, and are left out: ${analysis.ignoredOptions.join(', ')}.`,
+    );
   }
 
   const images = directoryOrNote(result, () =>

@@ -40,7 +40,8 @@ export async function ingestImages(context: StageContext, ingest: Ingest, tools:
       signal.throwIfAborted();
       if (!(error instanceof DsaSlurmError)) throw error;
       failures.push(errorLine(error));
-      girderJob.log(`${errorLine(error)}\n`);
+      // with one image it is said at the end, and that is now
+      if (ingest.images.length > 1) girderJob.log(`${errorLine(error)}\n`);
     }
   }
   tell(ingest.images.length, 'Done');

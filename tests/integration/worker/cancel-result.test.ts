@@ -100,6 +100,19 @@ test('a caller in Python whose task fails gets the reason as a RuntimeError', as
   expect(history).toEqual([status.running, status.error]);
 });
 
+test('a caller in Python whose message is refused gets the reason too', async () => {
+  const { answer, history } = await callFromPython({
+    args: ['Wait', '/etc/hostname'],
+    options: { serializer: 'pickle' },
+  });
+  expect(answer).toEqual({
+    state: 'FAILURE',
+    error: 'RuntimeError',
+    text: expect.stringContaining('never decoded') as string,
+  });
+  expect(history.at(-1)).toBe(status.error);
+});
+
 test('a caller in Python whose task succeeds sees no error', async () => {
   expect(await callFromPython({ args: ['Wait', '/etc/hostname'] })).toMatchObject({
     answer: { state: 'SUCCESS', value: null },

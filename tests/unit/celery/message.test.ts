@@ -60,7 +60,7 @@ describe('readTask', () => {
     expect(refusalOf(taskDelivery({ properties: { headers } }))).toMatchObject({
       id: 'x-1',
       name: 'some.task',
-      reason: 'Its header table cannot be read: it has a value of the unknown AMQP type "Z".',
+      reason: 'The header table of the message cannot be read: it has a value of the unknown AMQP type "Z".',
     });
   });
 
@@ -68,7 +68,11 @@ describe('readTask', () => {
     ['pickle', properties({ contentType: 'application/x-python-serialize' }), 'never decoded'],
     ['yaml', properties({ contentType: 'application/x-yaml' }), 'never decoded'],
     ['no content type', properties({ contentType: undefined }), 'not given'],
-    ['another encoding', properties({ contentEncoding: 'binary' }), 'content encoding is "binary"'],
+    [
+      'another encoding',
+      properties({ contentEncoding: 'binary' }),
+      'content encoding of the message is "binary"',
+    ],
     ['protocol 1', taskDelivery({ headers: { task: undefined } }), 'no Celery message of protocol 2'],
     ['no headers', properties({ headers: undefined }), 'no Celery message of protocol 2'],
     ['an empty name', taskDelivery({ headers: { task: '' } }), '"task" header'],
@@ -128,6 +132,10 @@ describe('readTask', () => {
       id: '4a1b2c3d-0000-4000-8000-000000000001',
       name: 'some.task',
       headers: { jobInfoSpec },
+      // and whoever waits for a result
+      replyTo: 'caller',
+      correlationId: '4a1b2c3d-0000-4000-8000-000000000001',
+      ignoreResult: false,
     });
   });
 

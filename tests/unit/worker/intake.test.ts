@@ -129,20 +129,35 @@ describe('intake', () => {
     await expect(recorded).rejects.toThrow('stopped');
   });
 
-  test('a refused message that names a Girder job becomes a run that tells it; any other only a record', async () => {
-    const { intake, book } = setUp();
-    const refusal = { queue: 'celery', id: 'a', name: 'x.y', reason: 'pickle' };
-    await intake.onRefused({ ...refusal, headers: { jobInfoSpec: {} } });
-    expect(book.get('a')).toMatchObject({ refusal: 'pickle', stage: 'accepted' });
-    await intake.onRefused({ ...refusal, id: 'b', headers: {} });
-    await intake.onRefused({ ...refusal, id: null, headers: null });
+  const refused = {
+    queue: 'celery',
+    id: 'a',
+    name: 'x.y',
+    reason: 'pickle',
+    replyTo: 'caller',
+    correlationId: 'c',
+    ignoreResult: false,
+  };
+
+  test('a refused message that names a Girder job becomes a run that tells it and whoever waits; of any other that one hears at once', async () => {
+    const { intake, book, results } = setUp();
+    await intake.onRefused({ ...refused, headers: { jobInfoSpec: {} } });
+    expect(book.get('a')).toMatchObject({
+      refusal: 'pickle',
+      stage: 'accepted',
+      task: { replyTo: 'caller', correlationId: 'c', ignoreResult: false },
+    });
+    expect(results).toEqual([]);
+    await intake.onRefused({ ...refused, id: 'b', headers: {} });
+    await intake.onRefused({ ...refused, id: null, headers: null });
     expect(book.inFlight()).toBe(1);
+    expect(results).toEqual(['b FAILURE']);
   });
 
   test('a refused message without a usable id tells its Girder job too, once', async () => {
     const { intake, book } = setUp();
     const headers = { jobInfoSpec: { reference: '0123456789abcdef01234567' } };
-    const refusal = { queue: 'celery', id: null, name: 'x.y', reason: 'no id', headers };
+    const refusal = { ...refused, id: null, reason: 'no id', headers };
     await intake.onRefused(refusal);
     await intake.onRefused(refusal);
     expect([...book.all()]).toMatchObject([{ refusal: 'no id', task: { headers } }]);
