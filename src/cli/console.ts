@@ -16,7 +16,7 @@ export function define(command: Command, context: CliContext): void {
   ]);
   command.action(async () => {
     const { requireTerminal } = await import('../console/terminal.js');
-    const { readColumns, saveColumns } = await import('../console/remembered.js');
+    const { createRememberer, readPreferences } = await import('../console/remembered.js');
     requireTerminal(context.stdin, context.stdout);
     const { readOnly } = command.opts<{ readOnly: boolean }>();
     const loaded = await settingsFor(command, context);
@@ -28,7 +28,8 @@ export function define(command: Command, context: CliContext): void {
       settings.log.file ?? join(settings.dirs.state, 'console.log'),
     );
     const { attachOrEmbed } = await import('../worker/attach-or-embed.js');
-    let columns = await readColumns(settings.dirs.state);
+    const preferences = await readPreferences(settings.dirs.state);
+    const remember = createRememberer(settings.dirs.state, log);
     // the screen is loaded while the worker or Slurm is waited for
     const [opened, { runConsole }] = await Promise.all([
       attachOrEmbed({ profile, settings, env: context.env, log, readOnly }),
@@ -40,11 +41,8 @@ export function define(command: Command, context: CliContext): void {
           handle: opened.handle,
           readOnly,
           afterwards: opened.kind === 'embedded' ? 'stopsOrKept' : 'goesOn',
-          columns,
-          onColumns(chosen) {
-            columns = chosen;
-            void saveColumns(settings.dirs.state, chosen, log);
-          },
+          preferences,
+          onPreferences: (changed) => void remember(changed),
           doctor: consoleDoctor(loaded, context),
           env: context.env,
           onLent: lend,

@@ -9,10 +9,11 @@ import { commandFor, type Command, type Context, type ViewCommand } from './keys
 import { counted } from './format.js';
 import { createLeaving, type QuitWish } from './leaving.js';
 import { actionsOf, rowActionOf, rowActions } from './row-actions.js';
+import { onPreferences, type Preferences } from './preferences.js';
 import { logPath } from './log-path.js';
 import { jobScopes } from './rows.js';
 import { createSeeker } from './seek.js';
-import { actionRows, contextOf, pageRow, selectedRow, type ColumnChoices, type Message } from './state.js';
+import { actionRows, contextOf, pageRow, selectedRow, type Message } from './state.js';
 import type { Step } from './step.js';
 import type { Store } from './store.js';
 import { createTableCommands } from './table-commands.js';
@@ -36,8 +37,8 @@ export interface ControllerOptions {
   doctor?: (() => Promise<DoctorPort>) | undefined;
   /** Aborts when the console ends. */
   over?: AbortSignal;
-  /** The operator chose columns: those of all tables. */
-  onColumns?: (columns: ColumnChoices) => void;
+  /** The operator would like to see things in another way from now on. */
+  onPreferences?: (preferences: Preferences) => void;
 }
 
 /** What the console may do besides drawing; it has no I/O of its own. */
@@ -69,7 +70,8 @@ function isStep(command: Command): command is Step {
 }
 
 export function createController(options: ControllerOptions): Controller {
-  const { handle, store, clock, quit, outside, onColumns } = options;
+  const { handle, store, clock, quit, outside } = options;
+  if (options.onPreferences !== undefined) onPreferences(store, options.onPreferences);
   const say = (tone: Message['tone'], text: string): void => {
     const until = tone === 'bad' ? null : clock.now() + messageMs;
     store.dispatch({ type: 'said', message: { tone, text, until } });
@@ -89,7 +91,7 @@ export function createController(options: ControllerOptions): Controller {
 
   const seeker = createSeeker(store, say);
   const acting = createActing({ handle, store, say, answer });
-  const tables = createTableCommands({ store, ...outside, onColumns, say, answer });
+  const tables = createTableCommands({ store, ...outside, say, answer });
   const doctor = createDoctorCommands({
     store,
     clock,

@@ -8,7 +8,8 @@ import type { QuitWish } from './leaving.js';
 import { openPager } from './pager.js';
 import { initialState } from './reducer.js';
 import type { DoctorPort } from './doctor.js';
-import type { Afterwards, ColumnChoices, Size } from './state.js';
+import type { Preferences } from './preferences.js';
+import type { Afterwards, Size } from './state.js';
 import { saveExport } from './save-export.js';
 import { createStore } from './store.js';
 import { requireTerminal } from './terminal.js';
@@ -34,9 +35,9 @@ export interface ConsoleOptions {
   onLent?: (lent: boolean) => void;
   /** Loads the doctor of the view of that name; absent: there is none. */
   doctor?: () => Promise<DoctorPort>;
-  /** As the operator left the tables, and how to remember it. */
-  columns?: ColumnChoices;
-  onColumns?: (columns: ColumnChoices) => void;
+  /** As the operator left the console, and how to remember it. */
+  preferences?: Preferences;
+  onPreferences?: (preferences: Preferences) => void;
 }
 
 /**
@@ -58,7 +59,7 @@ export async function runConsole(options: ConsoleOptions): Promise<QuitWish | nu
       ...(title === undefined ? {} : { title }),
       ...(readOnly === undefined ? {} : { readOnly }),
       ...(afterwards === undefined ? {} : { afterwards }),
-      columns: options.columns ?? {},
+      ...(options.preferences === undefined ? {} : { preferences: options.preferences }),
     }),
   );
   // Before Ink listens, so that Ink draws a frame of the new size at once.
@@ -100,7 +101,7 @@ export async function runConsole(options: ConsoleOptions): Promise<QuitWish | nu
       // OSC 52: the terminal, not this host, has the clipboard
       copy: (text) => stdout.write(`\u001B]52;c;${Buffer.from(text).toString('base64')}\u0007`),
     },
-    ...(options.onColumns === undefined ? {} : { onColumns: options.onColumns }),
+    ...(options.onPreferences === undefined ? {} : { onPreferences: options.onPreferences }),
     quit(decided) {
       wish = decided;
       close();

@@ -5,6 +5,7 @@ import { noDoctorYet, reduceDoctor, type DoctorAction } from './doctor.js';
 import { layoutScreen, squeezedTable } from './layout.js';
 import type { LogSearch } from './log-search.js';
 import { followSelection, followToggled, lineFound, logStepped, openLog, withTail } from './log-reducer.js';
+import { noPreferences, preferredTables, type Preferences } from './preferences.js';
 import { mergeRows, type JobScope, type Row } from './rows.js';
 import {
   isTable,
@@ -14,7 +15,6 @@ import {
   tableOf,
   type ActionTarget,
   type Afterwards,
-  type ColumnChoices,
   type ConsoleState,
   type Message,
   type PagePlace,
@@ -24,7 +24,7 @@ import {
 } from './state.js';
 import { pageTop, stepFrom, type Step } from './step.js';
 import { cleared, reduceTable, type TableAction } from './table/table-reducer.js';
-import { emptyTable, moveTo, settleTable, type TableState } from './table/table-state.js';
+import { moveTo, settleTable, type TableState } from './table/table-state.js';
 import { helpLines } from './views/help.js';
 import { pageLines } from './views/page.js';
 import { tableViews } from './views/tables.js';
@@ -79,12 +79,15 @@ export interface Beginning {
   title?: string;
   readOnly?: boolean;
   afterwards?: Afterwards;
-  /** As the operator left the tables. */
-  columns?: ColumnChoices;
+  /** As the operator left it the last time. */
+  preferences?: Preferences;
 }
 
 export function initialState(beginning: Beginning): ConsoleState {
-  const { snapshot, now, size, title, readOnly = false, afterwards = 'stops', columns = {} } = beginning;
+  const { snapshot, now, size, title, readOnly = false, afterwards = 'stops' } = beginning;
+  const { preferences = noPreferences } = beginning;
+  const { scope, wrap, stamps } = preferences;
+  const tables = preferredTables(preferences);
   return settle({
     title: title ?? null,
     readOnly,
@@ -101,23 +104,18 @@ export function initialState(beginning: Beginning): ConsoleState {
     frozen: null,
     place: { view: 'jobs' },
     trail: [],
-    scope: 'mine',
+    scope,
     tables: {
-      ...tablesOf(columns),
-      jobs: { ...emptyTable, columns: columns.jobs ?? null, rows: mergeRows(snapshot, []) },
+      ...tables,
+      jobs: { ...tables.jobs, rows: mergeRows(snapshot, [], { scope, jobs: snapshot.jobs }) },
     },
     overlay: { kind: 'none' },
     log: null,
     pageSearch: null,
-    wrap: false,
-    stamps: false,
+    wrap,
+    stamps,
     message: null,
   });
-}
-
-function tablesOf(columns: ColumnChoices): Readonly<Record<TableName, TableState>> {
-  const tables = tableNames.map((name) => [name, { ...emptyTable, columns: columns[name] ?? null }] as const);
-  return Object.fromEntries(tables) as Record<TableName, TableState>;
 }
 
 /** What an event makes of a state; the same object where it changes nothing. */

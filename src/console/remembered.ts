@@ -3,35 +3,59 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { errorLine } from '../base/errors.js';
 import type { Log } from '../base/log.js';
-import { tableNames, type ColumnChoices } from './state.js';
+import { noPreferences, type Preferences } from './preferences.js';
+import { jobScopes } from './rows.js';
+import { tableNames } from './state.js';
 
 /** In the state directory of the profile: how the operator left the console. */
 const fileName = 'console.json';
 
-const columnIds = z.array(z.string().max(40)).max(40);
-const remembered = z.object({ columns: z.partialRecord(z.enum(tableNames), columnIds) });
-/** As it was while there was one table. */
-const rememberedOfJobs = z
-  .object({ columns: columnIds })
-  .transform(({ columns }) => ({ columns: { jobs: columns } }));
+const tableName = z.enum(tableNames);
+const columnId = z.string().max(40);
+const columns = z.array(columnId).max(40);
 
-/** The columns that were chosen last, by table; none if the file is none of ours. */
-export async function readColumns(stateDirectory: string): Promise<ColumnChoices> {
+/** What another release, or somebody's editor, has made of one part costs that part only. */
+const remembered = z.object({
+  columns: z
+    .union([
+      z.partialRecord(tableName, columns),
+      // as it was while there was one table
+      columns.transform((jobs) => ({ jobs })),
+    ])
+    .catch({}),
+  sorting: z.partialRecord(tableName, z.object({ column: columnId, descending: z.boolean() })).catch({}),
+  wide: z.array(tableName).catch([]),
+  scope: z.enum(jobScopes).catch(noPreferences.scope),
+  wrap: z.boolean().catch(noPreferences.wrap),
+  stamps: z.boolean().catch(noPreferences.stamps),
+});
+
+/** What was preferred last; nothing if the file is none of ours. */
+export async function readPreferences(stateDirectory: string): Promise<Preferences> {
   try {
-    const text = await readFile(join(stateDirectory, fileName), 'utf8');
-    return z.union([remembered, rememberedOfJobs]).parse(JSON.parse(text)).columns;
+    return remembered.parse(JSON.parse(await readFile(join(stateDirectory, fileName), 'utf8')));
   } catch {
-    return {};
+    return noPreferences;
   }
 }
 
-/** Remembers them. A directory that cannot be written costs no more than that. */
-export async function saveColumns(stateDirectory: string, columns: ColumnChoices, log: Log): Promise<void> {
+/** Remembers preferences, one after the other. A directory that cannot be written costs no more than that. */
+export function createRememberer(
+  stateDirectory: string,
+  log: Log,
+): (preferences: Preferences) => Promise<void> {
   const path = join(stateDirectory, fileName);
-  try {
-    await writeFile(`${path}.new`, `${JSON.stringify({ columns })}\n`, { mode: 0o600 });
-    await rename(`${path}.new`, path);
-  } catch (error) {
-    log.warn({ why: errorLine(error) }, 'the choice of columns is not remembered');
-  }
+  let written: Promise<void> = Promise.resolve();
+  const write = async (preferences: Preferences): Promise<void> => {
+    try {
+      await writeFile(`${path}.new`, `${JSON.stringify(preferences)}\n`, { mode: 0o600 });
+      await rename(`${path}.new`, path);
+    } catch (error) {
+      log.warn({ why: errorLine(error) }, 'how the console is preferred is not remembered');
+    }
+  };
+  return async (preferences) => {
+    written = written.then(async () => write(preferences));
+    return written;
+  };
 }

@@ -44,9 +44,6 @@ export type Overlay =
 export const tableNames = ['jobs', 'nodes', 'partitions', 'history', 'images', 'doctor'] as const;
 export type TableName = (typeof tableNames)[number];
 
-/** The columns that the operator chose, of the tables where any were chosen. */
-export type ColumnChoices = Readonly<Partial<Record<TableName, readonly string[]>>>;
-
 /** `drilled`: the query that led here from another table; Esc takes it back together with the place. */
 export interface TablePlace {
   view: TableName;

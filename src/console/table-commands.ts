@@ -5,10 +5,7 @@ import {
   pageItem,
   pageRow,
   tableNameOf,
-  tableNames,
   tableOf,
-  type ColumnChoices,
-  type ConsoleState,
   type Message,
   type Place,
   type TableName,
@@ -23,7 +20,6 @@ export interface TableCommandSources {
   store: Store;
   save: (name: string, text: string) => Promise<string>;
   copy: (text: string) => void;
-  onColumns: ((columns: ColumnChoices) => void) | undefined;
   say: (tone: Message['tone'], text: string) => void;
   /** Waits for an answer and shows it. */
   answer: (asked: () => Promise<{ ok: boolean; said: string }>) => void;
@@ -45,7 +41,7 @@ export interface TableCommands {
 }
 
 export function createTableCommands(sources: TableCommandSources): TableCommands {
-  const { store, save, copy, onColumns, say, answer } = sources;
+  const { store, save, copy, say, answer } = sources;
   const view = (): TableView => tableViews[tableNameOf(store.get())];
   const table = (): Table => view().table;
   const unknownColumn = (ids: readonly string[]): void =>
@@ -78,7 +74,6 @@ export function createTableCommands(sources: TableCommandSources): TableCommands
       const unknown = chosen.filter((id) => !table().columnIds.includes(id));
       if (unknown.length > 0) return unknownColumn(unknown);
       store.dispatch({ type: 'columnsChosen', columns: chosen.length === 0 ? null : chosen });
-      onColumns?.(chosenColumns(store.get()));
     },
     exportRows([form, ...names]) {
       if (form !== 'csv' && form !== 'json') return say('bad', 'Say :export csv or :export json.');
@@ -114,12 +109,4 @@ function placeOf(table: TableName, item: Item): Place {
     case 'table':
       return { view: opening.table, drilled: opening.query };
   }
-}
-
-function chosenColumns({ tables }: ConsoleState): ColumnChoices {
-  const chosen = tableNames.flatMap((name) => {
-    const { columns } = tables[name];
-    return columns === null ? [] : [[name, columns] as const];
-  });
-  return Object.fromEntries(chosen);
 }

@@ -112,7 +112,7 @@ test('each table keeps its own filter, sorting, marks and columns', () => {
   console.press('enter', 'N');
   console.type(':columns node,load');
   console.press('enter');
-  expect(console.chosen.at(-1)).toEqual({ nodes: ['node', 'load'] });
+  expect(console.preferred.at(-1)?.columns).toEqual({ nodes: ['node', 'load'] });
   console.press('1');
   const { jobs, nodes } = console.state().tables;
   expect([jobs.query.text, jobs.sorting, jobs.columns]).toEqual(['', null, null]);

@@ -1,6 +1,7 @@
 import { createController, type ControllerOptions } from '../../../src/console/controller.js';
 import { initialState, type Action } from '../../../src/console/reducer.js';
-import type { ColumnChoices, ConsoleState, Size } from '../../../src/console/state.js';
+import type { Preferences } from '../../../src/console/preferences.js';
+import type { ConsoleState, Size } from '../../../src/console/state.js';
 import { createStore } from '../../../src/console/store.js';
 import { chooseTheme, type Line, type Theme } from '../../../src/console/theme.js';
 import { viewScreen } from '../../../src/console/view-model.js';
@@ -17,8 +18,8 @@ export interface OpenedConsole {
   lines(theme?: Theme): string[];
   text(theme?: Theme): string;
   readonly copied: readonly string[];
-  /** What the operator chose to see, each time. */
-  readonly chosen: readonly ColumnChoices[];
+  /** How the operator would like to see things, each time that this changed. */
+  readonly preferred: readonly Preferences[];
 }
 
 const textOf = (line: Line): string => line.spans.map(({ text }) => text).join('');
@@ -30,14 +31,14 @@ export function openConsole(
 ): OpenedConsole {
   const store = createStore(initialState({ snapshot: worker.snapshot(), now: 0, size }));
   const copied: string[] = [];
-  const chosen: ColumnChoices[] = [];
+  const preferred: Preferences[] = [];
   const controller = createController({
     handle: worker,
     store,
     clock: { now: () => store.get().now, sleep: async () => {} },
     quit: () => undefined,
     outside: { save: async (name) => name, copy: (text) => copied.push(text), page: async () => null },
-    onColumns: (columns) => chosen.push(columns),
+    onPreferences: (preferences) => preferred.push(preferences),
     ...options,
   });
   const lines = (theme: Theme = chooseTheme({})): string[] => {
@@ -58,6 +59,6 @@ export function openConsole(
     lines,
     text: (theme) => lines(theme).join('\n'),
     copied,
-    chosen,
+    preferred,
   };
 }

@@ -1,9 +1,10 @@
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { silentLog } from '../../../src/base/log.js';
-import { readColumns, saveColumns } from '../../../src/console/remembered.js';
+import { noPreferences, type Preferences } from '../../../src/console/preferences.js';
+import { createRememberer, readPreferences } from '../../../src/console/remembered.js';
 import { saveExport } from '../../../src/console/save-export.js';
 
 let dir: string;
@@ -25,22 +26,37 @@ test('an export is for its owner only, and overwrites nothing', async () => {
   await expect(saveExport(join(dir, 'no/where'), 'b')).rejects.toThrow('ENOENT');
 });
 
-test('the chosen columns are remembered by table; a broken file means none', async () => {
-  expect(await readColumns(dir)).toEqual({});
-  const chosen = { jobs: ['job', 'title'], nodes: ['node'] };
-  await saveColumns(dir, chosen, silentLog());
-  expect(await readColumns(dir)).toEqual(chosen);
-  await saveColumns(dir, {}, silentLog());
-  expect(await readColumns(dir)).toEqual({});
-  await writeFile(join(dir, 'console.json'), '{"columns": [1]}');
-  expect(await readColumns(dir)).toEqual({});
+const chosen: Preferences = {
+  columns: { jobs: ['job', 'title'], nodes: ['node'] },
+  sorting: { history: { column: 'waiting', descending: true } },
+  wide: ['jobs'],
+  scope: 'all',
+  wrap: true,
+  stamps: true,
+};
+
+test('what is preferred is remembered, the last of it where it changes quickly', async () => {
+  expect(await readPreferences(dir)).toEqual(noPreferences);
+  const remember = createRememberer(dir, silentLog());
+  await remember(chosen);
+  expect(await readPreferences(dir)).toEqual(chosen);
+  await Promise.all([remember({ ...chosen, wrap: false }), remember({ ...chosen, scope: 'dsa' })]);
+  expect(await readPreferences(dir)).toEqual({ ...chosen, scope: 'dsa' });
+  expect((await stat(join(dir, 'console.json'))).mode & 0o777).toBe(0o600);
+  expect(await readdir(dir)).toEqual(['console.json']);
   // a directory that is not there costs no more than a line in the log
-  await saveColumns(join(dir, 'none'), chosen, silentLog());
+  await createRememberer(join(dir, 'none'), silentLog())(chosen);
 });
 
-test('the columns of a release that had one table are those of its table', async () => {
-  await writeFile(join(dir, 'console.json'), '{"columns": ["job", "title"]}');
-  expect(await readColumns(dir)).toEqual({ jobs: ['job', 'title'] });
-  await writeFile(join(dir, 'console.json'), '{"columns": null}');
-  expect(await readColumns(dir)).toEqual({});
+test.each([
+  ['no JSON', noPreferences],
+  ['[]', noPreferences],
+  ['{"columns": [1], "scope": "everybody", "wrap": true}', { ...noPreferences, wrap: true }],
+  ['{"sorting": {"jobs": "up"}, "wide": ["planets"], "stamps": true}', { ...noPreferences, stamps: true }],
+  // of releases that kept the columns only, of one table or of all
+  ['{"columns": ["job", "title"]}', { ...noPreferences, columns: { jobs: ['job', 'title'] } }],
+  ['{"columns": {"nodes": ["node"]}}', { ...noPreferences, columns: { nodes: ['node'] } }],
+])('the file %s costs what is wrong in it, and no more', async (text, expected) => {
+  await writeFile(join(dir, 'console.json'), text);
+  expect(await readPreferences(dir)).toEqual(expected);
 });
