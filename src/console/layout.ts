@@ -93,7 +93,17 @@ function summaryRows(state: ConsoleState, room: number): number {
   return room < 18 ? 3 : 4;
 }
 
-/** Rows of the table; at least one, so that the selection has a place while something else is shown. */
+/**
+ * Rows of the table, at least one. Under what takes all of its room for a while (a page, the help, a log over the whole
+ * screen) it keeps its height, so that it is found again as it was left.
+ */
 export function squeezedTable(state: ConsoleState): number {
-  return Math.max(1, layoutScreen(state).table);
+  const { overlay, log } = state;
+  const underneath: ConsoleState = {
+    ...state,
+    place: { view: tableNameOf(state) },
+    overlay: overlay.kind === 'help' ? { kind: 'none' } : overlay,
+    log: log === null ? null : { ...log, whole: false },
+  };
+  return Math.max(1, layoutScreen(underneath).table);
 }

@@ -312,6 +312,7 @@ function settle(state: ConsoleState): ConsoleState {
     table,
     context: { now: state.now, age: age(state) },
     height: squeezedTable(state),
+    held: state.log !== null || !isTable(state.place) || !['none', 'filter'].includes(state.overlay.kind),
   });
   return followSelection(changeTable(state, settled));
 }

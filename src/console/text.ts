@@ -128,6 +128,31 @@ export function fit(text: string, width: number, align: 'left' | 'right' = 'left
   return align === 'left' ? short + padding : padding + short;
 }
 
+/** The longest end of a cleaned text that takes at most `width` cells. */
+function cutEnd(text: string, width: number): string {
+  if (isNarrow(text)) return text.slice(text.length - width);
+  const near = text.slice(-width * 8);
+  let used = 0;
+  let start = near.length;
+  for (const { segment, index } of [...segmenter.segment(near)].reverse()) {
+    used += cellWidth(segment);
+    if (used > width) break;
+    start = index;
+  }
+  return near.slice(start);
+}
+
+/**
+ * A cleaned text in exactly `width` cells, with its middle left out: for titles, which begin alike and end with what tells
+ * them apart, the name of the slide.
+ */
+export function fitMiddle(text: string, width: number, ellipsis = '…'): string {
+  if (width < 8 || (text.length <= width * 8 && cellWidth(text) <= width))
+    return fit(text, width, 'left', ellipsis);
+  const end = cutEnd(text, Math.ceil(((width - 1) * 2) / 3)).trimStart();
+  return fit(cut(text, width - 1 - cellWidth(end)).trimEnd() + ellipsis + end, width);
+}
+
 function firstCharacter(text: string): string {
   const [first = ''] = text;
   return first;

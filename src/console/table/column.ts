@@ -1,4 +1,4 @@
-import { cellWidth, cleanText, fit } from '../text.js';
+import { cellWidth, cleanText, fit, fitMiddle } from '../text.js';
 import { span, type Span, type Theme, type Tone } from '../theme.js';
 
 /** How old data are: when the last good answer came (null: none yet), and why the last question failed. */
@@ -47,6 +47,7 @@ type Shape = Pick<Column<never>, 'id' | 'title' | 'min' | 'comfort' | 'priority'
 /**
  * A column of plain text.
  * @param shownAs how a value is written, where its plain form is not it
+ * @param cut where a text that is too long is cut
  */
 export function textColumn<R>(
   shape: Shape,
@@ -54,7 +55,12 @@ export function textColumn<R>(
   {
     tone = 'plain',
     shownAs = String,
-  }: { tone?: Tone | ((row: R) => Tone); shownAs?: (value: string | number) => string } = {},
+    cut = 'end',
+  }: {
+    tone?: Tone | ((row: R) => Tone);
+    shownAs?: (value: string | number) => string;
+    cut?: 'end' | 'middle';
+  } = {},
 ): Column<R> {
   const align = shape.align ?? 'left';
   return {
@@ -65,12 +71,9 @@ export function textColumn<R>(
     cell(row, width, context) {
       const held = value(row, context);
       const text = held === null ? '' : cleanText(shownAs(held));
-      return [
-        span(
-          fit(text, width, align, context.theme.glyphs.ellipsis),
-          typeof tone === 'function' ? tone(row) : tone,
-        ),
-      ];
+      const { ellipsis } = context.theme.glyphs;
+      const fitted = cut === 'middle' ? fitMiddle(text, width, ellipsis) : fit(text, width, align, ellipsis);
+      return [span(fitted, typeof tone === 'function' ? tone(row) : tone)];
     },
   };
 }

@@ -16,6 +16,8 @@ export interface TableState {
   /** The row that was marked last: where a range begins. */
   anchor: string | null;
   position: ListPosition;
+  /** Nobody has moved the selection yet: the window stays at the first row, whatever comes above it. */
+  untouched: boolean;
   /** All rows, and those that are let through, in order. */
   rows: readonly Item[];
   shown: readonly Item[];
@@ -32,6 +34,7 @@ export const emptyTable: TableState = {
   marked: new Set(),
   anchor: null,
   position: { selected: null, index: 0, top: 0 },
+  untouched: true,
   rows: [],
   shown: [],
   basis: [],
@@ -42,15 +45,18 @@ export interface Settling {
   context: ValueContext;
   /** Rows on screen. */
   height: number;
+  /** The selected row is being looked at or asked about. */
+  held: boolean;
 }
 
 /**
  * After rows, query, sorting or size changed: what is shown, the selection by its id, and the marks of the rows that are
  * still there. The same object where nothing changed.
  */
-export function settleTable(state: TableState, { table, context, height }: Settling): TableState {
+export function settleTable(state: TableState, { table, context, height, held }: Settling): TableState {
   const found = selectedAgain(state, table, context);
   const { index, top } = resolveWindow(found.shown, found.position, height);
+  if (top > 0 && state.untouched && !held) return positioned(found, 0, 0);
   return positioned(found, index, top);
 }
 
@@ -116,7 +122,8 @@ export function moveTo(state: TableState, index: number, height: number): TableS
   const at = Math.min(Math.max(0, index), last);
   const position = { ...state.position, selected: state.shown[at]?.id ?? null, index: at };
   const { top } = resolveWindow(state.shown, position, height);
-  return positioned(state, at, top);
+  const moved = state.untouched && at !== state.position.index ? { ...state, untouched: false } : state;
+  return positioned(moved, at, top);
 }
 
 export function withQuery(state: TableState, text: string, table: Table): TableState {

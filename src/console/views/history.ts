@@ -59,6 +59,7 @@ const columns: readonly Column<HistoryItem>[] = [
   textColumn(
     { id: 'title', title: 'GIRDER TITLE', min: 12, comfort: 22, grow: 2, priority: 6, sortKey: 'T' },
     (item) => run(item).title,
+    { cut: 'middle' },
   ),
   textColumn(
     { id: 'user', title: 'USER', min: 8, comfort: 10, priority: 9, sortKey: 'U' },

@@ -4,7 +4,7 @@ import { jobsShown } from '../state.js';
 import { rowStatus } from '../status.js';
 import { textColumn, type CellContext, type Column } from '../table/column.js';
 import { defineTable } from '../table/table.js';
-import { cleanText, fit, truncate } from '../text.js';
+import { cleanText, fit, fitMiddle, truncate } from '../text.js';
 import { span, type Span, type Theme } from '../theme.js';
 import type { TableView } from './table-view.js';
 
@@ -34,7 +34,7 @@ export const jobsColumns: readonly Column<Row>[] = [
     shownAs: (id) => String(id).slice(0, 8),
   }),
   textColumn(
-    { id: 'name', title: 'NAME', min: 12, comfort: 20, grow: 1, priority: 3, sortKey: 'N' },
+    { id: 'name', title: 'NAME', min: 11, comfort: 20, grow: 1, priority: 3, sortKey: 'N' },
     rowName,
   ),
   textColumn(
@@ -45,8 +45,8 @@ export const jobsColumns: readonly Column<Row>[] = [
   {
     id: 'title',
     title: 'GIRDER TITLE',
-    min: 12,
-    comfort: 26,
+    min: 16,
+    comfort: 29,
     grow: 3,
     priority: 6,
     align: 'left',
@@ -56,10 +56,10 @@ export const jobsColumns: readonly Column<Row>[] = [
       // a job that is no run has no title; whose it is has no column of its own on a narrow terminal
       const [text, tone] =
         run === null ? [`of ${job.user}`, 'muted' as const] : [run.title ?? '', 'plain' as const];
-      return [span(fit(cleanText(text), width, 'left', glyphs.ellipsis), tone)];
+      return [span(fitMiddle(cleanText(text), width, glyphs.ellipsis), tone)];
     },
   },
-  textColumn({ id: 'user', title: 'USER', min: 8, comfort: 10, priority: 8, sortKey: 'U' }, (row) =>
+  textColumn({ id: 'user', title: 'USER', min: 8, comfort: 11, grow: 1, priority: 8, sortKey: 'U' }, (row) =>
     row.run === null ? row.job.user : row.run.user,
   ),
   textColumn(
@@ -68,7 +68,7 @@ export const jobsColumns: readonly Column<Row>[] = [
     { tone: 'muted' },
   ),
   textColumn(
-    { id: 'nodes', title: 'NODES (REASON)', min: 11, comfort: 18, grow: 2, priority: 5 },
+    { id: 'nodes', title: 'NODES (REASON)', min: 10, comfort: 18, grow: 2, priority: 5 },
     nodesOrReason,
   ),
   textColumn(
@@ -132,7 +132,7 @@ export const jobsColumns: readonly Column<Row>[] = [
   {
     id: 'progress',
     title: 'PROGRESS',
-    min: 10,
+    min: 8,
     comfort: 16,
     grow: 0,
     priority: 7,

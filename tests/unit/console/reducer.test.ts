@@ -70,6 +70,45 @@ describe('the selection', () => {
     expect(more.tables.jobs.position.index).toBe(7);
   });
 
+  test('stays in sight at the top, while nobody has moved it, when more come above than there is room for', () => {
+    const many = { type: 'snapshot', now: 1, snapshot: snapshotOf(waiting(60)) } as const;
+    const start = stateOf(waiting(10, 50));
+    const { position } = after(start, many).tables.jobs;
+    expect(position).toEqual({ selected: 'run:0', index: 0, top: 0 });
+
+    const few = { ...many, snapshot: snapshotOf(waiting(12, 48)) };
+    expect(selected(after(start, few))).toBe('run:50');
+    const moved = after(start, { type: 'step', step: 'down' }, { type: 'step', step: 'up' }, many);
+    expect(selected(moved)).toBe('run:50');
+    for (const held of ['logToggled', 'menuOpened'] as const) {
+      expect(selected(after(start, { type: held }, many)), held).toBe('run:50');
+    }
+  });
+
+  test('the window is found again as it was left after help, page and a log over the whole room', () => {
+    const low = after(
+      stateOf(waiting(60)),
+      ...Array.from({ length: 20 }, (): Action => ({ type: 'step', step: 'down' })),
+    );
+    const { position } = low.tables.jobs;
+    expect(position).toEqual({ selected: 'run:20', index: 20, top: 6 });
+    const tick = { type: 'snapshot', snapshot: snapshotOf(waiting(60)), now: 1 } as const;
+    const help = after(low, { type: 'helpOpened' }, tick, { type: 'back' });
+    expect(help.tables.jobs.position).toEqual(position);
+    const page = after(
+      low,
+      { type: 'went', deeper: true, place: { view: 'job', rowId: 'run:20', top: 0 } },
+      tick,
+      {
+        type: 'back',
+      },
+    );
+    expect(page.tables.jobs.position).toEqual(position);
+    const pane = after(low, { type: 'logToggled' });
+    const whole = after(pane, { type: 'wholeToggled' }, tick, { type: 'wholeToggled' });
+    expect(whole.tables.jobs.position).toEqual(pane.tables.jobs.position);
+  });
+
   test('goes to the neighbour when its run has gone', () => {
     const state = after(stateOf(waiting(10)), { type: 'step', step: 'down' });
     const gone = after(state, { type: 'snapshot', snapshot: snapshotOf(waiting(8, 2)), now: 1 });

@@ -6,6 +6,7 @@ import {
   cleanLogLine,
   cleanText,
   fit,
+  fitMiddle,
   truncate,
   wrapCells,
   wrapWords,
@@ -111,6 +112,18 @@ describe('widths', () => {
     ['abc', 0, ''],
   ])('%j cut to %i cells is %j', (text, width, shown) => {
     expect(truncate(text, width)).toBe(shown);
+  });
+
+  test.each([
+    ['Tissue fraction on slide 12.svs', 20, 'Tissue…slide 12.svs '],
+    ['Tissue fraction on slide 12.svs', 31, 'Tissue fraction on slide 12.svs'],
+    ['Tissue fraction on slide 12.svs', 33, 'Tissue fraction on slide 12.svs  '],
+    ['Tissue fraction on slide 12.svs', 7, 'Tissue…'],
+    ['腫瘍領域の解析と染色の評価 七', 12, '腫瘍…評価 七'],
+    [`${'x'.repeat(4_000)}腫瘍 七`, 12, 'xxx…x腫瘍 七'],
+  ])('fitMiddle leaves the middle out of %j in %d cells', (text, width, shown) => {
+    expect(fitMiddle(text, width)).toBe(shown);
+    expect(stringWidth(shown)).toBe(width);
   });
 
   test('fit fills exactly, on either side', () => {

@@ -54,7 +54,7 @@ describe('the table', () => {
       /▸● RUNNING +4711 +aaaaaaaa +NucleiDetection +example\/small:v1 +Liver +alice +cpu +node2 +1:15 +1:00:00 +━+─+ {2}42%/u,
     );
     const narrow = linesOf(stateOf(worker)).find((line) => line.includes('4711'));
-    expect(narrow).toMatch(/▸● RUNNING +4711 +NucleiDetec… Liver +node2 +1:15 ━━─── {2}42%/u);
+    expect(narrow).toMatch(/▸● RUNNING +4711 +NucleiDete… Liver +node2 +1:15 ━── {2}42%/u);
   });
 
   test('shows runs without a job, and jobs without a run', () => {
@@ -67,7 +67,7 @@ describe('the table', () => {
       ),
     ).join('\n');
     expect(lines).toMatch(/● RUNNING +7 +backup/u);
-    expect(lines).toMatch(/◐ staging +NucleiDetec…/u);
+    expect(lines).toMatch(/◐ staging +NucleiDete…/u);
   });
 
   test.each([
