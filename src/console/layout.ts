@@ -26,6 +26,8 @@ export interface ScreenLayout {
 /** Below this a frame makes no sense. */
 export const smallest = { columns: 40, rows: 15 };
 
+const nothing = { heading: 0, summary: 0, table: 0, log: 0, details: 0, box: 0, help: 0, page: 0 };
+
 /** Title, health, Slurm's line, heading of the table, message line, footer. */
 const fixed = 6;
 const questionBox = 7;
@@ -41,50 +43,17 @@ export function layoutScreen(state: ConsoleState): ScreenLayout {
   const room = size.rows - 1 - fixed;
   const troubles = Math.max(0, Math.min(troublesOf(state).length, room - box - 1));
   const free = Math.max(1, room - troubles);
-  if (overlay.kind === 'help')
-    return {
-      troubles,
-      heading: 0,
-      summary: 0,
-      table: 0,
-      log: 0,
-      details: 0,
-      box: 0,
-      help: free + 1,
-      page: 0,
-    };
-  if (!isTable(place)) {
-    return {
-      troubles,
-      heading: 0,
-      summary: 0,
-      table: 0,
-      log: 0,
-      details: 0,
-      box,
-      help: 0,
-      page: free + 1 - box,
-    };
-  }
+  if (overlay.kind === 'help') return { ...nothing, troubles, help: free + 1 };
+  if (!isTable(place)) return { ...nothing, troubles, box, page: free + 1 - box };
   const details = box === 0 && free >= 10 ? 2 : 0;
   const rest = free - box - details;
   if (log?.whole === true && box === 0) {
-    return { troubles, heading: 0, summary: 0, table: 0, log: rest + 1, details, box, help: 0, page: 0 };
+    return { ...nothing, troubles, details, box, log: rest + 1 };
   }
   // The question takes the log's room, so that the row in question stays in sight.
   const pane = log === null || box > 0 ? 0 : Math.min(rest - 1, Math.max(4, Math.floor(rest * 0.6)));
   const summary = box === 0 ? summaryRows(state, rest) : 0;
-  return {
-    troubles,
-    heading: 1,
-    summary,
-    table: rest - pane - summary,
-    log: pane,
-    details,
-    box,
-    help: 0,
-    page: 0,
-  };
+  return { ...nothing, troubles, heading: 1, summary, table: rest - pane - summary, log: pane, details, box };
 }
 
 /** A summary never takes so much that the table would be a glimpse. */

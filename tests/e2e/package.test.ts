@@ -1,0 +1,60 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { publint } from 'publint';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+const run = promisify(execFile);
+const root = fileURLToPath(new URL('../../', import.meta.url));
+
+describe('what npm publishes', () => {
+  let directory: string;
+  let installed: string;
+
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'dsa-slurm-package-'));
+    installed = join(directory, 'package');
+    const { stdout } = await run(
+      'npm',
+      ['pack', '--ignore-scripts', '--json', '--pack-destination', directory],
+      {
+        cwd: root,
+      },
+    );
+    const [{ filename }] = JSON.parse(stdout) as [{ filename: string }];
+    await run('tar', ['-xzf', join(directory, filename), '-C', directory]);
+    // what npm would install beside it
+    await symlink(join(root, 'node_modules'), join(installed, 'node_modules'));
+  });
+  afterAll(async () => rm(directory, { recursive: true, force: true }));
+
+  test('is a package as npm wants it', async () => {
+    expect((await publint({ pkgDir: root })).messages).toEqual([]);
+  });
+
+  test('is the bundled program and what it reads, and nothing of how it is made', async () => {
+    const { stdout } = await run('find', [installed, '-type', 'f', '-printf', '%P\n']);
+    const folders = new Set(
+      stdout
+        .trimEnd()
+        .split('\n')
+        .map((path) => path.split('/')[0]),
+    );
+    expect(folders).toEqual(
+      new Set(['CHANGELOG.md', 'LICENSE', 'README.md', 'bin', 'dist', 'docs', 'package.json', 'templates']),
+    );
+  });
+
+  test('runs from where it was put', async () => {
+    const env = { PATH: process.env['PATH'], HOME: directory };
+    const program = join(installed, 'bin', 'dsa-slurm');
+    const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
+    expect((await run(program, ['--version'], { env })).stdout).toBe(`${version}\n`);
+    const message = join(root, 'tests/fixtures/contract/tasks/g3.direct_docker_run.batch_subjob.json');
+    const { stdout } = await run(program, ['explain', '--json', message], { env });
+    expect(JSON.parse(stdout)).toMatchObject({ decoded: { args: expect.anything() } });
+  });
+});
