@@ -143,14 +143,19 @@ function cutEnd(text: string, width: number): string {
 }
 
 /**
- * A cleaned text in exactly `width` cells, with its middle left out: for titles, which begin alike and end with what tells
+ * A cleaned text in at most `width` cells, with its middle left out: for titles, which begin alike and end with what tells
  * them apart, the name of the slide.
  */
-export function fitMiddle(text: string, width: number, ellipsis = '…'): string {
+export function truncateMiddle(text: string, width: number, ellipsis = '…'): string {
   if (width < 8 || (text.length <= width * 8 && cellWidth(text) <= width))
-    return fit(text, width, 'left', ellipsis);
+    return truncate(text, width, ellipsis);
   const end = cutEnd(text, Math.ceil(((width - 1) * 2) / 3)).trimStart();
-  return fit(cut(text, width - 1 - cellWidth(end)).trimEnd() + ellipsis + end, width);
+  return cut(text, width - 1 - cellWidth(end)).trimEnd() + ellipsis + end;
+}
+
+/** {@link truncateMiddle}, in exactly `width` cells. */
+export function fitMiddle(text: string, width: number, ellipsis = '…'): string {
+  return fit(truncateMiddle(text, width, ellipsis), width, 'left', ellipsis);
 }
 
 function firstCharacter(text: string): string {

@@ -5,7 +5,7 @@ import { jobsName } from '../runner.js';
 import type { Row } from '../rows.js';
 import { actionRows, type ActionTarget, type ConsoleState } from '../state.js';
 import { rowStatus } from '../status.js';
-import { cleanText, truncate, wrapWords } from '../text.js';
+import { cleanText, truncate, truncateMiddle, wrapWords } from '../text.js';
 import { span, type Line, type Theme } from '../theme.js';
 import { rowName, shortRunId } from './jobs.js';
 
@@ -92,7 +92,7 @@ function namesIn(names: readonly string[], width: number, lines: number): string
 function labelOf(row: Row): string {
   const { run, job } = row;
   const id = job?.id ?? run?.jobId ?? `run ${shortRunId(row)}`;
-  return `${cleanText(id)} ${truncate(cleanText(run?.title ?? rowName(row)), 30)}`.trimEnd();
+  return `${cleanText(id)} ${truncateMiddle(cleanText(run?.title ?? rowName(row)), 30)}`.trimEnd();
 }
 
 function aboutOne({ deed, rows: [row] }: ActionTarget, width: number, theme: Theme): Line[] {
@@ -169,6 +169,6 @@ function cancelAllQuestion(runs: readonly RunView[], width: number): Line[] {
 }
 
 function nameOf({ id, jobId, title, cli }: RunView): string {
-  const name = truncate(cleanText(title ?? cli), 30);
+  const name = truncateMiddle(cleanText(title ?? cli), 30);
   return `${cleanText(jobId ?? `run ${id.slice(0, 8)}`)} ${name}`.trimEnd();
 }

@@ -202,6 +202,24 @@ describe('questions', () => {
     }
   });
 
+  test('several are told apart by the ends of their titles, where the slide is', () => {
+    const runs = [1, 2].map((slide) =>
+      fakeRun({
+        id: `run-${slide}`,
+        jobId: `47${slide}`,
+        title: `Nuclei detection on TCGA-02-0010 slide ${slide}.svs`,
+      }),
+    );
+    const state = stateOf(showing({ runs }));
+    const [first, ...others] = allRows(state);
+    if (first === undefined) throw new Error('no row');
+    const target = { deed: { kind: 'cancel' }, rows: [first, ...others], left: 0 } as const;
+    const text = linesOf(after(state, { type: 'actionAsked', target })).join('\n');
+    for (const slide of [1, 2])
+      expect(text).toMatch(new RegExp(`47${slide} Nuclei.*….* slide ${slide}\\.svs`, 'u'));
+    expect(linesOf(after(state, { type: 'quitCancelAsked', runs })).join('\n')).toContain('slide 2.svs');
+  });
+
   test('a long answer of scancel is shown whole', () => {
     const text = `scancel: error: Kill job error on job id 4711: ${'Access/permission denied '.repeat(4)}end`;
     const state = after(stateOf(showing({})), { type: 'said', message: { tone: 'bad', text, until: null } });
