@@ -1,9 +1,10 @@
+import { WholeFloat } from '../base/python-json.js';
 import type { Pickled } from './pickled.js';
 import { isObjectId } from './read-fields.js';
 
 /**
  * What Python's `str()` makes of a scalar, as the Docker path of girder_worker does with container arguments; null for
- * anything that has no form on a command line. JSON has lost whether a whole number was a float: `1.0` becomes `1`.
+ * anything that has no form on a command line.
  */
 export function pythonText(value: Pickled): string | null {
   if (typeof value === 'string') return value;
@@ -11,7 +12,13 @@ export function pythonText(value: Pickled): string | null {
   if (typeof value === 'boolean') return value ? 'True' : 'False';
   if (typeof value === 'bigint') return String(value);
   if (typeof value === 'number') return pythonNumber(value);
+  if (value instanceof WholeFloat) return pythonWholeFloat(value.value);
   return isObjectId(value) ? value.hex : null;
+}
+
+function pythonWholeFloat(value: number): string {
+  const text = Object.is(value, -0) ? '-0' : pythonNumber(value);
+  return text.includes('e') ? text : `${text}.0`;
 }
 
 function pythonNumber(value: number): string {

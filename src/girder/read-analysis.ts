@@ -35,7 +35,7 @@ const dockerRunParameters = [
 export function readAnalysis(task: AnalysisTask): Analysis {
   const refusal = taskRefusal(task.name);
   if (refusal !== null) return refuse(refusal);
-  const message = decodeMessage(task);
+  const message = decodeMessage(task, { exact: true });
   refuseChords(message.embed);
   const parameters = bindParameters(task.name, sequenceItems(message.args) ?? [], message.kwargs);
   const take = (name: string): Pickled => {

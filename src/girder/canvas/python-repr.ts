@@ -51,9 +51,9 @@ export function pythonRepr(value: Pickled): string {
   const show = (value: Pickled, level: number): string => {
     if (typeof value === 'string')
       return say(quotedText(value.length > left ? `${value.slice(0, Math.max(0, left))}...` : value));
-    if (value instanceof WholeFloat) return say(`${String(value.value)}.0`);
     if (value instanceof Map) return dict(value as PickledDict, level);
-    if (typeof value !== 'object' || value === null) return say(pythonText(value) ?? '');
+    if (typeof value !== 'object' || value === null || value instanceof WholeFloat)
+      return say(pythonText(value) ?? '');
     if (!('kind' in value)) return list(value as readonly Pickled[], '[', ']', level);
     switch (value.kind) {
       case 'tuple':

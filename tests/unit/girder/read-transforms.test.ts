@@ -22,9 +22,11 @@ describe('container arguments', () => {
     const values = [true, false, null, 1, -2.5, 1e-5, 0.0001];
     const texts = ['True', 'False', 'None', '1', '-2.5', '1e-05', '0.0001'];
     expect(readArgs(...values).map(brief)).toStrictEqual(texts);
-    const body = '[[], {"image": "i", "container_args": [9007199254740993, 1e16, NaN, -Infinity]}, {}]';
+    const odd = '9007199254740993, 1e16, 1.0, -0.0, 1.5e300, NaN, -Infinity';
+    const body = `[[], {"image": "i", "container_args": [${odd}]}, {}]`;
     const { args } = readAnalysis({ name: p.slicerTask, headers: {}, body });
-    expect(args.map(brief)).toStrictEqual(['9007199254740993', '1e+16', 'nan', '-inf']);
+    const asPython = ['9007199254740993', '1e+16', '1.0', '-0.0', '1.5e+300', 'nan', '-inf'];
+    expect(args.map(brief)).toStrictEqual(asPython);
   });
 
   it('keep names raw, and take an ObjectId for an id', () => {
