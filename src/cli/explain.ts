@@ -24,7 +24,9 @@ export function define(command: Command, context: CliContext): void {
     'after',
     [
       '',
-      'A message is {"exchange", "routing_key", "properties", "headers", "body"}, with the body as text.',
+      'A message is {"exchange", "routing_key", "properties", "headers", "body"}, with the body as text. What is in',
+      'messages/ of the state directory is one for each run that failed or was canceled. What RabbitMQ shows of one',
+      '(rabbitmqadmin -f raw_json get queue=celery) is taken too, but does not tell of outputs.',
       `Ends with 0 if it would be run or handed on, ${exitCodes.refused} if not, ${exitCodes.usage} if the file cannot be read.`,
     ].join('\n'),
   );

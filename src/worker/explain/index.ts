@@ -30,9 +30,10 @@ export async function explainFile(
   options: { settings: Settings; now: number; showSecrets: boolean },
 ): Promise<Explanation> {
   const { settings, now, showSecrets } = options;
-  const delivery = readMessageFile(text);
+  const { delivery, note } = readMessageFile(text);
   const submitScript = await openSubmitScript(settings.slurm.submitScript);
   const told = explainMessage(delivery, { settings, submitScript, now, isReadable });
+  if (note !== null) told.notes.push(note);
   if (showSecrets) return told;
   const mask = createMask(delivery.properties.headers, told.decoded);
   return mask(told as unknown as Plain) as unknown as Explanation;
