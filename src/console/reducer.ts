@@ -194,6 +194,7 @@ export function reduce(state: ConsoleState, action: Action): ConsoleState {
     case 'markToggled':
     case 'rangeMarked':
     case 'allMarked':
+    case 'unmarked':
     case 'wideToggled':
     case 'errorsToggled':
     case 'columnsChosen':

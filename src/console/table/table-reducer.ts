@@ -6,6 +6,7 @@ import {
   sortNext,
   toggleAll,
   toggleMark,
+  unmark,
   withQuery,
   type TableState,
 } from './table-state.js';
@@ -21,6 +22,7 @@ export type TableAction =
   | { type: 'markToggled' }
   | { type: 'rangeMarked' }
   | { type: 'allMarked' }
+  | { type: 'unmarked'; ids: readonly string[] }
   | { type: 'wideToggled' }
   | { type: 'errorsToggled' }
   | { type: 'columnsChosen'; columns: ChosenColumns };
@@ -57,6 +59,8 @@ export function reduceTable(
       return markRange(state);
     case 'allMarked':
       return toggleAll(state);
+    case 'unmarked':
+      return unmark(state, action.ids);
     case 'wideToggled':
       return { ...state, wide: !state.wide, columns: null };
     case 'errorsToggled':

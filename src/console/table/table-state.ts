@@ -139,6 +139,13 @@ export function toggleMark(state: TableState): TableState {
   return { ...state, marked, anchor: item.id };
 }
 
+/** Takes marks away. */
+export function unmark(state: TableState, ids: readonly string[]): TableState {
+  const gone = new Set(ids);
+  const marked = new Set([...state.marked].filter((id) => !gone.has(id)));
+  return marked.size === state.marked.size ? state : { ...state, marked };
+}
+
 /** Marks all rows from the one that was marked last to the selected one. */
 export function markRange(state: TableState): TableState {
   const { shown, position } = state;

@@ -53,6 +53,27 @@ const line = (text: string): void => {
   controller.press(['enter']);
 };
 
+const marks = (): string[] => [...store.get().tables.jobs.marked].sort();
+
+test('what was canceled is marked no longer; what was refused, held or not meant stays marked', async () => {
+  controller.press(['*']);
+  const all = marks();
+  expect(all).toContain('run:run-3');
+  line('hold');
+  controller.press(['y']);
+  await vi.waitFor(() => expect(message()).toContain('Hold'));
+  worker.answerWith({ ok: false, said: 'scancel: error: no' });
+  line('cancel');
+  controller.press(['y']);
+  await vi.waitFor(() => expect(message()).toContain('error: no'));
+  expect(marks()).toEqual(all);
+  worker.answerWith({ ok: true, said: '' });
+  line('cancel');
+  controller.press(['y']);
+  // a finished run cannot be canceled, and so was not
+  await vi.waitFor(() => expect(marks()).toEqual(['run:run-3']));
+});
+
 describe('the menu', () => {
   test('shows every action with its letter, each letter once', () => {
     controller.press(['a']);
