@@ -214,30 +214,6 @@ describe('actions', () => {
       await bench.command('scancel', [id]);
     }
   });
-
-  test('three marked runs end after one question, and no other', async () => {
-    const screen = openConsole(120, 40);
-    await screen.waitFor('broker consuming');
-    const doomed = await Promise.all(
-      ['One', 'Two', 'Three'].map(async (each) => publishWait(`Doomed ${each}`, each)),
-    );
-    const spared = await publishWait('Spared', 'spared');
-    await select(screen, 'doomed');
-    await screen.waitFor(/(RUNNING .*Doomed [^]*){3}/);
-    screen.press('*');
-    await screen.waitFor('3 marked');
-    screen.press('x');
-    const question = (await screen.waitFor(/Cancel 3 runs\?[^]*y yes/)).join('\n');
-    for (const job of doomed) {
-      const [{ id } = expect.fail('no job')] = await bench.slurmJobs(job);
-      expect(question).toMatch(new RegExp(`${id} Doomed (One|Two|Three)`));
-    }
-    screen.press('y');
-    await screen.waitFor(/Cancel 3 rows: scancel .*done/);
-    for (const job of doomed) expectStatus(await bench.ended(job), status.canceled);
-    const [left] = await bench.slurmJobs(spared);
-    expect(left?.state).toMatch(/RUNNING|PENDING/);
-  });
 });
 
 test('the other tables tell of nodes, finished runs, images and the doctor, each with its age', async () => {
@@ -370,25 +346,6 @@ test('the output of a task of a job array is followed', async () => {
 /** A frame from the title to the footer, with one row left free below it. */
 const wholeFrame = (columns: number): RegExp =>
   new RegExp(`^ dsa-slurm › .*\\n[^]*▸● RUNNING [^]*\\n─{${columns}}\\n.*\\n.*\\n l log .*q quit\\n$`);
-
-test('the console follows the size of its terminal', async () => {
-  const screen = openConsole(80, 24);
-  await screen.waitFor('broker consuming');
-  await publishWait('Liver', 'go');
-  await select(screen, 'liver');
-  await screen.waitFor(/▸● RUNNING .*Liver/);
-  expect(screen.screen().join('\n')).not.toContain('IMAGE');
-  screen.resize(200, 50);
-  const wide = await screen.waitFor(wholeFrame(200));
-  expect(wide).toHaveLength(50);
-  expect(wide.join('\n')).toMatch(/IMAGE[^]*▸● RUNNING .*test\/image:v1 .*Liver/);
-  screen.resize(60, 18);
-  expect(await screen.waitFor(wholeFrame(60))).toHaveLength(18);
-  screen.resize(30, 8);
-  await screen.waitFor('The console needs 40 x 15');
-  screen.resize(80, 24);
-  await screen.waitFor(wholeFrame(80));
-});
 
 /** A console with one running job. */
 async function running(env: Environment = {}): Promise<{ screen: TerminalProgram; job: GirderJob }> {
