@@ -190,7 +190,8 @@ async function cliRoute({ store }: Site, call: Call): Promise<unknown> {
   const fields = await fieldsOf(call);
   const folder = found(store.folders, fields.get('folder') ?? '', 'folder');
   const name = fields.get('name') ?? '';
-  const item = itemsIn(store, folder.id).find((one) => one.name === name) ?? addItem(store, folder.id, name);
+  const isSame = (one: Item): boolean => fields.get('replace') === 'true' && one.name === name;
+  const item = itemsIn(store, folder.id).find(isSame) ?? addItem(store, folder.id, name);
   item.cli = {
     image: fields.get('image') ?? '',
     type: fields.get('desc_type') ?? '',

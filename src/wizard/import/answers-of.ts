@@ -29,6 +29,11 @@ export function answersOfEnvironment(values: ReadonlyMap<string, string>, direct
   const broker = brokerText === undefined ? undefined : readBrokerUrl(brokerText);
   if (broker === null) notes.push('The broker in the environment is no address of a RabbitMQ.');
   notes.push(...backendNotes(backendIn(values)));
+  if (text('GIRDER_WORKER_DOCKER_RUN_OPTIONS') !== undefined) {
+    notes.push(
+      'GIRDER_WORKER_DOCKER_RUN_OPTIONS is not taken over: Apptainer has options of its own, in apptainer.options.',
+    );
+  }
   const apiUrl = text('GIRDER_WORKER_API_URL');
   return {
     answers: defined({

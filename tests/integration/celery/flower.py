@@ -19,7 +19,7 @@ def on_event(event):
         return
     worker = state.workers[request["node"]]
     tasks = {
-        key: {name: getattr(task, name) for name in ("name", "state", "runtime", "exception", "args")}
+        key: {name: getattr(task, name) for name in ("name", "state", "received", "exception")}
         for key, task in state.tasks.items()
     }
     print(json.dumps({"type": event["type"], "alive": worker.alive, "tasks": tasks}), flush=True)

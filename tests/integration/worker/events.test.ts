@@ -17,7 +17,10 @@ afterAll(async () => {
 interface Seen {
   type: string;
   alive: boolean;
-  tasks: Record<string, { name: string; state: string; exception: string | null; args: string | null }>;
+  tasks: Record<
+    string,
+    { name: string | null; state: string; received: number | null; exception: string | null }
+  >;
 }
 
 test('Flower sees the worker, and its tasks as they are', async () => {
@@ -53,6 +56,11 @@ test('Flower sees the worker, and its tasks as they are', async () => {
       const run = now.find(({ id }) => id === celeryTaskId);
       expect(stateOf(celeryTaskId)).toBe(words[run?.outcome ?? 'failed']);
     }
+    // its name and that it came are told by the event task-received alone
+    expect(last()?.tasks[good.celeryTaskId ?? '']).toMatchObject({
+      name: 'slicer_cli_web.girder_worker_plugin.direct_docker_run.run',
+      received: expect.any(Number) as number,
+    });
     expect(stateOf(good.celeryTaskId)).toBe('SUCCESS');
     expect(stateOf(long.celeryTaskId)).toBe('REVOKED');
     expect(stateOf(bad.celeryTaskId)).toBe('FAILURE');

@@ -86,6 +86,10 @@ describe('images that an administrator adds in Girder', () => {
     expectStatus(await lab.ended(await ingest(['test/image:v1'])), status.success);
     const again = await lab.ended(await ingest(['test/image:v1'], 'true'));
     expectStatus(again, status.error);
+    expectStatus(await lab.ended(await ingest(['test/image:v1'])), status.success);
+    // the same CLIs as before, and none twice
+    const tag = child(child(lab.girder.rootFolderId, 'test/image').id, 'v1');
+    expect(lab.girder.items(tag.id).map(({ name }) => name)).toEqual(['Copy', 'Show']);
     // the old file stays where the new one cannot be had
     expect(await readFile(join(lab.settings.dirs.images ?? '', 'test_image_v1.sif'), 'utf8')).toBe(before);
   });

@@ -87,6 +87,12 @@ describe('defaults', () => {
     const env = { HOME: '/home/op', TMPDIR: '/scratch' };
     const { settings } = load({ env });
     expect(settings.dirs.tmp).toBe('/scratch');
+    // TMP is the name in the archive's own run.sh; a login sets TMPDIR to what compute nodes do not see
+    const all = { HOME: '/home/op', TMPDIR: '/a', TEMP: '/b', TMP: '/c' };
+    expect(load({ env: all }).settings.dirs.tmp).toBe('/c');
+    expect(load({ env: { ...all, TMP: '' } }).settings.dirs.tmp).toBe('/a');
+    expect(load({ env: { HOME: '/home/op', TEMP: '/b' } }).settings.dirs.tmp).toBe('/b');
+    expect(load({ env: { HOME: '/home/op' } }).settings.dirs.tmp).toBe('/tmp');
     expect(settings.dirs.state).toBe('/home/op/.local/state/dsa-slurm/default');
     expect(load({ env: { ...env, XDG_STATE_HOME: '/var/state' } }).settings.dirs.state).toBe(
       '/var/state/dsa-slurm/default',

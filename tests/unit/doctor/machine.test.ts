@@ -255,6 +255,12 @@ describe('configuration', () => {
       "kept away from Slurm's commands: SQUEUE_FORMAT",
       null,
     );
+    expectFinding(
+      judgeEnvironment({}, new Set(), { GIRDER_WORKER_DOCKER_RUN_OPTIONS: '{"shm_size": "1g"}' }),
+      'warn',
+      'has no effect here',
+      'apptainer.options',
+    );
   });
 
   it('reads the profile for that', async () => {

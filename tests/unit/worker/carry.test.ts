@@ -293,6 +293,24 @@ describe('what the publisher wants after a run', () => {
     expect(published).toEqual(tasks);
     expect(results).toHaveLength(1);
   });
+
+  test.each([
+    [false, 2],
+    [true, 1],
+  ])(
+    'whoever waits for the last of a chain that failed hears of it, unless nobody wants results (%s)',
+    async (ignoreResult, count) => {
+      const chain = [{ task: 'last', options: { task_id: 'z', reply_to: 'caller' } }];
+      const { carried, results } = await setUp(() => said(''), {
+        task: { headers: {}, body: JSON.stringify([['a/b:c'], {}, { chain }]), ignoreResult },
+        news: () => [{ type: 'decided', outcome: 'failed', reason: 'no tissue' }],
+      });
+      await carried();
+      expect(results).toEqual(
+        Array.from({ length: count }, () => ({ status: 'FAILURE', message: 'no tissue' })),
+      );
+    },
+  );
 });
 
 test.each([

@@ -4,6 +4,9 @@ import { basename, dirname } from 'node:path';
 import type { Check, ConfigurationFacts, Finding } from '../../check.js';
 import { combine, ok, skip, warn } from '../../finding.js';
 
+/** Docker's own options for every container (contract, section j); Apptainer has others. */
+const dockerOptions = 'GIRDER_WORKER_DOCKER_RUN_OPTIONS';
+
 /** Values of the environment that go before those of the profile. Values are compared, never shown. Pure. */
 export function judgeEnvironment(
   origins: ConfigurationFacts['origins'],
@@ -25,6 +28,13 @@ export function judgeEnvironment(
     .toSorted();
   if (ignored.length > 0)
     findings.push(ok(`set, and kept away from Slurm's commands: ${ignored.join(', ')}`));
+  if (env[dockerOptions])
+    findings.push(
+      warn(
+        `${dockerOptions} is set for a Python worker, and has no effect here.`,
+        `Set apptainer.options instead, and unset ${dockerOptions}.`,
+      ),
+    );
   if (findings.length === 0) return ok('nothing in the environment changes a setting');
   return combine(findings);
 }

@@ -265,6 +265,11 @@ describe('a directory', () => {
     expect((await importOld(dir)).notes).toEqual([]);
   });
 
+  it("with options of Docker: the remark names Apptainer's", async () => {
+    await put('run.sh', `export GIRDER_WORKER_DOCKER_RUN_OPTIONS='{"shm_size": "1g"}'\n`);
+    expect((await importOld(dir)).notes).toEqual([expect.stringContaining('apptainer.options')]);
+  });
+
   it('is named in no note with a secret', async () => {
     await put('run.sh', 'export GIRDER_WORKER_BROKER=redis://:Hidden1@h/\nfoo Hidden1\n');
     await put('worker.dist.cfg', '[celery]\nbroker=redis://:Hidden1@h/\n');
