@@ -125,7 +125,7 @@ export function taskInfo(task: ControlTask, site: ControlSite) {
     delivery_info: {
       exchange: '',
       routing_key: task.queue,
-      priority: 0,
+      priority: task.priority,
       redelivered: task.redelivered,
     },
     worker_pid: task.startedAt === null ? null : site.pid,

@@ -4,7 +4,8 @@ export interface ControlTask {
   name: string;
   queue: string;
   redelivered: boolean;
-  /** Milliseconds; null while it waits. */
+  priority: number;
+  /** When it was begun, in milliseconds; null while it waits, and for one that never was. */
   startedAt: number | null;
   /** ISO 8601; not to be started before. */
   eta: string | null;

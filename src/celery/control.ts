@@ -107,11 +107,14 @@ const ok = (text: string) => ({ ok: text });
 const unsupported = (why: string) => () => ({ error: why });
 
 const noPool = unsupported(
-  'There is no pool of processes here: Slurm runs the tasks. How many may be in flight is the setting worker.inFlight.',
+  'There is no pool of processes here: each task runs as a job. How many may be in flight is the setting worker.inFlight.',
 );
 const noQueues = unsupported('The queues of this worker are its setting broker.queues.');
-const noLimits = unsupported(
-  'Limits of tasks are set in Slurm and in the slurm settings of this worker, such as slurm.time.',
+const noTimeLimit = unsupported(
+  'Not supported: a task may run as long as its job, which settings such as slurm.time and Slurm itself limit.',
+);
+const noRateLimit = unsupported(
+  'Not supported: tasks are taken up as they come. How many may be in flight is the setting worker.inFlight.',
 );
 
 /** Every method that Celery 5 knows and a caller could miss (contract, section g). */
@@ -138,8 +141,8 @@ const answers = new Map<string, Answer>([
   ['pool_grow', noPool],
   ['pool_shrink', noPool],
   ['autoscale', noPool],
-  ['time_limit', noLimits],
-  ['rate_limit', noLimits],
+  ['time_limit', noTimeLimit],
+  ['rate_limit', noRateLimit],
   ['add_consumer', noQueues],
   ['cancel_consumer', noQueues],
   ['pool_restart', unsupported('Restart this worker where it was started: dsa-slurm worker.')],

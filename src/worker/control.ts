@@ -27,7 +27,8 @@ export function createControlTarget({
       queue: run.task.queue,
       redelivered: run.task.redelivered,
       eta: run.task.eta,
-      startedAt: run.stage === 'accepted' ? null : run.acceptedAt,
+      priority: run.task.priority ?? 0,
+      startedAt: run.stages.find(({ stage }) => stage !== 'accepted' && stage !== 'finished')?.at ?? null,
     }));
   const isDue = ({ task }: Run) => task.eta === null || Date.parse(task.eta) <= clock.now();
   const totals = countBegun(book);

@@ -11,6 +11,7 @@ describe('remote control by a real Celery', () => {
       name: 'some.task',
       queue: 'celery',
       redelivered: false,
+      priority: 0,
       eta: null,
       startedAt: 1_700_000_000_500,
     };

@@ -18,6 +18,7 @@ const activeTask: ControlTask = {
   name: 'cap_tasks.tasks.sleepy',
   queue: 'celery',
   redelivered: false,
+  priority: 0,
   eta: null,
   startedAt: 1_795_428_009_215,
 };
@@ -85,6 +86,11 @@ function shapeOf(value: unknown): unknown {
   return value === null ? null : typeof value;
 }
 
+/** What Girder's `GET worker/status` answers: by method, and there by node. */
+function readPage(folder: string, name: string): Record<string, Record<string, unknown>> {
+  return readFixture(folder, name) as unknown as Record<string, Record<string, unknown>>;
+}
+
 /** Answers that are ours, because the Python worker can do what we cannot, or shows its own settings. */
 const different = ['conf', 'pool_grow', 'pool_shrink'].concat([
   'time_limit',
@@ -137,6 +143,22 @@ test('what the status page reads without a check', () => {
   expect(answer('reserved')).toMatchObject([
     { id: waitingTask.id, time_start: null, worker_pid: null, delivery_info: { redelivered: false } },
   ]);
+});
+
+test.each(['pidbox', 'pidbox-celery56'])(
+  "the status page's own answer, captured in %s, has what ours have",
+  (folder) => {
+    const page = readPage(folder, '_worker_status_page.json');
+    expect(Object.keys(page).sort()).toEqual(['active', 'ping', 'report', 'reserved', 'stats']);
+    for (const [method, captured] of Object.entries(page)) {
+      expect(shapeOf(answer(method)), method).toEqual(shapeOf(captured[nodeName]));
+    }
+  },
+);
+
+test('the priority that a task was published with is told', () => {
+  const target = { ...createTarget(), reserved: () => [{ ...waitingTask, priority: 7 }] };
+  expect(answer('reserved', {}, target)).toMatchObject([{ delivery_info: { priority: 7 } }]);
 });
 
 test('what waits for its eta', () => {
@@ -219,7 +241,7 @@ describe('answers', () => {
     ['pool_shrink', 'worker.inFlight'],
     ['autoscale', 'worker.inFlight'],
     ['time_limit', 'slurm.time'],
-    ['rate_limit', 'slurm.time'],
+    ['rate_limit', 'worker.inFlight'],
     ['add_consumer', 'broker.queues'],
     ['cancel_consumer', 'broker.queues'],
     ['pool_restart', 'dsa-slurm worker'],

@@ -18,8 +18,8 @@ const memory: Journal = {
   close: async () => undefined,
 };
 
-function createTrial(runs = new Map<string, Run>()) {
-  const clock = { now: () => now, sleep: async () => undefined };
+function createTrial(runs = new Map<string, Run>(), time = { now }) {
+  const clock = { now: () => time.now, sleep: async () => undefined };
   const book = openBook(runs, memory, { clock, log: silentLog(), stopping: new AbortController().signal });
   const target = createControlTarget({
     book,
@@ -68,6 +68,18 @@ test('a run waits for its time, then for its turn, and is active until its end h
   }
   await record(book, 'a', finished);
   expect(seen()).toEqual({ active: [], reserved: ['due'], scheduled: ['later'], ready: ['a'] });
+});
+
+test('a run that waited began when its turn came, and one that never had a turn never began', async () => {
+  const clock = { now };
+  const { book, target } = createTrial(new Map(), clock);
+  await book.accept({ task: someTask({ id: 'a', priority: 4 }), refusal: null });
+  await book.accept({ task: someTask({ id: 'b' }), refusal: null });
+  clock.now += 60_000;
+  await record(book, 'a', { type: 'staging' }, submitted);
+  await record(book, 'b', { type: 'cancel-requested', by: 'celery' }, decided('canceled'), finished);
+  expect(target.active()).toMatchObject([{ id: 'a', startedAt: now + 60_000, priority: 4 }]);
+  expect(target.ready()).toMatchObject([{ id: 'b', startedAt: null, priority: 0 }]);
 });
 
 test('a run counts from its beginning, once, and not if it was canceled before', async () => {
