@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 
 import { connect } from '../../src/celery/amqp.js';
 import { expect, inject } from 'vitest';
@@ -34,6 +35,8 @@ export interface CancelBench {
    * that word for the caller, no job that goes on, no output, nothing left of what was staged.
    */
   expectCanceled(published: Cancelable, word?: 'revoked' | 'terminated' | 'expired'): Promise<GirderJob>;
+  /** Lines of the journal in which it is asked to be canceled. */
+  cancelsOf(published: Cancelable): Promise<string[]>;
   /** Broadcasts a revoke with these arguments. */
   control(args: Record<string, unknown>): Promise<void>;
   close(): Promise<void>;
@@ -82,6 +85,12 @@ export async function openCancelBench(lab: Lab): Promise<CancelBench> {
       const request = { ...more, args: [...args, output], taskId: id };
       const girderJob = await lab.publish(request, { reply_to: queue, ...celery });
       return { id, girderJob, folder };
+    },
+    async cancelsOf({ id }) {
+      const journal = await readFile(join(lab.settings.dirs.state, 'journal.jsonl'), 'utf8');
+      return journal
+        .split('\n')
+        .filter((line) => line.startsWith(`{"run":"${id}"`) && line.includes('"type":"cancel-requested"'));
     },
     async expectCanceled(published, word = 'revoked') {
       const { id, girderJob, folder } = published;

@@ -45,6 +45,7 @@ describe('a cancel', () => {
     await lab.girder.cancel(published.girderJob.id);
     const job = await bench.expectCanceled(published);
     expect(statuses(job).filter((each) => each === status.running)).toHaveLength(1);
+    expect(await bench.cancelsOf(published)).toHaveLength(1);
   });
 
   test('of several tasks in one list, one of them unknown', async () => {
@@ -80,5 +81,6 @@ describe('a cancel', () => {
     const job = await lab.ended(published.girderJob);
     expect(statuses(job)).toEqual([status.running, status.success]);
     expect(await bench.runOf(published, () => true)).toMatchObject({ outcome: 'succeeded' });
+    expect(await bench.cancelsOf(published)).toEqual([]);
   });
 });

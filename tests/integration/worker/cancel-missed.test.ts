@@ -93,7 +93,10 @@ describe('a cancel that was missed', () => {
     const blocker = await bench.publish(never);
     await bench.runOf(blocker, ({ stage }) => stage === 'running');
     const published = await bench.publish([...never, '--slurm_nodes', '4', '--slurm_cpus_per_task', '8']);
-    await bench.runOf(published, ({ stage }) => stage === 'queued');
+    const { jobId } = await bench.runOf(published, ({ stage }) => stage === 'queued');
+    await lab.command('scontrol', ['hold', jobId ?? '']);
+    // of a held job there is no expected start to tell either: without a question Girder's answer never comes
+    await lab.until(() => /is held/.test(lab.girder.job(published.girderJob.id)?.progress?.message ?? ''));
     await cancelUnheard(published);
     await closeConnectionOfWorker();
     await bench.expectCanceled(published);

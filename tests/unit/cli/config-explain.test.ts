@@ -1,10 +1,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { sendJson, startScriptedServer } from '../../support/scripted-http.js';
 import { runCli, temporaryHome } from './support.js';
 
 /** A home with rules, the file of one image, and a container runtime that says where it starts. */
-function site(rules: unknown) {
+function site(rules: unknown, girder: Record<string, unknown> = {}) {
   const { home, env, profile } = temporaryHome();
   const images = join(home, 'images');
   mkdirSync(images);
@@ -18,6 +19,7 @@ function site(rules: unknown) {
     slurm: { rules, partition: 'batch' },
     dirs: { images, logs: '/logs', tmp: '/tmp' },
     apptainer: { command: apptainer },
+    girder,
   };
   writeFileSync(profile, JSON.stringify(settings), { mode: 0o600 });
   return { ...env, PATH: '/usr/bin:/bin' };
@@ -56,6 +58,33 @@ describe('config explain', () => {
     expect(other.stdout).toMatch(/^ {2}--partition=batch +slurm\.partition$/m);
     expect(other.stdout).toMatch(/^ {2}--mem=8G +rule 2 of slurm\.rules$/m);
     expect(other.stdout).not.toContain('\u001B');
+  });
+
+  it('asks Girder for its settings where there is a key, and says so where Girder says no', async () => {
+    const girder = { isWell: true };
+    const server = await startScriptedServer((response, { path, headers }) => {
+      if (!girder.isWell) return sendJson(response, { type: 'access', message: 'Invalid API key.' }, 403);
+      if (path === '/api/v1/api_key/token')
+        return sendJson(response, { authToken: { token: 'T', scope: [] } });
+      if (headers['girder-token'] !== 'T') return sendJson(response, { message: 'Who?' }, 401);
+      sendJson(response, { 'worker_slurm.time': '1-0', 'worker_slurm.mem': '2G' });
+    });
+    try {
+      const env = site(rules, { apiUrl: `${server.origin}/api/v1`, apiKey: 'k'.repeat(40) });
+      const asked = await runCli(['config', 'explain', 'example/small:v1', 'Segment'], { env });
+      expect(asked.stdout).toMatch(/^ {2}--time=1-0 +Girder: worker_slurm\.time$/m);
+      // the rule goes over it
+      expect(asked.stdout).toMatch(/^ {2}--mem=8G +rule 2 of slurm\.rules$/m);
+      girder.isWell = false;
+      const refused = await runCli(['config', 'explain', 'example/small:v1', 'Segment'], { env });
+      expect(refused.code).toBe(0);
+      expect(refused.stdout).not.toContain('--time');
+      const words = refused.stdout.replaceAll(/\s+/g, ' ');
+      expect(words).toMatch(/Girder's settings for Slurm cannot be read: .*403.* The profile's own count\./);
+      expect(refused.stdout).not.toContain('kkkk');
+    } finally {
+      await server.close();
+    }
   });
 
   it('says what it could not look at', async () => {

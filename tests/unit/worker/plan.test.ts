@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ImageFacts } from '../../../src/apptainer/inspect.js';
+import { readGirderSlurm } from '../../../src/worker/girder-slurm.js';
 import { acceptedJob, planJob, type PlanRequest } from '../../../src/worker/plan.js';
 import { someSettings } from '../../support/settings.js';
 
@@ -61,6 +62,18 @@ describe('planJob', () => {
       scriptArgs: [...exec, ...job.command],
       env: { APPTAINERENV_LEVEL: '3', DSA_SLURM_EXIT_RECORD: '/logs/dsa-slurm-run-1.exit' },
     });
+  });
+
+  it.each<[who: string, over: Partial<PlanRequest>]>([
+    ['the task', { analysis: { ...request().analysis, gpu: true } }],
+    ['the image', { facts: { ...facts, needsGpu: true } }],
+    ['Girder', { girder: readGirderSlurm({ 'worker_slurm.gpu': 'true' }).settings }],
+  ])('gives the run a GPU that %s asks for', (_who, over) => {
+    expect(planJob(request())).toMatchObject({ gpu: false });
+    const plan = planJob(request(over));
+    expect(plan.gpu).toBe(true);
+    expect(plan.resources).toContainEqual(expect.objectContaining({ option: 'gres', value: 'gpu:1' }));
+    expect(plan.job?.exec).toContain('--nv');
   });
 
   it('keeps a token out of the command line', () => {

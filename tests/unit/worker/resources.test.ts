@@ -49,7 +49,59 @@ describe('chooseResources', () => {
     ]);
   });
 
+  it('does what each setting of the profile says', () => {
+    const profile = {
+      'slurm.partition': 'p',
+      'slurm.account': 'a',
+      'slurm.qos': 'q',
+      'slurm.time': '1-0',
+      'slurm.mem': '8G',
+      'slurm.cpus': '4',
+      'slurm.gres': 'scratch:5',
+      'slurm.constraint': 'avx2',
+    };
+    const usual = [
+      'partition=p slurm.partition',
+      'account=a slurm.account',
+      'qos=q slurm.qos',
+      'time=1-0 slurm.time',
+      'mem=8G slurm.mem',
+      'cpus-per-task=4 slurm.cpus',
+    ];
+    const constraint = 'constraint=avx2 slurm.constraint';
+    expect(lines(profile)).toEqual([...usual, 'gres=scratch:5 slurm.gres', constraint]);
+    const forGpus = { ...profile, 'slurm.gpuPartition': 'g', 'slurm.gpuGres': 'gpu:a100:1' };
+    expect(lines(forGpus)).toEqual([...usual, 'gres=scratch:5 slurm.gres', constraint]);
+    expect(lines(forGpus, { gpu: true })).toEqual([
+      'partition=g slurm.gpuPartition',
+      ...usual.slice(1),
+      'gres=gpu:a100:1 slurm.gpuGres',
+      constraint,
+    ]);
+  });
+
+  it('does what each part of a rule says', () => {
+    const rule = {
+      partition: 'p',
+      account: 'a',
+      qos: 'q',
+      time: '1-0',
+      mem: '8G',
+      cpus: 4,
+      ntasks: 2,
+      gres: 'scratch:5',
+      constraint: 'avx2',
+      reservation: 'course',
+    };
+    expect(lines({ 'slurm.rules': [rule] })).toEqual(
+      Object.entries(rule).map(
+        ([name, value]) => `${name === 'cpus' ? 'cpus-per-task' : name}=${value} rule 1 of slurm.rules`,
+      ),
+    );
+  });
+
   it.each<[answer: Record<string, unknown>, gpu: boolean, expected: string[]]>([
+    [{ account: 'a', mem: '2G', cpus: '3' }, false, ['account=a', 'cpus-per-task=3', 'mem=2G']],
     [{ partition: 'a', gpu_partition: 'b' }, false, ['partition=a']],
     [{ partition: 'a', gpu_partition: 'b' }, true, ['gres=gpu:1', 'partition=b']],
     [{ gpu: '2' }, true, ['gres=gpu:2']],
