@@ -24,19 +24,19 @@ const maxShown = 200_000;
  * @throws DsaSlurmError `message` if it would be too long to show.
  */
 export function showMessage(message: DecodedMessage): ShownMessage {
-  const body = createShow();
+  const budget = { left: maxShown };
+  const body = createShow(budget);
   return {
     body_container: message.container,
     args: body(message.args),
     kwargs: body(message.kwargs),
     embed: body(message.embed),
-    girder_result_hooks: message.hooks?.map((hook) => createShow()(hook)) ?? null,
+    girder_result_hooks: message.hooks?.map((hook) => createShow(budget)(hook)) ?? null,
   };
 }
 
-function createShow(): (value: Pickled) => Shown {
+function createShow(budget: { left: number }): (value: Pickled) => Shown {
   const ids = new Map<PickledInstance, number>();
-  let shown = 0;
 
   const showEntries = (entries: Iterable<readonly [string, Pickled]>): { [key: string]: Shown } =>
     Object.fromEntries(Array.from(entries, ([key, value]) => [key, show(value)]));
@@ -58,8 +58,8 @@ function createShow(): (value: Pickled) => Shown {
   });
 
   const show = (value: Pickled): Shown => {
-    shown += 1;
-    if (shown > maxShown) refuse('The message is too long to be shown.');
+    budget.left -= 1;
+    if (budget.left < 0) refuse('The message is too long to be shown.');
     if (typeof value === 'number') return Number.isFinite(value) ? value : { $float: pythonName(value) };
     if (typeof value === 'bigint') return { $int: String(value) };
     if (typeof value !== 'object' || value === null) return value;

@@ -109,14 +109,21 @@ export function writeFollowUp({ task, args, kwargs, options, container, place }:
   };
 }
 
+/** Characters of all hooks together; they travel in one frame of 128 KiB. */
+const maxHooks = 1024 * 1024;
+
 /** The header `girder_result_hooks`: each hook is a document of its own, and knows the Girder job of its task. */
 export function writeHooks(hooks: readonly Pickled[], girderJobId: string | null): unknown[] {
+  let text = 0;
   return hooks.map((hook) => {
+    if (text > maxHooks) refuse('It has more result hooks than a message can carry.');
     const job: readonly [string, Pickled][] =
       girderJobId === null ? [] : [['job', new Map([['_id', girderJobId]])]];
     const isUpload = isInstance(hook) && transformName(hook) !== null;
     const known = isUpload ? { ...hook, attributes: new Map([...hook.attributes, ...job]) } : hook;
-    return parseExactJson(writePythonJson(encodePickle(known)));
+    const written = writePythonJson(encodePickle(known));
+    text += written.length;
+    return parseExactJson(written);
   });
 }
 

@@ -28,6 +28,12 @@ export interface EndingTask extends TaskMessage {
 
 /** One signature may stand for many tasks. */
 const maxMessages = 10_000;
+/** Signatures that are looked at: one that is met twice is looked at twice, and a few lines can hold millions. */
+const maxSignatures = 50_000;
+/** Bodies of all messages together, in characters: they share parts too. */
+const maxText = 64 * 1024 * 1024;
+/** Sentences: each goes into the log of the Girder job. */
+const maxRefused = 50;
 
 type Options = readonly (readonly [string, Pickled])[];
 
@@ -49,6 +55,15 @@ export function followUps(task: EndingTask, outcome: 'succeeded' | 'failed'): Fo
     ['root_id', task.rootId ?? task.id],
     ['parent_id', task.id],
   ];
+
+  let looked = 0;
+  let text = 0;
+
+  const read = (value: Pickled): Signature => {
+    looked += 1;
+    if (looked > maxSignatures) refuse('It stands for far more tasks than can be started.');
+    return readSignature(value);
+  };
 
   const idFor = (place: string): string => derivedId(`${task.id} ${place}`);
   const idOf = ({ options }: Signature, place: string): string =>
@@ -76,7 +91,9 @@ export function followUps(task: EndingTask, outcome: 'succeeded' | 'failed'): Fo
     more: Options,
     place: string,
   ): TaskChild {
-    if (messages.length >= maxMessages) refuse('It stands for far more tasks than can be started.');
+    if (messages.length >= maxMessages || text >= maxText) {
+      refuse('It stands for far more tasks than can be started.');
+    }
     const message = writeFollowUp({
       task: signature.task,
       args: signature.immutable ? signature.args : put(partial, signature.args),
@@ -91,6 +108,7 @@ export function followUps(task: EndingTask, outcome: 'succeeded' | 'failed'): Fo
       container,
       place,
     });
+    text += message.body.length;
     messages.push(message);
     return [[message.id, null], null];
   }
@@ -104,7 +122,7 @@ export function followUps(task: EndingTask, outcome: 'succeeded' | 'failed'): Fo
     groupId: string,
   ): TaskChild[] {
     return innerTasks(group).flatMap((value, index) => {
-      const member = readSignature(value);
+      const member = read(value);
       const inPlace = `${place}.${index}`;
       if (member.kind === 'group') return applyMembers(member, partial, more, inPlace, groupId);
       return [apply(member, partial, [...more, ['group_id', groupId]], inPlace)];
@@ -119,7 +137,7 @@ export function followUps(task: EndingTask, outcome: 'succeeded' | 'failed'): Fo
     place: string,
   ): TaskChild {
     const options = new Map([...chain.options, ...more]);
-    const steps = unchained(chain).map((step, index, { length }) =>
+    const steps = unchained(chain, read).map((step, index, { length }) =>
       withOptions(step, stepOptions(step, options, `${place}.${index}`, index === length - 1)),
     );
     const [first, ...rest] = steps;
@@ -159,9 +177,8 @@ export function followUps(task: EndingTask, outcome: 'succeeded' | 'failed'): Fo
       return work();
     } catch (error) {
       messages.length = before;
-      refused.push(
-        `A task that the publisher wants after this one (${what}) cannot be started. ${errorLine(error)}`,
-      );
+      const sentence = `A task that the publisher wants after this one (${what}) cannot be started. ${errorLine(error)}`;
+      if (refused.length < maxRefused) refused.push(sentence);
       return null;
     }
   }
@@ -179,7 +196,7 @@ export function followUps(task: EndingTask, outcome: 'succeeded' | 'failed'): Fo
       const place = `${what}.${index}`;
       const isMember = grouped && !isGroup(value);
       const more: Options = isMember ? [...lineage, ['group_id', groupId]] : lineage;
-      const child = attempt(what, () => apply(readSignature(value), partial, more, place));
+      const child = attempt(what, () => apply(read(value), partial, more, place));
       if (child !== null) (isMember ? members : children).push(isMember ? child : headOf(child));
     }
     if (members.length > 0) children.push([[groupId, null], members]);
@@ -195,7 +212,7 @@ export function followUps(task: EndingTask, outcome: 'succeeded' | 'failed'): Fo
   const next = chain.at(-1);
   if (next !== undefined) {
     const more: Options = [...lineage, ['chain', chain.slice(0, -1)]];
-    const child = attempt('chain', () => apply(readSignature(next), [null], more, 'chain'));
+    const child = attempt('chain', () => apply(read(next), [null], more, 'chain'));
     if (child !== null) children.push(headOf(child));
   }
   return { messages, children, refused };
@@ -222,12 +239,12 @@ export function neverStarted(task: TaskMessage): NeverStarted[] {
 }
 
 /** Chains within a chain are one chain with it, and a group of one is its task. */
-function unchained(chain: Signature): Signature[] {
+function unchained(chain: Signature, read: (value: Pickled) => Signature): Signature[] {
   return innerTasks(chain).flatMap((value) => {
-    const step = readSignature(value);
-    if (step.kind === 'chain') return unchained(step);
+    const step = read(value);
+    if (step.kind === 'chain') return unchained(step, read);
     const [only, ...more] = step.kind === 'group' ? innerTasks(step) : [];
-    return only !== undefined && more.length === 0 ? readSignature(only) : step;
+    return only !== undefined && more.length === 0 ? read(only) : step;
   });
 }
 

@@ -94,13 +94,21 @@ export function readPlainDict(task: string, dict: PickledDict): Record<string, u
   return readPlain(task, dict, (value) => (value instanceof WholeFloat ? value.value : null));
 }
 
+/** Values of one dictionary: a part that is met twice is written twice, and a few lines can hold millions. */
+const maxValues = 100_000;
+
 /** @param exact what becomes of numbers that JavaScript lacks; null: they are refused */
 function readPlain(
   task: string,
   dict: Pickled | undefined,
   exact: (value: bigint | WholeFloat) => unknown,
 ): Record<string, unknown> {
+  let seen = 0;
+
   const plain = (value: Pickled): unknown => {
+    seen += 1;
+    if (seen > maxValues)
+      refuse(`The headers of the task ${quoted(task)} are larger than a message can carry.`);
     if (typeof value === 'bigint' || value instanceof WholeFloat) {
       return exact(value) ?? refuse(`A header of the task ${quoted(task)} is too large a number.`);
     }

@@ -292,6 +292,57 @@ describe('what cannot be started is told, and keeps nothing else back:', () => {
   });
 });
 
+/** Each level holds the one before it twice, by reference; `first` is the number of the lowest. */
+const levels = (first: number, perLevel: number, wrap: (twice: unknown[]) => unknown): Json =>
+  Object.fromEntries(
+    Array.from({ length: 60 }, (_, level) => {
+      const below = { 'py/id': first + (level - 1) * perLevel };
+      return [`l${level}`, wrap(level === 0 ? [] : [below, below])];
+    }),
+  );
+
+describe('a few lines that stand for millions of', () => {
+  it('values in a header are told, at once', () => {
+    // before them: kwargs 0, embed 1, callbacks 2, the signature 3, its args 4, kwargs 5, options 6, headers 7
+    const headers = levels(8, 1, (twice) => twice);
+    const { messages, refused } = after({ callbacks: [signature('a', { options: { headers } })] });
+    expect(messages).toEqual([]);
+    expect(refused).toEqual([expect.stringContaining('larger than a message can carry') as string]);
+  });
+
+  it('characters are told, at once', () => {
+    const long = 'x'.repeat(1024 * 1024);
+    // kwargs 0, embed 1, callbacks 2, the signature 3, its args 4
+    const callbacks = [
+      signature('a', { args: [long] }),
+      ...Array.from({ length: 2_000 }, () => ({ 'py/id': 3 })),
+    ];
+    const many = after({ callbacks });
+    expect(many.messages.length).toBeLessThan(70);
+    expect(many.refused.length).toBe(50);
+    const hooks = [p.uploadToFolder({ job: long }), ...Array.from({ length: 2_000 }, () => ({ 'py/id': 7 }))];
+    const { refused } = after({ callbacks: [signature('a', { kwargs: { girder_result_hooks: hooks } })] });
+    expect(refused).toEqual([expect.stringContaining('more result hooks') as string]);
+  });
+
+  it.each(['chain', 'group'])('signatures of a %s are told, at once', (kind) => {
+    // held by a keyword argument; each level is a signature, its args, kwargs, tasks and options
+    const held = levels(7, 5, (tasks) =>
+      signature(`celery.${kind}`, { kwargs: { tasks }, subtask_type: kind }),
+    );
+    const top = { 'py/id': 7 + 59 * 5 };
+    const wish = [signature('a', { kwargs: { held } }), top];
+    for (const [embed, outcome] of [
+      [{ callbacks: wish }, 'succeeded'],
+      [{ errbacks: wish }, 'failed'],
+    ] as const) {
+      const { messages, refused } = after(embed, outcome);
+      expect(messages.map(({ task }) => task)).toEqual(['a']);
+      expect(refused).toEqual([expect.stringContaining('far more tasks') as string]);
+    }
+  });
+});
+
 it('plain JSON stays plain JSON, and whole floats stay floats', () => {
   const body = JSON.stringify([[], {}, { callbacks: [signature('a', { args: ['FLOAT'] })] }]).replace(
     '"FLOAT"',

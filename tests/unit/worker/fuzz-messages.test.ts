@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { DsaSlurmError } from '../../../src/base/errors.js';
 import { MessageRefused, readTask, type Delivery } from '../../../src/celery/message.js';
 import type { Task } from '../../../src/celery/task.js';
+import { followUps, neverStarted } from '../../../src/girder/canvas/follow-ups.js';
 import { readAnalysis } from '../../../src/girder/read-analysis.js';
 import { readGirderJob } from '../../../src/girder/read-job.js';
 import { explainMessage } from '../../../src/worker/explain/explain.js';
@@ -108,6 +109,20 @@ function written(document: unknown): string | null {
   }
 }
 
+/** What follows the task is known, or there is a reason for each that cannot be started; unless all of it is refused. */
+function expectFollowUps(task: Task): void {
+  try {
+    const plans = (['succeeded', 'failed'] as const).map((outcome) => followUps(task, outcome));
+    for (const { messages, refused } of plans) {
+      expect(messages.length).toBeLessThanOrEqual(10_000);
+      for (const sentence of refused) expect(sentence).not.toContain('FAKETOKEN');
+    }
+    neverStarted(task);
+  } catch (error) {
+    expectReason(error);
+  }
+}
+
 /** Accepted, or refused with a reason; anything else fails the test. Tells which. */
 function judge(delivery: Delivery): 'accepted' | 'refused' {
   let task: Task;
@@ -118,6 +133,7 @@ function judge(delivery: Delivery): 'accepted' | 'refused' {
     expectReason(error);
     return 'refused';
   }
+  expectFollowUps(task);
   for (const read of [() => readGirderJob(task.headers), () => readAnalysis(task)]) {
     try {
       read();
@@ -189,6 +205,47 @@ test('a captured message that was changed anywhere is accepted, or refused with 
 function plainNumbers(body: string): string {
   return body.replaceAll(/(?<=[:\s[,])-?(NaN|Infinity)(?=[,\]}])/g, '0');
 }
+
+test('what is to follow, of any shape and with parts in many places, is known or refused with a reason', () => {
+  const reference = fc.record({ 'py/id': fc.nat(80) });
+  const { canvas } = fc.letrec((tie) => ({
+    canvas: fc.oneof(
+      { maxDepth: 4 },
+      reference,
+      evil,
+      fc.record({
+        task: fc.constantFrom('a', 'celery.chain', ''),
+        args: fc.constantFrom<unknown>([], [1], { 'py/tuple': [2.5] }, null),
+        kwargs: fc.record({ tasks: fc.array(tie('canvas'), { maxLength: 5 }) }),
+        options: fc.oneof(
+          reference,
+          fc.record(
+            { headers: tie('canvas'), link: tie('canvas'), task_id: evil, chord: evil, countdown: evil },
+            { requiredKeys: [] },
+          ),
+        ),
+        subtask_type: fc.constantFrom(null, 'chain', 'group', 'chord', 'chunks'),
+        immutable: fc.boolean(),
+      }),
+    ),
+  }));
+  const canvases = fc.array(canvas, { maxLength: 4 });
+  fc.assert(
+    fc.property(canvases, canvases, canvases, (callbacks, errbacks, chain) => {
+      const body = written({
+        'py/tuple': [
+          { 'py/tuple': [] },
+          { image: 'a/b:c', container_args: [] },
+          { callbacks, errbacks, chain, chord: null },
+        ],
+      });
+      const message = captured.find(({ headers }) => String(headers['task']).includes('docker_run'));
+      if (message === undefined || body === null) throw new Error('no such fixture');
+      judge(deliveryOf({ ...message, body }));
+    }),
+    { numRuns: 5_000 },
+  );
+}, 120_000);
 
 test('a body of broken bytes is accepted, or refused with a reason', () => {
   fc.assert(
