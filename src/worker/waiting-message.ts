@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.js';
 import type { GirderJob } from '../girder/job.js';
 import type { JobRow } from '../slurm/job.js';
 import type { OwnerWords } from './executor/executor.js';
+import type { RunProgress } from './run.js';
 
 /** Milliseconds between two messages that differ in nothing but the expected start. */
 const politeMs = 5 * 60_000;
@@ -18,24 +19,33 @@ export interface WaitingMessage {
   over(): void;
 }
 
-/** @param wasShown the worker before this one has said that the job waits */
+/**
+ * @param heard what the analysis itself has last said. A short one has said all before anybody sees it run, and what it said
+ *   is not replaced.
+ * @param wasShown the worker before this one has said that the job waits
+ */
 export function createWaitingMessage(
   girderJob: Pick<GirderJob, 'progress'>,
   words: OwnerWords,
   clock: Pick<Clock, 'now'>,
+  heard: () => RunProgress | null,
   wasShown: boolean,
 ): WaitingMessage {
   let isShown = wasShown;
+  let heardBefore = heard();
   let shown: { message: string; why: string; start: number | null; at: number } | null = null;
 
   function instead(message: string): void {
-    if (isShown) girderJob.progress({ message });
+    const own = heard();
+    const isReplaced = own !== heardBefore && own !== null && own.message !== null;
+    if (isShown && !isReplaced) girderJob.progress({ message });
     isShown = false;
     shown = null;
   }
 
   function say(message: string, why: string, start: number | null): void {
     isShown = true;
+    heardBefore = heard();
     shown = { message, why, start, at: clock.now() };
     girderJob.progress({ message });
   }

@@ -49,7 +49,13 @@ export async function watchJob(context: StageContext, analysis: Analysis, tools:
 async function waitForEnd({ id, girderJob, stopping }: StageContext, tools: Tools): Promise<JobEnd> {
   const { tracker, owner } = tools.executor;
   const wasShown = mustGet(tools, id).waitingReason !== null;
-  const message = createWaitingMessage(girderJob, owner, tools.clock, wasShown);
+  const message = createWaitingMessage(
+    girderJob,
+    owner,
+    tools.clock,
+    () => mustGet(tools, id).progress,
+    wasShown,
+  );
   let lostSince: number | null = null;
   tracker.nudge();
   for (;;) {

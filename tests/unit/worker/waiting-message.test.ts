@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { waitingSentence } from '../../../src/slurm/pending-reasons.js';
 import { parseJobState, stateSentence } from '../../../src/slurm/states.js';
+import type { RunProgress } from '../../../src/worker/run.js';
 import { createWaitingMessage } from '../../../src/worker/waiting-message.js';
 
 const start = Date.UTC(2026, 10, 26, 1);
@@ -9,15 +10,17 @@ const minute = 60_000;
 function setUp({ wasShown = false } = {}) {
   const time = { now: start };
   const sent: (string | null | undefined)[] = [];
+  const analysis: { said: RunProgress | null } = { said: null };
   const message = createWaitingMessage(
     { progress: ({ message: text }) => void sent.push(text) },
     { waits: waitingSentence, state: stateSentence },
     { now: () => time.now },
+    () => analysis.said,
     wasShown,
   );
   const waits = (reason: string, expectedStart: number | null = null, state = 'PENDING'): void =>
     message.waits({ state: parseJobState(state), reason, expectedStart });
-  return { time, sent, message, waits };
+  return { time, sent, analysis, message, waits };
 }
 
 describe('the message of a job that waits', () => {
@@ -95,6 +98,24 @@ describe('the message of a job that waits', () => {
       'The analysis runs on the cluster.',
       'The analysis waits in the queue of the cluster: it is not to start before a certain time.',
     ]);
+  });
+
+  test('takes nothing from an analysis that has spoken before anybody saw it run', () => {
+    for (const end of ['started', 'over'] as const) {
+      const { sent, analysis, message, waits } = setUp();
+      waits('Priority');
+      analysis.said = { total: 4, current: 3, message: 'nearly' };
+      message[end]();
+      expect(sent, end).toHaveLength(1);
+      waits('BeginTime');
+      message[end]();
+      expect(sent, 'after a requeue').toHaveLength(3);
+    }
+    const { sent, analysis, message, waits } = setUp();
+    waits('Priority');
+    analysis.said = { total: 4, current: 3, message: null };
+    message.over();
+    expect(sent.at(-1), 'figures alone leave the message').toBe('');
   });
 
   test('is taken away when the job ends without having started', () => {
