@@ -65,12 +65,15 @@ A rule names the runs that it is for and what they get. All that it names has to
 in which \`*\` stands for any text and \`?\` for one character; \`gpu\` is whether the run gets a GPU. What a rule does not
 name stays as the other layers have it. A rule without conditions fits every run, and belongs at the end.
 
+An image is compared by the name that its task carries. Stock Girder calls one that Docker has pulled by its digest,
+\`example/train@sha256:…\`, so end its pattern with a star and without the colon of a tag: \`example/train*\`.
+
 \`\`\`json
 {
   "slurm": {
     "partition": "batch",
     "rules": [
-      { "image": "example/train:*", "gpu": true, "partition": "gpu", "gres": "gpu:a100:2", "time": "2-0" },
+      { "image": "example/train*", "gpu": true, "partition": "gpu", "gres": "gpu:a100:2", "time": "2-0" },
       { "image": "example/*", "cli": "Segment*", "mem": "64G", "cpus": 8 }
     ]
   }

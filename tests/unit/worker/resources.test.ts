@@ -132,6 +132,12 @@ describe('matchingRule', () => {
     expect(matchingRule([rule], { ...needs.subject, gpu: false }) !== null).toBe(fits);
   });
 
+  it('knows an image by the name that its task carries, which may be a digest', () => {
+    const subject = { image: 'example/train@sha256:0123', cli: '', gpu: false };
+    const fits = (image: string): boolean => matchingRule([{ image }], subject) !== null;
+    expect([fits('example/train*'), fits('example/train:*')]).toEqual([true, false]);
+  });
+
   it('takes the first that fits, and counts from 1', () => {
     const rules = [{ cli: 'x' }, { mem: '1G' }, { mem: '2G' }];
     expect(matchingRule(rules, { ...needs.subject, gpu: true })).toEqual({ rule: { mem: '1G' }, number: 2 });
