@@ -1,6 +1,6 @@
 import type { CommandAnswer, WorkerHandle } from '../worker/handle.js';
 import { counted } from './format.js';
-import { deedWords, type RowAction } from './row-actions.js';
+import { actionsOf, deedWords, type RowAction } from './row-actions.js';
 import { actionRows, type ActionTarget, type Message } from './state.js';
 import type { Store } from './store.js';
 import { rowTitle } from './views/jobs.js';
@@ -24,6 +24,8 @@ interface ActingTools {
 export function createActing({ handle, store, say, answer }: ActingTools): Acting {
   return {
     ask(action, words) {
+      if (!actionsOf(store.get().snapshot.executor).includes(action))
+        return say('warning', 'Jobs run on this host: they can be canceled, and nothing else.');
       const deed = action.read(words.join(' '));
       if (typeof deed === 'string') return say('bad', deed);
       const rows = actionRows(store.get());

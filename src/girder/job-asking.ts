@@ -57,7 +57,6 @@ export function createJobAsking(ref: GirderJobRef, options: JobAskingOptions): J
     // names are compared without case, and what names the job wins
     headers: { ...ref.session.headers, ...lowerCased(ref.headers) },
     params: ref.session.params,
-    ...(options.connection === undefined ? {} : { connection: options.connection }),
   });
   let known: JobDocument | null = null;
   let told = false;

@@ -244,6 +244,11 @@ const afterTheEnd: ReadonlySet<RunEvent['type']> = new Set([
   'retry-dropped',
 ]);
 
+/** What is not known is no news: a worker that starts again, and finds Girder away, forgets no title. */
+function known(description: Partial<RunDescription>): Partial<RunDescription> {
+  return Object.fromEntries(Object.entries(description).filter(([, value]) => value !== null));
+}
+
 /**
  * A run after an event. Pure, and total: an event that makes no sense any more (a second cancel, anything after
  * `finished`) gives the same run back.
@@ -256,7 +261,7 @@ export function applyEvent(run: Run, event: RunEvent): Run {
     case 'described':
       return {
         ...run,
-        description: { ...run.description, ...event.description },
+        description: { ...run.description, ...known(event.description) },
         facts: event.facts ?? run.facts,
       };
     case 'staging':

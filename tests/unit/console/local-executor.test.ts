@@ -35,6 +35,13 @@ describe('where jobs run on this host', () => {
     expect(help.map((line) => line.trim().split(/\s+/u)[1])).toEqual(['x', 'R', 'f']);
   });
 
+  test('a command that only Slurm could follow asks no question', () => {
+    opened.type(':hold');
+    opened.press('enter');
+    expect(opened.state().overlay.kind).toBe('none');
+    expect(opened.text()).toContain('Jobs run on this host: they can be canceled, and nothing else.');
+  });
+
   test.each([
     ['2', 'nodes'],
     ['3', 'partitions'],

@@ -42,5 +42,8 @@ describe('girder.apiUrl', () => {
 test('girder.apiUrlMap changes fronts, and goes together with girder.apiUrl', () => {
   const apiUrlMap = { 'http://girder:8080': 'http://localhost:8080' };
   expect(reached({ apiUrlMap }, {}, job)).toBe(`http://localhost:8080/girder/api/v1/job/${id}`);
-  expect(reached({ apiUrlMap, apiUrl: here }, { girder_api_url: published }, job)).toBe(`${here}/job/${id}`);
+  const both = { apiUrlMap: { ...apiUrlMap, 'http://files:9000': 'http://localhost:9000' }, apiUrl: here };
+  expect(reached(both, { girder_api_url: published }, job)).toBe(`${here}/job/${id}`);
+  // what no message names is still at its mapped place
+  expect(reached(both, { girder_api_url: published }, 'http://files:9000/x')).toBe('http://localhost:9000/x');
 });

@@ -79,6 +79,18 @@ describe('the life of a run', () => {
     expect(applyEvent(run, { type: 'started', at: 10 }).stage).toBe('running');
   });
 
+  test('a title that was known stays when a later look finds none', () => {
+    const run = fold(
+      { type: 'described', at: 1, description: { image: 'i:1', cli: 'c', title: 'Slide 5', user: 'ada' } },
+      { type: 'described', at: 2, description: { image: 'i:1', cli: 'c', title: null } },
+      { type: 'described', at: 3, description: { title: null, user: null } },
+    );
+    expect(run.description).toMatchObject({ title: 'Slide 5', user: 'ada' });
+    expect(
+      applyEvent(run, { type: 'described', at: 4, description: { title: 'Slide 6' } }).description,
+    ).toMatchObject({ title: 'Slide 6' });
+  });
+
   test('the first cancel and the first outcome count', () => {
     const run = fold(
       { type: 'cancel-requested', at: 2, by: 'girder' },
