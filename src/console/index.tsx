@@ -161,7 +161,10 @@ function sizeOf(stdout: NodeJS.WriteStream): Size {
   return { columns: stdout.columns || 80, rows: stdout.rows || 24 };
 }
 
-/** A terminal that is closed, or a caller that has to stop, ends the console; neither is an error of ours. */
+/**
+ * A terminal that is closed, or a caller that has to stop, ends the console; neither is an error of ours. A defect that nobody
+ * catches is one: what is said of it shall be read on the shell's screen, and ours goes away before.
+ */
 function watchEnds(
   stdin: NodeJS.ReadStream,
   stdout: NodeJS.WriteStream,
@@ -171,10 +174,12 @@ function watchEnds(
   stdin.on('end', close).on('close', close).on('error', close);
   stdout.on('close', close).on('error', close);
   signal?.addEventListener('abort', close);
+  process.on('uncaughtExceptionMonitor', close);
   if (signal?.aborted === true) close();
   return () => {
     stdin.off('end', close).off('close', close).off('error', close);
     stdout.off('close', close).off('error', close);
     signal?.removeEventListener('abort', close);
+    process.off('uncaughtExceptionMonitor', close);
   };
 }

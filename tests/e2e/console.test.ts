@@ -402,6 +402,18 @@ describe('leaving', () => {
     expect((await stat(join(bench.stateDir, 'console.log'))).mode & 0o777).toBe(0o600);
   });
 
+  test('a defect of ours gives the terminal back, and what is said of it is on the screen of the shell', async () => {
+    const preload = join(bench.env['HOME'] ?? '', 'defect.mjs');
+    await writeFile(preload, "process.on('SIGUSR2', () => { throw new Error('a screw came loose'); });");
+    const { screen, job } = await running({ NODE_OPTIONS: `--import=${preload}` });
+    const owner = JSON.parse(await readFile(join(bench.stateDir, 'worker.owner'), 'utf8')) as { pid: number };
+    process.kill(owner.pid, 'SIGUSR2');
+    const lines = await screen.waitFor(/a screw came loose[^]*it ended with 1\n[^]* icanon/);
+    expect(screen.isRestored()).toBe(true);
+    expect(lines.join('\n')).not.toContain('broker consuming');
+    expect((await bench.slurmJobs(job))[0]?.state).toBe('RUNNING');
+  });
+
   test('a terminal that goes away ends it too', async () => {
     const { screen } = await running();
     await screen.close();
