@@ -51,6 +51,7 @@ const commandList: readonly NamedCommand[] = [
     ['paths'],
   ]),
   named(['scope', 'mine|dsa|all', 'List jobs of this user, of the archive only, or of all users', jobScopes]),
+  named(['log', '', 'Open or close the log of the selected run or job', [], ['logs']]),
   named(['pager', '', 'Open the whole log in $PAGER']),
   named(['errors', '', 'Only what went wrong, or everything']),
   named(['wide', '', 'More columns, or fewer']),
@@ -93,14 +94,17 @@ export function completions(line: string, { readOnly, columnIds }: Completing): 
     const begun = words[0] ?? '';
     return commandsFor(readOnly)
       .map(({ name }) => name)
-      .filter((name) => name.startsWith(begun) && name !== begun);
+      .filter((name) => couldBe(begun, name));
   }
   const found = parseCommandLine(words[0] ?? '', readOnly);
   const begun = (words.at(-1) ?? '').split(',').at(-1) ?? '';
   const offers = found?.command.offers ?? [];
-  return (offers === 'columns' ? columnIds : offers).filter(
-    (offer) => offer.startsWith(begun) && offer !== begun,
-  );
+  return (offers === 'columns' ? columnIds : offers).filter((offer) => couldBe(begun, offer));
+}
+
+/** Whatever the case: `us` is on its way to `USR1`. */
+function couldBe(begun: string, offer: string): boolean {
+  return offer !== begun && offer.toLowerCase().startsWith(begun.toLowerCase());
 }
 
 /** The line with its last word completed as far as all that it could become agree; itself where nothing could. */

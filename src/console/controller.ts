@@ -171,6 +171,11 @@ export function createController(options: ControllerOptions): Controller {
     return store.dispatch({ type: 'scopeChosen', scope });
   };
 
+  const openLog = (): void => {
+    if (store.get().place.view !== 'jobs') return say('warning', 'A log opens below the runs and jobs.');
+    return store.dispatch({ type: 'logToggled' });
+  };
+
   /** The log of the row under the cursor, wherever that is, also where no log is open. */
   const openInPager = (): void => {
     const state = store.get();
@@ -224,12 +229,14 @@ export function createController(options: ControllerOptions): Controller {
         return words[0] === 'paths' ? copyPaths() : tables.copyIds();
       case 'scope':
         return chooseScope(words[0]);
+      case 'log':
+        return openLog();
       case 'pager':
         return openInPager();
       case 'errors':
         return store.dispatch({ type: 'errorsToggled' });
       case 'wide':
-        return store.dispatch({ type: 'wideToggled' });
+        return tables.toggleWide();
       case 'freeze':
         return store.dispatch({ type: 'freezeToggled' });
       case 'pause':
@@ -286,7 +293,7 @@ export function createController(options: ControllerOptions): Controller {
       case 'markAll':
         return store.dispatch({ type: 'allMarked' });
       case 'wide':
-        return store.dispatch({ type: 'wideToggled' });
+        return tables.toggleWide();
       case 'errors':
         return store.dispatch({ type: 'errorsToggled' });
       case 'freeze':

@@ -35,6 +35,7 @@ export function linearLines(state: ConsoleState, theme: Theme): readonly string[
     textOf(titleLine(state, theme)),
     ...troubleLines(state, theme).map(textOf),
     ...slurmTrouble(state),
+    ...intakeTrouble(state),
     ...(isTable(place) && overlay.kind !== 'help' ? rowLines(state, theme) : []),
     ...middle.map(textOf),
     ...(question === null ? [] : ['Question:', ...question.map(textOf)]),
@@ -47,6 +48,13 @@ function slurmTrouble(state: ConsoleState): string[] {
   const { trouble } = jobsShown(state);
   const who = runnerName(state.snapshot.executor);
   return trouble === null ? [] : [`${who} is silent: ${cleanText(trouble)}`];
+}
+
+/** Why no task is taken; who sees has it in the second line. */
+function intakeTrouble({ snapshot: { health, link } }: ConsoleState): string[] {
+  return link.kind === 'none' || health.intake === 'open'
+    ? []
+    : [`Intake ${health.intake}: no task is taken.`];
 }
 
 /** The selected row of the table as `column: value`, or why there is none. */

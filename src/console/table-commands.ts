@@ -13,7 +13,9 @@ import {
 import type { Store } from './store.js';
 import { selectedItem, targetItems } from './table/table-state.js';
 import type { Item, Table } from './table/table.js';
+import { chooseTheme } from './theme.js';
 import type { TableView } from './views/table-view.js';
+import { lookOf } from './views/table.js';
 import { tableViews } from './views/tables.js';
 
 export interface TableCommandSources {
@@ -32,6 +34,7 @@ export interface TableCommands {
   /** Enter: what there is to know of the selected row. */
   open(): void;
   reverseSort(): void;
+  toggleWide(): void;
   /** Shift and the letter of a column. */
   sortByLetter(key: string): void;
   sortByName(words: readonly string[]): void;
@@ -47,6 +50,12 @@ export function createTableCommands(sources: TableCommandSources): TableCommands
   const unknownColumn = (ids: readonly string[]): void =>
     say('bad', `No column ${ids.join(', ')}; there are ${table().columnIds.join(', ')}.`);
 
+  /** How many columns there is room for. */
+  const columnsShown = (): number =>
+    table()
+      .heading(lookOf(store.get()), chooseTheme({}))
+      .spans.filter(({ text }) => text.trim() !== '').length;
+
   return {
     table,
     open() {
@@ -59,6 +68,12 @@ export function createTableCommands(sources: TableCommandSources): TableCommands
       const { sorting } = tableOf(store.get());
       if (sorting === null) say('warning', 'The table is in its own order; s sorts it.');
       else store.dispatch({ type: 'sortedBy', column: sorting.column });
+    },
+    toggleWide() {
+      const before = columnsShown();
+      store.dispatch({ type: 'wideToggled' });
+      if (tableOf(store.get()).wide && columnsShown() === before)
+        say('warning', 'There is no room for more columns: a wider terminal has it, or :columns chooses.');
     },
     sortByLetter(key) {
       const column = table().sortKeys.get(key);

@@ -415,9 +415,38 @@ describe('the command line', () => {
     expect(store.get().overlay).toEqual({ kind: 'command', text: 'sort partition ' });
     controller.press(['esc']);
     controller.press([':']);
+    // whatever the case, and then as it is spelt
+    type('signal us');
+    controller.press(['tab']);
+    expect(store.get().overlay).toEqual({ kind: 'command', text: 'signal USR' });
+    controller.press(['esc']);
+    controller.press([':']);
     type('wrong');
     controller.press(['enter']);
     expect(message()).toContain('There is no command "wrong"');
+  });
+
+  test('opens and closes the log of the selected row, where there are rows that have one', () => {
+    line('log');
+    expect(context()).toBe('log');
+    line('log');
+    expect(store.get().log).toBeNull();
+    line('nodes');
+    line('log');
+    expect([store.get().log, message()]).toEqual([null, 'A log opens below the runs and jobs.']);
+  });
+
+  test('more columns that have no room are not shown silently', () => {
+    controller.press(['w']);
+    expect([store.get().tables.jobs.wide, message()]).toEqual([
+      true,
+      'There is no room for more columns: a wider terminal has it, or :columns chooses.',
+    ]);
+    controller.press(['w']);
+    store.dispatch({ type: 'tick', now: 10_000 });
+    store.dispatch({ type: 'resized', size: { columns: 300, rows: 24 } });
+    controller.press(['w']);
+    expect([store.get().tables.jobs.wide, message()]).toEqual([true, undefined]);
   });
 
   test('has no command that acts where the console is read-only', () => {

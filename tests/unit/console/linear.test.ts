@@ -44,6 +44,14 @@ describe('for a screen reader', () => {
     expect(after({ type: 'tick', now: 60_000 })).toEqual(after());
   });
 
+  test('an intake that is closed is told', () => {
+    const worker = createFakeWorker();
+    worker.show({ health: { intake: 'paused' } });
+    const said = after({ type: 'snapshot', snapshot: worker.snapshot(), now: 0 });
+    expect(said).toContain('Intake paused: no task is taken.');
+    expect(after().join()).not.toContain('Intake');
+  });
+
   test('marks are told', () => {
     expect(after({ type: 'markToggled' }, { type: 'step', step: 'up' })).toContain(
       'Row 1 of 2, marked, 1 row marked in all',
