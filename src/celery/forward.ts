@@ -13,7 +13,7 @@ import type { Task } from './task.js';
  * @throws DsaSlurmError `broker` if none has taken it for {@link longestMs}; the reason of `signal` when that aborts
  */
 export type Forward = (
-  task: Task,
+  task: Pick<Task, 'id' | 'name'>,
   delivery: Delivery,
   signal: AbortSignal,
   aside: () => void,

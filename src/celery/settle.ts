@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.js';
 import { coerceError } from '../base/errors.js';
 import type { Log } from '../base/log.js';
 import { backoffDelay } from '../base/backoff.js';
+import { whatIsUnreadable } from './field-table.js';
 import type { Forward } from './forward.js';
 import { MessageRefused, readTask, type Delivery, type Refusal } from './message.js';
 import type { Task } from './task.js';
@@ -59,10 +60,22 @@ async function takeOver(
     task = readTask(delivery, queue);
   } catch (error) {
     if (!(error instanceof MessageRefused)) throw error;
+    const foreign = foreignTask(error.refusal, delivery);
+    if (forward !== null && foreign !== null && (await forward(foreign, delivery, signal, aside)))
+      return 'ack';
     await onRefused(error.refusal);
     return 'reject';
   }
   if (forward !== null && (await forward(task, delivery, signal, aside))) return 'ack';
   await onTask(task);
   return 'ack';
+}
+
+/** What cannot be read here may be a task for others all the same, in pickle for example: to hand it on, its name is enough. */
+export function foreignTask(
+  { id, name }: Refusal,
+  { properties }: Delivery,
+): Pick<Task, 'id' | 'name'> | null {
+  if (id === null || name === null || whatIsUnreadable(properties.headers ?? {}) !== null) return null;
+  return { id, name };
 }

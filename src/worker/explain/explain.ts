@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { sifFileName } from '../../apptainer/image-name.js';
 import type { ImageFacts } from '../../apptainer/inspect.js';
 import { DsaSlurmError } from '../../base/errors.js';
-import { readTask, type Delivery } from '../../celery/message.js';
+import { MessageRefused, readTask, type Delivery } from '../../celery/message.js';
+import { foreignTask } from '../../celery/settle.js';
 import type { Task } from '../../celery/task.js';
 import type { Settings } from '../../config/schema.js';
 import type { Analysis } from '../../girder/analysis.js';
@@ -71,7 +72,15 @@ export function explainMessage(delivery: Delivery, options: ExplainOptions): Exp
     followUps: [],
   };
   const attempt = createAttempt(result);
-  const task = attempt(() => readTask(delivery));
+  let unread: Pick<Task, 'name'> | null = null;
+  const task = attempt(() => {
+    try {
+      return readTask(delivery);
+    } catch (error) {
+      if (error instanceof MessageRefused) unread = foreignTask(error.refusal, delivery);
+      throw error;
+    }
+  });
   const headers = task?.headers ?? delivery.properties.headers ?? {};
   // its reason is among those of the analysis already
   result.decoded = decoded({ headers, body: delivery.content.toString('utf8') });
@@ -84,11 +93,13 @@ export function explainMessage(delivery: Delivery, options: ExplainOptions): Exp
     if (!(error instanceof DsaSlurmError)) throw error;
     result.notes.push(`${error.message} Nobody would be told of the task's end.`);
   }
+  if (task !== undefined) explainTask(task, result, options);
+  const elsewhere = withoutRun(task ?? unread, options.settings);
+  // it is over before its dates or its body are looked at
+  if (elsewhere !== null && (task !== undefined || elsewhere.verdict === 'handedOn')) {
+    return { ...result, reasons: [], ...elsewhere };
+  }
   if (task !== undefined) {
-    explainTask(task, result, options);
-    const elsewhere = withoutRun(task, options.settings);
-    // it is over before its dates or its body are looked at
-    if (elsewhere !== null) return { ...result, reasons: [], ...elsewhere };
     if (task.name === ingestTask) {
       const ingest = attempt(() => readIngest(task));
       if (ingest !== undefined) explainIngest(ingest, result, { ...options, attempt });
@@ -103,9 +114,11 @@ export function explainMessage(delivery: Delivery, options: ExplainOptions): Exp
 
 /** What becomes of a task that never becomes a run; null for one that does. */
 function withoutRun(
-  { name }: Task,
+  task: Pick<Task, 'name'> | null,
   { broker: { forwardQueue } }: Settings,
 ): Pick<Explanation, 'verdict' | 'notes'> | null {
+  if (task === null) return null;
+  const { name } = task;
   if (name === pingTask) return { verdict: 'answered', notes: [] };
   if (forwardQueue === null || isOurs(name)) return null;
   const note = `The setting broker.forwardQueue names the queue "${forwardQueue}": the message goes there as it is, for whoever listens.`;

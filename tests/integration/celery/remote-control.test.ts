@@ -281,6 +281,20 @@ describe('a task that is not ours', () => {
     });
   });
 
+  test('is handed on in pickle, which is never decoded here', async () => {
+    const other = `python-${randomUUID()}`;
+    const { broker, queue, refusals } = createTrial({ forward: { queue: other, isOurs: () => false } });
+    await broker.start();
+    const channel = await openChannel();
+    onTestFinished(async () => void (await channel.deleteQueue(other)));
+    await celery([{ step: 'publish', name: task, queue, serializer: 'pickle' }]);
+    await until(async () => {
+      const message = await channel.get(other, { noAck: true });
+      expect(message && message.properties.contentType).toBe('application/x-python-serialize');
+    });
+    expect(refusals).toEqual([]);
+  });
+
   test('comes back to nobody, though its publisher wanted copies in this queue', async () => {
     const other = `python-${randomUUID()}`;
     const { broker, queue } = createTrial({ forward: { queue: other, isOurs: () => false } });

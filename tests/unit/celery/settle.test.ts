@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { silentLog } from '../../../src/base/log.js';
+import { readFieldTable } from '../../../src/celery/field-table.js';
 import type { Delivery, Refusal } from '../../../src/celery/message.js';
 import { createSettler, type SettlerOptions } from '../../../src/celery/settle.js';
 import type { Task } from '../../../src/celery/task.js';
@@ -24,6 +25,10 @@ function createSettling(change: Partial<SettlerOptions> = {}) {
 }
 
 const { signal } = new AbortController();
+const pickled = (headers: Record<string, unknown>) =>
+  taskDelivery({
+    properties: { contentType: 'application/x-python-serialize', headers: { id: 'x', ...headers } },
+  });
 const bad = taskDelivery({ headers: { task: undefined } });
 
 describe('createSettler', () => {
@@ -61,6 +66,22 @@ describe('createSettler', () => {
     expect(aside).toEqual(['celery']);
     expect(slept).toHaveLength(1);
     expect(tasks).toHaveLength(1);
+  });
+
+  test('what cannot be read is handed on if its name is that of a task for others, and its headers are whole', async () => {
+    const handed: string[] = [];
+    const { settle, refusals } = createSettling({
+      forward: async ({ id, name }) => name !== 'ours' && handed.push(`${name} ${id}`) > 0,
+    });
+    expect(await settle(pickled({ task: 'theirs' }), 'celery', signal)).toBe('ack');
+    expect(await settle(pickled({ task: 'ours' }), 'celery', signal)).toBe('reject');
+    expect(await settle(pickled({}), 'celery', signal)).toBe('reject');
+    // a field of an unknown type behind two good ones
+    const headers = readFieldTable(Buffer.from('026964530000000178047461736b530000000161015a5a', 'hex'));
+    expect(headers).toEqual({ id: 'x', task: 'a', ...headers });
+    expect(await settle(taskDelivery({ properties: { headers } }), 'celery', signal)).toBe('reject');
+    expect(handed).toEqual(['theirs x']);
+    expect(refusals.map(({ name }) => name)).toEqual(['ours', null, 'a']);
   });
 
   test('acknowledges only after the task is safe', async () => {

@@ -51,7 +51,7 @@ async function bench(script: Script = generous) {
     upload: {},
     ...more,
   });
-  const artifact = (filename: string): OutputHook => ({
+  const artifact = (filename: string): Extract<OutputHook, { kind: 'jobArtifact' }> => ({
     kind: 'jobArtifact',
     access: base.access,
     jobId: 'fafafafafafafafafa000075',
@@ -125,6 +125,16 @@ describe('collectOutputs', () => {
     );
     expect(heard[2]?.query.get('name')).toBe('ü.csv');
     expect(done).toEqual(['0', '1']);
+  });
+
+  it('uploads under the name that the task asks for', async () => {
+    const { collect, toFolder, put, heard } = await bench();
+    await put('out.csv', '1');
+    await collect([
+      toFolder('out.csv', { upload: { filename: 'cells of slide 1.csv', mimeType: 'text/x' } }),
+    ]);
+    expect(heard[0]?.query.get('name')).toBe('cells of slide 1.csv');
+    expect(heard[0]?.query.get('mimeType')).toBe('text/x');
   });
 
   it('uploads directories with what is below them, but nothing that a link leads to', async () => {
@@ -270,6 +280,13 @@ describe('job artifacts', () => {
     expect(heard[0]?.body.toString()).toBe(python.body);
     expect(said.at(-1)).toBe('“log.txt” is not kept: this Girder has no place for job artifacts.');
     expect(done).toEqual(['0']);
+  });
+
+  it('have the name that was asked for', async () => {
+    const { collect, artifact, put, heard } = await bench();
+    await put('log.txt', 'x');
+    await collect([{ ...artifact('log.txt'), name: 'words of the analysis.txt' }, artifact('log.txt')]);
+    expect(heard.map(({ query }) => query.get('name'))).toEqual(['words of the analysis.txt', 'log.txt']);
   });
 
   it('may be missing, and other trouble is trouble', async () => {

@@ -135,6 +135,11 @@ describe('output hooks', () => {
     });
     expect(readHook(hook)).toMatchObject({ mustExist: true, upload: { mimeType: 'text/csv' } });
     expect(() => readHook(p.uploadToFolder({ upload_kwargs: { reference: 1 } }))).toThrow(/reference/);
+    // Girder fills in the document of the job; the publisher's own id is for where it does not
+    const ids = { job_id: 'a'.repeat(24), job: { _id: 'b'.repeat(24) }, _volumepath: p.volumePath('x') };
+    const artifact = p.girder('GirderUploadVolumePathJobArtifact', ids);
+    expect(readHook(artifact)).toMatchObject({ jobId: 'b'.repeat(24) });
+    expect(readHook({ ...artifact, job: null })).toMatchObject({ jobId: 'a'.repeat(24) });
     expect(() => readHook(p.uploadToFolder({ must_exist: 'no' }))).toThrow(/must_exist/);
     expect(() => readHook(p.uploadToFolder({ _volumepath: p.file() }))).toThrow(/no path in a volume/);
     expect(() => readHook(p.uploadToFolder({ folder_id: 'x/../y' }))).toThrow(/folder id/);

@@ -240,7 +240,8 @@ test('what is to follow, of any shape and with parts in many places, is known or
         ],
       });
       const message = captured.find(({ headers }) => String(headers['task']).includes('docker_run'));
-      if (message === undefined || body === null) throw new Error('no such fixture');
+      if (message === undefined) throw new Error('no such fixture');
+      if (body === null) return;
       judge(deliveryOf({ ...message, body }));
     }),
     { numRuns: 5_000 },

@@ -180,8 +180,14 @@ describe('explainMessage', () => {
     expect(handedOn).toMatchObject({ verdict: 'handedOn', reasons: [], sbatch: null });
     expect(handedOn.notes).toEqual([expect.stringContaining('queue "python"')]);
     expect(explain(tiff)).toMatchObject({ verdict: 'refused', reasons: [{ about: 'message' }] });
+    // its name is enough for that, whatever it is written in
+    const pickled = tiff.replaceAll('application/json', 'application/x-python-serialize');
+    expect(explain(pickled, { settings: handsOn })).toMatchObject({ verdict: 'handedOn', reasons: [] });
+    expect(explain(pickled)).toMatchObject({ verdict: 'refused', task: null });
     const ping = tiff.replaceAll('large_image_tasks.tasks.create_tiff', 'dsa_slurm.doctor.ping');
     expect(explain(ping)).toMatchObject({ verdict: 'answered', reasons: [] });
+    const torn = ping.replaceAll('application/json', 'text/plain');
+    expect(explain(torn)).toMatchObject({ verdict: 'refused' });
 
     const local = explain(fixture('g3.direct_docker_run.slurm_args.json'), {
       settings: { ...settings, worker: { ...settings.worker, executor: 'local' } },
