@@ -79,7 +79,8 @@ export function openBook(
     const after = applyEvent(before, event);
     if (after === before) return before;
     runs.set(id, after);
-    if (after.stage === 'finished') {
+    // a finished run may still be described, or run again
+    if (after.stage === 'finished' && before.stage !== 'finished') {
       open -= 1;
       counts[after.outcome ?? 'failed'] += 1;
       finishedIds.push(id);

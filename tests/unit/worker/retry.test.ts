@@ -145,6 +145,22 @@ describe('a retry', () => {
     await site.die();
   });
 
+  test('is one more in flight, and what had ended has ended once', async () => {
+    const site = await open();
+    await failRun(site);
+    await site.book.record('first', { type: 'described', description: { title: 'Cells', user: 'alice' } });
+    expect([site.book.inFlight(), site.book.finished()]).toEqual([
+      0,
+      { succeeded: 0, failed: 1, canceled: 0 },
+    ]);
+    const id = await site.retries.retry('first');
+    expect([site.book.inFlight(), site.book.finished().failed]).toEqual([1, 1]);
+    await site.book.record(id, { type: 'decided', outcome: 'failed', reason: 'no tissue' });
+    await site.book.record(id, { type: 'finished', told: true });
+    expect([site.book.inFlight(), site.book.finished().failed]).toEqual([0, 2]);
+    await site.die();
+  });
+
   test('that is asked for twice, at once or later or after a restart, is one run', async () => {
     const site = await open();
     await failRun(site);
