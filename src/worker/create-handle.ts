@@ -134,7 +134,7 @@ function logPlace(of: string, { book, executor }: HandleSources): () => LogPlace
   const jobId = /^job:(.*)$/u.exec(of)?.[1];
   if (jobId === undefined || book.get(of) !== undefined)
     return () => ({ path: book.get(of)?.submission?.logFile ?? null, trouble: null });
-  let place: LogPlace = { path: null, trouble: null };
+  let place: LogPlace = { path: null, trouble: null, isAsked: true };
   void (async () => {
     const answer = await executor.describe(jobId);
     if (answer.kind !== 'job') {

@@ -19,6 +19,8 @@ export interface LogPlace {
   path: string | null;
   /** Why it cannot be known. */
   trouble: string | null;
+  /** Somebody is being asked: it may be there already, and so may lines in it. */
+  isAsked?: true;
 }
 
 /** What was read of a file so far. */
@@ -102,7 +104,7 @@ async function follow(
 
   let told: string | null = null;
   while (!over.aborted) {
-    const { path, trouble } = place();
+    const { path, trouble, isAsked = false } = place();
     let grown = false;
     if (path === null) {
       file = { path, bytes: 0, from: 0, isMissing: false, trouble };
@@ -125,7 +127,7 @@ async function follow(
       told = state;
       listener({ ...lines.view(), ...(file === null ? {} : { file }) });
     }
-    looks += 1;
+    if (!isAsked) looks += 1;
     await clock.sleep(lookEveryMs, over);
   }
 }

@@ -80,6 +80,7 @@ function emptySentence(state: ConsoleState, { tail }: LogPane): string {
   const { file } = tail;
   const isOver = row.group === 'finished';
   if (file?.trouble) return cleanText(file.trouble);
+  if (file?.path === null && row.run === null) return 'Slurm is being asked where its output goes.';
   if (file?.path === null)
     return isOver ? 'This run has no log: it ended before it got a job.' : 'No log yet: there is no job yet.';
   if (file?.isMissing === true) {

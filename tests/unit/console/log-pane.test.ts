@@ -70,6 +70,14 @@ const file = (parts: Partial<LogFile>): LogFile => ({
   ...parts,
 });
 
+test('where the output of a job goes that is no run is being asked', () => {
+  begin(null);
+  controller.press(['l']);
+  const tail = { lines: [], lost: 0, file: file({ path: null }) };
+  store.dispatch({ type: 'tail', logId: 'job:77_3', tail });
+  expect(frame()).toContain('Slurm is being asked where its output goes.');
+});
+
 describe('a log without lines says what is so', () => {
   test.each<[string, RunView, Partial<LogFile>, string]>([
     ['no job yet', running, { path: null }, 'No log yet: there is no job yet.'],

@@ -168,3 +168,16 @@ test('a character that comes in two pieces stays one', async () => {
   await appendFile(path, bytes.subarray(2));
   expect((await seen(({ lines }) => lines.length === 1 && lines[0] !== '')).lines).toEqual(['漢']);
 });
+
+test('lines that were there while it was being asked where the log is have no time, later ones have', async () => {
+  await writeFile(path, 'old\n');
+  let place: LogPlace = { path: null, trouble: null, isAsked: true };
+  tail(() => place);
+  await seen(({ file }) => file?.path === null);
+  // some seconds later
+  await vi.waitFor(() => expect(now).toBeGreaterThan(5_000));
+  place = { path, trouble: null };
+  expect((await seen(last('old'))).times).toEqual([null]);
+  await appendFile(path, 'new\n');
+  expect((await seen(last('new'))).times).toEqual([null, expect.any(Number)]);
+});
