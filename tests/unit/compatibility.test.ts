@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { transformNames } from '../../src/girder/classes.js';
 import { jobStatus } from '../../src/girder/transitions.js';
 import { runnableTasks } from '../../src/girder/task-names.js';
+import { girderSlurmKeys } from '../../src/worker/girder-slurm.js';
 import { isTest, quotedIn, readRows, textOf } from '../support/doc-tables.js';
 
 const root = new URL('../../', import.meta.url);
@@ -73,6 +74,10 @@ describe('docs/compatibility.md', () => {
     );
     expect(names.filter((name) => !groups.some((group) => group.test(name)))).toEqual([]);
     expect(groups.filter((group) => !names.some((name) => group.test(name)))).toEqual([]);
+  });
+
+  test("has every setting of Girder's that is read for Slurm", () => {
+    expect(listed("Girder's settings")).toEqual(expect.arrayContaining(girderSlurmKeys));
   });
 
   test('has the thirty defects', () => {
