@@ -1,5 +1,5 @@
 import { commandsFor } from '../command-line.js';
-import { actionsOf } from '../row-actions.js';
+import { actionsOf, rowActions } from '../row-actions.js';
 import { bindingsFor, keyLabel, keyTable, type Context, type KeyBinding } from '../keys.js';
 import type { ConsoleState } from '../state.js';
 import { span, type Line } from '../theme.js';
@@ -33,13 +33,16 @@ export function helpLines({
       });
     }
   }
+  const can = actionsOf(snapshot.executor);
   if (!readOnly) {
     lines.push({ spans: [] }, { spans: [span(' Actions', 'strong')] });
-    for (const { key, description } of actionsOf(snapshot.executor))
+    for (const { key, description } of can)
       lines.push({ spans: [span(`   a ${key}`.padEnd(24), 'accent'), span(description)] });
   }
   lines.push({ spans: [] }, { spans: [span(' Commands', 'strong')] });
+  const cannot = new Set(rowActions.filter((one) => !can.includes(one)).map(({ name }) => name));
   for (const { name, argument, description } of commandsFor(readOnly)) {
+    if (cannot.has(name)) continue;
     lines.push({
       spans: [
         span(`   :${name}${argument === '' ? '' : ` ${argument}`}`.padEnd(24), 'accent'),

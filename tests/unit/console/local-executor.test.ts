@@ -32,6 +32,8 @@ describe('where jobs run on this host', () => {
     const help = helpLines(opened.state())
       .map(({ spans }) => spans.map(({ text }) => text).join(''))
       .filter((line) => /^ {3}a \S {4}/u.test(line));
+    const own = helpLines(opened.state()).map(({ spans }) => spans.map(({ text }) => text).join(''));
+    expect(own.filter((line) => line.includes('Slurm'))).toEqual([]);
     expect(help.map((line) => line.trim().split(/\s+/u)[1])).toEqual(['x', 'R', 'f']);
   });
 
