@@ -493,3 +493,32 @@ test('the owner of the slide reads nothing of Slurm or a cluster', async () => {
   for (const base of ['PENDING', 'RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED'])
     expect(owner.state({ base, flags: [] })).not.toMatch(/cluster|Slurm/i);
 });
+
+test('a cancel is at work at once, where no worker looks after the job afterwards', async () => {
+  await executor.submit(request('a'));
+  await seen('1 RUNNING');
+  await executor.tracker.stop();
+  // as `runs cancel` does without a worker
+  const offline = open();
+  expect(await offline.cancel(['1'])).toMatchObject({ ok: true });
+  expect(played.signals).toEqual(['SIGTERM 101']);
+});
+
+test('an exit record that another job has left says nothing of this one', async () => {
+  await executor.submit(request('a'));
+  await seen('1 RUNNING');
+  await record('a', '7', 0);
+  played.alive.get(101)?.end({ code: 3, signal: null });
+  await seen('1 FAILED');
+  expect(executor.tracker.row('1')?.exitCode).toEqual({ code: 3, signal: 0 });
+});
+
+test('jobs are in the order in which they came, also after a restart', async () => {
+  for (let n = 1; n <= 11; n += 1) await executor.submit(request(`k${n}`));
+  await restart();
+  await vi.waitFor(() =>
+    expect(executor.tracker.view().rows.map(({ id }) => Number(id))).toEqual([
+      1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11,
+    ]),
+  );
+});
