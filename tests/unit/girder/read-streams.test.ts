@@ -30,6 +30,8 @@ describe('streams', () => {
       { kind: 'container', stream: 'stdout', sink: { kind: 'http', headers: { A: 'b' } } },
       { kind: 'container', stream: 'stderr', sink: { kind: 'girderLog' } },
     ]);
+    // how it is sent is not for the message to say
+    expect(streams[0]).toHaveProperty('sink.headers', { A: 'b' });
   });
 
   it('that are one object are one stream', () => {

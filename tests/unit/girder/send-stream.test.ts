@@ -45,13 +45,13 @@ async function bench(script: Script) {
   };
 }
 
+async function* whole() {
+  yield Buffer.from('all');
+}
+
 it('a receiver that has it all and does not answer is given up after two minutes', async () => {
   const { clock, send, heard } = await bench(() => undefined);
-  const sent = send(
-    (async function* () {
-      yield Buffer.from('all');
-    })(),
-  );
+  const sent = send(whole());
   const given = expect(sent).rejects.toThrow(/could not be sent: 127\.0\.0\.1:\d+ does not take it/);
   await expect.poll(() => heard.length).toBe(1);
   expect([...clock.asleep]).toEqual([120_000]);
@@ -77,4 +77,9 @@ it('a container that is silent for long is no stall', async () => {
   goOn.abort();
   await sent;
   expect(heard.map(({ body }) => body.toString())).toEqual(['first second']);
+});
+
+it.each([300, 304, 500])('an answer of %i is no success', async (status) => {
+  const { send } = await bench((response) => response.writeHead(status).end());
+  await expect(send(whole())).rejects.toThrow(new RegExp(`answered ${status}`));
 });

@@ -29,6 +29,20 @@ describe('progress tags', () => {
     expect(out.progress).toEqual([{ total: 1, current: 0.25, message: 'tiles' }]);
   });
 
+  test('names and comments are unescaped, once', () => {
+    const block = '<filter-comment>a &lt; b &amp; c &gt; d, &amp;lt;</filter-comment>';
+    expect(feed(`${block}<filter-progress>1</filter-progress>`).progress).toEqual([
+      { total: 1, current: 1, message: 'a < b & c > d, &lt;' },
+    ]);
+  });
+
+  test.each(['time', 'stage-progress', 'progress', 'name', 'comment', 'start', 'end'])(
+    'the element %s does not reach the log, nor the white space behind it',
+    (name) => {
+      expect(feed(`a\n<filter-${name}>0.5</filter-${name}> \nb\n`).text).toBe('a\nb\n');
+    },
+  );
+
   test('text between two blocks stays in the log', () => {
     const block = '<filter-start><filter-name>A</filter-name></filter-start>\n';
     expect(feed(`${block}one\n${block}two\n`).text).toBe('one\ntwo\n');
