@@ -32,6 +32,7 @@ import { ping as mongoPing } from './mongo/ping.js';
 import { connect } from './rabbitmq/connect.js';
 import { credentials } from './rabbitmq/credentials.js';
 import { deliveryTimeout } from './rabbitmq/delivery-timeout.js';
+import { forward } from './rabbitmq/forward.js';
 import { permissions } from './rabbitmq/permissions.js';
 import { queues, waiting } from './rabbitmq/queues.js';
 import { transientQueues } from './rabbitmq/transient-queues.js';
@@ -87,6 +88,7 @@ export const allChecks: readonly Check[] = [
   transientQueues,
   queues,
   waiting,
+  forward,
   credentials,
   deliveryTimeout,
   mongoPing,

@@ -252,6 +252,31 @@ describe('RabbitMQ', () => {
     }
   });
 
+  it('a queue for others that nobody listens to', async () => {
+    const queue = `doctor-${randomUUID()}`;
+    const handsOn = context({ 'broker.forwardQueue': queue });
+    const connection = await connect(inject('amqpUrl'));
+    try {
+      expect(await one('rabbitmq.forward', context())).toMatchObject({ status: 'skip' });
+      expect(await one('rabbitmq.forward', handsOn)).toMatchObject({
+        status: 'warn',
+        evidence: [expect.stringContaining('is not there yet')],
+      });
+      const channel = await connection.createChannel();
+      // with other arguments than Celery's: it is used as it is
+      await channel.assertQueue(queue, { durable: true, maxPriority: 5 });
+      expect(await one('rabbitmq.forward', handsOn)).toMatchObject({
+        status: 'warn',
+        fix: expect.stringContaining(`-Q ${queue}`) as string,
+      });
+      await channel.consume(queue, () => undefined);
+      expect(await one('rabbitmq.forward', handsOn)).toMatchObject({ status: 'ok' });
+      await channel.deleteQueue(queue);
+    } finally {
+      await connection.close();
+    }
+  });
+
   it('a queue with other arguments, messages that nobody takes, and a queue that is not made by looking', async () => {
     const queue = `doctor-${randomUUID()}`;
     const connection = await connect(inject('amqpUrl'));

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { readBrokerUrl } from '../../../src/celery/address.js';
 import { judgeNames, judgeOthers, judgePing, type Pong } from '../../../src/doctor/checks/celery/ping.js';
 import { judgeAnswer, roundTrip } from '../../../src/doctor/checks/celery/round-trip.js';
+import { judgeForward } from '../../../src/doctor/checks/rabbitmq/forward.js';
 import { judgeArrival } from '../../../src/doctor/checks/rabbitmq/permissions.js';
 import { judgeCredentials } from '../../../src/doctor/checks/rabbitmq/credentials.js';
 import { deliveryTimeout, judgeTimeout } from '../../../src/doctor/checks/rabbitmq/delivery-timeout.js';
@@ -68,6 +69,14 @@ describe('rabbitmq', () => {
     ['not there', [], 'ok', 'no queue is there yet', null],
   ])('waiting: %s', (_name, facts, status, evidence, fix) =>
     expectFinding(judgeWaiting(facts, 'lab'), status, evidence, fix),
+  );
+
+  it.each([
+    ['taken from', { messages: 3, consumers: 1 }, 'ok', '3 messages waiting, 1 consumer', null],
+    ['taken from by nobody', { messages: 0, consumers: 0 }, 'warn', 'Girder jobs with it', '-Q python'],
+    ['not there', null, 'warn', 'not there yet', 'unset broker.forwardQueue'],
+  ])('the queue for others is %s', (_name, depth, status, evidence, fix) =>
+    expectFinding(judgeForward('python', depth), status, evidence, fix),
   );
 
   it('tells the delivery time-out where it may be seen', async () => {
