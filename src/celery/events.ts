@@ -7,12 +7,17 @@ import type { ControlTarget } from './control-target.js';
 import type { LamportClock } from './lamport.js';
 import { eventExchange } from './topology.js';
 
-/** What is told of a task, and its fields besides the common ones (contract, section h). Holds no arguments. */
+/**
+ * What is told of a task, and its fields besides the common ones (contract, section h). Arguments hold tokens, so they are
+ * told as none, and a traceback is Python's; but Celery's own readers fail where the fields are not there.
+ */
 export type TaskEvent =
   | {
       type: 'task-received';
       uuid: string;
       name: string;
+      args: '()';
+      kwargs: '{}';
       root_id: string | null;
       parent_id: string | null;
       retries: number;
@@ -22,7 +27,7 @@ export type TaskEvent =
   | { type: 'task-started'; uuid: string }
   /** `runtime` in seconds. */
   | { type: 'task-succeeded'; uuid: string; result: string; runtime: number }
-  | { type: 'task-failed'; uuid: string; exception: string }
+  | { type: 'task-failed'; uuid: string; exception: string; traceback: '' }
   | { type: 'task-revoked'; uuid: string; terminated: boolean; signum: number | null; expired: boolean };
 
 type WorkerEvent = 'worker-online' | 'worker-heartbeat' | 'worker-offline';

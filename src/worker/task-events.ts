@@ -31,9 +31,9 @@ export function tellTaskEvents(book: Book, tell: (event: TaskEvent) => void): ()
   });
 }
 
-function receivedFields({ task }: Run) {
+function receivedFields({ task }: Run): Omit<Extract<TaskEvent, { type: 'task-received' }>, 'type' | 'uuid'> {
   const { name, rootId, parentId, retries, eta, expires } = task;
-  return { name, root_id: rootId, parent_id: parentId, retries, eta, expires };
+  return { name, args: '()', kwargs: '{}', root_id: rootId, parent_id: parentId, retries, eta, expires };
 }
 
 function endOf({ id: uuid, outcome, reason, cancel }: Run, runtime: number): TaskEvent {
@@ -51,6 +51,7 @@ function endOf({ id: uuid, outcome, reason, cancel }: Run, runtime: number): Tas
         type: 'task-failed',
         uuid,
         exception: `RuntimeError(${pythonText(reason ?? 'The analysis failed.', 1_000)})`,
+        traceback: '',
       };
   }
 }

@@ -6,15 +6,19 @@ import json
 import sys
 
 from celery import Celery
+from celery.events.dumper import Dumper
 from celery.events.state import State
 
 request = json.loads(sys.stdin.readline())
 app = Celery("flower", broker=request["url"])
 state = State()
+# `celery events --dump`: it ends with an error where a field is not there
+dumper = Dumper(out=sys.stderr)
 
 
 def on_event(event):
-    state.event(event)
+    state.event(dict(event))
+    dumper.on_event(dict(event))
     if event["hostname"] != request["node"]:
         return
     worker = state.workers[request["node"]]

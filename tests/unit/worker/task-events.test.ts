@@ -36,7 +36,14 @@ const finished = { type: 'finished', told: true } as const;
 const submitted = { type: 'submitted', jobId: '7' } as const;
 const decided = (outcome: Run['outcome'] & string, reason: string | null = null) =>
   ({ type: 'decided', outcome, reason }) as const;
-const received = { type: 'task-received', name: 'some.task', retries: 2, eta: null };
+const received = {
+  type: 'task-received',
+  name: 'some.task',
+  args: '()',
+  kwargs: '{}',
+  retries: 2,
+  eta: null,
+};
 
 test('a run that goes well', () => {
   const events = told(submitted, { type: 'started' }, { type: 'started' }, decided('succeeded'), finished);
@@ -52,7 +59,7 @@ test('a run that goes well', () => {
 test('a run that fails says why as Python would', () => {
   expect(told(decided('failed', "it's\nfull"), finished)).toMatchObject([
     received,
-    { type: 'task-failed', exception: String.raw`RuntimeError("it's\nfull")` },
+    { type: 'task-failed', exception: String.raw`RuntimeError("it's\nfull")`, traceback: '' },
   ]);
 });
 
