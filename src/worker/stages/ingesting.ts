@@ -44,7 +44,8 @@ export async function ingestImages(context: StageContext, ingest: Ingest, tools:
       if (ingest.images.length > 1) girderJob.log(`${errorLine(error)}\n`);
     }
   }
-  tell(ingest.images.length, 'Done');
+  const { length } = ingest.images;
+  tell(length, `${length - failures.length} of ${length} added`);
   return failures.length === 0
     ? { outcome: 'succeeded', reason: null }
     : { outcome: 'failed', reason: `Not added: ${failures.join('\n')}` };

@@ -78,6 +78,7 @@ describe('images that an administrator adds in Girder', () => {
     expect(log).toContain('"-x" is no name of a container image.');
     expect(log).toContain('Image lab/silent:v1 lists its CLIs as no JSON.');
     expect(log).toContain('Added lab/new:v1: Copy, Show');
+    expect(job.progress).toMatchObject({ total: 4, current: 4, message: '1 of 4 added' });
     expect(await imageFiles()).toEqual(['lab_new_v1.sif', 'lab_silent_v1.sif', 'test_image_v1.sif']);
   });
 
