@@ -2,7 +2,7 @@
 import { createLog } from '../../build/base/log.js';
 import { loadSettings } from '../../build/config/index.js';
 import { createWorker } from '../../build/worker/worker.js';
-import { createStubExecutor } from './stub-executor.mjs';
+import { createStubExecutor } from './stub-executor.ts';
 
 const { flags, logFile, jobs } = JSON.parse(process.argv[2]);
 const { settings } = loadSettings({ profile: 'default', configDir: '/nonexistent', env: {}, flags });

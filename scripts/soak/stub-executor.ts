@@ -1,13 +1,24 @@
 // Jobs that are no processes: each is listed as running once, then as ended a few times, and forgotten.
+// TypeScript, though a script, so that it cannot fall behind the port that it stands in for; Node leaves the types out.
 import { setInterval as every } from 'node:timers';
 
+import type { JobRow } from '../../src/slurm/job.ts';
+import type { TrackedJobs } from '../../src/slurm/tracker.ts';
+import type { Executor } from '../../src/worker/executor/executor.ts';
+
+interface StubJob {
+  number: number;
+  key: string;
+  looks: number;
+}
+
 const listedTimes = 5;
-const everyMs = 200;
+const lookEveryMs = 200;
 
 /** Every seventh job fails. */
-const fails = (number) => number % 7 === 0;
+const fails = (number: number): boolean => number % 7 === 0;
 
-const rowOf = ({ number, key, looks }) => {
+function rowOf({ number, key, looks }: StubJob): JobRow {
   const over = looks > 1;
   const base = !over ? 'RUNNING' : fails(number) ? 'FAILED' : 'COMPLETED';
   return {
@@ -29,17 +40,18 @@ const rowOf = ({ number, key, looks }) => {
     endedAt: over ? Date.now() : null,
     exitCode: over ? { code: fails(number) ? 1 : 0, signal: 0 } : null,
     key,
+    mark: null,
   };
-};
+}
 
-export function createStubExecutor() {
-  const listeners = new Set();
-  const jobs = new Map();
+export function createStubExecutor(): Executor {
+  const listeners = new Set<(view: TrackedJobs) => void>();
+  const jobs = new Map<number, StubJob>();
   let last = 0;
-  let view = { rows: [], at: null, trouble: null };
-  let timer = null;
+  let view: TrackedJobs = { rows: [], at: null, trouble: null };
+  let timer: NodeJS.Timeout | null = null;
 
-  const look = () => {
+  const look = (): void => {
     for (const job of jobs.values()) {
       job.looks += 1;
       if (job.looks > listedTimes) jobs.delete(job.number);
@@ -49,21 +61,26 @@ export function createStubExecutor() {
   };
 
   return {
+    name: 'The stub',
     jobWords: 'stub job',
+    owner: { waits: () => 'It waits.', state: ({ base }) => base },
+    cancelCommand: 'nothing',
+    witness: 'host',
     doubtMs: 0,
     tracker: {
-      start: () => void (timer ??= every(look, everyMs)),
-      stop: async () => clearInterval(timer),
+      start: () => void (timer ??= every(look, lookEveryMs)),
+      stop: async () => clearInterval(timer ?? undefined),
       view: () => view,
       allJobs: () => view,
-      widen: () => () => {},
+      widen: () => () => undefined,
       row: (id) => view.rows.find((row) => row.id === id),
       onAnswer(listener) {
         listeners.add(listener);
         return () => listeners.delete(listener);
       },
-      nudge: () => {},
-      listeners: () => listeners.size,
+      nudge: () => undefined,
+      everyMs: () => lookEveryMs,
+      askEvery: () => undefined,
     },
     async submit({ key }) {
       last += 1;
@@ -72,10 +89,12 @@ export function createStubExecutor() {
     },
     find: async () => ({ kind: 'none', accounting: true }),
     cancel: async () => ({ ok: true, said: '' }),
-    resolveEnd: async ({ jobId }) => {
-      const state = { base: fails(Number(jobId)) ? 'FAILED' : 'COMPLETED', flags: [] };
-      const outcome = fails(Number(jobId)) ? 'failed' : 'succeeded';
-      return { kind: 'ended', outcome, state, exitCode: { code: 0, signal: 0 }, reason: '', how: 'record' };
+    async resolveEnd({ jobId }) {
+      const failed = fails(Number(jobId));
+      const state = { base: failed ? 'FAILED' : 'COMPLETED', flags: [] };
+      const exitCode = { code: failed ? 1 : 0, signal: 0 };
+      const outcome = failed ? 'failed' : 'succeeded';
+      return { kind: 'ended', outcome, state, exitCode, reason: '', how: 'record' };
     },
     change: async () => ({ ok: false, said: 'a stub' }),
     describe: async () => ({ kind: 'unknown-job' }),
