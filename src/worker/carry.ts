@@ -86,6 +86,8 @@ async function toVerdict(begun: Run, context: StageContext, tools: Tools): Promi
       tools.log.error({ run: context.id, err: coerceError(error) }, 'a defect of this program failed a run');
       return { outcome: 'failed', reason: `The worker failed unexpectedly: ${coerceError(error).message}` };
     }
+    // that an analysis ends with an error is no trouble of the worker; this may be
+    tools.log.warn({ run: context.id, why: error.message }, 'the run failed');
     return { outcome: 'failed', reason: errorLine(error) };
   }
 }

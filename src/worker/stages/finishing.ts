@@ -49,9 +49,7 @@ export async function finish(
   const told = untold === null;
   await tools.book.record(run.id, { type: 'finished', told, ...(untold === null ? {} : { why: untold }) });
   const why = reason?.split('\n', 1)[0];
-  const facts = { outcome, job: run.jobId, told, ...(why === undefined ? {} : { why }) };
-  if (outcome === 'failed') log.warn(facts, 'finished');
-  else log.info(facts, 'finished');
+  log.info({ outcome, job: run.jobId, told, ...(why === undefined ? {} : { why }) }, 'finished');
 }
 
 /** Whether an earlier worker, which died before it was done, has said so already. Said twice is better than not at all. */

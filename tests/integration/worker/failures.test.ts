@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { readdir, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { connect } from '../../../src/celery/amqp.js';
@@ -63,6 +63,9 @@ describe.concurrent('what fails says why', () => {
     expect(log).toContain('The analysis ended with an error');
     expect(log).toMatch(/Slurm job \d+, state FAILED.*exit code 3/);
     expect(log).toContain('the slide has no tissue');
+    // no trouble of the worker, and its log says why all the same
+    const finished = /"level":30,.*"why":"The analysis ended with an error[^"]*","msg":"finished"/;
+    await lab.until(async () => finished.test(await readFile(join(lab.dir, 'worker.log'), 'utf8')));
   });
 
   test('an analysis that is killed', async () => {
