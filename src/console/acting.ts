@@ -50,8 +50,8 @@ export function createActing({ handle, store, say, answer }: ActingTools): Actin
           runs: rows.flatMap(({ run }) => (run === null ? [] : [run.id])),
           jobs: rows.flatMap(({ run, job }) => (run === null && job !== null ? [job.id] : [])),
         });
-        // what is over is nothing to act on again, and a mark on it would be in the way
-        if (ok && deed.kind === 'cancel') store.dispatch({ type: 'unmarked', ids: rows.map(({ id }) => id) });
+        if (ok && deed.kind === 'cancel')
+          store.dispatch({ type: 'rowsEnded', ids: rows.map(({ id }) => id) });
         const words = said.trim() === '' ? (ok ? 'accepted' : 'refused without a word') : said.trim();
         return { ok, said: `${ok ? done : refused} ${name}: ${words}` };
       });

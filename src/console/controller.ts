@@ -6,24 +6,19 @@ import type { CommandAnswer, WorkerHandle } from '../worker/handle.js';
 import type { DoctorPort } from './doctor.js';
 import { createDoctorCommands } from './doctor-commands.js';
 import { commandFor, type Command, type Context, type ViewCommand } from './keys.js';
-import { counted } from './format.js';
 import { createLeaving, type QuitWish } from './leaving.js';
 import { actionsOf, rowActionOf, rowActions } from './row-actions.js';
 import { onPreferences, type Preferences } from './preferences.js';
-import { logPath } from './log-path.js';
+import { createLogCommands } from './log-commands.js';
 import { jobScopes } from './rows.js';
 import { createSeeker } from './seek.js';
-import { actionRows, contextOf, pageRow, selectedRow, type Message } from './state.js';
+import { actionRows, contextOf, type Message } from './state.js';
 import type { Step } from './step.js';
 import type { Store } from './store.js';
 import { createTableCommands } from './table-commands.js';
-import { rowTitle } from './views/jobs.js';
 
 /** How long an answer that is no error stays. */
 const messageMs = 6_000;
-
-/** Of so many rows the logs are looked up at most: of a job that is no run, Slurm is asked. */
-const mostPaths = 50;
 
 export interface ControllerOptions {
   handle: WorkerHandle;
@@ -92,6 +87,7 @@ export function createController(options: ControllerOptions): Controller {
   const seeker = createSeeker(store, say);
   const acting = createActing({ handle, store, say, answer });
   const tables = createTableCommands({ store, ...outside, say, answer });
+  const logs = createLogCommands({ handle, store, ...outside, say });
   const doctor = createDoctorCommands({
     store,
     clock,
@@ -146,18 +142,6 @@ export function createController(options: ControllerOptions): Controller {
   const toggleHelp = (): void =>
     store.dispatch({ type: store.get().overlay.kind === 'help' ? 'back' : 'helpOpened' });
 
-  const copyPaths = (): void => {
-    const rows = actionRows(store.get());
-    void (async () => {
-      const found = await Promise.all(rows.slice(0, mostPaths).map(async (row) => logPath(handle, row)));
-      const paths = found.filter((path) => path !== null);
-      if (paths.length === 0) return say('warning', 'No log is known here.');
-      outside.copy(paths.join('\n'));
-      const words = `${counted(paths.length, 'path')} to the clipboard of this terminal: ${paths.join(' ')}`;
-      return say('good', `Sent ${words}`);
-    })();
-  };
-
   const nextScope = (): void => {
     const { place, scope } = store.get();
     if (place.view === 'jobs') chooseScope(jobScopes[(jobScopes.indexOf(scope) + 1) % jobScopes.length]);
@@ -169,24 +153,6 @@ export function createController(options: ControllerOptions): Controller {
     // of the other tables it means nothing
     if (store.get().place.view !== 'jobs') store.dispatch({ type: 'went', place: { view: 'jobs' } });
     return store.dispatch({ type: 'scopeChosen', scope });
-  };
-
-  const openLog = (): void => {
-    if (store.get().place.view !== 'jobs') return say('warning', 'A log opens below the runs and jobs.');
-    return store.dispatch({ type: 'logToggled' });
-  };
-
-  /** The log of the row under the cursor, wherever that is, also where no log is open. */
-  const openInPager = (): void => {
-    const state = store.get();
-    const row =
-      state.place.view === 'job' ? pageRow(state) : state.place.view === 'jobs' ? selectedRow(state) : null;
-    if (row === null) return say('warning', 'There is no run or job here whose log could be opened.');
-    void (async () => {
-      const path = await logPath(handle, row);
-      const trouble = path === null ? `No log of ${rowTitle(row)} is known yet.` : await outside.page(path);
-      if (trouble !== null) say('bad', trouble);
-    })();
   };
 
   /** What was typed after `:`. */
@@ -226,13 +192,13 @@ export function createController(options: ControllerOptions): Controller {
       case 'export':
         return tables.exportRows(words);
       case 'copy':
-        return words[0] === 'paths' ? copyPaths() : tables.copyIds();
+        return words[0] === 'paths' ? logs.copyPaths() : tables.copyIds();
       case 'scope':
         return chooseScope(words[0]);
       case 'log':
-        return openLog();
+        return logs.toggle();
       case 'pager':
-        return openInPager();
+        return logs.openInPager();
       case 'errors':
         return store.dispatch({ type: 'errorsToggled' });
       case 'wide':
@@ -317,7 +283,7 @@ export function createController(options: ControllerOptions): Controller {
       case 'copy':
         return tables.copyIds();
       case 'copyPaths':
-        return copyPaths();
+        return logs.copyPaths();
       case 'log':
         return store.dispatch({ type: 'logToggled' });
       case 'focus':
@@ -329,7 +295,7 @@ export function createController(options: ControllerOptions): Controller {
       case 'stamps':
         return store.dispatch({ type: 'stampsToggled' });
       case 'pager':
-        return openInPager();
+        return logs.openInPager();
       case 'search':
         return store.dispatch({ type: 'searchOpened' });
       case 'searchRun':

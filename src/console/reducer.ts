@@ -1,33 +1,25 @@
 import type { LogTail, RunView, WorkerSnapshot } from '../worker/handle.js';
 import type { ImageDetail, ImageRow, JobDetail, RunDetail, Watched } from '../worker/watched.js';
-import type { Details } from './details.js';
 import { noDoctorYet, reduceDoctor, type DoctorAction } from './doctor.js';
-import { layoutScreen, squeezedTable } from './layout.js';
+import { back, pageLineFound, searched, stepped, went } from './going.js';
+import { followToggled, lineFound, openLog, withTail } from './log-reducer.js';
 import type { LogSearch } from './log-search.js';
-import { followSelection, followToggled, lineFound, logStepped, openLog, withTail } from './log-reducer.js';
+import { detailsFor, heard, jobDetailCame, listed, snapshotCame, thawed, watchedCame } from './news.js';
 import { noPreferences, preferredTables, type Preferences } from './preferences.js';
-import { mergeRows, type JobScope, type Row } from './rows.js';
+import { mergeRows, type JobScope } from './rows.js';
+import { change, settle, withRows, withTable } from './settle.js';
 import {
   isTable,
-  jobsShown,
-  tableNames,
-  tableNameOf,
-  tableOf,
   type ActionTarget,
   type Afterwards,
   type ConsoleState,
   type Message,
-  type PagePlace,
   type Place,
   type Size,
-  type TableName,
 } from './state.js';
-import { pageTop, stepFrom, type Step } from './step.js';
-import { cleared, reduceTable, type TableAction } from './table/table-reducer.js';
-import { moveTo, settleTable, type TableState } from './table/table-state.js';
-import { helpLines } from './views/help.js';
-import { pageLines } from './views/page.js';
-import { tableViews } from './views/tables.js';
+import type { Step } from './step.js';
+import type { TableAction } from './table/table-reducer.js';
+import { unmark } from './table/table-state.js';
 
 export type Action =
   | TableAction
@@ -47,6 +39,8 @@ export type Action =
   | { type: 'step'; step: Step }
   /** To a view of its own; with `deeper` to something that belongs to this one, to which Esc then leads back. */
   | { type: 'went'; place: Place; deeper?: true }
+  /** These runs and jobs are over, as the operator wished: marks on them would be in the way. */
+  | { type: 'rowsEnded'; ids: readonly string[] }
   | { type: 'filterOpened' }
   | { type: 'filterKept' }
   /** `text`: what is typed already. */
@@ -194,13 +188,14 @@ export function reduce(state: ConsoleState, action: Action): ConsoleState {
     case 'markToggled':
     case 'rangeMarked':
     case 'allMarked':
-    case 'unmarked':
     case 'wideToggled':
     case 'errorsToggled':
     case 'columnsChosen':
-      return withTable(state, (table) =>
-        reduceTable(table, action, { table: tableViewOf(state).table, height: squeezedTable(state) }),
-      );
+      return withTable(state, action);
+    case 'rowsEnded': {
+      const jobs = unmark(state.tables.jobs, action.ids);
+      return jobs === state.tables.jobs ? state : { ...state, tables: { ...state.tables, jobs } };
+    }
     case 'freezeToggled':
       return state.frozen === null
         ? { ...state, frozen: { since: state.now, news: state.snapshot, watched: state.watched } }
@@ -235,179 +230,4 @@ export function reduce(state: ConsoleState, action: Action): ConsoleState {
     case 'keyPressed':
       return state.message?.until === null ? { ...state, message: null } : state;
   }
-}
-
-/** `state` with some fields changed, or itself where they have those values already. */
-function change(state: ConsoleState, changes: Partial<ConsoleState>): ConsoleState {
-  const names = Object.keys(changes) as (keyof ConsoleState)[];
-  return names.every((name) => state[name] === changes[name]) ? state : { ...state, ...changes };
-}
-
-function snapshotCame(state: ConsoleState, snapshot: WorkerSnapshot, now: number): ConsoleState {
-  if (state.frozen !== null) return { ...state, now, frozen: { ...state.frozen, news: snapshot } };
-  const next = listed(change(state, { snapshot, now }), state);
-  const name = tableNameOf(next);
-  const tellsOfRuns = tableViews[name].readsRuns === true && snapshot.runs !== state.snapshot.runs;
-  return settle(tellsOfRuns ? withRows(next, [name]) : next);
-}
-
-/** With the rows of runs and jobs anew, where what they come from is not what it was. */
-function listed(state: ConsoleState, before: ConsoleState): ConsoleState {
-  const jobs = jobsShown(state);
-  const unchanged =
-    state.snapshot.runs === before.snapshot.runs &&
-    jobs.rows === jobsShown(before).rows &&
-    state.scope === before.scope;
-  const table = state.tables.jobs;
-  const rows = unchanged
-    ? table.rows
-    : mergeRows(state.snapshot, table.rows as readonly Row[], { scope: state.scope, jobs });
-  return rows === table.rows ? state : { ...state, tables: { ...state.tables, jobs: { ...table, rows } } };
-}
-
-/** What is known by now, whether or not it is shown. */
-function heard({ frozen, watched }: ConsoleState): Partial<Watched> {
-  return frozen?.watched ?? watched;
-}
-
-function watchedCame(state: ConsoleState, watched: Partial<Watched>, now: number): ConsoleState {
-  if (state.frozen !== null) return { ...state, now, frozen: { ...state.frozen, watched } };
-  const news = tableNames.filter((name) =>
-    tableViews[name].needs.some((what) => watched[what] !== state.watched[what]),
-  );
-  return settle(listed(withRows({ ...state, now, watched }, news), state));
-}
-
-/** These tables with the rows that they have by now. */
-function withRows(state: ConsoleState, names: readonly TableName[]): ConsoleState {
-  const changed = names.map((name) => {
-    const before = state.tables[name];
-    return [name, { ...before, rows: tableViews[name].rows?.(state) ?? before.rows }] as const;
-  });
-  return { ...state, tables: { ...state.tables, ...Object.fromEntries(changed) } };
-}
-
-function thawed(state: ConsoleState, { news, watched }: NonNullable<ConsoleState['frozen']>): ConsoleState {
-  return snapshotCame(watchedCame(state, watched, state.now), news, state.now);
-}
-
-/** What the table on screen, or under the page that is, shows. */
-function tableViewOf(state: ConsoleState): (typeof tableViews)[keyof typeof tableViews] {
-  return tableViews[tableNameOf(state)];
-}
-
-function changeTable(state: ConsoleState, table: TableState): ConsoleState {
-  return table === tableOf(state)
-    ? state
-    : { ...state, tables: { ...state.tables, [tableNameOf(state)]: table } };
-}
-
-function withTable(state: ConsoleState, alter: (table: TableState) => TableState): ConsoleState {
-  return settle(changeTable(state, alter(tableOf(state))));
-}
-
-/** After rows, filter, size or panes changed: what the table shows, and the log that goes with its selection. */
-function settle(state: ConsoleState): ConsoleState {
-  const { table, age } = tableViewOf(state);
-  const settled = settleTable(tableOf(state), {
-    table,
-    context: { now: state.now, age: age(state) },
-    height: squeezedTable(state),
-    held: state.log !== null || !isTable(state.place) || !['none', 'filter'].includes(state.overlay.kind),
-  });
-  return followSelection(changeTable(state, settled));
-}
-
-function searched(state: ConsoleState, search: LogSearch | null): ConsoleState {
-  if (!isTable(state.place)) return { ...state, pageSearch: search === null ? null : { search, hit: null } };
-  return state.log === null ? state : { ...state, log: { ...state.log, search, hit: null } };
-}
-
-function pageLineFound(state: ConsoleState, place: PagePlace, line: number): ConsoleState {
-  const { page } = layoutScreen(state);
-  const inSight = line >= place.top && line < place.top + page;
-  const last = Math.max(0, pageLines(state).length - page);
-  const top = inSight ? place.top : Math.min(last, Math.max(0, line - Math.floor(page / 2)));
-  const pageSearch = state.pageSearch === null ? null : { ...state.pageSearch, hit: line };
-  return { ...state, place: { ...place, top }, pageSearch };
-}
-
-function detailsFor({ details }: ConsoleState, rowId: string): Details {
-  return details?.rowId === rowId ? details : { rowId, run: null, job: null };
-}
-
-/** While Slurm is silent, or has forgotten the job, what it said last stays. */
-function jobDetailCame(state: ConsoleState, rowId: string, detail: JobDetail): Details {
-  const before = detailsFor(state, rowId);
-  const kept = detail.at === null && before.job?.jobId === detail.jobId ? before.job : null;
-  return { ...before, job: kept === null ? detail : { ...kept, trouble: detail.trouble } };
-}
-
-function went(state: ConsoleState, place: Place, deeper: boolean): ConsoleState {
-  const there: ConsoleState = {
-    ...(isTable(place) ? withRows(state, [place.view]) : state),
-    place,
-    trail: deeper ? [...state.trail, state.place] : [],
-    overlay: { kind: 'none' },
-    log: null,
-    pageSearch: null,
-  };
-  const drilled = isTable(place) ? place.drilled : undefined;
-  return drilled === undefined ? settle(there) : reduce(there, { type: 'filterSet', text: drilled });
-}
-
-/** One thing after another: what lies over the view, the log, the page, the filter, the marks. */
-function back(state: ConsoleState): ConsoleState {
-  const { overlay, place } = state;
-  switch (overlay.kind) {
-    case 'filter':
-      return reduce({ ...state, overlay: { kind: 'none' } }, { type: 'filterSet', text: '' });
-    case 'command':
-    case 'search':
-    case 'help':
-    case 'menu':
-    case 'confirm':
-    case 'quit':
-    case 'quitCancel':
-      return { ...state, overlay: { kind: 'none' } };
-    case 'none':
-      break;
-  }
-  if (state.log !== null) {
-    const { search, whole } = state.log;
-    if (search !== null) return { ...state, log: { ...state.log, search: null, hit: null } };
-    if (whole) return { ...state, log: { ...state.log, whole: false } };
-    return { ...state, log: null };
-  }
-  if (isTable(place)) {
-    const before = tableOf(state);
-    const table = cleared(before, tableViewOf(state).table);
-    const leaves = place.drilled !== undefined && before.query.text === place.drilled;
-    if (table !== before && !leaves) return changeTable(state, table);
-    if (place.view === 'jobs') return state;
-    if (leaves) return popped(changeTable(state, table));
-  }
-  if (state.pageSearch !== null) return { ...state, pageSearch: null };
-  return popped(state);
-}
-
-function popped(state: ConsoleState): ConsoleState {
-  return { ...state, place: state.trail.at(-1) ?? { view: 'jobs' }, trail: state.trail.slice(0, -1) };
-}
-
-function stepped(state: ConsoleState, step: Step): ConsoleState {
-  const { overlay, log, place } = state;
-  const layout = layoutScreen(state);
-  if (overlay.kind === 'help') {
-    const top = pageTop(overlay.top, step, layout.help, helpLines(state).length);
-    return top === overlay.top ? state : { ...state, overlay: { kind: 'help', top } };
-  }
-  if (!isTable(place)) {
-    const top = pageTop(place.top, step, layout.page, pageLines(state).length);
-    return top === place.top ? state : { ...state, place: { ...place, top } };
-  }
-  if (log?.focused === true) return logStepped(state, log, step);
-  const table = tableOf(state);
-  const index = stepFrom(table.position.index, step, layout.table, table.shown.length - 1);
-  return followSelection(changeTable(state, moveTo(table, index, layout.table)));
 }

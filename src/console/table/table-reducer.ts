@@ -6,7 +6,6 @@ import {
   sortNext,
   toggleAll,
   toggleMark,
-  unmark,
   withQuery,
   type TableState,
 } from './table-state.js';
@@ -22,7 +21,6 @@ export type TableAction =
   | { type: 'markToggled' }
   | { type: 'rangeMarked' }
   | { type: 'allMarked' }
-  | { type: 'unmarked'; ids: readonly string[] }
   | { type: 'wideToggled' }
   | { type: 'errorsToggled' }
   | { type: 'columnsChosen'; columns: ChosenColumns };
@@ -59,8 +57,6 @@ export function reduceTable(
       return markRange(state);
     case 'allMarked':
       return toggleAll(state);
-    case 'unmarked':
-      return unmark(state, action.ids);
     case 'wideToggled':
       return { ...state, wide: !state.wide, columns: null };
     case 'errorsToggled':

@@ -70,6 +70,8 @@ test('what was canceled is marked no longer; what was refused, held or not meant
   worker.answerWith({ ok: true, said: '' });
   line('cancel');
   controller.press(['y']);
+  // wherever the operator is by then
+  controller.press(['2']);
   // a finished run cannot be canceled, and so was not
   await vi.waitFor(() => expect(marks()).toEqual(['run:run-3']));
 });
