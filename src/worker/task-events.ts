@@ -1,13 +1,13 @@
 import type { TaskEvent } from '../celery/events.js';
 import { pythonText } from '../celery/python-text.js';
 import type { Book } from './book.js';
-import type { Run } from './run.js';
+import type { JobEnd, Run } from './run.js';
 
 /** SIGTERM: what Slurm sends first to a job that is canceled. */
 const signalOfCancel = 15;
 
 /**
- * Tells what happens to runs in Celery's words (contract, section h). `task-started` is the start of the Slurm job; the
+ * Tells what happens to runs in Celery's words (contract, section h). `task-started` is the start of the job; the
  * end is told when Girder has been told, as Celery does after the task's own code. Returns the way to stop.
  */
 export function tellTaskEvents(book: Book, tell: (event: TaskEvent) => void): () => void {
@@ -20,6 +20,11 @@ export function tellTaskEvents(book: Book, tell: (event: TaskEvent) => void): ()
       case 'started':
         startedAt.set(uuid, event.at);
         return tell({ type: 'task-started', uuid });
+      case 'job-ended':
+        // so short that nobody saw it run: readers want to hear of a start all the same
+        if (hasRun(event.end) && !run.stages.some(({ stage }) => stage === 'running'))
+          tell({ type: 'task-started', uuid });
+        return;
       case 'finished': {
         // a job that started before this worker did has no better time than its task's
         const runtime = (event.at - (startedAt.get(uuid) ?? run.acceptedAt)) / 1_000;
@@ -29,6 +34,11 @@ export function tellTaskEvents(book: Book, tell: (event: TaskEvent) => void): ()
       default:
     }
   });
+}
+
+/** Slurm ends some jobs that never had a computer. */
+function hasRun({ outcome, state }: JobEnd): boolean {
+  return outcome !== 'canceled' && !['BOOT_FAIL', 'DEADLINE', ''].includes(state.base);
 }
 
 function receivedFields({ task }: Run): Omit<Extract<TaskEvent, { type: 'task-received' }>, 'type' | 'uuid'> {

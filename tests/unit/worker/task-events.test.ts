@@ -56,6 +56,24 @@ test('a run that goes well', () => {
   expect(JSON.stringify(events)).not.toContain('tok-secret');
 });
 
+const ended = (outcome: Run['outcome'] & string, base: string) =>
+  ({
+    type: 'job-ended',
+    end: { outcome, state: { base, flags: [] }, exitCode: null, reason: '', toldBy: 'squeue' },
+  }) as const;
+
+test.each([
+  ['ran unseen', [ended('succeeded', 'COMPLETED')], 1],
+  ['failed unseen', [ended('failed', 'FAILED')], 1],
+  ['was seen to run', [{ type: 'started' }, ended('succeeded', 'COMPLETED')], 1],
+  ['was canceled while it waited', [ended('canceled', 'CANCELLED')], 0],
+  ['never had a computer', [ended('failed', 'DEADLINE')], 0],
+  ['was lost', [ended('failed', '')], 0],
+] as const)('the start of a job that %s is told as it was', (_, news, starts) => {
+  const events = told(submitted, ...news, decided('succeeded'), finished);
+  expect(events.filter(({ type }) => type === 'task-started')).toHaveLength(starts);
+});
+
 test('a run that fails says why as Python would', () => {
   expect(told(decided('failed', "it's\nfull"), finished)).toMatchObject([
     received,
