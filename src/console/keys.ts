@@ -151,7 +151,7 @@ export const keyTable: readonly KeyBinding[] = [
   bind(tables, [['space'], 'mark', 'Mark the row, or take the mark away']),
   bind(tables, [['v'], 'markRange', 'Mark all rows from the last mark to here']),
   bind(tables, [['*'], 'markAll', 'Mark every row that is shown, or none']),
-  bind(tables, [['w', 'ctrl-w'], 'wide', 'More columns, or fewer']),
+  bind(tables, [['w', 'ctrl-w'], 'wide', 'Pack the columns so that more have room, or not']),
   bind(['table'], [['m'], 'scope', 'Jobs of this user, of the archive only, or of all users', 'whose']),
   bind(tables, [['e', 'ctrl-z'], 'errors', 'Only what went wrong, or everything']),
   bind(views, [['y'], 'copy', 'Copy the ids of the selected or marked rows']),

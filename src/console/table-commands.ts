@@ -72,8 +72,9 @@ export function createTableCommands(sources: TableCommandSources): TableCommands
     toggleWide() {
       const before = columnsShown();
       store.dispatch({ type: 'wideToggled' });
-      if (tableOf(store.get()).wide && columnsShown() === before)
-        say('warning', 'There is no room for more columns: a wider terminal has it, or :columns chooses.');
+      if (!tableOf(store.get()).wide || columnsShown() > before) return;
+      if (before === table().columnIds.length) say('good', 'All columns are shown.');
+      else say('warning', 'There is no room for more columns: a wider terminal has it, or :columns chooses.');
     },
     sortByLetter(key) {
       const column = table().sortKeys.get(key);

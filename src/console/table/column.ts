@@ -31,8 +31,6 @@ export interface Column<R> {
   /** 1 goes last. */
   priority: number;
   align: 'left' | 'right';
-  /** Shown only in a wide table, or where the operator chose it. */
-  wideOnly?: true;
   /** Shift with this letter sorts by the column. */
   sortKey?: string;
   /** What filter, sort and export see: a number where it is one, null where there is nothing. */
@@ -42,7 +40,7 @@ export interface Column<R> {
 }
 
 type Shape = Pick<Column<never>, 'id' | 'title' | 'min' | 'comfort' | 'priority'> &
-  Partial<Pick<Column<never>, 'grow' | 'align' | 'wideOnly' | 'sortKey'>>;
+  Partial<Pick<Column<never>, 'grow' | 'align' | 'sortKey'>>;
 
 /**
  * A column of plain text.
@@ -93,34 +91,27 @@ export interface TableLayout<R> {
 export type ChosenColumns = readonly string[] | null;
 
 /** The columns that may be shown, in the order in which they are. */
-export function candidates<R>(
-  columns: readonly Column<R>[],
-  chosen: ChosenColumns,
-  wide: boolean,
-): readonly Column<R>[] {
-  if (chosen !== null) {
-    const found = chosen.flatMap((id) => columns.filter((one) => one.id === id));
-    if (found.length > 0) return found;
-  }
-  return columns.filter((one) => wide || one.wideOnly !== true);
+export function candidates<R>(columns: readonly Column<R>[], chosen: ChosenColumns): readonly Column<R>[] {
+  const found = (chosen ?? []).flatMap((id) => columns.filter((one) => one.id === id));
+  return found.length > 0 ? found : columns;
 }
 
 /**
  * Which of the candidates a table of `width` cells shows, and how wide. It depends on the width alone, so nothing jumps
  * while the content changes. Columns come in by priority: the ones that a narrow terminal shows as long as their minimum
- * fits, the others once everything before them has its comfort.
+ * fits, the others once everything before them has its comfort; in a wide table all as long as their minimum fits.
  * @param squeezable priority up to which columns are squeezed to their minimum before one is dropped
  */
 export function layoutColumns<R>(
   columns: readonly Column<R>[],
   width: number,
-  squeezable: number,
+  { squeezable, wide }: { squeezable: number; wide: boolean },
 ): TableLayout<R> {
-  const gap = width >= 110 ? 2 : 1;
+  const gap = width >= 110 && !wide ? 2 : 1;
   const byPriority = [...columns].sort((a, b) => a.priority - b.priority);
   const chosen: Column<R>[] = [];
   for (const column of byPriority) {
-    const measure = column.priority <= squeezable ? 'min' : 'comfort';
+    const measure = wide || column.priority <= squeezable ? 'min' : 'comfort';
     const next = [...chosen, column].map((one) => one[measure]);
     if (chosen.length > 0 && total(next, gap) > width) break;
     chosen.push(column);

@@ -91,7 +91,7 @@ export function defineTable<R extends Item>(parts: TableParts<R>): Table {
   const layoutOf = ({ width, wide, chosen }: Look): TableLayout<R> => {
     const key = JSON.stringify([width, wide, chosen]);
     if (lastLayout?.key !== key) {
-      const layout = layoutColumns(candidates(columns, chosen, wide), width - 1, squeezable);
+      const layout = layoutColumns(candidates(columns, chosen), width - 1, { squeezable, wide });
       lastLayout = { key, layout };
     }
     return lastLayout.layout;
@@ -147,10 +147,7 @@ export function defineTable<R extends Item>(parts: TableParts<R>): Table {
     },
     values: (item, look, context) =>
       Object.fromEntries(
-        candidates(columns, look.chosen, look.wide).map((column) => [
-          column.id,
-          column.value(item as R, context),
-        ]),
+        candidates(columns, look.chosen).map((column) => [column.id, column.value(item as R, context)]),
       ),
   };
   return { ...table, row: rememberRows(table.row) };

@@ -55,7 +55,7 @@ const columns: readonly Column<CheckItem>[] = [
     { id: 'check', title: 'CHECK', min: 20, comfort: 34, grow: 1, priority: 2, sortKey: 'N' },
     ({ check }) => check.title,
   ),
-  textColumn({ id: 'id', title: 'ID', min: 14, comfort: 26, priority: 7, wideOnly: true }, ({ id }) => id, {
+  textColumn({ id: 'id', title: 'ID', min: 14, comfort: 26, priority: 7 }, ({ id }) => id, {
     tone: 'muted',
   }),
   textColumn(

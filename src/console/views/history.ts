@@ -65,10 +65,10 @@ const columns: readonly Column<HistoryItem>[] = [
     { id: 'user', title: 'USER', min: 8, comfort: 10, priority: 9, sortKey: 'U' },
     (item) => run(item).user,
   ),
-  time({ id: 'preparing', title: 'PREPARED', priority: 14, wideOnly: true }, (times) => times.preparingMs),
+  time({ id: 'preparing', title: 'PREPARED', priority: 14 }, (times) => times.preparingMs),
   time({ id: 'waiting', title: 'WAITED', priority: 3, sortKey: 'Q' }, ({ waitingMs }) => waitingMs),
   time({ id: 'running', title: 'RAN', priority: 5, sortKey: 'R' }, ({ runningMs }) => runningMs),
-  time({ id: 'collecting', title: 'COLLECTED', priority: 15, wideOnly: true }, (times) => times.collectingMs),
+  time({ id: 'collecting', title: 'COLLECTED', priority: 15 }, (times) => times.collectingMs),
   time({ id: 'total', title: 'TOTAL', priority: 11, sortKey: 'E' }, ({ totalMs }) => totalMs),
   textColumn(
     { id: 'jobstate', title: 'JOB STATE', min: 10, comfort: 13, priority: 10, sortKey: 'P' },
@@ -76,7 +76,7 @@ const columns: readonly Column<HistoryItem>[] = [
     { tone: 'muted' },
   ),
   textColumn(
-    { id: 'exit', title: 'EXIT', min: 4, comfort: 4, priority: 16, align: 'right', wideOnly: true },
+    { id: 'exit', title: 'EXIT', min: 4, comfort: 4, priority: 16, align: 'right' },
     ({ times }) => times.exitCode,
   ),
   textColumn(
@@ -89,7 +89,7 @@ const columns: readonly Column<HistoryItem>[] = [
 /** A column with a time in it: filter and sort see seconds. */
 function time(
   shape: Pick<Column<HistoryItem>, 'id' | 'title' | 'priority'> &
-    Partial<Pick<Column<HistoryItem>, 'sortKey' | 'wideOnly'>>,
+    Partial<Pick<Column<HistoryItem>, 'sortKey'>>,
   ms: (times: HistoryRow) => number | null,
 ): Column<HistoryItem> {
   return textColumn(

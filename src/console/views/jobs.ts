@@ -79,7 +79,6 @@ export const jobsColumns: readonly Column<Row>[] = [
       comfort: 4,
       priority: 13,
       align: 'right',
-      wideOnly: true,
       sortKey: 'C',
     },
     ({ job }) => job?.cpus ?? null,
@@ -92,15 +91,11 @@ export const jobsColumns: readonly Column<Row>[] = [
       comfort: 7,
       priority: 14,
       align: 'right',
-      wideOnly: true,
       sortKey: 'M',
     },
     ({ job }) => job?.memory ?? null,
   ),
-  textColumn(
-    { id: 'gpus', title: 'GRES', min: 6, comfort: 8, priority: 15, wideOnly: true },
-    ({ job }) => job?.gres ?? null,
-  ),
+  textColumn({ id: 'gpus', title: 'GRES', min: 6, comfort: 8, priority: 15 }, ({ job }) => job?.gres ?? null),
   {
     id: 'elapsed',
     title: 'ELAPSED',
@@ -125,7 +120,7 @@ export const jobsColumns: readonly Column<Row>[] = [
     { tone: 'muted', shownAs: (seconds) => slurmDuration(Number(seconds)) },
   ),
   textColumn(
-    { id: 'starts', title: 'STARTS', min: 11, comfort: 11, priority: 16, wideOnly: true },
+    { id: 'starts', title: 'STARTS', min: 11, comfort: 11, priority: 16 },
     ({ job }) => job?.expectedStart ?? null,
     { tone: 'muted', shownAs: (at) => clockTime(Number(at)) },
   ),

@@ -66,15 +66,13 @@ const columns: readonly Column<NodeItem>[] = [
     total: gpus(item),
   })),
   textColumn(
-    { id: 'unused', title: 'OS FREE', min: 7, comfort: 8, priority: 9, align: 'right', wideOnly: true },
+    { id: 'unused', title: 'OS FREE', min: 7, comfort: 8, priority: 9, align: 'right' },
     ({ node }) => node.memory.free,
     { tone: 'muted', shownAs: (mebibytes) => memoryText(Number(mebibytes)) },
   ),
-  textColumn(
-    { id: 'gres', title: 'GRES', min: 8, comfort: 16, priority: 10, wideOnly: true },
-    ({ node }) => node.gres,
-    { tone: 'muted' },
-  ),
+  textColumn({ id: 'gres', title: 'GRES', min: 8, comfort: 16, priority: 10 }, ({ node }) => node.gres, {
+    tone: 'muted',
+  }),
   textColumn(
     { id: 'reason', title: 'REASON', min: 10, comfort: 20, grow: 2, priority: 7, sortKey: 'R' },
     ({ node }) => node.reason,

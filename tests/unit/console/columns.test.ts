@@ -4,33 +4,46 @@ import { candidates, layoutColumns } from '../../../src/console/table/column.js'
 import { jobsColumns, nodesOrReason, squeezable } from '../../../src/console/views/jobs.js';
 import { fakeJob, fakeRun } from '../../support/fake-worker-handle.js';
 
-const usual = candidates(jobsColumns, null, false);
-const layoutAt = (width: number): ReturnType<typeof layoutColumns> => layoutColumns(usual, width, squeezable);
-const shownAt = (width: number): string[] => layoutAt(width).placed.map(({ column }) => column.id);
+const all = jobsColumns.map(({ id }) => id);
+const layoutAt = (width: number, wide = false): ReturnType<typeof layoutColumns> =>
+  layoutColumns(candidates(jobsColumns, null), width, { squeezable, wide });
+const shownAt = (width: number, wide = false): string[] =>
+  layoutAt(width, wide).placed.map(({ column }) => column.id);
 
 describe('layoutColumns', () => {
   test.each([
     [39, ['state', 'job', 'name']],
     [59, ['state', 'job', 'name', 'nodes', 'elapsed']],
     [79, ['state', 'job', 'name', 'title', 'nodes', 'elapsed', 'progress']],
-    [199, usual.map(({ id }) => id)],
+    [199, all.filter((id) => !['cpus', 'memory', 'gpus', 'starts'].includes(id))],
+    [299, all],
   ])('%i cells', (width, ids) => {
     expect(shownAt(width)).toEqual(ids);
   });
 
-  test('uses the whole width, never more, and a wider terminal never loses a column', () => {
-    let before: string[] = [];
-    for (let width = 39; width <= 320; width += 1) {
-      const { placed, gap } = layoutAt(width);
-      const used = placed.reduce((sum, one) => sum + one.width, 0) + gap * (placed.length - 1);
-      expect(used).toBeLessThanOrEqual(width);
-      if (placed.some(({ column }) => column.grow > 0)) expect(used).toBe(width);
-      for (const { column, width: cells } of placed) expect(cells).toBeGreaterThanOrEqual(column.min);
-      const ids = placed.map(({ column }) => column.id);
-      expect(ids).toEqual(expect.arrayContaining(before));
-      before = ids;
-    }
+  test('a wide table has more columns in the same room', () => {
+    expect(shownAt(119, true)).toEqual(
+      all.filter((id) => shownAt(119).includes(id) || ['user', 'limit', 'image'].includes(id)),
+    );
+    expect(shownAt(199, true)).toEqual(all);
   });
+
+  test.each([false, true])(
+    'uses the whole width, never more, and a wider terminal never loses a column (wide: %s)',
+    (wide) => {
+      let before: string[] = [];
+      for (let width = 39; width <= 320; width += 1) {
+        const { placed, gap } = layoutAt(width, wide);
+        const used = placed.reduce((sum, one) => sum + one.width, 0) + gap * (placed.length - 1);
+        expect(used).toBeLessThanOrEqual(width);
+        if (placed.some(({ column }) => column.grow > 0)) expect(used).toBe(width);
+        for (const { column, width: cells } of placed) expect(cells).toBeGreaterThanOrEqual(column.min);
+        const ids = placed.map(({ column }) => column.id);
+        expect(ids).toEqual(expect.arrayContaining(before));
+        before = ids;
+      }
+    },
+  );
 
   test('priorities are all different', () => {
     expect(new Set(jobsColumns.map(({ priority }) => priority)).size).toBe(jobsColumns.length);

@@ -444,9 +444,13 @@ describe('the command line', () => {
     ]);
     controller.press(['w']);
     store.dispatch({ type: 'tick', now: 10_000 });
-    store.dispatch({ type: 'resized', size: { columns: 300, rows: 24 } });
+    store.dispatch({ type: 'resized', size: { columns: 160, rows: 24 } });
     controller.press(['w']);
     expect([store.get().tables.jobs.wide, message()]).toEqual([true, undefined]);
+    controller.press(['w']);
+    store.dispatch({ type: 'resized', size: { columns: 300, rows: 24 } });
+    controller.press(['w']);
+    expect(message()).toBe('All columns are shown.');
   });
 
   test('has no command that acts where the console is read-only', () => {

@@ -37,6 +37,8 @@ describe('for a screen reader', () => {
       'title: Liver',
       'partition: cpu',
       'nodes: node1',
+      'cpus: 1',
+      'memory: 1G',
       'limit: 3600',
       '1 of 2',
       expect.stringMatching(/^Keys: l log/u),
