@@ -68,7 +68,7 @@ export const jobsColumns: readonly Column<Row>[] = [
     { tone: 'muted' },
   ),
   textColumn(
-    { id: 'nodes', title: 'NODES (REASON)', min: 10, comfort: 18, grow: 2, priority: 5 },
+    { id: 'nodes', title: 'NODES (REASON)', min: 10, comfort: 14, grow: 2, priority: 5 },
     nodesOrReason,
   ),
   textColumn(
