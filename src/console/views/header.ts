@@ -175,7 +175,7 @@ function slurmSpan(state: ConsoleState, { glyphs }: Theme): Span {
     return span(` ${glyphs.warning} ${silence}: ${cleanText(trouble)}`, 'warning');
   }
   return at === null
-    ? span(` ${glyphs.waiting} ${who} has not been asked yet`, 'muted')
+    ? span(` ${glyphs.waiting} ${who} has not answered yet`, 'muted')
     : span(` ${glyphs.running} ${who} ${age(now - at)} ago`, 'good');
 }
 

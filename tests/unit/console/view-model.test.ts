@@ -183,6 +183,11 @@ function quitQuestion(changes: Partial<ConsoleState>): string {
   return linesOf(after({ ...state, ...changes }, { type: 'quitAsked' })).join('\n');
 }
 
+test('Slurm that is slow with its first answer is not said to be left alone', () => {
+  const lines = linesOf(stateOf(showing({ jobs: { rows: [], at: null } })));
+  expect(lines[2]).toContain('Slurm has not answered yet');
+});
+
 describe('questions', () => {
   test('the question names everything that will end', () => {
     const worker = showing({
