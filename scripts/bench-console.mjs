@@ -29,13 +29,13 @@ function openConsole() {
   });
 }
 
-/** Milliseconds until the screen stands, and until it has the jobs. */
+/** Milliseconds until the first frame, which has the jobs already. */
 async function timeStart() {
   const terminal = openConsole();
-  const [frame, rows] = await Promise.all([terminal.shown('dsa-slurm'), terminal.shown('TCGA-')]);
+  const time = await terminal.shown('TCGA-');
   terminal.kill();
   await terminal.ended;
-  return { frame, rows };
+  return time;
 }
 
 function show(what, value, wanted) {
@@ -51,7 +51,7 @@ try {
   const first = await timeStart();
   const times = [];
   for (let start = 0; start < starts; start += 1) times.push(await timeStart());
-  const middle = (of) => times.map(of).sort((a, b) => a - b)[starts >> 1];
+  times.sort((a, b) => a - b);
 
   terminal = openConsole();
   await terminal.shown('TCGA-');
@@ -66,9 +66,8 @@ try {
   console.log(
     `${jobs} jobs (simulated), terminal of 200 x 50, a new answer of Slurm every ${refreshMs / 1_000} s`,
   );
-  show('first frame after start', `${middle(({ frame }) => frame).toFixed(0)} ms`, '<= 500 ms');
-  show('  the very first time, nothing compiled', `${first.frame.toFixed(0)} ms`, '-');
-  show('first rows after start', `${middle(({ rows }) => rows).toFixed(0)} ms`, '-');
+  show('first frame after start, with its rows', `${percentile(times, 0.5).toFixed(0)} ms`, '<= 500 ms');
+  show('  the very first time, nothing compiled', `${first.toFixed(0)} ms`, '-');
   show('key to frame, median', `${percentile(keys, 0.5).toFixed(1)} ms`, '-');
   show('key to frame, 99th percentile', `${percentile(keys, 0.99).toFixed(1)} ms`, '<= 33 ms');
   show('one core, idle', `${((after.cpuMs - before.cpuMs) / seconds / 10).toFixed(1)} %`, '<= 15 %');

@@ -54,7 +54,7 @@ const commandList: readonly NamedCommand[] = [
   named(['log', '', 'Open or close the log of the selected run or job', [], ['logs']]),
   named(['pager', '', 'Open the whole log in $PAGER']),
   named(['errors', '', 'Only what went wrong, or everything']),
-  named(['wide', '', 'More columns, or fewer']),
+  named(['wide', '', 'Pack the columns so that more have room, or not']),
   named(['freeze', '', 'Freeze the screen, or go on']),
   ...rowActions.map(({ name, aliases, description, value }) =>
     named([name, value?.argument ?? '', description, value?.offers ?? [], aliases], true),

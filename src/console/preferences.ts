@@ -15,7 +15,7 @@ export interface Preferences {
   columns: ByTable<readonly string[]>;
   /** Of the tables that are not in their own order. */
   sorting: ByTable<NonNullable<Sorting>>;
-  /** Tables with all their columns. */
+  /** Tables whose columns are packed, so that more have room. */
   wide: readonly TableName[];
   scope: JobScope;
   wrap: boolean;

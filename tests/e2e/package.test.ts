@@ -53,8 +53,18 @@ describe('what npm publishes', () => {
     const program = join(installed, 'bin', 'dsa-slurm');
     const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
     expect((await run(program, ['--version'], { env })).stdout).toBe(`${version}\n`);
-    const message = join(root, 'tests/fixtures/contract/tasks/g3.direct_docker_run.batch_subjob.json');
-    const { stdout } = await run(program, ['explain', '--json', message], { env });
-    expect(JSON.parse(stdout)).toMatchObject({ decoded: { args: expect.anything() } });
+    const contract = join(root, 'tests/fixtures/contract');
+    const name = 'g3.direct_docker_run.batch_subjob.json';
+    const { stdout } = await run(
+      program,
+      ['explain', '--json', '--show-secrets', join(contract, 'tasks', name)],
+      { env },
+    );
+    const expected = JSON.parse(await readFile(join(contract, 'expected/decoded', name), 'utf8')) as Record<
+      string,
+      unknown
+    >;
+    const { args, kwargs, embed } = expected;
+    expect(JSON.parse(stdout)).toMatchObject({ decoded: { args, kwargs, embed } });
   });
 });
