@@ -97,12 +97,30 @@ function starterArguments(file: string, args: readonly string[], cwd: string | u
   return [...(cwd === undefined ? [] : [`--chdir=${cwd}`]), file, ...args];
 }
 
-/** Why env could not start what it was to start; null if it did. */
-function notStarted(exitCode: number, stderr: string): string | null {
-  const said = /^\/usr\/bin\/env: (.*)/.exec(stderr)?.[1];
-  if (said === undefined || exitCode < 125 || exitCode > 127) return null;
-  if (said.endsWith('No such file or directory')) return 'ENOENT';
-  return said.endsWith('Permission denied') ? 'EACCES' : said;
+/**
+ * Why env could not start the program; null if it did. Until coreutils 9.9 env calls itself by the path it was started
+ * with, from 9.10 on only "env". A program of its own accord may write such a line too (a script whose interpreter is
+ * missing), so the name that env complains of has to be the one that it was given.
+ * @param file what env was to start
+ * @returns a system error code, or env's own words
+ */
+export function reasonNotStarted(file: string, exitCode: number, stderr: string): string | null {
+  if (exitCode < 125 || exitCode > 127) return null;
+  const message = /^(?:\/usr\/bin\/)?env: (.*)/.exec(stderr)?.[1];
+  if (message === undefined) return null;
+  const isOurs =
+    exitCode === 125
+      ? /^(?:cannot change directory to|unrecognized option '--chdir)/.test(message)
+      : message.startsWith(`${asEnvQuotes(file)}: `);
+  if (!isOurs) return null;
+  if (message.endsWith('No such file or directory')) return 'ENOENT';
+  return message.endsWith('Permission denied') ? 'EACCES' : message;
+}
+
+/** GNU's quotation marks of the C.UTF-8 locale, in which every command is run. */
+function asEnvQuotes(name: string): string {
+  const escaped = name.replaceAll('\\', '\\\\').replaceAll('’', '\\’').replaceAll('\n', '\\n');
+  return `‘${escaped}’`;
 }
 
 async function runOnce(
@@ -147,7 +165,7 @@ async function runOnce(
   if (result.exitCode === undefined) {
     return { kind: 'missing', reason: result.code ?? 'could not be started', ms };
   }
-  const reason = notStarted(result.exitCode, result.stderr ?? '');
+  const reason = reasonNotStarted(file, result.exitCode, result.stderr ?? '');
   if (reason !== null) return { kind: 'missing', reason, ms };
   return {
     kind: 'exited',

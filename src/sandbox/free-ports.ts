@@ -22,7 +22,7 @@ function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const probe = createServer();
     probe.once('error', () => resolve(false));
-    // All interfaces: Slurm's daemons bind there too.
-    probe.listen({ port, host: '0.0.0.0', exclusive: true }, () => probe.close(() => resolve(true)));
+    // Free on every interface, whichever address the service takes.
+    probe.listen({ port, exclusive: true }, () => probe.close(() => resolve(true)));
   });
 }

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { open, readFile } from 'node:fs/promises';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DsaSlurmError } from '../base/errors.js';
 import type { Log } from '../base/log.js';
@@ -9,7 +9,8 @@ import type { Log } from '../base/log.js';
 export interface Child {
   name: string;
   pid: number;
-  logFile: string;
+  /** Where its messages are: its own log once there is something in it, else what it printed. */
+  logFile(): string;
   running(): boolean;
   /** SIGTERM, and SIGKILL to its whole process group after `graceMs` (default 3,000). Resolves once it is gone. */
   stop(graceMs?: number): Promise<void>;
@@ -25,15 +26,18 @@ export interface ChildOptions {
   env: Readonly<Record<string, string | undefined>>;
   cwd: string;
   /** Standard output and error are appended here. */
-  logFile: string;
+  output: string;
+  /** The log that the program itself writes, if it has one. */
+  ownLog?: string;
 }
 
 /**
  * Starts a child in its own process group: a Ctrl-C in the terminal reaches us and not the services, which are then
  * stopped in order. Where util-linux' `setpriv` is at hand the kernel ends the child too if we are killed outright.
  */
-export async function startChild({ name, file, args, env, cwd, logFile }: ChildOptions): Promise<Child> {
-  const log = await open(logFile, 'a', 0o600);
+export async function startChild(options: ChildOptions): Promise<Child> {
+  const { name, file, args, env, cwd, output, ownLog } = options;
+  const log = await open(output, 'a', 0o600);
   try {
     const [program, vector] = withParentDeathSignal(file, args);
     const child = spawn(program, vector, {
@@ -61,7 +65,7 @@ export async function startChild({ name, file, args, env, cwd, logFile }: ChildO
     return {
       name,
       pid,
-      logFile,
+      logFile: () => (ownLog !== undefined && hasContent(ownLog) ? ownLog : output),
       running,
       killNow: () => signalGroup(pid, 'SIGKILL'),
       async stop(graceMs = 3_000) {
@@ -81,46 +85,64 @@ export async function startChild({ name, file, args, env, cwd, logFile }: ChildO
   }
 }
 
-/** A child ended by itself while it was waited for. */
-export class ChildEndedError extends DsaSlurmError {
-  /** @param output the last lines of what it said */
-  constructor(child: Pick<Child, 'name' | 'logFile'>, what: string, output: string) {
-    const said = output === '' ? 'It said nothing.' : `It said last:\n${output}`;
-    super('sandbox', `${child.name} ended while ${what} was being started. ${said}`, {
-      next: `All of its output is in ${child.logFile}.`,
-    });
+/** A service could not be started; the message ends with the last lines of the log of the daemon that is to blame. */
+class StartError extends DsaSlurmError {
+  constructor(sentence: string, child: Child) {
+    const file = child.logFile();
+    const lines = lastLines(file);
+    const log = lines === '' ? 'Its log is empty.' : `The last lines of its log:\n${lines}`;
+    super('sandbox', `${sentence} ${log}`, { next: `The log is ${file}, if --keep was given.` });
   }
 }
 
-/** The site's directory may be gone by the time somebody reads the error, so the error carries the end of the log. */
-async function lastLines(file: string): Promise<string> {
+/** A child ended by itself while it was waited for. */
+export class ChildEndedError extends StartError {
+  constructor(child: Child, what: string) {
+    super(`${child.name} ended while ${what} was being started.`, child);
+  }
+}
+
+function lastLines(file: string): string {
   try {
-    const text = await readFile(file, 'utf8');
-    return text.trimEnd().split('\n').slice(-15).join('\n').slice(-2_000);
+    return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-15).join('\n').slice(-2_000);
   } catch {
     return '';
   }
 }
 
-/** Asks `ready` until it says yes. The child's own death ends the wait with the last lines of its log. */
+function hasContent(file: string): boolean {
+  return (statSync(file, { throwIfNoEntry: false })?.size ?? 0) > 0;
+}
+
+/** How long and how often {@link untilReady} asks. */
+interface WaitOptions {
+  /** What has to run meanwhile. The death of one ends the wait. */
+  children: readonly [Child, ...Child[]];
+  /** Which of them kept the service from being ready in time. Default: the last one. */
+  suspect?: () => Promise<Child | undefined>;
+  timeoutMs?: number;
+  stepMs?: number;
+  signal?: AbortSignal;
+}
+
+/** Asks `ready` until it says yes. @throws DsaSlurmError `sandbox`, which names the child that failed */
 export async function untilReady(
   what: string,
   ready: () => Promise<boolean>,
-  options: { children?: readonly Child[]; timeoutMs?: number; stepMs?: number } = {},
+  { children, suspect, timeoutMs = 30_000, stepMs = 50, signal }: WaitOptions,
 ): Promise<void> {
-  const { children = [], timeoutMs = 30_000, stepMs = 50 } = options;
   const deadline = performance.now() + timeoutMs;
   for (;;) {
+    signal?.throwIfAborted();
     if (await ready()) return;
     const dead = children.find((child) => !child.running());
-    if (dead !== undefined) {
-      throw new ChildEndedError(dead, what, await lastLines(dead.logFile));
-    }
+    if (dead !== undefined) throw new ChildEndedError(dead, what);
     if (performance.now() > deadline) {
-      const output = children[0] === undefined ? '' : ` Its output is in ${children[0].logFile}.`;
-      throw new DsaSlurmError('sandbox', `${what} was not ready within ${timeoutMs / 1000} s.${output}`);
+      const child = (await suspect?.()) ?? children.at(-1) ?? children[0];
+      const sentence = `${what} was not ready within ${timeoutMs / 1000} s: ${child.name} did not come up.`;
+      throw new StartError(sentence, child);
     }
-    await delay(stepMs);
+    await delay(stepMs, undefined, { signal });
   }
 }
 

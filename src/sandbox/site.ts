@@ -8,9 +8,10 @@ import { startGirderStandIn, type GirderStandIn } from './girder/index.js';
 import { createProducer, type Producer } from './producer/index.js';
 import { startBoth, type Releaser } from './releasers.js';
 import { prepareRuntime, type Runtime } from './runtime.js';
+import { hostAddress } from './services/host-address.js';
 import { installMissing } from './services/packages.js';
 import { startRabbitmq } from './services/rabbitmq.js';
-import { startSlurm } from './services/slurm.js';
+import { startSlurm, userName } from './services/slurm.js';
 
 /** Everything that runs on a practice site. */
 export interface PracticeSite {
@@ -41,6 +42,9 @@ export interface SiteOptions {
  */
 export async function startSite(options: SiteOptions): Promise<PracticeSite> {
   const { dir, say, onStarted, signal } = options;
+  // What would fail later is refused at once.
+  userName();
+  await hostAddress();
   const isRoot = process.getuid?.() === 0;
   const path = options.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin';
   const run = createRunner({ env: options.env });
@@ -50,8 +54,8 @@ export async function startSite(options: SiteOptions): Promise<PracticeSite> {
   await mkdir(join(dir, 'log'), { recursive: true, mode: 0o700 });
   const log = createLog({ level: 'info', destination: join(dir, 'log', 'site.log') });
   const [rabbitmq, slurm] = await startBoth(
-    startRabbitmq({ dir: join(dir, 'rabbitmq'), log, env: options.env }),
-    startSlurm({ dir: join(dir, 'slurm'), nodes: 4, log, env: options.env }),
+    startRabbitmq({ dir: join(dir, 'rabbitmq'), log, env: options.env, signal }),
+    startSlurm({ dir: join(dir, 'slurm'), nodes: 4, log, env: options.env, signal }),
     onStarted,
   );
   say(`RabbitMQ listens on 127.0.0.1:${rabbitmq.port}.`);

@@ -7,7 +7,7 @@ import { connect } from '../../celery/amqp.js';
 import { DsaSlurmError } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
 import { freePorts } from '../free-ports.js';
-import { retryWhenChildEnds, startChild, untilReady, type Child } from '../process.js';
+import { retryWhenChildEnds, startChild, untilReady, type Child, type ChildOptions } from '../process.js';
 
 export interface RabbitmqService {
   /** With a password that only this service knows: never log it. */
@@ -41,6 +41,8 @@ export interface RabbitmqOptions {
   log: Log;
   /** The operator's environment; only `PATH` is taken from it. */
   env: Readonly<Record<string, string | undefined>>;
+  /** Ends the start; what runs by then is stopped. */
+  signal?: AbortSignal;
 }
 
 /**
@@ -52,7 +54,7 @@ export function startRabbitmq(options: RabbitmqOptions): Promise<RabbitmqService
   return retryWhenChildEnds('RabbitMQ', options.log, () => startNode(options));
 }
 
-async function startNode({ dir, log, env }: RabbitmqOptions): Promise<RabbitmqService> {
+async function startNode({ dir, log, env, signal }: RabbitmqOptions): Promise<RabbitmqService> {
   const path = env['PATH'] ?? '/usr/bin:/bin';
   const programs = findRabbitmq(path);
   if (programs === undefined) {
@@ -61,6 +63,7 @@ async function startNode({ dir, log, env }: RabbitmqOptions): Promise<RabbitmqSe
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const [port = 0, distPort = 0, epmdPort = 0] = await freePorts(3);
   const password = randomBytes(16).toString('hex');
+  const nodeName = `practice-${port}@localhost`;
   const configFile = join(dir, 'rabbitmq.conf');
   const pluginsFile = join(dir, 'enabled_plugins');
   const envFile = join(dir, 'rabbitmq-env.conf');
@@ -76,7 +79,7 @@ async function startNode({ dir, log, env }: RabbitmqOptions): Promise<RabbitmqSe
     HOME: dir, // the Erlang cookie
     ERL_EPMD_PORT: String(epmdPort),
     ERL_EPMD_ADDRESS: '127.0.0.1',
-    RABBITMQ_NODENAME: `practice-${port}@localhost`,
+    RABBITMQ_NODENAME: nodeName,
     RABBITMQ_CONF_ENV_FILE: envFile,
   };
   const serverEnv: Record<string, string> = {
@@ -95,36 +98,45 @@ async function startNode({ dir, log, env }: RabbitmqOptions): Promise<RabbitmqSe
       '-kernel inet_dist_use_interface {127,0,0,1} -env ERL_CRASH_DUMP_BYTES 0 +S 2:2',
   };
   const children: Child[] = [];
+  const start = async (child: ChildOptions) => {
+    const started = await startChild(child);
+    children.push(started);
+    return started;
+  };
   const stop = async () => {
     for (const child of children.toReversed()) await child.stop(5_000);
   };
   const killNow = () => children.forEach((child) => child.killNow());
   try {
     // Left to itself the node would start a port mapper that outlives it.
-    children.push(
-      await startChild({
-        name: 'epmd',
-        file: 'epmd',
-        args: ['-port', String(epmdPort), '-address', '127.0.0.1'],
-        env: nodeEnv,
-        cwd: dir,
-        logFile: join(dir, 'epmd.log'),
-      }),
-    );
+    const epmd = await start({
+      name: 'epmd',
+      file: 'epmd',
+      args: ['-port', String(epmdPort), '-address', '127.0.0.1'],
+      env: nodeEnv,
+      cwd: dir,
+      output: join(dir, 'epmd.log'),
+    });
     // A node that finds no port mapper ends at once.
-    await untilReady('epmd', () => isListening(epmdPort), { children });
-    children.push(
-      await startChild({
-        name: 'rabbitmq-server',
-        file: join(programs, 'rabbitmq-server'),
-        args: [],
-        env: serverEnv,
-        cwd: dir,
-        logFile: join(dir, 'startup.log'),
-      }),
-    );
+    await untilReady('epmd', () => isListening(epmdPort), {
+      children: [epmd],
+      ...(signal === undefined ? {} : { signal }),
+    });
+    const server = await start({
+      name: 'rabbitmq-server',
+      file: join(programs, 'rabbitmq-server'),
+      args: [],
+      env: serverEnv,
+      cwd: dir,
+      output: join(dir, 'startup.log'),
+      ownLog: join(dir, 'log', `${nodeName}.log`),
+    });
     const url = `amqp://guest:${password}@127.0.0.1:${port}/`;
-    await untilReady('RabbitMQ', () => handshakeWorks(url), { children, timeoutMs: 60_000 });
+    await untilReady('RabbitMQ', () => handshakeWorks(url), {
+      children: [epmd, server],
+      timeoutMs: 60_000,
+      ...(signal === undefined ? {} : { signal }),
+    });
     log.info({ port }, 'RabbitMQ is up');
     return { url, port, env: nodeEnv, ctl: join(programs, 'rabbitmqctl'), stop, killNow };
   } catch (error) {

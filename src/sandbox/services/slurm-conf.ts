@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { HostAddress } from './host-address.js';
 
 export interface SlurmConfInput {
   dir: string;
@@ -7,6 +8,8 @@ export interface SlurmConfInput {
   mungeSocket: string;
   /** Login of whoever runs the daemons. */
   user: string;
+  /** Where the daemons listen, and where everybody reaches them. */
+  host: HostAddress;
   controllerPort: number;
   nodes: readonly { name: string; port: number }[];
   /** The first is the default. */
@@ -18,12 +21,12 @@ export interface SlurmConfInput {
 
 /** slurm.conf of several nodes on one machine. The last node has two GPUs, as far as Slurm is concerned. */
 export function slurmConf(input: SlurmConfInput): string {
-  const { dir, spoolDir, user, nodes } = input;
+  const { dir, spoolDir, user, host, nodes } = input;
   const log = (name: string) => join(dir, 'log', name);
   const nodeList = nodes.map((node) => node.name).join(',');
   return [
     'ClusterName=practice',
-    'SlurmctldHost=localhost(127.0.0.1)',
+    `SlurmctldHost=localhost(${host.address})`,
     `SlurmctldPort=${input.controllerPort}`,
     `SlurmUser=${user}`,
     `SlurmdUser=${user}`,
@@ -36,8 +39,8 @@ export function slurmConf(input: SlurmConfInput): string {
     `SlurmdPidFile=${join(dir, 'slurmd-%n.pid')}`,
     `SlurmctldLogFile=${log('slurmctld.log')}`,
     `SlurmdLogFile=${log('slurmd-%n.log')}`,
-    // Loopback only.
-    'CommunicationParameters=NoCtldInAddrAny,NoInAddrAny',
+    // Only the address of the host name, not every interface.
+    `CommunicationParameters=NoCtldInAddrAny,NoInAddrAny${host.enableIpv6 ? ',EnableIPv6' : ''}`,
     'SlurmctldSyslogDebug=quiet',
     'SlurmdSyslogDebug=quiet',
     // One machine plays all nodes: it lends each of them CPUs and memory that it does not have.
@@ -64,7 +67,7 @@ export function slurmConf(input: SlurmConfInput): string {
     `MinJobAge=${input.minJobAge}`,
     ...nodes.map(
       ({ name, port }, index) =>
-        `NodeName=${name} NodeHostname=localhost NodeAddr=127.0.0.1 Port=${port} CPUs=8 RealMemory=16000` +
+        `NodeName=${name} NodeHostname=localhost NodeAddr=${host.address} Port=${port} CPUs=8 RealMemory=16000` +
         (index === nodes.length - 1 ? ' Gres=gpu:2' : ''),
     ),
     ...input.partitions.map(

@@ -4,9 +4,10 @@ import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { commandTrouble, createRunner, type RunCommand } from '../../base/command.js';
-import { DsaSlurmError } from '../../base/errors.js';
+import { DsaSlurmError, systemCode } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
 import { freePorts } from '../free-ports.js';
+import { hostAddress } from './host-address.js';
 import { retryWhenChildEnds, startChild, untilReady, type Child } from '../process.js';
 import { slurmConf } from './slurm-conf.js';
 import { killLeftovers, killOnce } from './slurm-leftovers.js';
@@ -47,6 +48,8 @@ export interface SlurmOptions {
   minJobAge?: number;
   /** Further lines of slurm.conf. */
   conf?: readonly string[];
+  /** Ends the start; what runs by then is stopped. */
+  signal?: AbortSignal;
 }
 
 /** A Unix socket's path may have 107 bytes; slurmstepd's ends in `/n1/n1_4294967295.4294967294`. */
@@ -65,6 +68,8 @@ async function startDaemons(options: SlurmOptions): Promise<SlurmService> {
   const { dir, log, minJobAge = 300 } = options;
   const path = withSystemDirectories(options.env['PATH']);
   const socketDir = dir.length <= longestSocketDirectory ? dir : await shortDirectory();
+  const host = await hostAddress();
+  const untilAborted = options.signal === undefined ? {} : { signal: options.signal };
   const names = Array.from({ length: options.nodes }, (_, index) => `n${index + 1}`);
   const [controllerPort = 0, ...nodePorts] = await freePorts(names.length + 1);
   const conf = join(dir, 'slurm.conf');
@@ -78,6 +83,7 @@ async function startDaemons(options: SlurmOptions): Promise<SlurmService> {
   }
   const partitions = ['pathology', 'long'];
   await Promise.all([
+    withoutCgroups(dir, run),
     writeFile(munge.key, randomBytes(128), { mode: 0o600 }),
     writeFile(join(dir, 'gres.conf'), `NodeName=${names.at(-1)} Name=gpu File=/dev/null,/dev/zero\n`),
     writeFile(
@@ -86,7 +92,8 @@ async function startDaemons(options: SlurmOptions): Promise<SlurmService> {
         dir,
         spoolDir: join(socketDir, 'spool'),
         mungeSocket: munge.socket,
-        user: userInfo().username,
+        user: userName(),
+        host,
         controllerPort,
         nodes: names.map((name, index) => ({ name, port: nodePorts[index] ?? 0 })),
         partitions,
@@ -114,11 +121,12 @@ async function startDaemons(options: SlurmOptions): Promise<SlurmService> {
     if (socketDir !== dir) await rm(socketDir, { recursive: true, force: true });
   };
   const start = async (name: string, file: string, args: string[]) => {
-    const logFile = join(dir, 'log', `${name}.out`);
-    const child = await startChild({ name, file, args, env, cwd: dir, logFile });
+    const [output, ownLog] = [join(dir, 'log', `${name}.out`), join(dir, 'log', `${name}.log`)];
+    const child = await startChild({ name, file, args, env, cwd: dir, output, ownLog });
     const before = children.findIndex((one) => one.name === name);
     if (before === -1) children.push(child);
     else children[before] = child;
+    return child;
   };
   const programs: Record<string, { file: string; args: string[] }> = {
     slurmctld: { file: 'slurmctld', args: ['-D', '-f', conf] },
@@ -146,10 +154,27 @@ async function startDaemons(options: SlurmOptions): Promise<SlurmService> {
     };
   };
   try {
-    await start('munged', 'munged', munge.args);
-    await untilReady('munge', async () => answers(await run('munge', munge.probe)), { children });
+    const munged = await start('munged', 'munged', munge.args);
+    await untilReady('munge', async () => answers(await run('munge', munge.probe)), {
+      children: [munged],
+      ...untilAborted,
+    });
     await Promise.all(Object.keys(programs).map(async (name) => daemon(name).start()));
-    await untilReady('Slurm', () => allIdle(run, names.length), { children, timeoutMs: 60_000 });
+    let idle: ReadonlySet<string> | undefined;
+    const allIdle = async () => {
+      idle = await idleNodes(run);
+      return idle !== undefined && names.every((name) => idle?.has(name));
+    };
+    await untilReady('Slurm', allIdle, {
+      children: [munged, ...children],
+      suspect: async () => {
+        const name = names.find((node) => idle?.has(node) !== true);
+        const culprit = idle === undefined ? 'slurmctld' : `slurmd-${name}`;
+        return children.find((child) => child.name === culprit);
+      },
+      timeoutMs: 60_000,
+      ...untilAborted,
+    });
     log.info({ conf, nodes: names.length }, 'Slurm is up');
     return { conf, env: { SLURM_CONF: conf }, nodes: names, partitions, daemon, stop, killNow };
   } catch (error) {
@@ -167,13 +192,28 @@ function mungeFiles(dir: string, socketDir: string) {
   return { socket, key, args, probe: ['--no-input', `--socket=${socket}`] };
 }
 
-async function allIdle(run: RunCommand, count: number): Promise<boolean> {
-  const result = await run('sinfo', ['--noheader', '--Node', '--partition=pathology', '-o', '%t'], {
-    timeoutMs: 5_000,
-  });
-  if (!answers(result) || result.kind !== 'exited') return false;
-  const states = result.stdout.trim().split('\n');
-  return states.length === count && states.every((state) => state === 'idle');
+/** @returns undefined if slurmctld does not answer */
+async function idleNodes(run: RunCommand): Promise<ReadonlySet<string> | undefined> {
+  const question = ['--noheader', '--Node', '--partition=pathology', '-o', '%N %t'];
+  const result = await run('sinfo', question, { timeoutMs: 5_000 });
+  if (!answers(result) || result.kind !== 'exited') return undefined;
+  const rows = result.stdout.split('\n').map((line) => line.split(' '));
+  return new Set(rows.flatMap(([name = '', state]) => (state === 'idle' ? [name] : [])));
+}
+
+/**
+ * Slurm 24.11 and newer load a control group plugin whatever tracks the processes, and do not start where the kernel's
+ * control groups are not mounted or mixed. A practice site needs none; 23.02 is the first release that can do without.
+ */
+async function withoutCgroups(dir: string, run: RunCommand): Promise<void> {
+  const answer = await run('slurmd', ['-V']);
+  const [, major, minor] = /(\d+)\.(\d+)/.exec(answer.kind === 'exited' ? answer.stdout : '') ?? [];
+  if (Number(major) * 100 + Number(minor) < 23_02) return;
+  try {
+    await writeFile(join(dir, 'cgroup.conf'), 'CgroupPlugin=disabled\n', { flag: 'wx' });
+  } catch (error) {
+    if (systemCode(error) !== 'EEXIST') throw error; // the caller has written one
+  }
 }
 
 async function cancelAllJobs(run: RunCommand): Promise<void> {
@@ -203,6 +243,23 @@ async function shortDirectory(): Promise<string> {
     });
   }
   return directory;
+}
+
+/** Slurm starts jobs only of users whom the system's user database knows; a container may run as any number. */
+export function userName(): string {
+  try {
+    return userInfo().username;
+  } catch (cause) {
+    const [uid, gid] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
+    throw new DsaSlurmError(
+      'sandbox',
+      `The user with the id ${uid} has no name, and Slurm runs no jobs without.`,
+      {
+        next: `Add this line to /etc/passwd, as root: practice:x:${uid}:${gid}::/tmp:/bin/sh`,
+        cause,
+      },
+    );
+  }
 }
 
 /** An ordinary user's PATH often lacks the directories where Slurm's daemons live. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { createRunner } from '../../../src/base/command.js';
+import { createRunner, reasonNotStarted } from '../../../src/base/command.js';
 
 const env = { PATH: process.env['PATH'], HELD: 'by the runner' };
 
@@ -65,6 +65,39 @@ describe('a working directory', () => {
       stderr: 'env: no\n',
     });
   });
+});
+
+describe('what env says when it cannot start a program', () => {
+  const missing = 'No such file or directory';
+  test.each([
+    ['coreutils up to 9.9', 'nosuch', 127, `/usr/bin/env: ‘nosuch’: ${missing}\n`, 'ENOENT'],
+    ['coreutils 9.10', 'nosuch', 127, `env: ‘nosuch’: ${missing}\n`, 'ENOENT'],
+    [
+      'a hint on a second line',
+      '/opt/my tools/x',
+      127,
+      `env: ‘/opt/my tools/x’: ${missing}\nenv: use -[v]S to pass options in shebang lines\n`,
+      'ENOENT',
+    ],
+    ['not executable', '/etc/passwd', 126, 'env: ‘/etc/passwd’: Permission denied\n', 'EACCES'],
+    ['not a program', '/etc/x', 126, 'env: ‘/etc/x’: Exec format error\n', '‘/etc/x’: Exec format error'],
+    ['no working directory', 'true', 125, `env: cannot change directory to '/no': ${missing}\n`, 'ENOENT'],
+    ['a script without its interpreter', './script', 127, `env: ‘nosuch’: ${missing}\n`, null],
+    ['the same, older coreutils', './script', 127, `/usr/bin/env: ‘nosuch’: ${missing}\n`, null],
+    ['env run as a program', 'env', 127, `env: ‘nosuch’: ${missing}\n`, null],
+    ['another exit code', 'nosuch', 1, `env: ‘nosuch’: ${missing}\n`, null],
+    ['words of a program', 'sh', 127, 'env: no\n', null],
+    ['an option of its own', 'env', 125, "env: unrecognized option '--no'\n", null],
+  ])('%s', (_case, file, exitCode, stderr, reason) => {
+    expect(reasonNotStarted(file, exitCode, stderr)).toBe(reason);
+  });
+
+  test.each(['no such program', 'né', 'back\\slash', 'quo’te', 'new\nline'])(
+    'this machine: %j',
+    async (name) => {
+      expect(await createRunner({ env })(name, [])).toMatchObject({ kind: 'missing', reason: 'ENOENT' });
+    },
+  );
 });
 
 test("the runner's time holds for a command that is given none of its own", async () => {

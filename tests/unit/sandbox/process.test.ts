@@ -23,7 +23,7 @@ const shell = (script: string) =>
     args: ['-c', script],
     env: { PATH: '/usr/bin:/bin' },
     cwd: dir,
-    logFile: join(dir, 'child.log'),
+    output: join(dir, 'child.log'),
   });
 
 const logged = () => readFile(join(dir, 'child.log'), 'utf8');
@@ -76,7 +76,7 @@ describe('a child', () => {
       args: [],
       env: {},
       cwd: dir,
-      logFile: join(dir, 'child.log'),
+      output: join(dir, 'child.log'),
     });
     const child = await missing.catch((error: unknown) => error);
     if (child instanceof Error) expect(child.message).toMatch(/could not be started/);
@@ -94,7 +94,7 @@ describe('a service', () => {
 
   test('is given up after three times, with what the daemon said', async () => {
     await expect(retryWhenChildEnds('It', silentLog(), starter(9))).rejects.toThrow(
-      /^child ended while it was being started\. It said last:\n(eaddrinuse\n?){3}$/,
+      /^child ended while it was being started\. The last lines of its log:\n(eaddrinuse\n?){3}$/,
     );
   });
 
@@ -125,6 +125,7 @@ test('slurm.conf: ports, one default partition, GPUs on the last node', () => {
     spoolDir: '/s',
     mungeSocket: '/m',
     user: 'me',
+    host: { address: '127.0.1.1', enableIpv6: false },
     controllerPort: 1,
     nodes: [
       { name: 'n1', port: 2 },
@@ -133,7 +134,7 @@ test('slurm.conf: ports, one default partition, GPUs on the last node', () => {
     partitions: ['pathology', 'long'],
     minJobAge: 7,
   });
-  expect(conf).toMatch(/^NodeName=n1 .*Port=2 CPUs=8 RealMemory=16000$/m);
+  expect(conf).toMatch(/^NodeName=n1 .* NodeAddr=127\.0\.1\.1 Port=2 CPUs=8 RealMemory=16000$/m);
   expect(conf).toMatch(/^NodeName=n2 .*Port=3 .*Gres=gpu:2$/m);
   expect(conf.match(/Default=YES/g)).toHaveLength(1);
   expect(conf).toMatch(/^PartitionName=pathology Nodes=n1,n2 .*Default=YES$/m);

@@ -1,0 +1,27 @@
+// Starts the services of a practice site, runs one job, and stops all of it: `node … small-site.mjs <directory> [rabbitmq]`.
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { createRunner } from '../../src/base/command.js';
+import { silentLog } from '../../src/base/log.js';
+import { startRabbitmq } from '../../src/sandbox/services/rabbitmq.js';
+import { startSlurm } from '../../src/sandbox/services/slurm.js';
+
+const [dir, broker] = process.argv.slice(2);
+const options = { log: silentLog(), env: process.env };
+const services = await Promise.allSettled([
+  startSlurm({ dir: join(dir, 'slurm'), nodes: 1, ...options }),
+  ...(broker === undefined ? [] : [startRabbitmq({ dir: join(dir, 'rabbitmq'), ...options })]),
+]);
+const errors = services.flatMap(({ reason }) =>
+  reason === undefined ? [] : [{ message: reason.message, next: reason.next }],
+);
+let job = null;
+if (errors.length === 0) {
+  const run = createRunner({ env: { ...process.env, ...services[0].value.env } });
+  const output = join(dir, 'output');
+  const submitted = await run('sbatch', ['--wait', `--output=${output}`, '--wrap=echo "it ran"']);
+  job = submitted.exitCode === 0 ? await readFile(output, 'utf8') : submitted;
+}
+await Promise.all(services.map(({ value }) => value?.stop()));
+console.log(JSON.stringify({ errors, job }));
