@@ -63,7 +63,7 @@ export function createStubExecutor(): Executor {
   return {
     name: 'The stub',
     jobWords: 'stub job',
-    owner: { waits: () => 'It waits.', state: ({ base }) => base },
+    owner: { waits: () => 'It waits.', state: ({ base }) => base, refused: () => 'It waits.' },
     cancelCommand: 'nothing',
     witness: 'host',
     doubtMs: 0,

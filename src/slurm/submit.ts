@@ -1,6 +1,8 @@
 import { commandTrouble, type CommandOptions, type CommandResult, type RunCommand } from '../base/command.js';
 import { jobComment, jobName } from './key.js';
 import type { SbatchOption } from './options.js';
+import { refusalCause, type RefusalCause } from './refusals.js';
+import { isJobId } from './values.js';
 
 export interface Submission {
   /** Absolute path, on a file system that the nodes share. */
@@ -50,8 +52,8 @@ export function escapeFileName(path: string): string {
 
 export type SubmitResult =
   | { kind: 'submitted'; jobId: string; cluster: string | null }
-  /** There is no job. `temporary`: a limit that passes, so it is worth trying again. */
-  | { kind: 'refused'; said: string; temporary: boolean }
+  /** There is no job; `cause` decides whether the request is worth repeating. */
+  | { kind: 'refused'; said: string; cause: RefusalCause }
   /** There may be a job: to be looked up by its key (`findJob`), never to be guessed. */
   | { kind: 'unclear'; why: string };
 
@@ -73,17 +75,13 @@ export async function submit(
 const unclearError =
   /timed? ?out|unable to contact|zero bytes|connect(ion)? (failure|refused|reset|closed)|communication|transport endpoint|unexpected message|standby|socket|receiving|persistent connection/i;
 
-/**
- * Limits that pass by themselves; sbatch names the limit on a line of its own. `rl_enable` of Slurm 23.02 and later has
- * sbatch wait and try again by itself, and these are its words when it no longer does.
- */
-const temporaryError = /temporarily un|MaxSubmit\w*Limit|MaxJobCount|try again|rate limit|retry momentarily/i;
-
 /** What an answer of sbatch means. */
 export function readSubmitAnswer(result: CommandResult): SubmitResult {
   switch (result.kind) {
-    case 'missing':
-      return { kind: 'refused', said: `sbatch ${commandTrouble(result)}`, temporary: false };
+    case 'missing': {
+      const words = `sbatch ${commandTrouble(result)}`;
+      return { kind: 'refused', said: words, cause: refusalCause(words, null) };
+    }
     case 'timeout':
     case 'killed':
     case 'overflow':
@@ -105,7 +103,7 @@ export function readSubmitAnswer(result: CommandResult): SubmitResult {
   return {
     kind: 'refused',
     said: words === '' ? `sbatch exited with ${result.exitCode} without a word` : words,
-    temporary: temporaryError.test(words),
+    cause: refusalCause(words, result.exitCode),
   };
 }
 
@@ -115,7 +113,7 @@ function said(first: string, second: string): string {
 
 /**
  * The job id in what sbatch printed: the sentence, or the `--parsable` form, each with a cluster or without, among
- * lines of a site's wrapper. Null if there is none, or more than one.
+ * lines of a site's wrapper. Null if there is none, more than one, or a number that is not a job id.
  */
 export function parseSubmitted(stdout: string): { jobId: string; cluster: string | null } | null {
   const lines = stdout.split(/\r?\n/).map((line) => line.trim());
@@ -128,6 +126,7 @@ export function parseSubmitted(stdout: string): { jobId: string; cluster: string
     });
     const first = found[0];
     if (first === undefined) continue;
+    if (!isJobId(first.jobId)) return null;
     return found.every((other) => other.jobId === first.jobId) ? first : null;
   }
   return null;

@@ -49,8 +49,8 @@ export interface WorkerHealth {
   startedAt: number;
   broker: BrokerStatus;
   /**
-   * `draining`: nothing more is taken, until the intake is resumed. `blocked`: the journal cannot be written, and
-   * `trouble` says why.
+   * `draining`: nothing more is taken, until the intake is resumed. `blocked`: the journal cannot be written
+   * or Slurm accepts no jobs, and `trouble` says why.
    */
   intake: 'open' | 'paused' | 'full' | 'draining' | 'blocked';
   /** While it drains: since when nothing has been in flight any more; null while something is. */
@@ -59,7 +59,7 @@ export interface WorkerHealth {
   inFlight: number;
   inFlightLimit: number;
   finished: { succeeded: number; failed: number; canceled: number };
-  /** Last trouble with Girder or with our own files, in words; null while all is well. */
+  /** Last trouble with Girder, Slurm or our own files, in words; null while all is well. */
   trouble: string | null;
 }
 

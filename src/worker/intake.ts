@@ -20,7 +20,7 @@ export interface Intake {
   adjust(): void;
   /** The operator's wish; `draining` is paused, with an end that is told. */
   want(wish: IntakeWish): void;
-  /** `blocked`: the journal cannot be written; it opens by itself once it can. */
+  /** `blocked`: the journal cannot be written, or Slurm accepts no jobs; it opens by itself once they do. */
   state(): IntakeWish | 'full' | 'blocked';
   /** While it drains: since when nothing is in flight any more. */
   drainedAt(): number | null;
@@ -42,6 +42,8 @@ export interface IntakeOptions {
   /** The broker whose flow is opened and closed; null until there is one. */
   broker: () => Broker | null;
   limit: number;
+  /** Slurm refuses the jobs of several runs, so that more of them would only wait. */
+  isClosed: () => boolean;
   /** Whether the task of this id was revoked before it came. */
   isRevoked: (id: string) => boolean;
   /** Called once for each new run. */
@@ -50,13 +52,23 @@ export interface IntakeOptions {
   log: Log;
 }
 
-export function createIntake({ book, broker, limit, isRevoked, onRun, clock, log }: IntakeOptions): Intake {
+export function createIntake({
+  book,
+  broker,
+  limit,
+  isClosed,
+  isRevoked,
+  onRun,
+  clock,
+  log,
+}: IntakeOptions): Intake {
   const accepting = new Map<string, Promise<void>>();
   let wish: IntakeWish = 'open';
   let drainedAt: number | null = null;
   let flowing = true;
   let change: Promise<void> = Promise.resolve();
 
+  const isBlocked = (): boolean => book.trouble() !== null || isClosed();
   const full = (): boolean => book.inFlight() + accepting.size >= limit;
 
   async function accept(task: Task, refusal: string | null): Promise<void> {
@@ -97,7 +109,7 @@ export function createIntake({ book, broker, limit, isRevoked, onRun, clock, log
 
   function adjust(): void {
     noticeDrained();
-    const wanted = wish === 'open' && !full() && book.trouble() === null;
+    const wanted = wish === 'open' && !full() && !isBlocked();
     if (wanted === flowing) return;
     flowing = wanted;
     change = change
@@ -131,7 +143,7 @@ export function createIntake({ book, broker, limit, isRevoked, onRun, clock, log
     },
     state() {
       if (wish !== 'open') return wish;
-      if (book.trouble() !== null) return 'blocked';
+      if (isBlocked()) return 'blocked';
       return full() ? 'full' : 'open';
     },
     drainedAt: () => drainedAt,

@@ -51,6 +51,8 @@ export interface PlannedJob {
   command: string[];
   /** What follows `apptainer exec`, with the image file and without the command. */
   exec: string[];
+  /** Partition, account, QOS and reservation of the job, and whether the task itself chose any of them. */
+  target: { name: string; isOwn: boolean };
   /** The file that hides the command from process lists, to be written before the job is handed over; null: none. */
   argumentsFile: { path: string; content: string } | null;
   /** What the journal keeps of it. */
@@ -140,6 +142,7 @@ function plannedJob(
     workingDirectory,
     command,
     exec,
+    target: targetOf(resources),
     argumentsFile,
     submission: { key, logFile, exitRecord, streams },
     request: {
@@ -165,6 +168,19 @@ function plannedJob(
 function streamFiles(analysis: Pick<Analysis, 'args' | 'streams'>, logFile: string): StreamFiles {
   const connected = streamsOf(analysis).flatMap((each) => (each.kind === 'container' ? [each.stream] : []));
   return Object.fromEntries(connected.map((stream) => [stream, `${logFile}.${stream}`]));
+}
+
+const targetOptions = new Set(['partition', 'account', 'qos', 'reservation']);
+
+function targetOf(resources: readonly Resource[]): PlannedJob['target'] {
+  const chosen = resources.filter(({ option }) => targetOptions.has(option));
+  return {
+    name: chosen
+      .map(({ option, value }) => `${option}=${value ?? ''}`)
+      .toSorted()
+      .join(' '),
+    isOwn: chosen.some(({ origin }) => origin.from === 'user'),
+  };
 }
 
 function namesOf(options: readonly SbatchOption[], refused: readonly RefusedOption[]): string[] {

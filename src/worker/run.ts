@@ -30,6 +30,8 @@ export interface Submission {
   streams?: { stdout?: string; stderr?: string };
   /** What was run, for people: free of secrets. Journals of older versions do not have it. */
   lines?: { sbatch: readonly string[] | null; container: readonly string[] };
+  /** Partition, account and QOS that the job asks for. Journals of older versions do not have it. */
+  target?: string;
   /** When sbatch was called, in milliseconds. */
   at: number;
 }
@@ -67,7 +69,7 @@ export interface Run {
   readonly staged: StagedAnalysis | null;
   readonly submission: Submission | null;
   readonly jobId: string | null;
-  /** Slurm's own latest word and reason, for screens. */
+  /** Slurm's latest reason why the job waits, or why sbatch refuses it at present; for screens. */
   readonly waitingReason: string | null;
   /** Bytes of the log file that Girder has. */
   readonly logOffset: number;
@@ -156,7 +158,7 @@ export type RunEvent =
   /** Intent: sbatch is about to be called. */
   | { type: 'submitting'; at: number; submission: Submission }
   | { type: 'submitted'; at: number; jobId: string }
-  /** The job waits, for the first time or again after a requeue. */
+  /** The job waits, for the first time or again after a requeue; or sbatch refuses it at present. */
   | { type: 'waiting'; at: number; reason: string | null }
   | { type: 'started'; at: number }
   | { type: 'progress'; at: number; progress: RunProgress }
@@ -272,8 +274,10 @@ export function applyEvent(run: Run, event: RunEvent): Run {
     case 'submitting':
       return inStage({ ...run, submission: event.submission }, 'submitting', event.at);
     case 'submitted':
-      return inStage({ ...run, jobId: event.jobId }, 'queued', event.at);
+      return inStage({ ...run, jobId: event.jobId, waitingReason: null }, 'queued', event.at);
     case 'waiting':
+      // sbatch refused it for the time being: there is no job yet
+      if (run.stage === 'submitting') return { ...run, waitingReason: event.reason };
       if (run.stage === 'queued') {
         return run.waitingReason === event.reason ? run : { ...run, waitingReason: event.reason };
       }

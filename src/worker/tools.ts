@@ -16,6 +16,7 @@ import type { GirderJobSearch } from './girder-job-search.js';
 import type { GirderSlurmSource } from './girder-slurm-source.js';
 import type { KeptMessages } from './kept-messages.js';
 import type { CancelSource, Run } from './run.js';
+import type { SubmitGate } from './submit-gate.js';
 import type { SubmitScript } from './submit-script.js';
 
 /** What the stages work with; made once, in worker.ts. */
@@ -43,6 +44,8 @@ export interface Tools {
   publishResult(task: ResultTask, result: TaskResult): Promise<void>;
   /** Publishes a task of our own, and waits for the broker as long as that takes. */
   publish(message: OutgoingMessage, signal: AbortSignal): Promise<void>;
+  /** Repeats submissions that are refused for the time being. */
+  readonly submitGate: SubmitGate;
   /** How many runs are in each of these at one time. */
   readonly lanes: {
     readonly staging: PQueue;

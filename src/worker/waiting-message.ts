@@ -26,7 +26,7 @@ export interface WaitingMessage {
  */
 export function createWaitingMessage(
   girderJob: Pick<GirderJob, 'progress'>,
-  words: OwnerWords,
+  words: Pick<OwnerWords, 'waits' | 'state'>,
   clock: Pick<Clock, 'now'>,
   heard: () => RunProgress | null,
   wasShown: boolean,

@@ -43,6 +43,7 @@ import { openRevoked } from './revoked.js';
 import type { CancelSource } from './run.js';
 import { listenForClients } from './socket/listen.js';
 import { keepStatusFile, statusOf } from './status-file.js';
+import { createSubmitGate } from './submit-gate.js';
 import { openSubmitScript } from './submit-script.js';
 import { tellTaskEvents } from './task-events.js';
 import type { Tools } from './tools.js';
@@ -157,6 +158,15 @@ export async function createWorker({
   const girderJobs = new Map<string, GirderJob>();
   let broker: Broker | undefined;
 
+  const submitGate = createSubmitGate({
+    clock,
+    log,
+    stopping: stop.signal,
+    onChange() {
+      intake.adjust();
+      handle.changed();
+    },
+  });
   const apptainer = createApptainer({ run: command, command: settings.apptainer.command });
   const tools: Tools = {
     settings,
@@ -175,6 +185,7 @@ export async function createWorker({
     submitScript,
     girderSlurm,
     searchGirderJob,
+    submitGate,
     girderSetup: ({ task }) => girderSetup(task),
     openGirderJob: async (run) => {
       const girderJob = await openGirderJob(run, book, {
@@ -208,6 +219,7 @@ export async function createWorker({
     book,
     broker: () => broker ?? null,
     limit: settings.worker.inFlight,
+    isClosed: submitGate.isClosed,
     isRevoked: revoked.has,
     onRun: take,
     clock,
@@ -288,7 +300,8 @@ export async function createWorker({
     apptainer,
     intake,
     broker: () => broker ?? null,
-    trouble: () => sharedFilesTrouble() ?? girderTroubles.longest() ?? girderSlurm.trouble(),
+    trouble: () =>
+      sharedFilesTrouble() ?? submitGate.trouble() ?? girderTroubles.longest() ?? girderSlurm.trouble(),
     requestCancel,
     past: createPastActions({ book, messages, retries }),
     commands,

@@ -1,31 +1,41 @@
 import { commandTrouble, type RunCommand } from '../../src/base/command.js';
 import { systemPython } from '../../src/sandbox/services/packages.js';
 
-/** Debian's packages, each with a command that works once it is there. */
-const packages = [
+interface TestPackage {
+  name: string;
+  probe: readonly [file: string, ...args: string[]];
+  /** The service that its installation starts. */
+  unit?: string;
+}
+
+/** What only tests need besides a practice site. */
+const packages: readonly TestPackage[] = [
+  // Girder's messages are written in it
   { name: 'python3-jsonpickle', probe: [systemPython, '-c', 'import jsonpickle'] },
+  // tests set up networks of their own with it
   { name: 'iproute2', probe: ['ip', '-V'] },
-] as const;
+  { name: 'mariadb-server', probe: ['dpkg', '-s', 'mariadb-server'], unit: 'mariadb' },
+  { name: 'slurmdbd', probe: ['dpkg', '-s', 'slurmdbd'], unit: 'slurmdbd' },
+  { name: 'slurm-wlm-mysql-plugin', probe: ['dpkg', '-s', 'slurm-wlm-mysql-plugin'] },
+];
 
 /**
- * Installs what only tests need besides a practice site: the real jsonpickle, in which Girder's messages are written, and
- * `ip`, with which tests set up networks of their own.
+ * Installs what only tests need besides a practice site, and stops the services that this started: tests run their own.
  * @throws Error with the words of apt-get
  */
 export async function installTestPackages(run: RunCommand): Promise<void> {
-  const findMissing = async (): Promise<string[]> => {
-    const answers = await Promise.all(packages.map(({ probe: [file, ...args] }) => run(file, args)));
-    return packages.flatMap(({ name }, index) => {
-      const answer = answers[index];
-      return answer !== undefined && commandTrouble(answer) === '' ? [] : [name];
-    });
-  };
-  const missing = await findMissing();
+  const isThere = async ({ probe: [file, ...args] }: TestPackage) =>
+    commandTrouble(await run(file, args)) === '';
+  const missing: TestPackage[] = [];
+  for (const each of packages) if (!(await isThere(each))) missing.push(each);
   if (missing.length === 0) return;
   const env = { DEBIAN_FRONTEND: 'noninteractive' };
   const aptGet = (...args: string[]) => run('apt-get', ['-q', '-y', ...args], { timeoutMs: 600_000, env });
   await aptGet('update');
-  const installed = await aptGet('install', '--no-install-recommends', ...missing);
-  const left = await findMissing();
-  if (left.length > 0) throw new Error(`Not installed: ${left.join(', ')}; ${commandTrouble(installed)}`);
+  const names = missing.map(({ name }) => name);
+  const installed = await aptGet('install', '--no-install-recommends', ...names);
+  for (const { unit } of missing) if (unit !== undefined) await run('service', [unit, 'stop']);
+  for (const each of missing) {
+    if (!(await isThere(each))) throw new Error(`No ${each.name}: ${commandTrouble(installed)}`);
+  }
 }

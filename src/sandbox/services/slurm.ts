@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -9,6 +10,7 @@ import type { Log } from '../../base/log.js';
 import { freePorts } from '../free-ports.js';
 import { hostAddress } from './host-address.js';
 import { retryWhenChildEnds, startChild, untilReady, type Child } from '../process.js';
+import { accountingConf, fillAccounting, prepareAccounting, type AccountingOptions } from './accounting.js';
 import { slurmConf } from './slurm-conf.js';
 import { killLeftovers, killOnce } from './slurm-leftovers.js';
 
@@ -21,7 +23,10 @@ export interface SlurmService {
   nodes: readonly string[];
   /** The first is the default. */
   partitions: readonly string[];
-  /** `slurmctld`, and `slurmd-n1` … of the nodes; for tests of what happens while one of them is away. */
+  /**
+   * `slurmctld`, `slurmd-n1` … of the nodes, and with accounting `slurmdbd` and `mariadb`; for tests of what happens while
+   * one of them is away.
+   */
   daemon(name: string): SlurmDaemon;
   /** Cancels every job, stops every daemon by its process id and leaves nothing behind. */
   stop(): Promise<void>;
@@ -50,6 +55,8 @@ export interface SlurmOptions {
   conf?: readonly string[];
   /** Ends the start; what runs by then is stopped. */
   signal?: AbortSignal;
+  /** Runs slurmdbd on a private MariaDB. Default: no accounting. */
+  accounting?: AccountingOptions;
 }
 
 /** A Unix socket's path may have 107 bytes; slurmstepd's ends in `/n1/n1_4294967295.4294967294`. */
@@ -65,13 +72,15 @@ export function startSlurm(options: SlurmOptions): Promise<SlurmService> {
 }
 
 async function startDaemons(options: SlurmOptions): Promise<SlurmService> {
-  const { dir, log, minJobAge = 300 } = options;
+  const { dir, log, minJobAge = 300, accounting } = options;
   const path = withSystemDirectories(options.env['PATH']);
   const socketDir = dir.length <= longestSocketDirectory ? dir : await shortDirectory();
   const host = await hostAddress();
   const untilAborted = options.signal === undefined ? {} : { signal: options.signal };
   const names = Array.from({ length: options.nodes }, (_, index) => `n${index + 1}`);
-  const [controllerPort = 0, ...nodePorts] = await freePorts(names.length + 1);
+  const [controllerPort = 0, databasePort = 0, accountingPort = 0, ...nodePorts] = await freePorts(
+    names.length + 3,
+  );
   const conf = join(dir, 'slurm.conf');
   const env = { PATH: path, LC_ALL: 'C.UTF-8', SLURM_CONF: conf };
   const run = createRunner({ env });
@@ -98,11 +107,22 @@ async function startDaemons(options: SlurmOptions): Promise<SlurmService> {
         nodes: names.map((name, index) => ({ name, port: nodePorts[index] ?? 0 })),
         partitions,
         minJobAge,
-        ...(options.conf === undefined ? {} : { more: options.conf }),
+        more: [
+          ...(accounting === undefined
+            ? []
+            : accountingConf({ port: accountingPort, mungeSocket: munge.socket }, accounting)),
+          ...(options.conf ?? []),
+        ],
       }),
     ),
   ]);
 
+  const scheduler: Record<string, { file: string; args: string[] }> = {
+    slurmctld: { file: 'slurmctld', args: ['-D', '-f', conf] },
+    ...Object.fromEntries(
+      names.map((name) => [`slurmd-${name}`, { file: 'slurmd', args: ['-D', '-N', name, '-f', conf] }]),
+    ),
+  };
   const children: Child[] = [];
   const killNow = () => {
     children.forEach((child) => child.killNow());
@@ -114,13 +134,16 @@ async function startDaemons(options: SlurmOptions): Promise<SlurmService> {
     if (daemons.length > 0) {
       await cancelAllJobs(run);
       await killLeftovers(conf); // a slurmd waits for its steps
-      await Promise.all(daemons.map((child) => child.stop()));
+      // each one records in the next one until it is gone
+      await stopAll(daemons.filter(({ name }) => name in scheduler));
+      await stopAll(daemons.filter(({ name }) => name === 'slurmdbd'));
+      await stopAll(daemons.filter(({ name }) => name === 'mariadb'));
       await killLeftovers(conf);
     }
     await munged?.stop();
     if (socketDir !== dir) await rm(socketDir, { recursive: true, force: true });
   };
-  const start = async (name: string, file: string, args: string[]) => {
+  const start = async (name: string, file: string, args: readonly string[]) => {
     const [output, ownLog] = [join(dir, 'log', `${name}.out`), join(dir, 'log', `${name}.log`)];
     const child = await startChild({ name, file, args, env, cwd: dir, output, ownLog });
     const before = children.findIndex((one) => one.name === name);
@@ -128,12 +151,7 @@ async function startDaemons(options: SlurmOptions): Promise<SlurmService> {
     else children[before] = child;
     return child;
   };
-  const programs: Record<string, { file: string; args: string[] }> = {
-    slurmctld: { file: 'slurmctld', args: ['-D', '-f', conf] },
-    ...Object.fromEntries(
-      names.map((name) => [`slurmd-${name}`, { file: 'slurmd', args: ['-D', '-N', name, '-f', conf] }]),
-    ),
-  };
+  const programs: Record<string, { file: string; args: string[] }> = { ...scheduler };
   const daemon = (name: string): SlurmDaemon => {
     const program = programs[name];
     const child = () => {
@@ -159,7 +177,35 @@ async function startDaemons(options: SlurmOptions): Promise<SlurmService> {
       children: [munged],
       ...untilAborted,
     });
-    await Promise.all(Object.keys(programs).map(async (name) => daemon(name).start()));
+    if (accounting !== undefined) {
+      Object.assign(
+        programs,
+        await prepareAccounting(
+          {
+            dir,
+            socketDir,
+            mungeSocket: munge.socket,
+            user: userName(),
+            databasePort,
+            port: accountingPort,
+          },
+          run,
+        ),
+      );
+      await daemon('mariadb').start();
+      await untilReady('the accounting database', async () => isListening(databasePort), {
+        children: [munged, ...children],
+        ...untilAborted,
+      });
+      await daemon('slurmdbd').start();
+      await untilReady(
+        'slurmdbd',
+        async () => answers(await run('sacctmgr', ['--noheader', 'show', 'cluster'], { timeoutMs: 5_000 })),
+        { children: [munged, ...children], timeoutMs: 60_000, ...untilAborted },
+      );
+      await fillAccounting(run, 'practice', accounting);
+    }
+    await Promise.all(Object.keys(scheduler).map(async (name) => daemon(name).start()));
     let idle: ReadonlySet<string> | undefined;
     const allIdle = async () => {
       idle = await idleNodes(run);
@@ -190,6 +236,21 @@ function mungeFiles(dir: string, socketDir: string) {
   args.push(`--key-file=${key}`, `--log-file=${join(dir, 'log', 'munged.log')}`);
   args.push(`--pid-file=${join(dir, 'munged.pid')}`, `--seed-file=${join(dir, 'munged.seed')}`);
   return { socket, key, args, probe: ['--no-input', `--socket=${socket}`] };
+}
+
+async function stopAll(children: readonly Child[]): Promise<void> {
+  await Promise.all(children.map((child) => child.stop()));
+}
+
+async function isListening(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: '127.0.0.1', port });
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
 }
 
 /** @returns undefined if slurmctld does not answer */

@@ -3,6 +3,7 @@ import type { ClusterAnswer } from '../../slurm/cluster.js';
 import type { SlurmWords } from '../../slurm/for-jobs.js';
 import type { JobRow } from '../../slurm/job.js';
 import type { FoundJob, JobQuestion } from '../../slurm/lookup.js';
+import type { RefusalCause } from '../../slurm/refusals.js';
 import type { JobEnd } from '../../slurm/resolve.js';
 import type { JobDetailsAnswer } from '../../slurm/scontrol.js';
 import type { JobState } from '../../slurm/states.js';
@@ -14,6 +15,8 @@ export interface OwnerWords {
   /** Why it waits, and until when. */
   waits(row: Pick<JobRow, 'state' | 'reason' | 'expectedStart'>): string;
   state(state: JobState): string;
+  /** Why it is not accepted yet. */
+  refused(cause: RefusalCause): string;
 }
 
 /** A job as it is handed over. */

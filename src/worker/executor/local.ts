@@ -80,7 +80,7 @@ export function createLocalExecutor(options: LocalOptions): Executor {
         case 'refused':
           // a full disk, say: it passes, and the operator is told of it
           log.warn({ why: taken.why }, 'a job of this host cannot be taken at present');
-          return { kind: 'refused', said: taken.why, temporary: true };
+          return { kind: 'refused', said: taken.why, cause: 'limit' };
         case 'unclear':
           return taken;
       }

@@ -11,6 +11,7 @@ import { queryCluster } from '../../slurm/cluster.js';
 import { readExitRecord } from '../../slurm/exit-record.js';
 import { findJob } from '../../slurm/lookup.js';
 import { waitingSentence } from '../../slurm/pending-reasons.js';
+import { refusedSentence } from '../../slurm/refusals.js';
 import { resolveEnd } from '../../slurm/resolve.js';
 import { showJob } from '../../slurm/scontrol.js';
 import { stateSentence } from '../../slurm/states.js';
@@ -35,7 +36,7 @@ export function createSlurmExecutor({ run, settings, clock, log }: SlurmOptions)
   return {
     jobWords: 'Slurm job',
     name: 'Slurm',
-    owner: { waits: waitingSentence, state: stateSentence },
+    owner: { waits: waitingSentence, state: stateSentence, refused: refusedSentence },
     cancelCommand: 'scancel',
     witness: 'squeue',
     tracker: createTracker({

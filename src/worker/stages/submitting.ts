@@ -11,12 +11,8 @@ import { inLane } from '../lane.js';
 import { acceptedJob, planJob, type PlannedJob, type PlanRequest } from '../plan.js';
 import { runLines } from '../run-lines.js';
 import type { Run, Submission } from '../run.js';
+import type { ClearResult, WaitingRefusal } from '../submit-gate.js';
 import type { StageContext, Tools } from '../tools.js';
-
-/** How often a submission that Slurm demonstrably never saw is made again. */
-const attempts = 3;
-/** How long to wait when the site's limit on submitted jobs is reached, in milliseconds. */
-const limitWaitMs = 30_000;
 
 /**
  * Hands the run to the executor: to Slurm, mostly. Exactly one job results: the intent is in the journal before sbatch is called, and whenever
@@ -41,42 +37,62 @@ export async function submitJob(
   const mark = run.submission?.mark ?? randomBytes(4).toString('hex');
   const batch = await prepareBatch({ run, runId: run.id, analysis, staged, girder }, context, tools);
 
-  for (let attempt = 1; ; attempt += 1) {
+  const { target } = batch;
+  let submission: Submission = { ...batch.submission, mark, target: target.name, at: tools.clock.now() };
+
+  /** Calls sbatch once, and if it is unclear whether that made a job, finds out. */
+  async function submitOnce(): Promise<ClearResult> {
     context.signal.throwIfAborted();
-    const submission: Submission = { ...batch.submission, mark, at: tools.clock.now() };
+    submission = { ...submission, at: tools.clock.now() };
     await rm(submission.exitRecord, { force: true });
     await book.record(run.id, { type: 'submitting', submission });
     const answer = await inLane(tools.lanes.submitting, context.signal, async () =>
       tools.executor.submit({ ...batch.request, mark }),
     );
-    switch (answer.kind) {
-      case 'submitted':
-        return book.record(run.id, { type: 'submitted', jobId: answer.jobId });
-      case 'refused':
-        if (answer.temporary) {
-          tools.log.info({ run: run.id, said: answer.said }, 'no more jobs are taken at present');
-          attempt -= 1;
-          await tools.clock.sleep(limitWaitMs, context.signal);
-          break;
-        }
-        throw new DsaSlurmError('slurm', `Slurm did not accept the job: ${answer.said}`, {
-          next: 'Ask the people who run this worker; nothing was computed.',
-        });
-      case 'unclear': {
-        tools.log.warn(
-          { run: run.id, why: answer.why },
-          'it is unclear whether there is a job; looking it up by its key',
-        );
-        const jobId = await lookUp(submission, submission.at, context, tools);
-        if (jobId !== null) return book.record(run.id, { type: 'submitted', jobId });
-        if (attempt >= attempts) {
-          throw new DsaSlurmError('slurm', `The job could not be handed over: ${answer.why}.`, {
-            next: 'Try again later, or ask the people who run this worker.',
-          });
-        }
-      }
-    }
+    if (answer.kind !== 'unclear') return answer;
+    tools.log.warn(
+      { run: run.id, why: answer.why },
+      'it is unclear whether there is a job; looking it up by its key',
+    );
+    const jobId = await lookUp(submission, submission.at, context, tools);
+    return jobId === null
+      ? { kind: 'refused', said: answer.why, cause: 'unavailable' }
+      : { kind: 'submitted', jobId, cluster: null };
   }
+
+  const answer = await tools.submitGate.pass(
+    {
+      runId: run.id,
+      target: target.name,
+      isOwnTarget: target.isOwn,
+      hasWorked: () => hasWorked(target.name, tools),
+      onWait: (refusal) => showWaiting(context, refusal, tools),
+      signal: context.signal,
+    },
+    submitOnce,
+  );
+  if (answer.kind === 'submitted') return book.record(run.id, { type: 'submitted', jobId: answer.jobId });
+  throw new DsaSlurmError('slurm', `Slurm did not accept the job: ${answer.said}`, {
+    next: 'Ask the people who run this worker; nothing was computed.',
+  });
+}
+
+/** Whether Slurm has accepted a job of the same partition, account and QOS before. */
+function hasWorked(target: string, { book }: Tools): boolean {
+  for (const { jobId, submission } of book.all()) {
+    if (jobId !== null && submission?.target === target) return true;
+  }
+  return false;
+}
+
+/** Tells owner and operator why there is no job yet. */
+function showWaiting({ id, girderJob }: StageContext, refusal: WaitingRefusal | null, tools: Tools): void {
+  if (refusal === null) {
+    girderJob.progress({ message: '' });
+    return;
+  }
+  tools.book.note(id, { type: 'waiting', reason: refusal.said });
+  girderJob.progress({ message: tools.executor.owner.refused(refusal.cause) });
 }
 
 /** Asks Slurm until it has answered: the job's id, or null once it is certain that there is none. */
@@ -115,13 +131,13 @@ async function prepareBatch(
   { run, ...wanted }: Pick<PlanRequest, 'runId' | 'staged' | 'girder'> & { analysis: Analysis; run: Run },
   { girderJob }: StageContext,
   tools: Tools,
-): Promise<{ submission: Omit<Submission, 'at'>; request: PlannedJob['request'] }> {
+): Promise<{ submission: Omit<Submission, 'at'> } & Pick<PlannedJob, 'request' | 'target'>> {
   const { settings, submitScript } = tools;
   const logsDir = requireDirectory(settings.dirs.logs, 'dirs.logs', 'LOGS');
   const { sif, facts } = await findImage(wanted.analysis.image, tools);
   const plan = planJob({ ...wanted, sif, facts, settings, logsDir, submitScript });
   const job = acceptedJob(plan);
-  const { argumentsFile, request } = job;
+  const { argumentsFile, request, target } = job;
   if (plan.meaningless.length > 0) {
     const options = plan.meaningless.map((option) => `--slurm_${option}`).join(', ');
     girderJob.log(`Without a meaning here, where no Slurm runs the job: ${options}\n`);
@@ -130,7 +146,7 @@ async function prepareBatch(
   for (const file of [job.submission.logFile, ...Object.values(job.submission.streams)])
     await createLogFile(file);
   const lines = runLines(run.task, wanted.analysis, job, settings);
-  return { submission: { ...job.submission, lines }, request };
+  return { submission: { ...job.submission, lines }, request, target };
 }
 
 /** A log may hold what the analysis was given: it is made here, for its owner only, before Slurm would make it. */

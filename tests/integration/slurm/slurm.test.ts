@@ -225,7 +225,7 @@ describe('what Slurm says', () => {
     expect(await submit(run, args)).toMatchObject({
       kind: 'refused',
       said: expect.stringContaining('nowhere'),
-      temporary: false,
+      cause: 'request',
     });
   });
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { jobComment, jobName, readKey, readMark, runKey } from '../../../src/slurm/key.js';
+import { knownRefusals } from '../../../src/slurm/refusals.js';
 import {
   escapeFileName,
   parseSubmitted,
@@ -84,12 +85,19 @@ describe('parseSubmitted', () => {
     expect(parseSubmitted(text)).toEqual({ jobId, cluster });
   });
 
-  it.each(['', 'ok', 'Submitted batch job', 'job 42', '4 2', '41\n42\n', '<html>42</html>'])(
-    'finds no id in %j',
-    (text) => {
-      expect(parseSubmitted(text)).toBeNull();
-    },
-  );
+  it.each([
+    '',
+    'ok',
+    'Submitted batch job',
+    'job 42',
+    '4 2',
+    '41\n42\n',
+    '<html>42</html>',
+    '99999999999999999999\n',
+    'Submitted batch job 99999999999999999999\n',
+  ])('finds no id in %j', (text) => {
+    expect(parseSubmitted(text)).toBeNull();
+  });
 });
 
 describe('what an answer of sbatch means', () => {
@@ -120,23 +128,25 @@ describe('what an answer of sbatch means', () => {
     expect(readSubmitAnswer(result).kind).toBe(kind);
   });
 
-  it('tells limits that pass from refusals that stay', () => {
-    const policy =
-      'sbatch: error: Batch job submission failed: Job violates accounting/QOS policy (job submit limit, …)';
-    expect(readSubmitAnswer(failed(`sbatch: error: QOSMaxSubmitJobPerUserLimit\n${policy}`))).toMatchObject({
-      temporary: true,
-    });
-    expect(readSubmitAnswer(failed(`sbatch: error: QOSMaxWallDurationPerJobLimit\n${policy}`))).toMatchObject(
-      {
-        temporary: false,
-      },
-    );
-    const limited =
-      'sbatch: error: Batch job submission failed: Rate limit exceeded, please retry momentarily';
-    expect(readSubmitAnswer(failed(limited))).toMatchObject({ kind: 'refused', temporary: true });
-    expect(readSubmitAnswer(failed('sbatch: error: Slurm temporarily unable to accept job'))).toMatchObject({
-      temporary: true,
-    });
+  it.each(knownRefusals.flatMap(({ cause, seen }) => seen.map(([words]) => [words, cause] as const)))(
+    'calls %j a refusal of the kind %s',
+    (words, cause) => {
+      expect(readSubmitAnswer(failed(words))).toEqual({ kind: 'refused', said: words, cause });
+    },
+  );
+
+  it.each([
+    [{ kind: 'missing', reason: 'ENOENT', ms: 1 }, 'unavailable'],
+    [{ kind: 'missing', reason: 'EACCES', ms: 1 }, 'unavailable'],
+    [failed('/opt/slurm/bin/sbatch: line 3: exec: sbatch.real: not found', 127), 'unavailable'],
+    [failed('', 126), 'unavailable'],
+    // too much environment or too many arguments of this very job
+    [{ kind: 'missing', reason: 'E2BIG', ms: 1 }, 'request'],
+    [{ kind: 'missing', reason: "'sbatch': Argument list too long", ms: 1 }, 'request'],
+    [failed('sbatch: error: this site wants a cost center'), 'unknown'],
+    [failed(''), 'unknown'],
+  ] as const)('%o is a refusal of the kind %s', (result, cause) => {
+    expect(readSubmitAnswer(result)).toMatchObject({ kind: 'refused', cause });
   });
 
   it('repeats what sbatch said', async () => {
@@ -144,7 +154,7 @@ describe('what an answer of sbatch means', () => {
     expect(await submit(run, ['--x'], { env: { A: '1' } })).toEqual({
       kind: 'refused',
       said: 'sbatch: error: invalid partition specified: nope',
-      temporary: false,
+      cause: 'request',
     });
     expect(calls).toEqual([
       { file: 'sbatch', args: ['--x'], options: { timeoutMs: 120_000, env: { A: '1' } } },

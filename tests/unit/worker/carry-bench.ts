@@ -16,6 +16,7 @@ import { carry } from '../../../src/worker/carry.js';
 import { createSlurmExecutor } from '../../../src/worker/executor/slurm.js';
 import type { Journal } from '../../../src/worker/journal.js';
 import type { CancelSource, Run, RunEvent } from '../../../src/worker/run.js';
+import { createSubmitGate } from '../../../src/worker/submit-gate.js';
 import type { Tools } from '../../../src/worker/tools.js';
 import { someTask } from '../../support/tasks.js';
 import { fixtureTask } from '../girder/fixtures.js';
@@ -137,6 +138,7 @@ export async function openCarryBench({
     publishResult: async (_, result) => void results.push(result),
     publish: async ({ properties }) =>
       void published.push((properties.headers as Record<string, unknown>)['task']),
+    submitGate: createSubmitGate({ clock, log, stopping: stop.signal, onChange: () => undefined }),
     lanes: {
       staging: new PQueue(),
       submitting: new PQueue(),

@@ -121,6 +121,7 @@ describe('what is shown of a task', () => {
       workingDirectory: '/',
       command: ['./entry', ...tokens, `--url=http://x?token=${tokens[0] ?? ''}`],
       exec: ['--pwd', '/', '/image.sif'],
+      target: { name: '', isOwn: false },
       argumentsFile: null,
       submission: { key: 'k', logFile: '/l', exitRecord: '/e', streams: {} },
       request: {

@@ -38,17 +38,19 @@ function setUp(limit = 10) {
     publishResult: async (task, { status }) => void results.push(`${task.id} ${status}`),
   } as Broker;
   const revoked = new Set<string>();
+  const closed = { value: false };
   const intake = createIntake({
     book,
     broker: () => broker,
     limit,
+    isClosed: () => closed.value,
     isRevoked: (id) => revoked.has(id),
     onRun: (id) => started.push(id),
     clock: systemClock,
     log,
   });
   const breakJournal = (value: boolean) => (broken = value);
-  return { intake, revoked, book, written, flow, started, results, breakJournal, stop };
+  return { intake, revoked, closed, book, written, flow, started, results, breakJournal, stop };
 }
 
 describe('intake', () => {
@@ -64,6 +66,18 @@ describe('intake', () => {
     await Promise.all([intake.onTask(someTask({ id: 'a' })), intake.onTask(someTask({ id: 'a' }))]);
     await intake.onTask(someTask({ id: 'a', redelivered: true }));
     expect(started).toEqual(['a']);
+  });
+
+  test('closes while Slurm accepts no jobs, and opens again', async () => {
+    const { intake, closed, flow } = setUp();
+    closed.value = true;
+    intake.adjust();
+    expect(intake.state()).toBe('blocked');
+    await vi.waitFor(() => expect(flow).toEqual(['pause']));
+    closed.value = false;
+    intake.adjust();
+    expect(intake.state()).toBe('open');
+    await vi.waitFor(() => expect(flow).toEqual(['pause', 'resume']));
   });
 
   test('a task that cannot be made durable is not accepted, the flow stops until the disk has room, and it is taken when it comes again', async () => {

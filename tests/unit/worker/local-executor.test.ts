@@ -381,7 +381,7 @@ describe('after a restart', () => {
 describe('a disk that is full', () => {
   test('keeps a job from being taken, and nothing of it is left', async () => {
     broken = { save: diskFull };
-    expect(await executor.submit(request('a'))).toMatchObject({ kind: 'refused', temporary: true });
+    expect(await executor.submit(request('a'))).toMatchObject({ kind: 'refused', cause: 'limit' });
     expect(await executor.find({ key: 'a', since: 0 })).toMatchObject({ kind: 'none' });
     broken = {};
     expect(await executor.submit(request('a'))).toMatchObject({ kind: 'submitted' });
@@ -474,7 +474,7 @@ describe('the spool', () => {
     await troubled(/no space left/);
     expect(executor.tracker.view().at).toBeNull();
     expect(await executor.find({ key: 'a', since: 0 })).toMatchObject({ kind: 'silence' });
-    expect(await executor.submit(request('b'))).toMatchObject({ kind: 'refused', temporary: true });
+    expect(await executor.submit(request('b'))).toMatchObject({ kind: 'refused', cause: 'limit' });
     expect(await executor.cancel(['1'])).toMatchObject({ ok: false });
     broken = {};
     await seen('1 RUNNING');

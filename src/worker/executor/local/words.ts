@@ -11,6 +11,7 @@ import type { LocalJob } from './spool.js';
 export const ownerWords: OwnerWords = {
   waits: () => 'The analysis waits: others are before it.',
   state: (state) => sentences.get(state.base) ?? stateSentence(state),
+  refused: () => 'The analysis waits: this computer takes no more work at present.',
 };
 
 const sentences: ReadonlyMap<string, string> = new Map([

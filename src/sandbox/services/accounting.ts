@@ -1,0 +1,151 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { commandTrouble, type RunCommand } from '../../base/command.js';
+import { DsaSlurmError } from '../../base/errors.js';
+
+/** What the private Slurm records and enforces. */
+export interface AccountingOptions {
+  /** `AccountingStorageEnforce` of slurm.conf. Default `associations,limits,qos`. */
+  enforce?: string;
+  /** Arguments of the `sacctmgr` calls that set up accounts, users and QOS, before slurmctld starts. */
+  sacctmgr?: readonly (readonly string[])[];
+}
+
+export interface AccountingFiles {
+  /** Directory of slurm.conf, where slurmdbd looks for its own configuration. */
+  dir: string;
+  /** Short: holds the database's Unix socket. */
+  socketDir: string;
+  mungeSocket: string;
+  /** Login that the daemons run as. */
+  user: string;
+  databasePort: number;
+  port: number;
+}
+
+/** A program of the accounting and its arguments. */
+export interface AccountingDaemon {
+  file: string;
+  args: string[];
+}
+
+/** Name of the database and of its only account that can log in with a password. */
+const databaseUser = 'slurm';
+
+/**
+ * Writes the configuration of slurmdbd and creates an empty database for it in a directory of its own, both reachable on
+ * loopback only and with a password that nobody else knows.
+ * @throws DsaSlurmError `sandbox` if MariaDB's own set-up fails
+ */
+export async function prepareAccounting(
+  files: AccountingFiles,
+  run: RunCommand,
+): Promise<{ mariadb: AccountingDaemon; slurmdbd: AccountingDaemon }> {
+  const { dir, socketDir, user } = files;
+  const data = join(dir, 'database');
+  const initFile = join(dir, 'database.sql');
+  const password = randomBytes(24).toString('hex');
+  await mkdir(data, { recursive: true, mode: 0o700 });
+  await writeFile(
+    initFile,
+    [
+      'CREATE DATABASE IF NOT EXISTS slurm_acct_db;',
+      `CREATE USER IF NOT EXISTS '${databaseUser}'@'127.0.0.1' IDENTIFIED BY '${password}';`,
+      `GRANT ALL ON slurm_acct_db.* TO '${databaseUser}'@'127.0.0.1';`,
+      '',
+    ].join('\n'),
+    { mode: 0o600 },
+  );
+  await writeFile(join(dir, 'slurmdbd.conf'), slurmdbdConf(files, password), { mode: 0o600 });
+  const installed = await run(
+    'mariadb-install-db',
+    [
+      '--no-defaults',
+      `--datadir=${data}`,
+      `--user=${user}`,
+      '--auth-root-authentication-method=socket',
+      '--skip-test-db',
+    ],
+    { timeoutMs: 120_000 },
+  );
+  const trouble = commandTrouble(installed);
+  if (trouble !== '') {
+    throw new DsaSlurmError('sandbox', `The accounting database could not be created: ${trouble}`, {
+      next: 'Install mariadb-server, or start the sandbox without accounting.',
+    });
+  }
+  return {
+    mariadb: {
+      file: 'mariadbd',
+      args: [
+        '--no-defaults',
+        `--user=${user}`,
+        `--datadir=${data}`,
+        `--socket=${join(socketDir, 'db.socket')}`,
+        `--pid-file=${join(dir, 'mariadbd.pid')}`,
+        '--bind-address=127.0.0.1',
+        `--port=${files.databasePort}`,
+        `--init-file=${initFile}`,
+        '--skip-log-bin',
+        '--performance-schema=OFF',
+        '--innodb-buffer-pool-size=64M',
+        // what a sandbox records need not survive a power failure
+        '--innodb-flush-log-at-trx-commit=0',
+        '--innodb-lock-wait-timeout=900',
+      ],
+    },
+    slurmdbd: { file: 'slurmdbd', args: ['-D'] },
+  };
+}
+
+function slurmdbdConf({ dir, mungeSocket, user, databasePort, port }: AccountingFiles, password: string) {
+  return [
+    'AuthType=auth/munge',
+    `AuthInfo=socket=${mungeSocket}`,
+    'DbdHost=localhost',
+    'DbdAddr=127.0.0.1',
+    `DbdPort=${port}`,
+    `SlurmUser=${user}`,
+    `LogFile=${join(dir, 'log', 'slurmdbd.log')}`,
+    `PidFile=${join(dir, 'slurmdbd.pid')}`,
+    'StorageType=accounting_storage/mysql',
+    'StorageHost=127.0.0.1',
+    `StoragePort=${databasePort}`,
+    `StorageUser=${databaseUser}`,
+    `StoragePass=${password}`,
+    'StorageLoc=slurm_acct_db',
+    'CommitDelay=0',
+    '',
+  ].join('\n');
+}
+
+/** Lines of slurm.conf that send every job to slurmdbd. */
+export function accountingConf(
+  { port, mungeSocket }: Pick<AccountingFiles, 'port' | 'mungeSocket'>,
+  options: AccountingOptions,
+): string[] {
+  return [
+    'AccountingStorageType=accounting_storage/slurmdbd',
+    'AccountingStorageHost=127.0.0.1',
+    `AccountingStoragePort=${port}`,
+    // with auth/munge this is the socket of munged (slurm.conf(5), AccountingStoragePass)
+    `AccountingStoragePass=${mungeSocket}`,
+    `AccountingStorageEnforce=${options.enforce ?? 'associations,limits,qos'}`,
+  ];
+}
+
+/** Creates the cluster and what else is asked for. @throws DsaSlurmError `sandbox` with sacctmgr's words */
+export async function fillAccounting(
+  run: RunCommand,
+  cluster: string,
+  { sacctmgr = [] }: AccountingOptions,
+): Promise<void> {
+  for (const args of [['add', 'cluster', cluster], ...sacctmgr]) {
+    const result = await run('sacctmgr', ['--immediate', ...args]);
+    const trouble = commandTrouble(result);
+    if (trouble !== '') {
+      throw new DsaSlurmError('sandbox', `sacctmgr ${args.join(' ')}: ${trouble}`);
+    }
+  }
+}

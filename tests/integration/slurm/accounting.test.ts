@@ -1,0 +1,99 @@
+import { userInfo } from 'node:os';
+
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+
+import type { GirderJob } from '../../../src/sandbox/girder/index.js';
+import { startAccountingSite, type AccountingSite } from '../../support/accounting-site.js';
+import { expectStatus, openLab, status, type Lab } from '../../support/lab.js';
+
+const user = userInfo().username;
+
+let site: AccountingSite;
+let lab: Lab | undefined;
+
+beforeAll(async () => {
+  site = await startAccountingSite();
+}, 180_000);
+afterAll(async () => site.close());
+afterEach(async () => {
+  await lab?.close();
+  lab = undefined;
+});
+
+async function open(flags: Record<string, unknown> = {}): Promise<Lab> {
+  lab = await openLab(flags, { slurmConf: site.slurm.conf });
+  return lab;
+}
+
+/** What the owner reads beside the progress bar. */
+function messageOf({ id }: GirderJob): string {
+  return lab?.girder.job(id)?.progress?.message ?? '';
+}
+
+describe('a submit limit', () => {
+  test.each([
+    ['of an account', 'account', 'path', 'GrpSubmitJobs'],
+    ['of a user', 'user', user, 'MaxSubmitJobs'],
+    ['of a QOS', 'qos', 'normal', 'GrpSubmitJobs'],
+    ['of a QOS for each user', 'qos', 'normal', 'MaxSubmitJobsPerUser'],
+    ['of a QOS for each account', 'qos', 'normal', 'MaxSubmitJobsPerAccount'],
+  ] as const)('%s is waited for', async (_, what, name, limit) => {
+    const { publish, ended, until } = await open();
+    await site.modify(what, name, `${limit}=1`);
+    try {
+      const jobs = [await publish({ args: ['Clock', '3'] }), await publish({ args: ['Clock', '0'] })];
+      await until(() => jobs.some((job) => messageOf(job).includes('limited number of jobs')));
+      for (const job of jobs) expectStatus(await ended(job), status.success);
+      for (const job of jobs) expect(messageOf(job)).not.toContain('limited number');
+    } finally {
+      await site.modify(what, name, `${limit}=-1`);
+    }
+  });
+});
+
+describe('a partition that takes no jobs', () => {
+  test('fails nothing, closes the intake, is told, and all runs go on when it is open again', async () => {
+    const { publish, ended, until, worker } = await open({
+      'slurm.partition': 'shut',
+      'worker.inFlight': 20,
+    });
+    await site.must('scontrol', 'update', 'PartitionName=shut', 'State=INACTIVE');
+    const jobs = await Promise.all(Array.from({ length: 6 }, async () => publish({ args: ['Clock', '0'] })));
+    const { handle } = worker;
+    await until(() => handle.snapshot().health.intake === 'blocked');
+    expect(handle.snapshot().health.trouble).toContain('Required partition not available');
+    await until(() => handle.snapshot().runs.some(({ reason }) => reason?.includes('Required partition')));
+    const late = await publish({ args: ['Clock', '0'] });
+    await until(() => jobs.some((job) => messageOf(job).includes('accepts no such jobs')));
+    await site.must('scontrol', 'update', 'PartitionName=shut', 'State=UP');
+    for (const job of [...jobs, late]) expectStatus(await ended(job), status.success);
+    expect(handle.snapshot().health).toMatchObject({ intake: 'open', trouble: null });
+  });
+});
+
+describe('an account that is refused', () => {
+  test('at once fails the run with the words of Slurm; one that worked before is waited for', async () => {
+    const { publish, ended, until } = await open({ 'slurm.account': 'research' });
+    expectStatus(await ended(await publish({ args: ['Clock', '0'] })), status.success);
+    await site.must(
+      'sacctmgr',
+      '--immediate',
+      'remove',
+      'user',
+      user,
+      'account=research',
+      'cluster=practice',
+    );
+    const waiting = await publish({ args: ['Clock', '0'] });
+    await until(() => messageOf(waiting).includes('accepts no such jobs'));
+    await site.must('sacctmgr', '--immediate', 'add', 'user', user, 'account=research', 'cluster=practice');
+    await site.modify('user', user, 'QOS=normal,short');
+    expectStatus(await ended(waiting), status.success);
+    await lab?.close();
+
+    const second = await open({ 'slurm.account': 'nobodys' });
+    const refused = await second.ended(await second.publish({ args: ['Clock', '0'] }));
+    expectStatus(refused, status.error);
+    expect(refused.log.join('')).toContain('Invalid account or account/partition combination');
+  });
+});
