@@ -1,7 +1,8 @@
 import { commandTrouble, type CommandResult, type RunCommand } from '../base/command.js';
 import { DsaSlurmError, systemCode } from '../base/errors.js';
-import { stat } from '../base/shared-files.js';
+import { open, stat } from '../base/shared-files.js';
 import { parseLabels, parseOciConfig, parseSifList, type OciConfig } from './sif.js';
+import { readSifHeader, sifHeaderBytes } from './sif-header.js';
 
 /** What an image file says of itself. */
 export interface ImageFacts {
@@ -57,6 +58,7 @@ export function createApptainer({ run, command }: { run: RunCommand; command: st
   }
 
   async function read(image: string, sifPath: string): Promise<ImageFacts> {
+    await refuseIncomplete(image, sifPath);
     const [labels, oci] = await Promise.all([readLabels(sifPath), readOciConfig(sifPath)]);
     if (!isResult(labels)) return gatherFacts(labels, oci);
     // Without labels an OCI config is still enough to run; without either nothing is.
@@ -98,6 +100,25 @@ export function createApptainer({ run, command }: { run: RunCommand; command: st
       }
     },
   };
+}
+
+/**
+ * Apptainer reads labels and OCI config of a file whose end is missing, and only the container then fails to start.
+ * @throws DsaSlurmError `image` for a SIF that is cut short
+ */
+async function refuseIncomplete(image: string, sifPath: string): Promise<void> {
+  // a file that cannot be opened is reported by the runtime, in its own words
+  await using file = await open(sifPath, 'r').catch(() => null);
+  if (file === null) return;
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(sifHeaderBytes), 0, sifHeaderBytes, 0);
+  const { size } = await file.stat();
+  const end = readSifHeader(buffer.subarray(0, bytesRead))?.end ?? 0;
+  if (end <= size) return;
+  throw new DsaSlurmError(
+    'image',
+    `The file of image ${image}, ${sifPath}, is cut short: ${size} of ${end} bytes are there.`,
+    { next: `A pull or a copy was interrupted. Pull it again: dsa-slurm images pull ${image}` },
+  );
 }
 
 function isResult(value: Record<string, string> | CommandResult): value is CommandResult {

@@ -1,6 +1,7 @@
 import { DsaSlurmError } from '../../base/errors.js';
 import type { Check } from '../check.js';
 import { privileges } from './apptainer/privileges.js';
+import { start as apptainerStart } from './apptainer/start.js';
 import { version as apptainerVersion } from './apptainer/version.js';
 import { names, otherConsumers, ping as celeryPing } from './celery/ping.js';
 import { roundTrip } from './celery/round-trip.js';
@@ -80,6 +81,7 @@ export const allChecks: readonly Check[] = [
   limits,
   apptainerVersion,
   privileges,
+  apptainerStart,
   files,
   contents,
   connect,

@@ -6,12 +6,14 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** An image as `docker build` would leave it in a registry. Its only program is a static busybox, in /bin. */
+/** An image as `docker build` would leave it in a registry. Its programs are those of a static busybox, in /bin. */
 export interface OciImage {
   /** The `config` of its OCI config, by Docker's names: Env, WorkingDir, Entrypoint, Cmd, User, Labels. */
   config?: Readonly<Record<string, unknown>>;
   /** By absolute path; a text is a file of mode 0644, or 0755 if it starts with `#!`. */
   files?: Readonly<Record<string, string | OciFile>>;
+  /** False: an image without any program of its own. */
+  busybox?: boolean;
 }
 
 export interface OciFile {
@@ -38,7 +40,7 @@ export interface OciBlobs {
 
 /** @param root of {@link prepareRealRoot}, where busybox is taken from */
 export async function ociBlobs(root: string, image: OciImage): Promise<OciBlobs> {
-  const layer = blob('application/vnd.oci.image.layer.v1.tar', await layerTar(root, image.files ?? {}));
+  const layer = blob('application/vnd.oci.image.layer.v1.tar', await layerTar(root, image));
   const config = blob(
     'application/vnd.oci.image.config.v1+json',
     JSON.stringify({
@@ -95,18 +97,20 @@ function descriptor({ digest, mediaType, content }: OciBlob): Record<string, unk
   return { mediaType, digest, size: content.length };
 }
 
-async function layerTar(root: string, files: NonNullable<OciImage['files']>): Promise<Buffer> {
-  const busybox = join(root, 'usr', 'bin', 'busybox');
-  const { stdout } = await run(busybox, ['--list']);
-  const applets = stdout.split('\n').filter((name) => name !== '' && name !== 'busybox');
+async function layerTar(root: string, { files = {}, busybox = true }: OciImage): Promise<Buffer> {
   const entries = new Map<string, TarEntry>();
   const add = (path: string, entry: TarEntry) => {
     const parent = posix.dirname(path);
     if (parent !== '/' && !entries.has(parent)) add(parent, { type: 'directory', mode: 0o755 });
     entries.set(path, entry);
   };
-  add('/bin/busybox', { type: 'file', mode: 0o755, content: await readFile(busybox) });
-  for (const name of applets) add(`/bin/${name}`, { type: 'link', mode: 0o777, target: 'busybox' });
+  if (busybox) {
+    const program = join(root, 'usr', 'bin', 'busybox');
+    const { stdout } = await run(program, ['--list']);
+    const applets = stdout.split('\n').filter((name) => name !== '' && name !== 'busybox');
+    add('/bin/busybox', { type: 'file', mode: 0o755, content: await readFile(program) });
+    for (const name of applets) add(`/bin/${name}`, { type: 'link', mode: 0o777, target: 'busybox' });
+  }
   add('/tmp', { type: 'directory', mode: 0o1777 });
   for (const [path, given] of Object.entries(files)) {
     const file: OciFile = typeof given === 'string' ? { text: given } : given;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/base/clock.js';
 import type { CommandResult, RunCommand } from '../../../src/base/command.js';
+import { start } from '../../../src/doctor/checks/apptainer/start.js';
 import { contents } from '../../../src/doctor/checks/images/contents.js';
 import { entryFileOf } from '../../../src/doctor/entry-file.js';
 import { ask, exited, settingsWith, timedOut } from '../../support/doctor.js';
@@ -25,21 +26,30 @@ async function imagesOf(names: readonly string[], flags: Record<string, unknown>
   };
 }
 
-/** A runtime whose `exec` ends as it is told to. */
-function runtime(execEnds: CommandResult, onCommand: () => void = () => undefined) {
+/** What a container finds, by the words that the script prints behind its nonce; or how `exec` ends instead. */
+type ExecEnds = readonly string[] | CommandResult;
+
+/**
+ * A runtime whose `exec` ends as it is told to.
+ * @param ends of the container of a job, and of the one without mounts of the host
+ */
+function runtime(ends: ExecEnds, unhidden: ExecEnds = ends, onCommand: () => void = () => undefined) {
   const execs: string[][] = [];
   const labels = { entry_path: '/opt/x' };
   const run: RunCommand = async (_file, [verb = '', ...args]) => {
     onCommand();
     if (verb === 'inspect') return exited(JSON.stringify({ data: { attributes: { labels } } }));
-    if (verb === 'exec') {
-      execs.push(args);
-      return execEnds;
-    }
-    return exited('', { exitCode: 255 });
+    if (verb !== 'exec') return exited('', { exitCode: 255 });
+    execs.push(args);
+    const end = args.includes('home,tmp,cwd') ? unhidden : ends;
+    if ('kind' in end) return end;
+    const nonce = args.find((arg) => arg.startsWith('dsa-slurm-')) ?? '';
+    return exited(end.map((word) => `${nonce} ${word}\n`).join(''));
   };
   return { run, execs };
 }
+
+const failed = (stderr: string, exitCode = 255) => exited('', { exitCode, stderr });
 
 describe('entryFileOf', () => {
   const none = { entrypoint: null, workingDirectory: null };
@@ -66,48 +76,83 @@ describe('entryFileOf', () => {
 });
 
 describe('images.contents', () => {
-  const noTest =
-    'FATAL:   "test": executable file not found in $PATH\nFATAL: while running, so it did not run';
-  it.each([
-    ['there', exited(''), 'ok', 'x.sif: entry point /opt/x/docker-entrypoint.sh is there', null],
+  const there = ['started', 'directory', 'entry'];
+  it.each<[string, ExecEnds, ExecEnds, string, string, string | null]>([
     [
-      'not there',
-      exited('', { exitCode: 1 }),
+      'there',
+      there,
+      there,
+      'ok',
+      'x.sif: starts, its entry point /opt/x/docker-entrypoint.sh is there',
+      null,
+    ],
+    [
+      'entry point not there',
+      ['started', 'directory'],
+      ['started', 'directory'],
       'fail',
       'x.sif: the entry point /opt/x/docker-entrypoint.sh is not there, or cannot be executed.',
       'ls -l /opt/x   # pull or build the image again',
     ],
     [
-      'no test in the image',
-      exited('', { exitCode: 255, stderr: noTest }),
+      'hidden by a mount',
+      ['started'],
+      there,
+      'fail',
+      'entry point /opt/x/docker-entrypoint.sh is in the image, but a directory of the host is mounted over it',
+      `config set apptainer.options '["--no-mount=home,tmp,cwd"]'`,
+    ],
+    [
+      'working directory not there',
+      ['started'],
+      ['started'],
+      'fail',
+      'its working directory /opt/x is not in the image',
+      'RUN mkdir -p /opt/x',
+    ],
+    [
+      'no shell in the image',
+      failed('WARNING: x\nFATAL:   "sh": executable file not found in $PATH\n'),
+      there,
       'ok',
-      'not looked at: apptainer exec exited with 255: FATAL:   "test": executable file not found in $PATH FATAL',
+      'x.sif: starts; it has no shell, so its entry point was not looked at',
       null,
     ],
     [
-      'a runtime that fails with 1',
-      exited('', { exitCode: 1, stderr: 'FATAL: no user namespaces' }),
+      'an image that does not start',
+      failed('INFO:    gocryptfs not found\nFATAL:   container creation failed: squashfs broken\n'),
+      there,
+      'fail',
+      'x.sif: no container of it starts: exit code 255, FATAL:   container creation failed: squashfs broken',
+      'true   # as the user of the worker',
+    ],
+    // exit code 1 without FATAL is not an answer of the program in the container
+    [
+      'no container starts here',
+      failed('\u001B[91mERROR  : Requesting capability set 0x1ff while permitted is 0x1fe\n', 1),
+      there,
       'ok',
-      'not looked at: apptainer exec exited with 1: FATAL: no user namespaces',
+      'x.sif: not judged, because no container starts here (apptainer.start)',
       null,
     ],
-    ['silent', timedOut, 'ok', 'not looked at: apptainer exec gave no answer', null],
-  ])('entry point: %s', async (_name, ends, status, evidence, fix) => {
-    const { settings, facts } = await imagesOf(['x.sif'], { 'apptainer.options': ['--cleanenv'] });
-    const { run, execs } = runtime(ends);
+    ['words without the nonce', exited('started\ndirectory\nentry\n'), there, 'fail', 'no container', 'true'],
+    ['silent', timedOut, there, 'fail', 'x.sif: no container of it starts: gave no answer', 'true'],
+  ])('%s', async (_name, ends, unhidden, status, evidence, fix) => {
+    const { settings, facts } = await imagesOf(['x.sif'], { 'apptainer.options': ['--nohttps'] });
+    const { run, execs } = runtime(ends, unhidden);
     const result = await ask(contents, { settings, run, deep: true }, facts);
     expect(result.evidence.join('\n')).toContain(evidence);
     expect(result.status).toBe(status);
     if (fix === null) expect(result.fix).toBeNull();
     else expect(result.fix).toContain(fix);
-    expect(execs).toEqual([
-      ['--pwd', '/', '--cleanenv', join(dir, 'x.sif'), 'test', '-x', '/opt/x/docker-entrypoint.sh'],
-    ]);
+    // as a job starts it: with the operator's options
+    expect(execs[0]).toContain('--nohttps');
+    expect(execs[0]?.slice(-2)).toEqual(['x', '/opt/x/docker-entrypoint.sh']);
   });
 
   it('starts no container without --deep', async () => {
     const { settings, facts } = await imagesOf(['x.sif']);
-    const { run, execs } = runtime(exited('', { exitCode: 1 }));
+    const { run, execs } = runtime(['started']);
     expect(await ask(contents, { settings, run }, facts)).toMatchObject({ status: 'ok' });
     expect(execs).toEqual([]);
   });
@@ -116,7 +161,7 @@ describe('images.contents', () => {
     const names = Array.from({ length: 14 }, (_, index) => `i${index}.sif`);
     const { settings, facts } = await imagesOf(names);
     let slow = 0;
-    const { run } = runtime(exited(''), () => {
+    const { run } = runtime(there, there, () => {
       slow += 1_000;
     });
     const clock = { ...systemClock, now: () => slow };
@@ -133,11 +178,63 @@ describe('images.contents', () => {
 
   it('warns of an image that cannot be inspected, and goes on', async () => {
     const { settings, facts } = await imagesOf(['bad.sif', 'good.sif']);
-    const { run } = runtime(exited(''));
+    const { run } = runtime(there);
     const broken: RunCommand = async (file, args, options) =>
       args.includes(join(dir, 'bad.sif')) ? timedOut : run(file, args, options);
     const result = await ask(contents, { settings, run: broken }, facts);
     expect(result).toMatchObject({ status: 'warn', fix: `apptainer inspect ${join(dir, 'bad.sif')}` });
     expect(result.evidence.join('\n')).toContain('good.sif: working directory /opt/x');
+  });
+});
+
+describe('apptainer.start', () => {
+  const fuse = 'squashfuse_ll exited: fuse: failed to open /dev/fuse: Permission denied';
+  it.each<[string, ExecEnds, string, string, string | null]>([
+    ['it does', ['started', 'directory', 'entry'], 'ok', 'a container of a.sif started', null],
+    [
+      '/dev/fuse closed',
+      failed(`FATAL:   container creation failed: ${fuse}\n`),
+      'fail',
+      'may not open /dev/fuse',
+      'chmod 666 /dev/fuse',
+    ],
+    [
+      'user namespaces closed',
+      failed('ERROR  : Failed to create user namespace: maximum number of user namespaces exceeded\n', 1),
+      'fail',
+      'may not create user namespaces',
+      'sysctl -w user.max_user_namespaces',
+    ],
+    [
+      'root without all capabilities',
+      failed('ERROR  : Requesting capability set 0x1 while permitted capability set is 0x0\n', 1),
+      'fail',
+      'root without all capabilities',
+      `config set apptainer.options '["--userns"]'`,
+    ],
+    ['anything else', failed('FATAL:   no way\n'), 'fail', 'exit code 255, FATAL:   no way', 'true'],
+  ])('%s', async (_name, ends, status, evidence, fix) => {
+    const { settings, facts } = await imagesOf(['a.sif']);
+    const result = await ask(start, { settings, run: runtime(ends).run, deep: true }, facts);
+    expect(result.evidence.join('\n')).toContain(evidence);
+    expect(result.status).toBe(status);
+    if (fix === null) expect(result.fix).toBeNull();
+    else expect(result.fix).toContain(fix);
+  });
+
+  it('tries the next image where one is broken', async () => {
+    const { settings, facts } = await imagesOf(['bad.sif', 'good.sif']);
+    const good = runtime(['started', 'directory', 'entry']);
+    const run: RunCommand = async (file, args, options) =>
+      args[0] === 'exec' && args.includes(join(dir, 'bad.sif'))
+        ? failed('FATAL:   squashfs broken')
+        : good.run(file, args, options);
+    const result = await ask(start, { settings, run, deep: true }, facts);
+    expect(result).toMatchObject({ status: 'ok', evidence: ['a container of good.sif started'] });
+  });
+
+  it('has nothing to try without images', async () => {
+    const { settings, facts } = await imagesOf([]);
+    expect((await ask(start, { settings, run: runtime([]).run, deep: true }, facts)).status).toBe('skip');
   });
 });

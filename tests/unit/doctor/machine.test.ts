@@ -2,6 +2,7 @@ import { chmod, mkdir, mkdtemp, readdir, rm, stat, symlink, utimes, writeFile } 
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { sifHeaderBytes } from '../../../src/apptainer/sif-header.js';
 import { deployment } from '../../../src/doctor/checks/configuration/deployment.js';
 import { environment, judgeEnvironment } from '../../../src/doctor/checks/configuration/environment.js';
 import { modes } from '../../../src/doctor/checks/configuration/modes.js';
@@ -551,16 +552,17 @@ describe('directories', () => {
 
 describe('images', () => {
   const now = 1e12;
-  const sif = { name: 'a_b_v1.sif', size: 1e9, readable: true, isSif: true, modifiedAt: 0 };
+  const sif = { name: 'a_b_v1.sif', size: 1e9, readable: true, end: 1e9, modifiedAt: 0 };
   it.each([
     ['well', [sif], 'ok', '1 image in /i, 1 GB', null],
     ['none', [], 'warn', 'There is no image', 'apptainer pull /i/example_small_v1.sif'],
     ['unreadable', [{ ...sif, readable: false }], 'warn', 'cannot be read', 'chmod go+r /i/a_b_v1.sif'],
-    ['half', [{ ...sif, isSif: false, size: 10 }], 'warn', 'is no complete SIF (10 B)', 'rm /i/a_b_v1.sif'],
-    ['still coming', [{ ...sif, isSif: false, modifiedAt: now - 1_000 }], 'ok', '1 image', null],
+    ['no SIF', [{ ...sif, end: null, size: 10 }], 'warn', 'is not a SIF (10 B)', 'rm /i/a_b_v1.sif'],
+    ['cut short', [{ ...sif, size: 10 }], 'warn', 'cut short: 10 of 1000000000 bytes', 'rm /i/a_b_v1.sif'],
+    ['still coming', [{ ...sif, end: null, modifiedAt: now - 1_000 }], 'ok', '1 image', null],
     [
       'rubble',
-      [sif, { ...sif, name: 'x.sif.tmp', isSif: false }],
+      [sif, { ...sif, name: 'x.sif.tmp', end: null }],
       'warn',
       'Left by pulls',
       'rm -r /i/x.sif.tmp',
@@ -569,16 +571,20 @@ describe('images', () => {
     expectFinding(judgeFiles('/i', list, now), status, evidence, fix),
   );
 
-  it('knows a SIF by its beginning', async () => {
-    const content = Buffer.alloc(64);
+  it('knows a SIF by its header, and whether all of it is there', async () => {
+    const content = Buffer.alloc(sifHeaderBytes + 72);
     content.write('#!/usr/bin/env run-singularity\n', 0);
     content.write('SIF_MAGIC', 32);
+    content.writeBigInt64LE(128n, 112);
+    content.writeBigInt64LE(72n, 120);
     await writeFile(join(dir, 'good_v1.sif'), content);
-    await writeFile(join(dir, 'half_v1.sif'), 'nothing');
-    await utimes(join(dir, 'half_v1.sif'), 1, 1);
+    await writeFile(join(dir, 'half_v1.sif'), content.subarray(0, 150));
+    await writeFile(join(dir, 'other_v1.sif'), 'nothing');
+    for (const name of ['half_v1.sif', 'other_v1.sif']) await utimes(join(dir, name), 1, 1);
     const context = { settings: settingsWith({ 'dirs.images': dir }) };
-    expectFinding(await ask(files, context), 'warn', 'half_v1.sif is no complete SIF', 'rm ');
-    expect(await factOf(files, context)).toEqual(['good_v1.sif', 'half_v1.sif']);
+    expectFinding(await ask(files, context), 'warn', 'half_v1.sif is cut short: 150 of 200 bytes', 'rm ');
+    expectFinding(await ask(files, context), 'warn', 'other_v1.sif is not a SIF', 'rm ');
+    expect(await factOf(files, context)).toEqual(['good_v1.sif', 'other_v1.sif']);
   });
 
   const facts = {

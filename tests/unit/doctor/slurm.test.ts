@@ -1,7 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { Check } from '../../../src/doctor/check.js';
 import { version as apptainerVersion } from '../../../src/doctor/checks/apptainer/version.js';
-import { judgePrivileges } from '../../../src/doctor/checks/apptainer/privileges.js';
+import {
+  judgePrivileges,
+  missingCapabilities,
+  type PrivilegeFacts,
+} from '../../../src/doctor/checks/apptainer/privileges.js';
 import { account, judgeAccount, parseAssociations } from '../../../src/doctor/checks/slurm/account.js';
 import { commands } from '../../../src/doctor/checks/slurm/commands.js';
 import { controller } from '../../../src/doctor/checks/slurm/controller.js';
@@ -387,25 +391,63 @@ describe('apptainer', () => {
   });
 
   const open = {
+    profile: 'lab',
     isRoot: false,
+    missingCapabilities: [],
+    needsNoCapabilities: false,
     maxUserNamespaces: '15000',
     unprivilegedClone: null,
     apparmorRestricts: null,
     setuidStarter: null,
-  };
-  it.each([
-    ['open namespaces', open, 'ok'],
-    ['root', { ...open, isRoot: true, maxUserNamespaces: '0' }, 'ok'],
-    ['setuid', { ...open, maxUserNamespaces: '0\n', setuidStarter: '/x/starter-suid' }, 'ok'],
-    ['none at all', { ...open, maxUserNamespaces: '0\n' }, 'warn'],
-    ['closed to others', { ...open, unprivilegedClone: '0\n' }, 'warn'],
-    ['AppArmor', { ...open, apparmorRestricts: '1\n' }, 'warn'],
-  ])('privileges: %s', (_name, facts, status) => {
+    fuse: 'open',
+    squashfuse: '/usr/bin/squashfuse_ll',
+  } as const;
+  const noResource = { ...open, isRoot: true, missingCapabilities: [24] };
+  const sysctl = 'sysctl -w user.max_user_namespaces';
+  it.each<[string, PrivilegeFacts, string, string, string | null]>([
+    ['open namespaces', open, 'ok', 'user namespaces are open', null],
+    ['root', { ...open, isRoot: true, maxUserNamespaces: '0' }, 'ok', 'root, with all', null],
+    [
+      'root without CAP_SYS_RESOURCE',
+      noResource,
+      'warn',
+      'root without CAP_SYS_RESOURCE',
+      `dsa-slurm --profile lab config set apptainer.options '["--userns"]'`,
+    ],
+    ['the same with --userns', { ...noResource, needsNoCapabilities: true }, 'ok', 'user namespaces', null],
+    ['setuid', { ...open, maxUserNamespaces: '0\n', setuidStarter: '/x/starter-suid' }, 'ok', '/x/s', null],
+    ['none at all', { ...open, maxUserNamespaces: '0\n' }, 'warn', 'max_user_namespaces is 0', sysctl],
+    ['closed to others', { ...open, unprivilegedClone: '0\n' }, 'warn', 'unprivileged_userns_clone', sysctl],
+    ['AppArmor', { ...open, apparmorRestricts: '1\n' }, 'warn', 'AppArmor', sysctl],
+    [
+      '/dev/fuse closed',
+      { ...open, fuse: 'closed' },
+      'warn',
+      'may not open /dev/fuse',
+      'chmod 666 /dev/fuse',
+    ],
+    ['no /dev/fuse', { ...open, fuse: 'missing' }, 'warn', 'There is no /dev/fuse', 'modprobe fuse'],
+    ['no squashfuse', { ...open, squashfuse: null }, 'warn', 'unpacks its whole image', 'install squashfuse'],
+  ])('privileges: %s', (_name, facts, status, evidence, fix) => {
     const finding = judgePrivileges(facts);
+    expect(finding.evidence.join('\n')).toContain(evidence);
     expect(finding.status).toBe(status);
-    if (status === 'warn') expect(finding.fix).toContain('sysctl -w user.max_user_namespaces');
+    if (fix === null) expect(finding.fix).toBeUndefined();
+    else expect(finding.fix).toContain(fix);
+  });
+
+  it('reads the capabilities of a process', () => {
+    expect(missingCapabilities(status('000001fffeffffff'), '40\n')).toEqual([24]);
+    expect(missingCapabilities(status('000001ffffffffff'), '40\n')).toEqual([]);
+    expect(missingCapabilities(status('000001ffffffffff'), null)).toEqual([]);
+    expect(missingCapabilities('', '40')).toEqual([]);
   });
 });
+
+/** /proc/self/status of a process with these capabilities. */
+function status(permitted: string): string {
+  return `Name:\tnode\nCapInh:\t0\nCapPrm:\t${permitted}\nCapEff:\t0\n`;
+}
 
 async function expectCheck(
   check: Check,

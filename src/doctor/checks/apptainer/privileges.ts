@@ -1,61 +1,200 @@
-import { readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import type { Check, Finding } from '../../check.js';
-import { ok, warn } from '../../finding.js';
+import { constants } from 'node:fs';
+import { access, open, readFile, stat } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import type { CheckContext, Check, Finding } from '../../check.js';
+import { systemCode } from '../../../base/errors.js';
+import { combine, configSet, ok, warn } from '../../finding.js';
 
 export interface PrivilegeFacts {
+  profile: string;
   isRoot: boolean;
+  /** Numbers of the capabilities that the kernel has and this process lacks. */
+  missingCapabilities: readonly number[];
+  /** Apptainer asks for less than all of root's capabilities, by an option or by its configuration. */
+  needsNoCapabilities: boolean;
   /** Texts of files below /proc/sys; null where there is none. */
   maxUserNamespaces: string | null;
   unprivilegedClone: string | null;
   apparmorRestricts: string | null;
   /** Path of a setuid starter of the runtime, if there is one. */
   setuidStarter: string | null;
+  /** Whether this user may open /dev/fuse; `missing` if there is no such device. */
+  fuse: 'open' | 'closed' | 'missing';
+  /** Path of squashfuse_ll or squashfuse, with which a SIF is mounted without privileges. */
+  squashfuse: string | null;
 }
 
-/** Whether a container can be started without being root: by user namespaces or by the runtime's setuid starter. Pure. */
+/**
+ * Whether a container can be started here: by root's capabilities, by the runtime's setuid starter, or by user namespaces
+ * and a squashfuse that may open /dev/fuse. What really happens is seen by `apptainer.start`. Pure.
+ */
 export function judgePrivileges(facts: PrivilegeFacts): Finding {
-  if (facts.isRoot) return ok('This is root, who may start containers anyhow.');
+  if (facts.isRoot && !facts.needsNoCapabilities) return judgeRoot(facts);
+  if (facts.setuidStarter !== null) return ok(`setuid starter: ${facts.setuidStarter}`);
+  return combine([judgeNamespaces(facts), ...(facts.isRoot ? [] : [judgeMounts(facts)])]);
+}
+
+function judgeRoot({ missingCapabilities, profile }: PrivilegeFacts): Finding {
+  if (missingCapabilities.length === 0) return ok('this is root, with all capabilities');
+  const names = missingCapabilities.map((number) => capabilityNames[number] ?? `number ${number}`);
+  return warn(
+    `This is root without ${names.join(', ')}, as in a container or a virtual machine; Apptainer asks for all capabilities and starts nothing.`,
+    capabilitiesFix(profile),
+  );
+}
+
+/** What helps root who lacks capabilities. */
+export function capabilitiesFix(profile: string): string {
+  return `${configSet(profile, 'apptainer.options', '["--userns"]')}   # or run the worker as an ordinary user`;
+}
+
+export const namespacesFix =
+  'sysctl -w user.max_user_namespaces=15000   # as root, or install the package apptainer-suid';
+
+export const fuseFix =
+  'chmod 666 /dev/fuse   # as root; udev does so on each start where the package fuse3 is installed';
+
+export const squashfuseFix = 'apt-get install squashfuse   # or: dnf install squashfuse';
+
+function judgeNamespaces(facts: PrivilegeFacts): Finding {
   const blocked: string[] = [];
   if (facts.maxUserNamespaces?.trim() === '0') blocked.push('user.max_user_namespaces is 0');
   if (facts.unprivilegedClone?.trim() === '0') blocked.push('kernel.unprivileged_userns_clone is 0');
   if (facts.apparmorRestricts?.trim() === '1') blocked.push('AppArmor restricts user namespaces');
-  if (facts.setuidStarter !== null) return ok(`setuid starter: ${facts.setuidStarter}`);
   if (blocked.length === 0) return ok('user namespaces are open to everybody');
   return warn(
     `Neither user namespaces (${blocked.join(', ')}) nor a setuid starter: containers cannot start on this machine.`,
-    'sysctl -w user.max_user_namespaces=15000   # as root, or install the package apptainer-suid',
+    namespacesFix,
   );
+}
+
+function judgeMounts({ squashfuse, fuse }: PrivilegeFacts): Finding {
+  if (squashfuse === null) {
+    return warn(
+      'There is no squashfuse: each job unpacks its whole image first, for some GB in minutes, into its /tmp.',
+      squashfuseFix,
+    );
+  }
+  if (fuse === 'open') return ok(`images are mounted by ${squashfuse}`);
+  return fuse === 'closed'
+    ? warn('This user may not open /dev/fuse, so no image can be mounted and no container starts.', fuseFix)
+    : warn(
+        'There is no /dev/fuse, so no image can be mounted and no container starts.',
+        'modprobe fuse   # as root',
+      );
 }
 
 export const privileges: Check = {
   id: 'apptainer.privileges',
   group: 'apptainer',
-  title: 'user namespaces or setuid',
+  title: 'capabilities, user namespaces, squashfuse',
   needs: ['apptainer.version'],
-  async run({ run, settings, signal }) {
-    const build = await run(settings.apptainer.command, ['buildcfg', 'LIBEXECDIR'], {
-      timeoutMs: 3_000,
-      signal,
-    });
-    const libexec = build.kind === 'exited' && build.exitCode === 0 ? build.stdout.trim() : '';
-    const starters = libexec.startsWith('/')
-      ? ['apptainer', 'singularity'].map((name) => join(libexec, name, 'bin', 'starter-suid'))
-      : [];
+  async run(context) {
+    const { settings, profile } = context;
+    const build = await buildConfig(context);
+    const libexec = build.get('LIBEXECDIR');
+    const beside = (program: string): string[] =>
+      libexec?.startsWith('/') === true
+        ? ['apptainer', 'singularity'].map((name) => join(libexec, name, 'bin', program))
+        : [];
     const setuid = await Promise.all(
-      starters.map(async (path) => {
+      beside('starter-suid').map(async (path) => {
         const found = await stat(path).catch(() => null);
         return found !== null && (found.mode & 0o4000) !== 0 ? path : null;
       }),
     );
+    const directories = [
+      ...(context.env['PATH'] ?? '').split(delimiter),
+      '/usr/local/sbin',
+      '/usr/local/bin',
+      '/usr/sbin',
+      '/usr/bin',
+    ];
+    const squashfuse = ['squashfuse_ll', 'squashfuse'].flatMap((program) => [
+      ...beside(program),
+      ...directories.filter((directory) => directory.startsWith('/')).map((each) => join(each, program)),
+    ]);
+    const configuration = build.get('APPTAINER_CONF_FILE');
+    const conf = configuration === undefined ? '' : await readFile(configuration, 'utf8').catch(() => '');
     return judgePrivileges({
+      profile,
       isRoot: process.getuid?.() === 0,
+      missingCapabilities: missingCapabilities(
+        await readFile('/proc/self/status', 'utf8').catch(() => ''),
+        await sysctl('kernel/cap_last_cap'),
+      ),
+      needsNoCapabilities:
+        settings.apptainer.options.some((option) =>
+          /^(--userns|-u|--no-privs|--drop-caps(=.*)?)$/.test(option),
+        ) || /^\s*root default capabilities\s*=\s*(file|no)\s*$/m.test(conf),
       maxUserNamespaces: await sysctl('user/max_user_namespaces'),
       unprivilegedClone: await sysctl('kernel/unprivileged_userns_clone'),
       apparmorRestricts: await sysctl('kernel/apparmor_restrict_unprivileged_userns'),
       setuidStarter: setuid.find((path) => path !== null) ?? null,
+      fuse: await openFuse(),
+      squashfuse: await firstExecutable(squashfuse),
     });
   },
+};
+
+/** How the runtime was built: `LIBEXECDIR=/usr/libexec`, a name a line. */
+async function buildConfig({ run, settings, signal }: CheckContext): Promise<Map<string, string>> {
+  const result = await run(settings.apptainer.command, ['buildcfg'], { timeoutMs: 3_000, signal });
+  const text = result.kind === 'exited' && result.exitCode === 0 ? result.stdout : '';
+  return new Map([...text.matchAll(/^(\w+)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value]));
+}
+
+async function firstExecutable(paths: readonly string[]): Promise<string | null> {
+  for (const path of paths) {
+    const isThere = await access(path, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (isThere) return path;
+  }
+  return null;
+}
+
+async function openFuse(): Promise<PrivilegeFacts['fuse']> {
+  try {
+    await (await open('/dev/fuse', 'r+')).close();
+    return 'open';
+  } catch (error) {
+    const code = systemCode(error);
+    return code === 'EACCES' || code === 'EPERM' ? 'closed' : 'missing';
+  }
+}
+
+/**
+ * Capabilities that the kernel knows and a process is not permitted. Pure.
+ * @param status text of /proc/self/status
+ * @param last text of /proc/sys/kernel/cap_last_cap
+ */
+export function missingCapabilities(status: string, last: string | null): number[] {
+  const [, permitted] = /^CapPrm:\s*([0-9a-f]+)$/m.exec(status) ?? [];
+  if (permitted === undefined || last === null) return [];
+  const mask = BigInt(`0x${permitted}`);
+  return Array.from({ length: Number(last) + 1 }, (_, number) => number).filter(
+    (number) => ((mask >> BigInt(number)) & 1n) === 0n,
+  );
+}
+
+/** Those that containers and virtual machines are most often run without (capability.h). */
+const capabilityNames: Readonly<Record<number, string>> = {
+  12: 'CAP_NET_ADMIN',
+  13: 'CAP_NET_RAW',
+  16: 'CAP_SYS_MODULE',
+  17: 'CAP_SYS_RAWIO',
+  19: 'CAP_SYS_PTRACE',
+  21: 'CAP_SYS_ADMIN',
+  22: 'CAP_SYS_BOOT',
+  23: 'CAP_SYS_NICE',
+  24: 'CAP_SYS_RESOURCE',
+  25: 'CAP_SYS_TIME',
+  27: 'CAP_MKNOD',
+  30: 'CAP_AUDIT_CONTROL',
+  34: 'CAP_SYSLOG',
+  36: 'CAP_BLOCK_SUSPEND',
 };
 
 async function sysctl(path: string): Promise<string | null> {

@@ -5,8 +5,8 @@ import type { CommandOptions, RunCommand } from '../../../base/command.js';
 import { errorLine } from '../../../base/errors.js';
 import type { Settings } from '../../../config/index.js';
 import type { Check, Finding } from '../../check.js';
-import { judgeEntryFile, lookForEntryFile } from '../../entry-file.js';
 import { combine, configSet, count, fail, ok, quoted, warn } from '../../finding.js';
+import { judgeLook, lookIntoImage } from '../../image-look.js';
 
 /** Each one costs two or three commands; the rest is looked at by `--deep`. */
 const atMost = 12;
@@ -81,8 +81,9 @@ export const contents: Check = {
             const finding = judgeImage(name, facts, settings, profile);
             // a container is started for it, which takes its time and which not every login node likes
             if (!deep) return finding;
-            const seen = await lookForEntryFile({ path, facts, settings: settings.apptainer, run: limited });
-            return seen === null ? finding : combine([finding, judgeEntryFile(name, path, seen, settings)]);
+            const { apptainer: ways } = settings;
+            const look = await lookIntoImage({ path, facts, settings: ways, run: limited });
+            return combine([finding, judgeLook(name, path, look, { facts, settings: ways, profile })]);
           } catch (thrown) {
             return warn(
               `${name}: ${errorLine(thrown)}`,

@@ -1,5 +1,6 @@
 import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readSifHeader, sifHeaderBytes } from '../../../apptainer/sif-header.js';
 import type { Check, Finding } from '../../check.js';
 import { bytes, combine, count, ok, quoted, warn } from '../../finding.js';
 
@@ -8,8 +9,8 @@ export interface ImageFile {
   name: string;
   size: number;
   readable: boolean;
-  /** It begins as a SIF does: `SIF_MAGIC` after a launch line of 32 bytes (SIF's own global header). */
-  isSif: boolean;
+  /** How long the file is at least when it is complete, in bytes; null if it does not begin as a SIF does. */
+  end: number | null;
   modifiedAt: number;
 }
 
@@ -29,14 +30,17 @@ export function judgeFiles(directory: string, files: readonly ImageFile[], now: 
           `${count(sifs.length, 'image')} in ${directory}, ${bytes(sifs.reduce((sum, { size }) => sum + size, 0))}`,
         ),
   ];
-  for (const { name, size, readable, isSif, modifiedAt } of sifs) {
+  for (const { name, size, readable, end, modifiedAt } of sifs) {
     const path = join(directory, name);
     if (!readable) findings.push(warn(`${name} cannot be read by this user.`, `chmod go+r ${quoted(path)}`));
-    else if (!isSif && now - modifiedAt > youngMs) {
+    else if (now - modifiedAt > youngMs && (end === null || end > size)) {
+      const seen =
+        end === null ? `is not a SIF (${bytes(size)})` : `is cut short: ${size} of ${end} bytes are there`;
       findings.push(
+        // no failure: the checks that need this one have to judge the other images
         warn(
-          `${name} is no complete SIF (${bytes(size)}): a pull broke off.`,
-          `rm ${quoted(path)}   # and add the image in Girder again`,
+          `${name} ${seen}. A pull or a copy of it was interrupted; runs of this image fail.`,
+          `rm ${quoted(path)}   # then pull the image again`,
         ),
       );
     }
@@ -62,20 +66,18 @@ async function look(directory: string, name: string): Promise<ImageFile[]> {
   const found = await stat(path).catch(() => null);
   if (found === null) return [];
   const facts = { name, size: found.size, modifiedAt: found.mtimeMs };
-  if (!found.isFile()) return name.endsWith('.sif') ? [] : [{ ...facts, readable: true, isSif: false }];
+  if (!found.isFile()) return name.endsWith('.sif') ? [] : [{ ...facts, readable: true, end: null }];
   try {
     const file = await open(path, 'r');
     try {
-      const buffer = Buffer.alloc(48);
-      await file.read(buffer, 0, buffer.length, 0);
-      return [
-        { ...facts, readable: true, isSif: buffer.subarray(32, 41).toString('latin1') === 'SIF_MAGIC' },
-      ];
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(sifHeaderBytes), 0, sifHeaderBytes, 0);
+      const header = readSifHeader(buffer.subarray(0, bytesRead));
+      return [{ ...facts, readable: true, end: header?.end ?? null }];
     } finally {
       await file.close();
     }
   } catch {
-    return [{ ...facts, readable: false, isSif: false }];
+    return [{ ...facts, readable: false, end: null }];
   }
 }
 
@@ -89,7 +91,7 @@ export const files: Check = {
     const directory = settings.dirs.images ?? '';
     const all = (await Promise.all((await readdir(directory)).map((name) => look(directory, name)))).flat();
     const names = all
-      .filter(({ name, readable }) => name.endsWith('.sif') && readable)
+      .filter(({ name, readable, size, end }) => name.endsWith('.sif') && readable && (end ?? 0) <= size)
       .map(({ name }) => name);
     return { ...judgeFiles(directory, all, clock.now()), fact: names.toSorted() };
   },
