@@ -3,12 +3,10 @@ export default class SummaryReporter {
   onTestRunEnd(modules, unhandledErrors) {
     const counts = { passed: 0, failed: unhandledErrors.length, skipped: 0 };
     for (const module of modules) {
-      // a file that broke before its tests is a failure too
-      if (module.state() === 'failed' && module.children.size === 0) counts.failed += 1;
-      for (const test of module.children.allTests()) {
-        const { state } = test.result();
-        counts[state === 'passed' || state === 'failed' ? state : 'skipped'] += 1;
-      }
+      const states = [...module.children.allTests()].map((test) => test.result().state);
+      for (const state of states) counts[state === 'passed' || state === 'failed' ? state : 'skipped'] += 1;
+      // A file that broke before its tests, or in a hook around them, is a failure too.
+      if (module.state() === 'failed' && !states.includes('failed')) counts.failed += 1;
     }
     const skipped = counts.skipped > 0 ? `, ${counts.skipped} skipped` : '';
     // after everything that other reporters still have to say

@@ -1,7 +1,7 @@
 import { commandTrouble, type RunCommand } from '../../src/base/command.js';
 import { systemPython } from '../../src/sandbox/services/packages.js';
 
-interface TestPackage {
+export interface TestPackage {
   name: string;
   probe: readonly [file: string, ...args: string[]];
   /** The service that its installation starts. */
@@ -9,7 +9,7 @@ interface TestPackage {
 }
 
 /** What only tests need besides a practice site. */
-const packages: readonly TestPackage[] = [
+const testPackages: readonly TestPackage[] = [
   // Girder's messages are written in it
   { name: 'python3-jsonpickle', probe: [systemPython, '-c', 'import jsonpickle'] },
   // tests set up networks of their own with it
@@ -23,7 +23,10 @@ const packages: readonly TestPackage[] = [
  * Installs what only tests need besides a practice site, and stops the services that this started: tests run their own.
  * @throws Error with the words of apt-get
  */
-export async function installTestPackages(run: RunCommand): Promise<void> {
+export async function installTestPackages(
+  run: RunCommand,
+  packages: readonly TestPackage[] = testPackages,
+): Promise<void> {
   const isThere = async ({ probe: [file, ...args] }: TestPackage) =>
     commandTrouble(await run(file, args)) === '';
   const missing: TestPackage[] = [];

@@ -1,0 +1,12 @@
+// npm run test:girder [-- --girder 3] [-- <arguments of vitest>]: scenarios against a real Girder from PyPI.
+import { spawnSync } from 'node:child_process';
+
+const args = process.argv.slice(2);
+const at = args.indexOf('--girder');
+const [, major = '5'] = at === -1 ? [] : args.splice(at, 2);
+const vitest = ['vitest', 'run', '--config', 'vitest.girder.config.ts', ...args];
+const { status } = spawnSync('npx', vitest, {
+  stdio: 'inherit',
+  env: { ...process.env, DSA_SLURM_TEST_GIRDER: major },
+});
+process.exitCode = status ?? 1;

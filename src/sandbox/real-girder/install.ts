@@ -1,0 +1,158 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { lock } from 'proper-lockfile';
+import { commandTrouble, type RunCommand } from '../../base/command.js';
+import { DsaSlurmError } from '../../base/errors.js';
+import { packageFile } from '../../base/package-file.js';
+
+export type GirderMajor = 3 | 5;
+
+/**
+ * The releases that a real Girder is made of: the newest of each major on PyPI that the tests have passed with.
+ * docs/compatibility.md names them too.
+ */
+export const girderRequirements: Readonly<Record<GirderMajor, readonly string[]>> = {
+  3: [
+    'girder==3.2.18',
+    'girder-jobs==3.2.18',
+    'girder-worker==0.10.7',
+    'girder-slicer-cli-web==1.5.14',
+    // Girder 3 imports pkg_resources, which newer ones no longer bring.
+    'setuptools<81',
+  ],
+  5: [
+    'girder==5.0.21',
+    'girder-jobs==5.0.21',
+    'girder-worker==5.0.21',
+    'girder-plugin-worker==5.0.21',
+    'girder-slicer-cli-web==5.0.21',
+  ],
+};
+
+/** The oldest Python that Girder 5 and Girder 3 both take. */
+const oldestPython = [3, 10] as const;
+
+export interface InstallOptions {
+  /** Kept between runs: installing takes minutes. */
+  cache: string;
+  run: RunCommand;
+  say: (line: string) => void;
+}
+
+/**
+ * Installs packages from PyPI into a virtual environment of their own inside the cache, unless they are there.
+ * @param requirements as pip takes them
+ * @returns the path of the environment's Python
+ * @throws DsaSlurmError `sandbox` when there is no Python, or pip does not succeed
+ */
+export async function installPython(
+  name: string,
+  requirements: readonly string[],
+  { cache, run, say }: InstallOptions,
+): Promise<string> {
+  const base = await findPython(run);
+  const key = digest([base.version, ...requirements]);
+  const venv = join(cache, `${name}-${key}`);
+  const python = join(venv, 'bin', 'python');
+  await onlyOnce(venv, async () => {
+    say(`Installing ${requirements.join(' ')} from PyPI, which takes a few minutes the first time …`);
+    const steps: [string, string[]][] = [
+      [base.command, ['-m', 'venv', venv]],
+      [python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...requirements]],
+    ];
+    for (const [file, args] of steps) {
+      const trouble = commandTrouble(await run(file, args, { timeoutMs: 1_500_000 }));
+      if (trouble !== '') {
+        throw new DsaSlurmError('sandbox', `Girder could not be installed: ${lastLines(trouble)}`, {
+          next: 'pip has to reach PyPI or a mirror of it: see `pip config list`.',
+        });
+      }
+    }
+  });
+  return python;
+}
+
+/**
+ * Builds the MongoDB-protocol server from templates/sandbox/girder/mongo, unless it is in the cache.
+ * @returns the path of the program
+ * @throws DsaSlurmError `sandbox` when there is no Go, or the build fails
+ */
+export async function buildMongo({ cache, run, say }: InstallOptions): Promise<string> {
+  const files = ['main.go', 'go.mod', 'go.sum'];
+  const key = digest(await Promise.all(files.map((file) => readFile(mongoSource(file), 'utf8'))));
+  const directory = join(cache, `ferretdb-${key}`);
+  const program = join(directory, 'mongo');
+  await onlyOnce(directory, async () => {
+    const version = await run('go', ['version']);
+    if (commandTrouble(version) !== '') {
+      throw new DsaSlurmError(
+        'sandbox',
+        'Go is not installed; FerretDB, Girder’s database here, is built with it.',
+        {
+          next: 'Install Go 1.24 or newer (https://go.dev/dl/) and put it into PATH.',
+        },
+      );
+    }
+    say('Building FerretDB, which takes a few minutes the first time …');
+    await mkdir(directory, { recursive: true });
+    for (const file of files) await copyFile(mongoSource(file), join(directory, file));
+    const build = await run('go', ['build', '-o', program, '.'], {
+      cwd: directory,
+      timeoutMs: 1_500_000,
+      env: { CGO_ENABLED: '0' },
+    });
+    if (commandTrouble(build) !== '') {
+      throw new DsaSlurmError('sandbox', `FerretDB could not be built: ${lastLines(commandTrouble(build))}`, {
+        next: 'Go has to reach its module proxy: see `go env GOPROXY`.',
+      });
+    }
+  });
+  return program;
+}
+
+function mongoSource(file: string): string {
+  return packageFile(`templates/sandbox/girder/mongo/${file}`);
+}
+
+async function findPython(run: RunCommand): Promise<{ command: string; version: string }> {
+  const probe = 'import ensurepip, sys, venv; print(*sys.version_info[:2], sep=".")';
+  for (const command of ['python3', '/usr/bin/python3', 'python3.13', 'python3.12', 'python3.11']) {
+    const answer = await run(command, ['-c', probe], { timeoutMs: 10_000 });
+    if (answer.kind !== 'exited' || answer.exitCode !== 0) continue;
+    const version = answer.stdout.trim();
+    const [major = 0, minor = 0] = version.split('.').map(Number);
+    if (major === oldestPython[0] && minor >= oldestPython[1]) return { command, version };
+  }
+  throw new DsaSlurmError('sandbox', `No Python ${oldestPython.join('.')} or newer with venv was found.`, {
+    next: 'On Debian or Ubuntu type: sudo apt-get install python3-venv',
+  });
+}
+
+/** Fills a directory of the cache, once, also where several processes want it; one half filled is started afresh. */
+async function onlyOnce(directory: string, fill: () => Promise<void>): Promise<void> {
+  const complete = join(directory, '.complete');
+  if (existsSync(complete)) return;
+  await mkdir(join(directory, '..'), { recursive: true });
+  const release = await lock(directory, {
+    realpath: false,
+    retries: { forever: true, minTimeout: 1_000, maxTimeout: 2_000 },
+  });
+  try {
+    if (existsSync(complete)) return;
+    await rm(directory, { recursive: true, force: true });
+    await fill();
+    await writeFile(complete, '');
+  } finally {
+    await release();
+  }
+}
+
+function digest(parts: readonly string[]): string {
+  return createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 12);
+}
+
+function lastLines(text: string): string {
+  return text.trim().split('\n').slice(-5).join('\n').slice(-1_000);
+}

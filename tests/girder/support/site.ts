@@ -1,0 +1,94 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestProject } from 'vitest/node';
+import { createRunner } from '../../../src/base/command.js';
+import type { GirderMajor } from '../../../src/sandbox/real-girder/install.js';
+import { installTestPackages } from '../../support/test-packages.js';
+import { parseMajor, startRealGirder, testCache } from '../../../src/sandbox/real-girder/service.js';
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    girder: {
+      major: GirderMajor;
+      url: string;
+      apiUrl: string;
+      mongoUrl: string;
+      /** Girder's own output, with its access log. */
+      logFile: string;
+      tokens: { admin: string; pathologist: string };
+      passwords: { admin: string; pathologist: string };
+      /** Folder of the pathologist. */
+      home: string;
+      /** `POST <control>/kill`, `/start` (its body: changes to Girder's environment as JSON), `/register` and `/local`. */
+      control: string;
+    };
+  }
+}
+
+/** One real Girder on the practice site's RabbitMQ. Tests run in processes of their own and steer it over HTTP. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const dir = await mkdtemp(join(project.getProvidedContext().practiceDir, 'girder-'));
+  const run = createRunner({ env: process.env });
+  await installTestPackages(run, [
+    { name: 'redis-server', probe: ['redis-server', '--version'], unit: 'redis-server' },
+  ]);
+  const girder = await startRealGirder({
+    major: parseMajor(process.env['DSA_SLURM_TEST_GIRDER'] ?? '5'),
+    dir,
+    cache: testCache(process.env, tmpdir()),
+    brokerUrl: project.getProvidedContext().amqpUrl,
+    run,
+    env: process.env,
+    say: (line) => console.log(line),
+  });
+  process.once('exit', girder.killNow);
+  let localWorker: Awaited<ReturnType<typeof girder.startLocalWorker>> | undefined;
+  const register = ({
+    image,
+    folder,
+    clis,
+  }: Record<'image' | 'folder', string> & { clis: Record<string, string> }) =>
+    girder.register(image, folder, clis);
+  const acts: Readonly<Record<string, (body: string) => Promise<unknown>>> = {
+    '/kill': () => girder.kill(),
+    '/start': (body) => girder.start(body === '' ? {} : (JSON.parse(body) as Record<string, string>)),
+    '/register': async (body) => {
+      await register(JSON.parse(body) as Parameters<typeof register>[0]);
+    },
+    '/local': async (body) => {
+      if (body === 'stop') await localWorker?.stop();
+      else localWorker = await girder.startLocalWorker();
+    },
+  };
+  const control = createServer((request, response) => {
+    void (async () => {
+      const body = (await request.toArray()).join('');
+      try {
+        await acts[request.url ?? '']?.(body);
+        response.end();
+      } catch (error) {
+        response.writeHead(500).end(String(error));
+      }
+    })();
+  }).listen(0, '127.0.0.1');
+  await new Promise((resolve) => control.once('listening', resolve));
+  project.provide('girder', {
+    major: girder.major,
+    url: girder.url,
+    apiUrl: girder.apiUrl,
+    mongoUrl: girder.mongoUrl,
+    logFile: girder.logFile,
+    tokens: { admin: girder.admin.token, pathologist: girder.pathologist.token },
+    passwords: girder.passwords,
+    home: girder.home,
+    control: `http://127.0.0.1:${(control.address() as AddressInfo).port}`,
+  });
+  return async () => {
+    control.close();
+    await girder.stop();
+    process.off('exit', girder.killNow);
+  };
+}
