@@ -1,8 +1,8 @@
 import { commandTrouble, type CommandResult, type RunCommand } from '../base/command.js';
 import { DsaSlurmError, systemCode } from '../base/errors.js';
-import { open, stat } from '../base/shared-files.js';
+import { stat } from '../base/shared-files.js';
 import { parseLabels, parseOciConfig, parseSifList, type OciConfig } from './sif.js';
-import { readSifHeader, sifHeaderBytes } from './sif-header.js';
+import { isCutShort, readSifLength } from './sif-header.js';
 
 /** What an image file says of itself. */
 export interface ImageFacts {
@@ -108,15 +108,11 @@ export function createApptainer({ run, command }: { run: RunCommand; command: st
  */
 async function refuseIncomplete(image: string, sifPath: string): Promise<void> {
   // a file that cannot be opened is reported by the runtime, in its own words
-  await using file = await open(sifPath, 'r').catch(() => null);
-  if (file === null) return;
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(sifHeaderBytes), 0, sifHeaderBytes, 0);
-  const { size } = await file.stat();
-  const end = readSifHeader(buffer.subarray(0, bytesRead))?.end ?? 0;
-  if (end <= size) return;
+  const length = await readSifLength(sifPath).catch(() => null);
+  if (length === null || !isCutShort(length)) return;
   throw new DsaSlurmError(
     'image',
-    `The file of image ${image}, ${sifPath}, is cut short: ${size} of ${end} bytes are there.`,
+    `The file of image ${image}, ${sifPath}, is cut short: ${length.size} of ${length.end} bytes are there.`,
     { next: `A pull or a copy was interrupted. Pull it again: dsa-slurm images pull ${image}` },
   );
 }

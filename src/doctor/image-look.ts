@@ -86,10 +86,11 @@ function answerIn(result: CommandResult, nonce: string, entry: EntryFile | null)
   };
 }
 
-/** Why no container of any image starts here, with its cure; null for trouble of one image, or of an unknown kind. Pure. */
-export function siteTrouble(result: CommandResult, profile: string): Finding | null {
-  if (result.kind === 'missing') return null;
-  const said = result.kind === 'exited' || result.kind === 'killed' ? result.stderr : '';
+/**
+ * Why no container of any image starts on a host, with its cure; null for trouble of one image, or of an unknown kind. Pure.
+ * @param said what the runtime wrote on its standard error
+ */
+export function siteTrouble(said: string, profile: string): Finding | null {
   if (/\/dev\/fuse: (Permission denied|Operation not permitted)/.test(said)) {
     return fail('No container starts: this user may not open /dev/fuse.', fuseFix);
   }
@@ -125,7 +126,7 @@ export function judgeLook(
     case 'no shell':
       return ok(`${name}: starts; it has no shell, so its entry point was not looked at`);
     case 'failed':
-      return siteTrouble(look.result, profile) === null
+      return siteTrouble(saidBy(look.result), profile) === null
         ? fail(
             `${name}: no container of it starts: ${lastWords(look.result)}`,
             whatToTry(settings.command, path),
@@ -178,7 +179,7 @@ export function judgeStart(
 ): Finding {
   if (look.kind === 'failed') {
     return (
-      siteTrouble(look.result, profile) ??
+      siteTrouble(saidBy(look.result), profile) ??
       fail(`No container of ${name} starts: ${lastWords(look.result)}`, whatToTry(settings.command, path))
     );
   }
@@ -193,6 +194,10 @@ export function judgeStart(
 
 function whatToTry(command: string, path: string): string {
   return `${command} exec ${quoted(path)} true   # as the user of the worker`;
+}
+
+export function saidBy(result: CommandResult): string {
+  return result.kind === 'exited' || result.kind === 'killed' ? result.stderr : '';
 }
 
 /** Apptainer remarks on what it found before it says what went wrong. */

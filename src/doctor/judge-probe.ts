@@ -1,12 +1,20 @@
+import { basename } from 'node:path';
 import type { Finding } from './check.js';
+import { squashfuseFix } from './checks/apptainer/privileges.js';
+import { siteTrouble } from './image-look.js';
 import { combine, fail, ok, quoted, warn } from './finding.js';
 import type { ProbeAnswer } from './probe-job.js';
+
+type Answered = Extract<ProbeAnswer, { kind: 'answered' }>;
 
 /** Milliseconds after which a shared file system is slow to show files. */
 const slowMs = 3_000;
 
-/** What a probe's answer means for the site. Pure. */
-export function judgeProbe(answer: ProbeAnswer, images: string | null): Finding {
+/**
+ * What a probe's answer means for the site. Pure.
+ * @param images the directory of images, which nodes only read
+ */
+export function judgeProbe(answer: ProbeAnswer, images: string | null, profile = 'default'): Finding {
   const { partition } = answer;
   switch (answer.kind) {
     case 'refused':
@@ -30,7 +38,7 @@ export function judgeProbe(answer: ProbeAnswer, images: string | null): Finding 
     case 'answered':
       break;
   }
-  const { host, uid, ownUid, apptainer, namespaces, directories, girder, ms } = answer;
+  const { host, uid, ownUid, apptainer, namespaces, directories, girder, container, ms } = answer;
   const findings: Finding[] = [
     ok(
       `Partition ${partition}: ${host} answered after ${Math.round(ms / 100) / 10} s as uid ${uid ?? 'unknown'}; ${apptainer}`,
@@ -51,6 +59,8 @@ export function judgeProbe(answer: ProbeAnswer, images: string | null): Finding 
         'Install Apptainer on the nodes, or load its module in the submit script (module load apptainer).',
       ),
     );
+  } else if (container !== null) {
+    findings.push(judgeContainer(host, container, profile));
   } else if (!namespaces && uid !== 0) {
     findings.push(
       warn(
@@ -95,6 +105,29 @@ export function judgeProbe(answer: ProbeAnswer, images: string | null): Finding 
     }
   }
   return combine(findings);
+}
+
+/** A container that started there is worth more than what could be read of the node. */
+function judgeContainer(
+  host: string,
+  { image, said, unpacked }: NonNullable<Answered['container']>,
+  profile: string,
+): Finding {
+  const name = basename(image);
+  const started = said === 'started' || /FATAL: +"sh": executable file not found/.test(said);
+  if (started && unpacked) {
+    return warn(
+      `On ${host} a container of ${name} started, but the whole image was unpacked for it, as for every job: there is no squashfuse.`,
+      `${squashfuseFix}   # on the nodes`,
+    );
+  }
+  if (started) return ok(`a container of ${name} started on ${host}`);
+  const trouble = siteTrouble(said, profile);
+  if (trouble !== null) return { ...trouble, evidence: trouble.evidence.map((line) => `${host}: ${line}`) };
+  return fail(
+    `On ${host} no container of ${name} starts: ${said}`,
+    `dsa-slurm doctor --deep --only images   # shows whether it starts on this machine`,
+  );
 }
 
 /** Only analyses that ask Girder themselves need it from a node; the worker does not. */

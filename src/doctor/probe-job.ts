@@ -1,4 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { execArguments } from '../apptainer/exec-args.js';
+import { isCutShort, readSifLength } from '../apptainer/sif-header.js';
 import { systemClock, type Clock } from '../base/clock.js';
 import type { RunCommand } from '../base/command.js';
 import { coerceError } from '../base/errors.js';
@@ -54,6 +58,8 @@ export type ProbeAnswer =
       namespaces: boolean;
       /** What the node asked, and how that went: an HTTP status, `open`, or a sentence; null if it asked nothing. */
       girder: { url: string; said: string } | null;
+      /** What came of starting a container of an image as jobs do; null if there was no image to try. */
+      container: { image: string; said: string; unpacked: boolean } | null;
       directories: readonly ProbedDirectory[];
       /** Milliseconds from sbatch to the end of the job. */
       ms: number;
@@ -100,6 +106,8 @@ async function probe(request: ProbeRequest, placed: PlacedNonces): Promise<Probe
   const name = `dsa-slurm-probe-${placed.nonce}`;
   const log = escapeFileName(placed.logFile);
   const girderUrl = girderTarget(request.girder ?? null);
+  const image = await smallestImage(settings.dirs.images);
+  const container = image === null ? [] : containerArguments(image, settings);
   const answer = await submit(
     run,
     [
@@ -112,6 +120,8 @@ async function probe(request: ProbeRequest, placed: PlacedNonces): Promise<Probe
       placed.nonce,
       settings.apptainer.command,
       girderUrl,
+      String(container.length),
+      ...container,
       ...directories,
     ],
     { timeoutMs: 30_000, cwd: '/' },
@@ -146,9 +156,30 @@ async function probe(request: ProbeRequest, placed: PlacedNonces): Promise<Probe
     jobId,
     ...(await withAnswers(report, placed, clock, signal)),
     girder: report.girder === null ? null : { url: girderUrl, said: report.girder },
+    container: report.container === null ? null : { image: image ?? '', ...report.container },
     ownUid: process.getuid?.() ?? null,
     ms: clock.now() - started,
   };
+}
+
+/** The image that a probe starts a container of: a large one might be unpacked first. */
+async function smallestImage(directory: string | null): Promise<string | null> {
+  if (directory === null) return null;
+  const names = await readdir(directory).catch(() => []);
+  const found = await Promise.all(
+    names
+      .filter((name) => /^[^.].*\.sif$/.test(name))
+      .map(async (name) => {
+        const path = join(directory, name);
+        const length = await readSifLength(path).catch(() => null);
+        return length === null || isCutShort(length) ? [] : [{ path, size: length.size }];
+      }),
+  );
+  return found.flat().toSorted((a, b) => a.size - b.size)[0]?.path ?? null;
+}
+
+function containerArguments(sif: string, { apptainer }: Settings): string[] {
+  return execArguments({ sif, workingDirectory: '/', binds: [], gpu: false, options: apptainer.options });
 }
 
 /** The address for templates/probe.slurm: with its port, without anything secret; empty to try nothing. */

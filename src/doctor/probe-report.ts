@@ -9,6 +9,8 @@ export interface ProbeReport {
   namespaces: boolean;
   /** How Girder answered the node: an HTTP status, `open`, or what went wrong; null if nobody asked. */
   girder: string | null;
+  /** What came of starting a container: `started`, or the end of what was said; null if none was to be started. */
+  container: { said: string; unpacked: boolean } | null;
   directories: ProbedDirectory[];
 }
 
@@ -39,6 +41,7 @@ export function parseProbeReport(
     apptainer: values.get('apptainer') ?? '',
     namespaces: values.get('namespaces') === 'yes',
     girder: values.get('girder') ?? null,
+    container: containerIn(values),
     directories: directories.map(({ path, placed, inode }, index) => ({
       path,
       shared: placed ? values.get(`${index}.nonce`) === nonce : number(`${index}.inode`) === inode,
@@ -47,4 +50,9 @@ export function parseProbeReport(
       answerMs: null,
     })),
   };
+}
+
+function containerIn(values: ReadonlyMap<string, string>): ProbeReport['container'] {
+  const said = values.get('container');
+  return said === undefined ? null : { said, unpacked: values.get('unpacked') === 'yes' };
 }

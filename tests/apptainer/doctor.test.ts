@@ -1,5 +1,6 @@
 import { readFile, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createApptainer } from '../../src/apptainer/inspect.js';
 import { start } from '../../src/doctor/checks/apptainer/start.js';
@@ -77,6 +78,50 @@ describe('apptainer.start', () => {
 
   it('the cure for root without all capabilities is one', async () => {
     expect(await askIn(start, ['good'], { user: 'root' }, ['--userns'])).toMatchObject({ status: 'ok' });
+  });
+});
+
+describe('the probe of a compute node', () => {
+  it.each<[string, Situation, RegExp]>([
+    ['nothing in the way', {}, /^dsa-slurm-probe container=started$/m],
+    [
+      'no squashfuse',
+      { squashfuse: false },
+      /^dsa-slurm-probe unpacked=yes\ndsa-slurm-probe container=started$/m,
+    ],
+    ['/dev/fuse closed', { fuse: 'closed' }, /^dsa-slurm-probe container=.*\/dev\/fuse: Permission denied/m],
+    [
+      'root without all capabilities',
+      { user: 'root' },
+      /^dsa-slurm-probe container=.*Requesting capability set/m,
+    ],
+    [
+      'user namespaces closed',
+      { userNamespaces: 'closed' },
+      /^dsa-slurm-probe container=.*create user namespace/m,
+    ],
+  ])('tells how a container of an image starts there: %s', async (_name, situation, expected) => {
+    const other = await openBench(situation);
+    try {
+      const script = fileURLToPath(new URL('../../templates/probe.slurm', import.meta.url));
+      const sif = join(bench.dir, 'images', 'good.sif');
+      const result = await other.run('/bin/bash', [
+        script,
+        'abc',
+        other.apptainer,
+        '',
+        '2',
+        '--containall',
+        sif,
+        bench.dir,
+      ]);
+      const said = result.kind === 'exited' ? result.stdout : '';
+      expect(said).toMatch(expected);
+      expect(said).toMatch(/^dsa-slurm-probe 0\.inode=\d+$/m);
+      expect(said).toMatch(/^dsa-slurm-probe end=abc$/m);
+    } finally {
+      await other.close();
+    }
   });
 });
 

@@ -122,6 +122,7 @@ describe('a healthy site', () => {
     expect(probe.evidence.join('\n')).toMatch(
       /answered after .* as uid \d+; apptainer version 1\.3\.4-stand-in/,
     );
+    expect(probe.evidence.join('\n')).toContain('a container of test_image_v1.sif started on ');
     expect(probe.evidence.join('\n')).toMatch(/ reaches (Girder: |the port of )http:/);
     for (const directory of ['tmp', 'logs', 'images'])
       expect(probe.evidence.join('\n')).toContain(join(lab.dir, directory));
@@ -138,7 +139,7 @@ describe('a healthy site', () => {
     expect(await one('images.contents', deep)).toMatchObject({
       status: 'ok',
       evidence: expect.arrayContaining([
-        expect.stringMatching(/^test_image_v1\.sif: entry point .* is there$/),
+        expect.stringMatching(/^test_image_v1\.sif: starts, its entry point .* is there$/),
       ]),
     });
   });

@@ -28,12 +28,19 @@ const answered: Extract<ProbeAnswer, { kind: 'answered' }> = {
   apptainer: 'apptainer version 1.3.4',
   namespaces: true,
   girder: null,
+  container: null,
   directories: [{ path: '/t', shared: true, writable: true, ms: 3, answerMs: 20 }],
   ms: 2_000,
 };
 const directory = (changes: object) => ({
   ...answered,
   directories: [{ path: '/t', shared: true, writable: true, ms: 3, answerMs: 20, ...changes }],
+});
+
+const container = (said: string, unpacked = false) => ({
+  ...answered,
+  namespaces: false,
+  container: { image: '/i/small.sif', said, unpacked },
 });
 
 const girder = (said: string) => ({ ...answered, girder: { url: 'http://g:80/v', said } });
@@ -122,6 +129,35 @@ describe('judgeProbe', () => {
       'User namespaces are closed on n1',
       'sysctl -w',
     ],
+    ['a container started', container('started'), 'ok', 'a container of small.sif started on n1', null],
+    [
+      'a container without a shell started',
+      container('FATAL:   "sh": executable file not found in $PATH'),
+      'ok',
+      'small.sif started',
+      null,
+    ],
+    [
+      'no squashfuse',
+      container('started', true),
+      'warn',
+      'the whole image was unpacked for it',
+      'squashfuse   # or: dnf install squashfuse   # on the nodes',
+    ],
+    [
+      '/dev/fuse closed',
+      container('FATAL: container creation failed: fuse: failed to open /dev/fuse: Permission denied'),
+      'fail',
+      'n1: No container starts: this user may not open /dev/fuse',
+      'chmod 666 /dev/fuse',
+    ],
+    [
+      'no start',
+      container('FATAL: odd'),
+      'fail',
+      'On n1 no container of small.sif starts: FATAL: odd',
+      'images',
+    ],
     ['Girder reached', girder('200'), 'ok', 'n1 reaches Girder: http://g:80/v', null],
     ['Girder by port', girder('open'), 'ok', 'n1 reaches the port of http://g:80/v', null],
     [
@@ -168,6 +204,11 @@ describe('parseProbeReport', () => {
       'curl: (7) no',
     );
   });
+  it('hears of a container only if one was to be started', () => {
+    expect(parseProbeReport(line('end=abc'), placed)?.container).toBeNull();
+    const text = `${line('unpacked=yes')}${line('container=started')}${line('end=abc')}`;
+    expect(parseProbeReport(text, placed)?.container).toEqual({ said: 'started', unpacked: true });
+  });
   it('reads among what a prolog prints', () => {
     const text = `Welcome\n${line('host=n1\u001B[2J')}${line('uid=7')}${line('0.nonce=abc')}${line('0.written=yes')}${line('1.inode=9')}${line('end=abc')}`;
     expect(parseProbeReport(text, placed)).toMatchObject({
@@ -209,7 +250,7 @@ async function girderLine(url: string, curl: boolean): Promise<string | undefine
     }
     const script = fileURLToPath(new URL('../../../templates/probe.slurm', import.meta.url));
     const run = createRunner({ env: { PATH: bin } });
-    const result = await run('/bin/bash', [script, 'abc', 'apptainer', url]);
+    const result = await run('/bin/bash', [script, 'abc', 'apptainer', url, '0']);
     return /^dsa-slurm-probe girder=(.*)$/m.exec(result.kind === 'exited' ? result.stdout : '')?.[1];
   } finally {
     await rm(bin, { recursive: true, force: true });
@@ -259,8 +300,9 @@ describe('probeSharedDirectories', () => {
 
   it('reads what the job saw, asks for little, and cleans up', async () => {
     const { run, calls } = slurm('', async (args) => {
-      const nonce = args.at(-4) ?? '';
-      expect(args.at(-2)).toBe('http://girder:80/api/v1/system/version');
+      const nonce = args.at(-5) ?? '';
+      expect(args.at(-2)).toBe('0');
+      expect(args.at(-3)).toBe('http://girder:80/api/v1/system/version');
       const log = args.find((arg) => arg.startsWith('--output='))?.slice('--output='.length) ?? '';
       expect(await readFile(join(dir, `.dsa-slurm-probe-${nonce}`), 'utf8')).toBe(`${nonce}\n`);
       await writeFile(join(dir, `.dsa-slurm-probe-${nonce}.answer`), nonce);

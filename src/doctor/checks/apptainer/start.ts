@@ -3,7 +3,7 @@ import { createApptainer } from '../../../apptainer/inspect.js';
 import type { CommandOptions, RunCommand } from '../../../base/command.js';
 import type { Check, Finding } from '../../check.js';
 import { combine, skip } from '../../finding.js';
-import { judgeStart, lookIntoImage, siteTrouble } from '../../image-look.js';
+import { judgeStart, lookIntoImage, saidBy, siteTrouble } from '../../image-look.js';
 
 /** One broken image says nothing about the others. */
 const atMost = 3;
@@ -27,7 +27,7 @@ export const start: Check = {
       if (facts === null) continue;
       const look = await lookIntoImage({ path, facts, settings: settings.apptainer, run: limited });
       const finding = judgeStart(name, path, look, settings.apptainer, profile);
-      if (look.kind !== 'failed' || siteTrouble(look.result, profile) !== null) return finding;
+      if (look.kind !== 'failed' || siteTrouble(saidBy(look.result), profile) !== null) return finding;
       failures.push(finding);
     }
     return failures.length === 0 ? skip('no image that could be tried') : combine(failures);

@@ -12,7 +12,7 @@ export const probe: Check = {
   deep: true,
   needs: ['slurm.partitions', 'directories.tmp', 'directories.logs'],
   timeoutMs: 5 * 60_000,
-  async run({ settings, run, needed, signal, clock, onWaiting }) {
+  async run({ settings, profile, run, needed, signal, clock, onWaiting }) {
     const { partition, gpuPartition } = settings.slurm;
     const standard = (needed('slurm.partitions') as NonNullable<Site['partitions']>).find(
       ({ isDefault }) => isDefault,
@@ -40,6 +40,7 @@ export const probe: Check = {
               ),
           }),
           settings.dirs.images,
+          profile,
         ),
       ),
     );

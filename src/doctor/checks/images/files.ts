@@ -1,6 +1,6 @@
-import { open, readdir, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readSifHeader, sifHeaderBytes } from '../../../apptainer/sif-header.js';
+import { isCutShort, readSifLength } from '../../../apptainer/sif-header.js';
 import type { Check, Finding } from '../../check.js';
 import { bytes, combine, count, ok, quoted, warn } from '../../finding.js';
 
@@ -33,7 +33,7 @@ export function judgeFiles(directory: string, files: readonly ImageFile[], now: 
   for (const { name, size, readable, end, modifiedAt } of sifs) {
     const path = join(directory, name);
     if (!readable) findings.push(warn(`${name} cannot be read by this user.`, `chmod go+r ${quoted(path)}`));
-    else if (now - modifiedAt > youngMs && (end === null || end > size)) {
+    else if (now - modifiedAt > youngMs && (end === null || isCutShort({ size, end }))) {
       const seen =
         end === null ? `is not a SIF (${bytes(size)})` : `is cut short: ${size} of ${end} bytes are there`;
       findings.push(
@@ -68,14 +68,7 @@ async function look(directory: string, name: string): Promise<ImageFile[]> {
   const facts = { name, size: found.size, modifiedAt: found.mtimeMs };
   if (!found.isFile()) return name.endsWith('.sif') ? [] : [{ ...facts, readable: true, end: null }];
   try {
-    const file = await open(path, 'r');
-    try {
-      const { buffer, bytesRead } = await file.read(Buffer.alloc(sifHeaderBytes), 0, sifHeaderBytes, 0);
-      const header = readSifHeader(buffer.subarray(0, bytesRead));
-      return [{ ...facts, readable: true, end: header?.end ?? null }];
-    } finally {
-      await file.close();
-    }
+    return [{ ...facts, readable: true, end: (await readSifLength(path)).end }];
   } catch {
     return [{ ...facts, readable: false, end: null }];
   }
@@ -91,7 +84,7 @@ export const files: Check = {
     const directory = settings.dirs.images ?? '';
     const all = (await Promise.all((await readdir(directory)).map((name) => look(directory, name)))).flat();
     const names = all
-      .filter(({ name, readable, size, end }) => name.endsWith('.sif') && readable && (end ?? 0) <= size)
+      .filter((file) => file.name.endsWith('.sif') && file.readable && !isCutShort(file))
       .map(({ name }) => name);
     return { ...judgeFiles(directory, all, clock.now()), fact: names.toSorted() };
   },
