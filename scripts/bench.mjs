@@ -43,7 +43,10 @@ const directory = mkdtempSync(join(tmpdir(), 'dsa-slurm-bench-'));
 try {
   const events = 2_000;
   const event = { type: 'log-sent', at: 1, offset: 123_456 };
-  const { journal } = await openJournal(join(directory, 'state'), silentLog());
+  const { journal } = await openJournal(join(directory, 'state'), silentLog(), {
+    hold: async () => {},
+    confirm: async () => {},
+  });
   let start = performance.now();
   await Promise.all(Array.from({ length: events }, () => journal.append('run', event)));
   const grouped = performance.now() - start;

@@ -1,4 +1,4 @@
-import type { Dirent, Mode, Stats } from 'node:fs';
+import { constants, type Dirent, type Mode, type Stats } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -19,6 +19,23 @@ const gate = createGate(2, () => Date.now());
 
 /** After so many milliseconds a call counts as hanging. A large directory on a busy server takes seconds. */
 const patienceMs = 10_000;
+
+const guards = new Set<() => Promise<void>>();
+
+/**
+ * Has every change to a shared file wait for `mayWrite`, and fail with it: another worker may have taken over.
+ * @returns the way to end that
+ */
+export function guardSharedFiles(mayWrite: () => Promise<void>): () => void {
+  guards.add(mayWrite);
+  return () => guards.delete(mayWrite);
+}
+
+/** As `gate.pass`, for what changes something. */
+async function change<T>(path: string, work: () => Promise<T>): Promise<T> {
+  for (const mayWrite of guards) await mayWrite();
+  return gate.pass(path, work);
+}
 
 /** Says which shared file does not answer, and since when; null while all do. For a line on a screen. */
 export function sharedFilesTrouble(now = Date.now()): string | null {
@@ -45,6 +62,8 @@ export async function sharedFilesRest(withinMs: number): Promise<boolean> {
   return true;
 }
 
+const writing = constants.O_WRONLY | constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC;
+
 /** The part of node's `FileHandle` that is needed. */
 export interface SharedFile extends AsyncDisposable {
   stat(): Promise<Stats>;
@@ -66,14 +85,16 @@ export interface SharedFile extends AsyncDisposable {
 }
 
 export async function open(path: string, flags: string | number, mode?: Mode): Promise<SharedFile> {
-  const handle = await gate.pass(path, async () => fs.open(path, flags, mode));
+  const isForReading = flags === 'r' || (typeof flags === 'number' && (flags & writing) === 0);
+  const enter = isForReading ? gate.pass : change;
+  const handle = await enter(path, async () => fs.open(path, flags, mode));
   const close = async (): Promise<void> => gate.pass(path, async () => handle.close());
   return {
     stat: async () => gate.pass(path, async () => handle.stat()),
-    chmod: async (to) => gate.pass(path, async () => handle.chmod(to)),
-    truncate: async (length) => gate.pass(path, async () => handle.truncate(length)),
+    chmod: async (to) => change(path, async () => handle.chmod(to)),
+    truncate: async (length) => change(path, async () => handle.truncate(length)),
     read: async (...args) => gate.pass(path, async () => handle.read(...args)),
-    write: async (...args) => gate.pass(path, async () => handle.write(...args)),
+    write: async (...args) => change(path, async () => handle.write(...args)),
     close,
     [Symbol.asyncDispose]: close,
   };
@@ -82,11 +103,11 @@ export async function open(path: string, flags: string | number, mode?: Mode): P
 export const access = async (path: string, mode?: number): Promise<void> =>
   gate.pass(path, async () => fs.access(path, mode));
 export const chmod = async (path: string, mode: Mode): Promise<void> =>
-  gate.pass(path, async () => fs.chmod(path, mode));
+  change(path, async () => fs.chmod(path, mode));
 export const lstat = async (path: string): Promise<Stats> => gate.pass(path, async () => fs.lstat(path));
 export const stat = async (path: string): Promise<Stats> => gate.pass(path, async () => fs.stat(path));
 export const mkdir = async (path: string, options: { mode?: Mode } = {}): Promise<void> =>
-  gate.pass(path, async () => {
+  change(path, async () => {
     await fs.mkdir(path, options);
   });
 export const readdir = async (path: string): Promise<Dirent[]> =>
@@ -94,14 +115,14 @@ export const readdir = async (path: string): Promise<Dirent[]> =>
 export const realpath = async (path: string): Promise<string> =>
   gate.pass(path, async () => fs.realpath(path));
 export const rename = async (from: string, to: string): Promise<void> =>
-  gate.pass(to, async () => fs.rename(from, to));
+  change(to, async () => fs.rename(from, to));
 export const readFile = async (path: string, encoding: 'utf8'): Promise<string> =>
   gate.pass(path, async () => fs.readFile(path, encoding));
 export const writeFile = async (
   path: string,
   content: string | Uint8Array,
   options: { mode?: Mode; flag?: string } = {},
-): Promise<void> => gate.pass(path, async () => fs.writeFile(path, content, options));
+): Promise<void> => change(path, async () => fs.writeFile(path, content, options));
 
 /** Another host may have a file of it open, which NFS keeps under another name for a moment. */
 const retries = 3;
@@ -116,7 +137,7 @@ export async function rm(
   options: { recursive?: boolean; force?: boolean } = {},
 ): Promise<void> {
   const { recursive = false, force = false } = options;
-  if (!recursive) return gate.pass(path, async () => fs.rm(path, { force }));
+  if (!recursive) return change(path, async () => fs.rm(path, { force }));
   let entry: Stats;
   try {
     entry = await lstat(path);
@@ -124,13 +145,13 @@ export async function rm(
     if (force && systemCode(error) === 'ENOENT') return;
     throw error;
   }
-  if (!entry.isDirectory()) return gate.pass(path, async () => fs.rm(path, { force: true }));
+  if (!entry.isDirectory()) return change(path, async () => fs.rm(path, { force: true }));
   for (let attempt = 1; ; attempt += 1) {
     for (const child of await readdir(path)) {
       await rm(join(path, child.name), { recursive: true, force: true });
     }
     try {
-      return await gate.pass(path, async () => fs.rmdir(path));
+      return await change(path, async () => fs.rmdir(path));
     } catch (error) {
       const code = systemCode(error);
       if (code === 'ENOENT') return;

@@ -5,9 +5,14 @@ import { untilSignal } from './signals.js';
 
 export function define(command: Command, context: CliContext): void {
   addSettingsFlags(command);
+  command.option(
+    '--standby',
+    'wait while another worker of this profile runs, on any host, and take over when it stops or dies',
+  );
   addExamples(command, [
     ['dsa-slurm worker', 'with the settings of the profile and the environment'],
     ['LOGS=/shared/logs SIF_IMAGE_PATH=/shared/images dsa-slurm worker', 'as the old run.sh started it'],
+    ['dsa-slurm worker --standby', 'on a second login node that shares the state directory'],
     ['dsa-slurm --profile lab worker --queue gpu --set slurm.partition=gpu', 'with some settings of its own'],
   ]);
   command.action(async () => {
@@ -16,7 +21,15 @@ export function define(command: Command, context: CliContext): void {
     const log = await openLog(settings.log.level, settings.log.file ?? 2);
     const { runWorkerService } = await import('../worker/service.js');
     context.exitCode = await untilSignal((signal) =>
-      runWorkerService({ profile, settings, env: context.env, log, signal }),
+      runWorkerService({
+        profile,
+        settings,
+        env: context.env,
+        log,
+        signal,
+        standby: command.opts<{ standby?: boolean }>().standby ?? false,
+        exit: (code) => process.exit(code),
+      }),
     );
   });
 }

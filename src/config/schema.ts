@@ -393,6 +393,12 @@ export const settingsSchema = z.strictObject({
       example: 'true',
       default: false,
     }),
+    leaseSeconds: type.wholeNumber(3, 600).register(settingInfo, {
+      description:
+        'A worker renews its lock on the state directory five times within this many seconds. When it has not for a third longer, a standby worker takes over.',
+      example: '30',
+      default: 15,
+    }),
     inFlight: type.wholeNumber(1, 1_000_000).register(settingInfo, {
       description: 'Runs that may be unfinished at one time. The intake pauses at it.',
       example: '200',

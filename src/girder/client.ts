@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { request as send, type Dispatcher } from 'undici';
 import type { z } from 'zod';
 import type { Clock } from '../base/clock.js';
@@ -94,12 +94,13 @@ export function createGirderClient(options: GirderClientOptions): GirderClient {
     for (let hop = 0; ; hop += 1) {
       const asked = { method: request.method, path: shownPath(request), origin: url.origin };
       let answer: Dispatcher.ResponseData;
+      if (request.method !== 'GET') await options.connections.mayWrite();
       try {
         answer = await send(url, {
           dispatcher,
           method: request.method,
           headers: requestHeaders(request, secrets ? secretHeaders : {}),
-          body: requestBody(request),
+          body: requestBody(request, options.connections.mayWrite),
           ...(request.answerMs === undefined ? {} : { headersTimeout: request.answerMs }),
           ...(request.signal === undefined ? {} : { signal: request.signal }),
         });
@@ -205,10 +206,25 @@ function requestHeaders(
   return headers;
 }
 
-function requestBody(request: GirderRequest): string | Readable | null {
+function requestBody(
+  request: GirderRequest,
+  mayWrite: GirderConnections['mayWrite'],
+): string | Readable | null {
   if (request.form !== undefined) return new URLSearchParams(request.form).toString();
-  if (request.body !== undefined && request.body.length > 0) return request.body.open();
-  return null;
+  if (request.body === undefined || request.body.length === 0) return null;
+  const { open } = request.body;
+  return Readable.from(whileAllowed(open(), mayWrite), { objectMode: false });
+}
+
+/** A body that is sent for a long time asks again before each piece. */
+async function* whileAllowed(
+  body: Readable,
+  mayWrite: GirderConnections['mayWrite'],
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const piece of body as AsyncIterable<Uint8Array>) {
+    await mayWrite();
+    yield piece;
+  }
 }
 
 function requestError(asked: Asked, error: unknown, signal: AbortSignal | undefined): GirderError {

@@ -14,18 +14,26 @@ export interface ConnectionOptions extends TlsMaterial {
 /** The open connections to Girder that all runs share. */
 export interface GirderConnections {
   dispatcher(options?: ConnectionOptions): Dispatcher;
+  /** Resolves when a request that changes something may be sent. @throws DsaSlurmError if another worker has taken over */
+  mayWrite(): Promise<void>;
   close(): Promise<void>;
 }
 
 /** Kinds of connections that are kept open: messages may ask for any number of them. */
 const mostKinds = 32;
 
+const always = async (): Promise<void> => undefined;
+
 /**
  * Connect within 10 s, answer begun within 60 s, and no silence of more than 120 s inside an answer.
  * @param authorities certificates, in PEM, that are trusted besides those that Node trusts (which are the usual public
  * ones and those of `NODE_EXTRA_CA_CERTS`)
+ * @param mayWrite see {@link GirderConnections}
  */
-export function createGirderConnections(authorities: string | null = null): GirderConnections {
+export function createGirderConnections(
+  authorities: string | null = null,
+  mayWrite: GirderConnections['mayWrite'] = always,
+): GirderConnections {
   const trusted = authorities === null ? {} : { ca: [...getCACertificates('default'), authorities] };
   const kinds = new Map<string, Dispatcher>();
 
@@ -43,6 +51,7 @@ export function createGirderConnections(authorities: string | null = null): Gird
   }
 
   return {
+    mayWrite,
     dispatcher(options = {}) {
       const kind = JSON.stringify(options);
       const dispatcher = kinds.get(kind) ?? open(options);
@@ -68,16 +77,15 @@ export function createGirderConnections(authorities: string | null = null): Gird
  * Connections that trust the site's own authorities too: setting `girder.caFile`.
  * @throws DsaSlurmError `config` if the file cannot be used
  */
-export async function openGirderConnections({
-  caFile,
-}: {
-  caFile: string | null;
-}): Promise<GirderConnections> {
-  if (caFile === null) return createGirderConnections();
+export async function openGirderConnections(
+  { caFile }: { caFile: string | null },
+  mayWrite: GirderConnections['mayWrite'] = always,
+): Promise<GirderConnections> {
+  if (caFile === null) return createGirderConnections(null, mayWrite);
   try {
     const ca = await readPemFile(caFile);
     checkTlsMaterial(caFile, { ca });
-    return createGirderConnections(ca);
+    return createGirderConnections(ca, mayWrite);
   } catch (cause) {
     throw new DsaSlurmError('config', errorLine(cause), {
       next: 'The setting girder.caFile names the certificate of the authority that vouches for Girder, in PEM.',

@@ -29,6 +29,7 @@ export async function sendStream(
     try {
       for await (const piece of pieces) {
         signal.throwIfAborted();
+        await connections.mayWrite();
         expect();
         yield piece;
         watch.abort();

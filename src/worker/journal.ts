@@ -6,6 +6,7 @@ import { DsaSlurmError, coerceError } from '../base/errors.js';
 import type { Log } from '../base/log.js';
 import { makeDirectory } from '../base/make-directory.js';
 import { formatLine, writeLine, type Line } from './journal-lines.js';
+import type { Lease } from './lease.js';
 import { journalPath, readJournal } from './read-journal.js';
 import type { Run, RunEvent } from './run.js';
 
@@ -41,14 +42,21 @@ const soonMs = 1_000;
 /** So much room is to be there again before a disk is no longer taken for full: the messages of several tasks. */
 const probeBytes = 256 * 1024;
 
+/** The part of the lock on the state directory that a journal needs. */
+export type JournalLease = Pick<Lease, 'hold' | 'confirm'>;
+
 /**
  * Reads a journal and opens it for appending. The caller holds the lock on `directory`. A damaged journal is copied
  * first, and the log says which lines of it are lost.
+ *
+ * Nothing counts as written until `lease` has been confirmed after it: whoever takes the lock later then reads it. A line
+ * that a worker appends after that goes into a file that has been replaced, and the worker is told that it has lost the lock.
  * @throws DsaSlurmError `files`
  */
 export async function openJournal(
   directory: string,
   log: Log,
+  lease: JournalLease,
 ): Promise<{ journal: Journal; runs: Map<string, Run> }> {
   await makeDirectory(directory, 0o700);
   const path = journalPath(directory);
@@ -60,12 +68,18 @@ export async function openJournal(
       await copyFile(path, aside, constants.COPYFILE_EXCL);
       log.error({ path, lines: damaged, kept: aside }, 'lines of the journal are damaged; kept it as it was');
     }
-    const fresh = await replaceJournal(path, runs.values());
+    const fresh = await replaceJournal(path, runs.values(), lease);
     await syncDirectory(directory);
-    return { journal: createWriter(path, fresh, log), runs };
+    return { journal: createWriter(path, fresh, { log, lease }), runs };
   } catch (error) {
+    if (isLoss(error)) throw error;
     throw cannotWrite(path, error, 'Free space in the state directory and start again: nothing is lost.');
   }
+}
+
+/** That the lock was lost is said as it is. */
+function isLoss(error: unknown): boolean {
+  return error instanceof DsaSlurmError && error.code === 'worker';
 }
 
 function cannotWrite(path: string, cause: unknown, next: string): DsaSlurmError {
@@ -85,7 +99,7 @@ interface Opened {
  * Writes a journal that says just `runs`, beside the old one, and puts it in its place. It is given back open: whoever had
  * the old one open has to let go of it, because what is written there from now on is lost.
  */
-async function replaceJournal(path: string, runs: Iterable<Run>): Promise<Opened> {
+async function replaceJournal(path: string, runs: Iterable<Run>, lease: JournalLease): Promise<Opened> {
   const fresh = `${path}.new`;
   const { O_WRONLY, O_CREAT, O_TRUNC, O_APPEND } = constants;
   const file = await open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0o600);
@@ -98,6 +112,7 @@ async function replaceJournal(path: string, runs: Iterable<Run>): Promise<Opened
     await write(formatLine);
     for (const run of runs) await write(writeLine({ snapshot: run }));
     await file.sync();
+    await lease.confirm();
     await rename(fresh, path);
   } catch (error) {
     await file.close();
@@ -122,7 +137,11 @@ async function syncDirectory(directory: string): Promise<void> {
  * Appends in groups: whatever was asked for while a write was under way goes with the next one, so a thousand runs
  * cost a handful of fdatasync calls and not a thousand.
  */
-function createWriter(path: string, opened: Opened, log: Log): Journal {
+function createWriter(
+  path: string,
+  opened: Opened,
+  { log, lease }: { log: Log; lease: JournalLease },
+): Journal {
   let { file, bytes } = opened;
   let compacted = bytes;
   let synced: JournalState['synced'] = null;
@@ -145,14 +164,17 @@ function createWriter(path: string, opened: Opened, log: Log): Journal {
   const write = async (text: string): Promise<void> => {
     const start = bytes;
     const whole = isRagged ? `\n${text}` : text;
+    await lease.hold();
     const began = performance.now();
     try {
       await file.appendFile(whole);
       bytes += Buffer.byteLength(whole);
       await file.datasync();
+      await lease.confirm();
       isRagged = false;
       synced = { at: Date.now(), ms: Math.round(performance.now() - began) };
     } catch (error) {
+      if (isLoss(error)) throw error;
       await cutBack(start);
       throw cannotWrite(path, error, 'Free space in the state directory; intake goes on by itself then.');
     }
@@ -209,7 +231,7 @@ function createWriter(path: string, opened: Opened, log: Log): Journal {
       await inTurn(async () => {
         await flush();
         const old = file;
-        ({ file, bytes } = await replaceJournal(path, runs));
+        ({ file, bytes } = await replaceJournal(path, runs, lease));
         compacted = bytes;
         isRagged = false;
         await old.close();

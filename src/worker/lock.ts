@@ -1,29 +1,51 @@
-import { readFile, rm, rmdir, writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import lockfile from 'proper-lockfile';
-
-import { DsaSlurmError, systemCode } from '../base/errors.js';
+import { DsaSlurmError, coerceError, errorLine } from '../base/errors.js';
+import type { Log } from '../base/log.js';
 import { makeDirectory } from '../base/make-directory.js';
-import { describeSelf, isCertainlyDead, parseOwner, type Owner } from './owner.js';
+import {
+  claimLease,
+  createObserver,
+  isUp,
+  leaseTimes,
+  readLease,
+  systemLeaseClock,
+  type Lease,
+  type LeaseClock,
+  type SeenLease,
+} from './lease.js';
+import { describeSelf, isCertainlyAlive, type Owner } from './owner.js';
 
-/** A lock is taken to be left over from a dead worker when it was not renewed for so long. */
-const staleMs = 20_000;
-/** Between two looks at the guard. */
-const guardLookMs = 100;
+export interface LockOptions {
+  /** Setting `worker.leaseSeconds`. */
+  leaseSeconds: number;
+  /** Called once, when another worker has taken over: nothing may be written from then on. */
+  onLost: (reason: string) => void;
+  /** Called with why the lock cannot be renewed at present, and with null when it can be again. */
+  onTrouble?: (trouble: string | null) => void;
+  /** Aborts when the worker stops; writes are then no longer held back until the file system answers. */
+  stopping?: AbortSignal;
+  /** Wait for as long as another worker lives, and take over when it has died or stopped. */
+  standby?: Standby;
+  log?: Log;
+  clock?: LeaseClock;
+}
+
+/** How a worker waits for another one. */
+export interface Standby {
+  /** Aborts the wait. */
+  signal: AbortSignal;
+  /** Called with whoever has the directory, each time that this is another one; null if it cannot be told. */
+  onWaiting: (owner: Owner | null) => void;
+}
 
 /**
- * Takes the state directory for this process alone. The lock of a worker that certainly died on this machine is taken
- * over at once; that of one elsewhere once it was not renewed for 20 s.
- * @param onLost is called if the lock is taken away: another worker is at work on the same journal then.
- * @throws DsaSlurmError `worker` that names the process and host that hold it.
+ * Takes the state directory for this process alone. The lock of a worker that certainly died on this machine, or gave it
+ * back, is taken over at once; any other one when it has not been renewed for a while.
+ * @throws DsaSlurmError `worker` that names the process and host that hold it; `files` if the directory cannot be used
  */
-export async function lockState(
-  directory: string,
-  onLost: (reason: string) => void,
-): Promise<() => Promise<void>> {
-  const ownerFile = join(directory, 'worker.owner');
-  const lockDirectory = join(directory, 'worker.lock');
+export async function lockState(directory: string, options: LockOptions): Promise<Lease> {
   try {
     await makeDirectory(directory, 0o700);
   } catch (cause) {
@@ -32,64 +54,93 @@ export async function lockState(
       cause,
     });
   }
-  const lock = async (): Promise<() => Promise<void>> =>
-    lockfile.lock(directory, {
-      stale: staleMs,
-      update: staleMs / 4,
-      lockfilePath: lockDirectory,
-      onCompromised: (error) => onLost(error.message),
-    });
-
-  // Lock and owner's name change together: only so the name that is found beside a lock is that of its holder.
-  const unguard = await guard(ownerFile, directory);
+  const lease = await acquire(directory, options);
+  const ownerFile = join(directory, 'worker.owner');
   try {
-    const release = await lock().catch(async (cause: unknown) => {
-      if (systemCode(cause) !== 'ELOCKED') throw cannotLock(directory, cause);
-      const owner = await readOwner(ownerFile);
-      if (owner === null || !(await isCertainlyDead(owner))) throw held(owner, cause);
-      await rmdir(lockDirectory);
-      return lock();
-    });
+    await lease.hold();
     await writeFile(ownerFile, `${JSON.stringify(await describeSelf())}\n`, { mode: 0o600 });
-    return async () => {
-      await rm(ownerFile, { force: true }).catch(() => undefined);
-      await release().catch(() => undefined);
-    };
-  } finally {
-    await unguard().catch(() => undefined);
-  }
-}
-
-/**
- * Keeps others who start at the same moment waiting, for the few milliseconds that taking the lock needs. A worker that was
- * killed within them has left its guard behind, which nobody can ask for its owner: the next one waits until it is stale.
- */
-async function guard(ownerFile: string, directory: string): Promise<() => Promise<void>> {
-  try {
-    return await lockfile.lock(ownerFile, {
-      realpath: false,
-      stale: staleMs,
-      lockfilePath: join(directory, 'worker.starting'),
-      retries: { retries: (1.5 * staleMs) / guardLookMs, factor: 1, minTimeout: guardLookMs },
-      // whoever gets in after 20 s still has the lock itself to pass
-      onCompromised: () => undefined,
-    });
   } catch (cause) {
-    if (systemCode(cause) === 'ELOCKED') throw held(await readOwner(ownerFile), cause);
+    await lease.release();
     throw cannotLock(directory, cause);
   }
+  return {
+    ...lease,
+    async release() {
+      // the one that took over has put its own name there
+      const isOurs = await lease.confirm().then(
+        () => true,
+        () => false,
+      );
+      if (isOurs) await rm(ownerFile, { force: true }).catch(() => undefined);
+      await lease.release();
+    },
+  };
 }
 
-async function readOwner(ownerFile: string): Promise<Owner | null> {
-  return parseOwner(await readFile(ownerFile, 'utf8').catch(() => ''));
+async function acquire(directory: string, options: LockOptions): Promise<Lease> {
+  const { leaseSeconds, onLost, standby, log, clock = systemLeaseClock } = options;
+  const times = leaseTimes(leaseSeconds);
+  const observer = createObserver(clock, times);
+  let trouble: string | null = null;
+  const leaseOptions = {
+    times,
+    clock,
+    onLost,
+    onTrouble(now: string | null) {
+      if (now !== null && trouble === null) log?.error({ why: now }, 'lock');
+      else if (now === null && trouble !== null) log?.info('the lock is renewed again');
+      trouble = now;
+      options.onTrouble?.(now);
+    },
+    stopping: options.stopping ?? new AbortController().signal,
+  };
+  let waitingFor: string | null = null;
+  let silent: string | null = null;
+  let isLookedAt = false;
+  for (;;) {
+    let seen: SeenLease | null;
+    try {
+      seen = await readLease(directory);
+      if ((await isUp(seen)) || (seen !== null && observer.isExpired(seen))) {
+        const lease = await claimLease(directory, seen, leaseOptions);
+        if (lease !== null) return lease;
+        // somebody else was faster
+        continue;
+      }
+      silent = null;
+    } catch (error) {
+      if (standby === undefined) throw cannotLock(directory, error);
+      if (silent === null) log?.warn({ why: errorLine(error) }, 'the state directory does not answer');
+      silent = coerceError(error).message;
+      seen = null;
+    }
+    if (seen !== null) {
+      const { owner } = seen;
+      if (standby === undefined) {
+        if (observer.changes() > 0 || (owner !== null && (await isCertainlyAlive(owner)))) throw held(owner);
+        if (!isLookedAt) log?.info({ owner }, 'looking whether who has the state directory is alive');
+        isLookedAt = true;
+      } else {
+        const who = JSON.stringify(owner);
+        if (who !== waitingFor) standby.onWaiting(owner);
+        waitingFor = who;
+      }
+    }
+    await clock.sleep(times.lookMs, {
+      ref: true,
+      ...(standby === undefined ? {} : { signal: standby.signal }),
+    });
+    if (standby?.signal.aborted === true) {
+      throw new DsaSlurmError('worker', 'The worker was stopped while it stood by.');
+    }
+  }
 }
 
-function held(owner: Owner | null, cause: unknown): DsaSlurmError {
+function held(owner: Owner | null): DsaSlurmError {
   const who =
     owner === null ? 'another process' : `process ${owner.pid} on ${owner.host}, since ${owner.since}`;
   return new DsaSlurmError('worker', `A worker already runs for this profile: ${who}.`, {
-    next: `Stop it first, or use another profile. If it died a moment ago, wait ${staleMs / 1_000} s.`,
-    cause,
+    next: 'Stop it first, use another profile, or let this one wait for it: dsa-slurm worker --standby.',
   });
 }
 

@@ -63,6 +63,13 @@ export async function isCertainlyDead({ pid, machine, born }: Owner): Promise<bo
   }
 }
 
+/** Whether the owner is a process of this machine that lives. One elsewhere may live, too: false. */
+export async function isCertainlyAlive({ pid, machine, born }: Owner): Promise<boolean> {
+  if (machine === null || born === null || machine !== (await thisMachine())) return false;
+  const found = await look(pid);
+  return found !== null && found.born === born && !found.isZombie;
+}
+
 /** proc(5): of `/proc/<pid>/stat`, the fields after the program's name in brackets, which may hold anything. */
 async function look(pid: number): Promise<{ born: string; isZombie: boolean } | null> {
   try {

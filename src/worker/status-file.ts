@@ -6,6 +6,7 @@ import * as z from 'zod';
 import { errorLine } from '../base/errors.js';
 import type { Log } from '../base/log.js';
 import type { WorkerSnapshot } from './handle.js';
+import type { Lease } from './lease.js';
 
 /** In the state directory, as long as a worker runs. */
 export const statusFileName = 'worker.status.json';
@@ -62,6 +63,7 @@ export function keepStatusFile(
   directory: string,
   read: () => WorkerStatus,
   log: Log,
+  lease: Pick<Lease, 'hold'>,
   everyMs = statusEveryMs,
 ): () => Promise<void> {
   const path = join(directory, statusFileName);
@@ -71,6 +73,7 @@ export function keepStatusFile(
 
   async function write(): Promise<void> {
     try {
+      await lease.hold();
       await writeFile(fresh, `${JSON.stringify(read())}\n`, { mode: 0o600 });
       await rename(fresh, path);
       isWell = true;
@@ -91,6 +94,12 @@ export function keepStatusFile(
   return async () => {
     clearInterval(timer);
     await writing;
+    // whoever has taken over has files of the same names
+    const isOurs = await lease.hold().then(
+      () => true,
+      () => false,
+    );
+    if (!isOurs) return;
     await Promise.all([path, fresh].map(async (file) => rm(file, { force: true }).catch(() => undefined)));
   };
 }

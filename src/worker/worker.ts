@@ -3,9 +3,9 @@ import PQueue from 'p-queue';
 import { createImageIngest } from '../apptainer/ingest.js';
 import { createApptainer } from '../apptainer/inspect.js';
 import { systemClock, type Clock } from '../base/clock.js';
-import { createRunner, type CommandRecord } from '../base/command.js';
+import { createRunner, type CommandRecord, type RunCommand } from '../base/command.js';
 import type { Log } from '../base/log.js';
-import { abandonSharedFiles, sharedFilesTrouble } from '../base/shared-files.js';
+import { abandonSharedFiles, guardSharedFiles, sharedFilesTrouble } from '../base/shared-files.js';
 import { programVersion } from '../base/version.js';
 import type { Broker, BrokerStatus } from '../celery/broker.js';
 import { createBroker } from '../celery/create-broker.js';
@@ -18,7 +18,7 @@ import type { GirderJob } from '../girder/job.js';
 import { createReporting } from '../girder/reporting.js';
 import { slurmEnvironment } from '../slurm/environment.js';
 import { readSite } from '../slurm/site.js';
-import { openAuditLog } from './audit-log.js';
+import { isQuestion, openAuditLog } from './audit-log.js';
 import { openBook } from './book.js';
 import { carry } from './carry.js';
 import { createControlTarget } from './control.js';
@@ -34,7 +34,7 @@ import type { WorkerHandle } from './handle.js';
 import { createIntake, isOurs } from './intake.js';
 import { openJournal } from './journal.js';
 import { keepPruned, openKeptMessages } from './kept-messages.js';
-import { lockState } from './lock.js';
+import { lockState, type Standby } from './lock.js';
 import { ingestPlace, registryEnvironment } from './ingest-place.js';
 import { openGirderJob } from './open-girder-job.js';
 import { createPastActions } from './past-actions.js';
@@ -69,6 +69,10 @@ export interface WorkerOptions {
   env: Readonly<Record<string, string | undefined>>;
   log: Log;
   clock?: Clock;
+  /** Waits for as long as another worker has the state directory. */
+  standby?: Standby;
+  /** Called at once when another worker has taken over the state directory, before `failed` aborts. */
+  onLost?: (reason: string) => void;
   /** Runs the jobs instead of whom the settings name: for a soak, whose jobs are no processes. */
   executor?: Executor;
 }
@@ -93,21 +97,38 @@ export async function createWorker({
   env,
   log,
   clock = systemClock,
+  standby,
+  onLost,
   executor: given,
 }: WorkerOptions): Promise<Worker> {
   await prepareDirectories(settings);
-  const submitScript = await openSubmitScript(settings.slurm.submitScript);
-  const connections = await openGirderConnections(settings.girder);
   const stop = new AbortController();
   const failed = new AbortController();
   const shutdown = new AbortController();
-  const unlock = await lockState(settings.dirs.state, (reason) => failed.abort(reason));
+  let lockTrouble: string | null = null;
+  const lease = await lockState(settings.dirs.state, {
+    leaseSeconds: settings.worker.leaseSeconds,
+    onLost(reason) {
+      onLost?.(reason);
+      stop.abort(reason);
+      failed.abort(reason);
+    },
+    onTrouble(trouble) {
+      lockTrouble = trouble;
+    },
+    stopping: stop.signal,
+    ...(standby === undefined ? {} : { standby }),
+    log,
+  });
   const startedAt = clock.now();
   const orUnlock = async (error: unknown): Promise<never> => {
-    await unlock();
+    await lease.release();
     throw error;
   };
-  const { journal, runs } = await openJournal(settings.dirs.state, log).catch(orUnlock);
+  // after the lock: whoever stands by may wait for weeks, and these are to be as they are when it begins
+  const submitScript = await openSubmitScript(settings.slurm.submitScript).catch(orUnlock);
+  const connections = await openGirderConnections(settings.girder, lease.hold).catch(orUnlock);
+  const { journal, runs } = await openJournal(settings.dirs.state, log, lease).catch(orUnlock);
   const revoked = await openRevoked(settings.dirs.state).catch(async (error: unknown) => {
     await journal.close();
     return orUnlock(error);
@@ -131,8 +152,8 @@ export async function createWorker({
     commands.note(record);
     audit.note(record);
   };
-  const runner = (concurrency: number) =>
-    createRunner({
+  const runner = (concurrency: number): RunCommand => {
+    const run = createRunner({
       env: slurmEnvironment(env),
       timeoutMs: settings.slurm.commandTimeoutSeconds * 1_000,
       concurrency,
@@ -141,6 +162,11 @@ export async function createWorker({
       onBegin: audit.begin,
       onCommand,
     });
+    return async (file, args, options) => {
+      if (!isQuestion(file, args)) await lease.hold();
+      return run(file, args, options);
+    };
+  };
   const command = runner(settings.worker.commandsAtOnce);
   // what takes an hour shall keep no scancel waiting
   const ingestCommand = runner(1);
@@ -201,8 +227,12 @@ export async function createWorker({
     },
     requestCancel,
     messages,
-    publishResult: async (task, result) => broker?.publishResult(task, result),
+    publishResult: async (task, result) => {
+      await lease.hold();
+      await broker?.publishResult(task, result);
+    },
     publish: async (message, signal) => {
+      await lease.hold();
       if (broker === undefined) throw new Error('a run is carried only once the worker has started');
       return broker.publish(message, signal);
     },
@@ -301,7 +331,11 @@ export async function createWorker({
     intake,
     broker: () => broker ?? null,
     trouble: () =>
-      sharedFilesTrouble() ?? submitGate.trouble() ?? girderTroubles.longest() ?? girderSlurm.trouble(),
+      lockTrouble ??
+      sharedFilesTrouble() ??
+      submitGate.trouble() ??
+      girderTroubles.longest() ??
+      girderSlurm.trouble(),
     requestCancel,
     past: createPastActions({ book, messages, retries }),
     commands,
@@ -324,6 +358,7 @@ export async function createWorker({
   const stopTelling = tellTaskEvents(book, (event) => broker?.tellTask(event));
   const { forwardQueue } = settings.broker;
 
+  const unguard = guardSharedFiles(lease.hold);
   let stopping: Promise<void> | null = null;
   let pruning: (() => void) | null = null;
   let removeStatusFile: (() => Promise<void>) | null = null;
@@ -339,8 +374,15 @@ export async function createWorker({
         queues: settings.broker.queues,
         prefetch: Math.min(prefetch, settings.worker.inFlight),
         nodeName: settings.worker.name,
-        onTask: intake.onTask,
-        onRefused: intake.onRefused,
+        // what is acknowledged is nobody's any more but ours
+        async onTask(task) {
+          await intake.onTask(task);
+          await lease.hold();
+        },
+        async onRefused(refusal) {
+          await intake.onRefused(refusal);
+          await lease.hold();
+        },
         control,
         events: {
           version: programVersion(),
@@ -365,6 +407,7 @@ export async function createWorker({
         settings.dirs.state,
         () => statusOf(handle.snapshot(), clock.now()),
         log,
+        lease,
       );
       stopListening ??= await listenForClients(settings.dirs.state, handle, log);
       await opened.start();
@@ -388,7 +431,8 @@ export async function createWorker({
         await revoked.close();
         await audit.close();
         await removeStatusFile?.();
-        await unlock();
+        unguard();
+        await lease.release();
       })();
       return stopping;
     },

@@ -41,22 +41,27 @@ export interface OfflineOptions {
  */
 export async function openOffline({ settings, env, clock, log }: OfflineOptions): Promise<OfflineRuns> {
   const stop = new AbortController();
-  const unlock = await lockState(settings.dirs.state, () => stop.abort()).catch((error: unknown) => {
+  const lease = await lockState(settings.dirs.state, {
+    leaseSeconds: settings.worker.leaseSeconds,
+    onLost: (reason) => stop.abort(reason),
+    stopping: stop.signal,
+    log,
+  }).catch((error: unknown) => {
     if (!(error instanceof DsaSlurmError) || error.code !== 'worker') throw error;
     throw new DsaSlurmError('busy', error.message, {
       next: 'It does not answer through its socket: do this in its console, or stop it first.',
       cause: error,
     });
   });
-  const closers: (() => Promise<void>)[] = [unlock];
+  const closers: (() => Promise<void>)[] = [async () => lease.release()];
   const close = async (): Promise<void> => {
     stop.abort();
     for (const closer of closers.splice(0).reverse()) await closer();
   };
   try {
-    const { journal, runs } = await openJournal(settings.dirs.state, log);
+    const { journal, runs } = await openJournal(settings.dirs.state, log, lease);
     closers.push(async () => journal.close());
-    const connections = await openGirderConnections(settings.girder);
+    const connections = await openGirderConnections(settings.girder, lease.hold);
     closers.push(async () => connections.close());
     const book = openBook(runs, journal, { clock, log, stopping: stop.signal });
     const messages = await openKeptMessages(settings.dirs.state, {

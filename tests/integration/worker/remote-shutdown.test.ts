@@ -28,6 +28,9 @@ test("Celery's shutdown ends the worker as SIGTERM does: its job goes on, and th
     env: { PATH: `${lab.bin}:${process.env['PATH']}`, HOME: lab.dir, SLURM_CONF: inject('slurmConf') },
     log: createLog({ level: 'debug', destination: join(lab.dir, 'worker.log') }),
     signal: new AbortController().signal,
+    exit(code) {
+      throw new Error(`it exits with ${code}`);
+    },
   });
   const gate = join(gates, 'gate');
   const job = await lab.publish({ args: ['Wait', gate] });

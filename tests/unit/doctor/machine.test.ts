@@ -3,6 +3,7 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { sifHeaderBytes } from '../../../src/apptainer/sif-header.js';
+import type { Clock } from '../../../src/base/clock.js';
 import { deployment } from '../../../src/doctor/checks/configuration/deployment.js';
 import { environment, judgeEnvironment } from '../../../src/doctor/checks/configuration/environment.js';
 import { modes } from '../../../src/doctor/checks/configuration/modes.js';
@@ -28,6 +29,7 @@ import { files, judgeFiles } from '../../../src/doctor/checks/images/files.js';
 import { journal } from '../../../src/doctor/checks/worker/journal.js';
 import { judgeLog, lastErrors } from '../../../src/doctor/checks/worker/last-errors.js';
 import { judgeLock, running } from '../../../src/doctor/checks/worker/running.js';
+import { lockState } from '../../../src/worker/lock.js';
 import { judgeUnfinished } from '../../../src/doctor/checks/worker/unfinished.js';
 import type { ConfigurationFacts, Finding } from '../../../src/doctor/check.js';
 import {
@@ -636,13 +638,19 @@ describe('images', () => {
   );
 });
 
+/** Looks come after half a second each; the doctor's own time never ends. */
+const clockWith = (between: () => Promise<void>): Clock => ({
+  now: () => 0,
+  sleep: async (ms) => (ms === 500 ? between() : new Promise(() => undefined)),
+});
+
 describe('worker', () => {
   const owner = { pid: 7, host: hostname(), since: '2026-11-23', machine: null, born: null };
   it.each([
-    ['runs', { owner, age: 1_000, dead: false }, 'ok', 'process 7', null],
+    ['runs', { owner, age: 0, dead: false }, 'ok', 'process 7', null],
     [
       'runs elsewhere',
-      { owner: { ...owner, host: 'far' }, age: 1_000, dead: false },
+      { owner: { ...owner, host: 'far' }, age: 0, dead: false },
       'ok',
       'runs elsewhere',
       null,
@@ -654,8 +662,14 @@ describe('worker', () => {
       'No worker runs',
       'dsa-slurm --profile lab worker',
     ],
-    ['dead', { owner, age: 1_000, dead: true }, 'warn', 'has died', 'worker'],
-    ['stale', { owner, age: 60_000, dead: false }, 'warn', 'not renewed for 60 s', 'is certain to run none'],
+    ['dead', { owner, age: 0, dead: true }, 'warn', 'has died', 'worker'],
+    [
+      'stale',
+      { owner, age: 60_000, dead: false },
+      'warn',
+      'not renewed for 60 s',
+      'once the lock has expired',
+    ],
   ])('lock: %s', (_name, lock, status, evidence, fix) =>
     expectFinding(judgeLock(lock, 'lab'), status, evidence, fix),
   );
@@ -663,9 +677,30 @@ describe('worker', () => {
   it('reads lock and owner', async () => {
     const settings = settingsWith({ 'dirs.state': dir });
     expectFinding(await ask(running, { settings }), 'warn', 'No worker runs', 'worker');
+    const lease = await lockState(dir, { leaseSeconds: 3, onLost: expect.fail });
+    expectFinding(await ask(running, { settings }), 'ok', `process ${process.pid}`, null);
+    await lease.release();
+    expectFinding(await ask(running, { settings }), 'warn', 'No worker runs', 'worker');
+  });
+
+  it('watches the lock of a worker that it cannot see', async () => {
+    const settings = settingsWith({ 'dirs.state': dir });
     await mkdir(join(dir, 'worker.lock'));
-    await writeFile(join(dir, 'worker.owner'), JSON.stringify(owner));
-    expectFinding(await ask(running, { settings }), 'ok', 'process 7', null);
+    const lease = { generation: 1, state: 'held', leaseMs: 3_000, owner: { ...owner, host: 'far' } };
+    const write = async (renewal: number): Promise<void> =>
+      writeFile(join(dir, 'worker.lock', 'lease.1'), JSON.stringify({ ...lease, renewal }));
+    await write(1);
+    let renewal = 1;
+    const renewing = clockWith(async () => write((renewal += 1)));
+    const seen = await ask(running, { settings, clock: renewing });
+    expectFinding(seen, 'ok', 'runs elsewhere: process 7 on far', null);
+    const silent = clockWith(async () => undefined);
+    expectFinding(
+      await ask(running, { settings, clock: silent }),
+      'warn',
+      'not renewed for 1 s',
+      'has expired',
+    );
   });
 
   it('folds the journal without changing anything', async () => {

@@ -18,6 +18,7 @@ import { openJournal, type Journal } from '../../../src/worker/journal.js';
 import { journalVersion } from '../../../src/worker/journal-lines.js';
 import { readJournal } from '../../../src/worker/read-journal.js';
 import { beginRun, type RunEvent } from '../../../src/worker/run.js';
+import { heldLease } from '../../support/lease.js';
 import { openSmallDisk } from '../../support/small-disk.js';
 import { someTask } from '../../support/tasks.js';
 
@@ -37,7 +38,7 @@ beforeEach(async () => {
 
 /** Opens the journal; what a test leaves open is closed after it. */
 async function reopen(): ReturnType<typeof openJournal> {
-  const result = await openJournal(directory, log);
+  const result = await openJournal(directory, log, heldLease);
   left.push(result.journal);
   return result;
 }
@@ -258,7 +259,7 @@ describe('a disk that is full', () => {
     const disk = await openSmallDisk();
     if (disk === null) return skip('this user may not mount a file system');
     try {
-      const { journal, runs } = await openJournal(disk.dir, log);
+      const { journal, runs } = await openJournal(disk.dir, log, heldLease);
       const file = join(disk.dir, 'journal.jsonl');
       await journal.append('a', accepted('a'));
       await disk.fill();
@@ -280,7 +281,7 @@ describe('a disk that is full', () => {
       const read = await readJournal(file);
       expect([[...read.runs.keys()], read.damaged]).toEqual([['a', 'b'], []]);
       await disk.fill();
-      await expect(openJournal(disk.dir, log)).rejects.toThrow(/cannot be written: ENOSPC/);
+      await expect(openJournal(disk.dir, log, heldLease)).rejects.toThrow(/cannot be written: ENOSPC/);
       expect((await readJournal(file)).runs.size).toBe(2);
     } finally {
       await disk.close();

@@ -1,14 +1,16 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
-import { lockState } from '../../../src/worker/lock.js';
+import type { LeaseClock } from '../../../src/worker/lease.js';
+import { lockState, type LockOptions } from '../../../src/worker/lock.js';
 import { describeSelf, isCertainlyDead, parseOwner, type Owner } from '../../../src/worker/owner.js';
+import { fakeHostClock, passTime, passUntil } from '../../support/lease.js';
 
 let directory: string;
 
@@ -20,6 +22,9 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
+/** Whoever sleeps by it does so for good. */
+const stoppedClock: LeaseClock = fakeHostClock();
+
 /** The number of a process that has ended. */
 async function deadPid(): Promise<number> {
   const child = spawn(process.execPath, ['--version'], { stdio: 'ignore' });
@@ -30,80 +35,122 @@ async function deadPid(): Promise<number> {
 /** What a worker that was killed leaves behind. */
 async function leave(owner: Partial<Owner>): Promise<void> {
   mkdirSync(join(directory, 'worker.lock'));
-  await writeFile(join(directory, 'worker.owner'), JSON.stringify({ ...(await describeSelf()), ...owner }));
+  const whole = { ...(await describeSelf()), ...owner };
+  await writeFile(
+    join(directory, 'worker.lock', 'lease.1'),
+    JSON.stringify({ generation: 1, state: 'held', leaseMs: 3_000, owner: whole }),
+  );
 }
 
-const nobodyLoses = (reason: string): void => {
-  throw new Error(`lost: ${reason}`);
+const options: LockOptions = {
+  leaseSeconds: 3,
+  onLost(reason) {
+    throw new Error(`lost: ${reason}`);
+  },
 };
 
+async function ownerIn(file: string): Promise<Owner | null> {
+  return parseOwner(await readFile(join(directory, file), 'utf8'));
+}
+
 describe('lockState', () => {
-  test('is for one at a time, names the holder, and leaves nothing behind', async () => {
-    const release = await lockState(directory, nobodyLoses);
-    await expect(lockState(directory, nobodyLoses)).rejects.toThrow(
+  test('is for one at a time, names the holder, and is free again afterwards', async () => {
+    const lease = await lockState(directory, options);
+    await expect(lockState(directory, options)).rejects.toThrow(
       new RegExp(`^A worker already runs for this profile: process ${process.pid} on `),
     );
-    await release();
-    expect(await readdir(directory)).toEqual([]);
-    await (
-      await lockState(directory, nobodyLoses)
-    )();
+    await lease.release();
+    expect(await readdir(directory)).toEqual(['worker.lock']);
+    const next = await lockState(directory, options);
+    expect(next.generation()).toBe(2);
+    expect(await readdir(join(directory, 'worker.lock'))).toEqual(['lease.2']);
+    await next.release();
   });
 
   test('many who start at once: one gets it', async () => {
     await leave({ pid: await deadPid(), born: '1' });
     const tries = await Promise.allSettled(
-      Array.from({ length: 8 }, async () => lockState(directory, nobodyLoses)),
+      Array.from({ length: 8 }, async () => lockState(directory, options)),
     );
     const got = tries.filter((one) => one.status === 'fulfilled');
     expect(got).toHaveLength(1);
-    await got[0]?.value();
+    await got[0]?.value.release();
   });
 
-  test('a worker that was killed while it took the lock keeps nobody away for long', async () => {
-    const guard = join(directory, 'worker.starting');
-    mkdirSync(guard);
-    // nearly stale, but longer to go than anybody alive would need
-    const before = new Date(Date.now() - 16_500);
-    await utimes(guard, before, before);
-    const release = await lockState(directory, nobodyLoses);
-    await release();
-  }, 60_000);
+  test('many who start at once where nobody ever was: one gets it', async () => {
+    const tries = await Promise.allSettled(
+      Array.from({ length: 8 }, async () => lockState(directory, options)),
+    );
+    const got = tries.filter((one) => one.status === 'fulfilled');
+    expect(got).toHaveLength(1);
+    await got[0]?.value.release();
+  });
 
   test.each<[string, () => Promise<Partial<Owner>>]>([
     ['is gone', async () => ({ pid: await deadPid() })],
     ['has its number given to another process', async () => ({ born: '1' })],
   ])('a holder that %s is succeeded at once', async (_, owner) => {
     await leave(await owner());
-    const release = await lockState(directory, nobodyLoses);
-    expect(parseOwner(await readFile(join(directory, 'worker.owner'), 'utf8'))?.pid).toBe(process.pid);
-    await release();
+    const lease = await lockState(directory, { ...options, clock: stoppedClock });
+    expect((await ownerIn('worker.owner'))?.pid).toBe(process.pid);
+    await lease.release();
   });
 
   test.each<[string, Partial<Owner>]>([
     ['on another machine', { machine: 'another boot pid:[1]' }],
     ['that cannot be placed', { machine: null }],
-    ['that lives', {}],
-  ])('the lock of a holder %s is left alone until it is stale', async (_, owner) => {
-    await leave({ ...(owner.machine === undefined ? {} : { pid: await deadPid() }), ...owner });
-    await expect(lockState(directory, nobodyLoses)).rejects.toThrow('A worker already runs');
-    const longAgo = new Date(Date.now() - 25_000);
-    await utimes(join(directory, 'worker.lock'), longAgo, longAgo);
-    await (
-      await lockState(directory, nobodyLoses)
-    )();
+  ])('the lock of a holder %s is left alone until it has not been renewed for a while', async (_, owner) => {
+    const clock = fakeHostClock();
+    await leave({ pid: await deadPid(), ...owner });
+    let isTaken = false;
+    const taking = lockState(directory, { ...options, clock }).then((lease) => {
+      isTaken = true;
+      return lease;
+    });
+    await passTime([clock], 3_000);
+    expect(isTaken).toBe(false);
+    await (await passUntil([clock], taking)).release();
   });
 
-  test('a lock without a readable owner is left alone', async () => {
+  test('that of a holder that lives here is not waited for', async () => {
     await leave({});
-    await writeFile(join(directory, 'worker.owner'), '{"pid":"1; rm"');
-    await expect(lockState(directory, nobodyLoses)).rejects.toThrow('another process');
+    await expect(lockState(directory, { ...options, clock: stoppedClock })).rejects.toThrow(
+      'A worker already runs',
+    );
+  });
+
+  test('that of a holder elsewhere, which renews it, is not waited for either', async () => {
+    const clock = fakeHostClock();
+    await leave({ machine: 'another boot pid:[1]', host: 'far' });
+    const taking = lockState(directory, { ...options, clock });
+    taking.catch(() => undefined);
+    await passTime([clock], 1_000);
+    await writeFile(
+      join(directory, 'worker.lock', 'lease.1'),
+      JSON.stringify({
+        state: 'held',
+        renewal: 2,
+        owner: { ...(await describeSelf()), host: 'far', machine: 'x' },
+      }),
+    );
+    await expect(passUntil([clock], taking)).rejects.toThrow(/A worker already runs.* on far,/);
+  });
+
+  test('one without a readable owner is left alone', async () => {
+    const clock = fakeHostClock();
+    await leave({});
+    await writeFile(join(directory, 'worker.lock', 'lease.1'), '{"owner":{"pid":"1; rm"');
+    const taking = lockState(directory, { ...options, clock });
+    taking.catch(() => undefined);
+    await passTime([clock], 1_000);
+    await writeFile(join(directory, 'worker.lock', 'lease.1'), '{"owner":{"pid":"2; rm"');
+    await expect(passUntil([clock], taking)).rejects.toThrow('another process');
   });
 
   test('where nothing can be made it says which directory', async () => {
     const file = join(directory, 'file');
     await writeFile(file, '');
-    await expect(lockState(join(file, 'state'), nobodyLoses)).rejects.toThrow(
+    await expect(lockState(join(file, 'state'), options)).rejects.toThrow(
       `The state directory ${join(file, 'state')} cannot be made.`,
     );
   });

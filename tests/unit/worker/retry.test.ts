@@ -15,6 +15,7 @@ import { openJournal, type Journal } from '../../../src/worker/journal.js';
 import { openKeptMessages, type KeptMessages } from '../../../src/worker/kept-messages.js';
 import { createPastActions } from '../../../src/worker/past-actions.js';
 import { createRetries, type Retries } from '../../../src/worker/retry.js';
+import { heldLease } from '../../support/lease.js';
 import { someTask } from '../../support/tasks.js';
 
 const log = silentLog();
@@ -50,7 +51,7 @@ interface Site {
 /** A worker's parts on the state directory, as it is after a start. */
 async function open({ limit = 10 } = {}): Promise<Site> {
   const stop = new AbortController();
-  const { journal, runs } = await openJournal(join(dir, 'state'), log);
+  const { journal, runs } = await openJournal(join(dir, 'state'), log, heldLease);
   const book = openBook(runs, journal, { clock: systemClock, log, stopping: stop.signal });
   const messages = await openKeptMessages(join(dir, 'state'), {
     maxMs: 3_600_000,

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -13,6 +13,7 @@ import {
   statusOf,
   type WorkerStatus,
 } from '../../../src/worker/status-file.js';
+import { heldLease } from '../../support/lease.js';
 
 const status: WorkerStatus = {
   at: 7,
@@ -35,12 +36,27 @@ describe('the status file', () => {
 
   test('is written at once and again, for its user alone, and is gone at the end', async () => {
     let at = 0;
-    const stop = keepStatusFile(dir, () => ({ ...status, at: ++at }), silentLog(), 5);
+    const stop = keepStatusFile(dir, () => ({ ...status, at: ++at }), silentLog(), heldLease, 5);
     await expect.poll(read).toMatchObject({ ...status, at: expect.any(Number) as number });
     expect((await stat(join(dir, statusFileName))).mode & 0o777).toBe(0o600);
     await expect.poll(async () => (await read())?.at).toBeGreaterThan(2);
     await stop();
     expect(await readdir(dir)).toEqual([]);
+  });
+
+  test('of another worker, which has taken over, is left alone', async () => {
+    let isLost = false;
+    const lease = {
+      async hold() {
+        if (isLost) throw new Error('lost');
+      },
+    };
+    const stop = keepStatusFile(dir, () => status, silentLog(), lease, 5);
+    await expect.poll(read).not.toBeNull();
+    isLost = true;
+    await writeFile(join(dir, statusFileName), JSON.stringify({ ...status, inFlight: 99 }));
+    await stop();
+    expect((await read())?.inFlight).toBe(99);
   });
 
   test('that cannot be written is said once and stops nobody', async () => {
@@ -52,7 +68,7 @@ describe('the status file', () => {
       tries += 1;
       return status;
     };
-    const stop = keepStatusFile(join(dir, 'nowhere'), count, log, 5);
+    const stop = keepStatusFile(join(dir, 'nowhere'), count, log, heldLease, 5);
     await expect.poll(() => tries).toBeGreaterThan(3);
     await stop();
     expect(said).toMatchObject([{ why: expect.stringContaining('ENOENT') }]);

@@ -26,7 +26,7 @@ export function judgeState(path: string, facts: StateFacts, profile: string): Fi
   if (facts.fileSystem?.reach === 'shared') {
     findings.push(
       warn(
-        `${path} lies on a network file system (${facts.fileSystem.type}): its journal waits for the network, and the lock is only as good as its server.`,
+        `${path} lies on a network file system (${facts.fileSystem.type}): its journal waits for the network. Keep it there only for a standby worker (docs/standby.md).`,
         configSet(profile, 'dirs.state', `/var/lib/dsa-slurm/${profile}`),
       ),
     );

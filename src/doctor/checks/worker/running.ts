@@ -1,12 +1,17 @@
-import { readFile, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
-import { isCertainlyDead, parseOwner, type Owner } from '../../../worker/owner.js';
+import type { Clock } from '../../../base/clock.js';
+import { readLease, type SeenLease } from '../../../worker/lease.js';
+import { isCertainlyAlive, isCertainlyDead, type Owner } from '../../../worker/owner.js';
 import type { Check, Finding } from '../../check.js';
 import { ok, warn } from '../../finding.js';
 
-/** A lock that was not renewed for so long is left over (worker/lock.ts). */
-const staleMs = 20_000;
+/** Five renewals are due within one lease: so much of it a worker on another host is given for one. */
+const watchedShare = 0.28;
+/** A check of the doctor may take five seconds. */
+const longestWatchMs = 4_200;
+/** Of a lock that does not say for how long it counts. */
+const usualLeaseMs = 15_000;
+const lookEveryMs = 500;
 
 /** What the check hands on. */
 export interface LockFacts {
@@ -14,7 +19,7 @@ export interface LockFacts {
   isAlive: boolean;
 }
 
-/** @param age milliseconds since the lock was renewed; null if there is none. Pure. */
+/** @param age milliseconds for which the lock was watched without a renewal; null if there is none. Pure. */
 export function judgeLock(
   { owner, age, dead }: { owner: Owner | null; age: number | null; dead: boolean },
   profile: string,
@@ -24,10 +29,10 @@ export function judgeLock(
   const who =
     owner === null ? 'an unknown process' : `process ${owner.pid} on ${owner.host}, since ${owner.since}`;
   if (dead) return warn(`The worker has died: ${who}. Its jobs go on; the next start takes them up.`, start);
-  if (age > staleMs) {
+  if (age > 0) {
     return warn(
-      `The lock of ${who} was not renewed for ${Math.round(age / 1_000)} s.`,
-      `${start}   # if ${owner?.host ?? 'its host'} is certain to run none`,
+      `The lock of ${who} was not renewed for ${Math.round(age / 1_000)} s. That worker hangs, or its host is down.`,
+      `${start}   # takes over once the lock has expired`,
     );
   }
   if (owner !== null && owner.host !== hostname()) return ok(`runs elsewhere: ${who}`);
@@ -40,14 +45,25 @@ export const running: Check = {
   title: 'running, and its lock',
   async run({ settings, profile, clock }) {
     const { state } = settings.dirs;
-    const owner = parseOwner(await readFile(join(state, 'worker.owner'), 'utf8').catch(() => ''));
-    const lock = await stat(join(state, 'worker.lock')).catch(() => null);
-    const facts = {
-      owner,
-      age: lock === null ? null : Math.max(0, clock.now() - lock.mtimeMs),
-      dead: owner !== null && (await isCertainlyDead(owner)),
-    };
-    const finding = judgeLock(facts, profile);
+    const lease = await readLease(state);
+    const owner = lease?.owner ?? null;
+    const isDead = owner !== null && (await isCertainlyDead(owner));
+    const age = lease === null || lease.isFree ? null : isDead ? 0 : await watchLease(state, lease, clock);
+    const finding = judgeLock({ owner, age, dead: isDead }, profile);
     return { ...finding, fact: { isAlive: finding.status === 'ok' } satisfies LockFacts };
   },
 };
+
+/** Milliseconds without a renewal; 0 once there was one, or if its owner is seen to live on this host. */
+async function watchLease(stateDirectory: string, first: SeenLease, clock: Clock): Promise<number> {
+  if (first.owner !== null && (await isCertainlyAlive(first.owner))) return 0;
+  const watchMs = (first.leaseMs || usualLeaseMs) * watchedShare;
+  // the check of its status file has to do
+  if (watchMs > longestWatchMs) return 0;
+  for (let watched = 0; watched < watchMs; watched += lookEveryMs) {
+    await clock.sleep(lookEveryMs);
+    const now = await readLease(stateDirectory);
+    if (now?.generation !== first.generation || now.signature !== first.signature) return 0;
+  }
+  return watchMs;
+}

@@ -1,0 +1,73 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
+import type { Lease, LeaseClock } from '../../src/worker/lease.js';
+
+/** A lease that is always held, for what is not about leases. */
+export const heldLease: Pick<Lease, 'hold' | 'confirm'> = {
+  hold: async () => undefined,
+  confirm: async () => undefined,
+};
+
+/** The clock of one host in a test, which goes on only when it is told to. */
+export interface FakeHostClock extends LeaseClock {
+  /** The process is stopped: time goes by, and none of its timers fires. */
+  isStopped: boolean;
+  /** Lets time go by: for the process, and on the machine. */
+  pass(ms: number, on?: { monotonic?: boolean; boottime?: boolean }): void;
+}
+
+export function fakeHostClock(): FakeHostClock {
+  const time = { monotonic: 0, boottime: 0 };
+  let sleepers: { until: number; wake: () => void }[] = [];
+  const wakeDue = (): void => {
+    if (clock.isStopped) return;
+    const due = sleepers.filter(({ until }) => until <= time.monotonic);
+    sleepers = sleepers.filter(({ until }) => until > time.monotonic);
+    for (const { wake } of due) wake();
+  };
+  const clock: FakeHostClock = {
+    isStopped: false,
+    monotonic: () => time.monotonic,
+    boottime: () => time.boottime,
+    async sleep(ms, { signal }) {
+      if (signal?.aborted === true) return;
+      await new Promise<void>((resolve) => {
+        const sleeper = { until: time.monotonic + ms, wake: resolve };
+        sleepers.push(sleeper);
+        signal?.addEventListener('abort', () => {
+          sleepers = sleepers.filter((each) => each !== sleeper);
+          resolve();
+        });
+      });
+    },
+    pass(ms, { monotonic = true, boottime = true } = {}) {
+      if (monotonic) time.monotonic += ms;
+      if (boottime) time.boottime += ms;
+      wakeDue();
+    },
+  };
+  return clock;
+}
+
+/** Lets time go by on some hosts in small steps, with room for their files in between, until something has happened. */
+export async function passUntil<T>(
+  clocks: readonly FakeHostClock[],
+  awaited: Promise<T>,
+  { stepMs = 100, longestMs = 60_000 } = {},
+): Promise<T> {
+  const notYet = Symbol('not yet');
+  for (let passed = 0; passed < longestMs; passed += stepMs) {
+    for (const clock of clocks) clock.pass(stepMs);
+    const result = await Promise.race([awaited, delay(2, notYet)]);
+    if (result !== notYet) return result;
+  }
+  throw new Error(`not within ${longestMs} ms of the hosts' time`);
+}
+
+/** Lets so much time go by on some hosts. */
+export async function passTime(clocks: readonly FakeHostClock[], ms: number, stepMs = 100): Promise<void> {
+  for (let passed = 0; passed < ms; passed += stepMs) {
+    for (const clock of clocks) clock.pass(stepMs);
+    await delay(2);
+  }
+}
