@@ -15,6 +15,8 @@ function parameter({ kind, name, out = false, index, more = '', initial, attribu
 }
 
 const input = { kind: 'image', name: 'input', index: 0 };
+// Only an image that large_image knows can be one of a batch.
+const file = { ...input, kind: 'file' };
 const output = { kind: 'file', name: 'output', out: true, index: 1, attributes: ' fileExtensions=".txt"' };
 const enumeration = ['red', 'green & blue'].map((each) => `<element>${text(each)}</element>`).join('');
 
@@ -35,15 +37,16 @@ const analyses = {
     { kind: 'file', name: 'annotation', out: true, attributes: ' fileExtensions=".anot" reference="input"' },
     { kind: 'float', name: 'score', out: true },
   ],
-  Copy: [input, output],
+  Copy: [file, output],
   Wait: [
-    input,
+    file,
     output,
     { kind: 'string', name: 'gate', initial: '' },
     { kind: 'integer', name: 'lines', initial: '0' },
   ],
-  Fail: [input, { kind: 'integer', name: 'code', initial: '3' }],
-  Nothing: [input, output],
+  Fail: [file, { kind: 'integer', name: 'code', initial: '3' }],
+  Nothing: [file, output],
+  Tree: [{ kind: 'directory', name: 'folder', index: 0 }, output, { kind: 'item', name: 'sample' }],
   Join: [
     { kind: 'file', name: 'files', attributes: ' multiple="true"' },
     { ...output, index: 0 },
@@ -136,6 +139,10 @@ const programs = {
   Join({ flags, indexed: [to] }) {
     const paths = flags.files.split(',');
     writeFileSync(to, JSON.stringify(paths.map((path) => ({ name: basename(path), digest: digest(path) }))));
+  },
+  Tree({ flags, indexed: [folder, to] }) {
+    const sample = flags.sample === undefined ? {} : { sample: tree(flags.sample) };
+    writeFileSync(to, JSON.stringify({ folder: tree(folder), ...sample }));
   },
   async Api({ flags, indexed: [to] }) {
     const url = `${flags.girderApiUrl.replace(/\/$/, '')}/folder?parentType=folder&parentId=0`;

@@ -1,0 +1,76 @@
+import { MongoClient } from 'mongodb';
+import { afterAll, beforeAll, describe, inject, test } from 'vitest';
+import { logOf, openRig, status, statusesOf, type Job, type Rig } from './support/rig.js';
+
+let rig: Rig;
+let mongo: MongoClient;
+
+beforeAll(async () => {
+  rig = await openRig();
+  mongo = await MongoClient.connect(inject('girder').mongoUrl);
+});
+
+afterAll(async () => {
+  await mongo.close();
+  await rig.close();
+});
+
+/** What MongoDB does to a token after 7 days. */
+async function expire(job: Job): Promise<void> {
+  await mongo
+    .db()
+    .collection('token')
+    .deleteMany({ scope: `jobs.job_${job._id}` });
+}
+
+describe('tokens', () => {
+  test('the token of a job expires while it runs: the run ends, and the reason is right', async ({
+    expect,
+  }) => {
+    const { job, open } = await rig.wait();
+    await rig.until(async () => logOf(await rig.job(job)).includes('line 3\n'));
+    const { celeryTaskId = '' } = await rig.job(job);
+    await expire(job);
+    await open();
+    const reason = await rig.until(async () => {
+      const { stdout } = await rig.program('runs', 'show', celeryTaskId, '--json');
+      const {
+        run,
+        outcome,
+        reason: why,
+      } = JSON.parse(stdout) as Record<string, unknown> & {
+        run?: { outcome?: unknown; reason?: unknown };
+      };
+      return (run?.outcome ?? outcome) ? String(run?.reason ?? why) : null;
+    });
+    expect(reason).toMatch(/no longer good|expired/);
+    expect(reason).not.toContain('meant for something else');
+  });
+
+  test('the token of a job is gone before it starts: said once, and rightly', async ({ expect }) => {
+    await rig.stopWorker();
+    const { job, folder } = await rig.copy('too late');
+    await expire(job);
+    await rig.startWorker();
+    const { celeryTaskId = '' } = await rig.job(job);
+    const shown = await rig.until(async () => {
+      const { stdout } = await rig.program('runs', 'show', celeryTaskId);
+      return /failed|succeeded/.test(stdout) ? stdout : null;
+    });
+    expect(shown).toMatch(/no longer good|expired/);
+    expect(shown).not.toContain('something else');
+    expect(await rig.files(folder)).toEqual({});
+  });
+});
+
+test('an input that is removed before the run starts is named', async ({ expect }) => {
+  await rig.stopWorker();
+  const [{ _id: input }, folder] = [await rig.slide('gone'), await rig.folder('results')];
+  const job = await rig.run('Copy', { input, output: 'x', output_folder: folder });
+  await rig.user.call('DELETE', `file/${input}`);
+  await rig.startWorker();
+  const ended = await rig.ended(job);
+  expect(statusesOf(ended)).toEqual([status.running, status.error]);
+  expect(logOf(ended)).toContain('Invalid file id');
+  expect(logOf(ended)).not.toContain('..)');
+});
