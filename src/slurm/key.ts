@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 
 /**
  * The key of a run: what its Slurm job carries in its name and in its comment, so that the job is found again when the
@@ -8,6 +8,24 @@ export function runKey(runId: string): string {
   // `--name` of squeue takes a list with commas, and a message decides what its task id is.
   if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(runId) && !runId.startsWith('sha256.')) return runId;
   return `sha256.${createHash('sha256').update(runId).digest('hex')}`;
+}
+
+/**
+ * A new mark for the jobs of a run: it begins with what all jobs of one worker have in common, so that jobs which a lost
+ * journal has forgotten are told from those of another worker of the same user.
+ * @param stateDirectory names the worker: two on one cluster never share it
+ */
+export function createMark(stateDirectory: string): string {
+  return `${workerMark(stateDirectory)}${randomBytes(2).toString('hex')}`;
+}
+
+/** Whether a job with this mark was submitted by the worker of `stateDirectory`, now or before its journal was lost. */
+export function isOwnMark(mark: string | null, stateDirectory: string): boolean {
+  return mark !== null && mark.startsWith(workerMark(stateDirectory));
+}
+
+function workerMark(stateDirectory: string): string {
+  return createHash('sha256').update(stateDirectory).digest('hex').slice(0, 4);
 }
 
 /** The name of the job: `squeue --name` and `sacct --name` find it. */

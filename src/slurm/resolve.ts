@@ -21,6 +21,12 @@ export type JobEnd =
   /** It has not ended, or may yet go back into the queue. */
   | { kind: 'alive'; state: JobState; reason: string }
   /**
+   * The controller has forgotten the job, and the site's accounting answers without knowing its end. slurmdbd hears of
+   * ends late, by minutes after an outage (seen on 22.05), and the exit record cannot tell a time limit or a cancel from
+   * an end of the analysis itself. So ask again for some minutes before setting `trustRecord`.
+   */
+  | { kind: 'unrecorded'; why: string }
+  /**
    * Everybody was asked and answered, and nobody knows the job any more. A shared file system may show the exit record
    * a minute late, so ask again before believing it.
    */
@@ -35,6 +41,8 @@ export interface EndQuestion {
   key: string;
   /** The job's own exit record, null as long as there is none. */
   readExitRecord: () => Promise<ExitRecord | null>;
+  /** Believe the exit record although the accounting of this site does not know of the end. */
+  trustRecord: boolean;
   /** Milliseconds since the epoch. */
   now: () => number;
   options?: CommandOptions;
@@ -79,23 +87,26 @@ function fromController(job: JobDetails, now: number): JobEnd {
 async function fromAccounting(question: EndQuestion): Promise<JobEnd> {
   const { run, jobId, key, options } = question;
   const answer = await accountedJob(run, { jobId, name: jobName(key) }, options);
-  const forgotten = async (accounting: string): Promise<JobEnd> =>
+  const fromRecordAlone = async (accounting: string): Promise<JobEnd> =>
     fromRecord(question, `Slurm no longer knows job ${jobId}, ${accounting}, and it left no exit record`);
+  const unrecorded = async (accounting: string): Promise<JobEnd> =>
+    question.trustRecord
+      ? fromRecordAlone(accounting)
+      : { kind: 'unrecorded', why: `Slurm no longer knows job ${jobId}, and ${accounting}` };
   switch (answer.kind) {
     case 'silence':
       return { kind: 'unknown', why: answer.why };
     case 'no-accounting':
-      return forgotten('this site keeps no accounting');
+      return fromRecordAlone('this site keeps no accounting');
     case 'unknown-job':
-      return forgotten('its accounting does not know it');
+      return unrecorded('its accounting does not know it');
     case 'jobs':
       break;
   }
   const job = answer.jobs[0];
   const outcome = job === undefined ? null : outcomeOf(job.state);
   if (job === undefined || phaseOf(job.state) !== 'ended' || outcome === null) {
-    // The accounting lags behind: the controller has forgotten the job, so it is over.
-    return forgotten('its accounting has not heard of its end');
+    return unrecorded('its accounting has not heard of its end');
   }
   const { state, exitCode } = job;
   return {

@@ -60,13 +60,17 @@ export async function openJournal(
 ): Promise<{ journal: Journal; runs: Map<string, Run> }> {
   await makeDirectory(directory, 0o700);
   const path = journalPath(directory);
-  const { runs, damaged, torn } = await readJournal(path);
-  if (torn > 0) log.warn({ path, characters: torn }, 'dropped the torn last line of the journal');
+  const { runs, damaged, torn, headless } = await readJournal(path);
   try {
-    if (damaged.length > 0) {
+    if (damaged.length > 0 || headless) {
       const aside = `${path}.damaged-${Date.now()}`;
       await copyFile(path, aside, constants.COPYFILE_EXCL);
-      log.error({ path, lines: damaged, kept: aside }, 'lines of the journal are damaged; kept it as it was');
+      log.error({ path, lines: damaged, headless, kept: aside }, 'the journal is damaged; kept it as it was');
+    } else if (torn > 0) {
+      // common after a crash, and all that is left of a journal that was cut short: the last such file is enough
+      const aside = `${path}.torn`;
+      await copyFile(path, aside);
+      log.warn({ path, characters: torn, kept: aside }, 'dropped the torn last line of the journal');
     }
     const fresh = await replaceJournal(path, runs.values(), lease);
     await syncDirectory(directory);

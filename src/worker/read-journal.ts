@@ -15,6 +15,8 @@ export interface ReadJournal {
    * to anyone: it is left out.
    */
   torn: number;
+  /** The file is there, and its first line does not name the format: it was emptied, or its beginning is lost. */
+  headless: boolean;
 }
 
 /** Where the journal of a state directory is. */
@@ -34,7 +36,7 @@ export async function readJournal(path: string): Promise<ReadJournal> {
   try {
     text = await readFile(path, 'utf8');
   } catch (error) {
-    if (systemCode(error) === 'ENOENT') return { runs, damaged, torn: 0 };
+    if (systemCode(error) === 'ENOENT') return { runs, damaged, torn: 0, headless: false };
     throw new DsaSlurmError('files', `The journal ${path} cannot be read: ${coerceError(error).message}.`, {
       next: 'It holds the runs that are under way: make it readable for this user rather than removing it.',
       cause: error,
@@ -42,6 +44,7 @@ export async function readJournal(path: string): Promise<ReadJournal> {
   }
   const lines = text.split('\n');
   const torn = lines.pop() ?? '';
+  const headless = parseLine(lines[0] ?? '') !== 'format';
   for (const [index, line] of lines.entries()) {
     // a write that failed half-way, and a test for room, leave empty ones
     if (line.trim() === '') continue;
@@ -54,5 +57,5 @@ export async function readJournal(path: string): Promise<ReadJournal> {
     }
     if (parsed === 'damaged' || !foldLine(runs, parsed)) damaged.push(index + 1);
   }
-  return { runs, damaged, torn: torn.length };
+  return { runs, damaged, torn: torn.length, headless };
 }

@@ -37,6 +37,7 @@ import { keepPruned, openKeptMessages } from './kept-messages.js';
 import { lockState, type Standby } from './lock.js';
 import { ingestPlace, registryEnvironment } from './ingest-place.js';
 import { openGirderJob } from './open-girder-job.js';
+import { watchOrphans } from './orphans.js';
 import { createPastActions } from './past-actions.js';
 import { createRetries } from './retry.js';
 import { openRevoked } from './revoked.js';
@@ -193,6 +194,7 @@ export async function createWorker({
       handle.changed();
     },
   });
+  const orphans = watchOrphans(executor.tracker, book, settings.dirs.state, log);
   const apptainer = createApptainer({ run: command, command: settings.apptainer.command });
   const tools: Tools = {
     settings,
@@ -334,6 +336,7 @@ export async function createWorker({
       lockTrouble ??
       sharedFilesTrouble() ??
       submitGate.trouble() ??
+      orphans.trouble() ??
       girderTroubles.longest() ??
       girderSlurm.trouble(),
     requestCancel,
@@ -424,6 +427,7 @@ export async function createWorker({
         await all;
         clearTimeout(hung);
         await executor.tracker.stop();
+        orphans.stop();
         handle.close();
         stopTelling();
         await connections.close();

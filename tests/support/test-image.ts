@@ -67,6 +67,12 @@ case $command in
       sleep 0.1
     done
     ;;
+  # ends well when it is asked to end
+  Graceful)
+    trap 'echo "ends"; exit 0' TERM
+    echo "waiting"
+    while :; do sleep 0.1; done
+    ;;
   # says when it ran, in milliseconds
   Clock)
     from=$(date +%s%3N)

@@ -50,6 +50,7 @@ import { journal } from './worker/journal.js';
 import { lastErrors } from './worker/last-errors.js';
 import { running } from './worker/running.js';
 import { unfinished } from './worker/unfinished.js';
+import { orphans } from './worker/orphans.js';
 
 /** Every check, in the order of the report. */
 export const allChecks: readonly Check[] = [
@@ -112,6 +113,7 @@ export const allChecks: readonly Check[] = [
   data,
   journal,
   unfinished,
+  orphans,
   lastErrors,
 ];
 

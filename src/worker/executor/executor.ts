@@ -32,6 +32,8 @@ export interface EndedJob {
   key: string;
   /** Path of the file that the batch script writes when the container has ended. */
   exitRecord: string;
+  /** See `EndQuestion.trustRecord`. */
+  trustRecord: boolean;
 }
 
 /**
@@ -66,6 +68,8 @@ export interface Executor {
   readonly doubtMs: number;
   /** Cancels jobs. One that is over already is no error, and canceling again does no harm. */
   cancel(jobIds: readonly string[]): Promise<SlurmWords>;
+  /** See `Canceler.canceledAt`. */
+  canceledAt(jobId: string): number | null;
   /** Finds out how a job ended that the tracker does not show, or whose row leaves it open. */
   resolveEnd(job: EndedJob): Promise<JobEnd>;
   /** Does something else to jobs. @throws DsaSlurmError `usage` for a value that is none */

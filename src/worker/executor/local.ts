@@ -103,6 +103,7 @@ export function createLocalExecutor(options: LocalOptions): Executor {
         return { ok: false, said: errorLine(error) };
       }
     },
+    canceledAt: () => null,
     async resolveEnd({ jobId, key, exitRecord }): Promise<JobEnd> {
       const job = keeper.job(jobId);
       if (job === undefined || job.key !== key) {

@@ -6,6 +6,7 @@ import type { RunCommand } from '../../base/command.js';
 import type { Log } from '../../base/log.js';
 import type { Settings } from '../../config/schema.js';
 import { cancelJobs } from '../../slurm/cancel.js';
+import { createCanceler } from '../../slurm/canceler.js';
 import { changeJobs } from '../../slurm/change-jobs.js';
 import { queryCluster } from '../../slurm/cluster.js';
 import { readExitRecord } from '../../slurm/exit-record.js';
@@ -60,12 +61,13 @@ export function createSlurmExecutor({ run, settings, clock, log }: SlurmOptions)
       return findJob(run, question);
     },
     doubtMs,
-    cancel: async (jobIds) => cancelJobs(run, jobIds),
-    resolveEnd: async ({ jobId, key, exitRecord }) =>
+    ...createCanceler(async (jobIds) => cancelJobs(run, jobIds), clock),
+    resolveEnd: async ({ jobId, key, exitRecord, trustRecord }) =>
       resolveEnd({
         run,
         jobId,
         key,
+        trustRecord,
         readExitRecord: async () => readExitRecord(exitRecord),
         now: () => clock.now(),
       }),

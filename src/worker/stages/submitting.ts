@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { dirname } from 'node:path';
 
 import { DsaSlurmError } from '../../base/errors.js';
@@ -6,6 +5,7 @@ import { makeDirectory } from '../../base/make-directory.js';
 import { rm, writeFile } from '../../base/shared-files.js';
 import type { Analysis } from '../../girder/analysis.js';
 import { readExitRecord } from '../../slurm/exit-record.js';
+import { createMark } from '../../slurm/key.js';
 import { findImage, requireDirectory } from '../image.js';
 import { inLane } from '../lane.js';
 import { acceptedJob, planJob, type PlannedJob, type PlanRequest } from '../plan.js';
@@ -34,7 +34,7 @@ export async function submitJob(
   const staged = run.staged;
   if (staged === null) throw new Error('a run is submitted only once it is staged');
   const girder = await tools.girderSlurm.current(context.signal);
-  const mark = run.submission?.mark ?? randomBytes(4).toString('hex');
+  const mark = run.submission?.mark ?? createMark(tools.settings.dirs.state);
   const batch = await prepareBatch({ run, runId: run.id, analysis, staged, girder }, context, tools);
 
   const { target } = batch;

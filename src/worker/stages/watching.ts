@@ -1,6 +1,7 @@
 import type { Analysis } from '../../girder/analysis.js';
 import type { GirderJob } from '../../girder/job.js';
 import type { JobRow } from '../../slurm/job.js';
+import { readExitRecord } from '../../slurm/exit-record.js';
 import { outcomeOf, phaseOf } from '../../slurm/states.js';
 import { followStreams } from '../follow-streams.js';
 import { followLog } from '../follow-log.js';
@@ -12,6 +13,10 @@ import { createWaitingMessage, type WaitingMessage } from '../waiting-message.js
 
 /** A job that Slurm no longer knows may still have its exit record on the way over a slow network file system. */
 const lostAfterMs = 90_000;
+/** How long the accounting is asked for an end that it does not know before the exit record is believed. */
+const recordDoubtMs = 10 * 60_000;
+/** Between two questions about one job that neither controller nor accounting know to have ended. */
+const askAgainMs = 15_000;
 /** Between two calls of scancel for one job, at most; a job may need its `KillWait` (30 s) to end. */
 const cancelAgainMs = 40_000;
 
@@ -57,6 +62,8 @@ async function waitForEnd({ id, girderJob, stopping }: StageContext, tools: Tool
     wasShown,
   );
   let lostSince: number | null = null;
+  let unrecordedSince: number | null = null;
+  let unrecordedAskedAt = 0;
   tracker.nudge();
   for (;;) {
     const lastAnswerAt = tracker.view().at;
@@ -71,6 +78,7 @@ async function waitForEnd({ id, girderJob, stopping }: StageContext, tools: Tool
       const end = await readRow(run, row, { girderJob, message }, tools);
       if (end !== 'ask') {
         lostSince = null;
+        unrecordedSince = null;
         if (end === null) continue;
         message.over();
         return end;
@@ -79,9 +87,15 @@ async function waitForEnd({ id, girderJob, stopping }: StageContext, tools: Tool
       // the last question went unanswered: that the job is not in an old answer says nothing
       continue;
     }
+    const now = tools.clock.now();
+    if (unrecordedSince !== null && now - unrecordedAskedAt < askAgainMs) continue;
     const { key, exitRecord } = submission;
-    const answer = await tools.executor.resolveEnd({ jobId, key, exitRecord });
+    const trustRecord =
+      // a canceled run is canceled whatever the record says
+      run.cancel !== null || (unrecordedSince !== null && now - unrecordedSince >= recordDoubtMs);
+    const answer = await tools.executor.resolveEnd({ jobId, key, exitRecord, trustRecord });
     if (answer.kind !== 'lost') lostSince = null;
+    if (answer.kind !== 'unrecorded' && answer.kind !== 'lost') unrecordedSince = null;
     switch (answer.kind) {
       case 'ended': {
         message.over();
@@ -91,15 +105,48 @@ async function waitForEnd({ id, girderJob, stopping }: StageContext, tools: Tool
       case 'alive':
         break;
       case 'lost': {
-        lostSince ??= tools.clock.now();
-        if (tools.clock.now() - lostSince < lostAfterMs) break;
+        lostSince ??= now;
+        if (now - lostSince < lostAfterMs) break;
+        const found = await findOther(run, tools);
+        if (found === 'silence') break;
+        const { jobId: actual } = found;
+        if (actual !== null) {
+          tools.log.error(
+            { run: id, job: jobId, actual },
+            'Slurm knows the job of this run by another number',
+          );
+          await tools.book.record(id, { type: 'submitted', jobId: actual });
+          lostSince = null;
+          tracker.nudge();
+          break;
+        }
         const state = { base: '', flags: [] };
         return { outcome: 'failed', state, exitCode: null, reason: answer.why, toldBy: 'nobody' };
       }
+      case 'unrecorded':
+        if (unrecordedSince === null)
+          tools.log.warn({ run: id, job: jobId, why: answer.why }, 'asking the accounting again');
+        unrecordedSince ??= now;
+        unrecordedAskedAt = now;
+        break;
       case 'unknown':
         tools.log.warn({ run: id, job: jobId, why: answer.why }, 'cannot tell how it is with the job');
     }
   }
+}
+
+/**
+ * The number under which Slurm knows the job of a run whose own number it does not know: what sbatch printed may have been
+ * a number of somebody else's. Null if there is none.
+ */
+async function findOther(run: Run, { executor }: Tools): Promise<{ jobId: string | null } | 'silence'> {
+  const { submission, jobId } = run;
+  if (submission === null) return { jobId: null };
+  const { key, mark, at, exitRecord } = submission;
+  const answer = await executor.find({ key, mark, since: at });
+  if (answer.kind === 'silence') return 'silence';
+  const found = answer.kind === 'found' ? answer.jobId : (await readExitRecord(exitRecord))?.jobId;
+  return { jobId: found === undefined || found === jobId ? null : found };
 }
 
 /** Takes a row of the tracker in: the end if it tells one, null if the job goes on, `ask` if more must be asked. */
@@ -178,6 +225,13 @@ async function cancelWhenUnwanted(
   while (!over.aborted) {
     const { jobId, cancel, brokenStream } = mustGet(tools, id);
     if (jobId === null || (cancel === null && brokenStream === null)) return;
+    // an operator's cancel has already reached Slurm together with those of other runs
+    const canceledAt = tools.executor.canceledAt(jobId);
+    const since = canceledAt === null ? cancelAgainMs : tools.clock.now() - canceledAt;
+    if (since < cancelAgainMs) {
+      await tools.clock.sleep(cancelAgainMs - since, over);
+      continue;
+    }
     const answer = await tools.executor.cancel([jobId]);
     if (answer.ok) tools.executor.tracker.nudge();
     else

@@ -41,7 +41,7 @@ describe('a submit limit', () => {
     const { publish, ended, until } = await open();
     await site.modify(what, name, `${limit}=1`);
     try {
-      const jobs = [await publish({ args: ['Clock', '3'] }), await publish({ args: ['Clock', '0'] })];
+      const jobs = [await publish({ args: ['Clock', '1'] }), await publish({ args: ['Clock', '0'] })];
       await until(() => jobs.some((job) => messageOf(job).includes('limited number of jobs')));
       for (const job of jobs) expectStatus(await ended(job), status.success);
       for (const job of jobs) expect(messageOf(job)).not.toContain('limited number');
@@ -96,4 +96,34 @@ describe('an account that is refused', () => {
     expectStatus(refused, status.error);
     expect(refused.log.join('')).toContain('Invalid account or account/partition combination');
   });
+});
+
+describe('the ends of jobs that slurmctld has forgotten', () => {
+  test('are what slurmdbd says once it is back, however late it hears of them', async () => {
+    const { publish, ended, until, worker, startWorker, girder } = await open({ 'slurm.time': '1' });
+    const published = {
+      timedOut: await publish({ args: ['Graceful'] }),
+      canceled: await publish({ args: ['Graceful'] }),
+      completed: await publish({ args: ['Clock', '4'] }),
+    };
+    const running = (): (string | null)[] =>
+      Object.values(published).map(({ id }) => {
+        const run = lab?.worker.handle.snapshot().runs.find(({ girderJobId }) => girderJobId === id);
+        return run?.stage === 'running' ? run.jobId : null;
+      });
+    await until(() => running().every((id) => id !== null));
+    const [, canceledId] = running();
+    await worker.stop();
+    await site.slurm.daemon('slurmdbd').kill();
+    await site.must('scancel', canceledId ?? '');
+    // the time limit, and then the time that slurmctld remembers a job
+    await until(async () => (await site.must('squeue', '--noheader', '--states=all')) === '', 200_000);
+    await startWorker();
+    await until(() => lab?.worker.handle.snapshot().jobs.at !== null);
+    await site.slurm.daemon('slurmdbd').start();
+    expectStatus(await ended(published.canceled, 120_000), status.canceled);
+    expectStatus(await ended(published.timedOut, 120_000), status.error);
+    expectStatus(await ended(published.completed, 120_000), status.success);
+    expect(girder.job(published.timedOut.id)?.log.join('')).toContain('TIMEOUT');
+  }, 400_000);
 });

@@ -118,6 +118,7 @@ async function end(job: Started, command = run): Promise<JobEnd> {
     jobId: job.jobId,
     key: job.key,
     readExitRecord: async () => readExitRecord(job.record),
+    trustRecord: false,
     now: Date.now,
   });
 }

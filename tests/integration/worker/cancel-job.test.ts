@@ -1,3 +1,6 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { never, openCancelBench, type CancelBench } from '../../support/cancel-bench.js';
@@ -100,5 +103,28 @@ describe.concurrent('a cancel of a job', () => {
     await lab.command('scancel', [jobId ?? '']);
     const job = await bench.expectCanceled(published, 'terminated');
     expect(job.log.join('')).toContain('cancelled on the cluster');
+  });
+});
+
+describe('a cancel of ten running runs by the operator', () => {
+  test('is one scancel', async () => {
+    const published = await Promise.all(Array.from({ length: 10 }, async () => bench.publish(never)));
+    const runs = await Promise.all(
+      published.map(async (each) => bench.runOf(each, ({ stage }) => stage === 'running')),
+    );
+    const ids = new Set(runs.map(({ jobId }) => jobId));
+    const answer = await lab.worker.handle.act({ kind: 'cancel', runs: runs.map(({ id }) => id), jobs: [] });
+    expect(answer).toMatchObject({ ok: true });
+    for (const each of published) await bench.expectCanceled(each);
+    const audit = await readFile(join(lab.settings.dirs.state, 'commands.jsonl'), 'utf8');
+    const calls = audit
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { command: string; args: string[]; begun?: boolean })
+      .filter(({ command, args, begun }) => {
+        return command === 'scancel' && begun === undefined && args.some((arg) => ids.has(arg));
+      });
+    expect(calls).toHaveLength(1);
+    expect(calls[0]?.args).toHaveLength(10);
   });
 });

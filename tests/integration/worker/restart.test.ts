@@ -1,4 +1,4 @@
-import { appendFile, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -134,4 +134,47 @@ describe('while others are away', () => {
     expect(seen).toEqual(Array.from({ length: seen.length }, (_, index) => index + 1));
     await lab.until(() => lab.worker.handle.snapshot().health.trouble === null);
   });
+});
+
+describe('a worker whose journal was emptied', () => {
+  test('tells of the job that it has left running, which can then be canceled', async () => {
+    const published = await lab.publish({ args: ['Wait', '/mnt/never'] });
+    await stageOf(published, 'running');
+    const jobId = lab.worker.handle.snapshot().runs[0]?.jobId ?? '';
+    await lab.worker.stop();
+    const journal = join(lab.settings.dirs.state, 'journal.jsonl');
+    await writeFile(journal, '');
+    await lab.startWorker();
+    const { handle } = lab.worker;
+    await lab.until(() =>
+      handle.snapshot().health.trouble?.includes(`no result will reach Girder: ${jobId}`),
+    );
+    expect(await handle.act({ kind: 'cancel', runs: [], jobs: [jobId] })).toMatchObject({ ok: true });
+    await lab.until(() => handle.snapshot().health.trouble === null);
+    const aside = (await readdir(lab.settings.dirs.state)).filter((name) => name.includes('damaged-'));
+    expect(aside).toHaveLength(1);
+  });
+});
+
+describe('a number of somebody else in the answer of sbatch', () => {
+  test('does not end the run: its job is found by its name', async () => {
+    const { stdout } = (await lab.command('sbatch', [
+      '--parsable',
+      '--output=/dev/null',
+      '--wrap=sleep 600',
+    ])) as { stdout: string };
+    const other = stdout.trim();
+    const { stdout: sbatch } = (await lab.command('which', ['sbatch'])) as { stdout: string };
+    await mkdir(lab.bin, { recursive: true });
+    const wrapper = `#!/bin/sh\n${sbatch.trim()} "$@" >/dev/null\necho ${other}\n`;
+    await writeFile(join(lab.bin, 'sbatch'), wrapper, { mode: 0o755 });
+    const published = await lab.publish({ args: ['Clock', '1'] });
+    expectStatus(await lab.ended(published, 150_000), status.success);
+    expect(lab.worker.handle.snapshot().runs[0]?.jobId).not.toBe(other);
+    const states = (await lab.command('squeue', ['--noheader', `--jobs=${other}`, '--format=%T'])) as {
+      stdout: string;
+    };
+    expect(states.stdout.trim()).toBe('RUNNING');
+    await lab.command('scancel', [other]);
+  }, 180_000);
 });

@@ -35,9 +35,17 @@ async function end(
   scontrol: CommandResult,
   sacct: (call: Call) => CommandResult = () => noAccounting,
   record: ExitRecord | null = null,
+  trustRecord = false,
 ): Promise<JobEnd> {
   const { run } = fakeRun((call) => (call.file === 'scontrol' ? scontrol : sacct(call)));
-  return resolveEnd({ run, jobId: '42', key, readExitRecord: async () => record, now: () => now });
+  return resolveEnd({
+    run,
+    jobId: '42',
+    key,
+    readExitRecord: async () => record,
+    trustRecord,
+    now: () => now,
+  });
 }
 
 const record: ExitRecord = { exitCode: 0, jobId: '42', node: 'n1', startedAt: 1, endedAt: 2, logBytes: 3 };
@@ -110,16 +118,24 @@ describe('resolveEnd', () => {
     expect(await end(other, accounted('COMPLETED', 'somebody-else'))).toMatchObject({ kind: 'unknown' });
   });
 
+  it.each([
+    ['does not know the job', () => said('')],
+    ['still has it running', accounted('RUNNING')],
+  ])('believes no exit record while the accounting %s', async (_, sacct) => {
+    expect(await end(unknownJob, sacct, record)).toMatchObject({ kind: 'unrecorded' });
+    expect(await end(unknownJob, sacct, { ...record, exitCode: 143 })).toMatchObject({ kind: 'unrecorded' });
+  });
+
   it('believes the exit record last', async () => {
     expect(await end(unknownJob, () => noAccounting, record)).toMatchObject({
       outcome: 'succeeded',
       how: 'record',
     });
-    expect(await end(unknownJob, () => said(''), { ...record, exitCode: 3 })).toMatchObject({
+    expect(await end(unknownJob, () => said(''), { ...record, exitCode: 3 }, true)).toMatchObject({
       outcome: 'failed',
       exitCode: { code: 3, signal: 0 },
     });
-    expect(await end(unknownJob, accounted('RUNNING'), record)).toMatchObject({ how: 'record' });
+    expect(await end(unknownJob, accounted('RUNNING'), record, true)).toMatchObject({ how: 'record' });
     expect(await end(unknownJob, () => noAccounting, { ...record, jobId: '41' })).toMatchObject({
       kind: 'lost',
     });

@@ -10,7 +10,7 @@ import { GirderError } from '../../../src/girder/girder-error.js';
 import type { GirderJob } from '../../../src/girder/job.js';
 import { jobComment, jobName } from '../../../src/slurm/key.js';
 import type { RunNews } from '../../../src/worker/book.js';
-import { failed, said, squeueLine, type Call } from '../slurm/fake-run.js';
+import { failed, sacctLine, said, squeueLine, type Call } from '../slurm/fake-run.js';
 import { openCarryBench, type CarryBench, type CarryOptions } from './carry-bench.js';
 
 const unknownJob = failed('slurm_load_jobs error: Invalid job id specified\n');
@@ -186,6 +186,59 @@ describe('a run that has its job', () => {
     });
     await writeFile(join(dir, 'exit'), 'exit=0\njob=42\nnode=n1\nstart=1\nend=2\n');
     expect(await carried()).toMatchObject({ outcome: 'succeeded', end: { toldBy: 'record' } });
+  });
+
+  test.each([
+    ['TIMEOUT', 0, 'failed'],
+    ['CANCELLED by 0', 143, 'canceled'],
+    ['COMPLETED', 0, 'succeeded'],
+  ] as const)(
+    'ended as the accounting says (%s), however late, and not as its exit record says',
+    async (state, exit, outcome) => {
+      let asked = 0;
+      const { carried, dir } = await setUp(
+        (call) => {
+          if (call.file === 'squeue') return said('');
+          if (call.file === 'scontrol') return unknownJob;
+          asked += 1;
+          if (asked < 10) return said('');
+          const name = jobName('run-1');
+          return said(sacctLine(call, { JobID: '42', JobName: name, State: state, ExitCode: '0:0' }));
+        },
+        { news: submitted },
+      );
+      await writeFile(join(dir, 'exit'), `exit=${exit}\njob=42\nnode=n1\nstart=1\nend=2\n`);
+      expect(await carried()).toMatchObject({ outcome, end: { toldBy: 'sacct' } });
+    },
+  );
+
+  test('ended as its exit record says where the accounting never hears of the end', async () => {
+    const { carried, dir, calls } = await setUp(
+      (call) => (call.file === 'scontrol' ? unknownJob : said('')),
+      { news: submitted },
+    );
+    await writeFile(join(dir, 'exit'), 'exit=3\njob=42\nnode=n1\nstart=1\nend=2\n');
+    expect(await carried()).toMatchObject({ outcome: 'failed', end: { toldBy: 'record' } });
+    // for ten minutes, and not with each poll
+    expect(calls.filter(({ file }) => file === 'sacct').length).toBeGreaterThan(20);
+    expect(calls.filter(({ file }) => file === 'sacct').length).toBeLessThan(50);
+  });
+
+  test('under another number than sbatch printed is found by its key', async () => {
+    let state = 'RUNNING';
+    const { carried, calls } = await setUp(
+      (call) => {
+        if (call.file === 'sacct') return noAccounting;
+        // 42 is somebody else's
+        if (call.file === 'scontrol') return unknownJob;
+        const isByName = call.args.some((arg) => arg.startsWith('--name='));
+        if (isByName) state = 'COMPLETED';
+        return said(squeueLine(call, { JobArrayID: '57', State: state, Name: jobName('run-1') }));
+      },
+      { news: submitted },
+    );
+    expect(await carried()).toMatchObject({ outcome: 'succeeded', jobId: '57', end: { toldBy: 'squeue' } });
+    expect(calls.filter(({ file }) => file === 'scancel')).toEqual([]);
   });
 
   test('is canceled again as long as the job goes on: Slurm may have been about to requeue it', async () => {

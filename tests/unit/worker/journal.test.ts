@@ -66,6 +66,25 @@ describe('the journal', () => {
     await again.close();
   });
 
+  test.each([
+    ['emptied', () => ''],
+    ['without its beginning', (text: string) => text.slice(text.indexOf('\n') + 1)],
+    ['with a damaged line', (text: string) => text.replace('"run":"b"', '"run":"c"')],
+    ['cut in half', (text: string) => text.slice(0, -30)],
+  ])('%s is kept aside as it was', async (_, damage) => {
+    const { journal } = await reopen();
+    await journal.append('a', accepted('a'));
+    await journal.append('b', accepted('b'));
+    await journal.close();
+    const damaged = damage(await readFile(path, 'utf8'));
+    await writeFile(path, damaged);
+    await reopen();
+    const aside = (await readdir(directory)).filter((name) => /\.(damaged-\d+|torn)$/.test(name));
+    expect(aside).toHaveLength(1);
+    expect(await readFile(join(directory, aside[0] ?? ''), 'utf8')).toBe(damaged);
+    expect((await stat(join(directory, aside[0] ?? ''))).mode & 0o777).toBe(0o600);
+  });
+
   test('what was appended is in the file when the promise resolves, and many at once keep their order', async () => {
     const { journal } = await reopen();
     await journal.append('a', accepted('a'));

@@ -172,7 +172,7 @@ describe('local jobs', () => {
     expect(found).toMatchObject({ kind: 'found', jobId: '1', others: [] });
     expect(await executor.find({ key: 'b', since: 0 })).toMatchObject({ kind: 'none' });
     await seen('1 RUNNING');
-    const asked = { jobId: '1', key: 'a', exitRecord: join(dir, 'a.exit') };
+    const asked = { jobId: '1', key: 'a', exitRecord: join(dir, 'a.exit'), trustRecord: false };
     expect(await executor.resolveEnd(asked)).toMatchObject({ kind: 'alive' });
     played.alive.get(101)?.end({ code: 0, signal: null });
     await seen('1 COMPLETED');
@@ -461,7 +461,7 @@ describe('the spool', () => {
     await troubled(/cannot be read: 7/);
     expect(await executor.find({ key: 'a', since: 0 })).toMatchObject({ kind: 'found' });
     expect(await executor.find({ key: 'b', since: 0 })).toMatchObject({ kind: 'silence' });
-    const asked = { jobId: '7', key: 'b', exitRecord: join(dir, 'b.exit') };
+    const asked = { jobId: '7', key: 'b', exitRecord: join(dir, 'b.exit'), trustRecord: false };
     expect(await executor.resolveEnd(asked)).toMatchObject({ kind: 'unknown' });
     expect(await executor.submit(request('c'))).toMatchObject({ jobId: '8' });
   });

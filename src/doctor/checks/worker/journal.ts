@@ -29,13 +29,18 @@ export const journal: Check = {
     const read = await readJournal(path);
     const runs = [...read.runs.values()];
     const damaged = read.damaged.length;
+    const lost = read.headless ? ['Its beginning is missing: runs may have been lost.'] : [];
     const alive = runs.filter(({ stage }) => stage !== 'finished').length;
     const evidence = `${path}: ${count(runs.length, 'run')}, ${alive} not finished, ${bytes(size)}`;
     const fact: JournalFacts = { runs };
-    if (damaged > 0) {
+    if (damaged > 0 || read.headless) {
       return {
         ...warn(
-          [evidence, `${count(damaged, 'line')} cannot be read; their events are lost.`],
+          [
+            evidence,
+            ...lost,
+            ...(damaged > 0 ? [`${count(damaged, 'line')} cannot be read; their events are lost.`] : []),
+          ],
           `df -h ${quoted(settings.dirs.state)}   # a full or failing disk? The worker keeps a copy: ls ${quoted(path)}.damaged-*`,
         ),
         fact,

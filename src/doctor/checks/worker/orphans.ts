@@ -1,0 +1,21 @@
+import { queryJobs } from '../../../slurm/squeue.js';
+import { orphanJobs, orphanSentence } from '../../../worker/orphans.js';
+import { journalPath, readJournal } from '../../../worker/read-journal.js';
+import type { Check } from '../../check.js';
+import { ok, warn } from '../../finding.js';
+
+export const orphans: Check = {
+  id: 'worker.orphans',
+  group: 'worker',
+  title: 'Slurm jobs without a run',
+  needs: ['slurm.controller', 'worker.journal'],
+  async run({ run, settings, signal }) {
+    const answer = await queryJobs(run, { kind: 'mine' }, { signal });
+    if (answer.kind === 'silence') return warn(answer.why, 'squeue --me');
+    // read after squeue has answered: a run is in the journal before it has a job
+    const { runs } = await readJournal(journalPath(settings.dirs.state));
+    const ids = orphanJobs(answer.rows, runs.values(), settings.dirs.state).map(({ id }) => id);
+    if (ids.length === 0) return ok('every job of this worker belongs to a run');
+    return warn(orphanSentence(ids), `scancel ${ids.join(' ')}`);
+  },
+};
