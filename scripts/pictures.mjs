@@ -1,5 +1,5 @@
-// npm run pictures: draws the pictures of the README and of docs/ from real frames of the console over a practice site
-// (see docs/sandbox.md). Real Slurm jobs run meanwhile; it takes less than a minute.
+// npm run pictures: draws the pictures of docs/ and the animation of the README from real frames of the console over a
+// practice site (see docs/sandbox.md). Real Slurm jobs run meanwhile; it takes a minute or two.
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { spawn } from '@lydell/node-pty';
 import headless from '@xterm/headless';
 
-import { pictureOf } from './pictures/svg.mjs';
+import { animationOf, frameOf, pictureOf } from './pictures/svg.mjs';
 
 const program = new URL('../bin/dsa-slurm', import.meta.url).pathname;
 const pictures = new URL('../docs/pictures/', import.meta.url).pathname;
@@ -18,7 +18,7 @@ const rows = 26;
 const dir = await mkdtemp('/tmp/site-');
 const { NO_COLOR: _, ...env } = { ...process.env, TERM: 'xterm-256color', COLORTERM: 'truecolor' };
 const terminal = new headless.Terminal({ cols, rows, allowProposedApi: true });
-const pty = spawn(program, ['sandbox', '--count', '40', '--dir', join(dir, 'practice')], {
+const pty = spawn(program, ['sandbox', '--count', '150', '--dir', join(dir, 'practice')], {
   name: 'xterm-256color',
   cols,
   rows,
@@ -44,25 +44,54 @@ async function until(what, timeoutMs = 180_000) {
   }
 }
 
-/** Presses keys, waits until the screen shows it and has come to rest, and keeps the frame. */
-async function picture(name, title, keys, what) {
+/** Presses keys, and waits until the screen shows it and has come to rest. */
+async function show(keys, what) {
   pty.write(keys);
   await until(what);
   await delay(700);
+}
+
+const frames = [];
+
+/** Keeps the screen as it is for the animation. */
+const keep = (caption, seconds) => frames.push(frameOf(terminal, caption, seconds));
+
+async function picture(name, title, keys, what) {
+  await show(keys, what);
   await writeFile(join(pictures, `${name}.svg`), pictureOf(terminal, title));
   console.log(`docs/pictures/${name}.svg`);
 }
 
 try {
   await mkdir(pictures, { recursive: true });
+  await until(/idle nodes/);
+  keep('npm run sandbox: a private Slurm, RabbitMQ and Girder stand-in start', 4);
   await until(/RUNNING[^]*RUNNING[^]*━/);
   await picture('jobs', 'The live table of runs and Slurm jobs', '', /━━/);
+  keep('The console: runs and Slurm jobs, live', 3);
+  await delay(2_000);
+  keep('The console: runs and Slurm jobs, live', 3);
+  // one that has just begun still runs when the question is answered
+  pty.write('j'.repeat(30));
+  await until(/▸● RUNNING/);
   await picture('cancel', 'The question before a Slurm job is canceled', 'x', /y yes/);
-  pty.write('n');
-  await until(/q quit/);
+  keep('x cancels the Slurm job, after one question that names it', 4);
+  await show('y', /⊘ [1-9]\d* canceled[^]*q quit/);
+  keep('scancel has ended it, and Girder is told', 3);
+  await show('g', /q quit/);
+  pty.write('jjjj');
   await picture('log', 'The log of a running analysis below the table', 'l', /follow/);
-  pty.write('l');
+  keep('l: the log of the analysis, followed', 4);
+  await show('l', /q quit/);
   await picture('nodes', 'The nodes of the cluster', '2', /n4 /);
+  keep('2: the nodes of the cluster', 3);
+  await show('6', /✔[^]*✔[^]*q quit/);
+  await delay(6_000);
+  keep('6: the doctor checks the whole way, from Girder to a compute node', 5);
+  const title =
+    'The sandbox starts, jobs run in the console, one is canceled, a log is read, the doctor checks the site';
+  await writeFile(join(pictures, 'tour.svg'), animationOf(frames, title, 1));
+  console.log('docs/pictures/tour.svg');
 } finally {
   pty.kill();
   await ended;

@@ -42,6 +42,9 @@ function look(cell) {
 
 const escape = (text) => text.replace(/[&<>]/g, (sign) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;' })[sign]);
 
+/** Text of a terminal: browsers collapse plain spaces whatever xml:space says, and rsvg others unless it says so. */
+const cells = (text) => escape(text).replaceAll(' ', '\u00A0');
+
 /**
  * Cells that look alike and stand side by side. A sign that is not plain ASCII stands alone, at its column: its font may give it another
  * width.
@@ -80,6 +83,41 @@ function rectangle({ column, cells, fill }, top) {
   return `<rect x="${x}" y="${top}" width="${(cells * cellWidth).toFixed(1)}" height="${lineHeight}" fill="${fill}"/>`;
 }
 
+/** Draws one line of a terminal, its top at `top`. */
+function drawLine(line, cols, top) {
+  const runs = runsOf(line, cols);
+  const parts = bands(runs).map((band) => rectangle(band, top));
+  for (const { column, width: columns, text, style } of runs) {
+    if (text.trim() === '') continue;
+    const x = (margin + column * cellWidth).toFixed(1);
+    const attributes = [
+      `x="${x}" y="${top + 13}" fill="${style.fill}" textLength="${(columns * cellWidth).toFixed(1)}"`,
+      style.bold ? 'font-weight="bold"' : '',
+      style.dim ? 'opacity="0.6"' : '',
+      style.under ? 'text-decoration="underline"' : '',
+    ];
+    parts.push(`<text ${attributes.filter(Boolean).join(' ')}>${cells(text)}</text>`);
+  }
+  return parts.join('\n');
+}
+
+const linesOf = ({ rows, buffer: { active } }) =>
+  Array.from({ length: rows }, (_, row) => active.getLine(active.viewportY + row));
+
+const widthOf = ({ cols }) => Math.ceil(cols * cellWidth + 2 * margin);
+const topOf = (row) => margin + row * lineHeight;
+
+function page(width, height, title, content) {
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img">
+<title>${escape(title)}</title>
+<rect width="${width}" height="${height}" rx="8" fill="${background}"/>
+<g font-family="DejaVu Sans Mono, Menlo, Consolas, monospace" font-size="14" xml:space="preserve">
+${content}
+</g>
+</svg>
+`;
+}
+
 /**
  * Draws what a terminal shows.
  *
@@ -88,35 +126,58 @@ function rectangle({ column, cells, fill }, top) {
  * @returns the text of an SVG file
  */
 export function pictureOf(terminal, title) {
-  const { cols, rows, buffer } = terminal;
-  const width = Math.ceil(cols * cellWidth + 2 * margin);
-  const height = rows * lineHeight + 2 * margin;
-  const parts = [];
-  for (let row = 0; row < rows; row += 1) {
-    const line = buffer.active.getLine(buffer.active.viewportY + row);
-    if (line === undefined) continue;
-    const top = margin + row * lineHeight;
-    const runs = runsOf(line, cols);
-    parts.push(...bands(runs).map((band) => rectangle(band, top)));
-    for (const { column, width: cells, text, style } of runs) {
-      const x = (margin + column * cellWidth).toFixed(1);
-      const length = (cells * cellWidth).toFixed(1);
-      if (text.trim() === '') continue;
-      const attributes = [
-        `x="${x}" y="${top + 13}" fill="${style.fill}" textLength="${length}"`,
-        style.bold ? 'font-weight="bold"' : '',
-        style.dim ? 'opacity="0.6"' : '',
-        style.under ? 'text-decoration="underline"' : '',
-      ];
-      parts.push(`<text ${attributes.filter(Boolean).join(' ')}>${escape(text)}</text>`);
-    }
-  }
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img">
-<title>${escape(title)}</title>
-<rect width="${width}" height="${height}" rx="8" fill="${background}"/>
-<g font-family="DejaVu Sans Mono, Menlo, Consolas, monospace" font-size="14" xml:space="preserve">
-${parts.join('\n')}
-</g>
-</svg>
-`;
+  const drawn = linesOf(terminal).flatMap((line, row) =>
+    line === undefined ? [] : drawLine(line, terminal.cols, topOf(row)),
+  );
+  const content = drawn.filter((text) => text !== '').join('\n');
+  return page(widthOf(terminal), terminal.rows * lineHeight + 2 * margin, title, content);
+}
+
+/**
+ * Keeps what a terminal shows now, as a frame of an animation.
+ *
+ * @param terminal - an `@xterm/headless` terminal
+ * @param caption - what there is to see
+ * @param seconds - how long it is shown
+ */
+export function frameOf(terminal, caption, seconds) {
+  const lines = linesOf(terminal).map((line) => (line === undefined ? '' : drawLine(line, terminal.cols, 0)));
+  return { lines, width: widthOf(terminal), caption, seconds };
+}
+
+/**
+ * Draws frames one after the other, without end. CSS does it, which browsers also run in an `<img>`; what knows no
+ * animation shows the frame `still`, and so does a reader who asked for less motion.
+ *
+ * @param frames - as `frameOf` gives them, all of the same size
+ * @param title - for those who hear the picture
+ * @param still - index of the frame that stands for all
+ * @returns the text of an SVG file
+ */
+export function animationOf(frames, title, still) {
+  const [{ width, lines }] = frames;
+  const height = lines.length * lineHeight + 2 * margin;
+  const whole = frames.reduce((sum, { seconds }) => sum + seconds, 0);
+  // a line that several frames have is drawn once
+  const ids = new Map([...new Set(frames.flatMap((frame) => frame.lines))].map((line, n) => [line, `l${n}`]));
+  ids.delete('');
+  const drawn = [...ids].map(([line, id]) => `<g id="${id}">\n${line}\n</g>`);
+  const percent = (seconds) => `${((seconds / whole) * 100).toFixed(2)}%`;
+  let from = 0;
+  const rules = frames.map(({ seconds }, n) => {
+    const start = n === 0 ? '' : `0%{visibility:hidden}`;
+    const end = n === frames.length - 1 ? '' : `${percent(from + seconds)}{visibility:hidden}`;
+    const rule = `@keyframes k${n}{${start}${percent(from)}{visibility:visible}${end}}#f${n}{animation:k${n} ${whole}s step-end infinite}`;
+    from += seconds;
+    return rule;
+  });
+  const style = `<style>.f{visibility:hidden}#f${still}{visibility:visible}@media(prefers-reduced-motion:no-preference){${rules.join('')}}</style>`;
+  const shown = frames.map((frame, n) => {
+    const uses = frame.lines.flatMap((line, row) =>
+      line === '' ? [] : `<use href="#${ids.get(line)}" y="${topOf(row)}"/>`,
+    );
+    const caption = `<text x="${margin}" y="${height + 16}" fill="${foreground}" font-weight="bold">${n + 1}/${frames.length}  ${escape(frame.caption)}</text>`;
+    return `<g class="f" id="f${n}">\n${uses.join('\n')}\n${caption}\n</g>`;
+  });
+  return page(width, height + 30, title, [style, '<defs>', ...drawn, '</defs>', ...shown].join('\n'));
 }
