@@ -32,9 +32,8 @@ export type VolumeRef =
   | { kind: 'temporary'; identity: string; hostDir: string | null; hostDirMode?: number; mode: 'ro' | 'rw' }
   | { kind: 'bind'; host: string; container: string; mode: 'ro' | 'rw' };
 
-/** One container argument. Equal `identity` means: the producer's same object, fetched once. */
-export type ContainerArgument =
-  | { kind: 'text'; text: string }
+/** An input that Girder has. Equal `identity` means: the producer's same object, fetched once. */
+export type Input =
   | {
       kind: 'file';
       identity: string;
@@ -63,7 +62,14 @@ export type ContainerArgument =
       volume: VolumeRef;
       /** What the argument becomes: the item itself in that directory, or the directory. */
       path: 'entry' | 'directory';
-    }
+    };
+
+/** One container argument. */
+export type ContainerArgument =
+  | { kind: 'text'; text: string }
+  | Input
+  /** Several inputs in one argument: their paths with commas between them. */
+  | { kind: 'joined'; parts: readonly Input[] }
   /** A new, empty directory. */
   | { kind: 'directory'; identity: string }
   /** Becomes the pipe's path in the container; empty if it has none. */
@@ -72,6 +78,20 @@ export type ContainerArgument =
   | { kind: 'volume'; volume: VolumeRef }
   | { kind: 'apiUrl'; access: GirderAccess }
   | { kind: 'token'; access: GirderAccess };
+
+/** The inputs that an argument names. */
+export function inputsOf(argument: ContainerArgument): readonly Input[] {
+  switch (argument.kind) {
+    case 'joined':
+      return argument.parts;
+    case 'file':
+    case 'folder':
+    case 'item':
+      return [argument];
+    default:
+      return [];
+  }
+}
 
 /** What is done with an output when the container has ended well. */
 export type OutputHook =

@@ -30,7 +30,7 @@ const modules = {
     'GirderFileIdToStream',
     'ProgressPipe',
   ],
-  [slicer]: ['DirectGirderFileIdToVolume', 'GirderApiUrl', 'GirderToken'],
+  [slicer]: ['DirectGirderFileIdToVolume', 'CommaJoinedVolumes', 'GirderApiUrl', 'GirderToken'],
 } as const;
 
 const utilsModules = {

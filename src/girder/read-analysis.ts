@@ -105,6 +105,7 @@ function readEntrypoint(value: Pickled): string[] | null {
 
 function argumentVolume(argument: ContainerArgument): VolumeRef[] {
   if (argument.kind === 'stream') return streamVolume(argument.connector);
+  if (argument.kind === 'joined') return argument.parts.map(({ volume }) => volume);
   return 'volume' in argument ? [argument.volume] : [];
 }
 

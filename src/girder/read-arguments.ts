@@ -1,5 +1,5 @@
 import path from 'node:path';
-import type { ContainerArgument } from './analysis.js';
+import { inputsOf, type ContainerArgument, type Input } from './analysis.js';
 import { transformName } from './classes.js';
 import { attribute, isInstance, sequenceItems, type Pickled, type PickledInstance } from './pickled.js';
 import { pythonText } from './python-text.js';
@@ -9,7 +9,7 @@ import type { ReadVolume } from './read-volumes.js';
 import { quoted, refuse } from './refuse.js';
 
 /** What Linux takes as one argument, in bytes (`MAX_ARG_STRLEN`, with its final NUL). */
-const maxArgumentBytes = 131_071;
+export const maxArgumentBytes = 131_071;
 
 /**
  * The task's parameter `container_args`: scalars as Python writes them, and transforms. A list or an object inside it is
@@ -69,6 +69,8 @@ function readTransform(
       return readHostFile(place, identity, transform);
     case 'TemporaryDirectory':
       return { kind: 'directory', identity };
+    case 'CommaJoinedVolumes':
+      return { kind: 'joined', parts: readParts(position, place, transform, readVolume) };
     case 'GirderFolderIdToVolume':
       return {
         kind: 'folder',
@@ -131,6 +133,21 @@ function readTransform(
     case 'GirderItemMetadata':
       return refuse(`${place} handles a result and cannot be an argument.`);
   }
+}
+
+/** slicer_cli_web (5.0.19 and newer) joins the files, items or folders of a parameter with `multiple="true"`. */
+function readParts(
+  position: number,
+  place: Place,
+  transform: PickledInstance,
+  readVolume: ReadVolume,
+): Input[] {
+  const items = sequenceItems(attribute(transform, '_volumes')) ?? refuse(`${place} has no list of inputs.`);
+  return items.map((item) => {
+    const part = isInstance(item) ? readTransform(position, item, readVolume) : null;
+    if (part === null || part.kind === 'joined') return refuse(`${place} holds something that is no input.`);
+    return inputsOf(part)[0] ?? refuse(`${place} holds something that is no input.`);
+  });
 }
 
 /**

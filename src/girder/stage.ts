@@ -3,13 +3,14 @@ import path from 'node:path';
 import { DsaSlurmError, errorLine } from '../base/errors.js';
 import { makeDirectory } from '../base/make-directory.js';
 import { access, stat, writeFile } from '../base/shared-files.js';
-import type { Analysis, ContainerArgument, StagedAnalysis } from './analysis.js';
+import type { Analysis, ContainerArgument, Input, StagedAnalysis } from './analysis.js';
 import { mapApiUrl } from './api-url.js';
 import { clientFor, type GirderSetup } from './client.js';
 import { strayOutput } from './collect.js';
 import { downloadFile, downloadFolder, downloadItem, getFile, getNamed, onDisk, shown } from './download.js';
 import type { TransferContext } from './download.js';
 import { pathInVolume, safeName } from './file-names.js';
+import { maxArgumentBytes } from './read-arguments.js';
 import { streamsOf, type StreamConnector } from './streams.js';
 import { createVolumes, prefixed, removeLeft, removeStaged, type VolumeTable } from './volumes.js';
 
@@ -27,9 +28,6 @@ export interface StageOptions extends GirderSetup {
   /** Words for the Girder job's log. */
   onProgress?: (text: string) => void;
 }
-
-/** An argument that Girder has something for. */
-type Input = Extract<ContainerArgument, { kind: 'file' | 'folder' | 'item' }>;
 
 /**
  * Puts the inputs of an analysis in place, one after another in their order, and gives each argument its text. Starts from nothing: what
@@ -99,10 +97,18 @@ async function resolve(argument: ContainerArgument, index: number, staging: Stag
       }
       return path.posix.join(container, relative);
     }
+    case 'joined': {
+      const paths: string[] = [];
+      for (const [part, input] of argument.parts.entries()) {
+        const label = `${index}.${part}`;
+        paths.push(await onceOnly(input.identity, staging, async () => fetchInput(input, label, staging)));
+      }
+      return joinPaths(paths);
+    }
     case 'file':
     case 'folder':
     case 'item':
-      return onceOnly(argument.identity, staging, async () => fetchInput(argument, index, staging));
+      return onceOnly(argument.identity, staging, async () => fetchInput(argument, `${index}`, staging));
   }
 }
 
@@ -140,7 +146,30 @@ async function makePipe(connector: Piped, { volumes, options }: Staging): Promis
   return host;
 }
 
-async function fetchInput(input: Input, index: number, { volumes, options }: Staging): Promise<string> {
+/**
+ * Several inputs as one argument.
+ * @throws DsaSlurmError `files` where the program would take the commas for others than ours, or Linux takes no such argument
+ */
+export function joinPaths(paths: readonly string[]): string {
+  const strange = paths.find((each) => each.includes(','));
+  if (strange !== undefined) {
+    throw new DsaSlurmError(
+      'files',
+      `“${shown(path.basename(strange))}” has a comma in its name, which separates the inputs of one parameter.`,
+      { next: 'Rename it in Girder and start the analysis again.' },
+    );
+  }
+  const joined = paths.join(',');
+  if (Buffer.byteLength(joined) > maxArgumentBytes) {
+    throw new DsaSlurmError('files', `${paths.length} inputs in one parameter are more than Linux allows.`, {
+      next: 'Choose fewer of them, or a folder.',
+    });
+  }
+  return joined;
+}
+
+/** @param label tells the inputs of one run apart */
+async function fetchInput(input: Input, label: string, { volumes, options }: Staging): Promise<string> {
   if (
     input.kind === 'file' &&
     input.directPath !== null &&
@@ -148,7 +177,7 @@ async function fetchInput(input: Input, index: number, { volumes, options }: Sta
     (await isReadableFile(input.directPath))
   ) {
     const name = safeName(input.fileName ?? path.basename(input.directPath));
-    const container = `/mnt/girder_direct_worker/${index}/${name}`;
+    const container = `/mnt/girder_direct_worker/${label}/${name}`;
     const host = prefixed(input.directPath, path.dirname(input.directPath), options.mountPrefix);
     volumes.bind({ host, container, mode: 'ro' });
     return container;
@@ -157,7 +186,7 @@ async function fetchInput(input: Input, index: number, { volumes, options }: Sta
   const client = clientFor(input.access, options);
   const context: TransferContext = { client, clock: options.clock, signal, onProgress: options.onProgress };
   const inputDirectory = async (id: string): ReturnType<VolumeTable['inputDirectory']> =>
-    volumes.inputDirectory(input.volume, safeName(`${index}-${id.slice(0, 64)}`));
+    volumes.inputDirectory(input.volume, safeName(`${label}-${id.slice(0, 64)}`));
   switch (input.kind) {
     case 'file': {
       const file = await getFile(client, input.fileId, signal);

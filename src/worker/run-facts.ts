@@ -1,5 +1,5 @@
 import type { Task } from '../celery/task.js';
-import type { Analysis, ContainerArgument, OutputHook } from '../girder/analysis.js';
+import { inputsOf, type Analysis, type Input, type OutputHook } from '../girder/analysis.js';
 import { readGirderJob } from '../girder/read-job.js';
 import { streamsOf } from '../girder/streams.js';
 import type { RunFacts, RunFile } from './run.js';
@@ -13,7 +13,8 @@ const longestName = 300;
  * @param analysis null for a task that runs no container
  */
 export function runFacts(task: Task, analysis: Analysis | null): RunFacts {
-  const inputs = analysis === null ? [] : [...analysis.args.flatMap(inputOf), ...inputStreams(analysis)];
+  const inputs =
+    analysis === null ? [] : [...analysis.args.flatMap(inputsOf).map(inputOf), ...inputStreams(analysis)];
   return {
     girderUrl: girderPage(task.headers),
     inputs: distinct(inputs),
@@ -21,16 +22,14 @@ export function runFacts(task: Task, analysis: Analysis | null): RunFacts {
   };
 }
 
-function inputOf(arg: ContainerArgument): RunFile[] {
-  switch (arg.kind) {
+function inputOf(input: Input): RunFile {
+  switch (input.kind) {
     case 'file':
-      return [{ kind: 'file', name: arg.fileName ?? arg.fileId, girderId: arg.fileId }];
+      return { kind: 'file', name: input.fileName ?? input.fileId, girderId: input.fileId };
     case 'folder':
-      return [{ kind: 'folder', name: arg.folderName ?? arg.folderId, girderId: arg.folderId }];
+      return { kind: 'folder', name: input.folderName ?? input.folderId, girderId: input.folderId };
     case 'item':
-      return [{ kind: 'item', name: arg.itemId, girderId: arg.itemId }];
-    default:
-      return [];
+      return { kind: 'item', name: input.itemId, girderId: input.itemId };
   }
 }
 

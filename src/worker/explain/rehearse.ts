@@ -4,6 +4,7 @@ import { DsaSlurmError } from '../../base/errors.js';
 import type {
   Analysis,
   ContainerArgument,
+  Input,
   StagedAnalysis,
   StagedBind,
   VolumeRef,
@@ -11,6 +12,7 @@ import type {
 import { mapApiUrl, segment, type ApiUrlMap } from '../../girder/api-url.js';
 import { strayOutput } from '../../girder/collect.js';
 import { pathInVolume, safeName } from '../../girder/file-names.js';
+import { joinPaths } from '../../girder/stage.js';
 import { streamsOf, type StreamConnector } from '../../girder/streams.js';
 import { ownName, prefixed, type Place } from '../../girder/volumes.js';
 
@@ -45,7 +47,6 @@ export interface Rehearsal {
 /** What stands for a name that only Girder knows. */
 export const unknownName = '<name from Girder>';
 
-type Input = Extract<ContainerArgument, { kind: 'file' | 'folder' | 'item' }>;
 type Piped = Extract<StreamConnector, { pipe: unknown }>;
 
 /**
@@ -70,12 +71,20 @@ export function rehearseStaging(analysis: Analysis, options: RehearsalOptions): 
     seen.set(identity, made);
     return made;
   };
-  const fetched = (input: Input, index: number): string => {
+  const joined = (paths: readonly string[]): string => {
+    try {
+      return joinPaths(paths);
+    } catch (error) {
+      if (error instanceof DsaSlurmError) refusals.push(error);
+      return paths.join(',');
+    }
+  };
+  const fetched = (input: Input, label: string): string => {
     const { kind } = input;
     if (kind === 'file' && input.directPath !== null && (options.directPaths || !input.directIfOpened)) {
       if (options.isReadable(input.directPath)) {
         const name = safeName(input.fileName ?? path.basename(input.directPath));
-        const container = `/mnt/girder_direct_worker/${index}/${name}`;
+        const container = `/mnt/girder_direct_worker/${label}/${name}`;
         const host = prefixed(input.directPath, path.dirname(input.directPath), options.mountPrefix);
         volumes.bind({ host, container, mode: 'ro' });
         inputs.push({ kind, id: input.fileId, from: host, direct: true, container });
@@ -88,7 +97,7 @@ export function rehearseStaging(analysis: Analysis, options: RehearsalOptions): 
         : kind === 'folder'
           ? [input.folderId, input.folderName]
           : [input.itemId, null];
-    const directory = volumes.inputDirectory(input.volume, safeName(`${index}-${id.slice(0, 64)}`));
+    const directory = volumes.inputDirectory(input.volume, safeName(`${label}-${id.slice(0, 64)}`));
     const isDirectory = kind === 'item' && input.path === 'directory';
     const shownName = name === null ? unknownName : safeName(name);
     const container = isDirectory ? directory : path.posix.join(directory, shownName);
@@ -125,7 +134,11 @@ export function rehearseStaging(analysis: Analysis, options: RehearsalOptions): 
       case 'file':
       case 'folder':
       case 'item':
-        return once(argument.identity, () => fetched(argument, index));
+        return once(argument.identity, () => fetched(argument, `${index}`));
+      case 'joined':
+        return joined(
+          argument.parts.map((input, part) => once(input.identity, () => fetched(input, `${index}.${part}`))),
+        );
     }
   };
 

@@ -11,6 +11,8 @@ export function brief(argument: ContainerArgument): string {
       return `folder ${argument.folderId} ${argument.folderName}`;
     case 'item':
       return `item ${argument.itemId}`;
+    case 'joined':
+      return `joined ${argument.parts.map(brief).join(', ')}`;
     case 'directory':
       return 'directory';
     case 'stream': {

@@ -12,6 +12,22 @@ import * as p from './pickles.js';
 const read = (parts: p.TaskParts) => readAnalysis(p.taskOf(parts));
 
 describe('readAnalysis of captured messages', () => {
+  it.each(['download', 'direct'])('reads several files in one argument (%s)', (how) => {
+    const { args } = readAnalysis(fixtureTask(`g5.direct_docker_run.joined_${how}.json`));
+    const [first, second] = ['fafafafafafafafafa', 'fafafafafafafafafa'].map((front, index) => {
+      const joined = args.find(({ kind }) => kind === 'joined');
+      const part = joined?.kind === 'joined' ? joined.parts[index] : undefined;
+      if (part?.kind !== 'file') return expect.fail();
+      expect(part.fileId.startsWith(front)).toBe(true);
+      // slicer_cli_web puts the id in front and takes the comma out
+      expect(part.fileName).toBe(`${part.fileId}_same_ comma.tiff`);
+      expect(part.directPath?.startsWith('/assetstore/') ?? false).toBe(how === 'direct');
+      return part;
+    });
+    // the second one names the Girder client of the first
+    expect(second?.access).toEqual(first?.access);
+  });
+
   it('reads every kind of input and output that slicer_cli_web publishes', () => {
     const analysis = readAnalysis(fixtureTask('g3.direct_docker_run.example1_all.json'));
     expect(analysis).toMatchObject({

@@ -291,6 +291,28 @@ describe('direct mounts', () => {
     expect(heard).toEqual([]);
   });
 
+  it('bind several inputs of one argument, and join where the container sees them', async () => {
+    const { stage, file, directory } = await bench();
+    const stored = path.join(directory, 'stored');
+    await writeFile(stored, '');
+    const part = (id: string, fileName: string) => {
+      const made = file(id, { directPath: stored, fileName });
+      return made.kind === 'file' ? made : expect.fail();
+    };
+    const joined = (...names: string[]): ContainerArgument => ({
+      kind: 'joined',
+      parts: names.map((name) => part(name, name)),
+    });
+    const staged = await stage([joined('1_a.svs', '2_a.svs')]);
+    expect(staged.args).toEqual([
+      '/mnt/girder_direct_worker/0.0/1_a.svs,/mnt/girder_direct_worker/0.1/2_a.svs',
+    ]);
+    expect(staged.binds.slice(1).map(({ container }) => container)).toEqual(staged.args[0]?.split(','));
+    await expect(stage([joined('1_a.svs', 'a,b.svs')])).rejects.toThrow('“a,b.svs” has a comma in its name');
+    const many = Array.from({ length: 4_000 }, (_, number) => `${number}_slide.svs`);
+    await expect(stage([joined(...many)])).rejects.toThrow('4000 inputs in one parameter');
+  });
+
   it('put the prefix in front of what compute nodes see, not of what is looked at here', async () => {
     const { stage, file, directory } = await bench();
     const stored = path.join(directory, 'assetstore', 'ab', 'slide');
