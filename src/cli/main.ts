@@ -26,9 +26,9 @@ if (!nodeFits(process.versions.node, packageJson.engines.node)) {
 }
 
 async function start(): Promise<void> {
-  // In the user's own cache, not in the shared /tmp of a login node where others could put code into it. Where it cannot
-  // be written (a read-only home) Node goes on without.
-  nodeModule.enableCompileCache((process.env['XDG_CACHE_HOME'] || `${homedir()}/.cache`) + '/dsa-slurm/node');
+  const cache = userCache();
+  // Where it cannot be written (a read-only home) Node goes on without.
+  if (cache !== undefined) nodeModule.enableCompileCache(`${cache}/dsa-slurm/node`);
   process.stdout.on('error', ignoreClosedPipe);
   const { runProgram } = await import('./program.js');
   process.exitCode = await runProgram(argv, {
@@ -45,6 +45,15 @@ async function start(): Promise<void> {
     'dsa-slurm: a shared file system does not answer; the process is killed to get away from it.\n',
   );
   process.kill(process.pid, 'SIGKILL');
+}
+
+/** The user's own cache, not the shared /tmp of a login node where others could put code into it; undefined: no home. */
+function userCache(): string | undefined {
+  try {
+    return process.env['XDG_CACHE_HOME'] || `${homedir()}/.cache`;
+  } catch {
+    return undefined;
+  }
 }
 
 /**

@@ -11,7 +11,7 @@ import type { DoctorPort } from './doctor.js';
 import type { Preferences } from './preferences.js';
 import type { Afterwards, Size } from './state.js';
 import { saveExport } from './save-export.js';
-import { createStore } from './store.js';
+import { createStore, type Store } from './store.js';
 import { requireTerminal } from './terminal.js';
 import { chooseTheme } from './theme.js';
 
@@ -20,6 +20,8 @@ export interface ConsoleOptions {
   handle: WorkerHandle;
   /** Shown at the right of the first line, for what is special about this console: `practice site`. */
   title?: string;
+  /** Something that the operator has to hear, once it resolves: the new title, and a message that stays until a key. */
+  news?: Promise<{ title: string; message: string }>;
   /** No key acts on jobs or on the worker. */
   readOnly?: boolean;
   stdin?: NodeJS.ReadStream;
@@ -66,6 +68,7 @@ export async function runConsole(options: ConsoleOptions): Promise<QuitWish | nu
   const resized = (): void => store.dispatch({ type: 'resized', size: sizeOf(stdout) });
   stdout.on('resize', resized);
   const stopFeed = startFeed(handle, store, clock);
+  void tellNews(options.news, store);
   const over = new AbortController();
   let suspend: SuspendTerminal | null = null;
   const lend = (lent: boolean): void => {
@@ -144,6 +147,17 @@ export async function runConsole(options: ConsoleOptions): Promise<QuitWish | nu
     stdout.off('resize', resized);
   }
   return wish;
+}
+
+async function tellNews(news: ConsoleOptions['news'], store: Store): Promise<void> {
+  try {
+    const told = await news;
+    if (told === undefined) return;
+    store.dispatch({ type: 'titled', title: told.title });
+    store.dispatch({ type: 'said', message: { tone: 'good', text: told.message, until: null } });
+  } catch {
+    // whoever made the promise hears of it
+  }
 }
 
 /**

@@ -64,6 +64,7 @@ export type Action =
   | { type: 'quitCancelAsked'; runs: readonly RunView[] }
   | { type: 'back' }
   | { type: 'said'; message: Message }
+  | { type: 'titled'; title: string }
   | { type: 'keyPressed' };
 
 export interface Beginning {
@@ -227,6 +228,8 @@ export function reduce(state: ConsoleState, action: Action): ConsoleState {
       return settle(back(state));
     case 'said':
       return { ...state, message: action.message };
+    case 'titled':
+      return { ...state, title: action.title };
     case 'keyPressed':
       return state.message?.until === null ? { ...state, message: null } : state;
   }

@@ -29,6 +29,8 @@ export interface DemoCase extends PlannedCase {
   taskId: string;
   girderJobId: string;
   resultFolderId: string;
+  /** Where the slide lies in Girder's assetstore. */
+  assetPath: string;
 }
 
 const spellings: readonly Spelling[] = ['docker', 'singularity', 'singularityInTree', 'dockerRun'];
@@ -91,7 +93,7 @@ export async function fillGirder(
     const title = `Tissue fraction on ${planned.slideName}`;
     const type = `${demoImageName}#TissueFraction`;
     const job = girder.createJob({ title, type, celeryTaskId: taskId });
-    cases.push({ ...planned, taskId, girderJobId: job.id, resultFolderId: folder.id });
+    cases.push({ ...planned, taskId, girderJobId: job.id, resultFolderId: folder.id, assetPath: file.path });
     messages.push(
       analysisMessage(
         {

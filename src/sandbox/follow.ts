@@ -6,8 +6,11 @@ import { jobStatus } from './girder/rules.js';
 
 /** What has been seen of the batch so far. */
 export interface Follower {
-  /** Resolves when every case is over for Girder and for the worker; rejects when the signal aborts. */
-  done: Promise<void>;
+  /**
+   * Resolves when every case is over for Girder and for the worker, with the seconds since the call; rejects when the
+   * signal aborts.
+   */
+  done: Promise<number>;
   runOf(demo: DemoCase): RunView | undefined;
   jobOf(demo: DemoCase): JobRow | undefined;
   stop(): void;
@@ -39,7 +42,9 @@ export function followBatch({
   const jobs = new Map<string, JobRow>();
   const canceled = new Set<string>();
   let counts = '';
-  const finish = Promise.withResolvers<void>();
+  const started = performance.now();
+  const finish = Promise.withResolvers<number>();
+  const end = (): void => finish.resolve((performance.now() - started) / 1_000);
 
   const look = () => {
     const snapshot = handle.snapshot();
@@ -58,14 +63,14 @@ export function followBatch({
       const status = girder.job(demo.girderJobId)?.status ?? 0;
       return !over.includes(status) || runs.get(demo.taskId)?.stage !== 'finished';
     });
-    if (left.length === 0) finish.resolve();
+    if (left.length === 0) end();
   };
 
   const unsubscribe = handle.subscribe(look);
   // Girder's side changes without the worker's handle saying so.
   const timer = setInterval(look, 500);
   // What is not over by then is shown as it stands.
-  const deadline = setTimeout(finish.resolve, timeoutMs);
+  const deadline = setTimeout(end, timeoutMs);
   const abort = () => finish.reject(signal.reason);
   signal.addEventListener('abort', abort, { once: true });
   if (signal.aborted) abort();

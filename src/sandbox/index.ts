@@ -1,8 +1,11 @@
+import { rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { fillGirder, planBatch, type DemoCase } from './batch.js';
+import { siteDirectory } from './directory.js';
 import { followBatch, type Follower } from './follow.js';
-import { resultJson, resultTable } from './report.js';
-import { emptyDirectory, listenForEnd, releaseAll, type Releaser } from './releasers.js';
+import { nextSteps } from './next-steps.js';
+import { resultJson, resultTable, summary } from './report.js';
+import { listenForEnd, releaseAll, type Releaser } from './releasers.js';
 import { startSite, type PracticeSite } from './site.js';
 import { verifyCase, type Verdict } from './verify.js';
 import type { WorkerHandle } from '../worker/handle.js';
@@ -38,11 +41,14 @@ export async function runSandbox(options: SandboxOptions): Promise<number> {
   const say = (line: string) => void (json ? stderr : stdout).write(`${line}\n`);
   const stop = new AbortController();
   const releasers: Releaser[] = [];
-  const dir = await emptyDirectory(options.dir);
+  const dir = await siteDirectory(options.dir);
   releasers.push({
     async stop() {
       if (keep) say(`Everything is kept in ${dir}`);
       else await rm(dir, { recursive: true, force: true, maxRetries: 3 });
+    },
+    killNow() {
+      if (!keep) rmSync(dir, { recursive: true, force: true });
     },
   });
   let isLent = false;
@@ -50,6 +56,13 @@ export async function runSandbox(options: SandboxOptions): Promise<number> {
   const onLent = (lent: boolean): void => {
     isLent = lent;
     options.onLent?.(lent);
+  };
+  let isReleased = false;
+  const stopServices = async (): Promise<void> => {
+    if (isReleased) return;
+    isReleased = true;
+    if (releasers.length > 1) say('Stopping the services …');
+    await releaseAll(releasers, say);
   };
   const started = performance.now();
   try {
@@ -61,25 +74,30 @@ export async function runSandbox(options: SandboxOptions): Promise<number> {
       onStarted: (releaser) => releasers.push(releaser),
       signal: stop.signal,
     });
-    say(`It took ${seconds(started)} s to start.`);
-    const verdicts = await runBatch(site, { ...options, onLent }, say, stop.signal);
-    const wrong = verdicts.filter(({ problems }) => problems.length > 0).length;
-    const facts = { seconds: Number(seconds(started)), standIns: site.standIns };
+    const startSeconds = (performance.now() - started) / 1_000;
+    say(`The practice site is up after ${startSeconds.toFixed(1)} s.`);
+    const { verdicts, seconds } = await runBatch(site, { ...options, onLent }, say, stop.signal);
+    const facts = { seconds: rounded(seconds), startSeconds: rounded(startSeconds), standIns: site.standIns };
     stdout.write(json ? resultJson(verdicts, facts) : `\n${resultTable(verdicts)}\n`);
-    say(
-      wrong === 0
-        ? `All ${verdicts.length} runs ended as they should, after ${seconds(started)} s.`
-        : `${wrong} of ${verdicts.length} runs did not end as they should.`,
-    );
-    return wrong === 0 ? 0 : 1;
+    say(summary(verdicts, seconds));
+    await stopServices();
+    if (!json) say(`\n${await nextSteps(options.env)}`);
+    return verdicts.every(({ problems }) => problems.length === 0) ? 0 : 1;
   } catch (error) {
+    await stopServices();
     if (!stop.signal.aborted) throw error;
     say('Stopped.');
     return 130;
   } finally {
-    await releaseAll(releasers, say);
     unlisten();
   }
+}
+
+/** How a batch went. */
+interface BatchResult {
+  verdicts: Verdict[];
+  /** From the first message to the end of the last run. */
+  seconds: number;
 }
 
 async function runBatch(
@@ -87,10 +105,11 @@ async function runBatch(
   options: SandboxOptions,
   say: (line: string) => void,
   signal: AbortSignal,
-): Promise<Verdict[]> {
+): Promise<BatchResult> {
   const { girder, producer, worker } = site;
   const { cases, messages } = await fillGirder(girder, planBatch(options.count));
   let quiet = options.console;
+  say(`Publishing ${messages.length} demo ${messages.length === 1 ? 'analysis' : 'analyses'} …`);
   const follower = followBatch({
     handle: worker.handle,
     girder,
@@ -101,39 +120,55 @@ async function runBatch(
     signal,
     timeoutMs: 120_000 + 3_000 * options.count,
   });
+  const canceledHere = new Set<string>();
+  const examine = async (): Promise<BatchResult> => {
+    const seconds = await follower.done;
+    const verdicts = await Promise.all(
+      cases.map((demo) => verdictOf(site, follower, withCancel(demo, canceledHere))),
+    );
+    return { verdicts, seconds };
+  };
+  const result = examine();
   // Awaited below; until then its rejection must not go unheard.
-  follower.done.catch(() => undefined);
+  result.catch(() => undefined);
   try {
-    say(`${messages.length} demo analyses are being published.`);
     await producer.publish(messages);
-    const canceledHere = new Set<string>();
     if (options.console) {
-      await showConsole(site, options, canceledHere, signal);
+      await showConsole(site, options, { canceledHere, result, signal });
       quiet = false;
-      if (!(await isOver(follower))) say('Some runs are still going. Ctrl-C stops everything.');
+      if (!(await isOver(result))) say('Some analyses are still going. Ctrl-C stops everything.');
     }
-    await follower.done;
-    return await Promise.all(cases.map((demo) => verdictOf(site, follower, withCancel(demo, canceledHere))));
+    return await result;
   } finally {
     follower.stop();
   }
 }
 
-function verdictOf({ girder }: PracticeSite, follower: Follower, demo: DemoCase): Promise<Verdict> {
+function verdictOf(
+  { girder, hidesHostPaths }: PracticeSite,
+  follower: Follower,
+  demo: DemoCase,
+): Promise<Verdict> {
   const run = follower.runOf(demo);
-  return verifyCase(girder, demo, {
+  const seen = {
     outcome: run?.outcome ?? null,
     slurmJobId: run?.jobId ?? null,
     slurmState: follower.jobOf(demo)?.state.base ?? '',
-  });
+  };
+  return verifyCase(girder, demo, seen, hidesHostPaths);
 }
 
-/** @param canceledHere is told which runs were canceled at the console */
+interface Batch {
+  /** Told which runs were canceled at the console. */
+  canceledHere: Set<string>;
+  result: Promise<BatchResult>;
+  signal: AbortSignal;
+}
+
 async function showConsole(
   { worker, settings, env: workerEnv, title }: PracticeSite,
   { env, onLent }: SandboxOptions,
-  canceledHere: Set<string>,
-  signal: AbortSignal,
+  { canceledHere, result, signal }: Batch,
 ): Promise<void> {
   const { runConsole } = await import('../console/index.js');
   const handle: WorkerHandle = {
@@ -147,6 +182,10 @@ async function showConsole(
   await runConsole({
     handle,
     title,
+    news: result.then(({ verdicts, seconds }) => ({
+      title: 'practice site: batch over, q for the results',
+      message: `${summary(verdicts, seconds)} Look around as long as you like; q shows the results and what to do next.`,
+    })),
     async doctor() {
       const { createRunContext } = await import('../doctor/index.js');
       const { createExaminer } = await import('../doctor/examiner.js');
@@ -166,12 +205,12 @@ function withCancel(demo: DemoCase, canceledHere: ReadonlySet<string>): DemoCase
   return { ...demo, expected: 'canceled', canceledHere: true };
 }
 
-async function isOver(follower: Follower): Promise<boolean> {
+async function isOver(result: Promise<BatchResult>): Promise<boolean> {
   const pending = Symbol('pending');
-  const first = await Promise.race([follower.done, Promise.resolve(pending)]);
+  const first = await Promise.race([result, Promise.resolve(pending)]);
   return first !== pending;
 }
 
-function seconds(since: number): string {
-  return ((performance.now() - since) / 1_000).toFixed(1);
+function rounded(seconds: number): number {
+  return Number(seconds.toFixed(1));
 }

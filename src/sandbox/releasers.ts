@@ -1,30 +1,8 @@
-import { mkdir, mkdtemp, readdir } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { DsaSlurmError, systemCode } from '../base/errors.js';
-
 /** How what was started is stopped, in the order in which it was started. */
 export interface Releaser {
   stop(): Promise<void>;
   /** For an `exit` listener: at once, without waiting. */
   killNow?(): void;
-}
-
-/** An existing directory has to be empty: what is in ours is removed at the end. */
-export async function emptyDirectory(wanted: string | undefined): Promise<string> {
-  if (wanted === undefined) return mkdtemp(join(tmpdir(), 'dsa-slurm-'));
-  const dir = resolve(wanted);
-  try {
-    await mkdir(dir, { recursive: true, mode: 0o700 });
-    if ((await readdir(dir)).length === 0) return dir;
-  } catch (error) {
-    throw new DsaSlurmError('files', `${dir} cannot be made (${systemCode(error) ?? 'unknown'}).`, {
-      cause: error,
-    });
-  }
-  throw new DsaSlurmError('usage', `${dir} is not empty.`, {
-    next: 'Name a directory that does not exist yet.',
-  });
 }
 
 /** Ctrl-C and its relatives stop everything in order; a second one, and any other end of the process, at once. */
@@ -34,7 +12,7 @@ export function listenForEnd(
   signal: AbortSignal | undefined,
   isLent: () => boolean = () => false,
 ): () => void {
-  const killAll = () => releasers.forEach((releaser) => releaser.killNow?.());
+  const killAll = () => releasers.toReversed().forEach((releaser) => releaser.killNow?.());
   const abort = (cause: unknown) => {
     if (cause === 'SIGINT' && isLent()) return;
     if (stop.signal.aborted) killAll();

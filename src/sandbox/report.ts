@@ -1,24 +1,46 @@
 import stringWidth from 'string-width';
+import type { DemoCase } from './batch.js';
+import { statusWord } from './girder/rules.js';
 import type { Verdict } from './verify.js';
 
-/** The table at the end: one line a run, and below it what is wrong. */
+/**
+ * The table at the end: one line an analysis, then what was planned, then what is wrong. It fits into 80 columns with the
+ * names of the usual batch.
+ */
 export function resultTable(verdicts: readonly Verdict[]): string {
   const rows = verdicts.map(({ case: demo, ...verdict }) => [
     verdict.problems.length === 0 ? 'ok' : 'WRONG',
     demo.slideName,
     verdict.slurmJobId ?? '-',
     verdict.slurmState === '' ? '-' : verdict.slurmState,
-    verdict.outcome ?? '-',
-    demo.expected,
-    verdict.girderStatuses.join(' ') || '-',
-    demo.spelling + (demo.direct ? ', direct' : ''),
+    verdict.girderStatuses.map(statusWord).join(' > ') || '-',
   ]);
-  const head = ['', 'slide', 'job', 'Slurm', 'outcome', 'expected', 'Girder', 'task'];
-  const lines = columns([head, ...rows]);
+  const lines = columns([['', 'slide', 'job', 'Slurm', 'Girder'], ...rows]);
   const problems = verdicts.flatMap(({ case: demo, problems: list }) =>
     list.map((problem) => `  ${demo.slideName}: ${problem}`),
   );
-  return [...lines, ...(problems.length === 0 ? [] : ['', ...problems]), ''].join('\n');
+  return [...lines, '', ...plan(verdicts), ...(problems.length === 0 ? [] : ['', ...problems]), ''].join(
+    '\n',
+  );
+}
+
+function names(cases: readonly DemoCase[]): string {
+  return cases.map(({ slideName }) => slideName).join(', ');
+}
+
+function plan(verdicts: readonly Verdict[]): string[] {
+  const those = (wanted: (demo: DemoCase) => boolean): DemoCase[] =>
+    verdicts.flatMap(({ case: demo }) => (wanted(demo) ? [demo] : []));
+  const failed = those(({ expected }) => expected === 'failed');
+  const canceled = those(({ expected, canceledHere }) => expected === 'canceled' && canceledHere !== true);
+  const here = those(({ canceledHere }) => canceledHere === true);
+  return [
+    'ok: it ended as planned, for Slurm, in Girder and in its outputs. The plan:',
+    ...(failed.length === 0 ? [] : [`  ${names(failed)} gets half of its slide and fails`]),
+    ...(canceled.length === 0 ? [] : [`  ${names(canceled)} is canceled in Girder while it runs`]),
+    ...(here.length === 0 ? [] : [`  ${here.length} canceled by you in the console`]),
+    '  the others succeed',
+  ];
 }
 
 /** The same for scripts. */
@@ -34,6 +56,15 @@ export function resultJson(verdicts: readonly Verdict[], facts: Readonly<Record<
   }));
   const ok = verdicts.every(({ problems }) => problems.length === 0);
   return `${JSON.stringify({ ok, ...facts, runs }, null, 2)}\n`;
+}
+
+/** The last sentence about a batch. @param seconds from the first message to the end of the last run */
+export function summary(verdicts: readonly Verdict[], seconds: number): string {
+  const wrong = verdicts.filter(({ problems }) => problems.length > 0).length;
+  const all = verdicts.length === 1 ? 'The analysis' : `All ${verdicts.length} analyses`;
+  return wrong === 0
+    ? `${all} ended as planned, within ${seconds.toFixed(1)} s.`
+    : `${wrong} of ${verdicts.length} analyses did not end as planned.`;
 }
 
 function columns(rows: readonly (readonly string[])[]): string[] {

@@ -12,6 +12,8 @@ export interface Runtime {
   command: string;
   /** Settings of the worker that go with it. */
   settings: Readonly<Record<string, string>>;
+  /** Containers see their inputs at container paths only. */
+  hidesHostPaths: boolean;
   /** Sentences for the screen; empty when everything is real. */
   standIns: string[];
 }
@@ -44,7 +46,7 @@ export async function prepareRuntime(options: RuntimeOptions): Promise<Runtime> 
       'apptainer.workingDirectory': image.config.WorkingDir ?? '/',
       'apptainer.entrypoint': './docker-entrypoint.sh',
     };
-    return { command: found, settings, standIns: [] };
+    return { command: found, settings, hidesHostPaths: true, standIns: [] };
   }
   await rm(sif, { force: true });
   await writeStandInImage(sif, image);
@@ -54,7 +56,8 @@ export async function prepareRuntime(options: RuntimeOptions): Promise<Runtime> 
       ? 'its containers are mount namespaces'
       : 'nothing may be mounted here, so it puts host paths into the arguments';
   const sentence = `Apptainer ${trouble}: a stand-in of the same command line runs the analyses; ${how}.`;
-  return { command: standIn.command, settings: {}, standIns: [sentence] };
+  const hidesHostPaths = standIn.isolation === 'namespace';
+  return { command: standIn.command, settings: {}, hidesHostPaths, standIns: [sentence] };
 }
 
 /** @returns why the real Apptainer cannot be used, as the end of a sentence; undefined if it can */
@@ -67,7 +70,8 @@ async function buildImage(
   const root = join(dir, 'rootfs');
   await fillRoot(root, image, run);
   const build = await run(apptainer, ['build', sif, root], { timeoutMs: 180_000 });
-  if (commandTrouble(build) !== '') return 'is installed, but could not build the demo image';
+  const trouble = commandTrouble(build);
+  if (trouble !== '') return `is installed, but could not build the demo image (${firstLine(trouble)})`;
   // Without a slide to read, the demo analysis ends with 3: then all of its parts are in place.
   const probe = await run(
     apptainer,
@@ -76,7 +80,17 @@ async function buildImage(
   );
   return probe.kind === 'exited' && probe.exitCode === 3
     ? undefined
-    : 'is installed, but could not run the demo image';
+    : `is installed, but could not run the demo image (${firstLine(commandTrouble(probe))})`;
+}
+
+/** The first line of an answer that is not only about progress: Apptainer begins its reasons with FATAL or ERROR. */
+function firstLine(trouble: string): string {
+  const lines = trouble.split('\n');
+  const line = lines.find((text) => /FATAL|ERROR/.test(text)) ?? lines[0] ?? '';
+  return line
+    .replace(/^.*?(?=FATAL|ERROR)/, '')
+    .trim()
+    .slice(0, 200);
 }
 
 /** The smallest file system in which the demo analysis runs: a shell, this Node, and the libraries of both. */

@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
-import { createRunner } from '../base/command.js';
+import { createRunner, type RunCommand } from '../base/command.js';
 import { createLog, type Log } from '../base/log.js';
 import { loadSettings, type Settings } from '../config/index.js';
 import { createWorker, type Worker } from '../worker/worker.js';
@@ -21,6 +21,8 @@ export interface PracticeSite {
   /** What the worker runs with. */
   settings: Settings;
   env: Readonly<Record<string, string | undefined>>;
+  /** Containers see their inputs at container paths only. */
+  hidesHostPaths: boolean;
   /** Sentences about what stands in for something real. */
   standIns: string[];
   /** The same in a few words, for the first line of the console. */
@@ -47,20 +49,33 @@ export async function startSite(options: SiteOptions): Promise<PracticeSite> {
   await hostAddress();
   const isRoot = process.getuid?.() === 0;
   const path = options.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin';
-  const run = createRunner({ env: options.env });
-  await installMissing({ run, path, may: true, isRoot, onLine: say });
+  const unstoppable = createRunner({ env: options.env, ownSession: true });
+  await installMissing({ run: unstoppable, path, may: true, isRoot, onLine: say, signal });
   signal.throwIfAborted();
+  const runner = createRunner({ env: options.env });
+  const run: RunCommand = (file, args, more) => runner(file, args, { signal, ...more });
 
   await mkdir(join(dir, 'log'), { recursive: true, mode: 0o700 });
   const log = createLog({ level: 'info', destination: join(dir, 'log', 'site.log') });
+  say('Starting RabbitMQ, and Slurm with 4 nodes: about 15 s …');
+  const isUp = async <Service>(starting: Promise<Service>, words: (service: Service) => string) => {
+    const service = await starting;
+    say(words(service));
+    return service;
+  };
   const [rabbitmq, slurm] = await startBoth(
-    startRabbitmq({ dir: join(dir, 'rabbitmq'), log, env: options.env, signal }),
-    startSlurm({ dir: join(dir, 'slurm'), nodes: 4, log, env: options.env, signal }),
+    isUp(
+      startRabbitmq({ dir: join(dir, 'rabbitmq'), log, env: options.env, signal }),
+      ({ port }) => `RabbitMQ listens on 127.0.0.1:${port}.`,
+    ),
+    isUp(
+      startSlurm({ dir: join(dir, 'slurm'), nodes: 4, log, env: options.env, signal }),
+      ({ nodes, conf }) => `Slurm has ${nodes.length} idle nodes: SLURM_CONF=${conf}`,
+    ),
     onStarted,
   );
-  say(`RabbitMQ listens on 127.0.0.1:${rabbitmq.port}.`);
-  say(`Slurm has ${slurm.nodes.length} idle nodes: SLURM_CONF=${slurm.conf}`);
   signal.throwIfAborted();
+  say('Preparing Girder, Celery and the demo image …');
 
   const producer = await createProducer({ brokerUrl: rabbitmq.url, run });
   const girder = await startGirderStandIn({
@@ -91,7 +106,8 @@ export async function startSite(options: SiteOptions): Promise<PracticeSite> {
     runtime.standIns.length === 0
       ? 'practice site: Girder is a stand-in'
       : 'practice site: Girder and Apptainer are stand-ins';
-  return { girder, producer, worker, standIns, settings, env, title };
+  const { hidesHostPaths } = runtime;
+  return { girder, producer, worker, standIns, hidesHostPaths, settings, env, title };
 }
 
 function startWorker(

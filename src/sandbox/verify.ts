@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import type { Outcome } from '../worker/run.js';
 import { outputNames, slideOf, type DemoCase } from './batch.js';
 import { analyze, readTiff } from './demo/tissue-fraction.js';
-import { jobStatus } from './girder/rules.js';
+import { jobStatus, statusWord } from './girder/rules.js';
 import type { GirderJob, GirderStandIn } from './girder/index.js';
 
 /** How one case went, and all that is wrong with it. */
@@ -24,11 +25,15 @@ const finalStatus: Readonly<Record<Outcome, number>> = {
   canceled: jobStatus.canceled,
 };
 
-/** Looks at the Girder side of a case: statuses, log, outputs, and whether the numbers in them are right. */
+/**
+ * Looks at the Girder side of a case: statuses, log, outputs, and whether the numbers in them are right.
+ * @param hidesHostPaths a container sees its inputs under the names that Girder gives them, and not where they are here
+ */
 export async function verifyCase(
   girder: GirderStandIn,
   demo: DemoCase,
   seen: { outcome: Outcome | null; slurmJobId: string | null; slurmState: string },
+  hidesHostPaths: boolean,
 ): Promise<Verdict> {
   const job = girder.job(demo.girderJobId);
   const statuses = job?.timestamps.map((entry) => entry.status) ?? [];
@@ -37,7 +42,7 @@ export async function verifyCase(
     ...(seen.outcome === demo.expected ? [] : [`the worker says ${seen.outcome ?? 'nothing'}`]),
     ...(seen.slurmJobId === null ? ['it never had a Slurm job'] : []),
     ...(job === undefined ? [] : logProblems(demo, job)),
-    ...(await outputProblems(girder, demo)),
+    ...(await outputProblems(girder, demo, hidesHostPaths)),
   ];
   return { case: demo, ...seen, girderStatuses: statuses, problems };
 }
@@ -49,7 +54,8 @@ export function statusProblems(
   canceledHere = false,
 ): string[] {
   const last = statuses.at(-1);
-  if (last !== finalStatus[expected]) return [`Girder's status is ${last ?? 'still 0'}`];
+  if (last !== finalStatus[expected])
+    return [`Girder's status is ${last === undefined ? 'still inactive' : statusWord(last)}`];
   if (!statuses.includes(jobStatus.running)) return ['Girder never saw it running'];
   if (expected === 'canceled' && !canceledHere && statuses.at(-2) !== jobStatus.canceling) {
     return ['Girder did not see it canceling first'];
@@ -71,7 +77,11 @@ function logProblems({ expected }: DemoCase, job: GirderJob): string[] {
   return problems;
 }
 
-async function outputProblems(girder: GirderStandIn, demo: DemoCase): Promise<string[]> {
+async function outputProblems(
+  girder: GirderStandIn,
+  demo: DemoCase,
+  hidesHostPaths: boolean,
+): Promise<string[]> {
   const files = girder.items(demo.resultFolderId).flatMap((item) => girder.files(item.id));
   if (demo.expected !== 'succeeded') {
     return files.length === 0 ? [] : ['there are outputs, but there should be none'];
@@ -88,7 +98,8 @@ async function outputProblems(girder: GirderStandIn, demo: DemoCase): Promise<st
   }
   const slide = slideOf(demo);
   const { measurement, mask: expectedMask } = analyze(readTiff(slide.tiff));
-  const expected = { image: demo.slideName, ...measurement };
+  const image = demo.direct && !hidesHostPaths ? basename(demo.assetPath) : demo.slideName;
+  const expected = { image, ...measurement };
   const problems: string[] = [];
   if (result.toString('utf8') !== `${JSON.stringify(expected, null, 2)}\n`) {
     problems.push('the result is not what the same computation gives here');

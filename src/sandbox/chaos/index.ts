@@ -1,7 +1,8 @@
 import { rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { jobStatus } from '../girder/rules.js';
-import { emptyDirectory, listenForEnd, releaseAll, type Releaser } from '../releasers.js';
+import { siteDirectory } from '../directory.js';
+import { listenForEnd, releaseAll, type Releaser } from '../releasers.js';
 import { openBatch, type ChaosBatch, type ChaosRun } from './batch.js';
 import { createFaults, type Faults } from './faults.js';
 import { allJobs, findLeftovers, jobNameOf, keepEvents, unfinishedRuns } from './leftovers.js';
@@ -45,7 +46,7 @@ export async function runChaos(options: ChaosOptions): Promise<number> {
   const plan = planChaos({ seed, kills, runs });
   const stop = new AbortController();
   const releasers: Releaser[] = [];
-  const dir = await emptyDirectory(undefined);
+  const dir = await siteDirectory(undefined);
   let keep = true;
   releasers.push({
     async stop() {

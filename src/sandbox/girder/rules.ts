@@ -19,6 +19,12 @@ export const jobStatus = {
   canceling: 824,
 } as const;
 
+/** @returns a word for a status, as Girder's web page has it: `fetching input` */
+export function statusWord(status: number): string {
+  const name = Object.entries(jobStatus).find(([, value]) => value === status)?.[0] ?? String(status);
+  return name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+}
+
 const known: readonly number[] = Object.values(jobStatus);
 
 /** Target status -> statuses from which it may be reached. */

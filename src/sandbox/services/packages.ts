@@ -1,6 +1,6 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { commandTrouble, type RunCommand } from '../../base/command.js';
+import { commandTrouble, type CommandOptions, type RunCommand } from '../../base/command.js';
 import { DsaSlurmError } from '../../base/errors.js';
 import { findRabbitmq } from './rabbitmq.js';
 
@@ -55,6 +55,10 @@ export interface InstallOptions extends PackagesOptions {
   /** Told what is going on, one line at a time. */
   onLine: (line: string) => void;
   isRoot: boolean;
+  /** /etc/os-release of this machine. */
+  osRelease?: string;
+  /** Ends it, but never in the middle of an installation: that would leave packages half installed. */
+  signal?: AbortSignal;
 }
 
 /**
@@ -64,36 +68,97 @@ export interface InstallOptions extends PackagesOptions {
  * @throws DsaSlurmError `sandbox` with the commands to type, when something required is still missing
  */
 export async function installMissing(options: InstallOptions): Promise<Missing[]> {
-  const { run, may, onLine, isRoot } = options;
+  const { run, may, onLine, isRoot, signal, osRelease = readOsRelease() } = options;
   const missing = await findMissing(options);
   if (missing.length === 0) return [];
   const packages = [...new Set(missing.map((entry) => entry.packageName))];
   const words = missing.map((entry) => entry.what).join(', ');
-  const apt = may ? await aptCommand(options, isRoot) : undefined;
-  if (apt === undefined) return substitutesOnly(missing, packages, `Not installed: ${words}.`);
+  const apt = may && isDebian(osRelease) ? await aptCommand(options, isRoot) : undefined;
+  if (apt === undefined) return substitutesOnly(missing, `Not installed: ${words}.`, osRelease);
 
   const { path, exists = existsSync } = options;
   // Only what was not there before is ours to stop: somebody may run a real slurmd here.
   const fresh = units.filter(({ program }) => !isInstalled(program, path, exists));
   onLine(`Not installed: ${words}. Installing ${packages.join(' ')} …`);
   const env = { DEBIAN_FRONTEND: 'noninteractive', NEEDRESTART_SUSPEND: '1' };
-  const aptGet = (args: string[]) =>
-    run(apt[0], [...apt.slice(1), 'apt-get', '-q', '-y', ...args], { timeoutMs: 900_000, env });
-  const update = await aptGet(['update']);
-  const install = await aptGet(['install', '--no-install-recommends', ...packages]);
+  const aptGet = (args: string[], more: CommandOptions) =>
+    run(apt[0], [...apt.slice(1), 'apt-get', '-q', '-y', ...args], { timeoutMs: 900_000, env, ...more });
+  onLine('  Updating the list of packages …');
+  const update = await aptGet(['update'], signal === undefined ? {} : { signal });
+  signal?.throwIfAborted();
+  const tellWait = () =>
+    onLine('Stopping as soon as apt-get is done: half an installation is worse than a whole one.');
+  signal?.addEventListener('abort', tellWait, { once: true });
+  const install = await aptGet(['install', '--no-install-recommends', ...packages], {
+    onOutput: stepsOf(onLine),
+  });
+  signal?.removeEventListener('abort', tellWait);
   const names = fresh.map(({ unit }) => unit);
   await stopServices(options, apt, names);
   const left = await findMissing(options);
   if (left.length === 0) return [];
   const trouble = lastLines(commandTrouble(install) || commandTrouble(update));
-  return substitutesOnly(left, packages, `apt-get could not install what is missing: ${trouble}.`);
+  return substitutesOnly(left, `apt-get could not install what is missing: ${trouble}.`, osRelease);
 }
 
-function substitutesOnly(missing: Missing[], packages: string[], sentence: string): Missing[] {
+/** Passes on the lines of apt-get that name a package: it takes a minute or two. */
+function stepsOf(onLine: (line: string) => void): (text: string) => void {
+  let rest = '';
+  return (text) => {
+    const lines = (rest + text).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) {
+      const step = /^(?:Get:\d+ \S+ \S+ \S+ (?<got>\S+)|Setting up (?<set>[^ :]+))/.exec(line)?.groups;
+      if (step?.['got'] !== undefined) onLine(`  fetching ${step['got']}`);
+      if (step?.['set'] !== undefined) onLine(`  setting up ${step['set']}`);
+    }
+  };
+}
+
+function substitutesOnly(missing: Missing[], sentence: string, osRelease: string): Missing[] {
   if (!missing.some((entry) => entry.required)) return missing;
-  throw new DsaSlurmError('sandbox', sentence, {
-    next: `On Debian or Ubuntu type: sudo apt-get update && sudo apt-get install --no-install-recommends ${packages.join(' ')}`,
-  });
+  throw new DsaSlurmError('sandbox', sentence, { next: howToInstall(osRelease) });
+}
+
+function readOsRelease(): string {
+  try {
+    return readFileSync('/etc/os-release', 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+/** The names of this distribution and of those that it derives from; see os-release(5). */
+function families(osRelease: string): ReadonlySet<string> {
+  const value = (key: string) =>
+    new RegExp(`^${key}=["']?([^"'\\n]*)`, 'm').exec(osRelease)?.[1]?.toLowerCase() ?? '';
+  return new Set([value('ID'), ...value('ID_LIKE').split(' ')]);
+}
+
+/** Others may have an apt-get too, with other packages. */
+function isDebian(osRelease: string): boolean {
+  const names = families(osRelease);
+  return names.has('debian') || names.has('ubuntu');
+}
+
+/**
+ * What to type where nothing is installed automatically. Outside of Debian's family Celery is left out: it has a
+ * substitute.
+ */
+export function howToInstall(osRelease: string): string {
+  if (isDebian(osRelease)) {
+    return 'Type: sudo apt-get update && sudo apt-get install --no-install-recommends slurm-wlm munge rabbitmq-server python3-celery';
+  }
+  const names = families(osRelease);
+  const rpms = 'slurm slurm-slurmctld slurm-slurmd munge';
+  if (['rhel', 'centos', 'rocky', 'almalinux'].some((name) => names.has(name))) {
+    return `Type: sudo dnf install epel-release && sudo dnf install ${rpms}; then install rabbitmq-server as https://www.rabbitmq.com/docs/install-rpm says.`;
+  }
+  if (names.has('fedora')) return `Type: sudo dnf install ${rpms} rabbitmq-server`;
+  if (['suse', 'opensuse', 'sles'].some((name) => names.has(name))) {
+    return 'Type: sudo zypper install slurm slurm-node munge rabbitmq-server';
+  }
+  return 'Install Slurm (slurmctld, slurmd, sbatch), munge and RabbitMQ with the package manager of this machine; on Debian and Ubuntu it is done for you.';
 }
 
 /** `env` in front hands the variables through sudo, which drops those of its caller. */

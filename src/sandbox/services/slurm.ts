@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { tmpdir, userInfo } from 'node:os';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { commandTrouble, createRunner, type RunCommand } from '../../base/command.js';
 import { DsaSlurmError, systemCode } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
+import { temporaryDirectory } from '../directory.js';
 import { freePorts } from '../free-ports.js';
 import { hostAddress } from './host-address.js';
 import { retryWhenChildEnds, startChild, untilReady, type Child } from '../process.js';
@@ -60,7 +61,7 @@ export interface SlurmOptions {
 }
 
 /** A Unix socket's path may have 107 bytes; slurmstepd's ends in `/n1/n1_4294967295.4294967294`. */
-const longestSocketDirectory = 60;
+const isShort = (path: string): boolean => Buffer.byteLength(path) <= 60;
 
 /**
  * Starts a private Slurm on this machine: munged with its own key and socket, slurmctld, and one slurmd a node. Runs as
@@ -74,7 +75,7 @@ export function startSlurm(options: SlurmOptions): Promise<SlurmService> {
 async function startDaemons(options: SlurmOptions): Promise<SlurmService> {
   const { dir, log, minJobAge = 300, accounting } = options;
   const path = withSystemDirectories(options.env['PATH']);
-  const socketDir = dir.length <= longestSocketDirectory ? dir : await shortDirectory();
+  const socketDir = isShort(dir) ? dir : await temporaryDirectory('dsa-', isShort);
   const host = await hostAddress();
   const untilAborted = options.signal === undefined ? {} : { signal: options.signal };
   const names = Array.from({ length: options.nodes }, (_, index) => `n${index + 1}`);
@@ -293,17 +294,6 @@ async function cancelAllJobs(run: RunCommand): Promise<void> {
 
 function answers(result: Awaited<ReturnType<RunCommand>>): boolean {
   return commandTrouble(result) === '';
-}
-
-async function shortDirectory(): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'dsa-'));
-  if (directory.length > longestSocketDirectory) {
-    await rm(directory, { recursive: true, force: true });
-    throw new DsaSlurmError('sandbox', `The temporary directory ${tmpdir()} has too long a path.`, {
-      next: 'Set TMPDIR to a short one, such as /tmp.',
-    });
-  }
-  return directory;
 }
 
 /** Slurm starts jobs only of users whom the system's user database knows; a container may run as any number. */

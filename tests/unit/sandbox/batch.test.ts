@@ -1,6 +1,7 @@
-import { expect, test } from 'vitest';
+import stringWidth from 'string-width';
+import { describe, expect, test } from 'vitest';
 import { planBatch } from '../../../src/sandbox/batch.js';
-import { resultTable } from '../../../src/sandbox/report.js';
+import { resultTable, summary } from '../../../src/sandbox/report.js';
 import { statusProblems, type Verdict } from '../../../src/sandbox/verify.js';
 
 test.each([1, 2, 3, 12, 40])('a batch of %d: one failure and one cancel as far as there is room', (count) => {
@@ -32,19 +33,43 @@ test.each([
   expect(statusProblems(expected, statuses).length === 0).toBe(right);
 });
 
-test('the table names what is wrong', () => {
-  const [planned] = planBatch(1);
+function verdictOn(index: number, seen: Partial<Verdict>): Verdict {
+  const planned = planBatch(12)[index];
   if (planned === undefined) throw new Error('no case');
-  const verdict: Verdict = {
-    case: { ...planned, taskId: 't', girderJobId: 'g', resultFolderId: 'r' },
-    outcome: 'failed',
-    slurmJobId: '7',
-    slurmState: 'FAILED',
-    girderStatuses: [2, 4],
-    problems: ["Girder's status is 4"],
+  return {
+    case: { ...planned, taskId: 't', girderJobId: 'g', resultFolderId: 'r', assetPath: '/a' },
+    outcome: planned.expected,
+    slurmJobId: String(index + 1),
+    slurmState: 'COMPLETED',
+    girderStatuses: [2, 3],
+    problems: [],
+    ...seen,
   };
-  const text = resultTable([verdict, { ...verdict, outcome: 'succeeded', problems: [] }]);
-  expect(text).toMatch(/^WRONG +slide 1\.tiff +7 +FAILED +failed +succeeded +2 4 +docker$/m);
-  expect(text).toMatch(/^ok +slide/m);
-  expect(text).toContain("slide 1.tiff: Girder's status is 4");
+}
+
+describe('the table', () => {
+  test('has words for everything, tells the plan, and fits into 80 columns', () => {
+    const verdicts = Array.from({ length: 12 }, (_, index) => verdictOn(index, {}));
+    verdicts[10] = verdictOn(10, { slurmState: 'FAILED', girderStatuses: [2, 4] });
+    verdicts[11] = verdictOn(11, { slurmState: 'CANCELLED', girderStatuses: [2, 824, 5] });
+    const text = resultTable(verdicts);
+    expect(text).toMatch(/^ok +slide 1\.tiff +1 +COMPLETED +running > success$/m);
+    expect(text).toMatch(/^ok +Schnitt 12 .* +CANCELLED +running > canceling > canceled$/m);
+    expect(text).toMatch(/^ {2}slide 11\.tiff gets half of its slide and fails$/m);
+    expect(text).toMatch(/^ {2}Schnitt 12 Färbung HE\.tiff is canceled in Girder while it runs$/m);
+    for (const line of text.split('\n')) expect(stringWidth(line)).toBeLessThanOrEqual(80);
+    expect(summary(verdicts, 31.24)).toBe('All 12 analyses ended as planned, within 31.2 s.');
+  });
+
+  test('names what is wrong', () => {
+    const wrong = verdictOn(0, {
+      slurmState: 'FAILED',
+      girderStatuses: [2, 4],
+      problems: ["Girder's status is error"],
+    });
+    const text = resultTable([wrong, verdictOn(1, {})]);
+    expect(text).toMatch(/^WRONG +slide 1\.tiff +1 +FAILED +running > error$/m);
+    expect(text).toContain("slide 1.tiff: Girder's status is error");
+    expect(summary([wrong, verdictOn(1, {})], 1)).toBe('1 of 2 analyses did not end as planned.');
+  });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { CommandResult, RunCommand } from '../../../src/base/command.js';
-import { findMissing, installMissing } from '../../../src/sandbox/services/packages.js';
+import { findMissing, howToInstall, installMissing } from '../../../src/sandbox/services/packages.js';
 
 const ok: CommandResult = { kind: 'exited', exitCode: 0, stdout: '', stderr: '', ms: 1 };
 const bad = (stderr: string): CommandResult => ({ ...ok, exitCode: 1, stderr });
@@ -20,7 +20,7 @@ function machine({
   const present = new Set(['/usr/bin/apt-get', '/run/systemd/system', ...files]);
   const calls: string[] = [];
   let hasCelery = celery;
-  const run: RunCommand = (file, args) => {
+  const run: RunCommand = (file, args, { onOutput } = {}) => {
     const line = [file, ...args].join(' ');
     calls.push(line);
     if (file === '/usr/bin/python3') return Promise.resolve(hasCelery ? ok : bad('No module'));
@@ -28,6 +28,8 @@ function machine({
     if (line.includes(' install ')) {
       if (!aptInstalls) return Promise.resolve(bad('E: Unable to locate package slurm-wlm'));
       for (const file of all) present.add(file);
+      onOutput?.('Get:1 http://mirror/debian bookworm/main amd64 munge amd64 0.5 [1 kB]\nSetting up mun');
+      onOutput?.('ge (0.5) ...\nProcessing triggers for libc-bin\n');
       hasCelery = true;
     }
     return Promise.resolve(ok);
@@ -54,7 +56,12 @@ describe('what is missing', () => {
 
 describe('installing', () => {
   const lines: string[] = [];
-  const options = { may: true, isRoot: true, onLine: (line: string) => void lines.push(line) };
+  const options = {
+    may: true,
+    isRoot: true,
+    osRelease: 'ID=debian',
+    onLine: (line: string) => void lines.push(line),
+  };
 
   test('root: update, install, and the fresh services are stopped and disabled', async () => {
     const debian = machine();
@@ -66,6 +73,45 @@ describe('installing', () => {
     ]);
     expect(debian.calls).toContain('env systemctl disable --now --quiet rabbitmq-server.service');
     expect(debian.calls).toContain('env systemctl disable --now --quiet munge.service');
+  });
+
+  test('says what apt-get is doing', async () => {
+    const said: string[] = [];
+    await installMissing({ ...machine(), ...options, onLine: (line) => void said.push(line) });
+    expect(said.slice(1)).toEqual([
+      '  Updating the list of packages …',
+      '  fetching munge',
+      '  setting up munge',
+    ]);
+  });
+
+  test('a stop leaves no package half installed, and comes after', async () => {
+    const stop = new AbortController();
+    const said: string[] = [];
+    const debian = machine();
+    const run: RunCommand = async (file, args, more) => {
+      if (args.includes('install')) {
+        expect(more?.signal).toBeUndefined();
+        stop.abort();
+      }
+      return debian.run(file, args, more);
+    };
+    const signal = stop.signal;
+    await installMissing({ ...debian, run, ...options, signal, onLine: (line) => void said.push(line) });
+    expect(said).toContainEqual(expect.stringMatching(/^Stopping as soon as apt-get is done/));
+  });
+
+  test.each([
+    ['ID=ubuntu\nID_LIKE=debian', /^Type: sudo apt-get .* slurm-wlm munge rabbitmq-server python3-celery$/],
+    ['ID=fedora', /^Type: sudo dnf install slurm .* rabbitmq-server$/],
+    [
+      'ID="rocky"\nID_LIKE="rhel centos fedora"',
+      /^Type: sudo dnf install epel-release .*install-rpm says\.$/,
+    ],
+    ['ID="opensuse-leap"\nID_LIKE="suse opensuse"', /^Type: sudo zypper install slurm slurm-node munge/],
+    ['', /^Install Slurm \(slurmctld, slurmd, sbatch\), munge and RabbitMQ/],
+  ])('without apt-get, os-release %j', (osRelease, advice) => {
+    expect(howToInstall(osRelease)).toMatch(advice);
   });
 
   test('services that were there before are not touched, a slurmd without its slurmctld for one', async () => {
@@ -96,7 +142,7 @@ describe('installing', () => {
     const debian = machine();
     await expect(installMissing({ ...debian, ...options, ...rights })).rejects.toMatchObject({
       code: 'sandbox',
-      next: 'On Debian or Ubuntu type: sudo apt-get update && sudo apt-get install --no-install-recommends slurm-wlm munge rabbitmq-server python3-celery',
+      next: 'Type: sudo apt-get update && sudo apt-get install --no-install-recommends slurm-wlm munge rabbitmq-server python3-celery',
     });
     expect(debian.calls.filter((call) => call.includes('apt-get'))).toEqual([]);
   });
