@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { DsaSlurmError } from '../base/errors.js';
 import { consoleDoctor } from './console-doctor.js';
 import { addExamples, printLine, type CliContext } from './context.js';
 import { addSettingsFlags, settingsArguments, settingsFor } from './settings-flags.js';
@@ -67,6 +68,15 @@ export function define(command: Command, context: CliContext): void {
       wish = await show(worker.failed, worker.shutdown);
     } finally {
       await worker.stop();
+    }
+    if (worker.failed.aborted) {
+      throw new DsaSlurmError(
+        'worker',
+        `The worker in this console has ended: ${String(worker.failed.reason)}.`,
+        {
+          next: 'Its runs go on there. To see them, call the console on that host.',
+        },
+      );
     }
     if (wish !== 'keep') return;
     printLine(context.stdout, 'The worker is being started as a service …');

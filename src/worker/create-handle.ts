@@ -18,6 +18,7 @@ import { createPace } from './pace.js';
 import type { PastActions } from './past-actions.js';
 import { runDetail } from './run-detail.js';
 import type { CancelSource } from './run.js';
+import type { StandbyWorker } from './standby.js';
 import { createRunViews, createSnapshots } from './view.js';
 import type { JobDetail, Watched } from './watched.js';
 import { watchAllJobs } from './watches/all-jobs.js';
@@ -44,6 +45,7 @@ export interface HandleSources {
   requestCancel: (id: string, by: CancelSource) => Promise<boolean>;
   past: PastActions;
   commands: CommandLog;
+  standbys: () => readonly StandbyWorker[];
   site: (() => Promise<Site>) | null;
   log: Log;
   clock: Clock;

@@ -383,13 +383,23 @@ export async function claimLease(
     for (;;) {
       await clock.sleep(times.renewMs, { signal: over.signal, ref: false });
       if (over.signal.aborted) return;
+      const answered = new AbortController();
+      void noteSilence(answered.signal);
       try {
         await ask('renew', async () => (isValid() ? renew() : reclaim()));
         onTrouble(null);
       } catch (error) {
         onTrouble(troubleOf(error));
+      } finally {
+        answered.abort();
       }
     }
+  }
+
+  /** A file system that hangs gives no error either. */
+  async function noteSilence(answered: AbortSignal): Promise<void> {
+    await clock.sleep(times.leaseMs, { signal: AbortSignal.any([answered, over.signal]), ref: false });
+    if (!answered.aborted && !over.signal.aborted) onTrouble(troubleOf('it does not answer'));
   }
   const renewing = keepRenewing();
 

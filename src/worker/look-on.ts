@@ -74,6 +74,7 @@ export async function lookOn({
     requestCancel: async () => false,
     past: { retry: refuse, forget: refuse },
     commands,
+    standbys: () => [],
     site: async () => readSite(run),
     log,
     clock,

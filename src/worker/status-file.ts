@@ -7,6 +7,7 @@ import { errorLine } from '../base/errors.js';
 import type { Log } from '../base/log.js';
 import type { WorkerSnapshot } from './handle.js';
 import type { Lease } from './lease.js';
+import type { StandbyWorker } from './standby.js';
 
 /** In the state directory, as long as a worker runs. */
 export const statusFileName = 'worker.status.json';
@@ -27,13 +28,22 @@ const workerStatus = z.object({
   inFlight: z.number(),
   /** Last trouble with Girder or with our own files. */
   trouble: z.string().nullable(),
+  /** Workers that wait to take over. */
+  standbys: z
+    .array(z.object({ host: z.string(), pid: z.number(), since: z.string() }))
+    .readonly()
+    .default([]),
 });
 
 /** What a running worker says of itself to other processes: sentences and numbers, no secret. */
 export type WorkerStatus = z.infer<typeof workerStatus>;
 
 /** The part of a snapshot that goes into the file. Pure. */
-export function statusOf({ health, jobs }: WorkerSnapshot, now: number): WorkerStatus {
+export function statusOf(
+  { health, jobs }: WorkerSnapshot,
+  now: number,
+  standbys: readonly StandbyWorker[],
+): WorkerStatus {
   const { broker, inFlight, trouble } = health;
   return {
     at: now,
@@ -42,6 +52,7 @@ export function statusOf({ health, jobs }: WorkerSnapshot, now: number): WorkerS
     jobsTrouble: jobs.trouble,
     inFlight,
     trouble,
+    standbys,
   };
 }
 

@@ -6,6 +6,7 @@ import type { JobFact } from '../slurm/scontrol.js';
 import type { JobsView, Kept, RunView } from './handle.js';
 import type { JournalState } from './journal.js';
 import type { RunFile, StageEntry } from './run.js';
+import type { StandbyWorker } from './standby.js';
 
 /** What is asked for only while somebody looks at it. */
 export interface Watched {
@@ -24,6 +25,8 @@ export interface WorkerDetail extends Kept {
   version: string;
   pid: number;
   host: string;
+  /** Workers that wait to take over from this one. */
+  standbys: readonly StandbyWorker[];
   /** Bytes. */
   memory: { rss: number; heapUsed: number };
   /** The broker's address without its password, and what waits there. `Kept` is that of `queues`. */

@@ -45,6 +45,7 @@ import type { CancelSource } from './run.js';
 import { listenForClients } from './socket/listen.js';
 import { keepStatusFile, statusOf } from './status-file.js';
 import { createSubmitGate } from './submit-gate.js';
+import { watchStandbys, type StandbyWatch } from './standby.js';
 import { openSubmitScript } from './submit-script.js';
 import { tellTaskEvents } from './task-events.js';
 import type { Tools } from './tools.js';
@@ -184,6 +185,7 @@ export async function createWorker({
   /** Of the runs that are carried. */
   const girderJobs = new Map<string, GirderJob>();
   let broker: Broker | undefined;
+  let standbys: StandbyWatch | null = null;
 
   const submitGate = createSubmitGate({
     clock,
@@ -342,6 +344,7 @@ export async function createWorker({
     requestCancel,
     past: createPastActions({ book, messages, retries }),
     commands,
+    standbys: () => standbys?.list() ?? [],
     site: settings.worker.executor === 'local' ? null : async () => readSite(command),
     log,
     clock,
@@ -408,10 +411,11 @@ export async function createWorker({
       intake.adjust();
       removeStatusFile ??= keepStatusFile(
         settings.dirs.state,
-        () => statusOf(handle.snapshot(), clock.now()),
+        () => statusOf(handle.snapshot(), clock.now(), standbys?.list() ?? []),
         log,
         lease,
       );
+      standbys ??= watchStandbys(settings.dirs.state);
       stopListening ??= await listenForClients(settings.dirs.state, handle, log);
       await opened.start();
     },
@@ -419,6 +423,7 @@ export async function createWorker({
       stopping ??= (async () => {
         stop.abort();
         pruning?.();
+        standbys?.stop();
         await stopListening?.();
         await broker?.close();
         const all = Promise.allSettled([...carried.values()].map(async ({ done }) => done));

@@ -10,6 +10,7 @@ export function fakeWorkerDetail(parts: Partial<WorkerDetail> = {}): WorkerDetai
     version: '1.2.3',
     pid: 4_242,
     host: 'login1',
+    standbys: [],
     memory: { rss: 150_000_000, heapUsed: 60_000_000 },
     broker: {
       address: 'amqp://dsa@broker.example:5672',

@@ -68,6 +68,7 @@ function workerFacts(
         ? null
         : `${bytes(detail.memory.rss)}, of which ${bytes(detail.memory.heapUsed)} are objects`,
     ],
+    ...(detail?.standbys ?? []).map(({ host, pid }): Fact => ['standby', `process ${pid} on ${host}`]),
     ['intake', health.intake],
     ['trouble', health.trouble, 'warning'],
   ];

@@ -88,15 +88,20 @@ async function unleash(
   const batch = openBatch(site, plan.runs);
   const faults = createFaults(site, plan.seed);
   let worker: WorkerLife | null = null;
+  /** Stands by, and is the next one. */
+  let successor: WorkerLife | null = null;
   onStarted({
     async stop() {
       batch.stop();
-      worker?.signal('SIGKILL');
-      await worker?.ended;
+      for (const each of [worker, successor]) {
+        each?.signal('SIGKILL');
+        await each?.ended;
+      }
       await faults.mend();
     },
-    killNow: () => worker?.signal('SIGKILL'),
+    killNow: () => [worker, successor].forEach((each) => each?.signal('SIGKILL')),
   });
+  const successions = new Map<string, number>();
   const kills = new Map<string, number>();
   const starts: number[] = [];
   const problems: ChaosReport['problems'][number][] = [];
@@ -109,13 +114,25 @@ async function unleash(
     signal.throwIfAborted();
     // the batch lasts until the last kill
     batch.publishUpTo(Math.ceil(((index + 1) * plan.runs.length) / plan.lives.length) + atOnce, atOnce);
-    worker = startWorkerLife(site, life.kill);
-    const { how, planned } = await liveAndDie(worker, life, faults, batch);
-    await noteStart(worker);
+    const isFresh = successor === null;
+    worker = successor ?? startWorkerLife(site, life.kill);
+    const next = plan.lives[index + 1];
+    successor =
+      life.successor === 'started later' || next === undefined
+        ? null
+        : startWorkerLife(site, next.kill, { standby: true });
+    const { how, planned } = await liveAndDie(worker, successor, life, faults, batch);
+    // what stood by waited for its predecessor all that time
+    if (isFresh) await noteStart(worker);
+    if (successor !== null) {
+      const what = `worker: ${life.successor}`;
+      successions.set(what, (successions.get(what) ?? 0) + 1);
+    }
     await keepEvents(site, index + 1);
     const name = planned ? killName(life.kill) : anyTime;
     kills.set(name, (kills.get(name) ?? 0) + 1);
-    if (how !== 'SIGKILL') {
+    // where another one took over, it ends when it finds out
+    if (how !== 'SIGKILL' && !(how === 1 && successor !== null)) {
       problems.push({
         run: '',
         kind: 'wrong',
@@ -141,7 +158,7 @@ async function unleash(
     dir: site.dir,
     seconds: (performance.now() - began) / 1_000,
     kills,
-    faults: faults.counts(),
+    faults: new Map<string, number>([...faults.counts(), ...successions]),
     starts,
     runs: countRuns(site, batch.runs()),
     problems,
@@ -150,13 +167,25 @@ async function unleash(
 
 async function liveAndDie(
   worker: WorkerLife,
-  { kill, faults }: PlannedLife,
+  successor: WorkerLife | null,
+  { kill, faults, successor: succession }: PlannedLife,
   all: Faults,
   batch: ChaosBatch,
 ): Promise<Awaited<WorkerLife['ended']>> {
   const timers: NodeJS.Timeout[] = [];
   const after = (ms: number, act: () => void): void => void timers.push(setTimeout(act, ms));
-  const die = (): void => worker.signal('SIGKILL');
+  let isStopped = false;
+  const die = (): void => {
+    if (successor === null || succession !== 'stands by, first one stopped' || isStopped) {
+      worker.signal('SIGKILL');
+      return;
+    }
+    isStopped = true;
+    worker.signal('SIGSTOP');
+    // it has taken over, or has died itself
+    void successor.startMs.then(() => worker.signal('SIGCONT'));
+    after(longestStartMs, die);
+  };
   for (const fault of faults) after(fault.afterMs, () => all.begin(fault));
   after(longestStartMs, die);
   if (kill.kind === 'time' && kill.since === 'start') after(kill.afterMs, die);

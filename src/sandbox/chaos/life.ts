@@ -24,17 +24,31 @@ export function diskFiles({ dir }: ChaosSite): { fullFile: string; slowFile: str
 
 const program = packageFile('dist/cli/main.js');
 
-/** @param kill null for a worker that nothing is done to */
-export function startWorkerLife(site: ChaosSite, kill: PlannedKill | null): WorkerLife {
-  const diedFile = join(site.dir, 'died-as-planned');
+let lives = 0;
+
+/**
+ * @param kill null for a worker that nothing is done to
+ * @param standby it waits for the one that is there
+ */
+export function startWorkerLife(
+  site: ChaosSite,
+  kill: PlannedKill | null,
+  { standby = false }: { standby?: boolean } = {},
+): WorkerLife {
+  lives += 1;
+  const diedFile = join(site.dir, `died-as-planned-${lives}`);
   rmSync(diedFile, { force: true });
   const preload = kill === null ? [] : ['--import', importUrl({ kill, diedFile, ...diskFiles(site) })];
   const started = performance.now();
-  const child = spawn(process.execPath, [...preload, program, 'worker', ...site.workerFlags], {
-    env: { ...site.workerEnv },
-    cwd: site.dir,
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
+  const child = spawn(
+    process.execPath,
+    [...preload, program, 'worker', ...(standby ? ['--standby'] : []), ...site.workerFlags],
+    {
+      env: { ...site.workerEnv },
+      cwd: site.dir,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    },
+  );
   const logFile = join(site.dir, 'log', 'worker.log');
   appendFileSync(logFile, `--- ${child.pid} ${JSON.stringify(kill)}\n`);
   const isReady = Promise.withResolvers<number | null>();

@@ -62,6 +62,11 @@ export interface PlannedFault {
 /** One worker process, from its start to its death. */
 export interface PlannedLife {
   kill: PlannedKill;
+  /**
+   * What follows: a worker that is started when this one has died; one that stands by meanwhile and takes over; or one
+   * that takes over while this one is stopped (SIGSTOP), and which this one has to make room for when it wakes up.
+   */
+  successor: 'started later' | 'stands by' | 'stands by, first one stopped';
   faults: readonly PlannedFault[];
 }
 
@@ -98,7 +103,11 @@ export function planChaos({ seed, kills, runs }: { seed: number; kills: number; 
   return {
     seed,
     runs: Array.from({ length: runs }, (_, index) => planRun(index + 1, random)),
-    lives: planKills(kills, random).map((kill) => ({ kill, faults: planFaults(random) })),
+    lives: planKills(kills, random).map((kill) => ({
+      kill,
+      faults: planFaults(random),
+      successor: planSuccessor(kill, random),
+    })),
   };
 }
 
@@ -138,6 +147,12 @@ function planKills(count: number, random: Random): PlannedKill[] {
     const isCommon = step.line.startsWith('log-') || step.line.startsWith('output-');
     return { ...step, nth: random.int(1, isCommon ? 6 : 2), part: random.next() };
   });
+}
+
+/** A worker that dies at a step of its journal cannot be stopped there. */
+function planSuccessor(kill: PlannedKill, random: Random): PlannedLife['successor'] {
+  if (!random.percent(30)) return 'started later';
+  return kill.kind === 'time' && kill.since === 'ready' ? 'stands by, first one stopped' : 'stands by';
 }
 
 function planFaults(random: Random): PlannedFault[] {

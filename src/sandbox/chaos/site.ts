@@ -113,6 +113,7 @@ export async function startChaosSite(options: ChaosSiteOptions): Promise<ChaosSi
       'slurm.commandTimeoutSeconds=15',
       'girder.reportSeconds=0.2',
       'worker.name=celery@chaos',
+      'worker.leaseSeconds=5',
     ].flatMap((pair) => ['--set', pair]),
   };
 }

@@ -47,7 +47,7 @@ export function submitScript({ dirs, slurm }: SiteAnswers): PlannedFile {
 }
 
 /** A systemd user unit, or a script for machines without systemd. */
-export function serviceFile({ profile, service }: SiteAnswers, place: ServicePlace): PlannedFile {
+export function serviceFile({ profile, service, worker }: SiteAnswers, place: ServicePlace): PlannedFile {
   const environment = Object.entries(place.environment)
     // what is not one line of text would break out of its line
     .filter(([, value]) => !/\p{Cc}/u.test(value))
@@ -63,6 +63,8 @@ export function serviceFile({ profile, service }: SiteAnswers, place: ServicePla
           profile,
           unit,
           program: systemdArgument(place.program),
+          // jobs of this host end with it: nobody could take them over
+          standby: worker.executor === 'local' ? '' : ' --standby',
           environment: environment
             .map(([name, value]) => `Environment=${systemdWord(`${name}=${value}`)}`)
             .join('\n'),

@@ -12,6 +12,7 @@ import type { Broker } from '../../celery/broker.js';
 import type { Site } from '../../slurm/site.js';
 import type { Book } from '../book.js';
 import type { Journal } from '../journal.js';
+import type { StandbyWorker } from '../standby.js';
 import type { CommandLine, WorkerDetail } from '../watched.js';
 import { createAskedWatch, type Watch } from './watch.js';
 
@@ -53,6 +54,7 @@ export interface WorkerDetailSources {
   book: Book;
   journal: Journal;
   commands: CommandLog;
+  standbys: () => readonly StandbyWorker[];
   /** What the cluster allows; asked once, when somebody looks for the first time. Null: there is no Slurm. */
   site: (() => Promise<Site>) | null;
   log: Log;
@@ -65,7 +67,7 @@ const queuesEveryMs = 10_000;
 
 /** The worker itself: everything but the queues is known without asking anybody. */
 export function watchWorker(sources: WorkerDetailSources): Watch<WorkerDetail> & { stopCounting(): void } {
-  const { brokerUrl, broker, book, journal, commands, site, log, clock } = sources;
+  const { brokerUrl, broker, book, journal, commands, standbys, site, log, clock } = sources;
   const accepted = createCounter(clock, 60_000, 60);
   const finished = createCounter(clock, 60_000, 60);
   const stopCounting = book.subscribe((run, { type }) => {
@@ -85,6 +87,7 @@ export function watchWorker(sources: WorkerDetailSources): Watch<WorkerDetail> &
       version,
       pid: process.pid,
       host: hostname(),
+      standbys: standbys(),
       memory: { rss, heapUsed },
       broker: last.broker,
       rates: { accepted: accepted.series(), finished: finished.series() },

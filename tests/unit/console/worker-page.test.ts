@@ -27,6 +27,11 @@ const rates = (last: number): number[] => [...Array.from({ length: 59 }, () => 0
 describe('the page about the worker', () => {
   test.each([
     ['its process', {}, /process +4242 on login1/u],
+    [
+      'who stands by',
+      { standbys: [{ host: 'login2', pid: 9, since: '2026-11-30' }] },
+      /standby +process 9 on login2/u,
+    ],
     ['its memory', {}, /memory +150 MB, of which 60 MB are objects/u],
     ['the broker and what waits there', {}, /queue +celery: 3 waiting, 1 consumer\n/u],
     ['how old that is', { at: now - 7_000 }, /asked +7 s ago/u],

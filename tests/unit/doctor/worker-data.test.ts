@@ -15,12 +15,20 @@ const well: WorkerStatus = {
   jobsTrouble: null,
   inFlight: 2,
   trouble: null,
+  standbys: [],
 };
 
 describe('judgeStatus', () => {
   it.each<[string, Partial<WorkerStatus>, string, string, string | null]>([
     ['well', {}, 'ok', 'it knows the jobs of Slurm as of 3 s before', null],
     ['runs', {}, 'ok', 'RabbitMQ: consuming; 2 runs under way', null],
+    [
+      'standby',
+      { standbys: [{ host: 'login2', pid: 9, since: '' }] },
+      'ok',
+      'stands by, to take over: process 9 on login2',
+      null,
+    ],
     ['paused', { broker: { state: 'paused', trouble: null } }, 'ok', 'RabbitMQ: paused', null],
     ['starting', { broker: { state: 'connecting', trouble: null }, jobsAt: null }, 'ok', 'not looked', null],
     [

@@ -22,6 +22,7 @@ const status: WorkerStatus = {
   jobsTrouble: 'squeue is silent',
   inFlight: 3,
   trouble: null,
+  standbys: [{ host: 'login2', pid: 9, since: '2026-11-30' }],
 };
 
 describe('the status file', () => {
@@ -51,7 +52,7 @@ describe('the status file', () => {
         if (isLost) throw new Error('lost');
       },
     };
-    const stop = keepStatusFile(dir, () => status, silentLog(), lease, 5);
+    const stop = keepStatusFile(dir, () => status, silentLog(), lease, 60_000);
     await expect.poll(read).not.toBeNull();
     isLost = true;
     await writeFile(join(dir, statusFileName), JSON.stringify({ ...status, inFlight: 99 }));
@@ -92,7 +93,7 @@ describe('the status file', () => {
       runs: [],
       jobs: { rows: [], at: null, trouble: 'squeue is silent' },
     } satisfies WorkerSnapshot;
-    expect(statusOf(snapshot, 7)).toEqual(status);
+    expect(statusOf(snapshot, 7, status.standbys)).toEqual(status);
   });
 
   test.each([

@@ -18,7 +18,7 @@ const oldMs = 60_000;
 
 /** How fresh what a running worker knows is. `pollMs` is the time between two questions about its jobs. Pure. */
 export function judgeStatus(
-  { at, broker, jobsAt, jobsTrouble, inFlight, trouble }: WorkerStatus,
+  { at, broker, jobsAt, jobsTrouble, inFlight, trouble, standbys }: WorkerStatus,
   {
     now,
     pollMs,
@@ -60,6 +60,8 @@ export function judgeStatus(
         )
       : ok(age),
   );
+  for (const { host, pid } of standbys)
+    findings.push(ok(`stands by, to take over: process ${pid} on ${host}`));
   if (trouble !== null) {
     findings.push(
       warn(`The worker's last trouble: ${trouble}`, `${doctor} --only girder --only directories -v`),

@@ -206,7 +206,10 @@ describe('the service', () => {
   it('is a systemd unit that quotes what systemd would expand', () => {
     const places = { ...sitePlaces, program: '/opt/100%/dsa slurm', environment: { PATH: '/a b:/c"d%e' } };
     const unit = named(planFiles(siteAnswers(), places), 'dsa-slurm.service').content;
-    expect(unit).toContain('ExecStart="/opt/100%%/dsa slurm" --profile default worker\n');
+    expect(unit).toContain('ExecStart="/opt/100%%/dsa slurm" --profile default worker --standby\n');
+    const local = siteAnswers();
+    local.worker.executor = 'local';
+    expect(named(planFiles(local, places), 'dsa-slurm.service').content).toContain('default worker\n');
     expect(unit).toContain(String.raw`Environment="PATH=/a b:/c\"d%%e"`);
   });
 
