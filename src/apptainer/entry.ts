@@ -39,6 +39,26 @@ export function imageEntry({ image, facts, settings, entrypoint, args }: EntryRe
   return { workingDirectory, command };
 }
 
+/**
+ * `HOME` as Docker sets it: what the task or the image names, else the home of the image's user; null for an image that
+ * was not made from an OCI image. Without a look into the image, the usual home of that user.
+ * @param environment of the task
+ */
+export function imageHome(
+  { oci, inside }: Pick<ImageFacts, 'oci' | 'inside'>,
+  environment: Readonly<Record<string, string>>,
+): string | null {
+  const named = environment['HOME'] ?? oci?.environment['HOME'];
+  // a colon would make it the name of a directory of the host
+  if (named !== undefined && /^\/[^:\p{Cc}]*$/u.test(named)) return named;
+  if (oci === null) return null;
+  const user = oci.user.replace(/:.*$/s, '');
+  if (inside !== null)
+    return inside.home !== null && /^\/[^:\p{Cc}]*$/u.test(inside.home) ? inside.home : '/';
+  if (user === '' || user === '0' || user === 'root') return '/root';
+  return /^[a-z_][a-z0-9_-]*$/i.test(user) ? `/home/${user}` : '/';
+}
+
 function saysNothing(image: string, what: string, setting: string): DsaSlurmError {
   return new DsaSlurmError(
     'image',

@@ -1,5 +1,6 @@
-import { isAbsolute } from 'node:path';
+import { basename, isAbsolute } from 'node:path';
 import { DsaSlurmError } from '../base/errors.js';
+import { isolationOptions, type IsolationRequest } from './isolation.js';
 
 export interface ContainerBind {
   host: string;
@@ -13,6 +14,7 @@ export interface ExecRequest {
   workingDirectory: string;
   binds: readonly ContainerBind[];
   gpu: boolean;
+  isolation: IsolationRequest;
   /** The operator's own options of `apptainer exec`. */
   options: readonly string[];
 }
@@ -21,8 +23,10 @@ export interface ExecRequest {
  * What follows `apptainer exec` up to the image file and with it; after it comes the command (see `imageEntry`).
  * @throws DsaSlurmError `image` for a path that is not absolute or holds control characters
  */
-export function execArguments({ sif, workingDirectory, binds, gpu, options }: ExecRequest): string[] {
+export function execArguments(request: ExecRequest): string[] {
+  const { sif, workingDirectory, binds, gpu, isolation, options } = request;
   return [
+    ...isolationOptions(isolation),
     '--pwd',
     containerPath(workingDirectory),
     ...binds.flatMap(bindArguments),
@@ -58,7 +62,8 @@ function containerPath(path: string): string {
 
 /**
  * A container's environment as variables that the runtime hands into it: `APPTAINERENV_NAME`, for Singularity
- * `SINGULARITYENV_NAME`. Not on the command line, where everyone could read it. Names that no shell takes are left out.
+ * `SINGULARITYENV_NAME`. Not on the command line, where everyone could read it. Names that no shell takes are left out,
+ * and so is `HOME`, which the runtime sets itself and warns of.
  */
 export function containerEnvironment(
   env: Readonly<Record<string, string>>,
@@ -67,7 +72,21 @@ export function containerEnvironment(
   const prefix = runtime === 'apptainer' ? 'APPTAINERENV_' : 'SINGULARITYENV_';
   return Object.fromEntries(
     Object.entries(env)
-      .filter(([name, value]) => /^[A-Za-z_][A-Za-z0-9_]{0,200}$/.test(name) && !value.includes('\0'))
+      .filter(([name, value]) => isName(name) && name !== 'HOME' && !value.includes('\0'))
       .map(([name, value]) => [`${prefix}${name}`, value]),
   );
+}
+
+/** By whose names a command takes its environment. */
+export function runtimeOf(command: string): 'apptainer' | 'singularity' {
+  return basename(command).startsWith('singularity') ? 'singularity' : 'apptainer';
+}
+
+/** The runtime's remarks about itself are nothing for the owner's log; warnings and errors still are. */
+export function quietEnvironment(runtime: 'apptainer' | 'singularity'): Record<string, string> {
+  return { [runtime === 'apptainer' ? 'APPTAINER_QUIET' : 'SINGULARITY_QUIET']: '1' };
+}
+
+function isName(text: string): boolean {
+  return /^[A-Za-z_][A-Za-z0-9_]{0,200}$/.test(text);
 }

@@ -46,12 +46,13 @@ export interface ImageIngest {
   /**
    * The CLIs of an image with their descriptions.
    * @param exec makes of an image's arguments what follows `apptainer exec`
+   * @param options.env see `containerEnvironment`
    * @throws DsaSlurmError `image`
    */
   clis(
     image: string,
     exec: (args: readonly string[]) => readonly string[],
-    options: { key: string; signal: AbortSignal },
+    options: { key: string; env: Readonly<Record<string, string>>; signal: AbortSignal },
   ): Promise<DescribedCli[]>;
 }
 
@@ -70,10 +71,10 @@ export function createImageIngest({ run, command, place, pullMs, registryEnv }: 
     image: string,
     exec: (args: readonly string[]) => readonly string[],
     args: readonly string[],
-    { key, signal }: { key: string; signal: AbortSignal },
+    { key, env, signal }: Parameters<ImageIngest['clis']>[2],
   ): Promise<string> {
     const [file, line] = launch(key, ['exec', ...exec(args)]);
-    const result = await run(file, line, { timeoutMs: answerMs, maxBytes: largestAnswer, signal });
+    const result = await run(file, line, { timeoutMs: answerMs, maxBytes: largestAnswer, env, signal });
     signal.throwIfAborted();
     if (result.kind === 'exited' && result.exitCode === 0) return result.stdout;
     throw new DsaSlurmError(

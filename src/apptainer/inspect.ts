@@ -1,6 +1,8 @@
 import { commandTrouble, type CommandResult, type RunCommand } from '../base/command.js';
 import { DsaSlurmError, systemCode } from '../base/errors.js';
 import { stat } from '../base/shared-files.js';
+import { execArguments } from './exec-args.js';
+import { isOldRelease, oldestReleases } from './isolation.js';
 import { parseLabels, parseOciConfig, parseSifList, type OciConfig } from './sif.js';
 import { isCutShort, readSifLength } from './sif-header.js';
 
@@ -15,6 +17,17 @@ export interface ImageFacts {
   /** The OCI image's own arguments, which count where a task gives neither entry point nor arguments. */
   cmd: readonly string[];
   needsGpu: boolean;
+  /** Null for an image that was not made from an OCI image. */
+  oci: OciConfig | null;
+  /** What a look into the image found; null where nobody has looked, or no container starts. */
+  inside: ImageInside | null;
+}
+
+/** What only a container of an image can tell. */
+export interface ImageInside {
+  hasWorkingDirectory: boolean;
+  /** Home directory of the image's own user; null if it has no entry in /etc/passwd. */
+  home: string | null;
 }
 
 export interface Apptainer {
@@ -25,10 +38,30 @@ export interface Apptainer {
    * @throws DsaSlurmError `image` if the file is missing or cannot be read
    */
   inspect(image: string, sifPath: string): Promise<ImageFacts>;
+  /**
+   * {@link inspect} and a look into the image, by a container that is started for it, once for each state of the file.
+   * Where none starts on this host, `inside` is null.
+   * @throws DsaSlurmError `image` as `inspect`, and for a runtime that is too old to isolate a container
+   */
+  examine(image: string, sifPath: string): Promise<ImageFacts>;
 }
 
 /** Images that are remembered; the one that was asked for longest ago goes first. */
 const remembered = 200;
+
+/** A container that answers a few questions is started within a second, on a slow file system in several. */
+const lookMs = 30_000;
+
+/**
+ * Answers, line by line: that it runs; whether the working directory (2) is there; whether the directory (3) has the entry
+ * point of images for the Python plugin; the home of the user (1) by name or number.
+ */
+const lookScript = `echo inside
+if [ -d "$2" ]; then echo yes; else echo no; fi
+if [ -e "$3/docker-entrypoint.sh" ]; then echo yes; else echo no; fi
+[ ! -r /etc/passwd ] || while IFS=: read -r name _ number _ _ home _; do
+  if [ "$name" = "$1" ] || [ "$number" = "$1" ]; then echo "$home"; break; fi
+done </etc/passwd`;
 
 /** JSON objects of a SIF are a few kilobytes. */
 const largestConfig = 1024 * 1024;
@@ -36,6 +69,88 @@ const largestConfig = 1024 * 1024;
 /** @param command the container runtime: `apptainer`, `singularity`, or a path */
 export function createApptainer({ run, command }: { run: RunCommand; command: string }): Apptainer {
   const cache = new Map<string, Promise<ImageFacts>>();
+  const examined = new Map<string, ImageFacts>();
+  let isRecent = false;
+
+  async function version(): Promise<{ name: 'apptainer' | 'singularity'; version: string } | null> {
+    const result = await run(command, ['--version'], { timeoutMs: 10_000 });
+    return result.kind === 'exited' && result.exitCode === 0 ? parseVersion(result.stdout) : null;
+  }
+
+  /** An option that the runtime does not know would fail every job, and leaving it out would open the host to images. */
+  async function refuseOldRelease(): Promise<void> {
+    if (isRecent) return;
+    const found = await version();
+    if (found !== null && isOldRelease(found)) {
+      const { apptainer, singularity } = oldestReleases;
+      throw new DsaSlurmError(
+        'image',
+        `${command} is ${found.name} ${found.version}, which cannot isolate containers from this host.`,
+        {
+          next: `Install Apptainer ${apptainer.join('.')} or SingularityCE ${singularity.join('.')}, or newer.`,
+        },
+      );
+    }
+    isRecent = found !== null;
+  }
+
+  async function lookInside(
+    sifPath: string,
+    user: string,
+    directories: readonly string[],
+  ): Promise<string[] | null> {
+    const exec = execArguments({
+      sif: sifPath,
+      workingDirectory: '/',
+      binds: [],
+      gpu: false,
+      isolation: { off: new Set(['layer']), home: null, replacesEnvironment: false, space: null },
+      // what the image has in /tmp is to be seen
+      options: ['--no-mount', 'tmp'],
+    });
+    const ask = ['exec', ...exec, '/bin/sh', '-c', lookScript, 'sh', user, ...directories];
+    const result = await run(command, ask, { timeoutMs: lookMs, maxBytes: 65_536 });
+    if (result.kind !== 'exited' || result.exitCode !== 0) return null;
+    const [mark, ...answers] = result.stdout.trimEnd().split('\n');
+    return mark === 'inside' ? answers : null;
+  }
+
+  async function look(sifPath: string, facts: ImageFacts): Promise<ImageFacts | null> {
+    const { oci, workingDirectory } = facts;
+    const user = (oci?.user ?? '').replace(/:.*$/s, '') || '0';
+    const answers = await lookInside(sifPath, user, [workingDirectory ?? '/', workingDirectory ?? '/']);
+    if (answers === null) return null;
+    const [hasDirectory, hasEntry, home] = answers;
+    const inside = { hasWorkingDirectory: hasDirectory === 'yes', home: home ?? null };
+    if (facts.entrypointFrom !== 'label' || hasEntry === 'yes' || oci === null) return { ...facts, inside };
+    // the label says where, and nothing is there: then the image is run as Docker runs it
+    const asDocker: ImageFacts = {
+      ...facts,
+      workingDirectory: oci.workingDirectory,
+      workingDirectoryFrom: 'oci',
+      entrypoint: oci.entrypoint,
+      entrypointFrom: 'oci',
+    };
+    return look(sifPath, asDocker);
+  }
+
+  async function inspect(image: string, sifPath: string, key: string): Promise<ImageFacts> {
+    const known = cache.get(key);
+    if (known !== undefined) {
+      cache.delete(key);
+      cache.set(key, known);
+      return known;
+    }
+    const facts = read(image, sifPath);
+    cache.set(key, facts);
+    forgetOldest(cache);
+    try {
+      return await facts;
+    } catch (error) {
+      cache.delete(key);
+      throw error;
+    }
+  }
 
   async function readLabels(sifPath: string): Promise<Record<string, string> | CommandResult> {
     const result = await run(command, ['inspect', '--json', '--labels', sifPath]);
@@ -76,28 +191,17 @@ export function createApptainer({ run, command }: { run: RunCommand; command: st
   }
 
   return {
-    async version() {
-      const result = await run(command, ['--version'], { timeoutMs: 10_000 });
-      return result.kind === 'exited' && result.exitCode === 0 ? parseVersion(result.stdout) : null;
-    },
-    async inspect(image, sifPath) {
+    version,
+    inspect: async (image, sifPath) => inspect(image, sifPath, await fileKey(image, sifPath)),
+    async examine(image, sifPath) {
       const key = await fileKey(image, sifPath);
-      const known = cache.get(key);
-      if (known !== undefined) {
-        cache.delete(key);
-        cache.set(key, known);
-        return known;
-      }
-      const facts = read(image, sifPath);
-      cache.set(key, facts);
-      const oldest = cache.keys().next();
-      if (cache.size > remembered && oldest.done !== true) cache.delete(oldest.value);
-      try {
-        return await facts;
-      } catch (error) {
-        cache.delete(key);
-        throw error;
-      }
+      const facts = await inspect(image, sifPath, key);
+      await refuseOldRelease();
+      const found = examined.get(key) ?? (await look(sifPath, facts));
+      if (found === null) return facts;
+      examined.set(key, found);
+      forgetOldest(examined);
+      return found;
     },
   };
 }
@@ -115,6 +219,11 @@ async function refuseIncomplete(image: string, sifPath: string): Promise<void> {
     `The file of image ${image}, ${sifPath}, is cut short: ${length.size} of ${length.end} bytes are there.`,
     { next: `A pull or a copy was interrupted. Pull it again: dsa-slurm images pull ${image}` },
   );
+}
+
+function forgetOldest(cache: Map<string, unknown>): void {
+  const oldest = cache.keys().next();
+  if (cache.size > remembered && oldest.done !== true) cache.delete(oldest.value);
 }
 
 function isResult(value: Record<string, string> | CommandResult): value is CommandResult {
@@ -164,5 +273,7 @@ function gatherFacts(labels: Readonly<Record<string, string>>, oci: OciConfig | 
     entrypointFrom: from,
     cmd: oci?.cmd ?? [],
     needsGpu: (labels['com.nvidia.volumes.needed'] ?? '').trim() !== '',
+    oci,
+    inside: null,
   };
 }

@@ -23,6 +23,10 @@ export interface OciConfig {
   workingDirectory: string;
   entrypoint: string[];
   cmd: string[];
+  /** `Env`, verbatim. */
+  environment: Record<string, string>;
+  /** `User`: a name or a number, with or without a group after a colon; empty is root. */
+  user: string;
 }
 
 /**
@@ -40,12 +44,20 @@ export function parseOciConfig(text: string): OciConfig | null {
   const config = record(top?.['config']) ?? top;
   if (config === null) return null;
   const known = ['WorkingDir', 'Entrypoint', 'Cmd', 'Env', 'User', 'ExposedPorts'];
-  if (!known.some((key) => key in config)) return null;
-  const directory = config['WorkingDir'];
+  // an image without any of them has the config `{}`
+  if (Object.keys(config).length > 0 && !known.some((key) => key in config)) return null;
+  const [directory, user] = [config['WorkingDir'], config['User']];
   return {
     workingDirectory: typeof directory === 'string' && directory !== '' ? directory : '/',
     entrypoint: texts(config['Entrypoint']),
     cmd: texts(config['Cmd']),
+    environment: Object.fromEntries(
+      texts(config['Env']).map((pair) => {
+        const equals = pair.indexOf('=');
+        return equals < 0 ? [pair, ''] : [pair.slice(0, equals), pair.slice(equals + 1)];
+      }),
+    ),
+    user: typeof user === 'string' ? user : '',
   };
 }
 

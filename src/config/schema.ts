@@ -75,6 +75,18 @@ const rule = () =>
     'must hold rules such as {"image": "example/*", "partition": "gpu"}, without other names in them',
   );
 
+/** The parts of src/apptainer/isolation.ts, which says what each is. */
+const isolationPart = () => type.oneOf(['files', 'environment', 'processes', 'variables', 'umask', 'layer']);
+
+const isolationException = () =>
+  z.strictObject(
+    {
+      image: type.text().optional(),
+      off: type.listOf(isolationPart()).min(1, 'must name at least one part'),
+    },
+    'must hold exceptions such as {"image": "example/*", "off": ["umask"]}, without other names in them',
+  );
+
 const siteDefault = (description: string, example: string) => ({
   description: `${description} Not set: Slurm or the submit script decides.`,
   example,
@@ -242,6 +254,21 @@ export const settingsSchema = z.strictObject({
       example: '120',
       default: 90,
     }),
+    environment: type
+      .listOf(
+        type
+          .text()
+          .regex(
+            /^[A-Za-z_][A-Za-z0-9_]*\*?$/,
+            'must hold names of variables, with a * at their end at most',
+          ),
+      )
+      .register(settingInfo, {
+        description:
+          'Variables of the worker’s environment that commands of Slurm and batch scripts get besides the usual ones, such as `MODULEPATH`; a `*` at the end stands for any ending. Containers do not see them.',
+        example: 'MODULEPATH,LMOD_*',
+        default: [],
+      }),
     othersJobs: type.yesOrNo().register(settingInfo, {
       description:
         'Let the operator act on jobs of other Slurm users too, as far as Slurm allows this user. Not so: only on this user’s own.',
@@ -264,6 +291,18 @@ export const settingsSchema = z.strictObject({
       description: 'Further options of `apptainer exec`.',
       example: '["--bind=/scratch,/data"]',
       default: [],
+    }),
+    isolationExceptions: type.listOf(isolationException()).register(settingInfo, {
+      description:
+        'Parts of the isolation of containers that are turned off, for images of a pattern with `*` and `?`, or for all without `image`: `files` (home, /tmp, working directory and mounts of the host), `environment` (variables of the job), `processes`, `variables` (a shell evaluates values), `umask`, `layer` (the image can be written to). See docs/security.md.',
+      example: '[{"image":"example/odd:*","off":["umask"]}]',
+      default: [],
+    }),
+    scratch: type.path().nullable().register(settingInfo, {
+      description:
+        'Directory on the disk of compute nodes for what containers write to /tmp and beside their program; removed when the job ends. Not set: `$TMPDIR` of the job, else /tmp of the node.',
+      example: '/scratch',
+      default: null,
     }),
     pullOn: type.oneOf(['host', 'slurm']).register(settingInfo, {
       description:

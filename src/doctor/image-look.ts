@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { posix } from 'node:path';
+import { imageHome } from '../apptainer/entry.js';
 import { execArguments } from '../apptainer/exec-args.js';
 import type { ImageFacts } from '../apptainer/inspect.js';
 import { commandTrouble, type CommandResult, type RunCommand } from '../base/command.js';
@@ -61,7 +62,15 @@ export async function lookIntoImage({ path, facts, settings, run }: ImageLookReq
     ...(entry === null ? ['', ''] : [entry.use === 'execute' ? 'x' : 'r', entry.file]),
   ];
   const ask = async (options: readonly string[]): Promise<CommandResult> => {
-    const args = execArguments({ sif: path, workingDirectory: '/', binds: [], gpu: false, options });
+    const args = execArguments({
+      sif: path,
+      workingDirectory: '/',
+      binds: [],
+      gpu: false,
+      isolation: { off: new Set(), home: imageHome(facts, {}), replacesEnvironment: false, space: null },
+      // the batch script sees to it that /tmp is that of the image
+      options: ['--no-mount', 'tmp', ...options],
+    });
     return run(settings.command, ['exec', ...args, 'sh', '-c', script, 'sh', ...words]);
   };
   const result = await ask(settings.options);

@@ -53,7 +53,7 @@ export function createRunContext(
   return {
     configuration: null,
     siteDirectory: null,
-    run: createRunner({ env: slurmEnvironment(given.env) }),
+    run: createRunner({ env: slurmEnvironment(given.env, given.settings.slurm.environment) }),
     clock: systemClock,
     deep: false,
     ...given,

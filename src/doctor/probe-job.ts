@@ -179,7 +179,14 @@ async function smallestImage(directory: string | null): Promise<string | null> {
 }
 
 function containerArguments(sif: string, { apptainer }: Settings): string[] {
-  return execArguments({ sif, workingDirectory: '/', binds: [], gpu: false, options: apptainer.options });
+  return execArguments({
+    sif,
+    workingDirectory: '/',
+    binds: [],
+    gpu: false,
+    isolation: { off: new Set(), home: null, replacesEnvironment: false, space: null },
+    options: apptainer.options,
+  });
 }
 
 /** The address for templates/probe.slurm: with its port, without anything secret; empty to try nothing. */

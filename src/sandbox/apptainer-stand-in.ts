@@ -3,12 +3,17 @@
  * "images" that are JSON files (see ./images.ts). It is a program of its own that imports nothing of ours, because it
  * is started once for every job: `node apptainer-stand-in.js <root directory> <isolation> <apptainer's arguments>`.
  *
- * With isolation `namespace` it runs inside `unshare --mount` (the wrapper saw to that): the image's files and the
+ * With isolation `namespace` it runs inside `unshare --mount` (the wrapper arranges that): the image's files and the
  * binds are real mounts at their container paths, read-only where asked. With `paths` nothing can be mounted, and
  * container paths in the arguments are replaced by host paths instead.
+ *
+ * It is as open as Apptainer (measured with 1.4.5): without options a container sees the home, the working directory and
+ * /tmp of the host, read-write, has the environment of its caller, and a shell evaluates the values of `APPTAINERENV_*`.
+ * Were the stand-in stricter, no test would notice an option that is missing.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, realpathSync, statSync, writeFileSync } from 'node:fs';
+import { constants, homedir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 
 interface Bind {
@@ -22,6 +27,21 @@ interface ExecOptions {
   binds: Bind[];
   env: Record<string, string>;
   cleanEnv: boolean;
+  /** Home and /tmp of the container are empty, and nothing of the host is mounted. */
+  contain: boolean;
+  /** What is not to be mounted: `home`, `tmp`, `cwd`. */
+  noMount: Set<string>;
+  /** `HOME` in the container; null: that of the user. */
+  home: string | null;
+  /** A shell evaluates the values of environment variables. */
+  evaluate: boolean;
+  keepUmask: boolean;
+  /** Processes of the container are in a namespace of their own, which ends with its first one. */
+  ownProcesses: boolean;
+  /** Where the image's files can be written to: nowhere, in 64 MiB of memory, or in a directory. */
+  layer: { kind: 'none' } | { kind: 'memory' } | { kind: 'directory'; path: string };
+  /** Holds the container's /tmp; null: memory. */
+  workDirectory: string | null;
 }
 
 interface Image {
@@ -37,8 +57,13 @@ const systemDirectories = ['/usr', '/bin', '/sbin', '/lib', '/lib32', '/lib64', 
 /** Where the container finds the Node that runs this. */
 const nodeDirectory = '/opt/practice-node';
 
-const flagsWithValue = new Set(['--home', '-H', '--workdir', '-W', '--scratch', '-S', '--overlay', '-o']);
-flagsWithValue.add('--network').add('--hostname').add('--dns').add('--security').add('--no-mount');
+const flagsWithValue = new Set(['--scratch', '-S', '--network', '--hostname', '--dns', '--security']);
+
+/** What Apptainer gives writable memory at most (`sessiondir max size`), as an option of mount. */
+const sessionSize = 'size=64m';
+
+/** The file of a SIF that sets the environment of an OCI image. */
+const imageEnvironmentFile = '/.singularity.d/env/10-docker2singularity.sh';
 
 function main([root = '', isolation = '', ...args]: string[]): void {
   while (['-q', '--quiet', '-s', '--silent', '-v', '--verbose'].includes(args[0] ?? '')) args.shift();
@@ -121,13 +146,25 @@ function exec(root: string, isolation: string, args: readonly string[]): void {
   for (const { source } of binds) {
     if (!existsSync(source)) fatal(`container creation failed: mount source ${source} doesn't exist`);
   }
+  const { workDirectory } = options;
+  if (workDirectory !== null && !isDirectory(workDirectory)) {
+    fatal(`container creation failed: failed to create workdir: stat ${workDirectory}: no such file`);
+  }
   const pwd = options.workingDirectory ?? image.config.WorkingDir ?? '/';
-  const env = containerEnv(image, options);
+  const env = containerEnv(image, binds, options);
+  if (!options.keepUmask) process.umask(0o022);
   if (isolation === 'namespace') {
-    buildRoot(root, image, binds);
-    const inside = resolve('/', pwd);
-    if (!isDirectory(join(root, inside))) fatal(`chdir ${inside}: no such file or directory`);
-    run('/usr/bin/unshare', [`--root=${root}`, `--wd=${inside}`, '--', ...command], env, '/');
+    const top = buildRoot(root, image, binds, options);
+    let inside = resolve('/', pwd);
+    if (!isDirectory(join(top, inside))) {
+      if (options.workingDirectory !== null)
+        fatal(`failed to set working directory: chdir ${inside}: no such file or directory`);
+      inside = '/';
+    }
+    const first = options.ownProcesses
+      ? ['--pid', '--fork', '--kill-child', '--', '/bin/bash', '-c', firstProcess, 'init', '/usr/bin/unshare']
+      : [];
+    run('/usr/bin/unshare', [...first, `--root=${top}`, `--wd=${inside}`, '--', ...command], env, '/');
   } else {
     const files = unpack(root, basename(file), image);
     const maps = [...binds, ...files].sort((a, b) => b.target.length - a.target.length);
@@ -142,21 +179,90 @@ function exec(root: string, isolation: string, args: readonly string[]): void {
 }
 
 function parseExec(args: readonly string[]): { options: ExecOptions; rest: string[] } {
-  const options: ExecOptions = { workingDirectory: null, binds: [], env: {}, cleanEnv: false };
+  const options: ExecOptions = {
+    workingDirectory: null,
+    binds: [],
+    env: {},
+    cleanEnv: false,
+    contain: false,
+    noMount: new Set(),
+    home: null,
+    evaluate: true,
+    keepUmask: true,
+    ownProcesses: false,
+    layer: { kind: 'none' },
+    workDirectory: null,
+  };
   const rest = [...args];
   while (rest[0]?.startsWith('-') === true) {
     const flag = rest.shift() ?? '';
     if (flag === '--') break;
     const [name, inline] = flag.startsWith('--') ? split(flag, '=') : [flag, undefined];
     const value = () => inline ?? rest.shift() ?? fatal(`flag needs an argument: ${name}`);
-    if (name === '--pwd' || name === '--cwd') options.workingDirectory = value();
-    else if (name === '--bind' || name === '-B') options.binds.push(...value().split(',').map(parseBind));
-    else if (name === '--mount') options.binds.push(parseMount(value()));
-    else if (name === '--env') {
-      for (const pair of value().split(',')) options.env[split(pair, '=')[0]] = split(pair, '=')[1] ?? '';
-    } else if (name === '--cleanenv' || name === '-e' || name === '--containall') options.cleanEnv = true;
-    else if (flagsWithValue.has(name)) value();
-    // Everything else is a switch without a meaning here: --nv, --writable-tmpfs, --no-home …
+    switch (name) {
+      case '--pwd':
+      case '--cwd':
+        options.workingDirectory = value();
+        break;
+      case '--bind':
+      case '-B':
+        options.binds.push(...value().split(',').map(parseBind));
+        break;
+      case '--mount':
+        options.binds.push(parseMount(value()));
+        break;
+      case '--env':
+        for (const pair of value().split(',')) options.env[split(pair, '=')[0]] = split(pair, '=')[1] ?? '';
+        break;
+      case '--cleanenv':
+      case '-e':
+        options.cleanEnv = true;
+        break;
+      case '--contain':
+      case '-c':
+        options.contain = true;
+        break;
+      case '--containall':
+      case '-C':
+        options.contain = true;
+        options.cleanEnv = true;
+        options.ownProcesses = true;
+        break;
+      case '--pid':
+      case '-p':
+        options.ownProcesses = true;
+        break;
+      case '--no-home':
+        options.noMount.add('home');
+        break;
+      case '--no-mount':
+        for (const each of value().split(',')) options.noMount.add(each);
+        break;
+      case '--home':
+      case '-H':
+        options.home = value();
+        break;
+      case '--no-eval':
+        options.evaluate = false;
+        break;
+      case '--no-umask':
+        options.keepUmask = false;
+        break;
+      case '--writable-tmpfs':
+        options.layer = { kind: 'memory' };
+        break;
+      case '--overlay':
+      case '-o':
+        options.layer = { kind: 'directory', path: value() };
+        break;
+      case '--workdir':
+      case '-W':
+        options.workDirectory = value();
+        break;
+      default:
+        // everything else is a switch without a meaning here: --nv, --ipc …
+        if (flagsWithValue.has(name)) value();
+    }
   }
   return { options, rest };
 }
@@ -186,45 +292,167 @@ function environmentBinds(): Bind[] {
   return text.split(',').filter(Boolean).map(parseBind);
 }
 
-function containerEnv(image: Image, { env, cleanEnv }: ExecOptions): Record<string, string> {
+function containerEnv(
+  image: Image,
+  binds: readonly Bind[],
+  { env, cleanEnv, evaluate, home }: ExecOptions,
+): Record<string, string> {
   const result: Record<string, string> = {};
   for (const [name, value = ''] of Object.entries(cleanEnv ? {} : process.env)) {
     if (!/^(APPTAINER|SINGULARITY)(ENV)?_/.test(name)) result[name] = value;
   }
-  for (const pair of image.config.Env ?? []) result[split(pair, '=')[0]] = split(pair, '=')[1] ?? '';
+  if (!binds.some(({ target }) => target === imageEnvironmentFile)) Object.assign(result, imageEnv(image));
   for (const [name, value = ''] of Object.entries(process.env)) {
     const inner = /^(?:APPTAINER|SINGULARITY)ENV_(.+)$/.exec(name)?.[1];
-    if (inner !== undefined) result[inner] = value;
+    if (inner === undefined) continue;
+    if (inner === 'HOME') {
+      process.stderr.write(
+        'WARNING: Overriding HOME environment variable with APPTAINERENV_HOME is not permitted\n',
+      );
+    } else result[inner] = evaluate ? evaluated(value) : value;
   }
-  return { ...result, ...env, PATH: `${nodeDirectory}:/usr/bin:/bin`, APPTAINER_NAME: 'stand-in' };
+  return {
+    ...result,
+    ...env,
+    HOME: home ?? homedir(),
+    PATH: `${nodeDirectory}:${result['PATH'] ?? '/usr/bin:/bin'}`,
+    APPTAINER_NAME: 'stand-in',
+  };
 }
 
-/** The container's file system, seen by this process and its children only. */
-function buildRoot(root: string, image: Image, binds: readonly Bind[]): void {
+/** `Env` of an OCI image as the shell script in a SIF has it: with its faults, which Apptainer 1.4.5 has. */
+function imageEnv({ config: { Env = [] } }: Image): Record<string, string> {
+  if (Env.some((pair) => pair.includes('`'))) {
+    process.stderr.write(`source: ${imageEnvironmentFile}:4:57: reached EOF without closing quote\n`);
+    return {};
+  }
+  return Object.fromEntries(
+    Env.map((pair) => {
+      const [name, value = ''] = split(pair, '=');
+      const broken = value
+        .replaceAll('"', '\\"')
+        .replaceAll(/\$(\w+)/g, (_all, variable: string) => `\\${process.env[variable] ?? ''}`);
+      return [name, broken];
+    }),
+  );
+}
+
+/** What a shell makes of a value in double quotes, its own quotes kept. */
+function evaluated(value: string): string {
+  const script = `printf %s "${value.replaceAll('"', '\\"')}"`;
+  const shell = spawnSync('/bin/sh', ['-c', script], { encoding: 'utf8' });
+  return shell.status === 0 ? shell.stdout : value;
+}
+
+/**
+ * The container's file system, seen by this process and its children only.
+ * @returns where it is
+ */
+function buildRoot(root: string, image: Image, binds: readonly Bind[], options: ExecOptions): string {
+  const { layer } = options;
   mount(['-t', 'tmpfs', '-o', 'mode=755', 'tmpfs', root]);
-  for (const directory of systemDirectories.filter(isDirectory)) {
-    mkdirSync(join(root, directory), { recursive: true });
-    mount(['--rbind', directory, join(root, directory)]);
-    if (directory !== '/dev' && directory !== '/proc') makeReadOnly(join(root, directory));
+  const [base, top] = [join(root, 'image'), join(root, 'top')];
+  for (const directory of [base, top]) mkdirSync(directory);
+  for (const directory of ['/tmp', '/var/tmp', '/root', '/mnt', '/home', ...systemDirectories]) {
+    if (isDirectory(directory)) mkdirSync(join(base, directory), { recursive: true });
   }
-  mkdirSync(join(root, 'tmp'), { mode: 0o1777 });
-  bindMount({ source: process.execPath, target: `${nodeDirectory}/node`, readOnly: true }, root);
   for (const [path, file] of Object.entries(image.files)) {
-    mkdirSync(dirname(join(root, path)), { recursive: true });
-    writeFileSync(join(root, path), file.text, { mode: file.executable ? 0o755 : 0o644 });
+    mkdirSync(dirname(join(base, path)), { recursive: true });
+    writeFileSync(join(base, path), file.text, { mode: file.executable ? 0o755 : 0o644 });
   }
-  // Outer directories first, so that no bind hides another.
-  const ordered = [...binds].sort((a, b) => a.target.length - b.target.length);
-  for (const bind of ordered) bindMount(bind, root);
+  const ordered = [...hostBinds(options), ...binds, containedTemporary(root, options)]
+    .flat()
+    // outer directories first, so that no bind hides another
+    .sort((a, b) => a.target.length - b.target.length);
+  for (const bind of ordered) makeTarget(bind, base);
+  mkdirSync(join(base, nodeDirectory), { recursive: true });
+  writeFileSync(join(base, nodeDirectory, 'node'), '');
+  mountImage(base, top, root, layer);
+  for (const directory of systemDirectories.filter(isDirectory)) {
+    mount(['--rbind', directory, join(top, directory)]);
+    if (directory !== '/dev' && directory !== '/proc') makeReadOnly(join(top, directory));
+  }
+  bindMount({ source: process.execPath, target: `${nodeDirectory}/node`, readOnly: true }, top);
+  for (const bind of ordered) bindMount(bind, top);
+  return top;
 }
 
-function bindMount({ source, target, readOnly }: Bind, root: string): void {
-  const at = join(root, resolve('/', target));
+/** Puts the image's files in place: read-only, or under a layer that takes what is written. */
+function mountImage(base: string, top: string, root: string, layer: ExecOptions['layer']): void {
+  if (layer.kind === 'none') {
+    mount(['--bind', base, top]);
+    makeReadOnly(top);
+    return;
+  }
+  let directory = join(root, 'layer');
+  if (layer.kind === 'memory') {
+    mkdirSync(directory);
+    mount(['-t', 'tmpfs', '-o', `mode=755,${sessionSize}`, 'tmpfs', directory]);
+  } else directory = layer.path;
+  const [upper, work] = [join(directory, 'upper'), join(directory, 'work')];
+  for (const each of [upper, work]) mkdirSync(each, { recursive: true });
+  const parts = `lowerdir=${base},upperdir=${upper},workdir=${work}`;
+  mount(['-t', 'overlay', '-o', parts, 'overlay', top]);
+}
+
+/** What Apptainer mounts of the host unless it is told not to. */
+function hostBinds({ contain, noMount }: ExecOptions): Bind[] {
+  if (contain) return [];
+  const found: Bind[] = [];
+  const add = (name: string, path: string): void => {
+    if (!noMount.has(name) && isDirectory(path)) found.push({ source: path, target: path, readOnly: false });
+  };
+  add('tmp', '/tmp');
+  add('tmp', '/var/tmp');
+  add('home', homedir());
+  add('cwd', realpathSync(process.cwd()));
+  // that of root, and what the system's own directories hold, is there already
+  return found.filter(
+    ({ target }) => target !== '/' && !systemDirectories.some((each) => isIn(target, each)),
+  );
+}
+
+/** With --contain home and /tmp are empty, unless they are not mounted at all: then they are those of the image. */
+function containedTemporary(root: string, { contain, noMount, home, workDirectory }: ExecOptions): Bind[] {
+  if (!contain) return [];
+  const space = workDirectory ?? join(root, 'session');
+  if (workDirectory === null) {
+    mkdirSync(space);
+    mount(['-t', 'tmpfs', '-o', `mode=755,${sessionSize}`, 'tmpfs', space]);
+  }
+  const wanted = [
+    ['tmp', 'tmp', '/tmp'],
+    ['tmp', 'var_tmp', '/var/tmp'],
+    ['home', 'home', home ?? homedir()],
+  ] as const;
+  return wanted.flatMap(([name, directory, target]) => {
+    if (noMount.has(name)) return [];
+    const source = join(space, directory);
+    mkdirSync(source, { recursive: true });
+    return [{ source, target, readOnly: false }];
+  });
+}
+
+function isIn(path: string, directory: string): boolean {
+  return path === directory || path.startsWith(`${directory}/`);
+}
+
+/** Makes what a bind is mounted on. */
+function makeTarget({ source, target }: Bind, base: string): void {
+  const at = join(base, resolve('/', target));
+  if (existsSync(at) || systemDirectories.some((directory) => isIn(resolve('/', target), directory))) return;
   if (isDirectory(source)) mkdirSync(at, { recursive: true });
-  else if (!existsSync(at)) {
+  else {
     mkdirSync(dirname(at), { recursive: true });
     writeFileSync(at, '');
   }
+}
+
+function bindMount(bind: Bind, root: string): void {
+  const { source, target, readOnly } = bind;
+  const at = join(root, resolve('/', target));
+  // an outer bind has hidden what was made for this one
+  makeTarget(bind, root);
   mount(['--bind', source, at]);
   if (readOnly) makeReadOnly(at);
 }
@@ -261,19 +489,49 @@ function hostPath(text: string, maps: readonly Bind[]): string {
   return map === undefined ? text : map.source + text.slice(map.target.length);
 }
 
+/**
+ * Number 1 of a container's own processes, as Apptainer has one: hands signals on, which the kernel would keep from a
+ * number 1 that does not expect them, and waits for the program.
+ */
+const firstProcess = `
+for signal in TERM INT HUP USR1 USR2; do trap "again=1; kill -s $signal \\$child" $signal; done
+"$@" <&0 &
+child=$!
+again=1
+while [ -n "$again" ]; do again=; wait $child; code=$?; done 2>/dev/null
+exit $code
+`;
+
 function run(program: string, args: readonly string[], env: Record<string, string>, cwd: string): void {
   const child = spawn(program, args, { env, cwd, stdio: 'inherit' });
+  const hasFirst = args.includes('--pid');
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const) {
-    process.on(signal, () => child.kill(signal));
+    process.on(signal, () => {
+      // unshare keeps signals from the process that it waits for
+      if (hasFirst) for (const pid of childrenOf(child.pid ?? 0)) process.kill(pid, signal);
+      else child.kill(signal);
+    });
   }
   child.once('error', (error) => fatal(String(error)));
   child.once('exit', (code, signal) => {
-    if (signal === null) process.exitCode = code ?? 255;
+    const name = signal ?? signalOf(code ?? 255);
+    if (name === null) process.exitCode = code ?? 255;
     else {
-      process.removeAllListeners(signal);
-      process.kill(process.pid, signal);
+      process.removeAllListeners(name);
+      process.kill(process.pid, name);
     }
   });
+}
+
+function childrenOf(pid: number): number[] {
+  const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
+  return text.split(' ').filter(Boolean).map(Number);
+}
+
+/** The signal that a shell says a program ended by. */
+function signalOf(code: number): NodeJS.Signals | null {
+  const found = Object.entries(constants.signals).find(([, number]) => number === code - 128);
+  return code > 128 && found !== undefined ? (found[0] as NodeJS.Signals) : null;
 }
 
 function readImage(file: string): Image {

@@ -6,8 +6,8 @@ import { DsaSlurmError } from '../base/errors.js';
  */
 
 /**
- * Whether a batch script takes the container's arguments from a file (`# dsa-slurm-script: 1`). The operator's own
- * script may not; then they have to go on its command line.
+ * Whether a batch script is one of ours (`# dsa-slurm-script: 1`): takes the container's arguments from a file, makes room
+ * for it on the node's disk, and writes an exit record. For the operator's own script everything is on its command line.
  */
 export function scriptTakesArgumentsFile(text: string): boolean {
   return /^# dsa-slurm-script: 1\s*$/m.test(text);
@@ -31,10 +31,19 @@ export function batchEnvironment(job: {
   apptainer: string | null;
   exitRecord: string;
   argumentsFile: string | null;
+  /**
+   * What the container may write to on the node's disk: `layer` its whole file system, `tmp` its /tmp; null: nothing, or
+   * the arguments see to it.
+   */
+  room?: 'layer' | 'tmp' | null;
+  /** Directory of the nodes where that room is; null: $TMPDIR, else /tmp. */
+  scratch?: string | null;
 }): Record<string, string | undefined> {
   return {
     DSA_SLURM_APPTAINER: job.apptainer ?? undefined,
     DSA_SLURM_EXIT_RECORD: job.exitRecord,
     DSA_SLURM_ARGUMENTS: job.argumentsFile ?? undefined,
+    DSA_SLURM_ROOM: job.room ?? undefined,
+    DSA_SLURM_SCRATCH: job.scratch ?? undefined,
   };
 }

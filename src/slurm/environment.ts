@@ -1,28 +1,29 @@
-/** Defaults of Slurm's own commands that a login shell may have set: they would change what a command prints or asks for. */
-const slurmDefaults =
-  /^(SLURM|SBATCH|SALLOC|SRUN|SQUEUE|SACCT|SINFO|SCANCEL|SCONTROL|SPRIO|SSTAT|SREPORT|SACCTMGR)_/;
+/**
+ * What a command of Slurm, a batch script and a container runtime need of the worker's environment. `APPTAINER*` covers
+ * `APPTAINERENV_*`, by which an operator hands a variable into every container.
+ */
+const needed =
+  /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_.*|TZ|SLURM_CONF|SLURM_CONF_SERVER|SLURM_JWT|(APPTAINER|SINGULARITY)(ENV)?_.*)$/;
 
-/** What a command needs to find and to be let into the cluster. */
-const kept = new Set(['SLURM_CONF', 'SLURM_CONF_SERVER', 'SLURM_JWT']);
-
-const secretName =
-  /PASS|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|CREDENTIAL|BROKER|RESULT_BACKEND|GIRDER_WORKER_BACKEND|MONGO_URI/i;
-
-/** An URL with a password in it. */
-const secretValue = /^[a-z][a-z0-9+.-]*:\/\/[^/\s:@]*:[^/\s@]+@/i;
+/** A registry's user and password are for pulls alone: see `registryEnvironment`. */
+const registrySecret = /^(APPTAINER|SINGULARITY)_DOCKER_/;
 
 /**
- * The environment for Slurm's commands. sbatch exports its own environment into the job, so everything that holds a
- * secret is left out; and so is every default of Slurm's commands (`SQUEUE_FORMAT`, `SBATCH_PARTITION`, …), because
- * the profile decides.
+ * The environment for Slurm's commands. sbatch exports its own environment into the job, so only what is needed goes in:
+ * a shell's environment holds secrets under names that nobody can foresee, and defaults of Slurm's commands
+ * (`SQUEUE_FORMAT`, `SBATCH_PARTITION`, …) that would change what they print or ask for.
+ * @param named further names, from the setting `slurm.environment`; a `*` at the end stands for any ending
  */
-export function slurmEnvironment(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
+export function slurmEnvironment(
+  env: Readonly<Record<string, string | undefined>>,
+  named: readonly string[] = [],
+): Record<string, string> {
+  const isNamed = (name: string): boolean =>
+    named.some((each) => (each.endsWith('*') ? name.startsWith(each.slice(0, -1)) : name === each));
   const result: Record<string, string> = {};
   for (const [name, value] of Object.entries(env)) {
     if (value === undefined) continue;
-    if (!kept.has(name) && (slurmDefaults.test(name) || secretName.test(name))) continue;
-    if (secretValue.test(value)) continue;
-    result[name] = value;
+    if (isNamed(name) || (needed.test(name) && !registrySecret.test(name))) result[name] = value;
   }
   result['SLURM_TIME_FORMAT'] = 'standard';
   return result;

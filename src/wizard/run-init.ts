@@ -38,7 +38,7 @@ export async function runInit(options: InitOptions): Promise<number> {
   }
   const configDir = configDirectory(env);
   const store = openAnswerStore(configDir, profile);
-  const run = createRunner({ env: slurmEnvironment(env) });
+  const run = createRunner({ env: slurmEnvironment(env, ['XDG_RUNTIME_DIR', 'DBUS_SESSION_BUS_ADDRESS']) });
   const doors = openDoors({ run });
   if (attended) stdout.write(`dsa-slurm init: sets up the profile "${profile}".\nLooking at this machine …`);
   const [detected, before, imported] = await Promise.all([

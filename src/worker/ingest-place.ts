@@ -30,16 +30,16 @@ export function ingestPlace({ apptainer, slurm, worker }: Settings, run: RunComm
   };
 }
 
+/** What a pull may need besides: how to reach a registry, and whom to trust. */
+const registryNames =
+  /^((APPTAINER|SINGULARITY)_DOCKER_.*|(https?|no|all)_proxy|SSL_CERT_(FILE|DIR)|REGISTRY_AUTH_FILE|DOCKER_CONFIG|XDG_RUNTIME_DIR|TMPDIR)$/i;
+
 /**
- * The names that the runtime reads a registry's user and password from. No other command of the worker sees them, and
- * no command line holds them.
+ * The variables that the runtime reads a registry's user and password from, and those by which it reaches a registry. No
+ * other command of the worker sees them, and no command line holds them.
  */
 export function registryEnvironment(
   env: Readonly<Record<string, string | undefined>>,
 ): Record<string, string | undefined> {
-  const names = ['APPTAINER', 'SINGULARITY'].flatMap((runtime) => [
-    `${runtime}_DOCKER_USERNAME`,
-    `${runtime}_DOCKER_PASSWORD`,
-  ]);
-  return Object.fromEntries(names.map((name) => [name, env[name]]));
+  return Object.fromEntries(Object.entries(env).filter(([name]) => registryNames.test(name)));
 }

@@ -46,7 +46,7 @@ export async function lookOn({
   const book = openBook(runs, journal, { clock, log, stopping: over.signal });
   const commands = createCommandLog(clock);
   const run = createRunner({
-    env: slurmEnvironment(env),
+    env: slurmEnvironment(env, settings.slurm.environment),
     timeoutMs: settings.slurm.commandTimeoutSeconds * 1_000,
     concurrency: settings.worker.commandsAtOnce,
     ownSession: true,

@@ -1,8 +1,9 @@
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 
-import { imageEntry } from '../apptainer/entry.js';
-import { containerEnvironment, execArguments } from '../apptainer/exec-args.js';
+import { imageEntry, imageHome } from '../apptainer/entry.js';
+import { containerEnvironment, execArguments, quietEnvironment, runtimeOf } from '../apptainer/exec-args.js';
 import type { ImageFacts } from '../apptainer/inspect.js';
+import type { IsolationPart } from '../apptainer/isolation.js';
 import { DsaSlurmError } from '../base/errors.js';
 import type { Settings } from '../config/schema.js';
 import type { Analysis, StagedAnalysis } from '../girder/analysis.js';
@@ -12,6 +13,7 @@ import { jobName, runKey } from '../slurm/key.js';
 import { takeUserOptions, type RefusedOption, type SbatchOption } from '../slurm/options.js';
 import type { JobRequest } from './executor/executor.js';
 import type { GirderSlurm } from './girder-slurm.js';
+import { isolationOff } from './isolation.js';
 import { asOption, chooseResources, type Resource } from './resources.js';
 import type { SubmitScript } from './submit-script.js';
 
@@ -53,7 +55,9 @@ export interface PlannedJob {
   exec: string[];
   /** Partition, account, QOS and reservation of the job, and whether the task itself chose any of them. */
   target: { name: string; isOwn: boolean };
-  /** The file that hides the command from process lists, to be written before the job is handed over; null: none. */
+  /** Directories of the run that the job needs; to be made before it is handed over. */
+  directories: string[];
+  /** The file that hides the whole vector from process lists, to be written before that as well; null: none. */
   argumentsFile: { path: string; content: string } | null;
   /** What the journal keeps of it. */
   submission: { key: string; logFile: string; exitRecord: string; streams: StreamFiles };
@@ -122,17 +126,35 @@ function plannedJob(
     entrypoint: analysis.entrypoint,
     args,
   });
+  const [ownDirectory] = staged.ownDirectories;
+  if (ownDirectory === undefined) throw new Error('a staged run has a directory of its own');
+  const inOwn = (name: string): string => join(ownDirectory, name);
+  const isOurScript = submitScript.takesArgumentsFile;
+  const off = isolationOff(apptainer, analysis.image);
+  const imageEnvironment = off.has('variables') ? undefined : facts.oci?.environment;
+  const lacksDirectory = facts.inside?.hasWorkingDirectory === false;
   const exec = execArguments({
     sif,
     workingDirectory,
-    binds: staged.binds,
+    binds: [
+      ...staged.binds,
+      // Docker makes it
+      ...(lacksDirectory
+        ? [{ host: inOwn('workdir'), container: workingDirectory, mode: 'rw' } as const]
+        : []),
+    ],
     gpu,
+    isolation: {
+      off,
+      home: imageHome(facts, analysis.environment),
+      replacesEnvironment: imageEnvironment !== undefined,
+      space: off.has('files') ? null : isOurScript ? 'script' : { directory: inOwn('container') },
+    },
     options: apptainer.options,
   });
-  const [ownDirectory] = staged.ownDirectories;
-  const hidden = staged.argsHoldToken && submitScript.takesArgumentsFile && ownDirectory !== undefined;
-  const argumentsFile = hidden
-    ? { path: join(ownDirectory, 'arguments'), content: argumentsFileContent(command) }
+  // file names of slides and arguments name patients: they are nothing for `scontrol show job`
+  const argumentsFile = isOurScript
+    ? { path: inOwn('arguments'), content: argumentsFileContent([...exec, ...command]) }
     : null;
   const key = runKey(runId);
   const logFile = join(logsDir, `${jobName(key)}.log`);
@@ -143,25 +165,45 @@ function plannedJob(
     command,
     exec,
     target: targetOf(resources),
+    directories: [
+      inOwn('job'),
+      ...(isOurScript ? [] : [inOwn('container')]),
+      ...(lacksDirectory ? [inOwn('workdir')] : []),
+    ],
     argumentsFile,
     submission: { key, logFile, exitRecord, streams },
     request: {
       logFile,
       streams,
       key,
+      // the runtime mounts the working directory of its caller where that part of the isolation is off
+      directory: inOwn('job'),
       options: resources.map(asOption),
       script: submitScript.path,
-      scriptArgs: argumentsFile === null ? [...exec, ...command] : exec,
+      scriptArgs: argumentsFile === null ? [...exec, ...command] : [],
       env: {
-        ...containerEnvironment(analysis.environment, runtimeOf(apptainer.command)),
+        // above what the worker's environment may have for every container
+        ...containerEnvironment(
+          { ...imageEnvironment, ...analysis.environment },
+          runtimeOf(apptainer.command),
+        ),
+        ...quietEnvironment(runtimeOf(apptainer.command)),
         ...batchEnvironment({
           apptainer: apptainer.command,
           exitRecord,
           argumentsFile: argumentsFile?.path ?? null,
+          room: isOurScript ? roomFor(off) : null,
+          scratch: apptainer.scratch,
         }),
       },
     },
   };
+}
+
+/** What the batch script makes room for; null: nothing is written but to what is bound. */
+function roomFor(off: ReadonlySet<IsolationPart>): 'layer' | 'tmp' | null {
+  if (off.has('files')) return null;
+  return off.has('layer') ? 'tmp' : 'layer';
 }
 
 /** A stream of the container that is connected somewhere else has a file of its own beside the log. */
@@ -195,8 +237,4 @@ function refusedOption({ option, reason }: RefusedOption): DsaSlurmError {
   return new DsaSlurmError('slurm', `The option --slurm_${option} cannot be used: ${reason}`, {
     next: 'Leave it out. Which ones are open to users is the setting slurm.userOptions of this worker.',
   });
-}
-
-function runtimeOf(command: string): 'apptainer' | 'singularity' {
-  return basename(command).startsWith('singularity') ? 'singularity' : 'apptainer';
 }

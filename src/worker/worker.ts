@@ -156,7 +156,7 @@ export async function createWorker({
   };
   const runner = (concurrency: number): RunCommand => {
     const run = createRunner({
-      env: slurmEnvironment(env),
+      env: slurmEnvironment(env, settings.slurm.environment),
       timeoutMs: settings.slurm.commandTimeoutSeconds * 1_000,
       concurrency,
       // a pager, or the console itself, may get a Ctrl-C: no sbatch shall die of it

@@ -79,10 +79,10 @@ case $command in
     sleep "$1"
     echo "from $from to $(date +%s%3N)"
     ;;
-  # leaves its process group with a child that goes on
+  # leaves its process group with a child that goes on, known by how many seconds it sleeps
   Stray)
-    setsid sleep 60 &
-    echo "stray $!"
+    setsid sleep "$1" &
+    echo "stray"
     sleep 60
     ;;
   # takes memory until it is stopped

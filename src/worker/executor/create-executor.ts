@@ -32,7 +32,7 @@ export function createExecutor({
   return createLocalExecutor({
     stateDirectory: settings.dirs.state,
     concurrency: settings.worker.localJobs,
-    env: slurmEnvironment(env),
+    env: slurmEnvironment(env, settings.slurm.environment),
     onCommand,
     clock,
     log,

@@ -21,6 +21,8 @@ export interface OwnerWords {
 
 /** A job as it is handed over. */
 export interface JobRequest extends Submission {
+  /** Where it is handed over, and so where it runs: an empty directory of the run. */
+  directory: string;
   /** Added to the environment of the batch script; `undefined` removes a name. */
   env: Readonly<Record<string, string | undefined>>;
 }

@@ -61,9 +61,10 @@ export function createLocalExecutor(options: LocalOptions): Executor {
     witness: 'host',
     doubtMs: 0,
     tracker,
-    async submit({ key, logFile, streams, script, scriptArgs, env }) {
+    async submit({ key, directory, logFile, streams, script, scriptArgs, env }) {
       const taken = await keeper.add({
         key,
+        directory,
         script,
         scriptArgs: [...scriptArgs],
         env: Object.fromEntries(

@@ -1,5 +1,4 @@
 import { userInfo } from 'node:os';
-import { dirname } from 'node:path';
 
 import type { Clock } from '../../base/clock.js';
 import type { RunCommand } from '../../base/command.js';
@@ -48,11 +47,11 @@ export function createSlurmExecutor({ run, settings, clock, log }: SlurmOptions)
       user: userName(),
       log,
     }),
-    submit: async ({ env, ...submission }) =>
+    submit: async ({ env, directory, ...submission }) =>
       submit(run, submitArguments(submission), {
         env,
-        // the job inherits it, and a directory that only this host has would be a complaint in every log
-        cwd: dirname(submission.logFile),
+        // the job inherits it
+        cwd: directory,
         timeoutMs: settings.commandTimeoutSeconds * 1_000,
       }),
     async find(question) {

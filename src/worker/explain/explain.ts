@@ -45,6 +45,8 @@ export const unreadImage: ImageFacts = {
   entrypointFrom: null,
   cmd: ['<arguments of the image>'],
   needsGpu: false,
+  oci: null,
+  inside: null,
 };
 
 /**

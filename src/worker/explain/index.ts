@@ -62,7 +62,7 @@ export async function explainImageHere({
     });
     const girder = await source.refresh();
     const apptainer = createApptainer({
-      run: createRunner({ env: slurmEnvironment(env), timeoutMs: 30_000 }),
+      run: createRunner({ env: slurmEnvironment(env, settings.slurm.environment), timeoutMs: 30_000 }),
       command: settings.apptainer.command,
     });
     const told = await explainImage({ ...asked, submitScript, apptainer, girder });

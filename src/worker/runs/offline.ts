@@ -74,7 +74,7 @@ export async function openOffline({ settings, env, clock, log }: OfflineOptions)
     closers.push(async () => audit.close());
     const onCommand = audit.note;
     const run = createRunner({
-      env: slurmEnvironment(env),
+      env: slurmEnvironment(env, settings.slurm.environment),
       timeoutMs: settings.slurm.commandTimeoutSeconds * 1_000,
       onBegin: audit.begin,
       onCommand,

@@ -1,7 +1,12 @@
 import { join } from 'node:path';
 
-import { imageEntry } from '../../apptainer/entry.js';
-import { execArguments } from '../../apptainer/exec-args.js';
+import { imageEntry, imageHome } from '../../apptainer/entry.js';
+import {
+  containerEnvironment,
+  execArguments,
+  quietEnvironment,
+  runtimeOf,
+} from '../../apptainer/exec-args.js';
 import { sifFileName } from '../../apptainer/image-name.js';
 import { DsaSlurmError, errorLine } from '../../base/errors.js';
 import { access } from '../../base/shared-files.js';
@@ -9,6 +14,7 @@ import type { Ingest } from '../../girder/read-ingest.js';
 import { registerImage } from '../../girder/register-image.js';
 import { runKey } from '../../slurm/key.js';
 import { requireDirectory } from '../image.js';
+import { isolationOff } from '../isolation.js';
 import { inLane } from '../lane.js';
 import type { StageContext, Tools } from '../tools.js';
 import type { Verdict } from './collecting.js';
@@ -66,11 +72,14 @@ async function ingestImage(
     await imageIngest.pull(image, sif, { key: runKey(id), onOutput, signal });
     girderJob.log('Pulled.\n');
   }
-  const facts = await apptainer.inspect(image, sif);
+  const facts = await apptainer.examine(image, sif);
   const entrySettings = {
     workingDirectory: settings.apptainer.workingDirectory,
     entrypoint: settings.apptainer.entrypoint === null ? null : [settings.apptainer.entrypoint],
   };
+  const off = isolationOff(settings.apptainer, image);
+  const environment = off.has('variables') ? undefined : facts.oci?.environment;
+  const runtime = runtimeOf(settings.apptainer.command);
   const clis = await imageIngest.clis(
     image,
     (args) => {
@@ -82,9 +91,20 @@ async function ingestImage(
         args,
       });
       const options = settings.apptainer.options;
-      return [...execArguments({ sif, workingDirectory, binds: [], gpu: false, options }), ...command];
+      const isolation = {
+        off,
+        home: imageHome(facts, {}),
+        replacesEnvironment: environment !== undefined,
+        space: null,
+      };
+      const exec = execArguments({ sif, workingDirectory, binds: [], gpu: false, isolation, options });
+      return [...exec, ...command];
     },
-    { key: runKey(id), signal },
+    {
+      key: runKey(id),
+      env: { ...containerEnvironment(environment ?? {}, runtime), ...quietEnvironment(runtime) },
+      signal,
+    },
   );
   const run = tools.book.get(id);
   if (run === undefined) throw new Error(`no run ${id} in the book`);

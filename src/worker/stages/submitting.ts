@@ -142,6 +142,7 @@ async function prepareBatch(
     const options = plan.meaningless.map((option) => `--slurm_${option}`).join(', ');
     girderJob.log(`Without a meaning here, where no Slurm runs the job: ${options}\n`);
   }
+  for (const directory of job.directories) await makeDirectory(directory, 0o700);
   if (argumentsFile !== null) await writeFile(argumentsFile.path, argumentsFile.content, { mode: 0o600 });
   for (const file of [job.submission.logFile, ...Object.values(job.submission.streams)])
     await createLogFile(file);

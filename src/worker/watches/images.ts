@@ -67,7 +67,7 @@ function fileOf(image: string): string | null {
 export async function describeImage(
   file: string,
   directory: string | null,
-  apptainer: Apptainer,
+  apptainer: Pick<Apptainer, 'inspect'>,
 ): Promise<ImageDetail> {
   if (directory === null) return { ok: false, said: 'dirs.images is not set.' };
   if (!isSif(file)) return { ok: false, said: 'That is no name of an image file.' };

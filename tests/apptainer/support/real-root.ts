@@ -103,6 +103,8 @@ async function debianMirror(): Promise<string> {
 export interface RealApptainerOptions {
   /** A directory of the test, for the wrapper and its settings. */
   dir: string;
+  /** Home of the ordinary user. Default: that of the user who runs the tests. */
+  home?: string;
   /** `root`: root who lacks CAP_SYS_RESOURCE, as in many containers and virtual machines. Default `ordinary`. */
   user?: 'ordinary' | 'root';
   /** `closed`: the user may not open /dev/fuse; needs root. */
@@ -122,7 +124,13 @@ export interface RealApptainerOptions {
  * @returns its path
  */
 export async function installRealApptainer(root: string, options: RealApptainerOptions): Promise<string> {
-  const { user = 'ordinary', fuse = 'open', userNamespaces = 'open', squashfuse = true } = options;
+  const {
+    home = homedir(),
+    user = 'ordinary',
+    fuse = 'open',
+    userNamespaces = 'open',
+    squashfuse = true,
+  } = options;
   const dir = join(options.dir, 'real-apptainer');
   const etc = join(dir, 'etc');
   await mkdir(join(dir, 'bin'), { recursive: true });
@@ -130,7 +138,7 @@ export async function installRealApptainer(root: string, options: RealApptainerO
   const { name, id } = ordinaryUser;
   const passwd = await readFile(join(root, 'etc', 'passwd'), 'utf8');
   const group = await readFile(join(root, 'etc', 'group'), 'utf8');
-  await writeFile(join(etc, 'passwd'), `${passwd}${name}:x:${id}:${id}::${homedir()}:/bin/sh\n`);
+  await writeFile(join(etc, 'passwd'), `${passwd}${name}:x:${id}:${id}::${home}:/bin/sh\n`);
   await writeFile(join(etc, 'group'), `${group}${name}:x:${id}:\n`);
   await copyFile('/etc/resolv.conf', join(etc, 'resolv.conf')).catch(() => undefined);
   if (options.config !== undefined) {

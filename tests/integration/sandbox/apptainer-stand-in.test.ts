@@ -133,7 +133,7 @@ describe.each(['namespace', 'paths'] as const)('exec with %s', (isolation) => {
 
 const inNamespace = (args: string[]) => run(standIns.namespace.command, ['exec', ...args]);
 
-test('a read-only bind is read-only, nothing unbound is seen, and a missing source is an error', async () => {
+test('a read-only bind is read-only, nothing unbound is seen with --containall, and a missing source is an error', async () => {
   const write = await inNamespace([
     '--bind',
     `${join(dir, 'in')}:/mnt/in:ro`,
@@ -145,7 +145,7 @@ test('a read-only bind is read-only, nothing unbound is seen, and a missing sour
   expect(write.kind === 'exited' && write.exitCode).not.toBe(0);
   const system = await inNamespace([sif, '/bin/sh', '-c', 'echo x > /etc/practice-was-here']);
   expect(system.kind === 'exited' && system.exitCode).not.toBe(0);
-  const hidden = await inNamespace([sif, '/bin/ls', dir]);
+  const hidden = await inNamespace(['--containall', sif, '/bin/ls', dir]);
   expect(hidden.kind === 'exited' && hidden.exitCode).not.toBe(0);
   const missing = await inNamespace(['--bind', '/no/such:/mnt', sif, '/bin/true']);
   expect(missing).toMatchObject({ kind: 'exited', exitCode: 255 });

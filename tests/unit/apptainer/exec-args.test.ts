@@ -1,7 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { containerEnvironment, execArguments } from '../../../src/apptainer/exec-args.js';
+import { isOldRelease, isolationOptions, isolationParts } from '../../../src/apptainer/isolation.js';
 
-const request = { sif: '/sif/a.sif', workingDirectory: '/opt/cli', binds: [], gpu: false, options: [] };
+const request = {
+  sif: '/sif/a.sif',
+  workingDirectory: '/opt/cli',
+  binds: [],
+  gpu: false,
+  isolation: { off: new Set(isolationParts), home: null, replacesEnvironment: false, space: null },
+  options: [],
+};
 
 describe('execArguments', () => {
   it('puts directory, binds, GPU and the options of the operator before the image', () => {
@@ -69,5 +77,61 @@ describe('containerEnvironment', () => {
       APPTAINERENV_PATH: '/x',
     });
     expect(containerEnvironment({ LEVEL: '3' }, 'singularity')).toEqual({ SINGULARITYENV_LEVEL: '3' });
+  });
+});
+
+describe('isolationOptions', () => {
+  const none = { off: new Set<never>(), home: '/root', replacesEnvironment: true, space: 'script' } as const;
+
+  it('keeps a container apart from its host by every part', () => {
+    expect(isolationOptions(none)).toEqual([
+      '--contain',
+      '--no-mount',
+      'home,cwd,hostfs',
+      '--home',
+      '/root',
+      '--cleanenv',
+      '--pid',
+      '--ipc',
+      '--no-eval',
+      '--no-umask',
+      '--bind',
+      '/dev/null:/.singularity.d/env/10-docker2singularity.sh',
+    ]);
+  });
+
+  it('gives a batch script of the site, which makes no room itself, a layer in memory and a directory for /tmp', () => {
+    const options = isolationOptions({ ...none, space: { directory: '/run/container' } });
+    expect(options).toContain('--writable-tmpfs');
+    expect(options.join(' ')).toContain('--workdir /run/container');
+  });
+
+  it.each([
+    ['files', /--contain|--home|--no-mount/],
+    ['environment', /--cleanenv/],
+    ['processes', /--pid|--ipc/],
+    ['variables', /--no-eval|10-docker2singularity/],
+    ['umask', /--no-umask/],
+  ] as const)('leaves out what belongs to %s where that is turned off, and nothing else', (part, options) => {
+    const off = isolationOptions({ ...none, off: new Set([part]) });
+    expect(isolationOptions(none).join(' ')).toMatch(options);
+    expect(off.join(' ')).not.toMatch(options);
+    expect(isolationOptions({ ...none, off: new Set(isolationParts) })).toEqual([]);
+  });
+
+  it('mounts an empty home over one that could not be written to', () => {
+    expect(isolationOptions({ ...none, off: new Set(['layer']) })).toContain('cwd,hostfs');
+    expect(isolationOptions({ ...none, home: null })).toContain('cwd,hostfs');
+  });
+
+  it.each([
+    ['apptainer', '1.0.3', true],
+    ['apptainer', '1.1.0-1.el8', false],
+    ['apptainer', '1.4.5', false],
+    ['singularity', '3.9.9', true],
+    ['singularity', '3.10.0', false],
+    ['singularity', '4.3.2-noble', false],
+  ] as const)('%s %s is too old: %s', (name, version, old) => {
+    expect(isOldRelease({ name, version })).toBe(old);
   });
 });

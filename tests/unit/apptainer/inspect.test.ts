@@ -2,7 +2,7 @@ import { mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { imageEntry } from '../../../src/apptainer/entry.js';
+import { imageEntry, imageHome } from '../../../src/apptainer/entry.js';
 import { createApptainer } from '../../../src/apptainer/inspect.js';
 import { parseLabels, parseOciConfig, parseSifList } from '../../../src/apptainer/sif.js';
 import type { CommandResult, RunCommand } from '../../../src/base/command.js';
@@ -30,14 +30,22 @@ function exited(stdout: string, exitCode = 0): CommandResult {
 }
 
 /** A container runtime with one image. */
-function runtime(answers: { labels: CommandResult; list?: CommandResult; dumps?: Record<string, string> }) {
+function runtime(answers: {
+  labels: CommandResult;
+  list?: CommandResult;
+  dumps?: Record<string, string>;
+  version?: string;
+  /** What a container of the image answers. */
+  look?: (args: readonly string[]) => CommandResult;
+}) {
   const calls: string[][] = [];
   const run: RunCommand = async (file, args) => {
     calls.push([file, ...args]);
     if (args[0] === 'inspect') return answers.labels;
     if (args[1] === 'list') return answers.list ?? exited(list);
     if (args[1] === 'dump') return exited(answers.dumps?.[args[2] ?? ''] ?? '', 0);
-    return exited('apptainer version 1.3.4-1.el9\n');
+    if (args[0] === 'exec') return answers.look?.(args) ?? exited('', 255);
+    return exited(answers.version ?? 'apptainer version 1.3.4-1.el9\n');
   };
   return { apptainer: createApptainer({ run, command: 'apptainer' }), calls };
 }
@@ -70,10 +78,24 @@ describe('what a SIF holds', () => {
   });
 
   it('knows an OCI config, at the top and under config', () => {
-    const expected = { workingDirectory: '/opt/cli', entrypoint: ['python', '/cli.py'], cmd: ['--help'] };
+    const expected = {
+      workingDirectory: '/opt/cli',
+      entrypoint: ['python', '/cli.py'],
+      cmd: ['--help'],
+      environment: { A: '1' },
+      user: '',
+    };
     expect(parseOciConfig(config)).toEqual(expected);
     expect(parseOciConfig(`{"architecture":"amd64","config":${config}}`)).toEqual(expected);
-    expect(parseOciConfig('{"Env":[]}')).toEqual({ workingDirectory: '/', entrypoint: [], cmd: [] });
+    const empty = { workingDirectory: '/', entrypoint: [], cmd: [], environment: {}, user: '' };
+    expect(parseOciConfig('{"Env":[]}')).toEqual(empty);
+    // `FROM scratch` without another instruction
+    expect(parseOciConfig('{}')).toEqual(empty);
+    const odd = ['PRICE=costs $5', 'TWO=a\nb', 'PAIR=a=b', 'EMPTY=', 'NONE'];
+    expect(parseOciConfig(JSON.stringify({ Env: odd, User: 'app:app' }))).toMatchObject({
+      environment: { PRICE: 'costs $5', TWO: 'a\nb', PAIR: 'a=b', EMPTY: '', NONE: '' },
+      user: 'app:app',
+    });
     for (const other of [metadata, '', 'null', '[]', '{"config":null}', 'torn {']) {
       expect(parseOciConfig(other), other).toBeNull();
     }
@@ -87,6 +109,78 @@ describe('what a SIF holds', () => {
     expect(parseLabels('{"data":{"attributes":{"labels":{"a":1,"b":"c"}}}}')).toEqual({ b: 'c' });
     expect(parseLabels('{"data":{"attributes":{}}}')).toEqual({});
     expect(parseLabels('FATAL')).toBeNull();
+  });
+});
+
+const noEntry = (args: readonly string[]) =>
+  exited(args.at(-1) === '/label' ? 'inside\nno\nno\n' : 'inside\nyes\nno\n');
+
+describe('examine', () => {
+  const made = labeled({ entry_path: '/label' });
+  const dumps = { '3': JSON.stringify({ ...(JSON.parse(config) as object), User: 'app:app' }) };
+
+  it('looks into the image once, isolated from the host', async () => {
+    const { apptainer, calls } = runtime({
+      labels: noLabels,
+      dumps,
+      look: () => exited('inside\nno\nno\n/srv/app\n'),
+    });
+    const facts = await apptainer.examine('x:v1', sif);
+    expect(facts.inside).toEqual({ hasWorkingDirectory: false, home: '/srv/app' });
+    expect(imageHome(facts, {})).toBe('/srv/app');
+    expect(await apptainer.examine('x:v1', sif)).toBe(facts);
+    const looks = calls.filter((call) => call[1] === 'exec');
+    expect(looks).toHaveLength(1);
+    expect(looks[0]).toEqual(
+      expect.arrayContaining(['--contain', '--cleanenv', '--no-eval', 'app', '/opt/cli']),
+    );
+  });
+
+  it('runs an image as Docker does whose label names a directory without the entry point', async () => {
+    const { apptainer } = runtime({ labels: made, dumps, look: noEntry });
+    expect(await apptainer.examine('x:v1', sif)).toMatchObject({
+      workingDirectory: '/opt/cli',
+      entrypoint: ['python', '/cli.py'],
+      entrypointFrom: 'oci',
+      inside: { hasWorkingDirectory: true, home: null },
+    });
+    const there = runtime({ labels: made, dumps, look: () => exited('inside\nyes\nyes\n') });
+    expect(await there.apptainer.examine('x:v1', sif)).toMatchObject({ entrypointFrom: 'label' });
+  });
+
+  it('takes what the file says where no container starts, and asks again', async () => {
+    const { apptainer, calls } = runtime({ labels: made, dumps, look: () => exited('', 255) });
+    expect(await apptainer.examine('x:v1', sif)).toMatchObject({ entrypointFrom: 'label', inside: null });
+    await apptainer.examine('x:v1', sif);
+    expect(calls.filter((call) => call[1] === 'exec')).toHaveLength(2);
+    // an answer that is not ours says nothing
+    const noise = runtime({ labels: made, dumps, look: () => exited('INFO: advice\nno\nno\n') });
+    expect(await noise.apptainer.examine('x:v1', sif)).toMatchObject({ inside: null });
+  });
+
+  it('refuses a release that cannot isolate a container', async () => {
+    const old = runtime({ labels: noLabels, dumps, version: 'apptainer version 1.0.3\n' });
+    await expect(old.apptainer.examine('x:v1', sif)).rejects.toMatchObject({
+      code: 'image',
+      message: expect.stringContaining('cannot isolate'),
+      next: expect.stringContaining('1.1'),
+    });
+  });
+});
+
+describe('imageHome', () => {
+  const oci = { workingDirectory: '/', entrypoint: [], cmd: [], environment: {}, user: '' };
+  it.each([
+    ['root by default', { oci, inside: null }, {}, '/root'],
+    ['what ENV says', { oci: { ...oci, environment: { HOME: '/opt/home' } }, inside: null }, {}, '/opt/home'],
+    ['what the task says', { oci, inside: null }, { HOME: '/task' }, '/task'],
+    ['the usual home of a named user', { oci: { ...oci, user: 'app:app' }, inside: null }, {}, '/home/app'],
+    ['/ for a number', { oci: { ...oci, user: '1234' }, inside: null }, {}, '/'],
+    ['/ for a user without an entry', { oci, inside: { hasWorkingDirectory: true, home: null } }, {}, '/'],
+    ['no directory of the host', { oci, inside: null }, { HOME: '/etc:/root' }, '/root'],
+    ['the runtime’s own for an image from elsewhere', { oci: null, inside: null }, {}, null],
+  ])('is %s', (_what, facts, environment, home) => {
+    expect(imageHome(facts, environment)).toBe(home);
   });
 });
 
@@ -115,6 +209,8 @@ describe('inspect', () => {
       entrypointFrom: 'oci',
       cmd: ['--help'],
       needsGpu: false,
+      oci: parseOciConfig(config),
+      inside: null,
     });
     expect(calls).toEqual(
       expect.arrayContaining([
@@ -197,6 +293,8 @@ describe('imageEntry', () => {
     entrypointFrom: 'oci' as const,
     cmd: ['--help'],
     needsGpu: false,
+    oci: null,
+    inside: null,
   };
   const silent = {
     ...facts,

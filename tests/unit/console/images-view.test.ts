@@ -37,6 +37,8 @@ const said: ImageDetail = {
     entrypointFrom: 'label',
     cmd: [],
     needsGpu: true,
+    oci: null,
+    inside: null,
   },
 };
 

@@ -597,6 +597,8 @@ describe('images', () => {
     entrypointFrom: 'label' as const,
     cmd: [],
     needsGpu: false,
+    oci: null,
+    inside: null,
   };
   const silent = {
     ...facts,

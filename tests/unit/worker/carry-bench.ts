@@ -118,7 +118,8 @@ export async function openCarryBench({
     searchGirderJob: async () => null,
     apptainer: {
       version: async () => null,
-      inspect: async () => ({
+      inspect: async () => Promise.reject(new Error('a run examines its image')),
+      examine: async () => ({
         labels: {},
         workingDirectory: '/',
         workingDirectoryFrom: 'label',
@@ -126,6 +127,8 @@ export async function openCarryBench({
         entrypointFrom: 'label',
         cmd: [],
         needsGpu: false,
+        oci: null,
+        inside: null,
       }),
     },
     imageIngest: { pull: async () => undefined, clis: async () => [] },

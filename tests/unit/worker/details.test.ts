@@ -122,10 +122,12 @@ describe('what is shown of a task', () => {
       command: ['./entry', ...tokens, `--url=http://x?token=${tokens[0] ?? ''}`],
       exec: ['--pwd', '/', '/image.sif'],
       target: { name: '', isOwn: false },
+      directories: [],
       argumentsFile: null,
       submission: { key: 'k', logFile: '/l', exitRecord: '/e', streams: {} },
       request: {
         logFile: '/l',
+        directory: '/d',
         options: [['mem', '1G']],
         key: 'k',
         script: '/script',

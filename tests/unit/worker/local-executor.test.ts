@@ -107,6 +107,7 @@ async function restart(): Promise<void> {
 
 const request = (key: string): JobRequest => ({
   key,
+  directory: dir,
   logFile: join(dir, `${key}.log`),
   streams: {},
   options: [],

@@ -32,6 +32,7 @@ async function jobOf(script: string, over: Partial<LocalJob> = {}): Promise<Loca
   return {
     id: '7',
     key: dir,
+    directory: dir,
     submittedAt: 1,
     script: path,
     scriptArgs: [],
@@ -182,7 +183,7 @@ describe('a process of a local job', () => {
   });
 
   test.each([
-    { what: 'a working directory that is gone', over: { logFile: '/none/log' }, code: 'ENOENT' },
+    { what: 'a working directory that is gone', over: { directory: '/none/log' }, code: 'ENOENT' },
     { what: 'arguments without end', over: { scriptArgs: ['x'.repeat(200_000)] }, code: 'E2BIG' },
   ])('is not started with $what, and says why', async ({ over, code }) => {
     const job = await jobOf('exit 0', over);

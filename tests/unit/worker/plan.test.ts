@@ -12,6 +12,8 @@ const facts: ImageFacts = {
   entrypointFrom: 'oci',
   cmd: [],
   needsGpu: false,
+  oci: null,
+  inside: null,
 };
 
 function request(
@@ -44,12 +46,37 @@ function request(
   };
 }
 
-const exec = ['--pwd', '/opt/app', '--bind', '/tmp/run:/mnt/in:rw', '/images/example_small_v1.sif'];
+const isolated = [
+  '--contain',
+  '--no-mount',
+  'cwd,hostfs',
+  '--cleanenv',
+  '--pid',
+  '--ipc',
+  '--no-eval',
+  '--no-umask',
+];
+const exec = [
+  ...isolated,
+  '--pwd',
+  '/opt/app',
+  '--bind',
+  '/tmp/run:/mnt/in:rw',
+  '/images/example_small_v1.sif',
+];
+/** What Docker would make of its config. */
+const oci = {
+  workingDirectory: '/opt/app',
+  entrypoint: ['./entry.sh'],
+  cmd: [],
+  environment: { PRICE: 'costs $5 and `id`', LEVEL: '1', HOME: '/opt/home' },
+  user: '',
+};
 
 describe('planJob', () => {
   it('decides the command, the environment and the files of a job', () => {
     const job = acceptedJob(planJob(request()));
-    expect(job).toMatchObject({ workingDirectory: '/opt/app', exec, argumentsFile: null });
+    expect(job).toMatchObject({ workingDirectory: '/opt/app', exec, directories: ['/tmp/run/job'] });
     expect(job.command).toEqual(['./entry.sh', 'Tiny', '/in.tif']);
     expect(job.submission).toEqual({
       key: 'run-1',
@@ -59,9 +86,65 @@ describe('planJob', () => {
     });
     expect(job.request).toMatchObject({
       script: '/site/run.slurm',
-      scriptArgs: [...exec, ...job.command],
-      env: { APPTAINERENV_LEVEL: '3', DSA_SLURM_EXIT_RECORD: '/logs/dsa-slurm-run-1.exit' },
+      directory: '/tmp/run/job',
+      env: {
+        APPTAINERENV_LEVEL: '3',
+        APPTAINER_QUIET: '1',
+        DSA_SLURM_EXIT_RECORD: '/logs/dsa-slurm-run-1.exit',
+        DSA_SLURM_ROOM: 'layer',
+      },
     });
+  });
+
+  it('keeps the whole vector in a file, so that none of it stands in "scontrol show job"', () => {
+    const job = acceptedJob(planJob(request({}, ['Tiny', '--patient=Doe^Jane'])));
+    expect(job.request.scriptArgs).toEqual([]);
+    expect(JSON.stringify(job.request)).not.toContain('Doe');
+    expect(job.argumentsFile).toEqual({
+      path: '/tmp/run/arguments',
+      content: [...exec, ...job.command].map((arg) => `${arg}\0`).join(''),
+    });
+    expect(job.request.env['DSA_SLURM_ARGUMENTS']).toBe('/tmp/run/arguments');
+  });
+
+  it('gives a script of the site everything on its command line, and room in the directory of the run', () => {
+    const submitScript = { path: '/site/run.slurm', takesArgumentsFile: false };
+    const job = acceptedJob(planJob(request({ submitScript })));
+    expect(job.argumentsFile).toBeNull();
+    expect(job.request.scriptArgs).toEqual([...job.exec, ...job.command]);
+    expect(job.exec.join(' ')).toContain('--workdir /tmp/run/container');
+    expect(job.exec).toContain('--writable-tmpfs');
+    expect(job.directories).toEqual(['/tmp/run/job', '/tmp/run/container']);
+    expect(job.request.env['DSA_SLURM_ROOM']).toBeUndefined();
+  });
+
+  it('runs an OCI image with its own environment, verbatim, below that of the task, and its own home', () => {
+    const job = acceptedJob(planJob(request({ facts: { ...facts, oci } })));
+    expect(job.request.env).toMatchObject({
+      APPTAINERENV_PRICE: 'costs $5 and `id`',
+      APPTAINERENV_LEVEL: '3',
+    });
+    expect(job.request.env).not.toHaveProperty('APPTAINERENV_HOME');
+    expect(job.exec.join(' ')).toContain('--no-mount home,cwd,hostfs --home /opt/home');
+    expect(job.exec).toContain('/dev/null:/.singularity.d/env/10-docker2singularity.sh');
+  });
+
+  it('makes a working directory that the image lacks', () => {
+    const inside = { hasWorkingDirectory: false, home: null };
+    const job = acceptedJob(planJob(request({ facts: { ...facts, oci, inside } })));
+    expect(job.exec.join(' ')).toContain('--bind /tmp/run/workdir:/opt/app:rw');
+    expect(job.directories).toContain('/tmp/run/workdir');
+  });
+
+  it('turns off only what the settings name, and only for the images that they name', () => {
+    const settings = someSettings({
+      'apptainer.isolationExceptions': [
+        { image: 'example/*', off: ['umask'] },
+        { image: 'other/*', off: ['files'] },
+      ],
+    });
+    const job = acceptedJob(planJob(request({ settings })));
+    expect(job.exec.slice(0, isolated.length - 1)).toEqual(isolated.filter((each) => each !== '--no-umask'));
   });
 
   it.each<[who: string, over: Partial<PlanRequest>]>([

@@ -2,7 +2,6 @@ import { spawn } from 'node:child_process';
 import { constants } from 'node:fs';
 import { open, readdir, readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { dirname } from 'node:path';
 
 import type { CommandRecord } from '../../../base/command.js';
 import { maskArguments } from '../../../base/mask-arguments.js';
@@ -68,7 +67,7 @@ export function createProcesses(
       const at = Date.now();
       const [program, ...options] = await interpreterOf(job.script);
       const child = spawn(program, [...options, job.script, ...job.scriptArgs], {
-        cwd: dirname(job.logFile),
+        cwd: job.directory,
         detached: true,
         stdio: ['ignore', stdout.fd, stderr.fd],
         // what the batch script writes into its exit record

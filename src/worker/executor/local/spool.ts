@@ -13,6 +13,8 @@ const localJob = z.object({
   /** Digits, as with Slurm. */
   id: z.string().regex(/^\d{1,12}$/),
   key: z.string(),
+  /** Where it runs. */
+  directory: z.string().default('/'),
   /** Milliseconds since the epoch, as all times here. */
   submittedAt: z.number(),
   script: z.string(),
