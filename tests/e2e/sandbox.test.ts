@@ -5,8 +5,9 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { runProgram, startProgram, type Environment } from '../support/program.js';
+import { dsaSlurm, runProgram, startProgram, type Environment } from '../support/program.js';
 import { processesIn } from '../support/sandbox-program.js';
+import { startInTerminal } from '../support/terminal.js';
 
 let home: string;
 let env: Environment;
@@ -65,5 +66,27 @@ describe('dsa-slurm sandbox', () => {
     program.signal('SIGINT');
     expect(await program.ended).toBe(130);
     await expectNothingLeft(directory);
+  });
+
+  test('in a terminal of 80 columns: the console says when the batch is over, and it ends with the next commands', async () => {
+    const terminal = startInTerminal(dsaSlurm, ['sandbox', '--count', '1'], { columns: 80, rows: 24, env });
+    try {
+      await terminal.waitFor('Starting RabbitMQ, and Slurm');
+      const over = await terminal.waitFor('The analysis ended as planned');
+      expect(over[0]).toMatch(/practice site: batch over, q for the results$/);
+      terminal.press('j');
+      await terminal.waitFor(/^(?![^]*ended as planned)/);
+      expect(terminal.screen()[0]).toMatch(/batch over, q for the results$/);
+      terminal.press('q');
+      expect(await terminal.ended).toBe(0);
+      const shown = terminal.screen().join('\n');
+      expect(shown).toMatch(/^ok +slide 1\.tiff +1 +COMPLETED +running > success$/m);
+      expect(shown).toContain('Next, on a login node of your own cluster:');
+      expect(shown).toMatch(/^ {2}npm install --global/m);
+      expect(shown).toMatch(/^ {2}dsa-slurm init/m);
+      expect(terminal.isRestored()).toBe(true);
+    } finally {
+      await terminal.close();
+    }
   });
 });

@@ -1,11 +1,16 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { silentLog } from '../../../src/base/log.js';
 import { freePorts } from '../../../src/sandbox/free-ports.js';
-import { retryWhenChildEnds, startChild, untilReady } from '../../../src/sandbox/process.js';
+import {
+  retryWhenChildEnds,
+  startChild,
+  untilReady,
+  type ChildOptions,
+} from '../../../src/sandbox/process.js';
 import { slurmConf } from '../../../src/sandbox/services/slurm-conf.js';
 
 let dir: string;
@@ -16,7 +21,7 @@ beforeEach(async () => {
 
 afterEach(() => rm(dir, { recursive: true, force: true }));
 
-const shell = (script: string) =>
+const shell = (script: string, more: Partial<ChildOptions> = {}) =>
   startChild({
     name: 'child',
     file: '/bin/sh',
@@ -24,6 +29,7 @@ const shell = (script: string) =>
     env: { PATH: '/usr/bin:/bin' },
     cwd: dir,
     output: join(dir, 'child.log'),
+    ...more,
   });
 
 const logged = () => readFile(join(dir, 'child.log'), 'utf8');
@@ -66,6 +72,32 @@ describe('a child', () => {
     const child = await shell('echo no licence; exit 1');
     const wait = untilReady('The service', () => Promise.resolve(false), { children: [child] });
     await expect(wait).rejects.toMatchObject({ code: 'sandbox', next: expect.stringContaining('child.log') });
+    await child.stop();
+  });
+
+  test('that keeps a service from being ready is named, with the end of the log that it writes itself', async () => {
+    const ownLog = join(dir, 'own.log');
+    await writeFile(ownLog, 'cannot reach the controller\n');
+    const culprit = await shell('sleep 60', { name: 'slurmd-n1', ownLog });
+    const other = await shell('sleep 60');
+    const wait = untilReady('Slurm', () => Promise.resolve(false), {
+      children: [culprit, other],
+      suspect: () => Promise.resolve(culprit),
+      timeoutMs: 50,
+      stepMs: 10,
+    });
+    await expect(wait).rejects.toThrow(
+      /^Slurm was not ready within 0\.05 s: slurmd-n1 did not come up\. .*\ncannot reach the controller$/,
+    );
+    await Promise.all([culprit.stop(), other.stop()]);
+  });
+
+  test('is no longer waited for once everything is to stop', async () => {
+    const child = await shell('sleep 60');
+    const stop = new AbortController();
+    const wait = untilReady('it', () => Promise.resolve(false), { children: [child], signal: stop.signal });
+    stop.abort(new Error('stopped'));
+    await expect(wait).rejects.toThrow();
     await child.stop();
   });
 
