@@ -70,6 +70,10 @@ export function taskMessage(
         kwargsrepr: task.kwargsrepr,
         origin,
         ignore_result: task.ignoreResult,
+        // Celery 5.3 and newer; older ones ignore them
+        replaced_task_nesting: 0,
+        stamped_headers: null,
+        stamps: {},
       },
     },
     content: Buffer.from(body),

@@ -35,6 +35,9 @@ const maxText = 64 * 1024 * 1024;
 /** Sentences: each goes into the log of the Girder job. */
 const maxRefused = 50;
 
+/** What a member of a group has from it; Celery numbers the members since 5.5. */
+const optionsOfGroup = ['group_id', 'group_index'];
+
 type Options = readonly (readonly [string, Pickled])[];
 
 /** Options of a chain that are for the chain as a whole, and not for its first task. */
@@ -103,7 +106,7 @@ export function followUps(task: EndingTask, outcome: 'succeeded' | 'failed'): Fo
         ['task_id', idFor(place)],
         ...signature.options,
         // Celery never moves a task into another group
-        ...more.filter(([name]) => name !== 'group_id' || !signature.options.has(name)),
+        ...more.filter(([name]) => !optionsOfGroup.includes(name) || !signature.options.has('group_id')),
       ]),
       container,
       place,
@@ -120,13 +123,21 @@ export function followUps(task: EndingTask, outcome: 'succeeded' | 'failed'): Fo
     more: Options,
     place: string,
     groupId: string,
+    first = 0,
   ): TaskChild[] {
-    return innerTasks(group).flatMap((value, index) => {
+    const children: TaskChild[] = [];
+    for (const [index, value] of innerTasks(group).entries()) {
       const member = read(value);
       const inPlace = `${place}.${index}`;
-      if (member.kind === 'group') return applyMembers(member, partial, more, inPlace, groupId);
-      return [apply(member, partial, [...more, ['group_id', groupId]], inPlace)];
-    });
+      const number = first + children.length;
+      if (member.kind === 'group') {
+        children.push(...applyMembers(member, partial, more, inPlace, groupId, number));
+      } else {
+        const options: Options = [...more, ['group_id', groupId], ['group_index', number]];
+        children.push(apply(member, partial, options, inPlace));
+      }
+    }
+    return children;
   }
 
   /** Publishes the first task with the rest as its `chain`, where every task has its id already. */
@@ -195,7 +206,9 @@ export function followUps(task: EndingTask, outcome: 'succeeded' | 'failed'): Fo
     for (const [index, value] of values.entries()) {
       const place = `${what}.${index}`;
       const isMember = grouped && !isGroup(value);
-      const more: Options = isMember ? [...lineage, ['group_id', groupId]] : lineage;
+      const more: Options = isMember
+        ? [...lineage, ['group_id', groupId], ['group_index', members.length]]
+        : lineage;
       const child = attempt(what, () => apply(read(value), partial, more, place));
       if (child !== null) (isMember ? members : children).push(isMember ? child : headOf(child));
     }

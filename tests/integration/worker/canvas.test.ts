@@ -16,8 +16,10 @@ const env = {
   C_FORCE_ROOT: '1',
   PYTHONDONTWRITEBYTECODE: '1',
 };
-const python = '/usr/bin/python3';
+/** Debian's Celery, unless another one is to be compared with. */
+const python = process.env['DSA_SLURM_TEST_PYTHON'] ?? '/usr/bin/python3';
 
+let celeryVersion = '';
 let lab: Lab;
 let connection: ChannelModel;
 let channel: Channel;
@@ -26,6 +28,7 @@ let celery: ChildProcess;
 const celeryQueue = `canvas-${randomUUID()}`;
 
 beforeAll(async () => {
+  celeryVersion = (await execa(python, ['-c', 'import celery; print(celery.__version__)'])).stdout;
   lab = await openLab();
   connection = await connect(inject('amqpUrl'));
   channel = await connection.createChannel();
@@ -115,6 +118,8 @@ async function bothAfter(
 function shown({ properties, content, fields }: GetMessage): Record<string, unknown> {
   const body = JSON.parse(content.toString()) as Record<string, unknown>;
   const { headers = {}, expiration, ...rest } = properties;
+  // added by Celery 5.7; whoever waits for a result does without
+  delete body['date_done'];
   if (body['status'] === 'FAILURE') Object.assign(body, { result: 'an exception', traceback: null });
   if (headers['origin'] !== undefined) {
     expect(headers['origin']).toMatch(/^gen\d+@\S+$/);
@@ -135,6 +140,25 @@ function shown({ properties, content, fields }: GetMessage): Record<string, unkn
     headers,
     body: 'status' in body ? body : decodePickle(body),
   };
+}
+
+/**
+ * What dsa-slurm publishes, with what the installed Celery does not know yet taken out: it publishes as the newest does
+ * (5.7.0), and Debian has an older one. Headers of stamping came with 5.3; before 5.5 only some members of groups had numbers.
+ */
+function asPublishedBy(version: string, messages: unknown[]): unknown[] {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const isOlderThan = (other: number) => major < 5 || (major === 5 && minor < other);
+  const stamping = ['replaced_task_nesting', 'stamped_headers', 'stamps'];
+  return messages.map((message) => {
+    const { headers, ...rest } = message as { headers: Record<string, unknown> };
+    const known = Object.entries(headers).filter(([name]) => !isOlderThan(3) || !stamping.includes(name));
+    const compared = known.map(([name, value]) => [
+      name,
+      name === 'group_index' && isOlderThan(5) ? null : value,
+    ]);
+    return { ...rest, headers: Object.fromEntries(compared) as Record<string, unknown> };
+  });
 }
 
 /** Ids are replaced by the order in which they are first met, so that equal means: the same tasks refer to each other. */
@@ -240,7 +264,8 @@ describe('what follows a task is published as a real Celery worker publishes it:
   ])('%s', async (_, count, make) => {
     const [ours, theirs] = await bothAfter(make, count);
     expect(theirs).toHaveLength(count);
-    expect(ours).toEqual(theirs);
+    const [own, real] = [ours, theirs].map((messages) => asPublishedBy(celeryVersion, messages));
+    expect(own).toEqual(real);
   });
 });
 

@@ -59,6 +59,9 @@ describe('the message of a task', () => {
           kwargsrepr: '{}',
           origin: 'gen1@host',
           ignore_result: false,
+          replaced_task_nesting: 0,
+          stamped_headers: null,
+          stamps: {},
         },
       },
     });
