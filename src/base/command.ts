@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { StringDecoder } from 'node:string_decoder';
 
 import { execa } from 'execa';
@@ -142,11 +143,11 @@ async function runOnce(
     ...(options.input === undefined ? {} : { input: options.input }),
     ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
     detached: options.ownSession,
-    timeout: options.timeoutMs,
     forceKillAfterDelay: 2_000,
     maxBuffer: options.maxBytes ?? 64 * 1024 * 1024,
     stripFinalNewline: false,
   });
+  const ending = endTreeAfter(options.timeoutMs, running.pid, options.signal);
   const { onOutput } = options;
   if (onOutput !== undefined) {
     for (const stream of [running.stdout, running.stderr]) {
@@ -155,8 +156,9 @@ async function runOnce(
     }
   }
   const result = await running;
+  const isTimedOut = ending.stop();
   const ms = Math.round(performance.now() - started);
-  if (result.timedOut) return { kind: 'timeout', ms };
+  if (isTimedOut) return { kind: 'timeout', ms };
   if (result.isCanceled) return { kind: 'aborted', ms };
   if (result.isMaxBuffer) return { kind: 'overflow', ms };
   if (result.signal !== undefined) {
@@ -174,6 +176,66 @@ async function runOnce(
     stderr: result.stderr ?? '',
     ms,
   };
+}
+
+/**
+ * Ends a command and all that it has started when its time is up, or when it is aborted: a wrapper script that is sent a
+ * signal alone leaves the program that it waits for, which goes on and holds our pipes.
+ */
+function endTreeAfter(
+  ms: number,
+  pid: number | undefined,
+  signal: AbortSignal | undefined,
+): { stop(): boolean } {
+  let isTimedOut = false;
+  let hard: NodeJS.Timeout | undefined;
+  const end = (): void => {
+    if (pid === undefined) return;
+    const tree = descendants(pid);
+    kill(tree, 'SIGTERM');
+    hard = setTimeout(() => kill([...new Set([...tree, ...descendants(pid)])], 'SIGKILL'), 2_000);
+  };
+  const timer = setTimeout(() => {
+    isTimedOut = true;
+    end();
+  }, ms);
+  signal?.addEventListener('abort', end, { once: true });
+  return {
+    stop() {
+      clearTimeout(timer);
+      clearTimeout(hard);
+      signal?.removeEventListener('abort', end);
+      return isTimedOut;
+    },
+  };
+}
+
+/** A process and its children's children, from /proc. */
+function descendants(pid: number): number[] {
+  const children = new Map<number, number[]>();
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      // after the name in parentheses, which may hold anything: state, parent
+      const parent = Number(readFileSync(`/proc/${name}/stat`, 'utf8').split(') ').at(-1)?.split(' ')[1]);
+      children.set(parent, [...(children.get(parent) ?? []), Number(name)]);
+    } catch {
+      // it has ended
+    }
+  }
+  const tree = [pid];
+  for (const each of tree) tree.push(...(children.get(each) ?? []));
+  return tree;
+}
+
+function kill(pids: readonly number[], signal: NodeJS.Signals): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, signal);
+    } catch {
+      // it has ended
+    }
+  }
 }
 
 /** What went wrong, as the end of a sentence: `exited with 1: sbatch: error: …`; empty when nothing did. */

@@ -19,6 +19,7 @@ import { plugins } from './girder/plugins.js';
 import { reach } from './girder/reach.js';
 import { settings as girderSettings } from './girder/settings.js';
 import { token } from './girder/token.js';
+import { workerStatus } from './girder/worker-status.js';
 import { clockGirder, clockSlurm } from './host/clock.js';
 import { locale } from './host/locale.js';
 import { node } from './host/node.js';
@@ -34,6 +35,7 @@ import { connect } from './rabbitmq/connect.js';
 import { credentials } from './rabbitmq/credentials.js';
 import { deliveryTimeout } from './rabbitmq/delivery-timeout.js';
 import { forward } from './rabbitmq/forward.js';
+import { local } from './rabbitmq/local.js';
 import { permissions } from './rabbitmq/permissions.js';
 import { queues, waiting } from './rabbitmq/queues.js';
 import { transientQueues } from './rabbitmq/transient-queues.js';
@@ -92,6 +94,7 @@ export const allChecks: readonly Check[] = [
   queues,
   waiting,
   forward,
+  local,
   credentials,
   deliveryTimeout,
   mongoPing,
@@ -105,6 +108,7 @@ export const allChecks: readonly Check[] = [
   girderSettings,
   apiUrl,
   images,
+  workerStatus,
   celeryPing,
   names,
   otherConsumers,

@@ -1,5 +1,15 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { createRunner, reasonNotStarted } from '../../../src/base/command.js';
+
+/** Not where it only waits for its parent to take notice of its end. */
+function isAlive(pid: number): boolean {
+  try {
+    return !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ');
+  } catch {
+    return false;
+  }
+}
 
 const env = { PATH: process.env['PATH'], HELD: 'by the runner' };
 
@@ -104,6 +114,18 @@ test("the runner's time holds for a command that is given none of its own", asyn
   const run = createRunner({ env, timeoutMs: 50 });
   expect((await run('sleep', ['30'])).kind).toBe('timeout');
   expect((await run('sleep', ['0.2'], { timeoutMs: 10_000 })).kind).toBe('exited');
+});
+
+test('what a wrapper script has started ends with it', async () => {
+  let output = '';
+  const run = createRunner({ env, timeoutMs: 300 });
+  const result = await run('sh', ['-c', 'sleep 600 & echo $!; wait'], {
+    onOutput: (text) => (output += text),
+  });
+  expect(result.kind).toBe('timeout');
+  const child = Number(output);
+  expect(child).toBeGreaterThan(1);
+  await expect.poll(() => isAlive(child)).toBe(false);
 });
 
 test('a command is told of before it starts and when it has ended, without its secrets', async () => {

@@ -5,6 +5,7 @@ import { judgeAnswer, roundTrip } from '../../../src/doctor/checks/celery/round-
 import { judgeForward } from '../../../src/doctor/checks/rabbitmq/forward.js';
 import { judgeArrival } from '../../../src/doctor/checks/rabbitmq/permissions.js';
 import { judgeCredentials } from '../../../src/doctor/checks/rabbitmq/credentials.js';
+import { judgeLocal } from '../../../src/doctor/checks/rabbitmq/local.js';
 import { deliveryTimeout, judgeTimeout } from '../../../src/doctor/checks/rabbitmq/delivery-timeout.js';
 import { judgeWaiting } from '../../../src/doctor/checks/rabbitmq/queues.js';
 import { judgeVersion } from '../../../src/doctor/checks/rabbitmq/version.js';
@@ -18,6 +19,8 @@ function expectFinding(finding: Finding, status: string, evidence: string, fix: 
   else expect(finding.fix).toContain(fix);
 }
 
+const connected = (cluster: string | null) => ({ 'rabbitmq.connect': { cluster } });
+
 describe('rabbitmq', () => {
   it.each([
     ['RabbitMQ', '3.10.8', 'ok', '3.10.8', null],
@@ -25,7 +28,7 @@ describe('rabbitmq', () => {
     ['RabbitMQ', '3.6.6', 'fail', 'too old', 'Install RabbitMQ 3.8'],
     ['LavinMQ', '2.0.0', 'warn', 'is no RabbitMQ', 'Use RabbitMQ 3.8'],
   ])('version %s %s', (product, version, status, evidence, fix) =>
-    expectFinding(judgeVersion({ product, version }), status, evidence, fix),
+    expectFinding(judgeVersion({ product, version, cluster: null }), status, evidence, fix),
   );
 
   it.each([
@@ -79,13 +82,36 @@ describe('rabbitmq', () => {
     expectFinding(judgeForward('python', depth), status, evidence, fix),
   );
 
+  it.each([
+    ['taken', { messages: 2, consumers: 1, tasks: [] }, 5, 'ok', '1 consumer', null],
+    [
+      'not taken',
+      { messages: 1, consumers: 0, tasks: ['a.b'] },
+      5,
+      'warn',
+      'Waiting: a.b.',
+      'worker -Q local',
+    ],
+    ['not taken, Girder unknown', { messages: 1, consumers: 0, tasks: [] }, null, 'warn', 'nobody', 'local'],
+    ['empty', { messages: 0, consumers: 0, tasks: [] }, 5, 'warn', 'for ever', 'worker -Q local'],
+    ['not there', null, 5, 'warn', 'Nobody takes', 'worker -Q local'],
+    ['not needed', null, 3, 'ok', 'not used', null],
+  ])('queue local is %s', (_name, state, major, status, evidence, fix) =>
+    expectFinding(judgeLocal(state, major), status, evidence, fix),
+  );
+
   it('tells the delivery time-out where it may be seen', async () => {
     expectFinding(judgeTimeout('{ok,1800000}\n'), 'ok', 'for 30 min', null);
     expectFinding(judgeTimeout('undefined\n'), 'ok', 'no delivery time-out', null);
-    expect(await ask(deliveryTimeout, { run: fakeRun({ rabbitmqctl: exited('{ok,60000}') }) })).toMatchObject(
-      { status: 'ok' },
-    );
-    expect(await ask(deliveryTimeout)).toMatchObject({ status: 'skip' });
+    const run = fakeRun({ rabbitmqctl: exited('{ok,60000}') });
+    expect(await ask(deliveryTimeout, { run }, connected('rabbit@host'))).toMatchObject({ status: 'ok' });
+    // of the node that the profile connects to, and never what only looks like an option
+    await ask(deliveryTimeout, { run }, connected('-n x'));
+    expect(run.lines).toEqual([
+      'rabbitmqctl -q -n rabbit@host eval application:get_env(rabbit, consumer_timeout).',
+      'rabbitmqctl -q eval application:get_env(rabbit, consumer_timeout).',
+    ]);
+    expect(await ask(deliveryTimeout, {}, connected(null))).toMatchObject({ status: 'skip' });
   });
 });
 

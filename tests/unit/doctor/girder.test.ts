@@ -4,6 +4,7 @@ import { images, judgeImages } from '../../../src/doctor/checks/girder/images.js
 import { plugins } from '../../../src/doctor/checks/girder/plugins.js';
 import { reach } from '../../../src/doctor/checks/girder/reach.js';
 import { judgeSettings, settings as girderSettings } from '../../../src/doctor/checks/girder/settings.js';
+import { judgeWorkerStatus } from '../../../src/doctor/checks/girder/worker-status.js';
 import { token } from '../../../src/doctor/checks/girder/token.js';
 import { ask, factOf, runContext, settingsWith } from '../../support/doctor.js';
 import { sendJson, startScriptedServer, type Script } from '../../support/scripted-http.js';
@@ -293,9 +294,49 @@ describe('girder.api-url', () => {
     });
     expect(await ask(apiUrl, {}, published(''))).toMatchObject({ status: 'skip' });
     const own = settingsWith({ 'girder.apiUrl': 'http://own/api/v1' });
-    expect(await ask(apiUrl, { settings: own }, published('http://other/api/v1'))).toMatchObject({
-      status: 'ok',
+    expect(await ask(apiUrl, { settings: own }, published(url))).toMatchObject({ status: 'ok' });
+    // this worker does not need it, and everybody else does
+    expect(await ask(apiUrl, { settings: own }, published('http://127.0.0.1:1/api/v1'))).toMatchObject({
+      status: 'warn',
+      evidence: [expect.stringContaining('this worker uses http://own/api/v1 in its place')],
     });
+  });
+});
+
+describe('girder.worker-status', () => {
+  it.each([
+    ['cannot reach its broker', -1, 5, 'fail', 'GIRDER_WORKER_BROKER'],
+    ['cannot reach its broker (3)', -1, 3, 'fail', 'worker.broker'],
+    ['sees our worker', { ping: { 'celery@us': [], 'local@girder': [] } }, 5, 'ok', undefined],
+    ['sees others', { ping: { 'local@girder': [] } }, 5, 'warn', 'broker.url'],
+    ['sees nobody', { ping: null }, 5, 'warn', 'broker.url'],
+  ] as const)('Girder %s', (_name, status, major, expected, fix) => {
+    const finding = judgeWorkerStatus(status, 'celery@us', major);
+    expect(finding.status).toBe(expected);
+    if (fix === undefined) expect(finding.fix).toBeUndefined();
+    else expect(finding.fix).toContain(fix);
+  });
+});
+
+describe('an API key of limited scope', () => {
+  it('is one, and what it cannot ask is not asked', async () => {
+    const { url, settings } = await girder((response, { path }) =>
+      path.endsWith('/api_key/token')
+        ? sendJson(response, { authToken: { token: 'T'.repeat(64), scope: ['core.data.read'] } })
+        : sendJson(response, null),
+    );
+    expect(await ask(token, { settings }, reached(url))).toMatchObject({
+      status: 'warn',
+      evidence: [expect.stringContaining('limited scope: core.data.read')],
+    });
+    const limited = {
+      'girder.token': { apiUrl: url, major: 5, token: 'T', isAdmin: false, isLimited: true },
+    };
+    for (const check of [plugins, images]) {
+      expect(await ask(check, { settings }, { ...limited, 'images.files': [] })).toMatchObject({
+        status: 'skip',
+      });
+    }
   });
 });
 

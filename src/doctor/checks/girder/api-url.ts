@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { mapApiUrl } from '../../../girder/api-url.js';
 import { GirderError } from '../../../girder/girder-error.js';
 import type { Check } from '../../check.js';
-import { fail, ok, skip } from '../../finding.js';
+import { fail, ok, skip, warn } from '../../finding.js';
 import { withGirder } from '../../girder.js';
 import type { SettingsFacts } from './settings.js';
 
@@ -19,11 +19,10 @@ export const apiUrl: Check = {
     if (published === '') return skip('worker.api_url is not set in Girder');
     const own = settings.girder.apiUrl;
     const used = own ?? mapApiUrl(published, settings.girder.apiUrlMap);
-    if (own !== null && own !== published) {
-      return ok(`tasks carry ${published}; this worker uses ${own} in its place (girder.apiUrl)`);
-    }
+    const isReplaced = own !== null && own !== published;
+    const replaced = `this worker uses ${own ?? ''} in its place (girder.apiUrl)`;
     try {
-      await withGirder(context, { apiUrl: used, token: null }, async (client) =>
+      await withGirder(context, { apiUrl: isReplaced ? published : used, token: null }, async (client) =>
         client.json(z.object({ release: z.string() }), {
           method: 'GET',
           path: 'system/version',
@@ -31,9 +30,17 @@ export const apiUrl: Check = {
           signal,
         }),
       );
-      return ok(`${published} reaches Girder from here`);
+      return ok(
+        isReplaced ? `tasks carry ${published}; ${replaced}` : `${published} reaches Girder from here`,
+      );
     } catch (thrown) {
       if (!(thrown instanceof GirderError)) throw thrown;
+      if (isReplaced) {
+        return warn(
+          `Tasks carry ${published}, which does not reach Girder from here; ${replaced}. Other workers and Girder’s own pages use what tasks carry.`,
+          'Set worker.api_url in Girder to an address that holds inside and outside of its container.',
+        );
+      }
       return fail(
         `Tasks carry ${published}, which does not reach Girder from here: ${thrown.message}`,
         `dsa-slurm config set girder.apiUrlMap ${published.replace(/\/api\/v1$/, '')}=http://localhost:8080`,

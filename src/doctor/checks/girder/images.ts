@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { sifFileName } from '../../../apptainer/image-name.js';
 import type { Check, Finding } from '../../check.js';
-import { combine, count, ok, quoted, warn } from '../../finding.js';
+import { combine, count, ok, quoted, skip, warn } from '../../finding.js';
 import { withGirder } from '../../girder.js';
 import type { GirderAdmin } from './token.js';
 
@@ -10,7 +10,7 @@ import type { GirderAdmin } from './token.js';
 export function judgeImages(
   offered: readonly string[],
   files: readonly string[],
-  { directory, command }: { directory: string; command: string },
+  { directory, command, major = 3 }: { directory: string; command: string; major?: number },
 ): Finding {
   const wanted = offered.flatMap((image) => {
     try {
@@ -23,7 +23,12 @@ export function judgeImages(
   const orphans = files.filter((file) => !wanted.some(([, name]) => name === file));
   return combine([
     offered.length === 0
-      ? warn('Girder offers no image.', "Add one on Girder's admin page, under Slicer CLI Web.")
+      ? warn(
+          'Girder offers no image.',
+          major === 5
+            ? "Add one on Girder's admin page, under Slicer CLI Web: this worker then pulls it."
+            : `Pull one into ${directory} (${command} pull), and add it on Girder's admin page, under Slicer CLI Web.`,
+        )
       : ok([
           `Girder offers ${count(offered.length, 'image')}, ${offered.length - missing.length} of them are here`,
           ...wanted.flatMap(([image, file]) => (files.includes(file) ? [`${file} is ${image}`] : [])),
@@ -50,7 +55,9 @@ export const images: Check = {
   needs: ['girder.token', 'images.files'],
   async run(context) {
     const { settings, needed, signal } = context;
-    const table = await withGirder(context, needed('girder.token') as GirderAdmin, async (client) =>
+    const admin = needed('girder.token') as GirderAdmin;
+    if (admin.isLimited) return skip('the API key has a limited scope');
+    const table = await withGirder(context, admin, async (client) =>
       client.json(answer, { method: 'GET', path: 'slicer_cli_web/docker_image', attempts: 1, signal }),
     );
     const offered = Object.entries(table).flatMap(([name, tags]) =>
@@ -59,6 +66,7 @@ export const images: Check = {
     return judgeImages(offered, needed('images.files') as string[], {
       directory: settings.dirs.images ?? '',
       command: settings.apptainer.command,
+      major: admin.major,
     });
   },
 };

@@ -1,5 +1,7 @@
 import * as z from 'zod';
+import { mapApiUrl } from '../../../girder/api-url.js';
 import { GirderError } from '../../../girder/girder-error.js';
+import { journalPath, readJournal } from '../../../worker/read-journal.js';
 import type { Check } from '../../check.js';
 import { configSet, fail, ok, skip } from '../../finding.js';
 import { withGirder } from '../../girder.js';
@@ -20,12 +22,15 @@ export const reach: Check = {
   title: 'reachable, and its version',
   async run(context) {
     const { settings, profile, clock, signal } = context;
-    const { apiUrl } = settings.girder;
+    const published = settings.girder.apiUrl === null ? await publishedAddress(settings.dirs.state) : null;
+    const apiUrl =
+      settings.girder.apiUrl ?? (published === null ? null : mapApiUrl(published, settings.girder.apiUrlMap));
     if (apiUrl === null) {
       return skip(
         'girder.apiUrl is not set: tasks tell the address, so nothing can be asked before one comes',
       );
     }
+    const source = published === null ? '' : ', as the last task said';
     try {
       const { release, skew } = await withGirder(context, { apiUrl, token: null }, async (client) => {
         const asked = clock.now();
@@ -48,9 +53,16 @@ export const reach: Check = {
           fact,
         };
       }
-      return { ...ok(`Girder ${release} at ${apiUrl}`), fact };
+      return { ...ok(`Girder ${release} at ${apiUrl}${source}`), fact };
     } catch (thrown) {
       if (!(thrown instanceof GirderError)) throw thrown;
+      if (published !== null) {
+        const origin = published.replace(/\/api\/v1$/, '');
+        return fail(
+          `The last task said that Girder is at ${published}, and runs wait: ${thrown.message}`,
+          configSet(profile, 'girder.apiUrlMap', `${origin}=http://localhost:8080`),
+        );
+      }
       const fix =
         thrown.trouble === 'unreachable'
           ? `curl -sS ${apiUrl}/system/version   # from this machine; is Girder up, and this its address?`
@@ -59,3 +71,13 @@ export const reach: Check = {
     }
   },
 };
+
+/** The address that the newest run in the journal came with; null where there is none. */
+async function publishedAddress(stateDirectory: string): Promise<string | null> {
+  const { runs } = await readJournal(journalPath(stateDirectory));
+  const pages = [...runs.values()].flatMap(({ acceptedAt, facts }) =>
+    typeof facts?.girderUrl === 'string' ? [{ acceptedAt, page: facts.girderUrl }] : [],
+  );
+  const newest = pages.toSorted((a, b) => b.acceptedAt - a.acceptedAt)[0];
+  return newest === undefined ? null : newest.page.replace(/\/#job\/.*$/, '/api/v1');
+}

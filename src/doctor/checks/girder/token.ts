@@ -12,6 +12,8 @@ const userAnswer = z.nullable(z.object({ login: z.string(), admin: z.boolean().o
 export interface GirderAdmin extends GirderFacts {
   token: string;
   isAdmin: boolean;
+  /** The key is good for some things only: what Girder answers to it says nothing of what is there. */
+  isLimited: boolean;
 }
 
 /** Turns the API key into a token of one day (contract, section k). */
@@ -35,7 +37,18 @@ export const token: Check = {
       const user = await withGirder(context, { apiUrl: facts.apiUrl, token: login.token }, async (client) =>
         client.json(userAnswer, { method: 'GET', path: 'user/me', attempts: 1, signal }),
       );
-      const fact: GirderAdmin = { ...facts, token: login.token, isAdmin: user?.admin === true };
+      const isLimited = !login.scope.includes('core.user_auth');
+      const isAdmin = user?.admin === true;
+      const fact: GirderAdmin = { ...facts, token: login.token, isAdmin, isLimited };
+      if (isLimited) {
+        return {
+          ...warn(
+            `The API key has a limited scope: ${login.scope.join(', ')}. Girder's plugins, settings and images cannot be looked at with it.`,
+            fix,
+          ),
+          fact,
+        };
+      }
       const evidence = `user ${user?.login ?? 'nobody'}${fact.isAdmin ? ', an administrator' : ''}; scope ${login.scope.join(', ')}`;
       if (fact.isAdmin) return { ...ok(evidence), fact };
       return { ...warn(`${evidence}. Only an administrator can read Girder's settings.`, fix), fact };

@@ -17,18 +17,28 @@ export interface ImageFile {
 /** A pull in progress writes to its file. */
 const youngMs = 10 * 60_000;
 
-/** Sorts files into images and rubble. Pure. */
-export function judgeFiles(directory: string, files: readonly ImageFile[], now: number): Finding {
+/**
+ * Sorts files into images and rubble. Pure.
+ * @param options.asksGirder another check compares them with what Girder offers, and knows what to do
+ */
+export function judgeFiles(
+  directory: string,
+  files: readonly ImageFile[],
+  now: number,
+  { asksGirder = false }: { asksGirder?: boolean } = {},
+): Finding {
   const sifs = files.filter(({ name }) => name.endsWith('.sif'));
   const findings: Finding[] = [
-    sifs.length === 0
-      ? warn(
-          `There is no image in ${directory}.`,
-          `apptainer pull ${quoted(join(directory, 'example_small_v1.sif'))} docker://example/small:v1   # with your image`,
-        )
-      : ok(
-          `${count(sifs.length, 'image')} in ${directory}, ${bytes(sifs.reduce((sum, { size }) => sum + size, 0))}`,
-        ),
+    sifs.length === 0 && asksGirder
+      ? ok(`no image in ${directory} yet`)
+      : sifs.length === 0
+        ? warn(
+            `There is no image in ${directory}.`,
+            `apptainer pull ${quoted(join(directory, 'example_small_v1.sif'))} docker://example/small:v1   # with your image`,
+          )
+        : ok(
+            `${count(sifs.length, 'image')} in ${directory}, ${bytes(sifs.reduce((sum, { size }) => sum + size, 0))}`,
+          ),
   ];
   for (const { name, size, readable, end, modifiedAt } of sifs) {
     const path = join(directory, name);
@@ -86,6 +96,7 @@ export const files: Check = {
     const names = all
       .filter((file) => file.name.endsWith('.sif') && file.readable && !isCutShort(file))
       .map(({ name }) => name);
-    return { ...judgeFiles(directory, all, clock.now()), fact: names.toSorted() };
+    const asksGirder = settings.girder.apiUrl !== null && settings.girder.apiKey !== null;
+    return { ...judgeFiles(directory, all, clock.now(), { asksGirder }), fact: names.toSorted() };
   },
 };

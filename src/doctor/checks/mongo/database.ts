@@ -1,5 +1,5 @@
 import type { Check, Finding } from '../../check.js';
-import { combine, fail, ok, skip, warn } from '../../finding.js';
+import { fail, ok, skip, warn } from '../../finding.js';
 import { databaseName, hostsOf, mongoTrouble, withMongo, withoutCredentials } from '../../mongo.js';
 import { openAddress } from '../../listens.js';
 import { judgeSettings, type GirderSettings } from '../girder/settings.js';
@@ -83,6 +83,12 @@ export const settings: Check = {
     // only Girder 3 stores the broker
     const major = stored.some(({ key }) => key === 'worker.broker') ? 3 : 5;
     const { finding } = judgeSettings(theirs, settings, { major, profile });
-    return combine([finding]);
+    if (major === 3) return finding;
+    const evidence = finding.evidence.filter((line) => !line.includes('GIRDER_WORKER_BROKER'));
+    const note = 'no broker is stored: Girder has it in its environment, which cannot be seen from here';
+    return {
+      ...finding,
+      evidence: [...evidence, `${note} (GIRDER_WORKER_BROKER, or GIRDER_SETTING_WORKER_BROKER of Girder 3)`],
+    };
   },
 };

@@ -7,6 +7,8 @@ import { ok } from '../../finding.js';
 export interface BrokerFacts {
   product: string;
   version: string;
+  /** The node's own name, as far as nobody has named the cluster otherwise: `rabbit@host`. */
+  cluster: string | null;
 }
 
 /** Host, port, TLS, user, password and virtual host at once: RabbitMQ opens the connection or says why not. */
@@ -18,8 +20,9 @@ export const connect: Check = {
     const { url } = settings.broker;
     const address = readBrokerUrl(url);
     const facts = await withBroker({ url, signal, clock }, async (connection): Promise<BrokerFacts> => {
-      const { product, version } = connection.connection.serverProperties;
-      return { product, version };
+      const { product, version, ...more } = connection.connection.serverProperties;
+      const { cluster_name: cluster } = more as { cluster_name?: unknown };
+      return { product, version, cluster: typeof cluster === 'string' ? cluster : null };
     });
     const finding = ok(
       `${facts.product} ${facts.version} at ${address.hostname}:${address.port}, user ${address.user}, virtual host ${address.virtualHost}`,

@@ -1,5 +1,6 @@
 import type { Check, Finding } from '../../check.js';
 import { ok, skip } from '../../finding.js';
+import type { BrokerFacts } from './connect.js';
 
 /** What `rabbitmqctl eval` printed: `{ok,1800000}` or `undefined`. Pure. */
 export function judgeTimeout(printed: string): Finding {
@@ -17,10 +18,12 @@ export const deliveryTimeout: Check = {
   group: 'rabbitmq',
   title: 'delivery time-out',
   needs: ['rabbitmq.connect'],
-  async run({ run, signal }) {
+  async run({ run, signal, needed }) {
+    const { cluster } = needed('rabbitmq.connect') as BrokerFacts;
+    const node = cluster !== null && /^[\w.-]+@[\w.-]+$/.test(cluster) ? ['-n', cluster] : [];
     const result = await run(
       'rabbitmqctl',
-      ['-q', 'eval', 'application:get_env(rabbit, consumer_timeout).'],
+      ['-q', ...node, 'eval', 'application:get_env(rabbit, consumer_timeout).'],
       {
         timeoutMs: 2_500,
         signal,

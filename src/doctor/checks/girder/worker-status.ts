@@ -1,0 +1,54 @@
+import * as z from 'zod';
+import { GirderError } from '../../../girder/girder-error.js';
+import type { Check, Finding } from '../../check.js';
+import { fail, ok, skip, warn } from '../../finding.js';
+import { withGirder } from '../../girder.js';
+import type { GirderAdmin } from './token.js';
+
+/** What Girder's plugin "worker" shows on its status page: `-1` where it cannot reach its broker (Girder 3 and 5). */
+const answer = z.union([z.literal(-1), z.object({ ping: z.record(z.string(), z.unknown()).nullish() })]);
+
+export type WorkerStatus = z.infer<typeof answer>;
+
+/** Girder's own answer to whether its messages reach a worker. Pure. @param name of our worker */
+export function judgeWorkerStatus(status: WorkerStatus, name: string, major: number): Finding {
+  const setting = major === 5 ? 'GIRDER_WORKER_BROKER in its environment' : 'its setting worker.broker';
+  if (status === -1) {
+    return fail(
+      'Girder cannot reach its own broker: analyses that are started do not get to any worker.',
+      `Look at ${setting}, then start Girder again.`,
+    );
+  }
+  const nodes = Object.keys(status.ping ?? {});
+  if (nodes.includes(name)) return ok(`Girder sees ${name} through its broker`);
+  const seen =
+    nodes.length === 0 ? 'Girder sees no worker' : `Girder sees ${nodes.join(', ')}, and not ${name}`;
+  return warn(
+    `${seen} through its broker.`,
+    `Is the worker running, and on the same broker as Girder? Compare broker.url with ${setting}.`,
+  );
+}
+
+/** The one question that goes the whole way: Girder, its broker, the worker, and back. Girder takes some seconds for it. */
+export const workerStatus: Check = {
+  id: 'girder.worker-status',
+  group: 'girder',
+  title: 'Girder’s messages reach the worker',
+  needs: ['girder.token'],
+  deep: true,
+  timeoutMs: 30_000,
+  async run(context) {
+    const { settings, needed, signal } = context;
+    const admin = needed('girder.token') as GirderAdmin;
+    if (admin.isLimited) return skip('the API key has a limited scope');
+    try {
+      const status = await withGirder(context, admin, async (client) =>
+        client.json(answer, { method: 'GET', path: 'worker/status', attempts: 1, answerMs: 25_000, signal }),
+      );
+      return judgeWorkerStatus(status, settings.worker.name, admin.major);
+    } catch (thrown) {
+      if (!(thrown instanceof GirderError)) throw thrown;
+      return warn(thrown.message, 'Is the plugin "worker" installed in Girder?');
+    }
+  },
+};
