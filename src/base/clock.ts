@@ -1,8 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Time, passed in so that tests decide how it goes. All times are milliseconds since the epoch. */
+/** Time, passed in so that tests decide how it goes, in milliseconds. */
 export interface Clock {
+  /** Since the epoch: for what people and other machines read. An administrator or NTP may set it back at any moment. */
   now(): number;
+  /** Since some moment; it never jumps. Everything that measures or waits counts by this. */
+  monotonic(): number;
   /** Resolves after `ms`, or at once when `signal` aborts. Never rejects. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
@@ -12,6 +15,7 @@ const longestTimer = 2 ** 31 - 1;
 
 export const systemClock: Clock = {
   now: () => Date.now(),
+  monotonic: () => performance.now(),
   async sleep(ms, signal) {
     try {
       let left = ms;

@@ -12,7 +12,7 @@ export interface Counter {
 /** @param spanMs length of a span in milliseconds; so many `spans` are remembered */
 export function createCounter(clock: Clock, spanMs: number, spans: number): Counter {
   const counts = new Map<number, number>();
-  const current = (): number => Math.floor(clock.now() / spanMs);
+  const current = (): number => Math.floor(clock.monotonic() / spanMs);
   const series = (): number[] => {
     const last = current();
     return Array.from({ length: spans }, (_, index) => counts.get(last - spans + 1 + index) ?? 0);

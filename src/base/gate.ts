@@ -1,6 +1,6 @@
 /** What is under way behind a gate, or waits before it. */
 export interface GateView {
-  /** What has been under way longest, and since when, in milliseconds since the epoch. */
+  /** What has been under way longest, and since when, by the gate's clock. */
   what: string;
   since: number;
   /** Others that wait for their turn. */
@@ -17,7 +17,7 @@ export interface Gate {
   abandon(reason: Error): void;
 }
 
-/** @param now milliseconds since the epoch */
+/** @param now milliseconds of a clock that never jumps */
 export function createGate(places: number, now: () => number): Gate {
   const underWay = new Map<symbol, { what: string; since: number }>();
   const waiting: (() => void)[] = [];

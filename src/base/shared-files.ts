@@ -15,7 +15,7 @@ import { createGate } from './gate.js';
  *
  * The names are those of `node:fs/promises`. One gate for the whole process, for what it guards is the process's own.
  */
-const gate = createGate(2, () => Date.now());
+const gate = createGate(2, () => performance.now());
 
 /** After so many milliseconds a call counts as hanging. A large directory on a busy server takes seconds. */
 const patienceMs = 10_000;
@@ -38,7 +38,7 @@ async function change<T>(path: string, work: () => Promise<T>): Promise<T> {
 }
 
 /** Says which shared file does not answer, and since when; null while all do. For a line on a screen. */
-export function sharedFilesTrouble(now = Date.now()): string | null {
+export function sharedFilesTrouble(now = performance.now()): string | null {
   const view = gate.view();
   if (view === null || now - view.since < patienceMs) return null;
   const seconds = Math.round((now - view.since) / 1_000);
@@ -55,8 +55,8 @@ export function abandonSharedFiles(): void {
  * `process.exit` comes past a call that hangs.
  */
 export async function sharedFilesRest(withinMs: number): Promise<boolean> {
-  for (const deadline = Date.now() + withinMs; gate.view() !== null;) {
-    if (Date.now() > deadline) return false;
+  for (const deadline = performance.now() + withinMs; gate.view() !== null;) {
+    if (performance.now() > deadline) return false;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   return true;

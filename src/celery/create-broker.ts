@@ -191,7 +191,7 @@ export function createBroker(options: BrokerOptions): Broker {
     let isStarting = true;
     let wasConnected = false;
     for (let attempt = 0; ; attempt += 1) {
-      const began = clock.now();
+      const began = clock.monotonic();
       const cause = await connectOnce(address, () => {
         wasConnected = true;
         isStarting = false;
@@ -203,7 +203,7 @@ export function createBroker(options: BrokerOptions): Broker {
       if (isStarting && lasting) return first.reject(error);
       isStarting = false;
       first.resolve();
-      if (clock.now() - began >= steadyMs) attempt = 0;
+      if (clock.monotonic() - began >= steadyMs) attempt = 0;
       await clock.sleep(backoffDelay(attempt, { first: 500, longest: 30_000 }), closing.signal);
     }
   };

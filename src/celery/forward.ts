@@ -44,7 +44,7 @@ export function createForwarder(options: ForwardOptions): Forward {
       properties: unchanged(delivery.properties),
       content: delivery.content,
     };
-    const began = clock.now();
+    const began = clock.monotonic();
     let isWaiting = false;
     const wait = (why: string): void => {
       if (!isWaiting) {
@@ -62,7 +62,7 @@ export function createForwarder(options: ForwardOptions): Forward {
           break;
         } catch (error) {
           signal.throwIfAborted();
-          if (!(error instanceof DsaSlurmError) || clock.now() - began >= longestMs) throw error;
+          if (!(error instanceof DsaSlurmError) || clock.monotonic() - began >= longestMs) throw error;
           wait(errorLine(error));
           await clock.sleep(backoffDelay(failures, { first: 1_000, longest: 30_000 }), signal);
           signal.throwIfAborted();

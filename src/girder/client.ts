@@ -6,9 +6,8 @@ import type { Log } from '../base/log.js';
 import { readToken, tokenPath } from './access-token.js';
 import type { GirderAccess } from './analysis.js';
 import { mapApiUrl, type ApiUrlMap } from './api-url.js';
-import { backoff } from './backoff.js';
 import type { ConnectionOptions, GirderConnections } from './connections.js';
-import { nextPlace } from './redirect.js';
+import { nextPlace, redirectedError } from './redirect.js';
 import {
   abortedError,
   answerError,
@@ -17,6 +16,7 @@ import {
   strangeAnswerError,
   type Asked,
 } from './girder-error.js';
+import { createRetries, type Patience, type Retries } from './patience.js';
 
 /** What every room of Girder code stands on; one per worker. */
 export interface GirderSetup {
@@ -24,6 +24,8 @@ export interface GirderSetup {
   apiUrlMap: ApiUrlMap;
   clock: Clock;
   log: Log;
+  /** How long trouble is waited out; without it, a few attempts are made. */
+  patience?: Patience;
 }
 
 export interface GirderClientOptions extends GirderSetup {
@@ -49,9 +51,9 @@ export interface GirderRequest {
   /** Opened anew for each attempt. */
   body?: { length: number; open: () => Readable };
   headers?: Readonly<Record<string, string>>;
-  /** Tries at most; default 6. */
+  /** Tries at most, with no patience beyond that. */
   attempts?: number;
-  /** Milliseconds until the answer begins, if not the usual minute. */
+  /** Milliseconds for the answer, if not the usual minute: of `json` for all of it, of `open` until it begins. */
   answerMs?: number;
   signal?: AbortSignal | undefined;
 }
@@ -60,7 +62,7 @@ export interface GirderClient {
   /** The mapped API URL, without trailing slash. */
   readonly apiUrl: string;
   /**
-   * Asks and checks the JSON answer; transient trouble is retried with growing pauses.
+   * Asks and checks the JSON answer; trouble is waited out with growing pauses, as `patience` says.
    * @throws GirderError
    */
   json<T>(schema: z.ZodType<T>, request: GirderRequest): Promise<T>;
@@ -69,8 +71,12 @@ export interface GirderClient {
    * @throws GirderError for an answer of 400 and up, too.
    */
   open(request: GirderRequest): Promise<Dispatcher.ResponseData>;
+  /** For whoever has an own way of asking again: waits as `json` does. */
+  retries(signal: AbortSignal | undefined): Retries;
 }
 
+/** Milliseconds for an answer. */
+const usualAnswerMs = 60_000;
 const jsonLimit = 64 * 1024 * 1024;
 const errorLimit = 64 * 1024;
 
@@ -110,6 +116,8 @@ export function createGirderClient(options: GirderClientOptions): GirderClient {
       if (answer.statusCode < 300) return answer;
       if (answer.statusCode >= 400) {
         const text = await readText(answer, errorLimit, asked, request.signal);
+        // what is said elsewhere, by a login page say, is no answer to what was asked
+        if (url.pathname !== home.pathname) throw redirectedError(asked, url, answer.statusCode);
         throw answerError(asked, answer.statusCode, text.slice(0, errorLimit), {
           retryAfter: retryAfterOf(answer),
           tokenIsGood: answer.statusCode === 401 ? await isTokenGood(request) : null,
@@ -139,33 +147,55 @@ export function createGirderClient(options: GirderClientOptions): GirderClient {
 
   const json: GirderClient['json'] = async (schema, request) => {
     const asked = { method: request.method, path: shownPath(request), origin: originOf(apiUrl) };
-    const attempts = request.attempts ?? 6;
-    for (let attempt = 1; ; attempt += 1) {
+    const retries = retriesFor(request);
+    for (;;) {
       try {
-        const answer = await open(request);
-        const text = await readText(answer, jsonLimit, asked, request.signal);
-        return parseAnswer(schema, text, asked);
+        const parsed = parseAnswer(schema, await answerText(request, asked), asked);
+        retries.reset();
+        return parsed;
       } catch (error) {
-        if (!(error instanceof GirderError)) throw error;
-        if (attempt >= attempts || !isWorthRetrying(error, request.method)) throw error;
-        log.debug({ girder: error.message, attempt }, 'Girder is asked again');
-        await clock.sleep(backoff(attempt, error.retryAfter), request.signal);
+        await retries.wait(error);
         if (request.signal?.aborted === true) throw abortedError(asked);
       }
     }
   };
 
-  return { apiUrl, open, json };
+  /** The whole answer has its time too: a server that sends a byte now and then must not hold anybody up for ever. */
+  async function answerText(request: GirderRequest, asked: Asked): Promise<string> {
+    const ms = request.answerMs ?? usualAnswerMs;
+    if (request.body === undefined) {
+      return within(ms, request.signal, async (signal) =>
+        readText(await open({ ...request, signal }), jsonLimit, asked, signal),
+      );
+    }
+    // sending takes as long as it takes
+    const answer = await open(request);
+    return within(ms, request.signal, async (signal) => readText(answer, jsonLimit, asked, signal));
+  }
+
+  function retriesFor({ method, attempts, signal }: GirderRequest): Retries {
+    const isLimited = attempts !== undefined;
+    return createRetries({
+      patience: isLimited ? undefined : options.patience,
+      ...(isLimited ? { attempts } : {}),
+      isChange: method !== 'GET',
+      clock,
+      log,
+      signal,
+    });
+  }
+
+  return {
+    apiUrl,
+    open,
+    json,
+    retries: (signal) => createRetries({ patience: options.patience, isChange: false, clock, log, signal }),
+  };
 }
 
 /** The client for what a transform of a message may do. */
 export function clientFor(access: GirderAccess, setup: GirderSetup): GirderClient {
   return createGirderClient({ ...setup, apiUrl: access.apiUrl, token: access.token });
-}
-
-/** A plain 500 is a fault inside Girder: asking the same again is only harmless when nothing is changed by it. */
-function isWorthRetrying(error: GirderError, method: string): boolean {
-  return error.transient && (error.status !== 500 || method === 'GET');
 }
 
 function requestUrl(
@@ -228,7 +258,25 @@ async function* whileAllowed(
 }
 
 function requestError(asked: Asked, error: unknown, signal: AbortSignal | undefined): GirderError {
-  return signal?.aborted === true ? abortedError(asked) : connectionError(asked, error);
+  if (signal?.aborted !== true) return connectionError(asked, error);
+  return signal.reason instanceof TooSlow ? connectionError(asked, signal.reason) : abortedError(asked);
+}
+
+class TooSlow extends Error {}
+
+/** Its signal aborts with the other one, or after so many milliseconds. */
+async function within<T>(
+  ms: number,
+  other: AbortSignal | undefined,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(new TooSlow(`no whole answer within ${ms / 1_000} s`)), ms);
+  try {
+    return await work(other === undefined ? late.signal : AbortSignal.any([other, late.signal]));
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 async function readText(
@@ -239,7 +287,10 @@ async function readText(
 ): Promise<string> {
   const chunks: Uint8Array[] = [];
   let length = 0;
+  const stop = (): void => void answer.body.destroy();
+  signal?.addEventListener('abort', stop, { once: true });
   try {
+    signal?.throwIfAborted();
     for await (const chunk of answer.body as AsyncIterable<Uint8Array>) {
       chunks.push(chunk);
       length += chunk.length;
@@ -247,6 +298,8 @@ async function readText(
     }
   } catch (error) {
     throw requestError(asked, error, signal);
+  } finally {
+    signal?.removeEventListener('abort', stop);
   }
   if (length > limit && answer.statusCode < 300) {
     throw new GirderError(`${asked.origin} answered ${asked.method} ${asked.path} with far too much.`, {

@@ -5,11 +5,16 @@ import type { Clock } from '../base/clock.js';
 import { coerceError, DsaSlurmError, systemCode } from '../base/errors.js';
 import { chmod, mkdir, open, rename, rm, type SharedFile } from '../base/shared-files.js';
 import { segment } from './api-url.js';
-import { backoff } from './backoff.js';
 import type { GirderClient } from './client.js';
 import { fileDocument, namedDocument, type FileDocument, type NamedDocument } from './documents.js';
 import { safeName, uniqueName } from './file-names.js';
-import { abortedError, connectionError, GirderError, type Asked } from './girder-error.js';
+import {
+  abortedError,
+  connectionError,
+  GirderError,
+  type Asked,
+  type GirderTrouble,
+} from './girder-error.js';
 
 export interface TransferContext {
   client: GirderClient;
@@ -21,8 +26,6 @@ export interface TransferContext {
 
 /** Girder's own client asks for pages of this size, and a page with fewer is the last. */
 const pageSize = 50;
-/** Attempts in a row that may pass without one more byte. */
-const barrenAttempts = 6;
 const deepest = 64;
 
 export async function getFile(
@@ -72,13 +75,14 @@ export async function downloadFile(
   file: FileDocument,
   target: string,
 ): Promise<void> {
-  const { client, clock, signal } = context;
+  const { client, signal } = context;
   context.onProgress?.(`Fetching “${shown(file.name)}”${sizeWords(file.size)}.`);
   const part = path.join(path.dirname(target), `.${randomUUID()}.part`);
   const handle = await onDisk(target, open(part, 'wx', 0o600));
   try {
     let have = 0;
-    for (let barren = 1; ; barren += 1) {
+    const retries = client.retries(signal);
+    for (;;) {
       const before = have;
       try {
         have = await fetchRest({ client, signal, file, handle, target, have });
@@ -86,11 +90,11 @@ export async function downloadFile(
       } catch (thrown) {
         if (!(thrown instanceof Interrupted)) throw thrown;
         have = thrown.have;
-        if (have > before) barren = 0;
-        if (!thrown.trouble.transient || barren >= barrenAttempts) throw thrown.trouble;
-        await clock.sleep(backoff(Math.max(1, barren), thrown.trouble.retryAfter), signal);
+        if (have > before) retries.reset();
+        await retries.wait(thrown.trouble);
       }
     }
+    retries.reset();
     await onDisk(target, handle.chmod(0o644));
     await onDisk(target, rename(part, target));
   } catch (error) {
@@ -142,6 +146,12 @@ async function fetchRest({ client, signal, file, handle, target, have }: Rest): 
     throw error instanceof GirderError ? new Interrupted(error, have) : error;
   }
   if (contentRangeStart(answer.headers['content-range']) !== have) at = 0;
+  const announced = contentLength(answer.headers['content-length']);
+  // a page of a proxy must not become the beginning of the file
+  if (file.size !== null && announced !== null && announced !== file.size - at) {
+    answer.body.destroy();
+    throw new Interrupted(wrongSize(file, at + announced, 'not-girder'), have);
+  }
   if (at !== have || have === 0) await onDisk(target, handle.truncate(0));
   const chunks = (answer.body as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
   for (;;) {
@@ -165,8 +175,14 @@ async function fetchRest({ client, signal, file, handle, target, have }: Rest): 
     }
   }
   if (file.size === null || at === file.size) return at;
-  const words = `Girder sent ${at} bytes of “${shown(file.name)}”, but ${file.size} were announced.`;
-  throw new Interrupted(new GirderError(words, { trouble: 'unreachable' }), at < file.size ? at : 0);
+  // without an announced length nobody knows whose bytes these are
+  const isOurs = at < file.size && announced !== null;
+  throw new Interrupted(wrongSize(file, at, 'unreachable'), isOurs ? at : 0);
+}
+
+function wrongSize({ name, size }: FileDocument, sent: number, trouble: GirderTrouble): GirderError {
+  const words = `Girder sent ${sent} bytes of “${shown(name)}”, but ${size} were announced.`;
+  return new GirderError(words, { trouble });
 }
 
 async function writeAll(handle: SharedFile, chunk: Uint8Array, position: number): Promise<void> {
@@ -174,6 +190,10 @@ async function writeAll(handle: SharedFile, chunk: Uint8Array, position: number)
     const { bytesWritten } = await handle.write(chunk, done, chunk.length - done, position + done);
     done += bytesWritten;
   }
+}
+
+function contentLength(header: string | string[] | undefined): number | null {
+  return typeof header === 'string' && /^\d+$/.test(header) ? Number(header) : null;
 }
 
 function contentRangeStart(header: string | string[] | undefined): number {

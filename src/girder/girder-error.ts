@@ -139,7 +139,7 @@ function troubleOf(
 ): Exclude<GirderTrouble, 'unreachable' | 'aborted'> {
   if (status === 408 || status === 429 || status >= 500) return 'busy';
   // only Girder's own word counts as final: a proxy in front of it may say 403 or 404 while Girder is away
-  if (document.type === undefined && document.message === undefined) return 'not-girder';
+  if (document.type === undefined || document.message === undefined) return 'not-girder';
   if (status === 401 || status === 403) return 'access';
   if (status === 404 || (document.type === 'rest' && /^Invalid \w+ id /.test(document.message ?? ''))) {
     return 'missing';
@@ -150,7 +150,9 @@ function troubleOf(
 /** From Girder's words (girder/api/rest.py): only for a scope it says 401 and names it. */
 function accessTroubleOf(status: number, said: string, tokenIsGood: boolean | null): AccessTrouble {
   if (status === 403) return 'denied';
-  return tokenIsGood === true || said.startsWith('Invalid token scope') ? 'scope' : 'expired';
+  if (tokenIsGood === true) return 'scope';
+  // a token that is gone allows nothing: the list after "Allowed:" is empty then
+  return said.startsWith('Invalid token scope') && !/\bAllowed:$/.test(said) ? 'scope' : 'expired';
 }
 
 /** Whether Girder answered, with a certificate that nobody vouches for here. */

@@ -1,11 +1,11 @@
 import { errorLine } from '../base/errors.js';
 import type { GirderJobRef } from './analysis.js';
-import { backoff } from './backoff.js';
 import { createGirderClient, type GirderSetup } from './client.js';
 import type { ConnectionOptions } from './connections.js';
 import { jobDocument, type JobDocument } from './documents.js';
 import { GirderError } from './girder-error.js';
 import { describePiece, hasArrived, lengthOfLog, type PieceOnItsWay } from './log-piece.js';
+import { patienceWith, pauseAfter } from './patience.js';
 import type { Reporting } from './reporting.js';
 import { jobStatus } from './transitions.js';
 
@@ -40,11 +40,6 @@ export interface JobAsking {
   logLength(): number | null;
 }
 
-/** Where the token is gone, waiting helps only against a short trouble that hides that answer, for so many milliseconds. */
-const hopelessMs = 10 * 60_000;
-/** A server that is not Girder is asked this rarely in the end: nobody there has to answer. */
-const longestStrangePause = 10 * 60_000;
-
 /** An update that Girder answered so often with a fault of its own may be the reason for it. */
 const poisonAfter = 8;
 
@@ -58,6 +53,8 @@ export function createJobAsking(ref: GirderJobRef, options: JobAskingOptions): J
     headers: { ...ref.session.headers, ...lowerCased(ref.headers) },
     params: ref.session.params,
   });
+  // a publisher's own proxy may be slow, too
+  const server = JSON.stringify([URL.parse(client.apiUrl)?.origin, options.connection?.proxy]);
   let known: JobDocument | null = null;
   let told = false;
   let logLength: number | null = null;
@@ -69,7 +66,7 @@ export function createJobAsking(ref: GirderJobRef, options: JobAskingOptions): J
   async function ask(signal: AbortSignal, form?: JobForm): Promise<JobDocument> {
     const question = form === undefined ? { method: 'GET' } : { method: ref.method, form };
     const piecesBefore = pieces;
-    const document = await reporting.run(async () =>
+    const document = await reporting.run(server, async () =>
       client.json(jobDocument, { ...question, path: '', attempts: 1, signal }),
     );
     if (Array.isArray(document.log) && !isOnItsWay && pieces === piecesBefore) {
@@ -108,14 +105,15 @@ export function createJobAsking(ref: GirderJobRef, options: JobAskingOptions): J
     form: JobForm | undefined,
     look: () => Promise<JobDocument | null> = async () => null,
   ): Promise<JobDocument> {
-    const since = clock.now();
+    const since = clock.monotonic();
     for (let failures = 1; ; failures += 1) {
       try {
         const answer = (failures > 1 ? await look() : null) ?? (await ask(signal, form));
         if (failures > 1) onTrouble?.(null);
+        if (failures > 2) log.info('Girder can be told again');
         return answer;
       } catch (error) {
-        if (!(error instanceof GirderError) || clock.now() - since >= patienceWith(error, patience)) {
+        if (!(error instanceof GirderError) || clock.monotonic() - since >= patienceFor(error, patience)) {
           if (failures > 1) onTrouble?.(null);
           throw error;
         }
@@ -123,8 +121,8 @@ export function createJobAsking(ref: GirderJobRef, options: JobAskingOptions): J
           await lookForPoison(error, signal);
         onTrouble?.(errorLine(error));
         log.debug({ girderJob: ref.id, trouble: error.message, failures }, 'Girder cannot be told yet');
-        const longest = error.transient ? undefined : longestStrangePause;
-        await clock.sleep(backoff(failures, error.retryAfter, longest), signal);
+        if (failures === 2) log.warn({ why: error.message }, 'Girder cannot be told; it is waited for');
+        await clock.sleep(pauseAfter(failures, error), signal);
       }
     }
   }
@@ -146,10 +144,10 @@ export function createJobAsking(ref: GirderJobRef, options: JobAskingOptions): J
     throw error;
   }
 
-  function patienceWith(error: GirderError, patience: number): number {
-    if (!error.transient && error.trouble !== 'not-girder') return 0;
-    if (clock.now() > options.tokenEnds) return Math.min(patience, hopelessMs);
-    return error.transient ? Infinity : patience;
+  /** A fault of Girder's own is waited out for longer here: {@link lookForPoison} finds out what it is about. */
+  function patienceFor(error: GirderError, strangeMs: number): number {
+    const { tokenEnds } = options;
+    return patienceWith(error, { tokenEnds, strangeMs, faultMs: Infinity }, clock.now());
   }
 
   return {

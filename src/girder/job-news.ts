@@ -102,7 +102,7 @@ export function createJobNews({
       // whatever is wrong with this piece, later ones shall not wait for it
       log.warn({ trouble: errorLine(error) }, 'a report is left out');
     }
-    lastReport = clock.now();
+    lastReport = clock.monotonic();
     for (const [name, value] of Object.entries(changed)) accepted.set(name, value);
     buffer.confirm();
     if (isMarked) onSent?.(piece.marks);
@@ -112,7 +112,7 @@ export function createJobNews({
     while (hasNews() && !closed.aborted) {
       // the interval gathers small reports; a log that is behind has enough for the next piece already
       const isBehind = buffer.length() >= pieceLength;
-      const wait = flushes > 0 || isBehind ? 0 : lastReport + reportMs - clock.now();
+      const wait = flushes > 0 || isBehind ? 0 : lastReport + reportMs - clock.monotonic();
       if (wait > 0) await clock.sleep(wait, AbortSignal.any([closed, pause.signal]));
       if (!closed.aborted) await sendNews();
       tellWaiting();

@@ -23,7 +23,9 @@ export async function nextPlace(
   answer: Dispatcher.ResponseData,
   { asked, home, from, hop }: Hop,
 ): Promise<{ url: URL; isHome: boolean }> {
-  await answer.body.dump().catch(() => undefined);
+  await answer.body
+    .dump({ limit: 16_384, signal: AbortSignal.timeout(5_000) })
+    .catch(() => answer.body.destroy());
   const { location } = answer.headers;
   const url = typeof location === 'string' ? URL.parse(location, from.href) : null;
   const { method, path, origin } = asked;
@@ -46,6 +48,14 @@ export async function nextPlace(
 function keepsSecrets(home: URL, next: URL): boolean {
   if (next.origin === home.origin) return true;
   return home.protocol === 'http:' && next.protocol === 'https:' && next.hostname === home.hostname;
+}
+
+/** The error for one of status 400 and up that somebody else gave than whom we asked. */
+export function redirectedError({ method, path, origin }: Asked, to: URL, status: number): GirderError {
+  return strange(
+    `${origin} sent ${method} ${path} on to ${to.origin}, which answered with ${status}.`,
+    status,
+  );
 }
 
 function strange(message: string, status: number): GirderError {

@@ -1,13 +1,14 @@
-import PQueue from 'p-queue';
+import { createPlaces } from '../base/places.js';
 
 /** What all Girder jobs of a worker share: how often each one reports, and how many at a time. */
 export interface Reporting {
   /** Milliseconds between two reports of one Girder job, at least. */
   readonly reportMs: number;
-  /** Waits for a turn. */
-  run<T>(ask: () => Promise<T>): Promise<T>;
+  /** Waits for a turn among the questions to the same server: one that is slow keeps no other one waiting. */
+  run<T>(server: string, ask: () => Promise<T>): Promise<T>;
 }
 
+/** @param options.concurrency questions to one server at a time */
 export function createReporting({
   reportMs,
   concurrency,
@@ -15,6 +16,16 @@ export function createReporting({
   reportMs: number;
   concurrency: number;
 }): Reporting {
-  const queue = new PQueue({ concurrency });
-  return { reportMs, run: async (ask) => queue.add(ask) };
+  const places = createPlaces(concurrency);
+  return {
+    reportMs,
+    async run(server, ask) {
+      const leave = await places.enter(server);
+      try {
+        return await ask();
+      } finally {
+        leave();
+      }
+    },
+  };
 }

@@ -15,7 +15,6 @@ import { mimeTypeOf } from './mime-type.js';
 const chunkBytes = 64 * 1024 * 1024;
 /** The last piece of a large file makes Girder hash and move all of it. */
 const chunkAnswerMs = 15 * 60_000;
-const barrenAttempts = 6;
 /** Questions whether Girder has completed an upload by itself; about five minutes. */
 const completing = 10;
 const pieceBytes = 256 * 1024;
@@ -130,15 +129,14 @@ async function createEmpty(
   upload: UploadOptions,
   isThere: () => Promise<boolean>,
 ): Promise<void> {
-  const { clock, signal } = context;
-  for (let failures = 1; ; failures += 1) {
+  const retries = context.client.retries(context.signal);
+  for (;;) {
     try {
       await beginUpload(context, file, parent, upload, { attempts: 1 });
-      return;
+      return retries.reset();
     } catch (error) {
-      if (!(error instanceof GirderError) || !error.transient || failures >= barrenAttempts) throw error;
-      await clock.sleep(backoff(failures, error.retryAfter), signal);
-      if (await isThere()) return;
+      await retries.wait(error);
+      if (await isThere()) return retries.reset();
     }
   }
 }
@@ -218,10 +216,10 @@ async function sendChunks(
   uploadId: string,
   from = 0,
 ): Promise<void> {
-  const { client, clock, signal } = context;
+  const { client, signal } = context;
   let offset = from;
   if (offset >= file.size) return complete(context, uploadId);
-  let barren = 0;
+  const retries = client.retries(signal);
   for (;;) {
     const length = Math.min(chunkBytes, file.size - offset);
     try {
@@ -235,18 +233,16 @@ async function sendChunks(
         signal,
       });
       offset += length;
+      retries.reset();
       if (offset === file.size) return;
-      barren = 0;
     } catch (error) {
-      barren += 1;
-      if (!(error instanceof GirderError) || !error.transient || barren >= barrenAttempts) throw error;
-      await clock.sleep(backoff(barren, error.retryAfter), signal);
+      await retries.wait(error);
       const reached = await askOffset(client, uploadId, signal);
       // only an upload whose last piece was sent can have been completed
       if (reached === 'unknown' && offset + length === file.size) return;
       if (reached === 'unknown') throw error;
       if (reached >= file.size) return complete(context, uploadId);
-      if (reached > offset) barren = 0;
+      if (reached > offset) retries.reset();
       offset = reached;
     }
   }
@@ -277,18 +273,26 @@ async function askOffset(
  * and moves the file), or have failed at that. It is given time, because completing it twice would make two files.
  */
 async function complete({ client, clock, signal }: TransferContext, uploadId: string): Promise<void> {
-  for (let asked = 1; asked <= completing; asked += 1) {
-    await clock.sleep(backoff(asked), signal);
-    if ((await askOffset(client, uploadId, signal)) === 'unknown') return;
+  const retries = client.retries(signal);
+  for (;;) {
+    for (let asked = 1; asked <= completing; asked += 1) {
+      await clock.sleep(backoff(asked), signal);
+      if ((await askOffset(client, uploadId, signal)) === 'unknown') return retries.reset();
+    }
+    try {
+      await client.json(uploadDocument, {
+        method: 'POST',
+        path: 'file/completion',
+        form: { uploadId },
+        attempts: 1,
+        answerMs: chunkAnswerMs,
+        signal,
+      });
+      return retries.reset();
+    } catch (error) {
+      await retries.wait(error);
+    }
   }
-  await client.json(uploadDocument, {
-    method: 'POST',
-    path: 'file/completion',
-    form: { uploadId },
-    attempts: 1,
-    answerMs: chunkAnswerMs,
-    signal,
-  });
 }
 
 /** A piece of a file as the body of a request. */

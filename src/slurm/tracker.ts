@@ -104,12 +104,12 @@ export function createTracker(options: TrackerOptions): Tracker {
 
   /** Waits for the interval, less after a nudge, more while Slurm is silent. */
   async function pause(signal: AbortSignal): Promise<void> {
-    const asked = clock.now();
+    const asked = clock.monotonic();
     for (;;) {
       const longest = Math.max(intervalMs, longestPauseMs);
       const full = Math.min(intervalMs * 2 ** Math.min(silences, 16), longest);
       const pauseMs = nudged && silences === 0 ? Math.min(shortestGapMs, full) : full;
-      const left = asked + pauseMs - clock.now();
+      const left = asked + pauseMs - clock.monotonic();
       if (signal.aborted || left <= 0) break;
       waking = new AbortController();
       await clock.sleep(left, AbortSignal.any([signal, waking.signal]));

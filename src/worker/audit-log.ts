@@ -112,14 +112,14 @@ export function openAuditLog(
     const key = JSON.stringify([entry.command, entry.args]);
     const before = counted.get(key);
     const isSame = before?.entry.exitCode === entry.exitCode && before.entry.trouble === entry.trouble;
-    if (before !== undefined && isSame && clock.now() - before.since < countedMs) {
+    if (before !== undefined && isSame && clock.monotonic() - before.since < countedMs) {
       const { again = 0, ms } = before.entry;
       const longest = Math.max(ms, entry.ms);
       before.entry = { ...before.entry, again: again + 1, ms: longest, until: entry.at };
       return;
     }
     tell(key);
-    counted.set(key, { entry, since: clock.now() });
+    counted.set(key, { entry, since: clock.monotonic() });
     put(entry);
     for (const oldest of counted.keys()) {
       if (counted.size <= mostCounted) break;

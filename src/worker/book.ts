@@ -20,6 +20,8 @@ export interface Book {
   get(id: string): Run | undefined;
   all(): Iterable<Run>;
   inFlight(): number;
+  /** Of them, those that do nothing but wait for a Girder that is away or ill. */
+  waitingForGirder(): number;
   /** Counts of finished runs since this worker started, by outcome. */
   finished(): { succeeded: number; failed: number; canceled: number };
   /** Begins a run. Rejects, with nothing begun, if it cannot be made durable. */
@@ -53,6 +55,7 @@ export function openBook(
   const counts = { succeeded: 0, failed: 0, canceled: 0 };
   const finishedIds: string[] = [];
   let open = 0;
+  let waiting = 0;
   let trouble: string | null = null;
   const troubleListeners = new Set<() => void>();
   let compacting = false;
@@ -61,6 +64,7 @@ export function openBook(
   for (const run of [...runs.values()].sort((a, b) => (a.finishedAt ?? 0) - (b.finishedAt ?? 0))) {
     if (run.stage === 'finished') finishedIds.push(run.id);
     else open += 1;
+    if (waitsForGirder(run)) waiting += 1;
   }
   forgetOldest();
 
@@ -79,6 +83,7 @@ export function openBook(
     const after = applyEvent(before, event);
     if (after === before) return before;
     runs.set(id, after);
+    waiting += Number(waitsForGirder(after)) - Number(waitsForGirder(before));
     // a finished run may still be described, or run again
     if (after.stage === 'finished' && before.stage !== 'finished') {
       open -= 1;
@@ -130,6 +135,7 @@ export function openBook(
     get: (id) => runs.get(id),
     all: () => runs.values(),
     inFlight: () => open,
+    waitingForGirder: () => waiting,
     finished: () => ({ ...counts }),
     async accept({ task, refusal, retryOf }) {
       const of = retryOf === undefined ? {} : { retryOf };
@@ -194,4 +200,10 @@ export function openBook(
       return () => listeners.delete(listener);
     },
   };
+}
+
+/** One whose job waits or runs uses the cluster, whatever Girder does. */
+function waitsForGirder({ stage, girderTrouble }: Run): boolean {
+  const hasJob = stage === 'submitting' || stage === 'queued' || stage === 'running';
+  return (girderTrouble ?? null) !== null && !hasJob && stage !== 'finished';
 }

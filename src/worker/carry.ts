@@ -126,7 +126,7 @@ async function throughStages(begun: Run, context: StageContext, tools: Tools): P
   if (run.submission === null) {
     if (run.cancel !== null) return canceledBy(run.cancel);
     await checkToken(run, analysis, context, tools);
-    run = await stageInputs(context, analysis, tools);
+    run = await stageInputs(context, analysis, run, tools);
   }
   if (run.jobId === null) run = await submitJob(context, analysis, run, tools);
   if (run.end === null) run = await watchJob(context, analysis, tools);

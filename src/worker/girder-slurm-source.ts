@@ -59,14 +59,14 @@ export function createGirderSlurmSource(
   async function read(): Promise<GirderError | null> {
     try {
       const { settings, complaints } = readGirderSlurm(await ask());
-      last = { at: clock.now(), settings };
+      last = { at: clock.monotonic(), settings };
       silentSince = null;
       tell(complaints.length === 0 ? null : complaints.join(' '));
       return null;
     } catch (error) {
       if (!(error instanceof GirderError)) throw error;
-      askAgainAt = clock.now() + againMs;
-      silentSince ??= clock.now();
+      askAgainAt = clock.monotonic() + againMs;
+      silentSince ??= clock.monotonic();
       tell(`Girder's settings for Slurm cannot be read: ${error.message} ${consequence(error)}`);
       return error;
     }
@@ -78,7 +78,7 @@ export function createGirderSlurmSource(
   }
 
   function isWaitedFor(error: GirderError): boolean {
-    return passes(error) && clock.now() - (silentSince ?? clock.now()) < patienceMs;
+    return passes(error) && clock.monotonic() - (silentSince ?? clock.monotonic()) < patienceMs;
   }
 
   function tell(now: string | null): void {
@@ -103,15 +103,15 @@ export function createGirderSlurmSource(
       if (apiKey === null || apiUrl === null) return null;
       for (;;) {
         signal.throwIfAborted();
-        if (last !== null && clock.now() - last.at < goodForMs) return last.settings;
-        if (clock.now() >= askAgainAt) {
+        if (last !== null && clock.monotonic() - last.at < goodForMs) return last.settings;
+        if (clock.monotonic() >= askAgainAt) {
           const error = await readShared();
           if (error === null) continue;
           if (last === null && !isWaitedFor(error)) return null;
         }
         if (last !== null) return last.settings;
-        if (silentSince !== null && clock.now() - silentSince >= patienceMs) return null;
-        await clock.sleep(Math.max(1_000, askAgainAt - clock.now()), signal);
+        if (silentSince !== null && clock.monotonic() - silentSince >= patienceMs) return null;
+        await clock.sleep(Math.max(1_000, askAgainAt - clock.monotonic()), signal);
       }
     },
   };

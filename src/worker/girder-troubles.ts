@@ -1,24 +1,41 @@
-/** What keeps runs from telling Girder. */
+/** What keeps a run from Girder: telling it how things are, or fetching and uploading files. */
+export type GirderErrand = 'report' | 'transfer';
+
+/** What keeps runs from Girder. */
 export interface GirderTroubles {
   /** The trouble of one run; null once it is over. */
-  set(runId: string, trouble: string | null): void;
+  set(runId: string, errand: GirderErrand, trouble: string | null): void;
+  /** What is to be said of one run. */
+  of(runId: string): string | null;
+  /** The run has ended. */
+  forget(runId: string): void;
   /** The trouble that has lasted longest, for a line on a screen; null while there is none. */
   longest(): string | null;
 }
 
 /** Each run has its own trouble: that one gets through says nothing of another, which may report to another Girder. */
 export function createGirderTroubles(): GirderTroubles {
-  const troubles = new Map<string, string>();
+  const troubles = new Map<string, Map<GirderErrand, string>>();
+  const firstOf = (all: ReadonlyMap<GirderErrand, string> | undefined): string | null => {
+    const [first = null] = all?.values() ?? [];
+    return first;
+  };
   return {
-    set(runId, trouble) {
-      if (trouble === null) troubles.delete(runId);
+    set(runId, errand, trouble) {
+      const own = troubles.get(runId) ?? new Map<GirderErrand, string>();
+      if (trouble === null) own.delete(errand);
       // its place among the others stays
-      else troubles.set(runId, trouble);
+      else own.set(errand, trouble);
+      if (own.size === 0) troubles.delete(runId);
+      else troubles.set(runId, own);
     },
+    of: (runId) => firstOf(troubles.get(runId)),
+    forget: (runId) => void troubles.delete(runId),
     longest() {
-      const [first = null] = troubles.values();
+      const all = [...troubles.values()].map(firstOf);
+      const [first = null] = all;
       if (first === null) return null;
-      const others = [...troubles.values()].filter((trouble) => trouble !== first).length;
+      const others = all.filter((trouble) => trouble !== first).length;
       return others === 0
         ? first
         : `${first} (${others} more ${others === 1 ? 'run has' : 'runs have'} other trouble)`;

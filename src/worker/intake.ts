@@ -69,7 +69,7 @@ export function createIntake({
   let change: Promise<void> = Promise.resolve();
 
   const isBlocked = (): boolean => book.trouble() !== null || isClosed();
-  const full = (): boolean => book.inFlight() + accepting.size >= limit;
+  const full = (): boolean => placesTaken(book, limit) + accepting.size >= limit;
 
   async function accept(task: Task, refusal: string | null): Promise<void> {
     // delivered twice, on one connection or the next: still one run
@@ -148,6 +148,14 @@ export function createIntake({
     },
     drainedAt: () => drainedAt,
   };
+}
+
+/**
+ * Of the limit on runs in flight. Runs that only wait for a Girder that is away take none, up to as many again as the
+ * limit allows: one Girder must not keep the tasks of another one from being taken.
+ */
+export function placesTaken(book: Pick<Book, 'inFlight' | 'waitingForGirder'>, limit: number): number {
+  return book.inFlight() - Math.min(book.waitingForGirder(), limit);
 }
 
 /** The id of a run whose message has none: the same one if the message is delivered twice. */

@@ -7,9 +7,9 @@ export type Line = { run: string; event: RunEvent } | { snapshot: Run };
 
 /**
  * Raised by what an older program could not fold: 2 has checksums, and runs that are run again or forgotten; 3 has uploads
- * that are begun, and pieces of log that bring streams forward too.
+ * that are begun, and pieces of log that bring streams forward too; 4 has trouble with Girder.
  */
-export const journalVersion = 3;
+export const journalVersion = 4;
 
 /** The first line of a journal, which names its format. */
 export const formatLine = JSON.stringify({ journal: 'dsa-slurm', version: journalVersion });
@@ -78,6 +78,7 @@ const eventTypes: Record<RunEvent['type'], true> = {
   waiting: true,
   started: true,
   progress: true,
+  'girder-trouble': true,
   'log-sending': true,
   'log-sent': true,
   'stream-read': true,

@@ -90,10 +90,10 @@ async function waitForWorker(
   { settings, clock = systemClock, patienceMs = 90_000 }: KeepOptions,
   over: AbortSignal | null,
 ): Promise<number | null> {
-  const deadline = clock.now() + patienceMs;
+  const deadline = clock.monotonic() + patienceMs;
   for (;;) {
     // noted before looking: who was first may be the reason why ours has ended
-    const isLast = over?.aborted === true || clock.now() > deadline;
+    const isLast = over?.aborted === true || clock.monotonic() > deadline;
     const found = await findWorker({ stateDirectory: settings.dirs.state, readOnly: true, clock });
     if (found.kind === 'attached') {
       const { link } = found.worker.snapshot();

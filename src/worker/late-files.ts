@@ -27,12 +27,13 @@ export async function untilFilesShow(
   const { book, clock, log, settings } = tools;
   const run = book.get(id);
   if (run === undefined || !endedByItself(end)) return;
-  const until = clock.now() + settings.slurm.lateFilesSeconds * 1_000;
+  const until = clock.monotonic() + settings.slurm.lateFilesSeconds * 1_000;
   let isLate = false;
   for (let wait = firstWaitMs; !signal.aborted; wait = Math.min(wait * 2, longestWaitMs)) {
     const missing = await whatIsMissing(run, analysis, { end, isLate }, tools);
     if (missing === null) return;
-    if (clock.now() >= until) return log.warn({ run: id, missing }, 'what the job wrote does not show here');
+    if (clock.monotonic() >= until)
+      return log.warn({ run: id, missing }, 'what the job wrote does not show here');
     isLate ||= missing.what !== 'outputs';
     await clock.sleep(wait, signal);
   }

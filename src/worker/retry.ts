@@ -15,6 +15,7 @@ import { ingestTask } from '../girder/task-names.js';
 import { firstAccess } from '../girder/user.js';
 import type { Book } from './book.js';
 import type { GirderJobSearch } from './girder-job-search.js';
+import { placesTaken } from './intake.js';
 import type { KeptMessages } from './kept-messages.js';
 import type { Run } from './run.js';
 
@@ -60,7 +61,7 @@ export function createRetries(tools: RetryTools): Retries {
     if (run === undefined) return refuse(`There is no run ${id}.`);
     refuseUnfit(run);
     if (going.has(id)) return refuse(`Run ${id} is being run again at this moment.`);
-    if (book.inFlight() + going.size >= tools.limit) {
+    if (placesTaken(book, tools.limit) + going.size >= tools.limit) {
       return refuse(
         `Run ${id} is not run again now: as many runs are in flight as may be.`,
         'Wait for some of them to end, or raise worker.inFlight.',

@@ -84,6 +84,8 @@ export interface Run {
   /** Why a stream of the container could not be delivered; such a run fails. */
   readonly brokenStream: string | null;
   readonly progress: RunProgress | null;
+  /** Why Girder cannot be asked or told at present. Journals of older versions do not have it. */
+  readonly girderTrouble?: string | null;
   readonly cancel: { readonly at: number; readonly by: CancelSource } | null;
   readonly end: JobEnd | null;
   /** Outputs that are uploaded already, by their key. */
@@ -162,6 +164,8 @@ export type RunEvent =
   | { type: 'waiting'; at: number; reason: string | null }
   | { type: 'started'; at: number }
   | { type: 'progress'; at: number; progress: RunProgress }
+  /** Girder is away or ill, or answers again. */
+  | { type: 'girder-trouble'; at: number; trouble: string | null }
   /** Intent: the log and streams up to here are about to be sent. */
   | {
       type: 'log-sending';
@@ -286,6 +290,8 @@ export function applyEvent(run: Run, event: RunEvent): Run {
       return run.stage === 'running' ? run : inStage({ ...run, waitingReason: null }, 'running', event.at);
     case 'progress':
       return { ...run, progress: event.progress };
+    case 'girder-trouble':
+      return (run.girderTrouble ?? null) === event.trouble ? run : { ...run, girderTrouble: event.trouble };
     case 'log-sending':
       return {
         ...run,
@@ -343,6 +349,7 @@ export function applyEvent(run: Run, event: RunEvent): Run {
       return {
         ...inStage(run, 'finished', event.at),
         finishedAt: event.at,
+        girderTrouble: null,
         reason: event.why === undefined ? run.reason : untold(run.reason, event.why),
         staged: null,
         followUps: nothingFollowed,

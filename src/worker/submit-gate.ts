@@ -130,7 +130,7 @@ export function createSubmitGate({
   function refuse(submitter: Submitter, target: Target, refusal: WaitingRefusal): void {
     target.refusal = refusal;
     target.refusals += 1;
-    target.refusedAt = clock.now();
+    target.refusedAt = clock.monotonic();
     note(submitter, refusal);
   }
 
@@ -144,12 +144,12 @@ export function createSubmitGate({
     for (;;) {
       if (target.refusal !== null) {
         const pause = backoffDelay(target.refusals - 1, { first: firstWaitMs, longest: longestWaitMs });
-        await clock.sleep(Math.max(0, target.refusedAt + pause - clock.now()), submitter.signal);
+        await clock.sleep(Math.max(0, target.refusedAt + pause - clock.monotonic()), submitter.signal);
         submitter.signal.throwIfAborted();
       }
       const answer = await submit();
       const refusal = passing(answer, submitter);
-      if (refusal === null || clock.now() >= until) {
+      if (refusal === null || clock.monotonic() >= until) {
         accepted(target, answer);
         return answer;
       }
@@ -181,7 +181,7 @@ export function createSubmitGate({
           if (refusal.cause === 'unknown') {
             const own = newTarget();
             refuse(submitter, own, refusal);
-            return await askAgain(submitter, own, submit, clock.now() + unknownPatienceMs);
+            return await askAgain(submitter, own, submit, clock.monotonic() + unknownPatienceMs);
           }
           refuse(submitter, target, refusal);
         } else {

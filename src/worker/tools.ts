@@ -3,6 +3,7 @@ import type PQueue from 'p-queue';
 import type { ImageIngest } from '../apptainer/ingest.js';
 import type { Apptainer } from '../apptainer/inspect.js';
 import type { Clock } from '../base/clock.js';
+import type { Places } from '../base/places.js';
 import type { Log } from '../base/log.js';
 import type { OutgoingMessage } from '../celery/broker.js';
 import type { ResultTask } from '../celery/results.js';
@@ -10,6 +11,7 @@ import type { TaskResult } from '../celery/task.js';
 import type { Settings } from '../config/schema.js';
 import type { GirderSetup } from '../girder/client.js';
 import type { GirderJob } from '../girder/job.js';
+import type { Patience } from '../girder/patience.js';
 import type { Book } from './book.js';
 import type { Executor } from './executor/executor.js';
 import type { GirderJobSearch } from './girder-job-search.js';
@@ -37,6 +39,8 @@ export interface Tools {
   openGirderJob(run: Run): Promise<GirderJob>;
   /** How a run reaches Girder: shared connections, and the addresses that its message carries made reachable. */
   girderSetup(run: Run): GirderSetup;
+  /** How long a run waits for its inputs and outputs when Girder is away or ill. */
+  transferPatience(run: Run): Patience;
   /** Writes down that a run is to be canceled, and aborts its signal. False if it has finished. */
   requestCancel(id: string, by: CancelSource): Promise<boolean>;
   /** Keeps messages of runs that may be run again. */
@@ -48,9 +52,10 @@ export interface Tools {
   readonly submitGate: SubmitGate;
   /** How many runs are in each of these at one time. */
   readonly lanes: {
-    readonly staging: PQueue;
     readonly submitting: PQueue;
-    readonly collecting: PQueue;
+    /** Downloads and uploads: so many for each Girder. */
+    readonly staging: Places;
+    readonly collecting: Places;
     readonly ingesting: PQueue;
   };
   /** Aborts when the worker stops. Runs are then left as the journal has them. */

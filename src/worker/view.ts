@@ -96,7 +96,7 @@ function runView(run: Run): RunView {
     jobId: run.jobId,
     progress: share,
     progressMessage: message,
-    reason: run.reason ?? run.waitingReason,
+    reason: run.reason ?? run.girderTrouble ?? run.waitingReason,
     cancelRequested: run.cancel !== null,
   };
 }

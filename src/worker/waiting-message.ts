@@ -15,7 +15,7 @@ export interface WaitingMessage {
   pauses(row: Pick<JobRow, 'state'>): void;
   /** It runs. */
   started(): void;
-  /** It has ended. A job that never started must not say for ever that it waits. */
+  /** It has ended: no sentence about waiting or running may stay on a Girder job that is over. */
   over(): void;
 }
 
@@ -27,26 +27,30 @@ export interface WaitingMessage {
 export function createWaitingMessage(
   girderJob: Pick<GirderJob, 'progress'>,
   words: Pick<OwnerWords, 'waits' | 'state'>,
-  clock: Pick<Clock, 'now'>,
+  clock: Pick<Clock, 'now' | 'monotonic'>,
   heard: () => RunProgress | null,
   wasShown: boolean,
 ): WaitingMessage {
-  let isShown = wasShown;
+  /** Our sentence that the Girder job shows; empty for one that an earlier worker wrote, null for none. */
+  let ours: string | null = wasShown ? '' : null;
   let heardBefore = heard();
   let shown: { message: string; why: string; start: number | null; at: number } | null = null;
 
   function instead(message: string): void {
     const own = heard();
     const isReplaced = own !== heardBefore && own !== null && own.message !== null;
-    if (isShown && !isReplaced) girderJob.progress({ message });
-    isShown = false;
+    if (isReplaced) ours = null;
+    if (ours !== null && (ours !== message || message === '')) {
+      girderJob.progress({ message });
+      ours = message === '' ? null : message;
+    }
     shown = null;
   }
 
   function say(message: string, why: string, start: number | null): void {
-    isShown = true;
+    ours = message;
     heardBefore = heard();
-    shown = { message, why, start, at: clock.now() };
+    shown = { message, why, start, at: clock.monotonic() };
     girderJob.progress({ message });
   }
 
@@ -59,7 +63,7 @@ export function createWaitingMessage(
       if (shown?.message === message) return;
       // Slurm thinks the start over all the time, but a first one is news
       const isNews = shown === null || shown.why !== why || shown.start === null;
-      if (!isNews && now - (shown?.at ?? 0) < politeMs) return;
+      if (!isNews && clock.monotonic() - (shown?.at ?? 0) < politeMs) return;
       say(message, why, start ?? shown?.start ?? null);
     },
     pauses({ state }) {

@@ -5,6 +5,7 @@ import { createApptainer } from '../apptainer/inspect.js';
 import { systemClock, type Clock } from '../base/clock.js';
 import { createRunner, type CommandRecord, type RunCommand } from '../base/command.js';
 import type { Log } from '../base/log.js';
+import { createPlaces } from '../base/places.js';
 import { abandonSharedFiles, guardSharedFiles, sharedFilesTrouble } from '../base/shared-files.js';
 import { programVersion } from '../base/version.js';
 import type { Broker, BrokerStatus } from '../celery/broker.js';
@@ -29,7 +30,7 @@ import type { Executor } from './executor/executor.js';
 import { girderAddresses } from './girder-addresses.js';
 import { createGirderJobSearch } from './girder-job-search.js';
 import { createGirderSlurmSource } from './girder-slurm-source.js';
-import { createGirderTroubles } from './girder-troubles.js';
+import { createGirderTroubles, type GirderErrand } from './girder-troubles.js';
 import type { WorkerHandle } from './handle.js';
 import { createIntake, isOurs } from './intake.js';
 import { openJournal } from './journal.js';
@@ -81,7 +82,7 @@ export interface WorkerOptions {
 
 /** Messages that the broker may hand over before the first of them is in the journal. */
 const prefetch = 16;
-/** Requests to Girder about Girder jobs at one time; transfers are limited by `worker.staging`. */
+/** Requests to one Girder about Girder jobs at one time; transfers are limited by `worker.staging`. */
 const reportsAtOnce = 8;
 /** A worker that stops waits so long for shared files that do not answer. */
 const hungFilesMs = 8_000;
@@ -180,6 +181,7 @@ export async function createWorker({
   const girderSlurm = createGirderSlurmSource({ connections, clock, log, girder: settings.girder });
   const searchGirderJob = createGirderJobSearch({ connections, clock, log, girder: settings.girder });
   const girderTroubles = createGirderTroubles();
+  const giveUpMs = settings.girder.giveUpHours * 60 * 60_000;
 
   const carried = new Map<string, { cancel: AbortController; done: Promise<void> }>();
   /** Of the runs that are carried. */
@@ -217,14 +219,19 @@ export async function createWorker({
     searchGirderJob,
     submitGate,
     girderSetup: ({ task }) => girderSetup(task),
+    transferPatience: ({ id, acceptedAt }) => ({
+      tokenEnds: acceptedAt + tokenLifeMs,
+      strangeMs: giveUpMs,
+      onTrouble: (trouble) => noticeGirder(id, 'transfer', trouble),
+    }),
     openGirderJob: async (run) => {
       const girderJob = await openGirderJob(run, book, {
         ...girderSetup(run.task),
         reporting,
         tokenEnds: run.acceptedAt + tokenLifeMs,
-        finishPatienceMs: settings.girder.giveUpHours * 60 * 60_000,
+        finishPatienceMs: giveUpMs,
         onCancel: () => cancelSoon(run.id, 'girder'),
-        onTrouble: (trouble) => girderTroubles.set(run.id, trouble),
+        onTrouble: (trouble) => noticeGirder(run.id, 'report', trouble),
       });
       girderJobs.set(run.id, girderJob);
       return girderJob;
@@ -241,9 +248,9 @@ export async function createWorker({
       return broker.publish(message, signal);
     },
     lanes: {
-      staging: new PQueue({ concurrency: settings.worker.staging }),
+      staging: createPlaces(settings.worker.staging),
       submitting: new PQueue({ concurrency: submitting }),
-      collecting: new PQueue({ concurrency: settings.worker.staging }),
+      collecting: createPlaces(settings.worker.staging),
       ingesting: new PQueue({ concurrency: 1 }),
     },
     stopping: stop.signal,
@@ -265,6 +272,13 @@ export async function createWorker({
     return { connections, apiUrlMap, clock, log: log.child({ run: id }) };
   }
 
+  function noticeGirder(id: string, errand: GirderErrand, trouble: string | null): void {
+    girderTroubles.set(id, errand, trouble);
+    if (book.get(id) !== undefined) book.note(id, { type: 'girder-trouble', trouble: girderTroubles.of(id) });
+    // a run that only waits for Girder makes room for another one
+    intake.adjust();
+  }
+
   const retries = createRetries({
     book,
     messages,
@@ -284,10 +298,12 @@ export async function createWorker({
   function take(id: string): void {
     const cancel = new AbortController();
     if (book.get(id)?.cancel) cancel.abort();
+    // what kept an earlier worker from Girder may be over
+    book.note(id, { type: 'girder-trouble', trouble: null });
     const done = carry(id, tools, cancel.signal).finally(() => {
       carried.delete(id);
       girderJobs.delete(id);
-      girderTroubles.set(id, null);
+      girderTroubles.forget(id);
       intake.adjust();
     });
     carried.set(id, { cancel, done });

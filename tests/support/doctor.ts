@@ -91,6 +91,7 @@ export function createManualClock(start = 1_800_000_000_000): Clock & { pass(ms:
   let sleepers: { at: number; wake: () => void }[] = [];
   return {
     now: () => time,
+    monotonic: () => time,
     async sleep(ms, signal) {
       if (signal?.aborted === true) return;
       await new Promise<void>((resolve) => {

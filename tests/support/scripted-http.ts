@@ -83,12 +83,17 @@ export function sendJson(response: ServerResponse, value: unknown, status = 200)
 }
 
 /** A clock on which a sleep takes one turn of the event loop, however long it is. */
-export function createQuickClock(): Clock & { slept: number[] } {
+export function createQuickClock(): Clock & { slept: number[]; setBack: (ms: number) => void } {
   let time = 1_800_000_000_000;
+  let setBy = 0;
   const slept: number[] = [];
   return {
     slept,
-    now: () => time,
+    setBack(ms) {
+      setBy -= ms;
+    },
+    now: () => time + setBy,
+    monotonic: () => time,
     async sleep(ms) {
       slept.push(ms);
       await nextTurn();

@@ -23,7 +23,13 @@ export interface RequestRecord {
 /** What a test makes of a call instead of the right answer. */
 export type Fault =
   /** an answer that Girder never meant to give: a proxy's error page, say */
-  | { kind: 'answer'; status: number; contentType: string; body: string }
+  | {
+      kind: 'answer';
+      status: number;
+      contentType: string;
+      body: string;
+      headers?: Readonly<Record<string, string>>;
+    }
   /** the connection breaks without an answer */
   | { kind: 'drop' }
   /** what was asked for is done, and then the connection breaks without an answer */
@@ -110,7 +116,7 @@ export async function startGirderStandIn({
     else if (spoiled !== undefined) {
       record(spoiled.status);
       request.resume();
-      response.writeHead(spoiled.status, { 'Content-Type': spoiled.contentType });
+      response.writeHead(spoiled.status, { ...spoiled.headers, 'Content-Type': spoiled.contentType });
       response.end(spoiled.body);
       return;
     }

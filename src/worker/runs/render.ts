@@ -15,7 +15,7 @@ export function renderRuns(runs: readonly RunView[], now: number): string {
     run.jobId ?? '-',
     run.user ?? '-',
     run.cli === '' ? '-' : run.cli,
-    (run.outcome === 'failed' || run.stage === 'queued' ? run.reason : null) ?? run.title ?? '-',
+    (run.outcome === 'failed' || run.outcome === null ? run.reason : null) ?? run.title ?? '-',
   ]);
   const cells = [head, ...rows].map((row) => row.map(oneLine));
   const widths = head.map((_, column) =>

@@ -1,7 +1,7 @@
 import { collectAfterFailure, collectOutputs, type CollectOptions } from '../../girder/collect.js';
 import type { Analysis } from '../../girder/analysis.js';
 import { describeEnd } from '../describe-end.js';
-import { inLane } from '../lane.js';
+import { girderKey, inPlace, type Outside } from '../lane.js';
 import type { Outcome, Run } from '../run.js';
 import type { StageContext, Tools } from '../tools.js';
 
@@ -29,8 +29,7 @@ export async function collect(
   if (run.brokenStream !== null) return { outcome: 'failed', reason: run.brokenStream };
   if (end.outcome !== 'succeeded')
     return { outcome: end.outcome, reason: await describeEnd(run, end, tools.executor) };
-  const options = collectOptions(context, run, tools);
-  await inLane(tools.lanes.collecting, context.signal, async () =>
+  await inUploadPlace(analysis, context, run, tools, async (options) =>
     collectOutputs(analysis.hooks, staged, options),
   );
   return { outcome: 'succeeded', reason: null };
@@ -50,15 +49,33 @@ export async function keepArtifacts(
   const { staged } = run;
   if (staged === null || run.cancel !== null) return;
   if (!analysis.hooks.some((hook) => hook.kind === 'jobArtifact' && hook.uploadOnException)) return;
-  const options = collectOptions(context, run, tools);
-  await inLane(tools.lanes.collecting, context.signal, async () =>
+  await inUploadPlace(analysis, context, run, tools, async (options) =>
     collectAfterFailure(analysis.hooks, staged, options),
   );
 }
 
-function collectOptions({ signal, girderJob }: StageContext, run: Run, tools: Tools): CollectOptions {
+async function inUploadPlace(
+  { hooks }: Analysis,
+  context: StageContext,
+  run: Run,
+  tools: Tools,
+  work: (options: CollectOptions) => Promise<void>,
+): Promise<void> {
+  const key = girderKey(hooks, tools.girderSetup(run).apiUrlMap);
+  await inPlace(tools.lanes.collecting, key, context.signal, async (outside) =>
+    work(collectOptions(context, run, tools, outside)),
+  );
+}
+
+function collectOptions(
+  { signal, girderJob }: StageContext,
+  run: Run,
+  tools: Tools,
+  outside: Outside,
+): CollectOptions {
   return {
     ...tools.girderSetup(run),
+    patience: { ...tools.transferPatience(run), outside },
     signal,
     done: new Set(run.outputsDone),
     begun: run.outputsBegun,

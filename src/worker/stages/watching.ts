@@ -87,7 +87,7 @@ async function waitForEnd({ id, girderJob, stopping }: StageContext, tools: Tool
       // the last question went unanswered: that the job is not in an old answer says nothing
       continue;
     }
-    const now = tools.clock.now();
+    const now = tools.clock.monotonic();
     if (unrecordedSince !== null && now - unrecordedAskedAt < askAgainMs) continue;
     const { key, exitRecord } = submission;
     const trustRecord =

@@ -98,8 +98,8 @@ export function watchWorker(sources: WorkerDetailSources): Watch<WorkerDetail> &
   };
 
   async function askQueues(last: WorkerDetail): Promise<Pick<WorkerDetail, 'broker' | 'at' | 'trouble'>> {
-    if (clock.now() - queuesAskedAt < queuesEveryMs) return last;
-    queuesAskedAt = clock.now();
+    if (clock.monotonic() - queuesAskedAt < queuesEveryMs) return last;
+    queuesAskedAt = clock.monotonic();
     try {
       const queues = await (broker()?.queueDepths() ?? []);
       return { broker: { ...last.broker, queues }, at: clock.now(), trouble: null };

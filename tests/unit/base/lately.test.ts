@@ -17,7 +17,11 @@ test('a ring holds the last few', () => {
 
 test('a counter counts by spans and forgets the oldest', () => {
   let now = 0;
-  const counter = createCounter({ now: () => now, sleep: async () => undefined }, 1_000, 3);
+  const counter = createCounter(
+    { now: () => now, monotonic: () => now, sleep: async () => undefined },
+    1_000,
+    3,
+  );
   counter.add();
   counter.add();
   now = 1_500;

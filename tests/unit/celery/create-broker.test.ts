@@ -36,6 +36,7 @@ function createTrial(connect: Connect, change: Partial<BrokerOptions> = {}) {
     log: silentLog(),
     clock: {
       now: () => 0,
+      monotonic: () => 0,
       sleep: async (ms, signal) => {
         const { promise, resolve } = Promise.withResolvers<void>();
         sleeps.push({ ms, wake: resolve });

@@ -32,6 +32,7 @@ function createTrial(change: Partial<EventsOptions> = {}) {
     lamport: createLamportClock(),
     clock: {
       now: () => 1_795_428_009_215,
+      monotonic: () => 1_795_428_009_215,
       sleep: async (ms, signal) => {
         const { promise, resolve } = Promise.withResolvers<void>();
         sleeps.push({ ms, wake: resolve });

@@ -28,7 +28,7 @@ function bench(...answers: readonly ('taken' | 'tried again' | 'refused')[]) {
       },
     },
     onWaiting: (waiting) => waits.push(waiting),
-    clock: { now: () => time.now, sleep: async (ms) => void (time.now += ms) },
+    clock: { now: () => time.now, monotonic: () => time.now, sleep: async (ms) => void (time.now += ms) },
     log: silentLog(),
   });
   const run = async (signal = never) =>

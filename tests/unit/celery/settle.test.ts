@@ -15,7 +15,7 @@ function createSettling(change: Partial<SettlerOptions> = {}) {
     onTask: async (task) => void tasks.push(task),
     onRefused: async (refusal) => void refusals.push(refusal),
     forward: null,
-    clock: { now: () => 0, sleep: async (ms) => void slept.push(ms) },
+    clock: { now: () => 0, monotonic: () => 0, sleep: async (ms) => void slept.push(ms) },
     log: silentLog(),
     ...change,
   });

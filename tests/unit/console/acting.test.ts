@@ -19,7 +19,7 @@ function begin(size = { columns: 80, rows: 24 }, readOnly = false): void {
   controller = createController({
     handle: worker,
     store,
-    clock: { now: () => 0, sleep: async () => {} },
+    clock: { now: () => 0, monotonic: () => 0, sleep: async () => {} },
     quit: () => {},
     outside: { save: async (name) => name, copy: () => {}, page: async () => null },
   });

@@ -27,7 +27,7 @@ function begin(options: { readOnly?: boolean; afterwards?: Afterwards } = {}): v
   controller = createController({
     handle: worker,
     store,
-    clock: { now: () => 0, sleep: async () => {} },
+    clock: { now: () => 0, monotonic: () => 0, sleep: async () => {} },
     quit(wish) {
       quits += 1;
       wishes.push(wish);

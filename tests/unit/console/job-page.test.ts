@@ -47,7 +47,7 @@ beforeEach(() => {
   controller = createController({
     handle,
     store,
-    clock: { now: () => 0, sleep: async () => {} },
+    clock: { now: () => 0, monotonic: () => 0, sleep: async () => {} },
     quit: () => {},
     outside: { save: async (name) => name, copy: () => {}, page: async () => null },
   });

@@ -11,7 +11,7 @@ import type { LogFile, LogTail, RunView } from '../../../src/worker/handle.js';
 import { createFakeWorker, fakeJob, fakeRun, type FakeWorker } from '../../support/fake-worker-handle.js';
 import { fakeRunDetail } from '../../support/fake-watched.js';
 
-const clock = { now: () => 0, sleep: async () => {} };
+const clock = { now: () => 0, monotonic: () => 0, sleep: async () => {} };
 let worker: FakeWorker;
 let store: Store;
 let controller: Controller;

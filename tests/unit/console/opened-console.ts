@@ -35,7 +35,7 @@ export function openConsole(
   const controller = createController({
     handle: worker,
     store,
-    clock: { now: () => store.get().now, sleep: async () => {} },
+    clock: { now: () => store.get().now, monotonic: () => store.get().now, sleep: async () => {} },
     quit: () => undefined,
     outside: { save: async (name) => name, copy: (text) => copied.push(text), page: async () => null },
     onPreferences: (preferences) => preferred.push(preferences),

@@ -9,7 +9,7 @@ import { chooseTheme } from '../../../src/console/theme.js';
 import { viewScreen } from '../../../src/console/view-model.js';
 import { createFakeWorker, fakeJob, fakeRun, type FakeWorker } from '../../support/fake-worker-handle.js';
 
-const clock = { now: () => 9_000, sleep: async () => {} };
+const clock = { now: () => 9_000, monotonic: () => 9_000, sleep: async () => {} };
 const own = fakeJob({ id: '4711' });
 const shell = fakeJob({ id: '4800', name: 'shell', submittedAt: 1 });
 const others = fakeJob({ id: '4900', name: 'relax', user: 'bob', submittedAt: 2 });

@@ -83,14 +83,19 @@ describe('a file', () => {
   });
 
   it.each([
-    ['shorter', content.subarray(1)],
-    ['longer', Buffer.concat([content, content])],
-  ])('that stays %s than announced is an error', async (_what, sent) => {
-    const { done, directory, heard } = await fetchContent((response) => response.end(sent));
+    ['shorter', content.subarray(1), true, 1],
+    ['longer', Buffer.concat([content, content]), true, 1],
+    ['shorter, without saying so,', content.subarray(1), false, 6],
+    ['longer, without saying so,', Buffer.concat([content, content]), false, 6],
+  ])('that stays %s than announced is an error', async (_what, sent, hasLength, attempts) => {
+    const { done, directory, heard } = await fetchContent((response) => {
+      if (!hasLength) response.write(sent.subarray(0, 1));
+      response.end(hasLength ? sent : sent.subarray(1));
+    });
     await expect(done).rejects.toThrow(
       /^Girder sent \d+ bytes of “slide\.svs”, but 4000000 were announced\.$/,
     );
-    expect(heard).toHaveLength(_what === 'shorter' ? 7 : 6);
+    expect(heard).toHaveLength(attempts);
     expect(await readdir(directory)).toEqual([]);
   });
 

@@ -432,6 +432,23 @@ describe('log and progress', () => {
     expect(heard.length).toBeLessThanOrEqual(count + 1);
   });
 
+  it('go on at their interval when the wall clock is set back by hours', async () => {
+    const { girderJob, forms, setup } = await bench({ status: 2 });
+    girderJob.log('one\n');
+    await vi.waitFor(() => expect(forms()).toHaveLength(1));
+    setup.clock.setBack(3 * hour);
+    girderJob.log('two\n');
+    await vi.waitFor(() => expect(forms()).toHaveLength(2));
+    expect(total(setup.clock.slept)).toBeLessThanOrEqual(500);
+  });
+
+  it('to a server that is slow keep no other server waiting', async () => {
+    const reporting = createReporting({ reportMs: 100, concurrency: 2 });
+    const never = new Promise<void>(() => undefined);
+    for (let n = 0; n < 9; n += 1) void reporting.run('http://slow', async () => never);
+    expect(await reporting.run('http://healthy', async () => 'heard')).toBe('heard');
+  });
+
   it('of many runs take turns', async () => {
     const reporting = createReporting({ reportMs: 100, concurrency: 2 });
     let now = 0;
@@ -442,7 +459,7 @@ describe('log and progress', () => {
       await nextTurn();
       now -= 1;
     };
-    await Promise.all(Array.from({ length: 50 }, async () => reporting.run(task)));
+    await Promise.all(Array.from({ length: 50 }, async () => reporting.run('http://a', task)));
     expect(most).toBe(2);
   });
 });

@@ -20,6 +20,7 @@ function heldClock(): Clock & { asleep: Set<number>; wake: () => void } {
     asleep,
     wake: () => wakers.forEach((wake) => wake()),
     now: () => 0,
+    monotonic: () => 0,
     async sleep(ms, signal) {
       asleep.add(ms);
       await new Promise<void>((resolve) => {

@@ -8,9 +8,11 @@ import { fakeRun, said, squeueLine, unreachable, type Call } from './fake-run.js
 /** A clock that stands still until it is moved. */
 function manualClock() {
   let now = 1_000_000;
+  let setBy = 0;
   const sleepers = new Set<{ until: number; wake: () => void }>();
   const clock: Clock = {
-    now: () => now,
+    now: () => now + setBy,
+    monotonic: () => now,
     sleep: async (ms, signal) =>
       new Promise((resolve) => {
         const sleeper = { until: now + ms, wake };
@@ -25,6 +27,10 @@ function manualClock() {
   };
   return {
     clock,
+    /** An administrator sets the wall clock. */
+    setBack(ms: number) {
+      setBy -= ms;
+    },
     /** Moves time when somebody waits for it. */
     async forward(ms: number) {
       await vi.waitFor(() => expect(sleepers.size).toBe(1));
@@ -185,4 +191,12 @@ it('asks in another interval at once', async () => {
   expect(calls).toHaveLength(2);
   await forward(10_000);
   await vi.waitFor(() => expect(calls).toHaveLength(3));
+});
+
+it('goes on asking at its interval when the wall clock is set back by hours', async () => {
+  const { calls, setBack, forward } = track((call) => said(job(call, '1', 'RUNNING')));
+  await vi.waitFor(() => expect(calls).toHaveLength(1));
+  setBack(3 * 60 * 60_000);
+  await forward(10_000);
+  await vi.waitFor(() => expect(calls).toHaveLength(2));
 });

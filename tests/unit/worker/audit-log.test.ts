@@ -20,7 +20,7 @@ beforeEach(async () => {
 const good = (ms = 5): CommandResult => ({ kind: 'exited', exitCode: 0, stdout: 'SECRET', stderr: '', ms });
 
 function open(over: { maxBytes?: number; keep?: number } = {}): AuditLog {
-  const clock = { now: () => now, sleep: async () => undefined };
+  const clock = { now: () => now, monotonic: () => now, sleep: async () => undefined };
   return openAuditLog(dir, { by: 'worker', clock, log: silentLog(), ...over });
 }
 
@@ -147,7 +147,7 @@ describe('the audit log', () => {
   });
 
   test('holds up nothing where it cannot be written', async () => {
-    const clock = { now: () => now, sleep: async () => undefined };
+    const clock = { now: () => now, monotonic: () => now, sleep: async () => undefined };
     const audit = openAuditLog(join(dir, 'none'), { by: 'worker', clock, log: silentLog() });
     note(audit, ['scancel', '1']);
     await audit.close();

@@ -19,6 +19,7 @@ async function setUp(over: Partial<Task>, read: (now: number) => Promise<'cancel
   const sleepers = new Set<{ until: number; wake: () => void }>();
   const clock: Clock = {
     now: () => now,
+    monotonic: () => now,
     async sleep(ms, signal) {
       if (signal?.aborted === true) return;
       await new Promise<void>((resolve) => {

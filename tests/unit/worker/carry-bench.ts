@@ -7,6 +7,7 @@ import PQueue from 'p-queue';
 import type { Clock } from '../../../src/base/clock.js';
 import type { CommandResult } from '../../../src/base/command.js';
 import { silentLog } from '../../../src/base/log.js';
+import { createPlaces } from '../../../src/base/places.js';
 import type { Task, TaskResult } from '../../../src/celery/task.js';
 import { loadSettings } from '../../../src/config/load.js';
 import { createGirderConnections } from '../../../src/girder/connections.js';
@@ -52,6 +53,7 @@ function fastClock(): Clock {
   let now = Date.UTC(2026, 10, 23);
   return {
     now: () => now,
+    monotonic: () => now,
     async sleep(ms, signal) {
       if (signal?.aborted === true) return;
       now += ms;
@@ -134,6 +136,7 @@ export async function openCarryBench({
     imageIngest: { pull: async () => undefined, clis: async () => [] },
     submitScript: { path: '/script', takesArgumentsFile: true },
     girderSlurm: { current: async () => null, refresh: async () => null, trouble: () => null },
+    transferPatience: () => ({ tokenEnds: Infinity, strangeMs: 60 * 60_000 }),
     girderSetup: () => ({ connections, apiUrlMap: {}, clock, log }),
     openGirderJob: async () => ({ ...silentGirderJob(), ...girderJob }),
     messages: { keep: async () => undefined },
@@ -143,9 +146,9 @@ export async function openCarryBench({
       void published.push((properties.headers as Record<string, unknown>)['task']),
     submitGate: createSubmitGate({ clock, log, stopping: stop.signal, onChange: () => undefined }),
     lanes: {
-      staging: new PQueue(),
+      staging: createPlaces(8),
       submitting: new PQueue(),
-      collecting: new PQueue(),
+      collecting: createPlaces(8),
       ingesting: new PQueue(),
     },
     stopping: stop.signal,

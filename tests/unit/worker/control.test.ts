@@ -19,7 +19,7 @@ const memory: Journal = {
 };
 
 function createTrial(runs = new Map<string, Run>(), time = { now }) {
-  const clock = { now: () => time.now, sleep: async () => undefined };
+  const clock = { now: () => time.now, monotonic: () => time.now, sleep: async () => undefined };
   const book = openBook(runs, memory, { clock, log: silentLog(), stopping: new AbortController().signal });
   const target = createControlTarget({
     book,

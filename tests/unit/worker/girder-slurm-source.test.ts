@@ -16,7 +16,8 @@ async function bench() {
       girder.tokens += 1;
       return sendJson(response, { authToken: { token: girder.valid, scope: [] } });
     }
-    if (headers['girder-token'] !== girder.valid) return sendJson(response, { message: 'Who?' }, 401);
+    if (headers['girder-token'] !== girder.valid)
+      return sendJson(response, { type: 'access', message: 'Who?' }, 401);
     return sendJson(response, { 'worker_slurm.mem': girder.mem, 'worker_slurm.qos': null });
   });
   const time = { now: 1_000_000, slept: 0, isBackAfter: 0 };
@@ -24,6 +25,7 @@ async function bench() {
     ...setup,
     clock: {
       now: () => time.now,
+      monotonic: () => time.now,
       async sleep(ms) {
         time.now += ms;
         time.slept += ms;

@@ -119,6 +119,35 @@ describe('intake', () => {
     await expect.poll(() => flow).toEqual(['pause', 'resume']);
   });
 
+  test('runs that only wait for a Girder that is away make room for as many others, and no more', async () => {
+    const { intake, book, flow } = setUp(2);
+    const away = (id: string): void =>
+      void book.note(id, { type: 'girder-trouble', trouble: 'Girder is away.' });
+    for (const id of ['a', 'b']) await intake.onTask(someTask({ id }));
+    expect(intake.state()).toBe('full');
+    away('a');
+    away('b');
+    intake.adjust();
+    expect(intake.state()).toBe('open');
+    for (const id of ['c', 'd']) await intake.onTask(someTask({ id }));
+    away('c');
+    expect(intake.state()).toBe('full');
+    await expect(intake.onTask(someTask({ id: 'e' }))).rejects.toThrow(/limit/);
+    // one whose job is in Slurm uses the cluster, whatever Girder does
+    for (const id of ['a', 'b', 'c']) {
+      book.note(id, { type: 'girder-trouble', trouble: null });
+    }
+    expect(book.waitingForGirder()).toBe(0);
+    await book.record('d', { type: 'submitted', jobId: '1' });
+    away('d');
+    expect(book.waitingForGirder()).toBe(0);
+    away('a');
+    await book.record('a', { type: 'decided', outcome: 'failed', reason: null });
+    await book.record('a', { type: 'finished', told: false });
+    expect(book.waitingForGirder()).toBe(0);
+    expect(flow).toEqual(['pause', 'resume', 'pause']);
+  });
+
   test("the doctor's ping is answered, even at the limit, and leaves nothing", async () => {
     const { intake, book, written, started, results } = setUp(0);
     await intake.onTask(someTask({ id: 'p', name: pingTask }));

@@ -184,7 +184,7 @@ describe('the journal', () => {
       await writeFile(path, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
       expect([...(await reopen()).runs.keys()]).toEqual(['a']);
       expect(await readFile(path, 'utf8')).toMatch(
-        /^\{"journal":"dsa-slurm","version":3\}\n.*"crc":"[0-9a-f]{8}"\}\n$/s,
+        /^\{"journal":"dsa-slurm","version":4\}\n.*"crc":"[0-9a-f]{8}"\}\n$/s,
       );
     },
   );

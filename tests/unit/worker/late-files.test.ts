@@ -74,6 +74,7 @@ async function waited(
     submitScript: { path: '/script', takesArgumentsFile: ours },
     clock: {
       now: () => now,
+      monotonic: () => now,
       sleep: async (ms: number) => {
         now += ms;
         for (const [seconds, act] of left) {

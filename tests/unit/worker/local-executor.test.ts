@@ -35,6 +35,7 @@ let broken: Partial<Spool>;
 
 const clock: Clock = {
   now: () => Date.now() + later,
+  monotonic: () => Date.now() + later,
   sleep: async (ms, signal) => systemClock.sleep(Math.min(ms, 20), signal),
 };
 const owner = (pid: number): Owner => ({ pid, host: 'here', since: 'now', machine: 'm', born: String(pid) });

@@ -31,6 +31,7 @@ afterEach(async () => {
 function tail(place: () => LogPlace = () => ({ path, trouble: null })): void {
   const clock = {
     now: () => now,
+    monotonic: () => now,
     sleep: async () => {
       now += 1_000;
       await new Promise((resolve) => setTimeout(resolve, 1));

@@ -22,6 +22,7 @@ function manualClock() {
   const sleepers: { at: number; wake: () => void }[] = [];
   const clock: Clock = {
     now: () => now,
+    monotonic: () => now,
     async sleep(ms, signal) {
       if (signal?.aborted === true) return;
       await new Promise<void>((resolve) => {

@@ -14,7 +14,7 @@ function setUp({ wasShown = false } = {}) {
   const message = createWaitingMessage(
     { progress: ({ message: text }) => void sent.push(text) },
     { waits: waitingSentence, state: stateSentence },
-    { now: () => time.now },
+    { now: () => time.now, monotonic: () => time.now },
     () => analysis.said,
     wasShown,
   );
@@ -96,8 +96,24 @@ describe('the message of a job that waits', () => {
     waits('BeginTime');
     expect(sent.slice(1)).toEqual([
       'The analysis runs on the cluster.',
+      '',
       'The analysis waits in the queue of the cluster: it is not to start before a certain time.',
     ]);
+  });
+
+  test('that the analysis runs does not stand for ever on a job that is over', () => {
+    const { sent, analysis, message, waits } = setUp();
+    waits('Priority');
+    message.started();
+    message.started();
+    message.over();
+    expect(sent.slice(1)).toEqual(['The analysis runs on the cluster.', '']);
+    waits('Priority');
+    message.started();
+    analysis.said = { total: 4, current: 3, message: 'nearly' };
+    message.started();
+    message.over();
+    expect(sent.at(-1), 'what the analysis said itself stays').toBe('The analysis runs on the cluster.');
   });
 
   test('takes nothing from an analysis that has spoken before anybody saw it run', () => {
