@@ -150,6 +150,8 @@ export interface Analysis {
   ignoredOptions: readonly string[];
   /** Title of the Girder job, where a hook carries it. */
   title: string | null;
+  /** Girder's id of the user who started it, where an output names it. */
+  ownerId: string | null;
 }
 
 /**

@@ -23,7 +23,14 @@ export const jobDocument = z.object({
   status: z.number(),
   handler: z.string().default(''),
   title: z.string().nullish(),
-  userId: z.string().nullish(),
+  progress: z
+    .object({
+      total: z.number().nullish().catch(null),
+      current: z.number().nullish().catch(null),
+      message: z.string().nullish().catch(null),
+    })
+    .nullish()
+    .catch(null),
   /** Only in the answer to reading one. */
   log: z.array(z.string()).nullish(),
 });

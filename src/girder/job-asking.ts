@@ -82,7 +82,12 @@ export function createJobAsking(ref: GirderJobRef, options: JobAskingOptions): J
 
   async function insist(signal: AbortSignal, patience: number, form?: JobForm): Promise<JobDocument> {
     const piece = form?.['log'];
-    if (piece === undefined) return askUntilAnswered(signal, patience, form);
+    // a log that is written anew is the same however often that is done
+    if (piece === undefined || form?.['overwrite'] !== undefined) {
+      const document = await askUntilAnswered(signal, patience, form);
+      if (piece !== undefined) logLength = piece.length;
+      return document;
+    }
     isOnItsWay = true;
     pieces += 1;
     const before = logLength;

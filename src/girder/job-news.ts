@@ -2,9 +2,11 @@ import { errorLine } from '../base/errors.js';
 import type { Clock } from '../base/clock.js';
 import type { Log } from '../base/log.js';
 import { GirderError } from './girder-error.js';
+import type { JobDocument } from './documents.js';
 import type { JobForm } from './job-asking.js';
 import { createLogBuffer, pieceLength, type LogMark, type LogMarks } from './log-buffer.js';
 import { describePiece, type PieceOnItsWay } from './log-piece.js';
+import { createSentLog } from './sent-log.js';
 
 /** What is null or left out stays as it was. */
 export interface JobProgress {
@@ -18,6 +20,8 @@ export interface JobNewsOptions {
   reportMs: number;
   /** @throws GirderError when Girder will not take this. */
   send: (form: JobForm) => Promise<unknown>;
+  /** Reads the Girder job. @throws GirderError */
+  read: () => Promise<JobDocument>;
   /** A piece that brings text to these marks is about to be sent; awaited. */
   onSending?: ((marks: LogMarks, piece: PieceOnItsWay) => Promise<void>) | undefined;
   /** Characters of Girder's log at present; null if nobody knows. */
@@ -35,6 +39,10 @@ export interface JobNews {
   progress(progress: JobProgress): void;
   room(stop: AbortSignal): Promise<void>;
   flush(stop: AbortSignal): Promise<void>;
+  /** Soon compares what Girder has with what was sent, and sends again what it has lost. `flush` waits for it. */
+  compare(): void;
+  /** The Girder job as it was read before anything was sent. */
+  found(document: JobDocument): void;
   /** Girder will not hear any more of this job, and why. */
   refused(): GirderError | null;
 }
@@ -45,6 +53,7 @@ const roomy = 1 << 18;
 export function createJobNews({
   reportMs,
   send,
+  read,
   onSending,
   onSent,
   logLength,
@@ -55,6 +64,8 @@ export function createJobNews({
   const buffer = createLogBuffer();
   const wanted = new Map<string, string>();
   const accepted = new Map<string, string>();
+  const sentLog = createSentLog();
+  let wantsComparison = false;
   let refused: GirderError | null = null;
   let lastReport = Number.NEGATIVE_INFINITY;
   let flushes = 0;
@@ -68,7 +79,9 @@ export function createJobNews({
   }
 
   function hasNews(): boolean {
-    return refused === null && (!buffer.isEmpty() || Object.keys(changedProgress()).length > 0);
+    return (
+      refused === null && (wantsComparison || !buffer.isEmpty() || Object.keys(changedProgress()).length > 0)
+    );
   }
 
   function hasRoom(): boolean {
@@ -78,11 +91,13 @@ export function createJobNews({
   async function sendNews(): Promise<void> {
     const changed = changedProgress();
     const piece = buffer.next();
-    const form = piece === null || piece.text === '' ? changed : { ...changed, log: piece.text };
+    const form: JobForm = piece === null || piece.text === '' ? changed : { ...changed, log: piece.text };
     const isMarked = piece !== null && Object.keys(piece.marks).length > 0;
     if (isMarked) await onSending?.(piece.marks, describePiece(piece.text, logLength()));
+    let isAccepted = false;
     try {
       if (Object.keys(form).length > 0) await send(form);
+      isAccepted = true;
     } catch (error) {
       if (closed.aborted) return;
       if (error instanceof GirderError && (error.trouble === 'access' || error.trouble === 'missing')) {
@@ -103,13 +118,39 @@ export function createJobNews({
       log.warn({ trouble: errorLine(error) }, 'a report is left out');
     }
     lastReport = clock.monotonic();
+    if (isAccepted) sentLog.add(form['log'] ?? '');
     for (const [name, value] of Object.entries(changed)) accepted.set(name, value);
     buffer.confirm();
     if (isMarked) onSent?.(piece.marks);
   }
 
+  /** Nothing of the log is on its way meanwhile: only one of this and {@link sendNews} goes on at a time. */
+  async function compareNow(): Promise<void> {
+    try {
+      const document = await read();
+      for (const [name, value] of progressOf(document)) {
+        if (accepted.has(name) && accepted.get(name) !== value) accepted.delete(name);
+      }
+      const has = document.log?.join('') ?? '';
+      sentLog.begin(has);
+      const repaired = sentLog.repaired(has);
+      if (repaired === null) return;
+      log.info('Girder has lost the beginning of the log: it is sent again');
+      await send({ log: repaired, overwrite: 'true' });
+    } catch (error) {
+      log.debug({ trouble: errorLine(error) }, 'what Girder has could not be compared');
+    } finally {
+      wantsComparison = false;
+    }
+  }
+
   async function sendAll(): Promise<void> {
     while (hasNews() && !closed.aborted) {
+      if (wantsComparison) {
+        await compareNow();
+        tellWaiting();
+        continue;
+      }
       // the interval gathers small reports; a log that is behind has enough for the next piece already
       const isBehind = buffer.length() >= pieceLength;
       const wait = flushes > 0 || isBehind ? 0 : lastReport + reportMs - clock.monotonic();
@@ -171,8 +212,22 @@ export function createJobNews({
       flushes -= 1;
       if (flushes === 0) pause = new AbortController();
     },
+    compare() {
+      wantsComparison = true;
+      wake();
+    },
+    found: (document) => sentLog.begin(document.log?.join('') ?? ''),
     refused: () => refused,
   };
+}
+
+/** As it is sent; what Girder does not have counts as empty. */
+function progressOf({ progress }: JobDocument): [string, string][] {
+  return [
+    ['progressTotal', String(progress?.total ?? '')],
+    ['progressCurrent', String(progress?.current ?? '')],
+    ['progressMessage', progress?.message ?? ''],
+  ];
 }
 
 function cleanMessage(message: string): string {

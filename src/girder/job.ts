@@ -21,6 +21,11 @@ export interface GirderJobOptions extends GirderSetup {
   connection?: ConnectionOptions;
   /** After this moment, in milliseconds since the epoch, the Girder job's own token is surely gone. */
   tokenEnds: number;
+  /**
+   * When the task was accepted, in milliseconds since the epoch. Girder is asked again soon after it whether it has kept
+   * what it was told: see {@link lateSaveMs}. Not set: it is not.
+   */
+  acceptedAt?: number;
   /** For so many milliseconds `finish` takes answers that are not Girder's for an accident. */
   finishPatienceMs: number;
   /** Girder says that the job is being canceled, or is: told once, and not during `finish`. */
@@ -64,15 +69,29 @@ export interface GirderJob {
    * longer than `finishPatienceMs`, when it was away until the token must have expired, or at abort.
    */
   finish(outcome: FinalOutcome, signal?: AbortSignal): Promise<number>;
+  /**
+   * Asks Girder, if the task was accepted only just now, whether it still has what {@link finish} has told it, and tells
+   * it again if not. Resolves after the first question; a second one follows by itself, until `signal` aborts.
+   */
+  confirm(outcome: FinalOutcome, signal: AbortSignal): Promise<void>;
   read(signal?: AbortSignal): Promise<JobDocument>;
   /** What Girder said last of the job; null before the first answer. */
   known(): JobDocument | null;
-  /** Stops reporting; what was not sent yet is forgotten. */
+  /** Stops reporting, after the last question of {@link confirm}; what was not sent yet is forgotten. */
   close(): void;
 }
 
 /** Milliseconds of answers that are not Girder's: a page that says maintenance, say. Only `finish` has more patience. */
 const strangeMs = 60 * 60_000;
+/**
+ * So long after a task was accepted, in milliseconds, Girder is asked whether it has kept what it was told.
+ * slicer_cli_web (1.5.14 to 5.0.21) loads the job after publishing its task and saves it whole, as it was then: a worker
+ * that was faster has said RUNNING in vain, and a batch waits for that for ever. Answers do not tell, since Girder
+ * answers with what it had loaded. Saves were seen 0.2 to 0.5 s after publishing.
+ */
+export const lateSaveMs = [1_500, 10_000] as const;
+/** So long such a question may take once the run is over. */
+const confirmMs = 60_000;
 /** Rounds of setting a status that someone else keeps changing. */
 const rounds = 10;
 
@@ -85,6 +104,8 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
   let finishing = false;
   const ending = new AbortController();
   let starting: Promise<void> | null = null;
+  let lingering: Promise<void> | null = null;
+  let begunAs: BeginAs = 'queued';
   const asking = createJobAsking(ref, {
     ...options,
     log,
@@ -95,6 +116,7 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
   const news = createJobNews({
     reportMs: reporting.reportMs,
     send: async (form) => asking.insist(closed, strangeMs, form),
+    read: async () => asking.insist(closed, strangeMs),
     onSending,
     onSent,
     logLength: asking.logLength,
@@ -108,6 +130,7 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
   /** Sets a status step by step. Only what Girder's rules allow from the status that it last told is ever sent. */
   async function bring(as: BeginAs, stop: AbortSignal): Promise<JobDocument> {
     let at = await asking.insist(stop, strangeMs);
+    if (asking.logLength() !== null) news.found(at);
     for (let round = 0; round < rounds; round += 1) {
       if (isCanceled(at) || isFinal(at.status)) return at;
       const [step] = pathTo(at.handler, at.status, jobStatus[as]) ?? [];
@@ -118,6 +141,55 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
     throw statusFight(ref);
   }
 
+  /** Sleeps until so long after the task was accepted; false if that was before now. */
+  async function untilAfterAcceptance(ms: number, stop: AbortSignal): Promise<boolean> {
+    const { acceptedAt } = options;
+    const left = acceptedAt === undefined ? 0 : acceptedAt + ms - clock.now();
+    // a clock that was set back must not make this wait
+    if (left <= 0 || left > ms) return false;
+    await clock.sleep(left, stop);
+    return !stop.aborted;
+  }
+
+  /** Tells Girder again what a late save has overwritten. */
+  async function remind(): Promise<void> {
+    const stop = AbortSignal.any([closed, ending.signal]);
+    for (const ms of lateSaveMs) {
+      if (!(await untilAfterAcceptance(ms, stop))) continue;
+      news.compare();
+      await bring(begunAs, stop);
+    }
+  }
+
+  async function bringToEnd(outcome: FinalOutcome, stop: AbortSignal, patience: number): Promise<number> {
+    let at = asking.known() ?? (await asking.insist(stop, patience));
+    for (let round = 0; round < rounds; round += 1) {
+      if (isFinal(at.status)) return at.status;
+      const [step] = wayToEnd(at, outcome);
+      if (step === undefined) break;
+      at = await asking.tryStatus(step, stop, patience);
+    }
+    throw statusFight(ref);
+  }
+
+  async function confirmAfter(ms: number, outcome: FinalOutcome, signal: AbortSignal): Promise<void> {
+    const stop = AbortSignal.any([closed, signal]);
+    if (!(await untilAfterAcceptance(ms, stop))) return;
+    const over = new AbortController();
+    const inTime = AbortSignal.any([stop, over.signal]);
+    const timer = clock.sleep(confirmMs, inTime).then(() => over.abort());
+    try {
+      news.compare();
+      await news.flush(inTime);
+      await bringToEnd(outcome, inTime, 0);
+    } catch (error) {
+      log.debug({ trouble: errorLine(error) }, 'Girder was not asked whether it has kept the end');
+    } finally {
+      over.abort();
+      await timer;
+    }
+  }
+
   return {
     log: (text, mark) => news.log(text, mark),
     progress: (progress) => news.progress(progress),
@@ -126,11 +198,17 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
     read: async (signal) => asking.insist(orClosed(signal), strangeMs),
     known: asking.known,
     async begin(as, signal) {
+      begunAs = as;
       const at = await bring(as, orClosed(signal));
       if (isCanceled(at)) return 'canceled';
-      return isFinal(at.status) ? 'over' : 'go';
+      if (isFinal(at.status)) return 'over';
+      remind().catch((error: unknown) =>
+        log.debug({ trouble: errorLine(error) }, 'Girder was not asked whether it has kept the start'),
+      );
+      return 'go';
     },
     started() {
+      begunAs = 'running';
       if (finishing || asking.known()?.status === jobStatus.running) return;
       starting ??= bring('running', AbortSignal.any([closed, ending.signal]))
         .then(() => undefined)
@@ -147,20 +225,22 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
       // one asker at a time: what is known of the status must not grow old on the way
       ending.abort();
       await starting;
+      // the last moment at which the log can be whole before somebody reads it
+      if (options.acceptedAt !== undefined) news.compare();
       await news.flush(stop);
       const refused = news.refused();
       if (refused !== null) throw refused;
-      const patience = options.finishPatienceMs;
-      let at = asking.known() ?? (await asking.insist(stop, patience));
-      for (let round = 0; round < rounds; round += 1) {
-        if (isFinal(at.status)) return at.status;
-        const [step] = wayToEnd(at, outcome);
-        if (step === undefined) break;
-        at = await asking.tryStatus(step, stop, patience);
-      }
-      throw statusFight(ref);
+      return bringToEnd(outcome, stop, options.finishPatienceMs);
     },
-    close: () => closing.abort(),
+    async confirm(outcome, signal) {
+      const [first, second] = lateSaveMs;
+      await confirmAfter(first, outcome, signal);
+      lingering = confirmAfter(second, outcome, signal);
+    },
+    close() {
+      if (lingering === null) closing.abort();
+      else void lingering.finally(() => closing.abort());
+    },
   };
 }
 
@@ -174,6 +254,7 @@ export function silentGirderJob(): GirderJob {
     room: async () => undefined,
     flush: async () => undefined,
     finish: async (outcome) => finalStatus(outcome),
+    confirm: async () => undefined,
     read: async () => ({ status: jobStatus.running, handler: '' }),
     known: () => null,
     close: nothing,

@@ -4,7 +4,7 @@ import { sequenceItems, type Pickled, type PickledDict } from './pickled.js';
 import { readArguments, readArgumentText } from './read-arguments.js';
 import { readDockerOptions } from './read-docker-options.js';
 import { readText } from './read-fields.js';
-import { readHooks, readTitle } from './read-hooks.js';
+import { readHooks, readOwnerId, readTitle } from './read-hooks.js';
 import { decodeMessage, type TaskMessage } from './read-message.js';
 import { readStreams } from './read-streams.js';
 import { createVolumeReader, readVolumes } from './read-volumes.js';
@@ -62,6 +62,7 @@ export function readAnalysis(task: AnalysisTask): Analysis {
     gpu,
     ignoredOptions: ignored,
     title: readTitle(hooks),
+    ownerId: readOwnerId(hooks),
   };
 }
 

@@ -133,3 +133,28 @@ export function readTitle(hooks: readonly Pickled[]): string | null {
   }
   return null;
 }
+
+/** The user who started the task: from the job document of a hook, else from the `reference` of an upload (JSON). */
+export function readOwnerId(hooks: readonly Pickled[]): string | null {
+  for (const hook of hooks) {
+    if (!isInstance(hook)) continue;
+    const job = attribute(hook, 'job');
+    const upload = attribute(hook, 'upload_kwargs');
+    const fromJob = isDict(job) ? (job.get('userId') ?? null) : null;
+    const reference = isDict(upload) ? (upload.get('reference') ?? null) : null;
+    for (const id of [isObjectId(fromJob) ? fromJob.hex : fromJob, userOfReference(reference)]) {
+      if (isGirderId(id)) return id.toLowerCase();
+    }
+  }
+  return null;
+}
+
+function userOfReference(reference: Pickled): unknown {
+  if (typeof reference !== 'string') return null;
+  try {
+    const parsed: unknown = JSON.parse(reference);
+    return typeof parsed === 'object' && parsed !== null && 'userId' in parsed ? parsed.userId : null;
+  } catch {
+    return null;
+  }
+}

@@ -4,7 +4,7 @@ import type { GirderJob } from '../girder/job.js';
 import { readAnalysis } from '../girder/read-analysis.js';
 import { readIngest, type Ingest } from '../girder/read-ingest.js';
 import { ingestTask } from '../girder/task-names.js';
-import { fetchUserLogin, firstAccess } from '../girder/user.js';
+import { firstAccess } from '../girder/user.js';
 import { checkToken } from './check-token.js';
 import { followLog } from './follow-log.js';
 import { settleLog } from './settle-log.js';
@@ -190,9 +190,15 @@ function describe(work: Work): { image: string; cli: string; title: string | nul
 async function nameOwner(run: Run, work: Work, context: StageContext, tools: Tools): Promise<void> {
   try {
     const title = context.girderJob.known()?.title ?? describe(work).title;
-    const access = work.kind === 'ingest' ? work.ingest.access : firstAccess(work.analysis);
-    const setup = { ...tools.girderSetup(run), signal: context.stopping };
-    const user = access === null ? null : await fetchUserLogin(access, setup);
+    const isIngest = work.kind === 'ingest';
+    const user = await tools.findUser({
+      setup: tools.girderSetup(run),
+      access: isIngest ? work.ingest.access : firstAccess(work.analysis),
+      isOwnToken: isIngest,
+      ownerId: isIngest ? null : work.analysis.ownerId,
+      girderJobId: run.description.girderJobId,
+      signal: context.stopping,
+    });
     tools.book.note(run.id, { type: 'described', description: { title, user } });
   } catch (error) {
     tools.log.debug({ run: run.id, why: errorLine(error) }, 'the owner of the Girder job is not known');

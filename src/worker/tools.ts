@@ -14,6 +14,7 @@ import type { GirderJob } from '../girder/job.js';
 import type { Patience } from '../girder/patience.js';
 import type { Book } from './book.js';
 import type { Executor } from './executor/executor.js';
+import type { UserSearch } from './find-user.js';
 import type { GirderJobSearch } from './girder-job-search.js';
 import type { GirderSlurmSource } from './girder-slurm-source.js';
 import type { KeptMessages } from './kept-messages.js';
@@ -35,6 +36,7 @@ export interface Tools {
   /** Girder's own settings for Slurm jobs. */
   readonly girderSlurm: GirderSlurmSource;
   readonly searchGirderJob: GirderJobSearch;
+  readonly findUser: UserSearch;
   /** Opens the reporter of a run's Girder job; one that reports to nobody if the task names none. */
   openGirderJob(run: Run): Promise<GirderJob>;
   /** How a run reaches Girder: shared connections, and the addresses that its message carries made reachable. */

@@ -27,6 +27,7 @@ import { createHandle } from './create-handle.js';
 import { prepareDirectories } from './directories.js';
 import { createExecutor } from './executor/create-executor.js';
 import type { Executor } from './executor/executor.js';
+import { createUserSearch } from './find-user.js';
 import { girderAddresses } from './girder-addresses.js';
 import { createGirderJobSearch } from './girder-job-search.js';
 import { createGirderSlurmSource } from './girder-slurm-source.js';
@@ -180,6 +181,7 @@ export async function createWorker({
   });
   const girderSlurm = createGirderSlurmSource({ connections, clock, log, girder: settings.girder });
   const searchGirderJob = createGirderJobSearch({ connections, clock, log, girder: settings.girder });
+  const findUser = createUserSearch({ connections, clock, log, girder: settings.girder });
   const girderTroubles = createGirderTroubles();
   const giveUpMs = settings.girder.giveUpHours * 60 * 60_000;
 
@@ -217,6 +219,7 @@ export async function createWorker({
     submitScript,
     girderSlurm,
     searchGirderJob,
+    findUser,
     submitGate,
     girderSetup: ({ task }) => girderSetup(task),
     transferPatience: ({ id, acceptedAt }) => ({
@@ -229,6 +232,7 @@ export async function createWorker({
         ...girderSetup(run.task),
         reporting,
         tokenEnds: run.acceptedAt + tokenLifeMs,
+        acceptedAt: run.acceptedAt,
         finishPatienceMs: giveUpMs,
         onCancel: () => cancelSoon(run.id, 'girder'),
         onTrouble: (trouble) => noticeGirder(run.id, 'report', trouble),

@@ -47,6 +47,29 @@ export function createFaults(site: ChaosSite, seed: number): Faults {
 /** Longer than a worker that was started again waits before it submits a second time, and longer than its own sbatch may take. */
 const lateSeconds = 20;
 
+const badGateway: Fault = {
+  kind: 'answer',
+  status: 502,
+  contentType: 'text/html',
+  body: '<h1>Bad Gateway</h1>',
+};
+
+/** What a proxy, a login page or an ill Girder says; each in its turn. */
+const wrongAnswers: Fault[] = [
+  badGateway,
+  { ...badGateway, status: 200, body: '<h1>Maintenance</h1>' },
+  { ...badGateway, status: 404 },
+  { ...badGateway, status: 401 },
+  { ...badGateway, status: 200, body: '' },
+  { ...badGateway, status: 302, body: '', headers: { location: '/login' } },
+  {
+    ...badGateway,
+    status: 500,
+    contentType: 'application/json',
+    body: '{"message":"An unexpected error occurred on the server.","type":"internal"}',
+  },
+];
+
 async function play(
   { name, forMs }: PlannedFault,
   site: ChaosSite,
@@ -72,12 +95,11 @@ async function play(
     case 'broker: restart':
       return restartBroker(site);
     case 'girder: error':
-      return spoilGirder(() => ({
-        kind: 'answer',
-        status: 502,
-        contentType: 'text/html',
-        body: '<h1>Bad Gateway</h1>',
-      }));
+      return spoilGirder(() => {
+        const next = wrongAnswers.shift() ?? badGateway;
+        wrongAnswers.push(next);
+        return next;
+      });
     case 'girder: hang':
       return spoilGirder(() => ({ kind: 'hold', forMs: 2_000 }));
     case 'girder: reset':

@@ -5,6 +5,7 @@ import { siteDirectory } from '../directory.js';
 import { listenForEnd, releaseAll, type Releaser } from '../releasers.js';
 import { openBatch, type ChaosBatch, type ChaosRun } from './batch.js';
 import { createFaults, type Faults } from './faults.js';
+import { createRandom } from './random.js';
 import { allJobs, findLeftovers, jobNameOf, keepEvents, unfinishedRuns } from './leftovers.js';
 import { startWorkerLife, type WorkerLife } from './life.js';
 import { planChaos, type ChaosPlan, type PlannedLife } from './plan.js';
@@ -87,6 +88,9 @@ async function unleash(
   const began = performance.now();
   const batch = openBatch(site, plan.runs);
   const faults = createFaults(site, plan.seed);
+  // as slicer_cli_web does with the jobs of half its tasks on a busy server
+  const late = createRandom(plan.seed + 1);
+  site.girder.saveLate(() => (late.percent(50) ? late.int(20, 400) : null));
   let worker: WorkerLife | null = null;
   /** Stands by, and is the next one. */
   let successor: WorkerLife | null = null;

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { jobInfoSpec, RestError } from './answers.js';
-import { addJob, cancelJob } from './jobs.js';
+import { addJob, cancelJob, loadForLateSave } from './jobs.js';
 import type { Handler } from './rules.js';
 import { route, streamed, type Site } from './routes.js';
 import { addFile, addFolder, addItem, createStore, filesIn, foldersIn, grant } from './store.js';
@@ -62,6 +62,13 @@ export interface GirderStandIn {
   items(folderId: string): Item[];
   files(itemId: string): StoredFile[];
   requests(): readonly RequestRecord[];
+  /** Loads a job as slicer_cli_web does after publishing its task; calling the result saves it as it was. */
+  loadForLateSave(jobId: string): () => void;
+  /**
+   * From now on slicer_cli_web loads each job that nobody has asked for yet when somebody does, and saves it so many
+   * milliseconds later; null for a job that it saves in time.
+   */
+  saveLate(afterMs: () => number | null): void;
   /** Looks at every call from now on and may spoil it; without argument: all is well again. */
   fail(fault?: (method: string, path: string) => Fault | undefined): void;
   stop(): Promise<void>;
@@ -88,6 +95,16 @@ export async function startGirderStandIn({
   const root = addFolder(store, null, 'Practice');
   const site: Site = { store, apiUrl: '', startedAt: timestamp(), revoke };
   const requests: RequestRecord[] = [];
+  let lateMs: (() => number | null) | undefined;
+  const askedFor = new Set<string>();
+  /** Before the first call about a job is answered. */
+  const beforeAnswer = (path: string): void => {
+    const job = store.jobs.get(/^job\/(\w+)/.exec(path)?.[1] ?? '');
+    if (job === undefined || askedFor.has(job.id)) return;
+    askedFor.add(job.id);
+    const ms = lateMs?.() ?? null;
+    if (ms !== null) setTimeout(loadForLateSave(job), ms).unref();
+  };
   let fault: ((method: string, path: string) => Fault | undefined) | undefined;
 
   const server = createServer((request, response) => {
@@ -120,6 +137,7 @@ export async function startGirderStandIn({
       response.end(spoiled.body);
       return;
     }
+    beforeAnswer(path);
     void answer(site, request, response).then(record);
   });
   await new Promise<void>((resolve, reject) => {
@@ -151,6 +169,13 @@ export async function startGirderStandIn({
     items: (folderId) => itemsIn(store, folderId),
     files: (itemId) => filesIn(store, itemId),
     requests: () => requests,
+    loadForLateSave: (jobId) => {
+      const job = store.jobs.get(jobId);
+      return job === undefined ? () => undefined : loadForLateSave(job);
+    },
+    saveLate: (afterMs) => {
+      lateMs = afterMs;
+    },
     fail: (wanted) => {
       fault = wanted;
     },

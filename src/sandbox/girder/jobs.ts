@@ -36,6 +36,19 @@ export function addJob(store: Store, options: NewJob): GirderJob {
   return job;
 }
 
+/**
+ * What slicer_cli_web does after it has published a task (`cliSubHandler`, 1.5.14 to 5.0.21): it loads the job without its
+ * log, and then saves the whole document as it was. Whatever the worker has reported meanwhile is gone.
+ * @returns saves
+ */
+export function loadForLateSave(job: GirderJob): () => void {
+  const { status, progress, timestamps, updated } = structuredClone(job);
+  return () => {
+    Object.assign(job, { status, progress, timestamps, updated });
+    job.log.length = 0;
+  };
+}
+
 /** About what Girder keeps of a job's log. */
 const logLimit = 4 * 1024 * 1024;
 

@@ -42,6 +42,8 @@ export async function finish(
   await publishResults(run, children, tools).catch((error: unknown) => {
     log.warn({ why: coerceError(error).message }, 'the Celery result was not published');
   });
+  if (untold === null) await context.girderJob.confirm(outcome, context.stopping);
+  context.stopping.throwIfAborted();
   await cleanUp(run, tools);
   if (outcome !== 'succeeded' && run.refusal === null) {
     await tools.messages.keep(run.task, run.acceptedAt + tokenLifeMs);

@@ -66,7 +66,8 @@ describe('config explain', () => {
       if (!girder.isWell) return sendJson(response, { type: 'access', message: 'Invalid API key.' }, 403);
       if (path === '/api/v1/api_key/token')
         return sendJson(response, { authToken: { token: 'T', scope: [] } });
-      if (headers['girder-token'] !== 'T') return sendJson(response, { message: 'Who?' }, 401);
+      if (headers['girder-token'] !== 'T')
+        return sendJson(response, { type: 'access', message: 'Who?' }, 401);
       sendJson(response, { 'worker_slurm.time': '1-0', 'worker_slurm.mem': '2G' });
     });
     try {

@@ -643,6 +643,7 @@ describe('images', () => {
 /** Looks come after half a second each; the doctor's own time never ends. */
 const clockWith = (between: () => Promise<void>): Clock => ({
   now: () => 0,
+  monotonic: () => 0,
   sleep: async (ms) => (ms === 500 ? between() : new Promise(() => undefined)),
 });
 

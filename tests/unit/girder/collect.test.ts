@@ -96,8 +96,9 @@ describe('collectAfterFailure', () => {
 
   it('says what it cannot keep and goes on', async () => {
     const base = await bench((response, { query }) => {
-      if (query.get('name') === 'b') sendJson(response, { message: 'No matching route for "POST x"' }, 400);
-      else if (query.get('name') === 'c') sendJson(response, { message: 'no' }, 403);
+      if (query.get('name') === 'b')
+        sendJson(response, { type: 'rest', message: 'No matching route for "POST x"' }, 400);
+      else if (query.get('name') === 'c') sendJson(response, { type: 'access', message: 'no' }, 403);
       else sendJson(response, { _id: 'x' });
     });
     const { artifact, put, done, said, staged } = base;

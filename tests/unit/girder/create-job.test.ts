@@ -42,7 +42,9 @@ test('a Girder job is asked for as the Python worker asks, and its specification
 });
 
 test('arguments that do not fit into a URL are left out', async () => {
-  const { access, setup, heard } = await setUp((response) => sendJson(response, { message: 'no' }, 400));
+  const { access, setup, heard } = await setUp((response) =>
+    sendJson(response, { type: 'rest', message: 'no' }, 400),
+  );
   const job = createGirderJobFor(
     access,
     { ...wanted, args: `["${'x'.repeat(5_000)}"]` },

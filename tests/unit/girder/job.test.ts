@@ -6,7 +6,6 @@ import { describePiece } from '../../../src/girder/log-piece.js';
 import { createReporting } from '../../../src/girder/reporting.js';
 import { readSession } from '../../../src/girder/session.js';
 import { isAllowed } from '../../../src/girder/transitions.js';
-import { fetchUserLogin, firstAccess } from '../../../src/girder/user.js';
 import { sendJson, type Heard } from '../../support/scripted-http.js';
 import { recordedExchanges, setUp } from './girder-bench.js';
 
@@ -44,7 +43,6 @@ async function bench({
       status: job.status,
       handler: job.handler,
       title: 'T',
-      userId: 'u',
       log: [job.log],
     });
   });
@@ -602,13 +600,12 @@ describe('finish', () => {
   });
 });
 
-it('read tells title and owner', async () => {
+it('read tells the title', async () => {
   const { girderJob } = await bench({ status: 2 });
   expect(await girderJob.read()).toMatchObject({
     status: 2,
     handler: 'celery_handler',
     title: 'T',
-    userId: 'u',
   });
 });
 
@@ -621,31 +618,4 @@ it('a task without a Girder job reports to nobody', async () => {
   await job.flush();
   expect(await job.finish('failed')).toBe(4);
   job.close();
-});
-
-describe('the owner of a run', () => {
-  it('is asked for with the first access that the task has', async () => {
-    const { setup, access, heard } = await setUp((response) => sendJson(response, { login: 'ada' }));
-    const args = [
-      { kind: 'text', text: 'x' },
-      { kind: 'token', access },
-    ] as const;
-    expect(firstAccess({ args: [], hooks: [] })).toBeNull();
-    expect(firstAccess({ args, hooks: [] })).toBe(access);
-    expect(await fetchUserLogin(access, setup)).toBe('ada');
-    expect(heard[0]).toMatchObject({ method: 'GET', path: '/api/v1/user/me' });
-  });
-
-  it.each([
-    ['nobody is logged in', (response: ServerResponse) => sendJson(response, null)],
-    [
-      'Girder refuses',
-      (response: ServerResponse) => sendJson(response, { type: 'access', message: 'x' }, 401),
-    ],
-    ['Girder is away', hangUp],
-  ])('is unknown when %s', async (_what, answer) => {
-    const { setup, access, heard } = await setUp(answer);
-    expect(await fetchUserLogin(access, setup)).toBeNull();
-    expect(heard.filter(({ path }) => path === '/api/v1/user/me')).toHaveLength(1);
-  });
 });

@@ -52,6 +52,7 @@ const nothing: Analysis = {
   gpu: false,
   ignoredOptions: [],
   title: null,
+  ownerId: null,
 };
 
 /** A path in the container as this host has it. */

@@ -105,7 +105,8 @@ describe('job status', () => {
     });
     expect((await call('GET', `job/${job.id}`, 'nonsense')).status).toBe(401);
     expect((await call('GET', `folder/${girder.rootFolderId}`, job.token)).status).toBe(401);
-    expect((await call('GET', 'user/me')).json['login']).toBe('pathologist');
+    expect((await call('GET', 'user/me')).json, 'as the token of a transform is answered').toBeNull();
+    expect((await call('GET', `user/${girder.userId}`, '')).json['login']).toBe('pathologist');
   });
 
   test('no artifact endpoint, as in stock Girder', async () => {

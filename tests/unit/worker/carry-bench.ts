@@ -118,6 +118,7 @@ export async function openCarryBench({
     log,
     executor,
     searchGirderJob: async () => null,
+    findUser: async () => null,
     apptainer: {
       version: async () => null,
       inspect: async () => Promise.reject(new Error('a run examines its image')),

@@ -1,0 +1,209 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { silentLog } from '../../../src/base/log.js';
+import { createGirderConnections } from '../../../src/girder/connections.js';
+import { createGirderJob } from '../../../src/girder/job.js';
+import { createReporting } from '../../../src/girder/reporting.js';
+import { createSentLog } from '../../../src/girder/sent-log.js';
+import { readSession } from '../../../src/girder/session.js';
+import { startGirderStandIn } from '../../../src/sandbox/girder/index.js';
+import { createManualClock } from '../../support/doctor.js';
+
+/** A Girder job whose task was accepted this moment, and the save of slicer_cli_web that is still to come. */
+async function bench({ age = 0 } = {}) {
+  const dir = await mkdtemp(path.join(tmpdir(), 'dsa-slurm-late-'));
+  const girder = await startGirderStandIn({ dir });
+  const clock = createManualClock();
+  const connections = createGirderConnections();
+  const stop = new AbortController();
+  const job = girder.createJob({ title: 'T', type: 't', celeryTaskId: 'task' });
+  const save = girder.loadForLateSave(job.id);
+  const onCancel = vi.fn();
+  const girderJob = createGirderJob(
+    {
+      id: job.id,
+      url: `${girder.apiUrl}/job/${job.id}`,
+      method: 'PUT',
+      headers: { 'Girder-Token': job.token },
+      session: readSession(undefined),
+    },
+    {
+      connections,
+      apiUrlMap: {},
+      clock,
+      log: silentLog(),
+      reporting: createReporting({ reportMs: 500, concurrency: 8 }),
+      tokenEnds: Infinity,
+      finishPatienceMs: 1_000,
+      acceptedAt: clock.now() - age,
+      onCancel,
+    },
+  );
+  onTestFinished(async () => {
+    stop.abort();
+    girderJob.close();
+    await connections.close();
+    await girder.stop();
+    await rm(dir, { recursive: true });
+  });
+  /** Lets time pass until something is so. */
+  const until = async (isSo: () => void): Promise<void> =>
+    vi.waitFor(async () => {
+      await clock.pass(0);
+      isSo();
+    });
+  /** Lets time pass, and Girder answer what it is asked then. */
+  const pass = async (ms: number): Promise<void> => {
+    const asked = girder.requests().length;
+    await clock.pass(ms);
+    await until(() => expect(girder.requests().length).toBeGreaterThan(asked));
+  };
+  return { girder, girderJob, job, save, clock, pass, until, stop, onCancel };
+}
+
+describe('a status that slicer_cli_web has taken back by saving the job late', () => {
+  it('is set again soon after', async () => {
+    const { girderJob, job, save, pass, until } = await bench();
+    expect(await girderJob.begin('running')).toBe('go');
+    save();
+    expect(job.status).toBe(0);
+    await pass(1_500);
+    await until(() => expect(job.status).toBe(2));
+  });
+
+  it('is set again once more when the save came later', async () => {
+    const { girder, girderJob, job, save, pass, until } = await bench();
+    await girderJob.begin('running');
+    await pass(1_500);
+    save();
+    const asked = girder.requests().length;
+    await pass(8_500);
+    await until(() => expect(job.status).toBe(2));
+    expect(girder.requests().length - asked).toBeLessThan(6);
+  });
+
+  it('is QUEUED for a job that waits, where RUNNING means started, until it has started', async () => {
+    const { girderJob, job, save, pass, until } = await bench();
+    await girderJob.begin('queued');
+    save();
+    await pass(1_500);
+    await until(() => expect(job.status).toBe(1));
+    girderJob.started();
+    await until(() => expect(job.status).toBe(2));
+    save();
+    await pass(8_500);
+    await until(() => expect(job.status).toBe(2));
+  });
+
+  it('is left alone when the user has canceled meanwhile', async () => {
+    const { girder, girderJob, job, pass, until, onCancel } = await bench();
+    await girderJob.begin('running');
+    await girder.cancel(job.id);
+    await pass(1_500);
+    await until(() => expect(onCancel).toHaveBeenCalledTimes(1));
+    expect(job.timestamps.map(({ status }) => status)).toEqual([2, 824]);
+  });
+
+  it('is asked for no more when the task was accepted long ago', async () => {
+    const { girder, girderJob, clock } = await bench({ age: 60_000 });
+    await girderJob.begin('running');
+    const asked = girder.requests().length;
+    await clock.pass(60_000);
+    expect(await girderJob.finish('succeeded')).toBe(3);
+    // the log is compared before the end
+    expect(girder.requests().length - asked).toBe(2);
+  });
+});
+
+describe('what a late save has lost of log and progress', () => {
+  it('is sent again, in order and once', async () => {
+    const { girderJob, job, save, pass, until } = await bench();
+    await girderJob.begin('running');
+    girderJob.progress({ total: 4, current: 1, message: 'first' });
+    girderJob.log('one\n');
+    await girderJob.flush();
+    girderJob.log('two\n');
+    await girderJob.flush();
+    save();
+    girderJob.log('three\n');
+    await girderJob.flush();
+    expect(job.log.join('')).toBe('three\n');
+    await pass(1_500);
+    await until(() => expect(job.log.join('')).toBe('one\ntwo\nthree\n'));
+    await until(() => expect(job.progress).toEqual({ total: 4, current: 1, message: 'first' }));
+    girderJob.log('four\n');
+    expect(await girderJob.finish('succeeded')).toBe(3);
+    expect(job.log.join('')).toBe('one\ntwo\nthree\nfour\n');
+  });
+
+  it('is there again before the end, whenever the save came', async () => {
+    const { girderJob, job, save, pass } = await bench();
+    await girderJob.begin('running');
+    girderJob.log('one\n');
+    await girderJob.flush();
+    await pass(1_500);
+    await pass(8_500);
+    save();
+    girderJob.log('two\n');
+    expect(await girderJob.finish('failed')).toBe(4);
+    expect(job.log.join('')).toBe('one\ntwo\n');
+  });
+
+  it('is left alone where somebody else writes into the log, too', () => {
+    const log = createSentLog();
+    log.begin('');
+    log.add('one\n');
+    log.add('two\n');
+    expect(log.repaired('one\ntwo\n')).toBeNull();
+    expect(log.repaired('one\ntwo\nof somebody else\n')).toBeNull();
+    expect(log.repaired('else\n')).toBeNull();
+    expect(log.repaired('')).toBe('one\ntwo\n');
+    expect(log.repaired('two\n')).toBe('one\ntwo\n');
+  });
+
+  it('is left alone where Girder may have shortened a long log, or too much is missing', () => {
+    const log = createSentLog();
+    log.begin('');
+    for (let n = 0; n < 100; n += 1) log.add('x'.repeat(8_192));
+    expect(log.repaired('x'.repeat(100 * 8_192 - 10))).toHaveLength(100 * 8_192);
+    expect(log.repaired('x'.repeat(8_192))).toBeNull();
+    for (let n = 0; n < 200; n += 1) log.add('x'.repeat(8_192));
+    expect(log.repaired('x'.repeat(300 * 8_192 - 10))).toBeNull();
+  });
+});
+
+describe('a run that was over before slicer_cli_web saved its job', () => {
+  it.each([
+    ['succeeded', 3],
+    ['failed', 4],
+    ['canceled', 5],
+  ] as const)('has %s all the same, with its log', async (outcome, status) => {
+    const { girderJob, job, save, pass, until, stop } = await bench();
+    await girderJob.begin('running');
+    girderJob.log('why\n');
+    expect(await girderJob.finish(outcome)).toBe(status);
+    save();
+    expect([job.status, job.log]).toEqual([0, []]);
+    const confirmed = girderJob.confirm(outcome, stop.signal);
+    await pass(1_500);
+    await until(() => expect(job.status).toBe(status));
+    await confirmed;
+    expect(job.log.join('')).toBe('why\n');
+    girderJob.close();
+    save();
+    await pass(8_500);
+    await until(() => expect(job.status).toBe(status));
+    expect(job.log.join('')).toBe('why\n');
+  });
+
+  it('holds nothing up once the worker stops', async () => {
+    const { girderJob, stop } = await bench();
+    await girderJob.begin('running');
+    await girderJob.finish('succeeded');
+    const confirmed = girderJob.confirm('succeeded', stop.signal);
+    stop.abort();
+    await confirmed;
+  });
+});
