@@ -374,9 +374,15 @@ export const settingsSchema = z.strictObject({
       example: 'started',
       default: 'accepted',
     }),
+    cancelDeleted: type.yesOrNo().register(settingInfo, {
+      description:
+        'Cancel a run whose job somebody deletes in Girder while it goes on. `false` lets it run to its end, and its outputs are uploaded.',
+      example: 'false',
+      default: true,
+    }),
     giveUpHours: type.wholeNumber(1, 10_000).register(settingInfo, {
       description:
-        'How many hours a run tries to tell Girder how it ended while something else answers at its address, such as a web page. The run then ends here all the same.',
+        'How many hours a run waits for Girder, with its inputs, its outputs and its end, while something else answers at its address, such as a web page, or Girder fails on its own. The run then ends here all the same.',
       example: '48',
       default: 24,
     }),

@@ -3,7 +3,7 @@ import { DsaSlurmError, errorLine } from '../base/errors.js';
 import { readdir, rm } from '../base/shared-files.js';
 import type { OutputHook, StagedAnalysis, UploadOptions, VolumeRef } from './analysis.js';
 import { clientFor, type GirderSetup } from './client.js';
-import { shown, type TransferContext } from './download.js';
+import { moveTogether, shown, type TransferContext } from './download.js';
 import { pathInVolume } from './file-names.js';
 import { GirderError } from './girder-error.js';
 import {
@@ -182,11 +182,15 @@ async function deliver(delivery: Delivery): Promise<void> {
           named(delivery),
           memoryOf(options, delivery.key),
         );
-      return deliverTree(delivery, hook.folderId, relative, withoutName(hook.upload));
+      return together(delivery, async (counted) =>
+        deliverTree(counted, hook.folderId, relative, withoutName(hook.upload)),
+      );
     case 'uploadToItem':
       if (found.kind === 'file') return uploadFileToItem(context, found.real, hook.itemId, named(delivery));
-      return eachFile(delivery, relative, async (real) =>
-        uploadFileToItem(context, real, hook.itemId, withoutName(hook.upload)),
+      return together(delivery, async (counted) =>
+        eachFile(counted, relative, async (real) =>
+          uploadFileToItem(counted.context, real, hook.itemId, withoutName(hook.upload)),
+        ),
       );
     case 'jobArtifact': {
       const { jobId } = hook;
@@ -202,6 +206,14 @@ async function deliver(delivery: Delivery): Promise<void> {
       }
     }
   }
+}
+
+/** All files of a directory: told of as one. */
+async function together(delivery: Delivery, deliver: (counted: Delivery) => Promise<void>): Promise<void> {
+  const what = `the directory “${shown(delivery.hook.filename)}”`;
+  await moveTogether(delivery.context, ['Uploading', 'Uploaded'], what, async (context) =>
+    deliver({ ...delivery, context }),
+  );
 }
 
 function memoryOf({ begun, onBegin }: CollectOptions, key: string): UploadMemory {

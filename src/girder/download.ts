@@ -22,11 +22,37 @@ export interface TransferContext {
   signal: AbortSignal;
   /** Told in words of each file before it moves. */
   onProgress?: ((text: string) => void) | undefined;
+  /** Told of each file that has moved, by whoever counts them. */
+  onMoved?: ((bytes: number) => void) | undefined;
+}
+
+/**
+ * Moves many files as one thing, with two lines in the log however many they are. Part of a larger thing, it says nothing.
+ * @param what for people: `the folder “slides”`
+ */
+export async function moveTogether(
+  context: TransferContext,
+  [doing, done]: ['Fetching', 'Fetched'] | ['Uploading', 'Uploaded'],
+  what: string,
+  move: (context: TransferContext) => Promise<void>,
+): Promise<void> {
+  if (context.onMoved !== undefined) return move(context);
+  let files = 0;
+  let size = 0;
+  const onMoved = (bytes: number): void => {
+    files += 1;
+    size += bytes;
+  };
+  context.onProgress?.(`${doing} ${what}.`);
+  await move({ ...context, onProgress: undefined, onMoved });
+  const count = files === 1 ? '1 file' : `${files.toLocaleString('en-US')} files`;
+  context.onProgress?.(`${done} ${what}: ${count}${sizeWords(size)}.`);
 }
 
 /** Girder's own client asks for pages of this size, and a page with fewer is the last. */
 const pageSize = 50;
 const deepest = 64;
+const fetching = ['Fetching', 'Fetched'] satisfies ['Fetching', 'Fetched'];
 
 export async function getFile(
   client: GirderClient,
@@ -97,6 +123,7 @@ export async function downloadFile(
     retries.reset();
     await onDisk(target, handle.chmod(0o644));
     await onDisk(target, rename(part, target));
+    context.onMoved?.(have);
   } catch (error) {
     await rm(part, { force: true });
     throw error;
@@ -222,11 +249,13 @@ export async function downloadItem(
   }
   await makeDirectory(target);
   const names = new Set<string>();
-  const fetchInto = async (file: FileDocument): Promise<void> =>
-    downloadFile(context, file, path.join(target, uniqueName(names, file.name)));
-  if (first.done !== true) await fetchInto(first.value);
-  if (second.done !== true) await fetchInto(second.value);
-  for await (const file of listing) await fetchInto(file);
+  await moveTogether(context, fetching, `the item “${shown(item.name)}”`, async (counted) => {
+    const fetchInto = async (file: FileDocument): Promise<void> =>
+      downloadFile(counted, file, path.join(target, uniqueName(names, file.name)));
+    if (first.done !== true) await fetchInto(first.value);
+    if (second.done !== true) await fetchInto(second.value);
+    for await (const file of listing) await fetchInto(file);
+  });
   return target;
 }
 
@@ -237,7 +266,9 @@ export async function downloadFolder(
   directory: string,
 ): Promise<string> {
   const target = path.join(directory, safeName(folder.name));
-  await downloadTree(context, folder.id, target, 1);
+  await moveTogether(context, fetching, `the folder “${shown(folder.name)}”`, async (counted) =>
+    downloadTree(counted, folder.id, target, 1),
+  );
   return target;
 }
 

@@ -87,8 +87,11 @@ const hints: Partial<Record<GirderTrouble, string>> = {
   'not-girder': 'Check the API URL: it ends in /api/v1.',
 };
 
+/** What to do about an expired token. */
+export const expiredAdvice = 'The tokens of an analysis live for 7 days: start it again.';
+
 const accessHints: Record<AccessTrouble, string> = {
-  expired: 'The tokens of an analysis live for 7 days: start it again.',
+  expired: expiredAdvice,
   scope:
     'Start the analysis again; if Girder says the same then, show this to the people who run it: the token is made for something else.',
   denied: 'Whoever started the analysis has to be given that right in Girder; then start it again.',
@@ -108,12 +111,15 @@ export function answerError(
   const said = document.message ?? (looksLikePage(text) ? 'a web page' : oneLine(text, 200));
   const trouble = troubleOf(status, document);
   const what = `${asked.method} ${asked.path}`;
-  const words = `${status}${said === '' ? '' : `: ${said}`}`;
+  // the sentence around them has its own full stop
+  const quoted = said.replace(/\.+$/, '');
+  const words = `${status}${quoted === '' ? '' : `: ${quoted}`}`;
   const access = accessTroubleOf(status, said, tokenIsGood ?? null);
   const sentence = {
     busy: `Girder at ${asked.origin} is in trouble: ${what} was answered with ${words}.`,
     access: {
-      expired: `The token for ${what} is no longer good at Girder (${words}).`,
+      // what Girder says then is about scopes, or about logging in: neither is the point
+      expired: `The token for ${what} has expired or was withdrawn (${status}).`,
       scope: `The token for ${what} is meant for something else, says Girder (${words}).`,
       denied: `The user has no right at Girder to ${what} (${words}).`,
     }[access],

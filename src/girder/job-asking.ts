@@ -20,6 +20,8 @@ export interface JobAskingOptions extends GirderSetup {
   tokenEnds: number;
   /** Girder says that the job is being canceled, or is: told once. */
   onCancel: () => void;
+  /** Girder says that there is no such job any more: told once. */
+  onGone?: () => void;
   /** Why Girder cannot be told at the moment; null once it can again. */
   onTrouble?: (trouble: string | null) => void;
 }
@@ -57,6 +59,7 @@ export function createJobAsking(ref: GirderJobRef, options: JobAskingOptions): J
   const server = JSON.stringify([URL.parse(client.apiUrl)?.origin, options.connection?.proxy]);
   let known: JobDocument | null = null;
   let told = false;
+  let isGone = false;
   let logLength: number | null = null;
   /** Pieces of log that were sent; a reading of the log that overlaps with one says nothing of its length. */
   let pieces = 0;
@@ -66,9 +69,9 @@ export function createJobAsking(ref: GirderJobRef, options: JobAskingOptions): J
   async function ask(signal: AbortSignal, form?: JobForm): Promise<JobDocument> {
     const question = form === undefined ? { method: 'GET' } : { method: ref.method, form };
     const piecesBefore = pieces;
-    const document = await reporting.run(server, async () =>
-      client.json(jobDocument, { ...question, path: '', attempts: 1, signal }),
-    );
+    const document = await reporting
+      .run(server, async () => client.json(jobDocument, { ...question, path: '', attempts: 1, signal }))
+      .catch(noticeGone);
     if (Array.isArray(document.log) && !isOnItsWay && pieces === piecesBefore) {
       logLength = lengthOfLog(document.log);
     }
@@ -78,6 +81,14 @@ export function createJobAsking(ref: GirderJobRef, options: JobAskingOptions): J
       options.onCancel();
     }
     return document;
+  }
+
+  function noticeGone(error: unknown): never {
+    if (error instanceof GirderError && error.trouble === 'missing' && !isGone) {
+      isGone = true;
+      options.onGone?.();
+    }
+    throw error;
   }
 
   async function insist(signal: AbortSignal, patience: number, form?: JobForm): Promise<JobDocument> {

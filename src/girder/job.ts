@@ -30,6 +30,8 @@ export interface GirderJobOptions extends GirderSetup {
   finishPatienceMs: number;
   /** Girder says that the job is being canceled, or is: told once, and not during `finish`. */
   onCancel?: () => void;
+  /** Girder says that there is no such job any more: told once, and not during `finish`. */
+  onGone?: () => void;
   /** Log text up to these marks is about to be sent; sending waits for it. */
   onSending?: (marks: LogMarks, piece: PieceOnItsWay) => Promise<void>;
   /** All log text up to these marks is in Girder. */
@@ -90,6 +92,8 @@ const strangeMs = 60 * 60_000;
  * answers with what it had loaded. Saves were seen 0.2 to 0.5 s after publishing.
  */
 export const lateSaveMs = [1_500, 10_000] as const;
+/** How often Girder is asked about a job that has not started, in milliseconds. */
+const askWaitingMs = 5 * 60_000;
 /** So long such a question may take once the run is over. */
 const confirmMs = 60_000;
 /** Rounds of setting a status that someone else keeps changing. */
@@ -106,11 +110,15 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
   let starting: Promise<void> | null = null;
   let lingering: Promise<void> | null = null;
   let begunAs: BeginAs = 'queued';
+  const hasStarted = new AbortController();
   const asking = createJobAsking(ref, {
     ...options,
     log,
     onCancel: () => {
       if (!finishing) options.onCancel?.();
+    },
+    onGone: () => {
+      if (!finishing) options.onGone?.();
     },
   });
   const news = createJobNews({
@@ -158,6 +166,12 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
       if (!(await untilAfterAcceptance(ms, stop))) continue;
       news.compare();
       await bring(begunAs, stop);
+    }
+    // one that waits in Slurm has nothing to report, and would hear neither of a cancel nor of its deletion
+    const waiting = AbortSignal.any([stop, hasStarted.signal]);
+    while (!waiting.aborted && options.acceptedAt !== undefined) {
+      await clock.sleep(askWaitingMs, waiting);
+      if (!waiting.aborted) await bring(begunAs, stop);
     }
   }
 
@@ -209,6 +223,7 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
     },
     started() {
       begunAs = 'running';
+      hasStarted.abort();
       if (finishing || asking.known()?.status === jobStatus.running) return;
       starting ??= bring('running', AbortSignal.any([closed, ending.signal]))
         .then(() => undefined)

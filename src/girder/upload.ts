@@ -179,6 +179,7 @@ async function withFile(
     if (!stats.isFile()) throw unreadable(name);
     context.onProgress?.(`Uploading “${shown(name)}”${sizeWords(stats.size)}.`);
     await use({ handle, name, size: stats.size });
+    context.onMoved?.(stats.size);
   } finally {
     await handle.close();
   }

@@ -5,7 +5,7 @@ import type { SlurmWords } from './for-jobs.js';
 export interface Canceler {
   /** Cancels jobs together with those that others ask for at the same moment. Never throws. */
   cancel(jobIds: readonly string[]): Promise<SlurmWords>;
-  /** When a job was last canceled without a complaint of Slurm, in milliseconds; null if not in the last minutes. */
+  /** When a job was last canceled without a complaint of Slurm, by `clock.monotonic()`; null if not in the last minutes. */
   canceledAt(jobId: string): number | null;
 }
 
@@ -32,7 +32,7 @@ export function createCanceler(
     const requests = gathered;
     gathered = [];
     const answer = await send([...new Set(requests.flatMap(({ jobIds }) => jobIds))]);
-    const now = clock.now();
+    const now = clock.monotonic();
     for (const [id, at] of canceled) if (now - at > rememberMs) canceled.delete(id);
     for (const { jobIds, resolve } of requests) {
       const own = requests.length === 1 ? answer : answerFor(jobIds, answer);

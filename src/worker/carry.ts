@@ -9,7 +9,7 @@ import { checkToken } from './check-token.js';
 import { followLog } from './follow-log.js';
 import { settleLog } from './settle-log.js';
 import { runFacts } from './run-facts.js';
-import type { Run } from './run.js';
+import type { CancelSource, Run } from './run.js';
 import { untilDue } from './stages/awaiting.js';
 import { collect, keepArtifacts, type Verdict } from './stages/collecting.js';
 import { finish } from './stages/finishing.js';
@@ -166,9 +166,15 @@ function retrySentence(retryOf: string, { book }: Tools): string {
 }
 
 function canceledBy({ by }: NonNullable<Run['cancel']>): Verdict {
-  const reason = by === 'expiry' ? 'The task expired before it could be started.' : null;
-  return { outcome: 'canceled', reason };
+  return { outcome: 'canceled', reason: cancelReasons[by] ?? null };
 }
+
+/** What the owner of a slide cannot know by himself. */
+const cancelReasons: Partial<Record<CancelSource, string>> = {
+  expiry: 'The task expired before it could be started.',
+  operator: 'The operator of the worker (dsa-slurm) canceled this analysis.',
+  deletion: 'Its job was deleted in Girder.',
+};
 
 /** What a task is: an analysis, or images that are to be added. */
 type Work = { kind: 'analysis'; analysis: Analysis } | { kind: 'ingest'; ingest: Ingest };

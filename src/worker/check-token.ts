@@ -2,6 +2,7 @@ import { DsaSlurmError, errorLine } from '../base/errors.js';
 import { mayWrite, readToken, type TokenFacts } from '../girder/access-token.js';
 import type { Analysis } from '../girder/analysis.js';
 import { clientFor } from '../girder/client.js';
+import { expiredAdvice } from '../girder/girder-error.js';
 import type { Run } from './run.js';
 import type { StageContext, Tools } from './tools.js';
 
@@ -36,7 +37,7 @@ export async function checkToken(
     throw new DsaSlurmError(
       'girder',
       'Girder no longer knows the token with which the outputs would be uploaded: it has expired or was withdrawn. Nothing was computed.',
-      { next: 'The tokens of an analysis live for 7 days: start it again.' },
+      { next: expiredAdvice },
     );
   }
   if (!mayWrite(facts)) {

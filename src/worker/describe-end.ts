@@ -6,6 +6,10 @@ import type { JobEnd, Run } from './run.js';
 
 /** Lines of the job's log that are repeated in the reason of a failure. */
 const lastLines = 10;
+/** Characters of one of them. */
+export const quotedLength = 500;
+/** Between why a run failed and the last lines of its log. */
+export const lastLinesMark = '\nIts last lines were:\n';
 
 /**
  * Why a job that did not succeed ended, in words for the slide's owner: a sentence, then the facts that somebody who
@@ -28,9 +32,9 @@ export async function describeEnd(
   if (end.outcome === 'canceled' || submission === null) return reason;
   const quoted = withoutTags(await readLastLines(submission.logFile, 2 * lastLines))
     .slice(-lastLines)
-    .map((line) => `  ${line.slice(0, 500)}`)
+    .map((line) => `  ${line.slice(0, quotedLength)}`)
     .join('\n');
-  return quoted === '' ? reason : `${reason}\nIts last lines were:\n${quoted}`;
+  return quoted === '' ? reason : `${reason}${lastLinesMark}${quoted}`;
 }
 
 function withoutTags(lines: readonly string[]): string[] {

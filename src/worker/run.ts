@@ -13,9 +13,9 @@ export type Outcome = 'succeeded' | 'failed' | 'canceled';
 
 /**
  * Who asked for a cancel. `termination` is Celery's revoke with `terminate` of a run that had begun; `expiry` is the
- * publisher's `expires`, which had passed.
+ * publisher's `expires`, which had passed; `deletion`: the Girder job is gone.
  */
-export type CancelSource = 'girder' | 'operator' | 'celery' | 'termination' | 'expiry';
+export type CancelSource = 'girder' | 'operator' | 'celery' | 'termination' | 'expiry' | 'deletion';
 
 /** What was handed to sbatch, written down before sbatch is called, so that a crash leaves something to look up. */
 export interface Submission {

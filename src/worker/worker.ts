@@ -235,6 +235,9 @@ export async function createWorker({
         acceptedAt: run.acceptedAt,
         finishPatienceMs: giveUpMs,
         onCancel: () => cancelSoon(run.id, 'girder'),
+        onGone: () => {
+          if (settings.girder.cancelDeleted) cancelSoon(run.id, 'deletion');
+        },
         onTrouble: (trouble) => noticeGirder(run.id, 'report', trouble),
       });
       girderJobs.set(run.id, girderJob);

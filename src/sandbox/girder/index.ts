@@ -55,6 +55,8 @@ export interface GirderStandIn {
   jobs(): GirderJob[];
   /** What a click on Cancel does: status, and the revoke by the function given at the start. */
   cancel(jobId: string): Promise<void>;
+  /** What its owner does with `DELETE job/:id`. */
+  deleteJob(jobId: string): void;
   addFolder(parentId: string, name: string): Folder;
   /** A new item in the folder that holds the one file; content is bytes or the path of a file to copy. */
   addFile(folderId: string, name: string, content: Uint8Array | string): Promise<StoredFile>;
@@ -163,6 +165,7 @@ export async function startGirderStandIn({
         await revoke(job.celeryTaskId);
       }
     },
+    deleteJob: (jobId) => void store.jobs.delete(jobId),
     addFolder: (parentId, name) => addFolder(store, parentId, name),
     addFile: (folderId, name, content) => addFile(store, addItem(store, folderId, name).id, name, content),
     folders: (parentId) => foldersIn(store, parentId),

@@ -15,7 +15,7 @@ export function renderRuns(runs: readonly RunView[], now: number): string {
     run.jobId ?? '-',
     run.user ?? '-',
     run.cli === '' ? '-' : run.cli,
-    (run.outcome === 'failed' || run.outcome === null ? run.reason : null) ?? run.title ?? '-',
+    (run.outcome === 'failed' || run.outcome === null ? firstLine(run.reason) : null) ?? run.title ?? '-',
   ]);
   const cells = [head, ...rows].map((row) => row.map(oneLine));
   const widths = head.map((_, column) =>
@@ -109,6 +109,11 @@ export function duration(ms: number): string {
   if (hours === 0) return `${minutes}m`;
   if (days === 0) return `${hours}h${String(minutes % 60).padStart(2, '0')}`;
   return `${days}d${String(hours % 24).padStart(2, '0')}h`;
+}
+
+/** Further lines are for `dsa-slurm runs show`. */
+function firstLine(text: string | null): string | null {
+  return text?.split('\n', 1)[0] ?? null;
 }
 
 function cut(text: string): string {

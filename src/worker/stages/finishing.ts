@@ -2,10 +2,12 @@ import { coerceError, errorLine } from '../../base/errors.js';
 import { rm } from '../../base/shared-files.js';
 import type { TaskChild, TaskResult } from '../../celery/task.js';
 import { tokenLifeMs } from '../../girder/access-token.js';
+import { expiredAdvice, GirderError } from '../../girder/girder-error.js';
 import { cleanLog } from '../../girder/log-buffer.js';
 import { neverStarted, type NeverStarted } from '../../girder/canvas/follow-ups.js';
 import { removeLeft, removeStaged } from '../../girder/stage.js';
 import { jobStatus } from '../../girder/transitions.js';
+import { lastLinesMark, quotedLength } from '../describe-end.js';
 import type { CancelSource, Run } from '../run.js';
 import type { StageContext, Tools } from '../tools.js';
 import { publishFollowUps } from './following.js';
@@ -26,42 +28,80 @@ export async function finish(
   if (outcome === null) throw new Error('a run is finished only once its outcome is decided');
   const log = tools.log.child({ run: run.id });
   let untold: string | null = null;
+  let isTold = true;
   let isWanted = true;
   try {
-    const words = `\n${reason}\n`;
-    if (reason !== null && !(isResumed && (await isSaid(words, context)))) context.girderJob.log(words);
+    if (reason !== null) await sayWhy(reason, context, { isResumed });
     const status = await context.girderJob.finish(outcome, context.stopping);
     // canceled at the last moment: nothing more is to be started
     isWanted = status !== jobStatus.canceled;
   } catch (error) {
     context.stopping.throwIfAborted();
-    untold = errorLine(error);
-    log.error({ outcome, why: untold }, 'Girder could not be told of the outcome');
+    isTold = false;
+    untold = run.cancel?.by === 'deletion' ? null : whyUntold(error, reason);
+    if (untold !== null) log.error({ outcome, why: untold }, 'Girder could not be told of the outcome');
   }
   const children = isWanted ? await publishFollowUps(context, run, tools) : [];
   await publishResults(run, children, tools).catch((error: unknown) => {
     log.warn({ why: coerceError(error).message }, 'the Celery result was not published');
   });
-  if (untold === null) await context.girderJob.confirm(outcome, context.stopping);
-  context.stopping.throwIfAborted();
   await cleanUp(run, tools);
   if (outcome !== 'succeeded' && run.refusal === null) {
     await tools.messages.keep(run.task, run.acceptedAt + tokenLifeMs);
   }
-  const told = untold === null;
-  await tools.book.record(run.id, { type: 'finished', told, ...(untold === null ? {} : { why: untold }) });
+  if (isTold) await context.girderJob.confirm(outcome, context.stopping);
+  context.stopping.throwIfAborted();
+  await tools.book.record(run.id, {
+    type: 'finished',
+    told: isTold,
+    ...(untold === null ? {} : { why: untold }),
+  });
   const why = reason?.split('\n', 1)[0];
-  log.info({ outcome, job: run.jobId, told, ...(why === undefined ? {} : { why }) }, 'finished');
+  log.info({ outcome, job: run.jobId, told: isTold, ...(why === undefined ? {} : { why }) }, 'finished');
 }
 
-/** Whether an earlier worker, which died before it was done, has said so already. Said twice is better than not at all. */
-async function isSaid(text: string, { girderJob, stopping }: StageContext): Promise<boolean> {
-  try {
-    const { log } = await girderJob.read(stopping);
-    return log?.join('').includes(cleanLog(text)) ?? false;
-  } catch {
-    return false;
+/** Girder's words on an expired token are said once: often it is what the run has failed of. */
+function whyUntold(error: unknown, reason: string | null): string {
+  const isExpired = error instanceof GirderError && error.access === 'expired';
+  return isExpired && reason?.includes(expiredAdvice) === true
+    ? 'its token has expired, too.'
+    : errorLine(error);
+}
+
+/**
+ * Writes the reason into the log, unless an earlier worker, which died before it was done, has; without the last lines
+ * of the job where they stand right above. What cannot be found out is rather said twice than not at all.
+ */
+async function sayWhy(
+  reason: string,
+  { girderJob, stopping }: StageContext,
+  { isResumed }: { isResumed: boolean },
+): Promise<void> {
+  const [why = '', lastLines] = reason.split(lastLinesMark);
+  let log = '';
+  if (isResumed || lastLines !== undefined) {
+    await girderJob.flush(stopping);
+    log = await girderJob.read(stopping).then(
+      (document) => document.log?.join('') ?? '',
+      () => '',
+    );
   }
+  if (isResumed && log.includes(cleanLog(`\n${why}`))) return;
+  const isAbove = lastLines !== undefined && endsWithLines(log, lastLines);
+  girderJob.log(`\n${isAbove ? why : reason}\n`);
+}
+
+/** Blank lines, blanks at the edges and what was cut off long lines do not count. */
+function endsWithLines(log: string, lines: string): boolean {
+  const wanted = linesOf(lines);
+  return wanted.length > 0 && linesOf(log).slice(-wanted.length).join('\n') === wanted.join('\n');
+}
+
+function linesOf(text: string): string[] {
+  return text
+    .split('\n')
+    .map((line) => line.trim().slice(0, quotedLength - 10))
+    .filter((line) => line !== '');
 }
 
 /** Celery's word for a cancel (contract, section h). */
@@ -71,6 +111,7 @@ const wordOf = {
   celery: 'revoked',
   termination: 'terminated',
   expiry: 'expired',
+  deletion: 'revoked',
 } as const satisfies Record<CancelSource, string>;
 
 async function publishResults(run: Run, children: readonly TaskChild[], tools: Tools): Promise<void> {

@@ -227,7 +227,7 @@ async function cancelWhenUnwanted(
     if (jobId === null || (cancel === null && brokenStream === null)) return;
     // an operator's cancel has already reached Slurm together with those of other runs
     const canceledAt = tools.executor.canceledAt(jobId);
-    const since = canceledAt === null ? cancelAgainMs : tools.clock.now() - canceledAt;
+    const since = canceledAt === null ? cancelAgainMs : tools.clock.monotonic() - canceledAt;
     if (since < cancelAgainMs) {
       await tools.clock.sleep(cancelAgainMs - since, over);
       continue;

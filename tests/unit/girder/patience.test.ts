@@ -1,10 +1,11 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
 import { clientFor, type GirderSetup } from '../../../src/girder/client.js';
-import { downloadFile, getFile, type TransferContext } from '../../../src/girder/download.js';
+import { downloadFile, downloadFolder, getFile, type TransferContext } from '../../../src/girder/download.js';
+import { collectOutputs } from '../../../src/girder/collect.js';
 import { GirderError } from '../../../src/girder/girder-error.js';
 import { uploadFileToFolder } from '../../../src/girder/upload.js';
 import { startGirderStandIn, type Fault } from '../../../src/sandbox/girder/index.js';
@@ -254,4 +255,42 @@ it('a caller that stops is told so, not that Girder is slow', async () => {
   });
   const question = { method: 'GET', path: 'job/1', signal: stop.signal };
   await expect(context.client.json(z.unknown(), question)).rejects.toMatchObject({ trouble: 'aborted' });
+});
+
+it('a folder of many files takes two lines in the log, and so does a directory of outputs', async () => {
+  const { dir, girder, context, outputs } = await bench();
+  const folder = girder.addFolder(girder.rootFolderId, 'slides');
+  for (let n = 0; n < 60; n += 1) await girder.addFile(folder.id, `slide ${n}`, Buffer.from('x'));
+  const said: string[] = [];
+  const told = { ...context, onProgress: (text: string) => void said.push(text) };
+  const made = await downloadFolder(told, { id: folder.id, name: folder.name }, dir);
+  expect(await readdir(made)).toHaveLength(60);
+  expect(said).toEqual(['Fetching the folder “slides”.', 'Fetched the folder “slides”: 60 files (60 B).']);
+  const hook = {
+    kind: 'uploadToFolder',
+    access: { apiUrl: girder.apiUrl, token: girder.userToken },
+    folderId: outputs.id,
+    filename: 'slides',
+    volume: { kind: 'default' },
+    mustExist: true,
+    deleteFile: false,
+    upload: {},
+  } as const;
+  const staged = { args: [], argsHoldToken: false, binds: [], ownDirectories: [] };
+  await collectOutputs(
+    [hook],
+    { ...staged, volumes: { default: { host: dir, container: '/data' } } },
+    {
+      ...createTestSetup(),
+      signal: context.signal,
+      done: new Set(),
+      onDone: () => undefined,
+      onProgress: (text) => void said.push(text),
+    },
+  );
+  expect(girder.items(outputs.id)).toHaveLength(60);
+  expect(said.slice(2)).toEqual([
+    'Uploading the directory “slides”.',
+    'Uploaded the directory “slides”: 60 files (60 B).',
+  ]);
 });

@@ -68,6 +68,9 @@ describe('the user who has started a task', () => {
   });
 });
 
+const ownerOf = (...hooks: unknown[]): string | null => readAnalysis(p.taskOf({ hooks })).ownerId;
+const reference = (text: string): unknown => p.uploadToFolder({ upload_kwargs: { reference: text } });
+
 describe('a task names its user', () => {
   it('as Girder 3 and 5 publish it', () => {
     for (const file of ['g3.direct_docker_run.example1_all.json', 'g5.direct_docker_run.example1_all.json'])
@@ -75,8 +78,6 @@ describe('a task names its user', () => {
   });
 
   it('in the job of a hook or in the reference of an upload; nonsense is no id', () => {
-    const ownerOf = (...hooks: unknown[]): string | null => readAnalysis(p.taskOf({ hooks })).ownerId;
-    const reference = (text: string): unknown => p.uploadToFolder({ upload_kwargs: { reference: text } });
     expect(ownerOf(reference(JSON.stringify({ userId })))).toBe(userId);
     expect(ownerOf(p.uploadToFolder({ job: { userId } }))).toBe(userId);
     expect(ownerOf(reference('{'), reference('[]'), reference('{"userId":"../me"}'))).toBeNull();
