@@ -198,7 +198,7 @@ describe.concurrent('analyses that are started as Girder’s web page starts the
     await succeeded(job);
     const { celeryTaskId = '' } = await rig.job(job);
     const { stdout } = await rig.program('runs', 'show', celeryTaskId, '--json');
-    expect(JSON.parse(stdout)).toMatchObject({ user: 'pathologist' });
+    expect(JSON.parse(stdout)).toMatchObject({ run: { user: 'pathologist' } });
   });
 });
 

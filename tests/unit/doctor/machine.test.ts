@@ -736,6 +736,13 @@ describe('worker', () => {
       'dsa-slurm console',
     ],
     [
+      'waiting for Girder',
+      [runOf({ girderTrouble: 'Girder at http://girder:8080 could not be reached (ENOTFOUND).' })],
+      'warn',
+      '1 run waiting for Girder: Girder at http://girder:8080 could not be reached',
+      'dsa-slurm runs list',
+    ],
+    [
       'older than its token',
       [runOf({ acceptedAt: -8 * 24 * hour })],
       'warn',

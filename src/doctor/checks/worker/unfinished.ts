@@ -11,7 +11,7 @@ const ownStages = { accepted: hour, staging: 12 * hour, submitting: hour, collec
 
 /** Runs that have been under way for too long. Pure. */
 export function judgeUnfinished(
-  runs: readonly Pick<Run, 'id' | 'stage' | 'stageSince' | 'acceptedAt'>[],
+  runs: readonly Pick<Run, 'id' | 'stage' | 'stageSince' | 'acceptedAt' | 'girderTrouble'>[],
   now: number,
 ): Finding {
   const alive = runs
@@ -30,6 +30,15 @@ export function judgeUnfinished(
       warn(
         `${count(expired.length, 'run')} older than ${tokenDays} days, so Girder takes neither their reports nor their outputs any more: ${names(expired)}`,
         'dsa-slurm console   # cancel them there, and start the analyses again in Girder',
+      ),
+    );
+  }
+  const waiting = alive.filter(({ girderTrouble }) => (girderTrouble ?? null) !== null);
+  if (waiting.length > 0) {
+    findings.push(
+      warn(
+        `${count(waiting.length, 'run')} waiting for Girder: ${waiting[0]?.girderTrouble ?? ''}`,
+        'dsa-slurm runs list   # shows what each of them waits for',
       ),
     );
   }
