@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { copyFile, open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
-import { DsaSlurmError, coerceError } from '../base/errors.js';
+import { DsaSlurmError, coerceError, systemCode } from '../base/errors.js';
 import type { Log } from '../base/log.js';
 import { makeDirectory } from '../base/make-directory.js';
 import { formatLine, writeLine, type Line } from './journal-lines.js';
@@ -74,7 +74,7 @@ export async function openJournal(
     }
     const fresh = await replaceJournal(path, runs.values(), lease);
     await syncDirectory(directory);
-    return { journal: createWriter(path, fresh, { log, lease }), runs };
+    return { journal: createWriter(path, fresh, { log, lease, runs }), runs };
   } catch (error) {
     if (isLoss(error)) throw error;
     throw cannotWrite(path, error, 'Free space in the state directory and start again: nothing is lost.');
@@ -144,7 +144,7 @@ async function syncDirectory(directory: string): Promise<void> {
 function createWriter(
   path: string,
   opened: Opened,
-  { log, lease }: { log: Log; lease: JournalLease },
+  { log, lease, runs }: { log: Log; lease: JournalLease; runs: ReadonlyMap<string, Run> },
 ): Journal {
   let { file, bytes } = opened;
   let compacted = bytes;
@@ -179,9 +179,42 @@ function createWriter(
       synced = { at: Date.now(), ms: Math.round(performance.now() - began) };
     } catch (error) {
       if (isLoss(error)) throw error;
-      await cutBack(start);
+      // NFS: the file is gone from its server
+      if (systemCode(error) !== 'ESTALE') {
+        await cutBack(start);
+        throw cannotWrite(path, error, 'Free space in the state directory; intake goes on by itself then.');
+      }
+      await lease.confirm();
+    }
+    try {
+      await putBack(whole);
+    } catch (error) {
+      if (isLoss(error)) throw error;
+      isRagged = true;
       throw cannotWrite(path, error, 'Free space in the state directory; intake goes on by itself then.');
     }
+  };
+
+  /**
+   * The file may have been removed, or replaced by a worker that was stopped in the middle of a compaction and woke up after this
+   * one had taken over. What this one knows is whole: it writes it again.
+   */
+  const putBack = async (text: string): Promise<void> => {
+    const { nlink } = await file.stat().catch((error: unknown) => {
+      if (systemCode(error) === 'ESTALE') return { nlink: 0 };
+      throw error;
+    });
+    if (nlink > 0) return;
+    log.error({ path }, 'the journal was removed or replaced by another process; writing it again');
+    const old = file;
+    ({ file, bytes } = await replaceJournal(path, runs.values(), lease));
+    compacted = bytes;
+    await old.close().catch(() => undefined);
+    // a run that begins is not among `runs` yet; what is told twice makes no difference
+    await file.appendFile(text);
+    bytes += Buffer.byteLength(text);
+    await file.datasync();
+    await syncDirectory(dirname(path));
   };
 
   const cutBack = async (size: number): Promise<void> => {
@@ -245,9 +278,8 @@ function createWriter(
     async probe() {
       if (closed) return;
       await inTurn(async () => {
-        const start = bytes;
         await write(`${' '.repeat(probeBytes - 1)}\n`);
-        await cutBack(start);
+        await cutBack(bytes - probeBytes);
       });
     },
     bytes: () => bytes - compacted,

@@ -145,8 +145,9 @@ function held(owner: Owner | null): DsaSlurmError {
 }
 
 function cannotLock(directory: string, cause: unknown): DsaSlurmError {
-  return new DsaSlurmError('files', `The state directory ${directory} cannot be locked.`, {
-    next: 'Make it writable for this user.',
+  const why = coerceError(cause).message;
+  return new DsaSlurmError('files', `The state directory ${directory} cannot be locked: ${why}.`, {
+    next: 'Make it writable for this user, and see that its disk is not full.',
     cause,
   });
 }

@@ -4,6 +4,8 @@ import {
   open,
   readdir,
   readFile,
+  rename,
+  rm,
   stat,
   writeFile,
   type FileHandle,
@@ -64,6 +66,51 @@ describe('the journal', () => {
     expect([...runs.keys()]).toEqual(['a', 'b']);
     expect(runs.get('a')).toMatchObject({ jobId: '12', stage: 'queued' });
     await again.close();
+  });
+
+  test.each([
+    ['removed', async () => rm(path)],
+    [
+      'replaced by an older one',
+      async () => {
+        await writeFile(join(directory, 'older'), '{"journal":"dsa-slurm","version":3}\n');
+        await rename(join(directory, 'older'), path);
+      },
+    ],
+  ])(
+    'that was %s while a worker had it open is written again, with all that this one knows',
+    async (_, spoil) => {
+      const first = await reopen();
+      await first.journal.append('a', accepted('a'));
+      await first.journal.append('a', { type: 'submitted', at: 2, jobId: '12' });
+      await first.journal.close();
+      const { journal } = await reopen();
+      await spoil();
+      await journal.append('b', accepted('b'));
+      await journal.append('b', { type: 'submitted', at: 3, jobId: '13' });
+      await journal.probe();
+      await journal.close();
+      const { runs } = await reopen();
+      expect(runs.get('a')).toMatchObject({ jobId: '12' });
+      expect(runs.get('b')).toMatchObject({ jobId: '13' });
+      expect((await readJournal(path)).damaged).toEqual([]);
+    },
+  );
+
+  test('that NFS has lost is written again', async () => {
+    const { journal } = await reopen();
+    await journal.append('a', accepted('a'));
+    await rm(path);
+    const prototype = await fileHandlePrototype();
+    const stale = vi
+      .spyOn(prototype, 'appendFile')
+      .mockRejectedValueOnce(
+        Object.assign(new Error('ESTALE: stale file handle, write'), { code: 'ESTALE' }),
+      );
+    await journal.append('b', accepted('b'));
+    stale.mockRestore();
+    await journal.close();
+    expect([...(await reopen()).runs.keys()]).toEqual(['b']);
   });
 
   test.each([
