@@ -3,7 +3,16 @@ import { mkdtemp, rm as remove } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { rm } from '../../../src/base/shared-files.js';
+import {
+  chmod,
+  guardSharedFiles,
+  mkdir,
+  open,
+  readFile,
+  rename,
+  rm,
+  writeFile,
+} from '../../../src/base/shared-files.js';
 
 let dir: string;
 
@@ -56,4 +65,38 @@ test('nobody goes past the gate', () => {
     .filter((file) => readFileSync(new URL(file, src), 'utf8').includes("'node:fs/promises'"));
   // the one is read once, at the start, and /proc is the kernel's own
   expect(past).toEqual(['girder/pem-file.ts', 'slurm/stray-submissions.ts']);
+});
+
+test('a worker that may not write any more changes no shared file, and still reads them', async () => {
+  const path = join(dir, 'file');
+  writeFileSync(path, 'as it was');
+  const file = await open(path, 'r+');
+  const unguard = guardSharedFiles(async () => {
+    throw new Error('another worker has taken over');
+  });
+  try {
+    const changes = [
+      writeFile(path, 'x'),
+      rm(path),
+      rm(dir, { recursive: true }),
+      rename(path, join(dir, 'other')),
+      mkdir(join(dir, 'new')),
+      chmod(path, 0o777),
+      open(path, 'w'),
+      file.write(Buffer.from('x'), 0, 1, 0),
+      file.truncate(0),
+    ];
+    for (const result of await Promise.allSettled(changes))
+      expect(result).toMatchObject({
+        status: 'rejected',
+        reason: { message: 'another worker has taken over' },
+      });
+    expect(await readFile(path, 'utf8')).toBe('as it was');
+    await (await open(path, 'r')).close();
+  } finally {
+    unguard();
+    await file.close();
+  }
+  await writeFile(path, 'again');
+  expect(readFileSync(path, 'utf8')).toBe('again');
 });

@@ -1,8 +1,10 @@
 import type { ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
 import { afterEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { errorLine } from '../../../src/base/errors.js';
 import { mapApiUrl, segment } from '../../../src/girder/api-url.js';
+import { createGirderConnections } from '../../../src/girder/connections.js';
 import { createGirderClient, type GirderClient } from '../../../src/girder/client.js';
 import { GirderError } from '../../../src/girder/girder-error.js';
 import { createTestSetup, sendJson, startScriptedServer, type Script } from '../../support/scripted-http.js';
@@ -311,4 +313,45 @@ it('segment cannot reach another resource', () => {
     expect(pathname.split('/')).toHaveLength(6);
     expect(pathname).toMatch(/^\/api\/v1\/file\/[^/]+\/download$/);
   }
+});
+
+describe('a worker that may not write any more', () => {
+  const lost = new Error('another worker has taken over');
+
+  /** A client of a worker that loses its state directory after so many questions whether it may write. */
+  async function startLosing(after: number) {
+    const [server, setup] = [await startScriptedServer(ok), createTestSetup()];
+    let asked = 0;
+    const connections = createGirderConnections(null, async () => {
+      asked += 1;
+      if (asked > after) throw lost;
+    });
+    closers.push(
+      server.close,
+      async () => setup.connections.close(),
+      async () => connections.close(),
+    );
+    const client = createGirderClient({ ...setup, connections, apiUrl: `${server.origin}/api/v1/`, token });
+    return { server, client };
+  }
+
+  it.each(['PUT', 'POST', 'DELETE', 'PATCH'])('sends no %s', async (method) => {
+    const { server, client } = await startLosing(0);
+    await expect(client.json(z.unknown(), { method, path: 'x' })).rejects.toThrow(lost);
+    expect(server.heard).toEqual([]);
+  });
+
+  it('still reads', async () => {
+    const { server, client } = await startLosing(0);
+    expect(await ask(client)).toEqual({ ok: true });
+    expect(server.heard).toHaveLength(1);
+  });
+
+  it('sends no further piece of a body that is under way', async () => {
+    const { server, client } = await startLosing(2);
+    const pieces = ['one', 'two', 'three'];
+    const body = { length: 11, open: () => Readable.from(pieces.map((piece) => Buffer.from(piece))) };
+    await expect(client.json(z.unknown(), { method: 'POST', path: 'x', body })).rejects.toThrow();
+    expect(server.heard.map(({ body: got }) => got.toString())).not.toContain('onetwothree');
+  });
 });
