@@ -6,6 +6,7 @@ interface SandboxFlags {
   dir?: string;
   keep: boolean;
   count: number;
+  girder?: 3 | 5;
   /** `--no-console` makes it false. Commander leaves it undefined otherwise, because the options come with the command. */
   console?: boolean;
   json: boolean;
@@ -16,15 +17,20 @@ export function define(command: Command, context: CliContext): void {
     .option('--dir <path>', 'where to put everything (default: a new temporary directory)')
     .option('--keep', 'leave the directory there afterwards', false)
     .option('--count <n>', 'demo analyses to publish', count, 12)
+    .option('--girder <major>', 'a real Girder from PyPI, 5 or 3, which stays until it is stopped', major)
     .option('--no-console', 'print progress, also in a terminal')
     .option('--json', 'print the result as JSON', false);
   addExamples(command, [
     ['dsa-slurm sandbox', 'start a practice site, run a batch of analyses, watch them'],
     ['dsa-slurm sandbox --no-console --json', 'the same for a script'],
+    [
+      'dsa-slurm sandbox --girder 5',
+      'a real Girder to log in to, with the demo analysis, and the console beside it',
+    ],
     ['dsa-slurm sandbox --count 40 --keep --dir /tmp/practice', 'more of them, and keep what they leave'],
   ]);
   command.action(async () => {
-    const { dir, keep, count, console, json } = command.opts<SandboxFlags>();
+    const { dir, keep, count, girder, console, json } = command.opts<SandboxFlags>();
     const { env, stdout, stderr, stdin } = context;
     const { runSandbox } = await import('../sandbox/index.js');
     context.exitCode = await untilSignal((signal, onLent) =>
@@ -32,6 +38,7 @@ export function define(command: Command, context: CliContext): void {
         ...(dir === undefined ? {} : { dir }),
         keep,
         count,
+        ...(girder === undefined ? {} : { girder }),
         console: console !== false && !json && stdin.isTTY === true && stdout.isTTY === true,
         json,
         env,
@@ -42,6 +49,11 @@ export function define(command: Command, context: CliContext): void {
       }),
     );
   });
+}
+
+function major(text: string): 3 | 5 {
+  if (text === '3' || text === '5') return text === '3' ? 3 : 5;
+  throw new InvalidArgumentError('It must be 3 or 5.');
 }
 
 function count(text: string): number {

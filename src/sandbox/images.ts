@@ -75,6 +75,7 @@ export async function demoImage(): Promise<StandInImage> {
   const entry = [
     '#!/bin/sh',
     '# The first argument names the CLI, as in every image for slicer_cli_web.',
+    `if [ "$1" = --list_cli ]; then echo '{"TissueFraction": {"type": "node"}}'; exit; fi`,
     'if [ "$1" != TissueFraction ]; then echo "No CLI named $1" >&2; exit 2; fi',
     'shift',
     `exec node "\${0%/*}/${program}" "$@"`,

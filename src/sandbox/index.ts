@@ -1,4 +1,5 @@
 import { rmSync } from 'node:fs';
+import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
 import { fillGirder, planBatch, type DemoCase } from './batch.js';
 import { siteDirectory } from './directory.js';
@@ -6,6 +7,8 @@ import { followBatch, type Follower } from './follow.js';
 import { nextSteps } from './next-steps.js';
 import { resultJson, resultTable, summary } from './report.js';
 import { listenForEnd, releaseAll, type Releaser } from './releasers.js';
+import type { GirderMajor } from './real-girder/install.js';
+import type { RealSite } from './real-girder/site.js';
 import { startSite, type PracticeSite } from './site.js';
 import { verifyCase, type Verdict } from './verify.js';
 import type { WorkerHandle } from '../worker/handle.js';
@@ -17,6 +20,8 @@ export interface SandboxOptions {
   keep: boolean;
   /** Demo analyses to publish. */
   count: number;
+  /** A real Girder of this major in place of the stand-in: nothing is published, and it stays until it is stopped. */
+  girder?: GirderMajor;
   /** Open the console; standard input and output are terminals. */
   console: boolean;
   /** Print the result as JSON on standard output, and progress on standard error. */
@@ -67,6 +72,19 @@ export async function runSandbox(options: SandboxOptions): Promise<number> {
   const started = performance.now();
   try {
     say(`A practice site is being made in ${dir}`);
+    if (options.girder !== undefined) {
+      const { startRealSite } = await import('./real-girder/site.js');
+      const real = await startRealSite({
+        dir,
+        env: options.env,
+        say,
+        onStarted: (releaser) => releasers.push(releaser),
+        signal: stop.signal,
+        major: options.girder,
+      });
+      await showRealGirder(real, { ...options, onLent }, say, stop.signal);
+      return 0;
+    }
     const site = await startSite({
       dir,
       env: options.env,
@@ -98,6 +116,25 @@ interface BatchResult {
   verdicts: Verdict[];
   /** From the first message to the end of the last run. */
   seconds: number;
+}
+
+/** Says where Girder is, and stays until the operator leaves the console or presses Ctrl-C. */
+async function showRealGirder(
+  site: RealSite,
+  options: SandboxOptions,
+  say: (line: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const { url, apiUrl, passwords, hasPage } = site.girder;
+  if (options.json) options.stdout.write(`${JSON.stringify({ url, apiUrl, passwords })}\n`);
+  say(hasPage ? `Girder is at ${url}` : `Girder's REST API is at ${apiUrl}; it has no web page here.`);
+  say(`Log in as pathologist with ${passwords.pathologist}, or as admin with ${passwords.admin}.`);
+  say('The demo analysis is in the collection Tasks; slides are in the pathologist’s folder Private.');
+  if (options.console) await showConsole(site, options, signal);
+  else {
+    say('Ctrl-C stops everything.');
+    if (!signal.aborted) await once(signal, 'abort');
+  }
 }
 
 async function runBatch(
@@ -134,7 +171,7 @@ async function runBatch(
   try {
     await producer.publish(messages);
     if (options.console) {
-      await showConsole(site, options, { canceledHere, result, signal });
+      await showBatch(site, options, { canceledHere, result, signal });
       quiet = false;
       if (!(await isOver(result))) say('Some analyses are still going. Ctrl-C stops everything.');
     }
@@ -165,12 +202,12 @@ interface Batch {
   signal: AbortSignal;
 }
 
-async function showConsole(
-  { worker, settings, env: workerEnv, title }: PracticeSite,
-  { env, onLent }: SandboxOptions,
+async function showBatch(
+  site: PracticeSite,
+  options: SandboxOptions,
   { canceledHere, result, signal }: Batch,
 ): Promise<void> {
-  const { runConsole } = await import('../console/index.js');
+  const { worker } = site;
   const handle: WorkerHandle = {
     ...worker.handle,
     async act(action) {
@@ -179,13 +216,25 @@ async function showConsole(
       return answer;
     },
   };
+  const news = result.then(({ verdicts, seconds }) => ({
+    title: 'practice site: batch over, q for the results',
+    message: `${summary(verdicts, seconds)} Look around as long as you like; q shows the results and what to do next.`,
+  }));
+  await showConsole(site, options, signal, { handle, news });
+}
+
+/** @param more what a batch adds: a handle that notes cancels, and news of its end */
+async function showConsole(
+  { worker, settings, env: workerEnv, title }: Pick<PracticeSite, 'worker' | 'settings' | 'env' | 'title'>,
+  { env, onLent }: SandboxOptions,
+  signal: AbortSignal,
+  more: { handle?: WorkerHandle; news?: Promise<{ title: string; message: string }> } = {},
+): Promise<void> {
+  const { runConsole } = await import('../console/index.js');
   await runConsole({
-    handle,
+    handle: worker.handle,
     title,
-    news: result.then(({ verdicts, seconds }) => ({
-      title: 'practice site: batch over, q for the results',
-      message: `${summary(verdicts, seconds)} Look around as long as you like; q shows the results and what to do next.`,
-    })),
+    ...more,
     async doctor() {
       const { createRunContext } = await import('../doctor/index.js');
       const { createExaminer } = await import('../doctor/examiner.js');

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { createRunner, type RunCommand } from '../base/command.js';
-import { createLog, type Log } from '../base/log.js';
+import { createLog } from '../base/log.js';
 import { loadSettings, type Settings } from '../config/index.js';
 import { createWorker, type Worker } from '../worker/worker.js';
 import { startGirderStandIn, type GirderStandIn } from './girder/index.js';
@@ -38,11 +38,52 @@ export interface SiteOptions {
   signal: AbortSignal;
 }
 
+/** What a practice site has whichever Girder it has. */
+export interface PracticeCluster {
+  run: RunCommand;
+  brokerUrl: string;
+  runtime: Runtime;
+  /** Starts the worker. @param flags further settings, by key */
+  startWorker(
+    flags?: Readonly<Record<string, unknown>>,
+  ): Promise<Pick<PracticeSite, 'worker' | 'settings' | 'env'>>;
+}
+
 /**
- * Installs, starts and connects everything inside `dir`, the worker included, which then waits for tasks.
+ * A practice site with the stand-in for Girder: everything is started inside `dir`, the worker included, which then
+ * waits for tasks.
  * @throws DsaSlurmError `sandbox`
  */
 export async function startSite(options: SiteOptions): Promise<PracticeSite> {
+  const { dir, say, onStarted } = options;
+  const { brokerUrl, run, runtime, startWorker } = await startCluster(options);
+  const producer = await createProducer({ brokerUrl, run });
+  const girder = await startGirderStandIn({
+    dir,
+    revoke: (taskId) => producer.revoke([taskId]),
+  });
+  onStarted(girder);
+  const standIns = [
+    `Girder is a stand-in inside this process, at ${girder.apiUrl}: REST endpoints over data in memory.`,
+    ...(producer.kind === 'own' ? [producer.description] : []),
+    ...runtime.standIns,
+  ];
+  if (producer.kind === 'celery') say(producer.description);
+  standIns.forEach((sentence) => say(sentence));
+  const started = await startWorker();
+  const title =
+    runtime.standIns.length === 0
+      ? 'practice site: Girder is a stand-in'
+      : 'practice site: Girder and Apptainer are stand-ins';
+  const { hidesHostPaths } = runtime;
+  return { girder, producer, ...started, standIns, hidesHostPaths, title };
+}
+
+/**
+ * Installs and starts Slurm and RabbitMQ inside `dir`, and what runs containers.
+ * @throws DsaSlurmError `sandbox`
+ */
+export async function startCluster(options: SiteOptions): Promise<PracticeCluster> {
   const { dir, say, onStarted, signal } = options;
   // What would fail later is refused at once.
   userName();
@@ -77,50 +118,35 @@ export async function startSite(options: SiteOptions): Promise<PracticeSite> {
   signal.throwIfAborted();
   say('Preparing Girder, Celery and the demo image …');
 
-  const producer = await createProducer({ brokerUrl: rabbitmq.url, run });
-  const girder = await startGirderStandIn({
-    dir,
-    revoke: (taskId) => producer.revoke([taskId]),
-  });
-  onStarted(girder);
-  const standIns = [
-    `Girder is a stand-in inside this process, at ${girder.apiUrl}: REST endpoints over data in memory.`,
-    ...(producer.kind === 'own' ? [producer.description] : []),
-  ];
-  if (producer.kind === 'celery') say(producer.description);
   const runtime = await prepareRuntime({ dir, run, path, isRoot });
-  standIns.push(...runtime.standIns);
-  standIns.forEach((sentence) => say(sentence));
-
-  const settings = await siteSettings(dir, rabbitmq.url, runtime);
   const env = {
     PATH: [dirname(runtime.command), path, '/usr/sbin'].join(delimiter),
     HOME: options.env['HOME'],
     LANG: options.env['LANG'],
     ...slurm.env,
   };
-  const worker = await startWorker(settings, dir, env);
-  onStarted(worker);
-  await worker.start();
-  const title =
-    runtime.standIns.length === 0
-      ? 'practice site: Girder is a stand-in'
-      : 'practice site: Girder and Apptainer are stand-ins';
-  const { hidesHostPaths } = runtime;
-  return { girder, producer, worker, standIns, hidesHostPaths, settings, env, title };
-}
-
-function startWorker(
-  settings: Settings,
-  dir: string,
-  env: Readonly<Record<string, string | undefined>>,
-): Promise<Worker> {
-  const log: Log = createLog({ level: 'debug', destination: join(dir, 'log', 'worker.log') });
-  return createWorker({ profile: 'practice', settings, env, log });
+  return {
+    run,
+    brokerUrl: rabbitmq.url,
+    runtime,
+    async startWorker(flags = {}) {
+      const settings = await siteSettings(dir, rabbitmq.url, runtime, flags);
+      const workerLog = createLog({ level: 'debug', destination: join(dir, 'log', 'worker.log') });
+      const worker = await createWorker({ profile: 'practice', settings, env, log: workerLog });
+      onStarted(worker);
+      await worker.start();
+      return { worker, settings, env };
+    },
+  };
 }
 
 /** A profile for the practice site. The operator's own profiles and environment have no part in it. */
-async function siteSettings(dir: string, brokerUrl: string, runtime: Runtime): Promise<Settings> {
+async function siteSettings(
+  dir: string,
+  brokerUrl: string,
+  runtime: Runtime,
+  more: Readonly<Record<string, unknown>>,
+): Promise<Settings> {
   const places = { tmp: 'tmp', logs: 'logs', images: 'images', state: 'state' };
   const dirs = Object.entries(places).map(([key, name]) => [`dirs.${key}`, join(dir, name)] as const);
   for (const [, directory] of dirs) await mkdir(directory, { recursive: true, mode: 0o700 });
@@ -137,6 +163,7 @@ async function siteSettings(dir: string, brokerUrl: string, runtime: Runtime): P
     'girder.directPaths': true,
     'girder.reportSeconds': 0.5,
     'worker.name': 'celery@practice',
+    ...more,
   };
   return loadSettings({ profile: 'default', flags, env: {}, configDir: join(dir, 'config') }).settings;
 }

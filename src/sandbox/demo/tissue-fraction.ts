@@ -155,8 +155,39 @@ function write(text: string): void {
   process.stdout.write(text);
 }
 
+/** What slicer_cli_web asks each CLI for: its form in Girder, and the order of its arguments. */
+export const description = `<?xml version="1.0" encoding="UTF-8"?>
+<executable>
+<category>Practice</category>
+<title>Tissue fraction</title>
+<description>Finds the tissue on a slide and counts nuclei.</description>
+<version>1</version>
+<documentation-url></documentation-url>
+<license>Apache-2.0</license>
+<contributor>dsa-slurm</contributor>
+<acknowledgements></acknowledgements>
+<parameters>
+<label>Slide and results</label>
+<description>Slide and results</description>
+<file><name>slide</name><label>Slide</label><description>An uncompressed RGB TIFF</description><channel>input</channel><index>0</index></file>
+${[
+  ['result', 'json'],
+  ['summary', 'csv'],
+  ['mask', 'pgm'],
+]
+  .map(
+    ([name, extension], index) =>
+      `<file fileExtensions=".${extension}" reference="slide"><name>${name}</name><label>${name}</label><description>${name}</description><channel>output</channel><index>${index + 1}</index></file>`,
+  )
+  .join('\n')}
+<integer><name>seconds</name><label>Seconds</label><description>How long it takes</description><longflag>seconds</longflag><default>10</default></integer>
+</parameters>
+</executable>
+`;
+
 /** `[--seconds n] <input.tiff> <result.json> <summary.csv> <mask.pgm>` */
 async function main(args: string[]): Promise<void> {
+  if (args[0] === '--xml') return write(description);
   const seconds = args[0] === '--seconds' ? Number(args.splice(0, 2)[1]) : 0;
   const [input = '', result = '', summary = '', mask = ''] = args;
   write('<filter-start><filter-name>TissueFraction</filter-name>');

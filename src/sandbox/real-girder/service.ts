@@ -27,6 +27,8 @@ export interface RealGirderOptions {
 /** A real Girder with its database, and two users. */
 export interface RealGirder {
   major: GirderMajor;
+  /** The process of Girder itself, as it was started last. */
+  process(): Child;
   /** Of the web page, without a slash at the end. */
   url: string;
   apiUrl: string;
@@ -59,15 +61,31 @@ export interface RealGirder {
 }
 
 /**
+ * Installs what a real Girder needs, unless it is in the cache.
+ * @throws DsaSlurmError `sandbox` with what is missing
+ */
+export async function installRealGirder(
+  options: Pick<RealGirderOptions, 'major' | 'cache' | 'run' | 'say' | 'plugins'>,
+): Promise<{ python: string; mongoProgram: string }> {
+  const { major, run, plugins = [] } = options;
+  if (major === 5 && commandTrouble(await run('redis-server', ['--version'])) !== '') {
+    throw new DsaSlurmError('sandbox', 'redis-server is not installed; Girder 5 needs it.', {
+      next: 'On Debian or Ubuntu type: sudo apt-get install redis-server',
+    });
+  }
+  const requirements = [...girderRequirements[major], ...plugins];
+  const python = await installPython(`girder-${major}`, requirements, options);
+  return { python, mongoProgram: await buildMongo(options) };
+}
+
+/**
  * Installs, where needed, and starts a real Girder from PyPI on a MongoDB-protocol server, with an assetstore, an
  * administrator and a pathologist.
  * @throws DsaSlurmError `sandbox` with what is missing
  */
 export async function startRealGirder(options: RealGirderOptions): Promise<RealGirder> {
   const { major, dir, run, env } = options;
-  const requirements = [...girderRequirements[major], ...(options.plugins ?? [])];
-  const python = await installPython(`girder-${major}`, requirements, options);
-  const mongoProgram = await buildMongo(options);
+  const { python, mongoProgram } = await installRealGirder(options);
   const [port = 0, mongoPort = 0, redisPort = 0] = await freePorts(3);
   const database = join(dir, 'mongo');
   await mkdir(database, { recursive: true, mode: 0o700 });
@@ -132,6 +150,7 @@ export async function startRealGirder(options: RealGirderOptions): Promise<RealG
       mongoUrl,
       logFile: join(dir, 'girder.log'),
       hasPage: page !== undefined,
+      process: () => girder ?? mongo,
       ...users,
       async kill() {
         girder?.killNow();
