@@ -249,7 +249,7 @@ async function walk() {
   await step(
     'See it work',
     `cd ${checkout}\n${sandboxCommand}`,
-    prints(/^All \d+ runs ended as they should/m),
+    prints(/^All \d+ analyses ended as planned/m),
   );
 
   const some = 'npx vitest run --project unit tests/unit/cli tests/unit/config tests/unit/slurm';

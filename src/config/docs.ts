@@ -21,25 +21,37 @@ export function profileJsonSchema(): Record<string, unknown> {
 /** docs/configuration.md */
 export function configurationPage(): string {
   const groups = [...new Set(catalog.map((setting) => setting.group))];
-  const tables = groups.map((group) => {
-    const rows = catalog.filter((setting) => setting.group === group).map(row);
-    return [
-      `## ${group}`,
-      '',
-      '| setting | meaning | default | environment |',
-      '| --- | --- | --- | --- |',
-      ...rows,
-    ].join('\n');
-  });
-  return `${intro}\n${tables.join('\n\n')}\n\n${resources}`;
+  const sections = groups.map((group) =>
+    [`## ${group}`, ...catalog.filter((setting) => setting.group === group).map(entry)].join('\n\n'),
+  );
+  return `${intro}\n${sections.join('\n\n')}\n\n${resources}`;
 }
 
-function row(setting: Setting): string {
+/** A setting under a heading of its own, so that links lead to it and no line is too long for a terminal. */
+function entry(setting: Setting): string {
   const { key, info, env, kind } = setting;
   const names = env.map((name) => `\`${name}\``).join(', ');
-  const telling = kind !== 'boolean' && info.example !== valueText(info.default);
-  const meaning = telling ? `${info.description} Example: \`${info.example}\`` : info.description;
-  return `| \`${key}\` | ${meaning} | ${defaultText(setting)} | ${names} |`;
+  const hasExample = kind !== 'boolean' && info.example !== valueText(info.default);
+  return [
+    `### \`${key}\``,
+    '',
+    ...folded(info.description),
+    '',
+    `- Default: ${defaultText(setting)}`,
+    ...(hasExample ? [`- Example: \`${info.example}\``] : []),
+    `- Environment: ${names}`,
+  ].join('\n');
+}
+
+/** Text in lines of at most 116 characters; what stands in backquotes is not divided. */
+function folded(text: string): string[] {
+  const lines: string[] = [];
+  for (const word of text.match(/(?:`[^`]*`|[^\s`])+/g) ?? []) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + word.length < 116) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
 }
 
 function defaultText({ info }: Setting): string {
@@ -59,7 +71,7 @@ Each option of sbatch comes from the first of these that names it:
 
 Girder's settings go before those of the profile because who changes them on Girder's page, while the worker runs, expects to
 see them at work; the profile holds the defaults of the installation. A rule goes before both: it was written for
-certain images by who knows the cluster.
+specific images by someone who knows the cluster.
 
 A rule names the runs that it is for and what they get. All that it names has to fit: \`image\` and \`cli\` are patterns,
 in which \`*\` stands for any text and \`?\` for one character; \`gpu\` is whether the run gets a GPU. What a rule does not
@@ -119,6 +131,6 @@ of the shell's history. The file is JSON, and \`config.schema.json\` beside this
 \`\`\`
 
 In flags, environment names and \`config set\`, a list is JSON or words with commas between them, and a table is JSON or
-\`from=to\` pairs with commas between them. Paths must be visible under the same name on the compute nodes where the
-table says shared.
+\`from=to\` pairs with commas between them. Paths must be visible under the same name on the compute nodes where a
+setting says shared.
 `;

@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs';
-import { textOf } from './doc-tables.js';
+import { textOf } from './doc-entries.js';
 
 /** README, changelog and every page of docs/, by path below the root. */
 export const pages: readonly { path: string; text: string }[] = [

@@ -4,14 +4,11 @@ import { transformNames } from '../../src/girder/classes.js';
 import { jobStatus } from '../../src/girder/transitions.js';
 import { runnableTasks } from '../../src/girder/task-names.js';
 import { girderSlurmKeys } from '../../src/worker/girder-slurm.js';
-import { isTest, quotedIn, readRows, textOf } from '../support/doc-tables.js';
+import { isTest, quotedIn, readEntries, textOf } from '../support/doc-entries.js';
 
 const root = new URL('../../', import.meta.url);
 
-const rows = readRows(textOf('docs/compatibility.md')).map(({ section, cells }) => {
-  const [what = '', answer = '', proof = ''] = cells;
-  return { section, what, answer, proof };
-});
+const rows = readEntries(textOf('docs/compatibility.md'));
 
 /** What has a row in the sections whose heads begin so. */
 const listed = (head: string) =>
@@ -24,15 +21,16 @@ const namesIn = (file: string, pattern: RegExp) =>
 describe('docs/compatibility.md', () => {
   test('has a row for all that it is about', () => {
     expect(rows.length).toBeGreaterThan(180);
-    for (const { what, answer } of rows)
-      expect({ what, hasAnswer: answer !== '' }).toMatchObject({ hasAnswer: true });
+    for (const { what, text } of rows) expect(text, what).not.toBe('');
   });
 
   test('names tests that are there', () => {
-    for (const { what, answer, proof } of rows) {
-      const tests = quotedIn(proof);
-      if (tests.length === 0) expect(`${what}: ${answer}`).toMatch(/: no: /);
-      for (const named of tests) expect(isTest(named), `${what}: ${named}`).toBe(true);
+    for (const { what, text, proofs } of rows) {
+      if (proofs.length === 0) expect(`${what}: ${text}`).toMatch(/: no: /);
+      for (const proof of proofs) {
+        expect(proof, what).toMatch(/^`[^`]+`$/);
+        for (const named of quotedIn(proof)) expect(isTest(named), `${what}: ${named}`).toBe(true);
+      }
     }
   });
 

@@ -1,23 +1,23 @@
 import { describe, expect, test } from 'vitest';
 
-import { isFile, isTest, quotedIn, readRows, textOf } from '../support/doc-tables.js';
+import { isFile, isTest, quotedIn, readEntries, textOf } from '../support/doc-entries.js';
 
 const page = textOf('docs/guarantees.md');
-const rows = readRows(page);
+const notPromised = 'What is not promised, and why';
+const promises = readEntries(page).filter(({ section }) => section !== notPromised);
 
 describe('docs/guarantees.md', () => {
   test('says of every promise how it is kept, and which tests prove it', () => {
-    expect(rows.length).toBeGreaterThan(30);
-    for (const { cells } of rows) {
-      const [promise = '', means = '', proof = ''] = cells;
-      expect(promise).not.toBe('');
-      expect(means, promise).not.toBe('');
-      expect(quotedIn(proof), promise).not.toEqual([]);
+    expect(promises.length).toBeGreaterThan(30);
+    for (const { what, text, proofs } of promises) {
+      expect(text, what).not.toBe('');
+      expect(proofs, what).not.toEqual([]);
+      for (const proof of proofs) expect(proof, what).toMatch(/^`[^`]+`$/);
     }
   });
 
   test('names tests that are there', () => {
-    const named = rows.flatMap(({ cells }) => quotedIn(cells[2] ?? ''));
+    const named = promises.flatMap(({ proofs }) => proofs.flatMap(quotedIn));
     expect(named.filter((each) => !isTest(each))).toEqual([]);
   });
 
@@ -28,8 +28,8 @@ describe('docs/guarantees.md', () => {
   });
 
   test('says what is not promised', () => {
-    const notPromised = page.split('## What is not promised')[1] ?? '';
-    expect(notPromised.match(/^- \*\*/gm)?.length ?? 0).toBeGreaterThan(8);
+    const entries = readEntries(page).filter(({ section }) => section === notPromised);
+    expect(entries.length).toBeGreaterThan(8);
   });
 });
 

@@ -7,7 +7,7 @@ import { catalog, findSetting } from '../../../src/config/index.js';
 import { allChecks } from '../../../src/doctor/checks/index.js';
 import { questions } from '../../../src/wizard/questions/index.js';
 import { blockLines, codeIn, commandLines, pages, shellWords } from '../../support/doc-pages.js';
-import { textOf } from '../../support/doc-tables.js';
+import { textOf } from '../../support/doc-entries.js';
 import { runCli, temporaryHome } from '../cli/support.js';
 
 const lines = pages.flatMap(({ path, text }) =>

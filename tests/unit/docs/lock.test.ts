@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { textOf } from '../../support/doc-tables.js';
+import { textOf } from '../../support/doc-entries.js';
 
 test('package-lock.json makes no old npm leave out packages (npm run lock)', () => {
   const { packages } = JSON.parse(textOf('package-lock.json')) as {
