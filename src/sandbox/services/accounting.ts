@@ -18,6 +18,8 @@ export interface AccountingFiles {
   /** Short: holds the database's Unix socket. */
   socketDir: string;
   mungeSocket: string;
+  /** slurmdbd looks up addresses as Slurm's other daemons do; see `hostAddress`. */
+  enableIpv6: boolean;
   /** Login that the daemons run as. */
   user: string;
   databasePort: number;
@@ -51,7 +53,8 @@ export async function prepareAccounting(
     initFile,
     [
       'CREATE DATABASE IF NOT EXISTS slurm_acct_db;',
-      `CREATE USER IF NOT EXISTS '${databaseUser}'@'127.0.0.1' IDENTIFIED BY '${password}';`,
+      // A second start in the same directory has another password.
+      `CREATE OR REPLACE USER '${databaseUser}'@'127.0.0.1' IDENTIFIED BY '${password}';`,
       `GRANT ALL ON slurm_acct_db.* TO '${databaseUser}'@'127.0.0.1';`,
       '',
     ].join('\n'),
@@ -99,8 +102,10 @@ export async function prepareAccounting(
   };
 }
 
-function slurmdbdConf({ dir, mungeSocket, user, databasePort, port }: AccountingFiles, password: string) {
+function slurmdbdConf(files: AccountingFiles, password: string) {
+  const { dir, mungeSocket, user, databasePort, port, enableIpv6 } = files;
   return [
+    ...(enableIpv6 ? ['CommunicationParameters=EnableIPv6'] : []),
     'AuthType=auth/munge',
     `AuthInfo=socket=${mungeSocket}`,
     'DbdHost=localhost',

@@ -186,6 +186,7 @@ async function startDaemons(options: SlurmOptions): Promise<SlurmService> {
             dir,
             socketDir,
             mungeSocket: munge.socket,
+            enableIpv6: host.enableIpv6,
             user: userName(),
             databasePort,
             port: accountingPort,
