@@ -33,16 +33,22 @@ export interface DescribedCli extends ListedCli {
 export interface ImageIngest {
   /**
    * Pulls an image from its registry, beside its place and then into it: nobody ever finds half a file there, and the old
-   * one stays if it cannot be pulled.
+   * one stays if it cannot be pulled or does not stand its proof.
    * @param options.key of the run: tells its half file from those of others
-   * @param options.onOutput told of what the runtime says, while it pulls
+   * @param options.onOutput told of what the runtime says while it pulls, but for the errors that end it
+   * @param options.prove told where the new file is, before it takes its place; what it throws keeps the old one
    * @throws DsaSlurmError `image`
    */
-  pull(
+  pull<T>(
     image: string,
     sif: string,
-    options: { key: string; onOutput: (text: string) => void; signal: AbortSignal },
-  ): Promise<void>;
+    options: {
+      key: string;
+      onOutput: (text: string) => void;
+      prove: (fresh: string) => Promise<T>;
+      signal: AbortSignal;
+    },
+  ): Promise<T>;
   /**
    * The CLIs of an image with their descriptions.
    * @param exec makes of an image's arguments what follows `apptainer exec`
@@ -84,27 +90,33 @@ export function createImageIngest({ run, command, place, pullMs, registryEnv }: 
   }
 
   return {
-    async pull(image, sif, { key, onOutput, signal }) {
+    async pull(image, sif, { key, onOutput, prove, signal }) {
       await place.sweep(key);
       await inDirectory(sif, removeParts(sif, key, Date.now() - 2 * pullMs));
       const fresh = join(dirname(sif), `.${basename(sif)}.${key}.${process.pid}.part`);
       try {
-        const [file, line] = launch(key, ['pull', '--force', fresh, `docker://${image}`]);
+        // without its cache, which keeps each layer in the home of the worker's user and is never emptied
+        const [file, line] = launch(key, ['pull', '--force', '--disable-cache', fresh, `docker://${image}`]);
+        const output = withoutErrors(onOutput);
         const result = await run(file, line, {
           timeoutMs: pullMs,
           cwd: dirname(sif),
           env: registryEnv,
-          onOutput,
+          onOutput: output.write,
           signal,
         });
+        output.end();
         signal.throwIfAborted();
         if (result.kind !== 'exited' || result.exitCode !== 0) {
           throw new DsaSlurmError(
             'image',
             `Image ${image} could not be pulled: ${command} ${trouble(result)}.`,
+            { next: pullAdvice(result) },
           );
         }
+        const proof = await prove(fresh);
         await inDirectory(sif, rename(fresh, sif));
+        return proof;
       } finally {
         if (signal.aborted) await place.sweep(key);
         await rm(fresh, { force: true }).catch(() => undefined);
@@ -154,8 +166,49 @@ async function removeParts(sif: string, key: string, before: number): Promise<vo
   }
 }
 
-/** The end of what was said tells more than its beginning. */
+/** The runtime's errors; without any, the end of what it said, which tells more than its beginning. */
 function trouble(result: CommandResult): string {
   if (result.kind !== 'exited') return commandTrouble(result);
-  return `exited with ${result.exitCode}: ${(result.stderr.trim() || result.stdout.trim()).slice(-1_000)}`;
+  const said = result.stderr.trim() || result.stdout.trim();
+  const errors = said.split('\n').filter((line) => isError(line));
+  return `exited with ${result.exitCode}: ${(errors.length > 0 ? errors.join('\n') : said).slice(-1_000)}`;
+}
+
+/** As Apptainer marks them, in color on a terminal. */
+function isError(line: string): boolean {
+  return /^(\p{Cc}\[[\d;]*m)*(FATAL|ERROR)\b/u.test(line);
+}
+
+/**
+ * Hands on whole lines, but for errors: the one that ends a pull is in what is thrown, and would be there twice.
+ */
+function withoutErrors(onOutput: (text: string) => void): { write: (text: string) => void; end: () => void } {
+  let rest = '';
+  const pass = (text: string): void => {
+    if (text !== '' && !isError(text)) onOutput(text);
+  };
+  return {
+    write(text) {
+      const lines = (rest + text).split(/(?<=\n)/);
+      rest = lines.at(-1)?.endsWith('\n') === true ? '' : (lines.pop() ?? '');
+      lines.forEach(pass);
+    },
+    end: () => pass(rest),
+  };
+}
+
+/** What to do about a pull that failed, by the words of the libraries that Apptainer pulls with. */
+function pullAdvice(result: CommandResult): string {
+  const said = result.kind === 'exited' ? result.stderr : '';
+  if (/server gave HTTP response to HTTPS client/.test(said)) {
+    return 'The registry speaks HTTP: set APPTAINER_NOHTTPS=1 in the environment, or "insecure = true" for it in /etc/containers/registries.conf.';
+  }
+  if (/unauthorized|authentication required|denied/i.test(said)) {
+    return 'Give user and password in the environment: APPTAINER_DOCKER_USERNAME and APPTAINER_DOCKER_PASSWORD.';
+  }
+  if (/manifest unknown|not found|name unknown/i.test(said)) return 'Check name and tag of the image.';
+  if (/no space left|disk quota exceeded/i.test(said)) {
+    return 'Make room there, or name another directory for building in APPTAINER_TMPDIR.';
+  }
+  return 'Check that this machine reaches the registry; pulling works in a job of Slurm, too (apptainer.pullOn).';
 }

@@ -31,6 +31,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./runs.js'),
   },
   {
+    name: 'images',
+    summary: 'list, inspect, pull, check and remove container images',
+    load: () => import('./images.js'),
+  },
+  {
     name: 'doctor',
     summary: 'say what is wrong, where, and how to mend it',
     load: () => import('./doctor.js'),

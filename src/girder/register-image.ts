@@ -1,7 +1,6 @@
 import * as z from 'zod';
 
-import type { GirderAccess } from './analysis.js';
-import { clientFor, type GirderSetup } from './client.js';
+import type { GirderClient } from './client.js';
 import { namedDocument } from './documents.js';
 
 /** One CLI of an image, as the image describes it. */
@@ -13,7 +12,6 @@ export interface CliDescription {
 }
 
 export interface ImageRegistration {
-  access: GirderAccess;
   /** Girder's folder of images. */
   folderId: string;
   /** As it was asked for: `example/small:v1`. */
@@ -31,10 +29,10 @@ export interface ImageRegistration {
  * @throws GirderError
  */
 export async function registerImage(
-  { access, folderId, image, labels, clis }: ImageRegistration,
-  setup: GirderSetup & { signal: AbortSignal },
+  client: Pick<GirderClient, 'json'>,
+  { folderId, image, labels, clis }: ImageRegistration,
+  signal: AbortSignal,
 ): Promise<void> {
-  const client = clientFor(access, setup);
   const folder = async (
     parentId: string,
     name: string,
@@ -46,7 +44,7 @@ export async function registerImage(
       method: 'POST',
       path: 'folder',
       form,
-      signal: setup.signal,
+      signal,
     });
     return id;
   };
@@ -72,7 +70,7 @@ export async function registerImage(
         desc_type: cli.type,
         spec: Buffer.from(cli.text).toString('base64'),
       },
-      signal: setup.signal,
+      signal,
     });
   }
 }

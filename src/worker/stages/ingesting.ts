@@ -1,20 +1,14 @@
 import { join } from 'node:path';
 
-import { imageEntry, imageHome } from '../../apptainer/entry.js';
-import {
-  containerEnvironment,
-  execArguments,
-  quietEnvironment,
-  runtimeOf,
-} from '../../apptainer/exec-args.js';
 import { sifFileName } from '../../apptainer/image-name.js';
 import { DsaSlurmError, errorLine } from '../../base/errors.js';
 import { access } from '../../base/shared-files.js';
+import { clientFor } from '../../girder/client.js';
 import type { Ingest } from '../../girder/read-ingest.js';
 import { registerImage } from '../../girder/register-image.js';
 import { runKey } from '../../slurm/key.js';
 import { requireDirectory } from '../image.js';
-import { isolationOff } from '../isolation.js';
+import { fetchImage } from '../images/fetch-image.js';
 import { inLane } from '../lane.js';
 import type { StageContext, Tools } from '../tools.js';
 import type { Verdict } from './collecting.js';
@@ -30,7 +24,7 @@ export async function ingestImages(context: StageContext, ingest: Ingest, tools:
   await tools.book.record(context.id, { type: 'staging' });
   // it waits in no queue of Slurm, so it has started
   girderJob.started();
-  const failures: string[] = [];
+  const failures: { image: string; why: string }[] = [];
   const tell = (current: number, message: string): void => {
     const progress = { total: ingest.images.length, current, message };
     girderJob.progress(progress);
@@ -45,8 +39,8 @@ export async function ingestImages(context: StageContext, ingest: Ingest, tools:
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof DsaSlurmError)) throw error;
-      failures.push(errorLine(error));
-      // with one image it is said at the end, and that is now
+      failures.push({ image, why: errorLine(error) });
+      // the reason for a single image is that of the whole run, which is reported below
       if (ingest.images.length > 1) girderJob.log(`${errorLine(error)}\n`);
     }
   }
@@ -54,7 +48,13 @@ export async function ingestImages(context: StageContext, ingest: Ingest, tools:
   tell(length, `${length - failures.length} of ${length} added`);
   return failures.length === 0
     ? { outcome: 'succeeded', reason: null }
-    : { outcome: 'failed', reason: `Not added: ${failures.join('\n')}` };
+    : { outcome: 'failed', reason: reasonOf(failures, length) };
+}
+
+function reasonOf(failures: readonly { image: string; why: string }[], count: number): string {
+  if (count === 1) return `Not added: ${failures[0]?.why ?? ''}`;
+  const names = failures.map(({ image }) => image.replaceAll(/\p{C}/gu, '?'));
+  return `${failures.length} of ${count} images were not added, for the reasons in the log: ${names.join(', ')}`;
 }
 
 async function ingestImage(
@@ -63,55 +63,19 @@ async function ingestImage(
   image: string,
   tools: Tools,
 ): Promise<void> {
-  const { settings, apptainer, imageIngest } = tools;
-  const directory = requireDirectory(settings.dirs.images, 'dirs.images', 'SIF_IMAGE_PATH');
+  const directory = requireDirectory(tools.settings.dirs.images, 'dirs.images', 'SIF_IMAGE_PATH');
   const sif = join(directory, sifFileName(image));
-  if (pull || !(await isThere(sif))) {
-    girderJob.log(`Pulling ${image}\n`);
-    const onOutput = (text: string) => girderJob.log(text);
-    await imageIngest.pull(image, sif, { key: runKey(id), onOutput, signal });
-    girderJob.log('Pulled.\n');
-  }
-  const facts = await apptainer.examine(image, sif);
-  const entrySettings = {
-    workingDirectory: settings.apptainer.workingDirectory,
-    entrypoint: settings.apptainer.entrypoint === null ? null : [settings.apptainer.entrypoint],
-  };
-  const off = isolationOff(settings.apptainer, image);
-  const environment = off.has('variables') ? undefined : facts.oci?.environment;
-  const runtime = runtimeOf(settings.apptainer.command);
-  const clis = await imageIngest.clis(
-    image,
-    (args) => {
-      const { workingDirectory, command } = imageEntry({
-        image,
-        facts,
-        settings: entrySettings,
-        entrypoint: null,
-        args,
-      });
-      const options = settings.apptainer.options;
-      const isolation = {
-        off,
-        home: imageHome(facts, {}),
-        replacesEnvironment: environment !== undefined,
-        space: null,
-      };
-      const exec = execArguments({ sif, workingDirectory, binds: [], gpu: false, isolation, options });
-      return [...exec, ...command];
-    },
-    {
-      key: runKey(id),
-      env: { ...containerEnvironment(environment ?? {}, runtime), ...quietEnvironment(runtime) },
-      signal,
-    },
+  const mustPull = pull || !(await isThere(sif));
+  if (mustPull) girderJob.log(`Pulling ${image}\n`);
+  const onOutput = (text: string) => girderJob.log(text);
+  const { facts, clis } = await fetchImage(
+    { image, sif, pull: mustPull, key: runKey(id), onOutput, signal },
+    tools,
   );
   const run = tools.book.get(id);
   if (run === undefined) throw new Error(`no run ${id} in the book`);
-  await registerImage(
-    { access: girderAccess, folderId, image, labels: facts.labels, clis },
-    { ...tools.girderSetup(run), signal },
-  );
+  const client = clientFor(girderAccess, tools.girderSetup(run));
+  await registerImage(client, { folderId, image, labels: facts.labels, clis }, signal);
   girderJob.log(`Added ${image}: ${clis.map(({ name }) => name).join(', ')}\n`);
 }
 

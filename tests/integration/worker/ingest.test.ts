@@ -79,7 +79,10 @@ describe('images that an administrator adds in Girder', () => {
     expect(log).toContain('Image lab/silent:v1 lists its CLIs as no JSON.');
     expect(log).toContain('Added lab/new:v1: Copy, Show');
     expect(job.progress).toMatchObject({ total: 4, current: 4, message: '1 of 4 added' });
-    expect(await imageFiles()).toEqual(['lab_new_v1.sif', 'lab_silent_v1.sif', 'test_image_v1.sif']);
+    // one that does not answer takes nobody's place
+    expect(await imageFiles()).toEqual(['lab_new_v1.sif', 'test_image_v1.sif']);
+    // the reason of a failed pull is in what is said at its end, and not in the runtime's own words before it as well
+    expect(log.match(/manifest unknown/g)).toHaveLength(1);
   });
 
   test('are not pulled again where they are here, unless that is asked for', async () => {

@@ -134,7 +134,7 @@ export async function openCarryBench({
         inside: null,
       }),
     },
-    imageIngest: { pull: async () => undefined, clis: async () => [] },
+    imageIngest: { pull: async (_image, sif, { prove }) => prove(sif), clis: async () => [] },
     submitScript: { path: '/script', takesArgumentsFile: true },
     girderSlurm: { current: async () => null, refresh: async () => null, trouble: () => null },
     transferPatience: () => ({ tokenEnds: Infinity, strangeMs: 60 * 60_000 }),

@@ -1,0 +1,40 @@
+import { join } from 'node:path';
+
+import { isCutShort, readSifLength } from '../../apptainer/sif-header.js';
+import { readdir, stat } from '../../base/shared-files.js';
+
+/** A file of `dirs.images`. */
+export interface ImageFile {
+  file: string;
+  bytes: number;
+  /** Milliseconds since the epoch. */
+  modifiedAt: number;
+  /** `cut short`: a pull or a copy was interrupted. */
+  state: 'complete' | 'cut short' | 'not a SIF' | 'unreadable';
+}
+
+/**
+ * The images of a directory, by name. No container runtime is started for them.
+ * @throws the system's error if the directory cannot be read
+ */
+export async function listImages(directory: string): Promise<ImageFile[]> {
+  const names = (await readdir(directory)).map(({ name }) => name).filter(isImageFile);
+  const files = await Promise.all(
+    names.sort().map(async (file): Promise<ImageFile[]> => {
+      const path = join(directory, file);
+      const found = await stat(path).catch(() => null);
+      if (found?.isFile() !== true) return [];
+      const facts = { file, bytes: found.size, modifiedAt: found.mtimeMs };
+      const length = await readSifLength(path).catch(() => null);
+      if (length === null) return [{ ...facts, state: 'unreadable' }];
+      if (length.end === null) return [{ ...facts, state: 'not a SIF' }];
+      return [{ ...facts, state: isCutShort(length) ? 'cut short' : 'complete' }];
+    }),
+  );
+  return files.flat();
+}
+
+/** A name of an image's file in `dirs.images`; pulls in progress begin with a dot. */
+export function isImageFile(name: string): boolean {
+  return /^[^./\0][^/\0]*\.sif$/.test(name);
+}
