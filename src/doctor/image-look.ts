@@ -8,7 +8,7 @@ import type { Settings } from '../config/index.js';
 import type { Finding } from './check.js';
 import { capabilitiesFix, fuseFix, namespacesFix, squashfuseFix } from './checks/apptainer/privileges.js';
 import { entryFileOf, type EntryFile } from './entry-file.js';
-import { combine, configSet, fail, ok, quoted, skip, warn } from './finding.js';
+import { combine, fail, ok, quoted, skip, warn } from './finding.js';
 
 /** What a container of an image found in it. */
 export interface ImageInside {
@@ -82,7 +82,7 @@ export async function lookIntoImage({ path, facts, settings, run }: ImageLookReq
     return isMissing ? { kind: 'no shell', unpacked } : { kind: 'failed', result };
   }
   if (inside.directory && inside.entry !== false) return { kind: 'seen', inside, unhidden: null, unpacked };
-  const unhidden = answerIn(await ask(['--no-mount', 'home,tmp,cwd']), nonce, entry);
+  const unhidden = answerIn(await ask(['--no-mount', 'home,tmp,cwd,bind-paths']), nonce, entry);
   return { kind: 'seen', inside, unhidden, unpacked };
 }
 
@@ -146,21 +146,15 @@ export function judgeLook(
   }
   const { inside, unhidden } = look;
   const findings: Finding[] = [];
-  if (!inside.directory) {
-    findings.push(
-      unhidden?.directory === true
-        ? hidden(`${name}: its working directory ${directory}`, profile)
-        : fail(
-            `${name}: its working directory ${directory} is not in the image; Docker makes it, Apptainer does not.`,
-            `Add "RUN mkdir -p ${directory}" to its Dockerfile, build and pull it again.`,
-          ),
-    );
+  // a working directory that the image lacks is made for each run, as Docker does
+  if (!inside.directory && unhidden?.directory === true) {
+    findings.push(hidden(`${name}: its working directory ${directory}`));
   }
   if (entry !== null && inside.entry === false) {
     const { file, use } = entry;
     findings.push(
       unhidden?.entry === true
-        ? hidden(`${name}: its entry point ${file}`, profile)
+        ? hidden(`${name}: its entry point ${file}`)
         : fail(
             `${name}: the entry point ${file} is not there, or cannot be ${use === 'execute' ? 'executed' : 'read'}.`,
             `${settings.command} exec ${quoted(path)} ls -l ${quoted(posix.dirname(file))}   # pull or build the image again`,
@@ -168,13 +162,14 @@ export function judgeLook(
     );
   }
   if (findings.length > 0) return combine(findings);
-  return ok(`${name}: starts${entry === null ? '' : `, its entry point ${entry.file} is there`}`);
+  const made = inside.directory ? '' : `; its working directory ${directory} is made for each run`;
+  return ok(`${name}: starts${entry === null ? '' : `, its entry point ${entry.file} is there`}${made}`);
 }
 
-function hidden(what: string, profile: string): Finding {
+function hidden(what: string): Finding {
   return fail(
-    `${what} is in the image, but a directory of the host is mounted over it.`,
-    configSet(profile, 'apptainer.options', '["--no-mount=home,tmp,cwd"]'),
+    `${what} is in the image, but something of the host is mounted over it.`,
+    'Take that bind out of apptainer.options, or out of "bind path" in the site\'s apptainer.conf.',
   );
 }
 

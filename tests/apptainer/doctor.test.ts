@@ -153,6 +153,20 @@ describe('images.contents', () => {
     expect(fix).toContain('pull or build the image again');
   });
 
+  it('tells a mount of the host over an image from files that are missing', async () => {
+    const { status, evidence, fix } = await askIn(contents, ['good'], {}, ['--bind', '/srv:/opt/app']);
+    expect(status).toBe('fail');
+    expect(evidence.join('\n')).toContain('is in the image, but something of the host is mounted over it');
+    expect(fix).toContain('Take that bind out of apptainer.options');
+  });
+
+  it('is content with a working directory that is made for each run', async () => {
+    await bench.sif('nodir', { config: { Entrypoint: ['/bin/sh'], WorkingDir: '/made/by/docker' } });
+    const { status, evidence } = await askIn(contents, ['nodir'], {});
+    expect(status).toBe('ok');
+    expect(evidence.join('\n')).toContain('its working directory /made/by/docker is made for each run');
+  });
+
   it('does not judge what an image without a shell holds', async () => {
     await bench.sif('silent', { busybox: false, config: { Entrypoint: ['/opt/app/run'], Env: ['PATH=/x'] } });
     const { status, evidence } = await askIn(contents, ['silent'], {});

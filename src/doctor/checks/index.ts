@@ -1,6 +1,7 @@
 import { DsaSlurmError } from '../../base/errors.js';
 import type { Check } from '../check.js';
 import { privileges } from './apptainer/privileges.js';
+import { pulls } from './apptainer/pulls.js';
 import { start as apptainerStart } from './apptainer/start.js';
 import { version as apptainerVersion } from './apptainer/version.js';
 import { names, otherConsumers, ping as celeryPing } from './celery/ping.js';
@@ -85,6 +86,7 @@ export const allChecks: readonly Check[] = [
   apptainerVersion,
   privileges,
   apptainerStart,
+  pulls,
   files,
   contents,
   connect,

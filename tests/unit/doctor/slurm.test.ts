@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Check } from '../../../src/doctor/check.js';
 import { version as apptainerVersion } from '../../../src/doctor/checks/apptainer/version.js';
+import { judgePulls, type PullFacts } from '../../../src/doctor/checks/apptainer/pulls.js';
 import {
   judgePrivileges,
   missingCapabilities,
@@ -430,6 +431,54 @@ describe('apptainer', () => {
     ['no squashfuse', { ...open, squashfuse: null }, 'warn', 'unpacks its whole image', 'install squashfuse'],
   ])('privileges: %s', (_name, facts, status, evidence, fix) => {
     const finding = judgePrivileges(facts);
+    expect(finding.evidence.join('\n')).toContain(evidence);
+    expect(finding.status).toBe(status);
+    if (fix === null) expect(finding.fix).toBeUndefined();
+    else expect(finding.fix).toContain(fix);
+  });
+
+  const room = { path: '/tmp', setBy: null, free: 50e9 };
+  const cache = { path: '/home/x/.apptainer/cache', bytes: 2e9, inHome: true, free: 80e9 };
+  it.each<[string, PullFacts, string, string, string | null]>([
+    ['room', { building: room, cache: null }, 'ok', 'images are built in /tmp, 50 GB free', null],
+    [
+      'little room',
+      { building: { ...room, free: 2e9 }, cache: null },
+      'warn',
+      'only 2 GB',
+      'APPTAINER_TMPDIR=',
+    ],
+    [
+      'a directory that is not there',
+      { building: { path: '/gone', setBy: 'APPTAINER_TMPDIR', free: null }, cache: null },
+      'fail',
+      '/gone (APPTAINER_TMPDIR) is not there',
+      'mkdir -p /gone',
+    ],
+    ['a small cache', { building: room, cache }, 'ok', 'have kept 2 GB in /home/x', null],
+    [
+      'a large cache in a home',
+      { building: room, cache: { ...cache, bytes: 12e9 } },
+      'warn',
+      'have kept 12 GB in /home/x/.apptainer/cache, in the home of this user, where 80 GB are free',
+      'apptainer cache clean   # and for the next ones: export APPTAINER_CACHEDIR=',
+    ],
+    [
+      'a full home',
+      { building: room, cache: { ...cache, free: 1e9 } },
+      'warn',
+      '1 GB are free',
+      'cache clean',
+    ],
+    [
+      'a large cache elsewhere',
+      { building: room, cache: { ...cache, bytes: 12e9, inHome: false } },
+      'ok',
+      'have kept 12 GB',
+      null,
+    ],
+  ])('pulls: %s', (_name, facts, status, evidence, fix) => {
+    const finding = judgePulls(facts);
     expect(finding.evidence.join('\n')).toContain(evidence);
     expect(finding.status).toBe(status);
     if (fix === null) expect(finding.fix).toBeUndefined();
