@@ -269,6 +269,12 @@ export const settingsSchema = z.strictObject({
         example: 'MODULEPATH,LMOD_*',
         default: [],
       }),
+    cancelSeconds: type.seconds(0, 3_600).register(settingInfo, {
+      description:
+        'How long a canceled analysis may take to end after SIGTERM, before its whole job is canceled. 0: it is canceled at once, as with a batch script of the site.',
+      example: '30',
+      default: 10,
+    }),
     othersJobs: type.yesOrNo().register(settingInfo, {
       description:
         'Let the operator act on jobs of other Slurm users too, as far as Slurm allows this user. Not so: only on this user’s own.',

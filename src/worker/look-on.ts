@@ -54,6 +54,7 @@ export async function lookOn({
   });
   const executor = createExecutor({
     settings,
+    handsSignalsOn: false,
     run,
     env,
     onCommand: (record) => commands.note(record),

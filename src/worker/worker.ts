@@ -174,7 +174,17 @@ export async function createWorker({
   const command = runner(settings.worker.commandsAtOnce);
   // what takes an hour shall keep no scancel waiting
   const ingestCommand = runner(1);
-  const executor = given ?? createExecutor({ settings, run: command, env, onCommand, clock, log });
+  const executor =
+    given ??
+    createExecutor({
+      settings,
+      handsSignalsOn: submitScript.takesArgumentsFile,
+      run: command,
+      env,
+      onCommand,
+      clock,
+      log,
+    });
   const reporting = createReporting({
     reportMs: settings.girder.reportSeconds * 1_000,
     concurrency: reportsAtOnce,

@@ -1,5 +1,6 @@
 import { DsaSlurmError } from '../../base/errors.js';
 import type { Check } from '../check.js';
+import { isolation } from './apptainer/isolation.js';
 import { privileges } from './apptainer/privileges.js';
 import { pulls } from './apptainer/pulls.js';
 import { start as apptainerStart } from './apptainer/start.js';
@@ -84,6 +85,7 @@ export const allChecks: readonly Check[] = [
   minJobAge,
   limits,
   apptainerVersion,
+  isolation,
   privileges,
   apptainerStart,
   pulls,

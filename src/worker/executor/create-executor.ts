@@ -10,6 +10,7 @@ import { createSlurmExecutor } from './slurm.js';
 /** Whoever runs the jobs, as the settings say. */
 export function createExecutor({
   settings,
+  handsSignalsOn,
   run,
   env,
   onCommand,
@@ -17,6 +18,8 @@ export function createExecutor({
   log,
 }: {
   settings: Settings;
+  /** The batch script is one of ours, which hands signals on to the container. */
+  handsSignalsOn: boolean;
   /** Runs Slurm's commands. */
   run: RunCommand;
   /** The worker's own. */
@@ -27,7 +30,7 @@ export function createExecutor({
   log: Log;
 }): Executor {
   if (settings.worker.executor === 'slurm') {
-    return createSlurmExecutor({ run, settings: settings.slurm, clock, log });
+    return createSlurmExecutor({ run, settings: settings.slurm, handsSignalsOn, clock, log });
   }
   return createLocalExecutor({
     stateDirectory: settings.dirs.state,

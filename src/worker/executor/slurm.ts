@@ -4,7 +4,7 @@ import type { Clock } from '../../base/clock.js';
 import type { RunCommand } from '../../base/command.js';
 import type { Log } from '../../base/log.js';
 import type { Settings } from '../../config/schema.js';
-import { cancelJobs } from '../../slurm/cancel.js';
+import { createGentleCancel } from '../../slurm/cancel.js';
 import { createCanceler } from '../../slurm/canceler.js';
 import { changeJobs } from '../../slurm/change-jobs.js';
 import { queryCluster } from '../../slurm/cluster.js';
@@ -14,7 +14,7 @@ import { waitingSentence } from '../../slurm/pending-reasons.js';
 import { refusedSentence } from '../../slurm/refusals.js';
 import { resolveEnd } from '../../slurm/resolve.js';
 import { showJob } from '../../slurm/scontrol.js';
-import { stateSentence } from '../../slurm/states.js';
+import { phaseOf, stateSentence } from '../../slurm/states.js';
 import { endStraySubmissions } from '../../slurm/stray-submissions.js';
 import { submit, submitArguments } from '../../slurm/submit.js';
 import { createTracker } from '../../slurm/tracker.js';
@@ -27,26 +27,43 @@ export interface SlurmOptions {
   /** Runs Slurm's commands. */
   run: RunCommand;
   settings: Settings['slurm'];
+  /** The batch script is one of ours, which hands signals on to the container. */
+  handsSignalsOn: boolean;
   clock: Clock;
   log: Log;
 }
 
 /** Jobs run on the cluster. */
-export function createSlurmExecutor({ run, settings, clock, log }: SlurmOptions): Executor {
+export function createSlurmExecutor({ run, settings, handsSignalsOn, clock, log }: SlurmOptions): Executor {
+  const tracker = createTracker({
+    run,
+    clock,
+    intervalMs: settings.pollSeconds * 1_000,
+    scope: { kind: 'mine' },
+    user: userName(),
+    log,
+  });
+  const cancel = createGentleCancel({
+    run,
+    clock,
+    graceMs: handsSignalsOn ? settings.cancelSeconds * 1_000 : 0,
+    isRunning(jobId) {
+      const row = tracker.row(jobId);
+      return row !== undefined && row.key !== null && row.state.base === 'RUNNING';
+    },
+    isOver(jobId) {
+      const row = tracker.row(jobId);
+      return row !== undefined && phaseOf(row.state, row.reason) === 'ended';
+    },
+    onTrouble: (said) => log.warn({ said }, 'jobs that were asked to end could not be canceled'),
+  });
   return {
     jobWords: 'Slurm job',
     name: 'Slurm',
     owner: { waits: waitingSentence, state: stateSentence, refused: refusedSentence },
     cancelCommand: 'scancel',
     witness: 'squeue',
-    tracker: createTracker({
-      run,
-      clock,
-      intervalMs: settings.pollSeconds * 1_000,
-      scope: { kind: 'mine' },
-      user: userName(),
-      log,
-    }),
+    tracker,
     submit: async ({ env, directory, ...submission }) =>
       submit(run, submitArguments(submission), {
         env,
@@ -60,7 +77,7 @@ export function createSlurmExecutor({ run, settings, clock, log }: SlurmOptions)
       return findJob(run, question);
     },
     doubtMs,
-    ...createCanceler(async (jobIds) => cancelJobs(run, jobIds), clock),
+    ...createCanceler(cancel, clock),
     resolveEnd: async ({ jobId, key, exitRecord, trustRecord }) =>
       resolveEnd({
         run,

@@ -79,7 +79,16 @@ export async function openOffline({ settings, env, clock, log }: OfflineOptions)
       onBegin: audit.begin,
       onCommand,
     });
-    const executor = createExecutor({ settings, run, env, onCommand, clock, log });
+    const executor = createExecutor({
+      settings,
+      // nobody stays to take the second step
+      handsSignalsOn: false,
+      run,
+      env,
+      onCommand,
+      clock,
+      log,
+    });
     const retries = createRetries({
       book,
       messages,

@@ -1,8 +1,9 @@
+import { constants } from 'node:fs';
 import { dirname } from 'node:path';
 
 import { DsaSlurmError } from '../../base/errors.js';
 import { makeDirectory } from '../../base/make-directory.js';
-import { rm, writeFile } from '../../base/shared-files.js';
+import { lstat, open, rm, writeFile } from '../../base/shared-files.js';
 import type { Analysis } from '../../girder/analysis.js';
 import { readExitRecord } from '../../slurm/exit-record.js';
 import { createMark } from '../../slurm/key.js';
@@ -153,12 +154,22 @@ async function prepareBatch(
 /** A log may hold what the analysis was given: it is made here, for its owner only, before Slurm would make it. */
 async function createLogFile(path: string): Promise<void> {
   try {
-    await makeDirectory(dirname(path));
-    await writeFile(path, '', { mode: 0o600, flag: 'a' });
+    await makeDirectory(dirname(path), 0o700);
+    await openOwnFile(path);
   } catch (cause) {
     throw new DsaSlurmError('files', `The worker cannot write its log directory (setting dirs.logs).`, {
       next: 'Ask the people who run this worker to make it writable.',
       cause,
     });
   }
+}
+
+/** Whoever saw the run's id may have put a link or a file of their own there, which would get what the container says. */
+async function openOwnFile(path: string): Promise<void> {
+  const { O_WRONLY, O_CREAT, O_APPEND, O_EXCL, O_NOFOLLOW } = constants;
+  const found = await lstat(path).catch(() => null);
+  const isOwn = found?.isFile() === true && found.nlink === 1 && found.uid === process.getuid?.();
+  if (found !== null && !isOwn) await rm(path, { force: true });
+  const onlyNew = isOwn ? 0 : O_EXCL;
+  await using _file = await open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | onlyNew, 0o600);
 }

@@ -1,4 +1,5 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -64,6 +65,19 @@ describe.each(['slurm', 'local'] as const)('a hostile container on the executor 
     expect(log).toContain('/made/by/docker\n');
     expect(log).toContain('costs $5, `id` $HOME "q"\n');
     expect(log).not.toContain('WARNING');
+  });
+
+  test('a link that is planted where its log is expected gets nothing of it', async () => {
+    const taskId = randomUUID();
+    const secret = join(lab.dir, 'secret');
+    await writeFile(secret, 'untouched');
+    const planted = join(lab.settings.dirs.logs ?? '', `dsa-slurm-${taskId}.log`);
+    await symlink(secret, planted);
+    const published = await lab.publish({ image, args: ['echo words of the container'], taskId });
+    const job = await lab.ended(published);
+    expectStatus(job, status.success);
+    expect(job.log.join('')).toContain('words of the container');
+    expect(await readFile(secret, 'utf8')).toBe('untouched');
   });
 
   test('leaves nothing behind, and its log begins with its own words', async () => {

@@ -368,8 +368,8 @@ describe('apptainer', () => {
     [
       'old Singularity',
       exited('singularity version 3.8.7\n'),
-      'warn',
-      /older than 3\.9/,
+      'fail',
+      /older than 3\.10/,
       'Install a newer Apptainer',
     ],
     [

@@ -1,5 +1,5 @@
-import { expect, it } from 'vitest';
-import { cancelJobs } from '../../../src/slurm/cancel.js';
+import { describe, expect, it, vi } from 'vitest';
+import { cancelJobs, createGentleCancel } from '../../../src/slurm/cancel.js';
 import { failed, fakeRun, said, timedOut } from './fake-run.js';
 
 it('cancels a hundred at a time', async () => {
@@ -44,5 +44,49 @@ it("repeats scancel's own words", async () => {
   expect(await cancelJobs(fakeRun(() => failed('')).run, ['42'])).toEqual({
     ok: false,
     said: 'scancel exited with 1',
+  });
+});
+
+describe('a cancel in two steps', () => {
+  function bench(answer: Parameters<typeof fakeRun>[0] = () => said('')) {
+    const { run, calls } = fakeRun(answer);
+    const over = new Set<string>();
+    const pass = Promise.withResolvers<void>();
+    const troubles: string[] = [];
+    const cancel = createGentleCancel({
+      run,
+      clock: { now: () => 0, monotonic: () => 0, sleep: async () => pass.promise },
+      graceMs: 10_000,
+      isRunning: (id) => id.startsWith('1'),
+      isOver: (id) => over.has(id),
+      onTrouble: (words) => troubles.push(words),
+    });
+    return { cancel, over, pass, troubles, lines: () => calls.map(({ args }) => args.join(' ')) };
+  }
+
+  it('asks running jobs to end, and cancels those that are left', async () => {
+    const { cancel, over, pass, lines } = bench();
+    expect(await cancel(['11', '12', '21'])).toEqual({ ok: true, said: '' });
+    expect(lines()).toEqual(['--batch --signal=TERM 11 12', '21']);
+    over.add('11');
+    pass.resolve();
+    await vi.waitFor(() => expect(lines().slice(2)).toEqual(['12']));
+  });
+
+  it('cancels at once what is asked for again', async () => {
+    const { cancel, pass, lines } = bench();
+    await cancel(['11']);
+    await cancel(['11']);
+    expect(lines()).toEqual(['--batch --signal=TERM 11', '11']);
+    pass.resolve();
+    // and not once more when its time is over
+    await cancel(['21']);
+    expect(lines().slice(2)).toEqual(['21']);
+  });
+
+  it('cancels at once where the first step is refused', async () => {
+    const { cancel, lines } = bench(({ args }) => (args[0] === '--batch' ? timedOut : said('')));
+    expect(await cancel(['11'])).toEqual({ ok: true, said: '' });
+    expect(lines()).toEqual(['--batch --signal=TERM 11', '11']);
   });
 });

@@ -92,7 +92,13 @@ export async function openCarryBench({
     env: {},
     flags: { 'dirs.tmp': dir, 'dirs.logs': dir, 'dirs.images': dir, 'dirs.state': dir },
   });
-  const executor = createSlurmExecutor({ run: command, settings: settings.slurm, clock, log });
+  const executor = createSlurmExecutor({
+    run: command,
+    handsSignalsOn: true,
+    settings: settings.slurm,
+    clock,
+    log,
+  });
   const connections = createGirderConnections();
   const { name, headers, body } = fixtureTask('g3.docker_run.volumes.json');
   // nothing to upload: what becomes of the job is the outcome

@@ -1,9 +1,7 @@
+import { isOldRelease, oldestReleases } from '../../../apptainer/isolation.js';
 import { commandTrouble } from '../../../base/command.js';
 import type { Check, Finding } from '../../check.js';
-import { configSet, fail, ok, warn } from '../../finding.js';
-
-/** The oldest releases with the option --mount. */
-const oldest = { apptainer: [1, 0], singularity: [3, 9] } as const;
+import { configSet, fail, ok } from '../../finding.js';
 
 /** What `--version` printed. Pure. */
 function judgeVersion(printed: string, command: string, profile: string): Finding {
@@ -15,11 +13,9 @@ function judgeVersion(printed: string, command: string, profile: string): Findin
     );
   }
   const name = match[1] === 'apptainer' ? 'apptainer' : 'singularity';
-  const [major, minor] = [Number(match[2]), Number(match[3])];
-  const tooOld = major < oldest[name][0] || (major === oldest[name][0] && minor < oldest[name][1]);
-  return tooOld
-    ? warn(
-        `${match[0]} is older than ${oldest[name].join('.')}, which first knew --mount.`,
+  return isOldRelease({ name, version: `${match[2]}.${match[3]}` })
+    ? fail(
+        `${match[0]} is older than ${oldestReleases[name].join('.')}, which can isolate containers: runs are refused.`,
         'Install a newer Apptainer: https://apptainer.org/docs/admin/main/installation.html',
       )
     : ok(match[0]);
