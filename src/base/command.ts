@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import type { Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 
 import { execa } from 'execa';
@@ -26,7 +27,7 @@ export interface CommandOptions {
   cwd?: string;
   /** Added to the runner's environment; `undefined` removes a name. */
   env?: Readonly<Record<string, string | undefined>>;
-  /** Bytes of standard output kept at most. Default 64 MiB. */
+  /** Bytes that each of the two streams may have; a command that prints more is ended. Default 64 MiB. */
   maxBytes?: number;
   /** Told of what the command says, on either stream, while it runs. */
   onOutput?: (text: string) => void;
@@ -144,36 +145,37 @@ async function runOnce(
     ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
     detached: options.ownSession,
     forceKillAfterDelay: 2_000,
-    maxBuffer: options.maxBytes ?? 64 * 1024 * 1024,
-    stripFinalNewline: false,
+    // execa would put both streams and all of both into one message as well: many times the output in memory
+    buffer: false,
   });
   const ending = endTreeAfter(options.timeoutMs, running.pid, options.signal);
-  const { onOutput } = options;
-  if (onOutput !== undefined) {
-    for (const stream of [running.stdout, running.stderr]) {
-      const decoder = new StringDecoder('utf8');
-      stream?.on('data', (chunk: Buffer) => onOutput(decoder.write(chunk)));
-    }
-  }
+  const maxBytes = options.maxBytes ?? 64 * 1024 * 1024;
+  let isTooMuch = false;
+  const collect = (stream: Readable): (() => string) =>
+    collectText(stream, maxBytes, options.onOutput, () => {
+      isTooMuch = true;
+      if (running.pid !== undefined) kill(descendants(running.pid), 'SIGKILL');
+    });
+  const [stdout, stderr] = [collect(running.stdout), collect(running.stderr)];
   const result = await running;
   const isTimedOut = ending.stop();
   const ms = Math.round(performance.now() - started);
   if (isTimedOut) return { kind: 'timeout', ms };
   if (result.isCanceled) return { kind: 'aborted', ms };
-  if (result.isMaxBuffer) return { kind: 'overflow', ms };
+  if (isTooMuch) return { kind: 'overflow', ms };
   if (result.signal !== undefined) {
-    return { kind: 'killed', signal: result.signal, stderr: result.stderr ?? '', ms };
+    return { kind: 'killed', signal: result.signal, stderr: stderr(), ms };
   }
   if (result.exitCode === undefined) {
     return { kind: 'missing', reason: result.code ?? 'could not be started', ms };
   }
-  const reason = reasonNotStarted(file, result.exitCode, result.stderr ?? '');
+  const reason = reasonNotStarted(file, result.exitCode, stderr());
   if (reason !== null) return { kind: 'missing', reason, ms };
   return {
     kind: 'exited',
     exitCode: result.exitCode,
-    stdout: result.stdout ?? '',
-    stderr: result.stderr ?? '',
+    stdout: stdout(),
+    stderr: stderr(),
     ms,
   };
 }
@@ -236,6 +238,40 @@ function kill(pids: readonly number[], signal: NodeJS.Signals): void {
       // it has ended
     }
   }
+}
+
+/**
+ * Collects what a stream says, as text: never more than `maxBytes`, and never more than twice that in memory, because
+ * the bytes of a chunk are let go of once they are read.
+ * @returns the text so far
+ */
+function collectText(
+  stream: Readable,
+  maxBytes: number,
+  onOutput: CommandOptions['onOutput'],
+  onTooMuch: () => void,
+): () => string {
+  const decoder = new StringDecoder('utf8');
+  let pieces: string[] = [];
+  let bytes = 0;
+  stream.on('data', (chunk: Buffer) => {
+    if (bytes > maxBytes) return;
+    bytes += chunk.length;
+    if (bytes > maxBytes) {
+      pieces = [];
+      onTooMuch();
+      // whatever else writes to it must not keep it open
+      stream.destroy();
+      return;
+    }
+    const text = decoder.write(chunk);
+    pieces.push(text);
+    onOutput?.(text);
+  });
+  return () => {
+    pieces = [pieces.join('') + decoder.end()];
+    return pieces[0] ?? '';
+  };
 }
 
 /** What went wrong, as the end of a sentence: `exited with 1: sbatch: error: …`; empty when nothing did. */

@@ -1,12 +1,14 @@
-import type { CommandOptions, RunCommand } from '../base/command.js';
 import type { Clock } from '../base/clock.js';
-import { forJobs, type SlurmWords } from './for-jobs.js';
+import type { CommandOptions, RunCommand } from '../base/command.js';
+import { arrayRest } from './array-rest.js';
+import { inBatches, runCalls, wrongIds, type SlurmWords } from './for-jobs.js';
 
 /** What scancel says of a job that is over already: what was wanted is so. */
 const alreadyOver = /invalid job id specified|already completing or completed/i;
 
 /**
- * Cancels jobs, a hundred in one call. A job that is over already is no error. Cancelling again does no harm.
+ * Cancels jobs, a hundred in one call. A job that is over already is no error. Cancelling again does no harm. The
+ * waiting rest of an array ends without those of its tasks that run.
  * @param jobIds as squeue prints them
  */
 export async function cancelJobs(
@@ -14,10 +16,17 @@ export async function cancelJobs(
   jobIds: readonly string[],
   options: CommandOptions = {},
 ): Promise<SlurmWords> {
-  return forJobs(run, jobIds, (ids) => ({ file: 'scancel', args: [...ids] }), {
-    ...options,
-    harmless: alreadyOver,
+  const single = jobIds.filter((id) => arrayRest(id) === null);
+  const rests = jobIds.flatMap((id) => {
+    const rest = arrayRest(id);
+    return rest === null ? [] : [rest.id ?? rest.array];
   });
+  const calls = [
+    ...inBatches(single).map((ids) => ({ file: 'scancel', args: ids })),
+    // a task may have started since squeue was asked
+    ...inBatches(rests).map((ids) => ({ file: 'scancel', args: ['--state=PENDING', ...ids] })),
+  ];
+  return wrongIds(jobIds) ?? runCalls(run, calls, { ...options, harmless: alreadyOver });
 }
 
 /**
@@ -27,8 +36,11 @@ export async function cancelJobs(
  * @param jobIds as squeue prints them
  */
 export async function terminateJobs(run: RunCommand, jobIds: readonly string[]): Promise<SlurmWords> {
-  const call = (ids: readonly string[]) => ({ file: 'scancel', args: ['--batch', '--signal=TERM', ...ids] });
-  return forJobs(run, jobIds, call, { harmless: alreadyOver });
+  const calls = inBatches(jobIds).map((ids) => ({
+    file: 'scancel',
+    args: ['--batch', '--signal=TERM', ...ids],
+  }));
+  return wrongIds(jobIds) ?? runCalls(run, calls, { harmless: alreadyOver });
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { CommandOptions, RunCommand } from '../base/command.js';
 import { DsaSlurmError } from '../base/errors.js';
-import { forJobs, type SlurmWords } from './for-jobs.js';
+import { arrayRest } from './array-rest.js';
+import { inBatches, runCalls, wrongIds, type SlurmCall, type SlurmWords } from './for-jobs.js';
 
 /** Signals that can be sent to a job. */
 export const jobSignals = ['HUP', 'INT', 'QUIT', 'KILL', 'USR1', 'USR2', 'TERM', 'CONT', 'STOP'] as const;
@@ -60,14 +61,64 @@ export function changeCommand(change: JobChange, ids: readonly string[]): { file
   }
 }
 
-/** Changes jobs, a hundred in one call. @param jobIds as squeue prints them. @throws as {@link changeCommand} */
+/**
+ * Changes jobs, a hundred in one call.
+ *
+ * scontrol adds to a time limit (`+30`) for a single job only, neither for a list nor for an array (22.05), so such a
+ * change is made absolute.
+ * @param jobIds as squeue prints them
+ * @param timeLimitOf a job's present limit in seconds; null for no limit, or one that is not known
+ * @throws as {@link changeCommand}
+ */
 export async function changeJobs(
   run: RunCommand,
   change: JobChange,
   jobIds: readonly string[],
+  timeLimitOf: (jobId: string) => number | null = () => null,
   options: CommandOptions = {},
 ): Promise<SlurmWords> {
-  return forJobs(run, jobIds, (ids) => changeCommand(change, ids), options);
+  const wrong = wrongIds(jobIds);
+  if (wrong !== null) return wrong;
+  const cut = jobIds.filter((id) => arrayRest(id)?.id === null);
+  if (cut.length > 0) {
+    return { ok: false, said: `Slurm shows only a part of the tasks of ${cut.join(', ')}: use scontrol.` };
+  }
+  const calls: SlurmCall[] = [];
+  const plain: string[] = [];
+  const byLimit = new Map<string, string[]>();
+  for (const id of jobIds) {
+    const commandId = arrayRest(id)?.id ?? id;
+    const delta = change.kind === 'timeLimit' ? minutesOf(change.limit) : null;
+    if (delta === null) {
+      plain.push(commandId);
+      continue;
+    }
+    const present = timeLimitOf(id);
+    if (present === null) calls.push(changeCommand(change, [commandId]));
+    else {
+      const limit = String(Math.max(1, Math.round(present / 60) + delta));
+      byLimit.set(limit, [...(byLimit.get(limit) ?? []), commandId]);
+    }
+  }
+  for (const ids of inBatches(plain)) calls.push(changeCommand(change, ids));
+  for (const [limit, all] of byLimit) {
+    for (const ids of inBatches(all)) calls.push(changeCommand({ kind: 'timeLimit', limit }, ids));
+  }
+  return runCalls(run, calls, options);
+}
+
+/** By how many minutes a time limit is to change; null for an absolute one. */
+function minutesOf(limit: string): number | null {
+  const [, sign, text] = /^([+-])(.*)$/.exec(limit) ?? [];
+  if (sign === undefined || text === undefined || !timeLimit.test(limit)) return null;
+  const [days, clock] = text.includes('-') ? text.split('-') : ['0', text];
+  const parts = (clock ?? '').split(':').map(Number);
+  const [a = 0, b = 0, c = 0] = parts;
+  // minutes, hours:minutes:seconds, or minutes:seconds; with days, hours first
+  let minutes = a;
+  if (text.includes('-') || parts.length === 3) minutes = a * 60 + b + c / 60;
+  else if (parts.length === 2) minutes = a + b / 60;
+  return (sign === '-' ? -1 : 1) * Math.ceil(Number(days) * 24 * 60 + minutes);
 }
 
 function update(list: string, change: string): { file: string; args: string[] } {

@@ -8,29 +8,40 @@ export interface SlurmWords {
   said: string;
 }
 
+/** One call of a command. */
+export interface SlurmCall {
+  file: string;
+  args: string[];
+}
+
 /** Ids in one call. */
 const batchSize = 100;
 
+/** Splits ids into portions for one call each. */
+export function inBatches(ids: readonly string[]): string[][] {
+  return Array.from({ length: Math.ceil(ids.length / batchSize) }, (_, index) =>
+    ids.slice(index * batchSize, (index + 1) * batchSize),
+  );
+}
+
+/** Says that some of the ids are no job ids; null if all are. */
+export function wrongIds(jobIds: readonly string[]): SlurmWords | null {
+  const wrong = jobIds.filter((id) => !isJobId(id));
+  return wrong.length === 0 ? null : { ok: false, said: `${wrong.length} of the ids are no job ids` };
+}
+
 /**
- * Runs one command for many jobs, a hundred in one call, and puts together what it said.
- * @param jobIds as squeue prints them
- * @param call the argument vector for some of them
+ * Runs calls one after the other and puts together what they said.
  * @param harmless complaints that mean that what was wanted is so already
  */
-export async function forJobs(
+export async function runCalls(
   run: RunCommand,
-  jobIds: readonly string[],
-  call: (ids: readonly string[]) => { file: string; args: string[] },
+  calls: readonly SlurmCall[],
   { harmless, ...options }: CommandOptions & { harmless?: RegExp } = {},
 ): Promise<SlurmWords> {
   const words: string[] = [];
   let ok = true;
-  const wrong = jobIds.filter((id) => !isJobId(id));
-  if (wrong.length > 0) return { ok: false, said: `${wrong.length} of the ids are no job ids` };
-  // squeue shows a waiting array with its throttle (`4_[0-5%2]`) and may cut the list: then the whole array is meant.
-  const ids = jobIds.map((id) => id.replace(/_\[.*$/, ''));
-  for (let start = 0; start < ids.length; start += batchSize) {
-    const { file, args } = call(ids.slice(start, start + batchSize));
+  for (const { file, args } of calls) {
     const result = await run(file, args, options);
     const answer = result.kind === 'exited' ? `${result.stderr}\n${result.stdout}` : '';
     const lines = answer.split('\n').filter((line) => line.trim() !== '');

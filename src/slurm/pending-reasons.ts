@@ -1,4 +1,4 @@
-import { stateSentence, type JobState } from './states.js';
+import { phaseOf, stateSentence, type JobState } from './states.js';
 
 /**
  * Why a job waits, for the owner of the slide: half a sentence that goes on from "waits:". By Slurm's own words
@@ -12,6 +12,7 @@ const sentences: Readonly<Record<string, string>> = {
   BeginTime: 'it is not to start before a certain time',
   Licenses: 'all licenses that it needs are in use',
   Reservation: 'its reservation has not begun yet',
+  ReservationInvalid: 'its reservation is not valid any more; ask for help',
   ReservationDeleted: 'its reservation was removed; ask for help',
   FedJobLock: 'the clusters agree on where it will run',
   Cleaning: 'the cluster is cleaning up after an earlier attempt',
@@ -33,7 +34,7 @@ const sentences: Readonly<Record<string, string>> = {
   QOSNotAllowed: 'its quality of service is not allowed here; ask for help',
   InvalidAccount: 'its account is not valid; ask for help',
   InvalidQOS: 'its quality of service is not valid; ask for help',
-  PartitionConfig: 'it wants more than its part of the cluster allows; ask for help',
+  PartitionConfig: 'its part of the cluster does not take it as it is; ask for help',
   PartitionDown: 'its part of the cluster takes no work at the moment',
   PartitionInactive: 'its part of the cluster takes no work at the moment',
   PartitionNodeLimit: 'it wants more computers than its part of the cluster has; ask for help',
@@ -46,6 +47,8 @@ const sentences: Readonly<Record<string, string>> = {
   SystemFailure: 'something failed in the cluster; it may be tried again',
   InactiveLimit: 'it reached a limit of the cluster; ask for help',
   TimeLimit: 'its time limit is reached',
+  RaisedSignal: 'an earlier attempt was ended by a signal',
+  OutOfMemory: 'an earlier attempt needed more memory than it was given',
   NonZeroExitCode: 'an earlier attempt ended with an error',
   WaitingForScheduling: 'the cluster has not looked at it yet',
 };
@@ -57,6 +60,9 @@ const families: readonly (readonly [RegExp, string])[] = [
     'the computers that it needs are kept free for maintenance',
   ],
   [/^ReqNodeNotAvail/i, 'a computer that it needs is not available at the moment'],
+  // the words of 20.11, 22.05 and 24.11 for what their tables call AccountNotAllowed and QOSNotAllowed
+  [/^Job's account not /i, 'its account may not use this part of the cluster; ask for help'],
+  [/^Job's QOS not /i, 'its quality of service is not allowed in this part of the cluster; ask for help'],
   [/^Nodes required for job are DOWN/i, 'the computers that it needs are down or kept for others'],
   [/^Resv/i, 'its reservation does not have what it needs at the moment'],
   [/PerUser/i, 'the limit on what one user may use at one time is reached'],
@@ -101,7 +107,8 @@ export function waitingSentence({
   const why = pendingSentence(reason);
   const waits =
     why === null ? stateSentence(state) : `The analysis waits in the queue of the cluster: ${why}.`;
-  if (expectedStart === null) return waits;
+  // Slurm gives a start to held jobs too, but only a person can let them start
+  if (expectedStart === null || phaseOf(state, reason) === 'held') return waits;
   const at = new Date(Math.ceil(expectedStart / roundMs) * roundMs).toISOString();
   return `${waits} Expected to start at ${at.slice(0, 16).replace('T', ' ')} UTC.`;
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { commandTrouble, type CommandOptions, type RunCommand } from '../base/command.js';
 import type { JobRow } from './job.js';
 import { readKey, readMark } from './key.js';
-import { parseJobState } from './states.js';
+import { parseJobState, phaseOf } from './states.js';
 import {
   isJobId,
   slurmDuration,
@@ -82,8 +82,8 @@ export async function queryJobs(
   const separators = createSeparators(randomBytes(6).toString('hex'));
   const result = await run('squeue', squeueArguments(scope, separators), {
     ...options,
-    // Seconds since the epoch: no time zone, no summer time.
-    env: { ...options.env, SLURM_TIME_FORMAT: '%s' },
+    // Seconds since the epoch: no time zone, no summer time. The whole list of an array's waiting tasks, not 64 bytes.
+    env: { ...options.env, SLURM_TIME_FORMAT: '%s', SLURM_BITSTR_LEN: '0' },
   });
   if (result.kind !== 'exited' || result.exitCode !== 0) {
     return { kind: 'silence', why: `squeue ${commandTrouble(result)}` };
@@ -109,11 +109,12 @@ function readRow(values: readonly string[]): JobRow | null {
   if (values.length !== fields.length) return null;
   const value = (name: (typeof fields)[number]): string => values[fields.indexOf(name)] ?? '';
   // Whatever a wrapper printed before the record stands in front of its first field.
-  const id = value('JobArrayID').split('\n').at(-1)?.trim() ?? '';
+  const id = shortenedId(value('JobArrayID').split('\n').at(-1)?.trim() ?? '');
   const state = parseJobState(value('State'));
   if (!isJobId(id) || state.base === '') return null;
   const startsAt = slurmTime(value('StartTime'));
   const waits = state.base === 'PENDING';
+  const reason = slurmText(value('Reason'));
   const name = value('Name').trim();
   const comment = slurmText(value('Comment'));
   return {
@@ -121,7 +122,7 @@ function readRow(values: readonly string[]): JobRow | null {
     name,
     user: value('UserName').trim(),
     state,
-    reason: slurmText(value('Reason')),
+    reason,
     partition: slurmText(value('Partition')),
     nodes: slurmText(value('NodeList')),
     cpus: slurmNumber(value('NumCPUs')),
@@ -131,12 +132,20 @@ function readRow(values: readonly string[]): JobRow | null {
     timeLimit: slurmDuration(value('TimeLimit')),
     submittedAt: slurmTime(value('SubmitTime')),
     startedAt: waits ? null : startsAt,
-    expectedStart: waits ? startsAt : null,
+    // Slurm gives one to held jobs too, but only a person can let them start
+    expectedStart: waits && phaseOf(state, reason) !== 'held' ? startsAt : null,
     endedAt: endsAt(value('EndTime'), state.base),
     exitCode: exitCode(value('exit_code'), state.base),
     key: readKey({ name, comment }),
     mark: readMark(comment),
   };
+}
+
+/** An id with so many single tasks that it cannot go on a command line, or that was cut short, without its tasks. */
+function shortenedId(id: string): string {
+  if (isJobId(id)) return id;
+  const array = /^(\d{1,12})_\[[\d,:%-]*(\.\.\.)?\]?$/.exec(id)?.[1];
+  return array === undefined ? id : `${array}_[...]`;
 }
 
 const alive = new Set(['PENDING', 'RUNNING', 'SUSPENDED', 'CONFIGURING']);

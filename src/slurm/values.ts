@@ -49,5 +49,5 @@ export function slurmExitCode(text: string): ExitCode | null {
 
 /** A job id that may be put on a command line: `42`, `42_7`, or what squeue prints of a waiting array, `42_[0-5%2]`. */
 export function isJobId(text: string): boolean {
-  return /^\d{1,12}(_(\d{1,9}|\[[\d,:%-]{1,200}(\.\.\.)?\]))?(\+\d{1,6})?$/.test(text);
+  return /^\d{1,12}(_(\d{1,9}|\[[\d,:%-]{0,1000}(\.\.\.)?\]))?(\+\d{1,6})?$/.test(text);
 }

@@ -1,4 +1,5 @@
 import { errorLine } from '../base/errors.js';
+import { jobIdWithTasks } from '../slurm/array-rest.js';
 import { changeCommand, type JobChange } from '../slurm/change-jobs.js';
 import { isJobId } from '../slurm/values.js';
 import type { WorkerAction } from './action.js';
@@ -150,5 +151,5 @@ function commandLine(change: JobChange, ids: readonly string[]): string {
 
 function listed(ids: readonly string[]): string {
   const more = ids.length - shownIds;
-  return `${ids.slice(0, shownIds).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+  return `${ids.slice(0, shownIds).map(jobIdWithTasks).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }

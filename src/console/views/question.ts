@@ -1,3 +1,4 @@
+import { jobIdWithTasks } from '../../slurm/array-rest.js';
 import type { RunView } from '../../worker/handle.js';
 import { count, counted } from '../format.js';
 import { actionsOf, deedWords } from '../row-actions.js';
@@ -91,7 +92,8 @@ function namesIn(names: readonly string[], width: number, lines: number): string
 /** A row by the id that Slurm knows and the title that people know. */
 function labelOf(row: Row): string {
   const { run, job } = row;
-  const id = job?.id ?? run?.jobId ?? `run ${shortRunId(row)}`;
+  const jobId = job?.id ?? run?.jobId ?? null;
+  const id = jobId === null ? `run ${shortRunId(row)}` : jobIdWithTasks(jobId);
   return `${cleanText(id)} ${truncateMiddle(cleanText(run?.title ?? rowName(row)), 30)}`.trimEnd();
 }
 
@@ -109,7 +111,10 @@ function aboutOne({ deed, rows: [row] }: ActionTarget, width: number, theme: The
     ],
   });
   // the name of a run's job is the run's id over again, so it says nothing more here
-  const ids = [jobId === null ? 'no job yet' : `job ${jobId}`, ...(run === null ? [] : [`run ${run.id}`])];
+  const ids = [
+    jobId === null ? 'no job yet' : `job ${jobIdWithTasks(jobId)}`,
+    ...(run === null ? [] : [`run ${run.id}`]),
+  ];
   const work =
     run === null ? job.name : `${run.cli || 'CLI not known'} of ${run.image || 'an image not known'}`;
   const user = run?.user ?? null;

@@ -87,7 +87,8 @@ export function createSlurmExecutor({ run, settings, handsSignalsOn, clock, log 
         readExitRecord: async () => readExitRecord(exitRecord),
         now: () => clock.now(),
       }),
-    change: async (change, jobIds) => changeJobs(run, change, jobIds),
+    change: async (change, jobIds) =>
+      changeJobs(run, change, jobIds, (id) => tracker.row(id)?.timeLimit ?? null),
     describe: async (jobId) => showJob(run, jobId),
     cluster: async () => queryCluster(run),
   };

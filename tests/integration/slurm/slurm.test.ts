@@ -8,7 +8,9 @@ import { createRunner, type RunCommand } from '../../../src/base/command.js';
 import { silentLog } from '../../../src/base/log.js';
 import { startSlurm, type SlurmService } from '../../../src/sandbox/services/slurm.js';
 import { argumentsFileContent, batchEnvironment } from '../../../src/slurm/batch-script.js';
+import { arrayRest } from '../../../src/slurm/array-rest.js';
 import { cancelJobs } from '../../../src/slurm/cancel.js';
+import { changeJobs, type JobChange } from '../../../src/slurm/change-jobs.js';
 import { slurmEnvironment } from '../../../src/slurm/environment.js';
 import { readExitRecord } from '../../../src/slurm/exit-record.js';
 import type { JobRow } from '../../../src/slurm/job.js';
@@ -253,6 +255,44 @@ describe('what Slurm says', () => {
     expect(await row(arrayId)).toMatchObject({ reason: 'JobHeldUser' });
     expect(await cancelJobs(run, [ids[0] ?? '', arrayId])).toEqual({ ok: true, said: '' });
     await untilRow(ids[0] ?? '', ended);
+  });
+
+  it('of an array: the waiting rest is canceled without what runs, and gets more time like single jobs', async () => {
+    const submitted = async (...args: string[]): Promise<string> => {
+      const all = ['--parsable', '--output=/dev/null', '--time=30', ...args, '--wrap=sleep 600'];
+      const result = await run('sbatch', all);
+      return result.kind === 'exited' ? result.stdout.trim() : '';
+    };
+    // squeue would cut this list at 64 characters
+    const list = `1,${Array.from({ length: 40 }, (_, index) => 3 * index + 5).join(',')}%1`;
+    const array = await submitted(`--array=${list}`);
+    const [one, two] = [await submitted(), await submitted()];
+    const rows = async () => {
+      const answer = await queryJobs(run, { kind: 'mine' });
+      if (answer.kind !== 'answer' || answer.unparsable > 0) return [];
+      return answer.rows.filter(({ id }) => [array, one, two].includes(id.split('_')[0] ?? ''));
+    };
+    const running = (all: JobRow[]) =>
+      all.filter(({ state }) => state.base === 'RUNNING').map(({ id }) => id);
+    await vi.waitUntil(async () => running(await rows()).length === 3, 20_000);
+    const before = await rows();
+    const rest = before.find(({ id }) => id.includes('['))?.id ?? '';
+    expect(arrayRest(rest)?.count).toBe(40);
+
+    const limits = new Map(before.map(({ id, timeLimit }) => [id, timeLimit]));
+    const limitOf = (id: string): number | null => limits.get(id) ?? null;
+    const more: JobChange = { kind: 'timeLimit', limit: '+30' };
+    const all = [rest, `${array}_1`, one, two];
+    expect(await changeJobs(run, more, all, limitOf)).toEqual({ ok: true, said: '' });
+    expect(new Set((await rows()).map(({ timeLimit }) => timeLimit))).toEqual(new Set([3_600]));
+    for (const kind of ['hold', 'release'] as const) {
+      expect(await changeJobs(run, { kind }, [rest])).toEqual({ ok: true, said: '' });
+    }
+
+    expect(await cancelJobs(run, [rest])).toEqual({ ok: true, said: '' });
+    await vi.waitUntil(async () => !(await rows()).some(({ state }) => state.base === 'PENDING'), 10_000);
+    expect(running(await rows()).toSorted()).toEqual([`${array}_1`, one, two].toSorted());
+    await cancelJobs(run, [array, one, two]);
   });
 
   it('reaches everyone through one tracker', async () => {

@@ -17,10 +17,10 @@ it('asks nothing for nothing, and nothing that is no job id', async () => {
   expect(calls).toEqual([]);
 });
 
-it('means the whole of a waiting array', async () => {
+it('means only the waiting tasks of an array', async () => {
   const { run, calls } = fakeRun(() => said(''));
-  await cancelJobs(run, ['4_[0-5%2]', '5_1']);
-  expect(calls[0]?.args).toEqual(['4', '5_1']);
+  await cancelJobs(run, ['4_[0-5%2]', '5_1', '6_[...]']);
+  expect(calls.map(({ args }) => args)).toEqual([['5_1'], ['--state=PENDING', '4_[0-5]', '6']]);
 });
 
 it('takes a job that is over for canceled', async () => {

@@ -52,10 +52,33 @@ describe('changeJobs', () => {
     expect(calls).toEqual([]);
   });
 
-  test('a waiting array is named without what squeue shows of its tasks', async () => {
+  test('the waiting rest of an array is named by its tasks, without the throttle', async () => {
     const { run, calls } = fakeRun(() => said(''));
-    await changeJobs(run, { kind: 'hold' }, ['7_[2-5%2]']);
-    expect(calls[0]?.args).toEqual(['hold', '7']);
+    await changeJobs(run, { kind: 'hold' }, ['7_[2-5%2]', '8']);
+    expect(calls[0]?.args).toEqual(['hold', '7_[2-5],8']);
+  });
+
+  test('an array of which squeue shows only a part is left alone', async () => {
+    const { run, calls } = fakeRun(() => said(''));
+    expect(await changeJobs(run, { kind: 'hold' }, ['8', '7_[...]'])).toMatchObject({ ok: false });
+    expect(calls).toEqual([]);
+  });
+
+  test('more time for several jobs is an absolute limit for each, or a call for each where none is known', async () => {
+    const { run, calls } = fakeRun(() => said(''));
+    const limits: Record<string, number> = { '1': 3600, '2': 3600, '3_[1-4%1]': 7200 };
+    const limitOf = (id: string): number | null => limits[id] ?? null;
+    await changeJobs(run, { kind: 'timeLimit', limit: '+30' }, ['1', '2', '3_[1-4%1]', '4', '5'], limitOf);
+    await changeJobs(run, { kind: 'timeLimit', limit: '-1:30:00' }, ['1'], limitOf);
+    await changeJobs(run, { kind: 'timeLimit', limit: '+1-2' }, ['1'], limitOf);
+    expect(calls.map(({ args }) => args.slice(1).join(' '))).toEqual([
+      'JobId=4 TimeLimit=+30',
+      'JobId=5 TimeLimit=+30',
+      'JobId=1,2 TimeLimit=90',
+      'JobId=3_[1-4] TimeLimit=150',
+      'JobId=1 TimeLimit=1',
+      'JobId=1 TimeLimit=1620',
+    ]);
   });
 
   test('a controller that is silent is no success', async () => {

@@ -26,6 +26,7 @@ const reasons = `
   QOSMinBB QOSMinCpuNotSatisfied QOSMinGRES QOSMinMemory QOSMinNode QOSNotAllowed QOSResourceLimit
   QOSTimeLimit QOSUsageThreshold ReqNodeNotAvail Reservation ReservationDeleted Resources SchedDefer
   SystemFailure TimeLimit WaitingForScheduling
+  ReservationInvalid RaisedSignal OutOfMemory AssocGrpUnknown QOSGrpMemoryMinutes QOSMinBilling MaxBillingPerAccount
 `;
 
 describe('the reason of a job that waits', () => {
@@ -60,6 +61,15 @@ describe('the reason of a job that waits', () => {
       'Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions',
       'the computers that it needs are down or kept for others',
     ],
+    [
+      "Job's QOS not permitted to use this partition (strict allows fast not normal)",
+      'its quality of service is not allowed in this part of the cluster; ask for help',
+    ],
+    [
+      "Job's account not permitted to use this partition (strict allows path not other)",
+      'its account may not use this part of the cluster; ask for help',
+    ],
+    ['PartitionConfig', 'its part of the cluster does not take it as it is; ask for help'],
     ['launch failed requeued held', 'it could not be started and is held; ask for help'],
     ['Brand New Reason', 'the cluster says "Brand New Reason"'],
   ])('%s: %s', (reason, sentence) => {
@@ -75,6 +85,13 @@ const waits = (state: string, reason: string, expectedStart: number | null = nul
   waitingSentence({ state: parseJobState(state), reason, expectedStart });
 
 describe('the sentence for the Girder job', () => {
+  test('gives no start for a job that is held', () => {
+    const soon = Date.UTC(2026, 10, 30, 13, 50);
+    for (const reason of ['JobHeldUser', 'job requeued in held state'])
+      expect(waits('PENDING', reason, soon)).not.toContain('Expected to start');
+    expect(waits('PENDING', 'Priority', soon)).toContain('Expected to start at 2026-11-30 13:50 UTC.');
+  });
+
   test.each([
     ['PENDING', '', 'The analysis waits in the queue of the cluster.'],
     [

@@ -110,7 +110,7 @@ describe('queryJobs', () => {
     });
     await queryJobs(run, { kind: 'mine' });
     expect(calls[0]?.args).toEqual(expect.arrayContaining(['--all', '--states=all', '--noheader', '--me']));
-    expect(calls[0]?.options.env).toEqual({ SLURM_TIME_FORMAT: '%s' });
+    expect(calls[0]?.options.env).toEqual({ SLURM_TIME_FORMAT: '%s', SLURM_BITSTR_LEN: '0' });
     expect(calls[0]?.args).not.toEqual(calls[1]?.args);
   });
 

@@ -91,7 +91,7 @@ describe('cancel', () => {
     const { act, done } = setUp();
     expect(await act(cancel(['a', 'b', 'a'], ['20_[1-3]']))).toEqual({
       ok: true,
-      said: 'scancel 10, 11, 20_[1-3]: done',
+      said: 'scancel 10, 11, 20_[1-3] (3 tasks): done',
     });
     expect(done).toEqual(['cancel 10 11 20_[1-3]', 'request a', 'request b']);
   });
