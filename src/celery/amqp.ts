@@ -1,7 +1,10 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { getCACertificates } from 'node:tls';
 import type * as Amqplib from 'amqplib';
 import type { ChannelModel, Options, SocketOptions } from 'amqplib';
+import { checkTlsMaterial, readPemFile } from '../base/pem-file.js';
+import type { BrokerAddress } from './address.js';
 import { readFieldTable } from './field-table.js';
 import { writeFieldTable } from './write-field-table.js';
 
@@ -20,6 +23,14 @@ type EncodeProperties = (
   bodySize: number,
   properties: Options.Publish & { headers?: object },
 ) => Buffer;
+
+interface Format {
+  inspect: ((frame: Frame, showFields: boolean) => string) & { [ours]?: true };
+  closeMessage: (frame: Frame) => string;
+}
+interface Frame {
+  fields?: { replyText?: unknown };
+}
 
 const ours = Symbol('writes headers with src/celery/write-field-table.ts');
 
@@ -40,6 +51,7 @@ export function loadAmqplib(): typeof Amqplib {
   if (definitions.decode(basicClass, properties).headers?.['n'] !== 1) {
     throw new Error('amqplib does not read message headers with src/celery/field-table.ts');
   }
+  tellWhyClosed(require(join(inside, 'format.js')) as Format);
   const { encodeProperties } = definitions;
   if (encodeProperties[ours] !== true) {
     const encode: EncodeProperties = (classId, channel, bodySize, { headers, ...others }) => {
@@ -49,6 +61,20 @@ export function loadAmqplib(): typeof Amqplib {
     definitions.encodeProperties = Object.assign(encode, { [ours]: true } as const);
   }
   return require(entry) as typeof Amqplib;
+}
+
+/**
+ * RabbitMQ gives its reason when it closes a connection that is being opened: a virtual host that is not there, or a limit
+ * on connections. amqplib only names the frame in its error.
+ */
+function tellWhyClosed(format: Format): void {
+  const { inspect, closeMessage } = format;
+  if (inspect[ours] === true) return;
+  const telling: Format['inspect'] = (frame, showFields) =>
+    frame.fields?.replyText === undefined
+      ? inspect(frame, showFields)
+      : `${inspect(frame, false)}: ${closeMessage(frame)}`;
+  format.inspect = Object.assign(telling, { [ours]: true } as const);
 }
 
 function whereAmqplibIs() {
@@ -63,6 +89,41 @@ export async function connect(
   socket?: SocketOptions,
 ): Promise<ChannelModel> {
   return loadAmqplib().connect(address, socket);
+}
+
+/** Files of a broker's TLS connection, in PEM. */
+export interface BrokerFiles {
+  /** The authority that vouches for the broker, where it is not a public one. */
+  caFile?: string | null;
+  /** The client's own certificate, and its key. */
+  certFile?: string | null;
+  keyFile?: string | null;
+}
+
+/**
+ * Connects to a broker. The files are read each time, so that a renewed certificate needs no restart.
+ * @throws DsaSlurmError `files` if one of them cannot be used; whatever amqplib throws
+ */
+export async function connectBroker(
+  address: BrokerAddress,
+  { caFile = null, certFile = null, keyFile = null }: BrokerFiles,
+  timeoutMs: number,
+  open: (address: Options.Connect, socket: SocketOptions) => Promise<ChannelModel> = connect,
+): Promise<ChannelModel> {
+  const socket = { timeout: timeoutMs, noDelay: true };
+  if (!address.tls) return open(address.connect, socket);
+  const ca = caFile === null ? null : await readPemFile(caFile);
+  if (ca !== null) checkTlsMaterial(caFile ?? '', { ca });
+  const own =
+    certFile === null || keyFile === null
+      ? null
+      : { cert: await readPemFile(certFile), key: await readPemFile(keyFile) };
+  if (own !== null) checkTlsMaterial(certFile ?? '', own);
+  return open(address.connect, {
+    ...socket,
+    ...(ca === null ? {} : { ca: [...getCACertificates('default'), ca].map((pem) => Buffer.from(pem)) }),
+    ...(own === null ? {} : { cert: Buffer.from(own.cert), key: Buffer.from(own.key) }),
+  });
 }
 
 /**

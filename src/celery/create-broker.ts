@@ -3,7 +3,7 @@ import { systemClock, type Clock } from '../base/clock.js';
 import type { Log } from '../base/log.js';
 import { DsaSlurmError, errorLine } from '../base/errors.js';
 import { readBrokerUrl, type BrokerAddress } from './address.js';
-import { connect as amqpConnect } from './amqp.js';
+import { connect as amqpConnect, connectBroker, type BrokerFiles } from './amqp.js';
 import { backoffDelay } from '../base/backoff.js';
 import type { Broker, BrokerStatus } from './broker.js';
 import type { ControlSite } from './control-replies.js';
@@ -28,6 +28,8 @@ export type Connect = (options: Options.Connect, socket: SocketOptions) => Promi
 export interface BrokerOptions {
   /** `amqp://user:password@host:port/vhost`. */
   url: string;
+  /** Files for `amqps://`. */
+  files?: BrokerFiles;
   queues: readonly string[];
   /** Messages of each queue that may be in hand, not yet taken over, at one time. */
   prefetch: number;
@@ -134,7 +136,7 @@ export function createBroker(options: BrokerOptions): Broker {
   };
 
   const openOnce = async (address: BrokerAddress): Promise<Session> => {
-    const connection = await connect(address.connect, { timeout: connectMs, noDelay: true });
+    const connection = await connectBroker(address, options.files ?? {}, connectMs, connect);
     return openSession(connection, {
       intake: { queues, prefetch, isOpen: () => isOpen, settle },
       control: { target: options.control, site: controlSite(address), mailbox, clock },
@@ -211,7 +213,8 @@ export function createBroker(options: BrokerOptions): Broker {
   const setIntake = async (open: boolean) => {
     isOpen = open;
     if (session === null) return;
-    await session.intake.adjust();
+    // a connection that RabbitMQ has blocked, for lack of memory or disk, answers when that is over
+    await within(closingMs, session.intake.adjust(), clock);
     setStatus(flowing(), status.trouble);
   };
 
@@ -220,7 +223,7 @@ export function createBroker(options: BrokerOptions): Broker {
     closing.abort();
     const last = session;
     if (last !== null) {
-      await last.intake.adjust();
+      await within(closingMs, last.intake.adjust(), clock);
       await within(lastDeliveriesMs, last.intake.settled(), clock);
       await within(closingMs, events.close(), clock);
       await last.close();

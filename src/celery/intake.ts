@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
 import { coerceError } from '../base/errors.js';
-import { declareTaskQueue } from './topology.js';
+import { declareTaskQueue, isQuorumQueue, useTaskQueue } from './topology.js';
 import type { Verdict } from './settle.js';
 
 /** The flow of tasks over one channel. */
@@ -123,7 +123,10 @@ export async function openIntake(connection: ChannelModel, options: IntakeOption
     return turn;
   };
 
-  for (const queue of queues) await declareTaskQueue(channel, queue);
+  for (const queue of queues) {
+    if (await isQuorumQueue(connection, queue)) await useTaskQueue(channel, queue);
+    else await declareTaskQueue(channel, queue);
+  }
   // RabbitMQ applies this to each consumer that starts from now on.
   await channel.prefetch(options.prefetch);
   await apply();

@@ -1,5 +1,5 @@
-import type { Channel } from 'amqplib';
-import { DsaSlurmError } from '../base/errors.js';
+import type { Channel, ChannelModel } from 'amqplib';
+import { coerceError, DsaSlurmError } from '../base/errors.js';
 
 /** Remote control requests come through this fanout exchange (contract, section g). */
 export const controlExchange = 'celery.pidbox';
@@ -60,6 +60,32 @@ function badQueues(message: string, next: string): DsaSlurmError {
 export async function declareTaskQueue(channel: Channel, queue: string): Promise<void> {
   await channel.assertExchange(queue, 'direct', { durable: true });
   await channel.assertQueue(queue, { durable: true });
+  await channel.bindQueue(queue, queue, queue);
+}
+
+/**
+ * Whether a site has declared a task queue as a quorum queue, which Celery's own declaration is refused for. A queue that
+ * is not there is made as Celery makes it.
+ */
+export async function isQuorumQueue(connection: ChannelModel, queue: string): Promise<boolean> {
+  // a refused declaration closes its channel
+  const channel = await connection.createChannel();
+  channel.on('error', () => undefined);
+  try {
+    await channel.assertQueue(queue, { durable: true });
+    await channel.close();
+    return false;
+  } catch (error) {
+    if (/inequivalent arg 'x-queue-type'.*current is .*'quorum'/s.test(coerceError(error).message))
+      return true;
+    throw error;
+  }
+}
+
+/** Uses a task queue that the site has declared, whatever its arguments. */
+export async function useTaskQueue(channel: Channel, queue: string): Promise<void> {
+  await channel.assertExchange(queue, 'direct', { durable: true });
+  await channel.checkQueue(queue);
   await channel.bindQueue(queue, queue, queue);
 }
 

@@ -39,6 +39,14 @@ export function translateTrouble(thrown: unknown, address: BrokerAddress): Troub
     }
     case 406:
       return preconditionTrouble(reply.text, trouble);
+    case 530:
+      // a virtual host that is missing or closed to the user is told further down
+      if (!/limit/.test(reply.text)) break;
+      return trouble(
+        false,
+        `RabbitMQ at ${where} takes no more connections: ${reply.text}.`,
+        `Raise the limit (rabbitmqctl set_vhost_limits, set_user_limits), or close other connections of "${address.user}".`,
+      );
     case 541:
       return trouble(false, `RabbitMQ at ${where} reports an internal error: ${reply.text}.`, 'See its log.');
     case 320:
@@ -80,7 +88,7 @@ export function translateTrouble(thrown: unknown, address: BrokerAddress): Troub
     return trouble(
       true,
       `The TLS certificate of ${server} is not accepted: ${cause.message}.`,
-      'If your site has its own authority, start with NODE_EXTRA_CA_CERTS=/path/to/ca.pem.',
+      'If your site has its own authority, set broker.caFile to its certificate.',
     );
   }
   if (systemCode(cause) === 'EPROTO' || systemCode(cause)?.startsWith('ERR_SSL_')) {
@@ -118,7 +126,9 @@ export function translateTrouble(thrown: unknown, address: BrokerAddress): Troub
     return trouble(
       false,
       `${server} closed the connection before it was open.`,
-      'RabbitMQ may be starting up, or something else listens there.',
+      address.tls
+        ? 'RabbitMQ may be starting up, or something else listens there.'
+        : 'If this is its TLS port (usually 5671), write amqps://. Otherwise RabbitMQ may be starting up.',
     );
   }
   return trouble(false, `Trouble with RabbitMQ at ${where}: ${reply.text}.`, 'See the log of RabbitMQ.');
@@ -138,6 +148,13 @@ function preconditionTrouble(
   text: string,
   trouble: (lasting: boolean, message: string, next: string) => Trouble,
 ): Trouble {
+  if (/queue limit in vhost/.test(text)) {
+    return trouble(
+      false,
+      `RabbitMQ makes no more queues: ${text}.`,
+      'Raise the limit of the virtual host: rabbitmqctl set_vhost_limits -p VHOST \'{"max-queues": N}\'',
+    );
+  }
   const found =
     /inequivalent arg '(?<arg>[^']*)' for (?<kind>\w+) '(?<name>.*)' in vhost '.*': received (?:the value )?(?<ours>.*?) but current is (?:the value )?(?<theirs>.*)$/s.exec(
       text,
@@ -149,6 +166,6 @@ function preconditionTrouble(
   return trouble(
     true,
     `The ${kind} "${name}" exists already, but not as Celery declares it: "${arg}" is ${theirs} and should be ${ours}.`,
-    `Delete it while nothing needs it (rabbitmqctl delete_queue "${name}"), or use another queue.`,
+    `Use another queue, or stop its publishers, let its tasks run, and delete it: rabbitmqctl delete_queue "${name}" (tasks that still wait in it are lost).`,
   );
 }

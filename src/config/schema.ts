@@ -106,6 +106,25 @@ export const settingsSchema = z.strictObject({
       legacyEnv: ['GIRDER_WORKER_BROKER', 'CELERY_BROKER_URL'],
       secret: true,
     }),
+    caFile: type.path().nullable().register(settingInfo, {
+      description:
+        'Certificate of the authority that vouches for RabbitMQ’s own, in PEM, where it is none of the public ones. For `amqps://`.',
+      example: '/etc/ssl/certs/hospital-ca.pem',
+      default: null,
+      path: true,
+    }),
+    certFile: type.path().nullable().register(settingInfo, {
+      description: 'Certificate with which this worker logs in to RabbitMQ, in PEM. Needs `broker.keyFile`.',
+      example: '/etc/dsa-slurm/client.pem',
+      default: null,
+      path: true,
+    }),
+    keyFile: type.path().nullable().register(settingInfo, {
+      description: 'Private key of `broker.certFile`, in PEM, readable by this user only.',
+      example: '/etc/dsa-slurm/client.key',
+      default: null,
+      path: true,
+    }),
     backend: type.resultBackend().register(settingInfo, {
       description:
         'Celery result backend. Only `rpc://` is supported: results go back through the broker. `amqp://`, `redis://` and others are refused.',

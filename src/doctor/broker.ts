@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { ChannelModel } from 'amqplib';
 import type { Clock } from '../base/clock.js';
 import { readBrokerUrl } from '../celery/address.js';
-import { connect } from '../celery/amqp.js';
+import { connectBroker, type BrokerFiles } from '../celery/amqp.js';
 import { translateTrouble } from '../celery/trouble.js';
 
 const connectMs = 4_000;
@@ -13,13 +13,13 @@ const closingMs = 500;
  * @throws DsaSlurmError `broker` with the sentence of the worker itself, if it cannot be opened or breaks
  */
 export async function withBroker<T>(
-  { url, signal, clock }: { url: string; signal: AbortSignal; clock: Clock },
+  { url, signal, clock, ...files }: { url: string; signal: AbortSignal; clock: Clock } & BrokerFiles,
   use: (connection: ChannelModel) => Promise<T>,
 ): Promise<T> {
   const address = readBrokerUrl(url);
   let connection: ChannelModel | null = null;
   try {
-    connection = await connect(address.connect, { timeout: connectMs, noDelay: true });
+    connection = await connectBroker(address, files, connectMs);
     const opened = connection;
     const broken = new Promise<never>((_, reject) => {
       opened.on('error', reject);

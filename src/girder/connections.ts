@@ -1,7 +1,7 @@
 import { getCACertificates } from 'node:tls';
 import { Agent, ProxyAgent, type Dispatcher } from 'undici';
 import { DsaSlurmError, errorLine } from '../base/errors.js';
-import { checkTlsMaterial, readPemFile, type TlsMaterial } from './pem-file.js';
+import { checkTlsMaterial, readPemFile, type TlsMaterial } from '../base/pem-file.js';
 
 /** How one Girder is reached, where that differs from the rest. */
 export interface ConnectionOptions extends TlsMaterial {

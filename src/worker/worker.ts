@@ -410,6 +410,7 @@ export async function createWorker({
       executor.tracker.start();
       const opened = createBroker({
         url: settings.broker.url,
+        files: settings.broker,
         queues: settings.broker.queues,
         prefetch: Math.min(prefetch, settings.worker.inFlight),
         nodeName: settings.worker.name,

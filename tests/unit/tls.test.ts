@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createServer, getCACertificates, setDefaultCACertificates } from 'node:tls';
+import { createServer, type TlsOptions, type TLSSocket } from 'node:tls';
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
@@ -20,7 +20,6 @@ import { createTestSetup } from '../support/scripted-http.js';
 
 let dir: string;
 let files: Certificates;
-const usual = getCACertificates('default');
 const closers: (() => Promise<void> | void)[] = [];
 
 beforeAll(async () => {
@@ -29,7 +28,6 @@ beforeAll(async () => {
 });
 
 afterEach(async () => {
-  setDefaultCACertificates(usual);
   for (const close of closers.splice(0)) await close();
 });
 
@@ -40,10 +38,14 @@ afterAll(async () => {
 type Which = 'server' | 'stranger' | 'expired';
 
 /** A server with one of the certificates; `onSocket` gets what is said once the client has accepted it. */
-async function serve(which: Which, onSocket: (socket: Socket) => void): Promise<number> {
+async function serve(
+  which: Which,
+  onSocket: (socket: TLSSocket) => void,
+  options: TlsOptions = {},
+): Promise<number> {
   const [cert, key] = await Promise.all([readFile(files[`${which}Cert`]), readFile(files[`${which}Key`])]);
   const open = new Set<Socket>();
-  const server = createServer({ cert, key }, (socket) => {
+  const server = createServer({ cert, key, ...options }, (socket) => {
     open.add(socket);
     socket.on('error', () => undefined).on('close', () => open.delete(socket));
     onSocket(socket);
@@ -73,11 +75,9 @@ const clients: Record<string, (which: Which, trusted: boolean) => Promise<Talk>>
         socket.destroy();
       }),
     );
-    // as NODE_EXTRA_CA_CERTS does at the start
-    if (trusted) setDefaultCACertificates([...usual, await readFile(files.ca, 'utf8')]);
     const url = `amqps://dsa:${secret}@127.0.0.1:${port}/`;
     const said = await withBroker(
-      { url, signal: AbortSignal.timeout(20_000), clock: systemClock },
+      { url, signal: AbortSignal.timeout(20_000), clock: systemClock, caFile: trusted ? files.ca : null },
       async () => 'open',
     ).catch(errorLine);
     return { said, heard };
@@ -138,8 +138,42 @@ describe.each(Object.entries(clients))('%s', (_, talk) => {
     const { said, heard } = await talk(which, trusted);
     expect(said).toMatch(words);
     expect(said).toMatch(/certificate/i);
-    expect(said).toMatch(/NODE_EXTRA_CA_CERTS|girder\.caFile|tlsCAFile/);
+    expect(said).toMatch(/broker\.caFile|girder\.caFile|tlsCAFile/);
     expect(said).not.toContain(secret);
     expect(heard).toBe('');
+  });
+});
+
+/** What comes of a connection to a broker at `url`. */
+const askBroker = async (url: string, more: object = {}): Promise<string> =>
+  withBroker(
+    { url, signal: AbortSignal.timeout(20_000), clock: systemClock, caFile: files.ca, ...more },
+    async () => 'open',
+  ).catch(errorLine);
+
+describe('amqps', () => {
+  test('shows the certificate of the settings to a broker that wants one', async () => {
+    const authorized: boolean[] = [];
+    const wantsOne = { requestCert: true, rejectUnauthorized: false, ca: await readFile(files.ca) };
+    const port = await serve(
+      'server',
+      (socket) => {
+        authorized.push(socket.authorized);
+        socket.destroy();
+      },
+      wantsOne,
+    );
+    const url = `amqps://dsa:${secret}@127.0.0.1:${port}/`;
+    await askBroker(url);
+    await askBroker(url, { certFile: files.serverCert, keyFile: files.serverKey });
+    expect(authorized).toEqual([false, true]);
+    expect(await askBroker(url, { certFile: files.serverCert, keyFile: files.expiredKey })).toContain(
+      'of no use',
+    );
+  });
+
+  test('is proposed to who writes amqp:// for the port of TLS', async () => {
+    const port = await serve('server', () => undefined);
+    expect(await askBroker(`amqp://dsa:${secret}@127.0.0.1:${port}/`)).toContain('amqps://');
   });
 });

@@ -171,5 +171,6 @@ async function openOwnFile(path: string): Promise<void> {
   const isOwn = found?.isFile() === true && found.nlink === 1 && found.uid === process.getuid?.();
   if (found !== null && !isOwn) await rm(path, { force: true });
   const onlyNew = isOwn ? 0 : O_EXCL;
-  await using _file = await open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | onlyNew, 0o600);
+  const file = await open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | onlyNew, 0o600);
+  await file.close();
 }

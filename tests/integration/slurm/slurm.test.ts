@@ -222,6 +222,10 @@ describe('a job of ours', () => {
   });
 });
 
+function running(rows: readonly JobRow[]): string[] {
+  return rows.filter(({ state }) => state.base === 'RUNNING').map(({ id }) => id);
+}
+
 describe('what Slurm says', () => {
   it('is refused in its own words', async () => {
     const args = ['--parsable', '--partition=nowhere', template];
@@ -272,8 +276,6 @@ describe('what Slurm says', () => {
       if (answer.kind !== 'answer' || answer.unparsable > 0) return [];
       return answer.rows.filter(({ id }) => [array, one, two].includes(id.split('_')[0] ?? ''));
     };
-    const running = (all: JobRow[]) =>
-      all.filter(({ state }) => state.base === 'RUNNING').map(({ id }) => id);
     await vi.waitUntil(async () => running(await rows()).length === 3, 20_000);
     const before = await rows();
     const rest = before.find(({ id }) => id.includes('['))?.id ?? '';

@@ -124,6 +124,7 @@ function createConnection(mailboxes: unknown[]): ChannelModel {
       prefetch: async () => ({}),
       cancel: async () => ({}),
       consume: async () => ({ consumerTag: 'tag' }),
+      close: async () => undefined,
       assertQueue: async (name: string, options: { durable: boolean; exclusive?: boolean }) => {
         if (options.durable) return { queue: name, consumerCount: 0 };
         mailboxes.push({ name, exclusive: options.exclusive });

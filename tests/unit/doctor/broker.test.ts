@@ -24,7 +24,7 @@ const connected = (cluster: string | null) => ({ 'rabbitmq.connect': { cluster }
 describe('rabbitmq', () => {
   it.each([
     ['RabbitMQ', '3.10.8', 'ok', '3.10.8', null],
-    ['RabbitMQ', '4.3.0', 'ok', 'see rabbitmq.transient-queues', null],
+    ['RabbitMQ', '4.3.0', 'ok', 'denies global_qos by default', null],
     ['RabbitMQ', '3.6.6', 'fail', 'too old', 'Install RabbitMQ 3.8'],
     ['LavinMQ', '2.0.0', 'warn', 'is no RabbitMQ', 'Use RabbitMQ 3.8'],
   ])('version %s %s', (product, version, status, evidence, fix) =>

@@ -47,23 +47,23 @@ it("repeats scancel's own words", async () => {
   });
 });
 
-describe('a cancel in two steps', () => {
-  function bench(answer: Parameters<typeof fakeRun>[0] = () => said('')) {
-    const { run, calls } = fakeRun(answer);
-    const over = new Set<string>();
-    const pass = Promise.withResolvers<void>();
-    const troubles: string[] = [];
-    const cancel = createGentleCancel({
-      run,
-      clock: { now: () => 0, monotonic: () => 0, sleep: async () => pass.promise },
-      graceMs: 10_000,
-      isRunning: (id) => id.startsWith('1'),
-      isOver: (id) => over.has(id),
-      onTrouble: (words) => troubles.push(words),
-    });
-    return { cancel, over, pass, troubles, lines: () => calls.map(({ args }) => args.join(' ')) };
-  }
+function bench(answer: Parameters<typeof fakeRun>[0] = () => said('')) {
+  const { run, calls } = fakeRun(answer);
+  const over = new Set<string>();
+  const pass = Promise.withResolvers<void>();
+  const troubles: string[] = [];
+  const cancel = createGentleCancel({
+    run,
+    clock: { now: () => 0, monotonic: () => 0, sleep: async () => pass.promise },
+    graceMs: 10_000,
+    isRunning: (id) => id.startsWith('1'),
+    isOver: (id) => over.has(id),
+    onTrouble: (words) => troubles.push(words),
+  });
+  return { cancel, over, pass, troubles, lines: () => calls.map(({ args }) => args.join(' ')) };
+}
 
+describe('a cancel in two steps', () => {
   it('asks running jobs to end, and cancels those that are left', async () => {
     const { cancel, over, pass, lines } = bench();
     expect(await cancel(['11', '12', '21'])).toEqual({ ok: true, said: '' });

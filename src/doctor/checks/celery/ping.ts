@@ -20,7 +20,7 @@ async function ask(
   methods: readonly string[],
   { settings, signal, clock }: CheckContext,
 ): Promise<{ method: string; node: string; value: unknown }[]> {
-  return withBroker({ url: settings.broker.url, signal, clock }, async (connection) => {
+  return withBroker({ ...settings.broker, signal, clock }, async (connection) => {
     const channel = await connection.createChannel();
     channel.on('error', () => undefined);
     const key = randomUUID();

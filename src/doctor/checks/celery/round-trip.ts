@@ -42,7 +42,7 @@ export const roundTrip: Check = {
     // without a worker the task would stay in the queue
     if (!isThere) return warn('No worker of ours is there to take a task.', `dsa-slurm${named} worker`);
     const queue = settings.broker.queues[0] ?? 'celery';
-    return withBroker({ url: settings.broker.url, signal, clock }, async (connection) => {
+    return withBroker({ ...settings.broker, signal, clock }, async (connection) => {
       const channel = await connection.createChannel();
       channel.on('error', () => undefined);
       const id = randomUUID();

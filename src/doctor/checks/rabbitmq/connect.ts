@@ -17,13 +17,15 @@ export const connect: Check = {
   group: 'rabbitmq',
   title: 'connection, user and virtual host',
   async run({ settings, signal, clock }) {
-    const { url } = settings.broker;
-    const address = readBrokerUrl(url);
-    const facts = await withBroker({ url, signal, clock }, async (connection): Promise<BrokerFacts> => {
-      const { product, version, ...more } = connection.connection.serverProperties;
-      const { cluster_name: cluster } = more as { cluster_name?: unknown };
-      return { product, version, cluster: typeof cluster === 'string' ? cluster : null };
-    });
+    const address = readBrokerUrl(settings.broker.url);
+    const facts = await withBroker(
+      { ...settings.broker, signal, clock },
+      async (connection): Promise<BrokerFacts> => {
+        const { product, version, ...more } = connection.connection.serverProperties;
+        const { cluster_name: cluster } = more as { cluster_name?: unknown };
+        return { product, version, cluster: typeof cluster === 'string' ? cluster : null };
+      },
+    );
     const finding = ok(
       `${facts.product} ${facts.version} at ${address.hostname}:${address.port}, user ${address.user}, virtual host ${address.virtualHost}`,
     );

@@ -19,9 +19,9 @@ export const forward: Check = {
   title: 'somebody takes the tasks that are handed on',
   needs: ['rabbitmq.connect'],
   async run({ settings, signal, clock }) {
-    const { url, forwardQueue } = settings.broker;
+    const { forwardQueue } = settings.broker;
     if (forwardQueue === null) return skip('tasks for others are refused: broker.forwardQueue is not set');
-    return withBroker({ url, signal, clock }, async (connection) => {
+    return withBroker({ ...settings.broker, signal, clock }, async (connection) => {
       const channel = await connection.createChannel();
       channel.on('error', () => undefined);
       try {

@@ -44,8 +44,7 @@ export const local: Check = {
   needs: ['rabbitmq.connect', 'girder.reach'],
   async run({ settings, signal, clock, needed }) {
     const girder = needed('girder.reach') as GirderFacts | undefined;
-    const { url } = settings.broker;
-    const state = await withBroker({ url, signal, clock }, async (connection) => {
+    const state = await withBroker({ ...settings.broker, signal, clock }, async (connection) => {
       const channel = await connection.createChannel();
       channel.on('error', () => undefined);
       try {

@@ -24,7 +24,7 @@ export const permissions: Check = {
   async run({ settings, signal, clock }) {
     const { url } = settings.broker;
     const name = `dsa-slurm-doctor-${randomUUID()}`;
-    const arrived = await withBroker({ url, signal, clock }, async (connection) => {
+    const arrived = await withBroker({ ...settings.broker, signal, clock }, async (connection) => {
       const channel = await connection.createConfirmChannel();
       // the error itself comes with the rejected call
       channel.on('error', () => undefined);

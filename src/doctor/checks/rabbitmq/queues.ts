@@ -1,5 +1,6 @@
 import { coerceError } from '../../../base/errors.js';
 import { readBrokerUrl } from '../../../celery/address.js';
+import { isQuorumQueue } from '../../../celery/topology.js';
 import { translateTrouble } from '../../../celery/trouble.js';
 import { withBroker } from '../../broker.js';
 import { combine, count, fail, ok, quoted, warn } from '../../finding.js';
@@ -36,7 +37,7 @@ async function look(
 ): Promise<{ finding: Finding; facts: QueueFacts | null }> {
   const { url } = settings.broker;
   const address = readBrokerUrl(url);
-  return withBroker({ url, signal, clock }, async (connection) => {
+  return withBroker({ ...settings.broker, signal, clock }, async (connection) => {
     const first = await connection.createChannel();
     first.on('error', () => undefined);
     let facts: QueueFacts;
@@ -47,16 +48,28 @@ async function look(
       if ((coerceError(thrown) as { code?: unknown }).code !== 404) throw thrown;
       return { finding: ok(`Queue ${queue} is not there yet: the worker or Girder makes it.`), facts: null };
     }
-    const second = await connection.createChannel();
-    second.on('error', () => undefined);
     try {
-      await second.assertQueue(queue, { durable: true });
-      return { finding: ok(`Queue ${queue}: durable, without arguments`), facts };
+      const isQuorum = await isQuorumQueue(connection, queue);
+      return {
+        finding: isQuorum ? quorumFinding(queue) : ok(`Queue ${queue}: durable, without arguments`),
+        facts,
+      };
     } catch (thrown) {
       const { error } = translateTrouble(thrown, address);
-      return { finding: fail(error.message, `rabbitmqctl delete_queue ${quoted(queue)}`), facts };
+      return { finding: fail(error.message, error.next ?? 'See the log of RabbitMQ.'), facts };
     }
   });
+}
+
+/** A quorum queue is consumed as it is; Celery's clients know nothing of its limits. */
+function quorumFinding(queue: string): Finding {
+  return warn(
+    [
+      `Queue ${queue} is a quorum queue: it is used as it is.`,
+      'RabbitMQ 4 drops a message that was returned 20 times, and such queues know no priorities of tasks before 4.0.',
+    ],
+    `rabbitmqctl set_policy tasks ${quoted(`^${queue}$`)} '{"delivery-limit": -1}' --apply-to queues`,
+  );
 }
 
 /** Messages that nobody takes. Pure. */

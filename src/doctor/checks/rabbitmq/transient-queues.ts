@@ -9,7 +9,7 @@ const exclusiveWhy =
 
 /**
  * Remote control of Celery 5 lives in queues that are neither durable nor exclusive. RabbitMQ deprecates these
- * (`transient_nonexcl_queues`) and refuses them from 4.3 on unless the operator permits them.
+ * (`transient_nonexcl_queues`): 4.3 still permits them by default, an operator or a later release may not.
  */
 export const transientQueues: Check = {
   id: 'rabbitmq.transient-queues',
@@ -19,7 +19,7 @@ export const transientQueues: Check = {
   async run({ settings, signal, clock }) {
     const name = `dsa-slurm-doctor-${randomUUID()}.celery.pidbox`;
     try {
-      await withBroker({ url: settings.broker.url, signal, clock }, async (connection) => {
+      await withBroker({ ...settings.broker, signal, clock }, async (connection) => {
         const channel = await connection.createChannel();
         channel.on('error', () => undefined);
         await channel.assertQueue(name, {

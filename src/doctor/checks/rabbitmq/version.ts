@@ -16,7 +16,7 @@ export function judgeVersion({ product, version }: BrokerFacts): Finding {
   }
   if (major > 4 || (major === 4 && minor >= 3)) {
     return ok(
-      `RabbitMQ ${version}, which refuses transient shared queues unless they are permitted: see rabbitmq.transient-queues`,
+      `RabbitMQ ${version}, which denies global_qos by default: Python workers need Celery 5.5 or later, or deprecated_features.permit.global_qos = true`,
     );
   }
   return ok(`RabbitMQ ${version}`);
