@@ -46,12 +46,8 @@ describe('config explain', () => {
         { option: 'partition', value: 'big', origin: { from: 'rule', rule: 1 } },
         { option: 'gres', value: 'gpu:a100:2', origin: { from: 'rule', rule: 1 } },
       ],
-      sbatch: expect.arrayContaining([
-        '--partition=big',
-        '--gres=gpu:a100:2',
-        '/opt/app',
-        './docker-entrypoint.sh',
-      ]),
+      sbatch: expect.arrayContaining(['--partition=big', '--gres=gpu:a100:2']),
+      apptainer: expect.arrayContaining(['/opt/app', './docker-entrypoint.sh']),
     });
     const other = await runCli(['config', 'explain', 'example/small:v1', 'Segment'], { env });
     expect(other.stdout).toMatch(/^ {2}rule +2 of slurm\.rules$/m);
