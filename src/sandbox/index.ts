@@ -83,6 +83,7 @@ export async function runSandbox(options: SandboxOptions): Promise<number> {
         major: options.girder,
       });
       await showRealGirder(real, { ...options, onLent }, say, stop.signal);
+      await stopServices();
       return 0;
     }
     const site = await startSite({

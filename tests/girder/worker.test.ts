@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import type { GirderDocument } from '../../src/sandbox/real-girder/rest.js';
+import { runProgram } from '../support/program.js';
 import { rigImage } from './support/image.js';
 import { logOf, openRig, status, statusesOf, type Job, type Rig } from './support/rig.js';
 
@@ -18,9 +19,13 @@ afterAll(async () => {
 });
 
 /** What `dsa-slurm doctor --json` says of each check, by its id. */
-async function doctor(...args: string[]): Promise<Map<string, { status: string; evidence: string[] }>> {
-  const key = ['--set', `girder.apiKey=${apiKey}`, '--set', `girder.apiUrl=${inject('girder').apiUrl}`];
-  const { stdout, stderr } = await rig.program('doctor', '--json', ...key, ...args);
+async function doctor(
+  args: string[] = [],
+  key = apiKey,
+): Promise<Map<string, { status: string; evidence: string[] }>> {
+  const girder = { DSA_SLURM_GIRDER_API_KEY: key, DSA_SLURM_GIRDER_API_URL: inject('girder').apiUrl };
+  const env = { ...rig.env, ...girder };
+  const { stdout, stderr } = await runProgram(['doctor', '--json', ...args], env);
   const { checks = [] } = JSON.parse(stdout === '' ? `{"stderr": ${JSON.stringify(stderr)}}` : stdout) as {
     checks?: { id: string; status: string; evidence: string[] }[];
   };
@@ -39,12 +44,14 @@ describe('the worker as Girder sees it', () => {
   test.runIf(inject('girder').major === 5)('beside a Python worker for `local`', async () => {
     const [from, to] = [await rig.folder('from'), await rig.folder('to')];
     await rig.user.upload(from, 'a file', 'content');
-    // Nobody takes from `local` yet: what Girder puts there waits, and is none of ours.
-    await rig.user.call('POST', `folder/${from}/copy`, { params: { parentId: to, parentType: 'folder' } });
+    const params = { parentId: to, parentType: 'folder' };
+    const copy = () => rig.user.call('POST', `folder/${from}/copy`, { params });
+    // our worker is none for it
+    await expect(copy()).rejects.toThrow('No local worker is available');
     await rig.girder('local');
     try {
+      await rig.until(async () => copy().catch(() => null), 30_000);
       await rig.until(async () => {
-        const params = { parentType: 'folder', parentId: to };
         return (await rig.user.call<GirderDocument[]>('GET', 'folder', { params })).length === 1;
       });
       const both = await rig.until(async () => {
@@ -127,7 +134,7 @@ describe('direct paths', () => {
 
 describe('the doctor', () => {
   test('asks Girder whether its messages reach a worker', async () => {
-    const right = await doctor('--deep');
+    const right = await doctor(['--deep']);
     expect(right.get('girder.worker-status')).toMatchObject({ status: 'ok' });
     expect([...right.values()].filter((check) => check.status === 'fail')).toEqual([]);
   });
@@ -154,7 +161,7 @@ describe('the doctor', () => {
       JSON.stringify({ GIRDER_WORKER_BROKER: other, GIRDER_SETTING_WORKER_BROKER: other }),
     );
     try {
-      expect((await doctor('--deep')).get('girder.worker-status')).toMatchObject({ status: 'fail' });
+      expect((await doctor(['--deep'])).get('girder.worker-status')).toMatchObject({ status: 'fail' });
     } finally {
       await rig.girder('kill');
       await rig.girder('start');
@@ -165,7 +172,7 @@ describe('the doctor', () => {
     const scope = JSON.stringify(['core.data.read']);
     const params = { name: 'limited', scope };
     const { key } = await rig.admin.call<{ key: string }>('POST', 'api_key', { params });
-    const seen = await doctor('--set', `girder.apiKey=${key}`);
+    const seen = await doctor([], key);
     expect(seen.get('girder.images')).toMatchObject({ status: 'skip' });
     expect(seen.get('girder.token')?.evidence.join(' ')).toContain('limited scope');
   });
