@@ -110,6 +110,7 @@ async function limited(
   const timeUp = new AbortController();
   const done = new AbortController();
   const started = clock.now();
+  let waited: string | null = null;
   const late = async (): Promise<Found> => {
     await clock.sleep(limit, AbortSignal.any([done.signal, signal]));
     // the check itself shall stop as well, if it listens
@@ -117,7 +118,10 @@ async function limited(
     if (!signal.aborted)
       return {
         status: 'fail',
-        evidence: [`No answer within ${seconds(limit)} s.`],
+        evidence: [
+          `No answer within ${seconds(limit)} s.`,
+          ...(waited === null ? [] : [`It waited: ${waited}`]),
+        ],
         fix: `dsa-slurm doctor --only ${check.id}   # once more, alone`,
       };
     return { status: 'fail', evidence: [`Not done in time: ${coerceError(signal.reason).message}.`] };
@@ -126,6 +130,10 @@ async function limited(
     try {
       return await check.run({
         ...context,
+        onWaiting(line) {
+          waited = line;
+          context.onWaiting?.(line);
+        },
         signal: AbortSignal.any([timeUp.signal, signal]),
         needed: (id) => facts.get(id),
       });

@@ -47,6 +47,7 @@ import { commands } from './slurm/commands.js';
 import { controller } from './slurm/controller.js';
 import { accounting, limits, minJobAge } from './slurm/limits.js';
 import { partitions } from './slurm/partitions.js';
+import { start } from './slurm/start.js';
 import { submitLine } from './slurm/submit.js';
 import { version as slurmVersion } from './slurm/version.js';
 import { data } from './worker/data.js';
@@ -80,6 +81,7 @@ export const allChecks: readonly Check[] = [
   slurmVersion,
   partitions,
   submitLine,
+  start,
   account,
   accounting,
   minJobAge,

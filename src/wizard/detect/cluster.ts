@@ -25,9 +25,17 @@ export async function findAssociation(
   options: CommandOptions,
 ): Promise<Found<Association>> {
   const user = env['USER'] || env['LOGNAME'] || userInfo().username;
+  // the same database may serve other clusters, whose accounts cannot be charged here
+  const config = lines(await run('scontrol', ['show', 'config'], options));
+  const cluster = config.map((line) => /^ClusterName\s*=\s*(\S+)/.exec(line)?.[1]).find(Boolean);
+  const here = cluster === undefined ? [] : [`cluster=${cluster}`];
   const [defaults, all] = await Promise.all([
-    run('sacctmgr', [...quiet, 'show', 'user', `name=${user}`, 'format=DefaultAccount'], options),
-    run('sacctmgr', [...quiet, 'show', 'assoc', `user=${user}`, 'format=Account,DefaultQOS'], options),
+    run('sacctmgr', [...quiet, 'show', 'user', user, 'withassoc', ...here, 'format=DefaultAccount'], options),
+    run(
+      'sacctmgr',
+      [...quiet, 'show', 'assoc', `user=${user}`, ...here, 'format=Account,DefaultQOS'],
+      options,
+    ),
   ]);
   const rows = lines(all).map((line) => line.split('|'));
   const accounts = [...new Set(rows.map(([account = '']) => account).filter((name) => name !== ''))];
@@ -41,7 +49,8 @@ const quiet = ['--noheader', '--parsable2', '--readonly'];
 
 /** Partitions whose nodes have a generic resource `gpu`. */
 export async function findGpus(run: RunCommand, options: CommandOptions): Promise<Found<readonly Gpus[]>> {
-  const answer = await run('sinfo', ['--all', '--noheader', '--format=%R|%G'], options);
+  // without --all: a hidden partition is not proposed
+  const answer = await run('sinfo', ['--noheader', '--format=%R|%G'], options);
   const gpus = readGpus(lines(answer));
   return gpus.length === 0 ? missing('no partition tells of GPUs') : found(gpus);
 }

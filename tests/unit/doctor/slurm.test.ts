@@ -81,6 +81,18 @@ describe('slurm.controller', () => {
   ])('%s', async (_name, answer, status, evidence, fix) => {
     await expectCheck(controller, { 'scontrol ping': answer }, { status, evidence, fix });
   });
+
+  it('is not down where it only limits the requests of one user', async () => {
+    const answers = {
+      'scontrol ping': exited('Slurmctld(primary) at head is DOWN\n', { exitCode: 1 }),
+      'scontrol show config': config('24.11.5'),
+    };
+    await expectCheck(controller, answers, {
+      status: 'warn',
+      evidence: /slurmctld answers, but took no ping/,
+      fix: 'SlurmctldParameters',
+    });
+  });
 });
 
 describe('slurm.version', () => {
@@ -306,12 +318,15 @@ describe('slurm.account', () => {
   });
 });
 
-const asked = async (value: boolean | null) =>
-  (await ask(accounting, {}, { 'slurm.version': { ...site, accounting: value } })).status;
+const asked = async (
+  value: boolean | null,
+  run = fakeRun({ 'sacctmgr --noheader show cluster': exited('lab\n') }),
+) => (await ask(accounting, { run }, { 'slurm.version': { ...site, accounting: value } })).status;
 
 describe('slurm limits', () => {
   it('tells of accounting', async () => {
     expect([await asked(true), await asked(false), await asked(null)]).toEqual(['ok', 'ok', 'skip']);
+    expect(await asked(true, fakeRun({ sacctmgr: timedOut }))).toBe('warn');
   });
 
   it.each([

@@ -66,10 +66,10 @@ describe('looking around', () => {
     const run = printed({
       'scontrol show config':
         'SLURM_VERSION = 24.11.1\nClusterName = hpc\nAccountingStorageType = accounting_storage/slurmdbd\n',
-      'sinfo --all --noheader --format=%R|%G': 'main|(null)\ngpu|gpu:a100:4(S:0-1),lustre:1\n',
+      'sinfo --noheader --format=%R|%G': 'main|(null)\ngpu|gpu:a100:4(S:0-1),lustre:1\n',
       'sinfo ': 'main*\u001Fup\u001F1-00:00:00\u001F4\n',
-      'sacctmgr --noheader --parsable2 --readonly show user name=ada': 'lab\n',
-      'sacctmgr --noheader --parsable2 --readonly show assoc user=ada': 'other|\nlab|normal\n',
+      'sacctmgr --noheader --parsable2 --readonly show user ada withassoc cluster=hpc': 'lab\n',
+      'sacctmgr --noheader --parsable2 --readonly show assoc user=ada cluster=hpc': 'other|\nlab|normal\n',
       'singularity --version': 'singularity-ce version 4.1.0\n',
       'systemctl --user is-system-running': 'degraded\n',
     });

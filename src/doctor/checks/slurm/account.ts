@@ -13,7 +13,7 @@ export interface Association {
   isDefault: boolean;
 }
 
-/** Reads `sacctmgr --parsable2 show associations` with the format below. */
+/** Reads `sacctmgr --parsable2 show user … withassoc` with the format below. */
 export function parseAssociations(text: string): Association[] {
   return text.split('\n').flatMap((line) => {
     const [account, partition, qos, standard] = line.trim().split('|');
@@ -80,15 +80,18 @@ export const account: Check = {
         '--noheader',
         '--parsable2',
         'show',
-        'associations',
-        `user=${user}`,
+        'user',
+        user,
+        'withassoc',
+        // the same database may serve other clusters, whose accounts cannot be charged here
+        ...(site.cluster === null ? [] : [`cluster=${site.cluster}`]),
         'format=Account,Partition,QOS,DefaultAccount',
       ],
       { timeoutMs: 4_500, signal },
     );
     const trouble = commandTrouble(result);
     if (trouble !== '' || result.kind !== 'exited') {
-      return warn(`sacctmgr ${trouble}.`, 'sacctmgr show associations   # is slurmdbd there?');
+      return warn(`sacctmgr ${trouble}.`, 'sacctmgr show user withassoc   # is slurmdbd there?');
     }
     return judgeAccount(settings.slurm, parseAssociations(result.stdout), user, profile);
   },

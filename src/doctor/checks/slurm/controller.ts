@@ -11,6 +11,7 @@ export const controller: Check = {
   group: 'slurm',
   title: 'controller',
   needs: ['slurm.commands'],
+  timeoutMs: 10_000,
   async run({ run, signal }) {
     const result = await run('scontrol', ['ping'], { timeoutMs: 4_500, signal });
     const lines = (result.kind === 'exited' ? result.stdout : '')
@@ -18,6 +19,14 @@ export const controller: Check = {
       .filter((line) => line.startsWith('Slurmctld'));
     const fix = 'scontrol ping   # then: systemctl status slurmctld on the controller, munge on both';
     if (commandTrouble(result) !== '' || !lines.some((line) => / is UP\b/.test(line))) {
+      // under rl_enable a ping is limited and not repeated, and scontrol then prints DOWN (24.11); this is repeated
+      const config = await run('scontrol', ['show', 'config'], { timeoutMs: 4_500, signal });
+      if (commandTrouble(config) === '' && lines.some((line) => / is DOWN\b/.test(line))) {
+        return warn(
+          ['slurmctld answers, but took no ping: it limits the requests of one user.', ...lines],
+          'scontrol show config | grep SlurmctldParameters   # rl_bucket_size and rl_refill_rate',
+        );
+      }
       const why = commandTrouble(result);
       return fail([...lines, ...(why === '' ? [] : [`scontrol ping ${why}.`])], fix);
     }

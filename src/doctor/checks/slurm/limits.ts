@@ -1,3 +1,4 @@
+import { commandTrouble } from '../../../base/command.js';
 import type { Settings } from '../../../config/index.js';
 import { slurmNumber } from '../../../slurm/values.js';
 import type { Site } from '../../../slurm/site.js';
@@ -11,11 +12,22 @@ export const accounting: Check = {
   group: 'slurm',
   title: 'accounting',
   needs: ['slurm.version'],
-  async run({ needed }) {
+  async run({ run, signal, needed }) {
     const site = needed('slurm.version') as Site;
     switch (site.accounting) {
-      case true:
-        return ok('kept: ends of jobs can be asked for long afterwards');
+      case true: {
+        const answer = await run('sacctmgr', ['--noheader', 'show', 'cluster'], { timeoutMs: 4_500, signal });
+        const trouble = commandTrouble(answer);
+        return trouble === ''
+          ? ok('kept: ends of jobs can be asked for long afterwards')
+          : warn(
+              [
+                'This site keeps accounting, but it does not answer now: ends of jobs are waited for.',
+                `sacctmgr ${trouble}`,
+              ],
+              'systemctl status slurmdbd   # on the host of AccountingStorageHost',
+            );
+      }
       case false:
         return ok(
           'none: after MinJobAge only the exit record of our own submit script tells how a job ended',

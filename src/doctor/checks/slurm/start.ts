@@ -1,0 +1,243 @@
+import { userInfo } from 'node:os';
+import { commandTrouble, type CommandOptions, type RunCommand } from '../../../base/command.js';
+import type { Settings } from '../../../config/index.js';
+import type { Site } from '../../../slurm/site.js';
+import { slurmDuration } from '../../../slurm/values.js';
+import { usualResources } from '../../../worker/resources.js';
+import type { Check, Finding } from '../../check.js';
+import { combine, configSet, ok, warn } from '../../finding.js';
+
+/** What a partition accepts: keys and values of `scontrol show partition`. */
+export type PartitionFacts = ReadonlyMap<string, string>;
+
+/** What accounting says about a user's jobs on this cluster. */
+export interface AccountingFacts {
+  defaultAccount: string | null;
+  /** By account. */
+  defaultQos: ReadonlyMap<string, string>;
+  qos: ReadonlyMap<string, { maxWall: number | null; grpCpus: number | null }>;
+  /** CPUs that all jobs of an account may have at one time, by account; the smallest limit counts. */
+  accountCpus: ReadonlyMap<string, number>;
+}
+
+/** What a job asks for. */
+export interface StartRequest {
+  /** Whose jobs, for people: `jobs`, `jobs of rule 2`. */
+  what: string;
+  partition: string | null;
+  account: string | null;
+  qos: string | null;
+  time: string | null;
+  cpus: number;
+}
+
+/**
+ * Why jobs would wait in the queue for ever. sbatch accepts such jobs, and `sbatch --test-only` names a start for them,
+ * unless the site has set EnforcePartLimits (20.11 to 24.11). Pure.
+ */
+export function judgeStart(
+  request: StartRequest,
+  partitions: ReadonlyMap<string, PartitionFacts>,
+  accounting: AccountingFacts | null,
+): string[] {
+  const standard = [...partitions].find(([, facts]) => facts.get('Default') === 'YES')?.[0];
+  const name = request.partition ?? standard;
+  const account = request.account ?? accounting?.defaultAccount ?? null;
+  const qos = request.qos ?? (account === null ? null : (accounting?.defaultQos.get(account) ?? null));
+  const minutes = request.time === null ? null : requestedMinutes(request.time);
+  const reasons: string[] = [];
+  for (const each of (name ?? '').split(',')) {
+    const facts = partitions.get(each);
+    if (facts === undefined) continue;
+    const refused = (allow: string, deny: string, value: string | null, noun: string): void => {
+      if (value === null) return;
+      const allowed = list(facts.get(allow));
+      const denied = list(facts.get(deny));
+      if (allowed !== null && !allowed.includes(value.toLowerCase()))
+        reasons.push(`partition ${each} accepts only ${noun} ${allowed.join(', ')}, not ${value}`);
+      if (denied?.includes(value.toLowerCase()) === true)
+        reasons.push(`partition ${each} does not accept ${noun} ${value}`);
+    };
+    refused('AllowAccounts', 'DenyAccounts', account, 'account');
+    refused('AllowQos', 'DenyQos', qos, 'QOS');
+    const max = slurmDuration(facts.get('MaxTime') ?? '');
+    if (max !== null && minutes !== null && minutes * 60 > max)
+      reasons.push(`partition ${each} allows ${max / 60} min at most (MaxTime), not ${minutes} min`);
+    if (facts.get('MaxNodes') === '0') reasons.push(`partition ${each} allows no nodes (MaxNodes)`);
+  }
+  const { maxWall = null, grpCpus = null } = (qos === null ? undefined : accounting?.qos.get(qos)) ?? {};
+  if (maxWall !== null && minutes !== null && minutes * 60 > maxWall)
+    reasons.push(`QOS ${qos} allows ${maxWall / 60} min at most (MaxWall), not ${minutes} min`);
+  if (grpCpus !== null && request.cpus > grpCpus)
+    reasons.push(
+      `all jobs of QOS ${qos} together may have ${grpCpus} CPUs (GrpTRES), one asks for ${request.cpus}`,
+    );
+  const cpus = account === null ? undefined : accounting?.accountCpus.get(account);
+  if (cpus !== undefined && request.cpus > cpus)
+    reasons.push(
+      `all jobs of account ${account} together may have ${cpus} CPUs (GrpTRES), one asks for ${request.cpus}`,
+    );
+  return reasons;
+}
+
+/** Names of a list of slurm.conf; null for no restriction. */
+function list(text: string | undefined): string[] | null {
+  if (text === undefined || /^(ALL|N\/A|\(null\)|)$/i.test(text)) return null;
+  return text.split(',').map((name) => name.trim().toLowerCase());
+}
+
+/** Minutes of sbatch's `--time`: minutes, `h:m:s`, `m:s`, `d-h[:m[:s]]`; null for what is none. */
+function requestedMinutes(text: string): number | null {
+  const [, days, clock] = /^(?:(\d+)-)?([\d:]+)$/.exec(text) ?? [];
+  if (clock === undefined) return null;
+  const [a = 0, b = 0, c = 0] = clock.split(':').map(Number);
+  if (days !== undefined) return Number(days) * 1_440 + a * 60 + b + c / 60;
+  const parts = clock.split(':').length;
+  if (parts === 3) return a * 60 + b + c / 60;
+  return parts === 2 ? a + b / 60 : a;
+}
+
+/** Reads `scontrol --oneliner show partition`. */
+export function parsePartitionFacts(text: string): Map<string, PartitionFacts> {
+  const partitions = new Map<string, PartitionFacts>();
+  for (const line of text.split('\n')) {
+    const facts = new Map([...line.matchAll(/(\w+)=(\S*)/g)].map(([, key = '', value = '']) => [key, value]));
+    const name = facts.get('PartitionName');
+    if (name !== undefined) partitions.set(name, facts);
+  }
+  return partitions;
+}
+
+function cpusIn(tres: string | undefined): number | null {
+  const found = /(?:^|,)cpu=(\d+)/.exec(tres ?? '')?.[1];
+  return found === undefined ? null : Number(found);
+}
+
+async function readAccounting(
+  run: RunCommand,
+  cluster: string,
+  options: CommandOptions,
+): Promise<AccountingFacts | null> {
+  const user = userInfo().username;
+  const quiet = ['--noheader', '--parsable2', 'show'];
+  const answers = await Promise.all([
+    run(
+      'sacctmgr',
+      [...quiet, 'user', user, 'withassoc', `cluster=${cluster}`, 'format=Account,DefaultAccount,DefaultQOS'],
+      options,
+    ),
+    run('sacctmgr', [...quiet, 'qos', 'format=Name,MaxWall,GrpTRES'], options),
+    run('sacctmgr', [...quiet, 'assoc', `cluster=${cluster}`, 'format=Account,User,GrpTRES'], options),
+  ]);
+  const [own, qos, all] = answers.map((answer) =>
+    answer.kind === 'exited' && answer.exitCode === 0
+      ? answer.stdout
+          .split('\n')
+          .filter((line) => line !== '')
+          .map((line) => line.split('|'))
+      : null,
+  );
+  if (own === undefined || own === null || qos === undefined || qos === null) return null;
+  const accountCpus = new Map<string, number>();
+  for (const [account = '', who = '', tres] of all ?? []) {
+    const cpus = cpusIn(tres);
+    if (cpus === null || (who !== '' && who !== user)) continue;
+    accountCpus.set(account, Math.min(cpus, accountCpus.get(account) ?? cpus));
+  }
+  return {
+    defaultAccount: own.map(([, name]) => name).find((name) => name !== undefined && name !== '') ?? null,
+    defaultQos: new Map(own.map(([account = '', , name = '']) => [account, name === '' ? 'normal' : name])),
+    qos: new Map(
+      qos.map(([name = '', wall = '', tres]) => [
+        name,
+        { maxWall: slurmDuration(wall), grpCpus: cpusIn(tres) },
+      ]),
+    ),
+    accountCpus,
+  };
+}
+
+/** Jobs as the profile and each of its rules make them. */
+export function startRequests(slurm: Settings['slurm']): StartRequest[] {
+  const usual = (gpu: boolean, what: string): StartRequest => {
+    const values = new Map(usualResources(slurm, gpu).map(({ option, value }) => [option, value]));
+    const of = (option: string): string | null => values.get(option) ?? null;
+    const cpus = Number(of('cpus-per-task') ?? 1);
+    return {
+      what,
+      partition: of('partition'),
+      account: of('account'),
+      qos: of('qos'),
+      time: of('time'),
+      cpus,
+    };
+  };
+  const rules = slurm.rules.map((rule, index): StartRequest => {
+    const base = usual(rule.gpu === true, `jobs of rule ${index + 1} of slurm.rules`);
+    return {
+      ...base,
+      partition: rule.partition ?? base.partition,
+      account: rule.account ?? base.account,
+      qos: rule.qos ?? base.qos,
+      time: rule.time ?? base.time,
+      cpus: rule.cpus ?? base.cpus,
+    };
+  });
+  return [
+    usual(false, 'jobs'),
+    ...(slurm.gpuPartition === null ? [] : [usual(true, 'jobs that need a GPU')]),
+    ...rules,
+  ];
+}
+
+/** Whether jobs that sbatch accepts would also start. */
+export const start: Check = {
+  id: 'slurm.start',
+  group: 'slurm',
+  title: 'jobs can start',
+  needs: ['slurm.version'],
+  async run({ run, settings, profile, needed, signal }) {
+    const site = needed('slurm.version') as Site;
+    const options = { timeoutMs: 4_500, signal };
+    const shown = await run('scontrol', ['--all', '--oneliner', 'show', 'partition'], options);
+    if (shown.kind !== 'exited' || shown.exitCode !== 0)
+      return warn(`scontrol show partition ${commandTrouble(shown)}.`, 'scontrol --all show partition');
+    const partitions = parsePartitionFacts(shown.stdout);
+    const accounting =
+      site.accounting === true && site.cluster !== null
+        ? await readAccounting(run, site.cluster, options)
+        : null;
+    const requests = startRequests(settings.slurm);
+    const findings: Finding[] = requests.map((request) => {
+      const reasons = judgeStart(request, partitions, accounting);
+      if (reasons.length === 0) return ok(`${request.what}: nothing keeps them from starting`);
+      return {
+        status: 'fail',
+        evidence: reasons.map((reason) => `${request.what} would wait for ever: ${reason}.`),
+        fix: fixFor(request, reasons, partitions, accounting, profile),
+      };
+    });
+    return combine(findings);
+  },
+};
+
+/** A change that makes the job start, with values that exist on this site; otherwise where to look. */
+function fixFor(
+  request: StartRequest,
+  reasons: readonly string[],
+  partitions: ReadonlyMap<string, PartitionFacts>,
+  accounting: AccountingFacts | null,
+  profile: string,
+): string {
+  if (request.what.includes('rule')) return 'dsa-slurm config get slurm.rules   # change the rule';
+  if (reasons.some((reason) => /MaxTime|MaxWall/.test(reason)) && reasons.length === 1) {
+    const allowed = /allows (\d+)/.exec(reasons[0] ?? '')?.[1];
+    if (allowed !== undefined) return configSet(profile, 'slurm.time', allowed);
+  }
+  const better = [...partitions.keys()].find(
+    (partition) => judgeStart({ ...request, partition }, partitions, accounting).length === 0,
+  );
+  return better === undefined
+    ? 'scontrol show partition   # and: sacctmgr show qos'
+    : configSet(profile, 'slurm.partition', better);
+}

@@ -1,0 +1,83 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+import { account } from '../../../src/doctor/checks/slurm/account.js';
+import { accounting } from '../../../src/doctor/checks/slurm/limits.js';
+import { start } from '../../../src/doctor/checks/slurm/start.js';
+import { readSite, type Site } from '../../../src/slurm/site.js';
+import { startAccountingSite, type AccountingSite } from '../../support/accounting-site.js';
+import { ask, settingsWith } from '../../support/doctor.js';
+
+let site: AccountingSite;
+let facts: { 'slurm.version': Site };
+
+beforeAll(async () => {
+  site = await startAccountingSite();
+  facts = { 'slurm.version': await readSite(site.run) };
+}, 180_000);
+afterAll(async () => site.close());
+
+async function judge(check: typeof start, slurm: Record<string, unknown> = {}) {
+  const flags = Object.fromEntries(Object.entries(slurm).map(([key, value]) => [`slurm.${key}`, value]));
+  return ask(check, { run: site.run, settings: settingsWith(flags) }, facts);
+}
+
+describe('whether jobs would ever start', () => {
+  test('is well where nothing speaks against it', async () => {
+    expect(await judge(start)).toMatchObject({ status: 'ok' });
+    expect(await judge(start, { partition: 'fastonly', qos: 'short' })).toMatchObject({ status: 'ok' });
+    expect(await judge(start, { partition: 'others', account: 'research' })).toMatchObject({ status: 'ok' });
+  });
+
+  test.each([
+    ['AllowQos', { partition: 'fastonly' }, /accepts only QOS short, not normal/],
+    ['AllowAccounts', { partition: 'others' }, /accepts only account research, not path/],
+    ['DenyAccounts', { partition: 'denied' }, /does not accept account path/],
+    ['DenyQos', { partition: 'denied', account: 'research', qos: 'short' }, /does not accept QOS short/],
+    ['MaxTime', { partition: 'brief', time: '10' }, /allows 1 min at most \(MaxTime\), not 10 min/],
+    [
+      'a rule',
+      { rules: [{ cli: 'Slow', partition: 'brief', time: '1:00:00' }] },
+      /rule 1 of slurm.rules.*not 60 min/,
+    ],
+  ])('%s', async (_, slurm, evidence) => {
+    const found = await judge(start, slurm);
+    expect(found).toMatchObject({ status: 'fail' });
+    expect(found.evidence.join('\n')).toMatch(evidence);
+  });
+
+  test('limits of QOS and account', async () => {
+    await site.modify('qos', 'short', 'MaxWall=2');
+    await site.modify('qos', 'short', 'GrpTRES=cpu=0');
+    await site.modify('account', 'path', 'GrpTRES=cpu=2');
+    const wall = await judge(start, { qos: 'short', time: '10' });
+    expect(wall.evidence.join('\n')).toMatch(/QOS short allows 2 min at most/);
+    expect(wall.evidence.join('\n')).toMatch(/QOS short together may have 0 CPUs/);
+    const cpus = await judge(start, { cpus: 4 });
+    expect(cpus.evidence.join('\n')).toMatch(/account path together may have 2 CPUs/);
+    await site.modify('qos', 'short', 'MaxWall=-1');
+    await site.modify('qos', 'short', 'GrpTRES=cpu=-1');
+    await site.modify('account', 'path', 'GrpTRES=cpu=-1');
+  });
+});
+
+describe('accounts', () => {
+  test('of another cluster in the same database are not proposed', async () => {
+    const found = await judge(account, { account: 'elsewhere' });
+    expect(found).toMatchObject({ status: 'fail' });
+    expect(found.evidence.join('\n')).toContain('may not charge account "elsewhere". There are: ');
+    expect(found.evidence.join('\n')).toContain('path');
+    expect(found.fix).not.toContain('elsewhere');
+  });
+
+  test('the default one is known, and so is a QOS that is not open to it', async () => {
+    expect(await judge(account, { qos: 'short' })).toMatchObject({ status: 'ok' });
+    expect(await judge(account, { qos: 'secret' })).toMatchObject({ status: 'fail' });
+  });
+});
+
+test('accounting that does not answer is told', async () => {
+  expect(await judge(accounting)).toMatchObject({ status: 'ok' });
+  await site.slurm.daemon('slurmdbd').kill();
+  expect(await judge(accounting)).toMatchObject({ status: 'warn' });
+  await site.slurm.daemon('slurmdbd').start();
+});
