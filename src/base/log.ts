@@ -1,5 +1,6 @@
 import { pino, type Logger } from 'pino';
 
+import { escapeUnprintable } from './printable-json.js';
 import { createRing, type Ring } from './ring.js';
 
 /** Structured log. `log.info({ run: id, job: '123' }, 'submitted')`: facts first, then a short phrase. */
@@ -79,7 +80,7 @@ export function createLog({ level, destination }: LogOptions): Log {
         streamWrite(line) {
           const trouble = readTrouble(line);
           if (trouble !== null) ring.push(trouble);
-          return line;
+          return escapeUnprintable(line);
         },
       },
     },

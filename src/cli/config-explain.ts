@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { addExamples, printLine, type CliContext } from './context.js';
 import { addSetFlag, settingsFor } from './settings-flags.js';
+import { printableJson } from '../base/printable-json.js';
 
 /** `dsa-slurm config explain`: what the settings make of an image. */
 export function defineExplain(command: Command, context: CliContext): void {
@@ -23,6 +24,6 @@ export function defineExplain(command: Command, context: CliContext): void {
     const { settings } = await settingsFor(command, context);
     const { explainImageHere, renderImageExplanation } = await import('../worker/explain/index.js');
     const told = await explainImageHere({ image, cli: cli ?? '', gpu, settings, env: context.env });
-    printLine(context.stdout, json ? JSON.stringify(told, null, 2) : renderImageExplanation(told));
+    printLine(context.stdout, json ? printableJson(told, 2) : renderImageExplanation(told));
   });
 }

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { DsaSlurmError } from '../base/errors.js';
+import { printableJson } from '../base/printable-json.js';
 import type { Setting } from '../config/index.js';
 import { defineExplain } from './config-explain.js';
 import { addExamples, printLine, type CliContext, type GlobalFlags } from './context.js';
@@ -39,7 +40,7 @@ function defineShow(command: Command, context: CliContext): void {
       ...(origins[setting.key] ?? { source: 'default' as const }),
     }));
     if (command.opts<{ json: boolean }>().json) {
-      printLine(context.stdout, JSON.stringify({ profile, path, settings: rows }, null, 2));
+      printLine(context.stdout, printableJson({ profile, path, settings: rows }, 2));
       return;
     }
     const cells = rows.map(
@@ -69,7 +70,7 @@ function defineGet(command: Command, context: CliContext): void {
     const { settings, origins } = await settingsFor(command, context);
     const value = shownValue(setting, valueOf(settings, setting));
     const text = command.opts<{ json: boolean }>().json
-      ? JSON.stringify({ key, value, ...origins[key] })
+      ? printableJson({ key, value, ...origins[key] })
       : valueText(value);
     printLine(context.stdout, text);
   });
@@ -134,7 +135,7 @@ function defineSchema(command: Command, context: CliContext): void {
   addExamples(command, [['dsa-slurm config schema > config.schema.json', 'to name in the file’s "$schema"']]);
   command.action(async () => {
     const { profileJsonSchema } = await import('../config/docs.js');
-    printLine(context.stdout, JSON.stringify(profileJsonSchema(), null, 2));
+    printLine(context.stdout, printableJson(profileJsonSchema(), 2));
   });
 }
 

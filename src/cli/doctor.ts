@@ -1,6 +1,7 @@
 import { Writable } from 'node:stream';
 import { InvalidArgumentError, type Command } from 'commander';
 import { DsaSlurmError } from '../base/errors.js';
+import { printableJson } from '../base/printable-json.js';
 import type { CheckResult, Repair, RunContext } from '../doctor/index.js';
 import { addExamples, printLine, type CliContext, type GlobalFlags } from './context.js';
 import { exitCodes } from './exit.js';
@@ -60,7 +61,7 @@ async function listChecks({ stdout }: CliContext, { only, skip, json }: DoctorFl
       needs,
       deep,
     }));
-    printLine(stdout, JSON.stringify({ checks: list }, null, 2));
+    printLine(stdout, printableJson({ checks: list }, 2));
     return;
   }
   const width = Math.max(...checks.map(({ id }) => id.length));
@@ -113,7 +114,7 @@ async function examine(
         ...doctor.jsonReport(results, summary),
         ...(repaired === null ? {} : { repairs: repaired }),
       };
-      printLine(stdout, JSON.stringify(report, null, 2));
+      printLine(stdout, printableJson(report, 2));
     }
     const code = signal.aborted ? interrupted(results) : doctor.exitCodeOf(summary, flags.strict);
     if (flags.watch === undefined || signal.aborted) return code;

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { DsaSlurmError, systemCode } from '../base/errors.js';
+import { printableJson } from '../base/printable-json.js';
 import { addExamples, printLine, type CliContext } from './context.js';
 import { exitCodes } from './exit.js';
 import { addSetFlag, settingsFor } from './settings-flags.js';
@@ -36,7 +37,7 @@ export function define(command: Command, context: CliContext): void {
     const { settings } = await settingsFor(command, context);
     const { explainFile, renderExplanation } = await import('../worker/explain/index.js');
     const told = await explainFile(text, { settings, now: Date.now(), showSecrets });
-    if (json) printLine(context.stdout, JSON.stringify(told, null, 2));
+    if (json) printLine(context.stdout, printableJson(told, 2));
     else {
       const colour = context.stdout.isTTY === true && !context.env['NO_COLOR'];
       context.stdout.write(renderExplanation(told, { colour }));

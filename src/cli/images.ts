@@ -1,5 +1,6 @@
 import { Option, type Command } from 'commander';
 import { systemClock } from '../base/clock.js';
+import { printableJson } from '../base/printable-json.js';
 import { DsaSlurmError, errorLine } from '../base/errors.js';
 import { silentLog } from '../base/log.js';
 import type { Images, PulledImage } from '../worker/images/open-images.js';
@@ -261,5 +262,5 @@ async function imagesFor(command: Command, context: CliContext, pullOn?: 'host' 
 }
 
 function printJson({ stdout }: CliContext, value: unknown): void {
-  printLine(stdout, JSON.stringify(value, null, 2));
+  printLine(stdout, printableJson(value, 2));
 }

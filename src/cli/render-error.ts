@@ -1,4 +1,5 @@
 import { coerceError, DsaSlurmError } from '../base/errors.js';
+import { printableJson } from '../base/printable-json.js';
 import { ConfigError, type ConfigProblem } from '../config/problems.js';
 
 export interface RenderOptions {
@@ -13,7 +14,7 @@ export function renderError(
   { json, debug }: RenderOptions,
 ): { stdout: string; stderr: string } {
   const trace = debug ? `${stacks(thrown)}\n` : '';
-  if (json) return { stdout: `${JSON.stringify({ error: describe(thrown) })}\n`, stderr: printable(trace) };
+  if (json) return { stdout: `${printableJson({ error: describe(thrown) })}\n`, stderr: printable(trace) };
   return { stdout: '', stderr: printable(`${errorText(thrown)}\n${trace}`) };
 }
 

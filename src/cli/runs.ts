@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { systemClock } from '../base/clock.js';
+import { printableJson } from '../base/printable-json.js';
 import { DsaSlurmError } from '../base/errors.js';
 import { silentLog } from '../base/log.js';
 import type { RunFilter, Runs, RunsAction, RunsView } from '../worker/runs/index.js';
@@ -115,7 +116,7 @@ function defineList(command: Command, context: CliContext): void {
       const runs = selectRuns(view.runs, filter);
       if (command.opts<{ json: boolean }>().json) {
         const { source, worker, damagedLines } = view;
-        printLine(context.stdout, JSON.stringify({ source, worker, damagedLines, runs }, null, 2));
+        printLine(context.stdout, printableJson({ source, worker, damagedLines, runs }, 2));
         return;
       }
       if (runs.length > 0) context.stdout.write(renderRuns(runs, Date.now()));
@@ -143,7 +144,7 @@ function defineShow(command: Command, context: CliContext): void {
       const detail = found === null ? null : await view.detail(found.id);
       if (detail === null) throw unknownRun(word);
       const { json } = command.opts<{ json: boolean }>();
-      context.stdout.write(json ? `${JSON.stringify(detail, null, 2)}\n` : renderRun(detail));
+      context.stdout.write(json ? `${printableJson(detail, 2)}\n` : renderRun(detail));
     });
   });
 }
@@ -191,7 +192,7 @@ function defineAction(command: Command, context: CliContext, { does, isFit, exam
           ? { ok: true, said: 'No run is meant.' }
           : await runs.act(command.name() as RunsAction, ids);
       if (command.opts<{ json: boolean }>().json) {
-        printLine(context.stdout, JSON.stringify({ ...answer, asked: ids }, null, 2));
+        printLine(context.stdout, printableJson({ ...answer, asked: ids }, 2));
       } else printLine(answer.ok ? context.stdout : context.stderr, answer.said);
       if (!answer.ok) context.exitCode = exitCodes.failure;
     });

@@ -24,19 +24,6 @@ export function readComposeFile(text: string): Map<string, string> {
   return values;
 }
 
-/** `section.option` of an INI file as Python's configparser reads it. */
-export function readIni(text: string): Map<string, string> {
-  const values = new Map<string, string>();
-  let section = '';
-  for (const line of text.split('\n')) {
-    const head = /^\[([^\]]+)\]\s*$/.exec(line)?.[1];
-    if (head !== undefined) section = head;
-    const pair = /^([\w.-]+)\s*[=:]\s*(.*?)\s*$/.exec(line);
-    if (pair?.[1] !== undefined) values.set(`${section}.${pair[1].toLowerCase()}`, pair[2] ?? '');
-  }
-  return values;
-}
-
 function splitPair(text: string): readonly [string, string] {
   const at = text.indexOf('=');
   return at === -1 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];

@@ -1,3 +1,4 @@
+import { readIni } from '../../base/ini.js';
 import { dirname, join, resolve } from 'node:path';
 import { mergeDrafts } from '../draft.js';
 import type { Draft } from '../site-answers.js';
@@ -9,7 +10,6 @@ import {
   type Part,
 } from './answers-of.js';
 import { readCompose } from './compose.js';
-import { readIni } from './ini.js';
 import { readOld } from './read-old.js';
 import { readRunScript } from './run-sh.js';
 

@@ -40,6 +40,8 @@ export async function listenForClients(
     socket.on('error', () => socket.destroy());
     if (leaving.signal.aborted || clients.size >= limits.clients) {
       const said = `There are ${limits.clients} consoles already.`;
+      // what it has sent is read away: the kernel closes a connection only once nothing is left unread
+      socket.resume();
       socket.end(toLine({ say: 'refused', id: null, said } satisfies Message));
       return;
     }

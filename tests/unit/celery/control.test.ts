@@ -2,6 +2,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { silentLog } from '../../../src/base/log.js';
 import { readBrokerUrl } from '../../../src/celery/address.js';
 import {
+  fnmatch,
   answerControl,
   isAddressedTo,
   readControlRequest,
@@ -332,4 +333,19 @@ describe('the logical clock', () => {
     clock.adjust(3);
     expect(clock.value()).toBe(13);
   });
+});
+
+test.each([
+  ['celery@*', true],
+  ['*', true],
+  ['celery@w?rker.[a-f]xample', true],
+  ['celery@worker.[!a-f]xample', false],
+  ['celery@worker.[x-z]xample', false],
+  ['celery@worker.exampl[]e]', true],
+  ['celery@worker', false],
+  ['*example*', true],
+  ['celery@worker.example?', false],
+  [`${'*a'.repeat(400)}b`, false],
+])('the pattern %s is matched as by fnmatch of Python', (pattern, expected) => {
+  expect(fnmatch(pattern, nodeName)).toBe(expected);
 });

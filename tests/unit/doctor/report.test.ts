@@ -5,7 +5,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ConfigError } from '../../../src/config/index.js';
 import type { CheckResult } from '../../../src/doctor/check.js';
 import { allChecks, checkById } from '../../../src/doctor/checks/index.js';
-import { readAssignments, readComposeFile, readIni } from '../../../src/doctor/deployment-files.js';
+import { readIni } from '../../../src/base/ini.js';
+import { readAssignments, readComposeFile } from '../../../src/doctor/deployment-files.js';
 import { docsOf, doctorPage } from '../../../src/doctor/docs.js';
 import { fileSystemOf } from '../../../src/doctor/file-system.js';
 import { bytes, combine, fail, ok, quoted, warn } from '../../../src/doctor/finding.js';
@@ -233,6 +234,9 @@ describe('files of a deployment', () => {
         ['B', 'two words'],
         ['C', 'x'],
       ]),
+    );
+    expect(readIni('[celery]\nbroker = amqp://u:p%%40ss@x/\n').get('celery.broker')).toBe(
+      'amqp://u:p%40ss@x/',
     );
     expect(readIni('[celery]\nbroker = amqp://x\n# c\n[other]\nBroker: y\n')).toEqual(
       new Map([

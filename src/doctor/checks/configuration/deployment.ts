@@ -4,7 +4,8 @@ import type { Settings } from '../../../config/index.js';
 import { readBrokerUrl } from '../../../celery/address.js';
 import type { Check, Finding } from '../../check.js';
 import { combine, configSet, ok, quoted, skip, warn } from '../../finding.js';
-import { readAssignments, readComposeFile, readIni } from '../../deployment-files.js';
+import { readIni } from '../../../base/ini.js';
+import { readAssignments, readComposeFile } from '../../deployment-files.js';
 
 /** What a file of a deployment says about something that is a setting here. */
 export interface Statement {

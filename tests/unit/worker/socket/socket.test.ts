@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
 import { chmod, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { createConnection, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -325,6 +327,22 @@ describe('who may attach', () => {
     expect(taken).not.toHaveBeenCalled();
   });
 
+  test('clients that are refused leave no handles behind, whatever they have sent', async () => {
+    await listen();
+    const { path } = JSON.parse(await readFile(join(state, 'worker.socket.json'), 'utf8')) as Address;
+    for (let count = 0; count < limits.clients; count++) await connect();
+    const before = openHandles();
+    const refused = Array.from({ length: 20 }, () => {
+      const socket = createConnection(path);
+      socket.on('error', () => undefined);
+      socket.write('x'.repeat(100_000));
+      return socket;
+    });
+    await Promise.all(refused.map(async (socket) => once(socket, 'connect')));
+    for (const socket of refused) socket.destroy();
+    await vi.waitFor(() => expect(openHandles()).toBeLessThanOrEqual(before), 10_000);
+  });
+
   test('one client more than there is room for is told so', async () => {
     await listen();
     for (let count = 0; count < limits.clients; count++) await connect();
@@ -504,3 +522,7 @@ describe('where the socket is', () => {
     });
   });
 });
+
+function openHandles(): number {
+  return readdirSync('/proc/self/fd').length;
+}
