@@ -290,7 +290,7 @@ export const settingsSchema = z.strictObject({
       }),
     cancelSeconds: type.seconds(0, 3_600).register(settingInfo, {
       description:
-        'How long a canceled analysis may take to end after SIGTERM, before its whole job is canceled. 0: it is canceled at once, as with a batch script of the site.',
+        'How long a canceled analysis may take to end after SIGTERM, before its whole job is canceled; and how long before its time limit an analysis is asked to end in the same way, if it has run for six times as long by then. Slurm may ask up to a minute earlier. 0: neither, as with a batch script of the site.',
       example: '30',
       default: 10,
     }),

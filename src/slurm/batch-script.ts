@@ -1,4 +1,5 @@
 import { DsaSlurmError } from '../base/errors.js';
+import type { SbatchOption } from './options.js';
 
 /**
  * What the worker and the batch script agree on. The names of the environment stand in templates/singularity.slurm as
@@ -11,6 +12,23 @@ import { DsaSlurmError } from '../base/errors.js';
  */
 export function scriptTakesArgumentsFile(text: string): boolean {
   return /^# dsa-slurm-script: 1\s*$/m.test(text);
+}
+
+/**
+ * Whether a batch script of ours handles Slurm's warning of the time limit (SIGXCPU, which would end an older one), and does not ask
+ * Slurm for another signal.
+ */
+export function scriptTakesTimeWarning(text: string): boolean {
+  return (
+    scriptTakesArgumentsFile(text) &&
+    /^trap .* XCPU$/m.test(text) &&
+    !/^#SBATCH\s(.*\s)?--signal\b/m.test(text)
+  );
+}
+
+/** The option of sbatch for that warning, sent to the batch script alone. */
+export function timeWarning(seconds: number): SbatchOption {
+  return ['signal', `B:XCPU@${seconds}`];
 }
 
 /**
@@ -38,6 +56,8 @@ export function batchEnvironment(job: {
   room?: 'layer' | 'tmp' | null;
   /** Directory of the nodes where that room is; null: $TMPDIR, else /tmp. */
   scratch?: string | null;
+  /** Seconds before the time limit at which Slurm sends its warning; null: it sends none. */
+  warning?: number | null;
 }): Record<string, string | undefined> {
   return {
     DSA_SLURM_APPTAINER: job.apptainer ?? undefined,
@@ -45,5 +65,6 @@ export function batchEnvironment(job: {
     DSA_SLURM_ARGUMENTS: job.argumentsFile ?? undefined,
     DSA_SLURM_ROOM: job.room ?? undefined,
     DSA_SLURM_SCRATCH: job.scratch ?? undefined,
+    DSA_SLURM_WARNING: job.warning?.toString(),
   };
 }

@@ -13,6 +13,8 @@ export interface ExitRecord {
   /** Milliseconds since the epoch. */
   startedAt: number;
   endedAt: number;
+  /** The time limit was near when the analysis ended: it had been asked to end. */
+  reachedLimit: boolean;
   /** Bytes of the file that standard output went to; null in a record of an older script. */
   logBytes: number | null;
 }
@@ -36,6 +38,7 @@ export function parseExitRecord(text: string): ExitRecord | null {
     node: values.get('node') ?? '',
     startedAt: Number(start) * 1000,
     endedAt: Number(end) * 1000,
+    reachedLimit: values.get('limit') === 'reached',
     logBytes: /^\d{1,15}$/.test(values.get('log') ?? '') ? Number(values.get('log')) : null,
   };
 }

@@ -8,7 +8,7 @@ import { DsaSlurmError } from '../base/errors.js';
 import type { Settings } from '../config/schema.js';
 import type { Analysis, StagedAnalysis } from '../girder/analysis.js';
 import { streamsOf } from '../girder/streams.js';
-import { argumentsFileContent, batchEnvironment } from '../slurm/batch-script.js';
+import { argumentsFileContent, batchEnvironment, timeWarning } from '../slurm/batch-script.js';
 import { jobName, runKey } from '../slurm/key.js';
 import { takeUserOptions, type RefusedOption, type SbatchOption } from '../slurm/options.js';
 import type { JobRequest } from './executor/executor.js';
@@ -156,6 +156,8 @@ function plannedJob(
   const argumentsFile = isOurScript
     ? { path: inOwn('arguments'), content: argumentsFileContent([...exec, ...command]) }
     : null;
+  const options = resources.map(asOption);
+  const warning = timeWarningSeconds(settings, submitScript, options);
   const key = runKey(runId);
   const logFile = join(logsDir, `${jobName(key)}.log`);
   const exitRecord = join(logsDir, `${jobName(key)}.exit`);
@@ -178,7 +180,7 @@ function plannedJob(
       key,
       // the runtime mounts the working directory of its caller where that part of the isolation is off
       directory: inOwn('job'),
-      options: resources.map(asOption),
+      options: warning === null ? options : [...options, timeWarning(warning)],
       script: submitScript.path,
       scriptArgs: argumentsFile === null ? [...exec, ...command] : [],
       env: {
@@ -194,10 +196,21 @@ function plannedJob(
           argumentsFile: argumentsFile?.path ?? null,
           room: isOurScript ? roomFor(off) : null,
           scratch: apptainer.scratch,
+          warning,
         }),
       },
     },
   };
+}
+
+/** How many seconds before the time limit the analysis is asked to end; null: it is not. */
+function timeWarningSeconds(
+  { worker, slurm }: Settings,
+  { takesTimeWarning }: SubmitScript,
+  options: readonly SbatchOption[],
+): number | null {
+  const isPossible = worker.executor === 'slurm' && takesTimeWarning && slurm.cancelSeconds > 0;
+  return isPossible && !options.some(([name]) => name === 'signal') ? slurm.cancelSeconds : null;
 }
 
 /** What the batch script makes room for; null: nothing is written but to what is bound. */

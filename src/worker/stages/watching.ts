@@ -27,28 +27,40 @@ const cancelAgainMs = 40_000;
 export async function watchJob(context: StageContext, analysis: Analysis, tools: Tools): Promise<Run> {
   const over = new AbortController();
   const broken = new AbortController();
-  const end = AbortSignal.any([over.signal, context.stopping]);
+  const untilEnd = AbortSignal.any([over.signal, context.stopping]);
   const settled = settleLog(context, tools);
-  const log = settled.then(async () => followLog(context, tools, end));
+  const log = settled.then(async () => followLog(context, tools, untilEnd));
   const streams = settled.then(async () =>
-    followStreams(context, analysis, tools, end, () => broken.abort()),
+    followStreams(context, analysis, tools, untilEnd, () => broken.abort()),
   );
   // awaited further down; until then nobody would hear of its end
   streams.catch(() => undefined);
   if (mustGet(tools, context.id).brokenStream !== null) broken.abort();
   const unwanted = AbortSignal.any([context.signal, broken.signal]);
-  const cancel = cancelWhenUnwanted(context.id, unwanted, tools, end);
+  const cancel = cancelWhenUnwanted(context.id, unwanted, tools, untilEnd);
   try {
     const ended = await waitForEnd(context, tools);
     await untilFilesShow(context, analysis, ended, tools);
     over.abort();
     await Promise.all([log, streams]);
     context.stopping.throwIfAborted();
-    return await tools.book.record(context.id, { type: 'job-ended', end: ended });
+    const end = await asTimeout(mustGet(tools, context.id), ended);
+    return await tools.book.record(context.id, { type: 'job-ended', end });
   } finally {
     over.abort();
     await Promise.allSettled([log, streams, cancel]);
   }
+}
+
+/**
+ * The end of a job whose analysis was asked to end because the time limit was near. If its batch script ended before Slurm
+ * ended the job, Slurm knows only the exit code, and the exit record has the reason.
+ */
+async function asTimeout({ cancel, jobId, submission }: Run, end: JobEnd): Promise<JobEnd> {
+  if (cancel !== null || submission === null || !['COMPLETED', 'FAILED'].includes(end.state.base)) return end;
+  const record = await readExitRecord(submission.exitRecord);
+  if (record === null || record.jobId !== jobId || !record.reachedLimit) return end;
+  return { ...end, outcome: 'failed', state: { base: 'TIMEOUT', flags: [] }, toldBy: 'record' };
 }
 
 async function waitForEnd({ id, girderJob, stopping }: StageContext, tools: Tools): Promise<JobEnd> {

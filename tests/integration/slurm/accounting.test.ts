@@ -100,7 +100,10 @@ describe('an account that is refused', () => {
 
 describe('the ends of jobs that slurmctld has forgotten', () => {
   test('are what slurmdbd says once it is back, however late it hears of them', async () => {
-    const { publish, ended, until, worker, startWorker, girder } = await open({ 'slurm.time': '1' });
+    const { publish, ended, until, worker, startWorker, girder } = await open({
+      'slurm.time': '1',
+      'slurm.cancelSeconds': 1,
+    });
     const published = {
       timedOut: await publish({ args: ['Graceful'] }),
       canceled: await publish({ args: ['Graceful'] }),

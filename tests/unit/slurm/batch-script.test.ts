@@ -8,6 +8,7 @@ import {
   argumentsFileContent,
   batchEnvironment,
   scriptTakesArgumentsFile,
+  scriptTakesTimeWarning,
 } from '../../../src/slurm/batch-script.js';
 import { parseExitRecord, readExitRecord } from '../../../src/slurm/exit-record.js';
 
@@ -32,6 +33,27 @@ async function start(
     reject: false,
     env: { ...env, SLURM_JOB_ID: '42', SLURMD_NODENAME: 'n1' },
   });
+}
+
+/** Warns a job, whose container ends with `code` when it is asked to, and returns how it went on. */
+async function warned(code: number, warning: number) {
+  const exitRecord = join(dir, 'w.exit');
+  const apptainer = join(dir, 'slow');
+  await writeFile(
+    apptainer,
+    `#!/bin/bash\ntrap 'echo last words; exit ${code}' TERM\ntrap 'touch ${dir}/continued' CONT\ntouch ${dir}/ready\nwhile [ ! -e ${dir}/enough ]; do sleep 0.05; done\n`,
+    { mode: 0o755 },
+  );
+  const job = execa('bash', [script], {
+    reject: false,
+    env: {
+      ...batchEnvironment({ apptainer, exitRecord, argumentsFile: null, warning }),
+      SLURM_JOB_ID: '43',
+    },
+  });
+  await vi.waitFor(async () => access(join(dir, 'ready')), { timeout: 10_000 });
+  job.kill('SIGXCPU');
+  return { job, exitRecord };
 }
 
 describe('our batch script', () => {
@@ -89,6 +111,38 @@ describe('our batch script', () => {
     expect(await readExitRecord(join(dir, 'b.exit'))).toMatchObject({ exitCode: 7, jobId: '43' });
   });
 
+  it.each([
+    [0, 124],
+    [7, 7],
+  ])(
+    'asks an analysis to end when its time is up, and waits for Slurm to end the job (%d)',
+    async (own, told) => {
+      const { job, exitRecord } = await warned(own, 0);
+      await vi.waitFor(async () => access(exitRecord), { timeout: 10_000 });
+      expect(await readExitRecord(exitRecord)).toMatchObject({ exitCode: told, reachedLimit: true });
+      expect(job.kill('SIGTERM')).toBe(true);
+      const result = await job;
+      expect(result.stdout).toBe('last words');
+      expect(result.exitCode).toBe(told);
+    },
+  );
+
+  it('warns no analysis that has only just begun', async () => {
+    const { job, exitRecord } = await warned(7, 3_600);
+    await vi.waitFor(async () => access(join(dir, 'continued')), { timeout: 10_000 });
+    await writeFile(join(dir, 'enough'), '');
+    expect(await job).toMatchObject({ stdout: '', exitCode: 0 });
+    expect(await readExitRecord(exitRecord)).toMatchObject({ reachedLimit: false });
+  });
+
+  it('says whether it takes the warning of the time limit', async () => {
+    const text = await readFile(script, 'utf8');
+    expect(scriptTakesTimeWarning(text)).toBe(true);
+    expect(scriptTakesTimeWarning(text.replace(' XCPU\n', ' HUP\n'))).toBe(false);
+    const own = text.replace('##SBATCH --mem=4G', '#SBATCH --signal=B:USR1@60');
+    expect(scriptTakesTimeWarning(own)).toBe(false);
+  });
+
   it('removes the record of an earlier attempt', async () => {
     await writeFile(join(dir, 'run.exit'), 'exit=9\njob=42\nnode=n1\nstart=1\nend=2\n');
     const result = await start(`test ! -e ${dir}/run.exit && echo removed`);
@@ -122,6 +176,7 @@ describe('the exit record', () => {
       node: 'n1',
       startedAt: 1_795_462_100_000,
       endedAt: 1_795_462_119_000,
+      reachedLimit: false,
       logBytes: null,
     });
     for (let length = 0; length < whole.length; length++) {

@@ -48,7 +48,15 @@ async function end(
   });
 }
 
-const record: ExitRecord = { exitCode: 0, jobId: '42', node: 'n1', startedAt: 1, endedAt: 2, logBytes: 3 };
+const record: ExitRecord = {
+  exitCode: 0,
+  jobId: '42',
+  node: 'n1',
+  startedAt: 1,
+  endedAt: 2,
+  reachedLimit: false,
+  logBytes: 3,
+};
 const accounted =
   (state: string, name = 'dsa-slurm-abc') =>
   (call: Call) =>

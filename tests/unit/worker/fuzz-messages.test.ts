@@ -147,7 +147,7 @@ function judge(delivery: Delivery): 'accepted' | 'refused' {
 
 const explainOptions = {
   settings: someSettings({ 'dirs.images': '/images', 'dirs.logs': '/logs' }),
-  submitScript: { path: '/run.slurm', takesArgumentsFile: true },
+  submitScript: { path: '/run.slurm', takesArgumentsFile: true, takesTimeWarning: true },
   now: 0,
   isReadable: () => true,
 };

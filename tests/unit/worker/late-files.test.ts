@@ -71,7 +71,7 @@ async function waited(
     book: { get: () => run },
     log: silentLog(),
     settings: someSettings(),
-    submitScript: { path: '/script', takesArgumentsFile: ours },
+    submitScript: { path: '/script', takesArgumentsFile: ours, takesTimeWarning: ours },
     clock: {
       now: () => now,
       monotonic: () => now,

@@ -40,7 +40,7 @@ function request(
     facts,
     settings: someSettings({ 'slurm.partition': 'batch', 'slurm.mem': '4G' }),
     logsDir: '/logs',
-    submitScript: { path: '/site/run.slurm', takesArgumentsFile: true },
+    submitScript: { path: '/site/run.slurm', takesArgumentsFile: true, takesTimeWarning: true },
     girder: null,
     ...over,
   };
@@ -107,8 +107,20 @@ describe('planJob', () => {
     expect(job.request.env['DSA_SLURM_ARGUMENTS']).toBe('/tmp/run/arguments');
   });
 
+  it('has Slurm warn the batch script of the time limit, unless somebody wants another signal', () => {
+    const optionsOf = (over: Partial<PlanRequest>, args?: string[]) =>
+      acceptedJob(planJob(request(over, args))).request.options.filter(([name]) => name === 'signal');
+    expect(optionsOf({})).toEqual([['signal', 'B:XCPU@10']]);
+    expect(acceptedJob(planJob(request())).request.env['DSA_SLURM_WARNING']).toBe('10');
+    const old = { path: '/site/run.slurm', takesArgumentsFile: true, takesTimeWarning: false };
+    expect(optionsOf({ submitScript: old })).toEqual([]);
+    expect(optionsOf({ settings: someSettings({ 'slurm.cancelSeconds': 0 }) })).toEqual([]);
+    const settings = someSettings({ 'slurm.userOptions': ['signal'] });
+    expect(optionsOf({ settings }, ['Tiny', '--slurm_signal=USR1@60'])).toEqual([['signal', 'USR1@60']]);
+  });
+
   it('gives a script of the site everything on its command line, and room in the directory of the run', () => {
-    const submitScript = { path: '/site/run.slurm', takesArgumentsFile: false };
+    const submitScript = { path: '/site/run.slurm', takesArgumentsFile: false, takesTimeWarning: false };
     const job = acceptedJob(planJob(request({ submitScript })));
     expect(job.argumentsFile).toBeNull();
     expect(job.request.scriptArgs).toEqual([...job.exec, ...job.command]);
