@@ -20,6 +20,8 @@ export interface StageOptions extends GirderSetup {
   /** Where temporary volumes are made; compute nodes see it at the same path. */
   tmpDir: string;
   runId: string;
+  /** The worker's own, which no container may see: state, logs, profiles. */
+  privateDirectories: readonly string[];
   /** Put in front of host paths in an assetstore, as compute nodes know them. */
   mountPrefix: string | null;
   /** Files named by `GirderFileIdAllowDirect` may be used where they lie. */
@@ -179,7 +181,7 @@ async function fetchInput(input: Input, label: string, { volumes, options }: Sta
     const name = safeName(input.fileName ?? path.basename(input.directPath));
     const container = `/mnt/girder_direct_worker/${label}/${name}`;
     const host = prefixed(input.directPath, path.dirname(input.directPath), options.mountPrefix);
-    volumes.bind({ host, container, mode: 'ro' });
+    await volumes.bindForeign({ host, container, mode: 'ro' });
     return container;
   }
   const { signal } = options;

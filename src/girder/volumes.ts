@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { DsaSlurmError, systemCode } from '../base/errors.js';
 import { makeDirectory } from '../base/make-directory.js';
 import { chmod, lstat, mkdir, readdir, readFile, rm, writeFile } from '../base/shared-files.js';
+import { createBindGuard } from './bind-guard.js';
 import type { StagedAnalysis, StagedBind, VolumeRef } from './analysis.js';
 import { onDisk } from './download.js';
 
@@ -25,7 +26,8 @@ export interface VolumeTable {
   place(volume: VolumeRef): Promise<Place>;
   /** A fresh directory in a volume for one input alone, so that two of the same name never meet. */
   inputDirectory(volume: VolumeRef, label: string): Promise<Place>;
-  bind(bind: StagedBind): void;
+  /** Binds a path that is none of ours. @throws DsaSlurmError `files` for one that no container may see */
+  bindForeign(bind: StagedBind): Promise<void>;
   /** Notes a file that was just made in a directory which is not ours. */
   ownFile(file: string): Promise<void>;
   staged(): Pick<StagedAnalysis, 'binds' | 'ownDirectories' | 'ownFiles' | 'volumes'>;
@@ -45,8 +47,11 @@ export async function createVolumes(options: {
   tmpDir: string;
   runId: string;
   mountPrefix: string | null;
+  /** The worker's own, which no container may see. */
+  privateDirectories: readonly string[];
 }): Promise<VolumeTable> {
   const { mountPrefix } = options;
+  const guard = createBindGuard({ ...options, ownPrefix });
   const name = ownName(options.runId);
   const home = path.join(options.tmpDir, name);
   const owned: string[] = [];
@@ -71,6 +76,11 @@ export async function createVolumes(options: {
     binds.set(container, { host, container, mode });
   }
 
+  async function bindForeign(foreign: StagedBind): Promise<void> {
+    await guard(foreign.host, 'whole');
+    bind(foreign);
+  }
+
   async function temporary({ identity, hostDir, hostDirMode, mode }: Temporary): Promise<Place> {
     const known = places[identity];
     if (known !== undefined) return known;
@@ -80,6 +90,7 @@ export async function createVolumes(options: {
       host = path.join(home, identity === 'default' ? identity : `volume-${count}`);
       await onDisk(host, mkdir(host));
     } else {
+      await guard(hostDir, 'inside');
       const isNew = await onDisk(hostDir, makeDirectory(hostDir));
       // the umask would take away what others are to be given
       if (isNew && hostDirMode !== undefined) await onDisk(hostDir, chmod(hostDir, hostDirMode));
@@ -98,7 +109,9 @@ export async function createVolumes(options: {
       case 'temporary':
         return temporary(volume);
       case 'bind':
-        bind({ ...volume, host: prefixed(volume.host, volume.host, mountPrefix) });
+        // compute nodes may know it by another path, and inputs are put there by this one
+        await guard(volume.host, 'whole');
+        await bindForeign({ ...volume, host: prefixed(volume.host, volume.host, mountPrefix) });
         return volume;
     }
   }
@@ -109,7 +122,7 @@ export async function createVolumes(options: {
   await temporary(standard);
   return {
     place,
-    bind,
+    bindForeign,
     async inputDirectory(volume, label) {
       const { host, container } = await place(volume);
       // in a directory that is not ours, the input's own one has to be recognised as ours

@@ -33,6 +33,8 @@ export interface Tools {
   readonly apptainer: Apptainer;
   readonly imageIngest: ImageIngest;
   readonly submitScript: SubmitScript;
+  /** What no container may see: state, logs, profiles. */
+  readonly privateDirectories: readonly string[];
   /** Girder's own settings for Slurm jobs. */
   readonly girderSlurm: GirderSlurmSource;
   readonly searchGirderJob: GirderJobSearch;

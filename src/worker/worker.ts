@@ -11,6 +11,7 @@ import { programVersion } from '../base/version.js';
 import type { Broker, BrokerStatus } from '../celery/broker.js';
 import { createBroker } from '../celery/create-broker.js';
 import type { Task } from '../celery/task.js';
+import { configDirectory } from '../config/places.js';
 import type { Settings } from '../config/schema.js';
 import { tokenLifeMs } from '../girder/access-token.js';
 import type { GirderSetup } from '../girder/client.js';
@@ -227,6 +228,9 @@ export async function createWorker({
       registryEnv: registryEnvironment(env),
     }),
     submitScript,
+    privateDirectories: [settings.dirs.state, settings.dirs.logs, configDirectory(env)].filter(
+      (directory) => directory !== null,
+    ),
     girderSlurm,
     searchGirderJob,
     findUser,

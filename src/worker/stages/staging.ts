@@ -27,6 +27,7 @@ export async function stageInputs(
       patience: { ...tools.transferPatience(run), outside },
       tmpDir: settings.dirs.tmp,
       runId: context.id,
+      privateDirectories: tools.privateDirectories,
       mountPrefix: settings.slurm.mountPrefix,
       directPaths: settings.girder.directPaths,
       signal: context.signal,

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -78,6 +78,22 @@ describe.each(['slurm', 'local'] as const)('a hostile container on the executor 
     expectStatus(job, status.success);
     expect(job.log.join('')).toContain('words of the container');
     expect(await readFile(secret, 'utf8')).toBe('untouched');
+  });
+
+  test('is not started where its message binds logs, state, profiles or inputs of others', async () => {
+    const { dirs } = lab.settings;
+    const link = join(lab.dir, 'innocent');
+    await symlink(dirs.state, link);
+    for (const host of [dirs.logs ?? '', join(dirs.state, 'journal.jsonl'), dirs.tmp, lab.dir, link]) {
+      const volumes = { [host]: { bind: '/mnt/loot', mode: 'rw' } };
+      const published = await lab.publish({ image, args: ['echo GOT IT'], options: { volumes } });
+      const job = await lab.ended(published);
+      expectStatus(job, status.error);
+      const log = job.log.join('');
+      expect(log).toContain(`The path ${host} of this worker's host cannot be given to a container`);
+      expect(log).not.toMatch(/^GOT IT$/m);
+    }
+    await rm(link);
   });
 
   test('leaves nothing behind, and its log begins with its own words', async () => {

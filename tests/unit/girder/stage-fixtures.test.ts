@@ -45,6 +45,7 @@ it.each(['g3', 'g5'])('stages as the Python worker does (%s.show_ok)', async (gi
     tmpDir: path.join(directory, 'tmp'),
     runId: 'show',
     mountPrefix: null,
+    privateDirectories: [],
     directPaths: false,
     signal: new AbortController().signal,
   });
@@ -111,6 +112,7 @@ async function stageFixture(
     tmpDir: path.join(directory, 'tmp'),
     runId: 'show',
     mountPrefix: null,
+    privateDirectories: [],
     directPaths,
     signal: new AbortController().signal,
   });

@@ -22,6 +22,7 @@ async function bench(script: Script = replay(recorded)) {
     tmpDir,
     runId: '00000000-0000-4000-8000-000000000001',
     mountPrefix: null as string | null,
+    privateDirectories: [path.join(directory, 'state'), path.join(directory, 'logs')],
     directPaths: false,
     signal: new AbortController().signal,
   };
@@ -97,7 +98,10 @@ describe('pipes', () => {
   });
 
   it('in a directory of their own replace nothing there and are removed at the end', async () => {
-    const { stage, directory } = await bench();
+    const base = await bench();
+    const { stage } = base;
+    const directory = path.join(base.directory, 'shared');
+    await mkdir(directory);
     const shared: VolumeRef = { kind: 'bind', host: directory, container: '/mnt/p', mode: 'rw' };
     await writeFile(path.join(directory, 'theirs'), 'theirs');
     await expect(stage([], { streams: [output('ours', shared), output('theirs', shared)] })).rejects.toThrow(
@@ -457,6 +461,44 @@ describe('volumes', () => {
     expect(staged.args[1]).toBe('/mnt/bound/a/b');
     await removeStaged(staged);
     expect(await readdir(host)).toEqual(['theirs']);
+  });
+
+  it('and direct paths cannot be what belongs to the worker or to other runs', async () => {
+    const { stage, file, directory, tmpDir, own } = await bench();
+    const [state, other] = [path.join(directory, 'state'), path.join(tmpDir, 'dsa-slurm-other')];
+    for (const each of [state, other]) await mkdir(each, { recursive: true });
+    await writeFile(path.join(state, 'journal.jsonl'), 'secret');
+    const link = path.join(directory, 'link');
+    await symlink(state, link);
+    const refusal = /cannot be given to a container/;
+    const hosts = [
+      '/',
+      directory,
+      state,
+      `${state}/`,
+      path.join(state, 'journal.jsonl'),
+      path.join(state, 'new'),
+      link,
+      path.join(link, 'new'),
+      path.join(directory, 'logs'),
+      tmpDir,
+      other,
+      path.join(other, 'default'),
+      own,
+    ];
+    for (const host of hosts) {
+      await expect(stage([], { volumes: [at(host)] }), host).rejects.toThrow(refusal);
+    }
+    for (const hostDir of [path.join(state, 'x'), link, path.join(other, 'default')]) {
+      await expect(stage([], { volumes: [volumeIn(hostDir, 0o755)] }), hostDir).rejects.toThrow(refusal);
+    }
+    const direct = file(tiny, { directPath: path.join(link, 'journal.jsonl') });
+    await expect(stage([direct], {}, { directPaths: true })).rejects.toThrow(refusal);
+
+    const beside = path.join(directory, 'state-of-others');
+    expect((await stage([], { volumes: [at(beside)] })).binds).toHaveLength(2);
+    expect((await stage([], { volumes: [volumeIn(directory, 0o755)] })).binds).toHaveLength(2);
+    expect((await stage([], { volumes: [volumeIn(tmpDir, 0o755)] })).binds).toHaveLength(2);
   });
 
   it('cannot share a place in the container', async () => {

@@ -141,6 +141,7 @@ export async function openCarryBench({
       }),
     },
     imageIngest: { pull: async (_image, sif, { prove }) => prove(sif), clis: async () => [] },
+    privateDirectories: [],
     submitScript: { path: '/script', takesArgumentsFile: true, takesTimeWarning: true },
     girderSlurm: { current: async () => null, refresh: async () => null, trouble: () => null },
     transferPatience: () => ({ tokenEnds: Infinity, strangeMs: 60 * 60_000 }),

@@ -227,6 +227,7 @@ describe('rehearseStaging', () => {
     const staged = await stageAnalysis(offline, {
       ...setup,
       ...options,
+      privateDirectories: [],
       signal: new AbortController().signal,
     });
     const rehearsed = rehearseStaging(offline, { ...options, isReadable: () => false });
