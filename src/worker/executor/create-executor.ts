@@ -35,6 +35,7 @@ export function createExecutor({
   return createLocalExecutor({
     stateDirectory: settings.dirs.state,
     concurrency: settings.worker.localJobs,
+    graceMs: handsSignalsOn ? settings.slurm.cancelSeconds * 1_000 : 0,
     env: slurmEnvironment(env, settings.slurm.environment),
     onCommand,
     clock,

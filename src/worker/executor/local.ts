@@ -20,6 +20,8 @@ export interface LocalOptions {
   stateDirectory: string;
   /** Jobs that run at one time. */
   concurrency: number;
+  /** How long a canceled job has to end before all of its processes are asked to; 0 for a script that hands no signals on. */
+  graceMs: number;
   /** What every job inherits. */
   env: Readonly<Record<string, string | undefined>>;
   /** Told of every script when it has ended, if this worker started it. */
@@ -41,12 +43,13 @@ const shortestGapMs = 100;
  * group of its own. They outlive the worker: whoever starts next finds them in the spool.
  */
 export function createLocalExecutor(options: LocalOptions): Executor {
-  const { concurrency, clock, log } = options;
+  const { concurrency, graceMs, clock, log } = options;
   const user = userInfo().username;
   const keeper = createKeeper({
     spool: options.spool ?? createSpool(join(options.stateDirectory, 'local-jobs')),
     processes: options.processes ?? createProcesses(options.env, options.onCommand),
     concurrency,
+    graceMs,
     clock,
     log,
     onNews: () => tracker.nudge(),

@@ -73,19 +73,20 @@ function playProcesses(): PlayedProcesses {
       if (processes.away) return 'out of reach';
       return processes.alive.has(number) ? 'alive' : 'dead';
     },
-    async signal({ pid: number }, signal) {
-      processes.signals.push(`${signal} ${number}`);
+    async signal({ pid: number }, signal, whom) {
+      processes.signals.push(`${signal} ${whom === 'group' ? '' : `${whom} `}${number}`);
     },
     killRest: async () => undefined,
   };
   return processes;
 }
 
-function open(concurrency = 2): Executor {
+function open(concurrency = 2, graceMs = 0): Executor {
   const real = createSpool(join(dir, 'local-jobs'));
   return createLocalExecutor({
     stateDirectory: dir,
     concurrency,
+    graceMs,
     env: {},
     clock,
     log: silentLog(),
@@ -229,6 +230,21 @@ describe('local jobs', () => {
     // a new worker does not know that it was asked
     await signaled('SIGTERM 101', 'SIGTERM 101');
     later = 30_500;
+    await vi.waitFor(() => expect(played.signals.at(-1)).toBe('SIGKILL 101'), { timeout: 4_000 });
+    played.alive.get(101)?.end({ code: null, signal: 'SIGKILL' });
+    await seen('1 CANCELLED');
+  });
+
+  test('of a script that hands signals on are asked through it, then as a whole, then killed', async () => {
+    executor = open(2, 10_000);
+    executor.tracker.start();
+    await executor.submit(request('a'));
+    await seen('1 RUNNING');
+    await executor.cancel(['1']);
+    await signaled('SIGTERM leader 101');
+    later = 10_000;
+    await signaled('SIGTERM leader 101', 'SIGTERM 101');
+    later = 40_500;
     await vi.waitFor(() => expect(played.signals.at(-1)).toBe('SIGKILL 101'), { timeout: 4_000 });
     played.alive.get(101)?.end({ code: null, signal: 'SIGKILL' });
     await seen('1 CANCELLED');

@@ -94,10 +94,21 @@ describe('a process of a local job', () => {
     const leader = mustBe(process);
     const child = Number((await says(/child (\d+)/))[1]);
     expect(await processes.whereabouts(leader)).toBe('alive');
-    await processes.signal(leader, 'SIGTERM');
+    await processes.signal(leader, 'SIGTERM', 'group');
     expect(await ended).toEqual({ code: null, signal: 'SIGTERM' });
     await vi.waitFor(async () => expect(await isAlive(child)).toBe(false));
     expect(await processes.whereabouts(leader)).toBe('dead');
+  });
+
+  test('has a leader that can be signaled alone', async () => {
+    const job = await jobOf(`trap 'kill -0 "$child" && echo "child lives"; exit 7' TERM
+sleep 60 & child=$!; echo "child $child"; wait`);
+    const { process, ended } = await processes.start(job);
+    await says(/child (\d+)/);
+    await processes.signal(mustBe(process), 'SIGTERM', 'leader');
+    expect(await ended).toEqual({ code: 7, signal: null });
+    expect(await said()).toContain('child lives');
+    await processes.killRest(job, mustBe(process).pid);
   });
 
   test('leaves nothing running behind it', async () => {
@@ -151,7 +162,7 @@ describe('a process of a local job', () => {
     // until then it is still of the leader's group
     await vi.waitFor(async () => expect(await groupOf(child)).toBe(child), { timeout: 20_000 });
     expect(await processes.findStarted({ ...job, key: 'another' })).toBeNull();
-    await processes.signal(leader, 'SIGKILL');
+    await processes.signal(leader, 'SIGKILL', 'group');
     await ended;
     // it leads a group of its own now, but its job is over
     const left = mustBe(await processes.findStarted(job));
@@ -175,10 +186,10 @@ describe('a process of a local job', () => {
     ];
     for (const [owner, where] of cases) {
       expect(await processes.whereabouts(owner)).toBe(where);
-      await processes.signal(owner, 'SIGKILL');
+      await processes.signal(owner, 'SIGKILL', 'group');
     }
     expect(await processes.whereabouts(real)).toBe('alive');
-    await processes.signal(real, 'SIGKILL');
+    await processes.signal(real, 'SIGKILL', 'group');
     await once(child, 'exit');
   });
 

@@ -12,6 +12,8 @@ export interface KeeperOptions {
   processes: Processes;
   /** Jobs that run at one time. */
   concurrency: number;
+  /** How long only the batch script of a canceled job is asked to end, which asks its container. 0: all of the job is. */
+  graceMs: number;
   clock: Clock;
   log: Log;
   /** A job has ended, or may start: look soon. */
@@ -52,7 +54,7 @@ export interface Keeper {
   settled(): Promise<void>;
 }
 
-/** Between SIGTERM and SIGKILL, as Slurm's `KillWait`. */
+/** Between SIGTERM to the whole job and SIGKILL, as Slurm's `KillWait`. */
 export const killAfterMs = 30_000;
 /** So long an ended job is listed, as Slurm's `MinJobAge`. */
 const listedMs = 300_000;
@@ -60,12 +62,12 @@ const listedMs = 300_000;
 const passing = new Set(['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE']);
 
 export function createKeeper(options: KeeperOptions): Keeper {
-  const { spool, processes, concurrency, clock, log, onNews } = options;
+  const { spool, processes, concurrency, graceMs, clock, log, onNews } = options;
   const jobs = new Map<string, LocalJob>();
   /** Started by this worker, which is told how they end. */
   const children = new Map<string, { process: LocalJob['process']; how: ProcessEnd | null }>();
-  /** Canceled jobs that were sent SIGTERM. */
-  const asked = new Set<string>();
+  /** Canceled jobs, and who of them was sent SIGTERM last. */
+  const asked = new Map<string, 'leader' | 'group'>();
   /** Started somewhere else, where nobody here can look. */
   const away = new Set<string>();
   let strange: readonly string[] = [];
@@ -162,14 +164,19 @@ export function createKeeper(options: KeeperOptions): Keeper {
     );
   }
 
-  /** Ends a canceled job: first with SIGTERM, later with SIGKILL, as often as it takes. */
+  /**
+   * Ends a canceled job: first with SIGTERM to its script, so that the process that serves the image's files lives until the
+   * container has ended; then with SIGTERM to all of it, and later with SIGKILL, as often as it takes.
+   */
   async function press({ id, process, cancelAt }: LocalJob): Promise<void> {
     if (process === null || cancelAt === null) return;
-    if (clock.now() - cancelAt >= killAfterMs) {
-      await processes.signal(process, 'SIGKILL');
-    } else if (!asked.has(id)) {
-      asked.add(id);
-      await processes.signal(process, 'SIGTERM');
+    const since = clock.now() - cancelAt;
+    const whom = since < graceMs ? 'leader' : 'group';
+    if (since >= graceMs + killAfterMs) {
+      await processes.signal(process, 'SIGKILL', 'group');
+    } else if (asked.get(id) !== whom) {
+      asked.set(id, whom);
+      await processes.signal(process, 'SIGTERM', whom);
     }
   }
 

@@ -31,8 +31,11 @@ export interface Processes {
   /** A worker that died between intent and note may have left a process: it is known by the mark in its environment. */
   findStarted(job: LocalJob): Promise<Owner | null>;
   whereabouts(process: Owner): Promise<Whereabouts>;
-  /** Signals the whole group, if its leader is alive and the very one that is meant. */
-  signal(process: Owner, signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
+  /**
+   * Signals the leader, which is the batch script, or its whole group, if the leader is alive and the very process that is
+   * meant.
+   */
+  signal(process: Owner, signal: 'SIGTERM' | 'SIGKILL', whom: 'leader' | 'group'): Promise<void>;
   /**
    * Kills what a job whose script is over has left running, as Slurm does: whoever carries its mark. A container can
    * take that away, so whoever is in the group of `leader` is meant as well. The group is never signaled as such, since
@@ -100,8 +103,8 @@ export function createProcesses(
       return leader === undefined ? null : describeProcess(leader.pid);
     },
     whereabouts,
-    async signal(owner, signal) {
-      if ((await whereabouts(owner)) === 'alive') kill(-owner.pid, signal);
+    async signal(owner, signal, whom) {
+      if ((await whereabouts(owner)) === 'alive') kill(whom === 'leader' ? owner.pid : -owner.pid, signal);
     },
     async killRest(job, leader) {
       for (let round = 0; round < rounds; round += 1) {
