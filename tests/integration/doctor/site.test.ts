@@ -292,7 +292,9 @@ describe('RabbitMQ', () => {
       expect(await one('rabbitmq.queues', absent)).toMatchObject({
         status: 'fail',
         evidence: [expect.stringContaining('"x-max-priority" is')],
-        fix: `rabbitmqctl delete_queue ${queue}`,
+        fix: expect.stringContaining(
+          `rabbitmqctl delete_queue "${queue}" (tasks that still wait in it are lost)`,
+        ),
       });
       await channel.deleteQueue(queue);
       await channel.assertQueue(queue, { durable: true });

@@ -159,16 +159,18 @@ describe.concurrent('one task, the whole way', () => {
   });
 
   test('screens can tell whose run it is', async ({ expect }) => {
+    // Girder names the user with an output, and nowhere else
+    const results = lab.girder.addFolder(lab.girder.rootFolderId, 'results of slide 7');
     const published = await lab.publish({
       title: 'Nuclei on slide 7',
-      args: ['Wait', '/etc/hostname', { apiUrl: true }],
+      args: ['Show', { output: 'args', toFolder: results.id }, { apiUrl: true }],
     });
     await lab.ended(published);
     await expect
       .poll(() => lab.worker.handle.snapshot().runs.find(({ girderJobId }) => girderJobId === published.id), {
         timeout: 30_000,
       })
-      .toMatchObject({ user: 'pathologist', title: 'Nuclei on slide 7', image, cli: 'Wait' });
+      .toMatchObject({ user: 'pathologist', title: 'Nuclei on slide 7', image, cli: 'Show' });
   });
 });
 

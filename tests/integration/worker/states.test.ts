@@ -179,7 +179,7 @@ describe.concurrent('what Slurm makes of a job, and its owner reads', () => {
 
   test('FAILED with an exit code', async () => {
     const started = await start('quiet', ['Fail']);
-    await fails(started, 'FAILED', /reason NonZeroExitCode, exit code 3\).*the slide has no tissue/s);
+    await fails(started, 'FAILED', /the slide has no tissue\n.*reason NonZeroExitCode, exit code 3\)/s);
   });
 
   test('FAILED by a signal', async () => {

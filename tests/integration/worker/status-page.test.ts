@@ -36,7 +36,8 @@ beforeAll(async () => {
   );
   ids.staging = await publish(['Copy', { file, name: 'slow' }]);
   await lab.until(() => stageOf(ids.staging) === 'staging');
-  ids.waiting = await publish(['Wait', '/never']);
+  // it names the same Girder, whose only place is taken
+  ids.waiting = await publish(['Wait', '/never', { apiUrl: true }]);
   ids.later = await publish(['Wait', '/never'], { eta });
   await lab.until(() => [ids.waiting, ids.later].every((id) => stageOf(id) === 'accepted'));
 });
