@@ -64,7 +64,7 @@ function saysNothing(image: string, what: string, setting: string): DsaSlurmErro
     'image',
     `Image ${image} does not say its ${what}: it has neither a label entry_path nor an OCI config.`,
     {
-      next: `Pull it again with Apptainer ("apptainer pull <file> docker://${image}"), give it the label entry_path, or set ${setting} in the profile.`,
+      next: `Pull it again ("dsa-slurm images pull ${image}"), give it the label entry_path, or set ${setting} in the profile.`,
     },
   );
 }

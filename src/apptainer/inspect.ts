@@ -245,7 +245,7 @@ async function fileKey(image: string, sifPath: string): Promise<string> {
   } catch (error) {
     if (systemCode(error) === 'ENOENT') {
       throw new DsaSlurmError('image', `Image ${image} is not here: there is no ${sifPath}.`, {
-        next: `Add the image on Girder's page of images (Girder 5, or Girder 3 with the Slurm plugin), or run "apptainer pull ${sifPath} docker://${image}".`,
+        next: `Add the image on Girder's page of images (Girder 5, or Girder 3 with the Slurm plugin), or run "dsa-slurm images pull ${image}".`,
         cause: error,
       });
     }

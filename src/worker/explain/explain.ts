@@ -246,7 +246,7 @@ function explainAnalysis(
   if (images !== undefined && sif !== null && !present) {
     attempt(() => {
       throw new DsaSlurmError('image', `Image ${analysis.image} is not here: there is no ${sif}.`, {
-        next: `Add the image on Girder's page of images (Girder 5, or Girder 3 with the Slurm plugin), or run "apptainer pull ${sif} docker://${analysis.image}".`,
+        next: `Add the image on Girder's page of images (Girder 5, or Girder 3 with the Slurm plugin), or run "dsa-slurm images pull ${analysis.image}".`,
       });
     });
   }

@@ -249,7 +249,7 @@ describe('inspect', () => {
     await expect(apptainer.inspect('example/gone:v1', gone)).rejects.toMatchObject({
       code: 'image',
       message: expect.stringContaining(gone),
-      next: expect.stringContaining(`apptainer pull ${gone} docker://example/gone:v1`),
+      next: expect.stringContaining('dsa-slurm images pull example/gone:v1'),
     });
     expect(calls).toEqual([]);
   });

@@ -344,14 +344,7 @@ describe('girder.images', () => {
   it.each([
     ['all here', ['a/b:v1'], ['a_b_v1.sif'], 'ok', 'Girder offers 1 image, 1 of them are here', undefined],
     ['named', ['a/b:v1'], ['a_b_v1.sif', 'x.sif'], 'ok', 'a_b_v1.sif is a/b:v1', undefined],
-    [
-      'missing',
-      ['a/b:v1'],
-      [],
-      'warn',
-      'a/b:v1 is offered by Girder',
-      'apptainer pull /i/a_b_v1.sif docker://a/b:v1',
-    ],
+    ['missing', ['a/b:v1'], [], 'warn', 'a/b:v1 is offered by Girder', 'dsa-slurm images pull a/b:v1'],
     ['none offered', [], [], 'warn', 'Girder offers no image', 'admin page'],
     [
       'orphan',
@@ -362,7 +355,7 @@ describe('girder.images', () => {
       undefined,
     ],
   ])('%s', (_name, offered, files, status, evidence, fix) => {
-    const finding = judgeImages(offered, files, { directory: '/i', command: 'apptainer' });
+    const finding = judgeImages(offered, files, { directory: '/i', profile: 'default' });
     expect(finding.status).toBe(status);
     expect(finding.evidence.join('\n')).toContain(evidence);
     if (fix === undefined) expect(finding.fix).toBeUndefined();
@@ -375,7 +368,7 @@ describe('girder.images', () => {
     const facts = { ...admin(url), 'images.files': ['a_b_v1.sif'] };
     expect(await ask(images, { settings }, facts)).toMatchObject({
       status: 'warn',
-      fix: expect.stringContaining('a_b_v2.sif'),
+      fix: 'dsa-slurm --profile lab images pull a/b:v2',
     });
   });
 });

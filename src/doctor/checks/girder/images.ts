@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import * as z from 'zod';
 import { sifFileName } from '../../../apptainer/image-name.js';
 import type { Check, Finding } from '../../check.js';
@@ -10,8 +9,9 @@ import type { GirderAdmin } from './token.js';
 export function judgeImages(
   offered: readonly string[],
   files: readonly string[],
-  { directory, command, major = 3 }: { directory: string; command: string; major?: number },
+  { directory, profile, major = 3 }: { directory: string; profile: string; major?: number },
 ): Finding {
+  const pull = `dsa-slurm${profile === 'default' ? '' : ` --profile ${profile}`} images pull`;
   const wanted = offered.flatMap((image) => {
     try {
       return [[image, sifFileName(image)] as const];
@@ -27,17 +27,14 @@ export function judgeImages(
           'Girder offers no image.',
           major === 5
             ? "Add one on Girder's admin page, under Slicer CLI Web: this worker then pulls it."
-            : `Pull one into ${directory} (${command} pull), and add it on Girder's admin page, under Slicer CLI Web.`,
+            : `Pull one into ${directory} (${pull} <image>), and add it on Girder's admin page, under Slicer CLI Web.`,
         )
       : ok([
           `Girder offers ${count(offered.length, 'image')}, ${offered.length - missing.length} of them are here`,
           ...wanted.flatMap(([image, file]) => (files.includes(file) ? [`${file} is ${image}`] : [])),
         ]),
     ...missing.map(([image, file]) =>
-      warn(
-        `${image} is offered by Girder, and there is no ${file}.`,
-        `${command} pull ${quoted(join(directory, file))} ${quoted(`docker://${image}`)}`,
-      ),
+      warn(`${image} is offered by Girder, and there is no ${file}.`, `${pull} ${quoted(image)}`),
     ),
     ...(orphans.length === 0
       ? []
@@ -65,7 +62,7 @@ export const images: Check = {
     );
     return judgeImages(offered, needed('images.files') as string[], {
       directory: settings.dirs.images ?? '',
-      command: settings.apptainer.command,
+      profile: context.profile,
       major: admin.major,
     });
   },
