@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { dirname, join } from 'node:path';
 import { commandTrouble, type RunCommand } from '../../base/command.js';
@@ -54,7 +54,10 @@ export interface RealGirder {
    * @param clis their XML by name
    */
   register(image: string, folder: string, clis: Readonly<Record<string, string>>): Promise<void>;
-  /** Starts a Python worker beside it, for the queue `local` unless told otherwise. */
+  /**
+   * Starts a Python worker beside it, for the queue `local` unless told otherwise, and waits until it consumes:
+   * Girder 5.0.21 asks for one before it uses `local`, and remembers the answer for an hour.
+   */
   startLocalWorker(queue?: string): Promise<Child>;
   stop(): Promise<void>;
   killNow(): void;
@@ -171,7 +174,15 @@ export async function startRealGirder(options: RealGirderOptions): Promise<RealG
       },
       async startLocalWorker(queue = 'local') {
         const args = [script, 'worker', '-Q', queue, '-n', `${queue}@practice`, '-c', '1', '-l', 'INFO'];
+        const output = join(dir, `celery-${queue}.log`);
+        const before = existsSync(output) ? (await readFile(output, 'utf8')).length : 0;
         const worker = await child(`celery-${queue}`, python, [...args, '--without-heartbeat']);
+        const isReady = async () => (await readFile(output, 'utf8')).slice(before).includes(' ready.');
+        await untilReady('The Python worker', isReady, {
+          children: [worker],
+          timeoutMs: 60_000,
+          stepMs: 200,
+        });
         return worker;
       },
       stop,

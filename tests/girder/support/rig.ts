@@ -225,6 +225,11 @@ export async function openRig(flags: readonly string[] = []): Promise<Rig> {
 /** Girder 5 hands it to the worker; Girder 3 would ask Docker, so there the CLIs are registered one by one. */
 async function registerImage(rig: Rig, major: 3 | 5): Promise<void> {
   const { admin } = rig;
+  const known = await rig.user.call<Record<string, unknown>>('GET', 'slicer_cli_web/docker_image');
+  const isKnown = Object.keys(known).length > 0;
+  if (major === 3 || isKnown)
+    await writeStandInImage(join(rig.images, sifFileName(rigImage)), await analysesImage());
+  if (isKnown) return;
   const folder = await taskFolder(admin);
   if (major === 5) {
     const params = { name: JSON.stringify([rigImage]), folder };
@@ -233,9 +238,6 @@ async function registerImage(rig: Rig, major: 3 | 5): Promise<void> {
     if (ended.status !== status.success) throw new Error(`The image was not registered:\n${logOf(ended)}`);
     return;
   }
-  await writeStandInImage(join(rig.images, sifFileName(rigImage)), await analysesImage());
-  const known = await rig.user.call<Record<string, unknown>>('GET', 'slicer_cli_web/docker_image');
-  if (Object.keys(known).length > 0) return;
   const clis = await specifications(rig.command);
   await rig.girder('register', JSON.stringify({ image: rigImage, folder, clis }));
 }

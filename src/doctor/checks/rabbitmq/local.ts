@@ -21,7 +21,7 @@ export interface LocalQueue {
 /** @param state null: the queue is not there @param major of Girder; null where it is not known. Pure. */
 export function judgeLocal(state: LocalQueue | null, major: number | null): Finding {
   const fix =
-    'Start Girder’s own Python worker beside Girder: celery -A girder_worker.app worker -Q local   # in its environment';
+    'Start Girder’s own Python worker beside Girder: celery -A girder_worker.app worker -Q local   # in its environment. Then restart Girder, which remembers for an hour that there was none.';
   const what = 'annotations, imports, copies and deletions of folders';
   if (state === null || (state.messages === 0 && state.consumers === 0)) {
     if (major !== 5) return ok(`Queue ${queue} is not used: Girder 3 does without`);
