@@ -89,6 +89,14 @@ async function nudge(...args: string[]): Promise<void> {
 
 const resumeNode = async (): Promise<void> => nudge('update', 'NodeName=n4', 'State=RESUME');
 
+async function resumeDrainedNodes(): Promise<void> {
+  const rows = (await slurm('sinfo', '-hN', '-n', 'n4,n5,n6', '-o', '%N %t'))
+    .split('\n')
+    .map((line) => line.split(' '));
+  const drained = rows.filter(([, state = '']) => state.startsWith('dr')).map(([name = '']) => name);
+  for (const name of new Set(drained)) await nudge('update', `NodeName=${name}`, 'State=RESUME');
+}
+
 /**
  * Lets a job that is back in the queue run at once. Slurm puts its start off by two minutes, for a reason: a node that has not yet cleared
  * the first attempt away refuses the second one as a duplicate, whereupon slurmctld holds the job and drains the node.
@@ -97,7 +105,7 @@ async function startsAgain(started: Started): Promise<void> {
   await lab.until(async () => {
     const reason = await slurm('squeue', '--states=all', `--jobs=${started.id}`, '-ho', '%r');
     if (reason.includes('held')) await nudge('release', started.id);
-    if (reason.includes('DRAINED')) await resumeNode();
+    await resumeDrainedNodes();
     if (reason === 'BeginTime') await nudge('update', `JobId=${started.id}`, 'StartTime=now');
     return runView(started.girderJob)?.stage === 'running';
   }, 60_000);
