@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { transformNames } from '../../src/girder/classes.js';
 import { jobStatus } from '../../src/girder/transitions.js';
 import { runnableTasks } from '../../src/girder/task-names.js';
+import { girderRequirements } from '../../src/sandbox/real-girder/install.js';
 import { girderSlurmKeys } from '../../src/worker/girder-slurm.js';
 import { isTest, quotedIn, readEntries, textOf } from '../support/doc-entries.js';
 
@@ -32,6 +33,14 @@ describe('docs/compatibility.md', () => {
         for (const named of quotedIn(proof)) expect(isTest(named), `${what}: ${named}`).toBe(true);
       }
     }
+  });
+
+  test('names the releases that the tests with a real Girder install', () => {
+    const database = /FerretDB v([\d.]+)/.exec(textOf('templates/sandbox/girder/mongo/go.mod'))?.[1];
+    const pinned = Object.values(girderRequirements).flat();
+    expect(listed('Releases')).toEqual(
+      expect.arrayContaining([`FerretDB==${database}`, ...pinned.filter((each) => each.includes('=='))]),
+    );
   });
 
   test('has every class that is known', () => {

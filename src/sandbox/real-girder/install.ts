@@ -9,6 +9,9 @@ import { packageFile } from '../../base/package-file.js';
 
 export type GirderMajor = 3 | 5;
 
+/** What both majors bring in any release, named so that a new one of PyPI changes nothing unseen. */
+const underneath = ['celery==5.7.0', 'kombu==5.7.0', 'jsonpickle==4.1.4'];
+
 /**
  * The releases that a real Girder is made of: the newest of each major on PyPI that the tests have passed with.
  * docs/compatibility.md names them too.
@@ -18,7 +21,9 @@ export const girderRequirements: Readonly<Record<GirderMajor, readonly string[]>
     'girder==3.2.18',
     'girder-jobs==3.2.18',
     'girder-worker==0.10.7',
+    'girder-worker-utils==0.9.6',
     'girder-slicer-cli-web==1.5.14',
+    ...underneath,
     // Girder 3 imports pkg_resources, which newer ones no longer bring.
     'setuptools<81',
   ],
@@ -28,6 +33,7 @@ export const girderRequirements: Readonly<Record<GirderMajor, readonly string[]>
     'girder-worker==5.0.21',
     'girder-plugin-worker==5.0.21',
     'girder-slicer-cli-web==5.0.21',
+    ...underneath,
   ],
 };
 
