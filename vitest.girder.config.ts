@@ -5,7 +5,10 @@ export default defineConfig({
   test: {
     name: 'girder',
     reporters: ['verbose', './scripts/summary-reporter.mjs'],
-    include: ['tests/girder/**/*.test.ts'],
+    // scripts/test-girder.mjs sets it for --load
+    include: [
+      process.env['DSA_SLURM_TEST_LOAD'] === '1' ? 'tests/girder/load/*.test.ts' : 'tests/girder/*.test.ts',
+    ],
     globalSetup: ['tests/support/practice-site.ts', 'tests/girder/support/site.ts'],
     fileParallelism: false,
     maxConcurrency: 8,
