@@ -7,6 +7,7 @@ export default defineConfig({
     reporters: ['default', './scripts/summary-reporter.mjs'],
     include: ['tests/apptainer/**/*.test.ts'],
     globalSetup: ['tests/apptainer/support/global-setup.ts'],
+    retry: 1,
     testTimeout: 120_000,
     // a slow mirror
     hookTimeout: 600_000,

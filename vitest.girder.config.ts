@@ -11,6 +11,7 @@ export default defineConfig({
     ],
     globalSetup: ['tests/support/practice-site.ts', 'tests/girder/support/site.ts'],
     fileParallelism: false,
+    retry: 1,
     maxConcurrency: 8,
     testTimeout: 180_000,
     hookTimeout: 240_000,

@@ -82,14 +82,17 @@ describe.concurrent('what fails says why', () => {
     expect(log).toContain('missing.csv');
   });
 
-  test('an image that is not there, one that is none, and one that does not say how to run it', async () => {
+  test('an image that is not there, one that is not an image, and a command that is not in its image', async () => {
     expect(await failed(lab.publish({ image: 'test/absent:v9', args: ['x'] }))).toMatch(
       /test_absent_v9\.sif/,
     );
     expect(await failed(lab.publish({ image: 'test/broken:v1', args: ['x'] }))).toMatch(
       /test\/broken:v1|test_broken_v1/,
     );
-    expect(await failed(lab.publish({ image: 'test/silent:v1', args: ['x'] }))).toMatch(/entry_path/);
+    // without an entry point the first argument is the command, as in Docker
+    expect(await failed(lab.publish({ image: 'test/silent:v1', args: ['x'] }))).toMatch(
+      /execute x: No such file.*exit code 127/s,
+    );
   });
 
   test('an input that Girder does not have', async () => {
