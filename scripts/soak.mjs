@@ -17,6 +17,7 @@ import { startGirderStandIn } from '../build/sandbox/girder/index.js';
 import { installStandIn, writeStandInImage } from '../build/sandbox/images.js';
 import { analysisMessage } from '../build/sandbox/producer/message.js';
 import { startRabbitmq } from '../build/sandbox/services/rabbitmq.js';
+import { lateSaveMs } from '../build/girder/job.js';
 import { bytesAllowed, slopeOf, verdict } from './soak/slope.mjs';
 import { wholeNumber } from './whole-number.mjs';
 
@@ -148,6 +149,9 @@ async function soak() {
       note(await ask('sample'));
     }
   }
+  // For some seconds after its acceptance Girder is asked again whether it still knows of a run: timers until then.
+  await delay(Math.max(...lateSaveMs) + 1_000);
+  note(await ask('sample'));
   worker.send('stop');
   await died.catch(() => {});
   await connection.close();

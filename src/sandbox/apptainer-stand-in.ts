@@ -502,9 +502,16 @@ while [ -n "$again" ]; do again=; wait $child; code=$?; done 2>/dev/null
 exit $code
 `;
 
+const setpriv = '/usr/bin/setpriv';
+
 function run(program: string, args: readonly string[], env: Record<string, string>, cwd: string): void {
-  const child = spawn(program, args, { env, cwd, stdio: 'inherit' });
   const hasFirst = args.includes('--pid');
+  // Slurm kills what it can see of a job. The container's processes are not to outlive this one, as with Apptainer.
+  const [file, vector] =
+    hasFirst && existsSync(setpriv)
+      ? [setpriv, ['--pdeathsig', 'KILL', '--', program, ...args]]
+      : [program, [...args]];
+  const child = spawn(file, vector, { env, cwd, stdio: 'inherit' });
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const) {
     process.on(signal, () => {
       // unshare keeps signals from the process that it waits for
