@@ -108,7 +108,7 @@ export const settingsSchema = z.strictObject({
     }),
     caFile: type.path().nullable().register(settingInfo, {
       description:
-        'Certificate of the authority that vouches for RabbitMQ’s own, in PEM, where it is none of the public ones. For `amqps://`.',
+        'Certificate (PEM) of the authority that signed RabbitMQ’s certificate, if it is not a public one. For `amqps://`.',
       example: '/etc/ssl/certs/hospital-ca.pem',
       default: null,
       path: true,
@@ -253,7 +253,7 @@ export const settingsSchema = z.strictObject({
     }),
     rules: type.listOf(rule()).register(settingInfo, {
       description:
-        'What certain runs get; the first rule that fits counts. `image` and `cli` are patterns with `*` and `?`, `gpu` is whether the run has one. A rule goes over Girder’s settings, and those over the settings above; `dsa-slurm config explain` shows what comes of it.',
+        'What certain runs get; the first rule that fits counts. `image` and `cli` are patterns with `*` and `?`, `gpu` is whether the run has one. A rule overrides Girder’s settings, and those override the settings above; `dsa-slurm config explain` shows what comes of it.',
       example: '[{"image":"example/*","gpu":true,"partition":"gpu","gres":"gpu:a100:1"}]',
       default: [],
     }),
@@ -373,7 +373,7 @@ export const settingsSchema = z.strictObject({
       .nullable()
       .register(settingInfo, {
         description:
-          'Certificate of the authority that vouches for Girder’s own, in PEM, where it is none of the public ones.',
+          'Certificate (PEM) of the authority that signed Girder’s certificate, if it is not a public one.',
         example: '/etc/ssl/certs/hospital-ca.pem',
         default: null,
         legacyEnv: ['REQUESTS_CA_BUNDLE'],
@@ -459,7 +459,7 @@ export const settingsSchema = z.strictObject({
     }),
     remoteShutdown: type.yesOrNo().register(settingInfo, {
       description:
-        'Let Celery’s remote control end this worker, as `celery control shutdown` does: whoever reaches RabbitMQ can.',
+        'Let Celery’s remote control stop this worker, as `celery control shutdown` does. Anyone who can log in to RabbitMQ can then stop it.',
       example: 'true',
       default: false,
     }),
