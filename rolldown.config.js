@@ -16,7 +16,7 @@ const yogaWithoutFetch = {
 
 /** Packages that stay outside of the bundle and are installed beside it. */
 export const unbundled = [
-  'amqplib', // src/celery/amqp.ts changes its internals
+  'amqplib', // src/celery/amqp/amqplib.ts changes its internals
   'mongodb', // looks for optional packages beside itself
   'pino', // starts a file of its own as a thread
 ];
@@ -35,7 +35,7 @@ export default defineConfig([
   {
     // programs of one file each, which the practice site copies and starts
     input: {
-      'sandbox/apptainer-stand-in': 'build/sandbox/apptainer-stand-in.js',
+      'sandbox/fake-apptainer': 'build/sandbox/fake-apptainer.js',
       'sandbox/demo/tissue-fraction': 'build/sandbox/demo/tissue-fraction.js',
     },
     platform: 'node',

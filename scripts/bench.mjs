@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { silentLog } from '../build/base/log.js';
-import { openJournal } from '../build/worker/journal.js';
-import { createProgressTags } from '../build/worker/progress-tags.js';
+import { openJournal } from '../build/worker/run-state/journal.js';
+import { createProgressTags } from '../build/worker/logs/progress-tags.js';
 
 const node = process.execPath;
 const door = new URL('../bin/dsa-slurm', import.meta.url).pathname;

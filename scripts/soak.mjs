@@ -12,12 +12,12 @@ import { parseArgs } from 'node:util';
 
 import { createRunner } from '../build/base/command.js';
 import { silentLog } from '../build/base/log.js';
-import { connect } from '../build/celery/amqp.js';
-import { startGirderStandIn } from '../build/sandbox/girder/index.js';
+import { connect } from '../build/celery/amqp/amqplib.js';
+import { startGirderStandIn } from '../build/sandbox/fake-girder/index.js';
 import { installStandIn, writeStandInImage } from '../build/sandbox/images.js';
 import { analysisMessage } from '../build/sandbox/producer/message.js';
 import { startRabbitmq } from '../build/sandbox/services/rabbitmq.js';
-import { lateSaveMs } from '../build/girder/job.js';
+import { lateSaveMs } from '../build/girder/jobs/job.js';
 import { bytesAllowed, slopeOf, verdict } from './soak/slope.mjs';
 import { wholeNumber } from './whole-number.mjs';
 

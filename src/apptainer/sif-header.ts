@@ -1,4 +1,4 @@
-import { open } from '../base/shared-files.js';
+import { open } from '../base/network-fs.js';
 
 /** Bytes at the beginning of a SIF that hold its global header. */
 export const sifHeaderBytes = 128;

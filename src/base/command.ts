@@ -5,7 +5,7 @@ import { StringDecoder } from 'node:string_decoder';
 import { execa } from 'execa';
 import PQueue from 'p-queue';
 
-import { maskArguments } from './mask-arguments.js';
+import { maskArguments } from './redact.js';
 
 /** How a command went. What a command could not tell is data here, never an exception and never an empty answer. */
 export type CommandResult =

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 
 import { systemCode } from './errors.js';
-import { mkdir, stat } from './shared-files.js';
+import { mkdir, stat } from './network-fs.js';
 
 /**
  * Makes a directory and the ones above it, where they are missing.

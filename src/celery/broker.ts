@@ -1,13 +1,13 @@
-import type { TaskEvent } from './events.js';
+import type { TaskEvent } from './control/events.js';
 import type { OutgoingMessage } from './publisher.js';
-import type { QueueDepth } from './queue-depths.js';
-import type { ResultTask } from './results.js';
-import type { TaskResult } from './task.js';
+import type { QueueDepth } from './amqp/queue-depths.js';
+import type { ResultTask } from './messages/results.js';
+import type { TaskResult } from './messages/task.js';
 
-export type { ControlTarget, ControlTask } from './control-target.js';
-export type { Refusal } from './message.js';
+export type { ControlTarget, ControlTask } from './control/control-target.js';
+export type { Refusal } from './messages/read-task.js';
 export type { OutgoingMessage } from './publisher.js';
-export type { QueueDepth } from './queue-depths.js';
+export type { QueueDepth } from './amqp/queue-depths.js';
 
 /** How it stands with the broker, for the health line. */
 export interface BrokerStatus {

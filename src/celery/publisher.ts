@@ -3,8 +3,8 @@ import { backoffDelay } from '../base/backoff.js';
 import type { Clock } from '../base/clock.js';
 import { coerceError, DsaSlurmError, errorLine } from '../base/errors.js';
 import type { Log } from '../base/log.js';
-import { fitsIntoFrame } from './amqp.js';
-import { declareTaskQueue } from './topology.js';
+import { fitsIntoFrame } from './amqp/amqplib.js';
+import { declareTaskQueue } from './amqp/topology.js';
 
 /** A message of our own for somebody else's queue. Holds tokens: never log it. */
 export interface OutgoingMessage {

@@ -124,7 +124,7 @@ function definePath(command: Command, context: CliContext): void {
     ['"$EDITOR" "$(dsa-slurm --profile lab config path)"', 'edit another one'],
   ]);
   command.action(async () => {
-    const { configDirectory, profilePath } = await import('../config/places.js');
+    const { configDirectory, profilePath } = await import('../config/paths.js');
     const { profile } = command.optsWithGlobals<GlobalFlags>();
     printLine(context.stdout, profilePath(configDirectory(context.env), profile));
   });

@@ -16,8 +16,8 @@ export function define(command: Command, context: CliContext): void {
     ['dsa-slurm console --set slurm.pollSeconds=5', 'ask Slurm more often, with the worker inside'],
   ]);
   command.action(async () => {
-    const { requireTerminal } = await import('../console/terminal.js');
-    const { createRememberer, readPreferences } = await import('../console/remembered.js');
+    const { requireTerminal } = await import('../console/terminal/require-terminal.js');
+    const { createRememberer, readPreferences } = await import('../console/data/preferences-file.js');
     requireTerminal(context.stdin, context.stdout);
     const { readOnly } = command.opts<{ readOnly: boolean }>();
     const loaded = await settingsFor(command, context);
@@ -28,7 +28,7 @@ export function define(command: Command, context: CliContext): void {
       settings.log.level,
       settings.log.file ?? join(settings.dirs.state, 'console.log'),
     );
-    const { attachOrEmbed } = await import('../worker/attach-or-embed.js');
+    const { attachOrEmbed } = await import('../worker/open/open-worker.js');
     const preferences = await readPreferences(settings.dirs.state);
     const remember = createRememberer(settings.dirs.state, log);
     // the screen is loaded while the worker or Slurm is waited for
@@ -80,7 +80,7 @@ export function define(command: Command, context: CliContext): void {
     }
     if (wish !== 'keep') return;
     printLine(context.stdout, 'The worker is being started as a service …');
-    const { keepRunning, keptLines } = await import('../worker/keep-running.js');
+    const { keepRunning, keptLines } = await import('../worker/open/detach-worker.js');
     const kept = await keepRunning({
       profile,
       settings,

@@ -152,7 +152,7 @@ async function contextFor(command: Command, context: CliContext, flags: DoctorFl
 }
 
 async function mend(context: CliContext, { yes, json }: DoctorFlags, repairs: readonly Repair[]) {
-  const { applyRepairs } = await import('../doctor/repair.js');
+  const { applyRepairs } = await import('../doctor/apply-fixes.js');
   const out = json ? context.stderr : context.stdout;
   if (repairs.length === 0) printLine(out, '\nThere is nothing that --fix could mend.');
   else printLine(out, `\n${repairs.map(({ what }) => `  ${what}`).join('\n')}\n`);

@@ -1,6 +1,6 @@
 import { coerceError, DsaSlurmError } from '../base/errors.js';
 import { printableJson } from '../base/printable-json.js';
-import { ConfigError, type ConfigProblem } from '../config/problems.js';
+import { ConfigError, type ConfigProblem } from '../config/config-error.js';
 
 export interface RenderOptions {
   json: boolean;

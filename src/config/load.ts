@@ -1,8 +1,8 @@
 import { catalog, checkValue, findSetting, type Setting } from './catalog.js';
-import { configDirectory, type DefaultContext } from './places.js';
-import { ConfigError, nearest, type ConfigProblem } from './problems.js';
+import { configDirectory, type DefaultContext } from './paths.js';
+import { ConfigError, nearest, type ConfigProblem } from './config-error.js';
 import { listProfiles, readProfile, unknownKey, type ProfileFile } from './profile.js';
-import { readText } from './read-text.js';
+import { readText } from './parse-value.js';
 import type { Settings } from './schema.js';
 
 /** Where a value came from: `name` is the flag, the environment name or the profile's file. */

@@ -1,8 +1,8 @@
 import { fstatSync, closeSync, openSync, readFileSync, readdirSync } from 'node:fs';
 import { errorLine, systemCode } from '../base/errors.js';
 import { catalog } from './catalog.js';
-import { profilePath } from './places.js';
-import { nearest, type ConfigProblem } from './problems.js';
+import { profilePath } from './paths.js';
+import { nearest, type ConfigProblem } from './config-error.js';
 
 /** A profile's file as it was read. */
 export interface ProfileFile {

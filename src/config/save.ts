@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { DsaSlurmError, errorLine } from '../base/errors.js';
 import { checkValue, findSetting } from './catalog.js';
-import { ConfigError, type ConfigProblem } from './problems.js';
+import { ConfigError, type ConfigProblem } from './config-error.js';
 import { readProfile, unknownKey } from './profile.js';
 
 export interface SaveOptions {

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import * as z from 'zod';
-import { stateDirectory, temporaryDirectory, type DefaultContext } from './places.js';
+import { stateDirectory, temporaryDirectory, type DefaultContext } from './paths.js';
 import { reservedOptions } from './reserved-options.js';
 import * as type from './types.js';
 

@@ -1,19 +1,19 @@
 import { render, type Instance, type SuspendTerminal } from 'ink';
 import { systemClock, type Clock } from '../base/clock.js';
-import type { WorkerHandle } from '../worker/handle.js';
-import { App } from './app.js';
-import { createController } from './controller.js';
-import { startFeed } from './feed.js';
-import type { QuitWish } from './leaving.js';
-import { openPager } from './pager.js';
-import { initialState } from './reducer.js';
-import type { DoctorPort } from './doctor.js';
-import type { Preferences } from './preferences.js';
-import type { Afterwards, Size } from './state.js';
-import { saveExport } from './save-export.js';
-import { createStore, type Store } from './store.js';
-import { requireTerminal } from './terminal.js';
-import { chooseTheme } from './theme.js';
+import type { WorkerHandle } from '../worker/views/handle.js';
+import { App } from './terminal/app.js';
+import { createController } from './commands/controller.js';
+import { startFeed } from './data/store-subscriptions.js';
+import type { QuitWish } from './commands/quit-controller.js';
+import { openPager } from './commands/pager.js';
+import { initialState } from './state/reducer.js';
+import type { DoctorPort } from './state/doctor-state.js';
+import type { Preferences } from './state/preferences.js';
+import type { Afterwards, Size } from './state/state.js';
+import { saveExport } from './data/save-export.js';
+import { createStore, type Store } from './state/store.js';
+import { requireTerminal } from './terminal/require-terminal.js';
+import { chooseTheme } from './terminal/theme.js';
 
 export interface ConsoleOptions {
   /** The worker to look at. The console neither starts nor stops it. */

@@ -8,7 +8,7 @@ import type { Settings } from '../config/index.js';
 import type { Finding } from './check.js';
 import { capabilitiesFix, fuseFix, namespacesFix, squashfuseFix } from './checks/apptainer/privileges.js';
 import { entryFileOf, type EntryFile } from './entry-file.js';
-import { combine, fail, ok, quoted, skip, warn } from './finding.js';
+import { combine, fail, ok, quoted, skip, warn } from './check-result.js';
 
 /** What a container of an image found in it. */
 export interface ImageInside {

@@ -26,7 +26,7 @@ export {
   type ProbeAnswer,
   type ProbeRequest,
   type ProbeWaiting,
-} from './probe-job.js';
+} from './probe/probe-job.js';
 
 /**
  * Runs checks, and whatever they need, out of all that there are. Results hold no secret of the settings.

@@ -1,5 +1,5 @@
 import { DsaSlurmError } from '../base/errors.js';
-import { nearest } from '../config/problems.js';
+import { nearest } from '../config/config-error.js';
 import { groups, type Check } from './check.js';
 
 /**

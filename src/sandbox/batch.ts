@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import type { Outcome } from '../worker/run.js';
+import type { Outcome } from '../worker/run-state/run.js';
 import { drawSlide, type Slide } from './demo/slide.js';
-import type { GirderStandIn } from './girder/index.js';
+import type { GirderStandIn } from './fake-girder/index.js';
 import { analysisMessage, type Spelling, type TaskMessage } from './producer/message.js';
 
 /** The demo image, as Girder knows it. */

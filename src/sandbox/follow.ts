@@ -1,8 +1,8 @@
 import type { JobRow } from '../slurm/job.js';
-import type { RunView, WorkerHandle } from '../worker/handle.js';
+import type { RunView, WorkerHandle } from '../worker/views/handle.js';
 import type { DemoCase } from './batch.js';
-import type { GirderStandIn } from './girder/index.js';
-import { jobStatus } from './girder/rules.js';
+import type { GirderStandIn } from './fake-girder/index.js';
+import { jobStatus } from './fake-girder/rules.js';
 
 /** What has been seen of the batch so far. */
 export interface Follower {

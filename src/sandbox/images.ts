@@ -48,7 +48,7 @@ export async function installStandIn({
   const isolation = unshare === undefined ? 'paths' : 'namespace';
   const [bin, root] = [join(dir, 'bin'), join(dir, 'root')];
   await Promise.all([mkdir(bin, { recursive: true }), mkdir(root, { recursive: true })]);
-  const program = ourFile('apptainer-stand-in');
+  const program = ourFile('fake-apptainer');
   const words = [...(unshare ?? []), process.execPath, program, root, isolation].map(quote);
   const command = join(bin, 'apptainer');
   const registry = join(dir, 'registry');

@@ -11,7 +11,7 @@ import type { GirderMajor } from './real-girder/install.js';
 import type { RealSite } from './real-girder/site.js';
 import { startSite, type PracticeSite } from './site.js';
 import { verifyCase, type Verdict } from './verify.js';
-import type { WorkerHandle } from '../worker/handle.js';
+import type { WorkerHandle } from '../worker/views/handle.js';
 
 export interface SandboxOptions {
   /** Where everything is put: a directory that is not there yet, or empty. Default: a new temporary one. */
@@ -238,7 +238,7 @@ async function showConsole(
     ...more,
     async doctor() {
       const { createRunContext } = await import('../doctor/index.js');
-      const { createExaminer } = await import('../doctor/examiner.js');
+      const { createExaminer } = await import('../doctor/check-session.js');
       return createExaminer(createRunContext({ profile: 'practice', settings, env: workerEnv }));
     },
     env,

@@ -1,6 +1,6 @@
 import stringWidth from 'string-width';
 import type { DemoCase } from './batch.js';
-import { statusWord } from './girder/rules.js';
+import { statusWord } from './fake-girder/rules.js';
 import type { Verdict } from './verify.js';
 
 /**

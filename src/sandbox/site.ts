@@ -4,7 +4,7 @@ import { createRunner, type RunCommand } from '../base/command.js';
 import { createLog } from '../base/log.js';
 import { loadSettings, type Settings } from '../config/index.js';
 import { createWorker, type Worker } from '../worker/worker.js';
-import { startGirderStandIn, type GirderStandIn } from './girder/index.js';
+import { startGirderStandIn, type GirderStandIn } from './fake-girder/index.js';
 import { createProducer, type Producer } from './producer/index.js';
 import { startBoth, type Releaser } from './releasers.js';
 import { prepareRuntime, type Runtime } from './runtime.js';

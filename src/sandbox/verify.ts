@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import type { Outcome } from '../worker/run.js';
+import type { Outcome } from '../worker/run-state/run.js';
 import { outputNames, slideOf, type DemoCase } from './batch.js';
 import { analyze, readTiff } from './demo/tissue-fraction.js';
-import { jobStatus, statusWord } from './girder/rules.js';
-import type { GirderJob, GirderStandIn } from './girder/index.js';
+import { jobStatus, statusWord } from './fake-girder/rules.js';
+import type { GirderJob, GirderStandIn } from './fake-girder/index.js';
 
 /** How one case went, and all that is wrong with it. */
 export interface Verdict {

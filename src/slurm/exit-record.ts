@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 
-import { open } from '../base/shared-files.js';
+import { open } from '../base/network-fs.js';
 
 /**
  * What our batch script writes beside the log when the container has ended (see templates/singularity.slurm): the last

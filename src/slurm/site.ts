@@ -1,5 +1,5 @@
 import type { CommandOptions, RunCommand } from '../base/command.js';
-import { slurmDuration, slurmNumber } from './values.js';
+import { slurmDuration, slurmNumber } from './commands/values.js';
 
 /** What the cluster allows and prefers. Null: Slurm did not say. */
 export interface Site {

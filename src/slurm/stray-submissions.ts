@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 
-import { jobComment, jobName } from './key.js';
+import { jobComment, jobName } from './job-identity.js';
 
 /**
  * Ends every sbatch on this host that is still at work on the job of this key, and of this mark where there is one. One that a dead worker has left behind waits

@@ -3,7 +3,7 @@ import type { RunCommand } from '../base/command.js';
 import { errorLine } from '../base/errors.js';
 import type { Log } from '../base/log.js';
 import type { JobRow } from './job.js';
-import { queryJobs, type JobScope } from './squeue.js';
+import { queryJobs, type JobScope } from './commands/squeue.js';
 
 /** One answer of Slurm, kept until the next one. */
 export interface TrackedJobs {

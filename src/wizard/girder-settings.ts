@@ -9,11 +9,11 @@ import {
   type GirderSettings,
   type SettingChange,
 } from '../doctor/checks/girder/settings.js';
-import type { Asker } from './asker.js';
-import { settingsOfAnswers } from './complete.js';
-import type { Doors } from './doors.js';
-import { indented, mark, table } from './screen.js';
-import type { SiteAnswers } from './site-answers.js';
+import type { Asker } from './flow/prompter.js';
+import { settingsOfAnswers } from './flow/complete.js';
+import type { Doors } from './detect/site-probes.js';
+import { indented, mark, table } from './flow/output.js';
+import type { SiteAnswers } from './init-answers.js';
 
 const answer = z.object({
   'worker.broker': z.string().nullish(),

@@ -1,9 +1,9 @@
 import { Document } from 'yaml';
-import { answerTo } from './answer.js';
-import type { Detection } from './detect.js';
-import { isDeployed, readAnswer } from './draft.js';
+import { answerTo } from './flow/answer.js';
+import type { Detection } from './detect/detect.js';
+import { isDeployed, readAnswer } from './flow/partial-answers.js';
 import { environmentName, questions } from './questions/index.js';
-import type { Draft } from './site-answers.js';
+import type { Draft } from './init-answers.js';
 
 /**
  * The answers file for the next site: YAML in the order of the questions. Secrets are left out, and named at its top. Same

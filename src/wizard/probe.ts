@@ -1,13 +1,13 @@
 import { dirname } from 'node:path';
 import type { RunCommand } from '../base/command.js';
-import { judgeProbe } from '../doctor/judge-probe.js';
-import { probeSharedDirectories, type ProbeWaiting } from '../doctor/probe-job.js';
+import { judgeProbe } from '../doctor/probe/judge-probe.js';
+import { probeSharedDirectories, type ProbeWaiting } from '../doctor/probe/probe-job.js';
 import type { Finding } from '../doctor/check.js';
-import type { Asker } from './asker.js';
-import { settingsOfAnswers } from './complete.js';
-import type { Detection } from './detect.js';
-import { indented, mark } from './screen.js';
-import type { SiteAnswers } from './site-answers.js';
+import type { Asker } from './flow/prompter.js';
+import { settingsOfAnswers } from './flow/complete.js';
+import type { Detection } from './detect/detect.js';
+import { indented, mark } from './flow/output.js';
+import type { SiteAnswers } from './init-answers.js';
 
 /** What is done after the nodes were looked at. */
 export type AfterProbe = 'go-on' | 'change';

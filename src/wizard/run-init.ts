@@ -2,21 +2,21 @@ import { createRunner } from '../base/command.js';
 import { systemClock } from '../base/clock.js';
 import { DsaSlurmError } from '../base/errors.js';
 import { loadSettings } from '../config/load.js';
-import { configDirectory } from '../config/places.js';
+import { configDirectory } from '../config/paths.js';
 import { slurmEnvironment } from '../slurm/environment.js';
-import { detect } from './detect.js';
-import { mergeDrafts } from './draft.js';
-import { gatherGiven } from './given.js';
+import { detect } from './detect/detect.js';
+import { mergeDrafts } from './flow/partial-answers.js';
+import { gatherGiven } from './flow/preset-answers.js';
 import { importOld } from './import/index.js';
-import type { Draft } from './site-answers.js';
-import { answersOfProfile, withBase } from './known.js';
-import { openDoors } from './open-doors.js';
+import type { Draft } from './init-answers.js';
+import { answersOfProfile, withBase } from './flow/previous-answers.js';
+import { openDoors } from './detect/open-site-probes.js';
 import { answersFile } from './print-answers.js';
-import { fill } from './fill.js';
-import type { InitOptions, InitSite } from './init-site.js';
-import { openAnswerStore } from './store.js';
-import { startWalk } from './walk.js';
-import { runUnattended } from './unattended.js';
+import { fill } from './flow/unattended-answers.js';
+import type { InitOptions, InitSite } from './init-context.js';
+import { openAnswerStore } from './flow/answer-store.js';
+import { startWalk } from './flow/question-flow.js';
+import { runUnattended } from './flow/non-interactive.js';
 
 /**
  * Sets a site up: with a person at a terminal, or from what is given.
@@ -80,7 +80,7 @@ export async function runInit(options: InitOptions): Promise<number> {
   }
   if (!attended) return runUnattended(site);
   // the prompts take as long to load as all of the rest
-  const { runAttended } = await import('./attended.js');
+  const { runAttended } = await import('./flow/interactive.js');
   return runAttended(site);
 }
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 
 import { DsaSlurmError } from '../base/errors.js';
-import { announceStandby } from './standby.js';
+import { announceStandby } from './open/standby.js';
 import { createWorker, type Worker, type WorkerOptions } from './worker.js';
 
 export interface ServiceOptions extends Omit<WorkerOptions, 'standby' | 'onLost'> {

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { startGirderStandIn, type GirderStandIn } from '../../src/sandbox/girder/index.js';
+import { startGirderStandIn, type GirderStandIn } from '../../src/sandbox/fake-girder/index.js';
 import { runProgram, startProgram } from '../support/program.js';
 import { openBench, type Bench } from './support/bench.js';
 import { ociBlobs, type OciImage } from './support/oci.js';

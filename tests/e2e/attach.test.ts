@@ -3,9 +3,9 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
-import { describeProcess, isCertainlyDead } from '../../src/worker/owner.js';
+import { describeProcess, isCertainlyDead } from '../../src/worker/run-state/process-identity.js';
 import { openBench, type Bench } from '../support/bench.js';
-import type { GirderJob } from '../../src/sandbox/girder/index.js';
+import type { GirderJob } from '../../src/sandbox/fake-girder/index.js';
 import { expectStatus, status } from '../support/lab.js';
 import { dsaSlurm, type Program } from '../support/program.js';
 import { startInTerminal, type TerminalProgram } from '../support/terminal.js';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
-import { jobName } from '../../src/slurm/key.js';
+import { jobName } from '../../src/slurm/job-identity.js';
 import { openBench, type Bench } from '../support/bench.js';
 import { expectStatus, status } from '../support/lab.js';
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
-import type { GirderJob } from '../../src/sandbox/girder/index.js';
+import type { GirderJob } from '../../src/sandbox/fake-girder/index.js';
 import { openBench, type Bench } from '../support/bench.js';
 import { expectStatus, status, statuses } from '../support/lab.js';
 import { runProgram, type Program } from '../support/program.js';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 
-import type { GirderJob } from '../../src/sandbox/girder/index.js';
+import type { GirderJob } from '../../src/sandbox/fake-girder/index.js';
 import { openBench, submitScripts, type Bench } from '../support/bench.js';
 import { expectStatus, status, statuses } from '../support/lab.js';
 import { runProgram } from '../support/program.js';

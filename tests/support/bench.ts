@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url';
 
 import { inject } from 'vitest';
 
-import type { GirderJob } from '../../src/sandbox/girder/index.js';
-import { jobName } from '../../src/slurm/key.js';
+import type { GirderJob } from '../../src/sandbox/fake-girder/index.js';
+import { jobName } from '../../src/slurm/job-identity.js';
 import { openLab, type Lab } from './lab.js';
 import { startProgram, type Environment, type Program } from './program.js';
 

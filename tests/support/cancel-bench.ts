@@ -2,12 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { connect } from '../../src/celery/amqp.js';
+import { connect } from '../../src/celery/amqp/amqplib.js';
 import { expect, inject } from 'vitest';
 
-import type { Folder, GirderJob } from '../../src/sandbox/girder/index.js';
+import type { Folder, GirderJob } from '../../src/sandbox/fake-girder/index.js';
 import type { Argument, AnalysisRequest } from '../../src/sandbox/producer/message.js';
-import type { RunView } from '../../src/worker/handle.js';
+import type { RunView } from '../../src/worker/views/handle.js';
 import { status, statuses, type Lab } from './lab.js';
 
 /** An argument of the test image's `Wait`: a file that never appears. */

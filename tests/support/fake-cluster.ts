@@ -1,5 +1,5 @@
-import type { NodeRow, PartitionRow } from '../../src/slurm/cluster.js';
-import type { ClusterView } from '../../src/worker/watched.js';
+import type { NodeRow, PartitionRow } from '../../src/slurm/commands/sinfo.js';
+import type { ClusterView } from '../../src/worker/views/live-views.js';
 
 /** A node that is idle; only what a test is about has to be said. */
 export function fakeNode(parts: Partial<NodeRow> & { name: string }): NodeRow {

@@ -1,5 +1,5 @@
-import type { RunView } from '../../src/worker/handle.js';
-import type { RunDetail, WorkerDetail } from '../../src/worker/watched.js';
+import type { RunView } from '../../src/worker/views/handle.js';
+import type { RunDetail, WorkerDetail } from '../../src/worker/views/live-views.js';
 
 /** A worker in which all is well, with every field set. */
 export function fakeWorkerDetail(parts: Partial<WorkerDetail> = {}): WorkerDetail {

@@ -8,8 +8,8 @@ import type {
   WorkerHandle,
   WorkerHealth,
   WorkerSnapshot,
-} from '../../src/worker/handle.js';
-import type { JobDetail, RunDetail, Watched } from '../../src/worker/watched.js';
+} from '../../src/worker/views/handle.js';
+import type { JobDetail, RunDetail, Watched } from '../../src/worker/views/live-views.js';
 
 /** A worker that is none: its snapshot is whatever a test or a demonstration puts there, in memory. */
 export interface FakeWorker extends WorkerHandle {

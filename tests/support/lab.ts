@@ -9,7 +9,11 @@ import { createRunner, type RunCommand } from '../../src/base/command.js';
 import { createLog } from '../../src/base/log.js';
 import { loadSettings } from '../../src/config/load.js';
 import type { Settings } from '../../src/config/schema.js';
-import { startGirderStandIn, type GirderJob, type GirderStandIn } from '../../src/sandbox/girder/index.js';
+import {
+  startGirderStandIn,
+  type GirderJob,
+  type GirderStandIn,
+} from '../../src/sandbox/fake-girder/index.js';
 import { installStandIn, writeStandInImage } from '../../src/sandbox/images.js';
 import { createProducer, type Producer } from '../../src/sandbox/producer/index.js';
 import { analysisMessage, type AnalysisRequest } from '../../src/sandbox/producer/message.js';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { threadId } from 'node:worker_threads';
 
-import type { Lease, LeaseClock } from '../../src/worker/lease.js';
+import type { Lease, LeaseClock } from '../../src/worker/run-state/lease.js';
 
 /** A lease that is always held, for what is not about leases. */
 export const heldLease: Pick<Lease, 'hold' | 'confirm'> = {

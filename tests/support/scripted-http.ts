@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../../src/base/clock.js';
 import { silentLog } from '../../src/base/log.js';
-import type { GirderSetup } from '../../src/girder/client.js';
-import { createGirderConnections } from '../../src/girder/connections.js';
+import type { GirderSetup } from '../../src/girder/api/client.js';
+import { createGirderConnections } from '../../src/girder/api/connections.js';
 
 /** Bytes of a body that are remembered: tests of large transfers shall not fill the memory that they watch. */
 const keptBytes = 4 * 1024 * 1024;

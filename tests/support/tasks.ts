@@ -1,4 +1,4 @@
-import type { Task } from '../../src/celery/task.js';
+import type { Task } from '../../src/celery/messages/task.js';
 
 /** A task of which only what a test is about is said. */
 export function someTask(over: Partial<Task> = {}): Task {

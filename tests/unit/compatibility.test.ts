@@ -1,10 +1,10 @@
 import { readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { transformNames } from '../../src/girder/classes.js';
-import { jobStatus } from '../../src/girder/transitions.js';
-import { runnableTasks } from '../../src/girder/task-names.js';
+import { transformNames } from '../../src/girder/protocol/classes.js';
+import { jobStatus } from '../../src/girder/jobs/transitions.js';
+import { runnableTasks } from '../../src/girder/protocol/task-names.js';
 import { girderRequirements } from '../../src/sandbox/real-girder/install.js';
-import { girderSlurmKeys } from '../../src/worker/girder-slurm.js';
+import { girderSlurmKeys } from '../../src/worker/job-request/girder-slurm-settings.js';
 import { isTest, quotedIn, readEntries, textOf } from '../support/doc-entries.js';
 
 const root = new URL('../../', import.meta.url);
@@ -48,7 +48,7 @@ describe('docs/compatibility.md', () => {
   });
 
   test('has every method of remote control', () => {
-    const methods = namesIn('src/celery/control.ts', /^ {2}\['(\w+)',/gm);
+    const methods = namesIn('src/celery/control/control.ts', /^ {2}\['(\w+)',/gm);
     expect(methods.length).toBeGreaterThan(25);
     expect(listed('Remote control')).toEqual(expect.arrayContaining(methods));
   });
@@ -61,13 +61,13 @@ describe('docs/compatibility.md', () => {
   });
 
   test('has every task that is run, and every one that is refused with a reason of its own', () => {
-    const refused = namesIn('src/girder/task-names.ts', /^ {4}'([\w.]+)',$/gm);
+    const refused = namesIn('src/girder/protocol/task-names.ts', /^ {4}'([\w.]+)',$/gm);
     expect(refused).toContain('girder_worker.run');
     expect(listed('Tasks')).toEqual(expect.arrayContaining([...runnableTasks, ...refused]));
   });
 
   test('has every event that is sent', () => {
-    const events = namesIn('src/celery/events.ts', /'((?:task|worker)-\w+)'/g);
+    const events = namesIn('src/celery/control/events.ts', /'((?:task|worker)-\w+)'/g);
     expect(new Set(events).size).toBeGreaterThanOrEqual(8);
     expect(listed('Results')).toEqual(expect.arrayContaining(events));
   });

@@ -9,10 +9,10 @@ import { z } from 'zod';
 
 import { systemClock } from '../../src/base/clock.js';
 import { errorLine } from '../../src/base/errors.js';
-import { withBroker } from '../../src/doctor/broker.js';
+import { withBroker } from '../../src/doctor/clients/broker.js';
 import { ping } from '../../src/doctor/checks/mongo/ping.js';
-import { createGirderClient } from '../../src/girder/client.js';
-import { openGirderConnections } from '../../src/girder/connections.js';
+import { createGirderClient } from '../../src/girder/api/client.js';
+import { openGirderConnections } from '../../src/girder/api/connections.js';
 import { makeCertificates, type Certificates } from '../support/certificates.js';
 import { ask, settingsWith } from '../support/doctor.js';
 import { startMongoDouble } from '../support/mongo-double.js';

@@ -1,5 +1,5 @@
-import { cellWidth, cleanText, fit, fitMiddle } from '../text.js';
-import { span, type Span, type Theme, type Tone } from '../theme.js';
+import { cellWidth, cleanText, fit, fitMiddle } from '../terminal/text.js';
+import { span, type Span, type Theme, type Tone } from '../terminal/theme.js';
 
 /** How old data are: when the last good answer came (null: none yet), and why the last question failed. */
 export interface DataAge {

@@ -1,4 +1,4 @@
-import type { Line } from '../theme.js';
+import type { Line } from '../terminal/theme.js';
 import type { Item, Table } from './table.js';
 
 /** More than any screen has. */

@@ -1,5 +1,5 @@
-import { createTimeLimit } from '../time-limit.js';
-import { resolveWindow, type ListPosition } from '../window.js';
+import { createTimeLimit } from '../terminal/time-limit.js';
+import { resolveWindow, type ListPosition } from '../state/viewport.js';
 import type { ValueContext, ChosenColumns } from './column.js';
 import { emptyQuery, parseQuery, type Query } from './query.js';
 import type { Item, Sorting, Table } from './table.js';

@@ -1,6 +1,6 @@
-import type { Span, Theme, Line } from '../theme.js';
-import { span } from '../theme.js';
-import { merged } from '../spans.js';
+import type { Span, Theme, Line } from '../terminal/theme.js';
+import { span } from '../terminal/theme.js';
+import { merged } from '../terminal/line-layout.js';
 import {
   candidates,
   headingCell,

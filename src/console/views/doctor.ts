@@ -1,10 +1,10 @@
-import { isExamining, type DoctorCheck, type DoctorResult } from '../doctor.js';
-import { age, clockText, count, took } from '../format.js';
-import type { ConsoleState } from '../state.js';
+import { isExamining, type DoctorCheck, type DoctorResult } from '../state/doctor-state.js';
+import { age, clockText, count, took } from './format.js';
+import type { ConsoleState } from '../state/state.js';
 import { textColumn, type Column } from '../table/column.js';
 import { defineTable } from '../table/table.js';
-import { cleanText, fit, wrapWords } from '../text.js';
-import { span, type Glyphs, type Line, type Span, type Theme, type Tone } from '../theme.js';
+import { cleanText, fit, wrapWords } from '../terminal/text.js';
+import { span, type Glyphs, type Line, type Span, type Theme, type Tone } from '../terminal/theme.js';
 import { factLines } from './facts.js';
 import type { TableView } from './table-view.js';
 

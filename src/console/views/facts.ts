@@ -1,5 +1,5 @@
-import { cleanText, wrapCells } from '../text.js';
-import { span, type Line, type Tone } from '../theme.js';
+import { cleanText, wrapCells } from '../terminal/text.js';
+import { span, type Line, type Tone } from '../terminal/theme.js';
 
 /** One fact of a page: a label and what is so. Empty and unknown facts are left out by whoever lists them. */
 export type Fact = readonly [label: string, text: string | number | null | undefined, tone?: Tone];

@@ -1,6 +1,6 @@
-import { age, count, counted } from '../format.js';
-import { runnerName } from '../runner.js';
-import { countGroups } from '../rows.js';
+import { age, count, counted } from './format.js';
+import { runnerName } from './executor-labels.js';
+import { countGroups } from '../state/rows.js';
 import {
   allRows,
   isTable,
@@ -10,10 +10,10 @@ import {
   type ConsoleState,
   type Place,
   type TableName,
-} from '../state.js';
-import { spread } from '../spans.js';
-import { cleanText } from '../text.js';
-import { span, type Line, type Span, type Theme, type Tone } from '../theme.js';
+} from '../state/state.js';
+import { spread } from '../terminal/line-layout.js';
+import { cleanText } from '../terminal/text.js';
+import { span, type Line, type Span, type Theme, type Tone } from '../terminal/theme.js';
 import type { TableState } from '../table/table-state.js';
 import { rowTitle } from './jobs.js';
 import { tableViews } from './tables.js';

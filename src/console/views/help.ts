@@ -1,8 +1,8 @@
-import { commandsFor } from '../command-line.js';
-import { actionsOf, rowActions } from '../row-actions.js';
-import { bindingsFor, keyLabel, keyTable, type Context, type KeyBinding } from '../keys.js';
-import type { ConsoleState } from '../state.js';
-import { span, type Line } from '../theme.js';
+import { commandsFor } from '../commands/command-line.js';
+import { actionsOf, rowActions } from '../commands/row-actions.js';
+import { bindingsFor, keyLabel, keyTable, type Context, type KeyBinding } from '../commands/keys.js';
+import type { ConsoleState } from '../state/state.js';
+import { span, type Line } from '../terminal/theme.js';
 
 const sections: readonly [title: string, contexts: readonly Context[]][] = [
   ['Tables, log and pages', ['table', 'list', 'doctor', 'log', 'page', 'item', 'check']],

@@ -1,15 +1,15 @@
-import type { HistoryRow } from '../../worker/watched.js';
-import { clockText, count, took, slurmDuration } from '../format.js';
-import { bySpan, scaleFor, waitBars, waits } from '../history.js';
-import type { Row } from '../rows.js';
-import { spansWidth } from '../spans.js';
-import { sparkline, quantile } from '../sparkline.js';
-import type { ConsoleState } from '../state.js';
-import { rowStatus } from '../status.js';
+import type { HistoryRow } from '../../worker/views/live-views.js';
+import { clockText, count, took, slurmDuration } from './format.js';
+import { bySpan, scaleFor, waitBars, waits } from '../data/history.js';
+import type { Row } from '../state/rows.js';
+import { spansWidth } from '../terminal/line-layout.js';
+import { sparkline, quantile } from '../terminal/sparkline.js';
+import type { ConsoleState } from '../state/state.js';
+import { rowStatus } from './row-status.js';
 import { textColumn, type Column } from '../table/column.js';
 import { defineTable } from '../table/table.js';
-import { fit } from '../text.js';
-import { span, type Line, type Span, type Theme } from '../theme.js';
+import { fit } from '../terminal/text.js';
+import { span, type Line, type Span, type Theme } from '../terminal/theme.js';
 import { jobsView, rowName } from './jobs.js';
 import type { TableView } from './table-view.js';
 

@@ -1,13 +1,13 @@
-import type { RunView } from '../../worker/handle.js';
-import type { ImageDetail, ImageRow } from '../../worker/watched.js';
-import { age, bytes, clockText, count, counted } from '../format.js';
-import { detailOf, runsByFile } from '../images.js';
-import type { ConsoleState } from '../state.js';
-import { rowStatus } from '../status.js';
+import type { RunView } from '../../worker/views/handle.js';
+import type { ImageDetail, ImageRow } from '../../worker/views/live-views.js';
+import { age, bytes, clockText, count, counted } from './format.js';
+import { detailOf, runsByFile } from '../data/images.js';
+import type { ConsoleState } from '../state/state.js';
+import { rowStatus } from './row-status.js';
 import { textColumn, type Column } from '../table/column.js';
 import { defineTable } from '../table/table.js';
-import { cleanText, fit } from '../text.js';
-import { span, type Line, type Span, type Theme } from '../theme.js';
+import { cleanText, fit } from '../terminal/text.js';
+import { span, type Line, type Span, type Theme } from '../terminal/theme.js';
 import { factLines } from './facts.js';
 import type { TableView } from './table-view.js';
 

@@ -1,13 +1,13 @@
 import { shellText } from '../../base/shell-text.js';
-import type { RunFile } from '../../worker/run.js';
-import type { JobDetail, RunDetail } from '../../worker/watched.js';
-import { detailsOf } from '../details.js';
-import { age, clockText, count, slurmDuration, took } from '../format.js';
-import { elapsedSeconds, type Row } from '../rows.js';
-import { rowStatus } from '../status.js';
-import { jobsShown, pageRow, type ConsoleState } from '../state.js';
-import { cleanText, wrapWords } from '../text.js';
-import { span, type Line, type Theme } from '../theme.js';
+import type { RunFile } from '../../worker/run-state/run.js';
+import type { JobDetail, RunDetail } from '../../worker/views/live-views.js';
+import { detailsOf } from '../data/details.js';
+import { age, clockText, count, slurmDuration, took } from './format.js';
+import { elapsedSeconds, type Row } from '../state/rows.js';
+import { rowStatus } from './row-status.js';
+import { jobsShown, pageRow, type ConsoleState } from '../state/state.js';
+import { cleanText, wrapWords } from '../terminal/text.js';
+import { span, type Line, type Theme } from '../terminal/theme.js';
 import { factLines, type Fact } from './facts.js';
 
 /** Everything that is known of one row: the run and its way, what was run, then its Slurm job. */

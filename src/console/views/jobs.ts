@@ -1,11 +1,11 @@
-import { clockText, slurmDuration } from '../format.js';
-import { elapsedSeconds, type Row } from '../rows.js';
-import { jobsShown } from '../state.js';
-import { rowStatus } from '../status.js';
+import { clockText, slurmDuration } from './format.js';
+import { elapsedSeconds, type Row } from '../state/rows.js';
+import { jobsShown } from '../state/state.js';
+import { rowStatus } from './row-status.js';
 import { textColumn, type CellContext, type Column } from '../table/column.js';
 import { defineTable } from '../table/table.js';
-import { cleanText, fit, fitMiddle, truncate } from '../text.js';
-import { span, type Span, type Theme } from '../theme.js';
+import { cleanText, fit, fitMiddle, truncate } from '../terminal/text.js';
+import { span, type Span, type Theme } from '../terminal/theme.js';
 import type { TableView } from './table-view.js';
 
 /** Runs and jobs in one table: a run with the job that it has, or a job that belongs to no run here. */

@@ -1,9 +1,9 @@
-import { bytes, count, counted } from '../format.js';
-import { logRows, tailEnd } from '../log-window.js';
-import { spread } from '../spans.js';
-import { selectedRow, type ConsoleState, type LogPane } from '../state.js';
-import { cleanText, truncate, wrapWords } from '../text.js';
-import { span, type Line, type Span, type Theme } from '../theme.js';
+import { bytes, count, counted } from './format.js';
+import { logRows, tailEnd } from '../state/log-viewport.js';
+import { spread } from '../terminal/line-layout.js';
+import { selectedRow, type ConsoleState, type LogPane } from '../state/state.js';
+import { cleanText, truncate, wrapWords } from '../terminal/text.js';
+import { span, type Line, type Span, type Theme } from '../terminal/theme.js';
 import { rowName, shortRunId } from './jobs.js';
 
 /** The log pane: a heading and `height - 1` rows of the log. */

@@ -1,6 +1,6 @@
-import { pageItem, tableNameOf, type ConsoleState } from '../state.js';
-import type { Line, Theme } from '../theme.js';
-import { chooseTheme, span } from '../theme.js';
+import { pageItem, tableNameOf, type ConsoleState } from '../state/state.js';
+import type { Line, Theme } from '../terminal/theme.js';
+import { chooseTheme, span } from '../terminal/theme.js';
 import { jobPageLines } from './job-page.js';
 import { tableViews } from './tables.js';
 import { workerPageLines } from './worker-page.js';

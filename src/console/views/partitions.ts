@@ -1,10 +1,10 @@
-import type { NodeRow, PartitionRow } from '../../slurm/cluster.js';
-import { slurmDuration } from '../format.js';
-import { freeMemory, gpusOf, isOut, memoryText, nodeStatus } from '../node-facts.js';
+import type { NodeRow, PartitionRow } from '../../slurm/commands/sinfo.js';
+import { slurmDuration } from './format.js';
+import { freeMemory, gpusOf, isOut, memoryText, nodeStatus } from './node-facts.js';
 import { textColumn, type Column } from '../table/column.js';
 import { defineTable } from '../table/table.js';
-import { cleanText, fit } from '../text.js';
-import { span } from '../theme.js';
+import { cleanText, fit } from '../terminal/text.js';
+import { span } from '../terminal/theme.js';
 import { clusterAge, clusterSums, nothingOf } from './nodes.js';
 import type { TableView } from './table-view.js';
 

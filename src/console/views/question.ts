@@ -1,13 +1,13 @@
 import { jobIdWithTasks } from '../../slurm/array-rest.js';
-import type { RunView } from '../../worker/handle.js';
-import { count, counted } from '../format.js';
-import { actionsOf, deedWords } from '../row-actions.js';
-import { jobsName } from '../runner.js';
-import type { Row } from '../rows.js';
-import { actionRows, type ActionTarget, type ConsoleState } from '../state.js';
-import { rowStatus } from '../status.js';
-import { cleanText, truncate, truncateMiddle, wrapWords } from '../text.js';
-import { span, type Line, type Theme } from '../theme.js';
+import type { RunView } from '../../worker/views/handle.js';
+import { count, counted } from './format.js';
+import { actionsOf, deedWords } from '../commands/row-actions.js';
+import { jobsName } from './executor-labels.js';
+import type { Row } from '../state/rows.js';
+import { actionRows, type ActionTarget, type ConsoleState } from '../state/state.js';
+import { rowStatus } from './row-status.js';
+import { cleanText, truncate, truncateMiddle, wrapWords } from '../terminal/text.js';
+import { span, type Line, type Theme } from '../terminal/theme.js';
 import { rowName, shortRunId } from './jobs.js';
 
 /** A question in a box: five lines, without the border. Null where nothing is asked. */

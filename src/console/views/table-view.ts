@@ -1,8 +1,8 @@
-import type { Watched } from '../../worker/watched.js';
-import type { ConsoleState, TableName } from '../state.js';
+import type { Watched } from '../../worker/views/live-views.js';
+import type { ConsoleState, TableName } from '../state/state.js';
 import type { DataAge } from '../table/column.js';
 import type { Item, Table } from '../table/table.js';
-import type { Line, Span, Theme } from '../theme.js';
+import type { Line, Span, Theme } from '../terminal/theme.js';
 
 /** What Enter does to a row. */
 export type Opening =

@@ -1,9 +1,9 @@
-import { counted } from '../format.js';
-import { tableNameOf, tableOf, type ConsoleState } from '../state.js';
+import { counted } from './format.js';
+import { tableNameOf, tableOf, type ConsoleState } from '../state/state.js';
 import { selectedItem } from '../table/table-state.js';
 import type { Look } from '../table/table.js';
-import { cleanText, wrapWords } from '../text.js';
-import { span, type Line, type Theme } from '../theme.js';
+import { cleanText, wrapWords } from '../terminal/text.js';
+import { span, type Line, type Theme } from '../terminal/theme.js';
 import { tableViews } from './tables.js';
 
 /** How the table of this state is to look. */

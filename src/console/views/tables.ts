@@ -1,4 +1,4 @@
-import type { TableName } from '../state.js';
+import type { TableName } from '../state/state.js';
 import { doctorView } from './doctor.js';
 import { historyView } from './history.js';
 import { imagesView } from './images.js';

@@ -1,13 +1,13 @@
 import { shellText } from '../../base/shell-text.js';
-import type { CommandLine, WorkerDetail } from '../../worker/watched.js';
-import { age, bytes, clockText, count, counted, took } from '../format.js';
-import { runnerName } from '../runner.js';
-import { jobsShown, type ConsoleState } from '../state.js';
-import { cleanText, truncate, wrapWords } from '../text.js';
-import { span, type Line, type Theme } from '../theme.js';
+import type { CommandLine, WorkerDetail } from '../../worker/views/live-views.js';
+import { age, bytes, clockText, count, counted, took } from './format.js';
+import { runnerName } from './executor-labels.js';
+import { jobsShown, type ConsoleState } from '../state/state.js';
+import { cleanText, truncate, wrapWords } from '../terminal/text.js';
+import { span, type Line, type Theme } from '../terminal/theme.js';
 import { startCommand } from './header.js';
 import { factLines, type Fact } from './facts.js';
-import { sparkline } from '../sparkline.js';
+import { sparkline } from '../terminal/sparkline.js';
 
 /** Commands and troubles that a page shows, newest first. */
 const commandsShown = 40;

@@ -1,5 +1,5 @@
-import { isDict, type Pickled, type PickledDict } from '../pickled.js';
-import { refuse } from '../refuse.js';
+import { isDict, type Pickled, type PickledDict } from '../pickle/pickled.js';
+import { refuse } from '../protocol/reject-message.js';
 import { innerTasks, readSignature, signatureList, type Signature } from './signature.js';
 
 /** Signatures of one message, whatever is in it. */

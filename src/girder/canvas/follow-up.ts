@@ -1,8 +1,8 @@
 import { parseExactJson, writePythonJson } from '../../base/python-json.js';
-import { transformName } from '../classes.js';
-import { encodePickle } from '../encode-pickle.js';
-import { isDict, isInstance, sequenceItems, type Pickled, type PickledDict } from '../pickled.js';
-import { quoted, refuse } from '../refuse.js';
+import { transformName } from '../protocol/classes.js';
+import { encodePickle } from '../pickle/encode-pickle.js';
+import { isDict, isInstance, sequenceItems, type Pickled, type PickledDict } from '../pickle/pickled.js';
+import { quoted, refuse } from '../protocol/reject-message.js';
 import { readOwnHeaders, readPlainDict, readPublishOptions, type PublishOptions } from './publish-options.js';
 import { pythonRepr } from './python-repr.js';
 import { signatureList } from './signature.js';

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 
 import { errorLine } from '../../base/errors.js';
-import { sequenceItems, type Pickled, type PickledDict } from '../pickled.js';
-import { decodeMessage, type TaskMessage } from '../read-message.js';
-import { refuse } from '../refuse.js';
+import { sequenceItems, type Pickled, type PickledDict } from '../pickle/pickled.js';
+import { decodeMessage, type TaskMessage } from '../protocol/read-message.js';
+import { refuse } from '../protocol/reject-message.js';
 import { writeFollowUp, type FollowUp } from './follow-up.js';
 import { innerTasks, readSignature, signatureList, withOptions, type Signature } from './signature.js';
 

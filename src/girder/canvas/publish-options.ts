@@ -1,6 +1,6 @@
 import { WholeFloat } from '../../base/python-json.js';
-import { isDict, type Pickled, type PickledDict } from '../pickled.js';
-import { quoted, refuse } from '../refuse.js';
+import { isDict, type Pickled, type PickledDict } from '../pickle/pickled.js';
+import { quoted, refuse } from '../protocol/reject-message.js';
 
 /** Where and how a task is to be published, from the options of its signature: Celery's `apply_async`. */
 export interface PublishOptions {

@@ -1,6 +1,6 @@
 import { WholeFloat } from '../../base/python-json.js';
-import { pythonText } from '../python-text.js';
-import type { Pickled, PickledDict } from '../pickled.js';
+import { pythonText } from '../pickle/python-str.js';
+import type { Pickled, PickledDict } from '../pickle/pickled.js';
 
 /** Celery's own limit for the two headers. */
 const longest = 1_024;

@@ -1,6 +1,13 @@
-import { isSignatureClass } from '../encode-pickle.js';
-import { isDict, isInstance, isList, sequenceItems, type Pickled, type PickledDict } from '../pickled.js';
-import { quoted, refuse } from '../refuse.js';
+import { isSignatureClass } from '../pickle/encode-pickle.js';
+import {
+  isDict,
+  isInstance,
+  isList,
+  sequenceItems,
+  type Pickled,
+  type PickledDict,
+} from '../pickle/pickled.js';
+import { quoted, refuse } from '../protocol/reject-message.js';
 
 /** A Celery signature: a task that is to be published later (contract, section a). */
 export interface Signature {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { jobStatus } from '../girder/rules.js';
+import { jobStatus } from '../fake-girder/rules.js';
 import { analysisMessage, type TaskMessage } from '../producer/message.js';
 import { chaosImageName, expectedOutputs, inputText, workArguments } from './image.js';
 import type { PlannedRun } from './plan.js';

@@ -1,7 +1,7 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Fault } from '../girder/index.js';
-import { diskFiles } from './life.js';
+import type { Fault } from '../fake-girder/index.js';
+import { diskFiles } from './worker-process.js';
 import type { FaultName, PlannedFault } from './plan.js';
 import { createRandom } from './random.js';
 import type { ChaosSite } from './site.js';

@@ -1,13 +1,13 @@
 import { rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { jobStatus } from '../girder/rules.js';
+import { jobStatus } from '../fake-girder/rules.js';
 import { siteDirectory } from '../directory.js';
 import { listenForEnd, releaseAll, type Releaser } from '../releasers.js';
 import { openBatch, type ChaosBatch, type ChaosRun } from './batch.js';
 import { createFaults, type Faults } from './faults.js';
 import { createRandom } from './random.js';
 import { allJobs, findLeftovers, jobNameOf, keepEvents, unfinishedRuns } from './leftovers.js';
-import { startWorkerLife, type WorkerLife } from './life.js';
+import { startWorkerLife, type WorkerLife } from './worker-process.js';
 import { planChaos, type ChaosPlan, type PlannedLife } from './plan.js';
 import { anyTime, isClean, killName, planLine, reportJson, reportTable, type ChaosReport } from './report.js';
 import { startChaosSite, type ChaosSite } from './site.js';

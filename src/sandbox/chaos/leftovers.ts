@@ -1,8 +1,8 @@
 import { appendFile, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { connect } from '../../celery/amqp.js';
-import { jobName } from '../../slurm/key.js';
-import { journalPath, readJournal } from '../../worker/read-journal.js';
+import { connect } from '../../celery/amqp/amqplib.js';
+import { jobName } from '../../slurm/job-identity.js';
+import { journalPath, readJournal } from '../../worker/run-state/read-journal.js';
 import type { ChaosRun } from './batch.js';
 import type { ChaosSite } from './site.js';
 import type { Problem } from './verify.js';

@@ -1,5 +1,5 @@
 import type { Spelling } from '../producer/message.js';
-import type { RunEvent } from '../../worker/run.js';
+import type { RunEvent } from '../../worker/run-state/run.js';
 import { createRandom, type Random } from './random.js';
 
 /** Kinds of journal lines at which the worker is killed: all that the runs of a chaos batch bring about. */

@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { createRunner, type RunCommand } from '../../base/command.js';
 import { createLog } from '../../base/log.js';
-import { startGirderStandIn, type GirderStandIn } from '../girder/index.js';
+import { startGirderStandIn, type GirderStandIn } from '../fake-girder/index.js';
 import { installStandIn, writeStandInImage } from '../images.js';
 import { sifFileName } from '../../apptainer/image-name.js';
 import { createProducer, type Producer } from '../producer/index.js';

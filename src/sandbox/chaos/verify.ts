@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { jobStatus } from '../girder/rules.js';
-import type { GirderStandIn } from '../girder/index.js';
+import { jobStatus } from '../fake-girder/rules.js';
+import type { GirderStandIn } from '../fake-girder/index.js';
 import { expectedLines, expectedOutputs } from './image.js';
 import type { PlannedRun } from './plan.js';
 

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { connect } from '../../celery/amqp.js';
+import { connect } from '../../celery/amqp/amqplib.js';
 import { commandTrouble, type RunCommand } from '../../base/command.js';
 import { DsaSlurmError } from '../../base/errors.js';
 import { packageFile } from '../../base/package-file.js';

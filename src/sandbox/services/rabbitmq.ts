@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { delimiter, join } from 'node:path';
-import { connect } from '../../celery/amqp.js';
+import { connect } from '../../celery/amqp/amqplib.js';
 import { DsaSlurmError } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
 import { freePorts } from '../free-ports.js';

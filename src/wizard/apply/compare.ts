@@ -2,7 +2,7 @@ import { constants, type Stats } from 'node:fs';
 import { lstat, open, realpath } from 'node:fs/promises';
 import { dirname, relative } from 'node:path';
 import { DsaSlurmError, errorLine, systemCode } from '../../base/errors.js';
-import type { PlannedFile } from '../site-answers.js';
+import type { PlannedFile } from '../init-answers.js';
 import { unifiedDiff } from './diff.js';
 import { digest, readManifest } from './manifest.js';
 import { createMask } from './mask.js';

@@ -1,4 +1,4 @@
-import type { SiteAnswers } from '../site-answers.js';
+import type { SiteAnswers } from '../init-answers.js';
 
 type Broker = SiteAnswers['broker'];
 

@@ -1,5 +1,5 @@
 import { DsaSlurmError } from '../../base/errors.js';
-import type { SiteAnswers } from '../site-answers.js';
+import type { SiteAnswers } from '../init-answers.js';
 import { mongoPlace } from './addresses.js';
 
 /** Why files cannot be made from these answers: whole sentences, without secrets. Empty: they can. */

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { PlannedFile, SiteAnswers } from '../site-answers.js';
+import type { PlannedFile, SiteAnswers } from '../init-answers.js';
 import { backendOf, brokerUrl, brokerUrlInside, isLoopback, mongoPlace } from './addresses.js';
 import { composeScalar, envValue, iniValue, shellWord, yamlScalar } from './quote.js';
 import { readTemplate, render, type Values } from './render.js';

@@ -1,5 +1,5 @@
 /** Makes files from answers. Other rooms of the wizard import from here. */
-import type { PlannedFile, SiteAnswers } from '../site-answers.js';
+import type { PlannedFile, SiteAnswers } from '../init-answers.js';
 import { checkAnswers } from './check-answers.js';
 import { deploymentFiles } from './deployment-files.js';
 import { profileFile } from './profile.js';

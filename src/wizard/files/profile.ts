@@ -1,6 +1,6 @@
 import { DsaSlurmError } from '../../base/errors.js';
 import { checkValue, findSetting, profilePath } from '../../config/index.js';
-import type { PlannedFile, SiteAnswers } from '../site-answers.js';
+import type { PlannedFile, SiteAnswers } from '../init-answers.js';
 import { brokerUrl } from './addresses.js';
 
 /**

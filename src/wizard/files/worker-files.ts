@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { unitName } from '../../config/places.js';
-import type { PlannedFile, SiteAnswers } from '../site-answers.js';
+import { unitName } from '../../config/paths.js';
+import type { PlannedFile, SiteAnswers } from '../init-answers.js';
 import { shellWord, systemdArgument, systemdWord } from './quote.js';
 import { readTemplate, render } from './render.js';
 

@@ -1,4 +1,4 @@
-import type { Draft } from '../site-answers.js';
+import type { Draft } from '../init-answers.js';
 
 type BrokerDraft = NonNullable<Draft['broker']>;
 

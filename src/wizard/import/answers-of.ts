@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type { Draft } from '../site-answers.js';
+import type { Draft } from '../init-answers.js';
 import { readBrokerUrl } from './addresses.js';
 import type { OldService } from './compose.js';
 

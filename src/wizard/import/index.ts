@@ -1,7 +1,7 @@
 import { readIni } from '../../base/ini.js';
 import { dirname, join, resolve } from 'node:path';
-import { mergeDrafts } from '../draft.js';
-import type { Draft } from '../site-answers.js';
+import { mergeDrafts } from '../flow/partial-answers.js';
+import type { Draft } from '../init-answers.js';
 import {
   answersOfCompose,
   answersOfEnvironment,

@@ -1,5 +1,5 @@
 import { dirname, join } from 'node:path';
-import { isDeployed, readAnswer, writeAnswer } from '../draft.js';
+import { isDeployed, readAnswer, writeAnswer } from '../flow/partial-answers.js';
 import { ownDirectory, sharedDirectory } from '../validate/directory.js';
 import { pattern, portNumber, strongSecret } from '../validate/text.js';
 import type { Question } from './question.js';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { isLocal } from '../draft.js';
-import type { Draft } from '../site-answers.js';
+import { isLocal } from '../flow/partial-answers.js';
+import type { Draft } from '../init-answers.js';
 import { oneLine } from '../validate/text.js';
 import { sharedDirectory, submitScript } from '../validate/directory.js';
 import type { Question } from './question.js';

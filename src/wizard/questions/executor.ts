@@ -1,4 +1,4 @@
-import { isLocal } from '../draft.js';
+import { isLocal } from '../flow/partial-answers.js';
 import { pattern } from '../validate/text.js';
 import type { Question } from './question.js';
 

@@ -1,8 +1,8 @@
-import type { Detection } from '../detect.js';
-import type { Doors } from '../doors.js';
-import { isLocal, type AnswerValue } from '../draft.js';
-import type { Draft } from '../site-answers.js';
-import type { Verdict } from '../verdict.js';
+import type { Detection } from '../detect/detect.js';
+import type { Doors } from '../detect/site-probes.js';
+import { isLocal, type AnswerValue } from '../flow/partial-answers.js';
+import type { Draft } from '../init-answers.js';
+import type { Verdict } from '../validate/validation-result.js';
 
 export const sections = [
   'Jobs',

@@ -2,7 +2,7 @@ import { pattern, oneLine, portNumber } from '../validate/text.js';
 import { brokerHost, brokerLogin, brokerText, spreadBroker } from '../validate/broker.js';
 import { apiKey, apiUrl, authority } from '../validate/girder.js';
 import { mongoUri } from '../validate/mongo.js';
-import { isDeployed } from '../draft.js';
+import { isDeployed } from '../flow/partial-answers.js';
 import type { Question } from './question.js';
 
 const yesOrNo = () => [

@@ -1,7 +1,7 @@
 import { oneLine } from '../validate/text.js';
 import { containerRuntime, jobRequest, partitionName } from '../validate/slurm.js';
-import { isLocal } from '../draft.js';
-import type { Detection } from '../detect.js';
+import { isLocal } from '../flow/partial-answers.js';
+import type { Detection } from '../detect/detect.js';
 import type { Choice, Question } from './question.js';
 
 /** Partitions that are up; the default first. */

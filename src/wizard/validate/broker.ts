@@ -1,10 +1,10 @@
 import { DsaSlurmError } from '../../base/errors.js';
-import { isLoopback } from '../../doctor/broker.js';
+import { isLoopback } from '../../doctor/clients/broker.js';
 import { brokerUrl } from '../files/addresses.js';
-import { isDeployed, type AnswerValue } from '../draft.js';
+import { isDeployed, type AnswerValue } from '../flow/partial-answers.js';
 import type { ValidateContext } from '../questions/question.js';
-import type { Draft } from '../site-answers.js';
-import { doubt, ok, problem, type Verdict } from '../verdict.js';
+import type { Draft } from '../init-answers.js';
+import { doubt, ok, problem, type Verdict } from './validation-result.js';
 import { oneLine } from './text.js';
 
 type Broker = NonNullable<Draft['broker']>;

@@ -1,8 +1,8 @@
 import { dirname, isAbsolute, normalize } from 'node:path';
-import { bytes } from '../../doctor/finding.js';
-import { isLocal } from '../draft.js';
+import { bytes } from '../../doctor/check-result.js';
+import { isLocal } from '../flow/partial-answers.js';
 import type { ValidateContext } from '../questions/question.js';
-import { doubt, ok, problem, type Verdict } from '../verdict.js';
+import { doubt, ok, problem, type Verdict } from './validation-result.js';
 
 type Context = Pick<ValidateContext, 'doors' | 'accepted' | 'draft'>;
 

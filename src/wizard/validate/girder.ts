@@ -1,8 +1,8 @@
 import { isAbsolute } from 'node:path';
-import { isDeployed, type AnswerValue } from '../draft.js';
+import { isDeployed, type AnswerValue } from '../flow/partial-answers.js';
 import type { ValidateContext } from '../questions/question.js';
-import { GirderError, isUntrusted } from '../../girder/girder-error.js';
-import { doubt, ok, problem, type Verdict } from '../verdict.js';
+import { GirderError, isUntrusted } from '../../girder/api/girder-error.js';
+import { doubt, ok, problem, type Verdict } from './validation-result.js';
 
 export async function apiUrl(value: AnswerValue, { draft, doors }: ValidateContext): Promise<Verdict> {
   const text = String(value ?? '');

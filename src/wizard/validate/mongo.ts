@@ -1,7 +1,7 @@
-import { isLoopback } from '../../doctor/broker.js';
-import { isDeployed, type AnswerValue } from '../draft.js';
+import { isLoopback } from '../../doctor/clients/broker.js';
+import { isDeployed, type AnswerValue } from '../flow/partial-answers.js';
 import type { ValidateContext } from '../questions/question.js';
-import { doubt, ok, problem, type Verdict } from '../verdict.js';
+import { doubt, ok, problem, type Verdict } from './validation-result.js';
 
 export async function mongoUri(value: AnswerValue, { draft, doors }: ValidateContext): Promise<Verdict> {
   if (value === null) return ok();

@@ -1,5 +1,5 @@
 import { DsaSlurmError, coerceError } from '../../base/errors.js';
-import type { Doors } from '../doors.js';
+import type { Doors } from '../detect/site-probes.js';
 
 const limitMs = 4_000;
 

@@ -1,6 +1,6 @@
-import type { AnswerValue } from '../draft.js';
+import type { AnswerValue } from '../flow/partial-answers.js';
 import type { ValidateContext } from '../questions/question.js';
-import { doubt, ok, problem, type Verdict } from '../verdict.js';
+import { doubt, ok, problem, type Verdict } from './validation-result.js';
 import { oneLine } from './text.js';
 
 /** Partition, account, qos, time, memory and CPUs so far, as one question to sbatch. */

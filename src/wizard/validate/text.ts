@@ -1,5 +1,5 @@
-import type { AnswerValue } from '../draft.js';
-import { ok, problem, type Verdict } from '../verdict.js';
+import type { AnswerValue } from '../flow/partial-answers.js';
+import { ok, problem, type Verdict } from './validation-result.js';
 
 /** One line of text, or nothing. Control characters end up nowhere good. */
 export function oneLine(value: AnswerValue): Verdict {

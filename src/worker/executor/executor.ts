@@ -1,13 +1,13 @@
-import type { JobChange } from '../../slurm/change-jobs.js';
-import type { ClusterAnswer } from '../../slurm/cluster.js';
-import type { SlurmWords } from '../../slurm/for-jobs.js';
+import type { JobChange } from '../../slurm/commands/change-jobs.js';
+import type { ClusterAnswer } from '../../slurm/commands/sinfo.js';
+import type { SlurmWords } from '../../slurm/commands/batch-command.js';
 import type { JobRow } from '../../slurm/job.js';
-import type { FoundJob, JobQuestion } from '../../slurm/lookup.js';
+import type { FoundJob, JobQuestion } from '../../slurm/find-job.js';
 import type { RefusalCause } from '../../slurm/refusals.js';
-import type { JobEnd } from '../../slurm/resolve.js';
-import type { JobDetailsAnswer } from '../../slurm/scontrol.js';
+import type { JobEnd } from '../../slurm/job-end.js';
+import type { JobDetailsAnswer } from '../../slurm/commands/scontrol.js';
 import type { JobState } from '../../slurm/states.js';
-import type { Submission, SubmitResult } from '../../slurm/submit.js';
+import type { Submission, SubmitResult } from '../../slurm/commands/sbatch.js';
 import type { Tracker } from '../../slurm/tracker.js';
 
 /** What the owner of the slide reads of a job. */

@@ -7,13 +7,13 @@ import { errorLine } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
 import type { JobRow } from '../../slurm/job.js';
 import { readExitRecord } from '../../slurm/exit-record.js';
-import { fromRecord, type JobEnd } from '../../slurm/resolve.js';
+import { fromRecord, type JobEnd } from '../../slurm/job-end.js';
 import { keepArray, keepRows, type TrackedJobs, type Tracker } from '../../slurm/tracker.js';
 import type { Executor } from './executor.js';
-import { createKeeper, type Keeper, type Look } from './local/keeper.js';
+import { createKeeper, type Keeper, type Look } from './local/job-supervisor.js';
 import { createProcesses, type Processes } from './local/processes.js';
 import { createSpool, type Spool } from './local/spool.js';
-import { detailsOf, ownerWords, rowOf } from './local/words.js';
+import { detailsOf, ownerWords, rowOf } from './local/slurm-format.js';
 
 export interface LocalOptions {
   /** The worker's state directory. */

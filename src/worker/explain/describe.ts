@@ -1,7 +1,7 @@
-import type { Analysis, OutputHook } from '../../girder/analysis.js';
-import { mapApiUrl, type ApiUrlMap } from '../../girder/api-url.js';
-import type { Shown } from '../../girder/equality-format.js';
-import { streamsOf, type StreamSink } from '../../girder/streams.js';
+import type { Analysis, OutputHook } from '../../girder/protocol/analysis.js';
+import { mapApiUrl, type ApiUrlMap } from '../../girder/api/api-url.js';
+import type { Shown } from '../../girder/pickle/decoder-dump.js';
+import { streamsOf, type StreamSink } from '../../girder/protocol/streams.js';
 import type { ExplainedHook, ExplainedStream, FollowUp } from './explanation.js';
 
 /** What is done with outputs, in words. */

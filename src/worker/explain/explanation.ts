@@ -1,7 +1,7 @@
-import type { StagedBind } from '../../girder/analysis.js';
-import type { ShownMessage } from '../../girder/equality-format.js';
-import type { Resource } from '../resources.js';
-import type { RehearsedInput } from './rehearse.js';
+import type { StagedBind } from '../../girder/protocol/analysis.js';
+import type { ShownMessage } from '../../girder/pickle/decoder-dump.js';
+import type { Resource } from '../job-request/resources.js';
+import type { RehearsedInput } from './dry-run-staging.js';
 
 /** What this worker would do with a message. Plain data; `--json` prints it as it is. */
 export interface Explanation {

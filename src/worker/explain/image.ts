@@ -4,11 +4,11 @@ import { sifFileName } from '../../apptainer/image-name.js';
 import type { Apptainer, ImageFacts } from '../../apptainer/inspect.js';
 import { DsaSlurmError, errorLine } from '../../base/errors.js';
 import type { Settings } from '../../config/schema.js';
-import { submitArguments } from '../../slurm/submit.js';
-import type { GirderSlurm } from '../girder-slurm.js';
-import { planJob } from '../plan.js';
-import type { Resource } from '../resources.js';
-import type { SubmitScript } from '../submit-script.js';
+import { submitArguments } from '../../slurm/commands/sbatch.js';
+import type { GirderSlurm } from '../job-request/girder-slurm-settings.js';
+import { planJob } from '../job-request/plan.js';
+import type { Resource } from '../job-request/resources.js';
+import type { SubmitScript } from '../job-request/submit-script.js';
 import { noResources, unreadImage } from './explain.js';
 import { commandLines, pairs, printable, resourceLines, wrapped } from './render.js';
 

@@ -1,6 +1,6 @@
 import { DsaSlurmError, errorLine } from '../../base/errors.js';
 import { parsePythonJson } from '../../base/python-json.js';
-import type { Delivery } from '../../celery/message.js';
+import type { Delivery } from '../../celery/messages/read-task.js';
 
 /** Names of message properties: AMQP's own spelling, and amqplib's. */
 const spellings = {

@@ -1,5 +1,5 @@
 import { shellWord } from '../../base/shell-text.js';
-import { originText, type Resource } from '../resources.js';
+import { originText, type Resource } from '../job-request/resources.js';
 import type { Explanation } from './explanation.js';
 
 /** Columns of a terminal that nobody has made wider. */

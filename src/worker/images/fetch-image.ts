@@ -7,8 +7,8 @@ import {
 } from '../../apptainer/exec-args.js';
 import type { DescribedCli } from '../../apptainer/ingest.js';
 import type { ImageFacts } from '../../apptainer/inspect.js';
-import { isolationOff } from '../isolation.js';
-import type { Tools } from '../tools.js';
+import { isolationOff } from '../job-request/isolation.js';
+import type { Tools } from '../worker-services.js';
 
 export interface FetchRequest {
   /** `example/small:v1` */

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 
 import { isCutShort, readSifLength } from '../../apptainer/sif-header.js';
-import { readdir, stat } from '../../base/shared-files.js';
+import { readdir, stat } from '../../base/network-fs.js';
 
 /** A file of `dirs.images`. */
 export interface ImageFile {

@@ -4,9 +4,9 @@ import type { Clock } from '../../base/clock.js';
 import { DsaSlurmError } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
 import type { Settings } from '../../config/schema.js';
-import { openGirderConnections } from '../../girder/connections.js';
-import { createKeyClient } from '../../girder/key-client.js';
-import { registerImage, type ImageRegistration } from '../../girder/register-image.js';
+import { openGirderConnections } from '../../girder/api/connections.js';
+import { createKeyClient } from '../../girder/api/admin-client.js';
+import { registerImage, type ImageRegistration } from '../../girder/jobs/register-image.js';
 
 /** slicer_cli_web's setting: the folder below which it looks for images. */
 const folderSetting = 'slicer_cli_web.task_folder';

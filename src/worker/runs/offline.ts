@@ -3,22 +3,22 @@ import type { Clock } from '../../base/clock.js';
 import { DsaSlurmError, errorLine } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
 import type { Settings } from '../../config/schema.js';
-import { openGirderConnections } from '../../girder/connections.js';
+import { openGirderConnections } from '../../girder/api/connections.js';
 import { slurmEnvironment } from '../../slurm/environment.js';
-import { openAuditLog } from '../audit-log.js';
-import { createWords, type Words } from '../answer-words.js';
-import { openBook } from '../book.js';
+import { openAuditLog } from '../run-state/audit-log.js';
+import { createWords, type Words } from '../reporting/result-message.js';
+import { openBook } from '../run-state/run-store.js';
 import { createExecutor } from '../executor/create-executor.js';
 import type { Executor } from '../executor/executor.js';
-import { girderAddresses } from '../girder-addresses.js';
-import type { CommandAnswer } from '../handle.js';
-import { createGirderJobSearch } from '../girder-job-search.js';
-import { openJournal } from '../journal.js';
-import { openKeptMessages } from '../kept-messages.js';
-import { lockState } from '../lock.js';
-import { createPastActions } from '../past-actions.js';
-import { createRetries } from '../retry.js';
-import type { Run } from '../run.js';
+import { girderAddresses } from '../reporting/girder-addresses.js';
+import type { CommandAnswer } from '../views/handle.js';
+import { createGirderJobSearch } from '../reporting/girder-job-search.js';
+import { openJournal } from '../run-state/journal.js';
+import { openKeptMessages } from '../run-state/retry-messages.js';
+import { lockState } from '../run-state/state-lock.js';
+import { createPastActions } from '../actions/finished-run-actions.js';
+import { createRetries } from '../actions/retry.js';
+import type { Run } from '../run-state/run.js';
 
 /** What can be done to runs while no worker runs. The next worker finds it in the journal and goes on from there. */
 export interface OfflineRuns {

@@ -1,10 +1,10 @@
 import type { Clock } from '../../base/clock.js';
 import type { Log } from '../../base/log.js';
 import type { Settings } from '../../config/schema.js';
-import type { CommandAnswer, RunView } from '../handle.js';
-import type { AttachedWorker } from '../socket/attached.js';
+import type { CommandAnswer, RunView } from '../views/handle.js';
+import type { AttachedWorker } from '../socket/remote-worker.js';
 import { findWorker } from '../socket/connect.js';
-import type { Watched } from '../watched.js';
+import type { Watched } from '../views/live-views.js';
 import { openOffline } from './offline.js';
 import type { RunsView } from './runs-view.js';
 import { readOwner, viewJournal } from './view-journal.js';

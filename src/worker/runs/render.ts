@@ -1,5 +1,5 @@
-import type { RunView } from '../handle.js';
-import type { RunDetail } from '../watched.js';
+import type { RunView } from '../views/handle.js';
+import type { RunDetail } from '../views/live-views.js';
 import type { RunsView } from './runs-view.js';
 
 /** Cells of a column at most, but for the last one. */

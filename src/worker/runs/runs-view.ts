@@ -1,6 +1,6 @@
-import type { RunView } from '../handle.js';
-import type { Owner } from '../owner.js';
-import type { RunDetail } from '../watched.js';
+import type { RunView } from '../views/handle.js';
+import type { Owner } from '../run-state/process-identity.js';
+import type { RunDetail } from '../views/live-views.js';
 
 /** All runs as they are at one moment. Free of secrets. */
 export interface RunsView {

@@ -1,6 +1,6 @@
 import { DsaSlurmError } from '../../base/errors.js';
-import type { RunView } from '../handle.js';
-import type { Outcome, Stage } from '../run.js';
+import type { RunView } from '../views/handle.js';
+import type { Outcome, Stage } from '../run-state/run.js';
 
 export const stages = [
   'accepted',

@@ -2,10 +2,10 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { Clock } from '../../base/clock.js';
-import { createRunViews } from '../view.js';
-import { journalPath, readJournal } from '../read-journal.js';
-import { runDetail } from '../run-detail.js';
-import { isCertainlyDead, parseOwner, type Owner } from '../owner.js';
+import { createRunViews } from '../views/snapshots.js';
+import { journalPath, readJournal } from '../run-state/read-journal.js';
+import { runDetail } from '../views/run-detail.js';
+import { isCertainlyDead, parseOwner, type Owner } from '../run-state/process-identity.js';
 import type { RunsView } from './runs-view.js';
 
 /** What the journal says of all runs, while a worker runs and while none does. Changes nothing and locks nothing. */

@@ -1,10 +1,10 @@
 import { systemClock, type Clock } from '../../base/clock.js';
 import { DsaSlurmError, errorLine } from '../../base/errors.js';
-import type { WorkerSnapshot } from '../handle.js';
-import { absence, attach, type AttachedWorker } from './attached.js';
+import type { WorkerSnapshot } from '../views/handle.js';
+import { absence, attach, type AttachedWorker } from './remote-worker.js';
 import { applyPatch } from './patch.js';
 import { limits } from './protocol.js';
-import { reachWorker, type Reached } from './reach.js';
+import { reachWorker, type Reached } from './open-connection.js';
 
 export interface ConnectOptions {
   /** Setting `dirs.state` of the worker's profile. */

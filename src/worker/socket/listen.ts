@@ -6,7 +6,7 @@ import { hostname } from 'node:os';
 import { errorLine } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
 import { programVersion } from '../../base/version.js';
-import type { WorkerHandle } from '../handle.js';
+import type { WorkerHandle } from '../views/handle.js';
 import {
   newCookie,
   removeAddress,
@@ -17,7 +17,7 @@ import {
 } from './address.js';
 import { toLine } from './lines.js';
 import { limits, type Message } from './protocol.js';
-import { serveClient } from './serve-client.js';
+import { serveClient } from './connection-handler.js';
 
 /**
  * Lets consoles of the same user attach to a worker, over a socket that only this user can reach. Only who holds the lock

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 
-import { workerAction } from '../action.js';
-import type { Watched } from '../watched.js';
+import { workerAction } from '../actions/action.js';
+import type { Watched } from '../views/live-views.js';
 
 /**
  * What is said over the socket: one JSON message a line. The client says hello, the worker welcomes or refuses it; after

@@ -1,9 +1,13 @@
-import { collectAfterFailure, collectOutputs, type CollectOptions } from '../../girder/collect.js';
-import type { Analysis } from '../../girder/analysis.js';
-import { describeEnd } from '../describe-end.js';
-import { girderKey, inPlace, type Outside } from '../lane.js';
-import type { Outcome, Run } from '../run.js';
-import type { StageContext, Tools } from '../tools.js';
+import {
+  collectAfterFailure,
+  collectOutputs,
+  type CollectOptions,
+} from '../../girder/transfer/upload-outputs.js';
+import type { Analysis } from '../../girder/protocol/analysis.js';
+import { describeEnd } from '../reporting/failure-reason.js';
+import { girderKey, inPlace, type Outside } from './limit-concurrency.js';
+import type { Outcome, Run } from '../run-state/run.js';
+import type { StageContext, Tools } from '../worker-services.js';
 
 /** How a run came out, and why if not well. */
 export interface Verdict {

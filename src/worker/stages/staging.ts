@@ -1,9 +1,9 @@
-import type { Analysis } from '../../girder/analysis.js';
-import { stageAnalysis } from '../../girder/stage.js';
-import { findImage } from '../image.js';
-import { girderKey, inPlace } from '../lane.js';
-import type { Run } from '../run.js';
-import type { StageContext, Tools } from '../tools.js';
+import type { Analysis } from '../../girder/protocol/analysis.js';
+import { stageAnalysis } from '../../girder/transfer/stage-inputs.js';
+import { findImage } from '../job-request/find-image.js';
+import { girderKey, inPlace } from './limit-concurrency.js';
+import type { Run } from '../run-state/run.js';
+import type { StageContext, Tools } from '../worker-services.js';
 
 /**
  * Fetches the inputs and makes the volumes, from scratch each time. Afterwards the run knows where everything is.

@@ -3,17 +3,17 @@ import { dirname } from 'node:path';
 
 import { DsaSlurmError } from '../../base/errors.js';
 import { makeDirectory } from '../../base/make-directory.js';
-import { lstat, open, rm, writeFile } from '../../base/shared-files.js';
-import type { Analysis } from '../../girder/analysis.js';
+import { lstat, open, rm, writeFile } from '../../base/network-fs.js';
+import type { Analysis } from '../../girder/protocol/analysis.js';
 import { readExitRecord } from '../../slurm/exit-record.js';
-import { createMark } from '../../slurm/key.js';
-import { findImage, requireDirectory } from '../image.js';
-import { inLane } from '../lane.js';
-import { acceptedJob, planJob, type PlannedJob, type PlanRequest } from '../plan.js';
-import { runLines } from '../run-lines.js';
-import type { Run, Submission } from '../run.js';
-import type { ClearResult, WaitingRefusal } from '../submit-gate.js';
-import type { StageContext, Tools } from '../tools.js';
+import { createMark } from '../../slurm/job-identity.js';
+import { findImage, requireDirectory } from '../job-request/find-image.js';
+import { inLane } from './limit-concurrency.js';
+import { acceptedJob, planJob, type PlannedJob, type PlanRequest } from '../job-request/plan.js';
+import { runLines } from '../views/command-lines.js';
+import type { Run, Submission } from '../run-state/run.js';
+import type { ClearResult, WaitingRefusal } from './submit-gate.js';
+import type { StageContext, Tools } from '../worker-services.js';
 
 /**
  * Hands the run to the executor: to Slurm, mostly. Exactly one job results: the intent is in the journal before sbatch is called, and whenever

@@ -6,7 +6,7 @@ import { createRunner, type RunCommand } from '../../../src/base/command.js';
 import { installStandIn, writeStandInImage } from '../../../src/sandbox/images.js';
 import { createRest, type GirderDocument, type GirderRest } from '../../../src/sandbox/real-girder/rest.js';
 import { sifFileName } from '../../../src/apptainer/image-name.js';
-import { jobName } from '../../../src/slurm/key.js';
+import { jobName } from '../../../src/slurm/job-identity.js';
 import { runProgram, startProgram, type Environment, type Program } from '../../support/program.js';
 import { analysesImage, rigImage, specifications } from './image.js';
 

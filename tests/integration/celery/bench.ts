@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, connect as connectSocket, type AddressInfo, type Socket } from 'node:net';
-import { connect } from '../../../src/celery/amqp.js';
+import { connect } from '../../../src/celery/amqp/amqplib.js';
 import { execa } from 'execa';
 import { inject, onTestFinished, vi } from 'vitest';
 import { silentLog } from '../../../src/base/log.js';
 import type { Broker, BrokerStatus, ControlTarget, Refusal } from '../../../src/celery/broker.js';
-import { createBroker, type BrokerOptions } from '../../../src/celery/create-broker.js';
-import type { Task } from '../../../src/celery/task.js';
+import { createBroker, type BrokerOptions } from '../../../src/celery/broker-client.js';
+import type { Task } from '../../../src/celery/messages/task.js';
 
 /** Runs a real Celery (Python) against the same RabbitMQ; see celery_client.py for the steps. */
 export async function celery(

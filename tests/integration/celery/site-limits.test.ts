@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 
 import { systemClock } from '../../../src/base/clock.js';
 import { errorLine } from '../../../src/base/errors.js';
-import { withBroker } from '../../../src/doctor/broker.js';
+import { withBroker } from '../../../src/doctor/clients/broker.js';
 import { createTrial, openChannel, rabbitmqctl, until } from './bench.js';
 
 /** A virtual host of the test's own, and the URL of the broker with it. */

@@ -1,5 +1,5 @@
 import { inject, expect, test } from 'vitest';
-import { connect } from '../../../src/celery/amqp.js';
+import { connect } from '../../../src/celery/amqp/amqplib.js';
 import { createRunner } from '../../../src/base/command.js';
 import { leftovers } from '../../../src/sandbox/services/slurm-leftovers.js';
 

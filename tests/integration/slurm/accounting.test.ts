@@ -2,7 +2,7 @@ import { userInfo } from 'node:os';
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 
-import type { GirderJob } from '../../../src/sandbox/girder/index.js';
+import type { GirderJob } from '../../../src/sandbox/fake-girder/index.js';
 import { startAccountingSite, type AccountingSite } from '../../support/accounting-site.js';
 import { expectStatus, openLab, status, type Lab } from '../../support/lab.js';
 

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { openCancelBench, type CancelBench } from '../../support/cancel-bench.js';
 import { openLab, status, statuses, type Lab } from '../../support/lab.js';
-import type { Fault } from '../../../src/sandbox/girder/index.js';
+import type { Fault } from '../../../src/sandbox/fake-girder/index.js';
 
 let lab: Lab;
 let bench: CancelBench;

@@ -3,11 +3,11 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 
 import type { Channel, ChannelModel, GetMessage } from 'amqplib';
-import { connect } from '../../../src/celery/amqp.js';
+import { connect } from '../../../src/celery/amqp/amqplib.js';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 
-import { decodePickle } from '../../../src/girder/jsonpickle.js';
+import { decodePickle } from '../../../src/girder/pickle/jsonpickle.js';
 import { expectStatus, image, openLab, status, statuses, type Lab } from '../../support/lab.js';
 
 const env = {

@@ -2,11 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { connect } from '../../../src/celery/amqp.js';
+import { connect } from '../../../src/celery/amqp/amqplib.js';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 
 import { writeStandInImage } from '../../../src/sandbox/images.js';
-import type { GirderJob } from '../../../src/sandbox/girder/index.js';
+import type { GirderJob } from '../../../src/sandbox/fake-girder/index.js';
 import { expectStatus, openLab, status, statuses, type Lab } from '../../support/lab.js';
 import { testImage } from '../../support/test-image.js';
 

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 
 import { afterEach, expect, test } from 'vitest';
 
-import { readJournal } from '../../../src/worker/read-journal.js';
+import { readJournal } from '../../../src/worker/run-state/read-journal.js';
 import { expectStatus, openLab, status, statuses, type Lab } from '../../support/lab.js';
 import { openSmallDisk, type SmallDisk } from '../../support/small-disk.js';
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { expectStatus, openLab, status, statuses, type Lab } from '../../support/lab.js';
 import { openCancelBench, type CancelBench } from '../../support/cancel-bench.js';
-import type { Fault } from '../../../src/sandbox/girder/index.js';
+import type { Fault } from '../../../src/sandbox/fake-girder/index.js';
 
 let lab: Lab;
 let bench: CancelBench;

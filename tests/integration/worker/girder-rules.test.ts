@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 
-import type { GirderJob } from '../../../src/sandbox/girder/index.js';
-import type { RunView } from '../../../src/worker/handle.js';
+import type { GirderJob } from '../../../src/sandbox/fake-girder/index.js';
+import type { RunView } from '../../../src/worker/views/handle.js';
 import { expectStatus, openLab, status, statuses, type Lab } from '../../support/lab.js';
 
 const queued = 1;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import type { GirderJob } from '../../../src/sandbox/girder/index.js';
+import type { GirderJob } from '../../../src/sandbox/fake-girder/index.js';
 import { hangDirectory } from '../../support/hanging-directory.js';
 import { expectStatus, openLab, status, type Lab } from '../../support/lab.js';
 

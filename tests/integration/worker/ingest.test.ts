@@ -5,8 +5,8 @@ import { promisify } from 'node:util';
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
-import { ingestTask } from '../../../src/girder/task-names.js';
-import type { GirderJob } from '../../../src/sandbox/girder/index.js';
+import { ingestTask } from '../../../src/girder/protocol/task-names.js';
+import type { GirderJob } from '../../../src/sandbox/fake-girder/index.js';
 import { writeStandInImage } from '../../../src/sandbox/images.js';
 import { expectStatus, openLab, status, statuses, type Lab } from '../../support/lab.js';
 import { testImage } from '../../support/test-image.js';

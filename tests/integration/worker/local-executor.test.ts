@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
-import type { GirderJob } from '../../../src/sandbox/girder/index.js';
+import type { GirderJob } from '../../../src/sandbox/fake-girder/index.js';
 import { expectStatus, openLab, status, statuses, type Lab } from '../../support/lab.js';
 
 let lab: Lab;

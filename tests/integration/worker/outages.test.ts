@@ -6,8 +6,8 @@ import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 
 import { createLog, silentLog } from '../../../src/base/log.js';
 import { startSlurm, type SlurmService } from '../../../src/sandbox/services/slurm.js';
-import type { GirderJob } from '../../../src/sandbox/girder/index.js';
-import type { RunView } from '../../../src/worker/handle.js';
+import type { GirderJob } from '../../../src/sandbox/fake-girder/index.js';
+import type { RunView } from '../../../src/worker/views/handle.js';
 import { createWorker, type Worker } from '../../../src/worker/worker.js';
 import { expectStatus, openLab, status, statuses, type Lab } from '../../support/lab.js';
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import type { RunView } from '../../../src/worker/handle.js';
+import type { RunView } from '../../../src/worker/views/handle.js';
 import { expectStatus, openLab, status, statuses, type Lab } from '../../support/lab.js';
 
 let lab: Lab;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { expectStatus, openLab, status, type Lab } from '../../support/lab.js';
-import type { GirderJob } from '../../../src/sandbox/girder/index.js';
+import type { GirderJob } from '../../../src/sandbox/fake-girder/index.js';
 
 let lab: Lab;
 

@@ -6,12 +6,12 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import type { WorkerAction } from '../../../src/worker/action.js';
-import type { LogTail, RunView } from '../../../src/worker/handle.js';
-import type { AttachedWorker } from '../../../src/worker/socket/attached.js';
+import type { WorkerAction } from '../../../src/worker/actions/action.js';
+import type { LogTail, RunView } from '../../../src/worker/views/handle.js';
+import type { AttachedWorker } from '../../../src/worker/socket/remote-worker.js';
 import { connectWorker } from '../../../src/worker/socket/connect.js';
-import type { Watched } from '../../../src/worker/watched.js';
-import type { GirderJob } from '../../../src/sandbox/girder/index.js';
+import type { Watched } from '../../../src/worker/views/live-views.js';
+import type { GirderJob } from '../../../src/sandbox/fake-girder/index.js';
 import { expectStatus, openLab, status, type Lab } from '../../support/lab.js';
 
 let lab: Lab;

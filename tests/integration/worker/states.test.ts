@@ -4,9 +4,9 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import type { GirderJob } from '../../../src/sandbox/girder/index.js';
+import type { GirderJob } from '../../../src/sandbox/fake-girder/index.js';
 import { stateRow } from '../../../src/slurm/states.js';
-import type { RunView } from '../../../src/worker/handle.js';
+import type { RunView } from '../../../src/worker/views/handle.js';
 import { expectStatus, openLab, status, statuses, type Lab } from '../../support/lab.js';
 import { startStatesSite, type StatesSite } from '../../support/states-site.js';
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import type { GirderJob } from '../../../src/sandbox/girder/index.js';
+import type { GirderJob } from '../../../src/sandbox/fake-girder/index.js';
 import { expectStatus, openLab, status, type Lab } from '../../support/lab.js';
 
 let lab: Lab;

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 
 import { createCounter } from '../../../src/base/counter.js';
 import { createLog, recentTroubles, silentLog } from '../../../src/base/log.js';
-import { maskArguments } from '../../../src/base/mask-arguments.js';
+import { maskArguments } from '../../../src/base/redact.js';
 import { createRing } from '../../../src/base/ring.js';
 
 test('a ring holds the last few', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { readBrokerUrl } from '../../../src/celery/address.js';
-import { checkQueueNames } from '../../../src/celery/topology.js';
-import { translateTrouble } from '../../../src/celery/trouble.js';
+import { readBrokerUrl } from '../../../src/celery/amqp/broker-url.js';
+import { checkQueueNames } from '../../../src/celery/amqp/topology.js';
+import { translateTrouble } from '../../../src/celery/amqp/broker-errors.js';
 
 describe('readBrokerUrl', () => {
   test.each<[string, object]>([

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Delivery } from '../../../src/celery/message.js';
+import type { Delivery } from '../../../src/celery/messages/read-task.js';
 
 /** A captured message of the wire contract. */
 export interface CapturedMessage {

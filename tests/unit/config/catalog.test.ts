@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { catalog, checkValue, findSetting, shownValue, valueText } from '../../../src/config/catalog.js';
-import { nearest } from '../../../src/config/problems.js';
-import { readText } from '../../../src/config/read-text.js';
+import { nearest } from '../../../src/config/config-error.js';
+import { readText } from '../../../src/config/parse-value.js';
 import { load } from './support.js';
 
 describe('the catalog', () => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { loadSettings, type LoadedSettings, type LoadOptions } from '../../../src/config/load.js';
-import { ConfigError, type ConfigProblem } from '../../../src/config/problems.js';
+import { ConfigError, type ConfigProblem } from '../../../src/config/config-error.js';
 
 /** A configuration directory of its own, gone after the test. */
 export function temporaryConfigDir(): string {

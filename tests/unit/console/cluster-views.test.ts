@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { gpusOf, isOnNode, memoryText, nodeStatus } from '../../../src/console/node-facts.js';
-import type { Action } from '../../../src/console/reducer.js';
+import { gpusOf, isOnNode, memoryText, nodeStatus } from '../../../src/console/views/node-facts.js';
+import type { Action } from '../../../src/console/state/reducer.js';
 import { fakeCluster } from '../../support/fake-cluster.js';
 import { createFakeWorker, fakeJob, fakeRun, type FakeWorker } from '../../support/fake-worker-handle.js';
 import { openConsole, type OpenedConsole } from './opened-console.js';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { age, slurmDuration } from '../../../src/console/format.js';
+import { age, slurmDuration } from '../../../src/console/views/format.js';
 import { candidates, layoutColumns } from '../../../src/console/table/column.js';
 import { jobsColumns, nodesOrReason, squeezable } from '../../../src/console/views/jobs.js';
 import { fakeJob, fakeRun } from '../../support/fake-worker-handle.js';

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest';
-import type { DoctorPort, DoctorResult } from '../../../src/console/doctor.js';
+import type { DoctorPort, DoctorResult } from '../../../src/console/state/doctor-state.js';
 import { createFakeWorker } from '../../support/fake-worker-handle.js';
 import { openConsole, type OpenedConsole } from './opened-console.js';
 

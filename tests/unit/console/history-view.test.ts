@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { bySpan, scaleFor, waitBars } from '../../../src/console/history.js';
-import type { Action } from '../../../src/console/reducer.js';
-import { quantile, sparkline } from '../../../src/console/sparkline.js';
-import { chooseTheme } from '../../../src/console/theme.js';
-import type { RunView } from '../../../src/worker/handle.js';
-import type { HistoryRow } from '../../../src/worker/watched.js';
+import { bySpan, scaleFor, waitBars } from '../../../src/console/data/history.js';
+import type { Action } from '../../../src/console/state/reducer.js';
+import { quantile, sparkline } from '../../../src/console/terminal/sparkline.js';
+import { chooseTheme } from '../../../src/console/terminal/theme.js';
+import type { RunView } from '../../../src/worker/views/handle.js';
+import type { HistoryRow } from '../../../src/worker/views/live-views.js';
 import { createFakeWorker, fakeRun } from '../../support/fake-worker-handle.js';
 import { openConsole, type OpenedConsole } from './opened-console.js';
 

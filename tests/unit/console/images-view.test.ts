@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { systemClock } from '../../../src/base/clock.js';
-import { startFeed } from '../../../src/console/feed.js';
-import { runsByFile } from '../../../src/console/images.js';
-import { initialState, type Action } from '../../../src/console/reducer.js';
-import { createStore } from '../../../src/console/store.js';
-import type { ImageDetail, ImageRow, ImagesView } from '../../../src/worker/watched.js';
+import { startFeed } from '../../../src/console/data/store-subscriptions.js';
+import { runsByFile } from '../../../src/console/data/images.js';
+import { initialState, type Action } from '../../../src/console/state/reducer.js';
+import { createStore } from '../../../src/console/state/store.js';
+import type { ImageDetail, ImageRow, ImagesView } from '../../../src/worker/views/live-views.js';
 import { createFakeWorker, fakeRun, type FakeWorker } from '../../support/fake-worker-handle.js';
 import { openConsole, type OpenedConsole } from './opened-console.js';
 

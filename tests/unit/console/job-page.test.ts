@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
-import { createController, type Controller } from '../../../src/console/controller.js';
-import { followDetails } from '../../../src/console/details.js';
-import { keyNames } from '../../../src/console/keys.js';
-import { initialState } from '../../../src/console/reducer.js';
-import { createStore, type Store } from '../../../src/console/store.js';
-import { chooseTheme } from '../../../src/console/theme.js';
-import { viewScreen } from '../../../src/console/view-model.js';
+import { createController, type Controller } from '../../../src/console/commands/controller.js';
+import { followDetails } from '../../../src/console/data/details.js';
+import { keyNames } from '../../../src/console/commands/keys.js';
+import { initialState } from '../../../src/console/state/reducer.js';
+import { createStore, type Store } from '../../../src/console/state/store.js';
+import { chooseTheme } from '../../../src/console/terminal/theme.js';
+import { viewScreen } from '../../../src/console/views/screen.js';
 import { pageLines } from '../../../src/console/views/page.js';
 import { createFakeWorker, fakeJob, fakeRun, type FakeWorker } from '../../support/fake-worker-handle.js';
 import { fakeRunDetail } from '../../support/fake-watched.js';

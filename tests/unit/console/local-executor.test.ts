@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 
-import { linearLines } from '../../../src/console/linear.js';
-import { chooseTheme } from '../../../src/console/theme.js';
+import { linearLines } from '../../../src/console/views/linear.js';
+import { chooseTheme } from '../../../src/console/terminal/theme.js';
 import { helpLines } from '../../../src/console/views/help.js';
 import { createFakeWorker, fakeJob, fakeRun, type FakeWorker } from '../../support/fake-worker-handle.js';
 import { fakeWorkerDetail } from '../../support/fake-watched.js';

@@ -1,13 +1,13 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 
-import { createController, type Controller } from '../../../src/console/controller.js';
-import { startFeed } from '../../../src/console/feed.js';
-import { clockText } from '../../../src/console/format.js';
-import { initialState } from '../../../src/console/reducer.js';
-import { createStore, type Store } from '../../../src/console/store.js';
-import { chooseTheme } from '../../../src/console/theme.js';
-import { viewScreen } from '../../../src/console/view-model.js';
-import type { LogFile, LogTail, RunView } from '../../../src/worker/handle.js';
+import { createController, type Controller } from '../../../src/console/commands/controller.js';
+import { startFeed } from '../../../src/console/data/store-subscriptions.js';
+import { clockText } from '../../../src/console/views/format.js';
+import { initialState } from '../../../src/console/state/reducer.js';
+import { createStore, type Store } from '../../../src/console/state/store.js';
+import { chooseTheme } from '../../../src/console/terminal/theme.js';
+import { viewScreen } from '../../../src/console/views/screen.js';
+import type { LogFile, LogTail, RunView } from '../../../src/worker/views/handle.js';
 import { createFakeWorker, fakeJob, fakeRun, type FakeWorker } from '../../support/fake-worker-handle.js';
 import { fakeRunDetail } from '../../support/fake-watched.js';
 

@@ -1,10 +1,10 @@
-import { createController, type ControllerOptions } from '../../../src/console/controller.js';
-import { initialState, type Action } from '../../../src/console/reducer.js';
-import type { Preferences } from '../../../src/console/preferences.js';
-import type { ConsoleState, Size } from '../../../src/console/state.js';
-import { createStore } from '../../../src/console/store.js';
-import { chooseTheme, type Line, type Theme } from '../../../src/console/theme.js';
-import { viewScreen } from '../../../src/console/view-model.js';
+import { createController, type ControllerOptions } from '../../../src/console/commands/controller.js';
+import { initialState, type Action } from '../../../src/console/state/reducer.js';
+import type { Preferences } from '../../../src/console/state/preferences.js';
+import type { ConsoleState, Size } from '../../../src/console/state/state.js';
+import { createStore } from '../../../src/console/state/store.js';
+import { chooseTheme, type Line, type Theme } from '../../../src/console/terminal/theme.js';
+import { viewScreen } from '../../../src/console/views/screen.js';
 import type { FakeWorker } from '../../support/fake-worker-handle.js';
 
 /** A console without a terminal: keys in, text out. */

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { silentLog } from '../../../src/base/log.js';
-import { noPreferences, type Preferences } from '../../../src/console/preferences.js';
-import { createRememberer, readPreferences } from '../../../src/console/remembered.js';
-import { saveExport } from '../../../src/console/save-export.js';
+import { noPreferences, type Preferences } from '../../../src/console/state/preferences.js';
+import { createRememberer, readPreferences } from '../../../src/console/data/preferences-file.js';
+import { saveExport } from '../../../src/console/data/save-export.js';
 
 let dir: string;
 

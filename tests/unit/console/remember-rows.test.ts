@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { mergeRows } from '../../../src/console/rows.js';
-import { chooseTheme } from '../../../src/console/theme.js';
+import { mergeRows } from '../../../src/console/state/rows.js';
+import { chooseTheme } from '../../../src/console/terminal/theme.js';
 import { jobsTable } from '../../../src/console/views/jobs.js';
 import { createFakeWorker, fakeRun } from '../../support/fake-worker-handle.js';
 

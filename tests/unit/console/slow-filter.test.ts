@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { initialState, reduce } from '../../../src/console/reducer.js';
+import { initialState, reduce } from '../../../src/console/state/reducer.js';
 import { createFakeWorker, fakeRun } from '../../support/fake-worker-handle.js';
 
 test.each(['/(a+)+x$/', 'title~(a+)+x$', 'title=*a*a*a*a*a*a*a*a*x'])(

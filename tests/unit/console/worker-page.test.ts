@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 
-import { bytes, took } from '../../../src/console/format.js';
-import { initialState, reduce } from '../../../src/console/reducer.js';
-import type { WorkerDetail } from '../../../src/worker/watched.js';
+import { bytes, took } from '../../../src/console/views/format.js';
+import { initialState, reduce } from '../../../src/console/state/reducer.js';
+import type { WorkerDetail } from '../../../src/worker/views/live-views.js';
 import { pageLines } from '../../../src/console/views/page.js';
 import { createFakeWorker } from '../../support/fake-worker-handle.js';
 import { fakeWorkerDetail } from '../../support/fake-watched.js';

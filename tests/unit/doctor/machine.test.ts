@@ -29,7 +29,7 @@ import { files, judgeFiles } from '../../../src/doctor/checks/images/files.js';
 import { journal } from '../../../src/doctor/checks/worker/journal.js';
 import { judgeLog, lastErrors } from '../../../src/doctor/checks/worker/last-errors.js';
 import { judgeLock, running } from '../../../src/doctor/checks/worker/running.js';
-import { lockState } from '../../../src/worker/lock.js';
+import { lockState } from '../../../src/worker/run-state/state-lock.js';
 import { judgeUnfinished } from '../../../src/doctor/checks/worker/unfinished.js';
 import type { ConfigurationFacts, Finding } from '../../../src/doctor/check.js';
 import {

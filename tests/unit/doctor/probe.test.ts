@@ -7,14 +7,14 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fileURLToPath } from 'node:url';
 import { createRunner, type RunCommand } from '../../../src/base/command.js';
-import { judgeProbe } from '../../../src/doctor/judge-probe.js';
+import { judgeProbe } from '../../../src/doctor/probe/judge-probe.js';
 import {
   girderTarget,
   probeSharedDirectories,
   type ProbeAnswer,
   type ProbeWaiting,
-} from '../../../src/doctor/probe-job.js';
-import { parseProbeReport } from '../../../src/doctor/probe-report.js';
+} from '../../../src/doctor/probe/probe-job.js';
+import { parseProbeReport } from '../../../src/doctor/probe/probe-report.js';
 import { exited, settingsWith } from '../../support/doctor.js';
 import { createQuickClock } from '../../support/scripted-http.js';
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { data, judgeStatus } from '../../../src/doctor/checks/worker/data.js';
 import { running } from '../../../src/doctor/checks/worker/running.js';
-import { statusFileName, type WorkerStatus } from '../../../src/worker/status-file.js';
+import { statusFileName, type WorkerStatus } from '../../../src/worker/run-state/status-file.js';
 import { ask, factOf, settingsWith } from '../../support/doctor.js';
 
 const now = 1_800_000_000_000;

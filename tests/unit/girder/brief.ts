@@ -1,4 +1,4 @@
-import type { ContainerArgument } from '../../../src/girder/analysis.js';
+import type { ContainerArgument } from '../../../src/girder/protocol/analysis.js';
 
 /** A container argument in a few words. */
 export function brief(argument: ContainerArgument): string {

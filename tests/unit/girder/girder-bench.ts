@@ -3,9 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { onTestFinished } from 'vitest';
-import type { GirderAccess } from '../../../src/girder/analysis.js';
-import { clientFor } from '../../../src/girder/client.js';
-import type { TransferContext } from '../../../src/girder/download.js';
+import type { GirderAccess } from '../../../src/girder/protocol/analysis.js';
+import { clientFor } from '../../../src/girder/api/client.js';
+import type { TransferContext } from '../../../src/girder/transfer/download.js';
 import {
   createTestSetup,
   sendJson,

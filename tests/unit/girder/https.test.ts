@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
-import { clientFor, createGirderClient } from '../../../src/girder/client.js';
-import { createGirderConnections, openGirderConnections } from '../../../src/girder/connections.js';
-import { createGirderJob } from '../../../src/girder/job.js';
-import { createReporting } from '../../../src/girder/reporting.js';
-import { openSession, readSession } from '../../../src/girder/session.js';
+import { clientFor, createGirderClient } from '../../../src/girder/api/client.js';
+import { createGirderConnections, openGirderConnections } from '../../../src/girder/api/connections.js';
+import { createGirderJob } from '../../../src/girder/jobs/job.js';
+import { createReporting } from '../../../src/girder/jobs/report-limits.js';
+import { openSession, readSession } from '../../../src/girder/api/requests-session.js';
 import { makeCertificates, type Certificates } from '../../support/certificates.js';
 import { createTestSetup, sendJson, startScriptedServer, type Script } from '../../support/scripted-http.js';
 

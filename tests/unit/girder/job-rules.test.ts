@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createGirderJob, type BeginAs, type FinalOutcome } from '../../../src/girder/job.js';
-import { createReporting } from '../../../src/girder/reporting.js';
-import { readSession } from '../../../src/girder/session.js';
+import { createGirderJob, type BeginAs, type FinalOutcome } from '../../../src/girder/jobs/job.js';
+import { createReporting } from '../../../src/girder/jobs/report-limits.js';
+import { readSession } from '../../../src/girder/api/requests-session.js';
 import { sendJson } from '../../support/scripted-http.js';
 import { setUp } from './girder-bench.js';
 

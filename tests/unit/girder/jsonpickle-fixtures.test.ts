@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { showMessage } from '../../../src/girder/equality-format.js';
-import { decodeMessage } from '../../../src/girder/read-message.js';
+import { showMessage } from '../../../src/girder/pickle/decoder-dump.js';
+import { decodeMessage } from '../../../src/girder/protocol/read-message.js';
 import { fixtureTask } from './fixtures.js';
 
 const contract = new URL('../../fixtures/contract/', import.meta.url);

@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { silentLog } from '../../../src/base/log.js';
-import { createGirderConnections } from '../../../src/girder/connections.js';
-import { createGirderJob } from '../../../src/girder/job.js';
-import { createReporting } from '../../../src/girder/reporting.js';
-import { createSentLog } from '../../../src/girder/sent-log.js';
-import { readSession } from '../../../src/girder/session.js';
-import { startGirderStandIn } from '../../../src/sandbox/girder/index.js';
+import { createGirderConnections } from '../../../src/girder/api/connections.js';
+import { createGirderJob } from '../../../src/girder/jobs/job.js';
+import { createReporting } from '../../../src/girder/jobs/report-limits.js';
+import { createSentLog } from '../../../src/girder/jobs/sent-log.js';
+import { readSession } from '../../../src/girder/api/requests-session.js';
+import { startGirderStandIn } from '../../../src/sandbox/fake-girder/index.js';
 import { createManualClock } from '../../support/doctor.js';
 
 /** A Girder job whose task was accepted this moment, and the save of slicer_cli_web that is still to come. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { DsaSlurmError } from '../../../src/base/errors.js';
-import { readAnalysis } from '../../../src/girder/read-analysis.js';
+import { readAnalysis } from '../../../src/girder/protocol/read-analysis.js';
 import { brief } from './brief.js';
 import * as p from './pickles.js';
 

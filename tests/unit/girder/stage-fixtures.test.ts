@@ -1,8 +1,8 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { expect, it } from 'vitest';
-import { readAnalysis } from '../../../src/girder/read-analysis.js';
-import { stageAnalysis } from '../../../src/girder/stage.js';
+import { readAnalysis } from '../../../src/girder/protocol/read-analysis.js';
+import { stageAnalysis } from '../../../src/girder/transfer/stage-inputs.js';
 import { fixtureTask } from './fixtures.js';
 import { recordedExchanges, replay, setUp } from './girder-bench.js';
 

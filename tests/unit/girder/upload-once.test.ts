@@ -2,11 +2,11 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { clientFor } from '../../../src/girder/client.js';
-import type { TransferContext } from '../../../src/girder/download.js';
-import { uploadFileToFolder, uploadFileToItem } from '../../../src/girder/upload.js';
-import type { BegunUpload, UploadMemory } from '../../../src/girder/upload-content.js';
-import { startGirderStandIn } from '../../../src/sandbox/girder/index.js';
+import { clientFor } from '../../../src/girder/api/client.js';
+import type { TransferContext } from '../../../src/girder/transfer/download.js';
+import { uploadFileToFolder, uploadFileToItem } from '../../../src/girder/transfer/upload.js';
+import type { BegunUpload, UploadMemory } from '../../../src/girder/transfer/upload-content.js';
+import { startGirderStandIn } from '../../../src/sandbox/fake-girder/index.js';
 import { createTestSetup } from '../../support/scripted-http.js';
 
 /** A Girder that keeps its own rules, and a worker that can die. */

@@ -2,8 +2,8 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { startGirderStandIn, type GirderStandIn } from '../../../src/sandbox/girder/index.js';
-import type { Handler } from '../../../src/sandbox/girder/rules.js';
+import { startGirderStandIn, type GirderStandIn } from '../../../src/sandbox/fake-girder/index.js';
+import type { Handler } from '../../../src/sandbox/fake-girder/rules.js';
 import transitions from '../../fixtures/contract/transitions.json' with { type: 'json' };
 import cancelAnswers from '../../fixtures/contract/cancel_answers.json' with { type: 'json' };
 

@@ -1,15 +1,21 @@
 import { describe, expect, it } from 'vitest';
-import { answerTo } from '../../../src/wizard/answer.js';
-import { ask } from '../../../src/wizard/ask.js';
-import { Stopped, type Asker, type Reply } from '../../../src/wizard/asker.js';
-import { completeAnswers } from '../../../src/wizard/complete.js';
-import type { Doors } from '../../../src/wizard/doors.js';
-import { fill } from '../../../src/wizard/fill.js';
-import { gatherGiven } from '../../../src/wizard/given.js';
+import { answerTo } from '../../../src/wizard/flow/answer.js';
+import { ask } from '../../../src/wizard/flow/interactive-answers.js';
+import { Stopped, type Asker, type Reply } from '../../../src/wizard/flow/prompter.js';
+import { completeAnswers } from '../../../src/wizard/flow/complete.js';
+import type { Doors } from '../../../src/wizard/detect/site-probes.js';
+import { fill } from '../../../src/wizard/flow/unattended-answers.js';
+import { gatherGiven } from '../../../src/wizard/flow/preset-answers.js';
 import { answersFile } from '../../../src/wizard/print-answers.js';
 import { questions } from '../../../src/wizard/questions/index.js';
-import type { Draft } from '../../../src/wizard/site-answers.js';
-import { nextQuestion, startWalk, stepBack, takeStep, type Walk } from '../../../src/wizard/walk.js';
+import type { Draft } from '../../../src/wizard/init-answers.js';
+import {
+  nextQuestion,
+  startWalk,
+  stepBack,
+  takeStep,
+  type Walk,
+} from '../../../src/wizard/flow/question-flow.js';
 import { cluster, detection, openSite } from './support.js';
 
 const detected = detection({ slurm: cluster });

@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { DsaSlurmError } from '../../../src/base/errors.js';
-import { GirderError } from '../../../src/girder/girder-error.js';
-import { judge } from '../../../src/wizard/answer.js';
-import type { Detection } from '../../../src/wizard/detect.js';
+import { GirderError } from '../../../src/girder/api/girder-error.js';
+import { judge } from '../../../src/wizard/flow/answer.js';
+import type { Detection } from '../../../src/wizard/detect/detect.js';
 import { initPage } from '../../../src/wizard/docs.js';
-import type { DirectoryFacts, Doors } from '../../../src/wizard/doors.js';
+import type { DirectoryFacts, Doors } from '../../../src/wizard/detect/site-probes.js';
 import { environmentName, questions, type Question } from '../../../src/wizard/questions/index.js';
-import { secretAnswers, type Draft } from '../../../src/wizard/site-answers.js';
+import { secretAnswers, type Draft } from '../../../src/wizard/init-answers.js';
 import { brokerText, spreadBroker } from '../../../src/wizard/validate/broker.js';
 import { cluster, detection, goodDirectory, openSite } from './support.js';
 

@@ -1,5 +1,5 @@
 import type { PlanPlaces } from '../../../src/wizard/files/index.js';
-import type { SiteAnswers } from '../../../src/wizard/site-answers.js';
+import type { SiteAnswers } from '../../../src/wizard/init-answers.js';
 
 type Deployment = NonNullable<SiteAnswers['deployment']>;
 

@@ -1,6 +1,6 @@
 import { found, missing } from '../../../src/wizard/detect/found.js';
-import type { Detection } from '../../../src/wizard/detect.js';
-import type { DirectoryFacts, Doors } from '../../../src/wizard/doors.js';
+import type { Detection } from '../../../src/wizard/detect/detect.js';
+import type { DirectoryFacts, Doors } from '../../../src/wizard/detect/site-probes.js';
 
 /** A machine on which nothing was found but what is said. */
 export function detection(over: Partial<Detection> = {}): Detection {

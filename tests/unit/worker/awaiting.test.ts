@@ -2,12 +2,12 @@ import { describe, expect, test } from 'vitest';
 
 import type { Clock } from '../../../src/base/clock.js';
 import { silentLog } from '../../../src/base/log.js';
-import type { Task } from '../../../src/celery/task.js';
-import { silentGirderJob } from '../../../src/girder/job.js';
-import { openBook } from '../../../src/worker/book.js';
-import type { CancelSource } from '../../../src/worker/run.js';
-import { untilDue } from '../../../src/worker/stages/awaiting.js';
-import type { Tools } from '../../../src/worker/tools.js';
+import type { Task } from '../../../src/celery/messages/task.js';
+import { silentGirderJob } from '../../../src/girder/jobs/job.js';
+import { openBook } from '../../../src/worker/run-state/run-store.js';
+import type { CancelSource } from '../../../src/worker/run-state/run.js';
+import { untilDue } from '../../../src/worker/stages/accepted.js';
+import type { Tools } from '../../../src/worker/worker-services.js';
 import { someTask } from '../../support/tasks.js';
 
 const start = Date.UTC(2026, 10, 23, 10);

@@ -6,8 +6,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import type { CommandResult } from '../../../src/base/command.js';
 import { analysisMessage } from '../../../src/sandbox/producer/message.js';
-import { jobName } from '../../../src/slurm/key.js';
-import type { CancelSource, RunEvent } from '../../../src/worker/run.js';
+import { jobName } from '../../../src/slurm/job-identity.js';
+import type { CancelSource, RunEvent } from '../../../src/worker/run-state/run.js';
 import { sendJson, startScriptedServer } from '../../support/scripted-http.js';
 import { failed, said, squeueLine, type Call } from '../slurm/fake-run.js';
 import { openCarryBench, type CarryBench } from './carry-bench.js';

@@ -3,12 +3,12 @@ import { describe, expect, test } from 'vitest';
 import { DsaSlurmError } from '../../../src/base/errors.js';
 import { silentLog } from '../../../src/base/log.js';
 import type { OutgoingMessage } from '../../../src/celery/broker.js';
-import type { CreatedGirderJob } from '../../../src/girder/create-job.js';
-import { GirderError } from '../../../src/girder/girder-error.js';
-import { silentGirderJob } from '../../../src/girder/job.js';
-import { openBook, type RunNews } from '../../../src/worker/book.js';
-import { publishFollowUps, refusedFollowUps } from '../../../src/worker/stages/following.js';
-import type { Tools } from '../../../src/worker/tools.js';
+import type { CreatedGirderJob } from '../../../src/girder/jobs/create-job.js';
+import { GirderError } from '../../../src/girder/api/girder-error.js';
+import { silentGirderJob } from '../../../src/girder/jobs/job.js';
+import { openBook, type RunNews } from '../../../src/worker/run-state/run-store.js';
+import { publishFollowUps, refusedFollowUps } from '../../../src/worker/stages/publish-follow-ups.js';
+import type { Tools } from '../../../src/worker/worker-services.js';
 import { createTestSetup, sendJson, startScriptedServer } from '../../support/scripted-http.js';
 import { someTask } from '../../support/tasks.js';
 

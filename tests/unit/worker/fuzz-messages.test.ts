@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { DsaSlurmError } from '../../../src/base/errors.js';
-import { MessageRefused, readTask, type Delivery } from '../../../src/celery/message.js';
-import type { Task } from '../../../src/celery/task.js';
+import { MessageRefused, readTask, type Delivery } from '../../../src/celery/messages/read-task.js';
+import type { Task } from '../../../src/celery/messages/task.js';
 import { followUps, neverStarted } from '../../../src/girder/canvas/follow-ups.js';
-import { readAnalysis } from '../../../src/girder/read-analysis.js';
-import { readGirderJob } from '../../../src/girder/read-job.js';
+import { readAnalysis } from '../../../src/girder/protocol/read-analysis.js';
+import { readGirderJob } from '../../../src/girder/protocol/read-job.js';
 import { explainMessage } from '../../../src/worker/explain/explain.js';
 import type { Explanation } from '../../../src/worker/explain/explanation.js';
 import { createMask, type Plain } from '../../../src/worker/explain/mask.js';

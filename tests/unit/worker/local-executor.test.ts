@@ -10,7 +10,7 @@ import type { Executor, JobRequest } from '../../../src/worker/executor/executor
 import { createLocalExecutor } from '../../../src/worker/executor/local.js';
 import type { ProcessEnd, Processes } from '../../../src/worker/executor/local/processes.js';
 import { createSpool, type LocalJob, type Spool } from '../../../src/worker/executor/local/spool.js';
-import type { Owner } from '../../../src/worker/owner.js';
+import type { Owner } from '../../../src/worker/run-state/process-identity.js';
 
 /** Processes that are none: a test says when one ends. */
 interface PlayedProcesses extends Processes {

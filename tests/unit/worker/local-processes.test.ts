@@ -9,7 +9,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 import { createProcesses } from '../../../src/worker/executor/local/processes.js';
 import type { LocalJob } from '../../../src/worker/executor/local/spool.js';
-import { describeProcess, type Owner } from '../../../src/worker/owner.js';
+import { describeProcess, type Owner } from '../../../src/worker/run-state/process-identity.js';
 
 let dir: string;
 const processes = createProcesses({ PATH: process.env['PATH'], HOME: '/' });

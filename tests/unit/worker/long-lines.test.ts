@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
 
-import { createGirderJob } from '../../../src/girder/job.js';
-import { createReporting } from '../../../src/girder/reporting.js';
-import { readSession } from '../../../src/girder/session.js';
-import { followLog } from '../../../src/worker/follow-log.js';
-import type { StageContext, Tools } from '../../../src/worker/tools.js';
+import { createGirderJob } from '../../../src/girder/jobs/job.js';
+import { createReporting } from '../../../src/girder/jobs/report-limits.js';
+import { readSession } from '../../../src/girder/api/requests-session.js';
+import { followLog } from '../../../src/worker/logs/follow-log.js';
+import type { StageContext, Tools } from '../../../src/worker/worker-services.js';
 import { createTestSetup, sendJson, startScriptedServer } from '../../support/scripted-http.js';
 
 /** What Girder keeps of a log: as many entries as 4 MiB hold of the newest one's length (girder_jobs, models/job.py). */

@@ -1,6 +1,6 @@
 import type { Settings } from '../../../config/index.js';
 import type { Check, Finding } from '../../check.js';
-import { combine, ok, warn } from '../../finding.js';
+import { combine, ok, warn } from '../../check-result.js';
 
 /** What the settings leave open between containers and their host. Pure. */
 export function judgeIsolation(

@@ -3,7 +3,7 @@ import { access, open, readFile, stat } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import type { CheckContext, Check, Finding } from '../../check.js';
 import { systemCode } from '../../../base/errors.js';
-import { combine, configSet, ok, warn } from '../../finding.js';
+import { combine, configSet, ok, warn } from '../../check-result.js';
 
 export interface PrivilegeFacts {
   profile: string;

@@ -1,7 +1,7 @@
 import { readdir, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Check, Finding } from '../../check.js';
-import { bytes, combine, fail, ok, quoted, warn } from '../../finding.js';
+import { bytes, combine, fail, ok, quoted, warn } from '../../check-result.js';
 
 /** Where Apptainer builds a SIF, and where pulls by hand keep layers. */
 export interface PullFacts {

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { createApptainer } from '../../../apptainer/inspect.js';
 import type { CommandOptions, RunCommand } from '../../../base/command.js';
 import type { Check, Finding } from '../../check.js';
-import { combine, skip } from '../../finding.js';
+import { combine, skip } from '../../check-result.js';
 import { judgeStart, lookIntoImage, saidBy, siteTrouble } from '../../image-look.js';
 
 /** One broken image says nothing about the others. */

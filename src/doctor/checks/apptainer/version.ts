@@ -1,7 +1,7 @@
 import { isOldRelease, oldestReleases } from '../../../apptainer/isolation.js';
 import { commandTrouble } from '../../../base/command.js';
 import type { Check, Finding } from '../../check.js';
-import { configSet, fail, ok } from '../../finding.js';
+import { configSet, fail, ok } from '../../check-result.js';
 
 /** What `--version` printed. Pure. */
 function judgeVersion(printed: string, command: string, profile: string): Finding {

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { controlExchange, replyExchange } from '../../../celery/topology.js';
-import { withBroker } from '../../broker.js';
+import { controlExchange, replyExchange } from '../../../celery/amqp/topology.js';
+import { withBroker } from '../../clients/broker.js';
 import type { Check, CheckContext, Finding } from '../../check.js';
-import { combine, configSet, ok, warn } from '../../finding.js';
+import { combine, configSet, ok, warn } from '../../check-result.js';
 
 /** Milliseconds that Celery's own callers wait. */
 const listenMs = 1_000;

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { pingTask } from '../../../worker/intake.js';
-import { withBroker } from '../../broker.js';
+import { pingTask } from '../../../worker/task-acceptor.js';
+import { withBroker } from '../../clients/broker.js';
 import type { Check, Finding } from '../../check.js';
-import { ok, warn } from '../../finding.js';
+import { ok, warn } from '../../check-result.js';
 import type { Pong } from './ping.js';
 
 const waitMs = 15_000;

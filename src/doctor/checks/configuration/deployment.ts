@@ -1,9 +1,9 @@
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Settings } from '../../../config/index.js';
-import { readBrokerUrl } from '../../../celery/address.js';
+import { readBrokerUrl } from '../../../celery/amqp/broker-url.js';
 import type { Check, Finding } from '../../check.js';
-import { combine, configSet, ok, quoted, skip, warn } from '../../finding.js';
+import { combine, configSet, ok, quoted, skip, warn } from '../../check-result.js';
 import { readIni } from '../../../base/ini.js';
 import { readAssignments, readComposeFile } from '../../deployment-files.js';
 

@@ -2,7 +2,7 @@ import { readProfile } from '../../../config/profile.js';
 import { catalog } from '../../../config/index.js';
 import { basename, dirname } from 'node:path';
 import type { Check, ConfigurationFacts, Finding } from '../../check.js';
-import { combine, ok, skip, warn } from '../../finding.js';
+import { combine, ok, skip, warn } from '../../check-result.js';
 
 /** Docker's own options for every container (contract, section j); Apptainer has others. */
 const dockerOptions = 'GIRDER_WORKER_DOCKER_RUN_OPTIONS';

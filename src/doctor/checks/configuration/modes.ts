@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Check } from '../../check.js';
-import { combine, ok, quoted, warn } from '../../finding.js';
+import { combine, ok, quoted, warn } from '../../check-result.js';
 
 /** Files that hold secrets and can be read by others. */
 async function openFiles(paths: readonly string[]): Promise<{ path: string; mode: number }[]> {

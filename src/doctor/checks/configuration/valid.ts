@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { Check } from '../../check.js';
-import { combine, fail, ok, skip, warn } from '../../finding.js';
+import { combine, fail, ok, skip, warn } from '../../check-result.js';
 
 export const valid: Check = {
   id: 'configuration.valid',

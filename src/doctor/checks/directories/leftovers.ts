@@ -1,9 +1,9 @@
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ownName, removeStaged } from '../../../girder/volumes.js';
-import type { Run } from '../../../worker/run.js';
+import { ownName, removeStaged } from '../../../girder/transfer/volumes.js';
+import type { Run } from '../../../worker/run-state/run.js';
 import type { Check } from '../../check.js';
-import { count, ok, quoted, warn } from '../../finding.js';
+import { count, ok, quoted, warn } from '../../check-result.js';
 import type { JournalFacts } from '../worker/journal.js';
 
 /** The last of a run's own work on its files is over by then. */

@@ -1,8 +1,8 @@
-import { probeSharedDirectories, settingsDirectories } from '../../probe-job.js';
+import { probeSharedDirectories, settingsDirectories } from '../../probe/probe-job.js';
 import type { Site } from '../../../slurm/site.js';
 import type { Check } from '../../check.js';
-import { combine, skip } from '../../finding.js';
-import { judgeProbe } from '../../judge-probe.js';
+import { combine, skip } from '../../check-result.js';
+import { judgeProbe } from '../../probe/judge-probe.js';
 
 /** A real job on each partition writes and reads in each shared directory. */
 export const probe: Check = {

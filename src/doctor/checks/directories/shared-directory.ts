@@ -3,7 +3,7 @@ import { systemCode } from '../../../base/errors.js';
 import { makeDirectory } from '../../../base/make-directory.js';
 import type { Check, CheckContext, Finding } from '../../check.js';
 import { freeSpace, lookUpFileSystem, type FileSystem } from '../../file-system.js';
-import { bytes, combine, configSet, fail, ok, quoted, warn } from '../../finding.js';
+import { bytes, combine, configSet, fail, ok, quoted, warn } from '../../check-result.js';
 
 /** What is asked of one of the directories of runs, which login and compute nodes share where Slurm runs the jobs. */
 export interface Wanted {

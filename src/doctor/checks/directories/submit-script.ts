@@ -1,8 +1,8 @@
 import { stat } from 'node:fs/promises';
-import { openSubmitScript } from '../../../worker/submit-script.js';
+import { openSubmitScript } from '../../../worker/job-request/submit-script.js';
 import type { Check } from '../../check.js';
 import { lookUpFileSystem } from '../../file-system.js';
-import { combine, ok, quoted, warn } from '../../finding.js';
+import { combine, ok, quoted, warn } from '../../check-result.js';
 
 /** The batch script that every job is submitted with. sbatch copies it, so compute nodes need not see it. */
 export const submitScript: Check = {

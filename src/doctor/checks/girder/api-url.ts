@@ -1,9 +1,9 @@
 import * as z from 'zod';
-import { mapApiUrl } from '../../../girder/api-url.js';
-import { GirderError } from '../../../girder/girder-error.js';
+import { mapApiUrl } from '../../../girder/api/api-url.js';
+import { GirderError } from '../../../girder/api/girder-error.js';
 import type { Check } from '../../check.js';
-import { fail, ok, skip, warn } from '../../finding.js';
-import { withGirder } from '../../girder.js';
+import { fail, ok, skip, warn } from '../../check-result.js';
+import { withGirder } from '../../clients/girder.js';
 import type { SettingsFacts } from './settings.js';
 
 /** The address that tasks carry, as this worker would use it. */

@@ -1,8 +1,8 @@
 import * as z from 'zod';
 import { sifFileName } from '../../../apptainer/image-name.js';
 import type { Check, Finding } from '../../check.js';
-import { combine, count, ok, quoted, skip, warn } from '../../finding.js';
-import { withGirder } from '../../girder.js';
+import { combine, count, ok, quoted, skip, warn } from '../../check-result.js';
+import { withGirder } from '../../clients/girder.js';
 import type { GirderAdmin } from './token.js';
 
 /** Images that Girder offers against the files that are there. Pure. */

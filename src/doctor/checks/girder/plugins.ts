@@ -1,8 +1,8 @@
 import * as z from 'zod';
-import { GirderError } from '../../../girder/girder-error.js';
+import { GirderError } from '../../../girder/api/girder-error.js';
 import type { Check, CheckContext } from '../../check.js';
-import { combine, fail, ok, skip } from '../../finding.js';
-import { withGirder } from '../../girder.js';
+import { combine, fail, ok, skip } from '../../check-result.js';
+import { withGirder } from '../../clients/girder.js';
 import type { GirderAdmin } from './token.js';
 
 /** A route that only the plugin has. */

@@ -1,10 +1,10 @@
 import * as z from 'zod';
-import { mapApiUrl } from '../../../girder/api-url.js';
-import { GirderError } from '../../../girder/girder-error.js';
-import { journalPath, readJournal } from '../../../worker/read-journal.js';
+import { mapApiUrl } from '../../../girder/api/api-url.js';
+import { GirderError } from '../../../girder/api/girder-error.js';
+import { journalPath, readJournal } from '../../../worker/run-state/read-journal.js';
 import type { Check } from '../../check.js';
-import { configSet, fail, ok, skip } from '../../finding.js';
-import { withGirder } from '../../girder.js';
+import { configSet, fail, ok, skip } from '../../check-result.js';
+import { withGirder } from '../../clients/girder.js';
 
 /** Girder as it is reached from here. */
 export interface GirderFacts {

@@ -1,11 +1,11 @@
 import * as z from 'zod';
 import { maskUrl } from '../../../base/log.js';
-import { readBrokerUrl } from '../../../celery/address.js';
+import { readBrokerUrl } from '../../../celery/amqp/broker-url.js';
 import type { Settings } from '../../../config/index.js';
-import { GirderError } from '../../../girder/girder-error.js';
+import { GirderError } from '../../../girder/api/girder-error.js';
 import type { Check, CheckContext, Finding } from '../../check.js';
-import { combine, fail, ok, skip, warn } from '../../finding.js';
-import { withGirder } from '../../girder.js';
+import { combine, fail, ok, skip, warn } from '../../check-result.js';
+import { withGirder } from '../../clients/girder.js';
 import type { GirderAdmin } from './token.js';
 
 /** The worker's settings as Girder has them (contract, section k). Girder 5 has broker and backend in its environment. */

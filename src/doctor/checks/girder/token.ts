@@ -1,9 +1,9 @@
 import * as z from 'zod';
-import { loginWithApiKey } from '../../../girder/api-key.js';
-import { GirderError } from '../../../girder/girder-error.js';
+import { loginWithApiKey } from '../../../girder/api/api-key.js';
+import { GirderError } from '../../../girder/api/girder-error.js';
 import type { Check } from '../../check.js';
-import { configSet, fail, ok, skip, warn } from '../../finding.js';
-import { withGirder } from '../../girder.js';
+import { configSet, fail, ok, skip, warn } from '../../check-result.js';
+import { withGirder } from '../../clients/girder.js';
 import type { GirderFacts } from './reach.js';
 
 const userAnswer = z.nullable(z.object({ login: z.string(), admin: z.boolean().optional() }));

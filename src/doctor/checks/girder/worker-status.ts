@@ -1,8 +1,8 @@
 import * as z from 'zod';
-import { GirderError } from '../../../girder/girder-error.js';
+import { GirderError } from '../../../girder/api/girder-error.js';
 import type { Check, Finding } from '../../check.js';
-import { fail, ok, skip, warn } from '../../finding.js';
-import { withGirder } from '../../girder.js';
+import { fail, ok, skip, warn } from '../../check-result.js';
+import { withGirder } from '../../clients/girder.js';
 import type { GirderAdmin } from './token.js';
 
 /** What Girder's plugin "worker" shows on its status page: `-1` where it cannot reach its broker (Girder 3 and 5). */

@@ -1,6 +1,6 @@
 import { commandTrouble } from '../../../base/command.js';
 import type { Check, Finding } from '../../check.js';
-import { ok, skip, warn } from '../../finding.js';
+import { ok, skip, warn } from '../../check-result.js';
 import type { GirderFacts } from '../girder/reach.js';
 
 /** Seconds. Tokens and accounting windows stand a few minutes; munge refuses at five. */

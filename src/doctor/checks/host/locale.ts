@@ -1,5 +1,5 @@
 import type { Check, Finding } from '../../check.js';
-import { ok, warn } from '../../finding.js';
+import { ok, warn } from '../../check-result.js';
 
 /** The locale that counts, as the C library picks it. Pure. */
 export function judgeLocale(env: Readonly<Record<string, string | undefined>>): Finding {

@@ -1,6 +1,6 @@
 import { release } from 'node:os';
 import type { Check, Finding } from '../../check.js';
-import { fail, ok } from '../../finding.js';
+import { fail, ok } from '../../check-result.js';
 
 /** @param version `v24.15.0`. Pure. */
 export function judgeNode(version: string): Finding {

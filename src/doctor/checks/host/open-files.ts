@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { Check, Finding } from '../../check.js';
-import { ok, skip, warn } from '../../finding.js';
+import { ok, skip, warn } from '../../check-result.js';
 
 /** @param limits `/proc/self/limits`; Node has already raised its own soft limit to the hard one. Pure. */
 export function judgeOpenFiles(limits: string, inFlight: number): Finding {

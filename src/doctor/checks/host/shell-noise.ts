@@ -1,6 +1,6 @@
 import type { CommandResult } from '../../../base/command.js';
 import type { Check, Finding } from '../../check.js';
-import { ok, warn } from '../../finding.js';
+import { ok, warn } from '../../check-result.js';
 
 /** Milliseconds for a login shell that does nothing. */
 const slowMs = 2_500;

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { systemCode } from '../../../base/errors.js';
 import type { Check, Finding, Repair } from '../../check.js';
 import { freeSpace, lookUpFileSystem, type FileSystem } from '../../file-system.js';
-import { bytes, combine, configSet, fail, ok, quoted, warn } from '../../finding.js';
+import { bytes, combine, configSet, fail, ok, quoted, warn } from '../../check-result.js';
 
 export interface StateFacts {
   mode: number;

@@ -5,7 +5,7 @@ import type { CommandOptions, RunCommand } from '../../../base/command.js';
 import { errorLine } from '../../../base/errors.js';
 import type { Settings } from '../../../config/index.js';
 import type { Check, Finding } from '../../check.js';
-import { combine, configSet, count, fail, ok, quoted, warn } from '../../finding.js';
+import { combine, configSet, count, fail, ok, quoted, warn } from '../../check-result.js';
 import { judgeLook, lookIntoImage } from '../../image-look.js';
 
 /** Each one costs two or three commands; the rest is looked at by `--deep`. */

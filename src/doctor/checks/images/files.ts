@@ -2,7 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isCutShort, readSifLength } from '../../../apptainer/sif-header.js';
 import type { Check, Finding } from '../../check.js';
-import { bytes, combine, count, ok, quoted, warn } from '../../finding.js';
+import { bytes, combine, count, ok, quoted, warn } from '../../check-result.js';
 
 /** What is known of one file in the images directory. */
 export interface ImageFile {

@@ -1,7 +1,7 @@
 import type { Check, Finding } from '../../check.js';
-import { fail, ok, skip, warn } from '../../finding.js';
-import { databaseName, hostsOf, mongoTrouble, withMongo, withoutCredentials } from '../../mongo.js';
-import { openAddress } from '../../listens.js';
+import { fail, ok, skip, warn } from '../../check-result.js';
+import { databaseName, hostsOf, mongoTrouble, withMongo, withoutCredentials } from '../../clients/mongo.js';
+import { openAddress } from '../../clients/listens.js';
 import { judgeSettings, type GirderSettings } from '../girder/settings.js';
 import type { MongoFacts } from './ping.js';
 

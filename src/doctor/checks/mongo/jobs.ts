@@ -1,8 +1,8 @@
-import { queryJobs } from '../../../slurm/squeue.js';
-import { runKey } from '../../../slurm/key.js';
+import { queryJobs } from '../../../slurm/commands/squeue.js';
+import { runKey } from '../../../slurm/job-identity.js';
 import type { Check, Finding } from '../../check.js';
-import { count, ok, quoted, skip, warn } from '../../finding.js';
-import { databaseName, withMongo, withoutCredentials } from '../../mongo.js';
+import { count, ok, quoted, skip, warn } from '../../check-result.js';
+import { databaseName, withMongo, withoutCredentials } from '../../clients/mongo.js';
 import type { JournalFacts } from '../worker/journal.js';
 
 /** Girder's statuses of jobs that something is at work on: RUNNING and CANCELING (contract, section f). */

@@ -1,6 +1,6 @@
 import type { Check, Finding } from '../../check.js';
-import { configSet, fail, ok, skip, warn } from '../../finding.js';
-import { certificateTrouble, databaseName, hostsOf, mongoTrouble, withMongo } from '../../mongo.js';
+import { configSet, fail, ok, skip, warn } from '../../check-result.js';
+import { certificateTrouble, databaseName, hostsOf, mongoTrouble, withMongo } from '../../clients/mongo.js';
 
 /** Girder's database, for those checks that read it; not given where it could not be reached. */
 export interface MongoFacts {

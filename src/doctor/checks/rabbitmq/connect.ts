@@ -1,7 +1,7 @@
-import { readBrokerUrl } from '../../../celery/address.js';
-import { withBroker } from '../../broker.js';
+import { readBrokerUrl } from '../../../celery/amqp/broker-url.js';
+import { withBroker } from '../../clients/broker.js';
 import type { Check } from '../../check.js';
-import { ok } from '../../finding.js';
+import { ok } from '../../check-result.js';
 
 /** What RabbitMQ tells about itself when it opens a connection. */
 export interface BrokerFacts {

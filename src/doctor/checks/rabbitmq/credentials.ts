@@ -1,8 +1,8 @@
-import { readBrokerUrl, type BrokerAddress } from '../../../celery/address.js';
-import { isLoopback } from '../../broker.js';
+import { readBrokerUrl, type BrokerAddress } from '../../../celery/amqp/broker-url.js';
+import { isLoopback } from '../../clients/broker.js';
 import type { Check, Finding } from '../../check.js';
-import { ok, warn } from '../../finding.js';
-import { openAddress } from '../../listens.js';
+import { ok, warn } from '../../check-result.js';
+import { openAddress } from '../../clients/listens.js';
 
 /** @param open an address under which other machines reach the broker; null if there is none. Pure. */
 export function judgeCredentials(

@@ -1,5 +1,5 @@
 import type { Check, Finding } from '../../check.js';
-import { ok, skip } from '../../finding.js';
+import { ok, skip } from '../../check-result.js';
 import type { BrokerFacts } from './connect.js';
 
 /** What `rabbitmqctl eval` printed: `{ok,1800000}` or `undefined`. Pure. */

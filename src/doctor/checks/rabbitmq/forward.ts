@@ -1,7 +1,7 @@
 import { coerceError } from '../../../base/errors.js';
-import { withBroker } from '../../broker.js';
+import { withBroker } from '../../clients/broker.js';
 import type { Check, Finding } from '../../check.js';
-import { count, ok, quoted, skip, warn } from '../../finding.js';
+import { count, ok, quoted, skip, warn } from '../../check-result.js';
 
 /** @param depth null: the queue is not there yet */
 export function judgeForward(queue: string, depth: { messages: number; consumers: number } | null): Finding {

@@ -1,8 +1,8 @@
 import type { Channel } from 'amqplib';
 import { coerceError } from '../../../base/errors.js';
-import { withBroker } from '../../broker.js';
+import { withBroker } from '../../clients/broker.js';
 import type { Check, Finding } from '../../check.js';
-import { count, ok, skip, warn } from '../../finding.js';
+import { count, ok, skip, warn } from '../../check-result.js';
 import type { GirderFacts } from '../girder/reach.js';
 
 /** The queue for tasks that need Girder's database (contract, section c). */

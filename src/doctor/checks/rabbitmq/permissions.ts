@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { readBrokerUrl } from '../../../celery/address.js';
-import { controlExchange, replyExchange } from '../../../celery/topology.js';
-import { withBroker } from '../../broker.js';
+import { readBrokerUrl } from '../../../celery/amqp/broker-url.js';
+import { controlExchange, replyExchange } from '../../../celery/amqp/topology.js';
+import { withBroker } from '../../clients/broker.js';
 import type { Check, Finding } from '../../check.js';
-import { fail, ok, quoted } from '../../finding.js';
+import { fail, ok, quoted } from '../../check-result.js';
 
 /** What it means that a message came through, or did not. Pure. */
 export function judgeArrival(arrived: boolean, url: string): Finding {

@@ -1,9 +1,9 @@
 import { coerceError } from '../../../base/errors.js';
-import { readBrokerUrl } from '../../../celery/address.js';
-import { isQuorumQueue } from '../../../celery/topology.js';
-import { translateTrouble } from '../../../celery/trouble.js';
-import { withBroker } from '../../broker.js';
-import { combine, count, fail, ok, quoted, warn } from '../../finding.js';
+import { readBrokerUrl } from '../../../celery/amqp/broker-url.js';
+import { isQuorumQueue } from '../../../celery/amqp/topology.js';
+import { translateTrouble } from '../../../celery/amqp/broker-errors.js';
+import { withBroker } from '../../clients/broker.js';
+import { combine, count, fail, ok, quoted, warn } from '../../check-result.js';
 import type { Check, CheckContext, Finding } from '../../check.js';
 
 /** What a task queue holds, and who takes from it. */

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { errorLine } from '../../../base/errors.js';
-import { withBroker } from '../../broker.js';
+import { withBroker } from '../../clients/broker.js';
 import type { Check } from '../../check.js';
-import { ok, warn } from '../../finding.js';
+import { ok, warn } from '../../check-result.js';
 
 const exclusiveWhy =
   'This worker falls back to an exclusive queue, but Girder’s and Celery’s remote control uses such queues too.';

@@ -1,5 +1,5 @@
 import type { Check, Finding } from '../../check.js';
-import { fail, ok, warn } from '../../finding.js';
+import { fail, ok, warn } from '../../check-result.js';
 import type { BrokerFacts } from './connect.js';
 
 /** Pure. */

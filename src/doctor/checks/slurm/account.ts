@@ -3,7 +3,7 @@ import { commandTrouble } from '../../../base/command.js';
 import type { Settings } from '../../../config/index.js';
 import type { Site } from '../../../slurm/site.js';
 import type { Check, Finding } from '../../check.js';
-import { combine, configSet, fail, ok, skip, warn } from '../../finding.js';
+import { combine, configSet, fail, ok, skip, warn } from '../../check-result.js';
 
 /** One association of the user: what they may charge, and with which quality of service. */
 export interface Association {

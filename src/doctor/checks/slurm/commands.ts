@@ -1,6 +1,6 @@
 import { commandTrouble } from '../../../base/command.js';
 import type { Check } from '../../check.js';
-import { fail, ok, warn } from '../../finding.js';
+import { fail, ok, warn } from '../../check-result.js';
 
 const needed = ['sbatch', 'squeue', 'scontrol', 'scancel', 'sinfo'];
 

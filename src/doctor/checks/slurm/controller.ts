@@ -1,6 +1,6 @@
 import { commandTrouble } from '../../../base/command.js';
 import type { Check } from '../../check.js';
-import { fail, ok, warn } from '../../finding.js';
+import { fail, ok, warn } from '../../check-result.js';
 
 /** Milliseconds after which people begin to notice. */
 const slowMs = 1_000;

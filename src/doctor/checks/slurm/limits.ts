@@ -1,9 +1,9 @@
 import { commandTrouble } from '../../../base/command.js';
 import type { Settings } from '../../../config/index.js';
-import { slurmNumber } from '../../../slurm/values.js';
+import { slurmNumber } from '../../../slurm/commands/values.js';
 import type { Site } from '../../../slurm/site.js';
 import type { Check, Finding } from '../../check.js';
-import { combine, configSet, fail, ok, skip, warn } from '../../finding.js';
+import { combine, configSet, fail, ok, skip, warn } from '../../check-result.js';
 import { readSlurmConfig } from '../../slurm-config.js';
 
 /** Whether ends of jobs can still be asked for afterwards. */

@@ -1,7 +1,7 @@
 import type { Settings } from '../../../config/index.js';
 import type { Partition, Site } from '../../../slurm/site.js';
 import type { Check, Finding } from '../../check.js';
-import { combine, configSet, count, fail, ok, warn } from '../../finding.js';
+import { combine, configSet, count, fail, ok, warn } from '../../check-result.js';
 
 /** Node states in which a node takes no job (sinfo(1)); a flag such as `*` or `~` follows some of them. */
 const unusable = /^(down|drain|drained|draining|fail|failing|maint|unknown|err|error|future|inval|reboot)/i;

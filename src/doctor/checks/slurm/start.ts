@@ -2,10 +2,10 @@ import { userInfo } from 'node:os';
 import { commandTrouble, type CommandOptions, type RunCommand } from '../../../base/command.js';
 import type { Settings } from '../../../config/index.js';
 import type { Site } from '../../../slurm/site.js';
-import { slurmDuration } from '../../../slurm/values.js';
-import { usualResources } from '../../../worker/resources.js';
+import { slurmDuration } from '../../../slurm/commands/values.js';
+import { usualResources } from '../../../worker/job-request/resources.js';
 import type { Check, Finding } from '../../check.js';
-import { combine, configSet, ok, warn } from '../../finding.js';
+import { combine, configSet, ok, warn } from '../../check-result.js';
 
 /** What a partition accepts: keys and values of `scontrol show partition`. */
 export type PartitionFacts = ReadonlyMap<string, string>;

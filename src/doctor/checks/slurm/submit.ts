@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import { commandTrouble } from '../../../base/command.js';
 import { batchEnvironment } from '../../../slurm/batch-script.js';
-import { jobName } from '../../../slurm/key.js';
-import { submitArguments } from '../../../slurm/submit.js';
-import { asOption, usualResources } from '../../../worker/resources.js';
-import { openSubmitScript } from '../../../worker/submit-script.js';
+import { jobName } from '../../../slurm/job-identity.js';
+import { submitArguments } from '../../../slurm/commands/sbatch.js';
+import { asOption, usualResources } from '../../../worker/job-request/resources.js';
+import { openSubmitScript } from '../../../worker/job-request/submit-script.js';
 import type { Check, CheckContext, Finding } from '../../check.js';
-import { combine, configSet, fail, ok } from '../../finding.js';
+import { combine, configSet, fail, ok } from '../../check-result.js';
 
 /** What sbatch complains of, and the setting that is to blame. */
 const blame: readonly (readonly [RegExp, string, string])[] = [

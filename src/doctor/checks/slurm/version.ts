@@ -1,6 +1,6 @@
 import { readSite, type Site } from '../../../slurm/site.js';
 import type { Check } from '../../check.js';
-import { fail, ok, warn } from '../../finding.js';
+import { fail, ok, warn } from '../../check-result.js';
 
 /** The oldest release whose commands print what is read here. */
 const oldest = [20, 11] as const;

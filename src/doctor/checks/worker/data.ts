@@ -6,9 +6,9 @@ import {
   statusEveryMs,
   statusFileName,
   type WorkerStatus,
-} from '../../../worker/status-file.js';
+} from '../../../worker/run-state/status-file.js';
 import type { Check, Finding } from '../../check.js';
-import { combine, count, ok, skip, warn } from '../../finding.js';
+import { combine, count, ok, skip, warn } from '../../check-result.js';
 import type { LockFacts } from './running.js';
 
 /** Three versions of the file that did not come. */

@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { systemCode } from '../../../base/errors.js';
-import { journalPath, readJournal } from '../../../worker/read-journal.js';
-import type { Run } from '../../../worker/run.js';
+import { journalPath, readJournal } from '../../../worker/run-state/read-journal.js';
+import type { Run } from '../../../worker/run-state/run.js';
 import type { Check } from '../../check.js';
-import { bytes, count, ok, quoted, warn } from '../../finding.js';
+import { bytes, count, ok, quoted, warn } from '../../check-result.js';
 
 /** Compaction begins the journal anew at each start, and far below this while the worker runs. */
 const largeBytes = 500e6;

@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { systemCode } from '../../../base/errors.js';
 import type { Check, Finding } from '../../check.js';
-import { count, ok, quoted, skip, warn } from '../../finding.js';
+import { count, ok, quoted, skip, warn } from '../../check-result.js';
 
 const tailBytes = 256 * 1024;
 const recentMs = 24 * 60 * 60_000;

@@ -1,8 +1,8 @@
-import { queryJobs } from '../../../slurm/squeue.js';
-import { orphanJobs, orphanSentence } from '../../../worker/orphans.js';
-import { journalPath, readJournal } from '../../../worker/read-journal.js';
+import { queryJobs } from '../../../slurm/commands/squeue.js';
+import { orphanJobs, orphanSentence } from '../../../worker/actions/orphans.js';
+import { journalPath, readJournal } from '../../../worker/run-state/read-journal.js';
 import type { Check } from '../../check.js';
-import { ok, warn } from '../../finding.js';
+import { ok, warn } from '../../check-result.js';
 
 export const orphans: Check = {
   id: 'worker.orphans',

@@ -1,9 +1,9 @@
 import { hostname } from 'node:os';
 import type { Clock } from '../../../base/clock.js';
-import { readLease, type SeenLease } from '../../../worker/lease.js';
-import { isCertainlyAlive, isCertainlyDead, type Owner } from '../../../worker/owner.js';
+import { readLease, type SeenLease } from '../../../worker/run-state/lease.js';
+import { isCertainlyAlive, isCertainlyDead, type Owner } from '../../../worker/run-state/process-identity.js';
 import type { Check, Finding } from '../../check.js';
-import { ok, warn } from '../../finding.js';
+import { ok, warn } from '../../check-result.js';
 
 /** Five renewals are due within one lease: so much of it a worker on another host is given for one. */
 const watchedShare = 0.28;

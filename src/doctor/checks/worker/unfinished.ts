@@ -1,6 +1,6 @@
-import type { Run } from '../../../worker/run.js';
+import type { Run } from '../../../worker/run-state/run.js';
 import type { Check, Finding } from '../../check.js';
-import { combine, count, ok, warn } from '../../finding.js';
+import { combine, count, ok, warn } from '../../check-result.js';
 import type { JournalFacts } from './journal.js';
 
 const hour = 60 * 60_000;

@@ -4,8 +4,13 @@ import { open, readdir, readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 
 import type { CommandRecord } from '../../../base/command.js';
-import { maskArguments } from '../../../base/mask-arguments.js';
-import { describeProcess, describeSelf, isCertainlyDead, type Owner } from '../../owner.js';
+import { maskArguments } from '../../../base/redact.js';
+import {
+  describeProcess,
+  describeSelf,
+  isCertainlyDead,
+  type Owner,
+} from '../../run-state/process-identity.js';
 import type { LocalJob } from './spool.js';
 
 /** How a process of ours went: what the kernel told its parent. */

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { apply, compare, type ApplyOptions, type Change } from '../../../../src/wizard/apply/index.js';
-import type { PlannedFile } from '../../../../src/wizard/site-answers.js';
+import type { PlannedFile } from '../../../../src/wizard/init-answers.js';
 
 let root: string;
 let manifestPath: string;

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { loadSettings } from '../../../../src/config/index.js';
 import { planFiles } from '../../../../src/wizard/files/index.js';
-import type { PlannedFile, SiteAnswers } from '../../../../src/wizard/site-answers.js';
+import type { PlannedFile, SiteAnswers } from '../../../../src/wizard/init-answers.js';
 import { deployment, siteAnswers, siteKinds, sitePlaces, siteSecrets } from '../site.js';
 
 interface Compose {

@@ -1,11 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { stageAnalysis } from '../../../../src/girder/stage.js';
-import { readAnalysis } from '../../../../src/girder/read-analysis.js';
+import { stageAnalysis } from '../../../../src/girder/transfer/stage-inputs.js';
+import { readAnalysis } from '../../../../src/girder/protocol/read-analysis.js';
 import { explainMessage } from '../../../../src/worker/explain/explain.js';
 import type { Explanation } from '../../../../src/worker/explain/explanation.js';
 import { readMessageFile } from '../../../../src/worker/explain/message-file.js';
-import { rehearseStaging } from '../../../../src/worker/explain/rehearse.js';
+import { rehearseStaging } from '../../../../src/worker/explain/dry-run-staging.js';
 import { renderExplanation } from '../../../../src/worker/explain/render.js';
 import { fixtureTask } from '../../girder/fixtures.js';
 import { setUp } from '../../girder/girder-bench.js';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import type { RunView } from '../../../../src/worker/handle.js';
+import type { RunView } from '../../../../src/worker/views/handle.js';
 import { duration, renderRuns } from '../../../../src/worker/runs/render.js';
 import { findRun, readSince, selectRuns } from '../../../../src/worker/runs/select.js';
 

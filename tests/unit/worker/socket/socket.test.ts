@@ -9,10 +9,10 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 import { createLog } from '../../../../src/base/log.js';
 import { makeDirectory } from '../../../../src/base/make-directory.js';
-import type { JobsView, LogTail, RunView } from '../../../../src/worker/handle.js';
+import type { JobsView, LogTail, RunView } from '../../../../src/worker/views/handle.js';
 import { readAddress, writeAddress, type Address } from '../../../../src/worker/socket/address.js';
 import { connectWorker, findWorker } from '../../../../src/worker/socket/connect.js';
-import type { AttachedWorker } from '../../../../src/worker/socket/attached.js';
+import type { AttachedWorker } from '../../../../src/worker/socket/remote-worker.js';
 import { listenForClients } from '../../../../src/worker/socket/listen.js';
 import { limits, protocol } from '../../../../src/worker/socket/protocol.js';
 import { programVersion } from '../../../../src/base/version.js';

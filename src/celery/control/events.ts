@@ -1,0 +1,188 @@
+import { loadavg, type as systemType } from 'node:os';
+import type { Channel, ChannelModel } from 'amqplib';
+import type { Clock } from '../../base/clock.js';
+import { coerceError } from '../../base/errors.js';
+import type { Log } from '../../base/log.js';
+import type { ControlTarget } from './control-target.js';
+import type { LamportClock } from './lamport.js';
+import { eventExchange } from '../amqp/topology.js';
+
+/**
+ * What is told of a task, and its fields besides the common ones (contract, section h). Arguments hold tokens, so they are
+ * told as none, and a traceback is Python's; but Celery's own readers fail where the fields are not there.
+ */
+export type TaskEvent =
+  | {
+      type: 'task-received';
+      uuid: string;
+      name: string;
+      args: '()';
+      kwargs: '{}';
+      root_id: string | null;
+      parent_id: string | null;
+      retries: number;
+      eta: string | null;
+      expires: string | null;
+    }
+  | { type: 'task-started'; uuid: string }
+  /** `runtime` in seconds. */
+  | { type: 'task-succeeded'; uuid: string; result: string; runtime: number }
+  | { type: 'task-failed'; uuid: string; exception: string; traceback: '' }
+  | { type: 'task-revoked'; uuid: string; terminated: boolean; signum: number | null; expired: boolean };
+
+type WorkerEvent = 'worker-online' | 'worker-heartbeat' | 'worker-offline';
+
+/**
+ * Celery's events, which Flower and `celery events` read. Best effort: what cannot be sent now is dropped, nothing waits
+ * for them and nothing that they do reaches the flow of tasks.
+ */
+export interface Events {
+  /** Told to whoever listens, if task events are on. */
+  task(event: TaskEvent): void;
+  /** Turns task events on or off; false if they were so already. */
+  setTaskEvents(on: boolean): boolean;
+  heartbeat(): void;
+  /** Declares the exchange on a channel of its own and goes on until `signal` aborts. Rejects never. */
+  connect(connection: ChannelModel, signal: AbortSignal): Promise<void>;
+  /** RabbitMQ reads nothing from us at present. */
+  setBlocked(blocked: boolean): void;
+  /** Sends what is left, and that this worker goes. Rejects never. */
+  close(): Promise<void>;
+}
+
+export interface EventsOptions {
+  nodeName: string;
+  version: string;
+  pid: number;
+  target: Pick<ControlTarget, 'active' | 'totals'>;
+  lamport: LamportClock;
+  clock: Clock;
+  /** Whether it is told that this worker comes, beats every two seconds, and goes: Celery's `--without-heartbeat` stops all three. */
+  heartbeats: boolean;
+  /** Whether task events are on from the start. */
+  taskEvents: boolean;
+  log: Log;
+}
+
+/** Seconds between heartbeats; a reader calls a worker offline after about twice this. */
+const freq = 2;
+/** Task events are collected for this long, so that a thousand tasks are not a thousand messages. */
+const batchMs = 200;
+/** Events of one batch; what is more is dropped. */
+const batchLimit = 1_000;
+
+export function createEvents(options: EventsOptions): Events {
+  const { nodeName, pid, target, lamport, clock, log } = options;
+  let channel: Channel | null = null;
+  let isBlocked = false;
+  let isFull = false;
+  let taskEvents = options.taskEvents;
+  let batch: unknown[] = [];
+
+  const isReady = () => channel !== null && !isBlocked && !isFull;
+
+  const common = () => ({
+    hostname: nodeName,
+    // whole hours, counted to the west as Python's time.timezone
+    utcoffset: Math.floor(new Date(clock.now()).getTimezoneOffset() / 60),
+    pid,
+    clock: lamport.forward(),
+    timestamp: clock.now() / 1_000,
+  });
+
+  const publish = (routingKey: string, body: unknown) => {
+    if (channel === null || !isReady()) return;
+    try {
+      isFull = !channel.publish(eventExchange, routingKey, Buffer.from(JSON.stringify(body)), {
+        contentType: 'application/json',
+        contentEncoding: 'utf-8',
+        deliveryMode: 1,
+        priority: 0,
+        headers: { hostname: nodeName },
+      });
+    } catch {
+      channel = null; // the connection is going down
+    }
+  };
+
+  const worker = (type: WorkerEvent) => {
+    if (!isReady()) return;
+    const software = { sw_ident: 'dsa-slurm', sw_ver: options.version, sw_sys: systemType() };
+    const processed = Object.values(target.totals()).reduce((sum, count) => sum + count, 0);
+    const load = loadavg().map((value) => Math.round(value * 100) / 100);
+    const state = { freq, active: target.active().length, processed, loadavg: load };
+    publish(type.replace('-', '.'), { ...common(), ...state, ...software, type });
+  };
+
+  const flush = () => {
+    const events = batch;
+    batch = [];
+    if (events.length > 0) publish('task.multi', events);
+  };
+
+  const lose = () => {
+    channel = null;
+    isFull = false;
+    isBlocked = false;
+    batch = [];
+  };
+
+  const beat = async (signal: AbortSignal) => {
+    for (;;) {
+      await clock.sleep(freq * 1_000, signal);
+      if (signal.aborted) return;
+      worker('worker-heartbeat');
+    }
+  };
+
+  return {
+    task(event) {
+      if (!taskEvents || !isReady() || batch.length >= batchLimit) return;
+      batch.push({ ...common(), ...event });
+      if (batch.length === 1) void clock.sleep(batchMs).then(flush);
+    },
+    setTaskEvents(on) {
+      if (taskEvents === on) return false;
+      taskEvents = on;
+      if (!on) flush();
+      return true;
+    },
+    heartbeat: () => worker('worker-heartbeat'),
+    async connect(connection, signal) {
+      try {
+        const opened = await connection.createChannel();
+        opened.on('error', (error: Error) => {
+          lose();
+          log.info({ reason: error.message }, 'no Celery events on this connection');
+        });
+        opened.on('close', lose);
+        opened.on('drain', () => {
+          isFull = false;
+        });
+        await opened.assertExchange(eventExchange, 'topic', { durable: true });
+        if (signal.aborted) return;
+        signal.addEventListener('abort', lose, { once: true });
+        channel = opened;
+        if (!options.heartbeats) return;
+        worker('worker-online');
+        void beat(signal);
+      } catch (error) {
+        lose();
+        log.info({ reason: coerceError(error).message }, 'no Celery events on this connection');
+      }
+    },
+    setBlocked(blocked) {
+      isBlocked = blocked;
+    },
+    async close() {
+      flush();
+      if (options.heartbeats) worker('worker-offline');
+      const last = channel;
+      channel = null;
+      // The end of a connection may overtake what was published; the end of the channel does not.
+      await last?.close().catch(() => {
+        // it was closed already
+      });
+    },
+  };
+}

@@ -1,0 +1,52 @@
+import { Text } from 'ink';
+import { memo, type ReactElement } from 'react';
+import { toneColor, type Line, type Span, type Theme } from './theme.js';
+
+interface LineProps {
+  line: Line;
+  theme: Theme;
+}
+
+/** One row of the screen; drawn again only if it reads or looks different. */
+export const LineView = memo(DrawnLine, (before, after) => {
+  const [a, b] = [before.line, after.line];
+  return (
+    before.theme === after.theme &&
+    a.selected === b.selected &&
+    a.spans.length === b.spans.length &&
+    a.spans.every((one, index) => one.text === b.spans[index]?.text && one.tone === b.spans[index]?.tone)
+  );
+});
+
+/** The selected row is reversed as a whole: coloured patches in it would be hard to read. */
+function DrawnLine({ line, theme }: LineProps): ReactElement {
+  if (line.selected === true) {
+    return (
+      <Text inverse bold wrap="truncate">
+        {line.spans.map(({ text }) => text).join('')}
+      </Text>
+    );
+  }
+  // An empty Text has no height.
+  if (line.spans.length === 0) return <Text> </Text>;
+  return (
+    <Text wrap="truncate">
+      {line.spans.map((one, index) => (
+        <SpanView key={String(index)} span={one} theme={theme} />
+      ))}
+    </Text>
+  );
+}
+
+function SpanView({ span: { text, tone }, theme }: { span: Span; theme: Theme }): ReactElement {
+  const color = theme.color ? toneColor(tone) : undefined;
+  return (
+    <Text
+      {...(color === undefined ? {} : { color })}
+      dimColor={tone === 'muted'}
+      bold={tone === 'strong' || tone === 'accent' || tone === 'bad'}
+    >
+      {text}
+    </Text>
+  );
+}

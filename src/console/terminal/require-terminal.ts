@@ -1,0 +1,10 @@
+import { DsaSlurmError } from '../../base/errors.js';
+
+/** @throws DsaSlurmError `usage` unless both ends are a terminal. */
+export function requireTerminal(stdin: { isTTY?: boolean }, stdout: { isTTY?: boolean }): void {
+  if (stdin.isTTY === true && stdout.isTTY === true) return;
+  const which = stdin.isTTY === true ? 'standard output is' : 'standard input is';
+  throw new DsaSlurmError('usage', `The console needs a terminal, but ${which} none.`, {
+    next: 'Run `dsa-slurm worker` to run the worker without a screen.',
+  });
+}

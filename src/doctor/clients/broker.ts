@@ -1,0 +1,51 @@
+import type { Socket } from 'node:net';
+import type { ChannelModel } from 'amqplib';
+import type { Clock } from '../../base/clock.js';
+import { readBrokerUrl } from '../../celery/amqp/broker-url.js';
+import { connectBroker, type BrokerFiles } from '../../celery/amqp/amqplib.js';
+import { translateTrouble } from '../../celery/amqp/broker-errors.js';
+
+const connectMs = 4_000;
+const closingMs = 500;
+
+/**
+ * Opens a connection, uses it and closes it again, whatever happens.
+ * @throws DsaSlurmError `broker` with the sentence of the worker itself, if it cannot be opened or breaks
+ */
+export async function withBroker<T>(
+  { url, signal, clock, ...files }: { url: string; signal: AbortSignal; clock: Clock } & BrokerFiles,
+  use: (connection: ChannelModel) => Promise<T>,
+): Promise<T> {
+  const address = readBrokerUrl(url);
+  let connection: ChannelModel | null = null;
+  try {
+    connection = await connectBroker(address, files, connectMs);
+    const opened = connection;
+    const broken = new Promise<never>((_, reject) => {
+      opened.on('error', reject);
+      opened.on('close', () => reject(new Error('Unexpected close')));
+      signal.addEventListener('abort', () => reject(new Error('ETIMEDOUT')), { once: true });
+    });
+    broken.catch(() => undefined);
+    signal.throwIfAborted();
+    return await Promise.race([use(opened), broken]);
+  } catch (thrown) {
+    throw translateTrouble(thrown, address).error;
+  } finally {
+    if (connection !== null) await shut(connection, clock);
+  }
+}
+
+async function shut(connection: ChannelModel, clock: Clock): Promise<void> {
+  const done = new AbortController();
+  const closed = connection.close().catch(() => undefined);
+  await Promise.race([closed, clock.sleep(closingMs, done.signal)]);
+  done.abort();
+  // a broker that does not answer shall not keep this process
+  (connection.connection as { stream?: Socket }).stream?.destroy();
+}
+
+/** Whether a host name stands for this very machine. */
+export function isLoopback(hostname: string): boolean {
+  return /^(localhost|127(\.\d+){3}|::1|ip6-localhost)$/i.test(hostname);
+}

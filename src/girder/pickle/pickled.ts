@@ -1,0 +1,109 @@
+import type { WholeFloat } from '../../base/python-json.js';
+
+/**
+ * What jsonpickle's JSON means, as inert data: no class of the message is ever looked up or constructed.
+ * Everything is acyclic, but one object may be reached along several ways: walk with a budget, or not at all.
+ */
+
+/** A value; a plain JSON object is a Map, so that no key of a message ever meets a prototype. */
+export type Pickled =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | readonly Pickled[]
+  | WholeFloat
+  | PickledDict
+  | PickledTuple
+  | PickledSet
+  | PickledBytes
+  | PickledName
+  | PickledReduce
+  | PickledCycle
+  | PickledDatetime
+  | PickledObjectId
+  | PickledInstance;
+
+export type PickledDict = ReadonlyMap<string, Pickled>;
+
+export interface PickledTuple {
+  readonly kind: 'tuple';
+  readonly items: readonly Pickled[];
+}
+
+export interface PickledSet {
+  readonly kind: 'set';
+  readonly items: readonly Pickled[];
+}
+
+export interface PickledBytes {
+  readonly kind: 'bytes';
+  readonly bytes: Uint8Array;
+}
+
+/** The dotted name of a Python class or function. */
+export interface PickledName {
+  readonly kind: 'type' | 'function';
+  readonly name: string;
+}
+
+/** A call that Python would make to build an object. It is not made, and nothing of it is kept. */
+export interface PickledReduce {
+  readonly kind: 'reduce';
+}
+
+/**
+ * A reference to an object that is around it, which is not followed. Celery's signatures in a chain have such references;
+ * no transform has.
+ */
+export interface PickledCycle {
+  readonly kind: 'cycle';
+}
+
+export interface PickledDatetime {
+  readonly kind: 'datetime';
+  /** As Python's `isoformat()` writes it; microseconds only where there are any. */
+  readonly iso: string;
+}
+
+/** `bson.objectid.ObjectId`, 24 lower-case hexadecimal digits. */
+export interface PickledObjectId {
+  readonly kind: 'objectId';
+  readonly hex: string;
+}
+
+/** An object of any class, known or not: a name and its attributes. */
+export interface PickledInstance {
+  readonly kind: 'instance';
+  readonly className: string;
+  /** Its number within its document (`py/id`): tells two objects apart. */
+  readonly id: number;
+  readonly attributes: PickledDict;
+  /** `py/state`, where the class has one. */
+  readonly state: Pickled | undefined;
+}
+
+export function isDict(value: Pickled): value is PickledDict {
+  return value instanceof Map;
+}
+
+export function isInstance(value: Pickled): value is PickledInstance {
+  return typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'instance';
+}
+
+/** The items of a list or a tuple; null for anything else. */
+export function sequenceItems(value: Pickled): readonly Pickled[] | null {
+  if (typeof value !== 'object' || value === null) return null;
+  if (isList(value)) return value;
+  return 'kind' in value && value.kind === 'tuple' ? value.items : null;
+}
+
+export function isList(value: Pickled): value is readonly Pickled[] {
+  return Array.isArray(value);
+}
+
+/** An attribute of an object; null where the message does not have it. */
+export function attribute(instance: PickledInstance, name: string): Pickled {
+  return instance.attributes.get(name) ?? null;
+}

@@ -1,0 +1,115 @@
+import type { Analysis, ContainerArgument, VolumeRef } from './analysis.js';
+import { refuseChords } from '../canvas/chords.js';
+import { sequenceItems, type Pickled, type PickledDict } from '../pickle/pickled.js';
+import { readArguments, readArgumentText } from './read-arguments.js';
+import { readDockerOptions } from './read-docker-options.js';
+import { readText } from './read-fields.js';
+import { readHooks, readOwnerId, readTitle } from './read-hooks.js';
+import { decodeMessage, type TaskMessage } from './read-message.js';
+import { readStreams } from './read-streams.js';
+import { createVolumeReader, readVolumes } from './read-volumes.js';
+import { quoted, refuse } from './reject-message.js';
+import type { StreamConnector } from './streams.js';
+import { generalContainerTask, taskRefusal } from './task-names.js';
+
+/** The part of a task that says what is to be done. */
+export interface AnalysisTask extends TaskMessage {
+  name: string;
+}
+
+/** `docker_run` takes its parameters by position too, in this order. Source: girder_worker docker/tasks. */
+const dockerRunParameters = [
+  'image',
+  'pull_image',
+  'entrypoint',
+  'container_args',
+  'volumes',
+  'remove_container',
+  'stream_connectors',
+] as const;
+
+/**
+ * What a task asks for. Nothing is contacted and nothing is written; the same task always gives the same analysis.
+ * @throws DsaSlurmError `message`, with a sentence for the owner of the slide, if the task cannot be run here.
+ */
+export function readAnalysis(task: AnalysisTask): Analysis {
+  const refusal = taskRefusal(task.name);
+  if (refusal !== null) return refuse(refusal);
+  const message = decodeMessage(task, { exact: true });
+  refuseChords(message.embed);
+  const parameters = bindParameters(task.name, sequenceItems(message.args) ?? [], message.kwargs);
+  const take = (name: string): Pickled => {
+    const value = parameters.get(name) ?? null;
+    parameters.delete(name);
+    return value;
+  };
+  const readVolume = createVolumeReader('body');
+  const image = readImage(take('image'));
+  const entrypoint = readEntrypoint(take('entrypoint'));
+  const args = readArguments(take('container_args'), readVolume);
+  const volumes = readVolumes(take('volumes'), readVolume);
+  const streams = readStreams(take('stream_connectors'), readVolume);
+  const { environment, gpu, ignored } = readDockerOptions(parameters);
+  const hooks = message.hooks ?? [];
+  return {
+    image,
+    entrypoint,
+    args,
+    volumes,
+    streams,
+    hooks: readHooks(hooks, [...volumes, ...args.flatMap(argumentVolume), ...streams.flatMap(streamVolume)]),
+    environment,
+    gpu,
+    ignoredOptions: ignored,
+    title: readTitle(hooks),
+    ownerId: readOwnerId(hooks),
+  };
+}
+
+/** Parameters by name, as Python would bind them. */
+function bindParameters(task: string, args: readonly Pickled[], kwargs: PickledDict): Map<string, Pickled> {
+  const names = task === generalContainerTask ? dockerRunParameters : [];
+  const parameters = new Map(kwargs);
+  for (const [position, value] of args.entries()) {
+    const name = names[position];
+    if (name === undefined) return refuse('The task has more arguments by position than it can take.');
+    if (parameters.has(name)) return refuse(`The task has its argument ${name} twice.`);
+    parameters.set(name, value);
+  }
+  return parameters;
+}
+
+/** Checked for what would break a command line or a log; what the name means is for the room of images to say. */
+function readImage(value: Pickled): string {
+  const image = readText('The task', 'container image', value);
+  if (!/^[^\s\p{C}-][^\s\p{C}]{0,511}$/u.test(image)) {
+    return refuse(`The task names no usable container image: ${quoted(image)}.`);
+  }
+  return image;
+}
+
+/**
+ * Docker's entry point. One text is split into words, as docker-py does; quoting in it is refused rather than guessed. Empty
+ * means none: the arguments alone are the command.
+ */
+function readEntrypoint(value: Pickled): string[] | null {
+  if (value === null) return null;
+  const place = 'The entry point of the task';
+  if (typeof value === 'string') {
+    const text = readArgumentText(place, value);
+    if (/["'\\#]/.test(text)) return refuse(`${place} is one text with quoting; it has to be a list.`);
+    return text.split(/\s+/).filter((word) => word !== '');
+  }
+  const items = sequenceItems(value) ?? refuse(`${place} is neither a text nor a list.`);
+  return items.map((item) => readArgumentText(place, item));
+}
+
+function argumentVolume(argument: ContainerArgument): VolumeRef[] {
+  if (argument.kind === 'stream') return streamVolume(argument.connector);
+  if (argument.kind === 'joined') return argument.parts.map(({ volume }) => volume);
+  return 'volume' in argument ? [argument.volume] : [];
+}
+
+function streamVolume(connector: StreamConnector): VolumeRef[] {
+  return 'pipe' in connector ? [connector.pipe.volume] : [];
+}

@@ -1,0 +1,40 @@
+import type { GirderJobRef } from './analysis.js';
+import { isGirderId, readHttpUrl } from './read-fields.js';
+import { refuse } from './reject-message.js';
+import { isHeader, readSession } from '../api/requests-session.js';
+
+const place = 'The header jobInfoSpec of the message';
+
+/**
+ * How to report on a task's Girder job, from the headers alone, so that a task whose body cannot be read still ends in
+ * Girder. Null if the task has no Girder job.
+ * @throws DsaSlurmError `message` if the header is there and malformed.
+ */
+export function readGirderJob(headers: Readonly<Record<string, unknown>>): GirderJobRef | null {
+  const spec = headers['jobInfoSpec'];
+  if (spec === undefined || spec === null) return null;
+  if (!isRecord(spec)) return refuse(`${place} is no object.`);
+  const url = readHttpUrl(`${place}, its url,`, spec['url']);
+  const id = spec['reference'] ?? /\/job\/([^/]+)$/.exec(url)?.[1];
+  if (!isGirderId(id)) return refuse(`${place} names no valid Girder job id.`);
+  if (spec['method'] !== 'PUT') return refuse(`${place} asks for another method than PUT.`);
+  return {
+    id: id.toLowerCase(),
+    url,
+    method: 'PUT',
+    headers: readHttpHeaders(spec['headers']),
+    session: readSession(headers['girder_client_session_kwargs']),
+  };
+}
+
+function readHttpHeaders(value: unknown): Record<string, string> {
+  if (!isRecord(value)) return refuse(`${place} has no headers.`);
+  const entries = Object.entries(value).map(([name, text]): [string, string] => {
+    return isHeader(name, text) ? [name, text] : refuse(`${place} has a header that HTTP does not allow.`);
+  });
+  return Object.fromEntries(entries);
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,226 @@
+import { constants } from 'node:fs';
+import path from 'node:path';
+import { DsaSlurmError, errorLine } from '../../base/errors.js';
+import { makeDirectory } from '../../base/make-directory.js';
+import { access, stat, writeFile } from '../../base/network-fs.js';
+import type { Analysis, ContainerArgument, Input, StagedAnalysis } from '../protocol/analysis.js';
+import { mapApiUrl } from '../api/api-url.js';
+import { clientFor, type GirderSetup } from '../api/client.js';
+import { strayOutput } from './upload-outputs.js';
+import { downloadFile, downloadFolder, downloadItem, getFile, getNamed, onDisk, shown } from './download.js';
+import type { TransferContext } from './download.js';
+import { pathInVolume, safeName } from './file-names.js';
+import { maxArgumentBytes } from '../protocol/read-arguments.js';
+import { streamsOf, type StreamConnector } from '../protocol/streams.js';
+import { createVolumes, prefixed, removeLeft, removeStaged, type VolumeTable } from './volumes.js';
+
+export { removeLeft, removeStaged };
+
+export interface StageOptions extends GirderSetup {
+  /** Where temporary volumes are made; compute nodes see it at the same path. */
+  tmpDir: string;
+  runId: string;
+  /** The worker's own, which no container may see: state, logs, profiles. */
+  privateDirectories: readonly string[];
+  /** Put in front of host paths in an assetstore, as compute nodes know them. */
+  mountPrefix: string | null;
+  /** Files named by `GirderFileIdAllowDirect` may be used where they lie. */
+  directPaths: boolean;
+  signal: AbortSignal;
+  /** Words for the Girder job's log. */
+  onProgress?: (text: string) => void;
+}
+
+/**
+ * Puts the inputs of an analysis in place, one after another in their order, and gives each argument its text. Starts from nothing: what
+ * an earlier attempt at the same run left is removed first. If it fails, it leaves nothing behind.
+ * @throws DsaSlurmError `girder` or `files`, about the input.
+ */
+export async function stageAnalysis(analysis: Analysis, options: StageOptions): Promise<StagedAnalysis> {
+  const volumes = await createVolumes(options);
+  try {
+    for (const volume of analysis.volumes) await volumes.place(volume);
+    for (const { filename } of analysis.hooks) {
+      if (pathInVolume(filename) === null) throw strayOutput(filename);
+    }
+    const staging: Staging = { volumes, inputs: new Map(), options };
+    const args: string[] = [];
+    for (const [index, argument] of analysis.args.entries()) {
+      args.push(await resolve(argument, index, staging));
+    }
+    const pipes: (string | null)[] = [];
+    for (const connector of streamsOf(analysis)) {
+      pipes.push('pipe' in connector ? await makePipe(connector, staging) : null);
+    }
+    const argsHoldToken = analysis.args.some(({ kind }) => kind === 'token');
+    return { args, argsHoldToken, pipes, ...volumes.staged() };
+  } catch (error) {
+    await removeStaged(volumes.staged()).catch((left: unknown) => {
+      options.log.warn({ run: options.runId, trouble: errorLine(left) }, 'temporary files stay behind');
+    });
+    throw error;
+  }
+}
+
+interface Staging {
+  volumes: VolumeTable;
+  /** Container paths by the identity of what was fetched. */
+  inputs: Map<string, string>;
+  options: StageOptions;
+}
+
+async function resolve(argument: ContainerArgument, index: number, staging: Staging): Promise<string> {
+  switch (argument.kind) {
+    case 'text':
+      return argument.text;
+    case 'token':
+      return argument.access.token;
+    case 'apiUrl':
+      // with a slash at the end, as Girder's client and the CLIs that are used to it have it
+      return `${mapApiUrl(argument.access.apiUrl, staging.options.apiUrlMap).replace(/\/+$/, '')}/`;
+    case 'volume':
+      return (await staging.volumes.place(argument.volume)).container;
+    case 'stream':
+      return 'pipe' in argument.connector
+        ? (await placePipe(argument.connector, staging.volumes)).container
+        : '';
+    case 'directory':
+      return onceOnly(argument.identity, staging, async () => {
+        const made = await staging.volumes.inputDirectory({ kind: 'default' }, `${index}-directory`);
+        return made.container;
+      });
+    case 'volumePath': {
+      const relative = pathInVolume(argument.filename);
+      if (relative === null) throw strayOutput(argument.filename);
+      const { host, container } = await staging.volumes.place(argument.volume);
+      if (argument.volume.kind !== 'bind') {
+        const parent = path.dirname(path.join(host, relative));
+        await onDisk(parent, makeDirectory(parent));
+      }
+      return path.posix.join(container, relative);
+    }
+    case 'joined': {
+      const paths: string[] = [];
+      for (const [part, input] of argument.parts.entries()) {
+        const label = `${index}.${part}`;
+        paths.push(await onceOnly(input.identity, staging, async () => fetchInput(input, label, staging)));
+      }
+      return joinPaths(paths);
+    }
+    case 'file':
+    case 'folder':
+    case 'item':
+      return onceOnly(argument.identity, staging, async () => fetchInput(argument, `${index}`, staging));
+  }
+}
+
+async function onceOnly(identity: string, staging: Staging, make: () => Promise<string>): Promise<string> {
+  const made = staging.inputs.get(identity) ?? (await make());
+  staging.inputs.set(identity, made);
+  return made;
+}
+
+type Piped = Extract<StreamConnector, { pipe: unknown }>;
+
+async function placePipe({ pipe }: Piped, volumes: VolumeTable): ReturnType<VolumeTable['place']> {
+  const relative = pathInVolume(pipe.name);
+  if (relative === null || relative === '.') {
+    throw new DsaSlurmError('files', `The pipe name “${shown(pipe.name)}” is no file in its volume.`);
+  }
+  const { host, container } = await volumes.place(pipe.volume);
+  return { host: path.join(host, relative), container: path.posix.join(container, relative) };
+}
+
+/** Makes the file that stands for a pipe: with the content of Girder's file, or empty for the container to write to. */
+async function makePipe(connector: Piped, { volumes, options }: Staging): Promise<string> {
+  const { host } = await placePipe(connector, volumes);
+  const isOurs = connector.pipe.volume.kind !== 'bind';
+  if (isOurs) await onDisk(path.dirname(host), makeDirectory(path.dirname(host)));
+  // never what is there already: in somebody's own directory that would be somebody's own file
+  await onDisk(host, writeFile(host, '', { flag: 'wx', mode: 0o600 }));
+  if (!isOurs) await volumes.ownFile(host);
+  if (connector.kind === 'input') {
+    const { clock, signal, onProgress } = options;
+    const client = clientFor(connector.access, options);
+    const file = await getFile(client, connector.fileId, signal);
+    await downloadFile({ client, clock, signal, onProgress }, file, host);
+  }
+  return host;
+}
+
+/**
+ * Several inputs as one argument.
+ * @throws DsaSlurmError `files` where the program would take the commas for others than ours, or Linux takes no such argument
+ */
+export function joinPaths(paths: readonly string[]): string {
+  const strange = paths.find((each) => each.includes(','));
+  if (strange !== undefined) {
+    throw new DsaSlurmError(
+      'files',
+      `“${shown(path.basename(strange))}” has a comma in its name, which separates the inputs of one parameter.`,
+      { next: 'Rename it in Girder and start the analysis again.' },
+    );
+  }
+  const joined = paths.join(',');
+  if (Buffer.byteLength(joined) > maxArgumentBytes) {
+    throw new DsaSlurmError('files', `${paths.length} inputs in one parameter are more than Linux allows.`, {
+      next: 'Choose fewer of them, or a folder.',
+    });
+  }
+  return joined;
+}
+
+/** @param label tells the inputs of one run apart */
+async function fetchInput(input: Input, label: string, { volumes, options }: Staging): Promise<string> {
+  if (
+    input.kind === 'file' &&
+    input.directPath !== null &&
+    (options.directPaths || !input.directIfOpened) &&
+    (await isReadableFile(input.directPath))
+  ) {
+    const name = safeName(input.fileName ?? path.basename(input.directPath));
+    const container = `/mnt/girder_direct_worker/${label}/${name}`;
+    const host = prefixed(input.directPath, path.dirname(input.directPath), options.mountPrefix);
+    await volumes.bindForeign({ host, container, mode: 'ro' });
+    return container;
+  }
+  const { signal } = options;
+  const client = clientFor(input.access, options);
+  const context: TransferContext = { client, clock: options.clock, signal, onProgress: options.onProgress };
+  const inputDirectory = async (id: string): ReturnType<VolumeTable['inputDirectory']> =>
+    volumes.inputDirectory(input.volume, safeName(`${label}-${id.slice(0, 64)}`));
+  switch (input.kind) {
+    case 'file': {
+      const file = await getFile(client, input.fileId, signal);
+      const directory = await inputDirectory(input.fileId);
+      const name = safeName(input.fileName ?? file.name);
+      await downloadFile(context, file, path.join(directory.host, name));
+      return path.posix.join(directory.container, name);
+    }
+    case 'folder': {
+      const folder = await getNamed(client, 'folder', input.folderId, signal);
+      const directory = await inputDirectory(input.folderId);
+      const named = { ...folder, name: input.folderName ?? folder.name };
+      const made = await downloadFolder(context, named, directory.host);
+      return path.posix.join(directory.container, path.basename(made));
+    }
+    case 'item': {
+      const item = await getNamed(client, 'item', input.itemId, signal);
+      const directory = await inputDirectory(input.itemId);
+      const made = await downloadItem(context, item, directory.host);
+      if (input.path === 'directory') return directory.container;
+      return path.posix.join(directory.container, path.basename(made));
+    }
+  }
+}
+
+/** A plain file, at the end of links if need be; never a device or a FIFO, which a container could drain. */
+async function isReadableFile(file: string): Promise<boolean> {
+  try {
+    if (!path.isAbsolute(file) || !(await stat(file)).isFile()) return false;
+    await access(file, constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

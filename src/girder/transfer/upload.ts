@@ -1,0 +1,186 @@
+import { constants } from 'node:fs';
+import path from 'node:path';
+import { z } from 'zod';
+import { systemCode } from '../../base/errors.js';
+import { lstat, open, readdir, realpath, type SharedFile } from '../../base/network-fs.js';
+import type { UploadOptions } from '../protocol/analysis.js';
+import { segment } from '../api/api-url.js';
+import { fileDocument, namedDocument } from '../api/documents.js';
+import { listAll, shown, sizeWords, type TransferContext } from './download.js';
+import { mimeTypeOf } from './mime-type.js';
+import {
+  bodyOf,
+  createInFolder,
+  createInItem,
+  noMemory,
+  replaceFile,
+  unreadable,
+  type OpenFile,
+  type UploadMemory,
+} from './upload-content.js';
+
+/** So long may an artifact take that is sent as a whole, in milliseconds. */
+const artifactAnswerMs = 15 * 60_000;
+
+/** What is found where an output should be. */
+export type Found =
+  | { kind: 'file'; real: string }
+  | { kind: 'directory'; real: string }
+  | { kind: 'nothing' }
+  /** Outside of `root` by way of a symbolic link, or neither file nor directory. */
+  | { kind: 'refused'; reason: string };
+
+/**
+ * What `relative` is below `root`, seen through symbolic links: a container may have made any, and this process may read
+ * what the container's user must not.
+ */
+export async function findOutput(root: string, relative: string): Promise<Found> {
+  let real: string;
+  try {
+    real = await realpath(path.join(root, relative));
+  } catch (error) {
+    const code = systemCode(error);
+    if (code === 'ENOENT' || code === 'ENOTDIR') return { kind: 'nothing' };
+    return { kind: 'refused', reason: `it cannot be read (${code ?? 'unknown'})` };
+  }
+  const fromRoot = path.relative(await realpath(root), real);
+  if (fromRoot === '..' || fromRoot.startsWith('../')) {
+    return { kind: 'refused', reason: 'it is a symbolic link that leads out of the directory of the run' };
+  }
+  const stats = await lstat(real);
+  if (stats.isDirectory()) return { kind: 'directory', real };
+  if (stats.isFile()) return { kind: 'file', real };
+  return { kind: 'refused', reason: 'it is neither a file nor a directory' };
+}
+
+/**
+ * Uploads one file into a folder. A name that exists there gives a second item, as Girder decides. What an earlier attempt
+ * has begun, as `memory` tells, is gone on with.
+ */
+export async function uploadFileToFolder(
+  context: TransferContext,
+  real: string,
+  folderId: string,
+  upload: UploadOptions,
+  memory: UploadMemory = noMemory,
+): Promise<void> {
+  await withFile(context, real, upload, async (file) =>
+    createInFolder(context, file, folderId, upload, memory),
+  );
+}
+
+/**
+ * Uploads one file into an item. A file of the same name is replaced, even one of the same size: unlike the Python
+ * worker, which keeps the old content then.
+ */
+export async function uploadFileToItem(
+  context: TransferContext,
+  real: string,
+  itemId: string,
+  upload: UploadOptions,
+): Promise<void> {
+  await withFile(context, real, upload, async (file) => {
+    const { client, signal } = context;
+    for await (const other of listAll(client, fileDocument, `item/${segment(itemId)}/files`, {}, signal)) {
+      if (other.name === file.name) return replaceFile(context, file, other.id, upload);
+    }
+    return createInItem(context, file, itemId, upload);
+  });
+}
+
+/** Uploads one file to a Girder job, where a plugin of Girder offers that. */
+export async function uploadArtifact(
+  context: TransferContext,
+  real: string,
+  jobId: string,
+  name: string | null,
+): Promise<void> {
+  await withFile(context, real, name === null ? {} : { filename: name }, async (file) => {
+    await context.client.json(z.unknown(), {
+      method: 'POST',
+      path: `job/${segment(jobId)}/artifact`,
+      query: { name: file.name, size: file.size, mimeType: mimeTypeOf(file.name) },
+      body: bodyOf(file, 0, file.size),
+      answerMs: artifactAnswerMs,
+      signal: context.signal,
+    });
+  });
+}
+
+export interface TreeEntry {
+  kind: 'file' | 'directory';
+  /** As the directory calls it. */
+  name: string;
+  real: string;
+}
+
+/**
+ * What is in a directory of an output, by name. Links to directories are left out, and so is whatever {@link findOutput}
+ * does not find fit; `skipped` is told of those.
+ */
+export async function listOutput(
+  root: string,
+  relative: string,
+  skipped: (name: string, reason: string) => void,
+): Promise<TreeEntry[]> {
+  let listed;
+  try {
+    listed = await readdir(path.join(root, relative));
+  } catch (error) {
+    throw unreadable(path.basename(relative), error);
+  }
+  const entries: TreeEntry[] = [];
+  for (const entry of listed) {
+    const found = await findOutput(root, path.join(relative, entry.name));
+    if (found.kind === 'nothing') {
+      skipped(entry.name, 'it is a link to nothing, or its name is not valid UTF-8');
+    } else if (found.kind === 'refused') {
+      skipped(entry.name, found.reason);
+    } else if (found.kind === 'directory' && entry.isSymbolicLink()) {
+      skipped(entry.name, 'it is a link to a directory');
+    } else {
+      entries.push({ kind: found.kind, name: entry.name, real: found.real });
+    }
+  }
+  return entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** The folder `name` below another: the one that exists, or a new one. */
+export async function ensureFolder(
+  context: TransferContext,
+  parentId: string,
+  name: string,
+): Promise<string> {
+  const folder = await context.client.json(namedDocument, {
+    method: 'POST',
+    path: 'folder',
+    query: { parentId, parentType: 'folder', name, description: '', reuseExisting: 'True' },
+    signal: context.signal,
+  });
+  return folder.id;
+}
+
+/** O_NONBLOCK so that a FIFO does not hold us up, O_NOFOLLOW because `real` was resolved before. */
+async function withFile(
+  context: TransferContext,
+  real: string,
+  upload: UploadOptions,
+  use: (file: OpenFile) => Promise<void>,
+): Promise<void> {
+  const name = upload.filename ?? path.basename(real);
+  let handle: SharedFile;
+  try {
+    handle = await open(real, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    throw unreadable(name, error);
+  }
+  try {
+    const stats = await handle.stat();
+    if (!stats.isFile()) throw unreadable(name);
+    context.onProgress?.(`Uploading “${shown(name)}”${sizeWords(stats.size)}.`);
+    await use({ handle, name, size: stats.size });
+    context.onMoved?.(stats.size);
+  } finally {
+    await handle.close();
+  }
+}

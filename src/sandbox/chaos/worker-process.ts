@@ -1,0 +1,74 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { appendFileSync, existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { packageFile } from '../../base/package-file.js';
+import { importUrl } from './fault-injection.js';
+import type { PlannedKill } from './plan.js';
+import type { ChaosSite } from './site.js';
+
+/** A worker process: the built program, as an operator starts it. */
+export interface WorkerLife {
+  /** Milliseconds from the start of the process until it took tasks; null if it never did. */
+  startMs: Promise<number | null>;
+  running(): boolean;
+  signal(name: NodeJS.Signals): void;
+  /** How it ended. `planned`: at the step of the journal that it was to die at. */
+  ended: Promise<{ how: number | NodeJS.Signals; planned: boolean }>;
+}
+
+/** Files whose presence makes the disk of a worker's journal full or slow. */
+export function diskFiles({ dir }: ChaosSite): { fullFile: string; slowFile: string } {
+  return { fullFile: join(dir, 'disk-is-full'), slowFile: join(dir, 'disk-is-slow') };
+}
+
+const program = packageFile('dist/cli/main.js');
+
+let lives = 0;
+
+/**
+ * @param kill null for a worker that nothing is done to
+ * @param standby it waits for the one that is there
+ */
+export function startWorkerLife(
+  site: ChaosSite,
+  kill: PlannedKill | null,
+  { standby = false }: { standby?: boolean } = {},
+): WorkerLife {
+  lives += 1;
+  const diedFile = join(site.dir, `died-as-planned-${lives}`);
+  rmSync(diedFile, { force: true });
+  const preload = kill === null ? [] : ['--import', importUrl({ kill, diedFile, ...diskFiles(site) })];
+  const started = performance.now();
+  const child = spawn(
+    process.execPath,
+    [...preload, program, 'worker', ...(standby ? ['--standby'] : []), ...site.workerFlags],
+    {
+      env: { ...site.workerEnv },
+      cwd: site.dir,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    },
+  );
+  const logFile = join(site.dir, 'log', 'worker.log');
+  appendFileSync(logFile, `--- ${child.pid} ${JSON.stringify(kill)}\n`);
+  const isReady = Promise.withResolvers<number | null>();
+  let seen = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    appendFileSync(logFile, text);
+    if (seen.length > 100_000) return;
+    seen += text;
+    if (seen.includes('"consuming"')) isReady.resolve(Math.round(performance.now() - started));
+  });
+  // not `close`: a command that outlives the worker may hold the pipe
+  const ended = once(child, 'exit').then(([code, signal]) => ({
+    how: (code as number | null) ?? (signal as NodeJS.Signals),
+    planned: existsSync(diedFile),
+  }));
+  void ended.then(() => isReady.resolve(null));
+  return {
+    startMs: isReady.promise,
+    running: () => child.exitCode === null && child.signalCode === null,
+    signal: (name) => void child.kill(name),
+    ended,
+  };
+}

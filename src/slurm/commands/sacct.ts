@@ -1,0 +1,100 @@
+import { randomBytes } from 'node:crypto';
+import { commandTrouble, type CommandOptions, type RunCommand } from '../../base/command.js';
+import { parseJobState, type JobState } from '../states.js';
+import { isJobId, slurmExitCode, slurmTime, type ExitCode } from './values.js';
+
+/** One job as the site's accounting remembers it. */
+export interface AccountedJob {
+  id: string;
+  name: string;
+  state: JobState;
+  exitCode: ExitCode | null;
+  submittedAt: number | null;
+  startedAt: number | null;
+  endedAt: number | null;
+}
+
+export type AccountingAnswer =
+  /** Latest submission first. */
+  | { kind: 'jobs'; jobs: AccountedJob[] }
+  | { kind: 'unknown-job' }
+  /** The site keeps no accounting, or has no sacct. */
+  | { kind: 'no-accounting' }
+  | { kind: 'silence'; why: string };
+
+export interface AccountingQuestion {
+  /** The name is asked for always: an id may have been given again after a reset. */
+  name: string;
+  jobId?: string;
+  /** Milliseconds; without an id sacct looks no further back than today unless told. */
+  since?: number;
+}
+
+/** Asks the accounting for a job by its name, and its id where that is known. Never throws. */
+export async function accountedJob(
+  run: RunCommand,
+  question: AccountingQuestion,
+  options: CommandOptions = {},
+): Promise<AccountingAnswer> {
+  const delimiter = `\u001F${randomBytes(6).toString('hex')}`;
+  const result = await run('sacct', sacctArguments(question, delimiter), {
+    ...options,
+    env: { ...options.env, SLURM_TIME_FORMAT: '%s' },
+  });
+  if (result.kind === 'missing') return { kind: 'no-accounting' };
+  if (result.kind === 'exited' && /accounting storage is disabled/i.test(result.stderr + result.stdout)) {
+    return { kind: 'no-accounting' };
+  }
+  if (result.kind !== 'exited' || result.exitCode !== 0) {
+    return { kind: 'silence', why: `sacct ${commandTrouble(result)}` };
+  }
+  const jobs = parseSacct(result.stdout, delimiter).filter((job) => job.name === question.name);
+  if (jobs.length === 0) {
+    return result.stdout.trim() === ''
+      ? { kind: 'unknown-job' }
+      : { kind: 'silence', why: 'sacct gave an answer about other jobs' };
+  }
+  return { kind: 'jobs', jobs };
+}
+
+/** The arguments of sacct: the job itself without its steps. */
+export function sacctArguments({ name, jobId, since }: AccountingQuestion, delimiter: string): string[] {
+  return [
+    '--allocations',
+    '--noheader',
+    '--parsable2',
+    `--delimiter=${delimiter}`,
+    '--format=JobID,State,ExitCode,Submit,Start,End,JobName',
+    `--name=${name}`,
+    ...(jobId === undefined ? [] : [`--jobs=${jobId}`]),
+    ...(since === undefined ? [] : [`--starttime=${localTime(since)}`]),
+  ];
+}
+
+/** Reads what sacct printed for {@link sacctArguments}; lines that are none of it are left out. */
+export function parseSacct(stdout: string, delimiter: string): AccountedJob[] {
+  return stdout
+    .split('\n')
+    .flatMap((line) => {
+      const [id = '', state = '', exit = '', submit = '', start = '', end = '', name] = line.split(delimiter);
+      if (name === undefined || !isJobId(id.trim())) return [];
+      return [
+        {
+          id: id.trim(),
+          name: name.trim(),
+          state: parseJobState(state),
+          exitCode: slurmExitCode(exit),
+          submittedAt: slurmTime(submit),
+          startedAt: slurmTime(start),
+          endedAt: slurmTime(end),
+        },
+      ];
+    })
+    .sort((a, b) => (b.submittedAt ?? 0) - (a.submittedAt ?? 0));
+}
+
+/** `2026-11-23T19:28:39` in this host's time zone, which is what Slurm's commands take. */
+function localTime(ms: number): string {
+  const offset = new Date(ms).getTimezoneOffset() * 60_000;
+  return new Date(ms - offset).toISOString().slice(0, 19);
+}

@@ -1,0 +1,112 @@
+import { commandTrouble, type CommandOptions, type RunCommand } from '../../base/command.js';
+import { parseJobState, type JobState } from '../states.js';
+import { isJobId, slurmExitCode, slurmText, slurmTime, type ExitCode } from './values.js';
+
+/** One job as `scontrol show job` describes it. */
+export interface JobDetails {
+  id: string;
+  name: string;
+  comment: string;
+  state: JobState;
+  reason: string;
+  exitCode: ExitCode | null;
+  /** Slurm may put it back into the queue after a failure of the node or preemption. */
+  requeueable: boolean;
+  restarts: number;
+  nodes: string;
+  startedAt: number | null;
+  endedAt: number | null;
+  /** Everything, as Slurm printed it. */
+  text: string;
+  /** The same, pair by pair in Slurm's order. */
+  pairs: readonly JobFact[];
+}
+
+/** A key and its value as Slurm prints them. */
+export type JobFact = readonly [key: string, value: string];
+
+export type JobDetailsAnswer =
+  | { kind: 'job'; job: JobDetails }
+  /** The controller answered, and does not know this id. */
+  | { kind: 'unknown-job' }
+  | { kind: 'silence'; why: string };
+
+/** Asks for one job. Never throws. */
+export async function showJob(
+  run: RunCommand,
+  jobId: string,
+  options: CommandOptions = {},
+): Promise<JobDetailsAnswer> {
+  if (!isJobId(jobId)) return { kind: 'silence', why: 'that is no job id' };
+  const result = await run('scontrol', ['show', 'job', jobId], options);
+  if (result.kind === 'exited' && /invalid job id/i.test(result.stderr + result.stdout)) {
+    return { kind: 'unknown-job' };
+  }
+  if (result.kind !== 'exited' || result.exitCode !== 0) {
+    return { kind: 'silence', why: `scontrol ${commandTrouble(result)}` };
+  }
+  const job = parseShowJob(result.stdout);
+  return job === null
+    ? { kind: 'silence', why: 'scontrol gave an answer that could not be read' }
+    : { kind: 'job', job };
+}
+
+/**
+ * Reads the first job of `scontrol show job`. Every line but the first begins with three blanks and a key; values may
+ * hold blanks, so only keys at known places are looked for.
+ */
+export function parseShowJob(text: string): JobDetails | null {
+  const head = /^\s*JobId=(\d+)(?:.*? )??JobName=([\s\S]*?)\n {3}UserId=/.exec(text);
+  if (head?.[1] === undefined) return null;
+  const start = head.index + head[0].length;
+  // A job array has one block for each of its records.
+  const next = text.indexOf('\nJobId=', start);
+  const body = next === -1 ? text.slice(start) : text.slice(start, next);
+  const state = /^ {3}JobState=(\S+) Reason=(.*?)(?: FailedNode=\S+)?(?: Dependency=.*)?$/m.exec(body);
+  if (state?.[1] === undefined) return null;
+  return {
+    id: head[1],
+    name: head[2] ?? '',
+    comment: slurmText(line(body, 'Comment') ?? ''),
+    state: parseJobState(state[1]),
+    reason: slurmText(state[2] ?? ''),
+    exitCode: slurmExitCode(/ExitCode=(\d+:\d+)/.exec(body)?.[1] ?? ''),
+    requeueable: /^ {3}Requeue=1\b/m.test(body),
+    restarts: Number(/\bRestarts=(\d+)/.exec(body)?.[1] ?? 0),
+    nodes: slurmText(line(body, 'NodeList') ?? ''),
+    startedAt: slurmTime(/^ {3}StartTime=(\S+)/m.exec(body)?.[1] ?? ''),
+    endedAt: slurmTime(/\bEndTime=(\S+)/.exec(body)?.[1] ?? ''),
+    text: text.trimEnd(),
+    pairs: readPairs(head[0], body),
+  };
+}
+
+/**
+ * Keys whose value may hold anything and takes the rest of its line, by `_sprint_job_info()` of Slurm's `scontrol`. Those
+ * that share their line with another key (`Features`, `BatchFeatures`, `MailUser`) hold no blanks.
+ */
+const wholeLine =
+  /^ {3}(AdminComment|BurstBuffer|BurstBufferState|Command|Comment|Extra|Power|Reservation|StdErr|StdIn|StdOut|SubmitLine|SystemComment|WorkDir)=(.*)$/;
+
+/** @param head the first lines, up to and with `UserId=`, because a job's name may hold anything */
+function readPairs(head: string, body: string): JobFact[] {
+  const [, before = '', name = ''] = /^\s*([\s\S]*?)JobName=([\s\S]*)\n {3}UserId=$/.exec(head) ?? [];
+  const pairs: JobFact[] = [...inLine(before), ['JobName', name]];
+  for (const line of `   UserId=${body}`.split('\n')) {
+    const whole = wholeLine.exec(line);
+    if (whole?.[1] !== undefined) pairs.push([whole[1], whole[2] ?? '']);
+    else pairs.push(...inLine(line));
+  }
+  return pairs;
+}
+
+/** `Key=Value Key=Value`: a key is what stands between a blank and an equals sign. */
+function inLine(text: string): JobFact[] {
+  return [...text.matchAll(/(?:^|\s)([A-Za-z][\w/:*.-]*)=(.*?)(?=\s+[A-Za-z][\w/:*.-]*=|\s*$)/g)].map(
+    (match): JobFact => [match[1] ?? '', match[2] ?? ''],
+  );
+}
+
+function line(body: string, key: string): string | undefined {
+  return new RegExp(`^ {3}${key}=(.*)$`, 'm').exec(body)?.[1];
+}

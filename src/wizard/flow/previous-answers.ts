@@ -1,0 +1,63 @@
+import { dirname } from 'node:path';
+import { readBrokerUrl } from '../../celery/amqp/broker-url.js';
+import { readProfile } from '../../config/profile.js';
+import { mergeDrafts, writeAnswer, type AnswerValue } from './partial-answers.js';
+import type { Draft } from '../init-answers.js';
+
+/** Settings whose names the answers share. */
+const shared = [
+  'worker.executor',
+  'worker.localJobs',
+  'dirs.tmp',
+  'dirs.logs',
+  'dirs.images',
+  'slurm.partition',
+  'slurm.account',
+  'slurm.qos',
+  'slurm.time',
+  'slurm.mem',
+  'slurm.cpus',
+  'slurm.gpuPartition',
+  'slurm.gpuGres',
+  'slurm.mountPrefix',
+  'apptainer.command',
+  'girder.apiUrl',
+  'girder.caFile',
+] as const;
+
+/** The answers that a profile was made of, as far as it still tells; it may have been changed by hand since. */
+export function answersOfProfile(configDir: string, profile: string): Draft {
+  const { values } = readProfile(configDir, profile);
+  let draft: Draft = {};
+  for (const key of shared) {
+    const value = values.get(key);
+    if (isAnswer(value)) draft = writeAnswer(draft, key, value);
+  }
+  const script = values.get('slurm.submitScript');
+  if (typeof script === 'string') draft = writeAnswer(draft, 'dirs.submitScript', script);
+  const url = values.get('broker.url');
+  return typeof url === 'string' ? mergeDrafts(draft, brokerAnswers(url)) : draft;
+}
+
+function brokerAnswers(url: string): Draft {
+  try {
+    const { hostname, port, virtualHost, user, tls, connect } = readBrokerUrl(url);
+    return {
+      broker: { host: hostname, port, vhost: virtualHost, user, password: connect.password ?? '', tls },
+    };
+  } catch {
+    return {};
+  }
+}
+
+function isAnswer(value: unknown): value is AnswerValue {
+  return value === null || ['string', 'number', 'boolean'].includes(typeof value);
+}
+
+/** The same with the directory that the others seem to have been put into, if there is one. */
+export function withBase(draft: Draft): Draft {
+  const { tmp, logs } = draft.dirs ?? {};
+  if (draft.base !== undefined || tmp === undefined || logs === undefined) return draft;
+  const base = dirname(tmp);
+  return base !== '/' && base === dirname(logs) ? { ...draft, base } : draft;
+}

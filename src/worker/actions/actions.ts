@@ -1,0 +1,155 @@
+import { errorLine } from '../../base/errors.js';
+import { jobIdWithTasks } from '../../slurm/array-rest.js';
+import { changeCommand, type JobChange } from '../../slurm/commands/change-jobs.js';
+import { isJobId } from '../../slurm/commands/values.js';
+import type { WorkerAction } from './action.js';
+import type { Book } from '../run-state/run-store.js';
+import type { Executor } from '../executor/executor.js';
+import { createWords, type Words } from '../reporting/result-message.js';
+import type { CommandAnswer } from '../views/handle.js';
+import type { PastActions } from './finished-run-actions.js';
+import type { CancelSource, Run } from '../run-state/run.js';
+
+export interface ActionTools {
+  book: Book;
+  executor: Executor;
+  requestCancel: (id: string, by: CancelSource) => Promise<boolean>;
+  /** Acts on finished runs. */
+  past: PastActions;
+  /** Setting `slurm.othersJobs`. */
+  othersJobs: boolean;
+}
+
+/** Ids in an answer; there may be thousands. */
+const shownIds = 6;
+
+/** Does what an operator wants with runs and jobs. Never throws: whatever speaks against it is the answer. */
+export function createActions(tools: ActionTools): (action: WorkerAction) => Promise<CommandAnswer> {
+  const { book, executor, requestCancel } = tools;
+
+  /** Runs that have a job which is not over; the others are told, or canceled where they are. */
+  async function runsWithJobs(action: WorkerAction, words: Words): Promise<Run[]> {
+    const found: Run[] = [];
+    for (const id of new Set(action.runs)) {
+      const run = book.get(id);
+      if (run === undefined) words.refuse(`There is no run ${id}.`);
+      else if (run.stage === 'finished' || run.outcome !== null) words.refuse(`Run ${id} has ended already.`);
+      else if (run.jobId !== null && run.end === null) found.push(run);
+      else if (action.kind !== 'cancel') {
+        words.refuse(run.jobId === null ? `Run ${id} has no job yet.` : `The job of run ${id} has ended.`);
+      } else {
+        await requestCancel(id, 'operator');
+        words.say(
+          run.jobId === null
+            ? `Run ${id} will be canceled before it gets a job.`
+            : `Run ${id} will be canceled; its job has ended already.`,
+        );
+      }
+    }
+    return found;
+  }
+
+  async function act(action: WorkerAction): Promise<CommandAnswer> {
+    if (action.kind === 'retry' || action.kind === 'forget') {
+      if (action.jobs.length > 0)
+        return { ok: false, said: 'Only runs can be run again or forgotten, not jobs.' };
+      return tools.past[action.kind](action.runs);
+    }
+    const words = createWords();
+    const runs = await runsWithJobs(action, words);
+    const others = await jobsToTouch(action.jobs, tools, words);
+    const ids = [...new Set([...runs.map(({ jobId }) => jobId ?? ''), ...others])];
+    if (ids.length > 0) {
+      const change = changeOf(action);
+      const answer = await (change === null ? executor.cancel(ids) : executor.change(change, ids));
+      // the operator is to see what the command says; a run is only canceled if that agreed
+      if (action.kind === 'cancel' && answer.ok) {
+        for (const { id } of runs) await requestCancel(id, 'operator');
+      }
+      executor.tracker.nudge();
+      const done = `${change === null ? `${executor.cancelCommand} ${listed(ids)}` : commandLine(change, ids)}: done`;
+      if (answer.ok) words.say(answer.said === '' ? done : answer.said);
+      else words.refuse(answer.said);
+    }
+    return words.answer();
+  }
+
+  return async (action) => {
+    try {
+      return await act(action);
+    } catch (error) {
+      // a value that is none, or a worker that stops
+      return { ok: false, said: errorLine(error) };
+    }
+  };
+}
+
+/** The jobs of a list that may be touched: our own, unless a setting opens those of others. */
+async function jobsToTouch(
+  wanted: readonly string[],
+  { book, executor: { tracker }, othersJobs }: ActionTools,
+  words: Words,
+): Promise<string[]> {
+  const ids = wanted.filter(isJobId);
+  if (ids.length < wanted.length) words.refuse(`${wanted.length - ids.length} of the ids are no job ids.`);
+  if (othersJobs || ids.length === 0) return ids;
+  const strange = (): string[] => {
+    const ours = new Set(tracker.view().rows.map(({ id }) => numberOf(id)));
+    for (const { jobId } of book.all()) if (jobId !== null) ours.add(numberOf(jobId));
+    return ids.filter((id) => !ours.has(numberOf(id)));
+  };
+  // a job may be younger than the last answer
+  if (strange().length > 0 && tracker.view().trouble === null) {
+    await new Promise<void>((resolve) => {
+      const stop = tracker.onAnswer(() => {
+        stop();
+        resolve();
+      });
+      tracker.nudge();
+    });
+  }
+  const left = strange();
+  if (left.length === 0) return ids;
+  const { trouble } = tracker.view();
+  words.refuse(
+    trouble === null
+      ? `Not a job of this user: ${listed(left)}. The setting slurm.othersJobs opens them to the operator.`
+      : `Nobody can tell whose these jobs are, ${listed(left)}: ${trouble}`,
+  );
+  const refused = new Set(left);
+  return ids.filter((id) => !refused.has(id));
+}
+
+/** Jobs of one array have one owner. */
+function numberOf(jobId: string): string {
+  return jobId.replace(/[_+].*$/, '');
+}
+
+function changeOf(action: Exclude<WorkerAction, { kind: 'retry' | 'forget' }>): JobChange | null {
+  switch (action.kind) {
+    case 'cancel':
+      return null;
+    case 'signal':
+      return { kind: action.kind, signal: action.signal };
+    case 'hold':
+    case 'release':
+    case 'requeue':
+      return { kind: action.kind };
+    case 'timeLimit':
+      return { kind: action.kind, limit: action.limit };
+    case 'priority':
+      return { kind: action.kind, priority: action.priority };
+    case 'nice':
+      return { kind: action.kind, nice: action.nice };
+  }
+}
+
+function commandLine(change: JobChange, ids: readonly string[]): string {
+  const { file, args } = changeCommand(change, ['JOBS']);
+  return [file, ...args].join(' ').replace('JOBS', listed(ids));
+}
+
+function listed(ids: readonly string[]): string {
+  const more = ids.length - shownIds;
+  return `${ids.slice(0, shownIds).map(jobIdWithTasks).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}

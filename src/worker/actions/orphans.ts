@@ -1,0 +1,59 @@
+import type { Log } from '../../base/log.js';
+import type { JobRow } from '../../slurm/job.js';
+import { isOwnMark, runKey } from '../../slurm/job-identity.js';
+import { phaseOf } from '../../slurm/states.js';
+import type { Tracker } from '../../slurm/tracker.js';
+import type { Book } from '../run-state/run-store.js';
+import type { Run } from '../run-state/run.js';
+
+/**
+ * Jobs that this worker has submitted, that are not over, and that no unfinished run knows: their runs were lost with a
+ * damaged journal, or were given up. Nobody follows them, and nothing of them reaches Girder.
+ */
+export function orphanJobs(
+  rows: readonly JobRow[],
+  runs: Iterable<Pick<Run, 'id' | 'stage'>>,
+  stateDirectory: string,
+): JobRow[] {
+  const own = rows.filter(
+    ({ key, mark, state, reason }) =>
+      key !== null && isOwnMark(mark, stateDirectory) && livePhases.has(phaseOf(state, reason)),
+  );
+  if (own.length === 0) return [];
+  const known = new Set<string>();
+  for (const { id, stage } of runs) if (stage !== 'finished') known.add(runKey(id));
+  return own.filter(({ key }) => key !== null && !known.has(key));
+}
+
+const livePhases: ReadonlySet<string> = new Set(['waiting', 'held', 'starting', 'running', 'paused']);
+
+/** What to tell about orphans, in one sentence. */
+export function orphanSentence(ids: readonly string[]): string {
+  const shown = ids.slice(0, 5).join(' ');
+  const more = ids.length > 5 ? ` and ${ids.length - 5} more` : '';
+  const jobs = ids.length === 1 ? 'Slurm job belongs' : 'Slurm jobs belong';
+  return `${ids.length} ${jobs} to no run of this worker, so no result will reach Girder: ${shown}${more}. Cancel with scancel or x.`;
+}
+
+/** Watches for orphans: one is reported once two answers of Slurm in a row have shown it. */
+export function watchOrphans(
+  tracker: Tracker,
+  book: Book,
+  stateDirectory: string,
+  log: Log,
+): { trouble(): string | null; stop(): void } {
+  let suspects: readonly string[] = [];
+  let orphans: readonly string[] = [];
+  let at = tracker.view().at;
+  const stop = tracker.onAnswer((view) => {
+    if (view.at === at) return;
+    at = view.at;
+    const now = orphanJobs(view.rows, book.all(), stateDirectory).map(({ id }) => id);
+    const seen = now.filter((id) => suspects.includes(id));
+    const fresh = seen.filter((id) => !orphans.includes(id));
+    if (fresh.length > 0) log.error({ jobs: fresh }, 'Slurm jobs of this worker belong to no run');
+    suspects = now;
+    orphans = seen;
+  });
+  return { trouble: () => (orphans.length === 0 ? null : orphanSentence(orphans)), stop };
+}

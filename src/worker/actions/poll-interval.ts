@@ -1,0 +1,48 @@
+import type { Site } from '../../slurm/site.js';
+import type { Tracker } from '../../slurm/tracker.js';
+import type { CommandAnswer } from '../views/handle.js';
+
+/** Seconds between two questions that an operator goes through. */
+const steps = [1, 2, 3, 5, 10, 15, 20, 30, 60, 120, 300];
+/** More often than this only a profile makes it. */
+const usualFloor = 5;
+/** Of what the site's rate limit allows one user, the one question about all jobs takes no more than this. */
+const shareOfBudget = 1 / 4;
+
+export interface PaceTools {
+  tracker: Pick<Tracker, 'everyMs' | 'askEvery'>;
+  /** What the profile says. */
+  pollSeconds: number;
+  site: (() => Promise<Site>) | null;
+}
+
+/** Changes how often Slurm is asked, step by step and within the site's budget, until the worker ends. */
+export function createPace({
+  tracker,
+  pollSeconds,
+  site,
+}: PaceTools): (change: 'more' | 'less') => Promise<CommandAnswer> {
+  return async (change) => {
+    const everyMs = tracker.everyMs();
+    if (everyMs === null) return { ok: false, said: 'Jobs of this host are looked at all the time.' };
+    const now = everyMs / 1_000;
+    const limit = (await site?.())?.rateLimit ?? null;
+    const least = limit === null ? 0 : 1 / (limit.perSecond * shareOfBudget);
+    const floor = Math.max(Math.min(usualFloor, pollSeconds), least);
+    const next =
+      change === 'less'
+        ? steps.find((step) => step > now)
+        : steps.findLast((step) => step < now && step >= floor);
+    if (next === undefined) {
+      const why =
+        change === 'less'
+          ? 'more seldom it makes no sense'
+          : now <= least
+            ? 'that is a quarter of what the site allows one user'
+            : 'more often only a profile makes it (slurm.pollSeconds)';
+      return { ok: false, said: `Slurm is asked every ${now} s; ${why}.` };
+    }
+    tracker.askEvery(next * 1_000);
+    return { ok: true, said: `Slurm is now asked every ${next} s.` };
+  };
+}

@@ -1,0 +1,15 @@
+import type { IsolationPart } from '../../apptainer/isolation.js';
+import type { Settings } from '../../config/schema.js';
+import { globMatches } from './rules.js';
+
+/** The parts of a container's isolation that the settings turn off for an image. */
+export function isolationOff(
+  { isolationExceptions }: Pick<Settings['apptainer'], 'isolationExceptions'>,
+  image: string,
+): Set<IsolationPart> {
+  return new Set(
+    isolationExceptions
+      .filter((exception) => exception.image === undefined || globMatches(exception.image, image))
+      .flatMap(({ off }) => off),
+  );
+}

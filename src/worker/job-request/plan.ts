@@ -1,0 +1,258 @@
+import { join } from 'node:path';
+
+import { imageEntry, imageHome } from '../../apptainer/entry.js';
+import {
+  containerEnvironment,
+  execArguments,
+  quietEnvironment,
+  runtimeOf,
+} from '../../apptainer/exec-args.js';
+import type { ImageFacts } from '../../apptainer/inspect.js';
+import type { IsolationPart } from '../../apptainer/isolation.js';
+import { DsaSlurmError } from '../../base/errors.js';
+import type { Settings } from '../../config/schema.js';
+import type { Analysis, StagedAnalysis } from '../../girder/protocol/analysis.js';
+import { streamsOf } from '../../girder/protocol/streams.js';
+import { argumentsFileContent, batchEnvironment, timeWarning } from '../../slurm/batch-script.js';
+import { jobName, runKey } from '../../slurm/job-identity.js';
+import { takeUserOptions, type RefusedOption, type SbatchOption } from '../../slurm/options.js';
+import type { JobRequest } from '../executor/executor.js';
+import type { GirderSlurm } from './girder-slurm-settings.js';
+import { isolationOff } from './isolation.js';
+import { asOption, chooseResources, type Resource } from './resources.js';
+import type { SubmitScript } from './submit-script.js';
+
+/** All that decides about a job. */
+export interface PlanRequest {
+  runId: string;
+  analysis: Pick<Analysis, 'image' | 'entrypoint' | 'environment' | 'gpu' | 'args' | 'streams'>;
+  staged: Pick<StagedAnalysis, 'args' | 'argsHoldToken' | 'binds' | 'ownDirectories'>;
+  sif: string;
+  facts: ImageFacts;
+  settings: Settings;
+  /** `dirs.logs`, which has to be set. */
+  logsDir: string;
+  submitScript: SubmitScript;
+  /** Girder's settings for Slurm; null where they are not read. */
+  girder: GirderSlurm | null;
+}
+
+/** What would be handed to Slurm, and why it must not be. */
+export interface Plan {
+  /** The run gets a GPU: its message, its image or Girder's settings ask for one. */
+  gpu: boolean;
+  resources: readonly Resource[];
+  /** The rule of `slurm.rules` that matched, counted from 1; null: none. */
+  rule: number | null;
+  /** `--slurm_*` options of the task that nobody has a use for, because no Slurm runs the job: `mem`. */
+  meaningless: readonly string[];
+  /** Every reason that speaks against it; empty for a job that may be submitted. */
+  refusals: DsaSlurmError[];
+  /** Null where no command could be made of image and task. */
+  job: PlannedJob | null;
+}
+
+export interface PlannedJob {
+  workingDirectory: string;
+  /** The container's whole command: entry point and arguments. */
+  command: string[];
+  /** What follows `apptainer exec`, with the image file and without the command. */
+  exec: string[];
+  /** Partition, account, QOS and reservation of the job, and whether the task itself chose any of them. */
+  target: { name: string; isOwn: boolean };
+  /** Directories of the run that the job needs; to be made before it is handed over. */
+  directories: string[];
+  /** The file that hides the whole vector from process lists, to be written before that as well; null: none. */
+  argumentsFile: { path: string; content: string } | null;
+  /** What the journal keeps of it. */
+  submission: { key: string; logFile: string; exitRecord: string; streams: StreamFiles };
+  request: JobRequest;
+}
+
+/** Files of the streams that are connected somewhere else than to the log. */
+export interface StreamFiles {
+  stdout?: string;
+  stderr?: string;
+}
+
+/**
+ * Decides everything about a job and touches nothing: the stage that submits it and the commands that explain it say the
+ * same because both ask here.
+ */
+export function planJob(request: PlanRequest): Plan {
+  const { analysis, staged, facts, settings } = request;
+  const gpu = analysis.gpu || facts.needsGpu || (request.girder?.gpu ?? false);
+  const { options, args, refused } = takeUserOptions(staged.args, settings.slurm.userOptions);
+  const [first] = analysis.args;
+  const { resources, rule } = chooseResources(settings.slurm, {
+    gpu,
+    subject: { image: analysis.image, cli: first?.kind === 'text' ? first.text : '' },
+    girder: request.girder,
+    userOptions: options,
+  });
+  const isLocal = settings.worker.executor === 'local';
+  const meaningless = isLocal ? namesOf(options, refused) : [];
+  const refusals = isLocal ? [] : refused.map(refusedOption);
+  try {
+    return {
+      gpu,
+      resources,
+      rule,
+      meaningless,
+      refusals,
+      job: plannedJob(request, { gpu, args, resources }),
+    };
+  } catch (error) {
+    if (!(error instanceof DsaSlurmError)) throw error;
+    return { gpu, resources, rule, meaningless, refusals: [...refusals, error], job: null };
+  }
+}
+
+/** The job of a plan that nothing speaks against. @throws DsaSlurmError with the first reason */
+export function acceptedJob({ refusals, job }: Plan): PlannedJob {
+  const [refusal] = refusals;
+  if (refusal !== undefined) throw refusal;
+  if (job === null) throw new Error('a plan without a job names its reason');
+  return job;
+}
+
+function plannedJob(
+  { runId, analysis, staged, sif, facts, settings, logsDir, submitScript }: PlanRequest,
+  { gpu, args, resources }: { gpu: boolean; args: readonly string[]; resources: readonly Resource[] },
+): PlannedJob {
+  const { apptainer } = settings;
+  const { workingDirectory, command } = imageEntry({
+    image: analysis.image,
+    facts,
+    settings: {
+      workingDirectory: apptainer.workingDirectory,
+      entrypoint: apptainer.entrypoint === null ? null : [apptainer.entrypoint],
+    },
+    entrypoint: analysis.entrypoint,
+    args,
+  });
+  const [ownDirectory] = staged.ownDirectories;
+  if (ownDirectory === undefined) throw new Error('a staged run has a directory of its own');
+  const inOwn = (name: string): string => join(ownDirectory, name);
+  const isOurScript = submitScript.takesArgumentsFile;
+  const off = isolationOff(apptainer, analysis.image);
+  const imageEnvironment = off.has('variables') ? undefined : facts.oci?.environment;
+  const lacksDirectory = facts.inside?.hasWorkingDirectory === false;
+  const exec = execArguments({
+    sif,
+    workingDirectory,
+    binds: [
+      ...staged.binds,
+      // Docker makes it
+      ...(lacksDirectory
+        ? [{ host: inOwn('workdir'), container: workingDirectory, mode: 'rw' } as const]
+        : []),
+    ],
+    gpu,
+    isolation: {
+      off,
+      home: imageHome(facts, analysis.environment),
+      replacesEnvironment: imageEnvironment !== undefined,
+      space: off.has('files') ? null : isOurScript ? 'script' : { directory: inOwn('container') },
+    },
+    options: apptainer.options,
+  });
+  // file names of slides and arguments name patients: they are nothing for `scontrol show job`
+  const argumentsFile = isOurScript
+    ? { path: inOwn('arguments'), content: argumentsFileContent([...exec, ...command]) }
+    : null;
+  const options = resources.map(asOption);
+  const warning = timeWarningSeconds(settings, submitScript, options);
+  const key = runKey(runId);
+  const logFile = join(logsDir, `${jobName(key)}.log`);
+  const exitRecord = join(logsDir, `${jobName(key)}.exit`);
+  const streams = streamFiles(analysis, logFile);
+  return {
+    workingDirectory,
+    command,
+    exec,
+    target: targetOf(resources),
+    directories: [
+      inOwn('job'),
+      ...(isOurScript ? [] : [inOwn('container')]),
+      ...(lacksDirectory ? [inOwn('workdir')] : []),
+    ],
+    argumentsFile,
+    submission: { key, logFile, exitRecord, streams },
+    request: {
+      logFile,
+      streams,
+      key,
+      // the runtime mounts the working directory of its caller where that part of the isolation is off
+      directory: inOwn('job'),
+      options: warning === null ? options : [...options, timeWarning(warning)],
+      script: submitScript.path,
+      scriptArgs: argumentsFile === null ? [...exec, ...command] : [],
+      env: {
+        // above what the worker's environment may have for every container
+        ...containerEnvironment(
+          { ...imageEnvironment, ...analysis.environment },
+          runtimeOf(apptainer.command),
+        ),
+        ...quietEnvironment(runtimeOf(apptainer.command)),
+        ...batchEnvironment({
+          apptainer: apptainer.command,
+          exitRecord,
+          argumentsFile: argumentsFile?.path ?? null,
+          room: isOurScript ? roomFor(off) : null,
+          scratch: apptainer.scratch,
+          warning,
+        }),
+      },
+    },
+  };
+}
+
+/** How many seconds before the time limit the analysis is asked to end; null: it is not. */
+function timeWarningSeconds(
+  { worker, slurm }: Settings,
+  { takesTimeWarning }: SubmitScript,
+  options: readonly SbatchOption[],
+): number | null {
+  const isPossible = worker.executor === 'slurm' && takesTimeWarning && slurm.cancelSeconds > 0;
+  return isPossible && !options.some(([name]) => name === 'signal') ? slurm.cancelSeconds : null;
+}
+
+/** What the batch script makes room for; null: nothing is written but to what is bound. */
+function roomFor(off: ReadonlySet<IsolationPart>): 'layer' | 'tmp' | null {
+  if (off.has('files')) return null;
+  return off.has('layer') ? 'tmp' : 'layer';
+}
+
+/** A stream of the container that is connected somewhere else has a file of its own beside the log. */
+function streamFiles(analysis: Pick<Analysis, 'args' | 'streams'>, logFile: string): StreamFiles {
+  const connected = streamsOf(analysis).flatMap((each) => (each.kind === 'container' ? [each.stream] : []));
+  return Object.fromEntries(connected.map((stream) => [stream, `${logFile}.${stream}`]));
+}
+
+const targetOptions = new Set(['partition', 'account', 'qos', 'reservation']);
+
+function targetOf(resources: readonly Resource[]): PlannedJob['target'] {
+  const chosen = resources.filter(({ option }) => targetOptions.has(option));
+  return {
+    name: chosen
+      .map(({ option, value }) => `${option}=${value ?? ''}`)
+      .toSorted()
+      .join(' '),
+    isOwn: chosen.some(({ origin }) => origin.from === 'user'),
+  };
+}
+
+function namesOf(options: readonly SbatchOption[], refused: readonly RefusedOption[]): string[] {
+  const names = [
+    ...options.map(([name]) => name.replaceAll('-', '_')),
+    ...refused.map(({ option }) => option),
+  ];
+  return [...new Set(names)];
+}
+
+function refusedOption({ option, reason }: RefusedOption): DsaSlurmError {
+  return new DsaSlurmError('slurm', `The option --slurm_${option} cannot be used: ${reason}`, {
+    next: 'Leave it out. Which ones are open to users is the setting slurm.userOptions of this worker.',
+  });
+}

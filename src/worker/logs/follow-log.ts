@@ -1,0 +1,70 @@
+import { errorLine } from '../../base/errors.js';
+import { readLogPiece } from './log-file.js';
+import { createProgressTags } from './progress-tags.js';
+import { logMark as markAt } from './log-offsets.js';
+import type { StageContext, Tools } from '../worker-services.js';
+
+/** A quiet log is looked at less and less often, up to this many milliseconds apart. */
+const quietestMs = 10_000;
+
+/**
+ * Sends the job's log to Girder as it grows, from the last byte that Girder has, without its progress tags, until
+ * `over` aborts, and then what is still left of it. Memory is the same for a log of any size: the next piece is read
+ * when the last one has gone.
+ */
+export async function followLog(
+  { id, girderJob, stopping }: StageContext,
+  tools: Tools,
+  over: AbortSignal,
+): Promise<void> {
+  const { book, clock, log } = tools;
+  const reportMs = tools.settings.girder.reportSeconds * 1_000;
+  const run = book.get(id);
+  const path = run?.submission?.logFile;
+  if (run === undefined || path === undefined) return;
+  const tags = createProgressTags();
+  let offset = run.logOffset;
+  let wait = reportMs;
+
+  for (;;) {
+    const last = over.aborted;
+    if (stopping.aborted) return;
+    // before the job runs there is nothing to look at
+    if (last || book.get(id)?.stage === 'running') {
+      try {
+        const grown = await readOn();
+        wait = grown ? reportMs : Math.min(wait * 1.5, quietestMs);
+      } catch (error) {
+        log.warn({ run: id, why: errorLine(error) }, 'the log of the job cannot be read');
+      }
+    }
+    if (last) break;
+    await clock.sleep(wait, over);
+  }
+  const rest = tags.end();
+  if (rest !== '') girderJob.log(rest, markAt(offset));
+
+  /** Reads all that is there; true if there was anything. */
+  async function readOn(): Promise<boolean> {
+    let grown = false;
+    for (;;) {
+      if (stopping.aborted) return grown;
+      const piece = await readLogPiece(path ?? '', offset);
+      if (piece.restarted) girderJob.log('\n[The job was started again; its log begins anew.]\n');
+      grown ||= piece.text !== '';
+      offset = piece.offset;
+      if (piece.text !== '') {
+        const { text, progress } = tags.push(piece.text);
+        if (progress !== null) {
+          girderJob.progress(progress);
+          book.note(id, { type: 'progress', progress });
+        }
+        // held-back text counts as not sent: after a restart it is read again. Bytes that are no text grow as text
+        girderJob.log(text, markAt(Math.max(0, offset - Buffer.byteLength(tags.held()))));
+        // a log that grows faster than Girder takes it is read no faster than that
+        await girderJob.room(stopping);
+      }
+      if (piece.atEnd) return grown;
+    }
+  }
+}

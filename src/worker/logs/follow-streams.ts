@@ -1,0 +1,156 @@
+import { DsaSlurmError, errorLine } from '../../base/errors.js';
+import type { Analysis } from '../../girder/protocol/analysis.js';
+import { sendStream } from '../../girder/transfer/send-stream.js';
+import { streamsOf, type StreamConnector, type StreamSink } from '../../girder/protocol/streams.js';
+import { readPiece, sizeOfLog, wholeCharacters } from './log-file.js';
+import { streamMark } from './log-offsets.js';
+import { createProgressLines } from './progress-lines.js';
+import type { StageContext, Tools } from '../worker-services.js';
+
+/** A quiet file is looked at less and less often, up to this many milliseconds apart. */
+const quietestMs = 5_000;
+
+/**
+ * Follows what the container writes to its pipes and connected streams, until `over` aborts, and then what is still left
+ * of it. A stream that cannot be delivered is written down as the reason why the run fails, and `onBroken` is called;
+ * nothing is thrown. Memory is the same for a stream of any size.
+ */
+export async function followStreams(
+  context: StageContext,
+  analysis: Analysis,
+  tools: Tools,
+  over: AbortSignal,
+  onBroken: () => void,
+): Promise<void> {
+  const { book, log } = tools;
+  await Promise.all(
+    streamsOf(analysis).map(async (connector, index) => {
+      const run = book.get(context.id);
+      const file = fileOf(connector, index, run?.staged?.pipes, run?.submission?.streams);
+      if (file === null || run === undefined || run.brokenStream !== null) return;
+      const follow: Follow = { context, tools, over, file, index };
+      try {
+        if (connector.kind === 'progress') await followProgress(follow);
+        else if (connector.kind !== 'input') await followInto(connector.sink, follow);
+      } catch (error) {
+        // whoever canceled the run, or stops the worker, broke it off
+        if (context.signal.aborted) return;
+        const reason = error instanceof DsaSlurmError ? errorLine(error) : 'A stream could not be read.';
+        log.warn({ run: context.id, stream: index, why: errorLine(error) }, 'a stream is broken');
+        await book.record(context.id, { type: 'stream-broken', reason });
+        onBroken();
+      }
+    }),
+  );
+}
+
+interface Follow {
+  context: StageContext;
+  tools: Tools;
+  over: AbortSignal;
+  file: string;
+  index: number;
+}
+
+function fileOf(
+  connector: StreamConnector,
+  index: number,
+  pipes: readonly (string | null)[] | undefined,
+  streams: { stdout?: string; stderr?: string } | undefined,
+): string | null {
+  if (connector.kind === 'container') return streams?.[connector.stream] ?? null;
+  return pipes?.[index] ?? null;
+}
+
+async function followInto(sink: StreamSink, follow: Follow): Promise<void> {
+  if (sink.kind === 'girderLog') await followIntoLog(follow);
+  else await followIntoPost(sink, follow);
+}
+
+/** Only the newest progress counts, so after a restart of the worker the file is simply read again. */
+async function followProgress(follow: Follow): Promise<void> {
+  const { context, tools } = follow;
+  const lines = createProgressLines();
+  for await (const { bytes, restarted } of growth(follow, 0)) {
+    if (restarted) lines.restart();
+    const progress = lines.push(bytes);
+    if (progress === null) continue;
+    context.girderJob.progress(progress);
+    tools.book.note(context.id, { type: 'progress', progress });
+  }
+}
+
+/** A character that is only half there counts as not read. Resolves once Girder has all of it, because then the job may end. */
+async function followIntoLog(follow: Follow): Promise<void> {
+  const { context, tools, index } = follow;
+  const { girderJob, stopping, id } = context;
+  const from = tools.book.get(id)?.streamOffsets[index] ?? 0;
+  let pending = Buffer.alloc(0);
+  for await (const { bytes, offset, restarted } of growth(follow, from)) {
+    const all = restarted ? Buffer.from(bytes) : Buffer.concat([pending, bytes]);
+    const whole = wholeCharacters(all);
+    pending = all.subarray(whole);
+    girderJob.log(all.toString('utf8', 0, whole), streamMark(index, offset - pending.length));
+    await girderJob.room(stopping);
+  }
+  await girderJob.flush(stopping);
+}
+
+/**
+ * One POST for the whole stream. A worker that was restarted cannot go on with somebody's request: it makes the POST
+ * anew from the beginning of the file, and so it does when the file itself begins anew after a requeue. That of a canceled
+ * run is broken off: half a stream must not look like a whole one.
+ */
+async function followIntoPost(sink: Extract<StreamSink, { kind: 'http' }>, follow: Follow): Promise<void> {
+  const { context, tools } = follow;
+  const run = tools.book.get(context.id);
+  if (run === undefined) return;
+  for (;;) {
+    let restarted = false;
+    const pieces = async function* (): AsyncGenerator<Uint8Array> {
+      for await (const piece of growth(follow, 0)) {
+        restarted = piece.restarted;
+        if (restarted) throw new Error('the stream begins anew');
+        yield piece.bytes;
+      }
+    };
+    try {
+      await sendStream(sink, pieces(), { ...tools.girderSetup(run), signal: context.signal });
+      return;
+    } catch (error) {
+      if (!restarted) throw error;
+    }
+  }
+}
+
+interface Grown {
+  bytes: Uint8Array;
+  /** Where these bytes end in the file. */
+  offset: number;
+  /** The file was shorter than before: these bytes are its first. */
+  restarted: boolean;
+}
+
+/** What comes to a file from `from` on, until the job is over; and then what it holds at that moment, and no more. */
+async function* growth({ context, tools, over, file }: Follow, from: number): AsyncGenerator<Grown> {
+  const { stopping } = context;
+  const lookMs = tools.settings.girder.reportSeconds * 1_000;
+  let offset = from;
+  let wait = lookMs;
+  for (;;) {
+    const last = over.aborted;
+    const end = last ? await sizeOfLog(file) : Infinity;
+    let grown = false;
+    for (let more = true; more && !stopping.aborted;) {
+      const { bytes, restarted, atEnd, ...piece } = await readPiece(file, offset);
+      offset = piece.offset;
+      more = !atEnd && offset < end;
+      if (bytes.length === 0 && !restarted) continue;
+      grown = true;
+      yield { bytes, offset, restarted };
+    }
+    if (last || stopping.aborted) return;
+    wait = grown ? lookMs : Math.min(wait * 1.5, Math.max(lookMs, quietestMs));
+    await tools.clock.sleep(wait, over);
+  }
+}

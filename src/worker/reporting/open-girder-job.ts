@@ -1,0 +1,50 @@
+import { errorLine } from '../../base/errors.js';
+import type { GirderJobRef } from '../../girder/protocol/analysis.js';
+import {
+  createGirderJob,
+  silentGirderJob,
+  type GirderJob,
+  type GirderJobOptions,
+} from '../../girder/jobs/job.js';
+import { mapApiUrl } from '../../girder/api/api-url.js';
+import { openSession } from '../../girder/api/requests-session.js';
+import { readGirderJob } from '../../girder/protocol/read-job.js';
+import type { Book } from '../run-state/run-store.js';
+import { offsetsOf } from '../logs/log-offsets.js';
+import type { Run } from '../run-state/run.js';
+
+/** The reporter of a run's Girder job. A task that names no Girder job, or names it wrongly, reports to nobody. */
+export async function openGirderJob(
+  run: Run,
+  book: Book,
+  options: Omit<GirderJobOptions, 'onSending' | 'onSent' | 'connection'>,
+): Promise<GirderJob> {
+  let ref: GirderJobRef | null = null;
+  try {
+    ref = readGirderJob(run.task.headers);
+  } catch (error) {
+    options.log.error(
+      { run: run.id, why: errorLine(error) },
+      'the Girder job of this task cannot be told of anything',
+    );
+  }
+  if (ref === null) return silentGirderJob();
+  book.note(run.id, { type: 'described', description: { girderJobId: ref.id } });
+  const scheme = mapApiUrl(ref.url, options.apiUrlMap).startsWith('https:') ? 'https' : 'http';
+  const { connection, notes } = await openSession(ref.session, scheme);
+  const girderJob = createGirderJob(ref, {
+    ...options,
+    connection,
+    // both are rejected only when the worker ends
+    onSending: async (marks, piece) => {
+      const { log, streams } = offsetsOf(marks);
+      await book.record(run.id, { type: 'log-sending', upTo: log, streams, piece }).catch(() => undefined);
+    },
+    onSent: (marks) => {
+      const { log, streams } = offsetsOf(marks);
+      void book.record(run.id, { type: 'log-sent', offset: log, streams }).catch(() => undefined);
+    },
+  });
+  if (run.stage === 'accepted') for (const note of notes) girderJob.log(`${note}\n`);
+  return girderJob;
+}

@@ -1,0 +1,296 @@
+import { constants } from 'node:fs';
+import { copyFile, open, rename, rm, type FileHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+import { DsaSlurmError, coerceError, systemCode } from '../../base/errors.js';
+import type { Log } from '../../base/log.js';
+import { makeDirectory } from '../../base/make-directory.js';
+import { formatLine, writeLine, type Line } from './journal-lines.js';
+import type { Lease } from './lease.js';
+import { journalPath, readJournal } from './read-journal.js';
+import type { Run, RunEvent } from './run.js';
+
+/**
+ * The journal: every event of every run, one JSON line each, in `journal.jsonl` of the state directory. The first
+ * line names the format. It holds Girder's tokens while a run is under way, so only its owner may read it.
+ */
+export interface Journal {
+  /** Writes an event; resolves when it is on the disk and would survive a power cut. Keeps the order of calls. */
+  append(runId: string, event: RunEvent): Promise<void>;
+  /** Writes an event with the next durable one, or within a second. */
+  appendSoon(runId: string, event: RunEvent): void;
+  /** Replaces the whole journal by these runs as they are now. */
+  compact(runs: Iterable<Run>): Promise<void>;
+  /** Finds out whether there is room for more than a few events. @throws DsaSlurmError `files` if there is not */
+  probe(): Promise<void>;
+  /** Bytes written since the last compaction. */
+  bytes(): number;
+  /** How it is with the file, for screens. */
+  state(): JournalState;
+  close(): Promise<void>;
+}
+
+export interface JournalState {
+  path: string;
+  /** Its whole size. */
+  bytes: number;
+  /** When it was last made safe on the disk, and how long that took, in milliseconds; null before the first time. */
+  synced: { at: number; ms: number } | null;
+}
+
+const soonMs = 1_000;
+/** So much room is to be there again before a disk is no longer taken for full: the messages of several tasks. */
+const probeBytes = 256 * 1024;
+
+/** The part of the lock on the state directory that a journal needs. */
+export type JournalLease = Pick<Lease, 'hold' | 'confirm'>;
+
+/**
+ * Reads a journal and opens it for appending. The caller holds the lock on `directory`. A damaged journal is copied
+ * first, and the log says which lines of it are lost.
+ *
+ * Nothing counts as written until `lease` has been confirmed after it: whoever takes the lock later then reads it. A line
+ * that a worker appends after that goes into a file that has been replaced, and the worker is told that it has lost the lock.
+ * @throws DsaSlurmError `files`
+ */
+export async function openJournal(
+  directory: string,
+  log: Log,
+  lease: JournalLease,
+): Promise<{ journal: Journal; runs: Map<string, Run> }> {
+  await makeDirectory(directory, 0o700);
+  const path = journalPath(directory);
+  const { runs, damaged, torn, headless } = await readJournal(path);
+  try {
+    if (damaged.length > 0 || headless) {
+      const aside = `${path}.damaged-${Date.now()}`;
+      await copyFile(path, aside, constants.COPYFILE_EXCL);
+      log.error({ path, lines: damaged, headless, kept: aside }, 'the journal is damaged; kept it as it was');
+    } else if (torn > 0) {
+      // common after a crash, and all that is left of a journal that was cut short: the last such file is enough
+      const aside = `${path}.torn`;
+      await copyFile(path, aside);
+      log.warn({ path, characters: torn, kept: aside }, 'dropped the torn last line of the journal');
+    }
+    const fresh = await replaceJournal(path, runs.values(), lease);
+    await syncDirectory(directory);
+    return { journal: createWriter(path, fresh, { log, lease, runs }), runs };
+  } catch (error) {
+    if (isLoss(error)) throw error;
+    throw cannotWrite(path, error, 'Free space in the state directory and start again: nothing is lost.');
+  }
+}
+
+/** That the lock was lost is said as it is. */
+function isLoss(error: unknown): boolean {
+  return error instanceof DsaSlurmError && error.code === 'worker';
+}
+
+function cannotWrite(path: string, cause: unknown, next: string): DsaSlurmError {
+  return new DsaSlurmError('files', `The journal ${path} cannot be written: ${coerceError(cause).message}.`, {
+    next,
+    cause,
+  });
+}
+
+/** A journal file that is open for appending, and its size. */
+interface Opened {
+  file: FileHandle;
+  bytes: number;
+}
+
+/**
+ * Writes a journal that says just `runs`, beside the old one, and puts it in its place. It is given back open: whoever had
+ * the old one open has to let go of it, because what is written there from now on is lost.
+ */
+async function replaceJournal(path: string, runs: Iterable<Run>, lease: JournalLease): Promise<Opened> {
+  const fresh = `${path}.new`;
+  const { O_WRONLY, O_CREAT, O_TRUNC, O_APPEND } = constants;
+  const file = await open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0o600);
+  let bytes = 0;
+  try {
+    const write = async (line: string): Promise<void> => {
+      bytes += Buffer.byteLength(line) + 1;
+      await file.appendFile(`${line}\n`);
+    };
+    await write(formatLine);
+    for (const run of runs) await write(writeLine({ snapshot: run }));
+    await file.sync();
+    await lease.confirm();
+    await rename(fresh, path);
+  } catch (error) {
+    await file.close();
+    // on a full disk it would take the room that the old one needs
+    await rm(fresh, { force: true }).catch(() => undefined);
+    throw error;
+  }
+  return { file, bytes };
+}
+
+/** A rename is only durable once its directory is. */
+async function syncDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/**
+ * Appends in groups: whatever was asked for while a write was under way goes with the next one, so a thousand runs
+ * cost a handful of fdatasync calls and not a thousand.
+ */
+function createWriter(
+  path: string,
+  opened: Opened,
+  { log, lease, runs }: { log: Log; lease: JournalLease; runs: ReadonlyMap<string, Run> },
+): Journal {
+  let { file, bytes } = opened;
+  let compacted = bytes;
+  let synced: JournalState['synced'] = null;
+  let lines: string[] = [];
+  let waiters: { resolve: () => void; reject: (error: Error) => void }[] = [];
+  let timer: NodeJS.Timeout | null = null;
+  let closed = false;
+  /** The file may end in the middle of a line. */
+  let isRagged = false;
+  // everything that touches the file takes its turn on this chain
+  let turn: Promise<void> = Promise.resolve();
+
+  const inTurn = async (work: () => Promise<void>): Promise<void> => {
+    const result = turn.then(work);
+    turn = result.catch(() => undefined);
+    return result;
+  };
+
+  /** Appends durably, or not at all: half a line in the middle of the file would take the next one with it. */
+  const write = async (text: string): Promise<void> => {
+    const start = bytes;
+    const whole = isRagged ? `\n${text}` : text;
+    await lease.hold();
+    const began = performance.now();
+    try {
+      await file.appendFile(whole);
+      bytes += Buffer.byteLength(whole);
+      await file.datasync();
+      await lease.confirm();
+      isRagged = false;
+      synced = { at: Date.now(), ms: Math.round(performance.now() - began) };
+    } catch (error) {
+      if (isLoss(error)) throw error;
+      // NFS: the file is gone from its server
+      if (systemCode(error) !== 'ESTALE') {
+        await cutBack(start);
+        throw cannotWrite(path, error, 'Free space in the state directory; intake goes on by itself then.');
+      }
+      await lease.confirm();
+    }
+    try {
+      await putBack(whole);
+    } catch (error) {
+      if (isLoss(error)) throw error;
+      isRagged = true;
+      throw cannotWrite(path, error, 'Free space in the state directory; intake goes on by itself then.');
+    }
+  };
+
+  /**
+   * The file may have been removed, or replaced by a worker that was stopped in the middle of a compaction and woke up after this
+   * one had taken over. What this one knows is whole: it writes it again.
+   */
+  const putBack = async (text: string): Promise<void> => {
+    const { nlink } = await file.stat().catch((error: unknown) => {
+      if (systemCode(error) === 'ESTALE') return { nlink: 0 };
+      throw error;
+    });
+    if (nlink > 0) return;
+    log.error({ path }, 'the journal was removed or replaced by another process; writing it again');
+    const old = file;
+    ({ file, bytes } = await replaceJournal(path, runs.values(), lease));
+    compacted = bytes;
+    await old.close().catch(() => undefined);
+    // a run that begins is not among `runs` yet; what is told twice makes no difference
+    await file.appendFile(text);
+    bytes += Buffer.byteLength(text);
+    await file.datasync();
+    await syncDirectory(dirname(path));
+  };
+
+  const cutBack = async (size: number): Promise<void> => {
+    bytes = size;
+    await file.truncate(size).catch(() => {
+      isRagged = true;
+    });
+  };
+
+  const flush = async (): Promise<void> => {
+    if (timer !== null) clearTimeout(timer);
+    timer = null;
+    if (lines.length === 0) return;
+    const text = `${lines.join('\n')}\n`;
+    const told = waiters;
+    lines = [];
+    waiters = [];
+    try {
+      await write(text);
+      for (const waiter of told) waiter.resolve();
+    } catch (error) {
+      const failure = coerceError(error);
+      for (const waiter of told) waiter.reject(failure);
+      if (told.length === 0) log.error({ err: failure }, 'journal');
+    }
+  };
+
+  const push = (line: Line): void => {
+    if (closed) throw new DsaSlurmError('worker', 'The worker has stopped.');
+    lines.push(writeLine(line));
+  };
+
+  return {
+    async append(run, event) {
+      push({ run, event });
+      const done = new Promise<void>((resolve, reject) => {
+        waiters.push({ resolve, reject });
+      });
+      void inTurn(flush);
+      return done;
+    },
+    appendSoon(run, event) {
+      if (closed) return;
+      push({ run, event });
+      timer ??= setTimeout(() => {
+        timer = null;
+        void inTurn(flush);
+      }, soonMs);
+    },
+    async compact(runs) {
+      await inTurn(async () => {
+        await flush();
+        const old = file;
+        ({ file, bytes } = await replaceJournal(path, runs, lease));
+        compacted = bytes;
+        isRagged = false;
+        await old.close();
+        await syncDirectory(dirname(path));
+      });
+    },
+    async probe() {
+      if (closed) return;
+      await inTurn(async () => {
+        await write(`${' '.repeat(probeBytes - 1)}\n`);
+        await cutBack(bytes - probeBytes);
+      });
+    },
+    bytes: () => bytes - compacted,
+    state: () => ({ path, bytes, synced }),
+    async close() {
+      if (closed) return turn;
+      closed = true;
+      return inTurn(async () => {
+        await flush();
+        await file.close();
+      });
+    },
+  };
+}

@@ -1,0 +1,153 @@
+import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { errorLine, systemCode } from '../../base/errors.js';
+import type { Log } from '../../base/log.js';
+import { makeDirectory } from '../../base/make-directory.js';
+import { isTaskId, type Task } from '../../celery/messages/task.js';
+
+/** What of a message is not in the journal any more once its run is finished. Holds tokens: never log it. */
+export type KeptMessage = Pick<Task, 'headers' | 'body'>;
+
+/**
+ * Messages of runs that failed or were canceled, so that they can be run again: one file each in `messages/` of the state
+ * directory, which only its owner may read. What is too old, or too much altogether, is removed, the oldest first.
+ */
+export interface KeptMessages {
+  /**
+   * Never throws: without its message a run cannot be run again, and that is all.
+   * @param tokensEnd when its tokens expire, in milliseconds since the epoch
+   */
+  keep(task: Task, tokensEnd: number): Promise<void>;
+  /** Null if it is not kept, or not any more. */
+  read(id: string): Promise<KeptMessage | null>;
+  remove(id: string): Promise<void>;
+  /** Removes those that are too old, and those whose run is not wanted any more. */
+  prune(isWanted: (id: string) => boolean): Promise<void>;
+}
+
+export interface KeptMessagesOptions {
+  /** How long a message is kept. */
+  maxMs: number;
+  /** All files together. */
+  maxBytes: number;
+  now: () => number;
+  log: Log;
+}
+
+interface Entry {
+  file: string;
+  /** Milliseconds since the epoch. */
+  until: number;
+  bytes: number;
+}
+
+/** The caller holds the lock on `stateDirectory`. */
+export async function openKeptMessages(
+  stateDirectory: string,
+  { maxMs, maxBytes, now, log }: KeptMessagesOptions,
+): Promise<KeptMessages> {
+  const directory = join(stateDirectory, 'messages');
+  const entries = new Map<string, Entry>();
+  await makeDirectory(directory, 0o700);
+  for (const file of await readdir(directory)) {
+    // the name says until when, so that nothing has to be opened to know it
+    const { until, id } = /^(?<until>\d{1,15})_(?<id>.+)\.json$/.exec(file)?.groups ?? {};
+    const path = join(directory, file);
+    if (until === undefined || !isTaskId(id)) await rm(path, { force: true });
+    else entries.set(id, { file, until: Number(until), bytes: (await stat(path)).size });
+  }
+
+  async function drop(id: string): Promise<void> {
+    const entry = entries.get(id);
+    if (entry === undefined) return;
+    entries.delete(id);
+    await rm(join(directory, entry.file), { force: true });
+  }
+
+  async function makeRoom(): Promise<void> {
+    let total = [...entries.values()].reduce((sum, { bytes }) => sum + bytes, 0);
+    if (total <= maxBytes) return;
+    for (const [id, { bytes }] of [...entries].sort(([, a], [, b]) => a.until - b.until)) {
+      if (total <= maxBytes) return;
+      await drop(id);
+      total -= bytes;
+    }
+  }
+
+  return {
+    async keep({ id, headers, body }, tokensEnd) {
+      const until = Math.min(tokensEnd, now() + maxMs);
+      const text = JSON.stringify({ headers, body } satisfies KeptMessage);
+      const bytes = Buffer.byteLength(text);
+      if (bytes > maxBytes || until <= now() || !isTaskId(id)) return;
+      const file = `${Math.round(until)}_${id}.json`;
+      try {
+        await drop(id);
+        entries.set(id, { file, until, bytes });
+        await makeRoom();
+        await writeWhole(join(directory, file), text);
+      } catch (error) {
+        entries.delete(id);
+        log.warn({ run: id, why: errorLine(error) }, 'the message is not kept: this run cannot be run again');
+      }
+    },
+    async read(id) {
+      const entry = entries.get(id);
+      if (entry === undefined || entry.until <= now()) return null;
+      try {
+        return readMessage(await readFile(join(directory, entry.file), 'utf8'));
+      } catch (error) {
+        if (systemCode(error) === 'ENOENT' || error instanceof SyntaxError) return null;
+        throw error;
+      }
+    },
+    remove: drop,
+    async prune(isWanted) {
+      const wanted = [...entries].filter(([id, { until }]) => until > now() && isWanted(id));
+      const keep = new Set(wanted.map(([id]) => id));
+      for (const id of entries.keys()) if (!keep.has(id)) await drop(id);
+      await makeRoom();
+    },
+  };
+}
+
+/** Between two looks for messages whose time is over, in milliseconds. */
+const pruneEveryMs = 10 * 60_000;
+
+/** Removes messages when their time is over, also while nothing else happens. Returns the way to stop. */
+export function keepPruned(messages: KeptMessages, isWanted: (id: string) => boolean, log: Log): () => void {
+  const prune = (): void => {
+    messages
+      .prune(isWanted)
+      .catch((error: unknown) => log.warn({ why: errorLine(error) }, 'messages of old runs are still there'));
+  };
+  prune();
+  const timer = setInterval(prune, pruneEveryMs);
+  return () => clearInterval(timer);
+}
+
+/** Half a file never has the name of a whole one. */
+async function writeWhole(path: string, text: string): Promise<void> {
+  const fresh = `${path}.new`;
+  try {
+    const file = await open(fresh, 'w', 0o600);
+    try {
+      await file.writeFile(text);
+    } finally {
+      await file.close();
+    }
+    await rename(fresh, path);
+  } catch (error) {
+    await rm(fresh, { force: true }).catch(() => undefined);
+    throw error;
+  }
+}
+
+function readMessage(text: string): KeptMessage | null {
+  const value: unknown = JSON.parse(text);
+  if (typeof value !== 'object' || value === null) return null;
+  const { headers, body } = value as Partial<Record<keyof KeptMessage, unknown>>;
+  if (typeof headers !== 'object' || headers === null || typeof body !== 'string') return null;
+  return { headers: headers as KeptMessage['headers'], body };
+}

@@ -1,0 +1,203 @@
+import { backoffDelay } from '../../base/backoff.js';
+import type { Clock } from '../../base/clock.js';
+import { errorLine } from '../../base/errors.js';
+import type { CommandAnswer, Link, LogTail, WorkerHandle, WorkerSnapshot } from '../views/handle.js';
+import type { ImageDetail, JobDetail, RunDetailAnswer, Watched } from '../views/live-views.js';
+import { createConversation } from './client-session.js';
+import { applyPatch } from './patch.js';
+import type { Message } from './protocol.js';
+import { reachWorker, type Connection, type Reached, type ReachOptions } from './open-connection.js';
+
+/** A worker in another process. While it is gone its last snapshot stays, and `link` says so. */
+export interface AttachedWorker extends WorkerHandle {
+  /** Hangs up. The worker goes on. */
+  close(): void;
+}
+
+/** Milliseconds between two attempts to reach a worker that is gone. */
+const pauses = { first: 200, longest: 3_000 };
+
+/**
+ * Listens to a worker, and to the one after it when it is started anew.
+ * @param beginning its first snapshot
+ */
+export function attach(
+  first: Connection,
+  beginning: WorkerSnapshot,
+  options: ReachOptions,
+  clock: Clock,
+): AttachedWorker {
+  const over = new AbortController();
+  const listeners = new Set<() => void>();
+  const conversation = createConversation();
+  const watched = createSharedWatches(conversation.follow);
+  let connection: Connection | null = first;
+  /** As the worker has it; what patches are about. */
+  let told: unknown = beginning;
+  let link: Extract<Link, { kind: 'socket' }> = {
+    kind: 'socket',
+    path: first.path,
+    pid: first.pid,
+    at: clock.now(),
+    trouble: null,
+  };
+  let shown: WorkerSnapshot = { ...beginning, link };
+  let heardAt = link.at;
+
+  function show(changed: Partial<WorkerSnapshot>, newLink: typeof link): void {
+    link = newLink;
+    shown = { ...shown, ...changed, link };
+    for (const listener of listeners) listener();
+  }
+
+  function take(message: Message, { path, pid }: Connection): void {
+    switch (message.say) {
+      case 'snapshot':
+        told = applyPatch(told, message.patch);
+        return show(told as WorkerSnapshot, { kind: 'socket', path, pid, at: clock.now(), trouble: null });
+      case 'answer':
+      case 'refused':
+      case 'view':
+        return conversation.take(message);
+      case 'bye':
+        throw new Error(message.said);
+      case 'beat':
+      case 'welcome':
+    }
+  }
+
+  /** Resolves with the reason why nothing more comes. */
+  async function listen(to: Connection): Promise<string> {
+    conversation.begin((line) => to.socket.write(line));
+    try {
+      for await (const message of to.messages) {
+        heardAt = clock.now();
+        take(message, to);
+      }
+      return 'It has ended.';
+    } catch (error) {
+      return sentence(errorLine(error));
+    } finally {
+      to.socket.destroy();
+    }
+  }
+
+  function lose(why: string): void {
+    conversation.end(why);
+    watched.lose(why);
+    show({}, { ...link, at: heardAt, trouble: why });
+  }
+
+  async function reachAgain(): Promise<Connection | null> {
+    for (let attempt = 0; ; attempt++) {
+      await clock.sleep(backoffDelay(attempt, pauses), over.signal);
+      if (over.signal.aborted) return null;
+      const reached = await reachWorker(options);
+      if (reached.kind === 'welcome') {
+        told = undefined;
+        return reached.connection;
+      }
+      const trouble = reached.kind === 'absent' ? link.trouble : absence(reached);
+      if (trouble !== link.trouble) show({}, { ...link, trouble });
+    }
+  }
+
+  async function keepListening(): Promise<void> {
+    while (connection !== null) {
+      const why = await listen(connection);
+      if (over.signal.aborted) return;
+      lose(why);
+      connection = await reachAgain();
+      if (over.signal.aborted) connection?.socket.destroy();
+    }
+  }
+  void keepListening();
+
+  return {
+    snapshot: () => shown,
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    watch: watched.watch,
+    followLog: (run, listener) =>
+      conversation.follow({ ask: 'followLog', run }, (view) => listener(view as LogTail)),
+    runDetail: async (run) =>
+      conversation.ask<RunDetailAnswer>({ ask: 'runDetail', run }, (said) => ({ ok: false, said })),
+    jobDetail: async (job) =>
+      conversation.ask<JobDetail>({ ask: 'jobDetail', job }, (said) => ({
+        jobId: job,
+        facts: [],
+        at: null,
+        trouble: said,
+      })),
+    imageDetail: async (file) =>
+      conversation.ask<ImageDetail>({ ask: 'imageDetail', file }, (said) => ({ ok: false, said })),
+    act: async (action) => conversation.ask({ ask: 'act', action }, refused),
+    pause: async () => conversation.ask({ ask: 'intake', wish: 'pause' }, refused),
+    resume: async () => conversation.ask({ ask: 'intake', wish: 'resume' }, refused),
+    drain: async () => conversation.ask({ ask: 'intake', wish: 'drain' }, refused),
+    close() {
+      over.abort();
+      listeners.clear();
+      connection?.socket.destroy();
+    },
+  };
+}
+
+/** What the system says is no sentence: `read ECONNRESET`. */
+function sentence(text: string): string {
+  return /[.!?]$/.test(text) ? text : `The connection broke: ${text}.`;
+}
+
+function refused(said: string): CommandAnswer {
+  return { ok: false, said };
+}
+
+/** Why there is nobody at the other end, as a sentence. */
+export function absence(reached: Exclude<Reached, { kind: 'welcome' }>): string {
+  switch (reached.kind) {
+    case 'absent':
+      return 'No worker runs for this profile.';
+    case 'elsewhere':
+      return `The worker of this profile runs on ${reached.host} (process ${reached.pid}), and its socket is only there.`;
+    case 'refused':
+      return reached.said;
+  }
+}
+
+/** Several listeners to one view, which is asked for once. While nobody answers, the view stays and says why. */
+function createSharedWatches(
+  follow: (question: { ask: 'watch'; what: keyof Watched }, listener: (view: unknown) => void) => () => void,
+): Pick<WorkerHandle, 'watch'> & { lose(why: string): void } {
+  interface Shared {
+    view: Watched[keyof Watched] | null;
+    listeners: Set<(view: never) => void>;
+    stop: () => void;
+  }
+  const shared = new Map<keyof Watched, Shared>();
+
+  const tell = (one: Shared, view: Watched[keyof Watched]): void => {
+    one.view = view;
+    for (const listener of one.listeners) listener(view as never);
+  };
+
+  return {
+    watch(what, listener) {
+      const one = shared.get(what) ?? { view: null, listeners: new Set(), stop: () => undefined };
+      one.listeners.add(listener);
+      if (!shared.has(what)) {
+        shared.set(what, one);
+        one.stop = follow({ ask: 'watch', what }, (view) => tell(one, view as Watched[keyof Watched]));
+      } else if (one.view !== null) listener(one.view as never);
+      return () => {
+        if (!one.listeners.delete(listener) || one.listeners.size > 0) return;
+        one.stop();
+        shared.delete(what);
+      };
+    },
+    lose(why) {
+      for (const one of shared.values()) if (one.view !== null) tell(one, { ...one.view, trouble: why });
+    },
+  };
+}

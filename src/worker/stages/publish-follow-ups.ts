@@ -1,0 +1,151 @@
+import { hostname } from 'node:os';
+
+import { DsaSlurmError, errorLine } from '../../base/errors.js';
+import { taskMessage } from '../../celery/messages/task-message.js';
+import type { Task } from '../../celery/messages/task.js';
+import type { GirderAccess } from '../../girder/protocol/analysis.js';
+import { backoff } from '../../girder/api/backoff.js';
+import { followUps, type FollowUps } from '../../girder/canvas/follow-ups.js';
+import { writeHooks, type FollowUp } from '../../girder/canvas/follow-up.js';
+import { createGirderJobFor, type CreatedGirderJob } from '../../girder/jobs/create-job.js';
+import { GirderError } from '../../girder/api/girder-error.js';
+import type { Run } from '../run-state/run.js';
+import type { StageContext, Tools } from '../worker-services.js';
+
+/** Questions to a Girder that is away, about a quarter of an hour of them: trouble with Girder never holds a run for good. */
+const patience = 30;
+/** Of them, those that look for a job before they ask for one: the search may go to an address that never answers. */
+const searches = 10;
+
+const nothing: FollowUps = { messages: [], children: [], refused: [] };
+
+/** Why tasks that the publisher wants after this one cannot be published, whatever its outcome: a sentence each. */
+export function refusedFollowUps(task: Task): string[] {
+  return [...planFor(task, 'succeeded').refused, ...planFor(task, 'failed').refused];
+}
+
+/**
+ * Publishes what Celery publishes after a task of this outcome: after a success its callbacks and the next of its chain, after
+ * a failure its errbacks, and nothing once it was canceled. What is to be published follows from the task alone, and each
+ * piece is journaled once it is done, so this goes on where a crash has ended it; a task that was published and not
+ * journaled is published again with the same id.
+ * @returns the published tasks, for the result
+ * @throws only if the worker stops meanwhile
+ */
+export async function publishFollowUps(
+  context: StageContext,
+  run: Run,
+  tools: Tools,
+): Promise<FollowUps['children']> {
+  if (run.outcome !== 'succeeded' && run.outcome !== 'failed') return [];
+  if (run.outcome === 'failed' && haveErrbacksGone(run, tools)) return [];
+  const { messages, children } = planFor(run.task, run.outcome);
+  const published = new Set(run.followUps.published);
+  for (const followUp of messages) {
+    if (published.has(followUp.place)) continue;
+    try {
+      await publishOne(followUp, context, run, tools);
+    } catch (error) {
+      context.stopping.throwIfAborted();
+      if (!(error instanceof DsaSlurmError)) throw error;
+      tools.log.error(
+        { run: run.id, task: followUp.task, why: errorLine(error) },
+        'a further task is not started',
+      );
+      context.girderJob.log(`${errorLine(error)}\n`);
+      await context.girderJob.flush(context.stopping);
+    }
+    await tools.book.record(run.id, { type: 'follow-up-published', place: followUp.place });
+  }
+  return children;
+}
+
+/** A run that is run again has told of its own failure, and is not to do so once more. */
+function haveErrbacksGone({ retryOf }: Run, tools: Tools): boolean {
+  if (retryOf === null) return false;
+  const before = tools.book.get(retryOf);
+  return before === undefined || before.outcome === 'failed' || haveErrbacksGone(before, tools);
+}
+
+async function publishOne(followUp: FollowUp, context: StageContext, run: Run, tools: Tools): Promise<void> {
+  const headers = await girderHeaders(followUp, context, run, tools);
+  const message = taskMessage(followUp, headers, {
+    now: tools.clock.now(),
+    origin: `gen${process.pid}@${hostname()}`,
+  });
+  await tools.publish(message, context.stopping);
+  tools.log.info({ run: run.id, task: followUp.task, next: followUp.id }, 'published a further task');
+}
+
+/** Girder's headers of a task that one of ours has led to (contract, section b; girder_worker's nongirder_context.py). */
+async function girderHeaders(
+  followUp: FollowUp,
+  context: StageContext,
+  run: Run,
+  tools: Tools,
+): Promise<Record<string, unknown>> {
+  const { ownHeaders, hooks } = followUp;
+  if (followUp.task.startsWith('celery.')) return { ...ownHeaders };
+  const { girder_api_url: apiUrl, girder_client_token: token } = run.task.headers;
+  const access = typeof apiUrl === 'string' && typeof token === 'string' ? { apiUrl, token } : null;
+  const job =
+    'jobInfoSpec' in ownHeaders || access === null
+      ? null
+      : await girderJobFor(followUp, access, context, run, tools);
+  return {
+    ...(typeof apiUrl === 'string' ? { girder_api_url: apiUrl } : {}),
+    ...(typeof token === 'string' ? { girder_client_token: token } : {}),
+    ...(job === null ? {} : { jobInfoSpec: job.jobInfoSpec }),
+    ...ownHeaders,
+    ...(hooks === null ? {} : { girder_result_hooks: writeHooks(hooks, job?.id ?? null) }),
+  };
+}
+
+/**
+ * The Girder job of a further task: the one that an earlier attempt made, or a new one. That it is about to be made is journaled
+ * first; where that stands and no job, or where an answer was lost, Girder is searched before it is asked again.
+ * Without an API key there is no searching, and the one that nobody knows of stays behind, INACTIVE. Null if Girder
+ * does not make one: the task goes without, as it does with girder_worker.
+ */
+async function girderJobFor(
+  followUp: FollowUp,
+  access: GirderAccess,
+  context: StageContext,
+  run: Run,
+  tools: Tools,
+): Promise<CreatedGirderJob | null> {
+  const known = run.followUps.girderJobs[followUp.place];
+  if (known !== undefined || followUp.girderJob === null) return known ?? null;
+  const wanted = { ...followUp.girderJob, taskId: followUp.id, parentTaskId: run.id };
+  const setup = { ...tools.girderSetup(run), signal: context.stopping };
+  let mayBeThere = run.followUps.asked?.includes(followUp.place) ?? false;
+  if (!mayBeThere) await tools.book.record(run.id, { type: 'follow-up-asked', place: followUp.place });
+  for (let failures = 1; ; failures += 1) {
+    try {
+      const isSearched = mayBeThere && failures <= searches;
+      mayBeThere = true;
+      const found = isSearched ? await tools.searchGirderJob(wanted, context.stopping) : null;
+      const job = found ?? (await createGirderJobFor(access, wanted, setup));
+      await tools.book.record(run.id, { type: 'follow-up-job', place: followUp.place, job });
+      return job;
+    } catch (error) {
+      context.stopping.throwIfAborted();
+      const why = errorLine(error);
+      if (!(error instanceof GirderError && error.transient) || failures >= patience) {
+        tools.log.warn({ run: run.id, task: followUp.task, why }, 'Girder made no job for a further task');
+        return null;
+      }
+      tools.log.debug({ run: run.id, why, failures }, 'Girder is asked again for a job');
+      await tools.clock.sleep(backoff(failures, error.retryAfter), context.stopping);
+    }
+  }
+}
+
+/** A task that cannot be read wants nothing more than to be told so. */
+function planFor(task: Task, outcome: 'succeeded' | 'failed'): FollowUps {
+  try {
+    return followUps(task, outcome);
+  } catch {
+    return nothing;
+  }
+}

@@ -1,0 +1,89 @@
+import { join } from 'node:path';
+
+import { sifFileName } from '../../apptainer/image-name.js';
+import { DsaSlurmError, errorLine } from '../../base/errors.js';
+import { access } from '../../base/network-fs.js';
+import { clientFor } from '../../girder/api/client.js';
+import type { Ingest } from '../../girder/protocol/read-ingest.js';
+import { registerImage } from '../../girder/jobs/register-image.js';
+import { runKey } from '../../slurm/job-identity.js';
+import { requireDirectory } from '../job-request/find-image.js';
+import { fetchImage } from '../images/fetch-image.js';
+import { inLane } from './limit-concurrency.js';
+import type { StageContext, Tools } from '../worker-services.js';
+import type { Verdict } from './collecting.js';
+
+/**
+ * Adds images, as an administrator asked for on Girder's own page: pulls each, asks it for its CLIs, and registers them. One
+ * image that fails does not keep the others from being added. All of it can be done again, so a worker that starts in
+ * the middle begins anew.
+ * @throws an abort error if `signal` aborts
+ */
+export async function ingestImages(context: StageContext, ingest: Ingest, tools: Tools): Promise<Verdict> {
+  const { girderJob, signal } = context;
+  await tools.book.record(context.id, { type: 'staging' });
+  // it waits in no queue of Slurm, so it has started
+  girderJob.started();
+  const failures: { image: string; why: string }[] = [];
+  const tell = (current: number, message: string): void => {
+    const progress = { total: ingest.images.length, current, message };
+    girderJob.progress(progress);
+    tools.book.note(context.id, { type: 'progress', progress });
+  };
+  for (const [index, image] of ingest.images.entries()) {
+    signal.throwIfAborted();
+    tell(index, image);
+    try {
+      // one at a time for the whole worker: two pulls of one image would only be in one another's way
+      await inLane(tools.lanes.ingesting, signal, async () => ingestImage(context, ingest, image, tools));
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof DsaSlurmError)) throw error;
+      failures.push({ image, why: errorLine(error) });
+      // the reason for a single image is that of the whole run, which is reported below
+      if (ingest.images.length > 1) girderJob.log(`${errorLine(error)}\n`);
+    }
+  }
+  const { length } = ingest.images;
+  tell(length, `${length - failures.length} of ${length} added`);
+  return failures.length === 0
+    ? { outcome: 'succeeded', reason: null }
+    : { outcome: 'failed', reason: reasonOf(failures, length) };
+}
+
+function reasonOf(failures: readonly { image: string; why: string }[], count: number): string {
+  if (count === 1) return `Not added: ${failures[0]?.why ?? ''}`;
+  const names = failures.map(({ image }) => image.replaceAll(/\p{C}/gu, '?'));
+  return `${failures.length} of ${count} images were not added, for the reasons in the log: ${names.join(', ')}`;
+}
+
+async function ingestImage(
+  { id, girderJob, signal }: StageContext,
+  { pull, folderId, access: girderAccess }: Ingest,
+  image: string,
+  tools: Tools,
+): Promise<void> {
+  const directory = requireDirectory(tools.settings.dirs.images, 'dirs.images', 'SIF_IMAGE_PATH');
+  const sif = join(directory, sifFileName(image));
+  const mustPull = pull || !(await isThere(sif));
+  if (mustPull) girderJob.log(`Pulling ${image}\n`);
+  const onOutput = (text: string) => girderJob.log(text);
+  const { facts, clis } = await fetchImage(
+    { image, sif, pull: mustPull, key: runKey(id), onOutput, signal },
+    tools,
+  );
+  const run = tools.book.get(id);
+  if (run === undefined) throw new Error(`no run ${id} in the book`);
+  const client = clientFor(girderAccess, tools.girderSetup(run));
+  await registerImage(client, { folderId, image, labels: facts.labels, clis }, signal);
+  girderJob.log(`Added ${image}: ${clis.map(({ name }) => name).join(', ')}\n`);
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,83 @@
+import { join } from 'node:path';
+
+import { sifFileName } from '../../apptainer/image-name.js';
+import type { Apptainer } from '../../apptainer/inspect.js';
+import type { Clock } from '../../base/clock.js';
+import { errorLine } from '../../base/errors.js';
+import { readdir, stat } from '../../base/network-fs.js';
+import type { Book } from '../run-state/run-store.js';
+import type { ImageDetail, ImageRow, ImagesView } from './live-views.js';
+import { createAskedWatch, type Watch } from './watch.js';
+
+const everyMs = 30_000;
+
+/**
+ * The SIF files of `dirs.images`.
+ * @param mostImages files that are listed; a directory with more of them is listed in part, and says so
+ */
+export function watchImages(
+  directory: string | null,
+  book: Book,
+  clock: Clock,
+  mostImages = 2_000,
+): Watch<ImagesView> {
+  return createAskedWatch<ImagesView>({
+    first: { directory, rows: [], at: null, trouble: directory === null ? 'dirs.images is not set.' : null },
+    async ask(last) {
+      if (directory === null) return last;
+      const files = (await readdir(directory))
+        .map(({ name }) => name)
+        .filter(isSif)
+        .sort();
+      const inUse = usesOf(book);
+      const rows: ImageRow[] = [];
+      for (const file of files.slice(0, mostImages)) {
+        // one that is being replaced at this moment
+        const found = await stat(join(directory, file)).catch(() => null);
+        if (found === null || !found.isFile()) continue;
+        rows.push({ file, bytes: found.size, modifiedAt: found.mtimeMs, inUse: inUse.get(file) ?? 0 });
+      }
+      const unlisted = files.length - mostImages;
+      return { directory, rows, at: clock.now(), trouble: null, ...(unlisted > 0 ? { unlisted } : {}) };
+    },
+    everyMs,
+    clock,
+  });
+}
+
+function usesOf(book: Book): Map<string, number> {
+  const uses = new Map<string, number>();
+  for (const { stage, description } of book.all()) {
+    if (stage === 'finished' || description.image === '') continue;
+    const file = fileOf(description.image);
+    if (file !== null) uses.set(file, (uses.get(file) ?? 0) + 1);
+  }
+  return uses;
+}
+
+function fileOf(image: string): string | null {
+  try {
+    return sifFileName(image);
+  } catch {
+    return null;
+  }
+}
+
+/** What an image says of itself. A name that is none of a file in the directory is an answer as well. */
+export async function describeImage(
+  file: string,
+  directory: string | null,
+  apptainer: Pick<Apptainer, 'inspect'>,
+): Promise<ImageDetail> {
+  if (directory === null) return { ok: false, said: 'dirs.images is not set.' };
+  if (!isSif(file)) return { ok: false, said: 'That is no name of an image file.' };
+  try {
+    return { ok: true, facts: await apptainer.inspect(file, join(directory, file)) };
+  } catch (error) {
+    return { ok: false, said: errorLine(error) };
+  }
+}
+
+function isSif(name: string): boolean {
+  return /^[^/\0]+\.sif$/.test(name) && !name.startsWith('.');
+}

@@ -1,0 +1,128 @@
+import { hostname } from 'node:os';
+
+import type { Clock } from '../../base/clock.js';
+import { commandTrouble, type CommandRecord } from '../../base/command.js';
+import { createCounter } from '../../base/counter.js';
+import { errorLine } from '../../base/errors.js';
+import { maskUrl, recentTroubles, type Log } from '../../base/log.js';
+import { maskText } from '../../base/redact.js';
+import { createRing } from '../../base/ring.js';
+import { programVersion } from '../../base/version.js';
+import type { Broker } from '../../celery/broker.js';
+import type { Site } from '../../slurm/site.js';
+import type { Book } from '../run-state/run-store.js';
+import type { Journal } from '../run-state/journal.js';
+import type { StandbyWorker } from '../open/standby.js';
+import type { CommandLine, WorkerDetail } from './live-views.js';
+import { createAskedWatch, type Watch } from './watch.js';
+
+/** The commands that were run lately. */
+export interface CommandLog {
+  note(record: CommandRecord): void;
+  recent(): readonly CommandLine[];
+  /** Within the last minute. */
+  lastMinute(): number;
+}
+
+const commandsKept = 200;
+const longestTrouble = 500;
+const longestVector = 60;
+
+export function createCommandLog(clock: Clock): CommandLog {
+  const ring = createRing<CommandLine>(commandsKept);
+  const counter = createCounter(clock, 1_000, 60);
+  return {
+    note({ at, file, args, result }) {
+      counter.add();
+      ring.push({
+        at,
+        file,
+        args: args.slice(0, longestVector).map((arg) => arg.slice(0, longestTrouble)),
+        trouble: maskText(commandTrouble(result).slice(0, longestTrouble)),
+        exitCode: result.kind === 'exited' ? result.exitCode : null,
+        ms: result.ms,
+      });
+    },
+    recent: () => ring.items(),
+    lastMinute: () => counter.sum(),
+  };
+}
+
+export interface WorkerDetailSources {
+  brokerUrl: string;
+  broker: () => Broker | null;
+  book: Book;
+  journal: Journal;
+  commands: CommandLog;
+  standbys: () => readonly StandbyWorker[];
+  /** What the cluster allows; asked once, when somebody looks for the first time. Null: there is no Slurm. */
+  site: (() => Promise<Site>) | null;
+  log: Log;
+  clock: Clock;
+}
+
+const everyMs = 2_000;
+/** Between two questions about the queues. */
+const queuesEveryMs = 10_000;
+
+/** The worker itself: everything but the queues is known without asking anybody. */
+export function watchWorker(sources: WorkerDetailSources): Watch<WorkerDetail> & { stopCounting(): void } {
+  const { brokerUrl, broker, book, journal, commands, standbys, site, log, clock } = sources;
+  const accepted = createCounter(clock, 60_000, 60);
+  const finished = createCounter(clock, 60_000, 60);
+  const stopCounting = book.subscribe((run, { type }) => {
+    if (type === 'accepted') accepted.add();
+    if (type === 'finished' && run.stage === 'finished') finished.add();
+  });
+  const version = programVersion();
+  let budget: number | null = null;
+  let siteIsKnown = site === null;
+  let queuesAskedAt = Number.NEGATIVE_INFINITY;
+
+  const look = (last: Pick<WorkerDetail, 'broker' | 'at' | 'trouble'>): WorkerDetail => {
+    const { rss, heapUsed } = process.memoryUsage();
+    return {
+      at: last.at,
+      trouble: last.trouble,
+      version,
+      pid: process.pid,
+      host: hostname(),
+      standbys: standbys(),
+      memory: { rss, heapUsed },
+      broker: last.broker,
+      rates: { accepted: accepted.series(), finished: finished.series() },
+      journal: { ...journal.state(), trouble: book.trouble() },
+      commands: { lastMinute: commands.lastMinute(), budget, recent: commands.recent() },
+      troubles: recentTroubles(log),
+    };
+  };
+
+  async function askQueues(last: WorkerDetail): Promise<Pick<WorkerDetail, 'broker' | 'at' | 'trouble'>> {
+    if (clock.monotonic() - queuesAskedAt < queuesEveryMs) return last;
+    queuesAskedAt = clock.monotonic();
+    try {
+      const queues = await (broker()?.queueDepths() ?? []);
+      return { broker: { ...last.broker, queues }, at: clock.now(), trouble: null };
+    } catch (error) {
+      return { broker: last.broker, at: last.at, trouble: errorLine(error) };
+    }
+  }
+
+  async function askSite(): Promise<void> {
+    if (siteIsKnown || site === null) return;
+    const { rateLimit, version } = await site();
+    siteIsKnown = version !== null;
+    budget = rateLimit === null ? null : Math.floor(rateLimit.perSecond * 60);
+  }
+
+  const watch = createAskedWatch<WorkerDetail>({
+    first: look({ broker: { address: maskUrl(brokerUrl), queues: [] }, at: null, trouble: null }),
+    async ask(last) {
+      const [queues] = await Promise.all([askQueues(last), askSite()]);
+      return look(queues);
+    },
+    everyMs,
+    clock,
+  });
+  return { ...watch, stopCounting };
+}

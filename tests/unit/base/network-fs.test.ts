@@ -1,0 +1,102 @@
+import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm as remove } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import {
+  chmod,
+  guardSharedFiles,
+  mkdir,
+  open,
+  readFile,
+  rename,
+  rm,
+  writeFile,
+} from '../../../src/base/network-fs.js';
+
+let dir: string;
+
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'dsa-shared-'));
+});
+
+afterEach(async () => remove(dir, { recursive: true, force: true }));
+
+describe('rm', () => {
+  test('removes a tree, and nothing that a link in it leads to', async () => {
+    const tree = join(dir, 'tree');
+    mkdirSync(join(tree, 'deep', 'deeper'), { recursive: true });
+    mkdirSync(join(dir, 'kept'));
+    writeFileSync(join(dir, 'kept', 'file'), 'x');
+    writeFileSync(join(tree, 'deep', 'file'), 'x');
+    symlinkSync(join(dir, 'kept'), join(tree, 'deep', 'link'));
+    symlinkSync(join(dir, 'nowhere'), join(tree, 'broken'));
+    await rm(tree, { recursive: true, force: true });
+    expect(readdirSync(dir)).toEqual(['kept']);
+    expect(readFileSync(join(dir, 'kept', 'file'), 'utf8')).toBe('x');
+  });
+
+  test('a link is removed itself; what is not there is fine, or not', async () => {
+    mkdirSync(join(dir, 'kept'));
+    symlinkSync(join(dir, 'kept'), join(dir, 'link'));
+    await rm(join(dir, 'link'), { recursive: true, force: true });
+    expect(statSync(join(dir, 'kept')).isDirectory()).toBe(true);
+    await rm(join(dir, 'link'), { recursive: true, force: true });
+    await expect(rm(join(dir, 'link'), { recursive: true })).rejects.toMatchObject({ code: 'ENOENT' });
+    await expect(rm(join(dir, 'kept'))).rejects.toThrow();
+  });
+});
+
+// What is done on directories that other hosts share goes through the gate. Our own state is on a disk of this host.
+test('nobody goes past the gate', () => {
+  const src = new URL('../../../src/', import.meta.url);
+  const rooms = ['girder', 'slurm', 'apptainer', 'worker/stages', 'worker/watches'];
+  const files = [
+    ...rooms.flatMap((room) =>
+      readdirSync(new URL(room, src), { recursive: true, encoding: 'utf8' }).map((file) => `${room}/${file}`),
+    ),
+    'worker/run-state/directories.ts',
+    'worker/stages/wait-for-output-files.ts',
+    'worker/logs/log-file.ts',
+    'base/make-directory.ts',
+  ];
+  const past = files
+    .filter((file) => file.endsWith('.ts'))
+    .filter((file) => readFileSync(new URL(file, src), 'utf8').includes("'node:fs/promises'"));
+  // /proc is the kernel's own
+  expect(past).toEqual(['slurm/stray-submissions.ts']);
+});
+
+test('a worker that may not write any more changes no shared file, and still reads them', async () => {
+  const path = join(dir, 'file');
+  writeFileSync(path, 'as it was');
+  const file = await open(path, 'r+');
+  const unguard = guardSharedFiles(async () => {
+    throw new Error('another worker has taken over');
+  });
+  try {
+    const changes = [
+      writeFile(path, 'x'),
+      rm(path),
+      rm(dir, { recursive: true }),
+      rename(path, join(dir, 'other')),
+      mkdir(join(dir, 'new')),
+      chmod(path, 0o777),
+      open(path, 'w'),
+      file.write(Buffer.from('x'), 0, 1, 0),
+      file.truncate(0),
+    ];
+    for (const result of await Promise.allSettled(changes))
+      expect(result).toMatchObject({
+        status: 'rejected',
+        reason: { message: 'another worker has taken over' },
+      });
+    expect(await readFile(path, 'utf8')).toBe('as it was');
+    await (await open(path, 'r')).close();
+  } finally {
+    unguard();
+    await file.close();
+  }
+  await writeFile(path, 'again');
+  expect(readFileSync(path, 'utf8')).toBe('again');
+});

@@ -1,0 +1,521 @@
+import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { createController, type Controller } from '../../../../src/console/commands/controller.js';
+import type { QuitWish } from '../../../../src/console/commands/quit-controller.js';
+import { initialState } from '../../../../src/console/state/reducer.js';
+import { contextOf, type Afterwards } from '../../../../src/console/state/state.js';
+import { createStore, type Store } from '../../../../src/console/state/store.js';
+import { chooseTheme } from '../../../../src/console/terminal/theme.js';
+import { healthLine } from '../../../../src/console/views/header.js';
+import { createFakeWorker, fakeJob, fakeRun, type FakeWorker } from '../../../support/fake-worker-handle.js';
+
+let worker: FakeWorker;
+let store: Store;
+let controller: Controller;
+let quits: number;
+let wishes: QuitWish[];
+let saved: { name: string; text: string }[];
+let copied: string[];
+
+function begin(options: { readOnly?: boolean; afterwards?: Afterwards } = {}): void {
+  store = createStore(
+    initialState({ snapshot: worker.snapshot(), now: 0, size: { columns: 80, rows: 24 }, ...options }),
+  );
+  quits = 0;
+  wishes = [];
+  saved = [];
+  copied = [];
+  controller = createController({
+    handle: worker,
+    store,
+    clock: { now: () => 0, monotonic: () => 0, sleep: async () => {} },
+    quit(wish) {
+      quits += 1;
+      wishes.push(wish);
+    },
+    outside: {
+      async save(name, text) {
+        saved.push({ name, text });
+        return `/here/${name}`;
+      },
+      copy: (text) => copied.push(text),
+      page: async () => null,
+    },
+  });
+}
+
+const message = (): string | undefined => store.get().message?.text;
+const context = (): string => contextOf(store.get());
+
+beforeEach(() => {
+  worker = createFakeWorker();
+  worker.show({
+    runs: [fakeRun({ id: 'run-1', stage: 'running', jobId: '4711' })],
+    jobs: { rows: [fakeJob({ id: '4711', submittedAt: 0 })] },
+    health: { inFlight: 1 },
+  });
+  begin();
+});
+
+describe('cancel', () => {
+  test('asks, and does it after y', async () => {
+    controller.press(['x']);
+    expect(context()).toBe('confirm');
+    expect(worker.commands).toEqual([]);
+    controller.press(['y']);
+    expect(context()).toBe('table');
+    expect(worker.commands).toEqual(['cancel run-1']);
+    await vi.waitFor(() => expect(message()).toBe('Cancel run run-1 NucleiDetection: accepted'));
+  });
+
+  test.each(['n', 'enter', 'Y', 'esc', 'q', 'space', 'x'])('%s is no yes', (key) => {
+    controller.press(['x']);
+    controller.press([key]);
+    expect(context()).toBe('table');
+    expect(worker.commands).toEqual([]);
+  });
+
+  test('a yes that came in one piece with the question was not an answer to it', () => {
+    controller.press(['x', 'y']);
+    expect(context()).toBe('confirm');
+    expect(worker.commands).toEqual([]);
+  });
+
+  test("scancel's own error is shown until a key", async () => {
+    worker.answerWith({ ok: false, said: 'scancel: error: Access denied' });
+    controller.press(['x']);
+    controller.press(['y']);
+    await vi.waitFor(() => expect(message()).toContain('scancel: error: Access denied'));
+    expect(store.get().message).toMatchObject({ tone: 'bad', until: null });
+    controller.press(['j']);
+    expect(message()).toBeUndefined();
+  });
+
+  test('whatever is thrown is shown too', async () => {
+    worker.answerWith(new Error('socket closed'));
+    controller.press(['x']);
+    controller.press(['y']);
+    await vi.waitFor(() => expect(message()).toBe('socket closed'));
+  });
+
+  test('a job of nobody here is canceled as a job', async () => {
+    worker.show({ runs: [] });
+    begin();
+    controller.press(['x']);
+    controller.press(['y']);
+    expect(worker.commands).toEqual(['cancel 4711']);
+    await vi.waitFor(() => expect(message()).toContain('accepted'));
+  });
+
+  test('what was asked about is what ends, also if the table moves meanwhile', () => {
+    controller.press(['x']);
+    worker.show({ runs: [fakeRun({ id: 'run-2', stage: 'running' })], jobs: { rows: [] } });
+    store.dispatch({ type: 'snapshot', snapshot: worker.snapshot(), now: 1 });
+    controller.press(['y']);
+    expect(worker.commands).toEqual(['cancel run-1']);
+  });
+
+  test('what is finished is not asked about', () => {
+    worker.show({
+      runs: [fakeRun({ id: 'run-1', stage: 'finished', outcome: 'failed' })],
+      jobs: { rows: [] },
+    });
+    begin();
+    controller.press(['x']);
+    expect([context(), message()]).toEqual([
+      'table',
+      'Nothing to cancel: run run-1 NucleiDetection is finished.',
+    ]);
+  });
+
+  test('nothing selected, nothing asked', () => {
+    worker.show({ runs: [], jobs: { rows: [] } });
+    begin();
+    controller.press(['x']);
+    expect(context()).toBe('table');
+  });
+});
+
+describe('pause', () => {
+  test('pauses and resumes', async () => {
+    controller.press(['p']);
+    await vi.waitFor(() => expect(message()).toContain('Intake paused'));
+    store.dispatch({ type: 'snapshot', snapshot: worker.snapshot(), now: 1 });
+    controller.press(['p']);
+    await vi.waitFor(() => expect(message()).toContain('Intake resumed'));
+    expect(worker.commands).toEqual(['pause', 'resume']);
+  });
+
+  test('says what went wrong', async () => {
+    worker.answerWith(new Error('no channel'));
+    controller.press(['p']);
+    await vi.waitFor(() => expect(message()).toBe('no channel'));
+  });
+});
+
+test('a read-only console sends no command, whatever is pressed', () => {
+  begin({ readOnly: true });
+  for (let code = 0x20; code < 0x7f; code += 1) {
+    const key = String.fromCharCode(code);
+    if (key === '/' || key === 'q' || key === ':') continue;
+    controller.press([key]);
+    controller.press(['y']);
+  }
+  expect(worker.commands).toEqual([]);
+});
+
+function cancelAll(): void {
+  controller.press(['q']);
+  controller.press(['c']);
+  controller.press(['y']);
+}
+
+describe('quit', () => {
+  test('with runs in flight: asks', () => {
+    controller.press(['q']);
+    expect([context(), quits]).toEqual(['quit', 0]);
+    controller.press(['n']);
+    expect([context(), quits]).toEqual(['table', 0]);
+    controller.press(['q']);
+    controller.press(['y']);
+    expect(wishes).toEqual(['leave']);
+  });
+
+  test('k keeps the worker, where it can be kept', () => {
+    controller.press(['q']);
+    controller.press(['k']);
+    expect([context(), quits, message()]).toEqual(['table', 0, expect.stringContaining('cannot run on')]);
+    begin({ afterwards: 'stopsOrKept' });
+    controller.press(['q']);
+    controller.press(['k']);
+    expect(wishes).toEqual(['keep']);
+  });
+
+  test('c asks once more, cancels every run, and leaves when none is in flight any more', async () => {
+    worker.show({
+      runs: [fakeRun({ id: 'a' }), fakeRun({ id: 'b' }), fakeRun({ id: 'c', stage: 'finished' })],
+    });
+    begin();
+    controller.press(['q', 'c', 'y']);
+    // what was typed ahead of the question is no answer to it
+    expect([context(), worker.commands]).toEqual(['quit', []]);
+    controller.press(['c']);
+    expect(context()).toBe('quitCancel');
+    controller.press(['n']);
+    expect([context(), worker.commands]).toEqual(['table', []]);
+    controller.press(['q']);
+    controller.press(['c']);
+    controller.press(['y']);
+    await vi.waitFor(() => expect(message()).toContain('2 runs canceled'));
+    expect([worker.commands, quits]).toEqual([['drain', 'cancel a b'], 0]);
+    worker.show({ health: { inFlight: 0 } });
+    expect(wishes).toEqual(['leave']);
+  });
+
+  test.each([
+    ['open', ['drain', 'resume'], 'open', ', the intake open again'],
+    ['full', ['drain', 'resume'], 'open', ', the intake open again'],
+    ['blocked', ['drain', 'resume'], 'open', ', the intake open again'],
+    ['paused', ['drain', 'pause'], 'paused', ', the intake paused again'],
+    ['draining', ['drain'], 'draining', ''],
+  ] as const)(
+    'what scancel refuses keeps the console open, and the intake that was %s as it was',
+    async (intake, commands, after, words) => {
+      worker.show({ runs: [fakeRun({ id: 'a' })], health: { intake } });
+      vi.spyOn(worker, 'act').mockResolvedValue({ ok: false, said: 'scancel: error: no' });
+      begin();
+      cancelAll();
+      await vi.waitFor(() =>
+        expect(message()).toBe(
+          `Not all of 1 run canceled, and the console stays${words}: scancel: error: no`,
+        ),
+      );
+      expect(worker.commands).toEqual(commands);
+      expect(worker.snapshot().health.intake).toBe(after);
+      worker.show({ health: { inFlight: 0 } });
+      expect(quits).toBe(0);
+    },
+  );
+
+  test('an answer that does not come leaves the intake as it was, too', async () => {
+    worker.show({ runs: [fakeRun({ id: 'a' })] });
+    vi.spyOn(worker, 'act').mockRejectedValue(new Error('it is stopping'));
+    begin();
+    cancelAll();
+    await vi.waitFor(() => expect(message()).toContain('the intake open again: it is stopping'));
+    expect(worker.commands).toEqual(['drain', 'resume']);
+  });
+
+  test('who has paused the intake meanwhile is not overruled', async () => {
+    worker.show({ runs: [fakeRun({ id: 'a' })] });
+    vi.spyOn(worker, 'act').mockImplementation(async () => {
+      worker.show({ health: { intake: 'paused' } });
+      return { ok: false, said: 'no' };
+    });
+    begin();
+    cancelAll();
+    await vi.waitFor(() => expect(message()).toContain('the console stays: no'));
+    expect(worker.commands).toEqual(['drain']);
+  });
+
+  test('a run that ended while the question was open is not canceled, and keeps nobody here', async () => {
+    worker.show({ runs: [fakeRun({ id: 'a' })] });
+    begin();
+    controller.press(['q']);
+    controller.press(['c']);
+    worker.show({
+      runs: [fakeRun({ id: 'a', stage: 'finished', outcome: 'succeeded' })],
+      health: { inFlight: 0 },
+    });
+    controller.press(['y']);
+    await vi.waitFor(() => expect(wishes).toEqual(['leave']));
+    expect(worker.commands).toEqual(['drain']);
+  });
+
+  test('a read-only console can only leave', () => {
+    begin({ readOnly: true, afterwards: 'stopsOrKept' });
+    controller.press(['q']);
+    controller.press(['c']);
+    expect([context(), quits]).toEqual(['table', 0]);
+    controller.press(['q']);
+    controller.press(['k']);
+    expect([context(), quits]).toEqual(['table', 0]);
+    controller.press(['q']);
+    controller.press(['l']);
+    expect(wishes).toEqual(['leave']);
+  });
+
+  test('of a worker that goes on: at once', () => {
+    begin({ afterwards: 'goesOn' });
+    controller.press(['q']);
+    expect(quits).toBe(1);
+  });
+
+  test('with none: at once', () => {
+    worker.show({ health: { inFlight: 0 } });
+    begin();
+    controller.press(['q']);
+    expect(quits).toBe(1);
+  });
+
+  test.each(['table', 'filter', 'help', 'cancel'])(
+    'Ctrl-C asks from %s, and the second one quits',
+    (from) => {
+      const opener: Record<string, string[]> = { table: [], filter: ['/'], help: ['?'], cancel: ['x'] };
+      controller.press(opener[from] ?? []);
+      controller.press(['ctrl-c']);
+      expect([context(), quits]).toEqual(['quit', 0]);
+      controller.press(['ctrl-c']);
+      expect(quits).toBe(1);
+    },
+  );
+});
+
+describe('the filter', () => {
+  test('takes keys as letters until Enter or Esc', () => {
+    controller.press(['/', 'x', 'q', 'space', 'p', 'backspace', 'up']);
+    expect([context(), store.get().tables.jobs.query.text]).toEqual(['filter', 'xq ']);
+    controller.press(['enter']);
+    expect([context(), store.get().tables.jobs.query.text]).toEqual(['table', 'xq ']);
+    controller.press(['/', 'esc']);
+    expect([context(), store.get().tables.jobs.query.text]).toEqual(['table', '']);
+  });
+
+  test('pasted text is text for the filter, and otherwise nothing', () => {
+    controller.paste('xyq');
+    expect([context(), quits, worker.commands]).toEqual(['table', 0, []]);
+    controller.press(['/']);
+    controller.paste('liver\ny');
+    expect(store.get().tables.jobs.query.text).toBe('liver');
+  });
+});
+
+test('log, focus, follow, wrap, help and back', () => {
+  controller.press(['l']);
+  expect(context()).toBe('log');
+  controller.press(['tab']);
+  expect(context()).toBe('table');
+  controller.press(['tab', 'w', '?']);
+  expect([context(), store.get().wrap]).toEqual(['help', true]);
+  controller.press(['?']);
+  expect(context()).toBe('log');
+  controller.press(['esc']);
+  expect(store.get().log).toBeNull();
+});
+
+describe('several rows', () => {
+  beforeEach(() => {
+    worker.show({
+      runs: [
+        fakeRun({ id: 'run-1', stage: 'running', jobId: '4711' }),
+        fakeRun({ id: 'run-2', stage: 'queued', jobId: '4712', acceptedAt: 1 }),
+        fakeRun({ id: 'run-3', stage: 'finished', outcome: 'failed', finishedAt: 2 }),
+      ],
+      jobs: { rows: [fakeJob({ id: '7', name: 'backup', submittedAt: 3 })] },
+    });
+    begin();
+  });
+
+  test('are canceled after one question that names what is not finished', async () => {
+    controller.press(['*']);
+    controller.press(['x']);
+    const { overlay } = store.get();
+    expect(overlay.kind === 'confirm' && overlay.target.rows.map(({ id }) => id)).toEqual([
+      'run:run-1',
+      'job:7',
+      'run:run-2',
+    ]);
+    controller.press(['y']);
+    await vi.waitFor(() => expect(message()).toBe('Cancel 3 rows: accepted'));
+    expect(worker.commands).toEqual(['cancel run-1 run-2 7']);
+  });
+
+  test('a refusal is told as it was said', async () => {
+    worker.answerWith({ ok: false, said: 'Access denied' });
+    controller.press(['*']);
+    controller.press(['x']);
+    controller.press(['y']);
+    await vi.waitFor(() => expect(message()).toBe('Not canceled, 3 rows: Access denied'));
+  });
+});
+
+function type(text: string): void {
+  controller.press(Array.from(text, (one) => (one === ' ' ? 'space' : one)));
+}
+
+describe('the command line', () => {
+  test('does what is typed, by name and alias', () => {
+    controller.press([':']);
+    expect(context()).toBe('command');
+    type('worker');
+    controller.press(['enter']);
+    expect(store.get().place.view).toBe('worker');
+    controller.press([':']);
+    type('runs');
+    controller.press(['enter']);
+    expect(store.get().place.view).toBe('jobs');
+    controller.press([':']);
+    type('sort job desc');
+    controller.press(['enter']);
+    expect(store.get().tables.jobs.sorting).toEqual({ column: 'job', descending: true });
+    controller.press([':']);
+    type('columns job,title');
+    controller.press(['enter']);
+    expect(store.get().tables.jobs.columns).toEqual(['job', 'title']);
+  });
+
+  test('completes words, and says what it does not know', () => {
+    controller.press([':']);
+    type('wo');
+    controller.press(['tab']);
+    expect(store.get().overlay).toEqual({ kind: 'command', text: 'worker ' });
+    controller.press(['esc']);
+    controller.press([':']);
+    type('sort par');
+    controller.press(['tab']);
+    expect(store.get().overlay).toEqual({ kind: 'command', text: 'sort partition ' });
+    controller.press(['esc']);
+    controller.press([':']);
+    // whatever the case, and then as it is spelt
+    type('signal us');
+    controller.press(['tab']);
+    expect(store.get().overlay).toEqual({ kind: 'command', text: 'signal USR' });
+    controller.press(['esc']);
+    controller.press([':']);
+    type('wrong');
+    controller.press(['enter']);
+    expect(message()).toContain('There is no command "wrong"');
+  });
+
+  test('opens and closes the log of the selected row, where there are rows that have one', () => {
+    line('log');
+    expect(context()).toBe('log');
+    line('log');
+    expect(store.get().log).toBeNull();
+    line('nodes');
+    line('log');
+    expect([store.get().log, message()]).toEqual([null, 'A log opens below the runs and jobs.']);
+  });
+
+  test('more columns that have no room are not shown silently', () => {
+    controller.press(['w']);
+    expect([store.get().tables.jobs.wide, message()]).toEqual([
+      true,
+      'There is no room for more columns: a wider terminal has it, or :columns chooses.',
+    ]);
+    controller.press(['w']);
+    store.dispatch({ type: 'tick', now: 10_000 });
+    store.dispatch({ type: 'resized', size: { columns: 160, rows: 24 } });
+    controller.press(['w']);
+    expect([store.get().tables.jobs.wide, message()]).toEqual([true, undefined]);
+    controller.press(['w']);
+    store.dispatch({ type: 'resized', size: { columns: 300, rows: 24 } });
+    controller.press(['w']);
+    expect(message()).toBe('All columns are shown.');
+  });
+
+  test('has no command that acts where the console is read-only', () => {
+    begin({ readOnly: true });
+    for (const line of ['cancel', 'scancel', 'hold', 'requeue', 'signal TERM', 'pause', 'resume']) {
+      controller.press([':']);
+      type(line);
+      controller.press(['enter']);
+      expect(message()).toContain('This console is read-only.');
+    }
+    expect(context()).toBe('table');
+    expect(worker.commands).toEqual([]);
+  });
+
+  test('drains the worker, and the header says when nothing is in flight any more', async () => {
+    controller.press([':']);
+    type('drain');
+    controller.press(['enter']);
+    await vi.waitFor(() => expect(worker.commands).toEqual(['drain']));
+    worker.show({ health: { intake: 'draining', drainedAt: null } });
+    const header = (): string => {
+      store.dispatch({ type: 'snapshot', snapshot: worker.snapshot(), now: 0 });
+      const { spans } = healthLine(store.get(), chooseTheme({}));
+      return spans.map((each) => each.text).join('');
+    };
+    expect(header()).toContain('intake draining');
+    worker.show({ health: { drainedAt: 5 } });
+    expect(header()).toContain('intake drained');
+    // p opens it again
+    controller.press(['p']);
+    await vi.waitFor(() => expect(worker.commands).toEqual(['drain', 'resume']));
+  });
+
+  test('Shift and the letter of a column sorts by it', () => {
+    controller.press(['T']);
+    expect(store.get().tables.jobs.sorting).toEqual({ column: 'title', descending: false });
+    controller.press(['S']);
+    expect(store.get().tables.jobs.sorting).toEqual({ column: 'title', descending: true });
+  });
+});
+
+function line(text: string): void {
+  controller.press([':']);
+  type(text);
+  controller.press(['enter']);
+}
+
+describe('what leaves the screen', () => {
+  test('ids of the selected or marked rows are copied: of the Slurm job where there is one', () => {
+    controller.press(['y']);
+    expect(copied).toEqual(['4711']);
+    expect(message()).toContain('Sent to the clipboard of this terminal: 4711');
+  });
+
+  test('the rows that are shown are exported, in a form that is asked for', async () => {
+    worker.show({ runs: [fakeRun({ id: 'run-1', stage: 'running', jobId: '4711', title: '=1+"2", x' })] });
+    begin();
+    line('columns job,title');
+    line('export csv out.csv');
+    await vi.waitFor(() => expect(message()).toBe('1 row written to /here/out.csv'));
+    expect(saved).toEqual([{ name: 'out.csv', text: 'job,title\r\n4711,"\'=1+""2"", x"\r\n' }]);
+    line('export json x.json');
+    await vi.waitFor(() => expect(saved).toHaveLength(2));
+    expect(JSON.parse(saved[1]?.text ?? '')).toEqual({ at: 0, rows: [{ job: '4711', title: '=1+"2", x' }] });
+    line('export xml');
+    expect(message()).toBe('Say :export csv or :export json.');
+  });
+});

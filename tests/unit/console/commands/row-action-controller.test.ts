@@ -1,0 +1,229 @@
+import { beforeEach, describe, expect, test, vi } from 'vitest';
+
+import { createController, type Controller } from '../../../../src/console/commands/controller.js';
+import { keyNames } from '../../../../src/console/commands/keys.js';
+import { initialState } from '../../../../src/console/state/reducer.js';
+import { rowActions } from '../../../../src/console/commands/row-actions.js';
+import { contextOf } from '../../../../src/console/state/state.js';
+import { createStore, type Store } from '../../../../src/console/state/store.js';
+import { chooseTheme } from '../../../../src/console/terminal/theme.js';
+import { viewScreen } from '../../../../src/console/views/screen.js';
+import { createFakeWorker, fakeJob, fakeRun, type FakeWorker } from '../../../support/fake-worker-handle.js';
+
+let worker: FakeWorker;
+let store: Store;
+let controller: Controller;
+
+function begin(size = { columns: 80, rows: 24 }, readOnly = false): void {
+  store = createStore(initialState({ snapshot: worker.snapshot(), now: 0, size, readOnly }));
+  controller = createController({
+    handle: worker,
+    store,
+    clock: { now: () => 0, monotonic: () => 0, sleep: async () => {} },
+    quit: () => {},
+    outside: { save: async (name) => name, copy: () => {}, page: async () => null },
+  });
+}
+
+beforeEach(() => {
+  worker = createFakeWorker();
+  worker.show({
+    runs: [
+      fakeRun({ id: 'run-1', stage: 'running', jobId: '4711', title: 'Liver', user: 'alice' }),
+      fakeRun({ id: 'run-2', stage: 'queued', jobId: '4712', title: 'Lung', acceptedAt: 1 }),
+      fakeRun({ id: 'run-3', stage: 'finished', outcome: 'failed', finishedAt: 2 }),
+    ],
+    jobs: { rows: [fakeJob({ id: '7', name: 'backup', user: 'bob', submittedAt: 3 })] },
+  });
+  begin();
+});
+
+const message = (): string | undefined => store.get().message?.text;
+const context = (): string => contextOf(store.get());
+const frame = (): string => {
+  const { above, box, below } = viewScreen(store.get(), chooseTheme({}));
+  return [...above, ...(box ?? []), ...below]
+    .map(({ spans }) => spans.map(({ text }) => text).join(''))
+    .join('\n');
+};
+const type = (text: string): void => controller.press(keyNames(text, {}));
+const line = (text: string): void => {
+  controller.press([':']);
+  type(text);
+  controller.press(['enter']);
+};
+
+const marks = (): string[] => [...store.get().tables.jobs.marked].sort();
+
+test('what was canceled is marked no longer; what was refused, held or not meant stays marked', async () => {
+  controller.press(['*']);
+  const all = marks();
+  expect(all).toContain('run:run-3');
+  line('hold');
+  controller.press(['y']);
+  await vi.waitFor(() => expect(message()).toContain('Hold'));
+  worker.answerWith({ ok: false, said: 'scancel: error: no' });
+  line('cancel');
+  controller.press(['y']);
+  await vi.waitFor(() => expect(message()).toContain('error: no'));
+  expect(marks()).toEqual(all);
+  worker.answerWith({ ok: true, said: '' });
+  line('cancel');
+  controller.press(['y']);
+  // wherever the operator is by then
+  controller.press(['2']);
+  // a finished run cannot be canceled, and so was not
+  await vi.waitFor(() => expect(marks()).toEqual(['run:run-3']));
+});
+
+describe('the menu', () => {
+  test('shows every action with its letter, each letter once', () => {
+    controller.press(['a']);
+    expect(context()).toBe('menu');
+    expect(frame()).toContain('What is to be done to 4711 Liver?');
+    for (const { key, label } of rowActions) expect(frame()).toContain(`${key} ${label}`);
+    expect(new Set(rowActions.map(({ key }) => key)).size).toBe(rowActions.length);
+  });
+
+  test.each([40, 60, 80, 200])('is whole at %d columns', (columns) => {
+    begin({ columns, rows: 15 });
+    controller.press(['a']);
+    for (const { key, label } of rowActions) expect(frame()).toContain(`${key} ${label}`);
+  });
+
+  test('asks before it does anything', async () => {
+    controller.press(['a']);
+    controller.press(['h']);
+    expect([context(), worker.commands]).toEqual(['confirm', []]);
+    expect(frame()).toContain('Hold this run?');
+    expect(frame()).toContain('job 4711, run run-1');
+    expect(frame()).toContain('Liver (alice)');
+    controller.press(['y']);
+    await vi.waitFor(() => expect(message()).toBe('Hold run run-1 NucleiDetection: accepted'));
+    expect(worker.commands).toEqual(['hold run-1']);
+  });
+
+  test('what needs a value is typed on, and asked about then', async () => {
+    controller.press(['a']);
+    controller.press(['t']);
+    expect(store.get().overlay).toEqual({ kind: 'command', text: 'timelimit ' });
+    type('04:00:00');
+    controller.press(['enter']);
+    expect(frame()).toContain('Set the time limit to 04:00:00 for this run?');
+    controller.press(['y']);
+    expect(worker.commands).toEqual(['timeLimit=04:00:00 run-1']);
+    await vi.waitFor(() => expect(message()).toContain('accepted'));
+  });
+
+  test.each(['esc', 'q', 'y', 'enter', 'z'])('%s does nothing', (key) => {
+    controller.press(['a']);
+    controller.press([key]);
+    expect([context(), worker.commands, store.get().frozen]).toEqual(['table', [], null]);
+  });
+
+  test('a letter that came in one piece with the menu chose nothing', () => {
+    controller.press(['a', 'h', 'y']);
+    expect([context(), worker.commands]).toEqual(['menu', []]);
+  });
+
+  test('is not there in a read-only console', () => {
+    begin(undefined, true);
+    controller.press(['a']);
+    expect(context()).toBe('table');
+  });
+});
+
+test.each([
+  ['hold', 'Hold 2 runs and 1 job that is not of this worker?', 'hold run-1 run-2 7'],
+  ['release', 'Release 2 runs', 'release run-1 run-2 7'],
+  ['requeue', 'Requeue 2 runs', 'requeue run-1 run-2 7'],
+  ['signal usr1', 'Send SIGUSR1 to 2 runs', 'signal=USR1 run-1 run-2 7'],
+  ['timelimit +30', 'Set the time limit to +30 for 2 runs', 'timeLimit=+30 run-1 run-2 7'],
+  ['priority 5', 'Set the priority to 5 for 2 runs', 'priority=5 run-1 run-2 7'],
+  ['nice -5', 'Set the nice value to -5 for 2 runs', 'nice=-5 run-1 run-2 7'],
+  ['cancel', 'Cancel 2 runs', 'cancel run-1 run-2 7'],
+])('`:%s` asks once about all marked rows and does it in one call', async (typed, question, command) => {
+  begin({ columns: 120, rows: 40 });
+  controller.press(['*']);
+  line(typed);
+  expect(frame()).toContain(question);
+  expect(frame()).toContain('1 row is left out');
+  expect(frame()).toContain('4711 Liver, 7 backup, 4712 Lung');
+  controller.press(['y']);
+  expect(worker.commands).toEqual([command]);
+  await vi.waitFor(() => expect(message()).toContain('3 rows: accepted'));
+});
+
+test('what has failed is run again or forgotten; what runs cannot be', async () => {
+  controller.press(['G']);
+  controller.press(['a']);
+  controller.press(['R']);
+  expect(frame()).toContain('Run this run again?');
+  controller.press(['y']);
+  expect(worker.commands).toEqual(['retry run-3']);
+  await vi.waitFor(() => expect(message()).toContain('Run again run run-3'));
+  line('forget');
+  controller.press(['y']);
+  expect(worker.commands).toEqual(['retry run-3', 'forget run-3']);
+  controller.press(['g']);
+  line('retry');
+  expect(message()).toBe('Nothing to retry: run run-1 NucleiDetection is running.');
+});
+
+test.each([
+  ['signal', 'Say which signal: HUP, INT'],
+  ['signal WINCH', 'Say which signal'],
+  ['timelimit', 'That is no time limit.'],
+  ['timelimit soon', 'That is no time limit. It has to be minutes'],
+  ['priority', 'That is no priority.'],
+  ['priority -1', 'That is no priority.'],
+  ['nice 1.5', 'That is no nice value.'],
+])('`:%s` is refused before anything is asked', (typed, words) => {
+  line(typed);
+  expect(message()).toContain(words);
+  expect([context(), worker.commands]).toEqual(['table', []]);
+});
+
+test('a refusal is shown as it was said', async () => {
+  worker.answerWith({ ok: false, said: 'slurm_update error: Access/permission denied' });
+  line('priority 5');
+  controller.press(['y']);
+  await vi.waitFor(() =>
+    expect(message()).toBe(
+      'Priority not changed, run run-1 NucleiDetection: slurm_update error: Access/permission denied',
+    ),
+  );
+  expect(store.get().message?.until).toBeNull();
+});
+
+test('a foreign job is named as one, with its user', () => {
+  controller.press(['j']);
+  line('hold');
+  expect(frame()).toContain('Hold this Slurm job? It is not of this worker.');
+  expect(frame()).toMatch(/User +bob/u);
+});
+
+test('on a page it is about the row of the page, whatever is marked', () => {
+  controller.press(['space', 'up', 'enter']);
+  controller.press(['j', 'x']);
+  expect(frame()).toContain('Cancel this run?');
+  expect(frame()).toContain('job 4711, run run-1');
+  controller.press(['n']);
+  controller.press(['W']);
+  controller.press(['x']);
+  expect([context(), message()]).toEqual(['page', 'There is no run or job here to do that to.']);
+});
+
+test('thousands of marked rows are named as far as there is room, and counted', () => {
+  worker.show({
+    runs: Array.from({ length: 3_000 }, (_, index) =>
+      fakeRun({ id: `run-${index}`, stage: 'running', jobId: String(5_000 + index), acceptedAt: index }),
+    ),
+    jobs: { rows: [] },
+  });
+  begin();
+  controller.press(['*']);
+  line('requeue');
+  expect(frame()).toContain('Requeue 3,000 runs?');
+  expect(frame()).toMatch(/5000 NucleiDetection, 5001 .*\n.*, and 2,99\d more/u);
+});

@@ -1,0 +1,49 @@
+import { expect, test } from 'vitest';
+import { noPreferences, preferencesOf } from '../../../../src/console/state/preferences.js';
+import { initialState } from '../../../../src/console/state/reducer.js';
+import { createFakeWorker, fakeJob, fakeRun } from '../../../support/fake-worker-handle.js';
+import { openConsole } from '../opened-console.js';
+
+const size = { columns: 120, rows: 24 };
+
+test('whose jobs, columns, order, width and the look of a log are told to be kept, each when it is changed', () => {
+  const worker = createFakeWorker();
+  worker.show({ runs: [fakeRun({ id: 'a', stage: 'running' })] });
+  const console = openConsole(worker, size);
+  expect(console.preferred).toEqual([]);
+  console.press('m');
+  expect(console.preferred.at(-1)).toEqual({ ...noPreferences, scope: 'dsa' });
+  console.press('2', 's', 'S', 'w', '1');
+  expect(console.preferred.at(-1)).toMatchObject({
+    sorting: { nodes: { column: expect.any(String), descending: true } },
+    wide: ['nodes'],
+  });
+  console.type(':columns job,title');
+  console.press('enter', 'l', 'w', 't');
+  const { columns, wrap, stamps } = console.preferred.at(-1) ?? noPreferences;
+  expect([columns, wrap, stamps]).toEqual([{ jobs: ['job', 'title'] }, true, true]);
+  // w is the opposite of a choice of columns
+  console.press('tab', 'w');
+  expect(console.preferred.at(-1)).toMatchObject({ columns: {}, wide: ['jobs', 'nodes'] });
+});
+
+test('what hides rows or is about some of them is of the moment', () => {
+  const worker = createFakeWorker();
+  worker.show({ jobs: { rows: [fakeJob({ id: '1' }), fakeJob({ id: '2' })] } });
+  const console = openConsole(worker, size);
+  console.press('/', '1', 'enter', 'e', 'v', 'space', 'z', 'down', 'l', '?', 'esc');
+  expect(console.preferred).toEqual([]);
+});
+
+test('the next console begins with it', () => {
+  const preferences = {
+    ...noPreferences,
+    scope: 'all' as const,
+    wrap: true,
+    wide: ['jobs' as const],
+    columns: { nodes: ['node'] },
+    sorting: { history: { column: 'waiting', descending: true } },
+  };
+  const state = initialState({ snapshot: createFakeWorker().snapshot(), now: 0, size, preferences });
+  expect(preferencesOf(state)).toEqual(preferences);
+});

@@ -1,0 +1,289 @@
+import { describe, expect, test } from 'vitest';
+import { initialState, reduce, type Action } from '../../../../src/console/state/reducer.js';
+import {
+  contextOf,
+  targetRows,
+  selectedRow,
+  type ConsoleState,
+} from '../../../../src/console/state/state.js';
+import type { RunView, WorkerSnapshot } from '../../../../src/worker/views/handle.js';
+import { createFakeWorker, fakeRun } from '../../../support/fake-worker-handle.js';
+
+function snapshotOf(runs: readonly RunView[]): WorkerSnapshot {
+  const worker = createFakeWorker();
+  worker.show({ runs });
+  return worker.snapshot();
+}
+
+function waiting(count: number, first = 0): RunView[] {
+  return Array.from({ length: count }, (_, index) =>
+    fakeRun({ id: String(first + index), acceptedAt: first + index }),
+  );
+}
+
+function stateOf(runs: readonly RunView[], rows = 24): ConsoleState {
+  return initialState({ snapshot: snapshotOf(runs), now: 0, size: { columns: 80, rows } });
+}
+
+const after = (state: ConsoleState, ...actions: Action[]): ConsoleState => actions.reduce(reduce, state);
+const selected = (state: ConsoleState): string | undefined => selectedRow(state)?.id;
+
+const lines = (count: number): string[] => Array.from({ length: count }, (_, index) => `line ${index}`);
+const open = (tail: { lines: string[]; lost: number }): ConsoleState =>
+  after(
+    stateOf([fakeRun({ id: 'a', stage: 'running' }), fakeRun({ id: 'b', acceptedAt: 1 })]),
+    { type: 'logToggled' },
+    { type: 'tail', logId: 'a', tail },
+  );
+
+describe('the selection', () => {
+  test('moves by lines and pages and stays inside', () => {
+    const state = stateOf(waiting(40));
+    expect(selected(state)).toBe('run:0');
+    expect(selected(after(state, { type: 'step', step: 'up' }))).toBe('run:0');
+    expect(selected(after(state, { type: 'step', step: 'down' }))).toBe('run:1');
+    expect(selected(after(state, { type: 'step', step: 'last' }))).toBe('run:39');
+    expect(selected(after(state, { type: 'step', step: 'last' }, { type: 'step', step: 'down' }))).toBe(
+      'run:39',
+    );
+    expect(selected(after(state, { type: 'step', step: 'pageDown' }))).toBe('run:14');
+    expect(selected(after(state, { type: 'step', step: 'last' }, { type: 'step', step: 'first' }))).toBe(
+      'run:0',
+    );
+  });
+
+  test('the window moves as little as it must', () => {
+    const bottom = after(stateOf(waiting(40)), { type: 'step', step: 'last' });
+    expect(bottom.tables.jobs.position).toEqual({ selected: 'run:39', index: 39, top: 25 });
+    const higher = after(bottom, { type: 'step', step: 'up' });
+    expect(higher.tables.jobs.position.top).toBe(25);
+  });
+
+  test('stays on its run while rows come and go above it', () => {
+    const state = after(
+      stateOf(waiting(10, 5)),
+      { type: 'step', step: 'down' },
+      { type: 'step', step: 'down' },
+    );
+    expect(selected(state)).toBe('run:7');
+    const more = after(state, {
+      type: 'snapshot',
+      snapshot: snapshotOf([...waiting(5), ...waiting(10, 5)]),
+      now: 1,
+    });
+    expect(selected(more)).toBe('run:7');
+    expect(more.tables.jobs.position.index).toBe(7);
+  });
+
+  test('stays in sight at the top, while nobody has moved it, when more come above than there is room for', () => {
+    const many = { type: 'snapshot', now: 1, snapshot: snapshotOf(waiting(60)) } as const;
+    const start = stateOf(waiting(10, 50));
+    const { position } = after(start, many).tables.jobs;
+    expect(position).toEqual({ selected: 'run:0', index: 0, top: 0 });
+
+    const few = { ...many, snapshot: snapshotOf(waiting(12, 48)) };
+    expect(selected(after(start, few))).toBe('run:50');
+    const moved = after(start, { type: 'step', step: 'down' }, { type: 'step', step: 'up' }, many);
+    expect(selected(moved)).toBe('run:50');
+    for (const held of ['logToggled', 'menuOpened'] as const) {
+      expect(selected(after(start, { type: held }, many)), held).toBe('run:50');
+    }
+  });
+
+  test('the window is found again as it was left after help, page and a log over the whole room', () => {
+    const low = after(
+      stateOf(waiting(60)),
+      ...Array.from({ length: 20 }, (): Action => ({ type: 'step', step: 'down' })),
+    );
+    const { position } = low.tables.jobs;
+    expect(position).toEqual({ selected: 'run:20', index: 20, top: 6 });
+    const tick = { type: 'snapshot', snapshot: snapshotOf(waiting(60)), now: 1 } as const;
+    const help = after(low, { type: 'helpOpened' }, tick, { type: 'back' });
+    expect(help.tables.jobs.position).toEqual(position);
+    const page = after(
+      low,
+      { type: 'went', deeper: true, place: { view: 'job', rowId: 'run:20', top: 0 } },
+      tick,
+      {
+        type: 'back',
+      },
+    );
+    expect(page.tables.jobs.position).toEqual(position);
+    const pane = after(low, { type: 'logToggled' });
+    const whole = after(pane, { type: 'wholeToggled' }, tick, { type: 'wholeToggled' });
+    expect(whole.tables.jobs.position).toEqual(pane.tables.jobs.position);
+  });
+
+  test('goes to the neighbour when its run has gone', () => {
+    const state = after(stateOf(waiting(10)), { type: 'step', step: 'down' });
+    const gone = after(state, { type: 'snapshot', snapshot: snapshotOf(waiting(8, 2)), now: 1 });
+    expect(selected(gone)).toBe('run:3');
+    const none = after(gone, { type: 'snapshot', snapshot: snapshotOf([]), now: 2 });
+    expect(selected(none)).toBeUndefined();
+    expect(after(none, { type: 'step', step: 'down' })).toBe(none);
+  });
+
+  test('is on screen after the terminal has shrunk', () => {
+    const state = after(stateOf(waiting(40), 50), { type: 'step', step: 'last' });
+    const small = after(state, { type: 'resized', size: { columns: 80, rows: 14 } });
+    const { index, top } = small.tables.jobs.position;
+    expect(index).toBe(39);
+    expect(top + 7).toBeGreaterThan(39);
+  });
+});
+
+describe('nothing changed', () => {
+  test.each<Action>([
+    { type: 'tick', now: 0 },
+    { type: 'resized', size: { columns: 80, rows: 24 } },
+    { type: 'step', step: 'up' },
+    { type: 'back' },
+    { type: 'keyPressed' },
+    { type: 'focusToggled' },
+    { type: 'followToggled' },
+    { type: 'tail', logId: '0', tail: { lines: [], lost: 0 } },
+  ])('%j gives the same state', (action) => {
+    const state = stateOf(waiting(3));
+    expect(reduce(state, action)).toBe(state);
+  });
+
+  test('the same snapshot again gives the same state', () => {
+    const state = stateOf(waiting(3));
+    expect(reduce(state, { type: 'snapshot', snapshot: state.snapshot, now: 0 })).toBe(state);
+  });
+});
+
+describe('the filter', () => {
+  test('is typed, erased, kept and cleared', () => {
+    const runs = [fakeRun({ id: 'a', title: 'liver' }), fakeRun({ id: 'b', title: 'lung', acceptedAt: 1 })];
+    const typing = after(stateOf(runs), { type: 'filterOpened' }, { type: 'filterTyped', text: 'lunx' });
+    expect(contextOf(typing)).toBe('filter');
+    expect(typing.tables.jobs.shown).toHaveLength(0);
+    const erased = after(typing, { type: 'filterErased' });
+    expect(erased.tables.jobs.shown.map(({ id }) => id)).toEqual(['run:b']);
+    expect(selected(erased)).toBe('run:b');
+    const kept = after(erased, { type: 'filterKept' });
+    expect([contextOf(kept), kept.tables.jobs.query.text]).toEqual(['table', 'lun']);
+    expect(after(kept, { type: 'back' }).tables.jobs.shown).toHaveLength(2);
+  });
+});
+
+const marked = (state: ConsoleState): string[] => [...state.tables.jobs.marked].sort();
+const shownIds = (state: ConsoleState): string[] => state.tables.jobs.shown.map(({ id }) => id);
+
+describe('sorting', () => {
+  const runs = [
+    fakeRun({ id: 'a', title: 'slide 10' }),
+    fakeRun({ id: 'b', title: null, acceptedAt: 1 }),
+    fakeRun({ id: 'c', title: 'slide 9', acceptedAt: 2 }),
+  ];
+
+  test('by a column, the other way round, and in the own order again; what has no value comes last', () => {
+    const up = after(stateOf(runs), { type: 'sortedBy', column: 'title' });
+    expect(shownIds(up)).toEqual(['run:c', 'run:a', 'run:b']);
+    const down = after(up, { type: 'sortedBy', column: 'title' });
+    expect(shownIds(down)).toEqual(['run:a', 'run:c', 'run:b']);
+    expect(shownIds(after(down, { type: 'sortedBy', column: null }))).toEqual(['run:a', 'run:b', 'run:c']);
+  });
+
+  test('the selection stays on its row', () => {
+    const state = after(stateOf(runs), { type: 'step', step: 'last' }, { type: 'sortedBy', column: 'title' });
+    expect([selected(state), state.tables.jobs.position.index]).toEqual(['run:c', 0]);
+  });
+});
+
+describe('marks', () => {
+  test('are set one by one, as a range and for all, and Esc clears them', () => {
+    const one = after(stateOf(waiting(6)), { type: 'markToggled' });
+    expect(marked(one)).toEqual(['run:0']);
+    expect(selected(one)).toBe('run:1');
+    const range = after(one, { type: 'step', step: 'down' }, { type: 'rangeMarked' });
+    expect(marked(range)).toEqual(['run:0', 'run:1', 'run:2']);
+    expect(targetRows(range).map(({ id }) => id)).toEqual(['run:0', 'run:1', 'run:2']);
+    const all = after(range, { type: 'allMarked' });
+    expect(marked(all)).toHaveLength(6);
+    expect(marked(after(all, { type: 'allMarked' }))).toEqual([]);
+    expect(marked(after(range, { type: 'back' }))).toEqual([]);
+  });
+
+  test('go with their rows', () => {
+    const state = after(stateOf(waiting(3)), { type: 'allMarked' });
+    const fewer = after(state, { type: 'snapshot', snapshot: snapshotOf(waiting(1)), now: 1 });
+    expect([...fewer.tables.jobs.marked]).toEqual(['run:0']);
+  });
+});
+
+test('a frozen screen keeps its rows while news come, and catches up afterwards', () => {
+  const frozen = after(stateOf(waiting(2)), { type: 'freezeToggled' });
+  const later = after(frozen, { type: 'snapshot', snapshot: snapshotOf(waiting(5)), now: 9 });
+  expect(shownIds(later)).toHaveLength(2);
+  expect(shownIds(after(later, { type: 'freezeToggled' }))).toHaveLength(5);
+});
+
+test('errors only leaves what went wrong', () => {
+  const failed = fakeRun({ id: 'f', stage: 'finished', outcome: 'failed', finishedAt: 1 });
+  const state = after(stateOf([...waiting(3), failed]), { type: 'errorsToggled' });
+  expect(shownIds(state)).toEqual(['run:f']);
+  expect(shownIds(after(state, { type: 'back' }))).toHaveLength(4);
+});
+
+test('a page is read line by line and Esc leads back to the table', () => {
+  const state = after(stateOf(waiting(2), 16), {
+    type: 'went',
+    place: { view: 'job', rowId: 'run:1', top: 0 },
+  });
+  expect(contextOf(state)).toBe('page');
+  const end = after(state, { type: 'step', step: 'last' });
+  expect(end.place).toMatchObject({ top: expect.any(Number) });
+  expect(after(end, { type: 'step', step: 'down' })).toBe(end);
+  expect(contextOf(after(end, { type: 'back' }))).toBe('table');
+});
+
+describe('the log pane', () => {
+  test('follows until it is scrolled up, then stays at its lines while others come and go', () => {
+    const following = open({ lines: lines(100), lost: 0 });
+    expect(following.log?.end).toBeNull();
+    const up = after(following, { type: 'step', step: 'up' });
+    expect(up.log?.end).toBe(99);
+    const more = after(up, { type: 'tail', logId: 'a', tail: { lines: lines(100), lost: 50 } });
+    expect(more.log?.end).toBe(99);
+    expect(after(more, { type: 'followToggled' }).log?.end).toBeNull();
+    expect(after(up, { type: 'step', step: 'down' }).log?.end).toBeNull();
+  });
+
+  test('cannot be scrolled past its first line', () => {
+    const top = after(open({ lines: lines(100), lost: 0 }), { type: 'step', step: 'first' });
+    expect(top.log?.end).toBe(8);
+    expect(after(top, { type: 'step', step: 'up' })).toBe(top);
+    const short = open({ lines: lines(3), lost: 0 });
+    expect(after(short, { type: 'step', step: 'up' })).toBe(short);
+  });
+
+  test('a log that was begun anew is followed again', () => {
+    const up = after(open({ lines: lines(100), lost: 0 }), { type: 'step', step: 'up' });
+    expect(after(up, { type: 'tail', logId: 'a', tail: { lines: lines(3), lost: 0 } }).log?.end).toBeNull();
+  });
+
+  test('goes with the selection; lines of another run are not shown', () => {
+    const state = after(
+      open({ lines: lines(5), lost: 0 }),
+      { type: 'focusToggled' },
+      { type: 'step', step: 'down' },
+    );
+    expect(state.log).toMatchObject({ logId: 'b', tail: null });
+    expect(after(state, { type: 'tail', logId: 'a', tail: { lines: lines(6), lost: 0 } })).toBe(state);
+    expect(after(state, { type: 'back' }).log).toBeNull();
+  });
+});
+
+describe('the message line', () => {
+  test('an answer goes after its time, an error with the next key', () => {
+    const state = stateOf([]);
+    const said = after(state, { type: 'said', message: { tone: 'good', text: 'done', until: 5_000 } });
+    expect(after(said, { type: 'keyPressed' }, { type: 'tick', now: 4_999 }).message).not.toBeNull();
+    expect(after(said, { type: 'tick', now: 5_000 }).message).toBeNull();
+    const failed = after(state, { type: 'said', message: { tone: 'bad', text: 'no', until: null } });
+    expect(after(failed, { type: 'tick', now: 1e9 }).message).not.toBeNull();
+    expect(after(failed, { type: 'keyPressed' }).message).toBeNull();
+  });
+});

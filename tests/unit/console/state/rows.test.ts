@@ -1,0 +1,201 @@
+import { describe, expect, test } from 'vitest';
+import {
+  countGroups,
+  elapsedSeconds,
+  finishedLimit,
+  mergeRows,
+  type Row,
+} from '../../../../src/console/state/rows.js';
+import { parseQuery } from '../../../../src/console/table/query.js';
+import { jobsTable } from '../../../../src/console/views/jobs.js';
+import { rowStatus } from '../../../../src/console/views/row-status.js';
+import type { JobRow } from '../../../../src/slurm/job.js';
+import type { RunView } from '../../../../src/worker/views/handle.js';
+import { createFakeWorker, fakeJob, fakeRun } from '../../../support/fake-worker-handle.js';
+
+function rowsOf(
+  runs: readonly RunView[],
+  jobs: readonly JobRow[] = [],
+  previous: readonly Row[] = [],
+): readonly Row[] {
+  const worker = createFakeWorker();
+  worker.show({ runs, jobs: { rows: jobs } });
+  return mergeRows(worker.snapshot(), previous);
+}
+
+const ids = (rows: readonly Row[]): string[] => rows.map(({ id }) => id);
+
+const status = (run: Partial<RunView>, job?: Partial<JobRow>): string => {
+  const row = rowsOf(
+    [fakeRun({ id: 'a', jobId: '1', ...run })],
+    job === undefined ? [] : [fakeJob({ id: '1', ...job })],
+  )[0];
+  const { glyph, word } = rowStatus(row as Row);
+  return `${glyph} ${word}`;
+};
+
+describe('mergeRows', () => {
+  test('a run and its job are one row; a job of nobody here is one of its own', () => {
+    const rows = rowsOf(
+      [fakeRun({ id: 'a', stage: 'running', jobId: '1' }), fakeRun({ id: 'b', stage: 'accepted' })],
+      [fakeJob({ id: '1' }), fakeJob({ id: '2', name: 'other' })],
+    );
+    expect(ids(rows)).toEqual(['job:2', 'run:a', 'run:b']);
+    expect(rows[1]?.job?.id).toBe('1');
+    expect(rows[2]?.job).toBeNull();
+  });
+
+  test('running first, then waiting, oldest first; finished newest first', () => {
+    const rows = rowsOf([
+      fakeRun({ id: 'f1', stage: 'finished', outcome: 'failed', finishedAt: 10 }),
+      fakeRun({ id: 'f2', stage: 'finished', outcome: 'succeeded', finishedAt: 20 }),
+      fakeRun({ id: 'w2', stage: 'staging', acceptedAt: 6 }),
+      fakeRun({ id: 'w1', stage: 'queued', acceptedAt: 5 }),
+      fakeRun({ id: 'r2', stage: 'collecting', acceptedAt: 2 }),
+      fakeRun({ id: 'r1', stage: 'running', acceptedAt: 1 }),
+    ]);
+    expect(ids(rows)).toEqual(['run:r1', 'run:r2', 'run:w1', 'run:w2', 'run:f2', 'run:f1']);
+  });
+
+  test('only the newest finished rows stay', () => {
+    const runs = Array.from({ length: finishedLimit + 5 }, (_, index) =>
+      fakeRun({ id: String(index), stage: 'finished', outcome: 'succeeded', finishedAt: index }),
+    );
+    const rows = rowsOf(runs);
+    expect(rows).toHaveLength(finishedLimit);
+    expect(rows[0]?.id).toBe(`run:${finishedLimit + 4}`);
+  });
+
+  test('what runs and what waits is counted', () => {
+    const running = fakeRun({ id: 'r', stage: 'running' });
+    const waiting = [fakeRun({ id: 'w1', stage: 'queued' }), fakeRun({ id: 'w2', stage: 'staging' })];
+    const finished = fakeRun({ id: 'f', stage: 'finished', outcome: 'failed' });
+    expect(countGroups(rowsOf([]))).toEqual({ running: 0, waiting: 0 });
+    expect(countGroups(rowsOf([running]))).toEqual({ running: 1, waiting: 0 });
+    expect(countGroups(rowsOf([finished]))).toEqual({ running: 0, waiting: 0 });
+    expect(countGroups(rowsOf([finished, ...waiting]))).toEqual({ running: 0, waiting: 2 });
+    expect(countGroups(rowsOf([finished, ...waiting, running]))).toEqual({ running: 1, waiting: 2 });
+  });
+
+  test('a job that changes its run, or its state, makes a new row with the same id', () => {
+    const run = fakeRun({ id: 'a', jobId: '1', stage: 'running' });
+    const before = rowsOf([run], [fakeJob({ id: '1' }), fakeJob({ id: '2' })]);
+    const after = rowsOf([{ ...run, jobId: '2' }], [fakeJob({ id: '1' }), fakeJob({ id: '2' })], before);
+    expect(after.map(({ id, job }) => [id, job?.id])).toEqual([
+      ['job:1', '1'],
+      ['run:a', '2'],
+    ]);
+    const pending = fakeJob({ id: '1', state: { base: 'PENDING', flags: [] } });
+    expect(rowsOf([], [pending], after)).toEqual([
+      { id: 'job:1', group: 'waiting', run: null, job: pending },
+    ]);
+  });
+
+  test('what has not changed keeps its identity', () => {
+    const [a, b] = [fakeRun({ id: 'a' }), fakeRun({ id: 'b', acceptedAt: 1 })];
+    const before = rowsOf([a, b]);
+    expect(rowsOf([a, b], [], before)).toBe(before);
+    const after = rowsOf([a, { ...b, progress: 0.5 }], [], before);
+    expect(after).not.toBe(before);
+    expect(after[0]).toBe(before[0]);
+    expect(after[1]).not.toBe(before[1]);
+  });
+});
+
+describe('filterRows', () => {
+  const rows = rowsOf(
+    [
+      fakeRun({ id: 'aaa', title: 'Liver slide', user: 'alice', jobId: '17', stage: 'running' }),
+      fakeRun({
+        id: 'bbb',
+        image: 'Example/Other:v2',
+        stage: 'finished',
+        outcome: 'failed',
+        reason: 'out of memory',
+      }),
+    ],
+    [fakeJob({ id: '17', partition: 'gpu', nodes: 'node9' }), fakeJob({ id: '99', name: 'backup' })],
+  );
+  test.each([
+    ['', 3],
+    ['liver', 1],
+    ['ALICE gpu', 1],
+    ['alice backup', 0],
+    ['node', 2],
+    ['other:v2', 1],
+    ['failed memory', 1],
+    ['  ', 3],
+    ['.*', 0],
+    ['!liver', 2],
+    ['/liv.r|backup/', 2],
+    ['!/LIV.R/', 2],
+    ['partition=gpu', 1],
+    ['partition=G*', 1],
+    ['partition!=gpu', 2],
+    ['image~v\\d$ !liver', 1],
+    ['job>20', 1],
+    ['job<=17', 1],
+    ['title="Liver slide"', 1],
+    // what cannot be read yet lets everything through
+    ['/(/', 3],
+    ['nofield=1', 3],
+    ['job>x', 3],
+  ])('%j lets %i rows through', (filter, count) => {
+    const query = parseQuery(filter, jobsTable.fields);
+    const context = { now: 0, age: { at: 0, trouble: null } };
+    const through = jobsTable.select(rows, { query, sorting: null, errorsOnly: false }, context);
+    expect(through).toHaveLength(count);
+  });
+
+  test.each([
+    ['/(/', '"(" is no regular expression.'],
+    ['nofield=1', 'No field "nofield" here'],
+    ['job>x', '"x" after job> is no number.'],
+    ['liver', null],
+  ])('%j: %j', (filter, problem) => {
+    const { problem: told } = parseQuery(filter, jobsTable.fields);
+    if (problem === null) expect(told).toBeNull();
+    else expect(told).toContain(problem);
+  });
+});
+
+describe('rowStatus', () => {
+  test.each<[Partial<RunView>, Partial<JobRow> | undefined, string]>([
+    [{ stage: 'accepted' }, undefined, 'waiting accepted'],
+    [{ stage: 'staging' }, undefined, 'working staging'],
+    [{ stage: 'queued' }, undefined, 'waiting queued'],
+    [{ stage: 'queued' }, { state: { base: 'PENDING', flags: [] } }, 'waiting PENDING'],
+    [{ stage: 'running' }, {}, 'running RUNNING'],
+    [{ stage: 'running' }, { state: { base: 'RUNNING', flags: ['COMPLETING'] } }, 'working COMPLETING'],
+    [{ stage: 'running' }, { state: { base: 'OUT_OF_MEMORY', flags: [] } }, 'failed OUT_OF_MEMORY'],
+    [{ stage: 'running' }, { state: { base: 'SOMETHING_NEW', flags: [] } }, 'unknown SOMETHING_NEW'],
+    [{ stage: 'running', cancelRequested: true }, {}, 'working canceling'],
+    [{ stage: 'collecting' }, { state: { base: 'COMPLETED', flags: [] } }, 'working collecting'],
+    [{ stage: 'finished', outcome: 'succeeded' }, undefined, 'succeeded succeeded'],
+    [{ stage: 'finished', outcome: 'canceled', cancelRequested: true }, undefined, 'canceled canceled'],
+  ])('%j %j', (run, job, expected) => {
+    expect(status(run, job)).toBe(expected);
+  });
+});
+
+describe('elapsedSeconds', () => {
+  const jobs = { rows: [], at: 10_000, trouble: null };
+  const running = rowsOf(
+    [fakeRun({ id: 'a', stage: 'running', jobId: '1' })],
+    [fakeJob({ id: '1', elapsed: 60, startedAt: 1 })],
+  )[0] as Row;
+
+  test("a running job's own count goes on while Slurm answers, and stands still while it is silent", () => {
+    expect(elapsedSeconds(running, jobs, 13_000)).toBe(63);
+    expect(elapsedSeconds(running, { ...jobs, trouble: 'no answer' }, 13_000)).toBe(60);
+  });
+
+  test('a waiting run: since its stage began; a finished one: from arrival to end', () => {
+    const [waiting, finished] = rowsOf([
+      fakeRun({ id: 'w', stage: 'queued', stageSince: 4_000 }),
+      fakeRun({ id: 'f', stage: 'finished', outcome: 'failed', acceptedAt: 1_000, finishedAt: 8_000 }),
+    ]);
+    expect(elapsedSeconds(waiting as Row, jobs, 9_000)).toBe(5);
+    expect(elapsedSeconds(finished as Row, jobs, 9_000)).toBe(7);
+  });
+});

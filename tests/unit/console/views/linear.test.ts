@@ -1,0 +1,77 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+
+import { linearLines } from '../../../../src/console/views/linear.js';
+import { initialState, reduce, type Action } from '../../../../src/console/state/reducer.js';
+import type { ConsoleState } from '../../../../src/console/state/state.js';
+import { chooseTheme } from '../../../../src/console/terminal/theme.js';
+import { createFakeWorker, fakeJob, fakeRun } from '../../../support/fake-worker-handle.js';
+
+let state: ConsoleState;
+
+beforeEach(() => {
+  const worker = createFakeWorker();
+  worker.show({
+    runs: [
+      fakeRun({ id: 'run-1', stage: 'running', jobId: '4711', title: 'Liver\u001B[2J' }),
+      fakeRun({ id: 'run-2', stage: 'queued', jobId: '4712', acceptedAt: 1 }),
+    ],
+    jobs: { rows: [fakeJob({ id: '4711', elapsed: 7, startedAt: 1 })] },
+  });
+  state = initialState({ snapshot: worker.snapshot(), now: 0, size: { columns: 80, rows: 24 } });
+});
+
+const after = (...actions: Action[]): string[] => [
+  ...linearLines(actions.reduce(reduce, state), chooseTheme({})),
+];
+
+describe('for a screen reader', () => {
+  test('a table is its selected row, field by field, without what counts by itself', () => {
+    expect(after()).toEqual([
+      'dsa-slurm › default › jobs',
+      'Row 1 of 2',
+      'state: running',
+      'job: 4711',
+      'run: run-1',
+      'name: NucleiDetection',
+      'image: example/small:v1',
+      'title: Liver',
+      'partition: cpu',
+      'nodes: node1',
+      'cpus: 1',
+      'memory: 1G',
+      'limit: 3600',
+      '1 of 2',
+      expect.stringMatching(/^Keys: l log/u),
+    ]);
+    expect(after({ type: 'tick', now: 60_000 })).toEqual(after());
+  });
+
+  test('an intake that is closed is told', () => {
+    const worker = createFakeWorker();
+    worker.show({ health: { intake: 'paused' } });
+    const said = after({ type: 'snapshot', snapshot: worker.snapshot(), now: 0 });
+    expect(said).toContain('Intake paused: no task is taken.');
+    expect(after().join()).not.toContain('Intake');
+  });
+
+  test('marks are told', () => {
+    expect(after({ type: 'markToggled' }, { type: 'step', step: 'up' })).toContain(
+      'Row 1 of 2, marked, 1 row marked in all',
+    );
+  });
+
+  test('questions, pages, help, logs and messages are lines as well', () => {
+    const [row] = state.tables.jobs.rows;
+    expect(row?.id).toBe('run:run-1');
+    expect(after({ type: 'quitAsked' })).toContain('Question:');
+    expect(after({ type: 'quitAsked' })).toContain('any other key stay');
+    expect(after({ type: 'helpOpened' })).toContain('l Open or close the log of the selected run');
+    expect(after({ type: 'went', place: { view: 'worker', top: 0 } })).toContain('profile default');
+    const log: Action = { type: 'tail', logId: 'run-1', tail: { lines: ['step one'], lost: 0 } };
+    expect(after({ type: 'logToggled' }, log)).toContain('step one');
+    expect(after({ type: 'said', message: { tone: 'bad', text: 'no', until: null } })).toContain(
+      '✘ no 1 of 2',
+    );
+    expect(after({ type: 'filterTyped', text: 'zzz' }).join(' ')).toContain('No row passes "zzz"');
+  });
+});

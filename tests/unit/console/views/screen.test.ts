@@ -1,0 +1,402 @@
+import fc from 'fast-check';
+import stringWidth from 'string-width';
+import { describe, expect, test } from 'vitest';
+import { initialState, reduce, type Action } from '../../../../src/console/state/reducer.js';
+import { allRows, tableNames, type ConsoleState } from '../../../../src/console/state/state.js';
+import { chooseTheme, type Line } from '../../../../src/console/terminal/theme.js';
+import { viewScreen } from '../../../../src/console/views/screen.js';
+import { fakeNode, fakePartition } from '../../../support/fake-cluster.js';
+import { createFakeWorker, fakeJob, fakeRun, type FakeWorker } from '../../../support/fake-worker-handle.js';
+
+const theme = chooseTheme({});
+const textOf = (line: Line): string => line.spans.map(({ text }) => text).join('');
+
+function linesOf(state: ConsoleState, shownWith = theme): string[] {
+  const { above, box, below } = viewScreen(state, shownWith);
+  const border = box === null ? [] : ['', ...box.map(textOf), ''];
+  return [...above.map(textOf), ...border, ...below.map(textOf)];
+}
+
+function stateOf(worker: FakeWorker, columns = 80, rows = 24, now = 0): ConsoleState {
+  return initialState({ snapshot: worker.snapshot(), now, size: { columns, rows } });
+}
+
+function showing(parts: Parameters<FakeWorker['show']>[0]): FakeWorker {
+  const worker = createFakeWorker();
+  worker.show(parts);
+  return worker;
+}
+
+const after = (state: ConsoleState, ...actions: Action[]): ConsoleState => actions.reduce(reduce, state);
+
+const head = (worker: FakeWorker, now = 0): string =>
+  linesOf(stateOf(worker, 120, 24, now))
+    .slice(0, 5)
+    .join('\n');
+
+describe('the table', () => {
+  test('shows a run with its job, its title and its progress', () => {
+    const worker = showing({
+      runs: [
+        fakeRun({
+          id: 'aaaaaaaa-1',
+          stage: 'running',
+          jobId: '4711',
+          title: 'Liver',
+          user: 'alice',
+          progress: 0.42,
+        }),
+      ],
+      jobs: { rows: [fakeJob({ id: '4711', elapsed: 75, startedAt: 1, nodes: 'node2' })] },
+    });
+    const wide = linesOf(stateOf(worker, 200, 50)).find((line) => line.includes('4711'));
+    expect(wide).toMatch(
+      /▸● RUNNING +4711 +aaaaaaaa +NucleiDetection +example\/small:v1 +Liver +alice +cpu +node2 +1:15 +1:00:00 +━+─+ {2}42%/u,
+    );
+    const narrow = linesOf(stateOf(worker)).find((line) => line.includes('4711'));
+    expect(narrow).toMatch(/▸● RUNNING +4711 +NucleiDete… Liver +node2 +1:15 ━── {2}42%/u);
+  });
+
+  test('shows runs without a job, and jobs without a run', () => {
+    const lines = linesOf(
+      stateOf(
+        showing({
+          runs: [fakeRun({ id: 'a', stage: 'staging' })],
+          jobs: { rows: [fakeJob({ id: '7', name: 'backup' })] },
+        }),
+      ),
+    ).join('\n');
+    expect(lines).toMatch(/● RUNNING +7 +backup/u);
+    expect(lines).toMatch(/◐ staging +NucleiDete…/u);
+  });
+
+  test.each([
+    [{ rows: [], at: 0, trouble: null }, 'No runs and no jobs: no task has arrived'],
+    [{ rows: [], at: null, trouble: null }, 'Slurm has not answered so far'],
+    [{ rows: [], at: null, trouble: 'squeue is missing' }, 'Slurm has not answered so far'],
+    [{ rows: [], at: 0, trouble: 'no answer' }, 'no jobs when Slurm last answered'],
+  ])('empty and unknown are different sentences: %j', (jobs, sentence) => {
+    expect(linesOf(stateOf(showing({ jobs }), 120)).join('\n')).toContain(sentence);
+  });
+
+  test('filtered is a third sentence', () => {
+    const state = after(stateOf(showing({ runs: [fakeRun({ id: 'a' })] })), {
+      type: 'filterTyped',
+      text: 'zzz',
+    });
+    expect(linesOf(state).join('\n')).toContain(
+      'No row passes "zzz": the filter hides 1 row. Esc clears it.',
+    );
+  });
+});
+
+describe('the health lines', () => {
+  test('all is well', () => {
+    const text = head(
+      showing({
+        profile: 'lab',
+        health: { inFlight: 12, finished: { succeeded: 1_034, failed: 2, canceled: 1 } },
+        jobs: { at: 1_000 },
+      }),
+      4_000,
+    );
+    expect(text).toContain('dsa-slurm › lab › jobs');
+    expect(text).toContain('● broker consuming  ● intake open  12/1,000 in flight');
+    expect(text).toContain('● Slurm 3 s ago');
+    expect(text).toMatch(/✔ 1,034 ok {3}✘ 2 failed {3}⊘ 1 canceled/u);
+  });
+
+  test('without Slurm nothing speaks of it', () => {
+    const worker = showing({ executor: 'local', jobs: { at: 1_000 }, health: { inFlight: 1 } });
+    expect(head(worker, 4_000)).toContain('● This host 3 s ago');
+    const asked = linesOf(after(stateOf(worker), { type: 'quitAsked' })).join('\n');
+    expect(asked).toContain('leave: jobs of this host go on; until the next start');
+    for (const jobs of [{ at: null }, { at: 0, trouble: null }, { at: 0, trouble: 'a full disk' }]) {
+      worker.show({ jobs });
+      expect(linesOf(stateOf(worker)).join('\n')).not.toMatch(/slurm(?! ›)/i);
+    }
+  });
+
+  test('a silent Slurm says so, with its age and why; its rows stay', () => {
+    const worker = showing({
+      jobs: { rows: [fakeJob({ id: '7' })], at: 0, trouble: 'squeue gave no answer within 30 s' },
+    });
+    expect(head(worker, 42_000)).toContain('▲ Slurm silent for 42 s: squeue gave no answer within 30 s');
+    expect(linesOf(stateOf(worker)).join('\n')).toMatch(/RUNNING +7/u);
+  });
+
+  test('a worker in another process is named; once it is gone everything says how old it is', () => {
+    const link = { kind: 'socket', path: '/s/w', pid: 4711, at: 1_000, trouble: null } as const;
+    const text = head(showing({ link }), 13_000);
+    expect(text).toMatch(/› jobs +attached to process 4711$/mu);
+    expect(text).not.toContain('old');
+    const gone = head(showing({ link: { ...link, trouble: 'It\u001B[31m has ended.' } }), 13_000);
+    expect(gone).toContain('[worker gone for 12 s]');
+    expect(gone).toContain('▲ All of this is 12 s old. It has ended. It is looked for.');
+  });
+
+  test('where no worker runs, that is said, and nothing of a broker or an intake', () => {
+    const worker = showing({
+      link: { kind: 'none', trouble: null },
+      health: { inFlight: 2 },
+      jobs: { at: 0 },
+      profile: 'lab',
+    });
+    const text = head(worker, 3_000);
+    expect(text).toMatch(/\[no worker\]$/mu);
+    expect(text).toContain('⊘ no worker runs  2 runs in its journal unfinished');
+    expect(text).toContain('tasks wait in the queue. Start one: dsa-slurm --profile lab worker');
+    expect(text).toContain('● Slurm 3 s ago');
+    expect(text).not.toMatch(/broker|intake/u);
+    expect(linesOf(stateOf(worker)).join('\n')).toContain('No runs and no jobs: the journal has none');
+  });
+
+  test('one that runs and cannot be attached to is not said not to run', () => {
+    const trouble = 'The worker is of version 9, and this is version 8.';
+    const worker = showing({ link: { kind: 'none', trouble }, jobs: { at: 0 } });
+    const text = head(worker, 3_000);
+    expect(text).toContain('⊘ no worker within reach');
+    expect(text).toContain(`▲ ${trouble} It is looked for.`);
+    expect(text).not.toContain('Start one');
+  });
+
+  test('trouble with the broker and with Girder has its own lines', () => {
+    const text = head(
+      showing({
+        health: {
+          broker: { state: 'disconnected', since: 0, trouble: 'refused' },
+          intake: 'full',
+          trouble: 'Girder answers 502',
+        },
+      }),
+      5_000,
+    );
+    expect(text).toContain('✘ broker gone for 5 s');
+    expect(text).toContain('▲ intake full');
+    expect(text).toContain('▲ Broker: refused');
+    expect(text).toContain('▲ Worker: Girder answers 502');
+  });
+});
+
+function quitQuestion(changes: Partial<ConsoleState>): string {
+  const state = stateOf(showing({ health: { inFlight: 3 } }));
+  return linesOf(after({ ...state, ...changes }, { type: 'quitAsked' })).join('\n');
+}
+
+test('Slurm that is slow with its first answer is not said to be left alone', () => {
+  const lines = linesOf(stateOf(showing({ jobs: { rows: [], at: null } })));
+  expect(lines[2]).toContain('Slurm has not answered yet');
+});
+
+describe('questions', () => {
+  test('the question names everything that will end', () => {
+    const worker = showing({
+      runs: [fakeRun({ id: 'run-1', stage: 'running', jobId: '4711', title: 'Liver', user: 'alice' })],
+      jobs: { rows: [fakeJob({ id: '4711', name: 'dsa-x' })] },
+    });
+    const state = stateOf(worker);
+    const [row] = allRows(state);
+    if (row === undefined) throw new Error('no row');
+    const asked = after(state, {
+      type: 'actionAsked',
+      target: { deed: { kind: 'cancel' }, rows: [row], left: 0 },
+    });
+    const text = linesOf(asked).join('\n');
+    for (const part of ['4711', 'run-1', 'NucleiDetection of example/small:v1', 'Liver (alice)', 'RUNNING']) {
+      expect(text).toContain(part);
+    }
+  });
+
+  test('several are told apart by the ends of their titles, where the slide is', () => {
+    const runs = [1, 2].map((slide) =>
+      fakeRun({
+        id: `run-${slide}`,
+        jobId: `47${slide}`,
+        title: `Nuclei detection on TCGA-02-0010 slide ${slide}.svs`,
+      }),
+    );
+    const state = stateOf(showing({ runs }));
+    const [first, ...others] = allRows(state);
+    if (first === undefined) throw new Error('no row');
+    const target = { deed: { kind: 'cancel' }, rows: [first, ...others], left: 0 } as const;
+    const text = linesOf(after(state, { type: 'actionAsked', target })).join('\n');
+    for (const slide of [1, 2])
+      expect(text).toMatch(new RegExp(`47${slide} Nuclei.*….* slide ${slide}\\.svs`, 'u'));
+    expect(linesOf(after(state, { type: 'quitCancelAsked', runs })).join('\n')).toContain('slide 2.svs');
+  });
+
+  test('a long answer of scancel is shown whole', () => {
+    const text = `scancel: error: Kill job error on job id 4711: ${'Access/permission denied '.repeat(4)}end`;
+    const state = after(stateOf(showing({})), { type: 'said', message: { tone: 'bad', text, until: null } });
+    const lines = linesOf(state);
+    expect(lines).toHaveLength(23);
+    const said = lines.slice(-4, -1).map((line) => line.trim());
+    expect(said.join(' ').trim()).toBe(`✘ ${text}`);
+  });
+
+  test('quitting says what can become of the runs, and offers only what can be done', () => {
+    const text = quitQuestion({ afterwards: 'stopsOrKept' });
+    expect(text).toContain('Quit? 3 runs are in flight.');
+    expect(text).toContain('l  leave: Slurm jobs go on; until the next start Girder hears nothing');
+    expect(text).toContain('k  keep the worker running as a service');
+    expect(text).toContain('c  cancel all 3, after another question');
+    expect(quitQuestion({ afterwards: 'stops' })).not.toContain('k  keep');
+    const harmless = quitQuestion({ afterwards: 'stopsOrKept', readOnly: true });
+    expect(harmless).toContain('l  leave');
+    expect(harmless).not.toMatch(/k {2}keep|c {2}cancel/u);
+  });
+
+  test('canceling everything names how many and which', () => {
+    const runs = Array.from({ length: 12 }, (_, index) =>
+      fakeRun({ id: `run-${index}`, jobId: `47${index}`, title: `Slide ${index}` }),
+    );
+    const lines = linesOf(after(stateOf(showing({})), { type: 'quitCancelAsked', runs }));
+    const text = lines.join('\n');
+    expect(text).toContain('Cancel 12 runs and quit?');
+    expect(text).toMatch(/470 Slide 0, 471 Slide 1, .* more/su);
+    expect(text).toContain('y yes');
+    expect(lines).toHaveLength(23);
+  });
+});
+
+describe('a frame', () => {
+  const hostile = fc.string({
+    unit: fc.oneof(
+      fc.constantFrom('\u001B[2J', '\u001B]0;x\u0007', '\n', '\t', '腫', '👩🏽‍🔬', '\u0301', '\u202E', 'a', ' '),
+      fc.string({ unit: 'grapheme', minLength: 1, maxLength: 3 }),
+    ),
+    maxLength: 60,
+  });
+  const actions = fc.array(
+    fc.oneof(
+      fc.constantFrom<Action>(
+        { type: 'logToggled' },
+        { type: 'focusToggled' },
+        { type: 'wrapToggled' },
+        { type: 'helpOpened' },
+        { type: 'quitAsked' },
+        { type: 'quitCancelAsked', runs: [fakeRun({ id: 'r', title: '\u001B[2J\n'.repeat(40) })] },
+        { type: 'filterOpened' },
+        { type: 'back' },
+        { type: 'said', message: { tone: 'bad', text: 'scancel: error: '.repeat(20), until: null } },
+      ),
+      fc
+        .constantFrom(
+          'up' as const,
+          'down' as const,
+          'pageUp' as const,
+          'pageDown' as const,
+          'first' as const,
+          'last' as const,
+        )
+        .map((step): Action => ({ type: 'step', step })),
+      hostile.map((line): Action => ({
+        type: 'tail',
+        logId: '0',
+        tail: { lines: [line, line, line], lost: 7 },
+      })),
+      hostile.map((text): Action => ({ type: 'filterTyped', text })),
+      fc.constantFrom(...tableNames).map((view): Action => ({ type: 'went', place: { view } })),
+      fc
+        .constantFrom(...tableNames)
+        .map((table): Action => ({ type: 'went', place: { view: 'item', table, id: 'n1', top: 0 } })),
+      hostile.map((text): Action => ({
+        type: 'watched',
+        what: 'cluster',
+        view: {
+          nodes: [
+            fakeNode({ name: 'n1', state: text, reason: text, partitions: [text], gres: text }),
+            fakeNode({ name: text }),
+          ],
+          partitions: [fakePartition({ name: text, available: text, states: { [text]: 3 } })],
+          at: 0,
+          trouble: text,
+        },
+        now: 0,
+      })),
+    ),
+    { maxLength: 8 },
+  );
+
+  test('is never higher or wider than the terminal, whatever is in it', { timeout: 60_000 }, () => {
+    const size = fc.record({
+      columns: fc.integer({ min: 20, max: 220 }),
+      rows: fc.integer({ min: 5, max: 60 }),
+    });
+    fc.assert(
+      fc.property(hostile, size, actions, fc.boolean(), (text, { columns, rows }, events, troubled) => {
+        const trouble = troubled ? text : null;
+        const worker = showing({
+          profile: text,
+          runs: Array.from({ length: 30 }, (_, index) =>
+            fakeRun({
+              id: String(index),
+              stage: 'running',
+              title: text,
+              user: text,
+              image: text,
+              cli: text,
+              reason: text,
+              progress: index / 29,
+            }),
+          ),
+          jobs: {
+            rows: [fakeJob({ id: '1', name: text, nodes: text, state: { base: text, flags: [] } })],
+            trouble,
+          },
+          health: { broker: { state: 'disconnected', since: 0, trouble }, trouble },
+        });
+        const state = after(stateOf(worker, columns, rows), ...events);
+        for (const shownWith of [theme, chooseTheme({ TERM: 'dumb' })]) {
+          const lines = linesOf(state, shownWith);
+          expect(lines.length).toBeLessThan(rows);
+          for (const line of lines) {
+            expect(line).not.toMatch(/\p{Cc}/u);
+            expect(stringWidth(line)).toBeLessThanOrEqual(columns);
+          }
+        }
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  test('fills the terminal but for one row, so that nothing of the last frame stays', () => {
+    for (const rows of [15, 16, 17, 24, 50, 100]) {
+      for (const events of [
+        [],
+        [{ type: 'logToggled' }],
+        [{ type: 'quitAsked' }],
+        [{ type: 'helpOpened' }],
+        ...tableNames.map((view) => [{ type: 'went', place: { view } }]),
+      ] as Action[][]) {
+        expect(linesOf(after(stateOf(showing({}), 80, rows), ...events))).toHaveLength(rows - 1);
+      }
+    }
+  });
+
+  test('on a dumb terminal our own words and symbols are ASCII', () => {
+    const worker = showing({
+      runs: [fakeRun({ id: 'a', stage: 'running', progress: 0.3 })],
+      health: { inFlight: 1 },
+    });
+    for (const events of [
+      [],
+      [{ type: 'logToggled' }],
+      [{ type: 'quitAsked' }],
+      [{ type: 'helpOpened' }],
+    ] as Action[][]) {
+      const text = linesOf(after(stateOf(worker), ...events), chooseTheme({ TERM: 'dumb' })).join('');
+      expect(text).toMatch(/^[ -~]*$/u);
+    }
+  });
+});
+
+test.each([
+  [{}, true],
+  [{ NO_COLOR: '' }, true],
+  [{ NO_COLOR: '1' }, false],
+  [{ TERM: 'dumb' }, false],
+  [{ TERM: 'xterm-256color' }, true],
+])('colour with %j: %j', (env, color) => {
+  expect(chooseTheme(env).color).toBe(color);
+});

@@ -1,0 +1,299 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { z } from 'zod';
+import { clientFor, type GirderSetup } from '../../../../src/girder/api/client.js';
+import {
+  downloadFile,
+  downloadFolder,
+  getFile,
+  type TransferContext,
+} from '../../../../src/girder/transfer/download.js';
+import { collectOutputs } from '../../../../src/girder/transfer/upload-outputs.js';
+import { GirderError } from '../../../../src/girder/api/girder-error.js';
+import { uploadFileToFolder } from '../../../../src/girder/transfer/upload.js';
+import { startGirderStandIn, type Fault } from '../../../../src/sandbox/fake-girder/index.js';
+import { createTestSetup, sendJson } from '../../../support/scripted-http.js';
+import { setUp } from '../girder-bench.js';
+
+const hour = 60 * 60_000;
+const page = '<html><body>Back in a few minutes</body></html>';
+
+const web = (status: number, body = page): Fault => ({
+  kind: 'answer',
+  status,
+  contentType: 'text/html',
+  body,
+});
+const moved = (location: string): Fault => ({
+  kind: 'answer',
+  status: 302,
+  contentType: 'text/html',
+  body: '',
+  headers: { location },
+});
+
+/** What stands in Girder's place while it is away or ill. */
+const illnesses: Record<string, Fault> = {
+  'no connection': { kind: 'drop' },
+  'a page of a proxy': web(200),
+  '401 of a proxy': web(401),
+  '403 of a proxy': web(403),
+  '404 of a proxy': web(404),
+  '502 of a proxy': web(502),
+  'JSON of a gateway that is not Girder': web(404, '{"message":"no Route matched with those values"}'),
+  nothing: web(200, ''),
+  'no content': web(204, ''),
+  'an empty list': web(200, '[]'),
+  'a redirect to a login page': moved('/login'),
+  'a redirect in a circle': moved('/api/v1/round'),
+  'more headers than any answer has': {
+    ...web(200),
+    headers: { 'x-a': 'a'.repeat(15_000), 'x-b': 'b'.repeat(15_000) },
+  } as Fault,
+  "Girder's own fault": web(500, '{"type":"internal","message":"An unexpected error occurred."}'),
+};
+
+/** A stand-in for Girder with one file, and a client with patience. */
+async function bench(patience: Partial<NonNullable<GirderSetup['patience']>> = {}) {
+  const dir = await mkdtemp(path.join(tmpdir(), 'dsa-slurm-patience-'));
+  const girder = await startGirderStandIn({ dir });
+  const troubles: (string | null)[] = [];
+  const setup = {
+    ...createTestSetup(),
+    patience: {
+      tokenEnds: Infinity,
+      strangeMs: 24 * hour,
+      onTrouble: (text: string | null) => void troubles.push(text),
+      ...patience,
+    },
+  };
+  onTestFinished(async () => {
+    await setup.connections.close();
+    await girder.stop();
+    await rm(dir, { recursive: true });
+  });
+  const stop = new AbortController();
+  const context: TransferContext = {
+    client: clientFor({ apiUrl: girder.apiUrl, token: girder.userToken }, setup),
+    clock: setup.clock,
+    signal: stop.signal,
+  };
+  /** From now on so many calls are answered in this way, and those after them well. */
+  const fallIll = (fault: Fault, calls = 20): void => {
+    let left = calls;
+    girder.fail(() => (left-- > 0 ? fault : undefined));
+  };
+  const outputs = girder.addFolder(girder.rootFolderId, 'outputs');
+  const found = async (): Promise<string[]> =>
+    Promise.all(
+      girder
+        .items(outputs.id)
+        .flatMap((item) => girder.files(item.id))
+        .map(async (file) => `${file.name}: ${await readFile(file.path, 'utf8')}`),
+    );
+  return { dir, girder, setup, context, stop, fallIll, outputs, found, troubles };
+}
+
+describe.each(Object.entries(illnesses))('while Girder answers with %s', (_what, fault) => {
+  it('an input is waited for', async () => {
+    const { dir, girder, context, fallIll, troubles } = await bench();
+    const text = 'an input that is longer than any page of a proxy is in this test'.repeat(4);
+    const { id } = await girder.addFile(girder.rootFolderId, 'in', Buffer.from(text));
+    fallIll(fault);
+    const file = await getFile(context.client, id, context.signal);
+    fallIll(fault);
+    await downloadFile(context, file, path.join(dir, 'in'));
+    expect(await readFile(path.join(dir, 'in'), 'utf8')).toBe(text);
+    expect(troubles.filter((each) => each === null)).toHaveLength(2);
+    expect(troubles.at(-1)).toBeNull();
+  });
+
+  it.each(['content', ''])('an output “%s” waits, and is there once', async (text) => {
+    const { dir, context, fallIll, outputs, found, troubles } = await bench();
+    await writeFile(path.join(dir, 'out'), text);
+    fallIll(fault);
+    await uploadFileToFolder(context, path.join(dir, 'out'), outputs.id, {});
+    expect(await found()).toEqual([`out: ${text}`]);
+    expect(troubles.at(-1)).toBeNull();
+  });
+
+  it('an output waits before its content is sent', async () => {
+    const { dir, girder, context, outputs, found } = await bench();
+    await writeFile(path.join(dir, 'out'), 'content');
+    let left = 20;
+    girder.fail((_method, asked) => (asked.startsWith('file/') && left-- > 0 ? fault : undefined));
+    await uploadFileToFolder(context, path.join(dir, 'out'), outputs.id, {});
+    expect(await found()).toEqual(['out: content']);
+  });
+});
+
+it('an answer to POST that is lost again and again makes no second output', async () => {
+  const { dir, girder, context, outputs, found } = await bench();
+  await writeFile(path.join(dir, 'out'), '');
+  let left = 1;
+  girder.fail((method) => {
+    if (method !== 'POST') return undefined;
+    return left-- > 0 ? { kind: 'lost answer' } : web(502);
+  });
+  await uploadFileToFolder(context, path.join(dir, 'out'), outputs.id, {});
+  expect(await found()).toEqual(['out: ']);
+});
+
+describe('what Girder says for good', () => {
+  it.each([
+    [400, { type: 'rest', message: 'Invalid file id (x).' }],
+    [403, { type: 'access', message: 'Write access denied for folder x.' }],
+    [401, { type: 'access', message: 'Invalid token scope.\nRequired: core.data.read.\nAllowed:' }],
+  ])('is final at once: %i', async (status, body) => {
+    const { context, fallIll, girder, troubles } = await bench();
+    fallIll(web(status, JSON.stringify(body)), Infinity);
+    const asked = girder.requests().length;
+    await expect(getFile(context.client, 'x', context.signal)).rejects.toMatchObject({ status });
+    // of a 401 it is asked in addition how it is with the token itself
+    expect(
+      girder
+        .requests()
+        .slice(asked)
+        .filter(({ path: to }) => to.startsWith('file')),
+    ).toHaveLength(1);
+    expect(troubles).toEqual([]);
+  });
+});
+
+describe('patience ends', () => {
+  it('with a page that is not Girder: after the time that is set for it', async () => {
+    const { context, fallIll, setup, troubles } = await bench({ strangeMs: 3 * hour });
+    const began = setup.clock.monotonic();
+    fallIll(web(200), Infinity);
+    await expect(getFile(context.client, 'x', context.signal)).rejects.toThrow('a web page');
+    const waited = setup.clock.monotonic() - began;
+    expect(waited).toBeGreaterThanOrEqual(3 * hour);
+    expect(waited).toBeLessThan(3.5 * hour);
+    expect(troubles.at(-1)).toBeNull();
+  });
+
+  it('with a Girder that is away: soon after the token has ended', async () => {
+    const { context, fallIll, setup, girder } = await bench({
+      tokenEnds: createTestSetup().clock.now() + 6 * hour,
+    });
+    const began = setup.clock.monotonic();
+    fallIll({ kind: 'drop' }, Infinity);
+    await expect(getFile(context.client, 'x', context.signal)).rejects.toThrow('could not be reached');
+    const waited = setup.clock.monotonic() - began;
+    expect(waited).toBeGreaterThanOrEqual(6 * hour);
+    expect(waited).toBeLessThan(6.5 * hour);
+    expect(girder.requests().length).toBeLessThan(1_000);
+  });
+
+  it('when the worker stops', async () => {
+    const { context, girder, stop } = await bench();
+    let calls = 0;
+    girder.fail(() => {
+      calls += 1;
+      if (calls === 3) stop.abort();
+      return { kind: 'drop' };
+    });
+    await expect(getFile(context.client, 'x', context.signal)).rejects.toBeInstanceOf(GirderError);
+    expect(calls).toBe(3);
+  });
+});
+
+it('whoever waits gives its place back meanwhile', async () => {
+  const waits: string[] = [];
+  const { girder, context, fallIll } = await bench({
+    outside: async (wait) => {
+      waits.push('left');
+      await wait();
+      waits.push('back');
+    },
+  });
+  const { id } = await girder.addFile(girder.rootFolderId, 'in', Buffer.from('x'));
+  fallIll({ kind: 'drop' }, 2);
+  await getFile(context.client, id, context.signal);
+  expect(waits).toEqual(['left', 'back', 'left', 'back']);
+});
+
+it('an answer that never ends is given up, and says so', async () => {
+  const { context, close } = await setUp((response) => {
+    response.writeHead(200, { 'content-type': 'application/json' });
+    const beat = setInterval(() => response.write(' '), 20);
+    response.on('close', () => clearInterval(beat));
+  });
+  onTestFinished(close);
+  const question = { method: 'GET', path: 'job/1', attempts: 1, answerMs: 200 };
+  await expect(context.client.json(z.unknown(), question)).rejects.toThrow(
+    'could not be reached (no whole answer within 0.2 s)',
+  );
+});
+
+it('an error answer that never ends is given up too', async () => {
+  const { context } = await setUp((response) => {
+    response.writeHead(404, { 'content-type': 'text/html' });
+    response.write('<html>');
+  });
+  const question = { method: 'PUT', path: 'job/1', form: { status: '2' }, attempts: 1, answerMs: 200 };
+  await expect(context.client.json(z.unknown(), question)).rejects.toThrow('no whole answer');
+});
+
+it('the answer to a piece of a file has its time as well', async () => {
+  const { context } = await setUp((response) => {
+    response.writeHead(200, { 'content-type': 'application/json' });
+    response.write('{');
+  });
+  const { Readable } = await import('node:stream');
+  const body = { length: 1, open: () => Readable.from(['x'], { objectMode: false }) };
+  const question = { method: 'POST', path: 'file/chunk', body, attempts: 1, answerMs: 200 };
+  await expect(context.client.json(z.unknown(), question)).rejects.toThrow('no whole answer');
+});
+
+it('a caller that stops is told so, not that Girder is slow', async () => {
+  const stop = new AbortController();
+  const { context } = await setUp((response, { path: asked }) => {
+    if (asked.endsWith('/2')) return sendJson(response, {});
+    response.writeHead(200);
+    response.write(' ');
+    stop.abort();
+  });
+  const question = { method: 'GET', path: 'job/1', signal: stop.signal };
+  await expect(context.client.json(z.unknown(), question)).rejects.toMatchObject({ trouble: 'aborted' });
+});
+
+it('a folder of many files takes two lines in the log, and so does a directory of outputs', async () => {
+  const { dir, girder, context, outputs } = await bench();
+  const folder = girder.addFolder(girder.rootFolderId, 'slides');
+  for (let n = 0; n < 60; n += 1) await girder.addFile(folder.id, `slide ${n}`, Buffer.from('x'));
+  const said: string[] = [];
+  const told = { ...context, onProgress: (text: string) => void said.push(text) };
+  const made = await downloadFolder(told, { id: folder.id, name: folder.name }, dir);
+  expect(await readdir(made)).toHaveLength(60);
+  expect(said).toEqual(['Fetching the folder “slides”.', 'Fetched the folder “slides”: 60 files (60 B).']);
+  const hook = {
+    kind: 'uploadToFolder',
+    access: { apiUrl: girder.apiUrl, token: girder.userToken },
+    folderId: outputs.id,
+    filename: 'slides',
+    volume: { kind: 'default' },
+    mustExist: true,
+    deleteFile: false,
+    upload: {},
+  } as const;
+  const staged = { args: [], argsHoldToken: false, binds: [], ownDirectories: [] };
+  await collectOutputs(
+    [hook],
+    { ...staged, volumes: { default: { host: dir, container: '/data' } } },
+    {
+      ...createTestSetup(),
+      signal: context.signal,
+      done: new Set(),
+      onDone: () => undefined,
+      onProgress: (text) => void said.push(text),
+    },
+  );
+  expect(girder.items(outputs.id)).toHaveLength(60);
+  expect(said.slice(2)).toEqual([
+    'Uploading the directory “slides”.',
+    'Uploaded the directory “slides”: 60 files (60 B).',
+  ]);
+});

@@ -1,0 +1,54 @@
+import { describe, expect, test } from 'vitest';
+import { readIngest } from '../../../../src/girder/protocol/read-ingest.js';
+import { splitImage } from '../../../../src/girder/jobs/register-image.js';
+import { fixtureTask } from '../fixtures.js';
+
+describe('readIngest', () => {
+  test.each(['g5.ingest_from_docker.json', 'g5apptainer.ingest_from_docker.json'])('%s', (file) => {
+    const ingest = readIngest(fixtureTask(file));
+    expect(ingest).toMatchObject({
+      images: ['example/other:v2'],
+      folderId: expect.stringMatching(/^(fa){9}0000\d\d$/) as string,
+      pull: true,
+      access: { apiUrl: 'http://girder.example:8080/api/v1' },
+    });
+    expect(ingest.access.token).toMatch(/^FAKETOKEN/);
+  });
+
+  const good = { name_list: ['a:v1', 'a:v1'], folder_id: 'a'.repeat(24), token: 'SECRET', pull: null };
+  const task = (changes: Record<string, unknown>, headers: Record<string, unknown> = {}) => ({
+    name: 'x',
+    headers: { apiUrl: 'http://girder/api/v1', ...headers },
+    body: JSON.stringify([[], { ...good, ...changes }, {}]),
+  });
+
+  test('each image once; a pull is what Python takes for true', () => {
+    expect(readIngest(task({}))).toMatchObject({ images: ['a:v1'], pull: false });
+    expect(readIngest(task({ pull: 'false' }))).toMatchObject({ pull: true });
+    expect(readIngest(task({ pull: '' }))).toMatchObject({ pull: false });
+  });
+
+  test.each([
+    [{ name_list: [] }, {}, 'names no images'],
+    [{ name_list: 'a:v1' }, {}, 'names no images'],
+    [{ name_list: [7] }, {}, 'something that is no text'],
+    [{ folder_id: '../x' }, {}, 'no folder'],
+    [{ token: '' }, {}, 'no token'],
+    [{}, { apiUrl: 'file:///etc' }, 'no http or https address'],
+  ])('%j %j is refused', (changes, headers, why) => {
+    expect(() => readIngest(task(changes, headers))).toThrow(why);
+    expect(() => readIngest(task(changes, headers))).not.toThrow('SECRET');
+  });
+});
+
+test.each([
+  ['example/small:v1', 'example/small', 'v1'],
+  ['host:5000/a/b:v2', 'host:5000/a/b', 'v2'],
+  ['host:5000/a', 'host:5000/a', 'latest'],
+  ['a@latest', 'a', 'latest'],
+  // as Python splits it
+  ['a@sha256:12', 'a@sha256', '12'],
+  ['plain', 'plain', 'latest'],
+])('%s is %s in version %s', (image, name, tag) => {
+  expect(splitImage(image)).toEqual({ name, tag });
+});

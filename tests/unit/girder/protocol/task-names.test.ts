@@ -1,0 +1,26 @@
+import { expect, test } from 'vitest';
+import { runnableTasks, taskRefusal } from '../../../../src/girder/protocol/task-names.js';
+
+test('what is run here is not refused', () => {
+  for (const name of runnableTasks) expect(taskRefusal(name)).toBeNull();
+});
+
+test.each([
+  ['girder.tasks.importDataTask', /needs the database of Girder/],
+  ['girder.tasks.deleteFolderTask', /needs the database of Girder/],
+  ['girder.tasks.deleteCollectionTask', /needs the database of Girder/],
+  ['girder.tasks.copyFolderTask', /needs the database of Girder/],
+  ['girder_import_tracker.utils.moveFolder', /needs the database of Girder/],
+  ['girder_worker.run', /no longer in use/],
+  ['large_image_tasks.tasks.create_tiff', /names no container image/],
+  ['celery.accumulate', /only tasks that run a container/],
+])('%s is refused with its reason, and the setting that helps', (name, reason) => {
+  expect(taskRefusal(name)).toMatch(reason);
+  expect(taskRefusal(name)).toContain('broker.forwardQueue');
+});
+
+test('a long or hostile name is cut and quoted', () => {
+  expect(taskRefusal(`evil\u001b[2J${'x'.repeat(500)}`)).toMatch(
+    /^The task "evil\\u001b\[2Jx{100,115}…" cannot/,
+  );
+});

@@ -1,0 +1,254 @@
+import { readdir, readFile, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { Readable } from 'node:stream';
+import type { ServerResponse } from 'node:http';
+import { describe, expect, it } from 'vitest';
+import { DsaSlurmError } from '../../../../src/base/errors.js';
+import {
+  downloadFile,
+  downloadFolder,
+  downloadItem,
+  getFile,
+  onDisk,
+} from '../../../../src/girder/transfer/download.js';
+import { sendJson, startScriptedServer, type Heard, type Script } from '../../../support/scripted-http.js';
+import {
+  memoryGrowth,
+  recordedExchanges,
+  recordedRequest,
+  replay,
+  requestShape,
+  setUp,
+} from '../girder-bench.js';
+
+const content = Buffer.from('0123456789'.repeat(400_000));
+const file = { id: 'f1', name: 'slide.svs', size: content.length };
+
+/** Sends part of the content and then breaks the connection. */
+function breakAfter(response: ServerResponse, heard: Heard, bytes: number): void {
+  const start = startOf(heard);
+  response.writeHead(start > 0 ? 206 : 200, {
+    'content-length': content.length - start,
+    ...(start > 0 ? { 'content-range': `bytes ${start}-${content.length - 1}/${content.length}` } : {}),
+  });
+  response.write(content.subarray(start, start + bytes), () => response.socket?.end());
+}
+
+const startOf = (heard: Heard): number => Number(/^bytes=(\d+)-$/.exec(heard.headers.range ?? '')?.[1] ?? 0);
+
+async function fetchContent(script: Script) {
+  const bench = await setUp(script);
+  const target = path.join(bench.directory, 'slide.svs');
+  return { ...bench, target, done: downloadFile(bench.context, file, target) };
+}
+
+describe('a file', () => {
+  it('arrives whole, readable, and without leftovers', async () => {
+    const { done, target, directory, said } = await fetchContent((response) => response.end(content));
+    await done;
+    expect(content.equals(await readFile(target))).toBe(true);
+    expect((await stat(target)).mode & 0o777).toBe(0o644);
+    expect(await readdir(directory)).toEqual(['slide.svs']);
+    expect(said).toEqual(['Fetching “slide.svs” (4.0 MB).']);
+  });
+
+  it('goes on where the connection broke, as often as it moves at all', async () => {
+    const { done, target, heard } = await fetchContent((response, asked) =>
+      breakAfter(response, asked, 500_000),
+    );
+    await done;
+    expect(content.equals(await readFile(target))).toBe(true);
+    // what is still on its way when a connection breaks is lost, so the places are not quite the same each time
+    const starts = heard.map(startOf);
+    expect(starts[0]).toBe(0);
+    expect(starts.length).toBeGreaterThanOrEqual(8);
+    expect(starts).toEqual([...new Set(starts)].sort((a, b) => a - b));
+  });
+
+  it('starts again if the server cannot go on in the middle', async () => {
+    let turn = 0;
+    const { done, target } = await fetchContent((response, heard) => {
+      turn += 1;
+      if (turn === 1) breakAfter(response, heard, 500_000);
+      else response.end(content);
+    });
+    await done;
+    expect(content.equals(await readFile(target))).toBe(true);
+  });
+
+  it('starts again after 416', async () => {
+    let first = true;
+    const { done, target } = await fetchContent((response, heard) => {
+      if (heard.headers.range !== undefined) response.writeHead(416).end();
+      else if (!first) response.end(content);
+      else breakAfter(response, heard, 500_000);
+      first = false;
+    });
+    await done;
+    expect(content.equals(await readFile(target))).toBe(true);
+  });
+
+  it.each([
+    ['shorter', content.subarray(1), true, 1],
+    ['longer', Buffer.concat([content, content]), true, 1],
+    ['shorter, without saying so,', content.subarray(1), false, 6],
+    ['longer, without saying so,', Buffer.concat([content, content]), false, 6],
+  ])('that stays %s than announced is an error', async (_what, sent, hasLength, attempts) => {
+    const { done, directory, heard } = await fetchContent((response) => {
+      if (!hasLength) response.write(sent.subarray(0, 1));
+      response.end(hasLength ? sent : sent.subarray(1));
+    });
+    await expect(done).rejects.toThrow(
+      /^Girder sent \d+ bytes of “slide\.svs”, but 4000000 were announced\.$/,
+    );
+    expect(heard).toHaveLength(attempts);
+    expect(await readdir(directory)).toEqual([]);
+  });
+
+  it('that nobody may read is an error at once', async () => {
+    const { done, heard } = await fetchContent((response) =>
+      sendJson(response, { type: 'access', message: 'Read access denied for file f1.' }, 403),
+    );
+    await expect(done).rejects.toMatchObject({ code: 'girder', trouble: 'access' });
+    expect(heard).toHaveLength(1);
+  });
+
+  it('stops when the run is canceled', async () => {
+    const abort = new AbortController();
+    const bench = await setUp((response) => {
+      response.writeHead(200, { 'content-length': content.length });
+      response.write(content.subarray(0, 10), () => abort.abort());
+    });
+    const target = path.join(bench.directory, 'x');
+    await expect(
+      downloadFile({ ...bench.context, signal: abort.signal }, file, target),
+    ).rejects.toMatchObject({
+      trouble: 'aborted',
+    });
+    expect(await readdir(bench.directory)).toEqual([]);
+  });
+
+  it('that is a link comes from elsewhere, without the token', async () => {
+    const elsewhere = await startScriptedServer((response) => response.end('far away'));
+    const bench = await setUp((response, { path: asked }) => {
+      if (asked.endsWith('/download')) response.writeHead(303, { location: `${elsewhere.origin}/x` }).end();
+      else sendJson(response, { _id: 'f1', name: 'x', size: 99, linkUrl: 'http://y' });
+    });
+    const target = path.join(bench.directory, 'x');
+    await downloadFile(
+      bench.context,
+      await getFile(bench.context.client, 'f1', bench.context.signal),
+      target,
+    );
+    await elsewhere.close();
+    expect(await readFile(target, 'utf8')).toBe('far away');
+    expect(elsewhere.heard[0]?.headers['girder-token']).toBeUndefined();
+  });
+
+  it('of any size takes constant memory', async () => {
+    const chunk = Buffer.alloc(1 << 16, 'x');
+    const size = 192 * 1024 * 1024;
+    const bench = await setUp((response) => {
+      Readable.from(endless(chunk, size / chunk.length)).pipe(response);
+    });
+    const target = path.join(bench.directory, 'big');
+    const growth = await memoryGrowth(async () => downloadFile(bench.context, { ...file, size }, target));
+    expect((await stat(target)).size).toBe(size);
+    expect(growth).toBeLessThan(size / 2);
+  });
+});
+
+function* endless(chunk: Buffer, times: number): Generator<Buffer> {
+  for (let n = 0; n < times; n += 1) yield chunk;
+}
+
+const documents = (names: readonly string[] = []) => names.map((name) => ({ _id: name, name, size: 1 }));
+
+describe('items and folders', () => {
+  const recorded = recordedExchanges('g3.transform_downloads_uploads.json');
+
+  it('asks what the Python worker asks, and puts the same in place', async () => {
+    const bench = await setUp(replay(recorded));
+    const folder = { id: 'fafafafafafafafafa000062', name: 'Input Images' };
+    const made = await downloadFolder(bench.context, folder, bench.directory);
+    expect(made).toBe(path.join(bench.directory, 'Input Images'));
+    expect((await readdir(made)).sort()).toEqual(['second.txt', 'tiny image.txt']);
+    expect(await readFile(path.join(made, 'tiny image.txt'), 'utf8')).toBe('hello slide 1\n');
+    expect((await stat(made)).mode & 0o777).toBe(0o777);
+    const python = recorded.map((exchange) => requestShape(recordedRequest(exchange)));
+    // but for the file documents, whose names and sizes the listing has told already
+    expect(bench.heard.map(requestShape)).toEqual(
+      python.slice(1, 9).filter((shape) => !/ \/api\/v1\/file\/\w+ /.test(shape)),
+    );
+  });
+
+  it('a folder has its folders below it, also those that are empty', async () => {
+    const below: Record<string, string[]> = { top: ['a', 'empty'], a: ['b'] };
+    const items: Record<string, string[]> = { top: ['x'], b: ['y', 'none'] };
+    const files: Record<string, string[]> = { x: ['x'], y: ['1', '2'] };
+    const bench = await setUp((response, { path: asked, query }) => {
+      const parent = query.get('parentId') ?? query.get('folderId') ?? '';
+      if (asked.endsWith('/folder')) sendJson(response, documents(below[parent]));
+      else if (asked.endsWith('/item')) sendJson(response, documents(items[parent]));
+      else if (asked.endsWith('/files')) sendJson(response, documents(files[asked.split('/').at(-2) ?? '']));
+      else response.end('x');
+    });
+    const made = await downloadFolder(bench.context, { id: 'top', name: 'top' }, bench.directory);
+    const found = (await readdir(made, { recursive: true })).sort();
+    expect(found).toEqual(['a', 'a/b', 'a/b/none', 'a/b/y', 'a/b/y/1', 'a/b/y/2', 'empty', 'x']);
+  });
+
+  it('turns pages until one is not full, and keeps siblings apart', async () => {
+    const names = [...Array.from({ length: 50 }, (_, n) => `n${n}`), 'n0', '../up', 'a/b'];
+    const bench = await setUp((response, { path: asked, query }) => {
+      const offset = Number(query.get('offset'));
+      if (asked.endsWith('/files')) {
+        const files = names.map((name) => ({ _id: name, name, size: 1 }));
+        sendJson(response, files.slice(offset, offset + Number(query.get('limit'))));
+      } else response.end('x');
+    });
+    const made = await downloadItem(bench.context, { id: 'i', name: 'many' }, bench.directory);
+    expect(await readdir(bench.directory)).toEqual(['many']);
+    const inside = await readdir(made);
+    expect(inside).toHaveLength(53);
+    expect(inside).toEqual(expect.arrayContaining(['n0', 'n0 (2)', '.._up', 'a_b']));
+  });
+
+  it.each([
+    [[], 'thing', []],
+    [['thing'], 'thing', null],
+    [['other'], 'thing', ['other']],
+    [['thing', 'other'], 'thing', ['other', 'thing']],
+  ])('an item with the files %j', async (names, item, inside) => {
+    const bench = await setUp((response, { path: asked }) => {
+      if (asked.endsWith('/files'))
+        sendJson(
+          response,
+          names.map((name) => ({ _id: name, name, size: 1 })),
+        );
+      else response.end('x');
+    });
+    const made = await downloadItem(bench.context, { id: 'i', name: item }, bench.directory);
+    expect(path.relative(bench.directory, made)).toBe(item);
+    if (inside === null) expect((await stat(made)).isFile()).toBe(true);
+    else expect((await readdir(made)).sort()).toEqual(inside);
+  });
+
+  it('does not follow folders without end', async () => {
+    const bench = await setUp((response, { path: asked }) =>
+      sendJson(response, asked.endsWith('/folder') ? [{ _id: 'f', name: 'f' }] : []),
+    );
+    await expect(downloadFolder(bench.context, { id: 'f', name: 'f' }, bench.directory)).rejects.toThrow(
+      /64 levels/,
+    );
+  });
+});
+
+it('a full disk is told as such', async () => {
+  const full = Promise.reject(
+    Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' }),
+  );
+  const error: unknown = await onDisk('/shared/tmp/x', full).catch((thrown: unknown) => thrown);
+  expect(error).toBeInstanceOf(DsaSlurmError);
+  expect(error).toMatchObject({ code: 'files', message: 'No space is left in /shared/tmp.' });
+});

@@ -1,0 +1,47 @@
+import { expect, test } from 'vitest';
+
+import { systemClock } from '../../../../src/base/clock.js';
+import { createCanceler } from '../../../../src/slurm/commands/cancel-queue.js';
+import type { SlurmWords } from '../../../../src/slurm/commands/batch-command.js';
+
+function setUp(answer: SlurmWords = { ok: true, said: '' }) {
+  const sent: (readonly string[])[] = [];
+  const canceler = createCanceler(async (ids) => {
+    sent.push(ids);
+    return answer;
+  }, systemClock);
+  return { canceler, sent };
+}
+
+test('what twenty ask for at one moment goes out as one call', async () => {
+  const { canceler, sent } = setUp();
+  const ids = Array.from({ length: 20 }, (_, index) => String(index + 1));
+  const answers = await Promise.all([...ids, '7'].map(async (id) => canceler.cancel([id])));
+  expect(answers.every(({ ok }) => ok)).toBe(true);
+  expect(sent).toEqual([ids]);
+  expect(canceler.canceledAt('7')).not.toBeNull();
+  expect(canceler.canceledAt('77')).toBeNull();
+  await canceler.cancel(['7']);
+  expect(sent).toHaveLength(2);
+});
+
+test('each hears what is said about its own jobs', async () => {
+  const denied = 'scancel: error: Kill job error on job id 2: Access/permission denied';
+  const { canceler } = setUp({ ok: false, said: denied });
+  const [first, second] = await Promise.all([canceler.cancel(['1']), canceler.cancel(['2', '3'])]);
+  expect(first).toEqual({ ok: true, said: '' });
+  expect(second).toEqual({ ok: false, said: denied });
+  expect(canceler.canceledAt('1')).not.toBeNull();
+  expect(canceler.canceledAt('2')).toBeNull();
+});
+
+test('all hear of trouble that names no job', async () => {
+  const said =
+    'scancel: error: slurm_kill_job2() failed Unable to contact slurm controller (connect failure)';
+  const { canceler } = setUp({ ok: false, said });
+  const answers = await Promise.all([canceler.cancel(['1']), canceler.cancel(['2'])]);
+  expect(answers).toEqual([
+    { ok: false, said },
+    { ok: false, said },
+  ]);
+});

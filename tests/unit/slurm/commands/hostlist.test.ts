@@ -1,0 +1,31 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+
+import { nodesOfList } from '../../../../src/slurm/commands/hostlist.js';
+
+test.each([
+  ['', []],
+  ['n1', ['n1']],
+  ['n1,gpu-2', ['n1', 'gpu-2']],
+  ['n[1-3,7],gpu1', ['n1', 'n2', 'n3', 'n7', 'gpu1']],
+  ['n[08-10]', ['n08', 'n09', 'n10']],
+  ['r[1-2]n[1-2]', ['r1n1', 'r1n2', 'r2n1', 'r2n2']],
+  ['n[1-2]-ib', ['n1-ib', 'n2-ib']],
+  ['n[3-1]', []],
+  ['n[1-', ['n[1-']],
+])('%j', (list, nodes) => {
+  expect(nodesOfList(list)).toEqual(nodes);
+});
+
+test('a list that stands for millions is cut', () => {
+  expect(nodesOfList('n[1-999999999],x[1-9]')).toHaveLength(20_000);
+  expect(nodesOfList('a[1-9999]b[1-9999]c[1-9999]')).toHaveLength(20_000);
+});
+
+test('whatever comes is a list of texts', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: fc.constantFrom('n', '1', '9', '[', ']', '-', ',', ' ') }), (list) => {
+      expect(nodesOfList(list).every((node) => typeof node === 'string')).toBe(true);
+    }),
+  );
+});

@@ -1,0 +1,125 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { parseShowJob, showJob } from '../../../../src/slurm/commands/scontrol.js';
+import { failed, fakeRun, said, timedOut, unreachable } from '../fake-run.js';
+
+function captured(name: string): string {
+  return readFileSync(new URL(`../../../fixtures/slurm/show-job-${name}.txt`, import.meta.url), 'utf8');
+}
+
+describe('parseShowJob', () => {
+  it('reads a running job of ours', () => {
+    expect(parseShowJob(captured('running'))).toMatchObject({
+      id: '13',
+      name: 'dsa-slurm-0b7c8a52-1111-4222-8333-444455556666',
+      comment: 'dsa-slurm:0b7c8a52-1111-4222-8333-444455556666',
+      state: { base: 'RUNNING', flags: [] },
+      reason: '',
+      requeueable: true,
+      restarts: 0,
+      nodes: 'n1',
+    });
+  });
+
+  it.each([
+    ['cancelled', 'CANCELLED', '', { code: 0, signal: 15 }],
+    ['failed', 'FAILED', 'NonZeroExitCode', { code: 3, signal: 0 }],
+    ['requeue-hold', 'PENDING', 'job_requeued_in_held_state', { code: 0, signal: 0 }],
+    ['suspended', 'SUSPENDED', '', { code: 0, signal: 0 }],
+    ['held-array', 'PENDING', 'JobHeldUser', { code: 0, signal: 0 }],
+  ])('reads %s', (name, base, reason, exitCode) => {
+    expect(parseShowJob(captured(name))).toMatchObject({ state: { base, flags: [] }, reason, exitCode });
+  });
+
+  it('reads a name with a newline in it', () => {
+    expect(parseShowJob(captured('odd-name'))?.name).toContain('\nsecond line');
+  });
+
+  it('reads nothing out of something else', () => {
+    expect(parseShowJob('')).toBeNull();
+    expect(parseShowJob('No jobs in the system')).toBeNull();
+    expect(parseShowJob(captured('running').slice(0, 150))).toBeNull();
+  });
+});
+
+describe('showJob', () => {
+  it('tells an unknown job from silence', async () => {
+    const unknown = failed('slurm_load_jobs error: Invalid job id specified\n');
+    expect(await showJob(fakeRun(() => unknown).run, '42')).toEqual({ kind: 'unknown-job' });
+    expect(await showJob(fakeRun(() => unreachable).run, '42')).toMatchObject({ kind: 'silence' });
+    expect(await showJob(fakeRun(() => timedOut).run, '42')).toMatchObject({ kind: 'silence' });
+    expect(await showJob(fakeRun(() => said('garbage')).run, '42')).toMatchObject({ kind: 'silence' });
+    expect(await showJob(fakeRun(() => said('')).run, '42')).toMatchObject({ kind: 'silence' });
+  });
+
+  it('asks nothing that is no job id', async () => {
+    const { run, calls } = fakeRun(() => said(''));
+    expect(await showJob(run, '--oneliner')).toMatchObject({ kind: 'silence' });
+    expect(calls).toEqual([]);
+  });
+});
+
+function pairsOf(fixture: string) {
+  const job = parseShowJob(captured(fixture));
+  if (job === null) throw new Error('no job');
+  return job.pairs;
+}
+
+describe('everything of a job, pair by pair', () => {
+  it('in the order in which Slurm prints it', () => {
+    const pairs = pairsOf('running');
+    expect(pairs.slice(0, 3).map(([key]) => key)).toEqual(['JobId', 'JobName', 'UserId']);
+    const facts = new Map(pairs);
+    expect(facts.get('JobState')).toBe('RUNNING');
+    expect(facts.get('TRES')).toMatch(/^cpu=\d+,/);
+    expect([...facts.keys()]).toEqual(
+      expect.arrayContaining(['AllocNode:Sid', 'CPUs/Task', 'ReqB:S:C:T', 'Command', 'StdOut']),
+    );
+  });
+
+  it('also where two share a line, or one has it for itself', () => {
+    const running = captured('running');
+    const facts = new Map(pairsOf('running'));
+    expect(facts.get('Features')).toBe('(null)');
+    expect(facts.get('DelayBoot')).toBe('00:00:00');
+    // lines that other jobs have
+    const more = parseShowJob(
+      running
+        .replace('   BatchHost=n1', '   BatchFeatures=fast&big BatchHost=n1')
+        .replace('Reason=None', 'Reason=NodeDown FailedNode=n2')
+        .replace(
+          '   Power=',
+          '   MailUser=a@b.example MailType=END,FAIL\n   BurstBuffer=#DW jobdw capacity=1GB',
+        ),
+    );
+    expect(more?.reason).toBe('NodeDown');
+    expect(more?.pairs).toEqual(
+      expect.arrayContaining([
+        ['BatchFeatures', 'fast&big'],
+        ['BatchHost', 'n1'],
+        ['Reason', 'NodeDown'],
+        ['FailedNode', 'n2'],
+        ['MailUser', 'a@b.example'],
+        ['MailType', 'END,FAIL'],
+        ['BurstBuffer', '#DW jobdw capacity=1GB'],
+      ]),
+    );
+  });
+
+  it('with names that try to look like more', () => {
+    const facts = new Map(pairsOf('odd-name'));
+    expect(facts.get('JobName')).toMatch(/^odd \| name, .* q7f3\nsecond line$/s);
+    expect(facts.get('Command')).toBe('/shared/j.sh 300');
+    expect(facts.get('Dependency')).toBe('(null)');
+  });
+
+  it('of an array', () => {
+    expect(pairsOf('held-array').slice(0, 5)).toEqual([
+      ['JobId', '16'],
+      ['ArrayJobId', '16'],
+      ['ArrayTaskId', '0-5%2'],
+      ['ArrayTaskThrottle', '2'],
+      ['JobName', 'j.sh'],
+    ]);
+  });
+});

@@ -1,0 +1,197 @@
+import { describe, expect, test } from 'vitest';
+
+import type { JobChange } from '../../../../src/slurm/commands/change-jobs.js';
+import type { TrackedJobs } from '../../../../src/slurm/tracker.js';
+import type { WorkerAction } from '../../../../src/worker/actions/action.js';
+import { createActions } from '../../../../src/worker/actions/actions.js';
+import type { Book } from '../../../../src/worker/run-state/run-store.js';
+import type { Executor } from '../../../../src/worker/executor/executor.js';
+import { applyEvent, beginRun, type Run, type RunEvent } from '../../../../src/worker/run-state/run.js';
+import { fakeJob } from '../../../support/fake-worker-handle.js';
+import { someTask } from '../../../support/tasks.js';
+
+function aRun(id: string, ...events: RunEvent[]): Run {
+  const first = { type: 'accepted' as const, at: 1, task: someTask({ id }), refusal: null };
+  return events.reduce(applyEvent, beginRun(first));
+}
+
+function withJob(id: string, jobId: string): Run {
+  const submission = { key: id, logFile: '/l', exitRecord: '/e', at: 3 };
+  return aRun(id, { type: 'submitting', at: 2, submission }, { type: 'submitted', at: 3, jobId });
+}
+
+/** A worker with a waiting run, two with jobs and a finished one, on a cluster where job 90 is somebody else's. */
+function setUp({
+  answer = { ok: true, said: '' },
+  trouble = null,
+  late = [],
+  othersJobs = false,
+}: {
+  answer?: { ok: boolean; said: string };
+  trouble?: string | null;
+  late?: readonly string[];
+  othersJobs?: boolean;
+} = {}) {
+  const runs = new Map(
+    [
+      aRun('waiting'),
+      withJob('a', '10'),
+      withJob('b', '11'),
+      aRun(
+        'over',
+        { type: 'decided', at: 4, outcome: 'failed', reason: null },
+        { type: 'finished', at: 5, told: true },
+      ),
+    ].map((run) => [run.id, run]),
+  );
+  const done: string[] = [];
+  let view: TrackedJobs = { rows: ['10', '11', '20_[1-3]'].map((id) => fakeJob({ id })), at: 1, trouble };
+  const executor = {
+    cancelCommand: 'scancel',
+    tracker: {
+      view: () => view,
+      nudge: () => undefined,
+      onAnswer(listener: (view: TrackedJobs) => void) {
+        queueMicrotask(() => {
+          view = { ...view, rows: [...view.rows, ...late.map((id) => fakeJob({ id }))] };
+          listener(view);
+        });
+        return () => undefined;
+      },
+    },
+    cancel: async (ids: readonly string[]) => {
+      done.push(`cancel ${ids.join(' ')}`);
+      return answer;
+    },
+    change: async ({ kind }: JobChange, ids: readonly string[]) => {
+      done.push(`${kind} ${ids.join(' ')}`);
+      return answer;
+    },
+  } as unknown as Executor;
+  const act = createActions({
+    book: { get: (id: string) => runs.get(id), all: () => runs.values() } as unknown as Book,
+    executor,
+    requestCancel: async (id) => {
+      done.push(`request ${id}`);
+      return true;
+    },
+    past: {
+      retry: async (ids) => ({ ok: true, said: `retry ${ids.join(' ')}` }),
+      forget: async (ids) => ({ ok: true, said: `forget ${ids.join(' ')}` }),
+    },
+    othersJobs,
+  });
+  return { act, done };
+}
+
+const cancel = (runs: string[], jobs: string[] = []): WorkerAction => ({ kind: 'cancel', runs, jobs });
+
+describe('cancel', () => {
+  test('of several is one call, and each run ends as canceled', async () => {
+    const { act, done } = setUp();
+    expect(await act(cancel(['a', 'b', 'a'], ['20_[1-3]']))).toEqual({
+      ok: true,
+      said: 'scancel 10, 11, 20_[1-3] (3 tasks): done',
+    });
+    expect(done).toEqual(['cancel 10 11 20_[1-3]', 'request a', 'request b']);
+  });
+
+  test('of a run without a job calls nothing', async () => {
+    const { act, done } = setUp();
+    expect(await act(cancel(['waiting']))).toMatchObject({
+      ok: true,
+      said: expect.stringContaining('before'),
+    });
+    expect(done).toEqual(['request waiting']);
+  });
+
+  test('that scancel refuses leaves the run as it is and says why', async () => {
+    const { act, done } = setUp({ answer: { ok: false, said: 'Access denied' } });
+    expect(await act(cancel(['a']))).toEqual({ ok: false, said: 'Access denied' });
+    expect(done).toEqual(['cancel 10']);
+  });
+
+  test('does what it can and says first what it cannot', async () => {
+    const { act, done } = setUp();
+    const answer = await act(cancel(['over', 'nobody', 'a']));
+    expect(answer).toEqual({
+      ok: false,
+      said: 'There is no run nobody.\nRun over has ended already.\nscancel 10: done',
+    });
+    expect(done).toEqual(['cancel 10', 'request a']);
+  });
+
+  test('of nothing is no success', async () => {
+    expect(await setUp().act(cancel([]))).toMatchObject({ ok: false });
+  });
+});
+
+describe('jobs of others', () => {
+  test('are not touched', async () => {
+    const { act, done } = setUp();
+    const answer = await act(cancel([], ['90', '10']));
+    expect(answer).toMatchObject({ ok: false, said: expect.stringContaining('Not a job of this user: 90') });
+    expect(done).toEqual(['cancel 10']);
+  });
+
+  test('are touched where a setting opens them', async () => {
+    const { act, done } = setUp({ othersJobs: true });
+    expect(await act(cancel([], ['90']))).toMatchObject({ ok: true });
+    expect(done).toEqual(['cancel 90']);
+  });
+
+  test('are told from jobs that are younger than the last answer', async () => {
+    const { act, done } = setUp({ late: ['31'] });
+    expect(await act({ kind: 'hold', runs: [], jobs: ['31'] })).toMatchObject({ ok: true });
+    expect(done).toEqual(['hold 31']);
+  });
+
+  test('cannot be told while Slurm is silent: then nothing is touched', async () => {
+    const { act, done } = setUp({ trouble: 'squeue gave no answer within 60 s' });
+    expect(await act(cancel([], ['31']))).toMatchObject({
+      ok: false,
+      said: expect.stringContaining('squeue gave no answer'),
+    });
+    expect(done).toEqual([]);
+  });
+
+  test('what is no id reaches no command', async () => {
+    const { act, done } = setUp({ othersJobs: true });
+    expect(await act(cancel([], ['1 2', '--user=root']))).toEqual({
+      ok: false,
+      said: '2 of the ids are no job ids.',
+    });
+    expect(done).toEqual([]);
+  });
+});
+
+describe('changes', () => {
+  test('need a job', async () => {
+    const { act, done } = setUp();
+    expect(await act({ kind: 'requeue', runs: ['waiting'], jobs: [] })).toEqual({
+      ok: false,
+      said: 'Run waiting has no job yet.',
+    });
+    expect(done).toEqual([]);
+  });
+
+  test('name the command that was run', async () => {
+    const { act } = setUp();
+    expect(await act({ kind: 'timeLimit', runs: ['a'], jobs: [], limit: '+30' })).toEqual({
+      ok: true,
+      said: 'scontrol update JobId=10 TimeLimit=+30: done',
+    });
+    expect(await act({ kind: 'signal', runs: ['a', 'b'], jobs: [], signal: 'USR1' })).toEqual({
+      ok: true,
+      said: 'scancel --signal=USR1 --full 10, 11: done',
+    });
+  });
+
+  test('with a value that is none are refused in words', async () => {
+    const { act } = setUp();
+    expect(await act({ kind: 'timeLimit', runs: ['a'], jobs: [], limit: 'soon' })).toMatchObject({
+      ok: false,
+      said: expect.stringContaining('no time limit'),
+    });
+  });
+});

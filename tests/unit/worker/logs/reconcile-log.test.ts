@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest';
+
+import { silentGirderJob } from '../../../../src/girder/jobs/job.js';
+import { describePiece, type PieceOnItsWay } from '../../../../src/girder/jobs/log-chunk.js';
+import { settleLog } from '../../../../src/worker/logs/reconcile-log.js';
+import type { StageContext, Tools } from '../../../../src/worker/worker-services.js';
+
+async function settle(pieceOnItsWay: PieceOnItsWay | null, log: string[] | 'away') {
+  const recorded: unknown[] = [];
+  let asked = 0;
+  const girderJob = {
+    ...silentGirderJob(),
+    async read() {
+      asked += 1;
+      if (log === 'away') throw new Error('away');
+      return { status: 2, handler: '', log };
+    },
+  };
+  const context = { id: 'a', girderJob, stopping: new AbortController().signal } as unknown as StageContext;
+  const book = {
+    get: () => ({ pieceOnItsWay, logOnItsWay: 20, streamsOnItsWay: { 1: 8 } }),
+    record: async (id: string, event: unknown) => void recorded.push(id, event),
+  };
+  await settleLog(context, { book } as unknown as Tools);
+  return { recorded, asked };
+}
+
+const piece = describePiece('second\n', 6);
+
+test('a piece that was on its way when the worker died, and that Girder has, is not sent again', async () => {
+  const { recorded } = await settle(piece, ['first\n', 'second\n']);
+  expect(recorded).toEqual(['a', { type: 'log-sent', offset: 20, streams: { 1: 8 } }]);
+});
+
+test.each<[string, string[] | 'away']>([
+  ['has not got', ['first\n']],
+  ['does not say', 'away'],
+])('one that Girder %s is sent again', async (_, log) => {
+  expect((await settle(piece, log)).recorded).toEqual([]);
+});
+
+test('Girder is not asked where nothing was on its way', async () => {
+  expect(await settle(null, ['first\n'])).toEqual({ recorded: [], asked: 0 });
+});

@@ -1,0 +1,146 @@
+import { describe, expect, test } from 'vitest';
+import { waitingSentence } from '../../../../src/slurm/pending-reasons.js';
+import { parseJobState, stateSentence } from '../../../../src/slurm/states.js';
+import type { RunProgress } from '../../../../src/worker/run-state/run.js';
+import { createWaitingMessage } from '../../../../src/worker/reporting/queue-status-reporter.js';
+
+const start = Date.UTC(2026, 10, 26, 1);
+const minute = 60_000;
+
+function setUp({ wasShown = false } = {}) {
+  const time = { now: start };
+  const sent: (string | null | undefined)[] = [];
+  const analysis: { said: RunProgress | null } = { said: null };
+  const message = createWaitingMessage(
+    { progress: ({ message: text }) => void sent.push(text) },
+    { waits: waitingSentence, state: stateSentence },
+    { now: () => time.now, monotonic: () => time.now },
+    () => analysis.said,
+    wasShown,
+  );
+  const waits = (reason: string, expectedStart: number | null = null, state = 'PENDING'): void =>
+    message.waits({ state: parseJobState(state), reason, expectedStart });
+  return { time, sent, analysis, message, waits };
+}
+
+describe('the message of a job that waits', () => {
+  test('is said once, and again when the reason is another', () => {
+    const { sent, waits } = setUp();
+    for (const reason of ['Priority', 'Priority', 'Resources', 'Resources']) waits(reason);
+    expect(sent).toEqual([
+      'The analysis waits in the queue of the cluster: other jobs are before it in the queue.',
+      'The analysis waits in the queue of the cluster: the computers that it needs are busy.',
+    ]);
+  });
+
+  test('follows the expected start politely', () => {
+    const { sent, time, waits } = setUp();
+    for (let n = 0; n < 60; n += 1) {
+      // the scheduler puts it off all the time
+      waits('Resources', time.now + 60 * minute);
+      time.now += 10_000;
+    }
+    expect(sent).toHaveLength(2);
+    expect(sent[0]).toMatch(/Expected to start at 2026-11-26 02:00 UTC\.$/);
+    expect(sent[1]).toMatch(/02:05 UTC\.$/);
+  });
+
+  test('tells of the first expected start at once, and does not take it back at once', () => {
+    const { sent, time, waits } = setUp();
+    waits('Resources');
+    waits('Resources', start + 60 * minute);
+    waits('Resources');
+    expect(sent).toHaveLength(2);
+    expect(sent[1]).toMatch(/02:00 UTC/);
+    time.now += 5 * minute;
+    waits('Resources');
+    expect(sent[2]).not.toMatch(/Expected/);
+  });
+
+  test('gives way to one of a job that is paused, once, and that to one of a job that goes on', () => {
+    const { sent, message, waits } = setUp();
+    waits('Resources');
+    message.started();
+    const paused = { state: parseJobState('SUSPENDED') };
+    message.pauses(paused);
+    message.pauses(paused);
+    message.started();
+    message.started();
+    expect(sent.slice(2)).toEqual([
+      'The cluster has paused the analysis; it will go on by itself.',
+      'The analysis runs on the cluster.',
+    ]);
+  });
+
+  test('of a worker before this one gives way too', () => {
+    const one = setUp({ wasShown: true });
+    one.message.started();
+    one.message.started();
+    expect(one.sent).toEqual(['The analysis runs on the cluster.']);
+    const other = setUp({ wasShown: true });
+    other.message.over();
+    expect(other.sent).toEqual(['']);
+  });
+
+  test('does not name a start that has passed', () => {
+    const { sent, waits } = setUp();
+    waits('Priority', start - minute);
+    expect(sent[0]).not.toMatch(/Expected/);
+  });
+
+  test('gives way when the job starts, and comes back after a requeue', () => {
+    const { sent, message, waits } = setUp();
+    waits('Priority');
+    message.started();
+    message.over();
+    waits('BeginTime');
+    expect(sent.slice(1)).toEqual([
+      'The analysis runs on the cluster.',
+      '',
+      'The analysis waits in the queue of the cluster: it is not to start before a certain time.',
+    ]);
+  });
+
+  test('that the analysis runs does not stand for ever on a job that is over', () => {
+    const { sent, analysis, message, waits } = setUp();
+    waits('Priority');
+    message.started();
+    message.started();
+    message.over();
+    expect(sent.slice(1)).toEqual(['The analysis runs on the cluster.', '']);
+    waits('Priority');
+    message.started();
+    analysis.said = { total: 4, current: 3, message: 'nearly' };
+    message.started();
+    message.over();
+    expect(sent.at(-1), 'what the analysis said itself stays').toBe('The analysis runs on the cluster.');
+  });
+
+  test('takes nothing from an analysis that has spoken before anybody saw it run', () => {
+    for (const end of ['started', 'over'] as const) {
+      const { sent, analysis, message, waits } = setUp();
+      waits('Priority');
+      analysis.said = { total: 4, current: 3, message: 'nearly' };
+      message[end]();
+      expect(sent, end).toHaveLength(1);
+      waits('BeginTime');
+      message[end]();
+      expect(sent, 'after a requeue').toHaveLength(3);
+    }
+    const { sent, analysis, message, waits } = setUp();
+    waits('Priority');
+    analysis.said = { total: 4, current: 3, message: null };
+    message.over();
+    expect(sent.at(-1), 'figures alone leave the message').toBe('');
+  });
+
+  test('is taken away when the job ends without having started', () => {
+    const { sent, message, waits } = setUp();
+    message.started();
+    message.over();
+    expect(sent).toEqual([]);
+    waits('Priority');
+    message.over();
+    expect(sent.at(-1)).toBe('');
+  });
+});

@@ -1,0 +1,97 @@
+import type { ServerResponse } from 'node:http';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import type { Analysis } from '../../../../src/girder/protocol/analysis.js';
+import { silentGirderJob } from '../../../../src/girder/jobs/job.js';
+import { readAnalysis } from '../../../../src/girder/protocol/read-analysis.js';
+import { checkToken } from '../../../../src/worker/stages/check-token.js';
+import { beginRun } from '../../../../src/worker/run-state/run.js';
+import type { Tools } from '../../../../src/worker/worker-services.js';
+import { createTestSetup, sendJson, startScriptedServer } from '../../../support/scripted-http.js';
+import { someTask } from '../../../support/tasks.js';
+import { fixtureTask } from '../../girder/fixtures.js';
+
+const hour = 60 * 60 * 1_000;
+
+async function check(
+  answer: (response: ServerResponse, now: number) => unknown,
+  changes: Partial<Analysis> = {},
+) {
+  const setup = createTestSetup();
+  const server = await startScriptedServer((response) => answer(response, setup.clock.now()));
+  onTestFinished(async () => {
+    await setup.connections.close();
+    await server.close();
+  });
+  const task = someTask(fixtureTask('g3.direct_docker_run.example1_all.json'));
+  const analysis = readAnalysis(task);
+  const [hook] = analysis.hooks;
+  if (hook === undefined) throw new Error('the fixture has outputs');
+  const apiUrlMap = { [hook.access.apiUrl]: `${server.origin}/api/v1` };
+  const said: string[] = [];
+  const { signal } = new AbortController();
+  const run = beginRun({ type: 'accepted', at: 0, task, refusal: null });
+  const girderJob = { ...silentGirderJob(), log: (text: string) => void said.push(text) };
+  const tools = { log: setup.log, clock: setup.clock, girderSetup: () => ({ ...setup, apiUrlMap }) };
+  const done = checkToken(
+    run,
+    { ...analysis, ...changes },
+    { id: run.id, girderJob, signal, stopping: signal },
+    tools as unknown as Tools,
+  );
+  const failure = await done.then(
+    () => null,
+    (error: unknown) => (error as Error).message,
+  );
+  return { failure, said: said.join(''), heard: server.heard };
+}
+
+const token = (response: ServerResponse, facts: unknown): void => sendJson(response, facts);
+const lives =
+  (ms: number, scope = ['core.data.read', 'core.data.write']) =>
+  (response: ServerResponse, now: number) =>
+    token(response, {
+      _id: 'SECRET',
+      scope,
+      expires: new Date(now + ms).toISOString().replace('Z', '000+00:00'),
+    });
+
+describe('the token for the outputs', () => {
+  test('that Girder no longer knows fails the run before anything is computed', async () => {
+    const { failure, heard } = await check((response) => token(response, null));
+    expect(failure).toMatch(/no longer knows the token.*Nothing was computed/);
+    expect(heard.map(({ path }) => path)).toEqual(['/api/v1/token/current']);
+  });
+
+  test('that is for something else fails it too', async () => {
+    const { failure } = await check(lives(hour, ['jobs.rest.create_job']));
+    expect(failure).toMatch(/for something else/);
+  });
+
+  test('that lives for days is not mentioned', async () => {
+    expect(await check(lives(100 * hour))).toMatchObject({ failure: null, said: '' });
+    expect(await check(lives(100 * hour, ['core.user_auth']))).toMatchObject({ failure: null });
+  });
+
+  test('that ends within a day: the owner is told until when', async () => {
+    const { failure, said } = await check(lives(5 * hour));
+    expect(failure).toBeNull();
+    expect(said).toMatch(/takes the outputs of this analysis until \d{4}-\d\d-\d\d \d\d:\d\d UTC/);
+    expect(said).not.toContain('SECRET');
+  });
+
+  test.each<[string, (response: ServerResponse) => unknown]>([
+    ['is away', (response) => response.socket?.destroy()],
+    [
+      'does not know the question',
+      (response) => sendJson(response, { type: 'rest', message: 'No matching route' }, 400),
+    ],
+    ['says something else', (response) => sendJson(response, [1])],
+    ['says no date', (response) => token(response, { expires: null })],
+  ])('the run goes on when Girder %s', async (_, answer) => {
+    expect(await check(answer)).toMatchObject({ failure: null, said: '' });
+  });
+
+  test('is not asked about when there is nothing to upload', async () => {
+    expect((await check((response) => token(response, null), { hooks: [] })).heard).toEqual([]);
+  });
+});

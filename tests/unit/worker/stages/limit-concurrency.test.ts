@@ -1,0 +1,47 @@
+import { expect, test } from 'vitest';
+import { createPlaces } from '../../../../src/base/keyed-limiter.js';
+import { girderKey, inPlace } from '../../../../src/worker/stages/limit-concurrency.js';
+
+const goOn = new AbortController().signal;
+
+test('a place is given back while its holder waits, and waited for again', async () => {
+  const places = createPlaces(1);
+  const order: string[] = [];
+  const sick = Promise.withResolvers<void>();
+  const first = inPlace(places, 'girder', goOn, async (outside) => {
+    order.push('first waits');
+    await outside(async () => sick.promise);
+    order.push('first goes on');
+  });
+  await inPlace(places, 'girder', goOn, async () => {
+    order.push('second');
+    sick.resolve();
+  });
+  await first;
+  expect(order).toEqual(['first waits', 'second', 'first goes on']);
+  await inPlace(places, 'girder', goOn, async () => order.push('third'));
+  expect(order.at(-1)).toBe('third');
+});
+
+test('one who is canceled while it waits outside holds no place', async () => {
+  const places = createPlaces(1);
+  const stop = new AbortController();
+  const first = inPlace(places, 'girder', stop.signal, async (outside) =>
+    outside(async () => stop.abort(new Error('canceled'))),
+  );
+  await expect(first).rejects.toThrow('canceled');
+  expect(await inPlace(places, 'girder', goOn, async () => 'free')).toBe('free');
+});
+
+const keyOf = (...urls: string[]): string =>
+  girderKey(
+    urls.map((apiUrl) => ({ kind: 'file', access: { apiUrl, token: 'T' } })),
+    { 'http://inside': 'http://outside' },
+  );
+
+test('a task that names a healthy Girder and another one has a key of its own', () => {
+  expect(keyOf('http://a/api/v1', 'http://a/api/v1')).toBe('http://a');
+  expect(keyOf('http://b/api/v1', 'http://a/api/v1')).toBe('http://a http://b');
+  expect(keyOf('http://inside/api/v1')).toBe('http://outside');
+  expect(girderKey([{ kind: 'several', files: [{ access: { apiUrl: 'http://c' } }] }], {})).toBe('http://c');
+});

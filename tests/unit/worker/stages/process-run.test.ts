@@ -1,0 +1,386 @@
+import { writeFileSync } from 'node:fs';
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { afterEach, describe, expect, test } from 'vitest';
+
+import type { CommandResult } from '../../../../src/base/command.js';
+import { describePiece } from '../../../../src/girder/jobs/log-chunk.js';
+import { GirderError } from '../../../../src/girder/api/girder-error.js';
+import type { GirderJob } from '../../../../src/girder/jobs/job.js';
+import { jobComment, jobName } from '../../../../src/slurm/job-identity.js';
+import type { RunNews } from '../../../../src/worker/run-state/run-store.js';
+import { failed, sacctLine, said, squeueLine, type Call } from '../../slurm/fake-run.js';
+import { openCarryBench, type CarryBench, type CarryOptions } from '../carry-bench.js';
+
+const unknownJob = failed('slurm_load_jobs error: Invalid job id specified\n');
+const noAccounting = failed('Slurm accounting storage is disabled\n');
+
+let bench: CarryBench | undefined;
+afterEach(async () => bench?.close());
+
+async function setUp(
+  slurm: (call: Call) => CommandResult,
+  options?: Omit<CarryOptions, 'slurm'>,
+): Promise<CarryBench> {
+  bench = await openCarryBench({ ...options, slurm });
+  return bench;
+}
+
+const staged = { args: [], argsHoldToken: false, binds: [], ownDirectories: [], volumes: {} };
+
+/** What the journal holds when the worker died before it read the answer of sbatch. */
+function unanswered(dir: string): RunNews[] {
+  const submission = { key: 'run-1', logFile: join(dir, 'log'), exitRecord: join(dir, 'exit'), at: 1 };
+  return [{ type: 'staging' }, { type: 'staged', staged }, { type: 'submitting', submission }];
+}
+
+/** What it holds when the job is in Slurm. */
+function submitted(dir: string): RunNews[] {
+  return [...unanswered(dir), { type: 'submitted', jobId: '42' }];
+}
+
+/** A Slurm that has one job of the run, until it is canceled. */
+function slurmWithJob(): (call: Call) => CommandResult {
+  let state = 'RUNNING';
+  return (call) => {
+    if (call.file === 'squeue') {
+      return said(squeueLine(call, { JobArrayID: '42', State: state, Name: jobName('run-1') }));
+    }
+    if (call.file === 'scancel') state = 'CANCELLED';
+    return call.file === 'scancel' ? said('') : failed(`no ${call.file} is expected here`);
+  };
+}
+
+function markedJob(call: Call, id: string, state: string, submitted: string, mark: string): string {
+  return squeueLine(call, {
+    JobArrayID: id,
+    State: state,
+    Name: jobName('run-1'),
+    SubmitTime: submitted,
+    Comment: jobComment('run-1', mark),
+  });
+}
+
+describe('a run whose sbatch was never answered', () => {
+  test('is canceled together with the job that there may be', async () => {
+    const { carried, calls } = await setUp(slurmWithJob(), {
+      news: (dir) => [...unanswered(dir), { type: 'cancel-requested', by: 'girder' }],
+    });
+    expect(await carried()).toMatchObject({ stage: 'finished', outcome: 'canceled', jobId: '42' });
+    expect(calls.find(({ file }) => file === 'scancel')?.args).toEqual(['--batch', '--signal=TERM', '42']);
+  });
+
+  test('is canceled without a job if there is none', async () => {
+    const { carried, calls } = await setUp((call) => (call.file === 'squeue' ? said('') : noAccounting), {
+      news: (dir) => [...unanswered(dir), { type: 'cancel-requested', by: 'girder' }],
+    });
+    expect(await carried()).toMatchObject({ stage: 'finished', outcome: 'canceled', jobId: null });
+    expect(calls.filter(({ file }) => file === 'sbatch')).toEqual([]);
+  });
+
+  test('ends an older job of its own, and leaves alone what another worker made for the same task', async () => {
+    let questions = 0;
+    const { carried, calls } = await setUp(
+      (call) => {
+        if (call.file === 'scancel') return said('');
+        questions += 1;
+        const state = questions < 3 ? 'RUNNING' : 'COMPLETED';
+        return said(
+          markedJob(call, '41', 'RUNNING', '1795462100', '00000001') +
+            markedJob(call, '42', state, '1795462200', '00000001') +
+            markedJob(call, '77', 'RUNNING', '1795462300', '00000002'),
+        );
+      },
+      {
+        news: (dir) =>
+          unanswered(dir).map((event) =>
+            event.type === 'submitting'
+              ? { ...event, submission: { ...event.submission, mark: '00000001' } }
+              : event,
+          ),
+      },
+    );
+    expect(await carried()).toMatchObject({ stage: 'finished', outcome: 'succeeded', jobId: '42' });
+    expect(calls.filter(({ file }) => file === 'scancel').map(({ args }) => args)).toEqual([
+      ['--batch', '--signal=TERM', '41'],
+      ['41'],
+    ]);
+  });
+
+  test('is not submitted again when the job has left its exit record and Slurm has forgotten it', async () => {
+    const { carried, calls, dir } = await setUp(
+      (call) => {
+        if (call.file === 'squeue') return said('');
+        return call.file === 'scontrol' ? unknownJob : noAccounting;
+      },
+      { news: unanswered },
+    );
+    await writeFile(join(dir, 'exit'), 'exit=3\njob=42\nnode=n1\nstart=1\nend=2\n');
+    expect(await carried()).toMatchObject({ outcome: 'failed', jobId: '42', end: { toldBy: 'record' } });
+    expect(calls.filter(({ file }) => file === 'sbatch')).toEqual([]);
+  });
+});
+
+describe('a run whose Girder job is final already', () => {
+  const girderJob: Partial<GirderJob> = { begin: async () => 'over' };
+
+  test('does not leave its job running', async () => {
+    const { carried, calls } = await setUp(slurmWithJob(), {
+      news: submitted,
+      girderJob,
+    });
+    expect(await carried()).toMatchObject({ stage: 'finished', outcome: 'canceled' });
+    expect(calls.some(({ file }) => file === 'scancel')).toBe(true);
+  });
+
+  test('is neither staged nor submitted', async () => {
+    const { carried, calls, dir } = await setUp(
+      (call) => (call.file === 'squeue' ? said('') : noAccounting),
+      { girderJob },
+    );
+    expect(await carried()).toMatchObject({ stage: 'finished', outcome: 'canceled', jobId: null });
+    expect(calls.filter(({ file }) => file !== 'squeue')).toEqual([]);
+    expect(await readdir(dir)).toEqual([]);
+  });
+});
+
+/** A Slurm whose job runs for two questions. */
+function slurmWithEndingJob(tail = ''): (call: Call) => CommandResult {
+  let asked = 0;
+  return (call) => {
+    if (call.file === 'scontrol') return unknownJob;
+    if (call.file !== 'squeue') return noAccounting;
+    asked += 1;
+    const state = asked < 3 ? 'RUNNING' : 'COMPLETED';
+    if (tail !== '' && asked >= 3) return said(tail);
+    return said(squeueLine(call, { JobArrayID: '42', State: state, Name: jobName('run-1') }));
+  };
+}
+
+test('a task that has expired is canceled, and its owner is told why', async () => {
+  const { carried, calls } = await setUp(() => said(''), {
+    task: { expires: '2026-01-01T00:00:00.000Z' },
+    girderJob: { begin: async () => Promise.reject(new Error('never RUNNING')) },
+  });
+  expect(await carried()).toMatchObject({
+    outcome: 'canceled',
+    cancel: { by: 'expiry' },
+    reason: 'The task expired before it could be started.',
+  });
+  expect(calls.filter(({ file }) => file !== 'squeue')).toEqual([]);
+});
+
+describe('a run that has its job', () => {
+  test.each(['missing', 'access', 'not-girder'] as const)(
+    'is followed to its end when Girder refuses it at a restart (%s)',
+    async (trouble) => {
+      const begin = async (): Promise<never> => {
+        throw new GirderError('refused', { trouble });
+      };
+      const { carried } = await setUp(slurmWithEndingJob(), { news: submitted, girderJob: { begin } });
+      expect(await carried()).toMatchObject({ outcome: 'succeeded', end: { toldBy: 'squeue' } });
+    },
+  );
+
+  test('is not waited for without end when squeue prints something that cannot be read', async () => {
+    const { carried, dir } = await setUp(slurmWithEndingJob('Welcome to the cluster!\n'), {
+      news: submitted,
+    });
+    await writeFile(join(dir, 'exit'), 'exit=0\njob=42\nnode=n1\nstart=1\nend=2\n');
+    expect(await carried()).toMatchObject({ outcome: 'succeeded', end: { toldBy: 'record' } });
+  });
+
+  test.each([
+    ['TIMEOUT', 0, 'failed'],
+    ['CANCELLED by 0', 143, 'canceled'],
+    ['COMPLETED', 0, 'succeeded'],
+  ] as const)(
+    'ended as the accounting says (%s), however late, and not as its exit record says',
+    async (state, exit, outcome) => {
+      let asked = 0;
+      const { carried, dir } = await setUp(
+        (call) => {
+          if (call.file === 'squeue') return said('');
+          if (call.file === 'scontrol') return unknownJob;
+          asked += 1;
+          if (asked < 10) return said('');
+          const name = jobName('run-1');
+          return said(sacctLine(call, { JobID: '42', JobName: name, State: state, ExitCode: '0:0' }));
+        },
+        { news: submitted },
+      );
+      await writeFile(join(dir, 'exit'), `exit=${exit}\njob=42\nnode=n1\nstart=1\nend=2\n`);
+      expect(await carried()).toMatchObject({ outcome, end: { toldBy: 'sacct' } });
+    },
+  );
+
+  test('ended as its exit record says where the accounting never hears of the end', async () => {
+    const { carried, dir, calls } = await setUp(
+      (call) => (call.file === 'scontrol' ? unknownJob : said('')),
+      { news: submitted },
+    );
+    await writeFile(join(dir, 'exit'), 'exit=3\njob=42\nnode=n1\nstart=1\nend=2\n');
+    expect(await carried()).toMatchObject({ outcome: 'failed', end: { toldBy: 'record' } });
+    // for ten minutes, and not with each poll
+    expect(calls.filter(({ file }) => file === 'sacct').length).toBeGreaterThan(20);
+    expect(calls.filter(({ file }) => file === 'sacct').length).toBeLessThan(50);
+  });
+
+  test('under another number than sbatch printed is found by its key', async () => {
+    let state = 'RUNNING';
+    const { carried, calls } = await setUp(
+      (call) => {
+        if (call.file === 'sacct') return noAccounting;
+        // 42 is somebody else's
+        if (call.file === 'scontrol') return unknownJob;
+        const isByName = call.args.some((arg) => arg.startsWith('--name='));
+        if (isByName) state = 'COMPLETED';
+        return said(squeueLine(call, { JobArrayID: '57', State: state, Name: jobName('run-1') }));
+      },
+      { news: submitted },
+    );
+    expect(await carried()).toMatchObject({ outcome: 'succeeded', jobId: '57', end: { toldBy: 'squeue' } });
+    expect(calls.filter(({ file }) => file === 'scancel')).toEqual([]);
+  });
+
+  test('is canceled again as long as the job goes on: Slurm may have been about to requeue it', async () => {
+    let canceled = 0;
+    const { carried } = await setUp(
+      (call) => {
+        if (call.file === 'scancel') {
+          canceled += 1;
+          return canceled === 1
+            ? failed(
+                'scancel: error: Kill job error on job id 42: Job/step already completing or completed\n',
+              )
+            : said('');
+        }
+        const state = canceled < 2 ? 'RUNNING' : 'CANCELLED';
+        return said(squeueLine(call, { JobArrayID: '42', State: state, Name: jobName('run-1') }));
+      },
+      { news: (dir) => [...submitted(dir), { type: 'cancel-requested', by: 'operator' }] },
+    );
+    expect(await carried()).toMatchObject({ outcome: 'canceled', end: { state: { base: 'CANCELLED' } } });
+  });
+});
+
+const ended: RunNews = {
+  type: 'job-ended',
+  end: {
+    outcome: 'succeeded',
+    state: { base: 'COMPLETED', flags: [] },
+    exitCode: { code: 0, signal: 0 },
+    reason: '',
+    toldBy: 'squeue',
+  },
+};
+
+describe('a run whose job had ended when the worker died', () => {
+  test.each<[string, RunNews[]]>([
+    ['before its outputs were taken', []],
+    ['before Girder was told', [{ type: 'decided', outcome: 'succeeded', reason: null }]],
+  ])('%s: what had not reached Girder of the log is sent', async (_, more) => {
+    const sent: string[] = [];
+    const { carried } = await setUp(() => failed('Slurm is not asked'), {
+      news: (dir) => {
+        writeFileSync(join(dir, 'log'), 'sent before\nthe rest\n');
+        return [...submitted(dir), { type: 'log-sent', offset: 'sent before\n'.length }, ended, ...more];
+      },
+      girderJob: { log: (text) => void sent.push(text) },
+    });
+    expect(await carried()).toMatchObject({ stage: 'finished', outcome: 'succeeded' });
+    expect(sent.join('')).toBe('the rest\n');
+  });
+});
+
+test.each<[string, RunNews[]]>([
+  ['while the job ran', [{ type: 'started' }]],
+  ['when it had ended', [ended]],
+])('a worker that died %s, with a piece of log on its way, sends it no second time', async (_, news) => {
+  const sent: string[] = [];
+  const upTo = 'sent before\n'.length;
+  const piece = describePiece('sent before\n', 0);
+  const { carried } = await setUp(slurmWithEndingJob(), {
+    news: (dir) => {
+      writeFileSync(join(dir, 'log'), 'sent before\nthe rest\n');
+      return [...submitted(dir), { type: 'log-sending', upTo, piece }, ...news];
+    },
+    girderJob: {
+      log: (text) => void sent.push(text),
+      read: async () => ({ status: 2, handler: '', log: ['sent before\n'] }),
+    },
+  });
+  expect(await carried()).toMatchObject({ stage: 'finished', outcome: 'succeeded' });
+  expect(sent.join('')).toBe('the rest\n');
+});
+
+test('a run that Girder could not be told of ends all the same, and says why nobody saw it', async () => {
+  const page = new GirderError('It answered with a web page.', {
+    trouble: 'not-girder',
+    next: 'Check the URL.',
+  });
+  const finish = async (): Promise<never> => Promise.reject(page);
+  const { carried } = await setUp(slurmWithEndingJob(), { news: submitted, girderJob: { finish } });
+  expect(await carried()).toMatchObject({
+    stage: 'finished',
+    outcome: 'succeeded',
+    reason: 'Girder could not be told how it ended: It answered with a web page. Check the URL.',
+  });
+});
+
+describe('what the publisher wants after a run', () => {
+  const embed = { callbacks: [{ task: 'next' }], errbacks: [{ task: 'failed' }], chain: [{ task: 'last' }] };
+  const body = JSON.stringify([['a/b:c'], {}, embed]);
+
+  test.each<['succeeded' | 'failed' | 'canceled', number, string[]]>([
+    ['succeeded', 3, ['next', 'last']],
+    ['failed', 4, ['failed']],
+    ['canceled', 5, []],
+    // canceled in Girder at the last moment
+    ['succeeded', 5, []],
+  ])('that %s, and is %i in Girder: %o', async (outcome, status, tasks) => {
+    const { carried, published, results } = await setUp(() => said(''), {
+      task: { headers: {}, body },
+      news: () => [{ type: 'decided', outcome, reason: null }],
+      girderJob: { finish: async () => status },
+    });
+    expect(await carried()).toMatchObject({ stage: 'finished', outcome });
+    expect(published).toEqual(tasks);
+    expect(results).toHaveLength(1);
+  });
+
+  test.each([
+    [false, 2],
+    [true, 1],
+  ])(
+    'whoever waits for the last of a chain that failed hears of it, unless nobody wants results (%s)',
+    async (ignoreResult, count) => {
+      const chain = [{ task: 'last', options: { task_id: 'z', reply_to: 'caller' } }];
+      const { carried, results } = await setUp(() => said(''), {
+        task: { headers: {}, body: JSON.stringify([['a/b:c'], {}, { chain }]), ignoreResult },
+        news: () => [{ type: 'decided', outcome: 'failed', reason: 'no tissue' }],
+      });
+      await carried();
+      expect(results).toEqual(
+        Array.from({ length: count }, () => ({ status: 'FAILURE', message: 'no tissue' })),
+      );
+    },
+  );
+});
+
+test.each([
+  ['has said it', '\nthe slide is empty\n', 0],
+  ['has not', 'line\n', 1],
+])('a worker that died after its verdict %s: why it failed stands in the log once', async (_, log, times) => {
+  const words: string[] = [];
+  const { carried } = await setUp(() => failed('nothing is expected here'), {
+    news: () => [{ type: 'decided', outcome: 'failed', reason: 'the slide is empty' }],
+    girderJob: {
+      log: (text) => void words.push(text),
+      read: async () => ({ status: 2, handler: '', log: ['line\n', log] }),
+    },
+  });
+  expect(await carried()).toMatchObject({ stage: 'finished', outcome: 'failed' });
+  expect(words).toEqual(Array.from({ length: times }, () => '\nthe slide is empty\n'));
+});

@@ -1,0 +1,208 @@
+import { describe, expect, test, vi } from 'vitest';
+
+import { systemClock } from '../../../src/base/clock.js';
+import { silentLog } from '../../../src/base/log.js';
+import type { Broker } from '../../../src/celery/broker.js';
+import { openBook } from '../../../src/worker/run-state/run-store.js';
+import { createIntake, pingTask } from '../../../src/worker/task-acceptor.js';
+import type { Journal } from '../../../src/worker/run-state/journal.js';
+import { someTask } from '../../support/tasks.js';
+
+/** An intake over a journal in memory that can be told to fail. */
+function setUp(limit = 10) {
+  const written: string[] = [];
+  const flow: string[] = [];
+  const started: string[] = [];
+  const results: string[] = [];
+  let broken = false;
+  const journal: Journal = {
+    async append(id, event) {
+      if (broken) throw new Error('disk full');
+      written.push(`${id} ${event.type}`);
+    },
+    appendSoon: (id, event) => void written.push(`${id} ${event.type}`),
+    compact: async () => undefined,
+    async probe() {
+      if (broken) throw new Error('disk full');
+    },
+    bytes: () => 0,
+    state: () => ({ path: '/journal', bytes: 0, synced: null }),
+    close: async () => undefined,
+  };
+  const log = silentLog();
+  const stop = new AbortController();
+  const book = openBook(new Map(), journal, { clock: systemClock, log, stopping: stop.signal });
+  const broker = {
+    pauseIntake: async () => void flow.push('pause'),
+    resumeIntake: async () => void flow.push('resume'),
+    publishResult: async (task, { status }) => void results.push(`${task.id} ${status}`),
+  } as Broker;
+  const revoked = new Set<string>();
+  const closed = { value: false };
+  const intake = createIntake({
+    book,
+    broker: () => broker,
+    limit,
+    isClosed: () => closed.value,
+    isRevoked: (id) => revoked.has(id),
+    onRun: (id) => started.push(id),
+    clock: systemClock,
+    log,
+  });
+  const breakJournal = (value: boolean) => (broken = value);
+  return { intake, revoked, closed, book, written, flow, started, results, breakJournal, stop };
+}
+
+describe('intake', () => {
+  test('a task resolves once its run is in the journal, and is begun once', async () => {
+    const { intake, written, started } = setUp();
+    await intake.onTask(someTask({ id: 'a' }));
+    expect(written).toEqual(['a accepted']);
+    expect(started).toEqual(['a']);
+  });
+
+  test('the same task twice, at once and later, is one run', async () => {
+    const { intake, started } = setUp();
+    await Promise.all([intake.onTask(someTask({ id: 'a' })), intake.onTask(someTask({ id: 'a' }))]);
+    await intake.onTask(someTask({ id: 'a', redelivered: true }));
+    expect(started).toEqual(['a']);
+  });
+
+  test('closes while Slurm accepts no jobs, and opens again', async () => {
+    const { intake, closed, flow } = setUp();
+    closed.value = true;
+    intake.adjust();
+    expect(intake.state()).toBe('blocked');
+    await vi.waitFor(() => expect(flow).toEqual(['pause']));
+    closed.value = false;
+    intake.adjust();
+    expect(intake.state()).toBe('open');
+    await vi.waitFor(() => expect(flow).toEqual(['pause', 'resume']));
+  });
+
+  test('a task that cannot be made durable is not accepted, the flow stops until the disk has room, and it is taken when it comes again', async () => {
+    const { intake, started, book, breakJournal, flow } = setUp();
+    breakJournal(true);
+    await expect(intake.onTask(someTask({ id: 'a' }))).rejects.toThrow('disk full');
+    expect(book.get('a')).toBeUndefined();
+    expect(book.trouble()).toContain('disk full');
+    expect(intake.state()).toBe('blocked');
+    await vi.waitFor(() => expect(flow).toEqual(['pause']));
+    breakJournal(false);
+    // nobody else tries: nothing comes in
+    await vi.waitFor(() => expect(flow).toEqual(['pause', 'resume']), 20_000);
+    expect(book.trouble()).toBeNull();
+    expect(intake.state()).toBe('open');
+    await intake.onTask(someTask({ id: 'a' }));
+    expect(started).toEqual(['a']);
+  });
+
+  test('at the limit the flow stops, nothing more is taken, and it flows again when a run has finished', async () => {
+    const { intake, flow, book } = setUp(2);
+    await intake.onTask(someTask({ id: 'a' }));
+    await intake.onTask(someTask({ id: 'b' }));
+    await expect(intake.onTask(someTask({ id: 'c' }))).rejects.toThrow(/limit/);
+    expect(intake.state()).toBe('full');
+    await book.record('a', { type: 'decided', outcome: 'succeeded', reason: null });
+    await book.record('a', { type: 'finished', told: true });
+    intake.adjust();
+    await expect.poll(() => flow).toEqual(['pause', 'resume']);
+    expect(intake.state()).toBe('open');
+  });
+
+  test("the operator's pause outlasts a free place", async () => {
+    const { intake, flow } = setUp();
+    intake.want('paused');
+    intake.adjust();
+    expect(intake.state()).toBe('paused');
+    intake.want('open');
+    await expect.poll(() => flow).toEqual(['pause', 'resume']);
+  });
+
+  test('runs that only wait for a Girder that is away make room for as many others, and no more', async () => {
+    const { intake, book, flow } = setUp(2);
+    const away = (id: string): void =>
+      void book.note(id, { type: 'girder-trouble', trouble: 'Girder is away.' });
+    for (const id of ['a', 'b']) await intake.onTask(someTask({ id }));
+    expect(intake.state()).toBe('full');
+    away('a');
+    away('b');
+    intake.adjust();
+    expect(intake.state()).toBe('open');
+    for (const id of ['c', 'd']) await intake.onTask(someTask({ id }));
+    away('c');
+    expect(intake.state()).toBe('full');
+    await expect(intake.onTask(someTask({ id: 'e' }))).rejects.toThrow(/limit/);
+    // one whose job is in Slurm uses the cluster, whatever Girder does
+    for (const id of ['a', 'b', 'c']) {
+      book.note(id, { type: 'girder-trouble', trouble: null });
+    }
+    expect(book.waitingForGirder()).toBe(0);
+    await book.record('d', { type: 'submitted', jobId: '1' });
+    away('d');
+    expect(book.waitingForGirder()).toBe(0);
+    away('a');
+    await book.record('a', { type: 'decided', outcome: 'failed', reason: null });
+    await book.record('a', { type: 'finished', told: false });
+    expect(book.waitingForGirder()).toBe(0);
+    expect(flow).toEqual(['pause', 'resume', 'pause']);
+  });
+
+  test("the doctor's ping is answered, even at the limit, and leaves nothing", async () => {
+    const { intake, book, written, started, results } = setUp(0);
+    await intake.onTask(someTask({ id: 'p', name: pingTask }));
+    expect(results).toEqual(['p SUCCESS']);
+    expect([[...book.all()], written, started]).toEqual([[], [], []]);
+  });
+
+  test('a task that was revoked before it came is canceled from the start', async () => {
+    const { revoked, intake, book } = setUp();
+    revoked.add('a');
+    await intake.onTask(someTask({ id: 'a' }));
+    expect(book.get('a')?.cancel?.by).toBe('celery');
+  });
+
+  test('a full disk does not keep the worker from stopping', async () => {
+    const { intake, book, breakJournal, stop } = setUp();
+    await intake.onTask(someTask({ id: 'a' }));
+    breakJournal(true);
+    const recorded = book.record('a', { type: 'started' });
+    await expect.poll(() => book.trouble()).toContain('disk full');
+    stop.abort(new Error('stopped'));
+    await expect(recorded).rejects.toThrow('stopped');
+  });
+
+  const refused = {
+    queue: 'celery',
+    id: 'a',
+    name: 'x.y',
+    reason: 'pickle',
+    replyTo: 'caller',
+    correlationId: 'c',
+    ignoreResult: false,
+  };
+
+  test('a refused message that names a Girder job becomes a run that tells it and whoever waits; of any other that one hears at once', async () => {
+    const { intake, book, results } = setUp();
+    await intake.onRefused({ ...refused, headers: { jobInfoSpec: {} } });
+    expect(book.get('a')).toMatchObject({
+      refusal: 'pickle',
+      stage: 'accepted',
+      task: { replyTo: 'caller', correlationId: 'c', ignoreResult: false },
+    });
+    expect(results).toEqual([]);
+    await intake.onRefused({ ...refused, id: 'b', headers: {} });
+    await intake.onRefused({ ...refused, id: null, headers: null });
+    expect(book.inFlight()).toBe(1);
+    expect(results).toEqual(['b FAILURE']);
+  });
+
+  test('a refused message without a usable id tells its Girder job too, once', async () => {
+    const { intake, book } = setUp();
+    const headers = { jobInfoSpec: { reference: '0123456789abcdef01234567' } };
+    const refusal = { ...refused, id: null, reason: 'no id', headers };
+    await intake.onRefused(refusal);
+    await intake.onRefused(refusal);
+    expect([...book.all()]).toMatchObject([{ refusal: 'no id', task: { headers } }]);
+  });
+});
