@@ -3,6 +3,7 @@ import { systemClock } from '../base/clock.js';
 import { printableJson } from '../base/printable-json.js';
 import { DsaSlurmError } from '../base/errors.js';
 import { silentLog } from '../base/log.js';
+import type { CommandAnswer } from '../worker/views/handle.js';
 import type { RunFilter, Runs, RunsAction, RunsView } from '../worker/runs/index.js';
 import { outcomes, stages } from '../worker/runs/select.js';
 import { addExamples, printLine, type CliContext } from './context.js';
@@ -20,18 +21,23 @@ export function define(command: Command, context: CliContext): void {
     ['dsa-slurm runs list --outcome failed --since 24h', 'what went wrong since yesterday'],
     ['dsa-slurm runs show 1f0c27', 'everything about one run'],
     ['dsa-slurm runs cancel 1f0c27', 'end it and its job'],
+    ['dsa-slurm runs adopt 4711', 'take up a Slurm job that lost its run with a damaged journal'],
     ['dsa-slurm runs retry --outcome failed --since 24h', 'run them again'],
   ]);
   defineList(command.command('list'), context);
   defineShow(command.command('show'), context);
   defineAction(command.command('cancel'), context, {
-    does: 'End runs and their jobs; Girder shows them as canceled.',
+    does:
+      'End runs and their jobs; Girder shows them as canceled. A Slurm job of this worker that belongs to no run is\n' +
+      'named by its number: Girder is told if its message is found in a damaged journal that was set aside.',
+    takesOrphans: true,
     isFit: ({ outcome }) => outcome === null,
     examples: [
       ['dsa-slurm runs cancel 1f0c27 9d41aa', 'two runs, each by the beginning of its id'],
       ['dsa-slurm runs cancel --stage queued --user ada', 'whatever of ada’s waits in the queue'],
     ],
   });
+  defineAdopt(command.command('adopt'), context);
   defineAction(command.command('retry'), context, {
     does:
       'Run failed or canceled runs again: each as one new run with a Girder job of its own, for as long as its\n' +
@@ -115,8 +121,8 @@ function defineList(command: Command, context: CliContext): void {
       const { renderRuns, renderSource, selectRuns } = await import('../worker/runs/index.js');
       const runs = selectRuns(view.runs, filter);
       if (command.opts<{ json: boolean }>().json) {
-        const { source, worker, damagedLines } = view;
-        printLine(context.stdout, printableJson({ source, worker, damagedLines, runs }, 2));
+        const { source, worker, damagedLines, orphans } = view;
+        printLine(context.stdout, printableJson({ source, worker, damagedLines, orphans, runs }, 2));
         return;
       }
       if (runs.length > 0) context.stdout.write(renderRuns(runs, Date.now()));
@@ -153,10 +159,16 @@ interface ActionWords {
   does: string;
   /** Which of the runs that a filter lets through are meant. */
   isFit: (run: RunsView['runs'][number]) => boolean;
+  /** It can be about Slurm jobs that belong to no run, too. */
+  takesOrphans?: boolean;
   examples: readonly (readonly [string, string])[];
 }
 
-function defineAction(command: Command, context: CliContext, { does, isFit, examples }: ActionWords): void {
+function defineAction(
+  command: Command,
+  context: CliContext,
+  { does, isFit, takesOrphans = false, examples }: ActionWords,
+): void {
   command
     .description(does)
     .argument('[run...]', 'ids or their beginnings, Girder jobs, or numbers of jobs')
@@ -180,23 +192,57 @@ function defineAction(command: Command, context: CliContext, { does, isFit, exam
     await withRuns(command, context, async (runs) => {
       const view = await runs.view();
       const { findRun, selectRuns } = await import('../worker/runs/index.js');
-      const ids = isFiltered
-        ? selectRuns(view.runs.filter(isFit), filter).map(({ id }) => id)
-        : words.map((word) => {
-            const found = findRun(view.runs, word);
-            if (found === null) throw unknownRun(word);
-            return found.id;
-          });
-      const answer =
-        ids.length === 0
-          ? { ok: true, said: 'No run is meant.' }
-          : await runs.act(command.name() as RunsAction, ids);
-      if (command.opts<{ json: boolean }>().json) {
-        printLine(context.stdout, printableJson({ ...answer, asked: ids }, 2));
-      } else printLine(answer.ok ? context.stdout : context.stderr, answer.said);
-      if (!answer.ok) context.exitCode = exitCodes.failure;
+      const targets: { runs: string[]; jobs: string[] } = { runs: [], jobs: [] };
+      if (isFiltered) targets.runs = selectRuns(view.runs.filter(isFit), filter).map(({ id }) => id);
+      for (const word of words) {
+        const orphan = takesOrphans ? view.orphans.find(({ jobId }) => jobId === word) : undefined;
+        const found = orphan === undefined ? findRun(view.runs, word) : null;
+        if (orphan !== undefined) targets.jobs.push(orphan.jobId);
+        else if (found === null) throw unknownRun(word);
+        else targets.runs.push(found.id);
+      }
+      const isNothing = targets.runs.length + targets.jobs.length === 0;
+      const answer = isNothing
+        ? { ok: true, said: 'No run is meant.' }
+        : await runs.act(command.name() as RunsAction, targets);
+      printAnswer(command, context, answer, [...targets.runs, ...targets.jobs]);
     });
   });
+}
+
+function defineAdopt(command: Command, context: CliContext): void {
+  command
+    .description(
+      'Take up Slurm jobs that belong to no run, because a damaged journal lost it. The message of the task is read\n' +
+        'from the copy of that journal; from then on the run is followed, and its outputs reach Girder. A job whose\n' +
+        'message is not found there can only be canceled. Needs a running worker.',
+    )
+    .argument('<job...>', 'numbers of Slurm jobs, as the health line, doctor and runs list name them')
+    .option('--json', 'for a script', false);
+  addSetFlag(command);
+  addExamples(command, [
+    ['dsa-slurm runs adopt 4711 4712', 'follow two jobs again'],
+    ['dsa-slurm runs cancel 4711', 'end such a job instead'],
+    ["dsa-slurm runs list --json | jq -r '.orphans[].jobId'", 'which jobs belong to no run'],
+  ]);
+  command.addHelpText('after', endings);
+  command.action(async (jobs: string[]) => {
+    await withRuns(command, context, async (runs) => {
+      printAnswer(command, context, await runs.act('adopt', { runs: [], jobs }), jobs);
+    });
+  });
+}
+
+function printAnswer(
+  command: Command,
+  context: CliContext,
+  answer: CommandAnswer,
+  asked: readonly string[],
+): void {
+  if (command.opts<{ json: boolean }>().json)
+    printLine(context.stdout, printableJson({ ...answer, asked }, 2));
+  else printLine(answer.ok ? context.stdout : context.stderr, answer.said);
+  if (!answer.ok) context.exitCode = exitCodes.failure;
 }
 
 /** Does something with the runs of the profile, and lets go of their worker. */

@@ -26,6 +26,7 @@ import { carry } from './stages/process-run.js';
 import { createControlTarget } from './actions/remote-control-target.js';
 import { createHandle } from './open/create-handle.js';
 import { prepareDirectories } from './run-state/directories.js';
+import { createAdoptions } from './actions/adopt.js';
 import { createExecutor } from './executor/create-executor.js';
 import type { Executor } from './executor/executor.js';
 import { createUserSearch } from './reporting/find-user.js';
@@ -380,6 +381,17 @@ export async function createWorker({
       girderSlurm.trouble(),
     requestCancel,
     past: createPastActions({ book, messages, retries }),
+    adoptions: createAdoptions({
+      tracker: executor.tracker,
+      book,
+      stateDirectory: settings.dirs.state,
+      onRun(id) {
+        take(id);
+        intake.adjust();
+      },
+      clock,
+      log,
+    }),
     commands,
     standbys: () => standbys?.list() ?? [],
     site: settings.worker.executor === 'local' ? null : async () => readSite(command),

@@ -122,6 +122,14 @@ export const rowActions: readonly RowAction[] = [
     read: (word) => checked({ kind: 'nice', nice: numberOf(word) }),
   }),
   action({
+    kind: 'adopt',
+    name: 'adopt',
+    key: 'o',
+    description: 'Take up Slurm jobs that lost their run with a damaged journal',
+    fits: ({ group, run, job }) => group !== 'finished' && run === null && job.key !== null,
+    read: () => ({ kind: 'adopt' }),
+  }),
+  action({
     kind: 'retry',
     name: 'retry',
     key: 'R',
@@ -148,6 +156,7 @@ const needSlurm: ReadonlySet<RowAction['kind']> = new Set([
   'timeLimit',
   'priority',
   'nice',
+  'adopt',
 ]);
 
 /** What can be done where jobs run so. */
@@ -228,6 +237,13 @@ export function deedWords(deed: Deed): DeedWords {
         effect: 'The higher, the later it starts.',
         done: `Nice ${deed.nice},`,
         refused: 'Nice value not changed,',
+      };
+    case 'adopt':
+      return {
+        question: (whom) => `Adopt ${whom}?`,
+        effect: 'Its message is read from the damaged journal; then its log and outputs reach Girder again.',
+        done: 'Adopt',
+        refused: 'Not adopted,',
       };
     case 'retry':
       return {

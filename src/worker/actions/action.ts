@@ -27,6 +27,8 @@ export const workerAction = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('nice'), ...targets, nice: z.number() }),
   /** Runs that failed or were canceled are run again, each as one new run with a Girder job of its own. */
   z.strictObject({ kind: z.literal('retry'), ...targets }),
+  /** Jobs that belong to no run here get their run back, from a damaged journal that was set aside. */
+  z.strictObject({ kind: z.literal('adopt'), ...targets }),
   /** Finished runs leave history and journal. */
   z.strictObject({ kind: z.literal('forget'), ...targets }),
 ]);

@@ -9,6 +9,8 @@ import { createWords, type Words } from '../reporting/result-message.js';
 import type { CommandAnswer } from '../views/handle.js';
 import type { PastActions } from './finished-run-actions.js';
 import type { CancelSource, Run } from '../run-state/run.js';
+import type { Adoptions } from './adopt.js';
+import type { Tracker } from '../../slurm/tracker.js';
 
 export interface ActionTools {
   book: Book;
@@ -16,6 +18,8 @@ export interface ActionTools {
   requestCancel: (id: string, by: CancelSource) => Promise<boolean>;
   /** Acts on finished runs. */
   past: PastActions;
+  /** Deals with jobs that have lost their runs. */
+  adoptions: Adoptions;
   /** Setting `slurm.othersJobs`. */
   othersJobs: boolean;
 }
@@ -56,8 +60,21 @@ export function createActions(tools: ActionTools): (action: WorkerAction) => Pro
       return tools.past[action.kind](action.runs);
     }
     const words = createWords();
+    if (action.kind === 'adopt') {
+      if (action.runs.length > 0)
+        words.refuse('Only Slurm jobs that belong to no run can be adopted, not runs.');
+      await adoptJobs(action.jobs, tools, words);
+      return words.answer();
+    }
     const runs = await runsWithJobs(action, words);
-    const others = await jobsToTouch(action.jobs, tools, words);
+    const recovered = action.kind === 'cancel' ? await recoverOrphans(action.jobs, tools, words) : [];
+    runs.push(...recovered);
+    const ofRuns = new Set(runs.map(({ jobId }) => jobId));
+    const others = await jobsToTouch(
+      action.jobs.filter((id) => !ofRuns.has(id)),
+      tools,
+      words,
+    );
     const ids = [...new Set([...runs.map(({ jobId }) => jobId ?? ''), ...others])];
     if (ids.length > 0) {
       const change = changeOf(action);
@@ -99,15 +116,7 @@ async function jobsToTouch(
     return ids.filter((id) => !ours.has(numberOf(id)));
   };
   // a job may be younger than the last answer
-  if (strange().length > 0 && tracker.view().trouble === null) {
-    await new Promise<void>((resolve) => {
-      const stop = tracker.onAnswer(() => {
-        stop();
-        resolve();
-      });
-      tracker.nudge();
-    });
-  }
+  if (strange().length > 0) await nextAnswer(tracker);
   const left = strange();
   if (left.length === 0) return ids;
   const { trouble } = tracker.view();
@@ -120,12 +129,75 @@ async function jobsToTouch(
   return ids.filter((id) => !refused.has(id));
 }
 
+/** Waits for the next answer of Slurm, unless it does not answer at present. */
+async function nextAnswer(tracker: Tracker): Promise<void> {
+  if (tracker.view().trouble !== null) return;
+  await new Promise<void>((resolve) => {
+    const stop = tracker.onAnswer(() => {
+      stop();
+      resolve();
+    });
+    tracker.nudge();
+  });
+}
+
+/** Gives jobs that belong to no run their run back, and says for each of them whether that was possible. */
+async function adoptJobs(
+  jobIds: readonly string[],
+  { adoptions, executor: { tracker, cancelCommand, name } }: ActionTools,
+  words: Words,
+): Promise<void> {
+  const ids = [...new Set(jobIds)];
+  if (adoptions.orphansAmong(ids).length < ids.length) await nextAnswer(tracker);
+  const orphans = new Map(adoptions.orphansAmong(ids).map((row) => [row.id, row]));
+  const { trouble } = tracker.view();
+  for (const id of ids) {
+    const orphan = orphans.get(id);
+    if (orphan === undefined) {
+      words.refuse(
+        trouble === null
+          ? `Job ${id} is not adopted: it is not a live job of this worker, or it belongs to a run.`
+          : `Job ${id} is not adopted: ${name} does not answer: ${trouble}`,
+      );
+      continue;
+    }
+    const adoption = await adoptions.adopt(orphan);
+    if (adoption.kind === 'adopted')
+      words.say(`Job ${id} belongs to run ${adoption.run.id} again (message from ${adoption.file}).`);
+    else
+      words.refuse(
+        `Job ${id} cannot be adopted, because ${adoption.why}. Cancel it (dsa-slurm runs cancel ${id}, or ${cancelCommand} ${id}).`,
+      );
+  }
+}
+
+/** The runs of jobs that belong to none, where they can be recovered: they end as canceled, and Girder is told. */
+async function recoverOrphans(
+  jobIds: readonly string[],
+  { adoptions }: ActionTools,
+  words: Words,
+): Promise<Run[]> {
+  const runs: Run[] = [];
+  for (const orphan of adoptions.orphansAmong(jobIds)) {
+    const adoption = await adoptions.adopt(orphan);
+    if (adoption.kind === 'adopted') {
+      runs.push(adoption.run);
+      words.say(`Job ${orphan.id} is of run ${adoption.run.id}, so Girder is told that it was canceled.`);
+    } else {
+      words.say(
+        `Girder is not told that job ${orphan.id} was canceled, because ${adoption.why}. Its task is ${orphan.key ?? ''}.`,
+      );
+    }
+  }
+  return runs;
+}
+
 /** Jobs of one array have one owner. */
 function numberOf(jobId: string): string {
   return jobId.replace(/[_+].*$/, '');
 }
 
-function changeOf(action: Exclude<WorkerAction, { kind: 'retry' | 'forget' }>): JobChange | null {
+function changeOf(action: Exclude<WorkerAction, { kind: 'retry' | 'forget' | 'adopt' }>): JobChange | null {
   switch (action.kind) {
     case 'cancel':
       return null;

@@ -32,7 +32,7 @@ export function orphanSentence(ids: readonly string[]): string {
   const shown = ids.slice(0, 5).join(' ');
   const more = ids.length > 5 ? ` and ${ids.length - 5} more` : '';
   const jobs = ids.length === 1 ? 'Slurm job belongs' : 'Slurm jobs belong';
-  return `${ids.length} ${jobs} to no run of this worker, so no result will reach Girder: ${shown}${more}. Cancel with scancel or x.`;
+  return `${ids.length} ${jobs} to no run of this worker, so no result will reach Girder: ${shown}${more}. See: dsa-slurm runs adopt --help`;
 }
 
 /** Watches for orphans: one is reported once two answers of Slurm in a row have shown it. */

@@ -18,6 +18,7 @@ import { createPace } from '../actions/poll-interval.js';
 import type { PastActions } from '../actions/finished-run-actions.js';
 import { runDetail } from '../views/run-detail.js';
 import type { CancelSource } from '../run-state/run.js';
+import type { Adoptions } from '../actions/adopt.js';
 import type { StandbyWorker } from './standby.js';
 import { createRunViews, createSnapshots } from '../views/snapshots.js';
 import type { JobDetail, Watched } from '../views/live-views.js';
@@ -44,6 +45,7 @@ export interface HandleSources {
   trouble: () => string | null;
   requestCancel: (id: string, by: CancelSource) => Promise<boolean>;
   past: PastActions;
+  adoptions: Adoptions;
   commands: CommandLog;
   standbys: () => readonly StandbyWorker[];
   site: (() => Promise<Site>) | null;

@@ -74,6 +74,7 @@ export async function lookOn({
     trouble: () => null,
     requestCancel: async () => false,
     past: { retry: refuse, forget: refuse },
+    adoptions: { orphansAmong: () => [], adopt: refuse },
     commands,
     standbys: () => [],
     site: async () => readSite(run),

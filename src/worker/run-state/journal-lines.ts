@@ -31,6 +31,16 @@ export function parseLine(line: string): Line | 'format' | 'newer' | 'damaged' {
   const checked = checksum.exec(line)?.groups;
   const text = checked === undefined ? line : `${checked['said']}}`;
   if (checked !== undefined && crcOf(text) !== checked['crc']) return 'damaged';
+  return readLine(text);
+}
+
+/** Reads a line whose checksum may be wrong, for a recovery that an operator asks for. Null if there is nothing to read. */
+export function salvageLine(line: string): Line | null {
+  const read = readLine(line);
+  return typeof read === 'string' ? null : read;
+}
+
+function readLine(text: string): Line | 'format' | 'newer' | 'damaged' {
   let value: unknown;
   try {
     value = JSON.parse(text);

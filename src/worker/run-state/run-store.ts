@@ -26,6 +26,8 @@ export interface Book {
   finished(): { succeeded: number; failed: number; canceled: number };
   /** Begins a run. Rejects, with nothing begun, if it cannot be made durable. */
   accept(event: Omit<Extract<RunEvent, { type: 'accepted' }>, 'at' | 'type'>): Promise<Run>;
+  /** Takes in a run that a damaged journal had lost. Rejects, with nothing changed, if it cannot be made durable. */
+  adopt(run: Run): Promise<void>;
   /**
    * Writes down what happened and resolves with the run as it is then. What has happened cannot be taken back, so a full
    * disk is waited out, with `trouble()` saying so. It rejects only if the worker stops meanwhile.
@@ -131,6 +133,12 @@ export function openBook(
     }
   }
 
+  /** Read while the journal is written, when it is this function's turn to write. */
+  function* withRun(run: Run): Iterable<Run> {
+    yield* runs.values();
+    yield run;
+  }
+
   return {
     get: (id) => runs.get(id),
     all: () => runs.values(),
@@ -151,6 +159,17 @@ export function openBook(
       open += 1;
       for (const listener of listeners) listener(run, event);
       return run;
+    },
+    async adopt(run) {
+      if (runs.has(run.id)) throw new Error(`run ${run.id} is in the book already`);
+      await journal.compact(withRun(run));
+      // its message may have been delivered again in the meantime
+      if (runs.has(run.id)) throw new Error(`run ${run.id} is in the book already`);
+      runs.set(run.id, run);
+      open += 1;
+      if (waitsForGirder(run)) waiting += 1;
+      const event = { type: 'accepted' as const, at: clock.now(), task: run.task, refusal: run.refusal };
+      for (const listener of listeners) listener(run, event);
     },
     async record(id, news) {
       const event: RunEvent = { ...news, at: clock.now() };

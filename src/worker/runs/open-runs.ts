@@ -3,6 +3,8 @@ import type { Log } from '../../base/log.js';
 import type { Settings } from '../../config/schema.js';
 import type { CommandAnswer, RunView } from '../views/handle.js';
 import type { AttachedWorker } from '../socket/remote-worker.js';
+import { stateText } from '../../slurm/states.js';
+import { orphanJobs } from '../actions/orphans.js';
 import { findWorker } from '../socket/connect.js';
 import type { Watched } from '../views/live-views.js';
 import { openOffline } from './offline.js';
@@ -10,13 +12,21 @@ import type { RunsView } from './runs-view.js';
 import { readOwner, viewJournal } from './view-journal.js';
 
 /** What can be done to runs from the command line. */
-export type RunsAction = 'cancel' | 'retry' | 'forget';
+export type RunsAction = 'cancel' | 'adopt' | 'retry' | 'forget';
+
+/** What is meant by it. */
+export interface RunsTargets {
+  /** Ids of runs. */
+  runs: readonly string[];
+  /** Ids of Slurm jobs that belong to no run; see {@link RunsView.orphans}. */
+  jobs: readonly string[];
+}
 
 /** All runs, through the worker where one runs and can be reached, and through its journal where not. */
 export interface Runs {
   view(): Promise<RunsView>;
   /** @throws DsaSlurmError `busy` if a worker that cannot be reached has the state directory */
-  act(kind: RunsAction, ids: readonly string[]): Promise<CommandAnswer>;
+  act(kind: RunsAction, targets: RunsTargets): Promise<CommandAnswer>;
   close(): void;
 }
 
@@ -35,10 +45,12 @@ export async function openRuns(options: RunsOptions): Promise<Runs> {
   if (found.kind === 'attached') return liveRuns(found.worker, stateDirectory, clock);
   return {
     view: async () => viewJournal(stateDirectory, clock),
-    async act(kind, ids) {
+    async act(kind, { runs }) {
+      // somebody has to follow the job afterwards
+      if (kind === 'adopt') return { ok: false, said: 'No worker runs. Start it, then adopt the job.' };
       const offline = await openOffline(options);
       try {
-        return await offline[kind](ids);
+        return await offline[kind](runs);
       } finally {
         await offline.close();
       }
@@ -52,20 +64,25 @@ function liveRuns(worker: AttachedWorker, stateDirectory: string, clock: Clock):
     async view() {
       const owner = await readOwner(stateDirectory);
       const past = await pastRuns(worker, clock);
-      const { runs, link } = worker.snapshot();
+      const { runs, jobs, link } = worker.snapshot();
       const pid = link.kind === 'socket' ? link.pid : process.pid;
       return {
         source: 'worker',
         worker: owner ?? { pid, host: '', since: '' },
         damagedLines: 0,
         runs: [...new Map([...past, ...runs].map((run) => [run.id, run])).values()],
+        orphans: orphanJobs(jobs.rows, runs, stateDirectory).map(({ id, state, key }) => ({
+          jobId: id,
+          state: stateText(state),
+          key: key ?? '',
+        })),
         async detail(id) {
           const answer = await worker.runDetail(id);
           return answer.ok ? answer.detail : null;
         },
       };
     },
-    act: async (kind, ids) => worker.act({ kind, runs: [...ids], jobs: [] }),
+    act: async (kind, { runs, jobs }) => worker.act({ kind, runs: [...runs], jobs: [...jobs] }),
     close: () => worker.close(),
   };
 }

@@ -1,5 +1,6 @@
 import type { RunView } from '../views/handle.js';
 import type { RunDetail } from '../views/live-views.js';
+import { orphanSentence } from '../actions/orphans.js';
 import type { RunsView } from './runs-view.js';
 
 /** Cells of a column at most, but for the last one. */
@@ -31,14 +32,18 @@ export function renderRuns(runs: readonly RunView[], now: number): string {
 }
 
 /** What stands below the table. */
-export function renderSource({ source, worker, damagedLines, runs }: RunsView, shown: number): string {
+export function renderSource(
+  { source, worker, damagedLines, runs, orphans }: RunsView,
+  shown: number,
+): string {
   const all = shown === runs.length ? `${shown}` : `${shown} of ${runs.length}`;
   const who =
     worker === null
       ? 'no worker runs'
       : `the worker is process ${worker.pid} on ${worker.host}, since ${worker.since}`;
   const damage = damagedLines === 0 ? '' : ` ${damagedLines} lines of the journal cannot be read.`;
-  return `${all} runs, told by the ${source}; ${who}.${damage}\n`;
+  const lost = orphans.length === 0 ? '' : `${orphanSentence(orphans.map(({ jobId }) => jobId))}\n`;
+  return `${all} runs, told by the ${source}; ${who}.${damage}\n${lost}`;
 }
 
 /** Everything about one run, as `dsa-slurm runs show` prints it. */

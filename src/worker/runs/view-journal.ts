@@ -20,6 +20,7 @@ export async function viewJournal(stateDirectory: string, clock: Clock): Promise
     worker: owner,
     damagedLines: damaged.length,
     runs: Array.from(runs.values(), viewOf),
+    orphans: [],
     async detail(id) {
       const run = runs.get(id);
       return run === undefined ? null : runDetail(run, viewOf(run), clock.now());

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
+import { runProgram } from '../../support/program.js';
 import { expectStatus, openLab, status, type Lab } from '../../support/lab.js';
 import type { GirderJob } from '../../../src/sandbox/fake-girder/index.js';
 
@@ -153,6 +154,70 @@ describe('a worker whose journal was emptied', () => {
     await lab.until(() => handle.snapshot().health.trouble === null);
     const aside = (await readdir(lab.settings.dirs.state)).filter((name) => name.includes('damaged-'));
     expect(aside).toHaveLength(1);
+  });
+});
+
+/** Lets a bit of the message flip in the journal while no worker runs. */
+async function flipBit(): Promise<void> {
+  await lab.worker.stop();
+  const journal = join(lab.settings.dirs.state, 'journal.jsonl');
+  const text = await readFile(journal, 'utf8');
+  const damaged = text.replace('"queue":"lab-', '"queue":"mab-');
+  expect(damaged).not.toBe(text);
+  await writeFile(journal, damaged);
+  await lab.startWorker();
+}
+
+async function startWaiting(): Promise<{ published: GirderJob; jobId: string }> {
+  const input = await lab.girder.addFile(lab.girder.rootFolderId, 'x', Buffer.from('content'));
+  const results = lab.girder.addFolder(lab.girder.rootFolderId, 'results');
+  const published = await lab.publish({
+    args: [
+      'Wait',
+      '/mnt/never',
+      { file: input.id, name: 'x' },
+      { output: 'o', toFolder: results.id, mustExist: false },
+    ],
+  });
+  await stageOf(published, 'running');
+  const jobId = lab.worker.handle.snapshot().runs[0]?.jobId ?? '';
+  return { published, jobId };
+}
+
+async function isOrphan(jobId: string): Promise<void> {
+  await lab.until(() => lab.worker.handle.snapshot().health.trouble?.includes(`reach Girder: ${jobId}`));
+}
+
+describe('a worker whose journal was damaged', () => {
+  test('follows its job again once the job is adopted, across another restart too', async () => {
+    const { published, jobId } = await startWaiting();
+    await flipBit();
+    await isOrphan(jobId);
+    expect(lab.worker.handle.snapshot().runs).toHaveLength(0);
+    expect(await lab.worker.handle.act({ kind: 'adopt', runs: [], jobs: [jobId] })).toMatchObject({
+      ok: true,
+    });
+    const before = ticks(lab.girder.job(published.id) ?? published).length;
+    await lab.until(() => ticks(lab.girder.job(published.id) ?? published).length > before + 5);
+    await lab.worker.stop();
+    await lab.startWorker();
+    await lab.until(() => lab.worker.handle.snapshot().runs.some((run) => run.jobId === jobId));
+    await lab.girder.cancel(published.id);
+    expectStatus(await lab.ended(published), status.canceled);
+    await lab.until(() => lab.worker.handle.snapshot().health.trouble === null);
+  });
+
+  test('tells Girder when such a job is canceled', async () => {
+    const { published, jobId } = await startWaiting();
+    await flipBit();
+    await isOrphan(jobId);
+    const env = { PATH: process.env['PATH'], HOME: lab.dir };
+    const place = ['--set', `dirs.state=${lab.settings.dirs.state}`];
+    const listed = await runProgram(['runs', 'list', ...place], env);
+    expect(listed.stderr).toContain(`1 Slurm job belongs to no run of this worker`);
+    const canceled = await runProgram(['runs', 'cancel', jobId, ...place], env);
+    expect(canceled).toMatchObject({ code: 0, stdout: expect.stringContaining('Girder is told') });
+    expectStatus(await lab.ended(published), status.canceled);
   });
 });
 

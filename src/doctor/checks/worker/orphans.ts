@@ -16,6 +16,9 @@ export const orphans: Check = {
     const { runs } = await readJournal(journalPath(settings.dirs.state));
     const ids = orphanJobs(answer.rows, runs.values(), settings.dirs.state).map(({ id }) => id);
     if (ids.length === 0) return ok('every job of this worker belongs to a run');
-    return warn(orphanSentence(ids), `scancel ${ids.join(' ')}`);
+    return warn(
+      orphanSentence(ids),
+      `dsa-slurm runs adopt ${ids.join(' ')}   # or, if their message is lost: dsa-slurm runs cancel`,
+    );
   },
 };

@@ -26,11 +26,14 @@ function setUp({
   trouble = null,
   late = [],
   othersJobs = false,
+  orphans = {},
 }: {
   answer?: { ok: boolean; said: string };
   trouble?: string | null;
   late?: readonly string[];
   othersJobs?: boolean;
+  /** Jobs that belong to no run, and whether their run can be recovered. */
+  orphans?: Readonly<Record<string, boolean>>;
 } = {}) {
   const runs = new Map(
     [
@@ -79,6 +82,15 @@ function setUp({
       retry: async (ids) => ({ ok: true, said: `retry ${ids.join(' ')}` }),
       forget: async (ids) => ({ ok: true, said: `forget ${ids.join(' ')}` }),
     },
+    adoptions: {
+      orphansAmong: (ids) =>
+        ids.filter((id) => id in orphans).map((id) => fakeJob({ id, key: `task-of-${id}` })),
+      async adopt({ id }) {
+        if (orphans[id] !== true) return { kind: 'refused', why: 'its message is lost' };
+        done.push(`adopt ${id}`);
+        return { kind: 'adopted', run: withJob(`run-of-${id}`, id), file: 'journal.jsonl.damaged-1' };
+      },
+    },
     othersJobs,
   });
   return { act, done };
@@ -123,6 +135,40 @@ describe('cancel', () => {
 
   test('of nothing is no success', async () => {
     expect(await setUp().act(cancel([]))).toMatchObject({ ok: false });
+  });
+});
+
+describe('jobs that belong to no run', () => {
+  test('are adopted, or the answer says why not and how to cancel them', async () => {
+    const { act, done } = setUp({ orphans: { '20': true, '21': false } });
+    const answer = await act({ kind: 'adopt', runs: [], jobs: ['20', '21', '10'] });
+    expect(done).toEqual(['adopt 20']);
+    expect(answer.ok).toBe(false);
+    expect(answer.said.split('\n')).toEqual([
+      'Job 10 is not adopted: it is not a live job of this worker, or it belongs to a run.',
+      'Job 21 cannot be adopted, because its message is lost. Cancel it (dsa-slurm runs cancel 21, or scancel 21).',
+      'Job 20 belongs to run run-of-20 again (message from journal.jsonl.damaged-1).',
+    ]);
+  });
+
+  test('are canceled with their run where it can be recovered', async () => {
+    const { act, done } = setUp({ orphans: { '20': true } });
+    expect(await act(cancel([], ['20']))).toMatchObject({
+      ok: true,
+      said: expect.stringContaining('Girder is told that it was canceled'),
+    });
+    expect(done).toEqual(['adopt 20', 'cancel 20', 'request run-of-20']);
+  });
+
+  test('are canceled without a word to Girder where it cannot, which the answer says', async () => {
+    const { act, done } = setUp({ orphans: { '10': false } });
+    expect(await act(cancel([], ['10']))).toMatchObject({
+      ok: true,
+      said: expect.stringContaining(
+        'Girder is not told that job 10 was canceled, because its message is lost',
+      ),
+    });
+    expect(done).toEqual(['cancel 10']);
   });
 });
 
