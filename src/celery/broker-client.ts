@@ -218,6 +218,11 @@ export function createBroker(options: BrokerOptions): Broker {
     setStatus(flowing(), status.trouble);
   };
 
+  const connected = (): Session => {
+    if (session === null) throw new DsaSlurmError('broker', 'There is no connection to RabbitMQ.');
+    return session;
+  };
+
   const close = async () => {
     isOpen = false;
     closing.abort();
@@ -248,10 +253,8 @@ export function createBroker(options: BrokerOptions): Broker {
     },
     tellTask: events.task,
     publish: async (message, signal) => publisher.publish(message, signal),
-    async queueDepths() {
-      if (session === null) throw new DsaSlurmError('broker', 'There is no connection to RabbitMQ.');
-      return session.queueDepths();
-    },
+    queueDepths: async () => connected().queueDepths(),
+    queueDepth: async (queue) => connected().queueDepth(queue),
     status: () => status,
     close: async () => (isClosed ??= close()),
   };

@@ -40,6 +40,8 @@ export interface Broker {
   tellTask(event: TaskEvent): void;
   /** How full the queues are. Rejects while there is no connection. */
   queueDepths(): Promise<QueueDepth[]>;
+  /** How full one queue is, ours or not; null if it does not exist. Rejects while there is no connection. */
+  queueDepth(queue: string): Promise<QueueDepth | null>;
   status(): BrokerStatus;
   close(): Promise<void>;
 }

@@ -109,7 +109,7 @@ async function limited(
   const limit = check.timeoutMs ?? checkMs;
   const timeUp = new AbortController();
   const done = new AbortController();
-  const started = clock.now();
+  const started = clock.monotonic();
   let waited: string | null = null;
   const late = async (): Promise<Found> => {
     await clock.sleep(limit, AbortSignal.any([done.signal, signal]));
@@ -143,7 +143,7 @@ async function limited(
   };
   const { fact, ...finding } = await Promise.race([asked(), late()]);
   done.abort();
-  return { result: resultOf(check, finding, clock.now() - started), fact };
+  return { result: resultOf(check, finding, clock.monotonic() - started), fact };
 }
 
 /** What was thrown, as a finding: its sentence, and what it says is to be done. */

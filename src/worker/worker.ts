@@ -30,6 +30,7 @@ import { createAdoptions } from './actions/adopt.js';
 import { createExecutor } from './executor/create-executor.js';
 import type { Executor } from './executor/executor.js';
 import { createUserSearch } from './reporting/find-user.js';
+import { watchLocalQueue } from './reporting/local-queue.js';
 import { girderAddresses } from './reporting/girder-addresses.js';
 import { createGirderJobSearch } from './reporting/girder-job-search.js';
 import { createGirderSlurmSource } from './job-request/girder-slurm-loader.js';
@@ -212,6 +213,13 @@ export async function createWorker({
       handle.changed();
     },
   });
+  const localQueue = watchLocalQueue({
+    broker: () => broker ?? null,
+    stopping: stop.signal,
+    onChange: () => handle.changed(),
+    clock,
+    log,
+  });
   const orphans = watchOrphans(executor.tracker, book, settings.dirs.state, log);
   const apptainer = createApptainer({ run: command, command: settings.apptainer.command });
   const tools: Tools = {
@@ -378,7 +386,8 @@ export async function createWorker({
       submitGate.trouble() ??
       orphans.trouble() ??
       girderTroubles.longest() ??
-      girderSlurm.trouble(),
+      girderSlurm.trouble() ??
+      localQueue.trouble(),
     requestCancel,
     past: createPastActions({ book, messages, retries }),
     adoptions: createAdoptions({

@@ -6,7 +6,7 @@ import type { Events } from '../control/events.js';
 import { openIntake, type Intake, type IntakeOptions } from '../task-consumer.js';
 import type { Outbox } from '../result-buffer.js';
 import type { Publisher } from '../publisher.js';
-import { queueDepths, type QueueDepth } from './queue-depths.js';
+import { queueDepth, queueDepths, type QueueDepth } from './queue-depths.js';
 import type { ResultMessage } from '../messages/results.js';
 import { within } from './with-timeout.js';
 
@@ -17,6 +17,8 @@ export interface Session {
   ended: Promise<Error>;
   /** How full the queues are. */
   queueDepths(): Promise<QueueDepth[]>;
+  /** How full one queue is, ours or not; null if it does not exist. */
+  queueDepth(queue: string): Promise<QueueDepth | null>;
   /** Closes the connection; waits two seconds at most for the broker's word. */
   close(): Promise<void>;
 }
@@ -106,6 +108,7 @@ export async function openSession(connection: ChannelModel, options: SessionOpti
       intake,
       ended,
       queueDepths: async () => queueDepths(connection, options.intake.queues),
+      queueDepth: async (queue) => queueDepth(connection, queue),
       close,
     };
   } catch (error) {

@@ -102,7 +102,7 @@ export async function probeSharedDirectories(request: ProbeRequest): Promise<Pro
 
 async function probe(request: ProbeRequest, placed: PlacedNonces): Promise<ProbeAnswer> {
   const { run, settings, partition, directories, signal, clock = systemClock } = request;
-  const started = clock.now();
+  const started = clock.monotonic();
   const name = `dsa-slurm-probe-${placed.nonce}`;
   const log = escapeFileName(placed.logFile);
   const girderUrl = girderTarget(request.girder ?? null);
@@ -142,9 +142,9 @@ async function probe(request: ProbeRequest, placed: PlacedNonces): Promise<Probe
     await cancelJobs(run, [jobId], { timeoutMs: 10_000 });
     return { kind: 'canceled', partition, jobId, said: end };
   }
-  const deadline = clock.now() + appearMs;
+  const deadline = clock.monotonic() + appearMs;
   let report = await readProbeReport(placed);
-  while (report === null && clock.now() < deadline && !signal.aborted) {
+  while (report === null && clock.monotonic() < deadline && !signal.aborted) {
     await clock.sleep(pollMs, signal);
     report = await readProbeReport(placed);
   }
@@ -158,7 +158,7 @@ async function probe(request: ProbeRequest, placed: PlacedNonces): Promise<Probe
     girder: report.girder === null ? null : { url: girderUrl, said: report.girder },
     container: report.container === null ? null : { image: image ?? '', ...report.container },
     ownUid: process.getuid?.() ?? null,
-    ms: clock.now() - started,
+    ms: Math.round(clock.monotonic() - started),
   };
 }
 
@@ -222,7 +222,7 @@ async function untilEnded(
   for (;;) {
     if (signal.aborted) return 'It was put off.';
     const answer = await queryJobs(run, { kind: 'name', name }, { timeoutMs: 10_000, signal });
-    const now = clock.now();
+    const now = clock.monotonic();
     if (answer.kind === 'answer') {
       silentSince = null;
       const row = answer.rows.find(({ id }) => id === jobId);
@@ -249,14 +249,14 @@ async function withAnswers(
   signal: AbortSignal,
 ): Promise<ProbeReport> {
   const written = report.directories.filter((directory) => directory.writable);
-  const from = clock.now();
+  const from = clock.monotonic();
   const missing = new Map(written.map((directory) => [directory.path, 0]));
   const seen = new Map<string, number>();
-  while (missing.size > 0 && clock.now() - from < answersMs && !signal.aborted) {
+  while (missing.size > 0 && clock.monotonic() - from < answersMs && !signal.aborted) {
     for (const path of missing.keys()) {
       if (!(await placed.hasAnswer(path))) continue;
       missing.delete(path);
-      seen.set(path, clock.now() - from);
+      seen.set(path, Math.round(clock.monotonic() - from));
     }
     if (missing.size > 0) await clock.sleep(pollMs, signal);
   }

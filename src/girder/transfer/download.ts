@@ -52,6 +52,8 @@ export async function moveTogether(
 /** Girder's own client asks for pages of this size, and a page with fewer is the last. */
 const pageSize = 50;
 const deepest = 64;
+/** A transfer that brings fewer bytes than `bytes` in `ms` milliseconds has stalled, even if its connection is not silent. */
+const slowest = { bytes: 64 * 1024, ms: 5 * 60_000 };
 const fetching = ['Fetching', 'Fetched'] satisfies ['Fetching', 'Fetched'];
 
 export async function getFile(
@@ -101,7 +103,7 @@ export async function downloadFile(
   file: FileDocument,
   target: string,
 ): Promise<void> {
-  const { client, signal } = context;
+  const { client, clock, signal } = context;
   context.onProgress?.(`Fetching “${shown(file.name)}”${sizeWords(file.size)}.`);
   const part = path.join(path.dirname(target), `.${randomUUID()}.part`);
   const handle = await onDisk(target, open(part, 'wx', 0o600));
@@ -111,12 +113,13 @@ export async function downloadFile(
     for (;;) {
       const before = have;
       try {
-        have = await fetchRest({ client, signal, file, handle, target, have });
+        have = await fetchRest({ client, clock, signal, file, handle, target, have });
         break;
       } catch (thrown) {
         if (!(thrown instanceof Interrupted)) throw thrown;
         have = thrown.have;
-        if (have > before) retries.reset();
+        // a trickle is no progress: it must not keep a run waiting beyond the life of its token
+        if (have - before >= slowest.bytes) retries.reset();
         await retries.wait(thrown.trouble);
       }
     }
@@ -145,6 +148,7 @@ class Interrupted extends Error {
 
 interface Rest {
   client: GirderClient;
+  clock: Clock;
   signal: AbortSignal;
   file: FileDocument;
   handle: SharedFile;
@@ -152,7 +156,7 @@ interface Rest {
   have: number;
 }
 
-async function fetchRest({ client, signal, file, handle, target, have }: Rest): Promise<number> {
+async function fetchRest({ client, clock, signal, file, handle, target, have }: Rest): Promise<number> {
   const where = `file/${segment(file.id)}/download`;
   const asked: Asked = { method: 'GET', path: where, origin: new URL(client.apiUrl).origin };
   if (signal.aborted) throw abortedError(asked);
@@ -181,6 +185,7 @@ async function fetchRest({ client, signal, file, handle, target, have }: Rest): 
   }
   if (at !== have || have === 0) await onDisk(target, handle.truncate(0));
   const chunks = (answer.body as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
+  let window = { from: at, since: clock.monotonic() };
   for (;;) {
     let next;
     try {
@@ -196,6 +201,15 @@ async function fetchRest({ client, signal, file, handle, target, have }: Rest): 
       throw error;
     }
     at += next.value.length;
+    if (clock.monotonic() - window.since >= slowest.ms) {
+      const moved = at - window.from;
+      if (moved < slowest.bytes && at !== file.size) {
+        answer.body.destroy();
+        const why = new Error(`only ${moved} bytes of “${shown(file.name)}” in ${slowest.ms / 60_000} min`);
+        throw new Interrupted(connectionError(asked, why), at);
+      }
+      window = { from: at, since: clock.monotonic() };
+    }
     if (file.size !== null && at > file.size) {
       answer.body.destroy();
       break;

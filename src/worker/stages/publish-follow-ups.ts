@@ -4,17 +4,16 @@ import { DsaSlurmError, errorLine } from '../../base/errors.js';
 import { taskMessage } from '../../celery/messages/task-message.js';
 import type { Task } from '../../celery/messages/task.js';
 import type { GirderAccess } from '../../girder/protocol/analysis.js';
-import { backoff } from '../../girder/api/backoff.js';
 import { followUps, type FollowUps } from '../../girder/canvas/follow-ups.js';
 import { writeHooks, type FollowUp } from '../../girder/canvas/follow-up.js';
 import { createGirderJobFor, type CreatedGirderJob } from '../../girder/jobs/create-job.js';
-import { GirderError } from '../../girder/api/girder-error.js';
+import { createRetries } from '../../girder/api/patience.js';
 import type { Run } from '../run-state/run.js';
 import type { StageContext, Tools } from '../worker-services.js';
 
-/** Questions to a Girder that is away, about a quarter of an hour of them: trouble with Girder never holds a run for good. */
-const patience = 30;
-/** Of them, those that look for a job before they ask for one: the search may go to an address that never answers. */
+/** Milliseconds for which a fault inside Girder (500) is waited out: it may be this very job that Girder cannot make. */
+const faultMs = 15 * 60_000;
+/** Attempts that look for a job before they ask for one: the search may go to an address that never answers. */
 const searches = 10;
 
 const nothing: FollowUps = { messages: [], children: [], refused: [] };
@@ -118,25 +117,33 @@ async function girderJobFor(
   if (known !== undefined || followUp.girderJob === null) return known ?? null;
   const wanted = { ...followUp.girderJob, taskId: followUp.id, parentTaskId: run.id };
   const setup = { ...tools.girderSetup(run), signal: context.stopping };
+  // a Girder that is away is waited for as long as the token may be good, as with inputs and outputs
+  const retries = createRetries({
+    ...setup,
+    patience: { ...tools.transferPatience(run), faultMs },
+    isChange: true,
+  });
   let mayBeThere = run.followUps.asked?.includes(followUp.place) ?? false;
   if (!mayBeThere) await tools.book.record(run.id, { type: 'follow-up-asked', place: followUp.place });
-  for (let failures = 1; ; failures += 1) {
+  for (let attempt = 1; ; attempt += 1) {
     try {
-      const isSearched = mayBeThere && failures <= searches;
+      const isSearched = mayBeThere && attempt <= searches;
       mayBeThere = true;
       const found = isSearched ? await tools.searchGirderJob(wanted, context.stopping) : null;
       const job = found ?? (await createGirderJobFor(access, wanted, setup));
+      retries.reset();
       await tools.book.record(run.id, { type: 'follow-up-job', place: followUp.place, job });
       return job;
     } catch (error) {
       context.stopping.throwIfAborted();
-      const why = errorLine(error);
-      if (!(error instanceof GirderError && error.transient) || failures >= patience) {
+      try {
+        await retries.wait(error);
+      } catch {
+        const why = errorLine(error);
         tools.log.warn({ run: run.id, task: followUp.task, why }, 'Girder made no job for a further task');
         return null;
       }
-      tools.log.debug({ run: run.id, why, failures }, 'Girder is asked again for a job');
-      await tools.clock.sleep(backoff(failures, error.retryAfter), context.stopping);
+      context.stopping.throwIfAborted();
     }
   }
 }

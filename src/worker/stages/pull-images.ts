@@ -5,13 +5,19 @@ import { DsaSlurmError, errorLine } from '../../base/errors.js';
 import { access } from '../../base/network-fs.js';
 import { clientFor } from '../../girder/api/client.js';
 import type { Ingest } from '../../girder/protocol/read-ingest.js';
-import { registerImage } from '../../girder/jobs/register-image.js';
+import { registerImage, type ImageRegistration } from '../../girder/jobs/register-image.js';
 import { runKey } from '../../slurm/job-identity.js';
 import { requireDirectory } from '../job-request/find-image.js';
 import { fetchImage } from '../images/fetch-image.js';
 import { inLane } from './limit-concurrency.js';
 import type { StageContext, Tools } from '../worker-services.js';
 import type { Verdict } from './collecting.js';
+
+/**
+ * Milliseconds for which a fault inside Girder (500) is waited out: its database may be restarting, but a description that
+ * slicer_cli_web cannot read gets the same answer for ever.
+ */
+const faultMs = 5 * 60_000;
 
 /**
  * Adds images, as an administrator asked for on Girder's own page: pulls each, asks it for its CLIs, and registers them. One
@@ -34,8 +40,8 @@ export async function ingestImages(context: StageContext, ingest: Ingest, tools:
     signal.throwIfAborted();
     tell(index, image);
     try {
-      // one at a time for the whole worker: two pulls of one image would only be in one another's way
-      await inLane(tools.lanes.ingesting, signal, async () => ingestImage(context, ingest, image, tools));
+      const registration = await readImage(context, ingest, image, tools);
+      await register(context, ingest, registration, tools);
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof DsaSlurmError)) throw error;
@@ -57,26 +63,41 @@ function reasonOf(failures: readonly { image: string; why: string }[], count: nu
   return `${failures.length} of ${count} images were not added, for the reasons in the log: ${names.join(', ')}`;
 }
 
-async function ingestImage(
+/** Pulls an image if that is wanted, and asks it for its CLIs. */
+async function readImage(
   { id, girderJob, signal }: StageContext,
-  { pull, folderId, access: girderAccess }: Ingest,
+  { pull, folderId }: Ingest,
   image: string,
   tools: Tools,
-): Promise<void> {
+): Promise<ImageRegistration> {
   const directory = requireDirectory(tools.settings.dirs.images, 'dirs.images', 'SIF_IMAGE_PATH');
   const sif = join(directory, sifFileName(image));
-  const mustPull = pull || !(await isThere(sif));
-  if (mustPull) girderJob.log(`Pulling ${image}\n`);
-  const onOutput = (text: string) => girderJob.log(text);
-  const { facts, clis } = await fetchImage(
-    { image, sif, pull: mustPull, key: runKey(id), onOutput, signal },
-    tools,
-  );
+  // one at a time for the whole worker: two pulls of one image would only be in one another's way
+  return inLane(tools.lanes.ingesting, signal, async () => {
+    const mustPull = pull || !(await isThere(sif));
+    if (mustPull) girderJob.log(`Pulling ${image}\n`);
+    const onOutput = (text: string) => girderJob.log(text);
+    const { facts, clis } = await fetchImage(
+      { image, sif, pull: mustPull, key: runKey(id), onOutput, signal },
+      tools,
+    );
+    return { folderId, image, labels: facts.labels, clis };
+  });
+}
+
+/** Waits for a Girder that is away, outside of the lane: other images are pulled meanwhile. */
+async function register(
+  { id, girderJob, signal }: StageContext,
+  { access: girderAccess }: Ingest,
+  registration: ImageRegistration,
+  tools: Tools,
+): Promise<void> {
   const run = tools.book.get(id);
   if (run === undefined) throw new Error(`no run ${id} in the book`);
-  const client = clientFor(girderAccess, tools.girderSetup(run));
-  await registerImage(client, { folderId, image, labels: facts.labels, clis }, signal);
-  girderJob.log(`Added ${image}: ${clis.map(({ name }) => name).join(', ')}\n`);
+  const patience = { ...tools.transferPatience(run), faultMs };
+  const client = clientFor(girderAccess, { ...tools.girderSetup(run), patience });
+  await registerImage(client, registration, signal);
+  girderJob.log(`Added ${registration.image}: ${registration.clis.map(({ name }) => name).join(', ')}\n`);
 }
 
 async function isThere(path: string): Promise<boolean> {

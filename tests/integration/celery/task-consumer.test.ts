@@ -40,6 +40,17 @@ describe('tasks of a real Celery producer', () => {
     expect(await channel.checkQueue(queue)).toMatchObject({ messageCount: 0, consumerCount: 1 });
   });
 
+  test('wait in a queue of others, whose depth the broker can tell; null where there is none', async () => {
+    const { broker, queue } = createTrial();
+    await broker.start();
+    const others = `${queue}.others`;
+    expect(await broker.queueDepth(others)).toBeNull();
+    await celery([{ step: 'publish', queue: others, args: [] }]);
+    expect(await broker.queueDepth(others)).toEqual({ queue: others, ready: 1, consumers: 0 });
+    // the question for the one that was missing has done no harm
+    expect(broker.status().state).toBe('consuming');
+  });
+
   test('find the queue as Celery itself declares it', async () => {
     const { broker, queue, tasks } = createTrial();
     await broker.start();

@@ -164,7 +164,7 @@ describe('images.contents', () => {
     const { run } = runtime(there, there, () => {
       slow += 1_000;
     });
-    const clock = { ...systemClock, now: () => slow };
+    const clock = { ...systemClock, monotonic: () => slow };
     const result = await ask(contents, { settings, run, clock }, facts);
     expect(result.status).toBe('ok');
     const skipped = result.evidence.filter((line) => line.includes('not looked at, it took too long'));

@@ -3,6 +3,7 @@ import { DsaSlurmError } from '../../../src/base/errors.js';
 import type { Check, Finding } from '../../../src/doctor/check.js';
 import { runChecks } from '../../../src/doctor/run-checks.js';
 import { createManualClock, runContext } from '../../support/doctor.js';
+import { createQuickClock } from '../../support/scripted-http.js';
 
 function check(id: string, run: Check['run'], more: Partial<Check> = {}): Check {
   return { id, group: 'host', title: id, run, ...more };
@@ -39,6 +40,17 @@ describe('runChecks', () => {
     await clock.pass(1_000);
     expect((await all).map(({ id }) => id)).toEqual(['slow', 'second', 'first']);
     expect(order).toEqual(['second 42', 'slow']);
+  });
+
+  it('measures with a clock that nobody can set back', async () => {
+    const clock = createQuickClock();
+    const slow = check('slow', async () => {
+      await clock.sleep(1_000);
+      clock.setBack(3_600_000);
+      return ok;
+    });
+    const [result] = await runChecks([slow], runContext({ clock: { ...clock, sleep: never } }));
+    expect(result?.ms).toBe(1_000);
   });
 
   it('gives a check up that ignores its signal, and goes on without it', async () => {

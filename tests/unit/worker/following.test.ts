@@ -62,6 +62,7 @@ async function setUp(outcome: 'succeeded' | 'failed' | 'canceled', wanted: objec
   const published: OutgoingMessage[] = [];
   const said: string[] = [];
   const searched: string[] = [];
+  const troubles: (string | null)[] = [];
   let search: () => Promise<CreatedGirderJob | null> = nothingFound;
   let publish = async (message: OutgoingMessage): Promise<void> => void published.push(message);
   const tools = {
@@ -69,6 +70,11 @@ async function setUp(outcome: 'succeeded' | 'failed' | 'canceled', wanted: objec
     clock: setup.clock,
     log,
     girderSetup: () => setup,
+    transferPatience: () => ({
+      tokenEnds: setup.clock.now() + 3 * 60 * 60_000,
+      strangeMs: 60 * 60_000,
+      onTrouble: (trouble: string | null) => void troubles.push(trouble),
+    }),
     searchGirderJob: async ({ taskId }: { taskId: string }) => {
       searched.push(taskId);
       return search();
@@ -95,6 +101,7 @@ async function setUp(outcome: 'succeeded' | 'failed' | 'canceled', wanted: objec
     book,
     made: () => made,
     searched,
+    troubles,
     loseAnswer: () => {
       lostAnswers += 1;
     },
@@ -182,6 +189,26 @@ describe('what follows a run', () => {
     expect(headersOf(site.published[0])['jobInfoSpec']).toEqual(job.jobInfoSpec);
     expect(site.searched).toHaveLength(1);
     expect(site.made()).toBe(1);
+    await site.close();
+  });
+
+  test('waits for a Girder that is away for hours, and then has a Girder job', async () => {
+    const site = await setUp('succeeded', { ...embed, callbacks: [next('first')] });
+    for (let attempt = 0; attempt < 100; attempt += 1) site.loseAnswer();
+    await site.go();
+    expect(site.troubles[0]).toMatch(/could not be reached/);
+    expect(site.troubles.at(-1)).toBeNull();
+    expect(headersOf(site.published[0])['jobInfoSpec']).toMatchObject({ reference: girderId(101) });
+    await site.close();
+  });
+
+  test('goes without a Girder job once its token must have expired', async () => {
+    const site = await setUp('succeeded', { ...embed, callbacks: [next('first')] });
+    for (let attempt = 0; attempt < 300; attempt += 1) site.loseAnswer();
+    await site.go();
+    expect(site.published).toHaveLength(1);
+    expect(headersOf(site.published[0])).not.toHaveProperty('jobInfoSpec');
+    expect(site.troubles.at(-1)).toBeNull();
     await site.close();
   });
 

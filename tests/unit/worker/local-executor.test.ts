@@ -30,11 +30,13 @@ let played: PlayedProcesses;
 let executor: Executor;
 /** What the clock is ahead. */
 let later: number;
+/** What the time of day is set back. */
+let setBack: number;
 /** How further calls of the spool fail. */
 let broken: Partial<Spool>;
 
 const clock: Clock = {
-  now: () => Date.now() + later,
+  now: () => Date.now() + later - setBack,
   monotonic: () => Date.now() + later,
   sleep: async (ms, signal) => systemClock.sleep(Math.min(ms, 20), signal),
 };
@@ -135,6 +137,7 @@ const diskFull = async (): Promise<never> => {
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'dsa-local-'));
   later = 0;
+  setBack = 0;
   broken = {};
   played = playProcesses();
   executor = open();
@@ -233,6 +236,31 @@ describe('local jobs', () => {
     await vi.waitFor(() => expect(played.signals.at(-1)).toBe('SIGKILL 101'), { timeout: 4_000 });
     played.alive.get(101)?.end({ code: null, signal: 'SIGKILL' });
     await seen('1 CANCELLED');
+  });
+
+  test('are killed in time if the time of day is set back meanwhile', async () => {
+    await executor.submit(request('a'));
+    await seen('1 RUNNING');
+    await executor.cancel(['1']);
+    await signaled('SIGTERM 101');
+    setBack = 3_600_000;
+    later = 30_500;
+    await vi.waitFor(() => expect(played.signals.at(-1)).toBe('SIGKILL 101'), { timeout: 4_000 });
+    played.alive.get(101)?.end({ code: null, signal: 'SIGKILL' });
+    await seen('1 CANCELLED');
+  });
+
+  test('are not killed too soon if the time of day is set on meanwhile', async () => {
+    await executor.submit(request('a'));
+    await seen('1 RUNNING');
+    await executor.cancel(['1']);
+    await signaled('SIGTERM 101');
+    setBack = -3_600_000;
+    later = 20_000;
+    // another job has its turn, so this one was looked at since
+    await executor.submit(request('b'));
+    await seen('1 RUNNING', '2 RUNNING');
+    expect(played.signals).toEqual(['SIGTERM 101']);
   });
 
   test('of a script that hands signals on are asked through it, then as a whole, then killed', async () => {

@@ -70,11 +70,11 @@ export const contents: Check = {
       run(file, args, { ...options, timeoutMs: deep ? 30_000 : 3_000, signal });
     const apptainer = createApptainer({ run: limited, command: settings.apptainer.command });
     const queue = new PQueue({ concurrency: 4 });
-    const until = deep ? Number.POSITIVE_INFINITY : clock.now() + enoughMs;
+    const until = deep ? Number.POSITIVE_INFINITY : clock.monotonic() + enoughMs;
     const findings = await Promise.all(
       chosen.map((name) =>
         queue.add(async (): Promise<Finding> => {
-          if (clock.now() > until) return ok(`${name}: not looked at, it took too long; try --deep`);
+          if (clock.monotonic() > until) return ok(`${name}: not looked at, it took too long; try --deep`);
           const path = join(settings.dirs.images ?? '', name);
           try {
             const facts = await apptainer.inspect(name, path);

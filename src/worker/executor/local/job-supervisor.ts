@@ -66,12 +66,16 @@ export function createKeeper(options: KeeperOptions): Keeper {
   const jobs = new Map<string, LocalJob>();
   /** Started by this worker, which is told how they end. */
   const children = new Map<string, { process: LocalJob['process']; how: ProcessEnd | null }>();
+  /** When a job was canceled and when it ended, by the clock that never jumps; the time on the disk is for people. */
+  const canceledAt = new Map<string, number>();
+  const endedAt = new Map<string, number>();
   /** Canceled jobs, and who of them was sent SIGTERM last. */
   const asked = new Map<string, 'leader' | 'group'>();
   /** Started somewhere else, where nobody here can look. */
   const away = new Set<string>();
   let strange: readonly string[] = [];
   let lastId = 0;
+  /** By the same clock. */
   let loadedAt: number | null = null;
   let turn: Promise<unknown> = Promise.resolve();
 
@@ -91,7 +95,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
     if (strange.length > 0) {
       log.error({ directory: spool.directory, jobs: strange }, 'files of local jobs that cannot be read');
     }
-    loadedAt = clock.now();
+    loadedAt = clock.monotonic();
   }
 
   /** The disk first: what it does not know must not happen. */
@@ -106,7 +110,8 @@ export function createKeeper(options: KeeperOptions): Keeper {
   async function close(job: LocalJob, end: Omit<NonNullable<LocalJob['end']>, 'at'>): Promise<void> {
     const at = clock.now();
     await change(job, { end: { at, ...end }, scriptArgs: [], env: {} });
-    for (const each of [children, asked, away]) each.delete(job.id);
+    endedAt.set(job.id, clock.monotonic());
+    for (const each of [children, canceledAt, asked, away]) each.delete(job.id);
   }
 
   /** @param how null if nobody saw it end; then its exit record has to tell */
@@ -126,7 +131,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
   }
 
   async function attend(job: LocalJob): Promise<void> {
-    if (job.end !== null) return forget(job, job.end.at);
+    if (job.end !== null) return forget(job);
     if (job.startingAt === null) return;
     const child = children.get(job.id);
     if (child !== undefined) {
@@ -170,7 +175,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
    */
   async function press({ id, process, cancelAt }: LocalJob): Promise<void> {
     if (process === null || cancelAt === null) return;
-    const since = clock.now() - cancelAt;
+    const since = sinceCancel(id, cancelAt);
     const whom = since < graceMs ? 'leader' : 'group';
     if (since >= graceMs + killAfterMs) {
       await processes.signal(process, 'SIGKILL', 'group');
@@ -180,22 +185,31 @@ export function createKeeper(options: KeeperOptions): Keeper {
     }
   }
 
+  /** Milliseconds since a job was canceled. If an earlier worker did that, only the time of day tells when. */
+  function sinceCancel(id: string, cancelAt: number): number {
+    const now = clock.monotonic();
+    const at = canceledAt.get(id) ?? now - Math.max(0, clock.now() - cancelAt);
+    canceledAt.set(id, at);
+    return now - at;
+  }
+
   /** Only its exit record can tell of it; nobody waits for that any longer once it is canceled. */
   async function reachFor(job: LocalJob, host: string): Promise<void> {
     if (!away.has(job.id))
       log.warn({ job: job.id, host }, 'a local job was started where nobody here can look');
     away.add(job.id);
-    if (job.cancelAt === null || clock.now() - job.cancelAt < killAfterMs) return;
+    if (job.cancelAt === null || sinceCancel(job.id, job.cancelAt) < killAfterMs) return;
     log.warn({ job: job.id, host }, 'a canceled job could not be reached, and may go on where it is');
     await close(job, { ...canceled, reason: `it was started on ${host} and could not be reached` });
   }
 
-  async function forget(job: LocalJob, endedAt: number): Promise<void> {
+  async function forget(job: LocalJob): Promise<void> {
     // a worker that was away needs time to ask; the last one stays, so that no number is given twice
-    const since = Math.max(endedAt, loadedAt ?? endedAt);
-    if (clock.now() - since < listedMs || Number(job.id) === lastId) return;
+    const since = endedAt.get(job.id) ?? loadedAt ?? clock.monotonic();
+    if (clock.monotonic() - since < listedMs || Number(job.id) === lastId) return;
     await spool.remove(job.id);
     jobs.delete(job.id);
+    endedAt.delete(job.id);
   }
 
   async function begin(job: LocalJob): Promise<void> {
@@ -297,7 +311,11 @@ export function createKeeper(options: KeeperOptions): Keeper {
           if (job === undefined || job.end !== null || job.cancelAt !== null) continue;
           if (job.startingAt === null) {
             await close({ ...job, cancelAt: clock.now() }, { ...canceled, reason: '' });
-          } else await end(await change(job, { cancelAt: clock.now() }));
+          } else {
+            const noted = await change(job, { cancelAt: clock.now() });
+            canceledAt.set(id, clock.monotonic());
+            await end(noted);
+          }
         }
         onNews();
       }),

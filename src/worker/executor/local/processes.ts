@@ -73,6 +73,7 @@ export function createProcesses(
       await using stdout = await open(job.stdout, flags, 0o600);
       await using stderr = await open(job.stderr, flags, 0o600);
       const at = Date.now();
+      const began = performance.now();
       const [program, ...options] = await interpreterOf(job.script);
       const child = spawn(program, [...options, job.script, ...job.scriptArgs], {
         cwd: job.directory,
@@ -89,7 +90,10 @@ export function createProcesses(
       });
       const ended = new Promise<ProcessEnd>((resolve) => {
         child.once('exit', (code, signal) => {
-          onCommand(recordOf(at, program, [...options, job.script, ...job.scriptArgs], { code, signal }));
+          const ms = Math.round(performance.now() - began);
+          onCommand(
+            recordOf({ at, ms }, program, [...options, job.script, ...job.scriptArgs], { code, signal }),
+          );
           resolve({ code, signal });
         });
       });
@@ -122,12 +126,11 @@ export function createProcesses(
 }
 
 function recordOf(
-  at: number,
+  { at, ms }: Pick<CommandRecord, 'at'> & { ms: number },
   file: string,
   args: readonly string[],
   { code, signal }: ProcessEnd,
 ): CommandRecord {
-  const ms = Date.now() - at;
   const said = { stdout: '', stderr: '', ms };
   return {
     at,

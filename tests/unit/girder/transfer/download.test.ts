@@ -3,6 +3,7 @@ import path from 'node:path';
 import { Readable } from 'node:stream';
 import type { ServerResponse } from 'node:http';
 import { describe, expect, it } from 'vitest';
+import type { Clock } from '../../../../src/base/clock.js';
 import { DsaSlurmError } from '../../../../src/base/errors.js';
 import {
   downloadFile,
@@ -36,8 +37,12 @@ function breakAfter(response: ServerResponse, heard: Heard, bytes: number): void
 
 const startOf = (heard: Heard): number => Number(/^bytes=(\d+)-$/.exec(heard.headers.range ?? '')?.[1] ?? 0);
 
+/** Of the bench that is in use. */
+let clock: Clock;
+
 async function fetchContent(script: Script) {
   const bench = await setUp(script);
+  ({ clock } = bench.context);
   const target = path.join(bench.directory, 'slide.svs');
   return { ...bench, target, done: downloadFile(bench.context, file, target) };
 }
@@ -63,6 +68,38 @@ describe('a file', () => {
     expect(starts[0]).toBe(0);
     expect(starts.length).toBeGreaterThanOrEqual(8);
     expect(starts).toEqual([...new Set(starts)].sort((a, b) => a - b));
+  });
+
+  it('that only trickles is broken off, and is given up after a few attempts', async () => {
+    let sent = 0;
+    const { done, directory, heard } = await fetchContent(async (response, asked) => {
+      const start = startOf(asked);
+      response.writeHead(start > 0 ? 206 : 200, {
+        'content-length': content.length - start,
+        ...(start > 0 ? { 'content-range': `bytes ${start}-${content.length - 1}/${content.length}` } : {}),
+      });
+      // more than enough of it to come to the end of the file without a limit
+      for (let at = start; !response.destroyed && at < content.length; at += 1_000) {
+        await clock.sleep(60_000);
+        await new Promise((resolve) => response.write(content.subarray(at, at + 1_000), resolve));
+        sent += 1_000;
+      }
+    });
+    await expect(done).rejects.toThrow(/could not be reached \(only \d+ bytes of “slide\.svs” in 5 min\)/);
+    expect(heard).toHaveLength(6);
+    expect(sent).toBeLessThan(content.length / 10);
+    expect(await readdir(directory)).toEqual([]);
+  });
+
+  it('that trickles at its very end arrives', async () => {
+    const { done, target } = await fetchContent(async (response) => {
+      response.writeHead(200, { 'content-length': content.length });
+      await new Promise((resolve) => response.write(content.subarray(0, -10), resolve));
+      await clock.sleep(3_600_000);
+      response.end(content.subarray(-10));
+    });
+    await done;
+    expect(content.equals(await readFile(target))).toBe(true);
   });
 
   it('starts again if the server cannot go on in the middle', async () => {

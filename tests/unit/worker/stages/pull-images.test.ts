@@ -1,0 +1,91 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import PQueue from 'p-queue';
+import { expect, onTestFinished, test } from 'vitest';
+
+import { sifFileName } from '../../../../src/apptainer/image-name.js';
+import { loadSettings } from '../../../../src/config/load.js';
+import { silentGirderJob } from '../../../../src/girder/jobs/job.js';
+import { ingestImages } from '../../../../src/worker/stages/pull-images.js';
+import type { Tools } from '../../../../src/worker/worker-services.js';
+import {
+  createTestSetup,
+  sendJson,
+  startScriptedServer,
+  type Script,
+} from '../../../support/scripted-http.js';
+
+/** Adds one image, whose file is there and which has one CLI, to a Girder that answers by a script. */
+async function ingest(script: Script) {
+  const directory = await mkdtemp(join(tmpdir(), 'dsa-slurm-ingest-'));
+  const girder = await startScriptedServer(script);
+  const setup = createTestSetup();
+  onTestFinished(async () => {
+    await setup.connections.close();
+    await girder.close();
+    await rm(directory, { recursive: true });
+  });
+  const image = 'example/small:v1';
+  await writeFile(join(directory, sifFileName(image)), '');
+  const { settings } = loadSettings({
+    profile: 'default',
+    configDir: directory,
+    env: {},
+    flags: { 'dirs.images': directory },
+  });
+  const lane = new PQueue({ concurrency: 1 });
+  const troubles: { trouble: string | null; laneIsFree: boolean }[] = [];
+  const start = setup.clock.monotonic();
+  const tools = {
+    settings,
+    book: { record: async () => undefined, note: () => undefined, get: () => ({}) },
+    apptainer: { examine: async () => ({ labels: {} }) },
+    imageIngest: { clis: async () => [{ name: 'Small', type: 'xml', text: '<executable/>' }] },
+    girderSetup: () => setup,
+    transferPatience: () => ({
+      tokenEnds: setup.clock.now() + 7 * 24 * 60 * 60_000,
+      strangeMs: 24 * 60 * 60_000,
+      onTrouble: (trouble: string | null) => troubles.push({ trouble, laneIsFree: lane.pending === 0 }),
+    }),
+    lanes: { ingesting: lane },
+  } as unknown as Tools;
+  const { signal } = new AbortController();
+  const context = { id: 'run-1', girderJob: silentGirderJob(), signal, stopping: signal };
+  const access = { apiUrl: `${girder.origin}/api/v1`, token: 'SECRET' };
+  const wanted = { images: [image], folderId: '0'.repeat(24), access, pull: false };
+  const verdict = await ingestImages(context, wanted, tools);
+  return { verdict, troubles, heard: girder.heard, waitedMs: setup.clock.monotonic() - start };
+}
+
+test('a Girder that is away for an hour is waited for, and nobody else waits for the lane meanwhile', async () => {
+  let lost = 0;
+  const { verdict, troubles, waitedMs } = await ingest((response) => {
+    lost += 1;
+    if (lost <= 70) response.destroy();
+    else sendJson(response, { _id: '1'.repeat(24), name: 'x' });
+  });
+  expect(verdict).toEqual({ outcome: 'succeeded', reason: null });
+  expect(waitedMs).toBeGreaterThan(30 * 60_000);
+  expect(troubles[0]?.trouble).toMatch(/could not be reached/);
+  expect(troubles.at(-1)?.trouble).toBeNull();
+  expect(troubles.every(({ laneIsFree }) => laneIsFree)).toBe(true);
+});
+
+test('what Girder cannot digest is told after some minutes, and not after a day', async () => {
+  const { verdict, waitedMs } = await ingest((response) =>
+    sendJson(response, { type: 'internal', message: 'An unexpected error occurred on the server.' }, 500),
+  );
+  expect(verdict.outcome).toBe('failed');
+  expect(verdict.reason).toMatch(/^Not added: .*500/);
+  expect(waitedMs).toBeLessThan(10 * 60_000);
+});
+
+test('what Girder refuses is told at once', async () => {
+  const { verdict, heard } = await ingest((response) =>
+    sendJson(response, { type: 'access', message: 'Write access denied for folder.' }, 403),
+  );
+  expect(verdict.outcome).toBe('failed');
+  expect(heard.filter(({ method }) => method === 'POST')).toHaveLength(1);
+});
