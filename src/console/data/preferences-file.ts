@@ -1,8 +1,9 @@
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { errorLine } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
+import { replaceFile } from '../../base/replace-file.js';
 import { noPreferences, type Preferences } from '../state/preferences.js';
 import { jobScopes } from '../state/rows.js';
 import { tableNames } from '../state/state.js';
@@ -48,8 +49,7 @@ export function createRememberer(
   let written: Promise<void> = Promise.resolve();
   const write = async (preferences: Preferences): Promise<void> => {
     try {
-      await writeFile(`${path}.new`, `${JSON.stringify(preferences)}\n`, { mode: 0o600 });
-      await rename(`${path}.new`, path);
+      await replaceFile(path, `${JSON.stringify(preferences)}\n`);
     } catch (error) {
       log.warn({ why: errorLine(error) }, 'how the console is preferred is not remembered');
     }

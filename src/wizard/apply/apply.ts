@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { DsaSlurmError, errorLine, systemCode } from '../../base/errors.js';
+import { writeTemporary } from '../../base/replace-file.js';
 import { readPresent, type Change } from './compare.js';
 import { digest, manifestText, readManifest } from './manifest.js';
 
@@ -42,7 +42,9 @@ export async function apply(plan: readonly Change[], options: ApplyOptions): Pro
     const moves = [];
     for (const { file, target } of wanted) {
       await makeDirectory(dirname(target), (file.mode & 0o077) === 0 ? 0o700 : 0o755, undo);
-      moves.push({ file, target, temporary: await writeBeside(target, file.content, file.mode, undo) });
+      const temporary = await writeTemporary(target, file.content, file.mode);
+      undo.push(() => fs.rm(temporary, { force: true }));
+      moves.push({ file, target, temporary });
     }
     const manifest = { ...(await readManifest(manifestPath)) };
     for (const { file, change } of plan) {
@@ -51,7 +53,8 @@ export async function apply(plan: readonly Change[], options: ApplyOptions): Pro
         manifest[file.path] = digest(file.content);
     }
     await makeDirectory(dirname(manifestPath), 0o700, undo);
-    const newManifest = await writeBeside(manifestPath, manifestText(manifest), 0o600, undo);
+    const newManifest = await writeTemporary(manifestPath, manifestText(manifest), 0o600);
+    undo.push(() => fs.rm(newManifest, { force: true }));
 
     for (const { file, target, temporary } of moves) {
       const backup = await keepBackup(target, undo);
@@ -86,27 +89,6 @@ async function makeDirectory(path: string, mode: number, undo: (() => Promise<un
   undo.push(async () => {
     for (let made = path; made.startsWith(first); made = dirname(made)) await fs.rmdir(made);
   });
-}
-
-/** @returns path of the file, complete and on disk, that only has to be moved */
-async function writeBeside(
-  target: string,
-  content: string,
-  mode: number,
-  undo: (() => Promise<unknown>)[],
-): Promise<string> {
-  const path = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString('hex')}.tmp`);
-  const handle = await fs.open(path, 'wx', 0o600);
-  undo.push(() => fs.rm(path, { force: true }));
-  try {
-    await handle.writeFile(content);
-    // not left to the umask
-    await handle.chmod(mode);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  return path;
 }
 
 /** @returns path of a second name of what is there, which stays when the first is overwritten; null if nothing is */

@@ -1,7 +1,8 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import * as z from 'zod';
 import { DsaSlurmError, errorLine } from '../../base/errors.js';
+import { replaceFile } from '../../base/replace-file.js';
 import { profilePath } from '../../config/paths.js';
 import type { Draft } from '../init-answers.js';
 import type { Walk } from './question-flow.js';
@@ -63,9 +64,7 @@ async function read<T>(path: string, schema: z.ZodType<T>): Promise<T | null> {
 async function write(path: string, value: unknown): Promise<void> {
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    const beside = `${path}.${process.pid}`;
-    await writeFile(beside, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600 });
-    await rename(beside, path);
+    await replaceFile(path, `${JSON.stringify(value, null, 2)}\n`);
   } catch (thrown) {
     throw new DsaSlurmError('files', `${path} cannot be written: ${errorLine(thrown)}.`, {
       next: `Check that ${dirname(path)} is yours and has room.`,

@@ -5,6 +5,7 @@ import { dirname } from 'node:path';
 import { DsaSlurmError, coerceError, systemCode } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
 import { makeDirectory } from '../../base/make-directory.js';
+import { syncDirectory } from '../../base/replace-file.js';
 import { formatLine, writeLine, type Line } from './journal-lines.js';
 import type { Lease } from './lease.js';
 import { journalPath, readJournal } from './read-journal.js';
@@ -125,16 +126,6 @@ async function replaceJournal(path: string, runs: Iterable<Run>, lease: JournalL
     throw error;
   }
   return { file, bytes };
-}
-
-/** A rename is only durable once its directory is. */
-async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 /**

@@ -1,9 +1,10 @@
-import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { errorLine, systemCode } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
 import { makeDirectory } from '../../base/make-directory.js';
+import { replaceFile } from '../../base/replace-file.js';
 import { isTaskId, type Task } from '../../celery/messages/task.js';
 
 /** What of a message is not in the journal any more once its run is finished. Holds tokens: never log it. */
@@ -86,7 +87,7 @@ export async function openKeptMessages(
         await drop(id);
         entries.set(id, { file, until, bytes });
         await makeRoom();
-        await writeWhole(join(directory, file), text);
+        await replaceFile(join(directory, file), text);
       } catch (error) {
         entries.delete(id);
         log.warn({ run: id, why: errorLine(error) }, 'the message is not kept: this run cannot be run again');
@@ -125,23 +126,6 @@ export function keepPruned(messages: KeptMessages, isWanted: (id: string) => boo
   prune();
   const timer = setInterval(prune, pruneEveryMs);
   return () => clearInterval(timer);
-}
-
-/** Half a file never has the name of a whole one. */
-async function writeWhole(path: string, text: string): Promise<void> {
-  const fresh = `${path}.new`;
-  try {
-    const file = await open(fresh, 'w', 0o600);
-    try {
-      await file.writeFile(text);
-    } finally {
-      await file.close();
-    }
-    await rename(fresh, path);
-  } catch (error) {
-    await rm(fresh, { force: true }).catch(() => undefined);
-    throw error;
-  }
 }
 
 function readMessage(text: string): KeptMessage | null {

@@ -1,7 +1,8 @@
-import { open, readFile, rename, type FileHandle } from 'node:fs/promises';
+import { open, readFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { DsaSlurmError, coerceError, systemCode } from '../../base/errors.js';
+import { replaceFile } from '../../base/replace-file.js';
 import { isTaskId } from '../../celery/messages/task.js';
 
 /**
@@ -49,24 +50,10 @@ export async function openRevoked(directory: string, kept = revokedKept): Promis
     }
   }
 
-  /** Puts a file that says just what is known in the place of the old one, and keeps it open for more. */
+  /** Replaces the file with the ids that are known, and opens it for appending. */
   async function rewrite(): Promise<FileHandle> {
-    const fresh = await open(`${path}.new`, 'w', 0o600);
-    try {
-      await fresh.writeFile(toLines(known));
-      await fresh.sync();
-      await rename(`${path}.new`, path);
-      const parent = await open(directory, 'r');
-      try {
-        await parent.sync();
-      } finally {
-        await parent.close();
-      }
-      return fresh;
-    } catch (error) {
-      await fresh.close();
-      throw error;
-    }
+    await replaceFile(path, toLines(known));
+    return open(path, 'a', 0o600);
   }
 
   async function write(ids: readonly string[]): Promise<void> {

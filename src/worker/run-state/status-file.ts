@@ -1,10 +1,11 @@
-import { rename, rm, writeFile } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import * as z from 'zod';
 
 import { errorLine } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
+import { replaceFile } from '../../base/replace-file.js';
 import type { WorkerSnapshot } from '../views/handle.js';
 import type { Lease } from './lease.js';
 import type { StandbyWorker } from '../open/standby.js';
@@ -78,15 +79,13 @@ export function keepStatusFile(
   everyMs = statusEveryMs,
 ): () => Promise<void> {
   const path = join(directory, statusFileName);
-  const fresh = `${path}.new`;
   let isWell = true;
   let writing: Promise<void> | null = null;
 
   async function write(): Promise<void> {
     try {
       await lease.hold();
-      await writeFile(fresh, `${JSON.stringify(read())}\n`, { mode: 0o600 });
-      await rename(fresh, path);
+      await replaceFile(path, `${JSON.stringify(read())}\n`);
       isWell = true;
     } catch (error) {
       if (isWell) log.warn({ why: errorLine(error) }, 'the status file cannot be written');
@@ -111,6 +110,6 @@ export function keepStatusFile(
       () => false,
     );
     if (!isOurs) return;
-    await Promise.all([path, fresh].map(async (file) => rm(file, { force: true }).catch(() => undefined)));
+    await rm(path, { force: true }).catch(() => undefined);
   };
 }

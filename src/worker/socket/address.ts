@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdtemp, readdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 
@@ -7,6 +7,7 @@ import * as z from 'zod';
 
 import { systemCode } from '../../base/errors.js';
 import { makeDirectory } from '../../base/make-directory.js';
+import { replaceFile } from '../../base/replace-file.js';
 
 /** In the state directory, for its user alone: where the socket of the worker is, and what opens it. */
 export const addressFileName = 'worker.socket.json';
@@ -43,10 +44,7 @@ export async function readAddress(stateDirectory: string): Promise<Address | nul
 }
 
 export async function writeAddress(stateDirectory: string, written: Address): Promise<void> {
-  const path = join(stateDirectory, addressFileName);
-  await rm(`${path}.new`, { force: true });
-  await writeFile(`${path}.new`, `${JSON.stringify(written)}\n`, { mode: 0o600, flag: 'wx' });
-  await rename(`${path}.new`, path);
+  await replaceFile(join(stateDirectory, addressFileName), `${JSON.stringify(written)}\n`);
 }
 
 /** Takes an address away, unless another worker has put its own there meanwhile. */

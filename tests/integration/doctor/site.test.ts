@@ -102,7 +102,7 @@ describe('a healthy site', () => {
   it('leaves nothing behind in the state directory or in RabbitMQ', async () => {
     // the worker writes its status now and then, beside the old one
     const look = async () =>
-      (await readdir(lab.settings.dirs.state)).filter((name) => !name.endsWith('.new'));
+      (await readdir(lab.settings.dirs.state)).filter((name) => !name.endsWith('.tmp'));
     const before = await look();
     await runChecks(allChecks, context());
     expect(await look()).toEqual(before);

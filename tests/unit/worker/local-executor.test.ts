@@ -492,7 +492,7 @@ describe('the spool', () => {
     const directory = await mkdtemp(join(dir, 'copy-'));
     await copyFile(join(dir, 'local-jobs', '1.json'), join(directory, '1.json'));
     await writeFile(join(directory, '7.json'), '{"id": "7"}');
-    await writeFile(join(directory, '8.json.new'), '{"id": "8", "env": {"SEC');
+    await writeFile(join(directory, '.8.json.0a1b2c3d4e5f.tmp'), '{"id": "8", "env": {"SEC');
     await writeFile(join(directory, 'notes.txt'), 'mine');
     const { jobs, strange } = await createSpool(directory).load();
     expect([jobs.map(({ id }: LocalJob) => id), strange]).toEqual([['1'], ['7']]);

@@ -1,9 +1,10 @@
-import { open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import * as z from 'zod';
 
 import { makeDirectory } from '../../../base/make-directory.js';
+import { replaceFile, syncDirectory } from '../../../base/replace-file.js';
 
 /**
  * A job of this host, as its file in the state directory has it. The file says what is to be done before it is done, so
@@ -71,12 +72,6 @@ export interface Spool {
 /** @param directory in the state directory; made for its owner only */
 export function createSpool(directory: string): Spool {
   const fileOf = (id: string): string => join(directory, `${id}.json`);
-  const freshOf = (id: string): string => `${fileOf(id)}.new`;
-  /** A file is there, or is not, only once its directory says so. */
-  const syncDirectory = async (): Promise<void> => {
-    await using parent = await open(directory, 'r');
-    await parent.sync();
-  };
 
   return {
     directory,
@@ -85,12 +80,10 @@ export function createSpool(directory: string): Spool {
       const jobs: LocalJob[] = [];
       const strange: string[] = [];
       for (const name of await readdir(directory)) {
-        const [, id, unfinished] = /^(\d{1,12})\.json(\.new)?$/.exec(name) ?? [];
+        // left by a worker that was killed while it wrote
+        if (/^\.\d{1,12}\.json\.[0-9a-f]+\.tmp$/.test(name)) await rm(join(directory, name), { force: true });
+        const id = /^(\d{1,12})\.json$/.exec(name)?.[1];
         if (id === undefined) continue;
-        if (unfinished !== undefined) {
-          await rm(freshOf(id), { force: true });
-          continue;
-        }
         try {
           const job = localJob.parse(JSON.parse(await readFile(fileOf(id), 'utf8')));
           if (job.id !== id) throw new Error('a file of another name');
@@ -102,18 +95,11 @@ export function createSpool(directory: string): Spool {
       return { jobs: jobs.sort((a, b) => Number(a.id) - Number(b.id)), strange };
     },
     async save(job) {
-      {
-        await using file = await open(freshOf(job.id), 'w', 0o600);
-        await file.writeFile(`${JSON.stringify(job)}\n`);
-        await file.sync();
-      }
-      await rename(freshOf(job.id), fileOf(job.id));
-      await syncDirectory();
+      await replaceFile(fileOf(job.id), `${JSON.stringify(job)}\n`);
     },
     async remove(id) {
-      await rm(freshOf(id), { force: true });
       await rm(fileOf(id), { force: true });
-      await syncDirectory();
+      await syncDirectory(directory);
     },
   };
 }

@@ -64,7 +64,7 @@ describe('kept messages', () => {
     await messages.prune((id) => id === 'b');
     expect(await messages.read('a')).toBeNull();
     await writeFile(join(state, 'messages', (await files())[0] ?? ''), '{"headers"');
-    await writeFile(join(state, 'messages', '1_half.json.new'), '{');
+    await writeFile(join(state, 'messages', '.1_half.json.0a1b2c3d4e5f.tmp'), '{');
     const again = await open();
     expect(await files()).toHaveLength(1);
     expect(await again.read('b')).toBeNull();
