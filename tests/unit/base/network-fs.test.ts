@@ -50,7 +50,7 @@ describe('rm', () => {
 // What is done on directories that other hosts share goes through the gate. Our own state is on a disk of this host.
 test('nobody goes past the gate', () => {
   const src = new URL('../../../src/', import.meta.url);
-  const rooms = ['girder', 'slurm', 'apptainer', 'worker/stages', 'worker/watches'];
+  const rooms = ['girder', 'slurm', 'apptainer', 'worker/stages', 'worker/views'];
   const files = [
     ...rooms.flatMap((room) =>
       readdirSync(new URL(room, src), { recursive: true, encoding: 'utf8' }).map((file) => `${room}/${file}`),
