@@ -1,13 +1,19 @@
 import { readdirSync } from 'node:fs';
 import { textOf } from './doc-entries.js';
 
-/** README, changelog and every page of docs/, by path below the root. */
+const namesIn = (directory: string): string[] =>
+  readdirSync(new URL(`../../${directory}/`, import.meta.url))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `${directory}/${name}`);
+
+/** The pages at the root and every page of docs/, by path below the root. */
 export const pages: readonly { path: string; text: string }[] = [
   'README.md',
   'CHANGELOG.md',
-  ...readdirSync(new URL('../../docs/', import.meta.url))
-    .filter((name) => name.endsWith('.md'))
-    .map((name) => `docs/${name}`),
+  'CONTRIBUTING.md',
+  'SECURITY.md',
+  ...namesIn('docs'),
+  ...namesIn('docs/adr'),
 ].map((path) => ({ path, text: textOf(path) }));
 
 const fence = /^( *)```(\w*)\n([^]*?)\n\1```$/gm;

@@ -35,13 +35,26 @@ describe('links', () => {
     expect(problemOf('docs/README.md', 'nothing.md')).toBe('no file docs/nothing.md');
   });
 
+  test('name files of src/ and tests/ that are there', () => {
+    const missing = pages.flatMap(({ path, text }) =>
+      [...text.matchAll(/(?<![\w/])((?:src|tests|templates|scripts)\/[\w./-]*\w\/?)/g)]
+        .map(([, file = '']) => file)
+        .filter((file) => !existsSync(join(root, file)))
+        .map((file) => `${path}: ${file}`),
+    );
+    expect(missing).toEqual([]);
+  });
+
   test('lead to every page from the index or the README', () => {
     const index = pages
-      .filter(({ path }) => path === 'docs/README.md' || path === 'README.md')
+      .filter(({ path }) => ['README.md', 'docs/README.md', 'docs/adr/README.md'].includes(path))
       .map(({ text }) => text)
       .join('\n');
     const unlisted = pages.filter(
-      ({ path }) => path.startsWith('docs/') && path !== 'docs/README.md' && !index.includes(path.slice(5)),
+      ({ path }) =>
+        path.startsWith('docs/') &&
+        path !== 'docs/README.md' &&
+        !index.includes(path.replace(/^docs\/(adr\/)?/, '')),
     );
     expect(unlisted.map(({ path }) => path)).toEqual([]);
   });
