@@ -26,6 +26,18 @@ export function scriptTakesTimeWarning(text: string): boolean {
   );
 }
 
+/** The signal that asks a batch script to end its analysis because the run is canceled. */
+export type CancelSignal = 'QUIT' | 'TERM';
+
+/**
+ * Which signal a batch script takes as the first step of a cancel; null if it is not one of ours. After SIGQUIT the script waits
+ * with its exit record written until Slurm cancels the job; an older one only forwards SIGTERM and ends with its analysis.
+ */
+export function scriptCancelSignal(text: string): CancelSignal | null {
+  if (!scriptTakesArgumentsFile(text)) return null;
+  return /^trap .* QUIT$/m.test(text) ? 'QUIT' : 'TERM';
+}
+
 /** The option of sbatch for that warning, sent to the batch script alone. */
 export function timeWarning(seconds: number): SbatchOption {
   return ['signal', `B:XCPU@${seconds}`];

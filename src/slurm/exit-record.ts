@@ -1,6 +1,8 @@
 import { constants } from 'node:fs';
+import { join } from 'node:path';
 
 import { open } from '../base/network-fs.js';
+import { jobName } from './job-identity.js';
 
 /**
  * What our batch script writes beside the log when the container has ended (see templates/singularity.slurm): the last
@@ -17,6 +19,11 @@ export interface ExitRecord {
   reachedLimit: boolean;
   /** Bytes of the file that standard output went to; null in a record of an older script. */
   logBytes: number | null;
+}
+
+/** Where the batch script of a run writes its record. */
+export function exitRecordFile(logsDirectory: string, key: string): string {
+  return join(logsDirectory, `${jobName(key)}.exit`);
 }
 
 /** Reads a record: lines `key=value`, `end` last. Null for one that is torn, or none. */

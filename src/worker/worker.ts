@@ -181,7 +181,7 @@ export async function createWorker({
     given ??
     createExecutor({
       settings,
-      handsSignalsOn: submitScript.takesArgumentsFile,
+      cancelSignal: submitScript.cancelSignal,
       run: command,
       env,
       onCommand,

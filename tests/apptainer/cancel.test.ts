@@ -12,6 +12,7 @@ import { silentLog } from '../../src/base/log.js';
 import { packageFile } from '../../src/base/package-file.js';
 import { startSlurm, type SlurmService } from '../../src/sandbox/services/slurm.js';
 import { argumentsFileContent, batchEnvironment } from '../../src/slurm/batch-script.js';
+import { exitRecordFile } from '../../src/slurm/exit-record.js';
 import { createExecutor } from '../../src/worker/executor/create-executor.js';
 import { someSettings } from '../support/settings.js';
 import { openBench, type Bench } from './support/bench.js';
@@ -64,8 +65,13 @@ it.each(['slurm', 'local'] as const)(
     await mkdir(dir);
     const env = { ...slurm.env, HOME: process.env['HOME'] };
     const executor = createExecutor({
-      settings: someSettings({ 'worker.executor': kind, 'slurm.pollSeconds': 1, 'dirs.state': dir }),
-      handsSignalsOn: true,
+      settings: someSettings({
+        'worker.executor': kind,
+        'slurm.pollSeconds': 1,
+        'dirs.state': dir,
+        'dirs.logs': dir,
+      }),
+      cancelSignal: 'QUIT',
       run: createRunner({ env }),
       env,
       onCommand: () => undefined,
@@ -90,7 +96,7 @@ it.each(['slurm', 'local'] as const)(
       });
       const [argumentsFile, exitRecord, logFile] = [
         join(dir, 'arguments'),
-        join(dir, 'exit'),
+        exitRecordFile(dir, kind),
         join(dir, 'log'),
       ];
       await writeFile(argumentsFile, argumentsFileContent([...exec, `/opt/${name}/run`]));
@@ -120,7 +126,7 @@ it.each(['slurm', 'local'] as const)(
         async () =>
           expect(
             await executor.resolveEnd({ jobId, key: kind, exitRecord, trustRecord: true }),
-          ).toMatchObject({ kind: 'ended', exitCode: { code: 7, signal: 0 } }),
+          ).toMatchObject({ kind: 'ended', outcome: 'canceled', state: { base: 'CANCELLED' } }),
         { timeout: 60_000, interval: 500 },
       );
       expect((await log()).split('\n').slice(-3)).toEqual(['asked to end', 'my last words', '']);

@@ -64,6 +64,7 @@ export async function startStatesSite(): Promise<StatesSite> {
       'PartitionName=low Nodes=n1 PriorityTier=1 PreemptMode=REQUEUE',
       'PartitionName=high Nodes=n1 PriorityTier=9 PreemptMode=OFF',
       'PartitionName=lowcancel Nodes=n2 PriorityTier=1 PreemptMode=CANCEL',
+      'PartitionName=lowgrace Nodes=n2 PriorityTier=1 PreemptMode=CANCEL GraceTime=5',
       'PartitionName=highcancel Nodes=n2 PriorityTier=9 PreemptMode=OFF',
       'PartitionName=broken Nodes=n3',
       'PartitionName=dies Nodes=n4',

@@ -2,6 +2,7 @@ import type { Clock } from '../../base/clock.js';
 import type { CommandRecord, RunCommand } from '../../base/command.js';
 import type { Log } from '../../base/log.js';
 import type { Settings } from '../../config/schema.js';
+import type { CancelSignal } from '../../slurm/batch-script.js';
 import { slurmEnvironment } from '../../slurm/environment.js';
 import type { Executor } from './executor.js';
 import { createLocalExecutor } from './local.js';
@@ -10,7 +11,7 @@ import { createSlurmExecutor } from './slurm.js';
 /** Whoever runs the jobs, as the settings say. */
 export function createExecutor({
   settings,
-  handsSignalsOn,
+  cancelSignal,
   run,
   env,
   onCommand,
@@ -18,8 +19,8 @@ export function createExecutor({
   log,
 }: {
   settings: Settings;
-  /** The batch script is one of ours, which hands signals on to the container. */
-  handsSignalsOn: boolean;
+  /** How the batch script is asked to end its analysis; null: not at all, so jobs are canceled in one step. */
+  cancelSignal: CancelSignal | null;
   /** Runs Slurm's commands. */
   run: RunCommand;
   /** The worker's own. */
@@ -30,12 +31,19 @@ export function createExecutor({
   log: Log;
 }): Executor {
   if (settings.worker.executor === 'slurm') {
-    return createSlurmExecutor({ run, settings: settings.slurm, handsSignalsOn, clock, log });
+    return createSlurmExecutor({
+      run,
+      settings: settings.slurm,
+      logsDirectory: settings.dirs.logs,
+      cancelSignal,
+      clock,
+      log,
+    });
   }
   return createLocalExecutor({
     stateDirectory: settings.dirs.state,
     concurrency: settings.worker.localJobs,
-    graceMs: handsSignalsOn ? settings.slurm.cancelSeconds * 1_000 : 0,
+    graceMs: cancelSignal !== null ? settings.slurm.cancelSeconds * 1_000 : 0,
     env: slurmEnvironment(env, settings.slurm.environment),
     onCommand,
     clock,

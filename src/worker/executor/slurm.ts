@@ -4,11 +4,12 @@ import type { Clock } from '../../base/clock.js';
 import type { RunCommand } from '../../base/command.js';
 import type { Log } from '../../base/log.js';
 import type { Settings } from '../../config/schema.js';
+import type { CancelSignal } from '../../slurm/batch-script.js';
 import { createGentleCancel } from '../../slurm/commands/scancel.js';
 import { createCanceler } from '../../slurm/commands/cancel-queue.js';
 import { changeJobs } from '../../slurm/commands/change-jobs.js';
 import { queryCluster } from '../../slurm/commands/sinfo.js';
-import { readExitRecord } from '../../slurm/exit-record.js';
+import { exitRecordFile, readExitRecord } from '../../slurm/exit-record.js';
 import { findJob } from '../../slurm/find-job.js';
 import { waitingSentence } from '../../slurm/pending-reasons.js';
 import { refusedSentence } from '../../slurm/refusals.js';
@@ -27,14 +28,23 @@ export interface SlurmOptions {
   /** Runs Slurm's commands. */
   run: RunCommand;
   settings: Settings['slurm'];
-  /** The batch script is one of ours, which hands signals on to the container. */
-  handsSignalsOn: boolean;
+  /** Where batch scripts write their exit records; null: unknown. */
+  logsDirectory: string | null;
+  /** How the batch script is asked to end its analysis; null: not at all, so jobs are canceled in one step. */
+  cancelSignal: CancelSignal | null;
   clock: Clock;
   log: Log;
 }
 
 /** Jobs run on the cluster. */
-export function createSlurmExecutor({ run, settings, handsSignalsOn, clock, log }: SlurmOptions): Executor {
+export function createSlurmExecutor({
+  run,
+  settings,
+  logsDirectory,
+  cancelSignal,
+  clock,
+  log,
+}: SlurmOptions): Executor {
   const tracker = createTracker({
     run,
     clock,
@@ -46,7 +56,8 @@ export function createSlurmExecutor({ run, settings, handsSignalsOn, clock, log 
   const cancel = createGentleCancel({
     run,
     clock,
-    graceMs: handsSignalsOn ? settings.cancelSeconds * 1_000 : 0,
+    signal: cancelSignal,
+    graceMs: settings.cancelSeconds * 1_000,
     isRunning(jobId) {
       const row = tracker.row(jobId);
       return row !== undefined && row.key !== null && row.state.base === 'RUNNING';
@@ -54,6 +65,11 @@ export function createSlurmExecutor({ run, settings, handsSignalsOn, clock, log 
     isOver(jobId) {
       const row = tracker.row(jobId);
       return row !== undefined && phaseOf(row.state, row.reason) === 'ended';
+    },
+    async hasEnded(jobId) {
+      const key = tracker.row(jobId)?.key ?? null;
+      if (logsDirectory === null || key === null) return false;
+      return (await readExitRecord(exitRecordFile(logsDirectory, key)))?.jobId === jobId;
     },
     onTrouble: (said) => log.warn({ said }, 'jobs that were asked to end could not be canceled'),
   });

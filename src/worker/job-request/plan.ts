@@ -14,6 +14,7 @@ import type { Settings } from '../../config/schema.js';
 import type { Analysis, StagedAnalysis } from '../../girder/protocol/analysis.js';
 import { streamsOf } from '../../girder/protocol/streams.js';
 import { argumentsFileContent, batchEnvironment, timeWarning } from '../../slurm/batch-script.js';
+import { exitRecordFile } from '../../slurm/exit-record.js';
 import { jobName, runKey } from '../../slurm/job-identity.js';
 import { takeUserOptions, type RefusedOption, type SbatchOption } from '../../slurm/options.js';
 import type { JobRequest } from '../executor/executor.js';
@@ -165,7 +166,7 @@ function plannedJob(
   const warning = timeWarningSeconds(settings, submitScript, options);
   const key = runKey(runId);
   const logFile = join(logsDir, `${jobName(key)}.log`);
-  const exitRecord = join(logsDir, `${jobName(key)}.exit`);
+  const exitRecord = exitRecordFile(logsDir, key);
   const streams = streamFiles(analysis, logFile);
   return {
     workingDirectory,

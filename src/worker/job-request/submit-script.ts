@@ -2,7 +2,12 @@ import { access, constants, readFile } from 'node:fs/promises';
 
 import { DsaSlurmError } from '../../base/errors.js';
 import { packageFile } from '../../base/package-file.js';
-import { scriptTakesArgumentsFile, scriptTakesTimeWarning } from '../../slurm/batch-script.js';
+import {
+  scriptCancelSignal,
+  scriptTakesArgumentsFile,
+  scriptTakesTimeWarning,
+  type CancelSignal,
+} from '../../slurm/batch-script.js';
 
 /** The batch script that every job is submitted with. */
 export interface SubmitScript {
@@ -11,6 +16,8 @@ export interface SubmitScript {
   takesArgumentsFile: boolean;
   /** It passes Slurm's warning of the time limit on to the analysis. */
   takesTimeWarning: boolean;
+  /** The first step of a cancel; null: the script passes no signal on. */
+  cancelSignal: CancelSignal | null;
 }
 
 /** Finds the submit script: the operator's, or the one that comes with the program. */
@@ -23,6 +30,7 @@ export async function openSubmitScript(configured: string | null): Promise<Submi
       path,
       takesArgumentsFile: scriptTakesArgumentsFile(text),
       takesTimeWarning: scriptTakesTimeWarning(text),
+      cancelSignal: scriptCancelSignal(text),
     };
   } catch (cause) {
     throw new DsaSlurmError('config', `The submit script ${path} cannot be read.`, {

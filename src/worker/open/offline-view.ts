@@ -54,7 +54,7 @@ export async function lookOn({
   });
   const executor = createExecutor({
     settings,
-    handsSignalsOn: false,
+    cancelSignal: null,
     run,
     env,
     onCommand: (record) => commands.note(record),

@@ -82,7 +82,7 @@ export async function openOffline({ settings, env, clock, log }: OfflineOptions)
     const executor = createExecutor({
       settings,
       // nobody stays to take the second step
-      handsSignalsOn: false,
+      cancelSignal: null,
       run,
       env,
       onCommand,

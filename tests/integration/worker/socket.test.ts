@@ -70,7 +70,7 @@ test('two consoles agree about a run, and one of them ends its real Slurm job', 
     });
   }
   expect(await lab.command('scontrol', ['show', 'job', run.jobId ?? ''])).toMatchObject({
-    stdout: expect.stringMatching(/JobState=(CANCELLED|FAILED)/),
+    stdout: expect.stringContaining('JobState=CANCELLED'),
   });
 });
 

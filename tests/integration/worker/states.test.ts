@@ -315,8 +315,8 @@ describe.concurrent('what Slurm makes of a job, and its owner reads', () => {
     await succeeds(started);
   });
 
-  test('PREEMPTED and over', async () => {
-    const started = await start('lowcancel');
+  test.each(['lowcancel', 'lowgrace'])('PREEMPTED and over (%s)', async (partition) => {
+    const started = await start(partition);
     await runs(started);
     await start('highcancel', ['Linger', '1', '/dev/null'], 8);
     await fails(started, 'PREEMPTED', /state PREEMPTED/);

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   argumentsFileContent,
   batchEnvironment,
+  scriptCancelSignal,
   scriptTakesArgumentsFile,
   scriptTakesTimeWarning,
 } from '../../../src/slurm/batch-script.js';
@@ -35,8 +36,12 @@ async function start(
   });
 }
 
-/** Warns a job, whose container ends with `code` when it is asked to, and returns how it went on. */
-async function warned(code: number, warning: number) {
+/** Sends a signal to a job, whose container ends with `code` when it is asked to, and returns how it went on. */
+async function signaled(
+  signal: 'SIGXCPU' | 'SIGQUIT' | 'SIGTERM',
+  code: number,
+  warning: number | null = null,
+) {
   const exitRecord = join(dir, 'w.exit');
   const apptainer = join(dir, 'slow');
   await writeFile(
@@ -52,7 +57,7 @@ async function warned(code: number, warning: number) {
     },
   });
   await vi.waitFor(async () => access(join(dir, 'ready')), { timeout: 10_000 });
-  job.kill('SIGXCPU');
+  job.kill(signal);
   return { job, exitRecord };
 }
 
@@ -117,7 +122,7 @@ describe('our batch script', () => {
   ])(
     'asks an analysis to end when its time is up, and waits for Slurm to end the job (%d)',
     async (own, told) => {
-      const { job, exitRecord } = await warned(own, 0);
+      const { job, exitRecord } = await signaled('SIGXCPU', own, 0);
       await vi.waitFor(async () => access(exitRecord), { timeout: 10_000 });
       expect(await readExitRecord(exitRecord)).toMatchObject({ exitCode: told, reachedLimit: true });
       expect(job.kill('SIGTERM')).toBe(true);
@@ -128,11 +133,37 @@ describe('our batch script', () => {
   );
 
   it('warns no analysis that has only just begun', async () => {
-    const { job, exitRecord } = await warned(7, 3_600);
+    const { job, exitRecord } = await signaled('SIGXCPU', 7, 3_600);
     await vi.waitFor(async () => access(join(dir, 'continued')), { timeout: 10_000 });
     await writeFile(join(dir, 'enough'), '');
     expect(await job).toMatchObject({ stdout: '', exitCode: 0 });
     expect(await readExitRecord(exitRecord)).toMatchObject({ reachedLimit: false });
+  });
+
+  it.each([0, 7])(
+    'waits for Slurm to end the job of a canceled run, its record written (%d)',
+    async (own) => {
+      const { job, exitRecord } = await signaled('SIGQUIT', own);
+      await vi.waitFor(async () => access(exitRecord), { timeout: 10_000 });
+      expect(await readExitRecord(exitRecord)).toMatchObject({ exitCode: own, reachedLimit: false });
+      // whoever looks at the script before Slurm ends it finds it there
+      expect(job.kill(0)).toBe(true);
+      job.kill('SIGTERM');
+      expect(await job).toMatchObject({ stdout: 'last words', exitCode: own });
+    },
+  );
+
+  it('ends with its analysis after SIGTERM, which is also how Slurm preempts a job', async () => {
+    const { job, exitRecord } = await signaled('SIGTERM', 7);
+    expect(await job).toMatchObject({ stdout: 'last words', exitCode: 7 });
+    expect(await readExitRecord(exitRecord)).toMatchObject({ exitCode: 7 });
+  });
+
+  it('says how it is asked to end its analysis', async () => {
+    const text = await readFile(script, 'utf8');
+    expect(scriptCancelSignal(text)).toBe('QUIT');
+    expect(scriptCancelSignal(text.replace(' QUIT\n', ' HUP\n'))).toBe('TERM');
+    expect(scriptCancelSignal('#!/bin/bash\napptainer exec "$@"\n')).toBeNull();
   });
 
   it('says whether it takes the warning of the time limit', async () => {

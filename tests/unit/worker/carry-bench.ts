@@ -94,7 +94,8 @@ export async function openCarryBench({
   });
   const executor = createSlurmExecutor({
     run: command,
-    handsSignalsOn: true,
+    logsDirectory: null,
+    cancelSignal: 'QUIT',
     settings: settings.slurm,
     clock,
     log,
@@ -142,7 +143,7 @@ export async function openCarryBench({
     },
     imageIngest: { pull: async (_image, sif, { prove }) => prove(sif), clis: async () => [] },
     privateDirectories: [],
-    submitScript: { path: '/script', takesArgumentsFile: true, takesTimeWarning: true },
+    submitScript: { path: '/script', takesArgumentsFile: true, takesTimeWarning: true, cancelSignal: 'QUIT' },
     girderSlurm: { current: async () => null, refresh: async () => null, trouble: () => null },
     transferPatience: () => ({ tokenEnds: Infinity, strangeMs: 60 * 60_000 }),
     girderSetup: () => ({ connections, apiUrlMap: {}, clock, log }),

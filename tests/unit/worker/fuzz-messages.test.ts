@@ -147,7 +147,12 @@ function judge(delivery: Delivery): 'accepted' | 'refused' {
 
 const explainOptions = {
   settings: someSettings({ 'dirs.images': '/images', 'dirs.logs': '/logs' }),
-  submitScript: { path: '/run.slurm', takesArgumentsFile: true, takesTimeWarning: true },
+  submitScript: {
+    path: '/run.slurm',
+    takesArgumentsFile: true,
+    takesTimeWarning: true,
+    cancelSignal: 'QUIT' as const,
+  },
   now: 0,
   isReadable: () => true,
 };

@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { cancelJobs, createGentleCancel } from '../../../../src/slurm/commands/scancel.js';
 import { failed, fakeRun, said, timedOut } from '../fake-run.js';
 
@@ -50,43 +50,76 @@ it("repeats scancel's own words", async () => {
 function bench(answer: Parameters<typeof fakeRun>[0] = () => said('')) {
   const { run, calls } = fakeRun(answer);
   const over = new Set<string>();
-  const pass = Promise.withResolvers<void>();
+  const ended = new Set<string>();
+  let now = 0;
+  let pass = Promise.withResolvers<void>();
   const troubles: string[] = [];
   const cancel = createGentleCancel({
     run,
-    clock: { now: () => 0, monotonic: () => 0, sleep: async () => pass.promise },
+    clock: { now: () => now, monotonic: () => now, sleep: async () => pass.promise },
+    signal: 'QUIT',
     graceMs: 10_000,
     isRunning: (id) => id.startsWith('1'),
     isOver: (id) => over.has(id),
+    hasEnded: async (id) => ended.has(id),
     onTrouble: (words) => troubles.push(words),
   });
-  return { cancel, over, pass, troubles, lines: () => calls.map(({ args }) => args.join(' ')) };
+  /** Lets `ms` pass, and everything look at what is so then. */
+  const wait = async (ms: number): Promise<void> => {
+    now += ms;
+    const { resolve } = pass;
+    pass = Promise.withResolvers<void>();
+    resolve();
+    await new Promise((done) => setImmediate(done));
+  };
+  return { cancel, over, ended, wait, troubles, lines: () => calls.map(({ args }) => args.join(' ')) };
 }
 
 describe('a cancel in two steps', () => {
   it('asks running jobs to end, and cancels those that are left', async () => {
-    const { cancel, over, pass, lines } = bench();
+    const { cancel, over, wait, lines } = bench();
     expect(await cancel(['11', '12', '21'])).toEqual({ ok: true, said: '' });
-    expect(lines()).toEqual(['--batch --signal=TERM 11 12', '21']);
+    expect(lines()).toEqual(['--batch --signal=QUIT 11 12', '21']);
     over.add('11');
-    pass.resolve();
-    await vi.waitFor(() => expect(lines().slice(2)).toEqual(['12']));
+    await wait(9_999);
+    expect(lines()).toHaveLength(2);
+    await wait(1);
+    expect(lines().slice(2)).toEqual(['12']);
+    await wait(10_000);
+    expect(lines()).toHaveLength(3);
+  });
+
+  it('cancels jobs as soon as their analyses have ended, those of one moment in one call', async () => {
+    const { cancel, ended, wait, lines } = bench();
+    await cancel(['11', '12', '13']);
+    await wait(100);
+    ended.add('11').add('13');
+    await wait(200);
+    expect(lines().slice(1)).toEqual(['11 13']);
+    await wait(9_700);
+    expect(lines().slice(2)).toEqual(['12']);
   });
 
   it('cancels at once what is asked for again', async () => {
-    const { cancel, pass, lines } = bench();
+    const { cancel, wait, lines } = bench();
     await cancel(['11']);
     await cancel(['11']);
-    expect(lines()).toEqual(['--batch --signal=TERM 11', '11']);
-    pass.resolve();
+    expect(lines()).toEqual(['--batch --signal=QUIT 11', '11']);
     // and not once more when its time is over
-    await cancel(['21']);
-    expect(lines().slice(2)).toEqual(['21']);
+    await wait(10_000);
+    expect(lines()).toHaveLength(2);
   });
 
   it('cancels at once where the first step is refused', async () => {
     const { cancel, lines } = bench(({ args }) => (args[0] === '--batch' ? timedOut : said('')));
     expect(await cancel(['11'])).toEqual({ ok: true, said: '' });
-    expect(lines()).toEqual(['--batch --signal=TERM 11', '11']);
+    expect(lines()).toEqual(['--batch --signal=QUIT 11', '11']);
+  });
+
+  it('reports a second step that fails', async () => {
+    const { cancel, wait, troubles } = bench(({ args }) => (args[0] === '--batch' ? said('') : timedOut));
+    await cancel(['11']);
+    await wait(10_000);
+    expect(troubles).toEqual(['scancel gave no answer within 30 s']);
   });
 });

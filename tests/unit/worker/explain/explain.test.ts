@@ -28,7 +28,12 @@ const settings = someSettings({
 function explain(text: string, over: Partial<Parameters<typeof explainMessage>[1]> = {}): Explanation {
   return explainMessage(readMessageFile(text).delivery, {
     settings,
-    submitScript: { path: '/site/run.slurm', takesArgumentsFile: true, takesTimeWarning: true },
+    submitScript: {
+      path: '/site/run.slurm',
+      takesArgumentsFile: true,
+      takesTimeWarning: true,
+      cancelSignal: 'QUIT',
+    },
     now: Date.parse('2026-11-23T09:00:00Z'),
     isReadable: (path) => path.endsWith('.sif'),
     ...over,

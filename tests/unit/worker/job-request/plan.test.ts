@@ -40,7 +40,12 @@ function request(
     facts,
     settings: someSettings({ 'slurm.partition': 'batch', 'slurm.mem': '4G' }),
     logsDir: '/logs',
-    submitScript: { path: '/site/run.slurm', takesArgumentsFile: true, takesTimeWarning: true },
+    submitScript: {
+      path: '/site/run.slurm',
+      takesArgumentsFile: true,
+      takesTimeWarning: true,
+      cancelSignal: 'QUIT',
+    },
     girder: null,
     ...over,
   };
@@ -112,7 +117,12 @@ describe('planJob', () => {
       acceptedJob(planJob(request(over, args))).request.options.filter(([name]) => name === 'signal');
     expect(optionsOf({})).toEqual([['signal', 'B:XCPU@10']]);
     expect(acceptedJob(planJob(request())).request.env['DSA_SLURM_WARNING']).toBe('10');
-    const old = { path: '/site/run.slurm', takesArgumentsFile: true, takesTimeWarning: false };
+    const old = {
+      path: '/site/run.slurm',
+      takesArgumentsFile: true,
+      takesTimeWarning: false,
+      cancelSignal: null,
+    };
     expect(optionsOf({ submitScript: old })).toEqual([]);
     expect(optionsOf({ settings: someSettings({ 'slurm.cancelSeconds': 0 }) })).toEqual([]);
     const settings = someSettings({ 'slurm.userOptions': ['signal'] });
@@ -120,7 +130,12 @@ describe('planJob', () => {
   });
 
   it('gives a script of the site everything on its command line, and room in the directory of the run', () => {
-    const submitScript = { path: '/site/run.slurm', takesArgumentsFile: false, takesTimeWarning: false };
+    const submitScript = {
+      path: '/site/run.slurm',
+      takesArgumentsFile: false,
+      takesTimeWarning: false,
+      cancelSignal: null,
+    };
     const job = acceptedJob(planJob(request({ submitScript })));
     expect(job.argumentsFile).toBeNull();
     expect(job.request.scriptArgs).toEqual([...job.exec, ...job.command]);

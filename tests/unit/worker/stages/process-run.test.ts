@@ -68,7 +68,7 @@ describe('a run whose sbatch was never answered', () => {
       news: (dir) => [...unanswered(dir), { type: 'cancel-requested', by: 'girder' }],
     });
     expect(await carried()).toMatchObject({ stage: 'finished', outcome: 'canceled', jobId: '42' });
-    expect(calls.find(({ file }) => file === 'scancel')?.args).toEqual(['--batch', '--signal=TERM', '42']);
+    expect(calls.find(({ file }) => file === 'scancel')?.args).toEqual(['--batch', '--signal=QUIT', '42']);
   });
 
   test('is canceled without a job if there is none', async () => {
@@ -103,7 +103,7 @@ describe('a run whose sbatch was never answered', () => {
     );
     expect(await carried()).toMatchObject({ stage: 'finished', outcome: 'succeeded', jobId: '42' });
     expect(calls.filter(({ file }) => file === 'scancel').map(({ args }) => args)).toEqual([
-      ['--batch', '--signal=TERM', '41'],
+      ['--batch', '--signal=QUIT', '41'],
       ['41'],
     ]);
   });

@@ -71,7 +71,7 @@ async function waited(
     book: { get: () => run },
     log: silentLog(),
     settings: someSettings(),
-    submitScript: { path: '/script', takesArgumentsFile: ours, takesTimeWarning: ours },
+    submitScript: { path: '/script', takesArgumentsFile: ours, takesTimeWarning: ours, cancelSignal: null },
     clock: {
       now: () => now,
       monotonic: () => now,
