@@ -100,7 +100,7 @@ const submitting = 4;
  */
 export async function createWorker({
   profile,
-  settings,
+  settings: configured,
   env,
   log,
   clock = systemClock,
@@ -108,7 +108,7 @@ export async function createWorker({
   onLost,
   executor: given,
 }: WorkerOptions): Promise<Worker> {
-  await prepareDirectories(settings);
+  const settings = await prepareDirectories(configured);
   const stop = new AbortController();
   const failed = new AbortController();
   const shutdown = new AbortController();

@@ -406,6 +406,22 @@ describe('directories', () => {
     expectFinding(judgePath('/a:b', wanted, here)[0] as Finding, 'fail', 'breaks binds', '/var/lib/dsa/');
   });
 
+  it('says where the logs are in a directory that every user may write to', () => {
+    const logs = { ...wanted, key: 'dirs.logs' } as const;
+    expectFinding(
+      judgeDirectory('/shared/logs', { ...facts, mode: 0o41777 }, logs, lab),
+      'warn',
+      'a directory of its own in it',
+      'config set dirs.logs /shared/logs',
+    );
+    expectFinding(
+      judgeDirectory('/shared/logs', { ...facts, mode: 0o40777 }, logs, lab),
+      'warn',
+      'may write to /shared/logs.',
+      'chmod o-w /shared/logs',
+    );
+  });
+
   it('asks no more than reading of the images', () => {
     const images = { ...wanted, key: 'dirs.images', readOnly: true } as const;
     expect(judgeDirectory('/i', { ...facts, writable: false }, images, lab).status).toBe('ok');

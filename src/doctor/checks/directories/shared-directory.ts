@@ -67,11 +67,13 @@ export function judgeDirectory(
     );
   }
   if ((mode & 0o002) !== 0) {
+    const isSafe = (mode & 0o1000) !== 0 && key !== 'dirs.images';
+    const what = isSafe && key === 'dirs.logs' ? '; the worker uses a directory of its own in it' : '';
     findings.push(
       warn(
-        `Every user of this machine may write to ${path}.`,
-        (mode & 0o1000) !== 0 && key === 'dirs.tmp'
-          ? configSet(profile, key, example(context, 'tmp'))
+        `Every user of this machine may write to ${path}${what}.`,
+        isSafe
+          ? configSet(profile, key, example(context, key.slice('dirs.'.length)))
           : `chmod o-w ${quoted(path)}`,
       ),
     );
