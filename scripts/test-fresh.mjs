@@ -6,166 +6,36 @@
 // mirror that this machine uses, and npm and pip are configured as on this machine.
 //
 // Roots and downloads are kept in $DSA_SLURM_TEST_CACHE/fresh; what a run changes is removed afterwards, unless --keep.
-import { execFile, execFileSync, spawn } from 'node:child_process';
-import { createWriteStream, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { chmod, copyFile, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
-import { homedir, tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
+import { execFileSync } from 'node:child_process';
+import { createWriteStream, readFileSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { spawn as spawnInTerminal } from '@lydell/node-pty';
+import {
+  cache,
+  checkout as root,
+  copyCheckout,
+  endWithUs,
+  entering,
+  inside,
+  makeBase,
+  makePlace,
+  requireRelease,
+} from './fresh/root.mjs';
 
-const run = promisify(execFile);
-const root = fileURLToPath(new URL('../', import.meta.url));
-const releases = ['bookworm', 'trixie', 'bullseye', 'sid'];
 const flags = process.argv.slice(2);
 const isQuick = flags.includes('--quick');
 const release = flags.find((flag) => !flag.startsWith('--')) ?? 'bookworm';
 const version = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version;
+requireRelease(release);
 
-const usage = [
-  !releases.includes(release) && `There is no release ${release}; these are known: ${releases.join(', ')}.`,
-  process.getuid() !== 0 && 'Only root can make and enter a root file system.',
-  !isOnPath('debootstrap') && 'debootstrap is missing. Install it: apt-get install debootstrap',
-].find(Boolean);
-if (usage) {
-  console.error(usage);
-  process.exit(2);
-}
-
-const cache = join(process.env.DSA_SLURM_TEST_CACHE || join(tmpdir(), 'dsa-slurm-test-cache'), 'fresh');
 await mkdir(cache, { recursive: true });
 const logFile = join(cache, `${release}.log`);
 const log = createWriteStream(logFile);
-
-function isOnPath(name) {
-  return (process.env.PATH ?? '').split(':').some((folder) => existsSync(join(folder, name)));
-}
-
-// ---- what the machine is configured with ---------------------------------------------------------------------------
-
-/** Where this machine's apt gets Debian's packages from. */
-function mirror() {
-  const args = ['indextargets', '--format', '$(ORIGIN) $(COMPONENT) $(CODENAME) $(REPO_URI)'];
-  const lines = execFileSync('apt-get', [...args, 'Created-By: Packages'], { encoding: 'utf8' }).split('\n');
-  const found = lines
-    .map((line) => line.split(' '))
-    .find(
-      ([origin, component, codename]) =>
-        origin === 'Debian' && component === 'main' && !codename.includes('-'),
-    );
-  if (found === undefined)
-    throw new Error("This machine's apt has no Debian archive. Run apt-get update first.");
-  return found[3];
-}
-
-/** Variables of the environment that clients of package registries read. */
-const clientVariables = Object.fromEntries(
-  Object.entries(process.env).filter(([name]) =>
-    /^(npm_config_(registry|https?_?proxy|proxy|noproxy|cafile|ca|strict_ssl)|(https?|ftp|all|no)_proxy|pip_(index_url|extra_index_url|cert|trusted_host|proxy|default_timeout)|ssl_cert_(file|dir)|node_extra_ca_certs|curl_ca_bundle|requests_ca_bundle|git_ssl_cainfo)$/i.test(
-      name,
-    ),
-  ),
-);
-
-/** Gives a root the machine's own way to package registries: certificates, proxies, and files of apt, npm and pip. */
-async function copyClientConfiguration(to) {
-  const copy = async (path, target = path) => {
-    if (!existsSync(path)) return;
-    await mkdir(dirname(join(to, target)), { recursive: true });
-    await copyFile(path, join(to, target));
-  };
-  const aptFiles = existsSync('/etc/apt/apt.conf.d') ? readdirSync('/etc/apt/apt.conf.d') : [];
-  for (const path of ['/etc/apt/apt.conf', ...aptFiles.map((name) => `/etc/apt/apt.conf.d/${name}`)]) {
-    if (existsSync(path) && /Acquire/.test(readFileSync(path, 'utf8'))) await copy(path);
-  }
-  for (const path of ['/etc/resolv.conf', '/etc/pip.conf', '/etc/ssl/certs/ca-certificates.crt'])
-    await copy(path);
-  for (const value of Object.values(clientVariables)) if (/^\/.*\.(crt|pem)$/.test(value)) await copy(value);
-  for (const name of ['.config/pip/pip.conf', '.pip/pip.conf'])
-    await copy(join(homedir(), name), `/root/${name}`);
-  const npmConfig = ['globalconfig', 'userconfig'].map((name) =>
-    execFileSync('npm', ['config', 'get', name], { encoding: 'utf8' }).trim(),
-  );
-  const npmLines = npmConfig.filter((path) => existsSync(path)).map((path) => readFileSync(path, 'utf8'));
-  await mkdir(join(to, 'root'), { recursive: true });
-  writeFileSync(join(to, 'root/.npmrc'), npmLines.join('\n'));
-  // as Debian's installer writes it
-  writeFileSync(join(to, 'etc/hosts'), '127.0.0.1\tlocalhost\n127.0.1.1\tfresh\n');
-  writeFileSync(join(to, 'etc/hostname'), 'fresh\n');
-}
-
-// ---- the root ------------------------------------------------------------------------------------------------------
-
-const environment = {
-  ...clientVariables,
-  PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
-  HOME: '/root',
-  LANG: 'C.UTF-8',
-  DEBIAN_FRONTEND: 'noninteractive',
-};
-
-/** The argument vector that runs a shell script inside a root. */
-function entering(base, place, script, over = {}) {
-  const pairs = Object.entries({ ...environment, ...over }).map(([name, value]) => `${name}=${value}`);
-  const namespaces = ['--mount', '--pid', '--uts', '--fork', '--kill-child', '--propagation', 'private'];
-  const enter = [join(root, 'scripts/fresh/enter.sh'), base, place];
-  return [...namespaces, '--', ...enter, 'env', '-i', ...pairs, 'sh', '-ec', script];
-}
+const toLog = (text) => log.write(text);
 
 let base;
 let place;
-/** What runs inside a root now; it ends with this process. */
-let running;
-process.on('exit', () => running?.kill());
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-  process.once(signal, () => {
-    if (place !== undefined) rmSync(place, { recursive: true, force: true });
-    process.exit(130);
-  });
-}
-
-/** Runs a shell script inside a root. @returns its exit code and everything that it printed, in order */
-async function inside(base, place, script, over) {
-  const child = spawn('unshare', entering(base, place, script, over), { stdio: ['ignore', 'pipe', 'pipe'] });
-  running = child;
-  let text = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8');
-    stream.on('data', (piece) => {
-      text += piece;
-      log.write(piece);
-    });
-  }
-  const code = await new Promise((resolve) => child.on('close', resolve));
-  return { code, text };
-}
-
-/** Makes the root of the release, once: Debian's smallest, with Node.js and npm. */
-async function makeBase() {
-  const base = join(cache, release);
-  if (existsSync(base)) return base;
-  const fresh = await mkdtemp(`${base}.new-`);
-  try {
-    const { stdout } = await run(
-      'debootstrap',
-      ['--variant=minbase', '--include=ca-certificates', release, fresh, mirror()],
-      { maxBuffer: 2 ** 26 },
-    );
-    log.write(stdout);
-    await chmod(fresh, 0o755);
-    await copyClientConfiguration(fresh);
-    const install =
-      'apt-get update && apt-get install -y --no-install-recommends nodejs npm && node --version';
-    const { code, text } = await inside(fresh, '-', install);
-    if (code !== 0) throw new Error(`Node.js and npm could not be installed:\n${text.slice(-2000)}`);
-    await rename(fresh, base);
-    return base;
-  } catch (error) {
-    await rm(fresh, { recursive: true, force: true });
-    throw error;
-  }
-}
 
 // ---- what the README says ------------------------------------------------------------------------------------------
 
@@ -215,7 +85,7 @@ const checkout = '/root/dsa-slurm';
 async function step(title, script, holds, over) {
   log.write(`\n======== ${title}\n$ ${script}\n`);
   const started = performance.now();
-  const result = await inside(base, place, script, over);
+  const result = await inside(base, place, script, over, toLog);
   verdict(title, started, result, holds(result));
   return result;
 }
@@ -243,7 +113,7 @@ const isNewEnough = ({ code, text }) =>
 const installed = (command) => `${command}\nexport PATH=~/.local/bin:$PATH\ndsa-slurm --version`;
 
 async function walk() {
-  const { text: node } = await inside(base, place, 'node --version; npm --version');
+  const { text: node } = await inside(base, place, 'node --version; npm --version', {}, toLog);
   console.log(`Debian ${release} with Node.js ${node.trim().split('\n').join(', npm ')}`);
 
   await step(
@@ -317,7 +187,7 @@ echo "@@ console $?"
     rows: 40,
     env: process.env,
   });
-  running = terminal;
+  endWithUs(terminal);
   let text = '';
   let isAsked = false;
   terminal.onData((piece) => {
@@ -345,21 +215,9 @@ echo "@@ console $?"
 }
 
 try {
-  base = await makeBase();
-  place = await mkdtemp(join(cache, `${release}-run-`));
-  for (const name of ['upper', 'work', 'root', 'archives', 'npm'])
-    await mkdir(join(place, name), { recursive: true });
-  // downloads are kept from run to run; the folders of this run are only where they are mounted
-  for (const [name, kept] of [
-    ['archives', `archives-${release}`],
-    ['npm', 'npm'],
-  ]) {
-    await rm(join(place, name), { recursive: true });
-    await mkdir(join(cache, kept, 'partial'), { recursive: true });
-    execFileSync('ln', ['-s', join(cache, kept), join(place, name)]);
-  }
-  await copyClientConfiguration(join(place, 'upper'));
-  await copyCheckout(join(place, 'upper', checkout));
+  base = await makeBase(release, toLog);
+  place = await makePlace(release);
+  await copyRepository(join(place, 'upper', checkout));
   await walk();
 } finally {
   if (place !== undefined && !flags.includes('--keep')) await rm(place, { recursive: true, force: true });
@@ -372,16 +230,8 @@ console.log(
 process.exitCode = failures.length === 0 ? 0 : 1;
 
 /** The files of this checkout as they are now, as a repository of their own. */
-async function copyCheckout(to) {
-  await mkdir(to, { recursive: true });
-  const listed = execFileSync('git', ['-C', root, 'ls-files', '-coz', '--exclude-standard'], {
-    encoding: 'utf8',
-  });
-  const files = listed.split('\0').filter((file) => file !== '' && existsSync(join(root, file)));
-  const archive = execFileSync('tar', ['-c', '-C', root, '--no-recursion', '--', ...files], {
-    maxBuffer: 2 ** 28,
-  });
-  execFileSync('tar', ['-x', '-C', to, '--no-same-owner'], { input: archive });
+async function copyRepository(to) {
+  await copyCheckout(to);
   const git = (...args) => execFileSync('git', ['-C', to, ...args], { stdio: 'ignore' });
   git('init', '--quiet');
   git('add', '--all');

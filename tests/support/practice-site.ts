@@ -79,7 +79,7 @@ async function startSite(): Promise<Site> {
   const dir = await mkdtemp(join(tmpdir(), 'dsa-test-'));
   const [rabbitmq, slurm] = await Promise.allSettled([
     startRabbitmq({ dir: join(dir, 'rabbitmq'), log, env }),
-    startSlurm({ dir: join(dir, 'slurm'), nodes: 4, log, env }),
+    startSlurm({ dir: join(dir, 'slurm'), nodes: 4, log, env, conf: slurmConfOf(env) }),
   ]);
   const started = [rabbitmq, slurm].flatMap((result) =>
     result.status === 'fulfilled' ? [result.value] : [],
@@ -100,4 +100,10 @@ async function startSite(): Promise<Site> {
     throw rabbitmq.status === 'rejected' ? rabbitmq.reason : (slurm as PromiseRejectedResult).reason;
   }
   return { dir, rabbitmq: rabbitmq.value, slurm: slurm.value, stop };
+}
+
+/** Further lines of slurm.conf that `npm run test:sites` asks for. */
+function slurmConfOf(env: NodeJS.ProcessEnv): string[] {
+  const line = env['DSA_SLURM_TEST_SLURM_CONF'];
+  return line === undefined ? [] : [line];
 }

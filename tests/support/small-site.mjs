@@ -1,5 +1,8 @@
-// Starts the services of a practice site, runs one job, and stops all of it: `node … small-site.mjs <directory> [rabbitmq]`.
+// Starts the services of a practice site, runs one job, and stops all of it:
+// `node … small-site.mjs <directory> [rabbitmq | accounting]`. With accounting, no QOS lets a job in by then, which
+// slurmctld has to be told of while it runs.
 import { readFile } from 'node:fs/promises';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 
 import { createRunner } from '../../src/base/command.js';
@@ -7,11 +10,17 @@ import { silentLog } from '../../src/base/log.js';
 import { startRabbitmq } from '../../src/sandbox/services/rabbitmq.js';
 import { startSlurm } from '../../src/sandbox/services/slurm.js';
 
-const [dir, broker] = process.argv.slice(2);
+const [dir, more] = process.argv.slice(2);
+const user = userInfo().username;
+const sacctmgr = [
+  ['add', 'account', 'lab'],
+  ['add', 'user', user, 'account=lab'],
+];
+const accounting = more === 'accounting' ? { sacctmgr } : undefined;
 const options = { log: silentLog(), env: process.env };
 const services = await Promise.allSettled([
-  startSlurm({ dir: join(dir, 'slurm'), nodes: 1, ...options }),
-  ...(broker === undefined ? [] : [startRabbitmq({ dir: join(dir, 'rabbitmq'), ...options })]),
+  startSlurm({ dir: join(dir, 'slurm'), nodes: 1, accounting, ...options }),
+  ...(more === 'rabbitmq' ? [startRabbitmq({ dir: join(dir, 'rabbitmq'), ...options })] : []),
 ]);
 const errors = services.flatMap(({ reason }) =>
   reason === undefined ? [] : [{ message: reason.message, next: reason.next }],
@@ -20,6 +29,9 @@ let job = null;
 if (errors.length === 0) {
   const run = createRunner({ env: { ...process.env, ...services[0].value.env } });
   const output = join(dir, 'output');
+  if (accounting !== undefined) {
+    await run('sacctmgr', ['--immediate', 'modify', 'qos', 'normal', 'set', 'GrpSubmitJobs=0']);
+  }
   const submitted = await run('sbatch', ['--wait', `--output=${output}`, '--wrap=echo "it ran"']);
   job = submitted.exitCode === 0 ? await readFile(output, 'utf8') : submitted;
 }

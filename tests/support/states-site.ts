@@ -3,6 +3,8 @@ import { chmod, mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { execa } from 'execa';
+
 import { silentLog } from '../../src/base/log.js';
 import { startSlurm, type SlurmService } from '../../src/sandbox/services/slurm.js';
 
@@ -35,7 +37,8 @@ export async function startStatesSite(): Promise<StatesSite> {
     await writeFile(
       join(home, 'cgroup.conf'),
       [
-        'CgroupPlugin=cgroup/v1',
+        // 20.11 refuses the key and knows no other version; newer releases find both where `unified` is mounted too
+        ...((await knowsCgroupPlugin()) ? ['CgroupPlugin=cgroup/v1'] : []),
         'CgroupMountpoint=/sys/fs/cgroup',
         'ConstrainRAMSpace=yes',
         'ConstrainSwapSpace=yes',
@@ -73,6 +76,13 @@ export async function startStatesSite(): Promise<StatesSite> {
     ],
   });
   return { dir, slurm, limitsMemory };
+}
+
+/** Slurm 22.05 was the first release with the key `CgroupPlugin`. */
+async function knowsCgroupPlugin(): Promise<boolean> {
+  const { stdout } = await execa('slurmd', ['-V']);
+  const [, major, minor] = /(\d+)\.(\d+)/.exec(stdout) ?? [];
+  return Number(major) * 100 + Number(minor) >= 22_05;
 }
 
 /** Version 1 of the kernel's control groups, and the right to make one that limits memory. */

@@ -3,7 +3,7 @@
  * system of its journal fail, and kills the process, where the chaos suite says so. The worker's own code knows nothing of
  * it, and no worker that is not started by the suite loads it.
  */
-import { existsSync, readlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import files, { type FileHandle } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -19,6 +19,8 @@ export interface Instructions {
   fullFile: string;
   /** While it is there, a write takes its time to become safe. */
   slowFile: string;
+  /** While it is there, the clock is behind by the milliseconds in it. */
+  clockFile: string;
 }
 
 const slowMs = 700;
@@ -67,8 +69,26 @@ async function writeBegin(handle: FileHandle, text: string, part: number): Promi
   await handle.write(bytes.subarray(0, Math.floor((bytes.length - 1) * part)));
 }
 
+/** Sets the clock that JavaScript reads back while the file is there; what measures durations is not changed. */
+function followClock(clockFile: string): void {
+  const RealDate = Date;
+  let behindMs = 0;
+  const look = (): void => {
+    behindMs = existsSync(clockFile) ? Number(readFileSync(clockFile, 'utf8')) : 0;
+  };
+  look();
+  setInterval(look, 200).unref();
+  const now = (): number => RealDate.now() - behindMs;
+  globalThis.Date = new Proxy(RealDate, {
+    get: (target, name) => (name === 'now' ? now : (Reflect.get(target, name) as unknown)),
+    construct: (target, args: readonly unknown[], newTarget) =>
+      Reflect.construct(target, args.length === 0 ? [now()] : args, newTarget) as Date,
+  });
+}
+
 async function install(instructions: Instructions): Promise<void> {
-  const { kill, fullFile, slowFile } = instructions;
+  const { kill, fullFile, slowFile, clockFile } = instructions;
+  followClock(clockFile);
   const probe = await files.open(fileURLToPath(new URL(import.meta.url)), 'r');
   const prototype = Object.getPrototypeOf(probe) as FileHandle;
   await probe.close();

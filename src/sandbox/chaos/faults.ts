@@ -1,7 +1,8 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
+import { knownRefusals } from '../../slurm/refusals.js';
 import type { Fault } from '../fake-girder/index.js';
-import { diskFiles } from './worker-process.js';
+import { faultFiles } from './worker-process.js';
 import type { FaultName, PlannedFault } from './plan.js';
 import { createRandom } from './random.js';
 import type { ChaosSite } from './site.js';
@@ -47,6 +48,9 @@ export function createFaults(site: ChaosSite, seed: number): Faults {
 /** Longer than a worker that was started again waits before it submits a second time, and longer than its own sbatch may take. */
 const lateSeconds = 20;
 
+/** So far the clock of the worker's host is set back, and forward again. */
+const clockJumpMs = 90_000;
+
 const badGateway: Fault = {
   kind: 'answer',
   status: 502,
@@ -70,6 +74,11 @@ const wrongAnswers: Fault[] = [
   },
 ];
 
+/** Refusals that pass, in Slurm's words; each in its turn. */
+const passingRefusals = knownRefusals
+  .filter(({ cause }) => cause === 'limit' || cause === 'unavailable')
+  .flatMap(({ seen }) => seen.map(([words]) => words));
+
 async function play(
   { name, forMs }: PlannedFault,
   site: ChaosSite,
@@ -77,7 +86,7 @@ async function play(
   pause: (ms: number) => Promise<void>,
 ): Promise<void> {
   const { proxy, slurm, commands, girder } = site;
-  const { fullFile, slowFile } = diskFiles(site);
+  const { fullFile, slowFile, clockFile } = faultFiles(site);
   const spoilGirder = async (fault: (method: string) => Fault): Promise<void> => {
     girder.fail((method) => (isSpoilt() ? fault(method) : undefined));
     await pause(forMs);
@@ -131,6 +140,27 @@ async function play(
       await commands.loseAnswers();
       await pause(forMs);
       return commands.mend();
+    case 'slurm: refusal': {
+      const words = passingRefusals.shift() ?? '';
+      passingRefusals.push(words);
+      await commands.refuseJobs(words);
+      await pause(forMs);
+      return commands.mend();
+    }
+    case 'accounting: stopped':
+      slurm.daemon('slurmdbd').signal('SIGSTOP');
+      await pause(forMs);
+      return slurm.daemon('slurmdbd').signal('SIGCONT');
+    case 'accounting: killed': {
+      const slurmdbd = slurm.daemon('slurmdbd');
+      await slurmdbd.kill();
+      await pause(forMs);
+      return slurmdbd.start();
+    }
+    case 'clock: set back':
+      await writeFile(clockFile, String(clockJumpMs));
+      await pause(forMs);
+      return rm(clockFile, { force: true });
     case 'disk: full':
       await writeFile(fullFile, '');
       await pause(forMs);

@@ -33,6 +33,8 @@ const atOnce = 12;
 const lifeMs = { least: 6_000, most: 20_000 };
 /** The same after its start, whether it takes tasks or not: the broker may be away. */
 const longestStartMs = 40_000;
+/** So long after it began to take tasks a worker is suspended. */
+const suspendAfterMs = 1_000;
 /** Once nothing goes wrong any more, so long without any run that ends is taken for the end. */
 const settleMs = 300_000;
 
@@ -135,6 +137,10 @@ async function unleash(
     await keepEvents(site, index + 1);
     const name = planned ? killName(life.kill) : anyTime;
     kills.set(name, (kills.get(name) ?? 0) + 1);
+    if (life.suspendedMs > 0) {
+      const what = `worker: stopped for ${life.suspendedMs / 1_000} s`;
+      successions.set(what, (successions.get(what) ?? 0) + 1);
+    }
     // where another one took over, it ends when it finds out
     if (how !== 'SIGKILL' && !(how === 1 && successor !== null)) {
       problems.push({
@@ -172,7 +178,7 @@ async function unleash(
 async function liveAndDie(
   worker: WorkerLife,
   successor: WorkerLife | null,
-  { kill, faults, successor: succession }: PlannedLife,
+  { kill, faults, successor: succession, suspendedMs }: PlannedLife,
   all: Faults,
   batch: ChaosBatch,
 ): Promise<Awaited<WorkerLife['ended']>> {
@@ -191,12 +197,16 @@ async function liveAndDie(
     after(longestStartMs, die);
   };
   for (const fault of faults) after(fault.afterMs, () => all.begin(fault));
-  after(longestStartMs, die);
+  after(longestStartMs + suspendedMs, die);
   if (kill.kind === 'time' && kill.since === 'start') after(kill.afterMs, die);
   const dieLater = (startMs: number | null): void => {
     if (startMs === null) return;
     const longest = Math.min(Math.max(lifeMs.least, 2 * startMs), lifeMs.most);
-    after(kill.kind === 'time' ? kill.afterMs : longest, die);
+    if (suspendedMs > 0) {
+      after(suspendAfterMs, () => worker.signal('SIGSTOP'));
+      after(suspendAfterMs + suspendedMs, () => worker.signal('SIGCONT'));
+    }
+    after((kill.kind === 'time' ? kill.afterMs : longest) + suspendedMs, die);
   };
   void worker.startMs.then(dieLater);
   // few are canceled by themselves

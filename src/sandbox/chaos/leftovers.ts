@@ -1,5 +1,6 @@
 import { appendFile, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { connect } from '../../celery/amqp/amqplib.js';
 import { jobName } from '../../slurm/job-identity.js';
 import { journalPath, readJournal } from '../../worker/run-state/read-journal.js';
@@ -7,13 +8,23 @@ import type { ChaosRun } from './batch.js';
 import type { ChaosSite } from './site.js';
 import type { Problem } from './verify.js';
 
-/** Every job that Slurm had, by its name. The site's Slurm forgets none. */
+/** Every job that Slurm had, by its name, as the accounting has it once slurmctld has told it everything. */
 export async function allJobs({ run }: ChaosSite): Promise<Map<string, { id: string; state: string }[]>> {
-  const answer = await run('squeue', ['--noheader', '--all', '--states=all', '--format=%i|%T|%j']);
-  if (answer.kind !== 'exited' || answer.exitCode !== 0) throw new Error(`squeue: ${JSON.stringify(answer)}`);
+  const ask = async (file: string, ...args: string[]): Promise<string> => {
+    const answer = await run(file, args, { timeoutMs: 30_000 });
+    if (answer.kind !== 'exited' || answer.exitCode !== 0)
+      throw new Error(`${file}: ${JSON.stringify(answer)}`);
+    return answer.stdout;
+  };
+  const deadline = performance.now() + 60_000;
+  const isTold = async (): Promise<boolean> => /DBD Agent queue size:\s*0\s*$/m.test(await ask('sdiag'));
+  while (!(await isTold()) && performance.now() < deadline) await delay(500);
+  const format = ['--noheader', '--parsable2', '--allocations', '--allusers', '--starttime=now-1day'];
   const jobs = new Map<string, { id: string; state: string }[]>();
-  for (const line of answer.stdout.split('\n')) {
-    const [id = '', state = '', name = ''] = line.trim().split('|');
+  for (const line of (await ask('sacct', ...format, '--format=JobIDRaw,State,JobName')).split('\n')) {
+    // "CANCELLED by 1000"
+    const [id = '', words = '', name = ''] = line.trim().split('|');
+    const state = words.replace(/ .*/, '');
     if (id !== '') jobs.set(name, [...(jobs.get(name) ?? []), { id, state }]);
   }
   return jobs;

@@ -43,8 +43,10 @@ export type PlannedKill =
 export const faultKinds = {
   broker: ['cut', 'stall', 'restart'],
   girder: ['error', 'hang', 'reset', 'lost answer'],
-  slurm: ['stopped', 'restarted', 'slow command', 'late sbatch', 'lost answer'],
+  slurm: ['stopped', 'restarted', 'slow command', 'late sbatch', 'lost answer', 'refusal'],
+  accounting: ['stopped', 'killed'],
   disk: ['full', 'slow'],
+  clock: ['set back'],
 } as const;
 
 export type Part = keyof typeof faultKinds;
@@ -67,6 +69,8 @@ export interface PlannedLife {
    * that takes over while this one is stopped (SIGSTOP), and which this one has to make room for when it wakes up.
    */
   successor: 'started later' | 'stands by' | 'stands by, first one stopped';
+  /** The worker is stopped (SIGSTOP) for so long once it takes tasks, as a suspended virtual machine is; 0: it is not. */
+  suspendedMs: number;
   faults: readonly PlannedFault[];
 }
 
@@ -95,6 +99,9 @@ export interface ChaosPlan {
   lives: readonly PlannedLife[];
 }
 
+/** Longer than leases, heartbeats and time limits of commands last. */
+const longOutageMs = 60_000;
+
 const spellings = ['docker', 'singularity', 'singularityInTree', 'dockerRun'] as const;
 
 /** The whole plan of faults. It follows from these numbers alone. */
@@ -107,6 +114,7 @@ export function planChaos({ seed, kills, runs }: { seed: number; kills: number; 
       kill,
       faults: planFaults(random),
       successor: planSuccessor(kill, random),
+      suspendedMs: kill.kind !== 'start' && random.percent(4) ? longOutageMs : 0,
     })),
   };
 }
@@ -158,13 +166,32 @@ function planSuccessor(kill: PlannedKill, random: Random): PlannedLife['successo
 function planFaults(random: Random): PlannedFault[] {
   const count = random.pick([0, 0, 1, 1, 1, 2]);
   return Array.from({ length: count }, () => {
-    const part = random.pick<Part>(['broker', 'girder', 'girder', 'slurm', 'slurm', 'disk']);
+    const part = random.pick<Part>([
+      ...(['broker', 'girder', 'girder', 'girder', 'slurm', 'slurm', 'slurm'] as const),
+      ...(['accounting', 'accounting', 'disk', 'clock'] as const),
+    ]);
     const name = `${part}: ${random.pick<string>(faultKinds[part])}` as FaultName;
     return {
       name,
       afterMs: random.int(0, 3_000),
-      forMs: random.int(500, name === 'slurm: slow command' ? 20_000 : 6_000),
+      forMs: random.int(500, longestMs(name)),
       chance: random.int(30, 100),
     };
   });
+}
+
+/** Some faults take longer to show. */
+function longestMs(name: FaultName): number {
+  switch (name) {
+    case 'slurm: slow command':
+    case 'slurm: refusal':
+    case 'clock: set back':
+      return 20_000;
+    case 'accounting: stopped':
+    case 'accounting: killed':
+    case 'slurm: stopped':
+      return longOutageMs;
+    default:
+      return 6_000;
+  }
 }

@@ -9,7 +9,7 @@ import { createProducer, type Producer } from '../producer/index.js';
 import { startBoth, type Releaser } from '../releasers.js';
 import { installMissing } from '../services/packages.js';
 import { startRabbitmq, type RabbitmqService } from '../services/rabbitmq.js';
-import { startSlurm, type SlurmService } from '../services/slurm.js';
+import { startSlurm, userName, type SlurmService } from '../services/slurm.js';
 import { chaosImage, chaosImageName } from './image.js';
 import { wrapSlurmCommands, type SlurmCommands } from './slurm-commands.js';
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.js';
@@ -42,8 +42,8 @@ export interface ChaosSiteOptions {
   signal: AbortSignal;
 }
 
-/** Slurm shall still know at the end what became of every job. */
-const minJobAge = 100_000;
+/** So short that the ends of some jobs are known only to the accounting by the time a worker asks. */
+const minJobAge = 10;
 
 /** @throws DsaSlurmError `sandbox` */
 export async function startChaosSite(options: ChaosSiteOptions): Promise<ChaosSite> {
@@ -62,9 +62,14 @@ export async function startChaosSite(options: ChaosSiteOptions): Promise<ChaosSi
     await mkdir(place, { recursive: true, mode: 0o700 });
   }
   const log = createLog({ level: 'info', destination: join(dir, 'log', 'site.log') });
+  // jobs are charged to an account of the one user that there is
+  const sacctmgr = [
+    ['add', 'account', 'chaos'],
+    ['add', 'user', userName(), 'account=chaos'],
+  ];
   const [rabbitmq, slurm] = await startBoth(
     startRabbitmq({ dir: join(dir, 'rabbitmq'), log, env }),
-    startSlurm({ dir: join(dir, 'slurm'), nodes: 4, log, env, minJobAge }),
+    startSlurm({ dir: join(dir, 'slurm'), nodes: 4, log, env, minJobAge, accounting: { sacctmgr } }),
     onStarted,
   );
   signal.throwIfAborted();

@@ -13,17 +13,16 @@ export interface SlurmCommands {
   delaySubmissions(seconds: number): Promise<void>;
   /** sbatch does its work, and then says that the controller did not answer. */
   loseAnswers(): Promise<void>;
+  /** sbatch refuses every job in these words. */
+  refuseJobs(words: string): Promise<void>;
   mend(): Promise<void>;
 }
 
 /** Writes the wrappers. @param path where Slurm's own commands are found */
 export async function wrapSlurmCommands(dir: string, path: string): Promise<SlurmCommands> {
   await mkdir(dir, { recursive: true });
-  const [slow, late, lost] = ['.slow', '.late', '.lost'].map((name) => join(dir, name)) as [
-    string,
-    string,
-    string,
-  ];
+  const file = (name: string): string => join(dir, name);
+  const [slow, late, lost, refused] = [file('.slow'), file('.late'), file('.lost'), file('.refused')];
   for (const command of commands) {
     const script = [
       '#!/bin/sh',
@@ -31,6 +30,10 @@ export async function wrapSlurmCommands(dir: string, path: string): Promise<Slur
       `[ -e '${slow}' ] && sleep "$(cat '${slow}')"`,
       ...(command === 'sbatch'
         ? [
+            `if [ -e '${refused}' ]; then`,
+            `  cat '${refused}' >&2`,
+            '  exit 1',
+            'fi',
             `[ -e '${late}' ] && sleep "$(cat '${late}')"`,
             `if [ -e '${lost}' ]; then`,
             '  sbatch "$@" >/dev/null',
@@ -50,8 +53,9 @@ export async function wrapSlurmCommands(dir: string, path: string): Promise<Slur
     slowDown: (seconds) => writeFile(slow, String(seconds)),
     delaySubmissions: (seconds) => writeFile(late, String(seconds)),
     loseAnswers: () => writeFile(lost, ''),
+    refuseJobs: (words) => writeFile(refused, `${words}\n`),
     async mend() {
-      for (const file of [slow, late, lost]) await rm(file, { force: true });
+      for (const path of [slow, late, lost, refused]) await rm(path, { force: true });
     },
   };
 }

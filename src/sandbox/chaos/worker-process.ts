@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { appendFileSync, existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageFile } from '../../base/package-file.js';
-import { importUrl } from './fault-injection.js';
+import { importUrl, type Instructions } from './fault-injection.js';
 import type { PlannedKill } from './plan.js';
 import type { ChaosSite } from './site.js';
 
@@ -17,9 +17,13 @@ export interface WorkerLife {
   ended: Promise<{ how: number | NodeJS.Signals; planned: boolean }>;
 }
 
-/** Files whose presence makes the disk of a worker's journal full or slow. */
-export function diskFiles({ dir }: ChaosSite): { fullFile: string; slowFile: string } {
-  return { fullFile: join(dir, 'disk-is-full'), slowFile: join(dir, 'disk-is-slow') };
+/** Files whose presence makes the disk of a worker's journal full or slow, or sets its clock back. */
+export function faultFiles({ dir }: ChaosSite): Pick<Instructions, 'fullFile' | 'slowFile' | 'clockFile'> {
+  return {
+    fullFile: join(dir, 'disk-is-full'),
+    slowFile: join(dir, 'disk-is-slow'),
+    clockFile: join(dir, 'clock-is-back'),
+  };
 }
 
 const program = packageFile('dist/cli/main.js');
@@ -38,7 +42,7 @@ export function startWorkerLife(
   lives += 1;
   const diedFile = join(site.dir, `died-as-planned-${lives}`);
   rmSync(diedFile, { force: true });
-  const preload = kill === null ? [] : ['--import', importUrl({ kill, diedFile, ...diskFiles(site) })];
+  const preload = kill === null ? [] : ['--import', importUrl({ kill, diedFile, ...faultFiles(site) })];
   const started = performance.now();
   const child = spawn(
     process.execPath,

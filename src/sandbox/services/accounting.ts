@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { commandTrouble, type RunCommand } from '../../base/command.js';
 import { DsaSlurmError } from '../../base/errors.js';
+import type { HostAddress } from './host-address.js';
 
 /** What the private Slurm records and enforces. */
 export interface AccountingOptions {
@@ -125,12 +126,20 @@ function slurmdbdConf(files: AccountingFiles, password: string) {
   ].join('\n');
 }
 
-/** Lines of slurm.conf that send every job to slurmdbd. */
+/**
+ * Lines of slurm.conf that send every job to slurmdbd.
+ *
+ * slurmdbd tells slurmctld of changes at the address that slurmctld's connection comes from. For a host name that is
+ * 127.0.1.1, as Debian's installer has it, that is 127.0.0.1 all the same, so there slurmctld listens on every address.
+ */
 export function accountingConf(
-  { port, mungeSocket }: Pick<AccountingFiles, 'port' | 'mungeSocket'>,
+  { port, mungeSocket, host }: Pick<AccountingFiles, 'port' | 'mungeSocket'> & { host: HostAddress },
   options: AccountingOptions,
 ): string[] {
   return [
+    ...(/^127\.(?!0\.0\.1$)/.test(host.address)
+      ? [`CommunicationParameters=NoInAddrAny${host.enableIpv6 ? ',EnableIPv6' : ''}`]
+      : []),
     'AccountingStorageType=accounting_storage/slurmdbd',
     'AccountingStorageHost=127.0.0.1',
     `AccountingStoragePort=${port}`,

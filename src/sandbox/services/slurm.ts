@@ -111,7 +111,7 @@ async function startDaemons(options: SlurmOptions): Promise<SlurmService> {
         more: [
           ...(accounting === undefined
             ? []
-            : accountingConf({ port: accountingPort, mungeSocket: munge.socket }, accounting)),
+            : accountingConf({ port: accountingPort, mungeSocket: munge.socket, host }, accounting)),
           ...(options.conf ?? []),
         ],
       }),

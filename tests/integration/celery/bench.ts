@@ -25,6 +25,16 @@ export async function rabbitmqctl(...args: string[]): Promise<string> {
   return stdout;
 }
 
+/**
+ * Every queue as `[name, durable, auto_delete, exclusive, arguments]`. RabbitMQ 4 lists the default type among the arguments
+ * of queues that were declared without one; it is left out here.
+ */
+export async function listQueues(): Promise<string[][]> {
+  const columns = ['name', 'durable', 'auto_delete', 'exclusive', 'arguments'];
+  const rows = (await rabbitmqctl('-q', 'list_queues', ...columns)).split('\n');
+  return rows.map((row) => row.replace(/,?\{"x-queue-type","classic"\}/, '').split('\t'));
+}
+
 /** An AMQP channel of the test's own. */
 export async function openChannel(url = inject('amqpUrl')) {
   const connection = await connect(url);

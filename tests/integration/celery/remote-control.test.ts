@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { celery, createTrial, createWire, openChannel, rabbitmqctl, until } from './bench.js';
+import { celery, createTrial, createWire, listQueues, openChannel, rabbitmqctl, until } from './bench.js';
 
 describe('remote control by a real Celery', () => {
   test('sees this worker as one of its own', async () => {
@@ -123,10 +123,8 @@ describe('remote control by a real Celery', () => {
     const { broker, nodeName, statuses } = createTrial();
     await broker.start();
     const mailbox = `${nodeName}.celery.pidbox`;
-    const columns = ['name', 'durable', 'auto_delete', 'exclusive', 'arguments'];
-    const queues = (await rabbitmqctl('-q', 'list_queues', ...columns)).split('\n');
     const expected = [mailbox, 'false', 'true', 'false', '[{"x-expires",10000},{"x-message-ttl",300000}]'];
-    expect(queues.map((row) => row.split('\t'))).toContainEqual(expected);
+    expect(await listQueues()).toContainEqual(expected);
 
     const channel = await openChannel();
     await channel.deleteQueue(mailbox);

@@ -33,9 +33,12 @@ interface SmallSite {
 
 const smallSiteProgram = fileURLToPath(new URL('../../support/small-site.mjs', import.meta.url));
 
-/** Slurm, and RabbitMQ where the case has something to do with it: five of them at a time take half a minute. */
-async function startSmallSite(on: Machine, broker: readonly 'rabbitmq'[] = []): Promise<SmallSite> {
-  const command = [process.execPath, ...fromSource, smallSiteProgram, on.dir, ...broker];
+/** Slurm, and what else the case has something to do with: five of them at a time take half a minute. */
+async function startSmallSite(
+  on: Machine,
+  more: readonly ('rabbitmq' | 'accounting')[] = [],
+): Promise<SmallSite> {
+  const command = [process.execPath, ...fromSource, smallSiteProgram, on.dir, ...more];
   const { stdout, stderr } = await runOnMachine(on, command);
   if (!stdout.startsWith('{')) throw new Error(stdout + stderr);
   return JSON.parse(stdout) as SmallSite;
@@ -60,6 +63,13 @@ describe.concurrent('the services of a practice site start, and a job runs, wher
       name.startsWith('an IPv6') || name.endsWith('without a network') ? (['rabbitmq'] as const) : [];
     expect(await startSmallSite(on, broker)).toEqual({ errors: [], job: 'it ran\n' });
   });
+});
+
+test('slurmdbd tells slurmctld of a new limit where the host name is 127.0.1.1', async () => {
+  const on = await machine({ hosts: [localhost, '127.0.1.1 lab-pc'], address: '10.9.9.2/32' });
+  const { errors, job } = await startSmallSite(on, ['accounting']);
+  expect(errors).toEqual([]);
+  expect(job).toMatchObject({ stderr: expect.stringContaining('QOSGrpSubmitJobsLimit') as string });
 });
 
 describe.concurrent('a practice site is refused at once, with the line to write, where the host name', () => {

@@ -30,14 +30,15 @@ const text = async (file: string): Promise<string | null> => readFile(file, 'utf
 async function write(kill: PlannedKill, isFull = false) {
   const dir = await mkdtemp(join(tmpdir(), 'dsa-slurm-in-worker-'));
   onTestFinished(() => rm(dir, { recursive: true }));
-  const [diedFile, fullFile, slowFile] = ['died', 'full', 'slow'].map((name) => join(dir, name)) as [
-    string,
-    string,
-    string,
-  ];
-  if (isFull) await writeFile(fullFile, '');
+  const files = {
+    diedFile: join(dir, 'died'),
+    fullFile: join(dir, 'full'),
+    slowFile: join(dir, 'slow'),
+    clockFile: join(dir, 'clock'),
+  };
+  if (isFull) await writeFile(files.fullFile, '');
   const path = join(dir, 'journal.jsonl');
-  const args = ['--import', importUrl({ kill, diedFile, fullFile, slowFile })];
+  const args = ['--import', importUrl({ kill, ...files })];
   const { signal, stdout } = await promisify(execFile)(process.execPath, [
     ...args,
     '--input-type=module',
@@ -53,7 +54,7 @@ async function write(kill: PlannedKill, isFull = false) {
     said: stdout.trim().split('\n'),
     journal: await text(path),
     fresh: await text(`${path}.new`),
-    died: (await text(diedFile)) !== null,
+    died: (await text(files.diedFile)) !== null,
   };
 }
 
@@ -88,4 +89,34 @@ test.each<['torn' | 'written' | 'synced', string | null, string | null]>([
 test('a full disk takes half of a line', async () => {
   const { signal, said } = await write({ kind: 'time', since: 'start', afterMs: 0 }, true);
   expect([signal, said]).toEqual([null, ['ENOSPC', 'staging', 'ENOSPC', 'staged', 'ENOSPC', 'staged']]);
+});
+
+test('the clock is set back as long as the file is there', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'dsa-slurm-in-worker-'));
+  onTestFinished(() => rm(dir, { recursive: true }));
+  const clockFile = join(dir, 'clock');
+  await writeFile(clockFile, '90000');
+  const kill = { kind: 'time', since: 'start', afterMs: 0 } as const;
+  const instructions = { kill, diedFile: '', fullFile: '', slowFile: '', clockFile };
+  const script = `
+    import { rmSync, writeFileSync } from 'node:fs';
+    import { setTimeout as delay } from 'node:timers/promises';
+    const [clockFile] = process.argv.slice(1);
+    writeFileSync(clockFile + '.now', '');
+    const real = (await import('node:fs')).statSync(clockFile + '.now').mtimeMs;
+    const behind = (time) => Math.round((real - time) / 10_000);
+    console.log(behind(Date.now()), behind(new Date().getTime()), new Date(5).getTime(), new Date() instanceof Date);
+    rmSync(clockFile);
+    while (behind(Date.now()) > 0) await delay(10);
+    console.log('forward again');
+  `;
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    '--import',
+    importUrl(instructions),
+    '--input-type=module',
+    '--eval',
+    script,
+    clockFile,
+  ]);
+  expect(stdout).toBe('9 9 5 true\nforward again\n');
 });
