@@ -1,3 +1,4 @@
+import { shellWord } from '../base/shell-text.js';
 import { catalog, checkValue, findSetting, type Setting } from './catalog.js';
 import { configDirectory, type DefaultContext } from './paths.js';
 import { ConfigError, nearest, type ConfigProblem } from './config-error.js';
@@ -146,21 +147,16 @@ function wrongValue(
 function fixFor({ key, info }: Setting, { source, name }: Origin, profile: string): string {
   switch (source) {
     case 'flag':
-      return `Write for example: ${name === '--set' ? `--set ${key}=` : `${name} `}${quoted(info.example)}`;
+      return `Write for example: ${name === '--set' ? `--set ${key}=` : `${name} `}${shellWord(info.example)}`;
     case 'environment':
-      return `Unset ${name}, or write for example: ${name}=${quoted(info.example)}`;
+      return `Unset ${name}, or write for example: ${name}=${shellWord(info.example)}`;
     case 'profile': {
       const named = profile === 'default' ? '' : `--profile ${profile} `;
-      return `Run for example: dsa-slurm ${named}config set ${key} ${info.secret === true ? '-' : quoted(info.example)}`;
+      return `Run for example: dsa-slurm ${named}config set ${key} ${info.secret === true ? '-' : shellWord(info.example)}`;
     }
     case 'default':
       return `Set ${key}, for example to ${info.example}`;
   }
-}
-
-/** For a shell, where the example needs it. */
-function quoted(example: string): string {
-  return /^[\w@%+=:,./-]+$/.test(example) ? example : `'${example}'`;
 }
 
 /** A misspelled name of ours would be passed over in silence; the legacy names are not ours to judge. */

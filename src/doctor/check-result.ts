@@ -1,4 +1,7 @@
+import { shellWord } from '../base/shell-text.js';
 import type { Finding } from './check.js';
+
+export { shellWord as quoted };
 
 type Lines = string | readonly string[];
 
@@ -51,13 +54,8 @@ export function bytes(number: number): string {
   return `${value >= 100 || unit === 0 ? Math.round(value) : Math.round(value * 10) / 10} ${units[unit]}`;
 }
 
-/** For a shell, where the text needs it. */
-export function quoted(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
-}
-
 /** The command that changes a setting. A secret is read from standard input. */
 export function configSet(profile: string, key: string, example: string): string {
   const named = profile === 'default' ? '' : ` --profile ${profile}`;
-  return `dsa-slurm${named} config set ${key} ${quoted(example)}`;
+  return `dsa-slurm${named} config set ${key} ${shellWord(example)}`;
 }

@@ -1,6 +1,7 @@
 import { realpath } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { packageFile } from '../base/package-file.js';
+import { shellWord } from '../base/shell-text.js';
 
 /** What a newcomer does after the practice site: commands that work as they stand, for this way of installing it. */
 export async function nextSteps(env: Readonly<Record<string, string | undefined>>): Promise<string> {
@@ -12,7 +13,7 @@ export async function nextSteps(env: Readonly<Record<string, string | undefined>
   const isInstalled = onPath.find((file) => file !== '') === (await realPath(own));
   const install = [
     '  # install it for yourself; ~/.local/bin has to be on your PATH',
-    `  cd ${shellWord(packageFile('.'))}`,
+    `  cd ${shellWord(packageFile('.').replace(/\/$/, ''))}`,
     '  npm install --global --ignore-scripts --prefix ~/.local "$(npm pack --silent)"',
   ];
   return [
@@ -30,9 +31,4 @@ async function realPath(file: string): Promise<string | undefined> {
   } catch {
     return undefined;
   }
-}
-
-function shellWord(path: string): string {
-  const trimmed = path.replace(/\/$/, '');
-  return /^[\w./@%+-]+$/.test(trimmed) ? trimmed : `'${trimmed.replaceAll("'", `'\\''`)}'`;
 }

@@ -45,7 +45,7 @@ async function shut(connection: ChannelModel, clock: Clock): Promise<void> {
   (connection.connection as { stream?: Socket }).stream?.destroy();
 }
 
-/** Whether a host name stands for this very machine. */
+/** Whether a host name, or an IPv6 address with or without brackets, means this machine. */
 export function isLoopback(hostname: string): boolean {
-  return /^(localhost|127(\.\d+){3}|::1|ip6-localhost)$/i.test(hostname);
+  return /^(localhost|ip6-localhost|127(\.\d+){3}|\[?::1\]?)$/i.test(hostname);
 }

@@ -1,15 +1,21 @@
+import { readBrokerUrl } from '../../celery/amqp/broker-url.js';
 import type { SiteAnswers } from '../init-answers.js';
 
 type Broker = SiteAnswers['broker'];
 
-/** Whether only this machine can mean itself by that name. */
-export function isLoopback(host: string): boolean {
-  return /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/i.test(host);
-}
-
 /** `amqp://user:password@host:port/vhost`, percent-encoded, as this worker reaches RabbitMQ. */
 export function brokerUrl(broker: Broker): string {
   return address(broker.tls ? 'amqps' : 'amqp', broker, bracketed(broker.host), broker.port);
+}
+
+/** The parts of {@link brokerUrl}; null for a text that is not such an address. */
+export function readBroker(url: string): Broker | null {
+  try {
+    const { hostname, port, virtualHost, user, tls, connect } = readBrokerUrl(url);
+    return { host: hostname, port, vhost: virtualHost, user, password: connect.password ?? '', tls };
+  } catch {
+    return null;
+  }
 }
 
 /** The same inside the containers' network. */

@@ -1,7 +1,9 @@
 import { join } from 'node:path';
+import { shellWord } from '../../base/shell-text.js';
+import { isLoopback } from '../../doctor/clients/broker.js';
 import type { PlannedFile, SiteAnswers } from '../init-answers.js';
-import { backendOf, brokerUrl, brokerUrlInside, isLoopback, mongoPlace } from './addresses.js';
-import { composeScalar, envValue, iniValue, shellWord, yamlScalar } from './quote.js';
+import { backendOf, brokerUrl, brokerUrlInside, mongoPlace } from './addresses.js';
+import { composeScalar, envValue, iniValue, yamlScalar } from './quote.js';
 import { readTemplate, render, type Values } from './render.js';
 
 type Deployment = NonNullable<SiteAnswers['deployment']>;

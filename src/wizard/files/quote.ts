@@ -1,10 +1,5 @@
 /** Values in the notation of the file that they are put into. None takes line breaks: `checkAnswers` refuses them. */
 
-/** One word of a POSIX shell, whatever is in it. */
-export function shellWord(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `"${text.replaceAll(/["$`\\]/g, String.raw`\$&`)}"`;
-}
-
 /** A YAML scalar: in double quotes, whose escapes are those of JSON. */
 export function yamlScalar(text: string): string {
   return JSON.stringify(text);

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
+import { shellWord } from '../../base/shell-text.js';
 import { unitName } from '../../config/paths.js';
 import type { PlannedFile, SiteAnswers } from '../init-answers.js';
-import { shellWord, systemdArgument, systemdWord } from './quote.js';
+import { systemdArgument, systemdWord } from './quote.js';
 import { readTemplate, render } from './render.js';
 
 /** How a worker is to be started on this machine. */

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
-import { readBrokerUrl } from '../../celery/amqp/broker-url.js';
 import { readProfile } from '../../config/profile.js';
-import { mergeDrafts, writeAnswer, type AnswerValue } from './partial-answers.js';
+import { writeAnswer, type AnswerValue } from './partial-answers.js';
+import { readBroker } from '../files/addresses.js';
 import type { Draft } from '../init-answers.js';
 
 /** Settings whose names the answers share. */
@@ -36,18 +36,8 @@ export function answersOfProfile(configDir: string, profile: string): Draft {
   const script = values.get('slurm.submitScript');
   if (typeof script === 'string') draft = writeAnswer(draft, 'dirs.submitScript', script);
   const url = values.get('broker.url');
-  return typeof url === 'string' ? mergeDrafts(draft, brokerAnswers(url)) : draft;
-}
-
-function brokerAnswers(url: string): Draft {
-  try {
-    const { hostname, port, virtualHost, user, tls, connect } = readBrokerUrl(url);
-    return {
-      broker: { host: hostname, port, vhost: virtualHost, user, password: connect.password ?? '', tls },
-    };
-  } catch {
-    return {};
-  }
+  const broker = typeof url === 'string' ? readBroker(url) : null;
+  return broker === null ? draft : { ...draft, broker };
 }
 
 function isAnswer(value: unknown): value is AnswerValue {

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { Draft } from '../init-answers.js';
-import { readBrokerUrl } from './addresses.js';
+import { readBroker } from '../files/addresses.js';
 import type { OldService } from './compose.js';
 
 /** Answers out of one old file, and what is worth saying about them. */
@@ -26,7 +26,7 @@ export function answersOfEnvironment(values: ReadonlyMap<string, string>, direct
     submitScript = undefined;
   }
   const brokerText = text('GIRDER_WORKER_BROKER') ?? text('CELERY_BROKER_URL');
-  const broker = brokerText === undefined ? undefined : readBrokerUrl(brokerText);
+  const broker = brokerText === undefined ? undefined : readFirstBroker(brokerText);
   if (broker === null) notes.push('The broker in the environment is no address of a RabbitMQ.');
   notes.push(...backendNotes(backendIn(values)));
   if (text('GIRDER_WORKER_DOCKER_RUN_OPTIONS') !== undefined) {
@@ -62,7 +62,7 @@ export function answersOfEnvironment(values: ReadonlyMap<string, string>, direct
 /** `[celery] broker` and `backend` of worker.local.cfg or worker.dist.cfg. */
 export function answersOfIni(values: ReadonlyMap<string, string>): Part {
   const broker = values.get('celery.broker');
-  const read = broker === undefined ? null : readBrokerUrl(broker);
+  const read = broker === undefined ? null : readFirstBroker(broker);
   return {
     answers: defined({ broker: read ?? undefined }),
     notes: [
@@ -106,7 +106,7 @@ export function answersOfCompose(services: ReadonlyMap<string, OldService>, dire
 
   const inside = girder?.environment;
   const brokerText = inside?.get('GIRDER_WORKER_BROKER') ?? inside?.get('CELERY_BROKER_URL');
-  const seen = brokerText === undefined ? null : readBrokerUrl(brokerText);
+  const seen = brokerText === undefined ? null : readFirstBroker(brokerText);
   const brokerPort = rabbitmq?.ports.get(5672);
   if (rabbitmq !== undefined && brokerPort === undefined) {
     notes.push('Its RabbitMQ is not published: a worker outside the containers cannot reach it.');
@@ -150,6 +150,11 @@ export function answersOfCompose(services: ReadonlyMap<string, OldService>, dire
     }),
     notes,
   };
+}
+
+/** Celery takes several brokers (`a;b`) and starts with the first. */
+function readFirstBroker(urls: string): ReturnType<typeof readBroker> {
+  return readBroker(urls.split(';', 1)[0] ?? '');
 }
 
 function backendIn(environment: ReadonlyMap<string, string> | undefined): string | undefined {

@@ -1,4 +1,4 @@
-import { DsaSlurmError } from '../../base/errors.js';
+import { readBrokerUrl } from '../../celery/amqp/broker-url.js';
 import { isLoopback } from '../../doctor/clients/broker.js';
 import { brokerUrl } from '../files/addresses.js';
 import { isDeployed, type AnswerValue } from '../flow/partial-answers.js';
@@ -26,16 +26,16 @@ function wholeBroker({
  * not in it is at its default. User and password are left to their own questions where they are not in it.
  */
 export function spreadBroker(text: string): Record<string, AnswerValue> {
-  const url = URL.parse(/^\w+:\/\//.test(text) ? text : `amqp://${text}`);
-  if (url === null || url.hostname === '') return { 'broker.host': text };
-  const tls = url.protocol === 'amqps:';
+  const url = /^\w+:\/\//.test(text) ? text : `amqp://${text}`;
+  if (!URL.canParse(url)) return { 'broker.host': text };
+  const { hostname, port, virtualHost, tls, user, connect } = readBrokerUrl(url);
   return {
-    'broker.host': url.hostname.replace(/^\[|\]$/g, ''),
-    'broker.port': url.port === '' ? (tls ? 5671 : 5672) : Number(url.port),
-    'broker.vhost': url.pathname.length > 1 ? decode(url.pathname.slice(1)) : '/',
+    'broker.host': hostname,
+    'broker.port': port,
+    'broker.vhost': virtualHost,
     'broker.tls': tls ? 'yes' : 'no',
-    ...(url.username === '' ? {} : { 'broker.user': decode(url.username) }),
-    ...(url.password === '' ? {} : { 'broker.password': decode(url.password) }),
+    ...(text.includes('@') ? { 'broker.user': user } : {}),
+    ...(text.includes('@') && connect.password ? { 'broker.password': connect.password } : {}),
   };
 }
 
@@ -97,12 +97,4 @@ export async function brokerLogin(value: AnswerValue, { draft, doors }: Validate
 /** A broker that the files of this wizard are going to start. */
 function isComing(draft: Draft): boolean {
   return isDeployed(draft) && isLoopback(draft.broker?.host ?? 'localhost');
-}
-
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    throw new DsaSlurmError('usage', 'The address has a "%" that begins no escape such as %25.');
-  }
 }

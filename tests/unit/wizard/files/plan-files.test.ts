@@ -218,7 +218,7 @@ describe('the service', () => {
     const files = planFiles(siteAnswers({ service: 'script', profile: 'lab' }), places);
     const script = named(files, 'run-lab.sh');
     expect(script.mode).toBe(0o755);
-    expect(script.content).toContain(String.raw`exec "/opt/it's \$5/dsa-slurm" --profile lab worker "$@"`);
+    expect(script.content).toContain(String.raw`exec '/opt/it'\''s $5/dsa-slurm' --profile lab worker "$@"`);
     expect(files.some(({ path }) => path.endsWith('.service'))).toBe(false);
   });
 });
