@@ -38,6 +38,8 @@ export interface SiteAnswers {
     user: string;
     password: string;
     tls: boolean;
+    /** Certificate of the authority behind its own, for TLS; null: a public one. */
+    caFile?: string | null;
   };
   girder: {
     /** As this worker reaches Girder: `http://localhost:8080/api/v1`. */

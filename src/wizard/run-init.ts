@@ -52,7 +52,7 @@ export async function runInit(options: InitOptions): Promise<number> {
       imported?.answers ?? {},
       answersOfProfile(configDir, profile),
       before.draft,
-      knownAuthority(configDir, profile, env),
+      knownAuthorities(configDir, profile, env),
     ),
   );
   const site: InitSite = {
@@ -84,11 +84,14 @@ export async function runInit(options: InitOptions): Promise<number> {
   return runAttended(site);
 }
 
-/** `girder.caFile` of the profile or the environment; whatever else is wrong with those is not the wizard's business. */
-function knownAuthority(configDir: string, profile: string, env: InitOptions['env']): Draft {
+/** `girder.caFile` and `broker.caFile` of the profile or the environment; whatever else is wrong with those is not the wizard's business. */
+function knownAuthorities(configDir: string, profile: string, env: InitOptions['env']): Draft {
   try {
-    const { caFile } = loadSettings({ profile, configDir, env, flags: {} }).settings.girder;
-    return caFile === null ? {} : { girder: { caFile } };
+    const { girder, broker } = loadSettings({ profile, configDir, env, flags: {} }).settings;
+    return {
+      ...(girder.caFile === null ? {} : { girder: { caFile: girder.caFile } }),
+      ...(broker.caFile === null ? {} : { broker: { caFile: broker.caFile } }),
+    };
   } catch {
     return {};
   }

@@ -1,6 +1,8 @@
+import { once } from 'node:events';
 import { createRequire } from 'node:module';
+import { isIP } from 'node:net';
 import { dirname, join } from 'node:path';
-import { getCACertificates } from 'node:tls';
+import { connect as connectTls, getCACertificates } from 'node:tls';
 import type * as Amqplib from 'amqplib';
 import type { ChannelModel, Options, SocketOptions } from 'amqplib';
 import { checkTlsMaterial, readPemFile } from '../../base/pem-file.js';
@@ -112,8 +114,7 @@ export async function connectBroker(
 ): Promise<ChannelModel> {
   const socket = { timeout: timeoutMs, noDelay: true };
   if (!address.tls) return open(address.connect, socket);
-  const ca = caFile === null ? null : await readPemFile(caFile);
-  if (ca !== null) checkTlsMaterial(caFile ?? '', { ca });
+  const ca = await readAuthorities(caFile);
   const own =
     certFile === null || keyFile === null
       ? null
@@ -121,9 +122,45 @@ export async function connectBroker(
   if (own !== null) checkTlsMaterial(certFile ?? '', own);
   return open(address.connect, {
     ...socket,
-    ...(ca === null ? {} : { ca: [...getCACertificates('default'), ca].map((pem) => Buffer.from(pem)) }),
+    ...(ca === undefined ? {} : { ca: ca.map((pem) => Buffer.from(pem)) }),
     ...(own === null ? {} : { cert: Buffer.from(own.cert), key: Buffer.from(own.key) }),
   });
+}
+
+/** The public authorities and the one of the file; undefined without a file, where Node takes the public ones itself. */
+async function readAuthorities(caFile: string | null): Promise<string[] | undefined> {
+  if (caFile === null) return undefined;
+  const ca = await readPemFile(caFile);
+  checkTlsMaterial(caFile, { ca });
+  return [...getCACertificates('default'), ca];
+}
+
+/**
+ * Opens TLS to a broker and closes it again, without a word of AMQP. Resolves if its certificate is trusted.
+ * @throws DsaSlurmError `files` if the file cannot be used; whatever the socket or TLS throw
+ */
+export async function shakeHands(
+  { hostname, port }: Pick<BrokerAddress, 'hostname' | 'port'>,
+  caFile: string | null,
+  timeoutMs: number,
+): Promise<void> {
+  const ca = await readAuthorities(caFile);
+  const socket = connectTls({
+    host: hostname,
+    port,
+    // an address is no server name (RFC 6066)
+    ...(isIP(hostname) === 0 ? { servername: hostname } : {}),
+    ...(ca === undefined ? {} : { ca }),
+  });
+  const signal = AbortSignal.timeout(timeoutMs);
+  try {
+    await once(socket, 'secureConnect', { signal });
+  } catch (error) {
+    throw signal.aborted ? new Error('connect ETIMEDOUT', { cause: error }) : error;
+  } finally {
+    // a broker that wants a certificate of ours says so after this
+    socket.on('error', () => undefined).destroy();
+  }
 }
 
 /**

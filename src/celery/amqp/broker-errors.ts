@@ -79,12 +79,20 @@ export function translateTrouble(thrown: unknown, address: BrokerAddress): Troub
       return trouble(false, `${server} cannot be reached.`, 'Look at the network and the firewall between.');
     case 'ECONNRESET':
     case 'EPIPE':
-      return trouble(false, `The connection to ${server} broke off.`, 'RabbitMQ may be restarting.');
+      return brokenOff(address, trouble);
     default:
       break;
   }
 
-  if (/certificate|CERT_|ALTNAME/i.test(`${systemCode(cause) ?? ''} ${cause.message}`)) {
+  const alert = clientCertificateAlert(cause);
+  if (alert !== null) {
+    return trouble(
+      true,
+      `RabbitMQ at ${server} wants a client certificate that it trusts (TLS alert: ${alert}).`,
+      'Set broker.certFile and broker.keyFile to a certificate that its authority has signed, and the key of it.',
+    );
+  }
+  if (isUntrustedCertificate(cause)) {
     return trouble(
       true,
       `The TLS certificate of ${server} is not accepted: ${cause.message}.`,
@@ -94,9 +102,7 @@ export function translateTrouble(thrown: unknown, address: BrokerAddress): Troub
   if (systemCode(cause) === 'EPROTO' || systemCode(cause)?.startsWith('ERR_SSL_')) {
     return trouble(true, `${server} does not speak TLS.`, 'Use amqp:// with this port, or the TLS port.');
   }
-  if (cause.message === 'Unexpected close') {
-    return trouble(false, `The connection to ${server} broke off.`, 'RabbitMQ may be restarting.');
-  }
+  if (cause.message === 'Unexpected close') return brokenOff(address, trouble);
   if (cause.message === 'Heartbeat timeout') {
     return trouble(
       false,
@@ -133,6 +139,44 @@ export function translateTrouble(thrown: unknown, address: BrokerAddress): Troub
   }
   return trouble(false, `Trouble with RabbitMQ at ${where}: ${reply.text}.`, 'See the log of RabbitMQ.');
 }
+
+/** Whether TLS found fault with the certificate of the broker. */
+export function isUntrustedCertificate(error: Error): boolean {
+  return (
+    clientCertificateAlert(error) === null &&
+    /certificate|CERT_|ALTNAME/i.test(`${systemCode(error) ?? ''} ${error.message}`)
+  );
+}
+
+/** Whether the broker refused a connection because of the client certificate, which is missing or not trusted. */
+export function isClientCertificateRefused({ cause }: DsaSlurmError): boolean {
+  return cause instanceof Error && clientCertificateAlert(cause) !== null;
+}
+
+/**
+ * What the broker found fault with in our own certificate, in the words of OpenSSL (RFC 8446, section 6.2, names the
+ * alerts); null if that is not what is wrong. TLS 1.2 has no alert of its own for a certificate that is missing.
+ */
+function clientCertificateAlert(error: Error): string | null {
+  const words = /\balert ([a-z ]+?)\s*(?::|$)/i.exec(error.message)?.[1] ?? '';
+  return /certificate|unknown ca|handshake failure/i.test(words) ? words : null;
+}
+
+/** A plain connection to a port of TLS is ended like this, too. */
+function brokenOff(
+  { tls, port, hostname }: BrokerAddress,
+  trouble: (lasting: boolean, message: string, next: string) => Trouble,
+): Trouble {
+  return trouble(
+    false,
+    `The connection to ${hostname}:${port} broke off.`,
+    tls || port === plainPort
+      ? 'RabbitMQ may be restarting.'
+      : 'If this is its TLS port (usually 5671), write amqps://. Otherwise RabbitMQ may be restarting.',
+  );
+}
+
+const plainPort = 5672;
 
 /** RabbitMQ's reply code, and its sentence without the constant in front. During the handshake only the message has them. */
 function replyOf(error: Error): { code: number | null; text: string } {

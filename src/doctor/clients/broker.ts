@@ -1,9 +1,10 @@
 import type { Socket } from 'node:net';
 import type { ChannelModel } from 'amqplib';
 import type { Clock } from '../../base/clock.js';
+import { coerceError } from '../../base/errors.js';
 import { readBrokerUrl } from '../../celery/amqp/broker-url.js';
-import { connectBroker, type BrokerFiles } from '../../celery/amqp/amqplib.js';
-import { translateTrouble } from '../../celery/amqp/broker-errors.js';
+import { connectBroker, shakeHands, type BrokerFiles } from '../../celery/amqp/amqplib.js';
+import { isUntrustedCertificate, translateTrouble } from '../../celery/amqp/broker-errors.js';
 
 const connectMs = 4_000;
 const closingMs = 500;
@@ -33,6 +34,24 @@ export async function withBroker<T>(
     throw translateTrouble(thrown, address).error;
   } finally {
     if (connection !== null) await shut(connection, clock);
+  }
+}
+
+/**
+ * Whether the certificate of a broker is trusted, found out without logging in.
+ * @param caFile setting `broker.caFile`
+ * @returns null if it is; otherwise why not, in a sentence
+ * @throws DsaSlurmError `broker` if nobody speaks TLS there, `files` if the file cannot be used
+ */
+export async function untrustedBroker(url: string, caFile: string | null): Promise<string | null> {
+  const address = readBrokerUrl(url);
+  try {
+    await shakeHands(address, caFile, connectMs);
+    return null;
+  } catch (thrown) {
+    const { error } = translateTrouble(thrown, address);
+    if (isUntrustedCertificate(coerceError(thrown))) return error.message;
+    throw error;
   }
 }
 

@@ -41,6 +41,8 @@ export interface RabbitmqOptions {
   log: Log;
   /** The operator's environment; only `PATH` is taken from it. */
   env: Readonly<Record<string, string | undefined>>;
+  /** Further lines of rabbitmq.conf. */
+  settings?: readonly string[];
   /** Ends the start; what runs by then is stopped. */
   signal?: AbortSignal;
 }
@@ -54,7 +56,13 @@ export function startRabbitmq(options: RabbitmqOptions): Promise<RabbitmqService
   return retryWhenChildEnds('RabbitMQ', options.log, () => startNode(options));
 }
 
-async function startNode({ dir, log, env, signal }: RabbitmqOptions): Promise<RabbitmqService> {
+async function startNode({
+  dir,
+  log,
+  env,
+  settings = [],
+  signal,
+}: RabbitmqOptions): Promise<RabbitmqService> {
   const path = env['PATH'] ?? '/usr/bin:/bin';
   const programs = findRabbitmq(path);
   if (programs === undefined) {
@@ -68,7 +76,7 @@ async function startNode({ dir, log, env, signal }: RabbitmqOptions): Promise<Ra
   const pluginsFile = join(dir, 'enabled_plugins');
   const envFile = join(dir, 'rabbitmq-env.conf');
   await Promise.all([
-    writeFile(configFile, configuration(port, password), { mode: 0o600 }),
+    writeFile(configFile, configuration(port, password, settings), { mode: 0o600 }),
     writeFile(pluginsFile, '[].\n'),
     // An empty file of ours keeps /etc/rabbitmq/rabbitmq-env.conf out.
     writeFile(envFile, ''),
@@ -146,7 +154,7 @@ async function startNode({ dir, log, env, signal }: RabbitmqOptions): Promise<Ra
 }
 
 /** The random password matters: whoever may publish to the queue decides what the worker runs. */
-function configuration(port: number, password: string): string {
+function configuration(port: number, password: string, settings: readonly string[]): string {
   return [
     `listeners.tcp.1 = 127.0.0.1:${port}`,
     'default_user = guest',
@@ -154,6 +162,7 @@ function configuration(port: number, password: string): string {
     'disk_free_limit.absolute = 50MB',
     'log.file.level = warning',
     'log.console = false',
+    ...settings,
     '',
   ].join('\n');
 }

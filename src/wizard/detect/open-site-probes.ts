@@ -5,7 +5,7 @@ import { systemClock } from '../../base/clock.js';
 import { commandTrouble, type RunCommand } from '../../base/command.js';
 import { DsaSlurmError, errorLine } from '../../base/errors.js';
 import { silentLog } from '../../base/log.js';
-import { withBroker } from '../../doctor/clients/broker.js';
+import { untrustedBroker, withBroker } from '../../doctor/clients/broker.js';
 import { listens, openAddress } from '../../doctor/clients/listens.js';
 import { loginWithApiKey } from '../../girder/api/api-key.js';
 import { createGirderClient, type GirderClient } from '../../girder/api/client.js';
@@ -20,7 +20,11 @@ const connectMs = 6_000;
 export function openDoors({ run }: { run: RunCommand }): Doors {
   return {
     listens: (host, port) => listens(host, port),
-    broker: { check: checkBroker, openAddress: (host, port) => openAddress(host, port, soon()) },
+    broker: {
+      check: checkBroker,
+      untrusted: untrustedBroker,
+      openAddress: (host, port) => openAddress(host, port, soon()),
+    },
     girder: { version: girderVersion, login: girderLogin, as: withGirder },
     mongo: { ping: pingMongo },
     slurm: {
@@ -65,8 +69,8 @@ export function resourceFlags(wanted: Parameters<Doors['slurm']['test']>[0]): st
   );
 }
 
-async function checkBroker(url: string): Promise<{ version: string }> {
-  return withBroker({ url, signal: soon(), clock: systemClock }, ({ connection }) => {
+async function checkBroker(url: string, caFile: string | null): Promise<{ version: string }> {
+  return withBroker({ url, caFile, signal: soon(), clock: systemClock }, ({ connection }) => {
     const properties: unknown = (connection as { serverProperties?: unknown }).serverProperties;
     const version = (properties as { version?: unknown } | undefined)?.version;
     return Promise.resolve({ version: typeof version === 'string' ? version : 'of unknown version' });

@@ -9,8 +9,13 @@ export interface Doors {
   /** Whether something takes connections there, within a second. */
   listens(host: string, port: number): Promise<boolean>;
   broker: {
-    /** Logs in; the version of RabbitMQ. */
-    check(url: string): Promise<{ version: string }>;
+    /**
+     * Logs in; the version of RabbitMQ.
+     * @param caFile setting `broker.caFile`, here and below
+     */
+    check(url: string, caFile: string | null): Promise<{ version: string }>;
+    /** Why the certificate of an `amqps://` address is not trusted; null if it is. */
+    untrusted(url: string, caFile: string | null): Promise<string | null>;
     /** The address under which other machines reach this broker; null if it is closed to them. */
     openAddress(host: string, port: number): Promise<string | null>;
   };

@@ -53,6 +53,7 @@ function settingsOf({
     ['worker.executor', worker.executor === 'local' ? 'local' : undefined],
     ['worker.localJobs', worker.localJobs ?? undefined],
     ['broker.url', brokerUrl(broker)],
+    ['broker.caFile', broker.caFile ?? undefined],
     ['dirs.tmp', dirs.tmp],
     ['dirs.logs', dirs.logs],
     ['dirs.images', dirs.images],

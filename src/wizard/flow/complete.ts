@@ -39,6 +39,7 @@ export function completeAnswers(draft: Draft, profile: string): SiteAnswers {
       user: needed(broker?.user, 'broker.user'),
       password: needed(broker?.password, 'broker.password'),
       tls: broker?.tls ?? false,
+      caFile: broker?.caFile ?? null,
     },
     girder: {
       apiUrl: needed(girder?.apiUrl, 'girder.apiUrl'),

@@ -23,6 +23,7 @@ const shared = [
   'apptainer.command',
   'girder.apiUrl',
   'girder.caFile',
+  'broker.caFile',
 ] as const;
 
 /** The answers that a profile was made of, as far as it still tells; it may have been changed by hand since. */

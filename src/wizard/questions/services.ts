@@ -1,5 +1,5 @@
 import { pattern, oneLine, portNumber } from '../validate/text.js';
-import { brokerHost, brokerLogin, brokerText, spreadBroker } from '../validate/broker.js';
+import { brokerAuthority, brokerHost, brokerLogin, brokerText, spreadBroker } from '../validate/broker.js';
 import { apiKey, apiUrl, authority } from '../validate/girder.js';
 import { mongoUri } from '../validate/mongo.js';
 import { isDeployed } from '../flow/partial-answers.js';
@@ -63,6 +63,19 @@ export const serviceQuestions: readonly Question[] = [
     asked: () => false,
     read: ({ broker }) => yesNoText(broker?.tls),
     keep: (draft, value) => ({ ...draft, broker: { ...draft.broker, tls: value === 'yes' } }),
+  },
+  {
+    key: 'broker.caFile',
+    section: 'RabbitMQ',
+    message: 'Certificate of the authority behind RabbitMQ’s own, which no public one vouches for',
+    about:
+      'PEM file of a private authority, for RabbitMQ with TLS. Asked for where no public authority vouches for it.',
+    kind: 'path',
+    flag: '--broker-ca',
+    optional: true,
+    when: ({ broker }) => broker?.tls ?? false,
+    proposal: () => null,
+    validate: brokerAuthority,
   },
   {
     key: 'broker.user',

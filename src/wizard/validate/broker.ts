@@ -1,3 +1,6 @@
+import { isAbsolute } from 'node:path';
+import { DsaSlurmError } from '../../base/errors.js';
+import { isClientCertificateRefused } from '../../celery/amqp/broker-errors.js';
 import { readBrokerUrl } from '../../celery/amqp/broker-url.js';
 import { isLoopback } from '../../doctor/clients/broker.js';
 import { brokerUrl } from '../files/addresses.js';
@@ -58,12 +61,34 @@ export async function brokerHost(value: AnswerValue, { draft, doors }: ValidateC
   }
   if (isComing(draft)) return ok();
   const { port } = wholeBroker(draft.broker ?? {});
-  if (await doors.listens(host, port)) return ok();
+  if (await doors.listens(host, port)) {
+    const { tls } = wholeBroker(draft.broker ?? {});
+    // then there is nothing more to ask about its certificate
+    const isPublic = tls && (await doors.broker.untrusted(urlOf(draft), null)) === null;
+    return isPublic ? { kind: 'ok', learned: { 'broker.caFile': null } } : ok();
+  }
   return doubt(
     `broker:${host}:${port}`,
     `Nothing answers at ${host}:${port}.`,
     'Correct it, or start RabbitMQ first. The doctor can look again later.',
   );
+}
+
+/** The authority's certificate, judged by whether RabbitMQ's own is trusted with it. */
+export async function brokerAuthority(
+  value: AnswerValue,
+  { draft, doors }: ValidateContext,
+): Promise<Verdict> {
+  const caFile = value === null ? null : String(value);
+  if (caFile !== null && !isAbsolute(caFile))
+    return problem('This is not an absolute path.', 'Begin with /.');
+  const { host, port } = wholeBroker(draft.broker ?? {});
+  if (isComing(draft) || !(await doors.listens(host, port))) return ok();
+  const why = await doors.broker.untrusted(urlOf(draft), caFile);
+  if (why === null) return ok();
+  return caFile === null
+    ? doubt('broker-certificate', why, 'Name the file with the certificate of its authority, in PEM.')
+    : problem(why, 'Name the file with the certificate of the authority that signed it, in PEM.');
 }
 
 /** Logs in with everything that is known of the broker. */
@@ -79,7 +104,15 @@ export async function brokerLogin(value: AnswerValue, { draft, doors }: Validate
     );
   }
   if (!(await doors.listens(host, port))) return ok();
-  const { version } = await doors.broker.check(brokerUrl(wholeBroker(draft.broker ?? {})));
+  const { caFile = null } = draft.broker ?? {};
+  const seen = await doors.broker.check(urlOf(draft), caFile).catch((thrown: unknown) => {
+    if (thrown instanceof DsaSlurmError && isClientCertificateRefused(thrown)) return thrown;
+    throw thrown;
+  });
+  if (seen instanceof DsaSlurmError) {
+    const next = 'Go on here, and set broker.certFile and broker.keyFile with dsa-slurm config afterwards.';
+    return doubt(`client-certificate:${host}`, seen.message, next);
+  }
   if (user === 'guest' && value === 'guest') {
     const open = isLoopback(host) ? await doors.broker.openAddress(host, port) : host;
     if (open !== null) {
@@ -91,7 +124,11 @@ export async function brokerLogin(value: AnswerValue, { draft, doors }: Validate
       );
     }
   }
-  return ok(`RabbitMQ ${version}`);
+  return ok(`RabbitMQ ${seen.version}`);
+}
+
+function urlOf({ broker = {} }: Draft): string {
+  return brokerUrl(wholeBroker(broker));
 }
 
 /** A broker that the files of this wizard are going to start. */

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { DsaSlurmError } from '../../../src/base/errors.js';
 import { GirderError } from '../../../src/girder/api/girder-error.js';
-import { judge } from '../../../src/wizard/flow/answer.js';
+import { judge, withLearned } from '../../../src/wizard/flow/answer.js';
 import type { Detection } from '../../../src/wizard/detect/detect.js';
 import { initPage } from '../../../src/wizard/docs.js';
 import type { DirectoryFacts, Doors } from '../../../src/wizard/detect/site-probes.js';
@@ -42,6 +42,7 @@ const facts = (over: Partial<DirectoryFacts>): Partial<Doors> => ({
 const openAt = (address: string | null): Partial<Doors> => ({
   broker: {
     check: () => Promise.resolve({ version: '4.1' }),
+    untrusted: () => Promise.resolve(null),
     openAddress: () => Promise.resolve(address),
   },
 });
@@ -52,6 +53,9 @@ const failing = (trouble: 'unreachable' | 'not-girder'): Partial<Doors> => ({
     version: () => Promise.reject(new GirderError('No.', { trouble })),
   },
 });
+
+const asksForAuthority = (draft: Draft) =>
+  question('broker.caFile').when?.(draft, detection()) === true && draft.broker?.caFile === undefined;
 
 describe('the table', () => {
   it('has each key, flag and environment name once, and no flag for a secret', () => {
@@ -168,7 +172,7 @@ describe('RabbitMQ', () => {
     };
     const { verdict } = await verdictOf('broker.password', 'p/w', {
       draft: { broker: { host: 'h', port: 5673, user: 'u', vhost: 'v' } },
-      doors: { broker: { check, openAddress: () => Promise.resolve(null) } },
+      doors: { broker: { ...openSite().broker, check } },
     });
     expect(seen).toEqual(['amqp://u:p%2Fw@h:5673/v']);
     expect(verdict).toEqual({ kind: 'problem', problem: 'RabbitMQ refused the user.', fix: 'Correct it.' });
@@ -275,6 +279,27 @@ describe('Girder and MongoDB', () => {
     const [question] = questions.filter(({ key }) => key === 'girder.caFile');
     expect(question?.when?.({ girder: { apiUrl: url } }, detection())).toBe(true);
     expect(question?.when?.({ girder: { apiUrl: 'http://girder/api/v1' } }, detection())).toBe(false);
+  });
+
+  it('asks for the authority behind RabbitMQ only where no public one vouches for it', async () => {
+    const right = '/etc/ca.pem';
+    const untrusted = async (_url: string, caFile: string | null) =>
+      caFile === right ? null : 'The TLS certificate of mq:5671 is not accepted.';
+    const closed: Partial<Doors> = { broker: { ...openSite().broker, untrusted } };
+    const draftOf = async (doors: Partial<Doors>) => {
+      const judged = await verdictOf('broker.host', 'amqps://mq', { doors });
+      return withLearned(judged, new Set());
+    };
+    expect(asksForAuthority(await draftOf(closed))).toBe(true);
+    expect(asksForAuthority(await draftOf({}))).toBe(false);
+    expect(asksForAuthority((await verdictOf('broker.host', 'mq')).draft)).toBe(false);
+    const draft = await draftOf(closed);
+    const said = async (text: string) =>
+      (await verdictOf('broker.caFile', text, { doors: closed, draft })).verdict;
+    expect(await said(right)).toMatchObject({ kind: 'ok' });
+    expect(await said('-')).toMatchObject({ kind: 'doubt' });
+    expect(await said('/etc/other.pem')).toMatchObject({ kind: 'problem' });
+    expect(await said('ca.pem')).toMatchObject({ kind: 'problem' });
   });
 
   it('calls out a MongoDB that lets anybody in', async () => {

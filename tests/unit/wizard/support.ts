@@ -45,6 +45,7 @@ export function openSite(over: Partial<Doors> = {}): Doors {
     listens: () => Promise.resolve(true),
     broker: {
       check: () => Promise.resolve({ version: '3.13.7' }),
+      untrusted: () => Promise.resolve(null),
       openAddress: () => Promise.resolve(null),
     },
     girder: {
