@@ -36,7 +36,12 @@ export function define(command: Command, context: CliContext): void {
     const text = await read(file, context);
     const { settings } = await settingsFor(command, context);
     const { explainFile, renderExplanation } = await import('../worker/explain/index.js');
-    const told = await explainFile(text, { settings, now: Date.now(), showSecrets });
+    const told = await explainFile(text, {
+      settings,
+      env: context.env,
+      now: Date.now(),
+      showSecrets,
+    });
     if (json) printLine(context.stdout, printableJson(told, 2));
     else {
       const colour = context.stdout.isTTY === true && !context.env['NO_COLOR'];

@@ -11,7 +11,6 @@ import { programVersion } from '../base/version.js';
 import type { Broker, BrokerStatus } from '../celery/broker.js';
 import { createBroker } from '../celery/broker-client.js';
 import type { Task } from '../celery/messages/task.js';
-import { configDirectory } from '../config/paths.js';
 import type { Settings } from '../config/schema.js';
 import { tokenLifeMs } from '../girder/api/access-token.js';
 import type { GirderSetup } from '../girder/api/client.js';
@@ -25,7 +24,7 @@ import { openBook } from './run-state/run-store.js';
 import { carry } from './stages/process-run.js';
 import { createControlTarget } from './actions/remote-control-target.js';
 import { createHandle } from './open/create-handle.js';
-import { prepareDirectories } from './run-state/directories.js';
+import { prepareDirectories, privateDirectories } from './run-state/directories.js';
 import { createAdoptions } from './actions/adopt.js';
 import { createExecutor } from './executor/create-executor.js';
 import type { Executor } from './executor/executor.js';
@@ -237,9 +236,7 @@ export async function createWorker({
       registryEnv: registryEnvironment(env),
     }),
     submitScript,
-    privateDirectories: [settings.dirs.state, settings.dirs.logs, configDirectory(env)].filter(
-      (directory) => directory !== null,
-    ),
+    privateDirectories: privateDirectories(settings, env),
     girderSlurm,
     searchGirderJob,
     findUser,

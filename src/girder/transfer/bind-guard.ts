@@ -2,40 +2,56 @@ import path from 'node:path';
 import { DsaSlurmError, systemCode } from '../../base/errors.js';
 import { realpath } from '../../base/network-fs.js';
 
+/** `whole`: the container sees all of a host path; `inside`: only a fresh directory in it. */
+export type BindUse = 'whole' | 'inside';
+
 /**
  * Refuses a host path that must not be bound into a container.
- * @param use `whole`: the container sees all of it; `inside`: only a fresh directory in it
  * @throws DsaSlurmError `files`
  */
-export type BindGuard = (host: string, use: 'whole' | 'inside') => Promise<void>;
+export type BindGuard = (host: string, use: BindUse) => Promise<void>;
+
+/** What no container may see. */
+export interface PrivatePlaces {
+  /** Nothing in them may be bound, nor anything that contains one of them. */
+  privateDirectories: readonly string[];
+  /** May not be bound, nor anything in it that begins with `ownPrefix`, which are directories of runs. */
+  tmpDir: string;
+  ownPrefix: string;
+}
 
 /**
  * Keeps volumes and direct paths of a message away from what belongs to the worker: whoever reads its profile has its
  * passwords, and whoever writes exit records or the journal decides how other runs end. Links are followed first.
- * @param options.privateDirectories nothing in them may be bound, nor anything that contains one of them
- * @param options.tmpDir may not be bound, nor anything in it that begins with `ownPrefix`, which are directories of runs
  */
-export function createBindGuard({
-  privateDirectories,
-  tmpDir,
-  ownPrefix,
-}: {
-  privateDirectories: readonly string[];
-  tmpDir: string;
-  ownPrefix: string;
-}): BindGuard {
-  return async (host, use) => {
-    const real = await realPath(host);
-    const seesAll = (directory: string): boolean => use === 'whole' && contains(real, directory);
-    const realTmp = await realPath(tmpDir);
-    if (seesAll(realTmp) || isOfARun(real, realTmp, ownPrefix)) {
-      throw refused(host, 'directories of other runs');
-    }
-    for (const directory of privateDirectories) {
-      const own = await realPath(directory);
-      if (seesAll(own) || contains(own, real)) throw refused(host, "the worker's own files");
-    }
-  };
+export function createBindGuard({ privateDirectories, tmpDir, ownPrefix }: PrivatePlaces): BindGuard {
+  return async (host, use) =>
+    checkBind(
+      { host, real: await realPath(host), use },
+      {
+        privateDirectories: await Promise.all(privateDirectories.map(realPath)),
+        tmpDir: await realPath(tmpDir),
+        ownPrefix,
+      },
+    );
+}
+
+/**
+ * Judges a host path whose links have been followed. Pure.
+ * @param places also without links
+ * @throws DsaSlurmError `files` for one that must not be bound
+ */
+export function checkBind(
+  { host, real, use }: { host: string; real: string; use: BindUse },
+  { privateDirectories, tmpDir, ownPrefix }: PrivatePlaces,
+): void {
+  const seesAll = (directory: string): boolean => use === 'whole' && contains(real, directory);
+  if (seesAll(tmpDir) || isOfARun(real, tmpDir, ownPrefix)) {
+    throw refused(host, 'directories of other runs');
+  }
+  for (const own of privateDirectories) {
+    if (seesAll(own) || contains(own, real)) throw refused(host, "the worker's own files");
+  }
 }
 
 function isOfARun(real: string, tmpDir: string, ownPrefix: string): boolean {
@@ -69,7 +85,8 @@ async function realPath(host: string): Promise<string> {
   }
 }
 
-function unreadable(host: string, cause: unknown): DsaSlurmError {
+/** The refusal of a path whose links cannot be followed. */
+export function unreadable(host: string, cause: unknown): DsaSlurmError {
   return new DsaSlurmError(
     'files',
     `The path ${host} of this worker's host cannot be given to a container: it cannot be looked at (${systemCode(cause) ?? 'unknown'}).`,

@@ -9,7 +9,7 @@ import type { StagedAnalysis, StagedBind, VolumeRef } from '../protocol/analysis
 import { onDisk } from './download.js';
 
 /** Every directory that is made for a run begins so, and nothing else is ever removed. */
-const ownPrefix = 'dsa-slurm-';
+export const ownPrefix = 'dsa-slurm-';
 
 type Temporary = Extract<VolumeRef, { kind: 'temporary' }>;
 

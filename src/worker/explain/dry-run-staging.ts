@@ -14,6 +14,7 @@ import { strayOutput } from '../../girder/transfer/upload-outputs.js';
 import { pathInVolume, safeName } from '../../girder/transfer/file-names.js';
 import { joinPaths } from '../../girder/transfer/stage-inputs.js';
 import { streamsOf, type StreamConnector } from '../../girder/protocol/streams.js';
+import type { BindUse } from '../../girder/transfer/bind-guard.js';
 import { ownName, prefixed, type Place } from '../../girder/transfer/volumes.js';
 
 export interface RehearsalOptions {
@@ -24,6 +25,8 @@ export interface RehearsalOptions {
   apiUrlMap: ApiUrlMap;
   /** Whether a file can be read on this host. */
   isReadable: (file: string) => boolean;
+  /** Refuses a host path that no container may see. @throws DsaSlurmError `files` */
+  guardBind: (host: string, use: BindUse) => void;
 }
 
 /** One input, before it is fetched. */
@@ -86,7 +89,7 @@ export function rehearseStaging(analysis: Analysis, options: RehearsalOptions): 
         const name = safeName(input.fileName ?? path.basename(input.directPath));
         const container = `/mnt/girder_direct_worker/${label}/${name}`;
         const host = prefixed(input.directPath, path.dirname(input.directPath), options.mountPrefix);
-        volumes.bind({ host, container, mode: 'ro' });
+        volumes.bindForeign({ host, container, mode: 'ro' });
         inputs.push({ kind, id: input.fileId, from: host, direct: true, container });
         return container;
       }
@@ -163,11 +166,11 @@ export function rehearseStaging(analysis: Analysis, options: RehearsalOptions): 
 }
 
 function rehearseVolumes(
-  { runId, tmpDir, mountPrefix }: RehearsalOptions,
+  { runId, tmpDir, mountPrefix, guardBind }: RehearsalOptions,
   refusals: DsaSlurmError[],
 ): {
   place: (volume: VolumeRef) => Place;
-  bind: (bind: StagedBind) => void;
+  bindForeign: (bind: StagedBind) => void;
   inputDirectory: (volume: VolumeRef, label: string) => string;
   staged: () => { binds: StagedBind[]; ownDirectories: string[] };
 } {
@@ -184,13 +187,28 @@ function rehearseVolumes(
     }
     binds.set(container, { host, container, mode });
   };
+  const guard = (host: string, use: BindUse): void => {
+    try {
+      guardBind(host, use);
+    } catch (error) {
+      if (!(error instanceof DsaSlurmError)) throw error;
+      refusals.push(error);
+    }
+  };
+  const bindForeign = (foreign: StagedBind): void => {
+    guard(foreign.host, 'whole');
+    bind(foreign);
+  };
   const temporary = (identity: string, hostDir: string | null, mode: 'ro' | 'rw'): Place => {
     const known = places.get(identity);
     if (known !== undefined) return known;
     const count = places.size + 1;
     const inHome = identity === 'default' ? identity : `volume-${count}`;
     const host = hostDir === null ? path.join(home, inHome) : path.join(hostDir, `${name}-${count}`);
-    if (hostDir !== null) ownDirectories.push(host);
+    if (hostDir !== null) {
+      guard(hostDir, 'inside');
+      ownDirectories.push(host);
+    }
     const made = { host, container: `/mnt/girder_worker/<volume-${count}>` };
     places.set(identity, made);
     bind({ ...made, mode });
@@ -203,14 +221,15 @@ function rehearseVolumes(
       case 'temporary':
         return temporary(volume.identity, volume.hostDir, volume.mode);
       case 'bind':
-        bind({ ...volume, host: prefixed(volume.host, volume.host, mountPrefix) });
+        guard(volume.host, 'whole');
+        bindForeign({ ...volume, host: prefixed(volume.host, volume.host, mountPrefix) });
         return volume;
     }
   };
   place({ kind: 'default' });
   return {
     place,
-    bind,
+    bindForeign,
     inputDirectory: (volume, label) =>
       path.posix.join(place(volume).container, volume.kind === 'bind' ? `${name}-${label}` : label),
     staged: () => ({ binds: [...binds.values()], ownDirectories }),

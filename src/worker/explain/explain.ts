@@ -8,6 +8,7 @@ import { foreignTask } from '../../celery/delivery-handler.js';
 import type { Task } from '../../celery/messages/task.js';
 import type { Settings } from '../../config/schema.js';
 import type { Analysis } from '../../girder/protocol/analysis.js';
+import type { BindUse } from '../../girder/transfer/bind-guard.js';
 import { showMessage, type ShownMessage } from '../../girder/pickle/decoder-dump.js';
 import { readAnalysis } from '../../girder/protocol/read-analysis.js';
 import { readIngest, type Ingest } from '../../girder/protocol/read-ingest.js';
@@ -34,6 +35,8 @@ export interface ExplainOptions {
   now: number;
   /** Whether a plain file is there and can be read. */
   isReadable: (path: string) => boolean;
+  /** Refuses a host path that no container may see. @throws DsaSlurmError `files` */
+  guardBind: (host: string, use: BindUse) => void;
 }
 
 /** What is not known of an image as long as nobody asks its file. */
@@ -214,7 +217,7 @@ function explainAnalysis(
   analysis: Analysis,
   task: Task,
   result: Explanation,
-  { settings, submitScript, isReadable, attempt }: ExplainOptions & { attempt: Attempt },
+  { settings, submitScript, isReadable, guardBind, attempt }: ExplainOptions & { attempt: Attempt },
 ): void {
   const apiUrlMap = girderAddresses(settings.girder, task.headers);
   const { staged, inputs, refusals } = rehearseStaging(analysis, {
@@ -224,6 +227,7 @@ function explainAnalysis(
     directPaths: settings.girder.directPaths,
     apiUrlMap,
     isReadable,
+    guardBind,
   });
   result.inputs = inputs;
   result.binds = staged.binds;

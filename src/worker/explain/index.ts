@@ -1,14 +1,19 @@
-import { accessSync, constants, statSync } from 'node:fs';
+import { accessSync, constants, realpathSync, statSync } from 'node:fs';
+import path from 'node:path';
 
 import { createApptainer } from '../../apptainer/inspect.js';
 import { systemClock } from '../../base/clock.js';
 import { createRunner } from '../../base/command.js';
+import { systemCode } from '../../base/errors.js';
 import { silentLog } from '../../base/log.js';
 import type { Settings } from '../../config/schema.js';
 import { openGirderConnections } from '../../girder/api/connections.js';
+import { checkBind, unreadable } from '../../girder/transfer/bind-guard.js';
+import { ownPrefix } from '../../girder/transfer/volumes.js';
 import { slurmEnvironment } from '../../slurm/environment.js';
 import { createGirderSlurmSource } from '../job-request/girder-slurm-loader.js';
 import { openSubmitScript } from '../job-request/submit-script.js';
+import { privateDirectories } from '../run-state/directories.js';
 import { explainMessage } from './explain.js';
 import type { Explanation } from './explanation.js';
 import { explainImage, type ImageExplanation, type ImageQuestion } from './image.js';
@@ -27,12 +32,28 @@ export { renderExplanation } from './render.js';
  */
 export async function explainFile(
   text: string,
-  options: { settings: Settings; now: number; showSecrets: boolean },
+  options: {
+    settings: Settings;
+    env: Readonly<Record<string, string | undefined>>;
+    now: number;
+    showSecrets: boolean;
+  },
 ): Promise<Explanation> {
-  const { settings, now, showSecrets } = options;
+  const { settings, env, now, showSecrets } = options;
   const { delivery, note } = readMessageFile(text);
   const submitScript = await openSubmitScript(settings.slurm.submitScript);
-  const told = explainMessage(delivery, { settings, submitScript, now, isReadable });
+  const places = {
+    privateDirectories: privateDirectories(settings, env).map(realPath),
+    tmpDir: realPath(settings.dirs.tmp),
+    ownPrefix,
+  };
+  const told = explainMessage(delivery, {
+    settings,
+    submitScript,
+    now,
+    isReadable,
+    guardBind: (host, use) => checkBind({ host, real: realPath(host), use }, places),
+  });
   if (note !== null) told.notes.push(note);
   if (showSecrets) return told;
   const mask = createMask(delivery.properties.headers, told.decoded);
@@ -73,11 +94,22 @@ export async function explainImageHere({
   }
 }
 
-function isReadable(path: string): boolean {
+function isReadable(file: string): boolean {
   try {
-    accessSync(path, constants.R_OK);
-    return statSync(path).isFile();
+    accessSync(file, constants.R_OK);
+    return statSync(file).isFile();
   } catch {
     return false;
+  }
+}
+
+/** The path without links, as far as it exists. @throws DsaSlurmError `files` */
+function realPath(host: string): string {
+  try {
+    return realpathSync(host);
+  } catch (error) {
+    const parent = path.dirname(host);
+    if (systemCode(error) !== 'ENOENT' || parent === host) throw unreadable(host, error);
+    return path.join(realPath(parent), path.basename(host));
   }
 }

@@ -5,6 +5,7 @@ import { DsaSlurmError, coerceError, systemCode } from '../../base/errors.js';
 import { makeDirectory } from '../../base/make-directory.js';
 import { access, lstat, mkdir, stat } from '../../base/network-fs.js';
 import type { Settings } from '../../config/index.js';
+import { configDirectory } from '../../config/paths.js';
 
 /**
  * Sees to it that the directories without which every run would fail are there: better no worker than one that takes
@@ -49,6 +50,14 @@ export async function prepareDirectories(settings: Settings): Promise<Settings> 
   throw new DsaSlurmError('config', `The worker cannot start: ${problems.join('; ')}.`, {
     next: `Set directories ${worker.executor === 'local' ? 'of this host' : 'that login and compute nodes share'}, by 'dsa-slurm config set <key> <directory>' or by the environment.`,
   });
+}
+
+/** Directories of the worker's own files: whoever reads its profile has its passwords, so no container may see them. */
+export function privateDirectories(
+  { dirs }: Pick<Settings, 'dirs'>,
+  env: Readonly<Record<string, string | undefined>>,
+): string[] {
+  return [dirs.state, dirs.logs, configDirectory(env)].filter((directory) => directory !== null);
 }
 
 /** @returns the mode of a directory that this user can write to */

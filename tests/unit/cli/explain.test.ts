@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -34,6 +34,32 @@ describe('dsa-slurm explain', () => {
     expect(refused.stdout).toMatch(/^It would not be run\.\n- The task "large_image_tasks/);
     expect(await runCli(['explain', '/nonexistent.json'], { env })).toMatchObject({ code: 2 });
     expect(await runCli(['explain', '-'], { env, stdin: '{}' })).toMatchObject({ code: 2 });
+  });
+
+  it('foresees that the worker will bind none of its own directories, links to them among these', async () => {
+    const env = site();
+    const volumes = readFileSync(join(tasks, 'g3.docker_run.volumes.json'), 'utf8');
+    const withPath = (from: string, to: string): string => {
+      expect(volumes).toContain(from);
+      return volumes.replaceAll(from, to);
+    };
+    const refusal = 'cannot be given to a container';
+    const explained = async (stdin: string) => runCli(['explain', '-'], { env, stdin });
+    expect((await explained(volumes)).stdout).not.toContain(refusal);
+    const logs = env['LOGS'] ?? '';
+    mkdirSync(logs);
+    const link = join(env['TMP'] ?? '', 'link');
+    symlinkSync(logs, link);
+    for (const path of [logs, link, `${link}/of-a-run`]) {
+      const { code, stdout } = await explained(withPath('/data/shared', path));
+      expect({ code, stdout: stdout.replaceAll(/\s+/g, ' ') }).toMatchObject({
+        code: 3,
+        stdout: expect.stringContaining(refusal),
+      });
+    }
+    // a fresh directory of the run's own in TMP harms nobody; one in the logs does
+    expect((await explained(withPath('/shared/tmproot', env['TMP'] ?? ''))).stdout).not.toContain(refusal);
+    expect((await explained(withPath('/shared/tmproot', logs))).code).toBe(3);
   });
 
   it.each(readdirSync(tasks))('%s shows no secret unless asked', async (name) => {

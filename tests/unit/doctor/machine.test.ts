@@ -1,8 +1,20 @@
-import { chmod, mkdir, mkdtemp, readdir, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { sifHeaderBytes } from '../../../src/apptainer/sif-header.js';
+import { packageFile } from '../../../src/base/package-file.js';
 import type { Clock } from '../../../src/base/clock.js';
 import { deployment } from '../../../src/doctor/checks/configuration/deployment.js';
 import { environment, judgeEnvironment } from '../../../src/doctor/checks/configuration/environment.js';
@@ -489,7 +501,28 @@ describe('directories', () => {
     expectFinding(await ask(submitScript, { settings }), 'fail', 'cannot be read', 'slurm.submitScript');
     await writeFile(script, '#!/bin/bash\n# dsa-slurm-script: 1\n');
     await chmod(script, 0o755);
+    expectFinding(
+      await ask(submitScript, { settings }),
+      'warn',
+      'lacks lines of the batch script of this release',
+      `diff ${script} `,
+    );
+    // what a site adds, and changes in comments, are its own
+    const shipped = await readFile(packageFile('templates/singularity.slurm'), 'utf8');
+    const adapted = shipped
+      .replace('##SBATCH --mem=4G', '#SBATCH --mem=8G')
+      .replace('# module load apptainer', '  module load apptainer');
+    expect(adapted).not.toBe(shipped);
+    await writeFile(script, adapted);
     expect((await ask(submitScript, { settings })).status).toBe('ok');
+    await writeFile(script, shipped.replace(/^trap .* QUIT$/m, ''));
+    expectFinding(
+      await ask(submitScript, { settings }),
+      'warn',
+      'lacks lines of the batch script of this release',
+      'diff ',
+    );
+    await writeFile(script, shipped);
     await chmod(script, 0o777);
     expectFinding(
       await ask(submitScript, { settings }),
@@ -573,7 +606,7 @@ describe('images', () => {
   const sif = { name: 'a_b_v1.sif', size: 1e9, readable: true, end: 1e9, modifiedAt: 0 };
   it.each([
     ['well', [sif], 'ok', '1 image in /i, 1 GB', null],
-    ['none', [], 'warn', 'There is no image', 'apptainer pull /i/example_small_v1.sif'],
+    ['none', [], 'warn', 'There is no image', 'dsa-slurm images pull example/small:v1'],
     ['unreadable', [{ ...sif, readable: false }], 'warn', 'cannot be read', 'chmod go+r /i/a_b_v1.sif'],
     ['no SIF', [{ ...sif, end: null, size: 10 }], 'warn', 'is not a SIF (10 B)', 'rm /i/a_b_v1.sif'],
     ['cut short', [{ ...sif, size: 10 }], 'warn', 'cut short: 10 of 1000000000 bytes', 'rm /i/a_b_v1.sif'],

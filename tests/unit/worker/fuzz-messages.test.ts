@@ -155,6 +155,7 @@ const explainOptions = {
   },
   now: 0,
   isReadable: () => true,
+  guardBind: () => undefined,
 };
 
 /** `dsa-slurm explain` says the same, keeps the tokens to itself, and leaves the terminal alone. */

@@ -1,4 +1,5 @@
-import { stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
+import { packageFile } from '../../../base/package-file.js';
 import { openSubmitScript } from '../../../worker/job-request/submit-script.js';
 import type { Check } from '../../check.js';
 import { lookUpFileSystem } from '../../file-system.js';
@@ -22,15 +23,38 @@ export const submitScript: Check = {
         ),
       );
     }
+    const named = profile === 'default' ? '' : ` --profile ${profile}`;
     if (!script.takesArgumentsFile) {
-      const named = profile === 'default' ? '' : ` --profile ${profile}`;
       findings.push(
         warn(
           `${script.path} is not one of this program: tokens of tasks that mount files through Girder stand on the command line of jobs.`,
           `dsa-slurm${named} config set slurm.submitScript --default`,
         ),
       );
+    } else if (settings.slurm.submitScript !== null) {
+      const shipped = packageFile('templates/singularity.slurm');
+      if (lacksCode(await readFile(script.path, 'utf8'), await readFile(shipped, 'utf8'))) {
+        findings.push(
+          warn(
+            `${script.path} lacks lines of the batch script of this release: it comes from another release, or was changed.`,
+            `diff ${quoted(script.path)} ${quoted(shipped)}   # then dsa-slurm${named} init writes it again, or: dsa-slurm${named} config set slurm.submitScript --default`,
+          ),
+        );
+      }
     }
     return { ...combine(findings), fact: script };
   },
 };
+
+/** Whether a batch script lacks code of another one. Comments, options of sbatch among them, and lines of its own do not count. */
+function lacksCode(text: string, other: string): boolean {
+  const own = new Set(codeLines(text));
+  return codeLines(other).some((line) => !own.has(line));
+}
+
+function codeLines(text: string): string[] {
+  return text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('#'));
+}

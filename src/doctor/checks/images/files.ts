@@ -25,7 +25,7 @@ export function judgeFiles(
   directory: string,
   files: readonly ImageFile[],
   now: number,
-  { asksGirder = false }: { asksGirder?: boolean } = {},
+  { asksGirder = false, profile = 'default' }: { asksGirder?: boolean; profile?: string } = {},
 ): Finding {
   const sifs = files.filter(({ name }) => name.endsWith('.sif'));
   const findings: Finding[] = [
@@ -34,7 +34,7 @@ export function judgeFiles(
       : sifs.length === 0
         ? warn(
             `There is no image in ${directory}.`,
-            `apptainer pull ${quoted(join(directory, 'example_small_v1.sif'))} docker://example/small:v1   # with your image`,
+            `dsa-slurm${profile === 'default' ? '' : ` --profile ${profile}`} images pull example/small:v1   # with your image`,
           )
         : ok(
             `${count(sifs.length, 'image')} in ${directory}, ${bytes(sifs.reduce((sum, { size }) => sum + size, 0))}`,
@@ -90,13 +90,13 @@ export const files: Check = {
   group: 'images',
   title: 'files',
   needs: ['directories.images'],
-  async run({ settings, clock }) {
+  async run({ settings, profile, clock }) {
     const directory = settings.dirs.images ?? '';
     const all = (await Promise.all((await readdir(directory)).map((name) => look(directory, name)))).flat();
     const names = all
       .filter((file) => file.name.endsWith('.sif') && file.readable && !isCutShort(file))
       .map(({ name }) => name);
     const asksGirder = settings.girder.apiUrl !== null && settings.girder.apiKey !== null;
-    return { ...judgeFiles(directory, all, clock.now(), { asksGirder }), fact: names.toSorted() };
+    return { ...judgeFiles(directory, all, clock.now(), { asksGirder, profile }), fact: names.toSorted() };
   },
 };

@@ -36,6 +36,7 @@ function explain(text: string, over: Partial<Parameters<typeof explainMessage>[1
     },
     now: Date.parse('2026-11-23T09:00:00Z'),
     isReadable: (path) => path.endsWith('.sif'),
+    guardBind: () => undefined,
     ...over,
   });
 }
@@ -235,7 +236,11 @@ describe('rehearseStaging', () => {
       privateDirectories: [],
       signal: new AbortController().signal,
     });
-    const rehearsed = rehearseStaging(offline, { ...options, isReadable: () => false });
+    const rehearsed = rehearseStaging(offline, {
+      ...options,
+      isReadable: () => false,
+      guardBind: () => undefined,
+    });
 
     const volumes: string[] = [];
     const comparable = (text: string): string =>
