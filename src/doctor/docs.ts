@@ -7,54 +7,52 @@ export const docsOf = (id: string): string => `docs/doctor.md#${anchorOf(id)}`;
 
 /** docs/doctor.md, from the checks themselves. */
 export function doctorPage(checks: readonly Check[]): string {
-  const tables = groups.map((group) => {
-    const rows = checks
+  const lists = groups.map((group) => {
+    const items = checks
       .filter((check) => check.group === group)
-      .map(({ id, title, needs, deep }) => {
-        const needed = (needs ?? []).map((need) => `\`${need}\``).join(', ');
-        return `| <a id="${anchorOf(id)}"></a>\`${id}\` | ${title} | ${needed} | ${deep === true ? 'only with `--deep`' : ''} |`;
+      .map(({ id, title, needs = [], deep = false }) => {
+        const notes = [
+          ...(needs.length === 0 ? [] : [`needs ${needs.map((need) => `\`${need}\``).join(', ')}`]),
+          ...(deep ? ['only with `--deep`'] : []),
+        ];
+        const note = notes.length === 0 ? '' : ` (${notes.join('; ')})`;
+        return `- <a id="${anchorOf(id)}"></a>\`${id}\`: ${title}${note}`;
       });
-    return [
-      `## ${group}`,
-      '',
-      '| check | what is looked at | needs | |',
-      '| --- | --- | --- | --- |',
-      ...rows,
-    ].join('\n');
+    return [`## ${group}`, '', ...items].join('\n');
   });
-  return `${intro}\n${tables.join('\n\n')}\n`;
+  return `${intro}\n${lists.join('\n\n')}\n`;
 }
 
 const intro = `# dsa-slurm doctor
 
-This page is made from the checks in \`src/doctor/checks\` by \`scripts/generate-docs.mjs\`. Change those, not this.
+This page is generated from the checks in \`src/doctor/checks\` by \`scripts/generate-docs.mjs\`; edit those instead.
 
-\`dsa-slurm doctor\` looks at the whole way of a task, from Girder's settings to a compute node, and says what is wrong,
-where, and how to mend it. Checks run side by side; each has its own time limit, and the whole run ends after 8 seconds
-whatever is down. A check is skipped if one that it needs has failed.
+\`dsa-slurm doctor\` follows the path of a task from Girder's settings to a compute node. Each finding names the problem, its evidence and the
+fix. Checks run side by side, each with a time limit of its own, and the whole run ends after 8 seconds. A check is skipped if one that it needs
+has failed.
 
-\`--deep\` takes longer. It sends a small job to each partition that is in use, which looks at the shared directories and
-at \`girder.apiUrl\` from a compute node; it starts a container of each image on this machine, which looks for the entry
-point; and it sends a task \`dsa_slurm.doctor.ping\` through the queue, which the worker answers at once and of which
-nothing stays, neither in its journal nor in the console.
+\`--deep\` takes longer:
+
+- it submits a small job to each partition in use, which checks the shared directories and \`girder.apiUrl\` from a compute node;
+- it starts a container of each image on this host and checks that the entry point exists;
+- it publishes a task \`dsa_slurm.doctor.ping\`, which the worker answers at once and does not record.
 
 | option | meaning |
 | --- | --- |
-| \`--only <id or group>\` | these checks and what they need; may be given several times |
-| \`--skip <id or group>\` | not these |
-| \`--deep\` | also what takes a job, a container or a task |
+| \`--only <id or group>\` | only these checks and those they need; repeatable |
+| \`--skip <id or group>\` | leave these out; repeatable |
+| \`--deep\` | also the checks that need a job, a container or a task |
 | \`--site <dir>\` | compare with run.sh, docker-compose.yml and worker.dist.cfg in that directory |
-| \`--fix\` | mend what is safe, asking before each; \`--yes\` agrees to all of it |
-| \`--strict\` | a warning counts as a failure |
-| \`--watch [seconds]\` | look again and again, in a terminal |
-| \`-v\` | evidence of what is well, too; of the rest, where the check is described |
+| \`--fix\` | apply safe fixes, asking before each; \`--yes\` applies all |
+| \`--strict\` | treat warnings as failures |
+| \`--watch [seconds]\` | repeat, in a terminal |
+| \`-v\` | evidence of passed checks, too, and where each check is documented |
 | \`--json\` | for scripts |
-| \`--list\` | the checks, without running them |
+| \`--list\` | list the checks without running them |
 
-It ends with 0 if nothing failed, with 1 if something did (or warned, with \`--strict\`), and with 2 if the doctor itself
-could not run. \`--fix\` changes modes of files, makes missing directories, removes what finished runs have left behind,
-and sets Girder's settings for the worker; nothing else. The exit code tells what was found before: run it again to see
-what is left.
+Exit codes: 0 if no check failed, 1 if one did (or warned, with \`--strict\`), 2 if the doctor itself could not run. \`--fix\` changes file modes,
+creates missing directories, removes leftovers of finished runs and updates Girder's settings for the worker; nothing else. The exit code describes the
+state before the fixes: run it again to see what is left.
 
 ## --json
 
@@ -76,7 +74,7 @@ what is left.
 }
 \`\`\`
 
-\`status\` is \`ok\`, \`warn\`, \`fail\` or \`skip\`. \`evidence\` holds one fact a line; of a skipped check, why it was skipped.
-\`fix\` is a sentence or a command to paste, one a line, or null. \`docs\` is the place of the check in this page. Passwords, tokens and keys are masked. With \`--fix\` there
-is also \`"repairs": {"done": 0, "declined": 0, "failed": 0}\`.
+\`status\` is \`ok\`, \`warn\`, \`fail\` or \`skip\`. \`evidence\` has one fact per line; for a skipped check, the reason. \`fix\` is a
+sentence or a command to paste, one per line, or null. \`docs\` points to the check on this page. Passwords, tokens and keys are masked. With
+\`--fix\` there is also \`"repairs": {"done": 0, "declined": 0, "failed": 0}\`.
 `;
