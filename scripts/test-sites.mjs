@@ -1,4 +1,4 @@
-// npm run test:sites -- bookworm | trixie | bullseye | sid [--accounting] [--rl] [--keep] [test files]
+// npm run test:sites -- bookworm | trixie | bullseye | sid [--accounting] [--rl] [--keep] [test files] [-- -t title]
 //
 // Runs the integration tests on the Slurm, slurmdbd, MariaDB, RabbitMQ, Celery and Python of a Debian release: in a root made
 // by debootstrap, with the dependencies, the build and the Node.js of this checkout. `--accounting` runs only the tests of a
@@ -48,7 +48,7 @@ const { values, positionals } = parseArgs({
     keep: { type: 'boolean', default: false },
   },
 });
-const [release = 'bookworm', ...files] = positionals;
+const [release = 'bookworm', ...vitestArguments] = positionals;
 requireRelease(release);
 
 const base = await makeBaseWith(release, packages, () => {});
@@ -58,6 +58,11 @@ const say = (text) => {
   process.stdout.write(text);
   log.write(text);
 };
+
+/** A word of a shell script. */
+function quoted(word) {
+  return `'${word.replaceAll("'", String.raw`'\''`)}'`;
+}
 
 const versions = `
 echo 'Debian ${release}'
@@ -74,7 +79,7 @@ try {
     await cp(join(checkout, name), join(copy, name), { recursive: true, verbatimSymlinks: true });
   }
   await inside(base, place, versions, {}, say);
-  const tests = [...(values.accounting ? withAccounting : []), ...files];
+  const tests = [...(values.accounting ? withAccounting : []), ...vitestArguments].map(quoted);
   const { code } = await inside(
     base,
     place,

@@ -19,13 +19,12 @@ describe('what npm publishes', () => {
     installed = join(directory, 'package');
     const { stdout } = await run(
       'npm',
-      ['pack', '--ignore-scripts', '--json', '--pack-destination', directory],
+      ['pack', '--ignore-scripts', '--silent', '--pack-destination', directory],
       {
         cwd: root,
       },
     );
-    const [{ filename }] = JSON.parse(stdout) as [{ filename: string }];
-    await run('tar', ['-xzf', join(directory, filename), '-C', directory]);
+    await run('tar', ['-xzf', join(directory, stdout.trim()), '-C', directory]);
     // what npm would install beside it
     await symlink(join(root, 'node_modules'), join(installed, 'node_modules'));
   });

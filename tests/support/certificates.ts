@@ -1,6 +1,8 @@
 import { execFile } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
@@ -38,8 +40,11 @@ export async function makeCertificates(dir: string): Promise<Certificates> {
   };
   await issue('server', 'subjectAltName=IP:127.0.0.1,DNS:localhost');
   await issue('stranger', 'subjectAltName=DNS:elsewhere.example');
-  await issue('expired', 'subjectAltName=IP:127.0.0.1,DNS:localhost', -1);
+  await issue('expired', 'subjectAltName=IP:127.0.0.1,DNS:localhost', 0);
   await issue('client', 'extendedKeyUsage=clientAuth');
+  // OpenSSL 3.6 makes none that ends before it begins: this one is over with the second in which it was made
+  const { validTo } = new X509Certificate(await readFile(path('expired.pem')));
+  await delay(Math.max(0, Date.parse(validTo) + 1_000 - Date.now()));
   const parts = await Promise.all(['client.pem', 'client.key'].map(async (name) => readFile(path(name))));
   await writeFile(path('client-all.pem'), Buffer.concat(parts));
   return {
