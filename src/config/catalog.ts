@@ -35,6 +35,11 @@ export const catalog: readonly Setting[] = Object.entries(settingsSchema.shape).
   }),
 );
 
+/** Settings that are passed to sbatch for every job, with the option of each. */
+export const siteDefaults: readonly { setting: Setting; option: string }[] = catalog.flatMap((setting) =>
+  setting.info.sbatchOption === undefined ? [] : [{ setting, option: setting.info.sbatchOption }],
+);
+
 export function findSetting(key: string): Setting | undefined {
   return catalog.find((setting) => setting.key === key);
 }

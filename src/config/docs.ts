@@ -7,7 +7,7 @@ export function profileJsonSchema(): Record<string, unknown> {
   const schema = z.toJSONSchema(settingsSchema, {
     metadata: settingInfo,
     override: ({ jsonSchema }) => {
-      for (const word of ['required', 'example', 'derived', 'legacyEnv', 'secret', 'path'])
+      for (const word of ['required', 'example', 'derived', 'legacyEnv', 'secret', 'path', 'sbatchOption'])
         delete jsonSchema[word];
     },
   });

@@ -8,6 +8,8 @@ import { nearest, type ConfigProblem } from './config-error.js';
 export interface ProfileFile {
   path: string;
   exists: boolean;
+  /** What it holds; empty if it is missing or broken. */
+  content: Readonly<Record<string, unknown>>;
   /** Values by key, not checked yet. */
   values: ReadonlyMap<string, unknown>;
   /** The file cannot be read as a JSON object: it must not be written to either. */
@@ -20,19 +22,7 @@ export interface ProfileFile {
 /** Reads a profile and changes nothing. @throws DsaSlurmError `usage` for a name that cannot be a profile's. */
 export function readProfile(configDir: string, profile: string): ProfileFile {
   const path = profilePath(configDir, profile);
-  const file: ProfileFile = {
-    path,
-    exists: true,
-    values: new Map(),
-    broken: null,
-    unknown: [],
-    warnings: [],
-  };
-  const broken = (message: string, fix: string): ProfileFile => ({
-    ...file,
-    broken: { key: null, source: `profile ${path}`, message, fix },
-  });
-
+  const file = emptyProfile(path);
   let text: string;
   try {
     const descriptor = openSync(path, 'r');
@@ -46,27 +36,55 @@ export function readProfile(configDir: string, profile: string): ProfileFile {
     }
   } catch (thrown) {
     if (systemCode(thrown) === 'ENOENT') return { ...file, exists: false };
-    return broken(`${path} cannot be read: ${errorLine(thrown)}.`, `Make ${path} a file that you can read.`);
+    return {
+      ...file,
+      broken: {
+        key: null,
+        source: `profile ${path}`,
+        message: `${path} cannot be read: ${errorLine(thrown)}.`,
+        fix: `Make ${path} a file that you can read.`,
+      },
+    };
   }
 
+  return { ...parseProfile(text, path), warnings: file.warnings };
+}
+
+/** Reads the text of a profile. @param path for messages */
+export function parseProfile(text: string, path: string): ProfileFile {
+  const file = emptyProfile(path);
+  const source = `profile ${path}`;
   let content: unknown;
   try {
     content = JSON.parse(text.replace(/^\uFEFF/, ''));
   } catch {
-    // the parser's own words quote the text around the fault, which may be a password
-    return broken(
-      `${path} is not complete JSON.`,
-      `Correct it, or move it away and start anew; dsa-slurm does not change it as it is.`,
-    );
+    // the parser's own message quotes the text around the error, which may be a password
+    return {
+      ...file,
+      broken: {
+        key: null,
+        source,
+        message: `${path} is not complete JSON.`,
+        fix: 'Correct it, or move it away and start again; dsa-slurm does not change it as it is.',
+      },
+    };
   }
   if (!isTable(content)) {
-    return broken(
-      `${path} does not hold a JSON object.`,
-      `It should look like {"slurm": {"partition": "batch"}}.`,
-    );
+    return {
+      ...file,
+      broken: {
+        key: null,
+        source,
+        message: `${path} does not hold a JSON object.`,
+        fix: 'It should look like {"slurm": {"partition": "batch"}}.',
+      },
+    };
   }
-  const { values, unknown } = flatten(content, `profile ${path}`);
-  return { ...file, values, unknown };
+  return { ...file, content, ...flatten(content, source) };
+}
+
+function emptyProfile(path: string): ProfileFile {
+  return { path, exists: true, content: {}, values: new Map(), broken: null, unknown: [], warnings: [] };
 }
 
 /** Names of the profiles that there are. */

@@ -2,49 +2,24 @@ import { mkdirSync } from 'node:fs';
 import { DsaSlurmError, errorLine } from '../base/errors.js';
 import { checkValue, findSetting } from './catalog.js';
 import { ConfigError, type ConfigProblem } from './config-error.js';
-import { readProfile, unknownKey } from './profile.js';
+import { readProfile, unknownKey, type ProfileFile } from './profile.js';
 
 export interface SaveOptions {
   profile: string;
   configDir: string;
-  /** Values by key; undefined takes the key out, back to its default. */
+  /** Values by key; undefined removes the key, so that its default applies. */
   values: Readonly<Record<string, unknown>>;
 }
 
 /**
- * Writes settings into a profile, beside those that are there: atomically, with mode 0600. All or nothing.
+ * Writes settings to a profile atomically, with mode 0600, and leaves its other settings alone. All or nothing.
  * @returns the file's path
  * @throws ConfigError with every problem at once; then nothing was written. A file that cannot be read as JSON is never
  * written to. @throws DsaSlurmError `files` if the file cannot be written.
  */
 export async function saveSettings({ profile, configDir, values }: SaveOptions): Promise<string> {
-  const { path, broken, unknown } = readProfile(configDir, profile);
-  const problems: ConfigProblem[] = broken === null ? [] : [broken];
-  const changes = new Map<string, unknown>();
-  for (const [key, value] of Object.entries(values)) {
-    const setting = findSetting(key);
-    if (setting === undefined) {
-      problems.push(unknownKey(key, 'the value given'));
-      continue;
-    }
-    // a group that is no object would have to be overwritten
-    problems.push(...unknown.filter((problem) => problem.key === setting.group));
-    const checked = value === undefined ? { ok: true as const, value } : checkValue(setting, value);
-    if (checked.ok) {
-      changes.set(key, checked.value);
-    } else {
-      for (const complaint of checked.complaints) {
-        problems.push({
-          key,
-          source: 'the value given',
-          message: `${key} ${complaint}.`,
-          fix: `For example: ${setting.info.example}`,
-        });
-      }
-    }
-  }
-  if (problems.length > 0) throw new ConfigError(problems);
-
+  const file = readProfile(configDir, profile);
+  const content = changeProfile(file, values);
   const { default: Conf } = await import('conf');
   try {
     mkdirSync(configDir, { recursive: true, mode: 0o700 });
@@ -54,24 +29,65 @@ export async function saveSettings({ profile, configDir, values }: SaveOptions):
       projectSuffix: '',
       configFileMode: 0o600,
       clearInvalidConfig: false,
-      serialize: (content) => `${JSON.stringify(content, null, 2)}\n`,
+      serialize: profileText,
     });
-    const content = structuredClone(store.store);
-    for (const [key, value] of changes) assign(content, key, value);
     store.store = content;
   } catch (thrown) {
-    throw new DsaSlurmError('files', `${path} cannot be written: ${errorLine(thrown)}.`, {
-      next: `Check that ${configDir} is yours and has room.`,
+    throw new DsaSlurmError('files', `${file.path} cannot be written: ${errorLine(thrown)}.`, {
+      next: `Check that you own ${configDir} and that its file system has space.`,
       cause: thrown,
     });
   }
-  return path;
+  return file.path;
 }
 
-function assign(content: Record<string, unknown>, key: string, value: unknown): void {
-  const [group = '', name = ''] = key.split('.');
-  const members = { ...(content[group] as Record<string, unknown> | undefined) };
-  if (value === undefined) delete members[name];
-  else members[name] = value;
-  content[group] = members;
+/**
+ * The content of a profile with these settings changed.
+ * @param values by key; undefined removes the key
+ * @throws ConfigError with every problem at once
+ */
+export function changeProfile(
+  { content, broken, unknown }: Pick<ProfileFile, 'content' | 'broken' | 'unknown'>,
+  values: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  const problems: ConfigProblem[] = broken === null ? [] : [broken];
+  const changed: Record<string, unknown> = structuredClone(content);
+  for (const [key, value] of Object.entries(values)) {
+    const setting = findSetting(key);
+    if (setting === undefined) {
+      problems.push(unknownKey(key, 'the value given'));
+      continue;
+    }
+    const { group, name, info } = setting;
+    // a group that is not an object would have to be overwritten
+    const groupProblems = unknown.filter((problem) => problem.key === group);
+    if (groupProblems.length > 0) {
+      problems.push(...groupProblems.filter((problem) => !problems.includes(problem)));
+      continue;
+    }
+    const checked = value === undefined ? { ok: true as const, value } : checkValue(setting, value);
+    if (!checked.ok) {
+      for (const complaint of checked.complaints) {
+        problems.push({
+          key,
+          source: 'the value given',
+          message: `${key} ${complaint}.`,
+          fix: `For example: ${info.example}`,
+        });
+      }
+      continue;
+    }
+    const members = { ...(changed[group] as Record<string, unknown> | undefined) };
+    if (checked.value === undefined) delete members[name];
+    else members[name] = checked.value;
+    if (Object.keys(members).length > 0) changed[group] = members;
+    else delete changed[group];
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  return changed;
+}
+
+/** The text of a profile's file. */
+export function profileText(content: Readonly<Record<string, unknown>>): string {
+  return `${JSON.stringify(content, null, 2)}\n`;
 }

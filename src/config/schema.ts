@@ -17,6 +17,8 @@ export interface SettingInfo {
   legacyEnv?: readonly string[];
   /** Holds a password: shown masked. */
   secret?: true;
+  /** A default of the site that is passed to sbatch: the long name of its option. */
+  sbatchOption?: string;
   /** A path: relative ones from flags and environment are resolved against the current directory. */
   path?: true;
 }
@@ -87,7 +89,8 @@ const isolationException = () =>
     'must hold exceptions such as {"image": "example/*", "off": ["umask"]}, without other names in them',
   );
 
-const siteDefault = (description: string, example: string) => ({
+const siteDefault = (sbatchOption: string, description: string, example: string) => ({
+  sbatchOption,
   description: `${description} Not set: Slurm or the submit script decides.`,
   example,
   default: null,
@@ -222,25 +225,37 @@ export const settingsSchema = z.strictObject({
       .text()
       .nullable()
       .register(settingInfo, {
-        ...siteDefault('Partition of jobs.', 'batch'),
+        ...siteDefault('partition', 'Partition of jobs.', 'batch'),
         legacyEnv: ['GIRDER_WORKER_SLURM_PARTITION'],
       }),
     account: type
       .text()
       .nullable()
-      .register(settingInfo, siteDefault('Account that jobs are charged to.', 'pathology')),
-    qos: type.text().nullable().register(settingInfo, siteDefault('Quality of service of jobs.', 'normal')),
-    time: type.text().nullable().register(settingInfo, siteDefault('Time limit of jobs.', '04:00:00')),
-    mem: type.text().nullable().register(settingInfo, siteDefault('Memory per node.', '16G')),
-    cpus: type.wholeNumber(1, 65_536).nullable().register(settingInfo, siteDefault('CPUs per task.', '4')),
+      .register(settingInfo, siteDefault('account', 'Account that jobs are charged to.', 'pathology')),
+    qos: type
+      .text()
+      .nullable()
+      .register(settingInfo, siteDefault('qos', 'Quality of service of jobs.', 'normal')),
+    time: type
+      .text()
+      .nullable()
+      .register(settingInfo, siteDefault('time', 'Time limit of jobs.', '04:00:00')),
+    mem: type
+      .text()
+      .nullable()
+      .register(settingInfo, siteDefault('mem', 'Memory per node.', '16G')),
+    cpus: type
+      .wholeNumber(1, 65_536)
+      .nullable()
+      .register(settingInfo, siteDefault('cpus-per-task', 'CPUs per task.', '4')),
     gres: type
       .text()
       .nullable()
-      .register(settingInfo, siteDefault('Generic resources of every job.', 'scratch:10G')),
+      .register(settingInfo, siteDefault('gres', 'Generic resources of every job.', 'scratch:10G')),
     constraint: type
       .text()
       .nullable()
-      .register(settingInfo, siteDefault('Node features that jobs need.', 'avx2')),
+      .register(settingInfo, siteDefault('constraint', 'Node features that jobs need.', 'avx2')),
     gpuPartition: type.text().nullable().register(settingInfo, {
       description: 'Partition of jobs whose image needs a GPU. Not set: the same as for other jobs.',
       example: 'gpu',

@@ -1,3 +1,12 @@
+import type { Settings } from '../config/index.js';
+
+/** The settings of a group that one answer can hold. */
+type ScalarSettings<Group> = {
+  [Name in keyof Group as Group[Name] extends string | number | boolean | null ? Name : never]?:
+    | Group[Name]
+    | null;
+};
+
 /**
  * What `init` has to know of a site. One object from which every file is made: same answers, same files, byte for byte.
  * Secrets are in it; where it is shown or printed they are masked (see `secretAnswers`).
@@ -18,17 +27,8 @@ export interface SiteAnswers {
     /** Where the submit script is written, shared as well. */
     submitScript: string;
   };
-  slurm: {
-    partition: string | null;
-    account: string | null;
-    qos: string | null;
-    time: string | null;
-    mem: string | null;
-    cpus: number | null;
-    gpuPartition: string | null;
-    gpuGres: string | null;
-    mountPrefix: string | null;
-  };
+  /** Null or missing: the default of the setting. */
+  slurm: ScalarSettings<Settings['slurm']>;
   apptainer: { command: string };
   broker: {
     /** As this worker reaches RabbitMQ. */

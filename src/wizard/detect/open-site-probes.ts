@@ -5,11 +5,13 @@ import { systemClock } from '../../base/clock.js';
 import { commandTrouble, type RunCommand } from '../../base/command.js';
 import { DsaSlurmError, errorLine } from '../../base/errors.js';
 import { silentLog } from '../../base/log.js';
+import { siteDefaults } from '../../config/catalog.js';
 import { untrustedBroker, withBroker } from '../../doctor/clients/broker.js';
 import { listens, openAddress } from '../../doctor/clients/listens.js';
 import { loginWithApiKey } from '../../girder/api/api-key.js';
 import { createGirderClient, type GirderClient } from '../../girder/api/client.js';
 import { openGirderConnections } from '../../girder/api/connections.js';
+import { readAnswer } from '../flow/partial-answers.js';
 import { lookAtDirectory } from '../validate/inspect-directory.js';
 import { pingMongo } from '../validate/ping-mongo.js';
 import type { Doors } from './site-probes.js';
@@ -56,17 +58,10 @@ export function openDoors({ run }: { run: RunCommand }): Doors {
 
 /** The flags of sbatch for what every job asks for. */
 export function resourceFlags(wanted: Parameters<Doors['slurm']['test']>[0]): string[] {
-  const flags = {
-    partition: wanted.partition,
-    account: wanted.account,
-    qos: wanted.qos,
-    time: wanted.time,
-    mem: wanted.mem,
-    'cpus-per-task': wanted.cpus,
-  };
-  return Object.entries(flags).flatMap(([name, value]) =>
-    (value ?? null) === null ? [] : [`--${name}=${value}`],
-  );
+  return siteDefaults.flatMap(({ setting, option }) => {
+    const value = readAnswer({ slurm: wanted }, setting.key) ?? null;
+    return value === null ? [] : [`--${option}=${value}`];
+  });
 }
 
 async function checkBroker(url: string, caFile: string | null): Promise<{ version: string }> {

@@ -1,4 +1,5 @@
 import { DsaSlurmError } from '../../base/errors.js';
+import { findSetting } from '../../config/index.js';
 import type { SiteAnswers } from '../init-answers.js';
 import { mongoPlace } from './addresses.js';
 
@@ -10,9 +11,9 @@ function answerProblems(answers: SiteAnswers): string[] {
     if (/[\p{Cc}\u2028\u2029\uFFFD]/u.test(value)) problems.push(`${key} must be one line of text.`);
   }
   for (const [key, path] of Object.entries(answers.dirs)) problems.push(...pathProblems(`dirs.${key}`, path));
-  for (const key of ['partition', 'account', 'qos', 'time', 'mem', 'gpuPartition', 'gpuGres'] as const) {
-    const value = answers.slurm[key];
-    if (value !== null && !/^[^\s"'\\#$`]+$/.test(value)) {
+  for (const [key, value] of Object.entries(answers.slurm)) {
+    const isPath = findSetting(`slurm.${key}`)?.info.path === true;
+    if (typeof value === 'string' && !isPath && !/^[^\s"'\\#$`]+$/.test(value)) {
       problems.push(`slurm.${key} must be one word without quotes, backslashes, # and $.`);
     }
   }

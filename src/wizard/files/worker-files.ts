@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import { shellWord } from '../../base/shell-text.js';
+import { siteDefaults } from '../../config/catalog.js';
 import { unitName } from '../../config/paths.js';
+import { readAnswer } from '../flow/partial-answers.js';
 import type { PlannedFile, SiteAnswers } from '../init-answers.js';
 import { systemdArgument, systemdWord } from './quote.js';
 import { readTemplate, render } from './render.js';
@@ -18,17 +20,10 @@ export interface ServicePlace {
 
 /** templates/singularity.slurm, with the site's defaults for jobs that somebody submits by hand. */
 export function submitScript({ dirs, slurm }: SiteAnswers): PlannedFile {
-  const defaults: [string, string | number | null][] = [
-    ['partition', slurm.partition],
-    ['account', slurm.account],
-    ['qos', slurm.qos],
-    ['cpus-per-task', slurm.cpus],
-    ['mem', slurm.mem],
-    ['time', slurm.time],
-  ];
   const lines = readTemplate('singularity.slurm').split('\n');
-  for (const [option, value] of defaults) {
-    if (value === null) continue;
+  for (const { setting, option } of siteDefaults) {
+    const value = readAnswer({ slurm }, setting.key);
+    if (value === null || value === undefined) continue;
     const line = `#SBATCH --${option}=${value}`;
     const example = lines.findIndex((candidate) => candidate.startsWith(`##SBATCH --${option}=`));
     if (example === -1)

@@ -1,7 +1,7 @@
 import { DsaSlurmError } from '../../base/errors.js';
 import { loadSettings, type Settings } from '../../config/index.js';
 import { readAnswer } from './partial-answers.js';
-import { brokerUrl } from '../files/index.js';
+import { settingsOf } from '../files/profile.js';
 import { secretAnswers, type Draft, type SiteAnswers } from '../init-answers.js';
 
 /**
@@ -20,17 +20,7 @@ export function completeAnswers(draft: Draft, profile: string): SiteAnswers {
       images: needed(dirs?.images, 'dirs.images'),
       submitScript: needed(dirs?.submitScript, 'dirs.submitScript'),
     },
-    slurm: {
-      partition: slurm.partition ?? null,
-      account: slurm.account ?? null,
-      qos: slurm.qos ?? null,
-      time: slurm.time ?? null,
-      mem: slurm.mem ?? null,
-      cpus: slurm.cpus ?? null,
-      gpuPartition: slurm.gpuPartition ?? null,
-      gpuGres: slurm.gpuGres ?? null,
-      mountPrefix: slurm.mountPrefix ?? null,
-    },
+    slurm,
     apptainer: { command: apptainer?.command ?? 'apptainer' },
     broker: {
       host: needed(broker?.host, 'broker.host'),
@@ -80,21 +70,8 @@ export function secretsOf(draft: Draft): string[] {
 }
 
 /** The settings that a profile with these answers gives, before it is written. */
-export function settingsOfAnswers({ worker, broker, dirs, slurm, apptainer, girder }: SiteAnswers): Settings {
-  const flags = {
-    'worker.executor': worker.executor,
-    'broker.url': brokerUrl(broker),
-    'dirs.tmp': dirs.tmp,
-    'dirs.logs': dirs.logs,
-    'dirs.images': dirs.images,
-    'slurm.partition': slurm.partition,
-    'slurm.account': slurm.account,
-    'slurm.qos': slurm.qos,
-    'slurm.gpuPartition': slurm.gpuPartition,
-    'apptainer.command': apptainer.command,
-    'girder.apiUrl': girder.apiUrl,
-    'girder.caFile': girder.caFile,
-  };
+export function settingsOfAnswers(answers: SiteAnswers): Settings {
   // a directory without profiles: only these values and the defaults count
-  return loadSettings({ profile: 'default', configDir: '/nonexistent', env: {}, flags }).settings;
+  const options = { profile: 'default', configDir: '/nonexistent', env: {}, flags: settingsOf(answers) };
+  return loadSettings(options).settings;
 }

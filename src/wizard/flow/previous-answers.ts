@@ -1,36 +1,15 @@
 import { dirname } from 'node:path';
 import { readProfile } from '../../config/profile.js';
-import { writeAnswer, type AnswerValue } from './partial-answers.js';
+import { mergeDrafts, writeAnswer, type AnswerValue } from './partial-answers.js';
 import { readBroker } from '../files/addresses.js';
 import type { Draft } from '../init-answers.js';
-
-/** Settings whose names the answers share. */
-const shared = [
-  'worker.executor',
-  'worker.localJobs',
-  'dirs.tmp',
-  'dirs.logs',
-  'dirs.images',
-  'slurm.partition',
-  'slurm.account',
-  'slurm.qos',
-  'slurm.time',
-  'slurm.mem',
-  'slurm.cpus',
-  'slurm.gpuPartition',
-  'slurm.gpuGres',
-  'slurm.mountPrefix',
-  'apptainer.command',
-  'girder.apiUrl',
-  'girder.caFile',
-  'broker.caFile',
-] as const;
+import { answeredSettings } from '../questions/index.js';
 
 /** The answers that a profile was made of, as far as it still tells; it may have been changed by hand since. */
 export function answersOfProfile(configDir: string, profile: string): Draft {
   const { values } = readProfile(configDir, profile);
   let draft: Draft = {};
-  for (const key of shared) {
+  for (const { key } of answeredSettings) {
     const value = values.get(key);
     if (isAnswer(value)) draft = writeAnswer(draft, key, value);
   }
@@ -38,7 +17,7 @@ export function answersOfProfile(configDir: string, profile: string): Draft {
   if (typeof script === 'string') draft = writeAnswer(draft, 'dirs.submitScript', script);
   const url = values.get('broker.url');
   const broker = typeof url === 'string' ? readBroker(url) : null;
-  return broker === null ? draft : { ...draft, broker };
+  return broker === null ? draft : mergeDrafts(draft, { broker });
 }
 
 function isAnswer(value: unknown): value is AnswerValue {

@@ -1,4 +1,7 @@
 import { resolve } from 'node:path';
+import { checkValue, readText } from '../../config/index.js';
+import { siteDefaults } from '../../config/catalog.js';
+import { writeAnswer, type AnswerValue } from '../flow/partial-answers.js';
 import type { Draft } from '../init-answers.js';
 import { readBroker } from '../files/addresses.js';
 import type { OldService } from './compose.js';
@@ -79,20 +82,13 @@ export function answersOfSubmitScript(text: string): Part {
     const [, name, value] = /^#SBATCH\s+--([a-z-]+)[=\s]\s*([^\s"'\\#$`]{1,200})/.exec(line) ?? [];
     if (name !== undefined && value !== undefined) options.set(name, value);
   }
-  const cpus = Number(options.get('cpus-per-task'));
-  return {
-    answers: defined({
-      slurm: defined({
-        partition: options.get('partition'),
-        account: options.get('account'),
-        qos: options.get('qos'),
-        time: options.get('time'),
-        mem: options.get('mem'),
-        cpus: Number.isInteger(cpus) && cpus > 0 && cpus < 65_536 ? cpus : undefined,
-      }),
-    }),
-    notes: [],
-  };
+  let answers: Draft = {};
+  for (const { setting, option } of siteDefaults) {
+    const text = options.get(option);
+    const checked = text === undefined ? null : checkValue(setting, readText(setting, text));
+    if (checked?.ok === true) answers = writeAnswer(answers, setting.key, checked.value as AnswerValue);
+  }
+  return { answers, notes: [] };
 }
 
 /** Services of a compose file, as seen from the machine that they run on. */

@@ -1,3 +1,4 @@
+import { catalog, type Setting } from '../../config/index.js';
 import { deploymentQuestions } from './deployment.js';
 import { directoryQuestions } from './directories.js';
 import { executorQuestions } from './executor.js';
@@ -22,3 +23,8 @@ export const questions: readonly Question[] = [
   ...deploymentQuestions,
   ...serviceQuestions,
 ];
+
+/** Settings with a question of the same key: its answer is written to the profile. */
+export const answeredSettings: readonly Setting[] = catalog.filter((setting) =>
+  questions.some(({ key }) => key === setting.key),
+);

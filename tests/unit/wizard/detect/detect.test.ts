@@ -174,20 +174,10 @@ describe('Girder’s settings', () => {
       profile: 'default',
       worker: { executor: 'slurm', localJobs: null },
       dirs: { tmp: '/s/tmp', logs: '/s/logs', images: '/s/images', submitScript: '/s/x.slurm' },
-      slurm: {
-        partition: null,
-        account: null,
-        qos: null,
-        time: null,
-        mem: null,
-        cpus: null,
-        gpuPartition: null,
-        gpuGres: null,
-        mountPrefix: null,
-      },
+      slurm: {},
       apptainer: { command: 'apptainer' },
       broker: { host: 'localhost', port: 5672, vhost: '/', user: 'dsa', password: 'hush-hush', tls: false },
-      girder: { apiUrl, apiKey: 'key-of-admin', caFile: null, major: 3 },
+      girder: { apiUrl, apiKey: 'keyOfAdmin'.repeat(4), caFile: null, major: 3 },
       mongo: { uri: null },
       deployment: null,
       service: 'script',
@@ -198,7 +188,7 @@ describe('Girder’s settings', () => {
     const text = said.join('\n');
     expect(text).toContain('worker.broker');
     expect(text).toContain('guest:***@rabbitmq');
-    for (const secret of ['hush-hush', 'other-one', 'secret-token', 'key-of-admin']) {
+    for (const secret of ['hush-hush', 'other-one', 'secret-token', 'keyOfAdmin']) {
       expect(text).not.toContain(secret);
     }
     const set = requests.filter((line) => line.startsWith('PUT')).map((line) => decodeURIComponent(line));

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { loadSettings } from '../../../../src/config/index.js';
+import { answersOfProfile } from '../../../../src/wizard/flow/previous-answers.js';
 import { planFiles } from '../../../../src/wizard/files/index.js';
 import type { PlannedFile, SiteAnswers } from '../../../../src/wizard/init-answers.js';
 import { deployment, siteAnswers, siteKinds, sitePlaces, siteSecrets } from '../site.js';
@@ -158,6 +159,23 @@ describe('the profile', () => {
     });
   });
 
+  it('gives back the answers that it was written from', async () => {
+    const answers = siteAnswers({ slurm: { ...siteAnswers().slurm, qos: 'high', mountPrefix: '/mnt' } });
+    await load(answers);
+    const { broker, dirs, mongo, apptainer, slurm, girder } = answers;
+    const { major: _, caFile: __, ...girderSettings } = girder;
+    const { gpuPartition: ___, ...slurmSettings } = slurm;
+    expect(answersOfProfile(configDir, 'default')).toEqual({
+      broker,
+      dirs,
+      mongo,
+      apptainer,
+      girder: girderSettings,
+      slurm: slurmSettings,
+      worker: { executor: 'slurm' },
+    });
+  });
+
   it('keeps what the wizard does not ask for, and takes out what is not wanted any more', async () => {
     const before = JSON.stringify({ slurm: { qos: 'high', pollSeconds: 30 }, log: { level: 'debug' } });
     const { settings } = await load(siteAnswers(), before);
@@ -167,7 +185,7 @@ describe('the profile', () => {
 
   it.each(['{"broker": ', '[]', '{"slurm": 5}'])('is not made from a file that holds %s', (profileText) => {
     expect(() => planFiles(siteAnswers(), { ...sitePlaces, profileText })).toThrow(
-      /must be an object|JSON object/,
+      /must be an object|JSON object|not complete JSON/,
     );
   });
 
