@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { constants, type Dirent, type Mode, type Stats } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 
 import { systemCode } from './errors.js';
 import { createGate } from './concurrency-gate.js';
@@ -124,6 +126,11 @@ export const writeFile = async (
   options: { mode?: Mode; flag?: string } = {},
 ): Promise<void> => change(path, async () => fs.writeFile(path, content, options));
 
+/** PATH_MAX of Linux, with the NUL at the end. */
+const longestPath = 4_096;
+
+const run = promisify(execFile);
+
 /** Another host may have a file of it open, which NFS keeps under another name for a moment. */
 const retries = 3;
 const retryMs = 100;
@@ -131,6 +138,9 @@ const retryMs = 100;
 /**
  * Removes a file, or with `recursive` a directory and what is in it. Not node's own, which has as many calls under way
  * as there are threads.
+ *
+ * A container decides what its files are called: names that are not UTF-8, and paths longer than PATH_MAX, cannot be
+ * written as a path in Node. What is left because of them is removed with rm(1), which descends by file descriptor.
  */
 export async function rm(
   path: string,
@@ -148,15 +158,25 @@ export async function rm(
   if (!entry.isDirectory()) return change(path, async () => fs.rm(path, { force: true }));
   for (let attempt = 1; ; attempt += 1) {
     for (const child of await readdir(path)) {
-      await rm(join(path, child.name), { recursive: true, force: true });
+      const below = join(path, child.name);
+      if (Buffer.byteLength(below) >= longestPath) return removeWithCommand(path);
+      await rm(below, { recursive: true, force: true });
     }
     try {
       return await change(path, async () => fs.rmdir(path));
     } catch (error) {
       const code = systemCode(error);
       if (code === 'ENOENT') return;
-      if ((code !== 'ENOTEMPTY' && code !== 'EBUSY') || attempt > retries) throw error;
+      if (code !== 'ENOTEMPTY' && code !== 'EBUSY') throw error;
+      if (attempt > retries) return removeWithCommand(path);
       await new Promise((resolve) => setTimeout(resolve, retryMs * attempt));
     }
   }
+}
+
+/** @throws what execFile throws: what rm(1) wrote to standard error is in the message */
+async function removeWithCommand(path: string): Promise<void> {
+  await change(path, async () =>
+    run('rm', ['-rf', '--', path], { env: { PATH: process.env['PATH'], LC_ALL: 'C' } }),
+  );
 }

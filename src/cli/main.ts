@@ -1,5 +1,6 @@
 // The door behind bin/dsa-slurm. It is loaded by whatever Node there is: no import and no syntax here may be newer
 // than Node 14, so that an old Node can say that it is too old.
+import { mkdirSync } from 'node:fs';
 import * as nodeModule from 'node:module';
 import { homedir } from 'node:os';
 import { programPackage } from '../base/version.js';
@@ -27,8 +28,7 @@ if (!nodeFits(process.versions.node, packageJson.engines.node)) {
 
 async function start(): Promise<void> {
   const cache = userCache();
-  // Where it cannot be written (a read-only home) Node goes on without.
-  if (cache !== undefined) nodeModule.enableCompileCache(`${cache}/dsa-slurm/node`);
+  if (cache !== undefined) nodeModule.enableCompileCache(privateDirectory(`${cache}/dsa-slurm/node`));
   process.stdout.on('error', ignoreClosedPipe);
   const { runProgram } = await import('./program.js');
   process.exitCode = await runProgram(argv, {
@@ -45,6 +45,16 @@ async function start(): Promise<void> {
     'dsa-slurm: a shared file system does not answer; the process is killed to get away from it.\n',
   );
   process.kill(process.pid, 'SIGKILL');
+}
+
+/** Node would make it with whatever the umask leaves open, and code is run from it. */
+function privateDirectory(path: string): string {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch {
+    // where it cannot be written (a read-only home) Node goes on without
+  }
+  return path;
 }
 
 /** The user's own cache, not the shared /tmp of a login node where others could put code into it; undefined: no home. */
