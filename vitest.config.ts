@@ -23,7 +23,8 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
           include: ['tests/integration/**/*.test.ts'],
           globalSetup: ['tests/support/practice-site.ts'],
-          fileParallelism: false,
+          // each with a RabbitMQ and a Slurm of its own: most of the time they wait
+          maxWorkers: 2,
           // A loaded machine may be too slow for a real service; the summary names what passed only then.
           retry: 1,
           // what waits for Slurm waits side by side

@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { openBench, submitScripts, type Bench } from '../support/bench.js';
 import { expectStatus, status } from '../support/lab.js';
@@ -14,10 +14,11 @@ import {
   startWizard,
   type WizardDriver,
 } from '../support/wizard-driver.js';
+import { testSite } from '../support/test-site.js';
 
 let bench: Bench;
 let wizard: WizardDriver | undefined;
-const broker = new URL(inject('amqpUrl'));
+const broker = new URL(testSite().amqpUrl);
 
 beforeEach(async () => {
   bench = await openBench();
@@ -119,7 +120,7 @@ describe('at a terminal', () => {
     expect((await stat(profileFile(bench))).mode & 0o777).toBe(0o600);
     expect((await profile())['slurm']).toMatchObject({
       time: '0:10:00',
-      partition: inject('slurmPartitions')[0],
+      partition: testSite().slurmPartitions[0],
     });
     await expect(stat(kept)).rejects.toThrow('ENOENT');
     await workerRunsATask();
@@ -225,7 +226,7 @@ describe('without a terminal', () => {
     '--images',
     bench.settings.dirs.images ?? '',
     '--partition',
-    inject('slurmPartitions')[0] ?? '',
+    testSite().slurmPartitions[0] ?? '',
     '--answer',
     'slurm.time=0:10:00',
 

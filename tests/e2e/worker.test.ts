@@ -2,12 +2,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import type { GirderJob } from '../../src/sandbox/fake-girder/index.js';
 import { openBench, submitScripts, type Bench } from '../support/bench.js';
 import { expectStatus, status, statuses } from '../support/lab.js';
 import { runProgram } from '../support/program.js';
+import { testSite } from '../support/test-site.js';
 
 let bench: Bench;
 
@@ -161,7 +162,7 @@ describe('stopped and started again', () => {
 
 describe('a start that cannot work says why', () => {
   test('a wrong password', async () => {
-    const url = new URL(inject('amqpUrl'));
+    const url = new URL(testSite().amqpUrl);
     url.password = 'not-the-password';
     const worker = bench.start([], { GIRDER_WORKER_BROKER: url.href });
     expect([1, 2]).toContain(await worker.ended);
@@ -253,7 +254,7 @@ describe('no token and no password is seen by anybody else', () => {
     await bench.until(() => ticks(going).length > 1 && ticks(canceled).length > 1);
 
     const jobTokens = [going, canceled, failing, noImage].map(({ token }) => token);
-    const ownSecrets = [new URL(inject('amqpUrl')).password, apiKey, ...jobTokens];
+    const ownSecrets = [new URL(testSite().amqpUrl).password, apiKey, ...jobTokens];
     const secrets = [girder.userToken, ...ownSecrets];
     const expectClean = (what: string, text: string, without = secrets): void => {
       expect(text, what).not.toBe('');

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createRunner } from '../../src/base/command.js';
 import { logOf, openRig, status, statusesOf, type Job, type Rig } from './support/rig.js';
+import { testSite } from '../support/test-site.js';
 
 let rig: Rig;
 
@@ -84,8 +85,8 @@ describe('Girder is killed for 90 s', () => {
 test('RabbitMQ stops and starts again: a run ends, and the next one goes through', async () => {
   const { job, open } = await rig.wait();
   await rig.until(async () => going(job));
-  const run = createRunner({ env: { ...process.env, ...inject('rabbitmqEnv') }, timeoutMs: 60_000 });
-  for (const command of ['stop_app', 'start_app']) await run(inject('rabbitmqctl'), [command]);
+  const run = createRunner({ env: { ...process.env, ...testSite().rabbitmqEnv }, timeoutMs: 60_000 });
+  for (const command of ['stop_app', 'start_app']) await run(testSite().rabbitmqctl, [command]);
   await open();
   const ended = await rig.ended(job);
   expect(ended.status).toBe(status.success);

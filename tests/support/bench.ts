@@ -2,12 +2,11 @@ import { copyFile, mkdir, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { inject } from 'vitest';
-
 import type { GirderJob } from '../../src/sandbox/fake-girder/index.js';
 import { jobName } from '../../src/slurm/job-identity.js';
 import { openLab, type Lab } from './lab.js';
 import { startProgram, type Environment, type Program } from './program.js';
+import { testSite } from './test-site.js';
 
 /** A {@link Lab} whose worker is the built program: a process of its own, started by the test. */
 export interface Bench extends Lab {
@@ -48,7 +47,7 @@ export async function openBench(): Promise<Bench> {
   const env = {
     PATH: `${dirname(apptainer.command)}:${process.env['PATH']}`,
     HOME: lab.dir,
-    SLURM_CONF: inject('slurmConf'),
+    SLURM_CONF: testSite().slurmConf,
     XDG_CONFIG_HOME: join(lab.dir, 'xdg-config'),
     XDG_STATE_HOME: stateHome,
     XDG_CACHE_HOME: join(lab.dir, 'xdg-cache'),
@@ -56,7 +55,7 @@ export async function openBench(): Promise<Bench> {
     LOGS: dirs.logs ?? undefined,
     SIF_IMAGE_PATH: dirs.images ?? undefined,
     GIRDER_WORKER_SLURM_SUBMIT_SCRIPT: script,
-    GIRDER_WORKER_BROKER: inject('amqpUrl'),
+    GIRDER_WORKER_BROKER: testSite().amqpUrl,
   };
   const queueFlags = broker.queues.flatMap((queue) => ['--queue', queue]);
   const quickFlags = [

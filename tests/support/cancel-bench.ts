@@ -3,12 +3,13 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { connect } from '../../src/celery/amqp/amqplib.js';
-import { expect, inject } from 'vitest';
+import { expect } from 'vitest';
 
 import type { Folder, GirderJob } from '../../src/sandbox/fake-girder/index.js';
 import type { Argument, AnalysisRequest } from '../../src/sandbox/producer/message.js';
 import type { RunView } from '../../src/worker/views/handle.js';
 import { status, statuses, type Lab } from './lab.js';
+import { testSite } from './test-site.js';
 
 /** An argument of the test image's `Wait`: a file that never appears. */
 export const never = ['Wait', '/never'];
@@ -43,7 +44,7 @@ export interface CancelBench {
 }
 
 export async function openCancelBench(lab: Lab): Promise<CancelBench> {
-  const connection = await connect(inject('amqpUrl'));
+  const connection = await connect(testSite().amqpUrl);
   const channel = await connection.createChannel();
   const { queue } = await channel.assertQueue('', { exclusive: true });
   const results: { id: string; body: unknown }[] = [];

@@ -3,8 +3,6 @@ import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { inject } from 'vitest';
-
 import { createRunner, type RunCommand } from '../../src/base/command.js';
 import { createLog } from '../../src/base/log.js';
 import { loadSettings } from '../../src/config/load.js';
@@ -19,6 +17,7 @@ import { createProducer, type Producer } from '../../src/sandbox/producer/index.
 import { analysisMessage, type AnalysisRequest } from '../../src/sandbox/producer/message.js';
 import { createWorker, type Worker } from '../../src/worker/worker.js';
 import { testImage } from './test-image.js';
+import { testSite } from './test-site.js';
 
 export const image = 'test/image:v1';
 
@@ -64,12 +63,12 @@ export async function openLab(
   flags: Record<string, unknown> | ((girder: GirderStandIn) => Record<string, unknown>) = {},
   {
     publishedApiUrl,
-    slurmConf = inject('slurmConf'),
-    brokerUrl = inject('amqpUrl'),
+    slurmConf = testSite().slurmConf,
+    brokerUrl = testSite().amqpUrl,
     ownProducer = false,
   }: { publishedApiUrl?: string; slurmConf?: string; brokerUrl?: string; ownProducer?: boolean } = {},
 ): Promise<Lab> {
-  const dir = await mkdtemp(join(inject('practiceDir'), 'lab-'));
+  const dir = await mkdtemp(join(testSite().practiceDir, 'lab-'));
   const queue = `lab-${randomUUID()}`;
   const bin = join(dir, 'bin');
   const programs = process.env['PATH'];

@@ -12,18 +12,24 @@ import { installTestPackages } from './test-packages.js';
 
 declare module 'vitest' {
   export interface ProvidedContext {
-    /** The private RabbitMQ, password and all. */
-    amqpUrl: string;
-    /** Environment of `rabbitmqctl`, and where it is. */
-    rabbitmqEnv: Record<string, string>;
-    rabbitmqctl: string;
-    /** Path of the private Slurm's configuration: `SLURM_CONF` for every command and worker. */
-    slurmConf: string;
-    /** Default first. */
-    slurmPartitions: string[];
-    /** A directory that goes away with the site; make your own with mkdtemp inside. */
-    practiceDir: string;
+    /** One for each test process that runs beside others. */
+    sites: TestSite[];
   }
+}
+
+/** What tests know of the site that they use. */
+export interface TestSite {
+  /** The private RabbitMQ, password and all. */
+  amqpUrl: string;
+  /** Environment of `rabbitmqctl`, and where it is. */
+  rabbitmqEnv: Record<string, string>;
+  rabbitmqctl: string;
+  /** Path of the private Slurm's configuration: `SLURM_CONF` for every command and worker. */
+  slurmConf: string;
+  /** Default first. */
+  slurmPartitions: string[];
+  /** A directory that goes away with the site; make your own with mkdtemp inside. */
+  practiceDir: string;
 }
 
 interface Site {
@@ -35,32 +41,47 @@ interface Site {
 
 interface Shared {
   users: number;
-  site: Promise<Site>;
+  sites: Promise<Site>[];
 }
 
 /**
- * Vitest loads this file once for every project, each time anew, but all in its one main process: what two projects
- * share has to hang on that process.
+ * Vitest loads this file once for every project, each time again, but all in its one main process: what two projects
+ * share must hang on that process.
  */
 const shared = globalThis as { [key: symbol]: Shared | undefined };
 const slot = Symbol.for('dsa-slurm.practice-site');
 
-/** One real RabbitMQ and one real four-node Slurm for all integration and end-to-end tests of a vitest process. */
+/**
+ * Real RabbitMQs and real four-node Slurms, one of each for every test file that the project runs at a time. Later projects
+ * of the same vitest process use the same ones.
+ */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const entry = (shared[slot] ??= { users: 0, site: startSite() });
+  const entry = (shared[slot] ??= { users: 0, sites: [] });
   entry.users += 1;
-  const site = await entry.site;
-  project.provide('amqpUrl', site.rabbitmq.url);
-  project.provide('rabbitmqEnv', { ...site.rabbitmq.env });
-  project.provide('rabbitmqctl', site.rabbitmq.ctl);
-  project.provide('slurmConf', site.slurm.conf);
-  project.provide('slurmPartitions', [...site.slurm.partitions]);
-  project.provide('practiceDir', site.dir);
+  // one after the other: two at once take each other's ports
+  while (entry.sites.length < project.config.maxWorkers) {
+    const site = startSite();
+    entry.sites.push(site);
+    await site;
+  }
+  const sites = await Promise.all(entry.sites);
+  project.provide('sites', sites.map(contextOf));
   return async () => {
     entry.users -= 1;
     if (entry.users > 0) return;
     delete shared[slot];
-    await site.stop();
+    await Promise.allSettled(sites.map(async (site) => site.stop()));
+  };
+}
+
+function contextOf({ dir, rabbitmq, slurm }: Site): TestSite {
+  return {
+    amqpUrl: rabbitmq.url,
+    rabbitmqEnv: { ...rabbitmq.env },
+    rabbitmqctl: rabbitmq.ctl,
+    slurmConf: slurm.conf,
+    slurmPartitions: [...slurm.partitions],
+    practiceDir: dir,
   };
 }
 

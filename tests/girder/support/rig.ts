@@ -9,6 +9,7 @@ import { sifFileName } from '../../../src/apptainer/image-name.js';
 import { jobName } from '../../../src/slurm/job-identity.js';
 import { runProgram, startProgram, type Environment, type Program } from '../../support/program.js';
 import { analysesImage, rigImage, specifications } from './image.js';
+import { testSite } from '../../support/test-site.js';
 
 export const status = {
   inactive: 0,
@@ -79,9 +80,9 @@ export const statusesOf = (job: Job): number[] => (job.timestamps ?? []).map((en
 /** Opens a rig with a running worker, and makes sure that Girder knows the test image. */
 export async function openRig(flags: readonly string[] = []): Promise<Rig> {
   const { apiUrl, tokens, home, control, major } = inject('girder');
-  const dir = await mkdtemp(join(inject('practiceDir'), 'rig-'));
+  const dir = await mkdtemp(join(testSite().practiceDir, 'rig-'));
   const programs = process.env['PATH'];
-  const command = createRunner({ env: { PATH: programs, HOME: dir, SLURM_CONF: inject('slurmConf') } });
+  const command = createRunner({ env: { PATH: programs, HOME: dir, SLURM_CONF: testSite().slurmConf } });
   const isRoot = process.getuid?.() === 0;
   const { command: apptainer, registry } = await installStandIn({ dir, run: command, isRoot });
   const [images, gates] = [join(dir, 'images'), join(dir, 'gates')];
@@ -92,11 +93,11 @@ export async function openRig(flags: readonly string[] = []): Promise<Rig> {
   const env: Environment = {
     PATH: `${dirname(apptainer)}:${programs}`,
     HOME: dir,
-    SLURM_CONF: inject('slurmConf'),
+    SLURM_CONF: testSite().slurmConf,
     XDG_CONFIG_HOME: join(dir, 'config'),
     XDG_STATE_HOME: join(dir, 'state'),
     XDG_CACHE_HOME: join(dir, 'cache'),
-    DSA_SLURM_BROKER_URL: inject('amqpUrl'),
+    DSA_SLURM_BROKER_URL: testSite().amqpUrl,
     DSA_SLURM_TMP: join(dir, 'tmp'),
     DSA_SLURM_LOGS: join(dir, 'logs'),
     DSA_SLURM_IMAGES: images,
@@ -201,7 +202,7 @@ export async function openRig(flags: readonly string[] = []): Promise<Rig> {
       if (!answer.ok) throw new Error(await answer.text());
     },
     async partition(state) {
-      const [name = ''] = inject('slurmPartitions');
+      const [name = ''] = testSite().slurmPartitions;
       const answer = await command('scontrol', ['update', `PartitionName=${name}`, `State=${state}`]);
       if (answer.kind !== 'exited' || answer.exitCode !== 0) throw new Error(JSON.stringify(answer));
     },

@@ -30,7 +30,9 @@ declare module 'vitest' {
 
 /** One real Girder on the practice site's RabbitMQ. Tests run in processes of their own and steer it over HTTP. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const dir = await mkdtemp(join(project.getProvidedContext().practiceDir, 'girder-'));
+  const [practice] = project.getProvidedContext().sites;
+  if (practice === undefined) throw new Error('the practice site is set up first');
+  const dir = await mkdtemp(join(practice.practiceDir, 'girder-'));
   const run = createRunner({ env: process.env });
   await installTestPackages(run, [
     { name: 'redis-server', probe: ['redis-server', '--version'], unit: 'redis-server' },
@@ -39,7 +41,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     major: parseMajor(process.env['DSA_SLURM_TEST_GIRDER'] ?? '5'),
     dir,
     cache: testCache(process.env, tmpdir()),
-    brokerUrl: project.getProvidedContext().amqpUrl,
+    brokerUrl: practice.amqpUrl,
     run,
     env: process.env,
     say: (line) => console.log(line),

@@ -2,16 +2,17 @@ import { randomUUID } from 'node:crypto';
 import { createServer, connect as connectSocket, type AddressInfo, type Socket } from 'node:net';
 import { connect } from '../../../src/celery/amqp/amqplib.js';
 import { execa } from 'execa';
-import { inject, onTestFinished, vi } from 'vitest';
+import { onTestFinished, vi } from 'vitest';
 import { silentLog } from '../../../src/base/log.js';
 import type { Broker, BrokerStatus, ControlTarget, Refusal } from '../../../src/celery/broker.js';
 import { createBroker, type BrokerOptions } from '../../../src/celery/broker-client.js';
 import type { Task } from '../../../src/celery/messages/task.js';
+import { testSite } from '../../support/test-site.js';
 
 /** Runs a real Celery (Python) against the same RabbitMQ; see celery_client.py for the steps. */
 export async function celery(
   steps: readonly ({ step: string } & Record<string, unknown>)[],
-  url = inject('amqpUrl'),
+  url = testSite().amqpUrl,
 ): Promise<unknown[]> {
   const { stdout } = await execa('/usr/bin/python3', [`${import.meta.dirname}/celery_client.py`], {
     input: JSON.stringify({ url, steps }),
@@ -21,7 +22,7 @@ export async function celery(
 
 /** `rabbitmqctl` of the practice site. */
 export async function rabbitmqctl(...args: string[]): Promise<string> {
-  const { stdout } = await execa(inject('rabbitmqctl'), args, { env: inject('rabbitmqEnv') });
+  const { stdout } = await execa(testSite().rabbitmqctl, args, { env: testSite().rabbitmqEnv });
   return stdout;
 }
 
@@ -36,7 +37,7 @@ export async function listQueues(): Promise<string[][]> {
 }
 
 /** An AMQP channel of the test's own. */
-export async function openChannel(url = inject('amqpUrl')) {
+export async function openChannel(url = testSite().amqpUrl) {
   const connection = await connect(url);
   const channel = await connection.createChannel();
   channel.on('error', () => {});
@@ -66,7 +67,7 @@ export function createTrial(
   const statuses: BrokerStatus[] = [];
   const revokes: Trial['revokes'] = [];
   const broker = createBroker({
-    url: inject('amqpUrl'),
+    url: testSite().amqpUrl,
     queues: [queue],
     prefetch: 4,
     nodeName,
@@ -93,7 +94,7 @@ export function createTrial(
   });
   onTestFinished(async () => {
     await broker.close();
-    const connection = await connect(inject('amqpUrl'));
+    const connection = await connect(testSite().amqpUrl);
     const channel = await connection.createChannel();
     await channel.deleteQueue(queue);
     await connection.close();
@@ -108,7 +109,7 @@ export async function until(check: () => unknown, timeout = 20_000): Promise<voi
 
 /** A wire that can be cut: forwards to RabbitMQ, and stops accepting while it is `down`. */
 export async function createWire() {
-  const target = new URL(inject('amqpUrl'));
+  const target = new URL(testSite().amqpUrl);
   const sockets = new Set<Socket>();
   let down = false;
   const server = createServer((socket) => {

@@ -1,17 +1,18 @@
 import { randomUUID } from 'node:crypto';
 
-import { inject, onTestFinished } from 'vitest';
+import { onTestFinished } from 'vitest';
 import { describe, expect, test } from 'vitest';
 
 import { systemClock } from '../../../src/base/clock.js';
 import { errorLine } from '../../../src/base/errors.js';
 import { withBroker } from '../../../src/doctor/clients/broker.js';
 import { createTrial, openChannel, rabbitmqctl, until } from './bench.js';
+import { testSite } from '../../support/test-site.js';
 
 /** A virtual host of the test's own, and the URL of the broker with it. */
 async function openVirtualHost(): Promise<{ name: string; url: string }> {
   const name = `limits-${randomUUID()}`;
-  const url = new URL(inject('amqpUrl'));
+  const url = new URL(testSite().amqpUrl);
   await rabbitmqctl('add_vhost', name);
   onTestFinished(async () => void (await rabbitmqctl('delete_vhost', name)));
   await rabbitmqctl('set_permissions', '-p', name, decodeURIComponent(url.username), '.*', '.*', '.*');

@@ -1,5 +1,6 @@
-import { describe, expect, inject, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { celery, createTrial, createWire, listQueues, openChannel, rabbitmqctl, until } from './bench.js';
+import { testSite } from '../../support/test-site.js';
 
 describe('tasks of a real Celery producer', () => {
   test('arrive, and are acknowledged only when they are safe', async () => {
@@ -260,7 +261,7 @@ describe('the first connection is refused with a sentence', () => {
       /does not speak TLS/,
     ],
   ])('%s', async (_, change, sentence) => {
-    const url = new URL(inject('amqpUrl'));
+    const url = new URL(testSite().amqpUrl);
     change(url);
     const { broker } = createTrial({ url: url.href });
     const failure: unknown = await broker.start().catch((error: unknown) => error);

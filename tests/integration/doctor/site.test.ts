@@ -3,7 +3,7 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { connect } from '../../../src/celery/amqp/amqplib.js';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRunner } from '../../../src/base/command.js';
 import type { CheckResult, RunContext } from '../../../src/doctor/check.js';
 import { allChecks, checkById, createRunContext, runChecks } from '../../../src/doctor/index.js';
@@ -12,6 +12,7 @@ import { readBrokerUrl } from '../../../src/celery/amqp/broker-url.js';
 import { ask, settingsWith } from '../../support/doctor.js';
 import { openLab, type Lab } from '../../support/lab.js';
 import { startProgram } from '../../support/program.js';
+import { testSite } from '../../support/test-site.js';
 
 let lab: Lab;
 
@@ -36,7 +37,7 @@ function context(flags: Record<string, unknown> = {}, changes: Partial<RunContex
     'worker.name': worker.name,
     ...flags,
   });
-  return createRunContext({ profile: 'lab', settings, env: environment(inject('slurmConf')), ...changes });
+  return createRunContext({ profile: 'lab', settings, env: environment(testSite().slurmConf), ...changes });
 }
 
 function environment(conf: string): Record<string, string | undefined> {
@@ -52,14 +53,14 @@ async function one(id: string, from: RunContext): Promise<CheckResult> {
 
 /** The broker's address with other parts. */
 function brokerUrl(changes: { user?: string; password?: string; host?: string; vhost?: string }): string {
-  const { connect: options, user } = readBrokerUrl(inject('amqpUrl'));
+  const { connect: options, user } = readBrokerUrl(testSite().amqpUrl);
   const host = changes.host ?? `${options.hostname}:${options.port}`;
   return `amqp://${changes.user ?? user}:${changes.password ?? options.password}@${host}/${changes.vhost ?? ''}`;
 }
 
 async function rabbitmqctl(...args: string[]): Promise<void> {
-  const run = createRunner({ env: { ...process.env, ...inject('rabbitmqEnv') } });
-  const result = await run(inject('rabbitmqctl'), args);
+  const run = createRunner({ env: { ...process.env, ...testSite().rabbitmqEnv } });
+  const result = await run(testSite().rabbitmqctl, args);
   if (result.kind !== 'exited' || result.exitCode !== 0) throw new Error(JSON.stringify(result));
 }
 
@@ -106,7 +107,7 @@ describe('a healthy site', () => {
     const before = await look();
     await runChecks(allChecks, context());
     expect(await look()).toEqual(before);
-    const connection = await connect(inject('amqpUrl'));
+    const connection = await connect(testSite().amqpUrl);
     const channel = await connection.createChannel();
     await channel.checkQueue(lab.settings.broker.queues[0] ?? '');
     await connection.close();
@@ -205,7 +206,7 @@ describe('RabbitMQ', () => {
   });
 
   it('a policy that takes messages away', async () => {
-    const { user } = readBrokerUrl(inject('amqpUrl'));
+    const { user } = readBrokerUrl(testSite().amqpUrl);
     await rabbitmqctl('add_vhost', 'leaky');
     await rabbitmqctl('set_permissions', '-p', 'leaky', user, '.*', '.*', '.*');
     await rabbitmqctl('set_policy', '-p', 'leaky', 'none', '.*', '{"max-length": 0}');
@@ -225,7 +226,7 @@ describe('RabbitMQ', () => {
       'set_permissions',
       '-p',
       'tight',
-      readBrokerUrl(inject('amqpUrl')).user,
+      readBrokerUrl(testSite().amqpUrl).user,
       '.*',
       '.*',
       '.*',
@@ -256,7 +257,7 @@ describe('RabbitMQ', () => {
   it('a queue for others that nobody listens to', async () => {
     const queue = `doctor-${randomUUID()}`;
     const handsOn = context({ 'broker.forwardQueue': queue });
-    const connection = await connect(inject('amqpUrl'));
+    const connection = await connect(testSite().amqpUrl);
     try {
       expect(await one('rabbitmq.forward', context())).toMatchObject({ status: 'skip' });
       expect(await one('rabbitmq.forward', handsOn)).toMatchObject({
@@ -280,7 +281,7 @@ describe('RabbitMQ', () => {
 
   it('a queue with other arguments, messages that nobody takes, and a queue that is not made by looking', async () => {
     const queue = `doctor-${randomUUID()}`;
-    const connection = await connect(inject('amqpUrl'));
+    const connection = await connect(testSite().amqpUrl);
     try {
       const absent = context({ 'broker.queues': [queue] });
       expect(await one('rabbitmq.queues', absent)).toMatchObject({
@@ -324,7 +325,7 @@ describe('Slurm', () => {
     const wrong = context({ 'slurm.partition': 'nowhere' });
     expect(await one('slurm.partitions', wrong)).toMatchObject({
       status: 'fail',
-      fix: `dsa-slurm --profile lab config set slurm.partition ${inject('slurmPartitions')[0]}`,
+      fix: `dsa-slurm --profile lab config set slurm.partition ${testSite().slurmPartitions[0]}`,
     });
     expect(await one('slurm.submit', wrong)).toMatchObject({
       status: 'fail',
@@ -340,7 +341,7 @@ describe('Slurm', () => {
   });
 
   it('a controller that is down', async () => {
-    const text = await readFile(inject('slurmConf'), 'utf8');
+    const text = await readFile(testSite().slurmConf, 'utf8');
     const dir = await mkdtemp(join(lab.dir, 'dead-'));
     const conf = join(dir, 'slurm.conf');
     await writeFile(conf, text.replace(/^SlurmctldPort=.*$/m, 'SlurmctldPort=1'));
@@ -352,8 +353,8 @@ describe('Slurm', () => {
   });
 
   it('drained nodes', async () => {
-    const run = createRunner({ env: environment(inject('slurmConf')) });
-    const partition = inject('slurmPartitions')[0] ?? '';
+    const run = createRunner({ env: environment(testSite().slurmConf) });
+    const partition = testSite().slurmPartitions[0] ?? '';
     const names = await run('sinfo', ['--noheader', '--Node', `--partition=${partition}`, '--format=%N']);
     const nodes = names.kind === 'exited' ? [...new Set(names.stdout.trim().split('\n'))].join(',') : '';
     const update = async (...words: string[]) => run('scontrol', ['update', `NodeName=${nodes}`, ...words]);
@@ -386,7 +387,7 @@ describe('Slurm', () => {
       // the same from the command line, put off with Ctrl-C
       const program = startProgram(['doctor', '--deep', '--only', 'directories.probe'], {
         env: {
-          ...environment(inject('slurmConf')),
+          ...environment(testSite().slurmConf),
           DSA_SLURM_CONFIG_DIR: join(lab.dir, 'no-config'),
           DSA_SLURM_TMP: lab.settings.dirs.tmp,
           DSA_SLURM_LOGS: lab.settings.dirs.logs ?? '',
@@ -427,7 +428,7 @@ describe('a site that is broken in ten ways', () => {
         'apptainer.command': join(dir, 'apptainer'),
         'log.file': log,
       },
-      { env: { ...environment(inject('slurmConf')), LANG: 'C' } },
+      { env: { ...environment(testSite().slurmConf), LANG: 'C' } },
     );
     try {
       const started = performance.now();

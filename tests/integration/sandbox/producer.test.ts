@@ -2,10 +2,11 @@ import type { Channel, ChannelModel, GetMessage } from 'amqplib';
 import { connect } from '../../../src/celery/amqp/amqplib.js';
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { afterEach, beforeEach, expect, inject, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createRunner } from '../../../src/base/command.js';
 import { analysisMessage } from '../../../src/sandbox/producer/message.js';
 import { createProducer } from '../../../src/sandbox/producer/index.js';
+import { testSite } from '../../support/test-site.js';
 
 const run = createRunner({ env: process.env });
 let connection: ChannelModel;
@@ -13,7 +14,7 @@ let channel: Channel;
 let queue: string;
 
 beforeEach(async () => {
-  connection = await connect(inject('amqpUrl'));
+  connection = await connect(testSite().amqpUrl);
   channel = await connection.createChannel();
   queue = `practice-${randomUUID()}`;
 });
@@ -64,7 +65,7 @@ const producers = [
 ] as const;
 
 test.each(producers)('%s: what arrives is what Girder publishes', async (kind, runner) => {
-  const producer = await createProducer({ brokerUrl: inject('amqpUrl'), run: runner });
+  const producer = await createProducer({ brokerUrl: testSite().amqpUrl, run: runner });
   expect(producer.kind).toBe(kind);
   const sent = message();
   await producer.publish([sent], { queue });
@@ -95,7 +96,7 @@ test.each(producers)('%s: a revoke is the broadcast of a cancel in Girder', asyn
   await channel.assertExchange('celery.pidbox', 'fanout', { durable: false });
   await channel.assertQueue(queue, { exclusive: true });
   await channel.bindQueue(queue, 'celery.pidbox', '');
-  const producer = await createProducer({ brokerUrl: inject('amqpUrl'), run: runner });
+  const producer = await createProducer({ brokerUrl: testSite().amqpUrl, run: runner });
   await producer.revoke(['some-task']);
   const got = await fetchOne(queue);
   const request = JSON.parse(got.content.toString('utf8')) as Record<string, unknown>;

@@ -1,9 +1,10 @@
-import { inject, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { connect } from '../../../src/celery/amqp/amqplib.js';
 import { createRunner } from '../../../src/base/command.js';
 import { leftovers } from '../../../src/sandbox/services/slurm-leftovers.js';
+import { testSite } from '../../support/test-site.js';
 
-const run = createRunner({ env: { ...process.env, SLURM_CONF: inject('slurmConf') } });
+const run = createRunner({ env: { ...process.env, SLURM_CONF: testSite().slurmConf } });
 
 test('four nodes are idle and the default partition comes first', async () => {
   const result = await run('sinfo', ['--noheader', '--Node', '-o', '%N|%P|%t|%c']);
@@ -11,29 +12,29 @@ test('four nodes are idle and the default partition comes first', async () => {
   const lines = result.kind === 'exited' ? result.stdout.trim().split('\n') : [];
   expect(lines).toContain('n1|pathology*|idle|8');
   expect(new Set(lines.map((line) => line.split('|')[0]))).toEqual(new Set(['n1', 'n2', 'n3', 'n4']));
-  expect(inject('slurmPartitions')[0]).toBe('pathology');
+  expect(testSite().slurmPartitions[0]).toBe('pathology');
 });
 
 test('a job runs, and its processes are known by the cluster they belong to', async () => {
   const submitted = await run('sbatch', ['--parsable', '--output=/dev/null', '--wrap=sleep 60']);
   expect(submitted).toMatchObject({ kind: 'exited', exitCode: 0 });
   const id = submitted.kind === 'exited' ? submitted.stdout.trim() : '';
-  await expect.poll(() => leftovers(inject('slurmConf')), { timeout: 20_000 }).not.toEqual([]);
+  await expect.poll(() => leftovers(testSite().slurmConf), { timeout: 20_000 }).not.toEqual([]);
   await run('scancel', [id]);
-  await expect.poll(() => leftovers(inject('slurmConf')), { timeout: 20_000 }).toEqual([]);
+  await expect.poll(() => leftovers(testSite().slurmConf), { timeout: 20_000 }).toEqual([]);
 });
 
 test('RabbitMQ accepts the given URL and no guessed password', async () => {
-  const connection = await connect(inject('amqpUrl'));
+  const connection = await connect(testSite().amqpUrl);
   await connection.close();
-  const guess = new URL(inject('amqpUrl'));
+  const guess = new URL(testSite().amqpUrl);
   guess.password = 'guest';
   await expect(connect(guess.href)).rejects.toThrow(/ACCESS_REFUSED|403/);
 });
 
 test('rabbitmqctl reaches the private node', async () => {
-  const answer = await run(inject('rabbitmqctl'), ['--quiet', 'list_vhosts'], {
-    env: inject('rabbitmqEnv'),
+  const answer = await run(testSite().rabbitmqctl, ['--quiet', 'list_vhosts'], {
+    env: testSite().rabbitmqEnv,
   });
   expect(answer).toMatchObject({ kind: 'exited', exitCode: 0 });
 });

@@ -2,7 +2,7 @@ import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../../src/base/clock.js';
 import { createRunner, type RunCommand } from '../../../src/base/command.js';
 import { silentLog } from '../../../src/base/log.js';
@@ -24,6 +24,7 @@ import { queryJobs } from '../../../src/slurm/commands/squeue.js';
 import { phaseOf } from '../../../src/slurm/states.js';
 import { submit, submitArguments } from '../../../src/slurm/commands/sbatch.js';
 import { createTracker } from '../../../src/slurm/tracker.js';
+import { testSite } from '../../support/test-site.js';
 
 const template = fileURLToPath(new URL('../../../templates/singularity.slurm', import.meta.url));
 
@@ -46,7 +47,7 @@ function environment(conf: string): Record<string, string> {
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'dsa-slurm-'));
-  run = createRunner({ env: environment(inject('slurmConf')) });
+  run = createRunner({ env: environment(testSite().slurmConf) });
 });
 
 afterAll(async () => rm(dir, { recursive: true, force: true }));
@@ -141,7 +142,7 @@ describe('a job of ours', () => {
       exitCode: { code: 0, signal: 0 },
       timeLimit: 300,
       memory: '100M',
-      partition: inject('slurmPartitions')[0],
+      partition: testSite().slurmPartitions[0],
     });
     expect(Math.abs((last.submittedAt ?? 0) - Date.now())).toBeLessThan(60_000);
     expect(await end(job)).toMatchObject({ kind: 'ended', outcome: 'succeeded', how: 'scontrol' });
@@ -320,7 +321,7 @@ describe('what Slurm says', () => {
     const site = await readSite(run);
     expect(site.version).toMatch(/^\d+\.\d+/);
     expect(site).toMatchObject({ accounting: false, minJobAge: 300, rateLimit: null });
-    expect(site.partitions?.map((partition) => partition.name)).toEqual(inject('slurmPartitions'));
+    expect(site.partitions?.map((partition) => partition.name)).toEqual(testSite().slurmPartitions);
     expect(site.partitions?.filter((partition) => partition.isDefault)).toHaveLength(1);
   });
 });
@@ -328,7 +329,7 @@ describe('what Slurm says', () => {
 describe('what Slurm does not say', () => {
   it('is silence while the controller is away', async () => {
     const conf = join(dir, 'away.conf');
-    const real = await readFile(inject('slurmConf'), 'utf8');
+    const real = await readFile(testSite().slurmConf, 'utf8');
     await writeFile(conf, real.replace(/^SlurmctldPort=.*$/m, 'SlurmctldPort=1'));
     const away = createRunner({ env: environment(conf) });
     const job: Started = { jobId: '1', key: 'x', log: '', record: '' };

@@ -3,10 +3,11 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { execa } from 'execa';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { never, openCancelBench, type CancelBench, type Cancelable } from '../../support/cancel-bench.js';
 import { openLab, status, statuses, type Lab } from '../../support/lab.js';
+import { testSite } from '../../support/test-site.js';
 
 let lab: Lab;
 let bench: CancelBench;
@@ -31,7 +32,7 @@ async function cancelUnheard({ girderJob }: Cancelable): Promise<void> {
 
 /** The cells of the table that rabbitmqctl prints. */
 async function ctl(...args: string[]): Promise<string[][]> {
-  const { stdout } = await execa(inject('rabbitmqctl'), ['-q', ...args], { env: inject('rabbitmqEnv') });
+  const { stdout } = await execa(testSite().rabbitmqctl, ['-q', ...args], { env: testSite().rabbitmqEnv });
   return stdout.split('\n').map((line) => line.split('\t'));
 }
 

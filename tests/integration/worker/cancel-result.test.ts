@@ -2,10 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { createInterface } from 'node:readline';
 
 import { execa } from 'execa';
-import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { analysisMessage, type Argument } from '../../../src/sandbox/producer/message.js';
 import { image, openLab, status, statuses, type Lab } from '../../support/lab.js';
+import { testSite } from '../../support/test-site.js';
 
 let lab: Lab;
 
@@ -40,7 +41,7 @@ async function callFromPython({ args, options = {}, revoke, meanwhile }: Call) {
     jobInfoSpec: lab.girder.jobInfoSpec(girderJob),
   });
   const [queue] = lab.settings.broker.queues;
-  const request = { broker: inject('amqpUrl'), queue, message, options, revoke: revoke ?? null };
+  const request = { broker: testSite().amqpUrl, queue, message, options, revoke: revoke ?? null };
   const script = `${import.meta.dirname}/../../support/celery_caller.py`;
   const python = execa('/usr/bin/python3', [script], { stdin: 'pipe', buffer: false, reject: false });
   python.stdin.write(`${JSON.stringify(request)}\n`);

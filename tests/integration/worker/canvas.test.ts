@@ -5,14 +5,15 @@ import { once } from 'node:events';
 import type { Channel, ChannelModel, GetMessage } from 'amqplib';
 import { connect } from '../../../src/celery/amqp/amqplib.js';
 import { execa } from 'execa';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { decodePickle } from '../../../src/girder/pickle/jsonpickle.js';
 import { expectStatus, image, openLab, status, statuses, type Lab } from '../../support/lab.js';
+import { testSite } from '../../support/test-site.js';
 
 const env = {
   PATH: process.env['PATH'],
-  CANVAS_BROKER: inject('amqpUrl'),
+  CANVAS_BROKER: testSite().amqpUrl,
   C_FORCE_ROOT: '1',
   PYTHONDONTWRITEBYTECODE: '1',
 };
@@ -30,7 +31,7 @@ const celeryQueue = `canvas-${randomUUID()}`;
 beforeAll(async () => {
   celeryVersion = (await execa(python, ['-c', 'import celery; print(celery.__version__)'])).stdout;
   lab = await openLab();
-  connection = await connect(inject('amqpUrl'));
+  connection = await connect(testSite().amqpUrl);
   channel = await connection.createChannel();
   await channel.assertQueue(celeryQueue, { durable: true });
   const quiet = ['--without-gossip', '--without-mingle', '--without-heartbeat', '--loglevel=ERROR'];

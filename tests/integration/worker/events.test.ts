@@ -1,7 +1,8 @@
 import { createInterface } from 'node:readline';
 import { execa } from 'execa';
-import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openLab, type Lab } from '../../support/lab.js';
+import { testSite } from '../../support/test-site.js';
 
 let lab: Lab;
 
@@ -30,7 +31,7 @@ test('Flower sees the worker, and its tasks as they are', async () => {
     reject: false,
   });
   const node = lab.settings.worker.name;
-  flower.stdin.write(`${JSON.stringify({ url: inject('amqpUrl'), node })}\n`);
+  flower.stdin.write(`${JSON.stringify({ url: testSite().amqpUrl, node })}\n`);
   createInterface({ input: flower.stdout }).on('line', (line) => seen.push(JSON.parse(line) as Seen));
   const last = () => seen.at(-1);
   const stateOf = (id: string | null) => last()?.tasks[id ?? '']?.state;

@@ -3,12 +3,13 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { connect } from '../../../src/celery/amqp/amqplib.js';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { writeStandInImage } from '../../../src/sandbox/images.js';
 import type { GirderJob } from '../../../src/sandbox/fake-girder/index.js';
 import { expectStatus, openLab, status, statuses, type Lab } from '../../support/lab.js';
 import { testImage } from '../../support/test-image.js';
+import { testSite } from '../../support/test-site.js';
 
 let lab: Lab;
 
@@ -36,7 +37,7 @@ async function publishRaw(
 ): Promise<GirderJob> {
   const id = randomUUID();
   const job = lab.girder.createJob({ title: 'raw', type: 'raw', celeryTaskId: id });
-  const connection = await connect(inject('amqpUrl'));
+  const connection = await connect(testSite().amqpUrl);
   const channel = await connection.createConfirmChannel();
   channel.sendToQueue(lab.settings.broker.queues[0] ?? '', Buffer.from(body), {
     contentType: over.contentType ?? 'application/json',

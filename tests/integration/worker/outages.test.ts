@@ -2,7 +2,7 @@ import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/pr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { createLog, silentLog } from '../../../src/base/log.js';
 import { startSlurm, type SlurmService } from '../../../src/sandbox/services/slurm.js';
@@ -10,6 +10,7 @@ import type { GirderJob } from '../../../src/sandbox/fake-girder/index.js';
 import type { RunView } from '../../../src/worker/views/handle.js';
 import { createWorker, type Worker } from '../../../src/worker/worker.js';
 import { expectStatus, openLab, status, statuses, type Lab } from '../../support/lab.js';
+import { testSite } from '../../support/test-site.js';
 
 let dir: string;
 let slurm: SlurmService;
@@ -99,8 +100,8 @@ test('RabbitMQ is restarted under two workers with a batch: each task runs once,
   });
   const all = (): RunView[] => [lab.worker, second].flatMap(({ handle }) => [...handle.snapshot().runs]);
   const control = async (word: string): Promise<void> => {
-    const answer = await lab.command(inject('rabbitmqctl'), [word], {
-      env: inject('rabbitmqEnv'),
+    const answer = await lab.command(testSite().rabbitmqctl, [word], {
+      env: testSite().rabbitmqEnv,
       timeoutMs: 60_000,
     });
     expect(answer).toMatchObject({ kind: 'exited', exitCode: 0 });

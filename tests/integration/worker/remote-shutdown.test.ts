@@ -1,19 +1,20 @@
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { createLog } from '../../../src/base/log.js';
 import { runWorkerService } from '../../../src/worker/service.js';
 import { openLab, status, statuses, type Lab } from '../../support/lab.js';
 import { celery } from '../celery/bench.js';
+import { testSite } from '../../support/test-site.js';
 
 let lab: Lab;
 /** Where the container sees files of this test. */
 let gates: string;
 
 beforeAll(async () => {
-  gates = await mkdtemp(join(inject('practiceDir'), 'gates-'));
+  gates = await mkdtemp(join(testSite().practiceDir, 'gates-'));
   lab = await openLab({ 'worker.remoteShutdown': true, 'apptainer.options': [`--bind=${gates}`] });
 });
 
@@ -25,7 +26,7 @@ test("Celery's shutdown ends the worker as SIGTERM does: its job goes on, and th
   const service = runWorkerService({
     profile: 'lab',
     settings: lab.settings,
-    env: { PATH: `${lab.bin}:${process.env['PATH']}`, HOME: lab.dir, SLURM_CONF: inject('slurmConf') },
+    env: { PATH: `${lab.bin}:${process.env['PATH']}`, HOME: lab.dir, SLURM_CONF: testSite().slurmConf },
     log: createLog({ level: 'debug', destination: join(lab.dir, 'worker.log') }),
     signal: new AbortController().signal,
     exit(code) {

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 
 import { execa } from 'execa';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { openLab, type Lab } from '../../support/lab.js';
 import { celery } from '../celery/bench.js';
+import { testSite } from '../../support/test-site.js';
 
 // What Celery's own client and Girder's page see of a worker that has tasks in every state.
 
@@ -203,5 +204,5 @@ const sameIds = (tasks: { id: string }[], wanted: string[]): boolean =>
   JSON.stringify(tasks.map(({ id }) => id).sort()) === JSON.stringify(wanted.sort());
 
 async function celeryCommand(...args: string[]) {
-  return execa('/usr/bin/python3', ['-m', 'celery', '-b', inject('amqpUrl'), ...args]);
+  return execa('/usr/bin/python3', ['-m', 'celery', '-b', testSite().amqpUrl, ...args]);
 }

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import type { GirderJob } from '../../../../src/sandbox/fake-girder/index.js';
 import { readLease } from '../../../../src/worker/run-state/lease.js';
@@ -10,6 +10,7 @@ import { canMakeHosts, makeHosts, type Hosts } from '../../../support/hosts.js';
 import { hangDirectory } from '../../../support/hanging-directory.js';
 import { expectStatus, openLab, status, statuses } from '../../../support/lab.js';
 import type { Program } from '../../../support/program.js';
+import { testSite } from '../../../support/test-site.js';
 
 const mayMakeHosts = canMakeHosts();
 let bench: Bench;
@@ -97,10 +98,10 @@ describe('two hosts', () => {
   beforeEach(async ({ skip }) => {
     if (!mayMakeHosts) skip('this user may not make namespaces');
     bench = await openBench();
-    const conf = await readFile(inject('slurmConf'), 'utf8');
+    const conf = await readFile(testSite().slurmConf, 'utf8');
     const [, slurmAddress = ''] = /^SlurmctldHost=.*\((.+)\)$/m.exec(conf) ?? [];
     const [, slurmPort = ''] = /^SlurmctldPort=(\d+)$/m.exec(conf) ?? [];
-    const [amqp, girder] = [new URL(inject('amqpUrl')), new URL(bench.girder.apiUrl)];
+    const [amqp, girder] = [new URL(testSite().amqpUrl), new URL(bench.girder.apiUrl)];
     hosts = await makeHosts([
       { address: amqp.hostname, port: Number(amqp.port) },
       { address: girder.hostname, port: Number(girder.port) },

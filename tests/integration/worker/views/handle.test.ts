@@ -1,9 +1,10 @@
-import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import type { RunView } from '../../../../src/worker/views/handle.js';
 import type { Watched } from '../../../../src/worker/views/live-views.js';
 import type { GirderJob } from '../../../../src/sandbox/fake-girder/index.js';
 import { expectStatus, openLab, status, type Lab } from '../../../support/lab.js';
+import { testSite } from '../../../support/test-site.js';
 
 let lab: Lab;
 beforeAll(async () => {
@@ -97,7 +98,7 @@ test('everything that is looked at is asked for, and says how old it is', async 
   expect(nodes.map(({ name }) => name)).toEqual(['n1', 'n2', 'n3', 'n4']);
   expect(nodes[3]).toMatchObject({ gres: expect.stringContaining('gpu'), cpus: { total: 8 } });
   expect(partitions.find(({ isDefault }) => isDefault)).toMatchObject({
-    name: inject('slurmPartitions')[0],
+    name: testSite().slurmPartitions[0],
     nodes: 4,
   });
 

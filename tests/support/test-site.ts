@@ -1,0 +1,14 @@
+import { inject } from 'vitest';
+import type { TestSite } from './practice-site.js';
+
+/**
+ * The RabbitMQ and the Slurm of this test file. Files that run at the same time have one of each to themselves, because they
+ * answer each other's broadcasts and fill each other's cluster otherwise.
+ */
+export function testSite(): TestSite {
+  const sites = inject('sites');
+  // Vitest numbers the processes that run side by side from 1
+  const site = sites[(Number(process.env['VITEST_POOL_ID']) - 1) % sites.length];
+  if (site === undefined) throw new Error('vitest does not say which of its processes this is');
+  return site;
+}
