@@ -5,7 +5,7 @@ import { DsaSlurmError } from '../base/errors.js';
 import type { Log } from '../base/log.js';
 import type { Broker, Refusal } from '../celery/broker.js';
 import type { Task } from '../celery/messages/task.js';
-import { taskRefusal } from '../girder/protocol/task-names.js';
+import { whyNotRunnable } from '../girder/protocol/task-names.js';
 import type { Book } from './run-state/run-store.js';
 
 export type IntakeWish = 'open' | 'paused' | 'draining';
@@ -34,7 +34,7 @@ export const pingTask = 'dsa_slurm.doctor.ping';
 
 /** Whether tasks of this name are for this worker; others are handed on, if there is a queue for them. */
 export function isOurs(taskName: string): boolean {
-  return taskName === pingTask || taskRefusal(taskName) === null;
+  return taskName === pingTask || whyNotRunnable(taskName) === null;
 }
 
 export interface IntakeOptions {

@@ -16,7 +16,7 @@ import { tokenLifeMs } from '../girder/api/access-token.js';
 import type { GirderSetup } from '../girder/api/client.js';
 import { openGirderConnections } from '../girder/api/connections.js';
 import type { GirderJob } from '../girder/jobs/job.js';
-import { createReporting } from '../girder/jobs/report-limits.js';
+import { createReportLimits } from '../girder/jobs/report-limits.js';
 import { slurmEnvironment } from '../slurm/environment.js';
 import { readSite } from '../slurm/site.js';
 import { isQuestion, openAuditLog } from './run-state/audit-log.js';
@@ -187,7 +187,7 @@ export async function createWorker({
       clock,
       log,
     });
-  const reporting = createReporting({
+  const reporting = createReportLimits({
     reportMs: settings.girder.reportSeconds * 1_000,
     concurrency: reportsAtOnce,
   });
@@ -243,22 +243,22 @@ export async function createWorker({
     submitGate,
     girderSetup: ({ task }) => girderSetup(task),
     transferPatience: ({ id, acceptedAt }) => ({
-      tokenEnds: acceptedAt + tokenLifeMs,
-      strangeMs: giveUpMs,
-      onTrouble: (trouble) => noticeGirder(id, 'transfer', trouble),
+      tokenExpiresAt: acceptedAt + tokenLifeMs,
+      nonGirderMs: giveUpMs,
+      onProblem: (problem) => noticeGirder(id, 'transfer', problem),
     }),
     openGirderJob: async (run) => {
       const girderJob = await openGirderJob(run, book, {
         ...girderSetup(run.task),
         reporting,
-        tokenEnds: run.acceptedAt + tokenLifeMs,
+        tokenExpiresAt: run.acceptedAt + tokenLifeMs,
         acceptedAt: run.acceptedAt,
         finishPatienceMs: giveUpMs,
         onCancel: () => cancelSoon(run.id, 'girder'),
         onGone: () => {
           if (settings.girder.cancelDeleted) cancelSoon(run.id, 'deletion');
         },
-        onTrouble: (trouble) => noticeGirder(run.id, 'report', trouble),
+        onProblem: (problem) => noticeGirder(run.id, 'report', problem),
       });
       girderJobs.set(run.id, girderJob);
       return girderJob;

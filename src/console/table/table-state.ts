@@ -21,7 +21,7 @@ export interface TableState {
   /** All rows, and those that are let through, in order. */
   rows: readonly Item[];
   shown: readonly Item[];
-  /** What `shown` was found from: with the same, it is not looked for again. */
+  /** What `displayName` was found from: with the same, it is not looked for again. */
   basis: readonly unknown[];
 }
 

@@ -9,7 +9,7 @@ const answerMs = 10_000;
  * Asks as the owner of an API key. Logs in at the first question, and once more when Girder no longer takes the token. One try a
  * question: whoever asks knows what to do without an answer.
  */
-export function createKeyClient(
+export function createAdminClient(
   options: GirderSetup & { apiUrl: string; apiKey: string },
 ): Pick<GirderClient, 'json'> {
   const { apiKey, ...setup } = options;
@@ -28,7 +28,7 @@ export function createKeyClient(
       try {
         return await ask(schema, request);
       } catch (error) {
-        const isOld = hadToken && error instanceof GirderError && error.trouble === 'access';
+        const isOld = hadToken && error instanceof GirderError && error.kind === 'access';
         if (!isOld) throw error;
         token = null;
         return ask(schema, request);

@@ -7,14 +7,14 @@ import { readToken, tokenPath } from './access-token.js';
 import type { GirderAccess } from '../protocol/analysis.js';
 import { mapApiUrl, type ApiUrlMap } from './api-url.js';
 import type { ConnectionOptions, GirderConnections } from './connections.js';
-import { nextPlace, redirectedError } from './redirect.js';
+import { followRedirect, redirectedError } from './redirect.js';
 import {
   abortedError,
-  answerError,
+  responseError,
   connectionError,
   GirderError,
-  strangeAnswerError,
-  type Asked,
+  unexpectedAnswerError,
+  type RequestSummary,
 } from './girder-error.js';
 import { createRetries, type Patience, type Retries } from './patience.js';
 
@@ -118,12 +118,12 @@ export function createGirderClient(options: GirderClientOptions): GirderClient {
         const text = await readText(answer, errorLimit, asked, request.signal);
         // what is said elsewhere, by a login page say, is no answer to what was asked
         if (url.pathname !== home.pathname) throw redirectedError(asked, url, answer.statusCode);
-        throw answerError(asked, answer.statusCode, text.slice(0, errorLimit), {
+        throw responseError(asked, answer.statusCode, text.slice(0, errorLimit), {
           retryAfter: retryAfterOf(answer),
           tokenIsGood: answer.statusCode === 401 ? await isTokenGood(request) : null,
         });
       }
-      const next = await nextPlace(answer, { asked, home, from: url, hop });
+      const next = await followRedirect(answer, { asked, home, from: url, hop });
       url = next.url;
       if (!next.isHome) {
         secrets = false;
@@ -161,7 +161,7 @@ export function createGirderClient(options: GirderClientOptions): GirderClient {
   };
 
   /** The whole answer has its time too: a server that sends a byte now and then must not hold anybody up for ever. */
-  async function answerText(request: GirderRequest, asked: Asked): Promise<string> {
+  async function answerText(request: GirderRequest, asked: RequestSummary): Promise<string> {
     const ms = request.answerMs ?? usualAnswerMs;
     if (request.body === undefined) {
       return within(ms, request.signal, async (signal) =>
@@ -207,7 +207,7 @@ function requestUrl(
   const url = URL.parse(text);
   if (url === null || !/^https?:$/.test(url.protocol)) {
     throw new GirderError('The API URL of Girder in this task is not a http or https URL.', {
-      trouble: 'not-girder',
+      kind: 'not-girder',
       next: 'Check the worker API URL in the settings of Girder.',
     });
   }
@@ -257,7 +257,7 @@ async function* whileAllowed(
   }
 }
 
-function requestError(asked: Asked, error: unknown, signal: AbortSignal | undefined): GirderError {
+function requestError(asked: RequestSummary, error: unknown, signal: AbortSignal | undefined): GirderError {
   if (signal?.aborted !== true) return connectionError(asked, error);
   return signal.reason instanceof TooSlow ? connectionError(asked, signal.reason) : abortedError(asked);
 }
@@ -282,7 +282,7 @@ async function within<T>(
 async function readText(
   answer: Dispatcher.ResponseData,
   limit: number,
-  asked: Asked,
+  asked: RequestSummary,
   signal: AbortSignal | undefined,
 ): Promise<string> {
   const chunks: Uint8Array[] = [];
@@ -303,22 +303,22 @@ async function readText(
   }
   if (length > limit && answer.statusCode < 300) {
     throw new GirderError(`${asked.origin} answered ${asked.method} ${asked.path} with far too much.`, {
-      trouble: 'not-girder',
+      kind: 'not-girder',
       status: answer.statusCode,
     });
   }
   return Buffer.concat(chunks).toString('utf8');
 }
 
-function parseAnswer<T>(schema: z.ZodType<T>, text: string, asked: Asked): T {
+function parseAnswer<T>(schema: z.ZodType<T>, text: string, asked: RequestSummary): T {
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
   } catch {
-    throw strangeAnswerError(asked, text);
+    throw unexpectedAnswerError(asked, text);
   }
   const checked = schema.safeParse(parsed);
-  if (!checked.success) throw strangeAnswerError(asked, '{}', checked.error);
+  if (!checked.success) throw unexpectedAnswerError(asked, '{}', checked.error);
   return checked.data;
 }
 

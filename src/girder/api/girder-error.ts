@@ -1,7 +1,7 @@
 import { DsaSlurmError, systemCode } from '../../base/errors.js';
 
 /** What kind of trouble it was, so that callers need no status numbers. */
-export type GirderTrouble =
+export type GirderErrorKind =
   /** no connection, a broken one, or no answer in time */
   | 'unreachable'
   /** 408, 429 and 5xx */
@@ -21,7 +21,7 @@ export type GirderTrouble =
  * Why Girder refuses access. It says 401 where a token stands for no user: an expired one is deleted, and one whose scope
  * does not cover the question counts as none. 403 is for a user who is known and has no right.
  */
-export type AccessTrouble =
+export type AccessProblem =
   /** the token has expired, was withdrawn or never was one */
   | 'expired'
   /** the token is good, but for something else */
@@ -29,16 +29,16 @@ export type AccessTrouble =
   /** the user has no such right */
   | 'denied';
 
-export interface GirderErrorFacts {
-  trouble: GirderTrouble;
+export interface GirderErrorDetails {
+  kind: GirderErrorKind;
   /** Set where `trouble` is `access`. */
-  access?: AccessTrouble;
+  access?: AccessProblem;
   /** HTTP status, if there was an answer. */
   status?: number;
   /** Girder's own words: `type`, `field` and `message` of its error document. */
   type?: string;
   field?: string;
-  said?: string;
+  girderMessage?: string;
   /** Seconds, from `Retry-After`. */
   retryAfter?: number;
   next?: string;
@@ -47,42 +47,42 @@ export interface GirderErrorFacts {
 
 /** Trouble with Girder's REST API. Never holds a token, neither in the sentence nor in its facts. */
 export class GirderError extends DsaSlurmError {
-  readonly trouble: GirderTrouble;
-  readonly access: AccessTrouble | null;
+  readonly kind: GirderErrorKind;
+  readonly access: AccessProblem | null;
   readonly status: number | null;
   readonly type: string | null;
   readonly field: string | null;
-  readonly said: string | null;
+  readonly girderMessage: string | null;
   readonly retryAfter: number | null;
 
-  constructor(message: string, facts: GirderErrorFacts) {
+  constructor(message: string, facts: GirderErrorDetails) {
     super('girder', message, {
       ...(facts.next === undefined ? {} : { next: facts.next }),
       ...(facts.cause === undefined ? {} : { cause: facts.cause }),
     });
-    this.trouble = facts.trouble;
+    this.kind = facts.kind;
     this.access = facts.access ?? null;
     this.status = facts.status ?? null;
     this.type = facts.type ?? null;
     this.field = facts.field ?? null;
-    this.said = facts.said ?? null;
+    this.girderMessage = facts.girderMessage ?? null;
     this.retryAfter = facts.retryAfter ?? null;
   }
 
   /** Waiting may mend it. */
   get transient(): boolean {
-    return this.trouble === 'unreachable' || this.trouble === 'busy';
+    return this.kind === 'unreachable' || this.kind === 'busy';
   }
 }
 
 /** Where and what was asked, for error texts: the origin only, because a query may hold anything. */
-export interface Asked {
+export interface RequestSummary {
   method: string;
   path: string;
   origin: string;
 }
 
-const hints: Partial<Record<GirderTrouble, string>> = {
+const hints: Partial<Record<GirderErrorKind, string>> = {
   unreachable: 'Check that Girder runs, that its API URL is right and that this host can reach it.',
   'not-girder': 'Check the API URL: it ends in /api/v1.',
 };
@@ -90,7 +90,7 @@ const hints: Partial<Record<GirderTrouble, string>> = {
 /** What to do about an expired token. */
 export const expiredAdvice = 'The tokens of an analysis live for 7 days: start it again.';
 
-const accessHints: Record<AccessTrouble, string> = {
+const accessHints: Record<AccessProblem, string> = {
   expired: expiredAdvice,
   scope:
     'Start the analysis again; if Girder says the same then, show this to the people who run it: the token is made for something else.',
@@ -101,8 +101,8 @@ const accessHints: Record<AccessTrouble, string> = {
  * The error for an answer of status 400 and up. `text` is the beginning of its body; `tokenIsGood` is what Girder says of
  * the token itself, where it was asked: its 401 alone does not always tell.
  */
-export function answerError(
-  asked: Asked,
+export function responseError(
+  asked: RequestSummary,
   status: number,
   text: string,
   { retryAfter, tokenIsGood }: { retryAfter?: number | undefined; tokenIsGood?: boolean | null } = {},
@@ -129,11 +129,11 @@ export function answerError(
   }[trouble];
   const next = trouble === 'access' ? accessHints[access] : hints[trouble];
   return new GirderError(sentence, {
-    trouble,
+    kind: trouble,
     ...(trouble === 'access' ? { access } : {}),
     status,
     ...document,
-    said,
+    girderMessage: said,
     ...(retryAfter === undefined ? {} : { retryAfter }),
     ...(next === undefined ? {} : { next }),
   });
@@ -142,7 +142,7 @@ export function answerError(
 function troubleOf(
   status: number,
   document: ErrorDocument,
-): Exclude<GirderTrouble, 'unreachable' | 'aborted'> {
+): Exclude<GirderErrorKind, 'unreachable' | 'aborted'> {
   if (status === 408 || status === 429 || status >= 500) return 'busy';
   // only Girder's own word counts as final: a proxy in front of it may say 403 or 404 while Girder is away
   if (document.type === undefined || document.message === undefined) return 'not-girder';
@@ -154,7 +154,7 @@ function troubleOf(
 }
 
 /** From Girder's words (girder/api/rest.py): only for a scope it says 401 and names it. */
-function accessTroubleOf(status: number, said: string, tokenIsGood: boolean | null): AccessTrouble {
+function accessTroubleOf(status: number, said: string, tokenIsGood: boolean | null): AccessProblem {
   if (status === 403) return 'denied';
   if (tokenIsGood === true) return 'scope';
   // a token that is gone allows nothing: the list after "Allowed:" is empty then
@@ -162,8 +162,8 @@ function accessTroubleOf(status: number, said: string, tokenIsGood: boolean | nu
 }
 
 /** Whether Girder answered, with a certificate that nobody vouches for here. */
-export function isUntrusted(error: unknown): boolean {
-  return error instanceof GirderError && error.trouble === 'unreachable' && isAboutTrust(error.cause);
+export function isUntrustedCertificate(error: unknown): boolean {
+  return error instanceof GirderError && error.kind === 'unreachable' && isAboutTrust(error.cause);
 }
 
 function isAboutTrust(cause: unknown): boolean {
@@ -171,9 +171,9 @@ function isAboutTrust(cause: unknown): boolean {
 }
 
 /** The error for no answer at all, or for one that broke off. */
-export function connectionError(asked: Asked, cause: unknown): GirderError {
+export function connectionError(asked: RequestSummary, cause: unknown): GirderError {
   return new GirderError(`Girder at ${asked.origin} could not be reached (${connectionWords(cause)}).`, {
-    trouble: 'unreachable',
+    kind: 'unreachable',
     next: isAboutTrust(cause)
       ? 'Its certificate is not trusted here: name the file of its authority in the setting girder.caFile.'
       : (hints.unreachable ?? ''),
@@ -189,21 +189,21 @@ function connectionWords(cause: unknown): string {
 }
 
 /** The error for a 2xx answer that Girder would not give. */
-export function strangeAnswerError(asked: Asked, text: string, cause?: unknown): GirderError {
+export function unexpectedAnswerError(asked: RequestSummary, text: string, cause?: unknown): GirderError {
   const what = looksLikePage(text)
     ? 'a web page: is the API URL right?'
     : text.trim() === ''
       ? 'nothing.'
       : 'something that Girder would not say.';
   return new GirderError(`${asked.origin} answered ${asked.method} ${asked.path} with ${what}`, {
-    trouble: 'not-girder',
+    kind: 'not-girder',
     next: hints['not-girder'] ?? '',
     ...(cause === undefined ? {} : { cause }),
   });
 }
 
-export function abortedError(asked: Asked): GirderError {
-  return new GirderError(`${asked.method} ${asked.path} at Girder was given up.`, { trouble: 'aborted' });
+export function abortedError(asked: RequestSummary): GirderError {
+  return new GirderError(`${asked.method} ${asked.path} at Girder was given up.`, { kind: 'aborted' });
 }
 
 interface ErrorDocument {

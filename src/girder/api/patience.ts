@@ -7,19 +7,19 @@ import { GirderError } from './girder-error.js';
 /** How long trouble with Girder is waited out. Only what Girder itself says for good is final at once. */
 export interface Patience {
   /** Milliseconds since the epoch after which the tokens of the task have surely expired. */
-  tokenEnds: number;
+  tokenExpiresAt: number;
   /** For so many milliseconds an answer that is not Girder's, such as a proxy's page, is waited out. */
-  strangeMs: number;
-  /** The same for a fault inside Girder (500); default: as `strangeMs`. */
-  faultMs?: number;
+  nonGirderMs: number;
+  /** The same for a fault inside Girder (500); default: as `nonGirderMs`. */
+  serverErrorMs?: number;
   /** Why Girder cannot be asked at present; null once it has answered again. */
-  onTrouble?: (trouble: string | null) => void;
+  onProblem?: (trouble: string | null) => void;
   /** Runs each wait: whoever waits gives a place back meanwhile. */
-  outside?: (wait: () => Promise<void>) => Promise<void>;
+  runWait?: (wait: () => Promise<void>) => Promise<void>;
 }
 
 /** Without patience: tries at most. */
-export const usualAttempts = 6;
+export const defaultAttempts = 6;
 
 /** Once the tokens are gone, waiting only helps against trouble that hides that answer, for so many milliseconds. */
 const hopelessMs = 10 * 60_000;
@@ -50,20 +50,20 @@ export interface RetriesOptions {
 }
 
 export function createRetries(options: RetriesOptions): Retries {
-  const { patience, attempts = usualAttempts, isChange, clock, log, signal } = options;
+  const { patience, attempts = defaultAttempts, isChange, clock, log, signal } = options;
   let failures = 0;
   let since = 0;
   let isTold = false;
 
   function isWorthWaiting(error: GirderError): boolean {
     if (patience !== undefined) {
-      return clock.monotonic() - since < patienceWith(error, patience, clock.now());
+      return clock.monotonic() - since < maxWaitMs(error, patience, clock.now());
     }
     return failures < attempts && error.transient && !(isChange && error.status === 500);
   }
 
   function over(): void {
-    if (isTold) patience?.onTrouble?.(null);
+    if (isTold) patience?.onProblem?.(null);
     if (isTold && failures > 1) log.info('Girder answers again');
     isTold = false;
     failures = 0;
@@ -75,18 +75,18 @@ export function createRetries(options: RetriesOptions): Retries {
       failures += 1;
       if (failures === 1) since = clock.monotonic();
       if (!isWorthWaiting(error)) {
-        if (isTold) patience?.onTrouble?.(null);
+        if (isTold) patience?.onProblem?.(null);
         throw error;
       }
       if (patience !== undefined) {
         isTold = true;
-        patience.onTrouble?.(errorLine(error));
+        patience.onProblem?.(errorLine(error));
         // a single one is nothing: a connection that Girder closed because it was idle, say
         if (failures === 2) log.warn({ why: error.message }, 'Girder cannot be asked; it is waited for');
       }
       log.debug({ girder: error.message, failures }, 'Girder is asked again');
       const pause = async (): Promise<void> => clock.sleep(pauseAfter(failures, error), signal);
-      await (patience?.outside ?? directly)(pause);
+      await (patience?.runWait ?? directly)(pause);
     },
     reset: over,
   };
@@ -95,17 +95,17 @@ export function createRetries(options: RetriesOptions): Retries {
 const directly = async (wait: () => Promise<void>): Promise<void> => wait();
 
 /** For so many milliseconds this error is worth waiting. */
-export function patienceWith(error: GirderError, patience: Patience, now: number): number {
-  const { tokenEnds, strangeMs, faultMs = strangeMs } = patience;
+export function maxWaitMs(error: GirderError, patience: Patience, now: number): number {
+  const { tokenExpiresAt, nonGirderMs, serverErrorMs = nonGirderMs } = patience;
   const most =
-    error.trouble === 'not-girder'
-      ? strangeMs
+    error.kind === 'not-girder'
+      ? nonGirderMs
       : error.status === 500
-        ? faultMs
+        ? serverErrorMs
         : error.transient
           ? Infinity
           : 0;
-  return now > tokenEnds ? Math.min(most, hopelessMs) : most;
+  return now > tokenExpiresAt ? Math.min(most, hopelessMs) : most;
 }
 
 /** Milliseconds to wait after the `failures`-th failure in a row. */

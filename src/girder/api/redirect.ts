@@ -1,11 +1,11 @@
 import type { Dispatcher } from 'undici';
-import { GirderError, type Asked } from './girder-error.js';
+import { GirderError, type RequestSummary } from './girder-error.js';
 
 const redirectLimit = 5;
 
 /** Where a redirect stands in the way of one request. */
-export interface Hop {
-  asked: Asked;
+export interface RedirectStep {
+  asked: RequestSummary;
   /** Where the request was meant to go. */
   home: URL;
   /** Where it was sent by now, and after how many redirects. */
@@ -19,9 +19,9 @@ export interface Hop {
  * seem to have been heard. `isHome`: the same Girder, so that our secrets may go there.
  * @throws GirderError for one that leads nowhere, and for a change that is to go to another host
  */
-export async function nextPlace(
+export async function followRedirect(
   answer: Dispatcher.ResponseData,
-  { asked, home, from, hop }: Hop,
+  { asked, home, from, hop }: RedirectStep,
 ): Promise<{ url: URL; isHome: boolean }> {
   await answer.body
     .dump({ limit: 16_384, signal: AbortSignal.timeout(5_000) })
@@ -51,7 +51,11 @@ function keepsSecrets(home: URL, next: URL): boolean {
 }
 
 /** The error for one of status 400 and up that somebody else gave than whom we asked. */
-export function redirectedError({ method, path, origin }: Asked, to: URL, status: number): GirderError {
+export function redirectedError(
+  { method, path, origin }: RequestSummary,
+  to: URL,
+  status: number,
+): GirderError {
   return strange(
     `${origin} sent ${method} ${path} on to ${to.origin}, which answered with ${status}.`,
     status,
@@ -60,7 +64,7 @@ export function redirectedError({ method, path, origin }: Asked, to: URL, status
 
 function strange(message: string, status: number): GirderError {
   return new GirderError(message, {
-    trouble: 'not-girder',
+    kind: 'not-girder',
     status,
     next: 'Check the API URL: it ends in /api/v1.',
   });

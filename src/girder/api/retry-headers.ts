@@ -1,4 +1,4 @@
-import { writeHooks } from '../canvas/follow-up.js';
+import { encodeHooks } from '../canvas/follow-up.js';
 import type { CreatedGirderJob } from '../jobs/create-job.js';
 import { decodeMessage, type TaskMessage } from '../protocol/read-message.js';
 
@@ -25,7 +25,7 @@ export function retryHeaders(
 function hooksFor(message: TaskMessage, jobId: string): unknown[] | null {
   try {
     const { hooks } = decodeMessage(message, { exact: true });
-    return hooks === null ? null : writeHooks(hooks, jobId);
+    return hooks === null ? null : encodeHooks(hooks, jobId);
   } catch {
     return null;
   }

@@ -4,7 +4,7 @@ import type { GirderClient } from './client.js';
 import { segment } from './api-url.js';
 
 /** How to ask as the user who started the analysis: the first access that an argument or an output carries. */
-export function firstAccess({ args, hooks }: Pick<Analysis, 'args' | 'hooks'>): GirderAccess | null {
+export function firstGirderAccess({ args, hooks }: Pick<Analysis, 'args' | 'hooks'>): GirderAccess | null {
   for (const part of [...args, ...hooks]) if ('access' in part) return part.access;
   return null;
 }

@@ -1,5 +1,5 @@
 import { isDict, type Pickled, type PickledDict } from '../pickle/pickled.js';
-import { refuse } from '../protocol/reject-message.js';
+import { rejectMessage } from '../protocol/reject-message.js';
 import { innerTasks, readSignature, signatureList, type Signature } from './signature.js';
 
 /** Signatures of one message, whatever is in it. */
@@ -13,18 +13,19 @@ const chordReason =
  * something behind it, which is one.
  * @throws DsaSlurmError `message`
  */
-export function refuseChords(embed: PickledDict): void {
+export function rejectChords(embed: PickledDict): void {
   let seen = 0;
 
   const look = (value: Pickled, followed: boolean): void => {
     seen += 1;
-    if (seen > maxSignatures) refuse('The publisher asked for far more further tasks than can be started.');
+    if (seen > maxSignatures)
+      rejectMessage('The publisher asked for far more further tasks than can be started.');
     const signature = readable(value);
     if (signature === null) return;
     const { kind, options } = signature;
-    if (kind === 'chord' || isThere(options.get('chord'))) refuse(chordReason);
+    if (kind === 'chord' || isThere(options.get('chord'))) rejectMessage(chordReason);
     if (kind === 'group') {
-      if (followed) refuse(chordReason);
+      if (followed) rejectMessage(chordReason);
       for (const member of innerTasks(signature)) look(member, false);
     }
     if (kind === 'chain') {
@@ -33,7 +34,7 @@ export function refuseChords(embed: PickledDict): void {
     }
   };
 
-  if (isThere(embed.get('chord'))) refuse(chordReason);
+  if (isThere(embed.get('chord'))) rejectMessage(chordReason);
   for (const name of ['callbacks', 'errbacks']) {
     for (const value of signatureList(embed.get(name))) look(value, false);
   }

@@ -2,7 +2,7 @@ import { parseExactJson, writePythonJson } from '../../base/python-json.js';
 import { transformName } from '../protocol/classes.js';
 import { encodePickle } from '../pickle/encode-pickle.js';
 import { isDict, isInstance, sequenceItems, type Pickled, type PickledDict } from '../pickle/pickled.js';
-import { quoted, refuse } from '../protocol/reject-message.js';
+import { quoted, rejectMessage } from '../protocol/reject-message.js';
 import { readOwnHeaders, readPlainDict, readPublishOptions, type PublishOptions } from './publish-options.js';
 import { pythonRepr } from './python-repr.js';
 import { signatureList } from './signature.js';
@@ -67,12 +67,12 @@ export interface FollowUpParts {
  * The message of one task, as far as it is known before it is published.
  * @throws DsaSlurmError `message` for what cannot be written, or not be honoured
  */
-export function writeFollowUp({ task, args, kwargs, options, container, place }: FollowUpParts): FollowUp {
+export function buildFollowUp({ task, args, kwargs, options, container, place }: FollowUpParts): FollowUp {
   const girder = new Map([...options, ...kwargs].filter(([name]) => girderOptions.includes(name)));
   const ownKwargs = new Map([...kwargs].filter(([name]) => !girder.has(name)));
   const id = options.get('task_id');
   if (typeof id !== 'string' || id === '' || Buffer.byteLength(id) > 255) {
-    return refuse(`The task ${quoted(task)} has an id that is none.`);
+    return rejectMessage(`The task ${quoted(task)} has an id that is none.`);
   }
   const list = (name: string): Pickled => {
     const signatures = signatureList(options.get(name));
@@ -113,10 +113,10 @@ export function writeFollowUp({ task, args, kwargs, options, container, place }:
 const maxHooks = 1024 * 1024;
 
 /** The header `girder_result_hooks`: each hook is a document of its own, and knows the Girder job of its task. */
-export function writeHooks(hooks: readonly Pickled[], girderJobId: string | null): unknown[] {
+export function encodeHooks(hooks: readonly Pickled[], girderJobId: string | null): unknown[] {
   let text = 0;
   return hooks.map((hook) => {
-    if (text > maxHooks) refuse('It has more result hooks than a message can carry.');
+    if (text > maxHooks) rejectMessage('It has more result hooks than a message can carry.');
     const job: readonly [string, Pickled][] =
       girderJobId === null ? [] : [['job', new Map([['_id', girderJobId]])]];
     const isUpload = isInstance(hook) && transformName(hook) !== null;
@@ -129,9 +129,10 @@ export function writeHooks(hooks: readonly Pickled[], girderJobId: string | null
 
 function readHooks(task: string, value: Pickled | undefined): readonly Pickled[] | null {
   if (value === undefined || value === null) return null;
-  const hooks = sequenceItems(value) ?? refuse(`The result hooks of the task ${quoted(task)} are no list.`);
+  const hooks =
+    sequenceItems(value) ?? rejectMessage(`The result hooks of the task ${quoted(task)} are no list.`);
   // whether they can be written has to be known before the parent runs
-  writeHooks(hooks, null);
+  encodeHooks(hooks, null);
   return hooks;
 }
 

@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto';
 import { errorLine } from '../../base/errors.js';
 import { sequenceItems, type Pickled, type PickledDict } from '../pickle/pickled.js';
 import { decodeMessage, type TaskMessage } from '../protocol/read-message.js';
-import { refuse } from '../protocol/reject-message.js';
-import { writeFollowUp, type FollowUp } from './follow-up.js';
+import { rejectMessage } from '../protocol/reject-message.js';
+import { buildFollowUp, type FollowUp } from './follow-up.js';
 import { innerTasks, readSignature, signatureList, withOptions, type Signature } from './signature.js';
 
 /** A published task in the result of its parent, as Celery writes it: `[[id, the one before it], members of a group]`. */
@@ -17,7 +17,7 @@ export interface FollowUps {
   /** For the result message. Celery counts only what follows a success. */
   readonly children: readonly TaskChild[];
   /** Why something of it cannot be published: a sentence each. */
-  readonly refused: readonly string[];
+  readonly errors: readonly string[];
 }
 
 /** The task that ends. */
@@ -49,7 +49,7 @@ const optionsOfChain = ['task_id', 'group_id', 'group_index', 'link', 'link_erro
  * the same task. Source: celery's app/trace.py (success), backends/base.py (failure) and canvas.py.
  * @throws DsaSlurmError `message` if the task itself cannot be read
  */
-export function followUps(task: EndingTask, outcome: 'succeeded' | 'failed'): FollowUps {
+export function buildFollowUps(task: EndingTask, outcome: 'succeeded' | 'failed'): FollowUps {
   const { container, embed } = decodeMessage(task, { exact: true });
   const messages: FollowUp[] = [];
   const children: TaskChild[] = [];
@@ -64,7 +64,7 @@ export function followUps(task: EndingTask, outcome: 'succeeded' | 'failed'): Fo
 
   const read = (value: Pickled): Signature => {
     looked += 1;
-    if (looked > maxSignatures) refuse('It stands for far more tasks than can be started.');
+    if (looked > maxSignatures) rejectMessage('It stands for far more tasks than can be started.');
     return readSignature(value);
   };
 
@@ -82,7 +82,7 @@ export function followUps(task: EndingTask, outcome: 'succeeded' | 'failed'): Fo
         return [[groupId, null], applyMembers(signature, partial, options, place, groupId)];
       }
       case 'chunks':
-        return refuse('"chunks" of Celery are not known here.');
+        return rejectMessage('"chunks" of Celery are not known here.');
       default:
         return applyTask(signature, partial, more, place);
     }
@@ -95,9 +95,9 @@ export function followUps(task: EndingTask, outcome: 'succeeded' | 'failed'): Fo
     place: string,
   ): TaskChild {
     if (messages.length >= maxMessages || text >= maxText) {
-      refuse('It stands for far more tasks than can be started.');
+      rejectMessage('It stands for far more tasks than can be started.');
     }
-    const message = writeFollowUp({
+    const message = buildFollowUp({
       task: signature.task,
       args: signature.immutable ? signature.args : put(partial, signature.args),
       kwargs: signature.kwargs,
@@ -152,7 +152,7 @@ export function followUps(task: EndingTask, outcome: 'succeeded' | 'failed'): Fo
       withOptions(step, stepOptions(step, options, `${place}.${index}`, index === length - 1)),
     );
     const [first, ...rest] = steps;
-    if (first === undefined) return refuse('It is a chain of no tasks.');
+    if (first === undefined) return rejectMessage('It is a chain of no tasks.');
     const behind = [...signatureList(options.get('chain')), ...rest.map(({ source }) => source).reverse()];
     const inherited = [...options].filter(([name]) => !optionsOfChain.includes(name));
     const args = chain.immutable ? chain.args : put(partial, chain.args);
@@ -217,7 +217,7 @@ export function followUps(task: EndingTask, outcome: 'succeeded' | 'failed'): Fo
 
   if (outcome === 'failed') {
     applyAll('link_error', signatureList(embed.get('errbacks')), [task.id], true);
-    return { messages, children: [], refused };
+    return { messages, children: [], errors: refused };
   }
   const callbacks = signatureList(embed.get('callbacks'));
   applyAll('link', callbacks, [null], callbacks.length > 1);
@@ -228,7 +228,7 @@ export function followUps(task: EndingTask, outcome: 'succeeded' | 'failed'): Fo
     const child = attempt('chain', () => apply(read(next), [null], more, 'chain'));
     if (child !== null) children.push(headOf(child));
   }
-  return { messages, children, refused };
+  return { messages, children, errors: refused };
 }
 
 /** A task that waits in the chain of one that has failed: Celery tells whoever waits for its result, too. */

@@ -1,6 +1,6 @@
 import { WholeFloat } from '../../base/python-json.js';
 import { isDict, type Pickled, type PickledDict } from '../pickle/pickled.js';
-import { quoted, refuse } from '../protocol/reject-message.js';
+import { quoted, rejectMessage } from '../protocol/reject-message.js';
 
 /** Where and how a task is to be published, from the options of its signature: Celery's `apply_async`. */
 export interface PublishOptions {
@@ -29,7 +29,7 @@ export interface PublishOptions {
 export function readPublishOptions(task: string, options: PickledDict): PublishOptions {
   const get = (name: string): Pickled => options.get(name) ?? null;
   const bad = (name: string): never =>
-    refuse(`The option ${name} of the task ${quoted(task)} is nothing that can be used here.`);
+    rejectMessage(`The option ${name} of the task ${quoted(task)} is nothing that can be used here.`);
   const text = (name: string): string | null => {
     const value = get(name);
     if (value === null) return null;
@@ -61,7 +61,7 @@ export function readPublishOptions(task: string, options: PickledDict): PublishO
       ? { exchange, routingKey }
       : { exchange: '', routingKey: text('queue') ?? 'celery' };
   if (destination.routingKey === 'local' || destination.exchange === 'local') {
-    return refuse(
+    return rejectMessage(
       `The task ${quoted(task)} is meant for the queue "local", which belongs to the Girder server itself.`,
     );
   }
@@ -108,14 +108,14 @@ function readPlain(
   const plain = (value: Pickled): unknown => {
     seen += 1;
     if (seen > maxValues)
-      refuse(`The headers of the task ${quoted(task)} are larger than a message can carry.`);
+      rejectMessage(`The headers of the task ${quoted(task)} are larger than a message can carry.`);
     if (typeof value === 'bigint' || value instanceof WholeFloat) {
-      return exact(value) ?? refuse(`A header of the task ${quoted(task)} is too large a number.`);
+      return exact(value) ?? rejectMessage(`A header of the task ${quoted(task)} is too large a number.`);
     }
     if (typeof value !== 'object' || value === null) return value;
     if (value instanceof Map) return plainDict(value as PickledDict);
     if (Array.isArray(value)) return (value as readonly Pickled[]).map(plain);
-    return refuse(`A header of the task ${quoted(task)} is no plain JSON.`);
+    return rejectMessage(`A header of the task ${quoted(task)} is no plain JSON.`);
   };
   const plainDict = (entries: PickledDict): Record<string, unknown> =>
     Object.fromEntries(Array.from(entries, ([key, item]) => [key, plain(item)]));
@@ -123,7 +123,7 @@ function readPlain(
   if (dict === undefined || dict === null) return {};
   return isDict(dict)
     ? plainDict(dict)
-    : refuse(`The headers of the task ${quoted(task)} are no dictionary.`);
+    : rejectMessage(`The headers of the task ${quoted(task)} are no dictionary.`);
 }
 
 /** Celery takes a countdown of 0 for none. */

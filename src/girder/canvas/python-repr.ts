@@ -1,5 +1,5 @@
 import { WholeFloat } from '../../base/python-json.js';
-import { pythonText } from '../pickle/python-str.js';
+import { pythonStr } from '../pickle/python-str.js';
 import type { Pickled, PickledDict } from '../pickle/pickled.js';
 
 /** Celery's own limit for the two headers. */
@@ -53,7 +53,7 @@ export function pythonRepr(value: Pickled): string {
       return say(quotedText(value.length > left ? `${value.slice(0, Math.max(0, left))}...` : value));
     if (value instanceof Map) return dict(value as PickledDict, level);
     if (typeof value !== 'object' || value === null || value instanceof WholeFloat)
-      return say(pythonText(value) ?? '');
+      return say(pythonStr(value) ?? '');
     if (!('kind' in value)) return list(value as readonly Pickled[], '[', ']', level);
     switch (value.kind) {
       case 'tuple':

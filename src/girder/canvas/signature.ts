@@ -7,7 +7,7 @@ import {
   type Pickled,
   type PickledDict,
 } from '../pickle/pickled.js';
-import { quoted, refuse } from '../protocol/reject-message.js';
+import { quoted, rejectMessage } from '../protocol/reject-message.js';
 
 /** A Celery signature: a task that is to be published later (contract, section a). */
 export interface Signature {
@@ -30,18 +30,18 @@ export interface Signature {
  * @throws DsaSlurmError `message`
  */
 export function readSignature(value: Pickled): Signature {
-  const parts = signatureParts(value) ?? refuse('It holds something else than a Celery signature.');
+  const parts = signatureParts(value) ?? rejectMessage('It holds something else than a Celery signature.');
   const task = parts.get('task');
-  if (typeof task !== 'string' || !/^\P{Cc}{1,255}$/u.test(task)) return refuse('It names no task.');
+  if (typeof task !== 'string' || !/^\P{Cc}{1,255}$/u.test(task)) return rejectMessage('It names no task.');
   const args = parts.get('args') ?? [];
   const kwargs = parts.get('kwargs') ?? new Map<string, Pickled>();
   const options = parts.get('options') ?? new Map<string, Pickled>();
   const kind = parts.get('subtask_type') ?? null;
   if (sequenceItems(args) === null || !isDict(kwargs) || !isDict(options)) {
-    return refuse(`The task ${quoted(task)} has arguments or options that are none.`);
+    return rejectMessage(`The task ${quoted(task)} has arguments or options that are none.`);
   }
   if (kind !== null && typeof kind !== 'string')
-    return refuse(`The task ${quoted(task)} is of no known kind.`);
+    return rejectMessage(`The task ${quoted(task)} is of no known kind.`);
   return { task, args, kwargs, options, kind, immutable: parts.get('immutable') === true, source: value };
 }
 
@@ -55,7 +55,7 @@ export function withOptions(signature: Signature, more: Iterable<readonly [strin
 
 /** The signatures in a chain or a group. */
 export function innerTasks({ task, kwargs }: Signature): readonly Pickled[] {
-  return sequenceItems(kwargs.get('tasks') ?? null) ?? refuse(`The ${quoted(task)} names no tasks.`);
+  return sequenceItems(kwargs.get('tasks') ?? null) ?? rejectMessage(`The ${quoted(task)} names no tasks.`);
 }
 
 /** One signature, a list of them, or none: Celery takes all three for `link` and `chain`. */

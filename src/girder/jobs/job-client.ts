@@ -4,40 +4,40 @@ import { createGirderClient, type GirderSetup } from '../api/client.js';
 import type { ConnectionOptions } from '../api/connections.js';
 import { jobDocument, type JobDocument } from '../api/documents.js';
 import { GirderError } from '../api/girder-error.js';
-import { describePiece, hasArrived, lengthOfLog, type PieceOnItsWay } from './log-chunk.js';
-import { patienceWith, pauseAfter } from '../api/patience.js';
-import type { Reporting } from './report-limits.js';
+import { characterCount, describeChunk, isInLog, type PendingLogChunk } from './log-chunk.js';
+import { maxWaitMs, pauseAfter } from '../api/patience.js';
+import type { ReportLimits } from './report-limits.js';
 import { jobStatus } from './transitions.js';
 
 /** Fields of an update, as `PUT job/:id` takes them. */
-export type JobForm = Readonly<Record<string, string>>;
+export type JobUpdate = Readonly<Record<string, string>>;
 
-export interface JobAskingOptions extends GirderSetup {
-  reporting: Reporting;
+export interface GirderJobClientOptions extends GirderSetup {
+  reporting: ReportLimits;
   /** How the session of the job's publisher is to connect; see `openSession`. */
   connection?: ConnectionOptions;
   /** After this moment, in milliseconds since the epoch, the Girder job's own token is surely gone. */
-  tokenEnds: number;
+  tokenExpiresAt: number;
   /** Girder says that the job is being canceled, or is: told once. */
   onCancel: () => void;
   /** Girder says that there is no such job any more: told once. */
   onGone?: () => void;
   /** Why Girder cannot be told at the moment; null once it can again. */
-  onTrouble?: (trouble: string | null) => void;
+  onProblem?: (trouble: string | null) => void;
 }
 
 /** Questions about one Girder job, asked until they are answered. */
-export interface JobAsking {
+export interface GirderJobClient {
   /**
    * Updates the job, or reads it if there is nothing to update. Waits as long as Girder cannot be reached and the token
    * may still be good; `patience` is for how many milliseconds an answer that is not Girder's is taken for an accident.
    * @throws GirderError
    */
-  insist(signal: AbortSignal, patience: number, form?: JobForm): Promise<JobDocument>;
+  updateUntilAnswered(signal: AbortSignal, patience: number, form?: JobUpdate): Promise<JobDocument>;
   /** Sets a status, or reads the one there is if the rules do not allow this one. */
-  tryStatus(status: number, signal: AbortSignal, patience: number): Promise<JobDocument>;
+  setStatus(status: number, signal: AbortSignal, patience: number): Promise<JobDocument>;
   /** The last answer. */
-  known(): JobDocument | null;
+  lastSeen(): JobDocument | null;
   /** Characters of Girder's log, without the piece that is on its way; null as long as it was not read. */
   logLength(): number | null;
 }
@@ -45,8 +45,8 @@ export interface JobAsking {
 /** An update that Girder answered so often with a fault of its own may be the reason for it. */
 const poisonAfter = 8;
 
-export function createJobAsking(ref: GirderJobRef, options: JobAskingOptions): JobAsking {
-  const { reporting, clock, log, onTrouble } = options;
+export function createGirderJobClient(ref: GirderJobRef, options: GirderJobClientOptions): GirderJobClient {
+  const { reporting, clock, log, onProblem } = options;
   const client = createGirderClient({
     ...options,
     apiUrl: ref.url,
@@ -66,14 +66,14 @@ export function createJobAsking(ref: GirderJobRef, options: JobAskingOptions): J
   let isOnItsWay = false;
 
   /** One attempt, in turn: retries must not hold the place of others. */
-  async function ask(signal: AbortSignal, form?: JobForm): Promise<JobDocument> {
+  async function ask(signal: AbortSignal, form?: JobUpdate): Promise<JobDocument> {
     const question = form === undefined ? { method: 'GET' } : { method: ref.method, form };
     const piecesBefore = pieces;
     const document = await reporting
       .run(server, async () => client.json(jobDocument, { ...question, path: '', attempts: 1, signal }))
       .catch(noticeGone);
     if (Array.isArray(document.log) && !isOnItsWay && pieces === piecesBefore) {
-      logLength = lengthOfLog(document.log);
+      logLength = characterCount(document.log);
     }
     known = document;
     if (isCanceled(document) && !told) {
@@ -84,14 +84,14 @@ export function createJobAsking(ref: GirderJobRef, options: JobAskingOptions): J
   }
 
   function noticeGone(error: unknown): never {
-    if (error instanceof GirderError && error.trouble === 'missing' && !isGone) {
+    if (error instanceof GirderError && error.kind === 'missing' && !isGone) {
       isGone = true;
       options.onGone?.();
     }
     throw error;
   }
 
-  async function insist(signal: AbortSignal, patience: number, form?: JobForm): Promise<JobDocument> {
+  async function insist(signal: AbortSignal, patience: number, form?: JobUpdate): Promise<JobDocument> {
     const piece = form?.['log'];
     // a log that is written anew is the same however often that is done
     if (piece === undefined || form?.['overwrite'] !== undefined) {
@@ -102,7 +102,7 @@ export function createJobAsking(ref: GirderJobRef, options: JobAskingOptions): J
     isOnItsWay = true;
     pieces += 1;
     const before = logLength;
-    const told = describePiece(piece, before);
+    const told = describeChunk(piece, before);
     // what becomes of one that is not answered is not known
     logLength = null;
     try {
@@ -118,24 +118,24 @@ export function createJobAsking(ref: GirderJobRef, options: JobAskingOptions): J
   async function askUntilAnswered(
     signal: AbortSignal,
     patience: number,
-    form: JobForm | undefined,
+    form: JobUpdate | undefined,
     look: () => Promise<JobDocument | null> = async () => null,
   ): Promise<JobDocument> {
     const since = clock.monotonic();
     for (let failures = 1; ; failures += 1) {
       try {
         const answer = (failures > 1 ? await look() : null) ?? (await ask(signal, form));
-        if (failures > 1) onTrouble?.(null);
+        if (failures > 1) onProblem?.(null);
         if (failures > 2) log.info('Girder can be told again');
         return answer;
       } catch (error) {
         if (!(error instanceof GirderError) || clock.monotonic() - since >= patienceFor(error, patience)) {
-          if (failures > 1) onTrouble?.(null);
+          if (failures > 1) onProblem?.(null);
           throw error;
         }
         if (form !== undefined && error.status === 500 && failures >= poisonAfter)
           await lookForPoison(error, signal);
-        onTrouble?.(errorLine(error));
+        onProblem?.(errorLine(error));
         log.debug({ girderJob: ref.id, trouble: error.message, failures }, 'Girder cannot be told yet');
         if (failures === 2) log.warn({ why: error.message }, 'Girder cannot be told; it is waited for');
         await clock.sleep(pauseAfter(failures, error), signal);
@@ -144,9 +144,9 @@ export function createJobAsking(ref: GirderJobRef, options: JobAskingOptions): J
   }
 
   /** The job, if its log has this piece; null if not. */
-  async function findInLog(piece: PieceOnItsWay, signal: AbortSignal): Promise<JobDocument | null> {
+  async function findInLog(piece: PendingLogChunk, signal: AbortSignal): Promise<JobDocument | null> {
     const document = await ask(signal);
-    return hasArrived(document.log ?? [], piece) ? document : null;
+    return isInLog(document.log ?? [], piece) ? document : null;
   }
 
   /** @throws `error` if it is this update that Girder cannot digest: without it, Girder is well */
@@ -156,19 +156,19 @@ export function createJobAsking(ref: GirderJobRef, options: JobAskingOptions): J
     } catch {
       return;
     }
-    onTrouble?.(null);
+    onProblem?.(null);
     throw error;
   }
 
   /** A fault of Girder's own is waited out for longer here: {@link lookForPoison} finds out what it is about. */
-  function patienceFor(error: GirderError, strangeMs: number): number {
-    const { tokenEnds } = options;
-    return patienceWith(error, { tokenEnds, strangeMs, faultMs: Infinity }, clock.now());
+  function patienceFor(error: GirderError, nonGirderMs: number): number {
+    const { tokenExpiresAt } = options;
+    return maxWaitMs(error, { tokenExpiresAt, nonGirderMs, serverErrorMs: Infinity }, clock.now());
   }
 
   return {
-    insist,
-    async tryStatus(status, signal, patience) {
+    updateUntilAnswered: insist,
+    async setStatus(status, signal, patience) {
       try {
         return await insist(signal, patience, { status: String(status) });
       } catch (error) {
@@ -176,7 +176,7 @@ export function createJobAsking(ref: GirderJobRef, options: JobAskingOptions): J
         return insist(signal, patience);
       }
     },
-    known: () => known,
+    lastSeen: () => known,
     logLength: () => logLength,
   };
 }
@@ -191,5 +191,5 @@ export function isCanceled({ status }: JobDocument): boolean {
 }
 
 function isRefusedStatus(error: unknown): boolean {
-  return error instanceof GirderError && error.trouble === 'refused' && error.field === 'status';
+  return error instanceof GirderError && error.kind === 'refused' && error.field === 'status';
 }

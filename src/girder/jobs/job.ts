@@ -3,27 +3,27 @@ import type { GirderJobRef } from '../protocol/analysis.js';
 import type { GirderSetup } from '../api/client.js';
 import type { ConnectionOptions } from '../api/connections.js';
 import type { JobDocument } from '../api/documents.js';
-import { createJobAsking, isCanceled } from './job-client.js';
-import { createJobNews, type JobProgress } from './report-queue.js';
+import { createGirderJobClient, isCanceled } from './job-client.js';
+import { createReportQueue, type JobProgress } from './report-queue.js';
 import type { LogMark, LogMarks } from './log-buffer.js';
-import type { PieceOnItsWay } from './log-chunk.js';
-import type { Reporting } from './report-limits.js';
+import type { PendingLogChunk } from './log-chunk.js';
+import type { ReportLimits } from './report-limits.js';
 import { isFinal, jobStatus, pathTo } from './transitions.js';
 
 export type FinalOutcome = 'succeeded' | 'failed' | 'canceled';
 
 /** What the Girder job is to say while its analysis waits in Slurm. */
-export type BeginAs = 'queued' | 'running';
+export type InitialStatus = 'queued' | 'running';
 
 export interface GirderJobOptions extends GirderSetup {
-  reporting: Reporting;
+  reporting: ReportLimits;
   /** How the session of the job's publisher is to connect; see `openSession`. */
   connection?: ConnectionOptions;
   /** After this moment, in milliseconds since the epoch, the Girder job's own token is surely gone. */
-  tokenEnds: number;
+  tokenExpiresAt: number;
   /**
    * When the task was accepted, in milliseconds since the epoch. Girder is asked again soon after it whether it has kept
-   * what it was told: see {@link lateSaveMs}. Not set: it is not.
+   * what it was told: see {@link lateSaveCheckMs}. Not set: it is not.
    */
   acceptedAt?: number;
   /** For so many milliseconds `finish` takes answers that are not Girder's for an accident. */
@@ -33,11 +33,11 @@ export interface GirderJobOptions extends GirderSetup {
   /** Girder says that there is no such job any more: told once, and not during `finish`. */
   onGone?: () => void;
   /** Log text up to these marks is about to be sent; sending waits for it. */
-  onSending?: (marks: LogMarks, piece: PieceOnItsWay) => Promise<void>;
+  onSending?: (marks: LogMarks, piece: PendingLogChunk) => Promise<void>;
   /** All log text up to these marks is in Girder. */
   onSent?: (marks: LogMarks) => void;
   /** Why Girder cannot be told at the moment; null once it can again. */
-  onTrouble?: (trouble: string | null) => void;
+  onProblem?: (trouble: string | null) => void;
 }
 
 /** The Girder job of a run: what its user watches. Every `signal` ends the waiting and asking of its call. */
@@ -47,7 +47,7 @@ export interface GirderJob {
    * not run; `over`: it is SUCCESS or ERROR already.
    * @throws GirderError when Girder refuses for good; waits as long as it cannot be reached.
    */
-  begin(as: BeginAs, signal?: AbortSignal): Promise<'go' | 'canceled' | 'over'>;
+  begin(as: InitialStatus, signal?: AbortSignal): Promise<'go' | 'canceled' | 'over'>;
   /**
    * Says RUNNING, soon, if it does not say so yet: the analysis has started. Nobody waits for it: what Girder does not
    * hear of it is made up for by `finish`.
@@ -61,7 +61,7 @@ export interface GirderJob {
    * Resolves once there is room for more log text. Who does not wait for it loses the oldest text when Girder is slow,
    * and the log says so.
    */
-  room(signal?: AbortSignal): Promise<void>;
+  waitForRoom(signal?: AbortSignal): Promise<void>;
   /** Resolves when nothing waits any more, when Girder will not hear of it any more, or at abort. */
   flush(signal?: AbortSignal): Promise<void>;
   /**
@@ -75,23 +75,23 @@ export interface GirderJob {
    * Asks Girder, if the task was accepted only just now, whether it still has what {@link finish} has told it, and tells
    * it again if not. Resolves after the first question; a second one follows by itself, until `signal` aborts.
    */
-  confirm(outcome: FinalOutcome, signal: AbortSignal): Promise<void>;
+  verifyOutcome(outcome: FinalOutcome, signal: AbortSignal): Promise<void>;
   read(signal?: AbortSignal): Promise<JobDocument>;
   /** What Girder said last of the job; null before the first answer. */
-  known(): JobDocument | null;
-  /** Stops reporting, after the last question of {@link confirm}; what was not sent yet is forgotten. */
+  lastSeen(): JobDocument | null;
+  /** Stops reporting, after the last question of {@link verifyOutcome}; what was not sent yet is forgotten. */
   close(): void;
 }
 
 /** Milliseconds of answers that are not Girder's: a page that says maintenance, say. Only `finish` has more patience. */
-const strangeMs = 60 * 60_000;
+const nonGirderMs = 60 * 60_000;
 /**
  * So long after a task was accepted, in milliseconds, Girder is asked whether it has kept what it was told.
  * slicer_cli_web (1.5.14 to 5.0.21) loads the job after publishing its task and saves it whole, as it was then: a worker
  * that was faster has said RUNNING in vain, and a batch waits for that for ever. Answers do not tell, since Girder
  * answers with what it had loaded. Saves were seen 0.2 to 0.5 s after publishing.
  */
-export const lateSaveMs = [1_500, 10_000] as const;
+export const lateSaveCheckMs = [1_500, 10_000] as const;
 /** How often Girder is asked about a job that has not started, in milliseconds. */
 const askWaitingMs = 5 * 60_000;
 /** So long such a question may take once the run is over. */
@@ -109,9 +109,9 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
   const ending = new AbortController();
   let starting: Promise<void> | null = null;
   let lingering: Promise<void> | null = null;
-  let begunAs: BeginAs = 'queued';
+  let begunAs: InitialStatus = 'queued';
   const hasStarted = new AbortController();
-  const asking = createJobAsking(ref, {
+  const asking = createGirderJobClient(ref, {
     ...options,
     log,
     onCancel: () => {
@@ -121,10 +121,10 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
       if (!finishing) options.onGone?.();
     },
   });
-  const news = createJobNews({
+  const news = createReportQueue({
     reportMs: reporting.reportMs,
-    send: async (form) => asking.insist(closed, strangeMs, form),
-    read: async () => asking.insist(closed, strangeMs),
+    send: async (form) => asking.updateUntilAnswered(closed, nonGirderMs, form),
+    read: async () => asking.updateUntilAnswered(closed, nonGirderMs),
     onSending,
     onSent,
     logLength: asking.logLength,
@@ -136,15 +136,15 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
     signal === undefined ? closed : AbortSignal.any([closed, signal]);
 
   /** Sets a status step by step. Only what Girder's rules allow from the status that it last told is ever sent. */
-  async function bring(as: BeginAs, stop: AbortSignal): Promise<JobDocument> {
-    let at = await asking.insist(stop, strangeMs);
-    if (asking.logLength() !== null) news.found(at);
+  async function bring(as: InitialStatus, stop: AbortSignal): Promise<JobDocument> {
+    let at = await asking.updateUntilAnswered(stop, nonGirderMs);
+    if (asking.logLength() !== null) news.setInitialLog(at);
     for (let round = 0; round < rounds; round += 1) {
       if (isCanceled(at) || isFinal(at.status)) return at;
       const [step] = pathTo(at.handler, at.status, jobStatus[as]) ?? [];
       // it is there, or further on, from where no way leads back
       if (step === undefined) return at;
-      at = await asking.tryStatus(step, stop, strangeMs);
+      at = await asking.setStatus(step, stop, nonGirderMs);
     }
     throw statusFight(ref);
   }
@@ -162,9 +162,9 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
   /** Tells Girder again what a late save has overwritten. */
   async function remind(): Promise<void> {
     const stop = AbortSignal.any([closed, ending.signal]);
-    for (const ms of lateSaveMs) {
+    for (const ms of lateSaveCheckMs) {
       if (!(await untilAfterAcceptance(ms, stop))) continue;
-      news.compare();
+      news.verify();
       await bring(begunAs, stop);
     }
     // one that waits in Slurm has nothing to report, and would hear neither of a cancel nor of its deletion
@@ -176,12 +176,12 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
   }
 
   async function bringToEnd(outcome: FinalOutcome, stop: AbortSignal, patience: number): Promise<number> {
-    let at = asking.known() ?? (await asking.insist(stop, patience));
+    let at = asking.lastSeen() ?? (await asking.updateUntilAnswered(stop, patience));
     for (let round = 0; round < rounds; round += 1) {
       if (isFinal(at.status)) return at.status;
       const [step] = wayToEnd(at, outcome);
       if (step === undefined) break;
-      at = await asking.tryStatus(step, stop, patience);
+      at = await asking.setStatus(step, stop, patience);
     }
     throw statusFight(ref);
   }
@@ -193,7 +193,7 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
     const inTime = AbortSignal.any([stop, over.signal]);
     const timer = clock.sleep(confirmMs, inTime).then(() => over.abort());
     try {
-      news.compare();
+      news.verify();
       await news.flush(inTime);
       await bringToEnd(outcome, inTime, 0);
     } catch (error) {
@@ -207,10 +207,10 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
   return {
     log: (text, mark) => news.log(text, mark),
     progress: (progress) => news.progress(progress),
-    room: async (signal) => news.room(orClosed(signal)),
+    waitForRoom: async (signal) => news.waitForRoom(orClosed(signal)),
     flush: async (signal) => news.flush(orClosed(signal)),
-    read: async (signal) => asking.insist(orClosed(signal), strangeMs),
-    known: asking.known,
+    read: async (signal) => asking.updateUntilAnswered(orClosed(signal), nonGirderMs),
+    lastSeen: asking.lastSeen,
     async begin(as, signal) {
       begunAs = as;
       const at = await bring(as, orClosed(signal));
@@ -224,7 +224,7 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
     started() {
       begunAs = 'running';
       hasStarted.abort();
-      if (finishing || asking.known()?.status === jobStatus.running) return;
+      if (finishing || asking.lastSeen()?.status === jobStatus.running) return;
       starting ??= bring('running', AbortSignal.any([closed, ending.signal]))
         .then(() => undefined)
         .catch((error: unknown) =>
@@ -241,14 +241,14 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
       ending.abort();
       await starting;
       // the last moment at which the log can be whole before somebody reads it
-      if (options.acceptedAt !== undefined) news.compare();
+      if (options.acceptedAt !== undefined) news.verify();
       await news.flush(stop);
-      const refused = news.refused();
+      const refused = news.rejection();
       if (refused !== null) throw refused;
       return bringToEnd(outcome, stop, options.finishPatienceMs);
     },
-    async confirm(outcome, signal) {
-      const [first, second] = lateSaveMs;
+    async verifyOutcome(outcome, signal) {
+      const [first, second] = lateSaveCheckMs;
       await confirmAfter(first, outcome, signal);
       lingering = confirmAfter(second, outcome, signal);
     },
@@ -266,12 +266,12 @@ export function silentGirderJob(): GirderJob {
     started: nothing,
     log: nothing,
     progress: nothing,
-    room: async () => undefined,
+    waitForRoom: async () => undefined,
     flush: async () => undefined,
     finish: async (outcome) => finalStatus(outcome),
-    confirm: async () => undefined,
+    verifyOutcome: async () => undefined,
     read: async () => ({ status: jobStatus.running, handler: '' }),
-    known: () => null,
+    lastSeen: () => null,
     close: nothing,
   };
 }

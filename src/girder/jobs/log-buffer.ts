@@ -8,7 +8,7 @@ export interface LogMark {
 export type LogMarks = Readonly<Record<string, number>>;
 
 /** A piece of log that is on its way. */
-export interface LogPiece {
+export interface LogChunk {
   text: string;
   /** The marks whose text this piece brings to its end. */
   marks: LogMarks;
@@ -19,7 +19,7 @@ export interface LogBuffer {
   /** `mark` is given back by the piece with which all text of its source up to here is on its way. */
   append(text: string, mark?: LogMark): void;
   /** The next piece; the same one until {@link LogBuffer.confirm}. Null when nothing waits. */
-  next(): LogPiece | null;
+  next(): LogChunk | null;
   /** The piece was accepted. */
   confirm(): void;
   /** Nothing waits and nothing is on its way. */
@@ -32,7 +32,7 @@ export interface LogBuffer {
 }
 
 /** Characters in one piece, at most about. */
-export const pieceLength = 1 << 13;
+export const chunkLength = 1 << 13;
 /** The same once Girder cannot keep the whole log any more. */
 const longPieceLength = 1 << 15;
 /** Characters of a log that Girder keeps (contract, section f). */
@@ -48,7 +48,7 @@ export function createLogBuffer({ maxLength = 1 << 20 } = {}): LogBuffer {
   let length = 0;
   let lost = 0;
   let handedOut = 0;
-  let onItsWay: LogPiece | null = null;
+  let onItsWay: LogChunk | null = null;
 
   function dropOldest(): void {
     let whole = 0;
@@ -71,12 +71,12 @@ export function createLogBuffer({ maxLength = 1 << 20 } = {}): LogBuffer {
     if (whole > 0) entries.splice(0, whole);
   }
 
-  function takePiece(): LogPiece {
+  function takePiece(): LogChunk {
     const parts: string[] = [];
     if (lost > 0)
       parts.push(`\n[${lost} characters of the log are missing here: Girder took them too slowly.]\n`);
     lost = 0;
-    let room = handedOut < keptLength ? pieceLength : longPieceLength;
+    let room = handedOut < keptLength ? chunkLength : longPieceLength;
     const marks: Record<string, number> = {};
     let whole = 0;
     for (const entry of entries) {

@@ -1,7 +1,7 @@
 import { createPlaces } from '../../base/keyed-limiter.js';
 
 /** What all Girder jobs of a worker share: how often each one reports, and how many at a time. */
-export interface Reporting {
+export interface ReportLimits {
   /** Milliseconds between two reports of one Girder job, at least. */
   readonly reportMs: number;
   /** Waits for a turn among the questions to the same server: one that is slow keeps no other one waiting. */
@@ -9,13 +9,13 @@ export interface Reporting {
 }
 
 /** @param options.concurrency questions to one server at a time */
-export function createReporting({
+export function createReportLimits({
   reportMs,
   concurrency,
 }: {
   reportMs: number;
   concurrency: number;
-}): Reporting {
+}): ReportLimits {
   const places = createPlaces(concurrency);
   return {
     reportMs,

@@ -3,9 +3,9 @@ import type { Clock } from '../../base/clock.js';
 import type { Log } from '../../base/log.js';
 import { GirderError } from '../api/girder-error.js';
 import type { JobDocument } from '../api/documents.js';
-import type { JobForm } from './job-client.js';
-import { createLogBuffer, pieceLength, type LogMark, type LogMarks } from './log-buffer.js';
-import { describePiece, type PieceOnItsWay } from './log-chunk.js';
+import type { JobUpdate } from './job-client.js';
+import { createLogBuffer, chunkLength, type LogMark, type LogMarks } from './log-buffer.js';
+import { describeChunk, type PendingLogChunk } from './log-chunk.js';
 import { createSentLog } from './sent-log.js';
 
 /** What is null or left out stays as it was. */
@@ -15,15 +15,15 @@ export interface JobProgress {
   message?: string | null;
 }
 
-export interface JobNewsOptions {
+export interface ReportQueueOptions {
   /** Milliseconds between two reports, at least. */
   reportMs: number;
   /** @throws GirderError when Girder will not take this. */
-  send: (form: JobForm) => Promise<unknown>;
+  send: (form: JobUpdate) => Promise<unknown>;
   /** Reads the Girder job. @throws GirderError */
   read: () => Promise<JobDocument>;
   /** A piece that brings text to these marks is about to be sent; awaited. */
-  onSending?: ((marks: LogMarks, piece: PieceOnItsWay) => Promise<void>) | undefined;
+  onSending?: ((marks: LogMarks, piece: PendingLogChunk) => Promise<void>) | undefined;
   /** Characters of Girder's log at present; null if nobody knows. */
   logLength: () => number | null;
   onSent?: ((marks: LogMarks) => void) | undefined;
@@ -34,23 +34,23 @@ export interface JobNewsOptions {
 }
 
 /** Log and progress of one Girder job, on their way to Girder. */
-export interface JobNews {
+export interface ReportQueue {
   log(text: string, mark?: LogMark): void;
   progress(progress: JobProgress): void;
-  room(stop: AbortSignal): Promise<void>;
+  waitForRoom(stop: AbortSignal): Promise<void>;
   flush(stop: AbortSignal): Promise<void>;
   /** Soon compares what Girder has with what was sent, and sends again what it has lost. `flush` waits for it. */
-  compare(): void;
+  verify(): void;
   /** The Girder job as it was read before anything was sent. */
-  found(document: JobDocument): void;
+  setInitialLog(document: JobDocument): void;
   /** Girder will not hear any more of this job, and why. */
-  refused(): GirderError | null;
+  rejection(): GirderError | null;
 }
 
 /** Characters of log that may wait before `room` makes its caller wait. */
 const roomy = 1 << 18;
 
-export function createJobNews({
+export function createReportQueue({
   reportMs,
   send,
   read,
@@ -60,7 +60,7 @@ export function createJobNews({
   clock,
   log,
   closed,
-}: JobNewsOptions): JobNews {
+}: ReportQueueOptions): ReportQueue {
   const buffer = createLogBuffer();
   const wanted = new Map<string, string>();
   const accepted = new Map<string, string>();
@@ -91,22 +91,22 @@ export function createJobNews({
   async function sendNews(): Promise<void> {
     const changed = changedProgress();
     const piece = buffer.next();
-    const form: JobForm = piece === null || piece.text === '' ? changed : { ...changed, log: piece.text };
+    const form: JobUpdate = piece === null || piece.text === '' ? changed : { ...changed, log: piece.text };
     const isMarked = piece !== null && Object.keys(piece.marks).length > 0;
-    if (isMarked) await onSending?.(piece.marks, describePiece(piece.text, logLength()));
+    if (isMarked) await onSending?.(piece.marks, describeChunk(piece.text, logLength()));
     let isAccepted = false;
     try {
       if (Object.keys(form).length > 0) await send(form);
       isAccepted = true;
     } catch (error) {
       if (closed.aborted) return;
-      if (error instanceof GirderError && (error.trouble === 'access' || error.trouble === 'missing')) {
+      if (error instanceof GirderError && (error.kind === 'access' || error.kind === 'missing')) {
         refused = error;
         buffer.clear();
         log.warn({ trouble: error.message }, 'Girder takes no more reports on this job');
         return;
       }
-      const isAway = error instanceof GirderError && error.trouble !== 'refused' && error.trouble !== 'busy';
+      const isAway = error instanceof GirderError && error.kind !== 'refused' && error.kind !== 'busy';
       if (isAway) {
         // waited for long enough: what waits would only wait as long again, one piece after the other
         buffer.drop();
@@ -132,7 +132,7 @@ export function createJobNews({
         if (accepted.has(name) && accepted.get(name) !== value) accepted.delete(name);
       }
       const has = document.log?.join('') ?? '';
-      sentLog.begin(has);
+      sentLog.start(has);
       const repaired = sentLog.repaired(has);
       if (repaired === null) return;
       log.info('Girder has lost the beginning of the log: it is sent again');
@@ -152,7 +152,7 @@ export function createJobNews({
         continue;
       }
       // the interval gathers small reports; a log that is behind has enough for the next piece already
-      const isBehind = buffer.length() >= pieceLength;
+      const isBehind = buffer.length() >= chunkLength;
       const wait = flushes > 0 || isBehind ? 0 : lastReport + reportMs - clock.monotonic();
       if (wait > 0) await clock.sleep(wait, AbortSignal.any([closed, pause.signal]));
       if (!closed.aborted) await sendNews();
@@ -202,7 +202,7 @@ export function createJobNews({
       if (typeof message === 'string') wanted.set('progressMessage', cleanMessage(message));
       wake();
     },
-    async room(stop) {
+    async waitForRoom(stop) {
       while (!hasRoom() && !stop.aborted) await nextReport(stop);
     },
     async flush(stop) {
@@ -212,12 +212,12 @@ export function createJobNews({
       flushes -= 1;
       if (flushes === 0) pause = new AbortController();
     },
-    compare() {
+    verify() {
       wantsComparison = true;
       wake();
     },
-    found: (document) => sentLog.begin(document.log?.join('') ?? ''),
-    refused: () => refused,
+    setInitialLog: (document) => sentLog.start(document.log?.join('') ?? ''),
+    rejection: () => refused,
   };
 }
 

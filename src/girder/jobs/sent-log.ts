@@ -5,7 +5,7 @@
  */
 export interface SentLog {
   /** The log as it was read before anything was sent. Only the first call counts. */
-  begin(log: string): void;
+  start(log: string): void;
   /** Girder has accepted this piece. */
   add(piece: string): void;
   /** The whole log as it should be, if what Girder has is only the end of it; null if nothing is missing, or it cannot be told. */
@@ -28,7 +28,7 @@ export function createSentLog(): SentLog {
   }
 
   return {
-    begin(log) {
+    start(log) {
       if (hasBegun) return;
       hasBegun = true;
       length = 0;

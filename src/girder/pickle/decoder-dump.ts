@@ -1,17 +1,17 @@
 import { WholeFloat } from '../../base/python-json.js';
 import type { Pickled, PickledInstance } from './pickled.js';
 import type { DecodedMessage } from '../protocol/read-message.js';
-import { refuse } from '../protocol/reject-message.js';
+import { rejectMessage } from '../protocol/reject-message.js';
 
 /** JSON that shows a decoded message so that two decoders can be compared. */
-export type Shown = null | boolean | number | string | Shown[] | { [key: string]: Shown };
+export type DecoderDump = null | boolean | number | string | DecoderDump[] | { [key: string]: DecoderDump };
 
-export interface ShownMessage {
+export interface MessageDump {
   body_container: 'tuple' | 'list';
-  args: Shown;
-  kwargs: Shown;
-  embed: Shown;
-  girder_result_hooks: Shown;
+  args: DecoderDump;
+  kwargs: DecoderDump;
+  embed: DecoderDump;
+  girder_result_hooks: DecoderDump;
 }
 
 /** Shared parts are written out each time, so a small hostile message could grow without end. */
@@ -23,7 +23,7 @@ const maxShown = 200_000;
  * order of appearance, from 0, once for the body and anew for each hook. Holds the message's tokens.
  * @throws DsaSlurmError `message` if it would be too long to show.
  */
-export function showMessage(message: DecodedMessage): ShownMessage {
+export function dumpMessage(message: DecodedMessage): MessageDump {
   const budget = { left: maxShown };
   const body = createShow(budget);
   return {
@@ -35,13 +35,13 @@ export function showMessage(message: DecodedMessage): ShownMessage {
   };
 }
 
-function createShow(budget: { left: number }): (value: Pickled) => Shown {
+function createShow(budget: { left: number }): (value: Pickled) => DecoderDump {
   const ids = new Map<PickledInstance, number>();
 
-  const showEntries = (entries: Iterable<readonly [string, Pickled]>): { [key: string]: Shown } =>
+  const showEntries = (entries: Iterable<readonly [string, Pickled]>): { [key: string]: DecoderDump } =>
     Object.fromEntries(Array.from(entries, ([key, value]) => [key, show(value)]));
 
-  const showInstance = (instance: PickledInstance): Shown => {
+  const showInstance = (instance: PickledInstance): DecoderDump => {
     if (instance.className === 'celery.canvas.Signature') return showSignature(instance);
     const known = ids.get(instance);
     if (known !== undefined) return { $ref: known };
@@ -52,14 +52,14 @@ function createShow(budget: { left: number }): (value: Pickled) => Shown {
   };
 
   /** A dictionary in Python, hence without `$id`; its `__dict__` is a pickled Celery application. */
-  const showSignature = ({ className, attributes }: PickledInstance): Shown => ({
+  const showSignature = ({ className, attributes }: PickledInstance): DecoderDump => ({
     $class: className,
     ...showEntries([...attributes].filter(([name]) => name !== '__dict__')),
   });
 
-  const show = (value: Pickled): Shown => {
+  const show = (value: Pickled): DecoderDump => {
     budget.left -= 1;
-    if (budget.left < 0) refuse('The message is too long to be shown.');
+    if (budget.left < 0) rejectMessage('The message is too long to be shown.');
     if (typeof value === 'number') return Number.isFinite(value) ? value : { $float: pythonName(value) };
     if (typeof value === 'bigint') return { $int: String(value) };
     if (typeof value !== 'object' || value === null) return value;

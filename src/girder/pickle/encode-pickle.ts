@@ -1,7 +1,7 @@
 import { WholeFloat, type ExactJson } from '../../base/python-json.js';
 import { encodeDatetime } from './pickled-bytes.js';
 import type { Pickled, PickledDatetime, PickledDict, PickledInstance } from './pickled.js';
-import { quoted, refuse } from '../protocol/reject-message.js';
+import { quoted, rejectMessage } from '../protocol/reject-message.js';
 
 /** What jsonpickle writes for UTC; each time anew, and two more numbers, as it stands for two objects. */
 const utc = {
@@ -38,7 +38,7 @@ export function encodePickle(value: Pickled): ExactJson {
     Object.fromEntries(
       Array.from(dict, ([key, item]) => {
         if (key.startsWith('py/'))
-          refuse(`A key of the message, ${quoted(key)}, has a meaning to jsonpickle.`);
+          rejectMessage(`A key of the message, ${quoted(key)}, has a meaning to jsonpickle.`);
         return [key, encode(item)];
       }),
     );
@@ -83,9 +83,9 @@ export function encodePickle(value: Pickled): ExactJson {
       case 'instance':
         return numbered(value, () => instance(value));
       case 'reduce':
-        return refuse('It holds an object that only Python could build.');
+        return rejectMessage('It holds an object that only Python could build.');
       case 'cycle':
-        return refuse('It holds an object that refers to itself.');
+        return rejectMessage('It holds an object that refers to itself.');
     }
   };
   return encode(value);

@@ -1,7 +1,7 @@
 import { WholeFloat } from '../../base/python-json.js';
 import { decodeBase64, decodeBase85, decodeDatetime } from './pickled-bytes.js';
 import type { Pickled, PickledName } from './pickled.js';
-import { quoted, refuse } from '../protocol/reject-message.js';
+import { quoted, rejectMessage } from '../protocol/reject-message.js';
 
 /** Real messages are about fifteen levels deep. */
 const maxDepth = 200;
@@ -37,11 +37,11 @@ type JsonObject = Readonly<Record<string, unknown>>;
 
 function decode(json: unknown, state: DecodeState, depth: number): Pickled {
   state.values += 1;
-  if (state.values > maxValues) refuse('The message holds far more values than any analysis needs.');
-  if (depth > maxDepth) refuse('The message is nested far deeper than any analysis needs.');
+  if (state.values > maxValues) rejectMessage('The message holds far more values than any analysis needs.');
+  if (depth > maxDepth) rejectMessage('The message is nested far deeper than any analysis needs.');
   if (isScalar(json)) return json;
   if (Array.isArray(json)) return numbered(state, () => decodeAll(json, state, depth));
-  if (!isJsonObject(json)) return refuse('The message holds a value that is not JSON.');
+  if (!isJsonObject(json)) return rejectMessage('The message holds a value that is not JSON.');
   return decodeObject(json, state, depth);
 }
 
@@ -74,7 +74,7 @@ function decodeObject(json: JsonObject, state: DecodeState, depth: number): Pick
   if (tag === undefined) return numbered(state, () => decodeEntries(json, state, depth));
   if (tags.includes('py/object')) return decodeInstance(json, tags, state, depth);
   if (tags.length > 1 || Object.keys(json).length > 1) {
-    return refuse(`The message mixes ${quoted(tag)} with other keys.`);
+    return rejectMessage(`The message mixes ${quoted(tag)} with other keys.`);
   }
   const value = json[tag];
   switch (tag) {
@@ -99,7 +99,7 @@ function decodeObject(json: JsonObject, state: DecodeState, depth: number): Pick
     case 'py/id':
       return resolve(value, state);
     default:
-      return refuse(`The message uses ${quoted(tag)}, a form of jsonpickle that is not supported.`);
+      return rejectMessage(`The message uses ${quoted(tag)}, a form of jsonpickle that is not supported.`);
   }
 }
 
@@ -127,10 +127,10 @@ function decodeInstance(
   const className = textOf('py/object', json['py/object']);
   const foreign = tags.find((tag) => tag !== 'py/object' && tag !== 'py/state');
   if (foreign !== undefined) {
-    refuse(`The message uses ${quoted(foreign)}, a form of jsonpickle that is not supported.`);
+    rejectMessage(`The message uses ${quoted(foreign)}, a form of jsonpickle that is not supported.`);
   }
   if (tags.includes('py/state') && Object.keys(json).length > 2) {
-    refuse(`An object of the message (${quoted(className)}) has both a state and attributes.`);
+    rejectMessage(`An object of the message (${quoted(className)}) has both a state and attributes.`);
   }
   return numbered(state, (id) => {
     if (className === 'datetime.datetime') return decodeDatetimeObject(json, state, depth);
@@ -163,10 +163,12 @@ function decodeName(kind: PickledName['kind'], tag: string, value: unknown): Pic
 
 function resolve(value: unknown, state: DecodeState): Pickled {
   if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value >= state.objects.length) {
-    return refuse('The message refers to an object that it does not hold before that place.');
+    return rejectMessage('The message refers to an object that it does not hold before that place.');
   }
   if (value >= state.unorderedFrom) {
-    refuse('The message refers to an object behind keys that are numbers, and their order is not known.');
+    rejectMessage(
+      'The message refers to an object behind keys that are numbers, and their order is not known.',
+    );
   }
   return state.objects[value] ?? { kind: 'cycle' };
 }
@@ -184,5 +186,5 @@ function bytesOf(tag: string, bytes: Uint8Array | null): Uint8Array {
 }
 
 function malformed(tag: string): never {
-  return refuse(`The message holds a malformed ${quoted(tag)}.`);
+  return rejectMessage(`The message holds a malformed ${quoted(tag)}.`);
 }

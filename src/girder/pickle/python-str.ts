@@ -6,7 +6,7 @@ import { isObjectId } from '../protocol/read-fields.js';
  * What Python's `str()` makes of a scalar, as the Docker path of girder_worker does with container arguments; null for
  * anything that has no form on a command line.
  */
-export function pythonText(value: Pickled): string | null {
+export function pythonStr(value: Pickled): string | null {
   if (typeof value === 'string') return value;
   if (value === null) return 'None';
   if (typeof value === 'boolean') return value ? 'True' : 'False';

@@ -1,5 +1,5 @@
 import type { Analysis, ContainerArgument, VolumeRef } from './analysis.js';
-import { refuseChords } from '../canvas/chords.js';
+import { rejectChords } from '../canvas/chords.js';
 import { sequenceItems, type Pickled, type PickledDict } from '../pickle/pickled.js';
 import { readArguments, readArgumentText } from './read-arguments.js';
 import { readDockerOptions } from './read-docker-options.js';
@@ -8,9 +8,9 @@ import { readHooks, readOwnerId, readTitle } from './read-hooks.js';
 import { decodeMessage, type TaskMessage } from './read-message.js';
 import { readStreams } from './read-streams.js';
 import { createVolumeReader, readVolumes } from './read-volumes.js';
-import { quoted, refuse } from './reject-message.js';
+import { quoted, rejectMessage } from './reject-message.js';
 import type { StreamConnector } from './streams.js';
-import { generalContainerTask, taskRefusal } from './task-names.js';
+import { generalContainerTask, whyNotRunnable } from './task-names.js';
 
 /** The part of a task that says what is to be done. */
 export interface AnalysisTask extends TaskMessage {
@@ -33,10 +33,10 @@ const dockerRunParameters = [
  * @throws DsaSlurmError `message`, with a sentence for the owner of the slide, if the task cannot be run here.
  */
 export function readAnalysis(task: AnalysisTask): Analysis {
-  const refusal = taskRefusal(task.name);
-  if (refusal !== null) return refuse(refusal);
+  const refusal = whyNotRunnable(task.name);
+  if (refusal !== null) return rejectMessage(refusal);
   const message = decodeMessage(task, { exact: true });
-  refuseChords(message.embed);
+  rejectChords(message.embed);
   const parameters = bindParameters(task.name, sequenceItems(message.args) ?? [], message.kwargs);
   const take = (name: string): Pickled => {
     const value = parameters.get(name) ?? null;
@@ -72,8 +72,8 @@ function bindParameters(task: string, args: readonly Pickled[], kwargs: PickledD
   const parameters = new Map(kwargs);
   for (const [position, value] of args.entries()) {
     const name = names[position];
-    if (name === undefined) return refuse('The task has more arguments by position than it can take.');
-    if (parameters.has(name)) return refuse(`The task has its argument ${name} twice.`);
+    if (name === undefined) return rejectMessage('The task has more arguments by position than it can take.');
+    if (parameters.has(name)) return rejectMessage(`The task has its argument ${name} twice.`);
     parameters.set(name, value);
   }
   return parameters;
@@ -83,7 +83,7 @@ function bindParameters(task: string, args: readonly Pickled[], kwargs: PickledD
 function readImage(value: Pickled): string {
   const image = readText('The task', 'container image', value);
   if (!/^[^\s\p{C}-][^\s\p{C}]{0,511}$/u.test(image)) {
-    return refuse(`The task names no usable container image: ${quoted(image)}.`);
+    return rejectMessage(`The task names no usable container image: ${quoted(image)}.`);
   }
   return image;
 }
@@ -97,10 +97,10 @@ function readEntrypoint(value: Pickled): string[] | null {
   const place = 'The entry point of the task';
   if (typeof value === 'string') {
     const text = readArgumentText(place, value);
-    if (/["'\\#]/.test(text)) return refuse(`${place} is one text with quoting; it has to be a list.`);
+    if (/["'\\#]/.test(text)) return rejectMessage(`${place} is one text with quoting; it has to be a list.`);
     return text.split(/\s+/).filter((word) => word !== '');
   }
-  const items = sequenceItems(value) ?? refuse(`${place} is neither a text nor a list.`);
+  const items = sequenceItems(value) ?? rejectMessage(`${place} is neither a text nor a list.`);
   return items.map((item) => readArgumentText(place, item));
 }
 

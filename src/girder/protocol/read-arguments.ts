@@ -8,11 +8,18 @@ import {
   type Pickled,
   type PickledInstance,
 } from '../pickle/pickled.js';
-import { pythonText } from '../pickle/python-str.js';
-import { isAbsolutePath, readAccess, readId, readOptionalText, readText, type Place } from './read-fields.js';
+import { pythonStr } from '../pickle/python-str.js';
+import {
+  isAbsolutePath,
+  readAccess,
+  readId,
+  readOptionalText,
+  readText,
+  type Subject,
+} from './read-fields.js';
 import { readConnector } from './read-streams.js';
 import type { ReadVolume } from './read-volumes.js';
-import { quoted, refuse } from './reject-message.js';
+import { quoted, rejectMessage } from './reject-message.js';
 
 /** What Linux takes as one argument, in bytes (`MAX_ARG_STRLEN`, with its final NUL). */
 export const maxArgumentBytes = 131_071;
@@ -23,7 +30,7 @@ export const maxArgumentBytes = 131_071;
  */
 export function readArguments(value: Pickled, readVolume: ReadVolume): ContainerArgument[] {
   if (value === null) return [];
-  const items = sequenceItems(value) ?? refuse('The container arguments of the task are not a list.');
+  const items = sequenceItems(value) ?? rejectMessage('The container arguments of the task are not a list.');
   return items.map((item, index) => readArgument(index + 1, item, readVolume));
 }
 
@@ -34,11 +41,14 @@ function readArgument(position: number, value: Pickled, readVolume: ReadVolume):
 }
 
 /** A scalar as one argument of a program. */
-export function readArgumentText(place: Place, value: Pickled): string {
-  const text = pythonText(value);
-  if (text === null) return refuse(`${place} is a list or an object, which has no form on a command line.`);
-  if (text.includes('\0')) return refuse(`${place} holds a NUL character, which no program can be given.`);
-  if (Buffer.byteLength(text) > maxArgumentBytes) return refuse(`${place} is longer than Linux allows.`);
+export function readArgumentText(place: Subject, value: Pickled): string {
+  const text = pythonStr(value);
+  if (text === null)
+    return rejectMessage(`${place} is a list or an object, which has no form on a command line.`);
+  if (text.includes('\0'))
+    return rejectMessage(`${place} holds a NUL character, which no program can be given.`);
+  if (Buffer.byteLength(text) > maxArgumentBytes)
+    return rejectMessage(`${place} is longer than Linux allows.`);
   return text;
 }
 
@@ -49,7 +59,7 @@ function readTransform(
 ): ContainerArgument {
   const name = transformName(transform);
   if (name === null) {
-    return refuse(
+    return rejectMessage(
       `Container argument ${position} is of class ${quoted(transform.className)}, which is not known here.`,
     );
   }
@@ -129,7 +139,9 @@ function readTransform(
     case 'HostStdErr':
     case 'ContainerStdOut':
     case 'ContainerStdErr':
-      return refuse(`${place} is one end of a stream without the connection (Connect) to its other end.`);
+      return rejectMessage(
+        `${place} is one end of a stream without the connection (Connect) to its other end.`,
+      );
     case 'GirderUploadVolumePathToFolder':
     case 'GirderUploadVolumePathToItem':
     case 'GirderUploadVolumePathJobArtifact':
@@ -137,22 +149,24 @@ function readTransform(
     case 'GirderUploadToItem':
     case 'GirderUploadJobArtifact':
     case 'GirderItemMetadata':
-      return refuse(`${place} handles a result and cannot be an argument.`);
+      return rejectMessage(`${place} handles a result and cannot be an argument.`);
   }
 }
 
 /** slicer_cli_web (5.0.19 and newer) joins the files, items or folders of a parameter with `multiple="true"`. */
 function readParts(
   position: number,
-  place: Place,
+  place: Subject,
   transform: PickledInstance,
   readVolume: ReadVolume,
 ): Input[] {
-  const items = sequenceItems(attribute(transform, '_volumes')) ?? refuse(`${place} has no list of inputs.`);
+  const items =
+    sequenceItems(attribute(transform, '_volumes')) ?? rejectMessage(`${place} has no list of inputs.`);
   return items.map((item) => {
     const part = isInstance(item) ? readTransform(position, item, readVolume) : null;
-    if (part === null || part.kind === 'joined') return refuse(`${place} holds something that is no input.`);
-    return inputsOf(part)[0] ?? refuse(`${place} holds something that is no input.`);
+    if (part === null || part.kind === 'joined')
+      return rejectMessage(`${place} holds something that is no input.`);
+    return inputsOf(part)[0] ?? rejectMessage(`${place} holds something that is no input.`);
   });
 }
 
@@ -160,7 +174,7 @@ function readParts(
  * The transforms of girder_worker's utils give a path on the worker's own host, which no container sees. Here the file
  * lies in the default volume, under the same name, and the argument is its path in the container.
  */
-function readHostFile(place: Place, identity: string, transform: PickledInstance): ContainerArgument {
+function readHostFile(place: Subject, identity: string, transform: PickledInstance): ContainerArgument {
   const fileId = readId(place, 'file', attribute(transform, 'file_id'));
   const name = readOptionalText(place, 'file name', attribute(transform, 'file_name')) ?? '';
   return {

@@ -1,6 +1,6 @@
 import { isDict, isList, sequenceItems, type Pickled, type PickledDict } from '../pickle/pickled.js';
-import { pythonText } from '../pickle/python-str.js';
-import { refuse } from './reject-message.js';
+import { pythonStr } from '../pickle/python-str.js';
+import { rejectMessage } from './reject-message.js';
 
 export interface DockerOptions {
   environment: Record<string, string>;
@@ -34,9 +34,10 @@ function readEnvironment(value: Pickled): [string, string][] {
   if (isDict(value)) {
     return Array.from(value).flatMap(([name, text]) => (text === null ? [] : [readVariable(name, text)]));
   }
-  if (!isList(value)) return refuse('The environment of the task is neither a list nor an object.');
+  if (!isList(value)) return rejectMessage('The environment of the task is neither a list nor an object.');
   return value.flatMap((item, index) => {
-    if (typeof item !== 'string') return refuse(`Entry ${index + 1} of the task's environment is no text.`);
+    if (typeof item !== 'string')
+      return rejectMessage(`Entry ${index + 1} of the task's environment is no text.`);
     const at = item.indexOf('=');
     return at === -1 ? [] : [readVariable(item.slice(0, at), item.slice(at + 1))];
   });
@@ -44,13 +45,14 @@ function readEnvironment(value: Pickled): [string, string][] {
 
 function readVariable(name: string, value: Pickled): [string, string] {
   if (!/^[A-Za-z_][A-Za-z0-9_]{0,255}$/.test(name)) {
-    return refuse('The environment of the task has a variable with an invalid name.');
+    return rejectMessage('The environment of the task has a variable with an invalid name.');
   }
-  const text = pythonText(value);
+  const text = pythonStr(value);
   // The value may be a secret, so it is not quoted.
-  if (text === null) return refuse(`The environment variable ${name} of the task has no text as its value.`);
+  if (text === null)
+    return rejectMessage(`The environment variable ${name} of the task has no text as its value.`);
   if (text.includes('\0'))
-    return refuse(`The environment variable ${name} of the task holds a NUL character.`);
+    return rejectMessage(`The environment variable ${name} of the task holds a NUL character.`);
   return [name, text];
 }
 

@@ -1,15 +1,15 @@
 import type { GirderAccess } from './analysis.js';
 import { girderClientClass } from './classes.js';
 import { attribute, isInstance, type Pickled, type PickledInstance } from '../pickle/pickled.js';
-import { refuse } from './reject-message.js';
+import { rejectMessage } from './reject-message.js';
 
 /** Where a value stands, as the beginning of a sentence: `Container argument 3 (GirderFileIdToVolume)`. */
-export type Place = string;
+export type Subject = string;
 
 /** A 24-digit Girder id, from a text or an ObjectId: safe in a URL and as a directory name. */
-export function readId(place: Place, what: string, value: Pickled): string {
+export function readId(place: Subject, what: string, value: Pickled): string {
   const text = isObjectId(value) ? value.hex : value;
-  if (!isGirderId(text)) return refuse(`${place} has no valid ${what} id.`);
+  if (!isGirderId(text)) return rejectMessage(`${place} has no valid ${what} id.`);
   return text.toLowerCase();
 }
 
@@ -22,23 +22,25 @@ export function isObjectId(value: Pickled): value is Extract<Pickled, { kind: 'o
 }
 
 /** Any text, raw: file names are made safe where files are made. */
-export function readText(place: Place, what: string, value: Pickled): string {
-  return typeof value === 'string' ? value : refuse(`${place} has no text as its ${what}.`);
+export function readText(place: Subject, what: string, value: Pickled): string {
+  return typeof value === 'string' ? value : rejectMessage(`${place} has no text as its ${what}.`);
 }
 
-export function readOptionalText(place: Place, what: string, value: Pickled): string | null {
+export function readOptionalText(place: Subject, what: string, value: Pickled): string | null {
   return value === null ? null : readText(place, what, value);
 }
 
-export function readBoolean(place: Place, what: string, value: Pickled, absent: boolean): boolean {
+export function readBoolean(place: Subject, what: string, value: Pickled, absent: boolean): boolean {
   if (value === null) return absent;
-  return typeof value === 'boolean' ? value : refuse(`${place} has neither true nor false as its ${what}.`);
+  return typeof value === 'boolean'
+    ? value
+    : rejectMessage(`${place} has neither true nor false as its ${what}.`);
 }
 
 /** An absolute path that can stand in one line of a batch script, an argument or a log. */
-export function readAbsolutePath(place: Place, what: string, value: Pickled): string {
+export function readAbsolutePath(place: Subject, what: string, value: Pickled): string {
   const path = readText(place, what, value);
-  return isAbsolutePath(path) ? path : refuse(`${place} has no absolute path as its ${what}.`);
+  return isAbsolutePath(path) ? path : rejectMessage(`${place} has no absolute path as its ${what}.`);
 }
 
 export function isAbsolutePath(path: string): boolean {
@@ -46,28 +48,28 @@ export function isAbsolutePath(path: string): boolean {
 }
 
 /** The Girder and the user behind a transform: its attribute `gc`, a pickled GirderClient. */
-export function readAccess(place: Place, transform: PickledInstance): GirderAccess {
+export function readAccess(place: Subject, transform: PickledInstance): GirderAccess {
   const client = attribute(transform, 'gc');
   if (!isInstance(client) || client.className !== girderClientClass) {
-    return refuse(`${place} carries no access to Girder: it was published outside of Girder.`);
+    return rejectMessage(`${place} carries no access to Girder: it was published outside of Girder.`);
   }
   const apiUrl = readHttpUrl(`${place}, Girder's address,`, attribute(client, 'urlBase'));
   const token = attribute(client, 'token');
   // The token becomes a header and perhaps an argument.
   if (typeof token !== 'string' || !/^[\x21-\x7e]{1,4096}$/.test(token)) {
-    return refuse(`${place} carries no usable Girder token.`);
+    return rejectMessage(`${place} carries no usable Girder token.`);
   }
   return { apiUrl, token };
 }
 
 /** An http or https URL without trailing slash. It is never quoted: it could hold a password. */
-export function readHttpUrl(place: Place, value: unknown): string {
+export function readHttpUrl(place: Subject, value: unknown): string {
   const url = typeof value === 'string' && !/[\s\p{Cc}]/u.test(value) ? URL.parse(value) : null;
   if (url === null || !['http:', 'https:'].includes(url.protocol)) {
-    return refuse(`${place} is no http or https address.`);
+    return rejectMessage(`${place} is no http or https address.`);
   }
   if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
-    return refuse(`${place} has more than an address needs (user, query or fragment).`);
+    return rejectMessage(`${place} has more than an address needs (user, query or fragment).`);
   }
   return String(value).replace(/\/+$/, '');
 }

@@ -9,10 +9,10 @@ import {
   readId,
   readOptionalText,
   readText,
-  type Place,
+  type Subject,
 } from './read-fields.js';
 import { createVolumeReader } from './read-volumes.js';
-import { quoted, refuse } from './reject-message.js';
+import { quoted, rejectMessage } from './reject-message.js';
 
 /**
  * The result hooks of a task. `known` are the temporary volumes of the body.
@@ -26,10 +26,12 @@ export function readHooks(hooks: readonly Pickled[], known: readonly VolumeRef[]
 }
 
 function readHook(hook: Pickled, index: number, known: readonly VolumeRef[]): OutputHook {
-  if (!isInstance(hook)) return refuse(`Output ${index + 1} of the task is no upload.`);
+  if (!isInstance(hook)) return rejectMessage(`Output ${index + 1} of the task is no upload.`);
   const name = transformName(hook);
   if (name === null) {
-    return refuse(`Output ${index + 1} is of class ${quoted(hook.className)}, which is not known here.`);
+    return rejectMessage(
+      `Output ${index + 1} is of class ${quoted(hook.className)}, which is not known here.`,
+    );
   }
   const place = `Output ${index + 1} (${name})`;
   switch (name) {
@@ -70,21 +72,21 @@ function readHook(hook: Pickled, index: number, known: readonly VolumeRef[]): Ou
     case 'GirderUploadToItem':
     case 'GirderUploadJobArtifact':
     case 'GirderItemMetadata':
-      return refuse(`${place} uses the value that the task returns, and a container returns none.`);
+      return rejectMessage(`${place} uses the value that the task returns, and a container returns none.`);
     default:
-      return refuse(`${place} is no upload.`);
+      return rejectMessage(`${place} is no upload.`);
   }
 }
 
 function readVolumePath(
-  place: Place,
+  place: Subject,
   hook: PickledInstance,
   index: number,
   known: readonly VolumeRef[],
 ): { filename: string; volume: VolumeRef } {
   const path = attribute(hook, '_volumepath');
   if (!isInstance(path) || transformName(path) !== 'VolumePath') {
-    return refuse(`${place} names no path in a volume.`);
+    return rejectMessage(`${place} names no path in a volume.`);
   }
   const read = createVolumeReader(`hook${index}`);
   const volume = read(place, attribute(path, '_volume'));
@@ -105,9 +107,9 @@ function sameVolume(volume: VolumeRef, known: readonly VolumeRef[]): VolumeRef {
   return only !== undefined && candidates.size === 1 ? only : volume;
 }
 
-function readUpload(place: Place, value: Pickled): UploadOptions {
+function readUpload(place: Subject, value: Pickled): UploadOptions {
   if (value === null) return {};
-  if (!isDict(value)) return refuse(`${place} has upload options that are not an object.`);
+  if (!isDict(value)) return rejectMessage(`${place} has upload options that are not an object.`);
   const upload: UploadOptions = {};
   for (const key of ['reference', 'filename', 'mimeType'] as const) {
     const text = readOptionalText(place, key, value.get(key) ?? null);

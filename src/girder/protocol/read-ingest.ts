@@ -3,7 +3,7 @@ import { decodeMessage } from './read-message.js';
 import type { AnalysisTask } from './read-analysis.js';
 import { isGirderId, readHttpUrl } from './read-fields.js';
 import { isList } from '../pickle/pickled.js';
-import { refuse } from './reject-message.js';
+import { rejectMessage } from './reject-message.js';
 
 /** What an administrator asked for on Girder's page of images (contract, section c, `ingest_from_docker`). */
 export interface Ingest {
@@ -28,19 +28,19 @@ export function readIngest({ headers, body }: AnalysisTask): Ingest {
   const { kwargs } = decodeMessage({ headers, body });
   const names = kwargs.get('name_list') ?? null;
   if (!isList(names) || names.length === 0 || names.length > most) {
-    return refuse('The task names no images to add, or far too many.');
+    return rejectMessage('The task names no images to add, or far too many.');
   }
   // whether each can be an image is seen when its turn comes: one bad name must not keep the others away
   const images = names.map((name) =>
     typeof name === 'string'
       ? name.slice(0, 500)
-      : refuse('The task names an image by something that is no text.'),
+      : rejectMessage('The task names an image by something that is no text.'),
   );
   const folderId = kwargs.get('folder_id') ?? null;
-  if (!isGirderId(folderId)) return refuse('The task names no folder for its images.');
+  if (!isGirderId(folderId)) return rejectMessage('The task names no folder for its images.');
   const token = kwargs.get('token') ?? null;
   if (typeof token !== 'string' || token === '')
-    return refuse('The task has no token for adding its images.');
+    return rejectMessage('The task has no token for adding its images.');
   const apiUrl = readHttpUrl('The API URL of the task', headers['apiUrl'] ?? headers['girder_api_url']);
   // Python takes any text that is not empty for true, even "false"
   const pull = Boolean(kwargs.get('pull') ?? false);

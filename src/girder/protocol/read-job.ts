@@ -1,6 +1,6 @@
 import type { GirderJobRef } from './analysis.js';
 import { isGirderId, readHttpUrl } from './read-fields.js';
-import { refuse } from './reject-message.js';
+import { rejectMessage } from './reject-message.js';
 import { isHeader, readSession } from '../api/requests-session.js';
 
 const place = 'The header jobInfoSpec of the message';
@@ -13,11 +13,11 @@ const place = 'The header jobInfoSpec of the message';
 export function readGirderJob(headers: Readonly<Record<string, unknown>>): GirderJobRef | null {
   const spec = headers['jobInfoSpec'];
   if (spec === undefined || spec === null) return null;
-  if (!isRecord(spec)) return refuse(`${place} is no object.`);
+  if (!isRecord(spec)) return rejectMessage(`${place} is no object.`);
   const url = readHttpUrl(`${place}, its url,`, spec['url']);
   const id = spec['reference'] ?? /\/job\/([^/]+)$/.exec(url)?.[1];
-  if (!isGirderId(id)) return refuse(`${place} names no valid Girder job id.`);
-  if (spec['method'] !== 'PUT') return refuse(`${place} asks for another method than PUT.`);
+  if (!isGirderId(id)) return rejectMessage(`${place} names no valid Girder job id.`);
+  if (spec['method'] !== 'PUT') return rejectMessage(`${place} asks for another method than PUT.`);
   return {
     id: id.toLowerCase(),
     url,
@@ -28,9 +28,11 @@ export function readGirderJob(headers: Readonly<Record<string, unknown>>): Girde
 }
 
 function readHttpHeaders(value: unknown): Record<string, string> {
-  if (!isRecord(value)) return refuse(`${place} has no headers.`);
+  if (!isRecord(value)) return rejectMessage(`${place} has no headers.`);
   const entries = Object.entries(value).map(([name, text]): [string, string] => {
-    return isHeader(name, text) ? [name, text] : refuse(`${place} has a header that HTTP does not allow.`);
+    return isHeader(name, text)
+      ? [name, text]
+      : rejectMessage(`${place} has a header that HTTP does not allow.`);
   });
   return Object.fromEntries(entries);
 }

@@ -1,7 +1,7 @@
 import { parseExactJson, parsePythonJson } from '../../base/python-json.js';
 import { decodePickle } from '../pickle/jsonpickle.js';
 import { isDict, isList, sequenceItems, type Pickled, type PickledDict } from '../pickle/pickled.js';
-import { refuse } from './reject-message.js';
+import { rejectMessage } from './reject-message.js';
 
 /** The parts of a task message that hold Girder's vocabulary. Holds tokens: never log it. */
 export interface TaskMessage {
@@ -31,10 +31,10 @@ export function decodeMessage({ headers, body }: TaskMessage, { exact = false } 
   const document = decodePickle(exact ? parseExactJson(body) : parsePythonJson(body));
   const [args, kwargs, embed, ...more] = sequenceItems(document) ?? [];
   if (args === undefined || kwargs === undefined || embed === undefined || more.length > 0) {
-    return refuse('The body of the message does not have the three parts of a Celery task.');
+    return rejectMessage('The body of the message does not have the three parts of a Celery task.');
   }
   if (sequenceItems(args) === null || !isDict(kwargs) || !isDict(embed)) {
-    return refuse('The body of the message does not hold arguments as a Celery task has them.');
+    return rejectMessage('The body of the message does not hold arguments as a Celery task has them.');
   }
   const container = isList(document) ? 'list' : 'tuple';
   return { container, args, kwargs, embed, hooks: decodeHooks(headers['girder_result_hooks']) };
@@ -42,6 +42,7 @@ export function decodeMessage({ headers, body }: TaskMessage, { exact = false } 
 
 function decodeHooks(header: unknown): readonly Pickled[] | null {
   if (header === undefined || header === null) return null;
-  if (!Array.isArray(header)) return refuse('The header girder_result_hooks of the message is not a list.');
+  if (!Array.isArray(header))
+    return rejectMessage('The header girder_result_hooks of the message is not a list.');
   return header.map(decodePickle);
 }

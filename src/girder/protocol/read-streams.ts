@@ -8,21 +8,21 @@ import {
   type Pickled,
   type PickledInstance,
 } from '../pickle/pickled.js';
-import { readAbsolutePath, readAccess, readId, readText, type Place } from './read-fields.js';
+import { readAbsolutePath, readAccess, readId, readText, type Subject } from './read-fields.js';
 import type { ReadVolume } from './read-volumes.js';
-import { quoted, refuse } from './reject-message.js';
+import { quoted, rejectMessage } from './reject-message.js';
 import type { PipeRef, StreamConnector, StreamSink } from './streams.js';
 
 /** The task's parameter `stream_connectors`: a list of connections. */
 export function readStreams(value: Pickled, readVolume: ReadVolume): StreamConnector[] {
   if (value === null) return [];
-  const items = sequenceItems(value) ?? refuse('The stream connectors of the task are not a list.');
+  const items = sequenceItems(value) ?? rejectMessage('The stream connectors of the task are not a list.');
   return items.map((item, index) => {
     const place = `Stream connector ${index + 1}`;
-    if (!isInstance(item)) return refuse(`${place} is no connection.`);
+    if (!isInstance(item)) return rejectMessage(`${place} is no connection.`);
     const name = transformName(item);
     if (name === 'Connect' || name === 'ProgressPipe') return readConnector(place, item, readVolume);
-    return refuse(`${place} is of class ${quoted(name ?? item.className)}, which is no connection.`);
+    return rejectMessage(`${place} is of class ${quoted(name ?? item.className)}, which is no connection.`);
   });
 }
 
@@ -32,7 +32,7 @@ export function readStreams(value: Pickled, readVolume: ReadVolume): StreamConne
  * named pipe lets none through.
  */
 export function readConnector(
-  place: Place,
+  place: Subject,
   transform: PickledInstance,
   readVolume: ReadVolume,
 ): StreamConnector {
@@ -45,7 +45,7 @@ export function readConnector(
   const output = readEnd(place, 'output', attribute(transform, '_output'));
   if (output.name === 'NamedInputPipe') {
     if (input.name !== 'GirderFileIdToStream') {
-      return refuse(
+      return rejectMessage(
         `${place} feeds an input pipe from ${input.name}: only a file of Girder can be there before the batch job begins.`,
       );
     }
@@ -70,7 +70,7 @@ export function readConnector(
     case 'ContainerStdErr':
       return { kind: 'container', identity, stream: 'stderr', sink: readSink(place, output) };
     default:
-      return refuse(
+      return rejectMessage(
         `${place} connects ${input.name} to ${output.name}: neither is a pipe or a stream of the container.`,
       );
   }
@@ -81,13 +81,13 @@ interface End {
   end: PickledInstance;
 }
 
-function readEnd(place: Place, what: string, value: Pickled): End {
+function readEnd(place: Subject, what: string, value: Pickled): End {
   const name = isInstance(value) ? transformName(value) : null;
-  if (!isInstance(value) || name === null) return refuse(`${place} has no known ${what}.`);
+  if (!isInstance(value) || name === null) return rejectMessage(`${place} has no known ${what}.`);
   return { name, end: value };
 }
 
-function readPipe(place: Place, pipe: PickledInstance, readVolume: ReadVolume): PipeRef {
+function readPipe(place: Subject, pipe: PickledInstance, readVolume: ReadVolume): PipeRef {
   const volume = attribute(pipe, '_volume');
   return {
     name: readPipeName(place, pipe),
@@ -95,13 +95,13 @@ function readPipe(place: Place, pipe: PickledInstance, readVolume: ReadVolume): 
   };
 }
 
-function readPipeName(place: Place, pipe: PickledInstance): string {
+function readPipeName(place: Subject, pipe: PickledInstance): string {
   const name = readText(place, 'pipe name', attribute(pipe, 'name'));
-  return name === '' ? refuse(`${place} has a pipe without a name.`) : name;
+  return name === '' ? rejectMessage(`${place} has a pipe without a name.`) : name;
 }
 
 /** A pipe without a volume names its two directories itself. */
-function readOwnPaths(place: Place, pipe: PickledInstance): VolumeRef {
+function readOwnPaths(place: Subject, pipe: PickledInstance): VolumeRef {
   return {
     kind: 'bind',
     host: readAbsolutePath(place, 'host path', attribute(pipe, '_host_path')),
@@ -110,7 +110,7 @@ function readOwnPaths(place: Place, pipe: PickledInstance): VolumeRef {
   };
 }
 
-function readSink(place: Place, { name, end }: End): StreamSink {
+function readSink(place: Subject, { name, end }: End): StreamSink {
   switch (name) {
     case 'HostStdOut':
     case 'HostStdErr':
@@ -122,18 +122,18 @@ function readSink(place: Place, { name, end }: End): StreamSink {
         headers: readHeaders(place, attribute(end, 'headers')),
       };
     default:
-      return refuse(`${place} sends a stream to ${name}, which takes none.`);
+      return rejectMessage(`${place} sends a stream to ${name}, which takes none.`);
   }
 }
 
 /** Unlike Girder's own address it may have a query, which may be a secret: it is not quoted. */
-function readUrl(place: Place, value: Pickled): string {
+function readUrl(place: Subject, value: Pickled): string {
   const url = typeof value === 'string' && !/[\s\p{Cc}]/u.test(value) ? URL.parse(value) : null;
   if (url === null || !['http:', 'https:'].includes(url.protocol)) {
-    return refuse(`${place} sends its stream to what is no http or https address.`);
+    return rejectMessage(`${place} sends its stream to what is no http or https address.`);
   }
   if (url.username !== '' || url.password !== '') {
-    return refuse(`${place} has a user in the address of its stream; a header is the place for that.`);
+    return rejectMessage(`${place} has a user in the address of its stream; a header is the place for that.`);
   }
   return url.href;
 }
@@ -141,18 +141,18 @@ function readUrl(place: Place, value: Pickled): string {
 /** Set by the one who sends, and not by the message. */
 const connectionHeaders = ['content-length', 'connection', 'keep-alive', 'upgrade', 'expect', 'host'];
 
-function readHeaders(place: Place, value: Pickled): Record<string, string> {
+function readHeaders(place: Subject, value: Pickled): Record<string, string> {
   if (value === null) return {};
-  if (!isDict(value)) return refuse(`${place} has headers that are not an object.`);
+  if (!isDict(value)) return rejectMessage(`${place} has headers that are not an object.`);
   const headers: [string, string][] = [];
   for (const [name, text] of value) {
     if (!/^[\w!#$%&'*+.^`|~-]{1,256}$/.test(name))
-      return refuse(`${place} has a header with an invalid name.`);
+      return rejectMessage(`${place} has a header with an invalid name.`);
     if (typeof text !== 'string' || !/^[\t\x20-\x7e\x80-\xff]{0,8192}$/.test(text)) {
-      return refuse(`${place} has a header ${name} whose value cannot be sent.`);
+      return rejectMessage(`${place} has a header ${name} whose value cannot be sent.`);
     }
     if (connectionHeaders.includes(name.toLowerCase())) {
-      return refuse(`${place} sets the header ${name}, which belongs to the connection.`);
+      return rejectMessage(`${place} sets the header ${name}, which belongs to the connection.`);
     }
     // it is chunked whatever the message says
     if (name.toLowerCase() !== 'transfer-encoding') headers.push([name, text]);

@@ -8,16 +8,16 @@ import {
   type Pickled,
   type PickledInstance,
 } from '../pickle/pickled.js';
-import { readAbsolutePath, readText, type Place } from './read-fields.js';
-import { quoted, refuse } from './reject-message.js';
+import { readAbsolutePath, readText, type Subject } from './read-fields.js';
+import { quoted, rejectMessage } from './reject-message.js';
 
 /** Reads one volume. Readers differ in what a temporary volume's `py/id` can be compared with. */
-export type ReadVolume = (place: Place, value: Pickled) => VolumeRef;
+export type ReadVolume = (place: Subject, value: Pickled) => VolumeRef;
 
 /** Where the volumes of one document get their identity: `body:17`, `hook0:5`. */
 export function createVolumeReader(document: string): ReadVolume {
   return (place, value) => {
-    if (!isInstance(value)) return refuse(`${place} names no volume.`);
+    if (!isInstance(value)) return rejectMessage(`${place} names no volume.`);
     switch (transformName(value)) {
       case '_DefaultTemporaryVolume':
         return { kind: 'default' };
@@ -36,13 +36,15 @@ export function createVolumeReader(document: string): ReadVolume {
           mode: readMode(place, attribute(value, 'mode')),
         };
       default:
-        return refuse(`${place} has a volume of class ${quoted(value.className)}, which is not known here.`);
+        return rejectMessage(
+          `${place} has a volume of class ${quoted(value.className)}, which is not known here.`,
+        );
     }
   };
 }
 
 function readHostDirectory(
-  place: Place,
+  place: Subject,
   volume: PickledInstance,
 ): { hostDir: string | null; hostDirMode?: number } {
   const directory = attribute(volume, 'host_dir');
@@ -51,16 +53,16 @@ function readHostDirectory(
   // Python's default, which its class has rather than the message
   const mode = attribute(volume, '_mode') ?? 0o777;
   if (typeof mode !== 'number' || !Number.isInteger(mode) || mode < 0 || mode > 0o7777) {
-    return refuse(`${place} has a host directory with a mode that is none.`);
+    return rejectMessage(`${place} has a host directory with a mode that is none.`);
   }
   return { hostDir, hostDirMode: mode };
 }
 
 /** Docker's mode: `ro` or `rw`, perhaps with labels such as `z` that mean nothing to Apptainer. */
-function readMode(place: Place, value: Pickled): 'ro' | 'rw' {
+function readMode(place: Subject, value: Pickled): 'ro' | 'rw' {
   const parts = value === null ? ['rw'] : readText(place, 'volume mode', value).split(',');
   if (parts.includes('ro')) return 'ro';
-  return parts.includes('rw') ? 'rw' : refuse(`${place} has a volume mode that is neither ro nor rw.`);
+  return parts.includes('rw') ? 'rw' : rejectMessage(`${place} has a volume mode that is neither ro nor rw.`);
 }
 
 /**
@@ -71,13 +73,13 @@ export function readVolumes(value: Pickled, readVolume: ReadVolume): VolumeRef[]
   if (value === null) return [];
   const items = sequenceItems(value);
   if (items !== null) return items.map((item, index) => readVolume(`Volume ${index + 1}`, item));
-  if (!isDict(value)) return refuse('The volumes of the task are neither a list nor an object.');
+  if (!isDict(value)) return rejectMessage('The volumes of the task are neither a list nor an object.');
   return Array.from(value, ([host, options], index) =>
     readDockerVolume(`Volume ${index + 1}`, host, options),
   );
 }
 
-function readDockerVolume(place: Place, host: string, options: Pickled): VolumeRef {
+function readDockerVolume(place: Subject, host: string, options: Pickled): VolumeRef {
   const path = readAbsolutePath(place, 'host path', host);
   if (!isDict(options)) {
     return {

@@ -1,7 +1,7 @@
 import { DsaSlurmError } from '../../base/errors.js';
 
 /** Ends the reading of a message: `sentence` is for the owner of the slide and never quotes a token. */
-export function refuse(sentence: string): never {
+export function rejectMessage(sentence: string): never {
   throw new DsaSlurmError('message', sentence);
 }
 

@@ -30,7 +30,7 @@ const knownReasons: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** A sentence on why a task of this name is not run here; null if it is. */
-export function taskRefusal(name: string): string | null {
+export function whyNotRunnable(name: string): string | null {
   if (runnableTasks.includes(name)) return null;
   const shown = JSON.stringify(name.length > 120 ? `${name.slice(0, 119)}…` : name);
   return `The task ${shown} cannot be run by dsa-slurm: ${reason(name)}. The setting broker.forwardQueue names a queue that such tasks are handed on to.`;

@@ -12,8 +12,8 @@ import {
   abortedError,
   connectionError,
   GirderError,
-  type Asked,
-  type GirderTrouble,
+  type RequestSummary,
+  type GirderErrorKind,
 } from '../api/girder-error.js';
 
 export interface TransferContext {
@@ -23,20 +23,20 @@ export interface TransferContext {
   /** Told in words of each file before it moves. */
   onProgress?: ((text: string) => void) | undefined;
   /** Told of each file that has moved, by whoever counts them. */
-  onMoved?: ((bytes: number) => void) | undefined;
+  onFileDone?: ((bytes: number) => void) | undefined;
 }
 
 /**
  * Moves many files as one thing, with two lines in the log however many they are. Part of a larger thing, it says nothing.
  * @param what for people: `the folder “slides”`
  */
-export async function moveTogether(
+export async function transferGroup(
   context: TransferContext,
   [doing, done]: ['Fetching', 'Fetched'] | ['Uploading', 'Uploaded'],
   what: string,
   move: (context: TransferContext) => Promise<void>,
 ): Promise<void> {
-  if (context.onMoved !== undefined) return move(context);
+  if (context.onFileDone !== undefined) return move(context);
   let files = 0;
   let size = 0;
   const onMoved = (bytes: number): void => {
@@ -44,9 +44,9 @@ export async function moveTogether(
     size += bytes;
   };
   context.onProgress?.(`${doing} ${what}.`);
-  await move({ ...context, onProgress: undefined, onMoved });
+  await move({ ...context, onProgress: undefined, onFileDone: onMoved });
   const count = files === 1 ? '1 file' : `${files.toLocaleString('en-US')} files`;
-  context.onProgress?.(`${done} ${what}: ${count}${sizeWords(size)}.`);
+  context.onProgress?.(`${done} ${what}: ${count}${sizeSuffix(size)}.`);
 }
 
 /** Girder's own client asks for pages of this size, and a page with fewer is the last. */
@@ -104,9 +104,9 @@ export async function downloadFile(
   target: string,
 ): Promise<void> {
   const { client, clock, signal } = context;
-  context.onProgress?.(`Fetching “${shown(file.name)}”${sizeWords(file.size)}.`);
+  context.onProgress?.(`Fetching “${displayName(file.name)}”${sizeSuffix(file.size)}.`);
   const part = path.join(path.dirname(target), `.${randomUUID()}.part`);
-  const handle = await onDisk(target, open(part, 'wx', 0o600));
+  const handle = await withDiskErrors(target, open(part, 'wx', 0o600));
   try {
     let have = 0;
     const retries = client.retries(signal);
@@ -124,9 +124,9 @@ export async function downloadFile(
       }
     }
     retries.reset();
-    await onDisk(target, handle.chmod(0o644));
-    await onDisk(target, rename(part, target));
-    context.onMoved?.(have);
+    await withDiskErrors(target, handle.chmod(0o644));
+    await withDiskErrors(target, rename(part, target));
+    context.onFileDone?.(have);
   } catch (error) {
     await rm(part, { force: true });
     throw error;
@@ -158,7 +158,7 @@ interface Rest {
 
 async function fetchRest({ client, clock, signal, file, handle, target, have }: Rest): Promise<number> {
   const where = `file/${segment(file.id)}/download`;
-  const asked: Asked = { method: 'GET', path: where, origin: new URL(client.apiUrl).origin };
+  const asked: RequestSummary = { method: 'GET', path: where, origin: new URL(client.apiUrl).origin };
   if (signal.aborted) throw abortedError(asked);
   if (have > 0 && have === file.size) return have;
   let at = have;
@@ -183,7 +183,7 @@ async function fetchRest({ client, clock, signal, file, handle, target, have }: 
     answer.body.destroy();
     throw new Interrupted(wrongSize(file, at + announced, 'not-girder'), have);
   }
-  if (at !== have || have === 0) await onDisk(target, handle.truncate(0));
+  if (at !== have || have === 0) await withDiskErrors(target, handle.truncate(0));
   const chunks = (answer.body as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
   let window = { from: at, since: clock.monotonic() };
   for (;;) {
@@ -195,7 +195,7 @@ async function fetchRest({ client, clock, signal, file, handle, target, have }: 
     }
     if (next.done === true) break;
     try {
-      await onDisk(target, writeAll(handle, next.value, at));
+      await withDiskErrors(target, writeAll(handle, next.value, at));
     } catch (error) {
       answer.body.destroy();
       throw error;
@@ -205,7 +205,9 @@ async function fetchRest({ client, clock, signal, file, handle, target, have }: 
       const moved = at - window.from;
       if (moved < slowest.bytes && at !== file.size) {
         answer.body.destroy();
-        const why = new Error(`only ${moved} bytes of “${shown(file.name)}” in ${slowest.ms / 60_000} min`);
+        const why = new Error(
+          `only ${moved} bytes of “${displayName(file.name)}” in ${slowest.ms / 60_000} min`,
+        );
         throw new Interrupted(connectionError(asked, why), at);
       }
       window = { from: at, since: clock.monotonic() };
@@ -221,9 +223,9 @@ async function fetchRest({ client, clock, signal, file, handle, target, have }: 
   throw new Interrupted(wrongSize(file, at, 'unreachable'), isOurs ? at : 0);
 }
 
-function wrongSize({ name, size }: FileDocument, sent: number, trouble: GirderTrouble): GirderError {
-  const words = `Girder sent ${sent} bytes of “${shown(name)}”, but ${size} were announced.`;
-  return new GirderError(words, { trouble });
+function wrongSize({ name, size }: FileDocument, sent: number, trouble: GirderErrorKind): GirderError {
+  const words = `Girder sent ${sent} bytes of “${displayName(name)}”, but ${size} were announced.`;
+  return new GirderError(words, { kind: trouble });
 }
 
 async function writeAll(handle: SharedFile, chunk: Uint8Array, position: number): Promise<void> {
@@ -263,7 +265,7 @@ export async function downloadItem(
   }
   await makeDirectory(target);
   const names = new Set<string>();
-  await moveTogether(context, fetching, `the item “${shown(item.name)}”`, async (counted) => {
+  await transferGroup(context, fetching, `the item “${displayName(item.name)}”`, async (counted) => {
     const fetchInto = async (file: FileDocument): Promise<void> =>
       downloadFile(counted, file, path.join(target, uniqueName(names, file.name)));
     if (first.done !== true) await fetchInto(first.value);
@@ -280,7 +282,7 @@ export async function downloadFolder(
   directory: string,
 ): Promise<string> {
   const target = path.join(directory, safeName(folder.name));
-  await moveTogether(context, fetching, `the folder “${shown(folder.name)}”`, async (counted) =>
+  await transferGroup(context, fetching, `the folder “${displayName(folder.name)}”`, async (counted) =>
     downloadTree(counted, folder.id, target, 1),
   );
   return target;
@@ -309,12 +311,12 @@ async function downloadTree(
 
 /** 0777 as the Python worker leaves it: the directory above is closed to others anyway. */
 async function makeDirectory(directory: string): Promise<void> {
-  await onDisk(directory, mkdir(directory));
-  await onDisk(directory, chmod(directory, 0o777));
+  await withDiskErrors(directory, mkdir(directory));
+  await withDiskErrors(directory, chmod(directory, 0o777));
 }
 
 /** Trouble on our own disk, in words. */
-export async function onDisk<T>(target: string, work: Promise<T>): Promise<T> {
+export async function withDiskErrors<T>(target: string, work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
@@ -335,14 +337,14 @@ export async function onDisk<T>(target: string, work: Promise<T>): Promise<T> {
 }
 
 /** A name from Girder in a line of text: no control characters, not at any length. */
-export function shown(name: string): string {
+export function displayName(name: string): string {
   return name
     .slice(0, 120)
     .toWellFormed()
     .replaceAll(/\p{Cc}/gu, ' ');
 }
 
-export function sizeWords(bytes: number | null): string {
+export function sizeSuffix(bytes: number | null): string {
   if (bytes === null) return '';
   const units = ['B', 'kB', 'MB', 'GB', 'TB'];
   let value = bytes;

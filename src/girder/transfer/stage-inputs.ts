@@ -6,15 +6,29 @@ import { access, stat, writeFile } from '../../base/network-fs.js';
 import type { Analysis, ContainerArgument, Input, StagedAnalysis } from '../protocol/analysis.js';
 import { mapApiUrl } from '../api/api-url.js';
 import { clientFor, type GirderSetup } from '../api/client.js';
-import { strayOutput } from './upload-outputs.js';
-import { downloadFile, downloadFolder, downloadItem, getFile, getNamed, onDisk, shown } from './download.js';
+import { outputOutsideVolume } from './upload-outputs.js';
+import {
+  downloadFile,
+  downloadFolder,
+  downloadItem,
+  getFile,
+  getNamed,
+  withDiskErrors,
+  displayName,
+} from './download.js';
 import type { TransferContext } from './download.js';
 import { pathInVolume, safeName } from './file-names.js';
 import { maxArgumentBytes } from '../protocol/read-arguments.js';
 import { streamsOf, type StreamConnector } from '../protocol/streams.js';
-import { createVolumes, prefixed, removeLeft, removeStaged, type VolumeTable } from './volumes.js';
+import {
+  createVolumes,
+  withMountPrefix,
+  removeLeftovers,
+  removeStaged,
+  type VolumeTable,
+} from './volumes.js';
 
-export { removeLeft, removeStaged };
+export { removeLeftovers as removeLeft, removeStaged };
 
 export interface StageOptions extends GirderSetup {
   /** Where temporary volumes are made; compute nodes see it at the same path. */
@@ -39,9 +53,9 @@ export interface StageOptions extends GirderSetup {
 export async function stageAnalysis(analysis: Analysis, options: StageOptions): Promise<StagedAnalysis> {
   const volumes = await createVolumes(options);
   try {
-    for (const volume of analysis.volumes) await volumes.place(volume);
+    for (const volume of analysis.volumes) await volumes.mount(volume);
     for (const { filename } of analysis.hooks) {
-      if (pathInVolume(filename) === null) throw strayOutput(filename);
+      if (pathInVolume(filename) === null) throw outputOutsideVolume(filename);
     }
     const staging: Staging = { volumes, inputs: new Map(), options };
     const args: string[] = [];
@@ -79,7 +93,7 @@ async function resolve(argument: ContainerArgument, index: number, staging: Stag
       // with a slash at the end, as Girder's client and the CLIs that are used to it have it
       return `${mapApiUrl(argument.access.apiUrl, staging.options.apiUrlMap).replace(/\/+$/, '')}/`;
     case 'volume':
-      return (await staging.volumes.place(argument.volume)).container;
+      return (await staging.volumes.mount(argument.volume)).container;
     case 'stream':
       return 'pipe' in argument.connector
         ? (await placePipe(argument.connector, staging.volumes)).container
@@ -91,11 +105,11 @@ async function resolve(argument: ContainerArgument, index: number, staging: Stag
       });
     case 'volumePath': {
       const relative = pathInVolume(argument.filename);
-      if (relative === null) throw strayOutput(argument.filename);
-      const { host, container } = await staging.volumes.place(argument.volume);
+      if (relative === null) throw outputOutsideVolume(argument.filename);
+      const { host, container } = await staging.volumes.mount(argument.volume);
       if (argument.volume.kind !== 'bind') {
         const parent = path.dirname(path.join(host, relative));
-        await onDisk(parent, makeDirectory(parent));
+        await withDiskErrors(parent, makeDirectory(parent));
       }
       return path.posix.join(container, relative);
     }
@@ -120,25 +134,25 @@ async function onceOnly(identity: string, staging: Staging, make: () => Promise<
   return made;
 }
 
-type Piped = Extract<StreamConnector, { pipe: unknown }>;
+type PipeConnector = Extract<StreamConnector, { pipe: unknown }>;
 
-async function placePipe({ pipe }: Piped, volumes: VolumeTable): ReturnType<VolumeTable['place']> {
+async function placePipe({ pipe }: PipeConnector, volumes: VolumeTable): ReturnType<VolumeTable['mount']> {
   const relative = pathInVolume(pipe.name);
   if (relative === null || relative === '.') {
-    throw new DsaSlurmError('files', `The pipe name “${shown(pipe.name)}” is no file in its volume.`);
+    throw new DsaSlurmError('files', `The pipe name “${displayName(pipe.name)}” is no file in its volume.`);
   }
-  const { host, container } = await volumes.place(pipe.volume);
+  const { host, container } = await volumes.mount(pipe.volume);
   return { host: path.join(host, relative), container: path.posix.join(container, relative) };
 }
 
 /** Makes the file that stands for a pipe: with the content of Girder's file, or empty for the container to write to. */
-async function makePipe(connector: Piped, { volumes, options }: Staging): Promise<string> {
+async function makePipe(connector: PipeConnector, { volumes, options }: Staging): Promise<string> {
   const { host } = await placePipe(connector, volumes);
   const isOurs = connector.pipe.volume.kind !== 'bind';
-  if (isOurs) await onDisk(path.dirname(host), makeDirectory(path.dirname(host)));
+  if (isOurs) await withDiskErrors(path.dirname(host), makeDirectory(path.dirname(host)));
   // never what is there already: in somebody's own directory that would be somebody's own file
-  await onDisk(host, writeFile(host, '', { flag: 'wx', mode: 0o600 }));
-  if (!isOurs) await volumes.ownFile(host);
+  await withDiskErrors(host, writeFile(host, '', { flag: 'wx', mode: 0o600 }));
+  if (!isOurs) await volumes.trackFile(host);
   if (connector.kind === 'input') {
     const { clock, signal, onProgress } = options;
     const client = clientFor(connector.access, options);
@@ -157,7 +171,7 @@ export function joinPaths(paths: readonly string[]): string {
   if (strange !== undefined) {
     throw new DsaSlurmError(
       'files',
-      `“${shown(path.basename(strange))}” has a comma in its name, which separates the inputs of one parameter.`,
+      `“${displayName(path.basename(strange))}” has a comma in its name, which separates the inputs of one parameter.`,
       { next: 'Rename it in Girder and start the analysis again.' },
     );
   }
@@ -180,8 +194,8 @@ async function fetchInput(input: Input, label: string, { volumes, options }: Sta
   ) {
     const name = safeName(input.fileName ?? path.basename(input.directPath));
     const container = `/mnt/girder_direct_worker/${label}/${name}`;
-    const host = prefixed(input.directPath, path.dirname(input.directPath), options.mountPrefix);
-    await volumes.bindForeign({ host, container, mode: 'ro' });
+    const host = withMountPrefix(input.directPath, path.dirname(input.directPath), options.mountPrefix);
+    await volumes.bindHostPath({ host, container, mode: 'ro' });
     return container;
   }
   const { signal } = options;

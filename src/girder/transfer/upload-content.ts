@@ -7,7 +7,7 @@ import { segment } from '../api/api-url.js';
 import { backoff } from '../api/backoff.js';
 import type { GirderClient, GirderRequest } from '../api/client.js';
 import { fileDocument, namedDocument, uploadDocument, type NamedDocument } from '../api/documents.js';
-import { shown, type TransferContext } from './download.js';
+import { displayName, type TransferContext } from './download.js';
 import { GirderError } from '../api/girder-error.js';
 import { mimeTypeOf } from './mime-type.js';
 
@@ -27,20 +27,20 @@ export interface OpenFile {
 }
 
 /** What is known of the upload of an output that an earlier attempt has begun. Plain data, because it is journaled. */
-export type BegunUpload =
+export type PendingUpload =
   /** Girder's id of it. */
   | { upload: string }
   /** An empty file needs no upload: the newest item that the folder had before; null for none. */
   | { newest: string | null };
 
 /** What survives a worker that dies between Girder's answer and the word of it on the disk. */
-export interface UploadMemory {
-  begun: BegunUpload | null;
+export interface UploadRecord {
+  begun: PendingUpload | null;
   /** Writes one down; awaited before anything becomes visible in Girder. */
-  begin: (upload: BegunUpload) => Promise<void>;
+  begin: (upload: PendingUpload) => Promise<void>;
 }
 
-export const noMemory: UploadMemory = { begun: null, begin: async () => undefined };
+export const noRecord: UploadRecord = { begun: null, begin: async () => undefined };
 
 /**
  * Makes a file in a folder: once, however often this is begun again. `POST file` begins an upload, of which nobody sees
@@ -52,7 +52,7 @@ export async function createInFolder(
   file: OpenFile,
   folderId: string,
   upload: UploadOptions,
-  memory: UploadMemory,
+  memory: UploadRecord,
 ): Promise<void> {
   const parent = { parentType: 'folder', parentId: folderId } as const;
   const { begun } = memory;
@@ -263,7 +263,7 @@ async function askOffset(
     });
     return answer.offset;
   } catch (error) {
-    if (error instanceof GirderError && error.trouble === 'missing') return 'unknown';
+    if (error instanceof GirderError && error.kind === 'missing') return 'unknown';
     throw error;
   }
 }
@@ -314,14 +314,14 @@ async function* readRange(
   for (let done = 0; done < length;) {
     const size = Math.min(pieceBytes, length - done);
     const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(size), 0, size, start + done);
-    if (bytesRead === 0) throw unreadable(name, new Error('it became shorter'));
+    if (bytesRead === 0) throw unreadableOutput(name, new Error('it became shorter'));
     yield buffer.subarray(0, bytesRead);
     done += bytesRead;
   }
 }
 
 /** Why a file cannot be uploaded. */
-export function unreadable(name: string, cause?: unknown): DsaSlurmError {
+export function unreadableOutput(name: string, cause?: unknown): DsaSlurmError {
   const why = systemCode(cause) ?? 'it is no plain file';
-  return new DsaSlurmError('files', `The output “${shown(name)}” cannot be read (${why}).`, { cause });
+  return new DsaSlurmError('files', `The output “${displayName(name)}” cannot be read (${why}).`, { cause });
 }

@@ -3,7 +3,7 @@ import { DsaSlurmError, errorLine } from '../../base/errors.js';
 import { readdir, rm } from '../../base/network-fs.js';
 import type { OutputHook, StagedAnalysis, UploadOptions, VolumeRef } from '../protocol/analysis.js';
 import { clientFor, type GirderSetup } from '../api/client.js';
-import { moveTogether, shown, type TransferContext } from './download.js';
+import { transferGroup, displayName, type TransferContext } from './download.js';
 import { pathInVolume } from './file-names.js';
 import { GirderError } from '../api/girder-error.js';
 import {
@@ -14,18 +14,18 @@ import {
   uploadFileToFolder,
   uploadFileToItem,
 } from './upload.js';
-import type { BegunUpload, UploadMemory } from './upload-content.js';
+import type { PendingUpload, UploadRecord } from './upload-content.js';
 
-export interface CollectOptions extends GirderSetup {
+export interface UploadOutputsOptions extends GirderSetup {
   signal: AbortSignal;
   /** Keys of outputs that an earlier attempt has uploaded; they are left alone. */
   done: ReadonlySet<string>;
   /** Told of each upload once Girder has it; awaited, so that it can be written down first. */
   onDone: (key: string) => void | Promise<void>;
   /** Uploads that an earlier attempt has begun, by the key of their output. */
-  begun?: Readonly<Record<string, BegunUpload>>;
+  begun?: Readonly<Record<string, PendingUpload>>;
   /** Told of each upload that is begun, so that it can be written down; awaited. */
-  onBegin?: (key: string, upload: BegunUpload) => Promise<void>;
+  onBegin?: (key: string, upload: PendingUpload) => Promise<void>;
   /** Words for the Girder job's log. */
   onProgress?: (text: string) => void;
 }
@@ -59,7 +59,7 @@ interface Delivery {
   root: string;
   relative: string;
   key: string;
-  options: CollectOptions;
+  options: UploadOutputsOptions;
   context: TransferContext;
 }
 
@@ -68,10 +68,10 @@ interface Delivery {
  * later ones.
  * @throws DsaSlurmError about the output that is missing or cannot be uploaded.
  */
-export async function collectOutputs(
+export async function uploadOutputs(
   hooks: readonly OutputHook[],
   staged: StagedAnalysis,
-  options: CollectOptions,
+  options: UploadOutputsOptions,
 ): Promise<void> {
   for (const [index, hook] of hooks.entries()) await carryOut(hook, index, staged, options);
 }
@@ -81,10 +81,10 @@ export async function collectOutputs(
  * 7). What cannot be kept is said in the log and never hides why the analysis failed.
  * @throws only if `signal` aborts
  */
-export async function collectAfterFailure(
+export async function uploadArtifactsAfterFailure(
   hooks: readonly OutputHook[],
   staged: StagedAnalysis,
-  options: CollectOptions,
+  options: UploadOutputsOptions,
 ): Promise<void> {
   for (const [index, hook] of hooks.entries()) {
     if (hook.kind !== 'jobArtifact' || !hook.uploadOnException) continue;
@@ -92,7 +92,7 @@ export async function collectAfterFailure(
       await carryOut(hook, index, staged, options);
     } catch (error) {
       options.signal.throwIfAborted();
-      options.onProgress?.(`The artifact “${shown(hook.filename)}” is not kept: ${errorLine(error)}`);
+      options.onProgress?.(`The artifact “${displayName(hook.filename)}” is not kept: ${errorLine(error)}`);
     }
   }
 }
@@ -101,12 +101,12 @@ async function carryOut(
   hook: OutputHook,
   index: number,
   staged: StagedAnalysis,
-  options: CollectOptions,
+  options: UploadOutputsOptions,
 ): Promise<void> {
   const key = String(index);
   if (options.done.has(key)) return;
   const relative = pathInVolume(hook.filename);
-  if (relative === null) throw strayOutput(hook.filename);
+  if (relative === null) throw outputOutsideVolume(hook.filename);
   const root = rootOf(hook.volume, staged, hook.filename);
   const context: TransferContext = {
     client: clientFor(hook.access, options),
@@ -123,10 +123,10 @@ async function carryOut(
 }
 
 /** The error for an output name that leads out of its volume; the same for arguments and outputs. */
-export function strayOutput(filename: string): DsaSlurmError {
+export function outputOutsideVolume(filename: string): DsaSlurmError {
   return new DsaSlurmError(
     'files',
-    `The output name “${shown(filename)}” leads out of the directory of the run.`,
+    `The output name “${displayName(filename)}” leads out of the directory of the run.`,
     {
       next: 'Choose a plain file name for this output.',
     },
@@ -152,7 +152,7 @@ function rootOf(volume: VolumeRef, staged: StagedAnalysis, filename: string): st
   }
   throw new DsaSlurmError(
     'files',
-    `The output “${shown(filename)}” names a temporary volume, and it cannot be told which one of the task.`,
+    `The output “${displayName(filename)}” names a temporary volume, and it cannot be told which one of the task.`,
     { next: 'Use the default temporary volume for outputs.' },
   );
 }
@@ -163,12 +163,12 @@ async function deliver(delivery: Delivery): Promise<void> {
   if (found.kind === 'refused') {
     throw new DsaSlurmError(
       'files',
-      `The output “${shown(hook.filename)}” is not uploaded: ${found.reason}.`,
+      `The output “${displayName(hook.filename)}” is not uploaded: ${found.reason}.`,
     );
   }
   if (found.kind === 'nothing') {
     if (hook.kind === 'jobArtifact' || (hook.kind === 'uploadToFolder' && !hook.mustExist)) return;
-    throw new DsaSlurmError('files', `The output “${shown(hook.filename)}” is missing.`, {
+    throw new DsaSlurmError('files', `The output “${displayName(hook.filename)}” is missing.`, {
       next: 'The log of the analysis may tell why it was not written.',
     });
   }
@@ -199,9 +199,10 @@ async function deliver(delivery: Delivery): Promise<void> {
         if (found.kind === 'file') return await uploadArtifact(context, found.real, jobId, hook.name);
         return await eachFile(delivery, relative, async (real) => uploadArtifact(context, real, jobId, null));
       } catch (error) {
-        if (!(error instanceof GirderError) || !/no matching route/i.test(error.said ?? '')) throw error;
+        if (!(error instanceof GirderError) || !/no matching route/i.test(error.girderMessage ?? ''))
+          throw error;
         return options.onProgress?.(
-          `“${shown(hook.filename)}” is not kept: this Girder has no place for job artifacts.`,
+          `“${displayName(hook.filename)}” is not kept: this Girder has no place for job artifacts.`,
         );
       }
     }
@@ -210,13 +211,13 @@ async function deliver(delivery: Delivery): Promise<void> {
 
 /** All files of a directory: told of as one. */
 async function together(delivery: Delivery, deliver: (counted: Delivery) => Promise<void>): Promise<void> {
-  const what = `the directory “${shown(delivery.hook.filename)}”`;
-  await moveTogether(delivery.context, ['Uploading', 'Uploaded'], what, async (context) =>
+  const what = `the directory “${displayName(delivery.hook.filename)}”`;
+  await transferGroup(delivery.context, ['Uploading', 'Uploaded'], what, async (context) =>
     deliver({ ...delivery, context }),
   );
 }
 
-function memoryOf({ begun, onBegin }: CollectOptions, key: string): UploadMemory {
+function memoryOf({ begun, onBegin }: UploadOutputsOptions, key: string): UploadRecord {
   return { begun: begun?.[key] ?? null, begin: async (upload) => onBegin?.(key, upload) };
 }
 
@@ -263,7 +264,7 @@ async function eachFile(
 ): Promise<void> {
   const { root, options, key } = delivery;
   const skipped = (name: string, reason: string): void =>
-    options.onProgress?.(`“${shown(name)}” is not uploaded: ${reason}.`);
+    options.onProgress?.(`“${displayName(name)}” is not uploaded: ${reason}.`);
   for (const entry of await listOutput(root, relative, skipped)) {
     if (entry.kind !== 'file') continue;
     const fileKey = `${key}/${path.join(relative, entry.name)}`;

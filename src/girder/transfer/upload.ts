@@ -6,24 +6,24 @@ import { lstat, open, readdir, realpath, type SharedFile } from '../../base/netw
 import type { UploadOptions } from '../protocol/analysis.js';
 import { segment } from '../api/api-url.js';
 import { fileDocument, namedDocument } from '../api/documents.js';
-import { listAll, shown, sizeWords, type TransferContext } from './download.js';
+import { listAll, displayName, sizeSuffix, type TransferContext } from './download.js';
 import { mimeTypeOf } from './mime-type.js';
 import {
   bodyOf,
   createInFolder,
   createInItem,
-  noMemory,
+  noRecord,
   replaceFile,
-  unreadable,
+  unreadableOutput,
   type OpenFile,
-  type UploadMemory,
+  type UploadRecord,
 } from './upload-content.js';
 
 /** So long may an artifact take that is sent as a whole, in milliseconds. */
 const artifactAnswerMs = 15 * 60_000;
 
 /** What is found where an output should be. */
-export type Found =
+export type FoundOutput =
   | { kind: 'file'; real: string }
   | { kind: 'directory'; real: string }
   | { kind: 'nothing' }
@@ -34,7 +34,7 @@ export type Found =
  * What `relative` is below `root`, seen through symbolic links: a container may have made any, and this process may read
  * what the container's user must not.
  */
-export async function findOutput(root: string, relative: string): Promise<Found> {
+export async function findOutput(root: string, relative: string): Promise<FoundOutput> {
   let real: string;
   try {
     real = await realpath(path.join(root, relative));
@@ -62,7 +62,7 @@ export async function uploadFileToFolder(
   real: string,
   folderId: string,
   upload: UploadOptions,
-  memory: UploadMemory = noMemory,
+  memory: UploadRecord = noRecord,
 ): Promise<void> {
   await withFile(context, real, upload, async (file) =>
     createInFolder(context, file, folderId, upload, memory),
@@ -127,7 +127,7 @@ export async function listOutput(
   try {
     listed = await readdir(path.join(root, relative));
   } catch (error) {
-    throw unreadable(path.basename(relative), error);
+    throw unreadableOutput(path.basename(relative), error);
   }
   const entries: TreeEntry[] = [];
   for (const entry of listed) {
@@ -172,14 +172,14 @@ async function withFile(
   try {
     handle = await open(real, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
-    throw unreadable(name, error);
+    throw unreadableOutput(name, error);
   }
   try {
     const stats = await handle.stat();
-    if (!stats.isFile()) throw unreadable(name);
-    context.onProgress?.(`Uploading “${shown(name)}”${sizeWords(stats.size)}.`);
+    if (!stats.isFile()) throw unreadableOutput(name);
+    context.onProgress?.(`Uploading “${displayName(name)}”${sizeSuffix(stats.size)}.`);
     await use({ handle, name, size: stats.size });
-    context.onMoved?.(stats.size);
+    context.onFileDone?.(stats.size);
   } finally {
     await handle.close();
   }

@@ -6,7 +6,7 @@ import { makeDirectory } from '../../base/make-directory.js';
 import { chmod, lstat, mkdir, readdir, readFile, rm, writeFile } from '../../base/network-fs.js';
 import { createBindGuard } from './bind-guard.js';
 import type { StagedAnalysis, StagedBind, VolumeRef } from '../protocol/analysis.js';
-import { onDisk } from './download.js';
+import { withDiskErrors } from './download.js';
 
 /** Every directory that is made for a run begins so, and nothing else is ever removed. */
 export const ownPrefix = 'dsa-slurm-';
@@ -17,24 +17,24 @@ type Temporary = Extract<VolumeRef, { kind: 'temporary' }>;
 const standard: Temporary = { kind: 'temporary', identity: 'default', hostDir: null, mode: 'rw' };
 
 /** Where a volume is: on this host, and in the container. */
-export interface Place {
+export interface MountedVolume {
   host: string;
   container: string;
 }
 
 export interface VolumeTable {
-  place(volume: VolumeRef): Promise<Place>;
+  mount(volume: VolumeRef): Promise<MountedVolume>;
   /** A fresh directory in a volume for one input alone, so that two of the same name never meet. */
-  inputDirectory(volume: VolumeRef, label: string): Promise<Place>;
+  inputDirectory(volume: VolumeRef, label: string): Promise<MountedVolume>;
   /** Binds a path that is none of ours. @throws DsaSlurmError `files` for one that no container may see */
-  bindForeign(bind: StagedBind): Promise<void>;
+  bindHostPath(bind: StagedBind): Promise<void>;
   /** Notes a file that was just made in a directory which is not ours. */
-  ownFile(file: string): Promise<void>;
+  trackFile(file: string): Promise<void>;
   staged(): Pick<StagedAnalysis, 'binds' | 'ownDirectories' | 'ownFiles' | 'volumes'>;
 }
 
 /** The name of a run in our directories: task ids come from messages. */
-export function ownName(runId: string): string {
+export function runDirectoryName(runId: string): string {
   const plain = /^[A-Za-z0-9_-]{1,100}$/.test(runId);
   return ownPrefix + (plain ? runId : createHash('sha256').update(runId).digest('hex').slice(0, 32));
 }
@@ -52,18 +52,18 @@ export async function createVolumes(options: {
 }): Promise<VolumeTable> {
   const { mountPrefix } = options;
   const guard = createBindGuard({ ...options, ownPrefix });
-  const name = ownName(options.runId);
+  const name = runDirectoryName(options.runId);
   const home = path.join(options.tmpDir, name);
   const owned: string[] = [];
   const ownFiles: string[] = [];
-  const places: Record<string, Place> = {};
+  const places: Record<string, MountedVolume> = {};
   const binds = new Map<string, StagedBind>();
   let count = 0;
 
   async function makeOwn(directory: string): Promise<string> {
     await removeOwn(directory);
     if (directory !== home) await noteElsewhere(home, { path: directory, birth: null });
-    await onDisk(directory, mkdir(directory, { mode: 0o700 }));
+    await withDiskErrors(directory, mkdir(directory, { mode: 0o700 }));
     owned.push(directory);
     return directory;
   }
@@ -81,19 +81,19 @@ export async function createVolumes(options: {
     bind(foreign);
   }
 
-  async function temporary({ identity, hostDir, hostDirMode, mode }: Temporary): Promise<Place> {
+  async function temporary({ identity, hostDir, hostDirMode, mode }: Temporary): Promise<MountedVolume> {
     const known = places[identity];
     if (known !== undefined) return known;
     count += 1;
     let host: string;
     if (hostDir === null) {
       host = path.join(home, identity === 'default' ? identity : `volume-${count}`);
-      await onDisk(host, mkdir(host));
+      await withDiskErrors(host, mkdir(host));
     } else {
       await guard(hostDir, 'inside');
-      const isNew = await onDisk(hostDir, makeDirectory(hostDir));
+      const isNew = await withDiskErrors(hostDir, makeDirectory(hostDir));
       // the umask would take away what others are to be given
-      if (isNew && hostDirMode !== undefined) await onDisk(hostDir, chmod(hostDir, hostDirMode));
+      if (isNew && hostDirMode !== undefined) await withDiskErrors(hostDir, chmod(hostDir, hostDirMode));
       host = await makeOwn(path.join(hostDir, `${name}-${count}`));
     }
     const place = { host, container: `/mnt/girder_worker/${randomUUID().replaceAll('-', '')}` };
@@ -102,7 +102,7 @@ export async function createVolumes(options: {
     return place;
   }
 
-  async function place(volume: VolumeRef): Promise<Place> {
+  async function place(volume: VolumeRef): Promise<MountedVolume> {
     switch (volume.kind) {
       case 'default':
         return temporary(standard);
@@ -111,30 +111,30 @@ export async function createVolumes(options: {
       case 'bind':
         // compute nodes may know it by another path, and inputs are put there by this one
         await guard(volume.host, 'whole');
-        await bindForeign({ ...volume, host: prefixed(volume.host, volume.host, mountPrefix) });
+        await bindForeign({ ...volume, host: withMountPrefix(volume.host, volume.host, mountPrefix) });
         return volume;
     }
   }
 
-  await onDisk(options.tmpDir, makeDirectory(options.tmpDir));
-  await removeLeft(options.tmpDir, options.runId);
+  await withDiskErrors(options.tmpDir, makeDirectory(options.tmpDir));
+  await removeLeftovers(options.tmpDir, options.runId);
   await makeOwn(home);
   await temporary(standard);
   return {
-    place,
-    bindForeign,
+    mount: place,
+    bindHostPath: bindForeign,
     async inputDirectory(volume, label) {
       const { host, container } = await place(volume);
       // in a directory that is not ours, the input's own one has to be recognised as ours
       const own = volume.kind === 'bind' ? `${name}-${label}` : label;
       const directory = path.join(host, own);
       if (volume.kind === 'bind') await makeOwn(directory);
-      else await onDisk(directory, mkdir(directory));
+      else await withDiskErrors(directory, mkdir(directory));
       return { host: directory, container: path.posix.join(container, own) };
     },
-    async ownFile(file) {
+    async trackFile(file) {
       ownFiles.push(file);
-      await noteElsewhere(home, { path: file, birth: await onDisk(file, birthOf(file)) });
+      await noteElsewhere(home, { path: file, birth: await withDiskErrors(file, birthOf(file)) });
     },
     staged: () => ({
       binds: [...binds.values()],
@@ -149,7 +149,7 @@ export async function createVolumes(options: {
  * A host path as compute nodes know it: below the operator's prefix if `directory` lies in an assetstore, or is one. As
  * with the Python worker, a directory counts as one if its name has `assetstore` in it.
  */
-export function prefixed(host: string, directory: string, mountPrefix: string | null): string {
+export function withMountPrefix(host: string, directory: string, mountPrefix: string | null): string {
   if (mountPrefix === null || mountPrefix === '') return host;
   const inAssetstore = directory.split('/').some((part) => part.includes('assetstore'));
   return inAssetstore ? path.join(mountPrefix, host) : host;
@@ -171,7 +171,7 @@ type Elsewhere = z.infer<typeof elsewhere>;
 const elsewhereName = 'elsewhere.jsonl';
 
 async function noteElsewhere(home: string, made: Elsewhere): Promise<void> {
-  await onDisk(
+  await withDiskErrors(
     home,
     writeFile(path.join(home, elsewhereName), `${JSON.stringify(made)}\n`, { mode: 0o600, flag: 'a' }),
   );
@@ -181,8 +181,8 @@ async function noteElsewhere(home: string, made: Elsewhere): Promise<void> {
  * Removes all that an attempt at staging has left that nobody knows the end of: the worker died meanwhile. Only for a run
  * whose container has not begun.
  */
-export async function removeLeft(tmpDir: string, runId: string): Promise<void> {
-  const home = path.join(tmpDir, ownName(runId));
+export async function removeLeftovers(tmpDir: string, runId: string): Promise<void> {
+  const home = path.join(tmpDir, runDirectoryName(runId));
   for (const { path: made, birth } of await readElsewhere(home)) {
     if (birth === null) await removeOwn(made);
     // somebody else's file may have that name by now

@@ -6,7 +6,7 @@ const context = 3;
 type Edit = { kind: ' ' | '-' | '+'; line: string };
 
 /**
- * A unified diff without its two header lines; empty for the same text. `shown` makes a line fit to be shown: it masks
+ * A unified diff without its two header lines; empty for the same text. `displayName` makes a line fit to be shown: it masks
  * secrets, and comes after the comparison, so that a new password still counts as a change.
  */
 export function unifiedDiff(before: string, after: string, shown: (line: string) => string): string {

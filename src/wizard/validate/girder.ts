@@ -1,7 +1,7 @@
 import { isAbsolute } from 'node:path';
 import { isDeployed, type AnswerValue } from '../flow/partial-answers.js';
 import type { ValidateContext } from '../questions/question.js';
-import { GirderError, isUntrusted } from '../../girder/api/girder-error.js';
+import { GirderError, isUntrustedCertificate } from '../../girder/api/girder-error.js';
 import { doubt, ok, problem, type Verdict } from './validation-result.js';
 
 export async function apiUrl(value: AnswerValue, { draft, doors }: ValidateContext): Promise<Verdict> {
@@ -52,7 +52,7 @@ async function seen(
     const { version, major } = await girder.version(url, caFile);
     return { kind: 'ok', note: `Girder ${version}`, learned: { 'girder.major': String(major) } };
   } catch (thrown) {
-    if (thrown instanceof GirderError && isUntrusted(thrown)) return untrusted(thrown);
+    if (thrown instanceof GirderError && isUntrustedCertificate(thrown)) return untrusted(thrown);
     if (thrown instanceof GirderError && thrown.transient) {
       return doubt(
         `girder:${new URL(url).origin}`,

@@ -12,7 +12,7 @@ import { readAnalysis } from '../../girder/protocol/read-analysis.js';
 import { readIngest } from '../../girder/protocol/read-ingest.js';
 import { retryHeaders } from '../../girder/api/retry-headers.js';
 import { ingestTask } from '../../girder/protocol/task-names.js';
-import { firstAccess } from '../../girder/api/user.js';
+import { firstGirderAccess } from '../../girder/api/user.js';
 import type { Book } from '../run-state/run-store.js';
 import type { GirderJobSearch } from '../reporting/girder-job-search.js';
 import { placesTaken } from '../task-acceptor.js';
@@ -219,7 +219,7 @@ function refuseUnfit(run: Run): void {
 
 function accessOf(task: Task): GirderAccess | null {
   try {
-    return task.name === ingestTask ? readIngest(task).access : firstAccess(readAnalysis(task));
+    return task.name === ingestTask ? readIngest(task).access : firstGirderAccess(readAnalysis(task));
   } catch {
     return null;
   }

@@ -1,6 +1,6 @@
 import type { Analysis, OutputHook } from '../../girder/protocol/analysis.js';
 import { mapApiUrl, type ApiUrlMap } from '../../girder/api/api-url.js';
-import type { Shown } from '../../girder/pickle/decoder-dump.js';
+import type { DecoderDump } from '../../girder/pickle/decoder-dump.js';
 import { streamsOf, type StreamSink } from '../../girder/protocol/streams.js';
 import type { ExplainedHook, ExplainedStream, FollowUp } from './explanation.js';
 
@@ -61,7 +61,7 @@ const whens = [
 ] as const;
 
 /** The tasks that the publisher wants after this one. A chain is kept last first. */
-export function followUps(embed: Shown): FollowUp[] {
+export function followUps(embed: DecoderDump): FollowUp[] {
   const parts = table(embed);
   return whens.flatMap(([name, when]) => {
     const value = parts?.[name] ?? null;
@@ -75,6 +75,6 @@ export function followUps(embed: Shown): FollowUp[] {
   });
 }
 
-function table(value: Shown): { [key: string]: Shown } | null {
+function table(value: DecoderDump): { [key: string]: DecoderDump } | null {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : null;
 }

@@ -10,12 +10,12 @@ import type {
   VolumeRef,
 } from '../../girder/protocol/analysis.js';
 import { mapApiUrl, segment, type ApiUrlMap } from '../../girder/api/api-url.js';
-import { strayOutput } from '../../girder/transfer/upload-outputs.js';
+import { outputOutsideVolume } from '../../girder/transfer/upload-outputs.js';
 import { pathInVolume, safeName } from '../../girder/transfer/file-names.js';
 import { joinPaths } from '../../girder/transfer/stage-inputs.js';
 import { streamsOf, type StreamConnector } from '../../girder/protocol/streams.js';
 import type { BindUse } from '../../girder/transfer/bind-guard.js';
-import { ownName, prefixed, type Place } from '../../girder/transfer/volumes.js';
+import { runDirectoryName, withMountPrefix, type MountedVolume } from '../../girder/transfer/volumes.js';
 
 export interface RehearsalOptions {
   runId: string;
@@ -64,7 +64,7 @@ export function rehearseStaging(analysis: Analysis, options: RehearsalOptions): 
 
   const noStray = (filename: string): string => {
     const relative = pathInVolume(filename);
-    if (relative === null) refusals.push(strayOutput(filename));
+    if (relative === null) refusals.push(outputOutsideVolume(filename));
     return relative ?? '<no path in its volume>';
   };
   const pipePath = ({ pipe }: Piped): string =>
@@ -88,7 +88,7 @@ export function rehearseStaging(analysis: Analysis, options: RehearsalOptions): 
       if (options.isReadable(input.directPath)) {
         const name = safeName(input.fileName ?? path.basename(input.directPath));
         const container = `/mnt/girder_direct_worker/${label}/${name}`;
-        const host = prefixed(input.directPath, path.dirname(input.directPath), options.mountPrefix);
+        const host = withMountPrefix(input.directPath, path.dirname(input.directPath), options.mountPrefix);
         volumes.bindForeign({ host, container, mode: 'ro' });
         inputs.push({ kind, id: input.fileId, from: host, direct: true, container });
         return container;
@@ -169,15 +169,15 @@ function rehearseVolumes(
   { runId, tmpDir, mountPrefix, guardBind }: RehearsalOptions,
   refusals: DsaSlurmError[],
 ): {
-  place: (volume: VolumeRef) => Place;
+  place: (volume: VolumeRef) => MountedVolume;
   bindForeign: (bind: StagedBind) => void;
   inputDirectory: (volume: VolumeRef, label: string) => string;
   staged: () => { binds: StagedBind[]; ownDirectories: string[] };
 } {
-  const name = ownName(runId);
+  const name = runDirectoryName(runId);
   const home = path.join(tmpDir, name);
   const ownDirectories = [home];
-  const places = new Map<string, Place>();
+  const places = new Map<string, MountedVolume>();
   const binds = new Map<string, StagedBind>();
 
   const bind = ({ host, container, mode }: StagedBind): void => {
@@ -199,7 +199,7 @@ function rehearseVolumes(
     guard(foreign.host, 'whole');
     bind(foreign);
   };
-  const temporary = (identity: string, hostDir: string | null, mode: 'ro' | 'rw'): Place => {
+  const temporary = (identity: string, hostDir: string | null, mode: 'ro' | 'rw'): MountedVolume => {
     const known = places.get(identity);
     if (known !== undefined) return known;
     const count = places.size + 1;
@@ -214,7 +214,7 @@ function rehearseVolumes(
     bind({ ...made, mode });
     return made;
   };
-  const place = (volume: VolumeRef): Place => {
+  const place = (volume: VolumeRef): MountedVolume => {
     switch (volume.kind) {
       case 'default':
         return temporary('default', null, 'rw');
@@ -222,7 +222,7 @@ function rehearseVolumes(
         return temporary(volume.identity, volume.hostDir, volume.mode);
       case 'bind':
         guard(volume.host, 'whole');
-        bindForeign({ ...volume, host: prefixed(volume.host, volume.host, mountPrefix) });
+        bindForeign({ ...volume, host: withMountPrefix(volume.host, volume.host, mountPrefix) });
         return volume;
     }
   };

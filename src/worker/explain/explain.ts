@@ -9,7 +9,7 @@ import type { Task } from '../../celery/messages/task.js';
 import type { Settings } from '../../config/schema.js';
 import type { Analysis } from '../../girder/protocol/analysis.js';
 import type { BindUse } from '../../girder/transfer/bind-guard.js';
-import { showMessage, type ShownMessage } from '../../girder/pickle/decoder-dump.js';
+import { dumpMessage, type MessageDump } from '../../girder/pickle/decoder-dump.js';
 import { readAnalysis } from '../../girder/protocol/read-analysis.js';
 import { readIngest, type Ingest } from '../../girder/protocol/read-ingest.js';
 import { ingestTask } from '../../girder/protocol/task-names.js';
@@ -168,9 +168,9 @@ export function noResources({ resources }: Pick<Plan, 'resources'>): string[] {
   return [`Nothing limits what it takes of this host; these count for Slurm only: ${options.join(', ')}.`];
 }
 
-function decoded(message: { headers: Readonly<Record<string, unknown>>; body: string }): ShownMessage | null {
+function decoded(message: { headers: Readonly<Record<string, unknown>>; body: string }): MessageDump | null {
   try {
-    return showMessage(decodeMessage(message));
+    return dumpMessage(decodeMessage(message));
   } catch (error) {
     if (error instanceof DsaSlurmError) return null;
     throw error;

@@ -1,5 +1,5 @@
 import type { StagedBind } from '../../girder/protocol/analysis.js';
-import type { ShownMessage } from '../../girder/pickle/decoder-dump.js';
+import type { MessageDump } from '../../girder/pickle/decoder-dump.js';
 import type { Resource } from '../job-request/resources.js';
 import type { RehearsedInput } from './dry-run-staging.js';
 
@@ -14,7 +14,7 @@ export interface Explanation {
   /** Null where the message is no Celery task. */
   task: ExplainedTask | null;
   /** The whole message in the contract's equality format; null where it cannot be decoded. */
-  decoded: ShownMessage | null;
+  decoded: MessageDump | null;
   /** What the task reports to; null: to nobody. */
   girderJob: { id: string; url: string } | null;
   image: ExplainedImage | null;

@@ -5,7 +5,7 @@ import { DsaSlurmError } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
 import type { Settings } from '../../config/schema.js';
 import { openGirderConnections } from '../../girder/api/connections.js';
-import { createKeyClient } from '../../girder/api/admin-client.js';
+import { createAdminClient } from '../../girder/api/admin-client.js';
 import { registerImage, type ImageRegistration } from '../../girder/jobs/register-image.js';
 
 /** slicer_cli_web's setting: the folder below which it looks for images. */
@@ -23,7 +23,7 @@ export async function registerWithKey(
   if (apiKey === null || apiUrl === null) throw new Error('nothing to register with');
   const connections = await openGirderConnections(girder);
   try {
-    const client = createKeyClient({ connections, apiUrl, apiKey, apiUrlMap, clock, log });
+    const client = createAdminClient({ connections, apiUrl, apiKey, apiUrlMap, clock, log });
     const folderId = await client.json(z.string().nullable(), {
       method: 'GET',
       path: 'system/setting',

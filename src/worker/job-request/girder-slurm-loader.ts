@@ -3,7 +3,7 @@ import * as z from 'zod';
 import type { Settings } from '../../config/schema.js';
 import type { GirderSetup } from '../../girder/api/client.js';
 import { GirderError } from '../../girder/api/girder-error.js';
-import { createKeyClient } from '../../girder/api/admin-client.js';
+import { createAdminClient } from '../../girder/api/admin-client.js';
 import { girderSlurmKeys, readGirderSlurm, type GirderSlurm } from './girder-slurm-settings.js';
 
 /** Girder's settings for Slurm, as last read. */
@@ -38,11 +38,11 @@ export function createGirderSlurmSource(
   let askAgainAt = 0;
   let silentSince: number | null = null;
   let trouble: string | null = null;
-  let client: ReturnType<typeof createKeyClient> | null = null;
+  let client: ReturnType<typeof createAdminClient> | null = null;
   let reading: Promise<GirderError | null> | null = null;
 
   async function ask(): Promise<Record<string, unknown>> {
-    client ??= createKeyClient({
+    client ??= createAdminClient({
       ...options,
       apiUrl: apiUrl ?? '',
       apiKey: apiKey ?? '',
@@ -118,6 +118,6 @@ export function createGirderSlurmSource(
 }
 
 /** Whether it is worth waiting: a refusal stays one until somebody changes a key. */
-function passes({ trouble }: GirderError): boolean {
-  return trouble === 'unreachable' || trouble === 'busy' || trouble === 'not-girder';
+function passes({ kind }: GirderError): boolean {
+  return kind === 'unreachable' || kind === 'busy' || kind === 'not-girder';
 }

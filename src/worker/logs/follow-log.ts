@@ -62,7 +62,7 @@ export async function followLog(
         // held-back text counts as not sent: after a restart it is read again. Bytes that are no text grow as text
         girderJob.log(text, markAt(Math.max(0, offset - Buffer.byteLength(tags.held()))));
         // a log that grows faster than Girder takes it is read no faster than that
-        await girderJob.room(stopping);
+        await girderJob.waitForRoom(stopping);
       }
       if (piece.atEnd) return grown;
     }

@@ -91,7 +91,7 @@ async function followIntoLog(follow: Follow): Promise<void> {
     const whole = wholeCharacters(all);
     pending = all.subarray(whole);
     girderJob.log(all.toString('utf8', 0, whole), streamMark(index, offset - pending.length));
-    await girderJob.room(stopping);
+    await girderJob.waitForRoom(stopping);
   }
   await girderJob.flush(stopping);
 }

@@ -1,4 +1,4 @@
-import { hasArrived } from '../../girder/jobs/log-chunk.js';
+import { isInLog } from '../../girder/jobs/log-chunk.js';
 import type { StageContext, Tools } from '../worker-services.js';
 
 /**
@@ -11,7 +11,7 @@ export async function settleLog({ id, girderJob, stopping }: StageContext, { boo
   if (run === undefined || run.pieceOnItsWay === null) return;
   try {
     const { log } = await girderJob.read(stopping);
-    if (!hasArrived(log ?? [], run.pieceOnItsWay)) return;
+    if (!isInLog(log ?? [], run.pieceOnItsWay)) return;
     await book.record(id, { type: 'log-sent', offset: run.logOnItsWay, streams: run.streamsOnItsWay });
   } catch {
     // the worker stops, or Girder does not say

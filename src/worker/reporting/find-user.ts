@@ -1,7 +1,7 @@
 import type { Settings } from '../../config/schema.js';
 import type { GirderAccess } from '../../girder/protocol/analysis.js';
 import { clientFor, createGirderClient, type GirderSetup } from '../../girder/api/client.js';
-import { createKeyClient } from '../../girder/api/admin-client.js';
+import { createAdminClient } from '../../girder/api/admin-client.js';
 import { fetchJobOwner, fetchOwnLogin, fetchUserLogin } from '../../girder/api/user.js';
 
 /** What a task says of the user who has started it. */
@@ -28,7 +28,7 @@ export function createUserSearch(
 ): UserSearch {
   const { apiKey, apiUrl, apiUrlMap } = options.girder;
   const keyClient =
-    apiKey === null || apiUrl === null ? null : createKeyClient({ ...options, apiUrl, apiKey, apiUrlMap });
+    apiKey === null || apiUrl === null ? null : createAdminClient({ ...options, apiUrl, apiKey, apiUrlMap });
   return async ({ setup, access, isOwnToken, ownerId, girderJobId, signal }) => {
     if (isOwnToken) return access === null ? null : fetchOwnLogin(clientFor(access, setup), signal);
     const canAsk = keyClient !== null && girderJobId !== null;

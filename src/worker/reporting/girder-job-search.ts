@@ -3,7 +3,7 @@ import type { Settings } from '../../config/schema.js';
 import type { GirderSetup } from '../../girder/api/client.js';
 import { findGirderJobOf, type CreatedGirderJob, type NewGirderJob } from '../../girder/jobs/create-job.js';
 import { GirderError } from '../../girder/api/girder-error.js';
-import { createKeyClient } from '../../girder/api/admin-client.js';
+import { createAdminClient } from '../../girder/api/admin-client.js';
 
 /**
  * The Girder job that was made for a task before a crash, or before an answer was lost. The token of a message makes jobs and
@@ -21,7 +21,7 @@ export function createGirderJobSearch(
 ): GirderJobSearch {
   const { apiKey, apiUrl, apiUrlMap } = options.girder;
   if (apiKey === null || apiUrl === null) return async () => null;
-  const client = createKeyClient({ ...options, apiUrl, apiKey, apiUrlMap });
+  const client = createAdminClient({ ...options, apiUrl, apiKey, apiUrlMap });
   return async (job, signal) => {
     try {
       return await findGirderJobOf(client, job, signal);

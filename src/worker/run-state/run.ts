@@ -1,7 +1,7 @@
 import type { StagedAnalysis } from '../../girder/protocol/analysis.js';
 import type { CreatedGirderJob } from '../../girder/jobs/create-job.js';
-import type { PieceOnItsWay } from '../../girder/jobs/log-chunk.js';
-import type { BegunUpload } from '../../girder/transfer/upload-content.js';
+import type { PendingLogChunk } from '../../girder/jobs/log-chunk.js';
+import type { PendingUpload } from '../../girder/transfer/upload-content.js';
 import type { Task } from '../../celery/messages/task.js';
 import type { JobState } from '../../slurm/states.js';
 
@@ -76,7 +76,7 @@ export interface Run {
   /** The same of streams that go into the log, by their number. */
   readonly streamOffsets: StreamOffsets;
   /** The piece that was being sent when this was written; Girder may have it or not. */
-  readonly pieceOnItsWay: PieceOnItsWay | null;
+  readonly pieceOnItsWay: PendingLogChunk | null;
   /** Where that piece ends in the log; null if it has nothing of it. */
   readonly logOnItsWay: number | null;
   /** Where it ends in the streams that it has something of. */
@@ -91,7 +91,7 @@ export interface Run {
   /** Outputs that are uploaded already, by their key. */
   readonly outputsDone: readonly string[];
   /** Uploads of outputs that are under way, by the key of the output. */
-  readonly outputsBegun: Readonly<Record<string, BegunUpload>>;
+  readonly outputsBegun: Readonly<Record<string, PendingUpload>>;
   /** What was published after the task: places in its canvas, and the Girder jobs that were made for them. */
   readonly followUps: FollowUpsDone;
   readonly outcome: Outcome | null;
@@ -172,7 +172,7 @@ export type RunEvent =
       at: number;
       upTo: number | null;
       streams?: StreamOffsets;
-      piece?: PieceOnItsWay;
+      piece?: PendingLogChunk;
     }
   | { type: 'log-sent'; at: number; offset: number | null; streams?: StreamOffsets }
   /** Only older versions write this. */
@@ -180,7 +180,7 @@ export type RunEvent =
   | { type: 'stream-broken'; at: number; reason: string }
   | { type: 'job-ended'; at: number; end: JobEnd }
   /** Intent: this upload is about to make an output visible in Girder. */
-  | { type: 'output-begun'; at: number; key: string; upload: BegunUpload }
+  | { type: 'output-begun'; at: number; key: string; upload: PendingUpload }
   | { type: 'output-done'; at: number; key: string }
   | { type: 'cancel-requested'; at: number; by: CancelSource }
   /** The outcome is certain; Girder has still to be told. */

@@ -1,7 +1,7 @@
 import {
-  collectAfterFailure,
-  collectOutputs,
-  type CollectOptions,
+  uploadArtifactsAfterFailure,
+  uploadOutputs,
+  type UploadOutputsOptions,
 } from '../../girder/transfer/upload-outputs.js';
 import type { Analysis } from '../../girder/protocol/analysis.js';
 import { describeEnd } from '../reporting/failure-reason.js';
@@ -34,7 +34,7 @@ export async function collect(
   if (end.outcome !== 'succeeded')
     return { outcome: end.outcome, reason: await describeEnd(run, end, tools.executor) };
   await inUploadPlace(analysis, context, run, tools, async (options) =>
-    collectOutputs(analysis.hooks, staged, options),
+    uploadOutputs(analysis.hooks, staged, options),
   );
   return { outcome: 'succeeded', reason: null };
 }
@@ -54,7 +54,7 @@ export async function keepArtifacts(
   if (staged === null || run.cancel !== null) return;
   if (!analysis.hooks.some((hook) => hook.kind === 'jobArtifact' && hook.uploadOnException)) return;
   await inUploadPlace(analysis, context, run, tools, async (options) =>
-    collectAfterFailure(analysis.hooks, staged, options),
+    uploadArtifactsAfterFailure(analysis.hooks, staged, options),
   );
 }
 
@@ -63,7 +63,7 @@ async function inUploadPlace(
   context: StageContext,
   run: Run,
   tools: Tools,
-  work: (options: CollectOptions) => Promise<void>,
+  work: (options: UploadOutputsOptions) => Promise<void>,
 ): Promise<void> {
   const key = girderKey(hooks, tools.girderSetup(run).apiUrlMap);
   await inPlace(tools.lanes.collecting, key, context.signal, async (outside) =>
@@ -76,10 +76,10 @@ function collectOptions(
   run: Run,
   tools: Tools,
   outside: Outside,
-): CollectOptions {
+): UploadOutputsOptions {
   return {
     ...tools.girderSetup(run),
-    patience: { ...tools.transferPatience(run), outside },
+    patience: { ...tools.transferPatience(run), runWait: outside },
     signal,
     done: new Set(run.outputsDone),
     begun: run.outputsBegun,

@@ -49,7 +49,7 @@ export async function finish(
   if (outcome !== 'succeeded' && run.refusal === null) {
     await tools.messages.keep(run.task, run.acceptedAt + tokenLifeMs);
   }
-  if (isTold) await context.girderJob.confirm(outcome, context.stopping);
+  if (isTold) await context.girderJob.verifyOutcome(outcome, context.stopping);
   context.stopping.throwIfAborted();
   await tools.book.record(run.id, {
     type: 'finished',

@@ -4,7 +4,7 @@ import type { GirderJob } from '../../girder/jobs/job.js';
 import { readAnalysis } from '../../girder/protocol/read-analysis.js';
 import { readIngest, type Ingest } from '../../girder/protocol/read-ingest.js';
 import { ingestTask } from '../../girder/protocol/task-names.js';
-import { firstAccess } from '../../girder/api/user.js';
+import { firstGirderAccess } from '../../girder/api/user.js';
 import { checkToken } from './check-token.js';
 import { followLog } from '../logs/follow-log.js';
 import { settleLog } from '../logs/reconcile-log.js';
@@ -195,11 +195,11 @@ function describe(work: Work): { image: string; cli: string; title: string | nul
 /** Finds out whose Girder job this is, for screens. Nothing waits for it and nothing depends on it. */
 async function nameOwner(run: Run, work: Work, context: StageContext, tools: Tools): Promise<void> {
   try {
-    const title = context.girderJob.known()?.title ?? describe(work).title;
+    const title = context.girderJob.lastSeen()?.title ?? describe(work).title;
     const isIngest = work.kind === 'ingest';
     const user = await tools.findUser({
       setup: tools.girderSetup(run),
-      access: isIngest ? work.ingest.access : firstAccess(work.analysis),
+      access: isIngest ? work.ingest.access : firstGirderAccess(work.analysis),
       isOwnToken: isIngest,
       ownerId: isIngest ? null : work.analysis.ownerId,
       girderJobId: run.description.girderJobId,

@@ -4,23 +4,23 @@ import { DsaSlurmError, errorLine } from '../../base/errors.js';
 import { taskMessage } from '../../celery/messages/task-message.js';
 import type { Task } from '../../celery/messages/task.js';
 import type { GirderAccess } from '../../girder/protocol/analysis.js';
-import { followUps, type FollowUps } from '../../girder/canvas/follow-ups.js';
-import { writeHooks, type FollowUp } from '../../girder/canvas/follow-up.js';
+import { buildFollowUps, type FollowUps } from '../../girder/canvas/follow-ups.js';
+import { encodeHooks, type FollowUp } from '../../girder/canvas/follow-up.js';
 import { createGirderJobFor, type CreatedGirderJob } from '../../girder/jobs/create-job.js';
 import { createRetries } from '../../girder/api/patience.js';
 import type { Run } from '../run-state/run.js';
 import type { StageContext, Tools } from '../worker-services.js';
 
 /** Milliseconds for which a fault inside Girder (500) is waited out: it may be this very job that Girder cannot make. */
-const faultMs = 15 * 60_000;
+const serverErrorMs = 15 * 60_000;
 /** Attempts that look for a job before they ask for one: the search may go to an address that never answers. */
 const searches = 10;
 
-const nothing: FollowUps = { messages: [], children: [], refused: [] };
+const nothing: FollowUps = { messages: [], children: [], errors: [] };
 
 /** Why tasks that the publisher wants after this one cannot be published, whatever its outcome: a sentence each. */
 export function refusedFollowUps(task: Task): string[] {
-  return [...planFor(task, 'succeeded').refused, ...planFor(task, 'failed').refused];
+  return [...planFor(task, 'succeeded').errors, ...planFor(task, 'failed').errors];
 }
 
 /**
@@ -96,7 +96,7 @@ async function girderHeaders(
     ...(typeof token === 'string' ? { girder_client_token: token } : {}),
     ...(job === null ? {} : { jobInfoSpec: job.jobInfoSpec }),
     ...ownHeaders,
-    ...(hooks === null ? {} : { girder_result_hooks: writeHooks(hooks, job?.id ?? null) }),
+    ...(hooks === null ? {} : { girder_result_hooks: encodeHooks(hooks, job?.id ?? null) }),
   };
 }
 
@@ -120,7 +120,7 @@ async function girderJobFor(
   // a Girder that is away is waited for as long as the token may be good, as with inputs and outputs
   const retries = createRetries({
     ...setup,
-    patience: { ...tools.transferPatience(run), faultMs },
+    patience: { ...tools.transferPatience(run), serverErrorMs },
     isChange: true,
   });
   let mayBeThere = run.followUps.asked?.includes(followUp.place) ?? false;
@@ -151,7 +151,7 @@ async function girderJobFor(
 /** A task that cannot be read wants nothing more than to be told so. */
 function planFor(task: Task, outcome: 'succeeded' | 'failed'): FollowUps {
   try {
-    return followUps(task, outcome);
+    return buildFollowUps(task, outcome);
   } catch {
     return nothing;
   }

@@ -17,7 +17,7 @@ import type { Verdict } from './collecting.js';
  * Milliseconds for which a fault inside Girder (500) is waited out: its database may be restarting, but a description that
  * slicer_cli_web cannot read gets the same answer for ever.
  */
-const faultMs = 5 * 60_000;
+const serverErrorMs = 5 * 60_000;
 
 /**
  * Adds images, as an administrator asked for on Girder's own page: pulls each, asks it for its CLIs, and registers them. One
@@ -94,7 +94,7 @@ async function register(
 ): Promise<void> {
   const run = tools.book.get(id);
   if (run === undefined) throw new Error(`no run ${id} in the book`);
-  const patience = { ...tools.transferPatience(run), faultMs };
+  const patience = { ...tools.transferPatience(run), serverErrorMs };
   const client = clientFor(girderAccess, { ...tools.girderSetup(run), patience });
   await registerImage(client, registration, signal);
   girderJob.log(`Added ${registration.image}: ${registration.clis.map(({ name }) => name).join(', ')}\n`);

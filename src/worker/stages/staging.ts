@@ -24,7 +24,7 @@ export async function stageInputs(
     const run = await book.record(context.id, { type: 'staging' });
     return stageAnalysis(analysis, {
       ...tools.girderSetup(run),
-      patience: { ...tools.transferPatience(run), outside },
+      patience: { ...tools.transferPatience(run), runWait: outside },
       tmpDir: settings.dirs.tmp,
       runId: context.id,
       privateDirectories: tools.privateDirectories,

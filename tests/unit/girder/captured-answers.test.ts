@@ -94,9 +94,9 @@ describe.each(['g3', 'g5'])('the answers of a real Girder (%s)', (name) => {
       attempts: 1,
     };
     await expect(client.json(z.unknown(), put)).rejects.toMatchObject({
-      trouble: 'refused',
+      kind: 'refused',
       field: 'value',
-      said: 'API URL must start with http:// or https://.',
+      girderMessage: 'API URL must start with http:// or https://.',
     });
   });
 

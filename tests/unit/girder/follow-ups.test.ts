@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { WholeFloat } from '../../../src/base/python-json.js';
-import { followUps, neverStarted, type FollowUps } from '../../../src/girder/canvas/follow-ups.js';
-import { writeHooks } from '../../../src/girder/canvas/follow-up.js';
+import { buildFollowUps, neverStarted, type FollowUps } from '../../../src/girder/canvas/follow-ups.js';
+import { encodeHooks } from '../../../src/girder/canvas/follow-up.js';
 import { fixtureTask } from './fixtures.js';
 import * as p from './pickles.js';
 
 type Json = Record<string, unknown>;
 
 const after = (embed: Json, outcome: 'succeeded' | 'failed' = 'succeeded'): FollowUps =>
-  followUps({ ...p.taskOf({ embed }), id: 'run-1', rootId: 'root' }, outcome);
+  buildFollowUps({ ...p.taskOf({ embed }), id: 'run-1', rootId: 'root' }, outcome);
 const signature = (task: string, more: Json = {}): Json => ({
   task,
   args: [],
@@ -33,8 +33,8 @@ function fixture(name: string) {
 describe('captured messages', () => {
   it('link: the result comes first', () => {
     const task = fixture('g3.plain.link_and_link_error.json');
-    const { messages, children, refused } = followUps(task, 'succeeded');
-    expect(refused).toEqual([]);
+    const { messages, children, errors } = buildFollowUps(task, 'succeeded');
+    expect(errors).toEqual([]);
     expect(messages).toMatchObject([
       {
         task: 'cap_tasks.tasks.add',
@@ -55,7 +55,7 @@ describe('captured messages', () => {
 
   it('link_error: the id of the failed task, and a group; no child', () => {
     const task = fixture('g3.plain.link_and_link_error.json');
-    const { messages, children } = followUps(task, 'failed');
+    const { messages, children } = buildFollowUps(task, 'failed');
     expect(messages).toMatchObject([
       {
         task: 'cap_tasks.tasks.errback',
@@ -76,19 +76,19 @@ describe('captured messages', () => {
     const [replyTo = '', lastId, nextId] = numbers.map(
       (number) => `00000000-0000-4000-8000-${front}${number}`,
     );
-    const [next] = followUps(task, 'succeeded').messages;
+    const [next] = buildFollowUps(task, 'succeeded').messages;
     expect(next).toMatchObject({ task: 'cap_tasks.tasks.add', id: nextId, replyTo, rootId: task.id });
     const rest = `[{"py/object": "celery.canvas.Signature", "task": "cap_tasks.tasks.add", "args": {"py/tuple": [4]}, "kwargs": {}, "options": {"task_id": "${lastId}", "reply_to": "${replyTo}"}, "subtask_type": null, "immutable": false}]`;
     expect(next?.body).toBe(
       `{"py/tuple": [{"py/tuple": [null, 3]}, {}, {"callbacks": null, "errbacks": null, "chain": ${rest}, "chord": null}]}`,
     );
-    expect(followUps(task, 'failed').messages).toEqual([]);
+    expect(buildFollowUps(task, 'failed').messages).toEqual([]);
     expect(neverStarted(task)).toEqual([lastId, nextId].map((id) => ({ id, replyTo })));
   });
 
   it('a member of a group leads to nothing', () => {
     for (const name of ['g3.plain.group_member_0.json', 'g5.plain.group_member_1.json']) {
-      expect(followUps(fixture(name), 'succeeded')).toEqual({ messages: [], children: [], refused: [] });
+      expect(buildFollowUps(fixture(name), 'succeeded')).toEqual({ messages: [], children: [], errors: [] });
     }
   });
 });
@@ -98,7 +98,7 @@ describe('ids', () => {
     const embed = { callbacks: [signature('a'), signature('a')], chain: [signature('b'), signature('a')] };
     const ids = after(embed).messages.map(({ id }) => id);
     expect(after(embed).messages.map(({ id }) => id)).toEqual(ids);
-    const other = followUps({ ...p.taskOf({ embed }), id: 'run-2', rootId: null }, 'succeeded');
+    const other = buildFollowUps({ ...p.taskOf({ embed }), id: 'run-2', rootId: null }, 'succeeded');
     expect(new Set([...ids, ...other.messages.map(({ id }) => id)]).size).toBe(6);
     expect(other.messages[0]?.rootId).toBe('run-2');
   });
@@ -113,7 +113,7 @@ describe('ids', () => {
     });
     const { messages } = after({ callbacks: [wanted] });
     expect(messages).toMatchObject([{ task: 'a', routingKey: 'first-only', place: 'link.0.0' }]);
-    const [body] = bodies({ messages, children: [], refused: [] }) as [Json];
+    const [body] = bodies({ messages, children: [], errors: [] }) as [Json];
     const { errbacks, chain: rest } = (body['py/tuple'] as [unknown, unknown, Json])[2];
     expect(errbacks).toEqual([link]);
     // the second object is the first one, met again
@@ -190,12 +190,12 @@ describe('options', () => {
     const bodyWith = (big: string): string =>
       JSON.stringify([[], {}, embed]).replace('"BIG"', big).replace('"FLOAT"', '1.0');
     const headersWith = (big: string) =>
-      followUps({ headers: {}, body: bodyWith(big), id: 'run-1', rootId: null }, 'succeeded');
+      buildFollowUps({ headers: {}, body: bodyWith(big), id: 'run-1', rootId: null }, 'succeeded');
     expect(headersWith('-9223372036854775808').messages[0]?.ownHeaders).toEqual({
       n: -(2n ** 63n),
       whole: new WholeFloat(1),
     });
-    expect(headersWith('9223372036854775808').refused).toMatchObject([
+    expect(headersWith('9223372036854775808').errors).toMatchObject([
       expect.stringMatching(/too large a number/),
     ]);
   });
@@ -227,7 +227,7 @@ describe('options', () => {
       '<girder_client.GirderClient object>',
     ]);
     expect(message?.body).not.toContain('girder_result_hooks');
-    const written = writeHooks(message?.hooks ?? [], p.id);
+    const written = encodeHooks(message?.hooks ?? [], p.id);
     expect(written).toEqual([0, 1].map(() => ({ ...p.uploadToFolder(), job: { _id: p.id } })));
   });
 
@@ -276,19 +276,19 @@ describe('what cannot be started is told, and keeps nothing else back:', () => {
     ['an empty chain', chain([]), /no tasks/],
     ['one bad member of a group', group([signature('b'), signature('a', { args: [reduce] })]), /only Python/],
   ])('%s', (_, bad, why) => {
-    const { messages, refused } = after({ callbacks: [bad, signature('good')] });
+    const { messages, errors } = after({ callbacks: [bad, signature('good')] });
     expect(messages.map(({ task }) => task)).toEqual(['good']);
-    expect(refused).toHaveLength(1);
-    expect(refused[0]).toMatch(why);
+    expect(errors).toHaveLength(1);
+    expect(errors[0]).toMatch(why);
     expect(after({ errbacks: [bad, signature('good')] }, 'failed').messages).toHaveLength(1);
   });
 
   it('more tasks than anyone needs', () => {
     let wish: unknown = signature('a');
     for (let level = 0; level < 5; level += 1) wish = group(Array.from({ length: 10 }, () => wish));
-    const { messages, refused } = after({ callbacks: [wish] });
+    const { messages, errors } = after({ callbacks: [wish] });
     expect(messages).toEqual([]);
-    expect(refused[0]).toMatch(/far more tasks/);
+    expect(errors[0]).toMatch(/far more tasks/);
   });
 });
 
@@ -305,9 +305,9 @@ describe('a few lines that stand for millions of', () => {
   it('values in a header are told, at once', () => {
     // before them: kwargs 0, embed 1, callbacks 2, the signature 3, its args 4, kwargs 5, options 6, headers 7
     const headers = levels(8, 1, (twice) => twice);
-    const { messages, refused } = after({ callbacks: [signature('a', { options: { headers } })] });
+    const { messages, errors } = after({ callbacks: [signature('a', { options: { headers } })] });
     expect(messages).toEqual([]);
-    expect(refused).toEqual([expect.stringContaining('larger than a message can carry') as string]);
+    expect(errors).toEqual([expect.stringContaining('larger than a message can carry') as string]);
   });
 
   it('characters are told, at once', () => {
@@ -319,10 +319,12 @@ describe('a few lines that stand for millions of', () => {
     ];
     const many = after({ callbacks });
     expect(many.messages.length).toBeLessThan(70);
-    expect(many.refused.length).toBe(50);
+    expect(many.errors.length).toBe(50);
     const hooks = [p.uploadToFolder({ job: long }), ...Array.from({ length: 2_000 }, () => ({ 'py/id': 7 }))];
-    const { refused } = after({ callbacks: [signature('a', { kwargs: { girder_result_hooks: hooks } })] });
-    expect(refused).toEqual([expect.stringContaining('more result hooks') as string]);
+    const { errors } = after({
+      callbacks: [signature('a', { kwargs: { girder_result_hooks: hooks } })],
+    });
+    expect(errors).toEqual([expect.stringContaining('more result hooks') as string]);
   });
 
   it.each(['chain', 'group'])('signatures of a %s are told, at once', (kind) => {
@@ -336,9 +338,9 @@ describe('a few lines that stand for millions of', () => {
       [{ callbacks: wish }, 'succeeded'],
       [{ errbacks: wish }, 'failed'],
     ] as const) {
-      const { messages, refused } = after(embed, outcome);
+      const { messages, errors } = after(embed, outcome);
       expect(messages.map(({ task }) => task)).toEqual(['a']);
-      expect(refused).toEqual([expect.stringContaining('far more tasks') as string]);
+      expect(errors).toEqual([expect.stringContaining('far more tasks') as string]);
     }
   });
 });
@@ -348,7 +350,7 @@ it('plain JSON stays plain JSON, and whole floats stay floats', () => {
     '"FLOAT"',
     '1.0',
   );
-  const { messages } = followUps({ headers: {}, body, id: 'run-1', rootId: null }, 'succeeded');
+  const { messages } = buildFollowUps({ headers: {}, body, id: 'run-1', rootId: null }, 'succeeded');
   expect(messages[0]?.body).toBe(
     '[[null, 1.0], {}, {"callbacks": null, "errbacks": null, "chain": null, "chord": null}]',
   );

@@ -25,14 +25,14 @@ export async function setUp(script: Script) {
     await server.close();
     await rm(directory, { recursive: true, force: true });
   });
-  const said: string[] = [];
+  const messages: string[] = [];
   const context: TransferContext = {
     client: clientFor(access, setup),
     clock: setup.clock,
     signal: new AbortController().signal,
-    onProgress: (text) => said.push(text),
+    onProgress: (text) => messages.push(text),
   };
-  return { ...server, setup, directory, access, context, said };
+  return { ...server, setup, directory, access, context, messages };
 }
 
 interface Exchange {

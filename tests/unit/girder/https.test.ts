@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { clientFor, createGirderClient } from '../../../src/girder/api/client.js';
 import { createGirderConnections, openGirderConnections } from '../../../src/girder/api/connections.js';
 import { createGirderJob } from '../../../src/girder/jobs/job.js';
-import { createReporting } from '../../../src/girder/jobs/report-limits.js';
+import { createReportLimits } from '../../../src/girder/jobs/report-limits.js';
 import { openSession, readSession } from '../../../src/girder/api/requests-session.js';
 import { makeCertificates, type Certificates } from '../../support/certificates.js';
 import { createTestSetup, sendJson, startScriptedServer, type Script } from '../../support/scripted-http.js';
@@ -64,8 +64,8 @@ async function report(
     {
       ...setup,
       connection,
-      reporting: createReporting({ reportMs: 1, concurrency: 1 }),
-      tokenEnds: 0,
+      reporting: createReportLimits({ reportMs: 1, concurrency: 1 }),
+      tokenExpiresAt: 0,
       finishPatienceMs: 0,
     },
   );
@@ -81,7 +81,7 @@ describe('a Girder whose certificate is of a private authority', () => {
     const { origin } = await startGirder();
     const { told } = await report(origin, undefined);
     expect(told).toMatchObject({
-      trouble: 'unreachable',
+      kind: 'unreachable',
       next: expect.stringMatching(/girder\.caFile/) as string,
     });
   });
@@ -132,13 +132,13 @@ describe('the session for job updates', () => {
     const { origin } = await startGirder();
     expect(await report(origin, { verify: files.ca })).toEqual({ told: 'go', notes: [] });
     const other = await report(origin, { verify: files.clientCert }, { caFile: files.ca });
-    expect(other.told).toMatchObject({ trouble: 'unreachable' });
+    expect(other.told).toMatchObject({ kind: 'unreachable' });
   });
 
   test('verify: a path that is of no use is ignored with a note, and the certificate is checked as usual', async () => {
     const { origin } = await startGirder();
     const { told, notes } = await report(origin, { verify: join(dir, 'none.pem') });
-    expect(told).toMatchObject({ trouble: 'unreachable' });
+    expect(told).toMatchObject({ kind: 'unreachable' });
     expect(notes).toEqual([expect.stringMatching(/"verify".*ignored.*none\.pem is of no use/)]);
   });
 
@@ -251,7 +251,7 @@ describe('addresses', () => {
     onTestFinished(server.close);
     const client = createGirderClient({ ...(await site()), apiUrl: server.origin, token: 'T' });
     const asked = client.json(z.unknown(), { method: 'PUT', path: 'job/j', form: { log: 'a' } });
-    await expect(asked).rejects.toMatchObject({ trouble: 'not-girder', status: 303 });
+    await expect(asked).rejects.toMatchObject({ kind: 'not-girder', status: 303 });
     expect(await client.json(z.unknown(), { method: 'GET', path: 'job/j' })).toMatchObject({ status: 2 });
   });
 

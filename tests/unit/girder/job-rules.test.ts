@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createGirderJob, type BeginAs, type FinalOutcome } from '../../../src/girder/jobs/job.js';
-import { createReporting } from '../../../src/girder/jobs/report-limits.js';
+import { createGirderJob, type InitialStatus, type FinalOutcome } from '../../../src/girder/jobs/job.js';
+import { createReportLimits } from '../../../src/girder/jobs/report-limits.js';
 import { readSession } from '../../../src/girder/api/requests-session.js';
 import { sendJson } from '../../support/scripted-http.js';
 import { setUp } from './girder-bench.js';
@@ -56,7 +56,7 @@ async function scriptedGirder() {
     job.told = job.status;
     sendJson(response, { _id: 'j', status: job.status, handler: job.handler });
   });
-  const reporting = createReporting({ reportMs: 1, concurrency: 4 });
+  const reporting = createReportLimits({ reportMs: 1, concurrency: 4 });
   return {
     job,
     illegal,
@@ -71,7 +71,12 @@ async function scriptedGirder() {
         headers: {},
         session: readSession(undefined),
       };
-      return createGirderJob(ref, { ...base.setup, reporting, tokenEnds: Infinity, finishPatienceMs: 0 });
+      return createGirderJob(ref, {
+        ...base.setup,
+        reporting,
+        tokenExpiresAt: Infinity,
+        finishPatienceMs: 0,
+      });
     },
   };
 }
@@ -135,7 +140,7 @@ describe('by the table that was measured on Girder 3 and 5', () => {
     const meddling = fc.array(fc.option(fc.constantFrom(...statuses), { freq: 2 }), { maxLength: 6 });
     const life = fc.record({
       start: fc.constantFrom(...everyStart),
-      as: fc.constantFrom<BeginAs>('running', 'queued'),
+      as: fc.constantFrom<InitialStatus>('running', 'queued'),
       outcome: fc.constantFrom(...outcomes),
       meddling,
     });

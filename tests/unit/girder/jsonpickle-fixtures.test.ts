@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { showMessage } from '../../../src/girder/pickle/decoder-dump.js';
+import { dumpMessage } from '../../../src/girder/pickle/decoder-dump.js';
 import { decodeMessage } from '../../../src/girder/protocol/read-message.js';
 import { fixtureTask } from './fixtures.js';
 
@@ -21,7 +21,7 @@ describe('captured task messages', () => {
     expect({
       fixture: `tasks/${name}`,
       task: task.name,
-      ...showMessage(decodeMessage(task)),
+      ...dumpMessage(decodeMessage(task)),
     }).toStrictEqual(expected);
   });
 });

@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { silentLog } from '../../../src/base/log.js';
 import { createGirderConnections } from '../../../src/girder/api/connections.js';
 import { createGirderJob } from '../../../src/girder/jobs/job.js';
-import { createReporting } from '../../../src/girder/jobs/report-limits.js';
+import { createReportLimits } from '../../../src/girder/jobs/report-limits.js';
 import { createSentLog } from '../../../src/girder/jobs/sent-log.js';
 import { readSession } from '../../../src/girder/api/requests-session.js';
 import { startGirderStandIn } from '../../../src/sandbox/fake-girder/index.js';
@@ -34,8 +34,8 @@ async function bench({ age = 0 } = {}) {
       apiUrlMap: {},
       clock,
       log: silentLog(),
-      reporting: createReporting({ reportMs: 500, concurrency: 8 }),
-      tokenEnds: Infinity,
+      reporting: createReportLimits({ reportMs: 500, concurrency: 8 }),
+      tokenExpiresAt: Infinity,
       finishPatienceMs: 1_000,
       acceptedAt: clock.now() - age,
       onCancel,
@@ -153,7 +153,7 @@ describe('what a late save has lost of log and progress', () => {
 
   it('is left alone where somebody else writes into the log, too', () => {
     const log = createSentLog();
-    log.begin('');
+    log.start('');
     log.add('one\n');
     log.add('two\n');
     expect(log.repaired('one\ntwo\n')).toBeNull();
@@ -165,7 +165,7 @@ describe('what a late save has lost of log and progress', () => {
 
   it('is left alone where Girder may have shortened a long log, or too much is missing', () => {
     const log = createSentLog();
-    log.begin('');
+    log.start('');
     for (let n = 0; n < 100; n += 1) log.add('x'.repeat(8_192));
     expect(log.repaired('x'.repeat(100 * 8_192 - 10))).toHaveLength(100 * 8_192);
     expect(log.repaired('x'.repeat(8_192))).toBeNull();
@@ -186,7 +186,7 @@ describe('a run that was over before slicer_cli_web saved its job', () => {
     expect(await girderJob.finish(outcome)).toBe(status);
     save();
     expect([job.status, job.log]).toEqual([0, []]);
-    const confirmed = girderJob.confirm(outcome, stop.signal);
+    const confirmed = girderJob.verifyOutcome(outcome, stop.signal);
     await pass(1_500);
     await until(() => expect(job.status).toBe(status));
     await confirmed;
@@ -202,7 +202,7 @@ describe('a run that was over before slicer_cli_web saved its job', () => {
     const { girderJob, stop } = await bench();
     await girderJob.begin('running');
     await girderJob.finish('succeeded');
-    const confirmed = girderJob.confirm('succeeded', stop.signal);
+    const confirmed = girderJob.verifyOutcome('succeeded', stop.signal);
     stop.abort();
     await confirmed;
   });

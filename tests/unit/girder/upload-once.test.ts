@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { clientFor } from '../../../src/girder/api/client.js';
 import type { TransferContext } from '../../../src/girder/transfer/download.js';
 import { uploadFileToFolder, uploadFileToItem } from '../../../src/girder/transfer/upload.js';
-import type { BegunUpload, UploadMemory } from '../../../src/girder/transfer/upload-content.js';
+import type { PendingUpload, UploadRecord } from '../../../src/girder/transfer/upload-content.js';
 import { startGirderStandIn } from '../../../src/sandbox/fake-girder/index.js';
 import { createTestSetup } from '../../support/scripted-http.js';
 
@@ -38,8 +38,8 @@ async function bench() {
         .map(async ({ name, path: content }) => `${name}: ${await readFile(content, 'utf8')}`),
     );
   /** A journal that outlives the worker. */
-  const journal: { begun: BegunUpload | null } = { begun: null };
-  const memory = (onBegin: () => void = () => undefined): UploadMemory => ({
+  const journal: { begun: PendingUpload | null } = { begun: null };
+  const memory = (onBegin: () => void = () => undefined): UploadRecord => ({
     begun: journal.begun,
     begin: async (upload) => {
       journal.begun = upload;

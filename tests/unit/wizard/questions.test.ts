@@ -50,7 +50,7 @@ const openAt = (address: string | null): Partial<Doors> => ({
 const failing = (trouble: 'unreachable' | 'not-girder'): Partial<Doors> => ({
   girder: {
     ...openSite().girder,
-    version: () => Promise.reject(new GirderError('No.', { trouble })),
+    version: () => Promise.reject(new GirderError('No.', { kind: trouble })),
   },
 });
 
@@ -263,7 +263,7 @@ describe('Girder and MongoDB', () => {
     const url = 'https://girder/api/v1';
     const right = '/etc/ca.pem';
     const untrusted = new GirderError('No.', {
-      trouble: 'unreachable',
+      kind: 'unreachable',
       cause: Object.assign(new Error('x'), { code: 'SELF_SIGNED_CERT_IN_CHAIN' }),
     });
     const version = async (_url: string, caFile: string | null) =>

@@ -145,7 +145,7 @@ export async function openCarryBench({
     privateDirectories: [],
     submitScript: { path: '/script', takesArgumentsFile: true, takesTimeWarning: true, cancelSignal: 'QUIT' },
     girderSlurm: { current: async () => null, refresh: async () => null, trouble: () => null },
-    transferPatience: () => ({ tokenEnds: Infinity, strangeMs: 60 * 60_000 }),
+    transferPatience: () => ({ tokenExpiresAt: Infinity, nonGirderMs: 60 * 60_000 }),
     girderSetup: () => ({ connections, apiUrlMap: {}, clock, log }),
     openGirderJob: async () => ({ ...silentGirderJob(), ...girderJob }),
     messages: { keep: async () => undefined },

@@ -71,9 +71,9 @@ async function setUp(outcome: 'succeeded' | 'failed' | 'canceled', wanted: objec
     log,
     girderSetup: () => setup,
     transferPatience: () => ({
-      tokenEnds: setup.clock.now() + 3 * 60 * 60_000,
-      strangeMs: 60 * 60_000,
-      onTrouble: (trouble: string | null) => void troubles.push(trouble),
+      tokenExpiresAt: setup.clock.now() + 3 * 60 * 60_000,
+      nonGirderMs: 60 * 60_000,
+      onProblem: (trouble: string | null) => void troubles.push(trouble),
     }),
     searchGirderJob: async ({ taskId }: { taskId: string }) => {
       searched.push(taskId);
@@ -169,7 +169,7 @@ describe('what follows a run', () => {
     let answers = 0;
     site.finds(async () => {
       answers += 1;
-      if (answers === 1) throw new GirderError('Girder is away.', { trouble: 'unreachable' });
+      if (answers === 1) throw new GirderError('Girder is away.', { kind: 'unreachable' });
       return job;
     });
     await site.go();

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { DsaSlurmError } from '../../../src/base/errors.js';
 import { MessageRefused, readTask, type Delivery } from '../../../src/celery/messages/read-task.js';
 import type { Task } from '../../../src/celery/messages/task.js';
-import { followUps, neverStarted } from '../../../src/girder/canvas/follow-ups.js';
+import { buildFollowUps, neverStarted } from '../../../src/girder/canvas/follow-ups.js';
 import { readAnalysis } from '../../../src/girder/protocol/read-analysis.js';
 import { readGirderJob } from '../../../src/girder/protocol/read-job.js';
 import { explainMessage } from '../../../src/worker/explain/explain.js';
@@ -112,8 +112,8 @@ function written(document: unknown): string | null {
 /** What follows the task is known, or there is a reason for each that cannot be started; unless all of it is refused. */
 function expectFollowUps(task: Task): void {
   try {
-    const plans = (['succeeded', 'failed'] as const).map((outcome) => followUps(task, outcome));
-    for (const { messages, refused } of plans) {
+    const plans = (['succeeded', 'failed'] as const).map((outcome) => buildFollowUps(task, outcome));
+    for (const { messages, errors: refused } of plans) {
       expect(messages.length).toBeLessThanOrEqual(10_000);
       for (const sentence of refused) expect(sentence).not.toContain('FAKETOKEN');
     }

@@ -7,7 +7,7 @@ import * as fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
 
 import { createGirderJob } from '../../../src/girder/jobs/job.js';
-import { createReporting } from '../../../src/girder/jobs/report-limits.js';
+import { createReportLimits } from '../../../src/girder/jobs/report-limits.js';
 import { readSession } from '../../../src/girder/api/requests-session.js';
 import { followLog } from '../../../src/worker/logs/follow-log.js';
 import type { StageContext, Tools } from '../../../src/worker/worker-services.js';
@@ -42,8 +42,8 @@ async function setUp() {
     { id: 'j', url: `${server.origin}/api/v1/job/j`, method: 'PUT', headers: {}, session: readSession(null) },
     {
       ...setup,
-      reporting: createReporting({ reportMs: 1, concurrency: 1 }),
-      tokenEnds: Infinity,
+      reporting: createReportLimits({ reportMs: 1, concurrency: 1 }),
+      tokenExpiresAt: Infinity,
       finishPatienceMs: 0,
     },
   );

@@ -1,6 +1,6 @@
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ownName, removeStaged } from '../../../girder/transfer/volumes.js';
+import { runDirectoryName, removeStaged } from '../../../girder/transfer/volumes.js';
 import type { Run } from '../../../worker/run-state/run.js';
 import type { Check } from '../../check.js';
 import { count, ok, quoted, warn } from '../../check-result.js';
@@ -23,7 +23,7 @@ export async function findLeftovers(
   { tmp, keepFiles, now }: { tmp: string; keepFiles: boolean; now: number },
   runs: readonly Pick<Run, 'id' | 'stage' | 'outcome' | 'finishedAt'>[],
 ): Promise<Leftovers> {
-  const byName = new Map(runs.map((run) => [ownName(run.id), run]));
+  const byName = new Map(runs.map((run) => [runDirectoryName(run.id), run]));
   const left: Leftovers = { finished: [], strange: [] };
   for (const name of (await readdir(tmp)).toSorted()) {
     if (!name.startsWith(prefix)) continue;

@@ -36,7 +36,7 @@ async function ask(name: string, path: string, admin: GirderAdmin, context: Chec
     );
     return ok(`${name} is there`);
   } catch (thrown) {
-    if (!(thrown instanceof GirderError) || !/matching route/i.test(thrown.said ?? '')) throw thrown;
+    if (!(thrown instanceof GirderError) || !/matching route/i.test(thrown.girderMessage ?? '')) throw thrown;
     const install = name === 'jobs' ? 'girder-jobs' : 'girder-slicer-cli-web[girder]';
     return fail(
       `Girder has no plugin ${name}.`,

@@ -64,7 +64,7 @@ export const reach: Check = {
         );
       }
       const fix =
-        thrown.trouble === 'unreachable'
+        thrown.kind === 'unreachable'
           ? `curl -sS ${apiUrl}/system/version   # from this machine; is Girder up, and this its address?`
           : configSet(profile, 'girder.apiUrl', 'http://localhost:8080/api/v1');
       return fail(thrown.message, fix);

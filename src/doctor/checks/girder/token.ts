@@ -54,7 +54,7 @@ export const token: Check = {
       return { ...warn(`${evidence}. Only an administrator can read Girder's settings.`, fix), fact };
     } catch (thrown) {
       if (!(thrown instanceof GirderError)) throw thrown;
-      return fail(`Girder refuses the API key: ${thrown.said ?? thrown.message}`, fix);
+      return fail(`Girder refuses the API key: ${thrown.girderMessage ?? thrown.message}`, fix);
     }
   },
 };

@@ -96,8 +96,8 @@ describe('asking', () => {
     ['503', page(503)],
     ['504', status(504, {})],
     ['500 on GET', status(500, { type: 'internal', message: 'An unexpected error occurred on the server.' })],
-  ])('survives %s', async (_what, trouble) => {
-    const { client, heard, setup } = await start(inTurn(trouble, trouble, ok));
+  ])('survives %s', async (_what, failure) => {
+    const { client, heard, setup } = await start(inTurn(failure, failure, ok));
     expect(await ask(client)).toEqual({ ok: true });
     expect(heard).toHaveLength(3);
     expect(setup.clock.slept).toHaveLength(2);
@@ -113,7 +113,7 @@ describe('asking', () => {
   it('gives up after six attempts', async () => {
     const { client, heard } = await start(hangUp);
     const error = await failure(ask(client));
-    expect(error).toMatchObject({ code: 'girder', trouble: 'unreachable', status: null, transient: true });
+    expect(error).toMatchObject({ code: 'girder', kind: 'unreachable', status: null, transient: true });
     expect(error.message).toMatch(/^Girder at http:\/\/127\.0\.0\.1:\d+ could not be reached \(.+\)\.$/);
     expect(heard).toHaveLength(6);
   });
@@ -121,7 +121,7 @@ describe('asking', () => {
   it('does not repeat a change after a plain 500', async () => {
     const { client, heard } = await start(status(500, { type: 'internal', message: 'oops' }));
     const error = await failure(client.json(z.unknown(), { method: 'POST', path: 'file' }));
-    expect(error).toMatchObject({ trouble: 'busy', status: 500, said: 'oops' });
+    expect(error).toMatchObject({ kind: 'busy', status: 500, girderMessage: 'oops' });
     expect(heard).toHaveLength(1);
   });
 
@@ -130,7 +130,7 @@ describe('asking', () => {
     const abort = new AbortController();
     const asked = failure(ask(client, abort.signal));
     setImmediate(() => abort.abort());
-    expect(await asked).toMatchObject({ trouble: 'aborted' });
+    expect(await asked).toMatchObject({ kind: 'aborted' });
   });
 
   it('names the host when nobody is there', async () => {
@@ -157,13 +157,13 @@ describe('answers that are errors', () => {
       },
       'refused',
     ],
-  ])('%i %j', async (code, body, trouble) => {
+  ])('%i %j', async (code, body, kind) => {
     const { client, heard } = await start(status(code, body));
     const error = await failure(ask(client));
     expect(error).toMatchObject({
-      trouble,
+      kind,
       status: code,
-      said: body.message,
+      girderMessage: body.message,
       type: body.type,
       transient: false,
     });
@@ -210,14 +210,14 @@ describe('answers that are errors', () => {
       return sendJson(response, current);
     });
     const error = await failure(ask(client));
-    expect(error).toMatchObject({ trouble: 'access', access, status: code });
+    expect(error).toMatchObject({ kind: 'access', access, status: code });
     expect(error.message).toMatch(words);
     expect(error.next).toMatch(/start (it|the analysis) again/i);
   });
 
   it('takes an answer of the proxy in front for what it is', async () => {
     const { client } = await start(page(404));
-    expect(await failure(ask(client))).toMatchObject({ trouble: 'not-girder', status: 404 });
+    expect(await failure(ask(client))).toMatchObject({ kind: 'not-girder', status: 404 });
   });
 
   it.each([
@@ -227,7 +227,7 @@ describe('answers that are errors', () => {
   ])('recognises %s', async (_what, answer, words) => {
     const { client } = await start(answer);
     const error = await failure(ask(client));
-    expect(error.trouble).toBe('not-girder');
+    expect(error.kind).toBe('not-girder');
     expect(error.message).toMatch(words);
   });
 
@@ -280,7 +280,7 @@ describe('redirects', () => {
 
   it('come to an end', async () => {
     const { client, heard } = await start(to('/round'));
-    expect((await failure(ask(client))).trouble).toBe('not-girder');
+    expect((await failure(ask(client))).kind).toBe('not-girder');
     expect(heard).toHaveLength(6);
   });
 });

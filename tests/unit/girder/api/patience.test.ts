@@ -10,7 +10,7 @@ import {
   getFile,
   type TransferContext,
 } from '../../../../src/girder/transfer/download.js';
-import { collectOutputs } from '../../../../src/girder/transfer/upload-outputs.js';
+import { uploadOutputs } from '../../../../src/girder/transfer/upload-outputs.js';
 import { GirderError } from '../../../../src/girder/api/girder-error.js';
 import { uploadFileToFolder } from '../../../../src/girder/transfer/upload.js';
 import { startGirderStandIn, type Fault } from '../../../../src/sandbox/fake-girder/index.js';
@@ -63,9 +63,9 @@ async function bench(patience: Partial<NonNullable<GirderSetup['patience']>> = {
   const setup = {
     ...createTestSetup(),
     patience: {
-      tokenEnds: Infinity,
-      strangeMs: 24 * hour,
-      onTrouble: (text: string | null) => void troubles.push(text),
+      tokenExpiresAt: Infinity,
+      nonGirderMs: 24 * hour,
+      onProblem: (text: string | null) => void troubles.push(text),
       ...patience,
     },
   };
@@ -164,7 +164,7 @@ describe('what Girder says for good', () => {
 
 describe('patience ends', () => {
   it('with a page that is not Girder: after the time that is set for it', async () => {
-    const { context, fallIll, setup, troubles } = await bench({ strangeMs: 3 * hour });
+    const { context, fallIll, setup, troubles } = await bench({ nonGirderMs: 3 * hour });
     const began = setup.clock.monotonic();
     fallIll(web(200), Infinity);
     await expect(getFile(context.client, 'x', context.signal)).rejects.toThrow('a web page');
@@ -176,7 +176,7 @@ describe('patience ends', () => {
 
   it('with a Girder that is away: soon after the token has ended', async () => {
     const { context, fallIll, setup, girder } = await bench({
-      tokenEnds: createTestSetup().clock.now() + 6 * hour,
+      tokenExpiresAt: createTestSetup().clock.now() + 6 * hour,
     });
     const began = setup.clock.monotonic();
     fallIll({ kind: 'drop' }, Infinity);
@@ -203,7 +203,7 @@ describe('patience ends', () => {
 it('whoever waits gives its place back meanwhile', async () => {
   const waits: string[] = [];
   const { girder, context, fallIll } = await bench({
-    outside: async (wait) => {
+    runWait: async (wait) => {
       waits.push('left');
       await wait();
       waits.push('back');
@@ -257,18 +257,21 @@ it('a caller that stops is told so, not that Girder is slow', async () => {
     stop.abort();
   });
   const question = { method: 'GET', path: 'job/1', signal: stop.signal };
-  await expect(context.client.json(z.unknown(), question)).rejects.toMatchObject({ trouble: 'aborted' });
+  await expect(context.client.json(z.unknown(), question)).rejects.toMatchObject({ kind: 'aborted' });
 });
 
 it('a folder of many files takes two lines in the log, and so does a directory of outputs', async () => {
   const { dir, girder, context, outputs } = await bench();
   const folder = girder.addFolder(girder.rootFolderId, 'slides');
   for (let n = 0; n < 60; n += 1) await girder.addFile(folder.id, `slide ${n}`, Buffer.from('x'));
-  const said: string[] = [];
-  const told = { ...context, onProgress: (text: string) => void said.push(text) };
+  const messages: string[] = [];
+  const told = { ...context, onProgress: (text: string) => void messages.push(text) };
   const made = await downloadFolder(told, { id: folder.id, name: folder.name }, dir);
   expect(await readdir(made)).toHaveLength(60);
-  expect(said).toEqual(['Fetching the folder “slides”.', 'Fetched the folder “slides”: 60 files (60 B).']);
+  expect(messages).toEqual([
+    'Fetching the folder “slides”.',
+    'Fetched the folder “slides”: 60 files (60 B).',
+  ]);
   const hook = {
     kind: 'uploadToFolder',
     access: { apiUrl: girder.apiUrl, token: girder.userToken },
@@ -280,7 +283,7 @@ it('a folder of many files takes two lines in the log, and so does a directory o
     upload: {},
   } as const;
   const staged = { args: [], argsHoldToken: false, binds: [], ownDirectories: [] };
-  await collectOutputs(
+  await uploadOutputs(
     [hook],
     { ...staged, volumes: { default: { host: dir, container: '/data' } } },
     {
@@ -288,11 +291,11 @@ it('a folder of many files takes two lines in the log, and so does a directory o
       signal: context.signal,
       done: new Set(),
       onDone: () => undefined,
-      onProgress: (text) => void said.push(text),
+      onProgress: (text) => void messages.push(text),
     },
   );
   expect(girder.items(outputs.id)).toHaveLength(60);
-  expect(said.slice(2)).toEqual([
+  expect(messages.slice(2)).toEqual([
     'Uploading the directory “slides”.',
     'Uploaded the directory “slides”: 60 files (60 B).',
   ]);

@@ -2,8 +2,8 @@ import type { ServerResponse } from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
 import { createGirderJob, silentGirderJob, type GirderJobOptions } from '../../../../src/girder/jobs/job.js';
-import { describePiece } from '../../../../src/girder/jobs/log-chunk.js';
-import { createReporting } from '../../../../src/girder/jobs/report-limits.js';
+import { describeChunk } from '../../../../src/girder/jobs/log-chunk.js';
+import { createReportLimits } from '../../../../src/girder/jobs/report-limits.js';
 import { readSession } from '../../../../src/girder/api/requests-session.js';
 import { isAllowed } from '../../../../src/girder/jobs/transitions.js';
 import { sendJson, type Heard } from '../../../support/scripted-http.js';
@@ -12,20 +12,20 @@ import { recordedExchanges, setUp } from '../girder-bench.js';
 const hour = 60 * 60 * 1_000;
 const total = (slept: readonly number[]): number => slept.reduce((sum, ms) => sum + ms, 0);
 
-/** A Girder job that keeps Girder's rules. `trouble` may answer first. */
+/** A Girder job that keeps Girder's rules. `intercept` may answer first. */
 async function bench({
   status = 0,
   handler = 'celery_handler',
-  trouble,
+  intercept,
   ...others
 }: {
   status?: number;
   handler?: string;
-  trouble?: (response: ServerResponse, heard: Heard) => boolean;
+  intercept?: (response: ServerResponse, heard: Heard) => boolean;
 } & Partial<GirderJobOptions> = {}) {
   const job = { status, handler, log: '', progress: {} as Record<string, string>, history: [] as number[] };
   const base = await setUp((response, heard) => {
-    if (trouble?.(response, heard) === true) return;
+    if (intercept?.(response, heard) === true) return;
     const form = new URLSearchParams(heard.body.toString());
     const wanted = form.get('status');
     if (wanted !== null && !isAllowed(job.handler, job.status, Number(wanted))) {
@@ -59,12 +59,12 @@ async function bench({
     },
     {
       ...base.setup,
-      reporting: createReporting({ reportMs: 500, concurrency: 2 }),
-      tokenEnds: Infinity,
+      reporting: createReportLimits({ reportMs: 500, concurrency: 2 }),
+      tokenExpiresAt: Infinity,
       finishPatienceMs: 24 * hour,
       onCancel,
       onSent: (marks) => sent.push(marks['log'] ?? Number.NaN),
-      onTrouble: (text) => troubles.push(text),
+      onProblem: (text) => troubles.push(text),
       ...others,
     },
   );
@@ -147,7 +147,7 @@ describe('begin', () => {
   it('a start that Girder could not be told of holds up nothing', async () => {
     let away = false;
     const { girderJob, job, setup } = await bench({
-      trouble: (response) => {
+      intercept: (response) => {
         if (away) hangUp(response);
         return away;
       },
@@ -162,7 +162,7 @@ describe('begin', () => {
   });
 
   it('waits for a Girder that is away, and says so meanwhile', async () => {
-    const { girderJob, troubles, setup } = await bench({ trouble: times(12, hangUp) });
+    const { girderJob, troubles, setup } = await bench({ intercept: times(12, hangUp) });
     expect(await girderJob.begin('running')).toBe('go');
     expect(troubles).toHaveLength(13);
     expect(troubles[0]).toMatch(/^Girder at .* could not be reached/);
@@ -173,22 +173,22 @@ describe('begin', () => {
   it.each([
     [401, 'access'],
     [404, 'missing'],
-  ])('fails on %i at once', async (status, trouble) => {
+  ])('fails on %i at once', async (status, kind) => {
     const { girderJob, heard } = await bench({
-      trouble: (response) => {
+      intercept: (response) => {
         sendJson(response, { type: 'access', message: 'Invalid token scope.' }, status);
         return true;
       },
     });
     const begun = girderJob.begin('running');
-    await expect(begun).rejects.toMatchObject({ code: 'girder', trouble });
+    await expect(begun).rejects.toMatchObject({ code: 'girder', kind });
     await expect(begun).rejects.toThrow(/ job\/j /);
     expect(heard).toHaveLength(1);
   });
 
   it('fails on web pages, but not on the first', async () => {
-    const { girderJob, heard, setup } = await bench({ trouble: times(Infinity, html) });
-    await expect(girderJob.begin('running')).rejects.toMatchObject({ trouble: 'not-girder' });
+    const { girderJob, heard, setup } = await bench({ intercept: times(Infinity, html) });
+    await expect(girderJob.begin('running')).rejects.toMatchObject({ kind: 'not-girder' });
     expect(total(setup.clock.slept)).toBeGreaterThanOrEqual(hour);
     expect(total(setup.clock.slept)).toBeLessThan(1.2 * hour);
     expect(heard.length).toBeLessThan(40);
@@ -197,13 +197,13 @@ describe('begin', () => {
   it('ends when its caller does', async () => {
     const abort = new AbortController();
     const { girderJob } = await bench({
-      trouble: (response) => {
+      intercept: (response) => {
         abort.abort();
         hangUp(response);
         return true;
       },
     });
-    await expect(girderJob.begin('running', abort.signal)).rejects.toMatchObject({ trouble: 'aborted' });
+    await expect(girderJob.begin('running', abort.signal)).rejects.toMatchObject({ kind: 'aborted' });
   });
 });
 
@@ -231,7 +231,7 @@ describe('log and progress', () => {
     let puts = 0;
     const { girderJob, job } = await bench({
       status: 2,
-      trouble(response, { method, body }) {
+      intercept(response, { method, body }) {
         if (method === 'PUT') puts += 1;
         if (method !== 'PUT' || puts !== 2) return false;
         if (arrives) job.log += new URLSearchParams(body.toString()).get('log') ?? '';
@@ -263,9 +263,9 @@ describe('log and progress', () => {
     girderJob.log('words that nobody has to know again');
     await girderJob.flush();
     expect(told).toEqual([
-      [{ log: 7 }, describePiece('nobody has read the log yet', null)],
-      [{ log: 8, '0': 5 }, describePiece('words of ours, a line, a stream', 27)],
-      [{ log: 9 }, describePiece('another', 58)],
+      [{ log: 7 }, describeChunk('nobody has read the log yet', null)],
+      [{ log: 8, '0': 5 }, describeChunk('words of ours, a line, a stream', 27)],
+      [{ log: 9 }, describeChunk('another', 58)],
     ]);
   });
 
@@ -310,7 +310,7 @@ describe('log and progress', () => {
     let away = true;
     const { girderJob, job, sent } = await bench({
       status: 2,
-      trouble: (response) => {
+      intercept: (response) => {
         if (away) hangUp(response);
         return away;
       },
@@ -336,7 +336,7 @@ describe('log and progress', () => {
     const line = `${'x'.repeat(99_999)}\n`;
     for (let n = 0; n < 12; n += 1) {
       girderJob.log(line);
-      await girderJob.room();
+      await girderJob.waitForRoom();
     }
     await girderJob.flush();
     expect(job.log).toBe(line.repeat(12));
@@ -345,7 +345,7 @@ describe('log and progress', () => {
   it('do not stop at one piece that Girder refuses', async () => {
     const { girderJob, job, sent } = await bench({
       status: 2,
-      trouble: (response, { body }) => {
+      intercept: (response, { body }) => {
         const bad = body.toString().includes('bad');
         if (bad) sendJson(response, { type: 'rest', message: 'Bad log.' }, 400);
         return bad;
@@ -363,7 +363,7 @@ describe('log and progress', () => {
     let ill = 20;
     const { girderJob, job, sent, heard } = await bench({
       status: 2,
-      trouble: (response, { body }) => {
+      intercept: (response, { body }) => {
         ill -= 1;
         const breaks = ill > 0 || body.toString().includes('poison');
         if (breaks) sendJson(response, { type: 'internal', message: 'An unexpected error occurred.' }, 500);
@@ -383,7 +383,7 @@ describe('log and progress', () => {
 
   it('end for good when the token does', async () => {
     const { girderJob, heard } = await bench({
-      trouble: (response) => {
+      intercept: (response) => {
         sendJson(response, { type: 'access', message: 'Invalid or expired token.' }, 401);
         return true;
       },
@@ -393,16 +393,16 @@ describe('log and progress', () => {
     girderJob.log('b');
     girderJob.progress({ current: 1 });
     await girderJob.flush();
-    await girderJob.room();
+    await girderJob.waitForRoom();
     expect(heard).toHaveLength(1);
-    await expect(girderJob.finish('succeeded')).rejects.toMatchObject({ code: 'girder', trouble: 'access' });
+    await expect(girderJob.finish('succeeded')).rejects.toMatchObject({ code: 'girder', kind: 'access' });
   });
 
   it('are left out after an hour of web pages, and the log says so afterwards', async () => {
     let away = true;
     const { girderJob, job, setup } = await bench({
       status: 2,
-      trouble: (response) => {
+      intercept: (response) => {
         if (away) html(response);
         return away;
       },
@@ -419,7 +419,7 @@ describe('log and progress', () => {
   });
 
   it('stop at close', async () => {
-    const { girderJob, heard } = await bench({ trouble: times(Infinity, hangUp) });
+    const { girderJob, heard } = await bench({ intercept: times(Infinity, hangUp) });
     girderJob.log('a');
     await vi.waitFor(() => expect(heard.length).toBeGreaterThan(1));
     girderJob.close();
@@ -441,14 +441,14 @@ describe('log and progress', () => {
   });
 
   it('to a server that is slow keep no other server waiting', async () => {
-    const reporting = createReporting({ reportMs: 100, concurrency: 2 });
+    const reporting = createReportLimits({ reportMs: 100, concurrency: 2 });
     const never = new Promise<void>(() => undefined);
     for (let n = 0; n < 9; n += 1) void reporting.run('http://slow', async () => never);
     expect(await reporting.run('http://healthy', async () => 'heard')).toBe('heard');
   });
 
   it('of many runs take turns', async () => {
-    const reporting = createReporting({ reportMs: 100, concurrency: 2 });
+    const reporting = createReportLimits({ reportMs: 100, concurrency: 2 });
     let now = 0;
     let most = 0;
     const task = async () => {
@@ -525,7 +525,7 @@ describe('finish', () => {
     let failures = 0;
     const { girderJob, job, troubles } = await bench({
       status: 2,
-      trouble: (response) => {
+      intercept: (response) => {
         failures += 1;
         if (failures > 30) return false;
         if (failures % 3 === 0) hangUp(response);
@@ -540,8 +540,11 @@ describe('finish', () => {
   });
 
   it('gives up a server that is not Girder after a day, and asks it ever more rarely', async () => {
-    const { girderJob, setup, heard, troubles } = await bench({ status: 2, trouble: times(Infinity, html) });
-    await expect(girderJob.finish('succeeded')).rejects.toMatchObject({ trouble: 'not-girder' });
+    const { girderJob, setup, heard, troubles } = await bench({
+      status: 2,
+      intercept: times(Infinity, html),
+    });
+    await expect(girderJob.finish('succeeded')).rejects.toMatchObject({ kind: 'not-girder' });
     expect(total(setup.clock.slept)).toBeGreaterThanOrEqual(24 * hour);
     expect(total(setup.clock.slept)).toBeLessThan(24.5 * hour);
     expect(heard.length).toBeLessThan(300);
@@ -549,15 +552,19 @@ describe('finish', () => {
   });
 
   it('gives up a Girder that is away once the token is surely gone', async () => {
-    const tokenEnds = 1_800_000_000_000 + 12 * hour;
-    const { girderJob, setup } = await bench({ status: 2, tokenEnds, trouble: times(Infinity, hangUp) });
-    await expect(girderJob.finish('succeeded')).rejects.toMatchObject({ trouble: 'unreachable' });
+    const tokenExpiresAt = 1_800_000_000_000 + 12 * hour;
+    const { girderJob, setup } = await bench({
+      status: 2,
+      tokenExpiresAt,
+      intercept: times(Infinity, hangUp),
+    });
+    await expect(girderJob.finish('succeeded')).rejects.toMatchObject({ kind: 'unreachable' });
     expect(total(setup.clock.slept)).toBeGreaterThanOrEqual(12 * hour);
     expect(total(setup.clock.slept)).toBeLessThan(12.1 * hour);
   });
 
-  it('waits out a short trouble of Girder even then: its answer may be another', async () => {
-    const { girderJob } = await bench({ status: 2, tokenEnds: 0, trouble: times(5, hangUp) });
+  it('waits out a short outage of Girder even then: its answer may be another', async () => {
+    const { girderJob } = await bench({ status: 2, tokenExpiresAt: 0, intercept: times(5, hangUp) });
     expect(await girderJob.finish('succeeded')).toBe(3);
   });
 
@@ -565,7 +572,7 @@ describe('finish', () => {
     let lost = false;
     const { girderJob, job } = await bench({
       status: 2,
-      trouble: (response, { body }) => {
+      intercept: (response, { body }) => {
         if (body.toString() !== 'status=3' || lost) return false;
         lost = true;
         job.status = 3;
@@ -579,7 +586,7 @@ describe('finish', () => {
   it('does not fight for ever', async () => {
     const { girderJob, heard } = await bench({
       status: 2,
-      trouble: (response, { method }) => {
+      intercept: (response, { method }) => {
         if (method === 'GET') return false;
         sendJson(response, { type: 'validation', field: 'status', message: 'Invalid state transition' }, 400);
         return true;
@@ -591,7 +598,7 @@ describe('finish', () => {
 
   it.each([403, 404])('fails on %i', async (status) => {
     const { girderJob } = await bench({
-      trouble: (response) => {
+      intercept: (response) => {
         sendJson(response, { type: 'access', message: 'No.' }, status);
         return true;
       },
@@ -614,7 +621,7 @@ it('a task without a Girder job reports to nobody', async () => {
   expect(await job.begin('running')).toBe('go');
   job.log('x', mark(1));
   job.progress({ current: 1 });
-  await job.room();
+  await job.waitForRoom();
   await job.flush();
   expect(await job.finish('failed')).toBe(4);
   job.close();

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { describePiece, hasArrived } from '../../../../src/girder/jobs/log-chunk.js';
+import { describeChunk, isInLog } from '../../../../src/girder/jobs/log-chunk.js';
 
 const second = 'second\n';
 
@@ -21,5 +21,5 @@ test.each<[string, string, string, number | null, boolean]>([
   ['has it with characters of two units', 'é漢🔬\n', 'first\né漢🔬\n', 6, true],
 ])('a piece of which the log %s', (_, piece, log, before, expected) => {
   const entries = [log.slice(0, 8), log.slice(8)];
-  expect(hasArrived(entries, describePiece(piece, before))).toBe(expected);
+  expect(isInLog(entries, describeChunk(piece, before))).toBe(expected);
 });

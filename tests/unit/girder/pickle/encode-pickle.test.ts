@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { DsaSlurmError } from '../../../../src/base/errors.js';
 import { parseExactJson, writePythonJson } from '../../../../src/base/python-json.js';
 import { encodePickle } from '../../../../src/girder/pickle/encode-pickle.js';
-import { showMessage } from '../../../../src/girder/pickle/decoder-dump.js';
+import { dumpMessage } from '../../../../src/girder/pickle/decoder-dump.js';
 import { decodePickle } from '../../../../src/girder/pickle/jsonpickle.js';
 import type { Pickled } from '../../../../src/girder/pickle/pickled.js';
 import { fixtureTask } from '../fixtures.js';
@@ -15,7 +15,7 @@ const names = readdirSync(new URL('tasks/', contract)).filter((name) => name.end
 const written = (value: Pickled): string => writePythonJson(encodePickle(value));
 const read = (text: string): Pickled => decodePickle(parseExactJson(text));
 const show = (value: Pickled): unknown =>
-  showMessage({ container: 'list', args: value, kwargs: new Map(), embed: new Map(), hooks: null }).args;
+  dumpMessage({ container: 'list', args: value, kwargs: new Map(), embed: new Map(), hooks: null }).args;
 
 describe('what was decoded is written again', () => {
   it.each(names)('%s: the very text that Python wrote, unless it holds signatures', (name) => {

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DsaSlurmError } from '../../../../src/base/errors.js';
 import { parsePythonJson } from '../../../../src/base/python-json.js';
-import { showMessage } from '../../../../src/girder/pickle/decoder-dump.js';
+import { dumpMessage } from '../../../../src/girder/pickle/decoder-dump.js';
 import { decodePickle } from '../../../../src/girder/pickle/jsonpickle.js';
 import { attribute, isInstance, type Pickled } from '../../../../src/girder/pickle/pickled.js';
 import { decodeMessage } from '../../../../src/girder/protocol/read-message.js';
@@ -158,7 +158,7 @@ describe('decodePickle', () => {
       n === 0 ? [] : [{ 'py/id': n + 1 }, { 'py/id': n + 1 }],
     );
     const body = JSON.stringify([lists, {}, {}]);
-    expect(() => showMessage(decodeMessage({ headers: {}, body }))).toThrow(/too long/);
+    expect(() => dumpMessage(decodeMessage({ headers: {}, body }))).toThrow(/too long/);
   });
 
   const json = fc.letrec<{ value: unknown }>((tie) => ({
@@ -209,5 +209,5 @@ describe('decodePickle', () => {
 });
 
 function showOnly(value: Pickled): unknown {
-  return showMessage({ container: 'list', args: value, kwargs: new Map(), embed: new Map(), hooks: null });
+  return dumpMessage({ container: 'list', args: value, kwargs: new Map(), embed: new Map(), hooks: null });
 }

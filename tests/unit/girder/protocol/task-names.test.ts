@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { runnableTasks, taskRefusal } from '../../../../src/girder/protocol/task-names.js';
+import { runnableTasks, whyNotRunnable } from '../../../../src/girder/protocol/task-names.js';
 
 test('what is run here is not refused', () => {
-  for (const name of runnableTasks) expect(taskRefusal(name)).toBeNull();
+  for (const name of runnableTasks) expect(whyNotRunnable(name)).toBeNull();
 });
 
 test.each([
@@ -15,12 +15,12 @@ test.each([
   ['large_image_tasks.tasks.create_tiff', /names no container image/],
   ['celery.accumulate', /only tasks that run a container/],
 ])('%s is refused with its reason, and the setting that helps', (name, reason) => {
-  expect(taskRefusal(name)).toMatch(reason);
-  expect(taskRefusal(name)).toContain('broker.forwardQueue');
+  expect(whyNotRunnable(name)).toMatch(reason);
+  expect(whyNotRunnable(name)).toContain('broker.forwardQueue');
 });
 
 test('a long or hostile name is cut and quoted', () => {
-  expect(taskRefusal(`evil\u001b[2J${'x'.repeat(500)}`)).toMatch(
+  expect(whyNotRunnable(`evil\u001b[2J${'x'.repeat(500)}`)).toMatch(
     /^The task "evil\\u001b\[2Jx{100,115}…" cannot/,
   );
 });

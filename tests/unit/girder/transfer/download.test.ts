@@ -10,7 +10,7 @@ import {
   downloadFolder,
   downloadItem,
   getFile,
-  onDisk,
+  withDiskErrors,
 } from '../../../../src/girder/transfer/download.js';
 import { sendJson, startScriptedServer, type Heard, type Script } from '../../../support/scripted-http.js';
 import {
@@ -49,12 +49,12 @@ async function fetchContent(script: Script) {
 
 describe('a file', () => {
   it('arrives whole, readable, and without leftovers', async () => {
-    const { done, target, directory, said } = await fetchContent((response) => response.end(content));
+    const { done, target, directory, messages } = await fetchContent((response) => response.end(content));
     await done;
     expect(content.equals(await readFile(target))).toBe(true);
     expect((await stat(target)).mode & 0o777).toBe(0o644);
     expect(await readdir(directory)).toEqual(['slide.svs']);
-    expect(said).toEqual(['Fetching “slide.svs” (4.0 MB).']);
+    expect(messages).toEqual(['Fetching “slide.svs” (4.0 MB).']);
   });
 
   it('goes on where the connection broke, as often as it moves at all', async () => {
@@ -146,7 +146,7 @@ describe('a file', () => {
     const { done, heard } = await fetchContent((response) =>
       sendJson(response, { type: 'access', message: 'Read access denied for file f1.' }, 403),
     );
-    await expect(done).rejects.toMatchObject({ code: 'girder', trouble: 'access' });
+    await expect(done).rejects.toMatchObject({ code: 'girder', kind: 'access' });
     expect(heard).toHaveLength(1);
   });
 
@@ -160,7 +160,7 @@ describe('a file', () => {
     await expect(
       downloadFile({ ...bench.context, signal: abort.signal }, file, target),
     ).rejects.toMatchObject({
-      trouble: 'aborted',
+      kind: 'aborted',
     });
     expect(await readdir(bench.directory)).toEqual([]);
   });
@@ -285,7 +285,7 @@ it('a full disk is told as such', async () => {
   const full = Promise.reject(
     Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' }),
   );
-  const error: unknown = await onDisk('/shared/tmp/x', full).catch((thrown: unknown) => thrown);
+  const error: unknown = await withDiskErrors('/shared/tmp/x', full).catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(DsaSlurmError);
   expect(error).toMatchObject({ code: 'files', message: 'No space is left in /shared/tmp.' });
 });

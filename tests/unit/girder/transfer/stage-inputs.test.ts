@@ -11,7 +11,7 @@ import type {
 } from '../../../../src/girder/protocol/analysis.js';
 import type { StreamConnector } from '../../../../src/girder/protocol/streams.js';
 import { removeLeft, removeStaged, stageAnalysis } from '../../../../src/girder/transfer/stage-inputs.js';
-import { ownName, prefixed } from '../../../../src/girder/transfer/volumes.js';
+import { runDirectoryName, withMountPrefix } from '../../../../src/girder/transfer/volumes.js';
 import { sendJson, type Script } from '../../../support/scripted-http.js';
 import { recordedExchanges, replay, setUp } from '../girder-bench.js';
 
@@ -356,8 +356,8 @@ describe('prefixed', () => {
     ['/data/assetstore', '/data', '/data/assetstore'],
     ['/data/other/x', '/data/other', '/data/other/x'],
   ])('%s', (host, directory, result) => {
-    expect(prefixed(host, directory, '/p')).toBe(result);
-    expect(prefixed(host, directory, null)).toBe(host);
+    expect(withMountPrefix(host, directory, '/p')).toBe(result);
+    expect(withMountPrefix(host, directory, null)).toBe(host);
   });
 });
 
@@ -515,9 +515,9 @@ describe('volumes', () => {
   });
 
   it('of a run with a strange id have a plain name', () => {
-    expect(ownName('abc-1')).toBe('dsa-slurm-abc-1');
+    expect(runDirectoryName('abc-1')).toBe('dsa-slurm-abc-1');
     for (const id of ['../x', '', 'a/b', 'x'.repeat(300)])
-      expect(ownName(id)).toMatch(/^dsa-slurm-[0-9a-f]{32}$/);
+      expect(runDirectoryName(id)).toMatch(/^dsa-slurm-[0-9a-f]{32}$/);
   });
 
   it('are told plainly when they cannot be made', async () => {

@@ -2,7 +2,10 @@ import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { OutputHook, StagedAnalysis } from '../../../../src/girder/protocol/analysis.js';
-import { collectAfterFailure, collectOutputs } from '../../../../src/girder/transfer/upload-outputs.js';
+import {
+  uploadArtifactsAfterFailure,
+  uploadOutputs,
+} from '../../../../src/girder/transfer/upload-outputs.js';
 import { sendJson, type Script } from '../../../support/scripted-http.js';
 import { recordedExchanges, recordedRequest, requestShape, setUp } from '../girder-bench.js';
 
@@ -29,7 +32,7 @@ async function bench(script: Script = generous) {
   };
   const done: string[] = [];
   const collect = async (hooks: OutputHook[], before: string[] = [], changed: Partial<StagedAnalysis> = {}) =>
-    collectOutputs(
+    uploadOutputs(
       hooks,
       { ...staged, ...changed },
       {
@@ -37,7 +40,7 @@ async function bench(script: Script = generous) {
         signal: new AbortController().signal,
         done: new Set(before),
         onDone: (key) => void done.push(key),
-        onProgress: (text) => base.said.push(text),
+        onProgress: (text) => base.messages.push(text),
       },
     );
   const toFolder = (filename: string, more: object = {}): OutputHook => ({
@@ -74,7 +77,7 @@ const optionsOf = (base: Awaited<ReturnType<typeof bench>>, before: string[] = [
   signal: new AbortController().signal,
   done: new Set(before),
   onDone: (key: string) => void base.done.push(key),
-  onProgress: (text: string) => base.said.push(text),
+  onProgress: (text: string) => base.messages.push(text),
 });
 
 describe('collectAfterFailure', () => {
@@ -89,7 +92,7 @@ describe('collectAfterFailure', () => {
       { ...artifact('b'), ...kept },
       { ...artifact('c'), ...kept },
     ];
-    await collectAfterFailure(hooks, staged, optionsOf(base, ['2']));
+    await uploadArtifactsAfterFailure(hooks, staged, optionsOf(base, ['2']));
     expect(heard.map(({ query }) => query.get('name'))).toEqual(['c']);
     expect(done).toEqual(['3']);
   });
@@ -101,16 +104,16 @@ describe('collectAfterFailure', () => {
       else if (query.get('name') === 'c') sendJson(response, { type: 'access', message: 'no' }, 403);
       else sendJson(response, { _id: 'x' });
     });
-    const { artifact, put, done, said, staged } = base;
+    const { artifact, put, done, messages, staged } = base;
     for (const name of ['b', 'c', 'd']) await put(name, name);
     const hooks = ['../x', 'b', 'c', 'd', 'gone'].map((name) => ({
       ...artifact(name),
       uploadOnException: true,
     }));
-    await collectAfterFailure(hooks, staged, optionsOf(base));
+    await uploadArtifactsAfterFailure(hooks, staged, optionsOf(base));
     expect(done).toEqual(['1', '3', '4']);
-    expect(said.join('\n')).toMatch(/“..\/x” is not kept: .*leads out/);
-    expect(said.join('\n')).toMatch(/no place for job artifacts[^]*“c” is not kept/);
+    expect(messages.join('\n')).toMatch(/“..\/x” is not kept: .*leads out/);
+    expect(messages.join('\n')).toMatch(/no place for job artifacts[^]*“c” is not kept/);
   });
 });
 
@@ -139,7 +142,7 @@ describe('collectOutputs', () => {
   });
 
   it('uploads directories with what is below them, but nothing that a link leads to', async () => {
-    const { collect, toFolder, put, host, heard, done, said, directory } = await bench();
+    const { collect, toFolder, put, host, heard, done, messages, directory } = await bench();
     await put('dir/a.txt', 'a');
     await put('dir/sub/b.txt', 'b');
     await writeFile(path.join(directory, 'secret'), 'secret');
@@ -163,7 +166,7 @@ describe('collectOutputs', () => {
     ]);
     expect(heard[3]?.query.get('reference')).toBe('r');
     expect(done).toEqual(['0/dir/a.txt', '0/dir/sub/b.txt', '0']);
-    expect(said.filter((text) => text.includes('not uploaded'))).toHaveLength(3);
+    expect(messages.filter((text) => text.includes('not uploaded'))).toHaveLength(3);
   });
 
   it('puts a directory flat into an item: its files, and nothing below', async () => {
@@ -263,7 +266,7 @@ describe('collectOutputs', () => {
     );
     for (const name of ['a', 'b', 'c']) await put(name, name);
     await expect(collect(['a', 'b', 'c'].map((name) => toFolder(name)))).rejects.toMatchObject({
-      trouble: 'access',
+      kind: 'access',
     });
     expect(done).toEqual(['0']);
   });
@@ -272,14 +275,14 @@ describe('collectOutputs', () => {
 describe('job artifacts', () => {
   it('are skipped with a word where Girder has no place for them', async () => {
     const python = recorded.find(({ path: target }) => target.includes('/artifact')) ?? expect.fail();
-    const { collect, artifact, put, heard, said, done } = await bench((response) => {
+    const { collect, artifact, put, heard, messages, done } = await bench((response) => {
       response.writeHead(python.status).end(python.response);
     });
     await put('log.txt', python.body);
     await collect([artifact('log.txt')]);
     expect(requestShape(heard[0] ?? expect.fail())).toBe(requestShape(recordedRequest(python)));
     expect(heard[0]?.body.toString()).toBe(python.body);
-    expect(said.at(-1)).toBe('“log.txt” is not kept: this Girder has no place for job artifacts.');
+    expect(messages.at(-1)).toBe('“log.txt” is not kept: this Girder has no place for job artifacts.');
     expect(done).toEqual(['0']);
   });
 

@@ -37,7 +37,7 @@ describe('to a folder', () => {
     expect(heard?.query.toString()).toBe(new URL(python?.path ?? '', 'http://x').searchParams.toString());
     expect(content?.body.toString()).toBe(python?.body);
     expect(content?.headers['content-length']).toBe('21');
-    expect(bench.said).toEqual(['Uploading “x y.txt” (21 B).']);
+    expect(bench.messages).toEqual(['Uploading “x y.txt” (21 B).']);
   });
 
   it('takes name and type from the task, and leaves an unknown type out', async () => {

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
 
 import { silentGirderJob } from '../../../../src/girder/jobs/job.js';
-import { describePiece, type PieceOnItsWay } from '../../../../src/girder/jobs/log-chunk.js';
+import { describeChunk, type PendingLogChunk } from '../../../../src/girder/jobs/log-chunk.js';
 import { settleLog } from '../../../../src/worker/logs/reconcile-log.js';
 import type { StageContext, Tools } from '../../../../src/worker/worker-services.js';
 
-async function settle(pieceOnItsWay: PieceOnItsWay | null, log: string[] | 'away') {
+async function settle(pieceOnItsWay: PendingLogChunk | null, log: string[] | 'away') {
   const recorded: unknown[] = [];
   let asked = 0;
   const girderJob = {
@@ -25,7 +25,7 @@ async function settle(pieceOnItsWay: PieceOnItsWay | null, log: string[] | 'away
   return { recorded, asked };
 }
 
-const piece = describePiece('second\n', 6);
+const piece = describeChunk('second\n', 6);
 
 test('a piece that was on its way when the worker died, and that Girder has, is not sent again', async () => {
   const { recorded } = await settle(piece, ['first\n', 'second\n']);

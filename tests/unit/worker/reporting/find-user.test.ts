@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { readAnalysis } from '../../../../src/girder/protocol/read-analysis.js';
-import { firstAccess } from '../../../../src/girder/api/user.js';
+import { firstGirderAccess } from '../../../../src/girder/api/user.js';
 import { createUserSearch } from '../../../../src/worker/reporting/find-user.js';
 import { loadSettings } from '../../../../src/config/load.js';
 import { sendJson, type Heard } from '../../../support/scripted-http.js';
@@ -89,7 +89,7 @@ describe('a task names its user', () => {
       { kind: 'text', text: 'x' },
       { kind: 'token', access },
     ] as const;
-    expect(firstAccess({ args: [], hooks: [] })).toBeNull();
-    expect(firstAccess({ args, hooks: [] })).toBe(access);
+    expect(firstGirderAccess({ args: [], hooks: [] })).toBeNull();
+    expect(firstGirderAccess({ args, hooks: [] })).toBe(access);
   });
 });

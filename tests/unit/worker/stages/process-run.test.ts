@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 
 import type { CommandResult } from '../../../../src/base/command.js';
-import { describePiece } from '../../../../src/girder/jobs/log-chunk.js';
+import { describeChunk } from '../../../../src/girder/jobs/log-chunk.js';
 import { GirderError } from '../../../../src/girder/api/girder-error.js';
 import type { GirderJob } from '../../../../src/girder/jobs/job.js';
 import { jobComment, jobName } from '../../../../src/slurm/job-identity.js';
@@ -176,7 +176,7 @@ describe('a run that has its job', () => {
     'is followed to its end when Girder refuses it at a restart (%s)',
     async (trouble) => {
       const begin = async (): Promise<never> => {
-        throw new GirderError('refused', { trouble });
+        throw new GirderError('refused', { kind: trouble });
       };
       const { carried } = await setUp(slurmWithEndingJob(), { news: submitted, girderJob: { begin } });
       expect(await carried()).toMatchObject({ outcome: 'succeeded', end: { toldBy: 'squeue' } });
@@ -300,7 +300,7 @@ test.each<[string, RunNews[]]>([
 ])('a worker that died %s, with a piece of log on its way, sends it no second time', async (_, news) => {
   const sent: string[] = [];
   const upTo = 'sent before\n'.length;
-  const piece = describePiece('sent before\n', 0);
+  const piece = describeChunk('sent before\n', 0);
   const { carried } = await setUp(slurmWithEndingJob(), {
     news: (dir) => {
       writeFileSync(join(dir, 'log'), 'sent before\nthe rest\n');
@@ -317,7 +317,7 @@ test.each<[string, RunNews[]]>([
 
 test('a run that Girder could not be told of ends all the same, and says why nobody saw it', async () => {
   const page = new GirderError('It answered with a web page.', {
-    trouble: 'not-girder',
+    kind: 'not-girder',
     next: 'Check the URL.',
   });
   const finish = async (): Promise<never> => Promise.reject(page);

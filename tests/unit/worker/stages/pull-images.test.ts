@@ -45,9 +45,9 @@ async function ingest(script: Script) {
     imageIngest: { clis: async () => [{ name: 'Small', type: 'xml', text: '<executable/>' }] },
     girderSetup: () => setup,
     transferPatience: () => ({
-      tokenEnds: setup.clock.now() + 7 * 24 * 60 * 60_000,
-      strangeMs: 24 * 60 * 60_000,
-      onTrouble: (trouble: string | null) => troubles.push({ trouble, laneIsFree: lane.pending === 0 }),
+      tokenExpiresAt: setup.clock.now() + 7 * 24 * 60 * 60_000,
+      nonGirderMs: 24 * 60 * 60_000,
+      onProblem: (trouble: string | null) => troubles.push({ trouble, laneIsFree: lane.pending === 0 }),
     }),
     lanes: { ingesting: lane },
   } as unknown as Tools;
