@@ -23,7 +23,6 @@ const packages = [
   'slurm-wlm',
   'munge',
   'slurmdbd',
-  'slurm-wlm-mysql-plugin',
   'mariadb-server',
   'rabbitmq-server',
   'python3-celery',
@@ -51,7 +50,9 @@ const { values, positionals } = parseArgs({
 const [release = 'bookworm', ...vitestArguments] = positionals;
 requireRelease(release);
 
-const base = await makeBaseWith(release, packages, () => {});
+// Debian 11 has it in a package that slurmdbd depends on
+const plugin = release === 'bullseye' ? [] : ['slurm-wlm-mysql-plugin'];
+const base = await makeBaseWith(release, [...packages, ...plugin], () => {});
 const logFile = join(cache, `${release}-site.log`);
 const log = createWriteStream(logFile);
 const say = (text) => {

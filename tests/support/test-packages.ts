@@ -16,7 +16,11 @@ const testPackages: readonly TestPackage[] = [
   { name: 'iproute2', probe: ['ip', '-V'] },
   { name: 'mariadb-server', probe: ['dpkg', '-s', 'mariadb-server'], unit: 'mariadb' },
   { name: 'slurmdbd', probe: ['dpkg', '-s', 'slurmdbd'], unit: 'slurmdbd' },
-  { name: 'slurm-wlm-mysql-plugin', probe: ['dpkg', '-s', 'slurm-wlm-mysql-plugin'] },
+  // Debian 11 has no such package: there the plugin comes with slurmdbd
+  {
+    name: 'slurm-wlm-mysql-plugin',
+    probe: ['sh', '-c', 'ls /usr/lib/*/slurm*/accounting_storage_mysql.so'],
+  },
 ];
 
 /**

@@ -297,9 +297,12 @@ describe.concurrent('what Slurm makes of a job, and its owner reads', () => {
     await says(started, 'its part of the cluster takes no work at the moment');
     await slurm('scontrol', 'hold', started.id);
     await says(started, 'it is held');
-    // in this order: Slurm 24.11 and newer refuse to change a job just after it was released
-    await slurm('scontrol', 'update', `JobId=${started.id}`, 'Partition=quiet');
     await slurm('scontrol', 'release', started.id);
+    // Slurm 24.11 and newer refuse at moments: "Resource temporarily unavailable"
+    await lab.until(async () => {
+      await nudge('update', `JobId=${started.id}`, 'Partition=quiet');
+      return (await slurm('squeue', `--jobs=${started.id}`, '-ho', '%P')) === 'quiet';
+    });
     await isIn('running', started);
     await started.open();
     await succeeds(started);
