@@ -106,7 +106,33 @@ function decodeObject(json: JsonObject, state: DecodeState, depth: number): Pick
 function decodeEntries(json: JsonObject, state: DecodeState, depth: number): ReadonlyMap<string, Pickled> {
   const entries = Object.entries(json).filter(([key]) => !key.startsWith('py/'));
   if (!keepsOrder(entries)) state.unorderedFrom = Math.min(state.unorderedFrom, state.objects.length);
-  return new Map(entries.map(([key, value]) => [key, decode(value, state, depth + 1)]));
+  return new Map(entries.map(([key, value]) => [decodeKey(key, state), decode(value, state, depth + 1)]));
+}
+
+const keyPrefix = 'json://';
+
+/**
+ * A key that is not a string, as girder_worker 5.0.19 and newer write it (`keys=True`): its JSON behind a prefix, which
+ * also escapes a string that begins so. Here it becomes the text that earlier releases write. A key with parts stays as
+ * it is: whether those take numbers is not known.
+ */
+function decodeKey(key: string, state: DecodeState): string {
+  if (!key.startsWith(keyPrefix)) return key;
+  const json = key.slice(keyPrefix.length);
+  if (json === 'true') return 'True';
+  if (json === 'false') return 'False';
+  if (json === 'null' || /^-?\d+(\.\d+)?(e[+-]?\d+)?$/i.test(json)) return json;
+  if (json.startsWith('"')) return unquoted(json) ?? key;
+  if (/^[[{]/.test(json)) state.unorderedFrom = Math.min(state.unorderedFrom, state.objects.length);
+  return key;
+}
+
+function unquoted(json: string): string | null {
+  try {
+    return textOf('json', JSON.parse(json));
+  } catch {
+    return null;
+  }
 }
 
 /**

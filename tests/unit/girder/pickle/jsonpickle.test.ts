@@ -122,6 +122,23 @@ describe('decodePickle', () => {
     expect(first).toMatchObject({ id: 7 });
   });
 
+  it('reads keys that are not strings as jsonpickle 4.1.4 writes them with keys=True', () => {
+    // of {'x': [a], 1: a, True: 2, None: 3, 'json://q': 4, 2.5: a}
+    const text =
+      '{"x": [{"py/object": "a.B"}], "json://\\"json://q\\"": 4, "json://1": {"py/id": 2}, "json://true": 2, "json://null": 3, "json://2.5": {"py/id": 2}}';
+    const decoded = decodePickle(parsePythonJson(text)) as ReadonlyMap<string, Pickled>;
+    expect([...decoded.keys()]).toEqual(['x', 'json://q', '1', 'True', 'null', '2.5']);
+    const [instance] = decoded.get('x') as readonly Pickled[];
+    expect(isInstance(instance ?? null)).toBe(true);
+    expect([decoded.get('1'), decoded.get('2.5')]).toEqual([instance, instance]);
+  });
+
+  it('trusts no reference behind a key with parts, which may take numbers too', () => {
+    const before = { 'json://{"py/object": "a.B"}': 1, rest: [] };
+    expect(decodePickle([before, 'fine'])).toHaveLength(2);
+    expect(() => decodePickle([before, { 'py/id': 2 }])).toThrow(/order is not known/);
+  });
+
   it('keeps the keys of a message away from prototypes', () => {
     const decoded = decodePickle(parsePythonJson('{"__proto__": {"polluted": true}, "constructor": 1}'));
     expect(decoded).toStrictEqual(
