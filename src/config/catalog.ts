@@ -2,7 +2,7 @@ import type * as z from 'zod';
 import { maskUrl } from '../base/log.js';
 import { settingInfo, settingsSchema, type SettingInfo } from './schema.js';
 
-/** One setting, as everything but the type `Settings` sees it. */
+/** One setting of the schema. */
 export interface Setting {
   /** `slurm.partition` */
   key: string;
@@ -11,18 +11,18 @@ export interface Setting {
   kind: Kind;
   type: z.ZodType;
   info: Omit<SettingInfo, 'default'> & { default?: unknown };
-  /** Environment names in order: our own, then the legacy ones. */
+  /** Environment variables by precedence: DSA_SLURM_…, then the legacy ones. */
   env: readonly [string, ...string[]];
 }
 
 export type Kind = 'text' | 'number' | 'boolean' | 'list' | 'table';
 
-/** Every setting, in the order of the schema. */
+/** All settings, in the order of the schema. */
 export const catalog: readonly Setting[] = Object.entries(settingsSchema.shape).flatMap(([group, members]) =>
   Object.entries(members.shape as Record<string, z.ZodType>).map(([name, type]) => {
     const info = settingInfo.get(type);
-    if (info === undefined) throw new Error(`${group}.${name} is not described`);
-    const env = [ownName(group, name), ...(info.legacyEnv ?? [])] as const;
+    if (info === undefined) throw new Error(`${group}.${name} has no description`);
+    const env = [environmentName(group, name), ...(info.legacyEnv ?? [])] as const;
     return {
       key: `${group}.${name}`,
       group,
@@ -44,31 +44,31 @@ export function findSetting(key: string): Setting | undefined {
   return catalog.find((setting) => setting.key === key);
 }
 
-/** Complaints about a value, or the value as it is to be used. */
+/** Validates a value. @returns the value to use, or why it is invalid, as ends of sentences that begin with the key */
 export function checkValue(
   setting: Setting,
   value: unknown,
-): { ok: true; value: unknown } | { ok: false; complaints: string[] } {
+): { ok: true; value: unknown } | { ok: false; errors: string[] } {
   const result = setting.type.safeParse(value);
   if (result.success) return { ok: true, value: result.data };
-  return { ok: false, complaints: [...new Set(result.error.issues.map(complaint))] };
+  return { ok: false, errors: [...new Set(result.error.issues.map(issueMessage))] };
 }
 
-/** Where it is about a part of a list's item, which part that is: `must be text (mem of number 2)`. */
-function complaint({ message, path: [index, name] }: z.core.$ZodIssue): string {
+/** Names the item and key for an issue inside a list: `must be a string (mem of item 2)`. */
+function issueMessage({ message, path: [index, name] }: z.core.$ZodIssue): string {
   const isPart = typeof index === 'number' && name !== undefined;
-  return isPart ? `${message} (${String(name)} of number ${index + 1})` : message;
+  return isPart ? `${message} (${String(name)} of item ${index + 1})` : message;
 }
 
-/** A value that may be shown: passwords masked. */
-export function shownValue(setting: Setting, value: unknown): unknown {
+/** The value with passwords masked. */
+export function maskedValue(setting: Setting, value: unknown): unknown {
   if (setting.info.secret !== true || typeof value !== 'string') return value;
-  // a result backend without an address has no password, and stays readable
+  // a result backend that is only a scheme contains no password
   return /^(rpc|amqps?)$/.test(value) ? value : maskUrl(value);
 }
 
-/** A value as one line, in the form that `config set` reads back. */
-export function valueText(value: unknown): string {
+/** The value as one line that `config set` accepts. */
+export function formatValue(value: unknown): string {
   if (value === null || value === undefined) return '';
   if (typeof value === 'string') return value;
   if (
@@ -81,8 +81,8 @@ export function valueText(value: unknown): string {
   return JSON.stringify(value);
 }
 
-/** `slurm.gpuPartition` is `DSA_SLURM_GPU_PARTITION`: the groups `slurm` and `dirs` add no word of their own. */
-function ownName(group: string, name: string): string {
+/** `DSA_SLURM_GPU_PARTITION` for `slurm.gpuPartition`: the groups `slurm` and `dirs` are left out. */
+function environmentName(group: string, name: string): string {
   const words = group === 'slurm' || group === 'dirs' ? [name] : [group, name];
   return `DSA_SLURM_${words
     .join('_')
@@ -94,7 +94,7 @@ function kindOf(type: z.ZodType): Kind {
   const { def } = type as z.core.$ZodType & { def: z.core.$ZodTypeDef & { innerType?: z.ZodType } };
   switch (def.type) {
     case 'nullable':
-      if (def.innerType === undefined) throw new Error('a nullable of nothing');
+      if (def.innerType === undefined) throw new Error('a nullable type without an inner type');
       return kindOf(def.innerType);
     case 'string':
     case 'enum':
@@ -108,6 +108,6 @@ function kindOf(type: z.ZodType): Kind {
     case 'record':
       return 'table';
     default:
-      throw new Error(`settings of type ${def.type} have no text form yet`);
+      throw new Error(`settings of type ${def.type} cannot be parsed from text`);
   }
 }

@@ -1,40 +1,40 @@
 import { DsaSlurmError } from '../base/errors.js';
 
-/** One thing that is wrong with the configuration. No field ever holds a setting's value: it may be a secret. */
+/** A problem with the configuration. No field contains a setting's value, which may be a secret. */
 export interface ConfigProblem {
-  /** The setting, or the unknown key as it is written; null where the whole file is meant. */
+  /** The setting, or the unknown key as written; null for the whole file. */
   key: string | null;
-  /** Where it is: `environment LOGS`, `profile /home/…/default.json`, `flag --set`. */
+  /** Where the value came from: `environment LOGS`, `profile /home/…/default.json`, `flag --set`. */
   source: string;
-  /** A whole sentence. */
+  /** A complete sentence. */
   message: string;
-  /** What to do about it. */
+  /** How to fix it. */
   fix: string;
 }
 
-/** Everything that is wrong with the configuration, at once. */
+/** All problems with the configuration. */
 export class ConfigError extends DsaSlurmError {
   readonly problems: readonly ConfigProblem[];
 
   constructor(problems: readonly ConfigProblem[]) {
     const lines = problems.map(({ message, source }) => `${message} (${source})`);
-    super('config', `The configuration is wrong: ${lines.join(' ')}`, {
+    super('config', `The configuration is invalid: ${lines.join(' ')}`, {
       next: problems.map(({ fix }) => fix).join(' '),
     });
     this.problems = problems;
   }
 }
 
-/** The candidate nearest to a misspelled word, if one is near enough to be meant. */
-export function nearest(word: string, candidates: readonly string[]): string | undefined {
-  if (word.length > 64) return undefined; // no name of ours is; and a hostile key must not cost time
-  const wanted = word.toLowerCase();
-  const tolerance = Math.max(1, Math.floor(lastPart(wanted).length / 3));
+/** The candidate most similar to a misspelled word, if one is similar enough to suggest. */
+export function closestMatch(word: string, candidates: readonly string[]): string | undefined {
+  if (word.length > 64) return undefined; // longer than any setting; bounds the time spent on a hostile key
+  const target = word.toLowerCase();
+  const tolerance = Math.max(1, Math.floor(lastPart(target).length / 3));
   let best: { candidate: string; distance: number } | undefined;
   for (const candidate of candidates) {
     const known = candidate.toLowerCase();
-    // `partition` alone means slurm.partition
-    const distance = Math.min(editDistance(wanted, known), editDistance(wanted, lastPart(known)));
+    // `partition` matches slurm.partition
+    const distance = Math.min(editDistance(target, known), editDistance(target, lastPart(known)));
     if (best === undefined || distance < best.distance) best = { candidate, distance };
   }
   return best !== undefined && best.distance <= tolerance ? best.candidate : undefined;
@@ -44,7 +44,7 @@ function lastPart(key: string): string {
   return key.replace(/^.*\./s, '');
 }
 
-/** Letters to change, add, leave out or swap with their neighbour. */
+/** Number of characters to change, insert, delete or swap with their neighbor (optimal string alignment distance). */
 function editDistance(from: string, to: string): number {
   const rows = [Array.from({ length: to.length + 1 }, (_, column) => column)];
   const at = (i: number, j: number): number => rows[i]?.[j] ?? Infinity;

@@ -1,14 +1,23 @@
 import * as z from 'zod';
-import { catalog, valueText, type Setting } from './catalog.js';
+import { catalog, formatValue, type Setting } from './catalog.js';
 import { settingInfo, settingsSchema } from './schema.js';
 
-/** JSON Schema (2020-12) of a profile's file, in which every setting may be left out. */
+/** JSON Schema (2020-12) of a profile, in which every setting is optional. */
 export function profileJsonSchema(): Record<string, unknown> {
   const schema = z.toJSONSchema(settingsSchema, {
     metadata: settingInfo,
     override: ({ jsonSchema }) => {
-      for (const word of ['required', 'example', 'derived', 'legacyEnv', 'secret', 'path', 'sbatchOption'])
-        delete jsonSchema[word];
+      for (const name of [
+        'required',
+        'example',
+        'derived',
+        'legacyEnv',
+        'secret',
+        'path',
+        'sbatchOption',
+        'advanced',
+      ])
+        delete jsonSchema[name];
     },
   });
   return {
@@ -20,22 +29,24 @@ export function profileJsonSchema(): Record<string, unknown> {
 
 /** docs/configuration.md */
 export function configurationPage(): string {
-  const groups = [...new Set(catalog.map((setting) => setting.group))];
+  const usual = catalog.filter(({ info }) => info.advanced !== true);
+  const groups = [...new Set(usual.map(({ group }) => group))];
   const sections = groups.map((group) =>
-    [`## ${group}`, ...catalog.filter((setting) => setting.group === group).map(entry)].join('\n\n'),
+    [`## ${group}`, ...usual.filter((setting) => setting.group === group).map(entry)].join('\n\n'),
   );
-  return `${intro}\n${sections.join('\n\n')}\n\n${resources}`;
+  const advanced = catalog.filter(({ info }) => info.advanced === true).map(entry);
+  return [intro, ...sections, resources, advancedIntro, ...advanced].join('\n\n') + '\n';
 }
 
-/** A setting under a heading of its own, so that links lead to it and no line is too long for a terminal. */
+/** A setting under its own heading, so that links can point to it and lines fit into a terminal. */
 function entry(setting: Setting): string {
   const { key, info, env, kind } = setting;
   const names = env.map((name) => `\`${name}\``).join(', ');
-  const hasExample = kind !== 'boolean' && info.example !== valueText(info.default);
+  const hasExample = kind !== 'boolean' && info.example !== formatValue(info.default);
   return [
     `### \`${key}\``,
     '',
-    ...folded(info.description),
+    wrap(info.description),
     '',
     `- Default: ${defaultText(setting)}`,
     ...(hasExample ? [`- Example: \`${info.example}\``] : []),
@@ -43,42 +54,43 @@ function entry(setting: Setting): string {
   ].join('\n');
 }
 
-/** Text in lines of at most 116 characters; what stands in backquotes is not divided. */
-function folded(text: string): string[] {
+/** Wraps Markdown text at 116 characters; text in backquotes is not divided. @param indent of all lines but the first */
+export function wrap(text: string, indent = ''): string {
   const lines: string[] = [];
   for (const word of text.match(/(?:`[^`]*`|[^\s`])+/g) ?? []) {
     const last = lines.at(-1);
-    if (last !== undefined && last.length + word.length < 116) lines[lines.length - 1] = `${last} ${word}`;
+    if (last !== undefined && last.length + word.length + indent.length < 116)
+      lines[lines.length - 1] = `${last} ${word}`;
     else lines.push(word);
   }
-  return lines;
+  return lines.join(`\n${indent}`);
 }
 
 function defaultText({ info }: Setting): string {
   if (info.derived !== undefined) return info.derived.text;
-  return info.default === null ? 'not set' : `\`${valueText(info.default)}\``;
+  return info.default === null ? 'not set' : `\`${formatValue(info.default)}\``;
 }
 
-const resources = `## What a job asks Slurm for
+const resources = `## What a job requests from Slurm
 
-Each option of sbatch comes from the first of these that names it:
+Each option of sbatch comes from the first of these that sets it:
 
-1. the task: \`--slurm_mem 8G\` among its arguments, as far as \`slurm.userOptions\` lets it;
-2. the first rule of \`slurm.rules\` that fits the run;
+1. the task: \`--slurm_mem 8G\` among its arguments, if \`slurm.userOptions\` allows it;
+2. the first rule of \`slurm.rules\` that matches the run;
 3. Girder's settings \`worker_slurm.*\`, if \`girder.apiKey\` and \`girder.apiUrl\` are set;
 4. the settings of \`slurm\` above, such as \`slurm.partition\`;
 5. the submit script, and then Slurm itself.
 
-Girder's settings go before those of the profile because who changes them on Girder's page, while the worker runs, expects to
-see them at work; the profile holds the defaults of the installation. A rule goes before both: it was written for
-specific images by someone who knows the cluster.
+Girder's settings take precedence over the profile, because someone who changes them on Girder's page while the worker runs
+expects them to take effect; the profile contains the defaults of the installation. Rules take precedence over both: they are
+written for specific images by someone who knows the cluster.
 
-A rule names the runs that it is for and what they get. All that it names has to fit: \`image\` and \`cli\` are patterns,
-in which \`*\` stands for any text and \`?\` for one character; \`gpu\` is whether the run gets a GPU. What a rule does not
-name stays as the other layers have it. A rule without conditions fits every run, and belongs at the end.
+A rule contains conditions and options. All of its conditions must match: \`image\` and \`cli\` are patterns in which \`*\`
+matches any text and \`?\` one character; \`gpu\` is whether the run uses a GPU. Options that the rule does not contain come
+from the other layers. A rule without conditions matches every run, and belongs at the end.
 
-An image is compared by the name that its task carries. Stock Girder calls one that Docker has pulled by its digest,
-\`example/train@sha256:…\`, so end its pattern with a star and without the colon of a tag: \`example/train*\`.
+An image is compared by the name in its task. Stock Girder refers to an image that Docker has pulled by its digest,
+\`example/train@sha256:…\`, so end the pattern with a star and without the colon of a tag: \`example/train*\`.
 
 \`\`\`json
 {
@@ -92,36 +104,37 @@ An image is compared by the name that its task carries. Stock Girder calls one t
 }
 \`\`\`
 
-The worker reads Girder's settings anew every five minutes; while Girder is silent, the last ones stay, and the console says
-so. A value that sbatch would not take is left out, with a warning.
+The worker reads Girder's settings every five minutes. While Girder does not answer, it uses the last ones, and the console
+says so. Values that sbatch would reject are ignored, with a warning.
 
-| Girder's setting | what it does |
-| --- | --- |
-| \`worker_slurm.account\`, \`qos\`, \`mem\`, \`ntasks\`, \`partition\`, \`time\` | the option of sbatch with that name |
-| \`worker_slurm.cpus\` | \`--cpus-per-task\` |
-| \`worker_slurm.gres_config\` | \`--gres\`: of jobs with a GPU if it names \`gpu\`, else of those without |
-| \`worker_slurm.gpu\` | \`true\`: every job gets a GPU; a number: so many, as \`--gres=gpu:<n>\` unless \`gres_config\` says otherwise |
-| \`worker_slurm.gpu_partition\` | \`--partition\` of jobs with a GPU |
+- \`worker_slurm.account\`, \`qos\`, \`mem\`, \`ntasks\`, \`partition\`, \`time\`: the option of sbatch with that name
+- \`worker_slurm.cpus\`: \`--cpus-per-task\`
+- \`worker_slurm.gres_config\`: \`--gres\`, for jobs with a GPU if it contains \`gpu\`, else for those without
+- \`worker_slurm.gpu\`: \`true\`: every job gets a GPU; a number: that many, as \`--gres=gpu:<n>\` unless \`gres_config\` is set
+- \`worker_slurm.gpu_partition\`: \`--partition\` of jobs with a GPU
 
-\`dsa-slurm config explain <image> [<cli>]\` shows the rule that fits, who named each option, and the command lines that come of it.
-\`dsa-slurm explain <message.json>\` shows the same for one task message, without asking Girder.
-`;
+\`dsa-slurm config explain <image> [<cli>]\` shows which rule matches, where each option comes from, and the resulting command
+lines. \`dsa-slurm explain <message.json>\` shows the same for one task message, without contacting Girder.`;
+
+const advancedIntro = `## Advanced settings
+
+The defaults of these settings suit almost every site. \`dsa-slurm config show\` prints those that are set; \`--all\` prints all.`;
 
 const intro = `# Configuration
 
-This page is made from the schema in \`src/config/schema.ts\` by \`scripts/generate-docs.mjs\`. Change that, not this.
+This page is generated from \`src/config/schema.ts\` by \`scripts/generate-docs.mjs\`. Do not edit it.
 
-A setting comes from the first of these that has it:
+A setting comes from the first of these that contains it:
 
-1. a flag: \`--set slurm.partition=batch\`, or one of its own such as \`--log-level\`;
-2. the environment, in the order of the names below; an empty value counts as not set;
-3. the profile: \`~/.config/dsa-slurm/<profile>.json\`, below \`$XDG_CONFIG_HOME\` where that is set, or in
-   \`$DSA_SLURM_CONFIG_DIR\`. The profile is \`default\` unless \`--profile\` names one;
+1. a flag: \`--set slurm.partition=batch\`, or a specific one such as \`--log-level\`;
+2. the environment, in the order of the variables listed below; an empty variable counts as unset;
+3. the profile: \`<profile>.json\` in \`$DSA_SLURM_CONFIG_DIR\`, by default \`$XDG_CONFIG_HOME/dsa-slurm\` or
+   \`~/.config/dsa-slurm\`. The profile is \`default\`, or the one named by \`--profile\`;
 4. the default.
 
-\`dsa-slurm config show\` prints every value and where it came from. \`dsa-slurm config set <key> <value>\` writes the
-profile, with mode 0600; \`dsa-slurm config set <key> -\` reads the value from standard input, which keeps a password out
-of the shell's history. The file is JSON, and \`config.schema.json\` beside this page describes it:
+\`dsa-slurm config show\` prints the values and where they come from. \`dsa-slurm config set <key> <value>\` changes the
+profile, whose file has mode 0600; \`dsa-slurm config set <key> -\` reads the value from standard input, which keeps a
+password out of the shell's history. The file is JSON, described by \`config.schema.json\` next to this page:
 
 \`\`\`json
 {
@@ -130,7 +143,5 @@ of the shell's history. The file is JSON, and \`config.schema.json\` beside this
 }
 \`\`\`
 
-In flags, environment names and \`config set\`, a list is JSON or words with commas between them, and a table is JSON or
-\`from=to\` pairs with commas between them. Paths must be visible under the same name on the compute nodes where a
-setting says shared.
-`;
+In flags, the environment and \`config set\`, a list is JSON or comma-separated, and a table is JSON or comma-separated
+\`from=to\` pairs. Paths of shared directories must be the same on the compute nodes.`;

@@ -1,9 +1,9 @@
 /** What an operator can set. Other rooms import from here, and from ./problems.js where only the error is needed. */
-export { catalog, checkValue, findSetting, shownValue, valueText, type Setting } from './catalog.js';
-export { loadSettings, originText, type LoadedSettings, type LoadOptions, type Origin } from './load.js';
+export { catalog, checkValue, findSetting, maskedValue, formatValue, type Setting } from './catalog.js';
+export { loadSettings, formatOrigin, type LoadedSettings, type LoadOptions, type Origin } from './load.js';
 export { configDirectory, profilePath, unitDirectory, unitName } from './paths.js';
 export { ConfigError, type ConfigProblem } from './config-error.js';
-export { listProfiles, unknownKey } from './profile.js';
-export { readText } from './parse-value.js';
+export { listProfiles, unknownSetting } from './profile.js';
+export { parseValue } from './parse-value.js';
 export { saveSettings, type SaveOptions } from './save.js';
 export type { Settings } from './schema.js';

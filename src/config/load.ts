@@ -1,12 +1,12 @@
 import { shellWord } from '../base/shell-text.js';
 import { catalog, checkValue, findSetting, type Setting } from './catalog.js';
 import { configDirectory, type DefaultContext } from './paths.js';
-import { ConfigError, nearest, type ConfigProblem } from './config-error.js';
-import { listProfiles, readProfile, unknownKey, type ProfileFile } from './profile.js';
-import { readText } from './parse-value.js';
+import { ConfigError, closestMatch, type ConfigProblem } from './config-error.js';
+import { listProfiles, readProfile, unknownSetting, type ProfileFile } from './profile.js';
+import { parseValue } from './parse-value.js';
 import type { Settings } from './schema.js';
 
-/** Where a value came from: `name` is the flag, the environment name or the profile's file. */
+/** Where a value came from. `name` is the flag, the environment variable or the profile's path. */
 export interface Origin {
   source: 'flag' | 'environment' | 'profile' | 'default';
   name?: string;
@@ -14,12 +14,12 @@ export interface Origin {
 
 export interface LoadOptions {
   profile: string;
-  /** Values by key, as text or as they are; undefined means not given. */
+  /** Values by key, as text or typed; undefined means not given. */
   flags: Readonly<Record<string, unknown>>;
   env: Readonly<Record<string, string | undefined>>;
   /** Default: see {@link configDirectory}. */
   configDir?: string;
-  /** What the operator typed for a key, where it was not `--set`: `{'broker.queues': '--queue'}`. */
+  /** Flags other than `--set`, by key, for messages: `{'broker.queues': '--queue'}`. */
   flagNames?: Readonly<Record<string, string>>;
 }
 
@@ -27,15 +27,15 @@ export interface LoadedSettings {
   settings: Settings;
   /** By key. */
   origins: Record<string, Origin>;
-  /** The profile's file, whether or not it is there. */
+  /** Path of the profile, whether or not it exists. */
   path: string;
-  /** Whole sentences for the operator; nothing that stops the work. */
+  /** Complete sentences for the operator about minor problems. */
   warnings: string[];
 }
 
 /**
- * The settings of a profile: flag before environment before profile before default. Empty environment values count as
- * not set. Reads files and changes none.
+ * Loads the settings of a profile. Flags take precedence over the environment, the environment over the profile, and the
+ * profile over defaults. Empty environment variables count as unset.
  * @throws ConfigError with every problem at once
  */
 export function loadSettings(options: LoadOptions): LoadedSettings {
@@ -43,19 +43,19 @@ export function loadSettings(options: LoadOptions): LoadedSettings {
   const file = readProfile(configDir, profile);
   const problems = fileProblems(file, profile, configDir);
   for (const key of Object.keys(flags)) {
-    if (findSetting(key) === undefined) problems.push(unknownKey(key, 'flag --set'));
+    if (findSetting(key) === undefined) problems.push(unknownSetting(key, 'flag --set'));
   }
 
   const settings: Record<string, Record<string, unknown>> = {};
   const origins: Record<string, Origin> = {};
   for (const setting of catalog) {
-    const found = find(setting, options, file);
+    const found = resolveValue(setting, options, file);
     const checked = checkValue(setting, found.value);
     if (checked.ok) {
       (settings[setting.group] ??= {})[setting.name] = checked.value;
       origins[setting.key] = found.origin;
     } else if (found.origin.source !== 'profile') {
-      problems.push(...wrongValue(setting, found.origin, checked.complaints, profile));
+      problems.push(...valueProblems(setting, found.origin, checked.errors, profile));
     }
   }
   if (problems.length > 0) throw new ConfigError(problems);
@@ -63,16 +63,16 @@ export function loadSettings(options: LoadOptions): LoadedSettings {
     settings: settings as Settings,
     origins,
     path: file.path,
-    warnings: [...file.warnings, ...unknownNames(env)],
+    warnings: [...file.warnings, ...unknownVariableWarnings(env)],
   };
 }
 
 /** `environment LOGS`, `profile /home/…/default.json`, `flag --set`, `default` */
-export function originText({ source, name }: Origin): string {
+export function formatOrigin({ source, name }: Origin): string {
   return name === undefined ? source : `${source} ${name}`;
 }
 
-function find(
+function resolveValue(
   setting: Setting,
   { profile, flags, env, flagNames = {} }: LoadOptions,
   file: ProfileFile,
@@ -80,16 +80,16 @@ function find(
   const flag = flags[setting.key];
   if (flag !== undefined) {
     return {
-      value: typeof flag === 'string' ? readText(setting, flag) : flag,
+      value: typeof flag === 'string' ? parseValue(setting, flag) : flag,
       origin: { source: 'flag', name: flagNames[setting.key] ?? '--set' },
     };
   }
   for (const name of setting.env) {
     const text = env[name];
     if (text === undefined || text === '') continue;
-    // Python takes any text for true, `false` as well: an old run.sh must keep its meaning
+    // Python treats any text as true, even `false`: an existing run.sh must keep its meaning
     const legacyTrue = setting.kind === 'boolean' && name !== setting.env[0];
-    return { value: legacyTrue ? true : readText(setting, text), origin: { source: 'environment', name } };
+    return { value: legacyTrue ? true : parseValue(setting, text), origin: { source: 'environment', name } };
   }
   if (file.values.has(setting.key)) {
     return { value: file.values.get(setting.key), origin: { source: 'profile', name: file.path } };
@@ -101,44 +101,44 @@ function defaultValue({ info }: Setting, context: DefaultContext): unknown {
   return info.derived === undefined ? structuredClone(info.default) : info.derived.from(context);
 }
 
-/** All that is wrong with the file, also where a flag or the environment goes before it. */
+/** All problems with the file, including those of values that a flag or the environment overrides. */
 function fileProblems(file: ProfileFile, profile: string, configDir: string): ConfigProblem[] {
   if (file.broken !== null) return [file.broken];
-  if (!file.exists && profile !== 'default') return [noSuchProfile(file.path, profile, configDir)];
+  if (!file.exists && profile !== 'default') return [missingProfileProblem(file.path, profile, configDir)];
   const problems = [...file.unknown];
   for (const [key, value] of file.values) {
     const setting = findSetting(key);
     if (setting === undefined) continue;
     const checked = checkValue(setting, value);
     const origin: Origin = { source: 'profile', name: file.path };
-    if (!checked.ok) problems.push(...wrongValue(setting, origin, checked.complaints, profile));
+    if (!checked.ok) problems.push(...valueProblems(setting, origin, checked.errors, profile));
   }
   return problems;
 }
 
-function noSuchProfile(path: string, profile: string, configDir: string): ConfigProblem {
+function missingProfileProblem(path: string, profile: string, configDir: string): ConfigProblem {
   const others = listProfiles(configDir);
-  const meant = nearest(profile, others);
+  const suggestion = closestMatch(profile, others);
   return {
     key: null,
     source: `profile ${path}`,
     message: `There is no profile ${profile}.`,
     fix:
-      meant === undefined
-        ? `There are: ${others.length === 0 ? 'none yet' : others.join(', ')}. The first setting makes one: dsa-slurm --profile ${profile} config set <key> <value>`
-        : `Did you mean ${meant}?`,
+      suggestion === undefined
+        ? `Existing profiles: ${others.length === 0 ? 'none' : others.join(', ')}. To create it: dsa-slurm --profile ${profile} config set <key> <value>`
+        : `Did you mean ${suggestion}?`,
   };
 }
 
-function wrongValue(
+function valueProblems(
   setting: Setting,
   origin: Origin,
-  complaints: readonly string[],
+  errors: readonly string[],
   profile: string,
 ): ConfigProblem[] {
-  return complaints.map((complaint) => ({
+  return errors.map((complaint) => ({
     key: setting.key,
-    source: originText(origin),
+    source: formatOrigin(origin),
     message: `${setting.key} ${complaint}.`,
     fix: fixFor(setting, origin, profile),
   }));
@@ -147,31 +147,31 @@ function wrongValue(
 function fixFor({ key, info }: Setting, { source, name }: Origin, profile: string): string {
   switch (source) {
     case 'flag':
-      return `Write for example: ${name === '--set' ? `--set ${key}=` : `${name} `}${shellWord(info.example)}`;
+      return `Example: ${name === '--set' ? `--set ${key}=` : `${name} `}${shellWord(info.example)}`;
     case 'environment':
-      return `Unset ${name}, or write for example: ${name}=${shellWord(info.example)}`;
+      return `Unset ${name}, or set it, for example: ${name}=${shellWord(info.example)}`;
     case 'profile': {
       const named = profile === 'default' ? '' : `--profile ${profile} `;
-      return `Run for example: dsa-slurm ${named}config set ${key} ${info.secret === true ? '-' : shellWord(info.example)}`;
+      return `Run, for example: dsa-slurm ${named}config set ${key} ${info.secret === true ? '-' : shellWord(info.example)}`;
     }
     case 'default':
-      return `Set ${key}, for example to ${info.example}`;
+      return `Set ${key}, for example, to ${info.example}`;
   }
 }
 
-/** A misspelled name of ours would be passed over in silence; the legacy names are not ours to judge. */
-function unknownNames(env: LoadOptions['env']): string[] {
+/** Warnings about unknown `DSA_SLURM_…` variables, which are probably misspelled. */
+function unknownVariableWarnings(env: LoadOptions['env']): string[] {
   const known = ['DSA_SLURM_CONFIG_DIR', ...catalog.map((setting) => setting.env[0])];
   const words = known.map((name) => name.slice('DSA_SLURM_'.length));
   return (
     Object.keys(env)
-      // the wizard reads the names of its own questions
+      // answers for init
       .filter((name) => name.startsWith('DSA_SLURM_') && !name.startsWith('DSA_SLURM_INIT_'))
       .filter((name) => !known.includes(name))
       .map((name) => {
-        const meant = nearest(name.slice('DSA_SLURM_'.length), words);
-        const hint = meant === undefined ? '' : ` Did you mean DSA_SLURM_${meant}?`;
-        return `The environment name ${name} means nothing here.${hint}`;
+        const suggestion = closestMatch(name.slice('DSA_SLURM_'.length), words);
+        const hint = suggestion === undefined ? '' : ` Did you mean DSA_SLURM_${suggestion}?`;
+        return `Ignoring unknown environment variable ${name}.${hint}`;
       })
   );
 }

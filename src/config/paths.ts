@@ -4,36 +4,36 @@ import { DsaSlurmError } from '../base/errors.js';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** What a default may depend on. */
+/** Context from which defaults are computed. */
 export interface DefaultContext {
   env: Env;
   profile: string;
 }
 
-/** The directory that holds one file a profile. `DSA_SLURM_CONFIG_DIR` goes before XDG's place. */
+/** Directory of the profiles, one file each. `DSA_SLURM_CONFIG_DIR` takes precedence over `XDG_CONFIG_HOME`. */
 export function configDirectory(env: Env): string {
   const own = env['DSA_SLURM_CONFIG_DIR'];
   if (own !== undefined && own !== '') return resolve(own);
   return join(xdgBase(env, 'XDG_CONFIG_HOME', '.config'), 'dsa-slurm');
 }
 
-/** The profile's file, whether or not it is there. @throws DsaSlurmError `usage` for a name that is none. */
+/** Path of a profile, whether or not it exists. @throws DsaSlurmError `usage` for an invalid name */
 export function profilePath(configDir: string, profile: string): string {
-  // no slash and no leading dot: a name can neither leave the directory nor hide in it
+  // no slash and no leading dot: the file stays in the directory and is not hidden
   if (!/^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$/.test(profile)) {
-    throw new DsaSlurmError('usage', `${JSON.stringify(profile)} cannot be the name of a profile.`, {
-      next: 'Use up to 64 letters, digits, dots, dashes and underscores, and begin with a letter or digit.',
+    throw new DsaSlurmError('usage', `${JSON.stringify(profile)} is not a valid profile name.`, {
+      next: 'Use up to 64 letters, digits, dots, hyphens and underscores; begin with a letter, digit or underscore.',
     });
   }
   return join(configDir, `${profile}.json`);
 }
 
-/** The name of the systemd user unit that keeps the worker of a profile running; `init` writes it. */
+/** Name of the systemd user unit that runs the worker of a profile; `init` writes it. */
 export function unitName(profile: string): string {
   return `dsa-slurm${profile === 'default' ? '' : `-${profile}`}.service`;
 }
 
-/** Where systemd looks for units of this user. */
+/** Directory of the user's own systemd units. */
 export function unitDirectory(env: Env): string {
   return join(xdgBase(env, 'XDG_CONFIG_HOME', '.config'), 'systemd', 'user');
 }
@@ -42,12 +42,12 @@ export function stateDirectory({ env, profile }: DefaultContext): string {
   return join(xdgBase(env, 'XDG_STATE_HOME', '.local/state'), 'dsa-slurm', profile);
 }
 
-/** The same order as Python's, so that a worker beside the old one finds the same directory. */
+/** In Python's order of precedence, so that a Python worker on this host uses the same directory. */
 export function temporaryDirectory({ env }: DefaultContext): string {
   return resolve(env['TMPDIR'] || env['TEMP'] || env['TMP'] || '/tmp');
 }
 
-/** The XDG specification wants relative paths in these names ignored. */
+/** The XDG specification requires relative paths in these variables to be ignored. */
 function xdgBase(env: Env, name: string, fallback: string): string {
   const base = env[name];
   if (base !== undefined && isAbsolute(base)) return base;

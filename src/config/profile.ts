@@ -2,24 +2,24 @@ import { fstatSync, closeSync, openSync, readFileSync, readdirSync } from 'node:
 import { errorLine, systemCode } from '../base/errors.js';
 import { catalog } from './catalog.js';
 import { profilePath } from './paths.js';
-import { nearest, type ConfigProblem } from './config-error.js';
+import { closestMatch, type ConfigProblem } from './config-error.js';
 
-/** A profile's file as it was read. */
+/** A profile as read from its file. */
 export interface ProfileFile {
   path: string;
   exists: boolean;
-  /** What it holds; empty if it is missing or broken. */
+  /** The JSON object; empty if the file is missing or broken. */
   content: Readonly<Record<string, unknown>>;
-  /** Values by key, not checked yet. */
+  /** Values by key, not validated. */
   values: ReadonlyMap<string, unknown>;
-  /** The file cannot be read as a JSON object: it must not be written to either. */
+  /** Set if the file is not a JSON object; then it must not be overwritten. */
   broken: ConfigProblem | null;
-  /** Keys that are no settings. */
+  /** Problems with keys that are not settings. */
   unknown: ConfigProblem[];
   warnings: string[];
 }
 
-/** Reads a profile and changes nothing. @throws DsaSlurmError `usage` for a name that cannot be a profile's. */
+/** Reads a profile. @throws DsaSlurmError `usage` for an invalid name */
 export function readProfile(configDir: string, profile: string): ProfileFile {
   const path = profilePath(configDir, profile);
   const file = emptyProfile(path);
@@ -28,7 +28,9 @@ export function readProfile(configDir: string, profile: string): ProfileFile {
     const descriptor = openSync(path, 'r');
     try {
       if ((fstatSync(descriptor).mode & 0o077) !== 0) {
-        file.warnings.push(`Other users may read ${path}, which can hold a password. Run: chmod 600 ${path}`);
+        file.warnings.push(
+          `Other users can read ${path}, which may contain a password. Run: chmod 600 ${path}`,
+        );
       }
       text = readFileSync(descriptor, 'utf8');
     } finally {
@@ -42,7 +44,7 @@ export function readProfile(configDir: string, profile: string): ProfileFile {
         key: null,
         source: `profile ${path}`,
         message: `${path} cannot be read: ${errorLine(thrown)}.`,
-        fix: `Make ${path} a file that you can read.`,
+        fix: `Make ${path} readable for you.`,
       },
     };
   }
@@ -50,7 +52,7 @@ export function readProfile(configDir: string, profile: string): ProfileFile {
   return { ...parseProfile(text, path), warnings: file.warnings };
 }
 
-/** Reads the text of a profile. @param path for messages */
+/** Parses the text of a profile. @param path for messages */
 export function parseProfile(text: string, path: string): ProfileFile {
   const file = emptyProfile(path);
   const source = `profile ${path}`;
@@ -65,7 +67,7 @@ export function parseProfile(text: string, path: string): ProfileFile {
         key: null,
         source,
         message: `${path} is not complete JSON.`,
-        fix: 'Correct it, or move it away and start again; dsa-slurm does not change it as it is.',
+        fix: 'Correct it, or move it away. dsa-slurm does not overwrite it.',
       },
     };
   }
@@ -87,7 +89,7 @@ function emptyProfile(path: string): ProfileFile {
   return { path, exists: true, content: {}, values: new Map(), broken: null, unknown: [], warnings: [] };
 }
 
-/** Names of the profiles that there are. */
+/** Names of the existing profiles. */
 export function listProfiles(configDir: string): string[] {
   try {
     return readdirSync(configDir)
@@ -99,14 +101,14 @@ export function listProfiles(configDir: string): string[] {
   }
 }
 
-export function unknownKey(key: string, source: string): ConfigProblem {
+export function unknownSetting(key: string, source: string): ConfigProblem {
   const known = catalog.flatMap((setting) => [setting.key, setting.group]);
-  const meant = nearest(key, known);
+  const suggestion = closestMatch(key, known);
   return {
     key,
     source,
     message: `${JSON.stringify(key)} is not a setting.`,
-    fix: meant === undefined ? 'Run: dsa-slurm config show' : `Did you mean ${meant}?`,
+    fix: suggestion === undefined ? 'Run: dsa-slurm config show' : `Did you mean ${suggestion}?`,
   };
 }
 
@@ -117,20 +119,20 @@ function flatten(
   const values = new Map<string, unknown>();
   const unknown: ConfigProblem[] = [];
   for (const [group, members] of Object.entries(content)) {
-    if (group === '$schema') continue; // where editors look for docs/config.schema.json
+    if (group === '$schema') continue; // for editors: docs/config.schema.json
     const known = catalog.filter((setting) => setting.group === group);
     if (known.length === 0) {
-      unknown.push(nested(group, source) ?? unknownKey(group, source));
+      unknown.push(dottedKeyProblem(group, source) ?? unknownSetting(group, source));
     } else if (isTable(members)) {
       for (const [name, value] of Object.entries(members)) {
         if (known.some((setting) => setting.name === name)) values.set(`${group}.${name}`, value);
-        else unknown.push(unknownKey(`${group}.${name}`, source));
+        else unknown.push(unknownSetting(`${group}.${name}`, source));
       }
     } else {
       unknown.push({
         key: group,
         source,
-        message: `${group} must be an object that holds settings.`,
+        message: `${group} must be an object that contains settings.`,
         fix: `Write it like {"${group}": {"${known[0]?.name}": …}}.`,
       });
     }
@@ -138,14 +140,14 @@ function flatten(
   return { values, unknown };
 }
 
-/** `"slurm.partition": …` is a good guess at how the file is written, and wrong. */
-function nested(key: string, source: string): ConfigProblem | undefined {
+/** A likely mistake: `"slurm.partition": …` at the top level. */
+function dottedKeyProblem(key: string, source: string): ConfigProblem | undefined {
   const setting = catalog.find((candidate) => candidate.key === key);
   if (setting === undefined) return undefined;
   return {
     key,
     source,
-    message: `${JSON.stringify(key)} is a setting, but is not written as one in a file.`,
+    message: `${JSON.stringify(key)} is a setting, but in a profile it belongs inside its group.`,
     fix: `Write it like {"${setting.group}": {"${setting.name}": …}}.`,
   };
 }

@@ -1,6 +1,6 @@
 /**
- * Options that no task may set, whatever the operator allows: they write files, run code, become someone else, or break
- * the link between run and job.
+ * sbatch options that no task may set, whatever `slurm.userOptions` allows, by name, with the reason: they access files, run
+ * code, change the user, or break the link between a run and its job.
  */
 export const reservedOptions: ReadonlyMap<string, string> = new Map([
   ...[
@@ -18,11 +18,11 @@ export const reservedOptions: ReadonlyMap<string, string> = new Map([
     'container-id',
     'profile',
     'acctg-freq',
-  ].map((name) => [name, 'it decides about files on the cluster'] as const),
+  ].map((name) => [name, 'it accesses files on the cluster'] as const),
   ...['wrap', 'prolog', 'epilog', 'task-prolog', 'task-epilog', 'propagate', 'export'].map(
-    (name) => [name, 'it decides about what is run'] as const,
+    (name) => [name, 'it changes what the job runs'] as const,
   ),
-  ...['uid', 'gid'].map((name) => [name, 'it decides about whose job it is'] as const),
+  ...['uid', 'gid'].map((name) => [name, 'it changes the user of the job'] as const),
   ...['mail-user', 'mail-type'].map((name) => [name, 'it sends mail'] as const),
   ...[
     'array',
@@ -42,5 +42,5 @@ export const reservedOptions: ReadonlyMap<string, string> = new Map([
     'version',
     'verbose',
     'quiet',
-  ].map((name) => [name, 'the worker needs it for itself'] as const),
+  ].map((name) => [name, 'the worker sets it'] as const),
 ]);

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { DsaSlurmError, errorLine } from '../base/errors.js';
 import { checkValue, findSetting } from './catalog.js';
 import { ConfigError, type ConfigProblem } from './config-error.js';
-import { readProfile, unknownKey, type ProfileFile } from './profile.js';
+import { readProfile, unknownSetting, type ProfileFile } from './profile.js';
 
 export interface SaveOptions {
   profile: string;
@@ -55,7 +55,7 @@ export function changeProfile(
   for (const [key, value] of Object.entries(values)) {
     const setting = findSetting(key);
     if (setting === undefined) {
-      problems.push(unknownKey(key, 'the value given'));
+      problems.push(unknownSetting(key, 'the value given'));
       continue;
     }
     const { group, name, info } = setting;
@@ -67,7 +67,7 @@ export function changeProfile(
     }
     const checked = value === undefined ? { ok: true as const, value } : checkValue(setting, value);
     if (!checked.ok) {
-      for (const complaint of checked.complaints) {
+      for (const complaint of checked.errors) {
         problems.push({
           key,
           source: 'the value given',

@@ -4,33 +4,34 @@ import { stateDirectory, temporaryDirectory, type DefaultContext } from './paths
 import { reservedOptions } from './reserved-options.js';
 import * as type from './types.js';
 
-/** What is known of a setting besides its type. */
+/** A setting, apart from its type. */
 export interface SettingInfo {
   description: string;
-  /** A value as one would write it on a command line. */
+  /** A value as written on a command line. */
   example: string;
-  /** The value when nobody sets it … */
+  /** Either a fixed default … */
   default?: z.$output;
-  /** … or how it is found, and what the documentation says of that. */
+  /** … or how to compute it, and its description in the documentation. */
   derived?: { text: string; from: (context: DefaultContext) => string };
-  /** Environment names of the Python worker's run.sh and of Celery, in order; our own name comes before them. */
+  /** Environment variables of the Python worker's run.sh and of Celery, in order; DSA_SLURM_… takes precedence over them. */
   legacyEnv?: readonly string[];
-  /** Holds a password: shown masked. */
+  /** Contains a password: masked wherever it is printed. */
   secret?: true;
-  /** A default of the site that is passed to sbatch: the long name of its option. */
+  /** For a default that is passed to sbatch: the option's long name. */
   sbatchOption?: string;
-  /** A path: relative ones from flags and environment are resolved against the current directory. */
+  /** A path: relative ones from flags and the environment are resolved against the current directory. */
   path?: true;
+  /** Rarely changed: at the end of the documentation, and shown by `config show` only if it is set. */
+  advanced?: true;
 }
 
-/** {@link SettingInfo} by setting: what `z.toJSONSchema` takes its descriptions and defaults from. */
+/** {@link SettingInfo} by setting; `z.toJSONSchema` reads descriptions and defaults from it. */
 export const settingInfo = z.registry<SettingInfo>();
 
 /**
- * `--slurm_*` options that a Girder user may set: what a job needs, and where and on whose account it runs, as the
- * Python worker's users know them. Slurm's own limits on partition, account and QOS stay in force. Everything else is
- * out, above all what reads or writes files (`output`, `chdir`, `export`), says who runs (`uid`), or replaces the
- * batch script (`wrap`).
+ * `--slurm_*` options that Girder users may set by default: the resources of a job, and where and on which account it runs.
+ * Slurm's own limits on partition, account and QOS still apply. Options that read or write files (`output`, `chdir`,
+ * `export`), choose the user (`uid`) or replace the batch script (`wrap`) are in `reservedOptions`.
  */
 const defaultUserOptions = [
   'time',
@@ -49,35 +50,35 @@ const defaultUserOptions = [
 
 const userOption = () =>
   z
-    .string('must hold texts')
+    .string('must contain strings only')
     .regex(
       /^[a-z][a-z-]*[a-z]$/,
-      'must hold long option names of sbatch without dashes before them, such as "mem"',
+      'must contain long option names of sbatch without leading dashes, such as "mem"',
     )
-    .refine((name) => !reservedOptions.has(name), 'holds an option that Girder users can never set');
+    .refine((name) => !reservedOptions.has(name), 'contains an option that Girder users can never set');
 
-/** Which runs a rule is for, and what they get; what it does not name stays as it was. */
+/** Conditions on a run (`image`, `cli`, `gpu`) and the sbatch options it then gets. */
 const rule = () =>
   z.strictObject(
     {
       image: type.text().optional(),
       cli: type.text().optional(),
-      gpu: type.yesOrNo().optional(),
+      gpu: type.boolean().optional(),
       partition: type.text().optional(),
       account: type.text().optional(),
       qos: type.text().optional(),
       time: type.text().optional(),
       mem: type.text().optional(),
-      cpus: type.wholeNumber(1, 65_536).optional(),
-      ntasks: type.wholeNumber(1, 65_536).optional(),
+      cpus: type.integer(1, 65_536).optional(),
+      ntasks: type.integer(1, 65_536).optional(),
       gres: type.text().optional(),
       constraint: type.text().optional(),
       reservation: type.text().optional(),
     },
-    'must hold rules such as {"image": "example/*", "partition": "gpu"}, without other names in them',
+    'must contain rules such as {"image": "example/*", "partition": "gpu"} without other keys',
   );
 
-/** The parts of src/apptainer/isolation.ts, which says what each is. */
+/** Documented in src/apptainer/isolation.ts. */
 const isolationPart = () => type.oneOf(['files', 'environment', 'processes', 'variables', 'umask', 'layer']);
 
 const isolationException = () =>
@@ -86,24 +87,24 @@ const isolationException = () =>
       image: type.text().optional(),
       off: type.listOf(isolationPart()).min(1, 'must name at least one part'),
     },
-    'must hold exceptions such as {"image": "example/*", "off": ["umask"]}, without other names in them',
+    'must contain exceptions such as {"image": "example/*", "off": ["umask"]} without other keys',
   );
 
 const siteDefault = (sbatchOption: string, description: string, example: string) => ({
   sbatchOption,
-  description: `${description} Not set: Slurm or the submit script decides.`,
+  description: `${description} If not set, Slurm or the submit script decides.`,
   example,
   default: null,
 });
 
 /**
- * Every setting, once. Types, environment names, `dsa-slurm config`, docs/configuration.md and
- * docs/config.schema.json are made from this.
+ * Every setting. Types, environment names, `dsa-slurm config`, docs/configuration.md and docs/config.schema.json are
+ * derived from it.
  */
 export const settingsSchema = z.strictObject({
   broker: z.strictObject({
     url: type.brokerUrl().register(settingInfo, {
-      description: 'The RabbitMQ that Girder publishes to.',
+      description: 'RabbitMQ server that Girder publishes tasks to.',
       example: 'amqp://user:password@rabbitmq/',
       default: 'amqp://guest:guest@localhost/',
       legacyEnv: ['GIRDER_WORKER_BROKER', 'CELERY_BROKER_URL'],
@@ -111,26 +112,28 @@ export const settingsSchema = z.strictObject({
     }),
     caFile: type.path().nullable().register(settingInfo, {
       description:
-        'Certificate (PEM) of the authority that signed RabbitMQ’s certificate, if it is not a public one. For `amqps://`.',
+        'CA certificate (PEM) for `amqps://`, if RabbitMQ’s certificate is not signed by a public CA.',
       example: '/etc/ssl/certs/hospital-ca.pem',
       default: null,
       path: true,
     }),
     certFile: type.path().nullable().register(settingInfo, {
-      description: 'Certificate with which this worker logs in to RabbitMQ, in PEM. Needs `broker.keyFile`.',
+      description:
+        'Client certificate (PEM) with which this worker authenticates to RabbitMQ. Requires `broker.keyFile`.',
       example: '/etc/dsa-slurm/client.pem',
       default: null,
       path: true,
     }),
     keyFile: type.path().nullable().register(settingInfo, {
-      description: 'Private key of `broker.certFile`, in PEM, readable by this user only.',
+      description: 'Private key (PEM) of `broker.certFile`. Only this user may be able to read it.',
       example: '/etc/dsa-slurm/client.key',
       default: null,
       path: true,
     }),
     backend: type.resultBackend().register(settingInfo, {
+      advanced: true,
       description:
-        'Celery result backend. Only `rpc://` is supported: results go back through the broker. `amqp://`, `redis://` and others are refused.',
+        'Celery result backend. Only `rpc://` is supported: results are sent through the broker. `amqp://`, `redis://` and others are rejected.',
       example: 'rpc://',
       default: 'rpc://',
       legacyEnv: ['GIRDER_WORKER_BACKEND', 'CELERY_RESULT_BACKEND'],
@@ -142,12 +145,12 @@ export const settingsSchema = z.strictObject({
           .text()
           .refine(
             (queue) => queue !== 'local',
-            'must not hold "local": that queue is for Girder’s own worker',
+            'must not contain "local": that queue is for Girder’s own worker',
           ),
       )
       .min(1, 'must name at least one queue')
       .register(settingInfo, {
-        description: 'Queues to take tasks from. `local` is refused: it is for Girder’s own worker.',
+        description: 'Queues to consume tasks from. `local` is rejected: it is for Girder’s own worker.',
         example: 'celery',
         default: ['celery'],
       }),
@@ -157,14 +160,14 @@ export const settingsSchema = z.strictObject({
       .nullable()
       .register(settingInfo, {
         description:
-          'Queue that tasks are handed on to which this worker cannot run, unchanged and before anything is done with them, for a Python worker that listens there. A task that RabbitMQ does not take there stays in its queue. Not set: such tasks fail with a reason.',
+          'Queue to which tasks this worker cannot run are forwarded unchanged, for example for a Python girder_worker. If RabbitMQ does not accept a task there, it stays in its original queue. If not set, such tasks fail with a reason.',
         example: 'python',
         default: null,
       }),
   }),
   dirs: z.strictObject({
     tmp: type.path().register(settingInfo, {
-      description: 'Where inputs and temporary volumes are put. Must be shared with the compute nodes.',
+      description: 'Directory for inputs and temporary volumes. Must be shared with the compute nodes.',
       example: '/shared/tmp',
       derived: { text: 'the system’s temporary directory', from: temporaryDirectory },
       legacyEnv: ['TMP'],
@@ -174,7 +177,7 @@ export const settingsSchema = z.strictObject({
       .path()
       .nullable()
       .register(settingInfo, {
-        description: 'Where Slurm writes the logs of jobs. Must be shared with the compute nodes.',
+        description: 'Directory for the logs of jobs. Must be shared with the compute nodes.',
         example: '/shared/logs',
         default: null,
         legacyEnv: ['LOGS', 'GIRDER_WORKER_SINGULARITY_LOGS_DIR'],
@@ -184,14 +187,15 @@ export const settingsSchema = z.strictObject({
       .path()
       .nullable()
       .register(settingInfo, {
-        description: 'Where the SIF files of images are. Must be shared with the compute nodes.',
+        description: 'Directory of the SIF files of images. Must be shared with the compute nodes.',
         example: '/shared/images',
         default: null,
         legacyEnv: ['SIF_IMAGE_PATH'],
         path: true,
       }),
     state: type.path().register(settingInfo, {
-      description: 'Where the worker keeps its journal. Not shared: one worker owns it.',
+      description:
+        'Directory for the worker’s journal and other state. Belongs to one worker at a time; share it between login nodes only for standby workers.',
       example: '/var/lib/dsa-slurm',
       derived: {
         text: '`$XDG_STATE_HOME/dsa-slurm/<profile>` or `~/.local/state/dsa-slurm/<profile>`',
@@ -205,7 +209,7 @@ export const settingsSchema = z.strictObject({
       .path()
       .nullable()
       .register(settingInfo, {
-        description: 'The batch script. Not set: `templates/singularity.slurm` of this package.',
+        description: 'Batch script of every job. If not set, `templates/singularity.slurm` of this package.',
         example: '/shared/singularity.slurm',
         default: null,
         legacyEnv: ['GIRDER_WORKER_SLURM_SUBMIT_SCRIPT'],
@@ -215,7 +219,8 @@ export const settingsSchema = z.strictObject({
       .path()
       .nullable()
       .register(settingInfo, {
-        description: 'Put before paths in Girder’s assetstore, where the compute nodes mount it elsewhere.',
+        description:
+          'Prefix for paths in Girder’s assetstore, if the compute nodes mount it under another path.',
         example: '/mnt/girder',
         default: null,
         legacyEnv: ['GIRDER_WORKER_SLURM_MOUNT_PREFIX'],
@@ -235,7 +240,7 @@ export const settingsSchema = z.strictObject({
     qos: type
       .text()
       .nullable()
-      .register(settingInfo, siteDefault('qos', 'Quality of service of jobs.', 'normal')),
+      .register(settingInfo, siteDefault('qos', 'QOS of jobs.', 'normal')),
     time: type
       .text()
       .nullable()
@@ -245,7 +250,7 @@ export const settingsSchema = z.strictObject({
       .nullable()
       .register(settingInfo, siteDefault('mem', 'Memory per node.', '16G')),
     cpus: type
-      .wholeNumber(1, 65_536)
+      .integer(1, 65_536)
       .nullable()
       .register(settingInfo, siteDefault('cpus-per-task', 'CPUs per task.', '4')),
     gres: type
@@ -257,7 +262,7 @@ export const settingsSchema = z.strictObject({
       .nullable()
       .register(settingInfo, siteDefault('constraint', 'Node features that jobs need.', 'avx2')),
     gpuPartition: type.text().nullable().register(settingInfo, {
-      description: 'Partition of jobs whose image needs a GPU. Not set: the same as for other jobs.',
+      description: 'Partition of jobs whose image needs a GPU. If not set, the same as for other jobs.',
       example: 'gpu',
       default: null,
     }),
@@ -268,23 +273,25 @@ export const settingsSchema = z.strictObject({
     }),
     rules: type.listOf(rule()).register(settingInfo, {
       description:
-        'What certain runs get; the first rule that fits counts. `image` and `cli` are patterns with `*` and `?`, `gpu` is whether the run has one. A rule overrides Girder’s settings, and those override the settings above; `dsa-slurm config explain` shows what comes of it.',
+        'Resources for certain runs; the first rule that matches applies. `image` and `cli` are patterns with `*` and `?`; `gpu` is whether the run uses a GPU. A rule overrides Girder’s settings, and those override the settings above; `dsa-slurm config explain` shows the result.',
       example: '[{"image":"example/*","gpu":true,"partition":"gpu","gres":"gpu:a100:1"}]',
       default: [],
     }),
     userOptions: type.listOf(userOption()).register(settingInfo, {
-      description: `The \`--slurm_*\` options that Girder users may set. Never among them: ${[...reservedOptions.keys()].join(', ')}.`,
+      description: `\`--slurm_*\` options that Girder users may set. Never allowed: ${[...reservedOptions.keys()].join(', ')}.`,
       example: 'time,mem',
       default: defaultUserOptions,
     }),
     pollSeconds: type.seconds(1, 3_600).register(settingInfo, {
-      description: 'How often Slurm is asked, with one question about all jobs.',
+      advanced: true,
+      description: 'Interval between queries to Slurm. One query covers all jobs.',
       example: '10',
       default: 10,
     }),
     lateFilesSeconds: type.seconds(0, 3_600).register(settingInfo, {
+      advanced: true,
       description:
-        'How long what a job has written may need to show on this host after its end: so long its log and its outputs are waited for, if they are not there.',
+        'How long to wait, after a job ends, for its log and outputs to become visible on this host (NFS attribute caching).',
       example: '120',
       default: 90,
     }),
@@ -292,76 +299,76 @@ export const settingsSchema = z.strictObject({
       .listOf(
         type
           .text()
-          .regex(
-            /^[A-Za-z_][A-Za-z0-9_]*\*?$/,
-            'must hold names of variables, with a * at their end at most',
-          ),
+          .regex(/^[A-Za-z_][A-Za-z0-9_]*\*?$/, 'must contain names of variables, optionally ending in *'),
       )
       .register(settingInfo, {
         description:
-          'Variables of the worker’s environment that commands of Slurm and batch scripts get besides the usual ones, such as `MODULEPATH`; a `*` at the end stands for any ending. Containers do not see them.',
+          'Additional variables of the worker’s environment that are passed to Slurm commands and batch scripts, such as `MODULEPATH`; a trailing `*` matches any suffix. Containers do not see them.',
         example: 'MODULEPATH,LMOD_*',
         default: [],
       }),
     cancelSeconds: type.seconds(0, 3_600).register(settingInfo, {
       description:
-        'How long a canceled analysis may take to end after SIGTERM, before its whole job is canceled; and how long before its time limit an analysis is asked to end in the same way, if it has run for six times as long by then. Slurm may ask up to a minute earlier. 0: neither, as with a batch script of the site.',
+        'Grace period of a canceled analysis between SIGTERM and the cancellation of its job. An analysis also gets SIGTERM this long before its time limit, if it has run at least six times as long by then; Slurm may send it up to a minute earlier. 0 disables both, for site batch scripts that do not handle the signal.',
       example: '30',
       default: 10,
     }),
-    othersJobs: type.yesOrNo().register(settingInfo, {
+    othersJobs: type.boolean().register(settingInfo, {
       description:
-        'Let the operator act on jobs of other Slurm users too, as far as Slurm allows this user. Not so: only on this user’s own.',
+        'Let the operator act on jobs of other Slurm users, as far as Slurm permits. Default: only jobs of the worker’s own user.',
       example: 'true',
       default: false,
     }),
     commandTimeoutSeconds: type.seconds(1, 3_600).register(settingInfo, {
-      description: 'How long a command of Slurm may take to answer.',
+      advanced: true,
+      description: 'Timeout of Slurm commands.',
       example: '60',
       default: 60,
     }),
   }),
   apptainer: z.strictObject({
     command: type.text().register(settingInfo, {
-      description: 'The container runtime, by name or path. `singularity` works too.',
+      description: 'Container runtime, by name or path. `singularity` works as well.',
       example: 'singularity',
       default: 'apptainer',
     }),
     options: type.listOf(type.text()).register(settingInfo, {
-      description: 'Further options of `apptainer exec`.',
+      description: 'Additional options for `apptainer exec`.',
       example: '["--bind=/scratch,/data"]',
       default: [],
     }),
     isolationExceptions: type.listOf(isolationException()).register(settingInfo, {
       description:
-        'Parts of the isolation of containers that are turned off, for images of a pattern with `*` and `?`, or for all without `image`: `files` (home, /tmp, working directory and mounts of the host), `environment` (variables of the job), `processes`, `variables` (a shell evaluates values), `umask`, `layer` (the image can be written to). See docs/security.md.',
+        'Parts of container isolation to turn off, for images that match a pattern with `*` and `?`, or for all images without `image`: `files` (home, /tmp, working directory and mounts of the host), `environment` (variables of the job), `processes`, `variables` (a shell evaluates values), `umask`, `layer` (writable image). See docs/security.md.',
       example: '[{"image":"example/odd:*","off":["umask"]}]',
       default: [],
     }),
     scratch: type.path().nullable().register(settingInfo, {
       description:
-        'Directory on the disk of compute nodes for what containers write to /tmp and beside their program; removed when the job ends. Not set: `$TMPDIR` of the job, else /tmp of the node.',
+        'Directory on the local disk of compute nodes for what containers write to /tmp and next to their program; removed when the job ends. If not set, `$TMPDIR` of the job, or else /tmp of the node.',
       example: '/scratch',
       default: null,
     }),
     pullOn: type.oneOf(['host', 'slurm']).register(settingInfo, {
+      advanced: true,
       description:
-        'Where images are pulled and asked for their CLIs when an administrator adds them in Girder 5: on this host, or in a job of Slurm (`srun`).',
+        'Where images are pulled and queried for their CLIs when an administrator adds them in Girder 5: on this host, or in a Slurm job (`srun`).',
       example: 'slurm',
       default: 'host',
     }),
-    pullMinutes: type.wholeNumber(1, 1_440).register(settingInfo, {
-      description: 'How long the pull of one image may take.',
+    pullMinutes: type.integer(1, 1_440).register(settingInfo, {
+      advanced: true,
+      description: 'Timeout for pulling one image.',
       example: '120',
       default: 60,
     }),
     workingDirectory: type.path().nullable().register(settingInfo, {
-      description: 'Working directory inside containers whose image does not name one.',
+      description: 'Working directory in containers whose image does not define one.',
       example: '/opt/app',
       default: null,
     }),
     entrypoint: type.text().nullable().register(settingInfo, {
-      description: 'Program inside containers whose image does not name an entry point.',
+      description: 'Program to run in containers whose image does not define an entry point.',
       example: './docker-entrypoint.sh',
       default: null,
     }),
@@ -371,7 +378,7 @@ export const settingsSchema = z.strictObject({
       .httpUrl()
       .nullable()
       .register(settingInfo, {
-        description: 'Girder’s API as this machine reaches it, in place of the address that messages carry.',
+        description: 'Address of Girder’s API as seen from this machine. Overrides the address in messages.',
         example: 'http://girder:8080/api/v1',
         default: null,
         legacyEnv: ['GIRDER_WORKER_API_URL'],
@@ -379,7 +386,7 @@ export const settingsSchema = z.strictObject({
     apiUrlMap: z
       .record(type.httpUrl(), type.httpUrl(), 'must be a table of addresses')
       .register(settingInfo, {
-        description: 'Fronts of addresses that messages carry, and what to put in their place.',
+        description: 'Prefixes of addresses in messages, and their replacements.',
         example: 'http://localhost:8080=http://girder:8080',
         default: {},
       }),
@@ -387,8 +394,7 @@ export const settingsSchema = z.strictObject({
       .path()
       .nullable()
       .register(settingInfo, {
-        description:
-          'Certificate (PEM) of the authority that signed Girder’s certificate, if it is not a public one.',
+        description: 'CA certificate (PEM), if Girder’s certificate is not signed by a public CA.',
         example: '/etc/ssl/certs/hospital-ca.pem',
         default: null,
         legacyEnv: ['REQUESTS_CA_BUNDLE'],
@@ -396,45 +402,47 @@ export const settingsSchema = z.strictObject({
       }),
     apiKey: type.apiKey().nullable().register(settingInfo, {
       description:
-        'API key of a Girder administrator. With it and `girder.apiUrl` the worker reads Girder’s settings `worker_slurm.*`, which go over those of `slurm` here, and `doctor` and `init` read and set Girder’s settings.',
+        'API key of a Girder administrator. With it and `girder.apiUrl`, the worker reads Girder’s settings `worker_slurm.*`, which override those of `slurm` here, and `doctor` and `init` read and change Girder’s settings.',
       example: 'q6VqNnJqD1PzLrVbT0aXcYgEwS3mKuHf8iOt5jR2',
       default: null,
       secret: true,
     }),
-    directPaths: type.yesOrNo().register(settingInfo, {
+    directPaths: type.boolean().register(settingInfo, {
       description:
-        'Read inputs from Girder’s own path where it is readable here, instead of downloading. In `GW_DIRECT_PATHS` any text means true.',
+        'Read inputs directly from Girder’s path if it is readable here, instead of downloading them. In `GW_DIRECT_PATHS`, any text means true.',
       example: 'true',
       default: false,
       legacyEnv: ['GW_DIRECT_PATHS'],
     }),
     runningMeans: type.oneOf(['accepted', 'started']).register(settingInfo, {
       description:
-        'When a Girder job becomes RUNNING: `accepted` is as soon as its task is taken up, as Girder’s batch scheduler expects; `started` is when Slurm starts it, and until then it is QUEUED.',
+        'When a Girder job becomes RUNNING: `accepted` is when its task is received, as Girder’s batch scheduler expects; `started` is when Slurm starts it, and until then it is QUEUED.',
       example: 'started',
       default: 'accepted',
     }),
-    cancelDeleted: type.yesOrNo().register(settingInfo, {
+    cancelDeleted: type.boolean().register(settingInfo, {
       description:
-        'Cancel a run whose job somebody deletes in Girder while it goes on. `false` lets it run to its end, and its outputs are uploaded.',
+        'Cancel a run if its Girder job is deleted. If `false`, the run continues and its outputs are uploaded.',
       example: 'false',
       default: true,
     }),
-    giveUpHours: type.wholeNumber(1, 10_000).register(settingInfo, {
+    giveUpHours: type.integer(1, 10_000).register(settingInfo, {
+      advanced: true,
       description:
-        'How many hours a run waits for Girder, with its inputs, its outputs and its end, while something else answers at its address, such as a web page, or Girder fails on its own. The run then ends here all the same.',
+        'How many hours a run waits for Girder to accept its inputs, outputs and status while Girder returns server errors, or something else (such as a proxy’s web page) answers at its address. After that the run ends without Girder.',
       example: '48',
       default: 24,
     }),
     reportSeconds: type.seconds(0.1, 3_600).register(settingInfo, {
-      description: 'How often the log and the progress of a run are sent to Girder.',
+      advanced: true,
+      description: 'Interval at which the log and progress of a run are sent to Girder.',
       example: '2',
       default: 2,
     }),
   }),
   mongo: z.strictObject({
     uri: type.mongoUri().nullable().register(settingInfo, {
-      description: 'Girder’s database, for `doctor`. The worker has no use for it.',
+      description: 'Girder’s database. Used by `doctor` only, not by the worker.',
       example: 'mongodb://localhost:27017/girder',
       default: null,
       secret: true,
@@ -443,12 +451,12 @@ export const settingsSchema = z.strictObject({
   worker: z.strictObject({
     executor: type.oneOf(['slurm', 'local']).register(settingInfo, {
       description:
-        'Who runs the jobs: `slurm`, or `local` for this host itself, as girder_worker does without Slurm. With `local` no setting of Slurm counts but its submit script.',
+        'Where jobs run: `slurm`, or `local` for this host, like girder_worker without Slurm. With `local`, only `slurm.submitScript` of the Slurm settings is used.',
       example: 'local',
       default: 'slurm',
     }),
-    localJobs: type.wholeNumber(1, 1_000).register(settingInfo, {
-      description: 'With the executor `local`: jobs that run at one time.',
+    localJobs: type.integer(1, 1_000).register(settingInfo, {
+      description: 'Maximum number of concurrent jobs with the executor `local`.',
       example: '4',
       default: 2,
     }),
@@ -456,62 +464,70 @@ export const settingsSchema = z.strictObject({
       .string('must be text')
       .regex(/^[^@\s\p{Cc}]+@[^@\s\p{Cc}]+$/u, 'must look like celery@host')
       .register(settingInfo, {
-        description: 'Celery node name. Two workers of one broker must not share it.',
+        description: 'Celery node name. Must be unique among the workers of a broker.',
         example: 'celery@login1',
         derived: { text: '`celery@<host name>`', from: () => `celery@${hostname()}` },
       }),
-    heartbeats: type.yesOrNo().register(settingInfo, {
+    heartbeats: type.boolean().register(settingInfo, {
+      advanced: true,
       description:
-        'Tell Flower and its like that this worker comes, every two seconds that it is there, and that it goes. `false` is Celery’s `--without-heartbeat`.',
+        'Send Celery’s worker events (online, heartbeat every two seconds, offline), for Flower and similar tools. `false` corresponds to Celery’s `--without-heartbeat`.',
       example: 'false',
       default: true,
     }),
-    taskEvents: type.yesOrNo().register(settingInfo, {
+    taskEvents: type.boolean().register(settingInfo, {
+      advanced: true,
       description:
-        'Send Celery’s events about tasks from the start, as Celery’s `-E` does. Flower can also turn them on.',
+        'Send Celery’s task events from the start, like Celery’s `-E`. Flower can also turn them on later.',
       example: 'true',
       default: false,
     }),
-    remoteShutdown: type.yesOrNo().register(settingInfo, {
+    remoteShutdown: type.boolean().register(settingInfo, {
+      advanced: true,
       description:
-        'Let Celery’s remote control stop this worker, as `celery control shutdown` does. Anyone who can log in to RabbitMQ can then stop it.',
+        'Let Celery’s remote control (`celery control shutdown`) stop this worker. Anyone with access to RabbitMQ can then stop it.',
       example: 'true',
       default: false,
     }),
-    leaseSeconds: type.wholeNumber(3, 600).register(settingInfo, {
+    leaseSeconds: type.integer(3, 600).register(settingInfo, {
+      advanced: true,
       description:
-        'A worker renews its lock on the state directory five times within this many seconds. When it has not for a third longer, a standby worker takes over.',
+        'Lifetime of the worker’s lock on the state directory; it is renewed five times within it. A standby worker takes over once the lock has not been renewed for a third longer.',
       example: '30',
       default: 15,
     }),
-    inFlight: type.wholeNumber(1, 1_000_000).register(settingInfo, {
-      description: 'Runs that may be unfinished at one time. The intake pauses at it.',
+    inFlight: type.integer(1, 1_000_000).register(settingInfo, {
+      description:
+        'Maximum number of unfinished runs. The worker accepts no further tasks until one finishes.',
       example: '200',
       default: 1_000,
     }),
-    staging: type.wholeNumber(1, 256).register(settingInfo, {
-      description: 'Runs that may download their inputs at one time.',
+    staging: type.integer(1, 256).register(settingInfo, {
+      advanced: true,
+      description: 'Maximum number of runs that download inputs concurrently.',
       example: '4',
       default: 8,
     }),
-    commandsAtOnce: type.wholeNumber(1, 256).register(settingInfo, {
+    commandsAtOnce: type.integer(1, 256).register(settingInfo, {
+      advanced: true,
       description:
-        'Commands (sbatch, squeue, apptainer, …) that run at one time; further ones wait. Jobs of the executor `local` are not among them.',
+        'Maximum number of concurrent commands (sbatch, squeue, apptainer, …); further ones wait. Jobs of the executor `local` do not count.',
       example: '4',
       default: 8,
     }),
-    retryHours: type.wholeNumber(0, 168).register(settingInfo, {
+    retryHours: type.integer(0, 168).register(settingInfo, {
       description:
-        'How many hours the message of a run that failed or was canceled is kept, so that the run can be run again. It holds tokens of Girder, which live for 7 days; only this user can read it. 0 keeps none.',
+        'How many hours the message of a failed or canceled run is kept, so that it can be retried. It contains Girder tokens, which are valid for 7 days; only this user can read it. 0 keeps none.',
       example: '24',
       default: 72,
     }),
-    retryMegabytes: type.wholeNumber(0, 100_000).register(settingInfo, {
-      description: 'So much of such messages is kept at most, in megabytes; the oldest go first.',
+    retryMegabytes: type.integer(0, 100_000).register(settingInfo, {
+      advanced: true,
+      description: 'Maximum total size of these messages, in megabytes; the oldest are removed first.',
       example: '16',
       default: 64,
     }),
-    keepFiles: type.yesOrNo().register(settingInfo, {
+    keepFiles: type.boolean().register(settingInfo, {
       description: 'Keep the temporary files of failed runs.',
       example: 'true',
       default: false,
@@ -519,12 +535,12 @@ export const settingsSchema = z.strictObject({
   }),
   log: z.strictObject({
     level: type.oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).register(settingInfo, {
-      description: 'How much is logged.',
+      description: 'Minimum level of log messages.',
       example: 'debug',
       default: 'info',
     }),
     file: type.path().nullable().register(settingInfo, {
-      description: 'The worker’s own log. Not set: standard error for `worker`.',
+      description: 'File for the worker’s log. If not set, `worker` logs to standard error.',
       example: '/var/log/dsa-slurm.log',
       default: null,
       path: true,
@@ -532,5 +548,5 @@ export const settingsSchema = z.strictObject({
   }),
 });
 
-/** Everything that an operator can set, valid and complete: `settings.slurm.partition`. */
+/** All settings, validated and complete: `settings.slurm.partition`. */
 export type Settings = z.output<typeof settingsSchema>;

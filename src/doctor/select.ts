@@ -1,5 +1,5 @@
 import { DsaSlurmError } from '../base/errors.js';
-import { nearest } from '../config/config-error.js';
+import { closestMatch } from '../config/config-error.js';
 import { groups, type Check } from './check.js';
 
 /**
@@ -12,7 +12,7 @@ export function selectChecks(
 ): { checks: Check[]; catalog: Check[] } {
   for (const word of [...only, ...skip]) {
     if (all.some(({ id, group }) => id === word || group === word)) continue;
-    const meant = nearest(word, [...groups, ...all.map(({ id }) => id)]);
+    const meant = closestMatch(word, [...groups, ...all.map(({ id }) => id)]);
     throw new DsaSlurmError('usage', `There is no check or group ${JSON.stringify(word)}.`, {
       next: meant === undefined ? 'See: dsa-slurm doctor --list' : `Did you mean ${meant}?`,
     });

@@ -1,58 +1,56 @@
-import { environmentName, questions, sections } from './questions/index.js';
+import { wrap } from '../config/docs.js';
+import { environmentName, questions, sections, type Question } from './questions/index.js';
 
 /** docs/init.md */
 export function initPage(): string {
-  const tables = sections.map((section) => {
-    const rows = questions
-      .filter((question) => question.section === section)
-      .map((question) => {
-        const flag = question.flag === undefined ? 'none: it is a secret' : `\`${question.flag}\``;
-        const name = `\`${environmentName(question)}\``;
-        const about = question.optional === true ? `${question.about} May be left out.` : question.about;
-        return `| \`${question.key}\` | ${about} | ${flag} | ${name} |`;
-      });
-    return [
-      `### ${section}`,
-      '',
-      '| key | meaning | flag | environment |',
-      '| --- | --- | --- | --- |',
-      ...rows,
-    ].join('\n');
-  });
-  return `${intro}\n${tables.join('\n\n')}\n`;
+  const lists = sections.map((section) =>
+    [`### ${section}`, ...questions.filter((question) => question.section === section).map(entry)].join(
+      '\n\n',
+    ),
+  );
+  return `${intro}\n${lists.join('\n\n')}\n`;
 }
 
-const intro = `# Setting a site up
+function entry(question: Question): string {
+  const about = question.optional === true ? `${question.about} Optional.` : question.about;
+  const flag = question.flag === undefined ? '' : `flag \`${question.flag}\`, `;
+  return [
+    wrap(`- \`${question.key}\`: ${about}`, '  '),
+    `  ${wrap(`(${flag}environment \`${environmentName(question)}\`)`, '  ')}`,
+  ].join('\n');
+}
 
-The tables on this page are made from the questions in \`src/wizard/questions/\` by \`scripts/generate-docs.mjs\`. Change those, not
-this.
+const intro = `# Setting up a site
+
+The lists of answers on this page are generated from \`src/wizard/questions/\` by \`scripts/generate-docs.mjs\`. Do not edit it.
 
 \`\`\`sh
 dsa-slurm init
 \`\`\`
 
-on a login node looks around, asks what it cannot see, and writes the profile, the submit script, and what keeps the worker
-running; for a site that also runs the archive, its compose file and what belongs to it.
+on a login node detects what it can, asks for the rest, and writes the profile, the submit script, and a systemd unit or script
+that runs the worker. For a site that also runs the Digital Slide Archive, it writes a compose file and related files.
 
-- **Enter** takes the answer in brackets: what was so before, what an old site has (\`--from\`), or what was found on the machine.
-  \`<\` goes back, \`-\` means none.
-- Each answer is looked at at once. Directories have to be yours, closed to others, on a shared file system and with room; RabbitMQ has
-  to let the user in; Slurm is asked with \`sbatch --test-only\`. What is wrong comes with what to do.
-- A job on each chosen partition then looks at the directories from the nodes. It waits visibly; **s** puts it off, and
-  \`dsa-slurm doctor --deep\` does it later.
-- **Ctrl-C** stops. Answers are kept, with mode 0600, in \`init\` beside the profiles, and the next start offers to go on.
-- Nothing is written before you have seen the list of files (new, changed, same, changed by hand) and, if you like, the differences. A
-  file that was changed by hand is asked about, and a backup stays. Either all files are written or none.
-- Passwords are read hidden. They are in the profile and in \`init\`, never in flags, in the list of processes or on the screen.
+- **Enter** accepts the answer in brackets: the previous one, one from an existing site (\`--from\`), or one that was detected.
+  \`<\` goes back; \`-\` means none.
+- Each answer is checked immediately. Directories must be yours, closed to others, on a shared file system and have free
+  space; RabbitMQ must accept the login; resources are checked with \`sbatch --test-only\`. Problems come with a solution.
+- Then a job on each chosen partition checks the directories from the compute nodes. While it waits, **s** postpones it;
+  \`dsa-slurm doctor --deep\` repeats the check later.
+- **Ctrl-C** stops. Answers are kept, with mode 0600, in \`init\` next to the profiles; the next start offers to continue.
+- Nothing is written before you have seen the list of files (new, changed, same, edited) and, if you like, the differences.
+  You are asked about each edited file, and a backup of it is kept. Either all files are written or none.
+- Passwords are not echoed. They are stored in the profile and in \`init\`, and never appear in flags, the process list or the
+  screen.
 
-## Coming from the Python worker
+## Migrating from the Python worker
 
 \`\`\`sh
 dsa-slurm init --from /opt/dsa/worker
 \`\`\`
 
-reads \`run.sh\`, \`worker.local.cfg\`, \`worker.dist.cfg\` and \`docker-compose.yml\` there, as data: nothing of it is executed. What they say is
-proposed.
+reads \`run.sh\`, \`worker.local.cfg\`, \`worker.dist.cfg\` and \`docker-compose.yml\` in that directory without executing
+anything, and proposes their values.
 
 ## Without a terminal
 
@@ -62,17 +60,26 @@ dsa-slurm init --answers site.yaml --yes --dry-run        # what they would writ
 DSA_SLURM_INIT_BROKER_PASSWORD=... dsa-slurm init --answers site.yaml --yes
 \`\`\`
 
-An answer comes from the first of these that has it: a flag (or \`--answer key=value\`), standard input (\`--answers-stdin\`, lines of
-\`key=value\`, made for secrets), the environment, the answers file, an old site, the profile and the answers of the last time, what was
-found on the machine. Everything that is missing or cannot be used is listed at once, with exit code 2, and then nothing is written. The
-same answers write the same files, byte for byte, so running it again is safe. \`--yes\` agrees to making directories; files that were changed
-by hand stay unless \`--overwrite\` is given. \`--probe\` has the job look from the nodes first, and \`--json\` prints the result for a script.
+An answer comes from the first of these that contains it:
+
+1. a flag, or \`--answer key=value\`;
+2. standard input with \`--answers-stdin\`: lines of \`key=value\`, intended for secrets;
+3. the environment;
+4. the answers file;
+5. an existing site (\`--from\`);
+6. the profile, and the previous answers;
+7. what was detected on the machine.
+
+If answers are missing or invalid, all of them are listed, the exit code is 2, and nothing is written. The same answers
+produce the same files, byte for byte, so it is safe to run the command again. \`--yes\` agrees to creating directories; edited
+files are kept unless \`--overwrite\` is given. \`--probe\` first checks the directories from the compute nodes; \`--json\` prints
+the result for scripts.
 
 | exit code | meaning |
 | --- | --- |
-| 0 | written, or shown with \`--dry-run\`; what the doctor thinks of it is printed |
-| 1 | it could not be written; everything is as it was |
-| 2 | answers are missing or cannot be used; nothing was written |
+| 0 | files were written, or shown with \`--dry-run\` |
+| 1 | files could not be written; nothing was changed |
+| 2 | answers are missing or invalid; nothing was written |
 | 130 | stopped; the answers are kept |
 
 ## Answers

@@ -1,6 +1,6 @@
 import { parse } from 'yaml';
 import { DsaSlurmError } from '../../base/errors.js';
-import { nearest } from '../../config/config-error.js';
+import { closestMatch } from '../../config/config-error.js';
 import { environmentName, questions, type Question } from '../questions/index.js';
 
 /** Answers that were given from outside, by key: as text, and where it came from. */
@@ -56,7 +56,7 @@ function known(key: string, where: string): Question {
   if (question !== undefined) return question;
   // the key of an unreadable line may be a password
   const shown = /^[\w.]{1,60}$/.test(key) ? `"${key}"` : 'A line';
-  const meant = nearest(
+  const meant = closestMatch(
     key,
     questions.map((each) => each.key),
   );

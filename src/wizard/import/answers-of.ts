@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { checkValue, readText } from '../../config/index.js';
+import { checkValue, parseValue } from '../../config/index.js';
 import { siteDefaults } from '../../config/catalog.js';
 import { writeAnswer, type AnswerValue } from '../flow/partial-answers.js';
 import type { Draft } from '../init-answers.js';
@@ -85,7 +85,7 @@ export function answersOfSubmitScript(text: string): Part {
   let answers: Draft = {};
   for (const { setting, option } of siteDefaults) {
     const text = options.get(option);
-    const checked = text === undefined ? null : checkValue(setting, readText(setting, text));
+    const checked = text === undefined ? null : checkValue(setting, parseValue(setting, text));
     if (checked?.ok === true) answers = writeAnswer(answers, setting.key, checked.value as AnswerValue);
   }
   return { answers, notes: [] };

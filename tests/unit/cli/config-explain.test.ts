@@ -95,8 +95,8 @@ describe('config explain', () => {
   it('names the rule and the part of it that is wrong', async () => {
     const { code, stderr } = await runCli(['config', 'explain', 'i:1'], { env: site([{}, { mem: 3 }]) });
     expect(code).toBe(2);
-    expect(stderr).toContain('must be text (mem of number 2)');
+    expect(stderr).toContain('must be a string (mem of item 2)');
     const unknown = await runCli(['config', 'explain', 'i:1'], { env: site([{ memory: '3G' }]) });
-    expect(unknown.stderr).toContain('must hold rules such as');
+    expect(unknown.stderr).toContain('must contain rules such as');
   });
 });

@@ -29,6 +29,20 @@ describe('config show', () => {
     expect(stdout).not.toContain('hush');
   });
 
+  it('hides advanced settings unless they are set or --all is given', async () => {
+    const { env, profile } = temporaryHome();
+    const hidden = await runCli(['config', 'show'], { env });
+    expect(hidden.stdout).not.toMatch(/^worker\.heartbeats/m);
+    expect(hidden.stdout).toMatch(/\d+ advanced settings .* --all/);
+    expect((await runCli(['config', 'show', '--all'], { env })).stdout).toMatch(
+      /^worker\.heartbeats +true +default$/m,
+    );
+    put(profile, '{"worker": {"heartbeats": false}}');
+    expect((await runCli(['config', 'show'], { env })).stdout).toMatch(
+      /^worker\.heartbeats +false +profile /m,
+    );
+  });
+
   it('--json', async () => {
     const { env, profile } = temporaryHome();
     const { stdout } = await runCli(['config', 'show', '--json'], {
@@ -108,8 +122,8 @@ describe('config set and get', () => {
   it.each([
     [['config', 'set', 'slurm.cpus', 'many'], /whole number/],
     [['config', 'set', 'slurm.cpsu', '3'], /Did you mean slurm\.cpus/],
-    [['config', 'set', 'slurm.cpus'], /either a value or --default/],
-    [['config', 'set', 'slurm.cpus', '3', '--default'], /either a value or --default/],
+    [['config', 'set', 'slurm.cpus'], /either a value for .* or --default/],
+    [['config', 'set', 'slurm.cpus', '3', '--default'], /either a value for .* or --default/],
     [['config', 'get', 'slurm.cpsu'], /Did you mean slurm\.cpus/],
   ])('%j is refused, and nothing is written', async (argv, said) => {
     const { env, profile } = temporaryHome();

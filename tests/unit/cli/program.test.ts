@@ -41,7 +41,7 @@ describe('what makes no sense ends with 2 and one explanation', () => {
     [['worker', '--queue', 'celery', '--queue', 'local'], /broker\.queues[^]*flag --queue/],
     [['sandbox', '--count', '0'], /whole number/],
     [['console'], /needs a terminal[^]*dsa-slurm worker/],
-    [['--profile', '../x', 'config', 'path'], /cannot be the name of a profile/],
+    [['--profile', '../x', 'config', 'path'], /is not a valid profile name/],
   ])('%j', async (argv, said) => {
     const { code, stdout, stderr } = await runCli(argv, { env: { HOME: '/nonexistent' } });
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { catalog, checkValue, findSetting, shownValue, valueText } from '../../../src/config/catalog.js';
-import { nearest } from '../../../src/config/config-error.js';
-import { readText } from '../../../src/config/parse-value.js';
+import { catalog, checkValue, findSetting, maskedValue, formatValue } from '../../../src/config/catalog.js';
+import { closestMatch } from '../../../src/config/config-error.js';
+import { parseValue } from '../../../src/config/parse-value.js';
 import { load } from './support.js';
 
 describe('the catalog', () => {
@@ -16,7 +16,7 @@ describe('the catalog', () => {
   it.each(catalog.map((setting) => [setting.key, setting] as const))(
     '%s: example and default are good',
     (_, setting) => {
-      expect(checkValue(setting, readText(setting, setting.info.example))).toMatchObject({ ok: true });
+      expect(checkValue(setting, parseValue(setting, setting.info.example))).toMatchObject({ ok: true });
       if (setting.info.derived === undefined) {
         expect(checkValue(setting, setting.info.default)).toMatchObject({
           ok: true,
@@ -32,7 +32,7 @@ describe('the catalog', () => {
     });
     for (const setting of catalog) {
       const value = (settings as Record<string, Record<string, unknown>>)[setting.group]?.[setting.name];
-      if (value !== null) expect(readText(setting, valueText(value)), setting.key).toEqual(value);
+      if (value !== null) expect(parseValue(setting, formatValue(value)), setting.key).toEqual(value);
     }
   });
 });
@@ -53,7 +53,7 @@ describe('text', () => {
     ['girder.apiUrlMap', '', {}],
   ])('%s %j', (key, text, value) => {
     const setting = findSetting(key);
-    expect(setting && readText(setting, text)).toEqual(value);
+    expect(setting && parseValue(setting, text)).toEqual(value);
   });
 });
 
@@ -67,7 +67,7 @@ describe('secrets', () => {
     [backend, 'rpc', 'rpc'],
     [url, 'no url: hush', '***'],
   ])('%#: password masked', (setting, value, shown) => {
-    expect(setting && shownValue(setting, value)).toBe(shown);
+    expect(setting && maskedValue(setting, value)).toBe(shown);
   });
 });
 
@@ -82,6 +82,6 @@ describe('nearest', () => {
     ['slurm.nope', undefined],
     ['x'.repeat(1_000), undefined],
   ])('%s', (word, meant) => {
-    expect(nearest(word, keys)).toBe(meant);
+    expect(closestMatch(word, keys)).toBe(meant);
   });
 });

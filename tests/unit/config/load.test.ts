@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { catalog } from '../../../src/config/catalog.js';
-import { originText } from '../../../src/config/load.js';
+import { formatOrigin } from '../../../src/config/load.js';
 import type { Settings } from '../../../src/config/schema.js';
 import { load, problemsOf, temporaryConfigDir, writeProfile } from './support.js';
 
@@ -34,7 +34,7 @@ describe('where a value comes from', () => {
     const loaded = load({ configDir, ...given });
     expect(loaded.settings.slurm.partition).toBe(value);
     const from = loaded.origins['slurm.partition'];
-    expect(from && originText(from)).toBe(origin.replace('<path>', path));
+    expect(from && formatOrigin(from)).toBe(origin.replace('<path>', path));
   });
 
   it('is the default where nobody sets it', () => {
@@ -246,7 +246,7 @@ describe('the file', () => {
   });
 
   it.each(['../x', 'a/b', '', '.hidden', 'a\0b'])('%j is no profile', (profile) => {
-    expect(() => load({ profile })).toThrow('cannot be the name of a profile');
+    expect(() => load({ profile })).toThrow('is not a valid profile name');
   });
 });
 
@@ -254,5 +254,5 @@ it('a misspelled name of ours in the environment is warned of', () => {
   const { warnings } = load({
     env: { DSA_SLURM_PARTITON: 'x', DSA_SLURM_CONFIG_DIR: '/x', SLURM_JOB_ID: '1' },
   });
-  expect(warnings).toEqual([expect.stringMatching(/DSA_SLURM_PARTITON .* DSA_SLURM_PARTITION\?/)]);
+  expect(warnings).toEqual([expect.stringMatching(/DSA_SLURM_PARTITON\. .* DSA_SLURM_PARTITION\?/)]);
 });

@@ -411,7 +411,7 @@ describe('answers that no file can be made from', () => {
       siteAnswers({ deployment: deployment(), mongo: { uri: 'mysql://x' } }),
       /mongodb:\/\//,
     ],
-    ['a name that leaves the directory', siteAnswers({ profile: '../x' }), /cannot be the name of a profile/],
+    ['a name that leaves the directory', siteAnswers({ profile: '../x' }), /is not a valid profile name/],
   ])('are refused: %s', (_, answers, complaint) => {
     expect(() => plan(answers)).toThrow(complaint);
   });
