@@ -17,7 +17,8 @@ export function define(command: Command, context: CliContext): void {
   ]);
   command.action(async () => {
     const { requireTerminal } = await import('../console/terminal/require-terminal.js');
-    const { createRememberer, readPreferences } = await import('../console/data/preferences-file.js');
+    const { createPreferencesWriter: createRememberer, readPreferences } =
+      await import('../console/data/preferences-file.js');
     requireTerminal(context.stdin, context.stdout);
     const { readOnly } = command.opts<{ readOnly: boolean }>();
     const loaded = await settingsFor(command, context);
@@ -41,12 +42,12 @@ export function define(command: Command, context: CliContext): void {
         runConsole({
           handle: opened.handle,
           readOnly,
-          afterwards: opened.kind === 'embedded' ? 'stopsOrKept' : 'goesOn',
+          workerLifetime: opened.kind === 'embedded' ? 'endsOrDetaches' : 'continues',
           preferences,
           onPreferences: (changed) => void remember(changed),
           doctor: consoleDoctor(loaded, context),
           env: context.env,
-          onLent: lend,
+          onSuspended: lend,
           signal: AbortSignal.any([signal, ...ends]),
         }),
       );

@@ -3,53 +3,53 @@ import { systemClock, type Clock } from '../base/clock.js';
 import type { WorkerHandle } from '../worker/views/handle.js';
 import { App } from './terminal/app.js';
 import { createController } from './commands/controller.js';
-import { startFeed } from './data/store-subscriptions.js';
-import type { QuitWish } from './commands/quit-controller.js';
+import { subscribeStore } from './data/store-subscriptions.js';
+import type { QuitChoice } from './commands/command.js';
 import { openPager } from './commands/pager.js';
 import { initialState } from './state/reducer.js';
 import type { DoctorPort } from './state/doctor-state.js';
 import type { Preferences } from './state/preferences.js';
-import type { Afterwards, Size } from './state/state.js';
+import type { WorkerLifetime, Size } from './state/state.js';
 import { saveExport } from './data/save-export.js';
-import { createStore, type Store } from './state/store.js';
+import { createStore } from './state/store.js';
+import type { Store } from './state/action.js';
 import { requireTerminal } from './terminal/require-terminal.js';
 import { chooseTheme } from './terminal/theme.js';
 
 export interface ConsoleOptions {
-  /** The worker to look at. The console neither starts nor stops it. */
+  /** The worker to show. The console neither starts nor stops it. */
   handle: WorkerHandle;
-  /** Shown at the right of the first line, for what is special about this console: `practice site`. */
+  /** Shown on the right of the first line, for example `practice site`. */
   title?: string;
-  /** Something that the operator has to hear, once it resolves: the new title, and a message that stays until a key. */
-  news?: Promise<{ title: string; message: string }>;
-  /** No key acts on jobs or on the worker. */
+  /** Resolves with a new title and a message that stays until a key is pressed. */
+  notice?: Promise<{ title: string; message: string }>;
+  /** No command affects jobs or the worker. */
   readOnly?: boolean;
   stdin?: NodeJS.ReadStream;
   stdout?: NodeJS.WriteStream;
-  /** `NO_COLOR`, `TERM`, `PAGER` and `INK_SCREEN_READER` are read. */
+  /** Uses `NO_COLOR`, `TERM`, `PAGER` and `INK_SCREEN_READER`. */
   env: Readonly<Record<string, string | undefined>>;
-  /** Closes the console without a question, as for SIGTERM. */
+  /** Closes the console without a question, for example on SIGTERM. */
   signal?: AbortSignal;
-  /** What becomes of the worker when the console closes; `stops` unless something else is said. */
-  afterwards?: Afterwards;
+  /** What happens to the worker when the console closes. Default: `ends`. */
+  workerLifetime?: WorkerLifetime;
   clock?: Clock;
-  /** Another program has the terminal, or no longer: meanwhile Ctrl-C is for that one. */
-  onLent?: (lent: boolean) => void;
-  /** Loads the doctor of the view of that name; absent: there is none. */
+  /** Another program got the terminal or gave it back. While it owns the terminal, Ctrl-C is meant for it. */
+  onSuspended?: (suspended: boolean) => void;
+  /** Loads the doctor; absent: this console has none. */
   doctor?: () => Promise<DoctorPort>;
-  /** As the operator left the console, and how to remember it. */
   preferences?: Preferences;
   onPreferences?: (preferences: Preferences) => void;
 }
 
 /**
- * Shows a worker until the user quits, the `signal` aborts or the terminal goes away. The terminal is given back on every
- * path. What becomes of the worker is the caller's business.
- * @returns what the user wants for the worker; null where nobody decided: the signal or the terminal ended it
+ * Shows a worker until the operator quits, `signal` aborts or the terminal closes. Always restores the terminal.
+ * @returns the operator's choice for the worker, which the caller carries out; null if the signal or the terminal closed
+ *   the console
  * @throws DsaSlurmError `usage` without a terminal
  */
-export async function runConsole(options: ConsoleOptions): Promise<QuitWish | null> {
-  const { handle, title, readOnly, afterwards, env, signal, clock = systemClock } = options;
+export async function runConsole(options: ConsoleOptions): Promise<QuitChoice | null> {
+  const { handle, title, readOnly, workerLifetime, env, signal, clock = systemClock } = options;
   const { stdin = process.stdin, stdout = process.stdout } = options;
   requireTerminal(stdin, stdout);
   const theme = chooseTheme(env);
@@ -60,68 +60,66 @@ export async function runConsole(options: ConsoleOptions): Promise<QuitWish | nu
       size: sizeOf(stdout),
       ...(title === undefined ? {} : { title }),
       ...(readOnly === undefined ? {} : { readOnly }),
-      ...(afterwards === undefined ? {} : { afterwards }),
+      ...(workerLifetime === undefined ? {} : { workerLifetime }),
       ...(options.preferences === undefined ? {} : { preferences: options.preferences }),
     }),
   );
-  // Before Ink listens, so that Ink draws a frame of the new size at once.
+  // registered before Ink's listener, so that Ink draws the new size at once
   const resized = (): void => store.dispatch({ type: 'resized', size: sizeOf(stdout) });
   stdout.on('resize', resized);
-  const stopFeed = startFeed(handle, store, clock);
-  void tellNews(options.news, store);
-  const over = new AbortController();
+  const unsubscribe = subscribeStore(handle, store, clock);
+  void showNotice(options.notice, store);
+  const closed = new AbortController();
   let suspend: SuspendTerminal | null = null;
-  const lend = (lent: boolean): void => {
-    store.dispatch({ type: 'lent', lent });
-    options.onLent?.(lent);
+  const setSuspended = (suspended: boolean): void => {
+    store.dispatch({ type: 'suspendChanged', suspended });
+    options.onSuspended?.(suspended);
   };
-  /** Shows a file in the pager. It has the terminal meanwhile, and the screen is drawn anew afterwards. */
-  const page = async (path: string): Promise<string | null> => {
-    let trouble: string | null = null;
-    lend(true);
+  const showInPager = async (path: string): Promise<string | null> => {
+    let error: string | null = null;
+    setSuspended(true);
     try {
       await suspend?.(async () => {
         await stopReading(stdin);
-        trouble = await openPager(path, { env, readOnly: readOnly === true, signal });
+        error = await openPager(path, { env, readOnly: readOnly === true, signal });
       });
     } finally {
-      lend(false);
+      setSuspended(false);
     }
-    return trouble;
+    return error;
   };
-  let wish: QuitWish | null = null;
+  let choice: QuitChoice | null = null;
   let screen: Instance | null = null;
   const close = (): void => screen?.unmount();
   const controller = createController({
     handle,
     store,
     clock,
-    over: over.signal,
+    signal: closed.signal,
     doctor: options.doctor,
-    outside: {
-      save: saveExport,
-      page,
-      // OSC 52: the terminal, not this host, has the clipboard
-      copy: (text) => stdout.write(`\u001B]52;c;${Buffer.from(text).toString('base64')}\u0007`),
+    host: {
+      saveFile: saveExport,
+      openPager: showInPager,
+      // OSC 52: the clipboard belongs to the terminal, not to this host
+      copyToClipboard: (text) => stdout.write(`\u001B]52;c;${Buffer.from(text).toString('base64')}\u0007`),
     },
     ...(options.onPreferences === undefined ? {} : { onPreferences: options.onPreferences }),
-    quit(decided) {
-      wish = decided;
+    quit(chosen) {
+      choice = chosen;
       close();
     },
   });
   try {
-    // A screen reader reads what Ink writes for it. Neither it nor a dumb terminal has a use for a second screen.
+    // screen readers and dumb terminals read line by line: Ink draws for them, on the main screen
     const isScreenReaderEnabled = env['INK_SCREEN_READER'] === 'true';
     const alternateScreen = env['TERM'] !== 'dumb' && !isScreenReaderEnabled;
-    const painted = alternateScreen;
     const app = (
       <App
         store={store}
         controller={controller}
         theme={theme}
-        painted={painted}
-        onTerminal={(way) => (suspend = way)}
+        painted={alternateScreen}
+        onSuspendReady={(suspendTerminal) => (suspend = suspendTerminal)}
       />
     );
     screen = render(app, {
@@ -134,35 +132,35 @@ export async function runConsole(options: ConsoleOptions): Promise<QuitWish | nu
       incrementalRendering: true,
       maxFps: 30,
     });
-    const stopWatching = watchEnds(stdin, stdout, signal, close);
+    const removeListeners = closeOnExit(stdin, stdout, signal, close);
     try {
       await screen.waitUntilExit();
     } finally {
-      stopWatching();
+      removeListeners();
       screen.unmount();
     }
   } finally {
-    over.abort();
-    stopFeed();
+    closed.abort();
+    unsubscribe();
     stdout.off('resize', resized);
   }
-  return wish;
+  return choice;
 }
 
-async function tellNews(news: ConsoleOptions['news'], store: Store): Promise<void> {
+async function showNotice(notice: ConsoleOptions['notice'], store: Store): Promise<void> {
   try {
-    const told = await news;
-    if (told === undefined) return;
-    store.dispatch({ type: 'titled', title: told.title });
-    store.dispatch({ type: 'said', message: { tone: 'good', text: told.message, until: null } });
+    const resolved = await notice;
+    if (resolved === undefined) return;
+    store.dispatch({ type: 'titleChanged', title: resolved.title });
+    store.dispatch({ type: 'messageShown', message: { tone: 'good', text: resolved.message, until: null } });
   } catch {
-    // whoever made the promise hears of it
+    // the caller handles the rejection of its own promise
   }
 }
 
 /**
- * Ink lets go of the keyboard by taking its listener away, and Node would go on reading: the keys that are meant for another
- * program would be lost. Only a stream that nobody listens to can be paused, and that it notices a tick later.
+ * When suspended, Ink only removes its listener: Node would continue to read and swallow the keys of the other program. A
+ * stream can be paused only without listeners, which it notices a tick later.
  */
 async function stopReading(stdin: NodeJS.ReadStream): Promise<void> {
   await new Promise(setImmediate);
@@ -171,15 +169,15 @@ async function stopReading(stdin: NodeJS.ReadStream): Promise<void> {
 }
 
 function sizeOf(stdout: NodeJS.WriteStream): Size {
-  // Zero is what a terminal says that does not know.
+  // some terminals report 0
   return { columns: stdout.columns || 80, rows: stdout.rows || 24 };
 }
 
 /**
- * A terminal that is closed, or a caller that has to stop, ends the console; neither is an error of ours. A defect that nobody
- * catches is one: what is said of it shall be read on the shell's screen, and ours goes away before.
+ * Closes the console when the terminal closes or the caller aborts. Also closes it before an uncaught exception is printed, so
+ * that the stack trace appears on the main screen.
  */
-function watchEnds(
+function closeOnExit(
   stdin: NodeJS.ReadStream,
   stdout: NodeJS.WriteStream,
   signal: AbortSignal | undefined,

@@ -242,9 +242,9 @@ async function showConsole(
       return createExaminer(createRunContext({ profile: 'practice', settings, env: workerEnv }));
     },
     env,
-    ...(onLent === undefined ? {} : { onLent }),
+    ...(onLent === undefined ? {} : { onSuspended: onLent }),
     // the batch is seen to its end without a screen
-    afterwards: 'goesOn',
+    workerLifetime: 'continues',
     signal,
   });
 }

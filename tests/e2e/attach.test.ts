@@ -87,8 +87,8 @@ describe('a console beside a worker service', () => {
     const screen = openConsole();
     await screen.waitFor(`attached to process ${service.pid}`);
     service.signal('SIGKILL');
-    await screen.waitFor(/\[worker gone for \d+ s\]/);
-    await screen.waitFor(/All of this is \d+ s old\./);
+    await screen.waitFor(/\[worker not responding for \d+ s\]/);
+    await screen.waitFor(/This data is \d+ s old\./);
     screen.press('p');
     await screen.waitFor('The worker cannot be asked at present');
     const next = await startService();
@@ -107,7 +107,7 @@ describe('a console beside a worker service', () => {
     await second.waitFor(`attached to process ${owner.pid}`);
     first.press('q');
     await first.waitFor('it ended with 0');
-    await second.waitFor('worker gone for');
+    await second.waitFor('worker not responding for');
     second.press('q');
     await second.waitFor('it ended with 0');
   });
@@ -115,10 +115,10 @@ describe('a console beside a worker service', () => {
   test('read-only where no worker runs: nothing is taken, Slurm is shown, and the worker that comes is attached to', async () => {
     const job = await bench.publish({ args: ['Wait', bench.gate('go')], title: 'Liver' });
     const screen = openConsole(['--read-only']);
-    await screen.waitFor(/\[no worker\] \[read-only\][^]*no worker runs[^]*● Slurm \d+ s ago/);
+    await screen.waitFor(/\[no worker\] \[read-only\][^]*no worker running[^]*● Slurm \d+ s ago/);
     expect(screen.screen().join('\n')).toContain('tasks wait in the queue. Start one: dsa-slurm worker');
     screen.press('W');
-    await screen.waitFor('none runs: tasks wait in the queue');
+    await screen.waitFor('not running: tasks wait in the queue');
     expect(await readdir(bench.stateDir)).toEqual(['console.log']);
     screen.press('1');
     await screen.waitFor(/› jobs .*no worker/);

@@ -72,7 +72,7 @@ describe('one console in front of real Slurm, from its first batch to the next m
       'Spleen',
     ]);
     await filter('batch state=pending');
-    await screen.waitFor(/No row passes "batch state=pending": the filter hides \d+ rows/);
+    await screen.waitFor(/No matches for "batch state=pending"; the filter hides \d+ rows/);
     await filter('batch');
     await screen.waitFor(/\d of 6/);
   });
@@ -134,10 +134,10 @@ describe('one console in front of real Slurm, from its first batch to the next m
     const conf = await readFile(slurmConf, 'utf8');
     // a port on which nobody listens
     await writeFile(slurmConf, conf.replace(/^SlurmctldPort=.*$/m, 'SlurmctldPort=1'));
-    const lines = await screen.waitFor(/▲ Slurm silent for \d+ s: .*[^]*~● RUNNING .*Batch Heart/);
+    const lines = await screen.waitFor(/▲ Slurm not responding for \d+ s: .*[^]*~● RUNNING .*Batch Heart/);
     // the last good rows stay
     expect(titles(lines).sort()).toEqual(['Brain', 'Colon', 'Heart']);
-    expect(lines.join('\n')).toMatch(/silent for \d+ s: .*squeue/);
+    expect(lines.join('\n')).toMatch(/not responding for \d+ s: .*squeue/);
     await writeFile(slurmConf, conf);
     await screen.waitFor(/● Slurm \d+ s ago/);
     expect(screen.screen().join('\n')).not.toMatch(/^~/m);

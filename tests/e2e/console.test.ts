@@ -101,7 +101,7 @@ describe.each([
     await screen.waitFor(/› jobs \/test\/image$/m);
 
     screen.press('?');
-    await screen.waitFor('Cancel the selected or marked rows, after a question');
+    await screen.waitFor('Cancel the selected or marked rows, after confirmation');
     screen.press('?');
     await screen.waitFor(/▸● RUNNING/);
 
@@ -160,9 +160,9 @@ describe('actions', () => {
     const { screen, job } = await running();
     const [{ id } = expect.fail('no job')] = await bench.slurmJobs(job);
     screen.press('a');
-    await screen.waitFor(/What is to be done to \d+ Liver\?[^]*Esc nothing/);
+    await screen.waitFor(/Choose an action for \d+ Liver:[^]*Esc close/);
     screen.press('r');
-    await screen.waitFor(/Requeue this run\?[^]*begins anew[^]*y yes/);
+    await screen.waitFor(/Requeue this run\?[^]*starts over[^]*y yes/);
     screen.press('y');
     await screen.waitFor(`scontrol requeue ${id}: done`);
     await screen.waitFor(/▸○ PENDING .*Liver/);
@@ -203,7 +203,7 @@ describe('actions', () => {
     const id = foreign.stdout.trim();
     try {
       screen.press('m');
-      await screen.waitFor('› jobs of the archive');
+      await screen.waitFor('› jobs from Girder');
       screen.press('m');
       await screen.waitFor('› jobs of all users');
       await select(screen, 'stranger');
@@ -249,7 +249,7 @@ test('the other tables tell of nodes, finished runs, images and the doctor, each
   await screen.waitFor(/● images[^]*test_image_v1\.sif .*Wait/);
 
   screen.press('6');
-  await screen.waitFor(/doctor: \d+ of \d+ answered/);
+  await screen.waitFor(/doctor: \d+ of \d+ done/);
   await screen.waitFor(/● doctor \d+ s ago/, 60_000);
   screen.press('/host');
   screen.press(keys.enter);
@@ -257,7 +257,7 @@ test('the other tables tell of nodes, finished runs, images and the doctor, each
   screen.press(keys.enter);
   await screen.waitFor(/› host\.node\n[^]*Evidence\n +Node v/);
   screen.press('r');
-  await screen.waitFor(/Asking 1 check again/);
+  await screen.waitFor(/Running 1 check again/);
   screen.press('1');
   await screen.waitFor(/› jobs/);
   screen.press('q');

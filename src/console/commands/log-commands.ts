@@ -1,58 +1,61 @@
 import type { WorkerHandle } from '../../worker/views/handle.js';
-import { counted } from '../views/format.js';
-import { logPath } from './log-path.js';
-import { actionRows, pageRow, selectedRow, type Message } from '../state/state.js';
-import type { Store } from '../state/store.js';
-import { rowTitle } from '../views/jobs.js';
+import type { Store } from '../state/action.js';
+import type { Row } from '../state/rows.js';
+import { actionRows, pageRow, selectedRow } from '../state/state.js';
+import { pluralize } from '../views/format.js';
+import { rowTitle } from '../views/tables/jobs.js';
+import type { HostServices, LogCommands, Notify } from './command.js';
 
-/** Of so many rows the logs are looked up at most: of a job that is no run, Slurm is asked. */
-const mostPaths = 50;
+/** Maximum number of log paths to look up: for jobs without a run, each one is a Slurm query. */
+const maxPaths = 50;
 
-export interface LogCommandSources {
+export interface LogCommandOptions {
   handle: WorkerHandle;
   store: Store;
-  copy: (text: string) => void;
-  /** Shows a file in the operator's pager; resolves with why not, or null. */
-  page: (path: string) => Promise<string | null>;
-  say: (tone: Message['tone'], text: string) => void;
+  host: Pick<HostServices, 'openPager' | 'copyToClipboard'>;
+  notify: Notify;
 }
 
-/** What keys and `:` do with the logs of runs and jobs, besides moving in the one that is open. */
-export interface LogCommands {
-  /** Opens the log of the selected row below the table, or closes it. */
-  toggle(): void;
-  /** The whole log of the row under the cursor, wherever that is, also where no log is open. */
-  openInPager(): void;
-  copyPaths(): void;
-}
-
-export function createLogCommands({ handle, store, copy, page, say }: LogCommandSources): LogCommands {
+export function createLogCommands({ handle, store, host, notify }: LogCommandOptions): LogCommands {
   return {
     toggle() {
       if (store.get().place.view === 'jobs') store.dispatch({ type: 'logToggled' });
-      else say('warning', 'A log opens below the runs and jobs.');
+      else notify('warning', 'Logs open in the table of runs and jobs. Press 1 to go there.');
     },
     openInPager() {
       const state = store.get();
       const { view } = state.place;
       const row = view === 'job' ? pageRow(state) : view === 'jobs' ? selectedRow(state) : null;
-      if (row === null) return say('warning', 'There is no run or job here whose log could be opened.');
+      if (row === null) return notify('warning', 'Select a run or job to open its log.');
       void (async () => {
         const path = await logPath(handle, row);
-        const trouble = path === null ? `No log of ${rowTitle(row)} is known yet.` : await page(path);
-        if (trouble !== null) say('bad', trouble);
+        const error = path === null ? `No log of ${rowTitle(row)} is known yet.` : await host.openPager(path);
+        if (error !== null) notify('bad', error);
       })();
     },
     copyPaths() {
-      const rows = actionRows(store.get());
+      const rows = actionRows(store.get()).slice(0, maxPaths);
       void (async () => {
-        const found = await Promise.all(rows.slice(0, mostPaths).map(async (row) => logPath(handle, row)));
-        const paths = found.filter((path) => path !== null);
-        if (paths.length === 0) return say('warning', 'No log is known here.');
-        copy(paths.join('\n'));
-        const words = `${counted(paths.length, 'path')} to the clipboard of this terminal: ${paths.join(' ')}`;
-        return say('good', `Sent ${words}`);
+        const paths = (await Promise.all(rows.map(async (row) => logPath(handle, row)))).filter(
+          (path) => path !== null,
+        );
+        if (paths.length === 0) return notify('warning', 'No log path is known here.');
+        host.copyToClipboard(paths.join('\n'));
+        return notify('good', `Sent ${pluralize(paths.length, 'path')} to the clipboard: ${paths.join(' ')}`);
       })();
     },
   };
+}
+
+/** Log path of a run (from the worker) or of another job (from Slurm); null if unknown. */
+async function logPath(
+  handle: Pick<WorkerHandle, 'runDetail' | 'jobDetail'>,
+  { run, job }: Row,
+): Promise<string | null> {
+  if (run !== null) {
+    const answer = await handle.runDetail(run.id);
+    return answer.ok ? answer.detail.logFile : null;
+  }
+  const { facts } = await handle.jobDetail(job.id);
+  return new Map(facts).get('StdOut') ?? null;
 }

@@ -5,12 +5,12 @@ import { errorLine, systemCode } from '../../base/errors.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The pager where the operator names none, or one that does not stop. */
-const usual = ['less'];
+/** Used if `PAGER` is unset, or `cat`, which would not wait. */
+const defaultPager = ['less'];
 
 /**
- * `PAGER` as an argument vector: words between blanks, quotes keep blanks together, a backslash takes the next character as
- * it is. No shell reads it, so nothing else in it has a meaning.
+ * `PAGER` as an argument vector: split at spaces, with quotes and backslashes as in a shell. No shell is involved, so nothing
+ * else is special.
  */
 export function pagerCommand({ PAGER = '' }: Environment): readonly string[] {
   const words = PAGER.match(/(?:[^\s'"\\]|\\.|'[^']*'|"(?:[^"\\]|\\.)*")+/gu) ?? [];
@@ -21,19 +21,19 @@ export function pagerCommand({ PAGER = '' }: Environment): readonly string[] {
         single ?? double?.replaceAll(/\\(["\\$`])/gu, '$1') ?? one ?? '',
     ),
   );
-  return argv.length === 0 || argv[0] === 'cat' ? usual : argv;
+  return argv.length === 0 || argv[0] === 'cat' ? defaultPager : argv;
 }
 
 export interface PagerOptions {
   env: Environment;
-  /** Then less is told to give no shell and to write no file. */
+  /** Sets `LESSSECURE`: less then runs no commands and writes no files. */
   readOnly: boolean;
   signal?: AbortSignal | undefined;
 }
 
 /**
- * Shows a file in the operator's pager, which has the terminal until it ends.
- * @returns why that did not work, in a sentence; null where it did
+ * Shows a file in the pager, which owns the terminal until it exits.
+ * @returns an error message, or null
  */
 export async function openPager(
   path: string,
@@ -43,7 +43,7 @@ export async function openPager(
     await stat(path);
   } catch (error) {
     return systemCode(error) === 'ENOENT'
-      ? `The log ${path} is not there.`
+      ? `The log ${path} does not exist.`
       : `The log cannot be read: ${errorLine(error)}.`;
   }
   const [file = '', ...args] = pagerCommand(env);
@@ -54,12 +54,12 @@ export async function openPager(
   });
   return new Promise((resolve) => {
     child.once('error', (error) => {
-      const why = systemCode(error) === 'ENOENT' ? 'there is no such program' : errorLine(error);
-      resolve(`The pager ${file} could not be started: ${why}. The variable PAGER names it.`);
+      const why = systemCode(error) === 'ENOENT' ? 'command not found' : errorLine(error);
+      resolve(`The pager ${file} could not be started: ${why}. Check the variable PAGER.`);
     });
     child.once('exit', (code, killedBy) => {
-      const bad = code !== 0 && killedBy !== 'SIGINT';
-      resolve(bad ? `The pager ${file} ended with ${code ?? killedBy ?? 'an error'}.` : null);
+      const hasFailed = code !== 0 && killedBy !== 'SIGINT';
+      resolve(hasFailed ? `The pager ${file} exited with ${code ?? killedBy ?? 'an error'}.` : null);
     });
   });
 }

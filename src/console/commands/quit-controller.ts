@@ -1,53 +1,44 @@
 import { errorLine } from '../../base/errors.js';
 import type { CommandAnswer, RunView, WorkerHandle, WorkerHealth } from '../../worker/views/handle.js';
-import { counted } from '../views/format.js';
-import type { Message } from '../state/state.js';
-import type { Store } from '../state/store.js';
+import type { Store } from '../state/action.js';
+import { pluralize } from '../views/format.js';
+import type { Notify, QuitChoice, QuitController, ShowAnswer } from './command.js';
 
-/** What becomes of a worker inside the console. `keep`: it runs on as a service. */
-export type QuitWish = 'leave' | 'keep';
-
-/** Asks what becomes of the runs in flight before the console closes. */
-export interface Leaving {
-  /** Leaves at once where nothing hangs on it, else asks. */
-  ask(): void;
-  leave(): void;
-  keep(): void;
-  /** Asks once more, with the runs that would end. */
-  askCancelAll(): void;
-  /** Cancels those that were asked about, and leaves once none is in flight any more. */
-  cancelAll(runs: readonly RunView[]): void;
-}
-
-type Intake = WorkerHealth['intake'];
-
-interface LeavingTools {
+interface QuitOptions {
   handle: WorkerHandle;
   store: Store;
-  say: (tone: Message['tone'], text: string) => void;
-  answer: (asked: () => Promise<CommandAnswer>) => void;
-  quit: (wish: QuitWish) => void;
+  notify: Notify;
+  showAnswer: ShowAnswer;
+  quit: (choice: QuitChoice) => void;
 }
 
-export function createLeaving({ handle, store, say, answer, quit }: LeavingTools): Leaving {
-  /** Girder is to be told how they ended, so the worker stays until they have. */
-  const leaveWhenEmpty = (): void => {
-    const stop = handle.subscribe(look);
-    function look(): void {
+export function createQuitController({
+  handle,
+  store,
+  notify,
+  showAnswer,
+  quit,
+}: QuitOptions): QuitController {
+  const unfinished = (): readonly RunView[] =>
+    handle.snapshot().runs.filter(({ stage }) => stage !== 'finished');
+
+  /** The worker must stay until Girder knows how the runs ended. Resuming the intake calls the quit off. */
+  const quitWhenIdle = (): void => {
+    const unsubscribe = handle.subscribe(check);
+    function check(): void {
       const { inFlight, intake } = handle.snapshot().health;
-      // who opens it again has thought better of it
-      const isOpen = intake === 'open' || intake === 'full';
-      if (inFlight > 0 && !isOpen) return;
-      stop();
-      if (!isOpen) quit('leave');
+      const isResumed = intake === 'open' || intake === 'full';
+      if (inFlight > 0 && !isResumed) return;
+      unsubscribe();
+      if (!isResumed) quit('leave');
     }
-    look();
+    check();
   };
 
-  /** All that are still in flight: one that has ended since the question was asked is no refusal. */
+  /** Cancels the runs that have not ended since the question was asked. */
   const cancel = async (runs: readonly RunView[]): Promise<CommandAnswer> => {
-    const alive = new Set(unfinished().map(({ id }) => id));
-    const ids = runs.map(({ id }) => id).filter((id) => alive.has(id));
+    const active = new Set(unfinished().map(({ id }) => id));
+    const ids = runs.map(({ id }) => id).filter((id) => active.has(id));
     if (ids.length === 0) return { ok: true, said: '' };
     try {
       return await handle.act({ kind: 'cancel', runs: ids, jobs: [] });
@@ -56,50 +47,52 @@ export function createLeaving({ handle, store, say, answer, quit }: LeavingTools
     }
   };
 
-  /** Nobody leaves, so tasks are taken as before, unless somebody has decided about that meanwhile. Resolves with words about it. */
-  const putIntakeBack = async (before: Intake): Promise<string> => {
+  /**
+   * Restores the intake after a failed cancel, unless it has been changed in the meantime.
+   * @returns the part of a sentence that says so
+   */
+  const restoreIntake = async (before: WorkerHealth['intake']): Promise<string> => {
     if (before === 'draining' || handle.snapshot().health.intake !== 'draining') return '';
     const { ok, said } = before === 'paused' ? await handle.pause() : await handle.resume();
     return ok
-      ? `, the intake ${before === 'paused' ? 'paused' : 'open'} again`
-      : `, the intake closed (${said})`;
+      ? `, the intake is ${before === 'paused' ? 'paused' : 'open'} again`
+      : `, the intake stays closed (${said})`;
   };
 
-  const unfinished = (): readonly RunView[] =>
-    handle.snapshot().runs.filter(({ stage }) => stage !== 'finished');
+  const cancelAll = async (runs: readonly RunView[]): Promise<CommandAnswer> => {
+    const what = pluralize(runs.length, 'run');
+    const before = handle.snapshot().health.intake;
+    // tasks that arrive after the question must not start here
+    const drained = await handle.drain();
+    if (!drained.ok) return drained;
+    const { ok, said } = await cancel(runs);
+    if (!ok) {
+      const intake = await restoreIntake(before);
+      return { ok, said: `Not all of ${what} canceled. The console stays open${intake}: ${said.trim()}` };
+    }
+    quitWhenIdle();
+    return { ok, said: `${what} canceled. The console closes when no run is in flight.` };
+  };
 
   return {
     ask() {
-      const { snapshot, afterwards } = store.get();
-      if (snapshot.health.inFlight === 0 || afterwards === 'goesOn') quit('leave');
-      else store.dispatch({ type: 'quitAsked' });
+      const { snapshot, workerLifetime } = store.get();
+      if (snapshot.health.inFlight === 0 || workerLifetime === 'continues') quit('leave');
+      else store.dispatch({ type: 'quitOpened' });
     },
     leave: () => quit('leave'),
     keep() {
-      if (store.get().afterwards === 'stopsOrKept') return quit('keep');
+      if (store.get().workerLifetime === 'endsOrDetaches') return quit('keep');
       store.dispatch({ type: 'back' });
-      say('warning', 'This worker cannot run on without its console.');
+      notify('warning', 'This worker cannot continue without its console.');
     },
-    askCancelAll() {
-      store.dispatch({ type: 'quitCancelAsked', runs: unfinished() });
-    },
-    cancelAll(runs) {
+    askCancelAll: () => store.dispatch({ type: 'quitCancelOpened', runs: unfinished() }),
+    confirmCancelAll() {
+      const { overlay } = store.get();
+      if (overlay.kind !== 'quitCancel') return;
       store.dispatch({ type: 'back' });
-      const what = counted(runs.length, 'run');
-      say('warning', `Canceling ${what} …`);
-      answer(async () => {
-        const before = handle.snapshot().health.intake;
-        // what came after the question shall neither begin nor end here
-        const drained = await handle.drain();
-        if (!drained.ok) return drained;
-        const { ok, said } = await cancel(runs);
-        if (!ok) {
-          const intake = await putIntakeBack(before);
-          return { ok, said: `Not all of ${what} canceled, and the console stays${intake}: ${said.trim()}` };
-        }
-        leaveWhenEmpty();
-        return { ok, said: `${what} canceled. The console closes when nothing is in flight any more.` };
-      });
+      notify('warning', `Canceling ${pluralize(overlay.runs.length, 'run')} …`);
+      showAnswer(async () => cancelAll(overlay.runs));
     },
   };
 }

@@ -1,60 +1,77 @@
-import type { CommandAnswer, WorkerHandle } from '../../worker/views/handle.js';
-import { counted } from '../views/format.js';
-import { actionsOf, deedWords, type RowAction } from './row-actions.js';
-import { actionRows, type ActionTarget, type Message } from '../state/state.js';
-import type { Store } from '../state/store.js';
-import { rowTitle } from '../views/jobs.js';
+import type { WorkerHandle } from '../../worker/views/handle.js';
+import type { Store } from '../state/action.js';
+import { actionRows } from '../state/state.js';
+import { pluralize } from '../views/format.js';
+import { rowTitle } from '../views/tables/jobs.js';
+import type { Notify, RowActionController, ShowAnswer } from './command.js';
+import { actionMessages, actionsFor, type RowAction } from './row-actions.js';
 
-/** Asks about what is to be done to rows, and does it. */
-export interface Acting {
-  /** Asks whether an action shall be done to the rows that it can be about. @param words what followed its command */
-  ask(action: RowAction, words: readonly string[]): void;
-  /** Does what was asked about, to the rows as they were then. */
-  act(target: ActionTarget): void;
-}
-
-interface ActingTools {
+interface RowActionOptions {
   handle: WorkerHandle;
   store: Store;
-  say: (tone: Message['tone'], text: string) => void;
-  /** Waits for an answer and shows it. */
-  answer: (asked: () => Promise<CommandAnswer>) => void;
+  notify: Notify;
+  showAnswer: ShowAnswer;
 }
 
-export function createActing({ handle, store, say, answer }: ActingTools): Acting {
+export function createRowActionController({
+  handle,
+  store,
+  notify,
+  showAnswer,
+}: RowActionOptions): RowActionController {
+  const available = (): readonly RowAction[] => actionsFor(store.get().snapshot.executor);
+
+  const ask: RowActionController['ask'] = (action, words) => {
+    if (!available().includes(action)) {
+      return notify('warning', 'Jobs run on this host without Slurm: they can only be canceled.');
+    }
+    const request = action.parse(words.join(' '));
+    if (typeof request === 'string') return notify('bad', request);
+    const rows = actionRows(store.get());
+    const [first, ...others] = rows.filter((row) => action.appliesTo(row));
+    if (first !== undefined) {
+      const skipped = rows.length - 1 - others.length;
+      return store.dispatch({
+        type: 'confirmOpened',
+        target: { request, rows: [first, ...others], skipped },
+      });
+    }
+    const [only] = rows;
+    if (only === undefined) return notify('warning', `Select a run or job to ${action.name}.`);
+    const subject = rows.length === 1 ? `${rowTitle(only)} is` : 'all marked rows are';
+    const reason = rows.every(({ group }) => group === only.group) ? only.group : 'of another kind';
+    return notify('warning', `Nothing to ${action.name}: ${subject} ${reason}.`);
+  };
+
   return {
-    ask(action, words) {
-      if (!actionsOf(store.get().snapshot.executor).includes(action))
-        return say('warning', 'Jobs run on this host: they can be canceled, and nothing else.');
-      const deed = action.read(words.join(' '));
-      if (typeof deed === 'string') return say('bad', deed);
-      const rows = actionRows(store.get());
-      const [first, ...others] = rows.filter((row) => action.fits(row));
-      if (first !== undefined) {
-        const left = rows.length - 1 - others.length;
-        return store.dispatch({ type: 'actionAsked', target: { deed, rows: [first, ...others], left } });
-      }
-      const [only] = rows;
-      if (only === undefined) return say('warning', 'There is no run or job here to do that to.');
-      const what = rows.length === 1 ? `${rowTitle(only)} is` : 'all of the marked rows are';
-      const why = rows.every(({ group }) => group === only.group) ? only.group : 'of another kind';
-      return say('warning', `Nothing to ${action.name}: ${what} ${why}.`);
-    },
-    act({ deed, rows }) {
-      const name = rows.length === 1 ? rowTitle(rows[0]) : counted(rows.length, 'row');
-      const { done, refused } = deedWords(deed);
-      say('warning', `${done} ${name} …`);
-      answer(async () => {
+    ask,
+    perform({ request, rows }) {
+      const name = rows.length === 1 ? rowTitle(rows[0]) : pluralize(rows.length, 'row');
+      const { done, refused } = actionMessages(request);
+      notify('warning', `${done} ${name} …`);
+      showAnswer(async () => {
         const { ok, said } = await handle.act({
-          ...deed,
+          ...request,
           runs: rows.flatMap(({ run }) => (run === null ? [] : [run.id])),
           jobs: rows.flatMap(({ run, job }) => (run === null && job !== null ? [job.id] : [])),
         });
-        if (ok && deed.kind === 'cancel')
+        if (ok && request.kind === 'cancel') {
           store.dispatch({ type: 'rowsEnded', ids: rows.map(({ id }) => id) });
-        const words = said.trim() === '' ? (ok ? 'accepted' : 'refused without a word') : said.trim();
-        return { ok, said: `${ok ? done : refused} ${name}: ${words}` };
+        }
+        const answer = said.trim() || (ok ? 'accepted' : 'refused without a reason');
+        return { ok, said: `${ok ? done : refused} ${name}: ${answer}` };
       });
+    },
+    openMenu() {
+      if (actionRows(store.get()).length > 0) store.dispatch({ type: 'menuOpened' });
+      else notify('warning', 'Select a run or job first.');
+    },
+    choose(key) {
+      store.dispatch({ type: 'back' });
+      const action = available().find((one) => one.key === key);
+      if (action === undefined) return;
+      if (action.value === null) ask(action, []);
+      else store.dispatch({ type: 'commandOpened', text: `${action.name} ` });
     },
   };
 }

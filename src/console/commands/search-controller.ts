@@ -1,76 +1,66 @@
 import type { LogTail } from '../../worker/views/handle.js';
-import { errorWords, findLine, readSearch, type Found } from '../state/log-search.js';
-import { logRows } from '../state/log-viewport.js';
+import type { Store } from '../state/action.js';
 import { logFrame } from '../state/log-reducer.js';
-import { isTable, type ConsoleState, type Message } from '../state/state.js';
-import type { Store } from '../state/store.js';
+import { errorPattern, findLine, parseSearch, type SearchHit } from '../state/log-search.js';
+import { logRows } from '../state/log-viewport.js';
+import { isTable, type ConsoleState } from '../state/state.js';
 import { createTimeLimit } from '../terminal/time-limit.js';
-import { pageLines } from '../views/page.js';
+import { pageLines } from '../views/pages/page.js';
+import type { Notify, SearchController } from './command.js';
 
-/** Goes from hit to hit in the open log or on the open page. */
-export interface Seeker {
-  /** Searches for what was typed, from what is in view on; nothing typed ends the search. */
-  search(text: string): void;
-  next(direction: 1 | -1): void;
-  nextError(): void;
-}
+/** Keys are blocked for this long. */
+const maxSearchMs = 250;
 
-/** Milliseconds for one search: keys wait as long. */
-const longestSearchMs = 250;
-
-/** The lines that are searched, and where the operator is in them. */
-interface Searched {
+interface SearchScope {
   tail: LogTail;
-  /** First line in view, and the line after the last one. */
+  /** The first visible line, and the line after the last visible one. */
   from: number;
   to: number;
   hit: number | null;
 }
 
-/** @param say tells the operator what was not found, or that the end was passed */
-export function createSeeker(store: Store, say: (tone: Message['tone'], text: string) => void): Seeker {
-  const withinTime = createTimeLimit(longestSearchMs);
+export function createSearchController(store: Store, notify: Notify): SearchController {
+  const withTimeLimit = createTimeLimit(maxSearchMs);
 
-  const seek = (expression: RegExp, what: string, direction: 1 | -1): void => {
-    const searched = searchedOf(store.get());
-    if (searched === null) return say('warning', 'There is no log here yet.');
-    const { tail, from, to, hit } = searched;
-    const inSight = hit !== null && hit >= from && hit < to;
-    const start = inSight ? hit + direction : direction > 0 ? from : to - 1;
-    const found = withinTime<Found | null>(() => findLine(tail, expression, start, direction));
-    if (!found.ok) return say('bad', `Searching for ${what} takes too long: it was given up.`);
-    if (found.value === null) return say('warning', `No ${what} in the lines that are held.`);
+  const find = (expression: RegExp, what: string, direction: 1 | -1): void => {
+    const scope = searchScope(store.get());
+    if (scope === null) return notify('warning', 'There is no log to search yet.');
+    const { tail, from, to, hit } = scope;
+    const isHitVisible = hit !== null && hit >= from && hit < to;
+    const start = isHitVisible ? hit + direction : direction > 0 ? from : to - 1;
+    const found = withTimeLimit<SearchHit | null>(() => findLine(tail, expression, start, direction));
+    if (!found.ok) return notify('bad', `The search for ${what} takes too long and was stopped.`);
+    if (found.value === null) return notify('warning', `No ${what} in the loaded lines.`);
     store.dispatch({ type: 'lineFound', line: found.value.line });
     if (found.value.wrapped) {
-      say('warning', `Went on from the ${direction > 0 ? 'beginning' : 'end'}.`);
+      notify('warning', `Search continued from the ${direction > 0 ? 'beginning' : 'end'}.`);
     }
   };
 
   const next = (direction: 1 | -1): void => {
     const { place, log, pageSearch } = store.get();
     const search = (isTable(place) ? log?.search : pageSearch?.search) ?? null;
-    if (search === null) say('warning', 'Nothing is searched for; / does.');
-    else seek(search.expression, `"${search.text}"`, direction);
+    if (search === null) notify('warning', 'No search is active. Press / to search.');
+    else find(search.expression, `"${search.text}"`, direction);
   };
 
   return {
     search(text) {
-      if (text === '') return store.dispatch({ type: 'searched', search: null });
-      const search = readSearch(text);
-      if (typeof search === 'string') return say('bad', search);
-      store.dispatch({ type: 'searched', search });
+      if (text === '') return store.dispatch({ type: 'searchStarted', search: null });
+      const search = parseSearch(text);
+      if (typeof search === 'string') return notify('bad', search);
+      store.dispatch({ type: 'searchStarted', search });
       next(1);
     },
     next,
-    nextError: () => seek(errorWords, 'line that looks like an error', 1),
+    nextError: () => find(errorPattern, 'line that looks like an error', 1),
   };
 }
 
-function searchedOf(state: ConsoleState): Searched | null {
+function searchScope(state: ConsoleState): SearchScope | null {
   const { place, log, pageSearch } = state;
   if (!isTable(place)) {
     const lines = pageLines(state).map(({ spans }) => spans.map(({ text }) => text).join(''));
-    // from the top of what is in view on, whatever the height of the page
     return { tail: { lines, lost: 0 }, from: place.top, to: lines.length, hit: pageSearch?.hit ?? null };
   }
   if (log === null || log.tail === null) return null;

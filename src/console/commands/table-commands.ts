@@ -1,80 +1,57 @@
 import { exportText } from '../data/export.js';
-import { counted } from '../views/format.js';
+import type { Store } from '../state/action.js';
 import {
   isTable,
   pageItem,
   pageRow,
   tableNameOf,
   tableOf,
-  type Message,
   type Place,
   type TableName,
 } from '../state/state.js';
-import type { Store } from '../state/store.js';
 import { selectedItem, targetItems } from '../table/table-state.js';
 import type { Item, Table } from '../table/table.js';
 import { chooseTheme } from '../terminal/theme.js';
-import type { TableView } from '../views/table-view.js';
-import { lookOf } from '../views/table.js';
-import { tableViews } from '../views/tables.js';
+import { pluralize } from '../views/format.js';
+import { tableLayoutOptions } from '../views/table.js';
+import { currentView, tableView } from '../views/tables/all-tables.js';
+import type { HostServices, Notify, ShowAnswer, TableCommands } from './command.js';
 
-export interface TableCommandSources {
+export interface TableCommandOptions {
   store: Store;
-  save: (name: string, text: string) => Promise<string>;
-  copy: (text: string) => void;
-  say: (tone: Message['tone'], text: string) => void;
-  /** Waits for an answer and shows it. */
-  answer: (asked: () => Promise<{ ok: boolean; said: string }>) => void;
+  host: Pick<HostServices, 'saveFile' | 'copyToClipboard'>;
+  notify: Notify;
+  showAnswer: ShowAnswer;
 }
 
-/** What keys and `:` do to the table on screen, whichever it is. */
-export interface TableCommands {
-  /** Its columns are offered while a command is typed. */
-  table(): Table;
-  /** Enter: what there is to know of the selected row. */
-  open(): void;
-  reverseSort(): void;
-  toggleWide(): void;
-  /** Shift and the letter of a column. */
-  sortByLetter(key: string): void;
-  sortByName(words: readonly string[]): void;
-  chooseColumns(words: readonly string[]): void;
-  exportRows(words: readonly string[]): void;
-  copyIds(): void;
-}
+export function createTableCommands({ store, host, notify, showAnswer }: TableCommandOptions): TableCommands {
+  const table = (): Table => currentView(store.get()).table;
+  const notifyUnknownColumn = (ids: readonly string[]): void =>
+    notify('bad', `Unknown column ${ids.join(', ')}. Columns: ${table().columnIds.join(', ')}.`);
 
-export function createTableCommands(sources: TableCommandSources): TableCommands {
-  const { store, save, copy, say, answer } = sources;
-  const view = (): TableView => tableViews[tableNameOf(store.get())];
-  const table = (): Table => view().table;
-  const unknownColumn = (ids: readonly string[]): void =>
-    say('bad', `No column ${ids.join(', ')}; there are ${table().columnIds.join(', ')}.`);
-
-  /** How many columns there is room for. */
-  const columnsShown = (): number =>
+  const countVisibleColumns = (): number =>
     table()
-      .heading(lookOf(store.get()), chooseTheme({}))
+      .heading(tableLayoutOptions(store.get()), chooseTheme({}))
       .spans.filter(({ text }) => text.trim() !== '').length;
 
   return {
-    table,
     open() {
       const state = store.get();
       const item = selectedItem(tableOf(state));
       if (item === null || !isTable(state.place)) return;
-      store.dispatch({ type: 'went', place: placeOf(state.place.view, item), deeper: true });
+      store.dispatch({ type: 'navigated', place: placeOf(state.place.view, item), deeper: true });
     },
     reverseSort() {
       const { sorting } = tableOf(store.get());
-      if (sorting === null) say('warning', 'The table is in its own order; s sorts it.');
+      if (sorting === null) notify('warning', 'The table is in its default order. Press s to sort.');
       else store.dispatch({ type: 'sortedBy', column: sorting.column });
     },
     toggleWide() {
-      const before = columnsShown();
+      const before = countVisibleColumns();
       store.dispatch({ type: 'wideToggled' });
-      if (!tableOf(store.get()).wide || columnsShown() > before) return;
-      if (before === table().columnIds.length) say('good', 'All columns are shown.');
-      else say('warning', 'There is no room for more columns: a wider terminal has it, or :columns chooses.');
+      if (!tableOf(store.get()).wide || countVisibleColumns() > before) return;
+      if (before === table().columnIds.length) notify('good', 'All columns are visible.');
+      else notify('warning', 'No more columns fit. Use a wider terminal, or choose with :columns.');
     },
     sortByLetter(key) {
       const column = table().sortKeys.get(key);
@@ -82,47 +59,47 @@ export function createTableCommands(sources: TableCommandSources): TableCommands
     },
     sortByName([column, direction]) {
       if (column === undefined) return store.dispatch({ type: 'sortedBy', column: null });
-      if (!table().columnIds.includes(column)) return unknownColumn([column]);
+      if (!table().columnIds.includes(column)) return notifyUnknownColumn([column]);
       return store.dispatch({ type: 'sortedBy', column, descending: direction === 'desc' });
     },
     chooseColumns(words) {
       const chosen = words.join(',').split(',').filter(Boolean);
       const unknown = chosen.filter((id) => !table().columnIds.includes(id));
-      if (unknown.length > 0) return unknownColumn(unknown);
+      if (unknown.length > 0) return notifyUnknownColumn(unknown);
       store.dispatch({ type: 'columnsChosen', columns: chosen.length === 0 ? null : chosen });
     },
-    exportRows([form, ...names]) {
-      if (form !== 'csv' && form !== 'json') return say('bad', 'Say :export csv or :export json.');
+    exportRows([format, ...names]) {
+      if (format !== 'csv' && format !== 'json') return notify('bad', 'Use :export csv or :export json.');
       const state = store.get();
-      const stamp = new Date(state.now).toISOString().replaceAll(/[:.]/gu, '-');
-      const name = names.length === 0 ? `dsa-slurm-${tableNameOf(state)}-${stamp}.${form}` : names.join(' ');
-      answer(async () => {
-        const path = await save(name, exportText(state, form));
-        return { ok: true, said: `${counted(tableOf(state).shown.length, 'row')} written to ${path}` };
+      const timestamp = new Date(state.now).toISOString().replaceAll(/[:.]/gu, '-');
+      const name =
+        names.length === 0 ? `dsa-slurm-${tableNameOf(state)}-${timestamp}.${format}` : names.join(' ');
+      showAnswer(async () => {
+        const path = await host.saveFile(name, exportText(state, format));
+        return { ok: true, said: `${pluralize(tableOf(state).shown.length, 'row')} written to ${path}` };
       });
     },
     copyIds() {
       const state = store.get();
-      const page = pageRow(state) ?? pageItem(state);
-      const items = page === null ? targetItems(tableOf(state)) : [page];
-      const ids = items.map((item) => view().copies(item)).filter(Boolean);
-      if (ids.length === 0) return say('warning', 'There is nothing to copy.');
-      copy(ids.join('\n'));
-      // whether the terminal obeyed is not known: many ask their user first, some never do
-      say('good', `Sent to the clipboard of this terminal: ${ids.join(' ')}`);
+      const onPage = pageRow(state) ?? pageItem(state);
+      const items = onPage === null ? targetItems(tableOf(state)) : [onPage];
+      const ids = items.map((item) => currentView(state).copyText(item)).filter(Boolean);
+      if (ids.length === 0) return notify('warning', 'There is nothing to copy.');
+      host.copyToClipboard(ids.join('\n'));
+      // "sent", because terminals do not confirm: some ask their user first, some ignore it
+      notify('good', `Sent to the clipboard: ${ids.join(' ')}`);
     },
   };
 }
 
-/** Where Enter leads from a row of a table. */
 function placeOf(table: TableName, item: Item): Place {
-  const opening = tableViews[table].opens(item);
-  switch (opening.kind) {
+  const target = tableView(table).openTarget(item);
+  switch (target.kind) {
     case 'page':
       return { view: 'item', table, id: item.id, top: 0 };
     case 'run':
-      return { view: 'job', rowId: opening.rowId, top: 0 };
+      return { view: 'job', rowId: target.rowId, top: 0 };
     case 'table':
-      return { view: opening.table, drilled: opening.query };
+      return { view: target.table, drillDownQuery: target.query };
   }
 }

@@ -1,40 +1,40 @@
 import { errorLine } from '../../base/errors.js';
 import type { WorkerHandle } from '../../worker/views/handle.js';
 import type { ImageDetail, ImageRow } from '../../worker/views/live-views.js';
-import { detailOf } from './images.js';
+import type { Store } from '../state/action.js';
 import { layoutScreen } from '../state/layout.js';
-import { pageItem, type ConsoleState } from '../state/state.js';
-import type { Store } from '../state/store.js';
+import { knownDetail, type ConsoleState } from '../state/state.js';
+import type { ImageItem } from '../state/table-rows.js';
 import { selectedItem } from '../table/table-state.js';
-import type { Item } from '../table/table.js';
 
 /**
- * Asks images for what they say of themselves: the one that is looked at first, then those in sight. One at a time and
- * each once, since each costs the container runtime a start. Returns the way to stop.
+ * Loads the metadata of image files: the selected one first, then the visible ones. One at a time and each only once,
+ * because each request starts the container runtime.
+ * @returns a function that stops it
  */
-export function followImages(handle: WorkerHandle, store: Store): () => void {
-  let busy = false;
-  let over = false;
-  const look = (): void => {
-    if (busy || over) return;
+export function subscribeImageDetails(handle: WorkerHandle, store: Store): () => void {
+  let isBusy = false;
+  let isStopped = false;
+  const loadNext = (): void => {
+    if (isBusy || isStopped) return;
     const image = nextImage(store.get());
     if (image === null) return;
-    busy = true;
+    isBusy = true;
     void (async () => {
-      const detail = await ask(handle, image.file);
-      busy = false;
-      if (!over) store.dispatch({ type: 'imageDetailCame', image, detail });
+      const detail = await load(handle, image.file);
+      isBusy = false;
+      if (!isStopped) store.dispatch({ type: 'imageDetailReceived', image, detail });
     })();
   };
-  const unsubscribe = store.subscribe(look);
-  look();
+  const unsubscribe = store.subscribe(loadNext);
+  loadNext();
   return () => {
-    over = true;
+    isStopped = true;
     unsubscribe();
   };
 }
 
-async function ask(handle: WorkerHandle, file: string): Promise<ImageDetail> {
+async function load(handle: WorkerHandle, file: string): Promise<ImageDetail> {
   try {
     return await handle.imageDetail(file);
   } catch (error) {
@@ -42,23 +42,16 @@ async function ask(handle: WorkerHandle, file: string): Promise<ImageDetail> {
   }
 }
 
-function rowOf(item: Item | null): ImageRow | null {
-  return (item as { image?: ImageRow } | null)?.image ?? null;
-}
-
 function nextImage(state: ConsoleState): ImageRow | null {
-  const { place, tables, imageDetails } = state;
-  const isUnknown = (row: ImageRow): boolean => detailOf(imageDetails, row) === null;
+  const { place, imageDetails } = state;
+  const { images } = state.tables;
+  const isUnknown = ({ image }: ImageItem): boolean => knownDetail(imageDetails, image) === null;
   if (place.view === 'item' && place.table === 'images') {
-    const row = rowOf(pageItem(state));
-    return row !== null && isUnknown(row) ? row : null;
+    return images.rows.filter(({ id }) => id === place.id).find(isUnknown)?.image ?? null;
   }
   if (place.view !== 'images') return null;
-  const { shown, position } = tables.images;
-  const inSight = shown.slice(position.top, position.top + layoutScreen(state).table);
-  for (const item of [selectedItem(tables.images), ...inSight]) {
-    const row = rowOf(item);
-    if (row !== null && isUnknown(row)) return row;
-  }
-  return null;
+  const { top } = images.position;
+  const selected = selectedItem(images);
+  const visible = images.shown.slice(top, top + layoutScreen(state).table);
+  return (selected === null ? visible : [selected, ...visible]).find(isUnknown)?.image ?? null;
 }

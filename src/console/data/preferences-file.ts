@@ -4,54 +4,56 @@ import * as z from 'zod';
 import { errorLine } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
 import { replaceFile } from '../../base/replace-file.js';
-import { noPreferences, type Preferences } from '../state/preferences.js';
+import { defaultPreferences, type Preferences } from '../state/preferences.js';
 import { jobScopes } from '../state/rows.js';
 import { tableNames } from '../state/state.js';
 
-/** In the state directory of the profile: how the operator left the console. */
+/** In the state directory of the profile. */
 const fileName = 'console.json';
 
 const tableName = z.enum(tableNames);
 const columnId = z.string().max(40);
 const columns = z.array(columnId).max(40);
 
-/** What another release, or somebody's editor, has made of one part costs that part only. */
-const remembered = z.object({
+/** An invalid field, for example of another release, falls back to its default without affecting the others. */
+const preferencesSchema = z.object({
   columns: z
     .union([
       z.partialRecord(tableName, columns),
-      // as it was while there was one table
+      // the format of older files, when there was only one table
       columns.transform((jobs) => ({ jobs })),
     ])
     .catch({}),
   sorting: z.partialRecord(tableName, z.object({ column: columnId, descending: z.boolean() })).catch({}),
   wide: z.array(tableName).catch([]),
-  scope: z.enum(jobScopes).catch(noPreferences.scope),
-  wrap: z.boolean().catch(noPreferences.wrap),
-  stamps: z.boolean().catch(noPreferences.stamps),
+  scope: z.enum(jobScopes).catch(defaultPreferences.scope),
+  wrap: z.boolean().catch(defaultPreferences.wrap),
+  stamps: z.boolean().catch(defaultPreferences.timestamps),
 });
 
-/** What was preferred last; nothing if the file is none of ours. */
+/** The saved preferences; the defaults if the file is missing or invalid. */
 export async function readPreferences(stateDirectory: string): Promise<Preferences> {
   try {
-    return remembered.parse(JSON.parse(await readFile(join(stateDirectory, fileName), 'utf8')));
+    const text = await readFile(join(stateDirectory, fileName), 'utf8');
+    const { stamps, ...preferences } = preferencesSchema.parse(JSON.parse(text));
+    return { ...preferences, timestamps: stamps };
   } catch {
-    return noPreferences;
+    return defaultPreferences;
   }
 }
 
-/** Remembers preferences, one after the other. A directory that cannot be written costs no more than that. */
-export function createRememberer(
+/** Saves preferences in order. Errors are only logged. */
+export function createPreferencesWriter(
   stateDirectory: string,
   log: Log,
 ): (preferences: Preferences) => Promise<void> {
   const path = join(stateDirectory, fileName);
   let written: Promise<void> = Promise.resolve();
-  const write = async (preferences: Preferences): Promise<void> => {
+  const write = async ({ timestamps: stamps, ...preferences }: Preferences): Promise<void> => {
     try {
-      await replaceFile(path, `${JSON.stringify(preferences)}\n`);
+      await replaceFile(path, `${JSON.stringify({ ...preferences, stamps })}\n`);
     } catch (error) {
-      log.warn({ why: errorLine(error) }, 'how the console is preferred is not remembered');
+      log.warn({ why: errorLine(error) }, 'console preferences could not be saved');
     }
   };
   return async (preferences) => {

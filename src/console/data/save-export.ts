@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { DsaSlurmError, systemCode } from '../../base/errors.js';
 
 /**
- * Writes an export into the current directory, or where its name says; for its owner only. Nothing is ever overwritten.
+ * Writes an export, readable only by its owner. Relative names refer to the current directory; existing files are kept.
  * @throws DsaSlurmError `files`
  */
 export async function saveExport(name: string, text: string): Promise<string> {
@@ -12,7 +12,8 @@ export async function saveExport(name: string, text: string): Promise<string> {
     await writeFile(path, text, { flag: 'wx', mode: 0o600 });
     return path;
   } catch (cause) {
-    const why = systemCode(cause) === 'EEXIST' ? 'it exists already' : (systemCode(cause) ?? 'unknown');
-    throw new DsaSlurmError('files', `${path} could not be written: ${why}.`, { cause });
+    const reason =
+      systemCode(cause) === 'EEXIST' ? 'the file already exists' : (systemCode(cause) ?? 'unknown error');
+    throw new DsaSlurmError('files', `${path} could not be written: ${reason}.`, { cause });
   }
 }

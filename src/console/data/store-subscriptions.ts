@@ -1,148 +1,148 @@
 import type { Clock } from '../../base/clock.js';
 import type { LogTail, WorkerHandle } from '../../worker/views/handle.js';
 import type { Watched } from '../../worker/views/live-views.js';
-import { followDetails } from './details.js';
-import { followImages } from './image-subscription.js';
+import type { Store } from '../state/action.js';
 import type { ConsoleState } from '../state/state.js';
-import type { Store } from '../state/store.js';
-import { tableViews } from '../views/tables.js';
+import { tableView } from '../views/tables/all-tables.js';
+import { subscribeImageDetails } from './image-subscription.js';
+import { subscribeRowDetails } from './row-details.js';
 
-/** The screen changes at most ten times a second, however much happens. */
-const frameMs = 100;
-/** Ages count in seconds. */
+/** The data on screen changes at most ten times per second. */
+const updateMs = 100;
+/** Ages are shown in seconds. */
 const tickMs = 1_000;
-/** A log is opened when the selection has rested on its row for so long: not for every row that is passed. */
+/** A log is opened once the cursor has rested on its row for this long, not for every row that it passes. */
 const restMs = 150;
 
-/** Calls `act` now, and for all calls within the next `ms` once more at their end. */
+/** Calls `act` at once, and then at most once per `ms` for all further calls. */
 export function coalesce(act: () => void, ms: number): { call(): void; stop(): void } {
   let timer: NodeJS.Timeout | null = null;
-  let again = false;
+  let isPending = false;
   const run = (): void => {
-    again = false;
+    isPending = false;
     timer = setTimeout(() => {
       timer = null;
-      if (again) run();
+      if (isPending) run();
     }, ms);
     act();
   };
   return {
     call() {
       if (timer === null) run();
-      else again = true;
+      else isPending = true;
     },
     stop() {
       if (timer !== null) clearTimeout(timer);
       timer = null;
-      again = false;
+      isPending = false;
     },
   };
 }
 
-/** Brings a worker's news, its logs and the time into the store. Returns the way to stop. */
-export function startFeed(handle: WorkerHandle, store: Store, clock: Clock): () => void {
-  const news = coalesce(
+/** Keeps the store up to date with the worker, its logs and the time. @returns a function that stops it */
+export function subscribeStore(handle: WorkerHandle, store: Store, clock: Clock): () => void {
+  const updates = coalesce(
     () => store.dispatch({ type: 'snapshot', snapshot: handle.snapshot(), now: clock.now() }),
-    frameMs,
+    updateMs,
   );
   const tick = setInterval(() => store.dispatch({ type: 'tick', now: clock.now() }), tickMs);
-  const stopNews = handle.subscribe(() => news.call());
-  const stopLog = followSelection(handle, store);
-  const stopDetails = followDetails(handle, store);
-  const stopImages = followImages(handle, store);
-  const stopWatching = watchForView(handle, store, clock);
+  const stops = [
+    handle.subscribe(() => updates.call()),
+    subscribeLog(handle, store),
+    subscribeRowDetails(handle, store),
+    subscribeImageDetails(handle, store),
+    subscribeViews(handle, store, clock),
+  ];
   return () => {
-    stopNews();
-    stopLog();
-    stopDetails();
-    stopImages();
-    stopWatching();
-    news.stop();
+    for (const stop of stops) stop();
+    updates.stop();
     clearInterval(tick);
   };
 }
 
-/** What the view that is shown needs besides the snapshot. */
-export function watchesOf({
+/** The live views that the current place needs. */
+export function viewsNeeded({
   place,
   scope,
 }: Pick<ConsoleState, 'place' | 'scope'>): readonly (keyof Watched)[] {
   switch (place.view) {
     case 'job':
     case 'jobs':
-      // Slurm is asked about everybody's jobs only while somebody looks at them
+      // the jobs of all users cost an additional Slurm query
       return scope === 'all' ? ['allJobs'] : [];
     case 'worker':
       return ['worker'];
     case 'item':
-      return tableViews[place.table].needs;
+      return tableView(place.table).liveViews;
     default:
-      return tableViews[place.view].needs;
+      return tableView(place.view).liveViews;
   }
 }
 
-/** Asks for what the view that is shown needs, and for nothing else: some of it costs questions to Slurm. */
-function watchForView(handle: WorkerHandle, store: Store, clock: Clock): () => void {
-  const watching = new Map<keyof Watched, () => void>();
-  const want = (): void => {
-    const needed = watchesOf(store.get());
-    for (const [what, stop] of watching) {
-      if (needed.includes(what)) continue;
-      watching.delete(what);
+/** Subscribes only to live views that are visible, because some of them cost Slurm queries. */
+function subscribeViews(handle: WorkerHandle, store: Store, clock: Clock): () => void {
+  const subscriptions = new Map<keyof Watched, () => void>();
+  const update = (): void => {
+    const needed = viewsNeeded(store.get());
+    for (const [name, stop] of subscriptions) {
+      if (needed.includes(name)) continue;
+      subscriptions.delete(name);
       stop();
     }
-    for (const what of needed) {
-      if (watching.has(what)) continue;
-      // a first view comes within the call, and brings us here again
-      watching.set(what, () => undefined);
-      watching.set(
-        what,
-        handle.watch(what, (view) => store.dispatch({ type: 'watched', what, view, now: clock.now() })),
+    for (const name of needed) {
+      if (subscriptions.has(name)) continue;
+      // `watch` may report at once, which calls this function again: reserve the entry first
+      subscriptions.set(name, () => undefined);
+      subscriptions.set(
+        name,
+        handle.watch(name, (view) =>
+          store.dispatch({ type: 'liveViewChanged', name, view, now: clock.now() }),
+        ),
       );
     }
   };
-  const unsubscribe = store.subscribe(want);
-  want();
+  const unsubscribe = store.subscribe(update);
+  update();
   return () => {
     unsubscribe();
-    for (const stop of watching.values()) stop();
+    for (const stop of subscriptions.values()) stop();
   };
 }
 
-/** Follows the log that the log pane asks for: one at a time, none while the pane is closed. */
-function followSelection(handle: WorkerHandle, store: Store): () => void {
-  let wanted: string | null = null;
+/** Follows the log of the open log pane. */
+function subscribeLog(handle: WorkerHandle, store: Store): () => void {
+  let current: string | null = null;
   let stop: (() => void) | null = null;
-  const want = (): void => {
+  const update = (): void => {
     const logId = store.get().log?.logId ?? null;
-    if (logId === wanted) return;
+    if (logId === current) return;
     stop?.();
-    wanted = logId;
-    stop = logId === null ? null : follow(handle, store, logId);
+    current = logId;
+    stop = logId === null ? null : followLog(handle, store, logId);
   };
-  const unsubscribe = store.subscribe(want);
-  want();
+  const unsubscribe = store.subscribe(update);
+  update();
   return () => {
     unsubscribe();
     stop?.();
   };
 }
 
-function follow(handle: WorkerHandle, store: Store, logId: string): () => void {
+function followLog(handle: WorkerHandle, store: Store, logId: string): () => void {
   let tail: LogTail | null = null;
   let unfollow: (() => void) | null = null;
-  const lines = coalesce(() => {
-    if (tail !== null) store.dispatch({ type: 'tail', logId, tail });
-  }, frameMs);
+  const updates = coalesce(() => {
+    if (tail !== null) store.dispatch({ type: 'tailReceived', logId, tail });
+  }, updateMs);
   const rest = setTimeout(() => {
     unfollow = handle.followLog(logId, (latest) => {
       tail = latest;
-      lines.call();
+      updates.call();
     });
   }, restMs);
   return () => {
     clearTimeout(rest);
-    lines.stop();
+    updates.stop();
     unfollow?.();
   };
 }

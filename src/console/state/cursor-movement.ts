@@ -1,24 +1,23 @@
-/** A key that moves. */
-export type Step = 'up' | 'down' | 'pageUp' | 'pageDown' | 'first' | 'last';
+export type CursorMove = 'up' | 'down' | 'pageUp' | 'pageDown' | 'first' | 'last';
 
-/** Where a step leads in a page that is read line by line: its first line in sight. */
-export function pageTop(at: number, step: Step, height: number, lines: number): number {
+/** The first visible line of a scrolled page after a move. */
+export function pageTop(top: number, move: CursorMove, height: number, lines: number): number {
   const last = Math.max(0, lines - height);
-  return Math.min(Math.max(0, stepFrom(at, step, height, last)), last);
+  return Math.min(Math.max(0, moveFrom(top, move, height, last)), last);
 }
 
-/** Where a step leads from place `at`. @param page rows in sight */
-export function stepFrom(at: number, step: Step, page: number, last: number): number {
-  const turn = Math.max(1, page - 1);
-  switch (step) {
+/** The position after a move, which may be out of range. @param page visible rows */
+export function moveFrom(position: number, move: CursorMove, page: number, last: number): number {
+  const jump = Math.max(1, page - 1);
+  switch (move) {
     case 'up':
-      return at - 1;
+      return position - 1;
     case 'down':
-      return at + 1;
+      return position + 1;
     case 'pageUp':
-      return at - turn;
+      return position - jump;
     case 'pageDown':
-      return at + turn;
+      return position + jump;
     case 'first':
       return 0;
     case 'last':

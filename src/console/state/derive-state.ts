@@ -1,53 +1,45 @@
-import { followSelection } from './log-reducer.js';
-import { squeezedTable } from './layout.js';
-import { isTable, tableNameOf, tableOf, type ConsoleState, type TableName } from './state.js';
 import { reduceTable, type TableAction } from '../table/table-reducer.js';
-import { settleTable, type TableState } from '../table/table-state.js';
-import { tableViews } from '../views/tables.js';
+import { recomputeTable, type TableState } from '../table/table-state.js';
+import { currentView, tableView } from '../views/tables/all-tables.js';
+import { tableHeight } from './layout.js';
+import { followSelection } from './log-reducer.js';
+import { isTable, tableNameOf, tableOf, type ConsoleState, type TableName } from './state.js';
 
-/** `state` with some fields changed, or itself where they have those values already. */
-export function change(state: ConsoleState, changes: Partial<ConsoleState>): ConsoleState {
-  const names = Object.keys(changes) as (keyof ConsoleState)[];
-  return names.every((name) => state[name] === changes[name]) ? state : { ...state, ...changes };
-}
-
-/** These tables with the rows that they have by now. */
+/** Reads the rows of these tables again. */
 export function withRows(state: ConsoleState, names: readonly TableName[]): ConsoleState {
-  const changed = names.map((name) => {
-    const before = state.tables[name];
-    return [name, { ...before, rows: tableViews[name].rows?.(state) ?? before.rows }] as const;
-  });
-  return { ...state, tables: { ...state.tables, ...Object.fromEntries(changed) } };
+  const tables = { ...state.tables };
+  for (const name of names) Object.assign(tables, { [name]: withCurrentRows(state, name) });
+  return { ...state, tables };
 }
 
-/** What the table on screen, or under the page that is, shows. */
-export function tableViewOf(state: ConsoleState): (typeof tableViews)[keyof typeof tableViews] {
-  return tableViews[tableNameOf(state)];
+function withCurrentRows(state: ConsoleState, name: TableName): TableState {
+  const table: TableState = state.tables[name];
+  return { ...table, rows: tableView(name).rows?.(state) ?? table.rows };
 }
 
-/** With the table on screen in the place of what it was. */
-export function changeTable(state: ConsoleState, table: TableState): ConsoleState {
+export function withCurrentTable(state: ConsoleState, table: TableState): ConsoleState {
   return table === tableOf(state)
     ? state
     : { ...state, tables: { ...state.tables, [tableNameOf(state)]: table } };
 }
 
-/** What an operator does to the table on screen. */
-export function withTable(state: ConsoleState, action: TableAction): ConsoleState {
-  const { table } = tableViewOf(state);
-  return settle(
-    changeTable(state, reduceTable(tableOf(state), action, { table, height: squeezedTable(state) })),
+export function applyTableAction(state: ConsoleState, action: TableAction): ConsoleState {
+  const { table } = currentView(state);
+  return recompute(
+    withCurrentTable(state, reduceTable(tableOf(state), action, { table, height: tableHeight(state) })),
   );
 }
 
-/** After rows, filter, size or panes changed: what the table shows, and the log that goes with its selection. */
-export function settle(state: ConsoleState): ConsoleState {
-  const { table, age } = tableViewOf(state);
-  const settled = settleTable(tableOf(state), {
+/** Updates what depends on rows, filter, size and panes: the visible rows, the selection, and the log that it opens. */
+export function recompute(state: ConsoleState): ConsoleState {
+  const { table, age } = currentView(state);
+  const isCovered =
+    state.log !== null || !isTable(state.place) || !['none', 'filter'].includes(state.overlay.kind);
+  const recomputed = recomputeTable(tableOf(state), {
     table,
     context: { now: state.now, age: age(state) },
-    height: squeezedTable(state),
-    held: state.log !== null || !isTable(state.place) || !['none', 'filter'].includes(state.overlay.kind),
+    height: tableHeight(state),
+    keepSelection: isCovered,
   });
-  return followSelection(changeTable(state, settled));
+  return followSelection(withCurrentTable(state, recomputed));
 }

@@ -1,29 +1,27 @@
-/** One thing that the doctor can look at. */
 export interface DoctorCheck {
-  /** `rabbitmq.connect` */
+  /** For example `rabbitmq.connect`. */
   id: string;
   group: string;
   title: string;
 }
 
-/** What came of it. */
 export interface DoctorResult {
   id: string;
   status: 'ok' | 'warn' | 'fail' | 'skip';
-  /** What was seen, one fact a line. */
+  /** One fact per line. */
   evidence: readonly string[];
-  /** How to mend it. */
+  /** What to do about it; null: nothing. */
   fix: string | null;
   ms: number;
-  /** Where the check is described. */
+  /** Where the check is documented. */
   docs?: string;
 }
 
-/** A doctor to ask. The console knows none: whoever opens it may bring one. */
+/** The doctor as the console uses it. The caller of the console provides it, because imports run only downwards. */
 export interface DoctorPort {
-  /** Every check that there is, in the order in which they are shown. */
+  /** Every check, in display order. */
   checks: readonly DoctorCheck[];
-  /** Runs checks and what they need, each told of as soon as it is done. @param ids null for all of them */
+  /** Runs checks and their prerequisites, and reports each result at once. @param ids null for all checks */
   run(
     ids: readonly string[] | null,
     onResult: (result: DoctorResult) => void,
@@ -31,53 +29,52 @@ export interface DoctorPort {
   ): Promise<void>;
 }
 
-/** What the doctor has found so far. */
 export interface DoctorState {
-  /** Empty until the doctor was asked for the first time. */
+  /** Empty until the doctor has run for the first time. */
   checks: readonly DoctorCheck[];
-  /** The last result of each check, and when it came. */
+  /** The latest result of each check and when it arrived. */
   results: ReadonlyMap<string, { result: DoctorResult; at: number }>;
-  /** Checks whose answers are to come. */
-  asked: ReadonlySet<string>;
-  /** When the last examination began and ended; null: none did so far. */
-  begunAt: number | null;
+  /** Ids of checks without a result in the present run. */
+  pending: ReadonlySet<string>;
+  /** Milliseconds since the epoch; null: not yet. */
+  startedAt: number | null;
   endedAt: number | null;
-  /** Why there is no answer at all. */
-  trouble: string | null;
+  /** Why the doctor itself could not run. */
+  error: string | null;
 }
 
-export const noDoctorYet: DoctorState = {
+export const emptyDoctorState: DoctorState = {
   checks: [],
   results: new Map(),
-  asked: new Set(),
-  begunAt: null,
+  pending: new Set(),
+  startedAt: null,
   endedAt: null,
-  trouble: null,
+  error: null,
 };
 
 export type DoctorAction =
-  | { type: 'doctorBegan'; checks: readonly DoctorCheck[]; ids: readonly string[] | null; now: number }
-  | { type: 'doctorFound'; result: DoctorResult; now: number }
-  | { type: 'doctorEnded'; trouble: string | null; now: number };
+  | { type: 'doctorStarted'; checks: readonly DoctorCheck[]; ids: readonly string[] | null; now: number }
+  | { type: 'doctorResultReceived'; result: DoctorResult; now: number }
+  | { type: 'doctorFinished'; error: string | null; now: number };
 
 export function reduceDoctor(state: DoctorState, action: DoctorAction): DoctorState {
   switch (action.type) {
-    case 'doctorBegan': {
+    case 'doctorStarted': {
       const { checks, ids, now } = action;
-      const asked = new Set(ids ?? checks.map(({ id }) => id));
-      return { ...state, checks, asked, begunAt: now, endedAt: null, trouble: null };
+      const pending = new Set(ids ?? checks.map(({ id }) => id));
+      return { ...state, checks, pending, startedAt: now, endedAt: null, error: null };
     }
-    case 'doctorFound': {
+    case 'doctorResultReceived': {
       const { result, now } = action;
-      const asked = new Set(state.asked);
-      asked.delete(result.id);
-      return { ...state, asked, results: new Map(state.results).set(result.id, { result, at: now }) };
+      const pending = new Set(state.pending);
+      pending.delete(result.id);
+      return { ...state, pending, results: new Map(state.results).set(result.id, { result, at: now }) };
     }
-    case 'doctorEnded':
-      return { ...state, asked: new Set(), endedAt: action.now, trouble: action.trouble };
+    case 'doctorFinished':
+      return { ...state, pending: new Set(), endedAt: action.now, error: action.error };
   }
 }
 
-export function isExamining({ begunAt, endedAt }: DoctorState): boolean {
-  return begunAt !== null && endedAt === null;
+export function isDoctorRunning({ startedAt, endedAt }: DoctorState): boolean {
+  return startedAt !== null && endedAt === null;
 }

@@ -1,25 +1,25 @@
 import type { LogTail } from '../../worker/views/handle.js';
-import { tailEnd } from './log-viewport.js';
 import { cleanLogLine } from '../terminal/text.js';
+import { tailEnd } from './log-viewport.js';
 
-/** What is searched for in a log: a text, or between slashes a regular expression, both whatever the case. */
+/** A search for a text or, between slashes, for a regular expression; both ignore case. */
 export interface LogSearch {
   text: string;
   expression: RegExp;
 }
 
-/** A line that was found, numbered as in `LogPane.end`. */
-export interface Found {
+export interface SearchHit {
+  /** Numbered like `LogPane.end`. */
   line: number;
-  /** The end (or the beginning) was passed on the way. */
+  /** The search passed the end (or the beginning) and continued from the other side. */
   wrapped: boolean;
 }
 
-/** Lines that look as if something went wrong, whichever program wrote them. */
-export const errorWords = /\b(?:error|exception|traceback|fatal|killed|out of memory)\b/iu;
+/** Matches lines that look like an error of any program. */
+export const errorPattern = /\b(?:error|exception|traceback|fatal|killed|out of memory)\b/iu;
 
-/** Reads what was typed; a sentence where that is no regular expression. */
-export function readSearch(text: string): LogSearch | string {
+/** @returns the search, or an error message if the text is not a valid regular expression */
+export function parseSearch(text: string): LogSearch | string {
   const source = /^\/(.+)\/$/u.exec(text)?.[1];
   if (source === undefined) {
     return { text, expression: new RegExp(text.replaceAll(/[\\^$.|?+*()[\]{}/]/gu, String.raw`\$&`), 'iu') };
@@ -27,21 +27,26 @@ export function readSearch(text: string): LogSearch | string {
   try {
     return { text, expression: new RegExp(source, 'iu') };
   } catch {
-    return `"${source}" is no regular expression.`;
+    return `"${source}" is not a valid regular expression.`;
   }
 }
 
-/** The first line that matches, as it would be shown, from line `start` on in a direction, round the end if need be. */
-export function findLine(tail: LogTail, expression: RegExp, start: number, direction: 1 | -1): Found | null {
+/** Finds the first line, as displayed, that matches from line `start` on, and wraps around at the end. */
+export function findLine(
+  tail: LogTail,
+  expression: RegExp,
+  start: number,
+  direction: 1 | -1,
+): SearchHit | null {
   const { lines, lost } = tail;
   const begin = Math.min(Math.max(lost, start), tailEnd(tail) - 1);
-  // A start beyond either end has come round already.
-  const outside = begin !== start && start >= lost === direction > 0;
-  const first = outside ? (direction > 0 ? 0 : lines.length - 1) : begin - lost;
+  // a start beyond either end has already wrapped around
+  const isOutside = begin !== start && start >= lost === direction > 0;
+  const first = isOutside ? (direction > 0 ? 0 : lines.length - 1) : begin - lost;
   for (let step = 0; step < lines.length; step += 1) {
     const index = (first + direction * step + lines.length) % lines.length;
     if (expression.test(cleanLogLine(lines[index] ?? ''))) {
-      return { line: lost + index, wrapped: outside || (direction > 0 ? index < first : index > first) };
+      return { line: lost + index, wrapped: isOutside || (direction > 0 ? index < first : index > first) };
     }
   }
   return null;

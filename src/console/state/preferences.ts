@@ -1,58 +1,61 @@
-import type { JobScope } from './rows.js';
-import { tableNames, type ConsoleState, type TableName } from './state.js';
-import type { Store } from './store.js';
 import { emptyTable, type TableState } from '../table/table-state.js';
 import type { Sorting } from '../table/table.js';
+import type { Store } from './action.js';
+import type { JobScope } from './rows.js';
+import { tableNames, type ConsoleState, type TableName } from './state.js';
 
 type ByTable<T> = Readonly<Partial<Record<TableName, T>>>;
 
 /**
- * How an operator likes to look at things, which is kept for the profile. What hides rows or is about some of them (a filter,
- * errors only, marks) is of the moment and not part of it: what was left out yesterday must not be missing today.
+ * Display options that are kept for the profile. Whatever hides rows or refers to some of them (filter, errors only, marks)
+ * is not kept, so that nothing is missing the next day because it was filtered out the day before.
  */
 export interface Preferences {
-  /** Of the tables where any were chosen. */
+  /** Only tables with chosen columns. */
   columns: ByTable<readonly string[]>;
-  /** Of the tables that are not in their own order. */
+  /** Only tables that are not in their default order. */
   sorting: ByTable<NonNullable<Sorting>>;
-  /** Tables whose columns are packed, so that more have room. */
+  /** Tables with densely packed columns. */
   wide: readonly TableName[];
   scope: JobScope;
   wrap: boolean;
-  stamps: boolean;
+  timestamps: boolean;
 }
 
-/** Of an operator who has chosen nothing yet. */
-export const noPreferences: Preferences = {
+export const defaultPreferences: Preferences = {
   columns: {},
   sorting: {},
   wide: [],
   scope: 'mine',
   wrap: false,
-  stamps: false,
+  timestamps: false,
 };
 
-/** The tables as they are preferred, without any rows. */
-export function preferredTables(preferences: Preferences): Readonly<Record<TableName, TableState>> {
+/** Empty tables with the preferred columns and order. */
+export function preferredTables(preferences: Preferences): ConsoleState['tables'] {
   const { columns, sorting, wide } = preferences;
-  const tables = tableNames.map((name): [TableName, TableState] => [
-    name,
-    {
-      ...emptyTable,
-      columns: columns[name] ?? null,
-      sorting: sorting[name] ?? null,
-      wide: wide.includes(name),
-    },
-  ]);
-  return Object.fromEntries(tables) as Record<TableName, TableState>;
+  const table = (name: TableName): TableState<never> => ({
+    ...emptyTable,
+    columns: columns[name] ?? null,
+    sorting: sorting[name] ?? null,
+    wide: wide.includes(name),
+  });
+  return {
+    jobs: table('jobs'),
+    nodes: table('nodes'),
+    partitions: table('partitions'),
+    history: table('history'),
+    images: table('images'),
+    doctor: table('doctor'),
+  };
 }
 
-export function preferencesOf({ tables, scope, wrap, stamps }: ConsoleState): Preferences {
-  const chosen = <T>(of: (table: TableState) => T | null): ByTable<T> =>
+export function preferencesOf({ tables, scope, wrap, timestamps }: ConsoleState): Preferences {
+  const chosen = <T>(value: (table: TableState) => T | null): ByTable<T> =>
     Object.fromEntries(
       tableNames.flatMap((name) => {
-        const value = of(tables[name]);
-        return value === null ? [] : [[name, value] as const];
+        const one = value(tables[name]);
+        return one === null ? [] : [[name, one] as const];
       }),
     );
   return {
@@ -61,26 +64,26 @@ export function preferencesOf({ tables, scope, wrap, stamps }: ConsoleState): Pr
     wide: tableNames.filter((name) => tables[name].wide),
     scope,
     wrap,
-    stamps,
+    timestamps,
   };
 }
 
-/** All that preferences are made of: they are the same where this is. */
-function basisOf({ tables, scope, wrap, stamps }: ConsoleState): unknown[] {
+/** The values that preferences are derived from. */
+function preferenceValues({ tables, scope, wrap, timestamps }: ConsoleState): unknown[] {
   const ofTables = tableNames.flatMap((name) => {
     const { columns, sorting, wide } = tables[name];
     return [columns, sorting, wide];
   });
-  return [scope, wrap, stamps, ...ofTables];
+  return [scope, wrap, timestamps, ...ofTables];
 }
 
-/** Tells of each change of what is preferred. */
-export function onPreferences(store: Store, tell: (preferences: Preferences) => void): void {
-  let basis = basisOf(store.get());
+/** Calls `listener` whenever a preference changes. */
+export function onPreferences(store: Store, listener: (preferences: Preferences) => void): void {
+  let values = preferenceValues(store.get());
   store.subscribe(() => {
-    const next = basisOf(store.get());
-    if (next.every((one, index) => one === basis[index])) return;
-    basis = next;
-    tell(preferencesOf(store.get()));
+    const next = preferenceValues(store.get());
+    if (next.every((one, index) => one === values[index])) return;
+    values = next;
+    listener(preferencesOf(store.get()));
   });
 }

@@ -1,112 +1,60 @@
-import type { LogTail, RunView, WorkerSnapshot } from '../../worker/views/handle.js';
-import type { ImageDetail, ImageRow, JobDetail, RunDetail, Watched } from '../../worker/views/live-views.js';
-import { noDoctorYet, reduceDoctor, type DoctorAction } from './doctor-state.js';
-import { back, pageLineFound, searched, stepped, went } from './navigation-reducer.js';
-import { followToggled, lineFound, openLog, withTail } from './log-reducer.js';
-import type { LogSearch } from './log-search.js';
-import {
-  detailsFor,
-  heard,
-  jobDetailCame,
-  listed,
-  snapshotCame,
-  thawed,
-  watchedCame,
-} from './worker-data-reducer.js';
-import { noPreferences, preferredTables, type Preferences } from './preferences.js';
-import { mergeRows, type JobScope } from './rows.js';
-import { change, settle, withRows, withTable } from './derive-state.js';
-import {
-  isTable,
-  type ActionTarget,
-  type Afterwards,
-  type ConsoleState,
-  type Message,
-  type Place,
-  type Size,
-} from './state.js';
-import type { Step } from './cursor-movement.js';
-import type { TableAction } from '../table/table-reducer.js';
+import type { WorkerSnapshot } from '../../worker/views/handle.js';
 import { unmark } from '../table/table-state.js';
+import type { Action } from './action.js';
+import { applyTableAction, recompute, withRows } from './derive-state.js';
+import { emptyDoctorState, reduceDoctor } from './doctor-state.js';
+import { openLog, showLogLine, toggleFollow, withTail } from './log-reducer.js';
+import { back, moveCursor, navigate, showPageLine, startSearch } from './navigation-reducer.js';
+import { defaultPreferences, preferredTables, type Preferences } from './preferences.js';
+import { mergeRows } from './rows.js';
+import { isTable, type ConsoleState, type Size, type WorkerLifetime } from './state.js';
+import {
+  applyLiveViews,
+  applySnapshot,
+  detailsFor,
+  latestViews,
+  mergeJobDetail,
+  unfreeze,
+  withJobRows,
+} from './worker-data-reducer.js';
 
-export type Action =
-  | TableAction
-  | DoctorAction
-  | { type: 'snapshot'; snapshot: WorkerSnapshot; now: number }
-  | { type: 'watched'; what: keyof Watched; view: Watched[keyof Watched]; now: number }
-  | { type: 'runDetailCame'; rowId: string; detail: RunDetail | null }
-  | { type: 'jobDetailCame'; rowId: string; detail: JobDetail }
-  /** Slurm is to be asked anew about the job of the page. */
-  | { type: 'detailsAsked' }
-  | { type: 'scopeChosen'; scope: JobScope }
-  | { type: 'imageDetailCame'; image: ImageRow; detail: ImageDetail }
-  | { type: 'tick'; now: number }
-  | { type: 'resized'; size: Size }
-  | { type: 'lent'; lent: boolean }
-  | { type: 'tail'; logId: string; tail: LogTail }
-  | { type: 'step'; step: Step }
-  /** To a view of its own; with `deeper` to something that belongs to this one, to which Esc then leads back. */
-  | { type: 'went'; place: Place; deeper?: true }
-  /** These runs and jobs are over, as the operator wished: marks on them would be in the way. */
-  | { type: 'rowsEnded'; ids: readonly string[] }
-  | { type: 'filterOpened' }
-  | { type: 'filterKept' }
-  /** `text`: what is typed already. */
-  | { type: 'commandOpened'; text?: string }
-  /** The line of a command or of a search. */
-  | { type: 'lineSet'; text: string }
-  | { type: 'searchOpened' }
-  | { type: 'searched'; search: LogSearch | null }
-  | { type: 'lineFound'; line: number }
-  | { type: 'wholeToggled' }
-  | { type: 'freezeToggled' }
-  | { type: 'logToggled' }
-  | { type: 'focusToggled' }
-  | { type: 'followToggled' }
-  | { type: 'wrapToggled' }
-  | { type: 'stampsToggled' }
-  | { type: 'helpOpened' }
-  | { type: 'menuOpened' }
-  | { type: 'actionAsked'; target: ActionTarget }
-  | { type: 'quitAsked' }
-  | { type: 'quitCancelAsked'; runs: readonly RunView[] }
-  | { type: 'back' }
-  | { type: 'said'; message: Message }
-  | { type: 'titled'; title: string }
-  | { type: 'keyPressed' };
-
-export interface Beginning {
+export interface InitialState {
   snapshot: WorkerSnapshot;
   now: number;
   size: Size;
   title?: string;
   readOnly?: boolean;
-  afterwards?: Afterwards;
-  /** As the operator left it the last time. */
+  workerLifetime?: WorkerLifetime;
   preferences?: Preferences;
 }
 
-export function initialState(beginning: Beginning): ConsoleState {
-  const { snapshot, now, size, title, readOnly = false, afterwards = 'stops' } = beginning;
-  const { preferences = noPreferences } = beginning;
-  const { scope, wrap, stamps } = preferences;
+export function initialState({
+  snapshot,
+  now,
+  size,
+  title,
+  readOnly = false,
+  workerLifetime = 'ends',
+  preferences = defaultPreferences,
+}: InitialState): ConsoleState {
+  const { scope, wrap, timestamps } = preferences;
   const tables = preferredTables(preferences);
-  return settle({
+  return recompute({
     title: title ?? null,
     readOnly,
-    afterwards,
+    workerLifetime,
     size,
-    lent: false,
+    suspended: false,
     now,
     snapshot,
     details: null,
-    asked: 0,
-    watched: {},
+    refreshCount: 0,
+    liveViews: {},
     imageDetails: new Map(),
-    doctor: noDoctorYet,
+    doctor: emptyDoctorState,
     frozen: null,
     place: { view: 'jobs' },
-    trail: [],
+    backStack: [],
     scope,
     tables: {
       ...tables,
@@ -116,58 +64,59 @@ export function initialState(beginning: Beginning): ConsoleState {
     log: null,
     pageSearch: null,
     wrap,
-    stamps,
+    timestamps,
     message: null,
   });
 }
 
-/** What an event makes of a state; the same object where it changes nothing. */
+/** The state after an action; the same object if nothing changed. */
 export function reduce(state: ConsoleState, action: Action): ConsoleState {
   switch (action.type) {
     case 'snapshot':
-      return snapshotCame(state, action.snapshot, action.now);
-    case 'watched':
-      return watchedCame(state, { ...heard(state), [action.what]: action.view }, action.now);
-    case 'runDetailCame':
-      return settle({
+      return applySnapshot(state, action.snapshot, action.now);
+    case 'liveViewChanged':
+      return applyLiveViews(state, { ...latestViews(state), [action.name]: action.view }, action.now);
+    case 'runDetailReceived':
+      return recompute({
         ...state,
         details: { ...detailsFor(state, action.rowId), run: action.detail },
       });
-    case 'jobDetailCame':
-      return settle({ ...state, details: jobDetailCame(state, action.rowId, action.detail) });
+    case 'jobDetailReceived':
+      return recompute({ ...state, details: mergeJobDetail(state, action.rowId, action.detail) });
     case 'scopeChosen':
-      return settle(listed({ ...state, scope: action.scope }, state));
-    case 'detailsAsked':
-      return { ...state, asked: state.asked + 1 };
-    case 'imageDetailCame': {
+      return recompute(withJobRows({ ...state, scope: action.scope }, state));
+    case 'refreshRequested':
+      return { ...state, refreshCount: state.refreshCount + 1 };
+    case 'imageDetailReceived': {
       const { file, modifiedAt } = action.image;
       const imageDetails = new Map(state.imageDetails).set(file, { modifiedAt, detail: action.detail });
-      return settle(withRows({ ...state, imageDetails }, ['images']));
+      return recompute(withRows({ ...state, imageDetails }, ['images']));
     }
-    case 'doctorBegan':
-    case 'doctorFound':
-    case 'doctorEnded':
-      return settle(withRows({ ...state, doctor: reduceDoctor(state.doctor, action) }, ['doctor']));
+    case 'doctorStarted':
+    case 'doctorResultReceived':
+    case 'doctorFinished':
+      return recompute(withRows({ ...state, doctor: reduceDoctor(state.doctor, action) }, ['doctor']));
     case 'tick': {
       const until = state.message?.until ?? null;
-      const over = until !== null && until <= action.now;
-      return change(state, over ? { now: action.now, message: null } : { now: action.now });
+      const message = until !== null && until <= action.now ? null : state.message;
+      if (action.now === state.now && message === state.message) return state;
+      return { ...state, now: action.now, message };
     }
     case 'resized': {
       const { columns, rows } = action.size;
       if (columns === state.size.columns && rows === state.size.rows) return state;
-      return settle({ ...state, size: action.size });
+      return recompute({ ...state, size: action.size });
     }
-    case 'lent':
-      return { ...state, lent: action.lent };
-    case 'tail':
+    case 'suspendChanged':
+      return { ...state, suspended: action.suspended };
+    case 'tailReceived':
       return state.log?.logId === action.logId ? withTail(state, state.log, action.tail) : state;
-    case 'step':
-      return stepped(state, action.step);
-    case 'went':
-      return went(state, action.place, action.deeper === true);
+    case 'cursorMoved':
+      return moveCursor(state, action.move);
+    case 'navigated':
+      return navigate(state, action.place, action.deeper === true);
     case 'filterOpened':
-      return settle({ ...state, overlay: { kind: 'filter' } });
+      return recompute({ ...state, overlay: { kind: 'filter' } });
     case 'filterKept':
       return { ...state, overlay: { kind: 'none' } };
     case 'commandOpened':
@@ -179,16 +128,16 @@ export function reduce(state: ConsoleState, action: Action): ConsoleState {
     }
     case 'searchOpened':
       return { ...state, overlay: { kind: 'search', text: '' } };
-    case 'searched':
-      return searched(state, action.search);
+    case 'searchStarted':
+      return startSearch(state, action.search);
     case 'lineFound':
       return isTable(state.place)
-        ? lineFound(state, action.line)
-        : pageLineFound(state, state.place, action.line);
-    case 'wholeToggled':
+        ? showLogLine(state, action.line)
+        : showPageLine(state, state.place, action.line);
+    case 'fullScreenToggled':
       return state.log === null
         ? state
-        : settle({ ...state, log: { ...state.log, whole: !state.log.whole } });
+        : recompute({ ...state, log: { ...state.log, fullScreen: !state.log.fullScreen } });
     case 'filterTyped':
     case 'filterErased':
     case 'filterSet':
@@ -200,43 +149,43 @@ export function reduce(state: ConsoleState, action: Action): ConsoleState {
     case 'wideToggled':
     case 'errorsToggled':
     case 'columnsChosen':
-      return withTable(state, action);
+      return applyTableAction(state, action);
     case 'rowsEnded': {
       const jobs = unmark(state.tables.jobs, action.ids);
       return jobs === state.tables.jobs ? state : { ...state, tables: { ...state.tables, jobs } };
     }
     case 'freezeToggled':
       return state.frozen === null
-        ? { ...state, frozen: { since: state.now, news: state.snapshot, watched: state.watched } }
-        : thawed({ ...state, frozen: null }, state.frozen);
+        ? { ...state, frozen: { since: state.now, snapshot: state.snapshot, liveViews: state.liveViews } }
+        : unfreeze({ ...state, frozen: null }, state.frozen);
     case 'logToggled':
-      return state.log === null ? settle(openLog(state)) : settle({ ...state, log: null });
+      return state.log === null ? recompute(openLog(state)) : recompute({ ...state, log: null });
     case 'focusToggled':
-      // A table that has the keyboard is in sight.
+      // a focused table must be visible
       return state.log === null
         ? state
-        : settle({ ...state, log: { ...state.log, focused: !state.log.focused, whole: false } });
+        : recompute({ ...state, log: { ...state.log, focused: !state.log.focused, fullScreen: false } });
     case 'followToggled':
-      return followToggled(state);
+      return toggleFollow(state);
     case 'wrapToggled':
       return { ...state, wrap: !state.wrap };
-    case 'stampsToggled':
-      return { ...state, stamps: !state.stamps };
+    case 'timestampsToggled':
+      return { ...state, timestamps: !state.timestamps };
     case 'helpOpened':
-      return settle({ ...state, overlay: { kind: 'help', top: 0 } });
+      return recompute({ ...state, overlay: { kind: 'help', top: 0 } });
     case 'menuOpened':
-      return settle({ ...state, overlay: { kind: 'menu' } });
-    case 'actionAsked':
-      return settle({ ...state, overlay: { kind: 'confirm', target: action.target } });
-    case 'quitAsked':
-      return settle({ ...state, overlay: { kind: 'quit' } });
-    case 'quitCancelAsked':
-      return settle({ ...state, overlay: { kind: 'quitCancel', runs: action.runs } });
+      return recompute({ ...state, overlay: { kind: 'menu' } });
+    case 'confirmOpened':
+      return recompute({ ...state, overlay: { kind: 'confirm', target: action.target } });
+    case 'quitOpened':
+      return recompute({ ...state, overlay: { kind: 'quit' } });
+    case 'quitCancelOpened':
+      return recompute({ ...state, overlay: { kind: 'quitCancel', runs: action.runs } });
     case 'back':
-      return settle(back(state));
-    case 'said':
+      return recompute(back(state));
+    case 'messageShown':
       return { ...state, message: action.message };
-    case 'titled':
+    case 'titleChanged':
       return { ...state, title: action.title };
     case 'keyPressed':
       return state.message?.until === null ? { ...state, message: null } : state;

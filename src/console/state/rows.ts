@@ -2,38 +2,35 @@ import type { JobRow } from '../../slurm/job.js';
 import type { JobsView, RunView, WorkerSnapshot } from '../../worker/views/handle.js';
 import type { DataAge } from '../table/column.js';
 
-/** Where a row stands in the table: what runs first, then what waits, then what is finished. */
+/** The table's order: running, waiting, finished. */
 export type RowGroup = 'running' | 'waiting' | 'finished';
 
-interface RowPlace {
-  /** Stays the same for as long as the run or job is there: `run:<id>`, `job:<id>`. */
+interface RowBase {
+  /** Stable: `run:<id>` or `job:<id>`. */
   id: string;
   group: RowGroup;
 }
 
-/**
- * One line of the table: a run with the job that it has, or a Slurm job of this user that belongs to no run here.
- * The texts in it are as they came: whoever shows them cleans them.
- */
-export type Row = RowPlace & ({ run: RunView; job: JobRow | null } | { run: null; job: JobRow });
+/** A run with its job, or a Slurm job without a run here. Its texts are untrusted: clean them before display. */
+export type Row = RowBase & ({ run: RunView; job: JobRow | null } | { run: null; job: JobRow });
 
-/** Which rows the table lists: those of this user, only those of the archive, or those of every user. */
+/** Whose jobs are listed: those of this user, only those that came from Girder, or those of all users. */
 export const jobScopes = ['mine', 'dsa', 'all'] as const;
 export type JobScope = (typeof jobScopes)[number];
 
-/** Finished rows that stay visible. */
+/** Maximum number of finished rows in the table. */
 export const finishedLimit = 200;
 
 /**
- * The rows of a snapshot in the order of the table. A row of `previous` is used again where neither its run nor its job
- * has changed, and `previous` itself where nothing has.
+ * The rows of a snapshot in table order. Rows of `previous` are reused if neither run nor job has changed, and `previous`
+ * itself if nothing has.
  */
 export function mergeRows(
   snapshot: WorkerSnapshot,
   previous: readonly Row[],
   { scope, jobs: listed }: { scope: JobScope; jobs: JobsView } = { scope: 'mine', jobs: snapshot.jobs },
 ): readonly Row[] {
-  // a run or job that has not changed is the same object
+  // unchanged runs and jobs keep their identity
   const known = new Map(previous.map((row) => [row.run ?? row.job, row]));
   const jobs = new Map(listed.rows.map((job) => [job.id, job]));
   const groups: Readonly<Record<RowGroup, Row[]>> = { running: [], waiting: [], finished: [] };
@@ -48,13 +45,13 @@ export function mergeRows(
     groups[row.group].push(row);
   }
   for (const job of jobs.values()) {
-    // a job with a key came from Girder: of a run that is forgotten here, or of another worker
+    // a job with a key came from Girder: its run was forgotten here or belongs to another worker
     if (scope === 'dsa' && job.key === null) continue;
     const row: Row = known.get(job) ?? { id: `job:${job.id}`, group: jobGroup(job), run: null, job };
     groups[row.group].push(row);
   }
   const rows = [
-    // each group is nearly in order already
+    // cheap, because each group is almost sorted already
     ...groups.running.sort(byPosition),
     ...groups.waiting.sort(byPosition),
     ...groups.finished.sort(byPosition).slice(0, finishedLimit),
@@ -64,7 +61,7 @@ export function mergeRows(
     : rows;
 }
 
-/** How many rows run and wait. @param rows in the order of `mergeRows` */
+/** Counts running and waiting rows. @param rows in the order of `mergeRows` */
 export function countGroups(rows: readonly Row[]): { running: number; waiting: number } {
   const afterRunning = rows.findIndex(({ group }) => group !== 'running');
   const running = afterRunning === -1 ? rows.length : afterRunning;
@@ -75,7 +72,7 @@ function byPosition(a: Row, b: Row): number {
   return position(a) - position(b) || compareIds(a.id, b.id);
 }
 
-/** Oldest first, so that what arrives is added below; of finished ones the newest first. */
+/** Oldest first, so that new rows appear at the end; finished rows newest first. */
 function position({ group, run, job }: Row): number {
   if (group === 'finished') return -(run === null ? (job.endedAt ?? 0) : (run.finishedAt ?? run.stageSince));
   return run === null ? (job.submittedAt ?? 0) : run.acceptedAt;
@@ -101,14 +98,14 @@ function runGroup(run: RunView): RowGroup {
   }
 }
 
-/** A job that is not ours, by the base states of Slurm's `job_state_codes`; a state unknown here is shown as running. */
+/** The group of a job without a run, by its base state (squeue(1), "JOB STATE CODES"). Unknown states count as running. */
 function jobGroup(job: JobRow): RowGroup {
   if (job.state.flags.includes('COMPLETING')) return 'running';
   if (job.state.base === 'PENDING') return 'waiting';
   return endedStates.has(job.state.base) ? 'finished' : 'running';
 }
 
-/** Slurm's base states of jobs that have ended. */
+/** Base states of jobs that have ended. */
 export const endedStates: ReadonlySet<string> = new Set([
   'BOOT_FAIL',
   'CANCELLED',
@@ -121,13 +118,13 @@ export const endedStates: ReadonlySet<string> = new Set([
   'TIMEOUT',
 ]);
 
-/** The seconds to show for a row, and of what. Null where nothing is known. */
+/** Seconds for the ELAPSED column: run time of a job, otherwise time in the current stage. Null if unknown. */
 export function elapsedSeconds(row: Row, age: DataAge, now: number): number | null {
   const { run, job } = row;
   if (job !== null && job.elapsed !== null && job.startedAt !== null && row.group !== 'waiting') {
-    // Slurm's own count, carried on to now while Slurm answers; it stands still while Slurm is silent.
-    const counting = row.group === 'running' && job.endedAt === null && age.trouble === null;
-    return job.elapsed + (counting && age.at !== null ? Math.max(0, now - age.at) / 1_000 : 0);
+    // Slurm's own count, extrapolated to now; it stops while Slurm does not answer
+    const isTicking = row.group === 'running' && job.endedAt === null && age.trouble === null;
+    return job.elapsed + (isTicking && age.at !== null ? Math.max(0, now - age.at) / 1_000 : 0);
   }
   if (run !== null) {
     if (run.stage === 'finished') return ((run.finishedAt ?? run.stageSince) - run.acceptedAt) / 1_000;

@@ -1,131 +1,175 @@
+import type { WorkerAction } from '../../worker/actions/action.js';
 import type { JobsView, LogTail, RunView, WorkerSnapshot } from '../../worker/views/handle.js';
-import type { Watched } from '../../worker/views/live-views.js';
-import type { DoctorState } from './doctor-state.js';
-import type { ImageDetails } from '../data/images.js';
-import type { Context } from '../commands/keys.js';
-import type { LogSearch } from './log-search.js';
-import type { Details } from '../data/details.js';
-import type { Deed } from '../commands/row-actions.js';
-import type { JobScope, Row } from './rows.js';
+import type { ImageDetail, ImageRow, JobDetail, RunDetail, Watched } from '../../worker/views/live-views.js';
 import type { Item } from '../table/table.js';
 import { selectedItem, targetItems, type TableState } from '../table/table-state.js';
+import type { DoctorState } from './doctor-state.js';
+import type { LogSearch } from './log-search.js';
+import type { JobScope, Row } from './rows.js';
+import type { TableRows } from './table-rows.js';
 
-/** The terminal, in cells. */
+/** What can have the keyboard: it decides what a key means. */
+export const contexts = [
+  /** The table of runs and jobs. */
+  'table',
+  /** Any other table. */
+  'list',
+  /** The table of doctor checks, and the page about one. */
+  'doctor',
+  'check',
+  /** The page about a row of any other table. */
+  'item',
+  'log',
+  'page',
+  'help',
+  'filter',
+  'command',
+  'search',
+  'menu',
+  'confirm',
+  'quit',
+  'quitCancel',
+] as const;
+export type Context = (typeof contexts)[number];
+
+/** Terminal size in cells. */
 export interface Size {
   columns: number;
   rows: number;
 }
 
-/** What is asked about, as it was when it was asked: what is to be done, and to which rows. */
+type WithoutTargets<A> = A extends WorkerAction ? Omit<A, 'runs' | 'jobs'> : never;
+
+/** A worker action without the runs and jobs that it applies to. */
+export type ActionRequest = WithoutTargets<WorkerAction>;
+
+/** The action that awaits confirmation, with the rows as they were when the question appeared. */
 export interface ActionTarget {
-  deed: Deed;
+  request: ActionRequest;
   rows: readonly [Row, ...Row[]];
-  /** Marked rows that it cannot be about. */
-  left: number;
+  /** Number of marked rows that the action does not apply to. */
+  skipped: number;
 }
 
-/** What lies over the view and takes the keys. */
+/** What is drawn over the view and receives the keys. */
 export type Overlay =
   | { kind: 'none' }
   | { kind: 'filter' }
-  /** What can be done to the selected or marked rows. */
+  /** The menu of actions for the selected or marked rows. */
   | { kind: 'menu' }
-  /** What is typed after `:`. */
+  /** The text typed after `:`. */
   | { kind: 'command'; text: string }
-  /** What is typed after `/` in a log or on a page. */
+  /** The text typed after `/` in a log or on a page. */
   | { kind: 'search'; text: string }
   | { kind: 'help'; top: number }
   | { kind: 'confirm'; target: ActionTarget }
   | { kind: 'quit' }
-  /** Whether these runs are to be canceled first. */
+  /** Asks whether to cancel these runs before quitting. */
   | { kind: 'quitCancel'; runs: readonly RunView[] };
 
-/** Tables by the name that `:` knows. */
+/** Tables by their `:` command. */
 export const tableNames = ['jobs', 'nodes', 'partitions', 'history', 'images', 'doctor'] as const;
 export type TableName = (typeof tableNames)[number];
 
-/** `drilled`: the query that led here from another table; Esc takes it back together with the place. */
+/** `drillDownQuery`: the filter that another table opened this one with. Esc drops it and goes back. */
 export interface TablePlace {
   view: TableName;
-  drilled?: string;
+  drillDownQuery?: string;
 }
 
-/** Where the operator is. Pages are read line by line, from `top`. */
+/** The current view. Pages scroll line by line; `top` is the first visible line. */
 export type Place =
   | TablePlace
-  /** Everything about one row of another table than that of runs and jobs. */
+  /** The page about a row of any table except runs and jobs. */
   | { view: 'item'; table: TableName; id: string; top: number }
-  /** Everything about one row of the table. */
+  /** The page about a run or job. */
   | { view: 'job'; rowId: string; top: number }
   | { view: 'worker'; top: number };
 
-/** A place that is read line by line. */
 export type PagePlace = Exclude<Place, { view: TableName }>;
 
-/** An answer in the message line. An error stays until a key is pressed, anything else until its time is over. */
+/** Text for the message line. Errors stay until a key is pressed, everything else until a time. */
 export interface Message {
   tone: 'good' | 'warning' | 'bad';
   text: string;
-  /** Milliseconds since the epoch; null: stays until a key. */
+  /** Milliseconds since the epoch; null: until the next key. */
   until: number | null;
 }
 
 /** The open log pane. It shows the log of the selected row. */
 export interface LogPane {
   rowId: string | null;
-  /** Which log the worker is asked for: that of a run by its id, that of another job by `job:` and its id. Null: none. */
+  /** The log to request from the worker: a run id, or `job:` and a job id. Null: none. */
   logId: string | null;
-  /** Null until the first lines came. */
+  /** Null until the first lines arrive. */
   tail: LogTail | null;
   /**
-   * Where the view ends: the number of the line after the last one shown, counted from the very first line that was ever
-   * in the tail, so that it means the same line while lines are added and dropped. Null: the end is followed.
+   * Number of the line after the last visible one; null follows the end. Lines are counted from the first one that was
+   * ever in the tail, so the number keeps its meaning while lines are added and dropped.
    */
   end: number | null;
   focused: boolean;
   search: LogSearch | null;
-  /** The line that was jumped to, numbered as `end`; null: none. */
+  /** The line of the current search hit, numbered like `end`. */
   hit: number | null;
-  /** The log has the room of the table as well. */
-  whole: boolean;
+  /** The log covers the table. */
+  fullScreen: boolean;
 }
 
-/** Everything that a frame is made of. */
-/** What becomes of the worker when the console closes. `stopsOrKept`: as the operator wishes, it can run on as a service. */
-export type Afterwards = 'stops' | 'stopsOrKept' | 'goesOn';
+/**
+ * What happens to the worker when the console closes. `endsOrDetaches`: the operator decides whether it ends or continues
+ * as a service.
+ */
+export type WorkerLifetime = 'ends' | 'endsOrDetaches' | 'continues';
 
+/** What the page about a run or job shows besides its row; null: not received yet. */
+export interface RowDetails {
+  rowId: string;
+  run: RunDetail | null;
+  job: JobDetail | null;
+}
+
+/** Metadata of image files by file name. An entry is outdated once the file's modification time differs. */
+export type ImageDetails = ReadonlyMap<string, { modifiedAt: number; detail: ImageDetail }>;
+
+/** The metadata of a file; null if it is unknown or the file has been replaced since. */
+export function knownDetail(details: ImageDetails, { file, modifiedAt }: ImageRow): ImageDetail | null {
+  const known = details.get(file);
+  return known?.modifiedAt === modifiedAt ? known.detail : null;
+}
+
+/** Everything that a frame is drawn from. */
 export interface ConsoleState {
   title: string | null;
   readOnly: boolean;
-  afterwards: Afterwards;
+  workerLifetime: WorkerLifetime;
   size: Size;
-  /** Another program has the terminal: nothing is drawn. */
-  lent: boolean;
+  /** Another program owns the terminal: nothing is drawn. */
+  suspended: boolean;
   now: number;
   snapshot: WorkerSnapshot;
-  /** What the open page about a row shows besides. */
-  details: Details | null;
-  /** How often the operator has wanted Slurm to be asked anew about the job of a page. */
-  asked: number;
-  /** The last that was heard of what only some views show; absent where no such view was opened yet. */
-  watched: Partial<Watched>;
+  details: RowDetails | null;
+  /** Incremented each time the operator refreshes the page about a job. */
+  refreshCount: number;
+  /** The latest data of views that are only subscribed to while visible; absent until first opened. */
+  liveViews: Partial<Watched>;
   imageDetails: ImageDetails;
   doctor: DoctorState;
-  /** While the screen is frozen: the news that wait. Null: everything is shown as it comes. */
-  frozen: { since: number; news: WorkerSnapshot; watched: Partial<Watched> } | null;
+  /** The newest data, held back while the screen is frozen; null: not frozen. */
+  frozen: { since: number; snapshot: WorkerSnapshot; liveViews: Partial<Watched> } | null;
   place: Place;
-  /** The places under this one: where Esc leads, the last one first. */
-  trail: readonly Place[];
+  /** Where Esc leads, the last place first. */
+  backStack: readonly Place[];
   /** Whose jobs the table of runs and jobs lists. */
   scope: JobScope;
-  tables: Readonly<Record<TableName, TableState>>;
+  tables: { readonly [Name in TableName]: TableState<TableRows[Name]> };
   overlay: Overlay;
   log: LogPane | null;
-  /** What is searched for on the open page, and the line that was jumped to; null: nothing. */
+  /** The search on the open page and the line of its current hit. */
   pageSearch: { search: LogSearch; hit: number | null } | null;
   wrap: boolean;
-  /** Lines of a log with the time at which they were seen to come, where it is known. */
-  stamps: boolean;
+  /** Log lines show when they were first seen, where that is known. */
+  timestamps: boolean;
   message: Message | null;
 }
 
@@ -140,62 +184,53 @@ export function contextOf({ overlay, log, place }: ConsoleState): Context {
 }
 
 export function isTable(place: Place): place is TablePlace {
-  return (tableNames as readonly string[]).includes(place.view);
+  return place.view !== 'item' && place.view !== 'job' && place.view !== 'worker';
 }
 
-/** The table that is on screen, or under the page that is. */
-export function tableNameOf({ place, trail }: Pick<ConsoleState, 'place' | 'trail'>): TableName {
-  return [...trail, place].findLast(isTable)?.view ?? 'jobs';
+/** The table on screen, or the one below the open page. */
+export function tableNameOf({ place, backStack }: Pick<ConsoleState, 'place' | 'backStack'>): TableName {
+  return [...backStack, place].findLast(isTable)?.view ?? 'jobs';
 }
 
 export function tableOf(state: ConsoleState): TableState {
   return state.tables[tableNameOf(state)];
 }
 
-/** The jobs that the table lists, and how old they are. Those of all users are other answers of Slurm than our own. */
-export function jobsShown({
+/** The jobs that the table lists, with their age. Jobs of all users come from a separate Slurm query. */
+export function listedJobs({
   scope,
   snapshot: { jobs },
-  watched: { allJobs },
-}: Pick<ConsoleState, 'scope' | 'snapshot' | 'watched'>): JobsView {
+  liveViews: { allJobs },
+}: Pick<ConsoleState, 'scope' | 'snapshot' | 'liveViews'>): JobsView {
   if (scope !== 'all' || allJobs === undefined) return jobs;
   return allJobs.at === null ? { ...jobs, trouble: allJobs.trouble ?? jobs.trouble } : allJobs;
 }
 
-/** All rows of the table of runs and jobs, and the selected one. */
-export function allRows({ tables }: ConsoleState): readonly Row[] {
-  return tables.jobs.rows as readonly Row[];
-}
-
 export function selectedRow({ tables }: ConsoleState): Row | null {
-  return selectedItem(tables.jobs) as Row | null;
+  return selectedItem(tables.jobs);
 }
 
-/** The marked rows, else the selected one. */
-export function targetRows({ tables }: ConsoleState): readonly Row[] {
-  return targetItems(tables.jobs) as readonly Row[];
-}
-
-/** The rows that an action is about: that of the page, else the marked ones, else the selected one. */
+/** The rows that an action applies to: the page's row, else the marked rows, else the selected row. */
 export function actionRows(state: ConsoleState): readonly Row[] {
   const { view } = state.place;
   if (view === 'job') {
     const row = pageRow(state);
     return row === null ? [] : [row];
   }
-  return view === 'jobs' ? targetRows(state) : [];
+  return view === 'jobs' ? targetItems(state.tables.jobs) : [];
 }
 
-/** What a page about a row of another table is about; null where it is gone. */
+/** The row that an item page is about; null if it is gone. */
 export function pageItem({ place, tables }: ConsoleState): Item | null {
-  return place.view === 'item' ? (tables[place.table].rows.find(({ id }) => id === place.id) ?? null) : null;
+  if (place.view !== 'item') return null;
+  const { rows }: TableState = tables[place.table];
+  return rows.find(({ id }) => id === place.id) ?? null;
 }
 
-/** The row that a page is about; null where it is gone. */
-export function pageRow(state: ConsoleState): Row | null {
-  const { place } = state;
+/** The run or job that a page is about; null if it is gone. */
+export function pageRow({ place, tables }: ConsoleState): Row | null {
   if (place.view !== 'job') return null;
-  // the table of runs and jobs keeps the last finished ones only
-  const known = [...allRows(state), ...(state.tables.history.rows as readonly Row[])];
-  return known.find(({ id }) => id === place.rowId) ?? null;
+  // the table of runs and jobs keeps only the most recently finished ones
+  const rows: readonly Row[] = [...tables.jobs.rows, ...tables.history.rows];
+  return rows.find(({ id }) => id === place.rowId) ?? null;
 }

@@ -1,12 +1,6 @@
-import { reduce, type Action } from './reducer.js';
+import type { Store } from './action.js';
+import { reduce } from './reducer.js';
 import type { ConsoleState } from './state.js';
-
-/** One state, changed by actions only. */
-export interface Store {
-  get: () => ConsoleState;
-  dispatch: (action: Action) => void;
-  subscribe: (listener: () => void) => () => void;
-}
 
 export function createStore(initial: ConsoleState): Store {
   let state = initial;

@@ -1,25 +1,25 @@
-/** Which rows of a long list are on screen. */
-export interface ListWindow {
+/** The visible part of a long list. */
+export interface Viewport {
   /** Index of the selected row; -1 in an empty list. */
   index: number;
-  /** Index of the first row on screen. */
+  /** Index of the first visible row. */
   top: number;
 }
 
 export interface ListPosition {
-  /** Id of the selected row; null: none chosen yet, which means the first. */
+  /** Id of the selected row; null selects the first one. */
   selected: string | null;
-  /** Where it was last seen: its neighbour is selected when it has gone. */
+  /** The row's last known index: once it is gone, the row in its place is selected. */
   index: number;
   top: number;
 }
 
-/** Finds the selected row again by its id, and moves the window as little as it must to show it. */
-export function resolveWindow(
+/** Finds the selected row by its id and scrolls as little as necessary to show it. */
+export function resolveViewport(
   rows: readonly { id: string }[],
   position: ListPosition,
   height: number,
-): ListWindow {
+): Viewport {
   if (rows.length === 0) return { index: -1, top: 0 };
   const { selected } = position;
   const found = selected === null ? 0 : indexOf(rows, selected, position.index);
@@ -30,6 +30,7 @@ export function resolveWindow(
   return { index, top: Math.max(0, top) };
 }
 
+/** Tries the last known index first: most rows have not moved. */
 function indexOf(rows: readonly { id: string }[], id: string, near: number): number {
   return rows[near]?.id === id ? near : rows.findIndex((row) => row.id === id);
 }

@@ -1,61 +1,60 @@
 import type { WorkerSnapshot } from '../../worker/views/handle.js';
 import type { JobDetail, Watched } from '../../worker/views/live-views.js';
-import type { Details } from '../data/details.js';
-import { mergeRows, type Row } from './rows.js';
-import { change, settle, withRows } from './derive-state.js';
-import { jobsShown, tableNameOf, tableNames, type ConsoleState } from './state.js';
-import { tableViews } from '../views/tables.js';
+import { tableViews } from '../views/tables/all-tables.js';
+import { recompute, withRows } from './derive-state.js';
+import { mergeRows } from './rows.js';
+import { listedJobs, tableNameOf, tableNames, type ConsoleState, type RowDetails } from './state.js';
 
-/** What the worker told: shown at once, or kept while the screen is frozen. */
-export function snapshotCame(state: ConsoleState, snapshot: WorkerSnapshot, now: number): ConsoleState {
-  if (state.frozen !== null) return { ...state, now, frozen: { ...state.frozen, news: snapshot } };
-  const next = listed(change(state, { snapshot, now }), state);
+/** While the screen is frozen, the snapshot is held back. */
+export function applySnapshot(state: ConsoleState, snapshot: WorkerSnapshot, now: number): ConsoleState {
+  if (state.frozen !== null) return { ...state, now, frozen: { ...state.frozen, snapshot } };
+  const isSame = snapshot === state.snapshot && now === state.now;
+  const next = withJobRows(isSame ? state : { ...state, snapshot, now }, state);
   const name = tableNameOf(next);
-  const tellsOfRuns = tableViews[name].readsRuns === true && snapshot.runs !== state.snapshot.runs;
-  return settle(tellsOfRuns ? withRows(next, [name]) : next);
+  const runsChanged = tableViews[name].readsRuns === true && snapshot.runs !== state.snapshot.runs;
+  return recompute(runsChanged ? withRows(next, [name]) : next);
 }
 
-/** With the rows of runs and jobs anew, where what they come from is not what it was. */
-export function listed(state: ConsoleState, before: ConsoleState): ConsoleState {
-  const jobs = jobsShown(state);
-  const unchanged =
+/** Merges the rows of runs and jobs again if anything that they are made of has changed. */
+export function withJobRows(state: ConsoleState, before: ConsoleState): ConsoleState {
+  const jobs = listedJobs(state);
+  const isUnchanged =
     state.snapshot.runs === before.snapshot.runs &&
-    jobs.rows === jobsShown(before).rows &&
+    jobs.rows === listedJobs(before).rows &&
     state.scope === before.scope;
+  if (isUnchanged) return state;
   const table = state.tables.jobs;
-  const rows = unchanged
-    ? table.rows
-    : mergeRows(state.snapshot, table.rows as readonly Row[], { scope: state.scope, jobs });
+  const rows = mergeRows(state.snapshot, table.rows, { scope: state.scope, jobs });
   return rows === table.rows ? state : { ...state, tables: { ...state.tables, jobs: { ...table, rows } } };
 }
 
-/** What is known by now, whether or not it is shown. */
-export function heard({ frozen, watched }: ConsoleState): Partial<Watched> {
-  return frozen?.watched ?? watched;
+/** The newest live views, including those held back by a frozen screen. */
+export function latestViews({ frozen, liveViews }: ConsoleState): Partial<Watched> {
+  return frozen?.liveViews ?? liveViews;
 }
 
-export function watchedCame(state: ConsoleState, watched: Partial<Watched>, now: number): ConsoleState {
-  if (state.frozen !== null) return { ...state, now, frozen: { ...state.frozen, watched } };
-  const news = tableNames.filter((name) =>
-    tableViews[name].needs.some((what) => watched[what] !== state.watched[what]),
+/** While the screen is frozen, the views are held back. */
+export function applyLiveViews(state: ConsoleState, liveViews: Partial<Watched>, now: number): ConsoleState {
+  if (state.frozen !== null) return { ...state, now, frozen: { ...state.frozen, liveViews } };
+  const changed = tableNames.filter((name) =>
+    tableViews[name].liveViews.some((view) => liveViews[view] !== state.liveViews[view]),
   );
-  return settle(listed(withRows({ ...state, now, watched }, news), state));
+  return recompute(withJobRows(withRows({ ...state, now, liveViews }, changed), state));
 }
 
-/** The screen is no longer frozen: what was kept is shown. */
-export function thawed(
+export function unfreeze(
   state: ConsoleState,
-  { news, watched }: NonNullable<ConsoleState['frozen']>,
+  { snapshot, liveViews }: NonNullable<ConsoleState['frozen']>,
 ): ConsoleState {
-  return snapshotCame(watchedCame(state, watched, state.now), news, state.now);
+  return applySnapshot(applyLiveViews(state, liveViews, state.now), snapshot, state.now);
 }
 
-export function detailsFor({ details }: ConsoleState, rowId: string): Details {
+export function detailsFor({ details }: ConsoleState, rowId: string): RowDetails {
   return details?.rowId === rowId ? details : { rowId, run: null, job: null };
 }
 
-/** While Slurm is silent, or has forgotten the job, what it said last stays. */
-export function jobDetailCame(state: ConsoleState, rowId: string, detail: JobDetail): Details {
+/** Keeps the last known job facts when Slurm does not answer or has purged the job. */
+export function mergeJobDetail(state: ConsoleState, rowId: string, detail: JobDetail): RowDetails {
   const before = detailsFor(state, rowId);
   const kept = detail.at === null && before.job?.jobId === detail.jobId ? before.job : null;
   return { ...before, job: kept === null ? detail : { ...kept, trouble: detail.trouble } };

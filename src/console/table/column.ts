@@ -1,20 +1,18 @@
 import { cellWidth, cleanText, fit, fitMiddle } from '../terminal/text.js';
 import { span, type Span, type Theme, type Tone } from '../terminal/theme.js';
 
-/** How old data are: when the last good answer came (null: none yet), and why the last question failed. */
+/** Time of the last successful update (null: none yet), and why the latest attempt failed. */
 export interface DataAge {
   at: number | null;
   trouble: string | null;
 }
 
-/** What a value may depend on besides its row. */
 export interface ValueContext {
   /** Milliseconds since the epoch. */
   now: number;
   age: DataAge;
 }
 
-/** What a cell may look at. */
 export interface CellContext extends ValueContext {
   theme: Theme;
 }
@@ -22,33 +20,33 @@ export interface CellContext extends ValueContext {
 export interface Column<R> {
   id: string;
   title: string;
-  /** Cells below which it is dropped rather than squeezed. */
+  /** Minimum width in cells. */
   min: number;
-  /** Cells at which it says enough. */
-  comfort: number;
-  /** Share of the room that is left over. */
+  /** Width at which most values fit. */
+  comfortable: number;
+  /** Share of the remaining width. */
   grow: number;
-  /** 1 goes last. */
+  /** Columns with a high number are dropped first. */
   priority: number;
   align: 'left' | 'right';
-  /** Shift with this letter sorts by the column. */
+  /** Shift and this letter sort by the column. */
   sortKey?: string;
-  /** What filter, sort and export see: a number where it is one, null where there is nothing. */
+  /** The value for filter, sort and export; null if there is none. */
   value(row: R, context: ValueContext): string | number | null;
-  /** Exactly `width` cells. */
+  /** Spans of exactly `width` cells in total. */
   cell(row: R, width: number, context: CellContext): Span[];
 }
 
-type Shape = Pick<Column<never>, 'id' | 'title' | 'min' | 'comfort' | 'priority'> &
+type ColumnShape = Pick<Column<never>, 'id' | 'title' | 'min' | 'comfortable' | 'priority'> &
   Partial<Pick<Column<never>, 'grow' | 'align' | 'sortKey'>>;
 
 /**
- * A column of plain text.
- * @param shownAs how a value is written, where its plain form is not it
- * @param cut where a text that is too long is cut
+ * A column of text.
+ * @param shownAs formats the value for display
+ * @param cut where to cut a long text
  */
 export function textColumn<R>(
-  shape: Shape,
+  shape: ColumnShape,
   value: Column<R>['value'],
   {
     tone = 'plain',
@@ -67,8 +65,8 @@ export function textColumn<R>(
     align,
     value,
     cell(row, width, context) {
-      const held = value(row, context);
-      const text = held === null ? '' : cleanText(shownAs(held));
+      const raw = value(row, context);
+      const text = raw === null ? '' : cleanText(shownAs(raw));
       const { ellipsis } = context.theme.glyphs;
       const fitted = cut === 'middle' ? fitMiddle(text, width, ellipsis) : fit(text, width, align, ellipsis);
       return [span(fitted, typeof tone === 'function' ? tone(row) : tone)];
@@ -83,35 +81,38 @@ export interface PlacedColumn<R> {
 
 export interface TableLayout<R> {
   placed: readonly PlacedColumn<R>[];
-  /** Blank cells between two columns. */
+  /** Blank cells between columns. */
   gap: number;
 }
 
-/** Which columns the operator chose by name, in order; null: the table's own choice. */
+/** Ids of the columns that the operator chose, in order; null: all columns that fit. */
 export type ChosenColumns = readonly string[] | null;
 
-/** The columns that may be shown, in the order in which they are. */
-export function candidates<R>(columns: readonly Column<R>[], chosen: ChosenColumns): readonly Column<R>[] {
+/** The chosen columns, or all of them. */
+export function visibleColumns<R>(
+  columns: readonly Column<R>[],
+  chosen: ChosenColumns,
+): readonly Column<R>[] {
   const found = (chosen ?? []).flatMap((id) => columns.filter((one) => one.id === id));
   return found.length > 0 ? found : columns;
 }
 
 /**
- * Which of the candidates a table of `width` cells shows, and how wide. It depends on the width alone, so nothing jumps
- * while the content changes. Columns come in by priority: the ones that a narrow terminal shows as long as their minimum
- * fits, the others once everything before them has its comfort; in a wide table all as long as their minimum fits.
- * @param squeezable priority up to which columns are squeezed to their minimum before one is dropped
+ * Decides which columns fit into `width` cells and how wide they are. The result does not depend on the content, so the
+ * table does not jump when rows change. Columns are added by priority: the important ones, and all columns of a wide
+ * table, while their minimum fits, the others while all columns have their comfortable width.
+ * @param squeezablePriority columns up to this priority shrink to their minimum before one is dropped
  */
 export function layoutColumns<R>(
   columns: readonly Column<R>[],
   width: number,
-  { squeezable, wide }: { squeezable: number; wide: boolean },
+  { squeezablePriority, wide }: { squeezablePriority: number; wide: boolean },
 ): TableLayout<R> {
   const gap = width >= 110 && !wide ? 2 : 1;
   const byPriority = [...columns].sort((a, b) => a.priority - b.priority);
   const chosen: Column<R>[] = [];
   for (const column of byPriority) {
-    const measure = wide || column.priority <= squeezable ? 'min' : 'comfort';
+    const measure = wide || column.priority <= squeezablePriority ? 'min' : 'comfortable';
     const next = [...chosen, column].map((one) => one[measure]);
     if (chosen.length > 0 && total(next, gap) > width) break;
     chosen.push(column);
@@ -124,15 +125,15 @@ export function layoutColumns<R>(
     gap,
   );
   let rest = width - used;
-  // What is needed first: comfort by priority; then the rest is shared out.
+  // first the comfortable widths by priority, then the rest in proportion to `grow`
   for (const column of byPriority) {
     const one = placed.find((other) => other.column === column);
     if (one === undefined || rest <= 0) continue;
-    const more = Math.min(rest, one.column.comfort - one.width);
+    const more = Math.min(rest, one.column.comfortable - one.width);
     one.width += more;
     rest -= more;
   }
-  share(placed, Math.max(0, rest));
+  distribute(placed, Math.max(0, rest));
   return { placed, gap };
 }
 
@@ -140,8 +141,8 @@ function total(widths: readonly number[], gap: number): number {
   return widths.reduce((sum, one) => sum + one, 0) + gap * (widths.length - 1);
 }
 
-/** Shares `rest` cells out by what each column may grow; what rounding leaves over goes to the one that grows most. */
-function share<R>(placed: PlacedColumn<R>[], rest: number): void {
+/** Distributes `rest` cells in proportion to `grow`; the remainder of rounding goes to the column that grows most. */
+function distribute<R>(placed: PlacedColumn<R>[], rest: number): void {
   const weights = placed.reduce((sum, { column }) => sum + column.grow, 0);
   let left = rest;
   for (const one of placed) {
@@ -155,7 +156,7 @@ function share<R>(placed: PlacedColumn<R>[], rest: number): void {
   if (most !== undefined) most.width += left;
 }
 
-/** The heading of a column, in exactly its width, with an arrow where the table is sorted by it. */
+/** The heading of a column in exactly its width, with an arrow if the table is sorted by it. */
 export function headingCell<R>(
   { column, width }: PlacedColumn<R>,
   sorted: 'up' | 'down' | null,

@@ -1,35 +1,35 @@
 /**
- * What is typed after `/`. Terms with blanks between them all have to hold:
+ * A filter as typed after `/`. All of its terms, separated by spaces, must match:
  *
- * - `liver` the row holds this text somewhere, whatever the case
- * - `/ad.*oma/` a regular expression, whatever the case
- * - `state=running`, `user!=alice` a field is, or is not, this text, or one of a list; `*` stands for anything
+ * - `liver` any text of the row contains this, ignoring case
+ * - `/ad.*oma/` a regular expression, ignoring case
+ * - `state=running`, `user!=alice` a field is (not) this text, or one of its list contains it; `*` matches anything
  * - `title~^CK\d` a field matches a regular expression
- * - `elapsed>3600`, `cpus<=4` a field as a number
- * - `!term` the opposite of a term
+ * - `elapsed>3600`, `cpus<=4` a numeric comparison
+ * - `!term` negates a term
  *
- * Quotes keep blanks together: `title="Liver 1"`.
+ * Quotes keep spaces: `title="Liver 1"`.
  */
 export interface Query {
   text: string;
   terms: readonly Term[];
-  /** What of the text could not be read; such a term lets every row through. */
+  /** The first term that could not be parsed; such terms are ignored. */
   problem: string | null;
 }
 
-/** What a query may ask of a row. */
-export interface Queried {
-  /** All of its texts, in lower case. */
+/** A row as a query sees it. */
+export interface QueriedRow {
+  /** All texts in lower case. */
   text(): string;
-  /** A field by its lower-case name; undefined: this table has no such field. */
+  /** A field by its lower-case name; undefined if there is no such field. */
   field(name: string): string | number | null | undefined;
 }
 
-export type Term = (row: Queried) => boolean;
+export type Term = (row: QueriedRow) => boolean;
 
 export const emptyQuery: Query = { text: '', terms: [], problem: null };
 
-/** Reads a query. Never throws: half a query is what one has while typing. */
+/** Never throws, because a query is incomplete while it is typed. */
 export function parseQuery(text: string, fields: ReadonlySet<string>): Query {
   const problems: string[] = [];
   const terms = words(text).flatMap((word) => {
@@ -39,17 +39,16 @@ export function parseQuery(text: string, fields: ReadonlySet<string>): Query {
       problems.push(term);
       return [];
     }
-    return [inverse ? (row: Queried) => !term(row) : term];
+    return [inverse ? (row: QueriedRow) => !term(row) : term];
   });
   return { text, terms, problem: problems[0] ?? null };
 }
 
-/** Whether a row passes every term. */
-export function passes({ terms }: Query, row: Queried): boolean {
+export function matchesQuery({ terms }: Query, row: QueriedRow): boolean {
   return terms.every((term) => term(row));
 }
 
-/** Blank-separated words; quotes and `/…/` keep blanks. */
+/** Splits at spaces, except within quotes and `/…/`. */
 function words(text: string): string[] {
   const found = text.match(/!?\/(?:[^/\\]|\\.)+\/|(?:[^\s"]|"[^"]*"?)+/gu) ?? [];
   return found.map((word) => (isExpression(word) ? word : word.replaceAll('"', ''))).filter(Boolean);
@@ -59,7 +58,7 @@ function isExpression(word: string): boolean {
   return /^!?\/.+\/$/u.test(word);
 }
 
-/** A term, or why it is none. */
+/** @returns the term, or an error message */
 function parseTerm(word: string, fields: ReadonlySet<string>): Term | string {
   if (isExpression(word)) {
     const expression = readExpression(word.slice(1, -1));
@@ -73,7 +72,7 @@ function parseTerm(word: string, fields: ReadonlySet<string>): Term | string {
     case '=':
     case '!=': {
       const matches = wildcard(value);
-      const is = (text: string): boolean => matches(text) || listed(text).some(matches);
+      const is = (text: string): boolean => matches(text) || listElements(text).some(matches);
       return (row) => is(shown(row.field(field))) === (operator === '=');
     }
     case '~': {
@@ -86,13 +85,13 @@ function parseTerm(word: string, fields: ReadonlySet<string>): Term | string {
 }
 
 function textTerm(word: string): Term {
-  const wanted = word.toLowerCase();
-  return (row) => row.text().includes(wanted);
+  const text = word.toLowerCase();
+  return (row) => row.text().includes(text);
 }
 
 function numberTerm(field: string, operator: string, value: string): Term | string {
   const bound = Number(value);
-  if (value === '' || Number.isNaN(bound)) return `"${value}" after ${field}${operator} is no number.`;
+  if (value === '' || Number.isNaN(bound)) return `"${value}" after ${field}${operator} is not a number.`;
   const compare: Record<string, (a: number) => boolean> = {
     '>': (a) => a > bound,
     '<': (a) => a < bound,
@@ -100,13 +99,9 @@ function numberTerm(field: string, operator: string, value: string): Term | stri
     '<=': (a) => a <= bound,
   };
   return (row) => {
-    const held = row.field(field);
-    const number =
-      typeof held === 'number'
-        ? held
-        : held === null || held === undefined || held === ''
-          ? NaN
-          : Number(held);
+    const raw = row.field(field);
+    const isMissing = raw === null || raw === undefined || raw === '';
+    const number = isMissing ? NaN : Number(raw);
     return compare[operator]?.(number) ?? false;
   };
 }
@@ -115,11 +110,11 @@ function readExpression(source: string): RegExp | string {
   try {
     return new RegExp(source, 'iu');
   } catch {
-    return `"${source}" is no regular expression.`;
+    return `"${source}" is not a valid regular expression.`;
   }
 }
 
-/** Equal but for the case; `*` stands for any text. */
+/** Compares ignoring case; `*` matches any text. */
 function wildcard(pattern: string): (text: string) => boolean {
   const source = pattern
     .split('*')
@@ -129,8 +124,8 @@ function wildcard(pattern: string): (text: string) => boolean {
   return (text) => expression.test(text);
 }
 
-/** `gpu,long`: what is asked for may be one of them. Prose with a comma in it is no list. */
-function listed(text: string): readonly string[] {
+/** The elements of a list such as `gpu,long`. A sentence with a comma is not a list. */
+function listElements(text: string): readonly string[] {
   return text.includes(',') && !text.includes(' ') ? text.split(',') : [];
 }
 

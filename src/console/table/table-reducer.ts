@@ -11,7 +11,7 @@ import {
 } from './table-state.js';
 import type { Table } from './table.js';
 
-/** What an operator does to the table on screen. */
+/** Changes to the table on screen. */
 export type TableAction =
   | { type: 'filterTyped'; text: string }
   | { type: 'filterErased' }
@@ -25,16 +25,15 @@ export type TableAction =
   | { type: 'errorsToggled' }
   | { type: 'columnsChosen'; columns: ChosenColumns };
 
-/** Characters of a query; nobody types more. */
-const longestQuery = 200;
+const maxQueryLength = 200;
 
-/** @param height rows on screen */
+/** @param height visible rows */
 export function reduceTable(
   state: TableState,
   action: TableAction,
   { table, height }: { table: Table; height: number },
 ): TableState {
-  const filtered = (text: string): TableState => withQuery(state, text.slice(0, longestQuery), table);
+  const filtered = (text: string): TableState => withQuery(state, text.slice(0, maxQueryLength), table);
   switch (action.type) {
     case 'filterTyped':
       return filtered(state.query.text + action.text);
@@ -66,8 +65,8 @@ export function reduceTable(
   }
 }
 
-/** What Esc ends first: the filter, then the errors-only switch, then the marks. The same state where there is nothing. */
-export function cleared(state: TableState, table: Table): TableState {
+/** Clears the filter, else the errors-only switch, else the marks. Returns the same object if nothing is set. */
+export function clearNext(state: TableState, table: Table): TableState {
   if (state.query.text !== '') return withQuery(state, '', table);
   if (state.errorsOnly) return { ...state, errorsOnly: false };
   return state.marked.size === 0 ? state : { ...state, marked: new Set() };

@@ -1,31 +1,33 @@
+import { resolveViewport, type ListPosition } from '../state/viewport.js';
 import { createTimeLimit } from '../terminal/time-limit.js';
-import { resolveWindow, type ListPosition } from '../state/viewport.js';
-import type { ValueContext, ChosenColumns } from './column.js';
+import type { ChosenColumns, ValueContext } from './column.js';
 import { emptyQuery, parseQuery, type Query } from './query.js';
 import type { Item, Sorting, Table } from './table.js';
 
-/** Everything that the operator can change of one table, and what it shows by that. */
-export interface TableState {
+/** Display options of a table, its rows, and which of them are visible. */
+export interface TableState<R extends Item = Item> {
   query: Query;
   sorting: Sorting;
   columns: ChosenColumns;
+  /** Columns are packed densely, so that more of them fit. */
   wide: boolean;
   errorsOnly: boolean;
-  /** Ids of marked rows. A row that goes away loses its mark. */
+  /** Ids of marked rows. A row that disappears loses its mark. */
   marked: ReadonlySet<string>;
-  /** The row that was marked last: where a range begins. */
+  /** Id of the row that was marked last, where a range begins. */
   anchor: string | null;
   position: ListPosition;
-  /** Nobody has moved the selection yet: the window stays at the first row, whatever comes above it. */
-  untouched: boolean;
-  /** All rows, and those that are let through, in order. */
-  rows: readonly Item[];
-  shown: readonly Item[];
-  /** What `displayName` was found from: with the same, it is not looked for again. */
-  basis: readonly unknown[];
+  /** The cursor has not been moved yet: the table stays at its first row when new rows appear above. */
+  atTop: boolean;
+  rows: readonly R[];
+  /** The rows that pass the filter, in order. */
+  shown: readonly R[];
+  /** The values that `shown` was computed from. */
+  inputs: readonly unknown[];
 }
 
-export const emptyTable: TableState = {
+/** A table that has no rows yet, whatever their type. */
+export const emptyTable: TableState<never> = {
   query: emptyQuery,
   sorting: null,
   columns: null,
@@ -34,103 +36,103 @@ export const emptyTable: TableState = {
   marked: new Set(),
   anchor: null,
   position: { selected: null, index: 0, top: 0 },
-  untouched: true,
+  atTop: true,
   rows: [],
   shown: [],
-  basis: [],
+  inputs: [],
 };
 
-export interface Settling {
+export interface RecomputeOptions {
   table: Table;
   context: ValueContext;
-  /** Rows on screen. */
+  /** Visible rows. */
   height: number;
-  /** The selected row is being looked at or asked about. */
-  held: boolean;
+  /** Follow the selected row even if the cursor was never moved: its log, page or question is open. */
+  keepSelection: boolean;
 }
 
-/**
- * After rows, query, sorting or size changed: what is shown, the selection by its id, and the marks of the rows that are
- * still there. The same object where nothing changed.
- */
-export function settleTable(state: TableState, { table, context, height, held }: Settling): TableState {
-  const found = selectedAgain(state, table, context);
-  const { index, top } = resolveWindow(found.shown, found.position, height);
-  if (top > 0 && state.untouched && !held) return positioned(found, 0, 0);
-  return positioned(found, index, top);
+/** Updates visible rows, selection and marks. Returns the same object if nothing changed. */
+export function recomputeTable(
+  state: TableState,
+  { table, context, height, keepSelection }: RecomputeOptions,
+): TableState {
+  const filtered = refilter(state, table, context);
+  const { index, top } = resolveViewport(filtered.shown, filtered.position, height);
+  if (top > 0 && state.atTop && !keepSelection) return withPosition(filtered, 0, 0);
+  return withPosition(filtered, index, top);
 }
 
-function selectedAgain(state: TableState, table: Table, context: ValueContext): TableState {
+function refilter(state: TableState, table: Table, context: ValueContext): TableState {
   const { rows, query, sorting, errorsOnly } = state;
-  // ages that a query asks for, or that rows are sorted by, are looked at again with each answer
-  const basis = [rows, query, sorting, errorsOnly, context.age.at];
-  if (basis.every((one, index) => one === state.basis[index])) return state;
+  // ages change all the time, but filter and order are only updated with new data
+  const inputs = [rows, query, sorting, errorsOnly, context.age.at];
+  if (inputs.every((one, index) => one === state.inputs[index])) return state;
   const selected = select(state, table, context);
-  if (selected === null) return selectedAgain(withoutQuery(state), table, context);
+  if (selected === null) return refilter(withoutQuery(state), table, context);
   const shown = sameItems(selected, state.shown) ? state.shown : selected;
-  return { ...state, shown, basis, marked: stillThere(state) };
+  return { ...state, shown, inputs, marked: remainingMarks(state) };
 }
 
-/** Milliseconds that a filter may take: keys wait as long. */
-const longestFilterMs = 250;
-const withinTime = createTimeLimit(longestFilterMs);
+/** Keys are blocked for this long. */
+const maxFilterMs = 250;
+const withTimeLimit = createTimeLimit(maxFilterMs);
 
-/** What is let through; null where a pattern in the query takes too long. */
+/** The rows that pass the filter; null if a pattern in the query takes too long. */
 function select(state: TableState, table: Table, context: ValueContext): readonly Item[] | null {
   const work = (): readonly Item[] => table.select(state.rows, state, context);
-  // only patterns can take long, and a limit costs something
+  // only patterns can take long, and the time limit has a cost
   if (state.query.terms.length === 0 || !/[*~/]/u.test(state.query.text)) return work();
-  const selected = withinTime(work);
+  const selected = withTimeLimit(work);
   return selected.ok ? selected.value : null;
 }
 
-/** The query stays to be read and mended, and lets everything through meanwhile. */
+/** Keeps the text for editing, but without any effect. */
 function withoutQuery(state: TableState): TableState {
-  const problem = 'A pattern in this takes too long: it filters nothing.';
+  const problem = 'A pattern takes too long; the filter is ignored.';
   return { ...state, query: { ...state.query, terms: [], problem } };
 }
 
-function stillThere({ marked, rows }: TableState): ReadonlySet<string> {
+function remainingMarks({ marked, rows }: TableState): ReadonlySet<string> {
   if (marked.size === 0) return marked;
   const ids = new Set(rows.map(({ id }) => id));
   const kept = [...marked].filter((id) => ids.has(id));
   return kept.length === marked.size ? marked : new Set(kept);
 }
 
-function positioned(state: TableState, index: number, top: number): TableState {
+function withPosition(state: TableState, index: number, top: number): TableState {
   const before = state.position;
   const selected = state.shown[index]?.id ?? before.selected;
   if (before.selected === selected && before.index === index && before.top === top) return state;
   return { ...state, position: { selected, index, top } };
 }
 
-export function selectedItem({ shown, position }: TableState): Item | null {
+export function selectedItem<R extends Item>({ shown, position }: TableState<R>): R | null {
   return shown[position.index] ?? null;
 }
 
-/** The rows that an action is about: the marked ones, in the order of the table, else the selected one. */
-export function targetItems(state: TableState): readonly Item[] {
+/** The rows that an action applies to: the marked ones in default order, else the selected one. */
+export function targetItems<R extends Item>(state: TableState<R>): readonly R[] {
   if (state.marked.size > 0) return state.rows.filter(({ id }) => state.marked.has(id));
   const item = selectedItem(state);
   return item === null ? [] : [item];
 }
 
-/** Moves the selection; the window moves as little as it must. */
+/** Moves the cursor and scrolls as little as necessary. */
 export function moveTo(state: TableState, index: number, height: number): TableState {
   const last = state.shown.length - 1;
   if (last < 0) return state;
   const at = Math.min(Math.max(0, index), last);
   const position = { ...state.position, selected: state.shown[at]?.id ?? null, index: at };
-  const { top } = resolveWindow(state.shown, position, height);
-  const moved = state.untouched && at !== state.position.index ? { ...state, untouched: false } : state;
-  return positioned(moved, at, top);
+  const { top } = resolveViewport(state.shown, position, height);
+  const moved = state.atTop && at !== state.position.index ? { ...state, atTop: false } : state;
+  return withPosition(moved, at, top);
 }
 
 export function withQuery(state: TableState, text: string, table: Table): TableState {
   return text === state.query.text ? state : { ...state, query: parseQuery(text, table.fields) };
 }
 
-/** Marks the selected row, or takes its mark away. */
+/** Marks or unmarks the selected row. */
 export function toggleMark(state: TableState): TableState {
   const item = selectedItem(state);
   if (item === null) return state;
@@ -139,14 +141,13 @@ export function toggleMark(state: TableState): TableState {
   return { ...state, marked, anchor: item.id };
 }
 
-/** Takes marks away. */
-export function unmark(state: TableState, ids: readonly string[]): TableState {
-  const gone = new Set(ids);
-  const marked = new Set([...state.marked].filter((id) => !gone.has(id)));
+export function unmark<R extends Item>(state: TableState<R>, ids: readonly string[]): TableState<R> {
+  const removed = new Set(ids);
+  const marked = new Set([...state.marked].filter((id) => !removed.has(id)));
   return marked.size === state.marked.size ? state : { ...state, marked };
 }
 
-/** Marks all rows from the one that was marked last to the selected one. */
+/** Marks all rows from the last marked one to the selected one. */
 export function markRange(state: TableState): TableState {
   const { shown, position } = state;
   const from = shown.findIndex(({ id }) => id === state.anchor);
@@ -160,19 +161,19 @@ export function markRange(state: TableState): TableState {
   };
 }
 
-/** Marks every row that is shown; if they all are, no row is marked any more. */
+/** Marks every visible row, or unmarks all if every one is marked. */
 export function toggleAll(state: TableState): TableState {
   const all = state.shown.every(({ id }) => state.marked.has(id));
   return { ...state, marked: all ? new Set() : new Set(state.shown.map(({ id }) => id)), anchor: null };
 }
 
-/** Sorts by a column; by the one that it is sorted by already, the other way round. */
+/** Sorts by a column, or reverses the order if the table is sorted by it already. */
 export function sortBy(state: TableState, column: string): TableState {
   const descending = state.sorting?.column === column ? !state.sorting.descending : false;
   return { ...state, sorting: { column, descending } };
 }
 
-/** Sorts by the next column, after the last one in the table's own order again. */
+/** Sorts by the next column; after the last one, the default order returns. */
 export function sortNext(state: TableState, columns: readonly string[]): TableState {
   const at = state.sorting === null ? -1 : columns.indexOf(state.sorting.column);
   const column = columns[at + 1];

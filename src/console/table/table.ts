@@ -1,25 +1,23 @@
-import type { Span, Theme, Line } from '../terminal/theme.js';
-import { span } from '../terminal/theme.js';
-import { merged } from '../terminal/line-layout.js';
+import { mergeSpans } from '../terminal/line-layout.js';
+import { span, type Line, type Span, type Theme } from '../terminal/theme.js';
 import {
-  candidates,
   headingCell,
   layoutColumns,
+  visibleColumns,
   type CellContext,
   type ChosenColumns,
   type Column,
   type TableLayout,
   type ValueContext,
 } from './column.js';
-import { passes, type Query } from './query.js';
-import { rememberRows } from './remember-rows.js';
+import { matchesQuery, type Query } from './query.js';
 
-/** Whatever a table lists: it only has to keep its id for as long as it is the same thing. */
+/** A row of any table. Its id is stable, and an unchanged row keeps its identity. */
 export interface Item {
   readonly id: string;
 }
 
-/** By which column a table is sorted; null: in its own order. */
+/** The column that a table is sorted by; null: the default order. */
 export type Sorting = { column: string; descending: boolean } | null;
 
 export interface Selection {
@@ -28,90 +26,81 @@ export interface Selection {
   errorsOnly: boolean;
 }
 
-/** How a table is drawn at present. */
-export interface Look {
+export interface TableLayoutOptions {
+  /** Width of the terminal in cells. */
   width: number;
+  /** Pack the columns densely, so that more of them fit. */
   wide: boolean;
   chosen: ChosenColumns;
   sorting: Sorting;
 }
 
-/** What stands in front of a row. */
+/** What the first cell of a row shows. */
 export interface Marks {
   selected: boolean;
   marked: boolean;
-  /** It is of an answer that could not be renewed. */
+  /** The latest update of the data failed. */
   stale: boolean;
 }
 
-/** One kind of table, with the type of its rows hidden inside. */
-export interface Table {
-  /** Names that `field=value` knows. */
+/**
+ * How the rows of a table are filtered, sorted and drawn. Its members are methods, which TypeScript compares bivariantly: a
+ * table of nodes can be passed as a table of any item, together with its own rows.
+ */
+export interface Table<R extends Item = Item> {
+  /** Field names that a query may use. */
   fields: ReadonlySet<string>;
   columnIds: readonly string[];
-  /** Columns by the letter that, with shift, sorts by them. */
+  /** Column ids by the letter that sorts by them together with Shift. */
   sortKeys: ReadonlyMap<string, string>;
-  /** The rows that are let through, in order; `rows` itself where that is all of them in their own order. */
-  select(rows: readonly Item[], selection: Selection, context: ValueContext): readonly Item[];
-  heading(look: Look, theme: Theme): Line;
-  row(item: Item, marks: Marks, look: Look, context: CellContext): Line;
-  /** The values of the columns that are shown, for an export. */
-  values(item: Item, look: Look, context: ValueContext): Record<string, string | number | null>;
+  /** The matching rows in order; `rows` itself if nothing is filtered or sorted. */
+  select(rows: readonly R[], selection: Selection, context: ValueContext): readonly R[];
+  heading(layout: TableLayoutOptions, theme: Theme): Line;
+  row(row: R, marks: Marks, layout: TableLayoutOptions, context: CellContext): Line;
+  /** The values of all chosen columns, whether or not they fit on the screen. */
+  values(row: R, layout: TableLayoutOptions, context: ValueContext): Record<string, string | number | null>;
 }
 
-export interface TableParts<R extends Item> {
+export interface TableDefinition<R extends Item> {
   columns: readonly Column<R>[];
-  /** Priority up to which columns are squeezed before one is dropped: those that a terminal of 80 columns shows. */
-  squeezable: number;
-  /** Further texts that a filter finds. */
-  texts(row: R): readonly (string | null | undefined)[];
-  /** What the errors-only switch leaves. */
+  /** Columns up to this priority shrink before one is dropped: those that fit into 80 columns. */
+  squeezablePriority: number;
+  /** Texts that a filter finds in addition to the columns. */
+  searchTexts(row: R): readonly (string | null | undefined)[];
+  /** Rows that the errors-only switch keeps. */
   isError(row: R): boolean;
-  /** Whether it is as old as the last answer; absent: every row is. */
+  /** Whether the row is outdated when the latest update fails; absent: every row is. */
   isStale?(row: R): boolean;
 }
 
-export function defineTable<R extends Item>(parts: TableParts<R>): Table {
-  const { columns, squeezable, texts, isError, isStale = () => true } = parts;
+export function defineTable<R extends Item>(definition: TableDefinition<R>): Table<R> {
+  const { columns, squeezablePriority, searchTexts, isError, isStale = () => true } = definition;
   const byId = new Map(columns.map((column) => [column.id, column]));
-  // rows keep their identity while they do not change, so a text is put together once
-  const searched = new WeakMap<R, string>();
-  const searchText = (row: R, context: ValueContext): string => {
-    let text = searched.get(row);
-    if (text === undefined) {
-      text = '';
-      for (const column of columns) text += `${column.value(row, context) ?? ''}\n`;
-      for (const one of texts(row)) text += `${one ?? ''}\n`;
-      text = text.toLowerCase();
-      searched.set(row, text);
-    }
-    return text;
-  };
-  let lastLayout: { key: string; layout: TableLayout<R> } | null = null;
-  const layoutOf = ({ width, wide, chosen }: Look): TableLayout<R> => {
+  const searchText = cachedSearchText(columns, searchTexts);
+  let cached: { key: string; layout: TableLayout<R> } | null = null;
+  const layoutFor = ({ width, wide, chosen }: TableLayoutOptions): TableLayout<R> => {
     const key = JSON.stringify([width, wide, chosen]);
-    if (lastLayout?.key !== key) {
-      const layout = layoutColumns(candidates(columns, chosen), width - 1, { squeezable, wide });
-      lastLayout = { key, layout };
+    if (cached?.key !== key) {
+      const layout = layoutColumns(visibleColumns(columns, chosen), width - 1, { squeezablePriority, wide });
+      cached = { key, layout };
     }
-    return lastLayout.layout;
+    return cached.layout;
   };
 
-  const table: Table = {
+  return {
     fields: new Set(byId.keys()),
     columnIds: [...byId.keys()],
     sortKeys: new Map(
       columns.flatMap((one) => (one.sortKey === undefined ? [] : [[one.sortKey, one.id] as const])),
     ),
-    select(items, { query, sorting, errorsOnly }, context) {
-      const rows = items as readonly R[];
+    select(rows, { query, sorting, errorsOnly }, context) {
       const filtered =
         query.terms.length === 0 && !errorsOnly
           ? rows
           : rows.filter(
               (row) =>
                 (!errorsOnly || isError(row)) &&
-                passes(query, {
+                matchesQuery(query, {
                   text: () => searchText(row, context),
                   field: (name) => byId.get(name)?.value(row, context),
                 }),
@@ -119,41 +108,81 @@ export function defineTable<R extends Item>(parts: TableParts<R>): Table {
       const column = sorting === null ? undefined : byId.get(sorting.column);
       if (column === undefined || sorting === null) return filtered;
       const keyed = filtered.map((row, index) => ({ row, index, value: column.value(row, context) }));
-      const turn = sorting.descending ? -1 : 1;
-      // what has no value comes last either way; equals keep the order of the table
-      keyed.sort((a, b) => compare(a.value, b.value, turn) || a.index - b.index);
+      const sign = sorting.descending ? -1 : 1;
+      keyed.sort((a, b) => compare(a.value, b.value, sign) || a.index - b.index);
       return keyed.map(({ row }) => row);
     },
-    heading(look, theme) {
-      const cells = joined(layoutOf(look), (one) => {
-        const sorted = look.sorting?.column === one.column.id;
-        return [headingCell(one, sorted ? (look.sorting?.descending ? 'down' : 'up') : null, theme)];
+    heading(layout, theme) {
+      const cells = joinCells(layoutFor(layout), (one) => {
+        const isSorted = layout.sorting?.column === one.column.id;
+        return [headingCell(one, isSorted ? (layout.sorting?.descending ? 'down' : 'up') : null, theme)];
       });
       return { spans: [span(' '), ...cells] };
     },
-    row(item, { selected, marked, stale }, look, context) {
-      const row = item as R;
+    row: cachedRows((row, { selected, marked, stale }, layout, context) => {
       const { glyphs } = context.theme;
-      const old = stale && isStale(row) ? glyphs.stale : ' ';
-      const front = selected ? (marked ? glyphs.both : glyphs.selected) : marked ? glyphs.marked : old;
-      const cells = joined(layoutOf(look), ({ column, width }) => column.cell(row, width, context));
+      const age = stale && isStale(row) ? glyphs.stale : ' ';
+      const front = selected ? (marked ? glyphs.both : glyphs.selected) : marked ? glyphs.marked : age;
+      const cells = joinCells(layoutFor(layout), ({ column, width }) => column.cell(row, width, context));
       return {
-        spans: merged([
+        spans: mergeSpans([
           span(front, marked ? 'accent' : front === glyphs.stale ? 'warning' : 'plain'),
           ...cells,
         ]),
         selected,
       };
-    },
-    values: (item, look, context) =>
+    }),
+    values: (row, layout, context) =>
       Object.fromEntries(
-        candidates(columns, look.chosen).map((column) => [column.id, column.value(item as R, context)]),
+        visibleColumns(columns, layout.chosen).map((column) => [column.id, column.value(row, context)]),
       ),
   };
-  return { ...table, row: rememberRows(table.row) };
 }
 
-function joined<R>(
+/** All texts of a row in lower case, built once per row. */
+function cachedSearchText<R extends Item>(
+  columns: readonly Column<R>[],
+  searchTexts: TableDefinition<R>['searchTexts'],
+): (row: R, context: ValueContext) => string {
+  const known = new WeakMap<R, string>();
+  return (row, context) => {
+    let text = known.get(row);
+    if (text === undefined) {
+      text = '';
+      for (const column of columns) text += `${column.value(row, context) ?? ''}\n`;
+      for (const one of searchTexts(row)) text += `${one ?? ''}\n`;
+      text = text.toLowerCase();
+      known.set(row, text);
+    }
+    return text;
+  };
+}
+
+/** More rows than any screen has. */
+const maxCachedRows = 512;
+
+/**
+ * Returns the previous line of a row if nothing that it depends on has changed. Most rows of a frame are the same as in the
+ * frame before, and an identical line tells the painter that there is nothing to write.
+ */
+function cachedRows<R extends Item>(draw: Table<R>['row']): Table<R>['row'] {
+  const known = new Map<R, { inputs: readonly unknown[]; line: Line }>();
+  return (row, marks, layout, context) => {
+    const { now, age, theme } = context;
+    const { width, wide, chosen } = layout;
+    const inputs = [now, age.at, age.trouble, theme, width, wide, chosen, ...Object.values(marks)];
+    const before = known.get(row);
+    if (before !== undefined && inputs.every((one, index) => one === before.inputs[index])) {
+      return before.line;
+    }
+    if (known.size >= maxCachedRows) known.clear();
+    const line = draw(row, marks, layout, context);
+    known.set(row, { inputs, line });
+    return line;
+  };
+}
+
+function joinCells<R>(
   { placed, gap }: TableLayout<R>,
   cells: (one: TableLayout<R>['placed'][number]) => Span[],
 ): Span[] {
@@ -163,9 +192,10 @@ function joined<R>(
 
 const collator = new Intl.Collator('en', { numeric: true, sensitivity: 'base' });
 
-function compare(a: string | number | null, b: string | number | null, turn: 1 | -1): number {
+/** Missing values come last in both directions. */
+function compare(a: string | number | null, b: string | number | null, sign: 1 | -1): number {
   if (a === null || a === '') return b === null || b === '' ? 0 : 1;
   if (b === null || b === '') return -1;
-  if (typeof a === 'number' && typeof b === 'number') return (a - b) * turn;
-  return collator.compare(String(a), String(b)) * turn;
+  if (typeof a === 'number' && typeof b === 'number') return (a - b) * sign;
+  return collator.compare(String(a), String(b)) * sign;
 }

@@ -1,36 +1,36 @@
 import { cellWidth, truncate } from './text.js';
 import { span, type Line, type Span, type Theme } from './theme.js';
 
-/** `left` and, where there is room for it, `right` at the other edge. Parts of `left` that do not fit are cut. */
-export function spread(left: readonly Span[], right: readonly Span[], width: number, theme: Theme): Line {
+/** Puts `left` and `right` at the edges. Without enough room, `right` is dropped and `left` is cut. */
+export function justify(left: readonly Span[], right: readonly Span[], width: number, theme: Theme): Line {
   const rightWidth = spansWidth(right);
   const leftWidth = spansWidth(left);
   if (right.length > 0 && leftWidth + rightWidth + 3 <= width) {
-    const blank = width - leftWidth - rightWidth - 1;
-    return { spans: [...left, span(' '.repeat(blank)), ...right] };
+    const gap = width - leftWidth - rightWidth - 1;
+    return { spans: [...left, span(' '.repeat(gap)), ...right] };
   }
   return { spans: clip(left, width, theme) };
 }
 
-/** The same text in as few pieces as its tones allow: each piece costs the terminal and Ink something. */
-export function merged(spans: readonly Span[]): Span[] {
+/** Merges spans of equal tone, because each span has a cost for the terminal and for Ink. */
+export function mergeSpans(spans: readonly Span[]): Span[] {
   const pieces: Span[] = [];
   for (const one of spans) {
     const last = pieces.at(-1);
-    // A blank has no tone to show.
-    const joins = last !== undefined && (last.tone === one.tone || one.text.trim() === '');
-    if (joins) pieces[pieces.length - 1] = span(last.text + one.text, last.tone);
+    // the tone of a blank is invisible
+    const isMergeable = last !== undefined && (last.tone === one.tone || one.text.trim() === '');
+    if (isMergeable) pieces[pieces.length - 1] = span(last.text + one.text, last.tone);
     else pieces.push(one);
   }
   return pieces;
 }
 
-/** Cells that spans take. */
+/** Total width in cells. */
 export function spansWidth(spans: readonly Span[]): number {
   return spans.reduce((sum, { text }) => sum + cellWidth(text), 0);
 }
 
-/** Spans in at most `width` cells. */
+/** Cuts spans to at most `width` cells. */
 export function clip(spans: readonly Span[], width: number, { glyphs }: Theme): Span[] {
   const kept: Span[] = [];
   let room = width;

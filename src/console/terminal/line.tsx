@@ -7,7 +7,7 @@ interface LineProps {
   theme: Theme;
 }
 
-/** One row of the screen; drawn again only if it reads or looks different. */
+/** One row of the screen; drawn again only if text or tones change. */
 export const LineView = memo(DrawnLine, (before, after) => {
   const [a, b] = [before.line, after.line];
   return (
@@ -18,7 +18,7 @@ export const LineView = memo(DrawnLine, (before, after) => {
   );
 });
 
-/** The selected row is reversed as a whole: coloured patches in it would be hard to read. */
+/** The selected row is inverse without tones: colored patches would be hard to read. */
 function DrawnLine({ line, theme }: LineProps): ReactElement {
   if (line.selected === true) {
     return (
@@ -27,7 +27,7 @@ function DrawnLine({ line, theme }: LineProps): ReactElement {
       </Text>
     );
   }
-  // An empty Text has no height.
+  // an empty Text has no height
   if (line.spans.length === 0) return <Text> </Text>;
   return (
     <Text wrap="truncate">

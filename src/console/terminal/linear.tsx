@@ -1,7 +1,7 @@
 import { Box, Text } from 'ink';
 import type { ReactElement } from 'react';
 
-/** Lines one below the other and nothing else, for a screen reader. */
+/** Plain lines for a screen reader. */
 export function LinearView({ lines }: { lines: readonly string[] }): ReactElement {
   return (
     <Box flexDirection="column">

@@ -3,28 +3,28 @@ import { useLayoutEffect } from 'react';
 import { screenLines } from './frame.js';
 import { coalesce } from '../data/store-subscriptions.js';
 import { createPainter } from './painter.js';
-import type { Store } from '../state/store.js';
+import type { Store } from '../state/action.js';
 import type { Theme } from './theme.js';
 import { viewScreen } from '../views/screen.js';
 
-/** A key is answered at once; more changes than a screen can show are drawn together. */
+/** A key is answered at once; further changes within this time are drawn together. */
 const frameMs = 16;
 
 /**
- * The store on the terminal's alternate screen, drawn by our own painter. To Ink it is nothing: Ink opens that screen,
- * reads the keyboard and gives the terminal back.
+ * Draws the store on the alternate screen with the painter. It renders nothing in Ink, which only opens that screen, reads the
+ * keyboard and restores the terminal.
  */
 export function PaintedScreen({ store, theme }: { store: Store; theme: Theme }): null {
   const { stdout } = useStdout();
   const { exit } = useApp();
-  // In the layout phase Ink has opened the screen already; it closes it after the cleanup.
+  // layout effects run after Ink has opened the alternate screen, and are cleaned up before it is closed
   useLayoutEffect(() => {
     const painter = createPainter(theme);
-    let { size, lent } = store.get();
+    let { size, suspended } = store.get();
     const draw = (): void => {
       try {
         const state = store.get();
-        if (state.lent) return;
+        if (state.suspended) return;
         const text = painter.frame(screenLines(viewScreen(state, theme), state.size.columns, theme));
         if (text !== '') stdout.write(text);
       } catch (thrown) {
@@ -33,17 +33,17 @@ export function PaintedScreen({ store, theme }: { store: Store; theme: Theme }):
     };
     const frames = coalesce(draw, frameMs);
     let redraw: NodeJS.Immediate | null = null;
-    const drawWhole = (): void => {
-      painter.forget();
+    const redrawAll = (): void => {
+      painter.invalidate();
       draw();
     };
     const unsubscribe = store.subscribe(() => {
-      const before = { size, lent };
-      ({ size, lent } = store.get());
-      if (size === before.size && lent === before.lent) return frames.call();
-      // once everybody who listens to the terminal has done: Ink erases what it believes to have drawn
+      const before = { size, suspended };
+      ({ size, suspended } = store.get());
+      if (size === before.size && suspended === before.suspended) return frames.call();
+      // after all other listeners, because Ink erases what it thinks it has drawn
       clearImmediate(redraw ?? undefined);
-      redraw = setImmediate(drawWhole);
+      redraw = setImmediate(redrawAll);
     });
     draw();
     return () => {

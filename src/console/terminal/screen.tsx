@@ -5,7 +5,7 @@ import type { Theme } from './theme.js';
 import type { ScreenView as Screen } from '../views/screen.js';
 import { LineView } from './line.js';
 
-/** A frame. All decisions were made in the view model; this only draws. */
+/** Draws a frame with Ink. */
 export function ScreenView({
   screen,
   columns,

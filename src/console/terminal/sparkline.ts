@@ -1,19 +1,19 @@
 import type { Glyphs } from './theme.js';
 
-/** One character a value, the highest one at full height; nothing at all has a sign of its own, and so has what is not known. */
+/** One character per value, scaled to the maximum. Zero has its own character; null is blank. */
 export function sparkline(values: readonly (number | null)[], { spark }: Glyphs): string {
-  const most = Math.max(0, ...values.map((value) => value ?? 0));
+  const max = Math.max(0, ...values.map((value) => value ?? 0));
   const [zero = '', ...levels] = Array.from(spark);
   return values
     .map((value) => {
       if (value === null) return ' ';
-      if (value <= 0 || most === 0) return zero;
-      return levels[Math.max(0, Math.ceil((value / most) * levels.length) - 1)] ?? '';
+      if (value <= 0 || max === 0) return zero;
+      return levels[Math.max(0, Math.ceil((value / max) * levels.length) - 1)] ?? '';
     })
     .join('');
 }
 
-/** The lowest value that `share` of the values do not exceed; null without any. @param share 0 to 1 */
+/** The lowest value that `distribute` of the values do not exceed; null without any. @param share 0 to 1 */
 export function quantile(values: readonly number[], share: number): number | null {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? null;

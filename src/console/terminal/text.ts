@@ -1,15 +1,15 @@
 import stringWidth from 'string-width';
 
 /**
- * Text from elsewhere (job names, titles, logs) made harmless for a screen, and measured in terminal cells.
+ * Makes untrusted text (job names, titles, logs) safe for a terminal and measures it in cells.
  *
- * Terminals and width tables disagree about sequences that join several characters into one picture. Such sequences are
- * taken apart here, so that a column stays a column on every terminal.
+ * Terminals and width tables disagree about sequences that join several characters into one glyph. Such sequences are split,
+ * so that columns stay aligned on every terminal.
  */
 
 const esc = String.fromCodePoint(0x1b);
 const bell = String.fromCodePoint(0x07);
-/** The one-character forms that a terminal in 8-bit mode obeys: CSI, the openers of strings, and their end. */
+/** C1 controls, which terminals in 8-bit mode obey: CSI, string openers and string terminator. */
 const csi = String.fromCodePoint(0x9b);
 const opener = String.fromCodePoint(0x90, 0x98, 0x9d, 0x9e, 0x9f);
 const terminator = String.fromCodePoint(0x9c);
@@ -27,26 +27,26 @@ const escapes = new RegExp(
 /** Invisible characters (joiners, direction overrides, variation selectors, tags, …), skin tones and keycap frames. */
 const invisible = /\p{Default_Ignorable_Code_Point}|\p{Emoji_Modifier}|\u20E3|[\uFFF9-\uFFFB]/gu;
 
-/** Line and paragraph separators, and the Hangul fillers, whose width nobody agrees on. */
+/** Line and paragraph separators, and Hangul fillers, whose width varies between terminals. */
 const blanks = /[\u2028\u2029\u115F\u1160\u3164\uFFA0]/gu;
 
-/** What is left of control characters after `escapes`. */
+/** Control characters that `escapes` leaves. */
 const controls = /\p{Cc}/gu;
 
-/** More than two marks on one character, and marks that have no character to sit on. */
+/** More than two combining marks on a character, and marks without a base character. */
 const markPiles = /(?<=\p{M}{2})\p{M}+|^\p{M}+|(?<=\s)\p{M}+/gu;
 
 const regionalIndicators = /[\u{1F1E6}-\u{1F1FF}]/gu;
 
 const printableAscii = /^[ -~]*$/u;
 
-/** Letters of Latin alphabets and the symbols of our own screens: one cell and one UTF-16 unit each, measured at a glance. */
+/** Latin letters and the console's own symbols: one cell and one UTF-16 unit each. */
 const narrow = /^[ -~\u00A1-\u00AC\u00AE-\u02AF…›─━█●○◐▲▸▴▾◆◈✔✘⊘╭╮╰╯│]*$/u;
 
-/** Making one takes longer than cutting a hundred texts with it. */
+/** Shared, because creating one is expensive. */
 const segmenter = new Intl.Segmenter();
 
-/** Longest piece of a text that is looked at: nobody's title needs more, and hostile ones cost no time. */
+/** Texts are cut here, so that hostile ones do not cost time. */
 const maxLength = 4_096;
 
 function cleaned(text: string): string {
@@ -64,15 +64,15 @@ function cleaned(text: string): string {
     );
 }
 
-/** One harmless line: escape sequences gone, line breaks and tabs as spaces, other control characters as `·`. */
+/** A single safe line: no escape sequences, line breaks and tabs as spaces, other control characters as `·`. */
 export function cleanText(text: string): string {
   if (printableAscii.test(text)) return text.slice(0, maxLength);
   return cleaned(text.replaceAll(/[\t\n\v\f\r]+/gu, ' '));
 }
 
 /**
- * A line of a log: as {@link cleanText}, but tabs reach the next multiple of eight, and of text that was overwritten by
- * carriage returns (progress bars) the last version stays.
+ * A line of a log: like {@link cleanText}, but with tab stops every eight cells, and only the last of several texts separated
+ * by carriage returns (progress bars).
  */
 export function cleanLogLine(line: string): string {
   if (printableAscii.test(line)) return line.slice(0, maxLength);
@@ -83,9 +83,9 @@ export function cleanLogLine(line: string): string {
   return text;
 }
 
-/** Whether each UTF-16 unit of a cleaned text takes one cell, so that cells can be counted as units. */
+/** Whether each UTF-16 unit of a clean text takes one cell. */
 export function isNarrow(text: string): boolean {
-  // nearly all texts are ASCII, and a loop over those is several times faster than the expression
+  // most texts are ASCII, for which a loop is several times faster than the regular expression
   for (let index = 0; index < text.length; index += 1) {
     const code = text.charCodeAt(index);
     if (code < 0x20 || code > 0x7e) return narrow.test(text);
@@ -93,12 +93,12 @@ export function isNarrow(text: string): boolean {
   return true;
 }
 
-/** Cells that a cleaned text takes. */
+/** Width of a clean text in cells. */
 export function cellWidth(text: string): number {
   return isNarrow(text) ? text.length : stringWidth(text);
 }
 
-/** The longest beginning of a cleaned text that takes at most `width` cells. */
+/** The longest prefix of a clean text within `width` cells. */
 function cut(text: string, width: number): string {
   if (isNarrow(text)) return text.slice(0, width);
   let used = 0;
@@ -111,24 +111,24 @@ function cut(text: string, width: number): string {
   return text.slice(0, end);
 }
 
-/** A cleaned text in at most `width` cells; what is cut off is announced by `ellipsis` (one cell). */
+/** A clean text in at most `width` cells. @param ellipsis one cell that replaces the cut part */
 export function truncate(text: string, width: number, ellipsis = '…'): string {
   if (width <= 0) return '';
   if (text.length <= width && isNarrow(text)) return text;
-  // A grapheme takes two cells at most and a UTF-16 unit at least none, so a long text is cut before it is measured.
+  // a long text is cut roughly before the expensive measurement
   const near = text.slice(0, width * 8);
   if (near === text && cellWidth(text) <= width) return text;
   return cut(near, width - 1).trimEnd() + ellipsis;
 }
 
-/** A cleaned text in exactly `width` cells. */
+/** A clean text in exactly `width` cells. */
 export function fit(text: string, width: number, align: 'left' | 'right' = 'left', ellipsis = '…'): string {
   const short = truncate(text, width, ellipsis);
   const padding = ' '.repeat(Math.max(0, width - cellWidth(short)));
   return align === 'left' ? short + padding : padding + short;
 }
 
-/** The longest end of a cleaned text that takes at most `width` cells. */
+/** The longest suffix of a clean text within `width` cells. */
 function cutEnd(text: string, width: number): string {
   if (isNarrow(text)) return text.slice(text.length - width);
   const near = text.slice(-width * 8);
@@ -143,8 +143,7 @@ function cutEnd(text: string, width: number): string {
 }
 
 /**
- * A cleaned text in at most `width` cells, with its middle left out: for titles, which begin alike and end with what tells
- * them apart, the name of the slide.
+ * A clean text in at most `width` cells, cut in the middle: titles often begin alike and end with the name of the slide.
  */
 export function truncateMiddle(text: string, width: number, ellipsis = '…'): string {
   if (width < 8 || (text.length <= width * 8 && cellWidth(text) <= width))
@@ -163,13 +162,13 @@ function firstCharacter(text: string): string {
   return first;
 }
 
-/** A cleaned text as lines of at most `width` cells, broken anywhere: a log line is data, not prose. */
+/** Breaks a clean text into lines of at most `width` cells, also within words. */
 export function wrapCells(text: string, width: number): string[] {
   if (width <= 0) return [];
   const lines: string[] = [];
   let rest = text;
   do {
-    // A cluster that is wider than a whole line is taken apart.
+    // a grapheme cluster that is wider than a line is split
     const line = cut(rest, width) || firstCharacter(rest);
     lines.push(line);
     rest = rest.slice(line.length);
@@ -177,7 +176,7 @@ export function wrapCells(text: string, width: number): string[] {
   return lines;
 }
 
-/** A cleaned sentence as lines of at most `width` cells, broken at spaces where there are any. */
+/** Breaks a clean text into lines of at most `width` cells, at spaces if possible. */
 export function wrapWords(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = '';

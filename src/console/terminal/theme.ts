@@ -1,16 +1,15 @@
-/** What a piece of text means; the theme decides how that looks. Colour is never the only carrier of a meaning. */
+/** The meaning of a text; the theme decides how it looks. Color is never the only sign of a meaning. */
 export type Tone = 'plain' | 'muted' | 'strong' | 'good' | 'busy' | 'waiting' | 'warning' | 'bad' | 'accent';
 
-/** A piece of a line. Its text is cleaned already. */
+/** A piece of a line. Its text must be clean (see `cleanText`). */
 export interface Span {
   text: string;
   tone: Tone;
 }
 
-/** One row of the screen, at most as wide as the screen. */
 export interface Line {
   spans: readonly Span[];
-  /** The selected row, shown in reverse. */
+  /** The selected row, shown inverse. */
   selected?: boolean;
 }
 
@@ -27,7 +26,7 @@ export interface Glyphs {
   marked: string;
   /** Selected and marked. */
   both: string;
-  /** In front of a row that could not be renewed. */
+  /** In front of an outdated row. */
   stale: string;
   up: string;
   down: string;
@@ -38,15 +37,15 @@ export interface Glyphs {
   barLeft: string;
   ellipsis: string;
   cursor: string;
-  /** For a sparkline: nothing, then from low to high. */
+  /** Characters of a sparkline: zero, then low to high. */
   spark: string;
 }
 
-/** The border of a box: corners from the top left on as one reads, then its edges. */
+/** The border of a box. Corners: top left, top right, bottom left, bottom right. */
 export interface Border {
   corners: readonly [string, string, string, string];
-  across: string;
-  upright: string;
+  horizontal: string;
+  vertical: string;
 }
 
 export interface Theme {
@@ -105,19 +104,19 @@ const ascii: Glyphs = {
   spark: '.:-=+*#@',
 };
 
-/** Reads `NO_COLOR` (no-color.org: any value but the empty one) and `TERM=dumb` (plain ASCII as well). */
+/** Respects `NO_COLOR` (no-color.org: any non-empty value) and `TERM=dumb`, which also selects ASCII. */
 export function chooseTheme(env: Readonly<Record<string, string | undefined>>): Theme {
   const dumb = env['TERM'] === 'dumb';
   return {
     color: !dumb && (env['NO_COLOR'] ?? '') === '',
     glyphs: dumb ? ascii : unicode,
     border: dumb
-      ? { corners: ['+', '+', '+', '+'], across: '-', upright: '|' }
-      : { corners: ['╭', '╮', '╰', '╯'], across: '─', upright: '│' },
+      ? { corners: ['+', '+', '+', '+'], horizontal: '-', vertical: '|' }
+      : { corners: ['╭', '╮', '╰', '╯'], horizontal: '─', vertical: '│' },
   };
 }
 
-/** The eight named terminal colours only: they follow the user's own palette, light or dark. */
+/** Only named terminal colors, which follow the user's palette, light or dark. */
 export function toneColor(tone: Tone): string | undefined {
   switch (tone) {
     case 'good':

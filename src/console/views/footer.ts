@@ -1,22 +1,23 @@
 import { completions } from '../commands/command-line.js';
-import { count } from './format.js';
-import { bindingsFor, keyLabel, type Command } from '../commands/keys.js';
+import { commandsIn } from '../commands/command-table.js';
+import { formatCount } from './format.js';
 import { layoutScreen } from '../state/layout.js';
-import { spansWidth, spread } from '../terminal/line-layout.js';
-import { contextOf, isTable, tableNameOf, tableOf, type ConsoleState, type Message } from '../state/state.js';
+import { spansWidth, justify } from '../terminal/line-layout.js';
+import { contextOf, isTable, tableOf, type ConsoleState, type Message } from '../state/state.js';
+import { keyLabel } from '../terminal/keys.js';
 import { cleanText, wrapWords } from '../terminal/text.js';
 import { span, type Line, type Span, type Theme } from '../terminal/theme.js';
 import { helpLines } from './help.js';
-import { pageLines } from './page.js';
-import { tableViews } from './tables.js';
+import { pageLines } from './pages/page.js';
+import { currentView } from './tables/all-tables.js';
 
-/** What is being typed or was answered, and where the selection is. */
+/** The text being typed or the latest message, and the position of the cursor. */
 export function messageLine(state: ConsoleState, theme: Theme): Line {
   const { message, overlay, size } = state;
-  const right = [span(placeOf(state), 'muted')];
+  const right = [span(positionText(state), 'muted')];
   if (overlay.kind === 'filter') {
     const { query } = tableOf(state);
-    return spread(
+    return justify(
       [
         span(' /', 'accent'),
         span(cleanText(query.text)),
@@ -30,23 +31,23 @@ export function messageLine(state: ConsoleState, theme: Theme): Line {
   }
   if (overlay.kind === 'search') {
     const typed = [span(' search /', 'accent'), span(cleanText(overlay.text))];
-    return spread([...typed, span(theme.glyphs.cursor, 'accent')], right, size.columns, theme);
+    return justify([...typed, span(theme.glyphs.cursor, 'accent')], right, size.columns, theme);
   }
   if (overlay.kind === 'command') return commandLine(overlay.text, state, theme);
-  if (message === null) return spread([], right, size.columns, theme);
-  return spread([span(` ${messageText(message, theme)}`, message.tone)], right, size.columns, theme);
+  if (message === null) return justify([], right, size.columns, theme);
+  return justify([span(` ${messageText(message, theme)}`, message.tone)], right, size.columns, theme);
 }
 
-/** What is typed after `:`, and what it could become. */
+/** The command being typed, with completions. */
 function commandLine(text: string, state: ConsoleState, theme: Theme): Line {
-  const { columnIds } = tableViews[tableNameOf(state)].table;
-  const offers = completions(text, { readOnly: state.readOnly, columnIds }).slice(0, 8).join('  ');
-  return spread(
+  const { columnIds } = currentView(state).table;
+  const candidates = completions(text, { readOnly: state.readOnly, columnIds }).slice(0, 8).join('  ');
+  return justify(
     [
       span(' :', 'accent'),
       span(cleanText(text)),
       span(theme.glyphs.cursor, 'accent'),
-      span(`  ${offers}`, 'muted'),
+      span(`  ${candidates}`, 'muted'),
     ],
     [],
     state.size.columns,
@@ -54,14 +55,14 @@ function commandLine(text: string, state: ConsoleState, theme: Theme): Line {
   );
 }
 
-function placeOf(state: ConsoleState): string {
+function positionText(state: ConsoleState): string {
   const { overlay, place } = state;
   if (overlay.kind === 'help')
-    return linesPlace(overlay.top, helpLines(state).length, layoutScreen(state).help);
-  if (!isTable(place)) return linesPlace(place.top, pageLines(state).length, layoutScreen(state).page);
+    return linePosition(overlay.top, helpLines(state).length, layoutScreen(state).help);
+  if (!isTable(place)) return linePosition(place.top, pageLines(state).length, layoutScreen(state).page);
   const table = tableOf(state);
-  const marked = table.marked.size === 0 ? '' : `${count(table.marked.size)} marked, `;
-  return marked + placeText(table.shown.length, table.rows.length, table.position.index);
+  const marked = table.marked.size === 0 ? '' : `${formatCount(table.marked.size)} marked, `;
+  return marked + rowPosition(table.shown.length, table.rows.length, table.position.index);
 }
 
 function messageText({ tone, text }: Message, { glyphs }: Theme): string {
@@ -69,7 +70,7 @@ function messageText({ tone, text }: Message, { glyphs }: Theme): string {
   return `${symbol} ${cleanText(text)}`;
 }
 
-/** A message that is too long for the message line, over exactly `height` lines; null where one line is enough. */
+/** A long message on exactly `height` lines; null if one line is enough. */
 export function longMessageLines(state: ConsoleState, height: number, theme: Theme): Line[] | null {
   const { message, overlay, size } = state;
   if (message === null || overlay.kind !== 'none' || height < 2) return null;
@@ -80,45 +81,30 @@ export function longMessageLines(state: ConsoleState, height: number, theme: The
   }));
 }
 
-function linesPlace(top: number, all: number, page: number): string {
+function linePosition(top: number, all: number, page: number): string {
   return all <= page ? '' : `lines ${top + 1} to ${Math.min(all, top + page)} of ${all}`;
 }
 
-function placeText(shown: number, all: number, index: number): string {
+function rowPosition(shown: number, all: number, index: number): string {
   if (shown === 0) return '';
-  const of = `${count(index + 1)} of ${count(shown)}`;
-  return shown === all ? of : `${of}, ${count(all - shown)} hidden`;
+  const of = `${formatCount(index + 1)} of ${formatCount(shown)}`;
+  return shown === all ? of : `${of}, ${formatCount(all - shown)} hidden`;
 }
 
-/** What is done to a run or job, and so is out of place where there is none. */
-const aboutRow: ReadonlySet<Command> = new Set(['cancel', 'menu', 'refresh', 'pager', 'log']);
-
-/** The keys of this moment, from the key table; those that do not fit are left to the help. */
+/** Key hints for the present context. Hints that do not fit are left to the help. */
 export function footerLine(state: ConsoleState): Line {
-  const hasRow = ['jobs', 'job'].includes(state.place.view);
-  const bindings = bindingsFor(contextOf(state), state.readOnly).filter(
-    ({ hint, command }) =>
-      hint !== undefined && (command !== 'focus' || state.log !== null) && (hasRow || !aboutRow.has(command)),
-  );
-  // Help and quit are the way to everything else: they keep their place.
-  const always = bindings.filter((one) => one.command === 'help' || one.command === 'quit');
-  const others = bindings.filter((one) => !always.includes(one));
-  const hint = (one: (typeof bindings)[number]): Span[] => [
-    span(` ${keyLabel(one.keys[0] ?? '')} `, 'accent'),
-    span(`${hintWord(one.hint ?? '', state)}  `, 'muted'),
-  ];
-  const last = always.flatMap(hint);
+  const hints = commandsIn(contextOf(state), state.readOnly).flatMap(({ keys, hint, pinned }) => {
+    const word = hint?.(state) ?? null;
+    if (word === null) return [];
+    const spans = [span(` ${keyLabel(keys[0] ?? '')} `, 'accent'), span(`${word}  `, 'muted')];
+    return [{ pinned, spans }];
+  });
+  const pinned = hints.filter((one) => one.pinned).flatMap((one) => one.spans);
   const spans: Span[] = [];
-  for (const one of others) {
-    const next = hint(one);
-    if (spansWidth(spans) + spansWidth(next) + spansWidth(last) > state.size.columns) break;
-    spans.push(...next);
+  for (const hint of hints) {
+    if (hint.pinned) continue;
+    if (spansWidth([...spans, ...hint.spans, ...pinned]) > state.size.columns) break;
+    spans.push(...hint.spans);
   }
-  return { spans: [...spans, ...last] };
-}
-
-function hintWord(hint: string, { snapshot, log }: ConsoleState): string {
-  if (hint === 'pause' && snapshot.health.intake === 'paused') return 'resume';
-  if (hint === 'follow' && log?.end === null) return 'stop following';
-  return hint;
+  return { spans: [...spans, ...pinned] };
 }

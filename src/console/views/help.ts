@@ -1,7 +1,9 @@
-import { commandsFor } from '../commands/command-line.js';
-import { actionsOf, rowActions } from '../commands/row-actions.js';
-import { bindingsFor, keyLabel, keyTable, type Context, type KeyBinding } from '../commands/keys.js';
-import type { ConsoleState } from '../state/state.js';
+import { namedCommands } from '../commands/command-line.js';
+import { commandsIn, commandTable } from '../commands/command-table.js';
+import type { Command } from '../commands/command.js';
+import { actionsFor, rowActions } from '../commands/row-actions.js';
+import type { ConsoleState, Context } from '../state/state.js';
+import { keyLabel } from '../terminal/keys.js';
 import { span, type Line } from '../terminal/theme.js';
 
 const sections: readonly [title: string, contexts: readonly Context[]][] = [
@@ -11,50 +13,53 @@ const sections: readonly [title: string, contexts: readonly Context[]][] = [
   ['Questions', ['confirm', 'quit', 'quitCancel']],
 ];
 
-/** The help, made from the key table. */
-export function helpLines({
-  readOnly,
-  snapshot,
-}: Pick<ConsoleState, 'readOnly'> & {
+type HelpInput = Pick<ConsoleState, 'readOnly'> & {
   snapshot: Pick<ConsoleState['snapshot'], 'executor'>;
-}): readonly Line[] {
-  const told = new Set<KeyBinding>();
-  const lines: Line[] = [];
-  for (const [title, contexts] of sections) {
-    const bindings = keyTable.filter(
-      (one) => !told.has(one) && contexts.some((context) => bindingsFor(context, readOnly).includes(one)),
-    );
-    if (lines.length > 0) lines.push({ spans: [] });
-    lines.push({ spans: [span(` ${title}`, 'strong')] });
-    for (const one of bindings) {
-      told.add(one);
-      lines.push({
-        spans: [span(`   ${one.keys.map(keyLabel).join(' ')}`.padEnd(24), 'accent'), span(one.description)],
-      });
-    }
-  }
-  const can = actionsOf(snapshot.executor);
-  if (!readOnly) {
-    lines.push({ spans: [] }, { spans: [span(' Actions', 'strong')] });
-    for (const { key, description } of can)
-      lines.push({ spans: [span(`   a ${key}`.padEnd(24), 'accent'), span(description)] });
-  }
-  lines.push({ spans: [] }, { spans: [span(' Commands', 'strong')] });
-  const cannot = new Set(rowActions.filter((one) => !can.includes(one)).map(({ name }) => name));
-  for (const { name, argument, description } of commandsFor(readOnly)) {
-    if (cannot.has(name)) continue;
-    lines.push({
-      spans: [
-        span(`   :${name}${argument === '' ? '' : ` ${argument}`}`.padEnd(24), 'accent'),
-        span(` ${description}`),
-      ],
-    });
-  }
-  if (readOnly) {
-    lines.push(
-      { spans: [] },
-      { spans: [span(' Read-only: nothing here acts on jobs or on the worker.', 'warning')] },
-    );
-  }
-  return lines;
+};
+
+/** Keys by context, the menu of actions, and the `:` commands. */
+export function helpLines({ readOnly, snapshot: { executor } }: HelpInput): readonly Line[] {
+  const actions = actionsFor(executor);
+  const unsupported = new Set(rowActions.filter((one) => !actions.includes(one)).map(({ name }) => name));
+  const commands = namedCommands(readOnly).filter(({ name }) => !unsupported.has(name));
+  return [
+    ...keySections(readOnly),
+    ...(readOnly
+      ? []
+      : [
+          blank,
+          heading('Actions'),
+          ...actions.map(({ key, description }) => entry(`a ${key}`, description)),
+        ]),
+    blank,
+    heading('Commands'),
+    ...commands.map(({ name, argument, help }) => entry(`:${name} ${argument}`.trimEnd(), ` ${help}`)),
+    ...(readOnly
+      ? [blank, { spans: [span(' Read-only: no command affects jobs or the worker.', 'warning')] }]
+      : []),
+  ];
+}
+
+function keySections(readOnly: boolean): Line[] {
+  const listed = new Set<Command>();
+  return sections.flatMap(([title, contexts], index) => {
+    const available = new Set(contexts.flatMap((context) => commandsIn(context, readOnly)));
+    const commands = commandTable.filter((one) => available.has(one) && !listed.has(one));
+    for (const one of commands) listed.add(one);
+    return [
+      ...(index === 0 ? [] : [blank]),
+      heading(title),
+      ...commands.map(({ keys, help }) => entry(keys.map(keyLabel).join(' '), help)),
+    ];
+  });
+}
+
+const blank: Line = { spans: [] };
+
+function heading(title: string): Line {
+  return { spans: [span(` ${title}`, 'strong')] };
+}
+
+function entry(label: string, text: string): Line {
+  return { spans: [span(`   ${label}`.padEnd(24), 'accent'), span(text)] };
 }

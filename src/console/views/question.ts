@@ -1,16 +1,16 @@
 import { jobIdWithTasks } from '../../slurm/array-rest.js';
 import type { RunView } from '../../worker/views/handle.js';
-import { count, counted } from './format.js';
-import { actionsOf, deedWords } from '../commands/row-actions.js';
-import { jobsName } from './executor-labels.js';
+import { formatCount, pluralize } from './format.js';
+import { actionsFor, actionMessages } from '../commands/row-actions.js';
+import { executorJobs } from './executor-labels.js';
 import type { Row } from '../state/rows.js';
 import { actionRows, type ActionTarget, type ConsoleState } from '../state/state.js';
-import { rowStatus } from './row-status.js';
+import { rowStatus } from './tables/row-status.js';
 import { cleanText, truncate, truncateMiddle, wrapWords } from '../terminal/text.js';
 import { span, type Line, type Theme } from '../terminal/theme.js';
-import { rowName, shortRunId } from './jobs.js';
+import { rowName, shortRunId } from './tables/jobs.js';
 
-/** A question in a box: five lines, without the border. Null where nothing is asked. */
+/** The five lines of a question box without its border; null if there is no question. */
 export function questionLines(state: ConsoleState, theme: Theme): Line[] | null {
   const width = state.size.columns - 4;
   switch (state.overlay.kind) {
@@ -31,16 +31,16 @@ export function questionLines(state: ConsoleState, theme: Theme): Line[] | null 
   }
 }
 
-const answers: Line = {
+const yesNoLine: Line = {
   spans: [span('y', 'accent'), span(' yes'), span('     any other key', 'accent'), span(' no')],
 };
 
-/** Four lines of actions, each with its letter, in as many columns as there are needed. */
+/** Four lines of actions with their keys, in columns. */
 function menuLines(state: ConsoleState, width: number): Line[] {
   const rows = actionRows(state);
   const [first] = rows;
-  const whom = rows.length === 1 && first !== undefined ? labelOf(first) : counted(rows.length, 'row');
-  const entries = [...actionsOf(state.snapshot.executor), { key: 'Esc', label: 'nothing' }];
+  const target = rows.length === 1 && first !== undefined ? labelOf(first) : pluralize(rows.length, 'row');
+  const entries = [...actionsFor(state.snapshot.executor), { key: 'Esc', label: 'close' }];
   const columns = Math.ceil(entries.length / 4);
   const cell = Math.min(18, Math.floor(width / columns));
   const lines = [0, 1, 2, 3].map((line) => ({
@@ -48,48 +48,48 @@ function menuLines(state: ConsoleState, width: number): Line[] {
       .slice(line * columns, (line + 1) * columns)
       .flatMap(({ key, label }) => [span(key, 'accent'), span(` ${label}`.padEnd(cell - key.length))]),
   }));
-  return [{ spans: [span(`What is to be done to ${whom}?`, 'strong')] }, ...lines];
+  return [{ spans: [span(`Choose an action for ${target}:`, 'strong')] }, ...lines];
 }
 
 function actionQuestion(target: ActionTarget, width: number, theme: Theme): Line[] {
-  return target.rows.length === 1 ? aboutOne(target, width, theme) : aboutMany(target, width);
+  return target.rows.length === 1 ? singleRowQuestion(target, width, theme) : multiRowQuestion(target, width);
 }
 
-/** What is meant, by number and by name, as far as there is room. */
-function aboutMany({ deed, rows, left }: ActionTarget, width: number): Line[] {
+/** Lists as many rows as fit. */
+function multiRowQuestion({ request: deed, rows, skipped }: ActionTarget, width: number): Line[] {
   const runs = rows.filter(({ run }) => run !== null).length;
   const parts = [
-    ...(runs === 0 ? [] : [counted(runs, 'run')]),
+    ...(runs === 0 ? [] : [pluralize(runs, 'run')]),
     ...(runs === rows.length
       ? []
-      : [counted(rows.length - runs, 'job that is not of this worker', 'jobs that are not of this worker')]),
+      : [pluralize(rows.length - runs, 'job not started by this worker', 'jobs not started by this worker')]),
   ];
-  const { question, effect } = deedWords(deed);
-  const leftOut = left === 0 ? '' : `     ${left === 1 ? '1 row is' : `${count(left)} rows are`} left out`;
+  const { question, effect } = actionMessages(deed);
+  const skippedText = skipped === 0 ? '' : `     skips ${pluralize(skipped, 'row')}`;
   const room = effect === null ? 3 : 2;
-  const named = namesIn(rows.map(labelOf), width, room);
+  const named = wrapNames(rows.map(labelOf), width, room);
   return [
     { spans: [span(question(parts.join(' and ')), 'strong')] },
     ...Array.from({ length: room }, (_, index) => ({ spans: [span(named[index] ?? '')] })),
     ...(effect === null ? [] : [{ spans: [span(effect, 'muted')] }]),
-    { spans: [...answers.spans, span(leftOut, 'muted')] },
+    { spans: [...yesNoLine.spans, span(skippedText, 'muted')] },
   ];
 }
 
-/** As many names as fit into some lines, and how many more there are. */
-function namesIn(names: readonly string[], width: number, lines: number): string[] {
-  // no name takes fewer than four cells
+/** As many names as fit into `lines` lines, and the number of the others. */
+function wrapNames(names: readonly string[], width: number, lines: number): string[] {
+  // a name and its separator take at least four cells
   const most = Math.min(names.length, lines * Math.ceil(width / 4));
   for (let shown = most; shown > 1; shown -= 1) {
     const more = names.length - shown;
-    const end = more === 0 ? '' : `, and ${count(more)} more`;
+    const end = more === 0 ? '' : `, and ${formatCount(more)} more`;
     const wrapped = wrapWords(names.slice(0, shown).join(', ') + end, width);
     if (wrapped.length <= lines) return wrapped;
   }
   return wrapWords(names.join(', '), width).slice(0, lines);
 }
 
-/** A row by the id that Slurm knows and the title that people know. */
+/** Job id and title. */
 function labelOf(row: Row): string {
   const { run, job } = row;
   const jobId = job?.id ?? run?.jobId ?? null;
@@ -97,29 +97,31 @@ function labelOf(row: Row): string {
   return `${cleanText(id)} ${truncateMiddle(cleanText(run?.title ?? rowName(row)), 30)}`.trimEnd();
 }
 
-function aboutOne({ deed, rows: [row] }: ActionTarget, width: number, theme: Theme): Line[] {
+function singleRowQuestion(
+  { request: deed, rows: [row] }: ActionTarget,
+  width: number,
+  theme: Theme,
+): Line[] {
   const { run, job } = row;
   const jobId = job?.id ?? run?.jobId ?? null;
-  const { question, effect } = deedWords(deed);
+  const { question, effect } = actionMessages(deed);
   const what =
-    run === null ? `${question('this Slurm job')} It is not of this worker.` : question('this run');
+    run === null ? `${question('this Slurm job')} It was not started by this worker.` : question('this run');
   const status = rowStatus(row);
   const fact = (label: string, text: string | null | undefined): Line => ({
     spans: [
       span(label.padEnd(8), 'muted'),
-      span(truncate(cleanText(text ?? '') || 'not known', width - 8, theme.glyphs.ellipsis)),
+      span(truncate(cleanText(text ?? '') || 'unknown', width - 8, theme.glyphs.ellipsis)),
     ],
   });
-  // the name of a run's job is the run's id over again, so it says nothing more here
   const ids = [
     jobId === null ? 'no job yet' : `job ${jobIdWithTasks(jobId)}`,
     ...(run === null ? [] : [`run ${run.id}`]),
   ];
-  const work =
-    run === null ? job.name : `${run.cli || 'CLI not known'} of ${run.image || 'an image not known'}`;
+  const work = run === null ? job.name : `${run.cli || 'unknown CLI'} of ${run.image || 'an unknown image'}`;
   const user = run?.user ?? null;
-  const title = [run?.title ?? 'not known', ...(user === null ? [] : [`(${user})`])].join(' ');
-  // of a foreign job it matters most whose it is, of a run which slide it is
+  const title = [run?.title ?? 'unknown', ...(user === null ? [] : [`(${user})`])].join(' ');
+  // only two facts fit: for a run, the slide (in its title) matters most, for another job its owner
   const facts = [
     fact('Name', work),
     run === null ? fact('User', job.user) : fact('Title', title),
@@ -134,24 +136,28 @@ function aboutOne({ deed, rows: [row] }: ActionTarget, width: number, theme: The
     },
     fact('Id', ids.join(', ')),
     ...facts.slice(-2),
-    answers,
+    yesNoLine,
   ];
 }
 
-function quitQuestion({ snapshot: { executor, health }, readOnly, afterwards }: ConsoleState): Line[] {
+function quitQuestion({
+  snapshot: { executor, health },
+  readOnly,
+  workerLifetime: afterwards,
+}: ConsoleState): Line[] {
   const { inFlight } = health;
-  const what = counted(inFlight, 'run');
+  const what = pluralize(inFlight, 'run');
   const lines: Line[] = [
     { spans: [span(`Quit? ${what} ${inFlight === 1 ? 'is' : 'are'} in flight.`, 'strong')] },
-    ...choice('l', `leave: ${jobsName(executor)} go on; until the next start Girder hears nothing`),
+    ...choice('l', `leave: ${executorJobs(executor)} continue; no updates to Girder until restart`),
     ...choice(
       'k',
       'keep the worker running as a service, without this screen',
-      afterwards === 'stopsOrKept' && !readOnly,
+      afterwards === 'endsOrDetaches' && !readOnly,
     ),
     ...choice(
       'c',
-      `cancel ${inFlight === 1 ? 'it' : `all ${count(inFlight)}`}, after another question`,
+      `cancel ${inFlight === 1 ? 'it' : `all ${formatCount(inFlight)}`}, after confirmation`,
       !readOnly,
     ),
     { spans: [span('any other key', 'accent'), span('  stay')] },
@@ -159,17 +165,17 @@ function quitQuestion({ snapshot: { executor, health }, readOnly, afterwards }: 
   return [...lines, ...Array.from({ length: 5 - lines.length }, () => ({ spans: [] }))];
 }
 
-function choice(key: string, text: string, isThere = true): Line[] {
-  return isThere ? [{ spans: [span(key, 'accent'), span(`  ${text}`)] }] : [];
+function choice(key: string, text: string, isAvailable = true): Line[] {
+  return isAvailable ? [{ spans: [span(key, 'accent'), span(`  ${text}`)] }] : [];
 }
 
 function cancelAllQuestion(runs: readonly RunView[], width: number): Line[] {
-  const names = namesIn(runs.map(nameOf), width, 2);
+  const names = wrapNames(runs.map(nameOf), width, 2);
   return [
-    { spans: [span(`Cancel ${counted(runs.length, 'run')} and quit?`, 'strong')] },
+    { spans: [span(`Cancel ${pluralize(runs.length, 'run')} and quit?`, 'strong')] },
     ...[0, 1].map((index) => ({ spans: [span(names[index] ?? '')] })),
-    { spans: [span('Their jobs end, Girder is told, and then the console closes.', 'muted')] },
-    answers,
+    { spans: [span('Their jobs end, Girder is notified, then the console closes.', 'muted')] },
+    yesNoLine,
   ];
 }
 

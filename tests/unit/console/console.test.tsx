@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { systemClock } from '../../../src/base/clock.js';
 import { App } from '../../../src/console/terminal/app.js';
 import { createController } from '../../../src/console/commands/controller.js';
-import { coalesce, startFeed } from '../../../src/console/data/store-subscriptions.js';
+import { coalesce, subscribeStore } from '../../../src/console/data/store-subscriptions.js';
 import { runConsole, type ConsoleOptions } from '../../../src/console/index.js';
 import { requireTerminal } from '../../../src/console/terminal/require-terminal.js';
 import { initialState } from '../../../src/console/state/reducer.js';
@@ -37,10 +37,10 @@ function open(worker: FakeWorker) {
     store,
     clock: systemClock,
     quit,
-    over: new AbortController().signal,
-    outside: { save: async (name) => name, copy: () => undefined, page: async () => null },
+    signal: new AbortController().signal,
+    host: { saveFile: async (name) => name, copyToClipboard: () => undefined, openPager: async () => null },
   });
-  const stop = startFeed(worker, store, systemClock);
+  const stop = subscribeStore(worker, store, systemClock);
   const screen = render(
     <App store={store} controller={controller} theme={chooseTheme({ NO_COLOR: '1' })} painted={false} />,
   );
@@ -160,16 +160,16 @@ test('what only some views show is watched while such a view is shown, and only 
   const store = createStore(
     initialState({ snapshot: worker.snapshot(), now: 0, size: { columns: 100, rows: 24 } }),
   );
-  const stop = startFeed(worker, store, systemClock);
+  const stop = subscribeStore(worker, store, systemClock);
   try {
     expect(worker.watching()).toEqual([]);
-    store.dispatch({ type: 'went', place: { view: 'worker', top: 0 } });
+    store.dispatch({ type: 'navigated', place: { view: 'worker', top: 0 } });
     expect(worker.watching()).toEqual(['worker']);
     store.dispatch({ type: 'helpOpened' });
     expect(worker.watching()).toEqual(['worker']);
-    store.dispatch({ type: 'went', place: { view: 'jobs' } });
+    store.dispatch({ type: 'navigated', place: { view: 'jobs' } });
     expect(worker.watching()).toEqual([]);
-    store.dispatch({ type: 'went', place: { view: 'worker', top: 0 } });
+    store.dispatch({ type: 'navigated', place: { view: 'worker', top: 0 } });
   } finally {
     stop();
   }
@@ -202,9 +202,9 @@ test('calls that come thick and fast are made first and last, at the pace', () =
 
 describe('requireTerminal', () => {
   test.each([
-    [false, true, 'standard input is none'],
-    [true, false, 'standard output is none'],
-    [undefined, undefined, 'standard input is none'],
+    [false, true, 'standard input is not one'],
+    [true, false, 'standard output is not one'],
+    [undefined, undefined, 'standard input is not one'],
   ])('input %s, output %s', (input, output, sentence) => {
     const stdin = input === undefined ? {} : { isTTY: input };
     const stdout = output === undefined ? {} : { isTTY: output };
@@ -308,7 +308,7 @@ describe('runConsole', { timeout: 20_000 }, () => {
     const over = runConsole({
       handle: worker,
       env: { PAGER: 'true', PATH: process.env['PATH'] },
-      onLent(now) {
+      onSuspended(now) {
         lent.push(now);
         if (!now) return;
         during = terminal.written();

@@ -41,7 +41,7 @@ describe('where jobs run on this host', () => {
     opened.type(':hold');
     opened.press('enter');
     expect(opened.state().overlay.kind).toBe('none');
-    expect(opened.text()).toContain('Jobs run on this host: they can be canceled, and nothing else.');
+    expect(opened.text()).toContain('Jobs run on this host without Slurm: they can only be canceled.');
   });
 
   test.each([
@@ -50,31 +50,33 @@ describe('where jobs run on this host', () => {
   ])('key %s says that there are no %s', (key, noun) => {
     opened.press(key);
     opened.dispatch({
-      type: 'watched',
-      what: 'cluster',
+      type: 'liveViewChanged',
+      name: 'cluster',
       view: { nodes: [], partitions: [], at: null, trouble: withoutSlurm },
       now: 0,
     });
-    expect(opened.text()).toContain(`Jobs run on this host, so there are no ${noun}.`);
+    expect(opened.text()).toContain(`Jobs run on this host without Slurm, so there are no ${noun}.`);
     expect(opened.text()).not.toContain('Slurm has not answered');
   });
 
   test('the page about a run speaks of this host', () => {
     opened.press('enter');
-    expect(opened.text()).toContain('Job of this host');
-    expect(opened.text()).toContain('Everything that this host knows of it');
+    expect(opened.text()).toContain('Job on this host');
+    expect(opened.text()).toContain('Process facts');
     expect(opened.text()).not.toContain('scontrol');
   });
 
   test('the page about the worker names no limit of a site', () => {
     opened.press('7');
-    opened.dispatch({ type: 'watched', what: 'worker', view: fakeWorkerDetail({}), now: 0 });
+    opened.dispatch({ type: 'liveViewChanged', name: 'worker', view: fakeWorkerDetail({}), now: 0 });
     expect(opened.text()).toMatch(/commands +\d+ in the last minute *$/mu);
   });
 
   test('a screen reader hears that this host is silent, not Slurm', () => {
     worker.show({ jobs: { trouble: 'a full disk' } });
     opened.dispatch({ type: 'snapshot', snapshot: worker.snapshot(), now: 0 });
-    expect(linearLines(opened.state(), chooseTheme({}))).toContain('This host is silent: a full disk');
+    expect(linearLines(opened.state(), chooseTheme({}))).toContain(
+      'This host is not responding: a full disk',
+    );
   });
 });

@@ -1,5 +1,6 @@
 import { createController, type ControllerOptions } from '../../../src/console/commands/controller.js';
-import { initialState, type Action } from '../../../src/console/state/reducer.js';
+import { initialState } from '../../../src/console/state/reducer.js';
+import type { Action } from '../../../src/console/state/action.js';
 import type { Preferences } from '../../../src/console/state/preferences.js';
 import type { ConsoleState, Size } from '../../../src/console/state/state.js';
 import { createStore } from '../../../src/console/state/store.js';
@@ -37,7 +38,11 @@ export function openConsole(
     store,
     clock: { now: () => store.get().now, monotonic: () => store.get().now, sleep: async () => {} },
     quit: () => undefined,
-    outside: { save: async (name) => name, copy: (text) => copied.push(text), page: async () => null },
+    host: {
+      saveFile: async (name) => name,
+      copyToClipboard: (text) => copied.push(text),
+      openPager: async () => null,
+    },
     onPreferences: (preferences) => preferred.push(preferences),
     ...options,
   });

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { silentLog } from '../../../src/base/log.js';
-import { noPreferences, type Preferences } from '../../../src/console/state/preferences.js';
-import { createRememberer, readPreferences } from '../../../src/console/data/preferences-file.js';
+import { defaultPreferences, type Preferences } from '../../../src/console/state/preferences.js';
+import { createPreferencesWriter, readPreferences } from '../../../src/console/data/preferences-file.js';
 import { saveExport } from '../../../src/console/data/save-export.js';
 
 let dir: string;
@@ -21,7 +21,7 @@ test('an export is for its owner only, and overwrites nothing', async () => {
   const path = join(dir, 'jobs.csv');
   expect(await saveExport(path, 'a')).toBe(path);
   expect((await stat(path)).mode & 0o777).toBe(0o600);
-  await expect(saveExport(path, 'b')).rejects.toThrow('it exists already');
+  await expect(saveExport(path, 'b')).rejects.toThrow('the file already exists');
   expect(await readFile(path, 'utf8')).toBe('a');
   await expect(saveExport(join(dir, 'no/where'), 'b')).rejects.toThrow('ENOENT');
 });
@@ -32,12 +32,12 @@ const chosen: Preferences = {
   wide: ['jobs'],
   scope: 'all',
   wrap: true,
-  stamps: true,
+  timestamps: true,
 };
 
 test('what is preferred is remembered, the last of it where it changes quickly', async () => {
-  expect(await readPreferences(dir)).toEqual(noPreferences);
-  const remember = createRememberer(dir, silentLog());
+  expect(await readPreferences(dir)).toEqual(defaultPreferences);
+  const remember = createPreferencesWriter(dir, silentLog());
   await remember(chosen);
   expect(await readPreferences(dir)).toEqual(chosen);
   await Promise.all([remember({ ...chosen, wrap: false }), remember({ ...chosen, scope: 'dsa' })]);
@@ -45,17 +45,20 @@ test('what is preferred is remembered, the last of it where it changes quickly',
   expect((await stat(join(dir, 'console.json'))).mode & 0o777).toBe(0o600);
   expect(await readdir(dir)).toEqual(['console.json']);
   // a directory that is not there costs no more than a line in the log
-  await createRememberer(join(dir, 'none'), silentLog())(chosen);
+  await createPreferencesWriter(join(dir, 'none'), silentLog())(chosen);
 });
 
 test.each([
-  ['no JSON', noPreferences],
-  ['[]', noPreferences],
-  ['{"columns": [1], "scope": "everybody", "wrap": true}', { ...noPreferences, wrap: true }],
-  ['{"sorting": {"jobs": "up"}, "wide": ["planets"], "stamps": true}', { ...noPreferences, stamps: true }],
+  ['no JSON', defaultPreferences],
+  ['[]', defaultPreferences],
+  ['{"columns": [1], "scope": "everybody", "wrap": true}', { ...defaultPreferences, wrap: true }],
+  [
+    '{"sorting": {"jobs": "up"}, "wide": ["planets"], "stamps": true}',
+    { ...defaultPreferences, timestamps: true },
+  ],
   // of releases that kept the columns only, of one table or of all
-  ['{"columns": ["job", "title"]}', { ...noPreferences, columns: { jobs: ['job', 'title'] } }],
-  ['{"columns": {"nodes": ["node"]}}', { ...noPreferences, columns: { nodes: ['node'] } }],
+  ['{"columns": ["job", "title"]}', { ...defaultPreferences, columns: { jobs: ['job', 'title'] } }],
+  ['{"columns": {"nodes": ["node"]}}', { ...defaultPreferences, columns: { nodes: ['node'] } }],
 ])('the file %s costs what is wrong in it, and no more', async (text, expected) => {
   await writeFile(join(dir, 'console.json'), text);
   expect(await readPreferences(dir)).toEqual(expected);

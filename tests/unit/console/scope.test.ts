@@ -1,10 +1,11 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 
 import { createController, type Controller } from '../../../src/console/commands/controller.js';
-import { startFeed } from '../../../src/console/data/store-subscriptions.js';
-import { keyNames } from '../../../src/console/commands/keys.js';
+import { subscribeStore } from '../../../src/console/data/store-subscriptions.js';
+import { keyNames } from '../../../src/console/terminal/keys.js';
 import { initialState } from '../../../src/console/state/reducer.js';
-import { createStore, type Store } from '../../../src/console/state/store.js';
+import { createStore } from '../../../src/console/state/store.js';
+import type { Store } from '../../../src/console/state/action.js';
 import { chooseTheme } from '../../../src/console/terminal/theme.js';
 import { viewScreen } from '../../../src/console/views/screen.js';
 import { createFakeWorker, fakeJob, fakeRun, type FakeWorker } from '../../support/fake-worker-handle.js';
@@ -31,9 +32,9 @@ beforeEach(() => {
     store,
     clock,
     quit: () => {},
-    outside: { save: async (name) => name, copy: () => {}, page: async () => null },
+    host: { saveFile: async (name) => name, copyToClipboard: () => {}, openPager: async () => null },
   });
-  const stop = startFeed(worker, store, clock);
+  const stop = subscribeStore(worker, store, clock);
   return stop;
 });
 
@@ -49,7 +50,7 @@ describe('whose jobs are listed', () => {
     controller.press(['m']);
     // a key says that it came from Girder, whoever's worker it was
     expect(ids()).toEqual(['run:run-1', 'job:5000']);
-    expect(frame()).toContain('› jobs of the archive');
+    expect(frame()).toContain('› jobs from Girder');
     controller.press(['m']);
     worker.showWatched('allJobs', { rows: [own, shell, others, elsewhere], at: 5_000, trouble: null });
     expect(ids()).toEqual(['run:run-1', 'job:4800', 'job:4900', 'job:5000']);
@@ -91,6 +92,6 @@ describe('whose jobs are listed', () => {
 
   test('a word that is none is told', () => {
     controller.press([':', ...keyNames('scope yours', {}), 'enter']);
-    expect(store.get().message?.text).toBe('Say :scope and one of mine, dsa, all.');
+    expect(store.get().message?.text).toBe('Use :scope with one of mine, dsa, all.');
   });
 });

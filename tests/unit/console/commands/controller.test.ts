@@ -1,9 +1,10 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { createController, type Controller } from '../../../../src/console/commands/controller.js';
-import type { QuitWish } from '../../../../src/console/commands/quit-controller.js';
+import type { QuitChoice } from '../../../../src/console/commands/command.js';
 import { initialState } from '../../../../src/console/state/reducer.js';
-import { contextOf, type Afterwards } from '../../../../src/console/state/state.js';
-import { createStore, type Store } from '../../../../src/console/state/store.js';
+import { contextOf, type WorkerLifetime } from '../../../../src/console/state/state.js';
+import { createStore } from '../../../../src/console/state/store.js';
+import type { Store } from '../../../../src/console/state/action.js';
 import { chooseTheme } from '../../../../src/console/terminal/theme.js';
 import { healthLine } from '../../../../src/console/views/header.js';
 import { createFakeWorker, fakeJob, fakeRun, type FakeWorker } from '../../../support/fake-worker-handle.js';
@@ -12,11 +13,11 @@ let worker: FakeWorker;
 let store: Store;
 let controller: Controller;
 let quits: number;
-let wishes: QuitWish[];
+let wishes: QuitChoice[];
 let saved: { name: string; text: string }[];
 let copied: string[];
 
-function begin(options: { readOnly?: boolean; afterwards?: Afterwards } = {}): void {
+function begin(options: { readOnly?: boolean; workerLifetime?: WorkerLifetime } = {}): void {
   store = createStore(
     initialState({ snapshot: worker.snapshot(), now: 0, size: { columns: 80, rows: 24 }, ...options }),
   );
@@ -32,13 +33,13 @@ function begin(options: { readOnly?: boolean; afterwards?: Afterwards } = {}): v
       quits += 1;
       wishes.push(wish);
     },
-    outside: {
-      async save(name, text) {
+    host: {
+      async saveFile(name, text) {
         saved.push({ name, text });
         return `/here/${name}`;
       },
-      copy: (text) => copied.push(text),
-      page: async () => null,
+      copyToClipboard: (text) => copied.push(text),
+      openPager: async () => null,
     },
   });
 }
@@ -183,8 +184,8 @@ describe('quit', () => {
   test('k keeps the worker, where it can be kept', () => {
     controller.press(['q']);
     controller.press(['k']);
-    expect([context(), quits, message()]).toEqual(['table', 0, expect.stringContaining('cannot run on')]);
-    begin({ afterwards: 'stopsOrKept' });
+    expect([context(), quits, message()]).toEqual(['table', 0, expect.stringContaining('cannot continue')]);
+    begin({ workerLifetime: 'endsOrDetaches' });
     controller.press(['q']);
     controller.press(['k']);
     expect(wishes).toEqual(['keep']);
@@ -212,10 +213,10 @@ describe('quit', () => {
   });
 
   test.each([
-    ['open', ['drain', 'resume'], 'open', ', the intake open again'],
-    ['full', ['drain', 'resume'], 'open', ', the intake open again'],
-    ['blocked', ['drain', 'resume'], 'open', ', the intake open again'],
-    ['paused', ['drain', 'pause'], 'paused', ', the intake paused again'],
+    ['open', ['drain', 'resume'], 'open', ', the intake is open again'],
+    ['full', ['drain', 'resume'], 'open', ', the intake is open again'],
+    ['blocked', ['drain', 'resume'], 'open', ', the intake is open again'],
+    ['paused', ['drain', 'pause'], 'paused', ', the intake is paused again'],
     ['draining', ['drain'], 'draining', ''],
   ] as const)(
     'what scancel refuses keeps the console open, and the intake that was %s as it was',
@@ -226,7 +227,7 @@ describe('quit', () => {
       cancelAll();
       await vi.waitFor(() =>
         expect(message()).toBe(
-          `Not all of 1 run canceled, and the console stays${words}: scancel: error: no`,
+          `Not all of 1 run canceled. The console stays open${words}: scancel: error: no`,
         ),
       );
       expect(worker.commands).toEqual(commands);
@@ -241,7 +242,7 @@ describe('quit', () => {
     vi.spyOn(worker, 'act').mockRejectedValue(new Error('it is stopping'));
     begin();
     cancelAll();
-    await vi.waitFor(() => expect(message()).toContain('the intake open again: it is stopping'));
+    await vi.waitFor(() => expect(message()).toContain('the intake is open again: it is stopping'));
     expect(worker.commands).toEqual(['drain', 'resume']);
   });
 
@@ -253,7 +254,7 @@ describe('quit', () => {
     });
     begin();
     cancelAll();
-    await vi.waitFor(() => expect(message()).toContain('the console stays: no'));
+    await vi.waitFor(() => expect(message()).toContain('console stays open: no'));
     expect(worker.commands).toEqual(['drain']);
   });
 
@@ -272,7 +273,7 @@ describe('quit', () => {
   });
 
   test('a read-only console can only leave', () => {
-    begin({ readOnly: true, afterwards: 'stopsOrKept' });
+    begin({ readOnly: true, workerLifetime: 'endsOrDetaches' });
     controller.press(['q']);
     controller.press(['c']);
     expect([context(), quits]).toEqual(['table', 0]);
@@ -285,7 +286,7 @@ describe('quit', () => {
   });
 
   test('of a worker that goes on: at once', () => {
-    begin({ afterwards: 'goesOn' });
+    begin({ workerLifetime: 'continues' });
     controller.press(['q']);
     expect(quits).toBe(1);
   });
@@ -423,7 +424,7 @@ describe('the command line', () => {
     controller.press([':']);
     type('wrong');
     controller.press(['enter']);
-    expect(message()).toContain('There is no command "wrong"');
+    expect(message()).toContain('Unknown command "wrong"');
   });
 
   test('opens and closes the log of the selected row, where there are rows that have one', () => {
@@ -433,14 +434,17 @@ describe('the command line', () => {
     expect(store.get().log).toBeNull();
     line('nodes');
     line('log');
-    expect([store.get().log, message()]).toEqual([null, 'A log opens below the runs and jobs.']);
+    expect([store.get().log, message()]).toEqual([
+      null,
+      'Logs open in the table of runs and jobs. Press 1 to go there.',
+    ]);
   });
 
   test('more columns that have no room are not shown silently', () => {
     controller.press(['w']);
     expect([store.get().tables.jobs.wide, message()]).toEqual([
       true,
-      'There is no room for more columns: a wider terminal has it, or :columns chooses.',
+      'No more columns fit. Use a wider terminal, or choose with :columns.',
     ]);
     controller.press(['w']);
     store.dispatch({ type: 'tick', now: 10_000 });
@@ -450,7 +454,7 @@ describe('the command line', () => {
     controller.press(['w']);
     store.dispatch({ type: 'resized', size: { columns: 300, rows: 24 } });
     controller.press(['w']);
-    expect(message()).toBe('All columns are shown.');
+    expect(message()).toBe('All columns are visible.');
   });
 
   test('has no command that acts where the console is read-only', () => {
@@ -502,7 +506,7 @@ describe('what leaves the screen', () => {
   test('ids of the selected or marked rows are copied: of the Slurm job where there is one', () => {
     controller.press(['y']);
     expect(copied).toEqual(['4711']);
-    expect(message()).toContain('Sent to the clipboard of this terminal: 4711');
+    expect(message()).toContain('Sent to the clipboard: 4711');
   });
 
   test('the rows that are shown are exported, in a form that is asked for', async () => {
@@ -516,6 +520,6 @@ describe('what leaves the screen', () => {
     await vi.waitFor(() => expect(saved).toHaveLength(2));
     expect(JSON.parse(saved[1]?.text ?? '')).toEqual({ at: 0, rows: [{ job: '4711', title: '=1+"2", x' }] });
     line('export xml');
-    expect(message()).toBe('Say :export csv or :export json.');
+    expect(message()).toBe('Use :export csv or :export json.');
   });
 });

@@ -49,8 +49,8 @@ describe('the pager', () => {
   });
 
   test.each([
-    ['/nowhere/pager', /^The pager \/nowhere\/pager could not be started: there is no such program\./u],
-    ['false', /^The pager false ended with 1\.$/u],
+    ['/nowhere/pager', /^The pager \/nowhere\/pager could not be started: command not found\./u],
+    ['false', /^The pager false exited with 1\.$/u],
   ])('%s: says what went wrong', async (name, words) => {
     await writeFile(join(directory, 'log'), 'x');
     expect(await openPager(join(directory, 'log'), { env: env(name), readOnly: false })).toMatch(words);
@@ -59,7 +59,7 @@ describe('the pager', () => {
   test('is not started for a log that is not there', async () => {
     const path = join(directory, 'gone');
     expect(await openPager(path, { env: env('false'), readOnly: false })).toBe(
-      `The log ${path} is not there.`,
+      `The log ${path} does not exist.`,
     );
   });
 });

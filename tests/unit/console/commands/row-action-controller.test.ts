@@ -1,11 +1,12 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 
 import { createController, type Controller } from '../../../../src/console/commands/controller.js';
-import { keyNames } from '../../../../src/console/commands/keys.js';
+import { keyNames } from '../../../../src/console/terminal/keys.js';
 import { initialState } from '../../../../src/console/state/reducer.js';
 import { rowActions } from '../../../../src/console/commands/row-actions.js';
 import { contextOf } from '../../../../src/console/state/state.js';
-import { createStore, type Store } from '../../../../src/console/state/store.js';
+import { createStore } from '../../../../src/console/state/store.js';
+import type { Store } from '../../../../src/console/state/action.js';
 import { chooseTheme } from '../../../../src/console/terminal/theme.js';
 import { viewScreen } from '../../../../src/console/views/screen.js';
 import { createFakeWorker, fakeJob, fakeRun, type FakeWorker } from '../../../support/fake-worker-handle.js';
@@ -21,7 +22,7 @@ function begin(size = { columns: 80, rows: 24 }, readOnly = false): void {
     store,
     clock: { now: () => 0, monotonic: () => 0, sleep: async () => {} },
     quit: () => {},
-    outside: { save: async (name) => name, copy: () => {}, page: async () => null },
+    host: { saveFile: async (name) => name, copyToClipboard: () => {}, openPager: async () => null },
   });
 }
 
@@ -80,7 +81,7 @@ describe('the menu', () => {
   test('shows every action with its letter, each letter once', () => {
     controller.press(['a']);
     expect(context()).toBe('menu');
-    expect(frame()).toContain('What is to be done to 4711 Liver?');
+    expect(frame()).toContain('Choose an action for 4711 Liver:');
     for (const { key, label } of rowActions) expect(frame()).toContain(`${key} ${label}`);
     expect(new Set(rowActions.map(({ key }) => key)).size).toBe(rowActions.length);
   });
@@ -134,7 +135,7 @@ describe('the menu', () => {
 });
 
 test.each([
-  ['hold', 'Hold 2 runs and 1 job that is not of this worker?', 'hold run-1 run-2 7'],
+  ['hold', 'Hold 2 runs and 1 job not started by this worker?', 'hold run-1 run-2 7'],
   ['release', 'Release 2 runs', 'release run-1 run-2 7'],
   ['requeue', 'Requeue 2 runs', 'requeue run-1 run-2 7'],
   ['signal usr1', 'Send SIGUSR1 to 2 runs', 'signal=USR1 run-1 run-2 7'],
@@ -147,7 +148,7 @@ test.each([
   controller.press(['*']);
   line(typed);
   expect(frame()).toContain(question);
-  expect(frame()).toContain('1 row is left out');
+  expect(frame()).toContain('skips 1 row');
   expect(frame()).toContain('4711 Liver, 7 backup, 4712 Lung');
   controller.press(['y']);
   expect(worker.commands).toEqual([command]);
@@ -171,8 +172,8 @@ test('what has failed is run again or forgotten; what runs cannot be', async () 
 });
 
 test.each([
-  ['signal', 'Say which signal: HUP, INT'],
-  ['signal WINCH', 'Say which signal'],
+  ['signal', 'Unknown signal. Use one of HUP, INT'],
+  ['signal WINCH', 'Unknown signal'],
   ['timelimit', 'That is no time limit.'],
   ['timelimit soon', 'That is no time limit. It has to be minutes'],
   ['priority', 'That is no priority.'],
@@ -199,7 +200,7 @@ test('a refusal is shown as it was said', async () => {
 test('a foreign job is named as one, with its user', () => {
   controller.press(['j']);
   line('hold');
-  expect(frame()).toContain('Hold this Slurm job? It is not of this worker.');
+  expect(frame()).toContain('Hold this Slurm job? It was not started by this worker.');
   expect(frame()).toMatch(/User +bob/u);
 });
 
@@ -211,7 +212,7 @@ test('on a page it is about the row of the page, whatever is marked', () => {
   controller.press(['n']);
   controller.press(['W']);
   controller.press(['x']);
-  expect([context(), message()]).toEqual(['page', 'There is no run or job here to do that to.']);
+  expect([context(), message()]).toEqual(['page', 'Select a run or job to cancel.']);
 });
 
 test('thousands of marked rows are named as far as there is room, and counted', () => {

@@ -1,16 +1,17 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createController, type Controller } from '../../../../src/console/commands/controller.js';
-import { keyNames } from '../../../../src/console/commands/keys.js';
-import { errorWords, findLine, readSearch } from '../../../../src/console/state/log-search.js';
+import { keyNames } from '../../../../src/console/terminal/keys.js';
+import { errorPattern, findLine, parseSearch } from '../../../../src/console/state/log-search.js';
 import { initialState } from '../../../../src/console/state/reducer.js';
 import { contextOf, type LogPane } from '../../../../src/console/state/state.js';
-import { createStore, type Store } from '../../../../src/console/state/store.js';
+import { createStore } from '../../../../src/console/state/store.js';
+import type { Store } from '../../../../src/console/state/action.js';
 import { chooseTheme } from '../../../../src/console/terminal/theme.js';
 import { viewScreen } from '../../../../src/console/views/screen.js';
 import { createFakeWorker, fakeRun } from '../../../support/fake-worker-handle.js';
 
 function matches(typed: string, line: string): boolean {
-  const search = readSearch(typed);
+  const search = parseSearch(typed);
   if (typeof search === 'string') throw new Error(search);
   return search.expression.test(line);
 }
@@ -29,7 +30,7 @@ describe('readSearch', () => {
   });
 
   test('half an expression is told', () => {
-    expect(readSearch('/(/')).toBe('"(" is no regular expression.');
+    expect(parseSearch('/(/')).toBe('"(" is not a valid regular expression.');
   });
 });
 
@@ -40,7 +41,7 @@ test.each([
   ['Out of memory: process 7', true],
   ['mirror terrors skilled fatality', false],
 ])('%j looks like an error: %j', (line, expected) => {
-  expect(errorWords.test(line)).toBe(expected);
+  expect(errorPattern.test(line)).toBe(expected);
 });
 
 describe('findLine', () => {
@@ -62,7 +63,7 @@ describe('findLine', () => {
 
   test('nothing is in an empty log, and colours do not hide a word', () => {
     expect(findLine({ lines: [], lost: 0 }, /x/u, 0, 1)).toBeNull();
-    expect(findLine({ lines: ['er\u001B[31mror'], lost: 0 }, errorWords, 0, 1)?.line).toBe(0);
+    expect(findLine({ lines: ['er\u001B[31mror'], lost: 0 }, errorPattern, 0, 1)?.line).toBe(0);
   });
 });
 
@@ -78,13 +79,13 @@ beforeEach(() => {
     store,
     clock: { now: () => 0, monotonic: () => 0, sleep: async () => {} },
     quit: () => {},
-    outside: { save: async (name) => name, copy: () => {}, page: async () => null },
+    host: { saveFile: async (name) => name, copyToClipboard: () => {}, openPager: async () => null },
   });
   const lines = Array.from({ length: 100 }, (_, index) => `line ${index}`);
   lines[20] = 'Error: no slide';
   lines[60] = 'killed';
   controller.press(['l']);
-  store.dispatch({ type: 'tail', logId: 'a', tail: { lines, lost: 0 } });
+  store.dispatch({ type: 'tailReceived', logId: 'a', tail: { lines, lost: 0 } });
 });
 
 const log = (): LogPane | null => store.get().log;
@@ -100,7 +101,7 @@ describe('a search in the log', () => {
   test('stops following, shows the hit and marks it; n and N go round', () => {
     controller.press([...keyNames('/line 4', {}), 'enter']);
     // from what is in view on, which is the end of the log
-    expect([hit(), message()]).toEqual([4, 'Went on from the beginning.']);
+    expect([hit(), message()]).toEqual([4, 'Search continued from the beginning.']);
     expect(log()?.end).not.toBeNull();
     expect(rows()).toContain('▸line 4');
     controller.press(['n']);
@@ -109,7 +110,7 @@ describe('a search in the log', () => {
     controller.press(['n', 'N', 'N']);
     expect(hit()).toBe(4);
     controller.press(['N']);
-    expect([hit(), message()]).toEqual([49, 'Went on from the end.']);
+    expect([hit(), message()]).toEqual([49, 'Search continued from the end.']);
     expect(rows()).toHaveLength(23);
   });
 
@@ -126,35 +127,35 @@ describe('a search in the log', () => {
     controller.press([...keyNames('/line 4', {}), 'enter', '/', 'enter']);
     expect(log()?.search).toBeNull();
     controller.press(['n']);
-    expect(message()).toBe('Nothing is searched for; / does.');
+    expect(message()).toBe('No search is active. Press / to search.');
     controller.press(['esc']);
     expect(log()).toBeNull();
   });
 
   test('what is nowhere, or no expression, is told and moves nothing', () => {
     controller.press([...keyNames('/nowhere', {}), 'enter']);
-    expect([message(), log()?.end]).toEqual(['No "nowhere" in the lines that are held.', null]);
+    expect([message(), log()?.end]).toEqual(['No "nowhere" in the loaded lines.', null]);
     controller.press([...keyNames('//(/', {}), 'enter']);
-    expect(message()).toBe('"(" is no regular expression.');
+    expect(message()).toBe('"(" is not a valid regular expression.');
   });
 
   test('a hit in wrapped lines is in view as well', () => {
     const lines = Array.from({ length: 50 }, (_, index) => `${index} `.repeat(60));
-    store.dispatch({ type: 'tail', logId: 'a', tail: { lines, lost: 0 } });
+    store.dispatch({ type: 'tailReceived', logId: 'a', tail: { lines, lost: 0 } });
     controller.press(['w', ...keyNames('/33 33', {}), 'enter']);
     expect(rows().some((row) => row.startsWith('▸33 33'))).toBe(true);
   });
 
   test('a log that was begun anew has no hit', () => {
     controller.press([...keyNames('/line 40', {}), 'enter']);
-    store.dispatch({ type: 'tail', logId: 'a', tail: { lines: ['new'], lost: 0 } });
+    store.dispatch({ type: 'tailReceived', logId: 'a', tail: { lines: ['new'], lost: 0 } });
     expect([hit(), log()?.end]).toEqual([null, null]);
   });
 });
 
 test('E goes from error to error and round', () => {
   controller.press(['E']);
-  expect([hit(), message()]).toEqual([20, 'Went on from the beginning.']);
+  expect([hit(), message()]).toEqual([20, 'Search continued from the beginning.']);
   expect(rows()).toContain('▸Error: no slide');
   controller.press(['E']);
   expect(hit()).toBe(60);
@@ -171,5 +172,5 @@ test('F gives the log the room of the table, and Esc or Tab give it back', () =>
   controller.press(['esc']);
   expect(rows()).toEqual(before);
   controller.press(['F', 'tab']);
-  expect([log()?.whole, contextOf(store.get())]).toEqual([false, 'table']);
+  expect([log()?.fullScreen, contextOf(store.get())]).toEqual([false, 'table']);
 });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { noPreferences, preferencesOf } from '../../../../src/console/state/preferences.js';
+import { defaultPreferences, preferencesOf } from '../../../../src/console/state/preferences.js';
 import { initialState } from '../../../../src/console/state/reducer.js';
 import { createFakeWorker, fakeJob, fakeRun } from '../../../support/fake-worker-handle.js';
 import { openConsole } from '../opened-console.js';
@@ -12,7 +12,7 @@ test('whose jobs, columns, order, width and the look of a log are told to be kep
   const console = openConsole(worker, size);
   expect(console.preferred).toEqual([]);
   console.press('m');
-  expect(console.preferred.at(-1)).toEqual({ ...noPreferences, scope: 'dsa' });
+  expect(console.preferred.at(-1)).toEqual({ ...defaultPreferences, scope: 'dsa' });
   console.press('2', 's', 'S', 'w', '1');
   expect(console.preferred.at(-1)).toMatchObject({
     sorting: { nodes: { column: expect.any(String), descending: true } },
@@ -20,7 +20,7 @@ test('whose jobs, columns, order, width and the look of a log are told to be kep
   });
   console.type(':columns job,title');
   console.press('enter', 'l', 'w', 't');
-  const { columns, wrap, stamps } = console.preferred.at(-1) ?? noPreferences;
+  const { columns, wrap, timestamps: stamps } = console.preferred.at(-1) ?? defaultPreferences;
   expect([columns, wrap, stamps]).toEqual([{ jobs: ['job', 'title'] }, true, true]);
   // w is the opposite of a choice of columns
   console.press('tab', 'w');
@@ -37,7 +37,7 @@ test('what hides rows or is about some of them is of the moment', () => {
 
 test('the next console begins with it', () => {
   const preferences = {
-    ...noPreferences,
+    ...defaultPreferences,
     scope: 'all' as const,
     wrap: true,
     wide: ['jobs' as const],

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { initialState, reduce, type Action } from '../../../../src/console/state/reducer.js';
+import { initialState, reduce } from '../../../../src/console/state/reducer.js';
+import type { Action } from '../../../../src/console/state/action.js';
 import {
   contextOf,
-  targetRows,
+  actionRows,
   selectedRow,
   type ConsoleState,
 } from '../../../../src/console/state/state.js';
@@ -33,37 +34,37 @@ const open = (tail: { lines: string[]; lost: number }): ConsoleState =>
   after(
     stateOf([fakeRun({ id: 'a', stage: 'running' }), fakeRun({ id: 'b', acceptedAt: 1 })]),
     { type: 'logToggled' },
-    { type: 'tail', logId: 'a', tail },
+    { type: 'tailReceived', logId: 'a', tail },
   );
 
 describe('the selection', () => {
   test('moves by lines and pages and stays inside', () => {
     const state = stateOf(waiting(40));
     expect(selected(state)).toBe('run:0');
-    expect(selected(after(state, { type: 'step', step: 'up' }))).toBe('run:0');
-    expect(selected(after(state, { type: 'step', step: 'down' }))).toBe('run:1');
-    expect(selected(after(state, { type: 'step', step: 'last' }))).toBe('run:39');
-    expect(selected(after(state, { type: 'step', step: 'last' }, { type: 'step', step: 'down' }))).toBe(
-      'run:39',
-    );
-    expect(selected(after(state, { type: 'step', step: 'pageDown' }))).toBe('run:14');
-    expect(selected(after(state, { type: 'step', step: 'last' }, { type: 'step', step: 'first' }))).toBe(
-      'run:0',
-    );
+    expect(selected(after(state, { type: 'cursorMoved', move: 'up' }))).toBe('run:0');
+    expect(selected(after(state, { type: 'cursorMoved', move: 'down' }))).toBe('run:1');
+    expect(selected(after(state, { type: 'cursorMoved', move: 'last' }))).toBe('run:39');
+    expect(
+      selected(after(state, { type: 'cursorMoved', move: 'last' }, { type: 'cursorMoved', move: 'down' })),
+    ).toBe('run:39');
+    expect(selected(after(state, { type: 'cursorMoved', move: 'pageDown' }))).toBe('run:14');
+    expect(
+      selected(after(state, { type: 'cursorMoved', move: 'last' }, { type: 'cursorMoved', move: 'first' })),
+    ).toBe('run:0');
   });
 
   test('the window moves as little as it must', () => {
-    const bottom = after(stateOf(waiting(40)), { type: 'step', step: 'last' });
+    const bottom = after(stateOf(waiting(40)), { type: 'cursorMoved', move: 'last' });
     expect(bottom.tables.jobs.position).toEqual({ selected: 'run:39', index: 39, top: 25 });
-    const higher = after(bottom, { type: 'step', step: 'up' });
+    const higher = after(bottom, { type: 'cursorMoved', move: 'up' });
     expect(higher.tables.jobs.position.top).toBe(25);
   });
 
   test('stays on its run while rows come and go above it', () => {
     const state = after(
       stateOf(waiting(10, 5)),
-      { type: 'step', step: 'down' },
-      { type: 'step', step: 'down' },
+      { type: 'cursorMoved', move: 'down' },
+      { type: 'cursorMoved', move: 'down' },
     );
     expect(selected(state)).toBe('run:7');
     const more = after(state, {
@@ -83,7 +84,12 @@ describe('the selection', () => {
 
     const few = { ...many, snapshot: snapshotOf(waiting(12, 48)) };
     expect(selected(after(start, few))).toBe('run:50');
-    const moved = after(start, { type: 'step', step: 'down' }, { type: 'step', step: 'up' }, many);
+    const moved = after(
+      start,
+      { type: 'cursorMoved', move: 'down' },
+      { type: 'cursorMoved', move: 'up' },
+      many,
+    );
     expect(selected(moved)).toBe('run:50');
     for (const held of ['logToggled', 'menuOpened'] as const) {
       expect(selected(after(start, { type: held }, many)), held).toBe('run:50');
@@ -93,7 +99,7 @@ describe('the selection', () => {
   test('the window is found again as it was left after help, page and a log over the whole room', () => {
     const low = after(
       stateOf(waiting(60)),
-      ...Array.from({ length: 20 }, (): Action => ({ type: 'step', step: 'down' })),
+      ...Array.from({ length: 20 }, (): Action => ({ type: 'cursorMoved', move: 'down' })),
     );
     const { position } = low.tables.jobs;
     expect(position).toEqual({ selected: 'run:20', index: 20, top: 6 });
@@ -102,7 +108,7 @@ describe('the selection', () => {
     expect(help.tables.jobs.position).toEqual(position);
     const page = after(
       low,
-      { type: 'went', deeper: true, place: { view: 'job', rowId: 'run:20', top: 0 } },
+      { type: 'navigated', deeper: true, place: { view: 'job', rowId: 'run:20', top: 0 } },
       tick,
       {
         type: 'back',
@@ -110,21 +116,21 @@ describe('the selection', () => {
     );
     expect(page.tables.jobs.position).toEqual(position);
     const pane = after(low, { type: 'logToggled' });
-    const whole = after(pane, { type: 'wholeToggled' }, tick, { type: 'wholeToggled' });
+    const whole = after(pane, { type: 'fullScreenToggled' }, tick, { type: 'fullScreenToggled' });
     expect(whole.tables.jobs.position).toEqual(pane.tables.jobs.position);
   });
 
   test('goes to the neighbour when its run has gone', () => {
-    const state = after(stateOf(waiting(10)), { type: 'step', step: 'down' });
+    const state = after(stateOf(waiting(10)), { type: 'cursorMoved', move: 'down' });
     const gone = after(state, { type: 'snapshot', snapshot: snapshotOf(waiting(8, 2)), now: 1 });
     expect(selected(gone)).toBe('run:3');
     const none = after(gone, { type: 'snapshot', snapshot: snapshotOf([]), now: 2 });
     expect(selected(none)).toBeUndefined();
-    expect(after(none, { type: 'step', step: 'down' })).toBe(none);
+    expect(after(none, { type: 'cursorMoved', move: 'down' })).toBe(none);
   });
 
   test('is on screen after the terminal has shrunk', () => {
-    const state = after(stateOf(waiting(40), 50), { type: 'step', step: 'last' });
+    const state = after(stateOf(waiting(40), 50), { type: 'cursorMoved', move: 'last' });
     const small = after(state, { type: 'resized', size: { columns: 80, rows: 14 } });
     const { index, top } = small.tables.jobs.position;
     expect(index).toBe(39);
@@ -136,12 +142,12 @@ describe('nothing changed', () => {
   test.each<Action>([
     { type: 'tick', now: 0 },
     { type: 'resized', size: { columns: 80, rows: 24 } },
-    { type: 'step', step: 'up' },
+    { type: 'cursorMoved', move: 'up' },
     { type: 'back' },
     { type: 'keyPressed' },
     { type: 'focusToggled' },
     { type: 'followToggled' },
-    { type: 'tail', logId: '0', tail: { lines: [], lost: 0 } },
+    { type: 'tailReceived', logId: '0', tail: { lines: [], lost: 0 } },
   ])('%j gives the same state', (action) => {
     const state = stateOf(waiting(3));
     expect(reduce(state, action)).toBe(state);
@@ -187,7 +193,11 @@ describe('sorting', () => {
   });
 
   test('the selection stays on its row', () => {
-    const state = after(stateOf(runs), { type: 'step', step: 'last' }, { type: 'sortedBy', column: 'title' });
+    const state = after(
+      stateOf(runs),
+      { type: 'cursorMoved', move: 'last' },
+      { type: 'sortedBy', column: 'title' },
+    );
     expect([selected(state), state.tables.jobs.position.index]).toEqual(['run:c', 0]);
   });
 });
@@ -197,9 +207,9 @@ describe('marks', () => {
     const one = after(stateOf(waiting(6)), { type: 'markToggled' });
     expect(marked(one)).toEqual(['run:0']);
     expect(selected(one)).toBe('run:1');
-    const range = after(one, { type: 'step', step: 'down' }, { type: 'rangeMarked' });
+    const range = after(one, { type: 'cursorMoved', move: 'down' }, { type: 'rangeMarked' });
     expect(marked(range)).toEqual(['run:0', 'run:1', 'run:2']);
-    expect(targetRows(range).map(({ id }) => id)).toEqual(['run:0', 'run:1', 'run:2']);
+    expect(actionRows(range).map(({ id }) => id)).toEqual(['run:0', 'run:1', 'run:2']);
     const all = after(range, { type: 'allMarked' });
     expect(marked(all)).toHaveLength(6);
     expect(marked(after(all, { type: 'allMarked' }))).toEqual([]);
@@ -229,13 +239,13 @@ test('errors only leaves what went wrong', () => {
 
 test('a page is read line by line and Esc leads back to the table', () => {
   const state = after(stateOf(waiting(2), 16), {
-    type: 'went',
+    type: 'navigated',
     place: { view: 'job', rowId: 'run:1', top: 0 },
   });
   expect(contextOf(state)).toBe('page');
-  const end = after(state, { type: 'step', step: 'last' });
+  const end = after(state, { type: 'cursorMoved', move: 'last' });
   expect(end.place).toMatchObject({ top: expect.any(Number) });
-  expect(after(end, { type: 'step', step: 'down' })).toBe(end);
+  expect(after(end, { type: 'cursorMoved', move: 'down' })).toBe(end);
   expect(contextOf(after(end, { type: 'back' }))).toBe('table');
 });
 
@@ -243,35 +253,39 @@ describe('the log pane', () => {
   test('follows until it is scrolled up, then stays at its lines while others come and go', () => {
     const following = open({ lines: lines(100), lost: 0 });
     expect(following.log?.end).toBeNull();
-    const up = after(following, { type: 'step', step: 'up' });
+    const up = after(following, { type: 'cursorMoved', move: 'up' });
     expect(up.log?.end).toBe(99);
-    const more = after(up, { type: 'tail', logId: 'a', tail: { lines: lines(100), lost: 50 } });
+    const more = after(up, { type: 'tailReceived', logId: 'a', tail: { lines: lines(100), lost: 50 } });
     expect(more.log?.end).toBe(99);
     expect(after(more, { type: 'followToggled' }).log?.end).toBeNull();
-    expect(after(up, { type: 'step', step: 'down' }).log?.end).toBeNull();
+    expect(after(up, { type: 'cursorMoved', move: 'down' }).log?.end).toBeNull();
   });
 
   test('cannot be scrolled past its first line', () => {
-    const top = after(open({ lines: lines(100), lost: 0 }), { type: 'step', step: 'first' });
+    const top = after(open({ lines: lines(100), lost: 0 }), { type: 'cursorMoved', move: 'first' });
     expect(top.log?.end).toBe(8);
-    expect(after(top, { type: 'step', step: 'up' })).toBe(top);
+    expect(after(top, { type: 'cursorMoved', move: 'up' })).toBe(top);
     const short = open({ lines: lines(3), lost: 0 });
-    expect(after(short, { type: 'step', step: 'up' })).toBe(short);
+    expect(after(short, { type: 'cursorMoved', move: 'up' })).toBe(short);
   });
 
   test('a log that was begun anew is followed again', () => {
-    const up = after(open({ lines: lines(100), lost: 0 }), { type: 'step', step: 'up' });
-    expect(after(up, { type: 'tail', logId: 'a', tail: { lines: lines(3), lost: 0 } }).log?.end).toBeNull();
+    const up = after(open({ lines: lines(100), lost: 0 }), { type: 'cursorMoved', move: 'up' });
+    expect(
+      after(up, { type: 'tailReceived', logId: 'a', tail: { lines: lines(3), lost: 0 } }).log?.end,
+    ).toBeNull();
   });
 
   test('goes with the selection; lines of another run are not shown', () => {
     const state = after(
       open({ lines: lines(5), lost: 0 }),
       { type: 'focusToggled' },
-      { type: 'step', step: 'down' },
+      { type: 'cursorMoved', move: 'down' },
     );
     expect(state.log).toMatchObject({ logId: 'b', tail: null });
-    expect(after(state, { type: 'tail', logId: 'a', tail: { lines: lines(6), lost: 0 } })).toBe(state);
+    expect(after(state, { type: 'tailReceived', logId: 'a', tail: { lines: lines(6), lost: 0 } })).toBe(
+      state,
+    );
     expect(after(state, { type: 'back' }).log).toBeNull();
   });
 });
@@ -279,10 +293,13 @@ describe('the log pane', () => {
 describe('the message line', () => {
   test('an answer goes after its time, an error with the next key', () => {
     const state = stateOf([]);
-    const said = after(state, { type: 'said', message: { tone: 'good', text: 'done', until: 5_000 } });
+    const said = after(state, {
+      type: 'messageShown',
+      message: { tone: 'good', text: 'done', until: 5_000 },
+    });
     expect(after(said, { type: 'keyPressed' }, { type: 'tick', now: 4_999 }).message).not.toBeNull();
     expect(after(said, { type: 'tick', now: 5_000 }).message).toBeNull();
-    const failed = after(state, { type: 'said', message: { tone: 'bad', text: 'no', until: null } });
+    const failed = after(state, { type: 'messageShown', message: { tone: 'bad', text: 'no', until: null } });
     expect(after(failed, { type: 'tick', now: 1e9 }).message).not.toBeNull();
     expect(after(failed, { type: 'keyPressed' }).message).toBeNull();
   });

@@ -7,8 +7,8 @@ import {
   type Row,
 } from '../../../../src/console/state/rows.js';
 import { parseQuery } from '../../../../src/console/table/query.js';
-import { jobsTable } from '../../../../src/console/views/jobs.js';
-import { rowStatus } from '../../../../src/console/views/row-status.js';
+import { jobsTable } from '../../../../src/console/views/tables/jobs.js';
+import { rowStatus } from '../../../../src/console/views/tables/row-status.js';
 import type { JobRow } from '../../../../src/slurm/job.js';
 import type { RunView } from '../../../../src/worker/views/handle.js';
 import { createFakeWorker, fakeJob, fakeRun } from '../../../support/fake-worker-handle.js';
@@ -148,9 +148,9 @@ describe('filterRows', () => {
   });
 
   test.each([
-    ['/(/', '"(" is no regular expression.'],
+    ['/(/', '"(" is not a valid regular expression.'],
     ['nofield=1', 'No field "nofield" here'],
-    ['job>x', '"x" after job> is no number.'],
+    ['job>x', '"x" after job> is not a number.'],
     ['liver', null],
   ])('%j: %j', (filter, problem) => {
     const { problem: told } = parseQuery(filter, jobsTable.fields);

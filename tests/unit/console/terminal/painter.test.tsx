@@ -121,7 +121,7 @@ describe('the painter', () => {
     const painter = createPainter(theme);
     const lines = [line('one'), line('two')];
     const first = painter.frame(lines);
-    painter.forget();
+    painter.invalidate();
     expect(painter.frame(lines)).toBe(first);
     expect(first).toContain('\u001B[H\u001B[J');
   });

@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 
 import { linearLines } from '../../../../src/console/views/linear.js';
-import { initialState, reduce, type Action } from '../../../../src/console/state/reducer.js';
+import { initialState, reduce } from '../../../../src/console/state/reducer.js';
+import type { Action } from '../../../../src/console/state/action.js';
 import type { ConsoleState } from '../../../../src/console/state/state.js';
 import { chooseTheme } from '../../../../src/console/terminal/theme.js';
 import { createFakeWorker, fakeJob, fakeRun } from '../../../support/fake-worker-handle.js';
@@ -50,28 +51,28 @@ describe('for a screen reader', () => {
     const worker = createFakeWorker();
     worker.show({ health: { intake: 'paused' } });
     const said = after({ type: 'snapshot', snapshot: worker.snapshot(), now: 0 });
-    expect(said).toContain('Intake paused: no task is taken.');
+    expect(said).toContain('Intake paused: no tasks are accepted.');
     expect(after().join()).not.toContain('Intake');
   });
 
   test('marks are told', () => {
-    expect(after({ type: 'markToggled' }, { type: 'step', step: 'up' })).toContain(
-      'Row 1 of 2, marked, 1 row marked in all',
+    expect(after({ type: 'markToggled' }, { type: 'cursorMoved', move: 'up' })).toContain(
+      'Row 1 of 2, marked, 1 row marked in total',
     );
   });
 
   test('questions, pages, help, logs and messages are lines as well', () => {
     const [row] = state.tables.jobs.rows;
     expect(row?.id).toBe('run:run-1');
-    expect(after({ type: 'quitAsked' })).toContain('Question:');
-    expect(after({ type: 'quitAsked' })).toContain('any other key stay');
-    expect(after({ type: 'helpOpened' })).toContain('l Open or close the log of the selected run');
-    expect(after({ type: 'went', place: { view: 'worker', top: 0 } })).toContain('profile default');
-    const log: Action = { type: 'tail', logId: 'run-1', tail: { lines: ['step one'], lost: 0 } };
+    expect(after({ type: 'quitOpened' })).toContain('Question:');
+    expect(after({ type: 'quitOpened' })).toContain('any other key stay');
+    expect(after({ type: 'helpOpened' })).toContain('l Open or close the log of the selected run or job');
+    expect(after({ type: 'navigated', place: { view: 'worker', top: 0 } })).toContain('profile default');
+    const log: Action = { type: 'tailReceived', logId: 'run-1', tail: { lines: ['step one'], lost: 0 } };
     expect(after({ type: 'logToggled' }, log)).toContain('step one');
-    expect(after({ type: 'said', message: { tone: 'bad', text: 'no', until: null } })).toContain(
+    expect(after({ type: 'messageShown', message: { tone: 'bad', text: 'no', until: null } })).toContain(
       '✘ no 1 of 2',
     );
-    expect(after({ type: 'filterTyped', text: 'zzz' }).join(' ')).toContain('No row passes "zzz"');
+    expect(after({ type: 'filterTyped', text: 'zzz' }).join(' ')).toContain('No matches for "zzz"');
   });
 });

@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import stringWidth from 'string-width';
 import { describe, expect, test } from 'vitest';
-import { initialState, reduce, type Action } from '../../../../src/console/state/reducer.js';
-import { allRows, tableNames, type ConsoleState } from '../../../../src/console/state/state.js';
+import { initialState, reduce } from '../../../../src/console/state/reducer.js';
+import type { Action } from '../../../../src/console/state/action.js';
+import { tableNames, type ConsoleState } from '../../../../src/console/state/state.js';
 import { chooseTheme, type Line } from '../../../../src/console/terminal/theme.js';
 import { viewScreen } from '../../../../src/console/views/screen.js';
 import { fakeNode, fakePartition } from '../../../support/fake-cluster.js';
@@ -72,8 +73,8 @@ describe('the table', () => {
 
   test.each([
     [{ rows: [], at: 0, trouble: null }, 'No runs and no jobs: no task has arrived'],
-    [{ rows: [], at: null, trouble: null }, 'Slurm has not answered so far'],
-    [{ rows: [], at: null, trouble: 'squeue is missing' }, 'Slurm has not answered so far'],
+    [{ rows: [], at: null, trouble: null }, 'because Slurm has not answered yet'],
+    [{ rows: [], at: null, trouble: 'squeue is missing' }, 'because Slurm has not answered yet'],
     [{ rows: [], at: 0, trouble: 'no answer' }, 'no jobs when Slurm last answered'],
   ])('empty and unknown are different sentences: %j', (jobs, sentence) => {
     expect(linesOf(stateOf(showing({ jobs }), 120)).join('\n')).toContain(sentence);
@@ -85,7 +86,7 @@ describe('the table', () => {
       text: 'zzz',
     });
     expect(linesOf(state).join('\n')).toContain(
-      'No row passes "zzz": the filter hides 1 row. Esc clears it.',
+      'No matches for "zzz"; the filter hides 1 row. Press Esc to clear it.',
     );
   });
 });
@@ -109,8 +110,8 @@ describe('the health lines', () => {
   test('without Slurm nothing speaks of it', () => {
     const worker = showing({ executor: 'local', jobs: { at: 1_000 }, health: { inFlight: 1 } });
     expect(head(worker, 4_000)).toContain('● This host 3 s ago');
-    const asked = linesOf(after(stateOf(worker), { type: 'quitAsked' })).join('\n');
-    expect(asked).toContain('leave: jobs of this host go on; until the next start');
+    const asked = linesOf(after(stateOf(worker), { type: 'quitOpened' })).join('\n');
+    expect(asked).toContain('leave: jobs on this host continue; no updates to Girder until restart');
     for (const jobs of [{ at: null }, { at: 0, trouble: null }, { at: 0, trouble: 'a full disk' }]) {
       worker.show({ jobs });
       expect(linesOf(stateOf(worker)).join('\n')).not.toMatch(/slurm(?! ›)/i);
@@ -121,7 +122,9 @@ describe('the health lines', () => {
     const worker = showing({
       jobs: { rows: [fakeJob({ id: '7' })], at: 0, trouble: 'squeue gave no answer within 30 s' },
     });
-    expect(head(worker, 42_000)).toContain('▲ Slurm silent for 42 s: squeue gave no answer within 30 s');
+    expect(head(worker, 42_000)).toContain(
+      '▲ Slurm not responding for 42 s: squeue gave no answer within 30 s',
+    );
     expect(linesOf(stateOf(worker)).join('\n')).toMatch(/RUNNING +7/u);
   });
 
@@ -131,11 +134,11 @@ describe('the health lines', () => {
     expect(text).toMatch(/› jobs +attached to process 4711$/mu);
     expect(text).not.toContain('old');
     const gone = head(showing({ link: { ...link, trouble: 'It\u001B[31m has ended.' } }), 13_000);
-    expect(gone).toContain('[worker gone for 12 s]');
-    expect(gone).toContain('▲ All of this is 12 s old. It has ended. It is looked for.');
+    expect(gone).toContain('[worker not responding for 12 s]');
+    expect(gone).toContain('▲ This data is 12 s old. It has ended. Reconnecting.');
   });
 
-  test('where no worker runs, that is said, and nothing of a broker or an intake', () => {
+  test('where no worker running, that is said, and nothing of a broker or an intake', () => {
     const worker = showing({
       link: { kind: 'none', trouble: null },
       health: { inFlight: 2 },
@@ -144,19 +147,19 @@ describe('the health lines', () => {
     });
     const text = head(worker, 3_000);
     expect(text).toMatch(/\[no worker\]$/mu);
-    expect(text).toContain('⊘ no worker runs  2 runs in its journal unfinished');
+    expect(text).toContain('⊘ no worker running  2 unfinished runs in its journal');
     expect(text).toContain('tasks wait in the queue. Start one: dsa-slurm --profile lab worker');
     expect(text).toContain('● Slurm 3 s ago');
     expect(text).not.toMatch(/broker|intake/u);
-    expect(linesOf(stateOf(worker)).join('\n')).toContain('No runs and no jobs: the journal has none');
+    expect(linesOf(stateOf(worker)).join('\n')).toContain('No runs and no jobs: the journal is empty');
   });
 
   test('one that runs and cannot be attached to is not said not to run', () => {
     const trouble = 'The worker is of version 9, and this is version 8.';
     const worker = showing({ link: { kind: 'none', trouble }, jobs: { at: 0 } });
     const text = head(worker, 3_000);
-    expect(text).toContain('⊘ no worker within reach');
-    expect(text).toContain(`▲ ${trouble} It is looked for.`);
+    expect(text).toContain('⊘ no worker reachable');
+    expect(text).toContain(`▲ ${trouble} Reconnecting.`);
     expect(text).not.toContain('Start one');
   });
 
@@ -171,7 +174,7 @@ describe('the health lines', () => {
       }),
       5_000,
     );
-    expect(text).toContain('✘ broker gone for 5 s');
+    expect(text).toContain('✘ broker disconnected for 5 s');
     expect(text).toContain('▲ intake full');
     expect(text).toContain('▲ Broker: refused');
     expect(text).toContain('▲ Worker: Girder answers 502');
@@ -180,7 +183,7 @@ describe('the health lines', () => {
 
 function quitQuestion(changes: Partial<ConsoleState>): string {
   const state = stateOf(showing({ health: { inFlight: 3 } }));
-  return linesOf(after({ ...state, ...changes }, { type: 'quitAsked' })).join('\n');
+  return linesOf(after({ ...state, ...changes }, { type: 'quitOpened' })).join('\n');
 }
 
 test('Slurm that is slow with its first answer is not said to be left alone', () => {
@@ -195,11 +198,11 @@ describe('questions', () => {
       jobs: { rows: [fakeJob({ id: '4711', name: 'dsa-x' })] },
     });
     const state = stateOf(worker);
-    const [row] = allRows(state);
+    const [row] = state.tables.jobs.rows;
     if (row === undefined) throw new Error('no row');
     const asked = after(state, {
-      type: 'actionAsked',
-      target: { deed: { kind: 'cancel' }, rows: [row], left: 0 },
+      type: 'confirmOpened',
+      target: { request: { kind: 'cancel' }, rows: [row], skipped: 0 },
     });
     const text = linesOf(asked).join('\n');
     for (const part of ['4711', 'run-1', 'NucleiDetection of example/small:v1', 'Liver (alice)', 'RUNNING']) {
@@ -216,18 +219,21 @@ describe('questions', () => {
       }),
     );
     const state = stateOf(showing({ runs }));
-    const [first, ...others] = allRows(state);
+    const [first, ...others] = state.tables.jobs.rows;
     if (first === undefined) throw new Error('no row');
-    const target = { deed: { kind: 'cancel' }, rows: [first, ...others], left: 0 } as const;
-    const text = linesOf(after(state, { type: 'actionAsked', target })).join('\n');
+    const target = { request: { kind: 'cancel' }, rows: [first, ...others], skipped: 0 } as const;
+    const text = linesOf(after(state, { type: 'confirmOpened', target })).join('\n');
     for (const slide of [1, 2])
       expect(text).toMatch(new RegExp(`47${slide} Nuclei.*….* slide ${slide}\\.svs`, 'u'));
-    expect(linesOf(after(state, { type: 'quitCancelAsked', runs })).join('\n')).toContain('slide 2.svs');
+    expect(linesOf(after(state, { type: 'quitCancelOpened', runs })).join('\n')).toContain('slide 2.svs');
   });
 
   test('a long answer of scancel is shown whole', () => {
     const text = `scancel: error: Kill job error on job id 4711: ${'Access/permission denied '.repeat(4)}end`;
-    const state = after(stateOf(showing({})), { type: 'said', message: { tone: 'bad', text, until: null } });
+    const state = after(stateOf(showing({})), {
+      type: 'messageShown',
+      message: { tone: 'bad', text, until: null },
+    });
     const lines = linesOf(state);
     expect(lines).toHaveLength(23);
     const said = lines.slice(-4, -1).map((line) => line.trim());
@@ -235,13 +241,13 @@ describe('questions', () => {
   });
 
   test('quitting says what can become of the runs, and offers only what can be done', () => {
-    const text = quitQuestion({ afterwards: 'stopsOrKept' });
+    const text = quitQuestion({ workerLifetime: 'endsOrDetaches' });
     expect(text).toContain('Quit? 3 runs are in flight.');
-    expect(text).toContain('l  leave: Slurm jobs go on; until the next start Girder hears nothing');
+    expect(text).toContain('l  leave: Slurm jobs continue; no updates to Girder until restart');
     expect(text).toContain('k  keep the worker running as a service');
-    expect(text).toContain('c  cancel all 3, after another question');
-    expect(quitQuestion({ afterwards: 'stops' })).not.toContain('k  keep');
-    const harmless = quitQuestion({ afterwards: 'stopsOrKept', readOnly: true });
+    expect(text).toContain('c  cancel all 3, after confirmation');
+    expect(quitQuestion({ workerLifetime: 'ends' })).not.toContain('k  keep');
+    const harmless = quitQuestion({ workerLifetime: 'endsOrDetaches', readOnly: true });
     expect(harmless).toContain('l  leave');
     expect(harmless).not.toMatch(/k {2}keep|c {2}cancel/u);
   });
@@ -250,7 +256,7 @@ describe('questions', () => {
     const runs = Array.from({ length: 12 }, (_, index) =>
       fakeRun({ id: `run-${index}`, jobId: `47${index}`, title: `Slide ${index}` }),
     );
-    const lines = linesOf(after(stateOf(showing({})), { type: 'quitCancelAsked', runs }));
+    const lines = linesOf(after(stateOf(showing({})), { type: 'quitCancelOpened', runs }));
     const text = lines.join('\n');
     expect(text).toContain('Cancel 12 runs and quit?');
     expect(text).toMatch(/470 Slide 0, 471 Slide 1, .* more/su);
@@ -274,11 +280,11 @@ describe('a frame', () => {
         { type: 'focusToggled' },
         { type: 'wrapToggled' },
         { type: 'helpOpened' },
-        { type: 'quitAsked' },
-        { type: 'quitCancelAsked', runs: [fakeRun({ id: 'r', title: '\u001B[2J\n'.repeat(40) })] },
+        { type: 'quitOpened' },
+        { type: 'quitCancelOpened', runs: [fakeRun({ id: 'r', title: '\u001B[2J\n'.repeat(40) })] },
         { type: 'filterOpened' },
         { type: 'back' },
-        { type: 'said', message: { tone: 'bad', text: 'scancel: error: '.repeat(20), until: null } },
+        { type: 'messageShown', message: { tone: 'bad', text: 'scancel: error: '.repeat(20), until: null } },
       ),
       fc
         .constantFrom(
@@ -289,20 +295,20 @@ describe('a frame', () => {
           'first' as const,
           'last' as const,
         )
-        .map((step): Action => ({ type: 'step', step })),
+        .map((move): Action => ({ type: 'cursorMoved', move })),
       hostile.map((line): Action => ({
-        type: 'tail',
+        type: 'tailReceived',
         logId: '0',
         tail: { lines: [line, line, line], lost: 7 },
       })),
       hostile.map((text): Action => ({ type: 'filterTyped', text })),
-      fc.constantFrom(...tableNames).map((view): Action => ({ type: 'went', place: { view } })),
+      fc.constantFrom(...tableNames).map((view): Action => ({ type: 'navigated', place: { view } })),
       fc
         .constantFrom(...tableNames)
-        .map((table): Action => ({ type: 'went', place: { view: 'item', table, id: 'n1', top: 0 } })),
+        .map((table): Action => ({ type: 'navigated', place: { view: 'item', table, id: 'n1', top: 0 } })),
       hostile.map((text): Action => ({
-        type: 'watched',
-        what: 'cluster',
+        type: 'liveViewChanged',
+        name: 'cluster',
         view: {
           nodes: [
             fakeNode({ name: 'n1', state: text, reason: text, partitions: [text], gres: text }),
@@ -365,9 +371,9 @@ describe('a frame', () => {
       for (const events of [
         [],
         [{ type: 'logToggled' }],
-        [{ type: 'quitAsked' }],
+        [{ type: 'quitOpened' }],
         [{ type: 'helpOpened' }],
-        ...tableNames.map((view) => [{ type: 'went', place: { view } }]),
+        ...tableNames.map((view) => [{ type: 'navigated', place: { view } }]),
       ] as Action[][]) {
         expect(linesOf(after(stateOf(showing({}), 80, rows), ...events))).toHaveLength(rows - 1);
       }
@@ -382,7 +388,7 @@ describe('a frame', () => {
     for (const events of [
       [],
       [{ type: 'logToggled' }],
-      [{ type: 'quitAsked' }],
+      [{ type: 'quitOpened' }],
       [{ type: 'helpOpened' }],
     ] as Action[][]) {
       const text = linesOf(after(stateOf(worker), ...events), chooseTheme({ TERM: 'dumb' })).join('');

@@ -1,0 +1,595 @@
+import type { CursorMove } from '../state/cursor-movement.js';
+import { jobScopes } from '../state/rows.js';
+import { contexts, tableNames, type ConsoleState, type Context } from '../state/state.js';
+import type { Command, CommandContext } from './command.js';
+import { rowActions } from './row-actions.js';
+
+/** Contexts that share keys. */
+const tables: readonly Context[] = ['table', 'list', 'doctor'];
+const jobsAndLog: readonly Context[] = ['table', 'log'];
+const rowActionContexts: readonly Context[] = [...jobsAndLog, 'page'];
+const searchable: readonly Context[] = ['log', 'page', 'item', 'check'];
+const views: readonly Context[] = [...tables, ...searchable];
+const scrollable: readonly Context[] = [...views, 'help'];
+
+type CommandParts = Pick<Command, 'id' | 'help' | 'run'> &
+  Partial<Omit<Command, 'hint'>> & { hint?: string | NonNullable<Command['hint']> };
+
+function command({ hint, ...parts }: CommandParts): Command {
+  return {
+    keys: [],
+    contexts: views,
+    aliases: [],
+    argument: '',
+    completions: [],
+    dangerous: false,
+    pinned: false,
+    ...(hint === undefined ? {} : { hint: typeof hint === 'string' ? () => hint : hint }),
+    ...parts,
+  };
+}
+
+/** A hint that is only shown where there is a run or job. */
+function rowHint(hint: string): (state: ConsoleState) => string | null {
+  return ({ place }) => (place.view === 'jobs' || place.view === 'job' ? hint : null);
+}
+
+function move(direction: CursorMove, keys: readonly string[], help: string): Command {
+  return command({
+    id: direction,
+    keys,
+    contexts: scrollable,
+    help,
+    run: ({ dispatch }) => dispatch({ type: 'cursorMoved', move: direction }),
+  });
+}
+
+function toggleHelp({ state, dispatch }: CommandContext): void {
+  dispatch({ type: state().overlay.kind === 'help' ? 'back' : 'helpOpened' });
+}
+
+function chooseScope({ state, dispatch, notify }: CommandContext, word: string | undefined): void {
+  const scope = jobScopes.find((one) => one === word);
+  if (scope === undefined) return notify('bad', `Use :scope with one of ${jobScopes.join(', ')}.`);
+  if (state().place.view !== 'jobs') dispatch({ type: 'navigated', place: { view: 'jobs' } });
+  return dispatch({ type: 'scopeChosen', scope });
+}
+
+function confirm({ state, dispatch, quit, rowActions }: CommandContext): void {
+  const { overlay } = state();
+  if (overlay.kind === 'quitCancel') quit.confirmCancelAll();
+  if (overlay.kind !== 'confirm') return;
+  dispatch({ type: 'back' });
+  rowActions.perform(overlay.target);
+}
+
+const answers: readonly Command[] = [
+  command({
+    id: 'confirm',
+    keys: ['y'],
+    contexts: ['confirm', 'quitCancel'],
+    help: 'Yes; any other key: no',
+    hint: 'yes',
+    run: confirm,
+  }),
+  command({
+    id: 'leave',
+    keys: ['l', 'y'],
+    contexts: ['quit'],
+    help: 'Quit: jobs continue, and the next worker takes them up',
+    run: ({ quit }) => quit.leave(),
+  }),
+  command({
+    id: 'keep',
+    keys: ['k'],
+    contexts: ['quit'],
+    dangerous: true,
+    help: 'Quit: keep the worker running as a service',
+    run: ({ quit }) => quit.keep(),
+  }),
+  command({
+    id: 'cancelAll',
+    keys: ['c'],
+    contexts: ['quit'],
+    dangerous: true,
+    help: 'Quit: cancel all runs first, after confirmation',
+    run: ({ quit }) => quit.askCancelAll(),
+  }),
+];
+
+const typing: readonly Command[] = [
+  command({
+    id: 'filterKeep',
+    keys: ['enter'],
+    contexts: ['filter'],
+    help: 'Keep the filter',
+    hint: 'keep',
+    run: ({ dispatch }) => dispatch({ type: 'filterKept' }),
+  }),
+  command({
+    id: 'filterClear',
+    keys: ['esc'],
+    contexts: ['filter'],
+    help: 'Clear the filter',
+    hint: 'clear',
+    run: ({ dispatch }) => dispatch({ type: 'back' }),
+  }),
+  command({
+    id: 'filterErase',
+    keys: ['backspace'],
+    contexts: ['filter'],
+    help: 'Erase a character of the filter',
+    run: ({ dispatch }) => dispatch({ type: 'filterErased' }),
+  }),
+  command({
+    id: 'commandRun',
+    keys: ['enter'],
+    contexts: ['command'],
+    help: 'Run the command',
+    hint: 'run',
+    run: ({ line }) => line.runCommand(),
+  }),
+  command({
+    id: 'commandComplete',
+    keys: ['tab'],
+    contexts: ['command'],
+    help: 'Complete the word',
+    hint: 'complete',
+    run: ({ line }) => line.complete(),
+  }),
+  command({
+    id: 'searchRun',
+    keys: ['enter'],
+    contexts: ['search'],
+    help: 'Search; an empty text ends the search',
+    hint: 'search',
+    run: ({ line }) => line.startSearch(),
+  }),
+  command({
+    id: 'lineCancel',
+    keys: ['esc'],
+    contexts: ['command', 'search'],
+    help: 'Cancel',
+    hint: 'cancel',
+    run: ({ dispatch }) => dispatch({ type: 'back' }),
+  }),
+  command({
+    id: 'lineErase',
+    keys: ['backspace'],
+    contexts: ['command', 'search'],
+    help: 'Erase a character',
+    run: ({ line }) => line.erase(),
+  }),
+];
+
+const rowCommands: readonly Command[] = [
+  command({
+    id: 'log',
+    keys: ['l'],
+    contexts: jobsAndLog,
+    name: 'log',
+    aliases: ['logs'],
+    help: 'Open or close the log of the selected run or job',
+    hint: rowHint('log'),
+    run: ({ logs }) => logs.toggle(),
+  }),
+  command({
+    id: 'filterOpen',
+    keys: ['/'],
+    contexts: tables,
+    help: 'Filter: words, /expression/, field=value, !not',
+    hint: 'filter',
+    run: ({ dispatch }) => dispatch({ type: 'filterOpened' }),
+  }),
+  command({
+    id: 'filter',
+    name: 'filter',
+    argument: '<words>',
+    help: 'Filter the table, like /',
+    run: ({ dispatch }, words) => dispatch({ type: 'filterSet', text: words.join(' ') }),
+  }),
+  ...rowActions.map((action) =>
+    command({
+      id: action.kind,
+      // the one action that also has a key outside of the menu
+      ...(action.kind === 'cancel' ? { keys: ['x'], hint: rowHint('cancel') } : {}),
+      contexts: rowActionContexts,
+      name: action.name,
+      aliases: action.aliases,
+      argument: action.value?.argument ?? '',
+      completions: action.value?.offers ?? [],
+      dangerous: true,
+      help: action.description,
+      run: (context, words) => context.rowActions.ask(action, words),
+    }),
+  ),
+  command({
+    id: 'menu',
+    keys: ['a'],
+    contexts: rowActionContexts,
+    dangerous: true,
+    help: 'Menu of actions for the selected or marked rows',
+    hint: rowHint('actions'),
+    run: (context) => context.rowActions.openMenu(),
+  }),
+  command({
+    id: 'details',
+    keys: ['enter', 'd'],
+    contexts: tables,
+    name: 'job',
+    aliases: ['details'],
+    help: 'Everything about the selected row',
+    hint: 'details',
+    run: (context) => context.tables.open(),
+  }),
+  command({
+    id: 'checkAgain',
+    keys: ['r'],
+    contexts: ['doctor', 'check'],
+    help: 'Run the doctor again: all checks, or the marked ones',
+    hint: 'run again',
+    run: ({ doctor }) => doctor.runAgain(),
+  }),
+];
+
+const logCommands: readonly Command[] = [
+  command({
+    id: 'focus',
+    keys: ['tab'],
+    contexts: jobsAndLog,
+    help: 'Switch between the table and the open log',
+    hint: ({ log }) => (log === null ? null : 'focus'),
+    run: ({ dispatch }) => dispatch({ type: 'focusToggled' }),
+  }),
+  command({
+    id: 'follow',
+    keys: ['f'],
+    contexts: ['log'],
+    help: 'Follow the end of the log, or stop following',
+    hint: ({ log }) => (log?.end === null ? 'stop following' : 'follow'),
+    run: ({ dispatch }) => dispatch({ type: 'followToggled' }),
+  }),
+  command({
+    id: 'search',
+    keys: ['/'],
+    contexts: searchable,
+    help: 'Search the log or page: text, or /expression/',
+    hint: 'search',
+    run: ({ dispatch }) => dispatch({ type: 'searchOpened' }),
+  }),
+  command({
+    id: 'nextHit',
+    keys: ['n'],
+    contexts: searchable,
+    help: 'Next search hit',
+    run: ({ search }) => search.next(1),
+  }),
+  command({
+    id: 'previousHit',
+    keys: ['N'],
+    contexts: searchable,
+    help: 'Previous search hit',
+    run: ({ search }) => search.next(-1),
+  }),
+  command({
+    id: 'nextError',
+    keys: ['E'],
+    contexts: ['log'],
+    help: 'Next line of the log that looks like an error',
+    hint: 'error',
+    run: ({ search }) => search.nextError(),
+  }),
+  command({
+    id: 'fullScreen',
+    keys: ['F'],
+    contexts: ['log'],
+    help: 'Full-screen log, or back to the table',
+    hint: 'full screen',
+    run: ({ dispatch }) => dispatch({ type: 'fullScreenToggled' }),
+  }),
+  command({
+    id: 'wrap',
+    keys: ['w'],
+    contexts: ['log'],
+    help: 'Wrap or truncate long lines of the log',
+    run: ({ dispatch }) => dispatch({ type: 'wrapToggled' }),
+  }),
+  command({
+    id: 'timestamps',
+    keys: ['t'],
+    contexts: ['log'],
+    help: 'Show when each line of the log was first seen',
+    run: ({ dispatch }) => dispatch({ type: 'timestampsToggled' }),
+  }),
+  command({
+    id: 'pager',
+    keys: ['o'],
+    name: 'pager',
+    help: 'Open the complete log in $PAGER',
+    hint: rowHint('pager'),
+    run: ({ logs }) => logs.openInPager(),
+  }),
+];
+
+const tableCommands: readonly Command[] = [
+  command({
+    id: 'sortNext',
+    keys: ['s'],
+    contexts: tables,
+    help: 'Sort by the next column; Shift and a letter: by that column',
+    run: ({ dispatch }) => dispatch({ type: 'sortedNext' }),
+  }),
+  command({
+    id: 'sortReverse',
+    keys: ['S'],
+    contexts: tables,
+    help: 'Reverse the order',
+    run: (context) => context.tables.reverseSort(),
+  }),
+  command({
+    id: 'sort',
+    name: 'sort',
+    argument: '<column> [desc]',
+    completions: 'columns',
+    help: 'Sort by a column; without one, restore the default order',
+    run: (context, words) => context.tables.sortByName(words),
+  }),
+  command({
+    id: 'columns',
+    name: 'columns',
+    argument: '<a,b,c>',
+    completions: 'columns',
+    help: 'Show only these columns; without any, the default ones',
+    run: (context, words) => context.tables.chooseColumns(words),
+  }),
+  command({
+    id: 'mark',
+    keys: ['space'],
+    contexts: tables,
+    help: 'Mark or unmark the row',
+    run: ({ dispatch }) => dispatch({ type: 'markToggled' }),
+  }),
+  command({
+    id: 'markRange',
+    keys: ['v'],
+    contexts: tables,
+    help: 'Mark all rows from the last mark to here',
+    run: ({ dispatch }) => dispatch({ type: 'rangeMarked' }),
+  }),
+  command({
+    id: 'markAll',
+    keys: ['*'],
+    contexts: tables,
+    help: 'Mark all visible rows, or unmark them',
+    run: ({ dispatch }) => dispatch({ type: 'allMarked' }),
+  }),
+  command({
+    id: 'wide',
+    keys: ['w', 'ctrl-w'],
+    contexts: tables,
+    name: 'wide',
+    help: 'Pack columns densely so that more fit, or undo that',
+    run: (context) => context.tables.toggleWide(),
+  }),
+  command({
+    id: 'scopeNext',
+    keys: ['m'],
+    contexts: ['table'],
+    help: 'List jobs of this user, only jobs from Girder, or jobs of all users',
+    hint: 'scope',
+    run: (context) => {
+      const at = jobScopes.indexOf(context.state().scope);
+      chooseScope(context, jobScopes[(at + 1) % jobScopes.length]);
+    },
+  }),
+  command({
+    id: 'scope',
+    name: 'scope',
+    argument: 'mine|dsa|all',
+    completions: jobScopes,
+    help: 'List jobs of this user, only jobs from Girder, or jobs of all users',
+    run: (context, [word]) => chooseScope(context, word),
+  }),
+  command({
+    id: 'errors',
+    keys: ['e', 'ctrl-z'],
+    contexts: tables,
+    name: 'errors',
+    help: 'Show only errors, or everything',
+    run: ({ dispatch }) => dispatch({ type: 'errorsToggled' }),
+  }),
+  command({
+    id: 'copy',
+    keys: ['y'],
+    name: 'copy',
+    argument: '[paths]',
+    completions: ['paths'],
+    help: 'Copy the ids of the selected or marked rows; paths: of their logs',
+    run: ({ tables, logs }, [word]) => (word === 'paths' ? logs.copyPaths() : tables.copyIds()),
+  }),
+  command({
+    id: 'copyPaths',
+    keys: ['Y'],
+    help: 'Copy the log paths of the selected or marked rows',
+    run: ({ logs }) => logs.copyPaths(),
+  }),
+  command({
+    id: 'export',
+    name: 'export',
+    argument: 'csv|json [file]',
+    completions: ['csv', 'json'],
+    help: 'Write the visible rows to a file',
+    run: (context, words) => context.tables.exportRows(words),
+  }),
+  command({
+    id: 'refresh',
+    keys: ['r'],
+    contexts: ['page'],
+    help: 'Query the job of this page again',
+    hint: rowHint('refresh'),
+    run: ({ dispatch }) => dispatch({ type: 'refreshRequested' }),
+  }),
+];
+
+const workerCommands: readonly Command[] = [
+  command({
+    id: 'freeze',
+    keys: ['z'],
+    name: 'freeze',
+    help: 'Freeze or unfreeze the screen',
+    run: ({ dispatch }) => dispatch({ type: 'freezeToggled' }),
+  }),
+  command({
+    id: 'pollLessOften',
+    keys: ['+'],
+    help: 'Query job states less often',
+    run: ({ worker }) => worker.pollLessOften(),
+  }),
+  command({
+    id: 'pollMoreOften',
+    keys: ['-'],
+    help: 'Query job states more often, as far as the site allows',
+    run: ({ worker }) => worker.pollMoreOften(),
+  }),
+  command({
+    id: 'togglePause',
+    keys: ['p'],
+    dangerous: true,
+    help: 'Pause or resume accepting tasks',
+    hint: ({ snapshot }) => (snapshot.health.intake === 'paused' ? 'resume' : 'pause'),
+    run: ({ worker }) => worker.togglePause(),
+  }),
+  command({
+    id: 'pause',
+    name: 'pause',
+    dangerous: true,
+    help: 'Stop accepting tasks',
+    run: ({ worker }) => worker.pause(),
+  }),
+  command({
+    id: 'resume',
+    name: 'resume',
+    dangerous: true,
+    help: 'Accept tasks again',
+    run: ({ worker }) => worker.resume(),
+  }),
+  command({
+    id: 'drain',
+    name: 'drain',
+    dangerous: true,
+    help: 'Stop accepting tasks, and report when no run is in flight',
+    run: ({ worker }) => worker.drain(),
+  }),
+  command({
+    id: 'commandOpen',
+    keys: [':'],
+    help: 'Enter a command',
+    run: ({ dispatch }) => dispatch({ type: 'commandOpened' }),
+  }),
+];
+
+const viewTexts: Readonly<Record<(typeof tableNames)[number], { help: string; aliases: readonly string[] }>> =
+  {
+    jobs: { help: 'Runs and jobs', aliases: ['runs'] },
+    nodes: { help: 'Nodes of the cluster', aliases: ['node'] },
+    partitions: { help: 'Partitions of the cluster', aliases: ['partition'] },
+    history: { help: 'Finished runs and how long they took', aliases: ['finished'] },
+    images: { help: 'Image files and which runs use them', aliases: ['sif'] },
+    doctor: { help: 'Check for problems and how to fix them', aliases: ['checks'] },
+  };
+
+const viewCommands: readonly Command[] = [
+  ...tableNames.map((view, index) =>
+    command({
+      id: view,
+      keys: [String(index + 1)],
+      name: view,
+      ...viewTexts[view],
+      hint: view,
+      run: ({ dispatch, doctor }) => {
+        dispatch({ type: 'navigated', place: { view } });
+        if (view === 'doctor') doctor.opened();
+      },
+    }),
+  ),
+  command({
+    id: 'worker',
+    keys: ['7', 'W'],
+    name: 'worker',
+    help: 'State of the worker',
+    hint: 'worker',
+    run: ({ dispatch }) => dispatch({ type: 'navigated', place: { view: 'worker', top: 0 } }),
+  }),
+];
+
+const navigation: readonly Command[] = [
+  move('up', ['up', 'k'], 'One line up'),
+  move('down', ['down', 'j'], 'One line down'),
+  move('pageUp', ['pgup', 'ctrl-b'], 'One page up'),
+  move('pageDown', ['pgdn', 'ctrl-f'], 'One page down'),
+  move('first', ['g', 'home'], 'To the first line'),
+  move('last', ['G', 'end'], 'To the last line; follows a log again'),
+  command({
+    id: 'help',
+    keys: ['?'],
+    contexts: scrollable,
+    name: 'help',
+    help: 'Open or close this help',
+    hint: 'help',
+    pinned: true,
+    run: toggleHelp,
+  }),
+  command({
+    id: 'back',
+    keys: ['esc'],
+    contexts: scrollable,
+    help: 'Back; first ends a search or clears filter and marks',
+    run: ({ dispatch }) => dispatch({ type: 'back' }),
+  }),
+  command({
+    id: 'quit',
+    keys: ['q'],
+    contexts: scrollable,
+    name: 'quit',
+    aliases: ['q', 'exit'],
+    help: 'Quit; jobs continue',
+    hint: 'quit',
+    pinned: true,
+    run: ({ quit }) => quit.ask(),
+  }),
+  command({
+    id: 'interrupt',
+    keys: ['ctrl-c'],
+    contexts,
+    help: 'Quit; twice: without a question',
+    run: ({ state, quit }) =>
+      ['quit', 'quitCancel'].includes(state().overlay.kind) ? quit.leave() : quit.ask(),
+  }),
+];
+
+/**
+ * Every command. Keys, the `:` line with its completion, the footer, the help and the read-only mode are all derived from
+ * this table. The footer shows hints in this order.
+ */
+export const commandTable: readonly Command[] = [
+  ...answers,
+  ...typing,
+  ...rowCommands,
+  ...logCommands,
+  ...tableCommands,
+  ...workerCommands,
+  ...viewCommands,
+  ...navigation,
+];
+
+/** The commands with keys in a context, in table order. */
+export function commandsIn(context: Context, readOnly: boolean): readonly Command[] {
+  return commandTable.filter(
+    ({ keys, contexts, dangerous }) =>
+      keys.length > 0 && contexts.includes(context) && !(readOnly && dangerous),
+  );
+}
+
+export function commandForKey(key: string, context: Context, readOnly: boolean): Command | null {
+  return commandsIn(context, readOnly).find(({ keys }) => keys.includes(key)) ?? null;
+}

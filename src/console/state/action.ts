@@ -1,0 +1,63 @@
+import type { LogTail, RunView, WorkerSnapshot } from '../../worker/views/handle.js';
+import type { ImageDetail, ImageRow, JobDetail, RunDetail, Watched } from '../../worker/views/live-views.js';
+import type { TableAction } from '../table/table-reducer.js';
+import type { CursorMove } from './cursor-movement.js';
+import type { DoctorAction } from './doctor-state.js';
+import type { LogSearch } from './log-search.js';
+import type { JobScope } from './rows.js';
+import type { ActionTarget, ConsoleState, Message, Place, Size } from './state.js';
+
+/** Everything that can change the state. */
+export type Action =
+  | TableAction
+  | DoctorAction
+  | { type: 'snapshot'; snapshot: WorkerSnapshot; now: number }
+  | { type: 'liveViewChanged'; name: keyof Watched; view: Watched[keyof Watched]; now: number }
+  | { type: 'runDetailReceived'; rowId: string; detail: RunDetail | null }
+  | { type: 'jobDetailReceived'; rowId: string; detail: JobDetail }
+  | { type: 'imageDetailReceived'; image: ImageRow; detail: ImageDetail }
+  /** Ask Slurm again about the job of the open page. */
+  | { type: 'refreshRequested' }
+  | { type: 'scopeChosen'; scope: JobScope }
+  | { type: 'tick'; now: number }
+  | { type: 'resized'; size: Size }
+  /** Another program got the terminal, or gave it back. */
+  | { type: 'suspendChanged'; suspended: boolean }
+  | { type: 'tailReceived'; logId: string; tail: LogTail }
+  | { type: 'cursorMoved'; move: CursorMove }
+  /** `deeper`: Esc leads back to the present place; otherwise to none. */
+  | { type: 'navigated'; place: Place; deeper?: true }
+  /** The operator ended these runs and jobs: they lose their marks. */
+  | { type: 'rowsEnded'; ids: readonly string[] }
+  | { type: 'filterOpened' }
+  | { type: 'filterKept' }
+  | { type: 'commandOpened'; text?: string }
+  /** New text of the command line or search line. */
+  | { type: 'lineSet'; text: string }
+  | { type: 'searchOpened' }
+  /** Null ends the search. */
+  | { type: 'searchStarted'; search: LogSearch | null }
+  | { type: 'lineFound'; line: number }
+  | { type: 'fullScreenToggled' }
+  | { type: 'freezeToggled' }
+  | { type: 'logToggled' }
+  | { type: 'focusToggled' }
+  | { type: 'followToggled' }
+  | { type: 'wrapToggled' }
+  | { type: 'timestampsToggled' }
+  | { type: 'helpOpened' }
+  | { type: 'menuOpened' }
+  | { type: 'confirmOpened'; target: ActionTarget }
+  | { type: 'quitOpened' }
+  | { type: 'quitCancelOpened'; runs: readonly RunView[] }
+  | { type: 'back' }
+  | { type: 'messageShown'; message: Message }
+  | { type: 'titleChanged'; title: string }
+  | { type: 'keyPressed' };
+
+/** The state, changed only by actions. */
+export interface Store {
+  get: () => ConsoleState;
+  dispatch: (action: Action) => void;
+  subscribe: (listener: () => void) => () => void;
+}

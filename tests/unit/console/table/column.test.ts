@@ -1,0 +1,82 @@
+import { describe, expect, test } from 'vitest';
+import { formatAge, formatSlurmDuration } from '../../../../src/console/views/format.js';
+import { visibleColumns, layoutColumns } from '../../../../src/console/table/column.js';
+import { jobsColumns, nodesOrReason, squeezablePriority } from '../../../../src/console/views/tables/jobs.js';
+import { fakeJob, fakeRun } from '../../../support/fake-worker-handle.js';
+
+const all = jobsColumns.map(({ id }) => id);
+const layoutAt = (width: number, wide = false): ReturnType<typeof layoutColumns> =>
+  layoutColumns(visibleColumns(jobsColumns, null), width, { squeezablePriority: squeezablePriority, wide });
+const shownAt = (width: number, wide = false): string[] =>
+  layoutAt(width, wide).placed.map(({ column }) => column.id);
+
+describe('layoutColumns', () => {
+  test.each([
+    [39, ['state', 'job', 'name']],
+    [59, ['state', 'job', 'name', 'nodes', 'elapsed']],
+    [79, ['state', 'job', 'name', 'title', 'nodes', 'elapsed', 'progress']],
+    [199, all.filter((id) => !['cpus', 'memory', 'gpus', 'starts'].includes(id))],
+    [299, all],
+  ])('%i cells', (width, ids) => {
+    expect(shownAt(width)).toEqual(ids);
+  });
+
+  test('a wide table has more columns in the same room', () => {
+    expect(shownAt(119, true)).toEqual(
+      all.filter((id) => shownAt(119).includes(id) || ['user', 'limit', 'image'].includes(id)),
+    );
+    expect(shownAt(199, true)).toEqual(all);
+  });
+
+  test.each([false, true])(
+    'uses the whole width, never more, and a wider terminal never loses a column (wide: %s)',
+    (wide) => {
+      let before: string[] = [];
+      for (let width = 39; width <= 320; width += 1) {
+        const { placed, gap } = layoutAt(width, wide);
+        const used = placed.reduce((sum, one) => sum + one.width, 0) + gap * (placed.length - 1);
+        expect(used).toBeLessThanOrEqual(width);
+        if (placed.some(({ column }) => column.grow > 0)) expect(used).toBe(width);
+        for (const { column, width: cells } of placed) expect(cells).toBeGreaterThanOrEqual(column.min);
+        const ids = placed.map(({ column }) => column.id);
+        expect(ids).toEqual(expect.arrayContaining(before));
+        before = ids;
+      }
+    },
+  );
+
+  test('priorities are all different', () => {
+    expect(new Set(jobsColumns.map(({ priority }) => priority)).size).toBe(jobsColumns.length);
+  });
+});
+
+test.each([
+  [0, '0:00'],
+  [67, '1:07'],
+  [3_723, '1:02:03'],
+  [176_523, '2-01:02:03'],
+  [-5, '0:00'],
+])('%i seconds are %s', (seconds, text) => {
+  expect(formatSlurmDuration(seconds)).toBe(text);
+});
+
+test.each([
+  [2_999, '2 s'],
+  [119_000, '119 s'],
+  [120_000, '2 min'],
+  [7_500_000, '2 h 5 min'],
+  [273_600_000, '3 d 4 h'],
+])('%i ms are an age of %s', (ms, text) => {
+  expect(formatAge(ms)).toBe(text);
+});
+
+test('nodes of a job that has some, else the reason in parentheses; the reason of a finished run as it is', () => {
+  const run = fakeRun({ id: 'a', stage: 'queued' });
+  const row = { id: 'run:a', group: 'waiting' as const };
+  const job = fakeJob({ id: '1', nodes: '', reason: 'Resources' });
+  expect(nodesOrReason({ ...row, run, job })).toBe('(Resources)');
+  expect(nodesOrReason({ ...row, run, job: { ...job, nodes: 'node1' } })).toBe('node1');
+  expect(nodesOrReason({ ...row, run, job: null })).toBe('');
+  const failed = { ...run, stage: 'finished' as const, reason: 'It broke.' };
+  expect(nodesOrReason({ ...row, run: failed, job })).toBe('It broke.');
+});

@@ -1,0 +1,156 @@
+import { beforeEach, describe, expect, test, vi } from 'vitest';
+import type { DoctorPort, DoctorResult } from '../../../../../src/console/state/doctor-state.js';
+import { createFakeWorker } from '../../../../support/fake-worker-handle.js';
+import { openConsole, type OpenedConsole } from '../../opened-console.js';
+
+/** A doctor whose answers are given by hand. */
+function fakeDoctor() {
+  const asked: (readonly string[] | null)[] = [];
+  let tell: ((result: DoctorResult) => void) | null = null;
+  let end: (() => void) | null = null;
+  const port: DoctorPort = {
+    checks: [
+      { id: 'host.node', group: 'host', title: 'version of Node' },
+      { id: 'slurm.controller', group: 'slurm', title: 'controller' },
+      { id: 'rabbitmq.connect', group: 'rabbitmq', title: 'connection' },
+    ],
+    async run(ids, onResult) {
+      asked.push(ids);
+      tell = onResult;
+      await new Promise<void>((resolve) => {
+        end = resolve;
+      });
+    },
+  };
+  return { port, asked, tell: (result: DoctorResult) => tell?.(result), end: () => end?.() };
+}
+
+const ok: DoctorResult = { id: 'host.node', status: 'ok', evidence: ['24.1.0'], fix: null, ms: 3 };
+const failed: DoctorResult = {
+  id: 'rabbitmq.connect',
+  status: 'fail',
+  evidence: ['connection refused', 'at amqp://broker'],
+  fix: 'systemctl start rabbitmq-server',
+  ms: 1_234,
+  docs: 'docs/doctor.md#rabbitmq-connect',
+};
+const skipped: DoctorResult = {
+  id: 'slurm.controller',
+  status: 'skip',
+  evidence: ['needs slurm.commands'],
+  fix: null,
+  ms: 0,
+};
+
+let doctor: ReturnType<typeof fakeDoctor>;
+let console: OpenedConsole;
+const wait = async (text: string | RegExp): Promise<void> =>
+  vi.waitFor(() => expect(console.text()).toMatch(text));
+
+beforeEach(() => {
+  doctor = fakeDoctor();
+  console = openConsole(createFakeWorker(), { columns: 120, rows: 24 }, { doctor: async () => doctor.port });
+});
+
+async function examined(...results: readonly DoctorResult[]): Promise<void> {
+  console.press('6');
+  await vi.waitFor(() => expect(doctor.asked).toHaveLength(1));
+  results.forEach(doctor.tell);
+  doctor.end();
+  await vi.waitFor(() => expect(console.state().doctor.endedAt).not.toBeNull());
+}
+
+describe('the doctor', () => {
+  test('is asked when its view is opened for the first time, and each answer is shown as it comes', async () => {
+    expect(doctor.asked).toEqual([]);
+    console.press('6');
+    await wait(/◐ doctor: 0 of 3 done/u);
+    expect(doctor.asked).toEqual([null]);
+    expect(console.text()).toMatch(/▸◐ running +host +version of Node/u);
+    doctor.tell(failed);
+    expect(console.text()).toMatch(/◐ doctor: 1 of 3 done/u);
+    expect(console.text()).toMatch(
+      /✘ FAIL +rabbitmq +connection .*1\.2 s .*connection refused; at amqp:\/\/broker/u,
+    );
+    doctor.tell(ok);
+    doctor.tell(skipped);
+    doctor.end();
+    await wait(/● doctor 0 s ago/u);
+    expect(console.text()).toMatch(/✔ 1 ok {3}▲ 0 warnings {3}✘ 1 failed {3}⊘ 1 skipped/u);
+    console.press('1', '6');
+    expect(doctor.asked).toHaveLength(1);
+  });
+
+  test('r asks again: all checks, the marked ones, or the one of the page; what is known stays meanwhile', async () => {
+    await examined(ok, failed, skipped);
+    console.press('r');
+    await vi.waitFor(() => expect(doctor.asked).toEqual([null, null]));
+    expect(console.text()).toMatch(/◐ running +rabbitmq .*connection refused/u);
+    console.press('r');
+    expect(console.text()).toContain('The doctor is still running.');
+    doctor.end();
+    await wait(/● doctor/u);
+    console.press('down', 'space', 'r');
+    await vi.waitFor(() => expect(doctor.asked.at(-1)).toEqual(['slurm.controller']));
+    expect(console.text()).toMatch(/✘ FAIL +rabbitmq/u);
+    doctor.end();
+    await wait(/● doctor/u);
+    console.press('G', 'enter', 'r');
+    await vi.waitFor(() => expect(doctor.asked.at(-1)).toEqual(['rabbitmq.connect']));
+  });
+
+  test('Enter tells all the evidence and what to do, which y copies', async () => {
+    await examined(ok, failed, skipped);
+    console.press('G', 'enter');
+    const text = console.text();
+    expect(text).toContain('› doctor › rabbitmq.connect');
+    expect(text).toMatch(/✘ FAIL {2}connection/u);
+    expect(text).toMatch(/Evidence\n {3}connection refused\n {3}at amqp:\/\/broker/u);
+    expect(text).toMatch(/What to do\n {3}systemctl start rabbitmq-server/u);
+    expect(text).toContain('docs/doctor.md#rabbitmq-connect');
+    console.press('y');
+    expect(console.copied).toEqual(['systemctl start rabbitmq-server']);
+    console.press('esc');
+    expect(console.state().place).toEqual({ view: 'doctor' });
+  });
+
+  test('errors only leaves what failed or warned', async () => {
+    await examined(ok, failed, skipped);
+    console.press('e');
+    expect(console.state().tables.doctor.shown.map(({ id }) => id)).toEqual(['rabbitmq.connect']);
+  });
+
+  test('a doctor that cannot be had, or that there is none, is said', async () => {
+    console = openConsole(
+      createFakeWorker(),
+      { columns: 120, rows: 24 },
+      { doctor: async () => Promise.reject(new Error('no such module')) },
+    );
+    console.press('6');
+    await wait('no such module');
+    expect(console.text()).toContain('No check has been run yet. Press r to run all of them.');
+    console = openConsole(createFakeWorker(), { columns: 120, rows: 24 });
+    console.press('6');
+    await wait('The doctor is not available in this console.');
+  });
+
+  test('is told when the console ends', async () => {
+    const over = new AbortController();
+    let signal: AbortSignal | undefined;
+    const port: DoctorPort = {
+      ...doctor.port,
+      async run(_ids, _onResult, given) {
+        signal = given;
+      },
+    };
+    console = openConsole(
+      createFakeWorker(),
+      { columns: 80, rows: 24 },
+      { doctor: async () => port, signal: over.signal },
+    );
+    console.press('6');
+    await vi.waitFor(() => expect(signal?.aborted).toBe(false));
+    over.abort();
+    expect(signal?.aborted).toBe(true);
+  });
+});

@@ -1,0 +1,182 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { groupByPeriod, scaleFor, waitBars } from '../../../../../src/console/data/history-statistics.js';
+import type { Action } from '../../../../../src/console/state/action.js';
+import { quantile, sparkline } from '../../../../../src/console/terminal/sparkline.js';
+import { chooseTheme } from '../../../../../src/console/terminal/theme.js';
+import type { RunView } from '../../../../../src/worker/views/handle.js';
+import type { HistoryRow } from '../../../../../src/worker/views/live-views.js';
+import { createFakeWorker, fakeRun } from '../../../../support/fake-worker-handle.js';
+import { openConsole, type OpenedConsole } from '../../opened-console.js';
+
+const hour = 3_600_000;
+const now = 100 * hour;
+
+function finished(
+  id: string,
+  parts: Partial<RunView> = {},
+  times: Partial<Omit<HistoryRow, 'run'>> = {},
+): HistoryRow {
+  return {
+    run: fakeRun({ id, stage: 'finished', outcome: 'succeeded', finishedAt: now, ...parts }),
+    preparingMs: 400,
+    waitingMs: 3_000,
+    runningMs: 60_000,
+    collectingMs: 1_000,
+    totalMs: 64_400,
+    jobState: 'COMPLETED',
+    exitCode: 0,
+    ...times,
+  };
+}
+
+const history = (rows: readonly HistoryRow[], trouble: string | null = null): Action => ({
+  type: 'liveViewChanged',
+  name: 'history',
+  view: { rows, at: now, trouble },
+  now,
+});
+
+let console: OpenedConsole;
+
+beforeEach(() => {
+  console = openConsole(createFakeWorker(now), { columns: 120, rows: 30 });
+});
+
+describe('the history', () => {
+  const rows = [
+    finished('aaaaaaaa-1', { title: 'Liver', jobId: '11' }),
+    finished(
+      'bbbbbbbb-2',
+      { outcome: 'failed', title: 'Lung', reason: 'It broke.', finishedAt: now - 2 * hour },
+      { waitingMs: 90_000, runningMs: null, jobState: 'FAILED', exitCode: 1 },
+    ),
+  ];
+
+  test('tells how each run ended and what it took', () => {
+    console.press('4');
+    console.dispatch(history(rows));
+    const text = console.text();
+    expect(text).toContain('dsa-slurm › default › history');
+    expect(text).toContain('● finished runs 0 s ago');
+    expect(text).toMatch(/✔ 1 ok {3}✘ 1 failed {3}⊘ 0 canceled/u);
+    expect(text).toMatch(/▸✔ succeeded  +\S+ \S+ +NucleiDetection +Liver +0:03 +1:00/u);
+    expect(text).toMatch(/ ✘ failed  .* NucleiDetection +Lung +1:30 .*It broke\./u);
+    expect(text).toContain('prepared 400 ms · waited 3.0 s · ran 60 s · collected 1.0 s');
+  });
+
+  test('sums up throughput and time in the queue, of what the filter lets through', () => {
+    console.press('4');
+    console.dispatch(history(rows));
+    expect(console.text()).toMatch(/finished an hour +·+█·█ {2}at most 1 an hour, over 58 hours/u);
+    expect(console.text()).toMatch(
+      /time in queue +50% within 3\.0 s, 90% within 90 s .* to 10 s ━+ 1 +to 10 min ━+ 1/u,
+    );
+    expect(console.text()).toMatch(/in queue, median +█ ▁ {2}at most 90 s/u);
+    console.type('/lung');
+    expect(console.text()).toMatch(/finished an hour +·+█·· {2}at most 1/u);
+    expect(console.text()).toMatch(/✔ 0 ok {3}✘ 1 failed/u);
+  });
+
+  test('gives its sums up for rows where there is little room', () => {
+    const small = openConsole(createFakeWorker(now), { columns: 60, rows: 15 });
+    small.press('4');
+    small.dispatch(history(rows));
+    expect(small.text()).not.toContain('finished an hour');
+    expect(small.text()).toMatch(/succeeded[^]*failed/u);
+    expect(small.lines()).toHaveLength(14);
+  });
+
+  test('Enter opens the page of the run, also of one that the table of runs has let go', () => {
+    console.press('4');
+    console.dispatch(history(rows));
+    console.press('enter');
+    expect(console.text()).toContain('› history › run aaaaaaaa NucleiDetection');
+    expect(console.text()).toMatch(/title +Liver/u);
+    console.press('y');
+    expect(console.copied).toEqual(['11']);
+    console.press('esc');
+    expect(console.state().place).toEqual({ view: 'history' });
+  });
+
+  test('not known yet, and nothing finished, are two sentences', () => {
+    console.press('4');
+    expect(console.text()).toContain('Loading finished runs from the worker.');
+    console.dispatch(history([]));
+    expect(console.text()).toContain('contains no finished runs');
+    expect(console.text()).toContain('no data yet');
+  });
+
+  test('times are filtered and sorted in seconds', () => {
+    console.press('4');
+    console.dispatch(history(rows));
+    console.type('/waiting>60');
+    expect(console.state().tables.history.shown.map(({ id }) => id)).toEqual(['run:bbbbbbbb-2']);
+  });
+
+  test('is as old as the connection to the worker', () => {
+    const worker = createFakeWorker(now);
+    const view = openConsole(worker, { columns: 120, rows: 30 });
+    view.press('4');
+    view.dispatch(history(rows));
+    const link = {
+      kind: 'socket',
+      path: '/x',
+      pid: 1,
+      at: now,
+      trouble: 'The worker does not answer.',
+    } as const;
+    view.dispatch({
+      type: 'snapshot',
+      snapshot: { ...worker.snapshot(), link },
+      now: now + 30_000,
+    });
+    expect(view.text()).toContain('▲ finished runs 30 s ago; update failed: The worker does not answer.');
+  });
+});
+
+test('hours are counted back from now; what is older is left out', () => {
+  const rows = [
+    finished('a', { finishedAt: now }),
+    finished('b', { finishedAt: now - hour }, { waitingMs: null }),
+    finished('c', { finishedAt: now - hour }, { waitingMs: 7 }),
+    finished('d', { finishedAt: now - 3 * hour }),
+  ];
+  const scale = scaleFor(rows, now);
+  expect(scale.unit).toBe('hour');
+  expect(groupByPeriod(rows, now, scale, 3)).toEqual([
+    { finished: 0, medianWaitMs: null },
+    { finished: 2, medianWaitMs: 7 },
+    { finished: 1, medianWaitMs: 3_000 },
+  ]);
+  // a young worker is looked at by the minute
+  expect(scaleFor(rows.slice(0, 1), now).unit).toBe('minute');
+});
+
+test('each wait belongs to one bar', () => {
+  const rows = [0, 1_000, 1_001, 60_000, 3_600_001].map((waitingMs, index) =>
+    finished(String(index), {}, { waitingMs }),
+  );
+  expect(waitBars(rows).map(({ count }) => count)).toEqual([2, 1, 1, 0, 0, 1]);
+});
+
+test.each([
+  [[], ''],
+  [[0, 0], '··'],
+  [[null, 0, 1, 8], ' ·▁█'],
+  [[4, 4], '██'],
+])('%j as a line', (values, line) => {
+  expect(sparkline(values, chooseTheme({}).glyphs)).toBe(line);
+});
+
+test('a line on a dumb terminal is ASCII', () => {
+  expect(sparkline([0, 1, 4, 8], chooseTheme({ TERM: 'dumb' }).glyphs)).toBe('.:+@');
+});
+
+test.each([
+  [[], 0.5, null],
+  [[3], 0.9, 3],
+  [[4, 1, 3, 2], 0.5, 2],
+  [[1, 2, 3, 4, 5, 6, 7, 8, 9, 10], 0.9, 9],
+])('of %j at %d: %j', (values, share, value) => {
+  expect(quantile(values, share)).toBe(value);
+});

@@ -1,0 +1,183 @@
+import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { systemClock } from '../../../../../src/base/clock.js';
+import { subscribeStore } from '../../../../../src/console/data/store-subscriptions.js';
+import { runsByFile } from '../../../../../src/console/data/image-details.js';
+import { initialState } from '../../../../../src/console/state/reducer.js';
+import type { Action } from '../../../../../src/console/state/action.js';
+import { createStore } from '../../../../../src/console/state/store.js';
+import type { ImageDetail, ImageRow, ImagesView } from '../../../../../src/worker/views/live-views.js';
+import { createFakeWorker, fakeRun, type FakeWorker } from '../../../../support/fake-worker-handle.js';
+import { openConsole, type OpenedConsole } from '../../opened-console.js';
+
+const minute = 60_000;
+
+const image = (file: string, parts: Partial<ImageRow> = {}): ImageRow => ({
+  file,
+  bytes: 1_500_000_000,
+  modifiedAt: -5 * minute,
+  inUse: 0,
+  ...parts,
+});
+
+const rows = [image('example_small_v1.sif', { inUse: 1 }), image('other_v2.sif')];
+
+const images = (parts: Partial<ImagesView> = {}): Action => ({
+  type: 'liveViewChanged',
+  name: 'images',
+  view: { directory: '/shared/images', rows, at: 0, trouble: null, ...parts },
+  now: 0,
+});
+
+const said: ImageDetail = {
+  ok: true,
+  facts: {
+    labels: { entry_path: '/opt/app', maintainer: 'evil \u001B[2J' },
+    workingDirectory: '/opt/app',
+    workingDirectoryFrom: 'label',
+    entrypoint: ['./docker-entrypoint.sh'],
+    entrypointFrom: 'label',
+    cmd: [],
+    needsGpu: true,
+    oci: null,
+    inside: null,
+  },
+};
+
+let worker: FakeWorker;
+let console: OpenedConsole;
+
+beforeEach(() => {
+  worker = createFakeWorker();
+  worker.show({
+    runs: [
+      fakeRun({ id: 'aaaaaaaa-1', stage: 'running', title: 'Liver' }),
+      fakeRun({
+        id: 'bbbbbbbb-2',
+        stage: 'finished',
+        outcome: 'failed',
+        cli: 'Positive',
+        acceptedAt: -minute,
+      }),
+    ],
+  });
+  console = openConsole(worker, { columns: 140, rows: 24 });
+});
+
+describe('images', () => {
+  test('are told with size, age, entry path, what was run of them and who uses them', () => {
+    console.press('5');
+    console.dispatch(images(), {
+      type: 'imageDetailReceived',
+      image: image('example_small_v1.sif'),
+      detail: said,
+    });
+    const text = console.text();
+    expect(text).toContain('● images 0 s ago');
+    expect(text).toContain('2 files, 3.0 GB');
+    expect(text).toMatch(
+      /▸example_small_v1\.sif +1\.5 GB +5 min +1 +\/opt\/app +NucleiDetection, Positive +0 s/u,
+    );
+    expect(text).toMatch(/ other_v2\.sif +1\.5 GB +5 min +0 +… /u);
+  });
+
+  test('more than are listed are told of, and the rows are not taken for old', () => {
+    console.press('5');
+    console.dispatch(images({ unlisted: 1_234 }));
+    expect(console.text()).toContain('● images 0 s ago, 1,234 more not listed');
+    expect(console.text()).not.toContain('~');
+    console.dispatch(images({ unlisted: 1_234, trouble: 'EIO' }));
+    expect(console.text()).toContain('▲ images 0 s ago, 1,234 more not listed; update failed: EIO');
+    expect(console.text()).toMatch(/^~other_v2/mu);
+  });
+
+  test('one that cannot be read has a sign and says why; one that was replaced is unknown again', () => {
+    console.press('5');
+    const detail: ImageDetail = { ok: false, said: 'not a SIF' };
+    console.dispatch(images(), { type: 'imageDetailReceived', image: image('other_v2.sif'), detail });
+    expect(console.text()).toMatch(/other_v2\.sif .* ✘ not a SIF/u);
+    console.press('e');
+    expect(console.state().tables.images.shown.map(({ id }) => id)).toEqual(['other_v2.sif']);
+    console.dispatch(images({ rows: [image('other_v2.sif', { modifiedAt: 0 })] }));
+    expect(console.state().tables.images.shown).toEqual([]);
+  });
+
+  test('Enter tells all that is known, and names are harmless', () => {
+    console.press('5');
+    console.dispatch(images(), {
+      type: 'imageDetailReceived',
+      image: image('example_small_v1.sif'),
+      detail: said,
+    });
+    console.press('enter');
+    const text = console.text();
+    expect(text).toContain('› images › example_small_v1.sif');
+    expect(text).toMatch(/in use +by 1 run in flight/u);
+    expect(text).toMatch(/working dir +\/opt\/app \(label\)/u);
+    expect(text).toMatch(/GPU +required: --nv/u);
+    expect(text).toMatch(/maintainer +evil *\n/u);
+    console.press('G');
+    expect(console.text()).toMatch(
+      /● running .*aaaaaaaa {2}NucleiDetection {2}Liver\n.*✘ failed .*bbbbbbbb {2}Positive/u,
+    );
+  });
+
+  test('not read yet, not readable, and none are three sentences', () => {
+    console.press('5');
+    expect(console.text()).toContain('Reading the image directory.');
+    console.dispatch(images({ rows: [], at: null, trouble: 'EACCES' }));
+    expect(console.text()).toContain('The image directory cannot be read: EACCES');
+    console.dispatch(images({ rows: [] }));
+    expect(console.text()).toContain('/shared/images contains no image files (*.sif).');
+  });
+
+  test('tell of runs that come while they are shown', () => {
+    console.press('5');
+    console.dispatch(images());
+    worker.show({ runs: [fakeRun({ id: 'c', image: 'other:v2', cli: 'Late' })] });
+    console.dispatch({ type: 'snapshot', snapshot: worker.snapshot(), now: 0 });
+    expect(console.text()).toMatch(/other_v2\.sif .* Late/u);
+  });
+});
+
+test('images in sight are asked once each, one at a time, and only while they are shown', async () => {
+  const asked: string[] = [];
+  const answers: (() => void)[] = [];
+  worker.imageDetail = async (file) => {
+    asked.push(file);
+    await new Promise<void>((resolve) => {
+      answers.push(resolve);
+    });
+    return said;
+  };
+  const store = createStore(
+    initialState({ snapshot: worker.snapshot(), now: 0, size: { columns: 100, rows: 24 } }),
+  );
+  const stop = subscribeStore(worker, store, systemClock);
+  try {
+    store.dispatch(images());
+    expect(asked).toEqual([]);
+    store.dispatch({ type: 'navigated', place: { view: 'images' } });
+    expect(asked).toEqual(['example_small_v1.sif']);
+    store.dispatch({ type: 'cursorMoved', move: 'down' });
+    answers.shift()?.();
+    await vi.waitFor(() => expect(asked).toEqual(['example_small_v1.sif', 'other_v2.sif']));
+    answers.shift()?.();
+    await vi.waitFor(() => expect(store.get().imageDetails.size).toBe(2));
+    store.dispatch(images());
+    expect(asked).toHaveLength(2);
+  } finally {
+    stop();
+  }
+});
+
+test('runs belong to the file of their image; what is no image name belongs to none', () => {
+  const runs = [
+    fakeRun({ id: '1', image: 'a/b:c' }),
+    fakeRun({ id: '2', image: 'a/b:c', acceptedAt: 5 }),
+    fakeRun({ id: '3', image: '../x' }),
+    fakeRun({ id: '4', image: '' }),
+  ];
+  const found = runsByFile(runs);
+  expect([...found.keys()]).toEqual(['a_b_c.sif']);
+  expect(found.get('a_b_c.sif')?.map(({ id }) => id)).toEqual(['2', '1']);
+});
