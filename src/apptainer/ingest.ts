@@ -1,6 +1,6 @@
 import { basename, dirname, join } from 'node:path';
 
-import { commandTrouble, type CommandResult, type RunCommand } from '../base/command.js';
+import { describeFailure, type CommandResult, type RunCommand } from '../base/command.js';
 import { DsaSlurmError, systemCode } from '../base/errors.js';
 import { readdir, rename, rm, stat } from '../base/network-fs.js';
 import { parseCliList, trimDescription, type ListedCli } from './clis.js';
@@ -10,7 +10,7 @@ export interface IngestOptions {
   /** The container runtime. */
   command: string;
   /** Where the commands run. */
-  place: IngestPlace;
+  launcher: PullLauncher;
   /** Milliseconds that a pull may take. */
   pullMs: number;
   /** Added to the environment of a pull: the names that the runtime reads its registry's password from. */
@@ -18,11 +18,11 @@ export interface IngestOptions {
 }
 
 /** Where commands run that bring images here and ask them. */
-export interface IngestPlace {
+export interface PullLauncher {
   /** What a command of a run is put behind: `srun` and its options, or nothing for this host. */
-  launcher(key: string): readonly string[];
+  prefix(key: string): readonly string[];
   /** Ends what an earlier try of the run may have left running there. */
-  sweep(key: string): Promise<void>;
+  cancelLeftovers(key: string): Promise<void>;
 }
 
 export interface DescribedCli extends ListedCli {
@@ -67,9 +67,15 @@ const answerMs = 5 * 60_000;
 /** … and with no more than so many bytes. */
 const largestAnswer = 8 * 1024 * 1024;
 
-export function createImageIngest({ run, command, place, pullMs, registryEnv }: IngestOptions): ImageIngest {
+export function createImageIngest({
+  run,
+  command,
+  launcher: place,
+  pullMs,
+  registryEnv,
+}: IngestOptions): ImageIngest {
   const launch = (key: string, args: readonly string[]): [file: string, args: string[]] => {
-    const [file = command, ...rest] = [...place.launcher(key), command, ...args];
+    const [file = command, ...rest] = [...place.prefix(key), command, ...args];
     return [file, rest];
   };
 
@@ -91,7 +97,7 @@ export function createImageIngest({ run, command, place, pullMs, registryEnv }: 
 
   return {
     async pull(image, sif, { key, onOutput, prove, signal }) {
-      await place.sweep(key);
+      await place.cancelLeftovers(key);
       await inDirectory(sif, removeParts(sif, key, Date.now() - 2 * pullMs));
       const fresh = join(dirname(sif), `.${basename(sif)}.${key}.${process.pid}.part`);
       try {
@@ -118,7 +124,7 @@ export function createImageIngest({ run, command, place, pullMs, registryEnv }: 
         await inDirectory(sif, rename(fresh, sif));
         return proof;
       } finally {
-        if (signal.aborted) await place.sweep(key);
+        if (signal.aborted) await place.cancelLeftovers(key);
         await rm(fresh, { force: true }).catch(() => undefined);
       }
     },
@@ -168,7 +174,7 @@ async function removeParts(sif: string, key: string, before: number): Promise<vo
 
 /** The runtime's errors; without any, the end of what it said, which tells more than its beginning. */
 function trouble(result: CommandResult): string {
-  if (result.kind !== 'exited') return commandTrouble(result);
+  if (result.kind !== 'exited') return describeFailure(result);
   const said = result.stderr.trim() || result.stdout.trim();
   const errors = said.split('\n').filter((line) => isError(line));
   return `exited with ${result.exitCode}: ${(errors.length > 0 ? errors.join('\n') : said).slice(-1_000)}`;

@@ -1,4 +1,4 @@
-import { commandTrouble, type CommandResult, type RunCommand } from '../base/command.js';
+import { describeFailure, type CommandResult, type RunCommand } from '../base/command.js';
 import { DsaSlurmError, systemCode } from '../base/errors.js';
 import { stat } from '../base/network-fs.js';
 import { execArguments } from './exec-args.js';
@@ -50,7 +50,7 @@ export interface Apptainer {
 const remembered = 200;
 
 /** A container that answers a few questions is started within a second, on a slow file system in several. */
-const lookMs = 30_000;
+const probeTimeoutMs = 30_000;
 
 /**
  * Answers, line by line: that it runs; whether the working directory (2) is there; whether the directory (3) has the entry
@@ -109,7 +109,7 @@ export function createApptainer({ run, command }: { run: RunCommand; command: st
       options: ['--no-mount', 'tmp'],
     });
     const ask = ['exec', ...exec, '/bin/sh', '-c', lookScript, 'sh', user, ...directories];
-    const result = await run(command, ask, { timeoutMs: lookMs, maxBytes: 65_536 });
+    const result = await run(command, ask, { timeoutMs: probeTimeoutMs, maxBytes: 65_536 });
     if (result.kind !== 'exited' || result.exitCode !== 0) return null;
     const [mark, ...answers] = result.stdout.trimEnd().split('\n');
     return mark === 'inside' ? answers : null;
@@ -180,7 +180,7 @@ export function createApptainer({ run, command }: { run: RunCommand; command: st
     if (oci !== null) return gatherFacts({}, oci);
     throw new DsaSlurmError(
       'image',
-      `The file of image ${image}, ${sifPath}, could not be inspected: ${command} ${commandTrouble(labels)}.`,
+      `The file of image ${image}, ${sifPath}, could not be inspected: ${command} ${describeFailure(labels)}.`,
       {
         next:
           labels.kind === 'missing'

@@ -1,10 +1,10 @@
 export interface BackoffOptions {
   /** Milliseconds before the first repetition. */
-  first: number;
+  initialMs: number;
   /** Never longer than this. */
-  longest: number;
+  maxMs: number;
   /** Milliseconds that the other side asked to be left alone for; kept to, up to `longest`. */
-  atLeast?: number;
+  minMs?: number;
   /** 0 to 1, as `Math.random`. Default `Math.random`. */
   random?: () => number;
 }
@@ -15,7 +15,7 @@ export interface BackoffOptions {
  */
 export function backoffDelay(
   attempt: number,
-  { first, longest, atLeast = 0, random = Math.random }: BackoffOptions,
+  { initialMs: first, maxMs: longest, minMs: atLeast = 0, random = Math.random }: BackoffOptions,
 ): number {
   const full = Math.min(longest, first * 2 ** Math.min(attempt, 30));
   const wait = Math.round(full * (1 - random() / 2));

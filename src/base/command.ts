@@ -42,14 +42,14 @@ export type RunCommand = (
 ) => Promise<CommandResult>;
 
 /** A command that is about to be started. Arguments are already free of secrets. */
-export interface BegunCommand {
+export interface StartedCommand {
   at: number;
   file: string;
   args: readonly string[];
 }
 
 /** One finished command, for the audit log and the console; `at` is when it ended. */
-export interface CommandRecord extends BegunCommand {
+export interface CommandRecord extends StartedCommand {
   result: CommandResult;
 }
 
@@ -63,7 +63,7 @@ export interface RunnerOptions {
   /** Each command has a session of its own: Ctrl-C in our terminal, and its end, are for us and not for a command in flight. */
   ownSession?: boolean;
   /** Told of every command when its turn has come. */
-  onBegin?: (command: BegunCommand) => void;
+  onStart?: (command: StartedCommand) => void;
   /** Told of every command after it ended. */
   onCommand?: (record: CommandRecord) => void;
 }
@@ -74,7 +74,7 @@ export function createRunner({
   timeoutMs = 30_000,
   concurrency = 8,
   ownSession = false,
-  onBegin,
+  onStart: onBegin,
   onCommand,
 }: RunnerOptions): RunCommand {
   const queue = new PQueue({ concurrency });
@@ -275,7 +275,7 @@ function collectText(
 }
 
 /** What went wrong, as the end of a sentence: `exited with 1: sbatch: error: …`; empty when nothing did. */
-export function commandTrouble(result: CommandResult): string {
+export function describeFailure(result: CommandResult): string {
   switch (result.kind) {
     case 'exited': {
       if (result.exitCode === 0) return '';

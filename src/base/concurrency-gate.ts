@@ -1,7 +1,7 @@
 /** What is under way behind a gate, or waits before it. */
 export interface GateView {
   /** What has been under way longest, and since when, by the gate's clock. */
-  what: string;
+  label: string;
   since: number;
   /** Others that wait for their turn. */
   waiting: number;
@@ -9,17 +9,17 @@ export interface GateView {
 
 /** Lets a few pieces of work through at one time; the others wait, in order, for as long as it takes. */
 export interface Gate {
-  /** @param what for people, if it takes long */
-  pass<T>(what: string, work: () => Promise<T>): Promise<T>;
+  /** @param label for people, if it takes long */
+  pass<T>(label: string, work: () => Promise<T>): Promise<T>;
   /** Null while nothing is under way. */
   view(): GateView | null;
-  /** Everybody who waits, before the gate or behind it, gets this error; what is under way goes on without them. */
+  /** Everybody who waits, before the gate or behind it, gets this error; label is under way goes on without them. */
   abandon(reason: Error): void;
 }
 
 /** @param now milliseconds of a clock that never jumps */
 export function createGate(places: number, now: () => number): Gate {
-  const underWay = new Map<symbol, { what: string; since: number }>();
+  const underWay = new Map<symbol, { label: string; since: number }>();
   const waiting: (() => void)[] = [];
   const present = new Set<(reason: Error) => void>();
   let taken = 0;
@@ -37,7 +37,7 @@ export function createGate(places: number, now: () => number): Gate {
   }
 
   return {
-    async pass(what, work) {
+    async pass(label, work) {
       const { promise: abandoned, reject } = Promise.withResolvers<never>();
       let reason: Error | null = null;
       const giveUp = (why: Error): void => {
@@ -46,10 +46,10 @@ export function createGate(places: number, now: () => number): Gate {
       };
       const through = async () => {
         await enter();
-        const place = Symbol(what);
+        const place = Symbol(label);
         try {
           if (reason !== null) throw reason;
-          underWay.set(place, { what, since: now() });
+          underWay.set(place, { label, since: now() });
           return await work();
         } finally {
           underWay.delete(place);

@@ -1,11 +1,11 @@
 /** A number of places for each key: whoever holds all the places of one key keeps nobody of another one waiting. */
-export interface Places {
+export interface KeyedLimiter {
   /**
    * Waits for a place, in order of arrival.
    * @returns gives the place back; calling it again does nothing
    * @throws the reason of `signal` if it aborts before there is a place
    */
-  enter(key: string, signal?: AbortSignal): Promise<() => void>;
+  acquire(key: string, signal?: AbortSignal): Promise<() => void>;
 }
 
 interface Room {
@@ -14,7 +14,7 @@ interface Room {
 }
 
 /** @param count places for each key */
-export function createPlaces(count: number): Places {
+export function createKeyedLimiter(count: number): KeyedLimiter {
   const rooms = new Map<string, Room>();
 
   function leave(key: string, room: Room): void {
@@ -30,7 +30,7 @@ export function createPlaces(count: number): Places {
   }
 
   return {
-    async enter(key, signal) {
+    async acquire(key, signal) {
       signal?.throwIfAborted();
       const room = rooms.get(key) ?? { taken: 0, waiting: new Set() };
       rooms.set(key, room);

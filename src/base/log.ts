@@ -30,7 +30,7 @@ const secretPaths = [
 ];
 
 /** A warning or an error of the log. */
-export interface LoggedTrouble {
+export interface LoggedProblem {
   at: number;
   level: 'warn' | 'error' | 'fatal';
   /** The phrase, and the reason where the line gives one. */
@@ -44,12 +44,12 @@ const troublesKept = 100;
 const troubles = Symbol('troubles');
 
 /** The last warnings and errors that a logger of {@link createLog}, or a child of it, has written; oldest first. */
-export function recentTroubles(log: Log): readonly LoggedTrouble[] {
-  return (log as { [troubles]?: Ring<LoggedTrouble> })[troubles]?.items() ?? [];
+export function recentProblems(log: Log): readonly LoggedProblem[] {
+  return (log as { [troubles]?: Ring<LoggedProblem> })[troubles]?.items() ?? [];
 }
 
 /** A line as it was written, secrets already out of it. */
-function readTrouble(line: string): LoggedTrouble | null {
+function readTrouble(line: string): LoggedProblem | null {
   // the level stands first in every line of pino; most lines are not worth parsing
   const level = /^\{"level":(\d+)/.exec(line)?.[1];
   if (level === undefined || Number(level) < 40) return null;
@@ -69,7 +69,7 @@ function readTrouble(line: string): LoggedTrouble | null {
 
 /** A JSON-lines logger that writes synchronously, so that nothing is lost at exit and nothing tears a screen. */
 export function createLog({ level, destination }: LogOptions): Log {
-  const ring = createRing<LoggedTrouble>(troublesKept);
+  const ring = createRing<LoggedProblem>(troublesKept);
   const log = pino(
     {
       level,

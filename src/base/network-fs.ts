@@ -40,11 +40,11 @@ async function change<T>(path: string, work: () => Promise<T>): Promise<T> {
 }
 
 /** Says which shared file does not answer, and since when; null while all do. For a line on a screen. */
-export function sharedFilesTrouble(now = performance.now()): string | null {
+export function sharedFilesProblem(now = performance.now()): string | null {
   const view = gate.view();
   if (view === null || now - view.since < patienceMs) return null;
   const seconds = Math.round((now - view.since) / 1_000);
-  return `The file system of ${view.what} has not answered for ${seconds} s; what needs it waits.`;
+  return `The file system of ${view.label} has not answered for ${seconds} s; what needs it waits.`;
 }
 
 /** Fails every call that is under way or waits: for a worker that stops while its files hang. */
@@ -56,7 +56,7 @@ export function abandonSharedFiles(): void {
  * Whether nothing is under way any more, now or within so many milliseconds. Neither the end of the program nor
  * `process.exit` comes past a call that hangs.
  */
-export async function sharedFilesRest(withinMs: number): Promise<boolean> {
+export async function waitUntilIdle(withinMs: number): Promise<boolean> {
   for (const deadline = performance.now() + withinMs; gate.view() !== null;) {
     if (performance.now() > deadline) return false;
     await new Promise((resolve) => setTimeout(resolve, 50));

@@ -6,21 +6,21 @@ import { readBrokerUrl, type BrokerAddress } from './amqp/broker-url.js';
 import { connect as amqpConnect, connectBroker, type BrokerFiles } from './amqp/amqplib.js';
 import { backoffDelay } from '../base/backoff.js';
 import type { Broker, BrokerStatus } from './broker.js';
-import type { ControlSite } from './control/control-replies.js';
+import type { ControlContext } from './control/control-replies.js';
 import type { ControlTarget } from './control/control-target.js';
-import { createEvents, type EventsOptions } from './control/events.js';
+import { createEventPublisher, type EventPublisherOptions } from './control/events.js';
 import { createForwarder } from './task-forwarder.js';
 import { createLamportClock } from './control/lamport.js';
 import type { Refusal } from './messages/read-task.js';
-import { createOutbox } from './result-buffer.js';
+import { createResultBuffer } from './result-buffer.js';
 import { createPublisher } from './publisher.js';
 import { resultMessage, type ResultMessage } from './messages/results.js';
-import { openSession, type Session } from './amqp/broker-session.js';
-import { createSettler } from './delivery-handler.js';
+import { openBrokerSession, type BrokerSession } from './amqp/broker-session.js';
+import { createDeliveryHandler } from './delivery-handler.js';
 import type { Task } from './messages/task.js';
 import { checkForwardQueue, checkQueueNames, type MailboxKind } from './amqp/topology.js';
-import { translateTrouble } from './amqp/broker-errors.js';
-import { within } from './amqp/with-timeout.js';
+import { toBrokerError } from './amqp/broker-errors.js';
+import { withTimeout } from './amqp/with-timeout.js';
 
 /** amqplib's `connect`, without its own recovery. */
 export type Connect = (options: Options.Connect, socket: SocketOptions) => Promise<ChannelModel>;
@@ -44,9 +44,9 @@ export interface BrokerOptions {
   onRefused: (refusal: Refusal) => Promise<void>;
   control: ControlTarget;
   /** What is told in Celery's events, and as which version of this program. */
-  events: Pick<EventsOptions, 'version' | 'heartbeats' | 'taskEvents'>;
+  events: Pick<EventPublisherOptions, 'version' | 'heartbeats' | 'taskEvents'>;
   /** Where tasks go that are not run here; null: `onTask` has them too. */
-  forward: { queue: string; isOurs: (taskName: string) => boolean } | null;
+  forward: { queue: string; canRun: (taskName: string) => boolean } | null;
   /** Told of every change. */
   onStatus: (status: BrokerStatus) => void;
   log: Log;
@@ -70,7 +70,7 @@ const closingMs = 2_000;
  *
  * @throws DsaSlurmError `config` for impossible queue names
  */
-export function createBroker(options: BrokerOptions): Broker {
+export function createBrokerClient(options: BrokerOptions): Broker {
   const { url, queues, prefetch, nodeName, log, clock = systemClock, connect = amqpConnect } = options;
   checkQueueNames(queues);
   if (options.forward !== null) checkForwardQueue(options.forward.queue, queues);
@@ -81,11 +81,11 @@ export function createBroker(options: BrokerOptions): Broker {
   const mailbox: { kind: MailboxKind } = { kind: 'celery' };
   /** What is wrong while there is a connection. */
   const troubles: { shortage: string | null; forward: string | null } = { shortage: null, forward: null };
-  const results = createOutbox<ResultMessage>(keptResults, ({ correlationId }) =>
+  const results = createResultBuffer<ResultMessage>(keptResults, ({ correlationId }) =>
     log.warn({ run: correlationId }, 'result dropped: too many wait for the broker'),
   );
   const publisher = createPublisher({ clock, log });
-  const events = createEvents({
+  const events = createEventPublisher({
     ...options.events,
     nodeName,
     pid: process.pid,
@@ -94,7 +94,7 @@ export function createBroker(options: BrokerOptions): Broker {
     clock,
     log,
   });
-  const settle = createSettler({
+  const settle = createDeliveryHandler({
     onTask: options.onTask,
     onRefused: options.onRefused,
     forward:
@@ -118,7 +118,7 @@ export function createBroker(options: BrokerOptions): Broker {
   });
 
   let status: BrokerStatus = { state: 'connecting', since: startedAt, trouble: null };
-  let session: Session | null = null;
+  let session: BrokerSession | null = null;
   let isOpen = true;
   let running = Promise.resolve();
   let isClosed: Promise<void> | null = null;
@@ -135,11 +135,11 @@ export function createBroker(options: BrokerOptions): Broker {
     if (session !== null) setStatus(flowing(), troubles.shortage ?? troubles.forward);
   };
 
-  const openOnce = async (address: BrokerAddress): Promise<Session> => {
+  const openOnce = async (address: BrokerAddress): Promise<BrokerSession> => {
     const connection = await connectBroker(address, options.files ?? {}, connectMs, connect);
-    return openSession(connection, {
-      intake: { queues, prefetch, isOpen: () => isOpen, settle },
-      control: { target: options.control, site: controlSite(address), mailbox, clock },
+    return openBrokerSession(connection, {
+      consumer: { queues, prefetch, shouldConsume: () => isOpen, handleDelivery: settle },
+      control: { target: options.control, context: controlSite(address), mailbox, clock },
       results,
       publisher,
       events,
@@ -153,7 +153,7 @@ export function createBroker(options: BrokerOptions): Broker {
     });
   };
 
-  const controlSite = (address: BrokerAddress): ControlSite => ({
+  const controlSite = (address: BrokerAddress): ControlContext => ({
     nodeName,
     queues,
     prefetch,
@@ -169,13 +169,13 @@ export function createBroker(options: BrokerOptions): Broker {
 
   /** One connection from its beginning to its end, and why it ended. */
   const connectOnce = async (address: BrokerAddress, onConnected: () => void): Promise<unknown> => {
-    let opened: Session | null = null;
+    let opened: BrokerSession | null = null;
     try {
       opened = await openOnce(address);
       if (closing.signal.aborted) return null;
       session = opened;
       // The wish may have changed while the connection was opened.
-      await opened.intake.adjust();
+      await opened.consumer.update();
       troubles.shortage = null;
       tellTroubles();
       onConnected();
@@ -200,13 +200,13 @@ export function createBroker(options: BrokerOptions): Broker {
         first.resolve();
       });
       if (closing.signal.aborted) return first.resolve();
-      const { error, lasting } = translateTrouble(cause, address);
+      const { error, permanent: lasting } = toBrokerError(cause, address);
       setStatus(wasConnected ? 'disconnected' : 'connecting', errorLine(error));
       if (isStarting && lasting) return first.reject(error);
       isStarting = false;
       first.resolve();
       if (clock.monotonic() - began >= steadyMs) attempt = 0;
-      await clock.sleep(backoffDelay(attempt, { first: 500, longest: 30_000 }), closing.signal);
+      await clock.sleep(backoffDelay(attempt, { initialMs: 500, maxMs: 30_000 }), closing.signal);
     }
   };
 
@@ -214,11 +214,11 @@ export function createBroker(options: BrokerOptions): Broker {
     isOpen = open;
     if (session === null) return;
     // a connection that RabbitMQ has blocked, for lack of memory or disk, answers when that is over
-    await within(closingMs, session.intake.adjust(), clock);
+    await withTimeout(closingMs, session.consumer.update(), clock);
     setStatus(flowing(), status.trouble);
   };
 
-  const connected = (): Session => {
+  const connected = (): BrokerSession => {
     if (session === null) throw new DsaSlurmError('broker', 'There is no connection to RabbitMQ.');
     return session;
   };
@@ -228,13 +228,13 @@ export function createBroker(options: BrokerOptions): Broker {
     closing.abort();
     const last = session;
     if (last !== null) {
-      await within(closingMs, last.intake.adjust(), clock);
-      await within(lastDeliveriesMs, last.intake.settled(), clock);
-      await within(closingMs, events.close(), clock);
+      await withTimeout(closingMs, last.consumer.update(), clock);
+      await withTimeout(lastDeliveriesMs, last.consumer.drained(), clock);
+      await withTimeout(closingMs, events.close(), clock);
       await last.close();
     }
     // An attempt to connect can take longer; what it opens it closes again.
-    await within(closingMs, running, clock);
+    await withTimeout(closingMs, running, clock);
     setStatus('closed', null);
   };
 
@@ -251,7 +251,7 @@ export function createBroker(options: BrokerOptions): Broker {
       const message = resultMessage(task, result);
       if (message !== null) results.send(message);
     },
-    tellTask: events.task,
+    publishTaskEvent: events.task,
     publish: async (message, signal) => publisher.publish(message, signal),
     queueDepths: async () => connected().queueDepths(),
     queueDepth: async (queue) => connected().queueDepth(queue),

@@ -37,7 +37,7 @@ export interface Broker {
    */
   publish(message: OutgoingMessage, signal: AbortSignal): Promise<void>;
   /** For Flower and its like; dropped if nobody is to hear it. */
-  tellTask(event: TaskEvent): void;
+  publishTaskEvent(event: TaskEvent): void;
   /** How full the queues are. Rejects while there is no connection. */
   queueDepths(): Promise<QueueDepth[]>;
   /** How full one queue is, ours or not; null if it does not exist. Rejects while there is no connection. */

@@ -2,15 +2,15 @@ import type { Clock } from '../base/clock.js';
 import { coerceError } from '../base/errors.js';
 import type { Log } from '../base/log.js';
 import { backoffDelay } from '../base/backoff.js';
-import { whatIsUnreadable } from './amqp/read-field-table.js';
+import { unreadableReason } from './amqp/read-field-table.js';
 import type { Forward } from './task-forwarder.js';
 import { MessageRefused, readTask, type Delivery, type Refusal } from './messages/read-task.js';
 import type { Task } from './messages/task.js';
 
 /** What is to become of a delivery: off the queue as done, off the queue as refused, or back into the queue. */
-export type Verdict = 'ack' | 'reject' | 'requeue';
+export type Settlement = 'ack' | 'reject' | 'requeue';
 
-export interface SettlerOptions {
+export interface DeliveryHandlerOptions {
   onTask: (task: Task) => Promise<void>;
   onRefused: (refusal: Refusal) => Promise<void>;
   /** Hands on what is not ours; null: everything is. */
@@ -26,20 +26,20 @@ export interface SettlerOptions {
  * failure in a row. Held deliveries count against the prefetch limit, so the queue as a whole slows down as well. An
  * abort of `signal` ends the holding. A task that only waits for somebody else's queue is set aside instead.
  */
-export function createSettler({ onTask, onRefused, forward, clock, log }: SettlerOptions) {
+export function createDeliveryHandler({ onTask, onRefused, forward, clock, log }: DeliveryHandlerOptions) {
   let failures = 0;
   return async (
     delivery: Delivery,
     queue: string,
     signal: AbortSignal,
     aside: () => void,
-  ): Promise<Verdict> => {
+  ): Promise<Settlement> => {
     try {
-      const verdict = await takeOver(delivery, queue, { onTask, onRefused, forward }, signal, aside);
+      const verdict = await handleDelivery(delivery, queue, { onTask, onRefused, forward }, signal, aside);
       failures = 0;
       return verdict;
     } catch (error) {
-      const holdMs = backoffDelay(failures, { first: 1_000, longest: 30_000 });
+      const holdMs = backoffDelay(failures, { initialMs: 1_000, maxMs: 30_000 });
       failures += 1;
       log.error({ err: coerceError(error), queue, holdMs }, 'message not taken over, goes back to the queue');
       await clock.sleep(holdMs, signal);
@@ -48,13 +48,13 @@ export function createSettler({ onTask, onRefused, forward, clock, log }: Settle
   };
 }
 
-async function takeOver(
+async function handleDelivery(
   delivery: Delivery,
   queue: string,
-  { onTask, onRefused, forward }: Omit<SettlerOptions, 'clock' | 'log'>,
+  { onTask, onRefused, forward }: Omit<DeliveryHandlerOptions, 'clock' | 'log'>,
   signal: AbortSignal,
   aside: () => void,
-): Promise<Verdict> {
+): Promise<Settlement> {
   let task: Task;
   try {
     task = readTask(delivery, queue);
@@ -76,6 +76,6 @@ export function foreignTask(
   { id, name }: Refusal,
   { properties }: Delivery,
 ): Pick<Task, 'id' | 'name'> | null {
-  if (id === null || name === null || whatIsUnreadable(properties.headers ?? {}) !== null) return null;
+  if (id === null || name === null || unreadableReason(properties.headers ?? {}) !== null) return null;
   return { id, name };
 }

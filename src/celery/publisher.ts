@@ -53,7 +53,7 @@ export function createPublisher({ clock, log }: { clock: Clock; log: Log }): Pub
           if (error instanceof DsaSlurmError) throw error;
           log.warn({ queue: message.routingKey, err: coerceError(error) }, 'not published, is tried again');
           onTrouble?.(errorLine(error));
-          await clock.sleep(backoffDelay(failures, { first: 500, longest: 30_000 }), signal);
+          await clock.sleep(backoffDelay(failures, { initialMs: 500, maxMs: 30_000 }), signal);
         }
       }
     },

@@ -1,5 +1,5 @@
 /** Keeps what cannot be sent now, up to a limit; the oldest goes first. */
-export interface Outbox<T> {
+export interface ResultBuffer<T> {
   /** Sends at once if possible. */
   send(item: T): void;
   /** From now on items go through `deliver`, the waiting ones first; null: keep them. */
@@ -7,7 +7,7 @@ export interface Outbox<T> {
 }
 
 /** `deliver` may throw: the item is kept then, until the next `connect`. */
-export function createOutbox<T>(limit: number, onDropped: (item: T) => void): Outbox<T> {
+export function createResultBuffer<T>(limit: number, onDropped: (item: T) => void): ResultBuffer<T> {
   const waiting: T[] = [];
   let deliver: ((item: T) => void) | null = null;
 

@@ -2,44 +2,44 @@ import { randomUUID } from 'node:crypto';
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
 import { coerceError } from '../base/errors.js';
 import { declareTaskQueue, isQuorumQueue, useTaskQueue } from './amqp/topology.js';
-import type { Verdict } from './delivery-handler.js';
+import type { Settlement } from './delivery-handler.js';
 
 /** The flow of tasks over one channel. */
-export interface Intake {
+export interface TaskConsumer {
   /** Starts or stops consuming, as `isOpen` says. Calls are done one after the other; never rejects. */
-  adjust(): Promise<void>;
+  update(): Promise<void>;
   /** Resolves when every delivery in hand is settled. */
-  settled(): Promise<void>;
+  drained(): Promise<void>;
   /** Resolves, with the reason, once this channel is of no more use. */
   ended: Promise<Error>;
 }
 
-export interface IntakeOptions {
+export interface TaskConsumerOptions {
   queues: readonly string[];
   /** Unsettled deliveries of each queue. */
   prefetch: number;
-  /** Whether tasks are to flow. After a change {@link Intake.adjust} is called. */
-  isOpen: () => boolean;
+  /** Whether tasks are to flow. After a change {@link TaskConsumer.update} is called. */
+  shouldConsume: () => boolean;
   /**
    * Never rejects. May hold a delivery until `signal` aborts. `aside` says that it is going to be held for long over
    * something that is no trouble of ours, and shall keep no other back.
    */
-  settle: (
+  handleDelivery: (
     delivery: ConsumeMessage,
     queue: string,
     signal: AbortSignal,
     aside: () => void,
-  ) => Promise<Verdict>;
+  ) => Promise<Settlement>;
 }
 
 /** `aside`: how many of its unsettled deliveries are set aside. */
 interface Consumer {
   tag: string;
-  aside: number;
+  parked: number;
 }
 
 /** Deliveries that may be set aside at one time; with more of them the queue as a whole waits. */
-export const mostAside = 500;
+export const maxParked = 500;
 
 /**
  * Declares the queues and consumes them. Everything here belongs to one channel: a delivery is settled on the channel
@@ -48,8 +48,11 @@ export const mostAside = 500;
  * RabbitMQ counts unsettled deliveries by consumer. Once many of a consumer's are set aside it is replaced by another one,
  * whose count begins anew, while what the old one was given is still ours to settle.
  */
-export async function openIntake(connection: ChannelModel, options: IntakeOptions): Promise<Intake> {
-  const { queues, isOpen } = options;
+export async function openTaskConsumer(
+  connection: ChannelModel,
+  options: TaskConsumerOptions,
+): Promise<TaskConsumer> {
+  const { queues, shouldConsume: isOpen } = options;
   const channel = await connection.createChannel();
   const { promise: ended, resolve } = Promise.withResolvers<Error>();
   let holding = new AbortController();
@@ -78,14 +81,14 @@ export async function openIntake(connection: ChannelModel, options: IntakeOption
         if (isAside) return;
         isAside = true;
         allAside += 1;
-        consumer.aside += 1;
-        if (consumer.aside >= manyAside) void inTurn(async () => replace(queue, consumer.tag));
+        consumer.parked += 1;
+        if (consumer.parked >= manyAside) void inTurn(async () => replace(queue, consumer.tag));
       };
       const work = (async () => {
-        const verdict = await options.settle(message, queue, holding.signal, aside);
+        const verdict = await options.handleDelivery(message, queue, holding.signal, aside);
         if (isAside) {
           allAside -= 1;
-          consumer.aside -= 1;
+          consumer.parked -= 1;
         }
         settle(channel, message, verdict);
       })();
@@ -95,7 +98,7 @@ export async function openIntake(connection: ChannelModel, options: IntakeOption
   };
 
   const consume = async (queue: string) => {
-    const consumer: Consumer = { tag: randomUUID(), aside: 0 };
+    const consumer: Consumer = { tag: randomUUID(), parked: 0 };
     consumers.set(queue, consumer);
     await channel.consume(queue, onMessage(queue, consumer), { consumerTag: consumer.tag });
   };
@@ -112,7 +115,7 @@ export async function openIntake(connection: ChannelModel, options: IntakeOption
 
   const replace = async (queue: string, tag: string) => {
     const consumer = consumers.get(queue);
-    if (consumer?.tag !== tag || consumer.aside < manyAside || allAside >= mostAside) return;
+    if (consumer?.tag !== tag || consumer.parked < manyAside || allAside >= maxParked) return;
     await channel.cancel(tag);
     await consume(queue);
   };
@@ -133,7 +136,7 @@ export async function openIntake(connection: ChannelModel, options: IntakeOption
 
   return {
     ended,
-    adjust() {
+    update() {
       if (!isOpen()) {
         // What goes back to the queue now does not come straight here again.
         holding.abort();
@@ -142,13 +145,13 @@ export async function openIntake(connection: ChannelModel, options: IntakeOption
       }
       return inTurn(apply);
     },
-    async settled() {
+    async drained() {
       await Promise.all(inHand);
     },
   };
 }
 
-function settle(channel: Channel, message: ConsumeMessage, verdict: Verdict): void {
+function settle(channel: Channel, message: ConsumeMessage, verdict: Settlement): void {
   try {
     switch (verdict) {
       case 'ack':

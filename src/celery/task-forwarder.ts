@@ -10,7 +10,7 @@ import type { Task } from './messages/task.js';
 /**
  * Hands a task on that is not ours. Resolves with true once another queue has it for certain, with false if it is ours.
  * @param aside called as soon as it is known that this takes long, because no queue takes it just now
- * @throws DsaSlurmError `broker` if none has taken it for {@link longestMs}; the reason of `signal` when that aborts
+ * @throws DsaSlurmError `broker` if none has taken it for {@link maxForwardMs}; the reason of `signal` when that aborts
  */
 export type Forward = (
   task: Pick<Task, 'id' | 'name'>,
@@ -19,9 +19,9 @@ export type Forward = (
   aside: () => void,
 ) => Promise<boolean>;
 
-export interface ForwardOptions {
+export interface ForwarderOptions {
   queue: string;
-  isOurs: (taskName: string) => boolean;
+  canRun: (taskName: string) => boolean;
   publisher: Publisher;
   /** Told of every change: how many tasks wait for that queue, and why the last of them does. */
   onWaiting: (waiting: { count: number; why: string } | null) => void;
@@ -30,10 +30,10 @@ export interface ForwardOptions {
 }
 
 /** RabbitMQ ends a channel on which a delivery is not settled for half an hour. */
-export const longestMs = 10 * 60_000;
+export const maxForwardMs = 10 * 60_000;
 
-export function createForwarder(options: ForwardOptions): Forward {
-  const { queue, isOurs, publisher, onWaiting, clock, log } = options;
+export function createForwarder(options: ForwarderOptions): Forward {
+  const { queue, canRun: isOurs, publisher, onWaiting, clock, log } = options;
   let waiting = 0;
 
   return async (task, delivery, signal, aside) => {
@@ -62,9 +62,9 @@ export function createForwarder(options: ForwardOptions): Forward {
           break;
         } catch (error) {
           signal.throwIfAborted();
-          if (!(error instanceof DsaSlurmError) || clock.monotonic() - began >= longestMs) throw error;
+          if (!(error instanceof DsaSlurmError) || clock.monotonic() - began >= maxForwardMs) throw error;
           wait(errorLine(error));
-          await clock.sleep(backoffDelay(failures, { first: 1_000, longest: 30_000 }), signal);
+          await clock.sleep(backoffDelay(failures, { initialMs: 1_000, maxMs: 30_000 }), signal);
           signal.throwIfAborted();
         }
       }

@@ -39,8 +39,8 @@ async function start(): Promise<void> {
     version: packageJson.version,
     exitCode: 0,
   });
-  const { sharedFilesRest } = await import('../base/network-fs.js');
-  if (await sharedFilesRest(2_000)) return;
+  const { waitUntilIdle } = await import('../base/network-fs.js');
+  if (await waitUntilIdle(2_000)) return;
   process.stderr.write(
     'dsa-slurm: a shared file system does not answer; the process is killed to get away from it.\n',
   );

@@ -3,7 +3,7 @@ import { posix } from 'node:path';
 import { imageHome } from '../apptainer/entry.js';
 import { execArguments } from '../apptainer/exec-args.js';
 import type { ImageFacts } from '../apptainer/inspect.js';
-import { commandTrouble, type CommandResult, type RunCommand } from '../base/command.js';
+import { describeFailure, type CommandResult, type RunCommand } from '../base/command.js';
 import type { Settings } from '../config/index.js';
 import type { Finding } from './check.js';
 import { capabilitiesFix, fuseFix, namespacesFix, squashfuseFix } from './checks/apptainer/privileges.js';
@@ -206,7 +206,7 @@ export function saidBy(result: CommandResult): string {
 
 /** Apptainer remarks on what it found before it says what went wrong. */
 function lastWords(result: CommandResult): string {
-  if (result.kind !== 'exited') return commandTrouble(result);
+  if (result.kind !== 'exited') return describeFailure(result);
   const lines = result.stderr
     .replaceAll(/\p{Cc}\[[\d;]*m/gu, '')
     .split('\n')

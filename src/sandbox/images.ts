@@ -1,6 +1,6 @@
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
-import { commandTrouble, type RunCommand } from '../base/command.js';
+import { describeFailure, type RunCommand } from '../base/command.js';
 import { packageFile } from '../base/package-file.js';
 
 /** The stand-in for Apptainer, ready to be called. */
@@ -40,7 +40,7 @@ export async function installStandIn({
     const probe = await run('unshare', [...way, '--', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt'], {
       timeoutMs: 5_000,
     });
-    if (commandTrouble(probe) === '') {
+    if (describeFailure(probe) === '') {
       unshare = ['unshare', ...way, '--'];
       break;
     }

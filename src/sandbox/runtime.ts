@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { chmod, copyFile, mkdir, realpath, rm, writeFile } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { sifFileName } from '../apptainer/image-name.js';
-import { commandTrouble, type RunCommand } from '../base/command.js';
+import { describeFailure, type RunCommand } from '../base/command.js';
 import { demoImageName } from './batch.js';
 import { demoImage, installStandIn, writeStandInImage, type StandInImage } from './images.js';
 
@@ -70,7 +70,7 @@ async function buildImage(
   const root = join(dir, 'rootfs');
   await fillRoot(root, image, run);
   const build = await run(apptainer, ['build', sif, root], { timeoutMs: 180_000 });
-  const trouble = commandTrouble(build);
+  const trouble = describeFailure(build);
   if (trouble !== '') return `is installed, but could not build the demo image (${firstLine(trouble)})`;
   // Without a slide to read, the demo analysis ends with 3: then all of its parts are in place.
   const probe = await run(
@@ -80,7 +80,7 @@ async function buildImage(
   );
   return probe.kind === 'exited' && probe.exitCode === 3
     ? undefined
-    : `is installed, but could not run the demo image (${firstLine(commandTrouble(probe))})`;
+    : `is installed, but could not run the demo image (${firstLine(describeFailure(probe))})`;
 }
 
 /** The first line of an answer that is not only about progress: Apptainer begins its reasons with FATAL or ERROR. */

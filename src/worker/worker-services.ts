@@ -3,7 +3,7 @@ import type PQueue from 'p-queue';
 import type { ImageIngest } from '../apptainer/ingest.js';
 import type { Apptainer } from '../apptainer/inspect.js';
 import type { Clock } from '../base/clock.js';
-import type { Places } from '../base/keyed-limiter.js';
+import type { KeyedLimiter } from '../base/keyed-limiter.js';
 import type { Log } from '../base/log.js';
 import type { OutgoingMessage } from '../celery/broker.js';
 import type { ResultTask } from '../celery/messages/results.js';
@@ -58,8 +58,8 @@ export interface Tools {
   readonly lanes: {
     readonly submitting: PQueue;
     /** Downloads and uploads: so many for each Girder. */
-    readonly staging: Places;
-    readonly collecting: Places;
+    readonly staging: KeyedLimiter;
+    readonly collecting: KeyedLimiter;
     readonly ingesting: PQueue;
   };
   /** Aborts when the worker stops. Runs are then left as the journal has them. */

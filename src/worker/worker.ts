@@ -5,11 +5,11 @@ import { createApptainer } from '../apptainer/inspect.js';
 import { systemClock, type Clock } from '../base/clock.js';
 import { createRunner, type CommandRecord, type RunCommand } from '../base/command.js';
 import type { Log } from '../base/log.js';
-import { createPlaces } from '../base/keyed-limiter.js';
-import { abandonSharedFiles, guardSharedFiles, sharedFilesTrouble } from '../base/network-fs.js';
+import { createKeyedLimiter } from '../base/keyed-limiter.js';
+import { abandonSharedFiles, guardSharedFiles, sharedFilesProblem } from '../base/network-fs.js';
 import { programVersion } from '../base/version.js';
 import type { Broker, BrokerStatus } from '../celery/broker.js';
-import { createBroker } from '../celery/broker-client.js';
+import { createBrokerClient } from '../celery/broker-client.js';
 import type { Task } from '../celery/messages/task.js';
 import type { Settings } from '../config/schema.js';
 import { tokenLifeMs } from '../girder/api/access-token.js';
@@ -39,7 +39,7 @@ import { createIntake, isOurs } from './task-acceptor.js';
 import { openJournal } from './run-state/journal.js';
 import { keepPruned, openKeptMessages } from './run-state/retry-messages.js';
 import { lockState, type Standby } from './run-state/state-lock.js';
-import { ingestPlace, registryEnvironment } from './job-request/pull-launcher.js';
+import { createPullLauncher, registryEnvironment } from './job-request/pull-launcher.js';
 import { openGirderJob } from './reporting/open-girder-job.js';
 import { watchOrphans } from './actions/orphans.js';
 import { createPastActions } from './actions/finished-run-actions.js';
@@ -165,7 +165,7 @@ export async function createWorker({
       concurrency,
       // a pager, or the console itself, may get a Ctrl-C: no sbatch shall die of it
       ownSession: true,
-      onBegin: audit.begin,
+      onStart: audit.begin,
       onCommand,
     });
     return async (file, args, options) => {
@@ -231,7 +231,7 @@ export async function createWorker({
     imageIngest: createImageIngest({
       run: ingestCommand,
       command: settings.apptainer.command,
-      place: ingestPlace(settings, command),
+      launcher: createPullLauncher(settings, command),
       pullMs: settings.apptainer.pullMinutes * 60_000,
       registryEnv: registryEnvironment(env),
     }),
@@ -275,9 +275,9 @@ export async function createWorker({
       return broker.publish(message, signal);
     },
     lanes: {
-      staging: createPlaces(settings.worker.staging),
+      staging: createKeyedLimiter(settings.worker.staging),
       submitting: new PQueue({ concurrency: submitting }),
-      collecting: createPlaces(settings.worker.staging),
+      collecting: createKeyedLimiter(settings.worker.staging),
       ingesting: new PQueue({ concurrency: 1 }),
     },
     stopping: stop.signal,
@@ -379,7 +379,7 @@ export async function createWorker({
     broker: () => broker ?? null,
     trouble: () =>
       lockTrouble ??
-      sharedFilesTrouble() ??
+      sharedFilesProblem() ??
       submitGate.trouble() ??
       orphans.trouble() ??
       girderTroubles.longest() ??
@@ -416,7 +416,7 @@ export async function createWorker({
     for (const girderJob of girderJobs.values()) girderJob.read(stop.signal).catch(() => undefined);
   }
 
-  const stopTelling = tellTaskEvents(book, (event) => broker?.tellTask(event));
+  const stopTelling = tellTaskEvents(book, (event) => broker?.publishTaskEvent(event));
   const { forwardQueue } = settings.broker;
 
   const unguard = guardSharedFiles(lease.hold);
@@ -430,7 +430,7 @@ export async function createWorker({
     shutdown: shutdown.signal,
     async start() {
       executor.tracker.start();
-      const opened = createBroker({
+      const opened = createBrokerClient({
         url: settings.broker.url,
         files: settings.broker,
         queues: settings.broker.queues,
@@ -451,7 +451,7 @@ export async function createWorker({
           heartbeats: settings.worker.heartbeats,
           taskEvents: settings.worker.taskEvents,
         },
-        forward: forwardQueue === null ? null : { queue: forwardQueue, isOurs },
+        forward: forwardQueue === null ? null : { queue: forwardQueue, canRun: isOurs },
         onStatus: noticeBroker,
         log,
       });

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 
-import { commandTrouble, createRunner, type RunCommand } from '../../src/base/command.js';
+import { describeFailure, createRunner, type RunCommand } from '../../src/base/command.js';
 import { silentLog } from '../../src/base/log.js';
 import { startSlurm, type SlurmService } from '../../src/sandbox/services/slurm.js';
 
@@ -72,7 +72,7 @@ export async function startAccountingSite(): Promise<AccountingSite> {
   async function must(file: string, ...args: string[]): Promise<string> {
     const result = await run(file, args);
     if (result.kind !== 'exited' || result.exitCode !== 0)
-      throw new Error(`${file} ${args.join(' ')}: ${commandTrouble(result)}`);
+      throw new Error(`${file} ${args.join(' ')}: ${describeFailure(result)}`);
     return result.stdout;
   }
   return {

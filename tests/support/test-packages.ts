@@ -1,4 +1,4 @@
-import { commandTrouble, type RunCommand } from '../../src/base/command.js';
+import { describeFailure, type RunCommand } from '../../src/base/command.js';
 import { systemPython } from '../../src/sandbox/services/packages.js';
 
 export interface TestPackage {
@@ -32,7 +32,7 @@ export async function installTestPackages(
   packages: readonly TestPackage[] = testPackages,
 ): Promise<void> {
   const isThere = async ({ probe: [file, ...args] }: TestPackage) =>
-    commandTrouble(await run(file, args)) === '';
+    describeFailure(await run(file, args)) === '';
   const missing: TestPackage[] = [];
   for (const each of packages) if (!(await isThere(each))) missing.push(each);
   if (missing.length === 0) return;
@@ -43,6 +43,6 @@ export async function installTestPackages(
   const installed = await aptGet('install', '--no-install-recommends', ...names);
   for (const { unit } of missing) if (unit !== undefined) await run('service', [unit, 'stop']);
   for (const each of missing) {
-    if (!(await isThere(each))) throw new Error(`No ${each.name}: ${commandTrouble(installed)}`);
+    if (!(await isThere(each))) throw new Error(`No ${each.name}: ${describeFailure(installed)}`);
   }
 }

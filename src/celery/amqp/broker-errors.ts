@@ -2,19 +2,19 @@ import { coerceError, DsaSlurmError, systemCode } from '../../base/errors.js';
 import type { BrokerAddress } from './broker-url.js';
 
 /** What went wrong with the broker, for the operator. */
-export interface Trouble {
+export interface BrokerProblem {
   error: DsaSlurmError;
   /** Waiting does not mend it: somebody has to change something. */
-  lasting: boolean;
+  permanent: boolean;
 }
 
 /** Translates what amqplib, the socket or TLS throw. The password is in none of the sentences. */
-export function translateTrouble(thrown: unknown, address: BrokerAddress): Trouble {
-  if (thrown instanceof DsaSlurmError) return { error: thrown, lasting: true };
+export function toBrokerError(thrown: unknown, address: BrokerAddress): BrokerProblem {
+  if (thrown instanceof DsaSlurmError) return { error: thrown, permanent: true };
   const cause = coerceError(thrown);
-  const trouble = (lasting: boolean, message: string, next: string): Trouble => ({
+  const trouble = (lasting: boolean, message: string, next: string): BrokerProblem => ({
     error: new DsaSlurmError('broker', message, { next, cause }),
-    lasting,
+    permanent: lasting,
   });
   const where = address.masked;
   const server = `${address.hostname}:${address.port}`;
@@ -165,8 +165,8 @@ function clientCertificateAlert(error: Error): string | null {
 /** A plain connection to a port of TLS is ended like this, too. */
 function brokenOff(
   { tls, port, hostname }: BrokerAddress,
-  trouble: (lasting: boolean, message: string, next: string) => Trouble,
-): Trouble {
+  trouble: (lasting: boolean, message: string, next: string) => BrokerProblem,
+): BrokerProblem {
   return trouble(
     false,
     `The connection to ${hostname}:${port} broke off.`,
@@ -190,8 +190,8 @@ function replyOf(error: Error): { code: number | null; text: string } {
 /** A queue or exchange that exists with other arguments than Celery's. */
 function preconditionTrouble(
   text: string,
-  trouble: (lasting: boolean, message: string, next: string) => Trouble,
-): Trouble {
+  trouble: (lasting: boolean, message: string, next: string) => BrokerProblem,
+): BrokerProblem {
   if (/queue limit in vhost/.test(text)) {
     return trouble(
       false,

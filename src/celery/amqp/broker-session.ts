@@ -1,18 +1,18 @@
 import type { ChannelModel } from 'amqplib';
 import type { Clock } from '../../base/clock.js';
 import type { Log } from '../../base/log.js';
-import { openControl, type ControlOptions } from '../control/control-channel.js';
-import type { Events } from '../control/events.js';
-import { openIntake, type Intake, type IntakeOptions } from '../task-consumer.js';
-import type { Outbox } from '../result-buffer.js';
+import { openControlChannel, type ControlChannelOptions } from '../control/control-channel.js';
+import type { EventPublisher } from '../control/events.js';
+import { openTaskConsumer, type TaskConsumer, type TaskConsumerOptions } from '../task-consumer.js';
+import type { ResultBuffer } from '../result-buffer.js';
 import type { Publisher } from '../publisher.js';
 import { queueDepth, queueDepths, type QueueDepth } from './queue-depths.js';
 import type { ResultMessage } from '../messages/results.js';
-import { within } from './with-timeout.js';
+import { withTimeout } from './with-timeout.js';
 
 /** One connection, from the first declaration to its end. */
-export interface Session {
-  intake: Intake;
+export interface BrokerSession {
+  consumer: TaskConsumer;
   /** Resolves, with the reason, once this connection is of no more use. */
   ended: Promise<Error>;
   /** How full the queues are. */
@@ -23,12 +23,12 @@ export interface Session {
   close(): Promise<void>;
 }
 
-export interface SessionOptions {
-  intake: IntakeOptions;
-  control: Omit<ControlOptions, 'signal'>;
-  results: Outbox<ResultMessage>;
+export interface BrokerSessionOptions {
+  consumer: TaskConsumerOptions;
+  control: Omit<ControlChannelOptions, 'signal'>;
+  results: ResultBuffer<ResultMessage>;
   publisher: Publisher;
-  events: Events;
+  events: EventPublisher;
   clock: Clock;
   log: Log;
   /** RabbitMQ stops reading from a connection that publishes while memory or disk run low; null when it is over. */
@@ -42,7 +42,10 @@ const closingMs = 2_000;
 const internalError = 541;
 
 /** Sets everything up on a fresh connection: remote control, then results, then the flow of tasks. */
-export async function openSession(connection: ChannelModel, options: SessionOptions): Promise<Session> {
+export async function openBrokerSession(
+  connection: ChannelModel,
+  options: BrokerSessionOptions,
+): Promise<BrokerSession> {
   const { clock, log, results, publisher, events } = options;
   const { mailbox } = options.control;
   const over = new AbortController();
@@ -66,15 +69,15 @@ export async function openSession(connection: ChannelModel, options: SessionOpti
     const closed = connection.close().catch(() => {
       // it was closed already
     });
-    await within(closingMs, closed, clock);
+    await withTimeout(closingMs, closed, clock);
   };
 
-  const open = async (): Promise<Intake> => {
+  const open = async (): Promise<TaskConsumer> => {
     // First, because a broker that refuses the mailbox may end the connection over it.
-    await openControl(connection, { ...options.control, signal: over.signal });
+    await openControlChannel(connection, { ...options.control, signal: over.signal });
     const { publish, ended: resultsEnded } = await openResults(connection);
     void resultsEnded.then(end);
-    const intake = await openIntake(connection, options.intake);
+    const intake = await openTaskConsumer(connection, options.consumer);
     results.connect(publish);
     publisher.connect(connection);
     // Nothing depends on it and nothing waits for it.
@@ -105,9 +108,9 @@ export async function openSession(connection: ChannelModel, options: SessionOpti
     const intake = await Promise.race([open(), lost]);
     void intake.ended.then(end);
     return {
-      intake,
+      consumer: intake,
       ended,
-      queueDepths: async () => queueDepths(connection, options.intake.queues),
+      queueDepths: async () => queueDepths(connection, options.consumer.queues),
       queueDepth: async (queue) => queueDepth(connection, queue),
       close,
     };

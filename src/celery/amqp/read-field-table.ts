@@ -4,18 +4,18 @@ import { isUtf8 } from 'node:buffer';
 export type Tagged = { '!': string; value: unknown };
 
 /** Headers carry jsonpickled result hooks, about ten levels deep. */
-export const deepestHeader = 100;
+export const maxHeaderDepth = 100;
 
 const unreadable = Symbol('what could not be read');
 const source = Symbol('the bytes');
 
 /** Why a table is not all there, as a clause without a full stop; null if it is whole. */
-export function whatIsUnreadable(table: Readonly<Record<string, unknown>>): string | null {
+export function unreadableReason(table: Readonly<Record<string, unknown>>): string | null {
   return (table as { [unreadable]?: string })[unreadable] ?? null;
 }
 
 /** The fields of a table that was read, as they came; also through an object that has the table as its prototype. */
-export function sourceOf(table: object): Buffer | undefined {
+export function rawFields(table: object): Buffer | undefined {
   return (table as { [source]?: Buffer })[source];
 }
 
@@ -25,7 +25,7 @@ export function sourceOf(table: object): Buffer | undefined {
  * which py-amqp writes and reads.
  *
  * Never throws, because amqplib would end the connection over it, and the message would come again on the next one. What
- * was read before the fault is returned, and {@link whatIsUnreadable} tells the fault.
+ * was read before the fault is returned, and {@link unreadableReason} tells the fault.
  */
 export function readFieldTable(bytes: Buffer): Record<string, unknown> {
   const fields: [string, unknown][] = [];
@@ -68,7 +68,7 @@ function take(cursor: Cursor, size: number): Buffer {
 const takeLong = (cursor: Cursor) => take(cursor, take(cursor, 4).readUInt32BE());
 
 function readValue(cursor: Cursor, depth: number): unknown {
-  if (depth > deepestHeader) throw new Unreadable('it is nested too deeply');
+  if (depth > maxHeaderDepth) throw new Unreadable('it is nested too deeply');
   const tag = String.fromCharCode(take(cursor, 1).readUInt8());
   switch (tag) {
     case 'S': {

@@ -1,7 +1,7 @@
 import type { Clock } from '../../base/clock.js';
 
 /** Waits for `work`, but no longer than `ms`. No timer stays behind to keep the process alive. */
-export async function within(ms: number, work: Promise<unknown>, clock: Clock): Promise<void> {
+export async function withTimeout(ms: number, work: Promise<unknown>, clock: Clock): Promise<void> {
   const done = new AbortController();
   try {
     await Promise.race([work, clock.sleep(ms, done.signal)]);

@@ -1,5 +1,5 @@
 import { WholeFloat } from '../../base/python-json.js';
-import { sourceOf, type Tagged } from './read-field-table.js';
+import { rawFields, type Tagged } from './read-field-table.js';
 
 /**
  * Writes an AMQP field table with its length before it: the headers of a message, with the types that Celery's py-amqp
@@ -11,7 +11,7 @@ import { sourceOf, type Tagged } from './read-field-table.js';
  * @throws TypeError, RangeError for what no table can hold
  */
 export function writeFieldTable(table: object): Buffer {
-  const source = sourceOf(table);
+  const source = rawFields(table);
   const parts: Buffer[] = [];
   if (source === undefined) writeFields(table, parts);
   else parts.push(source);

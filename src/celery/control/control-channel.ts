@@ -3,13 +3,13 @@ import type { Clock } from '../../base/clock.js';
 import { coerceError, errorLine } from '../../base/errors.js';
 import { backoffDelay } from '../../base/backoff.js';
 import { answerControl, isAddressedTo, readControlRequest } from './control.js';
-import type { ControlSite } from './control-replies.js';
+import type { ControlContext } from './control-replies.js';
 import type { ControlTarget } from './control-target.js';
 import { declareMailbox, replyExchange, type MailboxKind } from '../amqp/topology.js';
 
-export interface ControlOptions {
+export interface ControlChannelOptions {
   target: ControlTarget;
-  site: ControlSite;
+  context: ControlContext;
   /** How to declare the mailbox; it is changed for good when the broker refuses Celery's way. */
   mailbox: { kind: MailboxKind };
   clock: Clock;
@@ -21,14 +21,17 @@ export interface ControlOptions {
  * Answers remote control on a channel of its own, and opens that anew for as long as the connection lasts, so that
  * nothing that happens here touches the flow of tasks. Resolves after the first try, and rejects never.
  */
-export async function openControl(connection: ChannelModel, options: ControlOptions): Promise<void> {
+export async function openControlChannel(
+  connection: ChannelModel,
+  options: ControlChannelOptions,
+): Promise<void> {
   const first = Promise.withResolvers<void>();
   void keepControl(connection, options, first.resolve);
   await first.promise;
 }
 
-async function keepControl(connection: ChannelModel, options: ControlOptions, onTried: () => void) {
-  const { mailbox, clock, signal, site } = options;
+async function keepControl(connection: ChannelModel, options: ControlChannelOptions, onTried: () => void) {
+  const { mailbox, clock, signal, context: site } = options;
   for (let attempt = 0; !signal.aborted; attempt += 1) {
     let cause: Error;
     try {
@@ -49,7 +52,7 @@ async function keepControl(connection: ChannelModel, options: ControlOptions, on
     onTried();
     if (signal.aborted) return;
     site.log.warn({ reason: cause.message }, 'remote control is not at hand, trying again');
-    await clock.sleep(backoffDelay(attempt, { first: 500, longest: 30_000 }), signal);
+    await clock.sleep(backoffDelay(attempt, { initialMs: 500, maxMs: 30_000 }), signal);
   }
 }
 
@@ -58,8 +61,8 @@ function isPreconditionFailure(error: Error): boolean {
   return (error as { code?: unknown }).code === 406;
 }
 
-async function listen(connection: ChannelModel, options: ControlOptions) {
-  const { site, mailbox } = options;
+async function listen(connection: ChannelModel, options: ControlChannelOptions) {
+  const { context: site, mailbox } = options;
   const channel = await connection.createChannel();
   const { promise: ended, resolve: end } = Promise.withResolvers<Error>();
   channel.on('error', end);
@@ -80,7 +83,11 @@ async function listen(connection: ChannelModel, options: ControlOptions) {
 }
 
 /** Never throws: what is thrown inside amqplib's callback would close the channel. */
-function answer(channel: Channel, message: ConsumeMessage, { target, site }: ControlOptions): void {
+function answer(
+  channel: Channel,
+  message: ConsumeMessage,
+  { target, context: site }: ControlChannelOptions,
+): void {
   try {
     site.clock.adjust((message.properties.headers ?? {})['clock']);
     if (message.properties.contentType !== 'application/json') throw new Error('It is not JSON.');

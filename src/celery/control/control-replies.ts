@@ -1,11 +1,11 @@
 import type { Log } from '../../base/log.js';
 import { heartbeat, type BrokerAddress } from '../amqp/broker-url.js';
 import type { ControlTarget, ControlTask } from './control-target.js';
-import type { Events } from './events.js';
+import type { EventPublisher } from './events.js';
 import type { LamportClock } from './lamport.js';
 
 /** What the answers tell about this worker besides its tasks. */
-export interface ControlSite {
+export interface ControlContext {
   nodeName: string;
   queues: readonly string[];
   prefetch: number;
@@ -13,7 +13,7 @@ export interface ControlSite {
   startedAt: number;
   now(): number;
   clock: LamportClock;
-  events: Pick<Events, 'setTaskEvents' | 'heartbeat'>;
+  events: Pick<EventPublisher, 'setTaskEvents' | 'heartbeat'>;
   pid: number;
   /** Of this process, as `process.resourceUsage()`. */
   usage(): NodeJS.ResourceUsage;
@@ -24,7 +24,7 @@ export interface ControlSite {
 // Flower read single keys of them without a check.
 
 /** Free text; that it is there makes the worker appear on Girder's status page. */
-export function report(site: ControlSite): string {
+export function report(site: ControlContext): string {
   return [
     `dsa-slurm worker ${site.nodeName}, node.js ${process.version}, ${process.platform}`,
     `broker: ${site.address.masked}`,
@@ -32,7 +32,7 @@ export function report(site: ControlSite): string {
   ].join('\n');
 }
 
-export function configuration(site: ControlSite) {
+export function configuration(site: ControlContext) {
   return {
     accept_content: ['json'],
     broker_url: site.address.masked,
@@ -42,7 +42,7 @@ export function configuration(site: ControlSite) {
   };
 }
 
-export function stats(target: ControlTarget, site: ControlSite) {
+export function stats(target: ControlTarget, site: ControlContext) {
   const totals = target.totals();
   const accepted = Object.values(totals).reduce((sum, count) => sum + count, 0);
   // Girder's page reads the first count only, in the order of the names, and takes the active tasks of every name off it
@@ -111,7 +111,7 @@ function resourceUsage(usage: NodeJS.ResourceUsage) {
 }
 
 /** One task of `active` and `reserved`. Arguments are left out: they carry tokens and paths. */
-export function taskInfo(task: ControlTask, site: ControlSite) {
+export function taskInfo(task: ControlTask, site: ControlContext) {
   return {
     id: task.id,
     name: task.name,
@@ -133,11 +133,11 @@ export function taskInfo(task: ControlTask, site: ControlSite) {
 }
 
 /** One task of `scheduled`. The priority is that of Celery's own timer, which is the same for every task. */
-export function scheduledTask(task: ControlTask, site: ControlSite) {
+export function scheduledTask(task: ControlTask, site: ControlContext) {
   return { eta: task.eta, priority: 6, request: taskInfo(task, site) };
 }
 
-export function queriedTasks(ids: readonly string[], target: ControlTarget, site: ControlSite) {
+export function queriedTasks(ids: readonly string[], target: ControlTarget, site: ControlContext) {
   const wanted = new Set(ids);
   const found = (state: string, tasks: readonly ControlTask[]) =>
     tasks
@@ -151,7 +151,7 @@ export function queriedTasks(ids: readonly string[], target: ControlTarget, site
   ]);
 }
 
-export function activeQueues(site: ControlSite) {
+export function activeQueues(site: ControlContext) {
   return site.queues.map((name) => ({
     name,
     exchange: {

@@ -9,10 +9,10 @@ import {
   scheduledTask,
   stats,
   taskInfo,
-  type ControlSite,
+  type ControlContext,
 } from './control-replies.js';
 import type { ControlTarget } from './control-target.js';
-import { pythonText } from '../messages/python-repr.js';
+import { pythonRepr } from '../messages/python-repr.js';
 import { isTaskId } from '../messages/task.js';
 import { replyExchange } from '../amqp/topology.js';
 
@@ -129,7 +129,7 @@ function matchesOne(part: string, character: string): boolean {
   return isIn !== isNot;
 }
 
-type Answer = (args: { [key: string]: PythonJson }, target: ControlTarget, site: ControlSite) => unknown;
+type Answer = (args: { [key: string]: PythonJson }, target: ControlTarget, site: ControlContext) => unknown;
 
 const ok = (text: string) => ({ ok: text });
 const unsupported = (why: string) => () => ({ error: why });
@@ -181,14 +181,14 @@ const answers = new Map<string, Answer>([
  * Does what a request asks and gives the value of the answer, JSON-ready; undefined: there is none, as for Celery's
  * `shutdown`. Never throws.
  */
-export function answerControl(request: ControlRequest, target: ControlTarget, site: ControlSite): unknown {
+export function answerControl(request: ControlRequest, target: ControlTarget, site: ControlContext): unknown {
   const answer = answers.get(request.method);
-  if (answer === undefined) return { error: `KeyError(${pythonText(request.method)})` };
+  if (answer === undefined) return { error: `KeyError(${pythonRepr(request.method)})` };
   try {
     return answer(request.arguments, target, site);
   } catch (error) {
     site.log.error({ err: coerceError(error), method: request.method }, 'remote control failed');
-    return { error: `RuntimeError(${pythonText(errorLine(error))})` };
+    return { error: `RuntimeError(${pythonRepr(errorLine(error))})` };
   }
 }
 
@@ -212,19 +212,19 @@ function shutdown(target: ControlTarget) {
   return undefined;
 }
 
-function setTaskEvents(on: boolean, { events }: ControlSite) {
+function setTaskEvents(on: boolean, { events }: ControlContext) {
   const already = events.setTaskEvents(on) ? '' : 'already ';
   return ok(`task events ${already}${on ? 'enabled' : 'disabled'}`);
 }
 
 /** Celery answers nothing but that it has heard. */
-function heartbeat({ events }: ControlSite): null {
+function heartbeat({ events }: ControlContext): null {
   events.heartbeat();
   return null;
 }
 
 /** Another worker starts and asks whom it should not run. The values stand for the time of the revoke. */
-function hello(target: ControlTarget, site: ControlSite) {
+function hello(target: ControlTarget, site: ControlContext) {
   const now = site.now() / 1_000;
   const revoked = Object.fromEntries(target.revoked().map((id) => [id, now]));
   return { revoked, clock: site.clock.forward() };

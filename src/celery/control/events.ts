@@ -36,7 +36,7 @@ type WorkerEvent = 'worker-online' | 'worker-heartbeat' | 'worker-offline';
  * Celery's events, which Flower and `celery events` read. Best effort: what cannot be sent now is dropped, nothing waits
  * for them and nothing that they do reaches the flow of tasks.
  */
-export interface Events {
+export interface EventPublisher {
   /** Told to whoever listens, if task events are on. */
   task(event: TaskEvent): void;
   /** Turns task events on or off; false if they were so already. */
@@ -50,7 +50,7 @@ export interface Events {
   close(): Promise<void>;
 }
 
-export interface EventsOptions {
+export interface EventPublisherOptions {
   nodeName: string;
   version: string;
   pid: number;
@@ -71,7 +71,7 @@ const batchMs = 200;
 /** Events of one batch; what is more is dropped. */
 const batchLimit = 1_000;
 
-export function createEvents(options: EventsOptions): Events {
+export function createEventPublisher(options: EventPublisherOptions): EventPublisher {
   const { nodeName, pid, target, lamport, clock, log } = options;
   let channel: Channel | null = null;
   let isBlocked = false;

@@ -1,6 +1,6 @@
 import { DsaSlurmError, errorLine } from '../../base/errors.js';
 import { parsePythonJson } from '../../base/python-json.js';
-import { deepestHeader, whatIsUnreadable } from '../amqp/read-field-table.js';
+import { maxHeaderDepth, unreadableReason } from '../amqp/read-field-table.js';
 import { isTaskId, type Task } from './task.js';
 
 /** The parts of an AMQP delivery that are read; amqplib's `ConsumeMessage` is one. */
@@ -74,7 +74,7 @@ export function readTask(delivery: Delivery, queue = delivery.fields.routingKey)
 
   const headers =
     plainTable(properties.headers ?? {}) ?? refuse('The headers of the message are nested too deeply.', null);
-  const fault = whatIsUnreadable(properties.headers ?? {});
+  const fault = unreadableReason(properties.headers ?? {});
   if (fault !== null) refuse(`The header table of the message cannot be read: ${fault}.`, headers);
 
   const contentType = lowerText(properties.contentType);
@@ -169,7 +169,7 @@ function readDate(value: unknown): string | null {
 function plainTable(table: Readonly<Record<string, unknown>>): Record<string, unknown> | null {
   let tooDeep = false;
   const plain = (value: unknown, depth: number): unknown => {
-    if (depth > deepestHeader) {
+    if (depth > maxHeaderDepth) {
       tooDeep = true;
       return null;
     }

@@ -4,7 +4,7 @@ import type { Clock } from '../../base/clock.js';
 import { coerceError } from '../../base/errors.js';
 import { readBrokerUrl } from '../../celery/amqp/broker-url.js';
 import { connectBroker, shakeHands, type BrokerFiles } from '../../celery/amqp/amqplib.js';
-import { isUntrustedCertificate, translateTrouble } from '../../celery/amqp/broker-errors.js';
+import { isUntrustedCertificate, toBrokerError } from '../../celery/amqp/broker-errors.js';
 
 const connectMs = 4_000;
 const closingMs = 500;
@@ -31,7 +31,7 @@ export async function withBroker<T>(
     signal.throwIfAborted();
     return await Promise.race([use(opened), broken]);
   } catch (thrown) {
-    throw translateTrouble(thrown, address).error;
+    throw toBrokerError(thrown, address).error;
   } finally {
     if (connection !== null) await shut(connection, clock);
   }
@@ -49,7 +49,7 @@ export async function untrustedBroker(url: string, caFile: string | null): Promi
     await shakeHands(address, caFile, connectMs);
     return null;
   } catch (thrown) {
-    const { error } = translateTrouble(thrown, address);
+    const { error } = toBrokerError(thrown, address);
     if (isUntrustedCertificate(coerceError(thrown))) return error.message;
     throw error;
   }

@@ -5,5 +5,5 @@ import { backoffDelay } from '../../base/backoff.js';
  * wish. No wait is longer than `longest`.
  */
 export function backoff(failures: number, retryAfter: number | null = null, longest = 60_000): number {
-  return backoffDelay(failures - 1, { first: 1_000, longest, atLeast: (retryAfter ?? 0) * 1_000 });
+  return backoffDelay(failures - 1, { initialMs: 1_000, maxMs: longest, minMs: (retryAfter ?? 0) * 1_000 });
 }

@@ -1,4 +1,4 @@
-import { createPlaces } from '../../base/keyed-limiter.js';
+import { createKeyedLimiter } from '../../base/keyed-limiter.js';
 
 /** What all Girder jobs of a worker share: how often each one reports, and how many at a time. */
 export interface ReportLimits {
@@ -16,11 +16,11 @@ export function createReportLimits({
   reportMs: number;
   concurrency: number;
 }): ReportLimits {
-  const places = createPlaces(concurrency);
+  const places = createKeyedLimiter(concurrency);
   return {
     reportMs,
     async run(server, ask) {
-      const leave = await places.enter(server);
+      const leave = await places.acquire(server);
       try {
         return await ask();
       } finally {

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { connect } from '../../celery/amqp/amqplib.js';
-import { commandTrouble, type RunCommand } from '../../base/command.js';
+import { describeFailure, type RunCommand } from '../../base/command.js';
 import { DsaSlurmError } from '../../base/errors.js';
 import { packageFile } from '../../base/package-file.js';
 import { systemPython } from '../services/packages.js';
@@ -49,7 +49,7 @@ function celeryProducer(brokerUrl: string, run: RunCommand, version: string): Pr
       input: JSON.stringify({ broker: brokerUrl, ...request }),
       timeoutMs: 60_000,
     });
-    if (commandTrouble(result) !== '') {
+    if (describeFailure(result) !== '') {
       // Without its words: a Python traceback may hold the broker's URL.
       throw new DsaSlurmError('sandbox', 'The Celery producer could not publish.', {
         cause: result.kind,

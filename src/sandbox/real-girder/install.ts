@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { lock } from 'proper-lockfile';
-import { commandTrouble, type RunCommand } from '../../base/command.js';
+import { describeFailure, type RunCommand } from '../../base/command.js';
 import { DsaSlurmError } from '../../base/errors.js';
 import { packageFile } from '../../base/package-file.js';
 
@@ -69,7 +69,7 @@ export async function installPython(
       [python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...requirements]],
     ];
     for (const [file, args] of steps) {
-      const trouble = commandTrouble(await run(file, args, { timeoutMs: 1_500_000 }));
+      const trouble = describeFailure(await run(file, args, { timeoutMs: 1_500_000 }));
       if (trouble !== '') {
         throw new DsaSlurmError('sandbox', `Girder could not be installed: ${lastLines(trouble)}`, {
           next: 'pip has to reach PyPI or a mirror of it: see `pip config list`.',
@@ -92,7 +92,7 @@ export async function buildMongo({ cache, run, say }: InstallOptions): Promise<s
   const program = join(directory, 'mongo');
   await onlyOnce(directory, async () => {
     const version = await run('go', ['version']);
-    if (commandTrouble(version) !== '') {
+    if (describeFailure(version) !== '') {
       throw new DsaSlurmError(
         'sandbox',
         'Go is not installed; FerretDB, Girder’s database here, is built with it.',
@@ -109,10 +109,14 @@ export async function buildMongo({ cache, run, say }: InstallOptions): Promise<s
       timeoutMs: 1_500_000,
       env: { CGO_ENABLED: '0' },
     });
-    if (commandTrouble(build) !== '') {
-      throw new DsaSlurmError('sandbox', `FerretDB could not be built: ${lastLines(commandTrouble(build))}`, {
-        next: 'Go has to reach its module proxy: see `go env GOPROXY`.',
-      });
+    if (describeFailure(build) !== '') {
+      throw new DsaSlurmError(
+        'sandbox',
+        `FerretDB could not be built: ${lastLines(describeFailure(build))}`,
+        {
+          next: 'Go has to reach its module proxy: see `go env GOPROXY`.',
+        },
+      );
     }
   });
   return program;

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { dirname, join } from 'node:path';
-import { commandTrouble, type RunCommand } from '../../base/command.js';
+import { describeFailure, type RunCommand } from '../../base/command.js';
 import { DsaSlurmError } from '../../base/errors.js';
 import { packageFile } from '../../base/package-file.js';
 import { freePorts } from '../free-ports.js';
@@ -71,7 +71,7 @@ export async function installRealGirder(
   options: Pick<RealGirderOptions, 'major' | 'cache' | 'run' | 'say' | 'plugins'>,
 ): Promise<{ python: string; mongoProgram: string }> {
   const { major, run, plugins = [] } = options;
-  if (major === 5 && commandTrouble(await run('redis-server', ['--version'])) !== '') {
+  if (major === 5 && describeFailure(await run('redis-server', ['--version'])) !== '') {
     throw new DsaSlurmError('sandbox', 'redis-server is not installed; Girder 5 needs it.', {
       next: 'On Debian or Ubuntu type: sudo apt-get install redis-server',
     });
@@ -166,7 +166,7 @@ export async function startRealGirder(options: RealGirderOptions): Promise<RealG
           timeoutMs: 120_000,
           env: { ...girderEnv },
         });
-        const trouble = commandTrouble(answer);
+        const trouble = describeFailure(answer);
         if (trouble !== '') throw new DsaSlurmError('sandbox', `The image was not registered: ${trouble}`);
         girder?.killNow();
         await girder?.stop();

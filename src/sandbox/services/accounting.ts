@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { commandTrouble, type RunCommand } from '../../base/command.js';
+import { describeFailure, type RunCommand } from '../../base/command.js';
 import { DsaSlurmError } from '../../base/errors.js';
 import type { HostAddress } from './host-address.js';
 
@@ -73,7 +73,7 @@ export async function prepareAccounting(
     ],
     { timeoutMs: 120_000 },
   );
-  const trouble = commandTrouble(installed);
+  const trouble = describeFailure(installed);
   if (trouble !== '') {
     throw new DsaSlurmError('sandbox', `The accounting database could not be created: ${trouble}`, {
       next: 'Install mariadb-server, or start the sandbox without accounting.',
@@ -157,7 +157,7 @@ export async function fillAccounting(
 ): Promise<void> {
   for (const args of [['add', 'cluster', cluster], ...sacctmgr]) {
     const result = await run('sacctmgr', ['--immediate', ...args]);
-    const trouble = commandTrouble(result);
+    const trouble = describeFailure(result);
     if (trouble !== '') {
       throw new DsaSlurmError('sandbox', `sacctmgr ${args.join(' ')}: ${trouble}`);
     }

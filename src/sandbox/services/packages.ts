@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { commandTrouble, type CommandOptions, type RunCommand } from '../../base/command.js';
+import { describeFailure, type CommandOptions, type RunCommand } from '../../base/command.js';
 import { DsaSlurmError } from '../../base/errors.js';
 import { findRabbitmq } from './rabbitmq.js';
 
@@ -37,7 +37,7 @@ export interface PackagesOptions {
 /** What this machine lacks. */
 export async function findMissing({ run, path, exists = existsSync }: PackagesOptions): Promise<Missing[]> {
   const has = (program: string) => isInstalled(program, path, exists);
-  const celery = commandTrouble(await run(systemPython, ['-c', 'import celery'])) === '';
+  const celery = describeFailure(await run(systemPython, ['-c', 'import celery'])) === '';
   const programs = ['slurmctld', 'slurmd', 'sbatch'].filter((program) => !has(program));
   return [
     ...programs.map((what) => ({ what, packageName: 'slurm-wlm', required: true })),
@@ -97,7 +97,7 @@ export async function installMissing(options: InstallOptions): Promise<Missing[]
   await stopServices(options, apt, names);
   const left = await findMissing(options);
   if (left.length === 0) return [];
-  const trouble = lastLines(commandTrouble(install) || commandTrouble(update));
+  const trouble = lastLines(describeFailure(install) || describeFailure(update));
   return substitutesOnly(left, `apt-get could not install what is missing: ${trouble}.`, osRelease);
 }
 
@@ -169,7 +169,7 @@ async function aptCommand(
   if (!exists('/usr/bin/apt-get')) return undefined;
   if (isRoot) return ['env'];
   const sudo = await run('sudo', ['-n', 'true'], { timeoutMs: 5_000 });
-  return commandTrouble(sudo) === ''
+  return describeFailure(sudo) === ''
     ? ['sudo', '-n', 'env', 'DEBIAN_FRONTEND=noninteractive', 'NEEDRESTART_SUSPEND=1']
     : undefined;
 }

@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { commandTrouble, createRunner, type RunCommand } from '../../base/command.js';
+import { describeFailure, createRunner, type RunCommand } from '../../base/command.js';
 import { DsaSlurmError, systemCode } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
 import { temporaryDirectory } from '../directory.js';
@@ -294,7 +294,7 @@ async function cancelAllJobs(run: RunCommand): Promise<void> {
 }
 
 function answers(result: Awaited<ReturnType<RunCommand>>): boolean {
-  return commandTrouble(result) === '';
+  return describeFailure(result) === '';
 }
 
 /** Slurm starts jobs only of users whom the system's user database knows; a container may run as any number. */

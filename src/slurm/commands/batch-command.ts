@@ -1,4 +1,4 @@
-import { commandTrouble, type CommandOptions, type RunCommand } from '../../base/command.js';
+import { describeFailure, type CommandOptions, type RunCommand } from '../../base/command.js';
 import { isJobId } from './values.js';
 
 export interface SlurmWords {
@@ -51,7 +51,7 @@ export async function runCalls(
       result.kind === 'exited' && (result.exitCode === 0 || (lines.length > 0 && complaints.length === 0));
     if (isFine) continue;
     ok = false;
-    if (complaints.length === 0) words.push(`${file} ${commandTrouble(result)}`);
+    if (complaints.length === 0) words.push(`${file} ${describeFailure(result)}`);
   }
   return { ok, said: words.join('\n').slice(0, 4_000) };
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { commandTrouble, type CommandOptions, type RunCommand } from '../../base/command.js';
+import { describeFailure, type CommandOptions, type RunCommand } from '../../base/command.js';
 import { parseJobState, type JobState } from '../states.js';
 import { isJobId, slurmExitCode, slurmTime, type ExitCode } from './values.js';
 
@@ -46,7 +46,7 @@ export async function accountedJob(
     return { kind: 'no-accounting' };
   }
   if (result.kind !== 'exited' || result.exitCode !== 0) {
-    return { kind: 'silence', why: `sacct ${commandTrouble(result)}` };
+    return { kind: 'silence', why: `sacct ${describeFailure(result)}` };
   }
   const jobs = parseSacct(result.stdout, delimiter).filter((job) => job.name === question.name);
   if (jobs.length === 0) {

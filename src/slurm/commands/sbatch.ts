@@ -1,5 +1,5 @@
 import {
-  commandTrouble,
+  describeFailure,
   type CommandOptions,
   type CommandResult,
   type RunCommand,
@@ -84,14 +84,14 @@ const unclearError =
 export function readSubmitAnswer(result: CommandResult): SubmitResult {
   switch (result.kind) {
     case 'missing': {
-      const words = `sbatch ${commandTrouble(result)}`;
+      const words = `sbatch ${describeFailure(result)}`;
       return { kind: 'refused', said: words, cause: refusalCause(words, null) };
     }
     case 'timeout':
     case 'killed':
     case 'overflow':
     case 'aborted':
-      return { kind: 'unclear', why: `sbatch ${commandTrouble(result)}` };
+      return { kind: 'unclear', why: `sbatch ${describeFailure(result)}` };
     case 'exited':
       break;
   }
@@ -103,7 +103,7 @@ export function readSubmitAnswer(result: CommandResult): SubmitResult {
   }
   const words = said(result.stderr, result.stdout);
   if (job !== null || unclearError.test(words)) {
-    return { kind: 'unclear', why: `sbatch ${commandTrouble(result)}` };
+    return { kind: 'unclear', why: `sbatch ${describeFailure(result)}` };
   }
   return {
     kind: 'refused',

@@ -1,4 +1,4 @@
-import { commandTrouble, type CommandOptions, type RunCommand } from '../../base/command.js';
+import { describeFailure, type CommandOptions, type RunCommand } from '../../base/command.js';
 import { parseJobState, type JobState } from '../states.js';
 import { isJobId, slurmExitCode, slurmText, slurmTime, type ExitCode } from './values.js';
 
@@ -43,7 +43,7 @@ export async function showJob(
     return { kind: 'unknown-job' };
   }
   if (result.kind !== 'exited' || result.exitCode !== 0) {
-    return { kind: 'silence', why: `scontrol ${commandTrouble(result)}` };
+    return { kind: 'silence', why: `scontrol ${describeFailure(result)}` };
   }
   const job = parseShowJob(result.stdout);
   return job === null

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
-import { commandTrouble, type CommandOptions, type RunCommand } from '../../base/command.js';
+import { describeFailure, type CommandOptions, type RunCommand } from '../../base/command.js';
 import { slurmDuration, slurmNumber, slurmText, slurmTime } from './values.js';
 
 /** A node as Slurm describes it. Null: Slurm did not say. */
@@ -70,7 +70,7 @@ export async function queryCluster(run: RunCommand, options: CommandOptions = {}
     env: { ...options.env, SLURM_TIME_FORMAT: '%s' },
   });
   if (result.kind !== 'exited' || result.exitCode !== 0) {
-    return { kind: 'silence', why: `sinfo ${commandTrouble(result)}` };
+    return { kind: 'silence', why: `sinfo ${describeFailure(result)}` };
   }
   return { kind: 'answer', ...parseSinfo(result.stdout, { field, record }) };
 }

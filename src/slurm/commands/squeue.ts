@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { commandTrouble, type CommandOptions, type RunCommand } from '../../base/command.js';
+import { describeFailure, type CommandOptions, type RunCommand } from '../../base/command.js';
 import type { JobRow } from '../job.js';
 import { readKey, readMark } from '../job-identity.js';
 import { parseJobState, phaseOf } from '../states.js';
@@ -86,7 +86,7 @@ export async function queryJobs(
     env: { ...options.env, SLURM_TIME_FORMAT: '%s', SLURM_BITSTR_LEN: '0' },
   });
   if (result.kind !== 'exited' || result.exitCode !== 0) {
-    return { kind: 'silence', why: `squeue ${commandTrouble(result)}` };
+    return { kind: 'silence', why: `squeue ${describeFailure(result)}` };
   }
   return { kind: 'answer', ...parseSqueue(result.stdout, separators) };
 }

@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import * as z from 'zod';
 import { createApptainer } from '../../apptainer/inspect.js';
 import { systemClock } from '../../base/clock.js';
-import { commandTrouble, type RunCommand } from '../../base/command.js';
+import { describeFailure, type RunCommand } from '../../base/command.js';
 import { DsaSlurmError, errorLine } from '../../base/errors.js';
 import { silentLog } from '../../base/log.js';
 import { siteDefaults } from '../../config/catalog.js';
@@ -35,7 +35,7 @@ export function openDoors({ run }: { run: RunCommand }): Doors {
         const args = ['--test-only', '--wrap=true', ...resourceFlags(wanted)];
         const answer = await run('sbatch', args, { timeoutMs: 20_000 });
         if (answer.kind === 'exited' && answer.exitCode === 0) return null;
-        const said = commandTrouble(answer).replace(/^exited with \d+: /, '');
+        const said = describeFailure(answer).replace(/^exited with \d+: /, '');
         return said.replaceAll(/(?:allocation failure|sbatch: error): /g, '').replaceAll('\n', ' ');
       },
     },

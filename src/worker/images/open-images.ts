@@ -12,7 +12,7 @@ import { rm, stat } from '../../base/network-fs.js';
 import type { Settings } from '../../config/schema.js';
 import { slurmEnvironment } from '../../slurm/environment.js';
 import { requireDirectory } from '../job-request/find-image.js';
-import { ingestPlace, registryEnvironment } from '../job-request/pull-launcher.js';
+import { createPullLauncher, registryEnvironment } from '../job-request/pull-launcher.js';
 import { viewJournal } from '../runs/view-journal.js';
 import { fetchImage } from './fetch-image.js';
 import { isImageFile, listImages, type ImageFile } from './list-images.js';
@@ -82,7 +82,7 @@ export function openImages({ settings, env, clock, log }: ImagesOptions): Images
   const imageIngest = createImageIngest({
     run,
     command,
-    place: ingestPlace(settings, run),
+    launcher: createPullLauncher(settings, run),
     pullMs: pullMinutes * 60_000,
     registryEnv: registryEnvironment(env),
   });

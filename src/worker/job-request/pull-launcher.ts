@@ -1,4 +1,4 @@
-import type { IngestPlace } from '../../apptainer/ingest.js';
+import type { PullLauncher } from '../../apptainer/ingest.js';
 import type { RunCommand } from '../../base/command.js';
 import type { Settings } from '../../config/schema.js';
 
@@ -6,9 +6,9 @@ import type { Settings } from '../../config/schema.js';
 const nameOf = (key: string): string => `dsa-slurm-ingest-${key}`;
 
 /** Where images are pulled and asked: on this host, or in jobs of Slurm in the profile's own place. */
-export function ingestPlace({ apptainer, slurm, worker }: Settings, run: RunCommand): IngestPlace {
+export function createPullLauncher({ apptainer, slurm, worker }: Settings, run: RunCommand): PullLauncher {
   if (apptainer.pullOn === 'host' || worker.executor === 'local') {
-    return { launcher: () => [], sweep: async () => undefined };
+    return { prefix: () => [], cancelLeftovers: async () => undefined };
   }
   const options: [name: string, value: string | null][] = [
     ['partition', slurm.partition],
@@ -16,7 +16,7 @@ export function ingestPlace({ apptainer, slurm, worker }: Settings, run: RunComm
     ['qos', slurm.qos],
   ];
   return {
-    launcher: (key) => [
+    prefix: (key) => [
       'srun',
       `--job-name=${nameOf(key)}`,
       '--ntasks=1',
@@ -24,7 +24,7 @@ export function ingestPlace({ apptainer, slurm, worker }: Settings, run: RunComm
       ...options.flatMap(([name, value]) => (value === null ? [] : [`--${name}=${value}`])),
     ],
     // srun ends its job when it is ended itself; one that was killed cannot
-    async sweep(key) {
+    async cancelLeftovers(key) {
       await run('scancel', ['--me', `--name=${nameOf(key)}`]);
     },
   };

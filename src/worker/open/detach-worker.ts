@@ -4,7 +4,7 @@ import { access, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { systemClock, type Clock } from '../../base/clock.js';
-import { commandTrouble, createRunner, type RunCommand } from '../../base/command.js';
+import { describeFailure, createRunner, type RunCommand } from '../../base/command.js';
 import { DsaSlurmError } from '../../base/errors.js';
 import { packageFile } from '../../base/package-file.js';
 import { shellText } from '../../base/shell-text.js';
@@ -53,7 +53,7 @@ export async function keepRunning(options: KeepOptions): Promise<KeptWorker> {
       return { pid, unit, logFile };
     }
     // without a systemd of this user, in containers and on some login nodes, the unit is of no use
-    const trouble = commandTrouble(answer);
+    const trouble = describeFailure(answer);
     if (!/connect to .*bus|not been booted with systemd/i.test(trouble) && answer.kind === 'exited') {
       throw failed(trouble, unit);
     }

@@ -1,5 +1,5 @@
 import type { TaskEvent } from '../../celery/control/events.js';
-import { pythonText } from '../../celery/messages/python-repr.js';
+import { pythonRepr } from '../../celery/messages/python-repr.js';
 import type { Book } from '../run-state/run-store.js';
 import type { JobEnd, Run } from '../run-state/run.js';
 
@@ -60,7 +60,7 @@ function endOf({ id: uuid, outcome, reason, cancel }: Run, runtime: number): Tas
       return {
         type: 'task-failed',
         uuid,
-        exception: `RuntimeError(${pythonText(reason ?? 'The analysis failed.', 1_000)})`,
+        exception: `RuntimeError(${pythonRepr(reason ?? 'The analysis failed.', 1_000)})`,
         traceback: '',
       };
   }

@@ -3,7 +3,7 @@ import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 
 import type { Clock } from '../../base/clock.js';
-import { commandTrouble, type BegunCommand, type CommandRecord } from '../../base/command.js';
+import { describeFailure, type StartedCommand, type CommandRecord } from '../../base/command.js';
 import { errorLine } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
 import { maskText } from '../../base/redact.js';
@@ -14,7 +14,7 @@ import { maskText } from '../../base/redact.js';
  * when it is begun, which is all that a worker leaves of it that is killed meanwhile, and one when it has ended.
  */
 export interface AuditLog {
-  begin(command: BegunCommand): void;
+  begin(command: StartedCommand): void;
   note(record: CommandRecord): void;
   /** Writes what is still counted; then nothing more. */
   close(): Promise<void>;
@@ -87,7 +87,7 @@ export function openAuditLog(
   let opened: { file: FileHandle; bytes: number } | null = null;
   let writing: Promise<void> | null = null;
 
-  function nameOf({ at, file, args }: BegunCommand): BegunEntry {
+  function nameOf({ at, file, args }: StartedCommand): BegunEntry {
     return {
       at: new Date(at).toISOString(),
       by,
@@ -99,7 +99,7 @@ export function openAuditLog(
 
   function entryOf(record: CommandRecord): Entry {
     const { result } = record;
-    const trouble = maskText(commandTrouble(result)).slice(0, longestTrouble);
+    const trouble = maskText(describeFailure(result)).slice(0, longestTrouble);
     return {
       ...nameOf(record),
       exitCode: result.kind === 'exited' ? result.exitCode : null,

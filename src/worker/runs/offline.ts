@@ -76,7 +76,7 @@ export async function openOffline({ settings, env, clock, log }: OfflineOptions)
     const run = createRunner({
       env: slurmEnvironment(env, settings.slurm.environment),
       timeoutMs: settings.slurm.commandTimeoutSeconds * 1_000,
-      onBegin: audit.begin,
+      onStart: audit.begin,
       onCommand,
     });
     const executor = createExecutor({

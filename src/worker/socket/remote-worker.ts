@@ -15,7 +15,7 @@ export interface AttachedWorker extends WorkerHandle {
 }
 
 /** Milliseconds between two attempts to reach a worker that is gone. */
-const pauses = { first: 200, longest: 3_000 };
+const pauses = { initialMs: 200, maxMs: 3_000 };
 
 /**
  * Listens to a worker, and to the one after it when it is started anew.

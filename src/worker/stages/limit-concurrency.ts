@@ -1,6 +1,6 @@
 import type PQueue from 'p-queue';
 
-import type { Places } from '../../base/keyed-limiter.js';
+import type { KeyedLimiter } from '../../base/keyed-limiter.js';
 import { mapApiUrl, type ApiUrlMap } from '../../girder/api/api-url.js';
 
 /**
@@ -33,17 +33,17 @@ export type Outside = (wait: () => Promise<void>) => Promise<void>;
  * @throws the reason of `signal` if it aborts while this waits for a place; whatever the work throws
  */
 export async function inPlace<T>(
-  places: Places,
+  places: KeyedLimiter,
   key: string,
   signal: AbortSignal,
   work: (outside: Outside) => Promise<T>,
 ): Promise<T> {
-  let leave = await places.enter(key, signal);
+  let leave = await places.acquire(key, signal);
   try {
     return await work(async (wait) => {
       leave();
       await wait();
-      leave = await places.enter(key, signal);
+      leave = await places.acquire(key, signal);
     });
   } finally {
     leave();

@@ -143,7 +143,7 @@ export function createSubmitGate({
   ): Promise<ClearResult> {
     for (;;) {
       if (target.refusal !== null) {
-        const pause = backoffDelay(target.refusals - 1, { first: firstWaitMs, longest: longestWaitMs });
+        const pause = backoffDelay(target.refusals - 1, { initialMs: firstWaitMs, maxMs: longestWaitMs });
         await clock.sleep(Math.max(0, target.refusedAt + pause - clock.monotonic()), submitter.signal);
         submitter.signal.throwIfAborted();
       }

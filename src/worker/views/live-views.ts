@@ -1,5 +1,5 @@
 import type { ImageFacts } from '../../apptainer/inspect.js';
-import type { LoggedTrouble } from '../../base/log.js';
+import type { LoggedProblem } from '../../base/log.js';
 import type { QueueDepth } from '../../celery/broker.js';
 import type { NodeRow, PartitionRow } from '../../slurm/commands/sinfo.js';
 import type { JobFact } from '../../slurm/commands/scontrol.js';
@@ -37,7 +37,7 @@ export interface WorkerDetail extends Kept {
   /** Commands in the last minute. `budget`: what the site's rate limit allows one user a minute; null for no limit. */
   commands: { lastMinute: number; budget: number | null; recent: readonly CommandLine[] };
   /** Warnings and errors of the log, oldest first. */
-  troubles: readonly LoggedTrouble[];
+  troubles: readonly LoggedProblem[];
 }
 
 /** A command that was run; secrets are left out of its arguments. */

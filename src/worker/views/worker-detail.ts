@@ -1,10 +1,10 @@
 import { hostname } from 'node:os';
 
 import type { Clock } from '../../base/clock.js';
-import { commandTrouble, type CommandRecord } from '../../base/command.js';
+import { describeFailure, type CommandRecord } from '../../base/command.js';
 import { createCounter } from '../../base/counter.js';
 import { errorLine } from '../../base/errors.js';
-import { maskUrl, recentTroubles, type Log } from '../../base/log.js';
+import { maskUrl, recentProblems, type Log } from '../../base/log.js';
 import { maskText } from '../../base/redact.js';
 import { createRing } from '../../base/ring.js';
 import { programVersion } from '../../base/version.js';
@@ -38,7 +38,7 @@ export function createCommandLog(clock: Clock): CommandLog {
         at,
         file,
         args: args.slice(0, longestVector).map((arg) => arg.slice(0, longestTrouble)),
-        trouble: maskText(commandTrouble(result).slice(0, longestTrouble)),
+        trouble: maskText(describeFailure(result).slice(0, longestTrouble)),
         exitCode: result.kind === 'exited' ? result.exitCode : null,
         ms: result.ms,
       });
@@ -93,7 +93,7 @@ export function watchWorker(sources: WorkerDetailSources): Watch<WorkerDetail> &
       rates: { accepted: accepted.series(), finished: finished.series() },
       journal: { ...journal.state(), trouble: book.trouble() },
       commands: { lastMinute: commands.lastMinute(), budget, recent: commands.recent() },
-      troubles: recentTroubles(log),
+      troubles: recentProblems(log),
     };
   };
 

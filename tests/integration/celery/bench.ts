@@ -5,7 +5,7 @@ import { execa } from 'execa';
 import { onTestFinished, vi } from 'vitest';
 import { silentLog } from '../../../src/base/log.js';
 import type { Broker, BrokerStatus, ControlTarget, Refusal } from '../../../src/celery/broker.js';
-import { createBroker, type BrokerOptions } from '../../../src/celery/broker-client.js';
+import { createBrokerClient, type BrokerOptions } from '../../../src/celery/broker-client.js';
 import type { Task } from '../../../src/celery/messages/task.js';
 import { testSite } from '../../support/test-site.js';
 
@@ -66,7 +66,7 @@ export function createTrial(
   const refusals: Refusal[] = [];
   const statuses: BrokerStatus[] = [];
   const revokes: Trial['revokes'] = [];
-  const broker = createBroker({
+  const broker = createBrokerClient({
     url: testSite().amqpUrl,
     queues: [queue],
     prefetch: 4,

@@ -40,7 +40,7 @@ test('a task with headers of every type that py-amqp writes is read, and the con
 
 test('such a task is handed on as it came, for a Python worker', async () => {
   const python = `python-${randomUUID()}`;
-  const { broker, queue, statuses } = createTrial({ forward: { queue: python, isOurs: () => false } });
+  const { broker, queue, statuses } = createTrial({ forward: { queue: python, canRun: () => false } });
   await broker.start();
   const task = 'other.answer';
   const answers = (await celery([

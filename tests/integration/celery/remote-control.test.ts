@@ -224,7 +224,7 @@ describe('a task that is not ours', () => {
   test('is answered by a real Python worker on the other queue, and its caller notices nothing', async () => {
     const other = `python-${randomUUID()}`;
     const { broker, queue, tasks } = createTrial({
-      forward: { queue: other, isOurs: (name) => name === 'some.task' },
+      forward: { queue: other, canRun: (name) => name === 'some.task' },
     });
     await broker.start();
     const channel = await openChannel();
@@ -252,7 +252,7 @@ describe('a task that is not ours', () => {
 
   test('is the same message afterwards: bytes, headers and properties', async () => {
     const other = `python-${randomUUID()}`;
-    const { broker, queue } = createTrial({ forward: { queue: other, isOurs: () => false } });
+    const { broker, queue } = createTrial({ forward: { queue: other, canRun: () => false } });
     await broker.start();
     const channel = await openChannel();
     onTestFinished(async () => void (await channel.deleteQueue(other)));
@@ -280,7 +280,7 @@ describe('a task that is not ours', () => {
 
   test('is handed on in pickle, which is never decoded here', async () => {
     const other = `python-${randomUUID()}`;
-    const { broker, queue, refusals } = createTrial({ forward: { queue: other, isOurs: () => false } });
+    const { broker, queue, refusals } = createTrial({ forward: { queue: other, canRun: () => false } });
     await broker.start();
     const channel = await openChannel();
     onTestFinished(async () => void (await channel.deleteQueue(other)));
@@ -294,7 +294,7 @@ describe('a task that is not ours', () => {
 
   test('comes back to nobody, though its publisher wanted copies in this queue', async () => {
     const other = `python-${randomUUID()}`;
-    const { broker, queue } = createTrial({ forward: { queue: other, isOurs: () => false } });
+    const { broker, queue } = createTrial({ forward: { queue: other, canRun: () => false } });
     await broker.start();
     const channel = await openChannel();
     onTestFinished(async () => void (await channel.deleteQueue(other)));
@@ -319,7 +319,7 @@ describe('a task that is not ours', () => {
 
   test('is handed on with headers of a hundred kilobytes, as hooks for many outputs are', async () => {
     const other = `python-${randomUUID()}`;
-    const { broker, queue } = createTrial({ forward: { queue: other, isOurs: () => false } });
+    const { broker, queue } = createTrial({ forward: { queue: other, canRun: () => false } });
     await broker.start();
     const channel = await openChannel();
     onTestFinished(async () => void (await channel.deleteQueue(other)));
@@ -337,7 +337,7 @@ describe('a task that is not ours', () => {
     await rabbitmqctl('-q', 'set_policy', '--apply-to', 'queues', other, `^${other}$`, limit);
     onTestFinished(async () => void (await rabbitmqctl('-q', 'clear_policy', other)));
     const { broker, queue, tasks } = createTrial({
-      forward: { queue: other, isOurs: (name) => name === 'some.task' },
+      forward: { queue: other, canRun: (name) => name === 'some.task' },
     });
     const channel = await openChannel();
     await channel.assertQueue(other, { durable: true });
@@ -373,7 +373,7 @@ describe('a task that is not ours', () => {
     await rabbitmqctl('-q', 'set_policy', '--apply-to', 'queues', other, `^${other}$`, limit);
     const { broker, queue, tasks } = createTrial({
       prefetch: 4,
-      forward: { queue: other, isOurs: (name) => name === 'some.task' },
+      forward: { queue: other, canRun: (name) => name === 'some.task' },
     });
     const channel = await openChannel();
     onTestFinished(async () => void (await channel.deleteQueue(other)));
@@ -396,7 +396,7 @@ describe('a task that is not ours', () => {
     const limit = JSON.stringify({ 'max-length': 0, overflow: 'reject-publish' });
     await rabbitmqctl('-q', 'set_policy', '--apply-to', 'queues', other, `^${other}$`, limit);
     onTestFinished(async () => void (await rabbitmqctl('-q', 'clear_policy', other)));
-    const { broker, queue } = createTrial({ forward: { queue: other, isOurs: () => false } });
+    const { broker, queue } = createTrial({ forward: { queue: other, canRun: () => false } });
     const channel = await openChannel();
     onTestFinished(async () => void (await channel.deleteQueue(other)));
     await broker.start();

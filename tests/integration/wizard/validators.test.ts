@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { commandTrouble, createRunner, type CommandOptions } from '../../../src/base/command.js';
+import { describeFailure, createRunner, type CommandOptions } from '../../../src/base/command.js';
 import { planFiles } from '../../../src/wizard/files/index.js';
 import type { PlannedFile, SiteAnswers } from '../../../src/wizard/init-answers.js';
 import { deployment, siteAnswers, siteKinds, sitePlaces } from '../../unit/wizard/site.js';
@@ -61,7 +61,7 @@ async function complaints(
 ): Promise<string> {
   const result = await run(file, args, options);
   const said = result.kind === 'exited' ? `${result.stdout}${result.stderr}`.trim() : '';
-  return commandTrouble(result) || said;
+  return describeFailure(result) || said;
 }
 
 beforeAll(async () => {
@@ -77,8 +77,8 @@ beforeAll(async () => {
   await aptGet('update');
   const names = missing.map(([, name]) => name);
   const installed = await aptGet('install', '--no-install-recommends', ...names);
-  if (commandTrouble(installed) !== '') {
-    console.log(`not installed: ${names.join(' ')}: ${commandTrouble(installed).slice(-500)}`);
+  if (describeFailure(installed) !== '') {
+    console.log(`not installed: ${names.join(' ')}: ${describeFailure(installed).slice(-500)}`);
   }
 }, 900_000);
 afterAll(() => rm(root, { recursive: true }));
@@ -109,7 +109,7 @@ describe.each(kinds)('%s', (kind, answers) => {
     const [file] = ending(/docker-compose\.yml$/);
     if (file === undefined || answers.deployment === null) return;
     const result = await run('docker-compose', ['-f', file, 'config'], { cwd: dirname(file) });
-    expect(commandTrouble(result)).toBe('');
+    expect(describeFailure(result)).toBe('');
     const config = result.kind === 'exited' ? result.stdout : '';
     const shown = await run(
       '/usr/bin/python3',
@@ -140,7 +140,7 @@ describe.each(kinds)('%s', (kind, answers) => {
       'json.dump([urllib.parse.unquote(url.password), url.hostname, config.get("logging", "format")], sys.stdout)',
     ].join('\n');
     const result = await run('/usr/bin/python3', ['-c', script, config]);
-    expect(commandTrouble(result)).toBe('');
+    expect(describeFailure(result)).toBe('');
     expect(JSON.parse(result.kind === 'exited' ? result.stdout : '')).toEqual([
       answers.broker.password,
       'rabbitmq',

@@ -5,13 +5,13 @@ test.each([
   [0, [500, 1_000, 2_000, 30_000, 30_000]],
   [1, [250, 500, 1_000, 15_000, 15_000]],
 ])('the wait doubles up to its longest, less %d half of it', (random, expected) => {
-  const options = { first: 500, longest: 30_000, random: () => random };
+  const options = { initialMs: 500, maxMs: 30_000, random: () => random };
   expect([0, 1, 2, 10, 5_000].map((attempt) => backoffDelay(attempt, options))).toEqual(expected);
 });
 
 test("the other side's wish is kept to, within reason", () => {
-  const options = { first: 500, longest: 30_000, random: () => 0 };
-  expect(backoffDelay(0, { ...options, atLeast: 7_000 })).toBe(7_000);
-  expect(backoffDelay(3, { ...options, atLeast: 1 })).toBe(4_000);
-  expect(backoffDelay(0, { ...options, atLeast: 3_600_000 })).toBe(30_000);
+  const options = { initialMs: 500, maxMs: 30_000, random: () => 0 };
+  expect(backoffDelay(0, { ...options, minMs: 7_000 })).toBe(7_000);
+  expect(backoffDelay(3, { ...options, minMs: 1 })).toBe(4_000);
+  expect(backoffDelay(0, { ...options, minMs: 3_600_000 })).toBe(30_000);
 });

@@ -132,7 +132,7 @@ test('a command is told of before it starts and when it has ended, without its s
   const told: string[] = [];
   const run = createRunner({
     env,
-    onBegin: ({ file, args }) => void told.push(`begin ${file} ${args.join(' ')}`),
+    onStart: ({ file, args }) => void told.push(`begin ${file} ${args.join(' ')}`),
     onCommand: ({ file, args, result }) => void told.push(`end ${file} ${args.join(' ')} ${result.kind}`),
   });
   const ended = run('sleep', ['0.2', '--token=abc']);

@@ -66,7 +66,7 @@ test('tells what has been under way longest, and how many wait', async () => {
   const done = Promise.all([gate.pass('/shared/x', slow.do), gate.pass('/shared/y', async () => '')]);
   await settle();
   now = 100;
-  expect(gate.view()).toEqual({ what: '/shared/x', since: 5, waiting: 1 });
+  expect(gate.view()).toEqual({ label: '/shared/x', since: 5, waiting: 1 });
   slow.end('');
   await done;
 });

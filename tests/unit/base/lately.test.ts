@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
 import { createCounter } from '../../../src/base/counter.js';
-import { createLog, recentTroubles, silentLog } from '../../../src/base/log.js';
+import { createLog, recentProblems, silentLog } from '../../../src/base/log.js';
 import { maskArguments } from '../../../src/base/redact.js';
 import { createRing } from '../../../src/base/ring.js';
 
@@ -39,16 +39,16 @@ describe('the last troubles of a log', () => {
     log.info('all is well');
     log.child({ run: 'r1' }).warn({ why: 'it is full', token: 'SECRET' }, 'the disk');
     log.error({ err: new Error('broken') }, 'journal');
-    expect(recentTroubles(log.child({ any: 1 }))).toMatchObject([
+    expect(recentProblems(log.child({ any: 1 }))).toMatchObject([
       { level: 'warn', text: 'the disk: it is full', run: 'r1' },
       { level: 'error', text: 'journal: broken', run: null },
     ]);
-    expect(JSON.stringify(recentTroubles(log))).not.toContain('SECRET');
-    expect(recentTroubles(log)[0]?.at).toBeGreaterThan(0);
+    expect(JSON.stringify(recentProblems(log))).not.toContain('SECRET');
+    expect(recentProblems(log)[0]?.at).toBeGreaterThan(0);
   });
 
   test('of a log that goes nowhere are none', () => {
-    expect(recentTroubles(silentLog())).toEqual([]);
+    expect(recentProblems(silentLog())).toEqual([]);
   });
 });
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { readBrokerUrl } from '../../../src/celery/amqp/broker-url.js';
 import { checkQueueNames } from '../../../src/celery/amqp/topology.js';
-import { translateTrouble } from '../../../src/celery/amqp/broker-errors.js';
+import { toBrokerError } from '../../../src/celery/amqp/broker-errors.js';
 
 describe('readBrokerUrl', () => {
   test.each<[string, object]>([
@@ -31,7 +31,7 @@ describe('readBrokerUrl', () => {
   );
 });
 
-describe('translateTrouble', () => {
+describe('toBrokerError', () => {
   const address = readBrokerUrl('amqp://dsa:hunter2@rabbit.example/lab');
 
   test.each<[string, Error, boolean, RegExp]>([
@@ -98,8 +98,8 @@ describe('translateTrouble', () => {
     ['a dead wire', new Error('Heartbeat timeout'), false, /two minutes/],
     ['anything else', new Error('surprise'), false, /surprise/],
   ])('%s', (_, thrown, lasting, sentence) => {
-    const trouble = translateTrouble(thrown, address);
-    expect(trouble.lasting).toBe(lasting);
+    const trouble = toBrokerError(thrown, address);
+    expect(trouble.permanent).toBe(lasting);
     expect(trouble.error.message).toMatch(sentence);
     expect(trouble.error).toMatchObject({ code: 'broker', next: expect.stringMatching(/\S/) as string });
     expect(`${trouble.error.message} ${trouble.error.next}`).not.toMatch(/hunter2|\.\./);

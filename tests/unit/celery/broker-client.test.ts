@@ -3,7 +3,7 @@ import type { ChannelModel } from 'amqplib';
 import { describe, expect, test, vi } from 'vitest';
 import { silentLog } from '../../../src/base/log.js';
 import type { BrokerStatus } from '../../../src/celery/broker.js';
-import { createBroker, type BrokerOptions, type Connect } from '../../../src/celery/broker-client.js';
+import { createBrokerClient, type BrokerOptions, type Connect } from '../../../src/celery/broker-client.js';
 
 const idle = {
   revoke: () => {},
@@ -22,7 +22,7 @@ const idle = {
 function createTrial(connect: Connect, change: Partial<BrokerOptions> = {}) {
   const statuses: BrokerStatus[] = [];
   const sleeps: { ms: number; wake: () => void }[] = [];
-  const broker = createBroker({
+  const broker = createBrokerClient({
     url: 'amqp://dsa:hunter2@rabbit.example/',
     queues: ['celery'],
     prefetch: 2,
@@ -92,7 +92,7 @@ describe('the first connection', () => {
 });
 
 test.each([['local'], ['celery'], ['amq.x']])('foreign tasks are not forwarded to %s', (queue) => {
-  const change = { forward: { queue, isOurs: () => true } };
+  const change = { forward: { queue, canRun: () => true } };
   expect(() => createTrial(async () => Promise.reject(refusedPort), change)).toThrow(/queue/i);
 });
 

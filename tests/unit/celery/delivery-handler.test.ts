@@ -2,16 +2,16 @@ import { describe, expect, test } from 'vitest';
 import { silentLog } from '../../../src/base/log.js';
 import { readFieldTable } from '../../../src/celery/amqp/read-field-table.js';
 import type { Delivery, Refusal } from '../../../src/celery/messages/read-task.js';
-import { createSettler, type SettlerOptions } from '../../../src/celery/delivery-handler.js';
+import { createDeliveryHandler, type DeliveryHandlerOptions } from '../../../src/celery/delivery-handler.js';
 import type { Task } from '../../../src/celery/messages/task.js';
 import { taskDelivery } from './deliveries.js';
 
-function createSettling(change: Partial<SettlerOptions> = {}) {
+function createSettling(change: Partial<DeliveryHandlerOptions> = {}) {
   const slept: number[] = [];
   const tasks: Task[] = [];
   const refusals: Refusal[] = [];
   const aside: string[] = [];
-  const settler = createSettler({
+  const settler = createDeliveryHandler({
     onTask: async (task) => void tasks.push(task),
     onRefused: async (refusal) => void refusals.push(refusal),
     forward: null,

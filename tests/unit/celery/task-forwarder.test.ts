@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { DsaSlurmError } from '../../../src/base/errors.js';
 import { silentLog } from '../../../src/base/log.js';
-import { createForwarder, longestMs } from '../../../src/celery/task-forwarder.js';
+import { createForwarder, maxForwardMs } from '../../../src/celery/task-forwarder.js';
 import { readTask } from '../../../src/celery/messages/read-task.js';
 import { taskDelivery } from './deliveries.js';
 
@@ -17,7 +17,7 @@ function bench(...answers: readonly ('taken' | 'tried again' | 'refused')[]) {
   let attempts = 0;
   const forward = createForwarder({
     queue: 'python',
-    isOurs: (name) => name === 'ours',
+    canRun: (name) => name === 'ours',
     publisher: {
       connect: () => undefined,
       async publish(_message, _signal, onTrouble) {
@@ -59,7 +59,7 @@ test('one that is not is set aside once, tried again, and told of for as long as
 test('it goes back to its queue before RabbitMQ takes offence, and when this worker lets go', async () => {
   const { run, waits, time } = bench('refused');
   await expect(run()).rejects.toBe(refusal);
-  expect(time.now).toBeGreaterThanOrEqual(longestMs);
+  expect(time.now).toBeGreaterThanOrEqual(maxForwardMs);
   expect(waits.at(-1)).toBeNull();
   await expect(bench('refused').run(AbortSignal.abort())).rejects.toMatchObject({ name: 'AbortError' });
 });

@@ -7,7 +7,7 @@ import PQueue from 'p-queue';
 import type { Clock } from '../../../src/base/clock.js';
 import type { CommandResult } from '../../../src/base/command.js';
 import { silentLog } from '../../../src/base/log.js';
-import { createPlaces } from '../../../src/base/keyed-limiter.js';
+import { createKeyedLimiter } from '../../../src/base/keyed-limiter.js';
 import type { Task, TaskResult } from '../../../src/celery/messages/task.js';
 import { loadSettings } from '../../../src/config/load.js';
 import { createGirderConnections } from '../../../src/girder/api/connections.js';
@@ -155,9 +155,9 @@ export async function openCarryBench({
       void published.push((properties.headers as Record<string, unknown>)['task']),
     submitGate: createSubmitGate({ clock, log, stopping: stop.signal, onChange: () => undefined }),
     lanes: {
-      staging: createPlaces(8),
+      staging: createKeyedLimiter(8),
       submitting: new PQueue(),
-      collecting: createPlaces(8),
+      collecting: createKeyedLimiter(8),
       ingesting: new PQueue(),
     },
     stopping: stop.signal,

@@ -1,5 +1,5 @@
 import { isOldRelease, oldestReleases } from '../../../apptainer/isolation.js';
-import { commandTrouble } from '../../../base/command.js';
+import { describeFailure } from '../../../base/command.js';
 import type { Check, Finding } from '../../check.js';
 import { configSet, fail, ok } from '../../check-result.js';
 
@@ -28,7 +28,7 @@ export const version: Check = {
   async run({ run, settings, profile, signal }) {
     const { command } = settings.apptainer;
     const result = await run(command, ['--version'], { timeoutMs: 4_500, signal });
-    const trouble = commandTrouble(result);
+    const trouble = describeFailure(result);
     if (trouble !== '' || result.kind !== 'exited') {
       return fail(
         `${command} ${trouble}.`,

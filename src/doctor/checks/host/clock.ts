@@ -1,4 +1,4 @@
-import { commandTrouble } from '../../../base/command.js';
+import { describeFailure } from '../../../base/command.js';
 import type { Check, Finding } from '../../check.js';
 import { ok, skip, warn } from '../../check-result.js';
 import type { GirderFacts } from '../girder/reach.js';
@@ -33,7 +33,7 @@ export const clockSlurm: Check = {
     const time = result.kind === 'exited' ? sdiagTime(result.stdout) : null;
     if (time === null)
       return skip(
-        `sdiag did not tell the controller's time${commandTrouble(result) === '' ? '' : ` (it ${commandTrouble(result)})`}`,
+        `sdiag did not tell the controller's time${describeFailure(result) === '' ? '' : ` (it ${describeFailure(result)})`}`,
       );
     return judgeSkew(time - clock.now() / 1_000, "The Slurm controller's clock");
   },

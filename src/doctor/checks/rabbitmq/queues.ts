@@ -1,7 +1,7 @@
 import { coerceError } from '../../../base/errors.js';
 import { readBrokerUrl } from '../../../celery/amqp/broker-url.js';
 import { isQuorumQueue } from '../../../celery/amqp/topology.js';
-import { translateTrouble } from '../../../celery/amqp/broker-errors.js';
+import { toBrokerError } from '../../../celery/amqp/broker-errors.js';
 import { withBroker } from '../../clients/broker.js';
 import { combine, count, fail, ok, quoted, warn } from '../../check-result.js';
 import type { Check, CheckContext, Finding } from '../../check.js';
@@ -55,7 +55,7 @@ async function look(
         facts,
       };
     } catch (thrown) {
-      const { error } = translateTrouble(thrown, address);
+      const { error } = toBrokerError(thrown, address);
       return { finding: fail(error.message, error.next ?? 'See the log of RabbitMQ.'), facts };
     }
   });

@@ -1,5 +1,5 @@
 import { userInfo } from 'node:os';
-import { commandTrouble } from '../../../base/command.js';
+import { describeFailure } from '../../../base/command.js';
 import type { Settings } from '../../../config/index.js';
 import type { Site } from '../../../slurm/site.js';
 import type { Check, Finding } from '../../check.js';
@@ -89,7 +89,7 @@ export const account: Check = {
       ],
       { timeoutMs: 4_500, signal },
     );
-    const trouble = commandTrouble(result);
+    const trouble = describeFailure(result);
     if (trouble !== '' || result.kind !== 'exited') {
       return warn(`sacctmgr ${trouble}.`, 'sacctmgr show user withassoc   # is slurmdbd there?');
     }

@@ -1,4 +1,4 @@
-import { commandTrouble } from '../../../base/command.js';
+import { describeFailure } from '../../../base/command.js';
 import type { Check } from '../../check.js';
 import { fail, ok, warn } from '../../check-result.js';
 
@@ -13,7 +13,7 @@ export const commands: Check = {
     const answers = await Promise.all(
       needed.map(async (name) => {
         const result = await run(name, ['--version'], { timeoutMs: 4_000, signal });
-        const trouble = commandTrouble(result);
+        const trouble = describeFailure(result);
         return {
           name,
           kind: result.kind,

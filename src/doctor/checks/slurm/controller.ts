@@ -1,4 +1,4 @@
-import { commandTrouble } from '../../../base/command.js';
+import { describeFailure } from '../../../base/command.js';
 import type { Check } from '../../check.js';
 import { fail, ok, warn } from '../../check-result.js';
 
@@ -18,16 +18,16 @@ export const controller: Check = {
       .split('\n')
       .filter((line) => line.startsWith('Slurmctld'));
     const fix = 'scontrol ping   # then: systemctl status slurmctld on the controller, munge on both';
-    if (commandTrouble(result) !== '' || !lines.some((line) => / is UP\b/.test(line))) {
+    if (describeFailure(result) !== '' || !lines.some((line) => / is UP\b/.test(line))) {
       // under rl_enable a ping is limited and not repeated, and scontrol then prints DOWN (24.11); this is repeated
       const config = await run('scontrol', ['show', 'config'], { timeoutMs: 4_500, signal });
-      if (commandTrouble(config) === '' && lines.some((line) => / is DOWN\b/.test(line))) {
+      if (describeFailure(config) === '' && lines.some((line) => / is DOWN\b/.test(line))) {
         return warn(
           ['slurmctld answers, but took no ping: it limits the requests of one user.', ...lines],
           'scontrol show config | grep SlurmctldParameters   # rl_bucket_size and rl_refill_rate',
         );
       }
-      const why = commandTrouble(result);
+      const why = describeFailure(result);
       return fail([...lines, ...(why === '' ? [] : [`scontrol ping ${why}.`])], fix);
     }
     const evidence = [...lines, `answered after ${result.ms} ms`];

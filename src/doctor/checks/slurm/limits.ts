@@ -1,4 +1,4 @@
-import { commandTrouble } from '../../../base/command.js';
+import { describeFailure } from '../../../base/command.js';
 import type { Settings } from '../../../config/index.js';
 import { slurmNumber } from '../../../slurm/commands/values.js';
 import type { Site } from '../../../slurm/site.js';
@@ -17,7 +17,7 @@ export const accounting: Check = {
     switch (site.accounting) {
       case true: {
         const answer = await run('sacctmgr', ['--noheader', 'show', 'cluster'], { timeoutMs: 4_500, signal });
-        const trouble = commandTrouble(answer);
+        const trouble = describeFailure(answer);
         return trouble === ''
           ? ok('kept: ends of jobs can be asked for long afterwards')
           : warn(

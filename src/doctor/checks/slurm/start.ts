@@ -1,5 +1,5 @@
 import { userInfo } from 'node:os';
-import { commandTrouble, type CommandOptions, type RunCommand } from '../../../base/command.js';
+import { describeFailure, type CommandOptions, type RunCommand } from '../../../base/command.js';
 import type { Settings } from '../../../config/index.js';
 import type { Site } from '../../../slurm/site.js';
 import { slurmDuration } from '../../../slurm/commands/values.js';
@@ -201,7 +201,7 @@ export const start: Check = {
     const options = { timeoutMs: 4_500, signal };
     const shown = await run('scontrol', ['--all', '--oneliner', 'show', 'partition'], options);
     if (shown.kind !== 'exited' || shown.exitCode !== 0)
-      return warn(`scontrol show partition ${commandTrouble(shown)}.`, 'scontrol --all show partition');
+      return warn(`scontrol show partition ${describeFailure(shown)}.`, 'scontrol --all show partition');
     const partitions = parsePartitionFacts(shown.stdout);
     const accounting =
       site.accounting === true && site.cluster !== null

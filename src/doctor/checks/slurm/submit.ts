@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { commandTrouble } from '../../../base/command.js';
+import { describeFailure } from '../../../base/command.js';
 import { batchEnvironment } from '../../../slurm/batch-script.js';
 import { jobName } from '../../../slurm/job-identity.js';
 import { submitArguments } from '../../../slurm/commands/sbatch.js';
@@ -66,10 +66,10 @@ async function ask({ run, settings, profile, signal }: CheckContext, gpu: boolea
   });
   const what = gpu ? 'jobs that need a GPU' : 'jobs';
   const said = result.kind === 'exited' ? `${result.stderr}\n${result.stdout}`.trim() : '';
-  if (result.kind !== 'exited') return fail(`sbatch --test-only ${commandTrouble(result)}.`, 'sdiag');
+  if (result.kind !== 'exited') return fail(`sbatch --test-only ${describeFailure(result)}.`, 'sdiag');
   // 22.05 exits with 0 all the same when an option is refused by the controller
   const isTaken = /job \d+ to start at/i.test(said);
   if (!isTaken || result.exitCode !== 0)
-    return refusal(said === '' ? commandTrouble(result) : said, what, profile);
+    return refusal(said === '' ? describeFailure(result) : said, what, profile);
   return ok(said.split('\n').map((line) => line.replace('sbatch: ', '')));
 }

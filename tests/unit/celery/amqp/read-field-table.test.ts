@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { readFieldTable, whatIsUnreadable } from '../../../../src/celery/amqp/read-field-table.js';
+import { readFieldTable, unreadableReason } from '../../../../src/celery/amqp/read-field-table.js';
 
 const hex = (text: string) => Buffer.from(text.replaceAll(' ', ''), 'hex');
 const ascii = (text: string) => Buffer.from(text).toString('hex');
@@ -37,7 +37,7 @@ describe('a field table', () => {
   ])('has %s %s', (tag, bytes, value) => {
     const table = readFieldTable(field(tag, bytes));
     expect(table).toEqual({ n: value });
-    expect(whatIsUnreadable(table)).toBeNull();
+    expect(unreadableReason(table)).toBeNull();
   });
 
   test.each<[string, Buffer, string]>([
@@ -51,7 +51,7 @@ describe('a field table', () => {
   ])('with %s is read up to there, and says so', (_, bytes, fault) => {
     const table = readFieldTable(Buffer.concat([hex(`0161 ${ascii('t')} 01`), bytes]));
     expect(Object.entries(table)).toEqual([['a', true]]);
-    expect(whatIsUnreadable(table)).toContain(fault);
+    expect(unreadableReason(table)).toContain(fault);
   });
 
   test('nested thousands of levels deep is no trouble', () => {
@@ -62,7 +62,7 @@ describe('a field table', () => {
       head.writeUInt32BE(bytes.length, 2);
       bytes = Buffer.concat([head, bytes]);
     }
-    expect(whatIsUnreadable(readFieldTable(bytes))).toContain('nested too deeply');
+    expect(unreadableReason(readFieldTable(bytes))).toContain('nested too deeply');
   });
 
   test('cannot reach a prototype', () => {

@@ -8,7 +8,7 @@ import {
   readControlRequest,
   type ControlRequest,
 } from '../../../../src/celery/control/control.js';
-import type { ControlSite } from '../../../../src/celery/control/control-replies.js';
+import type { ControlContext } from '../../../../src/celery/control/control-replies.js';
 import type { ControlTarget, ControlTask } from '../../../../src/celery/control/control-target.js';
 import { createLamportClock } from '../../../../src/celery/control/lamport.js';
 import { fixtureNames, readFixture } from '../deliveries.js';
@@ -29,7 +29,7 @@ const waitingTask: ControlTask = {
   startedAt: null,
 };
 
-function createSite(): ControlSite {
+function createSite(): ControlContext {
   const clock = createLamportClock();
   clock.adjust(69);
   return {

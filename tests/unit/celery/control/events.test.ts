@@ -2,7 +2,11 @@ import { EventEmitter } from 'node:events';
 import type { ChannelModel } from 'amqplib';
 import { describe, expect, test, vi } from 'vitest';
 import { silentLog } from '../../../../src/base/log.js';
-import { createEvents, type EventsOptions, type TaskEvent } from '../../../../src/celery/control/events.js';
+import {
+  createEventPublisher,
+  type EventPublisherOptions,
+  type TaskEvent,
+} from '../../../../src/celery/control/events.js';
 import { createLamportClock } from '../../../../src/celery/control/lamport.js';
 import { readFixture } from '../deliveries.js';
 
@@ -12,7 +16,7 @@ interface Published {
   body: unknown;
 }
 
-function createTrial(change: Partial<EventsOptions> = {}) {
+function createTrial(change: Partial<EventPublisherOptions> = {}) {
   const published: Published[] = [];
   const sleeps: { ms: number; wake: () => void }[] = [];
   let takesMore = true;
@@ -24,7 +28,7 @@ function createTrial(change: Partial<EventsOptions> = {}) {
       return takesMore;
     },
   });
-  const events = createEvents({
+  const events = createEventPublisher({
     nodeName: 'celery@worker.example',
     version: '1.2.3',
     pid: 7988,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { readTask } from '../../../../src/celery/messages/read-task.js';
-import { createOutbox } from '../../../../src/celery/result-buffer.js';
+import { createResultBuffer } from '../../../../src/celery/result-buffer.js';
 import type { TaskChild } from '../../../../src/celery/messages/task.js';
 import { resultMessage } from '../../../../src/celery/messages/results.js';
 import type { TaskResult } from '../../../../src/celery/messages/task.js';
@@ -59,7 +59,7 @@ describe('createOutbox', () => {
   test('keeps what cannot be sent, in order and up to its limit', () => {
     const dropped: number[] = [];
     const sent: number[] = [];
-    const outbox = createOutbox<number>(3, (item) => dropped.push(item));
+    const outbox = createResultBuffer<number>(3, (item) => dropped.push(item));
     for (const item of [1, 2, 3, 4]) outbox.send(item);
     expect(dropped).toEqual([1]);
     outbox.connect((item) => sent.push(item));
@@ -73,7 +73,7 @@ describe('createOutbox', () => {
 
   test('keeps an item whose delivery throws for the next connection', () => {
     const sent: number[] = [];
-    const outbox = createOutbox<number>(3, () => {});
+    const outbox = createResultBuffer<number>(3, () => {});
     outbox.connect(() => {
       throw new Error('closed');
     });

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
-import { createPlaces } from '../../../../src/base/keyed-limiter.js';
+import { createKeyedLimiter } from '../../../../src/base/keyed-limiter.js';
 import { girderKey, inPlace } from '../../../../src/worker/stages/limit-concurrency.js';
 
 const goOn = new AbortController().signal;
 
 test('a place is given back while its holder waits, and waited for again', async () => {
-  const places = createPlaces(1);
+  const places = createKeyedLimiter(1);
   const order: string[] = [];
   const sick = Promise.withResolvers<void>();
   const first = inPlace(places, 'girder', goOn, async (outside) => {
@@ -24,7 +24,7 @@ test('a place is given back while its holder waits, and waited for again', async
 });
 
 test('one who is canceled while it waits outside holds no place', async () => {
-  const places = createPlaces(1);
+  const places = createKeyedLimiter(1);
   const stop = new AbortController();
   const first = inPlace(places, 'girder', stop.signal, async (outside) =>
     outside(async () => stop.abort(new Error('canceled'))),
