@@ -7,41 +7,50 @@ import type { Forward } from './task-forwarder.js';
 import { MessageRefused, readTask, type Delivery, type Refusal } from './messages/read-task.js';
 import type { Task } from './messages/task.js';
 
-/** What is to become of a delivery: off the queue as done, off the queue as refused, or back into the queue. */
+/** How to settle a delivery: `ack`, `reject` (drop it) or `requeue`. */
 export type Settlement = 'ack' | 'reject' | 'requeue';
+
+/**
+ * Decides about one delivery. Resolves when it can be settled; never rejects.
+ * @param signal aborts waiting, when the consumer stops or its channel is gone
+ * @param park call it when the delivery will be held for long for a reason outside this worker; it then no longer counts
+ * against prefetch
+ */
+export type DeliveryHandler = (
+  delivery: Delivery,
+  queue: string,
+  signal: AbortSignal,
+  park: () => void,
+) => Promise<Settlement>;
 
 export interface DeliveryHandlerOptions {
   onTask: (task: Task) => Promise<void>;
   onRefused: (refusal: Refusal) => Promise<void>;
-  /** Hands on what is not ours; null: everything is. */
+  /** Forwards tasks that this worker does not run; null: it runs all tasks. */
   forward: Forward | null;
   clock: Clock;
   log: Log;
 }
 
 /**
- * The one place that decides about deliveries. Resolves when the delivery may be settled; never rejects.
+ * Creates the handler that decides about every delivery.
  *
- * A task that could not be taken over (a full disk, say) is held for a while before it goes back, longer with each
- * failure in a row. Held deliveries count against the prefetch limit, so the queue as a whole slows down as well. An
- * abort of `signal` ends the holding. A task that only waits for somebody else's queue is set aside instead.
+ * A task that could not be accepted (a full disk, for example) is held before it is requeued, longer with each consecutive
+ * failure. Held deliveries count against prefetch, so the whole queue slows down. A task that only waits for the forward
+ * queue is parked instead.
  */
-export function createDeliveryHandler({ onTask, onRefused, forward, clock, log }: DeliveryHandlerOptions) {
+export function createDeliveryHandler(options: DeliveryHandlerOptions): DeliveryHandler {
+  const { clock, log } = options;
   let failures = 0;
-  return async (
-    delivery: Delivery,
-    queue: string,
-    signal: AbortSignal,
-    aside: () => void,
-  ): Promise<Settlement> => {
+  return async (delivery, queue, signal, park) => {
     try {
-      const verdict = await handleDelivery(delivery, queue, { onTask, onRefused, forward }, signal, aside);
+      const settlement = await handleDelivery(delivery, queue, options, signal, park);
       failures = 0;
-      return verdict;
+      return settlement;
     } catch (error) {
       const holdMs = backoffDelay(failures, { initialMs: 1_000, maxMs: 30_000 });
       failures += 1;
-      log.error({ err: coerceError(error), queue, holdMs }, 'message not taken over, goes back to the queue');
+      log.error({ err: coerceError(error), queue, holdMs }, 'message not accepted, will be requeued');
       await clock.sleep(holdMs, signal);
       return 'requeue';
     }
@@ -51,9 +60,9 @@ export function createDeliveryHandler({ onTask, onRefused, forward, clock, log }
 async function handleDelivery(
   delivery: Delivery,
   queue: string,
-  { onTask, onRefused, forward }: Omit<DeliveryHandlerOptions, 'clock' | 'log'>,
+  { onTask, onRefused, forward }: DeliveryHandlerOptions,
   signal: AbortSignal,
-  aside: () => void,
+  park: () => void,
 ): Promise<Settlement> {
   let task: Task;
   try {
@@ -61,17 +70,20 @@ async function handleDelivery(
   } catch (error) {
     if (!(error instanceof MessageRefused)) throw error;
     const foreign = foreignTask(error.refusal, delivery);
-    if (forward !== null && foreign !== null && (await forward(foreign, delivery, signal, aside)))
+    if (forward !== null && foreign !== null && (await forward(foreign, delivery, signal, park)))
       return 'ack';
     await onRefused(error.refusal);
     return 'reject';
   }
-  if (forward !== null && (await forward(task, delivery, signal, aside))) return 'ack';
+  if (forward !== null && (await forward(task, delivery, signal, park))) return 'ack';
   await onTask(task);
   return 'ack';
 }
 
-/** What cannot be read here may be a task for others all the same, in pickle for example: to hand it on, its name is enough. */
+/**
+ * The id and name of a refused message, which is enough to forward it: a task in another serialization, such as pickle, may
+ * be valid for another worker. Null if they could not be read.
+ */
 export function foreignTask(
   { id, name }: Refusal,
   { properties }: Delivery,

@@ -6,26 +6,27 @@ import type { Log } from '../base/log.js';
 import { fitsIntoFrame } from './amqp/amqplib.js';
 import { declareTaskQueue } from './amqp/topology.js';
 
-/** A message of our own for somebody else's queue. Holds tokens: never log it. */
+/** A message for another worker's queue. Holds tokens: never log it. */
 export interface OutgoingMessage {
-  /** Empty, as for all that Celery publishes to a queue: the routing key is then the queue's name. */
+  /** Empty (the default exchange) for everything that Celery publishes to a queue; the routing key is then the queue name. */
   exchange: string;
   routingKey: string;
-  /** Headers among them. */
+  /** Including the headers. */
   properties: Options.Publish;
   content: Buffer;
 }
 
-/** The way out for messages that must not be lost. Unlike results, they are waited for. */
+/** Publishes messages that must not be lost, with publisher confirms. */
 export interface Publisher {
   /**
-   * Resolves once the broker has confirmed the message, and waits for as long as there is no broker. After a broken
-   * connection it is sent again, so it may arrive twice, with the same id.
-   * @param onTrouble told why each time that it could not be published and is going to be tried again
-   * @throws DsaSlurmError `broker` if no queue takes it or the broker forbids it; the reason of `signal` when that aborts.
+   * Resolves once the broker has confirmed the message; waits while there is no connection. After a broken connection
+   * the message is sent again, so it may arrive twice, with the same id.
+   * @param onRetry called with the reason each time publishing failed and will be retried
+   * @throws DsaSlurmError `broker` if no queue accepts the message or the broker forbids it; the reason of `signal` when
+   * that aborts
    */
-  publish(message: OutgoingMessage, signal: AbortSignal, onTrouble?: (why: string) => void): Promise<void>;
-  /** From now on messages go through this connection; null: there is none. */
+  publish(message: OutgoingMessage, signal: AbortSignal, onRetry?: (reason: string) => void): Promise<void>;
+  /** Sets the connection to publish through; null: there is none. */
   connect(connection: ChannelModel | null): void;
 }
 
@@ -41,7 +42,7 @@ export function createPublisher({ clock, log }: { clock: Clock; log: Log }): Pub
   };
 
   return {
-    async publish(message, signal, onTrouble) {
+    async publish(message, signal, onRetry) {
       for (let failures = 0; ; failures += 1) {
         signal.throwIfAborted();
         const connection = await connected(signal);
@@ -51,8 +52,8 @@ export function createPublisher({ clock, log }: { clock: Clock; log: Log }): Pub
         } catch (error) {
           signal.throwIfAborted();
           if (error instanceof DsaSlurmError) throw error;
-          log.warn({ queue: message.routingKey, err: coerceError(error) }, 'not published, is tried again');
-          onTrouble?.(errorLine(error));
+          log.warn({ queue: message.routingKey, err: coerceError(error) }, 'publishing failed, retrying');
+          onRetry?.(errorLine(error));
           await clock.sleep(backoffDelay(failures, { initialMs: 500, maxMs: 30_000 }), signal);
         }
       }
@@ -65,13 +66,13 @@ export function createPublisher({ clock, log }: { clock: Clock; log: Log }): Pub
   };
 }
 
-/** A channel for each message: they are few, and whatever the broker refuses closes the channel. */
+/** Uses one channel per message: messages are few, and the broker closes a channel when it refuses something. */
 async function publishThrough(connection: ChannelModel, message: OutgoingMessage): Promise<void> {
   const { exchange, routingKey, content } = message;
   const headers = withoutCopies((message.properties.headers ?? {}) as Record<string, unknown>);
   const properties = { ...message.properties, headers, mandatory: true };
   if (!fits(connection, message, properties)) {
-    throw refused(message, 'Its headers are larger than what RabbitMQ takes.');
+    throw refused(message, 'Its headers are larger than RabbitMQ allows.');
   }
   if (exchange === '') await declareIfMissing(connection, routingKey);
   await onChannel(connection, async (channel) => {
@@ -79,25 +80,25 @@ async function publishThrough(connection: ChannelModel, message: OutgoingMessage
     channel.on('return', () => {
       isReturned = true;
     });
-    // RabbitMQ gives back what no queue takes before it confirms it
+    // RabbitMQ returns an unroutable message before it confirms it
     await new Promise<void>((resolve, reject) => {
       channel.publish(exchange, routingKey, content, properties, (error: unknown) => {
         if (error === null || error === undefined) resolve();
         else reject(coerceError(error));
       });
     });
-    if (isReturned) throw refused(message, 'No queue takes it.');
+    if (isReturned) throw refused(message, 'No queue accepts it.');
   }).catch((error: unknown) => {
     const { code } = error as { code?: unknown };
-    if (code === 404) throw refused(message, 'There is no such exchange.');
-    if (code === 403) throw refused(message, 'RabbitMQ forbids it to our user.');
+    if (code === 404) throw refused(message, 'The exchange does not exist.');
+    if (code === 403) throw refused(message, 'The RabbitMQ user of this worker lacks the permission.');
     throw error;
   });
 }
 
 /**
- * With these two RabbitMQ puts copies into further queues. Where a message has come from such a queue, handing it on would
- * bring it back for ever.
+ * Removes the headers that make RabbitMQ copy a message to further queues: forwarding a message that came from such a queue
+ * would bring it back forever.
  */
 function withoutCopies(headers: Record<string, unknown>): Record<string, unknown> {
   if (!('CC' in headers) && !('BCC' in headers)) return headers;
@@ -109,11 +110,11 @@ function fits(connection: ChannelModel, message: OutgoingMessage, properties: Op
   try {
     return fitsIntoFrame(connection, properties);
   } catch (error) {
-    throw refused(message, `It cannot be written: ${errorLine(error)}`);
+    throw refused(message, `It cannot be encoded: ${errorLine(error)}`);
   }
 }
 
-/** As Celery's producers do. A queue that exists with other arguments, or one that we may not declare, is used as it is. */
+/** As Celery's producers do. A queue that exists with other arguments, or that may not be declared, is used as it is. */
 async function declareIfMissing(connection: ChannelModel, queue: string): Promise<void> {
   try {
     await onChannel(connection, async (channel) => declareTaskQueue(channel, queue));
@@ -134,16 +135,16 @@ async function onChannel(
   try {
     await Promise.race([work(channel), lost]);
   } catch (error) {
-    void channel.close().catch(() => undefined); // most likely it is closed already
+    void channel.close().catch(() => undefined); // usually closed already
     throw error;
   }
   await channel.close();
 }
 
-function refused({ exchange, routingKey }: OutgoingMessage, why: string): DsaSlurmError {
+function refused({ exchange, routingKey }: OutgoingMessage, reason: string): DsaSlurmError {
   const where =
     exchange === '' ? `queue ${JSON.stringify(routingKey)}` : `exchange ${JSON.stringify(exchange)}`;
-  return new DsaSlurmError('broker', `A task could not be published to ${where}. ${why}`);
+  return new DsaSlurmError('broker', `A task could not be published to ${where}. ${reason}`);
 }
 
 async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {

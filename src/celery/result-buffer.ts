@@ -1,12 +1,12 @@
-/** Keeps what cannot be sent now, up to a limit; the oldest goes first. */
+/** Buffers items that cannot be sent now. When it is full, the oldest item is dropped. */
 export interface ResultBuffer<T> {
-  /** Sends at once if possible. */
+  /** Sends immediately if connected. */
   send(item: T): void;
-  /** From now on items go through `deliver`, the waiting ones first; null: keep them. */
+  /** Sets where items go; buffered items are sent first. Null: only buffer. */
   connect(deliver: ((item: T) => void) | null): void;
 }
 
-/** `deliver` may throw: the item is kept then, until the next `connect`. */
+/** If `deliver` throws, the item stays buffered until the next `connect`. */
 export function createResultBuffer<T>(limit: number, onDropped: (item: T) => void): ResultBuffer<T> {
   const waiting: T[] = [];
   let deliver: ((item: T) => void) | null = null;
@@ -17,7 +17,7 @@ export function createResultBuffer<T>(limit: number, onDropped: (item: T) => voi
         deliver(waiting[0] as T);
         waiting.shift();
       } catch {
-        // The connection is going down; the next one takes over from here.
+        // the connection is closing; the next one continues from here
         deliver = null;
       }
     }

@@ -2,57 +2,48 @@ import { randomUUID } from 'node:crypto';
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
 import { coerceError } from '../base/errors.js';
 import { declareTaskQueue, isQuorumQueue, useTaskQueue } from './amqp/topology.js';
-import type { Settlement } from './delivery-handler.js';
+import type { DeliveryHandler, Settlement } from './delivery-handler.js';
 
-/** The flow of tasks over one channel. */
+/** Consumes the task queues over one channel. */
 export interface TaskConsumer {
-  /** Starts or stops consuming, as `isOpen` says. Calls are done one after the other; never rejects. */
+  /** Starts or stops consuming, as `shouldConsume` says. Calls run one after the other; never rejects. */
   update(): Promise<void>;
-  /** Resolves when every delivery in hand is settled. */
+  /** Resolves when all deliveries that are being handled now are settled. */
   drained(): Promise<void>;
-  /** Resolves, with the reason, once this channel is of no more use. */
+  /** Resolves with the reason once this channel is no longer usable. */
   ended: Promise<Error>;
 }
 
 export interface TaskConsumerOptions {
   queues: readonly string[];
-  /** Unsettled deliveries of each queue. */
+  /** Unsettled deliveries per queue. */
   prefetch: number;
-  /** Whether tasks are to flow. After a change {@link TaskConsumer.update} is called. */
+  /** Whether to consume. Call {@link TaskConsumer.update} after it changes. */
   shouldConsume: () => boolean;
-  /**
-   * Never rejects. May hold a delivery until `signal` aborts. `aside` says that it is going to be held for long over
-   * something that is no trouble of ours, and shall keep no other back.
-   */
-  handleDelivery: (
-    delivery: ConsumeMessage,
-    queue: string,
-    signal: AbortSignal,
-    aside: () => void,
-  ) => Promise<Settlement>;
+  handleDelivery: DeliveryHandler;
 }
 
-/** `aside`: how many of its unsettled deliveries are set aside. */
 interface Consumer {
   tag: string;
+  /** How many of its unsettled deliveries are parked. */
   parked: number;
 }
 
-/** Deliveries that may be set aside at one time; with more of them the queue as a whole waits. */
+/** Deliveries that may be parked at one time. When there are more, the whole queue waits. */
 export const maxParked = 500;
 
 /**
- * Declares the queues and consumes them. Everything here belongs to one channel: a delivery is settled on the channel
- * that it came through or not at all, and if that channel is gone the broker delivers it again.
+ * Declares the queues and consumes them on one channel. A delivery can only be settled on the channel that it came through;
+ * if that channel is gone, the broker delivers it again.
  *
- * RabbitMQ counts unsettled deliveries by consumer. Once many of a consumer's are set aside it is replaced by another one,
- * whose count begins anew, while what the old one was given is still ours to settle.
+ * RabbitMQ counts unsettled deliveries per consumer. When half of the prefetch of a consumer is parked, a new consumer
+ * replaces it, with a fresh count; the deliveries of the canceled consumer can still be settled.
  */
 export async function openTaskConsumer(
   connection: ChannelModel,
   options: TaskConsumerOptions,
 ): Promise<TaskConsumer> {
-  const { queues, shouldConsume: isOpen } = options;
+  const { queues, shouldConsume } = options;
   const channel = await connection.createChannel();
   const { promise: ended, resolve } = Promise.withResolvers<Error>();
   let holding = new AbortController();
@@ -63,38 +54,40 @@ export async function openTaskConsumer(
   channel.on('error', end);
   channel.on('close', () => end(new Error('The channel was closed')));
 
-  const inHand = new Set<Promise<void>>();
+  const inProgress = new Set<Promise<void>>();
   /** By queue. */
   const consumers = new Map<string, Consumer>();
-  let allAside = 0;
-  const manyAside = Math.ceil(options.prefetch / 2);
+  let totalParked = 0;
+  const replaceAt = Math.ceil(options.prefetch / 2);
 
   const onMessage = (queue: string, consumer: Consumer) => (message: ConsumeMessage | null) => {
     if (message === null) {
-      end(new Error(`RabbitMQ cancelled the consumer: queue "${queue}" was deleted or has moved`));
-    } else if (!isOpen()) {
-      // It was under way when the intake was closed.
+      end(new Error(`RabbitMQ canceled the consumer: queue "${queue}" was deleted or moved`));
+    } else if (!shouldConsume()) {
+      // it was already in transit when consuming stopped
       settle(channel, message, 'requeue');
     } else {
-      let isAside = false;
-      const aside = () => {
-        if (isAside) return;
-        isAside = true;
-        allAside += 1;
-        consumer.parked += 1;
-        if (consumer.parked >= manyAside) void inTurn(async () => replace(queue, consumer.tag));
-      };
-      const work = (async () => {
-        const verdict = await options.handleDelivery(message, queue, holding.signal, aside);
-        if (isAside) {
-          allAside -= 1;
-          consumer.parked -= 1;
-        }
-        settle(channel, message, verdict);
-      })();
-      inHand.add(work);
-      void work.finally(() => inHand.delete(work));
+      const work = handle(message, queue, consumer);
+      inProgress.add(work);
+      void work.finally(() => inProgress.delete(work));
     }
+  };
+
+  const handle = async (message: ConsumeMessage, queue: string, consumer: Consumer) => {
+    let isParked = false;
+    const park = () => {
+      if (isParked) return;
+      isParked = true;
+      totalParked += 1;
+      consumer.parked += 1;
+      if (consumer.parked >= replaceAt) void enqueue(async () => replace(queue, consumer.tag));
+    };
+    const settlement = await options.handleDelivery(message, queue, holding.signal, park);
+    if (isParked) {
+      totalParked -= 1;
+      consumer.parked -= 1;
+    }
+    settle(channel, message, settlement);
   };
 
   const consume = async (queue: string) => {
@@ -103,10 +96,10 @@ export async function openTaskConsumer(
     await channel.consume(queue, onMessage(queue, consumer), { consumerTag: consumer.tag });
   };
 
-  const apply = async () => {
-    if (isOpen() && consumers.size === 0) {
+  const startOrStop = async () => {
+    if (shouldConsume() && consumers.size === 0) {
       for (const queue of queues) await consume(queue);
-    } else if (!isOpen()) {
+    } else if (!shouldConsume()) {
       const tags = [...consumers.values()].map(({ tag }) => tag);
       consumers.clear();
       for (const tag of tags) await channel.cancel(tag);
@@ -115,45 +108,45 @@ export async function openTaskConsumer(
 
   const replace = async (queue: string, tag: string) => {
     const consumer = consumers.get(queue);
-    if (consumer?.tag !== tag || consumer.parked < manyAside || allAside >= maxParked) return;
+    if (consumer?.tag !== tag || consumer.parked < replaceAt || totalParked >= maxParked) return;
     await channel.cancel(tag);
     await consume(queue);
   };
 
-  let turn = Promise.resolve();
-  const inTurn = (work: () => Promise<void>): Promise<void> => {
-    turn = turn.then(work).catch((error: unknown) => end(coerceError(error)));
-    return turn;
+  let last = Promise.resolve();
+  const enqueue = (work: () => Promise<void>): Promise<void> => {
+    last = last.then(work).catch((error: unknown) => end(coerceError(error)));
+    return last;
   };
 
   for (const queue of queues) {
     if (await isQuorumQueue(connection, queue)) await useTaskQueue(channel, queue);
     else await declareTaskQueue(channel, queue);
   }
-  // RabbitMQ applies this to each consumer that starts from now on.
+  // RabbitMQ applies this to each consumer that starts later on this channel
   await channel.prefetch(options.prefetch);
-  await apply();
+  await startOrStop();
 
   return {
     ended,
     update() {
-      if (!isOpen()) {
-        // What goes back to the queue now does not come straight here again.
+      if (!shouldConsume()) {
+        // what is requeued now is not delivered to this worker again right away
         holding.abort();
       } else if (holding.signal.aborted) {
         holding = new AbortController();
       }
-      return inTurn(apply);
+      return enqueue(startOrStop);
     },
     async drained() {
-      await Promise.all(inHand);
+      await Promise.all(inProgress);
     },
   };
 }
 
-function settle(channel: Channel, message: ConsumeMessage, verdict: Settlement): void {
+function settle(channel: Channel, message: ConsumeMessage, settlement: Settlement): void {
   try {
-    switch (verdict) {
+    switch (settlement) {
       case 'ack':
         return channel.ack(message);
       case 'reject':
@@ -162,6 +155,6 @@ function settle(channel: Channel, message: ConsumeMessage, verdict: Settlement):
         return channel.nack(message, false, true);
     }
   } catch {
-    // The channel is closed. The broker has the message and delivers it again.
+    // the channel is closed; the broker delivers the message again
   }
 }

@@ -8,52 +8,54 @@ import type { Publisher } from './publisher.js';
 import type { Task } from './messages/task.js';
 
 /**
- * Hands a task on that is not ours. Resolves with true once another queue has it for certain, with false if it is ours.
- * @param aside called as soon as it is known that this takes long, because no queue takes it just now
- * @throws DsaSlurmError `broker` if none has taken it for {@link maxForwardMs}; the reason of `signal` when that aborts
+ * Forwards a task that this worker does not run. Resolves with true once the broker has confirmed it for the forward queue,
+ * with false if this worker runs it.
+ * @param park called when forwarding takes long because the queue does not accept the task now
+ * @throws DsaSlurmError `broker` if the queue has not accepted it for {@link maxForwardMs}; the reason of `signal` when
+ * that aborts
  */
 export type Forward = (
   task: Pick<Task, 'id' | 'name'>,
   delivery: Delivery,
   signal: AbortSignal,
-  aside: () => void,
+  park: () => void,
 ) => Promise<boolean>;
 
 export interface ForwarderOptions {
   queue: string;
   canRun: (taskName: string) => boolean;
   publisher: Publisher;
-  /** Told of every change: how many tasks wait for that queue, and why the last of them does. */
-  onWaiting: (waiting: { count: number; why: string } | null) => void;
+  /** Called on every change: how many tasks wait for the forward queue, and why the latest one does; null: none. */
+  onWaiting: (waiting: { count: number; reason: string } | null) => void;
   clock: Clock;
   log: Log;
 }
 
-/** RabbitMQ ends a channel on which a delivery is not settled for half an hour. */
+/** Well below RabbitMQ's consumer timeout: it closes a channel on which a delivery is unsettled for 30 minutes. */
 export const maxForwardMs = 10 * 60_000;
 
 export function createForwarder(options: ForwarderOptions): Forward {
-  const { queue, canRun: isOurs, publisher, onWaiting, clock, log } = options;
+  const { queue, canRun, publisher, onWaiting, clock, log } = options;
   let waiting = 0;
 
-  return async (task, delivery, signal, aside) => {
-    if (isOurs(task.name)) return false;
+  return async (task, delivery, signal, park) => {
+    if (canRun(task.name)) return false;
     const message = {
       exchange: '',
       routingKey: queue,
-      properties: unchanged(delivery.properties),
+      properties: forwardedProperties(delivery.properties),
       content: delivery.content,
     };
     const began = clock.monotonic();
     let isWaiting = false;
-    const wait = (why: string): void => {
+    const wait = (reason: string): void => {
       if (!isWaiting) {
         isWaiting = true;
         waiting += 1;
-        log.warn({ task: task.name, id: task.id, queue, why }, 'a task that is not ours waits');
-        aside();
+        log.warn({ task: task.name, id: task.id, queue, reason }, 'task waits to be forwarded');
+        park();
       }
-      onWaiting({ count: waiting, why });
+      onWaiting({ count: waiting, reason });
     };
     try {
       for (let failures = 0; ; failures += 1) {
@@ -80,10 +82,10 @@ export function createForwarder(options: ForwarderOptions): Forward {
 }
 
 /**
- * The properties as they came, for amqplib, which writes out those that have a value. Only the publisher's `userId` is
- * left out: RabbitMQ takes it from nobody else than that user.
+ * The properties of the delivery, unchanged. Only `userId` is left out: RabbitMQ refuses it from any other user than the
+ * original publisher.
  */
-function unchanged(properties: Delivery['properties']): Options.Publish {
+function forwardedProperties(properties: Delivery['properties']): Options.Publish {
   return Object.fromEntries(
     Object.entries(properties).filter(
       ([name, value]) => value !== undefined && name !== 'userId' && name !== 'clusterId',

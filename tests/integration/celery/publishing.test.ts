@@ -48,16 +48,16 @@ test('what no queue takes, or no exchange, is told to whoever published it, and 
   await broker.start();
   await expect(broker.publish(messageTo('nobody', 'amq.direct'), never)).rejects.toMatchObject({
     code: 'broker',
-    message: expect.stringContaining('No queue takes it') as string,
+    message: expect.stringContaining('No queue accepts it') as string,
   });
   await expect(broker.publish(messageTo('x', `none-${randomUUID()}`), never)).rejects.toThrow(
-    /There is no such exchange/,
+    /The exchange does not exist/,
   );
   expect(statuses.map(({ state }) => state)).toEqual(['consuming']);
 });
 
 test.each<[string, Record<string, unknown>, RegExp]>([
-  ['larger than a frame', { text: 'x'.repeat(140_000) }, /Its headers are larger than what RabbitMQ takes/],
+  ['larger than a frame', { text: 'x'.repeat(140_000) }, /Its headers are larger than RabbitMQ allows/],
   ['nothing that AMQP can hold', { ['n'.repeat(256)]: 1 }, /It cannot be written/],
 ])(
   'headers that are %s are told to whoever published them, and harm nothing else',

@@ -69,7 +69,7 @@ test('a worker that stops while memory is short, and RabbitMQ reads from nobody,
         { id: 'x', replyTo: 'nobody', correlationId: 'x', ignoreResult: false },
         { status: 'SUCCESS' },
       );
-      expect(statuses.some(({ trouble }) => trouble?.includes('short of memory'))).toBe(true);
+      expect(statuses.some(({ trouble }) => trouble?.includes('low on memory'))).toBe(true);
     });
     await broker.pauseIntake();
     await broker.close();

@@ -71,7 +71,7 @@ test('a Python worker that restarts is no trouble, nor is a queue that is empty 
 });
 
 test('an answer that the broker did not give changes nothing', async () => {
-  const away = new Error('There is no connection to RabbitMQ.');
+  const away = new Error('Not connected to RabbitMQ.');
   const [, first, second, third] = await said(depth(1, 0), depth(1, 0), away, away);
   expect(first).not.toBeNull();
   expect([second, third]).toEqual([first, first]);
