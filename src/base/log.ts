@@ -53,8 +53,8 @@ function readTrouble(line: string): LoggedProblem | null {
   // the level stands first in every line of pino; most lines are not worth parsing
   const level = /^\{"level":(\d+)/.exec(line)?.[1];
   if (level === undefined || Number(level) < 40) return null;
-  const { time, msg, run, why, trouble, err } = JSON.parse(line) as Partial<Record<string, unknown>>;
-  const reasons: unknown[] = [why, trouble, (err as { message?: unknown } | undefined)?.message];
+  const { time, msg, run, reason, why, trouble, err } = JSON.parse(line) as Partial<Record<string, unknown>>;
+  const reasons: unknown[] = [reason, why, trouble, (err as { message?: unknown } | undefined)?.message];
   const text = [msg, reasons.find((each) => typeof each === 'string')];
   return {
     at: Date.parse(String(time)),

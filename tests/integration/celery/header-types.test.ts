@@ -38,7 +38,7 @@ test('a task with headers of every type that py-amqp writes is read, and the con
   expect(statuses.map(({ state }) => state)).toEqual(['consuming']);
 });
 
-test('such a task is handed on as it came, for a Python worker', async () => {
+test('such a task is forwarded unchanged to a Python worker', async () => {
   const python = `python-${randomUUID()}`;
   const { broker, queue, statuses } = createTrial({ forward: { queue: python, canRun: () => false } });
   await broker.start();

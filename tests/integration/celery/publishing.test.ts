@@ -22,7 +22,7 @@ async function ownQueue() {
   return { channel, queue };
 }
 
-test('a message arrives in a queue that nobody has declared yet, and stays there over a restart of the broker', async () => {
+test('declares a missing queue, and a published message survives a restart of the broker', async () => {
   const { broker } = createTrial();
   const { channel, queue } = await ownQueue();
   await broker.start();
@@ -34,7 +34,7 @@ test('a message arrives in a queue that nobody has declared yet, and stays there
   expect(got.properties).toMatchObject({ deliveryMode: 2, correlationId: 'x', headers: { none: null } });
 });
 
-test('a queue that was declared otherwise is used as it is', async () => {
+test('uses a queue that was declared with other arguments as it is', async () => {
   const { broker } = createTrial();
   const { channel, queue } = await ownQueue();
   await channel.assertQueue(queue, { durable: true, maxPriority: 3 });
@@ -43,7 +43,7 @@ test('a queue that was declared otherwise is used as it is', async () => {
   expect(await channel.checkQueue(queue)).toMatchObject({ messageCount: 1 });
 });
 
-test('what no queue takes, or no exchange, is told to whoever published it, and harms nothing else', async () => {
+test('publishing to a missing queue or exchange rejects and affects nothing else', async () => {
   const { broker, statuses } = createTrial();
   await broker.start();
   await expect(broker.publish(messageTo('nobody', 'amq.direct'), never)).rejects.toMatchObject({
@@ -59,22 +59,19 @@ test('what no queue takes, or no exchange, is told to whoever published it, and 
 test.each<[string, Record<string, unknown>, RegExp]>([
   ['larger than a frame', { text: 'x'.repeat(140_000) }, /Its headers are larger than RabbitMQ allows/],
   ['nothing that AMQP can hold', { ['n'.repeat(256)]: 1 }, /It cannot be written/],
-])(
-  'headers that are %s are told to whoever published them, and harm nothing else',
-  async (_, headers, why) => {
-    const { broker, statuses } = createTrial();
-    const { channel, queue } = await ownQueue();
-    await broker.start();
-    const message = messageTo(queue);
-    const bad = { ...message, properties: { ...message.properties, headers } };
-    await expect(broker.publish(bad, never)).rejects.toThrow(why);
-    await broker.publish(message, never);
-    expect(await channel.checkQueue(queue)).toMatchObject({ messageCount: 1 });
-    expect(statuses.map(({ state }) => state)).toEqual(['consuming']);
-  },
-);
+])('publishing headers that are %s rejects and affects nothing else', async (_, headers, why) => {
+  const { broker, statuses } = createTrial();
+  const { channel, queue } = await ownQueue();
+  await broker.start();
+  const message = messageTo(queue);
+  const bad = { ...message, properties: { ...message.properties, headers } };
+  await expect(broker.publish(bad, never)).rejects.toThrow(why);
+  await broker.publish(message, never);
+  expect(await channel.checkQueue(queue)).toMatchObject({ messageCount: 1 });
+  expect(statuses.map(({ state }) => state)).toEqual(['consuming']);
+});
 
-test('a broker that is away is waited for, until the worker stops', async () => {
+test('publishing waits for the broker until the worker stops', async () => {
   const wire = await createWire();
   const { broker } = createTrial({ url: wire.url });
   const { channel, queue } = await ownQueue();

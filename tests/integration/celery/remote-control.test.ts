@@ -3,7 +3,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { celery, createTrial, createWire, listQueues, openChannel, rabbitmqctl, until } from './bench.js';
 
 describe('remote control by a real Celery', () => {
-  test('sees this worker as one of its own', async () => {
+  test('sees this worker like any Celery worker', async () => {
     const id = '4a1b2c3d-0000-4000-8000-000000000001';
     const task = {
       id,
@@ -39,7 +39,7 @@ describe('remote control by a real Celery', () => {
     expect(report).toMatchObject({ [nodeName]: { ok: expect.stringContaining('dsa-slurm') as string } });
   });
 
-  test.each([126, 300, 40_000])('is understood when the clock has come to %d', async (clock) => {
+  test.each([126, 300, 40_000])('works with the logical clock at %d', async (clock) => {
     const { broker, nodeName } = createTrial();
     await broker.start();
     const channel = await openChannel();
@@ -57,7 +57,7 @@ describe('remote control by a real Celery', () => {
     expect((answered as Record<string, { clock: number }>)[nodeName]?.clock).toBeGreaterThan(clock);
   });
 
-  test('revokes without waiting for an answer, as Girder does, and with one', async () => {
+  test('revokes with and without waiting for a reply', async () => {
     const { broker, nodeName, revokes } = createTrial();
     await broker.start();
     const [, , answered] = await celery([
@@ -73,7 +73,7 @@ describe('remote control by a real Celery', () => {
     ]);
   });
 
-  test('says what it cannot do', async () => {
+  test('replies with an error to unsupported methods', async () => {
     const { broker, nodeName } = createTrial();
     await broker.start();
     const to = { destination: [nodeName] };
@@ -92,7 +92,7 @@ describe('remote control by a real Celery', () => {
     ]);
   });
 
-  test('goes on after nonsense, and the flow of tasks does not notice', async () => {
+  test('survives invalid requests without affecting tasks', async () => {
     const { broker, nodeName, queue, tasks, statuses } = createTrial();
     await broker.start();
     const channel = await openChannel();
@@ -119,7 +119,7 @@ describe('remote control by a real Celery', () => {
     expect(statuses.map(({ state }) => state)).toEqual(['consuming']);
   });
 
-  test('its mailbox is declared as Celery 5 does, and comes back when it is deleted', async () => {
+  test('declares its mailbox as Celery 5 does, and again when it is deleted', async () => {
     const { broker, nodeName, statuses } = createTrial();
     await broker.start();
     const mailbox = `${nodeName}.celery.pidbox`;
@@ -136,7 +136,7 @@ describe('remote control by a real Celery', () => {
     expect(statuses.map(({ state }) => state)).toEqual(['consuming']);
   });
 
-  test('gets along with a mailbox that exists with other arguments', async () => {
+  test('works although the mailbox exists with other arguments', async () => {
     const { broker, nodeName } = createTrial();
     const channel = await openChannel();
     await channel.assertQueue(`${nodeName}.celery.pidbox`, { durable: false, autoDelete: true });
@@ -161,7 +161,7 @@ describe('remote control by a real Celery', () => {
 });
 
 describe('results for a real Celery caller', () => {
-  test('each kind is what the caller gets', async () => {
+  test('reach the caller for each outcome', async () => {
     const trial = createTrial({
       onTask: async (task) => {
         const { args } = { args: (JSON.parse(task.body) as [string[]])[0] };
@@ -190,7 +190,7 @@ describe('results for a real Celery caller', () => {
     ]);
   });
 
-  test('wait for the next connection, and are dropped without harm if the caller is gone', async () => {
+  test('wait for the next connection, and are dropped if the caller is gone', async () => {
     const wire = await createWire();
     const { broker, queue, tasks, statuses } = createTrial({ url: wire.url });
     const channel = await openChannel();
@@ -218,10 +218,10 @@ describe('results for a real Celery caller', () => {
   });
 });
 
-describe('a task that is not ours', () => {
+describe('a task of another worker', () => {
   const task = 'large_image_tasks.tasks.create_tiff';
 
-  test('is answered by a real Python worker on the other queue, and its caller notices nothing', async () => {
+  test('is run by a real Python worker on the forward queue, transparently for its caller', async () => {
     const other = `python-${randomUUID()}`;
     const { broker, queue, tasks } = createTrial({
       forward: { queue: other, canRun: (name) => name === 'some.task' },
@@ -250,7 +250,7 @@ describe('a task that is not ours', () => {
     await until(() => expect(tasks).toMatchObject([{ name: 'some.task' }]));
   });
 
-  test('is the same message afterwards: bytes, headers and properties', async () => {
+  test('is forwarded unchanged: bytes, headers and properties', async () => {
     const other = `python-${randomUUID()}`;
     const { broker, queue } = createTrial({ forward: { queue: other, canRun: () => false } });
     await broker.start();
@@ -278,7 +278,7 @@ describe('a task that is not ours', () => {
     });
   });
 
-  test('is handed on in pickle, which is never decoded here', async () => {
+  test('is forwarded in pickle without being decoded', async () => {
     const other = `python-${randomUUID()}`;
     const { broker, queue, refusals } = createTrial({ forward: { queue: other, canRun: () => false } });
     await broker.start();
@@ -292,7 +292,7 @@ describe('a task that is not ours', () => {
     expect(refusals).toEqual([]);
   });
 
-  test('comes back to nobody, though its publisher wanted copies in this queue', async () => {
+  test('is not copied back, although its publisher asked for copies in this queue', async () => {
     const other = `python-${randomUUID()}`;
     const { broker, queue } = createTrial({ forward: { queue: other, canRun: () => false } });
     await broker.start();
@@ -317,7 +317,7 @@ describe('a task that is not ours', () => {
     expect(came).toEqual(['tiff-3', 'next', 'last']);
   });
 
-  test('is handed on with headers of a hundred kilobytes, as hooks for many outputs are', async () => {
+  test('is forwarded with 100 KB of headers, as the hooks of many outputs need', async () => {
     const other = `python-${randomUUID()}`;
     const { broker, queue } = createTrial({ forward: { queue: other, canRun: () => false } });
     await broker.start();
@@ -331,7 +331,7 @@ describe('a task that is not ours', () => {
     });
   });
 
-  test('waits here while its queue is full, holds nothing else up, and goes on when there is room', async () => {
+  test('waits while the forward queue is full without blocking other tasks', async () => {
     const other = `full-${randomUUID()}`;
     const limit = JSON.stringify({ 'max-length': 1, overflow: 'reject-publish' });
     await rabbitmqctl('-q', 'set_policy', '--apply-to', 'queues', other, `^${other}$`, limit);
@@ -367,7 +367,7 @@ describe('a task that is not ours', () => {
     );
   });
 
-  test('holds nothing up however many of them wait, and the status tells of them', async () => {
+  test('does not block other tasks however many wait, and is reported in the status', async () => {
     const other = `full-${randomUUID()}`;
     const limit = JSON.stringify({ 'max-length': 0, overflow: 'reject-publish' });
     await rabbitmqctl('-q', 'set_policy', '--apply-to', 'queues', other, `^${other}$`, limit);
@@ -384,14 +384,14 @@ describe('a task that is not ours', () => {
     ]);
     await until(() => expect(tasks).toMatchObject([{ name: 'some.task' }]));
     await until(() =>
-      expect(broker.status().trouble).toContain(`15 tasks that are not ours wait for the queue "${other}"`),
+      expect(broker.status().trouble).toContain(`15 tasks wait to be forwarded to the queue "${other}"`),
     );
     await rabbitmqctl('-q', 'clear_policy', other);
     await until(async () => expect((await channel.checkQueue(other)).messageCount).toBe(15), 60_000);
     await until(() => expect(broker.status()).toMatchObject({ state: 'consuming', trouble: null }));
   });
 
-  test('is back in its own queue when this worker ends before the other takes it', async () => {
+  test('returns to its own queue when this worker stops before forwarding it', async () => {
     const other = `full-${randomUUID()}`;
     const limit = JSON.stringify({ 'max-length': 0, overflow: 'reject-publish' });
     await rabbitmqctl('-q', 'set_policy', '--apply-to', 'queues', other, `^${other}$`, limit);

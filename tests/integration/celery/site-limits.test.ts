@@ -29,7 +29,7 @@ async function complaint(url: string, queue?: string): Promise<string> {
 }
 
 describe('a limit of the site', () => {
-  test('on connections is named, and not taken for a virtual host that is missing', async () => {
+  test('on connections is reported, and distinguished from a missing virtual host', async () => {
     const { name, url } = await openVirtualHost();
     await rabbitmqctl('set_vhost_limits', '-p', name, '{"max-connections": 0}');
     expect(await complaint(url)).toMatch(/takes no more connections: .*limit .*0.* set_vhost_limits/);
@@ -38,14 +38,14 @@ describe('a limit of the site', () => {
     expect(await complaint(url.replace(name, 'nowhere'))).toContain('has no virtual host "nowhere"');
   });
 
-  test('on queues is named', async () => {
+  test('on queues is reported', async () => {
     const { name, url } = await openVirtualHost();
     await rabbitmqctl('set_vhost_limits', '-p', name, '{"max-queues": 0}');
     expect(await complaint(url, 'any')).toMatch(/makes no more queues: .*limit/);
   });
 });
 
-test('a task queue that the site has made a quorum queue is consumed as it is', async () => {
+test('consumes a task queue that the site declared as a quorum queue', async () => {
   const { url } = await openVirtualHost();
   const channel = await openChannel(url);
   const queue = `test-${randomUUID()}`;
@@ -58,7 +58,7 @@ test('a task queue that the site has made a quorum queue is consumed as it is', 
   await broker.close();
 });
 
-test('a worker that stops while memory is short, and RabbitMQ reads from nobody, does not wait for that to end', async () => {
+test('a worker stops promptly while RabbitMQ blocks publishers because memory is low', async () => {
   const { broker, statuses } = createTrial();
   await broker.start();
   await rabbitmqctl('set_vm_memory_high_watermark', 'absolute', '1');

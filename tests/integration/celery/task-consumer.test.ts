@@ -3,7 +3,7 @@ import { celery, createTrial, createWire, listQueues, openChannel, rabbitmqctl, 
 import { testSite } from '../../support/test-site.js';
 
 describe('tasks of a real Celery producer', () => {
-  test('arrive, and are acknowledged only when they are safe', async () => {
+  test('arrive, and are acknowledged only once they are stored', async () => {
     const safe = Promise.withResolvers<void>();
     const trial = createTrial({
       onTask: async (task) => {
@@ -41,7 +41,7 @@ describe('tasks of a real Celery producer', () => {
     expect(await channel.checkQueue(queue)).toMatchObject({ messageCount: 0, consumerCount: 1 });
   });
 
-  test('wait in a queue of others, whose depth the broker can tell; null where there is none', async () => {
+  test('the depth of any queue can be asked; null if it does not exist', async () => {
     const { broker, queue } = createTrial();
     await broker.start();
     const others = `${queue}.others`;
@@ -79,7 +79,7 @@ describe('tasks of a real Celery producer', () => {
     await until(() => expect(tasks).toHaveLength(1));
   });
 
-  test('come again when they were not taken over', async () => {
+  test('are delivered again when they were not accepted', async () => {
     const trial = createTrial({
       onTask: async (task) => {
         trial.tasks.push(task);
@@ -93,7 +93,7 @@ describe('tasks of a real Celery producer', () => {
     await until(async () => expect(await unacknowledged(trial.queue)).toBe(0));
   });
 
-  test('are refused as pickle, with what could be read, and are gone', async () => {
+  test('are refused and dropped if they are pickled, with what could be read', async () => {
     const { broker, queue, tasks, refusals } = createTrial();
     await broker.start();
     const [id] = await celery([
@@ -110,8 +110,8 @@ describe('tasks of a real Celery producer', () => {
   });
 });
 
-describe('the intake', () => {
-  test('pauses, leaves tasks in the queue even over a reconnect, and resumes', async () => {
+describe('the consumer', () => {
+  test('pauses, leaves tasks in the queue even after a reconnect, and resumes', async () => {
     const wire = await createWire();
     const { broker, queue, tasks, statuses } = createTrial({ url: wire.url });
     await broker.start();
@@ -133,7 +133,7 @@ describe('the intake', () => {
     expect(broker.status().state).toBe('consuming');
   });
 
-  test('gives held tasks back at once when it pauses', async () => {
+  test('requeues held tasks immediately when it pauses', async () => {
     const trial = createTrial({
       onTask: async (task) => {
         trial.tasks.push(task);
@@ -152,7 +152,7 @@ describe('the intake', () => {
     );
   });
 
-  test('many quick changes end as the last one says', async () => {
+  test('ends in the last requested state after many quick changes', async () => {
     const { broker, queue, tasks } = createTrial();
     await broker.start();
     await Promise.all(
@@ -168,7 +168,7 @@ describe('the intake', () => {
     await until(() => expect(tasks).toHaveLength(1));
   });
 
-  test('is set up again after its queue was deleted', async () => {
+  test('recovers after its queue was deleted', async () => {
     const { broker, queue, tasks, statuses } = createTrial();
     await broker.start();
     const channel = await openChannel();
@@ -183,7 +183,7 @@ describe('the intake', () => {
 });
 
 describe('the connection', () => {
-  test('comes back after it was cut; an unsettled task is delivered again and acknowledged once', async () => {
+  test('recovers after it was cut; an unsettled task is redelivered and acknowledged once', async () => {
     const wire = await createWire();
     const first = Promise.withResolvers<void>();
     const trial = createTrial({
@@ -212,7 +212,7 @@ describe('the connection', () => {
     await until(() => expect(tasks).toHaveLength(3));
   });
 
-  test('comes back after the broker closed it', async () => {
+  test('recovers after the broker closed it', async () => {
     const { broker, statuses } = createTrial();
     await broker.start();
     await rabbitmqctl('close_all_connections', 'maintenance');
@@ -222,7 +222,7 @@ describe('the connection', () => {
     expect(statuses[1]?.trouble).toContain('maintenance');
   });
 
-  test('is waited for when nothing listens yet', async () => {
+  test('is retried while nothing listens yet', async () => {
     const wire = await createWire();
     wire.setDown(true);
     const { broker, statuses } = createTrial({ url: wire.url });
@@ -232,7 +232,7 @@ describe('the connection', () => {
     await until(() => expect(statuses.at(-1)).toMatchObject({ state: 'consuming', trouble: null }));
   });
 
-  test('ends with close, which gives unsettled tasks back', async () => {
+  test('ends with close, which requeues unsettled tasks', async () => {
     const taken = Promise.withResolvers<void>();
     const trial = createTrial({
       onTask: async () => {
@@ -250,7 +250,7 @@ describe('the connection', () => {
   });
 });
 
-describe('the first connection is refused with a sentence', () => {
+describe('the first connection fails with an explanation', () => {
   test.each<[string, (url: URL) => void, RegExp]>([
     ['for a wrong password', (url) => (url.password = 'hunter2'), /refused the user "guest" or its password/],
     ['for an unknown user', (url) => (url.username = 'nobody'), /refused the user "nobody" or its password/],

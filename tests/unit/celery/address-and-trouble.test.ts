@@ -18,7 +18,7 @@ describe('readBrokerUrl', () => {
   });
 
   test.each(['', 'localhost', 'amqp://', 'redis://u:hunter2@h/0', 'amqp://u:hunter2%@h/', 'amqp://u:p@h:x'])(
-    'refuses %s, and keeps its password',
+    'rejects %s without showing its password',
     (url) => {
       expect(() => readBrokerUrl(url)).toThrow(
         expect.objectContaining({

@@ -18,7 +18,7 @@ const idle = {
   registered: () => [],
 };
 
-/** A broker whose waiting is only written down: each sleep ends with `wake`. */
+/** A broker client whose sleeps are recorded; each one ends when the test calls `wake`. */
 function createTrial(connect: Connect, change: Partial<BrokerOptions> = {}) {
   const statuses: BrokerStatus[] = [];
   const sleeps: { ms: number; wake: () => void }[] = [];
@@ -57,7 +57,7 @@ const refusedPassword = new Error(
 const refusedPort = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
 
 describe('the first connection', () => {
-  test('is refused for good when waiting does not help', async () => {
+  test('fails permanently for an error that waiting cannot fix', async () => {
     const { broker, statuses } = createTrial(async () => Promise.reject(refusedPassword));
     await expect(broker.start()).rejects.toMatchObject({ code: 'broker', message: /refused the user "dsa"/ });
     expect(statuses).toHaveLength(1);
@@ -66,13 +66,13 @@ describe('the first connection', () => {
     expect(broker.status().state).toBe('closed');
   });
 
-  test('an address that is none is refused at the start', async () => {
+  test('rejects an invalid URL at the start', async () => {
     const { broker } = createTrial(async () => Promise.reject(refusedPort), { url: 'rabbit' });
     await expect(broker.start()).rejects.toMatchObject({ code: 'broker' });
     await broker.close();
   });
 
-  test('is tried again, at growing intervals, while nothing listens; even a refusal does not end that', async () => {
+  test('is retried with backoff while nothing listens, even after a later refusal', async () => {
     const errors = [refusedPort, refusedPort, refusedPort, refusedPassword, refusedPassword];
     const connect = vi.fn<Connect>(async () => Promise.reject(errors.shift() ?? refusedPort));
     const { broker, statuses, sleeps } = createTrial(connect);
@@ -91,13 +91,13 @@ describe('the first connection', () => {
   });
 });
 
-test.each([['local'], ['celery'], ['amq.x']])('foreign tasks are not forwarded to %s', (queue) => {
+test.each([['local'], ['celery'], ['amq.x']])('tasks cannot be forwarded to %s', (queue) => {
   const change = { forward: { queue, canRun: () => true } };
   expect(() => createTrial(async () => Promise.reject(refusedPort), change)).toThrow(/queue/i);
 });
 
 describe('a broker that forbids transient queues that are not exclusive', () => {
-  test('gets an exclusive mailbox with the second connection', async () => {
+  test('gets an exclusive mailbox on the second connection', async () => {
     const mailboxes: unknown[] = [];
     const connect: Connect = async () => createConnection(mailboxes);
     const { broker, sleeps, statuses } = createTrial(connect);

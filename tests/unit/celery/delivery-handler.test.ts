@@ -6,12 +6,12 @@ import { createDeliveryHandler, type DeliveryHandlerOptions } from '../../../src
 import type { Task } from '../../../src/celery/messages/task.js';
 import { taskDelivery } from './deliveries.js';
 
-function createSettling(change: Partial<DeliveryHandlerOptions> = {}) {
+function createTestHandler(change: Partial<DeliveryHandlerOptions> = {}) {
   const slept: number[] = [];
   const tasks: Task[] = [];
   const refusals: Refusal[] = [];
-  const aside: string[] = [];
-  const settler = createDeliveryHandler({
+  const parked: string[] = [];
+  const handler = createDeliveryHandler({
     onTask: async (task) => void tasks.push(task),
     onRefused: async (refusal) => void refusals.push(refusal),
     forward: null,
@@ -20,8 +20,8 @@ function createSettling(change: Partial<DeliveryHandlerOptions> = {}) {
     ...change,
   });
   const settle = async (delivery: Delivery, queue: string, signal: AbortSignal) =>
-    settler(delivery, queue, signal, () => void aside.push(queue));
-  return { settle, aside, slept, tasks, refusals };
+    handler(delivery, queue, signal, () => void parked.push(queue));
+  return { settle, parked, slept, tasks, refusals };
 }
 
 const { signal } = new AbortController();
@@ -31,9 +31,9 @@ const pickled = (headers: Record<string, unknown>) =>
   });
 const bad = taskDelivery({ headers: { task: undefined } });
 
-describe('createSettler', () => {
-  test('a task is acknowledged, a refused message is not brought back', async () => {
-    const { settle, tasks, refusals, slept } = createSettling();
+describe('createDeliveryHandler', () => {
+  test('acknowledges a task and drops a refused message', async () => {
+    const { settle, tasks, refusals, slept } = createTestHandler();
     expect(await settle(taskDelivery(), 'gpu', signal)).toBe('ack');
     expect(await settle(bad, 'gpu', signal)).toBe('reject');
     expect(tasks).toMatchObject([{ queue: 'gpu', name: 'some.task' }]);
@@ -41,37 +41,37 @@ describe('createSettler', () => {
     expect(slept).toEqual([]);
   });
 
-  test('what is handed on is acknowledged afterwards, and goes back if no queue takes it', async () => {
-    let isTaken = true;
-    const handed: unknown[] = [];
-    const { settle, aside, tasks, slept } = createSettling({
-      forward: async (task, delivery, _signal, setAside) => {
+  test('acknowledges a forwarded task, and requeues it if the queue does not accept it', async () => {
+    let isAccepted = true;
+    const forwarded: unknown[] = [];
+    const { settle, parked, tasks, slept } = createTestHandler({
+      forward: async (task, delivery, _signal, park) => {
         if (task.name !== 'some.task') return false;
-        if (!isTaken) {
-          setAside();
-          throw new Error('No queue takes it.');
+        if (!isAccepted) {
+          park();
+          throw new Error('No queue accepts it.');
         }
-        handed.push(delivery);
+        forwarded.push(delivery);
         return true;
       },
     });
     const delivery = taskDelivery();
     expect(await settle(delivery, 'celery', signal)).toBe('ack');
-    expect(handed).toEqual([delivery]);
+    expect(forwarded).toEqual([delivery]);
     expect(await settle(taskDelivery({ headers: { task: 'ours' } }), 'celery', signal)).toBe('ack');
     expect(tasks).toMatchObject([{ name: 'ours' }]);
-    expect(aside).toEqual([]);
-    isTaken = false;
+    expect(parked).toEqual([]);
+    isAccepted = false;
     expect(await settle(delivery, 'celery', signal)).toBe('requeue');
-    expect(aside).toEqual(['celery']);
+    expect(parked).toEqual(['celery']);
     expect(slept).toHaveLength(1);
     expect(tasks).toHaveLength(1);
   });
 
-  test('what cannot be read is handed on if its name is that of a task for others, and its headers are whole', async () => {
-    const handed: string[] = [];
-    const { settle, refusals } = createSettling({
-      forward: async ({ id, name }) => name !== 'ours' && handed.push(`${name} ${id}`) > 0,
+  test('forwards an undecodable message if its headers are complete and name a task of another worker', async () => {
+    const forwarded: string[] = [];
+    const { settle, refusals } = createTestHandler({
+      forward: async ({ id, name }) => name !== 'ours' && forwarded.push(`${name} ${id}`) > 0,
     });
     expect(await settle(pickled({ task: 'theirs' }), 'celery', signal)).toBe('ack');
     expect(await settle(pickled({ task: 'ours' }), 'celery', signal)).toBe('reject');
@@ -80,37 +80,37 @@ describe('createSettler', () => {
     const headers = readFieldTable(Buffer.from('026964530000000178047461736b530000000161015a5a', 'hex'));
     expect(headers).toEqual({ id: 'x', task: 'a', ...headers });
     expect(await settle(taskDelivery({ properties: { headers } }), 'celery', signal)).toBe('reject');
-    expect(handed).toEqual(['theirs x']);
+    expect(forwarded).toEqual(['theirs x']);
     expect(refusals.map(({ name }) => name)).toEqual(['ours', null, 'a']);
   });
 
-  test('acknowledges only after the task is safe', async () => {
-    const safe = Promise.withResolvers<void>();
-    const { settle } = createSettling({ onTask: async () => safe.promise });
-    let verdict: string | null = null;
-    const settled = settle(taskDelivery(), 'celery', signal).then((is) => (verdict = is));
+  test('acknowledges only after the task is stored', async () => {
+    const stored = Promise.withResolvers<void>();
+    const { settle } = createTestHandler({ onTask: async () => stored.promise });
+    let settlement: string | null = null;
+    const settled = settle(taskDelivery(), 'celery', signal).then((result) => (settlement = result));
     await Promise.resolve();
-    expect(verdict).toBeNull();
-    safe.resolve();
+    expect(settlement).toBeNull();
+    stored.resolve();
     await settled;
-    expect(verdict).toBe('ack');
+    expect(settlement).toBe('ack');
   });
 
-  test('what is not taken over is held longer each time, and then goes back', async () => {
-    let isFull = true;
+  test('holds a message that was not accepted, longer after each failure, before requeuing it', async () => {
+    let isDiskFull = true;
     const fail = async () => {
-      if (isFull) throw new Error('no space left');
+      if (isDiskFull) throw new Error('no space left');
     };
-    const { settle, slept } = createSettling({ onTask: fail, onRefused: fail });
+    const { settle, slept } = createTestHandler({ onTask: fail, onRefused: fail });
     for (const delivery of [taskDelivery(), bad, taskDelivery()]) {
       expect(await settle(delivery, 'celery', signal)).toBe('requeue');
     }
     expect(slept).toHaveLength(3);
     expect(slept[0]).toBeGreaterThanOrEqual(500);
     expect(slept[2]).toBeGreaterThanOrEqual(2_000);
-    isFull = false;
+    isDiskFull = false;
     expect(await settle(taskDelivery(), 'celery', signal)).toBe('ack');
-    isFull = true;
+    isDiskFull = true;
     expect(await settle(taskDelivery(), 'celery', signal)).toBe('requeue');
     expect(slept[3]).toBeLessThanOrEqual(1_000);
   });

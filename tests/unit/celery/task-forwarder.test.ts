@@ -7,23 +7,23 @@ import { taskDelivery } from './deliveries.js';
 
 const never = new AbortController().signal;
 const delivery = taskDelivery();
-const refusal = new DsaSlurmError('broker', 'No queue takes it.');
+const refusal = new DsaSlurmError('broker', 'No queue accepts it.');
 
-/** @param answers what becomes of each attempt, the last one again and again */
-function bench(...answers: readonly ('taken' | 'tried again' | 'refused')[]) {
+/** @param answers the result of each attempt; the last one repeats */
+function bench(...answers: readonly ('accepted' | 'retried' | 'refused')[]) {
   const waits: unknown[] = [];
   const time = { now: 0 };
-  let asides = 0;
+  let parkCalls = 0;
   let attempts = 0;
   const forward = createForwarder({
     queue: 'python',
     canRun: (name) => name === 'ours',
     publisher: {
       connect: () => undefined,
-      async publish(_message, _signal, onTrouble) {
+      async publish(_message, _signal, onRetry) {
         const answer = answers[Math.min(attempts, answers.length - 1)];
         attempts += 1;
-        if (answer === 'tried again') onTrouble?.('It is full.');
+        if (answer === 'retried') onRetry?.('It is full.');
         if (answer === 'refused') throw refusal;
       },
     },
@@ -33,30 +33,30 @@ function bench(...answers: readonly ('taken' | 'tried again' | 'refused')[]) {
   });
   const run = async (signal = never) =>
     forward(readTask(delivery), delivery, signal, () => {
-      asides += 1;
+      parkCalls += 1;
     });
-  return { run, waits, time, asides: () => asides, attempts: () => attempts };
+  return { run, waits, time, parkCalls: () => parkCalls, attempts: () => attempts };
 }
 
-test('a task that is taken at once is not set aside', async () => {
-  const { run, waits, asides } = bench('taken');
+test('does not park a task that is forwarded immediately', async () => {
+  const { run, waits, parkCalls } = bench('accepted');
   expect(await run()).toBe(true);
-  expect([asides(), waits]).toEqual([0, []]);
+  expect([parkCalls(), waits]).toEqual([0, []]);
 });
 
-test('one that is not is set aside once, tried again, and told of for as long as it waits', async () => {
-  const { run, waits, asides, attempts } = bench('refused', 'refused', 'tried again');
+test('parks a waiting task once, retries, and reports it while it waits', async () => {
+  const { run, waits, parkCalls, attempts } = bench('refused', 'refused', 'retried');
   expect(await run()).toBe(true);
-  expect([asides(), attempts()]).toEqual([1, 3]);
+  expect([parkCalls(), attempts()]).toEqual([1, 3]);
   expect(waits).toEqual([
-    { count: 1, why: expect.stringContaining('No queue takes it.') as string },
-    { count: 1, why: expect.stringContaining('No queue takes it.') as string },
-    { count: 1, why: 'It is full.' },
+    { count: 1, reason: expect.stringContaining('No queue accepts it.') as string },
+    { count: 1, reason: expect.stringContaining('No queue accepts it.') as string },
+    { count: 1, reason: 'It is full.' },
     null,
   ]);
 });
 
-test('it goes back to its queue before RabbitMQ takes offence, and when this worker lets go', async () => {
+test('gives up before the consumer timeout of RabbitMQ, and when the worker stops', async () => {
   const { run, waits, time } = bench('refused');
   await expect(run()).rejects.toBe(refusal);
   expect(time.now).toBeGreaterThanOrEqual(maxForwardMs);

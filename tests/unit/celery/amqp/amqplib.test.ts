@@ -5,11 +5,11 @@ import { loadAmqplib } from '../../../../src/celery/amqp/amqplib.js';
 
 const root = join(import.meta.dirname, '../../../..');
 
-test('amqplib, as it is installed, reads headers with our reader', () => {
+test('the installed amqplib reads headers with readFieldTable', () => {
   expect(loadAmqplib().connect).toBeTypeOf('function');
 });
 
-test('nothing else loads amqplib, since whoever does it first decides how headers are read', () => {
+test('no other module loads amqplib', () => {
   const loaders = ['src', 'tests'].flatMap((room) =>
     readdirSync(join(root, room), { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile() && /\.tsx?$/.test(entry.name))

@@ -9,7 +9,7 @@ const long = (bytes: string) => (bytes.length / 2).toString(16).padStart(8, '0')
 /** A table with the one field `n`. */
 const field = (tag: string, value: string) => hex(`016e ${ascii(tag)} ${value}`);
 
-describe('a field table', () => {
+describe('readFieldTable', () => {
   test.each<[string, string, unknown]>([
     ['t', '01', true],
     ['b', 'ff', -1],
@@ -54,7 +54,7 @@ describe('a field table', () => {
     expect(unreadableReason(table)).toContain(fault);
   });
 
-  test('nested thousands of levels deep is no trouble', () => {
+  test('survives thousands of nested levels', () => {
     let bytes = field('V', '');
     for (let level = 0; level < 20_000; level += 1) {
       const head = Buffer.alloc(6);
@@ -65,13 +65,13 @@ describe('a field table', () => {
     expect(unreadableReason(readFieldTable(bytes))).toContain('nested too deeply');
   });
 
-  test('cannot reach a prototype', () => {
+  test('cannot modify a prototype', () => {
     const table = readFieldTable(hex(`09${ascii('__proto__')}${ascii('F')}${long(`0161${ascii('t')}01`)}`));
     expect(Object.keys(table)).toEqual(['__proto__']);
     expect(table['a']).toBeUndefined();
   });
 
-  test('of any bytes is read without a throw', () => {
+  test('never throws, whatever the bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
         readFieldTable(Buffer.from(bytes));

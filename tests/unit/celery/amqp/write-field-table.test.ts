@@ -44,7 +44,7 @@ test.each<[unknown, string]>([
   expect(tagOf(value)).toBe(tag);
 });
 
-test('a great negative number keeps its sign and its last digit', () => {
+test('a large negative number keeps its sign and its last digit', () => {
   expect(fieldOf(-(2 ** 40) - 1)).toBe('L\xff\xff\xfe\xff\xff\xff\xff\xff');
 });
 
@@ -56,11 +56,11 @@ test.each([
   expect(() => writeFieldTable(headers)).toThrow(/RangeError|TypeError|bytes|range|hold/);
 });
 
-test('fields of a prototype count, as amqplib hands them over, and undefined is none', () => {
+test('writes inherited fields, as amqplib passes them, and skips undefined', () => {
   expect(readFieldTable(written(Object.create({ a: 1, none: undefined }) as object))).toEqual({ a: 1 });
 });
 
-test('headers that came are the same when they go on', () => {
+test('received headers are forwarded unchanged', () => {
   const headers = {
     retries: 0,
     timelimit: [300, 2.5, null],
@@ -73,7 +73,7 @@ test('headers that came are the same when they go on', () => {
   expect(readFieldTable(written(headers))).toEqual(headers);
 });
 
-test('a table that was read is written byte for byte, and a copy of it with what it has', () => {
+test('writes a table that was read byte for byte, and a modified copy by its fields', () => {
   // a 16-bit number, a float without a fraction, bytes with the tag of a text
   const bytes = Buffer.from('016173ff01016264400000000000000001635300000001ff', 'hex');
   const table = readFieldTable(bytes);

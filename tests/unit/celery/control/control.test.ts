@@ -131,7 +131,7 @@ describe.each(['pidbox', 'pidbox-celery56'])('the requests and answers captured 
   });
 });
 
-test('what the status page reads without a check', () => {
+test('the fields that the status page of Girder reads unchecked', () => {
   expect(answer('ping')).toEqual({ ok: 'pong' });
   expect(answer('stats')).toMatchObject({
     total: { 'cap_tasks.tasks.sleepy': 2 },
@@ -157,12 +157,12 @@ test.each(['pidbox', 'pidbox-celery56'])(
   },
 );
 
-test('the priority that a task was published with is told', () => {
+test('reports the priority that a task was published with', () => {
   const target = { ...createTarget(), reserved: () => [{ ...waitingTask, priority: 7 }] };
   expect(answer('reserved', {}, target)).toMatchObject([{ delivery_info: { priority: 7 } }]);
 });
 
-test('what waits for its eta', () => {
+test('reports tasks that wait for their eta', () => {
   const eta = '2026-12-01T10:00:00.000Z';
   const target = { ...createTarget(), scheduled: () => [{ ...waitingTask, id: 'later', eta }] };
   expect(answer('scheduled', {}, target)).toMatchObject([{ eta, priority: 6, request: { id: 'later' } }]);
@@ -172,14 +172,14 @@ test('what waits for its eta', () => {
   expect(answer('revoke', { task_id: 'later', terminate: true }, target)).toEqual({ ok: 'terminate: later' });
 });
 
-test('Girder, which reads the first count only, reads that of all tasks', () => {
+test('the first count, the only one that Girder reads, is that of all tasks', () => {
   const target = { ...createTarget(), totals: () => ({ 'b.task': 2, 'a.task': 1 }) };
   const { total } = answer('stats', {}, target) as { total: Record<string, number> };
   expect(total).toEqual({ '(all tasks)': 3, 'a.task': 1, 'b.task': 2 });
   expect(Object.keys(total).sort()[0]).toBe('(all tasks)');
 });
 
-test('a task that has ended is ready', () => {
+test('a finished task is ready', () => {
   const target = { ...createTarget(), ready: () => [{ ...activeTask, id: 'over' }] };
   expect(answer('query_task', { ids: ['over', waitingTask.id, 'nobody'] }, target)).toMatchObject({
     over: ['ready', { id: 'over', time_start: 1_795_428_009.215 }],
@@ -187,7 +187,7 @@ test('a task that has ended is ready', () => {
   });
 });
 
-test('shutdown is for those who may, and then has no answer', () => {
+test('shutdown works only if allowed, and sends no reply', () => {
   expect(answer('shutdown')).toEqual({ error: expect.stringContaining('worker.remoteShutdown') as string });
   const shutdown = vi.fn();
   expect(answer('shutdown', {}, { ...createTarget(), shutdown })).toBeUndefined();
@@ -219,7 +219,7 @@ describe('revoke', () => {
     expect(target.revokes).toEqual([revoked]);
   });
 
-  test('what can be no id is left out', () => {
+  test('ignores invalid task ids', () => {
     const target = createTarget();
     answer('revoke', { task_id: ['../x', 7, null, ['a'], 'ok'] }, target);
     expect(target.revokes).toEqual([{ ids: ['ok'], terminate: false }]);
@@ -230,7 +230,7 @@ describe('revoke', () => {
 });
 
 describe('answers', () => {
-  test('an unknown method, however it is called', () => {
+  test('to an unknown method, whatever its name', () => {
     expect(answer('no_such')).toEqual({ error: "KeyError('no_such')" });
     expect(answer('constructor')).toEqual({ error: "KeyError('constructor')" });
     expect(answer('__proto__')).toEqual({ error: "KeyError('__proto__')" });
@@ -251,7 +251,7 @@ describe('answers', () => {
     expect(answer(method)).toEqual({ error: expect.stringContaining(hint) as string });
   });
 
-  test('a defect in the target is an answer too', () => {
+  test('to a request that fails with a defect', () => {
     const target = {
       ...createTarget(),
       active: () => {
@@ -261,14 +261,14 @@ describe('answers', () => {
     expect(answer('active', {}, target)).toEqual({ error: "RuntimeError('boom')" });
   });
 
-  test('no answer holds the broker password', () => {
+  test('never contain the broker password', () => {
     for (const method of ['conf', 'report', 'stats', 'active_queues']) {
       expect(JSON.stringify(answer(method))).not.toContain('hunter2');
     }
   });
 });
 
-describe('whom a request is for', () => {
+describe('isAddressedTo', () => {
   const everyone = { destination: null, pattern: null, matcher: null };
 
   test.each<[Parameters<typeof isAddressedTo>[1], boolean]>([
@@ -323,7 +323,7 @@ describe('readControlRequest', () => {
 });
 
 describe('the logical clock', () => {
-  test('goes on from the highest value and ignores nonsense', () => {
+  test('continues from the highest value and ignores invalid ones', () => {
     const clock = createLamportClock();
     clock.adjust(10);
     expect(clock.forward()).toBe(12);

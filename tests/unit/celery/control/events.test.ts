@@ -77,7 +77,7 @@ const keysOf = (event: unknown) =>
     .sort();
 
 describe.each(['events', 'events-celery56'])('the captured %s', (folder) => {
-  test('of the worker have the same fields', async () => {
+  test('worker events have the same fields', async () => {
     const { events, published, sleeps, connect } = createTrial();
     await connect();
     sleeps[0]?.wake();
@@ -97,7 +97,7 @@ describe.each(['events', 'events-celery56'])('the captured %s', (folder) => {
     expect(sleeps[0]?.ms).toBe(2_000);
   });
 
-  test('without heartbeats, neither its coming nor its going is told, and a heartbeat when it is asked for', async () => {
+  test('without heartbeats, sends neither online nor offline, and a heartbeat only on request', async () => {
     const { events, published, sleeps, connect } = createTrial({ heartbeats: false });
     await connect();
     expect(sleeps).toEqual([]);
@@ -144,7 +144,7 @@ describe.each(['events', 'events-celery56'])('the captured %s', (folder) => {
 });
 
 describe('task events', () => {
-  test('go together, and only while they are on', async () => {
+  test('are batched, and sent only while they are on', async () => {
     const { events, published, sleeps, connect } = createTrial({ heartbeats: false, taskEvents: false });
     await connect();
     events.task(started);
@@ -161,7 +161,7 @@ describe('task events', () => {
     expect(types(ofTasks(published))).toEqual([2]);
   });
 
-  test('are dropped while nobody takes them, and never pile up', async () => {
+  test('are dropped while they cannot be sent, and never pile up', async () => {
     const { events, published, connect, channel, setTakesMore } = createTrial({ heartbeats: false });
     events.task(started);
     await connect();
@@ -186,7 +186,7 @@ describe('task events', () => {
   });
 });
 
-test('a broker that refuses the exchange costs the events and nothing else', async () => {
+test('a broker that refuses the exchange disables events and nothing else', async () => {
   const trial = createTrial();
   trial.channel.assertExchange = async () => Promise.reject(new Error('PRECONDITION_FAILED'));
   await trial.connect();

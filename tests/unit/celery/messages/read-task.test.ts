@@ -28,7 +28,7 @@ describe('readTask', () => {
     expect(JSON.parse(JSON.stringify(task))).toEqual(task);
   });
 
-  test('dates come out as UTC', () => {
+  test('converts dates to UTC', () => {
     const task = readTask(
       deliveryOf(readFixture('tasks', 'g3.plain.countdown_expires_priority_timelimit_queue.json')),
     );
@@ -46,18 +46,18 @@ describe('readTask', () => {
     expect(readTask(taskDelivery({ headers: { eta: text } })).eta).toBe(eta);
   });
 
-  test('takes the queue from the consumer', () => {
+  test('uses the queue of the consumer', () => {
     expect(readTask(taskDelivery(), 'other').queue).toBe('other');
   });
 
-  test('unknown headers stay, byte arrays become text, and nothing comes from a prototype', () => {
+  test('keeps unknown headers, decodes byte arrays, and ignores prototypes', () => {
     const headers = { extra: { list: [1, null, Buffer.from('é')] } };
     expect(readTask(taskDelivery({ headers })).headers['extra']).toEqual({ list: [1, null, 'é'] });
     const inherited = Object.create({ task: 'some.task', id: 'x' }) as Record<string, unknown>;
     expect(refusalOf(taskDelivery({ properties: { headers: inherited } })).reason).toMatch('"task" header');
   });
 
-  test('a header table that could not be read to its end is refused, with what was read', () => {
+  test('refuses a header table that could not be read completely, and reports what was read', () => {
     const headers = Object.assign(readFieldTable(Buffer.from('02aaaa5a', 'hex')), {
       id: 'x-1',
       task: 'some.task',
@@ -119,11 +119,11 @@ describe('readTask', () => {
     expect(refusal.name).toBe('some.task');
   });
 
-  test.each(['0', 'my-task:1_a.b', 'a'.repeat(200)])('takes the id %j', (id) => {
+  test.each(['0', 'my-task:1_a.b', 'a'.repeat(200)])('accepts the id %j', (id) => {
     expect(readTask(taskDelivery({ headers: { id } })).id).toBe(id);
   });
 
-  test('a refusal tells what could be read, so that the Girder job can be failed', () => {
+  test('a refusal holds what could be read, so that the Girder job can be failed', () => {
     const jobInfoSpec = { method: 'PUT', url: 'http://girder.example/api/v1/job/1' };
     const refusal = refusalOf(
       taskDelivery({
@@ -144,7 +144,7 @@ describe('readTask', () => {
     });
   });
 
-  test('headers nested beyond reason are refused and not kept', () => {
+  test('refuses headers that are nested too deeply, and does not keep them', () => {
     let nested: Record<string, unknown> = {};
     for (let depth = 0; depth < 200; depth += 1) nested = { nested };
     expect(refusalOf(taskDelivery({ headers: { nested } }))).toMatchObject({ id: null, headers: null });

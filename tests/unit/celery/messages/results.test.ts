@@ -26,7 +26,7 @@ describe.each(['results', 'results-celery56'])('resultMessage, beside the captur
     expect(JSON.parse(String(message?.content))).toEqual(JSON.parse(captured.body));
   });
 
-  test('a failure is a RuntimeError', () => {
+  test('turns a failure into a RuntimeError', () => {
     const message = resultMessage(readTask(taskDelivery()), { status: 'FAILURE', message: 'Slurm: "é"\n' });
     const captured = JSON.parse(readFixture(folder, 'failure.ValueError.json').body) as object;
     const body = JSON.parse(String(message?.content)) as Record<string, unknown>;
@@ -37,7 +37,7 @@ describe.each(['results', 'results-celery56'])('resultMessage, beside the captur
     });
   });
 
-  test('a success lists what was published after it, as Celery does', () => {
+  test('lists the follow-up tasks of a success, as Celery does', () => {
     const captured = JSON.parse(readFixture(folder, 'success.int.children.json').body) as {
       children: unknown;
     };
@@ -47,7 +47,7 @@ describe.each(['results', 'results-celery56'])('resultMessage, beside the captur
     expect(JSON.parse(String(message?.content))).toMatchObject({ children: captured.children });
   });
 
-  test('nothing for nobody', () => {
+  test('is null if nobody waits for the result', () => {
     const ignored = readTask(taskDelivery({ headers: { ignore_result: true } }));
     const unaddressed = readTask(taskDelivery({ properties: { replyTo: undefined } }));
     expect(resultMessage(ignored, { status: 'SUCCESS' })).toBeNull();
@@ -55,8 +55,8 @@ describe.each(['results', 'results-celery56'])('resultMessage, beside the captur
   });
 });
 
-describe('createOutbox', () => {
-  test('keeps what cannot be sent, in order and up to its limit', () => {
+describe('createResultBuffer', () => {
+  test('buffers unsent items in order, up to its limit', () => {
     const dropped: number[] = [];
     const sent: number[] = [];
     const outbox = createResultBuffer<number>(3, (item) => dropped.push(item));

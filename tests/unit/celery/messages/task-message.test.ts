@@ -67,7 +67,7 @@ describe('the message of a task', () => {
     });
   });
 
-  test('begins a lineage of its own if it has none', () => {
+  test('is its own root if it has none', () => {
     expect(taskMessage({ ...plain, rootId: null }, {}, site).properties.headers).toMatchObject({
       root_id: 'id-2',
     });
@@ -84,7 +84,7 @@ describe('the message of a task', () => {
     expect(properties).toMatchObject({ expiration, deliveryMode: 1, headers: { expires: header } });
   });
 
-  test('a countdown becomes an eta', () => {
+  test('turns a countdown into an eta', () => {
     const { headers } = taskMessage({ ...plain, eta: 1.5 }, {}, site).properties;
     expect(headers).toMatchObject({ eta: '2026-11-23T10:00:01.500000+00:00' });
   });
