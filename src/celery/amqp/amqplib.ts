@@ -10,15 +10,15 @@ import type { BrokerAddress } from './broker-url.js';
 import { readFieldTable } from './read-field-table.js';
 import { writeFieldTable } from './write-field-table.js';
 
-/** Of amqplib's inside, what is reached for here. Its version is pinned, and tests/unit/celery/amqp/amqplib.test.ts reads and writes with it. */
+/** The internals of amqplib that are patched here. Its version is pinned, and tests/unit/celery/amqp/amqplib.test.ts uses them. */
 interface Codec {
   decodeFields: (fields: Buffer) => Record<string, unknown>;
 }
 interface Definitions {
   decode: (classId: number, content: Buffer) => { headers?: Record<string, unknown> };
-  encodeProperties: EncodeProperties & { [ours]?: true };
+  encodeProperties: EncodeProperties & { [patched]?: true };
 }
-/** A message's header frame. */
+/** Encodes the content header frame of a message. */
 type EncodeProperties = (
   classId: number,
   channel: number,
@@ -27,62 +27,62 @@ type EncodeProperties = (
 ) => Buffer;
 
 interface Format {
-  inspect: ((frame: Frame, showFields: boolean) => string) & { [ours]?: true };
+  inspect: ((frame: Frame, showFields: boolean) => string) & { [patched]?: true };
   closeMessage: (frame: Frame) => string;
 }
 interface Frame {
   fields?: { replyText?: unknown };
 }
 
-const ours = Symbol('writes headers with src/celery/amqp/write-field-table.ts');
+const patched = Symbol('patched by src/celery/amqp/amqplib.ts');
 
 /**
- * amqplib, with a reader and a writer of message headers that take whatever is in them.
+ * Loads amqplib with a reader and a writer of message headers that support all AMQP field types.
  *
- * amqplib's own reader throws at a type that it does not know, such as `L`, with which py-amqp writes every whole number
- * beyond 32 bits. The connection ends over it before anybody sees the message, and RabbitMQ delivers that again to the next
- * connection, for ever: one such task would stop a worker. Its writer does not know `L` either, and takes half of what fits
- * into a frame. amqplib has no setting for them, and its modules take them over from one another when they are loaded, so
- * ours must be in place before. Hence nothing else imports amqplib.
+ * amqplib's own reader throws on a type that it does not know, such as `L`, which py-amqp uses for integers beyond 32 bits.
+ * That ends the connection, and RabbitMQ delivers the message again on the next one, forever: one such task would stop a
+ * worker. amqplib's writer does not support `L` either, and refuses headers that would fit into a frame. amqplib has no
+ * setting for this, and its modules copy these functions when they are loaded, so they must be patched before. That is why
+ * no other module imports amqplib.
  */
 export function loadAmqplib(): typeof Amqplib {
-  const { require, entry, inside } = whereAmqplibIs();
-  const codec = require(join(inside, 'codec.js')) as Codec;
+  const { require, entry, lib } = locateAmqplib();
+  const codec = require(join(lib, 'codec.js')) as Codec;
   codec.decodeFields = readFieldTable;
-  const definitions = require(join(inside, 'defs.js')) as Definitions;
+  const definitions = require(join(lib, 'defs.js')) as Definitions;
   if (definitions.decode(basicClass, properties).headers?.['n'] !== 1) {
     throw new Error('amqplib does not read message headers with src/celery/amqp/read-field-table.ts');
   }
-  tellWhyClosed(require(join(inside, 'format.js')) as Format);
+  addCloseReason(require(join(lib, 'format.js')) as Format);
   const { encodeProperties } = definitions;
-  if (encodeProperties[ours] !== true) {
+  if (encodeProperties[patched] !== true) {
     const encode: EncodeProperties = (classId, channel, bodySize, { headers, ...others }) => {
       const frame = encodeProperties(classId, channel, bodySize, others);
       return headers === undefined ? frame : withHeaders(frame, writeFieldTable(headers));
     };
-    definitions.encodeProperties = Object.assign(encode, { [ours]: true } as const);
+    definitions.encodeProperties = Object.assign(encode, { [patched]: true } as const);
   }
   return require(entry) as typeof Amqplib;
 }
 
 /**
- * RabbitMQ gives its reason when it closes a connection that is being opened: a virtual host that is not there, or a limit
- * on connections. amqplib only names the frame in its error.
+ * Adds RabbitMQ's reason to the error of a connection that it closes during opening, such as a missing virtual host or a
+ * connection limit. amqplib only names the frame.
  */
-function tellWhyClosed(format: Format): void {
+function addCloseReason(format: Format): void {
   const { inspect, closeMessage } = format;
-  if (inspect[ours] === true) return;
-  const telling: Format['inspect'] = (frame, showFields) =>
+  if (inspect[patched] === true) return;
+  const withReason: Format['inspect'] = (frame, showFields) =>
     frame.fields?.replyText === undefined
       ? inspect(frame, showFields)
       : `${inspect(frame, false)}: ${closeMessage(frame)}`;
-  format.inspect = Object.assign(telling, { [ours]: true } as const);
+  format.inspect = Object.assign(withReason, { [patched]: true } as const);
 }
 
-function whereAmqplibIs() {
+function locateAmqplib() {
   const require = createRequire(import.meta.url);
   const entry = require.resolve('amqplib');
-  return { require, entry, inside: join(dirname(entry), 'lib') };
+  return { require, entry, lib: join(dirname(entry), 'lib') };
 }
 
 /** amqplib's `connect`, without its own recovery. */
@@ -93,18 +93,18 @@ export async function connect(
   return loadAmqplib().connect(address, socket);
 }
 
-/** Files of a broker's TLS connection, in PEM. */
+/** PEM files for the TLS connection to a broker. */
 export interface BrokerFiles {
-  /** The authority that vouches for the broker, where it is not a public one. */
+  /** CA of the broker's certificate, if it is not a public one. */
   caFile?: string | null;
-  /** The client's own certificate, and its key. */
+  /** Client certificate and its key. */
   certFile?: string | null;
   keyFile?: string | null;
 }
 
 /**
- * Connects to a broker. The files are read each time, so that a renewed certificate needs no restart.
- * @throws DsaSlurmError `files` if one of them cannot be used; whatever amqplib throws
+ * Connects to a broker. Reads the files each time, so that a renewed certificate needs no restart.
+ * @throws DsaSlurmError `files` if one of them cannot be used; the error of amqplib
  */
 export async function connectBroker(
   address: BrokerAddress,
@@ -115,19 +115,19 @@ export async function connectBroker(
   const socket = { timeout: timeoutMs, noDelay: true };
   if (!address.tls) return open(address.connect, socket);
   const ca = await readAuthorities(caFile);
-  const own =
+  const client =
     certFile === null || keyFile === null
       ? null
       : { cert: await readPemFile(certFile), key: await readPemFile(keyFile) };
-  if (own !== null) checkTlsMaterial(certFile ?? '', own);
+  if (client !== null) checkTlsMaterial(certFile ?? '', client);
   return open(address.connect, {
     ...socket,
     ...(ca === undefined ? {} : { ca: ca.map((pem) => Buffer.from(pem)) }),
-    ...(own === null ? {} : { cert: Buffer.from(own.cert), key: Buffer.from(own.key) }),
+    ...(client === null ? {} : { cert: Buffer.from(client.cert), key: Buffer.from(client.key) }),
   });
 }
 
-/** The public authorities and the one of the file; undefined without a file, where Node takes the public ones itself. */
+/** The public CAs and the one of the file; undefined without a file: Node then uses the public ones. */
 async function readAuthorities(caFile: string | null): Promise<string[] | undefined> {
   if (caFile === null) return undefined;
   const ca = await readPemFile(caFile);
@@ -136,8 +136,8 @@ async function readAuthorities(caFile: string | null): Promise<string[] | undefi
 }
 
 /**
- * Opens TLS to a broker and closes it again, without a word of AMQP. Resolves if its certificate is trusted.
- * @throws DsaSlurmError `files` if the file cannot be used; whatever the socket or TLS throw
+ * Opens and closes a TLS connection to a broker without speaking AMQP. Resolves if the broker's certificate is trusted.
+ * @throws DsaSlurmError `files` if the file cannot be used; the error of the socket or TLS
  */
 export async function shakeHands(
   { hostname, port }: Pick<BrokerAddress, 'hostname' | 'port'>,
@@ -148,7 +148,7 @@ export async function shakeHands(
   const socket = connectTls({
     host: hostname,
     port,
-    // an address is no server name (RFC 6066)
+    // an IP address is not allowed as a server name (RFC 6066)
     ...(isIP(hostname) === 0 ? { servername: hostname } : {}),
     ...(ca === undefined ? {} : { ca }),
   });
@@ -158,34 +158,34 @@ export async function shakeHands(
   } catch (error) {
     throw signal.aborted ? new Error('connect ETIMEDOUT', { cause: error }) : error;
   } finally {
-    // a broker that wants a certificate of ours says so after this
+    // a broker that requires a client certificate reports it only after this
     socket.on('error', () => undefined).destroy();
   }
 }
 
 /**
- * Whether the properties of a message, its headers among them, fit into the one frame that AMQP has for them. RabbitMQ ends
- * a connection that sends a larger one.
- * @throws TypeError, RangeError for properties that cannot be written at all
+ * Whether the properties of a message, including its headers, fit into the single frame that AMQP allows for them. RabbitMQ
+ * closes a connection that sends a larger one.
+ * @throws TypeError, RangeError for properties that cannot be encoded
  */
 export function fitsIntoFrame(connection: ChannelModel, message: Options.Publish): boolean {
-  const { require, inside } = whereAmqplibIs();
-  const { encodeProperties } = require(join(inside, 'defs.js')) as Definitions;
+  const { require, lib } = locateAmqplib();
+  const { encodeProperties } = require(join(lib, 'defs.js')) as Definitions;
   const { frameMax } = connection.connection as { frameMax?: number };
   return encodeProperties(basicClass, 0, 0, message).length <= (frameMax ?? Infinity);
 }
 
 const basicClass = 60;
-/** Properties of a message: the flag for headers, their length, and a field `n` that is 1 with the tag `L`. */
+/** Encoded message properties: the flag for headers, their length, and a field `n` of type `L` with the value 1. */
 const properties = Buffer.from('20000000000b016e4c0000000000000001', 'hex');
 
-/** Where the flags of a header frame are: behind type, channel, size, class, weight and the size of the body. */
+/** Offset of the property flags in a header frame: after type, channel, size, class, weight and body size. */
 const flagsAt = 19;
 const hasContentType = 0x8000;
 const hasContentEncoding = 0x4000;
 const hasHeaders = 0x2000;
 
-/** Headers come third among the properties. */
+/** Inserts encoded headers, which are the third property, into a header frame without headers. */
 function withHeaders(frame: Buffer, headers: Buffer): Buffer {
   const flags = frame.readUInt16BE(flagsAt);
   let at = flagsAt + 2;

@@ -1,21 +1,26 @@
 import { coerceError, DsaSlurmError, systemCode } from '../../base/errors.js';
 import type { BrokerAddress } from './broker-url.js';
 
-/** What went wrong with the broker, for the operator. */
+/** A broker error as reported to the operator. */
 export interface BrokerProblem {
   error: DsaSlurmError;
-  /** Waiting does not mend it: somebody has to change something. */
+  /** Retrying cannot succeed until someone changes the configuration. */
   permanent: boolean;
 }
 
-/** Translates what amqplib, the socket or TLS throw. The password is in none of the sentences. */
+type Describe = (message: string, next: string) => BrokerProblem;
+
+/** Translates errors of amqplib, the socket and TLS. No message contains the password. */
 export function toBrokerError(thrown: unknown, address: BrokerAddress): BrokerProblem {
   if (thrown instanceof DsaSlurmError) return { error: thrown, permanent: true };
   const cause = coerceError(thrown);
-  const trouble = (lasting: boolean, message: string, next: string): BrokerProblem => ({
-    error: new DsaSlurmError('broker', message, { next, cause }),
-    permanent: lasting,
-  });
+  const describe =
+    (isPermanent: boolean): Describe =>
+    (message, next) => ({
+      error: new DsaSlurmError('broker', message, { next, cause }),
+      permanent: isPermanent,
+    });
+  const [permanent, temporary] = [describe(true), describe(false)];
   const where = address.masked;
   const server = `${address.hostname}:${address.port}`;
   const reply = replyOf(cause);
@@ -23,35 +28,31 @@ export function toBrokerError(thrown: unknown, address: BrokerAddress): BrokerPr
   switch (reply.code) {
     case 403: {
       if (cause.message.includes('Handshake terminated')) {
-        return trouble(
-          true,
+        return permanent(
           `RabbitMQ at ${where} refused the user "${address.user}" or its password.`,
           address.user === 'guest'
-            ? 'Name user and password in the broker URL; the user "guest" may only log in on the machine of RabbitMQ itself.'
-            : 'Correct the user and password in the broker URL (the same that Girder uses).',
+            ? 'Put a user and password into the broker URL; the user "guest" can only log in from the RabbitMQ host itself.'
+            : "Correct the user and password in the broker URL (they are the same as Girder's).",
         );
       }
-      return trouble(
-        true,
-        `RabbitMQ at ${where} does not let the user "${address.user}" do this: ${reply.text}.`,
-        `Give it access: rabbitmqctl set_permissions -p "${address.virtualHost}" "${address.user}" ".*" ".*" ".*"`,
+      return permanent(
+        `RabbitMQ at ${where} denied the user "${address.user}" permission: ${reply.text}.`,
+        `Grant it access: rabbitmqctl set_permissions -p "${address.virtualHost}" "${address.user}" ".*" ".*" ".*"`,
       );
     }
     case 406:
-      return preconditionTrouble(reply.text, trouble);
+      return preconditionProblem(reply.text, permanent, temporary);
     case 530:
-      // a virtual host that is missing or closed to the user is told further down
+      // a missing or forbidden virtual host is handled below
       if (!/limit/.test(reply.text)) break;
-      return trouble(
-        false,
-        `RabbitMQ at ${where} takes no more connections: ${reply.text}.`,
+      return temporary(
+        `RabbitMQ at ${where} accepts no more connections: ${reply.text}.`,
         `Raise the limit (rabbitmqctl set_vhost_limits, set_user_limits), or close other connections of "${address.user}".`,
       );
     case 541:
-      return trouble(false, `RabbitMQ at ${where} reports an internal error: ${reply.text}.`, 'See its log.');
+      return temporary(`RabbitMQ at ${where} reports an internal error: ${reply.text}.`, 'Check its log.');
     case 320:
-      return trouble(
-        false,
+      return temporary(
         `RabbitMQ at ${where} closed the connection: ${reply.text}.`,
         'It is probably restarting.',
       );
@@ -61,86 +62,78 @@ export function toBrokerError(thrown: unknown, address: BrokerAddress): BrokerPr
 
   switch (systemCode(cause)) {
     case 'ECONNREFUSED':
-      return trouble(
-        false,
+      return temporary(
         `Nothing listens at ${server}.`,
-        'Start RabbitMQ, or correct host and port in the broker URL.',
+        'Start RabbitMQ, or correct the host and port in the broker URL.',
       );
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
-      return trouble(
-        false,
-        `The host name "${address.hostname}" of the broker is unknown here.`,
-        'Correct the host in the broker URL, or the name service of this machine.',
+      return temporary(
+        `The broker's host name "${address.hostname}" cannot be resolved.`,
+        'Correct the host in the broker URL, or fix DNS on this machine.',
       );
     case 'EHOSTUNREACH':
     case 'ENETUNREACH':
     case 'ETIMEDOUT':
-      return trouble(false, `${server} cannot be reached.`, 'Look at the network and the firewall between.');
+      return temporary(`${server} cannot be reached.`, 'Check the network and the firewall.');
     case 'ECONNRESET':
     case 'EPIPE':
-      return brokenOff(address, trouble);
+      return connectionLost(address, temporary);
     default:
       break;
   }
 
   const alert = clientCertificateAlert(cause);
   if (alert !== null) {
-    return trouble(
-      true,
-      `RabbitMQ at ${server} wants a client certificate that it trusts (TLS alert: ${alert}).`,
-      'Set broker.certFile and broker.keyFile to a certificate that its authority has signed, and the key of it.',
+    return permanent(
+      `RabbitMQ at ${server} requires a client certificate that it trusts (TLS alert: ${alert}).`,
+      'Set broker.certFile and broker.keyFile to a certificate signed by its CA and to the key.',
     );
   }
   if (isUntrustedCertificate(cause)) {
-    return trouble(
-      true,
+    return permanent(
       `The TLS certificate of ${server} is not accepted: ${cause.message}.`,
-      'If your site has its own authority, set broker.caFile to its certificate.',
+      'If your site has its own CA, set broker.caFile to its certificate.',
     );
   }
   if (systemCode(cause) === 'EPROTO' || systemCode(cause)?.startsWith('ERR_SSL_')) {
-    return trouble(true, `${server} does not speak TLS.`, 'Use amqp:// with this port, or the TLS port.');
+    return permanent(`${server} does not speak TLS.`, 'Use amqp:// with this port, or the TLS port.');
   }
-  if (cause.message === 'Unexpected close') return brokenOff(address, trouble);
+  if (cause.message === 'Unexpected close') return connectionLost(address, temporary);
   if (cause.message === 'Heartbeat timeout') {
-    return trouble(
-      false,
-      `${server} has not been heard of for two minutes.`,
-      'Look at RabbitMQ and the network.',
+    return temporary(
+      `${server} has not sent a heartbeat for two minutes.`,
+      'Check RabbitMQ and the network.',
     );
   }
   if (cause.message.includes('ETIMEDOUT')) {
-    return trouble(false, `${server} does not answer.`, 'Is RabbitMQ there, and is it well?');
+    return temporary(`${server} does not answer.`, 'Check that RabbitMQ runs there.');
   }
-  // amqplib says no more when the broker closes the connection at the very step that names the virtual host
+  // this is all that amqplib reports when the broker closes the connection in the step that opens the virtual host
   if (cause.message.includes('Expected ConnectionOpenOk')) {
-    return trouble(
-      true,
-      `RabbitMQ at ${where} has no virtual host "${address.virtualHost}", or does not let the user "${address.user}" into it.`,
-      'The virtual host is what follows the host in the broker URL; "/" and nothing both mean "/". Use the same as Girder.',
+    return permanent(
+      `RabbitMQ at ${where} has no virtual host "${address.virtualHost}", or the user "${address.user}" has no access to it.`,
+      'The virtual host is the path of the broker URL; no path means "/". Use the same one as Girder.',
     );
   }
   if (/exceeds maxFrameSize|Invalid frame|Handshake terminated|during handshake/.test(cause.message)) {
-    return trouble(
-      true,
-      `Whatever listens at ${server} is no RabbitMQ that can be talked to: ${cause.message}.`,
-      'Correct the port in the broker URL; RabbitMQ usually listens at 5672, or 5671 with TLS.',
+    return permanent(
+      `${server} does not speak AMQP 0-9-1: ${cause.message}.`,
+      'Correct the port in the broker URL; RabbitMQ usually listens on 5672, or 5671 with TLS.',
     );
   }
   if (cause.message.includes('Socket closed abruptly')) {
-    return trouble(
-      false,
-      `${server} closed the connection before it was open.`,
+    return temporary(
+      `${server} closed the connection while it was being opened.`,
       address.tls
-        ? 'RabbitMQ may be starting up, or something else listens there.'
-        : 'If this is its TLS port (usually 5671), write amqps://. Otherwise RabbitMQ may be starting up.',
+        ? 'RabbitMQ may be starting, or another program listens there.'
+        : 'If this is its TLS port (usually 5671), use amqps://. Otherwise RabbitMQ may be starting.',
     );
   }
-  return trouble(false, `Trouble with RabbitMQ at ${where}: ${reply.text}.`, 'See the log of RabbitMQ.');
+  return temporary(`RabbitMQ at ${where} reported an error: ${reply.text}.`, 'Check the RabbitMQ log.');
 }
 
-/** Whether TLS found fault with the certificate of the broker. */
+/** Whether TLS rejected the broker's certificate. */
 export function isUntrustedCertificate(error: Error): boolean {
   return (
     clientCertificateAlert(error) === null &&
@@ -148,54 +141,46 @@ export function isUntrustedCertificate(error: Error): boolean {
   );
 }
 
-/** Whether the broker refused a connection because of the client certificate, which is missing or not trusted. */
+/** Whether the broker refused the connection because the client certificate is missing or not trusted. */
 export function isClientCertificateRefused({ cause }: DsaSlurmError): boolean {
   return cause instanceof Error && clientCertificateAlert(cause) !== null;
 }
 
 /**
- * What the broker found fault with in our own certificate, in the words of OpenSSL (RFC 8446, section 6.2, names the
- * alerts); null if that is not what is wrong. TLS 1.2 has no alert of its own for a certificate that is missing.
+ * The TLS alert with which the broker rejected the client certificate, as OpenSSL spells it (RFC 8446, section 6.2); null
+ * for any other error. TLS 1.2 has no alert for a missing certificate.
  */
 function clientCertificateAlert(error: Error): string | null {
-  const words = /\balert ([a-z ]+?)\s*(?::|$)/i.exec(error.message)?.[1] ?? '';
-  return /certificate|unknown ca|handshake failure/i.test(words) ? words : null;
+  const alert = /\balert ([a-z ]+?)\s*(?::|$)/i.exec(error.message)?.[1] ?? '';
+  return /certificate|unknown ca|handshake failure/i.test(alert) ? alert : null;
 }
 
-/** A plain connection to a port of TLS is ended like this, too. */
-function brokenOff(
-  { tls, port, hostname }: BrokerAddress,
-  trouble: (lasting: boolean, message: string, next: string) => BrokerProblem,
-): BrokerProblem {
-  return trouble(
-    false,
-    `The connection to ${hostname}:${port} broke off.`,
+/** A plain connection to a TLS port ends like this too. */
+function connectionLost({ tls, port, hostname }: BrokerAddress, temporary: Describe): BrokerProblem {
+  return temporary(
+    `The connection to ${hostname}:${port} was lost.`,
     tls || port === plainPort
       ? 'RabbitMQ may be restarting.'
-      : 'If this is its TLS port (usually 5671), write amqps://. Otherwise RabbitMQ may be restarting.',
+      : 'If this is its TLS port (usually 5671), use amqps://. Otherwise RabbitMQ may be restarting.',
   );
 }
 
 const plainPort = 5672;
 
-/** RabbitMQ's reply code, and its sentence without the constant in front. During the handshake only the message has them. */
+/** RabbitMQ's reply code, and its text without the leading constant. They are parsed from the message, because during the handshake amqplib has no `code`. */
 function replyOf(error: Error): { code: number | null; text: string } {
-  const written = /(?<code>\d{3}) \([A-Z-]+\) with message "(?<text>.*)"/s.exec(error.message)?.groups;
+  const reply = /(?<code>\d{3}) \([A-Z-]+\) with message "(?<text>.*)"/s.exec(error.message)?.groups;
   return {
-    code: written === undefined ? null : Number(written['code']),
-    text: (written?.['text'] ?? error.message).replace(/^[A-Z_]+ - /, '').replace(/\.\s*$/, ''),
+    code: reply === undefined ? null : Number(reply['code']),
+    text: (reply?.['text'] ?? error.message).replace(/^[A-Z_]+ - /, '').replace(/\.\s*$/, ''),
   };
 }
 
-/** A queue or exchange that exists with other arguments than Celery's. */
-function preconditionTrouble(
-  text: string,
-  trouble: (lasting: boolean, message: string, next: string) => BrokerProblem,
-): BrokerProblem {
+/** For a queue or exchange that exists with other arguments than Celery's. */
+function preconditionProblem(text: string, permanent: Describe, temporary: Describe): BrokerProblem {
   if (/queue limit in vhost/.test(text)) {
-    return trouble(
-      false,
-      `RabbitMQ makes no more queues: ${text}.`,
+    return temporary(
+      `RabbitMQ creates no more queues: ${text}.`,
       'Raise the limit of the virtual host: rabbitmqctl set_vhost_limits -p VHOST \'{"max-queues": N}\'',
     );
   }
@@ -204,12 +189,11 @@ function preconditionTrouble(
       text,
     )?.groups;
   if (found === undefined) {
-    return trouble(false, `RabbitMQ closed the channel: ${text}.`, 'See the log of RabbitMQ.');
+    return temporary(`RabbitMQ closed the channel: ${text}.`, 'Check the RabbitMQ log.');
   }
   const { arg, kind, name, ours, theirs } = found;
-  return trouble(
-    true,
-    `The ${kind} "${name}" exists already, but not as Celery declares it: "${arg}" is ${theirs} and should be ${ours}.`,
-    `Use another queue, or stop its publishers, let its tasks run, and delete it: rabbitmqctl delete_queue "${name}" (tasks that still wait in it are lost).`,
+  return permanent(
+    `The ${kind} "${name}" exists already, but with other arguments than Celery's: "${arg}" is ${theirs} and should be ${ours}.`,
+    `Use another queue, or stop its publishers, let its tasks finish, and delete it: rabbitmqctl delete_queue "${name}" (tasks that are still in it are lost).`,
   );
 }

@@ -10,16 +10,16 @@ import { queueDepth, queueDepths, type QueueDepth } from './queue-depths.js';
 import type { ResultMessage } from '../messages/results.js';
 import { withTimeout } from './with-timeout.js';
 
-/** One connection, from the first declaration to its end. */
+/** One connection and everything that is declared on it. */
 export interface BrokerSession {
   consumer: TaskConsumer;
-  /** Resolves, with the reason, once this connection is of no more use. */
+  /** Resolves with the reason once this connection is no longer usable. */
   ended: Promise<Error>;
-  /** How full the queues are. */
+  /** Depths of the consumed queues. */
   queueDepths(): Promise<QueueDepth[]>;
-  /** How full one queue is, ours or not; null if it does not exist. */
+  /** Depth of any one queue; null if it does not exist. */
   queueDepth(queue: string): Promise<QueueDepth | null>;
-  /** Closes the connection; waits two seconds at most for the broker's word. */
+  /** Closes the connection; waits at most two seconds for the broker. */
   close(): Promise<void>;
 }
 
@@ -31,17 +31,17 @@ export interface BrokerSessionOptions {
   events: EventPublisher;
   clock: Clock;
   log: Log;
-  /** RabbitMQ stops reading from a connection that publishes while memory or disk run low; null when it is over. */
+  /** Called when RabbitMQ blocks publishers because memory or disk space is low; with null when it unblocks them. */
   onBlocked(reason: string | null): void;
 }
 
-/** Declarations take milliseconds; a broker that is silent for this long is not well. */
+/** Declarations take milliseconds; a broker that needs this long is not healthy. */
 const openingMs = 30_000;
 const closingMs = 2_000;
 /** AMQP reply code. */
 const internalError = 541;
 
-/** Sets everything up on a fresh connection: remote control, then results, then the flow of tasks. */
+/** Sets up a new connection: remote control, then results, then the task consumer. */
 export async function openBrokerSession(
   connection: ChannelModel,
   options: BrokerSessionOptions,
@@ -57,30 +57,32 @@ export async function openBrokerSession(
     publisher.connect(null);
   };
   connection.on('error', (error: Error) => {
-    // RabbitMQ's policy against transient queues ends the whole connection, so the next one begins without.
+    // a RabbitMQ that denies transient queues closes the connection, so the next one must not use them
     if ((error as { code?: unknown }).code === internalError) mailbox.kind = 'exclusive';
     end(error);
   });
   connection.on('close', (error?: Error) => end(error ?? new Error('The connection was closed')));
-  connection.on('handler-error', (error: Error) => log.error({ err: error }, 'defect in a broker listener'));
+  connection.on('handler-error', (error: Error) =>
+    log.error({ err: error }, 'bug in a broker event listener'),
+  );
 
   const close = async () => {
-    end(new Error('The connection was closed by us'));
+    end(new Error('The connection was closed by this worker'));
     const closed = connection.close().catch(() => {
-      // it was closed already
+      // already closed
     });
     await withTimeout(closingMs, closed, clock);
   };
 
   const open = async (): Promise<TaskConsumer> => {
-    // First, because a broker that refuses the mailbox may end the connection over it.
+    // first, because a broker that refuses the mailbox may close the connection
     await openControlChannel(connection, { ...options.control, signal: over.signal });
     const { publish, ended: resultsEnded } = await openResults(connection);
     void resultsEnded.then(end);
-    const intake = await openTaskConsumer(connection, options.consumer);
+    const consumer = await openTaskConsumer(connection, options.consumer);
     results.connect(publish);
     publisher.connect(connection);
-    // Nothing depends on it and nothing waits for it.
+    // not awaited: nothing depends on events
     void events.connect(connection, over.signal);
     connection.on('blocked', (reason: string) => {
       results.connect(null);
@@ -92,7 +94,7 @@ export async function openBrokerSession(
       events.setBlocked(false);
       options.onBlocked(null);
     });
-    return intake;
+    return consumer;
   };
 
   const opened = new AbortController();
@@ -105,10 +107,10 @@ export async function openBrokerSession(
     const lost = ended.then((reason) => {
       throw reason;
     });
-    const intake = await Promise.race([open(), lost]);
-    void intake.ended.then(end);
+    const consumer = await Promise.race([open(), lost]);
+    void consumer.ended.then(end);
     return {
-      consumer: intake,
+      consumer,
       ended,
       queueDepths: async () => queueDepths(connection, options.consumer.queues),
       queueDepth: async (queue) => queueDepth(connection, queue),
@@ -122,7 +124,7 @@ export async function openBrokerSession(
   }
 }
 
-/** The way for results: never declares anything, and a caller who is gone is nobody's trouble (contract, section h). */
+/** Opens the channel for results. Declares nothing; a result whose caller is gone is dropped (contract, section h). */
 async function openResults(connection: ChannelModel) {
   const channel = await connection.createChannel();
   const { promise: ended, resolve: end } = Promise.withResolvers<Error>();

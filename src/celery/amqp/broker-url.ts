@@ -2,11 +2,11 @@ import type { Options } from 'amqplib';
 import { DsaSlurmError } from '../../base/errors.js';
 import { maskUrl } from '../../base/log.js';
 
-/** Where the broker is and who we are there. */
+/** Address, user and virtual host of the broker. */
 export interface BrokerAddress {
   /** For amqplib. Holds the password: never log it. */
   connect: Options.Connect;
-  /** The URL with its password hidden. */
+  /** The URL without its password. */
   masked: string;
   hostname: string;
   port: number;
@@ -26,17 +26,17 @@ const schemes = new Map([
 ]);
 
 /**
- * Reads `amqp://user:password@host:port/vhost` as Celery does: no path and `/` both mean the virtual host `/`, the user
- * is guest if none is named.
+ * Parses `amqp://user:password@host:port/vhost` as Celery does: no path and `/` both mean the virtual host `/`; the default
+ * user is guest.
  * @throws DsaSlurmError `broker`
  */
 export function readBrokerUrl(text: string): BrokerAddress {
   const url = URL.parse(text);
   const scheme = url === null ? undefined : schemes.get(url.protocol);
   if (url === null || scheme === undefined || url.hostname === '') {
-    throw notUsable(
+    throw invalid(
       url === null || url.hostname === ''
-        ? 'The broker address is no URL.'
+        ? 'The broker address is not a valid URL.'
         : `The broker address ${maskUrl(text)} does not begin with amqp:// or amqps://.`,
     );
   }
@@ -53,7 +53,7 @@ export function readBrokerUrl(text: string): BrokerAddress {
       port,
       username: user,
       password,
-      // amqplib decodes it
+      // decoded by amqplib
       vhost: path,
       heartbeat,
     },
@@ -70,11 +70,11 @@ function decode(text: string, what: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    throw notUsable(`The ${what} in the broker address has a "%" that begins no escape such as %25.`);
+    throw invalid(`The ${what} in the broker address has a "%" that does not start an escape such as %25.`);
   }
 }
 
-function notUsable(message: string): DsaSlurmError {
+function invalid(message: string): DsaSlurmError {
   return new DsaSlurmError('broker', message, {
     next: 'Write it as amqp://user:password@host:5672/vhost, with %-escapes for special characters.',
   });

@@ -1,19 +1,19 @@
 import type { ChannelModel } from 'amqplib';
 import { coerceError } from '../../base/errors.js';
 
-/** What waits in a queue at the broker. */
+/** Message and consumer counts of a queue. */
 export interface QueueDepth {
   queue: string;
-  /** Messages that nobody has in hand. */
+  /** Messages that are not delivered to a worker yet. */
   ready: number;
-  /** Workers that listen to it. */
+  /** Workers that consume it. */
   consumers: number;
 }
 
 /** AMQP reply code. */
 const notFound = 404;
 
-/** Asks how full one queue is; null if it does not exist. */
+/** Returns the depth of one queue; null if it does not exist. */
 export async function queueDepth(connection: ChannelModel, queue: string): Promise<QueueDepth | null> {
   try {
     return (await queueDepths(connection, [queue]))[0] ?? null;
@@ -23,14 +23,14 @@ export async function queueDepth(connection: ChannelModel, queue: string): Promi
   }
 }
 
-/** Asks how full the queues are, on a channel of its own: a queue that is gone ends the channel that asks for it. */
+/** Returns the depths of the queues. Uses a separate channel, because asking for a missing queue closes the channel. */
 export async function queueDepths(
   connection: ChannelModel,
   queues: readonly string[],
 ): Promise<QueueDepth[]> {
   const channel = await connection.createChannel();
   channel.on('error', () => {
-    // the question is rejected as well
+    // `checkQueue` rejects with it
   });
   try {
     const depths: QueueDepth[] = [];

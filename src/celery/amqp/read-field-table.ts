@@ -1,44 +1,44 @@
 import { isUtf8 } from 'node:buffer';
 
-/** A value of a type that JavaScript lacks, in amqplib's own form, so that it can be written again. */
+/** A value of a type that JavaScript lacks, in amqplib's representation, so that it can be written again. */
 export type Tagged = { '!': string; value: unknown };
 
-/** Headers carry jsonpickled result hooks, about ten levels deep. */
+/** Real headers hold jsonpickled result hooks, about ten levels deep. */
 export const maxHeaderDepth = 100;
 
-const unreadable = Symbol('what could not be read');
-const source = Symbol('the bytes');
+const unreadable = Symbol('reason why the table is incomplete');
+const source = Symbol('encoded fields');
 
-/** Why a table is not all there, as a clause without a full stop; null if it is whole. */
+/** Why a table is incomplete, as a clause without a period; null if it is complete. */
 export function unreadableReason(table: Readonly<Record<string, unknown>>): string | null {
   return (table as { [unreadable]?: string })[unreadable] ?? null;
 }
 
-/** The fields of a table that was read, as they came; also through an object that has the table as its prototype. */
+/** The encoded fields that a table was read from; also of an object whose prototype is the table. */
 export function rawFields(table: object): Buffer | undefined {
   return (table as { [source]?: Buffer })[source];
 }
 
 /**
- * Reads an AMQP field table, such as the headers of a message; `bytes` are its fields, without the length before them.
- * The tags are those of RabbitMQ (https://www.rabbitmq.com/amqp-0-9-1-errata), and `L` and `U` of the specification,
- * which py-amqp writes and reads.
+ * Reads an AMQP field table, such as the headers of a message. The type tags are those of RabbitMQ
+ * (https://www.rabbitmq.com/amqp-0-9-1-errata), and `L` and `U` of the specification, which py-amqp writes and reads.
  *
- * Never throws, because amqplib would end the connection over it, and the message would come again on the next one. What
- * was read before the fault is returned, and {@link unreadableReason} tells the fault.
+ * Never throws, because amqplib would close the connection, and the message would be redelivered on the next one. After an
+ * error it returns the fields read so far, and {@link unreadableReason} returns the error.
+ * @param bytes the fields, without the length before them
  */
 export function readFieldTable(bytes: Buffer): Record<string, unknown> {
   const fields: [string, unknown][] = [];
-  let fault: string | null = null;
+  let problem: string | null = null;
   try {
     readFields(bytes, fields, 0);
   } catch (error) {
-    fault = error instanceof Unreadable ? error.message : 'it ends too early';
+    problem = error instanceof Unreadable ? error.message : 'it ends too early';
   }
-  // not an assignment each: "__proto__" is a name like any other
+  // no assignments: "__proto__" must become an ordinary field
   const table = Object.fromEntries(fields);
-  if (fault !== null) return Object.assign(table, { [unreadable]: fault });
-  // not enumerable, so that a copy with other fields does not have it
+  if (problem !== null) return Object.assign(table, { [unreadable]: problem });
+  // not enumerable, so that a modified copy does not inherit it
   return Object.defineProperty(table, source, { value: bytes });
 }
 
@@ -73,7 +73,7 @@ function readValue(cursor: Cursor, depth: number): unknown {
   switch (tag) {
     case 'S': {
       const text = takeLong(cursor);
-      // py-amqp writes Python's bytes with the tag of a text
+      // py-amqp writes Python bytes with the string tag
       return isUtf8(text) ? text.toString('utf8') : text;
     }
     case 'x':
@@ -95,10 +95,10 @@ function readValue(cursor: Cursor, depth: number): unknown {
       return take(cursor, 4).readInt32BE();
     case 'i':
       return take(cursor, 4).readUInt32BE();
-    // RabbitMQ writes the one for signed numbers, py-amqp the other
+    // RabbitMQ uses `l` for signed integers, py-amqp `L`
     case 'l':
     case 'L':
-      return wholeNumber(take(cursor, 8).readBigInt64BE());
+      return integer(take(cursor, 8).readBigInt64BE());
     case 'f':
       return take(cursor, 4).readFloatBE();
     case 'd':
@@ -125,8 +125,8 @@ function readValue(cursor: Cursor, depth: number): unknown {
   }
 }
 
-/** A number if JavaScript has it exactly; its digits if not, since what is handed on shall be what came. */
-function wholeNumber(value: bigint): unknown {
+/** A number if it is a safe integer, else its digits, so that forwarding does not change it. */
+function integer(value: bigint): unknown {
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : ({ '!': 'int64', value: String(value) } satisfies Tagged);
 }

@@ -10,41 +10,41 @@ export const replyExchange = 'reply.celery.pidbox';
 export const eventExchange = 'celeryev';
 
 /**
- * Checks the queues that a worker is to consume.
+ * Checks the names of the queues that the worker consumes.
  * @throws DsaSlurmError `config`
  */
 export function checkQueueNames(queues: readonly string[]): void {
-  if (queues.length === 0) throw badQueues('There is no queue to consume.', 'Girder publishes to "celery".');
+  if (queues.length === 0) throw badQueues('No queue is configured.', 'Girder publishes to "celery".');
   if (new Set(queues).size < queues.length) {
-    throw badQueues('A queue is named twice.', 'Name each queue once.');
+    throw badQueues('A queue is listed twice.', 'List each queue once.');
   }
   for (const queue of queues) {
     if (queue === 'local') {
       throw badQueues(
-        'The queue "local" belongs to the Girder server itself.',
-        'Take it off the list of queues; Girder publishes analyses to "celery".',
+        'The queue "local" belongs to the Girder server.',
+        'Remove it from the list; Girder publishes analyses to "celery".',
       );
     }
     const length = Buffer.byteLength(queue);
     if (length < 1 || length > 255 || queue.startsWith('amq.')) {
       throw badQueues(
-        `${JSON.stringify(queue.slice(0, 80))} can be no queue name.`,
-        'A name has 1 to 255 bytes and does not begin with "amq.".',
+        `${JSON.stringify(queue.slice(0, 80))} is not a valid queue name.`,
+        'A queue name has 1 to 255 bytes and does not start with "amq.".',
       );
     }
   }
 }
 
 /**
- * Checks the queue that foreign tasks are forwarded to: a consumed one would bring them straight back.
+ * Checks the forward queue. It must not be one that this worker consumes: tasks would come straight back.
  * @throws DsaSlurmError `config`
  */
 export function checkForwardQueue(forward: string, consumed: readonly string[]): void {
   checkQueueNames([forward]);
   if (consumed.includes(forward)) {
     throw badQueues(
-      `broker.forwardQueue names ${JSON.stringify(forward)}, which this worker consumes itself.`,
-      'Name a queue that another worker consumes, or leave the setting out.',
+      `broker.forwardQueue is ${JSON.stringify(forward)}, which this worker consumes itself.`,
+      'Set it to a queue that another worker consumes, or remove it.',
     );
   }
 }
@@ -54,8 +54,8 @@ function badQueues(message: string, next: string): DsaSlurmError {
 }
 
 /**
- * Declares a task queue exactly as Celery's producers do, because whoever comes second must use the same arguments:
- * durable queue, durable direct exchange and routing key of one name, no arguments (contract, section a).
+ * Declares a task queue exactly as Celery's producers do, because RabbitMQ refuses a second declaration that differs:
+ * durable queue, durable direct exchange and routing key of the same name, no arguments (contract, section a).
  */
 export async function declareTaskQueue(channel: Channel, queue: string): Promise<void> {
   await channel.assertExchange(queue, 'direct', { durable: true });
@@ -64,11 +64,11 @@ export async function declareTaskQueue(channel: Channel, queue: string): Promise
 }
 
 /**
- * Whether a site has declared a task queue as a quorum queue, which Celery's own declaration is refused for. A queue that
- * is not there is made as Celery makes it.
+ * Whether the site declared a task queue as a quorum queue, for which RabbitMQ refuses Celery's declaration. Creates a
+ * missing queue as Celery does.
  */
 export async function isQuorumQueue(connection: ChannelModel, queue: string): Promise<boolean> {
-  // a refused declaration closes its channel
+  // a refused declaration closes the channel
   const channel = await connection.createChannel();
   channel.on('error', () => undefined);
   try {
@@ -82,7 +82,7 @@ export async function isQuorumQueue(connection: ChannelModel, queue: string): Pr
   }
 }
 
-/** Uses a task queue that the site has declared, whatever its arguments. */
+/** Uses a task queue that the site declared, whatever its arguments. */
 export async function useTaskQueue(channel: Channel, queue: string): Promise<void> {
   await channel.assertExchange(queue, 'direct', { durable: true });
   await channel.checkQueue(queue);
@@ -90,9 +90,9 @@ export async function useTaskQueue(channel: Channel, queue: string): Promise<voi
 }
 
 /**
- * How the mailbox queue is declared. `celery`: as Celery 5 does, transient and shared. `exclusive`: for brokers that
- * refuse such queues (RabbitMQ 4 can), under a name that the broker chooses: our last connection may still hold the
- * usual name, and requests come through the fanout exchange whatever the queue is called.
+ * How to declare the mailbox queue. `celery`: transient and shared, as Celery 5 does. `exclusive`: for brokers that refuse
+ * such queues (RabbitMQ 4 can). The broker then chooses the name, because the previous connection may still hold the usual
+ * one; requests come through the fanout exchange, so the name does not matter.
  */
 export type MailboxKind = 'celery' | 'exclusive';
 

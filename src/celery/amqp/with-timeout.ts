@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.js';
 
-/** Waits for `work`, but no longer than `ms`. No timer stays behind to keep the process alive. */
+/** Waits for `work`, but at most `ms`; resolves in both cases. Leaves no timer behind that would keep the process alive. */
 export async function withTimeout(ms: number, work: Promise<unknown>, clock: Clock): Promise<void> {
   const done = new AbortController();
   try {

@@ -2,13 +2,13 @@ import { WholeFloat } from '../../base/python-json.js';
 import { rawFields, type Tagged } from './read-field-table.js';
 
 /**
- * Writes an AMQP field table with its length before it: the headers of a message, with the types that Celery's py-amqp
- * writes and reads. Whole numbers have 32 or 64 bits (`I`, `L`), since py-amqp takes the tag of one with 16 bits for that of
- * a short text, after which it can read nothing, and amqplib's tag of one with 64 bits for a number without a sign. A
- * table that {@link readFieldTable} has read is written byte for byte as it came.
+ * Writes an AMQP field table, such as the headers of a message, preceded by its length, with the types that Celery's py-amqp
+ * reads and writes. Integers have 32 or 64 bits (`I`, `L`): py-amqp reads the tag of a 16-bit integer as that of a short
+ * string, and amqplib's tag of a 64-bit integer as unsigned. A table that {@link readFieldTable} has read is written byte for
+ * byte.
  *
- * amqplib hands headers over as the prototype of an empty object, so inherited fields count.
- * @throws TypeError, RangeError for what no table can hold
+ * amqplib passes headers as the prototype of an empty object, so inherited fields are written too.
+ * @throws TypeError, RangeError for values that a table cannot hold
  */
 export function writeFieldTable(table: object): Buffer {
   const source = rawFields(table);
@@ -23,7 +23,7 @@ function writeFields(table: object, parts: Buffer[]): void {
     const value = (table as Record<string, unknown>)[name];
     if (value === undefined) continue;
     const bytes = Buffer.from(name);
-    if (bytes.length > 255) throw new RangeError('The name of a header is longer than 255 bytes');
+    if (bytes.length > 255) throw new RangeError('A header name is longer than 255 bytes');
     parts.push(Buffer.of(bytes.length), bytes);
     writeValue(value, parts);
   }
@@ -60,7 +60,7 @@ function writeNumber(value: number, put: Put): void {
   put('I', bytes);
 }
 
-/** Writes a value of a type that JavaScript lacks; false for a table that is none, though it may look like one. */
+/** Writes a {@link Tagged} value; false if `value` is an ordinary table that only looks like one. */
 function writeTagged(value: object, put: Put): boolean {
   const { '!': type, value: inner } = value as Partial<Tagged>;
   if (type === 'int64' && isInt64(inner)) put('L', signed64(BigInt(inner)));

@@ -32,7 +32,7 @@ describe('a limit of the site', () => {
   test('on connections is reported, and distinguished from a missing virtual host', async () => {
     const { name, url } = await openVirtualHost();
     await rabbitmqctl('set_vhost_limits', '-p', name, '{"max-connections": 0}');
-    expect(await complaint(url)).toMatch(/takes no more connections: .*limit .*0.* set_vhost_limits/);
+    expect(await complaint(url)).toMatch(/accepts no more connections: .*limit .*0.* set_vhost_limits/);
     await rabbitmqctl('clear_vhost_limits', '-p', name);
     expect(await complaint(url)).toBe('open');
     expect(await complaint(url.replace(name, 'nowhere'))).toContain('has no virtual host "nowhere"');
@@ -41,7 +41,7 @@ describe('a limit of the site', () => {
   test('on queues is reported', async () => {
     const { name, url } = await openVirtualHost();
     await rabbitmqctl('set_vhost_limits', '-p', name, '{"max-queues": 0}');
-    expect(await complaint(url, 'any')).toMatch(/makes no more queues: .*limit/);
+    expect(await complaint(url, 'any')).toMatch(/creates no more queues: .*limit/);
   });
 });
 

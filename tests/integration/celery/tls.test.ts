@@ -96,12 +96,12 @@ describe('RabbitMQ that wants a certificate of its clients', () => {
     ['one that it does not trust', () => ({ certFile: others.clientCert, keyFile: others.clientKey })],
   ])('says which settings are missing where there is %s', async (_, own) => {
     const said = await ask(urls.strict, { caFile: files.ca, ...own() });
-    expect(said).toMatch(/wants a client certificate .*broker\.certFile and broker\.keyFile/);
+    expect(said).toMatch(/requires a client certificate .*broker\.certFile and broker\.keyFile/);
     expect(said).not.toContain('broker.caFile');
   });
 
   test('ends a worker that has none with that sentence', async () => {
     const { broker } = createTrial({ url: urls.strict, files: { caFile: files.ca } });
-    await expect(broker.start()).rejects.toThrow(/wants a client certificate/);
+    await expect(broker.start()).rejects.toThrow(/requires a client certificate/);
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { readBrokerUrl } from '../../../src/celery/amqp/broker-url.js';
-import { checkQueueNames } from '../../../src/celery/amqp/topology.js';
-import { toBrokerError } from '../../../src/celery/amqp/broker-errors.js';
+import { readBrokerUrl } from '../../../../src/celery/amqp/broker-url.js';
+import { checkQueueNames } from '../../../../src/celery/amqp/topology.js';
+import { toBrokerError } from '../../../../src/celery/amqp/broker-errors.js';
 
 describe('readBrokerUrl', () => {
   test.each<[string, object]>([
@@ -65,7 +65,7 @@ describe('toBrokerError', () => {
         "QueueDeclare; 403 (ACCESS-REFUSED) with message \"ACCESS_REFUSED - configure access to queue 'celery' in vhost 'lab' refused for user 'dsa'\"",
       ),
       true,
-      /does not let the user "dsa" do this: configure access/,
+      /denied the user "dsa" permission: configure access/,
     ],
     ['nothing there', systemError('ECONNREFUSED'), false, /Nothing listens at rabbit\.example:5672/],
     ['unknown host', systemError('ENOTFOUND'), false, /host name "rabbit\.example"/],
@@ -78,12 +78,12 @@ describe('toBrokerError', () => {
       true,
       /certificate/,
     ],
-    ['HTTP', new Error('Frame size 1345270062 exceeds maxFrameSize 67108864'), true, /no RabbitMQ/],
+    ['HTTP', new Error('Frame size 1345270062 exceeds maxFrameSize 67108864'), true, /does not speak AMQP/],
     [
       'an early end',
       new Error('Socket closed abruptly during opening handshake'),
       false,
-      /before it was open/,
+      /while it was being opened/,
     ],
     [
       'a restart',
@@ -94,7 +94,7 @@ describe('toBrokerError', () => {
       false,
       /broker forced connection closure/,
     ],
-    ['a broken wire', new Error('Unexpected close'), false, /broke off/],
+    ['a broken wire', new Error('Unexpected close'), false, /was lost/],
     ['a dead wire', new Error('Heartbeat timeout'), false, /two minutes/],
     ['anything else', new Error('surprise'), false, /surprise/],
   ])('%s', (_, thrown, lasting, sentence) => {
