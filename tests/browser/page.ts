@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocket } from 'undici';
-import { commandTrouble, createRunner } from '../../src/base/command.js';
+import { describeFailure, createRunner } from '../../src/base/command.js';
 import { errorLine } from '../../src/base/errors.js';
 import { installTestPackages } from '../support/test-packages.js';
 
@@ -29,7 +29,7 @@ export interface Page {
 export async function findChromium(): Promise<{ file: string } | { why: string }> {
   const run = createRunner({ env: process.env });
   for (const file of ['chromium', 'chromium-browser', 'google-chrome']) {
-    if (commandTrouble(await run(file, ['--version'], { timeoutMs: 20_000 })) === '') return { file };
+    if (describeFailure(await run(file, ['--version'], { timeoutMs: 20_000 })) === '') return { file };
   }
   try {
     await installTestPackages(run, [{ name: 'chromium', probe: ['chromium', '--version'] }]);
