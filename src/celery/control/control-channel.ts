@@ -10,7 +10,7 @@ import { declareMailbox, replyExchange, type MailboxKind } from '../amqp/topolog
 export interface ControlChannelOptions {
   target: ControlTarget;
   context: ControlContext;
-  /** How to declare the mailbox; it is changed for good when the broker refuses Celery's way. */
+  /** How to declare the mailbox; changed permanently if the broker refuses Celery's way. */
   mailbox: { kind: MailboxKind };
   clock: Clock;
   /** Aborted when the connection is gone. */
@@ -18,97 +18,97 @@ export interface ControlChannelOptions {
 }
 
 /**
- * Answers remote control on a channel of its own, and opens that anew for as long as the connection lasts, so that
- * nothing that happens here touches the flow of tasks. Resolves after the first try, and rejects never.
+ * Answers remote control requests on a separate channel, reopening it as long as the connection lasts, so that errors here
+ * do not affect tasks. Resolves after the first attempt; never rejects.
  */
 export async function openControlChannel(
   connection: ChannelModel,
   options: ControlChannelOptions,
 ): Promise<void> {
   const first = Promise.withResolvers<void>();
-  void keepControl(connection, options, first.resolve);
+  void keepListening(connection, options, first.resolve);
   await first.promise;
 }
 
-async function keepControl(connection: ChannelModel, options: ControlChannelOptions, onTried: () => void) {
-  const { mailbox, clock, signal, context: site } = options;
+async function keepListening(
+  connection: ChannelModel,
+  options: ControlChannelOptions,
+  onAttempt: () => void,
+) {
+  const { mailbox, clock, signal, context } = options;
   for (let attempt = 0; !signal.aborted; attempt += 1) {
     let cause: Error;
     try {
       const { channel, ended } = await listen(connection, options);
-      onTried();
+      onAttempt();
       cause = await ended;
       await channel.close().catch(() => {
-        // it was closed already
+        // already closed
       });
     } catch (error) {
       cause = coerceError(error);
       if (mailbox.kind === 'celery' && isPreconditionFailure(cause)) {
-        site.log.info({ reason: cause.message }, 'mailbox for remote control becomes an exclusive queue');
+        context.log.info({ reason: cause.message }, 'using an exclusive queue as the remote control mailbox');
         mailbox.kind = 'exclusive';
         continue;
       }
     }
-    onTried();
+    onAttempt();
     if (signal.aborted) return;
-    site.log.warn({ reason: cause.message }, 'remote control is not at hand, trying again');
+    context.log.warn({ reason: cause.message }, 'remote control unavailable, retrying');
     await clock.sleep(backoffDelay(attempt, { initialMs: 500, maxMs: 30_000 }), signal);
   }
 }
 
-/** A queue of this name exists with other arguments. */
+/** Whether a queue of this name exists with other arguments. */
 function isPreconditionFailure(error: Error): boolean {
   return (error as { code?: unknown }).code === 406;
 }
 
 async function listen(connection: ChannelModel, options: ControlChannelOptions) {
-  const { context: site, mailbox } = options;
+  const { context, mailbox } = options;
   const channel = await connection.createChannel();
   const { promise: ended, resolve: end } = Promise.withResolvers<Error>();
   channel.on('error', end);
   channel.on('close', () => end(new Error('The channel was closed')));
-  const { queue, consumers } = await declareMailbox(channel, site.nodeName, mailbox.kind);
+  const { queue, consumers } = await declareMailbox(channel, context.nodeName, mailbox.kind);
   if (consumers > 0) {
-    site.log.warn(
-      { node: site.nodeName },
-      'another worker seems to use this node name; give each worker its own, or cancels may reach the wrong one',
+    context.log.warn(
+      { node: context.nodeName },
+      'another worker seems to use this node name; give each worker its own, or cancel requests may reach the wrong one',
     );
   }
   const onMessage = (message: ConsumeMessage | null) => {
     if (message === null) end(new Error('The mailbox was deleted'));
-    else answer(channel, message, options);
+    else reply(channel, message, options);
   };
   await channel.consume(queue, onMessage, { noAck: true });
   return { channel, ended };
 }
 
-/** Never throws: what is thrown inside amqplib's callback would close the channel. */
-function answer(
-  channel: Channel,
-  message: ConsumeMessage,
-  { target, context: site }: ControlChannelOptions,
-): void {
+/** Never throws: an error in amqplib's callback would close the channel. */
+function reply(channel: Channel, message: ConsumeMessage, { target, context }: ControlChannelOptions): void {
   try {
-    site.clock.adjust((message.properties.headers ?? {})['clock']);
-    if (message.properties.contentType !== 'application/json') throw new Error('It is not JSON.');
+    context.clock.adjust((message.properties.headers ?? {})['clock']);
+    if (message.properties.contentType !== 'application/json') throw new Error('The request is not JSON.');
     const request = readControlRequest(message.content.toString('utf8'));
-    if (!isAddressedTo(site.nodeName, request)) return;
-    site.log.debug({ method: request.method }, 'remote control');
-    const value = answerControl(request, target, site);
+    if (!isAddressedTo(context.nodeName, request)) return;
+    context.log.debug({ method: request.method }, 'remote control');
+    const value = answerControl(request, target, context);
     if (value === undefined || request.replyKey === null) return;
     channel.publish(
       replyExchange,
       request.replyKey,
-      Buffer.from(JSON.stringify({ [site.nodeName]: value })),
+      Buffer.from(JSON.stringify({ [context.nodeName]: value })),
       {
         contentType: 'application/json',
         contentEncoding: 'utf-8',
         deliveryMode: 1,
         priority: 0,
-        headers: { ticket: request.ticket, clock: site.clock.forward() },
+        headers: { ticket: request.ticket, clock: context.clock.forward() },
       },
     );
   } catch (error) {
-    site.log.warn({ reason: errorLine(error) }, 'remote control message ignored');
+    context.log.warn({ reason: errorLine(error) }, 'remote control request ignored');
   }
 }

@@ -4,7 +4,7 @@ import type { ControlTarget, ControlTask } from './control-target.js';
 import type { EventPublisher } from './events.js';
 import type { LamportClock } from './lamport.js';
 
-/** What the answers tell about this worker besides its tasks. */
+/** What replies contain about this worker besides its tasks. */
 export interface ControlContext {
   nodeName: string;
   queues: readonly string[];
@@ -15,46 +15,46 @@ export interface ControlContext {
   clock: LamportClock;
   events: Pick<EventPublisher, 'setTaskEvents' | 'heartbeat'>;
   pid: number;
-  /** Of this process, as `process.resourceUsage()`. */
+  /** Usage of this process, as `process.resourceUsage()`. */
   usage(): NodeJS.ResourceUsage;
   log: Log;
 }
 
 // The shapes are those of Celery 5.2 and 5.6 (contract, section g, `fixtures/pidbox`): Girder's status page and
-// Flower read single keys of them without a check.
+// Flower read some keys without checking that they exist.
 
-/** Free text; that it is there makes the worker appear on Girder's status page. */
-export function report(site: ControlContext): string {
+/** Free text. Girder's status page only shows workers that reply to `report`. */
+export function report(context: ControlContext): string {
   return [
-    `dsa-slurm worker ${site.nodeName}, node.js ${process.version}, ${process.platform}`,
-    `broker: ${site.address.masked}`,
-    `queues: ${site.queues.join(', ')}`,
+    `dsa-slurm worker ${context.nodeName}, node.js ${process.version}, ${process.platform}`,
+    `broker: ${context.address.masked}`,
+    `queues: ${context.queues.join(', ')}`,
   ].join('\n');
 }
 
-export function configuration(site: ControlContext) {
+export function configuration(context: ControlContext) {
   return {
     accept_content: ['json'],
-    broker_url: site.address.masked,
+    broker_url: context.address.masked,
     result_backend: 'rpc://',
-    task_queues: [...site.queues],
-    worker_prefetch_multiplier: site.prefetch,
+    task_queues: [...context.queues],
+    worker_prefetch_multiplier: context.prefetch,
   };
 }
 
-export function stats(target: ControlTarget, site: ControlContext) {
+export function stats(target: ControlTarget, context: ControlContext) {
   const totals = target.totals();
   const accepted = Object.values(totals).reduce((sum, count) => sum + count, 0);
-  // Girder's page reads the first count only, in the order of the names, and takes the active tasks of every name off it
+  // Girder's page reads only the first count by name, and subtracts the active tasks of all names from it
   const sum = Object.keys(totals).length > 1 ? { '(all tasks)': accepted } : {};
   return {
     total: { ...sum, ...totals },
-    pid: site.pid,
-    clock: String(site.clock.value()),
-    uptime: Math.round((site.now() - site.startedAt) / 1_000),
+    pid: context.pid,
+    clock: String(context.clock.value()),
+    uptime: Math.round((context.now() - context.startedAt) / 1_000),
     pool: {
       'max-concurrency': target.concurrency(),
-      processes: [site.pid],
+      processes: [context.pid],
       'max-tasks-per-child': 'N/A',
       'put-guarded-by-semaphore': false,
       timeouts: [0, 0],
@@ -68,12 +68,12 @@ export function stats(target: ControlTarget, site: ControlContext) {
       },
     },
     broker: {
-      hostname: site.address.hostname,
-      userid: site.address.user,
-      virtual_host: site.address.virtualHost,
-      port: site.address.port,
+      hostname: context.address.hostname,
+      userid: context.address.user,
+      virtual_host: context.address.virtualHost,
+      port: context.address.port,
       insist: false,
-      ssl: site.address.tls,
+      ssl: context.address.tls,
       transport: 'amqp',
       connect_timeout: 10,
       transport_options: {},
@@ -83,12 +83,12 @@ export function stats(target: ControlTarget, site: ControlContext) {
       failover_strategy: 'round-robin',
       alternates: [],
     },
-    prefetch_count: site.prefetch,
-    rusage: resourceUsage(site.usage()),
+    prefetch_count: context.prefetch,
+    rusage: resourceUsage(context.usage()),
   };
 }
 
-/** Python's names; its times are seconds, Node's are microseconds. */
+/** The names of Python's `getrusage`, whose times are seconds; Node's are microseconds. */
 function resourceUsage(usage: NodeJS.ResourceUsage) {
   return {
     utime: usage.userCPUTime / 1e6,
@@ -110,17 +110,17 @@ function resourceUsage(usage: NodeJS.ResourceUsage) {
   };
 }
 
-/** One task of `active` and `reserved`. Arguments are left out: they carry tokens and paths. */
-export function taskInfo(task: ControlTask, site: ControlContext) {
+/** One task of `active` and `reserved`. Arguments are omitted, because they contain tokens and paths. */
+export function taskInfo(task: ControlTask, context: ControlContext) {
   return {
     id: task.id,
     name: task.name,
     args: [],
     kwargs: {},
     type: task.name,
-    hostname: site.nodeName,
+    hostname: context.nodeName,
     time_start: task.startedAt === null ? null : task.startedAt / 1_000,
-    // It is in the journal, so the broker is rid of it, even if it waits.
+    // it was acknowledged when it was written to the journal, even if it still waits
     acknowledged: true,
     delivery_info: {
       exchange: '',
@@ -128,21 +128,21 @@ export function taskInfo(task: ControlTask, site: ControlContext) {
       priority: task.priority,
       redelivered: task.redelivered,
     },
-    worker_pid: task.startedAt === null ? null : site.pid,
+    worker_pid: task.startedAt === null ? null : context.pid,
   };
 }
 
-/** One task of `scheduled`. The priority is that of Celery's own timer, which is the same for every task. */
-export function scheduledTask(task: ControlTask, site: ControlContext) {
-  return { eta: task.eta, priority: 6, request: taskInfo(task, site) };
+/** One task of `scheduled`. The priority is that of Celery's timer, the same for every task. */
+export function scheduledTask(task: ControlTask, context: ControlContext) {
+  return { eta: task.eta, priority: 6, request: taskInfo(task, context) };
 }
 
-export function queriedTasks(ids: readonly string[], target: ControlTarget, site: ControlContext) {
+export function queriedTasks(ids: readonly string[], target: ControlTarget, context: ControlContext) {
   const wanted = new Set(ids);
   const found = (state: string, tasks: readonly ControlTask[]) =>
     tasks
       .filter((task) => wanted.has(task.id))
-      .map((task): [string, unknown] => [task.id, [state, taskInfo(task, site)]]);
+      .map((task): [string, unknown] => [task.id, [state, taskInfo(task, context)]]);
   return Object.fromEntries([
     ...found('ready', target.ready()),
     ...found('scheduled', target.scheduled()),
@@ -151,8 +151,8 @@ export function queriedTasks(ids: readonly string[], target: ControlTarget, site
   ]);
 }
 
-export function activeQueues(site: ControlContext) {
-  return site.queues.map((name) => ({
+export function activeQueues(context: ControlContext) {
+  return context.queues.map((name) => ({
     name,
     exchange: {
       name,

@@ -23,40 +23,40 @@ export interface ControlRequest {
   destination: PythonJson[] | null;
   pattern: string | null;
   matcher: string | null;
-  /** Goes back to the caller as it came. */
+  /** Returned to the caller unchanged. */
   ticket: string | null;
-  /** Where the caller listens; null if it wants no answer, as Girder's own `revoke`. */
+  /** Routing key for the reply; null if the caller expects none, like Girder's own `revoke`. */
   replyKey: string | null;
 }
 
 /**
- * Reads a request.
+ * Parses a request.
  * @throws DsaSlurmError `message` if it is not JSON; Error if it has another shape
  */
 export function readControlRequest(text: string): ControlRequest {
   const body = tableOf(parsePythonJson(text));
   const method = body?.['method'];
-  if (body === null || typeof method !== 'string') throw new Error('It is no request with a method.');
+  if (body === null || typeof method !== 'string') throw new Error('The request has no method.');
   const replyTo = tableOf(body['reply_to']);
-  // Any other exchange would let a caller make us publish into the task queue, and an absent one closes the channel.
+  // with any other exchange a caller could publish into the task queue; a missing one would close the channel
   if (replyTo !== null && replyTo['exchange'] !== replyExchange) {
-    throw new Error('It wants its answer somewhere else than in the reply exchange.');
+    throw new Error('The reply address is not in the reply exchange.');
   }
-  const key = textOf(replyTo?.['routing_key']);
-  if (key !== null && Buffer.byteLength(key) > 255) throw new Error('Its reply address is too long.');
+  const key = stringOf(replyTo?.['routing_key']);
+  if (key !== null && Buffer.byteLength(key) > 255) throw new Error('The reply address is too long.');
   const { destination } = body;
   return {
     method,
     arguments: tableOf(body['arguments']) ?? {},
     destination: typeof destination === 'string' ? [destination] : listOf(destination),
-    pattern: textOf(body['pattern']),
-    matcher: textOf(body['matcher']),
-    ticket: textOf(body['ticket']),
+    pattern: stringOf(body['pattern']),
+    matcher: stringOf(body['matcher']),
+    ticket: stringOf(body['ticket']),
     replyKey: key,
   };
 }
 
-/** Whether a request is for this node: by name, by pattern, or for everyone. A bad pattern is for nobody. */
+/** Whether a request is for this node: by name, by pattern, or a broadcast. An invalid pattern matches no node. */
 export function isAddressedTo(
   nodeName: string,
   { destination, pattern, matcher }: Pick<ControlRequest, 'destination' | 'pattern' | 'matcher'>,
@@ -68,17 +68,17 @@ export function isAddressedTo(
     case 'glob':
       return fnmatch(pattern, nodeName);
     case 'pcre':
-      return matchesWithin(pattern, nodeName);
+      return regexMatches(pattern, nodeName);
     default:
       return false;
   }
 }
 
 /**
- * Whether `text` begins with a match of a foreign regular expression. An expression can be written so that it takes
- * years; V8 interrupts one only when it runs inside a script with a time limit.
+ * Whether `text` starts with a match of an untrusted regular expression. An expression can be made to backtrack almost
+ * forever; V8 interrupts it only inside a script with a timeout.
  */
-function matchesWithin(source: string, text: string): boolean {
+function regexMatches(source: string, text: string): boolean {
   try {
     return runInNewContext('new RegExp(source, "sy").test(text)', { source, text }, { timeout: 50 }) === true;
   } catch {
@@ -87,8 +87,8 @@ function matchesWithin(source: string, text: string): boolean {
 }
 
 /**
- * Python's fnmatch: `*`, `?`, `[abc]`, `[a-z]`, `[!abc]`. Compares without a regular expression, so that no time limit is
- * needed, which on a busy machine would decide whom a message is for.
+ * Python's fnmatch: `*`, `?`, `[abc]`, `[a-z]`, `[!abc]`. Does not use a regular expression, because its time limit could
+ * expire on a busy machine, and the request would be ignored.
  */
 export function fnmatch(glob: string, text: string): boolean {
   const parts = glob.match(/\*+|\[!?\]?[^\]]*\]|[^]/g) ?? [];
@@ -105,7 +105,7 @@ export function fnmatch(glob: string, text: string): boolean {
       from += 1;
     } else if (star === -1) return false;
     else {
-      // the last star takes one character more
+      // let the last star match one more character
       at = star + 1;
       resume += 1;
       from = resume;
@@ -129,43 +129,48 @@ function matchesOne(part: string, character: string): boolean {
   return isIn !== isNot;
 }
 
-type Answer = (args: { [key: string]: PythonJson }, target: ControlTarget, site: ControlContext) => unknown;
+type Answer = (
+  args: { [key: string]: PythonJson },
+  target: ControlTarget,
+  context: ControlContext,
+) => unknown;
 
 const ok = (text: string) => ({ ok: text });
 const unsupported = (why: string) => () => ({ error: why });
 
 const noPool = unsupported(
-  'There is no pool of processes here: each task runs as a job. How many may be in flight is the setting worker.inFlight.',
+  'There is no process pool: each task runs as a job. The setting worker.inFlight limits how many tasks are in flight.',
 );
-const noQueues = unsupported('The queues of this worker are its setting broker.queues.');
-const noTimeLimit = unsupported(
-  'Not supported: a task may run as long as its job, which settings such as slurm.time and Slurm itself limit.',
-);
+const noQueues = unsupported('The queues are set by broker.queues.');
+const noTimeLimit = unsupported('Not supported: the time limit of a job is set by slurm.time and by Slurm.');
 const noRateLimit = unsupported(
-  'Not supported: tasks are taken up as they come. How many may be in flight is the setting worker.inFlight.',
+  'Not supported: tasks start as they arrive. The setting worker.inFlight limits how many tasks are in flight.',
 );
 
-/** Every method that Celery 5 knows and a caller could miss (contract, section g). */
+/** All methods of Celery 5 that a caller could need (contract, section g). */
 const answers = new Map<string, Answer>([
   ['ping', () => ok('pong')],
-  ['report', (_, __, site) => ok(report(site))],
-  ['stats', (_, target, site) => stats(target, site)],
-  ['conf', (_, __, site) => configuration(site)],
-  ['clock', (_, __, site) => ({ clock: site.clock.value() })],
-  ['hello', (_, target, site) => hello(target, site)],
-  ['active', (_, target, site) => target.active().map((task) => taskInfo(task, site))],
-  ['reserved', (_, target, site) => target.reserved().map((task) => taskInfo(task, site))],
-  ['scheduled', (_, target, site) => target.scheduled().map((task) => scheduledTask(task, site))],
+  ['report', (_, __, context) => ok(report(context))],
+  ['stats', (_, target, context) => stats(target, context)],
+  ['conf', (_, __, context) => configuration(context)],
+  ['clock', (_, __, context) => ({ clock: context.clock.value() })],
+  ['hello', (_, target, context) => hello(target, context)],
+  ['active', (_, target, context) => target.active().map((task) => taskInfo(task, context))],
+  ['reserved', (_, target, context) => target.reserved().map((task) => taskInfo(task, context))],
+  ['scheduled', (_, target, context) => target.scheduled().map((task) => scheduledTask(task, context))],
   ['revoked', (_, target) => target.revoked()],
   ['registered', (_, target) => target.registered().toSorted()],
-  ['active_queues', (_, __, site) => activeQueues(site)],
-  ['query_task', (args, target, site) => queriedTasks(idsOf(args['ids']), target, site)],
+  ['active_queues', (_, __, context) => activeQueues(context)],
+  ['query_task', (args, target, context) => queriedTasks(idsOf(args['ids']), target, context)],
   ['revoke', (args, target) => revoke(args, target, args['terminate'] === true)],
   ['terminate', (args, target) => revoke(args, target, true)],
-  ['revoke_by_stamped_headers', unsupported('Stamped headers are not kept here. Revoke by task id.')],
-  ['enable_events', (_, __, site) => setTaskEvents(true, site)],
-  ['disable_events', (_, __, site) => setTaskEvents(false, site)],
-  ['heartbeat', (_, __, site) => heartbeat(site)],
+  [
+    'revoke_by_stamped_headers',
+    unsupported('Not supported: stamped headers are not stored. Revoke by task id.'),
+  ],
+  ['enable_events', (_, __, context) => setTaskEvents(true, context)],
+  ['disable_events', (_, __, context) => setTaskEvents(false, context)],
+  ['heartbeat', (_, __, context) => heartbeat(context)],
   ['pool_grow', noPool],
   ['pool_shrink', noPool],
   ['autoscale', noPool],
@@ -173,28 +178,32 @@ const answers = new Map<string, Answer>([
   ['rate_limit', noRateLimit],
   ['add_consumer', noQueues],
   ['cancel_consumer', noQueues],
-  ['pool_restart', unsupported('Restart this worker where it was started: dsa-slurm worker.')],
+  ['pool_restart', unsupported('Not supported: restart the worker where it was started (dsa-slurm worker).')],
   ['shutdown', (_, target) => shutdown(target)],
 ]);
 
 /**
- * Does what a request asks and gives the value of the answer, JSON-ready; undefined: there is none, as for Celery's
- * `shutdown`. Never throws.
+ * Executes a request and returns the JSON-ready value of the reply; undefined: no reply, as for Celery's `shutdown`. Never
+ * throws.
  */
-export function answerControl(request: ControlRequest, target: ControlTarget, site: ControlContext): unknown {
+export function answerControl(
+  request: ControlRequest,
+  target: ControlTarget,
+  context: ControlContext,
+): unknown {
   const answer = answers.get(request.method);
   if (answer === undefined) return { error: `KeyError(${pythonRepr(request.method)})` };
   try {
-    return answer(request.arguments, target, site);
+    return answer(request.arguments, target, context);
   } catch (error) {
-    site.log.error({ err: coerceError(error), method: request.method }, 'remote control failed');
+    context.log.error({ err: coerceError(error), method: request.method }, 'remote control failed');
     return { error: `RuntimeError(${pythonRepr(errorLine(error))})` };
   }
 }
 
 function revoke(args: { [key: string]: PythonJson }, target: ControlTarget, terminate: boolean) {
   const ids = idsOf(args['task_id']);
-  // Asked before they are revoked, because a waiting run may be gone afterwards.
+  // before revoking, because a waiting run may be gone afterwards
   const known = new Set(
     [...target.active(), ...target.reserved(), ...target.scheduled()].map((task) => task.id),
   );
@@ -206,7 +215,7 @@ function revoke(args: { [key: string]: PythonJson }, target: ControlTarget, term
 
 function shutdown(target: ControlTarget) {
   if (target.shutdown === null) {
-    return { error: 'This worker is not ended by remote control: its setting worker.remoteShutdown is off.' };
+    return { error: 'Shutdown by remote control is disabled (setting worker.remoteShutdown).' };
   }
   target.shutdown();
   return undefined;
@@ -217,20 +226,20 @@ function setTaskEvents(on: boolean, { events }: ControlContext) {
   return ok(`task events ${already}${on ? 'enabled' : 'disabled'}`);
 }
 
-/** Celery answers nothing but that it has heard. */
+/** Celery replies with null. */
 function heartbeat({ events }: ControlContext): null {
   events.heartbeat();
   return null;
 }
 
-/** Another worker starts and asks whom it should not run. The values stand for the time of the revoke. */
-function hello(target: ControlTarget, site: ControlContext) {
-  const now = site.now() / 1_000;
+/** Sent by a worker that starts, to learn which tasks are revoked. The values are times of revocation. */
+function hello(target: ControlTarget, context: ControlContext) {
+  const now = context.now() / 1_000;
   const revoked = Object.fromEntries(target.revoked().map((id) => [id, now]));
-  return { revoked, clock: site.clock.forward() };
+  return { revoked, clock: context.clock.forward() };
 }
 
-/** Ids come as one text or as a list. What can be no id of ours is left out. */
+/** Ids come as one string or as a list. Invalid ids are ignored. */
 function idsOf(value: PythonJson | undefined): string[] {
   const list = typeof value === 'string' ? [value] : (listOf(value) ?? []);
   return [...new Set(list.filter((id) => isTaskId(id)))];
@@ -244,6 +253,6 @@ function listOf(value: PythonJson | undefined): PythonJson[] | null {
   return Array.isArray(value) ? value : null;
 }
 
-function textOf(value: PythonJson | undefined): string | null {
+function stringOf(value: PythonJson | undefined): string | null {
   return typeof value === 'string' ? value : null;
 }

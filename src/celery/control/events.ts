@@ -8,8 +8,8 @@ import type { LamportClock } from './lamport.js';
 import { eventExchange } from '../amqp/topology.js';
 
 /**
- * What is told of a task, and its fields besides the common ones (contract, section h). Arguments hold tokens, so they are
- * told as none, and a traceback is Python's; but Celery's own readers fail where the fields are not there.
+ * A task event and its specific fields (contract, section h). Arguments contain tokens and there is no Python traceback, but
+ * Celery's own readers fail if these fields are missing, so they are empty.
  */
 export type TaskEvent =
   | {
@@ -33,20 +33,20 @@ export type TaskEvent =
 type WorkerEvent = 'worker-online' | 'worker-heartbeat' | 'worker-offline';
 
 /**
- * Celery's events, which Flower and `celery events` read. Best effort: what cannot be sent now is dropped, nothing waits
- * for them and nothing that they do reaches the flow of tasks.
+ * Publishes Celery's events, which Flower and `celery events` read. Best effort: an event that cannot be sent now is dropped,
+ * and errors do not affect tasks.
  */
 export interface EventPublisher {
-  /** Told to whoever listens, if task events are on. */
+  /** Publishes a task event if task events are on. */
   task(event: TaskEvent): void;
-  /** Turns task events on or off; false if they were so already. */
+  /** Turns task events on or off; false if nothing changed. */
   setTaskEvents(on: boolean): boolean;
   heartbeat(): void;
-  /** Declares the exchange on a channel of its own and goes on until `signal` aborts. Rejects never. */
+  /** Publishes through this connection until `signal` aborts. Uses a separate channel; never rejects. */
   connect(connection: ChannelModel, signal: AbortSignal): Promise<void>;
-  /** RabbitMQ reads nothing from us at present. */
+  /** Whether RabbitMQ currently blocks publishers. */
   setBlocked(blocked: boolean): void;
-  /** Sends what is left, and that this worker goes. Rejects never. */
+  /** Sends the remaining events and `worker-offline`; never rejects. */
   close(): Promise<void>;
 }
 
@@ -57,18 +57,18 @@ export interface EventPublisherOptions {
   target: Pick<ControlTarget, 'active' | 'totals'>;
   lamport: LamportClock;
   clock: Clock;
-  /** Whether it is told that this worker comes, beats every two seconds, and goes: Celery's `--without-heartbeat` stops all three. */
+  /** Whether to send `worker-online`, `worker-offline` and heartbeats; Celery's `--without-heartbeat` stops all three. */
   heartbeats: boolean;
-  /** Whether task events are on from the start. */
+  /** Whether task events are initially on. */
   taskEvents: boolean;
   log: Log;
 }
 
 /** Seconds between heartbeats; a reader calls a worker offline after about twice this. */
 const freq = 2;
-/** Task events are collected for this long, so that a thousand tasks are not a thousand messages. */
+/** Task events are batched for this long, so that a thousand tasks do not cause a thousand messages. */
 const batchMs = 200;
-/** Events of one batch; what is more is dropped. */
+/** Maximum events of one batch; further ones are dropped. */
 const batchLimit = 1_000;
 
 export function createEventPublisher(options: EventPublisherOptions): EventPublisher {
@@ -83,7 +83,7 @@ export function createEventPublisher(options: EventPublisherOptions): EventPubli
 
   const common = () => ({
     hostname: nodeName,
-    // whole hours, counted to the west as Python's time.timezone
+    // whole hours west of UTC, as Python's time.timezone
     utcoffset: Math.floor(new Date(clock.now()).getTimezoneOffset() / 60),
     pid,
     clock: lamport.forward(),
@@ -101,11 +101,11 @@ export function createEventPublisher(options: EventPublisherOptions): EventPubli
         headers: { hostname: nodeName },
       });
     } catch {
-      channel = null; // the connection is going down
+      channel = null; // the connection is closing
     }
   };
 
-  const worker = (type: WorkerEvent) => {
+  const publishWorkerEvent = (type: WorkerEvent) => {
     if (!isReady()) return;
     const software = { sw_ident: 'dsa-slurm', sw_ver: options.version, sw_sys: systemType() };
     const processed = Object.values(target.totals()).reduce((sum, count) => sum + count, 0);
@@ -120,18 +120,18 @@ export function createEventPublisher(options: EventPublisherOptions): EventPubli
     if (events.length > 0) publish('task.multi', events);
   };
 
-  const lose = () => {
+  const disconnect = () => {
     channel = null;
     isFull = false;
     isBlocked = false;
     batch = [];
   };
 
-  const beat = async (signal: AbortSignal) => {
+  const sendHeartbeats = async (signal: AbortSignal) => {
     for (;;) {
       await clock.sleep(freq * 1_000, signal);
       if (signal.aborted) return;
-      worker('worker-heartbeat');
+      publishWorkerEvent('worker-heartbeat');
     }
   };
 
@@ -147,27 +147,27 @@ export function createEventPublisher(options: EventPublisherOptions): EventPubli
       if (!on) flush();
       return true;
     },
-    heartbeat: () => worker('worker-heartbeat'),
+    heartbeat: () => publishWorkerEvent('worker-heartbeat'),
     async connect(connection, signal) {
       try {
         const opened = await connection.createChannel();
         opened.on('error', (error: Error) => {
-          lose();
+          disconnect();
           log.info({ reason: error.message }, 'no Celery events on this connection');
         });
-        opened.on('close', lose);
+        opened.on('close', disconnect);
         opened.on('drain', () => {
           isFull = false;
         });
         await opened.assertExchange(eventExchange, 'topic', { durable: true });
         if (signal.aborted) return;
-        signal.addEventListener('abort', lose, { once: true });
+        signal.addEventListener('abort', disconnect, { once: true });
         channel = opened;
         if (!options.heartbeats) return;
-        worker('worker-online');
-        void beat(signal);
+        publishWorkerEvent('worker-online');
+        void sendHeartbeats(signal);
       } catch (error) {
-        lose();
+        disconnect();
         log.info({ reason: coerceError(error).message }, 'no Celery events on this connection');
       }
     },
@@ -176,12 +176,12 @@ export function createEventPublisher(options: EventPublisherOptions): EventPubli
     },
     async close() {
       flush();
-      if (options.heartbeats) worker('worker-offline');
+      if (options.heartbeats) publishWorkerEvent('worker-offline');
       const last = channel;
       channel = null;
-      // The end of a connection may overtake what was published; the end of the channel does not.
+      // closing the channel first makes sure that RabbitMQ has read what was published
       await last?.close().catch(() => {
-        // it was closed already
+        // already closed
       });
     },
   };

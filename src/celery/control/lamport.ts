@@ -1,10 +1,10 @@
-/** Celery's logical clock: every message carries one, and everybody goes on from the highest that they saw. */
+/** Celery's logical clock: every message carries its value, and every node continues from the highest value seen. */
 export interface LamportClock {
   value(): number;
-  /** One step, before something is sent. */
+  /** Advances by one, before sending. */
   forward(): number;
-  /** Somebody else's value, from a header; anything that is no sane number is ignored. */
-  adjust(other: unknown): void;
+  /** Merges a received value; invalid ones are ignored. */
+  adjust(received: unknown): void;
 }
 
 export function createLamportClock(): LamportClock {
@@ -12,10 +12,10 @@ export function createLamportClock(): LamportClock {
   return {
     value: () => value,
     forward: () => (value += 1),
-    adjust(other) {
-      // One hostile message must not bring the clock to a stop, nor to where it needs 64 bits, which not everybody can read.
-      if (typeof other === 'number' && Number.isInteger(other) && other >= 0 && other < 2 ** 30) {
-        value = Math.max(value, other) + 1;
+    adjust(received) {
+      // a hostile message must not stop the clock, nor push it beyond 32 bits, which some clients cannot read
+      if (typeof received === 'number' && Number.isInteger(received) && received >= 0 && received < 2 ** 30) {
+        value = Math.max(value, received) + 1;
       }
     },
   };

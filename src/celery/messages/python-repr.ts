@@ -1,4 +1,4 @@
-/** The way Python's repr would show a text; cut at `longest` characters. */
+/** A string as Python's `repr` shows it, truncated to `maxLength` characters. */
 export function pythonRepr(text: string, maxLength = 200): string {
   const escaped = text.slice(0, maxLength).replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
   if (!escaped.includes("'")) return `'${escaped}'`;

@@ -3,7 +3,7 @@ import { parsePythonJson } from '../../base/python-json.js';
 import { maxHeaderDepth, unreadableReason } from '../amqp/read-field-table.js';
 import { isTaskId, type Task } from './task.js';
 
-/** The parts of an AMQP delivery that are read; amqplib's `ConsumeMessage` is one. */
+/** The parts of an AMQP delivery that are used; amqplib's `ConsumeMessage` has them. */
 export interface Delivery {
   fields: { routingKey: string; redelivered: boolean };
   properties: {
@@ -17,7 +17,7 @@ export interface Delivery {
   content: Buffer;
 }
 
-/** A message that is no task for us: it is taken off the queue, and this record is all that stays. */
+/** A message that is not a valid task. It is dropped from the queue, and only this record remains. */
 export interface Refusal {
   queue: string;
   /** Task id and name, as far as they could be read. */
@@ -25,15 +25,15 @@ export interface Refusal {
   name: string | null;
   /** One or two sentences. */
   reason: string;
-  /** Every header, Girder's `jobInfoSpec` among them; null if they could not be read. Holds tokens: never log it. */
+  /** All headers, including Girder's `jobInfoSpec`; null if they could not be read. Holds tokens: never log it. */
   headers: Record<string, unknown> | null;
-  /** Where a caller waits for a result, if anywhere. */
+  /** Queue for the result; null if no caller waits for one. */
   replyTo: string | null;
   correlationId: string | null;
   ignoreResult: boolean;
 }
 
-/** Thrown for a message that is no task for us. `refusal` holds what could be read of it all the same. */
+/** Thrown for a message that is not a valid task. `refusal` holds what could be read of it. */
 export class MessageRefused extends DsaSlurmError {
   readonly refusal: Refusal;
 
@@ -43,15 +43,15 @@ export class MessageRefused extends DsaSlurmError {
   }
 }
 
-/** Real bodies are a few kilobytes; the body is kept in memory and in the journal. */
-const largestBody = 16 * 1024 * 1024;
+/** Real bodies have a few kilobytes. Limited, because the body is kept in memory and in the journal. */
+const maxBodyBytes = 16 * 1024 * 1024;
 
 /**
- * Reads one Celery task message of protocol 2 (contract, section a). The body is checked to be JSON, and not decoded
- * further. `eta` and `expires` come out as UTC.
+ * Reads one Celery task message of protocol 2 (contract, section a). Checks that the body is JSON, but does not decode it.
+ * Converts `eta` and `expires` to UTC.
  *
- * @param queue the queue that it was consumed from; through the default exchange that is its routing key
- * @throws MessageRefused for everything that is no such message
+ * @param queue the queue it was consumed from; with the default exchange that is its routing key
+ * @throws MessageRefused for any other message
  */
 export function readTask(delivery: Delivery, queue = delivery.fields.routingKey): Task {
   const { properties } = delivery;
@@ -74,17 +74,17 @@ export function readTask(delivery: Delivery, queue = delivery.fields.routingKey)
 
   const headers =
     plainTable(properties.headers ?? {}) ?? refuse('The headers of the message are nested too deeply.', null);
-  const fault = unreadableReason(properties.headers ?? {});
-  if (fault !== null) refuse(`The header table of the message cannot be read: ${fault}.`, headers);
+  const problem = unreadableReason(properties.headers ?? {});
+  if (problem !== null) refuse(`The header table of the message cannot be read: ${problem}.`, headers);
 
   const contentType = lowerText(properties.contentType);
   if (contentType !== 'application/json') {
     return refuse(
-      `The content type of the message is ${shown(properties.contentType)}. Only application/json is read; anything else is never decoded.`,
+      `The content type of the message is ${shown(properties.contentType)}. Only application/json is accepted.`,
       headers,
     );
   }
-  // kombu reads a message without an encoding as UTF-8 too
+  // like kombu, treat a missing encoding as UTF-8
   const encoding = lowerText(properties.contentEncoding ?? 'utf-8');
   if (encoding !== 'utf-8' && encoding !== 'utf8') {
     return refuse(
@@ -94,14 +94,17 @@ export function readTask(delivery: Delivery, queue = delivery.fields.routingKey)
   }
   const { id, task: name } = headers;
   if (name === undefined) {
-    return refuse('The message has no "task" header, so it is no Celery message of protocol 2.', headers);
+    return refuse('The message has no "task" header, so it is not a Celery message of protocol 2.', headers);
   }
   if (!isTaskName(name)) {
-    return refuse('The "task" header of the message is no name of 1 to 255 printable characters.', headers);
+    return refuse(
+      'The "task" header of the message is not a name of 1 to 255 printable characters.',
+      headers,
+    );
   }
   if (!isTaskId(id)) {
     return refuse(
-      'The "id" header of the message is missing or unusable: 1 to 200 letters, digits, ".", "_", ":" or "-", not beginning with ".".',
+      'The "id" header of the message is missing or invalid: it must have 1 to 200 letters, digits, ".", "_", ":" or "-", and not start with ".".',
       headers,
     );
   }
@@ -112,7 +115,7 @@ export function readTask(delivery: Delivery, queue = delivery.fields.routingKey)
     const text = headers[header] ?? null;
     if (text === null) return null;
     return (
-      readDate(text) ?? refuse(`The "${header}" header of the message is no usable ISO 8601 date.`, headers)
+      readDate(text) ?? refuse(`The "${header}" header of the message is not a valid ISO 8601 date.`, headers)
     );
   };
 
@@ -135,8 +138,8 @@ export function readTask(delivery: Delivery, queue = delivery.fields.routingKey)
 }
 
 function readBody(content: Buffer, refuse: (reason: string) => never): string {
-  if (content.length > largestBody) {
-    return refuse(`The body of the message is larger than ${largestBody / 1024 / 1024} MiB.`);
+  if (content.length > maxBodyBytes) {
+    return refuse(`The body of the message is larger than ${maxBodyBytes / 1024 / 1024} MiB.`);
   }
   let body: string;
   try {
@@ -155,7 +158,7 @@ function readBody(content: Buffer, refuse: (reason: string) => never): string {
 const isoDate =
   /^(?<day>\d{4}-\d{2}-\d{2})[T ](?<time>\d{2}:\d{2}:\d{2})(?<fraction>\.\d{1,9})?(?<zone>Z|[+-]\d{2}:\d{2})?$/;
 
-/** Python's `isoformat()`; a date without a zone is UTC to Celery. Null for what is no date of this century or next. */
+/** Parses Python's `isoformat()`; like Celery, treats a date without a time zone as UTC. Null for dates outside 2000 to 2199. */
 function readDate(value: unknown): string | null {
   const parts = typeof value === 'string' ? isoDate.exec(value)?.groups : undefined;
   if (parts === undefined) return null;
@@ -165,7 +168,7 @@ function readDate(value: unknown): string | null {
   return year >= 2000 && year < 2200 ? date.toISOString() : null;
 }
 
-/** The header table as JSON-ready data of its own; null if it is nested too deeply. */
+/** A JSON-ready copy of the header table; null if it is nested too deeply. */
 function plainTable(table: Readonly<Record<string, unknown>>): Record<string, unknown> | null {
   let tooDeep = false;
   const plain = (value: unknown, depth: number): unknown => {
@@ -173,7 +176,7 @@ function plainTable(table: Readonly<Record<string, unknown>>): Record<string, un
       tooDeep = true;
       return null;
     }
-    // py-amqp writes Python bytes as an AMQP byte array
+    // py-amqp writes Python bytes as a byte array
     if (Buffer.isBuffer(value)) return value.toString('utf8');
     if (Array.isArray(value)) return value.map((item) => plain(item, depth + 1));
     if (typeof value === 'object' && value !== null) {

@@ -1,18 +1,19 @@
 import type { Task, TaskResult } from './task.js';
 
-/** A result on its way to the caller's own queue, through the default exchange. */
+/** A result for the caller's own queue, published through the default exchange. */
 export interface ResultMessage {
   queue: string;
   correlationId: string;
   content: Buffer;
 }
 
-/** What of a task says where its result goes. */
+/** The fields of a task that determine where its result goes. */
 export type ResultTask = Pick<Task, 'id' | 'replyTo' | 'correlationId' | 'ignoreResult'>;
 
 /**
- * The result of a task as Celery's `rpc://` back end publishes it (contract, section h); null if nobody wants it.
- * The caller builds a Python exception from `exc_module` and `exc_type`, so only names that every Celery has are used.
+ * The result of a task as Celery's `rpc://` back end publishes it (contract, section h); null if no caller
+ * waits for it. The caller creates a Python exception from `exc_module` and `exc_type`, so only classes that every Celery has
+ * are used.
  */
 export function resultMessage(task: ResultTask, result: TaskResult): ResultMessage | null {
   if (task.ignoreResult || task.replyTo === null) return null;

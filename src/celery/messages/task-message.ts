@@ -1,27 +1,27 @@
 import type { OutgoingMessage } from '../publisher.js';
 
-/** A task that is to be published. Holds tokens: never log it. */
+/** A task to publish. Holds tokens: never log it. */
 export interface OutgoingTask {
   id: string;
   task: string;
-  /** Empty: straight to the queue that `routingKey` names. */
+  /** Empty: the default exchange, to the queue named by `routingKey`. */
   exchange: string;
   routingKey: string;
-  /** The first task of this lineage; null: this one. */
+  /** The first task of this workflow; null: this one. */
   rootId: string | null;
   parentId: string | null;
   replyTo: string | null;
   groupId: string | null;
   groupIndex: number | null;
   shadow: string | null;
-  /** ISO 8601 as it shall stand in the message, or seconds from now. */
+  /** ISO 8601, copied verbatim, or seconds from now. */
   eta: string | number | null;
   expires: string | number | null;
   retries: number;
   /** Hard and soft, in seconds. */
   timeLimits: readonly [number | null, number | null];
   priority: number;
-  /** Survives a restart of the broker. */
+  /** Whether it survives a restart of the broker. */
   persistent: boolean;
   ignoreResult: boolean;
   argsrepr: string;
@@ -32,7 +32,7 @@ export interface OutgoingTask {
 
 /**
  * The message of protocol 2 that Celery's producers publish for a task (contract, section a).
- * @param headers further ones, Girder's for example; none of them takes the place of Celery's own
+ * @param headers additional headers, for example Girder's; they do not override Celery's
  * @param origin as Celery writes it: `gen<pid>@<host>`
  */
 export function taskMessage(
@@ -70,7 +70,7 @@ export function taskMessage(
         kwargsrepr: task.kwargsrepr,
         origin,
         ignore_result: task.ignoreResult,
-        // Celery 5.3 and newer; older ones ignore them
+        // since Celery 5.3; older ones ignore them
         replaced_task_nesting: 0,
         stamped_headers: null,
         stamps: {},
@@ -85,13 +85,13 @@ function isoDate(time: string | number | null, now: number): string | null {
   return new Date(now + time * 1_000).toISOString().replace('Z', '000+00:00');
 }
 
-/** Milliseconds, after which the broker itself throws the message away; 0 for a time that has passed. */
+/** Milliseconds after which the broker drops the message; 0 for a time in the past. */
 function expiration(expires: string | number, now: number): string {
   const ms = typeof expires === 'number' ? expires * 1_000 : Date.parse(withZone(expires)) - now;
   return String(Math.max(0, Math.trunc(Number.isFinite(ms) ? ms : 0)));
 }
 
-/** A date without a zone is UTC to Celery. */
+/** Celery treats a date without a time zone as UTC. */
 function withZone(date: string): string {
   return /(?:Z|[+-]\d{2}:\d{2})$/.test(date) ? date : `${date}Z`;
 }

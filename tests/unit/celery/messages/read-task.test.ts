@@ -70,16 +70,20 @@ describe('readTask', () => {
   });
 
   test.each<[string, Delivery, string]>([
-    ['pickle', properties({ contentType: 'application/x-python-serialize' }), 'never decoded'],
-    ['yaml', properties({ contentType: 'application/x-yaml' }), 'never decoded'],
+    [
+      'pickle',
+      properties({ contentType: 'application/x-python-serialize' }),
+      'Only application/json is accepted',
+    ],
+    ['yaml', properties({ contentType: 'application/x-yaml' }), 'Only application/json is accepted'],
     ['no content type', properties({ contentType: undefined }), 'not given'],
     [
       'another encoding',
       properties({ contentEncoding: 'binary' }),
       'content encoding of the message is "binary"',
     ],
-    ['protocol 1', taskDelivery({ headers: { task: undefined } }), 'no Celery message of protocol 2'],
-    ['no headers', properties({ headers: undefined }), 'no Celery message of protocol 2'],
+    ['protocol 1', taskDelivery({ headers: { task: undefined } }), 'not a Celery message of protocol 2'],
+    ['no headers', properties({ headers: undefined }), 'not a Celery message of protocol 2'],
     ['an empty name', taskDelivery({ headers: { task: '' } }), '"task" header'],
     ['a name with control characters', taskDelivery({ headers: { task: 'a\u001b[2Jb' } }), '"task" header'],
     ['a compressed body', taskDelivery({ headers: { compression: 'application/x-gzip' } }), 'compressed'],
