@@ -64,5 +64,6 @@ export function watchLocalQueue(options: LocalQueueOptions): LocalQueueWatch {
 
 function sentence(messages: number): string {
   const waiting = messages === 1 ? '1 message waits' : `${messages} messages wait`;
-  return `${waiting} in Girder’s own queue "${queue}" and no worker consumes it: annotations, copies and deletions do not happen. Start Girder’s Python worker: celery -A girder_worker.app worker -Q ${queue}`;
+  // it has to fit into one line of the console
+  return `${waiting} in queue "${queue}" and no worker consumes it: annotations do not appear. Run: celery -A girder_worker.app worker -Q ${queue}`;
 }
