@@ -1,7 +1,11 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createRunner } from '../../src/base/command.js';
+import { silentLog } from '../../src/base/log.js';
+import { startSlurm, type SlurmService } from '../../src/sandbox/services/slurm.js';
 import { startGirderStandIn, type GirderStandIn } from '../../src/sandbox/fake-girder/index.js';
 import { runProgram, startProgram } from '../support/program.js';
 import { openBench, type Bench } from './support/bench.js';
@@ -147,6 +151,44 @@ describe('images pull', () => {
     expect(await program.ended).toBe(1);
     expect(program.stderr()).toContain('The pull was stopped; nothing was changed.');
     expect(await readdir(imagesDir)).toEqual([]);
+  });
+
+  describe('on a compute node', () => {
+    let slurm: SlurmService;
+    let slurmDir: string;
+    beforeEach(async () => {
+      // paths of its sockets are short
+      slurmDir = await mkdtemp(join(tmpdir(), 'dsa-'));
+      slurm = await startSlurm({ dir: slurmDir, nodes: 1, log: silentLog(), env: process.env });
+      env = { ...env, ...slurm.env, HOME: home };
+    });
+    afterEach(async () => {
+      await slurm.stop();
+      await rm(slurmDir, { recursive: true, force: true });
+    });
+
+    const jobs = async () =>
+      (await createRunner({ env: slurm.env })('squeue', ['--noheader', '--states=all', '--format=%T'])) as {
+        stdout: string;
+      };
+
+    it('pulls there what it pulls here', async () => {
+      await offer('first');
+      const image = `${registry.host}/lab/nuclei:v1`;
+      const { code, stdout, stderr } = await images('pull', '--on', 'slurm', image);
+      expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
+      expect(stdout).toContain(`${image}: pulled as `);
+      expect(await readdir(imagesDir)).toEqual([`${registry.host.replace(':', '_')}_lab_nuclei_v1.sif`]);
+      expect((await jobs()).stdout).toContain('COMPLETED');
+    });
+
+    it('says why an image cannot be had there', async () => {
+      const { code, stderr } = await images('pull', '--on', 'slurm', `${registry.host}/lab/absent:v1`);
+      expect(code).toBe(1);
+      expect(stderr).toMatch(/manifest unknown|not found|404/i);
+      expect(await readdir(imagesDir)).toEqual([]);
+      expect((await jobs()).stdout.trim()).not.toBe('');
+    });
   });
 
   describe('with an API key', () => {

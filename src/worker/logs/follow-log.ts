@@ -1,6 +1,7 @@
 import { errorLine } from '../../base/errors.js';
 import { readLogPiece } from './log-file.js';
 import { createProgressTags } from './progress-tags.js';
+import { withoutRuntimeRemarks } from './runtime-remarks.js';
 import { logMark as markAt } from './log-offsets.js';
 import type { StageContext, Tools } from '../worker-services.js';
 
@@ -24,6 +25,8 @@ export async function followLog(
   if (run === undefined || path === undefined) return;
   const tags = createProgressTags();
   let offset = run.logOffset;
+  /** Nothing but the container runtime has written to the log so far. */
+  let isAtStart = offset === 0;
   let wait = reportMs;
 
   for (;;) {
@@ -50,11 +53,16 @@ export async function followLog(
     for (;;) {
       if (stopping.aborted) return grown;
       const piece = await readLogPiece(path ?? '', offset);
-      if (piece.restarted) girderJob.log('\n[The job was started again; its log begins anew.]\n');
+      if (piece.restarted) {
+        girderJob.log('\n[The job was started again; its log begins anew.]\n');
+        isAtStart = true;
+      }
       grown ||= piece.text !== '';
       offset = piece.offset;
       if (piece.text !== '') {
-        const { text, progress } = tags.push(piece.text);
+        const written = isAtStart ? withoutRuntimeRemarks(piece.text) : piece.text;
+        isAtStart &&= written === '';
+        const { text, progress } = tags.push(written);
         if (progress !== null) {
           girderJob.progress(progress);
           book.note(id, { type: 'progress', progress });

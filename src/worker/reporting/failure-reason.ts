@@ -2,6 +2,7 @@ import { stateText } from '../../slurm/states.js';
 import type { Executor } from '../executor/executor.js';
 import { readLastLines } from '../logs/log-file.js';
 import { createProgressTags } from '../logs/progress-tags.js';
+import { withoutRuntimeRemarks } from '../logs/runtime-remarks.js';
 import type { JobEnd, Run } from '../run-state/run.js';
 
 /** Lines of the job's log that are repeated in the reason of a failure. */
@@ -30,15 +31,15 @@ export async function describeEnd(
   if (end.exitCode !== null && end.exitCode.signal !== 0) facts.push(`signal ${end.exitCode.signal}`);
   const reason = `${owner.state(end.state)} (${facts.join(', ')})`;
   if (end.outcome === 'canceled' || submission === null) return reason;
-  const quoted = withoutTags(await readLastLines(submission.logFile, 2 * lastLines))
+  const quoted = withoutMarkup(await readLastLines(submission.logFile, 2 * lastLines))
     .slice(-lastLines)
     .map((line) => `  ${line.slice(0, quotedLength)}`)
     .join('\n');
   return quoted === '' ? reason : `${reason}${lastLinesMark}${quoted}`;
 }
 
-function withoutTags(lines: readonly string[]): string[] {
+function withoutMarkup(lines: readonly string[]): string[] {
   const tags = createProgressTags();
-  const { text } = tags.push(`${lines.join('\n')}\n`);
+  const { text } = tags.push(withoutRuntimeRemarks(`${lines.join('\n')}\n`));
   return `${text}${tags.end()}`.split('\n').filter((line) => line.trim() !== '');
 }

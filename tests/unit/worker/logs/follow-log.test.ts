@@ -11,24 +11,55 @@ import { silentGirderJob } from '../../../../src/girder/jobs/job.js';
 import { followLog } from '../../../../src/worker/logs/follow-log.js';
 import type { StageContext, Tools } from '../../../../src/worker/worker-services.js';
 
-test('bytes that are no text, in a tag that is not over yet, do not lead behind the beginning of the log', async () => {
+/** Everything that goes to Girder of a log that is complete, read from `offset` on. */
+async function followed(content: Buffer | string, offset = 0) {
   const logFile = join(await mkdtemp(join(tmpdir(), 'dsa-slurm-follow-')), 'log');
-  await writeFile(logFile, Buffer.concat([Buffer.from('<filter-progress>'), Buffer.alloc(40, 0xff)]));
-  const marks: (LogMark | undefined)[] = [];
-  const girderJob = { ...silentGirderJob(), log: (_: string, mark?: LogMark) => void marks.push(mark) };
+  await writeFile(logFile, content);
+  const [texts, marks]: [string[], (LogMark | undefined)[]] = [[], []];
+  const girderJob = {
+    ...silentGirderJob(),
+    log: (text: string, mark?: LogMark) => {
+      texts.push(text);
+      marks.push(mark);
+    },
+    room: async () => undefined,
+  };
   const context = { id: 'a', girderJob, stopping: new AbortController().signal } as unknown as StageContext;
   const tools = {
     clock: systemClock,
     log: silentLog(),
     settings: { girder: { reportSeconds: 1 } },
     book: {
-      get: () => ({ logOffset: 0, submission: { logFile } }),
+      get: () => ({ logOffset: offset, submission: { logFile } }),
       note: () => undefined,
     },
   } as unknown as Tools;
   await followLog(context, tools, AbortSignal.abort());
-  expect(marks).toEqual([
+  return { text: texts.join(''), marks };
+}
+
+test('bytes that are no text, in a tag that is not over yet, do not lead behind the beginning of the log', async () => {
+  const content = Buffer.concat([Buffer.from('<filter-progress>'), Buffer.alloc(40, 0xff)]);
+  expect((await followed(content)).marks).toEqual([
     { source: 'log', at: 0 },
     { source: 'log', at: 56 },
   ]);
+});
+
+const passwd = "WARNING: passwd file doesn't exist in container, not updating\n";
+const group = "WARNING: group file doesn't exist in container, not updating\n";
+
+test("Apptainer's remarks on an image without /etc/passwd and /etc/group do not begin the log", async () => {
+  const { text, marks } = await followed(`${passwd}${group}Reading the slide\n`);
+  expect(text).toBe('Reading the slide\n');
+  expect(marks.at(-1)).toEqual({ source: 'log', at: passwd.length + group.length + 18 });
+  expect((await followed(passwd + group)).text).toBe('');
+});
+
+test('an analysis that says the same has said it', async () => {
+  const own = `Reading the slide\n${passwd}`;
+  expect((await followed(own)).text).toBe(own);
+  expect((await followed(own, 18)).text).toBe(passwd);
+  const other = 'WARNING: passwd file is odd\n';
+  expect((await followed(other)).text).toBe(other);
 });

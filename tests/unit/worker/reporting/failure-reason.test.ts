@@ -1,0 +1,32 @@
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { expect, test } from 'vitest';
+
+import type { Executor } from '../../../../src/worker/executor/executor.js';
+import { describeEnd } from '../../../../src/worker/reporting/failure-reason.js';
+import type { JobEnd, Run } from '../../../../src/worker/run-state/run.js';
+
+test('the last lines of a short log are those of the program', async () => {
+  const logFile = join(await mkdtemp(join(tmpdir(), 'dsa-slurm-reason-')), 'log');
+  await writeFile(
+    logFile,
+    "WARNING: passwd file doesn't exist in container, not updating\n<filter-progress>0.5</filter-progress>\nNo such slide\n",
+  );
+  const run = { jobId: '7', submission: { logFile } } as unknown as Run;
+  const end: JobEnd = {
+    outcome: 'failed',
+    state: { base: 'FAILED', flags: [] },
+    exitCode: { code: 3, signal: 0 },
+    reason: '',
+    toldBy: 'squeue',
+  };
+  const executor = {
+    jobWords: 'Slurm job',
+    owner: { state: () => 'The analysis failed.' },
+  } as unknown as Executor;
+  expect(await describeEnd(run, end, executor)).toBe(
+    'The analysis failed. (Slurm job 7, state FAILED, exit code 3)\nIts last lines were:\n  No such slide',
+  );
+});
