@@ -153,6 +153,16 @@ describe('images.contents', () => {
     expect(fix).toContain('pull or build the image again');
   });
 
+  it('judges an image by the entry point with which the worker runs it, where its label names none', async () => {
+    await bench.sif('labeled', {
+      config: { Labels: { entry_path: '/opt/slicer' }, Entrypoint: ['/opt/app/run'], WorkingDir: '/opt/app' },
+      files: { '/opt/app/run': '#!/bin/sh\n', '/opt/slicer/x': '' },
+    });
+    const { status, evidence } = await askIn(contents, ['labeled'], {});
+    expect(evidence.join('\n')).toContain('labeled.sif: starts, its entry point /opt/app/run is there');
+    expect(status).toBe('ok');
+  });
+
   it('tells a mount of the host over an image from files that are missing', async () => {
     const { status, evidence, fix } = await askIn(contents, ['good'], {}, ['--bind', '/srv:/opt/app']);
     expect(status).toBe('fail');

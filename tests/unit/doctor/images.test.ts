@@ -40,10 +40,12 @@ function runtime(ends: ExecEnds, unhidden: ExecEnds = ends, onCommand: () => voi
     onCommand();
     if (verb === 'inspect') return exited(JSON.stringify({ data: { attributes: { labels } } }));
     if (verb !== 'exec') return exited('', { exitCode: 255 });
+    const nonce = args.find((arg) => arg.startsWith('dsa-slurm-'));
+    // the worker's own look, whose answer is not what is tested here
+    if (nonce === undefined) return exited('', { exitCode: 255 });
     execs.push(args);
     const end = args.includes('home,tmp,cwd,bind-paths') ? unhidden : ends;
     if ('kind' in end) return end;
-    const nonce = args.find((arg) => arg.startsWith('dsa-slurm-')) ?? '';
     return exited(end.map((word) => `${nonce} ${word}\n`).join(''));
   };
   return { run, execs };

@@ -77,7 +77,8 @@ export const contents: Check = {
           if (clock.monotonic() > until) return ok(`${name}: not looked at, it took too long; try --deep`);
           const path = join(settings.dirs.images ?? '', name);
           try {
-            const facts = await apptainer.inspect(name, path);
+            // as the worker sees it: what is in the image decides whether its label counts
+            const facts = await (deep ? apptainer.examine(name, path) : apptainer.inspect(name, path));
             const finding = judgeImage(name, facts, settings, profile);
             // a container is started for it, which takes its time and which not every login node likes
             if (!deep) return finding;
