@@ -9,6 +9,11 @@ export interface Site {
   /** Seconds that the controller remembers a job after its end; 0 for ever. */
   minJobAge: number | null;
   accounting: boolean | null;
+  /**
+   * `AccountingStorageEnforce`: `associations`, `limits`, `qos`, `safe` …, in lower case. Without `limits`, `safe` or `all`
+   * no limit of the accounting keeps a job from starting.
+   */
+  enforced: readonly string[] | null;
   partitions: readonly Partition[] | null;
   /** Requests that the controller takes from one user: so many at once, and so many a second. Null: no limit is set. */
   rateLimit: { burst: number; perSecond: number } | null;
@@ -40,12 +45,21 @@ export async function readSite(run: RunCommand, options: CommandOptions = {}): P
     minJobAge: slurmNumber(settings.get('MinJobAge')?.replace(/ sec$/, '') ?? ''),
     // `accounting_storage/none` to 22.05; later releases leave it empty.
     accounting: storage === undefined ? null : !/(^|\/)none$|^$|^\(null\)$/.test(storage),
+    enforced: enforced(settings.get('AccountingStorageEnforce')),
     partitions: sinfo.kind === 'exited' && sinfo.exitCode === 0 ? parsePartitions(sinfo.stdout) : null,
     rateLimit: rateLimit(settings.get('SlurmctldParameters') ?? ''),
   };
 }
 
 const separator = '\u001F';
+
+function enforced(text: string | undefined): string[] | null {
+  if (text === undefined) return null;
+  return text
+    .toLowerCase()
+    .split(',')
+    .filter((word) => !/^(none|\(null\)|)$/.test(word));
+}
 
 /** `Key   = Value` lines of `scontrol show config`. */
 function parseConfig(text: string): Map<string, string> {
@@ -71,6 +85,16 @@ function parsePartitions(text: string): Partition[] {
       },
     ];
   });
+}
+
+/** Requests that one squeue makes: about federation, partitions and jobs. Counted on Slurm 24.11. */
+const requestsPerQuestion = 3;
+/** Of what the site's rate limit allows one user, the regular question about all jobs takes no more than this. */
+const shareOfBudget = 1 / 4;
+
+/** Seconds that have to be between two questions about all jobs; 0 where the site sets no limit. */
+export function shortestPollSeconds({ rateLimit }: Pick<Site, 'rateLimit'>): number {
+  return rateLimit === null ? 0 : requestsPerQuestion / (rateLimit.perSecond * shareOfBudget);
 }
 
 /** `rl_enable` and its companions (slurm.conf(5), SlurmctldParameters), with Slurm's own defaults. */

@@ -7,6 +7,7 @@ import { createRunner, type CommandRecord, type RunCommand } from '../base/comma
 import type { Log } from '../base/log.js';
 import { createKeyedLimiter } from '../base/keyed-limiter.js';
 import { abandonSharedFiles, guardSharedFiles, sharedFilesProblem } from '../base/network-fs.js';
+import { createReleasers } from '../base/releasers.js';
 import { programVersion } from '../base/version.js';
 import type { Broker, BrokerStatus } from '../celery/broker.js';
 import { createBrokerClient } from '../celery/broker-client.js';
@@ -26,6 +27,7 @@ import { createControlTarget } from './actions/remote-control-target.js';
 import { createHandle } from './open/create-handle.js';
 import { prepareDirectories, privateDirectories } from './run-state/directories.js';
 import { createAdoptions } from './actions/adopt.js';
+import { keepWithinBudget } from './actions/poll-interval.js';
 import { createExecutor } from './executor/create-executor.js';
 import type { Executor } from './executor/executor.js';
 import { createUserSearch } from './reporting/find-user.js';
@@ -127,31 +129,30 @@ export async function createWorker({
     log,
   });
   const startedAt = clock.now();
-  const orUnlock = async (error: unknown): Promise<never> => {
-    await lease.release();
+  const releasers = createReleasers(log);
+  releasers.add('the lock', async () => lease.release());
+  const orRelease = async (error: unknown): Promise<never> => {
+    await releasers.release();
     throw error;
   };
   // after the lock: whoever stands by may wait for weeks, and these are to be as they are when it begins
-  const submitScript = await openSubmitScript(settings.slurm.submitScript).catch(orUnlock);
-  const connections = await openGirderConnections(settings.girder, lease.hold).catch(orUnlock);
-  const { journal, runs } = await openJournal(settings.dirs.state, log, lease).catch(orUnlock);
-  const revoked = await openRevoked(settings.dirs.state).catch(async (error: unknown) => {
-    await journal.close();
-    return orUnlock(error);
-  });
+  const submitScript = await openSubmitScript(settings.slurm.submitScript).catch(orRelease);
+  const connections = await openGirderConnections(settings.girder, lease.hold).catch(orRelease);
+  releasers.add('the connections to Girder', async () => connections.close());
+  const { journal, runs } = await openJournal(settings.dirs.state, log, lease).catch(orRelease);
+  releasers.add('the journal', async () => journal.close());
+  const revoked = await openRevoked(settings.dirs.state).catch(orRelease);
+  releasers.add('the list of revoked tasks', async () => revoked.close());
   const messages = await openKeptMessages(settings.dirs.state, {
     maxMs: settings.worker.retryHours * 60 * 60_000,
     maxBytes: settings.worker.retryMegabytes * 1_000_000,
     now: () => clock.now(),
     log,
-  }).catch(async (error: unknown) => {
-    await journal.close();
-    await revoked.close();
-    return orUnlock(error);
-  });
+  }).catch(orRelease);
   const book = openBook(runs, journal, { clock, log, stopping: stop.signal });
   const commands = createCommandLog(clock);
   const audit = openAuditLog(settings.dirs.state, { by: 'worker', clock, log });
+  releasers.add('the audit log', async () => audit.close());
   const onCommand = (record: CommandRecord): void => {
     const { file, result } = record;
     log.debug({ command: file, kind: result.kind, ms: result.ms }, 'command');
@@ -367,6 +368,7 @@ export async function createWorker({
     },
   });
 
+  const site = settings.worker.executor === 'local' ? null : async () => readSite(command);
   const handle = createHandle({
     profile,
     settings,
@@ -400,7 +402,7 @@ export async function createWorker({
     }),
     commands,
     standbys: () => standbys?.list() ?? [],
-    site: settings.worker.executor === 'local' ? null : async () => readSite(command),
+    site,
     log,
     clock,
   });
@@ -416,20 +418,33 @@ export async function createWorker({
     for (const girderJob of girderJobs.values()) girderJob.read(stop.signal).catch(() => undefined);
   }
 
-  const stopTelling = tellTaskEvents(book, (event) => broker?.publishTaskEvent(event));
+  releasers.add(
+    'task events',
+    tellTaskEvents(book, (event) => broker?.publishTaskEvent(event)),
+  );
+  releasers.add('the handle', () => handle.close());
+  releasers.add('the watch for orphans', () => orphans.stop());
   const { forwardQueue } = settings.broker;
 
-  const unguard = guardSharedFiles(lease.hold);
-  let stopping: Promise<void> | null = null;
-  let pruning: (() => void) | null = null;
-  let removeStatusFile: (() => Promise<void>) | null = null;
-  let stopListening: (() => Promise<void>) | null = null;
+  releasers.add('shared files', guardSharedFiles(lease.hold));
+  releasers.add('the tracker of jobs', async () => executor.tracker.stop());
+  releasers.add('the runs', async () => {
+    const all = Promise.allSettled([...carried.values()].map(async ({ done }) => done));
+    // the journal says where they are; files that hang would hold the end of this process too
+    const hung = setTimeout(abandonSharedFiles, hungFilesMs).unref();
+    await all;
+    clearTimeout(hung);
+  });
   return {
     handle,
     failed: failed.signal,
     shutdown: shutdown.signal,
     async start() {
       executor.tracker.start();
+      void keepWithinBudget(
+        { tracker: executor.tracker, pollSeconds: settings.slurm.pollSeconds, site },
+        log,
+      );
       const opened = createBrokerClient({
         url: settings.broker.url,
         files: settings.broker,
@@ -456,6 +471,7 @@ export async function createWorker({
         log,
       });
       broker = opened;
+      releasers.add('the broker', async () => opened.close());
       for (const run of book.all()) {
         if (run.stage === 'finished') continue;
         // revoked before it came, and the worker died between writing down the one and the other
@@ -463,43 +479,29 @@ export async function createWorker({
         take(run.id);
       }
       void retries.resume();
-      pruning ??= keepPruned(messages, (id) => book.get(id) !== undefined, log);
-      intake.adjust();
-      removeStatusFile ??= keepStatusFile(
-        settings.dirs.state,
-        () => statusOf(handle.snapshot(), clock.now(), standbys?.list() ?? []),
-        log,
-        lease,
+      releasers.add(
+        'kept messages',
+        keepPruned(messages, (id) => book.get(id) !== undefined, log),
       );
-      standbys ??= watchStandbys(settings.dirs.state);
-      stopListening ??= await listenForClients(settings.dirs.state, handle, log);
+      intake.adjust();
+      releasers.add(
+        'the status file',
+        keepStatusFile(
+          settings.dirs.state,
+          () => statusOf(handle.snapshot(), clock.now(), standbys?.list() ?? []),
+          log,
+          lease,
+        ),
+      );
+      const watch = watchStandbys(settings.dirs.state);
+      standbys = watch;
+      releasers.add('the watch for standbys', () => watch.stop());
+      releasers.add('the socket', await listenForClients(settings.dirs.state, handle, log));
       await opened.start();
     },
     async stop() {
-      stopping ??= (async () => {
-        stop.abort();
-        pruning?.();
-        standbys?.stop();
-        await stopListening?.();
-        await broker?.close();
-        const all = Promise.allSettled([...carried.values()].map(async ({ done }) => done));
-        // the journal says where they are; files that hang would hold the end of this process too
-        const hung = setTimeout(abandonSharedFiles, hungFilesMs).unref();
-        await all;
-        clearTimeout(hung);
-        await executor.tracker.stop();
-        orphans.stop();
-        handle.close();
-        stopTelling();
-        await connections.close();
-        await journal.close();
-        await revoked.close();
-        await audit.close();
-        await removeStatusFile?.();
-        unguard();
-        await lease.release();
-      })();
-      return stopping;
+      stop.abort();
+      return releasers.release();
     },
   };
 }

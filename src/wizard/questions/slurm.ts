@@ -83,7 +83,11 @@ export const slurmQuestions: readonly Question[] = [
     kind: 'text',
     flag: '--qos',
     optional: true,
-    proposal: () => null,
+    // the DefaultQOS of the default account is not that of another one
+    proposal: ({ slurm }, { association }) =>
+      association.found && (slurm?.account ?? association.value.account) === association.value.account
+        ? association.value.qos
+        : null,
     asked: (_draft, { slurm }) => !slurm.found || slurm.value.accounting !== false,
     validate: jobRequest,
   },

@@ -1,4 +1,5 @@
-import type { Site } from '../../slurm/site.js';
+import type { Log } from '../../base/log.js';
+import { shortestPollSeconds, type Site } from '../../slurm/site.js';
 import type { Tracker } from '../../slurm/tracker.js';
 import type { CommandAnswer } from '../views/handle.js';
 
@@ -6,8 +7,6 @@ import type { CommandAnswer } from '../views/handle.js';
 const steps = [1, 2, 3, 5, 10, 15, 20, 30, 60, 120, 300];
 /** More often than this only a profile makes it. */
 const usualFloor = 5;
-/** Of what the site's rate limit allows one user, the one question about all jobs takes no more than this. */
-const shareOfBudget = 1 / 4;
 
 export interface PaceTools {
   tracker: Pick<Tracker, 'everyMs' | 'askEvery'>;
@@ -26,8 +25,7 @@ export function createPace({
     const everyMs = tracker.everyMs();
     if (everyMs === null) return { ok: false, said: 'Jobs of this host are looked at all the time.' };
     const now = everyMs / 1_000;
-    const limit = (await site?.())?.rateLimit ?? null;
-    const least = limit === null ? 0 : 1 / (limit.perSecond * shareOfBudget);
+    const least = shortestPollSeconds((await site?.()) ?? { rateLimit: null });
     const floor = Math.max(Math.min(usualFloor, pollSeconds), least);
     const next =
       change === 'less'
@@ -45,4 +43,17 @@ export function createPace({
     tracker.askEvery(next * 1_000);
     return { ok: true, said: `Slurm is now asked every ${next} s.` };
   };
+}
+
+/** Asks Slurm less often than the profile says where the site's rate limit for one user asks for that. Never rejects. */
+export async function keepWithinBudget({ tracker, pollSeconds, site }: PaceTools, log: Log): Promise<void> {
+  if (site === null || tracker.everyMs() === null) return;
+  const least = shortestPollSeconds(await site());
+  if (least <= pollSeconds) return;
+  const seconds = Math.ceil(least);
+  log.warn(
+    { pollSeconds, seconds },
+    'the site limits the requests of one user: Slurm is asked less often than slurm.pollSeconds says',
+  );
+  tracker.askEvery(seconds * 1_000);
 }

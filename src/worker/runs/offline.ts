@@ -2,6 +2,7 @@ import { createRunner } from '../../base/command.js';
 import type { Clock } from '../../base/clock.js';
 import { DsaSlurmError, errorLine } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
+import { createReleasers } from '../../base/releasers.js';
 import type { Settings } from '../../config/schema.js';
 import { openGirderConnections } from '../../girder/api/connections.js';
 import { slurmEnvironment } from '../../slurm/environment.js';
@@ -53,16 +54,17 @@ export async function openOffline({ settings, env, clock, log }: OfflineOptions)
       cause: error,
     });
   });
-  const closers: (() => Promise<void>)[] = [async () => lease.release()];
+  const releasers = createReleasers(log);
+  releasers.add('the lock', async () => lease.release());
   const close = async (): Promise<void> => {
     stop.abort();
-    for (const closer of closers.splice(0).reverse()) await closer();
+    return releasers.release();
   };
   try {
     const { journal, runs } = await openJournal(settings.dirs.state, log, lease);
-    closers.push(async () => journal.close());
+    releasers.add('the journal', async () => journal.close());
     const connections = await openGirderConnections(settings.girder, lease.hold);
-    closers.push(async () => connections.close());
+    releasers.add('the connections to Girder', async () => connections.close());
     const book = openBook(runs, journal, { clock, log, stopping: stop.signal });
     const messages = await openKeptMessages(settings.dirs.state, {
       maxMs: settings.worker.retryHours * 60 * 60_000,
@@ -71,7 +73,7 @@ export async function openOffline({ settings, env, clock, log }: OfflineOptions)
       log,
     });
     const audit = openAuditLog(settings.dirs.state, { by: 'runs', clock, log });
-    closers.push(async () => audit.close());
+    releasers.add('the audit log', async () => audit.close());
     const onCommand = audit.note;
     const run = createRunner({
       env: slurmEnvironment(env, settings.slurm.environment),

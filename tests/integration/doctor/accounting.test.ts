@@ -16,9 +16,12 @@ beforeAll(async () => {
 }, 180_000);
 afterAll(async () => site.close());
 
+function flagsOf(slurm: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(slurm).map(([key, value]) => [`slurm.${key}`, value]));
+}
+
 async function judge(check: typeof start, slurm: Record<string, unknown> = {}) {
-  const flags = Object.fromEntries(Object.entries(slurm).map(([key, value]) => [`slurm.${key}`, value]));
-  return ask(check, { run: site.run, settings: settingsWith(flags) }, facts);
+  return ask(check, { run: site.run, settings: settingsWith(flagsOf(slurm)) }, facts);
 }
 
 describe('whether jobs would ever start', () => {
@@ -57,6 +60,32 @@ describe('whether jobs would ever start', () => {
     await site.modify('qos', 'short', 'MaxWall=-1');
     await site.modify('qos', 'short', 'GrpTRES=cpu=-1');
     await site.modify('account', 'path', 'GrpTRES=cpu=-1');
+  });
+
+  test.each([
+    ['MaxWall=3', 'MaxWall=-1', { time: '10' }, /account path allows 3 min at most \(MaxWall\), not 10 min/],
+    ['MaxTRES=cpu=1', 'MaxTRES=cpu=-1', { cpus: 4 }, /account path allows a job 1 CPUs at most/],
+    ['GrpSubmitJobs=0', 'GrpSubmitJobs=-1', {}, /account path may have no jobs \(GrpSubmitJobs\)/],
+    ['MaxSubmitJobs=0', 'MaxSubmitJobs=-1', {}, /account path may have no jobs \(MaxSubmitJobs\)/],
+  ])('an association with %s', async (limit, none, slurm, evidence) => {
+    await site.modify('account', 'path', limit);
+    try {
+      const found = await judge(start, slurm);
+      expect(found).toMatchObject({ status: 'fail' });
+      expect(found.evidence.join('\n')).toMatch(evidence);
+      // the same limit, on a site that does not enforce any
+      const noted = await ask(
+        start,
+        { run: site.run, settings: settingsWith(flagsOf(slurm)) },
+        {
+          'slurm.version': { ...facts['slurm.version'], enforced: ['associations'] },
+        },
+      );
+      expect(noted).toMatchObject({ status: 'ok' });
+      expect(noted.evidence.join('\n')).toMatch(/not enforced here/);
+    } finally {
+      await site.modify('account', 'path', none);
+    }
   });
 });
 

@@ -22,6 +22,7 @@ const site: Site = {
   cluster: 'lab',
   minJobAge: 300,
   accounting: true,
+  enforced: ['associations', 'limits', 'qos'],
   partitions: [{ name: 'main', isDefault: true, up: true, timeLimit: 3_600, nodes: 2 }],
   rateLimit: null,
 };
@@ -185,6 +186,24 @@ describe('slurm.partitions', () => {
 });
 
 describe('slurm.submit', () => {
+  it.each([
+    ['Invalid qos specification', 'config set slurm.qos short'],
+    ['Invalid account or account/partition combination specified', 'config set slurm.account path'],
+    ['invalid partition specified: x', 'config set slurm.partition long'],
+    ['Memory specification can not be satisfied', 'config set slurm.mem 64000M'],
+    ['Invalid generic resource (gres) specification', 'config set slurm.gres gpu:a100:2'],
+    ['Requested time limit is invalid (missing or exceeds some limit)', 'config set slurm.time 2-00:00:00'],
+  ])('proposes for "%s" a value that this site has', async (said, fix) => {
+    const run = fakeRun({
+      sbatch: refused(said),
+      'sinfo --noheader': exited(
+        'long|2-00:00:00|64000|16|(null)|(null)\ngpu|infinite|32000|8|gpu:a100:2(S:0-1)|avx\n',
+      ),
+      'sacctmgr --noheader': exited('path|short,normal\n'),
+    });
+    expect((await ask(submitLine, { run, settings: settingsWith() })).fix).toContain(fix);
+  });
+
   const settings = { 'slurm.partition': 'main', 'slurm.account': 'path', 'dirs.logs': '/shared/logs' };
   const taken = exited('', {
     stderr: 'sbatch: Job 1 to start at 2026-11-23T20:38:54 using 1 processors on nodes n1\n',
@@ -241,7 +260,7 @@ describe('slurm.submit', () => {
       /CPU count/,
       'config set slurm.cpus',
     ],
-    ['anything else', refused('who knows'), 'fail', /who knows/, 'sinfo -o "%P %c %m %G %f"'],
+    ['anything else', refused('who knows'), 'fail', /who knows/, 'sinfo -o "%P %l %m %c %G %f"'],
     ['silent', timedOut, 'fail', /gave no answer/, 'sdiag'],
     [
       'exit 0 without a start',
@@ -289,6 +308,12 @@ describe('slurm.account', () => {
     expect(finding.evidence.join('\n')).toContain(evidence);
     if (fix === undefined) expect(finding.fix).toBeUndefined();
     else expect(finding.fix).toContain(fix);
+  });
+
+  it('knows nobody where nobody has to be known', () => {
+    expect(judgeAccount({ account: null, qos: null }, [], 'op', 'lab', false)).toMatchObject({
+      status: 'ok',
+    });
   });
 
   it('knows nobody', () => {
@@ -351,7 +376,7 @@ describe('slurm limits', () => {
     ['roomy', '10000', null, 'ok', undefined],
     ['few jobs', '1000', null, 'warn', 'dsa-slurm --profile lab config set worker.inFlight 500'],
     ['generous rate', '10000', { burst: 30, perSecond: 2 }, 'ok', undefined],
-    ['meagre rate', '10000', { burst: 5, perSecond: 0.5 }, 'warn', 'config set slurm.pollSeconds 30'],
+    ['meagre rate', '10000', { burst: 5, perSecond: 0.5 }, 'warn', 'config set slurm.pollSeconds 24'],
   ])('%s', (_name, jobs, rateLimit, status, fix) => {
     const finding = judgeLimits(
       { ...site, rateLimit },

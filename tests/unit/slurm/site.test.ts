@@ -13,6 +13,7 @@ it('reads a real site', async () => {
     cluster: 'scratch',
     minJobAge: 300,
     accounting: false,
+    enforced: [],
     partitions: [
       { name: 'main', isDefault: true, up: true, timeLimit: null, nodes: 4 },
       { name: 'short', isDefault: false, up: true, timeLimit: 600, nodes: 2 },
@@ -38,6 +39,7 @@ it('knows nothing of a silent site', async () => {
     cluster: null,
     minJobAge: null,
     accounting: null,
+    enforced: null,
     partitions: null,
     rateLimit: null,
   });

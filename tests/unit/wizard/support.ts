@@ -25,6 +25,7 @@ export const cluster = found({
   cluster: 'hpc',
   minJobAge: 300,
   accounting: true,
+  enforced: ['associations', 'limits', 'qos'],
   rateLimit: null,
   partitions: [
     { name: 'long', isDefault: false, up: true, timeLimit: 604_800, nodes: 4 },

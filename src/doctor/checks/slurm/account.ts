@@ -35,8 +35,12 @@ export function judgeAccount(
   associations: readonly Association[],
   user: string,
   profile: string,
+  isEnforced = true,
 ): Finding {
   const accounts = [...new Set(associations.map((one) => one.account))];
+  if (accounts.length === 0 && !isEnforced) {
+    return ok(`The accounting knows no account of ${user}, and jobs need none (AccountingStorageEnforce).`);
+  }
   if (accounts.length === 0) {
     return warn(`The accounting knows no account of ${user}.`, `sacctmgr add user ${user} account=<account>`);
   }
@@ -93,6 +97,7 @@ export const account: Check = {
     if (trouble !== '' || result.kind !== 'exited') {
       return warn(`sacctmgr ${trouble}.`, 'sacctmgr show user withassoc   # is slurmdbd there?');
     }
-    return judgeAccount(settings.slurm, parseAssociations(result.stdout), user, profile);
+    const isEnforced = site.enforced === null || site.enforced.length > 0;
+    return judgeAccount(settings.slurm, parseAssociations(result.stdout), user, profile, isEnforced);
   },
 };

@@ -1,7 +1,7 @@
 import { describeFailure } from '../../../base/command.js';
 import type { Settings } from '../../../config/index.js';
 import { slurmNumber } from '../../../slurm/commands/values.js';
-import type { Site } from '../../../slurm/site.js';
+import { shortestPollSeconds, type Site } from '../../../slurm/site.js';
 import type { Check, Finding } from '../../check.js';
 import { combine, configSet, fail, ok, skip, warn } from '../../check-result.js';
 import { readSlurmConfig } from '../../slurm-config.js';
@@ -81,13 +81,12 @@ export function judgeLimits(
   if (rateLimit === null) {
     findings.push(ok('no limit on the rate of requests'));
   } else {
-    const evidence = `The controller takes ${rateLimit.perSecond} requests a second from one user, ${rateLimit.burst} at once.`;
+    const { pollSeconds } = settings.slurm;
+    const least = Math.ceil(shortestPollSeconds(site));
+    const evidence = `The controller takes ${rateLimit.perSecond} requests a second from one user, ${rateLimit.burst} at once; one squeue every ${least} s takes a quarter of that, and slurm.pollSeconds is ${pollSeconds}.`;
     findings.push(
-      rateLimit.perSecond < 1 || rateLimit.burst < 10
-        ? warn(
-            evidence,
-            configSet(profile, 'slurm.pollSeconds', String(Math.max(30, settings.slurm.pollSeconds))),
-          )
+      pollSeconds < least
+        ? warn(evidence, configSet(profile, 'slurm.pollSeconds', String(least)))
         : ok(evidence),
     );
   }

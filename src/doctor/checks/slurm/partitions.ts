@@ -1,3 +1,4 @@
+import { describeFailure, type RunCommand } from '../../../base/command.js';
 import type { Settings } from '../../../config/index.js';
 import type { Partition, Site } from '../../../slurm/site.js';
 import type { Check, Finding } from '../../check.js';
@@ -57,6 +58,18 @@ export function judgePartitions(
   );
 }
 
+/** sinfo did not list them; jobs may run all the same where PrivateData of slurm.conf hides them. */
+async function hiddenPartitions(run: RunCommand, signal: AbortSignal): Promise<Finding> {
+  const trouble = describeFailure(await run('sinfo', ['--all', '--noheader'], { timeoutMs: 4_500, signal }));
+  const evidence = `sinfo did not list the partitions${trouble === '' ? '' : `: ${trouble}`}.`;
+  return /permission denied/i.test(trouble)
+    ? warn(
+        [evidence, 'The site hides them (PrivateData of slurm.conf); jobs can run all the same.'],
+        'scontrol show config | grep PrivateData   # ask the administrators of Slurm for operator rights',
+      )
+    : fail(evidence, 'sinfo --all');
+}
+
 export const partitions: Check = {
   id: 'slurm.partitions',
   group: 'slurm',
@@ -64,7 +77,7 @@ export const partitions: Check = {
   needs: ['slurm.version'],
   async run({ run, settings, profile, needed, signal }) {
     const site = needed('slurm.version') as Site;
-    if (site.partitions === null) return fail('sinfo did not list the partitions.', 'sinfo --all');
+    if (site.partitions === null) return hiddenPartitions(run, signal);
     const result = await run('sinfo', ['--all', '--noheader', '--Node', '--format=%R|%T'], {
       timeoutMs: 4_500,
       signal,

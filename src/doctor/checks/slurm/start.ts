@@ -10,14 +10,29 @@ import { combine, configSet, ok, warn } from '../../check-result.js';
 /** What a partition accepts: keys and values of `scontrol show partition`. */
 export type PartitionFacts = ReadonlyMap<string, string>;
 
+/** Limits that one QOS or association sets; null, or not in the map, where it sets none. */
+export interface Limits {
+  /** Whose they are, for people: `QOS short`, `account path`. */
+  of: string;
+  /** Seconds. */
+  maxWall: number | null;
+  /** CPUs of one job (MaxTRES), and of all its jobs together (GrpTRES). */
+  cpusOfJob: number | null;
+  cpusOfAll: number | null;
+  /** How many jobs it may have, by the name of the limit: `MaxJobs`, `MaxSubmitJobs`, `GrpJobs`, `GrpSubmitJobs`. */
+  jobs: ReadonlyMap<string, number>;
+}
+
 /** What accounting says about a user's jobs on this cluster. */
 export interface AccountingFacts {
+  /** The site enforces limits; otherwise they are only worth a note. */
+  isEnforced: boolean;
   defaultAccount: string | null;
   /** By account. */
   defaultQos: ReadonlyMap<string, string>;
-  qos: ReadonlyMap<string, { maxWall: number | null; grpCpus: number | null }>;
-  /** CPUs that all jobs of an account may have at one time, by account; the smallest limit counts. */
-  accountCpus: ReadonlyMap<string, number>;
+  qos: ReadonlyMap<string, Limits>;
+  /** By account: the user's own association, then the account, then the accounts above it. */
+  associations: ReadonlyMap<string, readonly Limits[]>;
 }
 
 /** What a job asks for. */
@@ -31,21 +46,28 @@ export interface StartRequest {
   cpus: number;
 }
 
+/** Why jobs would wait in the queue for ever: `forever`; what would keep them waiting if the site enforced it: `notes`. */
+export interface StartJudgment {
+  forever: string[];
+  notes: string[];
+}
+
 /**
- * Why jobs would wait in the queue for ever. sbatch accepts such jobs, and `sbatch --test-only` names a start for them,
+ * Judges whether jobs would ever start. sbatch accepts jobs that never can, and `sbatch --test-only` names a start for them,
  * unless the site has set EnforcePartLimits (20.11 to 24.11). Pure.
  */
 export function judgeStart(
   request: StartRequest,
   partitions: ReadonlyMap<string, PartitionFacts>,
   accounting: AccountingFacts | null,
-): string[] {
+): StartJudgment {
   const standard = [...partitions].find(([, facts]) => facts.get('Default') === 'YES')?.[0];
   const name = request.partition ?? standard;
   const account = request.account ?? accounting?.defaultAccount ?? null;
   const qos = request.qos ?? (account === null ? null : (accounting?.defaultQos.get(account) ?? null));
   const minutes = request.time === null ? null : requestedMinutes(request.time);
-  const reasons: string[] = [];
+  const forever: string[] = [];
+  const limits = new Set<string>();
   for (const each of (name ?? '').split(',')) {
     const facts = partitions.get(each);
     if (facts === undefined) continue;
@@ -54,29 +76,44 @@ export function judgeStart(
       const allowed = list(facts.get(allow));
       const denied = list(facts.get(deny));
       if (allowed !== null && !allowed.includes(value.toLowerCase()))
-        reasons.push(`partition ${each} accepts only ${noun} ${allowed.join(', ')}, not ${value}`);
+        forever.push(`partition ${each} accepts only ${noun} ${allowed.join(', ')}, not ${value}`);
       if (denied?.includes(value.toLowerCase()) === true)
-        reasons.push(`partition ${each} does not accept ${noun} ${value}`);
+        forever.push(`partition ${each} does not accept ${noun} ${value}`);
     };
     refused('AllowAccounts', 'DenyAccounts', account, 'account');
     refused('AllowQos', 'DenyQos', qos, 'QOS');
     const max = slurmDuration(facts.get('MaxTime') ?? '');
     if (max !== null && minutes !== null && minutes * 60 > max)
-      reasons.push(`partition ${each} allows ${max / 60} min at most (MaxTime), not ${minutes} min`);
-    if (facts.get('MaxNodes') === '0') reasons.push(`partition ${each} allows no nodes (MaxNodes)`);
+      forever.push(`partition ${each} allows ${max / 60} min at most (MaxTime), not ${minutes} min`);
+    if (facts.get('MaxNodes') === '0') forever.push(`partition ${each} allows no nodes (MaxNodes)`);
+    const levels = [facts.get('QoS'), qos].flatMap((of) => accounting?.qos.get(of ?? '') ?? []);
+    levels.push(...(accounting?.associations.get(account ?? '') ?? []));
+    for (const reason of judgeLevels(levels, request.cpus, minutes)) limits.add(reason);
   }
-  const { maxWall = null, grpCpus = null } = (qos === null ? undefined : accounting?.qos.get(qos)) ?? {};
-  if (maxWall !== null && minutes !== null && minutes * 60 > maxWall)
-    reasons.push(`QOS ${qos} allows ${maxWall / 60} min at most (MaxWall), not ${minutes} min`);
-  if (grpCpus !== null && request.cpus > grpCpus)
-    reasons.push(
-      `all jobs of QOS ${qos} together may have ${grpCpus} CPUs (GrpTRES), one asks for ${request.cpus}`,
-    );
-  const cpus = account === null ? undefined : accounting?.accountCpus.get(account);
-  if (cpus !== undefined && request.cpus > cpus)
-    reasons.push(
-      `all jobs of account ${account} together may have ${cpus} CPUs (GrpTRES), one asks for ${request.cpus}`,
-    );
+  return accounting?.isEnforced === true
+    ? { forever: [...forever, ...limits], notes: [] }
+    : { forever, notes: [...limits] };
+}
+
+/**
+ * The first level that sets a limit decides about it: the QOS of the partition, that of the job, the user's association, its
+ * account, and the accounts above (Slurm's resource_limits page). A limit on a group of jobs counts at each association.
+ */
+function judgeLevels(levels: readonly Limits[], cpus: number, minutes: number | null): string[] {
+  const reasons: string[] = [];
+  const wall = levels.find(({ maxWall }) => maxWall !== null);
+  if (wall !== undefined && minutes !== null && minutes * 60 > (wall.maxWall ?? Infinity))
+    reasons.push(`${wall.of} allows ${(wall.maxWall ?? 0) / 60} min at most (MaxWall), not ${minutes} min`);
+  const one = levels.find(({ cpusOfJob }) => cpusOfJob !== null);
+  if (one !== undefined && cpus > (one.cpusOfJob ?? Infinity))
+    reasons.push(`${one.of} allows a job ${one.cpusOfJob} CPUs at most (MaxTRES), one asks for ${cpus}`);
+  for (const { of, cpusOfAll } of levels) {
+    if (cpusOfAll !== null && cpus > cpusOfAll)
+      reasons.push(`all jobs of ${of} together may have ${cpusOfAll} CPUs (GrpTRES), one asks for ${cpus}`);
+  }
+  for (const { of, jobs } of levels) {
+    for (const [limit, count] of jobs) if (count === 0) reasons.push(`${of} may have no jobs (${limit})`);
+  }
   return reasons;
 }
 
@@ -113,21 +150,52 @@ function cpusIn(tres: string | undefined): number | null {
   return found === undefined ? null : Number(found);
 }
 
+/** Columns of sacctmgr that limit, of an association and of a QOS. */
+const limitColumns = [
+  'MaxWall',
+  'MaxTRES',
+  'GrpTRES',
+  'MaxJobs',
+  'MaxSubmitJobs',
+  'GrpJobs',
+  'GrpSubmitJobs',
+];
+const qosColumns = limitColumns.map((name) => name.replace(/^Max(Jobs|SubmitJobs)$/, 'Max$1PU'));
+
+function readLimits(of: string, cells: readonly string[]): Limits {
+  const [wall = '', ofJob, ofAll, ...counts] = cells;
+  const jobs = counts.flatMap((text, index) =>
+    /^\d+$/.test(text) ? [[limitColumns[index + 3] ?? '', Number(text)] as const] : [],
+  );
+  return {
+    of,
+    maxWall: slurmDuration(wall),
+    cpusOfJob: cpusIn(ofJob),
+    cpusOfAll: cpusIn(ofAll),
+    jobs: new Map(jobs),
+  };
+}
+
 async function readAccounting(
   run: RunCommand,
-  cluster: string,
+  { cluster, enforced }: { cluster: string; enforced: Site['enforced'] },
   options: CommandOptions,
 ): Promise<AccountingFacts | null> {
   const user = userInfo().username;
   const quiet = ['--noheader', '--parsable2', 'show'];
+  const here = `cluster=${cluster}`;
   const answers = await Promise.all([
     run(
       'sacctmgr',
-      [...quiet, 'user', user, 'withassoc', `cluster=${cluster}`, 'format=Account,DefaultAccount,DefaultQOS'],
+      [...quiet, 'user', user, 'withassoc', here, 'format=Account,DefaultAccount,DefaultQOS'],
       options,
     ),
-    run('sacctmgr', [...quiet, 'qos', 'format=Name,MaxWall,GrpTRES'], options),
-    run('sacctmgr', [...quiet, 'assoc', `cluster=${cluster}`, 'format=Account,User,GrpTRES'], options),
+    run('sacctmgr', [...quiet, 'qos', `format=Name,${qosColumns.join(',')}`], options),
+    run(
+      'sacctmgr',
+      [...quiet, 'assoc', here, `format=Account,User,ParentName,${limitColumns.join(',')}`],
+      options,
+    ),
   ]);
   const [own, qos, all] = answers.map((answer) =>
     answer.kind === 'exited' && answer.exitCode === 0
@@ -138,22 +206,30 @@ async function readAccounting(
       : null,
   );
   if (own === undefined || own === null || qos === undefined || qos === null) return null;
-  const accountCpus = new Map<string, number>();
-  for (const [account = '', who = '', tres] of all ?? []) {
-    const cpus = cpusIn(tres);
-    if (cpus === null || (who !== '' && who !== user)) continue;
-    accountCpus.set(account, Math.min(cpus, accountCpus.get(account) ?? cpus));
+  const parents = new Map<string, string>();
+  const ofAccount = new Map<string, Limits>();
+  const ofUser = new Map<string, Limits>();
+  for (const [account = '', who = '', parent = '', ...cells] of all ?? []) {
+    if (who === '') {
+      parents.set(account, parent);
+      ofAccount.set(account, readLimits(`account ${account}`, cells));
+    } else if (who === user) ofUser.set(account, readLimits(`${user} in account ${account}`, cells));
   }
+  const levelsOf = (account: string): Limits[] => {
+    const levels = [ofUser.get(account)];
+    const seen = new Set<string>();
+    for (let at = account; at !== '' && !seen.has(at); at = parents.get(at) ?? '') {
+      seen.add(at);
+      levels.push(ofAccount.get(at));
+    }
+    return levels.filter((each) => each !== undefined);
+  };
   return {
+    isEnforced: enforced === null || enforced.some((word) => ['limits', 'safe', 'all'].includes(word)),
     defaultAccount: own.map(([, name]) => name).find((name) => name !== undefined && name !== '') ?? null,
     defaultQos: new Map(own.map(([account = '', , name = '']) => [account, name === '' ? 'normal' : name])),
-    qos: new Map(
-      qos.map(([name = '', wall = '', tres]) => [
-        name,
-        { maxWall: slurmDuration(wall), grpCpus: cpusIn(tres) },
-      ]),
-    ),
-    accountCpus,
+    qos: new Map(qos.map(([name = '', ...cells]) => [name, readLimits(`QOS ${name}`, cells)])),
+    associations: new Map(own.map(([account = '']) => [account, levelsOf(account)])),
   };
 }
 
@@ -205,12 +281,19 @@ export const start: Check = {
     const partitions = parsePartitionFacts(shown.stdout);
     const accounting =
       site.accounting === true && site.cluster !== null
-        ? await readAccounting(run, site.cluster, options)
+        ? await readAccounting(run, { ...site, cluster: site.cluster }, options)
         : null;
     const requests = startRequests(settings.slurm);
     const findings: Finding[] = requests.map((request) => {
-      const reasons = judgeStart(request, partitions, accounting);
-      if (reasons.length === 0) return ok(`${request.what}: nothing keeps them from starting`);
+      const { forever: reasons, notes } = judgeStart(request, partitions, accounting);
+      if (reasons.length === 0) {
+        return ok([
+          `${request.what}: nothing keeps them from starting`,
+          ...notes.map(
+            (note) => `${request.what}: ${note}, which is not enforced here (AccountingStorageEnforce)`,
+          ),
+        ]);
+      }
       return {
         status: 'fail',
         evidence: reasons.map((reason) => `${request.what} would wait for ever: ${reason}.`),
@@ -235,7 +318,7 @@ function fixFor(
     if (allowed !== undefined) return configSet(profile, 'slurm.time', allowed);
   }
   const better = [...partitions.keys()].find(
-    (partition) => judgeStart({ ...request, partition }, partitions, accounting).length === 0,
+    (partition) => judgeStart({ ...request, partition }, partitions, accounting).forever.length === 0,
   );
   return better === undefined
     ? 'scontrol show partition   # and: sacctmgr show qos'

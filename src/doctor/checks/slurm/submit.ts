@@ -1,5 +1,6 @@
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
-import { describeFailure } from '../../../base/command.js';
+import { describeFailure, type CommandOptions, type RunCommand } from '../../../base/command.js';
 import { batchEnvironment } from '../../../slurm/batch-script.js';
 import { jobName } from '../../../slurm/job-identity.js';
 import { submitArguments } from '../../../slurm/commands/sbatch.js';
@@ -9,30 +10,107 @@ import type { Check, CheckContext, Finding } from '../../check.js';
 import { combine, configSet, fail, ok } from '../../check-result.js';
 
 /** What sbatch complains of, and the setting that is to blame. */
-const blame: readonly (readonly [RegExp, string, string])[] = [
-  [/invalid account|account\/partition|invalid account or/i, 'slurm.account', 'pathology'],
-  [/invalid qos/i, 'slurm.qos', 'normal'],
-  [/invalid partition/i, 'slurm.partition', 'batch'],
-  [/time limit|invalid time/i, 'slurm.time', '04:00:00'],
-  [/memory specification|--mem/i, 'slurm.mem', '4G'],
-  [/generic resource|gres/i, 'slurm.gres', 'gpu:1'],
-  [/feature specification|invalid feature/i, 'slurm.constraint', 'avx2'],
-  [/cpu count|more processors/i, 'slurm.cpus', '4'],
+const blame: readonly (readonly [RegExp, BlamedSetting])[] = [
+  [/invalid account|account\/partition|invalid account or/i, 'slurm.account'],
+  [/invalid qos/i, 'slurm.qos'],
+  [/invalid partition/i, 'slurm.partition'],
+  [/time limit|invalid time/i, 'slurm.time'],
+  [/memory specification|--mem/i, 'slurm.mem'],
+  [/generic resource|gres/i, 'slurm.gres'],
+  [/feature specification|invalid feature/i, 'slurm.constraint'],
+  [/cpu count|more processors/i, 'slurm.cpus'],
 ];
 
+type BlamedSetting =
+  | 'slurm.account'
+  | 'slurm.qos'
+  | 'slurm.partition'
+  | 'slurm.time'
+  | 'slurm.mem'
+  | 'slurm.gres'
+  | 'slurm.constraint'
+  | 'slurm.cpus';
+
+const lookCommand = 'sinfo -o "%P %l %m %c %G %f"';
+const accountCommand = 'sacctmgr show user withassoc format=Account,QOS';
+
 /** A refusal of sbatch as a finding with the setting to change, or with what to compare the settings with. */
-function refusal(said: string, what: string, profile: string): Finding {
-  const found = blame.find(([pattern]) => pattern.test(said));
+async function refusal(said: string, what: string, { run, signal, profile }: CheckContext): Promise<Finding> {
+  const setting = blame.find(([pattern]) => pattern.test(said))?.[1];
   const words = said
     .replaceAll(/\s*\n\s*/g, ' ')
     .replaceAll('sbatch: ', '')
     .trim();
+  const evidence = `sbatch would refuse ${what}: ${words}`;
+  if (setting === undefined) {
+    const compare = 'what nodes have; compare slurm.mem, slurm.cpus, slurm.gres and slurm.constraint';
+    return fail(evidence, `${lookCommand}   # ${compare}`);
+  }
+  const value = await valueHere(setting, run, { timeoutMs: 4_500, signal });
+  const isAccounting = setting === 'slurm.account' || setting === 'slurm.qos';
+  const look = isAccounting ? accountCommand : lookCommand;
   return fail(
-    `sbatch would refuse ${what}: ${words}`,
-    found === undefined
-      ? 'sinfo -o "%P %c %m %G %f"   # what nodes have; compare slurm.mem, slurm.cpus, slurm.gres and slurm.constraint'
-      : configSet(profile, found[1], found[2]),
+    evidence,
+    value === null
+      ? `${configSet(profile, setting, 'VALUE')}   # ${look}`
+      : configSet(profile, setting, value),
   );
+}
+
+/** A value that exists on this site; null where Slurm names none. */
+async function valueHere(
+  setting: BlamedSetting,
+  run: RunCommand,
+  options: CommandOptions,
+): Promise<string | null> {
+  const rowsOf = async (file: string, args: readonly string[]): Promise<string[][]> => {
+    const answer = await run(file, ['--noheader', ...args], options);
+    if (answer.kind !== 'exited' || answer.exitCode !== 0) return [];
+    return answer.stdout.split('\n').map((line) => line.trim().split('|'));
+  };
+  if (setting === 'slurm.account' || setting === 'slurm.qos') {
+    const who = userInfo().username;
+    const rows = await rowsOf('sacctmgr', [
+      '--parsable2',
+      'show',
+      'user',
+      who,
+      'withassoc',
+      'format=Account,QOS',
+    ]);
+    const cells = rows.map(([account = '', qos = '']) =>
+      setting === 'slurm.account' ? account : (qos.split(',')[0] ?? ''),
+    );
+    return cells.find((cell) => cell !== '') ?? null;
+  }
+  const rows = await rowsOf('sinfo', ['--format=%R|%l|%m|%c|%G|%f']);
+  const column = (index: number): string[] =>
+    rows.map((row) => row[index] ?? '').filter((cell) => !/^(|\(null\)|infinite|n\/a)$/i.test(cell));
+  const most = (index: number): string | null => {
+    const numbers = column(index).map((cell) => Number.parseInt(cell, 10));
+    return numbers.length === 0 ? null : String(Math.max(...numbers));
+  };
+  switch (setting) {
+    case 'slurm.partition':
+      return column(0)[0] ?? null;
+    case 'slurm.time':
+      return column(1)[0] ?? null;
+    case 'slurm.mem': {
+      const megabytes = most(2);
+      return megabytes === null ? null : `${megabytes}M`;
+    }
+    case 'slurm.cpus':
+      return most(3);
+    case 'slurm.gres':
+      // `gpu:a100:4(S:0-1)`: sockets are no part of a request
+      return (
+        column(4)[0]
+          ?.replaceAll(/\([^)]*\)/g, '')
+          .split(',')[0] ?? null
+      );
+    case 'slurm.constraint':
+      return column(5)[0]?.split(',')[0] ?? null;
+  }
 }
 
 /** Asks Slurm whether it would take a job with exactly the options of real ones; no job results. */
@@ -48,7 +126,8 @@ export const submitLine: Check = {
   },
 };
 
-async function ask({ run, settings, profile, signal }: CheckContext, gpu: boolean): Promise<Finding> {
+async function ask(context: CheckContext, gpu: boolean): Promise<Finding> {
+  const { run, settings, signal } = context;
   const script = await openSubmitScript(settings.slurm.submitScript);
   const key = 'doctor-test-only';
   const args = submitArguments({
@@ -70,6 +149,6 @@ async function ask({ run, settings, profile, signal }: CheckContext, gpu: boolea
   // 22.05 exits with 0 all the same when an option is refused by the controller
   const isTaken = /job \d+ to start at/i.test(said);
   if (!isTaken || result.exitCode !== 0)
-    return refusal(said === '' ? describeFailure(result) : said, what, profile);
+    return refusal(said === '' ? describeFailure(result) : said, what, context);
   return ok(said.split('\n').map((line) => line.replace('sbatch: ', '')));
 }

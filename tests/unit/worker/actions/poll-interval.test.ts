@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 
+import { silentLog } from '../../../../src/base/log.js';
 import type { Site } from '../../../../src/slurm/site.js';
-import { createPace } from '../../../../src/worker/actions/poll-interval.js';
+import { createPace, keepWithinBudget } from '../../../../src/worker/actions/poll-interval.js';
 
 function pace(everyMs: number | null, pollSeconds = 10, perSecond: number | null = null) {
   let ms = everyMs;
@@ -11,11 +12,13 @@ function pace(everyMs: number | null, pollSeconds = 10, perSecond: number | null
     cluster: null,
     minJobAge: null,
     accounting: null,
+    enforced: null,
     partitions: null,
     rateLimit,
   });
   const tracker = { everyMs: () => ms, askEvery: (next: number) => void (ms = next) };
-  return { change: createPace({ tracker, pollSeconds, site }), seconds: () => (ms ?? 0) / 1_000 };
+  const tools = { tracker, pollSeconds, site };
+  return { tools, change: createPace(tools), seconds: () => (ms ?? 0) / 1_000 };
 }
 
 test.each<[string, 'more' | 'less', Parameters<typeof pace>, number, boolean, string]>([
@@ -33,12 +36,21 @@ test.each<[string, 'more' | 'less', Parameters<typeof pace>, number, boolean, st
 });
 
 test('the budget of a site holds whatever the profile says', async () => {
-  const { change, seconds } = pace(20_000, 1, 0.5);
+  const { change, seconds } = pace(60_000, 1, 0.5);
   await change('more');
-  await change('more');
-  // half a question a second is the limit, and one in eight seconds a quarter of that
+  // half a request a second is the limit; a question makes three, and may take a quarter of it: one in 24 seconds
   expect(await change('more')).toMatchObject({ ok: false });
-  expect(seconds()).toBe(10);
+  expect(seconds()).toBe(30);
+});
+
+test.each<[string, number | null, number, number]>([
+  ['too often for the budget of the site', 0.5, 10, 24],
+  ['within the budget', 2, 10, 10],
+  ['without a limit', null, 1, 1],
+])('a profile that asks %s', async (_, perSecond, pollSeconds, seconds) => {
+  const { tools, seconds: now } = pace(pollSeconds * 1_000, pollSeconds, perSecond);
+  await keepWithinBudget(tools, silentLog());
+  expect(now()).toBe(seconds);
 });
 
 test('a host that runs its jobs itself asks nobody', async () => {
