@@ -47,7 +47,7 @@ async function select(screen: TerminalProgram, words: string): Promise<void> {
 }
 
 describe('a console beside a worker service', () => {
-  test('attaches and says so; two of them agree; q leaves the worker at work', async () => {
+  test('attaches and says so; two consoles agree; the worker continues after q', async () => {
     const service = await startService();
     const [one, other] = [openConsole(), openConsole(['--read-only'])];
     await one.waitFor(`attached to process ${service.pid}`);
@@ -82,7 +82,7 @@ describe('a console beside a worker service', () => {
     expect(await service.ended).toBe(0);
   });
 
-  test('says how old everything is while the worker is gone, and attaches to the next one', async () => {
+  test('shows the age of the data while the worker is down, and attaches to the next one', async () => {
     const service = await startService();
     const screen = openConsole();
     await screen.waitFor(`attached to process ${service.pid}`);
@@ -98,7 +98,7 @@ describe('a console beside a worker service', () => {
     await screen.waitFor('it ended with 0');
   });
 
-  test('a console with the worker inside is attached to as well', async () => {
+  test('attaches to the worker of another console', async () => {
     const first = openConsole();
     await first.waitFor('broker consuming');
     expect(first.screen().join('\n')).not.toContain('attached');
@@ -112,7 +112,7 @@ describe('a console beside a worker service', () => {
     await second.waitFor('it ended with 0');
   });
 
-  test('read-only where no worker runs: nothing is taken, Slurm is shown, and the worker that comes is attached to', async () => {
+  test('read-only without a worker: accepts nothing, shows Slurm, and attaches to a worker that starts later', async () => {
     const job = await bench.publish({ args: ['Wait', bench.gate('go')], title: 'Liver' });
     const screen = openConsole(['--read-only']);
     await screen.waitFor(/\[no worker\] \[read-only\][^]*no worker running[^]*● Slurm \d+ s ago/);
@@ -137,7 +137,7 @@ describe('a console beside a worker service', () => {
     expect(screen.isRestored()).toBe(true);
   });
 
-  test('a worker on another host: where to go is said', async () => {
+  test('names the host of a worker that runs elsewhere', async () => {
     const service = await startService();
     const file = join(bench.stateDir, 'worker.socket.json');
     const address = JSON.parse(await readFile(file, 'utf8')) as object;
@@ -165,8 +165,8 @@ async function running(title: string): Promise<{ screen: TerminalProgram; job: G
   return { screen, job };
 }
 
-describe('quitting a console with the worker inside', () => {
-  test('k keeps the worker running as a service, which outlives the terminal and is attached to', async () => {
+describe('quitting a console with an embedded worker', () => {
+  test('k keeps the worker running as a service that outlives the terminal', async () => {
     const { screen, job } = await running('Liver');
     const inside = await owner();
     screen.press('q');
@@ -200,7 +200,7 @@ describe('quitting a console with the worker inside', () => {
     expect(await owner()).toBe(0);
   });
 
-  test('c cancels every run after a second question, and closes when they have ended', async () => {
+  test('c cancels every run after confirmation, and closes when they have ended', async () => {
     const { screen, job } = await running('Lung');
     screen.press('q');
     await screen.waitFor('any other key  stay');

@@ -49,7 +49,7 @@ async function filter(words: string): Promise<void> {
   await screen.waitFor(`› jobs${words === '' ? '' : ` /${words}`}`);
 }
 
-describe('one console in front of real Slurm, from its first batch to the next morning', () => {
+describe('one console on real Slurm, from the first batch to the next start', () => {
   test('a batch runs', async () => {
     await copyFile(bench.env['SLURM_CONF'] ?? '', slurmConf);
     screen = openConsole(140, 40);

@@ -68,7 +68,7 @@ describe.each([
   { columns: 80, rows: 24 },
   { columns: 200, rows: 50 },
 ])('the console at $columns x $rows', ({ columns, rows }) => {
-  test('shows jobs and their logs, and ends a real one after a question', async () => {
+  test('shows jobs and their logs, and cancels a real job after confirmation', async () => {
     const screen = openConsole(columns, rows);
     await screen.waitFor('broker consuming');
     const liver = await publishWait('Liver', 'liver');
@@ -156,7 +156,7 @@ const fact = async (jobId: string, pattern: RegExp): Promise<boolean> => {
 };
 
 describe('actions', () => {
-  test('requeue by the menu, then hold, time limit and release of a real waiting job', async () => {
+  test('requeues through the menu, then holds, limits and releases a real waiting job', async () => {
     const { screen, job } = await running();
     const [{ id } = expect.fail('no job')] = await bench.slurmJobs(job);
     screen.press('a');
@@ -185,7 +185,7 @@ describe('actions', () => {
     expectStatus(await bench.ended(job), status.canceled);
   });
 
-  test('m lists the jobs of everybody, and a foreign one is refused with the reason', async ({ skip }) => {
+  test("m lists the jobs of all users, and actions on another user's job are refused", async ({ skip }) => {
     const screen = openConsole(120, 40);
     await screen.waitFor('broker consuming');
     // root may submit as whom it likes; without that there is no other user on a practice site
@@ -216,7 +216,7 @@ describe('actions', () => {
   });
 });
 
-test('the other tables tell of nodes, finished runs, images and the doctor, each with its age', async () => {
+test('the other tables show nodes, finished runs, images and the doctor with their age', async () => {
   const screen = openConsole(120, 40);
   await screen.waitFor('broker consuming');
   const job = await publishWait('Kidney', 'kidney');
@@ -264,7 +264,7 @@ test('the other tables tell of nodes, finished runs, images and the doctor, each
   await expectGivenBack(screen);
 });
 
-test('o lends the terminal to the pager, Ctrl-C and all, and takes it back', async () => {
+test('o gives the terminal and Ctrl-C to the pager, and restores the console afterwards', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'pager-'));
   const pager = join(dir, 'pager.mjs');
   const file = (name: string): string => join(dir, name);
@@ -322,7 +322,7 @@ PATH="\${PATH#*:}" exec squeue "$@"
   await rm(dir, { recursive: true });
 });
 
-test('the output of a task of a job array is followed', async () => {
+test('the output of a job array task is followed', async () => {
   const screen = openConsole(100, 30);
   await screen.waitFor('broker consuming');
   const answer = await bench.command('sbatch', [
@@ -358,7 +358,7 @@ async function running(env: Environment = {}): Promise<{ screen: TerminalProgram
 }
 
 describe('leaving', () => {
-  test('q asks while runs are in flight; the Slurm job goes on', async () => {
+  test('q asks while runs are in flight, and the Slurm job continues', async () => {
     const { screen, job } = await running();
     screen.press('q');
     await screen.waitFor('Quit? 1 run is in flight.');
@@ -376,7 +376,7 @@ describe('leaving', () => {
     expectStatus(await bench.ended(job), status.success);
   });
 
-  test("Celery's shutdown gives the terminal back where the profile allows it", async () => {
+  test("Celery's shutdown restores the terminal if the profile allows it", async () => {
     const node = bench.settings.worker.name;
     const flags = ['worker.remoteShutdown=true', `worker.name=${node}`].flatMap((pair) => ['--set', pair]);
     const screen = openConsole(100, 24, flags);
@@ -385,7 +385,7 @@ describe('leaving', () => {
     await expectGivenBack(screen);
   });
 
-  test.each(['SIGTERM', 'SIGHUP'] as const)('%s gives the terminal back', async (name) => {
+  test.each(['SIGTERM', 'SIGHUP'] as const)('%s restores the terminal', async (name) => {
     const { screen, job } = await running();
     const owner = JSON.parse(await readFile(join(bench.stateDir, 'worker.owner'), 'utf8')) as { pid: number };
     process.kill(owner.pid, name);
@@ -393,7 +393,7 @@ describe('leaving', () => {
     expect((await bench.slurmJobs(job))[0]?.state).toBe('RUNNING');
   });
 
-  test('Ctrl-C twice is at once, and the log of the console is for its owner only', async () => {
+  test("Ctrl-C twice quits at once, and only its owner can read the console's log", async () => {
     const { screen } = await running();
     screen.press(keys.ctrlC);
     await screen.waitFor('Quit?');
@@ -402,7 +402,7 @@ describe('leaving', () => {
     expect((await stat(join(bench.stateDir, 'console.log'))).mode & 0o777).toBe(0o600);
   });
 
-  test('a defect of ours gives the terminal back, and what is said of it is on the screen of the shell', async () => {
+  test('an uncaught exception restores the terminal and is printed on the main screen', async () => {
     const preload = join(bench.env['HOME'] ?? '', 'defect.mjs');
     await writeFile(preload, "process.on('SIGUSR2', () => { throw new Error('a screw came loose'); });");
     const { screen, job } = await running({ NODE_OPTIONS: `--import=${preload}` });
@@ -414,7 +414,7 @@ describe('leaving', () => {
     expect((await bench.slurmJobs(job))[0]?.state).toBe('RUNNING');
   });
 
-  test('a terminal that goes away ends it too', async () => {
+  test('a closed terminal closes the console', async () => {
     const { screen } = await running();
     await screen.close();
     // it has let its state go in good order: the next one may have it
@@ -425,14 +425,14 @@ describe('leaving', () => {
   });
 });
 
-test('a start that fails says so on a usable terminal', async () => {
+test('a failed start is reported on a usable terminal', async () => {
   const screen = openConsole(80, 24, ['--set', 'dirs.images=/nowhere']);
   await screen.waitFor(/it ended with 2\n[^]* icanon/);
   expect(screen.written()).toContain('The worker cannot start');
   expect(screen.written()).not.toContain('\u001B[?1049h');
 });
 
-test('without a terminal it points to `worker`, and touches nothing', async () => {
+test('without a terminal it refers to `worker`', async () => {
   const { code, stdout, stderr } = await runProgram(['console', ...bench.queueFlags], bench.env);
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
   expect(stderr).toContain('The console needs a terminal');

@@ -45,9 +45,9 @@ function linkSpans({ snapshot: { link }, now }: ConsoleState): Span[] {
 
 /** The places that Esc leads back through, each table with its filter. */
 function breadcrumbs(state: ConsoleState): string[] {
-  const { overlay, log, place, backStack: trail } = state;
+  const { overlay, log, place, backStack } = state;
   if (overlay.kind === 'help') return ['help'];
-  const crumbs = [...trail, place].map((one) => breadcrumb(one, state));
+  const crumbs = [...backStack, place].map((one) => breadcrumb(one, state));
   return log === null ? crumbs : [...crumbs, 'log'];
 }
 

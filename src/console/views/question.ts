@@ -56,7 +56,7 @@ function actionQuestion(target: ActionTarget, width: number, theme: Theme): Line
 }
 
 /** Lists as many rows as fit. */
-function multiRowQuestion({ request: deed, rows, skipped }: ActionTarget, width: number): Line[] {
+function multiRowQuestion({ request, rows, skipped }: ActionTarget, width: number): Line[] {
   const runs = rows.filter(({ run }) => run !== null).length;
   const parts = [
     ...(runs === 0 ? [] : [pluralize(runs, 'run')]),
@@ -64,13 +64,13 @@ function multiRowQuestion({ request: deed, rows, skipped }: ActionTarget, width:
       ? []
       : [pluralize(rows.length - runs, 'job not started by this worker', 'jobs not started by this worker')]),
   ];
-  const { question, effect } = actionMessages(deed);
+  const { question, effect } = actionMessages(request);
   const skippedText = skipped === 0 ? '' : `     skips ${pluralize(skipped, 'row')}`;
   const room = effect === null ? 3 : 2;
-  const named = wrapNames(rows.map(labelOf), width, room);
+  const names = wrapNames(rows.map(labelOf), width, room);
   return [
     { spans: [span(question(parts.join(' and ')), 'strong')] },
-    ...Array.from({ length: room }, (_, index) => ({ spans: [span(named[index] ?? '')] })),
+    ...Array.from({ length: room }, (_, index) => ({ spans: [span(names[index] ?? '')] })),
     ...(effect === null ? [] : [{ spans: [span(effect, 'muted')] }]),
     { spans: [...yesNoLine.spans, span(skippedText, 'muted')] },
   ];
@@ -79,8 +79,8 @@ function multiRowQuestion({ request: deed, rows, skipped }: ActionTarget, width:
 /** As many names as fit into `lines` lines, and the number of the others. */
 function wrapNames(names: readonly string[], width: number, lines: number): string[] {
   // a name and its separator take at least four cells
-  const most = Math.min(names.length, lines * Math.ceil(width / 4));
-  for (let shown = most; shown > 1; shown -= 1) {
+  const max = Math.min(names.length, lines * Math.ceil(width / 4));
+  for (let shown = max; shown > 1; shown -= 1) {
     const more = names.length - shown;
     const end = more === 0 ? '' : `, and ${formatCount(more)} more`;
     const wrapped = wrapWords(names.slice(0, shown).join(', ') + end, width);
@@ -97,14 +97,10 @@ function labelOf(row: Row): string {
   return `${cleanText(id)} ${truncateMiddle(cleanText(run?.title ?? rowName(row)), 30)}`.trimEnd();
 }
 
-function singleRowQuestion(
-  { request: deed, rows: [row] }: ActionTarget,
-  width: number,
-  theme: Theme,
-): Line[] {
+function singleRowQuestion({ request, rows: [row] }: ActionTarget, width: number, theme: Theme): Line[] {
   const { run, job } = row;
   const jobId = job?.id ?? run?.jobId ?? null;
-  const { question, effect } = actionMessages(deed);
+  const { question, effect } = actionMessages(request);
   const what =
     run === null ? `${question('this Slurm job')} It was not started by this worker.` : question('this run');
   const status = rowStatus(row);
@@ -140,11 +136,7 @@ function singleRowQuestion(
   ];
 }
 
-function quitQuestion({
-  snapshot: { executor, health },
-  readOnly,
-  workerLifetime: afterwards,
-}: ConsoleState): Line[] {
+function quitQuestion({ snapshot: { executor, health }, readOnly, workerLifetime }: ConsoleState): Line[] {
   const { inFlight } = health;
   const what = pluralize(inFlight, 'run');
   const lines: Line[] = [
@@ -153,7 +145,7 @@ function quitQuestion({
     ...choice(
       'k',
       'keep the worker running as a service, without this screen',
-      afterwards === 'endsOrDetaches' && !readOnly,
+      workerLifetime === 'endsOrDetaches' && !readOnly,
     ),
     ...choice(
       'c',

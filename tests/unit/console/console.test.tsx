@@ -109,7 +109,7 @@ const restored = (terminal: ReturnType<typeof fakeTerminal>): void => {
 describe('the app', { timeout: 20_000 }, () => {
   afterEach(cleanup);
 
-  test('news of the worker appear; keys walk, ask, cancel and answer', async () => {
+  test('shows worker updates and reacts to keys', async () => {
     const worker = busyWorker();
     const { stdin, sees, stop, lastFrame, quit } = open(worker);
     await sees(/▸● RUNNING +4711/u);
@@ -136,7 +136,7 @@ describe('the app', { timeout: 20_000 }, () => {
     stop();
   });
 
-  test('the log of the selected run is followed while the pane is open, and only then', async () => {
+  test('follows the log of the selected run only while the pane is open', async () => {
     const worker = busyWorker();
     const { stdin, sees, stop } = open(worker);
     expect(worker.following()).toEqual([]);
@@ -155,7 +155,7 @@ describe('the app', { timeout: 20_000 }, () => {
   });
 });
 
-test('what only some views show is watched while such a view is shown, and only then', () => {
+test('live views are subscribed to only while they are visible', () => {
   const worker = busyWorker();
   const store = createStore(
     initialState({ snapshot: worker.snapshot(), now: 0, size: { columns: 100, rows: 24 } }),
@@ -176,7 +176,7 @@ test('what only some views show is watched while such a view is shown, and only 
   expect(worker.watching()).toEqual([]);
 });
 
-test('calls that come thick and fast are made first and last, at the pace', () => {
+test('coalesce makes the first and the last of rapid calls', () => {
   vi.useFakeTimers();
   try {
     const act = vi.fn<() => void>();
@@ -216,7 +216,7 @@ describe('requireTerminal', () => {
     }
   });
 
-  test('a terminal is fine', () => {
+  test('accepts a terminal', () => {
     expect(() => requireTerminal({ isTTY: true }, { isTTY: true })).not.toThrow();
   });
 });
@@ -242,7 +242,7 @@ describe('runConsole', { timeout: 20_000 }, () => {
   beforeEach(() => vi.stubGlobal('console', nodeConsole));
   afterEach(() => vi.unstubAllGlobals());
 
-  test('resolves when the user quits, with the terminal restored and nothing listening', async () => {
+  test('resolves when the user quits, with the terminal restored and no listeners left', async () => {
     const worker = createFakeWorker(Date.now());
     const terminal = fakeTerminal();
     const over = runConsole({ handle: worker, env: {}, ...terminal.streams });
@@ -273,7 +273,7 @@ describe('runConsole', { timeout: 20_000 }, () => {
     restored(terminal);
   });
 
-  test('a defect of ours restores the terminal and is reported', async () => {
+  test('restores the terminal and reports an exception while drawing', async () => {
     const terminal = fakeTerminal();
     const worker = busyWorker();
     const over = runConsole({ handle: worker, env: {}, ...terminal.streams });
@@ -289,7 +289,7 @@ describe('runConsole', { timeout: 20_000 }, () => {
     expect(worker.listeners()).toBe(0);
   });
 
-  test('a dumb terminal gets no second screen and no colour', async () => {
+  test('uses neither the alternate screen nor colors on a dumb terminal', async () => {
     const terminal = fakeTerminal();
     const over = runConsole({ handle: createFakeWorker(), env: { TERM: 'dumb' }, ...terminal.streams });
     await begun(terminal);
@@ -299,7 +299,7 @@ describe('runConsole', { timeout: 20_000 }, () => {
     expect(terminal.written()).not.toContain('\u001B[3');
   });
 
-  test('lends the terminal to the pager: nothing is drawn meanwhile, and everything afterwards', async () => {
+  test('draws nothing while the pager owns the terminal, and redraws afterwards', async () => {
     const terminal = fakeTerminal();
     const worker = busyWorker();
     worker.details.runs.set('run-1', fakeRunDetail(fakeRun({ id: 'run-1' }), { logFile: '/dev/null' }));
@@ -336,11 +336,11 @@ describe('runConsole', { timeout: 20_000 }, () => {
     restored(terminal);
   });
 
-  test('a terminal gets only the cells that changed', async () => {
+  test('writes only changed cells', async () => {
     expect(await writtenForAChange({})).not.toContain('intake open');
   });
 
-  test('a screen reader gets lines, no boxes and no second screen', async () => {
+  test('writes plain lines without the alternate screen for a screen reader', async () => {
     const terminal = fakeTerminal();
     const over = runConsole({
       handle: busyWorker(),
@@ -357,7 +357,7 @@ describe('runConsole', { timeout: 20_000 }, () => {
     await over;
   });
 
-  test('without a terminal: a usage error, and nothing is written', async () => {
+  test('throws a usage error without a terminal and writes nothing', async () => {
     const terminal = fakeTerminal();
     terminal.stdin.isTTY = false;
     await expect(runConsole({ handle: busyWorker(), env: {}, ...terminal.streams })).rejects.toMatchObject({

@@ -22,8 +22,8 @@ beforeEach(() => {
   opened = openConsole(worker, { columns: 120, rows: 40 });
 });
 
-describe('where jobs run on this host', () => {
-  test('the menu and the help offer what can be done there, and no more', () => {
+describe('with the local executor', () => {
+  test('menu and help offer only supported actions', () => {
     opened.press('a');
     for (const word of ['x cancel', 'R retry', 'f forget']) expect(opened.text()).toContain(word);
     expect(opened.text()).not.toMatch(/hold|release|requeue|priority|limit/u);
@@ -37,7 +37,7 @@ describe('where jobs run on this host', () => {
     expect(help.map((line) => line.trim().split(/\s+/u)[1])).toEqual(['x', 'R', 'f']);
   });
 
-  test('a command that only Slurm could follow asks no question', () => {
+  test('a command that needs Slurm is refused without a question', () => {
     opened.type(':hold');
     opened.press('enter');
     expect(opened.state().overlay.kind).toBe('none');
@@ -47,7 +47,7 @@ describe('where jobs run on this host', () => {
   test.each([
     ['2', 'nodes'],
     ['3', 'partitions'],
-  ])('key %s says that there are no %s', (key, noun) => {
+  ])('key %s explains why there are no %s', (key, noun) => {
     opened.press(key);
     opened.dispatch({
       type: 'liveViewChanged',
@@ -59,20 +59,20 @@ describe('where jobs run on this host', () => {
     expect(opened.text()).not.toContain('Slurm has not answered');
   });
 
-  test('the page about a run speaks of this host', () => {
+  test('the page about a run mentions this host', () => {
     opened.press('enter');
     expect(opened.text()).toContain('Job on this host');
     expect(opened.text()).toContain('Process facts');
     expect(opened.text()).not.toContain('scontrol');
   });
 
-  test('the page about the worker names no limit of a site', () => {
+  test('the page about the worker shows no command budget', () => {
     opened.press('7');
     opened.dispatch({ type: 'liveViewChanged', name: 'worker', view: fakeWorkerDetail({}), now: 0 });
     expect(opened.text()).toMatch(/commands +\d+ in the last minute *$/mu);
   });
 
-  test('a screen reader hears that this host is silent, not Slurm', () => {
+  test('the screen reader output names this host, not Slurm', () => {
     worker.show({ jobs: { trouble: 'a full disk' } });
     opened.dispatch({ type: 'snapshot', snapshot: worker.snapshot(), now: 0 });
     expect(linearLines(opened.state(), chooseTheme({}))).toContain(

@@ -17,7 +17,7 @@ afterEach(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-test('an export is for its owner only, and overwrites nothing', async () => {
+test('an export is readable only by its owner and overwrites no file', async () => {
   const path = join(dir, 'jobs.csv');
   expect(await saveExport(path, 'a')).toBe(path);
   expect((await stat(path)).mode & 0o777).toBe(0o600);
@@ -35,7 +35,7 @@ const chosen: Preferences = {
   timestamps: true,
 };
 
-test('what is preferred is remembered, the last of it where it changes quickly', async () => {
+test('the last of several quick preference changes is saved', async () => {
   expect(await readPreferences(dir)).toEqual(defaultPreferences);
   const remember = createPreferencesWriter(dir, silentLog());
   await remember(chosen);
@@ -59,7 +59,7 @@ test.each([
   // of releases that kept the columns only, of one table or of all
   ['{"columns": ["job", "title"]}', { ...defaultPreferences, columns: { jobs: ['job', 'title'] } }],
   ['{"columns": {"nodes": ["node"]}}', { ...defaultPreferences, columns: { nodes: ['node'] } }],
-])('the file %s costs what is wrong in it, and no more', async (text, expected) => {
+])('the invalid file %s only loses its invalid fields', async (text, expected) => {
   await writeFile(join(dir, 'console.json'), text);
   expect(await readPreferences(dir)).toEqual(expected);
 });

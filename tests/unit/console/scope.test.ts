@@ -44,8 +44,8 @@ const frame = (): string => {
   return [...above, ...below].map(({ spans }) => spans.map(({ text }) => text).join('')).join('\n');
 };
 
-describe('whose jobs are listed', () => {
-  test('m goes from those of this user to those of the archive, to those of all users, and round', () => {
+describe('the job scope', () => {
+  test('m cycles through own jobs, jobs from Girder and jobs of all users', () => {
     expect(ids()).toEqual(['run:run-1', 'job:4800', 'job:5000']);
     controller.press(['m']);
     // a key says that it came from Girder, whoever's worker it was
@@ -61,7 +61,7 @@ describe('whose jobs are listed', () => {
     expect(ids()).toEqual(['run:run-1', 'job:4800', 'job:5000']);
   });
 
-  test('Slurm is asked about all users only while they are looked at', () => {
+  test('queries the jobs of all users only while they are listed', () => {
     controller.press(['m']);
     expect(worker.watching()).toEqual([]);
     controller.press(['m']);
@@ -74,7 +74,7 @@ describe('whose jobs are listed', () => {
     expect([store.get().place.view, worker.watching()]).toEqual(['jobs', []]);
   });
 
-  test('before the first answer our own stay, and why there is none is told', () => {
+  test('keeps own jobs until the jobs of all users arrive, and shows the error', () => {
     controller.press([':', ...keyNames('scope all', {}), 'enter']);
     worker.showWatched('allJobs', { rows: [], at: null, trouble: 'nobody knows our name' });
     expect(ids()).toHaveLength(3);
@@ -82,7 +82,7 @@ describe('whose jobs are listed', () => {
     expect(frame()).not.toContain('has not answered yet');
   });
 
-  test('marks and selection stay on their rows', () => {
+  test('keeps marks and selection', () => {
     controller.press(['j', 'space', 'm', 'm']);
     worker.showWatched('allJobs', { rows: [others, own, shell, elsewhere], at: 1, trouble: null });
     expect([...store.get().tables.jobs.marked]).toEqual([]);
@@ -90,7 +90,7 @@ describe('whose jobs are listed', () => {
     expect([...store.get().tables.jobs.marked]).toEqual(['job:5000']);
   });
 
-  test('a word that is none is told', () => {
+  test('rejects an unknown scope', () => {
     controller.press([':', ...keyNames('scope yours', {}), 'enter']);
     expect(store.get().message?.text).toBe('Use :scope with one of mine, dsa, all.');
   });

@@ -14,9 +14,9 @@ const maxLoggedErrors = 20;
 
 /** The page about the worker: connections, runs, commands and recent errors. */
 export function workerPageLines(state: ConsoleState, theme: Theme): Line[] {
-  const { snapshot, now, size, liveViews: watched } = state;
+  const { snapshot, now, size, liveViews } = state;
   const { health } = snapshot;
-  const detail = watched.worker ?? null;
+  const detail = liveViews.worker ?? null;
   const { columns } = size;
   if (snapshot.link.kind === 'none') {
     return [
@@ -183,12 +183,12 @@ function commandLine(
   width: number,
   { glyphs }: Theme,
 ): Line[] {
-  const ended = exitCode === null ? '-' : String(exitCode);
+  const status = exitCode === null ? '-' : String(exitCode);
   const text = cleanText(shellText([file, ...args]));
   const first: Line = {
     spans: [
       span(`   ${paddedAge(now - at)} `, 'muted'),
-      span(`exit ${ended.padStart(3)} `, trouble === '' ? 'good' : 'bad'),
+      span(`exit ${status.padStart(3)} `, trouble === '' ? 'good' : 'bad'),
       span(`${formatDuration(ms).padStart(8)}  `, 'muted'),
       span(truncate(text, Math.max(10, width - 35), glyphs.ellipsis)),
     ],

@@ -1,7 +1,7 @@
+import { sifFileName } from '../../../apptainer/image-name.js';
 import type { RunView } from '../../../worker/views/handle.js';
 import type { ImageDetail } from '../../../worker/views/live-views.js';
 import { formatAge, formatBytes, formatDateTime, formatCount, pluralize } from '../format.js';
-import { runsByFile } from '../../data/image-details.js';
 import { knownDetail, type ConsoleState } from '../../state/state.js';
 import type { ImageItem } from '../../state/table-rows.js';
 import { rowStatus } from './row-status.js';
@@ -218,4 +218,30 @@ function runLines(runs: readonly RunView[], { glyphs }: Theme): Line[] {
     }),
     ...(more > 0 ? [{ spans: [span(`   and ${formatCount(more)} more`, 'muted')] }] : []),
   ];
+}
+
+/** Groups runs by their image file, newest first. */
+export function runsByFile(runs: readonly RunView[]): ReadonlyMap<string, readonly RunView[]> {
+  const byFile = new Map<string, RunView[]>();
+  const files = new Map<string, string | null>();
+  for (const run of runs) {
+    const { image } = run;
+    if (image === '') continue;
+    const file = files.get(image) ?? sifFileOrNull(image);
+    files.set(image, file);
+    if (file === null) continue;
+    const group = byFile.get(file) ?? [];
+    group.push(run);
+    byFile.set(file, group);
+  }
+  for (const group of byFile.values()) group.sort((a, b) => b.acceptedAt - a.acceptedAt);
+  return byFile;
+}
+
+function sifFileOrNull(image: string): string | null {
+  try {
+    return sifFileName(image);
+  } catch {
+    return null;
+  }
 }

@@ -95,8 +95,8 @@ function freeColumn(
     align: 'right',
     value: (item) => amount(item).free,
     cell(item, width, { theme: { glyphs } }) {
-      const { free: left, total } = amount(item);
-      const shown = left === null || total === null ? '' : `${text(left)}/${text(total)}`;
+      const { free, total } = amount(item);
+      const shown = free === null || total === null ? '' : `${text(free)}/${text(total)}`;
       return [span(fit(shown, width, 'right', glyphs.ellipsis), toneOfFree(item))];
     },
   };

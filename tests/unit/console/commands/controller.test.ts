@@ -58,7 +58,7 @@ beforeEach(() => {
 });
 
 describe('cancel', () => {
-  test('asks, and does it after y', async () => {
+  test('asks for confirmation', async () => {
     controller.press(['x']);
     expect(context()).toBe('confirm');
     expect(worker.commands).toEqual([]);
@@ -68,20 +68,20 @@ describe('cancel', () => {
     await vi.waitFor(() => expect(message()).toBe('Cancel run run-1 NucleiDetection: accepted'));
   });
 
-  test.each(['n', 'enter', 'Y', 'esc', 'q', 'space', 'x'])('%s is no yes', (key) => {
+  test.each(['n', 'enter', 'Y', 'esc', 'q', 'space', 'x'])('%s does not confirm', (key) => {
     controller.press(['x']);
     controller.press([key]);
     expect(context()).toBe('table');
     expect(worker.commands).toEqual([]);
   });
 
-  test('a yes that came in one piece with the question was not an answer to it', () => {
+  test('a y typed ahead does not answer the question', () => {
     controller.press(['x', 'y']);
     expect(context()).toBe('confirm');
     expect(worker.commands).toEqual([]);
   });
 
-  test("scancel's own error is shown until a key", async () => {
+  test('shows an error of scancel until the next key', async () => {
     worker.answerWith({ ok: false, said: 'scancel: error: Access denied' });
     controller.press(['x']);
     controller.press(['y']);
@@ -91,14 +91,14 @@ describe('cancel', () => {
     expect(message()).toBeUndefined();
   });
 
-  test('whatever is thrown is shown too', async () => {
+  test('shows exceptions', async () => {
     worker.answerWith(new Error('socket closed'));
     controller.press(['x']);
     controller.press(['y']);
     await vi.waitFor(() => expect(message()).toBe('socket closed'));
   });
 
-  test('a job of nobody here is canceled as a job', async () => {
+  test('cancels a job without a run by its job id', async () => {
     worker.show({ runs: [] });
     begin();
     controller.press(['x']);
@@ -107,7 +107,7 @@ describe('cancel', () => {
     await vi.waitFor(() => expect(message()).toContain('accepted'));
   });
 
-  test('what was asked about is what ends, also if the table moves meanwhile', () => {
+  test('cancels the row of the question even if the table changes', () => {
     controller.press(['x']);
     worker.show({ runs: [fakeRun({ id: 'run-2', stage: 'running' })], jobs: { rows: [] } });
     store.dispatch({ type: 'snapshot', snapshot: worker.snapshot(), now: 1 });
@@ -115,7 +115,7 @@ describe('cancel', () => {
     expect(worker.commands).toEqual(['cancel run-1']);
   });
 
-  test('what is finished is not asked about', () => {
+  test('refuses a finished run without a question', () => {
     worker.show({
       runs: [fakeRun({ id: 'run-1', stage: 'finished', outcome: 'failed' })],
       jobs: { rows: [] },
@@ -128,7 +128,7 @@ describe('cancel', () => {
     ]);
   });
 
-  test('nothing selected, nothing asked', () => {
+  test('asks nothing without a selected row', () => {
     worker.show({ runs: [], jobs: { rows: [] } });
     begin();
     controller.press(['x']);
@@ -146,14 +146,14 @@ describe('pause', () => {
     expect(worker.commands).toEqual(['pause', 'resume']);
   });
 
-  test('says what went wrong', async () => {
+  test('reports errors', async () => {
     worker.answerWith(new Error('no channel'));
     controller.press(['p']);
     await vi.waitFor(() => expect(message()).toBe('no channel'));
   });
 });
 
-test('a read-only console sends no command, whatever is pressed', () => {
+test('a read-only console sends no command for any key', () => {
   begin({ readOnly: true });
   for (let code = 0x20; code < 0x7f; code += 1) {
     const key = String.fromCharCode(code);
@@ -171,7 +171,7 @@ function cancelAll(): void {
 }
 
 describe('quit', () => {
-  test('with runs in flight: asks', () => {
+  test('asks while runs are in flight', () => {
     controller.press(['q']);
     expect([context(), quits]).toEqual(['quit', 0]);
     controller.press(['n']);
@@ -181,7 +181,7 @@ describe('quit', () => {
     expect(wishes).toEqual(['leave']);
   });
 
-  test('k keeps the worker, where it can be kept', () => {
+  test('k keeps the worker if it can be detached', () => {
     controller.press(['q']);
     controller.press(['k']);
     expect([context(), quits, message()]).toEqual(['table', 0, expect.stringContaining('cannot continue')]);
@@ -191,7 +191,7 @@ describe('quit', () => {
     expect(wishes).toEqual(['keep']);
   });
 
-  test('c asks once more, cancels every run, and leaves when none is in flight any more', async () => {
+  test('c asks again, cancels every run and quits when none is in flight', async () => {
     worker.show({
       runs: [fakeRun({ id: 'a' }), fakeRun({ id: 'b' }), fakeRun({ id: 'c', stage: 'finished' })],
     });
@@ -237,7 +237,7 @@ describe('quit', () => {
     },
   );
 
-  test('an answer that does not come leaves the intake as it was, too', async () => {
+  test('restores the intake when canceling throws', async () => {
     worker.show({ runs: [fakeRun({ id: 'a' })] });
     vi.spyOn(worker, 'act').mockRejectedValue(new Error('it is stopping'));
     begin();
@@ -246,7 +246,7 @@ describe('quit', () => {
     expect(worker.commands).toEqual(['drain', 'resume']);
   });
 
-  test('who has paused the intake meanwhile is not overruled', async () => {
+  test('keeps an intake that was paused in the meantime', async () => {
     worker.show({ runs: [fakeRun({ id: 'a' })] });
     vi.spyOn(worker, 'act').mockImplementation(async () => {
       worker.show({ health: { intake: 'paused' } });
@@ -258,7 +258,7 @@ describe('quit', () => {
     expect(worker.commands).toEqual(['drain']);
   });
 
-  test('a run that ended while the question was open is not canceled, and keeps nobody here', async () => {
+  test('does not cancel a run that ended while the question was open', async () => {
     worker.show({ runs: [fakeRun({ id: 'a' })] });
     begin();
     controller.press(['q']);
@@ -272,7 +272,7 @@ describe('quit', () => {
     expect(worker.commands).toEqual(['drain']);
   });
 
-  test('a read-only console can only leave', () => {
+  test('only offers to leave in a read-only console', () => {
     begin({ readOnly: true, workerLifetime: 'endsOrDetaches' });
     controller.press(['q']);
     controller.press(['c']);
@@ -285,13 +285,13 @@ describe('quit', () => {
     expect(wishes).toEqual(['leave']);
   });
 
-  test('of a worker that goes on: at once', () => {
+  test('quits at once if the worker continues', () => {
     begin({ workerLifetime: 'continues' });
     controller.press(['q']);
     expect(quits).toBe(1);
   });
 
-  test('with none: at once', () => {
+  test('quits at once without runs in flight', () => {
     worker.show({ health: { inFlight: 0 } });
     begin();
     controller.press(['q']);
@@ -312,7 +312,7 @@ describe('quit', () => {
 });
 
 describe('the filter', () => {
-  test('takes keys as letters until Enter or Esc', () => {
+  test('takes keys as text until Enter or Esc', () => {
     controller.press(['/', 'x', 'q', 'space', 'p', 'backspace', 'up']);
     expect([context(), store.get().tables.jobs.query.text]).toEqual(['filter', 'xq ']);
     controller.press(['enter']);
@@ -321,7 +321,7 @@ describe('the filter', () => {
     expect([context(), store.get().tables.jobs.query.text]).toEqual(['table', '']);
   });
 
-  test('pasted text is text for the filter, and otherwise nothing', () => {
+  test('accepts pasted text only while the filter is open', () => {
     controller.paste('xyq');
     expect([context(), quits, worker.commands]).toEqual(['table', 0, []]);
     controller.press(['/']);
@@ -330,7 +330,7 @@ describe('the filter', () => {
   });
 });
 
-test('log, focus, follow, wrap, help and back', () => {
+test('l, Tab, f, w, ? and Esc work', () => {
   controller.press(['l']);
   expect(context()).toBe('log');
   controller.press(['tab']);
@@ -356,7 +356,7 @@ describe('several rows', () => {
     begin();
   });
 
-  test('are canceled after one question that names what is not finished', async () => {
+  test('are canceled after one question about the unfinished ones', async () => {
     controller.press(['*']);
     controller.press(['x']);
     const { overlay } = store.get();
@@ -370,7 +370,7 @@ describe('several rows', () => {
     expect(worker.commands).toEqual(['cancel run-1 run-2 7']);
   });
 
-  test('a refusal is told as it was said', async () => {
+  test('show a refusal unchanged', async () => {
     worker.answerWith({ ok: false, said: 'Access denied' });
     controller.press(['*']);
     controller.press(['x']);
@@ -384,7 +384,7 @@ function type(text: string): void {
 }
 
 describe('the command line', () => {
-  test('does what is typed, by name and alias', () => {
+  test('runs commands by name and alias', () => {
     controller.press([':']);
     expect(context()).toBe('command');
     type('worker');
@@ -404,7 +404,7 @@ describe('the command line', () => {
     expect(store.get().tables.jobs.columns).toEqual(['job', 'title']);
   });
 
-  test('completes words, and says what it does not know', () => {
+  test('completes words and reports unknown commands', () => {
     controller.press([':']);
     type('wo');
     controller.press(['tab']);
@@ -427,7 +427,7 @@ describe('the command line', () => {
     expect(message()).toContain('Unknown command "wrong"');
   });
 
-  test('opens and closes the log of the selected row, where there are rows that have one', () => {
+  test('opens and closes logs only in the table of runs and jobs', () => {
     line('log');
     expect(context()).toBe('log');
     line('log');
@@ -440,7 +440,7 @@ describe('the command line', () => {
     ]);
   });
 
-  test('more columns that have no room are not shown silently', () => {
+  test('says when no more columns fit', () => {
     controller.press(['w']);
     expect([store.get().tables.jobs.wide, message()]).toEqual([
       true,
@@ -457,7 +457,7 @@ describe('the command line', () => {
     expect(message()).toBe('All columns are visible.');
   });
 
-  test('has no command that acts where the console is read-only', () => {
+  test('has no dangerous commands in a read-only console', () => {
     begin({ readOnly: true });
     for (const line of ['cancel', 'scancel', 'hold', 'requeue', 'signal TERM', 'pause', 'resume']) {
       controller.press([':']);
@@ -469,7 +469,7 @@ describe('the command line', () => {
     expect(worker.commands).toEqual([]);
   });
 
-  test('drains the worker, and the header says when nothing is in flight any more', async () => {
+  test('drains the worker, and the header shows when it is drained', async () => {
     controller.press([':']);
     type('drain');
     controller.press(['enter']);
@@ -488,7 +488,7 @@ describe('the command line', () => {
     await vi.waitFor(() => expect(worker.commands).toEqual(['drain', 'resume']));
   });
 
-  test('Shift and the letter of a column sorts by it', () => {
+  test('Shift and a letter sorts by its column', () => {
     controller.press(['T']);
     expect(store.get().tables.jobs.sorting).toEqual({ column: 'title', descending: false });
     controller.press(['S']);
@@ -502,14 +502,14 @@ function line(text: string): void {
   controller.press(['enter']);
 }
 
-describe('what leaves the screen', () => {
-  test('ids of the selected or marked rows are copied: of the Slurm job where there is one', () => {
+describe('copy and export', () => {
+  test('copies the job ids of the selected or marked rows', () => {
     controller.press(['y']);
     expect(copied).toEqual(['4711']);
     expect(message()).toContain('Sent to the clipboard: 4711');
   });
 
-  test('the rows that are shown are exported, in a form that is asked for', async () => {
+  test('exports the visible rows as CSV or JSON', async () => {
     worker.show({ runs: [fakeRun({ id: 'run-1', stage: 'running', jobId: '4711', title: '=1+"2", x' })] });
     begin();
     line('columns job,title');

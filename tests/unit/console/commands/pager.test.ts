@@ -19,7 +19,7 @@ test.each([
   ['/opt/my\\ pager', ['/opt/my pager']],
   // no shell: these are arguments like any other
   ['less; rm -rf $HOME `x` | y', ['less;', 'rm', '-rf', '$HOME', '`x`', '|', 'y']],
-])('PAGER=%j is %j', (PAGER, argv) => {
+])('parses PAGER=%j as %j', (PAGER, argv) => {
   expect(pagerCommand({ PAGER })).toEqual(argv);
 });
 
@@ -38,7 +38,7 @@ describe('the pager', () => {
     await chmod(path, 0o755);
     return path;
   }
-  test('gets the path as its last argument, and the environment', async () => {
+  test('receives the path as its last argument, and the environment', async () => {
     const log = join(directory, "a log; 'quoted'");
     await writeFile(log, 'x');
     const path = await pager(`printf '%s\\n' "$@" "$LESSSECURE" > ${directory}/said`);
@@ -51,12 +51,12 @@ describe('the pager', () => {
   test.each([
     ['/nowhere/pager', /^The pager \/nowhere\/pager could not be started: command not found\./u],
     ['false', /^The pager false exited with 1\.$/u],
-  ])('%s: says what went wrong', async (name, words) => {
+  ])('reports that %s fails', async (name, words) => {
     await writeFile(join(directory, 'log'), 'x');
     expect(await openPager(join(directory, 'log'), { env: env(name), readOnly: false })).toMatch(words);
   });
 
-  test('is not started for a log that is not there', async () => {
+  test('is not started for a missing log', async () => {
     const path = join(directory, 'gone');
     expect(await openPager(path, { env: env('false'), readOnly: false })).toBe(
       `The log ${path} does not exist.`,

@@ -56,7 +56,7 @@ const line = (text: string): void => {
 
 const marks = (): string[] => [...store.get().tables.jobs.marked].sort();
 
-test('what was canceled is marked no longer; what was refused, held or not meant stays marked', async () => {
+test('canceled rows lose their marks, others keep them', async () => {
   controller.press(['*']);
   const all = marks();
   expect(all).toContain('run:run-3');
@@ -78,7 +78,7 @@ test('what was canceled is marked no longer; what was refused, held or not meant
 });
 
 describe('the menu', () => {
-  test('shows every action with its letter, each letter once', () => {
+  test('shows every action with a unique key', () => {
     controller.press(['a']);
     expect(context()).toBe('menu');
     expect(frame()).toContain('Choose an action for 4711 Liver:');
@@ -86,13 +86,13 @@ describe('the menu', () => {
     expect(new Set(rowActions.map(({ key }) => key)).size).toBe(rowActions.length);
   });
 
-  test.each([40, 60, 80, 200])('is whole at %d columns', (columns) => {
+  test.each([40, 60, 80, 200])('is complete at %d columns', (columns) => {
     begin({ columns, rows: 15 });
     controller.press(['a']);
     for (const { key, label } of rowActions) expect(frame()).toContain(`${key} ${label}`);
   });
 
-  test('asks before it does anything', async () => {
+  test('asks for confirmation', async () => {
     controller.press(['a']);
     controller.press(['h']);
     expect([context(), worker.commands]).toEqual(['confirm', []]);
@@ -104,7 +104,7 @@ describe('the menu', () => {
     expect(worker.commands).toEqual(['hold run-1']);
   });
 
-  test('what needs a value is typed on, and asked about then', async () => {
+  test('opens the command line for an action that needs a value', async () => {
     controller.press(['a']);
     controller.press(['t']);
     expect(store.get().overlay).toEqual({ kind: 'command', text: 'timelimit ' });
@@ -122,12 +122,12 @@ describe('the menu', () => {
     expect([context(), worker.commands, store.get().frozen]).toEqual(['table', [], null]);
   });
 
-  test('a letter that came in one piece with the menu chose nothing', () => {
+  test('ignores a key typed ahead', () => {
     controller.press(['a', 'h', 'y']);
     expect([context(), worker.commands]).toEqual(['menu', []]);
   });
 
-  test('is not there in a read-only console', () => {
+  test('does not open in a read-only console', () => {
     begin(undefined, true);
     controller.press(['a']);
     expect(context()).toBe('table');
@@ -155,7 +155,7 @@ test.each([
   await vi.waitFor(() => expect(message()).toContain('3 rows: accepted'));
 });
 
-test('what has failed is run again or forgotten; what runs cannot be', async () => {
+test('retry and forget apply to failed runs, not to running ones', async () => {
   controller.press(['G']);
   controller.press(['a']);
   controller.press(['R']);
@@ -179,13 +179,13 @@ test.each([
   ['priority', 'That is no priority.'],
   ['priority -1', 'That is no priority.'],
   ['nice 1.5', 'That is no nice value.'],
-])('`:%s` is refused before anything is asked', (typed, words) => {
+])('`:%s` is refused without a question', (typed, words) => {
   line(typed);
   expect(message()).toContain(words);
   expect([context(), worker.commands]).toEqual(['table', []]);
 });
 
-test('a refusal is shown as it was said', async () => {
+test('a refusal is shown unchanged', async () => {
   worker.answerWith({ ok: false, said: 'slurm_update error: Access/permission denied' });
   line('priority 5');
   controller.press(['y']);
@@ -197,14 +197,14 @@ test('a refusal is shown as it was said', async () => {
   expect(store.get().message?.until).toBeNull();
 });
 
-test('a foreign job is named as one, with its user', () => {
+test('a job without a run is shown with its user', () => {
   controller.press(['j']);
   line('hold');
   expect(frame()).toContain('Hold this Slurm job? It was not started by this worker.');
   expect(frame()).toMatch(/User +bob/u);
 });
 
-test('on a page it is about the row of the page, whatever is marked', () => {
+test('actions on a page ignore marked rows', () => {
   controller.press(['space', 'up', 'enter']);
   controller.press(['j', 'x']);
   expect(frame()).toContain('Cancel this run?');
@@ -215,7 +215,7 @@ test('on a page it is about the row of the page, whatever is marked', () => {
   expect([context(), message()]).toEqual(['page', 'Select a run or job to cancel.']);
 });
 
-test('thousands of marked rows are named as far as there is room, and counted', () => {
+test('thousands of marked rows are listed as far as they fit, and counted', () => {
   worker.show({
     runs: Array.from({ length: 3_000 }, (_, index) =>
       fakeRun({ id: `run-${index}`, stage: 'running', jobId: String(5_000 + index), acceptedAt: index }),

@@ -29,7 +29,7 @@ describe('readSearch', () => {
     expect(matches(typed, line)).toBe(expected);
   });
 
-  test('half an expression is told', () => {
+  test('reports an invalid regular expression', () => {
     expect(parseSearch('/(/')).toBe('"(" is not a valid regular expression.');
   });
 });
@@ -61,7 +61,7 @@ describe('findLine', () => {
     expect(findLine(tail, expression, start, direction)).toEqual(expected);
   });
 
-  test('nothing is in an empty log, and colours do not hide a word', () => {
+  test('finds nothing in an empty log, and ignores color codes', () => {
     expect(findLine({ lines: [], lost: 0 }, /x/u, 0, 1)).toBeNull();
     expect(findLine({ lines: ['er\u001B[31mror'], lost: 0 }, errorPattern, 0, 1)?.line).toBe(0);
   });
@@ -98,7 +98,7 @@ function rows(): string[] {
 }
 
 describe('a search in the log', () => {
-  test('stops following, shows the hit and marks it; n and N go round', () => {
+  test('stops following and marks the hit; n and N wrap around', () => {
     controller.press([...keyNames('/line 4', {}), 'enter']);
     // from what is in view on, which is the end of the log
     expect([hit(), message()]).toEqual([4, 'Search continued from the beginning.']);
@@ -114,14 +114,14 @@ describe('a search in the log', () => {
     expect(rows()).toHaveLength(23);
   });
 
-  test('the line that is typed is shown, erased and forgotten; the table keeps its filter', () => {
+  test("edits and cancels the search line without changing the table's filter", () => {
     controller.press([...keyNames('/ab', {}), 'backspace']);
     expect(rows().at(-2)).toMatch(/^ search \/a█/u);
     controller.press(['esc']);
     expect([contextOf(store.get()), hit(), store.get().tables.jobs.query.text]).toEqual(['log', null, '']);
   });
 
-  test('Esc ends the search, then closes the log; so does an empty line the search', () => {
+  test('Esc ends the search, then closes the log; an empty search also ends it', () => {
     controller.press([...keyNames('/line 4', {}), 'enter', 'esc']);
     expect([log()?.search, hit()]).toEqual([null, null]);
     controller.press([...keyNames('/line 4', {}), 'enter', '/', 'enter']);
@@ -132,28 +132,28 @@ describe('a search in the log', () => {
     expect(log()).toBeNull();
   });
 
-  test('what is nowhere, or no expression, is told and moves nothing', () => {
+  test('reports a missing text or an invalid expression without scrolling', () => {
     controller.press([...keyNames('/nowhere', {}), 'enter']);
     expect([message(), log()?.end]).toEqual(['No "nowhere" in the loaded lines.', null]);
     controller.press([...keyNames('//(/', {}), 'enter']);
     expect(message()).toBe('"(" is not a valid regular expression.');
   });
 
-  test('a hit in wrapped lines is in view as well', () => {
+  test('scrolls to a hit in wrapped lines', () => {
     const lines = Array.from({ length: 50 }, (_, index) => `${index} `.repeat(60));
     store.dispatch({ type: 'tailReceived', logId: 'a', tail: { lines, lost: 0 } });
     controller.press(['w', ...keyNames('/33 33', {}), 'enter']);
     expect(rows().some((row) => row.startsWith('▸33 33'))).toBe(true);
   });
 
-  test('a log that was begun anew has no hit', () => {
+  test('drops the hit when the log is restarted', () => {
     controller.press([...keyNames('/line 40', {}), 'enter']);
     store.dispatch({ type: 'tailReceived', logId: 'a', tail: { lines: ['new'], lost: 0 } });
     expect([hit(), log()?.end]).toEqual([null, null]);
   });
 });
 
-test('E goes from error to error and round', () => {
+test('E goes to the next error and wraps around', () => {
   controller.press(['E']);
   expect([hit(), message()]).toEqual([20, 'Search continued from the beginning.']);
   expect(rows()).toContain('▸Error: no slide');
@@ -163,7 +163,7 @@ test('E goes from error to error and round', () => {
   expect(hit()).toBe(20);
 });
 
-test('F gives the log the room of the table, and Esc or Tab give it back', () => {
+test('F shows the log full-screen, and Esc or Tab restores the table', () => {
   const before = rows();
   controller.press(['F']);
   expect(rows()).toHaveLength(before.length);

@@ -6,7 +6,7 @@ import { openConsole } from '../opened-console.js';
 
 const size = { columns: 120, rows: 24 };
 
-test('whose jobs, columns, order, width and the look of a log are told to be kept, each when it is changed', () => {
+test('changes of scope, columns, order, packing and log options are reported', () => {
   const worker = createFakeWorker();
   worker.show({ runs: [fakeRun({ id: 'a', stage: 'running' })] });
   const console = openConsole(worker, size);
@@ -27,7 +27,7 @@ test('whose jobs, columns, order, width and the look of a log are told to be kep
   expect(console.preferred.at(-1)).toMatchObject({ columns: {}, wide: ['jobs', 'nodes'] });
 });
 
-test('what hides rows or is about some of them is of the moment', () => {
+test('filters, marks and the cursor are not preferences', () => {
   const worker = createFakeWorker();
   worker.show({ jobs: { rows: [fakeJob({ id: '1' }), fakeJob({ id: '2' })] } });
   const console = openConsole(worker, size);
@@ -35,7 +35,7 @@ test('what hides rows or is about some of them is of the moment', () => {
   expect(console.preferred).toEqual([]);
 });
 
-test('the next console begins with it', () => {
+test('the next console starts with the preferences', () => {
   const preferences = {
     ...defaultPreferences,
     scope: 'all' as const,

@@ -38,7 +38,7 @@ const open = (tail: { lines: string[]; lost: number }): ConsoleState =>
   );
 
 describe('the selection', () => {
-  test('moves by lines and pages and stays inside', () => {
+  test('moves by lines and pages within the list', () => {
     const state = stateOf(waiting(40));
     expect(selected(state)).toBe('run:0');
     expect(selected(after(state, { type: 'cursorMoved', move: 'up' }))).toBe('run:0');
@@ -53,14 +53,14 @@ describe('the selection', () => {
     ).toBe('run:0');
   });
 
-  test('the window moves as little as it must', () => {
+  test('scrolls as little as necessary', () => {
     const bottom = after(stateOf(waiting(40)), { type: 'cursorMoved', move: 'last' });
     expect(bottom.tables.jobs.position).toEqual({ selected: 'run:39', index: 39, top: 25 });
     const higher = after(bottom, { type: 'cursorMoved', move: 'up' });
     expect(higher.tables.jobs.position.top).toBe(25);
   });
 
-  test('stays on its run while rows come and go above it', () => {
+  test('stays on its run when rows above change', () => {
     const state = after(
       stateOf(waiting(10, 5)),
       { type: 'cursorMoved', move: 'down' },
@@ -76,7 +76,7 @@ describe('the selection', () => {
     expect(more.tables.jobs.position.index).toBe(7);
   });
 
-  test('stays in sight at the top, while nobody has moved it, when more come above than there is room for', () => {
+  test('stays at the top until moved, even if many rows appear above', () => {
     const many = { type: 'snapshot', now: 1, snapshot: snapshotOf(waiting(60)) } as const;
     const start = stateOf(waiting(10, 50));
     const { position } = after(start, many).tables.jobs;
@@ -96,7 +96,7 @@ describe('the selection', () => {
     }
   });
 
-  test('the window is found again as it was left after help, page and a log over the whole room', () => {
+  test('keeps the scroll position under help, page and full-screen log', () => {
     const low = after(
       stateOf(waiting(60)),
       ...Array.from({ length: 20 }, (): Action => ({ type: 'cursorMoved', move: 'down' })),
@@ -120,7 +120,7 @@ describe('the selection', () => {
     expect(whole.tables.jobs.position).toEqual(pane.tables.jobs.position);
   });
 
-  test('goes to the neighbour when its run has gone', () => {
+  test('goes to the neighbor when its run disappears', () => {
     const state = after(stateOf(waiting(10)), { type: 'cursorMoved', move: 'down' });
     const gone = after(state, { type: 'snapshot', snapshot: snapshotOf(waiting(8, 2)), now: 1 });
     expect(selected(gone)).toBe('run:3');
@@ -129,7 +129,7 @@ describe('the selection', () => {
     expect(after(none, { type: 'cursorMoved', move: 'down' })).toBe(none);
   });
 
-  test('is on screen after the terminal has shrunk', () => {
+  test('stays visible when the terminal shrinks', () => {
     const state = after(stateOf(waiting(40), 50), { type: 'cursorMoved', move: 'last' });
     const small = after(state, { type: 'resized', size: { columns: 80, rows: 14 } });
     const { index, top } = small.tables.jobs.position;
@@ -160,7 +160,7 @@ describe('nothing changed', () => {
 });
 
 describe('the filter', () => {
-  test('is typed, erased, kept and cleared', () => {
+  test('can be typed, erased, kept and cleared', () => {
     const runs = [fakeRun({ id: 'a', title: 'liver' }), fakeRun({ id: 'b', title: 'lung', acceptedAt: 1 })];
     const typing = after(stateOf(runs), { type: 'filterOpened' }, { type: 'filterTyped', text: 'lunx' });
     expect(contextOf(typing)).toBe('filter');
@@ -184,7 +184,7 @@ describe('sorting', () => {
     fakeRun({ id: 'c', title: 'slide 9', acceptedAt: 2 }),
   ];
 
-  test('by a column, the other way round, and in the own order again; what has no value comes last', () => {
+  test('sorts by a column, reversed, and in default order, with missing values last', () => {
     const up = after(stateOf(runs), { type: 'sortedBy', column: 'title' });
     expect(shownIds(up)).toEqual(['run:c', 'run:a', 'run:b']);
     const down = after(up, { type: 'sortedBy', column: 'title' });
@@ -192,7 +192,7 @@ describe('sorting', () => {
     expect(shownIds(after(down, { type: 'sortedBy', column: null }))).toEqual(['run:a', 'run:b', 'run:c']);
   });
 
-  test('the selection stays on its row', () => {
+  test('keeps the selection on its row', () => {
     const state = after(
       stateOf(runs),
       { type: 'cursorMoved', move: 'last' },
@@ -203,7 +203,7 @@ describe('sorting', () => {
 });
 
 describe('marks', () => {
-  test('are set one by one, as a range and for all, and Esc clears them', () => {
+  test('can be set singly, as a range and for all, and Esc clears them', () => {
     const one = after(stateOf(waiting(6)), { type: 'markToggled' });
     expect(marked(one)).toEqual(['run:0']);
     expect(selected(one)).toBe('run:1');
@@ -216,28 +216,28 @@ describe('marks', () => {
     expect(marked(after(range, { type: 'back' }))).toEqual([]);
   });
 
-  test('go with their rows', () => {
+  test('disappear with their rows', () => {
     const state = after(stateOf(waiting(3)), { type: 'allMarked' });
     const fewer = after(state, { type: 'snapshot', snapshot: snapshotOf(waiting(1)), now: 1 });
     expect([...fewer.tables.jobs.marked]).toEqual(['run:0']);
   });
 });
 
-test('a frozen screen keeps its rows while news come, and catches up afterwards', () => {
+test('a frozen screen keeps its rows until it is unfrozen', () => {
   const frozen = after(stateOf(waiting(2)), { type: 'freezeToggled' });
   const later = after(frozen, { type: 'snapshot', snapshot: snapshotOf(waiting(5)), now: 9 });
   expect(shownIds(later)).toHaveLength(2);
   expect(shownIds(after(later, { type: 'freezeToggled' }))).toHaveLength(5);
 });
 
-test('errors only leaves what went wrong', () => {
+test('errors only keeps failed rows', () => {
   const failed = fakeRun({ id: 'f', stage: 'finished', outcome: 'failed', finishedAt: 1 });
   const state = after(stateOf([...waiting(3), failed]), { type: 'errorsToggled' });
   expect(shownIds(state)).toEqual(['run:f']);
   expect(shownIds(after(state, { type: 'back' }))).toHaveLength(4);
 });
 
-test('a page is read line by line and Esc leads back to the table', () => {
+test('a page scrolls by lines and Esc goes back to the table', () => {
   const state = after(stateOf(waiting(2), 16), {
     type: 'navigated',
     place: { view: 'job', rowId: 'run:1', top: 0 },
@@ -250,7 +250,7 @@ test('a page is read line by line and Esc leads back to the table', () => {
 });
 
 describe('the log pane', () => {
-  test('follows until it is scrolled up, then stays at its lines while others come and go', () => {
+  test('follows the end until scrolled up, then keeps its lines', () => {
     const following = open({ lines: lines(100), lost: 0 });
     expect(following.log?.end).toBeNull();
     const up = after(following, { type: 'cursorMoved', move: 'up' });
@@ -261,7 +261,7 @@ describe('the log pane', () => {
     expect(after(up, { type: 'cursorMoved', move: 'down' }).log?.end).toBeNull();
   });
 
-  test('cannot be scrolled past its first line', () => {
+  test('does not scroll past its first line', () => {
     const top = after(open({ lines: lines(100), lost: 0 }), { type: 'cursorMoved', move: 'first' });
     expect(top.log?.end).toBe(8);
     expect(after(top, { type: 'cursorMoved', move: 'up' })).toBe(top);
@@ -269,14 +269,14 @@ describe('the log pane', () => {
     expect(after(short, { type: 'cursorMoved', move: 'up' })).toBe(short);
   });
 
-  test('a log that was begun anew is followed again', () => {
+  test('follows a restarted log again', () => {
     const up = after(open({ lines: lines(100), lost: 0 }), { type: 'cursorMoved', move: 'up' });
     expect(
       after(up, { type: 'tailReceived', logId: 'a', tail: { lines: lines(3), lost: 0 } }).log?.end,
     ).toBeNull();
   });
 
-  test('goes with the selection; lines of another run are not shown', () => {
+  test('changes with the selection and ignores lines of other runs', () => {
     const state = after(
       open({ lines: lines(5), lost: 0 }),
       { type: 'focusToggled' },
@@ -291,7 +291,7 @@ describe('the log pane', () => {
 });
 
 describe('the message line', () => {
-  test('an answer goes after its time, an error with the next key', () => {
+  test('clears a message after its time, and an error with the next key', () => {
     const state = stateOf([]);
     const said = after(state, {
       type: 'messageShown',

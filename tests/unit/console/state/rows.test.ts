@@ -35,7 +35,7 @@ const status = (run: Partial<RunView>, job?: Partial<JobRow>): string => {
 };
 
 describe('mergeRows', () => {
-  test('a run and its job are one row; a job of nobody here is one of its own', () => {
+  test('merges a run and its job into one row, and gives other jobs their own row', () => {
     const rows = rowsOf(
       [fakeRun({ id: 'a', stage: 'running', jobId: '1' }), fakeRun({ id: 'b', stage: 'accepted' })],
       [fakeJob({ id: '1' }), fakeJob({ id: '2', name: 'other' })],
@@ -45,7 +45,7 @@ describe('mergeRows', () => {
     expect(rows[2]?.job).toBeNull();
   });
 
-  test('running first, then waiting, oldest first; finished newest first', () => {
+  test('orders running, waiting and finished rows', () => {
     const rows = rowsOf([
       fakeRun({ id: 'f1', stage: 'finished', outcome: 'failed', finishedAt: 10 }),
       fakeRun({ id: 'f2', stage: 'finished', outcome: 'succeeded', finishedAt: 20 }),
@@ -57,7 +57,7 @@ describe('mergeRows', () => {
     expect(ids(rows)).toEqual(['run:r1', 'run:r2', 'run:w1', 'run:w2', 'run:f2', 'run:f1']);
   });
 
-  test('only the newest finished rows stay', () => {
+  test('keeps only the newest finished rows', () => {
     const runs = Array.from({ length: finishedLimit + 5 }, (_, index) =>
       fakeRun({ id: String(index), stage: 'finished', outcome: 'succeeded', finishedAt: index }),
     );
@@ -66,7 +66,7 @@ describe('mergeRows', () => {
     expect(rows[0]?.id).toBe(`run:${finishedLimit + 4}`);
   });
 
-  test('what runs and what waits is counted', () => {
+  test('counts running and waiting rows', () => {
     const running = fakeRun({ id: 'r', stage: 'running' });
     const waiting = [fakeRun({ id: 'w1', stage: 'queued' }), fakeRun({ id: 'w2', stage: 'staging' })];
     const finished = fakeRun({ id: 'f', stage: 'finished', outcome: 'failed' });
@@ -77,7 +77,7 @@ describe('mergeRows', () => {
     expect(countGroups(rowsOf([finished, ...waiting, running]))).toEqual({ running: 1, waiting: 2 });
   });
 
-  test('a job that changes its run, or its state, makes a new row with the same id', () => {
+  test('replaces the row of a changed run or job and keeps its id', () => {
     const run = fakeRun({ id: 'a', jobId: '1', stage: 'running' });
     const before = rowsOf([run], [fakeJob({ id: '1' }), fakeJob({ id: '2' })]);
     const after = rowsOf([{ ...run, jobId: '2' }], [fakeJob({ id: '1' }), fakeJob({ id: '2' })], before);
@@ -91,7 +91,7 @@ describe('mergeRows', () => {
     ]);
   });
 
-  test('what has not changed keeps its identity', () => {
+  test('keeps the identity of unchanged rows', () => {
     const [a, b] = [fakeRun({ id: 'a' }), fakeRun({ id: 'b', acceptedAt: 1 })];
     const before = rowsOf([a, b]);
     expect(rowsOf([a, b], [], before)).toBe(before);
@@ -140,7 +140,7 @@ describe('filterRows', () => {
     ['/(/', 3],
     ['nofield=1', 3],
     ['job>x', 3],
-  ])('%j lets %i rows through', (filter, count) => {
+  ])('%j matches %i rows', (filter, count) => {
     const query = parseQuery(filter, jobsTable.fields);
     const context = { now: 0, age: { at: 0, trouble: null } };
     const through = jobsTable.select(rows, { query, sorting: null, errorsOnly: false }, context);
@@ -185,12 +185,12 @@ describe('elapsedSeconds', () => {
     [fakeJob({ id: '1', elapsed: 60, startedAt: 1 })],
   )[0] as Row;
 
-  test("a running job's own count goes on while Slurm answers, and stands still while it is silent", () => {
+  test("extrapolates a running job's time only while Slurm responds", () => {
     expect(elapsedSeconds(running, jobs, 13_000)).toBe(63);
     expect(elapsedSeconds(running, { ...jobs, trouble: 'no answer' }, 13_000)).toBe(60);
   });
 
-  test('a waiting run: since its stage began; a finished one: from arrival to end', () => {
+  test('is the time in the stage for a waiting run, and from arrival to end for a finished one', () => {
     const [waiting, finished] = rowsOf([
       fakeRun({ id: 'w', stage: 'queued', stageSince: 4_000 }),
       fakeRun({ id: 'f', stage: 'finished', outcome: 'failed', acceptedAt: 1_000, finishedAt: 8_000 }),

@@ -21,7 +21,7 @@ describe('layoutColumns', () => {
     expect(shownAt(width)).toEqual(ids);
   });
 
-  test('a wide table has more columns in the same room', () => {
+  test('fits more columns into a packed table', () => {
     expect(shownAt(119, true)).toEqual(
       all.filter((id) => shownAt(119).includes(id) || ['user', 'limit', 'image'].includes(id)),
     );
@@ -45,7 +45,7 @@ describe('layoutColumns', () => {
     },
   );
 
-  test('priorities are all different', () => {
+  test('requires unique priorities', () => {
     expect(new Set(jobsColumns.map(({ priority }) => priority)).size).toBe(jobsColumns.length);
   });
 });
@@ -56,7 +56,7 @@ test.each([
   [3_723, '1:02:03'],
   [176_523, '2-01:02:03'],
   [-5, '0:00'],
-])('%i seconds are %s', (seconds, text) => {
+])('formats %i seconds as %s', (seconds, text) => {
   expect(formatSlurmDuration(seconds)).toBe(text);
 });
 
@@ -66,11 +66,11 @@ test.each([
   [120_000, '2 min'],
   [7_500_000, '2 h 5 min'],
   [273_600_000, '3 d 4 h'],
-])('%i ms are an age of %s', (ms, text) => {
+])('formats an age of %i ms as %s', (ms, text) => {
   expect(formatAge(ms)).toBe(text);
 });
 
-test('nodes of a job that has some, else the reason in parentheses; the reason of a finished run as it is', () => {
+test('nodesOrReason shows nodes, else the reason in parentheses, and the plain reason of a finished run', () => {
   const run = fakeRun({ id: 'a', stage: 'queued' });
   const row = { id: 'run:a', group: 'waiting' as const };
   const job = fakeJob({ id: '1', nodes: '', reason: 'Resources' });

@@ -9,7 +9,7 @@ const look = { width: 120, wide: false, chosen: null, sorting: null };
 const context = { now: 5_000, age: { at: 0, trouble: null }, theme };
 const marks = { selected: false, marked: false, stale: false };
 
-test('a row is drawn again when anything that its look depends on changes, and only then', () => {
+test('a row is drawn again only when one of its inputs changes', () => {
   const worker = createFakeWorker();
   worker.show({ runs: [fakeRun({ id: 'a', stage: 'running' }), fakeRun({ id: 'b' })] });
   const [row, other] = mergeRows(worker.snapshot(), []);

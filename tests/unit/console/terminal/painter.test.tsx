@@ -64,7 +64,7 @@ const anyLine: fc.Arbitrary<Line> = fc
 afterEach(cleanup);
 
 describe('the painter', () => {
-  test('draws what Ink draws', async () => {
+  test("matches Ink's output", async () => {
     const screen = {
       above: [line('top 漢字'), { spans: [span(' ● '), span('ok', 'good')] }, { spans: [] }],
       box: [line('Quit?')],
@@ -80,7 +80,7 @@ describe('the painter', () => {
     expect(rows.map((row) => row.replaceAll(/(?<=[漢字]) /gu, '').trimEnd())).toEqual(drawn.split('\n'));
   });
 
-  test('leaves the screen as if the last frame were the only one, whatever was there before', async () => {
+  test('draws the last frame correctly over any earlier frames', async () => {
     const frames = fc.array(fc.array(anyLine, { maxLength: size.rows - 1 }), { minLength: 1, maxLength: 6 });
     await fc.assert(
       fc.asyncProperty(frames, async (all) => {
@@ -93,7 +93,7 @@ describe('the painter', () => {
     );
   }, 60_000);
 
-  test('writes nothing while nothing changes, be it the same line or one that reads the same', () => {
+  test('writes nothing for identical or equal lines', () => {
     const painter = createPainter(theme);
     painter.frame([line('one'), line('two', 'good')]);
     expect(painter.frame([line('one'), line('two', 'good')])).toBe('');
@@ -106,7 +106,7 @@ describe('the painter', () => {
     expect(written).toBe('\u001B[?2026h\u001B[2;20H9\u001B[?2026l');
   });
 
-  test('a changed tone is a change, and a shorter line erases what is left of the longer one', async () => {
+  test('redraws a changed tone and erases the rest of a longer line', async () => {
     const painter = createPainter(theme);
     const texts = [
       painter.frame([line('abcdef'), line('same')]),
@@ -117,7 +117,7 @@ describe('the painter', () => {
     expect(second[0]).toBe('s');
   });
 
-  test('a forgotten screen is erased and written whole', () => {
+  test('erases and redraws the whole screen after invalidation', () => {
     const painter = createPainter(theme);
     const lines = [line('one'), line('two')];
     const first = painter.frame(lines);
@@ -126,7 +126,7 @@ describe('the painter', () => {
     expect(first).toContain('\u001B[H\u001B[J');
   });
 
-  test('without colour there are none, and the selected row is still reversed', () => {
+  test('uses no colors without color support, and still inverts the selected row', () => {
     const painter = createPainter(chooseTheme({ NO_COLOR: '1' }));
     const written = painter.frame([line('bad', 'bad'), { spans: [span('here', 'good')], selected: true }]);
     expect(written).toContain('\u001B[1mbad\u001B[m');

@@ -38,7 +38,7 @@ describe('cleanText', () => {
     ['a\u0334\u0335\u0336\u0337\u0338', 'a\u0334\u0335'],
     ['\uD800lone', '\uFFFDlone'],
     ['腫瘍 ÄÖ ñ', '腫瘍 ÄÖ ñ'],
-  ])('%j is shown as %j', (hostile, shown) => {
+  ])('cleans %j to %j', (hostile, shown) => {
     expect(cleanText(hostile)).toBe(shown);
   });
 
@@ -75,7 +75,7 @@ describe('cleanText', () => {
     },
   );
 
-  test('megabytes of marks cost no time', () => {
+  test('cleans megabytes of combining marks quickly', () => {
     expect(cleanText('a' + '\u0301'.repeat(2_000_000)).length).toBeLessThan(10);
   });
 });
@@ -89,13 +89,13 @@ describe('cleanLogLine', () => {
     ['done\r', 'done'],
     [`${esc}[32mok${esc}[0m`, 'ok'],
     ['', ''],
-  ])('%j is shown as %j', (line, shown) => {
+  ])('cleans %j to %j', (line, shown) => {
     expect(cleanLogLine(line)).toBe(shown);
   });
 });
 
 describe('widths', () => {
-  test('what is measured at a glance is measured rightly', () => {
+  test('agrees with string-width for narrow characters', () => {
     for (let code = 0x20; code < 0x3000; code += 1) {
       const letter = String.fromCodePoint(code);
       if (/\p{C}/u.test(letter)) continue;
@@ -110,7 +110,7 @@ describe('widths', () => {
     ['腫瘍領域', 4, '腫…'],
     ['ab cd', 4, 'ab…'],
     ['abc', 0, ''],
-  ])('%j cut to %i cells is %j', (text, width, shown) => {
+  ])('truncates %j to %i cells as %j', (text, width, shown) => {
     expect(truncate(text, width)).toBe(shown);
   });
 
@@ -121,18 +121,18 @@ describe('widths', () => {
     ['Tissue fraction on slide 12.svs', 7, 'Tissue…'],
     ['腫瘍領域の解析と染色の評価 七', 12, '腫瘍…評価 七'],
     [`${'x'.repeat(4_000)}腫瘍 七`, 12, 'xxx…x腫瘍 七'],
-  ])('fitMiddle leaves the middle out of %j in %d cells', (text, width, shown) => {
+  ])('fitMiddle shortens the middle of %j to %d cells', (text, width, shown) => {
     expect(fitMiddle(text, width)).toBe(shown);
     expect(stringWidth(shown)).toBe(width);
   });
 
-  test('fit fills exactly, on either side', () => {
+  test('fit pads on either side to the exact width', () => {
     expect(fit('ab', 4)).toBe('ab  ');
     expect(fit('ab', 4, 'right')).toBe('  ab');
     expect(fit('腫瘍領域', 4)).toBe('腫… ');
   });
 
-  test('any text fits exactly into any width', () => {
+  test('fit returns exactly the requested width for any text', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), fc.integer({ min: 1, max: 30 }), (text, width) => {
         expect(stringWidth(fit(cleanText(text), width))).toBe(width);
@@ -140,7 +140,7 @@ describe('widths', () => {
     );
   });
 
-  test('a wrapped line loses nothing and is never too wide', () => {
+  test('wrapCells keeps all characters and the maximum width', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme' }), fc.integer({ min: 2, max: 20 }), (raw, width) => {
         const text = cleanText(raw);
@@ -151,7 +151,7 @@ describe('widths', () => {
     );
   });
 
-  test('words are kept whole where they can be', () => {
+  test('wrapWords breaks between words if possible', () => {
     expect(wrapWords('No row holds that word', 10)).toEqual(['No row', 'holds that', 'word']);
     expect(wrapWords('abcdefghij k', 4)).toEqual(['abcd', 'efgh', 'ij k']);
   });

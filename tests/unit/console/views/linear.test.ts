@@ -26,7 +26,7 @@ const after = (...actions: Action[]): string[] => [
 ];
 
 describe('for a screen reader', () => {
-  test('a table is its selected row, field by field, without what counts by itself', () => {
+  test('a table is its selected row, one field per line, without ticking values', () => {
     expect(after()).toEqual([
       'dsa-slurm › default › jobs',
       'Row 1 of 2',
@@ -47,7 +47,7 @@ describe('for a screen reader', () => {
     expect(after({ type: 'tick', now: 60_000 })).toEqual(after());
   });
 
-  test('an intake that is closed is told', () => {
+  test('a closed intake is announced', () => {
     const worker = createFakeWorker();
     worker.show({ health: { intake: 'paused' } });
     const said = after({ type: 'snapshot', snapshot: worker.snapshot(), now: 0 });
@@ -55,13 +55,13 @@ describe('for a screen reader', () => {
     expect(after().join()).not.toContain('Intake');
   });
 
-  test('marks are told', () => {
+  test('marks are announced', () => {
     expect(after({ type: 'markToggled' }, { type: 'cursorMoved', move: 'up' })).toContain(
       'Row 1 of 2, marked, 1 row marked in total',
     );
   });
 
-  test('questions, pages, help, logs and messages are lines as well', () => {
+  test('questions, pages, help, logs and messages are plain lines', () => {
     const [row] = state.tables.jobs.rows;
     expect(row?.id).toBe('run:run-1');
     expect(after({ type: 'quitOpened' })).toContain('Question:');

@@ -71,7 +71,7 @@ const file = (parts: Partial<LogFile>): LogFile => ({
   ...parts,
 });
 
-test('where the output of a job goes that is no run is being asked', () => {
+test('asks Slurm for the output path of a job without a run', () => {
   begin(null);
   controller.press(['l']);
   const tail = { lines: [], lost: 0, file: file({ path: null }) };
@@ -79,7 +79,7 @@ test('where the output of a job goes that is no run is being asked', () => {
   expect(frame()).toContain('Asking Slurm for the path of the output.');
 });
 
-describe('a log without lines says what is so', () => {
+describe('a log without lines says why', () => {
   test.each<[string, RunView, Partial<LogFile>, string]>([
     ['no job yet', running, { path: null }, 'No log yet: the run has no job yet.'],
     ['not begun', running, { isMissing: true }, 'the job has not written to /logs/run-1.log.'],
@@ -102,7 +102,7 @@ describe('a log without lines says what is so', () => {
   });
 });
 
-test('the heading says of what the lines are the end, and that the file is gone meanwhile', () => {
+test('the heading shows the loaded part of the log, and that its file was deleted', () => {
   controller.press(['l']);
   show({ lines: ['a', 'b'], file: file({ bytes: 1_500_000_000, from: 1_400_000_000 }) });
   expect(frame()).toContain('the last 2 lines of 1.5 GB');
@@ -112,7 +112,7 @@ test('the heading says of what the lines are the end, and that the file is gone 
   expect(frame()).toContain('file deleted');
 });
 
-test('t shows when a line came, where that is known', () => {
+test('t shows when a line was first seen, if known', () => {
   controller.press(['l']);
   show({ lines: ['old', 'new'], times: [null, 3_600_000] });
   expect(frame()).toMatch(/^ old$/mu);
@@ -123,7 +123,7 @@ test('t shows when a line came, where that is known', () => {
   expect(frame()).toMatch(/^ new$/mu);
 });
 
-test('the output of a task of a job array is followed by its job id', async () => {
+test('the output of a job array task is followed by its job id', async () => {
   begin(null);
   worker.write('job:77_3', { lines: ['task three'], lost: 0 });
   controller.press(['l']);
@@ -131,7 +131,7 @@ test('the output of a task of a job array is followed by its job id', async () =
   await vi.waitFor(() => expect(frame()).toContain('task three'));
 });
 
-test('Y copies where the log is', async () => {
+test('Y copies the log path', async () => {
   worker.details.runs.set('run-1', fakeRunDetail(running, { logFile: '/logs/run-1.log' }));
   controller.press(['Y']);
   await vi.waitFor(() => expect(copied).toEqual(['/logs/run-1.log']));
@@ -140,7 +140,7 @@ test('Y copies where the log is', async () => {
 });
 
 describe('the pager', () => {
-  test('gets the log of the run under the cursor, in the table and on its page', async () => {
+  test('opens the log of the selected run, in the table and on its page', async () => {
     worker.details.runs.set('run-1', fakeRunDetail(running, { logFile: '/logs/run-1.log' }));
     controller.press(['o']);
     await vi.waitFor(() => expect(paged).toEqual(['/logs/run-1.log']));
@@ -151,7 +151,7 @@ describe('the pager', () => {
     expect(message()).toBeUndefined();
   });
 
-  test('gets the output of another job, as Slurm names it', async () => {
+  test('opens the output of a job without a run at the path from Slurm', async () => {
     begin(null);
     worker.details.jobs.set('77_3', {
       jobId: '77_3',
@@ -163,7 +163,7 @@ describe('the pager', () => {
     await vi.waitFor(() => expect(paged).toEqual(['/tmp/77_3.out']));
   });
 
-  test('says why not', async () => {
+  test('says why it cannot open a log', async () => {
     controller.press(['o']);
     await vi.waitFor(() => expect(message()).toBe('No log of run run-1 NucleiDetection is known yet.'));
     worker.details.runs.set('run-1', fakeRunDetail(running));

@@ -76,11 +76,11 @@ describe('the table', () => {
     [{ rows: [], at: null, trouble: null }, 'because Slurm has not answered yet'],
     [{ rows: [], at: null, trouble: 'squeue is missing' }, 'because Slurm has not answered yet'],
     [{ rows: [], at: 0, trouble: 'no answer' }, 'no jobs when Slurm last answered'],
-  ])('empty and unknown are different sentences: %j', (jobs, sentence) => {
+  ])('distinguishes empty and unknown jobs: %j', (jobs, sentence) => {
     expect(linesOf(stateOf(showing({ jobs }), 120)).join('\n')).toContain(sentence);
   });
 
-  test('filtered is a third sentence', () => {
+  test('says that a filter hides all rows', () => {
     const state = after(stateOf(showing({ runs: [fakeRun({ id: 'a' })] })), {
       type: 'filterTyped',
       text: 'zzz',
@@ -92,7 +92,7 @@ describe('the table', () => {
 });
 
 describe('the health lines', () => {
-  test('all is well', () => {
+  test('show a healthy worker', () => {
     const text = head(
       showing({
         profile: 'lab',
@@ -107,7 +107,7 @@ describe('the health lines', () => {
     expect(text).toMatch(/✔ 1,034 ok {3}✘ 2 failed {3}⊘ 1 canceled/u);
   });
 
-  test('without Slurm nothing speaks of it', () => {
+  test('do not mention Slurm with the local executor', () => {
     const worker = showing({ executor: 'local', jobs: { at: 1_000 }, health: { inFlight: 1 } });
     expect(head(worker, 4_000)).toContain('● This host 3 s ago');
     const asked = linesOf(after(stateOf(worker), { type: 'quitOpened' })).join('\n');
@@ -118,7 +118,7 @@ describe('the health lines', () => {
     }
   });
 
-  test('a silent Slurm says so, with its age and why; its rows stay', () => {
+  test('show age and error when Slurm does not respond, and keep the rows', () => {
     const worker = showing({
       jobs: { rows: [fakeJob({ id: '7' })], at: 0, trouble: 'squeue gave no answer within 30 s' },
     });
@@ -128,7 +128,7 @@ describe('the health lines', () => {
     expect(linesOf(stateOf(worker)).join('\n')).toMatch(/RUNNING +7/u);
   });
 
-  test('a worker in another process is named; once it is gone everything says how old it is', () => {
+  test('name the process of an attached worker, and the age of the data once it does not respond', () => {
     const link = { kind: 'socket', path: '/s/w', pid: 4711, at: 1_000, trouble: null } as const;
     const text = head(showing({ link }), 13_000);
     expect(text).toMatch(/› jobs +attached to process 4711$/mu);
@@ -138,7 +138,7 @@ describe('the health lines', () => {
     expect(gone).toContain('▲ This data is 12 s old. It has ended. Reconnecting.');
   });
 
-  test('where no worker running, that is said, and nothing of a broker or an intake', () => {
+  test('show that no worker is running instead of broker and intake', () => {
     const worker = showing({
       link: { kind: 'none', trouble: null },
       health: { inFlight: 2 },
@@ -154,7 +154,7 @@ describe('the health lines', () => {
     expect(linesOf(stateOf(worker)).join('\n')).toContain('No runs and no jobs: the journal is empty');
   });
 
-  test('one that runs and cannot be attached to is not said not to run', () => {
+  test('distinguish an unreachable worker from none', () => {
     const trouble = 'The worker is of version 9, and this is version 8.';
     const worker = showing({ link: { kind: 'none', trouble }, jobs: { at: 0 } });
     const text = head(worker, 3_000);
@@ -163,7 +163,7 @@ describe('the health lines', () => {
     expect(text).not.toContain('Start one');
   });
 
-  test('trouble with the broker and with Girder has its own lines', () => {
+  test('have a line for each problem with broker and Girder', () => {
     const text = head(
       showing({
         health: {
@@ -186,13 +186,13 @@ function quitQuestion(changes: Partial<ConsoleState>): string {
   return linesOf(after({ ...state, ...changes }, { type: 'quitOpened' })).join('\n');
 }
 
-test('Slurm that is slow with its first answer is not said to be left alone', () => {
+test('the first Slurm answer is shown as pending', () => {
   const lines = linesOf(stateOf(showing({ jobs: { rows: [], at: null } })));
   expect(lines[2]).toContain('Slurm has not answered yet');
 });
 
 describe('questions', () => {
-  test('the question names everything that will end', () => {
+  test('names everything that will be canceled', () => {
     const worker = showing({
       runs: [fakeRun({ id: 'run-1', stage: 'running', jobId: '4711', title: 'Liver', user: 'alice' })],
       jobs: { rows: [fakeJob({ id: '4711', name: 'dsa-x' })] },
@@ -210,7 +210,7 @@ describe('questions', () => {
     }
   });
 
-  test('several are told apart by the ends of their titles, where the slide is', () => {
+  test('shows the ends of long titles', () => {
     const runs = [1, 2].map((slide) =>
       fakeRun({
         id: `run-${slide}`,
@@ -228,7 +228,7 @@ describe('questions', () => {
     expect(linesOf(after(state, { type: 'quitCancelOpened', runs })).join('\n')).toContain('slide 2.svs');
   });
 
-  test('a long answer of scancel is shown whole', () => {
+  test('shows a long answer of scancel completely', () => {
     const text = `scancel: error: Kill job error on job id 4711: ${'Access/permission denied '.repeat(4)}end`;
     const state = after(stateOf(showing({})), {
       type: 'messageShown',
@@ -240,7 +240,7 @@ describe('questions', () => {
     expect(said.join(' ').trim()).toBe(`✘ ${text}`);
   });
 
-  test('quitting says what can become of the runs, and offers only what can be done', () => {
+  test('offers the available choices for runs in flight when quitting', () => {
     const text = quitQuestion({ workerLifetime: 'endsOrDetaches' });
     expect(text).toContain('Quit? 3 runs are in flight.');
     expect(text).toContain('l  leave: Slurm jobs continue; no updates to Girder until restart');
@@ -252,7 +252,7 @@ describe('questions', () => {
     expect(harmless).not.toMatch(/k {2}keep|c {2}cancel/u);
   });
 
-  test('canceling everything names how many and which', () => {
+  test('lists the runs before canceling all of them', () => {
     const runs = Array.from({ length: 12 }, (_, index) =>
       fakeRun({ id: `run-${index}`, jobId: `47${index}`, title: `Slide ${index}` }),
     );
@@ -324,7 +324,7 @@ describe('a frame', () => {
     { maxLength: 8 },
   );
 
-  test('is never higher or wider than the terminal, whatever is in it', { timeout: 60_000 }, () => {
+  test('never exceeds the terminal, whatever its content', { timeout: 60_000 }, () => {
     const size = fc.record({
       columns: fc.integer({ min: 20, max: 220 }),
       rows: fc.integer({ min: 5, max: 60 }),
@@ -366,7 +366,7 @@ describe('a frame', () => {
     );
   });
 
-  test('fills the terminal but for one row, so that nothing of the last frame stays', () => {
+  test('fills all rows of the terminal except one', () => {
     for (const rows of [15, 16, 17, 24, 50, 100]) {
       for (const events of [
         [],
@@ -380,7 +380,7 @@ describe('a frame', () => {
     }
   });
 
-  test('on a dumb terminal our own words and symbols are ASCII', () => {
+  test('is ASCII on a dumb terminal', () => {
     const worker = showing({
       runs: [fakeRun({ id: 'a', stage: 'running', progress: 0.3 })],
       health: { inFlight: 1 },
@@ -403,6 +403,6 @@ test.each([
   [{ NO_COLOR: '1' }, false],
   [{ TERM: 'dumb' }, false],
   [{ TERM: 'xterm-256color' }, true],
-])('colour with %j: %j', (env, color) => {
+])('color with %j: %j', (env, color) => {
   expect(chooseTheme(env).color).toBe(color);
 });

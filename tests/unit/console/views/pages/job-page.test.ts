@@ -74,7 +74,7 @@ const page = (): string =>
 const snapshot = (): void => store.dispatch({ type: 'snapshot', snapshot: worker.snapshot(), now: 0 });
 
 describe('the page about a run', () => {
-  test('says everything: the run, its stages, what was run, its files, and all that Slurm says', async () => {
+  test('shows the run, its stages, commands, files and job facts', async () => {
     controller.press(['enter']);
     expect(page()).toContain('Output of scontrol show job: loading');
     await settle();
@@ -97,7 +97,7 @@ describe('the page about a run', () => {
     }
   });
 
-  test('asks Slurm when it is opened, when the state changes and when it is told to, not with every look', async () => {
+  test('queries Slurm when it opens, on a state change and on refresh only', async () => {
     controller.press(['enter']);
     await settle(5_000);
     expect(asked).toEqual(['run run-1', 'job 4711']);
@@ -123,7 +123,7 @@ describe('the page about a run', () => {
     expect(asked).toHaveLength(6);
   });
 
-  test('keeps what Slurm said last while it is silent, and says so', async () => {
+  test('keeps the last job facts when Slurm does not respond', async () => {
     controller.press(['enter']);
     await settle(5_000);
     worker.details.jobs.set('4711', { jobId: '4711', facts: [], at: null, trouble: 'no controller' });
@@ -133,7 +133,7 @@ describe('the page about a run', () => {
     expect(page()).toContain('/shared/logs');
   });
 
-  test('of a job that is not ours shows what Slurm tells', async () => {
+  test('shows the job facts of a job without a run', async () => {
     worker.details.jobs.set('7', { jobId: '7', at: 0, trouble: null, facts: [['UserId', 'bob(1001)']] });
     controller.press(['j', 'enter']);
     await settle();
@@ -142,7 +142,7 @@ describe('the page about a run', () => {
     expect(page()).not.toContain('Stages');
   });
 
-  test('an answer about another row is not shown', async () => {
+  test('ignores the answer about another row', async () => {
     controller.press(['enter', 'esc', 'j', 'enter']);
     await settle(5_000);
     expect(page()).not.toContain('/shared/logs');
@@ -156,7 +156,7 @@ function frame(): string[] {
 }
 
 describe('a search on a page', () => {
-  test('brings the line into view and marks it; n goes on, Esc ends it and then the page', async () => {
+  test('scrolls to the hit and marks it; n finds the next, Esc ends the search, then the page', async () => {
     controller.press(['enter']);
     await settle();
     expect(frame().join('\n')).not.toContain('WorkDir');
@@ -172,12 +172,12 @@ describe('a search on a page', () => {
     expect(store.get().place.view).toBe('jobs');
   });
 
-  test('what is nowhere is told', async () => {
+  test('reports a text that is not found', async () => {
     controller.press(['enter', ...keyNames('/nowhere', {}), 'enter']);
     expect(store.get().message?.text).toBe('No "nowhere" in the loaded lines.');
   });
 
-  test('an expression that would need years is given up', () => {
+  test('stops a regular expression that takes too long', () => {
     worker.show({ runs: [{ ...run, title: `${'a'.repeat(60)}!` }] });
     snapshot();
     controller.press(['enter', ...keyNames('//(a+)+x$/', {}), 'enter']);

@@ -51,11 +51,11 @@ describe('the page about the worker', () => {
     ],
     ['no budget', { commands: { lastMinute: 30, budget: null, recent: [] } }, /the site has no limit/u],
     ['no errors', {}, /Last warnings and errors\n +none/u],
-  ])('tells %s', (_, parts, told) => {
+  ])('shows %s', (_, parts, told) => {
     expect(page(parts, 120)).toMatch(told);
   });
 
-  test('tells commands, newest first, with exit codes, and of what failed why', () => {
+  test('lists commands newest first with exit codes and errors', () => {
     const recent = [
       { at: now - 9_000, file: 'squeue', args: ['--me'], trouble: '', exitCode: 0, ms: 35 },
       {
@@ -81,7 +81,7 @@ describe('the page about the worker', () => {
     );
   });
 
-  test('tells the last warnings and errors, newest first', () => {
+  test('lists recent warnings and errors, newest first', () => {
     const troubles = [
       { at: now - 90_000, level: 'warn', text: 'Slurm does not answer', run: null },
       { at: now - 3_000, level: 'error', text: 'upload failed', run: 'abcdefgh-1' },
@@ -91,7 +91,7 @@ describe('the page about the worker', () => {
     );
   });
 
-  test('is there before the worker has said more', () => {
+  test('is shown before its details are loaded', () => {
     expect(page(null)).toContain('Loading more from the worker.');
   });
 });
@@ -102,7 +102,7 @@ test.each([
   [1_000, '1.0 kB'],
   [12_345, '12 kB'],
   [1_540_000_000, '1.5 GB'],
-])('%d bytes are %s', (value, text) => expect(formatBytes(value)).toBe(text));
+])('formats %d bytes as %s', (value, text) => expect(formatBytes(value)).toBe(text));
 
 test.each([
   [0, '0 ms'],
@@ -110,4 +110,4 @@ test.each([
   [3_440, '3.4 s'],
   [12_000, '12 s'],
   [300_000, '5 min'],
-])('%d ms are %s', (value, text) => expect(formatDuration(value)).toBe(text));
+])('formats %d ms as %s', (value, text) => expect(formatDuration(value)).toBe(text));

@@ -35,7 +35,7 @@ beforeEach(() => {
 });
 
 describe('nodes', () => {
-  test('are told with what is free, and those that are out with a sign, a word and why', () => {
+  test('are listed with free resources, and unavailable ones with symbol, state and reason', () => {
     console.press('2');
     console.dispatch(cluster());
     const text = console.text();
@@ -47,7 +47,7 @@ describe('nodes', () => {
     expect(text).toMatch(/ ✘ down\* +n3 .* Not responding/u);
   });
 
-  test('not known yet, known to be none, and no answer are three sentences', () => {
+  test('distinguishes not loaded, empty and no answer', () => {
     console.press('2');
     expect(console.text()).toContain('Loading nodes from Slurm.');
     console.dispatch(cluster({ nodes: [], at: null, trouble: 'sinfo exited with 1' }));
@@ -61,7 +61,7 @@ describe('nodes', () => {
     expect(console.text()).toContain('No matches for "zzz"; the filter hides 3 rows.');
   });
 
-  test('stay while the next answer does not come, each with a mark, the age and why', () => {
+  test('stay visible as outdated when an update fails', () => {
     console.press('2');
     console.dispatch(cluster());
     expect(console.text()).not.toContain('~');
@@ -70,14 +70,14 @@ describe('nodes', () => {
     expect(console.text()).toMatch(/\n~▲ idle\+drain +n2/u);
   });
 
-  test('errors only leaves those that are out', () => {
+  test('errors only keeps unavailable nodes', () => {
     console.press('2', 'e');
     console.dispatch(cluster());
     expect(console.text()).not.toMatch(/mixed +n1/u);
     expect(console.text()).toMatch(/n2[^]*n3/u);
   });
 
-  test('Enter tells everything about one, with the jobs there, and Esc leads back', () => {
+  test('Enter opens a node with its jobs, and Esc goes back', () => {
     console.press('2');
     console.dispatch(cluster());
     console.press('enter');
@@ -95,14 +95,14 @@ describe('nodes', () => {
 });
 
 describe('partitions', () => {
-  test('are told with their nodes; one that takes no jobs has a sign', () => {
+  test('are listed with their nodes, and a partition that is down has a symbol', () => {
     console.press('3');
     console.dispatch(cluster());
     expect(console.text()).toMatch(/▸● up +cpu +default .* 1 +6\/24 .*1 mixed, 1 idle\+drain, 1 down\*/u);
     expect(console.text()).toMatch(/ ✘ down +gpu /u);
   });
 
-  test('Enter shows the nodes of one, and Esc takes the filter back with the place', () => {
+  test('Enter lists the nodes of a partition, and Esc goes back and drops the filter', () => {
     console.press('3');
     console.dispatch(cluster());
     console.press('down', 'enter');
@@ -115,7 +115,7 @@ describe('partitions', () => {
   });
 });
 
-test('each table keeps its own filter, sorting, marks and columns', () => {
+test('each table has its own filter, sorting, marks and columns', () => {
   console.press('2');
   console.dispatch(cluster());
   console.type('/n2');
@@ -133,12 +133,12 @@ test('each table keeps its own filter, sorting, marks and columns', () => {
   expect(console.state().overlay).toEqual({ kind: 'command', text: 'sort reason ' });
 });
 
-test('keys that act on jobs do not exist in other tables', () => {
+test('keys for jobs have no effect in other tables', () => {
   console.press('2', 'x', 'l');
   expect([console.state().overlay.kind, console.state().log]).toEqual(['none', null]);
 });
 
-test('a frozen screen keeps the nodes that it shows, and catches up afterwards', () => {
+test('a frozen screen keeps its nodes until it is unfrozen', () => {
   console.press('2');
   console.dispatch(cluster());
   console.press('z');
@@ -162,7 +162,7 @@ test.each([
   ['idle~', 'waiting', 'good'],
   ['reserved', 'working', 'busy'],
   ['what', 'unknown', 'plain'],
-])('a node that is %s has the sign %s', (state, glyph, tone) => {
+])('node state %s has the symbol %s', (state, glyph, tone) => {
   expect(nodeStatus(state)).toEqual({ glyph, tone });
 });
 
@@ -175,7 +175,7 @@ test.each([
   ['gpu:a100:1(IDX:0,2),gpu:t4:2(IDX:0-1)', 3],
   ['shard:8,gpu:1', 1],
   ['(null)', 0],
-])('%j has %i gpus', (gres, number) => {
+])('%j contains %i GPUs', (gres, number) => {
   expect(countGpus(gres)).toBe(number);
 });
 
@@ -185,7 +185,7 @@ test.each([
   ['n11', false],
   ['n[2-3]', false],
   ['', false],
-])('a job on %j is on n1: %j', (nodes, is) => {
+])('a job on %j runs on n1: %j', (nodes, is) => {
   expect(isOnNode(nodes, 'n1')).toBe(is);
 });
 
@@ -193,6 +193,6 @@ test.each([
   [512, '512M'],
   [16_000, '15.6G'],
   [2_097_152, '2T'],
-])('%i MiB are %s', (mebibytes, text) => {
+])('formats %i MiB as %s', (mebibytes, text) => {
   expect(formatMebibytes(mebibytes)).toBe(text);
 });

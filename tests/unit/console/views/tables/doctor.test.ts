@@ -61,7 +61,7 @@ async function examined(...results: readonly DoctorResult[]): Promise<void> {
 }
 
 describe('the doctor', () => {
-  test('is asked when its view is opened for the first time, and each answer is shown as it comes', async () => {
+  test('runs when its view is first opened and shows each result at once', async () => {
     expect(doctor.asked).toEqual([]);
     console.press('6');
     await wait(/◐ doctor: 0 of 3 done/u);
@@ -81,7 +81,7 @@ describe('the doctor', () => {
     expect(doctor.asked).toHaveLength(1);
   });
 
-  test('r asks again: all checks, the marked ones, or the one of the page; what is known stays meanwhile', async () => {
+  test('r runs all, the marked or the opened check again and keeps old results meanwhile', async () => {
     await examined(ok, failed, skipped);
     console.press('r');
     await vi.waitFor(() => expect(doctor.asked).toEqual([null, null]));
@@ -99,7 +99,7 @@ describe('the doctor', () => {
     await vi.waitFor(() => expect(doctor.asked.at(-1)).toEqual(['rabbitmq.connect']));
   });
 
-  test('Enter tells all the evidence and what to do, which y copies', async () => {
+  test('Enter shows evidence and fix, and y copies the fix', async () => {
     await examined(ok, failed, skipped);
     console.press('G', 'enter');
     const text = console.text();
@@ -114,13 +114,13 @@ describe('the doctor', () => {
     expect(console.state().place).toEqual({ view: 'doctor' });
   });
 
-  test('errors only leaves what failed or warned', async () => {
+  test('errors only keeps failures and warnings', async () => {
     await examined(ok, failed, skipped);
     console.press('e');
     expect(console.state().tables.doctor.shown.map(({ id }) => id)).toEqual(['rabbitmq.connect']);
   });
 
-  test('a doctor that cannot be had, or that there is none, is said', async () => {
+  test('reports a doctor that cannot be loaded or is not available', async () => {
     console = openConsole(
       createFakeWorker(),
       { columns: 120, rows: 24 },
@@ -134,7 +134,7 @@ describe('the doctor', () => {
     await wait('The doctor is not available in this console.');
   });
 
-  test('is told when the console ends', async () => {
+  test('is aborted when the console closes', async () => {
     const over = new AbortController();
     let signal: AbortSignal | undefined;
     const port: DoctorPort = {

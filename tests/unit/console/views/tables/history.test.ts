@@ -52,7 +52,7 @@ describe('the history', () => {
     ),
   ];
 
-  test('tells how each run ended and what it took', () => {
+  test('lists outcome and durations of each run', () => {
     console.press('4');
     console.dispatch(history(rows));
     const text = console.text();
@@ -64,7 +64,7 @@ describe('the history', () => {
     expect(text).toContain('prepared 400 ms · waited 3.0 s · ran 60 s · collected 1.0 s');
   });
 
-  test('sums up throughput and time in the queue, of what the filter lets through', () => {
+  test('summarizes throughput and queue time of the filtered runs', () => {
     console.press('4');
     console.dispatch(history(rows));
     expect(console.text()).toMatch(/finished an hour +·+█·█ {2}at most 1 an hour, over 58 hours/u);
@@ -77,7 +77,7 @@ describe('the history', () => {
     expect(console.text()).toMatch(/✔ 0 ok {3}✘ 1 failed/u);
   });
 
-  test('gives its sums up for rows where there is little room', () => {
+  test('drops the summary on a small terminal', () => {
     const small = openConsole(createFakeWorker(now), { columns: 60, rows: 15 });
     small.press('4');
     small.dispatch(history(rows));
@@ -86,7 +86,7 @@ describe('the history', () => {
     expect(small.lines()).toHaveLength(14);
   });
 
-  test('Enter opens the page of the run, also of one that the table of runs has let go', () => {
+  test('Enter opens the page of a run that the table of runs no longer lists', () => {
     console.press('4');
     console.dispatch(history(rows));
     console.press('enter');
@@ -98,7 +98,7 @@ describe('the history', () => {
     expect(console.state().place).toEqual({ view: 'history' });
   });
 
-  test('not known yet, and nothing finished, are two sentences', () => {
+  test('distinguishes not loaded and empty', () => {
     console.press('4');
     expect(console.text()).toContain('Loading finished runs from the worker.');
     console.dispatch(history([]));
@@ -106,14 +106,14 @@ describe('the history', () => {
     expect(console.text()).toContain('no data yet');
   });
 
-  test('times are filtered and sorted in seconds', () => {
+  test('filters and sorts durations in seconds', () => {
     console.press('4');
     console.dispatch(history(rows));
     console.type('/waiting>60');
     expect(console.state().tables.history.shown.map(({ id }) => id)).toEqual(['run:bbbbbbbb-2']);
   });
 
-  test('is as old as the connection to the worker', () => {
+  test('has the age of the connection to the worker', () => {
     const worker = createFakeWorker(now);
     const view = openConsole(worker, { columns: 120, rows: 30 });
     view.press('4');
@@ -134,7 +134,7 @@ describe('the history', () => {
   });
 });
 
-test('hours are counted back from now; what is older is left out', () => {
+test('groups runs by hours before now and omits older ones', () => {
   const rows = [
     finished('a', { finishedAt: now }),
     finished('b', { finishedAt: now - hour }, { waitingMs: null }),
@@ -152,7 +152,7 @@ test('hours are counted back from now; what is older is left out', () => {
   expect(scaleFor(rows.slice(0, 1), now).unit).toBe('minute');
 });
 
-test('each wait belongs to one bar', () => {
+test('counts each queue time in one bar', () => {
   const rows = [0, 1_000, 1_001, 60_000, 3_600_001].map((waitingMs, index) =>
     finished(String(index), {}, { waitingMs }),
   );
@@ -164,11 +164,11 @@ test.each([
   [[0, 0], '··'],
   [[null, 0, 1, 8], ' ·▁█'],
   [[4, 4], '██'],
-])('%j as a line', (values, line) => {
+])('sparkline of %j', (values, line) => {
   expect(sparkline(values, chooseTheme({}).glyphs)).toBe(line);
 });
 
-test('a line on a dumb terminal is ASCII', () => {
+test('sparkline is ASCII on a dumb terminal', () => {
   expect(sparkline([0, 1, 4, 8], chooseTheme({ TERM: 'dumb' }).glyphs)).toBe('.:+@');
 });
 
@@ -177,6 +177,6 @@ test.each([
   [[3], 0.9, 3],
   [[4, 1, 3, 2], 0.5, 2],
   [[1, 2, 3, 4, 5, 6, 7, 8, 9, 10], 0.9, 9],
-])('of %j at %d: %j', (values, share, value) => {
+])('quantile of %j at %d is %j', (values, share, value) => {
   expect(quantile(values, share)).toBe(value);
 });

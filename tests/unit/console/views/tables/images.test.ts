@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { systemClock } from '../../../../../src/base/clock.js';
 import { subscribeStore } from '../../../../../src/console/data/store-subscriptions.js';
-import { runsByFile } from '../../../../../src/console/data/image-details.js';
+import { runsByFile } from '../../../../../src/console/views/tables/images.js';
 import { initialState } from '../../../../../src/console/state/reducer.js';
 import type { Action } from '../../../../../src/console/state/action.js';
 import { createStore } from '../../../../../src/console/state/store.js';
@@ -64,7 +64,7 @@ beforeEach(() => {
 });
 
 describe('images', () => {
-  test('are told with size, age, entry path, what was run of them and who uses them', () => {
+  test('are listed with size, age, entry path, CLIs and use', () => {
     console.press('5');
     console.dispatch(images(), {
       type: 'imageDetailReceived',
@@ -80,7 +80,7 @@ describe('images', () => {
     expect(text).toMatch(/ other_v2\.sif +1\.5 GB +5 min +0 +… /u);
   });
 
-  test('more than are listed are told of, and the rows are not taken for old', () => {
+  test('reports unlisted images without marking the rows as outdated', () => {
     console.press('5');
     console.dispatch(images({ unlisted: 1_234 }));
     expect(console.text()).toContain('● images 0 s ago, 1,234 more not listed');
@@ -90,7 +90,7 @@ describe('images', () => {
     expect(console.text()).toMatch(/^~other_v2/mu);
   });
 
-  test('one that cannot be read has a sign and says why; one that was replaced is unknown again', () => {
+  test('shows why an image cannot be read, and reads a replaced one again', () => {
     console.press('5');
     const detail: ImageDetail = { ok: false, said: 'not a SIF' };
     console.dispatch(images(), { type: 'imageDetailReceived', image: image('other_v2.sif'), detail });
@@ -101,7 +101,7 @@ describe('images', () => {
     expect(console.state().tables.images.shown).toEqual([]);
   });
 
-  test('Enter tells all that is known, and names are harmless', () => {
+  test('Enter shows all metadata, with untrusted text cleaned', () => {
     console.press('5');
     console.dispatch(images(), {
       type: 'imageDetailReceived',
@@ -121,7 +121,7 @@ describe('images', () => {
     );
   });
 
-  test('not read yet, not readable, and none are three sentences', () => {
+  test('distinguishes not read yet, not readable and empty', () => {
     console.press('5');
     expect(console.text()).toContain('Reading the image directory.');
     console.dispatch(images({ rows: [], at: null, trouble: 'EACCES' }));
@@ -130,7 +130,7 @@ describe('images', () => {
     expect(console.text()).toContain('/shared/images contains no image files (*.sif).');
   });
 
-  test('tell of runs that come while they are shown', () => {
+  test('update when runs arrive', () => {
     console.press('5');
     console.dispatch(images());
     worker.show({ runs: [fakeRun({ id: 'c', image: 'other:v2', cli: 'Late' })] });
@@ -139,7 +139,7 @@ describe('images', () => {
   });
 });
 
-test('images in sight are asked once each, one at a time, and only while they are shown', async () => {
+test('metadata of visible images is read once, one at a time', async () => {
   const asked: string[] = [];
   const answers: (() => void)[] = [];
   worker.imageDetail = async (file) => {
@@ -170,7 +170,7 @@ test('images in sight are asked once each, one at a time, and only while they ar
   }
 });
 
-test('runs belong to the file of their image; what is no image name belongs to none', () => {
+test('runs are grouped by image file, and invalid image names are skipped', () => {
   const runs = [
     fakeRun({ id: '1', image: 'a/b:c' }),
     fakeRun({ id: '2', image: 'a/b:c', acceptedAt: 5 }),
