@@ -1,23 +1,23 @@
 import type { Command } from 'commander';
 import type { CliContext } from './context.js';
 
-/** One command, known by name before anything of it is loaded. */
+/** A command whose module is loaded only when it is used. */
 export interface CommandEntry {
   name: string;
   summary: string;
-  /** The command's file: adds its options, help and action. */
+  /** Loads the module that adds the command's options, help and action. */
   load: () => Promise<{ define: (command: Command, context: CliContext) => void }>;
 }
 
 export const commands: readonly CommandEntry[] = [
   {
     name: 'init',
-    summary: 'set this site up, question by question or from answers',
+    summary: 'set up this site, interactively or from an answers file',
     load: () => import('./init.js'),
   },
   {
     name: 'console',
-    summary: 'watch and cancel runs in a terminal, with the worker inside',
+    summary: 'watch and control runs in a terminal; runs the worker if none is running',
     load: () => import('./console.js'),
   },
   {
@@ -37,7 +37,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'doctor',
-    summary: 'say what is wrong, where, and how to mend it',
+    summary: 'diagnose problems and suggest fixes',
     load: () => import('./doctor.js'),
   },
   {
@@ -47,17 +47,17 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'explain',
-    summary: 'say what would be done with a task message',
+    summary: 'show how a task message would be run, without running it',
     load: () => import('./explain.js'),
   },
   {
     name: 'sandbox',
-    summary: 'try everything on a practice site on this machine',
+    summary: 'try everything in a sandbox on this machine',
     load: () => import('./sandbox.js'),
   },
 ];
 
-/** The help of `dsa-slurm` itself. Plain text, so that the door can show it without loading the parser. */
+/** The help of `dsa-slurm` itself. Plain text, so that main.ts can print it without loading the parser. */
 export function topHelp(): string {
   const width = Math.max(...commands.map(({ name }) => name.length), '--profile <name>'.length) + 2;
   const line = (term: string, meaning: string) => `  ${term.padEnd(width)}${meaning}`;
@@ -71,14 +71,14 @@ export function topHelp(): string {
     '',
     'Options:',
     line('--profile <name>', 'the configuration to use (default: "default")'),
-    line('--debug', 'show where an error came from'),
+    line('--debug', 'print stack traces of errors'),
     line('-V, --version', 'show the version'),
-    line('-h, --help', 'show this, or the help of a command'),
+    line('-h, --help', 'show this help, or the help of a command'),
     '',
     'Examples:',
-    '  dsa-slurm sandbox               see a batch run, with nothing to set up',
-    '  dsa-slurm config show           every setting, and where its value came from',
-    '  dsa-slurm --profile lab worker  the worker, with the profile "lab"',
+    '  dsa-slurm sandbox               run a demo batch without any setup',
+    '  dsa-slurm config show           the settings, and where their values come from',
+    '  dsa-slurm --profile lab worker  run the worker with the profile "lab"',
     '',
   ].join('\n');
 }

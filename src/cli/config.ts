@@ -4,7 +4,7 @@ import { DsaSlurmError } from '../base/errors.js';
 import { printableJson } from '../base/printable-json.js';
 import type { Origin, Setting } from '../config/index.js';
 import { defineExplain } from './config-explain.js';
-import { addExamples, printLine, type CliContext, type GlobalFlags } from './context.js';
+import { readAll, addExamples, printLine, type CliContext, type GlobalFlags } from './context.js';
 import { addSetFlag, settingsFor } from './settings-flags.js';
 
 export function define(command: Command, context: CliContext): void {
@@ -172,10 +172,4 @@ async function knownSetting(key: string): Promise<Setting> {
 
 function valueOf(settings: object, { group, name }: Setting): unknown {
   return (settings as Record<string, Record<string, unknown>>)[group]?.[name];
-}
-
-async function readAll(stream: NodeJS.ReadableStream): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of stream) chunks.push(Buffer.from(chunk));
-  return Buffer.concat(chunks).toString('utf8');
 }

@@ -1,19 +1,23 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { DsaSlurmError } from '../base/errors.js';
-import { consoleDoctor } from './console-doctor.js';
+import type { LoadedSettings } from '../config/load.js';
+import type { DoctorPort } from '../console/state/doctor-state.js';
 import { addExamples, printLine, type CliContext } from './context.js';
 import { addSettingsFlags, settingsArguments, settingsFor } from './settings-flags.js';
 import { untilSignal } from './signals.js';
 
 export function define(command: Command, context: CliContext): void {
-  command.option('--read-only', 'look only: nothing acts on jobs or on the worker', false);
+  command.option('--read-only', 'disable all actions on jobs and on the worker', false);
   addSettingsFlags(command);
   addExamples(command, [
-    ['dsa-slurm console', 'attach to the worker of the profile, or run it inside where none runs'],
-    ['dsa-slurm console --read-only', 'look only: no key acts, and where no worker runs none is started'],
+    ['dsa-slurm console', 'attach to the running worker of the profile, or run one in the console'],
+    ['dsa-slurm console --read-only', 'watch only; if no worker is running, none is started'],
     ['dsa-slurm --profile lab console', 'with the profile "lab"'],
-    ['dsa-slurm console --set slurm.pollSeconds=5', 'ask Slurm more often, with the worker inside'],
+    [
+      'dsa-slurm console --set slurm.pollSeconds=5',
+      'query Slurm more often, if the worker runs in the console',
+    ],
   ]);
   command.action(async () => {
     const { requireTerminal } = await import('../console/terminal/require-terminal.js');
@@ -24,7 +28,7 @@ export function define(command: Command, context: CliContext): void {
     const loaded = await settingsFor(command, context);
     const { profile, settings } = loaded;
     const { openLog } = await import('./open-log.js');
-    // the screen is the console's: nothing else may write to it
+    // the console owns the terminal: the log must not be written to it
     const log = await openLog(
       settings.log.level,
       settings.log.file ?? join(settings.dirs.state, 'console.log'),
@@ -32,7 +36,7 @@ export function define(command: Command, context: CliContext): void {
     const { attachOrEmbed } = await import('../worker/open/open-worker.js');
     const preferences = await readPreferences(settings.dirs.state);
     const remember = createRememberer(settings.dirs.state, log);
-    // the screen is loaded while the worker or Slurm is waited for
+    // load the screens while connecting to the worker or Slurm
     const [opened, { runConsole }] = await Promise.all([
       attachOrEmbed({ profile, settings, env: context.env, log, readOnly }),
       import('../console/index.js'),
@@ -59,7 +63,7 @@ export function define(command: Command, context: CliContext): void {
         await opened.close();
       }
       const isAttached = opened.handle.snapshot().link.kind === 'socket';
-      if (wish !== null && isAttached) printLine(context.stdout, 'The worker goes on.');
+      if (wish !== null && isAttached) printLine(context.stdout, 'The worker keeps running.');
       return;
     }
     const { worker } = opened;
@@ -73,14 +77,14 @@ export function define(command: Command, context: CliContext): void {
     if (worker.failed.aborted) {
       throw new DsaSlurmError(
         'worker',
-        `The worker in this console has ended: ${String(worker.failed.reason)}.`,
+        `The worker in this console stopped: ${String(worker.failed.reason)}.`,
         {
-          next: 'Its runs go on there. To see them, call the console on that host.',
+          next: 'Its runs continue on the other worker. Run the console on that host to see them.',
         },
       );
     }
     if (wish !== 'keep') return;
-    printLine(context.stdout, 'The worker is being started as a service …');
+    printLine(context.stdout, 'Starting the worker as a service …');
     const { keepRunning, keptLines } = await import('../worker/open/detach-worker.js');
     const kept = await keepRunning({
       profile,
@@ -90,4 +94,17 @@ export function define(command: Command, context: CliContext): void {
     });
     for (const line of keptLines(kept, profile)) printLine(context.stdout, line);
   });
+}
+
+/** The doctor for the console, with the settings of the worker. Loaded on first use. */
+function consoleDoctor(
+  { profile, settings, origins, path, warnings }: LoadedSettings & { profile: string },
+  { env }: CliContext,
+): () => Promise<DoctorPort> {
+  return async () => {
+    const { createRunContext } = await import('../doctor/index.js');
+    const { createExaminer } = await import('../doctor/check-session.js');
+    const configuration = { path, origins, warnings, problems: [] };
+    return createExaminer(createRunContext({ profile, settings, configuration, env }));
+  };
 }

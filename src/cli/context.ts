@@ -1,24 +1,24 @@
-import type { Command } from 'commander';
+import { InvalidArgumentError, type Command } from 'commander';
 
-/** What a command may touch of the process: passed in, so that tests run commands without one. */
+/** The parts of the process that a command uses, passed in so that tests can replace them. */
 export interface CliContext {
   env: NodeJS.ProcessEnv;
   stdin: NodeJS.ReadableStream & { isTTY?: boolean };
   stdout: NodeJS.WritableStream & { isTTY?: boolean };
   stderr: NodeJS.WritableStream & { isTTY?: boolean };
-  /** Of this package. */
+  /** Version of this package. */
   version: string;
-  /** What the process ends with, unless an error says otherwise. */
+  /** Exit code of the process, unless an error is thrown. */
   exitCode: number;
 }
 
-/** Flags that every command understands, before and after its name. */
+/** Flags of every command, accepted before and after its name. */
 export interface GlobalFlags {
   profile: string;
   debug: boolean;
 }
 
-/** Examples at the end of a command's help: command line and what it is for. */
+/** Appends examples (command line and purpose) to a command's help. */
 export function addExamples(
   command: Command,
   examples: readonly (readonly [line: string, meaning: string])[],
@@ -29,4 +29,28 @@ export function addExamples(
 
 export function printLine(stream: NodeJS.WritableStream, text: string): void {
   stream.write(`${text}\n`);
+}
+
+/** Reads a stream to its end, as UTF-8. */
+export async function readAll(stream: NodeJS.ReadableStream): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(Buffer.from(chunk));
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** Option parser for a flag that may be repeated. */
+export function collect(value: string, previous: string[] | undefined): string[] {
+  return [...(previous ?? []), value];
+}
+
+/** Option parser for a flag `key=value` that may be repeated. */
+export function collectPair(
+  pair: string,
+  previous: Record<string, string> | undefined,
+): Record<string, string> {
+  const [, key, value] = /^([^=]+)=(.*)$/s.exec(pair) ?? [];
+  if (key === undefined || value === undefined) {
+    throw new InvalidArgumentError('It must look like slurm.partition=batch.');
+  }
+  return { ...previous, [key]: value };
 }

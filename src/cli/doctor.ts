@@ -25,22 +25,27 @@ interface DoctorFlags {
 
 export function define(command: Command, context: CliContext): void {
   command
-    .option('--only <check>', 'this check or group and what it needs; may be given several times', append, [])
-    .option('--skip <check>', 'not this check or group; may be given several times', append, [])
-    .option('--deep', 'also what takes a job, a container or a task', false)
-    .option('--site <dir>', 'compare with run.sh, docker-compose.yml and worker.dist.cfg in that directory')
-    .option('--fix', 'mend what is safe, asking before each', false)
-    .option('--yes', 'with --fix: agree to all of it', false)
-    .option('--strict', 'a warning counts as a failure', false)
-    .option('--watch [seconds]', 'look again and again', seconds)
-    .option('-v, --verbose', 'evidence of what is well, too', false)
+    .option(
+      '--only <check>',
+      'run this check or group, and the checks it depends on; may be repeated',
+      append,
+      [],
+    )
+    .option('--skip <check>', 'skip this check or group; may be repeated', append, [])
+    .option('--deep', 'include checks that submit a job, start a container or publish a task', false)
+    .option('--site <dir>', 'compare with run.sh, docker-compose.yml and worker.dist.cfg in this directory')
+    .option('--fix', 'apply safe fixes, with confirmation of each', false)
+    .option('--yes', 'with --fix: apply all without confirmation', false)
+    .option('--strict', 'treat warnings as failures', false)
+    .option('--watch [seconds]', 'repeat the checks', seconds)
+    .option('-v, --verbose', 'also print details of passed checks', false)
     .option('--json', 'for a script', false)
-    .option('--list', 'print the checks, and run none', false);
+    .option('--list', 'list the checks without running them', false);
   addSetFlag(command);
   addExamples(command, [
-    ['dsa-slurm doctor', 'what is wrong, where, and how to mend it'],
-    ['dsa-slurm doctor --only rabbitmq --only slurm -v', 'two groups, with everything that was seen'],
-    ['dsa-slurm doctor --deep', 'with small jobs on compute nodes, and a look into each image'],
+    ['dsa-slurm doctor', 'find problems, with suggested fixes'],
+    ['dsa-slurm doctor --only rabbitmq --only slurm -v', 'two groups, with all details'],
+    ['dsa-slurm doctor --deep', 'also submit small jobs to compute nodes, and inspect each image'],
     ['dsa-slurm doctor --json --strict', 'for monitoring'],
   ]);
   command.action(async () => {
@@ -81,12 +86,12 @@ async function examine(
   if (flags.watch !== undefined && (flags.json || flags.fix || !isTerminal)) {
     throw new DsaSlurmError(
       'usage',
-      '--watch is for a terminal, and goes neither with --json nor with --fix.',
+      '--watch needs a terminal, and cannot be combined with --json or --fix.',
     );
   }
   if (flags.fix && !flags.yes && (flags.json || !isTerminal || stdin.isTTY !== true)) {
-    throw new DsaSlurmError('usage', '--fix asks before each change, and here is nobody to ask.', {
-      next: 'Add --yes to agree to all of them.',
+    throw new DsaSlurmError('usage', '--fix asks for confirmation and needs a terminal.', {
+      next: 'Add --yes to apply all fixes.',
     });
   }
   const doctor = await import('../doctor/index.js');
@@ -108,7 +113,7 @@ async function examine(
     const summary = doctor.summaryOf(results, performance.now() - started);
     if (flags.watch !== undefined) stdout.write('\u001B[H\u001B[2J\u001B[3J');
     if (!flags.json) stdout.write(doctor.renderReport(results, summary, style));
-    const repaired = flags.fix ? await mend(context, flags, repairs) : null;
+    const repaired = flags.fix ? await fix(context, flags, repairs) : null;
     if (flags.json) {
       const report = {
         ...doctor.jsonReport(results, summary),
@@ -123,7 +128,7 @@ async function examine(
   }
 }
 
-/** A run that was cut short found out nothing, unless it had seen a failure before. */
+/** Exit code after an interrupted run: a failure that was already found counts. */
 function interrupted(results: readonly CheckResult[]): number {
   return results.some(({ status }) => status === 'fail') ? exitCodes.failure : exitCodes.usage;
 }
@@ -134,7 +139,7 @@ async function contextFor(command: Command, context: CliContext, flags: DoctorFl
   const { profile } = command.optsWithGlobals<GlobalFlags>();
   const { env } = context;
   try {
-    // refuses flags that cannot be; its warnings are told by configuration.valid
+    // rejects invalid flags; the check configuration.valid reports its warnings
     await settingsFor(command, { ...context, stderr: new Writable({ write: (_c, _e, done) => done() }) });
   } catch (thrown) {
     if (!(thrown instanceof ConfigError)) throw thrown;
@@ -151,10 +156,10 @@ async function contextFor(command: Command, context: CliContext, flags: DoctorFl
   });
 }
 
-async function mend(context: CliContext, { yes, json }: DoctorFlags, repairs: readonly Repair[]) {
+async function fix(context: CliContext, { yes, json }: DoctorFlags, repairs: readonly Repair[]) {
   const { applyRepairs } = await import('../doctor/apply-fixes.js');
   const out = json ? context.stderr : context.stdout;
-  if (repairs.length === 0) printLine(out, '\nThere is nothing that --fix could mend.');
+  if (repairs.length === 0) printLine(out, '\nThere is nothing that --fix can change.');
   else printLine(out, `\n${repairs.map(({ what }) => `  ${what}`).join('\n')}\n`);
   return applyRepairs(repairs, {
     say: (line) => printLine(out, line),

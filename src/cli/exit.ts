@@ -1,16 +1,16 @@
 import { DsaSlurmError } from '../base/errors.js';
 
 /**
- * How dsa-slurm ends, for scripts.
+ * Exit codes of dsa-slurm.
  *
  * | code | meaning |
  * | --- | --- |
- * | 0 | done, or help and version were shown |
- * | 1 | it was tried and failed |
- * | 2 | nothing was tried: flags, arguments or the configuration are wrong |
- * | 3 | `explain`: the message would not be run; `runs`: there is no such run |
- * | 4 | `runs`: a worker has the state directory and cannot be reached |
- * | 130 | the sandbox was stopped before its end |
+ * | 0 | success, or help or version was printed |
+ * | 1 | the operation failed |
+ * | 2 | nothing was done: flags, arguments or the configuration are invalid |
+ * | 3 | `explain`: the message would be rejected; `runs`, `images`: not found |
+ * | 4 | `runs`: the worker that owns the state directory cannot be reached |
+ * | 130 | interrupted |
  */
 export const exitCodes = { ok: 0, failure: 1, usage: 2, refused: 3, unknown: 3, busy: 4 } as const;
 

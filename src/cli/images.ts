@@ -11,24 +11,24 @@ import { untilSignal } from './signals.js';
 
 const endings = [
   '',
-  'An image is named as in Girder (example/small:v1), or by its file (example_small_v1.sif).',
-  `Ends with 0 if it is done, ${exitCodes.failure} if it failed, ${exitCodes.usage} for wrong arguments, ${exitCodes.unknown} if there is no such image,`,
-  `${exitCodes.busy} if an unfinished run needs an image that is to be removed.`,
+  'Name an image as in Girder (example/small:v1), or by its file (example_small_v1.sif).',
+  `Exit code: 0 on success, ${exitCodes.failure} on failure, ${exitCodes.usage} for invalid arguments, ${exitCodes.unknown} if the image does not exist,`,
+  `${exitCodes.busy} if an unfinished run uses the image to remove.`,
 ].join('\n');
 
 const registries = [
   '',
   'Registries:',
-  '  A registry with a password: APPTAINER_DOCKER_USERNAME and APPTAINER_DOCKER_PASSWORD in the environment.',
-  '  One that speaks HTTP only:  APPTAINER_NOHTTPS=1 in the environment.',
-  '  Room for building:          APPTAINER_TMPDIR names a directory; default /tmp.',
+  '  With a login:          set APPTAINER_DOCKER_USERNAME and APPTAINER_DOCKER_PASSWORD.',
+  '  HTTP only:             set APPTAINER_NOHTTPS=1.',
+  '  Directory for builds:  set APPTAINER_TMPDIR; default /tmp.',
 ].join('\n');
 
 export function define(command: Command, context: CliContext): void {
   addExamples(command, [
-    ['dsa-slurm images list', 'the image files, and which are incomplete'],
+    ['dsa-slurm images list', 'image files and their state'],
     ['dsa-slurm images pull example/small:v1', 'pull, check and register an image'],
-    ['dsa-slurm images check', 'start a container of every image and ask it for its CLIs'],
+    ['dsa-slurm images check', 'start a container of every image and list its CLIs'],
   ]);
   defineList(command.command('list'), context);
   defineInspect(command.command('inspect'), context);
@@ -64,23 +64,23 @@ function defineList(command: Command, context: CliContext): void {
 
 function defineInspect(command: Command, context: CliContext): void {
   command
-    .description('Print what an image says of itself: working directory, entry point, labels.')
+    .description('Print the metadata of an image: working directory, entry point, labels.')
     .argument('<image>')
     .option('--json', 'for a script', false);
   addSetFlag(command);
   addExamples(command, [
-    ['dsa-slurm images inspect example/small:v1', 'by the name of the image'],
-    ['dsa-slurm images inspect example_small_v1.sif --json', 'by its file, for a script'],
+    ['dsa-slurm images inspect example/small:v1', 'by name'],
+    ['dsa-slurm images inspect example_small_v1.sif --json', 'by file, for a script'],
   ]);
   command.addHelpText('after', endings);
   command.action(async (name: string) => {
-    const seen = await (await imagesFor(command, context)).inspect(name);
+    const inspected = await (await imagesFor(command, context)).inspect(name);
     if (command.opts<{ json: boolean }>().json) {
-      const { facts, ...file } = seen;
+      const { facts, ...file } = inspected;
       return printJson(context, { ...file, ...facts });
     }
     const { renderFacts } = await import('../worker/images/render.js');
-    context.stdout.write(renderFacts(seen));
+    context.stdout.write(renderFacts(inspected));
   });
 }
 
@@ -88,22 +88,25 @@ function definePull(command: Command, context: CliContext): void {
   command
     .description(
       'Pull images from their registry into dirs.images, under the names that Girder and the worker expect.\n' +
-        'An image is asked for its CLIs (--list_cli) before it takes its place; with girder.apiKey Girder learns of it.',
+        'Before an image is installed, its CLIs are listed (--list_cli). With girder.apiKey, it is registered in Girder.',
     )
     .argument('<image...>', 'such as example/small:v1 or registry.example.org:5000/lab/small:v1')
     .addOption(
-      new Option(
-        '--on <place>',
-        'where to pull: on this host or in a job of Slurm (default: apptainer.pullOn)',
-      ).choices(['host', 'slurm']),
+      new Option('--on <place>', 'pull on this host or in a Slurm job (default: apptainer.pullOn)').choices([
+        'host',
+        'slurm',
+      ]),
     )
-    .option('--no-check', 'not asked for CLIs; for images that are not made for Slicer CLI Web')
-    .option('--no-register', 'do not tell Girder')
+    .option('--no-check', 'do not list CLIs; for images that are not made for Slicer CLI Web')
+    .option('--no-register', 'do not register the image in Girder')
     .option('--json', 'for a script', false);
   addSetFlag(command);
   addExamples(command, [
     ['dsa-slurm images pull dsarchive/histomicstk:latest', 'pull, check and register'],
-    ['dsa-slurm images pull --on slurm example/large:v2', 'on a compute node, where the login node may not'],
+    [
+      'dsa-slurm images pull --on slurm example/large:v2',
+      'on a compute node, if the login node must not run pulls',
+    ],
     ['APPTAINER_NOHTTPS=1 dsa-slurm images pull localhost:5000/lab/small:v1', 'from a registry without TLS'],
   ]);
   command.addHelpText('after', registries);
@@ -136,7 +139,9 @@ function definePull(command: Command, context: CliContext): void {
       }
       if (json) printJson(context, { directory: images.directory, images: results });
     }).catch((error: unknown) => {
-      throw isAbort(error) ? new DsaSlurmError('image', 'The pull was stopped; nothing was changed.') : error;
+      throw isAbort(error)
+        ? new DsaSlurmError('image', 'The pull was interrupted; nothing was changed.')
+        : error;
     });
   });
 }
@@ -155,15 +160,15 @@ function isAbort(error: unknown): boolean {
   );
 }
 
-/** The runtime's lines; on a terminal also how long it has taken, in a line that is written over. */
+/** Prints the runtime's output; on a terminal also the elapsed time, in a line that is overwritten. */
 function showProgress(
   { stderr }: CliContext,
   image: string,
 ): { say: (text: string) => void; end: () => void } {
-  const begun = Date.now();
+  const startedAt = Date.now();
   const clear = stderr.isTTY === true ? '\r\u001B[K' : '';
   const tick = (): void => {
-    stderr.write(`${clear}pulling ${image}: ${Math.round((Date.now() - begun) / 1_000)} s`);
+    stderr.write(`${clear}pulling ${image}: ${Math.round((Date.now() - startedAt) / 1_000)} s`);
   };
   const timer = clear === '' ? undefined : setInterval(tick, 1_000);
   printLine(stderr, `pulling ${image}`);
@@ -180,7 +185,7 @@ function showProgress(
 
 function defineCheck(command: Command, context: CliContext): void {
   command
-    .description('Start a container of each image and ask it for its CLIs and their descriptions.')
+    .description('Start a container of each image and read its CLIs and their descriptions.')
     .argument('[image...]', 'default: all')
     .option('--json', 'for a script', false);
   addSetFlag(command);
@@ -201,7 +206,7 @@ function defineCheck(command: Command, context: CliContext): void {
           results.push({ file, ok: true, clis });
           if (!json) printLine(context.stdout, `ok    ${file}: ${clis.join(', ')}`);
         } catch (error) {
-          // one that was named and is not there is a mistake of the caller
+          // a missing image is the caller's mistake, not a failed check
           if (!(error instanceof DsaSlurmError) || error.code === 'unknown') throw error;
           context.exitCode = exitCodes.failure;
           results.push({ file: name, ok: false, error: errorLine(error), next: error.next ?? null });
@@ -215,13 +220,15 @@ function defineCheck(command: Command, context: CliContext): void {
 
 function defineRemove(command: Command, context: CliContext): void {
   command
-    .description('Remove image files. Girder goes on offering them until they are removed there, too.')
+    .description(
+      'Remove image files. Remove the images in Girder as well, which otherwise still offers them.',
+    )
     .argument('<image...>')
-    .option('--yes', 'do not ask', false)
+    .option('--yes', 'do not ask for confirmation', false)
     .option('--json', 'for a script', false);
   addSetFlag(command);
   addExamples(command, [
-    ['dsa-slurm images remove example/small:v1', 'ask, then remove'],
+    ['dsa-slurm images remove example/small:v1', 'remove after confirmation'],
     ['dsa-slurm images remove --yes old_v1.sif old_v2.sif', 'for a script'],
   ]);
   command.addHelpText('after', endings);
@@ -229,8 +236,8 @@ function defineRemove(command: Command, context: CliContext): void {
     const { yes, json } = command.opts<{ yes: boolean; json: boolean }>();
     const { stdin, stdout, stderr } = context;
     if (!yes && (json || stdin.isTTY !== true || stdout.isTTY !== true)) {
-      throw new DsaSlurmError('usage', 'remove asks before it removes, and there is no terminal to ask on.', {
-        next: 'Add --yes to agree.',
+      throw new DsaSlurmError('usage', 'remove asks for confirmation and needs a terminal.', {
+        next: 'Add --yes to remove without confirmation.',
       });
     }
     const images = await imagesFor(command, context);

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
-import { InvalidArgumentError, type Command } from 'commander';
+import type { Command } from 'commander';
 import { DsaSlurmError, errorLine } from '../base/errors.js';
 import { packageFile } from '../base/package-file.js';
 import { questions } from '../wizard/questions/index.js';
-import { addExamples, type CliContext, type GlobalFlags } from './context.js';
+import { collectPair, readAll, addExamples, type CliContext, type GlobalFlags } from './context.js';
 import { untilSignal } from './signals.js';
 
 interface InitFlags {
@@ -24,17 +24,21 @@ export function define(command: Command, context: CliContext): void {
   command
     .option(
       '--from <dir>',
-      'propose what an old site in this directory has (run.sh, worker.*.cfg, compose file)',
+      'propose the values of an existing site in this directory (run.sh, worker.*.cfg, compose file)',
     )
-    .option('--answers <file>', 'take answers from a YAML or JSON file')
-    .option('--answer <key=value>', 'one answer by its key; may be given several times', addPair)
-    .option('--answers-stdin', 'take answers, passwords too, from standard input: lines of key=value', false)
-    .option('--yes', 'ask nothing: take what is given, and else what would be proposed', false)
-    .option('--dry-run', 'show what would be written, and stop', false)
-    .option('--print-answers', 'print the answers, without secrets, as a file for the next site', false)
-    .option('--generate-passwords', 'with --yes: make up new passwords that nobody gave', false)
-    .option('--overwrite', 'with --yes: overwrite files that were changed by hand; a backup stays', false)
-    .option('--probe', 'with --yes: have a job look at the directories from the nodes first', false)
+    .option('--answers <file>', 'read answers from a YAML or JSON file')
+    .option('--answer <key=value>', 'one answer; may be repeated', collectPair)
+    .option(
+      '--answers-stdin',
+      'read answers, including passwords, from standard input: lines of key=value',
+      false,
+    )
+    .option('--yes', 'do not ask: use the given answers, and proposals for the others', false)
+    .option('--dry-run', 'show what would be written, without writing it', false)
+    .option('--print-answers', 'print an answers file for another site, without secrets', false)
+    .option('--generate-passwords', 'with --yes: generate missing passwords of new services', false)
+    .option('--overwrite', 'with --yes: overwrite edited files; backups are kept', false)
+    .option('--probe', 'with --yes: first check the directories with a job on the compute nodes', false)
     .option('--json', 'with --yes or --dry-run: print the result as JSON', false);
   for (const { flag, about, kind, choices } of questions) {
     if (flag === undefined) continue;
@@ -42,13 +46,13 @@ export function define(command: Command, context: CliContext): void {
     command.option(`${flag} <${value}>`, about.replaceAll('`', ''));
   }
   addExamples(command, [
-    ['dsa-slurm init', 'be asked'],
-    ['dsa-slurm init --from /opt/dsa/worker', 'come from the Python worker’s run.sh'],
-    ['dsa-slurm init --print-answers > site.yaml', 'the answers of this site, for another one'],
-    ['dsa-slurm init --answers site.yaml --yes --dry-run', 'what they would write'],
+    ['dsa-slurm init', 'answer questions'],
+    ['dsa-slurm init --from /opt/dsa/worker', 'migrate from the Python worker’s run.sh'],
+    ['dsa-slurm init --print-answers > site.yaml', 'save the answers of this site for another one'],
+    ['dsa-slurm init --answers site.yaml --yes --dry-run', 'show what they would write'],
     [
       'pass show rabbitmq | sed s/^/broker.password=/ | dsa-slurm init --answers-stdin --yes',
-      'a password from a store',
+      'a password from a password manager',
     ],
   ]);
   command.action(async () => {
@@ -82,7 +86,7 @@ export function define(command: Command, context: CliContext): void {
   });
 }
 
-/** The flags that answer one question each, by the question's key. */
+/** Answers given as flags, by key of the question. */
 function questionFlags(command: Command): Record<string, string> {
   const given: Record<string, string> = {};
   for (const { key, flag } of questions) {
@@ -99,18 +103,4 @@ async function readAnswers(name: string): Promise<{ name: string; text: string }
   } catch (thrown) {
     throw new DsaSlurmError('usage', `${name} cannot be read: ${errorLine(thrown)}.`, { cause: thrown });
   }
-}
-
-async function readAll(stream: NodeJS.ReadableStream): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of stream) chunks.push(Buffer.from(chunk));
-  return Buffer.concat(chunks).toString('utf8');
-}
-
-function addPair(pair: string, before: Record<string, string> | undefined): Record<string, string> {
-  const [, key, value] = /^([^=]+)=(.*)$/s.exec(pair) ?? [];
-  if (key === undefined || value === undefined) {
-    throw new InvalidArgumentError('It must look like slurm.partition=batch.');
-  }
-  return { ...before, [key]: value };
 }

@@ -1,5 +1,5 @@
-// The door behind bin/dsa-slurm. It is loaded by whatever Node there is: no import and no syntax here may be newer
-// than Node 14, so that an old Node can say that it is too old.
+// Entry point of bin/dsa-slurm. Imports and syntax here must work in Node 14, so that an old Node can report that it is
+// too old.
 import { mkdirSync } from 'node:fs';
 import * as nodeModule from 'node:module';
 import { homedir } from 'node:os';
@@ -13,11 +13,11 @@ const argv = process.argv.slice(2);
 if (!nodeFits(process.versions.node, packageJson.engines.node)) {
   const needed = packageJson.engines.node;
   process.stderr.write(
-    `dsa-slurm: Node.js ${process.versions.node} cannot run this; it needs ${needed}. Or install the archive that brings its own (README, Install).\n`,
+    `dsa-slurm: Node.js ${process.versions.node} is too old or unsupported; ${needed} is required. Alternatively, install the archive that contains Node.js (README, Install).\n`,
   );
   process.exitCode = 2;
 } else if (argv.length === 1 && ['-h', '--help', 'help'].includes(String(argv[0]))) {
-  // the parser alone would take as long to load as Node itself
+  // loading the parser would double the start-up time
   process.stdout.write(topHelp());
 } else if (argv.length === 1 && ['-V', '--version'].includes(String(argv[0]))) {
   process.stdout.write(`${packageJson.version}\n`);
@@ -41,23 +41,21 @@ async function start(): Promise<void> {
   });
   const { waitUntilIdle } = await import('../base/network-fs.js');
   if (await waitUntilIdle(2_000)) return;
-  process.stderr.write(
-    'dsa-slurm: a shared file system does not answer; the process is killed to get away from it.\n',
-  );
+  process.stderr.write('dsa-slurm: a shared file system does not respond; killing this process.\n');
   process.kill(process.pid, 'SIGKILL');
 }
 
-/** Node would make it with whatever the umask leaves open, and code is run from it. */
+/** Creates the directory with mode 0700: Node would apply the umask, and executes code from it. */
 function privateDirectory(path: string): string {
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 });
   } catch {
-    // where it cannot be written (a read-only home) Node goes on without
+    // if it cannot be created (a read-only home), Node continues without a cache
   }
   return path;
 }
 
-/** The user's own cache, not the shared /tmp of a login node where others could put code into it; undefined: no home. */
+/** The user's own cache: in the shared /tmp of a login node, others could plant code. Undefined if there is no home. */
 function userCache(): string | undefined {
   try {
     return process.env['XDG_CACHE_HOME'] || `${homedir()}/.cache`;
@@ -67,15 +65,15 @@ function userCache(): string | undefined {
 }
 
 /**
- * `dsa-slurm config show | head -1` is no error, and a terminal that is gone (EIO) is none either. Who listens besides us,
- * as the console does, ends in its own way.
+ * A closed pipe (`dsa-slurm config show | head -1`) or terminal (EIO) is not an error. If there are other listeners, such as
+ * the console's, they end the process.
  */
 function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
   if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
   if (process.stdout.listenerCount('error') === 1) process.exit();
 }
 
-/** What no command caught: a defect, and the state is unknown, so the process ends. */
+/** An uncaught error is a bug that leaves the process in an unknown state, so it exits. */
 async function fail(thrown: unknown): Promise<void> {
   try {
     const { renderError } = await import('./render-error.js');

@@ -1,6 +1,6 @@
-// Runs on any Node that knows modules, to say that it is too old: so no syntax here that is newer than that.
+// Syntax here must work in Node 14: see main.ts.
 
-/** Whether a version (`24.15.0`) is in a range of the two forms that `engines` uses: `^1.2.3` and `>=1`, with `||`. */
+/** Whether a version (`24.15.0`) satisfies a range of the forms used in `engines`: `^1.2.3` and `>=1`, joined by `||`. */
 export function nodeFits(version: string, range: string): boolean {
   return range.split('||').some(function (part) {
     const match = /^\s*(\^|>=)\s*([\d.]+)\s*$/.exec(part);
@@ -11,10 +11,10 @@ export function nodeFits(version: string, range: string): boolean {
 }
 
 function atLeast(version: string, from: string): boolean {
-  const have = version.split('.').map(Number);
-  const need = from.split('.').map(Number);
+  const actual = version.split('.').map(Number);
+  const minimum = from.split('.').map(Number);
   for (let i = 0; i < 3; i += 1) {
-    const difference = (have[i] || 0) - (need[i] || 0);
+    const difference = (actual[i] || 0) - (minimum[i] || 0);
     if (difference !== 0) return difference > 0;
   }
   return true;

@@ -5,17 +5,20 @@ import type { CliContext } from './context.js';
 import { exitCodeFor, exitCodes } from './exit.js';
 import { renderError } from './render-error.js';
 
-/** Runs one command line (without node and script) and answers with the exit code. Never throws. */
+/** Runs a command line (without node and script). Never throws. @returns the exit code */
 export async function runProgram(argv: readonly string[], context: CliContext): Promise<number> {
   const words = argv[0] === 'help' ? [...argv.slice(1), '--help'] : argv;
-  const ours = words.includes('--') ? words.slice(0, words.indexOf('--')) : words;
+  const ownFlags = words.includes('--') ? words.slice(0, words.indexOf('--')) : words;
   try {
     await createProgram(context).parseAsync(words, { from: 'user' });
     return context.exitCode;
   } catch (thrown) {
-    if (thrown instanceof CommanderError && thrown.exitCode === 0) return exitCodes.ok; // help or version was asked for
+    if (thrown instanceof CommanderError && thrown.exitCode === 0) return exitCodes.ok; // help or version was printed
     const error = thrown instanceof CommanderError ? usageError(thrown) : thrown;
-    const rendered = renderError(error, { json: ours.includes('--json'), debug: ours.includes('--debug') });
+    const rendered = renderError(error, {
+      json: ownFlags.includes('--json'),
+      debug: ownFlags.includes('--debug'),
+    });
     context.stdout.write(rendered.stdout);
     context.stderr.write(rendered.stderr);
     return exitCodeFor(error);
@@ -25,7 +28,7 @@ export async function runProgram(argv: readonly string[], context: CliContext): 
 function createProgram(context: CliContext): Command {
   const program = new Command('dsa-slurm')
     .option('--profile <name>', 'the configuration to use', 'default')
-    .option('--debug', 'show where an error came from', false)
+    .option('--debug', 'print stack traces of errors', false)
     .version(context.version)
     .helpCommand(false)
     .exitOverride()
@@ -33,7 +36,7 @@ function createProgram(context: CliContext): Command {
     .configureOutput({
       writeOut: (text) => context.stdout.write(text),
       writeErr: (text) => context.stderr.write(text),
-      outputError: () => {}, // errors are thrown, and shown by renderError
+      outputError: () => {}, // errors are thrown and printed by renderError
     });
   program.helpInformation = topHelp;
   for (const { name, summary } of commands) program.command(name).description(sentence(summary));
@@ -45,7 +48,7 @@ function createProgram(context: CliContext): Command {
 }
 
 function usageError(error: CommanderError): DsaSlurmError {
-  // commander throws this after it has shown the help of a command that needs a subcommand
+  // thrown by commander after it printed the help of a command that needs a subcommand
   const message =
     error.code === 'commander.help'
       ? 'Name a command.'

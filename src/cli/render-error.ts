@@ -4,11 +4,11 @@ import { ConfigError, type ConfigProblem } from '../config/config-error.js';
 
 export interface RenderOptions {
   json: boolean;
-  /** Adds where the error came from. */
+  /** Include stack traces. */
   debug: boolean;
 }
 
-/** What is printed for an error: as JSON to standard output, or as text to standard error. */
+/** Formats an error: as JSON for standard output, or as text for standard error. */
 export function renderError(
   thrown: unknown,
   { json, debug }: RenderOptions,
@@ -35,7 +35,7 @@ function describe(thrown: unknown): {
   };
 }
 
-const debugHint = 'This is a defect of dsa-slurm. Run the same with --debug to see where it happened.';
+const debugHint = 'This is a bug in dsa-slurm. Run the command again with --debug for a stack trace.';
 
 function errorText(thrown: unknown): string {
   if (thrown instanceof ConfigError) return problemList(thrown.problems);
@@ -56,10 +56,10 @@ function problemList(problems: readonly ConfigProblem[]): string {
 function stacks(thrown: unknown): string {
   const error = coerceError(thrown);
   const own = error.stack ?? error.message;
-  return error.cause === undefined ? own : `${own}\nbecause of ${stacks(error.cause)}`;
+  return error.cause === undefined ? own : `${own}\ncaused by ${stacks(error.cause)}`;
 }
 
-/** Error texts can quote what others wrote; none of it may steer the terminal. */
+/** Replaces control characters: errors can quote text of others, which must not control the terminal. */
 function printable(text: string): string {
   return text.replaceAll(/[^\P{Cc}\n\t]/gu, '\uFFFD');
 }

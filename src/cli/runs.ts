@@ -6,54 +6,54 @@ import { silentLog } from '../base/log.js';
 import type { CommandAnswer } from '../worker/views/handle.js';
 import type { RunFilter, Runs, RunsAction, RunsView } from '../worker/runs/index.js';
 import { outcomes, stages } from '../worker/runs/select.js';
-import { addExamples, printLine, type CliContext } from './context.js';
+import { collect, addExamples, printLine, type CliContext } from './context.js';
 import { exitCodes } from './exit.js';
 import { addSetFlag, settingsFor } from './settings-flags.js';
 
 const endings = [
   '',
-  `Ends with 0 if it is done, ${exitCodes.failure} if it was refused or failed, ${exitCodes.usage} for wrong arguments,`,
-  `${exitCodes.unknown} if there is no such run, ${exitCodes.busy} if a worker that cannot be reached has the state directory.`,
+  `Exit code: 0 on success, ${exitCodes.failure} if rejected or failed, ${exitCodes.usage} for invalid arguments, ${exitCodes.unknown} if the run`,
+  `does not exist, ${exitCodes.busy} if the worker that owns the state directory cannot be reached.`,
 ].join('\n');
 
 export function define(command: Command, context: CliContext): void {
   addExamples(command, [
-    ['dsa-slurm runs list --outcome failed --since 24h', 'what went wrong since yesterday'],
+    ['dsa-slurm runs list --outcome failed --since 24h', 'failures of the last day'],
     ['dsa-slurm runs show 1f0c27', 'everything about one run'],
-    ['dsa-slurm runs cancel 1f0c27', 'end it and its job'],
-    ['dsa-slurm runs adopt 4711', 'take up a Slurm job that lost its run with a damaged journal'],
-    ['dsa-slurm runs retry --outcome failed --since 24h', 'run them again'],
+    ['dsa-slurm runs cancel 1f0c27', 'cancel a run and its job'],
+    ['dsa-slurm runs adopt 4711', 'adopt a Slurm job whose run was lost with a damaged journal'],
+    ['dsa-slurm runs retry --outcome failed --since 24h', 'retry failed runs'],
   ]);
   defineList(command.command('list'), context);
   defineShow(command.command('show'), context);
   defineAction(command.command('cancel'), context, {
     does:
-      'End runs and their jobs; Girder shows them as canceled. A Slurm job of this worker that belongs to no run is\n' +
-      'named by its number: Girder is told if its message is found in a damaged journal that was set aside.',
+      'Cancel runs and their jobs; Girder shows them as canceled. A Slurm job of this worker without a run is given by\n' +
+      'its number; Girder is notified if its message is found in a copy of a damaged journal.',
     takesOrphans: true,
     isFit: ({ outcome }) => outcome === null,
     examples: [
-      ['dsa-slurm runs cancel 1f0c27 9d41aa', 'two runs, each by the beginning of its id'],
-      ['dsa-slurm runs cancel --stage queued --user ada', 'whatever of ada’s waits in the queue'],
+      ['dsa-slurm runs cancel 1f0c27 9d41aa', 'two runs, by the beginning of their ids'],
+      ['dsa-slurm runs cancel --stage queued --user ada', 'all queued runs of ada'],
     ],
   });
   defineAdopt(command.command('adopt'), context);
   defineAction(command.command('retry'), context, {
     does:
-      'Run failed or canceled runs again: each as one new run with a Girder job of its own, for as long as its\n' +
-      'message is kept (worker.retryHours) and Girder takes its tokens.',
+      'Retry failed or canceled runs, each as a new run with its own Girder job. Possible while the message is kept\n' +
+      '(worker.retryHours) and Girder accepts its tokens.',
     isFit: ({ outcome, stage }) => stage === 'finished' && outcome !== 'succeeded',
     examples: [
       ['dsa-slurm runs retry 1f0c27', 'one run'],
-      ['dsa-slurm runs retry --outcome failed --since 2026-11-23', 'all that have failed since that day'],
+      ['dsa-slurm runs retry --outcome failed --since 2026-11-23', 'all failures since that day'],
     ],
   });
   defineAction(command.command('forget'), context, {
-    does: 'Take finished runs out of history and journal. Girder and Slurm keep what they know of them.',
+    does: 'Remove finished runs from the history and the journal. Records in Girder and Slurm are kept.',
     isFit: ({ stage }) => stage === 'finished',
     examples: [
       ['dsa-slurm runs forget 1f0c27', 'one run'],
-      ['dsa-slurm runs forget --outcome succeeded', 'all that went well'],
+      ['dsa-slurm runs forget --outcome succeeded', 'all successful runs'],
     ],
   });
 }
@@ -69,18 +69,14 @@ interface FilterFlags {
 
 function addFilters(command: Command): void {
   command
+    .addOption(new Option('--stage <stage>', 'in this stage; may be repeated').argParser(oneOf(stages)))
     .addOption(
-      new Option('--stage <stage>', 'in this stage; may be given several times').argParser(oneOf(stages)),
+      new Option('--outcome <outcome>', 'with this outcome; may be repeated').argParser(oneOf(outcomes)),
     )
-    .addOption(
-      new Option('--outcome <outcome>', 'that ended so; may be given several times').argParser(
-        oneOf(outcomes),
-      ),
-    )
-    .option('--user <login>', 'of this user of Girder; may be given several times', append)
-    .option('--image <name>', 'of this image, or of those whose names begin so')
-    .option('--since <when>', 'that arrived since then: 90m, 24h, 7d, or a date such as 2026-11-23')
-    .option('--limit <n>', 'at most so many, the newest', wholeNumber);
+    .option('--user <login>', 'of this Girder user; may be repeated', collect)
+    .option('--image <name>', 'of images whose name begins with this')
+    .option('--since <when>', 'received since then: 90m, 24h, 7d, or a date such as 2026-11-23')
+    .option('--limit <n>', 'at most this many, newest first', wholeNumber);
 }
 
 async function filterOf(command: Command): Promise<RunFilter> {
@@ -88,8 +84,8 @@ async function filterOf(command: Command): Promise<RunFilter> {
   const { stage, outcome, user, image, since: text, limit } = command.opts<FilterFlags>();
   const since = text === undefined ? undefined : readSince(text, Date.now());
   if (since === null) {
-    throw new DsaSlurmError('usage', `--since ${text} is no time.`, {
-      next: 'Give 90m, 24h or 7d for so long ago, or a date and time such as 2026-11-23T08:00.',
+    throw new DsaSlurmError('usage', `Invalid --since value "${text}".`, {
+      next: 'Use a duration such as 90m, 24h or 7d, or a date and time such as 2026-11-23T08:00.',
     });
   }
   return {
@@ -104,13 +100,13 @@ async function filterOf(command: Command): Promise<RunFilter> {
 
 function defineList(command: Command, context: CliContext): void {
   command
-    .description('List runs, the newest first: those under way and those that are remembered.')
+    .description('List unfinished runs and the history, newest first.')
     .option('--json', 'for a script', false);
   addFilters(command);
   addSetFlag(command);
   addExamples(command, [
     ['dsa-slurm runs list', 'all'],
-    ['dsa-slurm runs list --stage queued --stage running', 'what waits and what runs'],
+    ['dsa-slurm runs list --stage queued --stage running', 'waiting and running jobs'],
     ["dsa-slurm runs list --outcome failed --json | jq -r '.runs[].id'", 'for a script'],
   ]);
   command.addHelpText('after', endings);
@@ -134,11 +130,11 @@ function defineList(command: Command, context: CliContext): void {
 function defineShow(command: Command, context: CliContext): void {
   command
     .description('Print everything about one run.')
-    .argument('<run>', 'its id or the beginning of it, its Girder job, or the number of its job')
+    .argument('<run>', 'beginning of its id, id of its Girder job, or Slurm job id')
     .option('--json', 'for a script', false);
   addSetFlag(command);
   addExamples(command, [
-    ['dsa-slurm runs show 1f0c27', 'stages, inputs, command lines, and how it ended'],
+    ['dsa-slurm runs show 1f0c27', 'stages, inputs, command lines and outcome'],
     ['dsa-slurm runs show 4711 --json', 'the run of job 4711, for a script'],
   ]);
   command.addHelpText('after', endings);
@@ -157,9 +153,9 @@ function defineShow(command: Command, context: CliContext): void {
 
 interface ActionWords {
   does: string;
-  /** Which of the runs that a filter lets through are meant. */
+  /** Which of the filtered runs the action applies to. */
   isFit: (run: RunsView['runs'][number]) => boolean;
-  /** It can be about Slurm jobs that belong to no run, too. */
+  /** Whether it also applies to Slurm jobs without a run. */
   takesOrphans?: boolean;
   examples: readonly (readonly [string, string])[];
 }
@@ -171,7 +167,7 @@ function defineAction(
 ): void {
   command
     .description(does)
-    .argument('[run...]', 'ids or their beginnings, Girder jobs, or numbers of jobs')
+    .argument('[run...]', 'beginnings of ids, ids of Girder jobs, or Slurm job ids')
     .option('--json', 'for a script', false);
   addFilters(command);
   addSetFlag(command);
@@ -183,7 +179,7 @@ function defineAction(
     if (isFiltered === words.length > 0) {
       throw new DsaSlurmError(
         'usage',
-        'Name runs, or say which ones by --stage, --outcome, --user, --image or --since.',
+        'Name runs, or select them with --stage, --outcome, --user, --image or --since.',
         {
           next: `See: dsa-slurm runs ${command.name()} --help`,
         },
@@ -203,7 +199,7 @@ function defineAction(
       }
       const isNothing = targets.runs.length + targets.jobs.length === 0;
       const answer = isNothing
-        ? { ok: true, said: 'No run is meant.' }
+        ? { ok: true, said: 'No run matches.' }
         : await runs.act(command.name() as RunsAction, targets);
       printAnswer(command, context, answer, [...targets.runs, ...targets.jobs]);
     });
@@ -213,17 +209,17 @@ function defineAction(
 function defineAdopt(command: Command, context: CliContext): void {
   command
     .description(
-      'Take up Slurm jobs that belong to no run, because a damaged journal lost it. The message of the task is read\n' +
-        'from the copy of that journal; from then on the run is followed, and its outputs reach Girder. A job whose\n' +
-        'message is not found there can only be canceled. Needs a running worker.',
+      'Adopt Slurm jobs whose runs were lost with a damaged journal. The message of the task is read from the copy of\n' +
+        'that journal; the run then continues, and its outputs are uploaded to Girder. A job whose message is not found\n' +
+        'can only be canceled. Needs a running worker.',
     )
-    .argument('<job...>', 'numbers of Slurm jobs, as the health line, doctor and runs list name them')
+    .argument('<job...>', 'Slurm job ids, as in the health line, doctor and runs list')
     .option('--json', 'for a script', false);
   addSetFlag(command);
   addExamples(command, [
-    ['dsa-slurm runs adopt 4711 4712', 'follow two jobs again'],
-    ['dsa-slurm runs cancel 4711', 'end such a job instead'],
-    ["dsa-slurm runs list --json | jq -r '.orphans[].jobId'", 'which jobs belong to no run'],
+    ['dsa-slurm runs adopt 4711 4712', 'adopt two jobs'],
+    ['dsa-slurm runs cancel 4711', 'cancel such a job instead'],
+    ["dsa-slurm runs list --json | jq -r '.orphans[].jobId'", 'list jobs without a run'],
   ]);
   command.addHelpText('after', endings);
   command.action(async (jobs: string[]) => {
@@ -245,7 +241,7 @@ function printAnswer(
   if (!answer.ok) context.exitCode = exitCodes.failure;
 }
 
-/** Does something with the runs of the profile, and lets go of their worker. */
+/** Opens the runs of the profile for `work`, and closes the connection to the worker. */
 async function withRuns(
   command: Command,
   context: CliContext,
@@ -273,11 +269,7 @@ function oneOf<T extends string>(allowed: readonly T[]) {
   };
 }
 
-function append(value: string, before: string[] | undefined): string[] {
-  return [...(before ?? []), value];
-}
-
 function wholeNumber(text: string): number {
-  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 1 on.');
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('It must be a whole number, at least 1.');
   return Number(text);
 }

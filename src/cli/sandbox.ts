@@ -7,27 +7,24 @@ interface SandboxFlags {
   keep: boolean;
   count: number;
   girder?: 3 | 5;
-  /** `--no-console` makes it false. Commander leaves it undefined otherwise, because the options come with the command. */
+  /** False with `--no-console`, else undefined: commander applies no default to options that are added this late. */
   console?: boolean;
   json: boolean;
 }
 
 export function define(command: Command, context: CliContext): void {
   command
-    .option('--dir <path>', 'where to put everything (default: a new temporary directory)')
-    .option('--keep', 'leave the directory there afterwards', false)
-    .option('--count <n>', 'demo analyses to publish', count, 12)
-    .option('--girder <major>', 'a real Girder from PyPI, 5 or 3, which stays until it is stopped', major)
-    .option('--no-console', 'print progress, also in a terminal')
+    .option('--dir <path>', 'directory for all files (default: a new temporary directory)')
+    .option('--keep', 'keep the directory afterwards', false)
+    .option('--count <n>', 'number of demo analyses', count, 12)
+    .option('--girder <major>', 'use a real Girder (5 or 3) from PyPI; runs until interrupted', major)
+    .option('--no-console', 'print progress instead of opening the console')
     .option('--json', 'print the result as JSON', false);
   addExamples(command, [
-    ['dsa-slurm sandbox', 'start a practice site, run a batch of analyses, watch them'],
+    ['dsa-slurm sandbox', 'start a sandbox, run demo analyses, and watch them'],
     ['dsa-slurm sandbox --no-console --json', 'the same for a script'],
-    [
-      'dsa-slurm sandbox --girder 5',
-      'a real Girder to log in to, with the demo analysis, and the console beside it',
-    ],
-    ['dsa-slurm sandbox --count 40 --keep --dir /tmp/practice', 'more of them, and keep what they leave'],
+    ['dsa-slurm sandbox --girder 5', 'with a real Girder to log in to, the demo analysis, and the console'],
+    ['dsa-slurm sandbox --count 40 --keep --dir /tmp/practice', 'more analyses, and keep the files'],
   ]);
   command.action(async () => {
     const { dir, keep, count, girder, console, json } = command.opts<SandboxFlags>();

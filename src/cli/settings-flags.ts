@@ -1,9 +1,9 @@
-import { InvalidArgumentError, type Command } from 'commander';
+import type { Command } from 'commander';
 import { DsaSlurmError } from '../base/errors.js';
 import type { LoadedSettings } from '../config/load.js';
-import { printLine, type CliContext, type GlobalFlags } from './context.js';
+import { collect, collectPair, printLine, type CliContext, type GlobalFlags } from './context.js';
 
-/** Flags that stand for one setting, by the name that commander gives their value. */
+/** Flags for single settings, by the attribute name that commander derives. */
 const settingFlags = {
   queue: { flag: '--queue', key: 'broker.queues' },
   inFlight: { flag: '--in-flight', key: 'worker.inFlight' },
@@ -15,22 +15,22 @@ type SettingFlagValues = Partial<Record<keyof typeof settingFlags, string | stri
   set?: Record<string, string>;
 };
 
-/** The flags with which settings can be given for one start. */
+/** Adds the flags that override settings for one start. */
 export function addSettingsFlags(command: Command): void {
   command
-    .option('--queue <name>', 'queue to take tasks from; may be given several times', append)
-    .option('--in-flight <n>', 'runs that may be unfinished at one time')
+    .option('--queue <name>', 'queue to consume tasks from; may be repeated', collect)
+    .option('--in-flight <n>', 'maximum number of unfinished runs')
     .option('--log-level <level>', 'trace, debug, info, warn, error, fatal or silent')
-    .option('--log-file <path>', 'write the log there');
+    .option('--log-file <path>', 'write the log to this file');
   addSetFlag(command);
 }
 
-/** `--set`, for commands that need no flag of their own for any setting. */
+/** Adds `--set`. */
 export function addSetFlag(command: Command): void {
-  command.option('--set <key=value>', 'any setting, for this start; may be given several times', addPair);
+  command.option('--set <key=value>', 'override a setting; may be repeated', collectPair);
 }
 
-/** The settings for a command, from its flags, the environment and the profile. Warnings go to standard error. */
+/** Loads the settings from a command's flags, the environment and the profile. Prints warnings to standard error. */
 export async function settingsFor(
   command: Command,
   context: CliContext,
@@ -42,7 +42,7 @@ export async function settingsFor(
     if (findSetting(key)?.info.secret === true) {
       throw new DsaSlurmError(
         'usage',
-        `${key} can hold a password, and every user of this machine can read flags.`,
+        `${key} can contain a password, and every user of this machine can read flags.`,
         {
           next: `Use the environment (${findSetting(key)?.env[0]}), or: dsa-slurm config set ${key} -`,
         },
@@ -61,7 +61,7 @@ export async function settingsFor(
   return { ...loaded, profile: given.profile };
 }
 
-/** The flags that were given, as an argument vector for another start with the same settings. */
+/** The given settings flags as an argument vector, to start another process with the same settings. */
 export function settingsArguments(command: Command): string[] {
   const given = command.optsWithGlobals<SettingFlagValues>();
   const named = Object.entries(settingFlags).flatMap(([name, { flag }]) => {
@@ -70,16 +70,4 @@ export function settingsArguments(command: Command): string[] {
   });
   const pairs = Object.entries(given.set ?? {}).map(([key, value]) => `--set=${key}=${value}`);
   return [...named, ...pairs];
-}
-
-function append(value: string, before: string[] | undefined): string[] {
-  return [...(before ?? []), value];
-}
-
-function addPair(pair: string, before: Record<string, string> | undefined): Record<string, string> {
-  const [, key, value] = /^([^=]+)=(.*)$/s.exec(pair) ?? [];
-  if (key === undefined || value === undefined) {
-    throw new InvalidArgumentError('It must look like slurm.partition=batch.');
-  }
-  return { ...before, [key]: value };
 }

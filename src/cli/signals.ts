@@ -1,8 +1,8 @@
 const stopping = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 
 /**
- * Runs something that SIGTERM, SIGINT and SIGHUP ask to stop through its abort signal. A second one ends the process as
- * it would have without us. While the terminal is lent to another program (`lend`), SIGINT is for that one.
+ * Runs `run` with an abort signal that SIGTERM, SIGINT and SIGHUP trigger. A second signal has its default effect. While the
+ * terminal is lent to another program (`lend`), SIGINT is ignored here.
  */
 export async function untilSignal<T>(
   run: (signal: AbortSignal, lend: (lent: boolean) => void) => Promise<T>,

@@ -7,13 +7,16 @@ export function define(command: Command, context: CliContext): void {
   addSettingsFlags(command);
   command.option(
     '--standby',
-    'wait while another worker of this profile runs, on any host, and take over when it stops or dies',
+    'wait while another worker of this profile runs on any host, and take over when it stops',
   );
   addExamples(command, [
     ['dsa-slurm worker', 'with the settings of the profile and the environment'],
-    ['LOGS=/shared/logs SIF_IMAGE_PATH=/shared/images dsa-slurm worker', 'as the old run.sh started it'],
-    ['dsa-slurm worker --standby', 'on a second login node that shares the state directory'],
-    ['dsa-slurm --profile lab worker --queue gpu --set slurm.partition=gpu', 'with some settings of its own'],
+    [
+      'LOGS=/shared/logs SIF_IMAGE_PATH=/shared/images dsa-slurm worker',
+      'with the variables of the Python worker’s run.sh',
+    ],
+    ['dsa-slurm worker --standby', 'on a second login node with a shared state directory'],
+    ['dsa-slurm --profile lab worker --queue gpu --set slurm.partition=gpu', 'with other settings'],
   ]);
   command.action(async () => {
     const { profile, settings } = await settingsFor(command, context);

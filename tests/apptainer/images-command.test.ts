@@ -149,7 +149,7 @@ describe('images pull', () => {
       .toBe(true);
     program.signal('SIGINT');
     expect(await program.ended).toBe(1);
-    expect(program.stderr()).toContain('The pull was stopped; nothing was changed.');
+    expect(program.stderr()).toContain('The pull was interrupted; nothing was changed.');
     expect(await readdir(imagesDir)).toEqual([]);
   });
 

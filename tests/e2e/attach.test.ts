@@ -71,7 +71,7 @@ describe('a console beside a worker service', () => {
     one.press('p');
     await other.waitFor('intake open');
     one.press('q');
-    await one.waitFor(/The worker goes on\.\n[^]*it ended with 0/);
+    await one.waitFor(/The worker keeps running\.\n[^]*it ended with 0/);
     expect(one.isRestored()).toBe(true);
     await bench.openGate('go');
     expectStatus(await bench.ended(job), status.success);

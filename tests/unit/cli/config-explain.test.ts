@@ -31,7 +31,7 @@ describe('config explain', () => {
     { image: 'example/*', mem: '8G' },
   ];
 
-  it('shows the rule that matches, what comes of it, and what the image says', async () => {
+  it('shows the matching rule, the resulting command lines, and the metadata of the image', async () => {
     const env = site(rules);
     const { code, stdout } = await runCli(['config', 'explain', 'example/small:v1', 'Train', '--json'], {
       env,
@@ -56,7 +56,7 @@ describe('config explain', () => {
     expect(other.stdout).not.toContain('\u001B');
   });
 
-  it('asks Girder for its settings where there is a key, and says so where Girder says no', async () => {
+  it('reads Girder’s settings if there is an API key, and reports when Girder refuses', async () => {
     const girder = { isWell: true };
     const server = await startScriptedServer((response, { path, headers }) => {
       if (!girder.isWell) return sendJson(response, { type: 'access', message: 'Invalid API key.' }, 403);
@@ -84,7 +84,7 @@ describe('config explain', () => {
     }
   });
 
-  it('says what it could not look at', async () => {
+  it('reports what it could not read', async () => {
     const { code, stdout } = await runCli(['config', 'explain', 'other:1'], { env: site(rules) });
     expect(code).toBe(0);
     expect(stdout).toContain('rule          none matches');
@@ -92,7 +92,7 @@ describe('config explain', () => {
     expect((await runCli(['config', 'explain', '../x'], { env: site(rules) })).code).toBe(1);
   });
 
-  it('names the rule and the part of it that is wrong', async () => {
+  it('names the invalid rule and its invalid key', async () => {
     const { code, stderr } = await runCli(['config', 'explain', 'i:1'], { env: site([{}, { mem: 3 }]) });
     expect(code).toBe(2);
     expect(stderr).toContain('must be a string (mem of item 2)');

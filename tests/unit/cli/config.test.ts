@@ -9,7 +9,7 @@ function put(path: string, content: string): void {
 }
 
 describe('config show', () => {
-  it('says where each value came from and hides passwords', async () => {
+  it('prints the origin of each value and masks passwords', async () => {
     const { env, profile } = temporaryHome();
     put(profile, '{"slurm": {"qos": "high"}}');
     const { code, stdout, stderr } = await runCli(['config', 'show', '--set', 'slurm.cpus=3'], {
@@ -43,7 +43,7 @@ describe('config show', () => {
     );
   });
 
-  it('--json', async () => {
+  it('prints all settings as JSON', async () => {
     const { env, profile } = temporaryHome();
     const { stdout } = await runCli(['config', 'show', '--json'], {
       env: { ...env, GIRDER_WORKER_BROKER: 'amqp://u:hush@mq/' },
@@ -74,7 +74,7 @@ describe('config show', () => {
     });
   });
 
-  it('warns on standard error', async () => {
+  it('prints warnings to standard error', async () => {
     const { env } = temporaryHome();
     expect((await runCli(['config', 'show'], { env: { ...env, DSA_SLURM_CPU: '1' } })).stderr).toContain(
       'DSA_SLURM_CPUS',
@@ -83,7 +83,7 @@ describe('config show', () => {
 });
 
 describe('config set and get', () => {
-  it('go round', async () => {
+  it('a value that was set can be read back and set to its default', async () => {
     const { env, profile } = temporaryHome();
     expect((await runCli(['config', 'set', 'girder.apiUrlMap', 'http://a/=http://b'], { env })).code).toBe(0);
     expect(statSync(profile).mode & 0o777).toBe(0o600);
@@ -102,7 +102,7 @@ describe('config set and get', () => {
     expect((await runCli(['config', 'get', 'girder.apiUrlMap'], { env })).stdout).toBe('{}\n');
   });
 
-  it('a password from standard input is kept whole and shown by nobody', async () => {
+  it('a password from standard input is stored unchanged and never printed', async () => {
     const { env, profile } = temporaryHome();
     const set = await runCli(['config', 'set', 'broker.url', '-'], { env, stdin: 'amqp://u:hush@mq/\n' });
     expect(set).toMatchObject({ code: 0, stderr: '' });
@@ -111,7 +111,7 @@ describe('config set and get', () => {
     expect(JSON.parse(readFileSync(profile, 'utf8'))).toEqual({ broker: { url: 'amqp://u:hush@mq/' } });
   });
 
-  it('says when the environment goes before the new value', async () => {
+  it('warns when an environment variable overrides the new value', async () => {
     const { env } = temporaryHome();
     const { stderr } = await runCli(['config', 'set', 'dirs.logs', '/l'], {
       env: { ...env, LOGS: '/other' },
@@ -133,7 +133,7 @@ describe('config set and get', () => {
     expect(existsSync(profile)).toBe(false);
   });
 
-  it('a broken file stays as it is', async () => {
+  it('a broken profile is not overwritten', async () => {
     const { env, profile } = temporaryHome();
     put(profile, '{"slurm": {');
     const { code, stderr } = await runCli(['config', 'set', 'slurm.cpus', '3'], { env });

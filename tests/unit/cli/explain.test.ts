@@ -17,7 +17,7 @@ function site(): Record<string, string> {
 }
 
 describe('dsa-slurm explain', () => {
-  it('ends with 0 for what would be run, from a file and from standard input', async () => {
+  it('exits with 0 for a message that would be run, from a file or from standard input', async () => {
     const env = site();
     const file = await runCli(['explain', slurmArguments], { env });
     expect(file).toMatchObject({ code: 0, stderr: '' });
@@ -27,7 +27,7 @@ describe('dsa-slurm explain', () => {
     expect(piped.stdout).toBe(file.stdout);
   });
 
-  it('ends with 3 for what would be refused, and with 2 for what is no message', async () => {
+  it('exits with 3 for a message that would be rejected, and with 2 if it is not a message', async () => {
     const { env } = temporaryHome();
     const refused = await runCli(['explain', join(tasks, 'g3.create_tiff.folder.json')], { env });
     expect(refused.code).toBe(3);
@@ -36,7 +36,7 @@ describe('dsa-slurm explain', () => {
     expect(await runCli(['explain', '-'], { env, stdin: '{}' })).toMatchObject({ code: 2 });
   });
 
-  it('foresees that the worker will bind none of its own directories, links to them among these', async () => {
+  it('predicts that the worker refuses to bind its own directories, directly or through links', async () => {
     const env = site();
     const volumes = readFileSync(join(tasks, 'g3.docker_run.volumes.json'), 'utf8');
     const withPath = (from: string, to: string): string => {
@@ -62,7 +62,7 @@ describe('dsa-slurm explain', () => {
     expect((await explained(withPath('/shared/tmproot', logs))).code).toBe(3);
   });
 
-  it.each(readdirSync(tasks))('%s shows no secret unless asked', async (name) => {
+  it.each(readdirSync(tasks))('%s prints no secret without --show-secrets', async (name) => {
     const env = site();
     const raw = readFileSync(join(tasks, name), 'utf8');
     for (const flags of [[], ['--json']]) {
@@ -75,9 +75,9 @@ describe('dsa-slurm explain', () => {
     if (body.includes('FAKETOKEN')) expect(JSON.stringify(decoded)).toContain('FAKETOKEN');
   });
 
-  it('explains itself', async () => {
+  it('has a help with examples and exit codes', async () => {
     const { stdout } = await runCli(['explain', '--help']);
     expect(stdout).toContain('dsa-slurm explain message.json');
-    expect(stdout).toContain('3 if not');
+    expect(stdout).toContain('3 if rejected');
   });
 });

@@ -40,7 +40,7 @@ function start(file = join(installed, 'bin/dsa-slurm')) {
 }
 
 describe('bin/dsa-slurm', () => {
-  it('says in one sentence that there is no Node.js', () => {
+  it('reports in one sentence that Node.js is missing', () => {
     const { status, stderr } = start();
     expect(status).toBe(2);
     expect(stderr).toMatch(/^dsa-slurm: Node\.js was not found\. .*archive.*\n$/);
@@ -60,12 +60,12 @@ describe('bin/dsa-slurm', () => {
     expect(stderr.trimEnd().split('\n')).toHaveLength(1);
   });
 
-  it.each(['v14.0.0', 'v22.22.2', 'v100.0.0'])('leaves %s to the program itself', (version) => {
+  it.each(['v14.0.0', 'v22.22.2', 'v100.0.0'])('starts the program with Node.js %s', (version) => {
     fakeNode(join(path, 'node'), `echo ${version}`);
     expect(start()).toEqual({ status: 0, stdout: 'path/node 2 worker\n', stderr: '' });
   });
 
-  it('prefers the Node.js that came with it, also through links', () => {
+  it('prefers the bundled Node.js, also through links', () => {
     mkdirSync(join(installed, 'node_modules/node/bin'), { recursive: true });
     fakeNode(join(installed, 'node_modules/node/bin/node'), 'echo v24.15.0');
     fakeNode(join(path, 'node'), 'echo v24.15.0');
@@ -76,7 +76,7 @@ describe('bin/dsa-slurm', () => {
     expect(start(join(directory, 'link'))).toEqual(expected);
   });
 
-  it('says that a checkout has to be built', () => {
+  it('reports that a checkout must be built first', () => {
     rmSync(join(installed, 'dist'), { recursive: true });
     expect(start()).toMatchObject({ status: 2, stderr: expect.stringContaining('npm ci && npm run build') });
   });

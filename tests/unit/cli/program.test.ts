@@ -29,7 +29,7 @@ describe('help', () => {
   });
 });
 
-describe('what makes no sense ends with 2 and one explanation', () => {
+describe('invalid arguments exit with 2 and one explanation', () => {
   it.each([
     [[], /Name a command/],
     [['config'], /Name a command/],
@@ -49,7 +49,7 @@ describe('what makes no sense ends with 2 and one explanation', () => {
     expect(stderr).not.toMatch(/^ {4}at /m);
   });
 
-  it('--set takes no secret, and does not repeat it', async () => {
+  it('--set rejects secrets without repeating them', async () => {
     const { code, stderr } = await runCli(['worker', '--set', 'broker.url=amqp://u:hush@h/']);
     expect(code).toBe(2);
     expect(stderr).toContain('DSA_SLURM_BROKER_URL');

@@ -5,7 +5,7 @@ import { parseValue } from '../../../src/config/parse-value.js';
 import { load } from './support.js';
 
 describe('the catalog', () => {
-  it('gives every environment name to one setting', () => {
+  it('assigns every environment variable to one setting', () => {
     const names = catalog.flatMap(({ env }) => env);
     expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]);
     expect(
@@ -26,7 +26,7 @@ describe('the catalog', () => {
     },
   );
 
-  it('writes every value as text that reads back', () => {
+  it('formats every value as text that parses back to it', () => {
     const { settings } = load({
       flags: { 'apptainer.options': '["--bind=/a,/b", "-e"]', 'girder.apiUrlMap': 'http://a=http://b' },
     });
@@ -71,7 +71,7 @@ describe('secrets', () => {
   });
 });
 
-describe('nearest', () => {
+describe('closestMatch', () => {
   const keys = ['slurm.partition', 'slurm.qos', 'slurm', 'worker.inFlight'];
 
   it.each([

@@ -6,7 +6,7 @@ import { formatOrigin } from '../../../src/config/load.js';
 import type { Settings } from '../../../src/config/schema.js';
 import { load, problemsOf, temporaryConfigDir, writeProfile } from './support.js';
 
-describe('where a value comes from', () => {
+describe('precedence of values', () => {
   const file = { slurm: { partition: 'from-profile' } };
   const env = { GIRDER_WORKER_SLURM_PARTITION: 'from-legacy' };
   const ownEnv = { ...env, DSA_SLURM_PARTITION: 'from-own' };
@@ -37,20 +37,20 @@ describe('where a value comes from', () => {
     expect(from && formatOrigin(from)).toBe(origin.replace('<path>', path));
   });
 
-  it('is the default where nobody sets it', () => {
+  it('uses the default if nothing sets the value', () => {
     const { settings, origins } = load();
     expect(settings.slurm.partition).toBeNull();
     expect(origins['slurm.partition']).toEqual({ source: 'default' });
   });
 
-  it('names the flag that was typed', () => {
+  it('names the flag that was given', () => {
     const loaded = load({ flags: { 'broker.queues': ['gpu'] }, flagNames: { 'broker.queues': '--queue' } });
     expect(loaded.settings.broker.queues).toEqual(['gpu']);
     expect(loaded.origins['broker.queues']).toEqual({ source: 'flag', name: '--queue' });
   });
 });
 
-describe('the names of the old run.sh', () => {
+describe('environment variables of the Python worker’s run.sh', () => {
   it.each<[string, string, (settings: Settings) => unknown, unknown]>([
     ['TMP', '/shared/tmp', (s) => s.dirs.tmp, '/shared/tmp'],
     ['LOGS', '/shared/logs', (s) => s.dirs.logs, '/shared/logs'],
@@ -76,14 +76,14 @@ describe('the names of the old run.sh', () => {
     expect(Object.values(origins).filter((origin) => origin.name === name)).toHaveLength(1);
   });
 
-  it('GIRDER_WORKER_BROKER goes before CELERY_BROKER_URL', () => {
+  it('GIRDER_WORKER_BROKER takes precedence over CELERY_BROKER_URL', () => {
     const env = { CELERY_BROKER_URL: 'amqp://second/', GIRDER_WORKER_BROKER: 'amqp://first/' };
     expect(load({ env }).settings.broker.url).toBe('amqp://first/');
   });
 });
 
 describe('defaults', () => {
-  it('follow the environment where they must', () => {
+  it('depend on the environment where documented', () => {
     const env = { HOME: '/home/op', TMPDIR: '/scratch' };
     const { settings } = load({ env });
     expect(settings.dirs.tmp).toBe('/scratch');
@@ -102,7 +102,7 @@ describe('defaults', () => {
     );
   });
 
-  it('are all valid, and not shared between two loads', () => {
+  it('are valid, and not shared between two loads', () => {
     const first = load().settings;
     first.broker.queues.push('changed');
     expect(load().settings.broker.queues).toEqual(['celery']);
@@ -110,7 +110,7 @@ describe('defaults', () => {
 });
 
 describe('paths', () => {
-  it('are resolved in flags and environment, and absolute in files', () => {
+  it('are resolved in flags and the environment, and must be absolute in profiles', () => {
     expect(load({ env: { LOGS: 'logs' } }).settings.dirs.logs).toBe(resolve('logs'));
     const configDir = temporaryConfigDir();
     writeProfile(configDir, { dirs: { logs: 'logs' } });
@@ -121,7 +121,7 @@ describe('paths', () => {
 });
 
 describe('all problems at once', () => {
-  it('from file, environment and flags, each with its place and a fix', () => {
+  it('come from profile, environment and flags, each with its source and a fix', () => {
     const configDir = temporaryConfigDir();
     const path = writeProfile(configDir, {
       slurm: { partiton: 'x', pollSeconds: 'fast', cpus: 0, userOptions: ['mem', 'wrap'] },
@@ -156,7 +156,7 @@ describe('all problems at once', () => {
     expect(readFileSync(path, 'utf8')).toBe(before);
   });
 
-  it('also of a value in the file that something else goes before', () => {
+  it('include invalid values in the profile that are overridden', () => {
     const configDir = temporaryConfigDir();
     writeProfile(configDir, { log: { level: 'loud' } });
     expect(problemsOf({ configDir, env: { DSA_SLURM_LOG_LEVEL: 'info' } })).toHaveLength(1);
@@ -196,7 +196,7 @@ describe('all problems at once', () => {
   });
 });
 
-describe('the file', () => {
+describe('the profile', () => {
   it.each([
     ['half-written', '{"broker": {"url": "amqp://u:hush@h/'],
     ['empty', ''],
@@ -211,13 +211,13 @@ describe('the file', () => {
     expect(readFileSync(path, 'utf8')).toBe(content);
   });
 
-  it('may begin with a byte order mark and name its schema', () => {
+  it('may begin with a byte order mark and contain $schema', () => {
     const configDir = temporaryConfigDir();
     writeProfile(configDir, '\uFEFF{"$schema": "./config.schema.json", "slurm": {"qos": "high"}}');
     expect(load({ configDir }).settings.slurm.qos).toBe('high');
   });
 
-  it('cannot reach an object’s prototype', () => {
+  it('cannot change an object’s prototype', () => {
     const configDir = temporaryConfigDir();
     writeProfile(
       configDir,
@@ -230,13 +230,13 @@ describe('the file', () => {
     ]);
   });
 
-  it('is warned of when others may read it', () => {
+  it('causes a warning if others can read it', () => {
     const configDir = temporaryConfigDir();
     const path = writeProfile(configDir, {}, 'default', 0o640);
     expect(load({ configDir }).warnings).toEqual([expect.stringContaining(`chmod 600 ${path}`)]);
   });
 
-  it('must be there if it was named', () => {
+  it('must exist if it is not the default', () => {
     const configDir = temporaryConfigDir();
     writeProfile(configDir, {}, 'production');
     expect(problemsOf({ configDir, profile: 'prodution' })).toMatchObject([
@@ -245,12 +245,12 @@ describe('the file', () => {
     expect(load({ configDir, profile: 'production' }).path).toMatch(/production\.json$/);
   });
 
-  it.each(['../x', 'a/b', '', '.hidden', 'a\0b'])('%j is no profile', (profile) => {
+  it.each(['../x', 'a/b', '', '.hidden', 'a\0b'])('rejects %j as the name of a profile', (profile) => {
     expect(() => load({ profile })).toThrow('is not a valid profile name');
   });
 });
 
-it('a misspelled name of ours in the environment is warned of', () => {
+it('warns of a misspelled DSA_SLURM_ variable', () => {
   const { warnings } = load({
     env: { DSA_SLURM_PARTITON: 'x', DSA_SLURM_CONFIG_DIR: '/x', SLURM_JOB_ID: '1' },
   });

@@ -7,7 +7,7 @@ import { load, temporaryConfigDir, writeProfile } from './support.js';
 const read = (path: string): unknown => JSON.parse(readFileSync(path, 'utf8'));
 
 describe('saveSettings', () => {
-  it('makes directory and file for the owner alone, and leaves nothing else there', async () => {
+  it('creates a private directory and file, and leaves no other file', async () => {
     const configDir = join(temporaryConfigDir(), 'new');
     const path = await saveSettings({
       profile: 'lab',
@@ -21,7 +21,7 @@ describe('saveSettings', () => {
     expect(load({ configDir, profile: 'lab' }).settings.slurm.time).toBe('1:00');
   });
 
-  it('changes only what it is told, and closes a file that others could read', async () => {
+  it('changes only the given settings, and makes the file private', async () => {
     const configDir = temporaryConfigDir();
     const path = writeProfile(
       configDir,
@@ -43,7 +43,7 @@ describe('saveSettings', () => {
     ['a group that is no object', '{"slurm": "mine"}', { 'slurm.qos': 'b' }],
     ['a wrong value, though the other is right', '{}', { 'slurm.qos': 'b', 'slurm.cpus': 'many' }],
     ['an unknown key', '{}', { 'slurm.quos': 'b' }],
-  ])('refuses %s and writes nothing', async (_, content, values) => {
+  ])('rejects %s and writes nothing', async (_, content, values) => {
     const configDir = temporaryConfigDir();
     const path = writeProfile(configDir, content);
     await expect(saveSettings({ profile: 'default', configDir, values })).rejects.toMatchObject({
@@ -53,7 +53,7 @@ describe('saveSettings', () => {
     expect(readFileSync(path, 'utf8')).toBe(content);
   });
 
-  it('says which file it could not write', async () => {
+  it('names the file that cannot be written', async () => {
     const configDir = join(writeProfile(temporaryConfigDir(), {}), 'below-a-file');
     await expect(
       saveSettings({ profile: 'default', configDir, values: { 'slurm.qos': 'b' } }),

@@ -35,23 +35,23 @@ describe('renderError', () => {
   });
   const defect = new TypeError('x is undefined');
 
-  it('shows what happened and what to do, and no terminal codes of others', () => {
+  it('prints what happened and what to do, without control characters', () => {
     expect(renderError(known, { json: false, debug: false })).toEqual({
       stdout: '',
       stderr: 'dsa-slurm: sbatch said \uFFFD[31mno\uFFFD.\n  Ask it.\n',
     });
   });
 
-  it('shows a stack only for --debug, causes included', () => {
+  it('prints stack traces, including causes, only with --debug', () => {
     expect(renderError(defect, { json: false, debug: false }).stderr).toMatch(
       /^dsa-slurm: internal error: x is undefined\n.*--debug.*\n$/,
     );
     expect(renderError(known, { json: false, debug: true }).stderr).toMatch(
-      /\n {4}at [^]*because of Error: why/,
+      /\n {4}at [^]*caused by Error: why/,
     );
   });
 
-  it('is one line of JSON for scripts', () => {
+  it('prints JSON to standard output for scripts', () => {
     expect(JSON.parse(renderError(known, { json: true, debug: false }).stdout)).toEqual({
       error: { code: 'slurm', message: known.message, next: 'Ask it.' },
     });
@@ -80,7 +80,7 @@ function fakeProcess() {
 }
 
 describe('untilSignal', () => {
-  it('asks first, and gives way to the second signal', async () => {
+  it('aborts on the first signal and lets the second take its default effect', async () => {
     const { target, killed } = fakeProcess();
     const over = untilSignal(async (signal) => {
       target.emit('SIGTERM', 'SIGTERM');
@@ -94,7 +94,7 @@ describe('untilSignal', () => {
     expect(target.eventNames()).toEqual([]);
   });
 
-  it('leaves no handler behind, also after an error', async () => {
+  it('removes its signal handlers, also after an error', async () => {
     const { target } = fakeProcess();
     await expect(untilSignal(async () => Promise.reject(new Error('no')), target as never)).rejects.toThrow(
       'no',
