@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { access, open, readFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 
 import { systemClock, type Clock } from '../../base/clock.js';
@@ -9,6 +10,7 @@ import { DsaSlurmError } from '../../base/errors.js';
 import { packageFile } from '../../base/package-file.js';
 import { shellText } from '../../base/shell-text.js';
 import { unitDirectory, unitName, type Settings } from '../../config/index.js';
+import { readOwner } from '../runs/view-journal.js';
 import { findWorker } from '../socket/connect.js';
 
 export interface KeepOptions {
@@ -85,7 +87,10 @@ async function startDetached(options: KeepOptions, logFile: string): Promise<num
   }
 }
 
-/** The number of the worker's process; null if it does not come, or has ended. */
+/**
+ * The number of the worker's process; null if it does not come, or has ended.
+ * @throws DsaSlurmError `worker` as soon as a worker on another host holds the state directory
+ */
 async function waitForWorker(
   { settings, clock = systemClock, patienceMs = 90_000 }: KeepOptions,
   over: AbortSignal | null,
@@ -99,6 +104,15 @@ async function waitForWorker(
       const { link } = found.worker.snapshot();
       found.worker.close();
       if (link.kind === 'socket') return link.pid;
+    }
+    // a standby was faster; the worker that was started here gets the lock when that one ends, or never
+    const owner = await readOwner(settings.dirs.state);
+    if (owner !== null && owner.host !== hostname()) {
+      throw new DsaSlurmError(
+        'worker',
+        `A standby has taken over: process ${owner.pid} on ${owner.host} runs this profile now.`,
+        { next: `Log in to ${owner.host} for its console. Jobs go on, and no second worker is needed.` },
+      );
     }
     if (isLast) return null;
     await clock.sleep(lookEveryMs);

@@ -147,3 +147,19 @@ test('people are told how to reach and to stop it', () => {
   expect(unit).toContain('systemctl --user stop dsa-slurm.service');
   expect(unit).toContain('journalctl --user -u dsa-slurm.service -f');
 });
+
+test('a standby on another host that was faster is named at once', async () => {
+  const owner = {
+    pid: 77,
+    host: 'login2.example',
+    machine: 'another',
+    born: '1',
+    since: '2026-11-30T08:00:00Z',
+  };
+  await installUnit();
+  const run = systemctl({}, async () => writeFile(join(state, 'worker.owner'), JSON.stringify(owner)));
+  // far beyond the time that a test may take
+  await expect(keep({ run, patienceMs: 600_000 })).rejects.toThrow(
+    /process 77 on login2\.example runs this profile/,
+  );
+});
