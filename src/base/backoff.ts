@@ -1,23 +1,23 @@
 export interface BackoffOptions {
-  /** Milliseconds before the first repetition. */
+  /** Delay before the first retry, in milliseconds. */
   initialMs: number;
-  /** Never longer than this. */
+  /** Upper limit of the delay, in milliseconds. */
   maxMs: number;
-  /** Milliseconds that the other side asked to be left alone for; kept to, up to `longest`. */
+  /** Lower limit, such as the server's `Retry-After`, in milliseconds; at most `maxMs` of it is respected. Default 0. */
   minMs?: number;
   /** 0 to 1, as `Math.random`. Default `Math.random`. */
   random?: () => number;
 }
 
 /**
- * Milliseconds to wait before repetition `attempt` (0, 1, …): doubles each time. Half of it is left to chance, so that
- * many who were interrupted at once do not all come back at once.
+ * Milliseconds to wait before retry `attempt` (0, 1, …): exponential, with up to half of it replaced by jitter, so that clients
+ * that failed together do not all retry at the same time.
  */
 export function backoffDelay(
   attempt: number,
-  { initialMs: first, maxMs: longest, minMs: atLeast = 0, random = Math.random }: BackoffOptions,
+  { initialMs, maxMs, minMs = 0, random = Math.random }: BackoffOptions,
 ): number {
-  const full = Math.min(longest, first * 2 ** Math.min(attempt, 30));
+  const full = Math.min(maxMs, initialMs * 2 ** Math.min(attempt, 30));
   const wait = Math.round(full * (1 - random() / 2));
-  return Math.max(wait, Math.min(atLeast, longest));
+  return Math.max(wait, Math.min(minMs, maxMs));
 }

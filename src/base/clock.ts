@@ -1,17 +1,17 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Time, passed in so that tests decide how it goes, in milliseconds. */
+/** Time in milliseconds, passed in so that tests can control it. */
 export interface Clock {
-  /** Since the epoch: for what people and other machines read. An administrator or NTP may set it back at any moment. */
+  /** Milliseconds since the epoch, for display and for other machines. NTP or an administrator can set it back at any time. */
   now(): number;
-  /** Since some moment; it never jumps. Everything that measures or waits counts by this. */
+  /** Milliseconds since an arbitrary moment; never jumps. Use it to measure durations. */
   monotonic(): number;
   /** Resolves after `ms`, or at once when `signal` aborts. Never rejects. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
-/** What a timer can hold: a longer one would end at once. */
-const longestTimer = 2 ** 31 - 1;
+/** Node fires a timer with a longer delay immediately. */
+const maxTimerMs = 2 ** 31 - 1;
 
 export const systemClock: Clock = {
   now: () => Date.now(),
@@ -20,11 +20,11 @@ export const systemClock: Clock = {
     try {
       let left = ms;
       do {
-        await delay(Math.min(left, longestTimer), undefined, signal === undefined ? {} : { signal });
-        left -= longestTimer;
+        await delay(Math.min(left, maxTimerMs), undefined, signal === undefined ? {} : { signal });
+        left -= maxTimerMs;
       } while (left > 0);
     } catch {
-      // aborted: the sleeper looks at its signal itself
+      // aborted: the caller checks its signal
     }
   },
 };

@@ -7,68 +7,68 @@ import PQueue from 'p-queue';
 
 import { maskArguments } from './redact.js';
 
-/** How a command went. What a command could not tell is data here, never an exception and never an empty answer. */
+/** The result of a command. Failures are data, not exceptions, and never look like empty output. */
 export type CommandResult =
   | { kind: 'exited'; exitCode: number; stdout: string; stderr: string; ms: number }
-  /** not found, or not executable */
+  /** Not found or not executable. */
   | { kind: 'missing'; reason: string; ms: number }
   | { kind: 'timeout'; ms: number }
   | { kind: 'killed'; signal: string; stderr: string; ms: number }
-  /** printed more than `maxBytes` */
+  /** Printed more than `maxBytes`. */
   | { kind: 'overflow'; ms: number }
-  /** the caller's signal aborted it */
+  /** Aborted by the caller's signal. */
   | { kind: 'aborted'; ms: number };
 
 export interface CommandOptions {
-  /** Milliseconds; the command is then sent SIGTERM, and SIGKILL 2 s later. Default: the runner's. */
+  /** Milliseconds until the command gets SIGTERM, and SIGKILL 2 s later. Default: the runner's. */
   timeoutMs?: number;
-  /** Written to standard input, which is otherwise empty. */
+  /** Written to standard input; default: empty input. */
   input?: string;
   cwd?: string;
-  /** Added to the runner's environment; `undefined` removes a name. */
+  /** Merged into the runner's environment; `undefined` removes a variable. */
   env?: Readonly<Record<string, string | undefined>>;
-  /** Bytes that each of the two streams may have; a command that prints more is ended. Default 64 MiB. */
+  /** Maximum bytes of each output stream; a command that prints more is killed. Default 64 MiB. */
   maxBytes?: number;
-  /** Told of what the command says, on either stream, while it runs. */
+  /** Called with the output of both streams while the command runs. */
   onOutput?: (text: string) => void;
   signal?: AbortSignal;
 }
 
-/** Runs one program with an argument vector. There is no shell anywhere behind this. */
+/** Runs a program with an argument vector, never through a shell. */
 export type RunCommand = (
   file: string,
   args: readonly string[],
   options?: CommandOptions,
 ) => Promise<CommandResult>;
 
-/** A command that is about to be started. Arguments are already free of secrets. */
+/** A command that is about to start. Secrets in its arguments are masked. */
 export interface StartedCommand {
   at: number;
   file: string;
   args: readonly string[];
 }
 
-/** One finished command, for the audit log and the console; `at` is when it ended. */
+/** A finished command, for the audit log and the console; `at` is when it ended. */
 export interface CommandRecord extends StartedCommand {
   result: CommandResult;
 }
 
 export interface RunnerOptions {
-  /** The whole environment of every command. `LC_ALL=C.UTF-8` is added so that answers are not translated. */
+  /** The complete environment of every command; `LC_ALL=C.UTF-8` is added so that messages are not translated. */
   env: Readonly<Record<string, string | undefined>>;
-  /** How long a command may take that is given no time of its own, in milliseconds. Default 30,000. */
+  /** Default timeout in milliseconds. Default 30,000. */
   timeoutMs?: number;
-  /** Commands alive at one time; further ones wait. Default 8. */
+  /** Commands that run at one time; further ones wait. Default 8. */
   concurrency?: number;
-  /** Each command has a session of its own: Ctrl-C in our terminal, and its end, are for us and not for a command in flight. */
+  /** Start each command in its own session, so that Ctrl-C and the end of this terminal do not reach it. */
   ownSession?: boolean;
-  /** Told of every command when its turn has come. */
+  /** Called before each command starts. */
   onStart?: (command: StartedCommand) => void;
-  /** Told of every command after it ended. */
+  /** Called after each command ended. */
   onCommand?: (record: CommandRecord) => void;
 }
 
-/** A {@link RunCommand} over real processes. */
+/** Creates a {@link RunCommand} that starts real processes. */
 export function createRunner({
   env,
   timeoutMs = 30_000,
@@ -90,8 +90,8 @@ export function createRunner({
 }
 
 /**
- * Between fork and exec Node stands still: a working directory, a program or a directory of `PATH` on a file system that
- * hangs would hold the whole process. So coreutils' env is what is started, and goes and looks for the rest.
+ * Node blocks between fork and exec, so a working directory, program or `PATH` directory on a hanging file system would
+ * block the whole process. Therefore coreutils' env is started, which looks them up in the child process.
  */
 const starter = '/usr/bin/env';
 
@@ -100,26 +100,26 @@ function starterArguments(file: string, args: readonly string[], cwd: string | u
 }
 
 /**
- * Why env could not start the program; null if it did. Until coreutils 9.9 env calls itself by the path it was started
- * with, from 9.10 on only "env". A program of its own accord may write such a line too (a script whose interpreter is
- * missing), so the name that env complains of has to be the one that it was given.
- * @param file what env was to start
- * @returns a system error code, or env's own words
+ * Why env could not start the program; null if it did. Up to coreutils 9.9, env prefixes its messages with the path it was
+ * started with, since 9.10 with "env". A program can print such a line too (for example a script whose interpreter is
+ * missing), so the message must name the file that env was given.
+ * @param file the program that env was given
+ * @returns a system error code, or env's message
  */
 export function reasonNotStarted(file: string, exitCode: number, stderr: string): string | null {
   if (exitCode < 125 || exitCode > 127) return null;
   const message = /^(?:\/usr\/bin\/)?env: (.*)/.exec(stderr)?.[1];
   if (message === undefined) return null;
-  const isOurs =
+  const isFromEnv =
     exitCode === 125
       ? /^(?:cannot change directory to|unrecognized option '--chdir)/.test(message)
       : message.startsWith(`${asEnvQuotes(file)}: `);
-  if (!isOurs) return null;
+  if (!isFromEnv) return null;
   if (message.endsWith('No such file or directory')) return 'ENOENT';
   return message.endsWith('Permission denied') ? 'EACCES' : message;
 }
 
-/** GNU's quotation marks of the C.UTF-8 locale, in which every command is run. */
+/** Quotes like GNU coreutils in the C.UTF-8 locale, in which every command runs. */
 function asEnvQuotes(name: string): string {
   const escaped = name.replaceAll('\\', '\\\\').replaceAll('’', '\\’').replaceAll('\n', '\\n');
   return `‘${escaped}’`;
@@ -145,24 +145,24 @@ async function runOnce(
     ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
     detached: options.ownSession,
     forceKillAfterDelay: 2_000,
-    // execa would put both streams and all of both into one message as well: many times the output in memory
+    // execa would also copy the output into its error message: many times the output in memory
     buffer: false,
   });
-  const ending = endTreeAfter(options.timeoutMs, running.pid, options.signal);
+  const timer = killTreeAfter(options.timeoutMs, running.pid, options.signal);
   const maxBytes = options.maxBytes ?? 64 * 1024 * 1024;
-  let isTooMuch = false;
+  let hasOverflowed = false;
   const collect = (stream: Readable): (() => string) =>
     collectText(stream, maxBytes, options.onOutput, () => {
-      isTooMuch = true;
+      hasOverflowed = true;
       if (running.pid !== undefined) kill(descendants(running.pid), 'SIGKILL');
     });
   const [stdout, stderr] = [collect(running.stdout), collect(running.stderr)];
   const result = await running;
-  const isTimedOut = ending.stop();
+  const isTimedOut = timer.stop();
   const ms = Math.round(performance.now() - started);
   if (isTimedOut) return { kind: 'timeout', ms };
   if (result.isCanceled) return { kind: 'aborted', ms };
-  if (isTooMuch) return { kind: 'overflow', ms };
+  if (hasOverflowed) return { kind: 'overflow', ms };
   if (result.signal !== undefined) {
     return { kind: 'killed', signal: result.signal, stderr: stderr(), ms };
   }
@@ -181,21 +181,21 @@ async function runOnce(
 }
 
 /**
- * Ends a command and all that it has started when its time is up, or when it is aborted: a wrapper script that is sent a
- * signal alone leaves the program that it waits for, which goes on and holds our pipes.
+ * Kills a command and all its descendants on timeout or abort. If only a wrapper script were killed, the program that it
+ * waits for would keep running and hold the output pipes open.
  */
-function endTreeAfter(
+function killTreeAfter(
   ms: number,
   pid: number | undefined,
   signal: AbortSignal | undefined,
 ): { stop(): boolean } {
   let isTimedOut = false;
-  let hard: NodeJS.Timeout | undefined;
+  let killTimer: NodeJS.Timeout | undefined;
   const end = (): void => {
     if (pid === undefined) return;
     const tree = descendants(pid);
     kill(tree, 'SIGTERM');
-    hard = setTimeout(() => kill([...new Set([...tree, ...descendants(pid)])], 'SIGKILL'), 2_000);
+    killTimer = setTimeout(() => kill([...new Set([...tree, ...descendants(pid)])], 'SIGKILL'), 2_000);
   };
   const timer = setTimeout(() => {
     isTimedOut = true;
@@ -205,24 +205,24 @@ function endTreeAfter(
   return {
     stop() {
       clearTimeout(timer);
-      clearTimeout(hard);
+      clearTimeout(killTimer);
       signal?.removeEventListener('abort', end);
       return isTimedOut;
     },
   };
 }
 
-/** A process and its children's children, from /proc. */
+/** A process and all its descendants, from /proc. */
 function descendants(pid: number): number[] {
   const children = new Map<number, number[]>();
   for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name)) continue;
     try {
-      // after the name in parentheses, which may hold anything: state, parent
+      // state and parent follow the name, which is in parentheses and can contain anything
       const parent = Number(readFileSync(`/proc/${name}/stat`, 'utf8').split(') ').at(-1)?.split(' ')[1]);
       children.set(parent, [...(children.get(parent) ?? []), Number(name)]);
     } catch {
-      // it has ended
+      // it has already ended
     }
   }
   const tree = [pid];
@@ -235,21 +235,20 @@ function kill(pids: readonly number[], signal: NodeJS.Signals): void {
     try {
       process.kill(pid, signal);
     } catch {
-      // it has ended
+      // it has already ended
     }
   }
 }
 
 /**
- * Collects what a stream says, as text: never more than `maxBytes`, and never more than twice that in memory, because
- * the bytes of a chunk are let go of once they are read.
- * @returns the text so far
+ * Collects the text of a stream, at most `maxBytes`. Decodes each chunk immediately, so that memory stays below twice that.
+ * @returns a function that returns the text so far
  */
 function collectText(
   stream: Readable,
   maxBytes: number,
   onOutput: CommandOptions['onOutput'],
-  onTooMuch: () => void,
+  onOverflow: () => void,
 ): () => string {
   const decoder = new StringDecoder('utf8');
   let pieces: string[] = [];
@@ -259,8 +258,8 @@ function collectText(
     bytes += chunk.length;
     if (bytes > maxBytes) {
       pieces = [];
-      onTooMuch();
-      // whatever else writes to it must not keep it open
+      onOverflow();
+      // other processes that write to it must not keep it open
       stream.destroy();
       return;
     }
@@ -274,23 +273,23 @@ function collectText(
   };
 }
 
-/** What went wrong, as the end of a sentence: `exited with 1: sbatch: error: …`; empty when nothing did. */
+/** Why a command failed, as the end of a sentence: `exited with 1: sbatch: error: …`; empty if it succeeded. */
 export function describeFailure(result: CommandResult): string {
   switch (result.kind) {
     case 'exited': {
       if (result.exitCode === 0) return '';
-      const said = result.stderr.trim() || result.stdout.trim();
-      return `exited with ${result.exitCode}${said === '' ? '' : `: ${said.slice(0, 2_000)}`}`;
+      const output = result.stderr.trim() || result.stdout.trim();
+      return `exited with ${result.exitCode}${output === '' ? '' : `: ${output.slice(0, 2_000)}`}`;
     }
     case 'missing':
       return `could not be started (${result.reason})`;
     case 'timeout':
-      return `gave no answer within ${Math.round(result.ms / 1000)} s`;
+      return `did not answer within ${Math.round(result.ms / 1000)} s`;
     case 'killed':
-      return `was ended by ${result.signal}`;
+      return `was killed by ${result.signal}`;
     case 'overflow':
-      return 'printed far more than it should';
+      return 'printed too much output';
     case 'aborted':
-      return 'was stopped';
+      return 'was canceled';
   }
 }

@@ -1,38 +1,38 @@
-/** What is under way behind a gate, or waits before it. */
+/** State of a gate that is in use. */
 export interface GateView {
-  /** What has been under way longest, and since when, by the gate's clock. */
+  /** The work that has been running longest, and since when, by the gate's clock. */
   label: string;
   since: number;
-  /** Others that wait for their turn. */
+  /** Number of waiting calls. */
   waiting: number;
 }
 
-/** Lets a few pieces of work through at one time; the others wait, in order, for as long as it takes. */
+/** Limits concurrent work; further calls wait in order, without a time limit. */
 export interface Gate {
-  /** @param label for people, if it takes long */
+  /** @param label shown to the user if the work takes long */
   pass<T>(label: string, work: () => Promise<T>): Promise<T>;
-  /** Null while nothing is under way. */
+  /** Null while nothing runs. */
   view(): GateView | null;
-  /** Everybody who waits, before the gate or behind it, gets this error; label is under way goes on without them. */
+  /** Rejects all calls, running or waiting, with this error. The running work itself continues. */
   abandon(reason: Error): void;
 }
 
-/** @param now milliseconds of a clock that never jumps */
-export function createGate(places: number, now: () => number): Gate {
-  const underWay = new Map<symbol, { label: string; since: number }>();
+/** @param now monotonic clock in milliseconds */
+export function createGate(limit: number, now: () => number): Gate {
+  const running = new Map<symbol, { label: string; since: number }>();
   const waiting: (() => void)[] = [];
-  const present = new Set<(reason: Error) => void>();
-  let taken = 0;
+  const calls = new Set<(reason: Error) => void>();
+  let active = 0;
 
   async function enter(): Promise<void> {
-    if (taken < places) taken += 1;
-    // a place is handed on, so that nobody who comes meanwhile takes it
+    if (active < limit) active += 1;
+    // the slot is passed on directly, so that a new call cannot take it
     else await new Promise<void>((resolve) => waiting.push(resolve));
   }
 
   function leave(): void {
     const next = waiting.shift();
-    if (next === undefined) taken -= 1;
+    if (next === undefined) active -= 1;
     else next();
   }
 
@@ -46,29 +46,29 @@ export function createGate(places: number, now: () => number): Gate {
       };
       const through = async () => {
         await enter();
-        const place = Symbol(label);
+        const id = Symbol(label);
         try {
           if (reason !== null) throw reason;
-          underWay.set(place, { label, since: now() });
+          running.set(id, { label, since: now() });
           return await work();
         } finally {
-          underWay.delete(place);
+          running.delete(id);
           leave();
         }
       };
-      present.add(giveUp);
+      calls.add(giveUp);
       try {
         return await Promise.race([through(), abandoned]);
       } finally {
-        present.delete(giveUp);
+        calls.delete(giveUp);
       }
     },
     view() {
-      const [longest] = underWay.values();
+      const [longest] = running.values();
       return longest === undefined ? null : { ...longest, waiting: waiting.length };
     },
     abandon(reason) {
-      for (const giveUp of present) giveUp(reason);
+      for (const giveUp of calls) giveUp(reason);
     },
   };
 }

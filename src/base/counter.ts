@@ -1,15 +1,18 @@
 import type { Clock } from './clock.js';
 
-/** How often something happened lately, in spans of equal length. */
+/** Counts recent events in time spans of equal length. */
 export interface Counter {
   add(): void;
-  /** Counts of the spans, oldest first; the last one is not over yet. */
+  /** Counts per span, oldest first; the last span is the current one. */
   series(): number[];
-  /** The sum over all of them. */
+  /** Sum of all spans. */
   sum(): number;
 }
 
-/** @param spanMs length of a span in milliseconds; so many `spans` are remembered */
+/**
+ * @param spanMs length of a span in milliseconds
+ * @param spans number of spans to keep
+ */
 export function createCounter(clock: Clock, spanMs: number, spans: number): Counter {
   const counts = new Map<number, number>();
   const current = (): number => Math.floor(clock.monotonic() / spanMs);

@@ -1,9 +1,9 @@
-/** What Python's ConfigParser would make of `%(RABBITMQ_USER)s` where the environment says nothing else. */
+/** Defaults for references such as `%(RABBITMQ_USER)s`, which girder_worker reads from the environment. */
 const defaults = { rabbitmq_user: 'guest', rabbitmq_pass: 'guest', rabbitmq_host: 'localhost' };
 
 /**
- * Reads an INI file as Python's ConfigParser does: `%%` is a percent sign, `%(name)s` another value of the section. Keys are
- * lower case, as `section.key`. A value whose references cannot be resolved is left out.
+ * Parses an INI file as Python's ConfigParser does: `%%` is a percent sign, `%(name)s` another value of the section. Keys are
+ * returned as `section.key` in lower case. A value whose references cannot be resolved is omitted.
  */
 export function readIni(text: string): ReadonlyMap<string, string> {
   const raw = new Map<string, string>();
@@ -20,18 +20,21 @@ export function readIni(text: string): ReadonlyMap<string, string> {
   }
   const values = new Map<string, string>();
   for (const [key, value] of raw) {
-    const own = key.slice(0, key.indexOf('.'));
-    const resolved = interpolate(value, (name) => raw.get(`${own}.${name}`) ?? raw.get(`DEFAULT.${name}`));
+    const section = key.slice(0, key.indexOf('.'));
+    const resolved = interpolate(
+      value,
+      (name) => raw.get(`${section}.${name}`) ?? raw.get(`DEFAULT.${name}`),
+    );
     if (resolved !== null) values.set(key, resolved);
   }
   return values;
 }
 
-/** References of references are not followed: no file of this kind has any, and hostile ones have no end. */
+/** Nested references are not followed: real files have none, and those of hostile files may be circular. */
 function interpolate(value: string, find: (name: string) => string | undefined): string | null {
   let complete = true;
-  const text = value.replaceAll(/%(%|\(([^)]*)\)s|)/g, (_, what: string, name: string | undefined) => {
-    if (what === '%') return '%';
+  const text = value.replaceAll(/%(%|\(([^)]*)\)s|)/g, (_, reference: string, name: string | undefined) => {
+    if (reference === '%') return '%';
     const key = name?.toLowerCase() ?? '';
     const found =
       find(key) ?? (Object.hasOwn(defaults, key) ? defaults[key as keyof typeof defaults] : undefined);

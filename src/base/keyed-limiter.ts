@@ -1,51 +1,51 @@
-/** A number of places for each key: whoever holds all the places of one key keeps nobody of another one waiting. */
+/** Limits concurrency separately for each key. */
 export interface KeyedLimiter {
   /**
-   * Waits for a place, in order of arrival.
-   * @returns gives the place back; calling it again does nothing
-   * @throws the reason of `signal` if it aborts before there is a place
+   * Waits for a slot, in order of arrival.
+   * @returns a function that releases the slot; calling it again does nothing
+   * @throws the reason of `signal` if it aborts first
    */
   acquire(key: string, signal?: AbortSignal): Promise<() => void>;
 }
 
-interface Room {
-  taken: number;
+interface Slots {
+  used: number;
   waiting: Set<() => void>;
 }
 
-/** @param count places for each key */
-export function createKeyedLimiter(count: number): KeyedLimiter {
-  const rooms = new Map<string, Room>();
+/** @param limit slots per key */
+export function createKeyedLimiter(limit: number): KeyedLimiter {
+  const slotsByKey = new Map<string, Slots>();
 
-  function leave(key: string, room: Room): void {
-    const [next] = room.waiting;
+  function release(key: string, slots: Slots): void {
+    const [next] = slots.waiting;
     if (next !== undefined) {
-      // the place is handed on, so that nobody who comes meanwhile takes it
-      room.waiting.delete(next);
+      // the slot is passed on directly, so that a new caller cannot take it
+      slots.waiting.delete(next);
       next();
       return;
     }
-    room.taken -= 1;
-    if (room.taken === 0) rooms.delete(key);
+    slots.used -= 1;
+    if (slots.used === 0) slotsByKey.delete(key);
   }
 
   return {
     async acquire(key, signal) {
       signal?.throwIfAborted();
-      const room = rooms.get(key) ?? { taken: 0, waiting: new Set() };
-      rooms.set(key, room);
-      if (room.taken < count) room.taken += 1;
-      else await turn(room, signal);
-      let hasLeft = false;
+      const slots = slotsByKey.get(key) ?? { used: 0, waiting: new Set() };
+      slotsByKey.set(key, slots);
+      if (slots.used < limit) slots.used += 1;
+      else await waitForSlot(slots, signal);
+      let isReleased = false;
       return () => {
-        if (!hasLeft) leave(key, room);
-        hasLeft = true;
+        if (!isReleased) release(key, slots);
+        isReleased = true;
       };
     },
   };
 }
 
-async function turn({ waiting }: Room, signal: AbortSignal | undefined): Promise<void> {
+async function waitForSlot({ waiting }: Slots, signal: AbortSignal | undefined): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const stop = (): void => {
     waiting.delete(resolve);

@@ -3,16 +3,16 @@ import { pino, type Logger } from 'pino';
 import { escapeUnprintable } from './printable-json.js';
 import { createRing, type Ring } from './ring.js';
 
-/** Structured log. `log.info({ run: id, job: '123' }, 'submitted')`: facts first, then a short phrase. */
+/** Structured log, used as `log.info({ run: id, job: '123' }, 'submitted')`: data first, then a short message. */
 export type Log = Logger;
 
 export interface LogOptions {
   level: string;
-  /** A file path in a directory that is there, or `1`/`2` for standard output and error. */
+  /** A file path in an existing directory, or `1`/`2` for standard output and error. */
   destination: string | 1 | 2;
 }
 
-/** Names under which a secret could ever be logged; their values are replaced. */
+/** Keys that could hold a secret; their values are replaced. */
 const secretPaths = [
   'token',
   '*.token',
@@ -29,28 +29,28 @@ const secretPaths = [
   '["Girder-Token"]',
 ];
 
-/** A warning or an error of the log. */
+/** A logged warning or error. */
 export interface LoggedProblem {
   at: number;
   level: 'warn' | 'error' | 'fatal';
-  /** The phrase, and the reason where the line gives one. */
+  /** The message, and the reason if the line has one. */
   text: string;
-  /** The run that it is about. */
+  /** Id of the run it is about. */
   run: string | null;
 }
 
-const troublesKept = 100;
-/** Where a logger keeps its last troubles; loggers made by `child` share it. */
-const troubles = Symbol('troubles');
+const keptProblems = 100;
+/** Property of a logger that holds its recent problems; child loggers share it. */
+const problems = Symbol('problems');
 
-/** The last warnings and errors that a logger of {@link createLog}, or a child of it, has written; oldest first. */
+/** The last warnings and errors of a logger from {@link createLog} or of its children, oldest first. */
 export function recentProblems(log: Log): readonly LoggedProblem[] {
-  return (log as { [troubles]?: Ring<LoggedProblem> })[troubles]?.items() ?? [];
+  return (log as { [problems]?: Ring<LoggedProblem> })[problems]?.items() ?? [];
 }
 
-/** A line as it was written, secrets already out of it. */
-function readTrouble(line: string): LoggedProblem | null {
-  // the level stands first in every line of pino; most lines are not worth parsing
+/** @param line a line of pino, already without secrets */
+function readProblem(line: string): LoggedProblem | null {
+  // pino writes the level first; most lines do not need to be parsed
   const level = /^\{"level":(\d+)/.exec(line)?.[1];
   if (level === undefined || Number(level) < 40) return null;
   const { time, msg, run, reason, why, trouble, err } = JSON.parse(line) as Partial<Record<string, unknown>>;
@@ -67,9 +67,9 @@ function readTrouble(line: string): LoggedProblem | null {
   };
 }
 
-/** A JSON-lines logger that writes synchronously, so that nothing is lost at exit and nothing tears a screen. */
+/** Creates a JSON-lines logger. It writes synchronously, so that nothing is lost at exit. */
 export function createLog({ level, destination }: LogOptions): Log {
-  const ring = createRing<LoggedProblem>(troublesKept);
+  const ring = createRing<LoggedProblem>(keptProblems);
   const log = pino(
     {
       level,
@@ -78,23 +78,23 @@ export function createLog({ level, destination }: LogOptions): Log {
       timestamp: pino.stdTimeFunctions.isoTime,
       hooks: {
         streamWrite(line) {
-          const trouble = readTrouble(line);
-          if (trouble !== null) ring.push(trouble);
+          const problem = readProblem(line);
+          if (problem !== null) ring.push(problem);
           return escapeUnprintable(line);
         },
       },
     },
     pino.destination({ dest: destination, sync: true, mode: 0o600 }),
   );
-  return Object.assign(log, { [troubles]: ring });
+  return Object.assign(log, { [problems]: ring });
 }
 
-/** A log that goes nowhere, for tests and for commands that have nothing to log. */
+/** A logger that discards everything, for tests and for commands that do not log. */
 export function silentLog(): Log {
   return pino({ level: 'silent' });
 }
 
-/** `amqp://user:***@host/vhost`: a URL that may be shown. A text that is no URL is hidden whole. */
+/** `amqp://user:***@host/vhost`: a URL without its password. A text that is not a URL is masked completely. */
 export function maskUrl(text: string): string {
   try {
     const url = new URL(text);

@@ -4,10 +4,10 @@ import { systemCode } from './errors.js';
 import { mkdir, stat } from './network-fs.js';
 
 /**
- * Makes a directory and the ones above it, where they are missing.
+ * Creates a directory and its missing parents.
  *
- * Not `mkdir(…, { recursive: true })`: below a file system that answers ENOENT whatever is there (`/proc` does), Node 24
- * tries for ever, and a mistyped setting must not hang a program.
+ * Does not use `mkdir(…, { recursive: true })`: on a file system that always returns ENOENT, such as `/proc`, Node 24 retries
+ * forever, and a mistyped setting must not hang the program.
  * @param path absolute
  * @returns whether it was missing
  */

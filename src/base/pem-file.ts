@@ -4,12 +4,12 @@ import { open } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
 import { coerceError, DsaSlurmError, systemCode } from './errors.js';
 
-/** A bundle of all public authorities has about 200 KB. */
-const longest = 4 * 1024 * 1024;
+/** A bundle of all public CAs has about 200 KB. */
+const maxBytes = 4 * 1024 * 1024;
 
 /**
- * Reads a file of certificates or keys. Its name may come from a message, so it is looked at before it is read, and
- * nothing of its content is ever in an error.
+ * Reads a PEM file of certificates or keys. Its path may come from a message, so the file type and size are checked first, and
+ * errors do not quote its content.
  * @throws DsaSlurmError `files`
  */
 export async function readPemFile(path: string): Promise<string> {
@@ -18,19 +18,19 @@ export async function readPemFile(path: string): Promise<string> {
   });
   try {
     const stats = await file.stat();
-    if (!stats.isFile()) throw bad(path, 'it is no plain file');
-    if (stats.size > longest) throw bad(path, 'it is too large for one');
+    if (!stats.isFile()) throw bad(path, 'it is not a regular file');
+    if (stats.size > maxBytes) throw bad(path, 'it is too large');
     return await file.readFile('utf8');
   } finally {
     await file.close();
   }
 }
 
-/** What of TLS can be read from files. Texts in PEM. */
+/** TLS certificates and keys, in PEM. */
 export interface TlsMaterial {
-  /** Authorities that are trusted. */
+  /** Trusted CAs. */
   ca?: string;
-  /** Our own certificate, and its key. */
+  /** Client certificate and its key. */
   cert?: string;
   key?: string;
 }
@@ -42,18 +42,18 @@ const parseCertificate = (pem: string): X509Certificate => new X509Certificate(p
 /** @throws DsaSlurmError `files` if `material`, which was read from `path`, cannot be used */
 export function checkTlsMaterial(path: string, material: TlsMaterial): void {
   const authorities = material.ca?.match(oneCertificate);
-  if (authorities === null) throw bad(path, 'it holds no certificate');
+  if (authorities === null) throw bad(path, 'it contains no certificate');
   try {
-    // an authority that cannot be read is passed over by TLS without a word
+    // TLS silently ignores a CA certificate that cannot be parsed
     authorities?.forEach((each) => parseCertificate(each));
     createSecureContext(material);
   } catch (error) {
-    // OpenSSL's own words name what is wrong and quote nothing
+    // OpenSSL's message describes the error and does not quote the file
     throw bad(path, coerceError(error).message.split('\n')[0] ?? '');
   }
 }
 
-function bad(path: string, why: string, cause?: unknown): DsaSlurmError {
+function bad(path: string, reason: string, cause?: unknown): DsaSlurmError {
   const shown = path.replaceAll(/\p{Cc}/gu, ' ').slice(0, 300);
-  return new DsaSlurmError('files', `The certificate file ${shown} is of no use: ${why}.`, { cause });
+  return new DsaSlurmError('files', `The certificate file ${shown} cannot be used: ${reason}.`, { cause });
 }

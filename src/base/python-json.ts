@@ -1,6 +1,6 @@
 import { DsaSlurmError } from './errors.js';
 
-/** What {@link parsePythonJson} can give. A `bigint` is an integer beyond the safe range of numbers. */
+/** A value returned by {@link parsePythonJson}. A `bigint` is an integer beyond the safe range of numbers. */
 export type PythonJson =
   | null
   | boolean
@@ -10,7 +10,7 @@ export type PythonJson =
   | PythonJson[]
   | { [key: string]: PythonJson };
 
-/** The same with nothing lost: what {@link parseExactJson} gives. */
+/** A value returned by {@link parseExactJson}, which loses nothing. */
 export type ExactJson =
   | null
   | boolean
@@ -21,7 +21,7 @@ export type ExactJson =
   | ExactJson[]
   | { [key: string]: ExactJson };
 
-/** A float without a fraction: JavaScript has no other sign of it, and Python writes `1.0` and `1` for different things. */
+/** A float with an integral value. To Python, `1.0` and `1` differ; JavaScript cannot distinguish them. */
 export class WholeFloat {
   readonly value: number;
 
@@ -30,28 +30,28 @@ export class WholeFloat {
   }
 }
 
-/** Python's own parser gives up at about 1,000 levels; real messages have fewer than 20. */
-const deepest = 500;
-/** Python 3.11 and newer refuse to read longer integers. */
-const longestInteger = 4_300;
+/** Python's parser fails at about 1,000 levels; real messages have fewer than 20. */
+const maxDepth = 500;
+/** Python 3.11 and newer refuse longer integers. */
+const maxIntegerLength = 4_300;
 
 const quote = 0x22;
 const backslash = 0x5c;
 
 /**
- * Parses JSON as Python's `json` writes it: standard JSON and the literals `NaN`, `Infinity` and `-Infinity`.
+ * Parses JSON as written by Python's `json`: standard JSON and the literals `NaN`, `Infinity` and `-Infinity`.
  *
- * - Integers from 2^53 on come as `bigint`, so that no digit of them changes; `JSON.stringify` refuses those.
- * - `__proto__` is an ordinary own property, as in `JSON.parse`; no prototype is touched.
- * - Of a key that comes twice the last value stays, as in Python.
+ * - Integers beyond the safe range become `bigint`, so that no digit is lost; `JSON.stringify` refuses those.
+ * - `__proto__` becomes an ordinary own property, as in `JSON.parse`.
+ * - The last value of a duplicate key wins, as in Python.
  *
- * @throws DsaSlurmError `message` with the offset in UTF-16 units; it never quotes the text, which may hold tokens.
+ * @throws DsaSlurmError `message` with the offset in UTF-16 code units; it does not quote the text, which may contain tokens
  */
 export function parsePythonJson(text: string): PythonJson {
   return parse(text, false) as PythonJson;
 }
 
-/** As {@link parsePythonJson}, for who writes it again: `1.0` comes as {@link WholeFloat}. */
+/** Like {@link parsePythonJson}, but `1.0` becomes a {@link WholeFloat}, so that it can be written again unchanged. */
 export function parseExactJson(text: string): ExactJson {
   return parse(text, true);
 }
@@ -84,7 +84,7 @@ function parse(text: string, wholeFloats: boolean): ExactJson {
     if (text.charCodeAt(at) !== quote) fail('a string');
     for (at += 1; text.charCodeAt(at) !== quote; at += 1) {
       const code = text.charCodeAt(at);
-      // What follows a backslash is for JSON.parse to judge. Behind the end the code is NaN.
+      // JSON.parse checks escapes; past the end the code is NaN
       if (code === backslash) at += 1;
       else if (!(code >= 0x20)) fail('the rest of a string');
     }
@@ -101,15 +101,15 @@ function parse(text: string, wholeFloats: boolean): ExactJson {
     const [token, fraction, exponent] = numberToken.exec(text) ?? fail('a value');
     const value = Number(token);
     const isUnsafe = fraction === undefined && exponent === undefined && !Number.isSafeInteger(value);
-    if (isUnsafe && token.length > longestInteger) fail(`an integer of at most ${longestInteger} digits`);
+    if (isUnsafe && token.length > maxIntegerLength) fail(`an integer of at most ${maxIntegerLength} digits`);
     at += token.length;
     if (isUnsafe) return BigInt(token);
     const isFloat = fraction !== undefined || exponent !== undefined;
     return wholeFloats && isFloat && Number.isInteger(value) ? new WholeFloat(value) : value;
   };
 
-  /** Whether a further element follows; steps over the comma or the closing bracket. */
-  const another = (end: string): boolean => {
+  /** Consumes a comma or the closing bracket; whether it was a comma. */
+  const hasNext = (end: string): boolean => {
     skipSpace();
     const character = text[at];
     if (character !== ',' && character !== end) fail(`"," or "${end}"`);
@@ -117,7 +117,7 @@ function parse(text: string, wholeFloats: boolean): ExactJson {
     return character === ',';
   };
 
-  /** Steps over the opening bracket, and over the closing one if nothing is between them. */
+  /** Consumes the opening bracket, and the closing one if it follows immediately. */
   const isEmpty = (end: string): boolean => {
     at += 1;
     skipSpace();
@@ -130,7 +130,7 @@ function parse(text: string, wholeFloats: boolean): ExactJson {
     const items: ExactJson[] = [];
     if (isEmpty(']')) return items;
     do items.push(value(depth));
-    while (another(']'));
+    while (hasNext(']'));
     return items;
   };
 
@@ -144,7 +144,7 @@ function parse(text: string, wholeFloats: boolean): ExactJson {
       if (text[at] !== ':') fail('":"');
       at += 1;
       entries.push([key, value(depth)]);
-    } while (another('}'));
+    } while (hasNext('}'));
     return Object.fromEntries(entries);
   };
 
@@ -154,9 +154,9 @@ function parse(text: string, wholeFloats: boolean): ExactJson {
       case '"':
         return string();
       case '{':
-        return depth >= deepest ? fail(`a nesting of at most ${deepest} levels`) : object(depth + 1);
+        return depth >= maxDepth ? fail(`a nesting of at most ${maxDepth} levels`) : object(depth + 1);
       case '[':
-        return depth >= deepest ? fail(`a nesting of at most ${deepest} levels`) : array(depth + 1);
+        return depth >= maxDepth ? fail(`a nesting of at most ${maxDepth} levels`) : array(depth + 1);
       case 't':
         return literal('true', true);
       case 'f':
@@ -178,7 +178,7 @@ function parse(text: string, wholeFloats: boolean): ExactJson {
   return result;
 }
 
-/** Writes JSON as Python's `json` does, but for text outside ASCII, which stays as it is. The inverse of {@link parseExactJson}. */
+/** Writes JSON like Python's `json` with `ensure_ascii=False`. The inverse of {@link parseExactJson}. */
 export function writePythonJson(value: ExactJson): string {
   if (typeof value === 'bigint') return String(value);
   if (typeof value === 'number') return Object.is(value, -0) ? '0' : writeNumber(value);

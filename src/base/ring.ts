@@ -1,4 +1,4 @@
-/** The last few of many things, oldest first. */
+/** Keeps the last `size` items, oldest first. */
 export interface Ring<T> {
   push(item: T): void;
   items(): readonly T[];
@@ -8,7 +8,7 @@ export function createRing<T>(size: number): Ring<T> {
   let kept: T[] = [];
   return {
     push(item) {
-      // a new array each time: who holds the old one has something that does not change
+      // a new array each time, because callers may keep the old one
       kept = [...kept.slice(-(size - 1)), item];
     },
     items: () => kept,

@@ -1,9 +1,9 @@
-/** An argument vector as a POSIX shell would take it, to be shown and copied; nothing here is ever run by one. */
+/** An argument vector as a POSIX shell command line, for display and copying only. */
 export function shellText(argv: readonly string[]): string {
   return argv.map(shellWord).join(' ');
 }
 
-/** One argument: as it is where a shell leaves it alone, else in single quotes. */
+/** One argument, in single quotes if a shell needs them. */
 export function shellWord(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }

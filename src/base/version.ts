@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { packageFile } from './package-file.js';
 
-/** What this program's own package.json says of it. */
+/** The used part of this program's package.json. */
 export function programPackage(): { version: string; engines: { node: string } } {
   const text = readFileSync(packageFile('package.json'), 'utf8');
   return JSON.parse(text) as { version: string; engines: { node: string } };

@@ -109,7 +109,7 @@ test('a caller in Python whose message is refused gets the reason too', async ()
   expect(answer).toEqual({
     state: 'FAILURE',
     error: 'RuntimeError',
-    text: expect.stringContaining('never decoded') as string,
+    text: expect.stringContaining('Only application/json is accepted') as string,
   });
   expect(history.at(-1)).toBe(status.error);
 });

@@ -138,7 +138,7 @@ describe('images.contents', () => {
       null,
     ],
     ['words without the nonce', exited('started\ndirectory\nentry\n'), there, 'fail', 'no container', 'true'],
-    ['silent', timedOut, there, 'fail', 'x.sif: no container of it starts: gave no answer', 'true'],
+    ['silent', timedOut, there, 'fail', 'x.sif: no container of it starts: did not answer', 'true'],
   ])('%s', async (_name, ends, unhidden, status, evidence, fix) => {
     const { settings, facts } = await imagesOf(['x.sif'], { 'apptainer.options': ['--nohttps'] });
     const { run, execs } = runtime(ends, unhidden);

@@ -78,7 +78,7 @@ describe('slurm.controller', () => {
       /is DOWN/,
       'systemctl status slurmctld',
     ],
-    ['silent', timedOut, 'fail', /scontrol ping gave no answer within/, 'scontrol ping'],
+    ['silent', timedOut, 'fail', /scontrol ping did not answer within/, 'scontrol ping'],
   ])('%s', async (_name, answer, status, evidence, fix) => {
     await expectCheck(controller, { 'scontrol ping': answer }, { status, evidence, fix });
   });
@@ -329,7 +329,7 @@ describe('slurm.account', () => {
     await expectCheck(
       account,
       { sacctmgr: timedOut },
-      { status: 'warn', evidence: /sacctmgr gave no answer/, fix: 'slurmdbd' },
+      { status: 'warn', evidence: /sacctmgr did not answer/, fix: 'slurmdbd' },
       {},
       site,
     );

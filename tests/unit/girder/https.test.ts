@@ -96,9 +96,9 @@ describe('a Girder whose certificate is of a private authority', () => {
 
   test.each<[string, () => Promise<string>, RegExp]>([
     ['is not there', async () => join(dir, 'none.pem'), /cannot be read \(ENOENT\)/],
-    ['is a directory', async () => dir, /no plain file|EISDIR/],
-    ['is a device', async () => '/dev/zero', /no plain file/],
-    ['holds a key only', async () => files.serverKey, /holds no certificate/],
+    ['is a directory', async () => dir, /not a regular file|EISDIR/],
+    ['is a device', async () => '/dev/zero', /not a regular file/],
+    ['holds a key only', async () => files.serverKey, /contains no certificate/],
     [
       'holds rubbish',
       async () => {
@@ -106,7 +106,7 @@ describe('a Girder whose certificate is of a private authority', () => {
         await writeFile(path, '-----BEGIN CERTIFICATE-----\nSECRETSECRET\n-----END CERTIFICATE-----\n');
         return path;
       },
-      /of no use/,
+      /cannot be used/,
     ],
   ])(
     'a girder.caFile that %s is refused at the start, and nothing of it is shown',
@@ -139,7 +139,7 @@ describe('the session for job updates', () => {
     const { origin } = await startGirder();
     const { told, notes } = await report(origin, { verify: join(dir, 'none.pem') });
     expect(told).toMatchObject({ kind: 'unreachable' });
-    expect(notes).toEqual([expect.stringMatching(/"verify".*ignored.*none\.pem is of no use/)]);
+    expect(notes).toEqual([expect.stringMatching(/"verify".*ignored.*none\.pem cannot be used/)]);
   });
 
   test.each<[string, () => unknown]>([

@@ -120,10 +120,10 @@ describe('the health lines', () => {
 
   test('show age and error when Slurm does not respond, and keep the rows', () => {
     const worker = showing({
-      jobs: { rows: [fakeJob({ id: '7' })], at: 0, trouble: 'squeue gave no answer within 30 s' },
+      jobs: { rows: [fakeJob({ id: '7' })], at: 0, trouble: 'squeue did not answer within 30 s' },
     });
     expect(head(worker, 42_000)).toContain(
-      '▲ Slurm not responding for 42 s: squeue gave no answer within 30 s',
+      '▲ Slurm not responding for 42 s: squeue did not answer within 30 s',
     );
     expect(linesOf(stateOf(worker)).join('\n')).toMatch(/RUNNING +7/u);
   });

@@ -85,7 +85,7 @@ describe('changeJobs', () => {
     const { run } = fakeRun(() => ({ kind: 'timeout', ms: 30_000 }));
     expect(await changeJobs(run, { kind: 'hold' }, ['1'])).toEqual({
       ok: false,
-      said: 'scontrol gave no answer within 30 s',
+      said: 'scontrol did not answer within 30 s',
     });
   });
 });

@@ -39,7 +39,7 @@ it("repeats scancel's own words", async () => {
   });
   expect(await cancelJobs(fakeRun(() => timedOut).run, ['42'])).toEqual({
     ok: false,
-    said: 'scancel gave no answer within 30 s',
+    said: 'scancel did not answer within 30 s',
   });
   expect(await cancelJobs(fakeRun(() => failed('')).run, ['42'])).toEqual({
     ok: false,
@@ -120,6 +120,6 @@ describe('a cancel in two steps', () => {
     const { cancel, wait, troubles } = bench(({ args }) => (args[0] === '--batch' ? said('') : timedOut));
     await cancel(['11']);
     await wait(10_000);
-    expect(troubles).toEqual(['scancel gave no answer within 30 s']);
+    expect(troubles).toEqual(['scancel did not answer within 30 s']);
   });
 });

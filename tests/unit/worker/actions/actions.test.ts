@@ -193,10 +193,10 @@ describe('jobs of others', () => {
   });
 
   test('cannot be told while Slurm is silent: then nothing is touched', async () => {
-    const { act, done } = setUp({ trouble: 'squeue gave no answer within 60 s' });
+    const { act, done } = setUp({ trouble: 'squeue did not answer within 60 s' });
     expect(await act(cancel([], ['31']))).toMatchObject({
       ok: false,
-      said: expect.stringContaining('squeue gave no answer'),
+      said: expect.stringContaining('squeue did not answer'),
     });
     expect(done).toEqual([]);
   });

@@ -65,8 +65,8 @@ describe('nodes', () => {
     console.press('2');
     console.dispatch(cluster());
     expect(console.text()).not.toContain('~');
-    console.dispatch(cluster({ trouble: 'sinfo gave no answer within 30 s' }), { type: 'tick', now: 42_000 });
-    expect(console.text()).toContain('▲ nodes 42 s ago; update failed: sinfo gave no answer within 30 s');
+    console.dispatch(cluster({ trouble: 'sinfo did not answer within 30 s' }), { type: 'tick', now: 42_000 });
+    expect(console.text()).toContain('▲ nodes 42 s ago; update failed: sinfo did not answer within 30 s');
     expect(console.text()).toMatch(/\n~▲ idle\+drain +n2/u);
   });
 
