@@ -261,7 +261,7 @@ describe('slurm.submit', () => {
       'config set slurm.cpus',
     ],
     ['anything else', refused('who knows'), 'fail', /who knows/, 'sinfo -o "%P %l %m %c %G %f"'],
-    ['silent', timedOut, 'fail', /gave no answer/, 'sdiag'],
+    ['silent', timedOut, 'fail', /did not answer/, 'sdiag'],
     [
       'exit 0 without a start',
       exited('', { stderr: 'sbatch: error: allocation failure: Invalid qos' }),

@@ -109,7 +109,7 @@ export function judgePing(pongs: readonly Pong[], name: string, profile: string)
   const others = pongs.filter(({ node }) => node !== name).map(({ node }) => node);
   const said = others.length === 0 ? 'nobody else answers either' : `answers came from ${others.join(', ')}`;
   if (!pongs.some(({ node }) => node === name)) {
-    return warn(`${name} gave no answer within ${listenMs / 1_000} s; ${said}.`, `dsa-slurm${named} worker`);
+    return warn(`${name} did not answer within ${listenMs / 1_000} s; ${said}.`, `dsa-slurm${named} worker`);
   }
   return ok(`${name} answers; ${others.length === 0 ? 'it is alone' : `so do ${others.join(', ')}`}`);
 }

@@ -70,14 +70,14 @@ describe('the page about the worker', () => {
         at: now - 1_000,
         file: 'scontrol',
         args: [],
-        trouble: 'gave no answer in time',
+        trouble: 'did not answer in time',
         exitCode: null,
         ms: 60_000,
       },
     ];
     const text = page({ commands: { lastMinute: 3, budget: null, recent } });
     expect(text).toMatch(
-      /1 s ago exit +- +60 s +scontrol\n +gave no answer in time\n +2 s ago exit +1 +1\.5 s +sbatch --comment 'a b'\n +exited with 1: sbatch: error: Invalid account\n +9 s ago exit +0 +35 ms +squeue --me/u,
+      /1 s ago exit +- +60 s +scontrol\n +did not answer in time\n +2 s ago exit +1 +1\.5 s +sbatch --comment 'a b'\n +exited with 1: sbatch: error: Invalid account\n +9 s ago exit +0 +35 ms +squeue --me/u,
     );
   });
 
