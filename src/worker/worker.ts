@@ -188,7 +188,7 @@ export async function createWorker({
       clock,
       log,
     });
-  const reporting = createReportLimits({
+  const reportLimits = createReportLimits({
     reportMs: settings.girder.reportSeconds * 1_000,
     concurrency: reportsAtOnce,
   });
@@ -251,7 +251,7 @@ export async function createWorker({
     openGirderJob: async (run) => {
       const girderJob = await openGirderJob(run, book, {
         ...girderSetup(run.task),
-        reporting,
+        limits: reportLimits,
         tokenExpiresAt: run.acceptedAt + tokenLifeMs,
         acceptedAt: run.acceptedAt,
         finishPatienceMs: giveUpMs,

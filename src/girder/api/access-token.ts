@@ -1,20 +1,20 @@
 import { z } from 'zod';
 import type { GirderClient } from './client.js';
 
-/** What Girder says of the token that asks. */
+/** What Girder reports about a token. */
 export interface TokenFacts {
-  /** Milliseconds since the epoch; null where Girder does not say. */
+  /** Milliseconds since the epoch; null if Girder does not say. */
   expires: number | null;
-  /** Null: a token without scopes is for everything (girder/models/token.py). */
+  /** Null: a token without scopes is valid for everything (girder/models/token.py). */
   scopes: readonly string[] | null;
 }
 
-/** Tokens in a message live for so many milliseconds from its publication on (contract, section b). */
+/** Lifetime of the tokens in a message, in milliseconds from its publication (contract, section b). */
 export const tokenLifeMs = 7 * 24 * 60 * 60_000;
 
 export const tokenPath = 'token/current';
 
-/** The document holds the token itself; only this is taken of it. */
+/** The response contains the token itself; only these fields are read. */
 const tokenDocument = z
   .object({ expires: z.string().nullish(), scope: z.array(z.string()).nullish() })
   .transform(({ expires, scope }) => {
@@ -24,8 +24,8 @@ const tokenDocument = z
   .nullable();
 
 /**
- * Asks Girder about the client's own token: `GET token/current`, which anyone may ask (girder/api/v1/token.py, 3 and 5).
- * Null: Girder knows no such token, because it has expired or was withdrawn.
+ * Reads the client's own token: `GET token/current`, which needs no permission (girder/api/v1/token.py, 3 and 5).
+ * @returns null if Girder does not know the token, because it expired or was revoked
  * @throws GirderError when Girder does not answer
  */
 export async function readToken(
@@ -35,7 +35,7 @@ export async function readToken(
   return client.json(tokenDocument, { method: 'GET', path: tokenPath, attempts: 2, signal });
 }
 
-/** Scopes that allow what an output needs; a token for everything has the first. */
+/** Scopes that allow uploading an output; an unrestricted token has the first. */
 const writingScopes = ['core.user_auth', 'core.data.write'];
 
 export function mayWrite({ scopes }: TokenFacts): boolean {

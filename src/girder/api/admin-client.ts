@@ -2,12 +2,12 @@ import { loginWithApiKey } from './api-key.js';
 import { createGirderClient, type GirderClient, type GirderSetup } from './client.js';
 import { GirderError } from './girder-error.js';
 
-/** Milliseconds until an answer begins: nobody waits longer for what is only asked to do better. */
+/** Response timeout in milliseconds. Short, because these requests are optional. */
 const answerMs = 10_000;
 
 /**
- * Asks as the owner of an API key. Logs in at the first question, and once more when Girder no longer takes the token. One try a
- * question: whoever asks knows what to do without an answer.
+ * A client that acts as the owner of an API key. It logs in on the first request, and once more when Girder rejects the token.
+ * A request is sent once, because the callers can do without the answer.
  */
 export function createAdminClient(
   options: GirderSetup & { apiUrl: string; apiKey: string },

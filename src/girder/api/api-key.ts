@@ -4,9 +4,9 @@ import type { GirderClient } from './client.js';
 const tokenAnswer = z.object({ authToken: z.object({ token: z.string(), scope: z.array(z.string()) }) });
 
 /**
- * Turns an API key into a token (contract, section k).
- * @param client of nobody: without a token of its own
- * @param request.days how long the token is good
+ * Exchanges an API key for a token (contract, section k).
+ * @param client without a token
+ * @param request.days lifetime of the token
  * @throws GirderError
  */
 export async function loginWithApiKey(
@@ -17,7 +17,7 @@ export async function loginWithApiKey(
   const { authToken } = await client.json(tokenAnswer, {
     method: 'POST',
     path: 'api_key/token',
-    // in the body: a query would stand in the log of every proxy
+    // in the body: proxies log query strings
     form: { key: apiKey, duration: String(days) },
     attempts: 1,
     ...limits,

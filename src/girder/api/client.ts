@@ -13,47 +13,47 @@ import {
   responseError,
   connectionError,
   GirderError,
-  unexpectedAnswerError,
+  unexpectedResponseError,
   type RequestSummary,
 } from './girder-error.js';
 import { createRetries, type Patience, type Retries } from './patience.js';
 
-/** What every room of Girder code stands on; one per worker. */
+/** Shared dependencies of all code that talks to Girder; one per worker. */
 export interface GirderSetup {
   connections: GirderConnections;
   apiUrlMap: ApiUrlMap;
   clock: Clock;
   log: Log;
-  /** How long trouble is waited out; without it, a few attempts are made. */
+  /** How long to retry failed requests; if absent, a few attempts are made. */
   patience?: Patience;
 }
 
 export interface GirderClientOptions extends GirderSetup {
-  /** As published; {@link ApiUrlMap} is applied here. A trailing slash does no harm. */
+  /** As published; {@link ApiUrlMap} is applied to it. May end in a slash. */
   apiUrl: string;
-  /** Goes into the header `Girder-Token`, and nowhere else. */
+  /** Sent in the header `Girder-Token` only. */
   token: string | null;
-  /** Sent with each request, and like the token never to another host. */
+  /** Sent with each request but, like the token, never to another host. */
   headers?: Readonly<Record<string, string>>;
-  /** Added to the query of each request, not to where one is redirected. */
+  /** Added to the query of each request, but not to redirect targets. */
   params?: Readonly<Record<string, string>>;
-  /** Where it is reached in another way than all others. */
+  /** Connection options that differ from the default. */
   connection?: ConnectionOptions;
 }
 
 export interface GirderRequest {
   method: string;
-  /** Below the API URL, without a slash in front; parts that come from elsewhere go through `segment`. */
+  /** Relative to the API URL, without a leading slash; parts from outside must go through `segment`. */
   path: string;
   query?: Readonly<Record<string, string | number | undefined>>;
   /** Sent as `application/x-www-form-urlencoded`. */
   form?: Readonly<Record<string, string>>;
-  /** Opened anew for each attempt. */
+  /** Opened again for each attempt. */
   body?: { length: number; open: () => Readable };
   headers?: Readonly<Record<string, string>>;
-  /** Tries at most, with no patience beyond that. */
+  /** Maximum number of attempts; `patience` does not apply then. */
   attempts?: number;
-  /** Milliseconds for the answer, if not the usual minute: of `json` for all of it, of `open` until it begins. */
+  /** Response timeout in milliseconds; default one minute. For `json` it covers the whole response, for `open` its start. */
   answerMs?: number;
   signal?: AbortSignal | undefined;
 }
@@ -62,25 +62,25 @@ export interface GirderClient {
   /** The mapped API URL, without trailing slash. */
   readonly apiUrl: string;
   /**
-   * Asks and checks the JSON answer; trouble is waited out with growing pauses, as `patience` says.
+   * Sends a request and validates the JSON response. Failures are retried with growing pauses, limited by `patience`.
    * @throws GirderError
    */
   json<T>(schema: z.ZodType<T>, request: GirderRequest): Promise<T>;
   /**
-   * Asks once, follows redirects, and hands the body over unread; whoever calls reads it to its end or destroys it.
-   * @throws GirderError for an answer of 400 and up, too.
+   * Sends a request once, follows redirects, and returns the body unread; the caller must read it to the end or destroy it.
+   * @throws GirderError also for a status of 400 and above
    */
   open(request: GirderRequest): Promise<Dispatcher.ResponseData>;
-  /** For whoever has an own way of asking again: waits as `json` does. */
+  /** The pauses of `json`, for callers with their own retry loop. */
   retries(signal: AbortSignal | undefined): Retries;
 }
 
-/** Milliseconds for an answer. */
-const usualAnswerMs = 60_000;
+/** Response timeout, in milliseconds. */
+const defaultAnswerMs = 60_000;
 const jsonLimit = 64 * 1024 * 1024;
 const errorLimit = 64 * 1024;
 
-/** A client of one Girder as one user. Cheap: the connections are shared. */
+/** Creates a client of one Girder for one user. Cheap, because connections are shared. */
 export function createGirderClient(options: GirderClientOptions): GirderClient {
   const { clock, log } = options;
   const apiUrl = mapApiUrl(options.apiUrl, options.apiUrlMap).replace(/\/+$/, '');
@@ -89,7 +89,7 @@ export function createGirderClient(options: GirderClientOptions): GirderClient {
     ...(options.token === null ? {} : { 'Girder-Token': options.token }),
   };
 
-  /** A client of one resource asks for nothing below it: then the words name the resource. */
+  /** A client whose API URL is a resource uses an empty path; error texts then name the resource. */
   const shownPath = ({ path }: GirderRequest): string => path || apiUrl.split('/').slice(-2).join('/');
 
   async function open(request: GirderRequest): Promise<Dispatcher.ResponseData> {
@@ -98,7 +98,7 @@ export function createGirderClient(options: GirderClientOptions): GirderClient {
     let url = home;
     let secrets = true;
     for (let hop = 0; ; hop += 1) {
-      const asked = { method: request.method, path: shownPath(request), origin: url.origin };
+      const summary = { method: request.method, path: shownPath(request), origin: url.origin };
       let answer: Dispatcher.ResponseData;
       if (request.method !== 'GET') await options.connections.mayWrite();
       try {
@@ -111,31 +111,31 @@ export function createGirderClient(options: GirderClientOptions): GirderClient {
           ...(request.signal === undefined ? {} : { signal: request.signal }),
         });
       } catch (error) {
-        throw requestError(asked, error, request.signal);
+        throw requestError(summary, error, request.signal);
       }
       if (answer.statusCode < 300) return answer;
       if (answer.statusCode >= 400) {
-        const text = await readText(answer, errorLimit, asked, request.signal);
-        // what is said elsewhere, by a login page say, is no answer to what was asked
-        if (url.pathname !== home.pathname) throw redirectedError(asked, url, answer.statusCode);
-        throw responseError(asked, answer.statusCode, text.slice(0, errorLimit), {
+        const text = await readText(answer, errorLimit, summary, request.signal);
+        // a response from another path, such as a login page, does not answer this request
+        if (url.pathname !== home.pathname) throw redirectedError(summary, url, answer.statusCode);
+        throw responseError(summary, answer.statusCode, text.slice(0, errorLimit), {
           retryAfter: retryAfterOf(answer),
           tokenIsGood: answer.statusCode === 401 ? await isTokenGood(request) : null,
         });
       }
-      const next = await followRedirect(answer, { asked, home, from: url, hop });
+      const next = await followRedirect(answer, { summary, home, from: url, hop });
       url = next.url;
       if (!next.isHome) {
         secrets = false;
-        // what goes to another host goes there in the usual way: our certificate is none of its business
+        // another host gets default connection options, without the client certificate
         dispatcher = options.connections.dispatcher();
       }
     }
   }
 
   /**
-   * Girder says the same to an expired token and to one for something else, but it knows the difference. Null: it does not
-   * say. The token of a Girder job is told by its refusal (and its client has no API URL, only that of the job).
+   * Girder rejects an expired token and one with the wrong scope in the same way, so this asks about the token itself. Null if
+   * Girder does not say, or for the token of a Girder job, whose client knows the URL of the job only.
    */
   async function isTokenGood({ path, signal }: GirderRequest): Promise<boolean | null> {
     if (options.token === null || path === tokenPath) return null;
@@ -146,31 +146,31 @@ export function createGirderClient(options: GirderClientOptions): GirderClient {
   }
 
   const json: GirderClient['json'] = async (schema, request) => {
-    const asked = { method: request.method, path: shownPath(request), origin: originOf(apiUrl) };
+    const summary = { method: request.method, path: shownPath(request), origin: originOf(apiUrl) };
     const retries = retriesFor(request);
     for (;;) {
       try {
-        const parsed = parseAnswer(schema, await answerText(request, asked), asked);
+        const parsed = parseAnswer(schema, await answerText(request, summary), summary);
         retries.reset();
         return parsed;
       } catch (error) {
         await retries.wait(error);
-        if (request.signal?.aborted === true) throw abortedError(asked);
+        if (request.signal?.aborted === true) throw abortedError(summary);
       }
     }
   };
 
-  /** The whole answer has its time too: a server that sends a byte now and then must not hold anybody up for ever. */
-  async function answerText(request: GirderRequest, asked: RequestSummary): Promise<string> {
-    const ms = request.answerMs ?? usualAnswerMs;
+  /** Limits the time for the whole response: a server that sends single bytes must not block a run forever. */
+  async function answerText(request: GirderRequest, summary: RequestSummary): Promise<string> {
+    const ms = request.answerMs ?? defaultAnswerMs;
     if (request.body === undefined) {
       return within(ms, request.signal, async (signal) =>
-        readText(await open({ ...request, signal }), jsonLimit, asked, signal),
+        readText(await open({ ...request, signal }), jsonLimit, summary, signal),
       );
     }
-    // sending takes as long as it takes
+    // no time limit for sending the body
     const answer = await open(request);
-    return within(ms, request.signal, async (signal) => readText(answer, jsonLimit, asked, signal));
+    return within(ms, request.signal, async (signal) => readText(answer, jsonLimit, summary, signal));
   }
 
   function retriesFor({ method, attempts, signal }: GirderRequest): Retries {
@@ -193,7 +193,7 @@ export function createGirderClient(options: GirderClientOptions): GirderClient {
   };
 }
 
-/** The client for what a transform of a message may do. */
+/** A client with the access that a transform of a message carries. */
 export function clientFor(access: GirderAccess, setup: GirderSetup): GirderClient {
   return createGirderClient({ ...setup, apiUrl: access.apiUrl, token: access.token });
 }
@@ -206,7 +206,7 @@ function requestUrl(
   const text = request.path === '' ? apiUrl : `${apiUrl}/${request.path}`;
   const url = URL.parse(text);
   if (url === null || !/^https?:$/.test(url.protocol)) {
-    throw new GirderError('The API URL of Girder in this task is not a http or https URL.', {
+    throw new GirderError('The Girder API URL of this task is not an http or https URL.', {
       kind: 'not-girder',
       next: 'Check the worker API URL in the settings of Girder.',
     });
@@ -246,32 +246,32 @@ function requestBody(
   return Readable.from(whileAllowed(open(), mayWrite), { objectMode: false });
 }
 
-/** A body that is sent for a long time asks again before each piece. */
+/** Checks before each chunk of a long upload that this worker may still write. */
 async function* whileAllowed(
   body: Readable,
   mayWrite: GirderConnections['mayWrite'],
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  for await (const piece of body as AsyncIterable<Uint8Array>) {
+  for await (const chunk of body as AsyncIterable<Uint8Array>) {
     await mayWrite();
-    yield piece;
+    yield chunk;
   }
 }
 
-function requestError(asked: RequestSummary, error: unknown, signal: AbortSignal | undefined): GirderError {
-  if (signal?.aborted !== true) return connectionError(asked, error);
-  return signal.reason instanceof TooSlow ? connectionError(asked, signal.reason) : abortedError(asked);
+function requestError(summary: RequestSummary, error: unknown, signal: AbortSignal | undefined): GirderError {
+  if (signal?.aborted !== true) return connectionError(summary, error);
+  return signal.reason instanceof TooSlow ? connectionError(summary, signal.reason) : abortedError(summary);
 }
 
 class TooSlow extends Error {}
 
-/** Its signal aborts with the other one, or after so many milliseconds. */
+/** Runs `work` with a signal that aborts with `other` or after `ms` milliseconds. */
 async function within<T>(
   ms: number,
   other: AbortSignal | undefined,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const late = new AbortController();
-  const timer = setTimeout(() => late.abort(new TooSlow(`no whole answer within ${ms / 1_000} s`)), ms);
+  const timer = setTimeout(() => late.abort(new TooSlow(`no complete response within ${ms / 1_000} s`)), ms);
   try {
     return await work(other === undefined ? late.signal : AbortSignal.any([other, late.signal]));
   } finally {
@@ -282,7 +282,7 @@ async function within<T>(
 async function readText(
   answer: Dispatcher.ResponseData,
   limit: number,
-  asked: RequestSummary,
+  summary: RequestSummary,
   signal: AbortSignal | undefined,
 ): Promise<string> {
   const chunks: Uint8Array[] = [];
@@ -297,28 +297,31 @@ async function readText(
       if (length > limit) break;
     }
   } catch (error) {
-    throw requestError(asked, error, signal);
+    throw requestError(summary, error, signal);
   } finally {
     signal?.removeEventListener('abort', stop);
   }
   if (length > limit && answer.statusCode < 300) {
-    throw new GirderError(`${asked.origin} answered ${asked.method} ${asked.path} with far too much.`, {
-      kind: 'not-girder',
-      status: answer.statusCode,
-    });
+    throw new GirderError(
+      `The response of ${summary.origin} to ${summary.method} ${summary.path} is too large.`,
+      {
+        kind: 'not-girder',
+        status: answer.statusCode,
+      },
+    );
   }
   return Buffer.concat(chunks).toString('utf8');
 }
 
-function parseAnswer<T>(schema: z.ZodType<T>, text: string, asked: RequestSummary): T {
+function parseAnswer<T>(schema: z.ZodType<T>, text: string, summary: RequestSummary): T {
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
   } catch {
-    throw unexpectedAnswerError(asked, text);
+    throw unexpectedResponseError(summary, text);
   }
   const checked = schema.safeParse(parsed);
-  if (!checked.success) throw unexpectedAnswerError(asked, '{}', checked.error);
+  if (!checked.success) throw unexpectedResponseError(summary, '{}', checked.error);
   return checked.data;
 }
 

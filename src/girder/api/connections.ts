@@ -3,31 +3,30 @@ import { Agent, ProxyAgent, type Dispatcher } from 'undici';
 import { DsaSlurmError, errorLine } from '../../base/errors.js';
 import { checkTlsMaterial, readPemFile, type TlsMaterial } from '../../base/pem-file.js';
 
-/** How one Girder is reached, where that differs from the rest. */
+/** How to connect to a Girder, where that differs from the default. */
 export interface ConnectionOptions extends TlsMaterial {
-  /** Certificates are not checked. */
+  /** Do not verify certificates. */
   insecure?: boolean;
-  /** URL of the proxy, with its password if it has one. */
+  /** URL of the proxy; may include credentials. */
   proxy?: string;
 }
 
-/** The open connections to Girder that all runs share. */
+/** The connections to Girder that all runs share. */
 export interface GirderConnections {
   dispatcher(options?: ConnectionOptions): Dispatcher;
-  /** Resolves when a request that changes something may be sent. @throws DsaSlurmError if another worker has taken over */
+  /** Resolves when a modifying request may be sent. @throws DsaSlurmError if another worker has taken over */
   mayWrite(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Kinds of connections that are kept open: messages may ask for any number of them. */
-const mostKinds = 32;
+/** Maximum number of dispatchers kept open; messages may ask for any number of different options. */
+const maxDispatchers = 32;
 
 const always = async (): Promise<void> => undefined;
 
 /**
- * Connect within 10 s, answer begun within 60 s, and no silence of more than 120 s inside an answer.
- * @param authorities certificates, in PEM, that are trusted besides those that Node trusts (which are the usual public
- * ones and those of `NODE_EXTRA_CA_CERTS`)
+ * Timeouts: 10 s to connect, 60 s until the response starts, 120 s without data inside a response.
+ * @param authorities CA certificates in PEM, trusted in addition to those of Node (the public ones and `NODE_EXTRA_CA_CERTS`)
  * @param mayWrite see {@link GirderConnections}
  */
 export function createGirderConnections(
@@ -55,13 +54,13 @@ export function createGirderConnections(
     dispatcher(options = {}) {
       const kind = JSON.stringify(options);
       const dispatcher = kinds.get(kind) ?? open(options);
-      // the one that was used last is the last in the map
+      // keeps the map in order of last use
       kinds.delete(kind);
       kinds.set(kind, dispatcher);
       for (const [oldest, old] of kinds) {
-        if (kinds.size <= mostKinds) break;
+        if (kinds.size <= maxDispatchers) break;
         kinds.delete(oldest);
-        // what is under way on it goes on to its end
+        // close() lets requests in flight finish
         old.close().catch(() => undefined);
       }
       return dispatcher;
@@ -74,7 +73,7 @@ export function createGirderConnections(
 }
 
 /**
- * Connections that trust the site's own authorities too: setting `girder.caFile`.
+ * Creates connections that also trust the site's own authorities, from setting `girder.caFile`.
  * @throws DsaSlurmError `config` if the file cannot be used
  */
 export async function openGirderConnections(
@@ -88,7 +87,7 @@ export async function openGirderConnections(
     return createGirderConnections(ca, mayWrite);
   } catch (cause) {
     throw new DsaSlurmError('config', errorLine(cause), {
-      next: 'The setting girder.caFile names the certificate of the authority that vouches for Girder, in PEM.',
+      next: 'Set girder.caFile to a PEM file with the CA certificate that signed the certificate of Girder.',
       cause,
     });
   }

@@ -1,15 +1,15 @@
 import { z } from 'zod';
 
-/** The parts of Girder's documents that are used here; everything else in them is ignored. */
+/** The fields of Girder's documents that are used here; all others are ignored. */
 
 export const fileDocument = z
   .object({ _id: z.string(), name: z.string(), size: z.number().nullish(), linkUrl: z.string().nullish() })
   .transform(({ _id: id, name, size, linkUrl }) => {
     const isLink = typeof linkUrl === 'string';
-    // what a link says about its size is anyone's word
+    // the size of a link file is not reliable
     return { id, name, size: isLink ? null : (size ?? null) };
   });
-/** `size` in bytes; null for a file that is only a link to somewhere else. */
+/** `size` in bytes; null for a link file, whose content is at another URL. */
 export type FileDocument = z.infer<typeof fileDocument>;
 
 /** An item or a folder. */
@@ -18,7 +18,7 @@ export const namedDocument = z
   .transform(({ _id: id, name }) => ({ id, name }));
 export type NamedDocument = z.infer<typeof namedDocument>;
 
-/** The answer to any update of a Girder job, and to reading it. */
+/** The response to reading or updating a Girder job. */
 export const jobDocument = z.object({
   status: z.number(),
   handler: z.string().default(''),
@@ -31,10 +31,10 @@ export const jobDocument = z.object({
     })
     .nullish()
     .catch(null),
-  /** Only in the answer to reading one. */
+  /** Present only when reading a job. */
   log: z.array(z.string()).nullish(),
 });
 export type JobDocument = z.infer<typeof jobDocument>;
 
-/** An upload that goes on, or the file that came of it. */
+/** An upload in progress, or the file it created. */
 export const uploadDocument = z.object({ _id: z.string() }).transform(({ _id: id }) => ({ id }));

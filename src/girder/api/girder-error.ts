@@ -1,41 +1,41 @@
 import { DsaSlurmError, systemCode } from '../../base/errors.js';
 
-/** What kind of trouble it was, so that callers need no status numbers. */
+/** Classifies errors, so that callers need not know status codes. */
 export type GirderErrorKind =
-  /** no connection, a broken one, or no answer in time */
+  /** no connection, a broken one, or no response in time */
   | 'unreachable'
   /** 408, 429 and 5xx */
   | 'busy'
   /** 401 and 403; {@link GirderError.access} says more */
   | 'access'
-  /** 404, and Girder's own 400 for an id that is not there */
+  /** 404, and Girder's 400 for an unknown id */
   | 'missing'
   /** any other 4xx */
   | 'refused'
-  /** an answer that is not Girder's: a web page, nothing, or JSON of another shape */
+  /** a response that does not come from Girder: a web page, an empty body, or JSON of another shape */
   | 'not-girder'
-  /** the caller's signal */
+  /** aborted by the caller's signal */
   | 'aborted';
 
 /**
- * Why Girder refuses access. It says 401 where a token stands for no user: an expired one is deleted, and one whose scope
- * does not cover the question counts as none. 403 is for a user who is known and has no right.
+ * Why Girder denies access. It responds 401 if a token does not identify a user: expired tokens are deleted, and a token
+ * whose scope does not cover the request is ignored. It responds 403 to a known user who lacks the permission.
  */
 export type AccessProblem =
-  /** the token has expired, was withdrawn or never was one */
+  /** the token expired, was revoked or never existed */
   | 'expired'
-  /** the token is good, but for something else */
+  /** the token is valid, but not for this request */
   | 'scope'
-  /** the user has no such right */
+  /** the user lacks the permission */
   | 'denied';
 
 export interface GirderErrorDetails {
   kind: GirderErrorKind;
-  /** Set where `trouble` is `access`. */
+  /** Set if `kind` is `access`. */
   access?: AccessProblem;
-  /** HTTP status, if there was an answer. */
+  /** HTTP status, if there was a response. */
   status?: number;
-  /** Girder's own words: `type`, `field` and `message` of its error document. */
+  /** `type`, `field` and `message` of Girder's error document. */
   type?: string;
   field?: string;
   girderMessage?: string;
@@ -45,7 +45,7 @@ export interface GirderErrorDetails {
   cause?: unknown;
 }
 
-/** Trouble with Girder's REST API. Never holds a token, neither in the sentence nor in its facts. */
+/** A failed request to Girder's REST API. Contains no token, neither in the message nor in its fields. */
 export class GirderError extends DsaSlurmError {
   readonly kind: GirderErrorKind;
   readonly access: AccessProblem | null;
@@ -55,96 +55,97 @@ export class GirderError extends DsaSlurmError {
   readonly girderMessage: string | null;
   readonly retryAfter: number | null;
 
-  constructor(message: string, facts: GirderErrorDetails) {
+  constructor(message: string, details: GirderErrorDetails) {
     super('girder', message, {
-      ...(facts.next === undefined ? {} : { next: facts.next }),
-      ...(facts.cause === undefined ? {} : { cause: facts.cause }),
+      ...(details.next === undefined ? {} : { next: details.next }),
+      ...(details.cause === undefined ? {} : { cause: details.cause }),
     });
-    this.kind = facts.kind;
-    this.access = facts.access ?? null;
-    this.status = facts.status ?? null;
-    this.type = facts.type ?? null;
-    this.field = facts.field ?? null;
-    this.girderMessage = facts.girderMessage ?? null;
-    this.retryAfter = facts.retryAfter ?? null;
+    this.kind = details.kind;
+    this.access = details.access ?? null;
+    this.status = details.status ?? null;
+    this.type = details.type ?? null;
+    this.field = details.field ?? null;
+    this.girderMessage = details.girderMessage ?? null;
+    this.retryAfter = details.retryAfter ?? null;
   }
 
-  /** Waiting may mend it. */
+  /** A retry may succeed. */
   get transient(): boolean {
     return this.kind === 'unreachable' || this.kind === 'busy';
   }
 }
 
-/** Where and what was asked, for error texts: the origin only, because a query may hold anything. */
+/** A request as shown in error texts: with the origin only, because a query may contain secrets. */
 export interface RequestSummary {
   method: string;
   path: string;
   origin: string;
 }
 
-const hints: Partial<Record<GirderErrorKind, string>> = {
-  unreachable: 'Check that Girder runs, that its API URL is right and that this host can reach it.',
+const adviceByKind: Partial<Record<GirderErrorKind, string>> = {
+  unreachable: 'Check that Girder is running, that its API URL is correct and that this host can reach it.',
   'not-girder': 'Check the API URL: it ends in /api/v1.',
 };
 
 /** What to do about an expired token. */
-export const expiredAdvice = 'The tokens of an analysis live for 7 days: start it again.';
+export const expiredAdvice = 'The tokens of an analysis are valid for 7 days: start it again.';
 
-const accessHints: Record<AccessProblem, string> = {
+const accessAdvice: Record<AccessProblem, string> = {
   expired: expiredAdvice,
   scope:
-    'Start the analysis again; if Girder says the same then, show this to the people who run it: the token is made for something else.',
-  denied: 'Whoever started the analysis has to be given that right in Girder; then start it again.',
+    'Start the analysis again; if this error returns, report it to the administrators of Girder: they issued a token that is not valid for this request.',
+  denied: 'Give the user who started the analysis that permission in Girder, then start the analysis again.',
 };
 
 /**
- * The error for an answer of status 400 and up. `text` is the beginning of its body; `tokenIsGood` is what Girder says of
- * the token itself, where it was asked: its 401 alone does not always tell.
+ * The error for a response with status 400 and above.
+ * @param text the beginning of the body
+ * @param options.tokenIsGood whether Girder knows the token, if it was queried: a 401 alone does not always tell
  */
 export function responseError(
-  asked: RequestSummary,
+  summary: RequestSummary,
   status: number,
   text: string,
   { retryAfter, tokenIsGood }: { retryAfter?: number | undefined; tokenIsGood?: boolean | null } = {},
 ): GirderError {
   const document = parseError(text);
-  const said = document.message ?? (looksLikePage(text) ? 'a web page' : oneLine(text, 200));
-  const trouble = troubleOf(status, document);
-  const what = `${asked.method} ${asked.path}`;
-  // the sentence around them has its own full stop
-  const quoted = said.replace(/\.+$/, '');
-  const words = `${status}${quoted === '' ? '' : `: ${quoted}`}`;
-  const access = accessTroubleOf(status, said, tokenIsGood ?? null);
+  const girderMessage = document.message ?? (isWebPage(text) ? 'a web page' : oneLine(text, 200));
+  const kind = kindOf(status, document);
+  const what = `${summary.method} ${summary.path}`;
+  // the sentence around it has its own period
+  const quoted = girderMessage.replace(/\.+$/, '');
+  const answer = `${status}${quoted === '' ? '' : `: ${quoted}`}`;
+  const access = accessProblemOf(status, girderMessage, tokenIsGood ?? null);
   const sentence = {
-    busy: `Girder at ${asked.origin} is in trouble: ${what} was answered with ${words}.`,
+    busy: `Girder at ${summary.origin} cannot answer ${what} at present (${answer}).`,
     access: {
-      // what Girder says then is about scopes, or about logging in: neither is the point
-      expired: `The token for ${what} has expired or was withdrawn (${status}).`,
-      scope: `The token for ${what} is meant for something else, says Girder (${words}).`,
-      denied: `The user has no right at Girder to ${what} (${words}).`,
+      // Girder's own message would mislead here: it is about scopes or logging in
+      expired: `The token for ${what} has expired or was revoked (${status}).`,
+      scope: `The token is not valid for ${what} (${answer}).`,
+      denied: `The user has no permission in Girder for ${what} (${answer}).`,
     }[access],
-    missing: `Girder has nothing at ${what} (${words}).`,
-    refused: `Girder refused ${what} (${words}).`,
-    'not-girder': `${asked.origin} answered ${what} with ${words}.`,
-  }[trouble];
-  const next = trouble === 'access' ? accessHints[access] : hints[trouble];
+    missing: `Girder did not find ${what} (${answer}).`,
+    refused: `Girder rejected ${what} (${answer}).`,
+    'not-girder': `${summary.origin} answered ${what} with ${answer}.`,
+  }[kind];
+  const next = kind === 'access' ? accessAdvice[access] : adviceByKind[kind];
   return new GirderError(sentence, {
-    kind: trouble,
-    ...(trouble === 'access' ? { access } : {}),
+    kind,
+    ...(kind === 'access' ? { access } : {}),
     status,
     ...document,
-    girderMessage: said,
+    girderMessage,
     ...(retryAfter === undefined ? {} : { retryAfter }),
     ...(next === undefined ? {} : { next }),
   });
 }
 
-function troubleOf(
+function kindOf(
   status: number,
   document: ErrorDocument,
 ): Exclude<GirderErrorKind, 'unreachable' | 'aborted'> {
   if (status === 408 || status === 429 || status >= 500) return 'busy';
-  // only Girder's own word counts as final: a proxy in front of it may say 403 or 404 while Girder is away
+  // only Girder's own errors are final: a proxy in front of it may respond 403 or 404 while Girder is down
   if (document.type === undefined || document.message === undefined) return 'not-girder';
   if (status === 401 || status === 403) return 'access';
   if (status === 404 || (document.type === 'rest' && /^Invalid \w+ id /.test(document.message ?? ''))) {
@@ -153,15 +154,17 @@ function troubleOf(
   return 'refused';
 }
 
-/** From Girder's words (girder/api/rest.py): only for a scope it says 401 and names it. */
-function accessTroubleOf(status: number, said: string, tokenIsGood: boolean | null): AccessProblem {
+/** From Girder's message (girder/api/rest.py), which names the scope only if that is the problem. */
+function accessProblemOf(status: number, girderMessage: string, tokenIsGood: boolean | null): AccessProblem {
   if (status === 403) return 'denied';
   if (tokenIsGood === true) return 'scope';
-  // a token that is gone allows nothing: the list after "Allowed:" is empty then
-  return said.startsWith('Invalid token scope') && !/\bAllowed:$/.test(said) ? 'scope' : 'expired';
+  // for a deleted token the list after "Allowed:" is empty
+  return girderMessage.startsWith('Invalid token scope') && !/\bAllowed:$/.test(girderMessage)
+    ? 'scope'
+    : 'expired';
 }
 
-/** Whether Girder answered, with a certificate that nobody vouches for here. */
+/** Whether the connection failed because this host does not trust Girder's certificate. */
 export function isUntrustedCertificate(error: unknown): boolean {
   return error instanceof GirderError && error.kind === 'unreachable' && isAboutTrust(error.cause);
 }
@@ -170,40 +173,40 @@ function isAboutTrust(cause: unknown): boolean {
   return /CERT|SELF_SIGNED|UNABLE_TO_VERIFY/.test(systemCode(cause) ?? '');
 }
 
-/** The error for no answer at all, or for one that broke off. */
-export function connectionError(asked: RequestSummary, cause: unknown): GirderError {
-  return new GirderError(`Girder at ${asked.origin} could not be reached (${connectionWords(cause)}).`, {
+/** The error for no response, or for one that broke off. */
+export function connectionError(summary: RequestSummary, cause: unknown): GirderError {
+  return new GirderError(`Girder at ${summary.origin} could not be reached (${causeText(cause)}).`, {
     kind: 'unreachable',
     next: isAboutTrust(cause)
-      ? 'Its certificate is not trusted here: name the file of its authority in the setting girder.caFile.'
-      : (hints.unreachable ?? ''),
+      ? 'Its certificate is not trusted here: set girder.caFile to the certificate of its authority.'
+      : (adviceByKind.unreachable ?? ''),
     cause,
   });
 }
 
-/** Node joins the failures of several addresses in one AggregateError, whose own message is empty. */
-function connectionWords(cause: unknown): string {
-  if (cause instanceof AggregateError && cause.errors.length > 0) return connectionWords(cause.errors[0]);
-  const words = cause instanceof Error ? oneLine(cause.message, 200) : '';
-  return words === '' ? (systemCode(cause) ?? 'no answer') : words;
+/** For several addresses, Node throws one AggregateError with an empty message. */
+function causeText(cause: unknown): string {
+  if (cause instanceof AggregateError && cause.errors.length > 0) return causeText(cause.errors[0]);
+  const text = cause instanceof Error ? oneLine(cause.message, 200) : '';
+  return text === '' ? (systemCode(cause) ?? 'no answer') : text;
 }
 
-/** The error for a 2xx answer that Girder would not give. */
-export function unexpectedAnswerError(asked: RequestSummary, text: string, cause?: unknown): GirderError {
-  const what = looksLikePage(text)
-    ? 'a web page: is the API URL right?'
+/** The error for a 2xx response that cannot come from Girder. */
+export function unexpectedResponseError(summary: RequestSummary, text: string, cause?: unknown): GirderError {
+  const what = isWebPage(text)
+    ? 'a web page.'
     : text.trim() === ''
-      ? 'nothing.'
-      : 'something that Girder would not say.';
-  return new GirderError(`${asked.origin} answered ${asked.method} ${asked.path} with ${what}`, {
+      ? 'an empty response.'
+      : 'a response that does not come from Girder.';
+  return new GirderError(`${summary.origin} answered ${summary.method} ${summary.path} with ${what}`, {
     kind: 'not-girder',
-    next: hints['not-girder'] ?? '',
+    next: adviceByKind['not-girder'] ?? '',
     ...(cause === undefined ? {} : { cause }),
   });
 }
 
-export function abortedError(asked: RequestSummary): GirderError {
-  return new GirderError(`${asked.method} ${asked.path} at Girder was given up.`, { kind: 'aborted' });
+export function abortedError(summary: RequestSummary): GirderError {
+  return new GirderError(`${summary.method} ${summary.path} was aborted.`, { kind: 'aborted' });
 }
 
 interface ErrorDocument {
@@ -227,11 +230,11 @@ function parseError(text: string): ErrorDocument {
   }
 }
 
-function looksLikePage(text: string): boolean {
+function isWebPage(text: string): boolean {
   return text.trimStart().startsWith('<');
 }
 
-/** Answers are not ours: no line breaks or terminal controls, and not at any length. */
+/** Responses are untrusted: removes line breaks and terminal controls, and limits the length. */
 function oneLine(text: string, length: number): string {
   return text
     .slice(0, length)

@@ -1,48 +1,48 @@
 import type { Clock } from '../../base/clock.js';
 import { errorLine } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
-import { backoff } from './backoff.js';
+import { backoffDelay } from '../../base/backoff.js';
 import { GirderError } from './girder-error.js';
 
-/** How long trouble with Girder is waited out. Only what Girder itself says for good is final at once. */
+/** How long to retry failed requests. Only a definite answer from Girder itself fails at once. */
 export interface Patience {
-  /** Milliseconds since the epoch after which the tokens of the task have surely expired. */
+  /** When the tokens of the task have certainly expired, in milliseconds since the epoch. */
   tokenExpiresAt: number;
-  /** For so many milliseconds an answer that is not Girder's, such as a proxy's page, is waited out. */
+  /** For how many milliseconds to retry when the response does not come from Girder, such as a proxy's page. */
   nonGirderMs: number;
-  /** The same for a fault inside Girder (500); default: as `nonGirderMs`. */
+  /** The same for an internal error of Girder (500); default: `nonGirderMs`. */
   serverErrorMs?: number;
-  /** Why Girder cannot be asked at present; null once it has answered again. */
-  onProblem?: (trouble: string | null) => void;
-  /** Runs each wait: whoever waits gives a place back meanwhile. */
+  /** Why requests fail at present; null once Girder has answered again. */
+  onProblem?: (problem: string | null) => void;
+  /** Wraps each pause, so that the caller can release its slot meanwhile. */
   runWait?: (wait: () => Promise<void>) => Promise<void>;
 }
 
-/** Without patience: tries at most. */
+/** Maximum number of attempts without {@link Patience}. */
 export const defaultAttempts = 6;
 
-/** Once the tokens are gone, waiting only helps against trouble that hides that answer, for so many milliseconds. */
-const hopelessMs = 10 * 60_000;
-/** Longest pause, in milliseconds, before a server is asked again that is not Girder: nobody there has to answer. */
-const longestStrangePause = 10 * 60_000;
+/** How long to retry after the tokens have expired, in milliseconds: long enough to get Girder's own refusal. */
+const afterExpiryMs = 10 * 60_000;
+/** Longest pause, in milliseconds, before retrying a server that is not Girder. */
+const maxNonGirderPause = 10 * 60_000;
 
-/** The attempts at one request, or at one transfer. */
+/** The attempts at one request or one transfer. */
 export interface Retries {
   /**
-   * Waits before the next attempt, longer after each failure in a row.
-   * @throws `error` if waiting would not help, or has taken long enough; nothing if the signal aborts
+   * Waits before the next attempt, longer after each consecutive failure. Returns early if the signal aborts.
+   * @throws `error` if a retry would not help, or if the time for retries is over
    */
   wait(error: unknown): Promise<void>;
-  /** An attempt has brought something: the count begins anew. */
+  /** An attempt made progress: failures are counted from zero again. */
   reset(): void;
 }
 
 export interface RetriesOptions {
-  /** Undefined: a few attempts against short trouble. */
+  /** Undefined: make only a few attempts. */
   patience: Patience | undefined;
-  /** Tries at most, if there is no patience. */
+  /** Maximum number of attempts if `patience` is undefined. */
   attempts?: number;
-  /** A plain 500 is a fault inside Girder: without patience it is not asked for a change a second time. */
+  /** Whether the request modifies something: without `patience`, it is not repeated after a 500. */
   isChange: boolean;
   clock: Clock;
   log: Log;
@@ -53,7 +53,7 @@ export function createRetries(options: RetriesOptions): Retries {
   const { patience, attempts = defaultAttempts, isChange, clock, log, signal } = options;
   let failures = 0;
   let since = 0;
-  let isTold = false;
+  let isReported = false;
 
   function isWorthWaiting(error: GirderError): boolean {
     if (patience !== undefined) {
@@ -62,10 +62,10 @@ export function createRetries(options: RetriesOptions): Retries {
     return failures < attempts && error.transient && !(isChange && error.status === 500);
   }
 
-  function over(): void {
-    if (isTold) patience?.onProblem?.(null);
-    if (isTold && failures > 1) log.info('Girder answers again');
-    isTold = false;
+  function reset(): void {
+    if (isReported) patience?.onProblem?.(null);
+    if (isReported && failures > 1) log.info('Girder answers again');
+    isReported = false;
     failures = 0;
   }
 
@@ -75,29 +75,29 @@ export function createRetries(options: RetriesOptions): Retries {
       failures += 1;
       if (failures === 1) since = clock.monotonic();
       if (!isWorthWaiting(error)) {
-        if (isTold) patience?.onProblem?.(null);
+        if (isReported) patience?.onProblem?.(null);
         throw error;
       }
       if (patience !== undefined) {
-        isTold = true;
+        isReported = true;
         patience.onProblem?.(errorLine(error));
-        // a single one is nothing: a connection that Girder closed because it was idle, say
-        if (failures === 2) log.warn({ why: error.message }, 'Girder cannot be asked; it is waited for');
+        // a single failure is normal, such as an idle connection that Girder closed
+        if (failures === 2) log.warn({ error: error.message }, 'Girder does not answer; retrying');
       }
-      log.debug({ girder: error.message, failures }, 'Girder is asked again');
+      log.debug({ error: error.message, failures }, 'retrying a request to Girder');
       const pause = async (): Promise<void> => clock.sleep(pauseAfter(failures, error), signal);
       await (patience?.runWait ?? directly)(pause);
     },
-    reset: over,
+    reset,
   };
 }
 
 const directly = async (wait: () => Promise<void>): Promise<void> => wait();
 
-/** For so many milliseconds this error is worth waiting. */
+/** For how many milliseconds an error is worth retrying. */
 export function maxWaitMs(error: GirderError, patience: Patience, now: number): number {
   const { tokenExpiresAt, nonGirderMs, serverErrorMs = nonGirderMs } = patience;
-  const most =
+  const limit =
     error.kind === 'not-girder'
       ? nonGirderMs
       : error.status === 500
@@ -105,10 +105,14 @@ export function maxWaitMs(error: GirderError, patience: Patience, now: number): 
         : error.transient
           ? Infinity
           : 0;
-  return now > tokenExpiresAt ? Math.min(most, hopelessMs) : most;
+  return now > tokenExpiresAt ? Math.min(limit, afterExpiryMs) : limit;
 }
 
-/** Milliseconds to wait after the `failures`-th failure in a row. */
+/** Milliseconds to wait after the `failures`-th consecutive failure; at least what `Retry-After` asked for. */
 export function pauseAfter(failures: number, error: GirderError): number {
-  return backoff(failures, error.retryAfter, error.transient ? undefined : longestStrangePause);
+  return backoffDelay(failures - 1, {
+    initialMs: 1_000,
+    maxMs: error.transient ? 60_000 : maxNonGirderPause,
+    minMs: (error.retryAfter ?? 0) * 1_000,
+  });
 }

@@ -3,66 +3,64 @@ import { GirderError, type RequestSummary } from './girder-error.js';
 
 const redirectLimit = 5;
 
-/** Where a redirect stands in the way of one request. */
+/** A redirect response to one request. */
 export interface RedirectStep {
-  asked: RequestSummary;
-  /** Where the request was meant to go. */
+  summary: RequestSummary;
+  /** The original URL of the request. */
   home: URL;
-  /** Where it was sent by now, and after how many redirects. */
+  /** The URL that redirected, and how many redirects came before it. */
   from: URL;
   hop: number;
 }
 
 /**
- * Where a redirect leads, its answer's body being done away with. Method and body stay the same, with 301 and 302 too: a
- * proxy sends us from http to https with them, and an update that became a question on the way, as in Python, would
- * seem to have been heard. `isHome`: the same Girder, so that our secrets may go there.
- * @throws GirderError for one that leads nowhere, and for a change that is to go to another host
+ * Discards the body of a redirect and returns its target. Method and body are kept, for 301 and 302 too: proxies redirect from
+ * http to https with them, and an update that turned into a GET, as in Python, would appear to have succeeded.
+ * @returns `isHome`: whether the target is the same Girder, which may receive our secrets
+ * @throws GirderError for an unusable target, and for a modifying request redirected to another host
  */
 export async function followRedirect(
   answer: Dispatcher.ResponseData,
-  { asked, home, from, hop }: RedirectStep,
+  { summary, home, from, hop }: RedirectStep,
 ): Promise<{ url: URL; isHome: boolean }> {
   await answer.body
     .dump({ limit: 16_384, signal: AbortSignal.timeout(5_000) })
     .catch(() => answer.body.destroy());
   const { location } = answer.headers;
   const url = typeof location === 'string' ? URL.parse(location, from.href) : null;
-  const { method, path, origin } = asked;
+  const { method, path, origin } = summary;
   const status = answer.statusCode;
   if (url === null || !/^https?:$/.test(url.protocol) || hop >= redirectLimit) {
-    throw strange(`${origin} answered ${method} ${path} with a redirect to nowhere.`, status);
+    throw notGirder(`${origin} answered ${method} ${path} with an unusable redirect.`, status);
   }
   const isHome = keepsSecrets(home, url);
   if (method !== 'GET') {
-    // a page about what was changed: nothing was
-    if (status === 303)
-      throw strange(`${origin} answered ${method} ${path} by showing another page.`, status);
-    if (!isHome) throw strange(`Girder wants ${method} ${path} to go to another host.`, status);
+    // a 303 points to a page and means that nothing was changed
+    if (status === 303) throw notGirder(`${origin} redirected ${method} ${path} to another page.`, status);
+    if (!isHome) throw notGirder(`${origin} redirected ${method} ${path} to another host.`, status);
   }
-  // a file that is a link, or lies in an object store: anyone's host, so it gets nothing of ours
   return { url, isHome };
 }
 
-/** The same origin, or the same host when a proxy sends us from http to https. */
+/** The same origin, or the same host if a proxy redirects from http to https. */
 function keepsSecrets(home: URL, next: URL): boolean {
   if (next.origin === home.origin) return true;
   return home.protocol === 'http:' && next.protocol === 'https:' && next.hostname === home.hostname;
 }
 
-/** The error for one of status 400 and up that somebody else gave than whom we asked. */
+/** The error for a status of 400 and above that came from the target of a redirect. */
 export function redirectedError(
   { method, path, origin }: RequestSummary,
   to: URL,
   status: number,
 ): GirderError {
-  return strange(
-    `${origin} sent ${method} ${path} on to ${to.origin}, which answered with ${status}.`,
+  return notGirder(
+    `${origin} redirected ${method} ${path} to ${to.origin}, which answered ${status}.`,
     status,
   );
 }
 
-function strange(message: string, status: number): GirderError {
+function notGirder(message: string, status: number): GirderError {
   return new GirderError(message, {
     kind: 'not-girder',
     status,

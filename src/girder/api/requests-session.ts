@@ -4,29 +4,29 @@ import { checkTlsMaterial, readPemFile } from '../../base/pem-file.js';
 import { isAbsolutePath } from '../protocol/read-fields.js';
 
 /**
- * Attributes of the HTTP session for job updates, as a publisher may ask for them in the header
- * `girder_client_session_kwargs` (contract, section b). They are those of Python's `requests.Session`.
+ * Attributes of the HTTP session for job updates, which a publisher can set with the header `girder_client_session_kwargs`
+ * (contract, section b). They are those of Python's `requests.Session`.
  */
 export interface GirderSession {
   verify: boolean;
-  /** Path of the only authorities to trust; null: the usual ones. */
+  /** Path of the only authorities to trust; null: the default ones. */
   caFile: string | null;
-  /** Our own certificate. Both paths may be the same. */
+  /** Client certificate. Both paths may be the same. */
   cert: { certFile: string; keyFile: string } | null;
-  /** URL of the proxy by the scheme of what is asked. */
+  /** URL of the proxy by the scheme of the request. */
   proxies: { http?: string; https?: string };
-  /** With lower-case names; `auth` is among them. */
+  /** With lower-case names; includes `auth`. */
   headers: Readonly<Record<string, string>>;
   params: Readonly<Record<string, string>>;
   /** A sentence for each attribute that has no effect. */
   notes: readonly string[];
 }
 
-/** Headers that belong to one request, or to the connection. */
+/** Headers of a single request or of the connection. */
 const notForSessions =
   /^(host|content-.*|transfer-encoding|connection|keep-alive|expect|upgrade|te|trailer|accept-encoding|proxy-.*)$/;
 
-/** Reads the header; never throws: what makes no sense has no effect, and a note. */
+/** Reads the header. Never throws: unusable attributes are ignored and noted. */
 export function readSession(kwargs: unknown): GirderSession {
   const headers: Record<string, string> = {};
   const params: Record<string, string> = {};
@@ -42,7 +42,7 @@ export function readSession(kwargs: unknown): GirderSession {
   };
   if (!isRecord(kwargs)) return session;
   const ignore = (name: string, why: string): void => {
-    if (notes.length < mostNotes)
+    if (notes.length < maxNotes)
       notes.push(`The option "${name}" of the session for job updates is ignored: ${why}.`);
   };
   for (const [attribute, value] of Object.entries(kwargs)) {
@@ -62,7 +62,7 @@ export function readSession(kwargs: unknown): GirderSession {
       }
       case 'auth': {
         const credentials = basicCredentials(value);
-        if (credentials === null) ignore(name, 'it is no pair of user and password');
+        if (credentials === null) ignore(name, 'it is not a pair of user and password');
         else headers['authorization'] = credentials;
         break;
       }
@@ -85,17 +85,17 @@ export function readSession(kwargs: unknown): GirderSession {
         }
         break;
       default:
-        ignore(name, 'it has no meaning here');
+        ignore(name, 'it is not supported');
     }
   }
   return session;
 }
 
-const mostNotes = 10;
+const maxNotes = 10;
 
 /**
- * How to connect for a URL of this scheme, and what could not be done of it. Reads the files that the session names; they
- * count for http too, because a redirect may lead to https.
+ * The connection options of a session for a URL of this scheme, and notes on what is ignored. Reads the certificate files of
+ * the session for http too, because a redirect may lead to https.
  */
 export async function openSession(
   { verify, caFile, cert, proxies, notes }: GirderSession,
@@ -145,21 +145,21 @@ function basicCredentials(value: unknown): string | null {
   return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
 }
 
-/** As in Python, `all` is for what is not named otherwise. */
+/** As in Python, `all` is the default for both schemes. */
 function readProxies(value: unknown, ignore: (why: string) => void): GirderSession['proxies'] {
   const usable = new Map<string, string>();
   for (const [scheme, text] of entriesOf(value)) {
     const url = typeof text === 'string' ? URL.parse(text) : null;
     const isKnown = /^(https?|all)$/.test(scheme) && url !== null && /^https?:$/.test(url.protocol);
     if (isKnown) usable.set(scheme, url.href);
-    else ignore('only http and https proxies for http, https or all are known');
+    else ignore('only http and https proxies for http, https or all are supported');
   }
   const http = usable.get('http') ?? usable.get('all');
   const https = usable.get('https') ?? usable.get('all');
   return { ...(http === undefined ? {} : { http }), ...(https === undefined ? {} : { https }) };
 }
 
-/** A name and a value that HTTP allows; a line break would begin another header. */
+/** Whether name and value are valid in HTTP; a line break would inject another header. */
 export function isHeader(name: string, text: unknown): text is string {
   return (
     /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$/.test(name) &&
@@ -169,10 +169,10 @@ export function isHeader(name: string, text: unknown): text is string {
 }
 
 function entriesOf(value: unknown): [string, unknown][] {
-  return isRecord(value) ? Object.entries(value).slice(0, mostEntries) : [];
+  return isRecord(value) ? Object.entries(value).slice(0, maxEntries) : [];
 }
 
-const mostEntries = 50;
+const maxEntries = 50;
 
 function isPath(value: unknown): value is string {
   return typeof value === 'string' && isAbsolutePath(value) && value.length < 4_096;

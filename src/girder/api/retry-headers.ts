@@ -3,9 +3,9 @@ import type { CreatedGirderJob } from '../jobs/create-job.js';
 import { decodeMessage, type TaskMessage } from '../protocol/read-message.js';
 
 /**
- * The headers of a task that is run again as another one: they name the new task and its new Girder job, also where
- * something is to be put with the Girder job itself (job artifacts).
- * @param job null for a task that reports to no Girder job
+ * Headers for a task that is run again under a new id: they name the new task and its new Girder job, which also receives
+ * the job artifacts.
+ * @param job null for a task without a Girder job
  */
 export function retryHeaders(
   message: TaskMessage,
@@ -21,7 +21,7 @@ export function retryHeaders(
   };
 }
 
-/** Null: they stay as they are. What cannot be written again is at worst put with the Girder job of the first attempt. */
+/** Null if the hooks stay as they are. If they cannot be encoded, artifacts go to the Girder job of the first attempt. */
 function hooksFor(message: TaskMessage, jobId: string): unknown[] | null {
   try {
     const { hooks } = decodeMessage(message, { exact: true });

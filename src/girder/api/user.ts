@@ -3,7 +3,7 @@ import type { Analysis, GirderAccess } from '../protocol/analysis.js';
 import type { GirderClient } from './client.js';
 import { segment } from './api-url.js';
 
-/** How to ask as the user who started the analysis: the first access that an argument or an output carries. */
+/** The access of the user who started the analysis: the first one that an argument or an output carries. */
 export function firstGirderAccess({ args, hooks }: Pick<Analysis, 'args' | 'hooks'>): GirderAccess | null {
   for (const part of [...args, ...hooks]) if ('access' in part) return part.access;
   return null;
@@ -12,8 +12,8 @@ export function firstGirderAccess({ args, hooks }: Pick<Analysis, 'args' | 'hook
 const userDocument = z.object({ login: z.string() });
 
 /**
- * The login of a user; null if Girder does not say. Only for people to read, so one attempt is enough. Users are public
- * unless they have chosen otherwise, so a client without a token may ask (girder/api/v1/user.py, 3 and 5).
+ * The login of a user; null if Girder does not say. For display only, so there is one attempt. Users are public by default,
+ * so a client without a token can ask (girder/api/v1/user.py, 3 and 5).
  */
 export async function fetchUserLogin(
   client: Pick<GirderClient, 'json'>,
@@ -27,7 +27,7 @@ export async function fetchUserLogin(
   );
 }
 
-/** The id of the user whom a Girder job belongs to, as an administrator is told it; null if Girder does not say. */
+/** The id of the user who owns a Girder job, which Girder shows to administrators; null if Girder does not say. */
 export async function fetchJobOwner(
   client: Pick<GirderClient, 'json'>,
   girderJobId: string,
@@ -40,7 +40,7 @@ export async function fetchJobOwner(
   );
 }
 
-/** The login of the user whose own token this is: an administrator's, for a task that adds images. Null if not said. */
+/** The login of the user who owns the client's token; null if Girder does not say. */
 export async function fetchOwnLogin(
   client: Pick<GirderClient, 'json'>,
   signal: AbortSignal,

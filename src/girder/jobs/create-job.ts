@@ -4,13 +4,13 @@ import type { GirderAccess } from '../protocol/analysis.js';
 import { clientFor, type GirderClient, type GirderSetup } from '../api/client.js';
 import { readGirderJob } from '../protocol/read-job.js';
 
-/** A Girder job that is to be made for a task which is not published yet. */
+/** A Girder job to create for a task that has not been published yet. */
 export interface NewGirderJob {
   title: string;
   type: string;
   handler: string;
   public: boolean;
-  /** JSON of the task's arguments by position, for people: whoever may see the job sees them. */
+  /** JSON of the positional arguments, for display. Everyone who can see the job sees it. */
   args: string;
   taskId: string;
   /** The task whose Girder job becomes the parent. */
@@ -18,22 +18,22 @@ export interface NewGirderJob {
   otherFields: Readonly<Record<string, unknown>>;
 }
 
-/** The Girder job that was made. Holds its token: never log it. */
+/** A created Girder job. Contains its token: never log it. */
 export interface CreatedGirderJob {
   id: string;
-  /** For the header `jobInfoSpec` of the task, verbatim. */
+  /** Value of the task's header `jobInfoSpec`, verbatim. */
   jobInfoSpec: Readonly<Record<string, unknown>>;
 }
 
 const createdJob = z.object({ _id: z.string(), jobInfoSpec: z.record(z.string(), z.unknown()) });
-/** What fits into a URL together with everything else. */
-const longestArgs = 4_000;
+/** Longer arguments would not fit into the URL with the other parameters. */
+const maxArgsLength = 4_000;
 
 /**
- * Makes a Girder job with `POST job`, as a Python worker does for a task that it publishes (contract, section c, "Child
- * jobs"). Asked twice, Girder makes two: it is not asked again unless it was not reached.
- * @param access with the token of the header `girder_client_token`, which is good for this alone
- * @throws GirderError; DsaSlurmError `message` if the answer names no usable job
+ * Creates a Girder job with `POST job`, as a Python worker does for a task that it publishes (contract, section c, "Child
+ * jobs"). The request is sent once, because a repeated one would create a second job.
+ * @param access with the token of the header `girder_client_token`, whose only scope is creating jobs
+ * @throws GirderError; DsaSlurmError `message` if the response does not describe a usable job
  */
 export async function createGirderJobFor(
   access: GirderAccess,
@@ -48,7 +48,7 @@ export async function createGirderJobFor(
       type: job.type,
       handler: job.handler,
       public: job.public ? 'True' : 'False',
-      args: job.args.length > longestArgs ? '[]' : job.args,
+      args: job.args.length > maxArgsLength ? '[]' : job.args,
       otherFields: JSON.stringify({
         celeryTaskId: job.taskId,
         celeryParentTaskId: job.parentTaskId,
@@ -68,22 +68,22 @@ const listedJobs = z.array(
   }),
 );
 const pageSize = 50;
-/** Newest first, so a job that was made before a crash is near the beginning. */
-const longestSearch = 1_000;
+/** The list is sorted newest first, so a job created just before a crash is near its start. */
+const maxSearched = 1_000;
 
 /**
- * Looks for the Girder job that {@link createGirderJobFor} made for a task, for a worker that does not know whether it did. Only
- * administrators are shown the task of a job (contract, section k): with another key nothing is ever found.
+ * Finds the Girder job that {@link createGirderJobFor} may have created for a task before a crash. Girder shows the task id of
+ * a job to administrators only (contract, section k), so with any other key nothing is found.
  * @param client of an administrator
- * @returns null if there is none among the newest of its type
- * @throws GirderError; DsaSlurmError `message` if the job that was found is not usable
+ * @returns null if the newest jobs of this type do not include it
+ * @throws GirderError; DsaSlurmError `message` if the job found is not usable
  */
 export async function findGirderJobOf(
   client: Pick<GirderClient, 'json'>,
   { taskId, type }: Pick<NewGirderJob, 'taskId' | 'type'>,
   signal: AbortSignal,
 ): Promise<CreatedGirderJob | null> {
-  for (let offset = 0; offset < longestSearch; offset += pageSize) {
+  for (let offset = 0; offset < maxSearched; offset += pageSize) {
     const jobs = await client.json(listedJobs, {
       method: 'GET',
       path: 'job/all',
@@ -99,6 +99,6 @@ export async function findGirderJobOf(
 
 function usable(jobInfoSpec: Readonly<Record<string, unknown>>): CreatedGirderJob {
   const ref = readGirderJob({ jobInfoSpec });
-  if (ref === null) throw new Error('a Girder job that was made has a specification');
+  if (ref === null) throw new Error('Girder created a job without jobInfoSpec');
   return { id: ref.id, jobInfoSpec };
 }

@@ -9,75 +9,75 @@ import { maxWaitMs, pauseAfter } from '../api/patience.js';
 import type { ReportLimits } from './report-limits.js';
 import { jobStatus } from './transitions.js';
 
-/** Fields of an update, as `PUT job/:id` takes them. */
+/** Form fields of `PUT job/:id`. */
 export type JobUpdate = Readonly<Record<string, string>>;
 
 export interface GirderJobClientOptions extends GirderSetup {
-  reporting: ReportLimits;
-  /** How the session of the job's publisher is to connect; see `openSession`. */
+  limits: ReportLimits;
+  /** Connection options that the publisher set for job updates; see `openSession`. */
   connection?: ConnectionOptions;
-  /** After this moment, in milliseconds since the epoch, the Girder job's own token is surely gone. */
+  /** When the Girder job's own token has certainly expired, in milliseconds since the epoch. */
   tokenExpiresAt: number;
-  /** Girder says that the job is being canceled, or is: told once. */
+  /** Called once when Girder reports the job as canceling or canceled. */
   onCancel: () => void;
-  /** Girder says that there is no such job any more: told once. */
+  /** Called once when Girder reports that the job no longer exists. */
   onGone?: () => void;
-  /** Why Girder cannot be told at the moment; null once it can again. */
-  onProblem?: (trouble: string | null) => void;
+  /** Why Girder cannot be updated at the moment; null once it can again. */
+  onProblem?: (problem: string | null) => void;
 }
 
-/** Questions about one Girder job, asked until they are answered. */
+/** Reads and updates one Girder job, with retries. */
 export interface GirderJobClient {
   /**
-   * Updates the job, or reads it if there is nothing to update. Waits as long as Girder cannot be reached and the token
-   * may still be good; `patience` is for how many milliseconds an answer that is not Girder's is taken for an accident.
+   * Updates the job, or reads it if `form` is absent. Retries while Girder cannot be reached and the token may still be valid.
+   * @param patience for how many milliseconds to retry when the response does not come from Girder
    * @throws GirderError
    */
   updateUntilAnswered(signal: AbortSignal, patience: number, form?: JobUpdate): Promise<JobDocument>;
-  /** Sets a status, or reads the one there is if the rules do not allow this one. */
+  /** Sets a status; if Girder rejects the transition, reads the current status instead. */
   setStatus(status: number, signal: AbortSignal, patience: number): Promise<JobDocument>;
-  /** The last answer. */
+  /** The last document that Girder returned; null before the first one. */
   lastSeen(): JobDocument | null;
-  /** Characters of Girder's log, without the piece that is on its way; null as long as it was not read. */
+  /** Length of Girder's log in characters, without the chunk being sent; null if it is not known. */
   logLength(): number | null;
 }
 
-/** An update that Girder answered so often with a fault of its own may be the reason for it. */
-const poisonAfter = 8;
+/** After this many 500 responses in a row, check whether this very update causes them. */
+const poisonCheckAfter = 8;
 
 export function createGirderJobClient(ref: GirderJobRef, options: GirderJobClientOptions): GirderJobClient {
-  const { reporting, clock, log, onProblem } = options;
+  const { limits, clock, log, onProblem } = options;
   const client = createGirderClient({
     ...options,
     apiUrl: ref.url,
     token: null,
-    // names are compared without case, and what names the job wins
+    // header names are case-insensitive; the job's own headers override those of the session
     headers: { ...ref.session.headers, ...lowerCased(ref.headers) },
     params: ref.session.params,
   });
-  // a publisher's own proxy may be slow, too
+  // a publisher's own proxy may be slow as well, so it has its own limit
   const server = JSON.stringify([URL.parse(client.apiUrl)?.origin, options.connection?.proxy]);
-  let known: JobDocument | null = null;
-  let told = false;
+  let lastSeen: JobDocument | null = null;
+  let cancelReported = false;
   let isGone = false;
   let logLength: number | null = null;
-  /** Pieces of log that were sent; a reading of the log that overlaps with one says nothing of its length. */
-  let pieces = 0;
-  let isOnItsWay = false;
+  /** Log chunks sent so far. A read that overlaps with one of them says nothing about the length of the log. */
+  let chunksSent = 0;
+  let isSendingLog = false;
 
-  /** One attempt, in turn: retries must not hold the place of others. */
+  /** A single attempt: pauses between retries must not occupy a slot of the limiter. */
   async function ask(signal: AbortSignal, form?: JobUpdate): Promise<JobDocument> {
     const question = form === undefined ? { method: 'GET' } : { method: ref.method, form };
-    const piecesBefore = pieces;
-    const document = await reporting
+    const chunksBefore = chunksSent;
+    const document = await limits
       .run(server, async () => client.json(jobDocument, { ...question, path: '', attempts: 1, signal }))
       .catch(noticeGone);
-    if (Array.isArray(document.log) && !isOnItsWay && pieces === piecesBefore) {
+    if (Array.isArray(document.log) && !isSendingLog && chunksSent === chunksBefore) {
       logLength = characterCount(document.log);
     }
-    known = document;
-    if (isCanceled(document) && !told) {
-      told = true;
+    lastSeen = document;
+    if (isCanceled(document) && !cancelReported) {
+      cancelReported = true;
       options.onCancel();
     }
     return document;
@@ -91,66 +91,70 @@ export function createGirderJobClient(ref: GirderJobRef, options: GirderJobClien
     throw error;
   }
 
-  async function insist(signal: AbortSignal, patience: number, form?: JobUpdate): Promise<JobDocument> {
-    const piece = form?.['log'];
-    // a log that is written anew is the same however often that is done
-    if (piece === undefined || form?.['overwrite'] !== undefined) {
+  async function updateUntilAnswered(
+    signal: AbortSignal,
+    patience: number,
+    form?: JobUpdate,
+  ): Promise<JobDocument> {
+    const chunk = form?.['log'];
+    // overwriting the log is idempotent; appending to it is not
+    if (chunk === undefined || form?.['overwrite'] !== undefined) {
       const document = await askUntilAnswered(signal, patience, form);
-      if (piece !== undefined) logLength = piece.length;
+      if (chunk !== undefined) logLength = chunk.length;
       return document;
     }
-    isOnItsWay = true;
-    pieces += 1;
+    isSendingLog = true;
+    chunksSent += 1;
     const before = logLength;
-    const told = describeChunk(piece, before);
-    // what becomes of one that is not answered is not known
+    const pending = describeChunk(chunk, before);
+    // unknown until Girder answers
     logLength = null;
     try {
-      const document = await askUntilAnswered(signal, patience, form, async () => findInLog(told, signal));
-      if (before !== null) logLength = before + piece.length;
+      const document = await askUntilAnswered(signal, patience, form, async () => findInLog(pending, signal));
+      if (before !== null) logLength = before + chunk.length;
       return document;
     } finally {
-      isOnItsWay = false;
+      isSendingLog = false;
     }
   }
 
-  /** @param look says, after an attempt that was not answered, whether it has done its work all the same */
+  /** @param alreadyDone after a failed attempt, returns the document if that attempt took effect all the same */
   async function askUntilAnswered(
     signal: AbortSignal,
     patience: number,
     form: JobUpdate | undefined,
-    look: () => Promise<JobDocument | null> = async () => null,
+    alreadyDone: () => Promise<JobDocument | null> = async () => null,
   ): Promise<JobDocument> {
     const since = clock.monotonic();
     for (let failures = 1; ; failures += 1) {
       try {
-        const answer = (failures > 1 ? await look() : null) ?? (await ask(signal, form));
+        const answer = (failures > 1 ? await alreadyDone() : null) ?? (await ask(signal, form));
         if (failures > 1) onProblem?.(null);
-        if (failures > 2) log.info('Girder can be told again');
+        if (failures > 2) log.info('Girder accepts updates again');
         return answer;
       } catch (error) {
         if (!(error instanceof GirderError) || clock.monotonic() - since >= patienceFor(error, patience)) {
           if (failures > 1) onProblem?.(null);
           throw error;
         }
-        if (form !== undefined && error.status === 500 && failures >= poisonAfter)
-          await lookForPoison(error, signal);
+        if (form !== undefined && error.status === 500 && failures >= poisonCheckAfter)
+          await throwIfPoison(error, signal);
         onProblem?.(errorLine(error));
-        log.debug({ girderJob: ref.id, trouble: error.message, failures }, 'Girder cannot be told yet');
-        if (failures === 2) log.warn({ why: error.message }, 'Girder cannot be told; it is waited for');
+        log.debug({ girderJob: ref.id, error: error.message, failures }, 'update of Girder job failed');
+        if (failures === 2) log.warn({ error: error.message }, 'Girder does not accept updates; retrying');
         await clock.sleep(pauseAfter(failures, error), signal);
       }
     }
   }
 
-  /** The job, if its log has this piece; null if not. */
-  async function findInLog(piece: PendingLogChunk, signal: AbortSignal): Promise<JobDocument | null> {
+  /** The job document if its log contains this chunk, else null. */
+  async function findInLog(chunk: PendingLogChunk, signal: AbortSignal): Promise<JobDocument | null> {
     const document = await ask(signal);
-    return isInLog(document.log ?? [], piece) ? document : null;
+    return isInLog(document.log ?? [], chunk) ? document : null;
   }
 
-  /** @throws `error` if it is this update that Girder cannot digest: without it, Girder is well */
-  async function lookForPoison(error: GirderError, signal: AbortSignal): Promise<void> {
+  /** @throws `error` if Girder answers a plain read: then this update itself is the cause of its 500 responses */
+  async function throwIfPoison(error: GirderError, signal: AbortSignal): Promise<void> {
     try {
       await ask(signal);
     } catch {
@@ -160,23 +164,23 @@ export function createGirderJobClient(ref: GirderJobRef, options: GirderJobClien
     throw error;
   }
 
-  /** A fault of Girder's own is waited out for longer here: {@link lookForPoison} finds out what it is about. */
+  /** A 500 has no time limit here, because {@link throwIfPoison} detects an update that causes it. */
   function patienceFor(error: GirderError, nonGirderMs: number): number {
     const { tokenExpiresAt } = options;
     return maxWaitMs(error, { tokenExpiresAt, nonGirderMs, serverErrorMs: Infinity }, clock.now());
   }
 
   return {
-    updateUntilAnswered: insist,
+    updateUntilAnswered,
     async setStatus(status, signal, patience) {
       try {
-        return await insist(signal, patience, { status: String(status) });
+        return await updateUntilAnswered(signal, patience, { status: String(status) });
       } catch (error) {
         if (!isRefusedStatus(error)) throw error;
-        return insist(signal, patience);
+        return updateUntilAnswered(signal, patience);
       }
     },
-    lastSeen: () => known,
+    lastSeen: () => lastSeen,
     logLength: () => logLength,
   };
 }
@@ -185,7 +189,7 @@ function lowerCased(headers: Readonly<Record<string, string>>): Record<string, s
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
 }
 
-/** Canceled, or about to be. */
+/** Canceled or being canceled. */
 export function isCanceled({ status }: JobDocument): boolean {
   return status === jobStatus.canceling || status === jobStatus.canceled;
 }

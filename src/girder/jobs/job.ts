@@ -12,106 +12,107 @@ import { isFinal, jobStatus, pathTo } from './transitions.js';
 
 export type FinalOutcome = 'succeeded' | 'failed' | 'canceled';
 
-/** What the Girder job is to say while its analysis waits in Slurm. */
+/** The status that the Girder job has while its analysis waits in Slurm. */
 export type InitialStatus = 'queued' | 'running';
 
 export interface GirderJobOptions extends GirderSetup {
-  reporting: ReportLimits;
-  /** How the session of the job's publisher is to connect; see `openSession`. */
+  limits: ReportLimits;
+  /** Connection options that the publisher set for job updates; see `openSession`. */
   connection?: ConnectionOptions;
-  /** After this moment, in milliseconds since the epoch, the Girder job's own token is surely gone. */
+  /** When the Girder job's own token has certainly expired, in milliseconds since the epoch. */
   tokenExpiresAt: number;
   /**
-   * When the task was accepted, in milliseconds since the epoch. Girder is asked again soon after it whether it has kept
-   * what it was told: see {@link lateSaveCheckMs}. Not set: it is not.
+   * When the task was accepted, in milliseconds since the epoch. Soon afterwards the worker checks that Girder has kept the
+   * reports; see {@link lateSaveCheckMs}. If absent, it does not check.
    */
   acceptedAt?: number;
-  /** For so many milliseconds `finish` takes answers that are not Girder's for an accident. */
+  /** For how many milliseconds `finish` retries when the response does not come from Girder. */
   finishPatienceMs: number;
-  /** Girder says that the job is being canceled, or is: told once, and not during `finish`. */
+  /** Called once when Girder reports the job as canceling or canceled, but not during `finish`. */
   onCancel?: () => void;
-  /** Girder says that there is no such job any more: told once, and not during `finish`. */
+  /** Called once when Girder reports that the job no longer exists, but not during `finish`. */
   onGone?: () => void;
-  /** Log text up to these marks is about to be sent; sending waits for it. */
-  onSending?: (marks: LogMarks, piece: PendingLogChunk) => Promise<void>;
-  /** All log text up to these marks is in Girder. */
+  /** Awaited before log text up to these marks is sent. */
+  onSending?: (marks: LogMarks, chunk: PendingLogChunk) => Promise<void>;
+  /** Called when all log text up to these marks is in Girder. */
   onSent?: (marks: LogMarks) => void;
-  /** Why Girder cannot be told at the moment; null once it can again. */
-  onProblem?: (trouble: string | null) => void;
+  /** Why Girder cannot be updated at the moment; null once it can again. */
+  onProblem?: (problem: string | null) => void;
 }
 
-/** The Girder job of a run: what its user watches. Every `signal` ends the waiting and asking of its call. */
+/** The Girder job of a run, which its user watches. A `signal` aborts the waits and requests of its call. */
 export interface GirderJob {
   /**
-   * Says RUNNING or QUEUED by a legal way; a job that is further on stays as it is. `canceled`: someone was faster, do
-   * not run; `over`: it is SUCCESS or ERROR already.
-   * @throws GirderError when Girder refuses for good; waits as long as it cannot be reached.
+   * Sets RUNNING or QUEUED through allowed transitions; a job that is already past that keeps its status. Waits while Girder
+   * cannot be reached.
+   * @returns `canceled` if the job was canceled meanwhile and must not run; `over` if it is already SUCCESS or ERROR
+   * @throws GirderError when Girder's refusal is final
    */
   begin(as: InitialStatus, signal?: AbortSignal): Promise<'go' | 'canceled' | 'over'>;
   /**
-   * Says RUNNING, soon, if it does not say so yet: the analysis has started. Nobody waits for it: what Girder does not
-   * hear of it is made up for by `finish`.
+   * Sets RUNNING in the background, if it is not set yet, because the analysis has started. Failures are only logged:
+   * `finish` sets every status that is missing.
    */
   started(): void;
-  /** Appends to the log, soon. `mark` comes back through `onSent`. */
+  /** Queues log text. `mark` is passed to `onSent` once the text is in Girder. */
   log(text: string, mark?: LogMark): void;
-  /** What changed is sent, soon. */
+  /** Queues the fields that changed. */
   progress(progress: JobProgress): void;
   /**
-   * Resolves once there is room for more log text. Who does not wait for it loses the oldest text when Girder is slow,
-   * and the log says so.
+   * Resolves once there is room for more log text. Without waiting for it, the oldest text is dropped when Girder is slow,
+   * and the log says how much is missing.
    */
   waitForRoom(signal?: AbortSignal): Promise<void>;
-  /** Resolves when nothing waits any more, when Girder will not hear of it any more, or at abort. */
+  /** Resolves when all reports are sent, when Girder rejects further ones, or on abort. */
   flush(signal?: AbortSignal): Promise<void>;
   /**
-   * Flushes, and then sets the final status by a legal way. Resolves with the status that the Girder job has: a job that
-   * is being canceled ends as CANCELED, not as SUCCESS, and one that was final stays as it is.
-   * @throws GirderError when Girder refuses for good (401, 403, 404), when its address answers with something else for
-   * longer than `finishPatienceMs`, when it was away until the token must have expired, or at abort.
+   * Flushes, then sets the final status through allowed transitions. Resolves with the status that the Girder job has
+   * afterwards: a job being canceled ends as CANCELED instead of SUCCESS, and one that was final keeps its status.
+   * @throws GirderError when Girder refuses permanently (401, 403, 404), when something other than Girder answers for longer
+   * than `finishPatienceMs`, when Girder was unreachable until the token expired, or on abort
    */
   finish(outcome: FinalOutcome, signal?: AbortSignal): Promise<number>;
   /**
-   * Asks Girder, if the task was accepted only just now, whether it still has what {@link finish} has told it, and tells
-   * it again if not. Resolves after the first question; a second one follows by itself, until `signal` aborts.
+   * If the task was accepted only moments ago, checks that Girder still has what {@link finish} reported, and reports it
+   * again if not. Resolves after the first check; a second one follows in the background unless `signal` aborts.
    */
   verifyOutcome(outcome: FinalOutcome, signal: AbortSignal): Promise<void>;
   read(signal?: AbortSignal): Promise<JobDocument>;
-  /** What Girder said last of the job; null before the first answer. */
+  /** The last document that Girder returned; null before the first one. */
   lastSeen(): JobDocument | null;
-  /** Stops reporting, after the last question of {@link verifyOutcome}; what was not sent yet is forgotten. */
+  /** Stops reporting after the last check of {@link verifyOutcome} and discards what was not sent. */
   close(): void;
 }
 
-/** Milliseconds of answers that are not Girder's: a page that says maintenance, say. Only `finish` has more patience. */
+/** How long to retry when something other than Girder answers, such as a maintenance page. `finish` waits longer. */
 const nonGirderMs = 60 * 60_000;
 /**
- * So long after a task was accepted, in milliseconds, Girder is asked whether it has kept what it was told.
- * slicer_cli_web (1.5.14 to 5.0.21) loads the job after publishing its task and saves it whole, as it was then: a worker
- * that was faster has said RUNNING in vain, and a batch waits for that for ever. Answers do not tell, since Girder
- * answers with what it had loaded. Saves were seen 0.2 to 0.5 s after publishing.
+ * When to check that Girder has kept the reports, in milliseconds after the task was accepted. slicer_cli_web (1.5.14 to
+ * 5.0.21) loads the job after publishing its task and then saves the whole document. This overwrites the RUNNING that a fast
+ * worker has set meanwhile, and a batch waits for RUNNING forever. Girder's responses do not reveal it, because they show the
+ * document as it was loaded. Such saves were observed 0.2 to 0.5 s after publishing.
  */
 export const lateSaveCheckMs = [1_500, 10_000] as const;
-/** How often Girder is asked about a job that has not started, in milliseconds. */
-const askWaitingMs = 5 * 60_000;
-/** So long such a question may take once the run is over. */
-const confirmMs = 60_000;
-/** Rounds of setting a status that someone else keeps changing. */
-const rounds = 10;
+/** How often to poll a job that has not started, in milliseconds. */
+const pollWaitingMs = 5 * 60_000;
+/** Time limit of a check after the run has ended, in milliseconds. */
+const verifyMs = 60_000;
+/** Attempts at setting a status that someone else keeps changing. */
+const maxStatusAttempts = 10;
 
 /** Reports to one Girder job. Nothing is sent before the first call. */
 export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): GirderJob {
-  const { reporting, clock, onSending, onSent } = options;
+  const { limits, clock, onSending, onSent } = options;
   const log = options.log.child({ girderJob: ref.id });
   const closing = new AbortController();
   const closed = closing.signal;
   let finishing = false;
   const ending = new AbortController();
   let starting: Promise<void> | null = null;
-  let lingering: Promise<void> | null = null;
-  let begunAs: InitialStatus = 'queued';
+  let secondCheck: Promise<void> | null = null;
+  let initialStatus: InitialStatus = 'queued';
   const hasStarted = new AbortController();
-  const asking = createGirderJobClient(ref, {
+  const client = createGirderJobClient(ref, {
     ...options,
     log,
     onCancel: () => {
@@ -121,13 +122,13 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
       if (!finishing) options.onGone?.();
     },
   });
-  const news = createReportQueue({
-    reportMs: reporting.reportMs,
-    send: async (form) => asking.updateUntilAnswered(closed, nonGirderMs, form),
-    read: async () => asking.updateUntilAnswered(closed, nonGirderMs),
+  const queue = createReportQueue({
+    reportMs: limits.reportMs,
+    send: async (form) => client.updateUntilAnswered(closed, nonGirderMs, form),
+    read: async () => client.updateUntilAnswered(closed, nonGirderMs),
     onSending,
     onSent,
-    logLength: asking.logLength,
+    logLength: client.logLength,
     clock,
     log,
     closed,
@@ -135,69 +136,69 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
   const orClosed = (signal: AbortSignal | undefined): AbortSignal =>
     signal === undefined ? closed : AbortSignal.any([closed, signal]);
 
-  /** Sets a status step by step. Only what Girder's rules allow from the status that it last told is ever sent. */
-  async function bring(as: InitialStatus, stop: AbortSignal): Promise<JobDocument> {
-    let at = await asking.updateUntilAnswered(stop, nonGirderMs);
-    if (asking.logLength() !== null) news.setInitialLog(at);
-    for (let round = 0; round < rounds; round += 1) {
+  /** Sets a status step by step, sending only transitions that Girder allows from the last status seen. */
+  async function advanceTo(as: InitialStatus, stop: AbortSignal): Promise<JobDocument> {
+    let at = await client.updateUntilAnswered(stop, nonGirderMs);
+    if (client.logLength() !== null) queue.setInitialLog(at);
+    for (let attempt = 0; attempt < maxStatusAttempts; attempt += 1) {
       if (isCanceled(at) || isFinal(at.status)) return at;
       const [step] = pathTo(at.handler, at.status, jobStatus[as]) ?? [];
-      // it is there, or further on, from where no way leads back
+      // already there, or past it with no way back
       if (step === undefined) return at;
-      at = await asking.setStatus(step, stop, nonGirderMs);
+      at = await client.setStatus(step, stop, nonGirderMs);
     }
-    throw statusFight(ref);
+    throw statusConflict(ref);
   }
 
-  /** Sleeps until so long after the task was accepted; false if that was before now. */
-  async function untilAfterAcceptance(ms: number, stop: AbortSignal): Promise<boolean> {
+  /** Sleeps until `ms` after the task was accepted; false if that time has passed. */
+  async function sleepUntilAfterAcceptance(ms: number, stop: AbortSignal): Promise<boolean> {
     const { acceptedAt } = options;
     const left = acceptedAt === undefined ? 0 : acceptedAt + ms - clock.now();
-    // a clock that was set back must not make this wait
+    // a clock that was set back must not prolong the wait
     if (left <= 0 || left > ms) return false;
     await clock.sleep(left, stop);
     return !stop.aborted;
   }
 
-  /** Tells Girder again what a late save has overwritten. */
-  async function remind(): Promise<void> {
+  /** Repeats reports that a late save has overwritten. */
+  async function repairLateSave(): Promise<void> {
     const stop = AbortSignal.any([closed, ending.signal]);
     for (const ms of lateSaveCheckMs) {
-      if (!(await untilAfterAcceptance(ms, stop))) continue;
-      news.verify();
-      await bring(begunAs, stop);
+      if (!(await sleepUntilAfterAcceptance(ms, stop))) continue;
+      queue.verify();
+      await advanceTo(initialStatus, stop);
     }
-    // one that waits in Slurm has nothing to report, and would hear neither of a cancel nor of its deletion
+    // a run that waits in Slurm reports nothing, so without polling it would notice neither a cancel nor the job's deletion
     const waiting = AbortSignal.any([stop, hasStarted.signal]);
     while (!waiting.aborted && options.acceptedAt !== undefined) {
-      await clock.sleep(askWaitingMs, waiting);
-      if (!waiting.aborted) await bring(begunAs, stop);
+      await clock.sleep(pollWaitingMs, waiting);
+      if (!waiting.aborted) await advanceTo(initialStatus, stop);
     }
   }
 
-  async function bringToEnd(outcome: FinalOutcome, stop: AbortSignal, patience: number): Promise<number> {
-    let at = asking.lastSeen() ?? (await asking.updateUntilAnswered(stop, patience));
-    for (let round = 0; round < rounds; round += 1) {
+  async function advanceToEnd(outcome: FinalOutcome, stop: AbortSignal, patience: number): Promise<number> {
+    let at = client.lastSeen() ?? (await client.updateUntilAnswered(stop, patience));
+    for (let attempt = 0; attempt < maxStatusAttempts; attempt += 1) {
       if (isFinal(at.status)) return at.status;
-      const [step] = wayToEnd(at, outcome);
+      const [step] = pathToEnd(at, outcome);
       if (step === undefined) break;
-      at = await asking.setStatus(step, stop, patience);
+      at = await client.setStatus(step, stop, patience);
     }
-    throw statusFight(ref);
+    throw statusConflict(ref);
   }
 
-  async function confirmAfter(ms: number, outcome: FinalOutcome, signal: AbortSignal): Promise<void> {
+  async function verifyAfter(ms: number, outcome: FinalOutcome, signal: AbortSignal): Promise<void> {
     const stop = AbortSignal.any([closed, signal]);
-    if (!(await untilAfterAcceptance(ms, stop))) return;
+    if (!(await sleepUntilAfterAcceptance(ms, stop))) return;
     const over = new AbortController();
     const inTime = AbortSignal.any([stop, over.signal]);
-    const timer = clock.sleep(confirmMs, inTime).then(() => over.abort());
+    const timer = clock.sleep(verifyMs, inTime).then(() => over.abort());
     try {
-      news.verify();
-      await news.flush(inTime);
-      await bringToEnd(outcome, inTime, 0);
+      queue.verify();
+      await queue.flush(inTime);
+      await advanceToEnd(outcome, inTime, 0);
     } catch (error) {
-      log.debug({ trouble: errorLine(error) }, 'Girder was not asked whether it has kept the end');
+      log.debug({ error: errorLine(error) }, 'could not verify that Girder kept the final status');
     } finally {
       over.abort();
       await timer;
@@ -205,30 +206,30 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
   }
 
   return {
-    log: (text, mark) => news.log(text, mark),
-    progress: (progress) => news.progress(progress),
-    waitForRoom: async (signal) => news.waitForRoom(orClosed(signal)),
-    flush: async (signal) => news.flush(orClosed(signal)),
-    read: async (signal) => asking.updateUntilAnswered(orClosed(signal), nonGirderMs),
-    lastSeen: asking.lastSeen,
+    log: (text, mark) => queue.log(text, mark),
+    progress: (progress) => queue.progress(progress),
+    waitForRoom: async (signal) => queue.waitForRoom(orClosed(signal)),
+    flush: async (signal) => queue.flush(orClosed(signal)),
+    read: async (signal) => client.updateUntilAnswered(orClosed(signal), nonGirderMs),
+    lastSeen: client.lastSeen,
     async begin(as, signal) {
-      begunAs = as;
-      const at = await bring(as, orClosed(signal));
+      initialStatus = as;
+      const at = await advanceTo(as, orClosed(signal));
       if (isCanceled(at)) return 'canceled';
       if (isFinal(at.status)) return 'over';
-      remind().catch((error: unknown) =>
-        log.debug({ trouble: errorLine(error) }, 'Girder was not asked whether it has kept the start'),
+      repairLateSave().catch((error: unknown) =>
+        log.debug({ error: errorLine(error) }, 'could not verify that Girder kept the initial status'),
       );
       return 'go';
     },
     started() {
-      begunAs = 'running';
+      initialStatus = 'running';
       hasStarted.abort();
-      if (finishing || asking.lastSeen()?.status === jobStatus.running) return;
-      starting ??= bring('running', AbortSignal.any([closed, ending.signal]))
+      if (finishing || client.lastSeen()?.status === jobStatus.running) return;
+      starting ??= advanceTo('running', AbortSignal.any([closed, ending.signal]))
         .then(() => undefined)
         .catch((error: unknown) =>
-          log.debug({ trouble: errorLine(error) }, 'Girder does not know of the start'),
+          log.debug({ error: errorLine(error) }, 'could not set the Girder job to RUNNING'),
         )
         .finally(() => {
           starting = null;
@@ -237,29 +238,29 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
     async finish(outcome, signal) {
       const stop = orClosed(signal);
       finishing = true;
-      // one asker at a time: what is known of the status must not grow old on the way
+      // one request at a time, so that the last status seen is current
       ending.abort();
       await starting;
-      // the last moment at which the log can be whole before somebody reads it
-      if (options.acceptedAt !== undefined) news.verify();
-      await news.flush(stop);
-      const refused = news.rejection();
+      // last chance to repair the log before someone reads it
+      if (options.acceptedAt !== undefined) queue.verify();
+      await queue.flush(stop);
+      const refused = queue.rejection();
       if (refused !== null) throw refused;
-      return bringToEnd(outcome, stop, options.finishPatienceMs);
+      return advanceToEnd(outcome, stop, options.finishPatienceMs);
     },
     async verifyOutcome(outcome, signal) {
       const [first, second] = lateSaveCheckMs;
-      await confirmAfter(first, outcome, signal);
-      lingering = confirmAfter(second, outcome, signal);
+      await verifyAfter(first, outcome, signal);
+      secondCheck = verifyAfter(second, outcome, signal);
     },
     close() {
-      if (lingering === null) closing.abort();
-      else void lingering.finally(() => closing.abort());
+      if (secondCheck === null) closing.abort();
+      else void secondCheck.finally(() => closing.abort());
     },
   };
 }
 
-/** For a task without a Girder job: everything succeeds without a word. */
+/** For a task without a Girder job: every call succeeds and does nothing. */
 export function silentGirderJob(): GirderJob {
   return {
     begin: async () => 'go',
@@ -277,14 +278,14 @@ export function silentGirderJob(): GirderJob {
 }
 
 function nothing(): void {
-  // nobody listens
+  // no Girder job to report to
 }
 
-/** The statuses to set from here. Where the outcome cannot be reached, the job may at least not stay open. */
-function wayToEnd(at: JobDocument, outcome: FinalOutcome): number[] {
-  const wished = finalStatus(outcome);
+/** The statuses to set from here. If the outcome cannot be reached, ERROR at least closes the job. */
+function pathToEnd(at: JobDocument, outcome: FinalOutcome): number[] {
+  const status = finalStatus(outcome);
   const isCanceling = at.status === jobStatus.canceling;
-  const target = wished === jobStatus.success && isCanceling ? jobStatus.canceled : wished;
+  const target = status === jobStatus.success && isCanceling ? jobStatus.canceled : status;
   return pathTo(at.handler, at.status, target) ?? pathTo(at.handler, at.status, jobStatus.error) ?? [];
 }
 
@@ -293,8 +294,8 @@ function finalStatus(outcome: FinalOutcome): number {
   return { succeeded: success, failed: error, canceled }[outcome];
 }
 
-function statusFight(ref: GirderJobRef): DsaSlurmError {
+function statusConflict(ref: GirderJobRef): DsaSlurmError {
   return new DsaSlurmError('girder', `The status of Girder job ${ref.id} could not be set.`, {
-    next: 'Someone else keeps changing it: look at the job in Girder.',
+    next: 'Something else keeps changing it: check the job in Girder.',
   });
 }

@@ -1,4 +1,4 @@
-/** How far its reader has come in a source of log text, by whatever the reader counts. */
+/** A position in a source of log text, in units that its reader defines. */
 export interface LogMark {
   source: string;
   at: number;
@@ -7,48 +7,48 @@ export interface LogMark {
 /** The last mark of each source. */
 export type LogMarks = Readonly<Record<string, number>>;
 
-/** A piece of log that is on its way. */
+/** Log text sent in one request. */
 export interface LogChunk {
   text: string;
-  /** The marks whose text this piece brings to its end. */
+  /** The marks whose text ends in this chunk. */
   marks: LogMarks;
 }
 
-/** Log text that waits to be sent, in bounded memory. */
+/** Log text waiting to be sent, in bounded memory. */
 export interface LogBuffer {
-  /** `mark` is given back by the piece with which all text of its source up to here is on its way. */
+  /** `mark` is returned by the chunk that contains the end of `text`. */
   append(text: string, mark?: LogMark): void;
-  /** The next piece; the same one until {@link LogBuffer.confirm}. Null when nothing waits. */
+  /** The next chunk; the same one until {@link LogBuffer.confirm}. Null if the buffer is empty. */
   next(): LogChunk | null;
-  /** The piece was accepted. */
+  /** Girder accepted the chunk. */
   confirm(): void;
-  /** Nothing waits and nothing is on its way. */
+  /** Nothing is waiting or being sent. */
   isEmpty(): boolean;
-  /** Characters that wait, without those on their way. */
+  /** Characters waiting, without those being sent. */
   length(): number;
-  /** Leaves all of it out; what comes next says how much that was. */
+  /** Discards all text; the next chunk says how much is missing. */
   drop(): void;
   clear(): void;
 }
 
-/** Characters in one piece, at most about. */
+/** Approximate maximum of characters in one chunk. */
 export const chunkLength = 1 << 13;
-/** The same once Girder cannot keep the whole log any more. */
-const longPieceLength = 1 << 15;
+/** The same, once the log is longer than Girder keeps. */
+const longChunkLength = 1 << 15;
 /** Characters of a log that Girder keeps (contract, section f). */
 const keptLength = 1 << 22;
 
 /**
- * Text beyond `maxLength` pushes out the oldest, and the log says how much is missing. Girder keeps as many log entries
- * as 4 MiB hold of the newest one's size, however short the others are: one large piece after many small reports would
- * push those out. So pieces are small for as long as all of the log may be kept; afterwards they only have to be many.
+ * Text beyond `maxLength` drops the oldest text, and the log says how much is missing. Girder keeps as many log entries as
+ * 4 MiB hold of the newest one's size, however short the others are, so one large chunk after many small reports would drop
+ * those. Chunks are therefore small while Girder can still keep the whole log.
  */
 export function createLogBuffer({ maxLength = 1 << 20 } = {}): LogBuffer {
   let entries: { text: string; mark: LogMark | undefined }[] = [];
   let length = 0;
   let lost = 0;
   let handedOut = 0;
-  let onItsWay: LogChunk | null = null;
+  let pending: LogChunk | null = null;
 
   function dropOldest(): void {
     let whole = 0;
@@ -71,17 +71,16 @@ export function createLogBuffer({ maxLength = 1 << 20 } = {}): LogBuffer {
     if (whole > 0) entries.splice(0, whole);
   }
 
-  function takePiece(): LogChunk {
+  function takeChunk(): LogChunk {
     const parts: string[] = [];
-    if (lost > 0)
-      parts.push(`\n[${lost} characters of the log are missing here: Girder took them too slowly.]\n`);
+    if (lost > 0) parts.push(`\n[${lost} characters of the log are missing here: Girder was too slow.]\n`);
     lost = 0;
-    let room = handedOut < keptLength ? chunkLength : longPieceLength;
+    let room = handedOut < keptLength ? chunkLength : longChunkLength;
     const marks: Record<string, number> = {};
     let whole = 0;
     for (const entry of entries) {
       if (entry.text.length > room) {
-        // only what is too long for any piece is cut: a piece that ends with a mark can be recognised later
+        // only an entry too long for any chunk is split: a chunk that ends with a mark can be recognized later
         if (whole > 0) break;
         const end = cutAt(entry.text, room);
         parts.push(entry.text.slice(0, end));
@@ -110,30 +109,30 @@ export function createLogBuffer({ maxLength = 1 << 20 } = {}): LogBuffer {
       dropOldest();
     },
     next() {
-      if (onItsWay === null && entries.length > 0) onItsWay = takePiece();
-      return onItsWay;
+      if (pending === null && entries.length > 0) pending = takeChunk();
+      return pending;
     },
     confirm() {
-      onItsWay = null;
+      pending = null;
     },
-    isEmpty: () => onItsWay === null && entries.length === 0,
+    isEmpty: () => pending === null && entries.length === 0,
     length: () => length,
     drop() {
-      lost += length + (onItsWay?.text.length ?? 0);
+      lost += length + (pending?.text.length ?? 0);
       entries = [];
       length = 0;
-      onItsWay = null;
+      pending = null;
     },
     clear() {
       entries = [];
       length = 0;
       lost = 0;
-      onItsWay = null;
+      pending = null;
     },
   };
 }
 
-/** Text as it is sent: without NUL and half characters. */
+/** Text as it is sent: without NUL characters and lone surrogates. */
 export function cleanLog(text: string): string {
   return text.replaceAll('\0', '').toWellFormed();
 }

@@ -1,12 +1,12 @@
 import { crc32 } from 'node:zlib';
 
-/** By this a piece of log is recognised in Girder's log later, whatever the log says. Plain data, because it is journaled. */
+/** Identifies a chunk of log text in Girder's log after a crash or a lost response. Plain data, because it is journaled. */
 export interface PendingLogChunk {
-  /** Characters that Girder's log had without it; null if nobody knows. */
+  /** Length of Girder's log before this chunk; null if unknown. */
   before: number | null;
-  /** Its own characters. */
+  /** Characters in this chunk. */
   length: number;
-  /** Checksum of its text. */
+  /** CRC-32 of the text. */
   crc: number;
 }
 
@@ -14,14 +14,14 @@ export function describeChunk(text: string, before: number | null): PendingLogCh
   return { before, length: text.length, crc: crc32(text) };
 }
 
-/** Characters of a log as Girder gives it: in entries. */
+/** Length of a log as Girder returns it: as a list of entries. */
 export const characterCount = (log: readonly string[]): number =>
   log.reduce((sum, { length }) => sum + length, 0);
 
 /**
- * Whether a piece that was sent is in Girder's log. Logs repeat themselves, so its words alone would deceive: a log that
- * is no longer than it was has not got it, and one that has, has it where it ended before, whatever followed. Where that
- * place is not known, where somebody else was faster, and where Girder has shortened a very long log, the end counts.
+ * Whether a chunk that was sent is in Girder's log. Logs repeat themselves, so its text alone proves nothing: a log of
+ * unchanged length does not contain the chunk, and one that does contains it at its former end, whatever follows. If that
+ * position is unknown, if another writer was faster, or if Girder has truncated a very long log, the end of the log decides.
  */
 export function isInLog(log: readonly string[], { before, length, crc }: PendingLogChunk): boolean {
   const text = log.join('');

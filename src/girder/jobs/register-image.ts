@@ -12,20 +12,19 @@ export interface CliDescription {
 }
 
 export interface ImageRegistration {
-  /** Girder's folder of images. */
+  /** Girder's folder for images. */
   folderId: string;
-  /** As it was asked for: `example/small:v1`. */
+  /** As requested: `example/small:v1`. */
   image: string;
   labels: Readonly<Record<string, string>>;
   clis: readonly CliDescription[];
 }
 
 /**
- * Makes an image known to Girder: a folder for it, one for its tag, and an item for each CLI, as slicer_cli_web does
- * it (contract, section c). Doing it again changes nothing but what the image itself has changed.
+ * Registers an image in Girder as slicer_cli_web does: a folder for the image, one for its tag, and an item for each CLI
+ * (contract, section c). Idempotent.
  *
- * No digest is written: Girder would publish it as the name of the image from then on, and a SIF that was pulled by
- * its tag has no such name.
+ * The digest is left empty: Girder would publish it as the name of the image, which does not match a SIF pulled by tag.
  * @throws GirderError
  */
 export async function registerImage(
@@ -75,7 +74,7 @@ export async function registerImage(
   }
 }
 
-/** As slicer_cli_web does it: at the last `:` behind the last `/`, else at `@`. Without either the tag is `latest`, as docker has it. */
+/** Splits as slicer_cli_web does: at the last `:` after the last `/`, else at `@`. Without either, the tag is `latest`. */
 export function splitImage(image: string): { name: string; tag: string } {
   const slash = image.lastIndexOf('/');
   const colon = image.lastIndexOf(':');

@@ -1,14 +1,14 @@
 import { createKeyedLimiter } from '../../base/keyed-limiter.js';
 
-/** What all Girder jobs of a worker share: how often each one reports, and how many at a time. */
+/** Limits shared by all Girder jobs of a worker. */
 export interface ReportLimits {
-  /** Milliseconds between two reports of one Girder job, at least. */
+  /** Minimum time between two reports of one Girder job, in milliseconds. */
   readonly reportMs: number;
-  /** Waits for a turn among the questions to the same server: one that is slow keeps no other one waiting. */
-  run<T>(server: string, ask: () => Promise<T>): Promise<T>;
+  /** Runs `request` within the concurrency limit of its server, so that a slow server delays only its own jobs. */
+  run<T>(server: string, request: () => Promise<T>): Promise<T>;
 }
 
-/** @param options.concurrency questions to one server at a time */
+/** @param options.concurrency requests to one server at a time */
 export function createReportLimits({
   reportMs,
   concurrency,
@@ -16,15 +16,15 @@ export function createReportLimits({
   reportMs: number;
   concurrency: number;
 }): ReportLimits {
-  const places = createKeyedLimiter(concurrency);
+  const limiter = createKeyedLimiter(concurrency);
   return {
     reportMs,
-    async run(server, ask) {
-      const leave = await places.acquire(server);
+    async run(server, request) {
+      const release = await limiter.acquire(server);
       try {
-        return await ask();
+        return await request();
       } finally {
-        leave();
+        release();
       }
     },
   };

@@ -8,7 +8,7 @@ import { createLogBuffer, chunkLength, type LogMark, type LogMarks } from './log
 import { describeChunk, type PendingLogChunk } from './log-chunk.js';
 import { createSentLog } from './sent-log.js';
 
-/** What is null or left out stays as it was. */
+/** Null or absent fields keep their value. */
 export interface JobProgress {
   total?: number | null;
   current?: number | null;
@@ -16,39 +16,39 @@ export interface JobProgress {
 }
 
 export interface ReportQueueOptions {
-  /** Milliseconds between two reports, at least. */
+  /** Minimum time between two reports, in milliseconds. */
   reportMs: number;
-  /** @throws GirderError when Girder will not take this. */
+  /** @throws GirderError when Girder rejects the update */
   send: (form: JobUpdate) => Promise<unknown>;
   /** Reads the Girder job. @throws GirderError */
   read: () => Promise<JobDocument>;
-  /** A piece that brings text to these marks is about to be sent; awaited. */
-  onSending?: ((marks: LogMarks, piece: PendingLogChunk) => Promise<void>) | undefined;
-  /** Characters of Girder's log at present; null if nobody knows. */
+  /** Awaited before log text up to these marks is sent. */
+  onSending?: ((marks: LogMarks, chunk: PendingLogChunk) => Promise<void>) | undefined;
+  /** Current length of Girder's log in characters; null if unknown. */
   logLength: () => number | null;
   onSent?: ((marks: LogMarks) => void) | undefined;
   clock: Clock;
   log: Log;
-  /** Ends all reporting. */
+  /** Stops all reporting. */
   closed: AbortSignal;
 }
 
-/** Log and progress of one Girder job, on their way to Girder. */
+/** Log text and progress of one Girder job that wait to be sent. */
 export interface ReportQueue {
   log(text: string, mark?: LogMark): void;
   progress(progress: JobProgress): void;
   waitForRoom(stop: AbortSignal): Promise<void>;
   flush(stop: AbortSignal): Promise<void>;
-  /** Soon compares what Girder has with what was sent, and sends again what it has lost. `flush` waits for it. */
+  /** Compares, in the background, what Girder has with what was sent, and resends what it has lost. `flush` waits for it. */
   verify(): void;
-  /** The Girder job as it was read before anything was sent. */
+  /** Records the log of the Girder job as it was before anything was sent. */
   setInitialLog(document: JobDocument): void;
-  /** Girder will not hear any more of this job, and why. */
+  /** Why Girder accepts no further reports of this job; null while it does. */
   rejection(): GirderError | null;
 }
 
-/** Characters of log that may wait before `room` makes its caller wait. */
-const roomy = 1 << 18;
+/** Characters of log that may be queued before `waitForRoom` blocks. */
+const roomLimit = 1 << 18;
 
 export function createReportQueue({
   reportMs,
@@ -62,38 +62,39 @@ export function createReportQueue({
   closed,
 }: ReportQueueOptions): ReportQueue {
   const buffer = createLogBuffer();
-  const wanted = new Map<string, string>();
+  const reported = new Map<string, string>();
   const accepted = new Map<string, string>();
   const sentLog = createSentLog();
-  let wantsComparison = false;
-  let refused: GirderError | null = null;
+  let verifyRequested = false;
+  let rejection: GirderError | null = null;
   let lastReport = Number.NEGATIVE_INFINITY;
   let flushes = 0;
   let pause = new AbortController();
   let isSending = false;
   let waiting: (() => void)[] = [];
 
-  /** Python sends all of it with every report; what Girder has already is left out here. */
+  /** Unlike the Python worker, which repeats all fields with every report. */
   function changedProgress(): Record<string, string> {
-    return Object.fromEntries([...wanted].filter(([name, value]) => accepted.get(name) !== value));
+    return Object.fromEntries([...reported].filter(([name, value]) => accepted.get(name) !== value));
   }
 
-  function hasNews(): boolean {
+  function hasReports(): boolean {
     return (
-      refused === null && (wantsComparison || !buffer.isEmpty() || Object.keys(changedProgress()).length > 0)
+      rejection === null &&
+      (verifyRequested || !buffer.isEmpty() || Object.keys(changedProgress()).length > 0)
     );
   }
 
   function hasRoom(): boolean {
-    return refused !== null || buffer.length() < roomy;
+    return rejection !== null || buffer.length() < roomLimit;
   }
 
-  async function sendNews(): Promise<void> {
+  async function sendReport(): Promise<void> {
     const changed = changedProgress();
-    const piece = buffer.next();
-    const form: JobUpdate = piece === null || piece.text === '' ? changed : { ...changed, log: piece.text };
-    const isMarked = piece !== null && Object.keys(piece.marks).length > 0;
-    if (isMarked) await onSending?.(piece.marks, describeChunk(piece.text, logLength()));
+    const chunk = buffer.next();
+    const form: JobUpdate = chunk === null || chunk.text === '' ? changed : { ...changed, log: chunk.text };
+    const isMarked = chunk !== null && Object.keys(chunk.marks).length > 0;
+    if (isMarked) await onSending?.(chunk.marks, describeChunk(chunk.text, logLength()));
     let isAccepted = false;
     try {
       if (Object.keys(form).length > 0) await send(form);
@@ -101,31 +102,31 @@ export function createReportQueue({
     } catch (error) {
       if (closed.aborted) return;
       if (error instanceof GirderError && (error.kind === 'access' || error.kind === 'missing')) {
-        refused = error;
+        rejection = error;
         buffer.clear();
-        log.warn({ trouble: error.message }, 'Girder takes no more reports on this job');
+        log.warn({ error: error.message }, 'Girder accepts no more reports of this job');
         return;
       }
       const isAway = error instanceof GirderError && error.kind !== 'refused' && error.kind !== 'busy';
       if (isAway) {
-        // waited for long enough: what waits would only wait as long again, one piece after the other
+        // retried long enough: every further chunk would be retried just as long
         buffer.drop();
-        for (const [name, value] of wanted) accepted.set(name, value);
-        log.warn({ trouble: error.message }, 'reports are left out');
+        for (const [name, value] of reported) accepted.set(name, value);
+        log.warn({ error: error.message }, 'dropping the reports that wait');
         return;
       }
-      // whatever is wrong with this piece, later ones shall not wait for it
-      log.warn({ trouble: errorLine(error) }, 'a report is left out');
+      // a report that Girder rejects must not hold up the ones after it
+      log.warn({ error: errorLine(error) }, 'dropping one report');
     }
     lastReport = clock.monotonic();
     if (isAccepted) sentLog.add(form['log'] ?? '');
     for (const [name, value] of Object.entries(changed)) accepted.set(name, value);
     buffer.confirm();
-    if (isMarked) onSent?.(piece.marks);
+    if (isMarked) onSent?.(chunk.marks);
   }
 
-  /** Nothing of the log is on its way meanwhile: only one of this and {@link sendNews} goes on at a time. */
-  async function compareNow(): Promise<void> {
+  /** Never runs at the same time as {@link sendReport}, so no log text is in transit. */
+  async function verifyNow(): Promise<void> {
     try {
       const document = await read();
       for (const [name, value] of progressOf(document)) {
@@ -135,49 +136,49 @@ export function createReportQueue({
       sentLog.start(has);
       const repaired = sentLog.repaired(has);
       if (repaired === null) return;
-      log.info('Girder has lost the beginning of the log: it is sent again');
+      log.info('Girder has lost the beginning of the log; sending it again');
       await send({ log: repaired, overwrite: 'true' });
     } catch (error) {
-      log.debug({ trouble: errorLine(error) }, 'what Girder has could not be compared');
+      log.debug({ error: errorLine(error) }, 'could not compare the log and progress in Girder');
     } finally {
-      wantsComparison = false;
+      verifyRequested = false;
     }
   }
 
-  async function sendAll(): Promise<void> {
-    while (hasNews() && !closed.aborted) {
-      if (wantsComparison) {
-        await compareNow();
-        tellWaiting();
+  async function sendReports(): Promise<void> {
+    while (hasReports() && !closed.aborted) {
+      if (verifyRequested) {
+        await verifyNow();
+        releaseWaiting();
         continue;
       }
-      // the interval gathers small reports; a log that is behind has enough for the next piece already
+      // the interval collects small reports; a full chunk is sent at once
       const isBehind = buffer.length() >= chunkLength;
       const wait = flushes > 0 || isBehind ? 0 : lastReport + reportMs - clock.monotonic();
       if (wait > 0) await clock.sleep(wait, AbortSignal.any([closed, pause.signal]));
-      if (!closed.aborted) await sendNews();
-      tellWaiting();
+      if (!closed.aborted) await sendReport();
+      releaseWaiting();
     }
   }
 
-  function tellWaiting(): void {
-    const told = waiting;
+  function releaseWaiting(): void {
+    const resolvers = waiting;
     waiting = [];
-    for (const tell of told) tell();
+    for (const resolve of resolvers) resolve();
   }
 
   function wake(): void {
-    if (isSending || !hasNews() || closed.aborted) return;
+    if (isSending || !hasReports() || closed.aborted) return;
     isSending = true;
-    void sendAll()
-      .catch((error: unknown) => log.error({ trouble: errorLine(error) }, 'reporting failed'))
+    void sendReports()
+      .catch((error: unknown) => log.error({ error: errorLine(error) }, 'reporting failed'))
       .finally(() => {
         isSending = false;
-        tellWaiting();
+        releaseWaiting();
       });
   }
 
-  /** Resolves after the next report, or at abort. */
+  /** Resolves after the next report, or on abort. */
   async function nextReport(stop: AbortSignal): Promise<void> {
     wake();
     await new Promise<void>((resolve) => {
@@ -192,14 +193,14 @@ export function createReportQueue({
 
   return {
     log(text, mark) {
-      if (refused !== null) return;
+      if (rejection !== null) return;
       buffer.append(text, mark);
       wake();
     },
     progress({ total, current, message }) {
-      if (Number.isFinite(total)) wanted.set('progressTotal', String(total));
-      if (Number.isFinite(current)) wanted.set('progressCurrent', String(current));
-      if (typeof message === 'string') wanted.set('progressMessage', cleanMessage(message));
+      if (Number.isFinite(total)) reported.set('progressTotal', String(total));
+      if (Number.isFinite(current)) reported.set('progressCurrent', String(current));
+      if (typeof message === 'string') reported.set('progressMessage', cleanMessage(message));
       wake();
     },
     async waitForRoom(stop) {
@@ -208,20 +209,20 @@ export function createReportQueue({
     async flush(stop) {
       flushes += 1;
       pause.abort();
-      while (hasNews() && !stop.aborted) await nextReport(stop);
+      while (hasReports() && !stop.aborted) await nextReport(stop);
       flushes -= 1;
       if (flushes === 0) pause = new AbortController();
     },
     verify() {
-      wantsComparison = true;
+      verifyRequested = true;
       wake();
     },
     setInitialLog: (document) => sentLog.start(document.log?.join('') ?? ''),
-    rejection: () => refused,
+    rejection: () => rejection,
   };
 }
 
-/** As it is sent; what Girder does not have counts as empty. */
+/** The progress in Girder as form fields; absent values are empty. */
 function progressOf({ progress }: JobDocument): [string, string][] {
   return [
     ['progressTotal', String(progress?.total ?? '')],

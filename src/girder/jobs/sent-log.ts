@@ -1,30 +1,30 @@
 /**
- * What is known of a Girder job's log from what was read and sent of it, to notice when a part of it is lost. Whoever
- * publishes through slicer_cli_web saves the whole job document once more after publishing it, without its log
- * (`cliSubHandler`, 1.5.14 to 5.0.21): what was reported before that is gone then.
+ * Remembers the log text that was read and sent, to detect when Girder loses a part of it. slicer_cli_web saves the whole
+ * job document, without its log, once more after publishing the task (`cliSubHandler`, 1.5.14 to 5.0.21), which deletes what
+ * was reported before that.
  */
 export interface SentLog {
-  /** The log as it was read before anything was sent. Only the first call counts. */
+  /** Records the log as it was before anything was sent. Only the first call has an effect. */
   start(log: string): void;
-  /** Girder has accepted this piece. */
-  add(piece: string): void;
-  /** The whole log as it should be, if what Girder has is only the end of it; null if nothing is missing, or it cannot be told. */
+  /** Records a chunk that Girder accepted. */
+  add(chunk: string): void;
+  /** The complete log, if Girder has only its end; null if nothing is missing or if that cannot be determined. */
   repaired(log: string): string | null;
 }
 
-/** Characters that are kept of its beginning: only that can be lost to a late save. */
+/** Characters kept from the beginning of the log, the only part that a late save can delete. */
 const keptLength = 1 << 18;
-/** Characters of a log that Girder may have shortened itself (contract, section f), with a margin. */
-const shortenedLength = 1 << 21;
+/** Above this length, with a margin, Girder may have truncated the log itself (contract, section f). */
+const truncatedLength = 1 << 21;
 
 export function createSentLog(): SentLog {
   let hasBegun = false;
   let head = '';
   let length = 0;
 
-  function add(piece: string): void {
-    length += piece.length;
-    if (head.length < keptLength) head += piece.slice(0, keptLength - head.length);
+  function add(chunk: string): void {
+    length += chunk.length;
+    if (head.length < keptLength) head += chunk.slice(0, keptLength - head.length);
   }
 
   return {
@@ -38,8 +38,8 @@ export function createSentLog(): SentLog {
     add,
     repaired(log) {
       const missing = length - log.length;
-      if (!hasBegun || missing <= 0 || missing > head.length || length > shortenedLength) return null;
-      // whoever else writes into the log makes it impossible to tell what is missing
+      if (!hasBegun || missing <= 0 || missing > head.length || length > truncatedLength) return null;
+      // with another writer it is impossible to say what is missing
       const known = head.slice(missing);
       if (!log.startsWith(known)) return null;
       return head.slice(0, missing) + log;

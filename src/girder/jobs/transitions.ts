@@ -1,9 +1,9 @@
 /**
- * Girder's rules for the status of a Girder job, as measured against Girder 3 and 5 (both the same): for each target,
- * the statuses it may be set from. Setting the status a job already has is always accepted.
+ * The status transitions that Girder allows, measured against Girder 3 and 5 (which agree): for each target, the statuses it
+ * may be set from. Setting the current status again is always accepted.
  */
 
-/** Numbers that Girder gives to the statuses of a Girder job. */
+/** Girder's numbers for the statuses of a job. */
 export const jobStatus = {
   inactive: 0,
   queued: 1,
@@ -35,7 +35,7 @@ const celeryRules: Rules = {
   824: [0, 1, 2],
 };
 
-/** A job that Girder's own scheduler publishes is QUEUED from the beginning, and its INACTIVE leads nowhere else. */
+/** Jobs published by Girder's own scheduler start as QUEUED and cannot leave INACTIVE. */
 const workerRules: Rules = { ...celeryRules, 2: [1, 820], 5: [1, 2, 824] };
 
 function rulesOf(handler: string): Rules {
@@ -53,15 +53,15 @@ export function isAllowed(handler: string, from: number, to: number): boolean {
   return from === to || (rulesOf(handler)[to]?.includes(from) ?? false);
 }
 
-/** SUCCESS, ERROR and CANCELED: nothing leads away from them. */
+/** SUCCESS, ERROR and CANCELED allow no further transition. */
 export function isFinal(status: number): boolean {
   return status === jobStatus.success || status === jobStatus.error || status === jobStatus.canceled;
 }
 
 /**
- * The statuses to set, in this order, to bring a Girder job from one status to another; `[]` if it is there already, null if
- * no way leads there. The shortest way; among equally short ones the lower number first, so that ERROR from INACTIVE
- * goes through QUEUED and the job never looks as if it had run.
+ * The shortest sequence of statuses to set to bring a Girder job from one status to another; `[]` if it is there already, null
+ * if it cannot get there. Among equally short ones, lower numbers come first, so that ERROR from INACTIVE goes through QUEUED
+ * and the job never appears to have run.
  */
 export function pathTo(handler: string, from: number, to: number): number[] | null {
   const rules = rulesOf(handler);

@@ -4,7 +4,7 @@ import { DsaSlurmError, systemCode } from '../../base/errors.js';
 import type { SharedFile } from '../../base/network-fs.js';
 import type { UploadOptions } from '../protocol/analysis.js';
 import { segment } from '../api/api-url.js';
-import { backoff } from '../api/backoff.js';
+import { backoffDelay } from '../../base/backoff.js';
 import type { GirderClient, GirderRequest } from '../api/client.js';
 import { fileDocument, namedDocument, uploadDocument, type NamedDocument } from '../api/documents.js';
 import { displayName, type TransferContext } from './download.js';
@@ -276,7 +276,7 @@ async function complete({ client, clock, signal }: TransferContext, uploadId: st
   const retries = client.retries(signal);
   for (;;) {
     for (let asked = 1; asked <= completing; asked += 1) {
-      await clock.sleep(backoff(asked), signal);
+      await clock.sleep(backoffDelay(asked - 1, { initialMs: 1_000, maxMs: 60_000 }), signal);
       if ((await askOffset(client, uploadId, signal)) === 'unknown') return retries.reset();
     }
     try {

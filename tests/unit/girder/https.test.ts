@@ -64,7 +64,7 @@ async function report(
     {
       ...setup,
       connection,
-      reporting: createReportLimits({ reportMs: 1, concurrency: 1 }),
+      limits: createReportLimits({ reportMs: 1, concurrency: 1 }),
       tokenExpiresAt: 0,
       finishPatienceMs: 0,
     },
@@ -190,7 +190,7 @@ describe('the session for job updates', () => {
     expect(proxy.credentials[0]).toBe(`Basic ${Buffer.from('user:word').toString('base64')}`);
   });
 
-  test('what has no meaning here is named once, whatever it is called', () => {
+  test('unsupported options are listed once, whatever their names', () => {
     const { notes } = readSession({
       trust_env: false,
       max_redirects: 3,
@@ -205,7 +205,7 @@ describe('the session for job updates', () => {
     expect(notes).toHaveLength(8);
     expect(notes.join('')).not.toMatch(/\p{Cc}/u);
     expect(notes[0]).toBe(
-      'The option "trust_env" of the session for job updates is ignored: it has no meaning here.',
+      'The option "trust_env" of the session for job updates is ignored: it is not supported.',
     );
   });
 });

@@ -56,7 +56,7 @@ async function scriptedGirder() {
     job.told = job.status;
     sendJson(response, { _id: 'j', status: job.status, handler: job.handler });
   });
-  const reporting = createReportLimits({ reportMs: 1, concurrency: 4 });
+  const limits = createReportLimits({ reportMs: 1, concurrency: 4 });
   return {
     job,
     illegal,
@@ -73,7 +73,7 @@ async function scriptedGirder() {
       };
       return createGirderJob(ref, {
         ...base.setup,
-        reporting,
+        limits,
         tokenExpiresAt: Infinity,
         finishPatienceMs: 0,
       });

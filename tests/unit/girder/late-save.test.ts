@@ -34,7 +34,7 @@ async function bench({ age = 0 } = {}) {
       apiUrlMap: {},
       clock,
       log: silentLog(),
-      reporting: createReportLimits({ reportMs: 500, concurrency: 8 }),
+      limits: createReportLimits({ reportMs: 500, concurrency: 8 }),
       tokenExpiresAt: Infinity,
       finishPatienceMs: 1_000,
       acceptedAt: clock.now() - age,

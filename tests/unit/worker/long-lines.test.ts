@@ -42,7 +42,7 @@ async function setUp() {
     { id: 'j', url: `${server.origin}/api/v1/job/j`, method: 'PUT', headers: {}, session: readSession(null) },
     {
       ...setup,
-      reporting: createReportLimits({ reportMs: 1, concurrency: 1 }),
+      limits: createReportLimits({ reportMs: 1, concurrency: 1 }),
       tokenExpiresAt: Infinity,
       finishPatienceMs: 0,
     },

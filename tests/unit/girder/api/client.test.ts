@@ -178,14 +178,14 @@ describe('answers that are errors', () => {
   it.each<[string, number, string, unknown, string, RegExp]>([
     ['expired', 401, 'You must be logged in.', null, 'expired', /has expired/],
     ['expired', 401, 'Read access denied for file x (user None).', null, 'expired', /has expired/],
-    ['for something else', 401, 'You must be logged in.', { scope: ['other'] }, 'scope', /something else/],
+    ['for something else', 401, 'You must be logged in.', { scope: ['other'] }, 'scope', /not valid for/],
     [
       'gone',
       401,
       'Invalid token scope.\nRequired: jobs.job_x.\nAllowed: ',
       undefined,
       'expired',
-      /has expired or was withdrawn \(401\)\.$/,
+      /has expired or was revoked \(401\)\.$/,
     ],
     [
       'for something else',
@@ -193,7 +193,7 @@ describe('answers that are errors', () => {
       'Invalid token scope.\nRequired: a.\nAllowed: b',
       undefined,
       'scope',
-      /meant for something else/,
+      /not valid for/,
     ],
     [
       'of a user without the right',
@@ -201,7 +201,7 @@ describe('answers that are errors', () => {
       'Write access denied for folder x (user y).',
       0,
       'denied',
-      /no right/,
+      /no permission/,
     ],
   ])('tells a token that is %s (%i %s)', async (_what, code, message, current, access, words) => {
     const { client } = await start((response, { path }) => {
@@ -221,9 +221,9 @@ describe('answers that are errors', () => {
   });
 
   it.each([
-    ['a web page', page(200), /answered GET x with a web page: is the API URL right\?/],
-    ['nothing', (response: ServerResponse) => void response.writeHead(200).end(), /with nothing/],
-    ['another shape', status(200, [1]), /that Girder would not say/],
+    ['a web page', page(200), /answered GET x with a web page\./],
+    ['nothing', (response: ServerResponse) => void response.writeHead(200).end(), /an empty response/],
+    ['another shape', status(200, [1]), /a response that does not come from Girder/],
   ])('recognises %s', async (_what, answer, words) => {
     const { client } = await start(answer);
     const error = await failure(ask(client));
@@ -243,7 +243,7 @@ describe('answers that are errors', () => {
   it.each(['ftp://host/api/v1', 'no url', ''])('refuses the API URL %j', async (apiUrl) => {
     const { setup } = await start(ok);
     const client = createGirderClient({ ...setup, apiUrl, token });
-    expect((await failure(ask(client))).message).toMatch(/not a http or https URL/);
+    expect((await failure(ask(client))).message).toMatch(/not an http or https URL/);
   });
 });
 
@@ -275,7 +275,7 @@ describe('redirects', () => {
 
   it.each(['file:///etc/passwd', 'http://['])('do not go to %s', async (location) => {
     const { client } = await start(to(location));
-    expect((await failure(ask(client))).message).toMatch(/redirect to nowhere/);
+    expect((await failure(ask(client))).message).toMatch(/an unusable redirect/);
   });
 
   it('come to an end', async () => {

@@ -224,7 +224,7 @@ it('an answer that never ends is given up, and says so', async () => {
   onTestFinished(close);
   const question = { method: 'GET', path: 'job/1', attempts: 1, answerMs: 200 };
   await expect(context.client.json(z.unknown(), question)).rejects.toThrow(
-    'could not be reached (no whole answer within 0.2 s)',
+    'could not be reached (no complete response within 0.2 s)',
   );
 });
 
@@ -234,7 +234,7 @@ it('an error answer that never ends is given up too', async () => {
     response.write('<html>');
   });
   const question = { method: 'PUT', path: 'job/1', form: { status: '2' }, attempts: 1, answerMs: 200 };
-  await expect(context.client.json(z.unknown(), question)).rejects.toThrow('no whole answer');
+  await expect(context.client.json(z.unknown(), question)).rejects.toThrow('no complete response');
 });
 
 it('the answer to a piece of a file has its time as well', async () => {
@@ -245,7 +245,7 @@ it('the answer to a piece of a file has its time as well', async () => {
   const { Readable } = await import('node:stream');
   const body = { length: 1, open: () => Readable.from(['x'], { objectMode: false }) };
   const question = { method: 'POST', path: 'file/chunk', body, attempts: 1, answerMs: 200 };
-  await expect(context.client.json(z.unknown(), question)).rejects.toThrow('no whole answer');
+  await expect(context.client.json(z.unknown(), question)).rejects.toThrow('no complete response');
 });
 
 it('a caller that stops is told so, not that Girder is slow', async () => {

@@ -59,7 +59,7 @@ async function bench({
     },
     {
       ...base.setup,
-      reporting: createReportLimits({ reportMs: 500, concurrency: 2 }),
+      limits: createReportLimits({ reportMs: 500, concurrency: 2 }),
       tokenExpiresAt: Infinity,
       finishPatienceMs: 24 * hour,
       onCancel,

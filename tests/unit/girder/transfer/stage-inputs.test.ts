@@ -263,7 +263,7 @@ describe('inputs', () => {
   it('that fail leave nothing behind', async () => {
     const { stage, file, tmpDir } = await bench();
     await expect(stage([file(tiny), file('000000000000000000000000')])).rejects.toThrow(
-      /Girder has nothing at GET file\/000000000000000000000000 \(400: Invalid file id/,
+      /Girder did not find GET file\/000000000000000000000000 \(400: Invalid file id/,
     );
     expect(await readdir(tmpDir)).toEqual([]);
   });
