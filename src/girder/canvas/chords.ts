@@ -2,47 +2,45 @@ import { isDict, type Pickled, type PickledDict } from '../pickle/pickled.js';
 import { rejectMessage } from '../protocol/reject-message.js';
 import { innerTasks, readSignature, signatureList, type Signature } from './signature.js';
 
-/** Signatures of one message, whatever is in it. */
+/** Maximum number of signatures in one message. */
 const maxSignatures = 10_000;
 
 const chordReason =
-  'The publisher asked for a chord: a task that waits for the results of a group. dsa-slurm keeps no results, and neither does Celery with rpc:// results, so it cannot be carried on. Publish the tasks as a chain, or the group alone.';
+  'The task is part of a chord: a task that waits for the results of a group. Chords need stored results, which neither dsa-slurm nor Celery with rpc:// results has. Publish the tasks as a chain, or the group alone.';
 
 /**
- * Refuses a canvas that cannot be carried on at all: a chord, wherever it stands in what follows this task, and a group with
- * something behind it, which is one.
+ * Rejects a canvas that contains a chord anywhere after this task. A group followed by another task is a chord, too.
  * @throws DsaSlurmError `message`
  */
 export function rejectChords(embed: PickledDict): void {
-  let seen = 0;
+  let visited = 0;
 
-  const look = (value: Pickled, followed: boolean): void => {
-    seen += 1;
-    if (seen > maxSignatures)
-      rejectMessage('The publisher asked for far more further tasks than can be started.');
+  const visit = (value: Pickled, followed: boolean): void => {
+    visited += 1;
+    if (visited > maxSignatures) rejectMessage('The message contains too many follow-up tasks.');
     const signature = readable(value);
     if (signature === null) return;
     const { kind, options } = signature;
     if (kind === 'chord' || isThere(options.get('chord'))) rejectMessage(chordReason);
     if (kind === 'group') {
       if (followed) rejectMessage(chordReason);
-      for (const member of innerTasks(signature)) look(member, false);
+      for (const member of innerTasks(signature)) visit(member, false);
     }
     if (kind === 'chain') {
       const steps = innerTasks(signature);
-      for (const [index, step] of steps.entries()) look(step, followed || index < steps.length - 1);
+      for (const [index, step] of steps.entries()) visit(step, followed || index < steps.length - 1);
     }
   };
 
   if (isThere(embed.get('chord'))) rejectMessage(chordReason);
   for (const name of ['callbacks', 'errbacks']) {
-    for (const value of signatureList(embed.get(name))) look(value, false);
+    for (const value of signatureList(embed.get(name))) visit(value, false);
   }
-  // the last one comes next
-  for (const [index, value] of signatureList(embed.get('chain')).entries()) look(value, index > 0);
+  // the last one is published next
+  for (const [index, value] of signatureList(embed.get('chain')).entries()) visit(value, index > 0);
 }
 
-/** What cannot be read is told where it is to be published: it is no reason not to run the task. */
+/** Null for a malformed signature: that is reported when it is published, and does not prevent the task from running. */
 function readable(value: Pickled): Signature | null {
   try {
     const signature = readSignature(value);

@@ -7,9 +7,9 @@ import { readOwnHeaders, readPlainDict, readPublishOptions, type PublishOptions 
 import { pythonRepr } from './python-repr.js';
 import { signatureList } from './signature.js';
 
-/** A task that is to be published after another one. Holds tokens: never log it. */
+/** A task to publish after another one. Contains tokens: never log it. */
 export interface FollowUp extends PublishOptions {
-  /** Its place in the canvas, by which it is known in the journal. */
+  /** Its position in the canvas, which identifies it in the journal. */
   readonly place: string;
   readonly id: string;
   readonly task: string;
@@ -17,28 +17,28 @@ export interface FollowUp extends PublishOptions {
   readonly parentId: string | null;
   readonly argsrepr: string;
   readonly kwargsrepr: string;
-  /** In the publisher's own form: jsonpickle, or plain JSON. */
+  /** In the publisher's format: jsonpickle or plain JSON. */
   readonly body: string;
-  /** Headers that the publisher gave it, Girder's among them. */
+  /** Headers set by the publisher, including those of Girder. */
   readonly ownHeaders: Readonly<Record<string, unknown>>;
-  /** Result hooks, for the header of that name; null for none. */
+  /** Value of the header `girder_result_hooks`; null if absent. */
   readonly hooks: readonly Pickled[] | null;
-  /** The Girder job that it gets if its parent has a token to make one; null for Celery's own tasks. */
+  /** The Girder job to create if its parent has a token for that; null for Celery's own tasks. */
   readonly girderJob: FollowUpJob | null;
 }
 
-/** Of `girder_worker`'s task options; what is not given is as there. */
+/** From the task options of `girder_worker`, with its defaults. */
 export interface FollowUpJob {
   readonly title: string;
   readonly type: string;
   readonly handler: string;
   readonly public: boolean;
-  /** JSON of the arguments by position, for people. */
+  /** JSON of the positional arguments, for display. */
   readonly args: string;
   readonly otherFields: Readonly<Record<string, unknown>>;
 }
 
-/** Given among the options or the keyword arguments of a task; headers on the wire. Source: girder_worker's task.py. */
+/** Options or keyword arguments of a task that become headers of the message. Source: girder_worker's task.py. */
 const girderHeaders = ['girder_client_token', 'girder_api_url', 'girder_client_session_kwargs'] as const;
 const girderOptions = [
   ...girderHeaders,
@@ -56,23 +56,23 @@ export interface FollowUpParts {
   task: string;
   args: Pickled;
   kwargs: PickledDict;
-  /** Everything that has been decided about it, its id among them. */
+  /** All options, including its id. */
   options: PickledDict;
-  /** How the parent's body is held together: a tuple is jsonpickle's, a list plain JSON. */
+  /** The format of the parent's body: jsonpickle uses a tuple, plain JSON a list. */
   container: 'tuple' | 'list';
   place: string;
 }
 
 /**
- * The message of one task, as far as it is known before it is published.
- * @throws DsaSlurmError `message` for what cannot be written, or not be honoured
+ * Builds the message of one task, without the parts that are known only when it is published.
+ * @throws DsaSlurmError `message` for values that cannot be encoded and options that are not supported
  */
 export function buildFollowUp({ task, args, kwargs, options, container, place }: FollowUpParts): FollowUp {
   const girder = new Map([...options, ...kwargs].filter(([name]) => girderOptions.includes(name)));
   const ownKwargs = new Map([...kwargs].filter(([name]) => !girder.has(name)));
   const id = options.get('task_id');
   if (typeof id !== 'string' || id === '' || Buffer.byteLength(id) > 255) {
-    return rejectMessage(`The task ${quoted(task)} has an id that is none.`);
+    return rejectMessage(`The task ${quoted(task)} has an invalid id.`);
   }
   const list = (name: string): Pickled => {
     const signatures = signatureList(options.get(name));
@@ -109,14 +109,14 @@ export function buildFollowUp({ task, args, kwargs, options, container, place }:
   };
 }
 
-/** Characters of all hooks together; they travel in one frame of 128 KiB. */
+/** Maximum length of all hooks together, in characters. */
 const maxHooks = 1024 * 1024;
 
-/** The header `girder_result_hooks`: each hook is a document of its own, and knows the Girder job of its task. */
+/** Encodes the header `girder_result_hooks`: each hook is a separate document and names the Girder job of its task. */
 export function encodeHooks(hooks: readonly Pickled[], girderJobId: string | null): unknown[] {
   let text = 0;
   return hooks.map((hook) => {
-    if (text > maxHooks) rejectMessage('It has more result hooks than a message can carry.');
+    if (text > maxHooks) rejectMessage('Its result hooks are too large for a message.');
     const job: readonly [string, Pickled][] =
       girderJobId === null ? [] : [['job', new Map([['_id', girderJobId]])]];
     const isUpload = isInstance(hook) && transformName(hook) !== null;
@@ -130,13 +130,13 @@ export function encodeHooks(hooks: readonly Pickled[], girderJobId: string | nul
 function readHooks(task: string, value: Pickled | undefined): readonly Pickled[] | null {
   if (value === undefined || value === null) return null;
   const hooks =
-    sequenceItems(value) ?? rejectMessage(`The result hooks of the task ${quoted(task)} are no list.`);
-  // whether they can be written has to be known before the parent runs
+    sequenceItems(value) ?? rejectMessage(`The result hooks of the task ${quoted(task)} are not a list.`);
+  // detects hooks that cannot be encoded before the parent runs
   encodeHooks(hooks, null);
   return hooks;
 }
 
-/** Tasks of Celery itself, such as `celery.map`, have no Girder job. */
+/** Celery's own tasks, such as `celery.map`, have no Girder job. */
 function isForGirder(task: string, girder: PickledDict): boolean {
   return !task.startsWith('celery.') && girder.get('girder_job_disable') !== true;
 }
@@ -149,13 +149,13 @@ function readJob(task: string, args: Pickled, girder: PickledDict): FollowUpJob 
     type: text('girder_job_type', 'celery'),
     handler: text('girder_job_handler', 'celery_handler'),
     public: girder.get('girder_job_public') === true,
-    args: JSON.stringify((sequenceItems(args) ?? []).map(shownArgument)),
+    args: JSON.stringify((sequenceItems(args) ?? []).map(displayArgument)),
     otherFields: isDict(fields) ? readPlainDict(task, fields) : {},
   };
 }
 
-/** Anyone who may see the Girder job sees its arguments, so objects and their tokens are not shown. */
-function shownArgument(value: Pickled): unknown {
+/** Everyone who can see the Girder job sees its arguments, so objects, which may contain tokens, are not shown. */
+function displayArgument(value: Pickled): unknown {
   const isPlain = value === null || typeof value === 'number' || typeof value === 'boolean';
   return isPlain ? value : pythonRepr(value).replace(/^'(?<text>.*)'$/s, '$<text>');
 }

@@ -7,16 +7,16 @@ import { rejectMessage } from '../protocol/reject-message.js';
 import { buildFollowUp, type FollowUp } from './follow-up.js';
 import { innerTasks, readSignature, signatureList, withOptions, type Signature } from './signature.js';
 
-/** A published task in the result of its parent, as Celery writes it: `[[id, the one before it], members of a group]`. */
+/** A child in the result of a task, in Celery's format: `[[id, parent], members of a group]`. */
 export type TaskChild = readonly [readonly [string, TaskChild | null], readonly TaskChild[] | null];
 
-/** What is to be published when a task has ended. */
+/** What to publish when a task has ended. */
 export interface FollowUps {
-  /** In this order. */
+  /** In publishing order. */
   readonly messages: readonly FollowUp[];
-  /** For the result message. Celery counts only what follows a success. */
+  /** For the result message; empty after a failure, as in Celery. */
   readonly children: readonly TaskChild[];
-  /** Why something of it cannot be published: a sentence each. */
+  /** Why some tasks cannot be published: one sentence each. */
   readonly errors: readonly string[];
 }
 
@@ -26,45 +26,45 @@ export interface EndingTask extends TaskMessage {
   rootId: string | null;
 }
 
-/** One signature may stand for many tasks. */
+/** Maximum number of messages; one signature may stand for many tasks. */
 const maxMessages = 10_000;
-/** Signatures that are looked at: one that is met twice is looked at twice, and a few lines can hold millions. */
+/** Maximum number of signatures visited. Shared ones are visited repeatedly, so a small message can contain millions. */
 const maxSignatures = 50_000;
-/** Bodies of all messages together, in characters: they share parts too. */
+/** Maximum length of all message bodies together, in characters; they may share parts, too. */
 const maxText = 64 * 1024 * 1024;
-/** Sentences: each goes into the log of the Girder job. */
-const maxRefused = 50;
+/** Maximum number of error sentences, each of which goes into the log of the Girder job. */
+const maxErrors = 50;
 
-/** What a member of a group has from it; Celery numbers the members since 5.5. */
+/** Options that a member of a group gets from the group; Celery numbers the members since 5.5. */
 const optionsOfGroup = ['group_id', 'group_index'];
 
 type Options = readonly (readonly [string, Pickled])[];
 
-/** Options of a chain that are for the chain as a whole, and not for its first task. */
+/** Options of a chain that apply to the chain as a whole, not to its first task. */
 const optionsOfChain = ['task_id', 'group_id', 'group_index', 'link', 'link_error', 'chain'];
 
 /**
- * What Celery publishes after a task (contract, section a, "embed"). The same task always gives the same messages with the
- * same ids, which are made of the task's id and their place in its canvas: what is published once more after a crash is
- * the same task. Source: celery's app/trace.py (success), backends/base.py (failure) and canvas.py.
+ * What Celery publishes after a task (contract, section a, "embed"). Deterministic: ids are derived from the task's id and the
+ * position in its canvas, so that a message published again after a crash is the same task. Source: celery's app/trace.py
+ * (success), backends/base.py (failure) and canvas.py.
  * @throws DsaSlurmError `message` if the task itself cannot be read
  */
 export function buildFollowUps(task: EndingTask, outcome: 'succeeded' | 'failed'): FollowUps {
   const { container, embed } = decodeMessage(task, { exact: true });
   const messages: FollowUp[] = [];
   const children: TaskChild[] = [];
-  const refused: string[] = [];
+  const errors: string[] = [];
   const lineage: Options = [
     ['root_id', task.rootId ?? task.id],
     ['parent_id', task.id],
   ];
 
-  let looked = 0;
+  let visited = 0;
   let text = 0;
 
   const read = (value: Pickled): Signature => {
-    looked += 1;
-    if (looked > maxSignatures) rejectMessage('It stands for far more tasks than can be started.');
+    visited += 1;
+    if (visited > maxSignatures) rejectMessage('It contains too many tasks.');
     return readSignature(value);
   };
 
@@ -82,7 +82,7 @@ export function buildFollowUps(task: EndingTask, outcome: 'succeeded' | 'failed'
         return [[groupId, null], applyMembers(signature, partial, options, place, groupId)];
       }
       case 'chunks':
-        return rejectMessage('"chunks" of Celery are not known here.');
+        return rejectMessage('Celery "chunks" are not supported.');
       default:
         return applyTask(signature, partial, more, place);
     }
@@ -95,17 +95,17 @@ export function buildFollowUps(task: EndingTask, outcome: 'succeeded' | 'failed'
     place: string,
   ): TaskChild {
     if (messages.length >= maxMessages || text >= maxText) {
-      rejectMessage('It stands for far more tasks than can be started.');
+      rejectMessage('It contains too many tasks.');
     }
     const message = buildFollowUp({
       task: signature.task,
-      args: signature.immutable ? signature.args : put(partial, signature.args),
+      args: signature.immutable ? signature.args : prependArgs(partial, signature.args),
       kwargs: signature.kwargs,
       options: new Map([
         ['reply_to', idFor('reply')],
         ['task_id', idFor(place)],
         ...signature.options,
-        // Celery never moves a task into another group
+        // as in Celery, a task stays in the group it already has
         ...more.filter(([name]) => !optionsOfGroup.includes(name) || !signature.options.has('group_id')),
       ]),
       container,
@@ -116,7 +116,7 @@ export function buildFollowUps(task: EndingTask, outcome: 'succeeded' | 'failed'
     return [[message.id, null], null];
   }
 
-  /** Groups within a group are one group with it. */
+  /** As in Celery, nested groups are merged into one. */
   function applyMembers(
     group: Signature,
     partial: readonly Pickled[],
@@ -140,7 +140,7 @@ export function buildFollowUps(task: EndingTask, outcome: 'succeeded' | 'failed'
     return children;
   }
 
-  /** Publishes the first task with the rest as its `chain`, where every task has its id already. */
+  /** Publishes the first task with the rest, whose ids are already set, as its `chain`. */
   function applyChain(
     chain: Signature,
     partial: readonly Pickled[],
@@ -148,14 +148,14 @@ export function buildFollowUps(task: EndingTask, outcome: 'succeeded' | 'failed'
     place: string,
   ): TaskChild {
     const options = new Map([...chain.options, ...more]);
-    const steps = unchained(chain, read).map((step, index, { length }) =>
+    const steps = flattenChain(chain, read).map((step, index, { length }) =>
       withOptions(step, stepOptions(step, options, `${place}.${index}`, index === length - 1)),
     );
     const [first, ...rest] = steps;
-    if (first === undefined) return rejectMessage('It is a chain of no tasks.');
+    if (first === undefined) return rejectMessage('It is a chain without tasks.');
     const behind = [...signatureList(options.get('chain')), ...rest.map(({ source }) => source).reverse()];
     const inherited = [...options].filter(([name]) => !optionsOfChain.includes(name));
-    const args = chain.immutable ? chain.args : put(partial, chain.args);
+    const args = chain.immutable ? chain.args : prependArgs(partial, chain.args);
     const head = apply(first, sequenceItems(args) ?? [], [...inherited, ['chain', behind]], `${place}.0`);
     return rest.reduce<TaskChild>(
       (before, step, index) => [[idOf(step, `${place}.${index + 1}`), before], null],
@@ -181,20 +181,20 @@ export function buildFollowUps(task: EndingTask, outcome: 'succeeded' | 'failed'
     ];
   }
 
-  /** One thing that the publisher asked for: all of it is published, or nothing and a sentence says why. */
+  /** Publishes one signature completely, or nothing of it and records an error. */
   function attempt(what: string, work: () => TaskChild): TaskChild | null {
     const before = messages.length;
     try {
       return work();
     } catch (error) {
       messages.length = before;
-      const sentence = `A task that the publisher wants after this one (${what}) cannot be started. ${errorLine(error)}`;
-      if (refused.length < maxRefused) refused.push(sentence);
+      const sentence = `A follow-up task (${what}) cannot be started. ${errorLine(error)}`;
+      if (errors.length < maxErrors) errors.push(sentence);
       return null;
     }
   }
 
-  /** Celery publishes several as one group. */
+  /** Publishes several signatures, as one group if `grouped`, as Celery does. */
   function applyAll(
     what: string,
     values: readonly Pickled[],
@@ -217,7 +217,7 @@ export function buildFollowUps(task: EndingTask, outcome: 'succeeded' | 'failed'
 
   if (outcome === 'failed') {
     applyAll('link_error', signatureList(embed.get('errbacks')), [task.id], true);
-    return { messages, children: [], errors: refused };
+    return { messages, children: [], errors };
   }
   const callbacks = signatureList(embed.get('callbacks'));
   applyAll('link', callbacks, [null], callbacks.length > 1);
@@ -228,16 +228,16 @@ export function buildFollowUps(task: EndingTask, outcome: 'succeeded' | 'failed'
     const child = attempt('chain', () => apply(read(next), [null], more, 'chain'));
     if (child !== null) children.push(headOf(child));
   }
-  return { messages, children, errors: refused };
+  return { messages, children, errors };
 }
 
-/** A task that waits in the chain of one that has failed: Celery tells whoever waits for its result, too. */
+/** A task in the chain of one that has failed. Celery publishes a result for it, too. */
 export interface NeverStarted {
   readonly id: string;
   readonly replyTo: string | null;
 }
 
-/** The tasks behind a failed one whose ids the publisher knows. Source: celery's backends/base.py, `mark_as_failure`. */
+/** The tasks after a failed one whose ids the publisher knows. Source: celery's backends/base.py, `mark_as_failure`. */
 export function neverStarted(task: TaskMessage): NeverStarted[] {
   const { embed } = decodeMessage(task);
   return signatureList(embed.get('chain')).flatMap((value) => {
@@ -251,23 +251,23 @@ export function neverStarted(task: TaskMessage): NeverStarted[] {
   });
 }
 
-/** Chains within a chain are one chain with it, and a group of one is its task. */
-function unchained(chain: Signature, read: (value: Pickled) => Signature): Signature[] {
+/** The steps of a chain. As in Celery, nested chains are flattened, and a group with one task becomes that task. */
+function flattenChain(chain: Signature, read: (value: Pickled) => Signature): Signature[] {
   return innerTasks(chain).flatMap((value) => {
     const step = read(value);
-    if (step.kind === 'chain') return unchained(step, read);
+    if (step.kind === 'chain') return flattenChain(step, read);
     const [only, ...more] = step.kind === 'group' ? innerTasks(step) : [];
     return only !== undefined && more.length === 0 ? read(only) : step;
   });
 }
 
-/** The results of the task before come first; what held the arguments is kept. */
-function put(partial: readonly Pickled[], args: Pickled): Pickled {
+/** The arguments with the results of the previous task in front. */
+function prependArgs(partial: readonly Pickled[], args: Pickled): Pickled {
   if (partial.length === 0) return args;
   return { kind: 'tuple', items: [...partial, ...(sequenceItems(args) ?? [])] };
 }
 
-/** What the parent's result lists of a chain: the task that was published. */
+/** The first task of a chain, which is the one that the parent's result lists. */
 function headOf(child: TaskChild): TaskChild {
   const [[, before]] = child;
   return before === null ? child : headOf(before);
@@ -286,7 +286,7 @@ function textOption(options: PickledDict, name: string): string | null {
   return typeof value === 'string' && value !== '' && Buffer.byteLength(value) <= 255 ? value : null;
 }
 
-/** A UUID (version 8) that is always the same for the same text. */
+/** A UUID (version 8) derived from a text. */
 function derivedId(text: string): string {
   const bytes = createHash('sha256').update(text).digest().subarray(0, 16);
   bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x80, 6);

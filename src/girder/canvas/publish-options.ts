@@ -2,16 +2,16 @@ import { WholeFloat } from '../../base/python-json.js';
 import { isDict, type Pickled, type PickledDict } from '../pickle/pickled.js';
 import { quoted, rejectMessage } from '../protocol/reject-message.js';
 
-/** Where and how a task is to be published, from the options of its signature: Celery's `apply_async`. */
+/** How to publish a task, from the options of its signature (Celery's `apply_async`). */
 export interface PublishOptions {
-  /** Empty: straight to the queue that `routingKey` names. */
+  /** Empty: the default exchange, which delivers to the queue `routingKey`. */
   exchange: string;
   routingKey: string;
   replyTo: string | null;
   groupId: string | null;
   groupIndex: number | null;
   shadow: string | null;
-  /** Text as Python's `isoformat()` writes it, or seconds from when it is published. */
+  /** Text in the format of Python's `isoformat()`, or seconds after publishing. */
   eta: string | number | null;
   expires: string | number | null;
   retries: number;
@@ -23,27 +23,28 @@ export interface PublishOptions {
 }
 
 /**
- * @throws DsaSlurmError `message` for options that cannot be honoured: the queue `local`, which is Girder's own, and
- * values that only Python could read.
+ * @throws DsaSlurmError `message` for the queue `local`, which belongs to Girder, and for values that are not plain JSON
  */
 export function readPublishOptions(task: string, options: PickledDict): PublishOptions {
   const get = (name: string): Pickled => options.get(name) ?? null;
-  const bad = (name: string): never =>
-    rejectMessage(`The option ${name} of the task ${quoted(task)} is nothing that can be used here.`);
+  const reject = (name: string): never =>
+    rejectMessage(`The option ${name} of the task ${quoted(task)} is invalid.`);
   const text = (name: string): string | null => {
     const value = get(name);
     if (value === null) return null;
-    return typeof value === 'string' && value !== '' && Buffer.byteLength(value) <= 255 ? value : bad(name);
+    return typeof value === 'string' && value !== '' && Buffer.byteLength(value) <= 255
+      ? value
+      : reject(name);
   };
   const number = (name: string): number | null => {
     const value = get(name);
     if (value === null || (typeof value === 'number' && Number.isFinite(value))) return value;
-    return value instanceof WholeFloat ? value.value : bad(name);
+    return value instanceof WholeFloat ? value.value : reject(name);
   };
   const count = (name: string, largest: number): number | null => {
     const value = number(name);
     if (value === null) return null;
-    return Number.isInteger(value) && value >= 0 && value <= largest ? value : bad(name);
+    return Number.isInteger(value) && value >= 0 && value <= largest ? value : reject(name);
   };
   const time = (name: string): string | number | null => {
     const value = get(name);
@@ -55,14 +56,14 @@ export function readPublishOptions(task: string, options: PickledDict): PublishO
 
   const exchange = text('exchange') ?? '';
   const routingKey = text('routing_key');
-  // as Celery: a routing key without an exchange, and an exchange without a routing key, are not looked at
+  // as in Celery, a routing key without an exchange is ignored, and so is an exchange without a routing key
   const destination =
     exchange !== '' && routingKey !== null
       ? { exchange, routingKey }
       : { exchange: '', routingKey: text('queue') ?? 'celery' };
   if (destination.routingKey === 'local' || destination.exchange === 'local') {
     return rejectMessage(
-      `The task ${quoted(task)} is meant for the queue "local", which belongs to the Girder server itself.`,
+      `The task ${quoted(task)} is addressed to the queue "local", which belongs to the Girder server.`,
     );
   }
   const mode = get('delivery_mode');
@@ -72,7 +73,7 @@ export function readPublishOptions(task: string, options: PickledDict): PublishO
     groupId: text('group_id'),
     groupIndex: count('group_index', 2 ** 31),
     shadow: text('shadow'),
-    eta: isNothing(get('countdown')) ? time('eta') : number('countdown'),
+    eta: isNoCountdown(get('countdown')) ? time('eta') : number('countdown'),
     expires: time('expires'),
     retries: count('retries', 2 ** 31) ?? 0,
     timeLimits: [number('time_limit'), number('soft_time_limit')],
@@ -82,40 +83,42 @@ export function readPublishOptions(task: string, options: PickledDict): PublishO
   };
 }
 
-/** Headers that the publisher adds (`apply_async(headers=…)`): plain JSON, with Python's numbers as they are. */
+/** Headers that the publisher adds (`apply_async(headers=…)`): plain JSON that keeps Python's number types. */
 export function readOwnHeaders(task: string, headers: Pickled | undefined): Record<string, unknown> {
   return readPlain(task, headers, (value) =>
     value instanceof WholeFloat || BigInt.asIntN(64, value) === value ? value : null,
   );
 }
 
-/** A dictionary as JSON for JavaScript, which has fewer kinds of numbers. */
+/** A dictionary as plain JavaScript values. */
 export function readPlainDict(task: string, dict: PickledDict): Record<string, unknown> {
   return readPlain(task, dict, (value) => (value instanceof WholeFloat ? value.value : null));
 }
 
-/** Values of one dictionary: a part that is met twice is written twice, and a few lines can hold millions. */
+/** Maximum number of values in one dictionary. Shared parts are repeated, so a small message can contain millions. */
 const maxValues = 100_000;
 
-/** @param exact what becomes of numbers that JavaScript lacks; null: they are refused */
+/** @param exact converts numbers that JavaScript lacks; null: the number is rejected */
 function readPlain(
   task: string,
   dict: Pickled | undefined,
   exact: (value: bigint | WholeFloat) => unknown,
 ): Record<string, unknown> {
-  let seen = 0;
+  let visited = 0;
 
   const plain = (value: Pickled): unknown => {
-    seen += 1;
-    if (seen > maxValues)
-      rejectMessage(`The headers of the task ${quoted(task)} are larger than a message can carry.`);
+    visited += 1;
+    if (visited > maxValues)
+      rejectMessage(`The headers of the task ${quoted(task)} are too large for a message.`);
     if (typeof value === 'bigint' || value instanceof WholeFloat) {
-      return exact(value) ?? rejectMessage(`A header of the task ${quoted(task)} is too large a number.`);
+      return (
+        exact(value) ?? rejectMessage(`A header of the task ${quoted(task)} is a number that is too large.`)
+      );
     }
     if (typeof value !== 'object' || value === null) return value;
     if (value instanceof Map) return plainDict(value as PickledDict);
     if (Array.isArray(value)) return (value as readonly Pickled[]).map(plain);
-    return rejectMessage(`A header of the task ${quoted(task)} is no plain JSON.`);
+    return rejectMessage(`A header of the task ${quoted(task)} is not plain JSON.`);
   };
   const plainDict = (entries: PickledDict): Record<string, unknown> =>
     Object.fromEntries(Array.from(entries, ([key, item]) => [key, plain(item)]));
@@ -123,10 +126,10 @@ function readPlain(
   if (dict === undefined || dict === null) return {};
   return isDict(dict)
     ? plainDict(dict)
-    : rejectMessage(`The headers of the task ${quoted(task)} are no dictionary.`);
+    : rejectMessage(`The headers of the task ${quoted(task)} are not a dictionary.`);
 }
 
-/** Celery takes a countdown of 0 for none. */
-function isNothing(countdown: Pickled): boolean {
+/** Celery ignores a countdown of 0. */
+function isNoCountdown(countdown: Pickled): boolean {
   return countdown === null || countdown === 0;
 }

@@ -3,7 +3,7 @@ import type { Pickled, PickledInstance } from './pickled.js';
 import type { DecodedMessage } from '../protocol/read-message.js';
 import { rejectMessage } from '../protocol/reject-message.js';
 
-/** JSON that shows a decoded message so that two decoders can be compared. */
+/** A decoded message as plain JSON, for display and for comparing decoders. */
 export type DecoderDump = null | boolean | number | string | DecoderDump[] | { [key: string]: DecoderDump };
 
 export interface MessageDump {
@@ -14,63 +14,63 @@ export interface MessageDump {
   girder_result_hooks: DecoderDump;
 }
 
-/** Shared parts are written out each time, so a small hostile message could grow without end. */
-const maxShown = 200_000;
+/** Maximum number of values. Shared parts are repeated, so a small hostile message could grow without limit. */
+const maxValues = 200_000;
 
 /**
- * A decoded message in plain JSON: `$class` with `$id` for an object, `$ref` for a further mention of it, `$tuple`,
- * `$set`, `$bytes_b64`, `$float` (not finite), `$type`, and objects of bson and datetime as text. `$id` counts objects in
- * order of appearance, from 0, once for the body and anew for each hook. Holds the message's tokens.
- * @throws DsaSlurmError `message` if it would be too long to show.
+ * Converts a decoded message to plain JSON: `$class` with `$id` for an object, `$ref` for a repeated one, `$tuple`, `$set`,
+ * `$bytes_b64`, `$float` (not finite), `$type`, and objects of bson and datetime as text. `$id` counts objects in order of
+ * appearance, from 0, separately for the body and each hook. The result contains the message's tokens.
+ * @throws DsaSlurmError `message` if it would be too long
  */
 export function dumpMessage(message: DecodedMessage): MessageDump {
-  const budget = { left: maxShown };
-  const body = createShow(budget);
+  const budget = { left: maxValues };
+  const body = createDumper(budget);
   return {
     body_container: message.container,
     args: body(message.args),
     kwargs: body(message.kwargs),
     embed: body(message.embed),
-    girder_result_hooks: message.hooks?.map((hook) => createShow(budget)(hook)) ?? null,
+    girder_result_hooks: message.hooks?.map((hook) => createDumper(budget)(hook)) ?? null,
   };
 }
 
-function createShow(budget: { left: number }): (value: Pickled) => DecoderDump {
+function createDumper(budget: { left: number }): (value: Pickled) => DecoderDump {
   const ids = new Map<PickledInstance, number>();
 
-  const showEntries = (entries: Iterable<readonly [string, Pickled]>): { [key: string]: DecoderDump } =>
-    Object.fromEntries(Array.from(entries, ([key, value]) => [key, show(value)]));
+  const dumpEntries = (entries: Iterable<readonly [string, Pickled]>): { [key: string]: DecoderDump } =>
+    Object.fromEntries(Array.from(entries, ([key, value]) => [key, dump(value)]));
 
-  const showInstance = (instance: PickledInstance): DecoderDump => {
-    if (instance.className === 'celery.canvas.Signature') return showSignature(instance);
+  const dumpInstance = (instance: PickledInstance): DecoderDump => {
+    if (instance.className === 'celery.canvas.Signature') return dumpSignature(instance);
     const known = ids.get(instance);
     if (known !== undefined) return { $ref: known };
     const id = ids.size;
     ids.set(instance, id);
-    const state = instance.state === undefined ? {} : { $state: show(instance.state) };
-    return { $class: instance.className, $id: id, ...state, ...showEntries(instance.attributes) };
+    const state = instance.state === undefined ? {} : { $state: dump(instance.state) };
+    return { $class: instance.className, $id: id, ...state, ...dumpEntries(instance.attributes) };
   };
 
-  /** A dictionary in Python, hence without `$id`; its `__dict__` is a pickled Celery application. */
-  const showSignature = ({ className, attributes }: PickledInstance): DecoderDump => ({
+  /** A dictionary in Python, so it has no `$id`; its `__dict__` is a pickled Celery application. */
+  const dumpSignature = ({ className, attributes }: PickledInstance): DecoderDump => ({
     $class: className,
-    ...showEntries([...attributes].filter(([name]) => name !== '__dict__')),
+    ...dumpEntries([...attributes].filter(([name]) => name !== '__dict__')),
   });
 
-  const show = (value: Pickled): DecoderDump => {
+  const dump = (value: Pickled): DecoderDump => {
     budget.left -= 1;
-    if (budget.left < 0) rejectMessage('The message is too long to be shown.');
+    if (budget.left < 0) rejectMessage('The message is too long to show.');
     if (typeof value === 'number') return Number.isFinite(value) ? value : { $float: pythonName(value) };
     if (typeof value === 'bigint') return { $int: String(value) };
     if (typeof value !== 'object' || value === null) return value;
     if (value instanceof WholeFloat) return value.value;
-    if (value instanceof Map) return showEntries(value);
-    if (!('kind' in value)) return Array.from(value as readonly Pickled[], show);
+    if (value instanceof Map) return dumpEntries(value);
+    if (!('kind' in value)) return Array.from(value as readonly Pickled[], dump);
     switch (value.kind) {
       case 'tuple':
-        return { $tuple: value.items.map(show) };
+        return { $tuple: value.items.map(dump) };
       case 'set':
-        return { $set: value.items.map(show) };
+        return { $set: value.items.map(dump) };
       case 'bytes':
         return { $bytes_b64: Buffer.from(value.bytes).toString('base64') };
       case 'type':
@@ -86,10 +86,10 @@ function createShow(budget: { left: number }): (value: Pickled) => DecoderDump {
       case 'objectId':
         return { $class: 'bson.objectid.ObjectId', $oid: value.hex };
       case 'instance':
-        return showInstance(value);
+        return dumpInstance(value);
     }
   };
-  return show;
+  return dump;
 }
 
 function pythonName(value: number): string {

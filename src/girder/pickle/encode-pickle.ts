@@ -3,7 +3,7 @@ import { encodeDatetime } from './pickled-bytes.js';
 import type { Pickled, PickledDatetime, PickledDict, PickledInstance } from './pickled.js';
 import { quoted, rejectMessage } from '../protocol/reject-message.js';
 
-/** What jsonpickle writes for UTC; each time anew, and two more numbers, as it stands for two objects. */
+/** jsonpickle's encoding of UTC. It is repeated each time and takes two `py/id` numbers. */
 const utc = {
   'py/reduce': [
     { 'py/type': 'datetime.timezone' },
@@ -15,11 +15,11 @@ const utc = {
 const utcNumbers = 2;
 
 /**
- * jsonpickle's JSON for what `decodePickle` has read, as one document of its own: `py/id` is numbered anew, by the same
- * rules, and one object that is met twice stays one object. The pickled application and task in a Celery signature
- * (`__dict__`) are left out: whoever reads the signature uses its own.
- * @throws DsaSlurmError `message` for what cannot be written again: the inside of a `py/reduce`, which is not kept, and
- * a reference to an object that is around it.
+ * Encodes a result of `decodePickle` as a separate jsonpickle document: `py/id` is numbered again by the same rules, and an
+ * object that occurs twice stays one object. The pickled application and task in a Celery signature (`__dict__`) are omitted,
+ * because the reader of the signature uses its own.
+ * @throws DsaSlurmError `message` for values that cannot be encoded: a `py/reduce`, whose content is not kept, and a reference
+ * to an enclosing object
  */
 export function encodePickle(value: Pickled): ExactJson {
   const numbers = new Map<object, number>();
@@ -38,7 +38,7 @@ export function encodePickle(value: Pickled): ExactJson {
     Object.fromEntries(
       Array.from(dict, ([key, item]) => {
         if (key.startsWith('py/'))
-          rejectMessage(`A key of the message, ${quoted(key)}, has a meaning to jsonpickle.`);
+          rejectMessage(`A key of the message, ${quoted(key)}, is reserved by jsonpickle.`);
         return [key, encode(item)];
       }),
     );
@@ -83,15 +83,15 @@ export function encodePickle(value: Pickled): ExactJson {
       case 'instance':
         return numbered(value, () => instance(value));
       case 'reduce':
-        return rejectMessage('It holds an object that only Python could build.');
+        return rejectMessage('It contains an object that only Python can construct.');
       case 'cycle':
-        return rejectMessage('It holds an object that refers to itself.');
+        return rejectMessage('It contains an object that refers to itself.');
     }
   };
   return encode(value);
 }
 
-/** `Signature` and its kinds: dictionaries in Python, whatever they are called. */
+/** Whether a class is Celery's `Signature` or a subclass, all of which are dictionaries in Python. */
 export function isSignatureClass(className: string): boolean {
   return className.startsWith('celery.canvas.');
 }

@@ -5,20 +5,18 @@ import { quoted, rejectMessage } from '../protocol/reject-message.js';
 
 /** Real messages are about fifteen levels deep. */
 const maxDepth = 200;
-/** Values of one document. A batch of thousands of inputs stays far below. */
+/** Maximum number of values in one document. A batch of thousands of inputs has far fewer. */
 const maxValues = 1_000_000;
 
 /**
- * jsonpickle's JSON, already parsed, as inert data.
+ * Decodes jsonpickle's JSON, already parsed, into inert data.
  *
- * `py/id` is resolved by jsonpickle's own numbering: depth first, in document order, from 0, plain objects, plain
- * arrays, `py/object` and `py/reduce` get the next number before their children do. A reference gives the very same
- * JavaScript object, except for one to an object that is around it: that becomes an inert `cycle`.
- * Source: jsonpickle 3.0.0, `Unpickler._mkref` and its callers.
+ * `py/id` follows jsonpickle's numbering: depth first, in document order, from 0; plain objects, plain arrays, `py/object` and
+ * `py/reduce` get the next number before their children do. A reference becomes the same JavaScript object, except for one to
+ * an enclosing object, which becomes an inert `cycle`. Source: jsonpickle 3.0.0, `Unpickler._mkref` and its callers.
  *
- * @param json one document: a message body, or one element of the header `girder_result_hooks`.
- * @throws DsaSlurmError `message` for what jsonpickle could not have written, for tags that are not supported, and for
- * documents that are too deep or too large.
+ * @param json one document: a message body, or one element of the header `girder_result_hooks`
+ * @throws DsaSlurmError `message` for malformed jsonpickle, unsupported tags, and documents that are too deep or too large
  */
 export function decodePickle(json: unknown): Pickled {
   const state: DecodeState = { objects: [], values: 0, unorderedFrom: Infinity };
@@ -29,7 +27,7 @@ interface DecodeState {
   /** By number; undefined while the object's children are being decoded. */
   readonly objects: (Pickled | undefined)[];
   values: number;
-  /** The first number that cannot be trusted: see {@link keepsOrder}. */
+  /** The first number that is not reliable; see {@link keepsOrder}. */
   unorderedFrom: number;
 }
 
@@ -37,11 +35,11 @@ type JsonObject = Readonly<Record<string, unknown>>;
 
 function decode(json: unknown, state: DecodeState, depth: number): Pickled {
   state.values += 1;
-  if (state.values > maxValues) rejectMessage('The message holds far more values than any analysis needs.');
-  if (depth > maxDepth) rejectMessage('The message is nested far deeper than any analysis needs.');
+  if (state.values > maxValues) rejectMessage('The message contains too many values.');
+  if (depth > maxDepth) rejectMessage('The message is nested too deeply.');
   if (isScalar(json)) return json;
   if (Array.isArray(json)) return numbered(state, () => decodeAll(json, state, depth));
-  if (!isJsonObject(json)) return rejectMessage('The message holds a value that is not JSON.');
+  if (!isJsonObject(json)) return rejectMessage('The message contains a value that is not JSON.');
   return decodeObject(json, state, depth);
 }
 
@@ -56,7 +54,7 @@ function isJsonObject(json: unknown): json is JsonObject {
   return prototype === Object.prototype || prototype === null;
 }
 
-/** Gives the object its number before `build` reaches its children. */
+/** Assigns a number to the object before `build` decodes its children. */
 function numbered<T extends Pickled>(state: DecodeState, build: (id: number) => T): T {
   const id = state.objects.push(undefined) - 1;
   const value = build(id);
@@ -84,7 +82,7 @@ function decodeObject(json: JsonObject, state: DecodeState, depth: number): Pick
       return { kind: 'set', items: decodeAll(arrayOf(tag, value), state, depth) };
     case 'py/reduce':
       return numbered(state, () => {
-        // Decoded for the numbers of what is inside, and then forgotten.
+        // decoded only to count the objects inside
         decodeAll(arrayOf(tag, value), state, depth);
         return { kind: 'reduce' };
       });
@@ -136,8 +134,8 @@ function unquoted(json: string): string | null {
 }
 
 /**
- * JavaScript puts keys such as "7" before all others, so with two children that may take numbers the order of the
- * document is lost, and later numbers may name another object than the publisher meant.
+ * Whether the order of the document is certain. JavaScript moves keys such as "7" before all others, so with two children that
+ * take numbers, later numbers may refer to other objects than in Python.
  */
 function keepsOrder(entries: readonly (readonly [string, unknown])[]): boolean {
   const containers = entries.filter(([, value]) => typeof value === 'object' && value !== null);
@@ -151,9 +149,9 @@ function decodeInstance(
   depth: number,
 ): Pickled {
   const className = textOf('py/object', json['py/object']);
-  const foreign = tags.find((tag) => tag !== 'py/object' && tag !== 'py/state');
-  if (foreign !== undefined) {
-    rejectMessage(`The message uses ${quoted(foreign)}, a form of jsonpickle that is not supported.`);
+  const unsupported = tags.find((tag) => tag !== 'py/object' && tag !== 'py/state');
+  if (unsupported !== undefined) {
+    rejectMessage(`The message uses ${quoted(unsupported)}, a form of jsonpickle that is not supported.`);
   }
   if (tags.includes('py/state') && Object.keys(json).length > 2) {
     rejectMessage(`An object of the message (${quoted(className)}) has both a state and attributes.`);
@@ -166,12 +164,12 @@ function decodeInstance(
   });
 }
 
-/** jsonpickle's own form of a datetime: `"__reduce__": [type, [base64 of ten bytes, zone?]]`; these arrays have no numbers. */
+/** jsonpickle's form of a datetime: `"__reduce__": [type, [base64 of ten bytes, zone?]]`; these arrays take no numbers. */
 function decodeDatetimeObject(json: JsonObject, state: DecodeState, depth: number): Pickled {
   const [type, parts] = arrayOf('datetime.datetime', json['__reduce__']);
   decode(type, state, depth + 1);
   const [base64, ...zone] = arrayOf('datetime.datetime', parts);
-  // Decoded for the numbers: the first of a document is a `py/reduce`, later ones refer to it.
+  // decoded only to count objects: the first zone of a document is a `py/reduce`, later ones refer to it
   decodeAll(zone, state, depth);
   const bytes = bytesOf('datetime.datetime', decodeBase64(textOf('datetime.datetime', base64)));
   return decodeDatetime(bytes, zone.length > 0) ?? malformed('datetime.datetime');
@@ -189,12 +187,10 @@ function decodeName(kind: PickledName['kind'], tag: string, value: unknown): Pic
 
 function resolve(value: unknown, state: DecodeState): Pickled {
   if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value >= state.objects.length) {
-    return rejectMessage('The message refers to an object that it does not hold before that place.');
+    return rejectMessage('The message refers to an object that does not precede the reference.');
   }
   if (value >= state.unorderedFrom) {
-    rejectMessage(
-      'The message refers to an object behind keys that are numbers, and their order is not known.',
-    );
+    rejectMessage('The message refers to an object after numeric keys, whose order is not known.');
   }
   return state.objects[value] ?? { kind: 'cycle' };
 }
@@ -212,5 +208,5 @@ function bytesOf(tag: string, bytes: Uint8Array | null): Uint8Array {
 }
 
 function malformed(tag: string): never {
-  return rejectMessage(`The message holds a malformed ${quoted(tag)}.`);
+  return rejectMessage(`The message contains a malformed ${quoted(tag)}.`);
 }

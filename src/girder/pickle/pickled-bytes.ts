@@ -1,15 +1,15 @@
 import type { PickledDatetime } from './pickled.js';
 
-/** The digits of Python's `base64.b85encode`, in order. */
+/** The alphabet of Python's `base64.b85encode`. */
 const base85Digits = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~';
 
-/** Bytes of `py/b64`; null if the text is no base64. */
+/** Bytes of `py/b64`; null if the text is not base64. */
 export function decodeBase64(text: string): Uint8Array | null {
   if (text.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) return null;
   return new Uint8Array(Buffer.from(text, 'base64'));
 }
 
-/** Bytes of `py/b85`; null if the text is no base85. Five digits are four bytes; a short last group is filled with `~`. */
+/** Bytes of `py/b85`; null if the text is not base85. Five digits encode four bytes; a short last group is padded with `~`. */
 export function decodeBase85(text: string): Uint8Array | null {
   const fill = (5 - (text.length % 5)) % 5;
   const padded = text + '~'.repeat(fill);
@@ -29,7 +29,7 @@ export function decodeBase85(text: string): Uint8Array | null {
 
 /**
  * A `datetime.datetime` from the ten bytes of its Python pickle: year (2), month (its top bit is the fold), day, hour,
- * minute, second, microsecond (3). Null if they are no such thing. The zone is not looked into: Girder writes UTC only.
+ * minute, second, microsecond (3). Null if there are not ten bytes. A time zone is taken as UTC, the only one Girder writes.
  */
 export function decodeDatetime(bytes: Uint8Array, zoned: boolean): PickledDatetime | null {
   if (bytes.length !== 10) return null;
@@ -45,7 +45,7 @@ function digits(value: number, count: number): string {
   return String(value).padStart(count, '0');
 }
 
-/** The inverse of {@link decodeDatetime}: base64 of the ten bytes. What it cannot know is the fold. */
+/** The inverse of {@link decodeDatetime}, except for the fold: base64 of the ten bytes. */
 export function encodeDatetime({ iso }: PickledDatetime): { bytes: string; zoned: boolean } {
   const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0, micros = 0] = iso
     .replace('+00:00', '')

@@ -1,11 +1,11 @@
 import type { WholeFloat } from '../../base/python-json.js';
 
 /**
- * What jsonpickle's JSON means, as inert data: no class of the message is ever looked up or constructed.
- * Everything is acyclic, but one object may be reached along several ways: walk with a budget, or not at all.
+ * Decoded jsonpickle as inert data: no class of the message is ever looked up or constructed. The data is acyclic, but an
+ * object may be reached through several paths, so traversals need a limit.
  */
 
-/** A value; a plain JSON object is a Map, so that no key of a message ever meets a prototype. */
+/** A value. A plain JSON object is a Map, so that no key of a message can affect a prototype. */
 export type Pickled =
   | null
   | boolean
@@ -48,14 +48,14 @@ export interface PickledName {
   readonly name: string;
 }
 
-/** A call that Python would make to build an object. It is not made, and nothing of it is kept. */
+/** A call with which Python would construct an object. It is not executed, and its content is discarded. */
 export interface PickledReduce {
   readonly kind: 'reduce';
 }
 
 /**
- * A reference to an object that is around it, which is not followed. Celery's signatures in a chain have such references;
- * no transform has.
+ * A reference to an enclosing object, which is not followed. Celery's signatures in a chain have such references; transforms
+ * do not.
  */
 export interface PickledCycle {
   readonly kind: 'cycle';
@@ -63,7 +63,7 @@ export interface PickledCycle {
 
 export interface PickledDatetime {
   readonly kind: 'datetime';
-  /** As Python's `isoformat()` writes it; microseconds only where there are any. */
+  /** In the format of Python's `isoformat()`; microseconds only if not zero. */
   readonly iso: string;
 }
 
@@ -73,14 +73,14 @@ export interface PickledObjectId {
   readonly hex: string;
 }
 
-/** An object of any class, known or not: a name and its attributes. */
+/** An object of any class, supported or not. */
 export interface PickledInstance {
   readonly kind: 'instance';
   readonly className: string;
-  /** Its number within its document (`py/id`): tells two objects apart. */
+  /** Its number within its document (`py/id`), which identifies the object. */
   readonly id: number;
   readonly attributes: PickledDict;
-  /** `py/state`, where the class has one. */
+  /** `py/state`, if present. */
   readonly state: Pickled | undefined;
 }
 
@@ -103,7 +103,7 @@ export function isList(value: Pickled): value is readonly Pickled[] {
   return Array.isArray(value);
 }
 
-/** An attribute of an object; null where the message does not have it. */
+/** An attribute of an object; null if absent. */
 export function attribute(instance: PickledInstance, name: string): Pickled {
   return instance.attributes.get(name) ?? null;
 }

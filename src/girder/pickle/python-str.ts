@@ -3,8 +3,8 @@ import type { Pickled } from './pickled.js';
 import { isObjectId } from '../protocol/read-fields.js';
 
 /**
- * What Python's `str()` makes of a scalar, as the Docker path of girder_worker does with container arguments; null for
- * anything that has no form on a command line.
+ * Python's `str()` of a scalar, which girder_worker applies to container arguments; null for values that cannot be
+ * command-line arguments.
  */
 export function pythonStr(value: Pickled): string | null {
   if (typeof value === 'string') return value;
@@ -24,8 +24,8 @@ function pythonWholeFloat(value: number): string {
 function pythonNumber(value: number): string {
   if (Number.isNaN(value)) return 'nan';
   if (!Number.isFinite(value)) return value > 0 ? 'inf' : '-inf';
-  // Python turns to exponents below 1e-4 and from 1e16 on, JavaScript below 1e-6 and from 1e21 on. Whole numbers that
-  // JavaScript could round come as bigint, so a large number here was a float.
+  // Python uses exponents below 1e-4 and from 1e16, JavaScript below 1e-6 and from 1e21. Integers that JavaScript cannot
+  // represent exactly are bigint, so a large number here was a float.
   const size = Math.abs(value);
   if (value === 0 || (size >= 1e-4 && size < 1e16)) return String(value);
   return value.toExponential().replace(/e(?<sign>[+-])(?<digit>\d)$/, 'e$<sign>0$<digit>');

@@ -1,38 +1,40 @@
 /**
- * What one task asks for, in plain data: the container to run, its arguments, its volumes and what to do with its
- * outputs. Made from the published message by `readAnalysis`; nothing has been contacted yet.
+ * What one task asks for, as plain data: the container to run, its arguments, its volumes and what to do with its outputs.
+ * `readAnalysis` builds it from the message alone.
  */
 
 import type { GirderSession } from '../api/requests-session.js';
 import type { StreamConnector } from './streams.js';
 
-/** How to reach one Girder as one user: taken from a transform's `gc`. */
+/** API URL and token of one Girder user, from a transform's `gc`. */
 export interface GirderAccess {
   /** Without trailing slash: `http://girder:8080/api/v1`. */
   apiUrl: string;
   token: string;
 }
 
-/** How to report on a Girder job: header `jobInfoSpec`. */
+/** How to update a Girder job, from the header `jobInfoSpec`. */
 export interface GirderJobRef {
   id: string;
   url: string;
   method: string;
   headers: Record<string, string>;
-  /** Header `girder_client_session_kwargs`; for job updates only. */
+  /** From the header `girder_client_session_kwargs`; applies to job updates only. */
   session: GirderSession;
 }
 
-/** A directory or file that the container sees. */
+/** A directory or file that is mounted into the container. */
 export type VolumeRef =
-  /** The one default temporary volume of a task; all mentions mean the same directory. */
+  /** The default temporary volume, of which each task has exactly one. */
   | { kind: 'default' }
-  /** A temporary volume; `identity` tells two of them apart: `body:17`, or `hook0:5` for one that only a hook knows. */
-  /** `hostDirMode`: permissions of `hostDir`, if it has to be made. */
+  /**
+   * A temporary volume. `identity` distinguishes them: `body:17`, or `hook0:5` for one that appears in a hook only.
+   * `hostDirMode`: permissions of `hostDir`, if it does not exist yet.
+   */
   | { kind: 'temporary'; identity: string; hostDir: string | null; hostDirMode?: number; mode: 'ro' | 'rw' }
   | { kind: 'bind'; host: string; container: string; mode: 'ro' | 'rw' };
 
-/** An input that Girder has. Equal `identity` means: the producer's same object, fetched once. */
+/** An input stored in Girder. Inputs with equal `identity` are the same Python object and are fetched once. */
 export type Input =
   | {
       kind: 'file';
@@ -41,9 +43,9 @@ export type Input =
       fileId: string;
       fileName: string | null;
       volume: VolumeRef;
-      /** Readable path of the same file on this host, to be bound read-only instead of downloaded. */
+      /** Path of the same file on this host; if readable, it is mounted read-only instead of downloaded. */
       directPath: string | null;
-      /** The direct path counts only where the operator has opened it: setting `girder.directPaths`. */
+      /** Use `directPath` only if the setting `girder.directPaths` allows it. */
       directIfOpened: boolean;
     }
   | {
@@ -60,7 +62,7 @@ export type Input =
       access: GirderAccess;
       itemId: string;
       volume: VolumeRef;
-      /** What the argument becomes: the item itself in that directory, or the directory. */
+      /** Whether the argument becomes the path of the item or of the directory that contains it. */
       path: 'entry' | 'directory';
     };
 
@@ -68,11 +70,11 @@ export type Input =
 export type ContainerArgument =
   | { kind: 'text'; text: string }
   | Input
-  /** Several inputs in one argument: their paths with commas between them. */
+  /** Several inputs in one argument: their paths, separated by commas. */
   | { kind: 'joined'; parts: readonly Input[] }
   /** A new, empty directory. */
   | { kind: 'directory'; identity: string }
-  /** Becomes the pipe's path in the container; empty if it has none. */
+  /** Becomes the path of the pipe in the container; empty without a pipe. */
   | { kind: 'stream'; connector: StreamConnector }
   | { kind: 'volumePath'; filename: string; volume: VolumeRef }
   | { kind: 'volume'; volume: VolumeRef }
@@ -93,7 +95,7 @@ export function inputsOf(argument: ContainerArgument): readonly Input[] {
   }
 }
 
-/** What is done with an output when the container has ended well. */
+/** What to do with an output after the container has succeeded. */
 export type OutputHook =
   | {
       kind: 'uploadToFolder';
@@ -134,42 +136,42 @@ export interface UploadOptions {
 export interface Analysis {
   /** Container image as published: `example/small:v1`. */
   image: string;
-  /** What `docker_run` asks for instead of the image's own; null: the image decides; empty: none, the arguments are it. */
+  /** Overrides the image's entry point; null: keep that of the image; empty: the arguments alone are the command. */
   entrypoint: readonly string[] | null;
   args: readonly ContainerArgument[];
   /** Volumes named outside the arguments. */
   volumes: readonly VolumeRef[];
-  /** Connections named outside the arguments. */
+  /** Stream connectors named outside the arguments. */
   streams: readonly StreamConnector[];
   hooks: readonly OutputHook[];
   /** Environment of the container, from docker's `environment` option. */
   environment: Readonly<Record<string, string>>;
   /** The message itself asks for a GPU (docker's `runtime` or `device_requests`). */
   gpu: boolean;
-  /** Docker options that mean nothing to Apptainer, named for the log. */
+  /** Names of Docker options that have no equivalent in Apptainer, for the log. */
   ignoredOptions: readonly string[];
-  /** Title of the Girder job, where a hook carries it. */
+  /** Title of the Girder job, if a hook contains it. */
   title: string | null;
-  /** Girder's id of the user who started it, where an output names it. */
+  /** Girder's id of the user who started the task, if a hook contains it. */
   ownerId: string | null;
 }
 
 /**
- * An analysis whose inputs are in place: what the batch job needs, and what collecting needs afterwards. Plain data,
- * because it is journaled and survives a restart.
+ * An analysis whose inputs are in place: what the batch job and the upload of outputs need. Plain data, because it is
+ * journaled and survives a restart.
  */
 export interface StagedAnalysis {
   args: readonly string[];
-  /** Some argument is a Girder token: it must not be seen in a process list or by `scontrol show job`. */
+  /** An argument is a Girder token, which must not appear in process lists or in `scontrol show job`. */
   argsHoldToken: boolean;
   binds: readonly StagedBind[];
-  /** Directories that were made for this run alone; removed at its end. */
+  /** Directories created for this run; removed at its end. */
   ownDirectories: readonly string[];
-  /** The files that stand for the pipes of `streamsOf`, in that order; null for one without. Older journals have none. */
+  /** The files that replace the pipes, in the order of `streamsOf`; null without a pipe. Absent in older journals. */
   pipes?: readonly (string | null)[];
-  /** Files that were made in directories which are not ours; removed at the end of the run. */
+  /** Files created in directories of others; removed at the end of the run. */
   ownFiles?: readonly string[];
-  /** Where each temporary volume is, by `default` or its identity. */
+  /** Paths of the temporary volumes, by `default` or their identity. */
   volumes: Readonly<Record<string, { host: string; container: string }>>;
 }
 

@@ -46,7 +46,7 @@ const utilsModules = {
   common: ['TemporaryDirectory'],
 } as const;
 
-/** A transform's class, without its module: no two known classes share a name. */
+/** A transform's class without its module; no two known classes share a name. */
 export type TransformName =
   | (typeof modules)[keyof typeof modules][number]
   | (typeof utilsModules)[keyof typeof utilsModules][number];
@@ -62,10 +62,10 @@ function qualified(module: string, names: readonly TransformName[]): [string, Tr
   return names.map((name) => [`${module}.${name}`, name]);
 }
 
-/** Every class that is known here, each once. */
+/** Every supported class. */
 export const transformNames: ReadonlySet<TransformName> = new Set(transforms.values());
 
-/** Which known transform an object is; null if its class means nothing here. */
+/** The transform that an object represents; null if its class is not supported. */
 export function transformName(instance: PickledInstance): TransformName | null {
   return transforms.get(instance.className) ?? null;
 }

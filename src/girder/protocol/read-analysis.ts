@@ -12,12 +12,12 @@ import { quoted, rejectMessage } from './reject-message.js';
 import type { StreamConnector } from './streams.js';
 import { generalContainerTask, whyNotRunnable } from './task-names.js';
 
-/** The part of a task that says what is to be done. */
+/** The part of a task message from which the analysis is read. */
 export interface AnalysisTask extends TaskMessage {
   name: string;
 }
 
-/** `docker_run` takes its parameters by position too, in this order. Source: girder_worker docker/tasks. */
+/** The positional parameters of `docker_run`. Source: girder_worker docker/tasks. */
 const dockerRunParameters = [
   'image',
   'pull_image',
@@ -29,8 +29,8 @@ const dockerRunParameters = [
 ] as const;
 
 /**
- * What a task asks for. Nothing is contacted and nothing is written; the same task always gives the same analysis.
- * @throws DsaSlurmError `message`, with a sentence for the owner of the slide, if the task cannot be run here.
+ * Reads what a task asks for. Pure: the same task always gives the same analysis.
+ * @throws DsaSlurmError `message`, readable for the owner of the slide, if this worker cannot run the task
  */
 export function readAnalysis(task: AnalysisTask): Analysis {
   const refusal = whyNotRunnable(task.name);
@@ -72,36 +72,36 @@ function bindParameters(task: string, args: readonly Pickled[], kwargs: PickledD
   const parameters = new Map(kwargs);
   for (const [position, value] of args.entries()) {
     const name = names[position];
-    if (name === undefined) return rejectMessage('The task has more arguments by position than it can take.');
-    if (parameters.has(name)) return rejectMessage(`The task has its argument ${name} twice.`);
+    if (name === undefined) return rejectMessage('The task has too many positional arguments.');
+    if (parameters.has(name)) return rejectMessage(`The task has the argument ${name} twice.`);
     parameters.set(name, value);
   }
   return parameters;
 }
 
-/** Checked for what would break a command line or a log; what the name means is for the room of images to say. */
+/** Rejects names that would break a command line or a log; src/apptainer interprets the name. */
 function readImage(value: Pickled): string {
   const image = readText('The task', 'container image', value);
   if (!/^[^\s\p{C}-][^\s\p{C}]{0,511}$/u.test(image)) {
-    return rejectMessage(`The task names no usable container image: ${quoted(image)}.`);
+    return rejectMessage(`The container image of the task is invalid: ${quoted(image)}.`);
   }
   return image;
 }
 
 /**
- * Docker's entry point. One text is split into words, as docker-py does; quoting in it is refused rather than guessed. Empty
- * means none: the arguments alone are the command.
+ * Docker's entry point. A string is split at white space, as docker-py does; quoting in it is rejected rather than guessed. An
+ * empty entry point means that the arguments alone are the command.
  */
 function readEntrypoint(value: Pickled): string[] | null {
   if (value === null) return null;
-  const place = 'The entry point of the task';
+  const subject = 'The entry point of the task';
   if (typeof value === 'string') {
-    const text = readArgumentText(place, value);
-    if (/["'\\#]/.test(text)) return rejectMessage(`${place} is one text with quoting; it has to be a list.`);
+    const text = readArgumentText(subject, value);
+    if (/["'\\#]/.test(text)) return rejectMessage(`${subject} is a string with quotes; use a list instead.`);
     return text.split(/\s+/).filter((word) => word !== '');
   }
-  const items = sequenceItems(value) ?? rejectMessage(`${place} is neither a text nor a list.`);
-  return items.map((item) => readArgumentText(place, item));
+  const items = sequenceItems(value) ?? rejectMessage(`${subject} is neither a string nor a list.`);
+  return items.map((item) => readArgumentText(subject, item));
 }
 
 function argumentVolume(argument: ContainerArgument): VolumeRef[] {

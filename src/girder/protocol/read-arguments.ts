@@ -21,12 +21,12 @@ import { readConnector } from './read-streams.js';
 import type { ReadVolume } from './read-volumes.js';
 import { quoted, rejectMessage } from './reject-message.js';
 
-/** What Linux takes as one argument, in bytes (`MAX_ARG_STRLEN`, with its final NUL). */
+/** Longest argument that Linux accepts, in bytes (`MAX_ARG_STRLEN` minus the final NUL). */
 export const maxArgumentBytes = 131_071;
 
 /**
- * The task's parameter `container_args`: scalars as Python writes them, and transforms. A list or an object inside it is
- * refused: the Docker path would hand its Python spelling (`['a', {…}]`) to the program, which nobody means.
+ * The task's parameter `container_args`: scalars as Python's `str()` formats them, and transforms. Nested lists and objects are
+ * rejected: girder_worker would pass their Python representation (`['a', {…}]`) to the program, which no publisher intends.
  */
 export function readArguments(value: Pickled, readVolume: ReadVolume): ContainerArgument[] {
   if (value === null) return [];
@@ -36,19 +36,19 @@ export function readArguments(value: Pickled, readVolume: ReadVolume): Container
 
 function readArgument(position: number, value: Pickled, readVolume: ReadVolume): ContainerArgument {
   if (isInstance(value)) return readTransform(position, value, readVolume);
-  const place = `Container argument ${position}`;
-  return { kind: 'text', text: readArgumentText(place, value) };
+  const subject = `Container argument ${position}`;
+  return { kind: 'text', text: readArgumentText(subject, value) };
 }
 
-/** A scalar as one argument of a program. */
-export function readArgumentText(place: Subject, value: Pickled): string {
+/** A scalar as one command-line argument. */
+export function readArgumentText(subject: Subject, value: Pickled): string {
   const text = pythonStr(value);
   if (text === null)
-    return rejectMessage(`${place} is a list or an object, which has no form on a command line.`);
+    return rejectMessage(`${subject} is a list or an object, which cannot be a command-line argument.`);
   if (text.includes('\0'))
-    return rejectMessage(`${place} holds a NUL character, which no program can be given.`);
+    return rejectMessage(`${subject} contains a NUL character, which cannot be a command-line argument.`);
   if (Buffer.byteLength(text) > maxArgumentBytes)
-    return rejectMessage(`${place} is longer than Linux allows.`);
+    return rejectMessage(`${subject} is longer than Linux allows (128 KiB).`);
   return text;
 }
 
@@ -60,48 +60,48 @@ function readTransform(
   const name = transformName(transform);
   if (name === null) {
     return rejectMessage(
-      `Container argument ${position} is of class ${quoted(transform.className)}, which is not known here.`,
+      `Container argument ${position} is of class ${quoted(transform.className)}, which is not supported.`,
     );
   }
-  const place = `Container argument ${position} (${name})`;
-  // For the Girder objects only: a py/id number is unique in the body.
+  const subject = `Container argument ${position} (${name})`;
+  // py/id numbers are unique in the body
   const identity = `body:${transform.id}`;
-  const volume = () => readVolume(place, attribute(transform, '_volume'));
+  const volume = () => readVolume(subject, attribute(transform, '_volume'));
   switch (name) {
     case 'GirderFileIdToVolume':
     case 'DirectGirderFileIdToVolume':
       return {
         kind: 'file',
         identity,
-        access: readAccess(place, transform),
-        fileId: readId(place, 'file', attribute(transform, '_file_id')),
-        fileName: readOptionalText(place, 'file name', attribute(transform, '_filename')),
+        access: readAccess(subject, transform),
+        fileId: readId(subject, 'file', attribute(transform, '_file_id')),
+        fileName: readOptionalText(subject, 'file name', attribute(transform, '_filename')),
         volume: volume(),
         directPath: readDirectPath(attribute(transform, '_direct_file_path')),
         directIfOpened: false,
       };
     case 'GirderFileId':
     case 'GirderFileIdAllowDirect':
-      return readHostFile(place, identity, transform);
+      return readHostFile(subject, identity, transform);
     case 'TemporaryDirectory':
       return { kind: 'directory', identity };
     case 'CommaJoinedVolumes':
-      return { kind: 'joined', parts: readParts(position, place, transform, readVolume) };
+      return { kind: 'joined', parts: readParts(position, subject, transform, readVolume) };
     case 'GirderFolderIdToVolume':
       return {
         kind: 'folder',
         identity,
-        access: readAccess(place, transform),
-        folderId: readId(place, 'folder', attribute(transform, '_folder_id')),
-        folderName: readOptionalText(place, 'folder name', attribute(transform, '_folder_name')),
+        access: readAccess(subject, transform),
+        folderId: readId(subject, 'folder', attribute(transform, '_folder_id')),
+        folderName: readOptionalText(subject, 'folder name', attribute(transform, '_folder_name')),
         volume: volume(),
       };
     case 'GirderItemIdToVolume':
       return {
         kind: 'item',
         identity,
-        access: readAccess(place, transform),
-        itemId: readId(place, 'item', attribute(transform, '_item_id')),
+        access: readAccess(subject, transform),
+        itemId: readId(subject, 'item', attribute(transform, '_item_id')),
         volume: volume(),
         path: 'entry',
       };
@@ -109,28 +109,28 @@ function readTransform(
       return {
         kind: 'item',
         identity,
-        access: readAccess(place, transform),
-        itemId: readId(place, 'item', attribute(transform, 'item_id')),
+        access: readAccess(subject, transform),
+        itemId: readId(subject, 'item', attribute(transform, 'item_id')),
         volume: { kind: 'default' },
         path: 'directory',
       };
     case 'VolumePath':
       return {
         kind: 'volumePath',
-        filename: readText(place, 'file name', attribute(transform, 'filename')),
+        filename: readText(subject, 'file name', attribute(transform, 'filename')),
         volume: volume(),
       };
     case 'BindMountVolume':
     case 'TemporaryVolume':
     case '_DefaultTemporaryVolume':
-      return { kind: 'volume', volume: readVolume(place, transform) };
+      return { kind: 'volume', volume: readVolume(subject, transform) };
     case 'GirderApiUrl':
-      return { kind: 'apiUrl', access: readAccess(place, transform) };
+      return { kind: 'apiUrl', access: readAccess(subject, transform) };
     case 'GirderToken':
-      return { kind: 'token', access: readAccess(place, transform) };
+      return { kind: 'token', access: readAccess(subject, transform) };
     case 'Connect':
     case 'ProgressPipe':
-      return { kind: 'stream', connector: readConnector(place, transform, readVolume) };
+      return { kind: 'stream', connector: readConnector(subject, transform, readVolume) };
     case 'NamedInputPipe':
     case 'NamedOutputPipe':
     case 'GirderFileIdToStream':
@@ -139,9 +139,7 @@ function readTransform(
     case 'HostStdErr':
     case 'ContainerStdOut':
     case 'ContainerStdErr':
-      return rejectMessage(
-        `${place} is one end of a stream without the connection (Connect) to its other end.`,
-      );
+      return rejectMessage(`${subject} is one end of a stream without a Connect to the other end.`);
     case 'GirderUploadVolumePathToFolder':
     case 'GirderUploadVolumePathToItem':
     case 'GirderUploadVolumePathJobArtifact':
@@ -149,38 +147,38 @@ function readTransform(
     case 'GirderUploadToItem':
     case 'GirderUploadJobArtifact':
     case 'GirderItemMetadata':
-      return rejectMessage(`${place} handles a result and cannot be an argument.`);
+      return rejectMessage(`${subject} handles a result and cannot be an argument.`);
   }
 }
 
-/** slicer_cli_web (5.0.19 and newer) joins the files, items or folders of a parameter with `multiple="true"`. */
+/** slicer_cli_web (5.0.19 and later) joins the files, items or folders of a parameter with `multiple="true"`. */
 function readParts(
   position: number,
-  place: Subject,
+  subject: Subject,
   transform: PickledInstance,
   readVolume: ReadVolume,
 ): Input[] {
   const items =
-    sequenceItems(attribute(transform, '_volumes')) ?? rejectMessage(`${place} has no list of inputs.`);
+    sequenceItems(attribute(transform, '_volumes')) ?? rejectMessage(`${subject} has no list of inputs.`);
   return items.map((item) => {
     const part = isInstance(item) ? readTransform(position, item, readVolume) : null;
     if (part === null || part.kind === 'joined')
-      return rejectMessage(`${place} holds something that is no input.`);
-    return inputsOf(part)[0] ?? rejectMessage(`${place} holds something that is no input.`);
+      return rejectMessage(`${subject} contains something that is not an input.`);
+    return inputsOf(part)[0] ?? rejectMessage(`${subject} contains something that is not an input.`);
   });
 }
 
 /**
- * The transforms of girder_worker's utils give a path on the worker's own host, which no container sees. Here the file
- * lies in the default volume, under the same name, and the argument is its path in the container.
+ * In girder_worker, these transforms give a path on the worker's host, which the container cannot see. Here the file is put
+ * into the default volume under the same name, and the argument is its path in the container.
  */
-function readHostFile(place: Subject, identity: string, transform: PickledInstance): ContainerArgument {
-  const fileId = readId(place, 'file', attribute(transform, 'file_id'));
-  const name = readOptionalText(place, 'file name', attribute(transform, 'file_name')) ?? '';
+function readHostFile(subject: Subject, identity: string, transform: PickledInstance): ContainerArgument {
+  const fileId = readId(subject, 'file', attribute(transform, 'file_id'));
+  const name = readOptionalText(subject, 'file name', attribute(transform, 'file_name')) ?? '';
   return {
     kind: 'file',
     identity,
-    access: readAccess(place, transform),
+    access: readAccess(subject, transform),
     fileId,
     fileName: `${fileId}${path.posix.extname(name)}`,
     volume: { kind: 'default' },
@@ -189,7 +187,7 @@ function readHostFile(place: Subject, identity: string, transform: PickledInstan
   };
 }
 
-/** As with an unreadable path, a path that cannot be one means a download. */
+/** An invalid path is treated like an unreadable one: the file is downloaded. */
 function readDirectPath(value: Pickled): string | null {
   return typeof value === 'string' && isAbsolutePath(value) ? value : null;
 }

@@ -5,30 +5,31 @@ import { rejectMessage } from './reject-message.js';
 export interface DockerOptions {
   environment: Record<string, string>;
   gpu: boolean;
-  /** Names of the options that have no effect here. */
+  /** Names of options that have no effect. */
   ignored: string[];
 }
 
-/** Parameters that have no meaning for a batch job, or that the Python worker drops too. */
-const silent: readonly string[] = ['pull_image', 'remove_container', 'tty', 'detach', 'remove'];
+/** Options ignored without a note, because they do not concern a batch job or because girder_worker drops them too. */
+const ignoredSilently: readonly string[] = ['pull_image', 'remove_container', 'tty', 'detach', 'remove'];
 
-/** What is left of the task's parameters: options that would go to docker-py's `containers.run`. */
+/** Reads the remaining parameters of the task, which girder_worker passes to docker-py's `containers.run`. */
 export function readDockerOptions(options: PickledDict): DockerOptions {
   const requests = sequenceItems(options.get('device_requests') ?? null) ?? [];
-  const wantsNvidia = options.get('runtime') === 'nvidia';
+  const usesNvidia = options.get('runtime') === 'nvidia';
   const ignored = [...options].filter(([name, value]) => {
-    if (name === 'environment' || silent.includes(name) || value === null || value === false) return false;
-    if (name === 'runtime') return !wantsNvidia;
+    if (name === 'environment' || ignoredSilently.includes(name) || value === null || value === false)
+      return false;
+    if (name === 'runtime') return !usesNvidia;
     return name !== 'device_requests' || requests.length === 0;
   });
   return {
     environment: Object.fromEntries(readEnvironment(options.get('environment') ?? null)),
-    gpu: wantsNvidia || requests.length > 0,
-    ignored: ignored.map(([name]) => shownName(name)),
+    gpu: usesNvidia || requests.length > 0,
+    ignored: ignored.map(([name]) => displayName(name)),
   };
 }
 
-/** docker-py's two forms: an object, or a list of `NAME=value`. A name without a value means: not set. */
+/** Accepts docker-py's two forms: an object, or a list of `NAME=value`. A name without a value leaves the variable unset. */
 function readEnvironment(value: Pickled): [string, string][] {
   if (value === null) return [];
   if (isDict(value)) {
@@ -37,7 +38,7 @@ function readEnvironment(value: Pickled): [string, string][] {
   if (!isList(value)) return rejectMessage('The environment of the task is neither a list nor an object.');
   return value.flatMap((item, index) => {
     if (typeof item !== 'string')
-      return rejectMessage(`Entry ${index + 1} of the task's environment is no text.`);
+      return rejectMessage(`Entry ${index + 1} of the task's environment is not a string.`);
     const at = item.indexOf('=');
     return at === -1 ? [] : [readVariable(item.slice(0, at), item.slice(at + 1))];
   });
@@ -48,14 +49,14 @@ function readVariable(name: string, value: Pickled): [string, string] {
     return rejectMessage('The environment of the task has a variable with an invalid name.');
   }
   const text = pythonStr(value);
-  // The value may be a secret, so it is not quoted.
+  // the value may be a secret, so errors do not quote it
   if (text === null)
-    return rejectMessage(`The environment variable ${name} of the task has no text as its value.`);
+    return rejectMessage(`The environment variable ${name} of the task has an unsupported value.`);
   if (text.includes('\0'))
-    return rejectMessage(`The environment variable ${name} of the task holds a NUL character.`);
+    return rejectMessage(`The environment variable ${name} of the task contains a NUL character.`);
   return [name, text];
 }
 
-function shownName(name: string): string {
+function displayName(name: string): string {
   return /^\w{1,64}$/.test(name) ? name : JSON.stringify(name.slice(0, 64));
 }

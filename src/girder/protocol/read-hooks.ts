@@ -15,54 +15,55 @@ import { createVolumeReader } from './read-volumes.js';
 import { quoted, rejectMessage } from './reject-message.js';
 
 /**
- * The result hooks of a task. `known` are the temporary volumes of the body.
+ * The result hooks of a task.
  *
- * Each hook is a document of its own, so its `py/id` numbers say nothing about the body's. A hook on a temporary volume gets
- * the body's volume if exactly one looks like it; else identity `hook<index>:<py/id>`, which no argument shares:
- * nothing can be in such a volume.
+ * Each hook is a separate document, so its `py/id` numbers do not refer to the body. A hook on a temporary volume gets the
+ * body's volume if exactly one matches, else the identity `hook<index>:<py/id>`, which no argument shares: such a volume is
+ * always empty.
+ * @param known the temporary volumes of the body
  */
 export function readHooks(hooks: readonly Pickled[], known: readonly VolumeRef[]): OutputHook[] {
   return hooks.flatMap((hook, index) => (hook === null ? [] : [readHook(hook, index, known)]));
 }
 
 function readHook(hook: Pickled, index: number, known: readonly VolumeRef[]): OutputHook {
-  if (!isInstance(hook)) return rejectMessage(`Output ${index + 1} of the task is no upload.`);
+  if (!isInstance(hook)) return rejectMessage(`Output ${index + 1} of the task is not an upload.`);
   const name = transformName(hook);
   if (name === null) {
     return rejectMessage(
-      `Output ${index + 1} is of class ${quoted(hook.className)}, which is not known here.`,
+      `Output ${index + 1} is of class ${quoted(hook.className)}, which is not supported.`,
     );
   }
-  const place = `Output ${index + 1} (${name})`;
+  const subject = `Output ${index + 1} (${name})`;
   switch (name) {
     case 'GirderUploadVolumePathToFolder':
       return {
         kind: 'uploadToFolder',
-        access: readAccess(place, hook),
-        folderId: readId(place, 'folder', attribute(hook, 'folder_id')),
-        ...readVolumePath(place, hook, index, known),
-        mustExist: readBoolean(place, 'must_exist', attribute(hook, 'must_exist'), true),
-        deleteFile: readBoolean(place, 'delete_file', attribute(hook, 'delete_file'), false),
-        upload: readUpload(place, attribute(hook, 'upload_kwargs')),
+        access: readAccess(subject, hook),
+        folderId: readId(subject, 'folder', attribute(hook, 'folder_id')),
+        ...readVolumePath(subject, hook, index, known),
+        mustExist: readBoolean(subject, 'must_exist', attribute(hook, 'must_exist'), true),
+        deleteFile: readBoolean(subject, 'delete_file', attribute(hook, 'delete_file'), false),
+        upload: readUpload(subject, attribute(hook, 'upload_kwargs')),
       };
     case 'GirderUploadVolumePathToItem':
       return {
         kind: 'uploadToItem',
-        access: readAccess(place, hook),
-        itemId: readId(place, 'item', attribute(hook, 'item_id')),
-        ...readVolumePath(place, hook, index, known),
-        deleteFile: readBoolean(place, 'delete_file', attribute(hook, 'delete_file'), false),
-        upload: readUpload(place, attribute(hook, 'upload_kwargs')),
+        access: readAccess(subject, hook),
+        itemId: readId(subject, 'item', attribute(hook, 'item_id')),
+        ...readVolumePath(subject, hook, index, known),
+        deleteFile: readBoolean(subject, 'delete_file', attribute(hook, 'delete_file'), false),
+        upload: readUpload(subject, attribute(hook, 'upload_kwargs')),
       };
     case 'GirderUploadVolumePathJobArtifact':
       return {
         kind: 'jobArtifact',
-        access: readAccess(place, hook),
+        access: readAccess(subject, hook),
         jobId: readArtifactJob(hook),
-        name: readOptionalText(place, 'name', attribute(hook, 'name')),
-        ...readVolumePath(place, hook, index, known),
+        name: readOptionalText(subject, 'name', attribute(hook, 'name')),
+        ...readVolumePath(subject, hook, index, known),
         uploadOnException: readBoolean(
-          place,
+          subject,
           'upload_on_exception',
           attribute(hook, '_upload_on_exception'),
           false,
@@ -72,26 +73,26 @@ function readHook(hook: Pickled, index: number, known: readonly VolumeRef[]): Ou
     case 'GirderUploadToItem':
     case 'GirderUploadJobArtifact':
     case 'GirderItemMetadata':
-      return rejectMessage(`${place} uses the value that the task returns, and a container returns none.`);
+      return rejectMessage(`${subject} uses the return value of the task, which a container does not have.`);
     default:
-      return rejectMessage(`${place} is no upload.`);
+      return rejectMessage(`${subject} is not an upload.`);
   }
 }
 
 function readVolumePath(
-  place: Subject,
+  subject: Subject,
   hook: PickledInstance,
   index: number,
   known: readonly VolumeRef[],
 ): { filename: string; volume: VolumeRef } {
   const path = attribute(hook, '_volumepath');
   if (!isInstance(path) || transformName(path) !== 'VolumePath') {
-    return rejectMessage(`${place} names no path in a volume.`);
+    return rejectMessage(`${subject} does not name a path in a volume.`);
   }
   const read = createVolumeReader(`hook${index}`);
-  const volume = read(place, attribute(path, '_volume'));
+  const volume = read(subject, attribute(path, '_volume'));
   return {
-    filename: readText(place, 'file name', attribute(path, 'filename')),
+    filename: readText(subject, 'file name', attribute(path, 'filename')),
     volume: sameVolume(volume, known),
   };
 }
@@ -107,18 +108,18 @@ function sameVolume(volume: VolumeRef, known: readonly VolumeRef[]): VolumeRef {
   return only !== undefined && candidates.size === 1 ? only : volume;
 }
 
-function readUpload(place: Subject, value: Pickled): UploadOptions {
+function readUpload(subject: Subject, value: Pickled): UploadOptions {
   if (value === null) return {};
-  if (!isDict(value)) return rejectMessage(`${place} has upload options that are not an object.`);
+  if (!isDict(value)) return rejectMessage(`${subject} has upload options that are not an object.`);
   const upload: UploadOptions = {};
   for (const key of ['reference', 'filename', 'mimeType'] as const) {
-    const text = readOptionalText(place, key, value.get(key) ?? null);
+    const text = readOptionalText(subject, key, value.get(key) ?? null);
     if (text !== null) upload[key] = text;
   }
   return upload;
 }
 
-/** The id in the job document that Girder fills in, else the publisher's own. */
+/** The id in the job document, which Girder fills in, else the publisher's `job_id`. */
 function readArtifactJob(hook: PickledInstance): string | null {
   const job = attribute(hook, 'job');
   const candidates = [isDict(job) ? (job.get('_id') ?? null) : null, attribute(hook, 'job_id')];
@@ -126,7 +127,7 @@ function readArtifactJob(hook: PickledInstance): string | null {
   return ids[0]?.toLowerCase() ?? null;
 }
 
-/** Title of the Girder job, from the first hook that carries the job document. */
+/** Title of the Girder job, from the first hook that contains the job document. */
 export function readTitle(hooks: readonly Pickled[]): string | null {
   for (const hook of hooks) {
     const job = isInstance(hook) ? attribute(hook, 'job') : null;

@@ -5,44 +5,44 @@ import { isGirderId, readHttpUrl } from './read-fields.js';
 import { isList } from '../pickle/pickled.js';
 import { rejectMessage } from './reject-message.js';
 
-/** What an administrator asked for on Girder's page of images (contract, section c, `ingest_from_docker`). */
+/** A request to add images, made by an administrator in Girder (contract, section c, `ingest_from_docker`). */
 export interface Ingest {
-  /** As they were typed: `example/small:v1`, or anything. */
+  /** As typed, not validated: `example/small:v1`. */
   images: readonly string[];
-  /** Where Girder keeps its images. */
+  /** Girder's folder for images. */
   folderId: string;
-  /** As the administrator. */
+  /** With the administrator's token. */
   access: GirderAccess;
-  /** Also where the image is here already. */
+  /** Pull images even if they exist on this host. */
   pull: boolean;
 }
 
-/** Images of one task. */
-const most = 200;
+/** Maximum number of images in one task. */
+const maxImages = 200;
 
 /**
- * Reads a task of Girder 5 that adds images. Nothing is contacted.
+ * Reads a task of Girder 5 that adds images.
  * @throws DsaSlurmError `message`
  */
 export function readIngest({ headers, body }: AnalysisTask): Ingest {
   const { kwargs } = decodeMessage({ headers, body });
   const names = kwargs.get('name_list') ?? null;
-  if (!isList(names) || names.length === 0 || names.length > most) {
-    return rejectMessage('The task names no images to add, or far too many.');
+  if (!isList(names) || names.length === 0 || names.length > maxImages) {
+    return rejectMessage(`The task must name 1 to ${maxImages} images to add.`);
   }
-  // whether each can be an image is seen when its turn comes: one bad name must not keep the others away
+  // names are validated one by one later: an invalid one must not prevent the others
   const images = names.map((name) =>
     typeof name === 'string'
       ? name.slice(0, 500)
-      : rejectMessage('The task names an image by something that is no text.'),
+      : rejectMessage('The task has an image name that is not a string.'),
   );
   const folderId = kwargs.get('folder_id') ?? null;
-  if (!isGirderId(folderId)) return rejectMessage('The task names no folder for its images.');
+  if (!isGirderId(folderId)) return rejectMessage('The task does not name a folder for its images.');
   const token = kwargs.get('token') ?? null;
   if (typeof token !== 'string' || token === '')
     return rejectMessage('The task has no token for adding its images.');
   const apiUrl = readHttpUrl('The API URL of the task', headers['apiUrl'] ?? headers['girder_api_url']);
-  // Python takes any text that is not empty for true, even "false"
+  // in Python, any non-empty string is true, even "false"
   const pull = Boolean(kwargs.get('pull') ?? false);
   return { images: [...new Set(images)], folderId: folderId.toLowerCase(), access: { apiUrl, token }, pull };
 }

@@ -11,13 +11,13 @@ import {
 import { readAbsolutePath, readText, type Subject } from './read-fields.js';
 import { quoted, rejectMessage } from './reject-message.js';
 
-/** Reads one volume. Readers differ in what a temporary volume's `py/id` can be compared with. */
-export type ReadVolume = (place: Subject, value: Pickled) => VolumeRef;
+/** Reads one volume of a document. */
+export type ReadVolume = (subject: Subject, value: Pickled) => VolumeRef;
 
-/** Where the volumes of one document get their identity: `body:17`, `hook0:5`. */
+/** Creates a reader whose temporary volumes get identities such as `body:17` or `hook0:5`. */
 export function createVolumeReader(document: string): ReadVolume {
-  return (place, value) => {
-    if (!isInstance(value)) return rejectMessage(`${place} names no volume.`);
+  return (subject, value) => {
+    if (!isInstance(value)) return rejectMessage(`${subject} has no volume.`);
     switch (transformName(value)) {
       case '_DefaultTemporaryVolume':
         return { kind: 'default' };
@@ -25,49 +25,51 @@ export function createVolumeReader(document: string): ReadVolume {
         return {
           kind: 'temporary',
           identity: `${document}:${value.id}`,
-          ...readHostDirectory(place, value),
-          mode: readMode(place, attribute(value, 'mode')),
+          ...readHostDirectory(subject, value),
+          mode: readMode(subject, attribute(value, 'mode')),
         };
       case 'BindMountVolume':
         return {
           kind: 'bind',
-          host: readAbsolutePath(place, 'host path', attribute(value, '_host_path')),
-          container: readAbsolutePath(place, 'container path', attribute(value, '_container_path')),
-          mode: readMode(place, attribute(value, 'mode')),
+          host: readAbsolutePath(subject, 'host path', attribute(value, '_host_path')),
+          container: readAbsolutePath(subject, 'container path', attribute(value, '_container_path')),
+          mode: readMode(subject, attribute(value, 'mode')),
         };
       default:
         return rejectMessage(
-          `${place} has a volume of class ${quoted(value.className)}, which is not known here.`,
+          `${subject} has a volume of class ${quoted(value.className)}, which is not supported.`,
         );
     }
   };
 }
 
 function readHostDirectory(
-  place: Subject,
+  subject: Subject,
   volume: PickledInstance,
 ): { hostDir: string | null; hostDirMode?: number } {
   const directory = attribute(volume, 'host_dir');
   if (directory === null) return { hostDir: null };
-  const hostDir = readAbsolutePath(place, 'host directory', directory);
-  // Python's default, which its class has rather than the message
+  const hostDir = readAbsolutePath(subject, 'host directory', directory);
+  // the default of the Python class, which the message does not contain
   const mode = attribute(volume, '_mode') ?? 0o777;
   if (typeof mode !== 'number' || !Number.isInteger(mode) || mode < 0 || mode > 0o7777) {
-    return rejectMessage(`${place} has a host directory with a mode that is none.`);
+    return rejectMessage(`${subject} has a host directory with an invalid mode.`);
   }
   return { hostDir, hostDirMode: mode };
 }
 
-/** Docker's mode: `ro` or `rw`, perhaps with labels such as `z` that mean nothing to Apptainer. */
-function readMode(place: Subject, value: Pickled): 'ro' | 'rw' {
-  const parts = value === null ? ['rw'] : readText(place, 'volume mode', value).split(',');
+/** Docker's mode: `ro` or `rw`, possibly with flags such as `z` that do not apply to Apptainer. */
+function readMode(subject: Subject, value: Pickled): 'ro' | 'rw' {
+  const parts = value === null ? ['rw'] : readText(subject, 'volume mode', value).split(',');
   if (parts.includes('ro')) return 'ro';
-  return parts.includes('rw') ? 'rw' : rejectMessage(`${place} has a volume mode that is neither ro nor rw.`);
+  return parts.includes('rw')
+    ? 'rw'
+    : rejectMessage(`${subject} has a volume mode that is neither ro nor rw.`);
 }
 
 /**
  * The task's parameter `volumes`: a list of volume objects, or docker-py's `{host: {bind, mode}}`, also with `ro: true`
- * for the mode and with the container path alone.
+ * instead of the mode, or with the container path alone.
  */
 export function readVolumes(value: Pickled, readVolume: ReadVolume): VolumeRef[] {
   if (value === null) return [];
@@ -79,22 +81,22 @@ export function readVolumes(value: Pickled, readVolume: ReadVolume): VolumeRef[]
   );
 }
 
-function readDockerVolume(place: Subject, host: string, options: Pickled): VolumeRef {
-  const path = readAbsolutePath(place, 'host path', host);
+function readDockerVolume(subject: Subject, host: string, options: Pickled): VolumeRef {
+  const path = readAbsolutePath(subject, 'host path', host);
   if (!isDict(options)) {
     return {
       kind: 'bind',
       host: path,
-      container: readAbsolutePath(place, 'container path', options),
+      container: readAbsolutePath(subject, 'container path', options),
       mode: 'rw',
     };
   }
-  const container = readAbsolutePath(place, 'container path', options.get('bind') ?? null);
+  const container = readAbsolutePath(subject, 'container path', options.get('bind') ?? null);
   const isReadOnly = options.get('ro') === true;
   return {
     kind: 'bind',
     host: path,
     container,
-    mode: isReadOnly ? 'ro' : readMode(place, options.get('mode') ?? null),
+    mode: isReadOnly ? 'ro' : readMode(subject, options.get('mode') ?? null),
   };
 }

@@ -6,7 +6,7 @@ import { realpath } from '../../base/network-fs.js';
 export type BindUse = 'whole' | 'inside';
 
 /**
- * Refuses a host path that must not be bound into a container.
+ * Rejects a host path that must not be mounted into a container.
  * @throws DsaSlurmError `files`
  */
 export type BindGuard = (host: string, use: BindUse) => Promise<void>;
@@ -89,7 +89,7 @@ async function realPath(host: string): Promise<string> {
 export function unreadable(host: string, cause: unknown): DsaSlurmError {
   return new DsaSlurmError(
     'files',
-    `The path ${host} of this worker's host cannot be given to a container: it cannot be looked at (${systemCode(cause) ?? 'unknown'}).`,
-    { next: 'Let the user of the worker search the directories above it.', cause },
+    `The path ${host} of this worker's host cannot be given to a container: it cannot be inspected (${systemCode(cause) ?? 'unknown'}).`,
+    { next: 'Give the user of the worker search permission on its parent directories.', cause },
   );
 }

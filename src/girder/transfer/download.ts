@@ -20,9 +20,9 @@ export interface TransferContext {
   client: GirderClient;
   clock: Clock;
   signal: AbortSignal;
-  /** Told in words of each file before it moves. */
+  /** Receives a sentence before each file. */
   onProgress?: ((text: string) => void) | undefined;
-  /** Told of each file that has moved, by whoever counts them. */
+  /** Called after each file, to count them. */
   onFileDone?: ((bytes: number) => void) | undefined;
 }
 
@@ -49,12 +49,12 @@ export async function transferGroup(
   context.onProgress?.(`${done} ${what}: ${count}${sizeSuffix(size)}.`);
 }
 
-/** Girder's own client asks for pages of this size, and a page with fewer is the last. */
+/** Page size of Girder's own client. */
 const pageSize = 50;
-const deepest = 64;
-/** A transfer that brings fewer bytes than `bytes` in `ms` milliseconds has stalled, even if its connection is not silent. */
-const slowest = { bytes: 64 * 1024, ms: 5 * 60_000 };
-const fetching = ['Fetching', 'Fetched'] satisfies ['Fetching', 'Fetched'];
+const maxDepth = 64;
+/** A download slower than `bytes` per `ms` milliseconds counts as stalled, even if the connection is not silent. */
+const minSpeed = { bytes: 64 * 1024, ms: 5 * 60_000 };
+const fetchingVerbs = ['Fetching', 'Fetched'] satisfies ['Fetching', 'Fetched'];
 
 export async function getFile(
   client: GirderClient,
@@ -73,7 +73,7 @@ export async function getNamed(
   return client.json(namedDocument, { method: 'GET', path: `${kind}/${segment(id)}`, signal });
 }
 
-/** Every document of a listing, page by page. */
+/** All documents of a listing, fetched page by page. */
 export async function* listAll<T>(
   client: GirderClient,
   schema: z.ZodType<T>,
@@ -94,9 +94,9 @@ export async function* listAll<T>(
 }
 
 /**
- * Fetches a file to `target`, whose directory exists and is ours alone. Memory stays constant. A connection that breaks
- * is taken up where it broke (`Range`), if whoever answers can do that; a link file comes through Girder's redirect.
- * The size is checked against Girder's own.
+ * Downloads a file to `target`, whose directory must exist and belong to the run, in constant memory. After a broken connection
+ * the download resumes with a `Range` request if the server supports it. A link file is fetched through Girder's redirect. The
+ * size is compared with that in Girder.
  */
 export async function downloadFile(
   context: TransferContext,
@@ -108,25 +108,25 @@ export async function downloadFile(
   const part = path.join(path.dirname(target), `.${randomUUID()}.part`);
   const handle = await withDiskErrors(target, open(part, 'wx', 0o600));
   try {
-    let have = 0;
+    let received = 0;
     const retries = client.retries(signal);
     for (;;) {
-      const before = have;
+      const before = received;
       try {
-        have = await fetchRest({ client, clock, signal, file, handle, target, have });
+        received = await fetchRest({ client, clock, signal, file, handle, target, received });
         break;
       } catch (thrown) {
         if (!(thrown instanceof Interrupted)) throw thrown;
-        have = thrown.have;
-        // a trickle is no progress: it must not keep a run waiting beyond the life of its token
-        if (have - before >= slowest.bytes) retries.reset();
-        await retries.wait(thrown.trouble);
+        received = thrown.received;
+        // a trickle does not count as progress: it must not keep a run waiting after its token has expired
+        if (received - before >= minSpeed.bytes) retries.reset();
+        await retries.wait(thrown.reason);
       }
     }
     retries.reset();
     await withDiskErrors(target, handle.chmod(0o644));
     await withDiskErrors(target, rename(part, target));
-    context.onFileDone?.(have);
+    context.onFileDone?.(received);
   } catch (error) {
     await rm(part, { force: true });
     throw error;
@@ -135,14 +135,14 @@ export async function downloadFile(
   }
 }
 
-/** A transfer that stopped after `have` bytes. */
+/** A transfer that stopped after `received` bytes. */
 class Interrupted extends Error {
-  readonly trouble: GirderError;
-  readonly have: number;
-  constructor(trouble: GirderError, have: number) {
-    super(trouble.message);
-    this.trouble = trouble;
-    this.have = have;
+  readonly reason: GirderError;
+  readonly received: number;
+  constructor(reason: GirderError, received: number) {
+    super(reason.message);
+    this.reason = reason;
+    this.received = received;
   }
 }
 
@@ -153,37 +153,37 @@ interface Rest {
   file: FileDocument;
   handle: SharedFile;
   target: string;
-  have: number;
+  received: number;
 }
 
-async function fetchRest({ client, clock, signal, file, handle, target, have }: Rest): Promise<number> {
+async function fetchRest({ client, clock, signal, file, handle, target, received }: Rest): Promise<number> {
   const where = `file/${segment(file.id)}/download`;
-  const asked: RequestSummary = { method: 'GET', path: where, origin: new URL(client.apiUrl).origin };
-  if (signal.aborted) throw abortedError(asked);
-  if (have > 0 && have === file.size) return have;
-  let at = have;
+  const summary: RequestSummary = { method: 'GET', path: where, origin: new URL(client.apiUrl).origin };
+  if (signal.aborted) throw abortedError(summary);
+  if (received > 0 && received === file.size) return received;
+  let at = received;
   let answer;
   try {
     answer = await client.open({
       method: 'GET',
       path: where,
-      ...(have > 0 ? { headers: { range: `bytes=${have}-` } } : {}),
+      ...(received > 0 ? { headers: { range: `bytes=${received}-` } } : {}),
       signal,
     });
   } catch (error) {
     if (error instanceof GirderError && error.status === 416) {
-      throw new Interrupted(connectionError(asked, new Error('nothing from there on')), 0);
+      throw new Interrupted(connectionError(summary, new Error('no more data')), 0);
     }
-    throw error instanceof GirderError ? new Interrupted(error, have) : error;
+    throw error instanceof GirderError ? new Interrupted(error, received) : error;
   }
-  if (contentRangeStart(answer.headers['content-range']) !== have) at = 0;
+  if (contentRangeStart(answer.headers['content-range']) !== received) at = 0;
   const announced = contentLength(answer.headers['content-length']);
-  // a page of a proxy must not become the beginning of the file
+  // an error page of a proxy must not become the beginning of the file
   if (file.size !== null && announced !== null && announced !== file.size - at) {
     answer.body.destroy();
-    throw new Interrupted(wrongSize(file, at + announced, 'not-girder'), have);
+    throw new Interrupted(wrongSize(file, at + announced, 'not-girder'), received);
   }
-  if (at !== have || have === 0) await withDiskErrors(target, handle.truncate(0));
+  if (at !== received || received === 0) await withDiskErrors(target, handle.truncate(0));
   const chunks = (answer.body as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
   let window = { from: at, since: clock.monotonic() };
   for (;;) {
@@ -191,7 +191,7 @@ async function fetchRest({ client, clock, signal, file, handle, target, have }: 
     try {
       next = await chunks.next();
     } catch (error) {
-      throw new Interrupted(signal.aborted ? abortedError(asked) : connectionError(asked, error), at);
+      throw new Interrupted(signal.aborted ? abortedError(summary) : connectionError(summary, error), at);
     }
     if (next.done === true) break;
     try {
@@ -201,14 +201,14 @@ async function fetchRest({ client, clock, signal, file, handle, target, have }: 
       throw error;
     }
     at += next.value.length;
-    if (clock.monotonic() - window.since >= slowest.ms) {
+    if (clock.monotonic() - window.since >= minSpeed.ms) {
       const moved = at - window.from;
-      if (moved < slowest.bytes && at !== file.size) {
+      if (moved < minSpeed.bytes && at !== file.size) {
         answer.body.destroy();
         const why = new Error(
-          `only ${moved} bytes of “${displayName(file.name)}” in ${slowest.ms / 60_000} min`,
+          `only ${moved} bytes of “${displayName(file.name)}” in ${minSpeed.ms / 60_000} min`,
         );
-        throw new Interrupted(connectionError(asked, why), at);
+        throw new Interrupted(connectionError(summary, why), at);
       }
       window = { from: at, since: clock.monotonic() };
     }
@@ -218,14 +218,14 @@ async function fetchRest({ client, clock, signal, file, handle, target, have }: 
     }
   }
   if (file.size === null || at === file.size) return at;
-  // without an announced length nobody knows whose bytes these are
-  const isOurs = at < file.size && announced !== null;
-  throw new Interrupted(wrongSize(file, at, 'unreachable'), isOurs ? at : 0);
+  // without a Content-Length the bytes may not belong to the file
+  const canResume = at < file.size && announced !== null;
+  throw new Interrupted(wrongSize(file, at, 'unreachable'), canResume ? at : 0);
 }
 
-function wrongSize({ name, size }: FileDocument, sent: number, trouble: GirderErrorKind): GirderError {
-  const words = `Girder sent ${sent} bytes of “${displayName(name)}”, but ${size} were announced.`;
-  return new GirderError(words, { kind: trouble });
+function wrongSize({ name, size }: FileDocument, sent: number, kind: GirderErrorKind): GirderError {
+  const message = `Girder sent ${sent} bytes of “${displayName(name)}” instead of ${size}.`;
+  return new GirderError(message, { kind });
 }
 
 async function writeAll(handle: SharedFile, chunk: Uint8Array, position: number): Promise<void> {
@@ -245,8 +245,8 @@ function contentRangeStart(header: string | string[] | undefined): number {
 }
 
 /**
- * Fetches an item into `directory`: its one file if that has the item's name, else a directory of the item's name with all its
- * files. Returns the path of what was made.
+ * Downloads an item into `directory`: as a file if its only file has the name of the item, else as a directory with all files.
+ * @returns the path of the file or directory
  */
 export async function downloadItem(
   context: TransferContext,
@@ -265,7 +265,7 @@ export async function downloadItem(
   }
   await makeDirectory(target);
   const names = new Set<string>();
-  await transferGroup(context, fetching, `the item “${displayName(item.name)}”`, async (counted) => {
+  await transferGroup(context, fetchingVerbs, `the item “${displayName(item.name)}”`, async (counted) => {
     const fetchInto = async (file: FileDocument): Promise<void> =>
       downloadFile(counted, file, path.join(target, uniqueName(names, file.name)));
     if (first.done !== true) await fetchInto(first.value);
@@ -275,14 +275,14 @@ export async function downloadItem(
   return target;
 }
 
-/** Fetches a folder with all that is below it, as `directory`/<its name>. Returns that path. */
+/** Downloads a folder recursively to `directory`/<name>. @returns that path */
 export async function downloadFolder(
   context: TransferContext,
   folder: NamedDocument,
   directory: string,
 ): Promise<string> {
   const target = path.join(directory, safeName(folder.name));
-  await transferGroup(context, fetching, `the folder “${displayName(folder.name)}”`, async (counted) =>
+  await transferGroup(context, fetchingVerbs, `the folder “${displayName(folder.name)}”`, async (counted) =>
     downloadTree(counted, folder.id, target, 1),
   );
   return target;
@@ -294,8 +294,8 @@ async function downloadTree(
   target: string,
   depth: number,
 ): Promise<void> {
-  if (depth > deepest) {
-    throw new DsaSlurmError('girder', `An input folder has more than ${deepest} levels below one another.`);
+  if (depth > maxDepth) {
+    throw new DsaSlurmError('girder', `An input folder has more than ${maxDepth} levels of subfolders.`);
   }
   const { client, signal } = context;
   await makeDirectory(target);
@@ -309,13 +309,13 @@ async function downloadTree(
   }
 }
 
-/** 0777 as the Python worker leaves it: the directory above is closed to others anyway. */
+/** 0777, as in the Python worker: the parent directory is closed to others anyway. */
 async function makeDirectory(directory: string): Promise<void> {
   await withDiskErrors(directory, mkdir(directory));
   await withDiskErrors(directory, chmod(directory, 0o777));
 }
 
-/** Trouble on our own disk, in words. */
+/** Converts errors of the local file system to a readable DsaSlurmError `files`. */
 export async function withDiskErrors<T>(target: string, work: Promise<T>): Promise<T> {
   try {
     return await work;
@@ -323,7 +323,7 @@ export async function withDiskErrors<T>(target: string, work: Promise<T>): Promi
     const code = systemCode(error);
     const where = path.dirname(target);
     if (code === 'ENOSPC' || code === 'EDQUOT') {
-      throw new DsaSlurmError('files', `No space is left in ${where}.`, {
+      throw new DsaSlurmError('files', `No space left in ${where}.`, {
         next: 'Free some space there, or choose another directory for temporary files.',
         cause: error,
       });
@@ -336,7 +336,7 @@ export async function withDiskErrors<T>(target: string, work: Promise<T>): Promi
   }
 }
 
-/** A name from Girder in a line of text: no control characters, not at any length. */
+/** A name from Girder for use in a line of text: without control characters and at most 120 characters long. */
 export function displayName(name: string): string {
   return name
     .slice(0, 120)

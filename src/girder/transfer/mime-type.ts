@@ -1,6 +1,6 @@
 import path from 'node:path';
 
-/** What analyses produce. Left out of the upload where unknown: Girder then calls it `application/octet-stream`. */
+/** File types that analyses produce. Others are uploaded without a type; Girder then uses `application/octet-stream`. */
 const types: Readonly<Record<string, string>> = {
   '.anot': 'application/json',
   '.bmp': 'image/bmp',
@@ -31,7 +31,7 @@ const types: Readonly<Record<string, string>> = {
   '.zip': 'application/zip',
 };
 
-/** The MIME type that a file name suggests. */
+/** The MIME type for a file name; undefined if unknown. */
 export function mimeTypeOf(name: string): string | undefined {
   return types[path.extname(name).toLowerCase()];
 }

@@ -5,14 +5,14 @@ import { mapApiUrl } from '../api/api-url.js';
 import type { GirderSetup } from '../api/client.js';
 import type { StreamSink } from '../protocol/streams.js';
 
-/** Milliseconds that a receiver may take nothing, or not answer once it has all. */
+/** Timeout, in milliseconds, for the receiver to accept a chunk or to respond after the last one. */
 const stalledMs = 120_000;
 
 /**
- * Sends a stream as one `POST` with Transfer-Encoding chunked, a chunk for each piece (contract, section d). There is no
- * second attempt: nobody knows what the receiver did with the first.
- * @throws DsaSlurmError if it cannot be sent, or the answer is 300 or above; whatever `pieces` throws; the reason of
- * `signal`. No error shows the URL's query or a header.
+ * Sends a stream as one `POST` with Transfer-Encoding chunked (contract, section d). It is never retried, because the receiver
+ * may have processed a part of it.
+ * @throws DsaSlurmError if it cannot be sent or the status is 300 or above; errors of `pieces`; the reason of `signal`. No
+ * error contains the URL's query or a header.
  */
 export async function sendStream(
   sink: Extract<StreamSink, { kind: 'http' }>,
@@ -22,33 +22,33 @@ export async function sendStream(
   const url = new URL(mapApiUrl(sink.url, apiUrlMap));
   const stalled = new AbortController();
   let watch = new AbortController();
-  let own: unknown = null;
+  let bodyError: unknown = null;
 
-  /** Whoever is behind `signal` stops between two pieces, and half a stream must not look like a whole one. */
-  async function* watched(): AsyncGenerator<Uint8Array> {
+  /** Throws on abort between two pieces, so that a partial stream does not look complete. */
+  async function* body(): AsyncGenerator<Uint8Array> {
     try {
       for await (const piece of pieces) {
         signal.throwIfAborted();
         await connections.mayWrite();
-        expect();
+        expectProgress();
         yield piece;
         watch.abort();
       }
       signal.throwIfAborted();
     } catch (error) {
-      own = error;
+      bodyError = error;
       throw error;
     }
-    expect();
+    expectProgress();
   }
 
-  /** From now on the receiver has to do something. */
-  function expect(): void {
+  /** Starts the timeout for the receiver. */
+  function expectProgress(): void {
     watch = new AbortController();
-    void giveUpUnless(watch.signal);
+    void abortUnless(watch.signal);
   }
 
-  async function giveUpUnless(done: AbortSignal): Promise<void> {
+  async function abortUnless(done: AbortSignal): Promise<void> {
     await clock.sleep(stalledMs, done);
     if (!done.aborted) stalled.abort();
   }
@@ -57,19 +57,21 @@ export async function sendStream(
     const answer = await request(url, {
       method: 'POST',
       headers: sink.headers,
-      body: Readable.from(watched(), { objectMode: false }),
+      body: Readable.from(body(), { objectMode: false }),
       dispatcher: connections.dispatcher(),
-      // a container may be silent for hours; a silent receiver is seen by `expect`
+      // a container may be silent for hours; `expectProgress` detects a silent receiver
       headersTimeout: 0,
       signal: AbortSignal.any([signal, stalled.signal]),
     });
     answer.body.on('error', () => undefined).destroy();
     if (answer.statusCode >= 300) throw refused(url, `answered ${answer.statusCode}`);
   } catch (error) {
-    if (own !== null) throw own;
+    if (bodyError !== null) throw bodyError;
     signal.throwIfAborted();
     if (error instanceof DsaSlurmError) throw error;
-    const why = stalled.signal.aborted ? 'does not take it' : 'cannot be reached or broke off';
+    const why = stalled.signal.aborted
+      ? 'does not accept it'
+      : 'could not be reached or closed the connection';
     throw refused(url, why, coerceError(error));
   } finally {
     watch.abort();
@@ -78,7 +80,7 @@ export async function sendStream(
 
 function refused({ host }: URL, why: string, cause?: Error): DsaSlurmError {
   return new DsaSlurmError('girder', `A stream of the analysis could not be sent: ${host} ${why}.`, {
-    next: 'Look at the receiver of the stream.',
+    next: 'Check the receiver of the stream.',
     ...(cause === undefined ? {} : { cause }),
   });
 }

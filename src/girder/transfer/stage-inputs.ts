@@ -31,24 +31,24 @@ import {
 export { removeLeftovers as removeLeft, removeStaged };
 
 export interface StageOptions extends GirderSetup {
-  /** Where temporary volumes are made; compute nodes see it at the same path. */
+  /** Directory for temporary volumes; compute nodes see it at the same path. */
   tmpDir: string;
   runId: string;
-  /** The worker's own, which no container may see: state, logs, profiles. */
+  /** Directories of the worker that no container may see: state, logs, profiles. */
   privateDirectories: readonly string[];
-  /** Put in front of host paths in an assetstore, as compute nodes know them. */
+  /** Prefix of assetstore paths on compute nodes. */
   mountPrefix: string | null;
-  /** Files named by `GirderFileIdAllowDirect` may be used where they lie. */
+  /** Whether files named by `GirderFileIdAllowDirect` may be used in place. */
   directPaths: boolean;
   signal: AbortSignal;
-  /** Words for the Girder job's log. */
+  /** Receives sentences for the log of the Girder job. */
   onProgress?: (text: string) => void;
 }
 
 /**
- * Puts the inputs of an analysis in place, one after another in their order, and gives each argument its text. Starts from nothing: what
- * an earlier attempt at the same run left is removed first. If it fails, it leaves nothing behind.
- * @throws DsaSlurmError `girder` or `files`, about the input.
+ * Puts the inputs of an analysis in place, one by one, and resolves the arguments. First removes what an earlier attempt at the
+ * same run left; on failure, removes its own files.
+ * @throws DsaSlurmError `girder` or `files`, about the input
  */
 export async function stageAnalysis(analysis: Analysis, options: StageOptions): Promise<StagedAnalysis> {
   const volumes = await createVolumes(options);
@@ -70,7 +70,7 @@ export async function stageAnalysis(analysis: Analysis, options: StageOptions): 
     return { args, argsHoldToken, pipes, ...volumes.staged() };
   } catch (error) {
     await removeStaged(volumes.staged()).catch((left: unknown) => {
-      options.log.warn({ run: options.runId, trouble: errorLine(left) }, 'temporary files stay behind');
+      options.log.warn({ run: options.runId, error: errorLine(left) }, 'could not remove temporary files');
     });
     throw error;
   }
@@ -78,7 +78,7 @@ export async function stageAnalysis(analysis: Analysis, options: StageOptions): 
 
 interface Staging {
   volumes: VolumeTable;
-  /** Container paths by the identity of what was fetched. */
+  /** Container paths by the identity of the input. */
   inputs: Map<string, string>;
   options: StageOptions;
 }
@@ -90,7 +90,7 @@ async function resolve(argument: ContainerArgument, index: number, staging: Stag
     case 'token':
       return argument.access.token;
     case 'apiUrl':
-      // with a slash at the end, as Girder's client and the CLIs that are used to it have it
+      // with a trailing slash, as girder_worker passes it
       return `${mapApiUrl(argument.access.apiUrl, staging.options.apiUrlMap).replace(/\/+$/, '')}/`;
     case 'volume':
       return (await staging.volumes.mount(argument.volume)).container;
@@ -139,20 +139,23 @@ type PipeConnector = Extract<StreamConnector, { pipe: unknown }>;
 async function placePipe({ pipe }: PipeConnector, volumes: VolumeTable): ReturnType<VolumeTable['mount']> {
   const relative = pathInVolume(pipe.name);
   if (relative === null || relative === '.') {
-    throw new DsaSlurmError('files', `The pipe name “${displayName(pipe.name)}” is no file in its volume.`);
+    throw new DsaSlurmError(
+      'files',
+      `The pipe name “${displayName(pipe.name)}” is not a file in its volume.`,
+    );
   }
   const { host, container } = await volumes.mount(pipe.volume);
   return { host: path.join(host, relative), container: path.posix.join(container, relative) };
 }
 
-/** Makes the file that stands for a pipe: with the content of Girder's file, or empty for the container to write to. */
+/** Creates the file that replaces a pipe: with the content of a Girder file, or empty for the container to write to. */
 async function makePipe(connector: PipeConnector, { volumes, options }: Staging): Promise<string> {
   const { host } = await placePipe(connector, volumes);
-  const isOurs = connector.pipe.volume.kind !== 'bind';
-  if (isOurs) await withDiskErrors(path.dirname(host), makeDirectory(path.dirname(host)));
-  // never what is there already: in somebody's own directory that would be somebody's own file
+  const ownsVolume = connector.pipe.volume.kind !== 'bind';
+  if (ownsVolume) await withDiskErrors(path.dirname(host), makeDirectory(path.dirname(host)));
+  // never overwrite: in a directory of others an existing file belongs to someone else
   await withDiskErrors(host, writeFile(host, '', { flag: 'wx', mode: 0o600 }));
-  if (!isOurs) await volumes.trackFile(host);
+  if (!ownsVolume) await volumes.trackFile(host);
   if (connector.kind === 'input') {
     const { clock, signal, onProgress } = options;
     const client = clientFor(connector.access, options);
@@ -163,28 +166,32 @@ async function makePipe(connector: PipeConnector, { volumes, options }: Staging)
 }
 
 /**
- * Several inputs as one argument.
- * @throws DsaSlurmError `files` where the program would take the commas for others than ours, or Linux takes no such argument
+ * Joins several inputs into one argument.
+ * @throws DsaSlurmError `files` if a path contains a comma, or if the argument is too long for Linux
  */
 export function joinPaths(paths: readonly string[]): string {
-  const strange = paths.find((each) => each.includes(','));
-  if (strange !== undefined) {
+  const withComma = paths.find((each) => each.includes(','));
+  if (withComma !== undefined) {
     throw new DsaSlurmError(
       'files',
-      `“${displayName(path.basename(strange))}” has a comma in its name, which separates the inputs of one parameter.`,
+      `“${displayName(path.basename(withComma))}” has a comma in its name, which separates the inputs of one parameter.`,
       { next: 'Rename it in Girder and start the analysis again.' },
     );
   }
   const joined = paths.join(',');
   if (Buffer.byteLength(joined) > maxArgumentBytes) {
-    throw new DsaSlurmError('files', `${paths.length} inputs in one parameter are more than Linux allows.`, {
-      next: 'Choose fewer of them, or a folder.',
-    });
+    throw new DsaSlurmError(
+      'files',
+      `${paths.length} inputs in one parameter are longer than Linux allows.`,
+      {
+        next: 'Choose fewer inputs, or a folder.',
+      },
+    );
   }
   return joined;
 }
 
-/** @param label tells the inputs of one run apart */
+/** @param label unique within the run */
 async function fetchInput(input: Input, label: string, { volumes, options }: Staging): Promise<string> {
   if (
     input.kind === 'file' &&
@@ -228,7 +235,7 @@ async function fetchInput(input: Input, label: string, { volumes, options }: Sta
   }
 }
 
-/** A plain file, at the end of links if need be; never a device or a FIFO, which a container could drain. */
+/** Whether a path, after resolving links, is a readable regular file; not a device or a FIFO, which a container could drain. */
 async function isReadableFile(file: string): Promise<boolean> {
   try {
     if (!path.isAbsolute(file) || !(await stat(file)).isFile()) return false;

@@ -11,51 +11,51 @@ import { displayName, type TransferContext } from './download.js';
 import { GirderError } from '../api/girder-error.js';
 import { mimeTypeOf } from './mime-type.js';
 
-/** Girder's own client sends pieces of this size; smaller ones than 32 MiB may be refused by an object store. */
+/** Chunk size of Girder's own client; object stores may reject chunks below 32 MiB. */
 const chunkBytes = 64 * 1024 * 1024;
-/** The last piece of a large file makes Girder hash and move all of it. */
+/** Response timeout for a chunk, in milliseconds: after the last one, Girder hashes and moves the whole file. */
 const chunkAnswerMs = 15 * 60_000;
-/** Questions whether Girder has completed an upload by itself; about five minutes. */
-const completing = 10;
-const pieceBytes = 256 * 1024;
+/** How often to check whether Girder has completed an upload; about five minutes. */
+const completionChecks = 10;
+const readBytes = 256 * 1024;
 
-/** A file of an output, opened: whatever happens to its name now, this is what is uploaded. */
+/** An opened output file, which is uploaded even if its path is replaced meanwhile. */
 export interface OpenFile {
   handle: SharedFile;
   name: string;
   size: number;
 }
 
-/** What is known of the upload of an output that an earlier attempt has begun. Plain data, because it is journaled. */
+/** An upload of an output that was started and may not be complete. Plain data, because it is journaled. */
 export type PendingUpload =
-  /** Girder's id of it. */
+  /** Girder's id of the upload. */
   | { upload: string }
-  /** An empty file needs no upload: the newest item that the folder had before; null for none. */
+  /** For an empty file, which needs no upload: the newest item of the folder before it was created; null if there was none. */
   | { newest: string | null };
 
-/** What survives a worker that dies between Girder's answer and the word of it on the disk. */
+/** Journals the start of an upload, so that a crash of the worker does not lead to a second file. */
 export interface UploadRecord {
   begun: PendingUpload | null;
-  /** Writes one down; awaited before anything becomes visible in Girder. */
+  /** Records the start; awaited before anything becomes visible in Girder. */
   begin: (upload: PendingUpload) => Promise<void>;
 }
 
 export const noRecord: UploadRecord = { begun: null, begin: async () => undefined };
 
 /**
- * Makes a file in a folder: once, however often this is begun again. `POST file` begins an upload, of which nobody sees
- * anything until its last piece has come, and then Girder forgets it: so whoever comes later can ask by the id how far it
- * got. (Python sends a small file along with it, and after a lost answer Girder has it twice.)
+ * Creates a file in a folder exactly once, even if this is repeated after a crash. `POST file` starts an upload that stays
+ * invisible until its last chunk, and that Girder forgets afterwards, so its id tells how far it got. (girder_client sends
+ * small files with this request, which creates them twice after a lost response.)
  */
 export async function createInFolder(
   context: TransferContext,
   file: OpenFile,
   folderId: string,
   upload: UploadOptions,
-  memory: UploadRecord,
+  record: UploadRecord,
 ): Promise<void> {
   const parent = { parentType: 'folder', parentId: folderId } as const;
-  const { begun } = memory;
+  const { begun } = record;
   if (file.size === 0) {
     let before = begun !== null && 'newest' in begun ? begun : null;
     const isThere = async (): Promise<boolean> =>
@@ -63,22 +63,22 @@ export async function createInFolder(
     if (await isThere()) return;
     if (before === null) {
       before = { newest: (await newestItems(context, folderId, 0, 1))[0]?.id ?? null };
-      await memory.begin(before);
+      await record.begin(before);
     }
     return createEmpty(context, file, parent, upload, isThere);
   }
   if (begun !== null && 'upload' in begun) {
-    const reached = await askOffset(context.client, begun.upload, context.signal);
-    if (reached !== 'unknown') return sendChunks(context, file, begun.upload, reached);
-    // complete, or thrown away by an administrator
+    const received = await receivedBytes(context.client, begun.upload, context.signal);
+    if (received !== 'unknown') return sendChunks(context, file, begun.upload, received);
+    // completed, or deleted by an administrator
     if (await hasFile(context, folderId, file, null)) return;
   }
   const { id } = await beginUpload(context, file, parent, upload);
-  await memory.begin({ upload: id });
+  await record.begin({ upload: id });
   await sendChunks(context, file, id);
 }
 
-/** Makes a file in an item that has none of that name. */
+/** Creates a file in an item that has no file of that name. */
 export async function createInItem(
   context: TransferContext,
   file: OpenFile,
@@ -121,7 +121,7 @@ async function beginUpload(
   });
 }
 
-/** An empty file is made at once. After an answer that was lost, Girder is asked whether it is there. */
+/** Creates an empty file, which needs one request. After a lost response, checks whether the file exists. */
 async function createEmpty(
   context: TransferContext,
   file: OpenFile,
@@ -141,26 +141,26 @@ async function createEmpty(
   }
 }
 
-/** Items at one time, and at most, that are looked through for one that we have made. */
-const itemsAtOnce = 50;
-const mostItems = 500;
+/** Page size and limit for searching the items of a folder for one that this worker created. */
+const itemsPerPage = 50;
+const maxItems = 500;
 
-/** Whether a folder has this file, in an item that is younger than the item `newest`; null: in any of the youngest. */
+/** Whether a folder has this file in an item newer than the item `newest`; null: in any of the newest items. */
 async function hasFile(
   context: TransferContext,
   folderId: string,
   file: OpenFile,
   newest: string | null,
 ): Promise<boolean> {
-  for (let offset = 0; offset < mostItems; offset += itemsAtOnce) {
-    const items = await newestItems(context, folderId, offset, itemsAtOnce);
+  for (let offset = 0; offset < maxItems; offset += itemsPerPage) {
+    const items = await newestItems(context, folderId, offset, itemsPerPage);
     for (const { id, name } of items) {
       if (id === newest) return false;
-      // Girder calls a second item of that name `name (1)`
-      const isNamedSo = name === file.name || name.startsWith(`${file.name} (`);
-      if (isNamedSo && (await holdsFile(context, id, file))) return true;
+      // Girder names a second item of that name `name (1)`
+      const nameMatches = name === file.name || name.startsWith(`${file.name} (`);
+      if (nameMatches && (await holdsFile(context, id, file))) return true;
     }
-    if (items.length < itemsAtOnce) return false;
+    if (items.length < itemsPerPage) return false;
   }
   return false;
 }
@@ -187,13 +187,13 @@ async function holdsFile(
   const files = await client.json(z.array(fileDocument), {
     method: 'GET',
     path: `item/${segment(itemId)}/files`,
-    query: { limit: itemsAtOnce },
+    query: { limit: itemsPerPage },
     signal,
   });
   return files.some((file) => file.name === name && file.size === size);
 }
 
-/** Puts new content into a file that is there. Done twice it is the same. */
+/** Replaces the content of an existing file. Idempotent. */
 export async function replaceFile(
   context: TransferContext,
   file: OpenFile,
@@ -209,7 +209,7 @@ export async function replaceFile(
   if (file.size > 0) await sendChunks(context, file, begun.id);
 }
 
-/** Sends the content from `offset` on, piece by piece. After a broken piece Girder says from where it wants to go on. */
+/** Sends the content from an offset on, in chunks. After a failed chunk, it resumes at the offset that Girder reports. */
 async function sendChunks(
   context: TransferContext,
   file: OpenFile,
@@ -237,19 +237,19 @@ async function sendChunks(
       if (offset === file.size) return;
     } catch (error) {
       await retries.wait(error);
-      const reached = await askOffset(client, uploadId, signal);
-      // only an upload whose last piece was sent can have been completed
-      if (reached === 'unknown' && offset + length === file.size) return;
-      if (reached === 'unknown') throw error;
-      if (reached >= file.size) return complete(context, uploadId);
-      if (reached > offset) retries.reset();
-      offset = reached;
+      const received = await receivedBytes(client, uploadId, signal);
+      // only an upload whose last chunk was sent can be complete
+      if (received === 'unknown' && offset + length === file.size) return;
+      if (received === 'unknown') throw error;
+      if (received >= file.size) return complete(context, uploadId);
+      if (received > offset) retries.reset();
+      offset = received;
     }
   }
 }
 
-/** How far an upload got. Girder forgets it when it is complete. */
-async function askOffset(
+/** How many bytes Girder has received. Girder forgets an upload when it is complete. */
+async function receivedBytes(
   client: GirderClient,
   uploadId: string,
   signal: AbortSignal,
@@ -269,15 +269,15 @@ async function askOffset(
 }
 
 /**
- * Sees an upload to its end of which Girder has every byte, and which it still knows: it may be at work on it (it hashes
- * and moves the file), or have failed at that. It is given time, because completing it twice would make two files.
+ * Completes an upload of which Girder has received every byte. Girder may still be hashing and moving the file, or may have
+ * failed at that. It gets some time first, because completionChecks an upload twice would create two files.
  */
 async function complete({ client, clock, signal }: TransferContext, uploadId: string): Promise<void> {
   const retries = client.retries(signal);
   for (;;) {
-    for (let asked = 1; asked <= completing; asked += 1) {
-      await clock.sleep(backoffDelay(asked - 1, { initialMs: 1_000, maxMs: 60_000 }), signal);
-      if ((await askOffset(client, uploadId, signal)) === 'unknown') return retries.reset();
+    for (let check = 1; check <= completionChecks; check += 1) {
+      await clock.sleep(backoffDelay(check - 1, { initialMs: 1_000, maxMs: 60_000 }), signal);
+      if ((await receivedBytes(client, uploadId, signal)) === 'unknown') return retries.reset();
     }
     try {
       await client.json(uploadDocument, {
@@ -295,7 +295,7 @@ async function complete({ client, clock, signal }: TransferContext, uploadId: st
   }
 }
 
-/** A piece of a file as the body of a request. */
+/** A range of a file as the body of a request. */
 export function bodyOf(
   { handle, name }: OpenFile,
   start: number,
@@ -304,7 +304,7 @@ export function bodyOf(
   return { length, open: () => Readable.from(readRange(handle, name, start, length), { objectMode: false }) };
 }
 
-/** Not the handle's own stream: that closes the handle when a connection breaks, and the next attempt needs it. */
+/** Unlike a stream of the handle, this keeps the handle open when a connection breaks; the next attempt needs it. */
 async function* readRange(
   handle: SharedFile,
   name: string,
@@ -312,16 +312,16 @@ async function* readRange(
   length: number,
 ): AsyncGenerator<Uint8Array> {
   for (let done = 0; done < length;) {
-    const size = Math.min(pieceBytes, length - done);
+    const size = Math.min(readBytes, length - done);
     const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(size), 0, size, start + done);
-    if (bytesRead === 0) throw unreadableOutput(name, new Error('it became shorter'));
+    if (bytesRead === 0) throw unreadableOutput(name, new Error('it was truncated'));
     yield buffer.subarray(0, bytesRead);
     done += bytesRead;
   }
 }
 
-/** Why a file cannot be uploaded. */
+/** The error for an output that cannot be read. */
 export function unreadableOutput(name: string, cause?: unknown): DsaSlurmError {
-  const why = systemCode(cause) ?? 'it is no plain file';
+  const why = systemCode(cause) ?? 'it is not a regular file';
   return new DsaSlurmError('files', `The output “${displayName(name)}” cannot be read (${why}).`, { cause });
 }

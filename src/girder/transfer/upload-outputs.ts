@@ -18,21 +18,21 @@ import type { PendingUpload, UploadRecord } from './upload-content.js';
 
 export interface UploadOutputsOptions extends GirderSetup {
   signal: AbortSignal;
-  /** Keys of outputs that an earlier attempt has uploaded; they are left alone. */
+  /** Keys of outputs that an earlier attempt has uploaded; they are skipped. */
   done: ReadonlySet<string>;
-  /** Told of each upload once Girder has it; awaited, so that it can be written down first. */
+  /** Awaited after each completed upload, so that it can be journaled. */
   onDone: (key: string) => void | Promise<void>;
-  /** Uploads that an earlier attempt has begun, by the key of their output. */
+  /** Uploads that an earlier attempt has started, by the key of their output. */
   begun?: Readonly<Record<string, PendingUpload>>;
-  /** Told of each upload that is begun, so that it can be written down; awaited. */
+  /** Awaited after the start of each upload, so that it can be journaled. */
   onBegin?: (key: string, upload: PendingUpload) => Promise<void>;
-  /** Words for the Girder job's log. */
+  /** Receives sentences for the log of the Girder job. */
   onProgress?: (text: string) => void;
 }
 
 /**
- * Outputs that are not there: those that must be, and with `all` those that need not be too. On a network file system
- * they may be there and not show yet; looking into their directory makes it ask its server.
+ * Names of outputs that do not exist: the required ones, and with `all` the optional ones, too. On a network file system they
+ * may exist but not be visible yet; listing their directory makes the client revalidate its cache.
  */
 export async function missingOutputs(
   hooks: readonly OutputHook[],
@@ -52,8 +52,8 @@ export async function missingOutputs(
   return missing;
 }
 
-/** One hook and how to carry it out. */
-interface Delivery {
+/** One output hook and its context. */
+interface OutputUpload {
   hook: OutputHook;
   /** The volume's directory on this host, and the output below it. */
   root: string;
@@ -64,21 +64,20 @@ interface Delivery {
 }
 
 /**
- * Uploads the outputs of an analysis that ended well, in the order in which they are named. The first that fails stops the
- * later ones.
- * @throws DsaSlurmError about the output that is missing or cannot be uploaded.
+ * Uploads the outputs of an analysis that succeeded, in order. Stops at the first failure.
+ * @throws DsaSlurmError about the output that is missing or cannot be uploaded
  */
 export async function uploadOutputs(
   hooks: readonly OutputHook[],
   staged: StagedAnalysis,
   options: UploadOutputsOptions,
 ): Promise<void> {
-  for (const [index, hook] of hooks.entries()) await carryOut(hook, index, staged, options);
+  for (const [index, hook] of hooks.entries()) await processHook(hook, index, staged, options);
 }
 
 /**
- * Keeps what an analysis that failed was to leave behind: artifacts with `upload_on_exception` (contract, section d, step
- * 7). What cannot be kept is said in the log and never hides why the analysis failed.
+ * Uploads the artifacts of a failed analysis that have `upload_on_exception` (contract, section d, step 7). Failures are only
+ * logged, so that they do not hide why the analysis failed.
  * @throws only if `signal` aborts
  */
 export async function uploadArtifactsAfterFailure(
@@ -89,15 +88,17 @@ export async function uploadArtifactsAfterFailure(
   for (const [index, hook] of hooks.entries()) {
     if (hook.kind !== 'jobArtifact' || !hook.uploadOnException) continue;
     try {
-      await carryOut(hook, index, staged, options);
+      await processHook(hook, index, staged, options);
     } catch (error) {
       options.signal.throwIfAborted();
-      options.onProgress?.(`The artifact “${displayName(hook.filename)}” is not kept: ${errorLine(error)}`);
+      options.onProgress?.(
+        `The artifact “${displayName(hook.filename)}” was not uploaded: ${errorLine(error)}`,
+      );
     }
   }
 }
 
-async function carryOut(
+async function processHook(
   hook: OutputHook,
   index: number,
   staged: StagedAnalysis,
@@ -114,19 +115,19 @@ async function carryOut(
     signal: options.signal,
     onProgress: options.onProgress,
   };
-  await deliver({ hook, root, relative, key, options, context });
+  await uploadOutput({ hook, root, relative, key, options, context });
   await options.onDone(key);
-  // after it was written down, for what is deleted cannot be uploaded again; a volume itself is never deleted here
+  // only after journaling: a deleted output could not be uploaded again; a volume itself is never deleted here
   if (hook.kind !== 'jobArtifact' && hook.deleteFile && relative !== '.') {
     await rm(path.join(root, relative), { recursive: true, force: true });
   }
 }
 
-/** The error for an output name that leads out of its volume; the same for arguments and outputs. */
+/** The error for an output name that leaves its volume, in arguments and outputs. */
 export function outputOutsideVolume(filename: string): DsaSlurmError {
   return new DsaSlurmError(
     'files',
-    `The output name “${displayName(filename)}” leads out of the directory of the run.`,
+    `The output name “${displayName(filename)}” is outside the directory of the run.`,
     {
       next: 'Choose a plain file name for this output.',
     },
@@ -143,7 +144,7 @@ function rootOf(volume: VolumeRef, staged: StagedAnalysis, filename: string): st
       break;
     }
     case 'temporary': {
-      // a hook is a document of its own, so its volume has no name that the task's document knows
+      // a hook is a separate document, so its volume cannot be matched to one of the task by identity
       const places = Object.entries(staged.volumes).filter(([name]) => name !== 'default');
       const [only] = places;
       if (only !== undefined && places.length === 1) return only[1].host;
@@ -152,24 +153,24 @@ function rootOf(volume: VolumeRef, staged: StagedAnalysis, filename: string): st
   }
   throw new DsaSlurmError(
     'files',
-    `The output “${displayName(filename)}” names a temporary volume, and it cannot be told which one of the task.`,
+    `The output “${displayName(filename)}” is in a temporary volume that does not match exactly one volume of the task.`,
     { next: 'Use the default temporary volume for outputs.' },
   );
 }
 
-async function deliver(delivery: Delivery): Promise<void> {
-  const { hook, root, relative, options, context } = delivery;
+async function uploadOutput(output: OutputUpload): Promise<void> {
+  const { hook, root, relative, options, context } = output;
   const found = await findOutput(root, relative);
   if (found.kind === 'refused') {
     throw new DsaSlurmError(
       'files',
-      `The output “${displayName(hook.filename)}” is not uploaded: ${found.reason}.`,
+      `The output “${displayName(hook.filename)}” cannot be uploaded: ${found.reason}.`,
     );
   }
   if (found.kind === 'nothing') {
     if (hook.kind === 'jobArtifact' || (hook.kind === 'uploadToFolder' && !hook.mustExist)) return;
     throw new DsaSlurmError('files', `The output “${displayName(hook.filename)}” is missing.`, {
-      next: 'The log of the analysis may tell why it was not written.',
+      next: 'Check the log of the analysis for the reason.',
     });
   }
   switch (hook.kind) {
@@ -179,92 +180,91 @@ async function deliver(delivery: Delivery): Promise<void> {
           context,
           found.real,
           hook.folderId,
-          named(delivery),
-          memoryOf(options, delivery.key),
+          withFilename(output),
+          recordOf(options, output.key),
         );
-      return together(delivery, async (counted) =>
-        deliverTree(counted, hook.folderId, relative, withoutName(hook.upload)),
+      return uploadAsGroup(output, async (grouped) =>
+        uploadTree(grouped, hook.folderId, relative, withoutFilename(hook.upload)),
       );
     case 'uploadToItem':
-      if (found.kind === 'file') return uploadFileToItem(context, found.real, hook.itemId, named(delivery));
-      return together(delivery, async (counted) =>
-        eachFile(counted, relative, async (real) =>
-          uploadFileToItem(counted.context, real, hook.itemId, withoutName(hook.upload)),
+      if (found.kind === 'file')
+        return uploadFileToItem(context, found.real, hook.itemId, withFilename(output));
+      return uploadAsGroup(output, async (grouped) =>
+        eachFile(grouped, relative, async (real) =>
+          uploadFileToItem(grouped.context, real, hook.itemId, withoutFilename(hook.upload)),
         ),
       );
     case 'jobArtifact': {
       const { jobId } = hook;
-      if (jobId === null) return options.onProgress?.('An artifact of this job is skipped: it names no job.');
+      if (jobId === null)
+        return options.onProgress?.('An artifact of this job was skipped: it does not name a job.');
       try {
         if (found.kind === 'file') return await uploadArtifact(context, found.real, jobId, hook.name);
-        return await eachFile(delivery, relative, async (real) => uploadArtifact(context, real, jobId, null));
+        return await eachFile(output, relative, async (real) => uploadArtifact(context, real, jobId, null));
       } catch (error) {
         if (!(error instanceof GirderError) || !/no matching route/i.test(error.girderMessage ?? ''))
           throw error;
         return options.onProgress?.(
-          `“${displayName(hook.filename)}” is not kept: this Girder has no place for job artifacts.`,
+          `“${displayName(hook.filename)}” was not uploaded: this Girder does not support job artifacts.`,
         );
       }
     }
   }
 }
 
-/** All files of a directory: told of as one. */
-async function together(delivery: Delivery, deliver: (counted: Delivery) => Promise<void>): Promise<void> {
-  const what = `the directory “${displayName(delivery.hook.filename)}”`;
-  await transferGroup(delivery.context, ['Uploading', 'Uploaded'], what, async (context) =>
-    deliver({ ...delivery, context }),
+/** Uploads the files of a directory as one group in the log. */
+async function uploadAsGroup(
+  output: OutputUpload,
+  upload: (grouped: OutputUpload) => Promise<void>,
+): Promise<void> {
+  const what = `the directory “${displayName(output.hook.filename)}”`;
+  await transferGroup(output.context, ['Uploading', 'Uploaded'], what, async (context) =>
+    upload({ ...output, context }),
   );
 }
 
-function memoryOf({ begun, onBegin }: UploadOutputsOptions, key: string): UploadRecord {
+function recordOf({ begun, onBegin }: UploadOutputsOptions, key: string): UploadRecord {
   return { begun: begun?.[key] ?? null, begin: async (upload) => onBegin?.(key, upload) };
 }
 
-/** The container's name for the file, even where that is a link to another name. */
-function named({ hook, relative }: Delivery): UploadOptions {
+/** Keeps the container's name for the file, even if it is a link to another name. */
+function withFilename({ hook, relative }: OutputUpload): UploadOptions {
   const upload = hook.kind === 'jobArtifact' ? {} : hook.upload;
   return { filename: path.basename(relative), ...upload };
 }
 
-/** One name cannot serve all files of a directory. */
-function withoutName(upload: UploadOptions): UploadOptions {
+/** For the files of a directory, which cannot all have the same name. */
+function withoutFilename(upload: UploadOptions): UploadOptions {
   const { filename: _, ...rest } = upload;
   return rest;
 }
 
-async function deliverTree(
-  delivery: Delivery,
+async function uploadTree(
+  output: OutputUpload,
   folderId: string,
   relative: string,
   upload: UploadOptions,
 ): Promise<void> {
-  const { context } = delivery;
-  await eachFile(delivery, relative, async (real, name, key) =>
-    uploadFileToFolder(
-      context,
-      real,
-      folderId,
-      { ...upload, filename: name },
-      memoryOf(delivery.options, key),
-    ),
+  const { context } = output;
+  await eachFile(output, relative, async (real, name, key) =>
+    uploadFileToFolder(context, real, folderId, { ...upload, filename: name }, recordOf(output.options, key)),
   );
-  for (const entry of await listOutput(delivery.root, relative, () => undefined)) {
+  for (const entry of await listOutput(output.root, relative, () => undefined)) {
     if (entry.kind !== 'directory') continue;
     const childId = await ensureFolder(context, folderId, entry.name);
-    await deliverTree(delivery, childId, path.join(relative, entry.name), upload);
+    await uploadTree(output, childId, path.join(relative, entry.name), upload);
   }
 }
 
-/** The files right in a directory, each with a key of its own so that none is uploaded twice. */
+/** Uploads the files directly in a directory, each with its own key so that none is uploaded twice. */
 async function eachFile(
-  delivery: Delivery,
+  output: OutputUpload,
   relative: string,
   upload: (real: string, name: string, key: string) => Promise<void>,
 ): Promise<void> {
-  const { root, options, key } = delivery;
+  const { root, options, key } = output;
   const skipped = (name: string, reason: string): void =>
-    options.onProgress?.(`“${displayName(name)}” is not uploaded: ${reason}.`);
+    options.onProgress?.(`“${displayName(name)}” was not uploaded: ${reason}.`);
   for (const entry of await listOutput(root, relative, skipped)) {
     if (entry.kind !== 'file') continue;
     const fileKey = `${key}/${path.join(relative, entry.name)}`;

@@ -19,20 +19,20 @@ import {
   type UploadRecord,
 } from './upload-content.js';
 
-/** So long may an artifact take that is sent as a whole, in milliseconds. */
+/** Response timeout for an artifact, which is sent in one request, in milliseconds. */
 const artifactAnswerMs = 15 * 60_000;
 
-/** What is found where an output should be. */
+/** What exists at the path of an output. */
 export type FoundOutput =
   | { kind: 'file'; real: string }
   | { kind: 'directory'; real: string }
   | { kind: 'nothing' }
-  /** Outside of `root` by way of a symbolic link, or neither file nor directory. */
+  /** Outside `root` through a symbolic link, or neither file nor directory. */
   | { kind: 'refused'; reason: string };
 
 /**
- * What `relative` is below `root`, seen through symbolic links: a container may have made any, and this process may read
- * what the container's user must not.
+ * Resolves `relative` below `root`, including symbolic links: a container can create any link, and this process may read files
+ * that the container's user must not.
  */
 export async function findOutput(root: string, relative: string): Promise<FoundOutput> {
   let real: string;
@@ -45,7 +45,7 @@ export async function findOutput(root: string, relative: string): Promise<FoundO
   }
   const fromRoot = path.relative(await realpath(root), real);
   if (fromRoot === '..' || fromRoot.startsWith('../')) {
-    return { kind: 'refused', reason: 'it is a symbolic link that leads out of the directory of the run' };
+    return { kind: 'refused', reason: 'it is a symbolic link to a path outside the directory of the run' };
   }
   const stats = await lstat(real);
   if (stats.isDirectory()) return { kind: 'directory', real };
@@ -54,24 +54,24 @@ export async function findOutput(root: string, relative: string): Promise<FoundO
 }
 
 /**
- * Uploads one file into a folder. A name that exists there gives a second item, as Girder decides. What an earlier attempt
- * has begun, as `memory` tells, is gone on with.
+ * Uploads one file into a folder. If the name exists there, Girder creates a second item. Resumes the upload of an earlier
+ * attempt from `record`.
  */
 export async function uploadFileToFolder(
   context: TransferContext,
   real: string,
   folderId: string,
   upload: UploadOptions,
-  memory: UploadRecord = noRecord,
+  record: UploadRecord = noRecord,
 ): Promise<void> {
   await withFile(context, real, upload, async (file) =>
-    createInFolder(context, file, folderId, upload, memory),
+    createInFolder(context, file, folderId, upload, record),
   );
 }
 
 /**
- * Uploads one file into an item. A file of the same name is replaced, even one of the same size: unlike the Python
- * worker, which keeps the old content then.
+ * Uploads one file into an item. A file of the same name is replaced, even if it has the same size, in which case the Python
+ * worker keeps the old content.
  */
 export async function uploadFileToItem(
   context: TransferContext,
@@ -88,7 +88,7 @@ export async function uploadFileToItem(
   });
 }
 
-/** Uploads one file to a Girder job, where a plugin of Girder offers that. */
+/** Uploads one file to a Girder job, if a plugin of Girder supports that. */
 export async function uploadArtifact(
   context: TransferContext,
   real: string,
@@ -109,14 +109,14 @@ export async function uploadArtifact(
 
 export interface TreeEntry {
   kind: 'file' | 'directory';
-  /** As the directory calls it. */
+  /** Its name in the directory. */
   name: string;
   real: string;
 }
 
 /**
- * What is in a directory of an output, by name. Links to directories are left out, and so is whatever {@link findOutput}
- * does not find fit; `skipped` is told of those.
+ * Lists a directory of an output, sorted by name. Links to directories and entries that {@link findOutput} refuses are left out
+ * and passed to `skipped`.
  */
 export async function listOutput(
   root: string,
@@ -133,7 +133,7 @@ export async function listOutput(
   for (const entry of listed) {
     const found = await findOutput(root, path.join(relative, entry.name));
     if (found.kind === 'nothing') {
-      skipped(entry.name, 'it is a link to nothing, or its name is not valid UTF-8');
+      skipped(entry.name, 'it is a broken link, or its name is not valid UTF-8');
     } else if (found.kind === 'refused') {
       skipped(entry.name, found.reason);
     } else if (found.kind === 'directory' && entry.isSymbolicLink()) {
@@ -145,7 +145,7 @@ export async function listOutput(
   return entries.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** The folder `name` below another: the one that exists, or a new one. */
+/** The id of the subfolder `name`, which is created if it does not exist. */
 export async function ensureFolder(
   context: TransferContext,
   parentId: string,
@@ -160,7 +160,7 @@ export async function ensureFolder(
   return folder.id;
 }
 
-/** O_NONBLOCK so that a FIFO does not hold us up, O_NOFOLLOW because `real` was resolved before. */
+/** O_NONBLOCK so that a FIFO does not block, O_NOFOLLOW because links in `real` are already resolved. */
 async function withFile(
   context: TransferContext,
   real: string,

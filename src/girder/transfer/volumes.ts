@@ -8,7 +8,7 @@ import { createBindGuard } from './bind-guard.js';
 import type { StagedAnalysis, StagedBind, VolumeRef } from '../protocol/analysis.js';
 import { withDiskErrors } from './download.js';
 
-/** Every directory that is made for a run begins so, and nothing else is ever removed. */
+/** Name prefix of all directories created for runs; only such directories are ever removed. */
 export const ownPrefix = 'dsa-slurm-';
 
 type Temporary = Extract<VolumeRef, { kind: 'temporary' }>;
@@ -16,7 +16,7 @@ type Temporary = Extract<VolumeRef, { kind: 'temporary' }>;
 /** The default volume. */
 const standard: Temporary = { kind: 'temporary', identity: 'default', hostDir: null, mode: 'rw' };
 
-/** Where a volume is: on this host, and in the container. */
+/** The path of a volume on this host and in the container. */
 export interface MountedVolume {
   host: string;
   container: string;
@@ -24,30 +24,30 @@ export interface MountedVolume {
 
 export interface VolumeTable {
   mount(volume: VolumeRef): Promise<MountedVolume>;
-  /** A fresh directory in a volume for one input alone, so that two of the same name never meet. */
+  /** Creates a directory in a volume for a single input, so that inputs of the same name do not collide. */
   inputDirectory(volume: VolumeRef, label: string): Promise<MountedVolume>;
-  /** Binds a path that is none of ours. @throws DsaSlurmError `files` for one that no container may see */
+  /** Mounts a path that does not belong to the run. @throws DsaSlurmError `files` for a path that no container may see */
   bindHostPath(bind: StagedBind): Promise<void>;
-  /** Notes a file that was just made in a directory which is not ours. */
+  /** Records a file just created outside the directories of the run, so that it is removed later. */
   trackFile(file: string): Promise<void>;
   staged(): Pick<StagedAnalysis, 'binds' | 'ownDirectories' | 'ownFiles' | 'volumes'>;
 }
 
-/** The name of a run in our directories: task ids come from messages. */
+/** The directory name of a run, which is safe although task ids come from messages. */
 export function runDirectoryName(runId: string): string {
   const plain = /^[A-Za-z0-9_-]{1,100}$/.test(runId);
   return ownPrefix + (plain ? runId : createHash('sha256').update(runId).digest('hex').slice(0, 32));
 }
 
 /**
- * The volumes of one run, made as they are asked for. Directories have names that follow from the run's id: what an
- * earlier attempt at the same run left is removed and not added to.
+ * Creates the volumes of one run on demand. Directory names derive from the run's id, so that what an earlier attempt at the
+ * same run left is found and removed.
  */
 export async function createVolumes(options: {
   tmpDir: string;
   runId: string;
   mountPrefix: string | null;
-  /** The worker's own, which no container may see. */
+  /** Directories of the worker that no container may see. */
   privateDirectories: readonly string[];
 }): Promise<VolumeTable> {
   const { mountPrefix } = options;
@@ -56,13 +56,13 @@ export async function createVolumes(options: {
   const home = path.join(options.tmpDir, name);
   const owned: string[] = [];
   const ownFiles: string[] = [];
-  const places: Record<string, MountedVolume> = {};
+  const mounted: Record<string, MountedVolume> = {};
   const binds = new Map<string, StagedBind>();
   let count = 0;
 
   async function makeOwn(directory: string): Promise<string> {
     await removeOwn(directory);
-    if (directory !== home) await noteElsewhere(home, { path: directory, birth: null });
+    if (directory !== home) await recordElsewhere(home, { path: directory, birth: null });
     await withDiskErrors(directory, mkdir(directory, { mode: 0o700 }));
     owned.push(directory);
     return directory;
@@ -71,19 +71,19 @@ export async function createVolumes(options: {
   function bind({ host, container, mode }: StagedBind): void {
     const other = binds.get(container);
     if (other !== undefined && (other.host !== host || other.mode !== mode)) {
-      throw new DsaSlurmError('files', `Two different volumes are to be seen at ${container}.`);
+      throw new DsaSlurmError('files', `Two different volumes have the same container path ${container}.`);
     }
     binds.set(container, { host, container, mode });
   }
 
-  async function bindForeign(foreign: StagedBind): Promise<void> {
+  async function bindHostPath(foreign: StagedBind): Promise<void> {
     await guard(foreign.host, 'whole');
     bind(foreign);
   }
 
   async function temporary({ identity, hostDir, hostDirMode, mode }: Temporary): Promise<MountedVolume> {
-    const known = places[identity];
-    if (known !== undefined) return known;
+    const existing = mounted[identity];
+    if (existing !== undefined) return existing;
     count += 1;
     let host: string;
     if (hostDir === null) {
@@ -92,26 +92,26 @@ export async function createVolumes(options: {
     } else {
       await guard(hostDir, 'inside');
       const isNew = await withDiskErrors(hostDir, makeDirectory(hostDir));
-      // the umask would take away what others are to be given
+      // mkdir applies the umask
       if (isNew && hostDirMode !== undefined) await withDiskErrors(hostDir, chmod(hostDir, hostDirMode));
       host = await makeOwn(path.join(hostDir, `${name}-${count}`));
     }
-    const place = { host, container: `/mnt/girder_worker/${randomUUID().replaceAll('-', '')}` };
-    places[identity] = place;
-    bind({ ...place, mode });
-    return place;
+    const mount = { host, container: `/mnt/girder_worker/${randomUUID().replaceAll('-', '')}` };
+    mounted[identity] = mount;
+    bind({ ...mount, mode });
+    return mount;
   }
 
-  async function place(volume: VolumeRef): Promise<MountedVolume> {
+  async function mount(volume: VolumeRef): Promise<MountedVolume> {
     switch (volume.kind) {
       case 'default':
         return temporary(standard);
       case 'temporary':
         return temporary(volume);
       case 'bind':
-        // compute nodes may know it by another path, and inputs are put there by this one
+        // inputs are written through this path, although compute nodes may use another one
         await guard(volume.host, 'whole');
-        await bindForeign({ ...volume, host: withMountPrefix(volume.host, volume.host, mountPrefix) });
+        await bindHostPath({ ...volume, host: withMountPrefix(volume.host, volume.host, mountPrefix) });
         return volume;
     }
   }
@@ -121,11 +121,11 @@ export async function createVolumes(options: {
   await makeOwn(home);
   await temporary(standard);
   return {
-    mount: place,
-    bindHostPath: bindForeign,
+    mount: mount,
+    bindHostPath,
     async inputDirectory(volume, label) {
-      const { host, container } = await place(volume);
-      // in a directory that is not ours, the input's own one has to be recognised as ours
+      const { host, container } = await mount(volume);
+      // in a directory of others, the name marks it as created for this run
       const own = volume.kind === 'bind' ? `${name}-${label}` : label;
       const directory = path.join(host, own);
       if (volume.kind === 'bind') await makeOwn(directory);
@@ -134,20 +134,20 @@ export async function createVolumes(options: {
     },
     async trackFile(file) {
       ownFiles.push(file);
-      await noteElsewhere(home, { path: file, birth: await withDiskErrors(file, birthOf(file)) });
+      await recordElsewhere(home, { path: file, birth: await withDiskErrors(file, fileIdentity(file)) });
     },
     staged: () => ({
       binds: [...binds.values()],
       ownDirectories: owned,
       ...(ownFiles.length === 0 ? {} : { ownFiles }),
-      volumes: places,
+      volumes: mounted,
     }),
   };
 }
 
 /**
- * A host path as compute nodes know it: below the operator's prefix if `directory` lies in an assetstore, or is one. As
- * with the Python worker, a directory counts as one if its name has `assetstore` in it.
+ * The path of a host file on compute nodes: below the configured prefix if `directory` is an assetstore or lies in one. As in
+ * the Python worker, a directory is an assetstore if its name contains `assetstore`.
  */
 export function withMountPrefix(host: string, directory: string, mountPrefix: string | null): string {
   if (mountPrefix === null || mountPrefix === '') return host;
@@ -155,7 +155,7 @@ export function withMountPrefix(host: string, directory: string, mountPrefix: st
   return inAssetstore ? path.join(mountPrefix, host) : host;
 }
 
-/** Removes what was made for a run. Directories that are not ours by their name are left alone. */
+/** Removes what was created for a run. Directories without our prefix are left alone. */
 export async function removeStaged(
   staged: Pick<StagedAnalysis, 'ownDirectories' | 'ownFiles'>,
 ): Promise<void> {
@@ -163,14 +163,14 @@ export async function removeStaged(
   for (const directory of staged.ownDirectories) await removeOwn(directory);
 }
 
-/** What staging made outside of the run's own directory; a file is known again by its number and its birth. */
+/** What staging created outside the run's directory; `birth` identifies a file by inode number and birth time. */
 const elsewhere = z.object({ path: z.string(), birth: z.string().nullable() });
 type Elsewhere = z.infer<typeof elsewhere>;
 
-/** Lies in the run's own directory, beside its volumes, so that no container sees it. */
+/** In the run's directory, next to its volumes, so that no container sees it. */
 const elsewhereName = 'elsewhere.jsonl';
 
-async function noteElsewhere(home: string, made: Elsewhere): Promise<void> {
+async function recordElsewhere(home: string, made: Elsewhere): Promise<void> {
   await withDiskErrors(
     home,
     writeFile(path.join(home, elsewhereName), `${JSON.stringify(made)}\n`, { mode: 0o600, flag: 'a' }),
@@ -178,21 +178,21 @@ async function noteElsewhere(home: string, made: Elsewhere): Promise<void> {
 }
 
 /**
- * Removes all that an attempt at staging has left that nobody knows the end of: the worker died meanwhile. Only for a run
- * whose container has not begun.
+ * Removes everything that an interrupted attempt at staging has left, after a crash of the worker. Only for a run whose
+ * container has not started.
  */
 export async function removeLeftovers(tmpDir: string, runId: string): Promise<void> {
   const home = path.join(tmpDir, runDirectoryName(runId));
   for (const { path: made, birth } of await readElsewhere(home)) {
     if (birth === null) await removeOwn(made);
-    // somebody else's file may have that name by now
-    else if ((await birthOf(made).catch(() => null)) === birth) await rm(made, { force: true });
+    // another file may have that name by now
+    else if ((await fileIdentity(made).catch(() => null)) === birth) await rm(made, { force: true });
   }
   await removeOwn(home);
 }
 
-/** File systems give the numbers of removed files away again. */
-async function birthOf(file: string): Promise<string> {
+/** With the birth time, because file systems reuse inode numbers. */
+async function fileIdentity(file: string): Promise<string> {
   const { ino, birthtimeMs } = await lstat(file);
   return `${ino} ${birthtimeMs}`;
 }
@@ -203,7 +203,7 @@ async function readElsewhere(home: string): Promise<Elsewhere[]> {
     try {
       return [elsewhere.parse(JSON.parse(line))];
     } catch {
-      // the last line may be torn
+      // the last line may be incomplete
       return [];
     }
   });
@@ -215,9 +215,9 @@ async function removeOwn(directory: string): Promise<void> {
     await rm(directory, { recursive: true, force: true });
   } catch (error) {
     if (systemCode(error) !== 'EACCES' && systemCode(error) !== 'EPERM') throw notRemoved(directory, error);
-    // a container may have left directories that even their owner must not write to
+    // a container may have left directories without write permission for their owner
     try {
-      await openUp(directory);
+      await makeWritable(directory);
       await rm(directory, { recursive: true, force: true });
     } catch (again) {
       throw notRemoved(directory, again);
@@ -225,11 +225,11 @@ async function removeOwn(directory: string): Promise<void> {
   }
 }
 
-async function openUp(directory: string): Promise<void> {
+async function makeWritable(directory: string): Promise<void> {
   if (!(await lstat(directory)).isDirectory()) return;
   await chmod(directory, 0o700);
   for (const entry of await readdir(directory)) {
-    if (entry.isDirectory()) await openUp(path.join(directory, entry.name));
+    if (entry.isDirectory()) await makeWritable(path.join(directory, entry.name));
   }
 }
 

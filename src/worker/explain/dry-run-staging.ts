@@ -183,7 +183,9 @@ function rehearseVolumes(
   const bind = ({ host, container, mode }: StagedBind): void => {
     const other = binds.get(container);
     if (other !== undefined && (other.host !== host || other.mode !== mode)) {
-      refusals.push(new DsaSlurmError('files', `Two different volumes are to be seen at ${container}.`));
+      refusals.push(
+        new DsaSlurmError('files', `Two different volumes have the same container path ${container}.`),
+      );
     }
     binds.set(container, { host, container, mode });
   };

@@ -360,7 +360,7 @@ test('a chord is refused before anything runs, and Girder says why', async () =>
   await publish({ first: wish, options: { headers } });
   const ended = await lab.ended(job);
   expectStatus(ended, status.error);
-  expect(ended.log.join('')).toMatch(/asked for a chord/);
+  expect(ended.log.join('')).toMatch(/part of a chord/);
   const run = lab.worker.handle.snapshot().runs.find(({ girderJobId }) => girderJobId === job.id);
   expect(run?.jobId).toBeNull();
 });

@@ -114,7 +114,7 @@ describe.concurrent('what fails says why', () => {
       await failed(
         lab.publish({ args: ['Wait', '/etc/hostname', { output: '../../../etc/x', toFolder: results.id }] }),
       ),
-    ).toContain('leads out of the directory');
+    ).toContain('outside the directory');
   });
 
   test('a task that nobody here can run ends its Girder job by a legal way', async () => {

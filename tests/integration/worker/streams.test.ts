@@ -97,7 +97,7 @@ describe.concurrent('streams of a job on another node', () => {
     const job = await lab.ended(published);
     expectStatus(job, status.error);
     expect(job.log.join('')).toMatch(/exit code 4/);
-    expect(job.log.join('')).toContain('has no place for job artifacts');
+    expect(job.log.join('')).toContain('does not support job artifacts');
     const [kept, ...more] = heardAt(`/kept/job/${published.id}/artifact`);
     expect(more).toEqual([]);
     expect(kept?.query.get('name')).toBe('left.txt');

@@ -87,7 +87,7 @@ describe('container arguments', () => {
     ['more than Linux takes', 'x'.repeat(131_072), /longer than/],
     ['a list', ['a'], /list or an object/],
     ['an object', { a: 1 }, /list or an object/],
-    ['an unknown class', p.object('os.system\u001b[2J'), /"os\.system\\u001b\[2J", which is not known/],
+    ['an unknown class', p.object('os.system\u001b[2J'), /"os\.system\\u001b\[2J", which is not supported/],
     [
       'a file without id',
       p.file({ _file_id: null }),
@@ -95,15 +95,15 @@ describe('container arguments', () => {
     ],
     ['an id with a path', p.file({ _file_id: '../../user/me/abcdefabcdef' }), /no valid file id/],
     ['a name that is none', p.file({ _filename: 5 }), /file name/],
-    ['a volume that is none', p.file({ _volume: null }), /names no volume/],
-    ['a volume of another class', p.file({ _volume: p.volumePath('x') }), /not known here/],
-    ['a mode that is none', p.temporaryVolume('/t', { _mode: 65_536 }), /mode that is none/],
-    ['no Girder', p.file({ gc: null }), /published outside/],
-    ['another client', p.file({ gc: p.object('a.B') }), /published outside/],
-    ['a file URL', p.file({ gc: p.gc({ urlBase: 'file:///etc/passwd' }) }), /no http/],
-    ['a URL with a user', p.file({ gc: p.gc({ urlBase: 'http://a:b@c/api/v1/' }) }), /more than an address/],
+    ['a volume that is none', p.file({ _volume: null }), /has no volume/],
+    ['a volume of another class', p.file({ _volume: p.volumePath('x') }), /not supported/],
+    ['a mode that is none', p.temporaryVolume('/t', { _mode: 65_536 }), /invalid mode/],
+    ['no Girder', p.file({ gc: null }), /not published by Girder/],
+    ['another client', p.file({ gc: p.object('a.B') }), /not published by Girder/],
+    ['a file URL', p.file({ gc: p.gc({ urlBase: 'file:///etc/passwd' }) }), /not an http/],
+    ['a URL with a user', p.file({ gc: p.gc({ urlBase: 'http://a:b@c/api/v1/' }) }), /with a user/],
     ['a token of two lines', p.file({ gc: p.gc({ token: 'secret\r\nX: y' }) }), /no usable Girder token/],
-    ['a progress pipe without a volume', p.girder('ProgressPipe', { name: 'x' }), /names no volume/],
+    ['a progress pipe without a volume', p.girder('ProgressPipe', { name: 'x' }), /has no volume/],
     ['one end of a stream', p.girder('GirderFileIdToStream'), /one end of a stream/],
     ['an upload', p.uploadToFolder(), /cannot be an argument/],
   ];
@@ -141,7 +141,9 @@ describe('output hooks', () => {
     expect(readHook(artifact)).toMatchObject({ jobId: 'b'.repeat(24) });
     expect(readHook({ ...artifact, job: null })).toMatchObject({ jobId: 'a'.repeat(24) });
     expect(() => readHook(p.uploadToFolder({ must_exist: 'no' }))).toThrow(/must_exist/);
-    expect(() => readHook(p.uploadToFolder({ _volumepath: p.file() }))).toThrow(/no path in a volume/);
+    expect(() => readHook(p.uploadToFolder({ _volumepath: p.file() }))).toThrow(
+      /does not name a path in a volume/,
+    );
     expect(() => readHook(p.uploadToFolder({ folder_id: 'x/../y' }))).toThrow(/folder id/);
   });
 });

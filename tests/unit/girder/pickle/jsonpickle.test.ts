@@ -166,7 +166,7 @@ describe('decodePickle', () => {
   it('gives up on depth and on size', () => {
     const deep = parsePythonJson('['.repeat(400) + ']'.repeat(400));
     expect(() => decodePickle(deep)).toThrow(/nested/);
-    expect(() => decodePickle(Array.from({ length: 1_000_001 }, () => 0))).toThrow(/far more values/);
+    expect(() => decodePickle(Array.from({ length: 1_000_001 }, () => 0))).toThrow(/too many values/);
   });
 
   it('shows no message that doubles itself without end', () => {

@@ -170,7 +170,7 @@ describe('readAnalysis of captured messages', () => {
 
   it.each([
     ['g3.direct_docker_run.nested.json', /argument 5 is a list or an object/],
-    ['g3.create_tiff.folder.json', /large_image_tasks\.tasks\.create_tiff.*names no container image/],
+    ['g3.create_tiff.folder.json', /large_image_tasks\.tasks\.create_tiff.*does not name a container image/],
     ['g3.plain.session_kwargs.json', /cap_tasks\.tasks\.add.*only tasks that run a container/],
   ])('refuses %s with its reason', (name, reason) => {
     expect(() => readAnalysis(fixtureTask(name))).toThrow(reason);
@@ -272,18 +272,18 @@ describe('readAnalysis of tasks', () => {
 
   const refused: [string, p.TaskParts, RegExp][] = [
     ['no image', { kwargs: { image: null } }, /container image/],
-    ['an empty image', { kwargs: { image: '' } }, /no usable container image/],
-    ['an image that is an option', { kwargs: { image: '--help' } }, /no usable container image/],
-    ['an image of two lines', { kwargs: { image: 'a\nb' } }, /no usable container image/],
-    ['a positional argument', { args: ['i:1'] }, /by position/],
+    ['an empty image', { kwargs: { image: '' } }, /container image of the task is invalid/],
+    ['an image that is an option', { kwargs: { image: '--help' } }, /container image of the task is invalid/],
+    ['an image of two lines', { kwargs: { image: 'a\nb' } }, /container image of the task is invalid/],
+    ['a positional argument', { args: ['i:1'] }, /too many positional/],
     ['an argument twice', { name: p.dockerTask, args: ['i:1'], kwargs: { image: 'i:2' } }, /twice/],
-    ['a quoted entry point', { kwargs: { entrypoint: 'sh -c "a b"' } }, /has to be a list/],
+    ['a quoted entry point', { kwargs: { entrypoint: 'sh -c "a b"' } }, /use a list instead/],
     ['an entry point of objects', { kwargs: { entrypoint: [{}] } }, /list or an object/],
     ['arguments that are a text', { kwargs: { container_args: 'x' } }, /not a list/],
     ['an environment of numbers', { kwargs: { environment: 1 } }, /neither a list nor an object/],
     ['an invalid variable', { kwargs: { environment: ['A B=c'] } }, /invalid name/],
     ['a variable with NUL', { kwargs: { environment: { A: '\0' } } }, /NUL/],
-    ['a variable of objects', { kwargs: { environment: { A: {} } } }, /no text/],
+    ['a variable of objects', { kwargs: { environment: { A: {} } } }, /unsupported value/],
     ['volumes that are a text', { kwargs: { volumes: '/a:/b' } }, /neither a list nor an object/],
     ['a relative host path', { kwargs: { volumes: { 'named-volume': { bind: '/c' } } } }, /absolute/],
     ['a relative container path', { kwargs: { volumes: { '/h': { bind: 'c' } } } }, /absolute/],
@@ -292,15 +292,19 @@ describe('readAnalysis of tasks', () => {
       { kwargs: { volumes: { '/h': { bind: '/c', mode: 'x' } } } },
       /neither ro nor rw/,
     ],
-    ['streams', { kwargs: { stream_connectors: [p.transform('HostStdOut')] } }, /HostStdOut.*no connection/],
+    [
+      'streams',
+      { kwargs: { stream_connectors: [p.transform('HostStdOut')] } },
+      /HostStdOut.*not a stream connector/,
+    ],
     ['hooks that are no list', { hooks: {} }, /not a list/],
     ['a hook that is none', { hooks: [1] }, /Output 1/],
-    ['a hook of an unknown class', { hooks: [p.object('a.B')] }, /"a\.B", which is not known/],
-    ['a hook that is an input', { hooks: [p.file()] }, /is no upload/],
+    ['a hook of an unknown class', { hooks: [p.object('a.B')] }, /"a\.B", which is not supported/],
+    ['a hook that is an input', { hooks: [p.file()] }, /is not an upload/],
     [
       'a hook on the returned value',
       { hooks: [p.object('girder_worker.utils.transforms.girder_io.GirderUploadToItem')] },
-      /returns none/,
+      /does not have/,
     ],
   ];
 

@@ -29,12 +29,12 @@ describe('readIngest', () => {
   });
 
   test.each([
-    [{ name_list: [] }, {}, 'names no images'],
-    [{ name_list: 'a:v1' }, {}, 'names no images'],
-    [{ name_list: [7] }, {}, 'something that is no text'],
-    [{ folder_id: '../x' }, {}, 'no folder'],
+    [{ name_list: [] }, {}, 'must name 1 to 200 images'],
+    [{ name_list: 'a:v1' }, {}, 'must name 1 to 200 images'],
+    [{ name_list: [7] }, {}, 'not a string'],
+    [{ folder_id: '../x' }, {}, 'not name a folder'],
     [{ token: '' }, {}, 'no token'],
-    [{}, { apiUrl: 'file:///etc' }, 'no http or https address'],
+    [{}, { apiUrl: 'file:///etc' }, 'not an http or https URL'],
   ])('%j %j is refused', (changes, headers, why) => {
     expect(() => readIngest(task(changes, headers))).toThrow(why);
     expect(() => readIngest(task(changes, headers))).not.toThrow('SECRET');

@@ -43,17 +43,21 @@ describe('streams', () => {
   });
 
   const refused: [string, unknown, RegExp][] = [
-    ['feed a pipe from the container', connect(pipe('Output'), pipe('Input')), /only a file of Girder/],
+    [
+      'feed a pipe from the container',
+      connect(pipe('Output'), pipe('Input')),
+      /can only read a file of Girder/,
+    ],
     [
       'feed a pipe from stdout',
       connect(p.transform('ContainerStdOut'), pipe('Input')),
-      /only a file of Girder/,
+      /can only read a file of Girder/,
     ],
     ['have no pipe', connect(girderFile(), p.transform('HostStdOut')), /neither is a pipe/],
     ['have one end', connect(pipe('Output'), null), /no known output/],
-    ['end in a source', connect(pipe('Output'), girderFile()), /takes none/],
-    ['go to a file', connect(pipe('Output'), post('file:///etc/passwd')), /no http/],
-    ['go to two lines', connect(pipe('Output'), post('http://a/\r\nSECRET')), /no http/],
+    ['end in a source', connect(pipe('Output'), girderFile()), /cannot receive one/],
+    ['go to a file', connect(pipe('Output'), post('file:///etc/passwd')), /not an http/],
+    ['go to two lines', connect(pipe('Output'), post('http://a/\r\nSECRET')), /not an http/],
     ['name a user', connect(pipe('Output'), post('http://u:SECRET@a/')), /has a user/],
     ['split a header', connect(pipe('Output'), post(undefined, { A: 'SECRET\r\nB: c' })), /header A/],
     ['name a bad header', connect(pipe('Output'), post(undefined, { 'A:': 'b' })), /invalid name/],

@@ -11,8 +11,8 @@ test.each([
   ['girder.tasks.deleteCollectionTask', /needs the database of Girder/],
   ['girder.tasks.copyFolderTask', /needs the database of Girder/],
   ['girder_import_tracker.utils.moveFolder', /needs the database of Girder/],
-  ['girder_worker.run', /no longer in use/],
-  ['large_image_tasks.tasks.create_tiff', /names no container image/],
+  ['girder_worker.run', /obsolete version/],
+  ['large_image_tasks.tasks.create_tiff', /does not name a container image/],
   ['celery.accumulate', /only tasks that run a container/],
 ])('%s is refused with its reason, and the setting that helps', (name, reason) => {
   expect(whyNotRunnable(name)).toMatch(reason);

@@ -58,7 +58,7 @@ async function* whole() {
 it('a receiver that has it all and does not answer is given up after two minutes', async () => {
   const { clock, send, heard } = await bench(() => undefined);
   const sent = send(whole());
-  const given = expect(sent).rejects.toThrow(/could not be sent: 127\.0\.0\.1:\d+ does not take it/);
+  const given = expect(sent).rejects.toThrow(/could not be sent: 127\.0\.0\.1:\d+ does not accept it/);
   await expect.poll(() => heard.length).toBe(1);
   expect([...clock.asleep]).toEqual([120_000]);
   clock.wake();

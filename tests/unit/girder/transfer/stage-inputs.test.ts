@@ -397,7 +397,7 @@ describe('other arguments', () => {
     'are no output path like %s',
     async (filename) => {
       const { stage, access, tmpDir } = await bench();
-      const refusal = /^The output name “.+” leads out of the directory of the run\.$/;
+      const refusal = /^The output name “.+” is outside the directory of the run\.$/;
       await expect(stage([{ kind: 'volumePath', filename, volume: standard }])).rejects.toThrow(refusal);
       const hook = {
         kind: 'uploadToItem',

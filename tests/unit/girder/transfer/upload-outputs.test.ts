@@ -112,8 +112,8 @@ describe('collectAfterFailure', () => {
     }));
     await uploadArtifactsAfterFailure(hooks, staged, optionsOf(base));
     expect(done).toEqual(['1', '3', '4']);
-    expect(messages.join('\n')).toMatch(/“..\/x” is not kept: .*leads out/);
-    expect(messages.join('\n')).toMatch(/no place for job artifacts[^]*“c” is not kept/);
+    expect(messages.join('\n')).toMatch(/“..\/x” was not uploaded: .*outside/);
+    expect(messages.join('\n')).toMatch(/does not support job artifacts[^]*“c” was not uploaded/);
   });
 });
 
@@ -237,7 +237,7 @@ describe('collectOutputs', () => {
     await writeFile(path.join(host, '..', 'secret'), 'secret');
     await symlink('../secret', path.join(host, 'link'));
     await symlink('..', path.join(host, 'up'));
-    await expect(collect([toFolder(filename)])).rejects.toThrow(/leads out of the directory of the run/);
+    await expect(collect([toFolder(filename)])).rejects.toThrow(/outside the directory of the run/);
     expect(heard).toEqual([]);
   });
 
@@ -282,7 +282,7 @@ describe('job artifacts', () => {
     await collect([artifact('log.txt')]);
     expect(requestShape(heard[0] ?? expect.fail())).toBe(requestShape(recordedRequest(python)));
     expect(heard[0]?.body.toString()).toBe(python.body);
-    expect(messages.at(-1)).toBe('“log.txt” is not kept: this Girder has no place for job artifacts.');
+    expect(messages.at(-1)).toBe('“log.txt” was not uploaded: this Girder does not support job artifacts.');
     expect(done).toEqual(['0']);
   });
 
@@ -316,8 +316,10 @@ describe('a hook that names a temporary volume', () => {
       collect([toFolder('a', { volume: other })], [], {
         volumes: { ...volumes, 'body:8': { host, container: '/y' } },
       }),
-    ).rejects.toThrow(/cannot be told which one/);
-    await expect(collect([toFolder('a', { volume: other })])).rejects.toThrow(/cannot be told which one/);
+    ).rejects.toThrow(/does not match exactly one volume/);
+    await expect(collect([toFolder('a', { volume: other })])).rejects.toThrow(
+      /does not match exactly one volume/,
+    );
   });
 
   it('and one that names a bound directory means that', async () => {

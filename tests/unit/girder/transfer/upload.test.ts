@@ -267,7 +267,7 @@ describe('outputs of a hostile container', () => {
     const fifo = path.join(directory, 'fifo');
     await promisify(execFile)('mkfifo', [fifo]);
     await symlink('fifo', path.join(directory, 'link'));
-    await expect(uploadFileToFolder(context, fifo, 'f', {})).rejects.toThrow(/it is no plain file/);
+    await expect(uploadFileToFolder(context, fifo, 'f', {})).rejects.toThrow(/it is not a regular file/);
     await expect(uploadFileToFolder(context, path.join(directory, 'link'), 'f', {})).rejects.toThrow(/ELOOP/);
   });
 });
