@@ -9,11 +9,11 @@ import {
   type GirderSettings,
   type SettingChange,
 } from '../doctor/checks/girder/settings.js';
-import type { Asker } from './flow/prompter.js';
+import type { Prompter } from './flow/prompter.js';
 import { settingsOfAnswers } from './flow/complete.js';
-import type { Doors } from './detect/site-probes.js';
-import { indented, mark, table } from './flow/output.js';
-import type { SiteAnswers } from './init-answers.js';
+import type { SiteProbes } from './detect/site-probes.js';
+import { indented, style, table } from './flow/output.js';
+import type { InitAnswers } from './init-answers.js';
 
 const answer = z.object({
   'worker.broker': z.string().nullish(),
@@ -23,17 +23,20 @@ const answer = z.object({
 });
 
 /**
- * Shows where Girder's settings are not what this worker needs, and sets them if the operator agrees. Needs an API key
- * of an administrator; a site that is about to be made gets its settings from provision.yaml. Trouble is told, and stops
- * nothing.
+ * Shows which of Girder's settings this worker needs changed, and changes them if the operator agrees. Needs an API key of
+ * an administrator. A new deployment gets its settings from provision.yaml instead. Errors are printed, not thrown.
  */
-export async function girderSettingsStep(answers: SiteAnswers, doors: Doors, asker: Asker): Promise<void> {
+export async function checkGirderSettings(
+  answers: InitAnswers,
+  probes: SiteProbes,
+  prompter: Prompter,
+): Promise<void> {
   const { apiKey, apiUrl, caFile, major } = answers.girder;
   if (apiKey === null || answers.deployment !== null) return;
-  asker.say(`\n${mark.heading('Settings of Girder')}`);
+  prompter.print(`\n${style.heading('Girder settings')}`);
   try {
-    const { token } = await doors.girder.login(apiUrl, apiKey, caFile);
-    const theirs: GirderSettings = await doors.girder.as({ apiUrl, token, caFile }, (client) =>
+    const { token } = await probes.girder.login(apiUrl, apiKey, caFile);
+    const existing: GirderSettings = await probes.girder.as({ apiUrl, token, caFile }, (client) =>
       client.json(answer, {
         method: 'GET',
         path: 'system/setting',
@@ -43,40 +46,40 @@ export async function girderSettingsStep(answers: SiteAnswers, doors: Doors, ask
       }),
     );
     const settings = settingsOfAnswers(answers);
-    const { changes } = judgeSettings(theirs, settings, { major, profile: answers.profile });
+    const { changes } = judgeSettings(existing, settings, { major, profile: answers.profile });
     if (changes.length === 0) {
-      asker.say(`${mark.good} They are as this worker needs them.`);
+      prompter.print(`${style.good} No change needed.`);
       return;
     }
-    asker.say(differenceText(theirs, changes));
-    if (!(await asker.yesNo('Set them in Girder now?', true))) {
-      asker.say(indented(mark.dim('Later: dsa-slurm doctor --fix')));
+    prompter.print(differenceText(existing, changes));
+    if (!(await prompter.confirm('Change them in Girder now?', true))) {
+      prompter.print(indented(style.dim('To change them later: dsa-slurm doctor --fix')));
       return;
     }
     for (const change of changes) {
       await setSetting({ settings, clock: systemClock }, { apiUrl, token }, change);
-      asker.say(`${mark.good} ${change.key}`);
+      prompter.print(`${style.good} ${change.key}`);
     }
     if (changes.some(({ key }) => key === 'worker.broker' || key === 'worker.backend')) {
-      asker.say(indented('Girder takes up a new broker when it is restarted.'));
+      prompter.print(indented('Restart Girder to use the new broker.'));
     }
   } catch (thrown) {
-    // their own business is Stopped, which is no complaint about Girder
+    // Ctrl-C is not an error of Girder
     if (thrown instanceof Error && thrown.name === 'Stopped') throw thrown;
-    asker.say(`${mark.careful} ${indented(errorLine(thrown)).trimStart()}`);
+    prompter.print(`${style.careful} ${indented(errorLine(thrown)).trimStart()}`);
   }
 }
 
-/** Setting by setting: what Girder has, and what this worker needs. Passwords are masked. */
-export function differenceText(theirs: GirderSettings, changes: readonly SettingChange[]): string {
+/** Lists the current and the required value of each setting. Passwords are masked. */
+export function differenceText(existing: GirderSettings, changes: readonly SettingChange[]): string {
   return changes
     .map(({ key, value }) => {
-      const [has, wants] = [text(theirs[key]), text(value)];
-      // passwords are hidden on both sides
-      const note = has === wants ? ' (with another password)' : '';
+      const [current, required] = [text(existing[key]), text(value)];
+      // they differ in the masked password only
+      const note = current === required ? ' (with another password)' : '';
       return table([
-        [key, `Girder has ${has}`],
-        ['', `needed: ${wants}${note}`],
+        [key, `current:  ${current}`],
+        ['', `required: ${required}${note}`],
       ]);
     })
     .join('\n');

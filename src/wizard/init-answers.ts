@@ -8,30 +8,30 @@ type ScalarSettings<Group> = {
 };
 
 /**
- * What `init` has to know of a site. One object from which every file is made: same answers, same files, byte for byte.
- * Secrets are in it; where it is shown or printed they are masked (see `secretAnswers`).
+ * Complete answers about a site, from which all files are generated. Contains secrets (see `secretAnswers`), which are masked
+ * wherever answers are printed.
  */
-export interface SiteAnswers {
+export interface InitAnswers {
   profile: string;
   worker: {
-    /** Who runs the jobs: Slurm, or this host itself. */
+    /** Where jobs run: on Slurm or on this host. */
     executor: 'slurm' | 'local';
-    /** Jobs that run at one time where this host runs them; null: as the setting's default says. */
+    /** Concurrent jobs on this host; null: the setting's default. */
     localJobs: number | null;
   };
   dirs: {
-    /** Absolute paths; login and compute nodes share them where Slurm runs the jobs. */
+    /** Absolute paths, shared with the compute nodes if Slurm runs the jobs. */
     tmp: string;
     logs: string;
     images: string;
-    /** Where the submit script is written, shared as well. */
+    /** Path of the submit script, also shared. */
     submitScript: string;
   };
   /** Null or missing: the default of the setting. */
   slurm: ScalarSettings<Settings['slurm']>;
   apptainer: { command: string };
   broker: {
-    /** As this worker reaches RabbitMQ. */
+    /** As seen from this worker. */
     host: string;
     port: number;
     vhost: string;
@@ -42,25 +42,25 @@ export interface SiteAnswers {
     caFile?: string | null;
   };
   girder: {
-    /** As this worker reaches Girder: `http://localhost:8080/api/v1`. */
+    /** As seen from this worker: `http://localhost:8080/api/v1`. */
     apiUrl: string;
-    /** For checking and setting Girder's settings; null if that is not wanted. */
+    /** For reading and changing Girder's settings; null: neither. */
     apiKey: string | null;
-    /** Certificate of the authority of its https address; null: a public one. */
+    /** CA certificate for an https address; null: public CAs. */
     caFile: string | null;
     major: 3 | 5;
-    /** Read inputs from Girder's own path where it is readable here. Not answered: no. */
+    /** Read inputs directly from Girder's path. Default: no. */
     directPaths?: boolean;
   };
   mongo: {
-    /** `mongodb://localhost:27017/girder`; null where this host cannot reach it. */
+    /** `mongodb://localhost:27017/girder`; null if this host cannot reach it. */
     uri: string | null;
   };
-  /** Files for a site that also runs the DSA; null: only the worker's own. */
+  /** For files that run the DSA; null: only the worker's files. */
   deployment: {
-    /** `forked`: Girder with the Slurm forks and Apptainer inside; `stock`: an unmodified DSA image. */
+    /** `forked`: Girder with the Slurm forks and Apptainer; `stock`: an unmodified DSA image. */
     flavour: 'forked' | 'stock';
-    /** Directory that the files are written to. */
+    /** Directory of the files. */
     directory: string;
     /** Port of Girder on the host. */
     girderPort: number;
@@ -69,11 +69,11 @@ export interface SiteAnswers {
     user: string;
     adminPassword: string;
   } | null;
-  /** How the worker is kept running. */
+  /** How the worker is started. */
   service: 'systemd' | 'script';
 }
 
-/** Paths of answers that are secrets. */
+/** Keys of answers that are secrets. */
 export const secretAnswers = [
   'broker.password',
   'girder.apiKey',
@@ -81,21 +81,21 @@ export const secretAnswers = [
   'deployment.adminPassword',
 ] as const;
 
-/** One file that init writes. */
+/** A file that init will write. */
 export interface PlannedFile {
   /** Absolute. */
   path: string;
   /** Octal permission bits. */
   mode: number;
   content: string;
-  /** One sentence for the list. */
+  /** One sentence about the file, for the operator. */
   purpose: string;
-  /** The content keeps what the file holds beyond the answers: writing it undoes nothing that was done by hand. */
+  /** The content preserves manual changes to the file, so that it can be overwritten without asking. */
   merged?: true;
 }
 
-/** Any part of something: what is not there has not been answered. Null stays what it means: none. */
+/** Recursively optional: a missing answer has not been given yet. Null still means none. */
 export type DeepPartial<T> = T extends object ? { [K in keyof T]?: DeepPartial<T[K]> } : T;
 
-/** Answers on their way. `base` is a help for the wizard alone: the directory below which the others are proposed. */
-export type Draft = DeepPartial<SiteAnswers> & { base?: string | null };
+/** Incomplete answers. `base`, used only by the wizard, is the directory below which others are proposed. */
+export type Draft = DeepPartial<InitAnswers> & { base?: string | null };

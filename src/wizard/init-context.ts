@@ -1,29 +1,29 @@
 import type { RunCommand } from '../base/command.js';
 import type { Detection } from './detect/detect.js';
-import type { Doors } from './detect/site-probes.js';
-import type { Given, GivenSources } from './flow/preset-answers.js';
-import type { Imported } from './import/index.js';
+import type { SiteProbes } from './detect/site-probes.js';
+import type { PresetAnswers, PresetSources } from './flow/preset-answers.js';
+import type { ImportedSite } from './import/index.js';
 import type { Draft } from './init-answers.js';
 import type { AnswerStore } from './flow/answer-store.js';
 
 export interface InitOptions {
   profile: string;
-  /** The operator's environment: answers (`DSA_SLURM_INIT_…`), places, and what commands are run with. */
+  /** The operator's environment: answers (`DSA_SLURM_INIT_…`), directories, and the environment of commands. */
   env: Readonly<Record<string, string | undefined>>;
   /** Absolute path of `bin/dsa-slurm`, for the unit and run.sh. */
   program: string;
-  answers: Omit<GivenSources, 'env'>;
-  /** Directory of an old site, whose files are read for proposals. */
+  answers: Omit<PresetSources, 'env'>;
+  /** Directory of an old context, whose files are read for proposals. */
   from: string | null;
   yes: boolean;
   dryRun: boolean;
   json: boolean;
   printAnswers: boolean;
-  /** Make up passwords that are new and that nobody gave. */
+  /** Generate missing passwords of new services. */
   generatePasswords: boolean;
-  /** Overwrite files that were changed by hand, where nobody can be asked. */
+  /** Without prompts: overwrite edited files. */
   overwrite: boolean;
-  /** Have a job look at the directories from the nodes, where nobody can be asked. */
+  /** Without prompts: check the directories with a job on the compute nodes. */
   probe: boolean;
   stdin: NodeJS.ReadableStream & { isTTY?: boolean };
   stdout: NodeJS.WritableStream & { isTTY?: boolean };
@@ -31,16 +31,16 @@ export interface InitOptions {
   signal: AbortSignal;
 }
 
-/** What every way of running the wizard works with. */
-export interface InitSite extends InitOptions {
+/** Shared context of the interactive and the non-interactive flow. */
+export interface InitContext extends InitOptions {
   run: RunCommand;
-  doors: Doors;
+  probes: SiteProbes;
   store: AnswerStore;
-  given: Given;
-  /** What was so before: what an import tells, what the profile holds, what was answered the last time. */
+  presets: PresetAnswers;
+  /** Previous answers: from an import, the profile, and the last run of init. */
   known: Draft;
-  /** Doubts about it that were brushed aside. */
+  /** Ids of accepted warnings about them. */
   accepted: readonly string[];
-  imported: Imported | null;
+  imported: ImportedSite | null;
   detected: Detection;
 }

@@ -1,25 +1,24 @@
 import { Document } from 'yaml';
 import { answerTo } from './flow/answer.js';
 import type { Detection } from './detect/detect.js';
-import { isDeployed, readAnswer } from './flow/partial-answers.js';
+import { hasDeployment, readAnswer } from './flow/partial-answers.js';
 import { environmentName, questions } from './questions/index.js';
 import type { Draft } from './init-answers.js';
 
-/**
- * The answers file for the next site: YAML in the order of the questions. Secrets are left out, and named at its top. Same
- * answers, same text.
- */
+/** An answers file: YAML in the order of the questions. Secrets are left out and listed at the top. */
 export function answersFile(draft: Draft, profile: string, detected: Detection): string {
   const applying = questions.filter((question) => question.when?.(draft, detected) ?? true);
   const secrets = applying.filter(({ kind }) => kind === 'secret');
   const document = new Document({});
   for (const question of applying) {
     if (question.kind === 'secret') continue;
-    // the archive is told to be there or not as a whole
+    // without a deployment, the whole object is null
     const path =
-      question.key === 'deployment.flavour' && !isDeployed(draft) ? ['deployment'] : question.key.split('.');
+      question.key === 'deployment.flavour' && !hasDeployment(draft)
+        ? ['deployment']
+        : question.key.split('.');
     const value = document.createNode(readAnswer(draft, path.join('.')) ?? null);
-    if (answerTo(question, draft) === undefined) value.comment = ' needed';
+    if (answerTo(question, draft) === undefined) value.comment = ' required';
     document.setIn(path, value);
   }
   document.commentBefore = [
@@ -28,7 +27,7 @@ export function answersFile(draft: Draft, profile: string, detected: Detection):
     ...(secrets.length === 0
       ? []
       : [
-          ' Passwords are left out. Give them in the environment, or as lines key=value with --answers-stdin:',
+          ' Passwords are left out. Give them in the environment, or as lines of key=value with --answers-stdin:',
           ...secrets.map(
             (question) =>
               `   ${question.key}: ${environmentName(question)}${question.optional ? ' (optional)' : ''}`,

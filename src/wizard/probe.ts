@@ -3,58 +3,58 @@ import type { RunCommand } from '../base/command.js';
 import { judgeProbe } from '../doctor/probe/judge-probe.js';
 import { probeSharedDirectories, type ProbeWaiting } from '../doctor/probe/probe-job.js';
 import type { Finding } from '../doctor/check.js';
-import type { Asker } from './flow/prompter.js';
+import type { Prompter } from './flow/prompter.js';
 import { settingsOfAnswers } from './flow/complete.js';
 import type { Detection } from './detect/detect.js';
-import { indented, mark } from './flow/output.js';
-import type { SiteAnswers } from './init-answers.js';
+import { indented, style } from './flow/output.js';
+import type { InitAnswers } from './init-answers.js';
 
-/** What is done after the nodes were looked at. */
-export type AfterProbe = 'go-on' | 'change';
+/** What the operator wants to do after the check. */
+export type ProbeDecision = 'continue' | 'change';
 
 export interface ProbeOptions {
-  answers: SiteAnswers;
+  answers: InitAnswers;
   detected: Detection;
   run: RunCommand;
-  asker: Asker;
+  prompter: Prompter;
 }
 
-/** Has a job look at the directories on each partition that jobs may go to; the person sees it wait, and can put it off. */
-export async function probeStep(options: ProbeOptions): Promise<AfterProbe> {
-  const { answers, detected, asker } = options;
+/** Checks the directories with a job on each partition in use. The operator can postpone it while it waits. */
+export async function probeStep(options: ProbeOptions): Promise<ProbeDecision> {
+  const { answers, detected, prompter } = options;
   const partitions = probePartitions(answers, detected);
-  if (partitions.length === 0) return 'go-on';
-  asker.say(`\n${mark.heading('A look from the nodes')}`);
-  asker.say(indented('A job of a few seconds checks that compute nodes see these directories.'));
-  if (!(await asker.yesNo('Submit it now?', true))) {
-    asker.say(indented(mark.dim('Put off. Later: dsa-slurm doctor --deep')));
-    return 'go-on';
+  if (partitions.length === 0) return 'continue';
+  prompter.print(`\n${style.heading('Check from the compute nodes')}`);
+  prompter.print(indented('A short job checks that compute nodes can use these directories.'));
+  if (!(await prompter.confirm('Submit it now?', true))) {
+    prompter.print(indented(style.dim('Postponed. To check later: dsa-slurm doctor --deep')));
+    return 'continue';
   }
   for (;;) {
-    const findings = await asker.wait((show, signal) => lookFromNodes({ ...options, signal, show }));
-    if (findings === 'put-off') {
-      asker.say(indented(mark.dim('Put off. Later: dsa-slurm doctor --deep')));
-      return 'go-on';
+    const findings = await prompter.wait((show, signal) => probeFromNodes({ ...options, signal, show }));
+    if (findings === 'postponed') {
+      prompter.print(indented(style.dim('Postponed. To check later: dsa-slurm doctor --deep')));
+      return 'continue';
     }
-    for (const finding of findings) asker.say(findingText(finding));
-    if (findings.every(({ status }) => status !== 'fail')) return 'go-on';
-    const reply = await asker.choose({
-      message: 'Analyses would fail like this. What now?',
+    for (const finding of findings) prompter.print(findingText(finding));
+    if (findings.every(({ status }) => status !== 'fail')) return 'continue';
+    const reply = await prompter.choose({
+      message: 'Analyses would fail with this configuration. What next?',
       choices: [
-        { value: 'again', name: 'look again' },
+        { value: 'again', name: 'check again' },
         { value: 'change', name: 'change answers' },
-        { value: 'go-on', name: 'go on all the same' },
+        { value: 'continue', name: 'continue anyway' },
       ],
       proposal: 'again',
       back: false,
     });
-    if (reply.kind === 'text' && reply.text === 'go-on') return 'go-on';
+    if (reply.kind === 'text' && reply.text === 'continue') return 'continue';
     if (reply.kind === 'text' && reply.text === 'change') return 'change';
   }
 }
 
-/** Partitions that jobs may go to; where none is named, Slurm's default. */
-export function probePartitions({ slurm, worker }: SiteAnswers, detected: Detection): string[] {
+/** Partitions of jobs; Slurm's default if none is configured. */
+export function probePartitions({ slurm, worker }: InitAnswers, detected: Detection): string[] {
   if (worker.executor === 'local') return [];
   const known = detected.slurm.found ? (detected.slurm.value.partitions ?? []) : [];
   const usual = slurm.partition ?? known.find(({ isDefault }) => isDefault)?.name;
@@ -62,22 +62,24 @@ export function probePartitions({ slurm, worker }: SiteAnswers, detected: Detect
   return detected.slurm.found ? [...new Set(names)] : [];
 }
 
-/** Asks all partitions side by side. Never throws. */
-export async function lookFromNodes({
+/** Checks all partitions concurrently. Never throws. */
+export async function probeFromNodes({
   answers,
   detected,
   run,
   signal,
   show,
-}: Omit<ProbeOptions, 'asker'> & { signal: AbortSignal; show: (line: string) => void }): Promise<Finding[]> {
+}: Omit<ProbeOptions, 'prompter'> & { signal: AbortSignal; show: (line: string) => void }): Promise<
+  Finding[]
+> {
   const { tmp, logs, images, submitScript } = answers.dirs;
   const directories = [...new Set([tmp, logs, images, dirname(submitScript)])];
   const waiting = new Map<string, string>();
-  const tell = (): void => show(`  … ${[...waiting.values()].join('; ')}  (s puts it off)`);
+  const update = (): void => show(`  … ${[...waiting.values()].join('; ')}  (s to postpone)`);
   return Promise.all(
     probePartitions(answers, detected).map(async (partition) => {
       waiting.set(partition, `${partition}: submitting`);
-      tell();
+      update();
       const answer = await probeSharedDirectories({
         run,
         settings: settingsOfAnswers(answers),
@@ -87,27 +89,27 @@ export async function lookFromNodes({
         signal,
         onWaiting: (state) => {
           waiting.set(partition, waitingText(state));
-          tell();
+          update();
         },
       });
       waiting.delete(partition);
-      tell();
+      update();
       return judgeProbe(answer, images);
     }),
   );
 }
 
 function waitingText({ partition, reason, waitedMs }: ProbeWaiting): string {
-  const because = reason === '' || reason === 'None' ? 'waits' : `waits (${reason})`;
-  return `${partition}: ${because}, ${Math.round(waitedMs / 1_000)} s`;
+  const state = reason === '' || reason === 'None' ? 'waiting' : `waiting (${reason})`;
+  return `${partition}: ${state}, ${Math.round(waitedMs / 1_000)} s`;
 }
 
-/** A finding as lines of the screen. */
+/** Formats a finding of the doctor. */
 export function findingText({ status, evidence, fix }: Finding): string {
-  const sign = { ok: mark.good, warn: mark.careful, fail: mark.bad, skip: mark.dim('-') }[status];
+  const symbol = { ok: style.good, warn: style.careful, fail: style.bad, skip: style.dim('-') }[status];
   const [first = '', ...rest] = evidence.map((line) => indented(line));
   return [
-    `${sign} ${first.trimStart()}`,
+    `${symbol} ${first.trimStart()}`,
     ...rest,
     ...(fix === undefined ? [] : fix.split('\n').map((line) => `    ${line}`)),
   ].join('\n');

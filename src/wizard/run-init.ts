@@ -6,85 +6,86 @@ import { configDirectory } from '../config/paths.js';
 import { slurmEnvironment } from '../slurm/environment.js';
 import { detect } from './detect/detect.js';
 import { mergeDrafts } from './flow/partial-answers.js';
-import { gatherGiven } from './flow/preset-answers.js';
-import { importOld } from './import/index.js';
+import { collectPresets } from './flow/preset-answers.js';
+import { importSite } from './import/index.js';
 import type { Draft } from './init-answers.js';
-import { answersOfProfile, withBase } from './flow/previous-answers.js';
-import { openDoors } from './detect/open-site-probes.js';
+import { answersOfProfile, inferBase } from './flow/previous-answers.js';
+import { openSiteProbes } from './detect/open-site-probes.js';
 import { answersFile } from './print-answers.js';
-import { fill } from './flow/unattended-answers.js';
-import type { InitOptions, InitSite } from './init-context.js';
+import { answerUnattended } from './flow/unattended-answers.js';
+import type { InitOptions, InitContext } from './init-context.js';
 import { openAnswerStore } from './flow/answer-store.js';
-import { startWalk } from './flow/question-flow.js';
-import { runUnattended } from './flow/non-interactive.js';
+import { startFlow } from './flow/question-flow.js';
+import { runNonInteractive } from './flow/non-interactive.js';
 
 /**
- * Sets a site up: with a person at a terminal, or from what is given.
- * @returns the exit code: 0 done; 1 Girder, Slurm or files stood in the way; 2 answers are missing or wrong; 130 stopped
- * @throws DsaSlurmError `usage` for flags and answers that mean nothing, `files` if nothing could be written
+ * Sets up a site, interactively or from the given answers.
+ * @returns the exit code: 0 success; 1 failure; 2 answers are missing or invalid; 130 interrupted
+ * @throws DsaSlurmError `usage` for invalid flags and answers, `files` if files cannot be written; then none was written
  */
 export async function runInit(options: InitOptions): Promise<number> {
   const { env, profile, stdin, stdout, yes, json, printAnswers } = options;
-  const given = gatherGiven({ ...options.answers, env });
-  const attended = !yes && !json && !printAnswers && stdin.isTTY === true && stdout.isTTY === true;
-  if (!attended && !yes && !printAnswers && !options.dryRun) {
+  const presets = collectPresets({ ...options.answers, env });
+  const isInteractive = !yes && !json && !printAnswers && stdin.isTTY === true && stdout.isTTY === true;
+  if (!isInteractive && !yes && !printAnswers && !options.dryRun) {
     throw new DsaSlurmError(
       'usage',
-      'Without a terminal nobody can be asked, and nothing is written unasked.',
+      'init needs a terminal to ask questions. Use --yes to write files without asking, or --dry-run for a preview.',
       {
-        next: 'Give the answers and --yes, or look first with --dry-run. All of them: dsa-slurm init --help',
+        next: 'For all flags, run: dsa-slurm init --help',
       },
     );
   }
   const configDir = configDirectory(env);
   const store = openAnswerStore(configDir, profile);
   const run = createRunner({ env: slurmEnvironment(env, ['XDG_RUNTIME_DIR', 'DBUS_SESSION_BUS_ADDRESS']) });
-  const doors = openDoors({ run });
-  if (attended) stdout.write(`dsa-slurm init: sets up the profile "${profile}".\nLooking at this machine …`);
-  const [detected, before, imported] = await Promise.all([
-    detect({ run, env, clock: systemClock, doors, signal: options.signal }),
+  const probes = openSiteProbes({ run });
+  if (isInteractive)
+    stdout.write(`dsa-slurm init: sets up the profile "${profile}".\nInspecting this machine …`);
+  const [detected, saved, imported] = await Promise.all([
+    detect({ run, env, clock: systemClock, probes, signal: options.signal }),
     store.answers(),
-    options.from === null ? null : importOld(options.from),
+    options.from === null ? null : importSite(options.from),
   ]);
-  if (attended) stdout.write('\r\u001B[2K');
-  const known = withBase(
+  if (isInteractive) stdout.write('\r\u001B[2K');
+  const known = inferBase(
     mergeDrafts(
       imported?.answers ?? {},
       answersOfProfile(configDir, profile),
-      before.draft,
+      saved.draft,
       knownAuthorities(configDir, profile, env),
     ),
   );
-  const site: InitSite = {
+  const context: InitContext = {
     ...options,
     run,
-    doors,
+    probes,
     store,
-    given,
+    presets,
     known,
-    accepted: before.accepted,
+    accepted: saved.accepted,
     imported,
     detected,
   };
   if (printAnswers) {
-    const { walk } = await fill({
-      walk: startWalk(known),
-      given,
+    const { flow } = await answerUnattended({
+      flow: startFlow(known),
+      presets,
       detected,
-      doors,
+      probes,
       generate: false,
       check: false,
     });
-    stdout.write(answersFile(walk.draft, profile, detected));
+    stdout.write(answersFile(flow.draft, profile, detected));
     return 0;
   }
-  if (!attended) return runUnattended(site);
-  // the prompts take as long to load as all of the rest
-  const { runAttended } = await import('./flow/interactive.js');
-  return runAttended(site);
+  if (!isInteractive) return runNonInteractive(context);
+  // loading the prompts takes as long as everything else
+  const { runInteractive: runAttended } = await import('./flow/interactive.js');
+  return runAttended(context);
 }
 
-/** `girder.caFile` and `broker.caFile` of the profile or the environment; whatever else is wrong with those is not the wizard's business. */
+/** `girder.caFile` and `broker.caFile` of the profile or the environment. Problems with other settings do not matter here. */
 function knownAuthorities(configDir: string, profile: string, env: InitOptions['env']): Draft {
   try {
     const { girder, broker } = loadSettings({ profile, configDir, env, flags: {} }).settings;

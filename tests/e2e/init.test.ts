@@ -64,13 +64,13 @@ async function answerToBroker({ answer }: WizardDriver): Promise<void> {
   await answer('CPUs of a job');
   await answer('Partition of jobs that need a GPU');
   await answer('GPUs of a job that needs one');
-  await answer('Write files that start the archive');
+  await answer('Also write files to run');
   await answer('RabbitMQ host', `${broker.hostname}:${broker.port}`);
   await answer('RabbitMQ user', decodeURIComponent(broker.username));
 }
 
 describe('at a terminal', () => {
-  test('wrong turns, Ctrl-C and resume, and a change later', async () => {
+  test('corrects wrong answers, resumes after Ctrl-C, and changes answers later', async () => {
     const base = join(bench.dir, 'shared');
     const file = join(bench.dir, 'file');
     await writeFile(file, '');
@@ -98,22 +98,22 @@ describe('at a terminal', () => {
     await first.until('Address of Girder');
     first.terminal.press(keys.ctrlC);
     expect(await first.terminal.ended).toBe(130);
-    expect(first.terminal.screen().join('\n')).toContain('start init again to go on');
+    expect(first.terminal.screen().join('\n')).toContain('run init again to continue');
     expect(first.terminal.written()).not.toContain(decodeURIComponent(broker.password));
     await expect(stat(profileFile(bench))).rejects.toThrow('ENOENT');
     const kept = join(profileFile(bench), '../init/default.progress.json');
     expect((await stat(kept)).mode & 0o777).toBe(0o600);
 
     const second = start();
-    await second.answer('Go on from there?');
+    await second.answer('Continue from there?');
     await second.answer('Address of Girder', bench.girder.apiUrl);
     await second.answer('API key');
-    await second.answer('How shall the worker be kept running?');
+    await second.answer('How is the worker started?');
     await second.answer('Submit it now?');
-    const list = await second.until('What now?', 60_000);
+    const list = await second.until('What next?', 60_000);
     expect(list).toContain('answered after');
     expect(list).toContain(`new      ${join(base, 'singularity.slurm')}`);
-    await second.answer('What now?');
+    await second.answer('What next?');
     await second.terminal.waitFor('Next\n', 60_000);
     expect(await second.terminal.ended).toBe(0);
     expect(second.terminal.written()).not.toContain(decodeURIComponent(broker.password));
@@ -137,26 +137,26 @@ describe('at a terminal', () => {
       'CPUs',
       'Partition of jobs that need a GPU',
       'GPUs of a job',
-      'Write files',
+      'Also write files',
       'RabbitMQ host',
       'RabbitMQ user',
       'RabbitMQ password',
       'Address of Girder',
       'API key',
-      'How shall the worker',
+      'How is the worker',
     ]) {
       await third.answer(question);
     }
     await third.answer('Submit it now?', 'n');
-    const changes = await third.until('What now?');
+    const changes = await third.until('What next?');
     expect(changes).toContain(`changed  ${profileFile(bench)}`);
     expect(changes).toMatch(/same {5}\/.*run\.sh/);
-    await third.answer('What now?');
+    await third.answer('What next?');
     expect(await third.terminal.ended).toBe(0);
     expect((await profile())['slurm']).toMatchObject({ time: '0:20:00' });
   });
 
-  test('coming from the old run.sh', async () => {
+  test('migrates from the Python worker’s run.sh and keeps its submit script', async () => {
     const old = join(bench.dir, 'old');
     await mkdir(old);
     const { TMP, LOGS, SIF_IMAGE_PATH } = bench.env;
@@ -193,7 +193,7 @@ describe('at a terminal', () => {
       'CPUs',
       'Partition of jobs that need a GPU',
       'GPUs of a job',
-      'Write files',
+      'Also write files',
       'RabbitMQ host',
       'RabbitMQ user',
       'RabbitMQ password',
@@ -202,15 +202,15 @@ describe('at a terminal', () => {
     }
     await driver.answer('Address of Girder', bench.girder.apiUrl);
     await driver.answer('API key');
-    await driver.answer('How shall the worker');
+    await driver.answer('How is the worker');
     await driver.answer('Submit it now?', 'n');
-    const list = await driver.until('What now?');
-    // the old script was not made by init
-    expect(list).toContain(`by hand  ${script}`);
-    await driver.answer('What now?');
-    await driver.until('What shall become of it?');
-    // it stays
-    await driver.answer('What shall become of it?');
+    const list = await driver.until('What next?');
+    // init did not write the existing script
+    expect(list).toContain(`edited   ${script}`);
+    await driver.answer('What next?');
+    await driver.until('What should be done with it?');
+    // Enter keeps it
+    await driver.answer('What should be done with it?');
     expect(await driver.terminal.ended).toBe(0);
     expect(await readFile(script, 'utf8')).toBe(submitScripts.classic);
     await expect(stat(join(old, 'executed'))).rejects.toThrow('ENOENT');
@@ -242,7 +242,7 @@ describe('without a terminal', () => {
   ];
   const password = { DSA_SLURM_INIT_BROKER_PASSWORD: decodeURIComponent(broker.password) };
 
-  test('flags, one secret from the environment, and a task runs', async () => {
+  test('sets up a working worker from flags and a secret in the environment', async () => {
     const dry = await init([...given(), '--dry-run'], password);
     expect(dry.stderr).not.toContain('internal error');
     expect(dry.code).toBe(0);
@@ -280,7 +280,7 @@ describe('without a terminal', () => {
     expect(await readFile(join(bench.dir, 'other/dsa-slurm/default.json'), 'utf8')).toBe(before);
   });
 
-  test('everything that is missing or wrong is told at once', async () => {
+  test('reports all missing and invalid answers at once', async () => {
     const result = await init(['--yes', '--tmp', 'relative', '--partition', 'nowhere']);
     expect(result.code).toBe(2);
     for (const part of [
@@ -292,7 +292,7 @@ describe('without a terminal', () => {
     ]) {
       expect(result.stderr).toContain(part);
     }
-    expect((await init([])).stderr).toContain('Without a terminal nobody can be asked');
+    expect((await init([])).stderr).toContain('init needs a terminal');
     const secret = await init(['--yes', '--answer', 'broker.password=hush-hush']);
     expect(secret.code).toBe(2);
     expect(secret.stderr).toContain('every user of this machine can read flags');

@@ -5,23 +5,23 @@ import type { Bench } from './bench.js';
 import { dsaSlurm, type Environment } from './program.js';
 import { frame, keys, startInTerminal, type TerminalProgram } from './terminal.js';
 
-/** A person in front of `dsa-slurm init`. */
+/** Drives `dsa-slurm init` in a terminal. */
 export interface WizardDriver {
   terminal: TerminalProgram;
   /**
-   * Waits until this question is the one that is asked, and gives the screen. Doubts about the practice site's file
-   * system and offers to make directories on the way there are agreed to.
+   * Waits for this question and returns the screen. Accepts warnings about the sandbox's file system and offers to create
+   * directories on the way.
    */
   until(question: string, timeoutMs?: number): Promise<string>;
-  /** Waits for a question, and answers it; without a text with Enter alone. Resolves when it is taken or refused. */
+  /** Waits for a question and answers it, by default with Enter. Resolves when the answer is accepted or rejected. */
   answer(question: string, text?: string): Promise<void>;
-  /** Writes over what stands there after a refusal. */
+  /** Replaces the text after a rejected answer. */
   retype(question: string, text: string): Promise<void>;
 }
 
-const agreed = ['Use it all the same?', 'Make it?'];
+const agreed = ['Use it anyway?', 'Create it?'];
 
-/** Wide and high, so that no question is wrapped and none is scrolled away. */
+/** Starts init in a terminal so large that nothing wraps or scrolls. */
 export function startWizard(args: readonly string[], env: Environment): WizardDriver {
   // on a busy machine Slurm may not answer in time, and then it would be asked who runs the jobs
   const terminal = startInTerminal(dsaSlurm, ['init', '--executor', 'slurm', ...args], {

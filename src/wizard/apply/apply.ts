@@ -7,40 +7,40 @@ import { digest, manifestText, readManifest } from './manifest.js';
 
 export interface ApplyOptions {
   manifestPath: string;
-  /** Asked about each file that was changed by hand. */
+  /** Called for each edited file. */
   decide: (change: Change) => Promise<'overwrite' | 'keep'> | 'overwrite' | 'keep';
-  /** For tests. Default: node's. */
+  /** For tests. Default: `fs.rename`. */
   rename?: (from: string, to: string) => Promise<void>;
 }
 
 export interface Applied {
   written: string[];
-  /** Files changed by hand that stay as they are. */
+  /** Edited files that were kept. */
   kept: string[];
-  /** Where the former text of an overwritten file is, by path. */
+  /** Paths of backups, by path of the overwritten file. */
   backups: Record<string, string>;
 }
 
 /**
- * Writes planned files, all or none: each is written beside its place first, then all are moved into place, and a failure
- * on the way puts everything back. The former text of what is overwritten stays in `<name>.bak-<n>`.
- * @throws DsaSlurmError `files`; then the site is as it was
+ * Writes planned files, all or none: writes temporary files first, then renames them, and undoes everything on failure. Keeps
+ * backups of overwritten files as `<name>.bak-<n>`.
+ * @throws DsaSlurmError `files`; then nothing was changed
  */
 export async function apply(plan: readonly Change[], options: ApplyOptions): Promise<Applied> {
   const { manifestPath, decide, rename = fs.rename } = options;
   const applied: Applied = { written: [], kept: [], backups: {} };
-  const wanted: Change[] = [];
+  const toWrite: Change[] = [];
   for (const change of plan) {
     if (change.change === 'edited' && (await decide(change)) === 'keep') applied.kept.push(change.file.path);
-    else if (change.change !== 'same') wanted.push(change);
+    else if (change.change !== 'same') toWrite.push(change);
   }
 
-  /** What has been done so far, as what undoes it; run backwards. */
+  /** Undoes the steps so far; called in reverse order. */
   const undo: (() => Promise<unknown>)[] = [];
   try {
-    for (const change of wanted) await checkUntouched(change);
+    for (const change of toWrite) await checkUntouched(change);
     const moves = [];
-    for (const { file, target } of wanted) {
+    for (const { file, target } of toWrite) {
       await makeDirectory(dirname(target), (file.mode & 0o077) === 0 ? 0o700 : 0o755, undo);
       const temporary = await writeTemporary(target, file.content, file.mode);
       undo.push(() => fs.rm(temporary, { force: true }));
@@ -48,8 +48,8 @@ export async function apply(plan: readonly Change[], options: ApplyOptions): Pro
     }
     const manifest = { ...(await readManifest(manifestPath)) };
     for (const { file, change } of plan) {
-      // what is the same was written by us once, or might as well have been
-      if (change === 'same' || wanted.some((other) => other.file === file))
+      // unchanged files count as written by init, so that later edits are noticed
+      if (change === 'same' || toWrite.some((other) => other.file === file))
         manifest[file.path] = digest(file.content);
     }
     await makeDirectory(dirname(manifestPath), 0o700, undo);
@@ -63,7 +63,7 @@ export async function apply(plan: readonly Change[], options: ApplyOptions): Pro
       applied.written.push(file.path);
       if (backup !== null) applied.backups[file.path] = backup;
     }
-    // last: once it is in place, nothing is left that could fail
+    // last, because nothing can fail after it
     await rename(newManifest, manifestPath);
   } catch (cause) {
     const leftovers: string[] = [];
@@ -78,8 +78,8 @@ export async function apply(plan: readonly Change[], options: ApplyOptions): Pro
 async function checkUntouched({ file, target, before }: Change): Promise<void> {
   const present = await readPresent(target);
   if ((present === null ? null : digest(present.content)) === before) return;
-  throw new DsaSlurmError('files', `${file.path} has changed in the meantime.`, {
-    next: 'Look at the changes again.',
+  throw new DsaSlurmError('files', `${file.path} was changed in the meantime.`, {
+    next: 'Review the changes again.',
   });
 }
 
@@ -91,7 +91,7 @@ async function makeDirectory(path: string, mode: number, undo: (() => Promise<un
   });
 }
 
-/** @returns path of a second name of what is there, which stays when the first is overwritten; null if nothing is */
+/** Makes a backup. @returns its path; null if the file does not exist */
 async function keepBackup(target: string, undo: (() => Promise<unknown>)[]): Promise<string | null> {
   for (let n = 1; ; n += 1) {
     const backup = `${target}.bak-${n}`;
@@ -106,7 +106,7 @@ async function keepBackup(target: string, undo: (() => Promise<unknown>)[]): Pro
   }
 }
 
-/** Some file systems have no hard links. */
+/** Copies if the file system does not support hard links. */
 async function linkOrCopy(from: string, to: string): Promise<void> {
   try {
     await fs.link(from, to);
@@ -120,10 +120,10 @@ function failure(cause: unknown, leftovers: readonly string[]): DsaSlurmError {
   const rest =
     leftovers.length === 0
       ? 'Nothing was changed.'
-      : `Not everything could be put back: ${leftovers.slice(0, 5).join('; ')}.`;
+      : `Not everything could be restored: ${leftovers.slice(0, 5).join('; ')}.`;
   const own = cause instanceof DsaSlurmError ? cause : undefined;
-  return new DsaSlurmError('files', `${own?.message ?? `Not written: ${errorLine(cause)}.`} ${rest}`, {
-    next: own?.next ?? 'Check that the place is yours and has room, and try again.',
+  return new DsaSlurmError('files', `${own?.message ?? `No files written: ${errorLine(cause)}.`} ${rest}`, {
+    next: own?.next ?? 'Check that you own the directory and that its file system has space, and try again.',
     cause,
   });
 }

@@ -7,45 +7,45 @@ import { unifiedDiff } from './diff.js';
 import { digest, readManifest } from './manifest.js';
 import { createMask } from './mask.js';
 
-/** Bytes: no file of ours comes near; a longer one is somebody else's. */
-const longest = 4 * 1024 * 1024;
+/** Generated files are much smaller: a larger file is not from init. */
+const maxBytes = 4 * 1024 * 1024;
 
-/** What writing a planned file would do. */
+/** A planned file compared with the existing one. */
 export interface Change {
   file: PlannedFile;
-  /** Where it is written: `file.path`, or what that links to inside its directory. */
+  /** Path to write: `file.path`, or the target of a link in the same directory. */
   target: string;
-  /** `edited`: another text than init last wrote is there, or init never wrote it. */
+  /** `edited`: the existing file is not what init last wrote. */
   change: 'new' | 'changed' | 'same' | 'edited';
-  /** Unified, without secrets; empty for `same`. For a new file every line is an addition. */
+  /** Unified diff with secrets masked; empty for `same`. */
   diff: string;
-  /** SHA-256 of what is there now; null for `new`. */
+  /** SHA-256 of the existing file; null for `new`. */
   before: string | null;
 }
 
 export interface CompareOptions {
-  /** Where `apply` remembers what it wrote. */
+  /** Where `apply` records what it wrote. */
   manifestPath: string;
-  /** Values that are never shown, besides those that look like secrets. */
+  /** Values to mask, in addition to those that look like secrets. */
   secrets: readonly string[];
 }
 
 /**
- * Holds planned files against what is there, and changes nothing: this is the whole of a dry run.
- * @throws DsaSlurmError `files` for a place that cannot be read or must not be written to
+ * Compares planned files with existing ones, without changing anything.
+ * @throws DsaSlurmError `files` for a path that cannot be read or must not be written
  */
 export async function compare(
   files: readonly PlannedFile[],
   { manifestPath, secrets }: CompareOptions,
 ): Promise<Change[]> {
   const manifest = await readManifest(manifestPath);
-  const shown = createMask(secrets);
+  const mask = createMask(secrets);
   const changes: Change[] = [];
   for (const file of files) {
     const target = await resolveTarget(file.path);
     const present = await readPresent(target);
     if (present === null) {
-      const diff = unifiedDiff('', file.content, shown);
+      const diff = unifiedDiff('', file.content, mask);
       changes.push({ file, target, change: 'new', diff, before: null });
       continue;
     }
@@ -53,17 +53,14 @@ export async function compare(
     const sameText = before === digest(file.content);
     const modeDiff =
       present.mode === file.mode ? '' : `mode ${present.mode.toString(8)} -> ${file.mode.toString(8)}`;
-    const diff = [
-      modeDiff,
-      sameText ? '' : unifiedDiff(present.content.toString('utf8'), file.content, shown),
-    ]
+    const diff = [modeDiff, sameText ? '' : unifiedDiff(present.content.toString('utf8'), file.content, mask)]
       .filter((part) => part !== '')
       .join('\n');
-    const byHand = !sameText && manifest[file.path] !== before && file.merged !== true;
+    const isEdited = !sameText && manifest[file.path] !== before && file.merged !== true;
     changes.push({
       file,
       target,
-      change: diff === '' ? 'same' : byHand ? 'edited' : 'changed',
+      change: diff === '' ? 'same' : isEdited ? 'edited' : 'changed',
       diff,
       before,
     });
@@ -72,8 +69,7 @@ export async function compare(
 }
 
 /**
- * Where a file is really written. A link is followed as long as it stays in its directory: one that leads elsewhere could
- * have been put there to have something else overwritten.
+ * The path to write. A link is followed only within its directory: others could have been planted to overwrite another file.
  */
 async function resolveTarget(path: string): Promise<string> {
   const stats = await statsOf(path);
@@ -82,29 +78,29 @@ async function resolveTarget(path: string): Promise<string> {
     const [target, directory] = await Promise.all([realpath(path), realpath(dirname(path))]);
     if (!relative(directory, target).startsWith('..')) return target;
   } catch {
-    // leads nowhere
+    // broken link
   }
-  throw new DsaSlurmError('files', `${path} is a link that leads out of its directory.`, {
-    next: 'Remove the link, or choose another place.',
+  throw new DsaSlurmError('files', `${path} is a link to a file outside its directory.`, {
+    next: 'Remove the link, or choose another path.',
   });
 }
 
-/** What is at `path`; null if nothing is. */
+/** Reads an existing file; null if there is none. */
 export async function readPresent(path: string): Promise<{ content: Buffer; mode: number } | null> {
   const stats = await statsOf(path);
   if (stats === null) return null;
   if (!stats.isFile()) {
-    throw new DsaSlurmError('files', `${path} is there and is not a file.`, {
-      next: 'Move it away, or choose another place.',
+    throw new DsaSlurmError('files', `${path} exists and is not a file.`, {
+      next: 'Move it away, or choose another path.',
     });
   }
-  if (stats.size > longest) {
-    throw new DsaSlurmError('files', `${path} is far too long to be a file of ours.`, {
-      next: 'Move it away, or choose another place.',
+  if (stats.size > maxBytes) {
+    throw new DsaSlurmError('files', `${path} is larger than 4 MiB, so it was not written by init.`, {
+      next: 'Move it away, or choose another path.',
     });
   }
   try {
-    // O_NOFOLLOW: it was a file a moment ago
+    // O_NOFOLLOW, in case it was replaced with a link since lstat
     const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
     try {
       return { content: await handle.readFile(), mode: stats.mode & 0o7777 };
@@ -124,8 +120,8 @@ async function statsOf(path: string): Promise<Stats | null> {
     return await lstat(path);
   } catch (cause) {
     if (systemCode(cause) === 'ENOENT') return null;
-    throw new DsaSlurmError('files', `${path} cannot be looked at: ${errorLine(cause)}.`, {
-      next: 'Choose a place that you can read and write.',
+    throw new DsaSlurmError('files', `${path} cannot be accessed: ${errorLine(cause)}.`, {
+      next: 'Choose a path that you can read and write.',
       cause,
     });
   }

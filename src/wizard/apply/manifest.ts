@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 
-/** SHA-256 of what init last wrote, in hex, by path: what differs from it was changed by hand. */
+/** SHA-256 (hex) of the content that init last wrote, by path. Files that differ from it were edited. */
 export type Manifest = Readonly<Record<string, string>>;
 
 export function digest(content: string | Uint8Array): string {
   return createHash('sha256').update(content).digest('hex');
 }
 
-/** One that is missing or cannot be read is empty: then every file counts as changed by hand, and is asked about. */
+/** Reads the manifest. If it is missing or unreadable, it is empty, so that every file counts as edited. */
 export async function readManifest(path: string): Promise<Manifest> {
   let content: unknown;
   try {

@@ -1,10 +1,10 @@
-/** Names whose values are secrets, as they are spelled in the files that init writes and in those of old sites. */
+/** Names whose values are secrets in the files of init and of existing sites. */
 const secretName =
   /((?:["']?)[\w.-]*(?:passw(?:or)?d|pass|secret|token|api_?key)[\w.-]*(?:["']?)\s*[=:]\s*)(\S.*)$/i;
 
 /**
- * Makes lines fit to be shown: passwords of addresses, values of names such as `…PASSWORD`, and the given secrets become
- * `***`; control characters, which could take over a terminal, become visible.
+ * Returns a function that masks passwords in addresses, values of names such as `…PASSWORD`, and the given secrets in a line,
+ * and replaces control characters, which could control the terminal.
  */
 export function createMask(secrets: readonly string[]): (line: string) => string {
   const forms = secrets
@@ -17,7 +17,7 @@ export function createMask(secrets: readonly string[]): (line: string) => string
     return text
       .replaceAll(/(:\/\/[^:/?#\s]*:)[^\s]*@/g, '$1***@')
       .replace(secretName, (whole, name: string, value: string) =>
-        // a reference to a secret is none: ${DSA_ADMIN_PASSWORD:?see .env}
+        // a reference, such as ${DSA_ADMIN_PASSWORD:?see .env}, is not a secret
         /^"?\$\{[^}]*\}"?$/.test(value) ? whole : `${name}***`,
       )
       .replaceAll(/[^\P{Cc}\t]/gu, '\u{FFFD}');

@@ -3,16 +3,16 @@ import { join } from 'node:path';
 import { systemCode } from '../../base/errors.js';
 import { configDirectory, profilePath, unitDirectory } from '../../config/paths.js';
 import { compare, type Change } from './index.js';
-import type { Asker } from '../flow/prompter.js';
+import type { Prompter } from '../flow/prompter.js';
 import { secretsOf } from '../flow/complete.js';
-import { planFiles, type PlanPlaces } from '../files/index.js';
-import { indented, mark } from '../flow/output.js';
-import type { SiteAnswers } from '../init-answers.js';
+import { planFiles, type PlanContext } from '../files/index.js';
+import { indented, style } from '../flow/output.js';
+import type { InitAnswers } from '../init-answers.js';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** What a worker needs of the environment that it was set up in. */
-const carried = [
+/** Variables that are passed from the operator's environment to the worker. */
+const passedVariables = [
   'PATH',
   'SLURM_CONF',
   'XDG_CONFIG_HOME',
@@ -27,8 +27,8 @@ export function manifestPath(env: Env, profile: string): string {
   return join(configDirectory(env), 'init', `${profile}.manifest.json`);
 }
 
-/** What writing would do. Changes nothing. @throws DsaSlurmError */
-export async function planChanges(answers: SiteAnswers, env: Env, program: string): Promise<Change[]> {
+/** Compares the files to write with the existing ones. @throws DsaSlurmError */
+export async function planChanges(answers: InitAnswers, env: Env, program: string): Promise<Change[]> {
   const places = await planPlaces(answers.profile, env, program);
   return compare(planFiles(answers, places), {
     manifestPath: manifestPath(env, answers.profile),
@@ -36,14 +36,14 @@ export async function planChanges(answers: SiteAnswers, env: Env, program: strin
   });
 }
 
-async function planPlaces(profile: string, env: Env, program: string): Promise<PlanPlaces> {
+async function planPlaces(profile: string, env: Env, program: string): Promise<PlanContext> {
   const configDir = configDirectory(env);
   return {
     configDir,
     unitDir: unitDirectory(env),
     program,
     environment: Object.fromEntries(
-      carried.flatMap((name) => {
+      passedVariables.flatMap((name) => {
         const value = env[name];
         return value === undefined || value === '' ? [] : [[name, value] as const];
       }),
@@ -61,78 +61,75 @@ async function textOf(path: string): Promise<string | null> {
   }
 }
 
-const words = {
+const labels = {
   new: 'new      ',
   changed: 'changed  ',
   same: 'same     ',
-  edited: 'by hand  ',
+  edited: 'edited   ',
 } as const;
 
-/** The list of files, one or two lines each. */
+/** The list of files. */
 export function planText(changes: readonly Change[]): string {
   return changes
     .map(({ change, file }) => {
-      const word = change === 'same' ? mark.dim(words[change]) : words[change];
-      const path = `  ${word}${file.path}`;
-      return `${path}\n${mark.dim(`           ${file.purpose}`)}`;
+      const label = change === 'same' ? style.dim(labels[change]) : labels[change];
+      const path = `  ${label}${file.path}`;
+      return `${path}\n${style.dim(`           ${file.purpose}`)}`;
     })
     .join('\n');
 }
 
-/** The differences of all files, for a pager or a log. */
+/** The diffs of all files. */
 export function diffText(changes: readonly Change[]): string {
   return changes
     .filter(({ diff }) => diff !== '')
-    .map(
-      ({ file, change, diff }) =>
-        `${mark.heading(`${file.path} (${change === 'edited' ? 'changed by hand' : change})`)}\n${diff}`,
-    )
+    .map(({ file, change, diff }) => `${style.heading(`${file.path} (${change})`)}\n${diff}`)
     .join('\n\n');
 }
 
-/** What the person wants after having seen the list. */
+/** The operator's decision about the listed files. */
 export type Decision = { kind: 'write' } | { kind: 'change' } | { kind: 'stop' };
 
-/** Shows what will be written, and asks. */
-export async function review(changes: readonly Change[], asker: Asker): Promise<Decision> {
-  asker.say(`\n${mark.heading('Files')}`);
-  asker.say(planText(changes));
+/** Shows what will be written, and asks whether to do so. */
+export async function review(changes: readonly Change[], prompter: Prompter): Promise<Decision> {
+  prompter.print(`\n${style.heading('Files')}`);
+  prompter.print(planText(changes));
   const differing = changes.filter(({ change }) => change !== 'same').length;
-  if (differing === 0) asker.say(indented('Nothing has to be written.'));
+  if (differing === 0) prompter.print(indented('No file has to be written.'));
   for (;;) {
-    const reply = await asker.choose({
-      message: 'What now?',
+    const reply = await prompter.choose({
+      message: 'What next?',
       choices: [
         { value: 'write', name: differing === 0 ? 'finish' : `write ${differing === 1 ? 'it' : 'them'}` },
-        ...(differing === 0 ? [] : [{ value: 'diff', name: 'show what changes in them' }]),
+        ...(differing === 0 ? [] : [{ value: 'diff', name: 'show the differences' }]),
         { value: 'change', name: 'change an answer' },
-        { value: 'stop', name: 'stop here; the answers are kept' },
+        { value: 'stop', name: 'stop; the answers are kept' },
       ],
       proposal: 'write',
       back: false,
     });
     const choice = reply.kind === 'text' ? reply.text : 'change';
-    if (choice === 'diff') asker.say(`\n${diffText(changes)}\n`);
+    if (choice === 'diff') prompter.print(`\n${diffText(changes)}\n`);
     else return { kind: choice === 'write' || choice === 'change' ? choice : 'stop' };
   }
 }
 
-/** One file that was changed by hand: whether to overwrite it. */
-export async function decideEdited(change: Change, asker: Asker): Promise<'overwrite' | 'keep'> {
-  asker.say(`\n${mark.careful} ${change.file.path}`);
-  asker.say(indented('It was changed by hand, or is not from init.'));
+/** Asks whether to overwrite an edited file. */
+export async function decideEdited(change: Change, prompter: Prompter): Promise<'overwrite' | 'keep'> {
+  prompter.print(`\n${style.careful} ${change.file.path}`);
+  prompter.print(indented('It was edited, or is not from init.'));
   for (;;) {
-    const reply = await asker.choose({
-      message: 'What shall become of it?',
+    const reply = await prompter.choose({
+      message: 'What should be done with it?',
       choices: [
-        { value: 'keep', name: 'leave it as it is' },
-        { value: 'overwrite', name: 'overwrite it; a backup stays beside it' },
-        { value: 'diff', name: 'show the difference' },
+        { value: 'keep', name: 'keep it' },
+        { value: 'overwrite', name: 'overwrite it, and keep a backup' },
+        { value: 'diff', name: 'show the differences' },
       ],
       proposal: 'keep',
       back: false,
     });
-    if (reply.kind === 'text' && reply.text === 'diff') asker.say(change.diff);
+    if (reply.kind === 'text' && reply.text === 'diff') prompter.print(change.diff);
     else return reply.kind === 'text' && reply.text === 'overwrite' ? 'overwrite' : 'keep';
   }
 }

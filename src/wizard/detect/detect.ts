@@ -6,25 +6,25 @@ import { readSite, type Site } from '../../slurm/site.js';
 import { findAssociation, findGpus, type Association, type Gpus } from './cluster.js';
 import { findDirectories, type CandidateDirectory } from './directories.js';
 import { found, missing, type Found } from './found.js';
-import type { Doors } from './site-probes.js';
+import type { SiteProbes } from './site-probes.js';
 
-/** What this machine tells by itself. */
+/** What was detected on this machine. */
 export interface Detection {
-  /** Who asks. */
+  /** The operator. */
   user: { uid: number; gid: number };
   slurm: Found<Site>;
-  /** Of the operator, where Slurm keeps accounts. */
+  /** The operator's account, if Slurm has accounting. */
   association: Found<Association>;
   /** Partitions with GPUs. */
   gpus: Found<readonly Gpus[]>;
-  /** On this host; compute nodes may differ. */
+  /** On this host; may differ on compute nodes. */
   apptainer: Found<{ command: string; version: string }>;
-  /** Directories on shared file systems that the operator can write to, the likeliest first. */
+  /** Writable directories on shared file systems, most likely first. */
   directories: Found<readonly CandidateDirectory[]>;
   rabbitmq: Found<{ host: string; port: number }>;
   mongo: Found<{ host: string; port: number }>;
   girder: Found<{ apiUrl: string; version: string; major: 3 | 5 }>;
-  /** A systemd that runs services of this user. */
+  /** Whether systemd runs services of this user. */
   systemd: Found<true>;
 }
 
@@ -32,40 +32,40 @@ export interface DetectOptions {
   run: RunCommand;
   env: Readonly<Record<string, string | undefined>>;
   clock: Clock;
-  doors: Pick<Doors, 'listens' | 'girder'>;
-  /** Milliseconds for everything. Default 5,000. */
+  probes: Pick<SiteProbes, 'listens' | 'girder'>;
+  /** Total time limit in milliseconds. Default: 5,000. */
   limitMs?: number;
   signal?: AbortSignal;
 }
 
-/** Looks around, everything side by side. Never throws and never takes longer than its limit. */
+/** Detects everything concurrently. Never throws, and returns within the time limit. */
 export async function detect(options: DetectOptions): Promise<Detection> {
-  const { run, env, doors, clock, limitMs = 5_000 } = options;
+  const { run, env, probes, clock, limitMs = 5_000 } = options;
   const limit = new AbortController();
   const signal = AbortSignal.any([limit.signal, ...(options.signal === undefined ? [] : [options.signal])]);
-  const asking = { timeoutMs: limitMs, signal };
-  const over = clock.sleep(limitMs, signal).then(() => limit.abort());
+  const commandOptions = { timeoutMs: limitMs, signal };
+  const timeout = clock.sleep(limitMs, signal).then(() => limit.abort());
 
-  const within = async <T>(look: () => Promise<Found<T>>): Promise<Found<T>> => {
-    const late = over.then(() => missing('no answer in time'));
-    return Promise.race([look().catch((thrown: unknown) => missing(String(thrown))), late]);
+  const within = async <T>(work: () => Promise<Found<T>>): Promise<Found<T>> => {
+    const timedOut = timeout.then(() => missing('no answer in time'));
+    return Promise.race([work().catch((thrown: unknown) => missing(String(thrown))), timedOut]);
   };
   const local = async (port: number): Promise<Found<{ host: string; port: number }>> =>
-    (await doors.listens('localhost', port))
+    (await probes.listens('localhost', port))
       ? found({ host: 'localhost', port })
       : missing(`nothing listens on localhost:${port}`);
 
   const [slurm, association, gpus, apptainer, directories, rabbitmq, mongo, girder, systemd] =
     await Promise.all([
-      within(async () => readSlurm(await readSite(run, asking))),
-      within(() => findAssociation(run, env, asking)),
-      within(() => findGpus(run, asking)),
+      within(async () => readSlurm(await readSite(run, commandOptions))),
+      within(() => findAssociation(run, env, commandOptions)),
+      within(() => findGpus(run, commandOptions)),
       within(() => findApptainer(run)),
       within(() => findDirectories(env)),
       within(() => local(5672)),
       within(() => local(27017)),
-      within(() => findGirder(doors)),
-      within(() => findSystemd(run, asking)),
+      within(() => findGirder(probes)),
+      within(() => findSystemd(run, commandOptions)),
     ]);
   limit.abort();
   const { uid, gid } = userInfo();
@@ -75,7 +75,7 @@ export async function detect(options: DetectOptions): Promise<Detection> {
 
 function readSlurm(site: Site): Found<Site> {
   if (site.version === null && site.partitions === null) {
-    return missing('Slurm’s commands do not answer on this host');
+    return missing('Slurm commands do not work on this host');
   }
   return found(site);
 }
@@ -85,21 +85,21 @@ async function findApptainer(run: RunCommand): Promise<Detection['apptainer']> {
     const answer = await createApptainer({ run, command }).version();
     if (answer !== null) return found({ command, version: answer.version });
   }
-  return missing('neither apptainer nor singularity answers on this host');
+  return missing('neither apptainer nor singularity works on this host');
 }
 
-/** Ports that the DSA's own compose files give Girder. */
+/** Ports of Girder in the DSA's compose files. */
 const girderPorts = [8080, 8101];
 
-async function findGirder(doors: DetectOptions['doors']): Promise<Detection['girder']> {
+async function findGirder(probes: DetectOptions['probes']): Promise<Detection['girder']> {
   for (const port of girderPorts) {
-    if (!(await doors.listens('localhost', port))) continue;
+    if (!(await probes.listens('localhost', port))) continue;
     const apiUrl = `http://localhost:${port}/api/v1`;
     try {
-      const { version, major } = await doors.girder.version(apiUrl, null);
+      const { version, major } = await probes.girder.version(apiUrl, null);
       return found({ apiUrl, version, major });
     } catch {
-      // something else has the port
+      // something else uses the port
     }
   }
   return missing(`no Girder on localhost:${girderPorts.join(' or ')}`);
@@ -111,10 +111,10 @@ async function findSystemd(
   options: { timeoutMs: number; signal: AbortSignal },
 ): Promise<Detection['systemd']> {
   const answer = await run('systemctl', ['--user', 'is-system-running'], options);
-  if (answer.kind !== 'exited') return missing('systemctl does not answer');
+  if (answer.kind !== 'exited') return missing('systemctl does not work');
   const state = answer.stdout.trim();
-  // a degraded one works; `offline` and nothing mean that there is none
+  // also works when degraded; `offline` and no output mean that there is none
   return ['running', 'degraded', 'starting', 'initializing', 'maintenance'].includes(state)
     ? found(true)
-    : missing('systemd does not run services of users here');
+    : missing('systemd does not run user services here');
 }

@@ -1,4 +1,4 @@
-/** Something that was looked for: there, or why it is not known. The reason is the end of `not found: …`. */
+/** Result of a detection: a value, or the reason why there is none, which follows `not found: `. */
 export type Found<T> = { found: true; value: T } | { found: false; reason: string };
 
 export const found = <T>(value: T): Found<T> => ({ found: true, value });

@@ -12,41 +12,41 @@ import { loginWithApiKey } from '../../girder/api/api-key.js';
 import { createGirderClient, type GirderClient } from '../../girder/api/client.js';
 import { openGirderConnections } from '../../girder/api/connections.js';
 import { readAnswer } from '../flow/partial-answers.js';
-import { lookAtDirectory } from '../validate/inspect-directory.js';
+import { inspectDirectory } from '../validate/inspect-directory.js';
 import { pingMongo } from '../validate/ping-mongo.js';
-import type { Doors } from './site-probes.js';
+import type { SiteProbes } from './site-probes.js';
 
 const connectMs = 6_000;
 
-/** The {@link Doors} to the real site. */
-export function openDoors({ run }: { run: RunCommand }): Doors {
+/** The {@link SiteProbes} of the real site. */
+export function openSiteProbes({ run }: { run: RunCommand }): SiteProbes {
   return {
     listens: (host, port) => listens(host, port),
     broker: {
       check: checkBroker,
       untrusted: untrustedBroker,
-      openAddress: (host, port) => openAddress(host, port, soon()),
+      openAddress: (host, port) => openAddress(host, port, connectTimeout()),
     },
     girder: { version: girderVersion, login: girderLogin, as: withGirder },
     mongo: { ping: pingMongo },
     slurm: {
-      async test(wanted) {
-        // `--wrap` needs no file; nothing is submitted
-        const args = ['--test-only', '--wrap=true', ...resourceFlags(wanted)];
+      async test(answers) {
+        // --test-only submits nothing; --wrap avoids a script file
+        const args = ['--test-only', '--wrap=true', ...resourceFlags(answers)];
         const answer = await run('sbatch', args, { timeoutMs: 20_000 });
         if (answer.kind === 'exited' && answer.exitCode === 0) return null;
-        const said = describeFailure(answer).replace(/^exited with \d+: /, '');
-        return said.replaceAll(/(?:allocation failure|sbatch: error): /g, '').replaceAll('\n', ' ');
+        const message = describeFailure(answer).replace(/^exited with \d+: /, '');
+        return message.replaceAll(/(?:allocation failure|sbatch: error): /g, '').replaceAll('\n', ' ');
       },
     },
     directories: {
-      look: lookAtDirectory,
-      async make(path) {
+      inspect: inspectDirectory,
+      async create(path) {
         try {
           await mkdir(path, { recursive: true, mode: 0o750 });
         } catch (thrown) {
-          throw new DsaSlurmError('files', `${path} cannot be made: ${errorLine(thrown)}.`, {
-            next: 'Name a directory that you may write to.',
+          throw new DsaSlurmError('files', `${path} cannot be created: ${errorLine(thrown)}.`, {
+            next: 'Choose a directory that you can write to.',
             cause: thrown,
           });
         }
@@ -56,16 +56,16 @@ export function openDoors({ run }: { run: RunCommand }): Doors {
   };
 }
 
-/** The flags of sbatch for what every job asks for. */
-export function resourceFlags(wanted: Parameters<Doors['slurm']['test']>[0]): string[] {
+/** The sbatch flags of these answers. */
+export function resourceFlags(answers: Parameters<SiteProbes['slurm']['test']>[0]): string[] {
   return siteDefaults.flatMap(({ setting, option }) => {
-    const value = readAnswer({ slurm: wanted }, setting.key) ?? null;
+    const value = readAnswer({ slurm: answers }, setting.key) ?? null;
     return value === null ? [] : [`--${option}=${value}`];
   });
 }
 
 async function checkBroker(url: string, caFile: string | null): Promise<{ version: string }> {
-  return withBroker({ url, caFile, signal: soon(), clock: systemClock }, ({ connection }) => {
+  return withBroker({ url, caFile, signal: connectTimeout(), clock: systemClock }, ({ connection }) => {
     const properties: unknown = (connection as { serverProperties?: unknown }).serverProperties;
     const version = (properties as { version?: unknown } | undefined)?.version;
     return Promise.resolve({ version: typeof version === 'string' ? version : 'of unknown version' });
@@ -93,13 +93,17 @@ async function girderVersion(
   caFile: string | null,
 ): Promise<{ version: string; major: 3 | 5 }> {
   return withGirder({ apiUrl, token: null, caFile }, async (client) => {
-    const request = { method: 'GET', path: 'system/version', attempts: 1, signal: soon() };
+    const request = { method: 'GET', path: 'system/version', attempts: 1, signal: connectTimeout() };
     const { release } = await client.json(version, request);
     const major = Number.parseInt(release, 10);
     if (Number.isNaN(major)) {
-      throw new DsaSlurmError('girder', `Girder calls its version ${JSON.stringify(release.slice(0, 40))}.`, {
-        next: 'Check the address: it ends in /api/v1.',
-      });
+      throw new DsaSlurmError(
+        'girder',
+        `Girder reports the version ${JSON.stringify(release.slice(0, 40))}, which is not supported.`,
+        {
+          next: 'Check the address, which must end in /api/v1.',
+        },
+      );
     }
     return { version: release, major: major >= 4 ? 5 : 3 };
   });
@@ -114,20 +118,25 @@ async function girderLogin(
 ): Promise<{ token: string; login: string; isAdmin: boolean }> {
   const { token } = await withGirder({ apiUrl, token: null, caFile }, async (client) => {
     try {
-      return await loginWithApiKey(client, { apiKey, days: 1, signal: soon() });
+      return await loginWithApiKey(client, { apiKey, days: 1, signal: connectTimeout() });
     } catch (thrown) {
-      throw new DsaSlurmError('girder', `Girder does not take this API key: ${errorLine(thrown)}`, {
-        next: 'Make one in Girder: My account, API keys. It needs the rights of an administrator.',
+      throw new DsaSlurmError('girder', `Girder rejects this API key: ${errorLine(thrown)}`, {
+        next: 'Create one in Girder, as an administrator: My account, API keys.',
         cause: thrown,
       });
     }
   });
   return withGirder({ apiUrl, token, caFile }, async (client) => {
-    const user = await client.json(me, { method: 'GET', path: 'user/me', attempts: 1, signal: soon() });
+    const user = await client.json(me, {
+      method: 'GET',
+      path: 'user/me',
+      attempts: 1,
+      signal: connectTimeout(),
+    });
     return { token, login: user.login, isAdmin: user.admin };
   });
 }
 
-function soon(): AbortSignal {
+function connectTimeout(): AbortSignal {
   return AbortSignal.timeout(connectMs);
 }

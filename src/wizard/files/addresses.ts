@@ -1,14 +1,14 @@
 import { readBrokerUrl } from '../../celery/amqp/broker-url.js';
-import type { SiteAnswers } from '../init-answers.js';
+import type { InitAnswers } from '../init-answers.js';
 
-type Broker = SiteAnswers['broker'];
+type Broker = InitAnswers['broker'];
 
-/** `amqp://user:password@host:port/vhost`, percent-encoded, as this worker reaches RabbitMQ. */
+/** `amqp://user:password@host:port/vhost`, percent-encoded, for this worker. */
 export function brokerUrl(broker: Broker): string {
   return address(broker.tls ? 'amqps' : 'amqp', broker, bracketed(broker.host), broker.port);
 }
 
-/** The parts of {@link brokerUrl}; null for a text that is not such an address. */
+/** Parses {@link brokerUrl}; null for anything else. */
 export function readBroker(url: string): Broker | null {
   try {
     const { hostname, port, virtualHost, user, tls, connect } = readBrokerUrl(url);
@@ -18,23 +18,23 @@ export function readBroker(url: string): Broker | null {
   }
 }
 
-/** The same inside the containers' network. */
+/** The address inside the containers' network. */
 export function brokerUrlInside(broker: Broker): string {
   return address('amqp', broker, 'rabbitmq', 5672);
 }
 
-/** Celery's result back end through the same RabbitMQ. */
+/** Celery's result backend on the same RabbitMQ. */
 export function backendOf(url: string): string {
   return url.replace(/^amqps?:/, 'rpc:');
 }
 
 function address(scheme: string, { user, password, vhost }: Broker, host: string, port: number): string {
-  // the vhost "/" is written as an empty path, which every client takes for it
+  // clients interpret an empty path as the vhost "/"
   const path = vhost === '/' ? '' : encodeURIComponent(vhost);
   return `${scheme}://${encode(user)}:${encode(password)}@${host}:${port}/${path}`;
 }
 
-/** What `encodeURIComponent` leaves alone is harmless in an address, but not in every file that it is put into. */
+/** Also encodes what `encodeURIComponent` does not, because it is special in some of the files. */
 function encode(text: string): string {
   return encodeURIComponent(text).replaceAll(
     /[!'()*]/g,
@@ -46,22 +46,22 @@ function bracketed(host: string): string {
   return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
 }
 
-/** What of Mongo's address decides over the container that answers it. */
-export interface MongoPlace {
+/** Parts of the MongoDB address, from which its container is configured. */
+export interface MongoAddress {
   host: string;
   port: number;
-  /** Null: it lets anybody in. */
+  /** Null: no login required. */
   login: { user: string; password: string } | null;
   /** Address for Girder, inside the containers' network. */
   inside: string;
 }
 
-/** Null for an address that cannot be read. */
-export function mongoPlace(uri: string | null): MongoPlace | null {
+/** Parses a MongoDB address; null if it is invalid. */
+export function readMongoUri(uri: string | null): MongoAddress | null {
   if (uri === null) return { host: 'localhost', port: 27_017, login: null, inside: insideMongo(null) };
   if (!uri.startsWith('mongodb://') || !URL.canParse(uri)) return null;
   const url = new URL(uri);
-  let login: MongoPlace['login'] = null;
+  let login: MongoAddress['login'] = null;
   try {
     const user = decodeURIComponent(url.username);
     if (user !== '') login = { user, password: decodeURIComponent(url.password) };
@@ -71,8 +71,8 @@ export function mongoPlace(uri: string | null): MongoPlace | null {
   return { host: url.hostname, port: Number(url.port || 27_017), login, inside: insideMongo(login) };
 }
 
-/** An hour of silence is allowed: Girder's own housekeeping can keep the database busy. */
-function insideMongo(login: MongoPlace['login']): string {
-  const who = login === null ? '' : `${encode(login.user)}:${encode(login.password)}@`;
-  return `mongodb://${who}mongodb:27017/girder?socketTimeoutMS=3600000${login === null ? '' : '&authSource=admin'}`;
+/** The timeout is an hour, because Girder's maintenance can keep the database busy. */
+function insideMongo(login: MongoAddress['login']): string {
+  const credentials = login === null ? '' : `${encode(login.user)}:${encode(login.password)}@`;
+  return `mongodb://${credentials}mongodb:27017/girder?socketTimeoutMS=3600000${login === null ? '' : '&authSource=admin'}`;
 }

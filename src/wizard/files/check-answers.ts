@@ -1,13 +1,13 @@
 import { DsaSlurmError } from '../../base/errors.js';
 import { findSetting } from '../../config/index.js';
-import type { SiteAnswers } from '../init-answers.js';
-import { mongoPlace } from './addresses.js';
+import type { InitAnswers } from '../init-answers.js';
+import { readMongoUri } from './addresses.js';
 
-/** Why files cannot be made from these answers: whole sentences, without secrets. Empty: they can. */
-function answerProblems(answers: SiteAnswers): string[] {
+/** Why files cannot be generated from these answers: complete sentences without secrets. */
+function answerProblems(answers: InitAnswers): string[] {
   const problems: string[] = [];
   for (const [key, value] of texts(answers)) {
-    // what breaks a line breaks out of the line that it is written to
+    // a line break would end the line in the generated file
     if (/[\p{Cc}\u2028\u2029\uFFFD]/u.test(value)) problems.push(`${key} must be one line of text.`);
   }
   for (const [key, path] of Object.entries(answers.dirs)) problems.push(...pathProblems(`dirs.${key}`, path));
@@ -21,36 +21,36 @@ function answerProblems(answers: SiteAnswers): string[] {
 }
 
 /** @throws DsaSlurmError `usage` with every problem at once */
-export function checkAnswers(answers: SiteAnswers): void {
+export function checkAnswers(answers: InitAnswers): void {
   const problems = answerProblems(answers);
   if (problems.length === 0) return;
-  throw new DsaSlurmError('usage', `No files can be made from these answers: ${problems.join(' ')}`, {
-    next: 'Change the answers, and try again.',
+  throw new DsaSlurmError('usage', `These answers are invalid: ${problems.join(' ')}`, {
+    next: 'Change them and try again.',
   });
 }
 
-function deploymentProblems({ deployment, broker, mongo, girder }: SiteAnswers): string[] {
+function deploymentProblems({ deployment, broker, mongo, girder }: InitAnswers): string[] {
   if (deployment === null) return [];
   const problems = [
     ...pathProblems('deployment.directory', deployment.directory),
     ...pathProblems('deployment.assetstore', deployment.assetstore),
   ];
   if (deployment.flavour === 'forked' && girder.major !== 3) {
-    problems.push('deployment.flavour: the Slurm forks are for Girder 3 only; for Girder 5 choose "stock".');
+    problems.push('deployment.flavour: the Slurm forks require Girder 3; for Girder 5, use "stock".');
   }
   if (!/^[1-9]\d{0,9}:[1-9]\d{0,9}$/.test(deployment.user)) {
     problems.push('deployment.user must be uid:gid in numbers, and neither may be 0.');
   }
   if (broker.tls) {
     problems.push(
-      'broker.tls: the RabbitMQ of the deployment speaks plain AMQP; TLS needs a RabbitMQ of your own.',
+      'broker.tls: the RabbitMQ of the deployment does not use TLS; for TLS, use your own RabbitMQ.',
     );
   }
-  // Girder refuses shorter ones when it makes the administrator
+  // Girder rejects shorter ones when it creates the administrator
   if (deployment.adminPassword.length < 6) {
     problems.push('deployment.adminPassword must have at least 6 characters.');
   }
-  const place = mongoPlace(mongo.uri);
+  const place = readMongoUri(mongo.uri);
   if (place === null)
     problems.push('mongo.uri must be an address that begins with mongodb:// and names one host.');
   const forEnv: Record<string, string> = {
@@ -64,7 +64,7 @@ function deploymentProblems({ deployment, broker, mongo, girder }: SiteAnswers):
   for (const [key, value] of Object.entries(forEnv)) {
     if (value === '' || /['\\]|\$\{/.test(value)) {
       problems.push(
-        `${key} must not be empty, nor hold a single quote, a backslash or \${: compose would read those otherwise.`,
+        `${key} must not be empty or contain a single quote, a backslash or \${, which compose files interpret.`,
       );
     }
   }

@@ -1,15 +1,15 @@
 import { join } from 'node:path';
 import { shellWord } from '../../base/shell-text.js';
 import { isLoopback } from '../../doctor/clients/broker.js';
-import type { PlannedFile, SiteAnswers } from '../init-answers.js';
-import { backendOf, brokerUrl, brokerUrlInside, mongoPlace } from './addresses.js';
+import type { PlannedFile, InitAnswers } from '../init-answers.js';
+import { backendOf, brokerUrl, brokerUrlInside, readMongoUri } from './addresses.js';
 import { composeScalar, envValue, iniValue, yamlScalar } from './quote.js';
 import { readTemplate, render, type Values } from './render.js';
 
-type Deployment = NonNullable<SiteAnswers['deployment']>;
+type Deployment = NonNullable<InitAnswers['deployment']>;
 
-/** The files of a site that also runs the DSA, for answers that `checkAnswers` has passed. */
-export function deploymentFiles(answers: SiteAnswers, deployment: Deployment): PlannedFile[] {
+/** The files for running the DSA. The answers must have passed `checkAnswers`. */
+export function deploymentFiles(answers: InitAnswers, deployment: Deployment): PlannedFile[] {
   const { girder, dirs } = answers;
   const sections = {
     profile: answers.profile,
@@ -43,17 +43,17 @@ export function deploymentFiles(answers: SiteAnswers, deployment: Deployment): P
     file('start-girder.sh', 'start-girder.sh', 0o755, 'Starts Girder inside its container.', {
       devops: girder.major === 3 ? 'dsa' : 'ver5',
     }),
-    file('provision.yaml', 'provision.yaml', 0o644, 'What Girder is set up with at its first start.', {
+    file('provision.yaml', 'provision.yaml', 0o644, 'Initial configuration of Girder.', {
       assetstoreInside: yamlScalar(assetstoreInside(answers, deployment)),
       apiUrl: yamlScalar(girder.apiUrl),
       directPath: String(girder.directPaths ?? false),
     }),
-    file('rabbitmq.conf', 'rabbitmq.conf', 0o644, 'Settings of RabbitMQ that Celery needs.'),
+    file('rabbitmq.conf', 'rabbitmq.conf', 0o644, 'RabbitMQ settings for Celery.'),
   ];
   if (girder.major === 3) {
     files.push(
       file('girder.cfg', 'girder.cfg', 0o644, 'Configuration of Girder 3.'),
-      file('worker.dist.cfg', 'worker.dist.cfg', 0o600, 'Where Girder finds RabbitMQ.', {
+      file('worker.dist.cfg', 'worker.dist.cfg', 0o600, 'RabbitMQ connection of Girder.', {
         ...brokerValues(brokerUrlInside(answers.broker)),
         seenFrom: 'inside the containers',
         tmp: 'tmp',
@@ -62,7 +62,7 @@ export function deploymentFiles(answers: SiteAnswers, deployment: Deployment): P
         'worker/worker.dist.cfg',
         'worker.dist.cfg',
         0o600,
-        'The same for a Python worker on this machine.',
+        'RabbitMQ connection of a Python worker on this machine.',
         {
           ...brokerValues(brokerUrl(answers.broker)),
           seenFrom: 'from this machine',
@@ -79,16 +79,16 @@ export function deploymentFiles(answers: SiteAnswers, deployment: Deployment): P
   return files;
 }
 
-function composeValuesOf(answers: SiteAnswers, deployment: Deployment): Values {
+function composeValuesOf(answers: InitAnswers, deployment: Deployment): Values {
   const { dirs, broker, girder, mongo } = answers;
-  const place = mongoPlace(mongo.uri);
+  const place = readMongoUri(mongo.uri);
   const mongoLogin = place !== null && place.login !== null;
   return {
     girderImage: deployment.flavour === 'forked' ? 'dsa-slurm/girder:local' : '${DSA_IMAGE:?see .env}',
     cache: girder.major === 3 ? 'memcached' : 'redis',
     girderPort: published(new URL(girder.apiUrl).hostname, deployment.girderPort, 8080),
     brokerPort: published(broker.host, broker.port, 5672),
-    // never open to other machines without a login
+    // without a login, never reachable from other machines
     mongoPort: published(mongoLogin ? place.host : 'localhost', place?.port ?? 27_017, 27_017),
     mongoLogin,
     mongoOpen: !mongoLogin,
@@ -99,13 +99,13 @@ function composeValuesOf(answers: SiteAnswers, deployment: Deployment): Values {
   };
 }
 
-/** Beyond this machine only where the worker comes from elsewhere. */
+/** Published to other machines only if the worker connects from another one. */
 function published(host: string, port: number, inside: number): string {
   return yamlScalar(`${isLoopback(host) ? '127.0.0.1:' : ''}${port}:${inside}`);
 }
 
-function envValuesOf({ broker, girder, mongo }: SiteAnswers, deployment: Deployment): Values {
-  const place = mongoPlace(mongo.uri);
+function envValuesOf({ broker, girder, mongo }: InitAnswers, deployment: Deployment): Values {
+  const place = readMongoUri(mongo.uri);
   const inside = brokerUrlInside(broker);
   return {
     user: deployment.user,
@@ -128,10 +128,10 @@ function brokerValues(url: string): Values {
 }
 
 /**
- * The assetstore has the same path in the container as outside, so that a path that Girder names is good on the cluster;
- * or it lacks `slurm.mountPrefix`, which the worker then puts in front of such paths.
+ * Path of the assetstore in the container: the same as outside, so that Girder's paths are valid on the cluster, or without
+ * `slurm.mountPrefix`, which the worker then prepends to them.
  */
-function assetstoreInside({ slurm }: SiteAnswers, { assetstore }: Deployment): string {
+function assetstoreInside({ slurm }: InitAnswers, { assetstore }: Deployment): string {
   const prefix = slurm.mountPrefix?.replace(/\/+$/, '') ?? '';
   return prefix !== '' && assetstore.startsWith(`${prefix}/`) ? assetstore.slice(prefix.length) : assetstore;
 }

@@ -1,22 +1,22 @@
-/** Makes files from answers. Other rooms of the wizard import from here. */
-import type { PlannedFile, SiteAnswers } from '../init-answers.js';
+/** Generates files from answers. */
+import type { PlannedFile, InitAnswers } from '../init-answers.js';
 import { checkAnswers } from './check-answers.js';
 import { deploymentFiles } from './deployment-files.js';
 import { profileFile } from './profile.js';
-import { serviceFile, submitScript, type ServicePlace } from './worker-files.js';
+import { serviceFile, submitScript, type ServiceContext } from './worker-files.js';
 
 export { brokerUrl } from './addresses.js';
 
-export interface PlanPlaces extends ServicePlace {
-  /** What the profile's file holds now; null if it is not there. */
+export interface PlanContext extends ServiceContext {
+  /** Current content of the profile; null if it does not exist. */
   profileText: string | null;
 }
 
 /**
- * Every file of a site. Same answers and places, same files, byte for byte: nothing is read but this package's templates.
- * @throws DsaSlurmError `usage` for answers that no file can be made from, `config` for a profile that is no JSON object
+ * All files of a site. The same arguments produce the same files, byte for byte: only templates of this package are read.
+ * @throws DsaSlurmError `usage` for invalid answers, `config` for a profile that is not a JSON object
  */
-export function planFiles(answers: SiteAnswers, places: PlanPlaces): PlannedFile[] {
+export function planFiles(answers: InitAnswers, places: PlanContext): PlannedFile[] {
   checkAnswers(answers);
   return [
     profileFile(answers, places.configDir, places.profileText),

@@ -2,7 +2,7 @@ import { profilePath } from '../../config/index.js';
 import { parseProfile } from '../../config/profile.js';
 import { changeProfile, profileText } from '../../config/save.js';
 import { readAnswer } from '../flow/partial-answers.js';
-import type { PlannedFile, SiteAnswers } from '../init-answers.js';
+import type { PlannedFile, InitAnswers } from '../init-answers.js';
 import { answeredSettings } from '../questions/index.js';
 import { brokerUrl } from './addresses.js';
 
@@ -11,7 +11,7 @@ import { brokerUrl } from './addresses.js';
  * @param before what the file holds; null if it does not exist
  * @throws ConfigError if that is not a JSON object, or for an answer that its setting does not accept
  */
-export function profileFile(answers: SiteAnswers, configDir: string, before: string | null): PlannedFile {
+export function profileFile(answers: InitAnswers, configDir: string, before: string | null): PlannedFile {
   const path = profilePath(configDir, answers.profile);
   const content = changeProfile(parseProfile(before ?? '{}', path), settingsOf(answers));
   return {
@@ -24,7 +24,7 @@ export function profileFile(answers: SiteAnswers, configDir: string, before: str
 }
 
 /** Values by key of setting; undefined: its default. */
-export function settingsOf(answers: SiteAnswers): Record<string, unknown> {
+export function settingsOf(answers: InitAnswers): Record<string, unknown> {
   return {
     ...Object.fromEntries(
       answeredSettings.map(({ key }) => [key, readAnswer(answers, key) ?? undefined] as const),

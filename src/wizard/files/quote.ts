@@ -1,18 +1,18 @@
-/** Values in the notation of the file that they are put into. None takes line breaks: `checkAnswers` refuses them. */
+/** Quoting of values for generated files. Values contain no line breaks: `checkAnswers` rejects them. */
 
-/** A YAML scalar: in double quotes, whose escapes are those of JSON. */
+/** A YAML scalar in double quotes, which have the escapes of JSON. */
 export function yamlScalar(text: string): string {
   return JSON.stringify(text);
 }
 
-/** The same for a compose file, in which `$` begins a variable. */
+/** A YAML scalar for a compose file, in which `$` begins a variable. */
 export function composeScalar(text: string): string {
   return yamlScalar(text.replaceAll('$', '$$$$'));
 }
 
 /**
- * A value of a compose `.env` file, taken as it is. The readers of docker and podman agree on single quotes only as long
- * as no quote, backslash or `${` is between them: `checkAnswers` refuses those.
+ * A literal value for a compose `.env` file. Docker and Podman parse single quotes alike only if they contain no quote,
+ * backslash or `${`, which `checkAnswers` rejects.
  */
 export function envValue(text: string): string {
   return `'${text}'`;
@@ -23,12 +23,12 @@ export function iniValue(text: string): string {
   return text.replaceAll('%', '%%');
 }
 
-/** One word of a systemd setting, in which `%` begins a specifier. */
+/** A word in a systemd unit, in which `%` begins a specifier. */
 export function systemdWord(text: string): string {
   return `"${text.replaceAll('%', '%%').replaceAll(/["\\]/g, String.raw`\$&`)}"`;
 }
 
-/** One word of a systemd command line, in which `$` begins a variable as well. */
+/** A word in a systemd command line, in which `$` also begins a variable. */
 export function systemdArgument(text: string): string {
   return systemdWord(text).replaceAll('$', '$$$$');
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { packageFile } from '../../base/package-file.js';
 
-/** What a template is filled with: texts quoted for its notation already, and what decides over its sections. */
+/** Values of a template: texts, already quoted for the file format, and conditions of sections. */
 export type Values = Readonly<Record<string, string | boolean>>;
 
 /** Reads a template of this package, such as `dsa/docker-compose.yml.tmpl`. */
@@ -10,8 +10,9 @@ export function readTemplate(name: string): string {
 }
 
 /**
- * Fills a template: `{{name}}` is a text; the lines between `{{if name}}` and `{{end}}`, which stand alone on theirs, stay
- * only if the name is true. Sections do not nest. Throws on a name without a value: that is a defect of ours.
+ * Renders a template. `{{name}}` is replaced with a text; the lines between `{{if name}}` and `{{end}}`, each on its own
+ * line, are kept only if the value is true. Sections do not nest.
+ * @throws Error for a name without a value, which is a bug in the template
  */
 export function render(template: string, values: Values): string {
   let section: boolean | undefined;

@@ -3,23 +3,23 @@ import { shellWord } from '../../base/shell-text.js';
 import { siteDefaults } from '../../config/catalog.js';
 import { unitName } from '../../config/paths.js';
 import { readAnswer } from '../flow/partial-answers.js';
-import type { PlannedFile, SiteAnswers } from '../init-answers.js';
+import type { PlannedFile, InitAnswers } from '../init-answers.js';
 import { systemdArgument, systemdWord } from './quote.js';
 import { readTemplate, render } from './render.js';
 
-/** How a worker is to be started on this machine. */
-export interface ServicePlace {
+/** How to start a worker on this machine. */
+export interface ServiceContext {
   configDir: string;
-  /** Where systemd looks for units of this user: `~/.config/systemd/user`. */
+  /** Directory of the user's systemd units: `~/.config/systemd/user`. */
   unitDir: string;
   /** Absolute path of the program `dsa-slurm`. */
   program: string;
-  /** What the worker needs of the operator's environment: `PATH`, `SLURM_CONF`, … No secrets. */
+  /** Variables that the worker needs from the operator's environment: `PATH`, `SLURM_CONF`, … No secrets. */
   environment: Readonly<Record<string, string>>;
 }
 
-/** templates/singularity.slurm, with the site's defaults for jobs that somebody submits by hand. */
-export function submitScript({ dirs, slurm }: SiteAnswers): PlannedFile {
+/** templates/singularity.slurm with the site's defaults, for jobs that are submitted manually. */
+export function submitScript({ dirs, slurm }: InitAnswers): PlannedFile {
   const lines = readTemplate('singularity.slurm').split('\n');
   for (const { setting, option } of siteDefaults) {
     const value = readAnswer({ slurm }, setting.key);
@@ -38,14 +38,14 @@ export function submitScript({ dirs, slurm }: SiteAnswers): PlannedFile {
     path: dirs.submitScript,
     mode: 0o755,
     content: lines.join('\n'),
-    purpose: 'The batch script of every job.',
+    purpose: 'Batch script of all jobs.',
   };
 }
 
-/** A systemd user unit, or a script for machines without systemd. */
-export function serviceFile({ profile, service, worker }: SiteAnswers, place: ServicePlace): PlannedFile {
+/** A systemd user unit, or a script for machines without one. */
+export function serviceFile({ profile, service, worker }: InitAnswers, place: ServiceContext): PlannedFile {
   const environment = Object.entries(place.environment)
-    // what is not one line of text would break out of its line
+    // a line break would end the line in the generated file
     .filter(([, value]) => !/\p{Cc}/u.test(value))
     .sort(([a], [b]) => (a < b ? -1 : 1));
   const suffix = profile === 'default' ? '' : `-${profile}`;
@@ -59,13 +59,13 @@ export function serviceFile({ profile, service, worker }: SiteAnswers, place: Se
           profile,
           unit,
           program: systemdArgument(place.program),
-          // jobs of this host end with it: nobody could take them over
+          // no standby: jobs on this host end with it
           standby: worker.executor === 'local' ? '' : ' --standby',
           environment: environment
             .map(([name, value]) => `Environment=${systemdWord(`${name}=${value}`)}`)
             .join('\n'),
         }),
-        purpose: 'Keeps the worker running: a systemd unit of your own.',
+        purpose: 'Systemd user unit that runs the worker.',
       };
     }
     case 'script': {

@@ -5,28 +5,28 @@ import { DsaSlurmError, errorLine } from '../../base/errors.js';
 import { replaceFile } from '../../base/replace-file.js';
 import { profilePath } from '../../config/paths.js';
 import type { Draft } from '../init-answers.js';
-import type { Walk } from './question-flow.js';
+import type { FlowState } from './question-flow.js';
 
-/** What the wizard remembers of a profile: secrets are in it, so the files are the operator's alone. */
+/** Stores answers of a profile. The files contain secrets and are private to the operator. */
 export interface AnswerStore {
-  /** Answers of the last time that it came to its end, and the doubts that were brushed aside then. */
+  /** Answers of the last time that it came to its end, and the warnings that were brushed aside then. */
   answers(): Promise<SavedAnswers>;
   saveAnswers(saved: SavedAnswers): Promise<void>;
-  /** A way that was broken off. */
-  progress(): Promise<Walk | null>;
-  saveProgress(walk: Walk): Promise<void>;
-  forgetProgress(): Promise<void>;
+  /** Progress of a run of init that was interrupted. */
+  progress(): Promise<FlowState | null>;
+  saveProgress(flow: FlowState): Promise<void>;
+  deleteProgress(): Promise<void>;
   progressPath: string;
 }
 
-/** A {@link Walk} that came to its end. */
-export type SavedAnswers = Pick<Walk, 'draft' | 'accepted'>;
+/** The part of a completed {@link FlowState} that is kept. */
+export type SavedAnswers = Pick<FlowState, 'draft' | 'accepted'>;
 
-/** Doubts about what stays as it is. That a service was down is told again if it still is. */
-const lasting = /^(local|guest|mongo|admin):/;
+/** Ids of warnings that stay accepted. Others, such as that a service is down, are repeated if they still apply. */
+const permanentWarnings = /^(local|guest|mongo|admin):/;
 
 const draft = z.record(z.string(), z.unknown()).transform((value) => value as Draft);
-const walk = z.object({
+const flow = z.object({
   draft,
   known: draft,
   steps: z.array(z.object({ key: z.string(), asked: z.boolean(), before: draft })),
@@ -35,9 +35,9 @@ const walk = z.object({
 
 const saved = z.object({ draft, accepted: z.array(z.string()) });
 
-/** Two files in `init` beside the profiles. One that cannot be read counts as not there. */
+/** Opens the store: two files in `init`, in the directory of the profiles. An unreadable file counts as missing. */
 export function openAnswerStore(configDir: string, profile: string): AnswerStore {
-  // the same names that profiles may have
+  // validates the name
   const name = profilePath(configDir, profile).slice(configDir.length + 1, -'.json'.length);
   const answersPath = join(configDir, 'init', `${name}.answers.json`);
   const progressPath = join(configDir, 'init', `${name}.progress.json`);
@@ -45,10 +45,10 @@ export function openAnswerStore(configDir: string, profile: string): AnswerStore
     progressPath,
     answers: async () => (await read(answersPath, saved)) ?? { draft: {}, accepted: [] },
     saveAnswers: async ({ draft, accepted }) =>
-      write(answersPath, { draft, accepted: accepted.filter((id) => lasting.test(id)) }),
-    progress: async () => read(progressPath, walk),
+      write(answersPath, { draft, accepted: accepted.filter((id) => permanentWarnings.test(id)) }),
+    progress: async () => read(progressPath, flow),
     saveProgress: async (value) => write(progressPath, value),
-    forgetProgress: async () => rm(progressPath, { force: true }),
+    deleteProgress: async () => rm(progressPath, { force: true }),
   };
 }
 
@@ -67,7 +67,7 @@ async function write(path: string, value: unknown): Promise<void> {
     await replaceFile(path, `${JSON.stringify(value, null, 2)}\n`);
   } catch (thrown) {
     throw new DsaSlurmError('files', `${path} cannot be written: ${errorLine(thrown)}.`, {
-      next: `Check that ${dirname(path)} is yours and has room.`,
+      next: `Check that you own ${dirname(path)} and that its file system has space.`,
       cause: thrown,
     });
   }

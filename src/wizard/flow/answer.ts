@@ -6,20 +6,20 @@ import { readAnswer, writeAnswer, type AnswerValue } from './partial-answers.js'
 import { questions, type Question } from '../questions/index.js';
 import type { ValidateContext } from '../questions/question.js';
 import type { Draft } from '../init-answers.js';
-import { problem, type Verdict } from '../validate/validation-result.js';
+import { problem, type ValidationResult } from '../validate/validation-result.js';
 
-/** What a draft has for a question; undefined: nothing yet. */
+/** The answer in a draft; undefined: not answered yet. */
 export function answerTo(question: Question, draft: Draft): AnswerValue | undefined {
   return question.read === undefined ? readAnswer(draft, question.key) : question.read(draft);
 }
 
-/** The draft with this answer, or without one. */
+/** A copy of the draft with this answer; undefined removes it. */
 export function putAnswer(question: Question, draft: Draft, value: AnswerValue | undefined): Draft {
-  if (value === undefined || question.keep === undefined) return writeAnswer(draft, question.key, value);
-  return question.keep(draft, value);
+  if (value === undefined || question.write === undefined) return writeAnswer(draft, question.key, value);
+  return question.write(draft, value);
 }
 
-/** The answer as one would type it. Null is `-`. */
+/** The answer as typed; `-` for null. */
 export function answerText(question: Question, draft: Draft): string | undefined {
   const text = question.text?.(draft);
   if (text !== undefined) return text;
@@ -28,81 +28,81 @@ export function answerText(question: Question, draft: Draft): string | undefined
   return value === null ? '-' : String(value);
 }
 
-/** The answer that is proposed: what was so before, or what seems right here. */
+/** The proposed answer: the previous one, or else the question's own proposal. */
 export function proposalFor(
   question: Question,
   draft: Draft,
   known: Draft,
   detected: Detection,
 ): string | undefined {
-  const before = answerText(question, known);
-  if (before !== undefined && (before !== '-' || question.optional === true)) return before;
+  const previous = answerText(question, known);
+  if (previous !== undefined && (previous !== '-' || question.optional === true)) return previous;
   const proposal = question.proposal?.(draft, detected);
   if (proposal === undefined) return undefined;
   return proposal === null ? '-' : String(proposal);
 }
 
-/** An answer, the draft with it, and what came of looking at it. */
-export interface Judged {
+/** An answer, the draft that contains it, and the result of its validation. */
+export interface ValidatedAnswer {
   value: AnswerValue;
   draft: Draft;
-  verdict: Verdict;
+  result: ValidationResult;
 }
 
 /**
- * Reads a text as the answer to a question, and looks whether it can be used. `-` is nothing.
- * @param pinned keys that have an answer of their own, which a spreading answer leaves alone
- * @param check false: it is only read, and nothing outside is asked
+ * Parses and validates a text as the answer to a question. `-` means none.
+ * @param pinned keys that are answered explicitly: an answer that splits into several does not change them
+ * @param check false: only parse, without contacting anything
  */
-export async function judge(
+export async function validateAnswer(
   question: Question,
   text: string,
   context: ValidateContext,
   pinned: ReadonlySet<string> = new Set(),
   check = true,
-): Promise<Judged> {
-  const refused = (sentence: string, fix: string): Judged => ({
+): Promise<ValidatedAnswer> {
+  const rejected = (sentence: string, fix: string): ValidatedAnswer => ({
     value: null,
     draft: context.draft,
-    verdict: problem(sentence, fix),
+    result: problem(sentence, fix),
   });
-  const value = readText(question, text, context);
-  if (typeof value === 'object' && value !== null) return refused(value.problem, value.fix);
+  const value = parseAnswer(question, text, context);
+  if (typeof value === 'object' && value !== null) return rejected(value.problem, value.fix);
   try {
     let draft = putAnswer(question, context.draft, value);
-    for (const [key, part] of Object.entries(question.spread?.(String(value)) ?? {})) {
+    for (const [key, part] of Object.entries(question.splitAnswer?.(String(value)) ?? {})) {
       const other = questions.find((each) => each.key === key);
       if (other === undefined || (other !== question && pinned.has(key))) continue;
       draft = putAnswer(other, draft, part);
     }
-    const kept = answerTo(question, draft) ?? value;
-    const looked = check ? await question.validate?.(kept, { ...context, draft }) : undefined;
-    const verdict = looked ?? { kind: 'ok' as const };
-    const known = verdict.kind === 'doubt' && context.accepted.has(verdict.id);
-    return { value: kept, draft, verdict: known ? { kind: 'ok' } : verdict };
+    const stored = answerTo(question, draft) ?? value;
+    const checked = check ? await question.validate?.(stored, { ...context, draft }) : undefined;
+    const result = checked ?? { kind: 'ok' as const };
+    const isAccepted = result.kind === 'warning' && context.accepted.has(result.id);
+    return { value: stored, draft, result: isAccepted ? { kind: 'ok' } : result };
   } catch (thrown) {
     if (!(thrown instanceof DsaSlurmError)) throw thrown;
-    return refused(coerceError(thrown).message, thrown.next ?? 'Answer differently.');
+    return rejected(coerceError(thrown).message, thrown.next ?? 'Give another answer.');
   }
 }
 
-/** Answers that validation found out, put beside the others. */
-export function withLearned({ draft, verdict }: Judged, pinned: ReadonlySet<string>): Draft {
-  if (verdict.kind !== 'ok') return draft;
-  return Object.entries(verdict.learned ?? {}).reduce((all, [key, value]) => {
+/** The draft, with answers that validation derived. */
+export function applyDerived({ draft, result }: ValidatedAnswer, pinned: ReadonlySet<string>): Draft {
+  if (result.kind !== 'ok') return draft;
+  return Object.entries(result.derived ?? {}).reduce((all, [key, value]) => {
     const question = questions.find((each) => each.key === key);
     return question === undefined || pinned.has(key) ? all : putAnswer(question, all, value);
   }, draft);
 }
 
-function readText(
+function parseAnswer(
   question: Question,
   given: string,
   { draft, detected }: ValidateContext,
 ): AnswerValue | { problem: string; fix: string } {
   const text = question.kind === 'secret' ? given : given.trim();
   if (text === '' || (text === '-' && question.kind !== 'secret') || (text === '-' && question.optional)) {
-    return question.optional === true ? null : { problem: 'This is needed.', fix: 'Give an answer.' };
+    return question.optional === true ? null : { problem: 'An answer is required.', fix: 'Give one.' };
   }
   switch (question.kind) {
     case 'number':
@@ -111,9 +111,9 @@ function readText(
         : { problem: 'This is not a whole number.', fix: 'Use digits only.' };
     case 'choice': {
       const values = question.choices?.(draft, detected).map(({ value }) => value) ?? [];
-      // where answers are looked at, they may also be others than those that were found
+      // a validated answer need not be among those that were detected
       if (question.validate !== undefined || values.includes(text)) return text;
-      return { problem: `${text} is not among the answers.`, fix: `Answer one of: ${values.join(', ')}.` };
+      return { problem: `${text} is not a valid answer.`, fix: `Use one of: ${values.join(', ')}.` };
     }
     case 'path':
       return text === '~' || text.startsWith('~/') ? join(homedir(), text.slice(1)) : text;

@@ -2,37 +2,37 @@ import { DsaSlurmError } from '../../base/errors.js';
 import { loadSettings, type Settings } from '../../config/index.js';
 import { readAnswer } from './partial-answers.js';
 import { settingsOf } from '../files/profile.js';
-import { secretAnswers, type Draft, type SiteAnswers } from '../init-answers.js';
+import { secretAnswers, type Draft, type InitAnswers } from '../init-answers.js';
 
 /**
- * Answers as the files are made of. What does not apply to a site is null.
- * @throws DsaSlurmError `usage` if one is missing, which is a defect of the questions
+ * Complete answers, from which files are generated. Those that do not apply are null.
+ * @throws DsaSlurmError `usage` if a required one is missing
  */
-export function completeAnswers(draft: Draft, profile: string): SiteAnswers {
+export function completeAnswers(draft: Draft, profile: string): InitAnswers {
   const { worker, dirs, slurm = {}, apptainer, broker, girder } = draft;
   const deployment = draft.deployment ?? null;
   return {
     profile,
     worker: { executor: worker?.executor ?? 'slurm', localJobs: worker?.localJobs ?? null },
     dirs: {
-      tmp: needed(dirs?.tmp, 'dirs.tmp'),
-      logs: needed(dirs?.logs, 'dirs.logs'),
-      images: needed(dirs?.images, 'dirs.images'),
-      submitScript: needed(dirs?.submitScript, 'dirs.submitScript'),
+      tmp: required(dirs?.tmp, 'dirs.tmp'),
+      logs: required(dirs?.logs, 'dirs.logs'),
+      images: required(dirs?.images, 'dirs.images'),
+      submitScript: required(dirs?.submitScript, 'dirs.submitScript'),
     },
     slurm,
     apptainer: { command: apptainer?.command ?? 'apptainer' },
     broker: {
-      host: needed(broker?.host, 'broker.host'),
-      port: needed(broker?.port, 'broker.port'),
+      host: required(broker?.host, 'broker.host'),
+      port: required(broker?.port, 'broker.port'),
       vhost: broker?.vhost ?? '/',
-      user: needed(broker?.user, 'broker.user'),
-      password: needed(broker?.password, 'broker.password'),
+      user: required(broker?.user, 'broker.user'),
+      password: required(broker?.password, 'broker.password'),
       tls: broker?.tls ?? false,
       caFile: broker?.caFile ?? null,
     },
     girder: {
-      apiUrl: needed(girder?.apiUrl, 'girder.apiUrl'),
+      apiUrl: required(girder?.apiUrl, 'girder.apiUrl'),
       apiKey: girder?.apiKey ?? null,
       caFile: girder?.caFile ?? null,
       major: girder?.major ?? 3,
@@ -43,23 +43,23 @@ export function completeAnswers(draft: Draft, profile: string): SiteAnswers {
       deployment === null
         ? null
         : {
-            flavour: needed(deployment.flavour, 'deployment.flavour'),
-            directory: needed(deployment.directory, 'deployment.directory'),
+            flavour: required(deployment.flavour, 'deployment.flavour'),
+            directory: required(deployment.directory, 'deployment.directory'),
             girderPort: deployment.girderPort ?? 8080,
-            assetstore: needed(deployment.assetstore, 'deployment.assetstore'),
-            user: needed(deployment.user, 'deployment.user'),
-            adminPassword: needed(deployment.adminPassword, 'deployment.adminPassword'),
+            assetstore: required(deployment.assetstore, 'deployment.assetstore'),
+            user: required(deployment.user, 'deployment.user'),
+            adminPassword: required(deployment.adminPassword, 'deployment.adminPassword'),
           },
     service: draft.service ?? 'script',
   };
 }
 
-function needed<T>(value: T | null | undefined, key: string): T {
+function required<T>(value: T | null | undefined, key: string): T {
   if (value !== undefined && value !== null) return value;
-  throw new DsaSlurmError('usage', `There is no answer to ${key}.`, { next: 'Run: dsa-slurm init' });
+  throw new DsaSlurmError('usage', `${key} is not answered.`, { next: 'Run: dsa-slurm init' });
 }
 
-/** Values that are never shown. */
+/** Values that must not be printed. */
 export function secretsOf(draft: Draft): string[] {
   return secretAnswers.flatMap((key) => {
     const value = readAnswer(draft, key);
@@ -69,9 +69,9 @@ export function secretsOf(draft: Draft): string[] {
   });
 }
 
-/** The settings that a profile with these answers gives, before it is written. */
-export function settingsOfAnswers(answers: SiteAnswers): Settings {
-  // a directory without profiles: only these values and the defaults count
+/** The settings that a profile with these answers will contain. */
+export function settingsOfAnswers(answers: InitAnswers): Settings {
+  // no profile there: only these values and the defaults apply
   const options = { profile: 'default', configDir: '/nonexistent', env: {}, flags: settingsOf(answers) };
   return loadSettings(options).settings;
 }

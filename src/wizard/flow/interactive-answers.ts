@@ -1,258 +1,260 @@
-import { judge, proposalFor, withLearned, answerTo, type Judged } from './answer.js';
-import type { Asker, Reply } from './prompter.js';
 import type { Detection } from '../detect/detect.js';
-import type { Doors } from '../detect/site-probes.js';
-import { newPassword } from './unattended-answers.js';
-import type { Given } from './preset-answers.js';
-import { messageOf, type Question, type Section } from '../questions/index.js';
-import { indented, mark } from './output.js';
+import type { SiteProbes } from '../detect/site-probes.js';
 import type { Draft } from '../init-answers.js';
-import { hasAnswers, nextQuestion, stepBack, takeStep, type Walk } from './question-flow.js';
+import { messageOf, type Question, type Section } from '../questions/index.js';
+import { answerTo, applyDerived, proposalFor, validateAnswer, type ValidatedAnswer } from './answer.js';
+import { indented, style } from './output.js';
+import type { PresetAnswers } from './preset-answers.js';
+import type { Prompter, Reply } from './prompter.js';
+import { advance, hasAnswers, nextQuestion, stepBack, type FlowState } from './question-flow.js';
+import { generatePassword } from './unattended-answers.js';
 
 export interface AskOptions {
-  walk: Walk;
-  given: Given;
+  flow: FlowState;
+  presets: PresetAnswers;
   detected: Detection;
-  doors: Doors;
-  asker: Asker;
-  /** Told after each answer, so that nothing is lost. */
-  onWalk: (walk: Walk) => Promise<void>;
-  /** Told when a user of RabbitMQ was made up, whom RabbitMQ does not know yet. */
+  probes: SiteProbes;
+  prompter: Prompter;
+  /** Called after each answer, to save it. */
+  onProgress: (flow: FlowState) => Promise<void>;
+  /** Called when credentials were generated that RabbitMQ does not know yet. */
   onNewUser: () => void;
-  /** Nothing may be changed: directories are not made. */
+  /** Change nothing: do not create directories. */
   dryRun: boolean;
 }
 
-/** What the whole questioning shares. */
+/** State that all questions share. */
 interface Session extends AskOptions {
-  /** Doubts that were put already. */
-  doubts: Set<string>;
+  /** Ids of warnings that the operator accepted. */
+  accepted: Set<string>;
   pinned: ReadonlySet<string>;
 }
 
-/** Asks a person everything that is still open. What is given from outside is not asked, if it can be used. */
-export async function ask(options: AskOptions): Promise<Walk> {
+/** Asks the operator all open questions. Valid preset answers are not asked for. */
+export async function askQuestions(options: AskOptions): Promise<FlowState> {
   const session: Session = {
     ...options,
-    doubts: new Set(options.walk.accepted),
-    pinned: new Set(options.given.keys()),
+    accepted: new Set(options.flow.accepted),
+    pinned: new Set(options.presets.keys()),
   };
-  const { asker, detected } = options;
-  let { walk } = options;
-  const keep = async (next: Walk): Promise<void> => {
-    walk = { ...next, accepted: [...session.doubts] };
-    await session.onWalk(walk);
+  const { prompter, detected } = options;
+  let { flow } = options;
+  const keep = async (next: FlowState): Promise<void> => {
+    flow = { ...next, accepted: [...session.accepted] };
+    await session.onProgress(flow);
   };
   let section: Section | null = null;
   for (;;) {
-    const question = nextQuestion(walk, detected);
-    if (question === null) return walk;
-    const given = session.given.get(question.key);
-    const isAsked = question.asked?.(walk.draft, detected, walk.known) ?? true;
-    if (question.section !== section && (isAsked || given !== undefined)) {
+    const question = nextQuestion(flow, detected);
+    if (question === null) return flow;
+    const preset = session.presets.get(question.key);
+    const isAsked = question.asked?.(flow.draft, detected, flow.known) ?? true;
+    if (question.section !== section && (isAsked || preset !== undefined)) {
       section = question.section;
-      asker.say(`\n${mark.heading(section)}`);
+      prompter.print(`\n${style.heading(section)}`);
     }
-    const silent =
-      given?.text ?? (isAsked ? undefined : proposalFor(question, walk.draft, walk.known, detected));
-    if (silent !== undefined) {
-      const judged = await settleSilently(session, walk, question, silent, given?.origin);
-      if (judged !== null) {
-        await keep(takeStep(walk, question, withLearned(judged, session.pinned), false));
+    const text =
+      preset?.text ?? (isAsked ? undefined : proposalFor(question, flow.draft, flow.known, detected));
+    if (text !== undefined) {
+      const validated = await answerWithoutAsking(session, flow, question, text, preset?.origin);
+      if (validated !== null) {
+        await keep(advance(flow, question, applyDerived(validated, session.pinned), false));
         continue;
       }
     }
-    const answered = await askOne(session, walk, question, given?.text);
+    const answered = await askOne(session, flow, question, preset?.text);
     if (answered === 'back') section = null;
-    await keep(answered === 'back' ? (stepBack(walk) ?? walk) : takeStep(walk, question, answered, true));
+    await keep(answered === 'back' ? (stepBack(flow) ?? flow) : advance(flow, question, answered, true));
   }
 }
 
-/** An answer that nobody is asked for; null if a person has to be asked after all. */
-async function settleSilently(
+/** Uses a preset or proposal; null if the operator must be asked after all. */
+async function answerWithoutAsking(
   session: Session,
-  walk: Walk,
+  flow: FlowState,
   question: Question,
   text: string,
   origin: string | undefined,
-): Promise<Judged | null> {
-  const { asker } = session;
-  const message = messageOf(question, walk.draft);
-  const judged = await look(session, walk.draft, question, text);
-  if (judged.verdict.kind === 'problem') {
-    asker.say(`${mark.bad} ${message}: ${shown(question, text)}`);
-    asker.say(indented(`${judged.verdict.problem} ${judged.verdict.fix}`));
+): Promise<ValidatedAnswer | null> {
+  const { prompter } = session;
+  const message = messageOf(question, flow.draft);
+  const validated = await validate(session, flow.draft, question, text);
+  if (validated.result.kind === 'problem') {
+    prompter.print(`${style.bad} ${message}: ${masked(question, text)}`);
+    prompter.print(indented(`${validated.result.problem} ${validated.result.fix}`));
     return null;
   }
-  if (origin !== undefined) asker.say(`${mark.good} ${message} ${shown(question, text)} (${origin})`);
-  else if (judged.verdict.kind === 'ok') return judged;
-  const settled = await settle(session, walk.draft, question, text, judged);
-  return settled === null || settled === 'again' ? null : settled;
+  if (origin !== undefined) prompter.print(`${style.good} ${message} ${masked(question, text)} (${origin})`);
+  else if (validated.result.kind === 'ok') return validated;
+  return resolveValidation(session, flow.draft, question, text, validated);
 }
 
-/** One question, until there is an answer that can be used. */
+/** Asks a question until the answer is valid. */
 async function askOne(
   session: Session,
-  walk: Walk,
+  flow: FlowState,
   question: Question,
-  given: string | undefined,
+  preset: string | undefined,
 ): Promise<Draft | 'back'> {
-  const { asker, detected } = session;
-  const proposal = given ?? proposalFor(question, walk.draft, walk.known, detected);
+  const { prompter, detected } = session;
+  const proposal = preset ?? proposalFor(question, flow.draft, flow.known, detected);
   for (;;) {
-    const { reply, judged } = await request(session, walk, question, proposal);
+    const { reply, validated } = await prompt(session, flow, question, proposal);
     if (reply.kind === 'back') {
-      if (hasAnswers(walk)) return 'back';
-      asker.say(indented('This is the first question.'));
+      if (hasAnswers(flow)) return 'back';
+      prompter.print(indented('This is the first question.'));
       continue;
     }
-    if (judged.verdict.kind === 'problem') {
-      asker.say(`${mark.bad} ${judged.verdict.problem}`);
-      asker.say(indented(judged.verdict.fix));
-      continue;
-    }
-    const settled = await settle(session, walk.draft, question, reply.text, judged);
-    if (settled !== null && settled !== 'again') return withLearned(settled, session.pinned);
+    const resolved = await resolveValidation(session, flow.draft, question, reply.text, validated);
+    if (resolved !== null) return applyDerived(resolved, session.pinned);
   }
 }
 
-/** Puts the question once. */
-async function request(
+/** Asks a question once. */
+async function prompt(
   session: Session,
-  walk: Walk,
+  flow: FlowState,
   question: Question,
   proposal: string | undefined,
-): Promise<{ reply: Reply; judged: Judged }> {
-  const { asker, detected } = session;
-  const { draft } = walk;
+): Promise<{ reply: Reply; validated: ValidatedAnswer }> {
+  const { prompter, detected } = session;
+  const { draft } = flow;
   if (question.kind === 'choice') {
     const choices = question.choices?.(draft, detected) ?? [];
-    // a partition that was set by hand, say
+    // such as a partition from an edited profile
     const all =
       proposal === undefined || choices.some(({ value }) => value === proposal)
         ? choices
         : [{ value: proposal, name: proposal }, ...choices];
-    const reply = await asker.choose({
+    const reply = await prompter.choose({
       message: messageOf(question, draft),
       choices: all,
       proposal,
-      back: hasAnswers(walk),
+      back: hasAnswers(flow),
     });
-    return { reply, judged: await look(session, draft, question, reply.kind === 'text' ? reply.text : '-') };
+    const text = reply.kind === 'text' ? reply.text : '-';
+    return { reply, validated: await validate(session, draft, question, text) };
   }
   const isHidden = question.kind === 'secret';
-  const makesUp = isHidden && proposal === undefined && question.generate?.(draft) === true;
-  const made = makesUp ? newPassword() : undefined;
-  let judged: Judged | null = null;
-  const typed = (text: string): string => (text === '' ? (proposal ?? made ?? '') : text);
-  const reply = await asker.text({
+  const isGenerated = isHidden && proposal === undefined && question.generate?.(draft) === true;
+  const generated = isGenerated ? generatePassword() : undefined;
+  let validated: ValidatedAnswer | null = null;
+  const orDefault = (text: string): string => (text === '' ? (proposal ?? generated ?? '') : text);
+  const reply = await prompter.text({
     message: messageOf(question, draft),
     proposal: isHidden ? undefined : proposal,
     hidden: isHidden,
-    onEnter: isHidden ? onEnter(question, walk, proposal, makesUp) : undefined,
+    onEnter: isHidden ? onEnter(question, flow, proposal, isGenerated) : undefined,
     async check(text) {
-      judged = await look(session, draft, question, typed(text));
-      const { verdict } = judged;
-      return verdict.kind === 'problem'
-        ? `${indented(verdict.problem).trimStart()}\n${indented(verdict.fix)}`
+      validated = await validate(session, draft, question, orDefault(text));
+      const { result } = validated;
+      return result.kind === 'problem'
+        ? `${indented(result.problem).trimStart()}\n${indented(result.fix)}`
         : null;
     },
   });
-  const text = reply.kind === 'text' ? typed(reply.text) : '';
+  const text = reply.kind === 'text' ? orDefault(reply.text) : '';
   return {
     reply: reply.kind === 'text' ? { kind: 'text', text } : reply,
-    judged: judged ?? (await look(session, draft, question, text)),
+    validated: validated ?? (await validate(session, draft, question, text)),
   };
 }
 
-/** What Enter does where the proposal cannot be shown. */
+/** What Enter does at a hidden prompt, which does not show the proposal. */
 function onEnter(
   question: Question,
-  { known }: Walk,
+  { known }: FlowState,
   proposal: string | undefined,
-  makesUp: boolean,
+  isGenerated: boolean,
 ): string | undefined {
-  if (makesUp) return 'makes one up';
+  if (isGenerated) return 'generates one';
   if (proposal === undefined) return undefined;
   if (proposal === '-') return 'for none';
-  return answerTo(question, known) === undefined ? 'takes what is usual' : 'keeps it';
+  return answerTo(question, known) === undefined ? 'uses the default' : 'keeps it';
 }
 
-/** Doubts and consents; null or `again`: another answer is wanted. */
-async function settle(
+/** Handles warnings and confirmations. Null: the operator wants to give another answer. */
+async function resolveValidation(
   session: Session,
   draft: Draft,
   question: Question,
   text: string,
-  judged: Judged,
-): Promise<Judged | null | 'again'> {
-  const { asker, doubts, dryRun } = session;
-  const { verdict } = judged;
-  switch (verdict.kind) {
+  validated: ValidatedAnswer,
+): Promise<ValidatedAnswer | null> {
+  const { prompter, accepted, dryRun } = session;
+  const { result } = validated;
+  // an accepted warning or a confirmed action may have hidden further results
+  const revalidate = async (): Promise<ValidatedAnswer | null> =>
+    resolveValidation(session, draft, question, text, await validate(session, draft, question, text));
+  switch (result.kind) {
     case 'ok':
-      if (verdict.note !== undefined) asker.say(indented(mark.dim(verdict.note)));
-      return judged;
+      if (result.note !== undefined) prompter.print(indented(style.dim(result.note)));
+      return validated;
     case 'problem':
-      asker.say(`${mark.bad} ${verdict.problem}`);
-      asker.say(indented(verdict.fix));
-      return 'again';
-    case 'doubt': {
-      asker.say(`${mark.careful} ${indented(verdict.doubt).trimStart()}`);
-      asker.say(indented(verdict.fix));
-      if (verdict.offer === 'new-credentials') return newCredentials(session, judged, verdict.id);
-      if (!(await asker.yesNo('Use it all the same?', false))) return 'again';
-      doubts.add(verdict.id);
-      // what else there is to say about it was hidden behind the doubt
-      return settleRest(session, draft, question, text);
+      prompter.print(`${style.bad} ${result.problem}`);
+      prompter.print(indented(result.fix));
+      return null;
+    case 'warning': {
+      prompter.print(`${style.careful} ${indented(result.warning).trimStart()}`);
+      prompter.print(indented(result.fix));
+      if (result.offer === 'new-credentials') return newCredentials(session, validated, result.id);
+      if (!(await prompter.confirm('Use it anyway?', false))) return null;
+      accepted.add(result.id);
+      return revalidate();
     }
-    case 'consent': {
+    case 'confirmation': {
       if (dryRun) {
-        asker.say(indented(mark.dim(`${verdict.ask.replace(/ Make it\?$/, '')} It would be made.`)));
-        return judged;
+        prompter.print(indented(style.dim(wouldRun(result.question))));
+        return validated;
       }
-      if (!verdict.implied && !(await asker.yesNo(verdict.ask, true))) return 'again';
-      await verdict.act();
-      if (verdict.implied) asker.say(indented(mark.dim(verdict.done)));
-      return settleRest(session, draft, question, text);
+      if (!result.implied && !(await prompter.confirm(result.question, true))) return null;
+      await result.run();
+      if (result.implied) prompter.print(indented(style.dim(result.done)));
+      return revalidate();
     }
   }
 }
 
-async function settleRest(
-  session: Session,
-  draft: Draft,
-  question: Question,
-  text: string,
-): Promise<Judged | null | 'again'> {
-  return settle(session, draft, question, text, await look(session, draft, question, text));
+/** `/shared/tmp does not exist. Create it?` in a dry run. */
+export function wouldRun(question: string): string {
+  return question.replace(/ Create it\?$/, ' It would be created.');
 }
 
-async function newCredentials(session: Session, judged: Judged, doubtId: string): Promise<Judged | 'again'> {
-  const { asker, doubts } = session;
-  const reply = await asker.choose({
-    message: 'What shall it be?',
+async function newCredentials(
+  session: Session,
+  validated: ValidatedAnswer,
+  warningId: string,
+): Promise<ValidatedAnswer | null> {
+  const { prompter, accepted } = session;
+  const reply = await prompter.choose({
+    message: 'Which credentials should be used?',
     choices: [
       { value: 'new', name: 'a new user "dsa" with a new password' },
       { value: 'again', name: 'another answer' },
-      { value: 'keep', name: 'leave it as it is' },
+      { value: 'keep', name: 'these' },
     ],
     proposal: 'new',
     back: false,
   });
-  if (reply.kind === 'back' || reply.text === 'again') return 'again';
-  doubts.add(doubtId);
-  if (reply.text === 'keep') return judged;
+  if (reply.kind === 'back' || reply.text === 'again') return null;
+  accepted.add(warningId);
+  if (reply.text === 'keep') return validated;
   session.onNewUser();
-  const broker = { ...judged.draft.broker, user: 'dsa', password: newPassword() };
-  asker.say(indented('How to give them to RabbitMQ is said at the end.'));
-  return { ...judged, draft: { ...judged.draft, broker } };
+  const broker = { ...validated.draft.broker, user: 'dsa', password: generatePassword() };
+  prompter.print(indented('How to add this user to RabbitMQ is explained at the end.'));
+  return { ...validated, draft: { ...validated.draft, broker } };
 }
 
-async function look(session: Session, draft: Draft, question: Question, text: string): Promise<Judged> {
-  const { detected, doors, doubts, pinned } = session;
-  return judge(question, text, { draft, detected, doors, accepted: doubts }, pinned);
+async function validate(
+  session: Session,
+  draft: Draft,
+  question: Question,
+  text: string,
+): Promise<ValidatedAnswer> {
+  const { detected, probes, accepted, pinned } = session;
+  return validateAnswer(question, text, { draft, detected, probes, accepted }, pinned);
 }
 
-function shown(question: Question, text: string): string {
+function masked(question: Question, text: string): string {
   return question.kind === 'secret' ? '***' : text;
 }

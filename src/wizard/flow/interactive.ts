@@ -1,111 +1,113 @@
 import { configDirectory, profilePath } from '../../config/paths.js';
 import { apply, type Change } from '../apply/index.js';
-import { ask } from './interactive-answers.js';
-import { Stopped, type Asker } from './prompter.js';
+import { askQuestions } from './interactive-answers.js';
+import { Stopped, type Prompter } from './prompter.js';
 import { completeAnswers } from './complete.js';
-import { checksText, examine, newUserText, nextCommands, nextText } from './post-install.js';
-import { girderSettingsStep } from '../girder-settings.js';
+import { checksText, runDoctor, newUserText, nextCommands, nextText } from './post-install.js';
+import { checkGirderSettings } from '../girder-settings.js';
 import { probeStep } from '../probe.js';
-import { createAsker } from './prompts.js';
+import { createPrompter } from './prompts.js';
 import { decideEdited, diffText, manifestPath, planChanges, planText, review } from '../apply/plan-review.js';
-import type { InitSite } from '../init-context.js';
-import { detectionText, indented, mark } from './output.js';
-import type { SiteAnswers } from '../init-answers.js';
-import { hasAnswers, startWalk, stepBack, type Walk } from './question-flow.js';
+import type { InitContext } from '../init-context.js';
+import { detectionText, indented, style } from './output.js';
+import type { InitAnswers } from '../init-answers.js';
+import { hasAnswers, startFlow, stepBack, type FlowState } from './question-flow.js';
 
-/** Leads a person through it. What is answered is kept at once; Ctrl-C ends it without loss. */
-export async function runAttended(site: InitSite): Promise<number> {
-  const asker = createAsker({ input: site.stdin, output: site.stdout, signal: site.signal });
+/** Runs init at a terminal. Saves each answer, so that Ctrl-C loses none. @returns the exit code */
+export async function runInteractive(context: InitContext): Promise<number> {
+  const prompter = createPrompter({ input: context.stdin, output: context.stdout, signal: context.signal });
   let answered = false;
   try {
-    return await lead(site, asker, () => {
+    return await runQuestions(context, prompter, () => {
       answered = true;
     });
   } catch (thrown) {
     if (!(thrown instanceof Stopped)) throw thrown;
-    asker.say(
+    prompter.print(
       answered
-        ? '\nStopped. Your answers are kept: start init again to go on.'
+        ? '\nStopped. Your answers are kept: run init again to continue.'
         : '\nStopped. Nothing was changed.',
     );
     return 130;
   }
 }
 
-async function lead(site: InitSite, asker: Asker, onAnswer: () => void): Promise<number> {
-  const { detected, given, doors, store, dryRun } = site;
-  asker.say(`\n${mark.heading('Seen on this machine')}\n${detectionText(detected)}`);
-  if (site.imported !== null) showImport(site.imported, asker);
-  let walk = await beginning(site, asker);
-  asker.say(
-    `\nEnter takes the answer in brackets. ${mark.heading('<')} goes back, ${mark.heading('-')} means none.\nCtrl-C stops; what you answered is kept.`,
+async function runQuestions(context: InitContext, prompter: Prompter, onAnswer: () => void): Promise<number> {
+  const { detected, presets, probes, store, dryRun } = context;
+  prompter.print(`\n${style.heading('Detected on this machine')}\n${detectionText(detected)}`);
+  if (context.imported !== null) showImport(context.imported, prompter);
+  let flow = await startOrResume(context, prompter);
+  prompter.print(
+    `\nEnter accepts the answer in brackets. ${style.heading('<')} goes back, ${style.heading('-')} means none.\nCtrl-C stops; your answers are kept.`,
   );
-  const made: { newUser: boolean } = { newUser: false };
+  let hasNewUser = false;
   for (;;) {
-    walk = await ask({
-      walk,
-      given,
+    flow = await askQuestions({
+      flow,
+      presets,
       detected,
-      doors,
-      asker,
+      probes,
+      prompter,
       dryRun,
       onNewUser: () => {
-        made.newUser = true;
+        hasNewUser = true;
       },
-      async onWalk(now) {
+      async onProgress(now) {
         if (dryRun || !hasAnswers(now)) return;
         await store.saveProgress(now);
         onAnswer();
       },
     });
-    const answers = completeAnswers(walk.draft, site.profile);
-    if (!dryRun && (await probeStep({ ...site, answers, asker })) === 'change') {
-      walk = stepBack(walk) ?? walk;
+    const answers = completeAnswers(flow.draft, context.profile);
+    if (!dryRun && (await probeStep({ ...context, answers, prompter })) === 'change') {
+      flow = stepBack(flow) ?? flow;
       continue;
     }
-    const changes = await planChanges(answers, site.env, site.program);
+    const changes = await planChanges(answers, context.env, context.program);
     if (dryRun) {
-      asker.say(`\n${mark.heading('Files')}\n${planText(changes)}\n\n${diffText(changes)}`);
+      prompter.print(`\n${style.heading('Files')}\n${planText(changes)}\n\n${diffText(changes)}`);
       return 0;
     }
-    const decision = await review(changes, asker);
+    const decision = await review(changes, prompter);
     if (decision.kind === 'stop') throw new Stopped();
     if (decision.kind === 'write') {
-      await write(site, asker, walk, answers, changes);
-      if (made.newUser && answers.deployment === null) {
-        asker.say(`\n${newUserText(answers, profilePath(configDirectory(site.env), site.profile))}`);
+      await write(context, prompter, flow, answers, changes);
+      if (hasNewUser && answers.deployment === null) {
+        prompter.print(
+          `\n${newUserText(answers, profilePath(configDirectory(context.env), context.profile))}`,
+        );
       }
       return 0;
     }
-    walk = stepBack(walk) ?? walk;
+    flow = stepBack(flow) ?? flow;
   }
 }
 
 async function write(
-  site: InitSite,
-  asker: Asker,
-  walk: Walk,
-  answers: SiteAnswers,
+  context: InitContext,
+  prompter: Prompter,
+  flow: FlowState,
+  answers: InitAnswers,
   changes: readonly Change[],
 ): Promise<void> {
-  const { env, profile, store } = site;
+  const { env, profile, store } = context;
   const applied = await apply(changes, {
     manifestPath: manifestPath(env, profile),
-    decide: (change) => decideEdited(change, asker),
+    decide: (change) => decideEdited(change, prompter),
   });
-  await store.saveAnswers(walk);
-  await store.forgetProgress();
+  await store.saveAnswers(flow);
+  await store.deleteProgress();
   const count = applied.written.length;
-  asker.say(
-    `${mark.good} ${count === 0 ? 'Nothing had to be written.' : `${count} ${count === 1 ? 'file' : 'files'} written.`}`,
+  prompter.print(
+    `${style.good} ${count === 0 ? 'No file had to be written.' : `${count} ${count === 1 ? 'file' : 'files'} written.`}`,
   );
   for (const [path, backup] of Object.entries(applied.backups))
-    asker.say(indented(`${path} before: ${backup}`));
-  await girderSettingsStep(answers, site.doors, asker);
-  asker.say(`\n${mark.heading('The doctor looks at the result')}`);
-  asker.say(checksText(await examine(answers, site)));
-  asker.say(`\n${mark.heading('Next')}`);
-  asker.say(
+    prompter.print(indented(`backup of ${path}: ${backup}`));
+  await checkGirderSettings(answers, context.probes, prompter);
+  prompter.print(`\n${style.heading('Running the doctor')}`);
+  prompter.print(checksText(await runDoctor(answers, context)));
+  prompter.print(`\n${style.heading('Next')}`);
+  prompter.print(
     nextText(
       nextCommands(
         answers,
@@ -115,20 +117,23 @@ async function write(
   );
 }
 
-/** A new way, or one that was broken off. */
-async function beginning({ store, known, accepted }: InitSite, asker: Asker): Promise<Walk> {
+/** Starts from the beginning, or resumes an interrupted run if the operator agrees. */
+async function startOrResume(
+  { store, known, accepted }: InitContext,
+  prompter: Prompter,
+): Promise<FlowState> {
   const progress = await store.progress();
-  if (progress === null || !hasAnswers(progress)) return startWalk(known, accepted);
+  if (progress === null || !hasAnswers(progress)) return startFlow(known, accepted);
   const count = progress.steps.filter(({ asked }) => asked).length;
   const answers = count === 1 ? 'one answer' : `${count} answers`;
-  asker.say(`\nAn earlier start stopped after ${answers}.`);
-  if (await asker.yesNo('Go on from there?', true)) return progress;
-  await store.forgetProgress();
-  return startWalk(known, accepted);
+  prompter.print(`\nAn earlier run was interrupted after ${answers}.`);
+  if (await prompter.confirm('Continue from there?', true)) return progress;
+  await store.deleteProgress();
+  return startFlow(known, accepted);
 }
 
-function showImport({ found, notes }: NonNullable<InitSite['imported']>, asker: Asker): void {
-  asker.say(`\n${mark.heading('Read from the old site')}`);
-  for (const path of found) asker.say(`  ${path}`);
-  for (const note of notes) asker.say(`${mark.careful} ${indented(note).trimStart()}`);
+function showImport({ found, notes }: NonNullable<InitContext['imported']>, prompter: Prompter): void {
+  prompter.print(`\n${style.heading('Read from the existing site')}`);
+  for (const path of found) prompter.print(`  ${path}`);
+  for (const note of notes) prompter.print(`${style.careful} ${indented(note).trimStart()}`);
 }

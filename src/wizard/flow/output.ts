@@ -5,8 +5,8 @@ import { duration } from '../questions/slurm.js';
 
 const width = 78;
 
-/** Signs at the beginning of lines, and shades. Colors only where the terminal has them. */
-export const mark = {
+/** Symbols and text styles. Colored only if the terminal supports it. */
+export const style = {
   good: styleText('green', '✓'),
   bad: styleText('red', '✗'),
   careful: styleText('yellow', '!'),
@@ -14,7 +14,7 @@ export const mark = {
   dim: (text: string) => styleText('dim', text),
 };
 
-/** Text in lines of at most 78 columns, each indented. Words that are longer stay whole. */
+/** Wraps text at 78 columns and indents it. Longer words are not broken. */
 export function indented(text: string, by = 2): string {
   const indent = ' '.repeat(by);
   const lines: string[] = [];
@@ -31,7 +31,7 @@ function plainLength(text: string): number {
   return stripVTControlCharacters(text).length;
 }
 
-/** Two columns; long second ones go on in lines of their own. */
+/** Two columns, of which the second is wrapped. */
 export function table(rows: readonly (readonly [string, string])[]): string {
   const first = Math.max(...rows.map(([name]) => name.length)) + 2;
   return rows
@@ -42,15 +42,15 @@ export function table(rows: readonly (readonly [string, string])[]): string {
     .join('\n');
 }
 
-/** What was seen on this machine. */
+/** Formats what was detected. */
 export function detectionText(detection: Detection): string {
   const { slurm, association, gpus, apptainer, directories, rabbitmq, mongo, girder, systemd } = detection;
   return table([
     [
       'Slurm',
-      of(slurm, ({ version, cluster, accounting }) =>
+      describe(slurm, ({ version, cluster, accounting }) =>
         [
-          version ?? 'of unknown version',
+          version ?? 'unknown version',
           ...(cluster === null ? [] : [`cluster ${cluster}`]),
           ...(accounting === null ? [] : [accounting ? 'with accounting' : 'no accounting']),
         ].join(', '),
@@ -58,7 +58,7 @@ export function detectionText(detection: Detection): string {
     ],
     [
       'Partitions',
-      of(slurm, ({ partitions }) =>
+      describe(slurm, ({ partitions }) =>
         (partitions ?? [])
           .slice(0, 12)
           .map(({ name, isDefault, timeLimit }) => {
@@ -71,20 +71,29 @@ export function detectionText(detection: Detection): string {
           .join(', '),
       ),
     ],
-    ['GPUs', of(gpus, (found) => found.map(({ partition, gres }) => `${gres} in ${partition}`).join(', '))],
+    [
+      'GPUs',
+      describe(gpus, (found) => found.map(({ partition, gres }) => `${gres} in ${partition}`).join(', ')),
+    ],
     [
       'Account',
-      of(association, ({ account, qos }) => `${account ?? 'none'}${qos === null ? '' : `, qos ${qos}`}`),
+      describe(
+        association,
+        ({ account, qos }) => `${account ?? 'none'}${qos === null ? '' : `, qos ${qos}`}`,
+      ),
     ],
-    ['Containers', of(apptainer, ({ command, version }) => `${command} ${version} on this host`)],
-    ['Shared', of(directories, (found) => found.map(({ path, type }) => `${path} (${type})`).join(', '))],
-    ['RabbitMQ', of(rabbitmq, ({ host, port }) => `${host}:${port}`)],
-    ['MongoDB', of(mongo, ({ host, port }) => `${host}:${port}`)],
-    ['Girder', of(girder, ({ apiUrl, version }) => `${version} at ${apiUrl}`)],
-    ['systemd', of(systemd, () => 'runs services of yours')],
+    ['Containers', describe(apptainer, ({ command, version }) => `${command} ${version} on this host`)],
+    [
+      'Shared',
+      describe(directories, (found) => found.map(({ path, type }) => `${path} (${type})`).join(', ')),
+    ],
+    ['RabbitMQ', describe(rabbitmq, ({ host, port }) => `${host}:${port}`)],
+    ['MongoDB', describe(mongo, ({ host, port }) => `${host}:${port}`)],
+    ['Girder', describe(girder, ({ apiUrl, version }) => `${version} at ${apiUrl}`)],
+    ['systemd', describe(systemd, () => 'user services available')],
   ]);
 }
 
-function of<T>(found: Found<T>, words: (value: T) => string): string {
-  return found.found ? words(found.value) : mark.dim(`not found: ${found.reason}`);
+function describe<T>(found: Found<T>, format: (value: T) => string): string {
+  return found.found ? format(found.value) : style.dim(`not found: ${found.reason}`);
 }

@@ -1,11 +1,11 @@
 import type { Draft } from '../init-answers.js';
 
-/** What one question can be answered with. Null: none. */
+/** An answer to a question. Null: none. */
 export type AnswerValue = string | number | boolean | null;
 
 type Tree = { [key: string]: Tree | AnswerValue | undefined };
 
-/** The value at `broker.host`. Undefined: not answered; null also for what lies below a null. */
+/** The value at a key such as `broker.host`. Undefined: not answered. Null also for keys below a null. */
 export function readAnswer(draft: Draft, key: string): AnswerValue | undefined {
   let at: Tree | AnswerValue | undefined = draft;
   for (const part of key.split('.')) {
@@ -16,7 +16,7 @@ export function readAnswer(draft: Draft, key: string): AnswerValue | undefined {
   return typeof at === 'object' && at !== null ? undefined : at;
 }
 
-/** A copy in which `key` has this value; undefined takes it out. */
+/** A copy in which `key` has this value; undefined removes it. */
 export function writeAnswer(draft: Draft, key: string, value: AnswerValue | undefined): Draft {
   const copy = structuredClone(draft) as Tree;
   const parts = key.split('.');
@@ -31,7 +31,7 @@ export function writeAnswer(draft: Draft, key: string, value: AnswerValue | unde
   return copy;
 }
 
-/** Joins drafts; the first that has a value wins. */
+/** Merges drafts; the first one with a value takes precedence. */
 export function mergeDrafts(...drafts: readonly Draft[]): Draft {
   const whole: Tree = {};
   for (const draft of drafts) fill(whole, draft);
@@ -51,12 +51,12 @@ function isTree(value: unknown): value is Tree {
   return typeof value === 'object' && value !== null;
 }
 
-/** Whether this host runs the jobs itself, without Slurm. */
+/** Whether this host runs the jobs, without Slurm. */
 export function isLocal({ worker }: Pick<Draft, 'worker'>): boolean {
   return worker?.executor === 'local';
 }
 
-/** Whether the files of a whole archive are wanted as well. */
-export function isDeployed({ deployment }: Pick<Draft, 'deployment'>): boolean {
+/** Whether init also writes the files of a Digital Slide Archive. */
+export function hasDeployment({ deployment }: Pick<Draft, 'deployment'>): boolean {
   return deployment !== undefined && deployment !== null;
 }

@@ -5,7 +5,7 @@ import { readBroker } from '../files/addresses.js';
 import type { Draft } from '../init-answers.js';
 import { answeredSettings } from '../questions/index.js';
 
-/** The answers that a profile was made of, as far as it still tells; it may have been changed by hand since. */
+/** Answers that can be derived from a profile, which may have been edited since. */
 export function answersOfProfile(configDir: string, profile: string): Draft {
   const { values } = readProfile(configDir, profile);
   let draft: Draft = {};
@@ -24,8 +24,8 @@ function isAnswer(value: unknown): value is AnswerValue {
   return value === null || ['string', 'number', 'boolean'].includes(typeof value);
 }
 
-/** The same with the directory that the others seem to have been put into, if there is one. */
-export function withBase(draft: Draft): Draft {
+/** Adds `base`, if the directories share a parent. */
+export function inferBase(draft: Draft): Draft {
   const { tmp, logs } = draft.dirs ?? {};
   if (draft.base !== undefined || tmp === undefined || logs === undefined) return draft;
   const base = dirname(tmp);

@@ -1,37 +1,37 @@
 import type { Choice } from '../questions/index.js';
 
-/** What a person answered. */
+/** The operator's answer. */
 export type Reply = { kind: 'text'; text: string } | { kind: 'back' };
 
 export interface TextRequest {
   message: string;
-  /** In brackets; Enter takes it. */
+  /** Shown in brackets; accepted with Enter. */
   proposal: string | undefined;
-  /** Read without showing it. */
+  /** Read without echo. */
   hidden: boolean;
-  /** Behind the message of a hidden one: what Enter does. */
+  /** For hidden input: what Enter does. */
   onEnter: string | undefined;
-  /** Null if the text can be used, or what is wrong with it and what to do. */
+  /** Null if the text is valid, or what is wrong with it and how to fix it. */
   check(text: string): Promise<string | null>;
 }
 
-/** A person at a terminal. Everything throws {@link Stopped} when they press Ctrl-C. */
-export interface Asker {
-  say(text?: string): void;
+/** Asks the operator at a terminal. All methods throw {@link Stopped} on Ctrl-C. */
+export interface Prompter {
+  print(text?: string): void;
   text(request: TextRequest): Promise<Reply>;
-  /** @param back whether going back is offered */
+  /** @param back whether to offer going back */
   choose(request: {
     message: string;
     choices: readonly Choice[];
     proposal: string | undefined;
     back: boolean;
   }): Promise<Reply>;
-  yesNo(message: string, proposal: boolean): Promise<boolean>;
-  /** Shows a line that changes while something goes on; `s` puts it off. */
-  wait<T>(work: (show: (line: string) => void, signal: AbortSignal) => Promise<T>): Promise<T | 'put-off'>;
+  confirm(message: string, proposal: boolean): Promise<boolean>;
+  /** Shows a status line while `work` runs; `s` postpones the work. */
+  wait<T>(work: (show: (line: string) => void, signal: AbortSignal) => Promise<T>): Promise<T | 'postponed'>;
 }
 
-/** The person pressed Ctrl-C, or the program was told to end. */
+/** The operator pressed Ctrl-C, or the process received a signal. */
 export class Stopped extends Error {
   override readonly name = 'Stopped';
 }

@@ -1,9 +1,9 @@
 import { styleText } from 'node:util';
 import { confirm, input, password, select } from '@inquirer/prompts';
 import { AbortPromptError, ExitPromptError } from '@inquirer/core';
-import { Stopped, type Asker } from './prompter.js';
+import { Stopped, type Prompter } from './prompter.js';
 
-/** Where prompts read from and write to. */
+/** Streams of the prompts. */
 export interface PromptStreams {
   input: NodeJS.ReadableStream & { isTTY?: boolean };
   output: NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
@@ -12,7 +12,7 @@ export interface PromptStreams {
 
 const back = '<';
 
-/** What all prompts look like: the proposal in brackets, complaints without a decoration of their own. */
+/** Theme of all prompts: the proposal in brackets, and errors without the default decoration. */
 const theme = {
   prefix: { idle: styleText('blue', '?'), done: styleText('green', '✓') },
   style: {
@@ -24,18 +24,18 @@ const theme = {
   },
 };
 
-/** A person at a real terminal, asked with @inquirer/prompts. */
-export function createAsker({ input: stdin, output, signal }: PromptStreams): Asker {
+/** A {@link Prompter} on a real terminal, with @inquirer/prompts. */
+export function createPrompter({ input: stdin, output, signal }: PromptStreams): Prompter {
   const context = { input: stdin, output, signal };
 
   return {
-    say: (text = '') => void output.write(`${text}\n`),
+    print: (text = '') => void output.write(`${text}\n`),
     async text({ message, proposal, hidden, onEnter, check }) {
       const validate = async (text: string): Promise<string | true> => {
         if (text.trim() === back) return true;
         return (await check(text)) ?? true;
       };
-      const text = await asking(() =>
+      const text = await stoppable(() =>
         hidden
           ? password(
               {
@@ -55,7 +55,7 @@ export function createAsker({ input: stdin, output, signal }: PromptStreams): As
     },
     async choose({ message, choices, proposal, back: mayGoBack }) {
       const all = [...choices, ...(mayGoBack ? [{ value: back, name: styleText('dim', '< go back') }] : [])];
-      const value = await asking(() =>
+      const value = await stoppable(() =>
         select(
           {
             message,
@@ -73,26 +73,26 @@ export function createAsker({ input: stdin, output, signal }: PromptStreams): As
       );
       return value === back ? { kind: 'back' } : { kind: 'text', text: value };
     },
-    yesNo: (message, proposal) => asking(() => confirm({ message, default: proposal, theme }, context)),
+    confirm: (message, proposal) => stoppable(() => confirm({ message, default: proposal, theme }, context)),
     async wait(work) {
       const done = new AbortController();
-      const putOff = new AbortController();
-      const ends = AbortSignal.any([done.signal, putOff.signal, signal]);
+      const postpone = new AbortController();
+      const ended = AbortSignal.any([done.signal, postpone.signal, signal]);
       const show = (line: string): void => {
-        if (!ends.aborted) output.write(`\r\u001B[2K${line.slice(0, (output.columns ?? 80) - 1)}`);
+        if (!ended.aborted) output.write(`\r\u001B[2K${line.slice(0, (output.columns ?? 80) - 1)}`);
       };
       const off = listenForKeys(stdin, (key) => {
-        if (key === 's' || key === 'S') putOff.abort();
+        if (key === 's' || key === 'S') postpone.abort();
         if (key === '\u0003') done.abort(new Stopped());
       });
       try {
-        const ended = new Promise<'put-off'>((resolve, reject) => {
-          putOff.signal.addEventListener('abort', () => resolve('put-off'), { once: true });
+        const stopped = new Promise<'postponed'>((resolve, reject) => {
+          postpone.signal.addEventListener('abort', () => resolve('postponed'), { once: true });
           for (const each of [done.signal, signal]) {
             each.addEventListener('abort', () => reject(new Stopped()), { once: true });
           }
         });
-        return await Promise.race([work(show, ends), ended]);
+        return await Promise.race([work(show, ended), stopped]);
       } finally {
         off();
         output.write('\r\u001B[2K');
@@ -102,8 +102,8 @@ export function createAsker({ input: stdin, output, signal }: PromptStreams): As
   };
 }
 
-/** What @inquirer/prompts throws for Ctrl-C and for our signal, in our own words. */
-async function asking<T>(ask: () => Promise<T>): Promise<T> {
+/** Translates what @inquirer/prompts throws for Ctrl-C and for the abort signal. */
+async function stoppable<T>(ask: () => Promise<T>): Promise<T> {
   try {
     return await ask();
   } catch (thrown) {
@@ -112,17 +112,17 @@ async function asking<T>(ask: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Single keys, unseen, until the returned function is called. */
+/** Reads single keys without echo. @returns a function that stops it */
 function listenForKeys(stdin: PromptStreams['input'], onKey: (key: string) => void): () => void {
   const terminal = stdin as NodeJS.ReadStream;
-  const hear = (chunk: Buffer | string): void => {
+  const onData = (chunk: Buffer | string): void => {
     for (const key of String(chunk)) onKey(key);
   };
   terminal.setRawMode?.(true);
-  terminal.on('data', hear);
+  terminal.on('data', onData);
   terminal.resume();
   return () => {
-    terminal.off('data', hear);
+    terminal.off('data', onData);
     terminal.pause();
     terminal.setRawMode?.(false);
   };

@@ -3,35 +3,35 @@ import type { Detection } from '../detect/detect.js';
 import { questions, type Question } from '../questions/index.js';
 import type { Draft } from '../init-answers.js';
 
-/** One step that was taken. */
+/** An answered question. */
 interface Step {
   key: string;
-  /** A person answered it: going back leads here. */
+  /** Whether the operator answered it: going back returns to such questions. */
   asked: boolean;
-  /** The answers before it. */
+  /** The answers before this one. */
   before: Draft;
 }
 
-/** A way through the questions. A value: every step makes a new one. */
-export interface Walk {
+/** Progress through the questions. Immutable: each step creates a new one. */
+export interface FlowState {
   draft: Draft;
-  /** Answers from before that are proposed: of an earlier start, of an import, or of steps that were taken back. */
+  /** Answers to propose: from an earlier start, an import, or steps that were undone. */
   known: Draft;
   steps: readonly Step[];
-  /** Ids of doubts that were put and brushed aside. */
+  /** Ids of warnings that were put and brushed aside. */
   accepted: readonly string[];
 }
 
-export function startWalk(known: Draft, accepted: readonly string[] = []): Walk {
+export function startFlow(known: Draft, accepted: readonly string[] = []): FlowState {
   return { draft: {}, known, steps: [], accepted };
 }
 
 /**
- * The first question that applies and has no answer yet. Null: there is none left.
- * @param without keys that are passed over
+ * The first applicable question without an answer; null if there is none left.
+ * @param without keys to skip
  */
 export function nextQuestion(
-  { draft }: Walk,
+  { draft }: FlowState,
   detected: Detection,
   without: ReadonlySet<string> = new Set(),
 ): Question | null {
@@ -44,27 +44,27 @@ export function nextQuestion(
   return open ?? null;
 }
 
-/** @param draft the answers with the one to this question */
-export function takeStep(walk: Walk, question: Question, draft: Draft, asked: boolean): Walk {
-  return { ...walk, draft, steps: [...walk.steps, { key: question.key, asked, before: walk.draft }] };
+/** Records an answer. @param draft the answers including this one */
+export function advance(flow: FlowState, question: Question, draft: Draft, asked: boolean): FlowState {
+  return { ...flow, draft, steps: [...flow.steps, { key: question.key, asked, before: flow.draft }] };
 }
 
-/** Takes back the last answer of a person, and what came after it. Null: there is none. */
-export function stepBack(walk: Walk): Walk | null {
-  const at = walk.steps.findLastIndex(({ asked }) => asked);
-  const step = walk.steps[at];
+/** Undoes the operator's last answer and everything after it; null if there is none. */
+export function stepBack(flow: FlowState): FlowState | null {
+  const at = flow.steps.findLastIndex(({ asked }) => asked);
+  const step = flow.steps[at];
   const question = questions.find(({ key }) => key === step?.key);
   if (step === undefined || question === undefined) return null;
   return {
-    ...walk,
+    ...flow,
     draft: step.before,
-    // it is proposed again
-    known: putAnswer(question, walk.known, answerTo(question, walk.draft)),
-    steps: walk.steps.slice(0, at),
+    // propose it again
+    known: putAnswer(question, flow.known, answerTo(question, flow.draft)),
+    steps: flow.steps.slice(0, at),
   };
 }
 
-/** Whether a person answered anything yet. */
-export function hasAnswers({ steps }: Walk): boolean {
+/** Whether the operator has answered anything. */
+export function hasAnswers({ steps }: FlowState): boolean {
   return steps.some(({ asked }) => asked);
 }

@@ -1,114 +1,121 @@
 import { randomBytes } from 'node:crypto';
-import { judge, proposalFor, withLearned } from './answer.js';
 import type { Detection } from '../detect/detect.js';
-import type { Doors } from '../detect/site-probes.js';
-import type { Given } from './preset-answers.js';
+import type { SiteProbes } from '../detect/site-probes.js';
 import { environmentName, messageOf, type Question } from '../questions/index.js';
-import { nextQuestion, takeStep, type Walk } from './question-flow.js';
+import { applyDerived, proposalFor, validateAnswer } from './answer.js';
+import type { PresetAnswers } from './preset-answers.js';
+import { advance, nextQuestion, type FlowState } from './question-flow.js';
 
-/** What came of answering without a person. */
-export interface Filled {
-  walk: Walk;
-  /** Questions without an answer, and answers that cannot be used: all of them. */
-  problems: readonly FillProblem[];
-  /** Sentences about answers that are used all the same. */
+/** Result of {@link answerUnattended}. */
+export interface UnattendedAnswers {
+  flow: FlowState;
+  /** All missing and invalid answers. */
+  problems: readonly AnswerProblem[];
+  /** Sentences about answers that are used nevertheless. */
   warnings: readonly string[];
-  /** What has to be done before the answers hold: `/shared/tmp is not there. Make it?` */
-  acts: readonly { ask: string; act: () => Promise<void> }[];
+  /** Actions that the answers require: `/shared/tmp does not exist. Create it?` */
+  actions: readonly { question: string; run: () => Promise<void> }[];
 }
 
-export interface FillProblem {
+export interface AnswerProblem {
   key: string;
   problem: string;
   fix: string;
 }
 
-export interface FillOptions {
-  walk: Walk;
-  given: Given;
+export interface UnattendedOptions {
+  flow: FlowState;
+  presets: PresetAnswers;
   detected: Detection;
-  doors: Doors;
-  /** Make up passwords that protect something new and that nobody gave. */
+  probes: SiteProbes;
+  /** Generate missing passwords of new services. */
   generate: boolean;
-  /** False: answers are only put together, and nothing outside is asked. Default: true. */
+  /** False: only collect answers, without contacting anything. Default: true. */
   check?: boolean;
 }
 
-/** Answers every question from what is given, what was so before, and what seems right. Asks nobody, changes nothing. */
-export async function fill({
-  walk: start,
-  given,
+/** Answers all questions from presets, previous answers and proposals. Does not prompt, and changes nothing. */
+export async function answerUnattended({
+  flow: start,
+  presets,
   detected,
-  doors,
+  probes,
   generate,
   check = true,
-}: FillOptions): Promise<Filled> {
-  let walk = start;
-  const problems: FillProblem[] = [];
+}: UnattendedOptions): Promise<UnattendedAnswers> {
+  let flow = start;
+  const problems: AnswerProblem[] = [];
   const warnings: string[] = [];
-  const acts = new Map<string, () => Promise<void>>();
-  const doubts = new Set<string>();
-  const pinned = new Set(given.keys());
+  const actions = new Map<string, () => Promise<void>>();
+  const accepted = new Set<string>();
+  const pinned = new Set(presets.keys());
   for (;;) {
-    // what could not be answered is left out, so that the rest is looked at too
-    const question = nextQuestion(walk, detected, new Set(problems.map(({ key }) => key)));
-    if (question === null)
-      return { walk, problems, warnings, acts: [...acts].map(([ask, act]) => ({ ask, act })) };
-    const text = given.get(question.key)?.text ?? textFor(question, walk, detected, generate);
+    // skip questions with problems, to report all problems at once
+    const question = nextQuestion(flow, detected, new Set(problems.map(({ key }) => key)));
+    if (question === null) {
+      return {
+        flow,
+        problems,
+        warnings,
+        actions: [...actions].map(([text, run]) => ({ question: text, run })),
+      };
+    }
+    const preset = presets.get(question.key);
+    const text = preset?.text ?? textFor(question, flow, detected, generate);
     if (text === undefined) {
       problems.push({
         key: question.key,
-        problem: `${messageOf(question, walk.draft)}: not given.`,
-        fix: howToGive(question),
+        problem: `${messageOf(question, flow.draft)}: not given.`,
+        fix: howToAnswer(question),
       });
       continue;
     }
-    const look = async () =>
-      judge(question, text, { draft: walk.draft, detected, doors, accepted: doubts }, pinned, check);
-    let judged = await look();
-    for (; judged.verdict.kind === 'doubt'; judged = await look()) {
-      warnings.push(`${judged.verdict.doubt} ${judged.verdict.fix}`);
-      doubts.add(judged.verdict.id);
+    const validate = async () =>
+      validateAnswer(question, text, { draft: flow.draft, detected, probes, accepted }, pinned, check);
+    let validated = await validate();
+    for (; validated.result.kind === 'warning'; validated = await validate()) {
+      warnings.push(`${validated.result.warning} ${validated.result.fix}`);
+      accepted.add(validated.result.id);
     }
-    const { verdict } = judged;
-    switch (verdict.kind) {
+    const { result } = validated;
+    switch (result.kind) {
       case 'ok':
         break;
       case 'problem': {
-        const origin = given.get(question.key)?.origin;
-        const where = origin === undefined ? question.key : `${question.key} (${origin})`;
-        problems.push({ key: question.key, problem: `${where}: ${verdict.problem}`, fix: verdict.fix });
+        const where = preset === undefined ? question.key : `${question.key} (${preset.origin})`;
+        problems.push({ key: question.key, problem: `${where}: ${result.problem}`, fix: result.fix });
         continue;
       }
-      case 'consent':
-        acts.set(verdict.ask, verdict.act);
+      case 'confirmation':
+        actions.set(result.question, result.run);
         break;
     }
-    walk = takeStep(walk, question, withLearned(judged, pinned), false);
+    flow = advance(flow, question, applyDerived(validated, pinned), false);
   }
 }
 
-/** The text that stands for an answer that nobody gave. */
+/** The text to use if there is no preset. */
 function textFor(
   question: Question,
-  { draft, known }: Walk,
+  { draft, known }: FlowState,
   detected: Detection,
   generate: boolean,
 ): string | undefined {
   const proposal = proposalFor(question, draft, known, detected);
   if (proposal !== undefined) return proposal;
   if (question.optional === true) return '-';
-  return generate && question.generate?.(draft) === true ? newPassword() : undefined;
+  return generate && question.generate?.(draft) === true ? generatePassword() : undefined;
 }
 
-/** 144 bits, in letters that need no quoting anywhere. */
-export function newPassword(): string {
+/** 144 bits in hexadecimal, which needs no quoting anywhere. */
+export function generatePassword(): string {
   return randomBytes(18).toString('hex');
 }
 
-/** `--tmp, DSA_SLURM_INIT_DIRS_TMP, or dirs.tmp in the answers file` */
-export function howToGive(question: Question): string {
-  const made = question.generate === undefined ? '' : ' --generate-passwords makes one up where it is new.';
+/** `Give it with --tmp, DSA_SLURM_INIT_DIRS_TMP, or dirs.tmp in the answers file.` */
+function howToAnswer(question: Question): string {
+  const generated =
+    question.generate === undefined ? '' : ' For a new service, --generate-passwords creates one.';
   const flag = question.flag === undefined ? '' : `${question.flag}, `;
-  return `Give it with ${flag}${environmentName(question)}, or ${question.key} in the answers file.${made}`;
+  return `Give it with ${flag}${environmentName(question)}, or ${question.key} in the answers file.${generated}`;
 }

@@ -4,16 +4,19 @@ import { siteDefaults } from '../../config/catalog.js';
 import { writeAnswer, type AnswerValue } from '../flow/partial-answers.js';
 import type { Draft } from '../init-answers.js';
 import { readBroker } from '../files/addresses.js';
-import type { OldService } from './compose.js';
+import type { ComposeService } from './compose.js';
 
-/** Answers out of one old file, and what is worth saying about them. */
-export interface Part {
+/** Answers from one file, and notes for the operator. */
+export interface ImportedAnswers {
   answers: Draft;
   notes: string[];
 }
 
-/** What the variables of run.sh mean here; the names are those of the Python worker. */
-export function answersOfEnvironment(values: ReadonlyMap<string, string>, directory: string): Part {
+/** Answers from the Python worker's variables in run.sh. */
+export function answersOfEnvironment(
+  values: ReadonlyMap<string, string>,
+  directory: string,
+): ImportedAnswers {
   const notes: string[] = [];
   const path = (...names: string[]) => {
     const value = names.map((name) => values.get(name)).find((found) => found !== undefined && found !== '');
@@ -24,24 +27,24 @@ export function answersOfEnvironment(values: ReadonlyMap<string, string>, direct
   let submitScript = path('GIRDER_WORKER_SLURM_SUBMIT_SCRIPT');
   if (submitScript !== undefined && /\/girder_worker(_slurm)?\//.test(submitScript)) {
     notes.push(
-      `The submit script ${submitScript} belongs to the Python worker and stays as it is; ours goes elsewhere.`,
+      `The submit script ${submitScript} belongs to the Python worker and is kept; init writes another one.`,
     );
     submitScript = undefined;
   }
   const brokerText = text('GIRDER_WORKER_BROKER') ?? text('CELERY_BROKER_URL');
   const broker = brokerText === undefined ? undefined : readFirstBroker(brokerText);
-  if (broker === null) notes.push('The broker in the environment is no address of a RabbitMQ.');
+  if (broker === null) notes.push('The broker in the environment is not a valid RabbitMQ address.');
   notes.push(...backendNotes(backendIn(values)));
   if (text('GIRDER_WORKER_DOCKER_RUN_OPTIONS') !== undefined) {
     notes.push(
-      'GIRDER_WORKER_DOCKER_RUN_OPTIONS is not taken over: Apptainer has options of its own, in apptainer.options.',
+      'GIRDER_WORKER_DOCKER_RUN_OPTIONS is ignored. For options of Apptainer, set apptainer.options.',
     );
   }
   const apiUrl = text('GIRDER_WORKER_API_URL');
   return {
     answers: defined({
       dirs: defined({
-        // the order in which Python looks for them
+        // in Python's order of precedence
         tmp: path('TMPDIR', 'TEMP', 'TMP'),
         logs: path('LOGS', 'GIRDER_WORKER_SINGULARITY_LOGS_DIR'),
         images: path('SIF_IMAGE_PATH'),
@@ -54,7 +57,7 @@ export function answersOfEnvironment(values: ReadonlyMap<string, string>, direct
       broker: broker ?? undefined,
       girder: defined({
         apiUrl: apiUrl !== undefined && URL.canParse(apiUrl) ? apiUrl.replace(/\/+$/, '') : undefined,
-        // any text means yes, as in Python
+        // Python treats any text as true
         directPaths: text('GW_DIRECT_PATHS') === undefined ? undefined : true,
       }),
     }),
@@ -63,20 +66,20 @@ export function answersOfEnvironment(values: ReadonlyMap<string, string>, direct
 }
 
 /** `[celery] broker` and `backend` of worker.local.cfg or worker.dist.cfg. */
-export function answersOfIni(values: ReadonlyMap<string, string>): Part {
+export function answersOfIni(values: ReadonlyMap<string, string>): ImportedAnswers {
   const broker = values.get('celery.broker');
   const read = broker === undefined ? null : readFirstBroker(broker);
   return {
     answers: defined({ broker: read ?? undefined }),
     notes: [
-      ...(broker !== undefined && read === null ? ['Its broker is no address of a RabbitMQ.'] : []),
+      ...(broker !== undefined && read === null ? ['Its broker is not a valid RabbitMQ address.'] : []),
       ...backendNotes(values.get('celery.backend')),
     ],
   };
 }
 
-/** `#SBATCH` lines of an old submit script. */
-export function answersOfSubmitScript(text: string): Part {
+/** Answers from `#SBATCH` lines of a submit script. */
+export function answersOfSubmitScript(text: string): ImportedAnswers {
   const options = new Map<string, string>();
   for (const line of text.split('\n').slice(0, 500)) {
     const [, name, value] = /^#SBATCH\s+--([a-z-]+)[=\s]\s*([^\s"'\\#$`]{1,200})/.exec(line) ?? [];
@@ -91,8 +94,11 @@ export function answersOfSubmitScript(text: string): Part {
   return { answers, notes: [] };
 }
 
-/** Services of a compose file, as seen from the machine that they run on. */
-export function answersOfCompose(services: ReadonlyMap<string, OldService>, directory: string): Part {
+/** Answers from the services of a compose file, as seen from their host. */
+export function answersOfCompose(
+  services: ReadonlyMap<string, ComposeService>,
+  directory: string,
+): ImportedAnswers {
   const find = (name: string, image: RegExp) =>
     services.get(name) ?? [...services.values()].find((service) => image.test(service.image ?? ''));
   const girder = find('girder', /dsa_common/);
@@ -105,7 +111,9 @@ export function answersOfCompose(services: ReadonlyMap<string, OldService>, dire
   const seen = brokerText === undefined ? null : readFirstBroker(brokerText);
   const brokerPort = rabbitmq?.ports.get(5672);
   if (rabbitmq !== undefined && brokerPort === undefined) {
-    notes.push('Its RabbitMQ is not published: a worker outside the containers cannot reach it.');
+    notes.push(
+      'The port of its RabbitMQ is not published, so a worker outside the containers cannot reach it.',
+    );
   }
   const broker =
     rabbitmq === undefined
@@ -157,13 +165,13 @@ function backendIn(environment: ReadonlyMap<string, string> | undefined): string
   return environment?.get('GIRDER_WORKER_BACKEND') || environment?.get('CELERY_RESULT_BACKEND');
 }
 
-/** Nobody is asked for a result backend, because there is only one. */
+/** Notes about an unsupported result backend. */
 function backendNotes(backend: string | undefined): string[] {
   if (backend === undefined || backend === '' || /^rpc(:|$)/.test(backend)) return [];
-  return ['Its result backend is not taken over: results go back through RabbitMQ, which is rpc://.'];
+  return ['Its result backend is ignored: results are sent through RabbitMQ (rpc://).'];
 }
 
-function majorOf({ image, dockerfile, environment }: OldService): 3 | 5 {
+function majorOf({ image, dockerfile, environment }: ComposeService): 3 | 5 {
   const five =
     /dsa_common_5/.test(image ?? '') ||
     /dsa5/.test(dockerfile ?? '') ||
@@ -171,16 +179,16 @@ function majorOf({ image, dockerfile, environment }: OldService): 3 | 5 {
   return five ? 5 : 3;
 }
 
-function hasForks({ dockerfile, volumes }: OldService): boolean {
+function hasForks({ dockerfile, volumes }: ComposeService): boolean {
   return volumes.has('/SIF') || /apptainer/i.test(dockerfile ?? '');
 }
 
-/** Mounted at `/assetstore`, or where its name says so. */
-function assetstoreOf({ volumes }: OldService): string | undefined {
+/** The volume at `/assetstore`, or at a path that contains that name. */
+function assetstoreOf({ volumes }: ComposeService): string | undefined {
   return volumes.get('/assetstore') ?? [...volumes].find(([inside]) => /assetstore/i.test(inside))?.[1];
 }
 
-function mongoUri({ environment, ports }: OldService): string | undefined {
+function mongoUri({ environment, ports }: ComposeService): string | undefined {
   const port = ports.get(27_017);
   if (port === undefined) return undefined;
   const user = environment.get('MONGO_INITDB_ROOT_USERNAME');
@@ -189,7 +197,7 @@ function mongoUri({ environment, ports }: OldService): string | undefined {
   return `mongodb://${encodeURIComponent(user)}:${encodeURIComponent(password)}@localhost:${port}/girder?authSource=admin`;
 }
 
-/** Without what is undefined or empty. */
+/** Removes undefined and empty values. */
 function defined<T extends object>(table: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   return Object.fromEntries(
     Object.entries(table).filter(

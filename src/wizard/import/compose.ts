@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
 import { parse } from 'yaml';
 
-/** What a compose file tells of one of its services. */
-export interface OldService {
+/** A service of a compose file. */
+export interface ComposeService {
   image: string | null;
   environment: ReadonlyMap<string, string>;
   /** Ports of the host, by port of the container. */
@@ -12,22 +12,22 @@ export interface OldService {
   dockerfile: string | null;
 }
 
-/** Aliases of one file that may be followed, each as often as it stands there: a few hundred lines could mean gigabytes. */
-const mostAliases = 100;
+/** YAML aliases in a file: nested aliases can expand a small file to gigabytes. */
+const maxAliases = 100;
 
 /**
- * Reads a compose file; null if it is none. `$NAME` and its kin come from `env`, the `.env` beside the file, or are the
- * default that stands there.
- * @param directory where the file is
+ * Parses a compose file; null if it is invalid. Variables are replaced with values from `env`, which is the `.env` file next
+ * to it, or with their defaults.
+ * @param directory of the file
  */
 export function readCompose(
   text: string,
   directory: string,
   env: ReadonlyMap<string, string>,
-): ReadonlyMap<string, OldService> | null {
+): ReadonlyMap<string, ComposeService> | null {
   let content: unknown;
   try {
-    content = parse(text, { merge: true, maxAliasCount: mostAliases, logLevel: 'silent' });
+    content = parse(text, { merge: true, maxAliasCount: maxAliases, logLevel: 'silent' });
   } catch {
     return null;
   }
@@ -46,7 +46,7 @@ function readService(
   service: Record<string, unknown>,
   directory: string,
   expand: (value: string) => string,
-): OldService {
+): ComposeService {
   const build = tableOf(service['build']);
   return {
     image: textOf(service['image'], expand),
@@ -84,7 +84,7 @@ function readPort(entry: unknown, expand: (text: string) => string): [number, nu
   return ports.every((port) => Number.isInteger(port) && port > 0 && port < 65_536) ? [[...ports]] : [];
 }
 
-/** `./SIF:/SIF:ro`, or `{type: bind, source, target}`. Volumes that have names are no directories of ours. */
+/** `./SIF:/SIF:ro`, or `{type: bind, source, target}`. Named volumes are ignored. */
 function readVolume(entry: unknown, directory: string, expand: (text: string) => string): [string, string][] {
   const table = tableOf(entry);
   const [source, target] =
@@ -95,7 +95,7 @@ function readVolume(entry: unknown, directory: string, expand: (text: string) =>
   return /^[./]/.test(source) ? [[target, resolve(directory, source)]] : [];
 }
 
-/** `$NAME`, `${NAME}`, `${NAME:-default}`, `${NAME:?complaint}`; `$$` is a dollar sign. */
+/** Replaces `$NAME`, `${NAME}`, `${NAME:-default}` and `${NAME:?message}`; `$$` is a dollar sign. */
 function interpolate(value: string, env: ReadonlyMap<string, string>): string {
   return value.replaceAll(
     /\$(?:(\$)|([A-Za-z_]\w*)|\{(\w+)(?::?([-?])([^{}]*))?\})/g,
@@ -107,7 +107,7 @@ function interpolate(value: string, env: ReadonlyMap<string, string>): string {
   );
 }
 
-/** Scalars as text; null for anything else and for nothing. */
+/** A scalar as text; null for anything else, and for an empty one. */
 function textOf(value: unknown, expand: (text: string) => string): string | null {
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
   if (typeof value !== 'string' || value.length > 4_096) return null;

@@ -7,23 +7,23 @@ import {
   answersOfEnvironment,
   answersOfIni,
   answersOfSubmitScript,
-  type Part,
+  type ImportedAnswers,
 } from './answers-of.js';
 import { readCompose } from './compose.js';
-import { readOld } from './read-old.js';
+import { readSiteFile } from './read-old.js';
 import { readRunScript } from './run-sh.js';
 
-/** What an old site tells. */
-export interface Imported {
+/** Answers from the files of an existing site. */
+export interface ImportedSite {
   answers: Draft;
-  /** The files that it was read from, absolute. */
+  /** Absolute paths of the files that were read. */
   found: string[];
-  /** Whole sentences for the operator, without secrets. */
+  /** Complete sentences for the operator, without secrets. */
   notes: string[];
 }
 
-/** Where the old files are below the directory that the operator names: that of the compose file, or the worker's. */
-const scriptPlaces = ['run.sh', 'worker/run.sh'];
+/** Paths below the given directory, which is that of the compose file or of the worker. */
+const scriptPaths = ['run.sh', 'worker/run.sh'];
 const configDirectories = [
   '.',
   'lib/girder_worker/girder_worker',
@@ -34,33 +34,32 @@ const configDirectories = [
 const composeNames = ['docker-compose.yml', 'docker-compose.yaml', 'compose.yml', 'compose.yaml'];
 
 /**
- * Reads the files of an existing site as data. What they agree on hardly needs saying; where they do not, the nearest to
- * the running worker wins: run.sh, then worker.local.cfg, then worker.dist.cfg, then the compose file, then the
- * `#SBATCH` lines of the submit script. Never throws: what cannot be read is told in the notes.
+ * Reads the files of an existing site without executing them. Order of precedence: run.sh, worker.local.cfg, worker.dist.cfg,
+ * the compose file, and the `#SBATCH` lines of the submit script. Never throws: problems are reported in the notes.
  */
-export async function importOld(dir: string): Promise<Imported> {
+export async function importSite(dir: string): Promise<ImportedSite> {
   const directory = resolve(dir);
   const found: string[] = [];
   const notes: string[] = [];
-  const parts: Part[] = [];
-  const take = (path: string, part: Part): void => {
+  const parts: ImportedAnswers[] = [];
+  const take = (path: string, part: ImportedAnswers): void => {
     found.push(path);
     parts.push(part);
     notes.push(...part.notes.map((note) => `${path}: ${note}`));
   };
 
-  let oldScript: string | undefined;
-  const script = await firstOf(scriptPlaces.map((place) => join(directory, place)));
+  let submitScript: string | undefined;
+  const script = await firstOf(scriptPaths.map((path) => join(directory, path)));
   if (script !== null) {
     const { values, notes } = readRunScript(script.text, dirname(script.path));
     const part = answersOfEnvironment(values, dirname(script.path));
     take(script.path, { answers: part.answers, notes: [...notes, ...part.notes] });
     const submit = values.get('GIRDER_WORKER_SLURM_SUBMIT_SCRIPT');
-    if (submit !== undefined && submit !== '') oldScript = resolve(dirname(script.path), submit);
+    if (submit !== undefined && submit !== '') submitScript = resolve(dirname(script.path), submit);
   }
 
   const compose = await firstOf(composeNames.map((name) => join(directory, name)));
-  const env = readEnv((await readOld(join(directory, '.env'))) ?? '');
+  const env = readEnv((await readSiteFile(join(directory, '.env'))) ?? '');
   const services = compose === null ? null : readCompose(compose.text, directory, env);
   const composePart = services === null ? null : answersOfCompose(services, directory);
 
@@ -73,19 +72,19 @@ export async function importOld(dir: string): Promise<Imported> {
     );
   }
   if (compose !== null) {
-    take(compose.path, composePart ?? { answers: {}, notes: ['It cannot be read as a compose file.'] });
+    take(compose.path, composePart ?? { answers: {}, notes: ['This is not a valid compose file.'] });
   }
-  if (oldScript !== undefined) {
-    const text = await readOld(oldScript);
-    if (text !== null) take(oldScript, answersOfSubmitScript(text));
+  if (submitScript !== undefined) {
+    const text = await readSiteFile(submitScript);
+    if (text !== null) take(submitScript, answersOfSubmitScript(text));
   }
   if (found.length === 0)
     notes.push(`No run.sh, worker.local.cfg, worker.dist.cfg or compose file in ${directory}.`);
   return { answers: mergeDrafts(...parts.map((part) => part.answers)), found, notes };
 }
 
-/** The name `rabbitmq` means something only inside the containers: then the compose file says how it is reached. */
-function seenFromOutside({ answers, notes }: Part, hasRabbitmq: boolean): Part {
+/** Drops the host name `rabbitmq`, which is valid only inside the containers; the compose file contains its port. */
+function seenFromOutside({ answers, notes }: ImportedAnswers, hasRabbitmq: boolean): ImportedAnswers {
   if (!hasRabbitmq || answers.broker?.host !== 'rabbitmq') return { answers, notes };
   const { host: _host, port: _port, ...broker } = answers.broker;
   return { answers: { ...answers, broker }, notes };
@@ -93,7 +92,7 @@ function seenFromOutside({ answers, notes }: Part, hasRabbitmq: boolean): Part {
 
 async function firstOf(paths: readonly string[]): Promise<{ path: string; text: string } | null> {
   for (const path of paths) {
-    const text = await readOld(path);
+    const text = await readSiteFile(path);
     if (text !== null) return { path, text };
   }
   return null;

@@ -1,22 +1,22 @@
-/** One word of a shell line. Not `known`: it holds something that only a shell could work out, and ends before that. */
+/** A word of a command. If not `known`, it contains an expansion that only a shell can evaluate, and ends before it. */
 export interface Word {
   text: string;
   known: boolean;
 }
 
 export interface Lookup {
-  /** The value of a variable; undefined if it was never set, null if it is not known. */
+  /** The value of a variable; undefined if it was never set, null if it is unknown. */
   variable: (name: string) => string | null | undefined;
-  /** What a command substitution stands for, if that can be told without running it. */
+  /** The value of a command substitution; null if it is unknown without running it. */
   substitution: (command: string) => string | null;
 }
 
-/** A value that doubles itself again and again must not fill the memory. */
-const longest = 4_096;
+/** Characters of a word: a value that repeatedly doubles itself must not exhaust the memory. */
+const maxLength = 4_096;
 
 /**
- * Splits shell text into commands and those into words, with quotes, escapes, `$NAME`, `${NAME}` and `${NAME:-default}`
- * resolved through `lookup` as they come. Nothing is run; a word that would need it is not known.
+ * Splits shell text into commands and words. Resolves quotes, escapes, `$NAME`, `${NAME}` and `${NAME:-default}` with `lookup`.
+ * Runs nothing; words that would require it are marked unknown.
  */
 export function* readCommands(text: string, lookup: Lookup): Generator<Word[]> {
   const source = text.replaceAll('\\\n', ' ');
@@ -26,7 +26,7 @@ export function* readCommands(text: string, lookup: Lookup): Generator<Word[]> {
   const add = (piece: string | null): void => {
     word ??= { text: '', known: true };
     if (!word.known) return;
-    if (piece === null || word.text.length + piece.length > longest) word.known = false;
+    if (piece === null || word.text.length + piece.length > maxLength) word.known = false;
     else word.text += piece;
   };
   const endWord = (): void => {
@@ -74,7 +74,7 @@ export function* readCommands(text: string, lookup: Lookup): Generator<Word[]> {
   if (words.length > 0) yield words;
 }
 
-/** What begins with `$` or a backquote at `at`; `end` is its last character. */
+/** Expands what begins with `$` or a backquote at `at`; `end` is the index of its last character. */
 function expand(source: string, at: number, lookup: Lookup): { piece: string | null; end: number } {
   if (source.charAt(at) === '`') {
     const end = source.indexOf('`', at + 1);
@@ -96,7 +96,7 @@ function expand(source: string, at: number, lookup: Lookup): { piece: string | n
   return { piece: lookup.variable(name) ?? null, end: at + name.length };
 }
 
-/** Where the bracket that is open at `from` closes; quotes inside are not looked at. */
+/** Index of the bracket that closes the one at `from`; ignores quotes. */
 function closing(source: string, from: number, opening: string, end: string): number {
   let depth = 0;
   for (let at = from; at < source.length; at += 1) {

@@ -6,14 +6,14 @@ export const executorQuestions: readonly Question[] = [
   {
     key: 'worker.executor',
     section: 'Jobs',
-    message: 'Where shall analyses run?',
+    message: 'Where do analyses run?',
     about:
-      '`slurm`: as jobs of Slurm; `local`: on this host itself, a few at a time. Not asked where Slurm answers: there it is `slurm`, unless something says otherwise.',
+      '`slurm`: as Slurm jobs; `local`: on this host, a few at a time. Not asked if Slurm is detected; the default is then `slurm`.',
     kind: 'choice',
     flag: '--executor',
     choices: () => [
       { value: 'slurm', name: 'on the nodes of a Slurm cluster' },
-      { value: 'local', name: 'on this host itself, without Slurm' },
+      { value: 'local', name: 'on this host, without Slurm' },
     ],
     proposal: () => 'slurm',
     asked: (_draft, { slurm }, known) => !slurm.found || isLocal(known),
@@ -21,8 +21,8 @@ export const executorQuestions: readonly Question[] = [
   {
     key: 'worker.localJobs',
     section: 'Jobs',
-    message: 'Analyses that run at one time',
-    about: 'How many analyses this host runs at one time, with the executor `local`.',
+    message: 'Number of concurrent analyses',
+    about: 'Maximum number of concurrent analyses on this host, with the executor `local`.',
     kind: 'number',
     flag: '--local-jobs',
     when: isLocal,

@@ -15,7 +15,7 @@ export {
   type Section,
 } from './question.js';
 
-/** All questions, in the order in which they are asked. Each may use the answers of those before it. */
+/** All questions, in order. Each can use the answers to the previous ones. */
 export const questions: readonly Question[] = [
   ...executorQuestions,
   ...directoryQuestions,

@@ -1,8 +1,8 @@
 import type { Detection } from '../detect/detect.js';
-import type { Doors } from '../detect/site-probes.js';
+import type { SiteProbes } from '../detect/site-probes.js';
 import { isLocal, type AnswerValue } from '../flow/partial-answers.js';
 import type { Draft } from '../init-answers.js';
-import type { Verdict } from '../validate/validation-result.js';
+import type { ValidationResult } from '../validate/validation-result.js';
 
 export const sections = [
   'Jobs',
@@ -22,54 +22,54 @@ export interface Choice {
   name: string;
 }
 
-/** What looking at an answer may use besides the answer. */
+/** What the validation of an answer can use. */
 export interface ValidateContext {
-  /** All answers so far, this one among them. */
+  /** All answers so far, including this one. */
   draft: Draft;
   detected: Detection;
-  doors: Doors;
-  /** Ids of doubts that are put no more. */
+  probes: SiteProbes;
+  /** Ids of warnings that the operator accepted. */
   accepted: ReadonlySet<string>;
 }
 
-/** One question of the wizard: prompt, flag, environment name, key of the answers file and line of docs/init.md. */
+/** One question of the wizard: prompt, flag, environment variable, key in answers files, and entry in docs/init.md. */
 export interface Question {
   /** Path in the answers: `dirs.tmp`. */
   key: string;
   section: Section;
-  /** As it is asked, in a few words; `hereMessage`: where this host runs the jobs, if that is another. */
+  /** The prompt; `localMessage` replaces it if this host runs the jobs. */
   message: string;
-  hereMessage?: string;
-  /** One sentence for the documentation and the help. */
+  localMessage?: string;
+  /** Description for the documentation and the help. */
   about: string;
-  /** `secret`: read hidden, never from flags; `choice`: one of `choices`. */
+  /** `secret`: read without echo, never from flags; `choice`: one of `choices`. */
   kind: 'text' | 'path' | 'number' | 'choice' | 'secret';
-  /** `--tmp`. Secrets have none: every user of a machine can read flags. */
+  /** `--tmp`. Secrets have none, because every user of a machine can read flags. */
   flag?: string;
-  /** May be answered with nothing, which is null. */
+  /** The answer may be none, which is null. */
   optional?: true;
   choices?(draft: Draft, detected: Detection): readonly Choice[];
-  /** The answer that is proposed; undefined where there is none. Null: nothing. */
+  /** The proposed answer; null proposes none. Undefined: no proposal. */
   proposal?(draft: Draft, detected: Detection): AnswerValue | undefined;
-  /** Whether it applies at all. Default: it does. */
+  /** Whether the question applies. Default: yes. */
   when?(draft: Draft, detected: Detection): boolean;
-  /** Whether a person is asked. If not, the proposal counts, and flags and files can still say otherwise. Default: yes. */
+  /** Whether to prompt. If not, the proposal is used unless flags or files contain an answer. Default: yes. */
   asked?(draft: Draft, detected: Detection, known: Draft): boolean;
-  /** Answers that this text gives besides or instead of its own, such as a port behind a host name. */
-  spread?(text: string): Readonly<Record<string, AnswerValue>>;
-  /** The answer as one would type it, where that is more than what is kept at `key`. */
+  /** Further answers in the text, such as a port after a host name. */
+  splitAnswer?(text: string): Readonly<Record<string, AnswerValue>>;
+  /** The answer as typed, if it differs from the value at `key`. */
   text?(draft: Draft): string | undefined;
-  /** Whether a password may be made up here: one that protects something new. */
+  /** Whether a password can be generated, because it is for a new service. */
   generate?(draft: Draft): boolean;
-  /** How the answer is kept, where that is not simply at `key`. */
-  keep?(draft: Draft, value: AnswerValue): Draft;
+  /** How to store and read the answer, if not simply at `key`. */
+  write?(draft: Draft, value: AnswerValue): Draft;
   read?(draft: Draft): AnswerValue | undefined;
-  /** Looks whether the answer can be used here and now. May throw a DsaSlurmError: that is a problem. */
-  validate?(value: AnswerValue, context: ValidateContext): Promise<Verdict> | Verdict;
+  /** Validates the answer. A thrown DsaSlurmError counts as a problem. */
+  validate?(value: AnswerValue, context: ValidateContext): Promise<ValidationResult> | ValidationResult;
 }
 
-/** As a question is put after these answers. */
-export function messageOf({ message, hereMessage }: Question, draft: Draft): string {
+/** The prompt of a question, given these answers. */
+export function messageOf({ message, localMessage: hereMessage }: Question, draft: Draft): string {
   return isLocal(draft) ? (hereMessage ?? message) : message;
 }
 

@@ -1,8 +1,8 @@
 import { pattern, oneLine, portNumber } from '../validate/text.js';
-import { brokerAuthority, brokerHost, brokerLogin, brokerText, spreadBroker } from '../validate/broker.js';
-import { apiKey, apiUrl, authority } from '../validate/girder.js';
+import { brokerAuthority, brokerHost, brokerLogin, brokerText, splitBroker } from '../validate/broker.js';
+import { apiKey, apiUrl, girderAuthority } from '../validate/girder.js';
 import { mongoUri } from '../validate/mongo.js';
-import { isDeployed } from '../flow/partial-answers.js';
+import { hasDeployment } from '../flow/partial-answers.js';
 import type { Question } from './question.js';
 
 const yesOrNo = () => [
@@ -20,12 +20,12 @@ export const serviceQuestions: readonly Question[] = [
     section: 'RabbitMQ',
     message: 'RabbitMQ host, or host:port/vhost',
     about:
-      'The RabbitMQ that Girder publishes to, as this host reaches it. May be a whole address without its password.',
+      'RabbitMQ server that Girder publishes to, as seen from this host. Can be a complete address without the password.',
     kind: 'text',
     flag: '--broker',
     proposal: (draft, { rabbitmq }) =>
-      isDeployed(draft) ? 'localhost' : rabbitmq.found ? rabbitmq.value.host : undefined,
-    spread: spreadBroker,
+      hasDeployment(draft) ? 'localhost' : rabbitmq.found ? rabbitmq.value.host : undefined,
+    splitAnswer: splitBroker,
     text: ({ broker }) => (broker === undefined ? undefined : brokerText(broker)),
     validate: brokerHost,
   },
@@ -55,21 +55,21 @@ export const serviceQuestions: readonly Question[] = [
     key: 'broker.tls',
     section: 'RabbitMQ',
     message: 'TLS to RabbitMQ',
-    about: '`yes`: the connection is encrypted (amqps).',
+    about: '`yes`: use TLS (amqps).',
     kind: 'choice',
     flag: '--broker-tls',
     choices: yesOrNo,
     proposal: () => 'no',
     asked: () => false,
     read: ({ broker }) => yesNoText(broker?.tls),
-    keep: (draft, value) => ({ ...draft, broker: { ...draft.broker, tls: value === 'yes' } }),
+    write: (draft, value) => ({ ...draft, broker: { ...draft.broker, tls: value === 'yes' } }),
   },
   {
     key: 'broker.caFile',
     section: 'RabbitMQ',
-    message: 'Certificate of the authority behind RabbitMQ’s own, which no public one vouches for',
+    message: 'CA certificate of RabbitMQ, which is not signed by a public CA',
     about:
-      'PEM file of a private authority, for RabbitMQ with TLS. Asked for where no public authority vouches for it.',
+      'PEM file of a private CA, for RabbitMQ with TLS. Asked only if its certificate is not signed by a public CA.',
     kind: 'path',
     flag: '--broker-ca',
     optional: true,
@@ -81,31 +81,31 @@ export const serviceQuestions: readonly Question[] = [
     key: 'broker.user',
     section: 'RabbitMQ',
     message: 'RabbitMQ user',
-    about: 'User of RabbitMQ, the same that Girder uses.',
+    about: 'RabbitMQ user, the same as in Girder.',
     kind: 'text',
     flag: '--broker-user',
-    proposal: (draft) => (isDeployed(draft) ? 'dsa' : 'guest'),
+    proposal: (draft) => (hasDeployment(draft) ? 'dsa' : 'guest'),
     validate: oneLine,
   },
   {
     key: 'broker.password',
     section: 'RabbitMQ',
     message: 'RabbitMQ password',
-    about: 'Password of that user.',
+    about: 'Password of this user.',
     kind: 'secret',
-    proposal: (draft) => (draft.broker?.user === 'guest' && !isDeployed(draft) ? 'guest' : undefined),
-    generate: isDeployed,
+    proposal: (draft) => (draft.broker?.user === 'guest' && !hasDeployment(draft) ? 'guest' : undefined),
+    generate: hasDeployment,
     validate: brokerLogin,
   },
   {
     key: 'girder.apiUrl',
     section: 'Girder',
     message: 'Address of Girder’s API',
-    about: 'Girder as this host reaches it; ends in /api/v1.',
+    about: 'Girder’s API as seen from this host; ends in /api/v1.',
     kind: 'text',
     flag: '--girder',
     proposal: (draft, { girder }) => {
-      if (isDeployed(draft)) return `http://localhost:${draft.deployment?.girderPort ?? 8080}/api/v1`;
+      if (hasDeployment(draft)) return `http://localhost:${draft.deployment?.girderPort ?? 8080}/api/v1`;
       return girder.found ? girder.value.apiUrl : undefined;
     },
     validate: apiUrl,
@@ -113,36 +113,37 @@ export const serviceQuestions: readonly Question[] = [
   {
     key: 'girder.caFile',
     section: 'Girder',
-    message: 'Certificate of the authority behind Girder’s own, if it is none of the public ones',
-    about: 'PEM file of a private authority, for an https address of Girder.',
+    message: 'CA certificate of Girder, if it is not signed by a public CA',
+    about: 'PEM file of a private CA, for an https address of Girder.',
     kind: 'path',
     flag: '--girder-ca',
     optional: true,
     when: ({ girder }) => girder?.apiUrl?.startsWith('https:') ?? false,
     proposal: () => null,
-    validate: authority,
+    validate: girderAuthority,
   },
   {
     key: 'girder.major',
     section: 'Girder',
     message: 'Version of Girder',
-    about: '`3` or `5`. Found out where Girder answers.',
+    about: '`3` or `5`. Detected if Girder is running.',
     kind: 'choice',
     flag: '--girder-major',
     choices: () => [
       { value: '3', name: '3' },
       { value: '5', name: '5' },
     ],
-    proposal: (draft, { girder }) => (!isDeployed(draft) && girder.found ? String(girder.value.major) : '3'),
+    proposal: (draft, { girder }) =>
+      !hasDeployment(draft) && girder.found ? String(girder.value.major) : '3',
     asked: ({ deployment }) => deployment?.flavour === 'stock',
     read: ({ girder }) => (girder?.major === undefined ? undefined : String(girder.major)),
-    keep: (draft, value) => ({ ...draft, girder: { ...draft.girder, major: value === '5' ? 5 : 3 } }),
+    write: (draft, value) => ({ ...draft, girder: { ...draft.girder, major: value === '5' ? 5 : 3 } }),
     validate: (value, { draft }) =>
       draft.deployment?.flavour === 'forked' && String(value) !== '3'
         ? {
             kind: 'problem',
-            problem: 'The Slurm forks are made for Girder 3.',
-            fix: 'Answer 3, or take the unmodified image.',
+            problem: 'The Slurm forks require Girder 3.',
+            fix: 'Answer 3, or choose the unmodified image.',
           }
         : pattern(value, /^[35]$/, '3 or 5'),
   },
@@ -150,48 +151,48 @@ export const serviceQuestions: readonly Question[] = [
     key: 'girder.apiKey',
     section: 'Girder',
     message: 'API key of an administrator, to check Girder’s settings',
-    about: 'Only for looking at and setting Girder’s worker settings. Not needed to run the worker.',
+    about: 'For reading and changing Girder’s worker settings. Not needed to run the worker.',
     kind: 'secret',
     optional: true,
     proposal: () => null,
-    asked: (draft) => !isDeployed(draft),
+    asked: (draft) => !hasDeployment(draft),
     validate: apiKey,
   },
   {
     key: 'girder.directPaths',
     section: 'Girder',
-    message: 'Read slides from Girder’s own paths where they are readable',
-    about: '`yes`: inputs that this host and the nodes see at the same path as Girder are not downloaded.',
+    message: 'Read slides directly from Girder’s paths',
+    about: '`yes`: inputs that have the same path on this host, the nodes and Girder are not downloaded.',
     kind: 'choice',
     flag: '--direct-paths',
     choices: yesOrNo,
     proposal: () => 'no',
     asked: () => false,
     read: ({ girder }) => yesNoText(girder?.directPaths),
-    keep: (draft, value) => ({ ...draft, girder: { ...draft.girder, directPaths: value === 'yes' } }),
+    write: (draft, value) => ({ ...draft, girder: { ...draft.girder, directPaths: value === 'yes' } }),
   },
   {
     key: 'mongo.uri',
     section: 'MongoDB',
     message: 'Address of Girder’s MongoDB',
-    about: 'Only for checks; nothing is written there. Not set where this host cannot reach it.',
+    about: 'For checks only; nothing is written to it. Leave it out if this host cannot reach it.',
     kind: 'secret',
     optional: true,
     proposal: (draft, { mongo }) =>
-      mongo.found || isDeployed(draft) ? 'mongodb://localhost:27017/girder' : null,
-    asked: (draft, { mongo }) => mongo.found && !isDeployed(draft),
+      mongo.found || hasDeployment(draft) ? 'mongodb://localhost:27017/girder' : null,
+    asked: (draft, { mongo }) => mongo.found && !hasDeployment(draft),
     validate: mongoUri,
   },
   {
     key: 'service',
     section: 'Running the worker',
-    message: 'How shall the worker be kept running?',
-    about: '`systemd`: a user service; `script`: a run.sh to start yourself.',
+    message: 'How is the worker started?',
+    about: '`systemd`: as a user service; `script`: with a script, run.sh.',
     kind: 'choice',
     flag: '--service',
     choices: (_draft, { systemd }) => [
-      { value: 'systemd', name: `systemd user service${systemd.found ? '' : ' (none works here)'}` },
-      { value: 'script', name: 'a script, run.sh, that I start myself' },
+      { value: 'systemd', name: `systemd user service${systemd.found ? '' : ' (not available here)'}` },
+      { value: 'script', name: 'a script (run.sh) that I start myself' },
     ],
     proposal: (_draft, { systemd }) => (systemd.found ? 'systemd' : 'script'),
   },

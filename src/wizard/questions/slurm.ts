@@ -4,7 +4,7 @@ import { isLocal } from '../flow/partial-answers.js';
 import type { Detection } from '../detect/detect.js';
 import type { Choice, Question } from './question.js';
 
-/** Partitions that are up; the default first. */
+/** All partitions, the default first. */
 function partitions({ slurm }: Detection): { name: string; note: string }[] {
   const known = slurm.found ? (slurm.value.partitions ?? []) : [];
   return known
@@ -22,12 +22,12 @@ function partitions({ slurm }: Detection): { name: string; note: string }[] {
 
 /** `2 days`, `90 min` */
 export function duration(seconds: number): string {
-  if (seconds % 86_400 === 0) return of(seconds / 86_400, 'day');
-  if (seconds % 3_600 === 0) return of(seconds / 3_600, 'hour');
-  return of(Math.round(seconds / 60), 'min', 'min');
+  if (seconds % 86_400 === 0) return plural(seconds / 86_400, 'day');
+  if (seconds % 3_600 === 0) return plural(seconds / 3_600, 'hour');
+  return plural(Math.round(seconds / 60), 'min', 'min');
 }
 
-function of(number: number, one: string, many = `${one}s`): string {
+function plural(number: number, one: string, many = `${one}s`): string {
   return `${number} ${number === 1 ? one : many}`;
 }
 
@@ -50,7 +50,7 @@ export const slurmQuestions: readonly Question[] = [
     section: 'Slurm',
     when: usesSlurm,
     message: 'Partition of jobs',
-    about: 'Where jobs run.',
+    about: 'Partition of jobs.',
     kind: 'choice',
     flag: '--partition',
     optional: true,
@@ -96,7 +96,7 @@ export const slurmQuestions: readonly Question[] = [
     section: 'Slurm',
     when: usesSlurm,
     message: 'Time limit of a job, such as 04:00:00',
-    about: 'Time limit of jobs that do not ask for another.',
+    about: 'Default time limit of jobs.',
     kind: 'text',
     flag: '--time',
     optional: true,
@@ -108,7 +108,7 @@ export const slurmQuestions: readonly Question[] = [
     section: 'Slurm',
     when: usesSlurm,
     message: 'Memory of a job, such as 16G',
-    about: 'Memory per node of jobs that do not ask for another.',
+    about: 'Default memory per node of jobs.',
     kind: 'text',
     flag: '--mem',
     optional: true,
@@ -120,7 +120,7 @@ export const slurmQuestions: readonly Question[] = [
     section: 'Slurm',
     when: usesSlurm,
     message: 'CPUs of a job',
-    about: 'CPUs per task of jobs that do not ask for another.',
+    about: 'Default CPUs per task of jobs.',
     kind: 'number',
     flag: '--cpus',
     optional: true,
@@ -132,11 +132,11 @@ export const slurmQuestions: readonly Question[] = [
     section: 'Slurm',
     when: usesSlurm,
     message: 'Partition of jobs that need a GPU',
-    about: 'Where jobs run whose image asks for a GPU.',
+    about: 'Partition of jobs whose image needs a GPU.',
     kind: 'choice',
     flag: '--gpu-partition',
     optional: true,
-    choices: (_draft, detected) => partitionChoices(detected, 'none: the same as other jobs'),
+    choices: (_draft, detected) => partitionChoices(detected, 'none: the same as for other jobs'),
     proposal: (_draft, { gpus }) => (gpus.found ? (gpus.value[0]?.partition ?? null) : null),
     asked: (_draft, detected) => hasGpus(detected),
     validate: partitionName,
@@ -146,7 +146,7 @@ export const slurmQuestions: readonly Question[] = [
     section: 'Slurm',
     when: usesSlurm,
     message: 'GPUs of a job that needs one',
-    about: 'Generic resources of jobs whose image asks for a GPU.',
+    about: 'Generic resources of jobs whose image needs a GPU.',
     kind: 'text',
     flag: '--gpu-gres',
     optional: true,
@@ -158,8 +158,8 @@ export const slurmQuestions: readonly Question[] = [
     key: 'apptainer.command',
     section: 'Slurm',
     message: 'Command of the container runtime on the nodes',
-    hereMessage: 'Command of the container runtime',
-    about: '`apptainer`, `singularity` or a path, as the compute nodes know it.',
+    localMessage: 'Command of the container runtime',
+    about: '`apptainer`, `singularity` or a path on the compute nodes.',
     kind: 'text',
     flag: '--apptainer',
     proposal: (_draft, { apptainer }) => (apptainer.found ? apptainer.value.command : 'apptainer'),

@@ -4,16 +4,16 @@ import { isClientCertificateRefused } from '../../celery/amqp/broker-errors.js';
 import { readBrokerUrl } from '../../celery/amqp/broker-url.js';
 import { isLoopback } from '../../doctor/clients/broker.js';
 import { brokerUrl } from '../files/addresses.js';
-import { isDeployed, type AnswerValue } from '../flow/partial-answers.js';
+import { hasDeployment, type AnswerValue } from '../flow/partial-answers.js';
 import type { ValidateContext } from '../questions/question.js';
 import type { Draft } from '../init-answers.js';
-import { doubt, ok, problem, type Verdict } from './validation-result.js';
+import { warning, ok, problem, type ValidationResult } from './validation-result.js';
 import { oneLine } from './text.js';
 
 type Broker = NonNullable<Draft['broker']>;
 
-/** All of it, with what is not answered yet at its default. */
-function wholeBroker({
+/** The broker with defaults for everything that is not answered yet. */
+function withDefaults({
   host = 'localhost',
   port,
   vhost = '/',
@@ -25,10 +25,10 @@ function wholeBroker({
 }
 
 /**
- * `host`, `host:5671`, `host:5671/vhost`, or an address beginning with amqp:// or amqps://. It is a whole address: what is
- * not in it is at its default. User and password are left to their own questions where they are not in it.
+ * Splits `host`, `host:5671`, `host:5671/vhost`, or an address beginning with amqp:// or amqps:// into answers. Missing parts
+ * get their defaults, except user and password, which have their own questions.
  */
-export function spreadBroker(text: string): Record<string, AnswerValue> {
+export function splitBroker(text: string): Record<string, AnswerValue> {
   const url = /^\w+:\/\//.test(text) ? text : `amqp://${text}`;
   if (!URL.canParse(url)) return { 'broker.host': text };
   const { hostname, port, virtualHost, tls, user, connect } = readBrokerUrl(url);
@@ -42,7 +42,7 @@ export function spreadBroker(text: string): Record<string, AnswerValue> {
   };
 }
 
-/** The shortest text that {@link spreadBroker} makes the same of, without user and password. */
+/** The shortest text that {@link splitBroker} splits into this broker, without user and password. */
 export function brokerText({ host, port, vhost = '/', tls = false }: Broker): string | undefined {
   if (host === undefined) return undefined;
   const usual = tls ? 5671 : 5672;
@@ -51,87 +51,93 @@ export function brokerText({ host, port, vhost = '/', tls = false }: Broker): st
   return `${tls ? 'amqps://' : ''}${name}${end}`;
 }
 
-/** Whether anything answers there; who may log in is asked with the password. */
-export async function brokerHost(value: AnswerValue, { draft, doors }: ValidateContext): Promise<Verdict> {
+/** Checks that something listens there. The login is checked with the password. */
+export async function brokerHost(
+  value: AnswerValue,
+  { draft, probes }: ValidateContext,
+): Promise<ValidationResult> {
   const host = String(value ?? '');
   const text = oneLine(host);
   if (text.kind !== 'ok') return text;
   if (!/^[\w.:-]{1,253}$/.test(host)) {
-    return problem('This is not a host name.', 'Write it as rabbitmq.example, with :port where needed.');
+    return problem('This is not a host name.', 'Write it like rabbitmq.example or rabbitmq.example:5671.');
   }
-  if (isComing(draft)) return ok();
-  const { port } = wholeBroker(draft.broker ?? {});
-  if (await doors.listens(host, port)) {
-    const { tls } = wholeBroker(draft.broker ?? {});
-    // then there is nothing more to ask about its certificate
-    const isPublic = tls && (await doors.broker.untrusted(urlOf(draft), null)) === null;
-    return isPublic ? { kind: 'ok', learned: { 'broker.caFile': null } } : ok();
+  if (isToBeDeployed(draft)) return ok();
+  const { port } = withDefaults(draft.broker ?? {});
+  if (await probes.listens(host, port)) {
+    const { tls } = withDefaults(draft.broker ?? {});
+    // no CA certificate needed: skip that question
+    const isPublic = tls && (await probes.broker.untrusted(urlOf(draft), null)) === null;
+    return isPublic ? { kind: 'ok', derived: { 'broker.caFile': null } } : ok();
   }
-  return doubt(
+  return warning(
     `broker:${host}:${port}`,
-    `Nothing answers at ${host}:${port}.`,
-    'Correct it, or start RabbitMQ first. The doctor can look again later.',
+    `Nothing listens on ${host}:${port}.`,
+    'Correct it, or start RabbitMQ. The doctor can check it later.',
   );
 }
 
-/** The authority's certificate, judged by whether RabbitMQ's own is trusted with it. */
+/** Checks that RabbitMQ's certificate is trusted with this CA certificate. */
 export async function brokerAuthority(
   value: AnswerValue,
-  { draft, doors }: ValidateContext,
-): Promise<Verdict> {
+  { draft, probes }: ValidateContext,
+): Promise<ValidationResult> {
   const caFile = value === null ? null : String(value);
   if (caFile !== null && !isAbsolute(caFile))
-    return problem('This is not an absolute path.', 'Begin with /.');
-  const { host, port } = wholeBroker(draft.broker ?? {});
-  if (isComing(draft) || !(await doors.listens(host, port))) return ok();
-  const why = await doors.broker.untrusted(urlOf(draft), caFile);
-  if (why === null) return ok();
+    return problem('This is not an absolute path.', 'It must begin with /.');
+  const { host, port } = withDefaults(draft.broker ?? {});
+  if (isToBeDeployed(draft) || !(await probes.listens(host, port))) return ok();
+  const reason = await probes.broker.untrusted(urlOf(draft), caFile);
+  if (reason === null) return ok();
   return caFile === null
-    ? doubt('broker-certificate', why, 'Name the file with the certificate of its authority, in PEM.')
-    : problem(why, 'Name the file with the certificate of the authority that signed it, in PEM.');
+    ? warning('broker-certificate', reason, 'Give the file with the certificate of its CA, in PEM format.')
+    : problem(reason, 'Give the file with the certificate of the CA that signed it, in PEM format.');
 }
 
-/** Logs in with everything that is known of the broker. */
-export async function brokerLogin(value: AnswerValue, { draft, doors }: ValidateContext): Promise<Verdict> {
-  const { host, user, port } = wholeBroker(draft.broker ?? {});
-  if (isComing(draft)) {
+/** Logs in to RabbitMQ with the answers so far. */
+export async function brokerLogin(
+  value: AnswerValue,
+  { draft, probes }: ValidateContext,
+): Promise<ValidationResult> {
+  const { host, user, port } = withDefaults(draft.broker ?? {});
+  if (isToBeDeployed(draft)) {
     if (user !== 'guest' && value !== 'guest') return ok();
-    return doubt(
+    return warning(
       'guest:new',
-      'Everybody knows the user guest and its password.',
-      'Take new credentials for a RabbitMQ that is new.',
+      'The user guest has a well-known password.',
+      'Use new credentials for a new RabbitMQ.',
       'new-credentials',
     );
   }
-  if (!(await doors.listens(host, port))) return ok();
+  if (!(await probes.listens(host, port))) return ok();
   const { caFile = null } = draft.broker ?? {};
-  const seen = await doors.broker.check(urlOf(draft), caFile).catch((thrown: unknown) => {
+  const checked = await probes.broker.check(urlOf(draft), caFile).catch((thrown: unknown) => {
     if (thrown instanceof DsaSlurmError && isClientCertificateRefused(thrown)) return thrown;
     throw thrown;
   });
-  if (seen instanceof DsaSlurmError) {
-    const next = 'Go on here, and set broker.certFile and broker.keyFile with dsa-slurm config afterwards.';
-    return doubt(`client-certificate:${host}`, seen.message, next);
+  if (checked instanceof DsaSlurmError) {
+    const next = 'Continue, and set broker.certFile and broker.keyFile with dsa-slurm config later.';
+    return warning(`client-certificate:${host}`, checked.message, next);
   }
   if (user === 'guest' && value === 'guest') {
-    const open = isLoopback(host) ? await doors.broker.openAddress(host, port) : host;
+    const open = isLoopback(host) ? await probes.broker.openAddress(host, port) : host;
     if (open !== null) {
-      return doubt(
+      return warning(
         `guest:${open}`,
-        `RabbitMQ lets guest:guest in and is open at ${open}: anybody there can run jobs as you.`,
-        'Take new credentials, and give them to RabbitMQ and Girder as well.',
+        `RabbitMQ accepts guest:guest and is reachable at ${open}: anyone there can run jobs as you.`,
+        'Use new credentials, and configure them in RabbitMQ and Girder as well.',
         'new-credentials',
       );
     }
   }
-  return ok(`RabbitMQ ${seen.version}`);
+  return ok(`RabbitMQ ${checked.version}`);
 }
 
 function urlOf({ broker = {} }: Draft): string {
-  return brokerUrl(wholeBroker(broker));
+  return brokerUrl(withDefaults(broker));
 }
 
-/** A broker that the files of this wizard are going to start. */
-function isComing(draft: Draft): boolean {
-  return isDeployed(draft) && isLoopback(draft.broker?.host ?? 'localhost');
+/** Whether the broker is part of the deployment that init writes, so that it is not running yet. */
+function isToBeDeployed(draft: Draft): boolean {
+  return hasDeployment(draft) && isLoopback(draft.broker?.host ?? 'localhost');
 }

@@ -1,90 +1,99 @@
 import { isAbsolute } from 'node:path';
-import { isDeployed, type AnswerValue } from '../flow/partial-answers.js';
+import { hasDeployment, type AnswerValue } from '../flow/partial-answers.js';
 import type { ValidateContext } from '../questions/question.js';
 import { GirderError, isUntrustedCertificate } from '../../girder/api/girder-error.js';
-import { doubt, ok, problem, type Verdict } from './validation-result.js';
+import { warning, ok, problem, type ValidationResult } from './validation-result.js';
 
-export async function apiUrl(value: AnswerValue, { draft, doors }: ValidateContext): Promise<Verdict> {
+export async function apiUrl(
+  value: AnswerValue,
+  { draft, probes }: ValidateContext,
+): Promise<ValidationResult> {
   const text = String(value ?? '');
   const url = URL.parse(text);
   if (url === null || !/^https?:$/.test(url.protocol) || /[\s\p{Cc}]/u.test(text)) {
-    return problem('This is not a web address.', 'Write it as http://girder.example:8080/api/v1');
+    return problem('This is not an http(s) address.', 'Write it like http://girder.example:8080/api/v1');
   }
   if (!/\/api\/v1\/?$/.test(url.pathname)) {
-    return problem('The address of the API ends in /api/v1.', `Write ${url.origin}/api/v1`);
+    return problem('The address of the API must end in /api/v1.', `Write ${url.origin}/api/v1`);
   }
   if (url.username !== '' || url.search !== '' || url.hash !== '') {
-    return problem('The address holds more than host and path.', `Write ${url.origin}${url.pathname}`);
+    return problem('The address must contain only a host and a path.', `Write ${url.origin}${url.pathname}`);
   }
-  if (isDeployed(draft)) return ok();
-  return seen(text, draft.girder?.caFile ?? null, doors, () =>
-    ok('Its certificate comes with the next answer.'),
+  if (hasDeployment(draft)) return ok();
+  return checkGirder(text, draft.girder?.caFile ?? null, probes, () =>
+    ok('Its certificate is checked with the next answer.'),
   );
 }
 
-/** The authority's certificate, judged by whether Girder's own is trusted with it. */
-export async function authority(value: AnswerValue, { draft, doors }: ValidateContext): Promise<Verdict> {
+/** Checks that Girder's certificate is trusted with this CA certificate. */
+export async function girderAuthority(
+  value: AnswerValue,
+  { draft, probes }: ValidateContext,
+): Promise<ValidationResult> {
   const url = draft.girder?.apiUrl;
   if (url === undefined) return ok();
   const caFile = value === null ? null : String(value);
   if (caFile !== null && !isAbsolute(caFile)) {
-    return problem('This is not an absolute path.', 'Begin with /.');
+    return problem('This is not an absolute path.', 'It must begin with /.');
   }
-  return seen(url, caFile, doors, (error) =>
+  return checkGirder(url, caFile, probes, (error) =>
     caFile === null
-      ? doubt(
+      ? warning(
           'girder-certificate',
           error.message,
-          'Name the file with the certificate of its authority, in PEM.',
+          'Give the file with the certificate of its CA, in PEM format.',
         )
-      : problem(error.message, 'Name the file with the certificate of the authority that signed it, in PEM.'),
+      : problem(error.message, 'Give the file with the certificate of the CA that signed it, in PEM format.'),
   );
 }
 
-/** Asks Girder for its version. @param untrusted what is said of a certificate that nobody vouches for */
-async function seen(
+/** Requests Girder's version. @param onUntrusted result for a certificate that is not trusted */
+async function checkGirder(
   url: string,
   caFile: string | null,
-  { girder }: ValidateContext['doors'],
-  untrusted: (error: GirderError) => Verdict,
-): Promise<Verdict> {
+  { girder }: ValidateContext['probes'],
+  onUntrusted: (error: GirderError) => ValidationResult,
+): Promise<ValidationResult> {
   try {
     const { version, major } = await girder.version(url, caFile);
-    return { kind: 'ok', note: `Girder ${version}`, learned: { 'girder.major': String(major) } };
+    return { kind: 'ok', note: `Girder ${version}`, derived: { 'girder.major': String(major) } };
   } catch (thrown) {
-    if (thrown instanceof GirderError && isUntrustedCertificate(thrown)) return untrusted(thrown);
+    if (thrown instanceof GirderError && isUntrustedCertificate(thrown)) return onUntrusted(thrown);
     if (thrown instanceof GirderError && thrown.transient) {
-      return doubt(
+      return warning(
         `girder:${new URL(url).origin}`,
         thrown.message,
-        thrown.next ?? 'Correct it, or start Girder first.',
+        thrown.next ?? 'Correct it, or start Girder.',
       );
     }
     throw thrown;
   }
 }
 
-export async function apiKey(value: AnswerValue, { draft, doors }: ValidateContext): Promise<Verdict> {
+export async function apiKey(
+  value: AnswerValue,
+  { draft, probes }: ValidateContext,
+): Promise<ValidationResult> {
   const url = draft.girder?.apiUrl;
   const caFile = draft.girder?.caFile ?? null;
   if (value !== null && !/^[A-Za-z0-9]{40}$/.test(String(value))) {
     return problem(
-      'An API key of Girder has 40 letters and digits.',
-      'Copy it from the API keys of your account in Girder.',
+      'A Girder API key consists of 40 letters and digits.',
+      'Copy it from My account, API keys in Girder.',
     );
   }
-  if (value === null || url === undefined || isDeployed(draft)) return ok();
+  if (value === null || url === undefined || hasDeployment(draft)) return ok();
   try {
-    await doors.girder.version(url, caFile);
+    await probes.girder.version(url, caFile);
   } catch {
-    // put off with the address
+    // the warning about the address was accepted
     return ok();
   }
-  const user = await doors.girder.login(url, String(value), caFile);
+  const user = await probes.girder.login(url, String(value), caFile);
   if (user.isAdmin) return ok(`Logged in as ${user.login}`);
-  return doubt(
+  return warning(
     `admin:${user.login}`,
-    `${user.login} is no administrator, so the settings cannot be looked at.`,
-    'Take a key of an administrator, or answer - for none.',
+    `${user.login} is not an administrator and cannot read Girder’s settings.`,
+    'Use a key of an administrator, or answer - for none.',
   );
 }

@@ -5,41 +5,41 @@ import { systemCode } from '../../base/errors.js';
 import { freeSpace, lookUpFileSystem } from '../../doctor/file-system.js';
 import type { DirectoryFacts } from '../detect/site-probes.js';
 
-/** Looks at a path and, where it is not there yet, at where it would be made. Changes nothing. Never throws. */
-export async function lookAtDirectory(path: string): Promise<DirectoryFacts> {
+/** Inspects a path or, if it does not exist, the directory in which it would be created. Never throws. */
+export async function inspectDirectory(path: string): Promise<DirectoryFacts> {
   const state = await stateOf(path);
-  const there = state.kind === 'missing' ? state.above : path;
-  const fileSystem = await lookUpFileSystem(there);
-  const free = await freeSpace(there).catch(() => null);
+  const existing = state.kind === 'missing' ? state.above : path;
+  const fileSystem = await lookUpFileSystem(existing);
+  const free = await freeSpace(existing).catch(() => null);
   return { state, fileSystem, freeBytes: free?.bytes ?? null };
 }
 
 async function stateOf(path: string): Promise<DirectoryFacts['state']> {
   try {
     const { mode } = await stat(path).then((stats) => {
-      if (!stats.isDirectory()) throw Object.assign(new Error('no directory'), { code: 'ENOTDIR' });
+      if (!stats.isDirectory()) throw Object.assign(new Error('not a directory'), { code: 'ENOTDIR' });
       return stats;
     });
     return {
       kind: 'directory',
       writable: await isWritable(path),
-      // the sticky bit, as on /tmp, keeps others from what is inside, not from adding to it
+      // the sticky bit, as on /tmp, protects existing files, but lets others add new ones
       worldWritable: (mode & 0o002) !== 0,
     };
   } catch (thrown) {
     const code = systemCode(thrown);
     if (code === 'ENOTDIR') return { kind: 'other' };
     if (code !== 'ENOENT') return { kind: 'closed', why: code ?? 'unknown reason' };
-    const above = await nearest(path);
+    const above = await existingParent(path);
     return {
       kind: 'missing',
       above,
-      why: (await isWritable(above)) ? null : `${above} is not yours to write`,
+      why: (await isWritable(above)) ? null : `you cannot write to ${above}`,
     };
   }
 }
 
-async function nearest(path: string): Promise<string> {
+async function existingParent(path: string): Promise<string> {
   for (let at = dirname(path); ; at = dirname(at)) {
     const isDirectory = await stat(at).then(
       (stats) => stats.isDirectory(),

@@ -1,26 +1,26 @@
 import { DsaSlurmError, coerceError } from '../../base/errors.js';
-import type { Doors } from '../detect/site-probes.js';
+import type { SiteProbes } from '../detect/site-probes.js';
 
-const limitMs = 4_000;
+const timeoutMs = 4_000;
 
 /**
- * Connects to MongoDB and logs in if the address has a user.
- * @throws DsaSlurmError without the password
+ * Connects to MongoDB, and logs in if the address contains a user.
+ * @throws DsaSlurmError whose message does not contain the password
  */
-export const pingMongo: Doors['mongo']['ping'] = async (uri) => {
+export const pingMongo: SiteProbes['mongo']['ping'] = async (uri) => {
   const { MongoClient } = await import('mongodb');
   const where = shown(uri);
   let client: InstanceType<typeof MongoClient>;
   try {
-    client = new MongoClient(uri, { serverSelectionTimeoutMS: limitMs, connectTimeoutMS: limitMs });
+    client = new MongoClient(uri, { serverSelectionTimeoutMS: timeoutMs, connectTimeoutMS: timeoutMs });
   } catch (thrown) {
-    throw trouble(`${where} is not an address of MongoDB.`, thrown);
+    throw mongoError(`${where} is not a MongoDB address.`, thrown);
   }
   try {
     const database = client.db();
     await database.command({ ping: 1 });
     const { version } = (await database.command({ buildInfo: 1 })) as { version?: string };
-    // listing databases needs a login wherever logins are needed
+    // fails without a login if authorization is enabled
     const databases = await client
       .db('admin')
       .command({ listDatabases: 1, nameOnly: true })
@@ -36,9 +36,9 @@ export const pingMongo: Doors['mongo']['ping'] = async (uri) => {
     };
   } catch (thrown) {
     const { message } = coerceError(thrown);
-    const refused = /auth/i.test(message);
-    throw trouble(
-      refused ? `MongoDB at ${where} refused the login.` : `MongoDB at ${where} does not answer.`,
+    const isRejected = /auth/i.test(message);
+    throw mongoError(
+      isRejected ? `MongoDB at ${where} rejected the login.` : `MongoDB at ${where} does not answer.`,
       thrown,
     );
   } finally {
@@ -46,9 +46,9 @@ export const pingMongo: Doors['mongo']['ping'] = async (uri) => {
   }
 };
 
-function trouble(message: string, cause: unknown): DsaSlurmError {
+function mongoError(message: string, cause: unknown): DsaSlurmError {
   return new DsaSlurmError('config', message, {
-    next: 'Write it as mongodb://host:27017/girder, or answer - where this host cannot reach it.',
+    next: 'Write it like mongodb://host:27017/girder, or answer - if this host cannot reach it.',
     cause,
   });
 }

@@ -1,63 +1,66 @@
 import type { AnswerValue } from '../flow/partial-answers.js';
 import type { ValidateContext } from '../questions/question.js';
-import { doubt, ok, problem, type Verdict } from './validation-result.js';
+import { warning, ok, problem, type ValidationResult } from './validation-result.js';
 import { oneLine } from './text.js';
 
-/** Partition, account, qos, time, memory and CPUs so far, as one question to sbatch. */
+/** Checks partition, account, QOS, time, memory and CPUs so far with `sbatch --test-only`. */
 export async function jobRequest(
   value: AnswerValue,
-  { draft, doors, detected }: ValidateContext,
-): Promise<Verdict> {
+  { draft, probes, detected }: ValidateContext,
+): Promise<ValidationResult> {
   const text = oneLine(value);
   if (value === null || text.kind !== 'ok') return text;
   if (!/^[\w.,:@+-]{1,200}$/.test(String(value))) {
-    return problem('Slurm knows no such words.', 'Use letters, digits, dots, colons and dashes.');
+    return problem('sbatch does not accept this value.', 'Use letters, digits, dots, colons and hyphens.');
   }
   if (!detected.slurm.found) return ok();
-  const said = await doors.slurm.test(draft.slurm ?? {});
-  if (said === null) return ok();
+  const message = await probes.slurm.test(draft.slurm ?? {});
+  if (message === null) return ok();
   return problem(
-    `Slurm would refuse such a job: ${said}.`.replace('..', '.'),
-    'Answer differently, or - for none.',
+    `Slurm would reject such a job: ${message}.`.replace('..', '.'),
+    'Give another answer, or - for none.',
   );
 }
 
-export async function partitionName(value: AnswerValue, context: ValidateContext): Promise<Verdict> {
+export async function partitionName(value: AnswerValue, context: ValidateContext): Promise<ValidationResult> {
   if (value === null) return ok();
   const { slurm } = context.detected;
   const known = slurm.found ? slurm.value.partitions : null;
   if (known === null) {
     return /^[\w.,-]{1,200}$/.test(String(value))
       ? ok()
-      : problem('This cannot be a partition.', 'Use letters, digits, dots, dashes.');
+      : problem('This is not a valid partition name.', 'Use letters, digits, dots and hyphens.');
   }
-  // several may be named, and Slurm takes the one that can start first
+  // of several partitions, Slurm uses the one in which the job can start first
   for (const name of String(value).split(',')) {
     const partition = known.find((each) => each.name === name);
     if (partition === undefined) {
       return problem(
         `There is no partition ${name}.`,
-        `There are: ${known.map((each) => each.name).join(', ')}.`,
+        `Existing partitions: ${known.map((each) => each.name).join(', ')}.`,
       );
     }
     if (!partition.up) {
-      return doubt(`down:${name}`, `The partition ${name} is down.`, 'Jobs wait until it is up again.');
+      return warning(`down:${name}`, `The partition ${name} is down.`, 'Jobs will wait until it is up.');
     }
   }
   return ok();
 }
 
-/** Often it is only on the compute nodes, so what this host says is not the last word. */
-export async function containerRuntime(value: AnswerValue, { doors }: ValidateContext): Promise<Verdict> {
+/** Only warns if the command fails here: it is often installed on the compute nodes only. */
+export async function containerRuntime(
+  value: AnswerValue,
+  { probes }: ValidateContext,
+): Promise<ValidationResult> {
   const command = String(value ?? '');
   if (!/^[\w./+-]{1,500}$/.test(command)) {
-    return problem('This is not a command.', 'Write apptainer, singularity or a path.');
+    return problem('This is not a command.', 'Use apptainer, singularity or a path.');
   }
-  const version = await doors.apptainer(command);
+  const version = await probes.apptainer(command);
   if (version !== null) return ok(`${command} ${version}`);
-  return doubt(
+  return warning(
     `apptainer:${command}`,
-    `${command} does not answer on this host.`,
-    'Images cannot be looked into from here. Install it, or check that the nodes have it.',
+    `${command} does not work on this host.`,
+    'Images cannot be inspected on this host. Install it, or make sure that it is installed on the nodes.',
   );
 }

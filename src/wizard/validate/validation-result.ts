@@ -1,30 +1,40 @@
 import type { AnswerValue } from '../flow/partial-answers.js';
 
-/** What came of looking at an answer. */
-export type Verdict =
-  /** `note`: one line worth knowing; `learned`: answers, by key, that nobody has to give any more */
-  | { kind: 'ok'; note?: string; learned?: Readonly<Record<string, AnswerValue>> }
-  /** It cannot be used. */
+/** Result of validating an answer. */
+export type ValidationResult =
+  /** `note`: one line of information; `derived`: other answers, by key, that need not be asked for any more */
+  | { kind: 'ok'; note?: string; derived?: Readonly<Record<string, AnswerValue>> }
+  /** The answer cannot be used. */
   | { kind: 'problem'; problem: string; fix: string }
   /**
-   * It can be used, but a careful operator would want to know.
-   * `id`: the same doubt is put only once; `offer`: something better that the wizard can do on request.
+   * The answer can be used if the operator accepts the warning.
+   * `id`: an accepted warning is not repeated; `offer`: an alternative that the wizard can provide.
    */
-  | { kind: 'doubt'; id: string; doubt: string; fix: string; offer?: 'new-credentials' }
+  | { kind: 'warning'; id: string; warning: string; fix: string; offer?: 'new-credentials' }
   /**
-   * It can be used once something is done that needs the operator's consent. `implied`: they gave it with an earlier
-   * answer, so it is done and told.
+   * The answer can be used after `run`, which the operator must confirm. `implied`: an earlier answer confirmed it, so that
+   * it is only reported, as `done`.
    */
-  | { kind: 'consent'; ask: string; implied: boolean; done: string; act: () => Promise<void> };
+  | { kind: 'confirmation'; question: string; implied: boolean; done: string; run: () => Promise<void> };
 
-export const ok = (note?: string): Verdict => (note === undefined ? { kind: 'ok' } : { kind: 'ok', note });
+export const ok = (note?: string): ValidationResult =>
+  note === undefined ? { kind: 'ok' } : { kind: 'ok', note };
 
-export const problem = (text: string, fix: string): Verdict => ({ kind: 'problem', problem: text, fix });
+export const problem = (text: string, fix: string): ValidationResult => ({
+  kind: 'problem',
+  problem: text,
+  fix,
+});
 
-export const doubt = (id: string, text: string, fix: string, offer?: 'new-credentials'): Verdict => ({
-  kind: 'doubt',
+export const warning = (
+  id: string,
+  text: string,
+  fix: string,
+  offer?: 'new-credentials',
+): ValidationResult => ({
+  kind: 'warning',
   id,
-  doubt: text,
+  warning: text,
   fix,
   ...(offer === undefined ? {} : { offer }),
 });

@@ -8,7 +8,7 @@ import { silentLog } from '../../../src/base/log.js';
 import { withBroker } from '../../../src/doctor/clients/broker.js';
 import { freePorts } from '../../../src/sandbox/free-ports.js';
 import { startRabbitmq, type RabbitmqService } from '../../../src/sandbox/services/rabbitmq.js';
-import { openDoors } from '../../../src/wizard/detect/open-site-probes.js';
+import { openSiteProbes } from '../../../src/wizard/detect/open-site-probes.js';
 import { makeCertificates, type Certificates } from '../../support/certificates.js';
 import { createTrial, until } from './bench.js';
 
@@ -77,7 +77,7 @@ describe('RabbitMQ with a certificate of a private authority', () => {
   });
 
   test('init sees whether the public authorities or a file vouch for it', async () => {
-    const { broker } = openDoors({ run: async () => expect.fail('no command is needed') });
+    const { broker } = openSiteProbes({ run: async () => expect.fail('no command is needed') });
     expect(await broker.untrusted(urls.open, null)).toMatch(/not accepted/);
     expect(await broker.untrusted(urls.open, others.ca)).toMatch(/not accepted/);
     expect(await broker.untrusted(urls.open, files.ca)).toBeNull();

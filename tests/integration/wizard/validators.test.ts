@@ -5,7 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { describeFailure, createRunner, type CommandOptions } from '../../../src/base/command.js';
 import { planFiles } from '../../../src/wizard/files/index.js';
-import type { PlannedFile, SiteAnswers } from '../../../src/wizard/init-answers.js';
+import type { PlannedFile, InitAnswers } from '../../../src/wizard/init-answers.js';
 import { deployment, siteAnswers, siteKinds, sitePlaces } from '../../unit/wizard/site.js';
 
 /** Debian's packages of the validators, by program. */
@@ -20,7 +20,7 @@ const run = createRunner({ env: process.env });
 let root: string;
 
 /** Values that need quoting in one notation or another. */
-const awkward: [string, SiteAnswers] = [
+const awkward: [string, InitAnswers] = [
   'strange names',
   siteAnswers({
     dirs: {

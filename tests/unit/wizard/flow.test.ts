@@ -1,20 +1,20 @@
 import { describe, expect, it } from 'vitest';
 import { answerTo } from '../../../src/wizard/flow/answer.js';
-import { ask } from '../../../src/wizard/flow/interactive-answers.js';
-import { Stopped, type Asker, type Reply } from '../../../src/wizard/flow/prompter.js';
+import { askQuestions } from '../../../src/wizard/flow/interactive-answers.js';
+import { Stopped, type Prompter, type Reply } from '../../../src/wizard/flow/prompter.js';
 import { completeAnswers } from '../../../src/wizard/flow/complete.js';
-import type { Doors } from '../../../src/wizard/detect/site-probes.js';
-import { fill } from '../../../src/wizard/flow/unattended-answers.js';
-import { gatherGiven } from '../../../src/wizard/flow/preset-answers.js';
+import type { SiteProbes } from '../../../src/wizard/detect/site-probes.js';
+import { answerUnattended } from '../../../src/wizard/flow/unattended-answers.js';
+import { collectPresets } from '../../../src/wizard/flow/preset-answers.js';
 import { answersFile } from '../../../src/wizard/print-answers.js';
 import { questions } from '../../../src/wizard/questions/index.js';
 import type { Draft } from '../../../src/wizard/init-answers.js';
 import {
   nextQuestion,
-  startWalk,
+  startFlow,
   stepBack,
-  takeStep,
-  type Walk,
+  advance,
+  type FlowState,
 } from '../../../src/wizard/flow/question-flow.js';
 import { cluster, detection, openSite } from './support.js';
 
@@ -27,13 +27,20 @@ const complete: Record<string, string> = {
 };
 const password = { DSA_SLURM_INIT_BROKER_PASSWORD: 'hush-hush' };
 
-const given = (flags: Record<string, string>, env: Record<string, string> = {}, text: string | null = null) =>
-  gatherGiven({ flags, env, file: text === null ? null : { name: 'site.yaml', text }, lines: null });
+const presets = (
+  flags: Record<string, string>,
+  env: Record<string, string> = {},
+  text: string | null = null,
+) => collectPresets({ flags, env, file: text === null ? null : { name: 'site.yaml', text }, lines: null });
 
 const replyOf = (text: string): Reply => (text === '<' ? { kind: 'back' } : { kind: 'text', text });
 
-/** A person who answers by the beginning of the message, each time with the next of the texts; then with Enter. */
-function person(script: Record<string, string[]>): { asker: Asker; said: () => string; asked: string[] } {
+/** A prompter that answers by the beginning of the message, each time with the next text, and then with Enter. */
+function scriptedPrompter(script: Record<string, string[]>): {
+  prompter: Prompter;
+  said: () => string;
+  asked: string[];
+} {
   const said: string[] = [];
   const asked: string[] = [];
   const next = (message: string): string | undefined => {
@@ -44,8 +51,8 @@ function person(script: Record<string, string[]>): { asker: Asker; said: () => s
     if (text === 'Ctrl-C') throw new Stopped();
     return text;
   };
-  const asker: Asker = {
-    say: (text = '') => void said.push(text),
+  const prompter: Prompter = {
+    print: (text = '') => void said.push(text),
     async text({ message, proposal, hidden, check }) {
       for (;;) {
         const text = next(message) ?? (hidden ? '' : (proposal ?? ''));
@@ -55,10 +62,10 @@ function person(script: Record<string, string[]>): { asker: Asker; said: () => s
       }
     },
     choose: ({ message, proposal }) => Promise.resolve(replyOf(next(message) ?? proposal ?? '-')),
-    yesNo: (message, proposal) => Promise.resolve(proposal ? next(message) !== 'n' : next(message) === 'y'),
+    confirm: (message, proposal) => Promise.resolve(proposal ? next(message) !== 'n' : next(message) === 'y'),
     wait: (work) => work(() => undefined, new AbortController().signal),
   };
-  return { asker, said: () => said.join('\n'), asked };
+  return { prompter, said: () => said.join('\n'), asked };
 }
 
 const answers = {
@@ -68,51 +75,63 @@ const answers = {
   'Address of Girder': ['http://girder/api/v1'],
 };
 
-async function askPerson(
+async function askWith(
   script: Record<string, string[]>,
-  over: { known?: Draft; doors?: Partial<Doors>; flags?: Record<string, string>; walk?: Walk } = {},
+  over: {
+    known?: Draft;
+    probes?: Partial<SiteProbes>;
+    flags?: Record<string, string>;
+    flow?: FlowState;
+  } = {},
 ) {
-  const { asker, said, asked } = person({ ...structuredClone(answers), ...script });
-  const walks: Walk[] = [];
+  const { prompter, said, asked } = scriptedPrompter({ ...structuredClone(answers), ...script });
+  const states: FlowState[] = [];
   const options = {
-    walk: over.walk ?? startWalk(over.known ?? {}),
-    given: given(over.flags ?? {}),
+    flow: over.flow ?? startFlow(over.known ?? {}),
+    presets: presets(over.flags ?? {}),
     detected,
-    doors: openSite(over.doors),
-    asker,
+    probes: openSite(over.probes),
+    prompter,
     dryRun: false,
     onNewUser: () => undefined,
-    onWalk: (walk: Walk) => {
-      walks.push(walk);
+    onProgress: (flow: FlowState) => {
+      states.push(flow);
       return Promise.resolve();
     },
   };
-  const walk = await ask(options).catch((thrown: unknown) => {
-    if (thrown instanceof Stopped) return walks.at(-1) ?? expect.fail('nothing was kept');
+  const flow = await askQuestions(options).catch((thrown: unknown) => {
+    if (thrown instanceof Stopped) return states.at(-1) ?? expect.fail('nothing was kept');
     throw thrown;
   });
-  return { walk, said, asked };
+  return { flow, said, asked };
 }
 
 const keys = (draft: Draft): string[] =>
   questions.filter(({ when }) => when?.(draft, detected) ?? true).map(({ key }) => key);
 
-const fillFrom = async (
-  given: ReturnType<typeof gatherGiven>,
+const answerFrom = async (
+  preset: ReturnType<typeof collectPresets>,
   known: Draft = {},
-  doors: Partial<Doors> = {},
-) => fill({ walk: startWalk(known), given, detected, doors: openSite(doors), generate: false });
+  probes: Partial<SiteProbes> = {},
+) =>
+  answerUnattended({
+    flow: startFlow(known),
+    presets: preset,
+    detected,
+    probes: openSite(probes),
+    generate: false,
+  });
 
 describe('the steps are pure', () => {
   it('goes on with the first question that applies, and back to the last that a person answered', () => {
     const worker = { executor: 'slurm' } as const;
-    const first: Walk = { ...startWalk({}), draft: { worker } };
+    const first: FlowState = { ...startFlow({}), draft: { worker } };
     const one = nextQuestion(first, detected) ?? expect.fail();
     expect(one.key).toBe('base');
-    const second = takeStep(first, one, { worker, base: '/a' }, true);
+    const second = advance(first, one, { worker, base: '/a' }, true);
     const two = nextQuestion(second, detected) ?? expect.fail();
     expect(two.key).toBe('dirs.tmp');
-    const third = takeStep(second, two, { ...second.draft, dirs: { tmp: '/a/tmp' } }, false);
+    const third = advance(second, two, { ...second.draft, dirs: { tmp: '/a/tmp' } }, false);
     const back = stepBack(third) ?? expect.fail();
     expect(nextQuestion(back, detected)?.key).toBe('base');
     expect(back).toMatchObject({ draft: { worker }, known: { base: '/a' }, steps: [] });
@@ -143,17 +162,17 @@ describe('the steps are pure', () => {
 describe('a person', () => {
   it('hears nothing of groups, nodes and submitting where this host runs the jobs', async () => {
     const flags = { 'worker.executor': 'local', base: '/shared/dsa', 'apptainer.command': 'apptainer' };
-    const { asked, said, walk } = await askPerson({}, { flags });
-    expect(walk.draft.worker).toEqual({ executor: 'local', localJobs: 2 });
-    expect(said()).toContain('Directory for what the worker needs /shared/dsa');
+    const { asked, said, flow } = await askWith({}, { flags });
+    expect(flow.draft.worker).toEqual({ executor: 'local', localJobs: 2 });
+    expect(said()).toContain('Directory for the worker’s files /shared/dsa');
     expect(said()).toContain('Command of the container runtime apptainer');
     expect(asked).toContain('Script that runs each job');
     expect([...asked, said()].join('\n')).not.toMatch(/\b(group|nodes|submit)/i);
   });
 
   it('comes to the end with Enter where something is proposed', async () => {
-    const { walk, said } = await askPerson({});
-    const site = completeAnswers(walk.draft, 'default');
+    const { flow, said } = await askWith({});
+    const site = completeAnswers(flow.draft, 'default');
     expect(site.dirs).toEqual({
       tmp: '/shared/dsa/tmp',
       logs: '/shared/dsa/logs',
@@ -168,67 +187,70 @@ describe('a person', () => {
   });
 
   it('goes back over what nobody asked, and the new answer counts', async () => {
-    const { walk, asked } = await askPerson({
+    const { flow, asked } = await askWith({
       'RabbitMQ host': ['amqps://old:1/x', 'new'],
       'RabbitMQ user': ['<', 'dsa'],
     });
     expect(asked.filter((message) => message.startsWith('RabbitMQ host'))).toHaveLength(2);
-    expect(walk.draft.broker).toMatchObject({ host: 'new', port: 5672, vhost: '/', tls: false });
+    expect(flow.draft.broker).toMatchObject({ host: 'new', port: 5672, vhost: '/', tls: false });
   });
 
   it('is told why an answer cannot be used, and asked again', async () => {
-    const { walk, said } = await askPerson({ 'Inputs and outputs': ['tmp', '/shared/dsa/in'] });
+    const { flow, said } = await askWith({ 'Inputs and outputs': ['tmp', '/shared/dsa/in'] });
     expect(said()).toContain('This is not an absolute path.');
-    expect(walk.draft.dirs?.tmp).toBe('/shared/dsa/in');
+    expect(flow.draft.dirs?.tmp).toBe('/shared/dsa/in');
   });
 
   it('stops and goes on', async () => {
-    const stopped = await askPerson({ 'RabbitMQ user': ['Ctrl-C'] });
-    expect(stopped.walk.draft.broker?.host).toBe('rabbit');
-    const { walk, asked } = await askPerson({}, { walk: JSON.parse(JSON.stringify(stopped.walk)) as Walk });
+    const stopped = await askWith({ 'RabbitMQ user': ['Ctrl-C'] });
+    expect(stopped.flow.draft.broker?.host).toBe('rabbit');
+    const { flow, asked } = await askWith(
+      {},
+      { flow: JSON.parse(JSON.stringify(stopped.flow)) as FlowState },
+    );
     expect(asked[0]).toBe('RabbitMQ user');
-    expect(walk.draft.dirs?.tmp).toBe('/shared/dsa/tmp');
+    expect(flow.draft.dirs?.tmp).toBe('/shared/dsa/tmp');
   });
 
   it('is not asked what was given, unless it cannot be used', async () => {
-    const good = await askPerson({}, { flags: { 'slurm.partition': 'long' } });
+    const good = await askWith({}, { flags: { 'slurm.partition': 'long' } });
     expect(good.asked).not.toContain('Partition of jobs');
-    expect(good.walk.draft.slurm?.partition).toBe('long');
-    const bad = await askPerson(
+    expect(good.flow.draft.slurm?.partition).toBe('long');
+    const bad = await askWith(
       { 'Partition of jobs': ['main'] },
       { flags: { 'slurm.partition': 'none-such' } },
     );
     expect(bad.said()).toContain('There is no partition none-such.');
-    expect(bad.walk.draft.slurm?.partition).toBe('main');
+    expect(bad.flow.draft.slurm?.partition).toBe('main');
   });
 
   it('gets new credentials for the asking', async () => {
-    const { walk, said } = await askPerson(
+    const { flow, said } = await askWith(
       { 'RabbitMQ host': ['rabbit'], 'RabbitMQ user': ['guest'], 'RabbitMQ password': ['guest'] },
       {},
     );
-    expect(said()).toContain('open at rabbit');
-    expect(walk.draft.broker?.user).toBe('dsa');
-    expect(walk.draft.broker?.password).toMatch(/^[0-9a-f]{36}$/);
+    expect(said()).toContain('reachable at rabbit');
+    expect(flow.draft.broker?.user).toBe('dsa');
+    expect(flow.draft.broker?.password).toMatch(/^[0-9a-f]{36}$/);
   });
 
   it('keeps what was so before with Enter', async () => {
     const known: Draft = {
-      ...(await askPerson({})).walk.draft,
+      ...(await askWith({})).flow.draft,
       slurm: { partition: 'long', time: '1:00:00' },
     };
-    const { walk } = await askPerson(
+    const { flow } = await askWith(
       { 'Shared directory': [], 'RabbitMQ host': [], 'RabbitMQ password': [], 'Address of Girder': [] },
       { known },
     );
-    expect(walk.draft.slurm).toMatchObject({ partition: 'long', time: '1:00:00' });
-    expect(walk.draft.broker?.password).toBe('hush-hush');
+    expect(flow.draft.slurm).toMatchObject({ partition: 'long', time: '1:00:00' });
+    expect(flow.draft.broker?.password).toBe('hush-hush');
   });
 });
 
 describe('nobody', () => {
   it('everything that is missing or wrong is told at once', async () => {
-    const { problems } = await fillFrom(given({ 'dirs.tmp': 'x', 'slurm.cpus': 'many' }));
+    const { problems } = await answerFrom(presets({ 'dirs.tmp': 'x', 'slurm.cpus': 'many' }));
     expect(problems.map(({ key }) => key)).toEqual([
       'dirs.tmp',
       'dirs.logs',
@@ -245,62 +267,62 @@ describe('nobody', () => {
 
   it('flag before environment before file; the same answers from a printed file', async () => {
     const file = 'broker: { host: from-file, port: 5673 }\nslurm: { time: 04:00:00, cpus: 4 }\nprofile: x\n';
-    const sources = given(complete, { ...password, DSA_SLURM_INIT_BROKER_USER: 'env' }, file);
-    const { walk, problems } = await fillFrom(sources);
+    const sources = presets(complete, { ...password, DSA_SLURM_INIT_BROKER_USER: 'env' }, file);
+    const { flow, problems } = await answerFrom(sources);
     expect(problems).toEqual([]);
-    expect(walk.draft.broker).toMatchObject({ host: 'rabbit', port: 5673, user: 'dsa' });
-    expect(walk.draft.slurm).toMatchObject({ time: '04:00:00', cpus: 4 });
+    expect(flow.draft.broker).toMatchObject({ host: 'rabbit', port: 5673, user: 'dsa' });
+    expect(flow.draft.slurm).toMatchObject({ time: '04:00:00', cpus: 4 });
 
-    const printed = answersFile(walk.draft, 'default', detected);
+    const printed = answersFile(flow.draft, 'default', detected);
     expect(printed).not.toContain('hush-hush');
     expect(printed).toContain('DSA_SLURM_INIT_BROKER_PASSWORD');
-    const again = await fillFrom(given({}, password, printed));
+    const again = await answerFrom(presets({}, password, printed));
     expect(again.problems).toEqual([]);
-    expect(completeAnswers(again.walk.draft, 'p')).toEqual(completeAnswers(walk.draft, 'p'));
-    expect(answersFile(again.walk.draft, 'default', detected)).toBe(printed);
+    expect(completeAnswers(again.flow.draft, 'p')).toEqual(completeAnswers(flow.draft, 'p'));
+    expect(answersFile(again.flow.draft, 'default', detected)).toBe(printed);
   });
 
   it('a site with an archive comes back from its printed file as well', async () => {
     const flags = { ...complete, 'deployment.flavour': 'stock', 'broker.host': 'localhost' };
-    const made = await fill({
-      walk: startWalk({}),
-      given: given(flags),
+    const made = await answerUnattended({
+      flow: startFlow({}),
+      presets: presets(flags),
       detected,
-      doors: openSite(),
+      probes: openSite(),
       generate: true,
     });
     expect(made.problems).toEqual([]);
-    const { deployment, broker } = completeAnswers(made.walk.draft, 'p');
+    const { deployment, broker } = completeAnswers(made.flow.draft, 'p');
     expect(deployment).toMatchObject({ flavour: 'stock', directory: '/shared/dsa/dsa', user: '1000:1000' });
     const secrets = {
       DSA_SLURM_INIT_BROKER_PASSWORD: broker.password,
       DSA_SLURM_INIT_DEPLOYMENT_ADMIN_PASSWORD: deployment?.adminPassword ?? '',
     };
-    const printed = answersFile(made.walk.draft, 'p', detected);
-    const again = await fillFrom(
-      given({}, { ...secrets, DSA_SLURM_INIT_MONGO_URI: made.walk.draft.mongo?.uri ?? '' }, printed),
+    const printed = answersFile(made.flow.draft, 'p', detected);
+    const again = await answerFrom(
+      presets({}, { ...secrets, DSA_SLURM_INIT_MONGO_URI: made.flow.draft.mongo?.uri ?? '' }, printed),
     );
     expect(again.problems).toEqual([]);
-    expect(completeAnswers(again.walk.draft, 'p')).toEqual(completeAnswers(made.walk.draft, 'p'));
+    expect(completeAnswers(again.flow.draft, 'p')).toEqual(completeAnswers(made.flow.draft, 'p'));
   });
 
-  it.each<[string, Parameters<typeof given>]>([
+  it.each<[string, Parameters<typeof presets>]>([
     ['an unknown key', [{ 'slurm.partion': 'x' }]],
     ['a secret in a flag', [{ 'broker.password': 'hush-hush' }]],
     ['a file that is no YAML', [{}, {}, 'broker: {password: hush-hush']],
     ['a list in a file', [{}, {}, 'base: [hush-hush]']],
     ['an unknown key in a file', [{}, {}, 'brokr: {host: x}']],
   ])('%s is refused, and no secret is said', (_what, args) => {
-    const act = (): unknown => given(...args);
+    const act = (): unknown => presets(...args);
     expect(act).toThrow();
     expect(act).not.toThrow(/hush-hush/);
   });
 
   it('every answer that is taken is one that was asked for', async () => {
-    const { walk } = await fillFrom(given(complete, password));
+    const { flow } = await answerFrom(presets(complete, password));
     const open = questions.filter(
       (question) =>
-        (question.when?.(walk.draft, detected) ?? true) && answerTo(question, walk.draft) === undefined,
+        (question.when?.(flow.draft, detected) ?? true) && answerTo(question, flow.draft) === undefined,
     );
     expect(open).toEqual([]);
   });

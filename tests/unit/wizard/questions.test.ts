@@ -2,29 +2,29 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { DsaSlurmError } from '../../../src/base/errors.js';
 import { GirderError } from '../../../src/girder/api/girder-error.js';
-import { judge, withLearned } from '../../../src/wizard/flow/answer.js';
+import { validateAnswer, applyDerived } from '../../../src/wizard/flow/answer.js';
 import type { Detection } from '../../../src/wizard/detect/detect.js';
 import { initPage } from '../../../src/wizard/docs.js';
-import type { DirectoryFacts, Doors } from '../../../src/wizard/detect/site-probes.js';
+import type { DirectoryFacts, SiteProbes } from '../../../src/wizard/detect/site-probes.js';
 import { environmentName, questions, type Question } from '../../../src/wizard/questions/index.js';
 import { secretAnswers, type Draft } from '../../../src/wizard/init-answers.js';
-import { brokerText, spreadBroker } from '../../../src/wizard/validate/broker.js';
+import { brokerText, splitBroker } from '../../../src/wizard/validate/broker.js';
 import { cluster, detection, goodDirectory, openSite } from './support.js';
 
 const question = (key: string): Question => questions.find((each) => each.key === key) ?? expect.fail(key);
 
 interface Around {
   draft?: Draft;
-  doors?: Partial<Doors>;
+  probes?: Partial<SiteProbes>;
   detected?: Partial<Detection>;
   accepted?: string[];
 }
 
-async function verdictOf(key: string, text: string, around: Around = {}) {
-  const { draft = {}, doors = {}, detected = {}, accepted = [] } = around;
-  return judge(question(key), text, {
+async function resultOf(key: string, text: string, around: Around = {}) {
+  const { draft = {}, probes = {}, detected = {}, accepted = [] } = around;
+  return validateAnswer(question(key), text, {
     draft,
-    doors: openSite(doors),
+    probes: openSite(probes),
     detected: detection(detected),
     accepted: new Set(accepted),
   });
@@ -32,14 +32,14 @@ async function verdictOf(key: string, text: string, around: Around = {}) {
 
 const unpadded = (page: string): string => page.replaceAll(/ +/g, ' ').replaceAll(/-{3,}/g, '---');
 
-const facts = (over: Partial<DirectoryFacts>): Partial<Doors> => ({
+const facts = (over: Partial<DirectoryFacts>): Partial<SiteProbes> => ({
   directories: {
-    look: () => Promise.resolve({ ...goodDirectory, ...over }),
-    make: () => Promise.resolve(),
+    inspect: () => Promise.resolve({ ...goodDirectory, ...over }),
+    create: () => Promise.resolve(),
   },
 });
 
-const openAt = (address: string | null): Partial<Doors> => ({
+const openAt = (address: string | null): Partial<SiteProbes> => ({
   broker: {
     check: () => Promise.resolve({ version: '4.1' }),
     untrusted: () => Promise.resolve(null),
@@ -47,7 +47,7 @@ const openAt = (address: string | null): Partial<Doors> => ({
   },
 });
 
-const failing = (trouble: 'unreachable' | 'not-girder'): Partial<Doors> => ({
+const failing = (trouble: 'unreachable' | 'not-girder'): Partial<SiteProbes> => ({
   girder: {
     ...openSite().girder,
     version: () => Promise.reject(new GirderError('No.', { kind: trouble })),
@@ -82,16 +82,16 @@ describe('directories', () => {
     ['relative', 'not an absolute path'],
     ['/a/../b', 'Write /b'],
     ['/', 'root directory'],
-    ['/a b', 'blanks'],
-    ['/a:b', 'Paths with :'],
-    ['/a,b', 'Paths with ,'],
-    ['/a%u', 'Paths with %'],
-    ['/a$(id)', 'Paths with $'],
-    ['/a\u0007', 'blanks'],
+    ['/a b', 'spaces'],
+    ['/a:b', 'Paths that contain :'],
+    ['/a,b', 'Paths that contain ,'],
+    ['/a%u', 'Paths that contain %'],
+    ['/a$(id)', 'Paths that contain $'],
+    ['/a\u0007', 'spaces'],
   ])('%j cannot be used', async (path, part) => {
-    const { verdict } = await verdictOf('dirs.tmp', path);
-    expect(verdict.kind).toBe('problem');
-    expect(JSON.stringify(verdict)).toContain(part);
+    const { result } = await resultOf('dirs.tmp', path);
+    expect(result.kind).toBe('problem');
+    expect(JSON.stringify(result)).toContain(part);
   });
 
   it.each<[string, Partial<DirectoryFacts>, string]>([
@@ -105,38 +105,38 @@ describe('directories', () => {
     [
       'an open one',
       { state: { kind: 'directory', writable: true, worldWritable: true } },
-      'Everybody can write',
+      'Everyone can write',
     ],
     [
-      'one that cannot be made',
+      'one that cannot be created',
       { state: { kind: 'missing', above: '/x', why: '/x is not yours' } },
-      'cannot be made',
+      'cannot be created',
     ],
   ])('%s is refused', async (_what, over, part) => {
-    const { verdict } = await verdictOf('dirs.tmp', '/shared/tmp', { doors: facts(over) });
-    expect(verdict).toMatchObject({ kind: 'problem', problem: expect.stringContaining(part) as string });
+    const { result } = await resultOf('dirs.tmp', '/shared/tmp', { probes: facts(over) });
+    expect(result).toMatchObject({ kind: 'problem', problem: expect.stringContaining(part) as string });
   });
 
-  it('doubts a local file system once, then offers to make it, which is implied below the base', async () => {
-    const doors = facts({
+  it('warns of a local file system once, then offers to create the directory, which is implied below the base', async () => {
+    const probes = facts({
       state: { kind: 'missing', above: '/', why: null },
       fileSystem: { type: 'ext4', mountPoint: '/', reach: 'local' },
     });
-    const first = await verdictOf('dirs.tmp', '/data/tmp', { doors });
-    expect(first.verdict).toMatchObject({ kind: 'doubt', id: 'local:/' });
-    const second = await verdictOf('dirs.tmp', '/data/tmp', { doors, accepted: ['local:/'] });
-    expect(second.verdict).toMatchObject({ kind: 'consent', implied: false });
-    const third = await verdictOf('dirs.tmp', '/data/tmp', {
-      doors,
+    const first = await resultOf('dirs.tmp', '/data/tmp', { probes });
+    expect(first.result).toMatchObject({ kind: 'warning', id: 'local:/' });
+    const second = await resultOf('dirs.tmp', '/data/tmp', { probes, accepted: ['local:/'] });
+    expect(second.result).toMatchObject({ kind: 'confirmation', implied: false });
+    const third = await resultOf('dirs.tmp', '/data/tmp', {
+      probes,
       accepted: ['local:/'],
       draft: { base: '/data' },
     });
-    expect(third.verdict).toMatchObject({ kind: 'consent', implied: true });
+    expect(third.result).toMatchObject({ kind: 'confirmation', implied: true });
   });
 
   it('tells where there is little room', async () => {
-    const { verdict } = await verdictOf('dirs.tmp', '/shared/tmp', { doors: facts({ freeBytes: 5e9 }) });
-    expect(verdict).toMatchObject({ kind: 'doubt', doubt: expect.stringContaining('5 GB') as string });
+    const { result } = await resultOf('dirs.tmp', '/shared/tmp', { probes: facts({ freeBytes: 5e9 }) });
+    expect(result).toMatchObject({ kind: 'warning', warning: expect.stringContaining('5 GB') as string });
   });
 });
 
@@ -147,7 +147,7 @@ describe('RabbitMQ', () => {
     ['amqps://u@rabbit', { 'broker.port': 5671, 'broker.tls': 'yes', 'broker.user': 'u' }],
     ['amqp://[::1]:1/%2Fx', { 'broker.host': '::1', 'broker.port': 1, 'broker.vhost': '/x' }],
   ])('%s is taken apart', (text, parts) => {
-    expect(spreadBroker(text)).toMatchObject(parts);
+    expect(splitBroker(text)).toMatchObject(parts);
   });
 
   it.each([
@@ -158,7 +158,7 @@ describe('RabbitMQ', () => {
     'amqps://rabbit:1/a%2Fb',
     '[::1]:9',
   ])('%s is proposed as it was typed', async (text) => {
-    const { draft } = await verdictOf('broker.host', text);
+    const { draft } = await resultOf('broker.host', text);
     expect(brokerText(draft.broker ?? {})).toBe(text);
   });
 
@@ -170,48 +170,48 @@ describe('RabbitMQ', () => {
         new DsaSlurmError('broker', 'RabbitMQ refused the user.', { next: 'Correct it.' }),
       );
     };
-    const { verdict } = await verdictOf('broker.password', 'p/w', {
+    const { result } = await resultOf('broker.password', 'p/w', {
       draft: { broker: { host: 'h', port: 5673, user: 'u', vhost: 'v' } },
-      doors: { broker: { ...openSite().broker, check } },
+      probes: { broker: { ...openSite().broker, check } },
     });
     expect(seen).toEqual(['amqp://u:p%2Fw@h:5673/v']);
-    expect(verdict).toEqual({ kind: 'problem', problem: 'RabbitMQ refused the user.', fix: 'Correct it.' });
+    expect(result).toEqual({ kind: 'problem', problem: 'RabbitMQ refused the user.', fix: 'Correct it.' });
   });
 
   it('calls guest:guest out where others can reach it, and not where they cannot', async () => {
     const draft: Draft = { broker: { host: 'localhost', port: 5672, user: 'guest' } };
-    const open = await verdictOf('broker.password', 'guest', { draft, doors: openAt('10.0.0.1') });
-    expect(open.verdict).toMatchObject({ kind: 'doubt', offer: 'new-credentials' });
-    const closed = await verdictOf('broker.password', 'guest', { draft, doors: openAt(null) });
-    expect(closed.verdict).toEqual({ kind: 'ok', note: 'RabbitMQ 4.1' });
+    const open = await resultOf('broker.password', 'guest', { draft, probes: openAt('10.0.0.1') });
+    expect(open.result).toMatchObject({ kind: 'warning', offer: 'new-credentials' });
+    const closed = await resultOf('broker.password', 'guest', { draft, probes: openAt(null) });
+    expect(closed.result).toEqual({ kind: 'ok', note: 'RabbitMQ 4.1' });
   });
 
   it('may be away for now', async () => {
-    const { verdict } = await verdictOf('broker.host', 'rabbit', {
-      doors: { listens: () => Promise.resolve(false) },
+    const { result } = await resultOf('broker.host', 'rabbit', {
+      probes: { listens: () => Promise.resolve(false) },
     });
-    expect(verdict).toMatchObject({ kind: 'doubt', id: 'broker:rabbit:5672' });
+    expect(result).toMatchObject({ kind: 'warning', id: 'broker:rabbit:5672' });
   });
 });
 
 describe('Slurm', () => {
   it('knows its partitions', async () => {
     const detected = { slurm: cluster };
-    expect((await verdictOf('slurm.partition', 'main,long', { detected })).verdict.kind).toBe('ok');
-    expect((await verdictOf('slurm.partition', 'man', { detected })).verdict).toMatchObject({
+    expect((await resultOf('slurm.partition', 'main,long', { detected })).result.kind).toBe('ok');
+    expect((await resultOf('slurm.partition', 'man', { detected })).result).toMatchObject({
       problem: 'There is no partition man.',
-      fix: 'There are: long, main, old.',
+      fix: 'Existing partitions: long, main, old.',
     });
-    expect((await verdictOf('slurm.partition', 'old', { detected })).verdict.kind).toBe('doubt');
-    expect((await verdictOf('slurm.partition', '-', { detected })).value).toBeNull();
+    expect((await resultOf('slurm.partition', 'old', { detected })).result.kind).toBe('warning');
+    expect((await resultOf('slurm.partition', '-', { detected })).value).toBeNull();
   });
 
   it('is asked about the account with everything before it', async () => {
     const asked: unknown[] = [];
-    const { verdict } = await verdictOf('slurm.account', 'lab', {
+    const { result } = await resultOf('slurm.account', 'lab', {
       draft: { slurm: { partition: 'main' } },
       detected: { slurm: cluster },
-      doors: {
+      probes: {
         slurm: {
           test: (wanted) => {
             asked.push(wanted);
@@ -221,22 +221,22 @@ describe('Slurm', () => {
       },
     });
     expect(asked).toEqual([{ partition: 'main', account: 'lab' }]);
-    expect(verdict).toMatchObject({
+    expect(result).toMatchObject({
       kind: 'problem',
-      problem: 'Slurm would refuse such a job: Invalid account.',
+      problem: 'Slurm would reject such a job: Invalid account.',
     });
   });
 
   it('takes no words that could be something else than a value', async () => {
-    expect((await verdictOf('slurm.time', '1:0:0 --wrap=x')).verdict.kind).toBe('problem');
-    expect((await verdictOf('apptainer.command', 'apptainer; id')).verdict.kind).toBe('problem');
+    expect((await resultOf('slurm.time', '1:0:0 --wrap=x')).result.kind).toBe('problem');
+    expect((await resultOf('apptainer.command', 'apptainer; id')).result.kind).toBe('problem');
   });
 });
 
 describe('Girder and MongoDB', () => {
   it('learns the version of Girder', async () => {
-    const { verdict } = await verdictOf('girder.apiUrl', 'http://girder:8080/api/v1');
-    expect(verdict).toEqual({ kind: 'ok', note: 'Girder 5.0.1', learned: { 'girder.major': '5' } });
+    const { result } = await resultOf('girder.apiUrl', 'http://girder:8080/api/v1');
+    expect(result).toEqual({ kind: 'ok', note: 'Girder 5.0.1', derived: { 'girder.major': '5' } });
   });
 
   it.each([
@@ -246,15 +246,15 @@ describe('Girder and MongoDB', () => {
     'http://u@girder/api/v1',
     'ftp://g/api/v1',
   ])('%s is no address of its API', async (text) => {
-    expect((await verdictOf('girder.apiUrl', text)).verdict.kind).toBe('problem');
+    expect((await resultOf('girder.apiUrl', text)).result.kind).toBe('problem');
   });
 
   it('may be away for now, but not be something else', async () => {
     const url = 'http://girder/api/v1';
-    expect((await verdictOf('girder.apiUrl', url, { doors: failing('unreachable') })).verdict.kind).toBe(
-      'doubt',
+    expect((await resultOf('girder.apiUrl', url, { probes: failing('unreachable') })).result.kind).toBe(
+      'warning',
     );
-    expect((await verdictOf('girder.apiUrl', url, { doors: failing('not-girder') })).verdict.kind).toBe(
+    expect((await resultOf('girder.apiUrl', url, { probes: failing('not-girder') })).result.kind).toBe(
       'problem',
     );
   });
@@ -268,12 +268,12 @@ describe('Girder and MongoDB', () => {
     });
     const version = async (_url: string, caFile: string | null) =>
       caFile === right ? { version: '3.2', major: 3 as const } : Promise.reject(untrusted);
-    const doors: Partial<Doors> = { girder: { ...openSite().girder, version } };
-    expect((await verdictOf('girder.apiUrl', url, { doors })).verdict.kind).toBe('ok');
+    const probes: Partial<SiteProbes> = { girder: { ...openSite().girder, version } };
+    expect((await resultOf('girder.apiUrl', url, { probes })).result.kind).toBe('ok');
     const said = async (text: string) =>
-      (await verdictOf('girder.caFile', text, { doors, draft: { girder: { apiUrl: url } } })).verdict;
+      (await resultOf('girder.caFile', text, { probes, draft: { girder: { apiUrl: url } } })).result;
     expect(await said(right)).toMatchObject({ kind: 'ok', note: 'Girder 3.2' });
-    expect((await said('-')).kind).toBe('doubt');
+    expect((await said('-')).kind).toBe('warning');
     expect((await said('/etc/other.pem')).kind).toBe('problem');
     expect((await said('ca.pem')).kind).toBe('problem');
     const [question] = questions.filter(({ key }) => key === 'girder.caFile');
@@ -285,28 +285,28 @@ describe('Girder and MongoDB', () => {
     const right = '/etc/ca.pem';
     const untrusted = async (_url: string, caFile: string | null) =>
       caFile === right ? null : 'The TLS certificate of mq:5671 is not accepted.';
-    const closed: Partial<Doors> = { broker: { ...openSite().broker, untrusted } };
-    const draftOf = async (doors: Partial<Doors>) => {
-      const judged = await verdictOf('broker.host', 'amqps://mq', { doors });
-      return withLearned(judged, new Set());
+    const closed: Partial<SiteProbes> = { broker: { ...openSite().broker, untrusted } };
+    const draftOf = async (probes: Partial<SiteProbes>) => {
+      const validated = await resultOf('broker.host', 'amqps://mq', { probes });
+      return applyDerived(validated, new Set());
     };
     expect(asksForAuthority(await draftOf(closed))).toBe(true);
     expect(asksForAuthority(await draftOf({}))).toBe(false);
-    expect(asksForAuthority((await verdictOf('broker.host', 'mq')).draft)).toBe(false);
+    expect(asksForAuthority((await resultOf('broker.host', 'mq')).draft)).toBe(false);
     const draft = await draftOf(closed);
     const said = async (text: string) =>
-      (await verdictOf('broker.caFile', text, { doors: closed, draft })).verdict;
+      (await resultOf('broker.caFile', text, { probes: closed, draft })).result;
     expect(await said(right)).toMatchObject({ kind: 'ok' });
-    expect(await said('-')).toMatchObject({ kind: 'doubt' });
+    expect(await said('-')).toMatchObject({ kind: 'warning' });
     expect(await said('/etc/other.pem')).toMatchObject({ kind: 'problem' });
     expect(await said('ca.pem')).toMatchObject({ kind: 'problem' });
   });
 
   it('calls out a MongoDB that lets anybody in', async () => {
-    const doors: Partial<Doors> = {
+    const probes: Partial<SiteProbes> = {
       mongo: { ping: () => Promise.resolve({ version: '7', open: true, hasGirder: true }) },
     };
-    const { verdict } = await verdictOf('mongo.uri', 'mongodb://db.example/girder', { doors });
-    expect(verdict).toMatchObject({ kind: 'doubt', id: 'mongo:db.example' });
+    const { result } = await resultOf('mongo.uri', 'mongodb://db.example/girder', { probes });
+    expect(result).toMatchObject({ kind: 'warning', id: 'mongo:db.example' });
   });
 });

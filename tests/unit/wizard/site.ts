@@ -1,10 +1,10 @@
-import type { PlanPlaces } from '../../../src/wizard/files/index.js';
-import type { SiteAnswers } from '../../../src/wizard/init-answers.js';
+import type { PlanContext } from '../../../src/wizard/files/index.js';
+import type { InitAnswers } from '../../../src/wizard/init-answers.js';
 
-type Deployment = NonNullable<SiteAnswers['deployment']>;
+type Deployment = NonNullable<InitAnswers['deployment']>;
 
 /** A complete site, whose secrets are easy to look for. */
-export function siteAnswers(changes: Partial<SiteAnswers> = {}): SiteAnswers {
+export function siteAnswers(changes: Partial<InitAnswers> = {}): InitAnswers {
   return {
     profile: 'default',
     worker: { executor: 'slurm', localJobs: null },
@@ -66,7 +66,7 @@ export const siteSecrets = [
   'AdminSecret1',
 ];
 
-export const sitePlaces: PlanPlaces = {
+export const sitePlaces: PlanContext = {
   configDir: '/home/dsa/.config/dsa-slurm',
   unitDir: '/home/dsa/.config/systemd/user',
   program: '/opt/dsa-slurm/bin/dsa-slurm',
@@ -75,7 +75,7 @@ export const sitePlaces: PlanPlaces = {
 };
 
 /** Every kind of site that files are made for. */
-export const siteKinds: [string, SiteAnswers][] = [
+export const siteKinds: [string, InitAnswers][] = [
   ['the worker alone', siteAnswers()],
   ['the worker alone, without systemd', siteAnswers({ service: 'script', profile: 'lab' })],
   ['forked', siteAnswers({ deployment: deployment({ flavour: 'forked' }) })],

@@ -1,6 +1,6 @@
 import { found, missing } from '../../../src/wizard/detect/found.js';
 import type { Detection } from '../../../src/wizard/detect/detect.js';
-import type { DirectoryFacts, Doors } from '../../../src/wizard/detect/site-probes.js';
+import type { DirectoryFacts, SiteProbes } from '../../../src/wizard/detect/site-probes.js';
 
 /** A machine on which nothing was found but what is said. */
 export function detection(over: Partial<Detection> = {}): Detection {
@@ -41,7 +41,7 @@ export const goodDirectory: DirectoryFacts = {
 };
 
 /** A site on which everything is well. */
-export function openSite(over: Partial<Doors> = {}): Doors {
+export function openSite(over: Partial<SiteProbes> = {}): SiteProbes {
   return {
     listens: () => Promise.resolve(true),
     broker: {
@@ -57,11 +57,11 @@ export function openSite(over: Partial<Doors> = {}): Doors {
     mongo: { ping: () => Promise.resolve({ version: '7.0', open: false, hasGirder: true }) },
     slurm: { test: () => Promise.resolve(null) },
     directories: {
-      look: (path) =>
+      inspect: (path) =>
         Promise.resolve(
           path.endsWith('.slurm') ? { ...goodDirectory, state: { kind: 'other' } } : goodDirectory,
         ),
-      make: () => Promise.resolve(),
+      create: () => Promise.resolve(),
     },
     apptainer: () => Promise.resolve('1.3.4'),
     ...over,

@@ -6,16 +6,16 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../../src/base/clock.js';
 import type { RunCommand } from '../../../../src/base/command.js';
-import type { Asker } from '../../../../src/wizard/flow/prompter.js';
+import type { Prompter } from '../../../../src/wizard/flow/prompter.js';
 import { detect } from '../../../../src/wizard/detect/detect.js';
 import { readGpus } from '../../../../src/wizard/detect/cluster.js';
-import { girderSettingsStep } from '../../../../src/wizard/girder-settings.js';
-import { answersOfProfile, withBase } from '../../../../src/wizard/flow/previous-answers.js';
+import { checkGirderSettings } from '../../../../src/wizard/girder-settings.js';
+import { answersOfProfile, inferBase } from '../../../../src/wizard/flow/previous-answers.js';
 import { detectionText } from '../../../../src/wizard/flow/output.js';
-import type { SiteAnswers } from '../../../../src/wizard/init-answers.js';
+import type { InitAnswers } from '../../../../src/wizard/init-answers.js';
 import { openAnswerStore } from '../../../../src/wizard/flow/answer-store.js';
-import { openDoors } from '../../../../src/wizard/detect/open-site-probes.js';
-import { startWalk } from '../../../../src/wizard/flow/question-flow.js';
+import { openSiteProbes } from '../../../../src/wizard/detect/open-site-probes.js';
+import { startFlow } from '../../../../src/wizard/flow/question-flow.js';
 import { openSite } from '../support.js';
 
 const nothing: RunCommand = () => Promise.resolve({ kind: 'missing', reason: 'ENOENT', ms: 1 });
@@ -50,7 +50,7 @@ const around = (run: RunCommand, listens: boolean, limitMs = 5_000) =>
     env: { HOME: dir, USER: 'ada' },
     clock: systemClock,
     limitMs,
-    doors: { ...openSite(), listens: () => Promise.resolve(listens) },
+    probes: { ...openSite(), listens: () => Promise.resolve(listens) },
   });
 
 describe('looking around', () => {
@@ -109,7 +109,7 @@ describe('what is remembered', () => {
     const store = openAnswerStore(dir, 'default');
     expect(await store.progress()).toBeNull();
     await store.saveProgress({
-      ...startWalk({ base: '/a' }),
+      ...startFlow({ base: '/a' }),
       steps: [{ key: 'base', asked: true, before: {} }],
     });
     expect((await stat(store.progressPath)).mode & 0o777).toBe(0o600);
@@ -130,7 +130,7 @@ describe('what is remembered', () => {
       slurm: { cpus: 4, submitScript: '/s/x.slurm' },
     };
     await writeFile(join(dir, 'default.json'), JSON.stringify(content), { mode: 0o600 });
-    expect(withBase(answersOfProfile(dir, 'default'))).toEqual({
+    expect(inferBase(answersOfProfile(dir, 'default'))).toEqual({
       base: '/s',
       worker: { executor: 'local', localJobs: 3 },
       girder: { caFile: '/s/ca.pem' },
@@ -165,12 +165,12 @@ describe('Girder’s settings', () => {
     });
     await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
     const apiUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/api/v1`;
-    const said: string[] = [];
-    const asker = {
-      say: (text = '') => void said.push(text),
-      yesNo: () => Promise.resolve(true),
-    } as Partial<Asker> as Asker;
-    const answers: SiteAnswers = {
+    const printed: string[] = [];
+    const prompter = {
+      print: (text = '') => void printed.push(text),
+      confirm: () => Promise.resolve(true),
+    } as Partial<Prompter> as Prompter;
+    const answers: InitAnswers = {
       profile: 'default',
       worker: { executor: 'slurm', localJobs: null },
       dirs: { tmp: '/s/tmp', logs: '/s/logs', images: '/s/images', submitScript: '/s/x.slurm' },
@@ -182,10 +182,10 @@ describe('Girder’s settings', () => {
       deployment: null,
       service: 'script',
     };
-    await girderSettingsStep(answers, openDoors({ run: nothing }), asker);
+    await checkGirderSettings(answers, openSiteProbes({ run: nothing }), prompter);
     server.close();
     server.closeAllConnections();
-    const text = said.join('\n');
+    const text = printed.join('\n');
     expect(text).toContain('worker.broker');
     expect(text).toContain('guest:***@rabbitmq');
     for (const secret of ['hush-hush', 'other-one', 'secret-token', 'keyOfAdmin']) {

@@ -7,7 +7,7 @@ import { parse } from 'yaml';
 import { loadSettings } from '../../../../src/config/index.js';
 import { answersOfProfile } from '../../../../src/wizard/flow/previous-answers.js';
 import { planFiles } from '../../../../src/wizard/files/index.js';
-import type { PlannedFile, SiteAnswers } from '../../../../src/wizard/init-answers.js';
+import type { PlannedFile, InitAnswers } from '../../../../src/wizard/init-answers.js';
 import { deployment, siteAnswers, siteKinds, sitePlaces, siteSecrets } from '../site.js';
 
 interface Compose {
@@ -25,18 +25,18 @@ interface Compose {
   >;
 }
 
-const plan = (answers: SiteAnswers) => planFiles(answers, sitePlaces);
+const plan = (answers: InitAnswers) => planFiles(answers, sitePlaces);
 const named = (files: PlannedFile[], name: string) => {
   const file = files.find(({ path }) => path.endsWith(`/${name}`));
   if (file === undefined) throw new Error(`no ${name} among ${files.map(({ path }) => path).join(', ')}`);
   return file;
 };
-const composeOf = (answers: SiteAnswers) =>
+const composeOf = (answers: InitAnswers) =>
   parse(named(plan(answers), 'docker-compose.yml').content) as Compose;
 
 /** The same with its keys the other way round. */
 const turned = <T extends object>(table: T) => Object.fromEntries(Object.entries(table).toReversed()) as T;
-const ports = (answers: SiteAnswers) =>
+const ports = (answers: InitAnswers) =>
   Object.values(composeOf(answers).services).flatMap((service) => service.ports ?? []);
 
 /** Where the assetstore is in the container. */
@@ -141,7 +141,7 @@ describe('the profile', () => {
   });
   afterEach(() => rm(configDir, { recursive: true }));
 
-  const load = async (answers: SiteAnswers, profileText: string | null = null) => {
+  const load = async (answers: InitAnswers, profileText: string | null = null) => {
     const [file] = planFiles(answers, { ...sitePlaces, configDir, profileText });
     await mkdir(configDir, { recursive: true });
     await writeFile(file?.path ?? '', file?.content ?? '', { mode: file?.mode });
@@ -242,7 +242,7 @@ describe('the service', () => {
 });
 
 describe('a deployment', () => {
-  const girder5: SiteAnswers['girder'] = {
+  const girder5: InitAnswers['girder'] = {
     apiUrl: 'http://localhost:8080/api/v1',
     apiKey: null,
     caFile: null,
@@ -369,7 +369,7 @@ describe('a deployment', () => {
 });
 
 describe('answers that no file can be made from', () => {
-  it.each<[string, SiteAnswers, RegExp]>([
+  it.each<[string, InitAnswers, RegExp]>([
     [
       'a line break',
       siteAnswers({ dirs: { ...siteAnswers().dirs, tmp: '/tmp/a\nb' } }),
@@ -396,7 +396,7 @@ describe('answers that no file can be made from', () => {
         girder: { ...siteAnswers().girder, major: 5 },
         deployment: deployment({ flavour: 'forked' }),
       }),
-      /Girder 3 only/,
+      /require Girder 3/,
     ],
     ['root', siteAnswers({ deployment: deployment({ user: '0:0' }) }), /neither may be 0/],
     ['a short password', siteAnswers({ deployment: deployment({ adminPassword: 'abc' }) }), /at least 6/],
@@ -404,7 +404,7 @@ describe('answers that no file can be made from', () => {
     [
       'TLS that the container does not have',
       siteAnswers({ deployment: deployment(), broker: { ...siteAnswers().broker, tls: true } }),
-      /plain AMQP/,
+      /does not use TLS/,
     ],
     [
       'another database',

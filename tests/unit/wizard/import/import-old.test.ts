@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { planFiles } from '../../../../src/wizard/files/index.js';
-import { importOld } from '../../../../src/wizard/import/index.js';
+import { importSite } from '../../../../src/wizard/import/index.js';
 import { deployment, siteAnswers, sitePlaces } from '../site.js';
 
 let dir: string;
@@ -42,7 +42,7 @@ describe('run.sh', () => {
       'worker/lib/girder_worker/girder_worker/slurm/singularity.slurm',
       '#!/bin/bash\n#SBATCH --partition=girdercompute\n#SBATCH --cpus-per-task=2\n#SBATCH --mem 1G\n# SBATCH --time=1\n',
     );
-    const { answers, found, notes } = await importOld(dir);
+    const { answers, found, notes } = await importSite(dir);
     expect(answers).toEqual({
       dirs: { tmp: '/shared/tmp', images: join(dir, 'SIF'), logs: join(dir, 'logs') },
       slurm: { partition: 'girdercompute', cpus: 2, mem: '1G' },
@@ -67,7 +67,7 @@ describe('run.sh', () => {
         'exec python -m girder_worker',
       ].join('\n'),
     );
-    const { answers } = await importOld(dir);
+    const { answers } = await importSite(dir);
     expect(answers).toEqual({
       dirs: {
         tmp: '/shared/my $data/tmp',
@@ -87,7 +87,7 @@ describe('run.sh', () => {
       'run.sh',
       `LOGS=/old\nLOGS=$(touch ${proof}; echo /x)\nTMP=\`touch ${proof}\`\nSIF_IMAGE_PATH=$TMP/SIF\n`,
     );
-    const { answers, notes } = await importOld(dir);
+    const { answers, notes } = await importSite(dir);
     expect(existsSync(proof)).toBe(false);
     expect(answers).toEqual({});
     expect(notes.filter((note) => note.includes('without running the script'))).toHaveLength(3);
@@ -101,12 +101,12 @@ describe('run.sh', () => {
     ['far too much', `LOGS=/a\n${'#'.repeat(300_000)}\n`],
   ])('with %s does no harm', async (_, text) => {
     await put('run.sh', text);
-    expect((await importOld(dir)).answers).toEqual({});
+    expect((await importSite(dir)).answers).toEqual({});
   });
 
   it('that is a named pipe is passed over', async () => {
     execFileSync('/usr/bin/mkfifo', [join(dir, 'run.sh')]);
-    expect((await importOld(dir)).found).toEqual([]);
+    expect((await importSite(dir)).found).toEqual([]);
   });
 });
 
@@ -114,7 +114,7 @@ describe('worker.local.cfg and worker.dist.cfg', () => {
   it('tell the broker, the local one first', async () => {
     await put('worker.dist.cfg', '[celery]\nbroker=amqp://guest:guest@localhost/\n');
     await put('worker/worker.local.cfg', '; mine\n[celery]\nBroker : amqps://me:a%%40b@mq.example/%%2Flab\n');
-    expect((await importOld(dir)).answers).toEqual({
+    expect((await importSite(dir)).answers).toEqual({
       broker: { host: 'mq.example', port: 5671, vhost: '/lab', user: 'me', password: 'a@b', tls: true },
     });
   });
@@ -124,14 +124,14 @@ describe('worker.local.cfg and worker.dist.cfg', () => {
       'worker.dist.cfg',
       '[celery]\nbroker=amqp://%(RABBITMQ_USER)s:%(RABBITMQ_PASS)s@%(RABBITMQ_HOST)s/\n',
     );
-    expect((await importOld(dir)).answers.broker).toMatchObject({ user: 'guest', host: 'localhost' });
+    expect((await importSite(dir)).answers.broker).toMatchObject({ user: 'guest', host: 'localhost' });
   });
 
   it.each(['%(nothing)s', '%(broker)s', 'redis://x/', 'amqp://a:%zz@h/'])(
     'with a broker of %s tell nothing',
     async (broker) => {
       await put('worker.dist.cfg', `[celery]\nbroker=${broker}\n`);
-      expect((await importOld(dir)).answers).toEqual({});
+      expect((await importSite(dir)).answers).toEqual({});
     },
   );
 });
@@ -174,7 +174,7 @@ services:
       '# mine\nDSA_USER=1001:1002\nRABBITMQ_DEFAULT_USER=\'me\'\nRABBITMQ_DEFAULT_PASS="pw"\nDSA_PORT=9090\n',
     );
     await put('worker.dist.cfg', '[celery]\nbroker=amqp://guest:guest@rabbitmq/\n');
-    const { answers } = await importOld(dir);
+    const { answers } = await importSite(dir);
     expect(answers).toEqual({
       dirs: { images: join(dir, 'SIF'), logs: join(dir, 'logs') },
       // worker.dist.cfg comes first, but "rabbitmq" is a name for containers
@@ -193,7 +193,7 @@ services:
 
   it('says when the broker in it cannot be reached', async () => {
     await put('compose.yml', 'services: {rabbitmq: {image: rabbitmq}}');
-    expect((await importOld(dir)).notes.join()).toContain('not published');
+    expect((await importSite(dir)).notes.join()).toContain('not published');
   });
 
   it.each([
@@ -206,7 +206,7 @@ services:
     ['a prototype', 'services: {girder: {environment: {__proto__: {DSA_USER: "1:1"}}}}'],
   ])('with %s does no harm', async (_, text) => {
     await put('docker-compose.yml', text);
-    const { found, answers } = await importOld(dir);
+    const { found, answers } = await importSite(dir);
     expect(found).toEqual([join(dir, 'docker-compose.yml')]);
     expect(JSON.stringify(answers)).not.toContain('1:1');
   });
@@ -214,7 +214,7 @@ services:
 
 describe('a directory', () => {
   it('without old files is said to be so', async () => {
-    expect(await importOld(join(dir, 'nowhere'))).toMatchObject({
+    expect(await importSite(join(dir, 'nowhere'))).toMatchObject({
       answers: {},
       found: [],
       notes: [expect.stringContaining('No run.sh')],
@@ -231,7 +231,7 @@ describe('a directory', () => {
       for (const { path, content } of planFiles(answers, sitePlaces)) {
         if (path.startsWith(dir)) await put(path.slice(dir.length), content);
       }
-      const { answers: again } = await importOld(dir);
+      const { answers: again } = await importSite(dir);
       expect(again).toMatchObject({
         broker: answers.broker,
         mongo: answers.mongo,
@@ -254,26 +254,26 @@ describe('a directory', () => {
     ],
   ])('with another result backend in %s: the remark says that it becomes rpc://', async (name, text) => {
     await put(name, text);
-    const { answers, notes } = await importOld(dir);
+    const { answers, notes } = await importSite(dir);
     expect(answers.broker).toBeUndefined();
-    expect(notes).toEqual([expect.stringMatching(/^\S+: Its result backend is not taken over: .*rpc:\/\//)]);
+    expect(notes).toEqual([expect.stringMatching(/^\S+: Its result backend is ignored: .*rpc:\/\//)]);
     expect(notes.join()).not.toContain('Hidden1');
   });
 
   it.each(['rpc://u:p@h/', 'rpc', ''])('with the result backend "%s" needs no remark', async (backend) => {
     await put('run.sh', `export GIRDER_WORKER_BACKEND=${backend}\n`);
-    expect((await importOld(dir)).notes).toEqual([]);
+    expect((await importSite(dir)).notes).toEqual([]);
   });
 
   it("with options of Docker: the remark names Apptainer's", async () => {
     await put('run.sh', `export GIRDER_WORKER_DOCKER_RUN_OPTIONS='{"shm_size": "1g"}'\n`);
-    expect((await importOld(dir)).notes).toEqual([expect.stringContaining('apptainer.options')]);
+    expect((await importSite(dir)).notes).toEqual([expect.stringContaining('apptainer.options')]);
   });
 
   it('is named in no note with a secret', async () => {
     await put('run.sh', 'export GIRDER_WORKER_BROKER=redis://:Hidden1@h/\nfoo Hidden1\n');
     await put('worker.dist.cfg', '[celery]\nbroker=redis://:Hidden1@h/\n');
-    const { notes } = await importOld(dir);
+    const { notes } = await importSite(dir);
     expect(notes.length).toBeGreaterThan(1);
     expect(notes.join()).not.toContain('Hidden1');
     expect(basename(notes[0]?.split(':')[0] ?? '')).toBe('run.sh');
