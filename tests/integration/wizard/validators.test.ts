@@ -105,7 +105,7 @@ describe.each(kinds)('%s', (kind, answers) => {
     expect(await complaints('yamllint', ['--strict', '-d', rules, ...yaml])).toBe('');
   });
 
-  it('the compose file passes the compose schema, and says what was answered', async () => {
+  it('the compose file is valid, and contains the answers', async () => {
     const [file] = ending(/docker-compose\.yml$/);
     if (file === undefined || answers.deployment === null) return;
     const result = await run('docker-compose', ['-f', file, 'config'], { cwd: dirname(file) });
@@ -159,7 +159,7 @@ describe.each(kinds)('%s', (kind, answers) => {
     expect(said).not.toMatch(/^could not|^exited/);
   });
 
-  it('start.sh begins by making the directories, in the words of a shell', async () => {
+  it('start.sh first creates the directories', async () => {
     const [script] = ending(/\/start\.sh$/);
     if (script === undefined || answers.deployment === null) return;
     // a PATH with nothing on it but what says which directories it was told to make

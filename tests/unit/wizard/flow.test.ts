@@ -123,7 +123,7 @@ const answerFrom = async (
   });
 
 describe('the steps are pure', () => {
-  it('goes on with the first question that applies, and back to the last that a person answered', () => {
+  it('continues with the first applicable question, and goes back to the last one that the operator answered', () => {
     const worker = { executor: 'slurm' } as const;
     const first: FlowState = { ...startFlow({}), draft: { worker } };
     const one = nextQuestion(first, detected) ?? expect.fail();
@@ -138,14 +138,14 @@ describe('the steps are pure', () => {
     expect(stepBack(back)).toBeNull();
   });
 
-  it('asks nothing of Slurm where this host runs the jobs', () => {
+  it('skips questions about Slurm if this host runs the jobs', () => {
     const here = keys({ worker: { executor: 'local' } });
     expect(here.filter((key) => key.startsWith('slurm.'))).toEqual([]);
     expect(here).toContain('worker.localJobs');
     expect(keys({ worker: { executor: 'slurm' } })).not.toContain('worker.localJobs');
   });
 
-  it('asks where analyses run only where Slurm does not answer', () => {
+  it('asks where analyses run only if Slurm was not detected', () => {
     const [question] = questions.filter(({ key }) => key === 'worker.executor');
     expect(question?.asked?.({}, detected, {})).toBe(false);
     expect(question?.asked?.({}, detection(), {})).toBe(true);
@@ -153,14 +153,14 @@ describe('the steps are pure', () => {
     expect(question?.asked?.({}, detected, { worker: { executor: 'local' } })).toBe(true);
   });
 
-  it('asks about the archive only where its files are wanted', () => {
+  it('asks about the deployment only if its files are written', () => {
     expect(keys({ deployment: null })).not.toContain('deployment.adminPassword');
     expect(keys({ deployment: { flavour: 'stock' } })).toContain('deployment.adminPassword');
   });
 });
 
-describe('a person', () => {
-  it('hears nothing of groups, nodes and submitting where this host runs the jobs', async () => {
+describe('at a terminal', () => {
+  it('prompts do not mention nodes or submitting if this host runs the jobs', async () => {
     const flags = { 'worker.executor': 'local', base: '/shared/dsa', 'apptainer.command': 'apptainer' };
     const { asked, said, flow } = await askWith({}, { flags });
     expect(flow.draft.worker).toEqual({ executor: 'local', localJobs: 2 });
@@ -170,7 +170,7 @@ describe('a person', () => {
     expect([...asked, said()].join('\n')).not.toMatch(/\b(group|nodes|submit)/i);
   });
 
-  it('comes to the end with Enter where something is proposed', async () => {
+  it('Enter accepts every proposal', async () => {
     const { flow, said } = await askWith({});
     const site = completeAnswers(flow.draft, 'default');
     expect(site.dirs).toEqual({
@@ -186,7 +186,7 @@ describe('a person', () => {
     expect(said()).not.toContain('hush-hush');
   });
 
-  it('goes back over what nobody asked, and the new answer counts', async () => {
+  it('going back skips questions that were not asked, and the new answer replaces the old one', async () => {
     const { flow, asked } = await askWith({
       'RabbitMQ host': ['amqps://old:1/x', 'new'],
       'RabbitMQ user': ['<', 'dsa'],
@@ -195,13 +195,13 @@ describe('a person', () => {
     expect(flow.draft.broker).toMatchObject({ host: 'new', port: 5672, vhost: '/', tls: false });
   });
 
-  it('is told why an answer cannot be used, and asked again', async () => {
+  it('reports why an answer is invalid, and asks again', async () => {
     const { flow, said } = await askWith({ 'Inputs and outputs': ['tmp', '/shared/dsa/in'] });
     expect(said()).toContain('This is not an absolute path.');
     expect(flow.draft.dirs?.tmp).toBe('/shared/dsa/in');
   });
 
-  it('stops and goes on', async () => {
+  it('continues after an interruption', async () => {
     const stopped = await askWith({ 'RabbitMQ user': ['Ctrl-C'] });
     expect(stopped.flow.draft.broker?.host).toBe('rabbit');
     const { flow, asked } = await askWith(
@@ -212,7 +212,7 @@ describe('a person', () => {
     expect(flow.draft.dirs?.tmp).toBe('/shared/dsa/tmp');
   });
 
-  it('is not asked what was given, unless it cannot be used', async () => {
+  it('does not ask for preset answers unless they are invalid', async () => {
     const good = await askWith({}, { flags: { 'slurm.partition': 'long' } });
     expect(good.asked).not.toContain('Partition of jobs');
     expect(good.flow.draft.slurm?.partition).toBe('long');
@@ -224,7 +224,7 @@ describe('a person', () => {
     expect(bad.flow.draft.slurm?.partition).toBe('main');
   });
 
-  it('gets new credentials for the asking', async () => {
+  it('offers new credentials for RabbitMQ', async () => {
     const { flow, said } = await askWith(
       { 'RabbitMQ host': ['rabbit'], 'RabbitMQ user': ['guest'], 'RabbitMQ password': ['guest'] },
       {},
@@ -234,7 +234,7 @@ describe('a person', () => {
     expect(flow.draft.broker?.password).toMatch(/^[0-9a-f]{36}$/);
   });
 
-  it('keeps what was so before with Enter', async () => {
+  it('Enter keeps the previous answers', async () => {
     const known: Draft = {
       ...(await askWith({})).flow.draft,
       slurm: { partition: 'long', time: '1:00:00' },
@@ -248,8 +248,8 @@ describe('a person', () => {
   });
 });
 
-describe('nobody', () => {
-  it('everything that is missing or wrong is told at once', async () => {
+describe('without a terminal', () => {
+  it('all missing and invalid answers are reported at once', async () => {
     const { problems } = await answerFrom(presets({ 'dirs.tmp': 'x', 'slurm.cpus': 'many' }));
     expect(problems.map(({ key }) => key)).toEqual([
       'dirs.tmp',
@@ -265,7 +265,7 @@ describe('nobody', () => {
     );
   });
 
-  it('flag before environment before file; the same answers from a printed file', async () => {
+  it('flags take precedence over the environment, and that over the file; a printed file gives the same answers', async () => {
     const file = 'broker: { host: from-file, port: 5673 }\nslurm: { time: 04:00:00, cpus: 4 }\nprofile: x\n';
     const sources = presets(complete, { ...password, DSA_SLURM_INIT_BROKER_USER: 'env' }, file);
     const { flow, problems } = await answerFrom(sources);
@@ -282,7 +282,7 @@ describe('nobody', () => {
     expect(answersFile(again.flow.draft, 'default', detected)).toBe(printed);
   });
 
-  it('a site with an archive comes back from its printed file as well', async () => {
+  it('a site with a deployment can be restored from its printed file', async () => {
     const flags = { ...complete, 'deployment.flavour': 'stock', 'broker.host': 'localhost' };
     const made = await answerUnattended({
       flow: startFlow({}),
@@ -312,13 +312,13 @@ describe('nobody', () => {
     ['a file that is no YAML', [{}, {}, 'broker: {password: hush-hush']],
     ['a list in a file', [{}, {}, 'base: [hush-hush]']],
     ['an unknown key in a file', [{}, {}, 'brokr: {host: x}']],
-  ])('%s is refused, and no secret is said', (_what, args) => {
+  ])('%s is rejected without printing a secret', (_what, args) => {
     const act = (): unknown => presets(...args);
     expect(act).toThrow();
     expect(act).not.toThrow(/hush-hush/);
   });
 
-  it('every answer that is taken is one that was asked for', async () => {
+  it('all applicable questions are answered, and no others', async () => {
     const { flow } = await answerFrom(presets(complete, password));
     const open = questions.filter(
       (question) =>

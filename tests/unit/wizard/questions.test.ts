@@ -57,8 +57,8 @@ const failing = (trouble: 'unreachable' | 'not-girder'): Partial<SiteProbes> => 
 const asksForAuthority = (draft: Draft) =>
   question('broker.caFile').when?.(draft, detection()) === true && draft.broker?.caFile === undefined;
 
-describe('the table', () => {
-  it('has each key, flag and environment name once, and no flag for a secret', () => {
+describe('all questions', () => {
+  it('have unique keys, flags and environment variables, and no flag for a secret', () => {
     for (const names of [
       questions.map(({ key }) => key),
       questions.flatMap(({ flag }) => flag ?? []),
@@ -71,7 +71,7 @@ describe('the table', () => {
     expect(secrets.map(({ key }) => key).sort()).toEqual([...secretAnswers].sort());
   });
 
-  it('is what docs/init.md says (else: npm run build && node scripts/generate-docs.mjs)', () => {
+  it('are documented in docs/init.md (to update it: npm run docs)', () => {
     const committed = readFileSync(new URL('../../../docs/init.md', import.meta.url), 'utf8');
     expect(unpadded(committed)).toBe(unpadded(initPage()));
   });
@@ -88,7 +88,7 @@ describe('directories', () => {
     ['/a%u', 'Paths that contain %'],
     ['/a$(id)', 'Paths that contain $'],
     ['/a\u0007', 'spaces'],
-  ])('%j cannot be used', async (path, part) => {
+  ])('rejects %j', async (path, part) => {
     const { result } = await resultOf('dirs.tmp', path);
     expect(result.kind).toBe('problem');
     expect(JSON.stringify(result)).toContain(part);
@@ -112,7 +112,7 @@ describe('directories', () => {
       { state: { kind: 'missing', above: '/x', why: '/x is not yours' } },
       'cannot be created',
     ],
-  ])('%s is refused', async (_what, over, part) => {
+  ])('rejects %s', async (_what, over, part) => {
     const { result } = await resultOf('dirs.tmp', '/shared/tmp', { probes: facts(over) });
     expect(result).toMatchObject({ kind: 'problem', problem: expect.stringContaining(part) as string });
   });
@@ -134,7 +134,7 @@ describe('directories', () => {
     expect(third.result).toMatchObject({ kind: 'confirmation', implied: true });
   });
 
-  it('tells where there is little room', async () => {
+  it('warns if there is little free space', async () => {
     const { result } = await resultOf('dirs.tmp', '/shared/tmp', { probes: facts({ freeBytes: 5e9 }) });
     expect(result).toMatchObject({ kind: 'warning', warning: expect.stringContaining('5 GB') as string });
   });
@@ -146,7 +146,7 @@ describe('RabbitMQ', () => {
     ['rabbit:5673/dsa', { 'broker.host': 'rabbit', 'broker.port': 5673, 'broker.vhost': 'dsa' }],
     ['amqps://u@rabbit', { 'broker.port': 5671, 'broker.tls': 'yes', 'broker.user': 'u' }],
     ['amqp://[::1]:1/%2Fx', { 'broker.host': '::1', 'broker.port': 1, 'broker.vhost': '/x' }],
-  ])('%s is taken apart', (text, parts) => {
+  ])('%s is split into its parts', (text, parts) => {
     expect(splitBroker(text)).toMatchObject(parts);
   });
 
@@ -162,7 +162,7 @@ describe('RabbitMQ', () => {
     expect(brokerText(draft.broker ?? {})).toBe(text);
   });
 
-  it('is logged in to with everything that is known, and a refusal has its reason', async () => {
+  it('is checked by logging in, and a rejected login has its reason', async () => {
     const seen: string[] = [];
     const check = (url: string) => {
       seen.push(url);
@@ -178,7 +178,7 @@ describe('RabbitMQ', () => {
     expect(result).toEqual({ kind: 'problem', problem: 'RabbitMQ refused the user.', fix: 'Correct it.' });
   });
 
-  it('calls guest:guest out where others can reach it, and not where they cannot', async () => {
+  it('warns of guest:guest only if other hosts can reach it', async () => {
     const draft: Draft = { broker: { host: 'localhost', port: 5672, user: 'guest' } };
     const open = await resultOf('broker.password', 'guest', { draft, probes: openAt('10.0.0.1') });
     expect(open.result).toMatchObject({ kind: 'warning', offer: 'new-credentials' });
@@ -186,7 +186,7 @@ describe('RabbitMQ', () => {
     expect(closed.result).toEqual({ kind: 'ok', note: 'RabbitMQ 4.1' });
   });
 
-  it('may be away for now', async () => {
+  it('causes only a warning while it is not running', async () => {
     const { result } = await resultOf('broker.host', 'rabbit', {
       probes: { listens: () => Promise.resolve(false) },
     });
@@ -195,7 +195,7 @@ describe('RabbitMQ', () => {
 });
 
 describe('Slurm', () => {
-  it('knows its partitions', async () => {
+  it('accepts only existing partitions', async () => {
     const detected = { slurm: cluster };
     expect((await resultOf('slurm.partition', 'main,long', { detected })).result.kind).toBe('ok');
     expect((await resultOf('slurm.partition', 'man', { detected })).result).toMatchObject({
@@ -206,7 +206,7 @@ describe('Slurm', () => {
     expect((await resultOf('slurm.partition', '-', { detected })).value).toBeNull();
   });
 
-  it('is asked about the account with everything before it', async () => {
+  it('checks the account together with the previous answers', async () => {
     const asked: unknown[] = [];
     const { result } = await resultOf('slurm.account', 'lab', {
       draft: { slurm: { partition: 'main' } },
@@ -227,14 +227,14 @@ describe('Slurm', () => {
     });
   });
 
-  it('takes no words that could be something else than a value', async () => {
+  it('rejects values that are not plain words', async () => {
     expect((await resultOf('slurm.time', '1:0:0 --wrap=x')).result.kind).toBe('problem');
     expect((await resultOf('apptainer.command', 'apptainer; id')).result.kind).toBe('problem');
   });
 });
 
 describe('Girder and MongoDB', () => {
-  it('learns the version of Girder', async () => {
+  it('derives the version of Girder', async () => {
     const { result } = await resultOf('girder.apiUrl', 'http://girder:8080/api/v1');
     expect(result).toEqual({ kind: 'ok', note: 'Girder 5.0.1', derived: { 'girder.major': '5' } });
   });
@@ -245,11 +245,11 @@ describe('Girder and MongoDB', () => {
     'http://girder/api/v1?x=1',
     'http://u@girder/api/v1',
     'ftp://g/api/v1',
-  ])('%s is no address of its API', async (text) => {
+  ])('rejects %s as the address of the API', async (text) => {
     expect((await resultOf('girder.apiUrl', text)).result.kind).toBe('problem');
   });
 
-  it('may be away for now, but not be something else', async () => {
+  it('Girder may be down, but nothing else may answer at its address', async () => {
     const url = 'http://girder/api/v1';
     expect((await resultOf('girder.apiUrl', url, { probes: failing('unreachable') })).result.kind).toBe(
       'warning',
@@ -259,7 +259,7 @@ describe('Girder and MongoDB', () => {
     );
   });
 
-  it('asks for a private authority where Girder has a certificate, and says whether it is the right one', async () => {
+  it('asks for a CA certificate if Girder uses https, and checks it', async () => {
     const url = 'https://girder/api/v1';
     const right = '/etc/ca.pem';
     const untrusted = new GirderError('No.', {
@@ -281,7 +281,7 @@ describe('Girder and MongoDB', () => {
     expect(question?.when?.({ girder: { apiUrl: 'http://girder/api/v1' } }, detection())).toBe(false);
   });
 
-  it('asks for the authority behind RabbitMQ only where no public one vouches for it', async () => {
+  it('asks for the CA certificate of RabbitMQ only if its certificate is not trusted', async () => {
     const right = '/etc/ca.pem';
     const untrusted = async (_url: string, caFile: string | null) =>
       caFile === right ? null : 'The TLS certificate of mq:5671 is not accepted.';
@@ -302,7 +302,7 @@ describe('Girder and MongoDB', () => {
     expect(await said('ca.pem')).toMatchObject({ kind: 'problem' });
   });
 
-  it('calls out a MongoDB that lets anybody in', async () => {
+  it('warns of a MongoDB that requires no login', async () => {
     const probes: Partial<SiteProbes> = {
       mongo: { ping: () => Promise.resolve({ version: '7', open: true, hasGirder: true }) },
     };

@@ -47,13 +47,13 @@ async function snapshot(): Promise<Record<string, string>> {
 }
 
 describe('compare', () => {
-  it('changes nothing, and shows every line of a new file', async () => {
+  it('changes nothing, and shows all lines of a new file', async () => {
     const [change] = await look([planned('a/b', 'one\ntwo\n')]);
     expect(change).toMatchObject({ change: 'new', before: null, diff: '@@ -0,0 +1,2 @@\n+one\n+two' });
     expect(await snapshot()).toEqual({});
   });
 
-  it('tells ours from what was changed by hand and from what was there before us', async () => {
+  it('distinguishes unedited, edited and foreign files', async () => {
     await fs.writeFile(join(root, 'foreign'), 'x\n');
     await write([planned('ours', 'a\n'), planned('byhand', 'a\n'), planned('still', 'a\n')]);
     await fs.writeFile(join(root, 'byhand'), 'mine\n');
@@ -63,20 +63,20 @@ describe('compare', () => {
     expect(kinds(await look(files))).toEqual(['edited', 'changed', 'edited', 'same']);
   });
 
-  it('does not ask about a file whose hand-made changes are kept in the new one', async () => {
+  it('does not count a file as edited if the new content preserves manual changes', async () => {
     await fs.writeFile(join(root, 'profile'), '{"a": 1}\n');
     expect(kinds(await look([planned('profile', '{"a": 1, "b": 2}\n', { merged: true })]))).toEqual([
       'changed',
     ]);
   });
 
-  it('counts another mode as a change', async () => {
+  it('reports a different mode as a change', async () => {
     await fs.writeFile(join(root, 'f'), 'a\n', { mode: 0o644 });
     const [change] = await look([planned('f', 'a\n', { mode: 0o600 })]);
     expect(change).toMatchObject({ change: 'changed', diff: 'mode 644 -> 600' });
   });
 
-  it('shows a new password as a change, and neither of the two', async () => {
+  it('shows a changed password as a change, with both masked', async () => {
     await fs.writeFile(join(root, 'f'), secretive('OldOne%1').replace('plain OldOne%1', 'plain'));
     const [change] = await look([planned('f', secretive('NewOne%1'))], ['NewOne%1']);
     expect(change?.diff).not.toMatch(/OldOne|NewOne/);
@@ -84,18 +84,18 @@ describe('compare', () => {
     expect(change?.diff).toContain('+url: amqp://dsa:***@host/');
   });
 
-  it('does not hide a reference to a password', async () => {
+  it('does not mask a reference to a password', async () => {
     const [change] = await look([planned('f', 'DSA_ADMIN_PASSWORD: ${DSA_ADMIN_PASSWORD:?see .env}\n')]);
     expect(change?.diff).toContain('see .env');
   });
 
-  it('lets an old file do nothing to the terminal', async () => {
+  it('replaces control characters of existing files', async () => {
     await fs.writeFile(join(root, 'f'), '\u001B]0;owned\u0007\n');
     const [change] = await look([planned('f', 'a\n')]);
     expect(change?.diff).not.toMatch(/[^\P{Cc}\n]/u);
   });
 
-  it('refuses what is no file, and a link that leads elsewhere', async () => {
+  it('rejects paths that are not files, and links out of their directory', async () => {
     await fs.mkdir(join(root, 'dir'));
     await expect(look([planned('dir', 'a\n')])).rejects.toThrow('is not a file');
     await fs.mkdir(join(root, 'in'));
@@ -118,7 +118,7 @@ describe('compare', () => {
 });
 
 describe('apply', () => {
-  it('writes with the modes that were asked for, whatever the umask', async () => {
+  it('writes files with the planned modes, whatever the umask', async () => {
     const before = process.umask(0o077);
     try {
       await write([
@@ -134,7 +134,7 @@ describe('apply', () => {
     expect(await modeOf('state/written.json')).toBe(0o600);
   });
 
-  it('keeps a backup of each text that it overwrites', async () => {
+  it('keeps a backup of each overwritten file', async () => {
     await write([planned('f', 'one\n')]);
     await write([planned('f', 'two\n')]);
     const applied = await write([planned('f', 'three\n')]);
@@ -150,7 +150,7 @@ describe('apply', () => {
     });
   });
 
-  it('does nothing the second time', async () => {
+  it('writes nothing the second time', async () => {
     const files = [planned('f', 'one\n'), planned('g', 'two\n', { mode: 0o600 })];
     await write(files);
     const before = await snapshot();
@@ -159,7 +159,7 @@ describe('apply', () => {
     expect(await snapshot()).toEqual(before);
   });
 
-  it('asks about files changed by hand, and leaves them if told to', async () => {
+  it('asks about edited files, and keeps them if so decided', async () => {
     await write([planned('f', 'one\n'), planned('g', 'one\n')]);
     await fs.writeFile(join(root, 'f'), 'mine\n');
     await fs.writeFile(join(root, 'g'), 'mine\n');
@@ -172,7 +172,7 @@ describe('apply', () => {
     expect(kinds(await look([planned('f', 'two\n')]))).toEqual(['edited']);
   });
 
-  it('follows a link inside its directory and leaves the link', async () => {
+  it('follows a link within its directory and keeps the link', async () => {
     await fs.writeFile(join(root, 'real'), 'one\n');
     await fs.symlink('real', join(root, 'link'));
     await write([planned('link', 'two\n')], { decide: () => 'overwrite' });
@@ -180,7 +180,7 @@ describe('apply', () => {
     expect(await read('real')).toBe('two\n');
   });
 
-  it('refuses when something has changed since it was shown', async () => {
+  it('rejects files that changed after the comparison', async () => {
     await write([planned('f', 'one\n')]);
     const changes = await look([planned('f', 'two\n'), planned('g', 'two\n')]);
     await fs.writeFile(join(root, 'f'), 'mine\n');
@@ -191,7 +191,7 @@ describe('apply', () => {
     expect(await snapshot()).toEqual(before);
   });
 
-  it('puts everything back, wherever it fails', async () => {
+  it('restores everything, wherever it fails', async () => {
     await write([planned('old', 'one\n', { mode: 0o600 }), planned('other', 'one\n')]);
     const files = [
       planned('deep/er/new', 'a\n'),
@@ -215,7 +215,7 @@ describe('apply', () => {
     expect(await read('old')).toBe('two\n');
   });
 
-  it('puts everything back when a directory cannot be made', async () => {
+  it('restores everything if a directory cannot be created', async () => {
     await fs.writeFile(join(root, 'file'), 'x');
     const before = await snapshot();
     const changes: Change[] = [
@@ -226,7 +226,7 @@ describe('apply', () => {
     expect(await snapshot()).toEqual(before);
   });
 
-  it('survives a manifest that is broken: then everything is asked about', async () => {
+  it('asks about every file if the manifest is broken', async () => {
     await write([planned('f', 'one\n')]);
     await fs.writeFile(manifestPath, '{');
     expect(kinds(await look([planned('f', 'two\n')]))).toEqual(['edited']);

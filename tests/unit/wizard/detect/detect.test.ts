@@ -53,8 +53,8 @@ const around = (run: RunCommand, listens: boolean, limitMs = 5_000) =>
     probes: { ...openSite(), listens: () => Promise.resolve(listens) },
   });
 
-describe('looking around', () => {
-  it('on a machine with nothing, every line says why', async () => {
+describe('detect', () => {
+  it('prints a reason for everything that was not found', async () => {
     const detection = await around(nothing, false);
     const { user, ...rest } = detection;
     expect(user.uid).toBe(process.getuid?.());
@@ -62,7 +62,7 @@ describe('looking around', () => {
     expect(detectionText(detection).match(/not found: \S/g)?.length).toBe(10);
   });
 
-  it('on a cluster, it is all there', async () => {
+  it('finds everything on a cluster', async () => {
     const run = printed({
       'scontrol show config':
         'SLURM_VERSION = 24.11.1\nClusterName = hpc\nAccountingStorageType = accounting_storage/slurmdbd\n',
@@ -85,7 +85,7 @@ describe('looking around', () => {
     });
   });
 
-  it('commands that hang do not keep it', async () => {
+  it('is not delayed by commands that hang', async () => {
     const started = performance.now();
     const detection = await around(never, false, 200);
     expect(performance.now() - started).toBeLessThan(2_000);
@@ -99,13 +99,13 @@ describe('looking around', () => {
     ],
     [['a|craynetwork:4', 'a|gpus:1'], []],
     [[''], []],
-  ])('generic resources %j', (rows, expected) => {
+  ])('reads the generic resources %j', (rows, expected) => {
     expect(readGpus(rows).map(({ partition, gres }) => `${partition} ${gres}`)).toEqual(expected);
   });
 });
 
-describe('what is remembered', () => {
-  it('is the operator’s alone, and a damaged file counts as none', async () => {
+describe('stored answers', () => {
+  it('are private to the operator, and a damaged file counts as missing', async () => {
     const store = openAnswerStore(dir, 'default');
     expect(await store.progress()).toBeNull();
     await store.saveProgress({
@@ -121,7 +121,7 @@ describe('what is remembered', () => {
     expect(await store.answers()).toEqual({ draft: { base: '/a' }, accepted: ['local:/'] });
   });
 
-  it('a profile that was changed by hand is what counts', async () => {
+  it('come from the profile, which may have been edited', async () => {
     const content = {
       broker: { url: 'amqps://u:p%2Fw@rabbit/v' },
       worker: { executor: 'local', localJobs: 3 },
@@ -142,7 +142,7 @@ describe('what is remembered', () => {
 });
 
 describe('Girder’s settings', () => {
-  it('are shown without passwords, and set on consent', async () => {
+  it('are printed without passwords, and changed after confirmation', async () => {
     const requests: string[] = [];
     const server = createServer((request, response) => {
       const chunks: Buffer[] = [];

@@ -56,11 +56,11 @@ const assetstoreInside = (mountPrefix: string | null) => {
 };
 
 describe.each(siteKinds)('%s', (_, answers) => {
-  it('gives the same files for the same answers, byte for byte', () => {
+  it('generates the same files for the same answers, byte for byte', () => {
     expect(plan(structuredClone(answers))).toEqual(plan(answers));
   });
 
-  it('has absolute paths, each once, and one sentence for each', () => {
+  it('has unique absolute paths, with one sentence for each', () => {
     const files = plan(answers);
     expect(files.every(({ path }) => isAbsolute(path))).toBe(true);
     expect(new Set(files.map(({ path }) => path)).size).toBe(files.length);
@@ -68,7 +68,7 @@ describe.each(siteKinds)('%s', (_, answers) => {
     expect(files.every(({ content }) => content.endsWith('\n') && !content.includes('{{'))).toBe(true);
   });
 
-  it('puts secrets into files that only the owner can read', () => {
+  it('writes secrets only to files that only the owner can read', () => {
     const holding = plan(answers).filter(({ content }) =>
       siteSecrets.some((secret) => content.includes(secret)),
     );
@@ -76,7 +76,7 @@ describe.each(siteKinds)('%s', (_, answers) => {
     expect(holding.every(({ mode }) => mode === 0o600)).toBe(true);
   });
 
-  it('writes the API key into the profile, which only the doctor reads, and nowhere else', () => {
+  it('writes the API key to the profile and nowhere else', () => {
     const holding = plan(answers).filter(({ content }) =>
       content.includes('ApiKeySecret1xxxxxxxxxxxxxxxxxxxxxxxxxxx'),
     );
@@ -86,7 +86,7 @@ describe.each(siteKinds)('%s', (_, answers) => {
   });
 });
 
-it('gives the same files for the same answers, whatever they are and in whatever order they come', () => {
+it('the order of answers does not change the files', () => {
   const word = fc.stringMatching(/^[a-z0-9:_-]{1,12}$/);
   const path = fc.stringMatching(/^\/[ -~]{1,20}$/);
   const secret = fc.stringMatching(/^[ -#%-&(-[\]-~]{6,20}$/);
@@ -159,7 +159,7 @@ describe('the profile', () => {
     });
   });
 
-  it('gives back the answers that it was written from', async () => {
+  it('contains the answers that it was generated from', async () => {
     const answers = siteAnswers({ slurm: { ...siteAnswers().slurm, qos: 'high', mountPrefix: '/mnt' } });
     await load(answers);
     const { broker, dirs, mongo, apptainer, slurm, girder } = answers;
@@ -176,20 +176,23 @@ describe('the profile', () => {
     });
   });
 
-  it('keeps what the wizard does not ask for, and takes out what is not wanted any more', async () => {
+  it('keeps settings without a question, and removes those that are answered with none', async () => {
     const before = JSON.stringify({ slurm: { qos: 'high', pollSeconds: 30 }, log: { level: 'debug' } });
     const { settings } = await load(siteAnswers(), before);
     expect(settings.slurm).toMatchObject({ qos: null, pollSeconds: 30 });
     expect(settings.log.level).toBe('debug');
   });
 
-  it.each(['{"broker": ', '[]', '{"slurm": 5}'])('is not made from a file that holds %s', (profileText) => {
-    expect(() => planFiles(siteAnswers(), { ...sitePlaces, profileText })).toThrow(
-      /must be an object|JSON object|not complete JSON/,
-    );
-  });
+  it.each(['{"broker": ', '[]', '{"slurm": 5}'])(
+    'is not generated from a file that contains %s',
+    (profileText) => {
+      expect(() => planFiles(siteAnswers(), { ...sitePlaces, profileText })).toThrow(
+        /must be an object|JSON object|not complete JSON/,
+      );
+    },
+  );
 
-  it('survives any password', async () => {
+  it('preserves any password', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.string({ minLength: 1 }).filter((text) => !/\p{Cc}/u.test(text)),
@@ -205,7 +208,7 @@ describe('the profile', () => {
 });
 
 describe('the submit script', () => {
-  it('has the defaults of the site and is one that takes its arguments from a file', () => {
+  it('contains the defaults of the site and reads its arguments from a file', () => {
     const { content, mode, path } = named(plan(siteAnswers()), 'singularity.slurm');
     expect(path).toBe('/shared/dsa/singularity.slurm');
     expect(mode).toBe(0o755);
@@ -221,7 +224,7 @@ describe('the submit script', () => {
 });
 
 describe('the service', () => {
-  it('is a systemd unit that quotes what systemd would expand', () => {
+  it('is a systemd unit in which special characters are quoted', () => {
     const places = { ...sitePlaces, program: '/opt/100%/dsa slurm', environment: { PATH: '/a b:/c"d%e' } };
     const unit = named(planFiles(siteAnswers(), places), 'dsa-slurm.service').content;
     expect(unit).toContain('ExecStart="/opt/100%%/dsa slurm" --profile default worker --standby\n');
@@ -231,7 +234,7 @@ describe('the service', () => {
     expect(unit).toContain(String.raw`Environment="PATH=/a b:/c\"d%%e"`);
   });
 
-  it('is a script where there is no systemd, one for each profile', () => {
+  it('is a script for each profile without systemd', () => {
     const places = { ...sitePlaces, program: "/opt/it's $5/dsa-slurm" };
     const files = planFiles(siteAnswers({ service: 'script', profile: 'lab' }), places);
     const script = named(files, 'run-lab.sh');
@@ -249,7 +252,7 @@ describe('a deployment', () => {
     major: 5,
   };
 
-  it('with a stock image is neither privileged nor near the Docker socket', () => {
+  it('with a stock image is not privileged and does not mount the Docker socket', () => {
     for (const girder of [siteAnswers().girder, girder5]) {
       const files = plan(siteAnswers({ girder, deployment: deployment() }));
       const text = files.map(({ content }) => content.replaceAll(/^\s*#.*$/gm, '')).join('\n');
@@ -258,7 +261,7 @@ describe('a deployment', () => {
     }
   });
 
-  it('with the forks builds Apptainer in and mounts the images of the worker as /SIF', () => {
+  it('with the forks installs Apptainer and mounts the images of the worker as /SIF', () => {
     const { girder } = composeOf(siteAnswers({ deployment: deployment({ flavour: 'forked' }) })).services;
     expect(girder).toMatchObject({
       privileged: true,
@@ -282,7 +285,7 @@ describe('a deployment', () => {
     }
   });
 
-  it('publishes ports to this machine alone unless the worker is elsewhere, and never an open MongoDB', () => {
+  it('publishes ports only to this machine unless the worker is elsewhere, and never a MongoDB without login', () => {
     const local = siteAnswers({ deployment: deployment({ girderPort: 9090 }) });
     expect(ports(local)).toEqual(['127.0.0.1:9090:8080', '127.0.0.1:27017:27017', '127.0.0.1:5672:5672']);
     const elsewhere = siteAnswers({
@@ -296,7 +299,7 @@ describe('a deployment', () => {
     expect(ports(open)).toContain('127.0.0.1:27017:27017');
   });
 
-  it('tells Girder of a broker "rabbitmq" and a Python worker of the one that we use', () => {
+  it('configures the broker "rabbitmq" in Girder, and the worker’s own address for a Python worker', () => {
     const answers = siteAnswers({
       deployment: deployment(),
       broker: { ...siteAnswers().broker, password: 'p@ss%1', vhost: 'dsa', port: 5673 },
@@ -313,7 +316,7 @@ describe('a deployment', () => {
     );
   });
 
-  it('of Girder 5 takes everything from the environment, has redis, and a worker for the queue "local"', () => {
+  it('of Girder 5 is configured in the environment, and has redis and a worker for the queue "local"', () => {
     const answers = siteAnswers({ deployment: deployment(), girder: girder5 });
     const files = plan(answers);
     expect(files.some(({ path }) => /girder\.cfg|worker\.dist\.cfg/.test(path))).toBe(false);
@@ -322,19 +325,19 @@ describe('a deployment', () => {
     expect(named(files, '.env').content).toContain('dsa_common_5');
   });
 
-  it('of Girder 3 has memcached and the broker as a setting', () => {
+  it('of Girder 3 has memcached, and the broker as a setting', () => {
     const compose = composeOf(siteAnswers({ deployment: deployment() }));
     expect(Object.keys(compose.services)).toEqual(['girder', 'mongodb', 'rabbitmq', 'memcached']);
     expect(compose.services['girder']?.environment).toHaveProperty('GIRDER_SETTING_WORKER_BROKER');
   });
 
-  it('has the assetstore at its own path, or at what the mount prefix leaves of it', () => {
+  it('mounts the assetstore at its own path, or without the mount prefix', () => {
     expect(assetstoreInside(null)).toBe('/shared/dsa/assetstore');
     expect(assetstoreInside('/shared/dsa/')).toBe('/assetstore');
     expect(assetstoreInside('/shared/ds')).toBe('/shared/dsa/assetstore');
   });
 
-  it('permits what Celery needs of RabbitMQ 4.3', () => {
+  it('enables the deprecated features of RabbitMQ 4.3 that Celery needs', () => {
     const { content } = named(plan(siteAnswers({ deployment: deployment() })), 'rabbitmq.conf');
     const lines = content.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
     expect(lines).toEqual([
@@ -344,7 +347,7 @@ describe('a deployment', () => {
     ]);
   });
 
-  it('keeps strange paths whole in every notation', () => {
+  it('quotes unusual paths in every file format', () => {
     const strange = fc
       .stringMatching(/^[ -~]{1,30}$/)
       .map((text) => `/srv/${text.replaceAll('/', '')}`)
@@ -368,7 +371,7 @@ describe('a deployment', () => {
   });
 });
 
-describe('answers that no file can be made from', () => {
+describe('invalid answers', () => {
   it.each<[string, InitAnswers, RegExp]>([
     [
       'a line break',
@@ -412,11 +415,11 @@ describe('answers that no file can be made from', () => {
       /mongodb:\/\//,
     ],
     ['a name that leaves the directory', siteAnswers({ profile: '../x' }), /is not a valid profile name/],
-  ])('are refused: %s', (_, answers, complaint) => {
+  ])('are rejected: %s', (_, answers, complaint) => {
     expect(() => plan(answers)).toThrow(complaint);
   });
 
-  it('are never repeated in what is said about them', () => {
+  it('are not repeated in error messages', () => {
     const answers = siteAnswers({ deployment: deployment({ adminPassword: "Leak'ed" }) });
     expect(() => plan(answers)).toThrow(
       expect.not.objectContaining({ message: expect.stringContaining('Leak') }),

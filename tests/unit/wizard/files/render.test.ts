@@ -2,11 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { render } from '../../../../src/wizard/files/render.js';
 
 describe('render', () => {
-  it('puts texts in, once: what a text holds is no template', () => {
+  it('replaces names with texts, which are not rendered themselves', () => {
     expect(render('a {{x}} {{y}}', { x: '{{y}}', y: '$1' })).toBe('a {{y}} $1');
   });
 
-  it('keeps sections that are true', () => {
+  it('keeps sections whose condition is true', () => {
     const template = 'a\n{{if on}}\nb {{x}}\n{{end}}\n{{if off}}\nc\n{{end}}\nd';
     expect(render(template, { on: true, off: false, x: '1' })).toBe('a\nb 1\nd');
   });

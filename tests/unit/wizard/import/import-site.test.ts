@@ -36,7 +36,7 @@ TMP=/shared/tmp \\
 `;
 
 describe('run.sh', () => {
-  it('of the Python worker is understood, also the way it finds its own directory', async () => {
+  it('of the Python worker is read, including the way in which it finds its own directory', async () => {
     await put('worker/run.sh', classicRunScript);
     await put(
       'worker/lib/girder_worker/girder_worker/slurm/singularity.slurm',
@@ -55,7 +55,7 @@ describe('run.sh', () => {
     expect(notes.join('\n')).toContain('belongs to the Python worker');
   });
 
-  it('with exports, quotes, defaults and variables of its own is understood', async () => {
+  it('is read with exports, quotes, defaults and variables', async () => {
     await put(
       'run.sh',
       [
@@ -81,7 +81,7 @@ describe('run.sh', () => {
     });
   });
 
-  it('is never run, and a value that would need it is not guessed', async () => {
+  it('is never run, and values that would require it are unknown', async () => {
     const proof = join(dir, 'executed');
     await put(
       'run.sh',
@@ -104,14 +104,14 @@ describe('run.sh', () => {
     expect((await importSite(dir)).answers).toEqual({});
   });
 
-  it('that is a named pipe is passed over', async () => {
+  it('is ignored if it is a named pipe', async () => {
     execFileSync('/usr/bin/mkfifo', [join(dir, 'run.sh')]);
     expect((await importSite(dir)).found).toEqual([]);
   });
 });
 
 describe('worker.local.cfg and worker.dist.cfg', () => {
-  it('tell the broker, the local one first', async () => {
+  it('contain the broker, and the local file takes precedence', async () => {
     await put('worker.dist.cfg', '[celery]\nbroker=amqp://guest:guest@localhost/\n');
     await put('worker/worker.local.cfg', '; mine\n[celery]\nBroker : amqps://me:a%%40b@mq.example/%%2Flab\n');
     expect((await importSite(dir)).answers).toEqual({
@@ -119,7 +119,7 @@ describe('worker.local.cfg and worker.dist.cfg', () => {
     });
   });
 
-  it('may refer to the environment that they are read in', async () => {
+  it('may refer to environment variables', async () => {
     await put(
       'worker.dist.cfg',
       '[celery]\nbroker=amqp://%(RABBITMQ_USER)s:%(RABBITMQ_PASS)s@%(RABBITMQ_HOST)s/\n',
@@ -167,7 +167,7 @@ services:
       RABBITMQ_DEFAULT_PASS: \${RABBITMQ_DEFAULT_PASS:-}
 `;
 
-  it('tells directories, ports and names, with the values of its .env', async () => {
+  it('contains directories, ports and names, with the values of its .env', async () => {
     await put('docker-compose.yml', compose);
     await put(
       '.env',
@@ -191,7 +191,7 @@ services:
     });
   });
 
-  it('says when the broker in it cannot be reached', async () => {
+  it('causes a note if its broker cannot be reached', async () => {
     await put('compose.yml', 'services: {rabbitmq: {image: rabbitmq}}');
     expect((await importSite(dir)).notes.join()).toContain('not published');
   });
@@ -213,7 +213,7 @@ services:
 });
 
 describe('a directory', () => {
-  it('without old files is said to be so', async () => {
+  it('without known files causes a note', async () => {
     expect(await importSite(join(dir, 'nowhere'))).toMatchObject({
       answers: {},
       found: [],
@@ -252,7 +252,7 @@ describe('a directory', () => {
       'docker-compose.yml',
       'services:\n  girder:\n    environment:\n      GIRDER_WORKER_BACKEND: amqp://u:Hidden1@h/\n',
     ],
-  ])('with another result backend in %s: the remark says that it becomes rpc://', async (name, text) => {
+  ])('with another result backend in %s causes a note that it becomes rpc://', async (name, text) => {
     await put(name, text);
     const { answers, notes } = await importSite(dir);
     expect(answers.broker).toBeUndefined();
@@ -260,7 +260,7 @@ describe('a directory', () => {
     expect(notes.join()).not.toContain('Hidden1');
   });
 
-  it.each(['rpc://u:p@h/', 'rpc', ''])('with the result backend "%s" needs no remark', async (backend) => {
+  it.each(['rpc://u:p@h/', 'rpc', ''])('with the result backend "%s" causes no note', async (backend) => {
     await put('run.sh', `export GIRDER_WORKER_BACKEND=${backend}\n`);
     expect((await importSite(dir)).notes).toEqual([]);
   });
@@ -270,7 +270,7 @@ describe('a directory', () => {
     expect((await importSite(dir)).notes).toEqual([expect.stringContaining('apptainer.options')]);
   });
 
-  it('is named in no note with a secret', async () => {
+  it('causes no note that contains a secret', async () => {
     await put('run.sh', 'export GIRDER_WORKER_BROKER=redis://:Hidden1@h/\nfoo Hidden1\n');
     await put('worker.dist.cfg', '[celery]\nbroker=redis://:Hidden1@h/\n');
     const { notes } = await importSite(dir);
