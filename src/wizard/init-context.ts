@@ -13,7 +13,7 @@ export interface InitOptions {
   /** Absolute path of `bin/dsa-slurm`, for the unit and run.sh. */
   program: string;
   answers: Omit<PresetSources, 'env'>;
-  /** Directory of an old context, whose files are read for proposals. */
+  /** Directory of an existing site whose values are proposed. */
   from: string | null;
   yes: boolean;
   dryRun: boolean;

@@ -53,7 +53,7 @@ export async function runInit(options: InitOptions): Promise<number> {
       imported?.answers ?? {},
       answersOfProfile(configDir, profile),
       saved.draft,
-      knownAuthorities(configDir, profile, env),
+      knownCaFiles(configDir, profile, env),
     ),
   );
   const context: InitContext = {
@@ -81,12 +81,12 @@ export async function runInit(options: InitOptions): Promise<number> {
   }
   if (!isInteractive) return runNonInteractive(context);
   // loading the prompts takes as long as everything else
-  const { runInteractive: runAttended } = await import('./flow/interactive.js');
-  return runAttended(context);
+  const { runInteractive } = await import('./flow/interactive.js');
+  return runInteractive(context);
 }
 
 /** `girder.caFile` and `broker.caFile` of the profile or the environment. Problems with other settings do not matter here. */
-function knownAuthorities(configDir: string, profile: string, env: InitOptions['env']): Draft {
+function knownCaFiles(configDir: string, profile: string, env: InitOptions['env']): Draft {
   try {
     const { girder, broker } = loadSettings({ profile, configDir, env, flags: {} }).settings;
     return {

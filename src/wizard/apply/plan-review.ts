@@ -95,7 +95,7 @@ export async function review(changes: readonly Change[], prompter: Prompter): Pr
   prompter.print(`\n${style.heading('Files')}`);
   prompter.print(planText(changes));
   const differing = changes.filter(({ change }) => change !== 'same').length;
-  if (differing === 0) prompter.print(indented('No file has to be written.'));
+  if (differing === 0) prompter.print(indented('All files are up to date.'));
   for (;;) {
     const reply = await prompter.choose({
       message: 'What next?',

@@ -9,7 +9,7 @@ import type { FlowState } from './question-flow.js';
 
 /** Stores answers of a profile. The files contain secrets and are private to the operator. */
 export interface AnswerStore {
-  /** Answers of the last time that it came to its end, and the warnings that were brushed aside then. */
+  /** Answers of the last completed run of init, and the warnings accepted in it. */
   answers(): Promise<SavedAnswers>;
   saveAnswers(saved: SavedAnswers): Promise<void>;
   /** Progress of a run of init that was interrupted. */

@@ -86,7 +86,7 @@ function problemsError(problems: readonly { problem: string; fix: string }[]): D
   const lines = problems.map(({ problem, fix }) => `\n\n  ${problem}\n    ${fix}`);
   const count = problems.length === 1 ? 'One answer is' : `${problems.length} answers are`;
   return new DsaSlurmError('usage', `${count} missing or invalid. Nothing was written.${lines.join('')}\n`, {
-    next: 'A file to fill in: dsa-slurm init --print-answers > context.yaml; then: dsa-slurm init --answers context.yaml --yes',
+    next: 'To use an answers file: dsa-slurm init --print-answers > site.yaml, edit it, and run: dsa-slurm init --answers site.yaml --yes',
   });
 }
 

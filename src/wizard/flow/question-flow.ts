@@ -18,7 +18,7 @@ export interface FlowState {
   /** Answers to propose: from an earlier start, an import, or steps that were undone. */
   known: Draft;
   steps: readonly Step[];
-  /** Ids of warnings that were put and brushed aside. */
+  /** Ids of warnings that the operator accepted. */
   accepted: readonly string[];
 }
 
