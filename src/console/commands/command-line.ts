@@ -2,7 +2,7 @@ import type { Command } from './command.js';
 import { commandTable } from './command-table.js';
 
 /** A command with a name on the `:` line. */
-export type NamedCommand = Command & { name: string };
+type NamedCommand = Command & { name: string };
 
 /** The commands of the `:` line in alphabetical order. */
 export function namedCommands(readOnly: boolean): readonly NamedCommand[] {
@@ -21,7 +21,7 @@ export function parseCommandLine(
   return command === undefined ? null : { command, words };
 }
 
-export interface CompletionContext {
+interface CompletionContext {
   readOnly: boolean;
   /** Columns of the table on screen. */
   columnIds: readonly string[];

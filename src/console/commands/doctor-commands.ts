@@ -5,7 +5,7 @@ import { isDoctorRunning, type DoctorPort } from '../state/doctor-state.js';
 import { pluralize } from '../views/format.js';
 import type { DoctorCommands, Notify } from './command.js';
 
-export interface DoctorCommandOptions {
+interface DoctorCommandOptions {
   store: Store;
   clock: Clock;
   /** Loads the doctor; undefined: this console has none. */

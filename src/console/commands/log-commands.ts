@@ -9,7 +9,7 @@ import type { HostServices, LogCommands, Notify } from './command.js';
 /** Maximum number of log paths to look up: for jobs without a run, each one is a Slurm query. */
 const maxPaths = 50;
 
-export interface LogCommandOptions {
+interface LogCommandOptions {
   handle: WorkerHandle;
   store: Store;
   host: Pick<HostServices, 'openPager' | 'copyToClipboard'>;

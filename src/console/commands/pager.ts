@@ -24,7 +24,7 @@ export function pagerCommand({ PAGER = '' }: Environment): readonly string[] {
   return argv.length === 0 || argv[0] === 'cat' ? defaultPager : argv;
 }
 
-export interface PagerOptions {
+interface PagerOptions {
   env: Environment;
   /** Sets `LESSSECURE`: less then runs no commands and writes no files. */
   readOnly: boolean;

@@ -158,7 +158,7 @@ export function actionsFor(executor: WorkerSnapshot['executor']): readonly RowAc
   return executor === 'slurm' ? rowActions : rowActions.filter(({ kind }) => !slurmOnly.has(kind));
 }
 
-export interface ActionMessages {
+interface ActionMessages {
   /** `Cancel this run?` for `this run`. */
   question(target: string): string;
   /** Consequences that the question does not mention. */

@@ -17,7 +17,7 @@ import { tableLayoutOptions } from '../views/table.js';
 import { currentView, tableView } from '../views/tables/all-tables.js';
 import type { HostServices, Notify, ShowAnswer, TableCommands } from './command.js';
 
-export interface TableCommandOptions {
+interface TableCommandOptions {
   store: Store;
   host: Pick<HostServices, 'saveFile' | 'copyToClipboard'>;
   notify: Notify;

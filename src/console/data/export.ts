@@ -2,7 +2,7 @@ import { tableOf, type ConsoleState } from '../state/state.js';
 import { tableLayoutOptions } from '../views/table.js';
 import { currentView } from '../views/tables/all-tables.js';
 
-export type ExportFormat = 'csv' | 'json';
+type ExportFormat = 'csv' | 'json';
 
 /**
  * The visible rows in display order with all chosen columns, as CSV (RFC 4180) or JSON. Values are raw: durations in seconds,

@@ -2,7 +2,7 @@ import type { HistoryRow } from '../../worker/views/live-views.js';
 import { quantile } from '../terminal/sparkline.js';
 
 /** Length of a period: an hour, or a minute if no run is older than an hour. */
-export interface PeriodScale {
+interface PeriodScale {
   unit: 'minute' | 'hour';
   ms: number;
 }
@@ -16,7 +16,7 @@ function endOf({ run }: HistoryRow): number {
   return run.finishedAt ?? run.stageSince;
 }
 
-export interface HistoryPeriod {
+interface HistoryPeriod {
   finished: number;
   /** Median time in the queue; null without any. */
   medianWaitMs: number | null;
@@ -46,7 +46,7 @@ export function waitTimes(rows: readonly HistoryRow[]): number[] {
 /** Upper bounds of the histogram bars in milliseconds; a last bar holds longer times. */
 const bounds = [1_000, 10_000, 60_000, 600_000, 3_600_000] as const;
 
-export interface Bar {
+interface Bar {
   label: string;
   count: number;
 }

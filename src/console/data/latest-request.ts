@@ -6,7 +6,7 @@ interface Request {
 }
 
 /** Sends one request at a time. While one is pending, only the latest of the following ones is kept. */
-export interface RequestQueue {
+interface RequestQueue {
   /** Has no effect if the latest request has the same key. */
   request(key: Request['key'], send: Request['send']): void;
   /** Drops the waiting request, and the answer of a pending one. */

@@ -61,14 +61,11 @@ export function subscribeStore(handle: WorkerHandle, store: Store, clock: Clock)
 }
 
 /** The live views that the current place needs. */
-export function viewsNeeded({
-  place,
-  scope,
-}: Pick<ConsoleState, 'place' | 'scope'>): readonly (keyof Watched)[] {
+function viewsNeeded({ place, scope }: Pick<ConsoleState, 'place' | 'scope'>): readonly (keyof Watched)[] {
   switch (place.view) {
     case 'job':
     case 'jobs':
-      // the jobs of all users cost an additional Slurm query
+      // listing the jobs of all users makes the Slurm query larger
       return scope === 'all' ? ['allJobs'] : [];
     case 'worker':
       return ['worker'];

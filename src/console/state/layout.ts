@@ -3,7 +3,7 @@ import { currentView } from '../views/tables/all-tables.js';
 import { isTable, tableNameOf, type ConsoleState } from './state.js';
 
 /** How the rows of the terminal are divided. All numbers are rows. */
-export interface ScreenLayout {
+interface ScreenLayout {
   /** Warnings below the health line. */
   warnings: number;
   /** The heading of the table; 0 if the log covers it. */

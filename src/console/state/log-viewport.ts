@@ -12,13 +12,13 @@ export interface LogFrame {
 }
 
 /** One screen row: a log line or a part of a wrapped one. */
-export interface LogRow {
+interface LogRow {
   line: number;
   text: string;
 }
 
 /** The rows of a log pane. Lines are numbered like `LogPane.end`. */
-export interface LogRows {
+interface LogRows {
   rows: readonly LogRow[];
   /** The first visible line. */
   from: number;

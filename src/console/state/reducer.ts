@@ -18,7 +18,7 @@ import {
   withJobRows,
 } from './worker-data-reducer.js';
 
-export interface InitialState {
+interface InitialState {
   snapshot: WorkerSnapshot;
   now: number;
   size: Size;

@@ -3,7 +3,7 @@ import type { JobsView, RunView, WorkerSnapshot } from '../../worker/views/handl
 import type { DataAge } from '../table/column.js';
 
 /** The table's order: running, waiting, finished. */
-export type RowGroup = 'running' | 'waiting' | 'finished';
+type RowGroup = 'running' | 'waiting' | 'finished';
 
 interface RowBase {
   /** Stable: `run:<id>` or `job:<id>`. */

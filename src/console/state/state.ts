@@ -52,7 +52,7 @@ export interface ActionTarget {
 }
 
 /** What is drawn over the view and receives the keys. */
-export type Overlay =
+type Overlay =
   | { kind: 'none' }
   | { kind: 'filter' }
   /** The menu of actions for the selected or marked rows. */
@@ -72,7 +72,7 @@ export const tableNames = ['jobs', 'nodes', 'partitions', 'history', 'images', '
 export type TableName = (typeof tableNames)[number];
 
 /** `drillDownQuery`: the filter that another table opened this one with. Esc drops it and goes back. */
-export interface TablePlace {
+interface TablePlace {
   view: TableName;
   drillDownQuery?: string;
 }
@@ -130,7 +130,7 @@ export interface RowDetails {
 }
 
 /** Metadata of image files by file name. An entry is outdated once the file's modification time differs. */
-export type ImageDetails = ReadonlyMap<string, { modifiedAt: number; detail: ImageDetail }>;
+type ImageDetails = ReadonlyMap<string, { modifiedAt: number; detail: ImageDetail }>;
 
 /** The metadata of a file; null if it is unknown or the file has been replaced since. */
 export function knownDetail(details: ImageDetails, { file, modifiedAt }: ImageRow): ImageDetail | null {
@@ -196,7 +196,7 @@ export function tableOf(state: ConsoleState): TableState {
   return state.tables[tableNameOf(state)];
 }
 
-/** The jobs that the table lists, with their age. Jobs of all users come from a separate Slurm query. */
+/** The jobs that the table lists, with their age. Jobs of all users are a live view with an age of its own. */
 export function listedJobs({
   scope,
   snapshot: { jobs },

@@ -1,5 +1,5 @@
 /** The visible part of a long list. */
-export interface Viewport {
+interface Viewport {
   /** Index of the selected row; -1 in an empty list. */
   index: number;
   /** Index of the first visible row. */

@@ -74,7 +74,7 @@ export function textColumn<R>(
   };
 }
 
-export interface PlacedColumn<R> {
+interface PlacedColumn<R> {
   column: Column<R>;
   width: number;
 }

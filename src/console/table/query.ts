@@ -18,14 +18,14 @@ export interface Query {
 }
 
 /** A row as a query sees it. */
-export interface QueriedRow {
+interface QueriedRow {
   /** All texts in lower case. */
   text(): string;
   /** A field by its lower-case name; undefined if there is no such field. */
   field(name: string): string | number | null | undefined;
 }
 
-export type Term = (row: QueriedRow) => boolean;
+type Term = (row: QueriedRow) => boolean;
 
 export const emptyQuery: Query = { text: '', terms: [], problem: null };
 
@@ -67,7 +67,7 @@ function parseTerm(word: string, fields: ReadonlySet<string>): Term | string {
   const [, name = '', operator = '', value = ''] = /^([a-z]+)(!=|>=|<=|=|~|>|<)(.*)$/iu.exec(word) ?? [];
   const field = name.toLowerCase();
   if (operator === '') return textTerm(word);
-  if (!fields.has(field)) return `No field "${field}" here; there are ${[...fields].join(', ')}.`;
+  if (!fields.has(field)) return `Unknown field "${field}". Fields: ${[...fields].join(', ')}.`;
   switch (operator) {
     case '=':
     case '!=': {

@@ -42,7 +42,7 @@ export const emptyTable: TableState<never> = {
   inputs: [],
 };
 
-export interface RecomputeOptions {
+interface RecomputeOptions {
   table: Table;
   context: ValueContext;
   /** Visible rows. */

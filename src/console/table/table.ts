@@ -20,7 +20,7 @@ export interface Item {
 /** The column that a table is sorted by; null: the default order. */
 export type Sorting = { column: string; descending: boolean } | null;
 
-export interface Selection {
+interface Selection {
   query: Query;
   sorting: Sorting;
   errorsOnly: boolean;
@@ -61,7 +61,7 @@ export interface Table<R extends Item = Item> {
   values(row: R, layout: TableLayoutOptions, context: ValueContext): Record<string, string | number | null>;
 }
 
-export interface TableDefinition<R extends Item> {
+interface TableDefinition<R extends Item> {
   columns: readonly Column<R>[];
   /** Columns up to this priority shrink before one is dropped: those that fit into 80 columns. */
   squeezablePriority: number;

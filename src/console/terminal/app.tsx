@@ -10,7 +10,7 @@ import type { Store } from '../state/action.js';
 import type { Theme } from './theme.js';
 import { viewScreen } from '../views/screen.js';
 
-export interface AppProps {
+interface AppProps {
   store: Store;
   controller: Controller;
   theme: Theme;

@@ -7,7 +7,7 @@ import { toneColor, type Line, type Theme, type Tone } from './theme.js';
  * Ink lays out every cell of a frame to find changes, which takes most of the time between a key and its frame. Here, a line
  * that is the same object costs nothing, and of a changed line only the changed cells are written.
  */
-export interface Painter {
+interface Painter {
   /** The output that makes the screen show these lines; empty if it does already. */
   frame(lines: readonly Line[]): string;
   /** Draws the next frame completely, because the content of the screen is unknown. */
@@ -85,7 +85,7 @@ function at(row: number, column: number): string {
 /** SGR codes of tones. Each has a letter, so that the styles of two lines can be compared as strings. */
 interface Styles {
   letter(line: Line, tone: Tone): string;
-  /** The units from `sourceLabel` to `to` with their codes. It ends without any style. */
+  /** The text from `from` to `to` with its codes. Resets the style at the end. */
   styled(line: PaintedLine, from: number, to: number): string;
 }
 

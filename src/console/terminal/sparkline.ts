@@ -13,7 +13,7 @@ export function sparkline(values: readonly (number | null)[], { spark }: Glyphs)
     .join('');
 }
 
-/** The lowest value that `distribute` of the values do not exceed; null without any. @param share 0 to 1 */
+/** The smallest value that at least `share` of all values do not exceed; null without values. @param share 0 to 1 */
 export function quantile(values: readonly number[], share: number): number | null {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? null;

@@ -42,7 +42,7 @@ export interface Glyphs {
 }
 
 /** The border of a box. Corners: top left, top right, bottom left, bottom right. */
-export interface Border {
+interface Border {
   corners: readonly [string, string, string, string];
   horizontal: string;
   vertical: string;

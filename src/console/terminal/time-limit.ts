@@ -1,7 +1,7 @@
 import { createContext, Script } from 'node:vm';
 
 /** Runs synchronous work and interrupts it after the time limit. */
-export type RunWithTimeLimit = <T>(work: () => T) => { ok: true; value: T } | { ok: false };
+type RunWithTimeLimit = <T>(work: () => T) => { ok: true; value: T } | { ok: false };
 
 /**
  * A time limit for regular expressions that an operator enters: catastrophic backtracking would block the thread. V8 can

@@ -49,7 +49,7 @@ function open(worker: FakeWorker) {
   return { ...screen, stop, sees, quit };
 }
 
-/** As much of a terminal as Ink asks for, in memory. */
+/** The part of a terminal that Ink uses, in memory. */
 function fakeTerminal() {
   let written = '';
   let typed: string | null = null;
@@ -221,7 +221,7 @@ describe('requireTerminal', () => {
   });
 });
 
-/** What a console that runs writes when one figure changes. */
+/** The output of a running console when one number changes. */
 async function writtenForAChange(env: Record<string, string>): Promise<string> {
   const terminal = fakeTerminal();
   const worker = busyWorker();
@@ -238,7 +238,7 @@ async function writtenForAChange(env: Record<string, string>): Promise<string> {
 }
 
 describe('runConsole', { timeout: 20_000 }, () => {
-  // Vitest's own console lacks what Ink needs to catch stray output.
+  // Vitest's console lacks what Ink needs to capture stray output
   beforeEach(() => vi.stubGlobal('console', nodeConsole));
   afterEach(() => vi.unstubAllGlobals());
 
@@ -322,7 +322,7 @@ describe('runConsole', { timeout: 20_000 }, () => {
     await vi.waitFor(() => expect(terminal.written().slice(during.length)).toContain('7/1,000 in flight'), {
       timeout: 10_000,
     });
-    // the second screen was left first, and the whole frame came after it was entered again
+    // the alternate screen was left first, and redrawn completely when entered again
     const since = terminal.written().slice(during.length);
     const [left, entered] = [since.indexOf('\u001B[?1049l'), since.indexOf('\u001B[?1049h')];
     expect(left).toBeGreaterThan(-1);

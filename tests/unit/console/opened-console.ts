@@ -15,11 +15,11 @@ export interface OpenedConsole {
   type(text: string): void;
   dispatch(...actions: Action[]): void;
   state(): ConsoleState;
-  /** The lines of the frame. */
+  /** The lines of the present frame. */
   lines(theme?: Theme): string[];
   text(theme?: Theme): string;
   readonly copied: readonly string[];
-  /** How the operator would like to see things, each time that this changed. */
+  /** Every reported change of the preferences. */
   readonly preferred: readonly Preferences[];
 }
 

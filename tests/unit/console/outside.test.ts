@@ -44,7 +44,7 @@ test('the last of several quick preference changes is saved', async () => {
   expect(await readPreferences(dir)).toEqual({ ...chosen, scope: 'dsa' });
   expect((await stat(join(dir, 'console.json'))).mode & 0o777).toBe(0o600);
   expect(await readdir(dir)).toEqual(['console.json']);
-  // a directory that is not there costs no more than a line in the log
+  // a missing directory is only logged
   await createPreferencesWriter(join(dir, 'none'), silentLog())(chosen);
 });
 
@@ -56,7 +56,7 @@ test.each([
     '{"sorting": {"jobs": "up"}, "wide": ["planets"], "stamps": true}',
     { ...defaultPreferences, timestamps: true },
   ],
-  // of releases that kept the columns only, of one table or of all
+  // files of older releases contain only columns, of one table or of all
   ['{"columns": ["job", "title"]}', { ...defaultPreferences, columns: { jobs: ['job', 'title'] } }],
   ['{"columns": {"nodes": ["node"]}}', { ...defaultPreferences, columns: { nodes: ['node'] } }],
 ])('the invalid file %s only loses its invalid fields', async (text, expected) => {

@@ -48,7 +48,7 @@ describe('the job scope', () => {
   test('m cycles through own jobs, jobs from Girder and jobs of all users', () => {
     expect(ids()).toEqual(['run:run-1', 'job:4800', 'job:5000']);
     controller.press(['m']);
-    // a key says that it came from Girder, whoever's worker it was
+    // a job with a key came from Girder, also through another worker
     expect(ids()).toEqual(['run:run-1', 'job:5000']);
     expect(frame()).toContain('› jobs from Girder');
     controller.press(['m']);

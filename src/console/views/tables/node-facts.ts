@@ -3,7 +3,7 @@ import { nodesOfList } from '../../../slurm/commands/hostlist.js';
 import type { Glyphs, Tone } from '../../terminal/theme.js';
 
 /** How a node state is drawn, next to the state as Slurm spells it. */
-export interface NodeStatus {
+interface NodeStatus {
   glyph: keyof Glyphs;
   tone: Tone;
 }

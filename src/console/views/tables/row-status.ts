@@ -3,7 +3,7 @@ import { endedStates, type Row } from '../../state/rows.js';
 import type { Glyphs, Tone } from '../../terminal/theme.js';
 
 /** The status of a row. Symbol and word carry the meaning without color. */
-export interface RowStatus {
+interface RowStatus {
   glyph: keyof Glyphs;
   word: string;
   tone: Tone;

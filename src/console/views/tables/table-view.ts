@@ -5,7 +5,7 @@ import type { Item, Table } from '../../table/table.js';
 import type { Line, Span, Theme } from '../../terminal/theme.js';
 
 /** What Enter does. */
-export type OpenTarget =
+type OpenTarget =
   | { kind: 'page' }
   | { kind: 'run'; rowId: string }
   | { kind: 'table'; table: TableName; query: string };

@@ -13,25 +13,25 @@ let worker: FakeWorker;
 let store: Store;
 let controller: Controller;
 let quits: number;
-let wishes: QuitChoice[];
+let choices: QuitChoice[];
 let saved: { name: string; text: string }[];
 let copied: string[];
 
-function begin(options: { readOnly?: boolean; workerLifetime?: WorkerLifetime } = {}): void {
+function openConsole(options: { readOnly?: boolean; workerLifetime?: WorkerLifetime } = {}): void {
   store = createStore(
     initialState({ snapshot: worker.snapshot(), now: 0, size: { columns: 80, rows: 24 }, ...options }),
   );
   quits = 0;
-  wishes = [];
+  choices = [];
   saved = [];
   copied = [];
   controller = createController({
     handle: worker,
     store,
     clock: { now: () => 0, monotonic: () => 0, sleep: async () => {} },
-    quit(wish) {
+    quit(choice) {
       quits += 1;
-      wishes.push(wish);
+      choices.push(choice);
     },
     host: {
       async saveFile(name, text) {
@@ -54,7 +54,7 @@ beforeEach(() => {
     jobs: { rows: [fakeJob({ id: '4711', submittedAt: 0 })] },
     health: { inFlight: 1 },
   });
-  begin();
+  openConsole();
 });
 
 describe('cancel', () => {
@@ -100,7 +100,7 @@ describe('cancel', () => {
 
   test('cancels a job without a run by its job id', async () => {
     worker.show({ runs: [] });
-    begin();
+    openConsole();
     controller.press(['x']);
     controller.press(['y']);
     expect(worker.commands).toEqual(['cancel 4711']);
@@ -120,7 +120,7 @@ describe('cancel', () => {
       runs: [fakeRun({ id: 'run-1', stage: 'finished', outcome: 'failed' })],
       jobs: { rows: [] },
     });
-    begin();
+    openConsole();
     controller.press(['x']);
     expect([context(), message()]).toEqual([
       'table',
@@ -130,7 +130,7 @@ describe('cancel', () => {
 
   test('asks nothing without a selected row', () => {
     worker.show({ runs: [], jobs: { rows: [] } });
-    begin();
+    openConsole();
     controller.press(['x']);
     expect(context()).toBe('table');
   });
@@ -154,7 +154,7 @@ describe('pause', () => {
 });
 
 test('a read-only console sends no command for any key', () => {
-  begin({ readOnly: true });
+  openConsole({ readOnly: true });
   for (let code = 0x20; code < 0x7f; code += 1) {
     const key = String.fromCharCode(code);
     if (key === '/' || key === 'q' || key === ':') continue;
@@ -178,26 +178,26 @@ describe('quit', () => {
     expect([context(), quits]).toEqual(['table', 0]);
     controller.press(['q']);
     controller.press(['y']);
-    expect(wishes).toEqual(['leave']);
+    expect(choices).toEqual(['leave']);
   });
 
   test('k keeps the worker if it can be detached', () => {
     controller.press(['q']);
     controller.press(['k']);
     expect([context(), quits, message()]).toEqual(['table', 0, expect.stringContaining('cannot continue')]);
-    begin({ workerLifetime: 'endsOrDetaches' });
+    openConsole({ workerLifetime: 'endsOrDetaches' });
     controller.press(['q']);
     controller.press(['k']);
-    expect(wishes).toEqual(['keep']);
+    expect(choices).toEqual(['keep']);
   });
 
   test('c asks again, cancels every run and quits when none is in flight', async () => {
     worker.show({
       runs: [fakeRun({ id: 'a' }), fakeRun({ id: 'b' }), fakeRun({ id: 'c', stage: 'finished' })],
     });
-    begin();
+    openConsole();
     controller.press(['q', 'c', 'y']);
-    // what was typed ahead of the question is no answer to it
+    // keys typed ahead do not answer the question
     expect([context(), worker.commands]).toEqual(['quit', []]);
     controller.press(['c']);
     expect(context()).toBe('quitCancel');
@@ -209,7 +209,7 @@ describe('quit', () => {
     await vi.waitFor(() => expect(message()).toContain('2 runs canceled'));
     expect([worker.commands, quits]).toEqual([['drain', 'cancel a b'], 0]);
     worker.show({ health: { inFlight: 0 } });
-    expect(wishes).toEqual(['leave']);
+    expect(choices).toEqual(['leave']);
   });
 
   test.each([
@@ -223,7 +223,7 @@ describe('quit', () => {
     async (intake, commands, after, words) => {
       worker.show({ runs: [fakeRun({ id: 'a' })], health: { intake } });
       vi.spyOn(worker, 'act').mockResolvedValue({ ok: false, said: 'scancel: error: no' });
-      begin();
+      openConsole();
       cancelAll();
       await vi.waitFor(() =>
         expect(message()).toBe(
@@ -240,7 +240,7 @@ describe('quit', () => {
   test('restores the intake when canceling throws', async () => {
     worker.show({ runs: [fakeRun({ id: 'a' })] });
     vi.spyOn(worker, 'act').mockRejectedValue(new Error('it is stopping'));
-    begin();
+    openConsole();
     cancelAll();
     await vi.waitFor(() => expect(message()).toContain('the intake is open again: it is stopping'));
     expect(worker.commands).toEqual(['drain', 'resume']);
@@ -252,7 +252,7 @@ describe('quit', () => {
       worker.show({ health: { intake: 'paused' } });
       return { ok: false, said: 'no' };
     });
-    begin();
+    openConsole();
     cancelAll();
     await vi.waitFor(() => expect(message()).toContain('console stays open: no'));
     expect(worker.commands).toEqual(['drain']);
@@ -260,7 +260,7 @@ describe('quit', () => {
 
   test('does not cancel a run that ended while the question was open', async () => {
     worker.show({ runs: [fakeRun({ id: 'a' })] });
-    begin();
+    openConsole();
     controller.press(['q']);
     controller.press(['c']);
     worker.show({
@@ -268,12 +268,12 @@ describe('quit', () => {
       health: { inFlight: 0 },
     });
     controller.press(['y']);
-    await vi.waitFor(() => expect(wishes).toEqual(['leave']));
+    await vi.waitFor(() => expect(choices).toEqual(['leave']));
     expect(worker.commands).toEqual(['drain']);
   });
 
   test('only offers to leave in a read-only console', () => {
-    begin({ readOnly: true, workerLifetime: 'endsOrDetaches' });
+    openConsole({ readOnly: true, workerLifetime: 'endsOrDetaches' });
     controller.press(['q']);
     controller.press(['c']);
     expect([context(), quits]).toEqual(['table', 0]);
@@ -282,18 +282,18 @@ describe('quit', () => {
     expect([context(), quits]).toEqual(['table', 0]);
     controller.press(['q']);
     controller.press(['l']);
-    expect(wishes).toEqual(['leave']);
+    expect(choices).toEqual(['leave']);
   });
 
   test('quits at once if the worker continues', () => {
-    begin({ workerLifetime: 'continues' });
+    openConsole({ workerLifetime: 'continues' });
     controller.press(['q']);
     expect(quits).toBe(1);
   });
 
   test('quits at once without runs in flight', () => {
     worker.show({ health: { inFlight: 0 } });
-    begin();
+    openConsole();
     controller.press(['q']);
     expect(quits).toBe(1);
   });
@@ -353,7 +353,7 @@ describe('several rows', () => {
       ],
       jobs: { rows: [fakeJob({ id: '7', name: 'backup', submittedAt: 3 })] },
     });
-    begin();
+    openConsole();
   });
 
   test('are canceled after one question about the unfinished ones', async () => {
@@ -416,7 +416,7 @@ describe('the command line', () => {
     expect(store.get().overlay).toEqual({ kind: 'command', text: 'sort partition ' });
     controller.press(['esc']);
     controller.press([':']);
-    // whatever the case, and then as it is spelt
+    // completion ignores case
     type('signal us');
     controller.press(['tab']);
     expect(store.get().overlay).toEqual({ kind: 'command', text: 'signal USR' });
@@ -458,7 +458,7 @@ describe('the command line', () => {
   });
 
   test('has no dangerous commands in a read-only console', () => {
-    begin({ readOnly: true });
+    openConsole({ readOnly: true });
     for (const line of ['cancel', 'scancel', 'hold', 'requeue', 'signal TERM', 'pause', 'resume']) {
       controller.press([':']);
       type(line);
@@ -483,7 +483,7 @@ describe('the command line', () => {
     expect(header()).toContain('intake draining');
     worker.show({ health: { drainedAt: 5 } });
     expect(header()).toContain('intake drained');
-    // p opens it again
+    // p resumes the intake
     controller.press(['p']);
     await vi.waitFor(() => expect(worker.commands).toEqual(['drain', 'resume']));
   });
@@ -511,7 +511,7 @@ describe('copy and export', () => {
 
   test('exports the visible rows as CSV or JSON', async () => {
     worker.show({ runs: [fakeRun({ id: 'run-1', stage: 'running', jobId: '4711', title: '=1+"2", x' })] });
-    begin();
+    openConsole();
     line('columns job,title');
     line('export csv out.csv');
     await vi.waitFor(() => expect(message()).toBe('1 row written to /here/out.csv'));

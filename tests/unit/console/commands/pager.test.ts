@@ -10,14 +10,14 @@ test.each([
   [undefined, ['less']],
   ['', ['less']],
   ['  ', ['less']],
-  // it would not stop, and what it wrote would be gone at once
+  // cat would not wait, and its output would disappear at once
   ['cat', ['less']],
   ['less -R', ['less', '-R']],
   ['  most   -s ', ['most', '-s']],
   [`vim -R -c 'set nowrap' -`, ['vim', '-R', '-c', 'set nowrap', '-']],
   ['"/opt/my pager/less" -P"a \\"b\\" c"', ['/opt/my pager/less', '-Pa "b" c']],
   ['/opt/my\\ pager', ['/opt/my pager']],
-  // no shell: these are arguments like any other
+  // no shell: these are ordinary arguments
   ['less; rm -rf $HOME `x` | y', ['less;', 'rm', '-rf', '$HOME', '`x`', '|', 'y']],
 ])('parses PAGER=%j as %j', (PAGER, argv) => {
   expect(pagerCommand({ PAGER })).toEqual(argv);

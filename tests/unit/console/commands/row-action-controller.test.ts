@@ -15,7 +15,7 @@ let worker: FakeWorker;
 let store: Store;
 let controller: Controller;
 
-function begin(size = { columns: 80, rows: 24 }, readOnly = false): void {
+function openConsole(size = { columns: 80, rows: 24 }, readOnly = false): void {
   store = createStore(initialState({ snapshot: worker.snapshot(), now: 0, size, readOnly }));
   controller = createController({
     handle: worker,
@@ -36,7 +36,7 @@ beforeEach(() => {
     ],
     jobs: { rows: [fakeJob({ id: '7', name: 'backup', user: 'bob', submittedAt: 3 })] },
   });
-  begin();
+  openConsole();
 });
 
 const message = (): string | undefined => store.get().message?.text;
@@ -71,9 +71,9 @@ test('canceled rows lose their marks, others keep them', async () => {
   worker.answerWith({ ok: true, said: '' });
   line('cancel');
   controller.press(['y']);
-  // wherever the operator is by then
+  // also after leaving the table
   controller.press(['2']);
-  // a finished run cannot be canceled, and so was not
+  // a finished run is skipped
   await vi.waitFor(() => expect(marks()).toEqual(['run:run-3']));
 });
 
@@ -87,7 +87,7 @@ describe('the menu', () => {
   });
 
   test.each([40, 60, 80, 200])('is complete at %d columns', (columns) => {
-    begin({ columns, rows: 15 });
+    openConsole({ columns, rows: 15 });
     controller.press(['a']);
     for (const { key, label } of rowActions) expect(frame()).toContain(`${key} ${label}`);
   });
@@ -128,7 +128,7 @@ describe('the menu', () => {
   });
 
   test('does not open in a read-only console', () => {
-    begin(undefined, true);
+    openConsole(undefined, true);
     controller.press(['a']);
     expect(context()).toBe('table');
   });
@@ -144,7 +144,7 @@ test.each([
   ['nice -5', 'Set the nice value to -5 for 2 runs', 'nice=-5 run-1 run-2 7'],
   ['cancel', 'Cancel 2 runs', 'cancel run-1 run-2 7'],
 ])('`:%s` asks once about all marked rows and does it in one call', async (typed, question, command) => {
-  begin({ columns: 120, rows: 40 });
+  openConsole({ columns: 120, rows: 40 });
   controller.press(['*']);
   line(typed);
   expect(frame()).toContain(question);
@@ -222,7 +222,7 @@ test('thousands of marked rows are listed as far as they fit, and counted', () =
     ),
     jobs: { rows: [] },
   });
-  begin();
+  openConsole();
   controller.press(['*']);
   line('requeue');
   expect(frame()).toContain('Requeue 3,000 runs?');

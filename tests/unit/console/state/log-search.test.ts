@@ -100,7 +100,7 @@ function rows(): string[] {
 describe('a search in the log', () => {
   test('stops following and marks the hit; n and N wrap around', () => {
     controller.press([...keyNames('/line 4', {}), 'enter']);
-    // from what is in view on, which is the end of the log
+    // searches from the visible lines, the end of the log
     expect([hit(), message()]).toEqual([4, 'Search continued from the beginning.']);
     expect(log()?.end).not.toBeNull();
     expect(rows()).toContain('▸line 4');

@@ -22,7 +22,7 @@ test('changes of scope, columns, order, packing and log options are reported', (
   console.press('enter', 'l', 'w', 't');
   const { columns, wrap, timestamps: stamps } = console.preferred.at(-1) ?? defaultPreferences;
   expect([columns, wrap, stamps]).toEqual([{ jobs: ['job', 'title'] }, true, true]);
-  // w is the opposite of a choice of columns
+  // w resets the chosen columns
   console.press('tab', 'w');
   expect(console.preferred.at(-1)).toMatchObject({ columns: {}, wide: ['jobs', 'nodes'] });
 });

@@ -293,12 +293,12 @@ describe('the log pane', () => {
 describe('the message line', () => {
   test('clears a message after its time, and an error with the next key', () => {
     const state = stateOf([]);
-    const said = after(state, {
+    const shown = after(state, {
       type: 'messageShown',
       message: { tone: 'good', text: 'done', until: 5_000 },
     });
-    expect(after(said, { type: 'keyPressed' }, { type: 'tick', now: 4_999 }).message).not.toBeNull();
-    expect(after(said, { type: 'tick', now: 5_000 }).message).toBeNull();
+    expect(after(shown, { type: 'keyPressed' }, { type: 'tick', now: 4_999 }).message).not.toBeNull();
+    expect(after(shown, { type: 'tick', now: 5_000 }).message).toBeNull();
     const failed = after(state, { type: 'messageShown', message: { tone: 'bad', text: 'no', until: null } });
     expect(after(failed, { type: 'tick', now: 1e9 }).message).not.toBeNull();
     expect(after(failed, { type: 'keyPressed' }).message).toBeNull();

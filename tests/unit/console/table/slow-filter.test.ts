@@ -4,7 +4,7 @@ import { initialState, reduce } from '../../../../src/console/state/reducer.js';
 import { createFakeWorker, fakeRun } from '../../../support/fake-worker-handle.js';
 
 test.each(['/(a+)+x$/', 'title~(a+)+x$', 'title=*a*a*a*a*a*a*a*a*x'])(
-  'a filter that would need years, %s, is given up, said to be so, and can be mended',
+  'a filter that takes too long, %s, is reported and ignored, and can be corrected',
   (text) => {
     const worker = createFakeWorker();
     worker.show({
@@ -17,7 +17,7 @@ test.each(['/(a+)+x$/', 'title~(a+)+x$', 'title=*a*a*a*a*a*a*a*a*x'])(
       problem: expect.stringContaining('takes too long'),
     });
     expect(slow.tables.jobs.shown).toHaveLength(2);
-    // not again with every second
+    // not repeated every second
     expect(reduce(slow, { type: 'tick', now: 1_000 }).tables.jobs).toBe(slow.tables.jobs);
     const mended = reduce(slow, { type: 'filterSet', text: '/run-2/' });
     expect(mended.tables.jobs).toMatchObject({ query: { problem: null } });

@@ -16,7 +16,7 @@ function line(text: string, tone: Tone = 'plain'): Line {
   return { spans: [span(text, tone)] };
 }
 
-/** What stands in each cell of a terminal that was written to, with the way it looks. */
+/** The content and style of each cell of a terminal after some output. */
 async function cellsAfter(texts: readonly string[]): Promise<string[][]> {
   const terminal = new headless.Terminal({ cols: size.columns, rows: size.rows, allowProposedApi: true });
   for (const text of texts) await new Promise<void>((resolve) => terminal.write(text, resolve));
@@ -76,7 +76,7 @@ describe('the painter', () => {
     );
     const drawn =
       render(<ScreenView screen={screen} columns={size.columns} theme={theme} />).lastFrame() ?? '';
-    // the second half of a wide character is a cell without one
+    // the second half of a wide character is an empty cell
     expect(rows.map((row) => row.replaceAll(/(?<=[漢字]) /gu, '').trimEnd())).toEqual(drawn.split('\n'));
   });
 

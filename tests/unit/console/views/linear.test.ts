@@ -50,8 +50,8 @@ describe('for a screen reader', () => {
   test('a closed intake is announced', () => {
     const worker = createFakeWorker();
     worker.show({ health: { intake: 'paused' } });
-    const said = after({ type: 'snapshot', snapshot: worker.snapshot(), now: 0 });
-    expect(said).toContain('Intake paused: no tasks are accepted.');
+    const lines = after({ type: 'snapshot', snapshot: worker.snapshot(), now: 0 });
+    expect(lines).toContain('Intake paused: no tasks are accepted.');
     expect(after().join()).not.toContain('Intake');
   });
 

@@ -21,7 +21,7 @@ let copied: string[];
 let pagerSays: string | null;
 let stop: (() => void) | undefined;
 
-function begin(run: RunView | null, columns = 100): void {
+function openConsole(run: RunView | null, columns = 100): void {
   stop?.();
   worker = createFakeWorker();
   worker.show({
@@ -53,7 +53,7 @@ const running = fakeRun({ id: 'run-1', stage: 'running', jobId: '4711' });
 const finished = (outcome: 'succeeded' | 'failed'): RunView =>
   fakeRun({ id: 'run-1', stage: 'finished', outcome, finishedAt: 1 });
 
-beforeEach(() => begin(running));
+beforeEach(() => openConsole(running));
 
 const frame = (): string => {
   const { above, below } = viewScreen(store.get(), chooseTheme({}));
@@ -72,7 +72,7 @@ const file = (parts: Partial<LogFile>): LogFile => ({
 });
 
 test('asks Slurm for the output path of a job without a run', () => {
-  begin(null);
+  openConsole(null);
   controller.press(['l']);
   const tail = { lines: [], lost: 0, file: file({ path: null }) };
   store.dispatch({ type: 'tailReceived', logId: 'job:77_3', tail });
@@ -95,7 +95,7 @@ describe('a log without lines says why', () => {
     ['empty for good', finished('failed'), {}, 'The log is empty.'],
     ['not to be read', running, { trouble: 'EACCES: permission denied' }, 'EACCES: permission denied'],
   ])('%s', (_, run, parts, sentence) => {
-    begin(run);
+    openConsole(run);
     controller.press(['l']);
     show({ file: file(parts) });
     expect(frame().replaceAll(/\s+/gu, ' ')).toContain(sentence);
@@ -124,7 +124,7 @@ test('t shows when a line was first seen, if known', () => {
 });
 
 test('the output of a job array task is followed by its job id', async () => {
-  begin(null);
+  openConsole(null);
   worker.write('job:77_3', { lines: ['task three'], lost: 0 });
   controller.press(['l']);
   await vi.waitFor(() => expect(worker.following()).toEqual(['job:77_3']));
@@ -152,7 +152,7 @@ describe('the pager', () => {
   });
 
   test('opens the output of a job without a run at the path from Slurm', async () => {
-    begin(null);
+    openConsole(null);
     worker.details.jobs.set('77_3', {
       jobId: '77_3',
       at: 0,

@@ -236,8 +236,8 @@ describe('questions', () => {
     });
     const lines = linesOf(state);
     expect(lines).toHaveLength(23);
-    const said = lines.slice(-4, -1).map((line) => line.trim());
-    expect(said.join(' ').trim()).toBe(`✘ ${text}`);
+    const message = lines.slice(-4, -1).map((line) => line.trim());
+    expect(message.join(' ').trim()).toBe(`✘ ${text}`);
   });
 
   test('offers the available choices for runs in flight when quitting', () => {

@@ -111,7 +111,7 @@ describe('the page about a run', () => {
     expect(asked.slice(2)).toEqual(['job 4711']);
     controller.press(['r', 'r', 'r']);
     await settle(5_000);
-    // the first at once; the others, which came within its gap, together
+    // one query at once, and one for all requests during the pause
     expect(asked.slice(3)).toEqual(['job 4711', 'job 4711']);
     worker.show({ runs: [{ ...run, progress: 0.5 }] });
     snapshot();

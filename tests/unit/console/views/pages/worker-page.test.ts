@@ -51,8 +51,8 @@ describe('the page about the worker', () => {
     ],
     ['no budget', { commands: { lastMinute: 30, budget: null, recent: [] } }, /the site has no limit/u],
     ['no errors', {}, /Last warnings and errors\n +none/u],
-  ])('shows %s', (_, parts, told) => {
-    expect(page(parts, 120)).toMatch(told);
+  ])('shows %s', (_, parts, expected) => {
+    expect(page(parts, 120)).toMatch(expected);
   });
 
   test('lists commands newest first with exit codes and errors', () => {

@@ -127,7 +127,7 @@ test('each table has its own filter, sorting, marks and columns', () => {
   const { jobs, nodes } = console.state().tables;
   expect([jobs.query.text, jobs.sorting, jobs.columns]).toEqual(['', null, null]);
   expect([nodes.query.text, nodes.sorting]).toEqual(['n2', { column: 'node', descending: false }]);
-  // completion offers the columns of the table on screen
+  // completes the columns of the table on screen
   console.type('2:sort re');
   console.press('tab');
   expect(console.state().overlay).toEqual({ kind: 'command', text: 'sort reason ' });

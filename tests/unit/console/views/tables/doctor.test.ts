@@ -3,7 +3,7 @@ import type { DoctorPort, DoctorResult } from '../../../../../src/console/state/
 import { createFakeWorker } from '../../../../support/fake-worker-handle.js';
 import { openConsole, type OpenedConsole } from '../../opened-console.js';
 
-/** A doctor whose answers are given by hand. */
+/** A doctor whose results the test provides. */
 function fakeDoctor() {
   const asked: (readonly string[] | null)[] = [];
   let tell: ((result: DoctorResult) => void) | null = null;

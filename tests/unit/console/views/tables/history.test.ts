@@ -148,7 +148,7 @@ test('groups runs by hours before now and omits older ones', () => {
     { finished: 2, medianWaitMs: 7 },
     { finished: 1, medianWaitMs: 3_000 },
   ]);
-  // a young worker is looked at by the minute
+  // minutes are used while no run is older than an hour
   expect(scaleFor(rows.slice(0, 1), now).unit).toBe('minute');
 });
 
