@@ -5,6 +5,7 @@ Reads one request from standard input, {"url", "steps": [...]}, and prints one J
 import datetime
 import decimal
 import json
+import logging
 import os
 import signal
 import sys
@@ -110,11 +111,11 @@ def python_worker(queue, task):
         types = {name: repr(getattr(self.request, name, None)) for name in headers_of_types}
         return {"args": list(args), "kwargs": kwargs, "id": self.request.id, "types": types}
 
-    options = ["worker", "-Q", queue, "-P", "solo", "-n", queue + "@python", "-l", "ERROR"]
     process = os.fork()
     if process == 0:
         try:
-            other.worker_main(options)
+            # not worker_main, which Celery 5.0 lacks
+            other.Worker(queues=[queue], pool="solo", hostname=queue + "@python", loglevel=logging.ERROR).start()
         finally:
             os._exit(0)
     workers.append(process)
