@@ -1,16 +1,16 @@
 import { DsaSlurmError } from '../base/errors.js';
 
-/** How a CLI of an image wants to be asked for its description. */
+/** A CLI of an image, and the format of its description. */
 export interface ListedCli {
   name: string;
   type: 'xml' | 'json' | 'yaml';
 }
 
-/** CLIs of one image. */
-const most = 500;
+/** Maximum number of CLIs of one image. */
+const maxClis = 500;
 
 /**
- * Reads what an image prints for `--list_cli`: `{"<name>": {"type": …, "desc-type"?: …}}`.
+ * Parses what an image prints for `--list_cli`: `{"<name>": {"type": …, "desc-type"?: …}}`.
  * @throws DsaSlurmError `image`
  */
 export function parseCliList(image: string, text: string): ListedCli[] {
@@ -18,31 +18,31 @@ export function parseCliList(image: string, text: string): ListedCli[] {
   try {
     parsed = JSON.parse(text);
   } catch {
-    throw noList(image, 'no JSON');
+    throw badList(image, 'it is not JSON');
   }
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
-    throw noList(image, 'no object');
+    throw badList(image, 'it is not a JSON object');
   const entries = Object.entries(parsed);
-  if (entries.length === 0 || entries.length > most) throw noList(image, `${entries.length} CLIs`);
+  if (entries.length === 0 || entries.length > maxClis) throw badList(image, `it has ${entries.length} CLIs`);
   return entries.map(([name, facts]) => {
-    // it becomes an argument of the image and the name of an item
-    if (!usableName(name)) throw noList(image, 'a CLI without a usable name');
+    // it becomes an argument of the container and the name of a Girder item
+    if (!isUsableName(name)) throw badList(image, 'a CLI has an invalid name');
     const type = (facts as { 'desc-type'?: unknown } | null)?.['desc-type'] ?? 'xml';
     if (type !== 'xml' && type !== 'json' && type !== 'yaml') {
-      throw noList(image, `a description of ${name} that is neither XML nor JSON nor YAML`);
+      throw badList(image, `the description of ${name} is not XML, JSON or YAML`);
     }
     return { name, type };
   });
 }
 
-/** It may be a path below the image's own directory, as slicer_cli_web has it. */
-function usableName(name: string): boolean {
+/** The name may be a relative path inside the image, as slicer_cli_web allows. */
+function isUsableName(name: string): boolean {
   return (
     /^[^\s\p{C}/\\-][^\p{C}\\]{0,199}$/u.test(name) && !name.split('/').some((part) => /^\.{0,2}$/.test(part))
   );
 }
 
-/** The description in what a CLI printed: programs like to say a word before and after it. */
+/** Extracts the description from the output of a CLI: programs often print other text before or after it. */
 export function trimDescription({ name, type }: ListedCli, image: string, text: string): string {
   const [open, close] = { xml: ['<', '>'], json: ['{', '}'], yaml: ['', ''] }[type] as [string, string];
   const start = open === '' ? 0 : text.indexOf(open);
@@ -53,8 +53,8 @@ export function trimDescription({ name, type }: ListedCli, image: string, text: 
   return text.slice(start, end);
 }
 
-function noList(image: string, what: string): DsaSlurmError {
-  return new DsaSlurmError('image', `Image ${image} lists its CLIs as ${what}.`, {
-    next: 'It has to answer --list_cli as images for slicer_cli_web do.',
+function badList(image: string, reason: string): DsaSlurmError {
+  return new DsaSlurmError('image', `The CLI list of image ${image} is invalid: ${reason}.`, {
+    next: 'The image must support --list_cli as slicer_cli_web expects.',
   });
 }

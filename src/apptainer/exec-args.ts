@@ -15,13 +15,13 @@ export interface ExecRequest {
   binds: readonly ContainerBind[];
   gpu: boolean;
   isolation: IsolationRequest;
-  /** The operator's own options of `apptainer exec`. */
+  /** The operator's additional options of `apptainer exec`. */
   options: readonly string[];
 }
 
 /**
- * What follows `apptainer exec` up to the image file and with it; after it comes the command (see `imageEntry`).
- * @throws DsaSlurmError `image` for a path that is not absolute or holds control characters
+ * Arguments of `apptainer exec` up to and including the image file; the command follows (see `containerEntry`).
+ * @throws DsaSlurmError `image` for a path that is not absolute or contains control characters
  */
 export function execArguments(request: ExecRequest): string[] {
   const { sif, workingDirectory, binds, gpu, isolation, options } = request;
@@ -37,14 +37,14 @@ export function execArguments(request: ExecRequest): string[] {
 }
 
 /**
- * `--bind host:container:mode` where that is unambiguous. Commas, colons, quotes, backslashes and blanks in a path need
- * `--mount` (Singularity 3.8, Apptainer 1.0), whose value is one CSV record with whole fields in quotes.
+ * `--bind host:container:mode` if that is unambiguous. Paths with commas, colons, quotes, backslashes or blanks need `--mount`
+ * (since Singularity 3.8 and Apptainer 1.0), whose value is one CSV record.
  */
 function bindArguments({ host, container, mode }: ContainerBind): string[] {
   const paths = [containerPath(host), containerPath(container)];
   if (paths.every((path) => /^[^\s,:"'\\]*$/.test(path))) return ['--bind', `${host}:${container}:${mode}`];
   const fields = ['type=bind', csvField(`source=${host}`), csvField(`destination=${container}`)];
-  // `rw` is the default, and no field that the runtime knows
+  // `rw` is the default; the runtime has no such field
   return ['--mount', [...fields, ...(mode === 'ro' ? ['ro'] : [])].join(',')];
 }
 
@@ -55,15 +55,15 @@ function csvField(text: string): string {
 function containerPath(path: string): string {
   if (isAbsolute(path) && !/\p{Cc}/u.test(path)) return path;
   const shown = path.replaceAll(/\p{C}/gu, '?').slice(0, 200);
-  throw new DsaSlurmError('image', `The container cannot be given the path "${shown}".`, {
-    next: 'Paths have to be absolute and free of control characters.',
+  throw new DsaSlurmError('image', `The path "${shown}" cannot be mounted or used in the container.`, {
+    next: 'Paths must be absolute and must not contain control characters.',
   });
 }
 
 /**
- * A container's environment as variables that the runtime hands into it: `APPTAINERENV_NAME`, for Singularity
- * `SINGULARITYENV_NAME`. Not on the command line, where everyone could read it. Names that no shell takes are left out,
- * and so is `HOME`, which the runtime sets itself and warns of.
+ * The environment of a container, as variables that the runtime passes into it: `APPTAINERENV_NAME` or, for Singularity,
+ * `SINGULARITYENV_NAME`. Not passed on the command line, which every user of the host can read. Omits names that are not valid
+ * in a shell, and `HOME`, which the runtime sets itself.
  */
 export function containerEnvironment(
   env: Readonly<Record<string, string>>,
@@ -77,12 +77,12 @@ export function containerEnvironment(
   );
 }
 
-/** By whose names a command takes its environment. */
+/** The runtime that a command belongs to, which determines the names of its environment variables. */
 export function runtimeOf(command: string): 'apptainer' | 'singularity' {
   return basename(command).startsWith('singularity') ? 'singularity' : 'apptainer';
 }
 
-/** The runtime's remarks about itself are nothing for the owner's log; warnings and errors still are. */
+/** Suppresses informational messages of the runtime in the owner's log; it still prints warnings and errors. */
 export function quietEnvironment(runtime: 'apptainer' | 'singularity'): Record<string, string> {
   return { [runtime === 'apptainer' ? 'APPTAINER_QUIET' : 'SINGULARITY_QUIET']: '1' };
 }

@@ -9,19 +9,19 @@ export interface IngestOptions {
   run: RunCommand;
   /** The container runtime. */
   command: string;
-  /** Where the commands run. */
+  /** Runs the commands on this host or in a Slurm job. */
   launcher: PullLauncher;
-  /** Milliseconds that a pull may take. */
+  /** Timeout of a pull, in milliseconds. */
   pullMs: number;
-  /** Added to the environment of a pull: the names that the runtime reads its registry's password from. */
+  /** Added to the environment of a pull: the variables from which the runtime reads the registry's password. */
   registryEnv: Readonly<Record<string, string | undefined>>;
 }
 
-/** Where commands run that bring images here and ask them. */
+/** Where the commands that pull and query images run. */
 export interface PullLauncher {
-  /** What a command of a run is put behind: `srun` and its options, or nothing for this host. */
+  /** Arguments before a command of a run: `srun` and its options, or none on this host. */
   prefix(key: string): readonly string[];
-  /** Ends what an earlier try of the run may have left running there. */
+  /** Cancels commands that an earlier attempt of the run may have left running. */
   cancelLeftovers(key: string): Promise<void>;
 }
 
@@ -29,14 +29,14 @@ export interface DescribedCli extends ListedCli {
   text: string;
 }
 
-/** Brings images here, and asks them what they can do. */
+/** Pulls images and queries their CLIs. */
 export interface ImageIngest {
   /**
-   * Pulls an image from its registry, beside its place and then into it: nobody ever finds half a file there, and the old
-   * one stays if it cannot be pulled or does not stand its proof.
-   * @param options.key of the run: tells its half file from those of others
-   * @param options.onOutput told of what the runtime says while it pulls, but for the errors that end it
-   * @param options.prove told where the new file is, before it takes its place; what it throws keeps the old one
+   * Pulls an image from its registry into a temporary file and renames it to `sif`, so that `sif` is never incomplete. An
+   * existing file is kept if the pull or `verify` fails.
+   * @param options.key of the run; part of the name of the temporary file
+   * @param options.onOutput called with the output of the runtime, except for error lines, which are in the thrown error
+   * @param options.verify called with the path of the temporary file before the rename; rejects to keep the old file
    * @throws DsaSlurmError `image`
    */
   pull<T>(
@@ -45,13 +45,13 @@ export interface ImageIngest {
     options: {
       key: string;
       onOutput: (text: string) => void;
-      prove: (fresh: string) => Promise<T>;
+      verify: (newFile: string) => Promise<T>;
       signal: AbortSignal;
     },
   ): Promise<T>;
   /**
    * The CLIs of an image with their descriptions.
-   * @param exec makes of an image's arguments what follows `apptainer exec`
+   * @param exec returns the arguments of `apptainer exec` for the given arguments of the image
    * @param options.env see `containerEnvironment`
    * @throws DsaSlurmError `image`
    */
@@ -62,10 +62,10 @@ export interface ImageIngest {
   ): Promise<DescribedCli[]>;
 }
 
-/** An image answers about itself within this time, in milliseconds … */
-const answerMs = 5 * 60_000;
-/** … and with no more than so many bytes. */
-const largestAnswer = 8 * 1024 * 1024;
+/** Timeout for `--list_cli` and descriptions, in milliseconds. */
+const queryTimeoutMs = 5 * 60_000;
+/** Maximum size of their output, in bytes. */
+const maxOutputBytes = 8 * 1024 * 1024;
 
 export function createImageIngest({
   run,
@@ -79,31 +79,42 @@ export function createImageIngest({
     return [file, rest];
   };
 
-  async function ask(
+  async function query(
     image: string,
     exec: (args: readonly string[]) => readonly string[],
     args: readonly string[],
     { key, env, signal }: Parameters<ImageIngest['clis']>[2],
   ): Promise<string> {
     const [file, line] = launch(key, ['exec', ...exec(args)]);
-    const result = await run(file, line, { timeoutMs: answerMs, maxBytes: largestAnswer, env, signal });
+    const result = await run(file, line, {
+      timeoutMs: queryTimeoutMs,
+      maxBytes: maxOutputBytes,
+      env,
+      signal,
+    });
     signal.throwIfAborted();
     if (result.kind === 'exited' && result.exitCode === 0) return result.stdout;
     throw new DsaSlurmError(
       'image',
-      `Image ${image} does not answer ${args.join(' ')}: it ${trouble(result)}.`,
+      `Image ${image} failed to run ${args.join(' ')}: it ${failureReason(result)}.`,
     );
   }
 
   return {
-    async pull(image, sif, { key, onOutput, prove, signal }) {
+    async pull(image, sif, { key, onOutput, verify, signal }) {
       await place.cancelLeftovers(key);
-      await inDirectory(sif, removeParts(sif, key, Date.now() - 2 * pullMs));
-      const fresh = join(dirname(sif), `.${basename(sif)}.${key}.${process.pid}.part`);
+      await inImageDirectory(sif, removeTemporaryFiles(sif, key, Date.now() - 2 * pullMs));
+      const newFile = join(dirname(sif), `.${basename(sif)}.${key}.${process.pid}.part`);
       try {
-        // without its cache, which keeps each layer in the home of the worker's user and is never emptied
-        const [file, line] = launch(key, ['pull', '--force', '--disable-cache', fresh, `docker://${image}`]);
-        const output = withoutErrors(onOutput);
+        // without the cache, which stores each layer in the home directory of the worker's user and is never emptied
+        const [file, line] = launch(key, [
+          'pull',
+          '--force',
+          '--disable-cache',
+          newFile,
+          `docker://${image}`,
+        ]);
+        const output = skipErrorLines(onOutput);
         const result = await run(file, line, {
           timeoutMs: pullMs,
           cwd: dirname(sif),
@@ -116,23 +127,23 @@ export function createImageIngest({
         if (result.kind !== 'exited' || result.exitCode !== 0) {
           throw new DsaSlurmError(
             'image',
-            `Image ${image} could not be pulled: ${command} ${trouble(result)}.`,
+            `Image ${image} could not be pulled: ${command} ${failureReason(result)}.`,
             { next: pullAdvice(result) },
           );
         }
-        const proof = await prove(fresh);
-        await inDirectory(sif, rename(fresh, sif));
-        return proof;
+        const verified = await verify(newFile);
+        await inImageDirectory(sif, rename(newFile, sif));
+        return verified;
       } finally {
         if (signal.aborted) await place.cancelLeftovers(key);
-        await rm(fresh, { force: true }).catch(() => undefined);
+        await rm(newFile, { force: true }).catch(() => undefined);
       }
     },
     async clis(image, exec, options) {
-      const listed = parseCliList(image, await ask(image, exec, ['--list_cli'], options));
+      const listed = parseCliList(image, await query(image, exec, ['--list_cli'], options));
       const described: DescribedCli[] = [];
       for (const cli of listed) {
-        const text = await ask(image, exec, [cli.name, `--${cli.type}`], options);
+        const text = await query(image, exec, [cli.name, `--${cli.type}`], options);
         described.push({ ...cli, text: trimDescription(cli, image, text) });
       }
       return described;
@@ -140,16 +151,16 @@ export function createImageIngest({
   };
 }
 
-/** Trouble with the directory of images, in words. */
-async function inDirectory<T>(sif: string, work: Promise<T>): Promise<T> {
+/** Translates errors of the image directory. */
+async function inImageDirectory<T>(sif: string, work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (cause) {
     throw new DsaSlurmError(
       'image',
-      `No image can be put into ${dirname(sif)} (${systemCode(cause) ?? 'unknown'}).`,
+      `Images cannot be written to ${dirname(sif)} (${systemCode(cause) ?? 'unknown'}).`,
       {
-        next: 'Let the user of the worker write there (setting dirs.images), and see whether there is room.',
+        next: "Give the worker's user write permission (setting dirs.images), and check the free disk space.",
         cause,
       },
     );
@@ -157,38 +168,39 @@ async function inDirectory<T>(sif: string, work: Promise<T>): Promise<T> {
 }
 
 /**
- * What workers that died left: of the same run, where whatever may still write there writes into a file without a name;
- * and of any other run what is older than a pull can be.
- * @param before milliseconds since the epoch
+ * Removes temporary files that crashed workers left: those of the same run (a process that still writes to one keeps an
+ * unlinked file), and those of other runs that are too old to be in use.
+ * @param before files modified earlier are too old, in milliseconds since the epoch
  */
-async function removeParts(sif: string, key: string, before: number): Promise<void> {
+async function removeTemporaryFiles(sif: string, key: string, before: number): Promise<void> {
   const directory = dirname(sif);
-  const front = `.${basename(sif)}.${key}.`;
+  const prefix = `.${basename(sif)}.${key}.`;
   for (const { name } of await readdir(directory)) {
     if (!/^\..+\.sif\..+\.\d+\.part$/.test(name)) continue;
     const path = join(directory, name);
     const isOld = async () => ((await stat(path).catch(() => null))?.mtimeMs ?? Infinity) < before;
-    if (name.startsWith(front) || (await isOld())) await rm(path, { force: true });
+    if (name.startsWith(prefix) || (await isOld())) await rm(path, { force: true });
   }
 }
 
-/** The runtime's errors; without any, the end of what it said, which tells more than its beginning. */
-function trouble(result: CommandResult): string {
+/** Why a command failed, with the runtime's error lines or, if there are none, the end of its output. */
+function failureReason(result: CommandResult): string {
   if (result.kind !== 'exited') return describeFailure(result);
-  const said = result.stderr.trim() || result.stdout.trim();
-  const errors = said.split('\n').filter((line) => isError(line));
-  return `exited with ${result.exitCode}: ${(errors.length > 0 ? errors.join('\n') : said).slice(-1_000)}`;
+  const output = result.stderr.trim() || result.stdout.trim();
+  const errors = output.split('\n').filter((line) => isError(line));
+  return `exited with ${result.exitCode}: ${(errors.length > 0 ? errors.join('\n') : output).slice(-1_000)}`;
 }
 
-/** As Apptainer marks them, in color on a terminal. */
+/** Apptainer marks error lines, in color on a terminal. */
 function isError(line: string): boolean {
   return /^(\p{Cc}\[[\d;]*m)*(FATAL|ERROR)\b/u.test(line);
 }
 
-/**
- * Hands on whole lines, but for errors: the one that ends a pull is in what is thrown, and would be there twice.
- */
-function withoutErrors(onOutput: (text: string) => void): { write: (text: string) => void; end: () => void } {
+/** Passes complete lines on, except for errors: the error that ends a pull is in the thrown error already. */
+function skipErrorLines(onOutput: (text: string) => void): {
+  write: (text: string) => void;
+  end: () => void;
+} {
   let rest = '';
   const pass = (text: string): void => {
     if (text !== '' && !isError(text)) onOutput(text);
@@ -203,18 +215,18 @@ function withoutErrors(onOutput: (text: string) => void): { write: (text: string
   };
 }
 
-/** What to do about a pull that failed, by the words of the libraries that Apptainer pulls with. */
+/** What to do about a failed pull, by the error messages of the libraries that Apptainer uses. */
 function pullAdvice(result: CommandResult): string {
-  const said = result.kind === 'exited' ? result.stderr : '';
-  if (/server gave HTTP response to HTTPS client/.test(said)) {
-    return 'The registry speaks HTTP: set APPTAINER_NOHTTPS=1 in the environment, or "insecure = true" for it in /etc/containers/registries.conf.';
+  const output = result.kind === 'exited' ? result.stderr : '';
+  if (/server gave HTTP response to HTTPS client/.test(output)) {
+    return 'The registry uses HTTP: set APPTAINER_NOHTTPS=1 in the environment, or "insecure = true" for it in /etc/containers/registries.conf.';
   }
-  if (/unauthorized|authentication required|denied/i.test(said)) {
-    return 'Give user and password in the environment: APPTAINER_DOCKER_USERNAME and APPTAINER_DOCKER_PASSWORD.';
+  if (/unauthorized|authentication required|denied/i.test(output)) {
+    return 'Set user and password in the environment: APPTAINER_DOCKER_USERNAME and APPTAINER_DOCKER_PASSWORD.';
   }
-  if (/manifest unknown|not found|name unknown/i.test(said)) return 'Check name and tag of the image.';
-  if (/no space left|disk quota exceeded/i.test(said)) {
-    return 'Make room there, or name another directory for building in APPTAINER_TMPDIR.';
+  if (/manifest unknown|not found|name unknown/i.test(output)) return 'Check the name and tag of the image.';
+  if (/no space left|disk quota exceeded/i.test(output)) {
+    return 'Free disk space, or set APPTAINER_TMPDIR to another directory for building.';
   }
-  return 'Check that this machine reaches the registry; pulling works in a job of Slurm, too (apptainer.pullOn).';
+  return 'Check that this machine can reach the registry; images can also be pulled in a Slurm job (apptainer.pullOn).';
 }

@@ -1,18 +1,18 @@
 import { open } from '../base/network-fs.js';
 
-/** Bytes at the beginning of a SIF that hold its global header. */
+/** Size of the global header at the start of a SIF, in bytes. */
 export const sifHeaderBytes = 128;
 
 export interface SifLength {
-  /** Bytes that are there. */
+  /** Actual size in bytes. */
   size: number;
-  /** Bytes that a complete file has at least; null for a file that is no SIF. */
-  end: number | null;
+  /** Minimum size of the complete file, in bytes; null for a file that is not a SIF. */
+  expectedSize: number | null;
 }
 
 /**
- * How much of a SIF is there. After a launch line of 32 bytes stands `SIF_MAGIC`, and at byte 112 offset and length of the
- * data, which reach to the end of the file (SIF specification, version 1).
+ * Reads the actual and the expected size of a SIF. `SIF_MAGIC` follows a launch line of 32 bytes; at byte 112 are offset and
+ * length of the data, which extends to the end of the file (SIF specification, version 1).
  * @throws the system's error if the file cannot be read
  */
 export async function readSifLength(path: string): Promise<SifLength> {
@@ -22,11 +22,11 @@ export async function readSifLength(path: string): Promise<SifLength> {
   const isSif = bytesRead === sifHeaderBytes && buffer.subarray(32, 41).toString('latin1') === 'SIF_MAGIC';
   return {
     size,
-    end: isSif ? Number(buffer.readBigInt64LE(112)) + Number(buffer.readBigInt64LE(120)) : null,
+    expectedSize: isSif ? Number(buffer.readBigInt64LE(112)) + Number(buffer.readBigInt64LE(120)) : null,
   };
 }
 
-/** A pull or a copy of it was interrupted. */
-export function isCutShort({ size, end }: SifLength): boolean {
+/** Whether the end of the file is missing, because a pull or copy was interrupted. */
+export function isTruncated({ size, expectedSize: end }: SifLength): boolean {
   return end !== null && end > size;
 }

@@ -7,7 +7,7 @@ export interface SifObject {
   size: number;
 }
 
-/** Reads `sif list`: a table whose columns are separated by `|`, under a header and lines of dashes. */
+/** Parses `sif list`: a table with columns separated by `|`, below a header and lines of dashes. */
 export function parseSifList(text: string): SifObject[] {
   return text.split('\n').flatMap((line) => {
     const match = /^\s*(\d+)\s*\|[^|]*\|[^|]*\|\s*(\d+)-(\d+)\s*\|\s*(.*?)\s*$/.exec(line);
@@ -17,9 +17,9 @@ export function parseSifList(text: string): SifObject[] {
   });
 }
 
-/** What an OCI image says of how it is run. */
+/** How an OCI image is run. */
 export interface OciConfig {
-  /** Docker's meaning of an empty one is `/`. */
+  /** `/` if it is empty, as in Docker. */
   workingDirectory: string;
   entrypoint: string[];
   cmd: string[];
@@ -30,8 +30,8 @@ export interface OciConfig {
 }
 
 /**
- * Reads the OCI config that Apptainer keeps inside a SIF that was made from a docker image; null for another JSON
- * object of the file. Its keys stand at the top, or under `config` as in an image of a registry.
+ * Parses the OCI config that Apptainer stores in a SIF built from a Docker image; null for another JSON object of the file.
+ * Its keys are at the top level, or under `config` as in a registry.
  */
 export function parseOciConfig(text: string): OciConfig | null {
   let parsed: unknown;
@@ -44,7 +44,7 @@ export function parseOciConfig(text: string): OciConfig | null {
   const config = record(top?.['config']) ?? top;
   if (config === null) return null;
   const known = ['WorkingDir', 'Entrypoint', 'Cmd', 'Env', 'User', 'ExposedPorts'];
-  // an image without any of them has the config `{}`
+  // the config of an image without any of these keys is `{}`
   if (Object.keys(config).length > 0 && !known.some((key) => key in config)) return null;
   const [directory, user] = [config['WorkingDir'], config['User']];
   return {
@@ -61,7 +61,7 @@ export function parseOciConfig(text: string): OciConfig | null {
   };
 }
 
-/** Labels in the answer of `inspect --json --labels`, of Apptainer and of older releases of Singularity. */
+/** Parses the output of `inspect --json --labels` of Apptainer and of older releases of Singularity. */
 export function parseLabels(text: string): Record<string, string> | null {
   let parsed: unknown;
   try {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { posix } from 'node:path';
-import { imageHome } from '../apptainer/entry.js';
+import { containerHome } from '../apptainer/entry.js';
 import { execArguments } from '../apptainer/exec-args.js';
 import type { ImageFacts } from '../apptainer/inspect.js';
 import { describeFailure, type CommandResult, type RunCommand } from '../base/command.js';
@@ -67,7 +67,7 @@ export async function lookIntoImage({ path, facts, settings, run }: ImageLookReq
       workingDirectory: '/',
       binds: [],
       gpu: false,
-      isolation: { off: new Set(), home: imageHome(facts, {}), replacesEnvironment: false, space: null },
+      isolation: { off: new Set(), home: containerHome(facts, {}), replacesEnvironment: false, space: null },
       // the batch script sees to it that /tmp is that of the image
       options: ['--no-mount', 'tmp', ...options],
     });

@@ -1,5 +1,5 @@
 import type { CommandOptions, RunCommand } from '../base/command.js';
-import { slurmDuration, slurmNumber } from './commands/values.js';
+import { parseSlurmDuration, parseSlurmNumber } from './commands/values.js';
 
 /** What the cluster allows and prefers. Null: Slurm did not say. */
 export interface Site {
@@ -42,7 +42,7 @@ export async function readSite(run: RunCommand, options: CommandOptions = {}): P
   return {
     version: settings.get('SLURM_VERSION') ?? null,
     cluster: settings.get('ClusterName') ?? null,
-    minJobAge: slurmNumber(settings.get('MinJobAge')?.replace(/ sec$/, '') ?? ''),
+    minJobAge: parseSlurmNumber(settings.get('MinJobAge')?.replace(/ sec$/, '') ?? ''),
     // `accounting_storage/none` to 22.05; later releases leave it empty.
     accounting: storage === undefined ? null : !/(^|\/)none$|^$|^\(null\)$/.test(storage),
     enforced: enforced(settings.get('AccountingStorageEnforce')),
@@ -80,8 +80,8 @@ function parsePartitions(text: string): Partition[] {
         name: name.trim().replace(/\*$/, ''),
         isDefault: name.trim().endsWith('*'),
         up: up.trim() === 'up',
-        timeLimit: slurmDuration(limit),
-        nodes: slurmNumber(nodes),
+        timeLimit: parseSlurmDuration(limit),
+        nodes: parseSlurmNumber(nodes),
       },
     ];
   });
@@ -103,7 +103,7 @@ function rateLimit(parameters: string): Site['rateLimit'] {
   if (!words.includes('rl_enable')) return null;
   const value = (name: string, fallback: number): number => {
     const text = words.find((word) => word.startsWith(`${name}=`))?.slice(name.length + 1) ?? '';
-    return slurmNumber(text) ?? fallback;
+    return parseSlurmNumber(text) ?? fallback;
   };
   const refill = value('rl_refill_rate', 2) / Math.max(value('rl_refill_period', 1), 1);
   return { burst: value('rl_bucket_size', 30), perSecond: refill };

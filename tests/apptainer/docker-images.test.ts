@@ -32,7 +32,7 @@ async function job(image: OciImage, { args = [], entrypoint, environment = {} }:
   const dir = await mkdtemp(join(bench.dir, 'job-'));
   const sif = await bench.sif(dir.slice(-6), image);
   const name = 'stock/image:v1';
-  const facts = await createApptainer({ run: bench.run, command: bench.apptainer }).examine(name, sif);
+  const facts = await createApptainer({ run: bench.run, command: bench.apptainer }).probe(name, sif);
   const request: PlanRequest = {
     runId: 'run',
     analysis: {

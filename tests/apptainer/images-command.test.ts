@@ -86,7 +86,7 @@ describe('images pull', () => {
     registry.put('lab/nuclei', 'v1', await ociBlobs(bench.root, { config: { Entrypoint: ['/bin/true'] } }));
     const refused = await images('pull', name);
     expect(refused.code).toBe(1);
-    expect(refused.stderr).toContain(`Image ${name} lists its CLIs as no JSON.`);
+    expect(refused.stderr).toContain(`The CLI list of image ${name} is invalid: it is not JSON.`);
     expect(await readdir(imagesDir)).toEqual([file]);
     expect((await readFile(join(imagesDir, file))).equals(before)).toBe(true);
 
@@ -111,7 +111,7 @@ describe('images pull', () => {
     const { code, stdout, stderr } = await images('pull', name, `${registry.host}/lab/nuclei:v1`);
     expect(code).toBe(1);
     expect(stderr.match(/manifest unknown/g)).toHaveLength(1);
-    expect(stderr).toContain('Check name and tag of the image.');
+    expect(stderr).toContain('Check the name and tag of the image.');
     // the other one was pulled all the same
     expect(stdout).toContain('lab/nuclei:v1: pulled as ');
     expect(await readdir(imagesDir)).toHaveLength(1);
@@ -286,7 +286,9 @@ describe('images list, inspect, check and remove', () => {
     const { code, stdout } = await images('check');
     expect(code).toBe(1);
     expect(stdout).toContain(`ok    ${file}: Nuclei\n`);
-    expect(stdout).toContain('FAIL  mute_v1.sif: Image mute_v1.sif lists its CLIs as no JSON.');
+    expect(stdout).toContain(
+      'FAIL  mute_v1.sif: The CLI list of image mute_v1.sif is invalid: it is not JSON.',
+    );
   });
 
   it('remove does not remove without a yes', async () => {

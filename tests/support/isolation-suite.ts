@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
-import { imageHome } from '../../src/apptainer/entry.js';
+import { containerHome } from '../../src/apptainer/entry.js';
 import { containerEnvironment, execArguments } from '../../src/apptainer/exec-args.js';
 import { createApptainer } from '../../src/apptainer/inspect.js';
 import type { IsolationPart } from '../../src/apptainer/isolation.js';
@@ -182,13 +182,10 @@ export function isolationSuite(open: (dir: string, home: string) => Promise<Suit
     });
 
     it('what is in the image is looked at as a job sees it', async () => {
-      const facts = await createApptainer({ run: runner(), command: runtime.command }).examine(
-        'small:v1',
-        sif,
-      );
+      const facts = await createApptainer({ run: runner(), command: runtime.command }).probe('small:v1', sif);
       expect(facts.inside).toMatchObject({ hasWorkingDirectory: false });
       expect(facts.oci?.environment).toMatchObject({ PRICE: 'costs $5', QUOTED: 'a "b" c', TICK: '`id`' });
-      expect(imageHome(facts, {})).toBe('/root');
+      expect(containerHome(facts, {})).toBe('/root');
     });
   });
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execArguments } from '../../apptainer/exec-args.js';
-import { isCutShort, readSifLength } from '../../apptainer/sif-header.js';
+import { isTruncated, readSifLength } from '../../apptainer/sif-header.js';
 import { systemClock, type Clock } from '../../base/clock.js';
 import type { RunCommand } from '../../base/command.js';
 import { coerceError } from '../../base/errors.js';
@@ -172,7 +172,7 @@ async function smallestImage(directory: string | null): Promise<string | null> {
       .map(async (name) => {
         const path = join(directory, name);
         const length = await readSifLength(path).catch(() => null);
-        return length === null || isCutShort(length) ? [] : [{ path, size: length.size }];
+        return length === null || isTruncated(length) ? [] : [{ path, size: length.size }];
       }),
   );
   return found.flat().toSorted((a, b) => a.size - b.size)[0]?.path ?? null;

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { describeFailure, type CommandOptions, type RunCommand } from '../../base/command.js';
 import { parseJobState, type JobState } from '../states.js';
-import { isJobId, slurmExitCode, slurmTime, type ExitCode } from './values.js';
+import { isJobId, parseSlurmExitCode, parseSlurmTime, type ExitCode } from './values.js';
 
 /** One job as the site's accounting remembers it. */
 export interface AccountedJob {
@@ -83,10 +83,10 @@ export function parseSacct(stdout: string, delimiter: string): AccountedJob[] {
           id: id.trim(),
           name: name.trim(),
           state: parseJobState(state),
-          exitCode: slurmExitCode(exit),
-          submittedAt: slurmTime(submit),
-          startedAt: slurmTime(start),
-          endedAt: slurmTime(end),
+          exitCode: parseSlurmExitCode(exit),
+          submittedAt: parseSlurmTime(submit),
+          startedAt: parseSlurmTime(start),
+          endedAt: parseSlurmTime(end),
         },
       ];
     })

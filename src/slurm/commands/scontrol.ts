@@ -1,6 +1,6 @@
 import { describeFailure, type CommandOptions, type RunCommand } from '../../base/command.js';
 import { parseJobState, type JobState } from '../states.js';
-import { isJobId, slurmExitCode, slurmText, slurmTime, type ExitCode } from './values.js';
+import { isJobId, parseSlurmExitCode, parseSlurmText, parseSlurmTime, type ExitCode } from './values.js';
 
 /** One job as `scontrol show job` describes it. */
 export interface JobDetails {
@@ -67,15 +67,15 @@ export function parseShowJob(text: string): JobDetails | null {
   return {
     id: head[1],
     name: head[2] ?? '',
-    comment: slurmText(line(body, 'Comment') ?? ''),
+    comment: parseSlurmText(line(body, 'Comment') ?? ''),
     state: parseJobState(state[1]),
-    reason: slurmText(state[2] ?? ''),
-    exitCode: slurmExitCode(/ExitCode=(\d+:\d+)/.exec(body)?.[1] ?? ''),
+    reason: parseSlurmText(state[2] ?? ''),
+    exitCode: parseSlurmExitCode(/ExitCode=(\d+:\d+)/.exec(body)?.[1] ?? ''),
     requeueable: /^ {3}Requeue=1\b/m.test(body),
     restarts: Number(/\bRestarts=(\d+)/.exec(body)?.[1] ?? 0),
-    nodes: slurmText(line(body, 'NodeList') ?? ''),
-    startedAt: slurmTime(/^ {3}StartTime=(\S+)/m.exec(body)?.[1] ?? ''),
-    endedAt: slurmTime(/\bEndTime=(\S+)/.exec(body)?.[1] ?? ''),
+    nodes: parseSlurmText(line(body, 'NodeList') ?? ''),
+    startedAt: parseSlurmTime(/^ {3}StartTime=(\S+)/m.exec(body)?.[1] ?? ''),
+    endedAt: parseSlurmTime(/\bEndTime=(\S+)/.exec(body)?.[1] ?? ''),
     text: text.trimEnd(),
     pairs: readPairs(head[0], body),
   };

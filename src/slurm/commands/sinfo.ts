@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 
 import { describeFailure, type CommandOptions, type RunCommand } from '../../base/command.js';
-import { slurmDuration, slurmNumber, slurmText, slurmTime } from './values.js';
+import { parseSlurmDuration, parseSlurmNumber, parseSlurmText, parseSlurmTime } from './values.js';
 
 /** A node as Slurm describes it. Null: Slurm did not say. */
 export interface NodeRow {
@@ -102,7 +102,7 @@ export function parseSinfo(
       name: bare,
       isDefault: partition.endsWith('*'),
       available: value('Available').trim(),
-      timeLimit: slurmDuration(value('Time')),
+      timeLimit: parseSlurmDuration(value('Time')),
       nodes: 0,
       cpus: { allocated: 0, idle: 0, other: 0, total: 0 },
       states: {},
@@ -137,16 +137,16 @@ function readNode(
     partitions: [],
     cpus,
     memory: {
-      total: slurmNumber(value('Memory')),
-      allocated: slurmNumber(value('AllocMem')),
-      free: slurmNumber(value('FreeMem')),
+      total: parseSlurmNumber(value('Memory')),
+      allocated: parseSlurmNumber(value('AllocMem')),
+      free: parseSlurmNumber(value('FreeMem')),
     },
-    gres: slurmText(value('Gres')),
-    gresUsed: slurmText(value('GresUsed')),
+    gres: parseSlurmText(value('Gres')),
+    gresUsed: parseSlurmText(value('GresUsed')),
     load: /^\d+(\.\d+)?$/.test(value('CPUsLoad').trim()) ? Number(value('CPUsLoad')) : null,
-    reason: slurmText(value('Reason')),
-    reasonBy: value('User').trim() === 'Unknown' ? '' : slurmText(value('User')),
-    reasonAt: slurmTime(value('Timestamp')),
+    reason: parseSlurmText(value('Reason')),
+    reasonBy: value('User').trim() === 'Unknown' ? '' : parseSlurmText(value('User')),
+    reasonAt: parseSlurmTime(value('Timestamp')),
   };
 }
 

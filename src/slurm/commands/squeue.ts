@@ -5,11 +5,11 @@ import { readKey, readMark } from '../job-identity.js';
 import { parseJobState, phaseOf } from '../states.js';
 import {
   isJobId,
-  slurmDuration,
-  slurmExitCode,
-  slurmNumber,
-  slurmText,
-  slurmTime,
+  parseSlurmDuration,
+  parseSlurmExitCode,
+  parseSlurmNumber,
+  parseSlurmText,
+  parseSlurmTime,
   type ExitCode,
 } from './values.js';
 
@@ -112,25 +112,25 @@ function readRow(values: readonly string[]): JobRow | null {
   const id = shortenedId(value('JobArrayID').split('\n').at(-1)?.trim() ?? '');
   const state = parseJobState(value('State'));
   if (!isJobId(id) || state.base === '') return null;
-  const startsAt = slurmTime(value('StartTime'));
+  const startsAt = parseSlurmTime(value('StartTime'));
   const waits = state.base === 'PENDING';
-  const reason = slurmText(value('Reason'));
+  const reason = parseSlurmText(value('Reason'));
   const name = value('Name').trim();
-  const comment = slurmText(value('Comment'));
+  const comment = parseSlurmText(value('Comment'));
   return {
     id,
     name,
     user: value('UserName').trim(),
     state,
     reason,
-    partition: slurmText(value('Partition')),
-    nodes: slurmText(value('NodeList')),
-    cpus: slurmNumber(value('NumCPUs')),
+    partition: parseSlurmText(value('Partition')),
+    nodes: parseSlurmText(value('NodeList')),
+    cpus: parseSlurmNumber(value('NumCPUs')),
     memory: memoryText(value('MinMemory')),
     gres: gresText(value('tres-per-node')) || gresText(value('tres-per-job')),
-    elapsed: slurmDuration(value('TimeUsed')),
-    timeLimit: slurmDuration(value('TimeLimit')),
-    submittedAt: slurmTime(value('SubmitTime')),
+    elapsed: parseSlurmDuration(value('TimeUsed')),
+    timeLimit: parseSlurmDuration(value('TimeLimit')),
+    submittedAt: parseSlurmTime(value('SubmitTime')),
     startedAt: waits ? null : startsAt,
     // Slurm gives one to held jobs too, but only a person can let them start
     expectedStart: waits && phaseOf(state, reason) !== 'held' ? startsAt : null,
@@ -152,20 +152,20 @@ const alive = new Set(['PENDING', 'RUNNING', 'SUSPENDED', 'CONFIGURING']);
 
 /** For a job that still runs Slurm prints when its time limit will end it. */
 function endsAt(text: string, base: string): number | null {
-  return alive.has(base) ? null : slurmTime(text);
+  return alive.has(base) ? null : parseSlurmTime(text);
 }
 
 function exitCode(text: string, base: string): ExitCode | null {
-  return alive.has(base) ? null : slurmExitCode(text);
+  return alive.has(base) ? null : parseSlurmExitCode(text);
 }
 
 /** `gres:gpu:1`, in newer releases `gres/gpu:1`: without the word that says nothing. */
 function gresText(text: string): string {
-  return slurmText(text).replaceAll(/(^|,)gres[:/]/g, '$1');
+  return parseSlurmText(text).replaceAll(/(^|,)gres[:/]/g, '$1');
 }
 
 /** `500M`; nothing for `0`, which is how Slurm prints that no memory was asked for. */
 function memoryText(text: string): string {
-  const bare = slurmText(text);
+  const bare = parseSlurmText(text);
   return bare === '0' ? '' : bare;
 }

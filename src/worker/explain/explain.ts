@@ -249,7 +249,7 @@ function explainAnalysis(
   result.image = { name: analysis.image, sif, present };
   if (images !== undefined && sif !== null && !present) {
     attempt(() => {
-      throw new DsaSlurmError('image', `Image ${analysis.image} is not here: there is no ${sif}.`, {
+      throw new DsaSlurmError('image', `Image ${analysis.image} is missing: ${sif} does not exist.`, {
         next: `Add the image on Girder's page of images (Girder 5, or Girder 3 with the Slurm plugin), or run "dsa-slurm images pull ${analysis.image}".`,
       });
     });

@@ -1,4 +1,4 @@
-import { imageEntry, imageHome } from '../../apptainer/entry.js';
+import { containerEntry, containerHome } from '../../apptainer/entry.js';
 import {
   containerEnvironment,
   execArguments,
@@ -39,7 +39,7 @@ export async function fetchImage(
   { settings, apptainer, imageIngest }: Pick<Tools, 'settings' | 'apptainer' | 'imageIngest'>,
 ): Promise<FetchedImage> {
   const ask = async (file: string): Promise<FetchedImage> => {
-    const facts = await apptainer.examine(image, file);
+    const facts = await apptainer.probe(image, file);
     const entrySettings = {
       workingDirectory: settings.apptainer.workingDirectory,
       entrypoint: settings.apptainer.entrypoint === null ? null : [settings.apptainer.entrypoint],
@@ -50,7 +50,7 @@ export async function fetchImage(
     const clis = await imageIngest.clis(
       image,
       (args) => {
-        const { workingDirectory, command } = imageEntry({
+        const { workingDirectory, command } = containerEntry({
           image,
           facts,
           settings: entrySettings,
@@ -60,7 +60,7 @@ export async function fetchImage(
         const options = settings.apptainer.options;
         const isolation = {
           off,
-          home: imageHome(facts, {}),
+          home: containerHome(facts, {}),
           replacesEnvironment: environment !== undefined,
           space: null,
         };
@@ -82,5 +82,5 @@ export async function fetchImage(
     );
     return { facts, clis };
   };
-  return pull ? imageIngest.pull(image, sif, { key, onOutput, prove: ask, signal }) : ask(sif);
+  return pull ? imageIngest.pull(image, sif, { key, onOutput, verify: ask, signal }) : ask(sif);
 }

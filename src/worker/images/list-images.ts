@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 
-import { isCutShort, readSifLength } from '../../apptainer/sif-header.js';
+import { isTruncated, readSifLength } from '../../apptainer/sif-header.js';
 import { readdir, stat } from '../../base/network-fs.js';
 
 /** A file of `dirs.images`. */
@@ -27,8 +27,8 @@ export async function listImages(directory: string): Promise<ImageFile[]> {
       const facts = { file, bytes: found.size, modifiedAt: found.mtimeMs };
       const length = await readSifLength(path).catch(() => null);
       if (length === null) return [{ ...facts, state: 'unreadable' }];
-      if (length.end === null) return [{ ...facts, state: 'not a SIF' }];
-      return [{ ...facts, state: isCutShort(length) ? 'cut short' : 'complete' }];
+      if (length.expectedSize === null) return [{ ...facts, state: 'not a SIF' }];
+      return [{ ...facts, state: isTruncated(length) ? 'cut short' : 'complete' }];
     }),
   );
   return files.flat();

@@ -140,7 +140,7 @@ export function openImages({ settings, env, clock, log }: ImagesOptions): Images
       const request = { image, sif, key: newKey(), onOutput, signal };
       const fetched = check
         ? await fetchImage({ ...request, pull: true }, tools)
-        : await imageIngest.pull(image, sif, { ...request, prove: async () => null });
+        : await imageIngest.pull(image, sif, { ...request, verify: async () => null });
       const { size } = await stat(sif);
       const clis = fetched?.clis.map(({ name }) => name) ?? null;
       const pulled = { image, file, bytes: size, clis };

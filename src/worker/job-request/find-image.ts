@@ -17,7 +17,7 @@ export async function findImage(
     requireDirectory(settings.dirs.images, 'dirs.images', 'SIF_IMAGE_PATH'),
     sifFileName(image),
   );
-  return { sif, facts: await apptainer.examine(image, sif) };
+  return { sif, facts: await apptainer.probe(image, sif) };
 }
 
 /** A directory that must have been configured. */

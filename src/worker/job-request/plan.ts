@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 
-import { imageEntry, imageHome } from '../../apptainer/entry.js';
+import { containerEntry, containerHome } from '../../apptainer/entry.js';
 import {
   containerEnvironment,
   execArguments,
@@ -122,7 +122,7 @@ function plannedJob(
   { gpu, args, resources }: { gpu: boolean; args: readonly string[]; resources: readonly Resource[] },
 ): PlannedJob {
   const { apptainer } = settings;
-  const { workingDirectory, command } = imageEntry({
+  const { workingDirectory, command } = containerEntry({
     image: analysis.image,
     facts,
     settings: {
@@ -152,7 +152,7 @@ function plannedJob(
     gpu,
     isolation: {
       off,
-      home: imageHome(facts, analysis.environment),
+      home: containerHome(facts, analysis.environment),
       replacesEnvironment: imageEnvironment !== undefined,
       space: off.has('files') ? null : isOurScript ? 'script' : { directory: inOwn('container') },
     },

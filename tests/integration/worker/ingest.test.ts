@@ -75,8 +75,8 @@ describe('images that an administrator adds in Girder', () => {
     expectStatus(job, status.error);
     const log = job.log.join('');
     expect(log).toMatch(/Image lab\/none:v1 could not be pulled: .*manifest unknown/);
-    expect(log).toContain('"-x" is no name of a container image.');
-    expect(log).toContain('Image lab/silent:v1 lists its CLIs as no JSON.');
+    expect(log).toContain('"-x" is not a valid name of a container image.');
+    expect(log).toContain('The CLI list of image lab/silent:v1 is invalid: it is not JSON.');
     expect(log).toContain('Added lab/new:v1: Copy, Show');
     expect(job.progress).toMatchObject({ total: 4, current: 4, message: '1 of 4 added' });
     // one that does not answer takes nobody's place

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { parseCliList, trimDescription } from '../../../src/apptainer/clis.js';
 
-test('CLIs come with the form of their description; without one it is XML', () => {
+test('parses CLIs with the format of their description, by default XML', () => {
   const text = '{"apps/A": {"type": "python"}, "B b": {"desc-type": "yaml"}, "C": null}';
   expect(parseCliList('x:v1', text)).toEqual([
     { name: 'apps/A', type: 'xml' },
@@ -11,18 +11,18 @@ test('CLIs come with the form of their description; without one it is XML', () =
 });
 
 test.each([
-  ['hello', 'no JSON'],
-  ['[]', 'no object'],
-  ['null', 'no object'],
+  ['hello', 'it is not JSON'],
+  ['[]', 'it is not a JSON object'],
+  ['null', 'it is not a JSON object'],
   ['{}', '0 CLIs'],
-  ['{"-x": {}}', 'a CLI without a usable name'],
-  ['{"../b": {}}', 'a CLI without a usable name'],
-  ['{"a//b": {}}', 'a CLI without a usable name'],
-  ['{"/b": {}}', 'a CLI without a usable name'],
-  [String.raw`{"a\u0000": {}}`, 'a CLI without a usable name'],
-  ['{"A": {"desc-type": "exe"}}', 'neither XML nor JSON nor YAML'],
+  ['{"-x": {}}', 'a CLI has an invalid name'],
+  ['{"../b": {}}', 'a CLI has an invalid name'],
+  ['{"a//b": {}}', 'a CLI has an invalid name'],
+  ['{"/b": {}}', 'a CLI has an invalid name'],
+  [String.raw`{"a\u0000": {}}`, 'a CLI has an invalid name'],
+  ['{"A": {"desc-type": "exe"}}', 'the description of A is not XML, JSON or YAML'],
   [`{${Array.from({ length: 501 }, (_, index) => `"c${index}": {}`).join(',')}}`, '501 CLIs'],
-])('a list that is none is refused: %j', (text, why) => {
+])('refuses the invalid list %j', (text, why) => {
   expect(() => parseCliList('x:v1', text)).toThrow(why);
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { containerEnvironment, execArguments } from '../../../src/apptainer/exec-args.js';
-import { isOldRelease, isolationOptions, isolationParts } from '../../../src/apptainer/isolation.js';
+import { isTooOld, isolationOptions, isolationParts } from '../../../src/apptainer/isolation.js';
 
 const request = {
   sif: '/sif/a.sif',
@@ -52,17 +52,17 @@ describe('execArguments', () => {
     ]);
   });
 
-  it('gives no mode for rw, which the runtime does not know as a field', () => {
+  it('omits the mode rw, which the runtime does not accept as a field', () => {
     const args = execArguments({ ...request, binds: [{ host: '/a b', container: '/c', mode: 'rw' }] });
     expect(args).toContain('type=bind,"source=/a b","destination=/c"');
   });
 
-  it('refuses paths that could be taken for something else', () => {
+  it('refuses ambiguous paths', () => {
     for (const path of ['', 'relative', '--nv', '/a\nb', '/a\0b', '/a\u001Bb']) {
       const bind = { host: path, container: '/c', mode: 'ro' } as const;
-      expect(() => execArguments({ ...request, binds: [bind] }), path).toThrow(/cannot be given the path/);
+      expect(() => execArguments({ ...request, binds: [bind] }), path).toThrow(/cannot be mounted or used/);
       const other = { host: '/h', container: path, mode: 'ro' } as const;
-      expect(() => execArguments({ ...request, binds: [other] }), path).toThrow(/cannot be given the path/);
+      expect(() => execArguments({ ...request, binds: [other] }), path).toThrow(/cannot be mounted or used/);
       expect(() => execArguments({ ...request, workingDirectory: path }), path).toThrow(/path/);
       expect(() => execArguments({ ...request, sif: path }), path).toThrow(/path/);
     }
@@ -70,7 +70,7 @@ describe('execArguments', () => {
 });
 
 describe('containerEnvironment', () => {
-  it('hands variables into the container and nowhere else', () => {
+  it('passes variables into the container only', () => {
     const env = { LEVEL: '3', PATH: '/x', 'a b': '1', '': '2', 'X=Y': '3', NUL: 'a\0b' };
     expect(containerEnvironment(env, 'apptainer')).toEqual({
       APPTAINERENV_LEVEL: '3',
@@ -83,7 +83,7 @@ describe('containerEnvironment', () => {
 describe('isolationOptions', () => {
   const none = { off: new Set<never>(), home: '/root', replacesEnvironment: true, space: 'script' } as const;
 
-  it('keeps a container apart from its host by every part', () => {
+  it('isolates a container in all parts', () => {
     expect(isolationOptions(none)).toEqual([
       '--contain',
       '--no-mount',
@@ -100,7 +100,7 @@ describe('isolationOptions', () => {
     ]);
   });
 
-  it('gives a batch script of the site, which makes no room itself, a layer in memory and a directory for /tmp', () => {
+  it('uses a layer in memory and a directory for /tmp with a batch script of the site', () => {
     const options = isolationOptions({ ...none, space: { directory: '/run/container' } });
     expect(options).toContain('--writable-tmpfs');
     expect(options.join(' ')).toContain('--workdir /run/container');
@@ -119,7 +119,7 @@ describe('isolationOptions', () => {
     expect(isolationOptions({ ...none, off: new Set(isolationParts) })).toEqual([]);
   });
 
-  it('mounts an empty home over one that could not be written to', () => {
+  it('mounts an empty home directory over one that is not writable', () => {
     expect(isolationOptions({ ...none, off: new Set(['layer']) })).toContain('cwd,hostfs');
     expect(isolationOptions({ ...none, home: null })).toContain('cwd,hostfs');
   });
@@ -132,6 +132,6 @@ describe('isolationOptions', () => {
     ['singularity', '3.10.0', false],
     ['singularity', '4.3.2-noble', false],
   ] as const)('%s %s is too old: %s', (name, version, old) => {
-    expect(isOldRelease({ name, version })).toBe(old);
+    expect(isTooOld({ name, version })).toBe(old);
   });
 });

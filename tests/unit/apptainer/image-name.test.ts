@@ -35,7 +35,7 @@ describe('sifFileName', () => {
     expect(() => sifFileName(image)).toThrow(DsaSlurmError);
   });
 
-  it('is always one file name', () => {
+  it('is always a single file name', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.stringMatching(/^[a./:@_-]{1,20}$/)), (image) => {
         try {

@@ -2,7 +2,7 @@ import { mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { imageEntry, imageHome } from '../../../src/apptainer/entry.js';
+import { containerEntry, containerHome } from '../../../src/apptainer/entry.js';
 import { createApptainer } from '../../../src/apptainer/inspect.js';
 import { parseLabels, parseOciConfig, parseSifList } from '../../../src/apptainer/sif.js';
 import type { CommandResult, RunCommand } from '../../../src/base/command.js';
@@ -63,8 +63,8 @@ beforeEach(async () => {
 });
 afterEach(async () => rm(dir, { recursive: true, force: true }));
 
-describe('what a SIF holds', () => {
-  it('is read from the list of Apptainer, and of Singularity with its head lines', () => {
+describe('SIF parsers', () => {
+  it('parse the lists of Apptainer and of Singularity, with its header', () => {
     expect(parseSifList(list).map(({ id, type, size }) => [id, type, size])).toEqual([
       [1, 'Def.FILE', 32],
       [2, 'JSON.Generic', 4536],
@@ -77,7 +77,7 @@ describe('what a SIF holds', () => {
     expect(parseSifList('')).toEqual([]);
   });
 
-  it('knows an OCI config, at the top and under config', () => {
+  it('parse an OCI config, at the top level and under config', () => {
     const expected = {
       workingDirectory: '/opt/cli',
       entrypoint: ['python', '/cli.py'],
@@ -101,7 +101,7 @@ describe('what a SIF holds', () => {
     }
   });
 
-  it('reads labels of old and new releases', () => {
+  it('parse labels of old and new releases', () => {
     const labels = { entry_path: '/opt' };
     for (const shape of [{ data: { attributes: { labels } } }, { attributes: { labels } }, { labels }]) {
       expect(parseLabels(JSON.stringify(shape))).toEqual(labels);
@@ -115,20 +115,20 @@ describe('what a SIF holds', () => {
 const noEntry = (args: readonly string[]) =>
   exited(args.at(-1) === '/label' ? 'inside\nno\nno\n' : 'inside\nyes\nno\n');
 
-describe('examine', () => {
+describe('probe', () => {
   const made = labeled({ entry_path: '/label' });
   const dumps = { '3': JSON.stringify({ ...(JSON.parse(config) as object), User: 'app:app' }) };
 
-  it('looks into the image once, isolated from the host', async () => {
+  it('starts one isolated container per state of the file', async () => {
     const { apptainer, calls } = runtime({
       labels: noLabels,
       dumps,
       look: () => exited('inside\nno\nno\n/srv/app\n'),
     });
-    const facts = await apptainer.examine('x:v1', sif);
+    const facts = await apptainer.probe('x:v1', sif);
     expect(facts.inside).toEqual({ hasWorkingDirectory: false, home: '/srv/app' });
-    expect(imageHome(facts, {})).toBe('/srv/app');
-    expect(await apptainer.examine('x:v1', sif)).toBe(facts);
+    expect(containerHome(facts, {})).toBe('/srv/app');
+    expect(await apptainer.probe('x:v1', sif)).toBe(facts);
     const looks = calls.filter((call) => call[1] === 'exec');
     expect(looks).toHaveLength(1);
     expect(looks[0]).toEqual(
@@ -136,31 +136,31 @@ describe('examine', () => {
     );
   });
 
-  it('runs an image as Docker does whose label names a directory without the entry point', async () => {
+  it('ignores a label entry_path whose directory has no entry point', async () => {
     const { apptainer } = runtime({ labels: made, dumps, look: noEntry });
-    expect(await apptainer.examine('x:v1', sif)).toMatchObject({
+    expect(await apptainer.probe('x:v1', sif)).toMatchObject({
       workingDirectory: '/opt/cli',
       entrypoint: ['python', '/cli.py'],
       entrypointFrom: 'oci',
       inside: { hasWorkingDirectory: true, home: null },
     });
     const there = runtime({ labels: made, dumps, look: () => exited('inside\nyes\nyes\n') });
-    expect(await there.apptainer.examine('x:v1', sif)).toMatchObject({ entrypointFrom: 'label' });
+    expect(await there.apptainer.probe('x:v1', sif)).toMatchObject({ entrypointFrom: 'label' });
   });
 
-  it('takes what the file says where no container starts, and asks again', async () => {
+  it('falls back to the metadata if no container starts, and tries again', async () => {
     const { apptainer, calls } = runtime({ labels: made, dumps, look: () => exited('', 255) });
-    expect(await apptainer.examine('x:v1', sif)).toMatchObject({ entrypointFrom: 'label', inside: null });
-    await apptainer.examine('x:v1', sif);
+    expect(await apptainer.probe('x:v1', sif)).toMatchObject({ entrypointFrom: 'label', inside: null });
+    await apptainer.probe('x:v1', sif);
     expect(calls.filter((call) => call[1] === 'exec')).toHaveLength(2);
     // an answer that is not ours says nothing
     const noise = runtime({ labels: made, dumps, look: () => exited('INFO: advice\nno\nno\n') });
-    expect(await noise.apptainer.examine('x:v1', sif)).toMatchObject({ inside: null });
+    expect(await noise.apptainer.probe('x:v1', sif)).toMatchObject({ inside: null });
   });
 
-  it('refuses a release that cannot isolate a container', async () => {
+  it('refuses a release that cannot isolate containers', async () => {
     const old = runtime({ labels: noLabels, dumps, version: 'apptainer version 1.0.3\n' });
-    await expect(old.apptainer.examine('x:v1', sif)).rejects.toMatchObject({
+    await expect(old.apptainer.probe('x:v1', sif)).rejects.toMatchObject({
       code: 'image',
       message: expect.stringContaining('cannot isolate'),
       next: expect.stringContaining('1.1'),
@@ -168,7 +168,7 @@ describe('examine', () => {
   });
 });
 
-describe('imageHome', () => {
+describe('containerHome', () => {
   const oci = { workingDirectory: '/', entrypoint: [], cmd: [], environment: {}, user: '' };
   it.each([
     ['root by default', { oci, inside: null }, {}, '/root'],
@@ -180,12 +180,12 @@ describe('imageHome', () => {
     ['no directory of the host', { oci, inside: null }, { HOME: '/etc:/root' }, '/root'],
     ['the runtime’s own for an image from elsewhere', { oci: null, inside: null }, {}, null],
   ])('is %s', (_what, facts, environment, home) => {
-    expect(imageHome(facts, environment)).toBe(home);
+    expect(containerHome(facts, environment)).toBe(home);
   });
 });
 
 describe('inspect', () => {
-  it('believes the label entry_path before the OCI config', async () => {
+  it('prefers the label entry_path to the OCI config', async () => {
     const { apptainer } = runtime({
       labels: labeled({ entry_path: '/label', 'com.nvidia.volumes.needed': 'nvidia_driver' }),
       dumps: { '2': metadata, '3': config },
@@ -222,14 +222,14 @@ describe('inspect', () => {
     );
   });
 
-  it('does not dump what is no small JSON object', async () => {
+  it('dumps small JSON objects only', async () => {
     const huge = '2    |1       |NONE    |0-99999999               |JSON.Generic\n';
     const { apptainer, calls } = runtime({ labels: noLabels, list: exited(huge) });
     expect(await apptainer.inspect('x:v1', sif)).toMatchObject({ workingDirectory: null, entrypoint: null });
     expect(calls.some((call) => call[2] === 'dump')).toBe(false);
   });
 
-  it('needs only one of the two', async () => {
+  it('needs only labels or the OCI config', async () => {
     const without = runtime({ labels: exited('', 255), dumps: { '3': config } });
     expect(await without.apptainer.inspect('x:v1', sif)).toMatchObject({ workingDirectoryFrom: 'oci' });
     const neither = runtime({ labels: exited('', 255), list: exited('', 255) });
@@ -243,7 +243,7 @@ describe('inspect', () => {
     });
   });
 
-  it('says which file is missing and how to get it', async () => {
+  it('reports a missing file and how to get it', async () => {
     const { apptainer, calls } = runtime({ labels: noLabels });
     const gone = join(dir, 'example_gone_v1.sif');
     await expect(apptainer.inspect('example/gone:v1', gone)).rejects.toMatchObject({
@@ -254,7 +254,7 @@ describe('inspect', () => {
     expect(calls).toEqual([]);
   });
 
-  it('asks once for one state of a file, and again after a failure', async () => {
+  it('caches the result for one state of a file, but not failures', async () => {
     let labels: CommandResult = exited('', 1);
     let asked = 0;
     const run: RunCommand = async (_file, args) => {
@@ -284,7 +284,7 @@ describe('inspect', () => {
   });
 });
 
-describe('imageEntry', () => {
+describe('containerEntry', () => {
   const facts = {
     labels: {},
     workingDirectory: '/opt/cli',
@@ -313,29 +313,29 @@ describe('imageEntry', () => {
   };
 
   it('joins entry point and arguments', () => {
-    expect(imageEntry(request)).toEqual({
+    expect(containerEntry(request)).toEqual({
       workingDirectory: '/opt/cli',
       command: ['python', '/cli.py', 'Tiny', 'in'],
     });
-    expect(imageEntry({ ...request, entrypoint: ['sh'] }).command).toEqual(['sh', 'Tiny', 'in']);
-    expect(imageEntry({ ...request, entrypoint: [] }).command).toEqual(['Tiny', 'in']);
+    expect(containerEntry({ ...request, entrypoint: ['sh'] }).command).toEqual(['sh', 'Tiny', 'in']);
+    expect(containerEntry({ ...request, entrypoint: [] }).command).toEqual(['Tiny', 'in']);
   });
 
-  it("uses the image's own arguments as docker does", () => {
-    expect(imageEntry({ ...request, args: [] }).command).toEqual(['python', '/cli.py', '--help']);
-    expect(imageEntry({ ...request, args: [], entrypoint: ['sh'] }).command).toEqual(['sh']);
-    expect(() => imageEntry({ ...request, args: [], entrypoint: [] })).toThrow(/names no command/);
+  it("uses the image's own arguments as Docker does", () => {
+    expect(containerEntry({ ...request, args: [] }).command).toEqual(['python', '/cli.py', '--help']);
+    expect(containerEntry({ ...request, args: [], entrypoint: ['sh'] }).command).toEqual(['sh']);
+    expect(() => containerEntry({ ...request, args: [], entrypoint: [] })).toThrow(/gives no command/);
   });
 
-  it('falls back to the settings, and says what is missing', () => {
+  it('falls back to the settings, and reports what is missing', () => {
     const settings = { workingDirectory: '/app', entrypoint: ['./run'] };
-    expect(imageEntry({ ...request, facts: silent, settings })).toEqual({
+    expect(containerEntry({ ...request, facts: silent, settings })).toEqual({
       workingDirectory: '/app',
       command: ['./run', 'Tiny', 'in'],
     });
-    expect(() => imageEntry({ ...request, facts: silent })).toThrow(/working directory/);
+    expect(() => containerEntry({ ...request, facts: silent })).toThrow(/working directory/);
     expect(() =>
-      imageEntry({ ...request, facts: silent, settings: { ...settings, entrypoint: null } }),
+      containerEntry({ ...request, facts: silent, settings: { ...settings, entrypoint: null } }),
     ).toThrow(/entry point/);
   });
 });

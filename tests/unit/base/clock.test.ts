@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 
 import { systemClock } from '../../../src/base/clock.js';
 
-test('a sleep longer than a timer can hold (24.8 days) is no short one', async () => {
+test('sleeps longer than the maximum of a timer (24.8 days)', async () => {
   const stop = new AbortController();
   let awake = false;
   const slept = (async () => {

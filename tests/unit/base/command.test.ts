@@ -13,10 +13,10 @@ function isAlive(pid: number): boolean {
 
 const env = { PATH: process.env['PATH'], HELD: 'by the runner' };
 
-describe('how a command went is data', () => {
+describe('a command result', () => {
   const run = createRunner({ env });
 
-  test('an exit code with both outputs', async () => {
+  test('has the exit code and both outputs', async () => {
     expect(await run('sh', ['-c', 'echo out; echo err >&2; exit 3'])).toMatchObject({
       kind: 'exited',
       exitCode: 3,
@@ -25,7 +25,7 @@ describe('how a command went is data', () => {
     });
   });
 
-  test('what a command says is told while it runs, and characters stay whole', async () => {
+  test('output is passed on while the command runs, without splitting characters', async () => {
     const said: string[] = [];
     const first = Promise.withResolvers<void>();
     const ended = run('sh', ['-c', 'printf "a\\303"; read line; printf "\\251b" ; cat /dev/null'], {
@@ -40,13 +40,13 @@ describe('how a command went is data', () => {
     expect(said.join('')).toBe('aéb');
   });
 
-  test('a program that is not there, one that is killed, one that prints too much', async () => {
+  test('distinguishes a missing program, a killed one and one that prints too much', async () => {
     expect(await run('no-such-program', [])).toMatchObject({ kind: 'missing', reason: 'ENOENT' });
     expect(await run('sh', ['-c', 'kill -9 $$'])).toMatchObject({ kind: 'killed', signal: 'SIGKILL' });
     expect((await run('yes', [], { maxBytes: 1_000 })).kind).toBe('overflow');
   });
 
-  test('arguments are no shell text, and the environment is the given one', async () => {
+  test('passes arguments without a shell, and only the given environment', async () => {
     expect(await run('printf', ['%s', '$HOME; `id`'])).toMatchObject({ stdout: '$HOME; `id`' });
     const shown = await run('env', [], { env: { ADDED: '1', HELD: undefined } });
     expect(shown).toMatchObject({ stdout: expect.stringContaining('ADDED=1') });
@@ -57,18 +57,18 @@ describe('how a command went is data', () => {
 describe('a working directory', () => {
   const run = createRunner({ env });
 
-  test('is that of the program', async () => {
+  test('is used for the program', async () => {
     expect(await run('pwd', [], { cwd: '/usr' })).toMatchObject({ kind: 'exited', stdout: '/usr\n' });
   });
 
-  test('that is not there means that nothing was started', async () => {
+  test('that does not exist keeps the command from starting', async () => {
     expect(await run('true', [], { cwd: '/no/such/place' })).toMatchObject({
       kind: 'missing',
       reason: 'ENOENT',
     });
   });
 
-  test('does not change what a program says for itself', async () => {
+  test('does not change exit code and messages', async () => {
     expect(await run('sh', ['-c', 'echo env: no >&2; exit 127'], { cwd: '/' })).toMatchObject({
       kind: 'exited',
       exitCode: 127,
@@ -77,7 +77,7 @@ describe('a working directory', () => {
   });
 });
 
-describe('what env says when it cannot start a program', () => {
+describe('the message of env when it cannot start a program', () => {
   const missing = 'No such file or directory';
   test.each([
     ['coreutils up to 9.9', 'nosuch', 127, `/usr/bin/env: ‘nosuch’: ${missing}\n`, 'ENOENT'],
@@ -110,13 +110,13 @@ describe('what env says when it cannot start a program', () => {
   );
 });
 
-test("the runner's time holds for a command that is given none of its own", async () => {
+test('the timeout of the runner is the default of each command', async () => {
   const run = createRunner({ env, timeoutMs: 50 });
   expect((await run('sleep', ['30'])).kind).toBe('timeout');
   expect((await run('sleep', ['0.2'], { timeoutMs: 10_000 })).kind).toBe('exited');
 });
 
-test('what a wrapper script has started ends with it', async () => {
+test('a timeout also kills what a wrapper script has started', async () => {
   let output = '';
   const run = createRunner({ env, timeoutMs: 300 });
   const result = await run('sh', ['-c', 'sleep 600 & echo $!; wait'], {
@@ -128,7 +128,7 @@ test('what a wrapper script has started ends with it', async () => {
   await expect.poll(() => isAlive(child)).toBe(false);
 });
 
-test('a command is told of before it starts and when it has ended, without its secrets', async () => {
+test('reports each command before it starts and after it ended, without secrets', async () => {
   const told: string[] = [];
   const run = createRunner({
     env,
@@ -141,7 +141,7 @@ test('a command is told of before it starts and when it has ended, without its s
   expect(told.slice(1)).toEqual(['end sleep 0.2 --token=*** exited']);
 });
 
-test('a command is out of reach of a Ctrl-C in our terminal only where that is wanted', async () => {
+test('a command is protected from Ctrl-C only with ownSession', async () => {
   // pid, process group and session, by proc(5)
   const place = ['-d', ' ', '-f', '1,5,6', '/proc/self/stat'];
   const ours = await createRunner({ env })('cut', place);

@@ -17,7 +17,7 @@ function work() {
 
 const settle = async (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-test('as many as there are places, the others in order', async () => {
+test('runs up to the limit, and the others in order', async () => {
   const gate = createGate(2, () => 0);
   const all = [work(), work(), work(), work()];
   const done = all.map(async (one, index) => gate.pass(String(index), one.do));
@@ -32,7 +32,7 @@ test('as many as there are places, the others in order', async () => {
   expect(gate.view()).toBeNull();
 });
 
-test('nobody who comes while a place is handed on takes it as well', async () => {
+test('a new call cannot take a slot that is being passed on', async () => {
   const gate = createGate(1, () => 0);
   let inside = 0;
   let most = 0;
@@ -49,7 +49,7 @@ test('nobody who comes while a place is handed on takes it as well', async () =>
   expect(most).toBe(1);
 });
 
-test('what fails leaves its place to the next', async () => {
+test('a failed call releases its slot', async () => {
   const gate = createGate(1, () => 0);
   const failed = gate.pass('a', async () => {
     throw new Error('no');
@@ -59,7 +59,7 @@ test('what fails leaves its place to the next', async () => {
   expect(await next).toBe('yes');
 });
 
-test('tells what has been under way longest, and how many wait', async () => {
+test('shows the longest running call and the number of waiting ones', async () => {
   let now = 5;
   const gate = createGate(1, () => now);
   const slow = work();
@@ -71,7 +71,7 @@ test('tells what has been under way longest, and how many wait', async () => {
   await done;
 });
 
-test('who is abandoned gets the error, and what had not begun never does', async () => {
+test('abandoned calls reject, and waiting ones never run', async () => {
   const gate = createGate(1, () => 0);
   const [hung, later] = [work(), work()];
   const both = Promise.allSettled([gate.pass('a', hung.do), gate.pass('b', later.do)]);

@@ -7,7 +7,7 @@ const settled = async (work: Promise<unknown>): Promise<boolean> =>
     new Promise<boolean>((resolve) => setImmediate(() => resolve(false))),
   ]);
 
-test('whoever holds all places of one key keeps only that key waiting', async () => {
+test('limits each key separately', async () => {
   const places = createKeyedLimiter(2);
   const leave = await places.acquire('slow');
   await places.acquire('slow');
@@ -20,7 +20,7 @@ test('whoever holds all places of one key keeps only that key waiting', async ()
   expect(await settled(places.acquire('slow'))).toBe(false);
 });
 
-test('places are handed on in order, and an abort ends the waiting for one', async () => {
+test('grants slots in order, and an abort ends waiting', async () => {
   const places = createKeyedLimiter(1);
   const order: string[] = [];
   const leave = await places.acquire('a');

@@ -9,13 +9,13 @@ import { createLog, recentProblems, silentLog } from '../../../src/base/log.js';
 import { maskArguments } from '../../../src/base/redact.js';
 import { createRing } from '../../../src/base/ring.js';
 
-test('a ring holds the last few', () => {
+test('a ring keeps the last items', () => {
   const ring = createRing<number>(3);
   for (const item of [1, 2, 3, 4]) ring.push(item);
   expect(ring.items()).toEqual([2, 3, 4]);
 });
 
-test('a counter counts by spans and forgets the oldest', () => {
+test('a counter counts per span and forgets the oldest', () => {
   let now = 0;
   const counter = createCounter(
     { now: () => now, monotonic: () => now, sleep: async () => undefined },
@@ -32,8 +32,8 @@ test('a counter counts by spans and forgets the oldest', () => {
   expect(counter.sum()).toBe(1);
 });
 
-describe('the last troubles of a log', () => {
-  test('are kept with their reason and their run, without secrets', async () => {
+describe('recentProblems', () => {
+  test('keeps warnings and errors with their reason and run, without secrets', async () => {
     const dir = await mkdtemp(join(tmpdir(), 'dsa-slurm-log-'));
     const log = createLog({ level: 'info', destination: join(dir, 'log') });
     log.info('all is well');
@@ -47,7 +47,7 @@ describe('the last troubles of a log', () => {
     expect(recentProblems(log)[0]?.at).toBeGreaterThan(0);
   });
 
-  test('of a log that goes nowhere are none', () => {
+  test('is empty for a silent log', () => {
     expect(recentProblems(silentLog())).toEqual([]);
   });
 });

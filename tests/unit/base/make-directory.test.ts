@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { makeDirectory } from '../../../src/base/make-directory.js';
 
-test('makes what is missing, with its mode, and leaves what is there', async () => {
+test('creates missing directories with the mode and leaves existing ones alone', async () => {
   const top = await mkdtemp(join(tmpdir(), 'dsa-slurm-dirs-'));
   const path = join(top, 'a', 'b', 'c');
   await makeDirectory(path, 0o700);
@@ -12,7 +12,7 @@ test('makes what is missing, with its mode, and leaves what is there', async () 
   expect((await stat(path)).mode & 0o777).toBe(0o700);
 });
 
-test('an impossible place is an error, and soon', async () => {
+test('fails quickly in an impossible place', async () => {
   await expect(makeDirectory('/proc/nowhere/at/all')).rejects.toThrow(/ENOENT/);
   const file = join(await mkdtemp(join(tmpdir(), 'dsa-slurm-dirs-')), 'file');
   await writeFile(file, '');

@@ -25,7 +25,7 @@ beforeEach(async () => {
 afterEach(() => void execFileSync('rm', ['-rf', '--', dir]));
 
 describe('rm', () => {
-  test('removes a tree, and nothing that a link in it leads to', async () => {
+  test('removes a tree without following links', async () => {
     const tree = join(dir, 'tree');
     mkdirSync(join(tree, 'deep', 'deeper'), { recursive: true });
     mkdirSync(join(dir, 'kept'));
@@ -38,7 +38,7 @@ describe('rm', () => {
     expect(readFileSync(join(dir, 'kept', 'file'), 'utf8')).toBe('x');
   });
 
-  test('removes names that are not UTF-8, and paths longer than any path may be', async () => {
+  test('removes names that are not UTF-8, and paths longer than PATH_MAX', async () => {
     const tree = join(dir, 'tree');
     mkdirSync(tree);
     const odd = Buffer.concat([Buffer.from(`${tree}/`), Buffer.from([0xff, 0xfe, 0x2d])]);
@@ -52,7 +52,7 @@ describe('rm', () => {
     expect(readdirSync(dir)).toEqual([]);
   });
 
-  test('a link is removed itself; what is not there is fine, or not', async () => {
+  test('removes a link itself; a missing file is an error only without force', async () => {
     mkdirSync(join(dir, 'kept'));
     symlinkSync(join(dir, 'kept'), join(dir, 'link'));
     await rm(join(dir, 'link'), { recursive: true, force: true });
@@ -64,7 +64,7 @@ describe('rm', () => {
 });
 
 // What is done on directories that other hosts share goes through the gate. Our own state is on a disk of this host.
-test('nobody goes past the gate', () => {
+test('all accesses to shared files go through the gate', () => {
   const src = new URL('../../../src/', import.meta.url);
   const rooms = ['girder', 'slurm', 'apptainer', 'worker/stages', 'worker/views'];
   const files = [
@@ -83,7 +83,7 @@ test('nobody goes past the gate', () => {
   expect(past).toEqual(['slurm/stray-submissions.ts']);
 });
 
-test('a worker that may not write any more changes no shared file, and still reads them', async () => {
+test('a worker that lost its lock can read shared files but not change them', async () => {
   const path = join(dir, 'file');
   writeFileSync(path, 'as it was');
   const file = await open(path, 'r+');

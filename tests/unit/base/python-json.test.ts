@@ -13,7 +13,7 @@ describe('parsePythonJson', () => {
     );
   });
 
-  test('accepts nothing that JSON.parse refuses, Python literals and long integers aside', () => {
+  test('accepts nothing that JSON.parse refuses, except Python literals and long integers', () => {
     const nearJson = fc.string({
       unit: fc.constantFrom('{', '}', '[', ']', ',', ':', '"', '\\', 'u', '1', '0', '-', '.', 'e', ' ', 'a'),
       maxLength: 12,
@@ -55,11 +55,11 @@ describe('parsePythonJson', () => {
     ['1 2', 'This is not JSON: nothing more is expected at offset 2.'],
     ['\ufeff1', 'This is not JSON: a value is expected at offset 0.'],
     ['-', 'This is not JSON: a value is expected at offset 0.'],
-  ])('refuses %j with a position and without a quotation', (text, message) => {
+  ])('refuses %j with a position and without quoting it', (text, message) => {
     expect(() => parsePythonJson(text)).toThrow(new DsaSlurmError('message', message));
   });
 
-  test('__proto__ is an ordinary key and pollutes nothing', () => {
+  test('treats __proto__ as an ordinary key', () => {
     const value = parsePythonJson('{"__proto__": {"polluted": true}, "b": 1}') as Record<string, unknown>;
     expect(Object.keys(value)).toEqual(['__proto__', 'b']);
     expect(Object.getPrototypeOf(value)).toBe(Object.prototype);
@@ -67,7 +67,7 @@ describe('parsePythonJson', () => {
     expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
   });
 
-  test('bounds nesting and the length of integers instead of running out of stack or time', () => {
+  test('limits nesting and the length of integers', () => {
     expect(parsePythonJson(nested(500))).toBeInstanceOf(Array);
     expect(() => parsePythonJson(nested(501))).toThrow('nesting');
     expect(() => parsePythonJson('{"a":'.repeat(100_000))).toThrow('nesting');

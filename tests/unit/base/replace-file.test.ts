@@ -20,7 +20,7 @@ describe('replaceFile', () => {
     expect(await readdir(dir)).toEqual(['a.json']);
   });
 
-  test('many writers of one file each leave a complete file', async () => {
+  test('concurrent writers never leave an incomplete file', async () => {
     const texts = Array.from({ length: 20 }, (_, index) => `${index}`.repeat(50_000));
     await Promise.all(texts.map(async (text) => replaceFile(join(dir, 'a'), text)));
     expect(texts).toContain(await readFile(join(dir, 'a'), 'utf8'));

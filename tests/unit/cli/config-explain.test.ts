@@ -88,7 +88,7 @@ describe('config explain', () => {
     const { code, stdout } = await runCli(['config', 'explain', 'other:1'], { env: site(rules) });
     expect(code).toBe(0);
     expect(stdout).toContain('rule          none matches');
-    expect(stdout.replaceAll(/\s+/g, ' ')).toContain('Image other:1 is not here');
+    expect(stdout.replaceAll(/\s+/g, ' ')).toContain('Image other:1 is missing');
     expect((await runCli(['config', 'explain', '../x'], { env: site(rules) })).code).toBe(1);
   });
 

@@ -603,17 +603,17 @@ describe('directories', () => {
 
 describe('images', () => {
   const now = 1e12;
-  const sif = { name: 'a_b_v1.sif', size: 1e9, readable: true, end: 1e9, modifiedAt: 0 };
+  const sif = { name: 'a_b_v1.sif', size: 1e9, readable: true, expectedSize: 1e9, modifiedAt: 0 };
   it.each([
     ['well', [sif], 'ok', '1 image in /i, 1 GB', null],
     ['none', [], 'warn', 'There is no image', 'dsa-slurm images pull example/small:v1'],
     ['unreadable', [{ ...sif, readable: false }], 'warn', 'cannot be read', 'chmod go+r /i/a_b_v1.sif'],
-    ['no SIF', [{ ...sif, end: null, size: 10 }], 'warn', 'is not a SIF (10 B)', 'rm /i/a_b_v1.sif'],
+    ['no SIF', [{ ...sif, expectedSize: null, size: 10 }], 'warn', 'is not a SIF (10 B)', 'rm /i/a_b_v1.sif'],
     ['cut short', [{ ...sif, size: 10 }], 'warn', 'cut short: 10 of 1000000000 bytes', 'rm /i/a_b_v1.sif'],
-    ['still coming', [{ ...sif, end: null, modifiedAt: now - 1_000 }], 'ok', '1 image', null],
+    ['still coming', [{ ...sif, expectedSize: null, modifiedAt: now - 1_000 }], 'ok', '1 image', null],
     [
       'rubble',
-      [sif, { ...sif, name: 'x.sif.tmp', end: null }],
+      [sif, { ...sif, name: 'x.sif.tmp', expectedSize: null }],
       'warn',
       'Left by pulls',
       'rm -r /i/x.sif.tmp',

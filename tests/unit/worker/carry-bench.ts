@@ -129,7 +129,7 @@ export async function openCarryBench({
     apptainer: {
       version: async () => null,
       inspect: async () => Promise.reject(new Error('a run examines its image')),
-      examine: async () => ({
+      probe: async () => ({
         labels: {},
         workingDirectory: '/',
         workingDirectoryFrom: 'label',
@@ -141,7 +141,7 @@ export async function openCarryBench({
         inside: null,
       }),
     },
-    imageIngest: { pull: async (_image, sif, { prove }) => prove(sif), clis: async () => [] },
+    imageIngest: { pull: async (_image, sif, { verify }) => verify(sif), clis: async () => [] },
     privateDirectories: [],
     submitScript: { path: '/script', takesArgumentsFile: true, takesTimeWarning: true, cancelSignal: 'QUIT' },
     girderSlurm: { current: async () => null, refresh: async () => null, trouble: () => null },

@@ -1,5 +1,5 @@
 import type { NodeRow } from '../../../slurm/commands/sinfo.js';
-import { nodesOfList } from '../../../slurm/commands/hostlist.js';
+import { expandHostlist } from '../../../slurm/commands/hostlist.js';
 import type { Glyphs, Tone } from '../../terminal/theme.js';
 
 /** How a node state is drawn, next to the state as Slurm spells it. */
@@ -94,5 +94,5 @@ export function formatMebibytes(mebibytes: number): string {
 
 /** @param nodes node list of a job */
 export function isOnNode(nodes: string, name: string): boolean {
-  return nodes === name || (/[[,]/u.test(nodes) && nodesOfList(nodes).includes(name));
+  return nodes === name || (/[[,]/u.test(nodes) && expandHostlist(nodes).includes(name));
 }

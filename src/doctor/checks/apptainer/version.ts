@@ -1,4 +1,4 @@
-import { isOldRelease, oldestReleases } from '../../../apptainer/isolation.js';
+import { isTooOld, minimumReleases } from '../../../apptainer/isolation.js';
 import { describeFailure } from '../../../base/command.js';
 import type { Check, Finding } from '../../check.js';
 import { configSet, fail, ok } from '../../check-result.js';
@@ -13,9 +13,9 @@ function judgeVersion(printed: string, command: string, profile: string): Findin
     );
   }
   const name = match[1] === 'apptainer' ? 'apptainer' : 'singularity';
-  return isOldRelease({ name, version: `${match[2]}.${match[3]}` })
+  return isTooOld({ name, version: `${match[2]}.${match[3]}` })
     ? fail(
-        `${match[0]} is older than ${oldestReleases[name].join('.')}, which can isolate containers: runs are refused.`,
+        `${match[0]} is older than ${minimumReleases[name].join('.')}, which can isolate containers: runs are refused.`,
         'Install a newer Apptainer: https://apptainer.org/docs/admin/main/installation.html',
       )
     : ok(match[0]);

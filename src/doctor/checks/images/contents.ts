@@ -78,7 +78,7 @@ export const contents: Check = {
           const path = join(settings.dirs.images ?? '', name);
           try {
             // as the worker sees it: what is in the image decides whether its label counts
-            const facts = await (deep ? apptainer.examine(name, path) : apptainer.inspect(name, path));
+            const facts = await (deep ? apptainer.probe(name, path) : apptainer.inspect(name, path));
             const finding = judgeImage(name, facts, settings, profile);
             // a container is started for it, which takes its time and which not every login node likes
             if (!deep) return finding;

@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isCutShort, readSifLength } from '../../../apptainer/sif-header.js';
+import { isTruncated, readSifLength } from '../../../apptainer/sif-header.js';
 import type { Check, Finding } from '../../check.js';
 import { bytes, combine, count, ok, quoted, warn } from '../../check-result.js';
 
@@ -9,8 +9,8 @@ export interface ImageFile {
   name: string;
   size: number;
   readable: boolean;
-  /** How long the file is at least when it is complete, in bytes; null if it does not begin as a SIF does. */
-  end: number | null;
+  /** Minimum size of the complete file, in bytes; null if it is not a SIF. */
+  expectedSize: number | null;
   modifiedAt: number;
 }
 
@@ -40,12 +40,14 @@ export function judgeFiles(
             `${count(sifs.length, 'image')} in ${directory}, ${bytes(sifs.reduce((sum, { size }) => sum + size, 0))}`,
           ),
   ];
-  for (const { name, size, readable, end, modifiedAt } of sifs) {
+  for (const { name, size, readable, expectedSize, modifiedAt } of sifs) {
     const path = join(directory, name);
     if (!readable) findings.push(warn(`${name} cannot be read by this user.`, `chmod go+r ${quoted(path)}`));
-    else if (now - modifiedAt > youngMs && (end === null || isCutShort({ size, end }))) {
+    else if (now - modifiedAt > youngMs && (expectedSize === null || isTruncated({ size, expectedSize }))) {
       const seen =
-        end === null ? `is not a SIF (${bytes(size)})` : `is cut short: ${size} of ${end} bytes are there`;
+        expectedSize === null
+          ? `is not a SIF (${bytes(size)})`
+          : `is cut short: ${size} of ${expectedSize} bytes are there`;
       findings.push(
         // no failure: the checks that need this one have to judge the other images
         warn(
@@ -76,11 +78,11 @@ async function look(directory: string, name: string): Promise<ImageFile[]> {
   const found = await stat(path).catch(() => null);
   if (found === null) return [];
   const facts = { name, size: found.size, modifiedAt: found.mtimeMs };
-  if (!found.isFile()) return name.endsWith('.sif') ? [] : [{ ...facts, readable: true, end: null }];
+  if (!found.isFile()) return name.endsWith('.sif') ? [] : [{ ...facts, readable: true, expectedSize: null }];
   try {
-    return [{ ...facts, readable: true, end: (await readSifLength(path)).end }];
+    return [{ ...facts, readable: true, expectedSize: (await readSifLength(path)).expectedSize }];
   } catch {
-    return [{ ...facts, readable: false, end: null }];
+    return [{ ...facts, readable: false, expectedSize: null }];
   }
 }
 
@@ -94,7 +96,7 @@ export const files: Check = {
     const directory = settings.dirs.images ?? '';
     const all = (await Promise.all((await readdir(directory)).map((name) => look(directory, name)))).flat();
     const names = all
-      .filter((file) => file.name.endsWith('.sif') && file.readable && !isCutShort(file))
+      .filter((file) => file.name.endsWith('.sif') && file.readable && !isTruncated(file))
       .map(({ name }) => name);
     const asksGirder = settings.girder.apiUrl !== null && settings.girder.apiKey !== null;
     return { ...judgeFiles(directory, all, clock.now(), { asksGirder, profile }), fact: names.toSorted() };

@@ -1,6 +1,6 @@
 import { describeFailure } from '../../../base/command.js';
 import type { Settings } from '../../../config/index.js';
-import { slurmNumber } from '../../../slurm/commands/values.js';
+import { parseSlurmNumber } from '../../../slurm/commands/values.js';
 import { shortestPollSeconds, type Site } from '../../../slurm/site.js';
 import type { Check, Finding } from '../../check.js';
 import { combine, configSet, fail, ok, skip, warn } from '../../check-result.js';
@@ -68,7 +68,7 @@ export function judgeLimits(
   profile: string,
 ): Finding {
   const findings: Finding[] = [];
-  const maxJobs = slurmNumber(config.get('MaxJobCount') ?? '');
+  const maxJobs = parseSlurmNumber(config.get('MaxJobCount') ?? '');
   if (maxJobs !== null) {
     const evidence = `The cluster holds ${maxJobs} jobs at most (MaxJobCount); this worker has up to ${settings.worker.inFlight} (worker.inFlight).`;
     findings.push(

@@ -2,7 +2,7 @@ import { userInfo } from 'node:os';
 import { describeFailure, type CommandOptions, type RunCommand } from '../../../base/command.js';
 import type { Settings } from '../../../config/index.js';
 import type { Site } from '../../../slurm/site.js';
-import { slurmDuration } from '../../../slurm/commands/values.js';
+import { parseSlurmDuration } from '../../../slurm/commands/values.js';
 import { usualResources } from '../../../worker/job-request/resources.js';
 import type { Check, Finding } from '../../check.js';
 import { combine, configSet, ok, warn } from '../../check-result.js';
@@ -82,7 +82,7 @@ export function judgeStart(
     };
     refused('AllowAccounts', 'DenyAccounts', account, 'account');
     refused('AllowQos', 'DenyQos', qos, 'QOS');
-    const max = slurmDuration(facts.get('MaxTime') ?? '');
+    const max = parseSlurmDuration(facts.get('MaxTime') ?? '');
     if (max !== null && minutes !== null && minutes * 60 > max)
       forever.push(`partition ${each} allows ${max / 60} min at most (MaxTime), not ${minutes} min`);
     if (facts.get('MaxNodes') === '0') forever.push(`partition ${each} allows no nodes (MaxNodes)`);
@@ -169,7 +169,7 @@ function readLimits(of: string, cells: readonly string[]): Limits {
   );
   return {
     of,
-    maxWall: slurmDuration(wall),
+    maxWall: parseSlurmDuration(wall),
     cpusOfJob: cpusIn(ofJob),
     cpusOfAll: cpusIn(ofAll),
     jobs: new Map(jobs),

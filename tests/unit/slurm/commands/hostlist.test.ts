@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
-import { nodesOfList } from '../../../../src/slurm/commands/hostlist.js';
+import { expandHostlist } from '../../../../src/slurm/commands/hostlist.js';
 
 test.each([
   ['', []],
@@ -14,18 +14,18 @@ test.each([
   ['n[3-1]', []],
   ['n[1-', ['n[1-']],
 ])('%j', (list, nodes) => {
-  expect(nodesOfList(list)).toEqual(nodes);
+  expect(expandHostlist(list)).toEqual(nodes);
 });
 
 test('a list that stands for millions is cut', () => {
-  expect(nodesOfList('n[1-999999999],x[1-9]')).toHaveLength(20_000);
-  expect(nodesOfList('a[1-9999]b[1-9999]c[1-9999]')).toHaveLength(20_000);
+  expect(expandHostlist('n[1-999999999],x[1-9]')).toHaveLength(20_000);
+  expect(expandHostlist('a[1-9999]b[1-9999]c[1-9999]')).toHaveLength(20_000);
 });
 
 test('whatever comes is a list of texts', () => {
   fc.assert(
     fc.property(fc.string({ unit: fc.constantFrom('n', '1', '9', '[', ']', '-', ',', ' ') }), (list) => {
-      expect(nodesOfList(list).every((node) => typeof node === 'string')).toBe(true);
+      expect(expandHostlist(list).every((node) => typeof node === 'string')).toBe(true);
     }),
   );
 });

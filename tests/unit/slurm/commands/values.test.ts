@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import {
   isJobId,
-  slurmDuration,
-  slurmExitCode,
-  slurmNumber,
-  slurmText,
-  slurmTime,
+  parseSlurmDuration,
+  parseSlurmExitCode,
+  parseSlurmNumber,
+  parseSlurmText,
+  parseSlurmTime,
 } from '../../../../src/slurm/commands/values.js';
 
 describe('values as Slurm prints them', () => {
@@ -20,7 +20,7 @@ describe('values as Slurm prints them', () => {
     ['INVALID', null],
     ['N/A', null],
     ['', null],
-  ])('duration %j', (text, seconds) => expect(slurmDuration(text)).toBe(seconds));
+  ])('duration %j', (text, seconds) => expect(parseSlurmDuration(text)).toBe(seconds));
 
   it.each([
     ['1795462119', 1_795_462_119_000],
@@ -29,7 +29,7 @@ describe('values as Slurm prints them', () => {
     ['NONE', null],
     ['N/A', null],
     ['2026-99-99T99:99:99', null],
-  ])('time %j', (text, ms) => expect(slurmTime(text)).toBe(ms));
+  ])('time %j', (text, ms) => expect(parseSlurmTime(text)).toBe(ms));
 
   it.each([
     ['3:0', { code: 3, signal: 0 }],
@@ -39,11 +39,11 @@ describe('values as Slurm prints them', () => {
     ['0', { code: 0, signal: 0 }],
     ['4294967294', null],
     ['N/A', null],
-  ])('exit code %j', (text, code) => expect(slurmExitCode(text)).toEqual(code));
+  ])('exit code %j', (text, code) => expect(parseSlurmExitCode(text)).toEqual(code));
 
   it('empty texts and numbers', () => {
-    expect(['(null)', 'N/A', 'None', ' x '].map(slurmText)).toEqual(['', '', '', 'x']);
-    expect(['8', '', '8+', '-1'].map(slurmNumber)).toEqual([8, null, null, null]);
+    expect(['(null)', 'N/A', 'None', ' x '].map(parseSlurmText)).toEqual(['', '', '', 'x']);
+    expect(['8', '', '8+', '-1'].map(parseSlurmNumber)).toEqual([8, null, null, null]);
   });
 
   it.each(['42', '42_7', '42_[0-5%2]', '42_[1,3-...]', '42+1'])('%j is a job id', (id) => {
