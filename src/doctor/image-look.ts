@@ -11,7 +11,7 @@ import { entryFileOf, type EntryFile } from './entry-file.js';
 import { combine, fail, ok, quoted, skip, warn } from './check-result.js';
 
 /** What a container of an image found in it. */
-export interface ImageInside {
+export interface ProbeResult {
   /** Whether the working directory is there. */
   directory: boolean;
   /** Whether the file that the entry point begins with is there and can be used; null if there is no such file. */
@@ -23,9 +23,9 @@ export type ImageLook =
   | {
       kind: 'seen';
       /** As a job sees it. */
-      inside: ImageInside;
+      inside: ProbeResult;
       /** The same without the mounts of the host that can hide it; null where nobody had to look. */
-      unhidden: ImageInside | null;
+      unhidden: ProbeResult | null;
       /** The whole image was unpacked for it. */
       unpacked: boolean;
     }
@@ -86,7 +86,7 @@ export async function lookIntoImage({ path, facts, settings, run }: ImageLookReq
   return { kind: 'seen', inside, unhidden, unpacked };
 }
 
-function answerIn(result: CommandResult, nonce: string, entry: EntryFile | null): ImageInside | null {
+function answerIn(result: CommandResult, nonce: string, entry: EntryFile | null): ProbeResult | null {
   const lines = result.kind === 'exited' ? result.stdout.split('\n') : [];
   if (!lines.includes(`${nonce} started`)) return null;
   return {
