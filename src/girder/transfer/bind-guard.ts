@@ -11,20 +11,20 @@ export type BindUse = 'whole' | 'inside';
  */
 export type BindGuard = (host: string, use: BindUse) => Promise<void>;
 
-/** What no container may see. */
-export interface PrivatePlaces {
-  /** Nothing in them may be bound, nor anything that contains one of them. */
+/** Paths that no container may see. */
+export interface PrivatePaths {
+  /** Neither they, nor anything in them, nor anything that contains them may be mounted. */
   privateDirectories: readonly string[];
-  /** May not be bound, nor anything in it that begins with `ownPrefix`, which are directories of runs. */
+  /** Neither it nor anything in it that starts with `ownPrefix` (directories of runs) may be mounted. */
   tmpDir: string;
   ownPrefix: string;
 }
 
 /**
- * Keeps volumes and direct paths of a message away from what belongs to the worker: whoever reads its profile has its
- * passwords, and whoever writes exit records or the journal decides how other runs end. Links are followed first.
+ * Keeps volumes and direct paths of a message away from the worker's own files: a container that reads the profile gets its
+ * passwords, and one that writes exit records or the journal decides how other runs end. Links are resolved first.
  */
-export function createBindGuard({ privateDirectories, tmpDir, ownPrefix }: PrivatePlaces): BindGuard {
+export function createBindGuard({ privateDirectories, tmpDir, ownPrefix }: PrivatePaths): BindGuard {
   return async (host, use) =>
     checkBind(
       { host, real: await realPath(host), use },
@@ -37,13 +37,13 @@ export function createBindGuard({ privateDirectories, tmpDir, ownPrefix }: Priva
 }
 
 /**
- * Judges a host path whose links have been followed. Pure.
- * @param places also without links
- * @throws DsaSlurmError `files` for one that must not be bound
+ * Checks a host path whose links are resolved. Pure.
+ * @param places with links resolved, too
+ * @throws DsaSlurmError `files` for a path that must not be mounted
  */
 export function checkBind(
   { host, real, use }: { host: string; real: string; use: BindUse },
-  { privateDirectories, tmpDir, ownPrefix }: PrivatePlaces,
+  { privateDirectories, tmpDir, ownPrefix }: PrivatePaths,
 ): void {
   const seesAll = (directory: string): boolean => use === 'whole' && contains(real, directory);
   if (seesAll(tmpDir) || isOfARun(real, tmpDir, ownPrefix)) {
@@ -68,13 +68,13 @@ function refused(host: string, what: string): DsaSlurmError {
   );
 }
 
-/** Whether `inner` is `outer` or lies in it. */
+/** Whether `inner` is `outer` or a path below it. */
 function contains(outer: string, inner: string): boolean {
   const relative = path.relative(outer, inner);
   return relative !== '..' && !relative.startsWith('../');
 }
 
-/** The path without links, as far as it exists. */
+/** The path with links resolved, as far as it exists. */
 async function realPath(host: string): Promise<string> {
   try {
     return await realpath(host);
@@ -85,7 +85,7 @@ async function realPath(host: string): Promise<string> {
   }
 }
 
-/** The refusal of a path whose links cannot be followed. */
+/** The error for a path whose links cannot be resolved. */
 export function unreadable(host: string, cause: unknown): DsaSlurmError {
   return new DsaSlurmError(
     'files',

@@ -30,7 +30,7 @@ export interface OpenFile {
 export type PendingUpload =
   /** Girder's id of the upload. */
   | { upload: string }
-  /** For an empty file, which needs no upload: the newest item of the folder before it was created; null if there was none. */
+  /** For an empty file, which needs no upload: the newest item of the folder before it was created; null if the folder was empty. */
   | { newest: string | null };
 
 /** Journals the start of an upload, so that a crash of the worker does not lead to a second file. */

@@ -1,6 +1,6 @@
 import type { ContainerArgument } from '../../../src/girder/protocol/analysis.js';
 
-/** A container argument in a few words. */
+/** A short description of a container argument. */
 export function brief(argument: ContainerArgument): string {
   switch (argument.kind) {
     case 'text':

@@ -15,7 +15,7 @@ import { ask, settingsWith } from '../../support/doctor.js';
 import { sendJson } from '../../support/scripted-http.js';
 import { setUp } from './girder-bench.js';
 
-/** What real servers answered (contract, section k). */
+/** Responses of real servers (contract, section k). */
 interface Captured {
   version: { release: string };
   jobs_all: { celeryTaskId: string; type: string; jobInfoSpec: { reference: string } }[];
@@ -30,7 +30,7 @@ interface Captured {
 const apiKey = 'K'.repeat(40);
 const never = new AbortController().signal;
 
-/** A server that says what the real one said. */
+/** A server that replays the recorded response. */
 async function girder(name: string) {
   const file = new URL(`../../fixtures/contract/rest/${name}.rest_answers.json`, import.meta.url);
   const captured = JSON.parse(readFileSync(file, 'utf8')) as Captured;
@@ -61,7 +61,7 @@ async function girder(name: string) {
 }
 
 describe.each(['g3', 'g5'])('the answers of a real Girder (%s)', (name) => {
-  it('that are Girder jobs are read', async () => {
+  it('are read as Girder jobs', async () => {
     const { captured } = await girder(name);
     for (const job of captured.jobs_all) expect(jobDocument.parse(job).handler).not.toBe('');
     expect(jobDocument.parse(captured.job_admin_one)).toMatchObject({
@@ -82,7 +82,7 @@ describe.each(['g3', 'g5'])('the answers of a real Girder (%s)', (name) => {
     expect(await findGirderJobOf(client, { taskId: 'another', type: '' }, never)).toBeNull();
   });
 
-  it('give a token for an API key, and refuse a setting with the field that is wrong', async () => {
+  it('contain a token for an API key, and the name of the invalid field of a setting', async () => {
     const { captured, client } = await girder(name);
     expect(await loginWithApiKey(client, { apiKey, days: 1 })).toMatchObject({
       token: captured.api_key_token.authToken.token,
@@ -100,7 +100,7 @@ describe.each(['g3', 'g5'])('the answers of a real Girder (%s)', (name) => {
     });
   });
 
-  it('are what the doctor asks for', async () => {
+  it('satisfy the checks of doctor', async () => {
     const { captured, settings, facts } = await girder(name);
     const version = await ask(reach, { settings });
     expect(version).toMatchObject({ status: 'ok' });

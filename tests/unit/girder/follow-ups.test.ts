@@ -86,7 +86,7 @@ describe('captured messages', () => {
     expect(neverStarted(task)).toEqual([lastId, nextId].map((id) => ({ id, replyTo })));
   });
 
-  it('a member of a group leads to nothing', () => {
+  it('a member of a group has no follow-ups', () => {
     for (const name of ['g3.plain.group_member_0.json', 'g5.plain.group_member_1.json']) {
       expect(buildFollowUps(fixture(name), 'succeeded')).toEqual({ messages: [], children: [], errors: [] });
     }
@@ -103,7 +103,7 @@ describe('ids', () => {
     expect(other.messages[0]?.rootId).toBe('run-2');
   });
 
-  it('of a chain and of what its last task is for stay with them', () => {
+  it('of a chain and of the callbacks of its last task are kept', () => {
     const link = signature('after');
     const wanted = chain([signature('a'), chain([signature('b')]), group([signature('c')])], {
       task_id: 'last',
@@ -116,14 +116,14 @@ describe('ids', () => {
     const [body] = bodies({ messages, children: [], errors: [] }) as [Json];
     const { errbacks, chain: rest } = (body['py/tuple'] as [unknown, unknown, Json])[2];
     expect(errbacks).toEqual([link]);
-    // the second object is the first one, met again
+    // the second object is the first one, referenced again
     expect(rest).toMatchObject([
       { task: 'c', options: { task_id: 'last', root_id: 'root' } },
       { task: 'b', options: { root_id: 'root' } },
     ]);
   });
 
-  it('of groups are shared by their members, however deep', () => {
+  it('of groups are shared by all nested members', () => {
     const { messages, children } = after({
       callbacks: [
         group([signature('a'), group([signature('b')]), signature('c', { options: { group_id: 'own' } })], {
@@ -142,7 +142,7 @@ describe('ids', () => {
 });
 
 describe('options', () => {
-  it('say where and when', () => {
+  it('set destination and time', () => {
     const options = {
       queue: 'gpu',
       priority: 4,
@@ -184,7 +184,7 @@ describe('options', () => {
     ]);
   });
 
-  it('keep the numbers of their headers as Python has them, and tell what no header can hold', () => {
+  it('keep the number types of headers and reject values that do not fit into a header', () => {
     const wish = signature('a', { options: { headers: { n: 'BIG', whole: 'FLOAT' } } });
     const embed = { callbacks: [wish] };
     const bodyWith = (big: string): string =>
@@ -200,7 +200,7 @@ describe('options', () => {
     ]);
   });
 
-  it('of girder_worker become headers and a Girder job, wherever they stand', () => {
+  it('of girder_worker become headers and a Girder job', () => {
     const hooks = [p.uploadToFolder(), p.uploadToFolder()];
     const kwargs = {
       image: 'a',
@@ -231,7 +231,7 @@ describe('options', () => {
     expect(written).toEqual([0, 1].map(() => ({ ...p.uploadToFolder(), job: { _id: p.id } })));
   });
 
-  it('hide tokens from whoever is shown the arguments', () => {
+  it('mask tokens in the displayed arguments', () => {
     const kwargs = {
       token: 'abc',
       nested: { apiKey: 'abc' },
@@ -249,7 +249,7 @@ describe('options', () => {
   });
 });
 
-describe('what cannot be started is told, and keeps nothing else back:', () => {
+describe('a follow-up that cannot be started is reported and does not prevent others:', () => {
   const reduce = { 'py/reduce': [{ 'py/function': 'os.getcwd' }, { 'py/tuple': [] }] };
   it.each<[string, unknown, RegExp]>([
     [
@@ -264,7 +264,7 @@ describe('what cannot be started is told, and keeps nothing else back:', () => {
       signature('a', { options: { queue: p.object('kombu.Queue') } }),
       /option queue/,
     ],
-    ['an id that is none', signature('a', { options: { task_id: 7 } }), /invalid id/],
+    ['an invalid id', signature('a', { options: { task_id: 7 } }), /invalid id/],
     [
       'a hook that only Python could build',
       signature('a', { kwargs: { girder_result_hooks: [reduce] } }),
@@ -283,7 +283,7 @@ describe('what cannot be started is told, and keeps nothing else back:', () => {
     expect(after({ errbacks: [bad, signature('good')] }, 'failed').messages).toHaveLength(1);
   });
 
-  it('more tasks than anyone needs', () => {
+  it('too many tasks', () => {
     let wish: unknown = signature('a');
     for (let level = 0; level < 5; level += 1) wish = group(Array.from({ length: 10 }, () => wish));
     const { messages, errors } = after({ callbacks: [wish] });
@@ -292,7 +292,7 @@ describe('what cannot be started is told, and keeps nothing else back:', () => {
   });
 });
 
-/** Each level holds the one before it twice, by reference; `first` is the number of the lowest. */
+/** Each level contains the previous one twice, by reference; `first` is the number of the lowest. */
 const levels = (first: number, perLevel: number, wrap: (twice: unknown[]) => unknown): Json =>
   Object.fromEntries(
     Array.from({ length: 60 }, (_, level) => {
@@ -301,8 +301,8 @@ const levels = (first: number, perLevel: number, wrap: (twice: unknown[]) => unk
     }),
   );
 
-describe('a few lines that stand for millions of', () => {
-  it('values in a header are told, at once', () => {
+describe('a small message that expands to millions of', () => {
+  it('values in a header is rejected at once', () => {
     // before them: kwargs 0, embed 1, callbacks 2, the signature 3, its args 4, kwargs 5, options 6, headers 7
     const headers = levels(8, 1, (twice) => twice);
     const { messages, errors } = after({ callbacks: [signature('a', { options: { headers } })] });
@@ -310,7 +310,7 @@ describe('a few lines that stand for millions of', () => {
     expect(errors).toEqual([expect.stringContaining('too large for a message') as string]);
   });
 
-  it('characters are told, at once', () => {
+  it('characters is rejected at once', () => {
     const long = 'x'.repeat(1024 * 1024);
     // kwargs 0, embed 1, callbacks 2, the signature 3, its args 4
     const callbacks = [
@@ -327,8 +327,8 @@ describe('a few lines that stand for millions of', () => {
     expect(errors).toEqual([expect.stringContaining('result hooks are too large') as string]);
   });
 
-  it.each(['chain', 'group'])('signatures of a %s are told, at once', (kind) => {
-    // held by a keyword argument; each level is a signature, its args, kwargs, tasks and options
+  it.each(['chain', 'group'])('signatures of a %s is rejected at once', (kind) => {
+    // inside a keyword argument; each level is a signature, its args, kwargs, tasks and options
     const held = levels(7, 5, (tasks) =>
       signature(`celery.${kind}`, { kwargs: { tasks }, subtask_type: kind }),
     );

@@ -14,7 +14,7 @@ import {
   type Script,
 } from '../../support/scripted-http.js';
 
-/** A scripted Girder, a client of it and an empty directory, all gone after the test. */
+/** A scripted Girder, a client of it and an empty directory, all removed after the test. */
 export async function setUp(script: Script) {
   const server = await startScriptedServer(script);
   const setup = createTestSetup();
@@ -43,15 +43,15 @@ interface Exchange {
   response: string;
 }
 
-/** What the Python worker really asked of a real Girder, and the answers. */
+/** Requests of the Python worker to a real Girder, and the responses. */
 export function recordedExchanges(name: string): Exchange[] {
   const file = new URL(`../../fixtures/contract/http/${name}`, import.meta.url);
   return JSON.parse(readFileSync(file, 'utf8')) as Exchange[];
 }
 
-/** Answers as Girder did when the same was asked; 404 to what the Python worker never asked. */
+/** Replays the recorded responses; responds 404 to requests that the Python worker never sent. */
 export function replay(exchanges: readonly Exchange[]): Script {
-  // the first answer to each: later ones show what uploads have changed
+  // the first response to each request: later ones include the effects of uploads
   const answers = new Map(
     [...exchanges].reverse().map((exchange) => [requestShape(recordedRequest(exchange)), exchange]),
   );
@@ -70,7 +70,7 @@ export function recordedRequest({
   return { method, path: url.pathname, query: url.searchParams };
 }
 
-/** Equal for requests that mean the same: Python repeats an item's id in the query of its files. */
+/** A key for equivalent requests: Python repeats an item's id in the query of its files. */
 export function requestShape({
   method,
   path: pathname,
@@ -83,7 +83,7 @@ export function requestShape({
   return `${method} ${pathname} ${parameters.join('&')}`;
 }
 
-/** The most that this process' memory grew while `work` went on, in bytes. */
+/** The peak growth of this process's memory during `work`, in bytes. */
 export async function memoryGrowth(work: () => Promise<unknown>): Promise<number> {
   const before = process.memoryUsage.rss();
   let highest = before;

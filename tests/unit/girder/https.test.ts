@@ -37,14 +37,14 @@ async function startGirder({ script = answer, wantsCertificate = false } = {}) {
   return server;
 }
 
-/** A setup with what the site trusts. */
+/** A setup that trusts the given authority. */
 async function site(caFile: string | null = null) {
   const connections = await openGirderConnections({ caFile });
   onTestFinished(connections.close);
   return { ...createTestSetup(), connections };
 }
 
-/** Says RUNNING in a Girder job as a message with these `girder_client_session_kwargs` would have it. */
+/** Sets RUNNING with a message that has these `girder_client_session_kwargs`. */
 async function report(
   origin: string,
   kwargs: unknown,
@@ -77,7 +77,7 @@ async function report(
 }
 
 describe('a Girder whose certificate is of a private authority', () => {
-  test('is not trusted unasked, and the operator is told which setting to use', async () => {
+  test('is not trusted by default, and the error names the setting to use', async () => {
     const { origin } = await startGirder();
     const { told } = await report(origin, undefined);
     expect(told).toMatchObject({
@@ -123,19 +123,19 @@ describe('a Girder whose certificate is of a private authority', () => {
 });
 
 describe('the session for job updates', () => {
-  test('verify: false takes any certificate, for the job only', async () => {
+  test('verify: false accepts any certificate, for job updates only', async () => {
     const { origin } = await startGirder();
     expect(await report(origin, { verify: false })).toEqual({ told: 'go', notes: [] });
   });
 
-  test('verify: a path is the only authority that is trusted', async () => {
+  test('verify: a path names the only trusted authority', async () => {
     const { origin } = await startGirder();
     expect(await report(origin, { verify: files.ca })).toEqual({ told: 'go', notes: [] });
     const other = await report(origin, { verify: files.clientCert }, { caFile: files.ca });
     expect(other.told).toMatchObject({ kind: 'unreachable' });
   });
 
-  test('verify: a path that is of no use is ignored with a note, and the certificate is checked as usual', async () => {
+  test('verify: an unusable path is ignored with a note, and the certificate is verified as usual', async () => {
     const { origin } = await startGirder();
     const { told, notes } = await report(origin, { verify: join(dir, 'none.pem') });
     expect(told).toMatchObject({ kind: 'unreachable' });
@@ -158,7 +158,7 @@ describe('the session for job updates', () => {
     expect(notes).toEqual([expect.stringMatching(/"cert".*ignored/)]);
   });
 
-  test('auth, headers and params go with each request; what names the job wins', async () => {
+  test('auth, headers and params are sent with each request; the headers of the job override them', async () => {
     const { origin, heard } = await startGirder();
     const { told, notes } = await report(origin, {
       verify: files.ca,
@@ -178,7 +178,7 @@ describe('the session for job updates', () => {
     expect(notes.join(' ')).not.toMatch(/evil|OTHER|pä/);
   });
 
-  test.each(['https', 'http'])('proxies: %s goes through the proxy that is named for it', async (scheme) => {
+  test.each(['https', 'http'])('proxies: %s requests use the proxy for that scheme', async (scheme) => {
     const secure = await startGirder();
     const plain = await startScriptedServer(answer);
     onTestFinished(plain.close);
@@ -243,7 +243,7 @@ describe('addresses', () => {
     },
   );
 
-  test('303 after a change is no success', async () => {
+  test('a 303 response to a modifying request is an error', async () => {
     const server = await startScriptedServer((response, { path }) => {
       if (path === '/page') sendJson(response, { status: 2 });
       else response.writeHead(303, { location: '/page' }).end();
@@ -255,7 +255,7 @@ describe('addresses', () => {
     expect(await client.json(z.unknown(), { method: 'GET', path: 'job/j' })).toMatchObject({ status: 2 });
   });
 
-  test('session and certificate stay at home when a file lies elsewhere', async () => {
+  test('session options and client certificate are not used for a redirect to another host', async () => {
     const other = await startScriptedServer(answer);
     onTestFinished(other.close);
     const first = await startGirder({
@@ -276,7 +276,7 @@ describe('addresses', () => {
   });
 });
 
-test('kinds of connections are kept in bounds, and one that is in use is not broken', async () => {
+test('the number of dispatchers is limited, and closing one does not break its requests', async () => {
   const server = await startScriptedServer(answer);
   const connections = createGirderConnections();
   onTestFinished(async () => {
@@ -303,7 +303,7 @@ async function startGirderThatAsks(): Promise<{ origin: string; clientNames: str
   return { origin, clientNames };
 }
 
-/** A proxy that tunnels and forwards. */
+/** A proxy that supports CONNECT and plain forwarding. */
 async function startProxy(): Promise<{ url: string; asked: string[]; credentials: (string | undefined)[] }> {
   const asked: string[] = [];
   const credentials: (string | undefined)[] = [];

@@ -7,7 +7,7 @@ import { readSession } from '../../../src/girder/api/requests-session.js';
 import { sendJson } from '../../support/scripted-http.js';
 import { setUp } from './girder-bench.js';
 
-/** Answers of a real Girder by `handler from->to`: the HTTP status, and the body of a refusal. */
+/** Responses of a real Girder by `handler from->to`: the HTTP status, and the body of a rejection. */
 const measured = new Map(
   Object.entries(
     JSON.parse(
@@ -23,7 +23,7 @@ const final = [3, 4, 5];
 const allows = (handler: string, from: number, to: number): boolean =>
   measured.get(`${handler} ${from}->${to}`)?.[0] === 200;
 
-/** Whether any way that Girder allows leads from one status to another. */
+/** Whether Girder's transitions lead from one status to another. */
 function leads(handler: string, from: number, to: number): boolean {
   const seen = new Set([from]);
   for (const at of seen) for (const next of statuses) if (allows(handler, at, next)) seen.add(next);
@@ -31,12 +31,12 @@ function leads(handler: string, from: number, to: number): boolean {
 }
 
 /**
- * One Girder that answers by the measured table. `meddle` is another party: the status that it sets before the n-th
- * request, as far as Girder allows it that.
+ * A fake Girder that answers by the measured table. `meddle` is another party: the status that it sets before the n-th request,
+ * if Girder allows that.
  */
 async function scriptedGirder() {
   const job = { handler: '', status: 0, told: -1, meddle: [] as (number | null)[] };
-  /** Changes that were asked for although the last answer had said that they are not allowed. */
+  /** Transitions that were requested although the last response showed that they are not allowed. */
   const illegal: string[] = [];
   const history: number[] = [];
   const base = await setUp((response, heard) => {
@@ -83,8 +83,8 @@ async function scriptedGirder() {
 
 const everyStart = handlers.flatMap((handler) => statuses.map((status) => [handler, status] as const));
 
-describe('by the table that was measured on Girder 3 and 5', () => {
-  it('a run begins from every status without an illegal word', async () => {
+describe('with the transitions measured on Girder 3 and 5', () => {
+  it('begin sends allowed transitions only, from every status', async () => {
     const girder = await scriptedGirder();
     for (const as of ['running', 'queued'] as const) {
       const wish = as === 'running' ? 2 : 1;
@@ -101,7 +101,7 @@ describe('by the table that was measured on Girder 3 and 5', () => {
     expect(girder.illegal).toEqual([]);
   });
 
-  it('a run ends from every status without an illegal word, as near to its outcome as Girder allows', async () => {
+  it('finish sends allowed transitions only, from every status, and gets as close to the outcome as Girder allows', async () => {
     const girder = await scriptedGirder();
     for (const outcome of outcomes) {
       const wish = { succeeded: 3, failed: 4, canceled: 5 }[outcome];
@@ -135,7 +135,7 @@ describe('by the table that was measured on Girder 3 and 5', () => {
     expect(girder.illegal).toEqual([]);
   });
 
-  it('another party changes the status at any moment: nothing illegal is sent, and the end is final', async () => {
+  it('if another party changes the status at any moment, only allowed transitions are sent, and the end is final', async () => {
     const girder = await scriptedGirder();
     const meddling = fc.array(fc.option(fc.constantFrom(...statuses), { freq: 2 }), { maxLength: 6 });
     const life = fc.record({
@@ -151,7 +151,7 @@ describe('by the table that was measured on Girder 3 and 5', () => {
         if (begun === 'go') girderJob.started();
         const ended = await girderJob.finish(begun === 'go' ? outcome : 'canceled').catch(() => null);
         expect(girder.illegal).toEqual([]);
-        // the one way not to end: Girder knows no way out of where somebody has put the job
+        // the only case without an end: Girder allows no transition from the status that the other party set
         if (ended === null) expect(leads(handler, girder.job.status, 4)).toBe(false);
         else expect([ended, final.includes(ended)]).toEqual([girder.job.status, true]);
       }),
@@ -159,9 +159,9 @@ describe('by the table that was measured on Girder 3 and 5', () => {
     );
   });
 
-  it('a refusal because of another party is understood: the way is found anew', async () => {
+  it('after a rejection caused by another party, a new path is found', async () => {
     const girder = await scriptedGirder();
-    // canceled by its owner between our reading and our writing
+    // canceled by its owner between reading and writing
     const girderJob = girder.open('celery_handler', 2, [null, 824]);
     await girderJob.read();
     expect(await girderJob.finish('succeeded')).toBe(5);
@@ -169,7 +169,7 @@ describe('by the table that was measured on Girder 3 and 5', () => {
   });
 });
 
-describe('what the owner clicks', () => {
+describe('a cancel by the owner', () => {
   interface Click {
     handler: string;
     status_before: number;

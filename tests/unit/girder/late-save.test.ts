@@ -11,7 +11,7 @@ import { readSession } from '../../../src/girder/api/requests-session.js';
 import { startGirderStandIn } from '../../../src/sandbox/fake-girder/index.js';
 import { createManualClock } from '../../support/doctor.js';
 
-/** A Girder job whose task was accepted this moment, and the save of slicer_cli_web that is still to come. */
+/** A Girder job whose task was just accepted, and the late save of slicer_cli_web that follows. */
 async function bench({ age = 0 } = {}) {
   const dir = await mkdtemp(path.join(tmpdir(), 'dsa-slurm-late-'));
   const girder = await startGirderStandIn({ dir });
@@ -48,13 +48,13 @@ async function bench({ age = 0 } = {}) {
     await girder.stop();
     await rm(dir, { recursive: true });
   });
-  /** Lets time pass until something is so. */
+  /** Advances time until a condition holds. */
   const until = async (isSo: () => void): Promise<void> =>
     vi.waitFor(async () => {
       await clock.pass(0);
       isSo();
     });
-  /** Lets time pass, and Girder answer what it is asked then. */
+  /** Advances time and lets Girder answer. */
   const pass = async (ms: number): Promise<void> => {
     const asked = girder.requests().length;
     await clock.pass(ms);
@@ -63,7 +63,7 @@ async function bench({ age = 0 } = {}) {
   return { girder, girderJob, job, save, clock, pass, until, stop, onCancel };
 }
 
-describe('a status that slicer_cli_web has taken back by saving the job late', () => {
+describe('a status that a late save of slicer_cli_web has overwritten', () => {
   it('is set again soon after', async () => {
     const { girderJob, job, save, pass, until } = await bench();
     expect(await girderJob.begin('running')).toBe('go');
@@ -73,7 +73,7 @@ describe('a status that slicer_cli_web has taken back by saving the job late', (
     await until(() => expect(job.status).toBe(2));
   });
 
-  it('is set again once more when the save came later', async () => {
+  it('is set again when the save came later', async () => {
     const { girder, girderJob, job, save, pass, until } = await bench();
     await girderJob.begin('running');
     await pass(1_500);
@@ -106,19 +106,19 @@ describe('a status that slicer_cli_web has taken back by saving the job late', (
     expect(job.timestamps.map(({ status }) => status)).toEqual([2, 824]);
   });
 
-  it('is asked for no more when the task was accepted long ago', async () => {
+  it('is not checked when the task was accepted long ago', async () => {
     const { girder, girderJob, clock } = await bench({ age: 60_000 });
     await girderJob.begin('running');
     const asked = girder.requests().length;
     await clock.pass(60_000);
     expect(await girderJob.finish('succeeded')).toBe(3);
-    // the log is compared before the end
+    // the log is checked before the end
     expect(girder.requests().length - asked).toBe(2);
   });
 });
 
-describe('what a late save has lost of log and progress', () => {
-  it('is sent again, in order and once', async () => {
+describe('log and progress that a late save has deleted', () => {
+  it('are sent again, in order and once', async () => {
     const { girderJob, job, save, pass, until } = await bench();
     await girderJob.begin('running');
     girderJob.progress({ total: 4, current: 1, message: 'first' });
@@ -138,7 +138,7 @@ describe('what a late save has lost of log and progress', () => {
     expect(job.log.join('')).toBe('one\ntwo\nthree\nfour\n');
   });
 
-  it('is there again before the end, whenever the save came', async () => {
+  it('are restored before the end, whenever the save came', async () => {
     const { girderJob, job, save, pass } = await bench();
     await girderJob.begin('running');
     girderJob.log('one\n');
@@ -151,7 +151,7 @@ describe('what a late save has lost of log and progress', () => {
     expect(job.log.join('')).toBe('one\ntwo\n');
   });
 
-  it('is left alone where somebody else writes into the log, too', () => {
+  it('are not restored if someone else writes to the log', () => {
     const log = createSentLog();
     log.start('');
     log.add('one\n');
@@ -163,7 +163,7 @@ describe('what a late save has lost of log and progress', () => {
     expect(log.repaired('two\n')).toBe('one\ntwo\n');
   });
 
-  it('is left alone where Girder may have shortened a long log, or too much is missing', () => {
+  it('are not restored if Girder may have truncated the log, or too much is missing', () => {
     const log = createSentLog();
     log.start('');
     for (let n = 0; n < 100; n += 1) log.add('x'.repeat(8_192));
@@ -174,7 +174,7 @@ describe('what a late save has lost of log and progress', () => {
   });
 });
 
-describe('a run that was over before slicer_cli_web saved its job', () => {
+describe('a run that ended before slicer_cli_web saved its job', () => {
   it.each([
     ['succeeded', 3],
     ['failed', 4],
@@ -198,7 +198,7 @@ describe('a run that was over before slicer_cli_web saved its job', () => {
     expect(job.log.join('')).toBe('why\n');
   });
 
-  it('holds nothing up once the worker stops', async () => {
+  it('does not delay stopping the worker', async () => {
     const { girderJob, stop } = await bench();
     await girderJob.begin('running');
     await girderJob.finish('succeeded');

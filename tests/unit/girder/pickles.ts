@@ -1,4 +1,4 @@
-/** Builds the JSON that jsonpickle writes for transforms, for tests. */
+/** Builds jsonpickle's JSON for transforms. */
 
 export const id = 'fafafafafafafafafa000063';
 export const token = 'T'.repeat(64);
@@ -57,7 +57,7 @@ export interface TaskParts {
   hooks?: unknown;
 }
 
-/** A task message of these parts; the image is there unless `kwargs` or `args` has its own. */
+/** A task message with these parts; it has an image unless `kwargs` or `args` contains one. */
 export function taskOf({ name = slicerTask, args = [], kwargs = {}, embed = {}, hooks }: TaskParts) {
   const image = args.length > 0 ? {} : { image: 'example/small:v1' };
   return {

@@ -29,7 +29,7 @@ describe('container arguments', () => {
     expect(args.map(brief)).toStrictEqual(asPython);
   });
 
-  it('keep names raw, and take an ObjectId for an id', () => {
+  it('keep names unchanged and accept an ObjectId as an id', () => {
     const objectId = { 'py/object': 'bson.objectid.ObjectId', 'py/state': { 'py/b64': '+vr6+vr6+vr6AABj' } };
     expect(readArgs(p.file({ _file_id: objectId, _filename: '../../x\0' }))).toMatchObject([
       { fileId: p.id, fileName: '../../x\0', access: p.access, directPath: null },
@@ -39,7 +39,7 @@ describe('container arguments', () => {
     ]);
   });
 
-  it('take only an absolute direct path', () => {
+  it('accept only an absolute direct path', () => {
     expect(direct('/assetstore/a')).toMatchObject({ directPath: '/assetstore/a', fileName: null });
     for (const path of ['a', '', null, 5, '/a\nb']) expect(direct(path)).toMatchObject({ directPath: null });
   });
@@ -94,10 +94,10 @@ describe('container arguments', () => {
       /argument 1 \(GirderFileIdToVolume\) has no valid file id/,
     ],
     ['an id with a path', p.file({ _file_id: '../../user/me/abcdefabcdef' }), /no valid file id/],
-    ['a name that is none', p.file({ _filename: 5 }), /file name/],
-    ['a volume that is none', p.file({ _volume: null }), /has no volume/],
+    ['a name that is not a string', p.file({ _filename: 5 }), /file name/],
+    ['a missing volume', p.file({ _volume: null }), /has no volume/],
     ['a volume of another class', p.file({ _volume: p.volumePath('x') }), /not supported/],
-    ['a mode that is none', p.temporaryVolume('/t', { _mode: 65_536 }), /invalid mode/],
+    ['an invalid mode', p.temporaryVolume('/t', { _mode: 65_536 }), /invalid mode/],
     ['no Girder', p.file({ gc: null }), /not published by Girder/],
     ['another client', p.file({ gc: p.object('a.B') }), /not published by Girder/],
     ['a file URL', p.file({ gc: p.gc({ urlBase: 'file:///etc/passwd' }) }), /not an http/],
@@ -116,7 +116,7 @@ describe('container arguments', () => {
 });
 
 describe('output hooks', () => {
-  it('on a temporary volume find it in the body if only one fits', () => {
+  it('on a temporary volume use that of the body if exactly one matches', () => {
     const hook = p.uploadToFolder({ _volumepath: p.volumePath('x', p.temporaryVolume('/t')) });
     const one = { volumes: [p.temporaryVolume('/t'), p.temporaryVolume()] };
     const two = { volumes: [p.temporaryVolume('/t'), p.temporaryVolume('/t')] };
@@ -127,7 +127,7 @@ describe('output hooks', () => {
     expect(readHook(hook, two)).toMatchObject({ volume: { kind: 'temporary', identity: 'hook0:4' } });
   });
 
-  it('skip what is no hook, and take options that are there', () => {
+  it('skip null hooks and read the options that are present', () => {
     expect(read({ hooks: [null] }).hooks).toStrictEqual([]);
     const hook = p.uploadToFolder({
       must_exist: undefined,
@@ -135,7 +135,7 @@ describe('output hooks', () => {
     });
     expect(readHook(hook)).toMatchObject({ mustExist: true, upload: { mimeType: 'text/csv' } });
     expect(() => readHook(p.uploadToFolder({ upload_kwargs: { reference: 1 } }))).toThrow(/reference/);
-    // Girder fills in the document of the job; the publisher's own id is for where it does not
+    // Girder fills in the job document; without it the publisher's id is used
     const ids = { job_id: 'a'.repeat(24), job: { _id: 'b'.repeat(24) }, _volumepath: p.volumePath('x') };
     const artifact = p.girder('GirderUploadVolumePathJobArtifact', ids);
     expect(readHook(artifact)).toMatchObject({ jobId: 'b'.repeat(24) });

@@ -15,7 +15,7 @@ async function expectedOf(name: string): Promise<Expected['kwargs']> {
   return (JSON.parse(await readFile(file, 'utf8')) as Expected).kwargs;
 }
 
-/** Volumes by the order in which they are mentioned: their names in the container are random. */
+/** Replaces the random container names of volumes by their order of appearance. */
 function comparable(text: string, volumes: string[]): string {
   return text.replace(/\/mnt\/girder_worker\/[0-9a-f]{32}/, (volume) => {
     if (!volumes.includes(volume)) volumes.push(volume);
@@ -24,8 +24,8 @@ function comparable(text: string, volumes: string[]): string {
 }
 
 /**
- * What the real DockerTask made of these messages. Known differences: each input has a directory of its own, also with a name of
- * its own; a scalar is text already; a pipe is its path, which the Python worker finds out later.
+ * What the real DockerTask made of these messages. Known differences: each input has its own directory; scalars are already text;
+ * a pipe is already its path, which the Python worker resolves later.
  */
 it.each(['g3', 'g5'])('stages as the Python worker does (%s.show_ok)', async (girder) => {
   const { access, directory, setup } = await setUp(
@@ -79,16 +79,16 @@ it.each(['g3', 'g5'])('stages as the Python worker does (%s.show_ok)', async (gi
   expect(staged.binds.map(({ container, mode }) => `${comparable(container, ours)} ${mode}`).sort()).toEqual(
     modes.sort(),
   );
-  // the volume with a directory of its own on the host is in there
+  // includes the volume with its own host directory
   expect(await readdir(path.join(directory, 'tmp', 'sub'))).toHaveLength(1);
 });
 
-/** Arguments without the directory that each input has of its own: before its id, or instead of none. */
+/** Arguments without the directory that is created for each input. */
 function plain(texts: readonly unknown[]): string[] {
   return texts.map((text) => comparable(String(text), []).replace(/\/(\d+-)?[0-9a-f]{24}\//, '/'));
 }
 
-/** Stages a captured message on a Girder that answers as the recorded one did. */
+/** Stages a captured message with a Girder that replays recorded responses. */
 async function stageFixture(
   name: string,
   change: (body: string, directory: string) => string | Promise<string> = (body) => body,
@@ -119,18 +119,18 @@ async function stageFixture(
   return { staging, directory, heard };
 }
 
-/** Puts a readable file in the place of the one that the captured messages name. */
+/** Replaces the file that the captured messages name by a readable one. */
 async function withDirectFile(body: string, directory: string): Promise<string> {
   const file = path.join(directory, 'direct file.svs');
   await writeFile(file, 'a slide');
   return body.replaceAll('/shared/direct file.svs', file);
 }
 
-// each input has a directory of its own
+// each input has its own directory
 const plainly = (place: string) =>
   place.replace('/mnt/girder_direct_worker/1/', '/mnt/girder_direct_worker/');
 
-// outside of a container's arguments these transforms make paths of the worker's host, which no container sees
+// outside container arguments these transforms give paths on the worker's host, which no container sees
 const inArguments = (body: string) =>
   body.replace(
     /\{"inputFile": (.*), "other": (.*), "outputDir": (.*?)\}\}, \{"callbacks/s,
@@ -156,7 +156,7 @@ it.each(['g3', 'g5'])(
   },
 );
 
-it.each(['g3', 'g5'])('does not run what names no file of Girder (%s.show_bad_id)', async (girder) => {
+it.each(['g3', 'g5'])('fails for an unknown file id (%s.show_bad_id)', async (girder) => {
   const { staging } = await stageFixture(`${girder}.show_bad_id.json`);
   await expect(staging).rejects.toMatchObject({ code: 'girder' });
 });
@@ -172,7 +172,7 @@ it.each([
     const { staging, directory, heard } = await stageFixture(
       `${girder}.show_allow_direct.json`,
       async (body, directory) => withDirectFile(inArguments(body), directory),
-      // they upload what a Python task returns
+      // they upload the return value of a Python task
       { directPaths, hooks: false },
     );
     const staged = await staging;

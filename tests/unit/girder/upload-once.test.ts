@@ -9,7 +9,7 @@ import type { PendingUpload, UploadRecord } from '../../../src/girder/transfer/u
 import { startGirderStandIn } from '../../../src/sandbox/fake-girder/index.js';
 import { createTestSetup } from '../../support/scripted-http.js';
 
-/** A Girder that keeps its own rules, and a worker that can die. */
+/** A fake Girder that enforces the rules of uploads, and a worker that can crash. */
 async function bench() {
   const dir = await mkdtemp(path.join(tmpdir(), 'dsa-slurm-once-'));
   const girder = await startGirderStandIn({ dir });
@@ -37,7 +37,7 @@ async function bench() {
         .flatMap((item) => girder.files(item.id))
         .map(async ({ name, path: content }) => `${name}: ${await readFile(content, 'utf8')}`),
     );
-  /** A journal that outlives the worker. */
+  /** A journal that survives the worker. */
   const journal: { begun: PendingUpload | null } = { begun: null };
   const memory = (onBegin: () => void = () => undefined): UploadRecord => ({
     begun: journal.begun,
@@ -61,13 +61,13 @@ test.each(['content', ''])(
     const { upload, file, found } = await bench();
     const real = await file(text);
     await upload(real);
-    // its worker died between Girder's answer and the line in the journal
+    // the worker crashed between Girder's response and the journal entry
     await upload(real);
     expect(await found()).toEqual([`out: ${text}`]);
   },
 );
 
-test.each(['content', ''])('an output “%s” that was only begun is made', async (text) => {
+test.each(['content', ''])('an output “%s” whose upload was only started is created', async (text) => {
   const { upload, file, found } = await bench();
   const real = await file(text);
   await expect(upload(real, died)).rejects.toThrow('died');
@@ -76,7 +76,7 @@ test.each(['content', ''])('an output “%s” that was only begun is made', asy
   expect(await found()).toEqual([`out: ${text}`]);
 });
 
-test('an upload is gone on with where it broke off', async () => {
+test('an interrupted upload resumes where it stopped', async () => {
   const { upload, file, found, context, journal, girder } = await bench();
   const real = await file('content');
   await expect(upload(real, died)).rejects.toThrow('died');
@@ -93,7 +93,7 @@ test('an upload is gone on with where it broke off', async () => {
   expect(context.signal.aborted).toBe(false);
 });
 
-test('an upload that an administrator has thrown away is made again', async () => {
+test('an upload that an administrator has deleted is started again', async () => {
   const { upload, file, found, journal } = await bench();
   journal.begun = { upload: 'fafafafafafafafafafafafa' };
   await upload(await file('content'));
@@ -120,7 +120,7 @@ test.each([
   expect((await found()).filter((each) => each.startsWith('out'))).toEqual([`out: ${text}`]);
 });
 
-test('an empty output of that name from before is not taken for this one', async () => {
+test('an older empty output of the same name is not mistaken for this one', async () => {
   const { girder, folderId, upload, file, found } = await bench();
   await girder.addFile(folderId, 'out', Buffer.from(''));
   await upload(await file(''));

@@ -41,7 +41,7 @@ async function failure(work: Promise<unknown>): Promise<GirderError> {
   return error;
 }
 
-/** Answers the n-th request with the n-th of these; the last one stays. */
+/** Answers the n-th request with the n-th handler, and further ones with the last. */
 function inTurn(...answers: ((response: ServerResponse) => void)[]): Script {
   let turn = 0;
   return (response) => {
@@ -71,7 +71,7 @@ const to =
   (response: ServerResponse): unknown =>
     response.writeHead(code, { location }).end();
 
-describe('asking', () => {
+describe('a request', () => {
   it('sends the token as a header and nowhere else', async () => {
     const { client, heard } = await start(ok);
     await client.json(z.unknown(), {
@@ -104,7 +104,7 @@ describe('asking', () => {
     expect(setup.clock.slept[1]).toBeGreaterThanOrEqual(1_000);
   });
 
-  it('waits as long as Retry-After says, within reason', async () => {
+  it('waits as long as Retry-After says, up to a minute', async () => {
     const { client, setup } = await start(inTurn(busy, ok));
     await ask(client);
     expect(setup.clock.slept[0]).toBe(30_000);
@@ -118,7 +118,7 @@ describe('asking', () => {
     expect(heard).toHaveLength(6);
   });
 
-  it('does not repeat a change after a plain 500', async () => {
+  it('does not repeat a modifying request after a 500', async () => {
     const { client, heard } = await start(status(500, { type: 'internal', message: 'oops' }));
     const error = await failure(client.json(z.unknown(), { method: 'POST', path: 'file' }));
     expect(error).toMatchObject({ kind: 'busy', status: 500, girderMessage: 'oops' });
@@ -133,7 +133,7 @@ describe('asking', () => {
     expect(await asked).toMatchObject({ kind: 'aborted' });
   });
 
-  it('names the host when nobody is there', async () => {
+  it('names the host when nothing is listening', async () => {
     const { client, close } = await start(ok);
     await close();
     closers.shift();
@@ -141,7 +141,7 @@ describe('asking', () => {
   });
 });
 
-describe('answers that are errors', () => {
+describe('error responses', () => {
   it.each([
     [401, { type: 'access', message: 'You must be logged in.' }, 'access'],
     [403, { type: 'access', message: 'Read access denied.' }, 'access'],
@@ -168,13 +168,13 @@ describe('answers that are errors', () => {
       transient: false,
     });
     expect(error.field).toBe('field' in body ? body.field : null);
-    // the sentence around Girder's words has a full stop of its own
+    // the sentence around Girder's message has its own period
     if (error.access !== 'expired') expect(error.message).toContain(body.message.replace(/\.$/, ''));
     expect(error.message).not.toMatch(/\.\.|\.\)\.$/);
     expect(heard.filter(({ path }) => path === '/api/v1/x')).toHaveLength(1);
   });
 
-  /** Girder's own words (girder/api/rest.py, access.py, models/model_base.py). */
+  /** Girder's own messages (girder/api/rest.py, access.py, models/model_base.py). */
   it.each<[string, number, string, unknown, string, RegExp]>([
     ['expired', 401, 'You must be logged in.', null, 'expired', /has expired/],
     ['expired', 401, 'Read access denied for file x (user None).', null, 'expired', /has expired/],
@@ -215,7 +215,7 @@ describe('answers that are errors', () => {
     expect(error.next).toMatch(/start (it|the analysis) again/i);
   });
 
-  it('takes an answer of the proxy in front for what it is', async () => {
+  it('does not mistake an error of a proxy for one of Girder', async () => {
     const { client } = await start(page(404));
     expect(await failure(ask(client))).toMatchObject({ kind: 'not-girder', status: 404 });
   });
@@ -231,7 +231,7 @@ describe('answers that are errors', () => {
     expect(error.message).toMatch(words);
   });
 
-  it('keeps control characters of an answer out of its words', async () => {
+  it('keeps control characters of a response out of error messages', async () => {
     const { client } = await start(
       status(400, { type: 'rest', message: `a\u001b[2J\nb${'x'.repeat(5_000)}` }),
     );
@@ -256,7 +256,7 @@ describe('redirects', () => {
     expect(heard[1]?.body.toString()).toBe('a=b');
   });
 
-  it('take no token to another host, not even back again', async () => {
+  it('never send the token to another host, nor after a redirect back', async () => {
     const other = await start(inTurn((response) => to(`${first.origin}/back`)(response)));
     const first: Awaited<ReturnType<typeof start>> = await start(inTurn(to(`${other.origin}/file`), ok));
     expect(await ask(first.client)).toEqual({ ok: true });
@@ -265,7 +265,7 @@ describe('redirects', () => {
     expect(first.heard[1]?.headers['girder-token']).toBeUndefined();
   });
 
-  it('take nothing but questions to another host', async () => {
+  it('are followed to another host for GET only', async () => {
     const other = await start(ok);
     const { client } = await start(to(`${other.origin}/x`, 307));
     const error = await failure(client.json(z.unknown(), { method: 'PUT', path: 'x', form: { log: 'a' } }));
@@ -273,12 +273,12 @@ describe('redirects', () => {
     expect(other.heard).toEqual([]);
   });
 
-  it.each(['file:///etc/passwd', 'http://['])('do not go to %s', async (location) => {
+  it.each(['file:///etc/passwd', 'http://['])('to %s are errors', async (location) => {
     const { client } = await start(to(location));
     expect((await failure(ask(client))).message).toMatch(/an unusable redirect/);
   });
 
-  it('come to an end', async () => {
+  it('are limited in number', async () => {
     const { client, heard } = await start(to('/round'));
     expect((await failure(ask(client))).kind).toBe('not-girder');
     expect(heard).toHaveLength(6);
@@ -312,7 +312,7 @@ describe('mapApiUrl', () => {
   });
 });
 
-it('segment cannot reach another resource', () => {
+it('segment prevents access to another resource', () => {
   for (const text of ['..', '.', '', '../user', 'a?b', 'a#b', '\ud800']) {
     const { pathname } = new URL(`http://host/api/v1/file/${segment(text)}/download`);
     expect(pathname.split('/')).toHaveLength(6);
@@ -320,10 +320,10 @@ it('segment cannot reach another resource', () => {
   }
 });
 
-describe('a worker that may not write any more', () => {
+describe('a worker that has lost its lease', () => {
   const lost = new Error('another worker has taken over');
 
-  /** A client of a worker that loses its state directory after so many questions whether it may write. */
+  /** A client of a worker that loses its state directory after the given number of write checks. */
   async function startLosing(after: number) {
     const [server, setup] = [await startScriptedServer(ok), createTestSetup()];
     let asked = 0;
@@ -352,7 +352,7 @@ describe('a worker that may not write any more', () => {
     expect(server.heard).toHaveLength(1);
   });
 
-  it('sends no further piece of a body that is under way', async () => {
+  it('stops sending a body halfway', async () => {
     const { server, client } = await startLosing(2);
     const pieces = ['one', 'two', 'three'];
     const body = { length: 11, open: () => Readable.from(pieces.map((piece) => Buffer.from(piece))) };

@@ -34,7 +34,7 @@ const moved = (location: string): Fault => ({
   headers: { location },
 });
 
-/** What stands in Girder's place while it is away or ill. */
+/** Responses while Girder is down or broken. */
 const illnesses: Record<string, Fault> = {
   'no connection': { kind: 'drop' },
   'a page of a proxy': web(200),
@@ -55,7 +55,7 @@ const illnesses: Record<string, Fault> = {
   "Girder's own fault": web(500, '{"type":"internal","message":"An unexpected error occurred."}'),
 };
 
-/** A stand-in for Girder with one file, and a client with patience. */
+/** A fake Girder with one file, and a client that retries. */
 async function bench(patience: Partial<NonNullable<GirderSetup['patience']>> = {}) {
   const dir = await mkdtemp(path.join(tmpdir(), 'dsa-slurm-patience-'));
   const girder = await startGirderStandIn({ dir });
@@ -80,7 +80,7 @@ async function bench(patience: Partial<NonNullable<GirderSetup['patience']>> = {
     clock: setup.clock,
     signal: stop.signal,
   };
-  /** From now on so many calls are answered in this way, and those after them well. */
+  /** The next calls fail in this way, and later ones succeed. */
   const fallIll = (fault: Fault, calls = 20): void => {
     let left = calls;
     girder.fail(() => (left-- > 0 ? fault : undefined));
@@ -97,7 +97,7 @@ async function bench(patience: Partial<NonNullable<GirderSetup['patience']>> = {
 }
 
 describe.each(Object.entries(illnesses))('while Girder answers with %s', (_what, fault) => {
-  it('an input is waited for', async () => {
+  it('downloading an input is retried', async () => {
     const { dir, girder, context, fallIll, troubles } = await bench();
     const text = 'an input that is longer than any page of a proxy is in this test'.repeat(4);
     const { id } = await girder.addFile(girder.rootFolderId, 'in', Buffer.from(text));
@@ -110,7 +110,7 @@ describe.each(Object.entries(illnesses))('while Girder answers with %s', (_what,
     expect(troubles.at(-1)).toBeNull();
   });
 
-  it.each(['content', ''])('an output “%s” waits, and is there once', async (text) => {
+  it.each(['content', ''])('uploading an output “%s” is retried and creates one file', async (text) => {
     const { dir, context, fallIll, outputs, found, troubles } = await bench();
     await writeFile(path.join(dir, 'out'), text);
     fallIll(fault);
@@ -119,7 +119,7 @@ describe.each(Object.entries(illnesses))('while Girder answers with %s', (_what,
     expect(troubles.at(-1)).toBeNull();
   });
 
-  it('an output waits before its content is sent', async () => {
+  it('starting an upload is retried', async () => {
     const { dir, girder, context, outputs, found } = await bench();
     await writeFile(path.join(dir, 'out'), 'content');
     let left = 20;
@@ -129,7 +129,7 @@ describe.each(Object.entries(illnesses))('while Girder answers with %s', (_what,
   });
 });
 
-it('an answer to POST that is lost again and again makes no second output', async () => {
+it('repeatedly lost responses to POST do not create a second output', async () => {
   const { dir, girder, context, outputs, found } = await bench();
   await writeFile(path.join(dir, 'out'), '');
   let left = 1;
@@ -141,7 +141,7 @@ it('an answer to POST that is lost again and again makes no second output', asyn
   expect(await found()).toEqual(['out: ']);
 });
 
-describe('what Girder says for good', () => {
+describe('final answers of Girder', () => {
   it.each([
     [400, { type: 'rest', message: 'Invalid file id (x).' }],
     [403, { type: 'access', message: 'Write access denied for folder x.' }],
@@ -151,7 +151,7 @@ describe('what Girder says for good', () => {
     fallIll(web(status, JSON.stringify(body)), Infinity);
     const asked = girder.requests().length;
     await expect(getFile(context.client, 'x', context.signal)).rejects.toMatchObject({ status });
-    // of a 401 it is asked in addition how it is with the token itself
+    // after a 401, the client also asks about the token itself
     expect(
       girder
         .requests()
@@ -162,8 +162,8 @@ describe('what Girder says for good', () => {
   });
 });
 
-describe('patience ends', () => {
-  it('with a page that is not Girder: after the time that is set for it', async () => {
+describe('retrying ends', () => {
+  it('after the configured time, if something other than Girder answers', async () => {
     const { context, fallIll, setup, troubles } = await bench({ nonGirderMs: 3 * hour });
     const began = setup.clock.monotonic();
     fallIll(web(200), Infinity);
@@ -174,7 +174,7 @@ describe('patience ends', () => {
     expect(troubles.at(-1)).toBeNull();
   });
 
-  it('with a Girder that is away: soon after the token has ended', async () => {
+  it('soon after the token has expired, if Girder is unreachable', async () => {
     const { context, fallIll, setup, girder } = await bench({
       tokenExpiresAt: createTestSetup().clock.now() + 6 * hour,
     });
@@ -200,7 +200,7 @@ describe('patience ends', () => {
   });
 });
 
-it('whoever waits gives its place back meanwhile', async () => {
+it('the slot is released during pauses', async () => {
   const waits: string[] = [];
   const { girder, context, fallIll } = await bench({
     runWait: async (wait) => {
@@ -215,7 +215,7 @@ it('whoever waits gives its place back meanwhile', async () => {
   expect(waits).toEqual(['left', 'back', 'left', 'back']);
 });
 
-it('an answer that never ends is given up, and says so', async () => {
+it('an endless response is aborted with an error that says so', async () => {
   const { context, close } = await setUp((response) => {
     response.writeHead(200, { 'content-type': 'application/json' });
     const beat = setInterval(() => response.write(' '), 20);
@@ -228,7 +228,7 @@ it('an answer that never ends is given up, and says so', async () => {
   );
 });
 
-it('an error answer that never ends is given up too', async () => {
+it('an endless error response is aborted, too', async () => {
   const { context } = await setUp((response) => {
     response.writeHead(404, { 'content-type': 'text/html' });
     response.write('<html>');
@@ -237,7 +237,7 @@ it('an error answer that never ends is given up too', async () => {
   await expect(context.client.json(z.unknown(), question)).rejects.toThrow('no complete response');
 });
 
-it('the answer to a piece of a file has its time as well', async () => {
+it('the response to a chunk has a timeout, too', async () => {
   const { context } = await setUp((response) => {
     response.writeHead(200, { 'content-type': 'application/json' });
     response.write('{');
@@ -248,7 +248,7 @@ it('the answer to a piece of a file has its time as well', async () => {
   await expect(context.client.json(z.unknown(), question)).rejects.toThrow('no complete response');
 });
 
-it('a caller that stops is told so, not that Girder is slow', async () => {
+it('an abort is reported as an abort, not as a timeout', async () => {
   const stop = new AbortController();
   const { context } = await setUp((response, { path: asked }) => {
     if (asked.endsWith('/2')) return sendJson(response, {});

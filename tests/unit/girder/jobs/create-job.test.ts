@@ -20,7 +20,7 @@ const wanted = {
   otherFields: {},
 };
 
-test('a Girder job is asked for as the Python worker asks, and its specification is handed over', async () => {
+test('creates a Girder job with the request of the Python worker and returns its jobInfoSpec', async () => {
   const [first] = recorded;
   if (first === undefined) throw new Error('nothing recorded');
   const answer = JSON.parse(first.response) as { jobInfoSpec: { reference: string } };
@@ -41,7 +41,7 @@ test('a Girder job is asked for as the Python worker asks, and its specification
   });
 });
 
-test('arguments that do not fit into a URL are left out', async () => {
+test('omits arguments that do not fit into a URL', async () => {
   const { access, setup, heard } = await setUp((response) =>
     sendJson(response, { type: 'rest', message: 'no' }, 400),
   );
@@ -65,7 +65,7 @@ test.each([
 const others = (count: number): object[] =>
   Array.from({ length: count }, (_, index) => ({ celeryTaskId: `other-${index}`, jobInfoSpec: null }));
 
-/** What is found in these pages of jobs, and what Girder was asked. */
+/** The result of searching these pages of jobs, and the requests that were sent. */
 async function search(pages: readonly object[][]) {
   const { access, setup, heard } = await setUp((response, { query }) =>
     sendJson(response, pages[Number(query.get('offset')) / Number(query.get('limit'))] ?? []),
@@ -73,11 +73,11 @@ async function search(pages: readonly object[][]) {
   return { found: await findGirderJobOf(clientFor(access, setup), wanted, signal), heard };
 }
 
-describe('the Girder job of a task that may have one', () => {
+describe('findGirderJobOf', () => {
   const id = 'fafafafafafafafafa000063';
   const jobInfoSpec = { method: 'PUT', url: `http://girder/api/v1/job/${id}`, reference: id, headers: {} };
 
-  test('is looked for among those of its type, the newest first, page by page', async () => {
+  test('searches the jobs of the type, newest first, page by page', async () => {
     const { found, heard } = await search([
       others(50),
       [...others(3), { celeryTaskId: 'the-task', jobInfoSpec }],
@@ -95,13 +95,13 @@ describe('the Girder job of a task that may have one', () => {
     });
   });
 
-  test('is not there: the last page ends the search, and so do a thousand others', async () => {
+  test('gives up after the last page, or after a thousand jobs', async () => {
     expect(await search([others(49)])).toMatchObject({ found: null, heard: { length: 1 } });
     const endless = await search(Array.from({ length: 99 }, () => others(50)));
     expect(endless).toMatchObject({ found: null, heard: { length: 20 } });
   });
 
-  test('is not seen by those who are not shown the tasks of jobs', async () => {
+  test('finds nothing for users to whom Girder does not show task ids', async () => {
     expect((await search([[{ _id: id, jobInfoSpec }]])).found).toBeNull();
   });
 });

@@ -12,7 +12,7 @@ import { recordedExchanges, setUp } from '../girder-bench.js';
 const hour = 60 * 60 * 1_000;
 const total = (slept: readonly number[]): number => slept.reduce((sum, ms) => sum + ms, 0);
 
-/** A Girder job that keeps Girder's rules. `intercept` may answer first. */
+/** A fake Girder job that enforces Girder's rules. `intercept` may answer a request instead. */
 async function bench({
   status = 0,
   handler = 'celery_handler',
@@ -91,7 +91,7 @@ const html = (response: ServerResponse): void => {
 };
 
 describe('begin', () => {
-  it('says RUNNING as the Python worker does', async () => {
+  it('sets RUNNING as the Python worker does', async () => {
     const { girderJob, heard, job } = await bench();
     expect(await girderJob.begin('running')).toBe('go');
     expect(heard.map(({ method }) => method)).toEqual(['GET', 'PUT']);
@@ -133,7 +133,7 @@ describe('begin', () => {
     expect(job.history).toEqual(history);
   });
 
-  it('is followed by RUNNING once the analysis has started, and that is said once', async () => {
+  it('is followed by a single RUNNING once the analysis has started', async () => {
     const { girderJob, job, forms } = await bench();
     await girderJob.begin('queued');
     girderJob.started();
@@ -144,7 +144,7 @@ describe('begin', () => {
     expect(forms()).toEqual(['status=1', 'status=2', 'status=3']);
   });
 
-  it('a start that Girder could not be told of holds up nothing', async () => {
+  it('a RUNNING that cannot be set delays nothing', async () => {
     let away = false;
     const { girderJob, job, setup } = await bench({
       intercept: (response) => {
@@ -161,7 +161,7 @@ describe('begin', () => {
     expect(job.status).toBe(4);
   });
 
-  it('waits for a Girder that is away, and says so meanwhile', async () => {
+  it('waits while Girder is unreachable and reports the problem', async () => {
     const { girderJob, troubles, setup } = await bench({ intercept: times(12, hangUp) });
     expect(await girderJob.begin('running')).toBe('go');
     expect(troubles).toHaveLength(13);
@@ -186,7 +186,7 @@ describe('begin', () => {
     expect(heard).toHaveLength(1);
   });
 
-  it('fails on web pages, but not on the first', async () => {
+  it('fails on repeated web pages, but not on the first', async () => {
     const { girderJob, heard, setup } = await bench({ intercept: times(Infinity, html) });
     await expect(girderJob.begin('running')).rejects.toMatchObject({ kind: 'not-girder' });
     expect(total(setup.clock.slept)).toBeGreaterThanOrEqual(hour);
@@ -194,7 +194,7 @@ describe('begin', () => {
     expect(heard.length).toBeLessThan(40);
   });
 
-  it('ends when its caller does', async () => {
+  it('stops when its signal aborts', async () => {
     const abort = new AbortController();
     const { girderJob } = await bench({
       intercept: (response) => {
@@ -208,7 +208,7 @@ describe('begin', () => {
 });
 
 describe('log and progress', () => {
-  it('go together in the form of the Python worker, without what Girder has already', async () => {
+  it('are sent together as the Python worker does, without unchanged fields', async () => {
     const { girderJob, forms } = await bench({ status: 2 });
     girderJob.log('a first report is sent at once');
     await girderJob.flush();
@@ -248,7 +248,7 @@ describe('log and progress', () => {
     expect(puts).toBe(arrives ? 3 : 4);
   });
 
-  it('tell before they set out how long the log was, so that they are recognised after a crash', async () => {
+  it('pass the length of the log to onSending, to recognize the chunk after a crash', async () => {
     const told: unknown[] = [];
     const { girderJob } = await bench({ status: 2, onSending: async (...all) => void told.push(all) });
     girderJob.log('nobody has read the log yet', mark(7));
@@ -260,7 +260,7 @@ describe('log and progress', () => {
     await girderJob.flush();
     girderJob.log('another', mark(9));
     await girderJob.flush();
-    girderJob.log('words that nobody has to know again');
+    girderJob.log('text that need not be recognized later');
     await girderJob.flush();
     expect(told).toEqual([
       [{ log: 7 }, describeChunk('nobody has read the log yet', null)],
@@ -269,7 +269,7 @@ describe('log and progress', () => {
     ]);
   });
 
-  it('are sent no more often than asked for, and all that came meanwhile at once', async () => {
+  it('are sent once per interval, with everything that came meanwhile', async () => {
     const { girderJob, forms, setup, job, sent } = await bench({ status: 2 });
     for (let n = 1; n <= 100; n += 1) {
       girderJob.log(`line ${n}\n`, mark(n));
@@ -285,7 +285,7 @@ describe('log and progress', () => {
     expect(sent).toEqual([...sent].sort((a, b) => a - b));
   });
 
-  it('go in medium pieces that no character is lost between', async () => {
+  it('are split into chunks without losing a character', async () => {
     const { girderJob, job, forms, sent } = await bench({ status: 2 });
     const text = `a${'😀ü\n'.repeat(50_000)}`;
     girderJob.log(text, mark(7));
@@ -297,7 +297,7 @@ describe('log and progress', () => {
     expect(sent).toEqual([7]);
   });
 
-  it('are cleaned of what no database takes', async () => {
+  it('are stripped of characters that MongoDB rejects', async () => {
     const { girderJob, job } = await bench({ status: 2 });
     girderJob.log('a\0b\ud800c\u001b[31mred\r\n');
     girderJob.progress({ message: 'x\ny', total: Number.NaN, current: null });
@@ -306,7 +306,7 @@ describe('log and progress', () => {
     expect(job.progress).toEqual({ progressMessage: 'x y' });
   });
 
-  it('wait while Girder is away; too much of it is left out, and that is said', async () => {
+  it('wait while Girder is unreachable; overflow is dropped, and the log says so', async () => {
     let away = true;
     const { girderJob, job, sent } = await bench({
       status: 2,
@@ -331,7 +331,7 @@ describe('log and progress', () => {
     expect(sent.at(-1)).toBe(301);
   });
 
-  it('lose nothing for one who waits for room', async () => {
+  it('lose nothing if the caller awaits waitForRoom', async () => {
     const { girderJob, job } = await bench({ status: 2 });
     const line = `${'x'.repeat(99_999)}\n`;
     for (let n = 0; n < 12; n += 1) {
@@ -342,7 +342,7 @@ describe('log and progress', () => {
     expect(job.log).toBe(line.repeat(12));
   });
 
-  it('do not stop at one piece that Girder refuses', async () => {
+  it('continue after a chunk that Girder rejects', async () => {
     const { girderJob, job, sent } = await bench({
       status: 2,
       intercept: (response, { body }) => {
@@ -359,7 +359,7 @@ describe('log and progress', () => {
     expect(sent).toEqual([1, 2]);
   });
 
-  it('do not stop at one piece that breaks Girder: it is told from a Girder that is ill', async () => {
+  it('continue after a chunk that causes a 500, which is distinguished from a broken Girder', async () => {
     let ill = 20;
     const { girderJob, job, sent, heard } = await bench({
       status: 2,
@@ -381,7 +381,7 @@ describe('log and progress', () => {
     expect(heard.length).toBeLessThan(40);
   });
 
-  it('end for good when the token does', async () => {
+  it('stop permanently when the token has expired', async () => {
     const { girderJob, heard } = await bench({
       intercept: (response) => {
         sendJson(response, { type: 'access', message: 'Invalid or expired token.' }, 401);
@@ -398,7 +398,7 @@ describe('log and progress', () => {
     await expect(girderJob.finish('succeeded')).rejects.toMatchObject({ code: 'girder', kind: 'access' });
   });
 
-  it('are left out after an hour of web pages, and the log says so afterwards', async () => {
+  it('are dropped after an hour of web pages, and the log says so afterwards', async () => {
     let away = true;
     const { girderJob, job, setup } = await bench({
       status: 2,
@@ -410,7 +410,7 @@ describe('log and progress', () => {
     const line = `${'x'.repeat(9_999)}\n`;
     for (let n = 0; n < 30; n += 1) girderJob.log(line);
     await girderJob.flush();
-    // all that waits together, and not one piece after the other
+    // everything that waits is dropped together, not chunk by chunk
     expect(total(setup.clock.slept)).toBeLessThan(1.2 * hour);
     away = false;
     girderJob.log('back\n');
@@ -430,7 +430,7 @@ describe('log and progress', () => {
     expect(heard.length).toBeLessThanOrEqual(count + 1);
   });
 
-  it('go on at their interval when the wall clock is set back by hours', async () => {
+  it('keep their interval when the wall clock is set back by hours', async () => {
     const { girderJob, forms, setup } = await bench({ status: 2 });
     girderJob.log('one\n');
     await vi.waitFor(() => expect(forms()).toHaveLength(1));
@@ -440,7 +440,7 @@ describe('log and progress', () => {
     expect(total(setup.clock.slept)).toBeLessThanOrEqual(500);
   });
 
-  it('to a server that is slow keep no other server waiting', async () => {
+  it('to a slow server do not delay reports to other servers', async () => {
     const reporting = createReportLimits({ reportMs: 100, concurrency: 2 });
     const never = new Promise<void>(() => undefined);
     for (let n = 0; n < 9; n += 1) void reporting.run('http://slow', async () => never);
@@ -463,7 +463,7 @@ describe('log and progress', () => {
 });
 
 describe('a cancel in Girder', () => {
-  it.each([824, 5])('is learned from any answer, once (%i)', async (status) => {
+  it.each([824, 5])('is reported once, from any response (%i)', async (status) => {
     const { girderJob, job, onCancel } = await bench({ status: 2 });
     await girderJob.begin('running');
     job.status = status;
@@ -474,7 +474,7 @@ describe('a cancel in Girder', () => {
     expect(onCancel).toHaveBeenCalledTimes(1);
   });
 
-  it('is not told for the CANCELED that we set', async () => {
+  it('is not reported for a CANCELED that finish sets', async () => {
     const { girderJob, onCancel, job } = await bench({ status: 2 });
     expect(await girderJob.finish('canceled')).toBe(5);
     expect(job.history).toEqual([5]);
@@ -505,7 +505,7 @@ describe('finish', () => {
     expect(job.history).toEqual(history);
   });
 
-  it('sends what is left of the log first', async () => {
+  it('sends the rest of the log first', async () => {
     const { girderJob, forms } = await bench();
     await girderJob.begin('running');
     girderJob.log('Why it failed.\n');
@@ -513,7 +513,7 @@ describe('finish', () => {
     expect(forms()).toEqual(['status=2', 'log=Why+it+failed.%0A', 'status=4']);
   });
 
-  it('looks again when the job has changed meanwhile', async () => {
+  it('reads the status again when the job has changed meanwhile', async () => {
     const { girderJob, job } = await bench();
     await girderJob.begin('running');
     job.status = 824;
@@ -521,7 +521,7 @@ describe('finish', () => {
     expect(job.history).toEqual([2, 5]);
   });
 
-  it('goes on for as long as it takes', async () => {
+  it('retries until Girder answers', async () => {
     let failures = 0;
     const { girderJob, job, troubles } = await bench({
       status: 2,
@@ -539,7 +539,7 @@ describe('finish', () => {
     expect(troubles.at(-1)).toBeNull();
   });
 
-  it('gives up a server that is not Girder after a day, and asks it ever more rarely', async () => {
+  it('gives up on a server that is not Girder after a day, with growing pauses', async () => {
     const { girderJob, setup, heard, troubles } = await bench({
       status: 2,
       intercept: times(Infinity, html),
@@ -551,7 +551,7 @@ describe('finish', () => {
     expect(troubles.at(-1)).toBeNull();
   });
 
-  it('gives up a Girder that is away once the token is surely gone', async () => {
+  it('gives up on an unreachable Girder once the token has certainly expired', async () => {
     const tokenExpiresAt = 1_800_000_000_000 + 12 * hour;
     const { girderJob, setup } = await bench({
       status: 2,
@@ -563,12 +563,12 @@ describe('finish', () => {
     expect(total(setup.clock.slept)).toBeLessThan(12.1 * hour);
   });
 
-  it('waits out a short outage of Girder even then: its answer may be another', async () => {
+  it('waits for a short outage even after the token has expired', async () => {
     const { girderJob } = await bench({ status: 2, tokenExpiresAt: 0, intercept: times(5, hangUp) });
     expect(await girderJob.finish('succeeded')).toBe(3);
   });
 
-  it('is content when the answer to its last word was lost', async () => {
+  it('succeeds if only the response to the final status was lost', async () => {
     let lost = false;
     const { girderJob, job } = await bench({
       status: 2,
@@ -583,7 +583,7 @@ describe('finish', () => {
     expect(await girderJob.finish('succeeded')).toBe(3);
   });
 
-  it('does not fight for ever', async () => {
+  it('gives up if someone else keeps changing the status', async () => {
     const { girderJob, heard } = await bench({
       status: 2,
       intercept: (response, { method }) => {
@@ -607,7 +607,7 @@ describe('finish', () => {
   });
 });
 
-it('read tells the title', async () => {
+it('read returns the title', async () => {
   const { girderJob } = await bench({ status: 2 });
   expect(await girderJob.read()).toMatchObject({
     status: 2,
@@ -616,7 +616,7 @@ it('read tells the title', async () => {
   });
 });
 
-it('a task without a Girder job reports to nobody', async () => {
+it('a task without a Girder job reports nothing', async () => {
   const job = silentGirderJob();
   expect(await job.begin('running')).toBe('go');
   job.log('x', mark(1));

@@ -7,7 +7,7 @@ const second = 'second\n';
 test.each<[string, string, string, number | null, boolean]>([
   ['is its end', second, 'first\nsecond\n', 6, true],
   ['lacks it', second, 'first\n', 6, false],
-  // a line from before that is the same: only the length of the log can tell
+  // the same line existed before: only the length of the log can tell
   ['has the same from before', second, 'first\nsecond\n', 13, false],
   ['has it again', second, 'first\nsecond\nsecond\n', 13, true],
   ['has it and later words', second, 'first\nsecond\nlater\n', 6, true],

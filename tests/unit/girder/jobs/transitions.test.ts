@@ -45,7 +45,7 @@ describe('pathTo', () => {
     expect(pathTo(handler, from, to)).toEqual(way);
   });
 
-  it('only ever goes legal ways', () => {
+  it('uses allowed transitions only', () => {
     for (const { handler, from, to } of measured) {
       let at = from;
       for (const step of pathTo(handler, from, to) ?? []) {
@@ -56,6 +56,6 @@ describe('pathTo', () => {
   });
 });
 
-it('three statuses are final', () => {
+it('isFinal is true for three statuses', () => {
   expect([0, 1, 2, 3, 4, 5, 820, 821, 822, 823, 824].filter(isFinal)).toEqual([3, 4, 5]);
 });

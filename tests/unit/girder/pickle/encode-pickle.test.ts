@@ -57,7 +57,7 @@ describe('what was decoded is written again', () => {
     expect(written(read(twice))).toBe(twice);
   });
 
-  it('a part of a document is a document of its own', () => {
+  it('a part of a document is encoded as a separate document', () => {
     const whole = read('{"a": [[], [{"py/id": 2}, {"py/id": 0}]], "b": [{"k": 1}, {"py/id": 5}]}');
     const part = whole instanceof Map ? ((whole as Map<string, Pickled>).get('b') ?? null) : null;
     expect(written(part)).toBe('[{"k": 1}, {"py/id": 1}]');
@@ -73,7 +73,7 @@ describe('is refused', () => {
   });
 });
 
-/** Values as the decoder makes them, with parts that are met twice. */
+/** Values as the decoder returns them, with shared parts. */
 const values = fc.letrec<{ value: Pickled }>((tie) => ({
   value: fc.oneof(
     { maxDepth: 4, withCrossShrink: true },
@@ -111,7 +111,7 @@ function entriesOf(value: fc.Arbitrary<Pickled>): fc.Arbitrary<ReadonlyMap<strin
   return fc.array(fc.tuple(key, value), { maxLength: 3 }).map((entries) => new Map(entries));
 }
 
-it('whatever can be written is read as it was', () => {
+it('decoding an encoded value returns the same value', () => {
   fc.assert(
     fc.property(values.value, (value) => {
       const text = written(value);

@@ -79,12 +79,12 @@ describe('decodePickle', () => {
     ['an unknown tag', { 'py/exec': 'x' }],
     ['two tags', { 'py/tuple': [], 'py/set': [] }],
     ['a tag among keys', { 'py/tuple': [], a: 1 }],
-    ['a tuple that is none', { 'py/tuple': {} }],
-    ['a type that is none', { 'py/type': 1 }],
-    ['bytes that are none', { 'py/b64': 'A' }],
+    ['a malformed tuple', { 'py/tuple': {} }],
+    ['a malformed type', { 'py/type': 1 }],
+    ['malformed bytes', { 'py/b64': 'A' }],
     ['base85 of other letters', { 'py/b85': 'ab cd' }],
     ['base85 beyond 32 bits', { 'py/b85': '~~~~~' }],
-    ['a class name that is none', { 'py/object': ['a'] }],
+    ['a malformed class name', { 'py/object': ['a'] }],
     ['state and attributes', { 'py/object': 'a.B', 'py/state': 1, a: 1 }],
     ['an ObjectId of 11 bytes', { 'py/object': 'bson.objectid.ObjectId', 'py/state': { 'py/b64': 'AAAA' } }],
     ['an ObjectId without state', { 'py/object': 'bson.objectid.ObjectId' }],
@@ -96,7 +96,7 @@ describe('decodePickle', () => {
     ['a broken reference', [{ 'py/id': 0.5 }]],
     ['a reference by text', [{ 'py/id': '0' }]],
     ['a reference beyond numbers', [{ 'py/id': 10n ** 30n }]],
-    ['what is no JSON', [undefined]],
+    ['a value that is not JSON', [undefined]],
     ['a Buffer', Buffer.from('x')],
   ];
 
@@ -133,13 +133,13 @@ describe('decodePickle', () => {
     expect([decoded.get('1'), decoded.get('2.5')]).toEqual([instance, instance]);
   });
 
-  it('trusts no reference behind a key with parts, which may take numbers too', () => {
+  it('rejects references after a key that is itself an object, which may take numbers', () => {
     const before = { 'json://{"py/object": "a.B"}': 1, rest: [] };
     expect(decodePickle([before, 'fine'])).toHaveLength(2);
     expect(() => decodePickle([before, { 'py/id': 2 }])).toThrow(/order is not known/);
   });
 
-  it('keeps the keys of a message away from prototypes', () => {
+  it('keys of a message cannot affect prototypes', () => {
     const decoded = decodePickle(parsePythonJson('{"__proto__": {"polluted": true}, "constructor": 1}'));
     expect(decoded).toStrictEqual(
       new Map<string, Pickled>([
@@ -159,18 +159,18 @@ describe('decodePickle', () => {
     expect(decodePickle(parsePythonJson('[{"b": {}, "1": 5}, {"py/id": 1}]'))).toBeDefined();
   });
 
-  it('turns a reference to an enclosing object into something that ends', () => {
+  it('replaces a reference to an enclosing object by a finite value', () => {
     expect(decodePickle([{ self: { 'py/id': 0 } }])).toStrictEqual([map({ self: { kind: 'cycle' } })]);
   });
 
-  it('gives up on depth and on size', () => {
+  it('limits depth and size', () => {
     const deep = parsePythonJson('['.repeat(400) + ']'.repeat(400));
     expect(() => decodePickle(deep)).toThrow(/nested/);
     expect(() => decodePickle(Array.from({ length: 1_000_001 }, () => 0))).toThrow(/too many values/);
   });
 
-  it('shows no message that doubles itself without end', () => {
-    // each list holds the one before twice: 2^60 leaves in a few hundred characters
+  it('limits the dump of a message that grows exponentially', () => {
+    // each list contains the previous one twice: 2^60 leaves in a few hundred characters
     const lists = Array.from({ length: 60 }, (_, n) =>
       n === 0 ? [] : [{ 'py/id': n + 1 }, { 'py/id': n + 1 }],
     );
@@ -208,7 +208,7 @@ describe('decodePickle', () => {
     ),
   })).value;
 
-  it('never fails in a way of its own, and what it gives can be walked', () => {
+  it('throws nothing but DsaSlurmError, and the result can be traversed', () => {
     let decoded = 0;
     fc.assert(
       fc.property(fc.oneof(json, fc.jsonValue()), (value) => {

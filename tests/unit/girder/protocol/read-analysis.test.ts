@@ -19,12 +19,12 @@ describe('readAnalysis of captured messages', () => {
       const part = joined?.kind === 'joined' ? joined.parts[index] : undefined;
       if (part?.kind !== 'file') return expect.fail();
       expect(part.fileId.startsWith(front)).toBe(true);
-      // slicer_cli_web puts the id in front and takes the comma out
+      // slicer_cli_web prepends the id and removes the comma
       expect(part.fileName).toBe(`${part.fileId}_same_ comma.tiff`);
       expect(part.directPath?.startsWith('/assetstore/') ?? false).toBe(how === 'direct');
       return part;
     });
-    // the second one names the Girder client of the first
+    // the second one refers to the Girder client of the first
     expect(second?.access).toEqual(first?.access);
   });
 
@@ -124,7 +124,7 @@ describe('readAnalysis of captured messages', () => {
     ]);
   });
 
-  it('gives one object one identity', () => {
+  it('gives the same object the same identity', () => {
     const [once, twice] = readAnalysis(fixtureTask('g3.direct_docker_run.same_object_twice.json')).args;
     expect(once).toMatchObject({ kind: 'file', identity: 'body:2' });
     expect(twice).toStrictEqual(once);
@@ -132,7 +132,7 @@ describe('readAnalysis of captured messages', () => {
     expect([a, b]).toMatchObject([{ identity: 'body:2' }, { identity: 'body:11' }]);
   });
 
-  it('writes numbers and letters as Python does', () => {
+  it('formats numbers and text as Python does', () => {
     const { args } = readAnalysis(fixtureTask('g3.direct_docker_run.unicode_infinity.json'));
     expect(args.map(brief)).toStrictEqual(['unicode é中 "quoted" \\ back', 'inf']);
   });
@@ -163,7 +163,7 @@ describe('readAnalysis of captured messages', () => {
       { kind: 'progress', pipe: { name: '.girder_progress', volume: { kind: 'default' } } },
       { kind: 'progress', pipe: { name: 'prog2' } },
     ]);
-    // the volume of the last one is the object that stands in `volumes`
+    // the volume of the last one is the same object as in `volumes`
     const [last] = analysis.streams;
     expect(last?.kind === 'progress' && last.pipe.volume).toStrictEqual(analysis.volumes[0]);
   });
@@ -205,7 +205,7 @@ describe('readAnalysis of tasks', () => {
     expect(readAnalysis({ name: p.slicerTask, headers: {}, body }).image).toBe('i:1');
   });
 
-  it('sorts the options of docker', () => {
+  it('splits Docker options into environment, GPU and ignored ones', () => {
     const kwargs = {
       pull_image: true,
       remove_container: true,
@@ -217,7 +217,7 @@ describe('readAnalysis of tasks', () => {
       'evil\nname': 1,
     };
     expect(read({ kwargs })).toMatchObject({ gpu: true, ignoredOptions: ['shm_size', '"evil\\nname"'] });
-    // one without a value is none
+    // a variable without a value is not set
     expect(read({ kwargs }).environment).toEqual({ A: 'x', B: '1' });
     expect(read({ kwargs: { device_requests: [{ count: -1 }], environment: ['A=b=c', 'D'] } })).toMatchObject(
       {
@@ -232,7 +232,7 @@ describe('readAnalysis of tasks', () => {
     });
   });
 
-  it('takes whatever else the publisher wants after it, but no chord', () => {
+  it('accepts any follow-up tasks except a chord', () => {
     const plain = {
       task: 'some.task',
       args: [],
@@ -279,26 +279,22 @@ describe('readAnalysis of tasks', () => {
     ['an argument twice', { name: p.dockerTask, args: ['i:1'], kwargs: { image: 'i:2' } }, /twice/],
     ['a quoted entry point', { kwargs: { entrypoint: 'sh -c "a b"' } }, /use a list instead/],
     ['an entry point of objects', { kwargs: { entrypoint: [{}] } }, /list or an object/],
-    ['arguments that are a text', { kwargs: { container_args: 'x' } }, /not a list/],
+    ['arguments that are a string', { kwargs: { container_args: 'x' } }, /not a list/],
     ['an environment of numbers', { kwargs: { environment: 1 } }, /neither a list nor an object/],
     ['an invalid variable', { kwargs: { environment: ['A B=c'] } }, /invalid name/],
     ['a variable with NUL', { kwargs: { environment: { A: '\0' } } }, /NUL/],
     ['a variable of objects', { kwargs: { environment: { A: {} } } }, /unsupported value/],
-    ['volumes that are a text', { kwargs: { volumes: '/a:/b' } }, /neither a list nor an object/],
+    ['volumes that are a string', { kwargs: { volumes: '/a:/b' } }, /neither a list nor an object/],
     ['a relative host path', { kwargs: { volumes: { 'named-volume': { bind: '/c' } } } }, /absolute/],
     ['a relative container path', { kwargs: { volumes: { '/h': { bind: 'c' } } } }, /absolute/],
-    [
-      'a mode that is none',
-      { kwargs: { volumes: { '/h': { bind: '/c', mode: 'x' } } } },
-      /neither ro nor rw/,
-    ],
+    ['an invalid mode', { kwargs: { volumes: { '/h': { bind: '/c', mode: 'x' } } } }, /neither ro nor rw/],
     [
       'streams',
       { kwargs: { stream_connectors: [p.transform('HostStdOut')] } },
       /HostStdOut.*not a stream connector/,
     ],
-    ['hooks that are no list', { hooks: {} }, /not a list/],
-    ['a hook that is none', { hooks: [1] }, /Output 1/],
+    ['hooks that are not a list', { hooks: {} }, /not a list/],
+    ['a hook that is not an object', { hooks: [1] }, /Output 1/],
     ['a hook of an unknown class', { hooks: [p.object('a.B')] }, /"a\.B", which is not supported/],
     ['a hook that is an input', { hooks: [p.file()] }, /is not an upload/],
     [
@@ -321,7 +317,7 @@ describe('readAnalysis of tasks', () => {
   );
 });
 
-/** Most parts are good, or no message would be read to its end. */
+/** Most parts are valid, so that messages are read to the end. */
 const rarely = (bad: fc.Arbitrary<unknown>, good: unknown) =>
   fc.oneof({ weight: 8, arbitrary: fc.constant(good) }, { weight: 1, arbitrary: bad });
 

@@ -22,7 +22,7 @@ describe('readIngest', () => {
     body: JSON.stringify([[], { ...good, ...changes }, {}]),
   });
 
-  test('each image once; a pull is what Python takes for true', () => {
+  test('removes duplicate images and reads pull by the truth rules of Python', () => {
     expect(readIngest(task({}))).toMatchObject({ images: ['a:v1'], pull: false });
     expect(readIngest(task({ pull: 'false' }))).toMatchObject({ pull: true });
     expect(readIngest(task({ pull: '' }))).toMatchObject({ pull: false });
@@ -46,7 +46,7 @@ test.each([
   ['host:5000/a/b:v2', 'host:5000/a/b', 'v2'],
   ['host:5000/a', 'host:5000/a', 'latest'],
   ['a@latest', 'a', 'latest'],
-  // as Python splits it
+  // as in Python
   ['a@sha256:12', 'a@sha256', '12'],
   ['plain', 'plain', 'latest'],
 ])('%s is %s in version %s', (image, name, tag) => {

@@ -26,12 +26,12 @@ describe('readGirderJob', () => {
     });
   });
 
-  it('knows a task without a Girder job', () => {
+  it('returns null for a task without a Girder job', () => {
     expect(readGirderJob({})).toBeNull();
     expect(readGirderJob({ jobInfoSpec: null })).toBeNull();
   });
 
-  it('takes the id from the url where there is no reference', () => {
+  it('takes the id from the URL without a reference', () => {
     expect(readGirderJob({ jobInfoSpec: spec({ reference: undefined }) })?.id).toBe(id);
   });
 
@@ -59,7 +59,7 @@ describe('readGirderJob', () => {
     expect(() => readGirderJob({ jobInfoSpec })).not.toThrow(/secret/);
   });
 
-  it('fails in one way only', () => {
+  it('throws nothing but DsaSlurmError', () => {
     const headers = fc.record({
       jobInfoSpec: fc.oneof(
         fc.jsonValue(),

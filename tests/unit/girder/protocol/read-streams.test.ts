@@ -19,7 +19,7 @@ const post = (url: unknown = 'https://sink.example/a?key=SECRET', headers: unkno
 const girderFile = () => p.girder('GirderFileIdToStream', { gc: p.gc(), file_id: p.id });
 
 describe('streams', () => {
-  it('of the container itself go where they are connected to', () => {
+  it('of the container go to the sink they are connected to', () => {
     const { streams } = read({
       stream_connectors: [
         connect(p.transform('ContainerStdOut'), post(undefined, { 'Transfer-Encoding': 'chunked', A: 'b' })),
@@ -30,11 +30,11 @@ describe('streams', () => {
       { kind: 'container', stream: 'stdout', sink: { kind: 'http', headers: { A: 'b' } } },
       { kind: 'container', stream: 'stderr', sink: { kind: 'girderLog' } },
     ]);
-    // how it is sent is not for the message to say
+    // the message cannot choose the transfer encoding
     expect(streams[0]).toHaveProperty('sink.headers', { A: 'b' });
   });
 
-  it('that are one object are one stream', () => {
+  it('that are the same object are one stream', () => {
     const analysis = read({
       container_args: [connect(girderFile(), pipe('Input'))],
       stream_connectors: [{ 'py/id': 2 }, connect(pipe('Output'), p.transform('HostStdOut'))],
@@ -70,7 +70,7 @@ describe('streams', () => {
     ['have no name', connect(pipe('Output', { name: '' }), post()), /without a name/],
   ];
 
-  it.each(refused)('are refused that %s', (_, connector, reason) => {
+  it.each(refused)('are rejected that %s', (_, connector, reason) => {
     for (const kwargs of [{ stream_connectors: [connector] }, { container_args: [connector] }]) {
       expect(() => read(kwargs)).toThrow(reason);
       expect(() => read(kwargs)).toThrow(DsaSlurmError);

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { runnableTasks, whyNotRunnable } from '../../../../src/girder/protocol/task-names.js';
 
-test('what is run here is not refused', () => {
+test('runnable tasks are accepted', () => {
   for (const name of runnableTasks) expect(whyNotRunnable(name)).toBeNull();
 });
 

@@ -37,7 +37,7 @@ function breakAfter(response: ServerResponse, heard: Heard, bytes: number): void
 
 const startOf = (heard: Heard): number => Number(/^bytes=(\d+)-$/.exec(heard.headers.range ?? '')?.[1] ?? 0);
 
-/** Of the bench that is in use. */
+/** The context of the current bench. */
 let clock: Clock;
 
 async function fetchContent(script: Script) {
@@ -48,7 +48,7 @@ async function fetchContent(script: Script) {
 }
 
 describe('a file', () => {
-  it('arrives whole, readable, and without leftovers', async () => {
+  it('is complete, readable, and leaves no temporary file', async () => {
     const { done, target, directory, messages } = await fetchContent((response) => response.end(content));
     await done;
     expect(content.equals(await readFile(target))).toBe(true);
@@ -57,20 +57,20 @@ describe('a file', () => {
     expect(messages).toEqual(['Fetching “slide.svs” (4.0 MB).']);
   });
 
-  it('goes on where the connection broke, as often as it moves at all', async () => {
+  it('resumes after a broken connection as long as there is progress', async () => {
     const { done, target, heard } = await fetchContent((response, asked) =>
       breakAfter(response, asked, 500_000),
     );
     await done;
     expect(content.equals(await readFile(target))).toBe(true);
-    // what is still on its way when a connection breaks is lost, so the places are not quite the same each time
+    // data in transit is lost when a connection breaks, so the offsets vary
     const starts = heard.map(startOf);
     expect(starts[0]).toBe(0);
     expect(starts.length).toBeGreaterThanOrEqual(8);
     expect(starts).toEqual([...new Set(starts)].sort((a, b) => a - b));
   });
 
-  it('that only trickles is broken off, and is given up after a few attempts', async () => {
+  it('that only trickles counts as broken and fails after a few attempts', async () => {
     let sent = 0;
     const { done, directory, heard } = await fetchContent(async (response, asked) => {
       const start = startOf(asked);
@@ -78,7 +78,7 @@ describe('a file', () => {
         'content-length': content.length - start,
         ...(start > 0 ? { 'content-range': `bytes ${start}-${content.length - 1}/${content.length}` } : {}),
       });
-      // more than enough of it to come to the end of the file without a limit
+      // enough to reach the end of the file if there were no limit
       for (let at = start; !response.destroyed && at < content.length; at += 1_000) {
         await clock.sleep(60_000);
         await new Promise((resolve) => response.write(content.subarray(at, at + 1_000), resolve));
@@ -91,7 +91,7 @@ describe('a file', () => {
     expect(await readdir(directory)).toEqual([]);
   });
 
-  it('that trickles at its very end arrives', async () => {
+  it('that trickles at the very end is completed', async () => {
     const { done, target } = await fetchContent(async (response) => {
       response.writeHead(200, { 'content-length': content.length });
       await new Promise((resolve) => response.write(content.subarray(0, -10), resolve));
@@ -102,7 +102,7 @@ describe('a file', () => {
     expect(content.equals(await readFile(target))).toBe(true);
   });
 
-  it('starts again if the server cannot go on in the middle', async () => {
+  it('starts over if the server does not support ranges', async () => {
     let turn = 0;
     const { done, target } = await fetchContent((response, heard) => {
       turn += 1;
@@ -113,7 +113,7 @@ describe('a file', () => {
     expect(content.equals(await readFile(target))).toBe(true);
   });
 
-  it('starts again after 416', async () => {
+  it('starts over after a 416', async () => {
     let first = true;
     const { done, target } = await fetchContent((response, heard) => {
       if (heard.headers.range !== undefined) response.writeHead(416).end();
@@ -140,7 +140,7 @@ describe('a file', () => {
     expect(await readdir(directory)).toEqual([]);
   });
 
-  it('that nobody may read is an error at once', async () => {
+  it('without read permission is an error at once', async () => {
     const { done, heard } = await fetchContent((response) =>
       sendJson(response, { type: 'access', message: 'Read access denied for file f1.' }, 403),
     );
@@ -163,7 +163,7 @@ describe('a file', () => {
     expect(await readdir(bench.directory)).toEqual([]);
   });
 
-  it('that is a link comes from elsewhere, without the token', async () => {
+  it('that is a link is fetched from its URL, without the token', async () => {
     const elsewhere = await startScriptedServer((response) => response.end('far away'));
     const bench = await setUp((response, { path: asked }) => {
       if (asked.endsWith('/download')) response.writeHead(303, { location: `${elsewhere.origin}/x` }).end();
@@ -202,7 +202,7 @@ const documents = (names: readonly string[] = []) => names.map((name) => ({ _id:
 describe('items and folders', () => {
   const recorded = recordedExchanges('g3.transform_downloads_uploads.json');
 
-  it('asks what the Python worker asks, and puts the same in place', async () => {
+  it('sends the requests of the Python worker and creates the same files', async () => {
     const bench = await setUp(replay(recorded));
     const folder = { id: 'fafafafafafafafafa000062', name: 'Input Images' };
     const made = await downloadFolder(bench.context, folder, bench.directory);
@@ -211,13 +211,13 @@ describe('items and folders', () => {
     expect(await readFile(path.join(made, 'tiny image.txt'), 'utf8')).toBe('hello slide 1\n');
     expect((await stat(made)).mode & 0o777).toBe(0o777);
     const python = recorded.map((exchange) => requestShape(recordedRequest(exchange)));
-    // but for the file documents, whose names and sizes the listing has told already
+    // except for the file documents, whose names and sizes the listing already contains
     expect(bench.heard.map(requestShape)).toEqual(
       python.slice(1, 9).filter((shape) => !/ \/api\/v1\/file\/\w+ /.test(shape)),
     );
   });
 
-  it('a folder has its folders below it, also those that are empty', async () => {
+  it('a folder includes its subfolders, also empty ones', async () => {
     const below: Record<string, string[]> = { top: ['a', 'empty'], a: ['b'] };
     const items: Record<string, string[]> = { top: ['x'], b: ['y', 'none'] };
     const files: Record<string, string[]> = { x: ['x'], y: ['1', '2'] };
@@ -233,7 +233,7 @@ describe('items and folders', () => {
     expect(found).toEqual(['a', 'a/b', 'a/b/none', 'a/b/y', 'a/b/y/1', 'a/b/y/2', 'empty', 'x']);
   });
 
-  it('turns pages until one is not full, and keeps siblings apart', async () => {
+  it('reads all pages and keeps siblings of the same name distinct', async () => {
     const names = [...Array.from({ length: 50 }, (_, n) => `n${n}`), 'n0', '../up', 'a/b'];
     const bench = await setUp((response, { path: asked, query }) => {
       const offset = Number(query.get('offset'));
@@ -269,7 +269,7 @@ describe('items and folders', () => {
     else expect((await readdir(made)).sort()).toEqual(inside);
   });
 
-  it('does not follow folders without end', async () => {
+  it('limits the depth of folders', async () => {
     const bench = await setUp((response, { path: asked }) =>
       sendJson(response, asked.endsWith('/folder') ? [{ _id: 'f', name: 'f' }] : []),
     );
@@ -279,7 +279,7 @@ describe('items and folders', () => {
   });
 });
 
-it('a full disk is told as such', async () => {
+it('a full disk is reported as such', async () => {
   const full = Promise.reject(
     Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' }),
   );

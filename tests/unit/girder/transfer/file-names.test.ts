@@ -25,7 +25,7 @@ describe('safeName', () => {
     expect(safeName(name)).toBe(safe);
   });
 
-  it('keeps both ends of a long name, and two long names apart', () => {
+  it('keeps both ends of a long name, and keeps long names distinct', () => {
     const one = safeName(`${'ü'.repeat(300)}1.ome.tiff`);
     const two = safeName(`${'ü'.repeat(300)}2.ome.tiff`);
     expect(one).toMatch(/^ü+-[0-9a-f]{12}\.ome\.tiff$/u);
@@ -49,7 +49,7 @@ describe('safeName', () => {
 });
 
 describe('uniqueName', () => {
-  it('tells siblings apart, before the extension', () => {
+  it('distinguishes siblings by a number before the extension', () => {
     const taken = new Set<string>();
     expect(uniqueName(taken, 'a.txt')).toBe('a.txt');
     expect(uniqueName(taken, 'a.txt')).toBe('a (2).txt');
@@ -80,7 +80,7 @@ describe('pathInVolume', () => {
     expect(pathInVolume(name)).toBe(relative);
   });
 
-  it('never leads out', () => {
+  it('never leaves the volume', () => {
     fc.assert(
       fc.property(nasty, (name) => {
         const relative = pathInVolume(name);

@@ -17,7 +17,7 @@ afterEach(async () => {
   for (const close of closers.splice(0)) await close();
 });
 
-/** A clock on which a sleep ends when the test says so, or at abort. */
+/** A clock whose sleeps end when the test says so, or on abort. */
 function heldClock(): Clock & { asleep: Set<number>; wake: () => void } {
   const asleep = new Set<number>();
   let wakers: (() => void)[] = [];
@@ -55,7 +55,7 @@ async function* whole() {
   yield Buffer.from('all');
 }
 
-it('a receiver that has it all and does not answer is given up after two minutes', async () => {
+it('a receiver that does not respond after the last chunk times out after two minutes', async () => {
   const { clock, send, heard } = await bench(() => undefined);
   const sent = send(whole());
   const given = expect(sent).rejects.toThrow(/could not be sent: 127\.0\.0\.1:\d+ does not accept it/);
@@ -65,7 +65,7 @@ it('a receiver that has it all and does not answer is given up after two minutes
   await given;
 });
 
-it('a container that is silent for long is no stall', async () => {
+it('a container that is silent for a long time does not cause a timeout', async () => {
   const { clock, send, heard } = await bench((response) => sendJson(response, {}));
   const goOn = new AbortController();
   let taken = false;
@@ -78,14 +78,14 @@ it('a container that is silent for long is no stall', async () => {
     })(),
   );
   await expect.poll(() => taken).toBe(true);
-  // nothing is expected of the receiver now
+  // the receiver has nothing to do now
   await expect.poll(() => clock.asleep.size).toBe(0);
   goOn.abort();
   await sent;
   expect(heard.map(({ body }) => body.toString())).toEqual(['first second']);
 });
 
-it.each([300, 304, 500])('an answer of %i is no success', async (status) => {
+it.each([300, 304, 500])('a status of %i is an error', async (status) => {
   const { send } = await bench((response) => response.writeHead(status).end());
   await expect(send(whole())).rejects.toThrow(new RegExp(`answered ${status}`));
 });

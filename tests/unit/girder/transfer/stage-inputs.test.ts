@@ -61,7 +61,7 @@ const nothing: Analysis = {
   ownerId: null,
 };
 
-/** A path in the container as this host has it. */
+/** The host path of a container path. */
 function onHost(staged: StagedAnalysis, container: string | undefined): string {
   for (const bind of staged.binds) {
     if (container === bind.container) return bind.host;
@@ -84,7 +84,7 @@ const output = (name: string, volume?: VolumeRef): StreamConnector => ({
 });
 
 describe('pipes', () => {
-  it('are files: with the content of the input, or empty; as arguments they are their path', async () => {
+  it('become files, with the content of the input or empty, and arguments with their path', async () => {
     const { stage, access } = await bench();
     const input: StreamConnector = { kind: 'input', identity: 'i', pipe: pipe('in/a'), access, fileId: tiny };
     const said: StreamConnector = {
@@ -102,7 +102,7 @@ describe('pipes', () => {
     expect(await readFile(path.join(host, 'é b'), 'utf8')).toBe('');
   });
 
-  it('in a directory of their own replace nothing there and are removed at the end', async () => {
+  it('in a bind mount overwrite nothing and are removed at the end', async () => {
     const base = await bench();
     const { stage } = base;
     const directory = path.join(base.directory, 'shared');
@@ -120,13 +120,13 @@ describe('pipes', () => {
     expect(await readFile(path.join(directory, 'theirs'), 'utf8')).toBe('theirs');
   });
 
-  it.each(['../a', '/etc/a', '.', 'a\0'])('named %j are refused', async (name) => {
+  it.each(['../a', '/etc/a', '.', 'a\0'])('named %j are rejected', async (name) => {
     const { stage } = await bench();
     await expect(stage([], { streams: [output(name)] })).rejects.toThrow(/pipe name/);
   });
 });
 
-/** A bench where a worker died that had made a pipe and a volume in a shared directory. */
+/** A bench after the crash of a worker that had created a pipe and a volume in a shared directory. */
 async function leaving() {
   const base = await bench();
   const shared = path.join(base.directory, 'shared');
@@ -139,8 +139,8 @@ async function leaving() {
   return { ...base, shared, stage };
 }
 
-describe('what a worker left that died while it staged', () => {
-  it('is no obstacle for the next attempt, and nobody sees it afterwards', async () => {
+describe('leftovers of a worker that crashed while staging', () => {
+  it('do not disturb the next attempt, which removes them', async () => {
     const { shared, stage } = await leaving();
     const staged = await stage();
     expect(await readdir(shared)).toHaveLength(2);
@@ -148,13 +148,13 @@ describe('what a worker left that died while it staged', () => {
     expect(await readdir(shared)).toEqual([]);
   });
 
-  it('is removed when there is no next attempt', async () => {
+  it('are removed without a next attempt', async () => {
     const { shared, tmpDir, options } = await leaving();
     await removeLeft(tmpDir, options.runId);
     expect([await readdir(shared), await readdir(tmpDir)]).toEqual([[], []]);
   });
 
-  it('is left alone where it is somebody else’s by now', async () => {
+  it('are kept if the file was replaced by another one', async () => {
     const { shared, tmpDir, options } = await leaving();
     await writeFile(path.join(shared, 'other'), 'of somebody else');
     await rename(path.join(shared, 'other'), path.join(shared, 'log'));
@@ -163,8 +163,8 @@ describe('what a worker left that died while it staged', () => {
   });
 });
 
-describe('paths of the Python worker’s own host', () => {
-  it('are paths in the container', async () => {
+describe('transforms that give a path on the host of the Python worker', () => {
+  it('become paths in the container', async () => {
     const { stage, file, access } = await bench();
     const item = {
       kind: 'item' as const,
@@ -182,7 +182,7 @@ describe('paths of the Python worker’s own host', () => {
     expect(path.basename(staged.args[3] ?? '')).toBe(tiny);
   });
 
-  it('use a file where it lies only if the operator has opened it', async () => {
+  it('use a file in place only if girder.directPaths allows it', async () => {
     const { stage, file, directory } = await bench();
     const stored = path.join(directory, 'stored');
     await writeFile(stored, 'stored');
@@ -196,7 +196,7 @@ describe('paths of the Python worker’s own host', () => {
 });
 
 describe('inputs', () => {
-  it('are downloaded, each into a directory of its own', async () => {
+  it('are downloaded, each into its own directory', async () => {
     const { stage, file, access, own, heard } = await bench();
     const staged = await stage([
       { kind: 'text', text: 'Tiny CLI' },
@@ -246,7 +246,7 @@ describe('inputs', () => {
     expect(heard.filter(({ path: asked }) => asked.endsWith('/download'))).toHaveLength(2);
   });
 
-  it('with hostile ids and names stay where they belong', async () => {
+  it('with hostile ids and names stay in their directory', async () => {
     const { stage, file, own, heard } = await bench((response, { path: asked }) => {
       if (asked.endsWith('/download')) response.end('x');
       else sendJson(response, { _id: '../../1', name: '../../../evil', size: 1 });
@@ -268,7 +268,7 @@ describe('inputs', () => {
     expect(await readdir(tmpDir)).toEqual([]);
   });
 
-  it('are staged from nothing each time', async () => {
+  it('are staged from scratch each time', async () => {
     const { stage, file, own } = await bench();
     const first = await stage([file(tiny)]);
     await writeFile(path.join(own, 'default', 'half an output'), '');
@@ -279,7 +279,7 @@ describe('inputs', () => {
 });
 
 describe('direct mounts', () => {
-  it('bind a readable file at a place of its own, read-only, and download nothing', async () => {
+  it('mount a readable file read-only at its own path and download nothing', async () => {
     const { stage, file, directory, heard } = await bench();
     const paths: string[] = [];
     for (const store of ['a', 'b']) {
@@ -301,7 +301,7 @@ describe('direct mounts', () => {
     expect(heard).toEqual([]);
   });
 
-  it('bind several inputs of one argument, and join where the container sees them', async () => {
+  it('mount several inputs of one argument and join their container paths', async () => {
     const { stage, file, directory } = await bench();
     const stored = path.join(directory, 'stored');
     await writeFile(stored, '');
@@ -323,7 +323,7 @@ describe('direct mounts', () => {
     await expect(stage([joined(...many)])).rejects.toThrow('4000 inputs in one parameter');
   });
 
-  it('put the prefix in front of what compute nodes see, not of what is looked at here', async () => {
+  it('add the mount prefix for compute nodes only', async () => {
     const { stage, file, directory } = await bench();
     const stored = path.join(directory, 'assetstore', 'ab', 'slide');
     await mkdir(path.dirname(stored), { recursive: true });
@@ -336,7 +336,7 @@ describe('direct mounts', () => {
     expect(staged.binds[1]?.host).toBe(`/cluster${stored}`);
   });
 
-  it('are downloads where the file is missing, no file, or not to be read', async () => {
+  it('fall back to a download if the file is missing, not a file or unreadable', async () => {
     const { stage, file, directory } = await bench();
     const fifo = path.join(directory, 'fifo');
     await promisify(execFile)('mkfifo', [fifo]);
@@ -349,7 +349,7 @@ describe('direct mounts', () => {
   });
 });
 
-describe('prefixed', () => {
+describe('withMountPrefix', () => {
   it.each([
     ['/data/assetstore/ab/x', '/data/assetstore/ab', '/p/data/assetstore/ab/x'],
     ['/data/my_assetstore2/x', '/data/my_assetstore2', '/p/data/my_assetstore2/x'],
@@ -382,7 +382,7 @@ describe('other arguments', () => {
     expect(staged.binds[1]).toEqual({ host: '/data/shared', container: '/mnt/shared', mode: 'ro' });
   });
 
-  it('are output paths with their spaces, and the directories above them exist', async () => {
+  it('can be output paths with spaces, whose parent directories are created', async () => {
     const { stage } = await bench();
     const staged = await stage([
       { kind: 'volumePath', filename: 'out dir/result file.txt', volume: standard },
@@ -425,7 +425,7 @@ const modeOf = async (place: string) => ((await stat(place)).mode & 0o7777).toSt
 const at = (host: string): VolumeRef => ({ kind: 'bind', host, container: '/mnt/x', mode: 'rw' });
 
 describe('volumes', () => {
-  it('are one directory for each, and the default one is always there', async () => {
+  it('have one directory each, and the default one always exists', async () => {
     const { stage, file, directory, own } = await bench();
     const hostDir = path.join(directory, 'scratch');
     const near: VolumeRef = { kind: 'temporary', identity: 'body:3', hostDir: null, mode: 'rw' };
@@ -447,7 +447,7 @@ describe('volumes', () => {
     expect(await readdir(hostDir)).toEqual([]);
   });
 
-  it('in a host directory that has to be made give it the mode of their own; one that is there stays as it is', async () => {
+  it('set the mode of a host directory that they create, but not of an existing one', async () => {
     const { stage, directory } = await bench();
     const [fresh, there] = [path.join(directory, 'fresh'), path.join(directory, 'there')];
     await mkdir(there, { mode: 0o750 });
@@ -455,7 +455,7 @@ describe('volumes', () => {
     expect([await modeOf(fresh), await modeOf(there)]).toEqual(['2775', '750']);
   });
 
-  it('that are not ours get a directory of ours for an input', async () => {
+  it('that are bind mounts get a separate directory for each input', async () => {
     const { stage, file, directory } = await bench();
     const host = path.join(directory, 'bound');
     await mkdir(host);
@@ -468,7 +468,7 @@ describe('volumes', () => {
     expect(await readdir(host)).toEqual(['theirs']);
   });
 
-  it('and direct paths cannot be what belongs to the worker or to other runs', async () => {
+  it('and direct paths cannot expose files of the worker or of other runs', async () => {
     const { stage, file, directory, tmpDir, own } = await bench();
     const [state, other] = [path.join(directory, 'state'), path.join(tmpDir, 'dsa-slurm-other')];
     for (const each of [state, other]) await mkdir(each, { recursive: true });
@@ -506,7 +506,7 @@ describe('volumes', () => {
     expect((await stage([], { volumes: [volumeIn(tmpDir, 0o755)] })).binds).toHaveLength(2);
   });
 
-  it('cannot share a place in the container', async () => {
+  it('cannot share a container path', async () => {
     const { stage } = await bench();
     await expect(stage([], { volumes: [at('/a'), at('/b')] })).rejects.toThrow(
       /Two different volumes .* \/mnt\/x/,
@@ -514,13 +514,13 @@ describe('volumes', () => {
     expect((await stage([], { volumes: [at('/a'), at('/a')] })).binds).toHaveLength(2);
   });
 
-  it('of a run with a strange id have a plain name', () => {
+  it('of a run with an unusual id have a safe name', () => {
     expect(runDirectoryName('abc-1')).toBe('dsa-slurm-abc-1');
     for (const id of ['../x', '', 'a/b', 'x'.repeat(300)])
       expect(runDirectoryName(id)).toMatch(/^dsa-slurm-[0-9a-f]{32}$/);
   });
 
-  it('are told plainly when they cannot be made', async () => {
+  it('cause a clear error if they cannot be created', async () => {
     const { stage, directory } = await bench();
     await writeFile(path.join(directory, 'file'), '');
     await expect(stage([], {}, { tmpDir: path.join(directory, 'file') })).rejects.toMatchObject({
@@ -530,7 +530,7 @@ describe('volumes', () => {
 });
 
 describe('removeStaged', () => {
-  it('removes only what is ours by its name', async () => {
+  it('removes only directories with our prefix', async () => {
     const { directory } = await bench();
     const ours = path.join(directory, 'dsa-slurm-1');
     const theirs = path.join(directory, 'precious');

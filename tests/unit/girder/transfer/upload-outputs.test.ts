@@ -11,7 +11,7 @@ import { recordedExchanges, recordedRequest, requestShape, setUp } from '../gird
 
 const recorded = recordedExchanges('g3.transform_downloads_uploads.json');
 
-/** Takes everything; folders are `folder-<name>`. */
+/** Accepts everything; folder ids are `folder-<name>`. */
 const generous: Script = (response, { path: asked, query }) => {
   if (asked.endsWith('/files')) sendJson(response, []);
   else if (asked.endsWith('/folder'))
@@ -80,8 +80,8 @@ const optionsOf = (base: Awaited<ReturnType<typeof bench>>, before: string[] = [
   onProgress: (text: string) => base.messages.push(text),
 });
 
-describe('collectAfterFailure', () => {
-  it('keeps only the artifacts that were asked for, each once', async () => {
+describe('uploadArtifactsAfterFailure', () => {
+  it('uploads only artifacts with upload_on_exception, each once', async () => {
     const base = await bench();
     const { artifact, toFolder, put, heard, done, staged } = base;
     for (const name of ['a', 'b', 'c']) await put(name, name);
@@ -97,7 +97,7 @@ describe('collectAfterFailure', () => {
     expect(done).toEqual(['3']);
   });
 
-  it('says what it cannot keep and goes on', async () => {
+  it('logs what it cannot upload and continues', async () => {
     const base = await bench((response, { query }) => {
       if (query.get('name') === 'b')
         sendJson(response, { type: 'rest', message: 'No matching route for "POST x"' }, 400);
@@ -117,8 +117,8 @@ describe('collectAfterFailure', () => {
   });
 });
 
-describe('collectOutputs', () => {
-  it('uploads byte for byte, in order, with the reference as it came', async () => {
+describe('uploadOutputs', () => {
+  it('uploads byte for byte, in order, with the reference unchanged', async () => {
     const { collect, toFolder, put, heard, done } = await bench();
     await put('out/x y.txt', 'output of out/x y.txt');
     await put('ü.csv', '1,2\n');
@@ -141,7 +141,7 @@ describe('collectOutputs', () => {
     expect(heard[0]?.query.get('mimeType')).toBe('text/x');
   });
 
-  it('uploads directories with what is below them, but nothing that a link leads to', async () => {
+  it('uploads directories recursively, but does not follow links to directories or outside', async () => {
     const { collect, toFolder, put, host, heard, done, messages, directory } = await bench();
     await put('dir/a.txt', 'a');
     await put('dir/sub/b.txt', 'b');
@@ -169,7 +169,7 @@ describe('collectOutputs', () => {
     expect(messages.filter((text) => text.includes('not uploaded'))).toHaveLength(3);
   });
 
-  it('puts a directory flat into an item: its files, and nothing below', async () => {
+  it('uploads the files of a directory, without subdirectories, into an item', async () => {
     const { collect, put, host, heard, done, access } = await bench();
     await put('dir/a.txt', 'a');
     await put('dir/sub/b.txt', 'b');
@@ -194,7 +194,7 @@ describe('collectOutputs', () => {
     expect(done.at(-1)).toBe('0');
   });
 
-  it('makes folders that are empty, as the Python worker does', async () => {
+  it('creates empty folders, as the Python worker does', async () => {
     const { collect, toFolder, host, heard } = await bench();
     await mkdir(path.join(host, 'dir', 'sub', 'deep'), { recursive: true });
     await collect([toFolder('dir')]);
@@ -204,7 +204,7 @@ describe('collectOutputs', () => {
     ]);
   });
 
-  it('leaves alone what an earlier attempt has uploaded', async () => {
+  it('skips what an earlier attempt has uploaded', async () => {
     const { collect, toFolder, put, names, done } = await bench();
     await put('a', 'a');
     await put('dir/b', 'b');
@@ -214,7 +214,7 @@ describe('collectOutputs', () => {
     expect(done).toEqual(['1/dir/c', '1']);
   });
 
-  it('names a missing output, unless it may be missing', async () => {
+  it('fails for a missing output unless it is optional', async () => {
     const { collect, toFolder, access, heard, done } = await bench();
     await collect([toFolder('optional', { mustExist: false })]);
     expect(done).toEqual(['0']);
@@ -232,7 +232,7 @@ describe('collectOutputs', () => {
     expect(heard).toEqual([]);
   });
 
-  it.each(['../secret', '/etc/passwd', 'link', 'up/secret'])('does not give away %s', async (filename) => {
+  it.each(['../secret', '/etc/passwd', 'link', 'up/secret'])('does not upload %s', async (filename) => {
     const { collect, toFolder, host, heard } = await bench();
     await writeFile(path.join(host, '..', 'secret'), 'secret');
     await symlink('../secret', path.join(host, 'link'));
@@ -249,7 +249,7 @@ describe('collectOutputs', () => {
     expect(names()).toEqual(['latest.csv']);
   });
 
-  it('deletes an output that asks for it, once that is written down', async () => {
+  it('deletes an output with delete_file, after journaling', async () => {
     const { collect, toFolder, put, host } = await bench();
     await put('a', 'a');
     await collect([toFolder('a', { deleteFile: true })]);
@@ -258,7 +258,7 @@ describe('collectOutputs', () => {
     expect(await readdir(path.dirname(host))).toEqual(['default']);
   });
 
-  it('stops at the first that fails', async () => {
+  it('stops at the first failure', async () => {
     const { collect, toFolder, put, done } = await bench((response, { query }) =>
       query.get('name') === 'b'
         ? sendJson(response, { type: 'access', message: 'no' }, 403)
@@ -273,7 +273,7 @@ describe('collectOutputs', () => {
 });
 
 describe('job artifacts', () => {
-  it('are skipped with a word where Girder has no place for them', async () => {
+  it('are skipped with a message if Girder does not support them', async () => {
     const python = recorded.find(({ path: target }) => target.includes('/artifact')) ?? expect.fail();
     const { collect, artifact, put, heard, messages, done } = await bench((response) => {
       response.writeHead(python.status).end(python.response);
@@ -286,14 +286,14 @@ describe('job artifacts', () => {
     expect(done).toEqual(['0']);
   });
 
-  it('have the name that was asked for', async () => {
+  it('have the requested name', async () => {
     const { collect, artifact, put, heard } = await bench();
     await put('log.txt', 'x');
     await collect([{ ...artifact('log.txt'), name: 'words of the analysis.txt' }, artifact('log.txt')]);
     expect(heard.map(({ query }) => query.get('name'))).toEqual(['words of the analysis.txt', 'log.txt']);
   });
 
-  it('may be missing, and other trouble is trouble', async () => {
+  it('are optional, but other errors fail the run', async () => {
     const { collect, artifact, put } = await bench((response) =>
       sendJson(response, { type: 'access', message: 'no' }, 401),
     );
@@ -303,10 +303,10 @@ describe('job artifacts', () => {
   });
 });
 
-describe('a hook that names a temporary volume', () => {
+describe('a hook on a temporary volume', () => {
   const other = { kind: 'temporary', identity: 'hook0:4', hostDir: null, mode: 'rw' } as const;
 
-  it('means the only one there is', async () => {
+  it('uses the only temporary volume of the task', async () => {
     const { collect, toFolder, staged, host, put, names } = await bench();
     await put('other/a', 'a');
     const volumes = { ...staged.volumes, 'body:7': { host: path.join(host, 'other'), container: '/x' } };
@@ -322,7 +322,7 @@ describe('a hook that names a temporary volume', () => {
     );
   });
 
-  it('and one that names a bound directory means that', async () => {
+  it('uses a bind mount if it names one', async () => {
     const { collect, toFolder, host, put, names } = await bench();
     await put('bound/a', 'a');
     const volume = { kind: 'bind', host: path.join(host, 'bound'), container: '/b', mode: 'rw' } as const;

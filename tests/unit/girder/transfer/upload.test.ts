@@ -18,14 +18,14 @@ const chunk = 64 * 1024 * 1024;
 const recorded = recordedExchanges('g3.transform_downloads_uploads.json');
 const recordedShapes = recorded.map((exchange) => requestShape(recordedRequest(exchange)));
 
-/** What was asked, with the lengths of bodies: `POST file/chunk 0 5`. */
+/** The requests with the lengths of their bodies: `POST file/chunk 0 5`. */
 function asked({ method, path: pathname, query, length }: Heard): string {
   const extra = query.get('offset') ?? query.get('size') ?? '';
   return [method, pathname.replace('/api/v1/', ''), extra, length].join(' ');
 }
 
 describe('to a folder', () => {
-  it('goes as the Python worker sends it, but the content comes after', async () => {
+  it('sends the request of the Python worker, but the content separately', async () => {
     const bench = await setUp((response) => sendJson(response, { _id: 'x', _modelType: 'file' }));
     const file = path.join(bench.directory, 'x y.txt');
     await writeFile(file, 'output of out/x y.txt');
@@ -40,7 +40,7 @@ describe('to a folder', () => {
     expect(bench.messages).toEqual(['Uploading “x y.txt” (21 B).']);
   });
 
-  it('takes name and type from the task, and leaves an unknown type out', async () => {
+  it('takes name and type from the task and omits an unknown type', async () => {
     const bench = await setUp((response, { method }) =>
       sendJson(response, method === 'GET' ? [] : { _id: 'x' }),
     );
@@ -56,40 +56,43 @@ describe('to a folder', () => {
     expect(posts[0]?.headers['content-length']).toBe('0');
   });
 
-  it.each(['POST file', 'POST file/chunk'])('is there once when the answer to %s is lost', async (lost) => {
-    // a Girder that makes a file of an upload when its last byte has come
-    const uploads = new Map<string, number>();
-    const made: string[] = [];
-    let broken = false;
-    const bench = await setUp((response, heard) => {
-      const { method, path: target, query, body } = heard;
-      const what = `${method} ${target.replace('/api/v1/', '')}`;
-      const id = query.get('uploadId') ?? `up${uploads.size + 1}`;
-      const known = uploads.get(id);
-      if (what === 'POST file') uploads.set(id, 0);
-      else if (known === undefined) {
-        return sendJson(response, { type: 'rest', message: `Invalid upload id (${id}).` }, 400);
-      }
-      if (what === 'POST file/chunk') {
-        uploads.delete(id);
-        made.push(body.toString());
-      }
-      if (what === lost && !broken) {
-        broken = true;
-        return void response.socket?.destroy();
-      }
-      sendJson(response, what === 'GET file/offset' ? { offset: known } : { _id: id });
-    });
-    const file = path.join(bench.directory, 'a');
-    await writeFile(file, 'content');
-    await uploadFileToFolder(bench.context, file, 'f', {});
-    expect(made).toEqual(['content']);
-  });
+  it.each(['POST file', 'POST file/chunk'])(
+    'creates one file if the response to %s is lost',
+    async (lost) => {
+      // a Girder that creates the file when the last byte of its upload has arrived
+      const uploads = new Map<string, number>();
+      const made: string[] = [];
+      let broken = false;
+      const bench = await setUp((response, heard) => {
+        const { method, path: target, query, body } = heard;
+        const what = `${method} ${target.replace('/api/v1/', '')}`;
+        const id = query.get('uploadId') ?? `up${uploads.size + 1}`;
+        const known = uploads.get(id);
+        if (what === 'POST file') uploads.set(id, 0);
+        else if (known === undefined) {
+          return sendJson(response, { type: 'rest', message: `Invalid upload id (${id}).` }, 400);
+        }
+        if (what === 'POST file/chunk') {
+          uploads.delete(id);
+          made.push(body.toString());
+        }
+        if (what === lost && !broken) {
+          broken = true;
+          return void response.socket?.destroy();
+        }
+        sendJson(response, what === 'GET file/offset' ? { offset: known } : { _id: id });
+      });
+      const file = path.join(bench.directory, 'a');
+      await writeFile(file, 'content');
+      await uploadFileToFolder(bench.context, file, 'f', {});
+      expect(made).toEqual(['content']);
+    },
+  );
 
   it.each([
-    ['Girder completes it by itself', 3, []],
+    ['Girder completes it', 3, []],
     ['Girder failed at that', Infinity, ['uploadId=up']],
-  ])('has every byte, and %s: it is not taken for complete before', async (_what, forgetsAt, completed) => {
+  ])('waits for completion if Girder has every byte, and %s', async (_what, forgetsAt, completed) => {
     let asks = 0;
     const bench = await setUp((response, { path: target }) => {
       if (target.endsWith('/chunk')) return sendJson(response, { type: 'internal', message: 'x' }, 500);
@@ -106,7 +109,7 @@ describe('to a folder', () => {
     expect(bench.heard.filter(({ path: target }) => target.endsWith('/chunk'))).toHaveLength(1);
   });
 
-  it('sends what is over 64 MiB in pieces and constant memory, and goes on where a piece broke', async () => {
+  it('sends more than 64 MiB in chunks with constant memory and resumes after a failed chunk', async () => {
     const size = 4 * chunk + 5;
     let broken = false;
     const bench = await setUp((response, { path: target, query }) => {
@@ -141,7 +144,7 @@ describe('to a folder', () => {
 const files = (...names: string[]) => names.map((name) => ({ _id: `id-${name}`, name, size: 19 }));
 
 describe('to an item', () => {
-  it('makes a new file as the Python worker does', async () => {
+  it('creates a new file as the Python worker does', async () => {
     const bench = await setUp((response, { path: target }) =>
       sendJson(response, target.endsWith('/files') ? files('other') : { _id: 'fafafafafafafafafa0000c0' }),
     );
@@ -171,7 +174,7 @@ describe('to an item', () => {
     expect(bench.heard[1]?.query.get('reference')).toBe('r');
   });
 
-  it('takes an upload that Girder has forgotten for complete, if only its last answer was lost', async () => {
+  it('treats an upload that Girder has forgotten as complete if only its last response was lost', async () => {
     const bench = await setUp((response, { path: target }) => {
       if (target.endsWith('/chunk')) return void response.socket?.destroy();
       if (target.endsWith('/offset')) {
@@ -185,7 +188,7 @@ describe('to an item', () => {
     expect(bench.heard.filter(({ path: target }) => target.endsWith('/chunk'))).toHaveLength(1);
   });
 
-  it('gives up when no byte arrives', async () => {
+  it('gives up if no byte arrives', async () => {
     const bench = await setUp((response, { path: target }) => {
       if (target.endsWith('/chunk')) return sendJson(response, {}, 502);
       sendJson(
@@ -200,7 +203,7 @@ describe('to an item', () => {
   });
 });
 
-it('a folder is asked for as the Python worker does', async () => {
+it('creates a folder with the request of the Python worker', async () => {
   const bench = await setUp((response) => sendJson(response, { _id: 'new', name: 'sub' }));
   expect(await ensureFolder(bench.context, 'fafafafafafafafafa000065', 'sub')).toBe('new');
   expect(recordedShapes).toContain(requestShape(bench.heard[0] as Heard));
@@ -262,7 +265,7 @@ describe('outputs of a hostile container', () => {
     expect(skipped.sort()).toEqual(['dir', 'etc', 'fifo', 'gone', 'loop', 'out', 'up']);
   });
 
-  it('do not hold us up when a file has become something else', async () => {
+  it('do not block if a file was replaced by a FIFO', async () => {
     const { directory, context } = await setUp(() => undefined);
     const fifo = path.join(directory, 'fifo');
     await promisify(execFile)('mkfifo', [fifo]);
