@@ -4,7 +4,7 @@ import { siteDefaults } from '../../config/catalog.js';
 import { writeAnswer, type AnswerValue } from '../flow/partial-answers.js';
 import type { Draft } from '../init-answers.js';
 import { readBroker } from '../files/addresses.js';
-import type { ComposeService } from './compose.js';
+import type { ComposeService } from '../../doctor/site-files/compose.js';
 
 /** Answers from one file, and notes for the operator. */
 export interface ImportedAnswers {

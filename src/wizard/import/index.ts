@@ -9,9 +9,10 @@ import {
   answersOfSubmitScript,
   type ImportedAnswers,
 } from './answers-of.js';
-import { readCompose } from './compose.js';
-import { readSiteFile } from './read-old.js';
-import { readRunScript } from './run-sh.js';
+import { readCompose } from '../../doctor/site-files/compose.js';
+import { readEnv } from '../../doctor/site-files/env-file.js';
+import { readSiteFile } from '../../doctor/site-files/read-site-file.js';
+import { readRunScript } from '../../doctor/site-files/run-script.js';
 
 /** Answers from the files of an existing site. */
 export interface ImportedSite {
@@ -96,15 +97,4 @@ async function firstOf(paths: readonly string[]): Promise<{ path: string; text: 
     if (text !== null) return { path, text };
   }
   return null;
-}
-
-/** `NAME=value` of a compose `.env`, with or without quotes. */
-function readEnv(text: string): ReadonlyMap<string, string> {
-  const lines = text.split('\n').map((line) => /^\s*(?:export\s+)?(\w+)\s*=\s*(.*?)\s*$/.exec(line));
-  return new Map(
-    lines.flatMap((match) => {
-      const [, name, value = ''] = match ?? [];
-      return name === undefined ? [] : [[name, value.replace(/^(['"])(.*)\1$/, '$2')] as const];
-    }),
-  );
 }

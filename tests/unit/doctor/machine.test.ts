@@ -299,12 +299,15 @@ describe('configuration', () => {
     const context = { settings, siteDirectory: dir };
     expect((await ask(deployment, { settings })).status).toBe('skip');
     expectFinding(await ask(deployment, context), 'ok', 'say nothing', null);
-    await writeFile(join(dir, 'run.sh'), 'export LOGS=/shared/logs\nexport TMP="$HOME/tmp"\n');
+    await writeFile(
+      join(dir, 'run.sh'),
+      'BASE=/shared\nexport LOGS="$BASE/logs"\nexport TMP="$(mktemp -d)"\n',
+    );
     await writeFile(join(dir, 'worker.dist.cfg'), '[celery]\nbroker = amqp://girder:geheim@rabbitmq/\n');
     expectFinding(await ask(deployment, context), 'ok', 'run.sh: LOGS agrees with dirs.logs', null);
     await writeFile(
       join(dir, 'docker-compose.yml'),
-      'services:\n  girder:\n    environment:\n      SIF_IMAGE_PATH: /other\n',
+      'services:\n  girder:\n    environment:\n      SIF_IMAGE_PATH: ${IMAGES:-/other}\n',
     );
     expectFinding(
       await ask(deployment, context),

@@ -1,11 +1,14 @@
-import { readFile, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Settings } from '../../../config/index.js';
 import { readBrokerUrl } from '../../../celery/amqp/broker-url.js';
 import type { Check, Finding } from '../../check.js';
 import { combine, configSet, ok, quoted, skip, warn } from '../../check-result.js';
 import { readIni } from '../../../base/ini.js';
-import { readAssignments, readComposeFile } from '../../deployment-files.js';
+import { readCompose } from '../../site-files/compose.js';
+import { readEnv } from '../../site-files/env-file.js';
+import { readSiteFile } from '../../site-files/read-site-file.js';
+import { readRunScript } from '../../site-files/run-script.js';
 
 /** What a file of a deployment says about something that is a setting here. */
 export interface Statement {
@@ -38,7 +41,7 @@ const names: Readonly<Record<string, Statement['key']>> = {
 function statements(file: string, values: ReadonlyMap<string, string>): Statement[] {
   return [...values].flatMap(([name, value]) => {
     const key = Object.hasOwn(names, name) ? names[name] : undefined;
-    // what a shell would have to work out cannot be compared
+    // expansions that only a shell can evaluate cannot be compared
     return key === undefined || /[$`]/.test(value) ? [] : [{ file, name, key, value }];
   });
 }
@@ -83,29 +86,42 @@ export const deployment: Check = {
       return skip('no directory with run.sh or docker-compose.yml is named (--site)');
     const found: Statement[] = [];
     const unreadable: Finding[] = [];
+    const env = readEnv((await readSiteFile(join(siteDirectory, '.env'))) ?? '');
     for (const file of (await readdir(siteDirectory)).toSorted()) {
-      const read = reader(file);
+      const read = reader(file, siteDirectory, env);
       if (read === null) continue;
-      try {
-        found.push(...statements(file, read(await readFile(join(siteDirectory, file), 'utf8'))));
-      } catch {
-        // a parser's own words can quote a password
+      const text = await readSiteFile(join(siteDirectory, file));
+      const values = text === null ? null : read(text);
+      if (values !== null) found.push(...statements(file, values));
+      else
         unreadable.push(
-          warn(`${file} cannot be read as what its name says.`, `less ${quoted(join(siteDirectory, file))}`),
+          warn(`${file} cannot be read or is invalid.`, `less ${quoted(join(siteDirectory, file))}`),
         );
-      }
     }
     return combine([judgeStatements(found, settings, profile), ...unreadable]);
   },
 };
 
-function reader(file: string): ((text: string) => ReadonlyMap<string, string>) | null {
-  if (/^(run|install|create)\.sh$|^\.env$/.test(file)) return readAssignments;
-  if (/^(docker-)?compose(\.override)?\.ya?ml$/.test(file)) return readComposeFile;
+/** How to read a file of a deployment, by its name: variables, or null if it is invalid. Nothing is executed. */
+function reader(
+  file: string,
+  directory: string,
+  env: ReadonlyMap<string, string>,
+): ((text: string) => ReadonlyMap<string, string> | null) | null {
+  if (/^(run|install|create)\.sh$/.test(file)) return (text) => readRunScript(text, directory).values;
+  if (file === '.env') return readEnv;
+  if (/^(docker-)?compose(\.override)?\.ya?ml$/.test(file)) {
+    return (text) => {
+      const services = readCompose(text, directory, env);
+      return services === null
+        ? null
+        : new Map([...services.values()].flatMap(({ environment }) => [...environment]));
+    };
+  }
   if (/^worker\.(dist|local)\.cfg$/.test(file)) {
     return (text) => {
       const broker = readIni(text).get('celery.broker');
-      // %(RABBITMQ_USER)s and the like stand for values that are elsewhere
+      // a reference such as %(RABBITMQ_USER)s has a value that is set elsewhere
       return new Map(broker === undefined || broker.includes('%(') ? [] : [['GIRDER_WORKER_BROKER', broker]]);
     };
   }
