@@ -36,9 +36,9 @@ describe('unifiedDiff', () => {
     expect(diff(before, before.with(4, 'five'))).toBe('@@ -2,7 +2,7 @@\n 2\n 3\n 4\n-5\n+five\n 6\n 7\n 8');
   });
 
-  it('is empty for the same text, and notices a line break that is missing at the end', () => {
+  it('is empty for the same text, and shows a missing newline at the end of the file', () => {
     expect(diff(['a'], ['a'])).toBe('');
-    expect(unifiedDiff('a', 'a\n', (line) => line)).toMatch(/-\\ no line break at the end/);
+    expect(unifiedDiff('a', 'a\n', (line) => line)).toMatch(/^\\ No newline at end of file$/m);
   });
 
   it('can be applied to the old text and gives the new one', () => {
