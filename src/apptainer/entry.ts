@@ -2,13 +2,13 @@ import { DsaSlurmError } from '../base/errors.js';
 import type { ImageFacts } from './inspect.js';
 
 /** Working directory and command of a container. */
-export interface ContainerEntry {
+interface ContainerEntry {
   workingDirectory: string;
   /** Entry point and arguments. */
   command: string[];
 }
 
-export interface EntryRequest {
+interface EntryRequest {
   /** Name of the image, for errors. */
   image: string;
   facts: ImageFacts;

@@ -8,7 +8,7 @@ export interface ContainerBind {
   mode: 'ro' | 'rw';
 }
 
-export interface ExecRequest {
+interface ExecRequest {
   /** Absolute path of the image file. */
   sif: string;
   workingDirectory: string;

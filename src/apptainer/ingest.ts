@@ -5,7 +5,7 @@ import { DsaSlurmError, systemCode } from '../base/errors.js';
 import { readdir, rename, rm, stat } from '../base/network-fs.js';
 import { parseCliList, trimDescription, type ListedCli } from './clis.js';
 
-export interface IngestOptions {
+interface IngestOptions {
   run: RunCommand;
   /** The container runtime. */
   command: string;

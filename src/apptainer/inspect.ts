@@ -24,7 +24,7 @@ export interface ImageFacts {
 }
 
 /** Facts that only a running container can find. */
-export interface ProbeResult {
+interface ProbeResult {
   hasWorkingDirectory: boolean;
   /** Home directory of the image's user; null if the user is not in the image's /etc/passwd. */
   home: string | null;

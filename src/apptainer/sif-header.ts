@@ -3,7 +3,7 @@ import { open } from '../base/network-fs.js';
 /** Size of the global header at the start of a SIF, in bytes. */
 export const sifHeaderBytes = 128;
 
-export interface SifLength {
+interface SifLength {
   /** Actual size in bytes. */
   size: number;
   /** Minimum size of the complete file, in bytes; null for a file that is not a SIF. */

@@ -1,5 +1,5 @@
 /** One data object of a SIF file, as `apptainer sif list` and `singularity sif list` print it. */
-export interface SifObject {
+interface SifObject {
   id: number;
   /** `JSON.Generic`, `FS (Squashfs/*System/amd64)`, … */
   type: string;

@@ -1,4 +1,4 @@
-export interface BackoffOptions {
+interface BackoffOptions {
   /** Delay before the first retry, in milliseconds. */
   initialMs: number;
   /** Upper limit of the delay, in milliseconds. */

@@ -1,5 +1,5 @@
 /** State of a gate that is in use. */
-export interface GateView {
+interface GateView {
   /** The work that has been running longest, and since when, by the gate's clock. */
   label: string;
   since: number;
@@ -8,7 +8,7 @@ export interface GateView {
 }
 
 /** Limits concurrent work; further calls wait in order, without a time limit. */
-export interface Gate {
+interface Gate {
   /** @param label shown to the user if the work takes long */
   pass<T>(label: string, work: () => Promise<T>): Promise<T>;
   /** Null while nothing runs. */

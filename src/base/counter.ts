@@ -1,7 +1,7 @@
 import type { Clock } from './clock.js';
 
 /** Counts recent events in time spans of equal length. */
-export interface Counter {
+interface Counter {
   add(): void;
   /** Counts per span, oldest first; the last span is the current one. */
   series(): number[];

@@ -1,7 +1,7 @@
 /**
  * Codes of the errors that are meant for operators. Any other error is a bug and is reported as one.
  */
-export type ErrorCode =
+type ErrorCode =
   /** invalid flags, arguments or answers */
   | 'usage'
   /** invalid configuration */
@@ -27,7 +27,7 @@ export type ErrorCode =
   /** the sandbox */
   | 'sandbox';
 
-export interface DsaSlurmErrorOptions {
+interface DsaSlurmErrorOptions {
   /** What to do about it, as one sentence or one command. */
   next?: string;
   cause?: unknown;

@@ -6,7 +6,7 @@ import { createRing, type Ring } from './ring.js';
 /** Structured log, used as `log.info({ run: id, job: '123' }, 'submitted')`: data first, then a short message. */
 export type Log = Logger;
 
-export interface LogOptions {
+interface LogOptions {
   level: string;
   /** A file path in an existing directory, or `1`/`2` for standard output and error. */
   destination: string | 1 | 2;

@@ -30,7 +30,7 @@ interface Consumer {
 }
 
 /** Deliveries that may be parked at one time. When there are more, the whole queue waits. */
-export const maxParked = 500;
+const maxParked = 500;
 
 /**
  * Declares the queues and consumes them on one channel. A delivery can only be settled on the channel that it came through;

@@ -2,7 +2,7 @@ import { coerceError, DsaSlurmError, systemCode } from '../../base/errors.js';
 import type { BrokerAddress } from './broker-url.js';
 
 /** A broker error as reported to the operator. */
-export interface BrokerProblem {
+interface BrokerProblem {
   error: DsaSlurmError;
   /** Retrying cannot succeed until someone changes the configuration. */
   permanent: boolean;

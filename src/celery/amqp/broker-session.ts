@@ -23,7 +23,7 @@ export interface BrokerSession {
   close(): Promise<void>;
 }
 
-export interface BrokerSessionOptions {
+interface BrokerSessionOptions {
   consumer: TaskConsumerOptions;
   control: Omit<ControlChannelOptions, 'signal'>;
   results: ResultBuffer<ResultMessage>;
