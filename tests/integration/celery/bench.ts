@@ -20,7 +20,7 @@ export async function celery(
   return JSON.parse(stdout) as unknown[];
 }
 
-/** `rabbitmqctl` of the practice site. */
+/** Runs `rabbitmqctl` of the test site. */
 export async function rabbitmqctl(...args: string[]): Promise<string> {
   const { stdout } = await execa(testSite().rabbitmqctl, args, { env: testSite().rabbitmqEnv });
   return stdout;
@@ -28,7 +28,7 @@ export async function rabbitmqctl(...args: string[]): Promise<string> {
 
 /**
  * Every queue as `[name, durable, auto_delete, exclusive, arguments]`. RabbitMQ 4 lists the default type among the arguments
- * of queues that were declared without one; it is left out here.
+ * of queues that were declared without one; it is omitted here.
  */
 export async function listQueues(): Promise<string[][]> {
   const columns = ['name', 'durable', 'auto_delete', 'exclusive', 'arguments'];
@@ -55,7 +55,7 @@ export interface Trial {
   revokes: { ids: readonly string[]; terminate: boolean }[];
 }
 
-/** A broker end of ours with a queue and a node name that no other test has. Closed, and its queue deleted, at the end. */
+/** A broker client with its own queue and node name. It is closed and its queue deleted after the test. */
 export function createTrial(
   change: Partial<BrokerOptions> & { target?: Partial<ControlTarget> } = {},
 ): Trial {
@@ -102,12 +102,12 @@ export function createTrial(
   return { broker, queue, nodeName, tasks, refusals, statuses, revokes };
 }
 
-/** Polls until `check` throws no more. */
+/** Polls until `check` stops throwing. */
 export async function until(check: () => unknown, timeout = 20_000): Promise<void> {
   await vi.waitFor(check, { timeout, interval: 50 });
 }
 
-/** A wire that can be cut: forwards to RabbitMQ, and stops accepting while it is `down`. */
+/** A TCP proxy to RabbitMQ that can be cut; it refuses connections while it is `down`. */
 export async function createWire() {
   const target = new URL(testSite().amqpUrl);
   const sockets = new Set<Socket>();
@@ -141,7 +141,7 @@ export async function createWire() {
   });
   return {
     url: url.href,
-    /** Ends every connection; new ones are let through. */
+    /** Closes all connections; new ones are accepted. */
     cut,
     setDown(value: boolean) {
       down = value;

@@ -47,19 +47,19 @@ test('such a task is forwarded unchanged to a Python worker', async () => {
     { step: 'python_worker', queue: python, task },
     { step: 'wait', name: task, queue: python, with_types: true },
     { step: 'wait', name: task, queue, with_types: true },
-    // handed on without that one, and hence written anew
+    // forwarded without that header, and therefore encoded again
     { step: 'wait', name: task, queue, with_types: true, headers: { CC: [] } },
   ])) as { value: { types: Record<string, string> } }[];
   const [direct, through, anew] = answers.slice(1).map(({ value }) => value.types);
   expect(direct).toMatchObject({
     big: '1099511627776',
-    // RabbitMQ 4 delivers it in a type that py-amqp takes for unsigned
+    // RabbitMQ 4 delivers it in a type that py-amqp reads as unsigned
     negative: expect.stringMatching(/^(-1099511627776|18446742974197923840)$/) as string,
     whole: '3.0',
     price: "Decimal('3.14')",
   });
   expect(through).toEqual(direct);
-  // a float without a fraction is no more than a number here
+  // a float with an integral value becomes an ordinary number
   const asRead = Object.entries(direct ?? {}).map(([name, text]) => [
     name,
     text.replaceAll(/\b3\.0\b/g, '3'),

@@ -14,7 +14,7 @@ function messageTo(routingKey: string, exchange = ''): OutgoingMessage {
   return { exchange, routingKey, properties, content: Buffer.from('[[], {}, {}]') };
 }
 
-/** A queue of the test's own; deleted at the end. */
+/** A queue for this test; deleted at the end. */
 async function ownQueue() {
   const channel = await openChannel();
   const queue = `test-${randomUUID()}`;
@@ -58,7 +58,7 @@ test('publishing to a missing queue or exchange rejects and affects nothing else
 
 test.each<[string, Record<string, unknown>, RegExp]>([
   ['larger than a frame', { text: 'x'.repeat(140_000) }, /Its headers are larger than RabbitMQ allows/],
-  ['nothing that AMQP can hold', { ['n'.repeat(256)]: 1 }, /It cannot be written/],
+  ['nothing that AMQP can hold', { ['n'.repeat(256)]: 1 }, /It cannot be encoded/],
 ])('publishing headers that are %s rejects and affects nothing else', async (_, headers, why) => {
   const { broker, statuses } = createTrial();
   const { channel, queue } = await ownQueue();

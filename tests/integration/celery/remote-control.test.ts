@@ -309,7 +309,7 @@ describe('a task of another worker', () => {
       });
     publish({ task, id: 'tiff-3', CC: [queue] });
     await untilCame('tiff-3');
-    // a copy would be in our queue by now, before these
+    // a copy would have arrived before these
     for (const id of ['next', 'last']) {
       publish({ task, id });
       await untilCame(id);

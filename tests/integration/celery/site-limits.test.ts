@@ -9,7 +9,7 @@ import { withBroker } from '../../../src/doctor/clients/broker.js';
 import { createTrial, openChannel, rabbitmqctl, until } from './bench.js';
 import { testSite } from '../../support/test-site.js';
 
-/** A virtual host of the test's own, and the URL of the broker with it. */
+/** A virtual host for this test, and the broker URL with it. */
 async function openVirtualHost(): Promise<{ name: string; url: string }> {
   const name = `limits-${randomUUID()}`;
   const url = new URL(testSite().amqpUrl);

@@ -12,7 +12,7 @@ describe('tasks of a real Celery producer', () => {
       },
     });
     const { broker, queue, tasks } = trial;
-    // Celery comes first and declares the queue; we must agree with its declaration.
+    // Celery declares the queue first; our declaration must match
     const [id] = await celery([
       {
         step: 'publish',
@@ -48,7 +48,7 @@ describe('tasks of a real Celery producer', () => {
     expect(await broker.queueDepth(others)).toBeNull();
     await celery([{ step: 'publish', queue: others, args: [] }]);
     expect(await broker.queueDepth(others)).toEqual({ queue: others, ready: 1, consumers: 0 });
-    // the question for the one that was missing has done no harm
+    // asking for the missing one did not affect the connection
     expect(broker.status().state).toBe('consuming');
   });
 
@@ -74,7 +74,7 @@ describe('tasks of a real Celery producer', () => {
       'arguments',
     );
     expect(exchanges.split('\n')).toContain([queue, 'direct', 'true', 'false', '[]'].join('\t'));
-    // and it has nothing against what it finds
+    // and Celery accepts our declaration
     await celery([{ step: 'publish', queue }]);
     await until(() => expect(tasks).toHaveLength(1));
   });
@@ -201,7 +201,7 @@ describe('the connection', () => {
     wire.setDown(true);
     await until(() => expect(broker.status().state).toBe('disconnected'));
     expect(broker.status().trouble).not.toContain(new URL(wire.url).password);
-    // The old delivery becomes safe while its channel is gone: it must not be acknowledged on the next one.
+    // the old delivery is stored after its channel is gone; it must not be acknowledged on the next one
     first.resolve();
     wire.setDown(false);
     await until(() => expect(tasks).toHaveLength(2));

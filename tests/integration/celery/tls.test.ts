@@ -14,10 +14,10 @@ import { createTrial, until } from './bench.js';
 
 let dir: string;
 let files: Certificates;
-/** Of an authority that has signed nothing here. */
+/** Files of a CA that signed none of the certificates in use. */
 let others: Certificates;
 const started: RabbitmqService[] = [];
-/** RabbitMQ that asks no client for a certificate, and one that lets nobody in without. */
+/** A RabbitMQ without and one with required client certificates. */
 const urls = { open: '', strict: '' };
 
 beforeAll(async () => {
@@ -53,30 +53,30 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-/** What comes of a connection: `open`, or the sentence and the next step. */
+/** Result of a connection: `open`, or the error and the next step. */
 async function ask(url: string, tls: object = {}): Promise<string> {
   const signal = AbortSignal.timeout(20_000);
   return withBroker({ url, signal, clock: systemClock, ...tls }, async () => 'open').catch(errorLine);
 }
 
-describe('RabbitMQ with a certificate of a private authority', () => {
-  test('is talked to with broker.caFile: the worker takes tasks', async () => {
+describe('RabbitMQ with a certificate of a private CA', () => {
+  test('is accepted with broker.caFile: the worker consumes tasks', async () => {
     const { broker, statuses } = createTrial({ url: urls.open, files: { caFile: files.ca } });
     await broker.start();
     await until(() => expect(statuses.at(-1)?.state).toBe('consuming'));
     await broker.close();
   });
 
-  test('is not talked to without it, nor with the certificate of another authority', async () => {
+  test('is refused without broker.caFile, and with the certificate of another CA', async () => {
     expect(await ask(urls.open)).toMatch(/not accepted: .*broker\.caFile/);
     expect(await ask(urls.open, { caFile: others.ca })).toMatch(/not accepted: .*broker\.caFile/);
   });
 
-  test('names amqps:// to whoever writes amqp:// for this port', async () => {
+  test('suggests amqps:// for amqp:// on a TLS port', async () => {
     expect(await ask(urls.open.replace('amqps:', 'amqp:'))).toContain('amqps://');
   });
 
-  test('init sees whether the public authorities or a file vouch for it', async () => {
+  test('init can tell whether the public CAs or a file verify it', async () => {
     const { broker } = openSiteProbes({ run: async () => expect.fail('no command is needed') });
     expect(await broker.untrusted(urls.open, null)).toMatch(/not accepted/);
     expect(await broker.untrusted(urls.open, others.ca)).toMatch(/not accepted/);
@@ -85,8 +85,8 @@ describe('RabbitMQ with a certificate of a private authority', () => {
   });
 });
 
-describe('RabbitMQ that wants a certificate of its clients', () => {
-  test('takes the one of broker.certFile', async () => {
+describe('RabbitMQ that requires client certificates', () => {
+  test('accepts broker.certFile', async () => {
     const own = { certFile: files.clientCert, keyFile: files.clientKey };
     expect(await ask(urls.strict, { caFile: files.ca, ...own })).toBe('open');
   });
@@ -94,13 +94,13 @@ describe('RabbitMQ that wants a certificate of its clients', () => {
   test.each<[string, () => object]>([
     ['none', () => ({})],
     ['one that it does not trust', () => ({ certFile: others.clientCert, keyFile: others.clientKey })],
-  ])('says which settings are missing where there is %s', async (_, own) => {
+  ])('reports which settings are missing with %s', async (_, own) => {
     const said = await ask(urls.strict, { caFile: files.ca, ...own() });
     expect(said).toMatch(/requires a client certificate .*broker\.certFile and broker\.keyFile/);
     expect(said).not.toContain('broker.caFile');
   });
 
-  test('ends a worker that has none with that sentence', async () => {
+  test('makes a worker without a certificate fail with that error', async () => {
     const { broker } = createTrial({ url: urls.strict, files: { caFile: files.ca } });
     await expect(broker.start()).rejects.toThrow(/requires a client certificate/);
   });

@@ -11,7 +11,7 @@ describe('sifFileName', () => {
     ['dsarchive/histomicstk:latest', 'dsarchive_histomicstk_latest.sif'],
     ['ghcr.io/a/b/c:1.2', 'ghcr.io_a_b_c_1.2.sif'],
     ['a@sha256:0123', 'a@sha256_0123.sif'],
-    // ours, where it refuses
+    // extensions, which slicer_cli_web refuses
     ['ubuntu', 'ubuntu_latest.sif'],
     ['reg:5000/x:v1', 'reg_5000_x_v1.sif'],
     ['a/b:v1@sha256:0123', 'a_b_v1_sha256_0123.sif'],

@@ -35,7 +35,7 @@ function runtime(answers: {
   list?: CommandResult;
   dumps?: Record<string, string>;
   version?: string;
-  /** What a container of the image answers. */
+  /** Output of a container of the image. */
   look?: (args: readonly string[]) => CommandResult;
 }) {
   const calls: string[][] = [];
@@ -153,7 +153,7 @@ describe('probe', () => {
     expect(await apptainer.probe('x:v1', sif)).toMatchObject({ entrypointFrom: 'label', inside: null });
     await apptainer.probe('x:v1', sif);
     expect(calls.filter((call) => call[1] === 'exec')).toHaveLength(2);
-    // an answer that is not ours says nothing
+    // output without the marker is ignored
     const noise = runtime({ labels: made, dumps, look: () => exited('INFO: advice\nno\nno\n') });
     expect(await noise.apptainer.probe('x:v1', sif)).toMatchObject({ inside: null });
   });

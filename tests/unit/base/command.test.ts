@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { createRunner, reasonNotStarted } from '../../../src/base/command.js';
 
-/** Not where it only waits for its parent to take notice of its end. */
+/** Whether a process is alive; false for a zombie. */
 function isAlive(pid: number): boolean {
   try {
     return !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ');

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createGate } from '../../../src/base/concurrency-gate.js';
 
-/** Work that ends when it is told to. */
+/** Work that ends when the test resolves it. */
 function work() {
   const { promise, resolve } = Promise.withResolvers<string>();
   let begun = false;

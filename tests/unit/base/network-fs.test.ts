@@ -21,7 +21,7 @@ beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'dsa-shared-'));
 });
 
-// rm(1), because Node cannot name everything that is made here
+// rm(1), because Node cannot name all files that are created here
 afterEach(() => void execFileSync('rm', ['-rf', '--', dir]));
 
 describe('rm', () => {
@@ -44,7 +44,7 @@ describe('rm', () => {
     const odd = Buffer.concat([Buffer.from(`${tree}/`), Buffer.from([0xff, 0xfe, 0x2d])]);
     mkdirSync(odd);
     writeFileSync(Buffer.concat([odd, Buffer.from('/caf\xe9', 'latin1')]), 'x');
-    // deeper than a path can say: each step is made from the one above
+    // deeper than PATH_MAX: each directory is created from its parent
     const step = `require('fs').mkdirSync('d'.repeat(250)); process.chdir('d'.repeat(250));`;
     const script = `for (let i = 0; i < 20; i += 1) { ${step} } require('fs').writeFileSync('file', 'x')`;
     execFileSync(process.execPath, ['-e', script], { cwd: tree });
@@ -63,7 +63,7 @@ describe('rm', () => {
   });
 });
 
-// What is done on directories that other hosts share goes through the gate. Our own state is on a disk of this host.
+// Accesses to directories shared with other hosts must go through the gate. The state directory is on a local disk.
 test('all accesses to shared files go through the gate', () => {
   const src = new URL('../../../src/', import.meta.url);
   const rooms = ['girder', 'slurm', 'apptainer', 'worker/stages', 'worker/views'];
@@ -79,7 +79,7 @@ test('all accesses to shared files go through the gate', () => {
   const past = files
     .filter((file) => file.endsWith('.ts'))
     .filter((file) => readFileSync(new URL(file, src), 'utf8').includes("'node:fs/promises'"));
-  // /proc is the kernel's own
+  // /proc is not a network file system
   expect(past).toEqual(['slurm/stray-submissions.ts']);
 });
 

@@ -92,7 +92,7 @@ function outcome(parse: () => unknown): unknown {
   }
 }
 
-/** What JSON.parse would have made of the integers. */
+/** Integers as JSON.parse would return them. */
 function withNumbers(value: unknown): unknown {
   if (typeof value === 'bigint') return Number(value);
   if (Array.isArray(value)) return value.map(withNumbers);

@@ -114,7 +114,7 @@ describe('a broker that forbids transient queues that are not exclusive', () => 
   });
 });
 
-/** As RabbitMQ 4 with `transient_nonexcl_queues` denied: reply code 541 and the end of the whole connection. */
+/** Behaves like RabbitMQ 4 with `transient_nonexcl_queues` denied: reply code 541, then it closes the connection. */
 function createConnection(mailboxes: unknown[]): ChannelModel {
   const connection = new EventEmitter();
   const createChannel = async () =>

@@ -21,7 +21,7 @@ export function readFixture(folder: string, name: string): CapturedMessage {
   return JSON.parse(readFileSync(join(fixtures, folder, name), 'utf8')) as CapturedMessage;
 }
 
-/** The delivery that amqplib would make of a captured message. */
+/** A captured message as amqplib delivers it. */
 export function deliveryOf(message: CapturedMessage): Delivery {
   const { properties } = message;
   return {
@@ -40,7 +40,7 @@ export function deliveryOf(message: CapturedMessage): Delivery {
 
 const id = '4a1b2c3d-0000-4000-8000-000000000001';
 
-/** A small good task message; `change` makes it another one. */
+/** A small valid task message with changes. */
 export function taskDelivery(
   change: {
     headers?: Record<string, unknown>;

@@ -76,7 +76,7 @@ describe('createDeliveryHandler', () => {
     expect(await settle(pickled({ task: 'theirs' }), 'celery', signal)).toBe('ack');
     expect(await settle(pickled({ task: 'ours' }), 'celery', signal)).toBe('reject');
     expect(await settle(pickled({}), 'celery', signal)).toBe('reject');
-    // a field of an unknown type behind two good ones
+    // two valid fields and one of an unknown type
     const headers = readFieldTable(Buffer.from('026964530000000178047461736b530000000161015a5a', 'hex'));
     expect(headers).toEqual({ id: 'x', task: 'a', ...headers });
     expect(await settle(taskDelivery({ properties: { headers } }), 'celery', signal)).toBe('reject');

@@ -6,7 +6,7 @@ const hex = (text: string) => Buffer.from(text.replaceAll(' ', ''), 'hex');
 const ascii = (text: string) => Buffer.from(text).toString('hex');
 const long = (bytes: string) => (bytes.length / 2).toString(16).padStart(8, '0') + bytes;
 
-/** A table with the one field `n`. */
+/** A table with a single field `n`. */
 const field = (tag: string, value: string) => hex(`016e ${ascii(tag)} ${value}`);
 
 describe('readFieldTable', () => {

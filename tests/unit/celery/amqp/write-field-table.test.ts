@@ -3,14 +3,14 @@ import { WholeFloat } from '../../../../src/base/python-json.js';
 import { readFieldTable } from '../../../../src/celery/amqp/read-field-table.js';
 import { writeFieldTable } from '../../../../src/celery/amqp/write-field-table.js';
 
-/** Without the length before it. */
+/** The encoded table without its length. */
 const written = (headers: object): Buffer => {
   const bytes = writeFieldTable(headers);
   expect(bytes.readUInt32BE(0)).toBe(bytes.length - 4);
   return bytes.subarray(4);
 };
 
-/** The only field, which is named by one letter. */
+/** The only field, whose name is one letter. */
 const fieldOf = (value: unknown) => written({ a: value }).subarray(2).toString('latin1');
 const tagOf = (value: unknown) => fieldOf(value).slice(0, 1);
 
@@ -74,7 +74,7 @@ test('received headers are forwarded unchanged', () => {
 });
 
 test('writes a table that was read byte for byte, and a modified copy by its fields', () => {
-  // a 16-bit number, a float without a fraction, bytes with the tag of a text
+  // a 16-bit integer, a float with an integral value, bytes with the tag of a string
   const bytes = Buffer.from('016173ff01016264400000000000000001635300000001ff', 'hex');
   const table = readFieldTable(bytes);
   expect(written(table)).toEqual(bytes);

@@ -40,7 +40,7 @@ function createSite(): ControlContext {
     startedAt: 1_795_428_000_000,
     now: () => 1_795_428_009_000,
     clock,
-    // as in the capture: task events are on when they are asked for and off when they are refused
+    // as in the capture: task events are already on when enabled and already off when disabled
     events: { setTaskEvents: () => false, heartbeat: () => {} },
     pid: 7988,
     usage: () => process.resourceUsage(),
@@ -74,10 +74,10 @@ function request(method: string, args: ControlRequest['arguments'] = {}): Contro
 const answer = (method: string, args: ControlRequest['arguments'] = {}, target = createTarget()) =>
   answerControl(request(method, args), target, createSite());
 
-/** Arguments, which we do not show, and what only Celery 5.6 has. */
+/** Arguments, which are not shown, and keys that only Celery 5.6 has. */
 const ignored = ['args', 'kwargs', 'implementation', 'credential_provider'];
 
-/** What is there, without the values: keys all the way down, the first element for a list. */
+/** The shape of a value: all keys recursively, and the first element of a list. */
 function shapeOf(value: unknown): unknown {
   if (Array.isArray(value)) return value.length === 0 ? [] : [shapeOf(value[0])];
   if (typeof value === 'object' && value !== null) {
@@ -87,12 +87,12 @@ function shapeOf(value: unknown): unknown {
   return value === null ? null : typeof value;
 }
 
-/** What Girder's `GET worker/status` answers: by method, and there by node. */
+/** Response of Girder's `GET worker/status`: by method, then by node. */
 function readPage(folder: string, name: string): Record<string, Record<string, unknown>> {
   return readFixture(folder, name) as unknown as Record<string, Record<string, unknown>>;
 }
 
-/** Answers that are ours, because the Python worker can do what we cannot, or shows its own settings. */
+/** Replies that differ, because only the Python worker supports the method, or because it shows its own settings. */
 const different = ['conf', 'pool_grow', 'pool_shrink'].concat([
   'time_limit',
   'rate_limit',
@@ -119,7 +119,7 @@ describe.each(['pidbox', 'pidbox-celery56'])('the requests and answers captured 
     const expected = (JSON.parse(reply.body) as Record<string, unknown>)[nodeName];
     if (different.includes(read.method)) {
       expect(value).toEqual(read.method === 'conf' ? expect.any(Object) : { error: expect.any(String) });
-      // one that Celery has too looks as it does there
+      // errors that Celery has too look the same
       const { error: _, ...ours } = value as Record<string, unknown>;
       for (const [key, theirs] of Object.entries(expected as Record<string, unknown>)) {
         if (key in ours) expect(shapeOf(ours[key])).toEqual(shapeOf(theirs));

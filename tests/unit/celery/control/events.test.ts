@@ -65,11 +65,11 @@ function createTrial(change: Partial<EventPublisherOptions> = {}) {
 const types = (published: Published[]) =>
   published.flatMap(({ body }) => (body as { type?: string }).type ?? (body as unknown[]).length);
 
-/** Only those of tasks. */
+/** Task events only. */
 const ofTasks = (published: Published[]) => published.filter(({ key }) => key === 'task.multi');
 
 const started: TaskEvent = { type: 'task-started', uuid: 'a' };
-/** The captured failure is that of a task which its worker did not know: the one kind that has no traceback. */
+/** The captured failure is that of an unknown task, the only kind without a traceback. */
 const leftOut = ['traceback'];
 const keysOf = (event: unknown) =>
   Object.keys(event as object)

@@ -141,7 +141,7 @@ describe('readTask', () => {
       id: '4a1b2c3d-0000-4000-8000-000000000001',
       name: 'some.task',
       headers: { jobInfoSpec },
-      // and whoever waits for a result
+      // and the caller that waits for a result
       replyTo: 'caller',
       correlationId: '4a1b2c3d-0000-4000-8000-000000000001',
       ignoreResult: false,
