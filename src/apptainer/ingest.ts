@@ -70,12 +70,12 @@ const maxOutputBytes = 8 * 1024 * 1024;
 export function createImageIngest({
   run,
   command,
-  launcher: place,
+  launcher,
   pullMs,
   registryEnv,
 }: IngestOptions): ImageIngest {
   const launch = (key: string, args: readonly string[]): [file: string, args: string[]] => {
-    const [file = command, ...rest] = [...place.prefix(key), command, ...args];
+    const [file = command, ...rest] = [...launcher.prefix(key), command, ...args];
     return [file, rest];
   };
 
@@ -102,7 +102,7 @@ export function createImageIngest({
 
   return {
     async pull(image, sif, { key, onOutput, verify, signal }) {
-      await place.cancelLeftovers(key);
+      await launcher.cancelLeftovers(key);
       await inImageDirectory(sif, removeTemporaryFiles(sif, key, Date.now() - 2 * pullMs));
       const newFile = join(dirname(sif), `.${basename(sif)}.${key}.${process.pid}.part`);
       try {
@@ -135,7 +135,7 @@ export function createImageIngest({
         await inImageDirectory(sif, rename(newFile, sif));
         return verified;
       } finally {
-        if (signal.aborted) await place.cancelLeftovers(key);
+        if (signal.aborted) await launcher.cancelLeftovers(key);
         await rm(newFile, { force: true }).catch(() => undefined);
       }
     },
