@@ -21,7 +21,7 @@ export type GirderErrorKind =
  * Why Girder denies access. It responds 401 if a token does not identify a user: expired tokens are deleted, and a token
  * whose scope does not cover the request is ignored. It responds 403 to a known user who lacks the permission.
  */
-export type AccessProblem =
+type AccessProblem =
   /** the token expired, was revoked or never existed */
   | 'expired'
   /** the token is valid, but not for this request */
@@ -29,7 +29,7 @@ export type AccessProblem =
   /** the user lacks the permission */
   | 'denied';
 
-export interface GirderErrorDetails {
+interface GirderErrorDetails {
   kind: GirderErrorKind;
   /** Set if `kind` is `access`. */
   access?: AccessProblem;

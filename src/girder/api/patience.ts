@@ -19,7 +19,7 @@ export interface Patience {
 }
 
 /** Maximum number of attempts without {@link Patience}. */
-export const defaultAttempts = 6;
+const defaultAttempts = 6;
 
 /** How long to retry after the tokens have expired, in milliseconds: long enough to get Girder's own refusal. */
 const afterExpiryMs = 10 * 60_000;
@@ -37,7 +37,7 @@ export interface Retries {
   reset(): void;
 }
 
-export interface RetriesOptions {
+interface RetriesOptions {
   /** Undefined: make only a few attempts. */
   patience: Patience | undefined;
   /** Maximum number of attempts if `patience` is undefined. */

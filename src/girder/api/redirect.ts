@@ -4,7 +4,7 @@ import { GirderError, type RequestSummary } from './girder-error.js';
 const redirectLimit = 5;
 
 /** A redirect response to one request. */
-export interface RedirectStep {
+interface RedirectStep {
   summary: RequestSummary;
   /** The original URL of the request. */
   home: URL;

@@ -28,7 +28,7 @@ export interface FollowUp extends PublishOptions {
 }
 
 /** From the task options of `girder_worker`, with its defaults. */
-export interface FollowUpJob {
+interface FollowUpJob {
   readonly title: string;
   readonly type: string;
   readonly handler: string;
@@ -52,7 +52,7 @@ const girderOptions = [
   'girder_job_disable',
 ];
 
-export interface FollowUpParts {
+interface FollowUpParts {
   task: string;
   args: Pickled;
   kwargs: PickledDict;

@@ -21,7 +21,7 @@ export interface FollowUps {
 }
 
 /** The task that ends. */
-export interface EndingTask extends TaskMessage {
+interface EndingTask extends TaskMessage {
   id: string;
   rootId: string | null;
 }

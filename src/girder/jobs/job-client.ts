@@ -12,7 +12,7 @@ import { jobStatus } from './transitions.js';
 /** Form fields of `PUT job/:id`. */
 export type JobUpdate = Readonly<Record<string, string>>;
 
-export interface GirderJobClientOptions extends GirderSetup {
+interface GirderJobClientOptions extends GirderSetup {
   limits: ReportLimits;
   /** Connection options that the publisher set for job updates; see `openSession`. */
   connection?: ConnectionOptions;
@@ -27,7 +27,7 @@ export interface GirderJobClientOptions extends GirderSetup {
 }
 
 /** Reads and updates one Girder job, with retries. */
-export interface GirderJobClient {
+interface GirderJobClient {
   /**
    * Updates the job, or reads it if `form` is absent. Retries while Girder cannot be reached and the token may still be valid.
    * @param patience for how many milliseconds to retry when the response does not come from Girder

@@ -8,14 +8,14 @@ export interface LogMark {
 export type LogMarks = Readonly<Record<string, number>>;
 
 /** Log text sent in one request. */
-export interface LogChunk {
+interface LogChunk {
   text: string;
   /** The marks whose text ends in this chunk. */
   marks: LogMarks;
 }
 
 /** Log text waiting to be sent, in bounded memory. */
-export interface LogBuffer {
+interface LogBuffer {
   /** `mark` is returned by the chunk that contains the end of `text`. */
   append(text: string, mark?: LogMark): void;
   /** The next chunk; the same one until {@link LogBuffer.confirm}. Null if the buffer is empty. */

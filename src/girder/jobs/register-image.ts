@@ -4,7 +4,7 @@ import type { GirderClient } from '../api/client.js';
 import { namedDocument } from '../api/documents.js';
 
 /** One CLI of an image, as the image describes it. */
-export interface CliDescription {
+interface CliDescription {
   name: string;
   /** What `text` is written in. */
   type: 'xml' | 'json' | 'yaml';

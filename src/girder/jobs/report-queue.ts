@@ -15,7 +15,7 @@ export interface JobProgress {
   message?: string | null;
 }
 
-export interface ReportQueueOptions {
+interface ReportQueueOptions {
   /** Minimum time between two reports, in milliseconds. */
   reportMs: number;
   /** @throws GirderError when Girder rejects the update */
@@ -34,7 +34,7 @@ export interface ReportQueueOptions {
 }
 
 /** Log text and progress of one Girder job that wait to be sent. */
-export interface ReportQueue {
+interface ReportQueue {
   log(text: string, mark?: LogMark): void;
   progress(progress: JobProgress): void;
   waitForRoom(stop: AbortSignal): Promise<void>;

@@ -3,7 +3,7 @@
  * job document, without its log, once more after publishing the task (`cliSubHandler`, 1.5.14 to 5.0.21), which deletes what
  * was reported before that.
  */
-export interface SentLog {
+interface SentLog {
   /** Records the log as it was before anything was sent. Only the first call has an effect. */
   start(log: string): void;
   /** Records a chunk that Girder accepted. */

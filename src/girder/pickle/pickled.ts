@@ -27,17 +27,17 @@ export type Pickled =
 
 export type PickledDict = ReadonlyMap<string, Pickled>;
 
-export interface PickledTuple {
+interface PickledTuple {
   readonly kind: 'tuple';
   readonly items: readonly Pickled[];
 }
 
-export interface PickledSet {
+interface PickledSet {
   readonly kind: 'set';
   readonly items: readonly Pickled[];
 }
 
-export interface PickledBytes {
+interface PickledBytes {
   readonly kind: 'bytes';
   readonly bytes: Uint8Array;
 }
@@ -49,7 +49,7 @@ export interface PickledName {
 }
 
 /** A call with which Python would construct an object. It is not executed, and its content is discarded. */
-export interface PickledReduce {
+interface PickledReduce {
   readonly kind: 'reduce';
 }
 
@@ -57,7 +57,7 @@ export interface PickledReduce {
  * A reference to an enclosing object, which is not followed. Celery's signatures in a chain have such references; transforms
  * do not.
  */
-export interface PickledCycle {
+interface PickledCycle {
   readonly kind: 'cycle';
 }
 
@@ -68,7 +68,7 @@ export interface PickledDatetime {
 }
 
 /** `bson.objectid.ObjectId`, 24 lower-case hexadecimal digits. */
-export interface PickledObjectId {
+interface PickledObjectId {
   readonly kind: 'objectId';
   readonly hex: string;
 }

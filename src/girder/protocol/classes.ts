@@ -47,7 +47,7 @@ const utilsModules = {
 } as const;
 
 /** A transform's class without its module; no two known classes share a name. */
-export type TransformName =
+type TransformName =
   | (typeof modules)[keyof typeof modules][number]
   | (typeof utilsModules)[keyof typeof utilsModules][number];
 

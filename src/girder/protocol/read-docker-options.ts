@@ -2,7 +2,7 @@ import { isDict, isList, sequenceItems, type Pickled, type PickledDict } from '.
 import { pythonStr } from '../pickle/python-str.js';
 import { rejectMessage } from './reject-message.js';
 
-export interface DockerOptions {
+interface DockerOptions {
   environment: Record<string, string>;
   gpu: boolean;
   /** Names of options that have no effect. */

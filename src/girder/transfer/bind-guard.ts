@@ -9,10 +9,10 @@ export type BindUse = 'whole' | 'inside';
  * Rejects a host path that must not be mounted into a container.
  * @throws DsaSlurmError `files`
  */
-export type BindGuard = (host: string, use: BindUse) => Promise<void>;
+type BindGuard = (host: string, use: BindUse) => Promise<void>;
 
 /** Paths that no container may see. */
-export interface PrivatePaths {
+interface PrivatePaths {
   /** Neither they, nor anything in them, nor anything that contains them may be mounted. */
   privateDirectories: readonly string[];
   /** Neither it nor anything in it that starts with `ownPrefix` (directories of runs) may be mounted. */

@@ -30,7 +30,7 @@ import {
 
 export { removeLeftovers as removeLeft, removeStaged };
 
-export interface StageOptions extends GirderSetup {
+interface StageOptions extends GirderSetup {
   /** Directory for temporary volumes; compute nodes see it at the same path. */
   tmpDir: string;
   runId: string;

@@ -23,7 +23,7 @@ import {
 const artifactAnswerMs = 15 * 60_000;
 
 /** What exists at the path of an output. */
-export type FoundOutput =
+type FoundOutput =
   | { kind: 'file'; real: string }
   | { kind: 'directory'; real: string }
   | { kind: 'nothing' }
@@ -107,7 +107,7 @@ export async function uploadArtifact(
   });
 }
 
-export interface TreeEntry {
+interface TreeEntry {
   kind: 'file' | 'directory';
   /** Its name in the directory. */
   name: string;

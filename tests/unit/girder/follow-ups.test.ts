@@ -185,8 +185,8 @@ describe('options', () => {
   });
 
   it('keep the number types of headers and reject values that do not fit into a header', () => {
-    const wish = signature('a', { options: { headers: { n: 'BIG', whole: 'FLOAT' } } });
-    const embed = { callbacks: [wish] };
+    const callback = signature('a', { options: { headers: { n: 'BIG', whole: 'FLOAT' } } });
+    const embed = { callbacks: [callback] };
     const bodyWith = (big: string): string =>
       JSON.stringify([[], {}, embed]).replace('"BIG"', big).replace('"FLOAT"', '1.0');
     const headersWith = (big: string) =>
@@ -284,9 +284,9 @@ describe('a follow-up that cannot be started is reported and does not prevent ot
   });
 
   it('too many tasks', () => {
-    let wish: unknown = signature('a');
-    for (let level = 0; level < 5; level += 1) wish = group(Array.from({ length: 10 }, () => wish));
-    const { messages, errors } = after({ callbacks: [wish] });
+    let callback: unknown = signature('a');
+    for (let level = 0; level < 5; level += 1) callback = group(Array.from({ length: 10 }, () => callback));
+    const { messages, errors } = after({ callbacks: [callback] });
     expect(messages).toEqual([]);
     expect(errors[0]).toMatch(/too many tasks/);
   });
@@ -333,10 +333,10 @@ describe('a small message that expands to millions of', () => {
       signature(`celery.${kind}`, { kwargs: { tasks }, subtask_type: kind }),
     );
     const top = { 'py/id': 7 + 59 * 5 };
-    const wish = [signature('a', { kwargs: { held } }), top];
+    const callback = [signature('a', { kwargs: { held } }), top];
     for (const [embed, outcome] of [
-      [{ callbacks: wish }, 'succeeded'],
-      [{ errbacks: wish }, 'failed'],
+      [{ callbacks: callback }, 'succeeded'],
+      [{ errbacks: callback }, 'failed'],
     ] as const) {
       const { messages, errors } = after(embed, outcome);
       expect(messages.map(({ task }) => task)).toEqual(['a']);

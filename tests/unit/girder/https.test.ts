@@ -69,18 +69,18 @@ async function report(
       finishPatienceMs: 0,
     },
   );
-  const told = await girderJob.begin('running').then(
+  const result = await girderJob.begin('running').then(
     (begun) => begun,
     (error: unknown) => error as Error & { next?: string },
   );
-  return { told, notes };
+  return { result, notes };
 }
 
 describe('a Girder whose certificate is of a private authority', () => {
   test('is not trusted by default, and the error names the setting to use', async () => {
     const { origin } = await startGirder();
-    const { told } = await report(origin, undefined);
-    expect(told).toMatchObject({
+    const { result } = await report(origin, undefined);
+    expect(result).toMatchObject({
       kind: 'unreachable',
       next: expect.stringMatching(/girder\.caFile/) as string,
     });
@@ -88,7 +88,7 @@ describe('a Girder whose certificate is of a private authority', () => {
 
   test('is trusted with girder.caFile, by every client', async () => {
     const { origin, heard } = await startGirder();
-    expect(await report(origin, undefined, { caFile: files.ca })).toEqual({ told: 'go', notes: [] });
+    expect(await report(origin, undefined, { caFile: files.ca })).toEqual({ result: 'go', notes: [] });
     const client = clientFor({ apiUrl: `${origin}/api/v1`, token: 'T' }, await site(files.ca));
     await client.json(z.unknown(), { method: 'GET', path: 'folder/1', attempts: 1 });
     expect(heard.at(-1)?.headers['girder-token']).toBe('T');
@@ -125,20 +125,20 @@ describe('a Girder whose certificate is of a private authority', () => {
 describe('the session for job updates', () => {
   test('verify: false accepts any certificate, for job updates only', async () => {
     const { origin } = await startGirder();
-    expect(await report(origin, { verify: false })).toEqual({ told: 'go', notes: [] });
+    expect(await report(origin, { verify: false })).toEqual({ result: 'go', notes: [] });
   });
 
   test('verify: a path names the only trusted authority', async () => {
     const { origin } = await startGirder();
-    expect(await report(origin, { verify: files.ca })).toEqual({ told: 'go', notes: [] });
+    expect(await report(origin, { verify: files.ca })).toEqual({ result: 'go', notes: [] });
     const other = await report(origin, { verify: files.clientCert }, { caFile: files.ca });
-    expect(other.told).toMatchObject({ kind: 'unreachable' });
+    expect(other.result).toMatchObject({ kind: 'unreachable' });
   });
 
   test('verify: an unusable path is ignored with a note, and the certificate is verified as usual', async () => {
     const { origin } = await startGirder();
-    const { told, notes } = await report(origin, { verify: join(dir, 'none.pem') });
-    expect(told).toMatchObject({ kind: 'unreachable' });
+    const { result, notes } = await report(origin, { verify: join(dir, 'none.pem') });
+    expect(result).toMatchObject({ kind: 'unreachable' });
     expect(notes).toEqual([expect.stringMatching(/"verify".*ignored.*none\.pem cannot be used/)]);
   });
 
@@ -147,26 +147,26 @@ describe('the session for job updates', () => {
     ['one file', () => files.client],
   ])('cert: %s is shown to Girder', async (_, cert) => {
     const { origin, clientNames } = await startGirderThatAsks();
-    expect(await report(origin, { verify: files.ca, cert: cert() })).toEqual({ told: 'go', notes: [] });
+    expect(await report(origin, { verify: files.ca, cert: cert() })).toEqual({ result: 'go', notes: [] });
     expect(clientNames).toContain('client');
   });
 
   test('cert: without its key it is ignored with a note', async () => {
     const { origin } = await startGirder();
-    const { told, notes } = await report(origin, { verify: files.ca, cert: files.clientCert });
-    expect(told).toBe('go');
+    const { result, notes } = await report(origin, { verify: files.ca, cert: files.clientCert });
+    expect(result).toBe('go');
     expect(notes).toEqual([expect.stringMatching(/"cert".*ignored/)]);
   });
 
   test('auth, headers and params are sent with each request; the headers of the job override them', async () => {
     const { origin, heard } = await startGirder();
-    const { told, notes } = await report(origin, {
+    const { result, notes } = await report(origin, {
       verify: files.ca,
       auth: ['ada', 'pä:ss'],
       headers: { 'X-Site': 'one', 'girder-token': 'OTHER', Host: 'evil', 'bad\nname': 'x', fine: 'a\r\nb' },
       params: { via: 'proxy', n: 1, odd: {} },
     });
-    expect(told).toBe('go');
+    expect(result).toBe('go');
     expect(heard[0]?.headers).toMatchObject({
       'x-site': 'one',
       'girder-token': 'JOBTOKEN',
@@ -185,7 +185,7 @@ describe('the session for job updates', () => {
     const { origin } = scheme === 'https' ? secure : plain;
     const proxy = await startProxy();
     const proxies = { [scheme]: proxy.url.replace('//', '//user:word@') };
-    expect(await report(origin, { verify: files.ca, proxies })).toEqual({ told: 'go', notes: [] });
+    expect(await report(origin, { verify: files.ca, proxies })).toEqual({ result: 'go', notes: [] });
     expect(proxy.asked[0]).toContain(new URL(origin).host);
     expect(proxy.credentials[0]).toBe(`Basic ${Buffer.from('user:word').toString('base64')}`);
   });
@@ -215,7 +215,7 @@ describe('addresses', () => {
     const server = await startScriptedServer(answer);
     onTestFinished(server.close);
     expect(await report(server.origin, undefined, { prefix: '/pathology/girder' })).toMatchObject({
-      told: 'go',
+      result: 'go',
     });
     expect(server.heard[0]?.path).toBe('/pathology/girder/api/v1/job/j');
     const client = clientFor({ apiUrl: `${server.origin}/girder/api/v1/`, token: 'T' }, await site());

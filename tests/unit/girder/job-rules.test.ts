@@ -35,7 +35,7 @@ function leads(handler: string, from: number, to: number): boolean {
  * if Girder allows that.
  */
 async function scriptedGirder() {
-  const job = { handler: '', status: 0, told: -1, meddle: [] as (number | null)[] };
+  const job = { handler: '', status: 0, reported: -1, meddle: [] as (number | null)[] };
   /** Transitions that were requested although the last response showed that they are not allowed. */
   const illegal: string[] = [];
   const history: number[] = [];
@@ -45,15 +45,15 @@ async function scriptedGirder() {
     const wanted = new URLSearchParams(heard.body.toString()).get('status');
     if (wanted !== null) {
       const to = Number(wanted);
-      if (job.told === -1 || !allows(job.handler, job.told, to)) {
-        illegal.push(`${job.handler} ${job.told}->${to}`);
+      if (job.reported === -1 || !allows(job.handler, job.reported, to)) {
+        illegal.push(`${job.handler} ${job.reported}->${to}`);
       }
       const [code = 0, refusal] = measured.get(`${job.handler} ${job.status}->${to}`) ?? [];
       if (code !== 200) return sendJson(response, refusal, code);
       if (to !== job.status) history.push(to);
       job.status = to;
     }
-    job.told = job.status;
+    job.reported = job.status;
     sendJson(response, { _id: 'j', status: job.status, handler: job.handler });
   });
   const limits = createReportLimits({ reportMs: 1, concurrency: 4 });
@@ -62,7 +62,7 @@ async function scriptedGirder() {
     illegal,
     history,
     open(handler: string, status: number, meddle: readonly (number | null)[] = []) {
-      Object.assign(job, { handler, status, told: -1, meddle: [...meddle] });
+      Object.assign(job, { handler, status, reported: -1, meddle: [...meddle] });
       history.length = 0;
       const ref = {
         id: 'j',
@@ -87,14 +87,14 @@ describe('with the transitions measured on Girder 3 and 5', () => {
   it('begin sends allowed transitions only, from every status', async () => {
     const girder = await scriptedGirder();
     for (const as of ['running', 'queued'] as const) {
-      const wish = as === 'running' ? 2 : 1;
+      const target = as === 'running' ? 2 : 1;
       for (const [handler, status] of everyStart) {
         const answer = await girder.open(handler, status).begin(as);
         const where = `${handler} ${status} as ${as}`;
         if (status === 5 || status === 824) expect(answer, where).toBe('canceled');
         else if (final.includes(status)) expect(answer, where).toBe('over');
         else expect(answer, where).toBe('go');
-        const reached = answer === 'go' && leads(handler, status, wish) ? wish : status;
+        const reached = answer === 'go' && leads(handler, status, target) ? target : status;
         expect(girder.job.status, where).toBe(reached);
       }
     }
@@ -104,11 +104,11 @@ describe('with the transitions measured on Girder 3 and 5', () => {
   it('finish sends allowed transitions only, from every status, and gets as close to the outcome as Girder allows', async () => {
     const girder = await scriptedGirder();
     for (const outcome of outcomes) {
-      const wish = { succeeded: 3, failed: 4, canceled: 5 }[outcome];
+      const finalStatus = { succeeded: 3, failed: 4, canceled: 5 }[outcome];
       for (const [handler, status] of everyStart) {
         const where = `${handler} ${status} ${outcome}`;
         const ended = girder.open(handler, status).finish(outcome);
-        const target = status === 824 && wish === 3 ? 5 : wish;
+        const target = status === 824 && finalStatus === 3 ? 5 : finalStatus;
         const expected = final.includes(status)
           ? status
           : [target, 4].find((to) => leads(handler, status, to));

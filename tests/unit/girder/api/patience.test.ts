@@ -59,13 +59,13 @@ const illnesses: Record<string, Fault> = {
 async function bench(patience: Partial<NonNullable<GirderSetup['patience']>> = {}) {
   const dir = await mkdtemp(path.join(tmpdir(), 'dsa-slurm-patience-'));
   const girder = await startGirderStandIn({ dir });
-  const troubles: (string | null)[] = [];
+  const problems: (string | null)[] = [];
   const setup = {
     ...createTestSetup(),
     patience: {
       tokenExpiresAt: Infinity,
       nonGirderMs: 24 * hour,
-      onProblem: (text: string | null) => void troubles.push(text),
+      onProblem: (text: string | null) => void problems.push(text),
       ...patience,
     },
   };
@@ -93,12 +93,12 @@ async function bench(patience: Partial<NonNullable<GirderSetup['patience']>> = {
         .flatMap((item) => girder.files(item.id))
         .map(async (file) => `${file.name}: ${await readFile(file.path, 'utf8')}`),
     );
-  return { dir, girder, setup, context, stop, fallIll, outputs, found, troubles };
+  return { dir, girder, setup, context, stop, fallIll, outputs, found, problems };
 }
 
 describe.each(Object.entries(illnesses))('while Girder answers with %s', (_what, fault) => {
   it('downloading an input is retried', async () => {
-    const { dir, girder, context, fallIll, troubles } = await bench();
+    const { dir, girder, context, fallIll, problems } = await bench();
     const text = 'an input that is longer than any page of a proxy is in this test'.repeat(4);
     const { id } = await girder.addFile(girder.rootFolderId, 'in', Buffer.from(text));
     fallIll(fault);
@@ -106,17 +106,17 @@ describe.each(Object.entries(illnesses))('while Girder answers with %s', (_what,
     fallIll(fault);
     await downloadFile(context, file, path.join(dir, 'in'));
     expect(await readFile(path.join(dir, 'in'), 'utf8')).toBe(text);
-    expect(troubles.filter((each) => each === null)).toHaveLength(2);
-    expect(troubles.at(-1)).toBeNull();
+    expect(problems.filter((each) => each === null)).toHaveLength(2);
+    expect(problems.at(-1)).toBeNull();
   });
 
   it.each(['content', ''])('uploading an output “%s” is retried and creates one file', async (text) => {
-    const { dir, context, fallIll, outputs, found, troubles } = await bench();
+    const { dir, context, fallIll, outputs, found, problems } = await bench();
     await writeFile(path.join(dir, 'out'), text);
     fallIll(fault);
     await uploadFileToFolder(context, path.join(dir, 'out'), outputs.id, {});
     expect(await found()).toEqual([`out: ${text}`]);
-    expect(troubles.at(-1)).toBeNull();
+    expect(problems.at(-1)).toBeNull();
   });
 
   it('starting an upload is retried', async () => {
@@ -147,7 +147,7 @@ describe('final answers of Girder', () => {
     [403, { type: 'access', message: 'Write access denied for folder x.' }],
     [401, { type: 'access', message: 'Invalid token scope.\nRequired: core.data.read.\nAllowed:' }],
   ])('is final at once: %i', async (status, body) => {
-    const { context, fallIll, girder, troubles } = await bench();
+    const { context, fallIll, girder, problems } = await bench();
     fallIll(web(status, JSON.stringify(body)), Infinity);
     const asked = girder.requests().length;
     await expect(getFile(context.client, 'x', context.signal)).rejects.toMatchObject({ status });
@@ -158,20 +158,20 @@ describe('final answers of Girder', () => {
         .slice(asked)
         .filter(({ path: to }) => to.startsWith('file')),
     ).toHaveLength(1);
-    expect(troubles).toEqual([]);
+    expect(problems).toEqual([]);
   });
 });
 
 describe('retrying ends', () => {
   it('after the configured time, if something other than Girder answers', async () => {
-    const { context, fallIll, setup, troubles } = await bench({ nonGirderMs: 3 * hour });
+    const { context, fallIll, setup, problems } = await bench({ nonGirderMs: 3 * hour });
     const began = setup.clock.monotonic();
     fallIll(web(200), Infinity);
     await expect(getFile(context.client, 'x', context.signal)).rejects.toThrow('a web page');
     const waited = setup.clock.monotonic() - began;
     expect(waited).toBeGreaterThanOrEqual(3 * hour);
     expect(waited).toBeLessThan(3.5 * hour);
-    expect(troubles.at(-1)).toBeNull();
+    expect(problems.at(-1)).toBeNull();
   });
 
   it('soon after the token has expired, if Girder is unreachable', async () => {
@@ -265,8 +265,8 @@ it('a folder of many files takes two lines in the log, and so does a directory o
   const folder = girder.addFolder(girder.rootFolderId, 'slides');
   for (let n = 0; n < 60; n += 1) await girder.addFile(folder.id, `slide ${n}`, Buffer.from('x'));
   const messages: string[] = [];
-  const told = { ...context, onProgress: (text: string) => void messages.push(text) };
-  const made = await downloadFolder(told, { id: folder.id, name: folder.name }, dir);
+  const counted = { ...context, onProgress: (text: string) => void messages.push(text) };
+  const made = await downloadFolder(counted, { id: folder.id, name: folder.name }, dir);
   expect(await readdir(made)).toHaveLength(60);
   expect(messages).toEqual([
     'Fetching the folder “slides”.',

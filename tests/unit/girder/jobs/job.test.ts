@@ -47,7 +47,7 @@ async function bench({
     });
   });
   const sent: number[] = [];
-  const troubles: (string | null)[] = [];
+  const problems: (string | null)[] = [];
   const onCancel = vi.fn();
   const girderJob = createGirderJob(
     {
@@ -64,12 +64,12 @@ async function bench({
       finishPatienceMs: 24 * hour,
       onCancel,
       onSent: (marks) => sent.push(marks['log'] ?? Number.NaN),
-      onProblem: (text) => troubles.push(text),
+      onProblem: (text) => problems.push(text),
       ...others,
     },
   );
   const forms = () => base.heard.filter(({ method }) => method === 'PUT').map(({ body }) => body.toString());
-  return { ...base, job, girderJob, sent, troubles, onCancel, forms };
+  return { ...base, job, girderJob, sent, problems, onCancel, forms };
 }
 
 const mark = (at: number) => ({ source: 'log', at });
@@ -162,11 +162,11 @@ describe('begin', () => {
   });
 
   it('waits while Girder is unreachable and reports the problem', async () => {
-    const { girderJob, troubles, setup } = await bench({ intercept: times(12, hangUp) });
+    const { girderJob, problems, setup } = await bench({ intercept: times(12, hangUp) });
     expect(await girderJob.begin('running')).toBe('go');
-    expect(troubles).toHaveLength(13);
-    expect(troubles[0]).toMatch(/^Girder at .* could not be reached/);
-    expect(troubles.at(-1)).toBeNull();
+    expect(problems).toHaveLength(13);
+    expect(problems[0]).toMatch(/^Girder at .* could not be reached/);
+    expect(problems.at(-1)).toBeNull();
     expect(Math.max(...setup.clock.slept)).toBeGreaterThan(30_000);
   });
 
@@ -249,8 +249,8 @@ describe('log and progress', () => {
   });
 
   it('pass the length of the log to onSending, to recognize the chunk after a crash', async () => {
-    const told: unknown[] = [];
-    const { girderJob } = await bench({ status: 2, onSending: async (...all) => void told.push(all) });
+    const calls: unknown[] = [];
+    const { girderJob } = await bench({ status: 2, onSending: async (...all) => void calls.push(all) });
     girderJob.log('nobody has read the log yet', mark(7));
     await girderJob.flush();
     await girderJob.read();
@@ -262,7 +262,7 @@ describe('log and progress', () => {
     await girderJob.flush();
     girderJob.log('text that need not be recognized later');
     await girderJob.flush();
-    expect(told).toEqual([
+    expect(calls).toEqual([
       [{ log: 7 }, describeChunk('nobody has read the log yet', null)],
       [{ log: 8, '0': 5 }, describeChunk('words of ours, a line, a stream', 27)],
       [{ log: 9 }, describeChunk('another', 58)],
@@ -523,7 +523,7 @@ describe('finish', () => {
 
   it('retries until Girder answers', async () => {
     let failures = 0;
-    const { girderJob, job, troubles } = await bench({
+    const { girderJob, job, problems } = await bench({
       status: 2,
       intercept: (response) => {
         failures += 1;
@@ -536,11 +536,11 @@ describe('finish', () => {
     });
     expect(await girderJob.finish('succeeded')).toBe(3);
     expect(job.history).toEqual([3]);
-    expect(troubles.at(-1)).toBeNull();
+    expect(problems.at(-1)).toBeNull();
   });
 
   it('gives up on a server that is not Girder after a day, with growing pauses', async () => {
-    const { girderJob, setup, heard, troubles } = await bench({
+    const { girderJob, setup, heard, problems } = await bench({
       status: 2,
       intercept: times(Infinity, html),
     });
@@ -548,7 +548,7 @@ describe('finish', () => {
     expect(total(setup.clock.slept)).toBeGreaterThanOrEqual(24 * hour);
     expect(total(setup.clock.slept)).toBeLessThan(24.5 * hour);
     expect(heard.length).toBeLessThan(300);
-    expect(troubles.at(-1)).toBeNull();
+    expect(problems.at(-1)).toBeNull();
   });
 
   it('gives up on an unreachable Girder once the token has certainly expired', async () => {
