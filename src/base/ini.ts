@@ -43,3 +43,8 @@ function interpolate(value: string, find: (name: string) => string | undefined):
   });
   return complete ? text : null;
 }
+
+/** A value for an INI file, which {@link readIni} and Python's ConfigParser read back unchanged. */
+export function iniValue(text: string): string {
+  return text.replaceAll('%', '%%');
+}

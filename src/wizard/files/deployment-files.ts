@@ -1,9 +1,10 @@
 import { join } from 'node:path';
+import { iniValue } from '../../base/ini.js';
 import { shellWord } from '../../base/shell-text.js';
 import { isLoopback } from '../../doctor/clients/broker.js';
 import type { PlannedFile, InitAnswers } from '../init-answers.js';
 import { backendOf, brokerUrl, brokerUrlInside, readMongoUri } from './addresses.js';
-import { composeScalar, envValue, iniValue, yamlScalar } from './quote.js';
+import { composeScalar, envValue, yamlScalar } from './quote.js';
 import { readTemplate, render, type Values } from './render.js';
 
 type Deployment = NonNullable<InitAnswers['deployment']>;

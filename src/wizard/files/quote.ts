@@ -18,11 +18,6 @@ export function envValue(text: string): string {
   return `'${text}'`;
 }
 
-/** A value for Python's ConfigParser, in which `%` begins a reference. */
-export function iniValue(text: string): string {
-  return text.replaceAll('%', '%%');
-}
-
 /** A word in a systemd unit, in which `%` begins a specifier. */
 export function systemdWord(text: string): string {
   return `"${text.replaceAll('%', '%%').replaceAll(/["\\]/g, String.raw`\$&`)}"`;

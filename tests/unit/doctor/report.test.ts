@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ConfigError } from '../../../src/config/index.js';
 import type { CheckResult } from '../../../src/doctor/check.js';
 import { allChecks, checkById } from '../../../src/doctor/checks/index.js';
-import { readIni } from '../../../src/base/ini.js';
+import { iniValue, readIni } from '../../../src/base/ini.js';
 import { readRunScript } from '../../../src/doctor/site-files/run-script.js';
 import { docsOf, doctorPage } from '../../../src/doctor/docs.js';
 import { fileSystemOf } from '../../../src/doctor/file-system.js';
@@ -235,6 +235,8 @@ describe('files of a deployment', () => {
     expect(readIni('[celery]\nbroker = amqp://u:p%%40ss@x/\n').get('celery.broker')).toBe(
       'amqp://u:p%40ss@x/',
     );
+    const password = 'amqp://u:100%%(x)s%@h/';
+    expect(readIni(`[celery]\nbroker = ${iniValue(password)}\n`).get('celery.broker')).toBe(password);
     expect(readIni('[celery]\nbroker = amqp://x\n# c\n[other]\nBroker: y\n')).toEqual(
       new Map([
         ['celery.broker', 'amqp://x'],
