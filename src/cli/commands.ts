@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { CliContext } from './context.js';
 
 /** A command whose module is loaded only when it is used. */
-export interface CommandEntry {
+interface CommandEntry {
   name: string;
   summary: string;
   /** Loads the module that adds the command's options, help and action. */

@@ -2,7 +2,7 @@ import { coerceError, DsaSlurmError } from '../base/errors.js';
 import { printableJson } from '../base/printable-json.js';
 import { ConfigError, type ConfigProblem } from '../config/config-error.js';
 
-export interface RenderOptions {
+interface RenderOptions {
   json: boolean;
   /** Include stack traces. */
   debug: boolean;

@@ -15,7 +15,7 @@ export interface Setting {
   env: readonly [string, ...string[]];
 }
 
-export type Kind = 'text' | 'number' | 'boolean' | 'list' | 'table';
+type Kind = 'text' | 'number' | 'boolean' | 'list' | 'table';
 
 /** All settings, in the order of the schema. */
 export const catalog: readonly Setting[] = Object.entries(settingsSchema.shape).flatMap(([group, members]) =>

@@ -71,7 +71,7 @@ export async function checkGirderSettings(
 }
 
 /** Lists the current and the required value of each setting. Passwords are masked. */
-export function differenceText(existing: GirderSettings, changes: readonly SettingChange[]): string {
+function differenceText(existing: GirderSettings, changes: readonly SettingChange[]): string {
   return changes
     .map(({ key, value }) => {
       const [current, required] = [text(existing[key]), text(value)];

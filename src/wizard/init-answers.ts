@@ -95,7 +95,7 @@ export interface PlannedFile {
 }
 
 /** Recursively optional: a missing answer has not been given yet. Null still means none. */
-export type DeepPartial<T> = T extends object ? { [K in keyof T]?: DeepPartial<T[K]> } : T;
+type DeepPartial<T> = T extends object ? { [K in keyof T]?: DeepPartial<T[K]> } : T;
 
 /** Incomplete answers. `base`, used only by the wizard, is the directory below which others are proposed. */
 export type Draft = DeepPartial<InitAnswers> & { base?: string | null };

@@ -10,9 +10,9 @@ import { indented, style } from './flow/output.js';
 import type { InitAnswers } from './init-answers.js';
 
 /** What the operator wants to do after the check. */
-export type ProbeDecision = 'continue' | 'change';
+type ProbeDecision = 'continue' | 'change';
 
-export interface ProbeOptions {
+interface ProbeOptions {
   answers: InitAnswers;
   detected: Detection;
   run: RunCommand;
@@ -54,7 +54,7 @@ export async function probeStep(options: ProbeOptions): Promise<ProbeDecision> {
 }
 
 /** Partitions of jobs; Slurm's default if none is configured. */
-export function probePartitions({ slurm, worker }: InitAnswers, detected: Detection): string[] {
+function probePartitions({ slurm, worker }: InitAnswers, detected: Detection): string[] {
   if (worker.executor === 'local') return [];
   const known = detected.slurm.found ? (detected.slurm.value.partitions ?? []) : [];
   const usual = slurm.partition ?? known.find(({ isDefault }) => isDefault)?.name;

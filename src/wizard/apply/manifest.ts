@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 
 /** SHA-256 (hex) of the content that init last wrote, by path. Files that differ from it were edited. */
-export type Manifest = Readonly<Record<string, string>>;
+type Manifest = Readonly<Record<string, string>>;
 
 export function digest(content: string | Uint8Array): string {
   return createHash('sha256').update(content).digest('hex');

@@ -88,7 +88,7 @@ export function diffText(changes: readonly Change[]): string {
 }
 
 /** The operator's decision about the listed files. */
-export type Decision = { kind: 'write' } | { kind: 'change' } | { kind: 'stop' };
+type Decision = { kind: 'write' } | { kind: 'change' } | { kind: 'stop' };
 
 /** Shows what will be written, and asks whether to do so. */
 export async function review(changes: readonly Change[], prompter: Prompter): Promise<Decision> {

@@ -28,7 +28,7 @@ export interface Detection {
   systemd: Found<true>;
 }
 
-export interface DetectOptions {
+interface DetectOptions {
   run: RunCommand;
   env: Readonly<Record<string, string | undefined>>;
   clock: Clock;

@@ -57,7 +57,7 @@ export function openSiteProbes({ run }: { run: RunCommand }): SiteProbes {
 }
 
 /** The sbatch flags of these answers. */
-export function resourceFlags(answers: Parameters<SiteProbes['slurm']['test']>[0]): string[] {
+function resourceFlags(answers: Parameters<SiteProbes['slurm']['test']>[0]): string[] {
   return siteDefaults.flatMap(({ setting, option }) => {
     const value = readAnswer({ slurm: answers }, setting.key) ?? null;
     return value === null ? [] : [`--${option}=${value}`];

@@ -47,7 +47,7 @@ function bracketed(host: string): string {
 }
 
 /** Parts of the MongoDB address, from which its container is configured. */
-export interface MongoAddress {
+interface MongoAddress {
   host: string;
   port: number;
   /** Null: no login required. */

@@ -20,7 +20,7 @@ export interface AnswerStore {
 }
 
 /** The part of a completed {@link FlowState} that is kept. */
-export type SavedAnswers = Pick<FlowState, 'draft' | 'accepted'>;
+type SavedAnswers = Pick<FlowState, 'draft' | 'accepted'>;
 
 /** Ids of warnings that stay accepted. Others, such as that a service is down, are repeated if they still apply. */
 const permanentWarnings = /^(local|guest|mongo|admin):/;

@@ -9,7 +9,7 @@ import type { Prompter, Reply } from './prompter.js';
 import { advance, hasAnswers, nextQuestion, stepBack, type FlowState } from './question-flow.js';
 import { generatePassword } from './unattended-answers.js';
 
-export interface AskOptions {
+interface AskOptions {
   flow: FlowState;
   presets: PresetAnswers;
   detected: Detection;

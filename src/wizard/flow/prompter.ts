@@ -3,7 +3,7 @@ import type { Choice } from '../questions/index.js';
 /** The operator's answer. */
 export type Reply = { kind: 'text'; text: string } | { kind: 'back' };
 
-export interface TextRequest {
+interface TextRequest {
   message: string;
   /** Shown in brackets; accepted with Enter. */
   proposal: string | undefined;

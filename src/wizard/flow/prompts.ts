@@ -4,7 +4,7 @@ import { AbortPromptError, ExitPromptError } from '@inquirer/core';
 import { Stopped, type Prompter } from './prompter.js';
 
 /** Streams of the prompts. */
-export interface PromptStreams {
+interface PromptStreams {
   input: NodeJS.ReadableStream & { isTTY?: boolean };
   output: NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
   signal: AbortSignal;

@@ -7,7 +7,7 @@ import type { PresetAnswers } from './preset-answers.js';
 import { advance, nextQuestion, type FlowState } from './question-flow.js';
 
 /** Result of {@link answerUnattended}. */
-export interface UnattendedAnswers {
+interface UnattendedAnswers {
   flow: FlowState;
   /** All missing and invalid answers. */
   problems: readonly AnswerProblem[];
@@ -17,13 +17,13 @@ export interface UnattendedAnswers {
   actions: readonly { question: string; run: () => Promise<void> }[];
 }
 
-export interface AnswerProblem {
+interface AnswerProblem {
   key: string;
   problem: string;
   fix: string;
 }
 
-export interface UnattendedOptions {
+interface UnattendedOptions {
   flow: FlowState;
   presets: PresetAnswers;
   detected: Detection;
