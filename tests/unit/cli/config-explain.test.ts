@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { sendJson, startScriptedServer } from '../../support/scripted-http.js';
 import { runCli, temporaryHome } from './support.js';
 
-/** A home with rules, the file of one image, and a container runtime that says where it starts. */
+/** A home with rules, an image file, and a container runtime that reports a working directory. */
 function site(rules: unknown, girder: Record<string, unknown> = {}) {
   const { home, env, profile } = temporaryHome();
   const images = join(home, 'images');
@@ -70,7 +70,7 @@ describe('config explain', () => {
       const env = site(rules, { apiUrl: `${server.origin}/api/v1`, apiKey: 'k'.repeat(40) });
       const asked = await runCli(['config', 'explain', 'example/small:v1', 'Segment'], { env });
       expect(asked.stdout).toMatch(/^ {2}--time=1-0 +Girder: worker_slurm\.time$/m);
-      // the rule goes over it
+      // the rule overrides it
       expect(asked.stdout).toMatch(/^ {2}--mem=8G +rule 2 of slurm\.rules$/m);
       girder.isWell = false;
       const refused = await runCli(['config', 'explain', 'example/small:v1', 'Segment'], { env });

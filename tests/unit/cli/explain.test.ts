@@ -57,7 +57,7 @@ describe('dsa-slurm explain', () => {
         stdout: expect.stringContaining(refusal),
       });
     }
-    // a fresh directory of the run's own in TMP harms nobody; one in the logs does
+    // a new directory of the run in TMP is harmless; one in the logs is not
     expect((await explained(withPath('/shared/tmproot', env['TMP'] ?? ''))).stdout).not.toContain(refusal);
     expect((await explained(withPath('/shared/tmproot', logs))).code).toBe(3);
   });

@@ -11,7 +11,7 @@ let directory: string;
 let installed: string;
 let path: string;
 
-/** A program that prints a version, or else what it was started with. */
+/** A program that prints a version, or its arguments. */
 function fakeNode(file: string, version: string): void {
   const name = file.slice(directory.length + 1);
   writeFileSync(

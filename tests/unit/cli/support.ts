@@ -11,7 +11,7 @@ export interface CliRun {
   stderr: string;
 }
 
-/** Runs one command line in this process, with a home of its own. */
+/** Runs a command line in this process, with a temporary home. */
 export async function runCli(
   argv: readonly string[],
   { env = {}, stdin = '' }: { env?: Record<string, string>; stdin?: string } = {},

@@ -5,7 +5,7 @@ import { configurationPage, profileJsonSchema } from '../../../src/config/docs.j
 
 const committed = (path: string): string =>
   readFileSync(new URL(`../../../docs/${path}`, import.meta.url), 'utf8');
-/** Tables are padded by the formatter. */
+/** The formatter pads tables. */
 const unpadded = (page: string): string => page.replaceAll(/ +/g, ' ').replaceAll(/-{3,}/g, '---');
 
 describe('generated documentation is current (else: npm run build && node scripts/generate-docs.mjs)', () => {

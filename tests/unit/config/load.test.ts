@@ -87,7 +87,7 @@ describe('defaults', () => {
     const env = { HOME: '/home/op', TMPDIR: '/scratch' };
     const { settings } = load({ env });
     expect(settings.dirs.tmp).toBe('/scratch');
-    // TMP is the name in the archive's own run.sh; a login sets TMPDIR to what compute nodes do not see
+    // run.sh of the DSA sets TMP; a login shell sets TMPDIR to a directory that compute nodes cannot access
     const all = { HOME: '/home/op', TMPDIR: '/a', TEMP: '/b', TMP: '/c' };
     expect(load({ env: all }).settings.dirs.tmp).toBe('/c');
     expect(load({ env: { ...all, TMP: '' } }).settings.dirs.tmp).toBe('/a');

@@ -5,14 +5,14 @@ import { onTestFinished } from 'vitest';
 import { loadSettings, type LoadedSettings, type LoadOptions } from '../../../src/config/load.js';
 import { ConfigError, type ConfigProblem } from '../../../src/config/config-error.js';
 
-/** A configuration directory of its own, gone after the test. */
+/** A configuration directory that is removed after the test. */
 export function temporaryConfigDir(): string {
   const dir = mkdtempSync(join(tmpdir(), 'dsa-slurm-config-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   return dir;
 }
 
-/** Writes a profile as an operator's editor would; an object is written as JSON. */
+/** Writes a profile directly; an object is written as JSON. */
 export function writeProfile(configDir: string, content: unknown, profile = 'default', mode = 0o600): string {
   const path = join(configDir, `${profile}.json`);
   writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content));
@@ -30,7 +30,7 @@ export function load(options: Partial<LoadOptions> = {}): LoadedSettings {
   });
 }
 
-/** The problems that loading ends with. */
+/** The problems with which loading fails. */
 export function problemsOf(options: Partial<LoadOptions>): readonly ConfigProblem[] {
   try {
     load(options);

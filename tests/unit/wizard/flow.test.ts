@@ -149,7 +149,7 @@ describe('the steps are pure', () => {
     const [question] = questions.filter(({ key }) => key === 'worker.executor');
     expect(question?.asked?.({}, detected, {})).toBe(false);
     expect(question?.asked?.({}, detection(), {})).toBe(true);
-    // whoever left Slurm aside before may have thought better of it
+    // the operator may want to change an earlier choice of `local`
     expect(question?.asked?.({}, detected, { worker: { executor: 'local' } })).toBe(true);
   });
 

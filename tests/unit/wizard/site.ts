@@ -3,7 +3,7 @@ import type { InitAnswers } from '../../../src/wizard/init-answers.js';
 
 type Deployment = NonNullable<InitAnswers['deployment']>;
 
-/** A complete site, whose secrets are easy to look for. */
+/** Complete answers with recognizable secrets. */
 export function siteAnswers(changes: Partial<InitAnswers> = {}): InitAnswers {
   return {
     profile: 'default',
@@ -74,7 +74,7 @@ export const sitePlaces: PlanContext = {
   profileText: null,
 };
 
-/** Every kind of site that files are made for. */
+/** All kinds of sites for which files are generated. */
 export const siteKinds: [string, InitAnswers][] = [
   ['the worker alone', siteAnswers()],
   ['the worker alone, without systemd', siteAnswers({ service: 'script', profile: 'lab' })],

@@ -2,7 +2,7 @@ import { found, missing } from '../../../src/wizard/detect/found.js';
 import type { Detection } from '../../../src/wizard/detect/detect.js';
 import type { DirectoryFacts, SiteProbes } from '../../../src/wizard/detect/site-probes.js';
 
-/** A machine on which nothing was found but what is said. */
+/** A detection in which only `over` was found. */
 export function detection(over: Partial<Detection> = {}): Detection {
   const none = missing('not looked for');
   return {
@@ -40,7 +40,7 @@ export const goodDirectory: DirectoryFacts = {
   freeBytes: 1e12,
 };
 
-/** A site on which everything is well. */
+/** Probes of a site without problems. */
 export function openSite(over: Partial<SiteProbes> = {}): SiteProbes {
   return {
     listens: () => Promise.resolve(true),

@@ -31,11 +31,11 @@ const kinds = (changes: Change[]) => changes.map(({ change }) => change);
 
 const modeOf = async (name: string) => (await fs.stat(join(root, name))).mode & 0o777;
 
-/** A file with a secret in every place that secrets are known by, and one more. */
+/** A file with secrets in all recognized forms, and one that is given explicitly. */
 const secretive = (secret: string) =>
   `url: amqp://dsa:${secret}@host/\nDSA_ADMIN_PASSWORD='${secret}'\n"token": "${secret}"\nplain ${secret}\n`;
 
-/** Every path below the directory with its mode and text. */
+/** All paths below the directory, with mode and content. */
 async function snapshot(): Promise<Record<string, string>> {
   const entries = await fs.readdir(root, { recursive: true, withFileTypes: true });
   const pairs = entries.map(async (entry): Promise<[string, string]> => {
@@ -168,7 +168,7 @@ describe('apply', () => {
     });
     expect([await read('f'), await read('g'), await read('g.bak-1')]).toEqual(['mine\n', 'two\n', 'mine\n']);
     expect(applied.kept).toEqual([join(root, 'f')]);
-    // what was kept is still somebody's own
+    // a kept file still counts as edited
     expect(kinds(await look([planned('f', 'two\n')]))).toEqual(['edited']);
   });
 

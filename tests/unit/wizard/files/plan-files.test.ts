@@ -34,12 +34,12 @@ const named = (files: PlannedFile[], name: string) => {
 const composeOf = (answers: InitAnswers) =>
   parse(named(plan(answers), 'docker-compose.yml').content) as Compose;
 
-/** The same with its keys the other way round. */
+/** A copy with its keys in reverse order. */
 const turned = <T extends object>(table: T) => Object.fromEntries(Object.entries(table).toReversed()) as T;
 const ports = (answers: InitAnswers) =>
   Object.values(composeOf(answers).services).flatMap((service) => service.ports ?? []);
 
-/** Where the assetstore is in the container. */
+/** The path of the assetstore in the container. */
 const assetstoreInside = (mountPrefix: string | null) => {
   const answers = siteAnswers({
     slurm: { ...siteAnswers().slurm, mountPrefix },

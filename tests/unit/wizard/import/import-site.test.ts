@@ -20,7 +20,7 @@ const put = async (name: string, text: string) => {
   await writeFile(path, text);
 };
 
-/** The shape of run.sh as the Python worker has it: variables in front of one long command. */
+/** Like run.sh of the Python worker: variables before one long command. */
 const classicRunScript = `#!/usr/bin/env bash
 HERE="$( cd "$( dirname "\${BASH_SOURCE[0]}" )" && pwd )"
 
@@ -177,7 +177,7 @@ services:
     const { answers } = await importSite(dir);
     expect(answers).toEqual({
       dirs: { images: join(dir, 'SIF'), logs: join(dir, 'logs') },
-      // worker.dist.cfg comes first, but "rabbitmq" is a name for containers
+      // worker.dist.cfg takes precedence, but "rabbitmq" is a name inside the containers
       broker: { host: 'localhost', port: 5673, user: 'guest', password: 'guest', vhost: '/', tls: false },
       girder: { apiUrl: 'http://localhost:9090/api/v1', major: 3 },
       mongo: { uri: 'mongodb://localhost:27017/girder' },
