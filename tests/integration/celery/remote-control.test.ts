@@ -85,7 +85,7 @@ describe('remote control by a real Celery', () => {
         { step: 'control', method: 'ping', pattern: 'celery@nobody.*', matcher: 'pcre', timeout: 0.5 },
       ]),
     ).toEqual([
-      [{ [nodeName]: { error: expect.stringContaining('no pool') as string } }],
+      [{ [nodeName]: { error: expect.stringContaining('no process pool') as string } }],
       [{ [nodeName]: { error: "KeyError('no_such')" } }],
       [{ [nodeName]: { ok: 'pong' } }],
       [],
