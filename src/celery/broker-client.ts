@@ -179,8 +179,8 @@ export function createBrokerClient(options: BrokerOptions): Broker {
       running = keepConnected(address, first);
       await first.promise;
     },
-    pauseIntake: async () => setConsuming(false),
-    resumeIntake: async () => setConsuming(true),
+    pauseConsuming: async () => setConsuming(false),
+    resumeConsuming: async () => setConsuming(true),
     async publishResult(task, result) {
       const message = resultMessage(task, result);
       if (message !== null) results.send(message);

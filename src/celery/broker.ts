@@ -27,8 +27,8 @@ export interface Broker {
    */
   start(): Promise<void>;
   /** Stops consuming tasks; remote control keeps working. */
-  pauseIntake(): Promise<void>;
-  resumeIntake(): Promise<void>;
+  pauseConsuming(): Promise<void>;
+  resumeConsuming(): Promise<void>;
   /** Publishes the result for a waiting caller. Best effort: it is not an error if the caller is gone. */
   publishResult(task: ResultTask, result: TaskResult): Promise<void>;
   /**

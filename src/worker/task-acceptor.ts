@@ -113,7 +113,7 @@ export function createIntake({
     if (wanted === flowing) return;
     flowing = wanted;
     change = change
-      .then(async () => (wanted ? broker()?.resumeIntake() : broker()?.pauseIntake()))
+      .then(async () => (wanted ? broker()?.resumeConsuming() : broker()?.pauseConsuming()))
       .catch((error: unknown) => log.warn({ err: error }, 'the intake could not be changed'));
   }
 

@@ -71,7 +71,7 @@ test('a worker stops promptly while RabbitMQ blocks publishers because memory is
       );
       expect(statuses.some(({ trouble }) => trouble?.includes('low on memory'))).toBe(true);
     });
-    await broker.pauseIntake();
+    await broker.pauseConsuming();
     await broker.close();
     expect(broker.status().state).toBe('closed');
   } finally {

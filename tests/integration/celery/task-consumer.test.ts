@@ -115,7 +115,7 @@ describe('the consumer', () => {
     const wire = await createWire();
     const { broker, queue, tasks, statuses } = createTrial({ url: wire.url });
     await broker.start();
-    await broker.pauseIntake();
+    await broker.pauseConsuming();
     expect(broker.status()).toMatchObject({ state: 'paused', trouble: null });
     const channel = await openChannel();
     await celery([{ step: 'publish', queue }]);
@@ -128,7 +128,7 @@ describe('the consumer', () => {
     expect(await channel.checkQueue(queue)).toMatchObject({ messageCount: 1, consumerCount: 0 });
     expect(tasks).toEqual([]);
 
-    await broker.resumeIntake();
+    await broker.resumeConsuming();
     await until(() => expect(tasks).toHaveLength(1));
     expect(broker.status().state).toBe('consuming');
   });
@@ -144,7 +144,7 @@ describe('the consumer', () => {
     await broker.start();
     await celery(Array.from({ length: 6 }, () => ({ step: 'publish', queue })));
     await until(() => expect(tasks.length).toBeGreaterThanOrEqual(4));
-    await broker.pauseIntake();
+    await broker.pauseConsuming();
     const channel = await openChannel();
     await until(
       async () => expect(await channel.checkQueue(queue)).toMatchObject({ messageCount: 6 }),
@@ -157,12 +157,12 @@ describe('the consumer', () => {
     await broker.start();
     await Promise.all(
       Array.from({ length: 21 }, async (_, n) =>
-        n % 2 === 0 ? broker.pauseIntake() : broker.resumeIntake(),
+        n % 2 === 0 ? broker.pauseConsuming() : broker.resumeConsuming(),
       ),
     );
     const channel = await openChannel();
     expect(await channel.checkQueue(queue)).toMatchObject({ consumerCount: 0 });
-    await broker.resumeIntake();
+    await broker.resumeConsuming();
     expect(await channel.checkQueue(queue)).toMatchObject({ consumerCount: 1 });
     await celery([{ step: 'publish', queue }]);
     await until(() => expect(tasks).toHaveLength(1));

@@ -33,8 +33,8 @@ function setUp(limit = 10) {
   const stop = new AbortController();
   const book = openBook(new Map(), journal, { clock: systemClock, log, stopping: stop.signal });
   const broker = {
-    pauseIntake: async () => void flow.push('pause'),
-    resumeIntake: async () => void flow.push('resume'),
+    pauseConsuming: async () => void flow.push('pause'),
+    resumeConsuming: async () => void flow.push('resume'),
     publishResult: async (task, { status }) => void results.push(`${task.id} ${status}`),
   } as Broker;
   const revoked = new Set<string>();
