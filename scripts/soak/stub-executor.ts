@@ -62,25 +62,25 @@ export function createStubExecutor(): Executor {
 
   return {
     name: 'The stub',
-    jobWords: 'stub job',
+    jobNoun: 'stub job',
     owner: { waits: () => 'It waits.', state: ({ base }) => base, refused: () => 'It waits.' },
     cancelCommand: 'nothing',
-    witness: 'host',
-    doubtMs: 0,
+    stateSource: 'host',
+    visibilityDelayMs: 0,
     tracker: {
       start: () => void (timer ??= every(look, lookEveryMs)),
       stop: async () => clearInterval(timer ?? undefined),
       view: () => view,
       allJobs: () => view,
-      widen: () => () => undefined,
+      includeAllUsers: () => () => undefined,
       row: (id) => view.rows.find((row) => row.id === id),
       onAnswer(listener) {
         listeners.add(listener);
         return () => listeners.delete(listener);
       },
-      nudge: () => undefined,
+      pollSoon: () => undefined,
       everyMs: () => lookEveryMs,
-      askEvery: () => undefined,
+      setPollInterval: () => undefined,
     },
     async submit({ key }) {
       last += 1;

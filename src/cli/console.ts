@@ -33,7 +33,7 @@ export function define(command: Command, context: CliContext): void {
       settings.log.level,
       settings.log.file ?? join(settings.dirs.state, 'console.log'),
     );
-    const { attachOrEmbed } = await import('../worker/open/open-worker.js');
+    const { openWorker: attachOrEmbed } = await import('../worker/open/open-worker.js');
     const preferences = await readPreferences(settings.dirs.state);
     const remember = createRememberer(settings.dirs.state, log);
     // load the screens while connecting to the worker or Slurm
@@ -85,7 +85,8 @@ export function define(command: Command, context: CliContext): void {
     }
     if (wish !== 'keep') return;
     printLine(context.stdout, 'Starting the worker as a service …');
-    const { keepRunning, keptLines } = await import('../worker/open/detach-worker.js');
+    const { detachWorker: keepRunning, detachedLines: keptLines } =
+      await import('../worker/open/detach-worker.js');
     const kept = await keepRunning({
       profile,
       settings,
@@ -103,7 +104,7 @@ function consoleDoctor(
 ): () => Promise<DoctorPort> {
   return async () => {
     const { createRunContext } = await import('../doctor/index.js');
-    const { createExaminer } = await import('../doctor/check-session.js');
+    const { createCheckSession: createExaminer } = await import('../doctor/check-session.js');
     const configuration = { path, origins, warnings, problems: [] };
     return createExaminer(createRunContext({ profile, settings, configuration, env }));
   };

@@ -3,7 +3,7 @@ import { allChecks, runChecks } from './index.js';
 import { selectChecks } from './select.js';
 
 /** A doctor that is asked again and again, as by the console. */
-export interface Examiner {
+export interface CheckSession {
   /** Every check that there is, in the order of the report. */
   checks: readonly { id: string; group: Group; title: string }[];
   /**
@@ -17,7 +17,7 @@ export interface Examiner {
   ): Promise<void>;
 }
 
-export function createExaminer(context: RunContext): Examiner {
+export function createCheckSession(context: RunContext): CheckSession {
   return {
     checks: allChecks.map(({ id, group, title }) => ({ id, group, title })),
     async run(ids, onResult, signal) {

@@ -238,7 +238,7 @@ async function showConsole(
     ...more,
     async doctor() {
       const { createRunContext } = await import('../doctor/index.js');
-      const { createExaminer } = await import('../doctor/check-session.js');
+      const { createCheckSession: createExaminer } = await import('../doctor/check-session.js');
       return createExaminer(createRunContext({ profile: 'practice', settings, env: workerEnv }));
     },
     env,

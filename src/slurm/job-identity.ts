@@ -15,7 +15,7 @@ export function runKey(runId: string): string {
  * journal has forgotten are told from those of another worker of the same user.
  * @param stateDirectory names the worker: two on one cluster never share it
  */
-export function createMark(stateDirectory: string): string {
+export function createOwnerMark(stateDirectory: string): string {
   return `${workerMark(stateDirectory)}${randomBytes(2).toString('hex')}`;
 }
 

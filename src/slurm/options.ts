@@ -99,14 +99,14 @@ function refusal(name: string, value: string | null, allowed: ReadonlySet<string
   const why = neverReason(name);
   if (why !== null) return `${why}, so a task may never set it`;
   if (!allowed.has(name)) return 'the operator of this worker does not allow it';
-  return value === null ? null : valueTrouble(name, value);
+  return value === null ? null : invalidValue(name, value);
 }
 
 /**
  * Why a text cannot be the value of an option of sbatch; null if it can.
  * @param name the option's long name: `mem-per-cpu`
  */
-export function valueTrouble(name: string, value: string): string | null {
+export function invalidValue(name: string, value: string): string | null {
   if (value === '') return 'its value is empty';
   if (value.length > 256) return 'its value is too long';
   if (value.startsWith('-')) return 'its value starts with a dash';

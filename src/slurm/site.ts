@@ -2,7 +2,7 @@ import type { CommandOptions, RunCommand } from '../base/command.js';
 import { parseSlurmDuration, parseSlurmNumber } from './commands/values.js';
 
 /** What the cluster allows and prefers. Null: Slurm did not say. */
-export interface Site {
+export interface ClusterInfo {
   /** `22.05.8` */
   version: string | null;
   cluster: string | null;
@@ -29,7 +29,7 @@ export interface Partition {
 }
 
 /** Asks what the cluster is like. Never throws: what could not be learnt is null. */
-export async function readSite(run: RunCommand, options: CommandOptions = {}): Promise<Site> {
+export async function readClusterInfo(run: RunCommand, options: CommandOptions = {}): Promise<ClusterInfo> {
   const [config, sinfo] = await Promise.all([
     run('scontrol', ['show', 'config'], options),
     run('sinfo', ['--all', '--noheader', `--format=${['%P', '%a', '%l', '%D'].join(separator)}`], options),
@@ -93,12 +93,12 @@ const requestsPerQuestion = 3;
 const shareOfBudget = 1 / 4;
 
 /** Seconds that have to be between two questions about all jobs; 0 where the site sets no limit. */
-export function shortestPollSeconds({ rateLimit }: Pick<Site, 'rateLimit'>): number {
+export function shortestPollSeconds({ rateLimit }: Pick<ClusterInfo, 'rateLimit'>): number {
   return rateLimit === null ? 0 : requestsPerQuestion / (rateLimit.perSecond * shareOfBudget);
 }
 
 /** `rl_enable` and its companions (slurm.conf(5), SlurmctldParameters), with Slurm's own defaults. */
-function rateLimit(parameters: string): Site['rateLimit'] {
+function rateLimit(parameters: string): ClusterInfo['rateLimit'] {
   const words = parameters.split(',').map((word) => word.trim().toLowerCase());
   if (!words.includes('rl_enable')) return null;
   const value = (name: string, fallback: number): number => {

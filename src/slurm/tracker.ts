@@ -20,23 +20,23 @@ export interface Tracker {
   /** Resolves when no question is under way any more. */
   stop(): Promise<void>;
   view(): TrackedJobs;
-  /** The jobs of all users, as old as the last {@link Tracker.widen} has left them. */
+  /** The jobs of all users, as old as the last {@link Tracker.includeAllUsers} has left them. */
   allJobs(): TrackedJobs;
   /**
    * From now on the one question is about the jobs of all users, until the returned function is called by everybody who
    * wanted that.
    */
-  widen(): () => void;
+  includeAllUsers(): () => void;
   /** The row of one job in the last good answer. That there is none says nothing about its end: see `resolveEnd`. */
   row(jobId: string): JobRow | undefined;
   /** Called after each question, answered or not. Returns the way to stop. */
   onAnswer(listener: (view: TrackedJobs) => void): () => void;
   /** Something changed: ask soon, not waiting for the interval, but never more than once a second. */
-  nudge(): void;
+  pollSoon(): void;
   /** Milliseconds between two questions while all is well; null: nobody is asked. */
   everyMs(): number | null;
   /** From now on in this interval. */
-  askEvery(ms: number): void;
+  setPollInterval(ms: number): void;
 }
 
 export interface TrackerOptions {
@@ -102,7 +102,7 @@ export function createTracker(options: TrackerOptions): Tracker {
     }
   }
 
-  /** Waits for the interval, less after a nudge, more while Slurm is silent. */
+  /** Waits for the interval, less after `pollSoon`, more while Slurm is silent. */
   async function pause(signal: AbortSignal): Promise<void> {
     const asked = clock.monotonic();
     for (;;) {
@@ -124,7 +124,7 @@ export function createTracker(options: TrackerOptions): Tracker {
     }
   }
 
-  function nudge(): void {
+  function pollSoon(): void {
     nudged = true;
     waking.abort();
   }
@@ -142,10 +142,10 @@ export function createTracker(options: TrackerOptions): Tracker {
     },
     view: () => view,
     allJobs: () => all,
-    widen() {
+    includeAllUsers() {
       const widener = Symbol('widener');
       wideners.add(widener);
-      nudge();
+      pollSoon();
       return () => wideners.delete(widener);
     },
     row: (jobId) => byId.get(jobId),
@@ -153,9 +153,9 @@ export function createTracker(options: TrackerOptions): Tracker {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    nudge,
+    pollSoon,
     everyMs: () => intervalMs,
-    askEvery(ms) {
+    setPollInterval(ms) {
       intervalMs = ms;
       // a pause that goes on is as long as it would be now
       waking.abort();

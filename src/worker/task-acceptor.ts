@@ -6,12 +6,12 @@ import type { Log } from '../base/log.js';
 import type { Broker, Refusal } from '../celery/broker.js';
 import type { Task } from '../celery/messages/task.js';
 import { whyNotRunnable } from '../girder/protocol/task-names.js';
-import type { Book } from './run-state/run-store.js';
+import type { RunStore } from './run-state/run-store.js';
 
-export type IntakeWish = 'open' | 'paused' | 'draining';
+export type RequestedIntake = 'open' | 'paused' | 'draining';
 
 /** The way in: from the broker to a run that is durably in the journal. */
-export interface Intake {
+export interface TaskAcceptor {
   /** Resolves once the run is in the journal, or was there already; then the message may be acknowledged. */
   onTask(task: Task): Promise<void>;
   /** A message that cannot be a task still fails its Girder job, if it names one, and whoever waits for a result hears of it. */
@@ -19,9 +19,9 @@ export interface Intake {
   /** Opens or closes the flow to what the operator and the in-flight limit say. */
   adjust(): void;
   /** The operator's wish; `draining` is paused, with an end that is told. */
-  want(wish: IntakeWish): void;
+  request(wish: RequestedIntake): void;
   /** `blocked`: the journal cannot be written, or Slurm accepts no jobs; it opens by itself once they do. */
-  state(): IntakeWish | 'full' | 'blocked';
+  state(): RequestedIntake | 'full' | 'blocked';
   /** While it drains: since when nothing is in flight any more. */
   drainedAt(): number | null;
 }
@@ -33,12 +33,12 @@ export interface Intake {
 export const pingTask = 'dsa_slurm.doctor.ping';
 
 /** Whether tasks of this name are for this worker; others are handed on, if there is a queue for them. */
-export function isOurs(taskName: string): boolean {
+export function isSupportedTask(taskName: string): boolean {
   return taskName === pingTask || whyNotRunnable(taskName) === null;
 }
 
-export interface IntakeOptions {
-  book: Book;
+export interface TaskAcceptorOptions {
+  runStore: RunStore;
   /** The broker whose flow is opened and closed; null until there is one. */
   broker: () => Broker | null;
   limit: number;
@@ -52,8 +52,8 @@ export interface IntakeOptions {
   log: Log;
 }
 
-export function createIntake({
-  book,
+export function createTaskAcceptor({
+  runStore,
   broker,
   limit,
   isClosed,
@@ -61,21 +61,21 @@ export function createIntake({
   onRun,
   clock,
   log,
-}: IntakeOptions): Intake {
+}: TaskAcceptorOptions): TaskAcceptor {
   const accepting = new Map<string, Promise<void>>();
-  let wish: IntakeWish = 'open';
+  let wish: RequestedIntake = 'open';
   let drainedAt: number | null = null;
   let flowing = true;
   let change: Promise<void> = Promise.resolve();
 
-  const isBlocked = (): boolean => book.trouble() !== null || isClosed();
-  const full = (): boolean => placesTaken(book, limit) + accepting.size >= limit;
+  const isBlocked = (): boolean => runStore.problem() !== null || isClosed();
+  const full = (): boolean => runsInFlight(runStore, limit) + accepting.size >= limit;
 
   async function accept(task: Task, refusal: string | null): Promise<void> {
     // delivered twice, on one connection or the next: still one run
     const already = accepting.get(task.id);
     if (already !== undefined) return already;
-    if (book.get(task.id) !== undefined) {
+    if (runStore.get(task.id) !== undefined) {
       log.info({ run: task.id }, 'this task is known already');
       return;
     }
@@ -84,8 +84,8 @@ export function createIntake({
       throw new DsaSlurmError('worker', 'The in-flight limit is reached.');
     }
     const accepted = (async (): Promise<void> => {
-      await book.accept({ task, refusal });
-      if (isRevoked(task.id)) await book.record(task.id, { type: 'cancel-requested', by: 'celery' });
+      await runStore.accept({ task, refusal });
+      if (isRevoked(task.id)) await runStore.record(task.id, { type: 'cancel-requested', by: 'celery' });
     })();
     accepting.set(task.id, accepted);
     try {
@@ -102,7 +102,7 @@ export function createIntake({
   }
 
   function noticeDrained(): void {
-    const isDrained = wish === 'draining' && book.inFlight() + accepting.size === 0;
+    const isDrained = wish === 'draining' && runStore.inFlight() + accepting.size === 0;
     if (isDrained && drainedAt === null) log.info('drained: nothing is in flight any more');
     drainedAt = isDrained ? (drainedAt ?? clock.now()) : null;
   }
@@ -117,7 +117,7 @@ export function createIntake({
       .catch((error: unknown) => log.warn({ err: error }, 'the intake could not be changed'));
   }
 
-  book.onTrouble(adjust);
+  runStore.onProblem(adjust);
 
   return {
     async onTask(task) {
@@ -137,7 +137,7 @@ export function createIntake({
       }
     },
     adjust,
-    want(value) {
+    request(value) {
       wish = value;
       adjust();
     },
@@ -154,8 +154,11 @@ export function createIntake({
  * Of the limit on runs in flight. Runs that only wait for a Girder that is away take none, up to as many again as the
  * limit allows: one Girder must not keep the tasks of another one from being taken.
  */
-export function placesTaken(book: Pick<Book, 'inFlight' | 'waitingForGirder'>, limit: number): number {
-  return book.inFlight() - Math.min(book.waitingForGirder(), limit);
+export function runsInFlight(
+  runStore: Pick<RunStore, 'inFlight' | 'waitingForGirder'>,
+  limit: number,
+): number {
+  return runStore.inFlight() - Math.min(runStore.waitingForGirder(), limit);
 }
 
 /** The id of a run whose message has none: the same one if the message is delivered twice. */

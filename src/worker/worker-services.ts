@@ -12,20 +12,20 @@ import type { Settings } from '../config/schema.js';
 import type { GirderSetup } from '../girder/api/client.js';
 import type { GirderJob } from '../girder/jobs/job.js';
 import type { Patience } from '../girder/api/patience.js';
-import type { Book } from './run-state/run-store.js';
+import type { RunStore } from './run-state/run-store.js';
 import type { Executor } from './executor/executor.js';
 import type { UserSearch } from './reporting/find-user.js';
 import type { GirderJobSearch } from './reporting/girder-job-search.js';
-import type { GirderSlurmSource } from './job-request/girder-slurm-loader.js';
-import type { KeptMessages } from './run-state/retry-messages.js';
+import type { GirderSlurmLoader } from './job-request/girder-slurm-loader.js';
+import type { RetryMessages } from './run-state/retry-messages.js';
 import type { CancelSource, Run } from './run-state/run.js';
 import type { SubmitGate } from './stages/submit-gate.js';
 import type { SubmitScript } from './job-request/submit-script.js';
 
 /** What the stages work with; made once, in worker.ts. */
-export interface Tools {
+export interface WorkerServices {
   readonly settings: Settings;
-  readonly book: Book;
+  readonly runStore: RunStore;
   readonly clock: Clock;
   readonly log: Log;
   /** Runs the jobs. */
@@ -36,7 +36,7 @@ export interface Tools {
   /** What no container may see: state, logs, profiles. */
   readonly privateDirectories: readonly string[];
   /** Girder's own settings for Slurm jobs. */
-  readonly girderSlurm: GirderSlurmSource;
+  readonly girderSlurm: GirderSlurmLoader;
   readonly searchGirderJob: GirderJobSearch;
   readonly findUser: UserSearch;
   /** Opens the reporter of a run's Girder job; one that reports to nobody if the task names none. */
@@ -48,7 +48,7 @@ export interface Tools {
   /** Writes down that a run is to be canceled, and aborts its signal. False if it has finished. */
   requestCancel(id: string, by: CancelSource): Promise<boolean>;
   /** Keeps messages of runs that may be run again. */
-  readonly messages: Pick<KeptMessages, 'keep'>;
+  readonly messages: Pick<RetryMessages, 'keep'>;
   publishResult(task: ResultTask, result: TaskResult): Promise<void>;
   /** Publishes a task of our own, and waits for the broker as long as that takes. */
   publish(message: OutgoingMessage, signal: AbortSignal): Promise<void>;

@@ -19,10 +19,10 @@ import { openGirderConnections } from '../girder/api/connections.js';
 import type { GirderJob } from '../girder/jobs/job.js';
 import { createReportLimits } from '../girder/jobs/report-limits.js';
 import { slurmEnvironment } from '../slurm/environment.js';
-import { readSite } from '../slurm/site.js';
+import { readClusterInfo } from '../slurm/site.js';
 import { isQuestion, openAuditLog } from './run-state/audit-log.js';
-import { openBook } from './run-state/run-store.js';
-import { carry } from './stages/process-run.js';
+import { openRunStore } from './run-state/run-store.js';
+import { processRun } from './stages/process-run.js';
 import { createControlTarget } from './actions/remote-control-target.js';
 import { createHandle } from './open/create-handle.js';
 import { prepareDirectories, privateDirectories } from './run-state/directories.js';
@@ -34,27 +34,27 @@ import { createUserSearch } from './reporting/find-user.js';
 import { watchLocalQueue } from './reporting/local-queue.js';
 import { girderAddresses } from './reporting/girder-addresses.js';
 import { createGirderJobSearch } from './reporting/girder-job-search.js';
-import { createGirderSlurmSource } from './job-request/girder-slurm-loader.js';
-import { createGirderTroubles, type GirderErrand } from './reporting/girder-health.js';
+import { createGirderSlurmLoader } from './job-request/girder-slurm-loader.js';
+import { createGirderHealth, type GirderActivity } from './reporting/girder-health.js';
 import type { WorkerHandle } from './views/handle.js';
-import { createIntake, isOurs } from './task-acceptor.js';
+import { createTaskAcceptor, isSupportedTask } from './task-acceptor.js';
 import { openJournal } from './run-state/journal.js';
-import { keepPruned, openKeptMessages } from './run-state/retry-messages.js';
+import { keepPruned, openRetryMessages } from './run-state/retry-messages.js';
 import { lockState, type Standby } from './run-state/state-lock.js';
 import { createPullLauncher, registryEnvironment } from './job-request/pull-launcher.js';
 import { openGirderJob } from './reporting/open-girder-job.js';
 import { watchOrphans } from './actions/orphans.js';
-import { createPastActions } from './actions/finished-run-actions.js';
+import { createFinishedRunActions } from './actions/finished-run-actions.js';
 import { createRetries } from './actions/retry.js';
-import { openRevoked } from './run-state/revoked-tasks.js';
+import { openRevokedTasks } from './run-state/revoked-tasks.js';
 import type { CancelSource } from './run-state/run.js';
 import { listenForClients } from './socket/listen.js';
 import { keepStatusFile, statusOf } from './run-state/status-file.js';
 import { createSubmitGate } from './stages/submit-gate.js';
 import { watchStandbys, type StandbyWatch } from './open/standby.js';
 import { openSubmitScript } from './job-request/submit-script.js';
-import { tellTaskEvents } from './reporting/task-events.js';
-import type { Tools } from './worker-services.js';
+import { publishTaskEvents } from './reporting/task-events.js';
+import type { WorkerServices } from './worker-services.js';
 import { createCommandLog } from './views/worker-detail.js';
 
 /** The embedded worker. */
@@ -141,15 +141,15 @@ export async function createWorker({
   releasers.add('the connections to Girder', async () => connections.close());
   const { journal, runs } = await openJournal(settings.dirs.state, log, lease).catch(orRelease);
   releasers.add('the journal', async () => journal.close());
-  const revoked = await openRevoked(settings.dirs.state).catch(orRelease);
+  const revoked = await openRevokedTasks(settings.dirs.state).catch(orRelease);
   releasers.add('the list of revoked tasks', async () => revoked.close());
-  const messages = await openKeptMessages(settings.dirs.state, {
+  const messages = await openRetryMessages(settings.dirs.state, {
     maxMs: settings.worker.retryHours * 60 * 60_000,
     maxBytes: settings.worker.retryMegabytes * 1_000_000,
     now: () => clock.now(),
     log,
   }).catch(orRelease);
-  const book = openBook(runs, journal, { clock, log, stopping: stop.signal });
+  const runStore = openRunStore(runs, journal, { clock, log, stopping: stop.signal });
   const commands = createCommandLog(clock);
   const audit = openAuditLog(settings.dirs.state, { by: 'worker', clock, log });
   releasers.add('the audit log', async () => audit.close());
@@ -192,10 +192,10 @@ export async function createWorker({
     reportMs: settings.girder.reportSeconds * 1_000,
     concurrency: reportsAtOnce,
   });
-  const girderSlurm = createGirderSlurmSource({ connections, clock, log, girder: settings.girder });
+  const girderSlurm = createGirderSlurmLoader({ connections, clock, log, girder: settings.girder });
   const searchGirderJob = createGirderJobSearch({ connections, clock, log, girder: settings.girder });
   const findUser = createUserSearch({ connections, clock, log, girder: settings.girder });
-  const girderTroubles = createGirderTroubles();
+  const girderTroubles = createGirderHealth();
   const giveUpMs = settings.girder.giveUpHours * 60 * 60_000;
 
   const carried = new Map<string, { cancel: AbortController; done: Promise<void> }>();
@@ -220,11 +220,11 @@ export async function createWorker({
     clock,
     log,
   });
-  const orphans = watchOrphans(executor.tracker, book, settings.dirs.state, log);
+  const orphans = watchOrphans(executor.tracker, runStore, settings.dirs.state, log);
   const apptainer = createApptainer({ run: command, command: settings.apptainer.command });
-  const tools: Tools = {
+  const services: WorkerServices = {
     settings,
-    book,
+    runStore,
     clock,
     log,
     executor,
@@ -249,7 +249,7 @@ export async function createWorker({
       onProblem: (problem) => noticeGirder(id, 'transfer', problem),
     }),
     openGirderJob: async (run) => {
-      const girderJob = await openGirderJob(run, book, {
+      const girderJob = await openGirderJob(run, runStore, {
         ...girderSetup(run.task),
         limits: reportLimits,
         tokenExpiresAt: run.acceptedAt + tokenLifeMs,
@@ -284,8 +284,8 @@ export async function createWorker({
     stopping: stop.signal,
   };
 
-  const intake = createIntake({
-    book,
+  const intake = createTaskAcceptor({
+    runStore,
     broker: () => broker ?? null,
     limit: settings.worker.inFlight,
     isClosed: submitGate.isClosed,
@@ -300,15 +300,16 @@ export async function createWorker({
     return { connections, apiUrlMap, clock, log: log.child({ run: id }) };
   }
 
-  function noticeGirder(id: string, errand: GirderErrand, trouble: string | null): void {
+  function noticeGirder(id: string, errand: GirderActivity, trouble: string | null): void {
     girderTroubles.set(id, errand, trouble);
-    if (book.get(id) !== undefined) book.note(id, { type: 'girder-trouble', trouble: girderTroubles.of(id) });
+    if (runStore.get(id) !== undefined)
+      runStore.recordVolatile(id, { type: 'girder-trouble', trouble: girderTroubles.of(id) });
     // a run that only waits for Girder makes room for another one
     intake.adjust();
   }
 
   const retries = createRetries({
-    book,
+    runStore,
     messages,
     girderSetup,
     searchGirderJob,
@@ -325,10 +326,10 @@ export async function createWorker({
   /** Begins to carry a run. */
   function take(id: string): void {
     const cancel = new AbortController();
-    if (book.get(id)?.cancel) cancel.abort();
+    if (runStore.get(id)?.cancel) cancel.abort();
     // what kept an earlier worker from Girder may be over
-    book.note(id, { type: 'girder-trouble', trouble: null });
-    const done = carry(id, tools, cancel.signal).finally(() => {
+    runStore.recordVolatile(id, { type: 'girder-trouble', trouble: null });
+    const done = processRun(id, services, cancel.signal).finally(() => {
       carried.delete(id);
       girderJobs.delete(id);
       girderTroubles.forget(id);
@@ -338,11 +339,11 @@ export async function createWorker({
   }
 
   async function requestCancel(id: string, by: CancelSource): Promise<boolean> {
-    const run = book.get(id);
+    const run = runStore.get(id);
     if (run === undefined || run.stage === 'finished') return false;
     if (run.cancel === null) {
       log.info({ run: id, by, stage: run.stage }, 'cancel requested');
-      await book.record(id, { type: 'cancel-requested', by });
+      await runStore.record(id, { type: 'cancel-requested', by });
     }
     carried.get(id)?.cancel.abort();
     return true;
@@ -354,7 +355,7 @@ export async function createWorker({
   }
 
   const control = createControlTarget({
-    book,
+    runStore,
     clock,
     limit: settings.worker.inFlight,
     revoked: revoked.ids,
@@ -362,18 +363,18 @@ export async function createWorker({
     revoke(ids, terminate) {
       revoked.add(ids).catch((error: unknown) => log.error({ err: error }, 'revoked, but not remembered'));
       for (const id of ids) {
-        const hasBegun = (book.get(id)?.stage ?? 'accepted') !== 'accepted';
+        const hasBegun = (runStore.get(id)?.stage ?? 'accepted') !== 'accepted';
         cancelSoon(id, terminate && hasBegun ? 'termination' : 'celery');
       }
     },
   });
 
-  const site = settings.worker.executor === 'local' ? null : async () => readSite(command);
+  const site = settings.worker.executor === 'local' ? null : async () => readClusterInfo(command);
   const handle = createHandle({
     profile,
     settings,
     startedAt,
-    book,
+    runStore,
     journal,
     executor,
     apptainer,
@@ -384,14 +385,14 @@ export async function createWorker({
       sharedFilesProblem() ??
       submitGate.trouble() ??
       orphans.trouble() ??
-      girderTroubles.longest() ??
+      girderTroubles.problem() ??
       girderSlurm.trouble() ??
       localQueue.trouble(),
     requestCancel,
-    past: createPastActions({ book, messages, retries }),
+    past: createFinishedRunActions({ runStore, messages, retries }),
     adoptions: createAdoptions({
       tracker: executor.tracker,
-      book,
+      runStore,
       stateDirectory: settings.dirs.state,
       onRun(id) {
         take(id);
@@ -420,7 +421,7 @@ export async function createWorker({
 
   releasers.add(
     'task events',
-    tellTaskEvents(book, (event) => broker?.publishTaskEvent(event)),
+    publishTaskEvents(runStore, (event) => broker?.publishTaskEvent(event)),
   );
   releasers.add('the handle', () => handle.close());
   releasers.add('the watch for orphans', () => orphans.stop());
@@ -466,13 +467,13 @@ export async function createWorker({
           heartbeats: settings.worker.heartbeats,
           taskEvents: settings.worker.taskEvents,
         },
-        forward: forwardQueue === null ? null : { queue: forwardQueue, canRun: isOurs },
+        forward: forwardQueue === null ? null : { queue: forwardQueue, canRun: isSupportedTask },
         onStatus: noticeBroker,
         log,
       });
       broker = opened;
       releasers.add('the broker', async () => opened.close());
-      for (const run of book.all()) {
+      for (const run of runStore.all()) {
         if (run.stage === 'finished') continue;
         // revoked before it came, and the worker died between writing down the one and the other
         if (revoked.has(run.id)) await requestCancel(run.id, 'celery');
@@ -481,7 +482,7 @@ export async function createWorker({
       void retries.resume();
       releasers.add(
         'kept messages',
-        keepPruned(messages, (id) => book.get(id) !== undefined, log),
+        keepPruned(messages, (id) => runStore.get(id) !== undefined, log),
       );
       intake.adjust();
       releasers.add(

@@ -9,7 +9,7 @@ import type {
   WorkerHealth,
   WorkerSnapshot,
 } from '../../src/worker/views/handle.js';
-import type { JobDetail, RunDetail, Watched } from '../../src/worker/views/live-views.js';
+import type { JobDetail, RunDetail, LiveViews } from '../../src/worker/views/live-views.js';
 
 /** A worker that is none: its snapshot is whatever a test or a demonstration puts there, in memory. */
 export interface FakeWorker extends WorkerHandle {
@@ -27,11 +27,11 @@ export interface FakeWorker extends WorkerHandle {
   /** What the next cancel is answered. */
   answerWith(answer: CommandAnswer | Error): void;
   /** What `watch` gives now and to whoever watches. */
-  showWatched<K extends keyof Watched>(what: K, view: Watched[K]): void;
+  showWatched<K extends keyof LiveViews>(what: K, view: LiveViews[K]): void;
   /** What `runDetail` and `jobDetail` answer, by id. */
   readonly details: { runs: Map<string, RunDetail>; jobs: Map<string, JobDetail> };
   /** What is being watched. */
-  watching(): (keyof Watched)[];
+  watching(): (keyof LiveViews)[];
   /** Commands in the order in which they came: `cancel run-1 run-2`, `hold 4711`, `timeLimit=30 run-1`, `pause`, … */
   readonly commands: readonly string[];
   /** Runs whose logs are being followed. */
@@ -76,8 +76,8 @@ export function createFakeWorker(now = 0): FakeWorker {
     };
     for (const listener of listeners) listener();
   };
-  const views = new Map<keyof Watched, Watched[keyof Watched]>();
-  const watchers = new Map<keyof Watched, Set<(view: never) => void>>();
+  const views = new Map<keyof LiveViews, LiveViews[keyof LiveViews]>();
+  const watchers = new Map<keyof LiveViews, Set<(view: never) => void>>();
   const details = { runs: new Map<string, RunDetail>(), jobs: new Map<string, JobDetail>() };
   const command = async (text: string): Promise<CommandAnswer> => {
     commands.push(text);

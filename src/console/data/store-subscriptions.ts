@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.js';
 import type { LogTail, WorkerHandle } from '../../worker/views/handle.js';
-import type { Watched } from '../../worker/views/live-views.js';
+import type { LiveViews } from '../../worker/views/live-views.js';
 import type { Store } from '../state/action.js';
 import type { ConsoleState } from '../state/state.js';
 import { tableView } from '../views/tables/all-tables.js';
@@ -61,7 +61,7 @@ export function subscribeStore(handle: WorkerHandle, store: Store, clock: Clock)
 }
 
 /** The live views that the current place needs. */
-function viewsNeeded({ place, scope }: Pick<ConsoleState, 'place' | 'scope'>): readonly (keyof Watched)[] {
+function viewsNeeded({ place, scope }: Pick<ConsoleState, 'place' | 'scope'>): readonly (keyof LiveViews)[] {
   switch (place.view) {
     case 'job':
     case 'jobs':
@@ -78,7 +78,7 @@ function viewsNeeded({ place, scope }: Pick<ConsoleState, 'place' | 'scope'>): r
 
 /** Subscribes only to live views that are visible, because some of them cost Slurm queries. */
 function subscribeViews(handle: WorkerHandle, store: Store, clock: Clock): () => void {
-  const subscriptions = new Map<keyof Watched, () => void>();
+  const subscriptions = new Map<keyof LiveViews, () => void>();
   const update = (): void => {
     const needed = viewsNeeded(store.get());
     for (const [name, stop] of subscriptions) {

@@ -1,5 +1,11 @@
 import type { LogTail, RunView, WorkerSnapshot } from '../../worker/views/handle.js';
-import type { ImageDetail, ImageRow, JobDetail, RunDetail, Watched } from '../../worker/views/live-views.js';
+import type {
+  ImageDetail,
+  ImageRow,
+  JobDetail,
+  RunDetail,
+  LiveViews,
+} from '../../worker/views/live-views.js';
 import type { TableAction } from '../table/table-reducer.js';
 import type { CursorMove } from './cursor-movement.js';
 import type { DoctorAction } from './doctor-state.js';
@@ -12,7 +18,7 @@ export type Action =
   | TableAction
   | DoctorAction
   | { type: 'snapshot'; snapshot: WorkerSnapshot; now: number }
-  | { type: 'liveViewChanged'; name: keyof Watched; view: Watched[keyof Watched]; now: number }
+  | { type: 'liveViewChanged'; name: keyof LiveViews; view: LiveViews[keyof LiveViews]; now: number }
   | { type: 'runDetailReceived'; rowId: string; detail: RunDetail | null }
   | { type: 'jobDetailReceived'; rowId: string; detail: JobDetail }
   | { type: 'imageDetailReceived'; image: ImageRow; detail: ImageDetail }

@@ -1,6 +1,12 @@
 import type { WorkerAction } from '../../worker/actions/action.js';
 import type { JobsView, LogTail, RunView, WorkerSnapshot } from '../../worker/views/handle.js';
-import type { ImageDetail, ImageRow, JobDetail, RunDetail, Watched } from '../../worker/views/live-views.js';
+import type {
+  ImageDetail,
+  ImageRow,
+  JobDetail,
+  RunDetail,
+  LiveViews,
+} from '../../worker/views/live-views.js';
 import type { Item } from '../table/table.js';
 import { selectedItem, targetItems, type TableState } from '../table/table-state.js';
 import type { DoctorState } from './doctor-state.js';
@@ -152,11 +158,11 @@ export interface ConsoleState {
   /** Incremented each time the operator refreshes the page about a job. */
   refreshCount: number;
   /** The latest data of views that are only subscribed to while visible; absent until first opened. */
-  liveViews: Partial<Watched>;
+  liveViews: Partial<LiveViews>;
   imageDetails: ImageDetails;
   doctor: DoctorState;
   /** The newest data, held back while the screen is frozen; null: not frozen. */
-  frozen: { since: number; snapshot: WorkerSnapshot; liveViews: Partial<Watched> } | null;
+  frozen: { since: number; snapshot: WorkerSnapshot; liveViews: Partial<LiveViews> } | null;
   place: Place;
   /** Where Esc leads, the last place first. */
   backStack: readonly Place[];

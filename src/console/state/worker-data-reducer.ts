@@ -1,5 +1,5 @@
 import type { WorkerSnapshot } from '../../worker/views/handle.js';
-import type { JobDetail, Watched } from '../../worker/views/live-views.js';
+import type { JobDetail, LiveViews } from '../../worker/views/live-views.js';
 import { tableViews } from '../views/tables/all-tables.js';
 import { recompute, withRows } from './derive-state.js';
 import { mergeRows } from './rows.js';
@@ -29,12 +29,16 @@ export function withJobRows(state: ConsoleState, before: ConsoleState): ConsoleS
 }
 
 /** The newest live views, including those held back by a frozen screen. */
-export function latestViews({ frozen, liveViews }: ConsoleState): Partial<Watched> {
+export function latestViews({ frozen, liveViews }: ConsoleState): Partial<LiveViews> {
   return frozen?.liveViews ?? liveViews;
 }
 
 /** While the screen is frozen, the views are held back. */
-export function applyLiveViews(state: ConsoleState, liveViews: Partial<Watched>, now: number): ConsoleState {
+export function applyLiveViews(
+  state: ConsoleState,
+  liveViews: Partial<LiveViews>,
+  now: number,
+): ConsoleState {
   if (state.frozen !== null) return { ...state, now, frozen: { ...state.frozen, liveViews } };
   const changed = tableNames.filter((name) =>
     tableViews[name].liveViews.some((view) => liveViews[view] !== state.liveViews[view]),

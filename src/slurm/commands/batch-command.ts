@@ -1,7 +1,7 @@
 import { describeFailure, type CommandOptions, type RunCommand } from '../../base/command.js';
 import { isJobId } from './values.js';
 
-export interface SlurmWords {
+export interface CommandOutcome {
   /** Every call was taken. */
   ok: boolean;
   /** What the command itself said, or why it could not be asked; empty when it said nothing. */
@@ -25,7 +25,7 @@ export function inBatches(ids: readonly string[]): string[][] {
 }
 
 /** Says that some of the ids are no job ids; null if all are. */
-export function wrongIds(jobIds: readonly string[]): SlurmWords | null {
+export function wrongIds(jobIds: readonly string[]): CommandOutcome | null {
   const wrong = jobIds.filter((id) => !isJobId(id));
   return wrong.length === 0 ? null : { ok: false, said: `${wrong.length} of the ids are no job ids` };
 }
@@ -38,7 +38,7 @@ export async function runCalls(
   run: RunCommand,
   calls: readonly SlurmCall[],
   { harmless, ...options }: CommandOptions & { harmless?: RegExp } = {},
-): Promise<SlurmWords> {
+): Promise<CommandOutcome> {
   const words: string[] = [];
   let ok = true;
   for (const { file, args } of calls) {

@@ -1,10 +1,10 @@
 import type { Clock } from '../../base/clock.js';
-import type { SlurmWords } from './batch-command.js';
+import type { CommandOutcome } from './batch-command.js';
 
 /** The one place from which jobs are canceled, whoever asks for it. */
 export interface Canceler {
   /** Cancels jobs together with those that others ask for at the same moment. Never throws. */
-  cancel(jobIds: readonly string[]): Promise<SlurmWords>;
+  cancel(jobIds: readonly string[]): Promise<CommandOutcome>;
   /** When a job was last canceled without a complaint of Slurm, by `clock.monotonic()`; null if not in the last minutes. */
   canceledAt(jobId: string): number | null;
 }
@@ -16,12 +16,12 @@ const rememberMs = 5 * 60_000;
 
 interface Request {
   jobIds: readonly string[];
-  resolve: (answer: SlurmWords) => void;
+  resolve: (answer: CommandOutcome) => void;
 }
 
 /** @param send cancels some jobs; called once for all that was asked for within a moment */
 export function createCanceler(
-  send: (jobIds: readonly string[]) => Promise<SlurmWords>,
+  send: (jobIds: readonly string[]) => Promise<CommandOutcome>,
   clock: Clock,
 ): Canceler {
   const canceled = new Map<string, number>();
@@ -53,7 +53,7 @@ export function createCanceler(
 }
 
 /** What an answer about many jobs says of some of them: scancel names the job that it complains about. */
-function answerFor(jobIds: readonly string[], answer: SlurmWords): SlurmWords {
+function answerFor(jobIds: readonly string[], answer: CommandOutcome): CommandOutcome {
   if (answer.ok) return answer;
   const lines = answer.said.split('\n');
   const own = lines.filter((line) => numbers(line).some((number) => jobIds.includes(number)));

@@ -1,7 +1,7 @@
 import type { CommandOptions, RunCommand } from '../../base/command.js';
 import { DsaSlurmError } from '../../base/errors.js';
 import { arrayRest } from '../array-rest.js';
-import { inBatches, runCalls, wrongIds, type SlurmCall, type SlurmWords } from './batch-command.js';
+import { inBatches, runCalls, wrongIds, type SlurmCall, type CommandOutcome } from './batch-command.js';
 
 /** Signals that can be sent to a job. */
 export const jobSignals = ['HUP', 'INT', 'QUIT', 'KILL', 'USR1', 'USR2', 'TERM', 'CONT', 'STOP'] as const;
@@ -76,7 +76,7 @@ export async function changeJobs(
   jobIds: readonly string[],
   timeLimitOf: (jobId: string) => number | null = () => null,
   options: CommandOptions = {},
-): Promise<SlurmWords> {
+): Promise<CommandOutcome> {
   const wrong = wrongIds(jobIds);
   if (wrong !== null) return wrong;
   const cut = jobIds.filter((id) => arrayRest(id)?.id === null);

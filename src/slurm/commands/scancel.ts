@@ -2,7 +2,7 @@ import type { Clock } from '../../base/clock.js';
 import type { CommandOptions, RunCommand } from '../../base/command.js';
 import { arrayRest } from '../array-rest.js';
 import type { CancelSignal } from '../batch-script.js';
-import { inBatches, runCalls, wrongIds, type SlurmWords } from './batch-command.js';
+import { inBatches, runCalls, wrongIds, type CommandOutcome } from './batch-command.js';
 
 /** What scancel says of a job that is over already: what was wanted is so. */
 const alreadyOver = /invalid job id specified|already completing or completed/i;
@@ -16,7 +16,7 @@ export async function cancelJobs(
   run: RunCommand,
   jobIds: readonly string[],
   options: CommandOptions = {},
-): Promise<SlurmWords> {
+): Promise<CommandOutcome> {
   const single = jobIds.filter((id) => arrayRest(id) === null);
   const rests = jobIds.flatMap((id) => {
     const rest = arrayRest(id);
@@ -40,7 +40,7 @@ export async function signalBatchScripts(
   run: RunCommand,
   jobIds: readonly string[],
   signal: CancelSignal,
-): Promise<SlurmWords> {
+): Promise<CommandOutcome> {
   const calls = inBatches(jobIds).map((ids) => ({
     file: 'scancel',
     args: ['--batch', `--signal=${signal}`, ...ids],
@@ -80,7 +80,7 @@ export function createGentleCancel({
   /** Whether the analysis of a job has ended, which its batch script may survive. */
   hasEnded: (jobId: string) => Promise<boolean>;
   onTrouble: (said: string) => void;
-}): (jobIds: readonly string[]) => Promise<SlurmWords> {
+}): (jobIds: readonly string[]) => Promise<CommandOutcome> {
   const asked = new Set<string>();
 
   async function cancelWhenEnded(jobIds: readonly string[]): Promise<void> {

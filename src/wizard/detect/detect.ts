@@ -2,7 +2,7 @@ import { userInfo } from 'node:os';
 import type { Clock } from '../../base/clock.js';
 import type { RunCommand } from '../../base/command.js';
 import { createApptainer } from '../../apptainer/inspect.js';
-import { readSite, type Site } from '../../slurm/site.js';
+import { readClusterInfo, type ClusterInfo } from '../../slurm/site.js';
 import { findAssociation, findGpus, type Association, type Gpus } from './cluster.js';
 import { findDirectories, type CandidateDirectory } from './directories.js';
 import { found, missing, type Found } from './found.js';
@@ -12,7 +12,7 @@ import type { SiteProbes } from './site-probes.js';
 export interface Detection {
   /** The operator. */
   user: { uid: number; gid: number };
-  slurm: Found<Site>;
+  slurm: Found<ClusterInfo>;
   /** The operator's account, if Slurm has accounting. */
   association: Found<Association>;
   /** Partitions with GPUs. */
@@ -57,7 +57,7 @@ export async function detect(options: DetectOptions): Promise<Detection> {
 
   const [slurm, association, gpus, apptainer, directories, rabbitmq, mongo, girder, systemd] =
     await Promise.all([
-      within(async () => readSlurm(await readSite(run, commandOptions))),
+      within(async () => readSlurm(await readClusterInfo(run, commandOptions))),
       within(() => findAssociation(run, env, commandOptions)),
       within(() => findGpus(run, commandOptions)),
       within(() => findApptainer(run)),
@@ -73,7 +73,7 @@ export async function detect(options: DetectOptions): Promise<Detection> {
   return { user, slurm, association, gpus, apptainer, directories, rabbitmq, mongo, girder, systemd };
 }
 
-function readSlurm(site: Site): Found<Site> {
+function readSlurm(site: ClusterInfo): Found<ClusterInfo> {
   if (site.version === null && site.partitions === null) {
     return missing('Slurm commands do not work on this host');
   }

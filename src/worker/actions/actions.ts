@@ -3,21 +3,21 @@ import { jobIdWithTasks } from '../../slurm/array-rest.js';
 import { changeCommand, type JobChange } from '../../slurm/commands/change-jobs.js';
 import { isJobId } from '../../slurm/commands/values.js';
 import type { WorkerAction } from './action.js';
-import type { Book } from '../run-state/run-store.js';
+import type { RunStore } from '../run-state/run-store.js';
 import type { Executor } from '../executor/executor.js';
-import { createWords, type Words } from '../reporting/result-message.js';
+import { createMessageBuilder, type MessageBuilder } from '../reporting/result-message.js';
 import type { CommandAnswer } from '../views/handle.js';
-import type { PastActions } from './finished-run-actions.js';
+import type { FinishedRunActions } from './finished-run-actions.js';
 import type { CancelSource, Run } from '../run-state/run.js';
 import type { Adoptions } from './adopt.js';
 import type { Tracker } from '../../slurm/tracker.js';
 
-export interface ActionTools {
-  book: Book;
+export interface ActionsOptions {
+  runStore: RunStore;
   executor: Executor;
   requestCancel: (id: string, by: CancelSource) => Promise<boolean>;
   /** Acts on finished runs. */
-  past: PastActions;
+  past: FinishedRunActions;
   /** Deals with jobs that have lost their runs. */
   adoptions: Adoptions;
   /** Setting `slurm.othersJobs`. */
@@ -28,22 +28,23 @@ export interface ActionTools {
 const shownIds = 6;
 
 /** Does what an operator wants with runs and jobs. Never throws: whatever speaks against it is the answer. */
-export function createActions(tools: ActionTools): (action: WorkerAction) => Promise<CommandAnswer> {
-  const { book, executor, requestCancel } = tools;
+export function createActions(tools: ActionsOptions): (action: WorkerAction) => Promise<CommandAnswer> {
+  const { runStore, executor, requestCancel } = tools;
 
   /** Runs that have a job which is not over; the others are told, or canceled where they are. */
-  async function runsWithJobs(action: WorkerAction, words: Words): Promise<Run[]> {
+  async function runsWithJobs(action: WorkerAction, words: MessageBuilder): Promise<Run[]> {
     const found: Run[] = [];
     for (const id of new Set(action.runs)) {
-      const run = book.get(id);
-      if (run === undefined) words.refuse(`There is no run ${id}.`);
-      else if (run.stage === 'finished' || run.outcome !== null) words.refuse(`Run ${id} has ended already.`);
+      const run = runStore.get(id);
+      if (run === undefined) words.addError(`There is no run ${id}.`);
+      else if (run.stage === 'finished' || run.outcome !== null)
+        words.addError(`Run ${id} has ended already.`);
       else if (run.jobId !== null && run.end === null) found.push(run);
       else if (action.kind !== 'cancel') {
-        words.refuse(run.jobId === null ? `Run ${id} has no job yet.` : `The job of run ${id} has ended.`);
+        words.addError(run.jobId === null ? `Run ${id} has no job yet.` : `The job of run ${id} has ended.`);
       } else {
         await requestCancel(id, 'operator');
-        words.say(
+        words.add(
           run.jobId === null
             ? `Run ${id} will be canceled before it gets a job.`
             : `Run ${id} will be canceled; its job has ended already.`,
@@ -59,10 +60,10 @@ export function createActions(tools: ActionTools): (action: WorkerAction) => Pro
         return { ok: false, said: 'Only runs can be run again or forgotten, not jobs.' };
       return tools.past[action.kind](action.runs);
     }
-    const words = createWords();
+    const words = createMessageBuilder();
     if (action.kind === 'adopt') {
       if (action.runs.length > 0)
-        words.refuse('Only Slurm jobs that belong to no run can be adopted, not runs.');
+        words.addError('Only Slurm jobs that belong to no run can be adopted, not runs.');
       await adoptJobs(action.jobs, tools, words);
       return words.answer();
     }
@@ -83,10 +84,10 @@ export function createActions(tools: ActionTools): (action: WorkerAction) => Pro
       if (action.kind === 'cancel' && answer.ok) {
         for (const { id } of runs) await requestCancel(id, 'operator');
       }
-      executor.tracker.nudge();
+      executor.tracker.pollSoon();
       const done = `${change === null ? `${executor.cancelCommand} ${listed(ids)}` : commandLine(change, ids)}: done`;
-      if (answer.ok) words.say(answer.said === '' ? done : answer.said);
-      else words.refuse(answer.said);
+      if (answer.ok) words.add(answer.said === '' ? done : answer.said);
+      else words.addError(answer.said);
     }
     return words.answer();
   }
@@ -104,15 +105,15 @@ export function createActions(tools: ActionTools): (action: WorkerAction) => Pro
 /** The jobs of a list that may be touched: our own, unless a setting opens those of others. */
 async function jobsToTouch(
   wanted: readonly string[],
-  { book, executor: { tracker }, othersJobs }: ActionTools,
-  words: Words,
+  { runStore, executor: { tracker }, othersJobs }: ActionsOptions,
+  words: MessageBuilder,
 ): Promise<string[]> {
   const ids = wanted.filter(isJobId);
-  if (ids.length < wanted.length) words.refuse(`${wanted.length - ids.length} of the ids are no job ids.`);
+  if (ids.length < wanted.length) words.addError(`${wanted.length - ids.length} of the ids are no job ids.`);
   if (othersJobs || ids.length === 0) return ids;
   const strange = (): string[] => {
     const ours = new Set(tracker.view().rows.map(({ id }) => numberOf(id)));
-    for (const { jobId } of book.all()) if (jobId !== null) ours.add(numberOf(jobId));
+    for (const { jobId } of runStore.all()) if (jobId !== null) ours.add(numberOf(jobId));
     return ids.filter((id) => !ours.has(numberOf(id)));
   };
   // a job may be younger than the last answer
@@ -120,7 +121,7 @@ async function jobsToTouch(
   const left = strange();
   if (left.length === 0) return ids;
   const { trouble } = tracker.view();
-  words.refuse(
+  words.addError(
     trouble === null
       ? `Not a job of this user: ${listed(left)}. The setting slurm.othersJobs opens them to the operator.`
       : `Nobody can tell whose these jobs are, ${listed(left)}: ${trouble}`,
@@ -137,15 +138,15 @@ async function nextAnswer(tracker: Tracker): Promise<void> {
       stop();
       resolve();
     });
-    tracker.nudge();
+    tracker.pollSoon();
   });
 }
 
 /** Gives jobs that belong to no run their run back, and says for each of them whether that was possible. */
 async function adoptJobs(
   jobIds: readonly string[],
-  { adoptions, executor: { tracker, cancelCommand, name } }: ActionTools,
-  words: Words,
+  { adoptions, executor: { tracker, cancelCommand, name } }: ActionsOptions,
+  words: MessageBuilder,
 ): Promise<void> {
   const ids = [...new Set(jobIds)];
   if (adoptions.orphansAmong(ids).length < ids.length) await nextAnswer(tracker);
@@ -154,7 +155,7 @@ async function adoptJobs(
   for (const id of ids) {
     const orphan = orphans.get(id);
     if (orphan === undefined) {
-      words.refuse(
+      words.addError(
         trouble === null
           ? `Job ${id} is not adopted: it is not a live job of this worker, or it belongs to a run.`
           : `Job ${id} is not adopted: ${name} does not answer: ${trouble}`,
@@ -163,9 +164,9 @@ async function adoptJobs(
     }
     const adoption = await adoptions.adopt(orphan);
     if (adoption.kind === 'adopted')
-      words.say(`Job ${id} belongs to run ${adoption.run.id} again (message from ${adoption.file}).`);
+      words.add(`Job ${id} belongs to run ${adoption.run.id} again (message from ${adoption.file}).`);
     else
-      words.refuse(
+      words.addError(
         `Job ${id} cannot be adopted, because ${adoption.why}. Cancel it (dsa-slurm runs cancel ${id}, or ${cancelCommand} ${id}).`,
       );
   }
@@ -174,17 +175,17 @@ async function adoptJobs(
 /** The runs of jobs that belong to none, where they can be recovered: they end as canceled, and Girder is told. */
 async function recoverOrphans(
   jobIds: readonly string[],
-  { adoptions }: ActionTools,
-  words: Words,
+  { adoptions }: ActionsOptions,
+  words: MessageBuilder,
 ): Promise<Run[]> {
   const runs: Run[] = [];
   for (const orphan of adoptions.orphansAmong(jobIds)) {
     const adoption = await adoptions.adopt(orphan);
     if (adoption.kind === 'adopted') {
       runs.push(adoption.run);
-      words.say(`Job ${orphan.id} is of run ${adoption.run.id}, so Girder is told that it was canceled.`);
+      words.add(`Job ${orphan.id} is of run ${adoption.run.id}, so Girder is told that it was canceled.`);
     } else {
-      words.say(
+      words.add(
         `Girder is not told that job ${orphan.id} was canceled, because ${adoption.why}. Its task is ${orphan.key ?? ''}.`,
       );
     }

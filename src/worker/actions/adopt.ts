@@ -3,7 +3,7 @@ import { errorLine } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
 import type { JobRow } from '../../slurm/job.js';
 import type { Tracker } from '../../slurm/tracker.js';
-import type { Book } from '../run-state/run-store.js';
+import type { RunStore } from '../run-state/run-store.js';
 import { orphanJobs } from './orphans.js';
 import { recoverRun } from '../run-state/recover-run.js';
 import { applyEvent, type Run } from '../run-state/run.js';
@@ -25,9 +25,9 @@ export interface Adoptions {
 
 export interface AdoptionTools {
   tracker: Pick<Tracker, 'view'>;
-  book: Book;
+  runStore: RunStore;
   stateDirectory: string;
-  /** Called with the id of a run that is in the book again. */
+  /** Called with the id of a run that is in the run store again. */
   onRun: (id: string) => void;
   clock: Clock;
   log: Log;
@@ -35,7 +35,7 @@ export interface AdoptionTools {
 
 export function createAdoptions({
   tracker,
-  book,
+  runStore,
   stateDirectory,
   onRun,
   clock,
@@ -47,7 +47,7 @@ export function createAdoptions({
   const orphansAmong = (jobIds: readonly string[]): JobRow[] => {
     const wanted = new Set(jobIds);
     const rows = tracker.view().rows.filter(({ id }) => wanted.has(id));
-    return orphanJobs(rows, book.all(), stateDirectory);
+    return orphanJobs(rows, runStore.all(), stateDirectory);
   };
 
   async function adopt({ id: jobId }: JobRow): Promise<Adoption> {
@@ -56,7 +56,7 @@ export function createAdoptions({
     if (key === null) return { kind: 'refused', why: 'it belongs to a run' };
     const found = await recoverRun(stateDirectory, key);
     if (found.kind === 'nothing') return { kind: 'refused', why: found.why };
-    const known = book.get(found.run.id);
+    const known = runStore.get(found.run.id);
     if (known !== undefined) {
       return { kind: 'refused', why: `run ${known.id} has ended as ${known.outcome ?? 'failed'} already` };
     }
@@ -65,7 +65,7 @@ export function createAdoptions({
       found.run.jobId === jobId
         ? found.run
         : applyEvent(found.run, { type: 'submitted', at: clock.now(), jobId });
-    await book.adopt(run);
+    await runStore.adopt(run);
     log.warn({ run: run.id, job: jobId, from: found.file }, 'adopted a Slurm job that had lost its run');
     onRun(run.id);
     return { kind: 'adopted', run, file: found.file };

@@ -1,21 +1,21 @@
 import PQueue from 'p-queue';
 
 import { errorLine } from '../../base/errors.js';
-import { createWords } from '../reporting/result-message.js';
-import type { Book } from '../run-state/run-store.js';
+import { createMessageBuilder } from '../reporting/result-message.js';
+import type { RunStore } from '../run-state/run-store.js';
 import type { CommandAnswer } from '../views/handle.js';
-import type { KeptMessages } from '../run-state/retry-messages.js';
+import type { RetryMessages } from '../run-state/retry-messages.js';
 import type { Retries } from './retry.js';
 
 /** What can be done to runs that have ended. */
-export interface PastActions {
+export interface FinishedRunActions {
   retry(ids: readonly string[]): Promise<CommandAnswer>;
   forget(ids: readonly string[]): Promise<CommandAnswer>;
 }
 
-export interface PastTools {
-  book: Book;
-  messages: KeptMessages;
+export interface FinishedRunActionsOptions {
+  runStore: RunStore;
+  messages: RetryMessages;
   retries: Retries;
 }
 
@@ -24,10 +24,14 @@ const atOnce = 8;
 /** Sentences about single runs; of more than that it is only said how many there are. */
 const fewRuns = 20;
 
-export function createPastActions({ book, messages, retries }: PastTools): PastActions {
+export function createFinishedRunActions({
+  runStore,
+  messages,
+  retries,
+}: FinishedRunActionsOptions): FinishedRunActions {
   return {
     async retry(ids) {
-      const words = createWords();
+      const words = createMessageBuilder();
       const made: string[] = [];
       const queue = new PQueue({ concurrency: atOnce });
       await queue.addAll(
@@ -35,33 +39,33 @@ export function createPastActions({ book, messages, retries }: PastTools): PastA
           try {
             const as = await retries.retry(id);
             made.push(as);
-            if (made.length <= fewRuns) words.say(`Run ${id} is run again, as run ${as}.`);
+            if (made.length <= fewRuns) words.add(`Run ${id} is run again, as run ${as}.`);
           } catch (error) {
-            words.refuse(errorLine(error));
+            words.addError(errorLine(error));
           }
         }),
       );
-      if (made.length > fewRuns) words.say(`${made.length} runs are run again.`);
+      if (made.length > fewRuns) words.add(`${made.length} runs are run again.`);
       return { ...words.answer(), runs: made };
     },
     async forget(ids) {
-      const words = createWords();
+      const words = createMessageBuilder();
       let forgotten = 0;
       for (const id of new Set(ids)) {
-        const run = book.get(id);
-        if (run === undefined) words.refuse(`There is no run ${id}.`);
-        else if (run.stage !== 'finished') words.refuse(`Run ${id} has not ended: cancel it first.`);
-        else if (run.retry?.begun === false) words.refuse(`Run ${id} is being run again at this moment.`);
+        const run = runStore.get(id);
+        if (run === undefined) words.addError(`There is no run ${id}.`);
+        else if (run.stage !== 'finished') words.addError(`Run ${id} has not ended: cancel it first.`);
+        else if (run.retry?.begun === false) words.addError(`Run ${id} is being run again at this moment.`);
         else {
-          await book.forget(id);
+          await runStore.forget(id);
           await messages.remove(id);
           forgotten += 1;
-          if (forgotten <= fewRuns) words.say(`Run ${id} is forgotten.`);
+          if (forgotten <= fewRuns) words.add(`Run ${id} is forgotten.`);
         }
       }
-      if (forgotten > fewRuns) words.say(`${forgotten} runs are forgotten.`);
+      if (forgotten > fewRuns) words.add(`${forgotten} runs are forgotten.`);
       // its old lines are in the file until then
-      if (forgotten > 0) await book.compact();
+      if (forgotten > 0) await runStore.compact();
       return words.answer();
     },
   };

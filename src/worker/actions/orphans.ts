@@ -3,7 +3,7 @@ import type { JobRow } from '../../slurm/job.js';
 import { isOwnMark, runKey } from '../../slurm/job-identity.js';
 import { phaseOf } from '../../slurm/states.js';
 import type { Tracker } from '../../slurm/tracker.js';
-import type { Book } from '../run-state/run-store.js';
+import type { RunStore } from '../run-state/run-store.js';
 import type { Run } from '../run-state/run.js';
 
 /**
@@ -38,7 +38,7 @@ export function orphanSentence(ids: readonly string[]): string {
 /** Watches for orphans: one is reported once two answers of Slurm in a row have shown it. */
 export function watchOrphans(
   tracker: Tracker,
-  book: Book,
+  runStore: RunStore,
   stateDirectory: string,
   log: Log,
 ): { trouble(): string | null; stop(): void } {
@@ -48,7 +48,7 @@ export function watchOrphans(
   const stop = tracker.onAnswer((view) => {
     if (view.at === at) return;
     at = view.at;
-    const now = orphanJobs(view.rows, book.all(), stateDirectory).map(({ id }) => id);
+    const now = orphanJobs(view.rows, runStore.all(), stateDirectory).map(({ id }) => id);
     const seen = now.filter((id) => suspects.includes(id));
     const fresh = seen.filter((id) => !orphans.includes(id));
     if (fresh.length > 0) log.error({ jobs: fresh }, 'Slurm jobs of this worker belong to no run');

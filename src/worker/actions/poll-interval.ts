@@ -1,5 +1,5 @@
 import type { Log } from '../../base/log.js';
-import { shortestPollSeconds, type Site } from '../../slurm/site.js';
+import { shortestPollSeconds, type ClusterInfo } from '../../slurm/site.js';
 import type { Tracker } from '../../slurm/tracker.js';
 import type { CommandAnswer } from '../views/handle.js';
 
@@ -8,19 +8,19 @@ const steps = [1, 2, 3, 5, 10, 15, 20, 30, 60, 120, 300];
 /** More often than this only a profile makes it. */
 const usualFloor = 5;
 
-export interface PaceTools {
-  tracker: Pick<Tracker, 'everyMs' | 'askEvery'>;
+export interface PollIntervalOptions {
+  tracker: Pick<Tracker, 'everyMs' | 'setPollInterval'>;
   /** What the profile says. */
   pollSeconds: number;
-  site: (() => Promise<Site>) | null;
+  site: (() => Promise<ClusterInfo>) | null;
 }
 
 /** Changes how often Slurm is asked, step by step and within the site's budget, until the worker ends. */
-export function createPace({
+export function createPollInterval({
   tracker,
   pollSeconds,
   site,
-}: PaceTools): (change: 'more' | 'less') => Promise<CommandAnswer> {
+}: PollIntervalOptions): (change: 'more' | 'less') => Promise<CommandAnswer> {
   return async (change) => {
     const everyMs = tracker.everyMs();
     if (everyMs === null) return { ok: false, said: 'Jobs of this host are looked at all the time.' };
@@ -40,13 +40,16 @@ export function createPace({
             : 'more often only a profile makes it (slurm.pollSeconds)';
       return { ok: false, said: `Slurm is asked every ${now} s; ${why}.` };
     }
-    tracker.askEvery(next * 1_000);
+    tracker.setPollInterval(next * 1_000);
     return { ok: true, said: `Slurm is now asked every ${next} s.` };
   };
 }
 
 /** Asks Slurm less often than the profile says where the site's rate limit for one user asks for that. Never rejects. */
-export async function keepWithinBudget({ tracker, pollSeconds, site }: PaceTools, log: Log): Promise<void> {
+export async function keepWithinBudget(
+  { tracker, pollSeconds, site }: PollIntervalOptions,
+  log: Log,
+): Promise<void> {
   if (site === null || tracker.everyMs() === null) return;
   const least = shortestPollSeconds(await site());
   if (least <= pollSeconds) return;
@@ -55,5 +58,5 @@ export async function keepWithinBudget({ tracker, pollSeconds, site }: PaceTools
     { pollSeconds, seconds },
     'the site limits the requests of one user: Slurm is asked less often than slurm.pollSeconds says',
   );
-  tracker.askEvery(seconds * 1_000);
+  tracker.setPollInterval(seconds * 1_000);
 }

@@ -1,19 +1,19 @@
 import type { Clock } from '../../base/clock.js';
 import type { ControlTarget, ControlTask } from '../../celery/broker.js';
 import { runnableTasks } from '../../girder/protocol/task-names.js';
-import type { Book } from '../run-state/run-store.js';
+import type { RunStore } from '../run-state/run-store.js';
 import type { Run } from '../run-state/run.js';
 
 /** What Celery's remote control, and with it Girder's worker page, sees of this worker: Celery's words for our runs. */
 export function createControlTarget({
-  book,
+  runStore,
   clock,
   limit,
   revoked,
   revoke,
   shutdown,
 }: {
-  book: Book;
+  runStore: RunStore;
   clock: Pick<Clock, 'now'>;
   limit: number;
   revoked: () => string[];
@@ -21,7 +21,7 @@ export function createControlTarget({
   shutdown: ControlTarget['shutdown'];
 }): ControlTarget {
   const runsWhere = (wanted: (run: Run) => boolean): ControlTask[] =>
-    [...book.all()].filter(wanted).map((run) => ({
+    [...runStore.all()].filter(wanted).map((run) => ({
       id: run.id,
       name: run.task.name,
       queue: run.task.queue,
@@ -31,7 +31,7 @@ export function createControlTarget({
       startedAt: run.stages.find(({ stage }) => stage !== 'accepted' && stage !== 'finished')?.at ?? null,
     }));
   const isDue = ({ task }: Run) => task.eta === null || Date.parse(task.eta) <= clock.now();
-  const totals = countBegun(book);
+  const totals = countBegun(runStore);
   return {
     revoke,
     shutdown,
@@ -50,7 +50,7 @@ export function createControlTarget({
  * Counts runs by task name as they begin. Girder's page shows the count as "accepted", and without the active ones as
  * "completed", so a run that waits is not in it, nor one that is canceled while it does.
  */
-function countBegun(book: Book): ReadonlyMap<string, number> {
+function countBegun(runStore: RunStore): ReadonlyMap<string, number> {
   const totals = new Map<string, number>();
   const begun = new Set<string>();
   const begin = ({ id, task: { name } }: Run): void => {
@@ -58,8 +58,8 @@ function countBegun(book: Book): ReadonlyMap<string, number> {
     begun.add(id);
     totals.set(name, (totals.get(name) ?? 0) + 1);
   };
-  for (const run of book.all()) if (isActive(run)) begin(run);
-  book.subscribe((run, event) => {
+  for (const run of runStore.all()) if (isActive(run)) begin(run);
+  runStore.subscribe((run, event) => {
     if (isActive(run) || (event.type === 'finished' && run.outcome !== 'canceled')) begin(run);
     if (event.type === 'finished') begun.delete(run.id);
   });

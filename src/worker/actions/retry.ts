@@ -13,15 +13,15 @@ import { readIngest } from '../../girder/protocol/read-ingest.js';
 import { retryHeaders } from '../../girder/api/retry-headers.js';
 import { ingestTask } from '../../girder/protocol/task-names.js';
 import { firstGirderAccess } from '../../girder/api/user.js';
-import type { Book } from '../run-state/run-store.js';
+import type { RunStore } from '../run-state/run-store.js';
 import type { GirderJobSearch } from '../reporting/girder-job-search.js';
-import { placesTaken } from '../task-acceptor.js';
-import type { KeptMessages } from '../run-state/retry-messages.js';
+import { runsInFlight } from '../task-acceptor.js';
+import type { RetryMessages } from '../run-state/retry-messages.js';
 import type { Run } from '../run-state/run.js';
 
-export interface RetryTools {
-  book: Book;
-  messages: KeptMessages;
+export interface RetriesOptions {
+  runStore: RunStore;
+  messages: RetryMessages;
   /** How Girder is reached, for a task with these headers. */
   girderSetup: (task: Pick<Task, 'id' | 'headers'>) => GirderSetup;
   searchGirderJob: GirderJobSearch;
@@ -51,17 +51,17 @@ export interface Retries {
  * that dies after Girder has made the new job and before the run is in the journal looks for it in Girder at its next start.
  * Without an API key it cannot: then that Girder job is left behind, INACTIVE, and another one is made.
  */
-export function createRetries(tools: RetryTools): Retries {
-  const { book, messages, clock, log, stopping } = tools;
+export function createRetries(tools: RetriesOptions): Retries {
+  const { runStore, messages, clock, log, stopping } = tools;
   /** Ids of runs whose retry is being made. */
   const going = new Set<string>();
 
   async function retry(id: string): Promise<string> {
-    const run = book.get(id);
+    const run = runStore.get(id);
     if (run === undefined) return refuse(`There is no run ${id}.`);
     refuseUnfit(run);
     if (going.has(id)) return refuse(`Run ${id} is being run again at this moment.`);
-    if (placesTaken(book, tools.limit) + going.size >= tools.limit) {
+    if (runsInFlight(runStore, tools.limit) + going.size >= tools.limit) {
       return refuse(
         `Run ${id} is not run again now: as many runs are in flight as may be.`,
         'Wait for some of them to end, or raise worker.inFlight.',
@@ -72,7 +72,7 @@ export function createRetries(tools: RetryTools): Retries {
       const task = await keptTask(run);
       await checkTokens(task);
       const as = randomUUID();
-      await book.record(id, { type: 'retrying', as });
+      await runStore.record(id, { type: 'retrying', as });
       return await begin(run, task, as, { mayBeThere: false });
     } finally {
       going.delete(id);
@@ -105,12 +105,12 @@ export function createRetries(tools: RetryTools): Retries {
   }
 
   async function goOn(run: Run, as: string): Promise<void> {
-    if (book.get(as) !== undefined) {
-      await book.record(run.id, { type: 'retried' });
+    if (runStore.get(as) !== undefined) {
+      await runStore.record(run.id, { type: 'retried' });
       return;
     }
     const task = await keptTask(run).catch(async (error: unknown) => {
-      await book.record(run.id, { type: 'retry-dropped' });
+      await runStore.record(run.id, { type: 'retry-dropped' });
       throw error;
     });
     await begin(run, task, as, { mayBeThere: true });
@@ -120,7 +120,7 @@ export function createRetries(tools: RetryTools): Retries {
   async function begin(run: Run, task: Task, as: string, how: { mayBeThere: boolean }): Promise<string> {
     const job = await makeGirderJob(run, task, as, how).catch(async (error: unknown) => {
       stopping.throwIfAborted();
-      await book.record(run.id, { type: 'retry-dropped' });
+      await runStore.record(run.id, { type: 'retry-dropped' });
       return refuse(`Girder makes no job to run ${run.id} again. ${errorLine(error)}`);
     });
     const again: Task = {
@@ -136,7 +136,7 @@ export function createRetries(tools: RetryTools): Retries {
       redelivered: false,
     };
     await accept(again, run.id);
-    await book.record(run.id, { type: 'retried' });
+    await runStore.record(run.id, { type: 'retried' });
     // a run is run again once
     await messages.remove(run.id);
     log.info({ run: as, retryOf: run.id }, 'a run is run again');
@@ -148,7 +148,7 @@ export function createRetries(tools: RetryTools): Retries {
   async function accept(task: Task, retryOf: string): Promise<void> {
     for (let wait = 500; ; wait = Math.min(wait * 2, 15_000)) {
       try {
-        await book.accept({ task, refusal: null, retryOf });
+        await runStore.accept({ task, refusal: null, retryOf });
         return;
       } catch (error) {
         stopping.throwIfAborted();
@@ -188,7 +188,7 @@ export function createRetries(tools: RetryTools): Retries {
   return {
     retry,
     async resume() {
-      for (const run of book.all()) {
+      for (const run of runStore.all()) {
         if (run.retry === null || run.retry.begun) continue;
         going.add(run.id);
         try {

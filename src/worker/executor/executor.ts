@@ -1,6 +1,6 @@
 import type { JobChange } from '../../slurm/commands/change-jobs.js';
 import type { ClusterAnswer } from '../../slurm/commands/sinfo.js';
-import type { SlurmWords } from '../../slurm/commands/batch-command.js';
+import type { CommandOutcome } from '../../slurm/commands/batch-command.js';
 import type { JobRow } from '../../slurm/job.js';
 import type { FoundJob, JobQuestion } from '../../slurm/find-job.js';
 import type { RefusalCause } from '../../slurm/refusals.js';
@@ -11,7 +11,7 @@ import type { Submission, SubmitResult } from '../../slurm/commands/sbatch.js';
 import type { Tracker } from '../../slurm/tracker.js';
 
 /** What the owner of the slide reads of a job. */
-export interface OwnerWords {
+export interface OwnerMessages {
   /** Why it waits, and until when. */
   waits(row: Pick<JobRow, 'state' | 'reason' | 'expectedStart'>): string;
   state(state: JobState): string;
@@ -46,14 +46,14 @@ export interface EndedJob {
  */
 export interface Executor {
   /** What a job is called in words for people: `Slurm job`. */
-  readonly jobWords: string;
+  readonly jobNoun: string;
   /** Who runs the jobs, where it begins a sentence. */
   readonly name: string;
-  readonly owner: OwnerWords;
+  readonly owner: OwnerMessages;
   /** With what jobs are canceled, as the operator is told. */
   readonly cancelCommand: string;
   /** Whose word the tracker's rows are. */
-  readonly witness: 'squeue' | 'host';
+  readonly stateSource: 'squeue' | 'host';
   /** The last answer about all jobs. */
   readonly tracker: Tracker;
   /**
@@ -67,15 +67,15 @@ export interface Executor {
    * For so many milliseconds after an unclear `submit`, `find` may still not see the job that comes of it: what is not
    * there now has to be not there that much later before it is believed.
    */
-  readonly doubtMs: number;
+  readonly visibilityDelayMs: number;
   /** Cancels jobs. One that is over already is no error, and canceling again does no harm. */
-  cancel(jobIds: readonly string[]): Promise<SlurmWords>;
+  cancel(jobIds: readonly string[]): Promise<CommandOutcome>;
   /** See `Canceler.canceledAt`. */
   canceledAt(jobId: string): number | null;
   /** Finds out how a job ended that the tracker does not show, or whose row leaves it open. */
   resolveEnd(job: EndedJob): Promise<JobEnd>;
   /** Does something else to jobs. @throws DsaSlurmError `usage` for a value that is none */
-  change(change: JobChange, jobIds: readonly string[]): Promise<SlurmWords>;
+  change(change: JobChange, jobIds: readonly string[]): Promise<CommandOutcome>;
   /** Everything that is known of one job, for screens. */
   describe(jobId: string): Promise<JobDetailsAnswer>;
   /** Nodes and partitions. */

@@ -10,10 +10,10 @@ import { readExitRecord } from '../../slurm/exit-record.js';
 import { fromRecord, type JobEnd } from '../../slurm/job-end.js';
 import { keepArray, keepRows, type TrackedJobs, type Tracker } from '../../slurm/tracker.js';
 import type { Executor } from './executor.js';
-import { createKeeper, type Keeper, type Look } from './local/job-supervisor.js';
+import { createJobSupervisor, type JobSupervisor, type PollResult } from './local/job-supervisor.js';
 import { createProcesses, type Processes } from './local/processes.js';
 import { createSpool, type Spool } from './local/spool.js';
-import { detailsOf, ownerWords, rowOf } from './local/slurm-format.js';
+import { detailsOf, ownerMessages, rowOf } from './local/slurm-format.js';
 
 export interface LocalOptions {
   /** The worker's state directory. */
@@ -45,24 +45,24 @@ const shortestGapMs = 100;
 export function createLocalExecutor(options: LocalOptions): Executor {
   const { concurrency, graceMs, clock, log } = options;
   const user = userInfo().username;
-  const keeper = createKeeper({
+  const keeper = createJobSupervisor({
     spool: options.spool ?? createSpool(join(options.stateDirectory, 'local-jobs')),
     processes: options.processes ?? createProcesses(options.env, options.onCommand),
     concurrency,
     graceMs,
     clock,
     log,
-    onNews: () => tracker.nudge(),
+    onNews: () => tracker.pollSoon(),
   });
   const tracker = trackLocal(keeper, user, options);
 
   return {
-    jobWords: 'local job',
+    jobNoun: 'local job',
     name: 'This host',
-    owner: ownerWords,
+    owner: ownerMessages,
     cancelCommand: 'cancel',
-    witness: 'host',
-    doubtMs: 0,
+    stateSource: 'host',
+    visibilityDelayMs: 0,
     tracker,
     async submit({ key, directory, logFile, streams, script, scriptArgs, env }) {
       const taken = await keeper.add({
@@ -135,7 +135,7 @@ const outcomes = { COMPLETED: 'succeeded', FAILED: 'failed', CANCELLED: 'cancele
 
 /** What the keeper knows, in the form in which Slurm's answers come. */
 function trackLocal(
-  keeper: Keeper,
+  keeper: JobSupervisor,
   user: string,
   { clock, log }: Pick<LocalOptions, 'clock' | 'log'>,
 ): Tracker {
@@ -146,7 +146,7 @@ function trackLocal(
   let waking = new AbortController();
   let loop: Promise<void> = Promise.resolve();
 
-  function tell({ answered, trouble }: Look): void {
+  function tell({ answered, trouble }: PollResult): void {
     if (trouble !== null && trouble !== view.trouble) log.error({ why: trouble }, 'trouble with local jobs');
     const at = answered ? clock.now() : view.at;
     const rows = keepRows(
@@ -189,14 +189,14 @@ function trackLocal(
     view: () => view,
     // nobody else's jobs run here
     allJobs: () => view,
-    widen: () => () => undefined,
+    includeAllUsers: () => () => undefined,
     row: (jobId) => byId.get(jobId),
     onAnswer(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    nudge: () => waking.abort(),
+    pollSoon: () => waking.abort(),
     everyMs: () => null,
-    askEvery: () => undefined,
+    setPollInterval: () => undefined,
   };
 }

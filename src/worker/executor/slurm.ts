@@ -22,7 +22,7 @@ import { createTracker } from '../../slurm/tracker.js';
 import type { Executor } from './executor.js';
 
 /** Slurm's own message time-out is 10 s: so long the request of an sbatch that gave up may have been on its way. */
-const doubtMs = 12_000;
+const visibilityDelayMs = 12_000;
 
 export interface SlurmOptions {
   /** Runs Slurm's commands. */
@@ -74,11 +74,11 @@ export function createSlurmExecutor({
     onTrouble: (said) => log.warn({ said }, 'jobs that were asked to end could not be canceled'),
   });
   return {
-    jobWords: 'Slurm job',
+    jobNoun: 'Slurm job',
     name: 'Slurm',
     owner: { waits: waitingSentence, state: stateSentence, refused: refusedSentence },
     cancelCommand: 'scancel',
-    witness: 'squeue',
+    stateSource: 'squeue',
     tracker,
     submit: async ({ env, directory, ...submission }) =>
       submit(run, submitArguments(submission), {
@@ -92,7 +92,7 @@ export function createSlurmExecutor({
       if (ended.length > 0) log.warn({ ...question, ended }, 'ended an sbatch that a dead worker had left');
       return findJob(run, question);
     },
-    doubtMs,
+    visibilityDelayMs,
     ...createCanceler(cancel, clock),
     resolveEnd: async ({ jobId, key, exitRecord, trustRecord }) =>
       resolveEnd({

@@ -17,7 +17,7 @@ import { streamsOf, type StreamConnector } from '../../girder/protocol/streams.j
 import type { BindUse } from '../../girder/transfer/bind-guard.js';
 import { runDirectoryName, withMountPrefix, type MountedVolume } from '../../girder/transfer/volumes.js';
 
-export interface RehearsalOptions {
+export interface DryRunOptions {
   runId: string;
   tmpDir: string;
   mountPrefix: string | null;
@@ -30,7 +30,7 @@ export interface RehearsalOptions {
 }
 
 /** One input, before it is fetched. */
-export interface RehearsedInput {
+export interface DryRunInput {
   kind: 'file' | 'folder' | 'item' | 'pipe';
   id: string;
   /** Girder's address that is asked for it, as it is reached from here; or the path that is used where it lies. */
@@ -40,9 +40,9 @@ export interface RehearsedInput {
   container: string;
 }
 
-export interface Rehearsal {
+export interface DryRunStaging {
   staged: Omit<StagedAnalysis, 'volumes'>;
-  inputs: RehearsedInput[];
+  inputs: DryRunInput[];
   /** What staging would fail with, as far as that can be known before. */
   refusals: DsaSlurmError[];
 }
@@ -56,9 +56,9 @@ type Piped = Extract<StreamConnector, { pipe: unknown }>;
  * What `stageAnalysis` would make of an analysis, without touching anything: the same directories and arguments, with
  * placeholders for the names that only Girder knows and for the random part of volumes in the container.
  */
-export function rehearseStaging(analysis: Analysis, options: RehearsalOptions): Rehearsal {
+export function dryRunStaging(analysis: Analysis, options: DryRunOptions): DryRunStaging {
   const refusals: DsaSlurmError[] = [];
-  const inputs: RehearsedInput[] = [];
+  const inputs: DryRunInput[] = [];
   const seen = new Map<string, string>();
   const volumes = rehearseVolumes(options, refusals);
 
@@ -166,7 +166,7 @@ export function rehearseStaging(analysis: Analysis, options: RehearsalOptions): 
 }
 
 function rehearseVolumes(
-  { runId, tmpDir, mountPrefix, guardBind }: RehearsalOptions,
+  { runId, tmpDir, mountPrefix, guardBind }: DryRunOptions,
   refusals: DsaSlurmError[],
 ): {
   place: (volume: VolumeRef) => MountedVolume;

@@ -19,13 +19,13 @@ import { takeUserOptions } from '../../slurm/options.js';
 import { submitArguments } from '../../slurm/commands/sbatch.js';
 import { girderAddresses } from '../reporting/girder-addresses.js';
 import { requireDirectory } from '../job-request/find-image.js';
-import { isOurs, pingTask } from '../task-acceptor.js';
+import { isSupportedTask, pingTask } from '../task-acceptor.js';
 import { refusedFollowUps } from '../stages/publish-follow-ups.js';
 import { planJob, type Plan } from '../job-request/plan.js';
 import type { SubmitScript } from '../job-request/submit-script.js';
 import { explainHook, explainStreams, followUps } from './describe.js';
 import type { Explanation } from './explanation.js';
-import { rehearseStaging } from './dry-run-staging.js';
+import { dryRunStaging } from './dry-run-staging.js';
 
 /** What an explanation may look at: the worker's settings, and files of this host. */
 export interface ExplainOptions {
@@ -125,7 +125,7 @@ function withoutRun(
   if (task === null) return null;
   const { name } = task;
   if (name === pingTask) return { verdict: 'answered', notes: [] };
-  if (forwardQueue === null || isOurs(name)) return null;
+  if (forwardQueue === null || isSupportedTask(name)) return null;
   const note = `The setting broker.forwardQueue names the queue "${forwardQueue}": the message goes there as it is, for whoever listens.`;
   return { verdict: 'handedOn', notes: [note] };
 }
@@ -220,7 +220,7 @@ function explainAnalysis(
   { settings, submitScript, isReadable, guardBind, attempt }: ExplainOptions & { attempt: Attempt },
 ): void {
   const apiUrlMap = girderAddresses(settings.girder, task.headers);
-  const { staged, inputs, refusals } = rehearseStaging(analysis, {
+  const { staged, inputs, refusals } = dryRunStaging(analysis, {
     runId: task.id,
     tmpDir: settings.dirs.tmp,
     mountPrefix: settings.slurm.mountPrefix,

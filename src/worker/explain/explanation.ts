@@ -1,7 +1,7 @@
 import type { StagedBind } from '../../girder/protocol/analysis.js';
 import type { MessageDump } from '../../girder/pickle/decoder-dump.js';
 import type { Resource } from '../job-request/resources.js';
-import type { RehearsedInput } from './dry-run-staging.js';
+import type { DryRunInput } from './dry-run-staging.js';
 
 /** What this worker would do with a message. Plain data; `--json` prints it as it is. */
 export interface Explanation {
@@ -18,7 +18,7 @@ export interface Explanation {
   /** What the task reports to; null: to nobody. */
   girderJob: { id: string; url: string } | null;
   image: ExplainedImage | null;
-  inputs: readonly RehearsedInput[];
+  inputs: readonly DryRunInput[];
   streams: ExplainedStream[];
   binds: readonly StagedBind[];
   container: ExplainedContainer | null;

@@ -5,7 +5,7 @@ import type { Apptainer, ImageFacts } from '../../apptainer/inspect.js';
 import { DsaSlurmError, errorLine } from '../../base/errors.js';
 import type { Settings } from '../../config/schema.js';
 import { submitArguments } from '../../slurm/commands/sbatch.js';
-import type { GirderSlurm } from '../job-request/girder-slurm-settings.js';
+import type { GirderSlurmSettings } from '../job-request/girder-slurm-settings.js';
 import { planJob } from '../job-request/plan.js';
 import type { Resource } from '../job-request/resources.js';
 import type { SubmitScript } from '../job-request/submit-script.js';
@@ -36,7 +36,7 @@ export interface ImageQuestion {
   settings: Settings;
   submitScript: SubmitScript;
   apptainer: Apptainer;
-  girder: GirderSlurm | null;
+  girder: GirderSlurmSettings | null;
 }
 
 /** What the settings make of an image and a CLI. The image's file is asked if it is there. */

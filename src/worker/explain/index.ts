@@ -11,7 +11,7 @@ import { openGirderConnections } from '../../girder/api/connections.js';
 import { checkBind, unreadable } from '../../girder/transfer/bind-guard.js';
 import { ownPrefix } from '../../girder/transfer/volumes.js';
 import { slurmEnvironment } from '../../slurm/environment.js';
-import { createGirderSlurmSource } from '../job-request/girder-slurm-loader.js';
+import { createGirderSlurmLoader } from '../job-request/girder-slurm-loader.js';
 import { openSubmitScript } from '../job-request/submit-script.js';
 import { privateDirectories } from '../run-state/directories.js';
 import { explainMessage } from './explain.js';
@@ -75,7 +75,7 @@ export async function explainImageHere({
   const connections = await openGirderConnections(settings.girder);
   try {
     const submitScript = await openSubmitScript(settings.slurm.submitScript);
-    const source = createGirderSlurmSource({
+    const source = createGirderSlurmLoader({
       connections,
       clock: systemClock,
       log: silentLog(),

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { sifFileName } from '../../apptainer/image-name.js';
 import type { ImageFacts } from '../../apptainer/inspect.js';
 import { DsaSlurmError } from '../../base/errors.js';
-import type { Tools } from '../worker-services.js';
+import type { WorkerServices } from '../worker-services.js';
 
 /**
  * The SIF of an image and what it says about itself.
@@ -11,7 +11,7 @@ import type { Tools } from '../worker-services.js';
  */
 export async function findImage(
   image: string,
-  { settings, apptainer }: Tools,
+  { settings, apptainer }: WorkerServices,
 ): Promise<{ sif: string; facts: ImageFacts }> {
   const sif = join(
     requireDirectory(settings.dirs.images, 'dirs.images', 'SIF_IMAGE_PATH'),

@@ -4,19 +4,23 @@ import type { Settings } from '../../config/schema.js';
 import type { GirderSetup } from '../../girder/api/client.js';
 import { GirderError } from '../../girder/api/girder-error.js';
 import { createAdminClient } from '../../girder/api/admin-client.js';
-import { girderSlurmKeys, readGirderSlurm, type GirderSlurm } from './girder-slurm-settings.js';
+import {
+  girderSlurmKeys,
+  readGirderSlurmSettings,
+  type GirderSlurmSettings,
+} from './girder-slurm-settings.js';
 
 /** Girder's settings for Slurm, as last read. */
-export interface GirderSlurmSource {
+export interface GirderSlurmLoader {
   /**
    * Not older than a few minutes, or the last ones for as long as Girder is silent; null where they are not to be had:
    * no API key, no address, or Girder refuses. Waits for a Girder that has never answered yet, for some minutes in all:
    * the profile's own settings are better than jobs that never start.
    * @throws the abort reason
    */
-  current(signal: AbortSignal): Promise<GirderSlurm | null>;
+  current(signal: AbortSignal): Promise<GirderSlurmSettings | null>;
   /** Asks once, now: what Girder has, or had when it last answered; null if it never did. */
-  refresh(): Promise<GirderSlurm | null>;
+  refresh(): Promise<GirderSlurmSettings | null>;
   /** Why they are not as they should be; null if they are. A whole sentence. */
   trouble(): string | null;
 }
@@ -29,12 +33,12 @@ const againMs = 30_000;
 export const patienceMs = 5 * 60_000;
 
 /** @param options.girder `apiKey` and `apiUrl` have to be there, or nothing is ever read */
-export function createGirderSlurmSource(
+export function createGirderSlurmLoader(
   options: Omit<GirderSetup, 'apiUrlMap'> & { girder: Settings['girder'] },
-): GirderSlurmSource {
+): GirderSlurmLoader {
   const { clock, log, girder } = options;
   const { apiKey, apiUrl } = girder;
-  let last: { at: number; settings: GirderSlurm } | null = null;
+  let last: { at: number; settings: GirderSlurmSettings } | null = null;
   let askAgainAt = 0;
   let silentSince: number | null = null;
   let trouble: string | null = null;
@@ -58,7 +62,7 @@ export function createGirderSlurmSource(
   /** The error that it ended with; null if it went well. */
   async function read(): Promise<GirderError | null> {
     try {
-      const { settings, complaints } = readGirderSlurm(await ask());
+      const { settings, complaints } = readGirderSlurmSettings(await ask());
       last = { at: clock.monotonic(), settings };
       silentSince = null;
       tell(complaints.length === 0 ? null : complaints.join(' '));

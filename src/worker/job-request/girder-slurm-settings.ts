@@ -1,7 +1,7 @@
-import { valueTrouble } from '../../slurm/options.js';
+import { invalidValue } from '../../slurm/options.js';
 
 /** What an administrator of Girder has set for Slurm jobs; null: not set. Every value fits its option of sbatch. */
-export interface GirderSlurm {
+export interface GirderSlurmSettings {
   account: string | null;
   qos: string | null;
   mem: string | null;
@@ -38,8 +38,8 @@ export const girderSlurmKeys = [
  * that option is left out and complained of.
  * @param answer by setting: `{'worker_slurm.mem': '8G'}`
  */
-export function readGirderSlurm(answer: Readonly<Record<string, unknown>>): {
-  settings: GirderSlurm;
+export function readGirderSlurmSettings(answer: Readonly<Record<string, unknown>>): {
+  settings: GirderSlurmSettings;
   /** Whole sentences. */
   complaints: string[];
 } {
@@ -58,7 +58,7 @@ export function readGirderSlurm(answer: Readonly<Record<string, unknown>>): {
   };
   const read = (name: string, option: string): string | null => {
     const value = raw(name);
-    const trouble = value === null ? null : valueTrouble(option, value);
+    const trouble = value === null ? null : invalidValue(option, value);
     return trouble === null ? value : complain(name, trouble);
   };
 

@@ -18,7 +18,7 @@ import { exitRecordFile } from '../../slurm/exit-record.js';
 import { jobName, runKey } from '../../slurm/job-identity.js';
 import { takeUserOptions, type RefusedOption, type SbatchOption } from '../../slurm/options.js';
 import type { JobRequest } from '../executor/executor.js';
-import type { GirderSlurm } from './girder-slurm-settings.js';
+import type { GirderSlurmSettings } from './girder-slurm-settings.js';
 import { isolationOff } from './isolation.js';
 import { asOption, chooseResources, type Resource } from './resources.js';
 import type { SubmitScript } from './submit-script.js';
@@ -35,7 +35,7 @@ export interface PlanRequest {
   logsDir: string;
   submitScript: SubmitScript;
   /** Girder's settings for Slurm; null where they are not read. */
-  girder: GirderSlurm | null;
+  girder: GirderSlurmSettings | null;
 }
 
 /** What would be handed to Slurm, and why it must not be. */

@@ -1,6 +1,6 @@
 import type { Settings } from '../../config/schema.js';
 import { mergeOptions, type SbatchOption } from '../../slurm/options.js';
-import type { GirderSlurm } from './girder-slurm-settings.js';
+import type { GirderSlurmSettings } from './girder-slurm-settings.js';
 import { matchingRule, type Rule } from './rules.js';
 
 /** Who said that a job gets this. */
@@ -25,7 +25,7 @@ export interface ResourceNeeds {
   gpu: boolean;
   subject: { image: string; cli: string };
   /** Girder's own settings for Slurm; null where they are not read. */
-  girder: GirderSlurm | null;
+  girder: GirderSlurmSettings | null;
   /** The task's own options, already checked by `takeUserOptions`. */
   userOptions: readonly SbatchOption[];
 }
@@ -72,7 +72,7 @@ export function usualResources(slurm: Settings['slurm'], gpu: boolean): Resource
   });
 }
 
-function girderResources(girder: GirderSlurm, gpu: boolean): Resource[] {
+function girderResources(girder: GirderSlurmSettings, gpu: boolean): Resource[] {
   const gpuText = girder.gpuCount === null ? null : `gpu:${girder.gpuCount}`;
   const gresIsGpu = /(^|,)gpu(:|$)/.test(girder.gresConfig ?? '');
   const said: readonly [option: string, setting: string, value: string | null][] = [

@@ -2,8 +2,8 @@ import { errorLine } from '../../base/errors.js';
 import { readLogPiece } from './log-file.js';
 import { createProgressTags } from './progress-tags.js';
 import { withoutRuntimeRemarks } from './runtime-remarks.js';
-import { logMark as markAt } from './log-offsets.js';
-import type { StageContext, Tools } from '../worker-services.js';
+import { logOffset as markAt } from './log-offsets.js';
+import type { StageContext, WorkerServices } from '../worker-services.js';
 
 /** A quiet log is looked at less and less often, up to this many milliseconds apart. */
 const quietestMs = 10_000;
@@ -15,12 +15,12 @@ const quietestMs = 10_000;
  */
 export async function followLog(
   { id, girderJob, stopping }: StageContext,
-  tools: Tools,
+  services: WorkerServices,
   over: AbortSignal,
 ): Promise<void> {
-  const { book, clock, log } = tools;
-  const reportMs = tools.settings.girder.reportSeconds * 1_000;
-  const run = book.get(id);
+  const { runStore, clock, log } = services;
+  const reportMs = services.settings.girder.reportSeconds * 1_000;
+  const run = runStore.get(id);
   const path = run?.submission?.logFile;
   if (run === undefined || path === undefined) return;
   const tags = createProgressTags();
@@ -33,7 +33,7 @@ export async function followLog(
     const last = over.aborted;
     if (stopping.aborted) return;
     // before the job runs there is nothing to look at
-    if (last || book.get(id)?.stage === 'running') {
+    if (last || runStore.get(id)?.stage === 'running') {
       try {
         const grown = await readOn();
         wait = grown ? reportMs : Math.min(wait * 1.5, quietestMs);
@@ -65,7 +65,7 @@ export async function followLog(
         const { text, progress } = tags.push(written);
         if (progress !== null) {
           girderJob.progress(progress);
-          book.note(id, { type: 'progress', progress });
+          runStore.recordVolatile(id, { type: 'progress', progress });
         }
         // held-back text counts as not sent: after a restart it is read again. Bytes that are no text grow as text
         girderJob.log(text, markAt(Math.max(0, offset - Buffer.byteLength(tags.held()))));

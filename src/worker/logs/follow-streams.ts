@@ -3,9 +3,9 @@ import type { Analysis } from '../../girder/protocol/analysis.js';
 import { sendStream } from '../../girder/transfer/send-stream.js';
 import { streamsOf, type StreamConnector, type StreamSink } from '../../girder/protocol/streams.js';
 import { readPiece, sizeOfLog, wholeCharacters } from './log-file.js';
-import { streamMark } from './log-offsets.js';
+import { streamOffset } from './log-offsets.js';
 import { createProgressLines } from './progress-lines.js';
-import type { StageContext, Tools } from '../worker-services.js';
+import type { StageContext, WorkerServices } from '../worker-services.js';
 
 /** A quiet file is looked at less and less often, up to this many milliseconds apart. */
 const quietestMs = 5_000;
@@ -18,17 +18,17 @@ const quietestMs = 5_000;
 export async function followStreams(
   context: StageContext,
   analysis: Analysis,
-  tools: Tools,
+  services: WorkerServices,
   over: AbortSignal,
   onBroken: () => void,
 ): Promise<void> {
-  const { book, log } = tools;
+  const { runStore, log } = services;
   await Promise.all(
     streamsOf(analysis).map(async (connector, index) => {
-      const run = book.get(context.id);
+      const run = runStore.get(context.id);
       const file = fileOf(connector, index, run?.staged?.pipes, run?.submission?.streams);
       if (file === null || run === undefined || run.brokenStream !== null) return;
-      const follow: Follow = { context, tools, over, file, index };
+      const follow: Follow = { context, services, over, file, index };
       try {
         if (connector.kind === 'progress') await followProgress(follow);
         else if (connector.kind !== 'input') await followInto(connector.sink, follow);
@@ -37,7 +37,7 @@ export async function followStreams(
         if (context.signal.aborted) return;
         const reason = error instanceof DsaSlurmError ? errorLine(error) : 'A stream could not be read.';
         log.warn({ run: context.id, stream: index, why: errorLine(error) }, 'a stream is broken');
-        await book.record(context.id, { type: 'stream-broken', reason });
+        await runStore.record(context.id, { type: 'stream-broken', reason });
         onBroken();
       }
     }),
@@ -46,7 +46,7 @@ export async function followStreams(
 
 interface Follow {
   context: StageContext;
-  tools: Tools;
+  services: WorkerServices;
   over: AbortSignal;
   file: string;
   index: number;
@@ -69,28 +69,28 @@ async function followInto(sink: StreamSink, follow: Follow): Promise<void> {
 
 /** Only the newest progress counts, so after a restart of the worker the file is simply read again. */
 async function followProgress(follow: Follow): Promise<void> {
-  const { context, tools } = follow;
+  const { context, services } = follow;
   const lines = createProgressLines();
   for await (const { bytes, restarted } of growth(follow, 0)) {
     if (restarted) lines.restart();
     const progress = lines.push(bytes);
     if (progress === null) continue;
     context.girderJob.progress(progress);
-    tools.book.note(context.id, { type: 'progress', progress });
+    services.runStore.recordVolatile(context.id, { type: 'progress', progress });
   }
 }
 
 /** A character that is only half there counts as not read. Resolves once Girder has all of it, because then the job may end. */
 async function followIntoLog(follow: Follow): Promise<void> {
-  const { context, tools, index } = follow;
+  const { context, services, index } = follow;
   const { girderJob, stopping, id } = context;
-  const from = tools.book.get(id)?.streamOffsets[index] ?? 0;
+  const from = services.runStore.get(id)?.streamOffsets[index] ?? 0;
   let pending = Buffer.alloc(0);
   for await (const { bytes, offset, restarted } of growth(follow, from)) {
     const all = restarted ? Buffer.from(bytes) : Buffer.concat([pending, bytes]);
     const whole = wholeCharacters(all);
     pending = all.subarray(whole);
-    girderJob.log(all.toString('utf8', 0, whole), streamMark(index, offset - pending.length));
+    girderJob.log(all.toString('utf8', 0, whole), streamOffset(index, offset - pending.length));
     await girderJob.waitForRoom(stopping);
   }
   await girderJob.flush(stopping);
@@ -102,8 +102,8 @@ async function followIntoLog(follow: Follow): Promise<void> {
  * run is broken off: half a stream must not look like a whole one.
  */
 async function followIntoPost(sink: Extract<StreamSink, { kind: 'http' }>, follow: Follow): Promise<void> {
-  const { context, tools } = follow;
-  const run = tools.book.get(context.id);
+  const { context, services } = follow;
+  const run = services.runStore.get(context.id);
   if (run === undefined) return;
   for (;;) {
     let restarted = false;
@@ -115,7 +115,7 @@ async function followIntoPost(sink: Extract<StreamSink, { kind: 'http' }>, follo
       }
     };
     try {
-      await sendStream(sink, pieces(), { ...tools.girderSetup(run), signal: context.signal });
+      await sendStream(sink, pieces(), { ...services.girderSetup(run), signal: context.signal });
       return;
     } catch (error) {
       if (!restarted) throw error;
@@ -132,9 +132,9 @@ interface Grown {
 }
 
 /** What comes to a file from `from` on, until the job is over; and then what it holds at that moment, and no more. */
-async function* growth({ context, tools, over, file }: Follow, from: number): AsyncGenerator<Grown> {
+async function* growth({ context, services, over, file }: Follow, from: number): AsyncGenerator<Grown> {
   const { stopping } = context;
-  const lookMs = tools.settings.girder.reportSeconds * 1_000;
+  const lookMs = services.settings.girder.reportSeconds * 1_000;
   let offset = from;
   let wait = lookMs;
   for (;;) {
@@ -151,6 +151,6 @@ async function* growth({ context, tools, over, file }: Follow, from: number): As
     }
     if (last || stopping.aborted) return;
     wait = grown ? lookMs : Math.min(wait * 1.5, Math.max(lookMs, quietestMs));
-    await tools.clock.sleep(wait, over);
+    await services.clock.sleep(wait, over);
   }
 }

@@ -7,7 +7,7 @@ const linesKept = 2_000;
 const longestLine = 4_096;
 
 /** The last lines of a log, put together from its bytes. */
-export interface TailLines {
+export interface LastLines {
   /**
    * The log is read from some place on: none of what is held belongs to it.
    * @param options.inMiddle that place is in the middle of a line
@@ -19,7 +19,7 @@ export interface TailLines {
   view(): Pick<LogTail, 'lines' | 'lost' | 'times'>;
 }
 
-export function createTailLines(): TailLines {
+export function createLastLines(): LastLines {
   let lines: string[] = [];
   let times: (number | null)[] = [];
   let lost = 0;

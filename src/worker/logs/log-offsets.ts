@@ -4,10 +4,10 @@ import type { StreamOffsets } from '../run-state/run.js';
 const logSource = 'log';
 
 /** The log of the job up to here, in bytes. */
-export const logMark = (at: number): LogMark => ({ source: logSource, at });
+export const logOffset = (at: number): LogMark => ({ source: logSource, at });
 
 /** A stream up to here, in bytes. */
-export const streamMark = (stream: number, at: number): LogMark => ({ source: String(stream), at });
+export const streamOffset = (stream: number, at: number): LogMark => ({ source: String(stream), at });
 
 /** What marks say, as it is journaled: null where nothing of the log itself is among them. */
 export function offsetsOf(marks: LogMarks): { log: number | null; streams: StreamOffsets } {

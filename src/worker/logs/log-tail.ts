@@ -4,7 +4,7 @@ import { open, type FileHandle } from 'node:fs/promises';
 import type { Clock } from '../../base/clock.js';
 import { errorLine, systemCode } from '../../base/errors.js';
 import type { LogFile, LogTail } from '../views/handle.js';
-import { createTailLines } from './last-lines.js';
+import { createLastLines } from './last-lines.js';
 
 /** How far back a tail begins, and what may have come between two looks before it begins anew at the end. */
 const beginBytes = 256 * 1024;
@@ -48,7 +48,7 @@ async function follow(
   clock: Clock,
   over: AbortSignal,
 ): Promise<void> {
-  const lines = createTailLines();
+  const lines = createLastLines();
   let read: Read | null = null;
   let file = null as LogFile | null;
   let looks = 0;

@@ -5,23 +5,23 @@ import type { Clock } from '../../base/clock.js';
 import type { Log } from '../../base/log.js';
 import type { Broker, BrokerStatus } from '../../celery/broker.js';
 import type { Settings } from '../../config/schema.js';
-import type { Site } from '../../slurm/site.js';
+import type { ClusterInfo } from '../../slurm/site.js';
 import { createActions } from '../actions/actions.js';
-import type { Book } from '../run-state/run-store.js';
+import type { RunStore } from '../run-state/run-store.js';
 import type { Executor } from '../executor/executor.js';
 import { createMask } from '../explain/mask.js';
 import type { CommandAnswer, WorkerHandle } from '../views/handle.js';
-import type { Intake, IntakeWish } from '../task-acceptor.js';
+import type { TaskAcceptor, RequestedIntake } from '../task-acceptor.js';
 import type { Journal } from '../run-state/journal.js';
 import { tailLog, type LogPlace } from '../logs/log-tail.js';
-import { createPace } from '../actions/poll-interval.js';
-import type { PastActions } from '../actions/finished-run-actions.js';
+import { createPollInterval } from '../actions/poll-interval.js';
+import type { FinishedRunActions } from '../actions/finished-run-actions.js';
 import { runDetail } from '../views/run-detail.js';
 import type { CancelSource } from '../run-state/run.js';
 import type { Adoptions } from '../actions/adopt.js';
 import type { StandbyWorker } from './standby.js';
 import { createRunViews, createSnapshots } from '../views/snapshots.js';
-import type { JobDetail, Watched } from '../views/live-views.js';
+import type { JobDetail, LiveViews } from '../views/live-views.js';
 import { watchAllJobs } from '../views/all-jobs.js';
 import { watchCluster } from '../views/cluster.js';
 import { watchHistory } from '../views/history.js';
@@ -36,26 +36,26 @@ export interface HandleSources {
   profile: string;
   settings: Settings;
   startedAt: number;
-  book: Book;
+  runStore: RunStore;
   journal: Journal;
   executor: Executor;
   apptainer: Apptainer;
-  intake: Pick<Intake, 'want' | 'state' | 'drainedAt'>;
+  intake: Pick<TaskAcceptor, 'request' | 'state' | 'drainedAt'>;
   broker: () => Broker | null;
   trouble: () => string | null;
   requestCancel: (id: string, by: CancelSource) => Promise<boolean>;
-  past: PastActions;
+  past: FinishedRunActions;
   adoptions: Adoptions;
   commands: CommandLog;
   standbys: () => readonly StandbyWorker[];
-  site: (() => Promise<Site>) | null;
+  site: (() => Promise<ClusterInfo>) | null;
   log: Log;
   clock: Clock;
 }
 
 /** The handle on a worker in this process. `changed` tells its listeners; `close` silences it. */
 export function createHandle(sources: HandleSources): WorkerHandle & { changed(): void; close(): void } {
-  const { book, executor, intake, settings, clock } = sources;
+  const { runStore, executor, intake, settings, clock } = sources;
   const { tracker } = executor;
   const listeners = new Set<() => void>();
   let timer: NodeJS.Timeout | null = null;
@@ -67,7 +67,7 @@ export function createHandle(sources: HandleSources): WorkerHandle & { changed()
       for (const listener of listeners) listener();
     }, tellEveryMs);
   };
-  const stopListening = [book.subscribe(changed), tracker.onAnswer(changed)];
+  const stopListening = [runStore.subscribe(changed), tracker.onAnswer(changed)];
 
   const viewOf = createRunViews();
   const closed: BrokerStatus = { state: 'closed', since: sources.startedAt, trouble: null };
@@ -75,16 +75,16 @@ export function createHandle(sources: HandleSources): WorkerHandle & { changed()
     ...sources,
     brokerUrl: settings.broker.url,
   });
-  const watches: { [K in keyof Watched]: Watch<Watched[K]> } = {
+  const watches: { [K in keyof LiveViews]: Watch<LiveViews[K]> } = {
     worker,
     cluster: watchCluster(executor, settings.slurm.pollSeconds * 1_000, clock),
     allJobs: watchAllJobs(tracker),
-    images: watchImages(settings.dirs.images, book, clock),
-    history: watchHistory(book, viewOf, clock),
+    images: watchImages(settings.dirs.images, runStore, clock),
+    history: watchHistory(runStore, viewOf, clock),
   };
 
-  const want = async (wish: IntakeWish, said: string): Promise<CommandAnswer> => {
-    intake.want(wish);
+  const want = async (wish: RequestedIntake, said: string): Promise<CommandAnswer> => {
+    intake.request(wish);
     changed();
     return { ok: true, said };
   };
@@ -93,7 +93,7 @@ export function createHandle(sources: HandleSources): WorkerHandle & { changed()
     snapshot: createSnapshots({
       profile: sources.profile,
       executor: settings.worker.executor,
-      book,
+      runStore,
       viewOf,
       startedAt: sources.startedAt,
       broker: () => sources.broker()?.status() ?? closed,
@@ -110,18 +110,21 @@ export function createHandle(sources: HandleSources): WorkerHandle & { changed()
     watch: (what, listener) => watches[what].listen(listener),
     followLog: (of, listener) => tailLog(logPlace(of, sources), listener, clock),
     async runDetail(runId) {
-      const run = book.get(runId);
+      const run = runStore.get(runId);
       if (run === undefined) return { ok: false, said: `There is no run ${runId}.` };
       return { ok: true, detail: runDetail(run, viewOf(run), clock.now()) };
     },
     jobDetail: async (jobId) => describeJob(jobId, sources),
     imageDetail: async (file) => describeImage(file, settings.dirs.images, sources.apptainer),
     act: createActions({ ...sources, othersJobs: settings.slurm.othersJobs }),
-    pace: createPace({ tracker, pollSeconds: settings.slurm.pollSeconds, site: sources.site }),
+    pace: createPollInterval({ tracker, pollSeconds: settings.slurm.pollSeconds, site: sources.site }),
     pause: async () => want('paused', 'Intake paused: no new tasks are taken, what is in flight goes on.'),
     resume: async () => want('open', 'Intake resumed.'),
     drain: async () =>
-      want('draining', `Draining: no new tasks are taken, and ${book.inFlight()} runs are still in flight.`),
+      want(
+        'draining',
+        `Draining: no new tasks are taken, and ${runStore.inFlight()} runs are still in flight.`,
+      ),
     changed,
     close() {
       for (const stop of stopListening) stop();
@@ -134,10 +137,10 @@ export function createHandle(sources: HandleSources): WorkerHandle & { changed()
 }
 
 /** Where a log is: a run's is known, of another job Slurm is asked once. */
-function logPlace(of: string, { book, executor }: HandleSources): () => LogPlace {
+function logPlace(of: string, { runStore, executor }: HandleSources): () => LogPlace {
   const jobId = /^job:(.*)$/u.exec(of)?.[1];
-  if (jobId === undefined || book.get(of) !== undefined)
-    return () => ({ path: book.get(of)?.submission?.logFile ?? null, trouble: null });
+  if (jobId === undefined || runStore.get(of) !== undefined)
+    return () => ({ path: runStore.get(of)?.submission?.logFile ?? null, trouble: null });
   let place: LogPlace = { path: null, trouble: null, isAsked: true };
   void (async () => {
     const answer = await executor.describe(jobId);
@@ -155,7 +158,7 @@ function logPlace(of: string, { book, executor }: HandleSources): () => LogPlace
   return () => place;
 }
 
-async function describeJob(jobId: string, { executor, book, clock }: HandleSources): Promise<JobDetail> {
+async function describeJob(jobId: string, { executor, runStore, clock }: HandleSources): Promise<JobDetail> {
   const answer = await executor.describe(jobId);
   if (answer.kind !== 'job') {
     const trouble =
@@ -163,7 +166,7 @@ async function describeJob(jobId: string, { executor, book, clock }: HandleSourc
     return { jobId, facts: [], at: null, trouble };
   }
   // a site's own batch script may have got the arguments of the container on its command line
-  const run = [...book.all()].find((each) => each.jobId === jobId);
+  const run = [...runStore.all()].find((each) => each.jobId === jobId);
   const { pairs } = answer.job;
   const values = createMask(run?.task.headers ?? null)(pairs.map(([, value]) => value)) as readonly string[];
   const facts = pairs.map(([key], index) => [key, values[index] ?? ''] as const);

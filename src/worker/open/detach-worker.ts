@@ -13,7 +13,7 @@ import { unitDirectory, unitName, type Settings } from '../../config/index.js';
 import { readOwner } from '../runs/view-journal.js';
 import { findWorker } from '../socket/connect.js';
 
-export interface KeepOptions {
+export interface DetachOptions {
   profile: string;
   /** Of the worker that is to run on; nobody may hold the lock of its state directory. */
   settings: Settings;
@@ -29,7 +29,7 @@ export interface KeepOptions {
 }
 
 /** A worker that runs on. `unit`: under systemd; null: as a process of its own, which writes `logFile`. */
-export interface KeptWorker {
+export interface DetachedWorker {
   pid: number;
   unit: string | null;
   logFile: string;
@@ -42,7 +42,7 @@ const lookEveryMs = 200;
  * unit where one is installed for just these settings, or else as a process in a session of its own.
  * @throws DsaSlurmError `worker` if it does not come up
  */
-export async function keepRunning(options: KeepOptions): Promise<KeptWorker> {
+export async function detachWorker(options: DetachOptions): Promise<DetachedWorker> {
   const { profile, settings, flags, env } = options;
   const run = options.run ?? createRunner({ env });
   const logFile = settings.log.file ?? join(settings.dirs.state, 'worker.log');
@@ -63,7 +63,7 @@ export async function keepRunning(options: KeepOptions): Promise<KeptWorker> {
   return { pid: await startDetached(options, logFile), unit: null, logFile };
 }
 
-async function startDetached(options: KeepOptions, logFile: string): Promise<number> {
+async function startDetached(options: DetachOptions, logFile: string): Promise<number> {
   const { profile, flags, env } = options;
   const program = options.program ?? packageFile('bin/dsa-slurm');
   const args = [`--profile=${profile}`, 'worker', ...flags, `--log-file=${logFile}`];
@@ -92,7 +92,7 @@ async function startDetached(options: KeepOptions, logFile: string): Promise<num
  * @throws DsaSlurmError `worker` as soon as a worker on another host holds the state directory
  */
 async function waitForWorker(
-  { settings, clock = systemClock, patienceMs = 90_000 }: KeepOptions,
+  { settings, clock = systemClock, patienceMs = 90_000 }: DetachOptions,
   over: AbortSignal | null,
 ): Promise<number | null> {
   const deadline = clock.monotonic() + patienceMs;
@@ -120,7 +120,7 @@ async function waitForWorker(
 }
 
 /** How a worker that runs on is reached and stopped, for people. */
-export function keptLines({ pid, unit, logFile }: KeptWorker, profile: string): string[] {
+export function detachedLines({ pid, unit, logFile }: DetachedWorker, profile: string): string[] {
   const named = profile === 'default' ? [] : ['--profile', profile];
   const [stop, read] =
     unit === null

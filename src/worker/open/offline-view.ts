@@ -2,23 +2,23 @@ import { createApptainer } from '../../apptainer/inspect.js';
 import { systemClock } from '../../base/clock.js';
 import { createRunner } from '../../base/command.js';
 import { slurmEnvironment } from '../../slurm/environment.js';
-import { readSite } from '../../slurm/site.js';
-import { openBook } from '../run-state/run-store.js';
-import { createChangingHandle } from './switchable-handle.js';
+import { readClusterInfo } from '../../slurm/site.js';
+import { openRunStore } from '../run-state/run-store.js';
+import { createSwitchableHandle } from './switchable-handle.js';
 import { createHandle } from './create-handle.js';
 import { createExecutor } from '../executor/create-executor.js';
 import type { WorkerHandle, WorkerSnapshot } from '../views/handle.js';
 import type { Journal } from '../run-state/journal.js';
 import { journalPath, readJournal } from '../run-state/read-journal.js';
 import { readOnlyHandle } from './read-only-handle.js';
-import { absence, type AttachedWorker } from '../socket/remote-worker.js';
+import { absence, type RemoteWorker } from '../socket/remote-worker.js';
 import { readOwner } from '../runs/view-journal.js';
 import { findWorker } from '../socket/connect.js';
 import { createCommandLog } from '../views/worker-detail.js';
 import type { WorkerOptions } from '../worker.js';
 
 /** What can be seen where no worker runs. */
-export interface Onlooker {
+export interface OfflineView {
   /** Read-only. `link.kind` of its snapshots is `none` until a worker runs; from then on it is attached to that one. */
   readonly handle: WorkerHandle;
   close(): Promise<void>;
@@ -32,18 +32,18 @@ const lookEveryMs = 2_000;
  * task, connects to no broker, writes nothing, and acts on nothing.
  * @throws DsaSlurmError `files` if the journal cannot be read
  */
-export async function lookOn({
+export async function openOfflineView({
   profile,
   settings,
   env,
   log,
   clock = systemClock,
-}: WorkerOptions): Promise<Onlooker> {
+}: WorkerOptions): Promise<OfflineView> {
   const stateDirectory = settings.dirs.state;
   const over = new AbortController();
   const journal = unwritable(journalPath(stateDirectory));
   const { runs } = await readJournal(journal.state().path);
-  const book = openBook(runs, journal, { clock, log, stopping: over.signal });
+  const runStore = openRunStore(runs, journal, { clock, log, stopping: over.signal });
   const commands = createCommandLog(clock);
   const run = createRunner({
     env: slurmEnvironment(env, settings.slurm.environment),
@@ -65,11 +65,11 @@ export async function lookOn({
     profile,
     settings,
     startedAt: clock.now(),
-    book,
+    runStore,
     journal,
     executor,
     apptainer: createApptainer({ run, command: settings.apptainer.command }),
-    intake: { state: () => 'paused', drainedAt: () => null, want: () => undefined },
+    intake: { state: () => 'paused', drainedAt: () => null, request: () => undefined },
     broker: () => null,
     trouble: () => null,
     requestCancel: async () => false,
@@ -77,21 +77,21 @@ export async function lookOn({
     adoptions: { orphansAmong: () => [], adopt: refuse },
     commands,
     standbys: () => [],
-    site: async () => readSite(run),
+    site: async () => readClusterInfo(run),
     log,
     clock,
   });
   executor.tracker.start();
   /** Why one that runs cannot be attached to. */
   let absent: string | null = null;
-  const shown = createChangingHandle({
+  const shown = createSwitchableHandle({
     ...readOnlyHandle(inner),
     snapshot: withoutWorker(inner, () => absent),
   });
   const looking = lookForWorker();
 
   /** Resolves with the worker that has come, once the handle is attached to it. */
-  async function lookForWorker(): Promise<AttachedWorker | null> {
+  async function lookForWorker(): Promise<RemoteWorker | null> {
     for (;;) {
       await clock.sleep(lookEveryMs, over.signal).catch(() => undefined);
       if (over.signal.aborted) return null;

@@ -1,9 +1,9 @@
 import { DsaSlurmError } from '../../base/errors.js';
 import { systemClock } from '../../base/clock.js';
 import type { WorkerHandle } from '../views/handle.js';
-import type { Owner } from '../run-state/process-identity.js';
+import type { ProcessIdentity } from '../run-state/process-identity.js';
 import { readOwner } from '../runs/view-journal.js';
-import { findWorker, notAttached, type Absence, type Found } from '../socket/connect.js';
+import { findWorker, notAttached, type Absence, type FoundWorker } from '../socket/connect.js';
 import type { Worker, WorkerOptions } from '../worker.js';
 
 /** The worker that a screen looks at. */
@@ -29,9 +29,9 @@ const lookEveryMs = 200;
  * if it is read-only, looks on without one: whoever looks only shall take no tasks.
  * @throws DsaSlurmError `worker` where one runs that cannot be reached, or that alone knows its jobs, and as {@link createWorker}
  */
-export async function attachOrEmbed(options: OpenOptions): Promise<OpenedWorker> {
+export async function openWorker(options: OpenOptions): Promise<OpenedWorker> {
   const { settings, readOnly, clock = systemClock } = options;
-  const find = async (): Promise<Found> =>
+  const find = async (): Promise<FoundWorker> =>
     findWorker({ stateDirectory: settings.dirs.state, readOnly, clock });
   let found = await find();
   for (let look = 0; ; look++) {
@@ -66,12 +66,12 @@ export async function attachOrEmbed(options: OpenOptions): Promise<OpenedWorker>
 async function openOnlooker(options: OpenOptions, found: Absence): Promise<OpenedWorker> {
   // the jobs of this host are known to its worker alone
   if (options.settings.worker.executor === 'local') throw notAttached(found);
-  const { lookOn } = await import('./offline-view.js');
+  const { openOfflineView: lookOn } = await import('./offline-view.js');
   return { kind: 'none', ...(await lookOn(options)) };
 }
 
 /** A worker that has the state directory and does not listen. */
-function unreachable(found: Absence, { pid, host }: Owner): DsaSlurmError {
+function unreachable(found: Absence, { pid, host }: ProcessIdentity): DsaSlurmError {
   if (found.kind === 'elsewhere') return notAttached(found);
   return new DsaSlurmError(
     'worker',

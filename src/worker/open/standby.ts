@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { errorLine } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
 import { makeDirectory } from '../../base/make-directory.js';
-import { describeSelf, parseOwner, type Owner } from '../run-state/process-identity.js';
+import { describeSelf, parseOwner, type ProcessIdentity } from '../run-state/process-identity.js';
 
 /** A worker that waits for the one that has the state directory. */
-export type StandbyWorker = Pick<Owner, 'host' | 'pid' | 'since'>;
+export type StandbyWorker = Pick<ProcessIdentity, 'host' | 'pid' | 'since'>;
 
 const directoryName = 'worker.standby';
 /** Between two signs of life. */

@@ -1,12 +1,12 @@
 import type { WorkerHandle } from '../views/handle.js';
 
 /** A handle whose worker can be replaced by another one. Whoever holds it goes on listening, to the new one. */
-export interface ChangingHandle {
+export interface SwitchableHandle {
   handle: Omit<WorkerHandle, 'pace'>;
   become(next: WorkerHandle): void;
 }
 
-export function createChangingHandle(first: WorkerHandle): ChangingHandle {
+export function createSwitchableHandle(first: WorkerHandle): SwitchableHandle {
   let present = first;
   /** Each takes what somebody follows from the worker before to the present one. */
   const moves = new Set<() => void>();

@@ -16,12 +16,12 @@ export const lastLinesMark = '\nIts last lines were:\n';
  * Why a job that did not succeed ended, in words for the slide's owner: a sentence, then the facts that somebody who
  * can help will ask for, then the end of the log.
  */
-export async function describeEnd(
+export async function failureReason(
   { jobId, submission }: Run,
   end: JobEnd,
-  { jobWords, owner }: Pick<Executor, 'jobWords' | 'owner'>,
+  { jobNoun, owner }: Pick<Executor, 'jobNoun' | 'owner'>,
 ): Promise<string> {
-  const job = `${jobWords} ${jobId ?? '?'}`;
+  const job = `${jobNoun} ${jobId ?? '?'}`;
   if (end.toldBy === 'nobody') {
     return `Nobody can tell how the analysis ended: ${end.reason}. It counts as failed; its outputs were not taken.`;
   }

@@ -1,28 +1,28 @@
 /** What keeps a run from Girder: telling it how things are, or fetching and uploading files. */
-export type GirderErrand = 'report' | 'transfer';
+export type GirderActivity = 'report' | 'transfer';
 
 /** What keeps runs from Girder. */
-export interface GirderTroubles {
+export interface GirderHealth {
   /** The trouble of one run; null once it is over. */
-  set(runId: string, errand: GirderErrand, trouble: string | null): void;
+  set(runId: string, errand: GirderActivity, trouble: string | null): void;
   /** What is to be said of one run. */
   of(runId: string): string | null;
   /** The run has ended. */
   forget(runId: string): void;
   /** The trouble that has lasted longest, for a line on a screen; null while there is none. */
-  longest(): string | null;
+  problem(): string | null;
 }
 
 /** Each run has its own trouble: that one gets through says nothing of another, which may report to another Girder. */
-export function createGirderTroubles(): GirderTroubles {
-  const troubles = new Map<string, Map<GirderErrand, string>>();
-  const firstOf = (all: ReadonlyMap<GirderErrand, string> | undefined): string | null => {
+export function createGirderHealth(): GirderHealth {
+  const troubles = new Map<string, Map<GirderActivity, string>>();
+  const firstOf = (all: ReadonlyMap<GirderActivity, string> | undefined): string | null => {
     const [first = null] = all?.values() ?? [];
     return first;
   };
   return {
     set(runId, errand, trouble) {
-      const own = troubles.get(runId) ?? new Map<GirderErrand, string>();
+      const own = troubles.get(runId) ?? new Map<GirderActivity, string>();
       if (trouble === null) own.delete(errand);
       // its place among the others stays
       else own.set(errand, trouble);
@@ -31,7 +31,7 @@ export function createGirderTroubles(): GirderTroubles {
     },
     of: (runId) => firstOf(troubles.get(runId)),
     forget: (runId) => void troubles.delete(runId),
-    longest() {
+    problem() {
       const all = [...troubles.values()].map(firstOf);
       const [first = null] = all;
       if (first === null) return null;

@@ -9,14 +9,14 @@ import {
 import { mapApiUrl } from '../../girder/api/api-url.js';
 import { openSession } from '../../girder/api/requests-session.js';
 import { readGirderJob } from '../../girder/protocol/read-job.js';
-import type { Book } from '../run-state/run-store.js';
+import type { RunStore } from '../run-state/run-store.js';
 import { offsetsOf } from '../logs/log-offsets.js';
 import type { Run } from '../run-state/run.js';
 
 /** The reporter of a run's Girder job. A task that names no Girder job, or names it wrongly, reports to nobody. */
 export async function openGirderJob(
   run: Run,
-  book: Book,
+  runStore: RunStore,
   options: Omit<GirderJobOptions, 'onSending' | 'onSent' | 'connection'>,
 ): Promise<GirderJob> {
   let ref: GirderJobRef | null = null;
@@ -29,7 +29,7 @@ export async function openGirderJob(
     );
   }
   if (ref === null) return silentGirderJob();
-  book.note(run.id, { type: 'described', description: { girderJobId: ref.id } });
+  runStore.recordVolatile(run.id, { type: 'described', description: { girderJobId: ref.id } });
   const scheme = mapApiUrl(ref.url, options.apiUrlMap).startsWith('https:') ? 'https' : 'http';
   const { connection, notes } = await openSession(ref.session, scheme);
   const girderJob = createGirderJob(ref, {
@@ -38,11 +38,13 @@ export async function openGirderJob(
     // both are rejected only when the worker ends
     onSending: async (marks, piece) => {
       const { log, streams } = offsetsOf(marks);
-      await book.record(run.id, { type: 'log-sending', upTo: log, streams, piece }).catch(() => undefined);
+      await runStore
+        .record(run.id, { type: 'log-sending', upTo: log, streams, piece })
+        .catch(() => undefined);
     },
     onSent: (marks) => {
       const { log, streams } = offsetsOf(marks);
-      void book.record(run.id, { type: 'log-sent', offset: log, streams }).catch(() => undefined);
+      void runStore.record(run.id, { type: 'log-sent', offset: log, streams }).catch(() => undefined);
     },
   });
   if (run.stage === 'accepted') for (const note of notes) girderJob.log(`${note}\n`);

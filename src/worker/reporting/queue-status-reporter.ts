@@ -1,14 +1,14 @@
 import type { Clock } from '../../base/clock.js';
 import type { GirderJob } from '../../girder/jobs/job.js';
 import type { JobRow } from '../../slurm/job.js';
-import type { OwnerWords } from '../executor/executor.js';
+import type { OwnerMessages } from '../executor/executor.js';
 import type { RunProgress } from '../run-state/run.js';
 
 /** Milliseconds between two messages that differ in nothing but the expected start. */
 const politeMs = 5 * 60_000;
 
 /** What the Girder job's progress says while the analysis waits in Slurm. */
-export interface WaitingMessage {
+export interface QueueStatusReporter {
   /** The job waits: says so, and why, where that is new. */
   waits(row: Pick<JobRow, 'state' | 'reason' | 'expectedStart'>): void;
   /** It has its computers and does not run. */
@@ -24,13 +24,13 @@ export interface WaitingMessage {
  *   is not replaced.
  * @param wasShown the worker before this one has said that the job waits
  */
-export function createWaitingMessage(
+export function createQueueStatusReporter(
   girderJob: Pick<GirderJob, 'progress'>,
-  words: Pick<OwnerWords, 'waits' | 'state'>,
+  words: Pick<OwnerMessages, 'waits' | 'state'>,
   clock: Pick<Clock, 'now' | 'monotonic'>,
   heard: () => RunProgress | null,
   wasShown: boolean,
-): WaitingMessage {
+): QueueStatusReporter {
   /** Our sentence that the Girder job shows; empty for one that an earlier worker wrote, null for none. */
   let ours: string | null = wasShown ? '' : null;
   let heardBefore = heard();

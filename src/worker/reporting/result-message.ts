@@ -1,21 +1,21 @@
 import type { CommandAnswer } from '../views/handle.js';
 
 /** Sentences of an answer that is made of several. */
-export interface Words {
-  say(sentence: string): void;
-  refuse(sentence: string): void;
+export interface MessageBuilder {
+  add(sentence: string): void;
+  addError(sentence: string): void;
   answer(): CommandAnswer;
 }
 
 /** Bytes of an answer: thousands of ids may each have their own reason. */
 const longestAnswer = 4_000;
 
-export function createWords(): Words {
+export function createMessageBuilder(): MessageBuilder {
   const said: string[] = [];
   let ok = true;
   return {
-    say: (sentence) => void said.push(sentence),
-    refuse(sentence) {
+    add: (sentence) => void said.push(sentence),
+    addError(sentence) {
       ok = false;
       // what went wrong stands first
       said.unshift(sentence);

@@ -12,7 +12,7 @@ const longestName = 300;
  * What goes into a run and what comes out of it, for people. Pure; holds no secret.
  * @param analysis null for a task that runs no container
  */
-export function runFacts(task: Task, analysis: Analysis | null): RunFacts {
+export function runFilesOf(task: Task, analysis: Analysis | null): RunFacts {
   const inputs =
     analysis === null ? [] : [...analysis.args.flatMap(inputsOf).map(inputOf), ...inputStreams(analysis)];
   return {

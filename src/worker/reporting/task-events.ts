@@ -1,6 +1,6 @@
 import type { TaskEvent } from '../../celery/control/events.js';
 import { pythonRepr } from '../../celery/messages/python-repr.js';
-import type { Book } from '../run-state/run-store.js';
+import type { RunStore } from '../run-state/run-store.js';
 import type { JobEnd, Run } from '../run-state/run.js';
 
 /** SIGTERM: what Slurm sends first to a job that is canceled. */
@@ -10,9 +10,9 @@ const signalOfCancel = 15;
  * Tells what happens to runs in Celery's words (contract, section h). `task-started` is the start of the job; the
  * end is told when Girder has been told, as Celery does after the task's own code. Returns the way to stop.
  */
-export function tellTaskEvents(book: Book, tell: (event: TaskEvent) => void): () => void {
+export function publishTaskEvents(runStore: RunStore, tell: (event: TaskEvent) => void): () => void {
   const startedAt = new Map<string, number>();
-  return book.subscribe((run, event) => {
+  return runStore.subscribe((run, event) => {
     const uuid = run.id;
     switch (event.type) {
       case 'accepted':

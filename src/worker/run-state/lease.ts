@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { DsaSlurmError, coerceError, errorLine, systemCode } from '../../base/errors.js';
-import { describeSelf, isCertainlyDead, parseOwner, type Owner } from './process-identity.js';
+import { describeSelf, isCertainlyDead, parseOwner, type ProcessIdentity } from './process-identity.js';
 
 /*
  * The lock of a state directory that several hosts may share. `worker.lock/` holds one file per claim, `lease.<generation>`.
@@ -80,7 +80,7 @@ export interface SeenLease {
   /** Differs after each renewal. */
   signature: string;
   /** Null if it cannot be read. */
-  owner: Owner | null;
+  owner: ProcessIdentity | null;
   /** Given back by its owner. */
   isFree: boolean;
   /** How long its owner relies on a renewal; 0 if it does not say. */
@@ -93,7 +93,7 @@ interface LeaseContent {
   leaseMs: number;
   renewal: number;
   state: 'held' | 'free';
-  owner: Owner;
+  owner: ProcessIdentity;
 }
 
 /** Always of the same length for the same holder, so that one write replaces it in place. */

@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { systemCode } from '../../base/errors.js';
 
 /** A process that has something of ours (a state directory, a job), described well enough to tell later whether it still lives. */
-export interface Owner {
+export interface ProcessIdentity {
   pid: number;
   host: string;
   /** ISO 8601. */
@@ -16,12 +16,12 @@ export interface Owner {
 }
 
 /** This process. */
-export async function describeSelf(): Promise<Owner> {
+export async function describeSelf(): Promise<ProcessIdentity> {
   return describeProcess(process.pid);
 }
 
 /** A process of this machine that is alive at present. */
-export async function describeProcess(pid: number): Promise<Owner> {
+export async function describeProcess(pid: number): Promise<ProcessIdentity> {
   return {
     pid,
     host: hostname(),
@@ -32,7 +32,7 @@ export async function describeProcess(pid: number): Promise<Owner> {
 }
 
 /** An owner that was written down; null if the text is none. */
-export function parseOwner(text: string): Owner | null {
+export function parseOwner(text: string): ProcessIdentity | null {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -40,7 +40,7 @@ export function parseOwner(text: string): Owner | null {
     return null;
   }
   if (typeof value !== 'object' || value === null) return null;
-  const { pid, host, since, machine, born } = value as Partial<Record<keyof Owner, unknown>>;
+  const { pid, host, since, machine, born } = value as Partial<Record<keyof ProcessIdentity, unknown>>;
   if (typeof pid !== 'number' || !Number.isSafeInteger(pid) || pid < 1) return null;
   if (typeof host !== 'string' || typeof since !== 'string') return null;
   return { pid, host, since, machine: textOrNull(machine), born: textOrNull(born) };
@@ -50,7 +50,7 @@ export function parseOwner(text: string): Owner | null {
  * Whether the owner is certainly dead. An owner on another machine, in another container, or one that the system does
  * not let us look at may be alive: false.
  */
-export async function isCertainlyDead({ pid, machine, born }: Owner): Promise<boolean> {
+export async function isCertainlyDead({ pid, machine, born }: ProcessIdentity): Promise<boolean> {
   if (machine === null || born === null || machine !== (await thisMachine())) return false;
   const found = await look(pid);
   if (found !== null) return found.born !== born || found.isZombie;
@@ -64,7 +64,7 @@ export async function isCertainlyDead({ pid, machine, born }: Owner): Promise<bo
 }
 
 /** Whether the owner is a process of this machine that lives. One elsewhere may live, too: false. */
-export async function isCertainlyAlive({ pid, machine, born }: Owner): Promise<boolean> {
+export async function isCertainlyAlive({ pid, machine, born }: ProcessIdentity): Promise<boolean> {
   if (machine === null || born === null || machine !== (await thisMachine())) return false;
   const found = await look(pid);
   return found !== null && found.born === born && !found.isZombie;

@@ -8,26 +8,26 @@ import { replaceFile } from '../../base/replace-file.js';
 import { isTaskId, type Task } from '../../celery/messages/task.js';
 
 /** What of a message is not in the journal any more once its run is finished. Holds tokens: never log it. */
-export type KeptMessage = Pick<Task, 'headers' | 'body'>;
+export type RetryMessage = Pick<Task, 'headers' | 'body'>;
 
 /**
  * Messages of runs that failed or were canceled, so that they can be run again: one file each in `messages/` of the state
  * directory, which only its owner may read. What is too old, or too much altogether, is removed, the oldest first.
  */
-export interface KeptMessages {
+export interface RetryMessages {
   /**
    * Never throws: without its message a run cannot be run again, and that is all.
    * @param tokensEnd when its tokens expire, in milliseconds since the epoch
    */
   keep(task: Task, tokensEnd: number): Promise<void>;
   /** Null if it is not kept, or not any more. */
-  read(id: string): Promise<KeptMessage | null>;
+  read(id: string): Promise<RetryMessage | null>;
   remove(id: string): Promise<void>;
   /** Removes those that are too old, and those whose run is not wanted any more. */
   prune(isWanted: (id: string) => boolean): Promise<void>;
 }
 
-export interface KeptMessagesOptions {
+export interface RetryMessagesOptions {
   /** How long a message is kept. */
   maxMs: number;
   /** All files together. */
@@ -44,10 +44,10 @@ interface Entry {
 }
 
 /** The caller holds the lock on `stateDirectory`. */
-export async function openKeptMessages(
+export async function openRetryMessages(
   stateDirectory: string,
-  { maxMs, maxBytes, now, log }: KeptMessagesOptions,
-): Promise<KeptMessages> {
+  { maxMs, maxBytes, now, log }: RetryMessagesOptions,
+): Promise<RetryMessages> {
   const directory = join(stateDirectory, 'messages');
   const entries = new Map<string, Entry>();
   await makeDirectory(directory, 0o700);
@@ -79,7 +79,7 @@ export async function openKeptMessages(
   return {
     async keep({ id, headers, body }, tokensEnd) {
       const until = Math.min(tokensEnd, now() + maxMs);
-      const text = JSON.stringify({ headers, body } satisfies KeptMessage);
+      const text = JSON.stringify({ headers, body } satisfies RetryMessage);
       const bytes = Buffer.byteLength(text);
       if (bytes > maxBytes || until <= now() || !isTaskId(id)) return;
       const file = `${Math.round(until)}_${id}.json`;
@@ -117,7 +117,7 @@ export async function openKeptMessages(
 const pruneEveryMs = 10 * 60_000;
 
 /** Removes messages when their time is over, also while nothing else happens. Returns the way to stop. */
-export function keepPruned(messages: KeptMessages, isWanted: (id: string) => boolean, log: Log): () => void {
+export function keepPruned(messages: RetryMessages, isWanted: (id: string) => boolean, log: Log): () => void {
   const prune = (): void => {
     messages
       .prune(isWanted)
@@ -128,10 +128,10 @@ export function keepPruned(messages: KeptMessages, isWanted: (id: string) => boo
   return () => clearInterval(timer);
 }
 
-function readMessage(text: string): KeptMessage | null {
+function readMessage(text: string): RetryMessage | null {
   const value: unknown = JSON.parse(text);
   if (typeof value !== 'object' || value === null) return null;
-  const { headers, body } = value as Partial<Record<keyof KeptMessage, unknown>>;
+  const { headers, body } = value as Partial<Record<keyof RetryMessage, unknown>>;
   if (typeof headers !== 'object' || headers === null || typeof body !== 'string') return null;
-  return { headers: headers as KeptMessage['headers'], body };
+  return { headers: headers as RetryMessage['headers'], body };
 }

@@ -9,7 +9,7 @@ import { isTaskId } from '../../celery/messages/task.js';
  * Task ids that were revoked, in `revoked.txt` of the state directory, one a line, the oldest first. Girder's revoke is a
  * broadcast that is stored nowhere (contract, section f), and its task may come long after it: after a restart of this worker too.
  */
-export interface Revoked {
+export interface RevokedTasks {
   has(id: string): boolean;
   /** The oldest first. */
   ids(): string[];
@@ -29,7 +29,7 @@ export interface Revoked {
 const revokedKept = 50_000;
 
 /** Reads what was revoked. The caller holds the lock on `directory`, which exists. */
-export async function openRevoked(directory: string, kept = revokedKept): Promise<Revoked> {
+export async function openRevokedTasks(directory: string, kept = revokedKept): Promise<RevokedTasks> {
   const path = join(directory, 'revoked.txt');
   const known = new Set<string>();
   remember(await readIds(path));

@@ -12,11 +12,11 @@ const compactAtBytes = 64 * 1024 * 1024;
 /** After a compaction that failed, so much more is written before the next one. */
 const compactAgainBytes = 16 * 1024 * 1024;
 
-/** An event without its time, which the book adds. */
-export type RunNews = RunEvent extends infer E ? (E extends RunEvent ? Omit<E, 'at'> : never) : never;
+/** An event without its time, which the run store adds. */
+export type NewRunEvent = RunEvent extends infer E ? (E extends RunEvent ? Omit<E, 'at'> : never) : never;
 
 /** All runs of this worker, as the journal has them. The one place where a run changes. */
-export interface Book {
+export interface RunStore {
   get(id: string): Run | undefined;
   all(): Iterable<Run>;
   inFlight(): number;
@@ -32,27 +32,27 @@ export interface Book {
    * Writes down what happened and resolves with the run as it is then. What has happened cannot be taken back, so a full
    * disk is waited out, with `trouble()` saying so. It rejects only if the worker stops meanwhile.
    */
-  record(id: string, news: RunNews): Promise<Run>;
+  record(id: string, news: NewRunEvent): Promise<Run>;
   /** Writes down something that a crash may lose without harm. */
-  note(id: string, news: RunNews): Run;
-  /** Takes a finished run out of the book and of the journal. False if it is not there, or not finished. */
+  recordVolatile(id: string, news: NewRunEvent): Run;
+  /** Takes a finished run out of the run store and of the journal. False if it is not there, or not finished. */
   forget(id: string): Promise<boolean>;
   /** Rewrites the journal, so that nothing is in it of what was forgotten. */
   compact(): Promise<void>;
   /** Why the journal cannot be written at present. It is tried again and again until it can. */
-  trouble(): string | null;
-  /** Told when {@link trouble} comes and goes. */
-  onTrouble(listener: () => void): () => void;
+  problem(): string | null;
+  /** Told when {@link problem} comes and goes. */
+  onProblem(listener: () => void): () => void;
   /** Told of every change, with the run as it is afterwards. */
   subscribe(listener: (run: Run, event: RunEvent) => void): () => void;
 }
 
-/** A book over runs that were read from `journal`. */
-export function openBook(
+/** A run store over runs that were read from `journal`. */
+export function openRunStore(
   runs: Map<string, Run>,
   journal: Journal,
   { clock, log, stopping }: { clock: Clock; log: Log; stopping: AbortSignal },
-): Book {
+): RunStore {
   const listeners = new Set<(run: Run, event: RunEvent) => void>();
   const counts = { succeeded: 0, failed: 0, canceled: 0 };
   const finishedIds: string[] = [];
@@ -76,7 +76,7 @@ export function openBook(
 
   function must(id: string): Run {
     const run = runs.get(id);
-    if (run === undefined) throw new Error(`no run ${id} in the book`);
+    if (run === undefined) throw new Error(`no run ${id} in the run store`);
     return run;
   }
 
@@ -161,10 +161,10 @@ export function openBook(
       return run;
     },
     async adopt(run) {
-      if (runs.has(run.id)) throw new Error(`run ${run.id} is in the book already`);
+      if (runs.has(run.id)) throw new Error(`run ${run.id} is in the run store already`);
       await journal.compact(withRun(run));
       // its message may have been delivered again in the meantime
-      if (runs.has(run.id)) throw new Error(`run ${run.id} is in the book already`);
+      if (runs.has(run.id)) throw new Error(`run ${run.id} is in the run store already`);
       runs.set(run.id, run);
       open += 1;
       if (waitsForGirder(run)) waiting += 1;
@@ -189,7 +189,7 @@ export function openBook(
       void compactIfLarge();
       return runs.get(id) ?? after;
     },
-    note(id, news) {
+    recordVolatile(id, news) {
       const event: RunEvent = { ...news, at: clock.now() };
       const before = must(id);
       const after = change(id, event);
@@ -209,8 +209,8 @@ export function openBook(
       return true;
     },
     compact: async () => journal.compact(runs.values()),
-    trouble: () => trouble,
-    onTrouble(listener) {
+    problem: () => trouble,
+    onProblem(listener) {
       troubleListeners.add(listener);
       return () => troubleListeners.delete(listener);
     },

@@ -361,7 +361,7 @@ export function applyEvent(run: Run, event: RunEvent): Run {
       return run.retry === null ? run : { ...run, retry: { ...run.retry, begun: true } };
     case 'retry-dropped':
       return { ...run, retry: null };
-    // it is taken out of the book, not changed
+    // it is taken out of the run store, not changed
     case 'forgotten':
       return run;
   }

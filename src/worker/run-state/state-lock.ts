@@ -15,7 +15,7 @@ import {
   type LeaseClock,
   type SeenLease,
 } from './lease.js';
-import { describeSelf, isCertainlyAlive, type Owner } from './process-identity.js';
+import { describeSelf, isCertainlyAlive, type ProcessIdentity } from './process-identity.js';
 
 export interface LockOptions {
   /** Setting `worker.leaseSeconds`. */
@@ -37,7 +37,7 @@ export interface Standby {
   /** Aborts the wait. */
   signal: AbortSignal;
   /** Called with whoever has the directory, each time that this is another one; null if it cannot be told. */
-  onWaiting: (owner: Owner | null) => void;
+  onWaiting: (owner: ProcessIdentity | null) => void;
 }
 
 /**
@@ -136,7 +136,7 @@ async function acquire(directory: string, options: LockOptions): Promise<Lease> 
   }
 }
 
-function held(owner: Owner | null): DsaSlurmError {
+function held(owner: ProcessIdentity | null): DsaSlurmError {
   const who =
     owner === null ? 'another process' : `process ${owner.pid} on ${owner.host}, since ${owner.since}`;
   return new DsaSlurmError('worker', `A worker already runs for this profile: ${who}.`, {

@@ -7,17 +7,17 @@ import type { Settings } from '../../config/schema.js';
 import { openGirderConnections } from '../../girder/api/connections.js';
 import { slurmEnvironment } from '../../slurm/environment.js';
 import { openAuditLog } from '../run-state/audit-log.js';
-import { createWords, type Words } from '../reporting/result-message.js';
-import { openBook } from '../run-state/run-store.js';
+import { createMessageBuilder, type MessageBuilder } from '../reporting/result-message.js';
+import { openRunStore } from '../run-state/run-store.js';
 import { createExecutor } from '../executor/create-executor.js';
 import type { Executor } from '../executor/executor.js';
 import { girderAddresses } from '../reporting/girder-addresses.js';
 import type { CommandAnswer } from '../views/handle.js';
 import { createGirderJobSearch } from '../reporting/girder-job-search.js';
 import { openJournal } from '../run-state/journal.js';
-import { openKeptMessages } from '../run-state/retry-messages.js';
+import { openRetryMessages } from '../run-state/retry-messages.js';
 import { lockState } from '../run-state/state-lock.js';
-import { createPastActions } from '../actions/finished-run-actions.js';
+import { createFinishedRunActions } from '../actions/finished-run-actions.js';
 import { createRetries } from '../actions/retry.js';
 import type { Run } from '../run-state/run.js';
 
@@ -65,8 +65,8 @@ export async function openOffline({ settings, env, clock, log }: OfflineOptions)
     releasers.add('the journal', async () => journal.close());
     const connections = await openGirderConnections(settings.girder, lease.hold);
     releasers.add('the connections to Girder', async () => connections.close());
-    const book = openBook(runs, journal, { clock, log, stopping: stop.signal });
-    const messages = await openKeptMessages(settings.dirs.state, {
+    const runStore = openRunStore(runs, journal, { clock, log, stopping: stop.signal });
+    const messages = await openRetryMessages(settings.dirs.state, {
       maxMs: settings.worker.retryHours * 60 * 60_000,
       maxBytes: settings.worker.retryMegabytes * 1_000_000,
       now: () => clock.now(),
@@ -92,7 +92,7 @@ export async function openOffline({ settings, env, clock, log }: OfflineOptions)
       log,
     });
     const retries = createRetries({
-      book,
+      runStore,
       messages,
       girderSetup: ({ headers }) => ({
         connections,
@@ -109,16 +109,16 @@ export async function openOffline({ settings, env, clock, log }: OfflineOptions)
       stopping: stop.signal,
     });
     return {
-      ...createPastActions({ book, messages, retries }),
+      ...createFinishedRunActions({ runStore, messages, retries }),
       async cancel(ids) {
-        const words = createWords();
+        const words = createMessageBuilder();
         for (const id of new Set(ids)) {
-          const found = book.get(id);
-          if (found === undefined) words.refuse(`There is no run ${id}.`);
-          else if (found.outcome !== null) words.refuse(`Run ${id} has ended already.`);
+          const found = runStore.get(id);
+          if (found === undefined) words.addError(`There is no run ${id}.`);
+          else if (found.outcome !== null) words.addError(`Run ${id} has ended already.`);
           else {
             // first the mark: whatever becomes of scancel, the next worker sees to it
-            await book.record(id, { type: 'cancel-requested', by: 'operator' });
+            await runStore.record(id, { type: 'cancel-requested', by: 'operator' });
             await endJob(found, executor, words);
           }
         }
@@ -136,19 +136,23 @@ export async function openOffline({ settings, env, clock, log }: OfflineOptions)
  * Ends the job of a run. It is looked for by the run's key: the number in the journal may be missing, or be that of another job by
  * now, because nobody has looked for as long as no worker ran.
  */
-async function endJob({ id, submission, end }: Run, executor: Executor, words: Words): Promise<void> {
+async function endJob(
+  { id, submission, end }: Run,
+  executor: Executor,
+  words: MessageBuilder,
+): Promise<void> {
   const marked = `Run ${id} will end as canceled when the worker starts`;
-  if (submission === null || end !== null) return words.say(`${marked}.`);
+  if (submission === null || end !== null) return words.add(`${marked}.`);
   const { key, mark, at } = submission;
   const found = await executor.find({ key, mark, since: at });
   if (found.kind === 'silence')
-    return words.refuse(`${marked}; its ${executor.jobWords} goes on until then: ${found.why}`);
-  if (found.kind === 'none') return words.say(`${marked}; it has no ${executor.jobWords} any more.`);
+    return words.addError(`${marked}; its ${executor.jobNoun} goes on until then: ${found.why}`);
+  if (found.kind === 'none') return words.add(`${marked}; it has no ${executor.jobNoun} any more.`);
   const jobs = [found.jobId, ...found.others];
   const answer = await executor
     .cancel(jobs)
     .catch((error: unknown) => ({ ok: false, said: errorLine(error) }));
-  const named = `${executor.jobWords} ${jobs.join(', ')}`;
-  if (answer.ok) words.say(`${marked}; its ${named} is canceled.`);
-  else words.refuse(`${marked}; its ${named} is not canceled yet: ${answer.said}`);
+  const named = `${executor.jobNoun} ${jobs.join(', ')}`;
+  if (answer.ok) words.add(`${marked}; its ${named} is canceled.`);
+  else words.addError(`${marked}; its ${named} is not canceled yet: ${answer.said}`);
 }

@@ -2,11 +2,11 @@ import type { Clock } from '../../base/clock.js';
 import type { Log } from '../../base/log.js';
 import type { Settings } from '../../config/schema.js';
 import type { CommandAnswer, RunView } from '../views/handle.js';
-import type { AttachedWorker } from '../socket/remote-worker.js';
+import type { RemoteWorker } from '../socket/remote-worker.js';
 import { stateText } from '../../slurm/states.js';
 import { orphanJobs } from '../actions/orphans.js';
 import { findWorker } from '../socket/connect.js';
-import type { Watched } from '../views/live-views.js';
+import type { LiveViews } from '../views/live-views.js';
 import { openOffline } from './offline.js';
 import type { RunsView } from './runs-view.js';
 import { readOwner, viewJournal } from './view-journal.js';
@@ -59,7 +59,7 @@ export async function openRuns(options: RunsOptions): Promise<Runs> {
   };
 }
 
-function liveRuns(worker: AttachedWorker, stateDirectory: string, clock: Clock): Runs {
+function liveRuns(worker: RemoteWorker, stateDirectory: string, clock: Clock): Runs {
   return {
     async view() {
       const owner = await readOwner(stateDirectory);
@@ -90,9 +90,9 @@ function liveRuns(worker: AttachedWorker, stateDirectory: string, clock: Clock):
 /** For an answer about finished runs, of which the snapshot has only the newest. */
 const patienceMs = 10_000;
 
-async function pastRuns(worker: AttachedWorker, clock: Clock): Promise<RunView[]> {
+async function pastRuns(worker: RemoteWorker, clock: Clock): Promise<RunView[]> {
   const answered = new AbortController();
-  const { promise, resolve } = Promise.withResolvers<Watched['history'] | null>();
+  const { promise, resolve } = Promise.withResolvers<LiveViews['history'] | null>();
   const stop = worker.watch('history', resolve);
   void clock.sleep(patienceMs, answered.signal).then(() => resolve(null));
   const view = await promise;

@@ -1,5 +1,5 @@
 import type { RunView } from '../views/handle.js';
-import type { Owner } from '../run-state/process-identity.js';
+import type { ProcessIdentity } from '../run-state/process-identity.js';
 import type { RunDetail } from '../views/live-views.js';
 
 /** A Slurm job that has lost its run. */
@@ -16,7 +16,7 @@ export interface RunsView {
   /** Who has told: the worker itself, or its journal. */
   source: 'worker' | 'journal';
   /** The process that has the state directory; null if none does. */
-  worker: Pick<Owner, 'pid' | 'host' | 'since'> | null;
+  worker: Pick<ProcessIdentity, 'pid' | 'host' | 'since'> | null;
   /** Lines of the journal that cannot be read. */
   damagedLines: number;
   runs: readonly RunView[];

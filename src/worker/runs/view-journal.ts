@@ -5,7 +5,7 @@ import type { Clock } from '../../base/clock.js';
 import { createRunViews } from '../views/snapshots.js';
 import { journalPath, readJournal } from '../run-state/read-journal.js';
 import { runDetail } from '../views/run-detail.js';
-import { isCertainlyDead, parseOwner, type Owner } from '../run-state/process-identity.js';
+import { isCertainlyDead, parseOwner, type ProcessIdentity } from '../run-state/process-identity.js';
 import type { RunsView } from './runs-view.js';
 
 /** What the journal says of all runs, while a worker runs and while none does. Changes nothing and locks nothing. */
@@ -29,7 +29,7 @@ export async function viewJournal(stateDirectory: string, clock: Clock): Promise
 }
 
 /** Whoever holds the state directory, unless it is certainly dead. */
-export async function readOwner(stateDirectory: string): Promise<Owner | null> {
+export async function readOwner(stateDirectory: string): Promise<ProcessIdentity | null> {
   const owner = parseOwner(await readFile(join(stateDirectory, 'worker.owner'), 'utf8').catch(() => ''));
   return owner === null || (await isCertainlyDead(owner)) ? null : owner;
 }

@@ -3,37 +3,37 @@ import { applyPatch } from './patch.js';
 import type { Message, Request } from './protocol.js';
 
 /** A request without its number. */
-export type Question = Request extends infer R ? (R extends Request ? Omit<R, 'id'> : never) : never;
+export type PendingRequest = Request extends infer R ? (R extends Request ? Omit<R, 'id'> : never) : never;
 
 /** The client's half of what is said: questions with their answers, and what is followed over all connections. */
-export interface Conversation {
+export interface ClientSession {
   /** A connection is there: everything that is followed is asked for anew. */
   begin(write: (line: string) => void): void;
   /** The connection is gone: what is open has no answer. */
   end(why: string): void;
   /** @param unanswered makes the answer where none comes, of the reason */
-  ask<T>(question: Question, unanswered: (said: string) => T): Promise<T>;
+  ask<T>(question: PendingRequest, unanswered: (said: string) => T): Promise<T>;
   /** @returns the way to stop */
-  follow(question: Question, listener: (view: unknown) => void): () => void;
+  follow(question: PendingRequest, listener: (view: unknown) => void): () => void;
   /** Takes what the worker said to a question. @throws TypeError if it does not fit what was said before */
   take(message: Extract<Message, { say: 'answer' | 'refused' | 'view' }>): void;
 }
 
 interface Followed {
-  question: Question;
+  question: PendingRequest;
   /** Of the present connection. */
   view: unknown;
   listener: (view: unknown) => void;
 }
 
-export function createConversation(): Conversation {
+export function createClientSession(): ClientSession {
   let write: ((line: string) => void) | null = null;
   let silence = 'it was not asked yet';
   let lastId = 0;
   const open = new Map<number, { answer: (value: unknown) => void; refuse: (said: string) => void }>();
   const followed = new Map<number, Followed>();
 
-  const say = (request: Question, id: number): void => write?.(toLine({ ...request, id }));
+  const say = (request: PendingRequest, id: number): void => write?.(toLine({ ...request, id }));
 
   return {
     begin(newWrite) {
@@ -51,7 +51,7 @@ export function createConversation(): Conversation {
       }
       open.clear();
     },
-    async ask<T>(question: Question, unanswered: (said: string) => T) {
+    async ask<T>(question: PendingRequest, unanswered: (said: string) => T) {
       if (write === null) return unanswered(`The worker cannot be asked at present: ${silence}`);
       const id = ++lastId;
       return new Promise<T>((resolve) => {

@@ -1,10 +1,10 @@
 import { systemClock, type Clock } from '../../base/clock.js';
 import { DsaSlurmError, errorLine } from '../../base/errors.js';
 import type { WorkerSnapshot } from '../views/handle.js';
-import { absence, attach, type AttachedWorker } from './remote-worker.js';
+import { absence, attach, type RemoteWorker } from './remote-worker.js';
 import { applyPatch } from './patch.js';
 import { limits } from './protocol.js';
-import { reachWorker, type Reached } from './open-connection.js';
+import { openConnection, type OpenedConnection } from './open-connection.js';
 
 export interface ConnectOptions {
   /** Setting `dirs.state` of the worker's profile. */
@@ -16,15 +16,15 @@ export interface ConnectOptions {
   patienceMs?: number;
 }
 
-/** What comes of looking for a worker to attach to; see {@link Reached} for why there may be none. */
-export type Found = { kind: 'attached'; worker: AttachedWorker } | Absence;
-export type Absence = Exclude<Reached, { kind: 'welcome' }>;
+/** What comes of looking for a worker to attach to; see {@link OpenedConnection} for why there may be none. */
+export type FoundWorker = { kind: 'attached'; worker: RemoteWorker } | Absence;
+export type Absence = Exclude<OpenedConnection, { kind: 'welcome' }>;
 
 /**
  * Attaches to the worker of a state directory. When it is started anew, the handle finds the new one by itself.
  * @throws DsaSlurmError `worker` if there is none, or none that can be reached from here
  */
-export async function connectWorker(options: ConnectOptions): Promise<AttachedWorker> {
+export async function connectWorker(options: ConnectOptions): Promise<RemoteWorker> {
   const found = await findWorker(options);
   if (found.kind === 'attached') return found.worker;
   throw notAttached(found);
@@ -36,9 +36,9 @@ export async function findWorker({
   readOnly = false,
   clock = systemClock,
   patienceMs = limits.helloMs,
-}: ConnectOptions): Promise<Found> {
+}: ConnectOptions): Promise<FoundWorker> {
   const options = { stateDirectory, readOnly, patienceMs };
-  const reached = await reachWorker(options);
+  const reached = await openConnection(options);
   if (reached.kind !== 'welcome') return reached;
   const { connection } = reached;
   try {

@@ -9,10 +9,10 @@ import type { Log } from '../../base/log.js';
 import type { WorkerHandle } from '../views/handle.js';
 import { readOnlyHandle } from '../open/read-only-handle.js';
 import { readLines, toLine } from './lines.js';
-import { createMailbox, type Mailbox } from './outgoing-queue.js';
+import { createOutgoingQueue, type OutgoingQueue } from './outgoing-queue.js';
 import { hello, limits, protocol, request, type Hello, type Message, type Request } from './protocol.js';
 
-export interface Served {
+export interface HandledConnection {
   handle: WorkerHandle;
   /** What a client has to know. */
   cookie: string;
@@ -28,7 +28,11 @@ export interface Served {
  * where it is none of ours, and read only as fast as the ones before are answered.
  * @param leaving aborts, with a sentence as its reason, when the worker stops
  */
-export async function serveClient(socket: Socket, served: Served, leaving: AbortSignal): Promise<void> {
+export async function handleConnection(
+  socket: Socket,
+  served: HandledConnection,
+  leaving: AbortSignal,
+): Promise<void> {
   const closed = once(socket, 'close').catch(() => undefined);
   let longest: number = limits.helloBytes;
   // the last line that it is sent goes out after its lines are no longer read
@@ -45,7 +49,7 @@ export async function serveClient(socket: Socket, served: Served, leaving: Abort
       return;
     }
     longest = limits.requestBytes;
-    const mailbox = createMailbox((message) => !socket.writableEnded && socket.write(toLine(message)));
+    const mailbox = createOutgoingQueue((message) => !socket.writableEnded && socket.write(toLine(message)));
     socket.on('drain', () => mailbox.drained());
     leaving.addEventListener(
       'abort',
@@ -76,7 +80,7 @@ export async function serveClient(socket: Socket, served: Served, leaving: Abort
 }
 
 /** The hello, or why there is no welcome. */
-function readHello(line: string, { cookie, version }: Served): Hello | string {
+function readHello(line: string, { cookie, version }: HandledConnection): Hello | string {
   const parsed = hello.safeParse(parseJson(line));
   if (!parsed.success) return 'That is no hello of dsa-slurm.';
   if (!isEqual(parsed.data.cookie, cookie)) return 'The cookie is not that of this worker.';
@@ -94,7 +98,7 @@ function isEqual(a: string, b: string): boolean {
 /** What a welcome client is given, and what becomes of its lines. The promise of a line means: the next one may come. */
 function openSession(
   handle: WorkerHandle,
-  mailbox: Mailbox,
+  mailbox: OutgoingQueue,
   over: AbortSignal,
 ): (line: string) => Promise<void> {
   const followed = new Map<number, () => void>();

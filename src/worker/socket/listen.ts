@@ -17,7 +17,7 @@ import {
 } from './address.js';
 import { toLine } from './lines.js';
 import { limits, type Message } from './protocol.js';
-import { serveClient } from './connection-handler.js';
+import { handleConnection } from './connection-handler.js';
 
 /**
  * Lets consoles of the same user attach to a worker, over a socket that only this user can reach. Only who holds the lock
@@ -36,7 +36,7 @@ export async function listenForClients(
   const served = { handle, cookie, version: programVersion(), log, ...identity };
 
   const server = createServer((socket) => {
-    // whatever goes wrong with a client ends its `serveClient`
+    // whatever goes wrong with a client ends its `handleConnection`
     socket.on('error', () => socket.destroy());
     if (leaving.signal.aborted || clients.size >= limits.clients) {
       const said = `There are ${limits.clients} consoles already.`;
@@ -45,7 +45,7 @@ export async function listenForClients(
       socket.end(toLine({ say: 'refused', id: null, said } satisfies Message));
       return;
     }
-    const done = serveClient(socket, served, leaving.signal).finally(() => clients.delete(socket));
+    const done = handleConnection(socket, served, leaving.signal).finally(() => clients.delete(socket));
     clients.set(socket, done);
   });
   server.on('error', (error) => log.warn({ why: errorLine(error) }, 'the socket for consoles'));

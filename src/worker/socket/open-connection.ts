@@ -18,7 +18,7 @@ export interface Connection {
 }
 
 /** What comes of looking for the worker of a state directory. */
-export type Reached =
+export type OpenedConnection =
   | { kind: 'welcome'; connection: Connection }
   /** Nobody listens here. */
   | { kind: 'absent' }
@@ -27,7 +27,7 @@ export type Reached =
   /** It is there, but does not want us or does not answer. */
   | { kind: 'refused'; said: string };
 
-export interface ReachOptions {
+export interface OpenConnectionOptions {
   stateDirectory: string;
   readOnly: boolean;
   /** How long a worker may take to say hello. */
@@ -35,7 +35,11 @@ export interface ReachOptions {
 }
 
 /** Looks for the worker of a state directory and says hello to it. Never throws. */
-export async function reachWorker({ stateDirectory, readOnly, patienceMs }: ReachOptions): Promise<Reached> {
+export async function openConnection({
+  stateDirectory,
+  readOnly,
+  patienceMs,
+}: OpenConnectionOptions): Promise<OpenedConnection> {
   const address = await readAddress(stateDirectory);
   if (address === null) return { kind: 'absent' };
   const socket = await dial(address);

@@ -5,7 +5,7 @@ import type { Message } from './protocol.js';
 export type ToMessage = (patch: unknown) => Message;
 
 /** What is to be sent to one client. */
-export interface Mailbox {
+export interface OutgoingQueue {
   /** Something that is sent in any case, in its turn. Resolves when it is; whoever posts bounds how many there are. */
   post(message: Message): Promise<void>;
   /** A view in its newest version: what came between the last one that was sent and this one is never sent. */
@@ -27,7 +27,7 @@ interface View {
  * of each view at most, and the answers to the few questions that it may have open.
  * @param write sends a message, and says whether it takes another one at once
  */
-export function createMailbox(write: (message: Message) => boolean): Mailbox {
+export function createOutgoingQueue(write: (message: Message) => boolean): OutgoingQueue {
   const posted: { message: Message; sent: () => void }[] = [];
   const views = new Map<string, View>();
   const changed = new Set<string>();

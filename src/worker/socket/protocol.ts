@@ -1,7 +1,7 @@
 import * as z from 'zod';
 
 import { workerAction } from '../actions/action.js';
-import type { Watched } from '../views/live-views.js';
+import type { LiveViews } from '../views/live-views.js';
 
 /**
  * What is said over the socket: one JSON message a line. The client says hello, the worker welcomes or refuses it; after
@@ -31,8 +31,14 @@ export const limits = {
   silenceMs: 15_000,
 } as const;
 
-const watchable = ['worker', 'cluster', 'allJobs', 'images', 'history'] as const satisfies (keyof Watched)[];
-type Missing = Exclude<keyof Watched, (typeof watchable)[number]>;
+const watchable = [
+  'worker',
+  'cluster',
+  'allJobs',
+  'images',
+  'history',
+] as const satisfies (keyof LiveViews)[];
+type Missing = Exclude<keyof LiveViews, (typeof watchable)[number]>;
 const nothingIsMissing: [Missing] extends [never] ? true : Missing = true;
 void nothingIsMissing;
 

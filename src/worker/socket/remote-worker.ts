@@ -2,14 +2,19 @@ import { backoffDelay } from '../../base/backoff.js';
 import type { Clock } from '../../base/clock.js';
 import { errorLine } from '../../base/errors.js';
 import type { CommandAnswer, Link, LogTail, WorkerHandle, WorkerSnapshot } from '../views/handle.js';
-import type { ImageDetail, JobDetail, RunDetailAnswer, Watched } from '../views/live-views.js';
-import { createConversation } from './client-session.js';
+import type { ImageDetail, JobDetail, RunDetailAnswer, LiveViews } from '../views/live-views.js';
+import { createClientSession } from './client-session.js';
 import { applyPatch } from './patch.js';
 import type { Message } from './protocol.js';
-import { reachWorker, type Connection, type Reached, type ReachOptions } from './open-connection.js';
+import {
+  openConnection,
+  type Connection,
+  type OpenedConnection,
+  type OpenConnectionOptions,
+} from './open-connection.js';
 
 /** A worker in another process. While it is gone its last snapshot stays, and `link` says so. */
-export interface AttachedWorker extends WorkerHandle {
+export interface RemoteWorker extends WorkerHandle {
   /** Hangs up. The worker goes on. */
   close(): void;
 }
@@ -24,12 +29,12 @@ const pauses = { initialMs: 200, maxMs: 3_000 };
 export function attach(
   first: Connection,
   beginning: WorkerSnapshot,
-  options: ReachOptions,
+  options: OpenConnectionOptions,
   clock: Clock,
-): AttachedWorker {
+): RemoteWorker {
   const over = new AbortController();
   const listeners = new Set<() => void>();
-  const conversation = createConversation();
+  const conversation = createClientSession();
   const watched = createSharedWatches(conversation.follow);
   let connection: Connection | null = first;
   /** As the worker has it; what patches are about. */
@@ -92,7 +97,7 @@ export function attach(
     for (let attempt = 0; ; attempt++) {
       await clock.sleep(backoffDelay(attempt, pauses), over.signal);
       if (over.signal.aborted) return null;
-      const reached = await reachWorker(options);
+      const reached = await openConnection(options);
       if (reached.kind === 'welcome') {
         told = undefined;
         return reached.connection;
@@ -155,7 +160,7 @@ function refused(said: string): CommandAnswer {
 }
 
 /** Why there is nobody at the other end, as a sentence. */
-export function absence(reached: Exclude<Reached, { kind: 'welcome' }>): string {
+export function absence(reached: Exclude<OpenedConnection, { kind: 'welcome' }>): string {
   switch (reached.kind) {
     case 'absent':
       return 'No worker runs for this profile.';
@@ -168,16 +173,19 @@ export function absence(reached: Exclude<Reached, { kind: 'welcome' }>): string 
 
 /** Several listeners to one view, which is asked for once. While nobody answers, the view stays and says why. */
 function createSharedWatches(
-  follow: (question: { ask: 'watch'; what: keyof Watched }, listener: (view: unknown) => void) => () => void,
+  follow: (
+    question: { ask: 'watch'; what: keyof LiveViews },
+    listener: (view: unknown) => void,
+  ) => () => void,
 ): Pick<WorkerHandle, 'watch'> & { lose(why: string): void } {
   interface Shared {
-    view: Watched[keyof Watched] | null;
+    view: LiveViews[keyof LiveViews] | null;
     listeners: Set<(view: never) => void>;
     stop: () => void;
   }
-  const shared = new Map<keyof Watched, Shared>();
+  const shared = new Map<keyof LiveViews, Shared>();
 
-  const tell = (one: Shared, view: Watched[keyof Watched]): void => {
+  const tell = (one: Shared, view: LiveViews[keyof LiveViews]): void => {
     one.view = view;
     for (const listener of one.listeners) listener(view as never);
   };
@@ -188,7 +196,7 @@ function createSharedWatches(
       one.listeners.add(listener);
       if (!shared.has(what)) {
         shared.set(what, one);
-        one.stop = follow({ ask: 'watch', what }, (view) => tell(one, view as Watched[keyof Watched]));
+        one.stop = follow({ ask: 'watch', what }, (view) => tell(one, view as LiveViews[keyof LiveViews]));
       } else if (one.view !== null) listener(one.view as never);
       return () => {
         if (!one.listeners.delete(listener) || one.listeners.size > 0) return;

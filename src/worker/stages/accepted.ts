@@ -1,6 +1,6 @@
 import { errorLine } from '../../base/errors.js';
 import type { Run } from '../run-state/run.js';
-import type { StageContext, Tools } from '../worker-services.js';
+import type { StageContext, WorkerServices } from '../worker-services.js';
 
 /** A cancel that no revoke told us of shows in the Girder job only; it is asked at this pace while a task waits. */
 const askEveryMs = 60_000;
@@ -11,21 +11,26 @@ const askEveryMs = 60_000;
  * @returns the cancel of a run that is not to be begun; null for one that is
  * @throws an abort error if the worker stops meanwhile: the next start waits for what is left
  */
-export async function untilDue(
+export async function waitUntilDue(
   { id, task }: Run,
   context: StageContext,
-  tools: Tools,
+  services: WorkerServices,
 ): Promise<NonNullable<Run['cancel']> | null> {
-  const { book, clock } = tools;
-  if (task.eta !== null) await waitUntil(Date.parse(task.eta), id, context, tools);
+  const { runStore, clock } = services;
+  if (task.eta !== null) await waitUntil(Date.parse(task.eta), id, context, services);
   context.stopping.throwIfAborted();
-  const canceled = book.get(id)?.cancel ?? null;
+  const canceled = runStore.get(id)?.cancel ?? null;
   if (canceled !== null || task.expires === null || Date.parse(task.expires) >= clock.now()) return canceled;
-  return (await book.record(id, { type: 'cancel-requested', by: 'expiry' })).cancel;
+  return (await runStore.record(id, { type: 'cancel-requested', by: 'expiry' })).cancel;
 }
 
-async function waitUntil(due: number, id: string, context: StageContext, tools: Tools): Promise<void> {
-  const { clock, log } = tools;
+async function waitUntil(
+  due: number,
+  id: string,
+  context: StageContext,
+  services: WorkerServices,
+): Promise<void> {
+  const { clock, log } = services;
   const isDue = new AbortController();
   const over = AbortSignal.any([context.signal, isDue.signal]);
   const askMeanwhile = async (): Promise<void> => {

@@ -4,7 +4,7 @@ import type { Analysis } from '../../girder/protocol/analysis.js';
 import { clientFor } from '../../girder/api/client.js';
 import { expiredAdvice } from '../../girder/api/girder-error.js';
 import type { Run } from '../run-state/run.js';
-import type { StageContext, Tools } from '../worker-services.js';
+import type { StageContext, WorkerServices } from '../worker-services.js';
 
 /** A token that lives for less than this many milliseconds may be gone before the outputs are there. */
 const shortMs = 24 * 60 * 60 * 1_000;
@@ -19,15 +19,15 @@ export async function checkToken(
   run: Run,
   { hooks }: Analysis,
   { girderJob, signal }: StageContext,
-  tools: Tools,
+  services: WorkerServices,
 ): Promise<void> {
-  const log = tools.log.child({ run: run.id });
+  const log = services.log.child({ run: run.id });
   // all tokens of a message are made in one moment, so one of them tells of all
   const output = hooks.find(({ kind }) => kind !== 'jobArtifact');
   if (output === undefined) return;
   let facts: TokenFacts | null;
   try {
-    facts = await readToken(clientFor(output.access, tools.girderSetup(run)), signal);
+    facts = await readToken(clientFor(output.access, services.girderSetup(run)), signal);
   } catch (error) {
     signal.throwIfAborted();
     log.debug({ why: errorLine(error) }, 'Girder does not say how long the token lives');
@@ -48,7 +48,7 @@ export async function checkToken(
     );
   }
   if (facts.expires === null) return;
-  const left = facts.expires - tools.clock.now();
+  const left = facts.expires - services.clock.now();
   log.info({ expires: new Date(facts.expires).toISOString() }, 'outputs can be uploaded until then');
   if (left < shortMs) {
     const until = new Date(facts.expires).toISOString().slice(0, 16).replace('T', ' ');

@@ -4,13 +4,13 @@ import {
   type UploadOutputsOptions,
 } from '../../girder/transfer/upload-outputs.js';
 import type { Analysis } from '../../girder/protocol/analysis.js';
-import { describeEnd } from '../reporting/failure-reason.js';
-import { girderKey, inPlace, type Outside } from './limit-concurrency.js';
+import { failureReason } from '../reporting/failure-reason.js';
+import { girderKey, withKeyedSlot, type Outside } from './limit-concurrency.js';
 import type { Outcome, Run } from '../run-state/run.js';
-import type { StageContext, Tools } from '../worker-services.js';
+import type { StageContext, WorkerServices } from '../worker-services.js';
 
 /** How a run came out, and why if not well. */
-export interface Verdict {
+export interface RunResult {
   outcome: Outcome;
   reason: string | null;
 }
@@ -23,8 +23,8 @@ export async function collect(
   context: StageContext,
   analysis: Analysis,
   run: Run,
-  tools: Tools,
-): Promise<Verdict> {
+  services: WorkerServices,
+): Promise<RunResult> {
   const { end, staged } = run;
   if (end === null || staged === null) throw new Error('outputs are collected only once the job has ended');
   // asked to be canceled and ended, in whichever order: nothing of it is wanted any more
@@ -32,8 +32,8 @@ export async function collect(
   // its job was canceled by us: what Slurm says of it is not the reason
   if (run.brokenStream !== null) return { outcome: 'failed', reason: run.brokenStream };
   if (end.outcome !== 'succeeded')
-    return { outcome: end.outcome, reason: await describeEnd(run, end, tools.executor) };
-  await inUploadPlace(analysis, context, run, tools, async (options) =>
+    return { outcome: end.outcome, reason: await failureReason(run, end, services.executor) };
+  await inUploadPlace(analysis, context, run, services, async (options) =>
     uploadOutputs(analysis.hooks, staged, options),
   );
   return { outcome: 'succeeded', reason: null };
@@ -48,12 +48,12 @@ export async function keepArtifacts(
   context: StageContext,
   analysis: Analysis,
   run: Run,
-  tools: Tools,
+  services: WorkerServices,
 ): Promise<void> {
   const { staged } = run;
   if (staged === null || run.cancel !== null) return;
   if (!analysis.hooks.some((hook) => hook.kind === 'jobArtifact' && hook.uploadOnException)) return;
-  await inUploadPlace(analysis, context, run, tools, async (options) =>
+  await inUploadPlace(analysis, context, run, services, async (options) =>
     uploadArtifactsAfterFailure(analysis.hooks, staged, options),
   );
 }
@@ -62,32 +62,32 @@ async function inUploadPlace(
   { hooks }: Analysis,
   context: StageContext,
   run: Run,
-  tools: Tools,
+  services: WorkerServices,
   work: (options: UploadOutputsOptions) => Promise<void>,
 ): Promise<void> {
-  const key = girderKey(hooks, tools.girderSetup(run).apiUrlMap);
-  await inPlace(tools.lanes.collecting, key, context.signal, async (outside) =>
-    work(collectOptions(context, run, tools, outside)),
+  const key = girderKey(hooks, services.girderSetup(run).apiUrlMap);
+  await withKeyedSlot(services.lanes.collecting, key, context.signal, async (outside) =>
+    work(collectOptions(context, run, services, outside)),
   );
 }
 
 function collectOptions(
   { signal, girderJob }: StageContext,
   run: Run,
-  tools: Tools,
+  services: WorkerServices,
   outside: Outside,
 ): UploadOutputsOptions {
   return {
-    ...tools.girderSetup(run),
-    patience: { ...tools.transferPatience(run), runWait: outside },
+    ...services.girderSetup(run),
+    patience: { ...services.transferPatience(run), runWait: outside },
     signal,
     done: new Set(run.outputsDone),
     begun: run.outputsBegun,
     onBegin: async (key, upload) => {
-      await tools.book.record(run.id, { type: 'output-begun', key, upload });
+      await services.runStore.record(run.id, { type: 'output-begun', key, upload });
     },
     onDone: async (key) => {
-      await tools.book.record(run.id, { type: 'output-done', key });
+      await services.runStore.record(run.id, { type: 'output-done', key });
     },
     onProgress: (text) => girderJob.log(`${text}\n`),
   };

@@ -9,7 +9,7 @@ import { removeLeft, removeStaged } from '../../girder/transfer/stage-inputs.js'
 import { jobStatus } from '../../girder/jobs/transitions.js';
 import { lastLinesMark, quotedLength } from '../reporting/failure-reason.js';
 import type { CancelSource, Run } from '../run-state/run.js';
-import type { StageContext, Tools } from '../worker-services.js';
+import type { StageContext, WorkerServices } from '../worker-services.js';
 import { publishFollowUps } from './publish-follow-ups.js';
 
 /**
@@ -18,15 +18,15 @@ import { publishFollowUps } from './publish-follow-ups.js';
  * a patience that is used up, ends the attempt, and the run then says so.
  * @param how `isResumed`: the outcome was decided by a worker that is gone, which may have told a part of it
  */
-export async function finish(
+export async function reportOutcome(
   context: StageContext,
   run: Run,
-  tools: Tools,
+  services: WorkerServices,
   { isResumed }: { isResumed: boolean },
 ): Promise<void> {
   const { outcome, reason } = run;
   if (outcome === null) throw new Error('a run is finished only once its outcome is decided');
-  const log = tools.log.child({ run: run.id });
+  const log = services.log.child({ run: run.id });
   let untold: string | null = null;
   let isTold = true;
   let isWanted = true;
@@ -41,17 +41,17 @@ export async function finish(
     untold = run.cancel?.by === 'deletion' ? null : whyUntold(error, reason);
     if (untold !== null) log.error({ outcome, why: untold }, 'Girder could not be told of the outcome');
   }
-  const children = isWanted ? await publishFollowUps(context, run, tools) : [];
-  await publishResults(run, children, tools).catch((error: unknown) => {
+  const children = isWanted ? await publishFollowUps(context, run, services) : [];
+  await publishResults(run, children, services).catch((error: unknown) => {
     log.warn({ why: coerceError(error).message }, 'the Celery result was not published');
   });
-  await cleanUp(run, tools);
+  await cleanUp(run, services);
   if (outcome !== 'succeeded' && run.refusal === null) {
-    await tools.messages.keep(run.task, run.acceptedAt + tokenLifeMs);
+    await services.messages.keep(run.task, run.acceptedAt + tokenLifeMs);
   }
   if (isTold) await context.girderJob.verifyOutcome(outcome, context.stopping);
   context.stopping.throwIfAborted();
-  await tools.book.record(run.id, {
+  await services.runStore.record(run.id, {
     type: 'finished',
     told: isTold,
     ...(untold === null ? {} : { why: untold }),
@@ -114,13 +114,17 @@ const wordOf = {
   deletion: 'revoked',
 } as const satisfies Record<CancelSource, string>;
 
-async function publishResults(run: Run, children: readonly TaskChild[], tools: Tools): Promise<void> {
+async function publishResults(
+  run: Run,
+  children: readonly TaskChild[],
+  services: WorkerServices,
+): Promise<void> {
   const result = resultOf(run, children);
-  await tools.publishResult(run.task, result);
+  await services.publishResult(run.task, result);
   if (result.status !== 'FAILURE' || run.task.ignoreResult) return;
   // whoever waits for the last task of the chain would wait for ever
   for (const { id, replyTo } of tasksNeverStarted(run)) {
-    await tools.publishResult({ id, replyTo, correlationId: null, ignoreResult: false }, result);
+    await services.publishResult({ id, replyTo, correlationId: null, ignoreResult: false }, result);
   }
 }
 
@@ -145,7 +149,7 @@ function resultOf({ outcome, reason, cancel }: Run, children: readonly TaskChild
   }
 }
 
-async function cleanUp(run: Run, { settings, log }: Tools): Promise<void> {
+async function cleanUp(run: Run, { settings, log }: WorkerServices): Promise<void> {
   const { outcome, staged, submission } = run;
   try {
     if (submission !== null) await rm(submission.exitRecord, { force: true });

@@ -8,7 +8,11 @@ import { mapApiUrl, type ApiUrlMap } from '../../girder/api/api-url.js';
  * itself, so that nothing of it goes on behind the back of whoever clears up afterwards.
  * @throws the reason of `signal` if it aborts before the work begins; whatever the work throws
  */
-export async function inLane<T>(lane: PQueue, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+export async function withQueueSlot<T>(
+  lane: PQueue,
+  signal: AbortSignal,
+  work: () => Promise<T>,
+): Promise<T> {
   const waiting = new AbortController();
   const stopWaiting = (): void => waiting.abort(signal.reason);
   signal.throwIfAborted();
@@ -32,7 +36,7 @@ export type Outside = (wait: () => Promise<void>) => Promise<void>;
  * Works in one of the places of `key`.
  * @throws the reason of `signal` if it aborts while this waits for a place; whatever the work throws
  */
-export async function inPlace<T>(
+export async function withKeyedSlot<T>(
   places: KeyedLimiter,
   key: string,
   signal: AbortSignal,

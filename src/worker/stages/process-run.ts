@@ -7,18 +7,18 @@ import { ingestTask } from '../../girder/protocol/task-names.js';
 import { firstGirderAccess } from '../../girder/api/user.js';
 import { checkToken } from './check-token.js';
 import { followLog } from '../logs/follow-log.js';
-import { settleLog } from '../logs/reconcile-log.js';
-import { runFacts } from '../reporting/run-files.js';
+import { reconcileLog } from '../logs/reconcile-log.js';
+import { runFilesOf } from '../reporting/run-files.js';
 import type { CancelSource, Run } from '../run-state/run.js';
-import { untilDue } from './accepted.js';
-import { collect, keepArtifacts, type Verdict } from './collecting.js';
-import { finish } from './finished.js';
+import { waitUntilDue } from './accepted.js';
+import { collect, keepArtifacts, type RunResult } from './collecting.js';
+import { reportOutcome } from './finished.js';
 import { refusedFollowUps } from './publish-follow-ups.js';
-import { ingestImages } from './pull-images.js';
+import { pullImages } from './pull-images.js';
 import { stageInputs } from './staging.js';
 import { submitJob } from './submitting.js';
-import { watchJob } from './running.js';
-import type { StageContext, Tools } from '../worker-services.js';
+import { monitorJob } from './running.js';
+import type { StageContext, WorkerServices } from '../worker-services.js';
 
 /**
  * Carries one run from wherever the journal has it to its end. This is the whole story of a task; each stage is one
@@ -26,31 +26,31 @@ import type { StageContext, Tools } from '../worker-services.js';
  *
  * Resolves when the run is finished, or when the worker stops: then the journal says where to go on.
  */
-export async function carry(id: string, tools: Tools, canceled: AbortSignal): Promise<void> {
-  const { book, stopping } = tools;
-  const log = tools.log.child({ run: id });
-  const begun = book.get(id);
-  if (begun === undefined) throw new Error(`no run ${id} in the book`);
+export async function processRun(id: string, services: WorkerServices, canceled: AbortSignal): Promise<void> {
+  const { runStore, stopping } = services;
+  const log = services.log.child({ run: id });
+  const begun = runStore.get(id);
+  if (begun === undefined) throw new Error(`no run ${id} in the run store`);
   const context: StageContext = {
     id,
-    girderJob: await tools.openGirderJob(begun),
+    girderJob: await services.openGirderJob(begun),
     signal: AbortSignal.any([stopping, canceled]),
     stopping,
   };
   try {
     // what was read of the log when the worker went away, and had not reached Girder by then, is read again
     if (begun.end !== null) {
-      await settleLog(context, tools);
-      await followLog(context, tools, AbortSignal.abort());
+      await reconcileLog(context, services);
+      await followLog(context, services, AbortSignal.abort());
     }
     if (begun.outcome === null) {
-      const verdict = await toOutcome(begun, context, tools);
+      const verdict = await resolveOutcome(begun, context, services);
       stopping.throwIfAborted();
       // one that came after the last upload counts too: nobody has been told of another end
-      const cancel = book.get(id)?.cancel ?? null;
-      await book.record(id, { type: 'decided', ...(cancel === null ? verdict : canceledBy(cancel)) });
+      const cancel = runStore.get(id)?.cancel ?? null;
+      await runStore.record(id, { type: 'decided', ...(cancel === null ? verdict : canceledBy(cancel)) });
     }
-    await finish(context, book.get(id) ?? begun, tools, { isResumed: begun.outcome !== null });
+    await reportOutcome(context, runStore.get(id) ?? begun, services, { isResumed: begun.outcome !== null });
   } catch (error) {
     if (stopping.aborted) return;
     // every expected failure is an outcome by now
@@ -60,61 +60,72 @@ export async function carry(id: string, tools: Tools, canceled: AbortSignal): Pr
   }
 }
 
-async function toOutcome(begun: Run, context: StageContext, tools: Tools): Promise<Verdict> {
+async function resolveOutcome(
+  begun: Run,
+  context: StageContext,
+  services: WorkerServices,
+): Promise<RunResult> {
   try {
-    const verdict = await toVerdict(begun, context, tools);
+    const verdict = await classifyErrors(begun, context, services);
     if (verdict.outcome === 'failed' && begun.refusal === null) {
-      const run = tools.book.get(begun.id) ?? begun;
-      if (run.staged !== null) await keepArtifacts(context, readAnalysis(begun.task), run, tools);
+      const run = services.runStore.get(begun.id) ?? begun;
+      if (run.staged !== null) await keepArtifacts(context, readAnalysis(begun.task), run, services);
     }
     return verdict;
   } catch (error) {
-    const { cancel } = tools.book.get(context.id) ?? begun;
+    const { cancel } = services.runStore.get(context.id) ?? begun;
     if (context.stopping.aborted || cancel === null) throw error;
     return canceledBy(cancel);
   }
 }
 
-async function toVerdict(begun: Run, context: StageContext, tools: Tools): Promise<Verdict> {
+async function classifyErrors(
+  begun: Run,
+  context: StageContext,
+  services: WorkerServices,
+): Promise<RunResult> {
   try {
-    return await throughStages(begun, context, tools);
+    return await runStages(begun, context, services);
   } catch (error) {
     if (context.stopping.aborted) throw error;
-    const { cancel } = tools.book.get(context.id) ?? begun;
+    const { cancel } = services.runStore.get(context.id) ?? begun;
     if (cancel !== null) return canceledBy(cancel);
     if (!(error instanceof DsaSlurmError)) {
-      tools.log.error({ run: context.id, err: coerceError(error) }, 'a defect of this program failed a run');
+      services.log.error(
+        { run: context.id, err: coerceError(error) },
+        'a defect of this program failed a run',
+      );
       return { outcome: 'failed', reason: `The worker failed unexpectedly: ${coerceError(error).message}` };
     }
     // that an analysis ends with an error is no trouble of the worker; this may be
-    tools.log.warn({ run: context.id, why: error.message }, 'the run failed');
+    services.log.warn({ run: context.id, why: error.message }, 'the run failed');
     return { outcome: 'failed', reason: errorLine(error) };
   }
 }
 
-async function throughStages(begun: Run, context: StageContext, tools: Tools): Promise<Verdict> {
+async function runStages(begun: Run, context: StageContext, services: WorkerServices): Promise<RunResult> {
   if (begun.refusal !== null) throw new DsaSlurmError('message', begun.refusal);
   const work = readWork(begun);
-  tools.book.note(begun.id, {
+  services.runStore.recordVolatile(begun.id, {
     type: 'described',
     description: describe(work),
-    facts: runFacts(begun.task, work.kind === 'analysis' ? work.analysis : null),
+    facts: runFilesOf(begun.task, work.kind === 'analysis' ? work.analysis : null),
   });
 
   if (begun.stage === 'accepted') {
-    const unwanted = await untilDue(begun, context, tools);
+    const unwanted = await waitUntilDue(begun, context, services);
     if (unwanted !== null) return canceledBy(unwanted);
   }
-  const known = await begin(begun, context, tools);
-  if (known !== 'go') await tools.requestCancel(begun.id, 'girder');
-  let run = tools.book.get(begun.id) ?? begun;
+  const known = await begin(begun, context, services);
+  if (known !== 'go') await services.requestCancel(begun.id, 'girder');
+  let run = services.runStore.get(begun.id) ?? begun;
   if (begun.stage === 'accepted' && run.retryOf !== null)
-    context.girderJob.log(retrySentence(run.retryOf, tools));
-  void nameOwner(run, work, context, tools);
+    context.girderJob.log(retrySentence(run.retryOf, services));
+  void nameOwner(run, work, context, services);
   if (run.jobId === null)
     for (const sentence of refusedFollowUps(run.task)) context.girderJob.log(`${sentence}\n`);
   if (work.kind === 'ingest') {
-    return run.cancel === null ? ingestImages(context, work.ingest, tools) : canceledBy(run.cancel);
+    return run.cancel === null ? pullImages(context, work.ingest, services) : canceledBy(run.cancel);
   }
   const { analysis } = work;
   if (analysis.ignoredOptions.length > 0 && run.jobId === null) {
@@ -125,12 +136,12 @@ async function throughStages(begun: Run, context: StageContext, tools: Tools): P
   // a job that may already be in Slurm keeps the inputs that it was given, and has to be found before it can be canceled
   if (run.submission === null) {
     if (run.cancel !== null) return canceledBy(run.cancel);
-    await checkToken(run, analysis, context, tools);
-    run = await stageInputs(context, analysis, run, tools);
+    await checkToken(run, analysis, context, services);
+    run = await stageInputs(context, analysis, run, services);
   }
-  if (run.jobId === null) run = await submitJob(context, analysis, run, tools);
-  if (run.end === null) run = await watchJob(context, analysis, tools);
-  return collect(context, analysis, run, tools);
+  if (run.jobId === null) run = await submitJob(context, analysis, run, services);
+  if (run.end === null) run = await monitorJob(context, analysis, services);
+  return collect(context, analysis, run, services);
 }
 
 /**
@@ -141,7 +152,7 @@ async function throughStages(begun: Run, context: StageContext, tools: Tools): P
 async function begin(
   { id, stage, submission }: Run,
   { girderJob, signal, stopping }: StageContext,
-  { settings, log }: Tools,
+  { settings, log }: WorkerServices,
 ): ReturnType<GirderJob['begin']> {
   const hasStarted = stage === 'running' || stage === 'collecting';
   try {
@@ -159,13 +170,13 @@ async function begin(
   }
 }
 
-function retrySentence(retryOf: string, { book }: Tools): string {
-  const first = book.get(retryOf)?.description.girderJobId ?? null;
+function retrySentence(retryOf: string, { runStore }: WorkerServices): string {
+  const first = runStore.get(retryOf)?.description.girderJobId ?? null;
   const which = first === null ? `the task ${retryOf}` : `the Girder job ${first} (task ${retryOf})`;
   return `This runs ${which} again, which has not succeeded.\n`;
 }
 
-function canceledBy({ by }: NonNullable<Run['cancel']>): Verdict {
+function canceledBy({ by }: NonNullable<Run['cancel']>): RunResult {
   return { outcome: 'canceled', reason: cancelReasons[by] ?? null };
 }
 
@@ -193,20 +204,25 @@ function describe(work: Work): { image: string; cli: string; title: string | nul
 }
 
 /** Finds out whose Girder job this is, for screens. Nothing waits for it and nothing depends on it. */
-async function nameOwner(run: Run, work: Work, context: StageContext, tools: Tools): Promise<void> {
+async function nameOwner(
+  run: Run,
+  work: Work,
+  context: StageContext,
+  services: WorkerServices,
+): Promise<void> {
   try {
     const title = context.girderJob.lastSeen()?.title ?? describe(work).title;
     const isIngest = work.kind === 'ingest';
-    const user = await tools.findUser({
-      setup: tools.girderSetup(run),
+    const user = await services.findUser({
+      setup: services.girderSetup(run),
       access: isIngest ? work.ingest.access : firstGirderAccess(work.analysis),
       isOwnToken: isIngest,
       ownerId: isIngest ? null : work.analysis.ownerId,
       girderJobId: run.description.girderJobId,
       signal: context.stopping,
     });
-    tools.book.note(run.id, { type: 'described', description: { title, user } });
+    services.runStore.recordVolatile(run.id, { type: 'described', description: { title, user } });
   } catch (error) {
-    tools.log.debug({ run: run.id, why: errorLine(error) }, 'the owner of the Girder job is not known');
+    services.log.debug({ run: run.id, why: errorLine(error) }, 'the owner of the Girder job is not known');
   }
 }

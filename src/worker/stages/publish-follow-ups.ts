@@ -9,7 +9,7 @@ import { encodeHooks, type FollowUp } from '../../girder/canvas/follow-up.js';
 import { createGirderJobFor, type CreatedGirderJob } from '../../girder/jobs/create-job.js';
 import { createRetries } from '../../girder/api/patience.js';
 import type { Run } from '../run-state/run.js';
-import type { StageContext, Tools } from '../worker-services.js';
+import type { StageContext, WorkerServices } from '../worker-services.js';
 
 /** Milliseconds for which a fault inside Girder (500) is waited out: it may be this very job that Girder cannot make. */
 const serverErrorMs = 15 * 60_000;
@@ -34,46 +34,51 @@ export function refusedFollowUps(task: Task): string[] {
 export async function publishFollowUps(
   context: StageContext,
   run: Run,
-  tools: Tools,
+  services: WorkerServices,
 ): Promise<FollowUps['children']> {
   if (run.outcome !== 'succeeded' && run.outcome !== 'failed') return [];
-  if (run.outcome === 'failed' && haveErrbacksGone(run, tools)) return [];
+  if (run.outcome === 'failed' && haveErrbacksGone(run, services)) return [];
   const { messages, children } = planFor(run.task, run.outcome);
   const published = new Set(run.followUps.published);
   for (const followUp of messages) {
     if (published.has(followUp.place)) continue;
     try {
-      await publishOne(followUp, context, run, tools);
+      await publishOne(followUp, context, run, services);
     } catch (error) {
       context.stopping.throwIfAborted();
       if (!(error instanceof DsaSlurmError)) throw error;
-      tools.log.error(
+      services.log.error(
         { run: run.id, task: followUp.task, why: errorLine(error) },
         'a further task is not started',
       );
       context.girderJob.log(`${errorLine(error)}\n`);
       await context.girderJob.flush(context.stopping);
     }
-    await tools.book.record(run.id, { type: 'follow-up-published', place: followUp.place });
+    await services.runStore.record(run.id, { type: 'follow-up-published', place: followUp.place });
   }
   return children;
 }
 
 /** A run that is run again has told of its own failure, and is not to do so once more. */
-function haveErrbacksGone({ retryOf }: Run, tools: Tools): boolean {
+function haveErrbacksGone({ retryOf }: Run, services: WorkerServices): boolean {
   if (retryOf === null) return false;
-  const before = tools.book.get(retryOf);
-  return before === undefined || before.outcome === 'failed' || haveErrbacksGone(before, tools);
+  const before = services.runStore.get(retryOf);
+  return before === undefined || before.outcome === 'failed' || haveErrbacksGone(before, services);
 }
 
-async function publishOne(followUp: FollowUp, context: StageContext, run: Run, tools: Tools): Promise<void> {
-  const headers = await girderHeaders(followUp, context, run, tools);
+async function publishOne(
+  followUp: FollowUp,
+  context: StageContext,
+  run: Run,
+  services: WorkerServices,
+): Promise<void> {
+  const headers = await girderHeaders(followUp, context, run, services);
   const message = taskMessage(followUp, headers, {
-    now: tools.clock.now(),
+    now: services.clock.now(),
     origin: `gen${process.pid}@${hostname()}`,
   });
-  await tools.publish(message, context.stopping);
-  tools.log.info({ run: run.id, task: followUp.task, next: followUp.id }, 'published a further task');
+  await services.publish(message, context.stopping);
+  services.log.info({ run: run.id, task: followUp.task, next: followUp.id }, 'published a further task');
 }
 
 /** Girder's headers of a task that one of ours has led to (contract, section b; girder_worker's nongirder_context.py). */
@@ -81,7 +86,7 @@ async function girderHeaders(
   followUp: FollowUp,
   context: StageContext,
   run: Run,
-  tools: Tools,
+  services: WorkerServices,
 ): Promise<Record<string, unknown>> {
   const { ownHeaders, hooks } = followUp;
   if (followUp.task.startsWith('celery.')) return { ...ownHeaders };
@@ -90,7 +95,7 @@ async function girderHeaders(
   const job =
     'jobInfoSpec' in ownHeaders || access === null
       ? null
-      : await girderJobFor(followUp, access, context, run, tools);
+      : await girderJobFor(followUp, access, context, run, services);
   return {
     ...(typeof apiUrl === 'string' ? { girder_api_url: apiUrl } : {}),
     ...(typeof token === 'string' ? { girder_client_token: token } : {}),
@@ -111,28 +116,28 @@ async function girderJobFor(
   access: GirderAccess,
   context: StageContext,
   run: Run,
-  tools: Tools,
+  services: WorkerServices,
 ): Promise<CreatedGirderJob | null> {
   const known = run.followUps.girderJobs[followUp.place];
   if (known !== undefined || followUp.girderJob === null) return known ?? null;
   const wanted = { ...followUp.girderJob, taskId: followUp.id, parentTaskId: run.id };
-  const setup = { ...tools.girderSetup(run), signal: context.stopping };
+  const setup = { ...services.girderSetup(run), signal: context.stopping };
   // a Girder that is away is waited for as long as the token may be good, as with inputs and outputs
   const retries = createRetries({
     ...setup,
-    patience: { ...tools.transferPatience(run), serverErrorMs },
+    patience: { ...services.transferPatience(run), serverErrorMs },
     isChange: true,
   });
   let mayBeThere = run.followUps.asked?.includes(followUp.place) ?? false;
-  if (!mayBeThere) await tools.book.record(run.id, { type: 'follow-up-asked', place: followUp.place });
+  if (!mayBeThere) await services.runStore.record(run.id, { type: 'follow-up-asked', place: followUp.place });
   for (let attempt = 1; ; attempt += 1) {
     try {
       const isSearched = mayBeThere && attempt <= searches;
       mayBeThere = true;
-      const found = isSearched ? await tools.searchGirderJob(wanted, context.stopping) : null;
+      const found = isSearched ? await services.searchGirderJob(wanted, context.stopping) : null;
       const job = found ?? (await createGirderJobFor(access, wanted, setup));
       retries.reset();
-      await tools.book.record(run.id, { type: 'follow-up-job', place: followUp.place, job });
+      await services.runStore.record(run.id, { type: 'follow-up-job', place: followUp.place, job });
       return job;
     } catch (error) {
       context.stopping.throwIfAborted();
@@ -140,7 +145,7 @@ async function girderJobFor(
         await retries.wait(error);
       } catch {
         const why = errorLine(error);
-        tools.log.warn({ run: run.id, task: followUp.task, why }, 'Girder made no job for a further task');
+        services.log.warn({ run: run.id, task: followUp.task, why }, 'Girder made no job for a further task');
         return null;
       }
       context.stopping.throwIfAborted();

@@ -9,9 +9,9 @@ import { registerImage, type ImageRegistration } from '../../girder/jobs/registe
 import { runKey } from '../../slurm/job-identity.js';
 import { requireDirectory } from '../job-request/find-image.js';
 import { fetchImage } from '../images/fetch-image.js';
-import { inLane } from './limit-concurrency.js';
-import type { StageContext, Tools } from '../worker-services.js';
-import type { Verdict } from './collecting.js';
+import { withQueueSlot } from './limit-concurrency.js';
+import type { StageContext, WorkerServices } from '../worker-services.js';
+import type { RunResult } from './collecting.js';
 
 /**
  * Milliseconds for which a fault inside Girder (500) is waited out: its database may be restarting, but a description that
@@ -25,23 +25,27 @@ const serverErrorMs = 5 * 60_000;
  * the middle begins anew.
  * @throws an abort error if `signal` aborts
  */
-export async function ingestImages(context: StageContext, ingest: Ingest, tools: Tools): Promise<Verdict> {
+export async function pullImages(
+  context: StageContext,
+  ingest: Ingest,
+  services: WorkerServices,
+): Promise<RunResult> {
   const { girderJob, signal } = context;
-  await tools.book.record(context.id, { type: 'staging' });
+  await services.runStore.record(context.id, { type: 'staging' });
   // it waits in no queue of Slurm, so it has started
   girderJob.started();
   const failures: { image: string; why: string }[] = [];
   const tell = (current: number, message: string): void => {
     const progress = { total: ingest.images.length, current, message };
     girderJob.progress(progress);
-    tools.book.note(context.id, { type: 'progress', progress });
+    services.runStore.recordVolatile(context.id, { type: 'progress', progress });
   };
   for (const [index, image] of ingest.images.entries()) {
     signal.throwIfAborted();
     tell(index, image);
     try {
-      const registration = await readImage(context, ingest, image, tools);
-      await register(context, ingest, registration, tools);
+      const registration = await readImage(context, ingest, image, services);
+      await register(context, ingest, registration, services);
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof DsaSlurmError)) throw error;
@@ -68,18 +72,18 @@ async function readImage(
   { id, girderJob, signal }: StageContext,
   { pull, folderId }: Ingest,
   image: string,
-  tools: Tools,
+  services: WorkerServices,
 ): Promise<ImageRegistration> {
-  const directory = requireDirectory(tools.settings.dirs.images, 'dirs.images', 'SIF_IMAGE_PATH');
+  const directory = requireDirectory(services.settings.dirs.images, 'dirs.images', 'SIF_IMAGE_PATH');
   const sif = join(directory, sifFileName(image));
   // one at a time for the whole worker: two pulls of one image would only be in one another's way
-  return inLane(tools.lanes.ingesting, signal, async () => {
+  return withQueueSlot(services.lanes.ingesting, signal, async () => {
     const mustPull = pull || !(await isThere(sif));
     if (mustPull) girderJob.log(`Pulling ${image}\n`);
     const onOutput = (text: string) => girderJob.log(text);
     const { facts, clis } = await fetchImage(
       { image, sif, pull: mustPull, key: runKey(id), onOutput, signal },
-      tools,
+      services,
     );
     return { folderId, image, labels: facts.labels, clis };
   });
@@ -90,12 +94,12 @@ async function register(
   { id, girderJob, signal }: StageContext,
   { access: girderAccess }: Ingest,
   registration: ImageRegistration,
-  tools: Tools,
+  services: WorkerServices,
 ): Promise<void> {
-  const run = tools.book.get(id);
-  if (run === undefined) throw new Error(`no run ${id} in the book`);
-  const patience = { ...tools.transferPatience(run), serverErrorMs };
-  const client = clientFor(girderAccess, { ...tools.girderSetup(run), patience });
+  const run = services.runStore.get(id);
+  if (run === undefined) throw new Error(`no run ${id} in the run store`);
+  const patience = { ...services.transferPatience(run), serverErrorMs };
+  const client = clientFor(girderAccess, { ...services.girderSetup(run), patience });
   await registerImage(client, registration, signal);
   girderJob.log(`Added ${registration.image}: ${registration.clis.map(({ name }) => name).join(', ')}\n`);
 }

@@ -5,11 +5,11 @@ import { readExitRecord } from '../../slurm/exit-record.js';
 import { outcomeOf, phaseOf } from '../../slurm/states.js';
 import { followStreams } from '../logs/follow-streams.js';
 import { followLog } from '../logs/follow-log.js';
-import { untilFilesShow } from './wait-for-output-files.js';
-import { settleLog } from '../logs/reconcile-log.js';
+import { waitForOutputFiles } from './wait-for-output-files.js';
+import { reconcileLog } from '../logs/reconcile-log.js';
 import type { JobEnd, Run } from '../run-state/run.js';
-import type { StageContext, Tools } from '../worker-services.js';
-import { createWaitingMessage, type WaitingMessage } from '../reporting/queue-status-reporter.js';
+import type { StageContext, WorkerServices } from '../worker-services.js';
+import { createQueueStatusReporter, type QueueStatusReporter } from '../reporting/queue-status-reporter.js';
 
 /** A job that Slurm no longer knows may still have its exit record on the way over a slow network file system. */
 const lostAfterMs = 90_000;
@@ -24,28 +24,32 @@ const cancelAgainMs = 40_000;
  * Follows the job and its log until Slurm says that the job has ended. Silence of Slurm, whatever its reason, only
  * makes this wait. A cancel ends the job with scancel and then waits for its end like for any other.
  */
-export async function watchJob(context: StageContext, analysis: Analysis, tools: Tools): Promise<Run> {
+export async function monitorJob(
+  context: StageContext,
+  analysis: Analysis,
+  services: WorkerServices,
+): Promise<Run> {
   const over = new AbortController();
   const broken = new AbortController();
   const untilEnd = AbortSignal.any([over.signal, context.stopping]);
-  const settled = settleLog(context, tools);
-  const log = settled.then(async () => followLog(context, tools, untilEnd));
+  const settled = reconcileLog(context, services);
+  const log = settled.then(async () => followLog(context, services, untilEnd));
   const streams = settled.then(async () =>
-    followStreams(context, analysis, tools, untilEnd, () => broken.abort()),
+    followStreams(context, analysis, services, untilEnd, () => broken.abort()),
   );
   // awaited further down; until then nobody would hear of its end
   streams.catch(() => undefined);
-  if (mustGet(tools, context.id).brokenStream !== null) broken.abort();
+  if (mustGet(services, context.id).brokenStream !== null) broken.abort();
   const unwanted = AbortSignal.any([context.signal, broken.signal]);
-  const cancel = cancelWhenUnwanted(context.id, unwanted, tools, untilEnd);
+  const cancel = cancelWhenUnwanted(context.id, unwanted, services, untilEnd);
   try {
-    const ended = await waitForEnd(context, tools);
-    await untilFilesShow(context, analysis, ended, tools);
+    const ended = await waitForEnd(context, services);
+    await waitForOutputFiles(context, analysis, ended, services);
     over.abort();
     await Promise.all([log, streams]);
     context.stopping.throwIfAborted();
-    const end = await asTimeout(mustGet(tools, context.id), ended);
-    return await tools.book.record(context.id, { type: 'job-ended', end });
+    const end = await asTimeout(mustGet(services, context.id), ended);
+    return await services.runStore.record(context.id, { type: 'job-ended', end });
   } finally {
     over.abort();
     await Promise.allSettled([log, streams, cancel]);
@@ -63,31 +67,34 @@ async function asTimeout({ cancel, jobId, submission }: Run, end: JobEnd): Promi
   return { ...end, outcome: 'failed', state: { base: 'TIMEOUT', flags: [] }, toldBy: 'record' };
 }
 
-async function waitForEnd({ id, girderJob, stopping }: StageContext, tools: Tools): Promise<JobEnd> {
-  const { tracker, owner } = tools.executor;
-  const wasShown = mustGet(tools, id).waitingReason !== null;
-  const message = createWaitingMessage(
+async function waitForEnd(
+  { id, girderJob, stopping }: StageContext,
+  services: WorkerServices,
+): Promise<JobEnd> {
+  const { tracker, owner } = services.executor;
+  const wasShown = mustGet(services, id).waitingReason !== null;
+  const message = createQueueStatusReporter(
     girderJob,
     owner,
-    tools.clock,
-    () => mustGet(tools, id).progress,
+    services.clock,
+    () => mustGet(services, id).progress,
     wasShown,
   );
   let lostSince: number | null = null;
   let unrecordedSince: number | null = null;
   let unrecordedAskedAt = 0;
-  tracker.nudge();
+  tracker.pollSoon();
   for (;;) {
     const lastAnswerAt = tracker.view().at;
-    await nextAnswer(tools, stopping);
+    await nextAnswer(services, stopping);
     stopping.throwIfAborted();
-    const run = mustGet(tools, id);
+    const run = mustGet(services, id);
     const { jobId, submission } = run;
     if (jobId === null || submission === null) throw new Error('a job is watched only once it is submitted');
     const row = tracker.row(jobId);
     // a number that Slurm has given to somebody else's job since is not ours
     if (row !== undefined && row.key === submission.key) {
-      const end = await readRow(run, row, { girderJob, message }, tools);
+      const end = await readRow(run, row, { girderJob, message }, services);
       if (end !== 'ask') {
         lostSince = null;
         unrecordedSince = null;
@@ -99,13 +106,13 @@ async function waitForEnd({ id, girderJob, stopping }: StageContext, tools: Tool
       // the last question went unanswered: that the job is not in an old answer says nothing
       continue;
     }
-    const now = tools.clock.monotonic();
+    const now = services.clock.monotonic();
     if (unrecordedSince !== null && now - unrecordedAskedAt < askAgainMs) continue;
     const { key, exitRecord } = submission;
     const trustRecord =
       // a canceled run is canceled whatever the record says
       run.cancel !== null || (unrecordedSince !== null && now - unrecordedSince >= recordDoubtMs);
-    const answer = await tools.executor.resolveEnd({ jobId, key, exitRecord, trustRecord });
+    const answer = await services.executor.resolveEnd({ jobId, key, exitRecord, trustRecord });
     if (answer.kind !== 'lost') lostSince = null;
     if (answer.kind !== 'unrecorded' && answer.kind !== 'lost') unrecordedSince = null;
     switch (answer.kind) {
@@ -119,17 +126,17 @@ async function waitForEnd({ id, girderJob, stopping }: StageContext, tools: Tool
       case 'lost': {
         lostSince ??= now;
         if (now - lostSince < lostAfterMs) break;
-        const found = await findOther(run, tools);
+        const found = await findOther(run, services);
         if (found === 'silence') break;
         const { jobId: actual } = found;
         if (actual !== null) {
-          tools.log.error(
+          services.log.error(
             { run: id, job: jobId, actual },
             'Slurm knows the job of this run by another number',
           );
-          await tools.book.record(id, { type: 'submitted', jobId: actual });
+          await services.runStore.record(id, { type: 'submitted', jobId: actual });
           lostSince = null;
-          tracker.nudge();
+          tracker.pollSoon();
           break;
         }
         const state = { base: '', flags: [] };
@@ -137,12 +144,12 @@ async function waitForEnd({ id, girderJob, stopping }: StageContext, tools: Tool
       }
       case 'unrecorded':
         if (unrecordedSince === null)
-          tools.log.warn({ run: id, job: jobId, why: answer.why }, 'asking the accounting again');
+          services.log.warn({ run: id, job: jobId, why: answer.why }, 'asking the accounting again');
         unrecordedSince ??= now;
         unrecordedAskedAt = now;
         break;
       case 'unknown':
-        tools.log.warn({ run: id, job: jobId, why: answer.why }, 'cannot tell how it is with the job');
+        services.log.warn({ run: id, job: jobId, why: answer.why }, 'cannot tell how it is with the job');
     }
   }
 }
@@ -151,7 +158,10 @@ async function waitForEnd({ id, girderJob, stopping }: StageContext, tools: Tool
  * The number under which Slurm knows the job of a run whose own number it does not know: what sbatch printed may have been
  * a number of somebody else's. Null if there is none.
  */
-async function findOther(run: Run, { executor }: Tools): Promise<{ jobId: string | null } | 'silence'> {
+async function findOther(
+  run: Run,
+  { executor }: WorkerServices,
+): Promise<{ jobId: string | null } | 'silence'> {
   const { submission, jobId } = run;
   if (submission === null) return { jobId: null };
   const { key, mark, at, exitRecord } = submission;
@@ -165,8 +175,8 @@ async function findOther(run: Run, { executor }: Tools): Promise<{ jobId: string
 async function readRow(
   run: Run,
   row: JobRow,
-  { girderJob, message }: { girderJob: GirderJob; message: WaitingMessage },
-  tools: Tools,
+  { girderJob, message }: { girderJob: GirderJob; message: QueueStatusReporter },
+  services: WorkerServices,
 ): Promise<JobEnd | null | 'ask'> {
   const phase = phaseOf(row.state, row.reason);
   switch (phase) {
@@ -175,8 +185,8 @@ async function readRow(
     case 'starting': {
       const reason = row.reason === '' || row.reason === 'None' ? null : row.reason;
       // only the return from `running` must not be lost: what was sent of the log counts on it
-      if (run.stage === 'running') await tools.book.record(run.id, { type: 'waiting', reason });
-      else tools.book.note(run.id, { type: 'waiting', reason });
+      if (run.stage === 'running') await services.runStore.record(run.id, { type: 'waiting', reason });
+      else services.runStore.recordVolatile(run.id, { type: 'waiting', reason });
       message.waits(row);
       return null;
     }
@@ -185,7 +195,7 @@ async function readRow(
       girderJob.started();
       if (phase === 'paused') message.pauses(row);
       else message.started();
-      if (run.stage !== 'running') await tools.book.record(run.id, { type: 'started' });
+      if (run.stage !== 'running') await services.runStore.record(run.id, { type: 'started' });
       return null;
     case 'ended': {
       const outcome = outcomeOf(row.state);
@@ -195,7 +205,7 @@ async function readRow(
         state: row.state,
         exitCode: row.exitCode,
         reason: row.reason,
-        toldBy: tools.executor.witness,
+        toldBy: services.executor.stateSource,
       };
     }
     case 'ending':
@@ -205,7 +215,7 @@ async function readRow(
 }
 
 /** Resolves with the tracker's next answer, good or bad. */
-async function nextAnswer({ executor }: Tools, signal: AbortSignal): Promise<void> {
+async function nextAnswer({ executor }: WorkerServices, signal: AbortSignal): Promise<void> {
   await new Promise<void>((resolve) => {
     const stop = executor.tracker.onAnswer(done);
     signal.addEventListener('abort', done, { once: true });
@@ -225,7 +235,7 @@ async function nextAnswer({ executor }: Tools, signal: AbortSignal): Promise<voi
 async function cancelWhenUnwanted(
   id: string,
   unwanted: AbortSignal,
-  tools: Tools,
+  services: WorkerServices,
   over: AbortSignal,
 ): Promise<void> {
   await new Promise<void>((resolve) => {
@@ -235,29 +245,29 @@ async function cancelWhenUnwanted(
   });
   let wait = 1_000;
   while (!over.aborted) {
-    const { jobId, cancel, brokenStream } = mustGet(tools, id);
+    const { jobId, cancel, brokenStream } = mustGet(services, id);
     if (jobId === null || (cancel === null && brokenStream === null)) return;
     // an operator's cancel has already reached Slurm together with those of other runs
-    const canceledAt = tools.executor.canceledAt(jobId);
-    const since = canceledAt === null ? cancelAgainMs : tools.clock.monotonic() - canceledAt;
+    const canceledAt = services.executor.canceledAt(jobId);
+    const since = canceledAt === null ? cancelAgainMs : services.clock.monotonic() - canceledAt;
     if (since < cancelAgainMs) {
-      await tools.clock.sleep(cancelAgainMs - since, over);
+      await services.clock.sleep(cancelAgainMs - since, over);
       continue;
     }
-    const answer = await tools.executor.cancel([jobId]);
-    if (answer.ok) tools.executor.tracker.nudge();
+    const answer = await services.executor.cancel([jobId]);
+    if (answer.ok) services.executor.tracker.pollSoon();
     else
-      tools.log.warn(
+      services.log.warn(
         { run: id, job: jobId, said: answer.said },
         'the job could not be canceled; trying again',
       );
-    await tools.clock.sleep(answer.ok ? cancelAgainMs : wait, over);
+    await services.clock.sleep(answer.ok ? cancelAgainMs : wait, over);
     wait = Math.min(wait * 2, cancelAgainMs);
   }
 }
 
-function mustGet({ book }: Tools, id: string): Run {
-  const run = book.get(id);
-  if (run === undefined) throw new Error(`no run ${id} in the book`);
+function mustGet({ runStore }: WorkerServices, id: string): Run {
+  const run = runStore.get(id);
+  if (run === undefined) throw new Error(`no run ${id} in the run store`);
   return run;
 }

@@ -5,7 +5,7 @@ import type { Clock } from '../../base/clock.js';
 import type { Log } from '../../base/log.js';
 import type { RefusalCause } from '../../slurm/refusals.js';
 import type { SubmitResult } from '../../slurm/commands/sbatch.js';
-import { inLane } from './limit-concurrency.js';
+import { withQueueSlot } from './limit-concurrency.js';
 
 /** A run that is about to be submitted. */
 export interface Submitter {
@@ -187,7 +187,7 @@ export function createSubmitGate({
         } else {
           note(submitter, target.refusal);
         }
-        return await inLane(target.queue, signal, async () =>
+        return await withQueueSlot(target.queue, signal, async () =>
           askAgain(submitter, target, submit, Number.POSITIVE_INFINITY),
         );
       } finally {

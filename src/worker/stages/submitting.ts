@@ -6,14 +6,14 @@ import { makeDirectory } from '../../base/make-directory.js';
 import { lstat, open, rm, writeFile } from '../../base/network-fs.js';
 import type { Analysis } from '../../girder/protocol/analysis.js';
 import { readExitRecord } from '../../slurm/exit-record.js';
-import { createMark } from '../../slurm/job-identity.js';
+import { createOwnerMark } from '../../slurm/job-identity.js';
 import { findImage, requireDirectory } from '../job-request/find-image.js';
-import { inLane } from './limit-concurrency.js';
+import { withQueueSlot } from './limit-concurrency.js';
 import { acceptedJob, planJob, type PlannedJob, type PlanRequest } from '../job-request/plan.js';
-import { runLines } from '../views/command-lines.js';
+import { commandLines } from '../views/command-lines.js';
 import type { Run, Submission } from '../run-state/run.js';
 import type { ClearResult, WaitingRefusal } from './submit-gate.js';
-import type { StageContext, Tools } from '../worker-services.js';
+import type { StageContext, WorkerServices } from '../worker-services.js';
 
 /**
  * Hands the run to the executor: to Slurm, mostly. Exactly one job results: the intent is in the journal before sbatch is called, and whenever
@@ -24,76 +24,80 @@ export async function submitJob(
   context: StageContext,
   analysis: Analysis,
   run: Run,
-  tools: Tools,
+  services: WorkerServices,
 ): Promise<Run> {
-  const { book } = tools;
+  const { runStore } = services;
   if (run.submission !== null) {
     // the worker died between the intent and the answer
-    const jobId = await lookUp(run.submission, run.submission.at, context, tools);
-    if (jobId !== null) return book.record(run.id, { type: 'submitted', jobId });
+    const jobId = await lookUp(run.submission, run.submission.at, context, services);
+    if (jobId !== null) return runStore.record(run.id, { type: 'submitted', jobId });
   }
   const staged = run.staged;
   if (staged === null) throw new Error('a run is submitted only once it is staged');
-  const girder = await tools.girderSlurm.current(context.signal);
-  const mark = run.submission?.mark ?? createMark(tools.settings.dirs.state);
-  const batch = await prepareBatch({ run, runId: run.id, analysis, staged, girder }, context, tools);
+  const girder = await services.girderSlurm.current(context.signal);
+  const mark = run.submission?.mark ?? createOwnerMark(services.settings.dirs.state);
+  const batch = await prepareBatch({ run, runId: run.id, analysis, staged, girder }, context, services);
 
   const { target } = batch;
-  let submission: Submission = { ...batch.submission, mark, target: target.name, at: tools.clock.now() };
+  let submission: Submission = { ...batch.submission, mark, target: target.name, at: services.clock.now() };
 
   /** Calls sbatch once, and if it is unclear whether that made a job, finds out. */
   async function submitOnce(): Promise<ClearResult> {
     context.signal.throwIfAborted();
-    submission = { ...submission, at: tools.clock.now() };
+    submission = { ...submission, at: services.clock.now() };
     await rm(submission.exitRecord, { force: true });
-    await book.record(run.id, { type: 'submitting', submission });
-    const answer = await inLane(tools.lanes.submitting, context.signal, async () =>
-      tools.executor.submit({ ...batch.request, mark }),
+    await runStore.record(run.id, { type: 'submitting', submission });
+    const answer = await withQueueSlot(services.lanes.submitting, context.signal, async () =>
+      services.executor.submit({ ...batch.request, mark }),
     );
     if (answer.kind !== 'unclear') return answer;
-    tools.log.warn(
+    services.log.warn(
       { run: run.id, why: answer.why },
       'it is unclear whether there is a job; looking it up by its key',
     );
-    const jobId = await lookUp(submission, submission.at, context, tools);
+    const jobId = await lookUp(submission, submission.at, context, services);
     return jobId === null
       ? { kind: 'refused', said: answer.why, cause: 'unavailable' }
       : { kind: 'submitted', jobId, cluster: null };
   }
 
-  const answer = await tools.submitGate.pass(
+  const answer = await services.submitGate.pass(
     {
       runId: run.id,
       target: target.name,
       isOwnTarget: target.isOwn,
-      hasWorked: () => hasWorked(target.name, tools),
-      onWait: (refusal) => showWaiting(context, refusal, tools),
+      hasWorked: () => hasWorked(target.name, services),
+      onWait: (refusal) => showWaiting(context, refusal, services),
       signal: context.signal,
     },
     submitOnce,
   );
-  if (answer.kind === 'submitted') return book.record(run.id, { type: 'submitted', jobId: answer.jobId });
+  if (answer.kind === 'submitted') return runStore.record(run.id, { type: 'submitted', jobId: answer.jobId });
   throw new DsaSlurmError('slurm', `Slurm did not accept the job: ${answer.said}`, {
     next: 'Ask the people who run this worker; nothing was computed.',
   });
 }
 
 /** Whether Slurm has accepted a job of the same partition, account and QOS before. */
-function hasWorked(target: string, { book }: Tools): boolean {
-  for (const { jobId, submission } of book.all()) {
+function hasWorked(target: string, { runStore }: WorkerServices): boolean {
+  for (const { jobId, submission } of runStore.all()) {
     if (jobId !== null && submission?.target === target) return true;
   }
   return false;
 }
 
 /** Tells owner and operator why there is no job yet. */
-function showWaiting({ id, girderJob }: StageContext, refusal: WaitingRefusal | null, tools: Tools): void {
+function showWaiting(
+  { id, girderJob }: StageContext,
+  refusal: WaitingRefusal | null,
+  services: WorkerServices,
+): void {
   if (refusal === null) {
     girderJob.progress({ message: '' });
     return;
   }
-  tools.book.note(id, { type: 'waiting', reason: refusal.said });
-  girderJob.progress({ message: tools.executor.owner.refused(refusal.cause) });
+  services.runStore.recordVolatile(id, { type: 'waiting', reason: refusal.said });
+  girderJob.progress({ message: services.executor.owner.refused(refusal.cause) });
 }
 
 /** Asks Slurm until it has answered: the job's id, or null once it is certain that there is none. */
@@ -101,7 +105,7 @@ async function lookUp(
   { key, mark, exitRecord }: Submission,
   since: number,
   { stopping }: StageContext,
-  { executor, clock, log }: Tools,
+  { executor, clock, log }: WorkerServices,
 ): Promise<string | null> {
   let denied = false;
   for (let wait = 1_000; ; wait = Math.min(wait * 2, 30_000)) {
@@ -119,7 +123,7 @@ async function lookUp(
       // a job that Slurm has forgotten since has left its record; that of an earlier one was removed before sbatch
       if (denied) return (await readExitRecord(exitRecord))?.jobId ?? null;
       denied = true;
-      await clock.sleep(executor.doubtMs, stopping);
+      await clock.sleep(executor.visibilityDelayMs, stopping);
     } else {
       log.warn({ key, why: answer.why }, 'no answer about the job; asking again');
       await clock.sleep(wait, stopping);
@@ -131,11 +135,11 @@ async function lookUp(
 async function prepareBatch(
   { run, ...wanted }: Pick<PlanRequest, 'runId' | 'staged' | 'girder'> & { analysis: Analysis; run: Run },
   { girderJob }: StageContext,
-  tools: Tools,
+  services: WorkerServices,
 ): Promise<{ submission: Omit<Submission, 'at'> } & Pick<PlannedJob, 'request' | 'target'>> {
-  const { settings, submitScript } = tools;
+  const { settings, submitScript } = services;
   const logsDir = requireDirectory(settings.dirs.logs, 'dirs.logs', 'LOGS');
-  const { sif, facts } = await findImage(wanted.analysis.image, tools);
+  const { sif, facts } = await findImage(wanted.analysis.image, services);
   const plan = planJob({ ...wanted, sif, facts, settings, logsDir, submitScript });
   const job = acceptedJob(plan);
   const { argumentsFile, request, target } = job;
@@ -147,7 +151,7 @@ async function prepareBatch(
   if (argumentsFile !== null) await writeFile(argumentsFile.path, argumentsFile.content, { mode: 0o600 });
   for (const file of [job.submission.logFile, ...Object.values(job.submission.streams)])
     await createLogFile(file);
-  const lines = runLines(run.task, wanted.analysis, job, settings);
+  const lines = commandLines(run.task, wanted.analysis, job, settings);
   return { submission: { ...job.submission, lines }, request, target };
 }
 

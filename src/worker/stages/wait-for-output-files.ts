@@ -7,7 +7,7 @@ import { missingOutputs } from '../../girder/transfer/upload-outputs.js';
 import { readExitRecord } from '../../slurm/exit-record.js';
 import { sizeOfLog } from '../logs/log-file.js';
 import type { JobEnd, Run } from '../run-state/run.js';
-import type { StageContext, Tools } from '../worker-services.js';
+import type { StageContext, WorkerServices } from '../worker-services.js';
 
 /** Between two looks, in milliseconds: the first wait, and the longest. */
 const firstWaitMs = 500;
@@ -18,19 +18,19 @@ const longestWaitMs = 5_000;
  * batch script writes last, the log in the length that stands in it, and the outputs that must be there. Outputs that
  * need not be are waited for only where something else was late: most runs that lack one never wrote it.
  */
-export async function untilFilesShow(
+export async function waitForOutputFiles(
   { id, signal }: StageContext,
   analysis: Analysis,
   end: JobEnd,
-  tools: Tools,
+  services: WorkerServices,
 ): Promise<void> {
-  const { book, clock, log, settings } = tools;
-  const run = book.get(id);
+  const { runStore, clock, log, settings } = services;
+  const run = runStore.get(id);
   if (run === undefined || !endedByItself(end)) return;
   const until = clock.monotonic() + settings.slurm.lateFilesSeconds * 1_000;
   let isLate = false;
   for (let wait = firstWaitMs; !signal.aborted; wait = Math.min(wait * 2, longestWaitMs)) {
-    const missing = await whatIsMissing(run, analysis, { end, isLate }, tools);
+    const missing = await whatIsMissing(run, analysis, { end, isLate }, services);
     if (missing === null) return;
     if (clock.monotonic() >= until)
       return log.warn({ run: id, missing }, 'what the job wrote does not show here');
@@ -49,7 +49,7 @@ async function whatIsMissing(
   run: Run,
   analysis: Analysis,
   { end, isLate }: { end: JobEnd; isLate: boolean },
-  { submitScript, log }: Tools,
+  { submitScript, log }: WorkerServices,
 ): Promise<{ what: 'record' | 'log' | 'outputs'; names?: string[] } | null> {
   const { submission, staged, jobId } = run;
   try {

@@ -14,7 +14,7 @@ export function watchAllJobs(tracker: Tracker): Watch<JobsView> {
         last = view;
         listener(view);
       };
-      const narrow = tracker.widen();
+      const narrow = tracker.includeAllUsers();
       const deaf = tracker.onAnswer(tell);
       const stop = (): void => {
         narrow();

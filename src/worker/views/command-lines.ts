@@ -11,7 +11,7 @@ const mostArguments = 200;
 const longestArgument = 1_000;
 
 /** The argument vectors of a run as they may be shown: every secret of its task is out of them. */
-export function runLines(
+export function commandLines(
   { headers }: Task,
   analysis: Analysis,
   { request, exec, command }: PlannedJob,

@@ -2,7 +2,7 @@ import type { BrokerStatus } from '../../celery/broker.js';
 import type { JobRow } from '../../slurm/job.js';
 import type { WorkerAction } from '../actions/action.js';
 import type { Outcome, Stage } from '../run-state/run.js';
-import type { ImageDetail, JobDetail, RunDetailAnswer, Watched } from './live-views.js';
+import type { ImageDetail, JobDetail, RunDetailAnswer, LiveViews } from './live-views.js';
 
 /** A run as a screen shows it. Free of secrets. */
 export interface RunView {
@@ -33,7 +33,7 @@ export interface RunView {
 }
 
 /** How old an answer is that is kept until the next one. */
-export interface Kept {
+export interface Freshness {
   /** When the last good answer came; null before the first. What it said stays while the next ones fail. */
   at: number | null;
   /** Why the last question went unanswered; null while all is well. */
@@ -41,7 +41,7 @@ export interface Kept {
 }
 
 /** One answer of Slurm to the tracker's question. */
-export interface JobsView extends Kept {
+export interface JobsView extends Freshness {
   rows: readonly JobRow[];
 }
 
@@ -127,7 +127,7 @@ export interface WorkerHandle {
    * `listener` gets the present view first, which may be of the last time that it was asked for.
    * @returns the way to stop
    */
-  watch<K extends keyof Watched>(what: K, listener: (view: Watched[K]) => void): () => void;
+  watch<K extends keyof LiveViews>(what: K, listener: (view: LiveViews[K]) => void): () => void;
   /**
    * Follows a log from its last lines on; `listener` gets the whole bounded tail each time.
    * @param of a run's id, or `job:` and the id of a Slurm job, of which the standard output is followed

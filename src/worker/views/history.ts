@@ -1,13 +1,17 @@
 import type { Clock } from '../../base/clock.js';
 import { stateText } from '../../slurm/states.js';
-import type { Book } from '../run-state/run-store.js';
+import type { RunStore } from '../run-state/run-store.js';
 import type { RunView } from './handle.js';
 import type { Run, Stage } from '../run-state/run.js';
 import type { HistoryRow, HistoryView } from './live-views.js';
 import type { Watch } from './watch.js';
 
-/** Finished runs with their times, newest first; as many as the book remembers. */
-export function watchHistory(book: Book, viewOf: (run: Run) => RunView, clock: Clock): Watch<HistoryView> {
+/** Finished runs with their times, newest first; as many as the run store remembers. */
+export function watchHistory(
+  runStore: RunStore,
+  viewOf: (run: Run) => RunView,
+  clock: Clock,
+): Watch<HistoryView> {
   const known = new WeakMap<Run, HistoryRow>();
   const stops = new Set<() => void>();
   const rowOf = (run: Run): HistoryRow => {
@@ -16,7 +20,7 @@ export function watchHistory(book: Book, viewOf: (run: Run) => RunView, clock: C
     return row;
   };
   const look = (): HistoryView => ({
-    rows: [...book.all()]
+    rows: [...runStore.all()]
       .filter(({ stage }) => stage === 'finished')
       .sort((a, b) => (b.finishedAt ?? 0) - (a.finishedAt ?? 0))
       .map(rowOf),
@@ -30,7 +34,7 @@ export function watchHistory(book: Book, viewOf: (run: Run) => RunView, clock: C
         timer = null;
         listener(look());
       };
-      const deaf = book.subscribe(({ stage }) => {
+      const deaf = runStore.subscribe(({ stage }) => {
         if (stage === 'finished') timer ??= setTimeout(tell, 500);
       });
       const stop = (): void => {

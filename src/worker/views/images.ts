@@ -5,7 +5,7 @@ import type { Apptainer } from '../../apptainer/inspect.js';
 import type { Clock } from '../../base/clock.js';
 import { errorLine } from '../../base/errors.js';
 import { readdir, stat } from '../../base/network-fs.js';
-import type { Book } from '../run-state/run-store.js';
+import type { RunStore } from '../run-state/run-store.js';
 import type { ImageDetail, ImageRow, ImagesView } from './live-views.js';
 import { createAskedWatch, type Watch } from './watch.js';
 
@@ -17,7 +17,7 @@ const everyMs = 30_000;
  */
 export function watchImages(
   directory: string | null,
-  book: Book,
+  runStore: RunStore,
   clock: Clock,
   mostImages = 2_000,
 ): Watch<ImagesView> {
@@ -29,7 +29,7 @@ export function watchImages(
         .map(({ name }) => name)
         .filter(isSif)
         .sort();
-      const inUse = usesOf(book);
+      const inUse = usesOf(runStore);
       const rows: ImageRow[] = [];
       for (const file of files.slice(0, mostImages)) {
         // one that is being replaced at this moment
@@ -45,9 +45,9 @@ export function watchImages(
   });
 }
 
-function usesOf(book: Book): Map<string, number> {
+function usesOf(runStore: RunStore): Map<string, number> {
   const uses = new Map<string, number>();
-  for (const { stage, description } of book.all()) {
+  for (const { stage, description } of runStore.all()) {
     if (stage === 'finished' || description.image === '') continue;
     const file = fileOf(description.image);
     if (file !== null) uses.set(file, (uses.get(file) ?? 0) + 1);

@@ -3,13 +3,13 @@ import type { LoggedProblem } from '../../base/log.js';
 import type { QueueDepth } from '../../celery/broker.js';
 import type { NodeRow, PartitionRow } from '../../slurm/commands/sinfo.js';
 import type { JobFact } from '../../slurm/commands/scontrol.js';
-import type { JobsView, Kept, RunView } from './handle.js';
+import type { JobsView, Freshness, RunView } from './handle.js';
 import type { JournalState } from '../run-state/journal.js';
 import type { RunFile, StageEntry } from '../run-state/run.js';
 import type { StandbyWorker } from '../open/standby.js';
 
 /** What is asked for only while somebody looks at it. */
-export interface Watched {
+export interface LiveViews {
   /** The worker itself. */
   worker: WorkerDetail;
   /** Nodes and partitions. */
@@ -21,7 +21,7 @@ export interface Watched {
   history: HistoryView;
 }
 
-export interface WorkerDetail extends Kept {
+export interface WorkerDetail extends Freshness {
   version: string;
   pid: number;
   host: string;
@@ -29,7 +29,7 @@ export interface WorkerDetail extends Kept {
   standbys: readonly StandbyWorker[];
   /** Bytes. */
   memory: { rss: number; heapUsed: number };
-  /** The broker's address without its password, and what waits there. `Kept` is that of `queues`. */
+  /** The broker's address without its password, and what waits there. `Freshness` is that of `queues`. */
   broker: { address: string; queues: readonly QueueDepth[] };
   /** Counts in each of the last 60 minutes, oldest first; the last minute is not over. */
   rates: { accepted: readonly number[]; finished: readonly number[] };
@@ -51,12 +51,12 @@ export interface CommandLine {
   ms: number;
 }
 
-export interface ClusterView extends Kept {
+export interface ClusterView extends Freshness {
   nodes: readonly NodeRow[];
   partitions: readonly PartitionRow[];
 }
 
-export interface ImagesView extends Kept {
+export interface ImagesView extends Freshness {
   directory: string | null;
   rows: readonly ImageRow[];
   /** So many more files are there than are listed; absent for none. */
@@ -72,7 +72,7 @@ export interface ImageRow {
   inUse: number;
 }
 
-export interface HistoryView extends Kept {
+export interface HistoryView extends Freshness {
   rows: readonly HistoryRow[];
 }
 
@@ -120,7 +120,7 @@ export interface RunDetail {
 /** What is known of a run that was asked for, or why nobody can tell. */
 export type RunDetailAnswer = { ok: true; detail: RunDetail } | { ok: false; said: string };
 
-export interface JobDetail extends Kept {
+export interface JobDetail extends Freshness {
   jobId: string;
   /** Everything of `scontrol show job`, in its order; empty without an answer. */
   facts: readonly JobFact[];

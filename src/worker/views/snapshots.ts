@@ -1,5 +1,5 @@
 import type { BrokerStatus } from '../../celery/broker.js';
-import type { Book } from '../run-state/run-store.js';
+import type { RunStore } from '../run-state/run-store.js';
 import type { JobsView, RunView, WorkerHealth, WorkerSnapshot } from './handle.js';
 import type { Run } from '../run-state/run.js';
 
@@ -10,7 +10,7 @@ const finishedShown = 500;
 export interface SnapshotSources {
   profile: string;
   executor: WorkerSnapshot['executor'];
-  book: Book;
+  runStore: RunStore;
   viewOf: (run: Run) => RunView;
   startedAt: number;
   broker: () => BrokerStatus;
@@ -40,7 +40,8 @@ export function createSnapshots(sources: SnapshotSources): () => WorkerSnapshot 
   return () => {
     const active: RunView[] = [];
     const finished: RunView[] = [];
-    for (const run of sources.book.all()) (run.stage === 'finished' ? finished : active).push(viewOf(run));
+    for (const run of sources.runStore.all())
+      (run.stage === 'finished' ? finished : active).push(viewOf(run));
     finished.sort((a, b) => (b.finishedAt ?? 0) - (a.finishedAt ?? 0));
     const runs = [...active, ...finished.slice(0, finishedShown)];
     const next: WorkerSnapshot = {
@@ -52,10 +53,10 @@ export function createSnapshots(sources: SnapshotSources): () => WorkerSnapshot 
         broker: sources.broker(),
         intake: sources.intake(),
         drainedAt: sources.drainedAt(),
-        inFlight: sources.book.inFlight(),
+        inFlight: sources.runStore.inFlight(),
         inFlightLimit: sources.inFlightLimit,
-        finished: sources.book.finished(),
-        trouble: sources.book.trouble() ?? sources.trouble(),
+        finished: sources.runStore.finished(),
+        trouble: sources.runStore.problem() ?? sources.trouble(),
       },
       runs: last !== null && sameItems(last.runs, runs) ? last.runs : runs,
       jobs: sources.jobs(),

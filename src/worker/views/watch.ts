@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.js';
 import { errorLine } from '../../base/errors.js';
-import type { Kept } from './handle.js';
+import type { Freshness } from './handle.js';
 
 /** A view that is kept fresh only while somebody listens. */
 export interface Watch<T> {
@@ -23,7 +23,12 @@ export interface AskedWatch<T> {
 const longestPauseMs = 60_000;
 
 /** A view that is asked for again and again, one question at a time. */
-export function createAskedWatch<T extends Kept>({ first, ask, everyMs, clock }: AskedWatch<T>): Watch<T> {
+export function createAskedWatch<T extends Freshness>({
+  first,
+  ask,
+  everyMs,
+  clock,
+}: AskedWatch<T>): Watch<T> {
   const listeners = new Set<(view: T) => void>();
   let view = first;
   let asking: AbortController | null = null;

@@ -9,8 +9,8 @@ import { maskText } from '../../base/redact.js';
 import { createRing } from '../../base/ring.js';
 import { programVersion } from '../../base/version.js';
 import type { Broker } from '../../celery/broker.js';
-import type { Site } from '../../slurm/site.js';
-import type { Book } from '../run-state/run-store.js';
+import type { ClusterInfo } from '../../slurm/site.js';
+import type { RunStore } from '../run-state/run-store.js';
 import type { Journal } from '../run-state/journal.js';
 import type { StandbyWorker } from '../open/standby.js';
 import type { CommandLine, WorkerDetail } from './live-views.js';
@@ -51,12 +51,12 @@ export function createCommandLog(clock: Clock): CommandLog {
 export interface WorkerDetailSources {
   brokerUrl: string;
   broker: () => Broker | null;
-  book: Book;
+  runStore: RunStore;
   journal: Journal;
   commands: CommandLog;
   standbys: () => readonly StandbyWorker[];
   /** What the cluster allows; asked once, when somebody looks for the first time. Null: there is no Slurm. */
-  site: (() => Promise<Site>) | null;
+  site: (() => Promise<ClusterInfo>) | null;
   log: Log;
   clock: Clock;
 }
@@ -67,10 +67,10 @@ const queuesEveryMs = 10_000;
 
 /** The worker itself: everything but the queues is known without asking anybody. */
 export function watchWorker(sources: WorkerDetailSources): Watch<WorkerDetail> & { stopCounting(): void } {
-  const { brokerUrl, broker, book, journal, commands, standbys, site, log, clock } = sources;
+  const { brokerUrl, broker, runStore, journal, commands, standbys, site, log, clock } = sources;
   const accepted = createCounter(clock, 60_000, 60);
   const finished = createCounter(clock, 60_000, 60);
-  const stopCounting = book.subscribe((run, { type }) => {
+  const stopCounting = runStore.subscribe((run, { type }) => {
     if (type === 'accepted') accepted.add();
     if (type === 'finished' && run.stage === 'finished') finished.add();
   });
@@ -91,7 +91,7 @@ export function watchWorker(sources: WorkerDetailSources): Watch<WorkerDetail> &
       memory: { rss, heapUsed },
       broker: last.broker,
       rates: { accepted: accepted.series(), finished: finished.series() },
-      journal: { ...journal.state(), trouble: book.trouble() },
+      journal: { ...journal.state(), trouble: runStore.problem() },
       commands: { lastMinute: commands.lastMinute(), budget, recent: commands.recent() },
       troubles: recentProblems(log),
     };

@@ -3,16 +3,16 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { account } from '../../../src/doctor/checks/slurm/account.js';
 import { accounting } from '../../../src/doctor/checks/slurm/limits.js';
 import { start } from '../../../src/doctor/checks/slurm/start.js';
-import { readSite, type Site } from '../../../src/slurm/site.js';
+import { readClusterInfo, type ClusterInfo } from '../../../src/slurm/site.js';
 import { startAccountingSite, type AccountingSite } from '../../support/accounting-site.js';
 import { ask, settingsWith } from '../../support/doctor.js';
 
 let site: AccountingSite;
-let facts: { 'slurm.version': Site };
+let facts: { 'slurm.version': ClusterInfo };
 
 beforeAll(async () => {
   site = await startAccountingSite();
-  facts = { 'slurm.version': await readSite(site.run) };
+  facts = { 'slurm.version': await readClusterInfo(site.run) };
 }, 180_000);
 afterAll(async () => site.close());
 

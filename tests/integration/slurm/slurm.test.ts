@@ -19,7 +19,7 @@ import { findJob } from '../../../src/slurm/find-job.js';
 import { takeUserOptions, type SbatchOption } from '../../../src/slurm/options.js';
 import { resolveEnd, type JobEnd } from '../../../src/slurm/job-end.js';
 import { showJob } from '../../../src/slurm/commands/scontrol.js';
-import { readSite } from '../../../src/slurm/site.js';
+import { readClusterInfo } from '../../../src/slurm/site.js';
 import { queryJobs } from '../../../src/slurm/commands/squeue.js';
 import { phaseOf } from '../../../src/slurm/states.js';
 import { submit, submitArguments } from '../../../src/slurm/commands/sbatch.js';
@@ -310,7 +310,7 @@ describe('what Slurm says', () => {
     try {
       await vi.waitUntil(() => tracker.view().at !== null, 10_000);
       const job = await start('sleep 0.1');
-      tracker.nudge();
+      tracker.pollSoon();
       await vi.waitUntil(() => tracker.row(job.jobId)?.key === job.key, 10_000);
     } finally {
       await tracker.stop();
@@ -318,7 +318,7 @@ describe('what Slurm says', () => {
   });
 
   it('describes the site', async () => {
-    const site = await readSite(run);
+    const site = await readClusterInfo(run);
     expect(site.version).toMatch(/^\d+\.\d+/);
     expect(site).toMatchObject({ accounting: false, minJobAge: 300, rateLimit: null });
     expect(site.partitions?.map((partition) => partition.name)).toEqual(testSite().slurmPartitions);

@@ -8,15 +8,15 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import type { WorkerAction } from '../../../src/worker/actions/action.js';
 import type { LogTail, RunView } from '../../../src/worker/views/handle.js';
-import type { AttachedWorker } from '../../../src/worker/socket/remote-worker.js';
+import type { RemoteWorker } from '../../../src/worker/socket/remote-worker.js';
 import { connectWorker } from '../../../src/worker/socket/connect.js';
-import type { Watched } from '../../../src/worker/views/live-views.js';
+import type { LiveViews } from '../../../src/worker/views/live-views.js';
 import type { GirderJob } from '../../../src/sandbox/fake-girder/index.js';
 import { expectStatus, openLab, status, type Lab } from '../../support/lab.js';
 
 let lab: Lab;
-let one: AttachedWorker;
-let other: AttachedWorker;
+let one: RemoteWorker;
+let other: RemoteWorker;
 
 beforeAll(async () => {
   lab = await openLab();
@@ -33,7 +33,7 @@ afterAll(async () => {
 const never = ['Wait', '/mnt/never'];
 
 async function seenBy(
-  handle: AttachedWorker,
+  handle: RemoteWorker,
   job: GirderJob,
   fits: (run: RunView) => boolean,
 ): Promise<RunView> {
@@ -54,7 +54,7 @@ test('two consoles agree about a run, and one of them ends its real Slurm job', 
   const answer = await one.runDetail(run.id);
   expect(answer).toMatchObject({ ok: true, detail: { run: { id: run.id }, sbatch: expect.any(Array) } });
   expect(await other.jobDetail(run.jobId ?? '')).toMatchObject({ trouble: null, jobId: run.jobId });
-  let cluster: Watched['cluster'] | null = null;
+  let cluster: LiveViews['cluster'] | null = null;
   const stopCluster = other.watch('cluster', (view) => (cluster = view));
   await lab.until(() => cluster !== null && cluster.nodes.length === 4);
   stopCluster();
@@ -89,7 +89,7 @@ test('a worker that is started anew is found again, with its runs', async () => 
   expectStatus(await lab.ended(job), status.canceled);
 });
 
-function troubleOf(handle: AttachedWorker): string | null {
+function troubleOf(handle: RemoteWorker): string | null {
   const { link } = handle.snapshot();
   return link.kind === 'socket' ? link.trouble : null;
 }

@@ -14,10 +14,10 @@ import { accounting, judgeLimits, judgeMinJobAge, limits } from '../../../src/do
 import { judgePartitions, partitions } from '../../../src/doctor/checks/slurm/partitions.js';
 import { submitLine } from '../../../src/doctor/checks/slurm/submit.js';
 import { version } from '../../../src/doctor/checks/slurm/version.js';
-import type { Partition, Site } from '../../../src/slurm/site.js';
+import type { Partition, ClusterInfo } from '../../../src/slurm/site.js';
 import { ask, exited, factOf, fakeRun, missing, settingsWith, timedOut } from '../../support/doctor.js';
 
-const site: Site = {
+const site: ClusterInfo = {
   version: '22.05.8',
   cluster: 'lab',
   minJobAge: 300,
@@ -543,7 +543,7 @@ async function expectCheck(
   answers: Parameters<typeof fakeRun>[0],
   wanted: { status: string; evidence: RegExp; fix: string | null },
   flags: Record<string, unknown> = {},
-  facts: Site = site,
+  facts: ClusterInfo = site,
 ): Promise<void> {
   const result = await ask(
     check,

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { readSite } from '../../../src/slurm/site.js';
+import { readClusterInfo } from '../../../src/slurm/site.js';
 import { fakeRun, said, unreachable } from './fake-run.js';
 
 const config = readFileSync(new URL('../../fixtures/slurm/show-config-22.05.txt', import.meta.url), 'utf8');
@@ -8,7 +8,7 @@ const sinfo = readFileSync(new URL('../../fixtures/slurm/sinfo-22.05.txt', impor
 
 it('reads a real site', async () => {
   const { run } = fakeRun((call) => said(call.file === 'sinfo' ? sinfo : config));
-  expect(await readSite(run)).toEqual({
+  expect(await readClusterInfo(run)).toEqual({
     version: '22.05.8',
     cluster: 'scratch',
     minJobAge: 300,
@@ -30,11 +30,14 @@ it('reads accounting and rate limit', async () => {
       'SlurmctldParameters     = cloud_dns,rl_enable,rl_bucket_size=50,rl_refill_rate=10,rl_refill_period=2',
     );
   const { run } = fakeRun((call) => said(call.file === 'sinfo' ? sinfo : other));
-  expect(await readSite(run)).toMatchObject({ accounting: true, rateLimit: { burst: 50, perSecond: 5 } });
+  expect(await readClusterInfo(run)).toMatchObject({
+    accounting: true,
+    rateLimit: { burst: 50, perSecond: 5 },
+  });
 });
 
 it('knows nothing of a silent site', async () => {
-  expect(await readSite(fakeRun(() => unreachable).run)).toEqual({
+  expect(await readClusterInfo(fakeRun(() => unreachable).run)).toEqual({
     version: null,
     cluster: null,
     minJobAge: null,

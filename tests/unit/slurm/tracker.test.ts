@@ -100,7 +100,7 @@ it('keeps the last good answer while Slurm is silent, and asks more rarely', asy
     [60_000, 6],
   ] as const) {
     await forward(pause - 1_000);
-    tracker.nudge();
+    tracker.pollSoon();
     expect(calls).toHaveLength(questions - 1);
     await forward(1_000);
     await vi.waitFor(() => expect(seen).toHaveLength(questions));
@@ -114,7 +114,7 @@ it('asks soon after a nudge, but not more than once a second', async () => {
   const { tracker, calls, forward } = track((call) => said(job(call, '1', 'RUNNING')));
   await vi.waitFor(() => expect(tracker.view().at).not.toBeNull());
   await forward(100);
-  for (let count = 0; count < 20; count++) tracker.nudge();
+  for (let count = 0; count < 20; count++) tracker.pollSoon();
   await forward(800);
   expect(calls).toHaveLength(1);
   await forward(100);
@@ -151,7 +151,7 @@ it('stops, and asks no more', async () => {
   const { tracker, calls } = track((call) => said(job(call, '1', 'RUNNING')));
   await vi.waitFor(() => expect(calls).toHaveLength(1));
   await tracker.stop();
-  tracker.nudge();
+  tracker.pollSoon();
   await new Promise((resolve) => setImmediate(resolve));
   expect(calls).toHaveLength(1);
 });
@@ -164,7 +164,7 @@ it('asks one question about all users while somebody wants that, and tells our j
   });
   await vi.waitFor(() => expect(tracker.view().at).toBe(1_000_000));
   const { rows } = tracker.view();
-  const stop = tracker.widen();
+  const stop = tracker.includeAllUsers();
   await forward(1_000);
   await vi.waitFor(() => expect(tracker.allJobs().at).toBe(1_001_000));
   expect(calls).toHaveLength(2);
@@ -182,11 +182,11 @@ it('asks one question about all users while somebody wants that, and tells our j
 it('asks in another interval at once', async () => {
   const { tracker, calls, forward } = track((call) => said(job(call, '1', 'RUNNING')));
   await vi.waitFor(() => expect(calls).toHaveLength(1));
-  tracker.askEvery(3_000);
+  tracker.setPollInterval(3_000);
   expect(tracker.everyMs()).toBe(3_000);
   await forward(3_000);
   await vi.waitFor(() => expect(calls).toHaveLength(2));
-  tracker.askEvery(20_000);
+  tracker.setPollInterval(20_000);
   await forward(10_000);
   expect(calls).toHaveLength(2);
   await forward(10_000);

@@ -4,10 +4,10 @@ import type { Clock } from '../../../src/base/clock.js';
 import { silentLog } from '../../../src/base/log.js';
 import type { Task } from '../../../src/celery/messages/task.js';
 import { silentGirderJob } from '../../../src/girder/jobs/job.js';
-import { openBook } from '../../../src/worker/run-state/run-store.js';
+import { openRunStore } from '../../../src/worker/run-state/run-store.js';
 import type { CancelSource } from '../../../src/worker/run-state/run.js';
-import { untilDue } from '../../../src/worker/stages/accepted.js';
-import type { Tools } from '../../../src/worker/worker-services.js';
+import { waitUntilDue } from '../../../src/worker/stages/accepted.js';
+import type { WorkerServices } from '../../../src/worker/worker-services.js';
 import { someTask } from '../../support/tasks.js';
 
 const start = Date.UTC(2026, 10, 23, 10);
@@ -44,11 +44,11 @@ async function setUp(over: Partial<Task>, read: (now: number) => Promise<'cancel
     state: () => ({ path: '/journal', bytes: 0, synced: null }),
     close: async () => undefined,
   };
-  const book = openBook(new Map(), journal, { clock, log, stopping: stop.signal });
+  const runStore = openRunStore(new Map(), journal, { clock, log, stopping: stop.signal });
   const task = someTask(over);
-  const run = await book.accept({ task, refusal: null });
+  const run = await runStore.accept({ task, refusal: null });
   const cancel = async (by: CancelSource): Promise<void> => {
-    await book.record(task.id, { type: 'cancel-requested', by });
+    await runStore.record(task.id, { type: 'cancel-requested', by });
     canceled.abort();
   };
   const girderJob = {
@@ -65,9 +65,11 @@ async function setUp(over: Partial<Task>, read: (now: number) => Promise<'cancel
     stopping: stop.signal,
   };
   let isOver = false;
-  const done = untilDue(run, context, { book, clock, log } as unknown as Tools).finally(() => {
-    isOver = true;
-  });
+  const done = waitUntilDue(run, context, { runStore, clock, log } as unknown as WorkerServices).finally(
+    () => {
+      isOver = true;
+    },
+  );
   // looked at when all is played
   done.catch(() => undefined);
   return {

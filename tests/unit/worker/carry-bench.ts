@@ -12,13 +12,13 @@ import type { Task, TaskResult } from '../../../src/celery/messages/task.js';
 import { loadSettings } from '../../../src/config/load.js';
 import { createGirderConnections } from '../../../src/girder/api/connections.js';
 import { silentGirderJob, type GirderJob } from '../../../src/girder/jobs/job.js';
-import { openBook, type RunNews } from '../../../src/worker/run-state/run-store.js';
-import { carry } from '../../../src/worker/stages/process-run.js';
+import { openRunStore, type NewRunEvent } from '../../../src/worker/run-state/run-store.js';
+import { processRun } from '../../../src/worker/stages/process-run.js';
 import { createSlurmExecutor } from '../../../src/worker/executor/slurm.js';
 import type { Journal } from '../../../src/worker/run-state/journal.js';
 import type { CancelSource, Run, RunEvent } from '../../../src/worker/run-state/run.js';
 import { createSubmitGate } from '../../../src/worker/stages/submit-gate.js';
-import type { Tools } from '../../../src/worker/worker-services.js';
+import type { WorkerServices } from '../../../src/worker/worker-services.js';
 import { someTask } from '../../support/tasks.js';
 import { fixtureTask } from '../girder/fixtures.js';
 import { fakeRun, type Call } from '../slurm/fake-run.js';
@@ -27,7 +27,7 @@ export interface CarryOptions {
   /** Plays Slurm. */
   slurm: (call: Call) => CommandResult | Promise<CommandResult>;
   /** What the journal holds already. */
-  news?: (dir: string) => RunNews[];
+  news?: (dir: string) => NewRunEvent[];
   girderJob?: Partial<GirderJob>;
   task?: Partial<Task>;
   /** Called for each event before it is durable. */
@@ -85,7 +85,7 @@ export async function openCarryBench({
     state: () => ({ path: '/journal', bytes: 0, synced: null }),
     close: async () => undefined,
   };
-  const book = openBook(new Map(), memory, { clock, log, stopping: stop.signal });
+  const runStore = openRunStore(new Map(), memory, { clock, log, stopping: stop.signal });
   const { settings } = loadSettings({
     profile: 'default',
     configDir: dir,
@@ -104,23 +104,23 @@ export async function openCarryBench({
   const { name, headers, body } = fixtureTask('g3.docker_run.volumes.json');
   // nothing to upload: what becomes of the job is the outcome
   const task = someTask({ name, headers: { ...headers, girder_result_hooks: [] }, body, ...over });
-  await book.accept({ task, refusal: null });
-  for (const one of news(dir)) await book.record(task.id, one);
-  if (book.get(task.id)?.cancel) canceled.abort();
+  await runStore.accept({ task, refusal: null });
+  for (const one of news(dir)) await runStore.record(task.id, one);
+  if (runStore.get(task.id)?.cancel) canceled.abort();
   const results: TaskResult[] = [];
   const published: unknown[] = [];
 
   async function requestCancel(id: string, by: CancelSource): Promise<boolean> {
-    const run = book.get(id);
+    const run = runStore.get(id);
     if (run === undefined || run.stage === 'finished') return false;
-    if (run.cancel === null) await book.record(id, { type: 'cancel-requested', by });
+    if (run.cancel === null) await runStore.record(id, { type: 'cancel-requested', by });
     canceled.abort();
     return true;
   }
 
-  const tools: Tools = {
+  const services: WorkerServices = {
     settings,
-    book,
+    runStore,
     clock,
     log,
     executor,
@@ -168,11 +168,11 @@ export async function openCarryBench({
     calls,
     results,
     published,
-    run: () => book.get(task.id),
+    run: () => runStore.get(task.id),
     cancel: async (by) => void (await requestCancel(task.id, by)),
     async carried() {
-      await carry(task.id, tools, canceled.signal);
-      return book.get(task.id);
+      await processRun(task.id, services, canceled.signal);
+      return runStore.get(task.id);
     },
     async close() {
       stop.abort();

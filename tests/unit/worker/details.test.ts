@@ -6,11 +6,11 @@ import { describe, expect, test } from 'vitest';
 
 import { systemClock } from '../../../src/base/clock.js';
 import { readAnalysis } from '../../../src/girder/protocol/read-analysis.js';
-import type { Book } from '../../../src/worker/run-state/run-store.js';
+import type { RunStore } from '../../../src/worker/run-state/run-store.js';
 import type { PlannedJob } from '../../../src/worker/job-request/plan.js';
 import { runDetail } from '../../../src/worker/views/run-detail.js';
-import { runFacts } from '../../../src/worker/reporting/run-files.js';
-import { runLines } from '../../../src/worker/views/command-lines.js';
+import { runFilesOf } from '../../../src/worker/reporting/run-files.js';
+import { commandLines } from '../../../src/worker/views/command-lines.js';
 import { applyEvent, beginRun, type Run, type RunEvent } from '../../../src/worker/run-state/run.js';
 import { historyRow } from '../../../src/worker/views/history.js';
 import { describeImage, watchImages } from '../../../src/worker/views/images.js';
@@ -107,7 +107,7 @@ describe('what is shown of a task', () => {
   const analysis = readAnalysis(task);
 
   test('names its inputs, its outputs and its page in Girder', () => {
-    const facts = runFacts(task, analysis);
+    const facts = runFilesOf(task, analysis);
     expect(facts.girderUrl).toMatch(/^https?:\/\/[^/]+\/#job\/[0-9a-f]{24}$/);
     expect(facts.inputs.length + facts.outputs.length).toBeGreaterThan(0);
     for (const { girderId } of [...facts.inputs, ...facts.outputs])
@@ -135,13 +135,13 @@ describe('what is shown of a task', () => {
         env: {},
       },
     } satisfies PlannedJob;
-    const lines = runLines(task, analysis, planned, someSettings());
+    const lines = commandLines(task, analysis, planned, someSettings());
     expect(lines.container.slice(0, 4)).toEqual(['apptainer', 'exec', '--pwd', '/']);
     expect(lines.sbatch).toContain('--mem=1G');
-    const shown = JSON.stringify([lines, runFacts(task, analysis)]);
+    const shown = JSON.stringify([lines, runFilesOf(task, analysis)]);
     for (const token of tokens) expect(shown).not.toContain(token);
     // nobody calls sbatch where this host runs the jobs
-    const here = runLines(task, analysis, planned, someSettings({ 'worker.executor': 'local' }));
+    const here = commandLines(task, analysis, planned, someSettings({ 'worker.executor': 'local' }));
     expect(here).toEqual({ ...lines, sbatch: null });
   });
 });
@@ -192,7 +192,7 @@ describe('images', () => {
     await writeFile(join(directory, 'notes.txt'), '');
     await mkdir(join(directory, 'directory.sif'));
     const run = aRun({ type: 'described', at: 1, description: { image: 'example/small:v1' } });
-    const watch = watchImages(directory, { all: () => [run] } as unknown as Book, systemClock);
+    const watch = watchImages(directory, { all: () => [run] } as unknown as RunStore, systemClock);
     const rows = await new Promise((resolve) => {
       watch.listen((view) => {
         if (view.at !== null) resolve(view.rows);
@@ -207,7 +207,7 @@ describe('images', () => {
   test('more than are listed are counted, and that is no trouble', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'dsa-slurm-images-'));
     for (const name of ['a', 'b', 'c']) await writeFile(join(directory, `${name}_v1.sif`), '');
-    const watch = watchImages(directory, { all: () => [] } as unknown as Book, systemClock, 2);
+    const watch = watchImages(directory, { all: () => [] } as unknown as RunStore, systemClock, 2);
     const view = await new Promise((resolve) => {
       watch.listen((one) => {
         if (one.at !== null) resolve(one);

@@ -6,9 +6,9 @@ import type { OutgoingMessage } from '../../../src/celery/broker.js';
 import type { CreatedGirderJob } from '../../../src/girder/jobs/create-job.js';
 import { GirderError } from '../../../src/girder/api/girder-error.js';
 import { silentGirderJob } from '../../../src/girder/jobs/job.js';
-import { openBook, type RunNews } from '../../../src/worker/run-state/run-store.js';
+import { openRunStore, type NewRunEvent } from '../../../src/worker/run-state/run-store.js';
 import { publishFollowUps, refusedFollowUps } from '../../../src/worker/stages/publish-follow-ups.js';
-import type { Tools } from '../../../src/worker/worker-services.js';
+import type { WorkerServices } from '../../../src/worker/worker-services.js';
 import { createTestSetup, sendJson, startScriptedServer } from '../../support/scripted-http.js';
 import { someTask } from '../../support/tasks.js';
 
@@ -40,9 +40,9 @@ async function setUp(outcome: 'succeeded' | 'failed' | 'canceled', wanted: objec
   });
   const setup = createTestSetup();
   const stop = new AbortController();
-  const written: RunNews[] = [];
+  const written: NewRunEvent[] = [];
   const journal = {
-    append: async (_: string, event: RunNews) => void written.push(event),
+    append: async (_: string, event: NewRunEvent) => void written.push(event),
     appendSoon: () => undefined,
     compact: async () => undefined,
     probe: async () => undefined,
@@ -51,22 +51,22 @@ async function setUp(outcome: 'succeeded' | 'failed' | 'canceled', wanted: objec
     close: async () => undefined,
   };
   const log = silentLog();
-  const book = openBook(new Map(), journal, { clock: setup.clock, log, stopping: stop.signal });
+  const runStore = openRunStore(new Map(), journal, { clock: setup.clock, log, stopping: stop.signal });
   const task = someTask({
     headers: { girder_api_url: `${girder.origin}/api/v1`, girder_client_token: 'SECRET' },
     body: JSON.stringify([[], {}, wanted]),
     rootId: 'root',
   });
-  await book.accept({ task, refusal: null });
-  await book.record(task.id, { type: 'decided', outcome, reason: null });
+  await runStore.accept({ task, refusal: null });
+  await runStore.record(task.id, { type: 'decided', outcome, reason: null });
   const published: OutgoingMessage[] = [];
   const said: string[] = [];
   const searched: string[] = [];
   const troubles: (string | null)[] = [];
   let search: () => Promise<CreatedGirderJob | null> = nothingFound;
   let publish = async (message: OutgoingMessage): Promise<void> => void published.push(message);
-  const tools = {
-    book,
+  const services = {
+    runStore,
     clock: setup.clock,
     log,
     girderSetup: () => setup,
@@ -80,7 +80,7 @@ async function setUp(outcome: 'succeeded' | 'failed' | 'canceled', wanted: objec
       return search();
     },
     publish: async (message: OutgoingMessage) => publish(message),
-  } as unknown as Tools;
+  } as unknown as WorkerServices;
   const context = {
     id: task.id,
     girderJob: { ...silentGirderJob(), log: (text: string) => void said.push(text) },
@@ -88,7 +88,7 @@ async function setUp(outcome: 'succeeded' | 'failed' | 'canceled', wanted: objec
     stopping: stop.signal,
   };
   const run = () => {
-    const found = book.get(task.id);
+    const found = runStore.get(task.id);
     if (found === undefined) throw new Error('the run is gone');
     return found;
   };
@@ -98,7 +98,7 @@ async function setUp(outcome: 'succeeded' | 'failed' | 'canceled', wanted: objec
     written,
     run,
     stop,
-    book,
+    runStore,
     made: () => made,
     searched,
     troubles,
@@ -108,7 +108,7 @@ async function setUp(outcome: 'succeeded' | 'failed' | 'canceled', wanted: objec
     finds: (how: typeof search) => {
       search = how;
     },
-    go: async () => publishFollowUps(context, run(), tools),
+    go: async () => publishFollowUps(context, run(), services),
     breakPublish: (how: typeof publish) => {
       publish = how;
     },
@@ -164,7 +164,7 @@ describe('what follows a run', () => {
 
   test('has the Girder job that a worker had made and died before it wrote that down', async () => {
     const site = await setUp('succeeded', { ...embed, callbacks: [next('first')] });
-    await site.book.record(site.run().id, { type: 'follow-up-asked', place: 'link.0' });
+    await site.runStore.record(site.run().id, { type: 'follow-up-asked', place: 'link.0' });
     const job = { id: girderId(77), jobInfoSpec: created(girderId(77)).jobInfoSpec };
     let answers = 0;
     site.finds(async () => {
@@ -214,7 +214,7 @@ describe('what follows a run', () => {
 
   test('has a new Girder job where none was made, and none is looked for the first time', async () => {
     const site = await setUp('succeeded');
-    await site.book.record(site.run().id, { type: 'follow-up-asked', place: 'link.1' });
+    await site.runStore.record(site.run().id, { type: 'follow-up-asked', place: 'link.1' });
     await site.go();
     expect(site.searched).toEqual([headersOf(site.published[1])['id']]);
     expect(site.made()).toBe(2);

@@ -10,7 +10,7 @@ import type { Executor, JobRequest } from '../../../src/worker/executor/executor
 import { createLocalExecutor } from '../../../src/worker/executor/local.js';
 import type { ProcessEnd, Processes } from '../../../src/worker/executor/local/processes.js';
 import { createSpool, type LocalJob, type Spool } from '../../../src/worker/executor/local/spool.js';
-import type { Owner } from '../../../src/worker/run-state/process-identity.js';
+import type { ProcessIdentity } from '../../../src/worker/run-state/process-identity.js';
 
 /** Processes that are none: a test says when one ends. */
 interface PlayedProcesses extends Processes {
@@ -40,7 +40,13 @@ const clock: Clock = {
   monotonic: () => Date.now() + later,
   sleep: async (ms, signal) => systemClock.sleep(Math.min(ms, 20), signal),
 };
-const owner = (pid: number): Owner => ({ pid, host: 'here', since: 'now', machine: 'm', born: String(pid) });
+const owner = (pid: number): ProcessIdentity => ({
+  pid,
+  host: 'here',
+  since: 'now',
+  machine: 'm',
+  born: String(pid),
+});
 
 function playProcesses(): PlayedProcesses {
   let pid = 100;

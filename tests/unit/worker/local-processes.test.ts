@@ -9,7 +9,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 import { createProcesses } from '../../../src/worker/executor/local/processes.js';
 import type { LocalJob } from '../../../src/worker/executor/local/spool.js';
-import { describeProcess, type Owner } from '../../../src/worker/run-state/process-identity.js';
+import { describeProcess, type ProcessIdentity } from '../../../src/worker/run-state/process-identity.js';
 
 let dir: string;
 const processes = createProcesses({ PATH: process.env['PATH'], HOME: '/' });
@@ -64,7 +64,7 @@ const groupOf = async (pid: string): Promise<string | undefined> =>
 const programOf = async (pid: number): Promise<string | undefined> =>
   (await readFile(`/proc/${pid}/cmdline`, 'utf8')).split('\0')[0];
 
-function mustBe(owner: Owner | null): Owner {
+function mustBe(owner: ProcessIdentity | null): ProcessIdentity {
   if (owner === null) throw new Error('it is not there');
   return owner;
 }
@@ -177,7 +177,7 @@ sleep 60 & child=$!; echo "child $child"; wait`);
     begun.push(child);
     const real = await describeProcess(child.pid ?? 0);
     const [boot = '', space = ''] = (real.machine ?? '').split(' ');
-    const cases: [Owner, string][] = [
+    const cases: [ProcessIdentity, string][] = [
       [{ ...real, born: '1' }, 'dead'],
       [{ ...real, machine: `${boot} pid:[1]` }, 'out of reach'],
       [{ ...real, machine: `another-boot ${space}` }, 'dead'],

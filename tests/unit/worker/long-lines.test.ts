@@ -10,7 +10,7 @@ import { createGirderJob } from '../../../src/girder/jobs/job.js';
 import { createReportLimits } from '../../../src/girder/jobs/report-limits.js';
 import { readSession } from '../../../src/girder/api/requests-session.js';
 import { followLog } from '../../../src/worker/logs/follow-log.js';
-import type { StageContext, Tools } from '../../../src/worker/worker-services.js';
+import type { StageContext, WorkerServices } from '../../../src/worker/worker-services.js';
 import { createTestSetup, sendJson, startScriptedServer } from '../../support/scripted-http.js';
 
 /** What Girder keeps of a log: as many entries as 4 MiB hold of the newest one's length (girder_jobs, models/job.py). */
@@ -54,20 +54,20 @@ async function setUp() {
     await rm(dir, { recursive: true, force: true });
   });
   const context = { id: 'a', girderJob, stopping: new AbortController().signal } as unknown as StageContext;
-  const tools = {
+  const services = {
     clock: setup.clock,
     log: setup.log,
     settings: { girder: { reportSeconds: 1 } },
-    book: {
+    runStore: {
       get: () => ({ logOffset: 0, submission: { logFile } }),
-      note: () => undefined,
+      recordVolatile: () => undefined,
     },
-  } as unknown as Tools;
+  } as unknown as WorkerServices;
   return {
     girder,
     logFile,
     async follow(): Promise<void> {
-      await followLog(context, tools, AbortSignal.abort());
+      await followLog(context, services, AbortSignal.abort());
       await girderJob.flush();
     },
   };

@@ -3,8 +3,8 @@ import { describe, expect, test, vi } from 'vitest';
 import { systemClock } from '../../../src/base/clock.js';
 import { silentLog } from '../../../src/base/log.js';
 import type { Broker } from '../../../src/celery/broker.js';
-import { openBook } from '../../../src/worker/run-state/run-store.js';
-import { createIntake, pingTask } from '../../../src/worker/task-acceptor.js';
+import { openRunStore } from '../../../src/worker/run-state/run-store.js';
+import { createTaskAcceptor, pingTask } from '../../../src/worker/task-acceptor.js';
 import type { Journal } from '../../../src/worker/run-state/journal.js';
 import { someTask } from '../../support/tasks.js';
 
@@ -31,7 +31,7 @@ function setUp(limit = 10) {
   };
   const log = silentLog();
   const stop = new AbortController();
-  const book = openBook(new Map(), journal, { clock: systemClock, log, stopping: stop.signal });
+  const runStore = openRunStore(new Map(), journal, { clock: systemClock, log, stopping: stop.signal });
   const broker = {
     pauseConsuming: async () => void flow.push('pause'),
     resumeConsuming: async () => void flow.push('resume'),
@@ -39,8 +39,8 @@ function setUp(limit = 10) {
   } as Broker;
   const revoked = new Set<string>();
   const closed = { value: false };
-  const intake = createIntake({
-    book,
+  const intake = createTaskAcceptor({
+    runStore,
     broker: () => broker,
     limit,
     isClosed: () => closed.value,
@@ -50,7 +50,7 @@ function setUp(limit = 10) {
     log,
   });
   const breakJournal = (value: boolean) => (broken = value);
-  return { intake, revoked, closed, book, written, flow, started, results, breakJournal, stop };
+  return { intake, revoked, closed, runStore, written, flow, started, results, breakJournal, stop };
 }
 
 describe('intake', () => {
@@ -81,30 +81,30 @@ describe('intake', () => {
   });
 
   test('a task that cannot be made durable is not accepted, the flow stops until the disk has room, and it is taken when it comes again', async () => {
-    const { intake, started, book, breakJournal, flow } = setUp();
+    const { intake, started, runStore, breakJournal, flow } = setUp();
     breakJournal(true);
     await expect(intake.onTask(someTask({ id: 'a' }))).rejects.toThrow('disk full');
-    expect(book.get('a')).toBeUndefined();
-    expect(book.trouble()).toContain('disk full');
+    expect(runStore.get('a')).toBeUndefined();
+    expect(runStore.problem()).toContain('disk full');
     expect(intake.state()).toBe('blocked');
     await vi.waitFor(() => expect(flow).toEqual(['pause']));
     breakJournal(false);
     // nobody else tries: nothing comes in
     await vi.waitFor(() => expect(flow).toEqual(['pause', 'resume']), 20_000);
-    expect(book.trouble()).toBeNull();
+    expect(runStore.problem()).toBeNull();
     expect(intake.state()).toBe('open');
     await intake.onTask(someTask({ id: 'a' }));
     expect(started).toEqual(['a']);
   });
 
   test('at the limit the flow stops, nothing more is taken, and it flows again when a run has finished', async () => {
-    const { intake, flow, book } = setUp(2);
+    const { intake, flow, runStore } = setUp(2);
     await intake.onTask(someTask({ id: 'a' }));
     await intake.onTask(someTask({ id: 'b' }));
     await expect(intake.onTask(someTask({ id: 'c' }))).rejects.toThrow(/limit/);
     expect(intake.state()).toBe('full');
-    await book.record('a', { type: 'decided', outcome: 'succeeded', reason: null });
-    await book.record('a', { type: 'finished', told: true });
+    await runStore.record('a', { type: 'decided', outcome: 'succeeded', reason: null });
+    await runStore.record('a', { type: 'finished', told: true });
     intake.adjust();
     await expect.poll(() => flow).toEqual(['pause', 'resume']);
     expect(intake.state()).toBe('open');
@@ -112,17 +112,17 @@ describe('intake', () => {
 
   test("the operator's pause outlasts a free place", async () => {
     const { intake, flow } = setUp();
-    intake.want('paused');
+    intake.request('paused');
     intake.adjust();
     expect(intake.state()).toBe('paused');
-    intake.want('open');
+    intake.request('open');
     await expect.poll(() => flow).toEqual(['pause', 'resume']);
   });
 
   test('runs that only wait for a Girder that is away make room for as many others, and no more', async () => {
-    const { intake, book, flow } = setUp(2);
+    const { intake, runStore, flow } = setUp(2);
     const away = (id: string): void =>
-      void book.note(id, { type: 'girder-trouble', trouble: 'Girder is away.' });
+      void runStore.recordVolatile(id, { type: 'girder-trouble', trouble: 'Girder is away.' });
     for (const id of ['a', 'b']) await intake.onTask(someTask({ id }));
     expect(intake.state()).toBe('full');
     away('a');
@@ -135,39 +135,39 @@ describe('intake', () => {
     await expect(intake.onTask(someTask({ id: 'e' }))).rejects.toThrow(/limit/);
     // one whose job is in Slurm uses the cluster, whatever Girder does
     for (const id of ['a', 'b', 'c']) {
-      book.note(id, { type: 'girder-trouble', trouble: null });
+      runStore.recordVolatile(id, { type: 'girder-trouble', trouble: null });
     }
-    expect(book.waitingForGirder()).toBe(0);
-    await book.record('d', { type: 'submitted', jobId: '1' });
+    expect(runStore.waitingForGirder()).toBe(0);
+    await runStore.record('d', { type: 'submitted', jobId: '1' });
     away('d');
-    expect(book.waitingForGirder()).toBe(0);
+    expect(runStore.waitingForGirder()).toBe(0);
     away('a');
-    await book.record('a', { type: 'decided', outcome: 'failed', reason: null });
-    await book.record('a', { type: 'finished', told: false });
-    expect(book.waitingForGirder()).toBe(0);
+    await runStore.record('a', { type: 'decided', outcome: 'failed', reason: null });
+    await runStore.record('a', { type: 'finished', told: false });
+    expect(runStore.waitingForGirder()).toBe(0);
     expect(flow).toEqual(['pause', 'resume', 'pause']);
   });
 
   test("the doctor's ping is answered, even at the limit, and leaves nothing", async () => {
-    const { intake, book, written, started, results } = setUp(0);
+    const { intake, runStore, written, started, results } = setUp(0);
     await intake.onTask(someTask({ id: 'p', name: pingTask }));
     expect(results).toEqual(['p SUCCESS']);
-    expect([[...book.all()], written, started]).toEqual([[], [], []]);
+    expect([[...runStore.all()], written, started]).toEqual([[], [], []]);
   });
 
   test('a task that was revoked before it came is canceled from the start', async () => {
-    const { revoked, intake, book } = setUp();
+    const { revoked, intake, runStore } = setUp();
     revoked.add('a');
     await intake.onTask(someTask({ id: 'a' }));
-    expect(book.get('a')?.cancel?.by).toBe('celery');
+    expect(runStore.get('a')?.cancel?.by).toBe('celery');
   });
 
   test('a full disk does not keep the worker from stopping', async () => {
-    const { intake, book, breakJournal, stop } = setUp();
+    const { intake, runStore, breakJournal, stop } = setUp();
     await intake.onTask(someTask({ id: 'a' }));
     breakJournal(true);
-    const recorded = book.record('a', { type: 'started' });
-    await expect.poll(() => book.trouble()).toContain('disk full');
+    const recorded = runStore.record('a', { type: 'started' });
+    await expect.poll(() => runStore.problem()).toContain('disk full');
     stop.abort(new Error('stopped'));
     await expect(recorded).rejects.toThrow('stopped');
   });
@@ -183,9 +183,9 @@ describe('intake', () => {
   };
 
   test('a refused message that names a Girder job becomes a run that tells it and whoever waits; of any other that one hears at once', async () => {
-    const { intake, book, results } = setUp();
+    const { intake, runStore, results } = setUp();
     await intake.onRefused({ ...refused, headers: { jobInfoSpec: {} } });
-    expect(book.get('a')).toMatchObject({
+    expect(runStore.get('a')).toMatchObject({
       refusal: 'pickle',
       stage: 'accepted',
       task: { replyTo: 'caller', correlationId: 'c', ignoreResult: false },
@@ -193,16 +193,16 @@ describe('intake', () => {
     expect(results).toEqual([]);
     await intake.onRefused({ ...refused, id: 'b', headers: {} });
     await intake.onRefused({ ...refused, id: null, headers: null });
-    expect(book.inFlight()).toBe(1);
+    expect(runStore.inFlight()).toBe(1);
     expect(results).toEqual(['b FAILURE']);
   });
 
   test('a refused message without a usable id tells its Girder job too, once', async () => {
-    const { intake, book } = setUp();
+    const { intake, runStore } = setUp();
     const headers = { jobInfoSpec: { reference: '0123456789abcdef01234567' } };
     const refusal = { ...refused, id: null, reason: 'no id', headers };
     await intake.onRefused(refusal);
     await intake.onRefused(refusal);
-    expect([...book.all()]).toMatchObject([{ refusal: 'no id', task: { headers } }]);
+    expect([...runStore.all()]).toMatchObject([{ refusal: 'no id', task: { headers } }]);
   });
 });

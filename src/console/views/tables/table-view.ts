@@ -1,4 +1,4 @@
-import type { Watched } from '../../../worker/views/live-views.js';
+import type { LiveViews } from '../../../worker/views/live-views.js';
 import type { ConsoleState, TableName } from '../../state/state.js';
 import type { DataAge } from '../../table/column.js';
 import type { Item, Table } from '../../table/table.js';
@@ -16,7 +16,7 @@ export interface TableView<R extends Item = Item> {
   /** What the rows are: `nodes`. */
   label: string;
   /** Live views to subscribe to while the table is visible. */
-  liveViews: readonly (keyof Watched)[];
+  liveViews: readonly (keyof LiveViews)[];
   /** Absent for the table of runs and jobs, whose rows the reducer merges. */
   rows?(state: ConsoleState): readonly R[];
   /** The rows depend on the runs of the snapshot. */

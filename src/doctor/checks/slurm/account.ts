@@ -1,7 +1,7 @@
 import { userInfo } from 'node:os';
 import { describeFailure } from '../../../base/command.js';
 import type { Settings } from '../../../config/index.js';
-import type { Site } from '../../../slurm/site.js';
+import type { ClusterInfo } from '../../../slurm/site.js';
 import type { Check, Finding } from '../../check.js';
 import { combine, configSet, fail, ok, skip, warn } from '../../check-result.js';
 
@@ -74,7 +74,7 @@ export const account: Check = {
   title: 'account and QOS',
   needs: ['slurm.version'],
   async run({ run, settings, profile, needed, signal }) {
-    const site = needed('slurm.version') as Site;
+    const site = needed('slurm.version') as ClusterInfo;
     if (site.accounting !== true)
       return skip('this site keeps no accounting: account and QOS are not looked at');
     const user = userInfo().username;

@@ -1,7 +1,7 @@
 import { describeFailure } from '../../../base/command.js';
 import type { Settings } from '../../../config/index.js';
 import { parseSlurmNumber } from '../../../slurm/commands/values.js';
-import { shortestPollSeconds, type Site } from '../../../slurm/site.js';
+import { shortestPollSeconds, type ClusterInfo } from '../../../slurm/site.js';
 import type { Check, Finding } from '../../check.js';
 import { combine, configSet, fail, ok, skip, warn } from '../../check-result.js';
 import { readSlurmConfig } from '../../slurm-config.js';
@@ -13,7 +13,7 @@ export const accounting: Check = {
   title: 'accounting',
   needs: ['slurm.version'],
   async run({ run, signal, needed }) {
-    const site = needed('slurm.version') as Site;
+    const site = needed('slurm.version') as ClusterInfo;
     switch (site.accounting) {
       case true: {
         const answer = await run('sacctmgr', ['--noheader', 'show', 'cluster'], { timeoutMs: 4_500, signal });
@@ -39,7 +39,7 @@ export const accounting: Check = {
 };
 
 /** How long the controller remembers a job that has ended. Pure. */
-export function judgeMinJobAge(site: Site, pollSeconds: number, profile: string): Finding {
+export function judgeMinJobAge(site: ClusterInfo, pollSeconds: number, profile: string): Finding {
   const { minJobAge } = site;
   if (minJobAge === null) return skip('Slurm did not tell its MinJobAge');
   if (minJobAge === 0) return ok('MinJobAge 0: the controller forgets no job');
@@ -57,12 +57,12 @@ export const minJobAge: Check = {
   title: 'memory of ended jobs',
   needs: ['slurm.version'],
   run: async ({ needed, settings, profile }) =>
-    judgeMinJobAge(needed('slurm.version') as Site, settings.slurm.pollSeconds, profile),
+    judgeMinJobAge(needed('slurm.version') as ClusterInfo, settings.slurm.pollSeconds, profile),
 };
 
 /** The controller's own limits against the worker's. Pure. */
 export function judgeLimits(
-  site: Site,
+  site: ClusterInfo,
   config: ReadonlyMap<string, string>,
   settings: Pick<Settings, 'worker' | 'slurm'>,
   profile: string,
@@ -100,6 +100,6 @@ export const limits: Check = {
   needs: ['slurm.version'],
   async run({ run, settings, profile, needed, signal }) {
     const config = await readSlurmConfig(run, { timeoutMs: 4_500, signal });
-    return judgeLimits(needed('slurm.version') as Site, config ?? new Map(), settings, profile);
+    return judgeLimits(needed('slurm.version') as ClusterInfo, config ?? new Map(), settings, profile);
   },
 };

@@ -1,6 +1,6 @@
 import { describeFailure, type RunCommand } from '../../../base/command.js';
 import type { Settings } from '../../../config/index.js';
-import type { Partition, Site } from '../../../slurm/site.js';
+import type { Partition, ClusterInfo } from '../../../slurm/site.js';
 import type { Check, Finding } from '../../check.js';
 import { combine, configSet, count, fail, ok, warn } from '../../check-result.js';
 
@@ -76,7 +76,7 @@ export const partitions: Check = {
   title: 'partitions',
   needs: ['slurm.version'],
   async run({ run, settings, profile, needed, signal }) {
-    const site = needed('slurm.version') as Site;
+    const site = needed('slurm.version') as ClusterInfo;
     if (site.partitions === null) return hiddenPartitions(run, signal);
     const result = await run('sinfo', ['--all', '--noheader', '--Node', '--format=%R|%T'], {
       timeoutMs: 4_500,

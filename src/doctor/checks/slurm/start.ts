@@ -1,7 +1,7 @@
 import { userInfo } from 'node:os';
 import { describeFailure, type CommandOptions, type RunCommand } from '../../../base/command.js';
 import type { Settings } from '../../../config/index.js';
-import type { Site } from '../../../slurm/site.js';
+import type { ClusterInfo } from '../../../slurm/site.js';
 import { parseSlurmDuration } from '../../../slurm/commands/values.js';
 import { usualResources } from '../../../worker/job-request/resources.js';
 import type { Check, Finding } from '../../check.js';
@@ -178,7 +178,7 @@ function readLimits(of: string, cells: readonly string[]): Limits {
 
 async function readAccounting(
   run: RunCommand,
-  { cluster, enforced }: { cluster: string; enforced: Site['enforced'] },
+  { cluster, enforced }: { cluster: string; enforced: ClusterInfo['enforced'] },
   options: CommandOptions,
 ): Promise<AccountingFacts | null> {
   const user = userInfo().username;
@@ -273,7 +273,7 @@ export const start: Check = {
   title: 'jobs can start',
   needs: ['slurm.version'],
   async run({ run, settings, profile, needed, signal }) {
-    const site = needed('slurm.version') as Site;
+    const site = needed('slurm.version') as ClusterInfo;
     const options = { timeoutMs: 4_500, signal };
     const shown = await run('scontrol', ['--all', '--oneliner', 'show', 'partition'], options);
     if (shown.kind !== 'exited' || shown.exitCode !== 0)

@@ -1,18 +1,18 @@
-import { readSite, type Site } from '../../../slurm/site.js';
+import { readClusterInfo, type ClusterInfo } from '../../../slurm/site.js';
 import type { Check } from '../../check.js';
 import { fail, ok, warn } from '../../check-result.js';
 
 /** The oldest release whose commands print what is read here. */
 const oldest = [20, 11] as const;
 
-/** What the cluster says of itself; a {@link Site} for the others. */
+/** What the cluster says of itself; a {@link ClusterInfo} for the others. */
 export const version: Check = {
   id: 'slurm.version',
   group: 'slurm',
   title: 'version',
   needs: ['slurm.controller'],
   async run({ run, signal }) {
-    const site: Site = await readSite(run, { timeoutMs: 4_500, signal });
+    const site: ClusterInfo = await readClusterInfo(run, { timeoutMs: 4_500, signal });
     if (site.version === null) {
       return fail(
         'scontrol show config did not tell the version.',

@@ -1,7 +1,11 @@
 import { hostname } from 'node:os';
 import type { Clock } from '../../../base/clock.js';
 import { readLease, type SeenLease } from '../../../worker/run-state/lease.js';
-import { isCertainlyAlive, isCertainlyDead, type Owner } from '../../../worker/run-state/process-identity.js';
+import {
+  isCertainlyAlive,
+  isCertainlyDead,
+  type ProcessIdentity,
+} from '../../../worker/run-state/process-identity.js';
 import type { Check, Finding } from '../../check.js';
 import { ok, warn } from '../../check-result.js';
 
@@ -21,7 +25,7 @@ export interface LockFacts {
 
 /** @param age milliseconds for which the lock was watched without a renewal; null if there is none. Pure. */
 export function judgeLock(
-  { owner, age, dead }: { owner: Owner | null; age: number | null; dead: boolean },
+  { owner, age, dead }: { owner: ProcessIdentity | null; age: number | null; dead: boolean },
   profile: string,
 ): Finding {
   const start = `dsa-slurm${profile === 'default' ? '' : ` --profile ${profile}`} worker`;

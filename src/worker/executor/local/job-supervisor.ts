@@ -7,7 +7,7 @@ import { readExitRecord } from '../../../slurm/exit-record.js';
 import type { ProcessEnd, Processes } from './processes.js';
 import type { LocalJob, Spool } from './spool.js';
 
-export interface KeeperOptions {
+export interface JobSupervisorOptions {
   spool: Spool;
   processes: Processes;
   /** Jobs that run at one time. */
@@ -24,12 +24,12 @@ export interface KeeperOptions {
 export type NewJob = Omit<LocalJob, 'id' | 'submittedAt' | 'startingAt' | 'process' | 'cancelAt' | 'end'>;
 
 /** How a new job was taken. `unclear`: a file of it may be there, and will be found. */
-export type Taken =
+export type AddResult =
   | { kind: 'taken'; id: string }
   | { kind: 'refused'; why: string }
   | { kind: 'unclear'; why: string };
 
-export interface Look {
+export interface PollResult {
   /** The jobs of earlier workers are known. */
   answered: boolean;
   /** What went wrong. */
@@ -37,11 +37,11 @@ export interface Look {
 }
 
 /** The jobs of this host. What is done to one is on the disk first; one thing is done at a time. */
-export interface Keeper {
+export interface JobSupervisor {
   /** In the order in which they came. Before the first look: none. */
   jobs(): LocalJob[];
   job(id: string): LocalJob | undefined;
-  add(job: NewJob): Promise<Taken>;
+  add(job: NewJob): Promise<AddResult>;
   /** Jobs of a run, newest first. @throws as long as a file could hide one */
   ofKey(key: string): Promise<LocalJob[]>;
   /** Whether a job of this number may be there, although {@link job} does not know it. */
@@ -49,7 +49,7 @@ export interface Keeper {
   /** @throws if it cannot be written down */
   cancel(ids: readonly string[]): Promise<void>;
   /** Looks after every job: notes what ended, starts what may start, ends what was canceled. Never throws. */
-  look(): Promise<Look>;
+  look(): Promise<PollResult>;
   /** Resolves when nothing is under way. */
   settled(): Promise<void>;
 }
@@ -61,7 +61,7 @@ const listedMs = 300_000;
 /** Why a process cannot be started just now: too many of them, or too many open files. */
 const passing = new Set(['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE']);
 
-export function createKeeper(options: KeeperOptions): Keeper {
+export function createJobSupervisor(options: JobSupervisorOptions): JobSupervisor {
   const { spool, processes, concurrency, graceMs, clock, log, onNews } = options;
   const jobs = new Map<string, LocalJob>();
   /** Started by this worker, which is told how they end. */
@@ -235,7 +235,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
     if (process !== null) await change(intent, { process });
   }
 
-  async function look(): Promise<Look> {
+  async function look(): Promise<PollResult> {
     const troubles: string[] = [];
     const attempt = async (work: () => Promise<void>): Promise<void> => {
       try {
@@ -261,7 +261,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
     return { answered: true, trouble: troubles[0] ?? null };
   }
 
-  async function add(made: NewJob): Promise<Taken> {
+  async function add(made: NewJob): Promise<AddResult> {
     try {
       await load();
     } catch (error) {

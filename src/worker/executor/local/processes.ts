@@ -9,7 +9,7 @@ import {
   describeProcess,
   describeSelf,
   isCertainlyDead,
-  type Owner,
+  type ProcessIdentity,
 } from '../../run-state/process-identity.js';
 import type { LocalJob } from './spool.js';
 
@@ -24,7 +24,7 @@ export type Whereabouts = 'alive' | 'dead' | 'out of reach';
 
 export interface Started {
   /** Null if it had ended before it could be looked at. */
-  process: Owner | null;
+  process: ProcessIdentity | null;
   /** How it ends, if this worker lives to see it. What it has left running is not dead then: see `killRest`. */
   ended: Promise<ProcessEnd>;
 }
@@ -34,13 +34,13 @@ export interface Processes {
   /** Starts the script of a job as the leader of a process group of its own, which goes on when the worker ends. */
   start(job: LocalJob): Promise<Started>;
   /** A worker that died between intent and note may have left a process: it is known by the mark in its environment. */
-  findStarted(job: LocalJob): Promise<Owner | null>;
-  whereabouts(process: Owner): Promise<Whereabouts>;
+  findStarted(job: LocalJob): Promise<ProcessIdentity | null>;
+  whereabouts(process: ProcessIdentity): Promise<Whereabouts>;
   /**
    * Signals the leader, which is the batch script, or its whole group, if the leader is alive and the very process that is
    * meant.
    */
-  signal(process: Owner, signal: 'SIGTERM' | 'SIGKILL', whom: 'leader' | 'group'): Promise<void>;
+  signal(process: ProcessIdentity, signal: 'SIGTERM' | 'SIGKILL', whom: 'leader' | 'group'): Promise<void>;
   /**
    * Kills what a job whose script is over has left running, as Slurm does: whoever carries its mark. A container can
    * take that away, so whoever is in the group of `leader` is meant as well. The group is never signaled as such, since
@@ -156,7 +156,7 @@ async function interpreterOf(script: string): Promise<[string, ...string[]]> {
   return argument === undefined || argument === '' ? [program] : [program, argument];
 }
 
-async function whereabouts(owner: Owner): Promise<Whereabouts> {
+async function whereabouts(owner: ProcessIdentity): Promise<Whereabouts> {
   if (await isCertainlyDead(owner)) return 'dead';
   const self = await describeSelf();
   if (owner.machine !== null && owner.machine === self.machine) return 'alive';

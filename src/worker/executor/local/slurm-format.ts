@@ -4,11 +4,11 @@ import type { JobRow } from '../../../slurm/job.js';
 import { jobComment, jobName } from '../../../slurm/job-identity.js';
 import type { JobDetails, JobFact } from '../../../slurm/commands/scontrol.js';
 import { stateSentence } from '../../../slurm/states.js';
-import type { OwnerWords } from '../executor.js';
+import type { OwnerMessages } from '../executor.js';
 import type { LocalJob } from './spool.js';
 
 /** The owner of the slide knows of no cluster here. */
-export const ownerWords: OwnerWords = {
+export const ownerMessages: OwnerMessages = {
   waits: () => 'The analysis waits: others are before it.',
   state: (state) => sentences.get(state.base) ?? stateSentence(state),
   refused: () => 'The analysis waits: this computer takes no more work at present.',

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import type { RunView } from '../../../../src/worker/views/handle.js';
-import type { Watched } from '../../../../src/worker/views/live-views.js';
+import type { LiveViews } from '../../../../src/worker/views/live-views.js';
 import type { GirderJob } from '../../../../src/sandbox/fake-girder/index.js';
 import { expectStatus, openLab, status, type Lab } from '../../../support/lab.js';
 import { testSite } from '../../../support/test-site.js';
@@ -21,11 +21,11 @@ async function runOf(job: GirderJob, fits: (run: RunView) => boolean): Promise<R
 }
 
 /** A view that fits, of something that is only asked for while somebody looks. */
-async function watched<K extends keyof Watched>(
+async function watched<K extends keyof LiveViews>(
   what: K,
-  fits: (view: Watched[K]) => boolean,
-): Promise<Watched[K]> {
-  let found: Watched[K] | null = null;
+  fits: (view: LiveViews[K]) => boolean,
+): Promise<LiveViews[K]> {
+  let found: LiveViews[K] | null = null;
   const stop = lab.worker.handle.watch(what, (view) => {
     if (fits(view)) found ??= view;
   });

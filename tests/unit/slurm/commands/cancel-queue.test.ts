@@ -2,9 +2,9 @@ import { expect, test } from 'vitest';
 
 import { systemClock } from '../../../../src/base/clock.js';
 import { createCanceler } from '../../../../src/slurm/commands/cancel-queue.js';
-import type { SlurmWords } from '../../../../src/slurm/commands/batch-command.js';
+import type { CommandOutcome } from '../../../../src/slurm/commands/batch-command.js';
 
-function setUp(answer: SlurmWords = { ok: true, said: '' }) {
+function setUp(answer: CommandOutcome = { ok: true, said: '' }) {
   const sent: (readonly string[])[] = [];
   const canceler = createCanceler(async (ids) => {
     sent.push(ids);

@@ -4,7 +4,7 @@ import type { JobChange } from '../../../../src/slurm/commands/change-jobs.js';
 import type { TrackedJobs } from '../../../../src/slurm/tracker.js';
 import type { WorkerAction } from '../../../../src/worker/actions/action.js';
 import { createActions } from '../../../../src/worker/actions/actions.js';
-import type { Book } from '../../../../src/worker/run-state/run-store.js';
+import type { RunStore } from '../../../../src/worker/run-state/run-store.js';
 import type { Executor } from '../../../../src/worker/executor/executor.js';
 import { applyEvent, beginRun, type Run, type RunEvent } from '../../../../src/worker/run-state/run.js';
 import { fakeJob } from '../../../support/fake-worker-handle.js';
@@ -53,7 +53,7 @@ function setUp({
     cancelCommand: 'scancel',
     tracker: {
       view: () => view,
-      nudge: () => undefined,
+      pollSoon: () => undefined,
       onAnswer(listener: (view: TrackedJobs) => void) {
         queueMicrotask(() => {
           view = { ...view, rows: [...view.rows, ...late.map((id) => fakeJob({ id }))] };
@@ -72,7 +72,7 @@ function setUp({
     },
   } as unknown as Executor;
   const act = createActions({
-    book: { get: (id: string) => runs.get(id), all: () => runs.values() } as unknown as Book,
+    runStore: { get: (id: string) => runs.get(id), all: () => runs.values() } as unknown as RunStore,
     executor,
     requestCancel: async (id) => {
       done.push(`request ${id}`);

@@ -2,10 +2,10 @@ import { expect, test } from 'vitest';
 
 import { silentLog } from '../../../../src/base/log.js';
 import type { JobRow } from '../../../../src/slurm/job.js';
-import { createMark } from '../../../../src/slurm/job-identity.js';
+import { createOwnerMark } from '../../../../src/slurm/job-identity.js';
 import { parseJobState } from '../../../../src/slurm/states.js';
 import type { TrackedJobs } from '../../../../src/slurm/tracker.js';
-import type { Book } from '../../../../src/worker/run-state/run-store.js';
+import type { RunStore } from '../../../../src/worker/run-state/run-store.js';
 import { orphanJobs, watchOrphans } from '../../../../src/worker/actions/orphans.js';
 import type { Run } from '../../../../src/worker/run-state/run.js';
 
@@ -15,7 +15,7 @@ function row(id: string, over: Partial<JobRow> = {}): JobRow {
   return {
     id,
     key: `run-${id}`,
-    mark: createMark(state),
+    mark: createOwnerMark(state),
     state: parseJobState('RUNNING'),
     reason: '',
     ...over,
@@ -31,7 +31,7 @@ test('are the live jobs of this worker that no unfinished run knows', () => {
     row('3'),
     row('4', { state: parseJobState('COMPLETED') }),
     // another worker of the same user, a job of an older version, and one that is none of ours
-    row('5', { mark: createMark('/home/dsa/.local/state/dsa-slurm/other') }),
+    row('5', { mark: createOwnerMark('/home/dsa/.local/state/dsa-slurm/other') }),
     row('6', { mark: null }),
     row('7', { key: null }),
     row('8', { state: parseJobState('PENDING') }),
@@ -50,8 +50,8 @@ test('are told once two answers of Slurm have shown them, and no longer when the
       return () => undefined;
     },
   };
-  const book = { all: () => [] as Run[] } as unknown as Book;
-  const watch = watchOrphans(tracker as never, book, state, silentLog());
+  const runStore = { all: () => [] as Run[] } as unknown as RunStore;
+  const watch = watchOrphans(tracker as never, runStore, state, silentLog());
   const tell = (view: TrackedJobs): void => listeners[0]?.(view);
   const answer = (rows: JobRow[]): void => tell({ rows, at: (at += 1), trouble: null });
   answer([row('1')]);

@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
 
 import { silentLog } from '../../../../src/base/log.js';
-import type { Site } from '../../../../src/slurm/site.js';
-import { createPace, keepWithinBudget } from '../../../../src/worker/actions/poll-interval.js';
+import type { ClusterInfo } from '../../../../src/slurm/site.js';
+import { createPollInterval, keepWithinBudget } from '../../../../src/worker/actions/poll-interval.js';
 
 function pace(everyMs: number | null, pollSeconds = 10, perSecond: number | null = null) {
   let ms = everyMs;
   const rateLimit = perSecond === null ? null : { burst: 30, perSecond };
-  const site = async (): Promise<Site> => ({
+  const site = async (): Promise<ClusterInfo> => ({
     version: '22.05.8',
     cluster: null,
     minJobAge: null,
@@ -16,9 +16,9 @@ function pace(everyMs: number | null, pollSeconds = 10, perSecond: number | null
     partitions: null,
     rateLimit,
   });
-  const tracker = { everyMs: () => ms, askEvery: (next: number) => void (ms = next) };
+  const tracker = { everyMs: () => ms, setPollInterval: (next: number) => void (ms = next) };
   const tools = { tracker, pollSeconds, site };
-  return { tools, change: createPace(tools), seconds: () => (ms ?? 0) / 1_000 };
+  return { tools, change: createPollInterval(tools), seconds: () => (ms ?? 0) / 1_000 };
 }
 
 test.each<[string, 'more' | 'less', Parameters<typeof pace>, number, boolean, string]>([

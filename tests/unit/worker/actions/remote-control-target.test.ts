@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { silentLog } from '../../../../src/base/log.js';
-import { openBook, type Book, type RunNews } from '../../../../src/worker/run-state/run-store.js';
+import { openRunStore, type RunStore, type NewRunEvent } from '../../../../src/worker/run-state/run-store.js';
 import { createControlTarget } from '../../../../src/worker/actions/remote-control-target.js';
 import type { Journal } from '../../../../src/worker/run-state/journal.js';
 import type { Run } from '../../../../src/worker/run-state/run.js';
@@ -20,9 +20,13 @@ const memory: Journal = {
 
 function createTrial(runs = new Map<string, Run>(), time = { now }) {
   const clock = { now: () => time.now, monotonic: () => time.now, sleep: async () => undefined };
-  const book = openBook(runs, memory, { clock, log: silentLog(), stopping: new AbortController().signal });
+  const runStore = openRunStore(runs, memory, {
+    clock,
+    log: silentLog(),
+    stopping: new AbortController().signal,
+  });
   const target = createControlTarget({
-    book,
+    runStore,
     clock,
     limit: 5,
     revoked: () => [],
@@ -35,26 +39,30 @@ function createTrial(runs = new Map<string, Run>(), time = { now }) {
     scheduled: target.scheduled().map(({ id }) => id),
     ready: target.ready().map(({ id }) => id),
   });
-  return { book, target, seen, runs };
+  return { runStore, target, seen, runs };
 }
 
-async function record(book: Book, id: string, ...news: RunNews[]): Promise<void> {
-  for (const one of news) await book.record(id, one);
+async function record(runStore: RunStore, id: string, ...news: NewRunEvent[]): Promise<void> {
+  for (const one of news) await runStore.record(id, one);
 }
 
-const submitted: RunNews = { type: 'submitted', jobId: '7' };
-const finished: RunNews = { type: 'finished', told: true };
-const decided = (outcome: Run['outcome'] & string): RunNews => ({ type: 'decided', outcome, reason: null });
+const submitted: NewRunEvent = { type: 'submitted', jobId: '7' };
+const finished: NewRunEvent = { type: 'finished', told: true };
+const decided = (outcome: Run['outcome'] & string): NewRunEvent => ({
+  type: 'decided',
+  outcome,
+  reason: null,
+});
 
 test('a run waits for its time, then for its turn, and is active until its end has been told', async () => {
-  const { book, seen } = createTrial();
+  const { runStore, seen } = createTrial();
   const eta = new Date(now + 60_000).toISOString();
-  await book.accept({ task: someTask({ id: 'later', eta }), refusal: null });
-  await book.accept({
+  await runStore.accept({ task: someTask({ id: 'later', eta }), refusal: null });
+  await runStore.accept({
     task: someTask({ id: 'due', eta: new Date(now - 1_000).toISOString() }),
     refusal: null,
   });
-  await book.accept({ task: someTask({ id: 'a' }), refusal: null });
+  await runStore.accept({ task: someTask({ id: 'a' }), refusal: null });
   expect(seen()).toEqual({ active: [], reserved: ['due', 'a'], scheduled: ['later'], ready: [] });
 
   for (const one of [
@@ -62,34 +70,34 @@ test('a run waits for its time, then for its turn, and is active until its end h
     submitted,
     { type: 'started' },
     decided('succeeded'),
-  ] as RunNews[]) {
-    await record(book, 'a', one);
+  ] as NewRunEvent[]) {
+    await record(runStore, 'a', one);
     expect(seen()).toEqual({ active: ['a'], reserved: ['due'], scheduled: ['later'], ready: [] });
   }
-  await record(book, 'a', finished);
+  await record(runStore, 'a', finished);
   expect(seen()).toEqual({ active: [], reserved: ['due'], scheduled: ['later'], ready: ['a'] });
 });
 
 test('a run that waited began when its turn came, and one that never had a turn never began', async () => {
   const clock = { now };
-  const { book, target } = createTrial(new Map(), clock);
-  await book.accept({ task: someTask({ id: 'a', priority: 4 }), refusal: null });
-  await book.accept({ task: someTask({ id: 'b' }), refusal: null });
+  const { runStore, target } = createTrial(new Map(), clock);
+  await runStore.accept({ task: someTask({ id: 'a', priority: 4 }), refusal: null });
+  await runStore.accept({ task: someTask({ id: 'b' }), refusal: null });
   clock.now += 60_000;
-  await record(book, 'a', { type: 'staging' }, submitted);
-  await record(book, 'b', { type: 'cancel-requested', by: 'celery' }, decided('canceled'), finished);
+  await record(runStore, 'a', { type: 'staging' }, submitted);
+  await record(runStore, 'b', { type: 'cancel-requested', by: 'celery' }, decided('canceled'), finished);
   expect(target.active()).toMatchObject([{ id: 'a', startedAt: now + 60_000, priority: 4 }]);
   expect(target.ready()).toMatchObject([{ id: 'b', startedAt: null, priority: 0 }]);
 });
 
 test('a run counts from its beginning, once, and not if it was canceled before', async () => {
-  const { book, target, runs } = createTrial();
+  const { runStore, target, runs } = createTrial();
   for (const id of ['a', 'b', 'c', 'd'])
-    await book.accept({ task: someTask({ id, name: id === 'd' ? 'other' : 'some' }), refusal: null });
+    await runStore.accept({ task: someTask({ id, name: id === 'd' ? 'other' : 'some' }), refusal: null });
   expect(target.totals()).toEqual({});
 
   await record(
-    book,
+    runStore,
     'a',
     { type: 'staging' },
     { type: 'staging' },
@@ -97,15 +105,15 @@ test('a run counts from its beginning, once, and not if it was canceled before',
     decided('succeeded'),
     finished,
   );
-  book.note('a', { type: 'described', description: { user: 'late' } });
+  runStore.recordVolatile('a', { type: 'described', description: { user: 'late' } });
   expect(target.totals()).toEqual({ some: 1 });
 
-  await record(book, 'b', { type: 'cancel-requested', by: 'celery' }, decided('canceled'), finished);
+  await record(runStore, 'b', { type: 'cancel-requested', by: 'celery' }, decided('canceled'), finished);
   expect(target.totals()).toEqual({ some: 1 });
 
   // refused before its turn came: begun and ended at once
-  await record(book, 'd', decided('failed'), finished);
-  await record(book, 'c', { type: 'staging' });
+  await record(runStore, 'd', decided('failed'), finished);
+  await record(runStore, 'c', { type: 'staging' });
   expect(target.totals()).toEqual({ some: 2, other: 1 });
 
   // what an earlier life has ended is not counted again, what it left open is

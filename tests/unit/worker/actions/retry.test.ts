@@ -14,10 +14,10 @@ import {
   type GirderStandIn,
 } from '../../../../src/sandbox/fake-girder/index.js';
 import { analysisMessage } from '../../../../src/sandbox/producer/message.js';
-import { openBook, type Book } from '../../../../src/worker/run-state/run-store.js';
+import { openRunStore, type RunStore } from '../../../../src/worker/run-state/run-store.js';
 import { openJournal, type Journal } from '../../../../src/worker/run-state/journal.js';
-import { openKeptMessages, type KeptMessages } from '../../../../src/worker/run-state/retry-messages.js';
-import { createPastActions } from '../../../../src/worker/actions/finished-run-actions.js';
+import { openRetryMessages, type RetryMessages } from '../../../../src/worker/run-state/retry-messages.js';
+import { createFinishedRunActions } from '../../../../src/worker/actions/finished-run-actions.js';
 import { createRetries, type Retries } from '../../../../src/worker/actions/retry.js';
 import { heldLease } from '../../../support/lease.js';
 import { someTask } from '../../../support/tasks.js';
@@ -43,9 +43,9 @@ afterEach(async () => {
 });
 
 interface Site {
-  book: Book;
+  runStore: RunStore;
   journal: Journal;
-  messages: KeptMessages;
+  messages: RetryMessages;
   retries: Retries;
   begun: string[];
   /** As a worker that dies; what it was about to write is lost. */
@@ -56,8 +56,8 @@ interface Site {
 async function open({ limit = 10 } = {}): Promise<Site> {
   const stop = new AbortController();
   const { journal, runs } = await openJournal(join(dir, 'state'), log, heldLease);
-  const book = openBook(runs, journal, { clock: systemClock, log, stopping: stop.signal });
-  const messages = await openKeptMessages(join(dir, 'state'), {
+  const runStore = openRunStore(runs, journal, { clock: systemClock, log, stopping: stop.signal });
+  const messages = await openRetryMessages(join(dir, 'state'), {
     maxMs: 3_600_000,
     maxBytes: 1_000_000,
     now: Date.now,
@@ -65,7 +65,7 @@ async function open({ limit = 10 } = {}): Promise<Site> {
   });
   const begun: string[] = [];
   const retries = createRetries({
-    book,
+    runStore,
     messages,
     girderSetup: () => ({ connections, apiUrlMap: {}, clock: systemClock, log }),
     searchGirderJob: async ({ taskId }) => {
@@ -83,11 +83,11 @@ async function open({ limit = 10 } = {}): Promise<Site> {
     stop.abort();
     await journal.close();
   };
-  return { book, journal, messages, retries, begun, die };
+  return { runStore, journal, messages, retries, begun, die };
 }
 
 /** A run that failed, with its message kept. */
-async function failRun({ book, messages }: Site, id = 'first'): Promise<void> {
+async function failRun({ runStore, messages }: Site, id = 'first'): Promise<void> {
   firstJob = girder.createJob({ title: 'Cells', type: 'i#c', celeryTaskId: id });
   const message = analysisMessage(
     {
@@ -111,11 +111,11 @@ async function failRun({ book, messages }: Site, id = 'first'): Promise<void> {
     { callbacks: null, errbacks: null, chain: null },
   ]);
   const task = someTask({ id, headers: message.headers, body, replyTo: 'somebody' });
-  await book.accept({ task, refusal: null });
-  await book.record(id, { type: 'described', description: { title: 'Cells', image: 'i', cli: 'c' } });
-  await book.record(id, { type: 'decided', outcome: 'failed', reason: 'no tissue' });
+  await runStore.accept({ task, refusal: null });
+  await runStore.record(id, { type: 'described', description: { title: 'Cells', image: 'i', cli: 'c' } });
+  await runStore.record(id, { type: 'decided', outcome: 'failed', reason: 'no tissue' });
   await messages.keep(task, Date.now() + 3_600_000);
-  await book.record(id, { type: 'finished', told: true });
+  await runStore.record(id, { type: 'finished', told: true });
 }
 
 const newJobs = (): GirderJob[] => girder.jobs().filter(({ id }) => id !== firstJob.id);
@@ -125,7 +125,7 @@ describe('a retry', () => {
     const site = await open();
     await failRun(site);
     const id = await site.retries.retry('first');
-    const run = site.book.get(id);
+    const run = site.runStore.get(id);
     const [job] = newJobs();
     expect(job).toMatchObject({
       title: 'Cells (retry)',
@@ -146,23 +146,26 @@ describe('a retry', () => {
     ]);
     expect(site.begun).toEqual([id]);
     expect(searched).toEqual([]);
-    expect(site.book.get('first')).toMatchObject({ outcome: 'failed', retry: { as: id, begun: true } });
+    expect(site.runStore.get('first')).toMatchObject({ outcome: 'failed', retry: { as: id, begun: true } });
     await site.die();
   });
 
   test('is one more in flight, and what had ended has ended once', async () => {
     const site = await open();
     await failRun(site);
-    await site.book.record('first', { type: 'described', description: { title: 'Cells', user: 'alice' } });
-    expect([site.book.inFlight(), site.book.finished()]).toEqual([
+    await site.runStore.record('first', {
+      type: 'described',
+      description: { title: 'Cells', user: 'alice' },
+    });
+    expect([site.runStore.inFlight(), site.runStore.finished()]).toEqual([
       0,
       { succeeded: 0, failed: 1, canceled: 0 },
     ]);
     const id = await site.retries.retry('first');
-    expect([site.book.inFlight(), site.book.finished().failed]).toEqual([1, 1]);
-    await site.book.record(id, { type: 'decided', outcome: 'failed', reason: 'no tissue' });
-    await site.book.record(id, { type: 'finished', told: true });
-    expect([site.book.inFlight(), site.book.finished().failed]).toEqual([0, 2]);
+    expect([site.runStore.inFlight(), site.runStore.finished().failed]).toEqual([1, 1]);
+    await site.runStore.record(id, { type: 'decided', outcome: 'failed', reason: 'no tissue' });
+    await site.runStore.record(id, { type: 'finished', told: true });
+    expect([site.runStore.inFlight(), site.runStore.finished().failed]).toEqual([0, 2]);
     await site.die();
   });
 
@@ -177,14 +180,14 @@ describe('a retry', () => {
     await expect(next.retries.retry('first')).rejects.toThrow(/has been run again already/);
     await next.retries.resume();
     expect(newJobs()).toHaveLength(1);
-    expect([...next.book.all()]).toHaveLength(2);
+    expect([...next.runStore.all()]).toHaveLength(2);
     await next.die();
   });
 
   test('whose worker died after it was written down is made by the next one, under the same id', async () => {
     const site = await open();
     await failRun(site);
-    await site.book.record('first', { type: 'retrying', as: 'second' });
+    await site.runStore.record('first', { type: 'retrying', as: 'second' });
     await site.die();
     const next = await open();
     await next.retries.resume();
@@ -197,13 +200,13 @@ describe('a retry', () => {
   test('whose worker died after Girder had made its job takes that job, which only a start looks for', async () => {
     const site = await open();
     await failRun(site);
-    await site.book.record('first', { type: 'retrying', as: 'second' });
+    await site.runStore.record('first', { type: 'retrying', as: 'second' });
     const made = girder.createJob({ title: 'Cells (retry)', type: 'i#c', celeryTaskId: 'second' });
     await site.die();
     const next = await open();
     await next.retries.resume();
     expect(newJobs().map(({ id }) => id)).toEqual([made.id]);
-    expect(next.book.get('second')?.task.headers['jobInfoSpec']).toEqual(girder.jobInfoSpec(made));
+    expect(next.runStore.get('second')?.task.headers['jobInfoSpec']).toEqual(girder.jobInfoSpec(made));
     expect(searched).toEqual(['second']);
     await next.die();
   });
@@ -211,20 +214,20 @@ describe('a retry', () => {
   test('whose run is in the journal is not made again, also when that run was forgotten since', async () => {
     const site = await open();
     await failRun(site);
-    await site.book.record('first', { type: 'retrying', as: 'second' });
-    await site.book.accept({ task: someTask({ id: 'second' }), refusal: null, retryOf: 'first' });
+    await site.runStore.record('first', { type: 'retrying', as: 'second' });
+    await site.runStore.accept({ task: someTask({ id: 'second' }), refusal: null, retryOf: 'first' });
     await site.die();
     const next = await open();
     await next.retries.resume();
     expect(next.begun).toEqual([]);
-    await next.book.record('second', { type: 'decided', outcome: 'canceled', reason: null });
-    await next.book.record('second', { type: 'finished', told: true });
-    await next.book.forget('second');
+    await next.runStore.record('second', { type: 'decided', outcome: 'canceled', reason: null });
+    await next.runStore.record('second', { type: 'finished', told: true });
+    await next.runStore.forget('second');
     await next.die();
     const last = await open();
     await last.retries.resume();
     expect(last.begun).toEqual([]);
-    expect([...last.book.all()].map(({ id }) => id)).toEqual(['first']);
+    expect([...last.runStore.all()].map(({ id }) => id)).toEqual(['first']);
     await last.die();
   });
 
@@ -240,19 +243,19 @@ describe('a retry', () => {
     await failRun(site);
     await trouble();
     await expect(site.retries.retry('first')).rejects.toThrow(words);
-    expect(site.book.get('first')?.retry).toBeNull();
+    expect(site.runStore.get('first')?.retry).toBeNull();
     await site.die();
   });
 
   test('is refused for what succeeded, goes on, is unknown, or has no message', async () => {
     const site = await open({ limit: 2 });
     await failRun(site);
-    await site.book.accept({ task: someTask({ id: 'going' }), refusal: null });
+    await site.runStore.accept({ task: someTask({ id: 'going' }), refusal: null });
     await expect(site.retries.retry('going')).rejects.toThrow('Run going has not ended.');
     await expect(site.retries.retry('none')).rejects.toThrow('There is no run none.');
     await site.messages.remove('first');
     await expect(site.retries.retry('first')).rejects.toThrow(/is not kept any more/);
-    await site.book.accept({ task: someTask({ id: 'more' }), refusal: null });
+    await site.runStore.accept({ task: someTask({ id: 'more' }), refusal: null });
     await expect(site.retries.retry('first')).rejects.toThrow(/as many runs are in flight as may be/);
     await site.die();
   });
@@ -262,8 +265,8 @@ describe('to forget', () => {
   test('takes finished runs out of the journal and leaves those in flight', async () => {
     const site = await open();
     await failRun(site);
-    await site.book.accept({ task: someTask({ id: 'going' }), refusal: null });
-    const { forget } = createPastActions(site);
+    await site.runStore.accept({ task: someTask({ id: 'going' }), refusal: null });
+    const { forget } = createFinishedRunActions(site);
     expect(await forget(['first', 'going', 'none'])).toEqual({
       ok: false,
       said: 'There is no run none.\nRun going has not ended: cancel it first.\nRun first is forgotten.',
@@ -271,7 +274,7 @@ describe('to forget', () => {
     expect(await site.messages.read('first')).toBeNull();
     await site.die();
     const next = await open();
-    expect([...next.book.all()].map(({ id }) => id)).toEqual(['going']);
+    expect([...next.runStore.all()].map(({ id }) => id)).toEqual(['going']);
     await next.die();
   });
 });

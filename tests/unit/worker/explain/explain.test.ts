@@ -5,7 +5,7 @@ import { readAnalysis } from '../../../../src/girder/protocol/read-analysis.js';
 import { explainMessage } from '../../../../src/worker/explain/explain.js';
 import type { Explanation } from '../../../../src/worker/explain/explanation.js';
 import { readMessageFile } from '../../../../src/worker/explain/message-file.js';
-import { rehearseStaging } from '../../../../src/worker/explain/dry-run-staging.js';
+import { dryRunStaging } from '../../../../src/worker/explain/dry-run-staging.js';
 import { renderExplanation } from '../../../../src/worker/explain/render.js';
 import { fixtureTask } from '../../girder/fixtures.js';
 import { setUp } from '../../girder/girder-bench.js';
@@ -236,7 +236,7 @@ describe('rehearseStaging', () => {
       privateDirectories: [],
       signal: new AbortController().signal,
     });
-    const rehearsed = rehearseStaging(offline, {
+    const rehearsed = dryRunStaging(offline, {
       ...options,
       isReadable: () => false,
       guardBind: () => undefined,

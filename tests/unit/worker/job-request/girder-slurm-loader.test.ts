@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
-  createGirderSlurmSource,
+  createGirderSlurmLoader,
   patienceMs,
 } from '../../../../src/worker/job-request/girder-slurm-loader.js';
 import { sendJson } from '../../../support/scripted-http.js';
@@ -24,7 +24,7 @@ async function bench() {
     return sendJson(response, { 'worker_slurm.mem': girder.mem, 'worker_slurm.qos': null });
   });
   const time = { now: 1_000_000, slept: 0, isBackAfter: 0 };
-  const source = createGirderSlurmSource({
+  const source = createGirderSlurmLoader({
     ...setup,
     clock: {
       now: () => time.now,
@@ -124,7 +124,7 @@ describe("Girder's settings for Slurm", () => {
     expect(source.trouble()).toContain('worker_slurm.mem is left out');
     const asked = heard.length;
     const { setup } = await setUp(() => undefined);
-    const none = createGirderSlurmSource({ ...setup, girder: someSettings().girder });
+    const none = createGirderSlurmLoader({ ...setup, girder: someSettings().girder });
     expect(await none.current(never)).toBeNull();
     expect(await none.refresh()).toBeNull();
     expect(heard.length).toBe(asked);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ImageFacts } from '../../../../src/apptainer/inspect.js';
-import { readGirderSlurm } from '../../../../src/worker/job-request/girder-slurm-settings.js';
+import { readGirderSlurmSettings } from '../../../../src/worker/job-request/girder-slurm-settings.js';
 import { acceptedJob, planJob, type PlanRequest } from '../../../../src/worker/job-request/plan.js';
 import { someSettings } from '../../../support/settings.js';
 
@@ -177,7 +177,7 @@ describe('planJob', () => {
   it.each<[who: string, over: Partial<PlanRequest>]>([
     ['the task', { analysis: { ...request().analysis, gpu: true } }],
     ['the image', { facts: { ...facts, needsGpu: true } }],
-    ['Girder', { girder: readGirderSlurm({ 'worker_slurm.gpu': 'true' }).settings }],
+    ['Girder', { girder: readGirderSlurmSettings({ 'worker_slurm.gpu': 'true' }).settings }],
   ])('gives the run a GPU that %s asks for', (_who, over) => {
     expect(planJob(request())).toMatchObject({ gpu: false });
     const plan = planJob(request(over));

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { submitArguments } from '../../../../src/slurm/commands/sbatch.js';
 import {
   girderSlurmKeys,
-  readGirderSlurm,
-  type GirderSlurm,
+  readGirderSlurmSettings,
+  type GirderSlurmSettings,
 } from '../../../../src/worker/job-request/girder-slurm-settings.js';
 import {
   asOption,
@@ -22,8 +22,8 @@ const needs: ResourceNeeds = {
   userOptions: [],
 };
 
-function girder(answer: Record<string, unknown>): GirderSlurm {
-  return readGirderSlurm(
+function girder(answer: Record<string, unknown>): GirderSlurmSettings {
+  return readGirderSlurmSettings(
     Object.fromEntries(Object.entries(answer).map(([name, value]) => [`worker_slurm.${name}`, value])),
   ).settings;
 }
@@ -181,7 +181,7 @@ describe('readGirderSlurm', () => {
     [2, true, 2],
     ['False', false, null],
   ])('gpu %j', (value, gpu, gpuCount) => {
-    expect(readGirderSlurm({ 'worker_slurm.gpu': value })).toMatchObject({
+    expect(readGirderSlurmSettings({ 'worker_slurm.gpu': value })).toMatchObject({
       settings: { gpu, gpuCount },
       complaints: [],
     });
@@ -198,9 +198,9 @@ describe('readGirderSlurm', () => {
     ['gpu', 'perhaps'],
     ['time', 'x'.repeat(1_000)],
   ])('leaves out %s %j and says so', (name, value) => {
-    const { settings, complaints } = readGirderSlurm({ [`worker_slurm.${name}`]: value });
+    const { settings, complaints } = readGirderSlurmSettings({ [`worker_slurm.${name}`]: value });
     expect(complaints).toEqual([expect.stringContaining(`worker_slurm.${name} is left out`)]);
-    expect(settings).toEqual(readGirderSlurm({}).settings);
+    expect(settings).toEqual(readGirderSlurmSettings({}).settings);
   });
 
   it('whatever Girder says, sbatch gets no further option and no file', () => {
@@ -210,7 +210,7 @@ describe('readGirderSlurm', () => {
         fc.dictionary(fc.constantFrom(...girderSlurmKeys), fc.anything()),
         fc.boolean(),
         (answer, gpu) => {
-          const read = readGirderSlurm(answer).settings;
+          const read = readGirderSlurmSettings(answer).settings;
           const { resources } = chooseResources(someSettings().slurm, { ...needs, gpu, girder: read });
           const args = submitArguments({
             logFile: '/l',

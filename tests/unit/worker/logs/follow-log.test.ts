@@ -9,7 +9,7 @@ import { silentLog } from '../../../../src/base/log.js';
 import type { LogMark } from '../../../../src/girder/jobs/log-buffer.js';
 import { silentGirderJob } from '../../../../src/girder/jobs/job.js';
 import { followLog } from '../../../../src/worker/logs/follow-log.js';
-import type { StageContext, Tools } from '../../../../src/worker/worker-services.js';
+import type { StageContext, WorkerServices } from '../../../../src/worker/worker-services.js';
 
 /** Everything that goes to Girder of a log that is complete, read from `offset` on. */
 async function followed(content: Buffer | string, offset = 0) {
@@ -25,16 +25,16 @@ async function followed(content: Buffer | string, offset = 0) {
     room: async () => undefined,
   };
   const context = { id: 'a', girderJob, stopping: new AbortController().signal } as unknown as StageContext;
-  const tools = {
+  const services = {
     clock: systemClock,
     log: silentLog(),
     settings: { girder: { reportSeconds: 1 } },
-    book: {
+    runStore: {
       get: () => ({ logOffset: offset, submission: { logFile } }),
-      note: () => undefined,
+      recordVolatile: () => undefined,
     },
-  } as unknown as Tools;
-  await followLog(context, tools, AbortSignal.abort());
+  } as unknown as WorkerServices;
+  await followLog(context, services, AbortSignal.abort());
   return { text: texts.join(''), marks };
 }
 

@@ -11,8 +11,8 @@ import type { LogMark } from '../../../../src/girder/jobs/log-buffer.js';
 import { silentGirderJob } from '../../../../src/girder/jobs/job.js';
 import type { StreamConnector, StreamSink } from '../../../../src/girder/protocol/streams.js';
 import { followStreams } from '../../../../src/worker/logs/follow-streams.js';
-import type { RunNews } from '../../../../src/worker/run-state/run-store.js';
-import type { StageContext, Tools } from '../../../../src/worker/worker-services.js';
+import type { NewRunEvent } from '../../../../src/worker/run-state/run-store.js';
+import type { StageContext, WorkerServices } from '../../../../src/worker/worker-services.js';
 import {
   createTestSetup,
   sendJson,
@@ -44,7 +44,7 @@ async function bench(
   closers.push(server.close, async () => setup.connections.close());
   const file = join(await mkdtemp(join(tmpdir(), 'dsa-slurm-streams-')), 'p');
   await writeFile(file, '');
-  const news: RunNews[] = [];
+  const news: NewRunEvent[] = [];
   let said = '';
   const marks: LogMark[] = [];
   let flushed = 0;
@@ -54,7 +54,7 @@ async function bench(
     brokenStream: null as string | null,
     streamOffsets: {} as Record<number, number>,
   };
-  const record = (_: string, what: RunNews): void => void news.push(what);
+  const record = (_: string, what: NewRunEvent): void => void news.push(what);
   const stop = new AbortController();
   const cancel = new AbortController();
   const context = {
@@ -70,20 +70,20 @@ async function bench(
       flush: async () => void (flushed = marks.length),
     },
   } as unknown as StageContext;
-  const tools = {
+  const services = {
     clock: systemClock,
     log: silentLog(),
     settings: { girder: { reportSeconds: 0.005 } },
     girderSetup: () => setup,
-    book: { get: () => run, note: record, record },
-  } as unknown as Tools;
+    runStore: { get: () => run, recordVolatile: record, record },
+  } as unknown as WorkerServices;
   const over = new AbortController();
   let broken = 0;
   const follow = async (): Promise<void> =>
     followStreams(
       context,
       { args: [], streams: [connector(server.origin)] } as unknown as Analysis,
-      tools,
+      services,
       AbortSignal.any([over.signal, stop.signal]),
       () => void (broken += 1),
     );

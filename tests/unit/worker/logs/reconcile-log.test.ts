@@ -2,8 +2,8 @@ import { expect, test } from 'vitest';
 
 import { silentGirderJob } from '../../../../src/girder/jobs/job.js';
 import { describeChunk, type PendingLogChunk } from '../../../../src/girder/jobs/log-chunk.js';
-import { settleLog } from '../../../../src/worker/logs/reconcile-log.js';
-import type { StageContext, Tools } from '../../../../src/worker/worker-services.js';
+import { reconcileLog } from '../../../../src/worker/logs/reconcile-log.js';
+import type { StageContext, WorkerServices } from '../../../../src/worker/worker-services.js';
 
 async function settle(pieceOnItsWay: PendingLogChunk | null, log: string[] | 'away') {
   const recorded: unknown[] = [];
@@ -17,11 +17,11 @@ async function settle(pieceOnItsWay: PendingLogChunk | null, log: string[] | 'aw
     },
   };
   const context = { id: 'a', girderJob, stopping: new AbortController().signal } as unknown as StageContext;
-  const book = {
+  const runStore = {
     get: () => ({ pieceOnItsWay, logOnItsWay: 20, streamsOnItsWay: { 1: 8 } }),
     record: async (id: string, event: unknown) => void recorded.push(id, event),
   };
-  await settleLog(context, { book } as unknown as Tools);
+  await reconcileLog(context, { runStore } as unknown as WorkerServices);
   return { recorded, asked };
 }
 

@@ -6,7 +6,11 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 
 import type { CommandResult, RunCommand } from '../../../../src/base/command.js';
 import { createLog } from '../../../../src/base/log.js';
-import { keepRunning, keptLines, type KeptWorker } from '../../../../src/worker/open/detach-worker.js';
+import {
+  detachWorker,
+  detachedLines,
+  type DetachedWorker,
+} from '../../../../src/worker/open/detach-worker.js';
 import { listenForClients } from '../../../../src/worker/socket/listen.js';
 import { createFakeWorker } from '../../../support/fake-worker-handle.js';
 import { someSettings } from '../../../support/settings.js';
@@ -65,8 +69,8 @@ async function keep(options: {
   flags?: string[];
   profile?: string;
   patienceMs?: number;
-}): Promise<KeptWorker> {
-  return keepRunning({
+}): Promise<DetachedWorker> {
+  return detachWorker({
     profile: 'default',
     settings: someSettings({ 'dirs.state': state }),
     flags: [],
@@ -134,16 +138,16 @@ test('a unit that fails is not replaced by something else', async () => {
 });
 
 test('people are told how to reach and to stop it', () => {
-  expect(keptLines({ pid: 7, unit: null, logFile: '/s/worker.log' }, 'lab')).toEqual([
+  expect(detachedLines({ pid: 7, unit: null, logFile: '/s/worker.log' }, 'lab')).toEqual([
     'The worker goes on without a screen, as process 7.',
     '  dsa-slurm --profile lab console   see it again',
     '  kill 7                            stop it; its jobs go on',
     '  tail -f /s/worker.log             read its log',
   ]);
   // to be pasted, whatever the directory is called
-  const odd = keptLines({ pid: 7, unit: null, logFile: "/s/it's $HOME; x/worker.log" }, 'lab').join('\n');
+  const odd = detachedLines({ pid: 7, unit: null, logFile: "/s/it's $HOME; x/worker.log" }, 'lab').join('\n');
   expect(odd).toContain(String.raw`tail -f '/s/it'\''s $HOME; x/worker.log'`);
-  const unit = keptLines({ pid: 7, unit: 'dsa-slurm.service', logFile: '' }, 'default').join('\n');
+  const unit = detachedLines({ pid: 7, unit: 'dsa-slurm.service', logFile: '' }, 'default').join('\n');
   expect(unit).toContain('systemctl --user stop dsa-slurm.service');
   expect(unit).toContain('journalctl --user -u dsa-slurm.service -f');
 });

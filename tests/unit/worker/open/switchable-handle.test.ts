@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createChangingHandle } from '../../../../src/worker/open/switchable-handle.js';
+import { createSwitchableHandle } from '../../../../src/worker/open/switchable-handle.js';
 import type { WorkerSnapshot } from '../../../../src/worker/views/handle.js';
 import { createFakeWorker, fakeRun } from '../../../support/fake-worker-handle.js';
 import { fakeWorkerDetail } from '../../../support/fake-watched.js';
@@ -12,7 +12,7 @@ test('who listens to a worker goes on listening to the one that replaces it, and
   after.showWatched('worker', fakeWorkerDetail({ pid: 2 }));
   after.write('run-1', { lines: ['two'], lost: 0 });
   before.write('run-1', { lines: ['one'], lost: 0 });
-  const { handle, become } = createChangingHandle(before);
+  const { handle, become } = createSwitchableHandle(before);
   const heard: string[] = [];
   const deaf = [
     handle.subscribe(() => heard.push(`runs ${runs(handle.snapshot())}`)),

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 
 import type { Executor } from '../../../../src/worker/executor/executor.js';
-import { describeEnd } from '../../../../src/worker/reporting/failure-reason.js';
+import { failureReason } from '../../../../src/worker/reporting/failure-reason.js';
 import type { JobEnd, Run } from '../../../../src/worker/run-state/run.js';
 
 test('the last lines of a short log are those of the program', async () => {
@@ -23,10 +23,10 @@ test('the last lines of a short log are those of the program', async () => {
     toldBy: 'squeue',
   };
   const executor = {
-    jobWords: 'Slurm job',
+    jobNoun: 'Slurm job',
     owner: { state: () => 'The analysis failed.' },
   } as unknown as Executor;
-  expect(await describeEnd(run, end, executor)).toBe(
+  expect(await failureReason(run, end, executor)).toBe(
     'The analysis failed. (Slurm job 7, state FAILED, exit code 3)\nIts last lines were:\n  No such slide',
   );
 });

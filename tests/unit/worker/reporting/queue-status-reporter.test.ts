@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { waitingSentence } from '../../../../src/slurm/pending-reasons.js';
 import { parseJobState, stateSentence } from '../../../../src/slurm/states.js';
 import type { RunProgress } from '../../../../src/worker/run-state/run.js';
-import { createWaitingMessage } from '../../../../src/worker/reporting/queue-status-reporter.js';
+import { createQueueStatusReporter } from '../../../../src/worker/reporting/queue-status-reporter.js';
 
 const start = Date.UTC(2026, 10, 26, 1);
 const minute = 60_000;
@@ -11,7 +11,7 @@ function setUp({ wasShown = false } = {}) {
   const time = { now: start };
   const sent: (string | null | undefined)[] = [];
   const analysis: { said: RunProgress | null } = { said: null };
-  const message = createWaitingMessage(
+  const message = createQueueStatusReporter(
     { progress: ({ message: text }) => void sent.push(text) },
     { waits: waitingSentence, state: stateSentence },
     { now: () => time.now, monotonic: () => time.now },

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import type { TaskEvent } from '../../../../src/celery/control/events.js';
 import { readTask } from '../../../../src/celery/messages/read-task.js';
-import type { Book } from '../../../../src/worker/run-state/run-store.js';
+import type { RunStore } from '../../../../src/worker/run-state/run-store.js';
 import { applyEvent, beginRun, type Run, type RunEvent } from '../../../../src/worker/run-state/run.js';
-import { tellTaskEvents } from '../../../../src/worker/reporting/task-events.js';
+import { publishTaskEvents } from '../../../../src/worker/reporting/task-events.js';
 import { taskDelivery } from '../../celery/deliveries.js';
 
 type News = RunEvent extends infer E ? (E extends RunEvent ? Omit<E, 'at'> : never) : never;
@@ -11,14 +11,14 @@ type News = RunEvent extends infer E ? (E extends RunEvent ? Omit<E, 'at'> : nev
 /** What is told of a run that goes through these events, one second apart. */
 function told(...news: News[]): TaskEvent[] {
   const listeners: ((run: Run, event: RunEvent) => void)[] = [];
-  const book: Pick<Book, 'subscribe'> = {
+  const runStore: Pick<RunStore, 'subscribe'> = {
     subscribe: (wanted) => {
       listeners.push(wanted);
       return () => true;
     },
   };
   const events: TaskEvent[] = [];
-  tellTaskEvents(book as Book, (event) => void events.push(event));
+  publishTaskEvents(runStore as RunStore, (event) => void events.push(event));
   const task = readTask(taskDelivery({ headers: { argsrepr: "('tok-secret',)", retries: 2 } }));
   const accepted = { type: 'accepted' as const, at: 0, task, refusal: null };
   let run = beginRun(accepted);

@@ -8,7 +8,7 @@ import { silentLog } from '../../../../src/base/log.js';
 import { openJournal, type Journal } from '../../../../src/worker/run-state/journal.js';
 import { createObserver, leaseTimes, readLease, type Lease } from '../../../../src/worker/run-state/lease.js';
 import { lockState } from '../../../../src/worker/run-state/state-lock.js';
-import { describeSelf, type Owner } from '../../../../src/worker/run-state/process-identity.js';
+import { describeSelf, type ProcessIdentity } from '../../../../src/worker/run-state/process-identity.js';
 import { fakeHostClock, passTime, passUntil, type FakeHostClock } from '../../../support/lease.js';
 import { someTask } from '../../../support/tasks.js';
 
@@ -43,7 +43,7 @@ const accepted = (id: string) =>
   ({ type: 'accepted', at: 1, refusal: null, task: someTask({ id }) }) as const;
 
 /** What version 0.1 leaves of a worker that lives, or was killed. */
-async function leaveOldLock(owner: Partial<Owner>): Promise<void> {
+async function leaveOldLock(owner: Partial<ProcessIdentity>): Promise<void> {
   await mkdir(join(directory, 'worker.lock'));
   await writeFile(join(directory, 'worker.owner'), JSON.stringify({ ...(await describeSelf()), ...owner }));
 }
@@ -59,7 +59,7 @@ async function take(
 
 function standBy(clock: FakeHostClock, end = new AbortController()) {
   let isActive = false;
-  const waiting: (Owner | null)[] = [];
+  const waiting: (ProcessIdentity | null)[] = [];
   const lease = lockState(directory, {
     leaseSeconds,
     onLost: () => undefined,

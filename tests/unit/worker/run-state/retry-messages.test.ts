@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 
 import { silentLog } from '../../../../src/base/log.js';
-import { openKeptMessages, type KeptMessages } from '../../../../src/worker/run-state/retry-messages.js';
+import { openRetryMessages, type RetryMessages } from '../../../../src/worker/run-state/retry-messages.js';
 import { someTask } from '../../../support/tasks.js';
 
 let state: string;
@@ -17,8 +17,8 @@ beforeEach(async () => {
   now = 1_000 * hour;
 });
 
-const open = async (maxBytes = 1_000): Promise<KeptMessages> =>
-  openKeptMessages(state, { maxMs: 10 * hour, maxBytes, now: () => now, log: silentLog() });
+const open = async (maxBytes = 1_000): Promise<RetryMessages> =>
+  openRetryMessages(state, { maxMs: 10 * hour, maxBytes, now: () => now, log: silentLog() });
 const files = async (): Promise<string[]> => readdir(join(state, 'messages'));
 const task = (id: string, body = '[]') => someTask({ id, body, headers: { girder_client_token: 'SECRET' } });
 

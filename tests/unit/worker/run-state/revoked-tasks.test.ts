@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
-import { openRevoked } from '../../../../src/worker/run-state/revoked-tasks.js';
+import { openRevokedTasks } from '../../../../src/worker/run-state/revoked-tasks.js';
 
 let dir: string;
 
@@ -18,9 +18,9 @@ afterEach(async () => {
 
 describe('revoked ids', () => {
   test('are there again after a crash, with nothing closed', async () => {
-    const first = await openRevoked(dir);
+    const first = await openRevokedTasks(dir);
     await first.add(['a', 'b']);
-    const second = await openRevoked(dir);
+    const second = await openRevokedTasks(dir);
     expect(second.ids()).toEqual(['a', 'b']);
     expect(second.has('a')).toBe(true);
     await first.close();
@@ -28,7 +28,7 @@ describe('revoked ids', () => {
   });
 
   test('are bounded; the oldest goes first, and one that is revoked again is the newest', async () => {
-    const revoked = await openRevoked(dir, 3);
+    const revoked = await openRevokedTasks(dir, 3);
     await revoked.add(['a', 'b', 'c']);
     await revoked.add(['a']);
     await revoked.add(['d']);
@@ -37,17 +37,17 @@ describe('revoked ids', () => {
     await revoked.close();
     const text = await readFile(join(dir, 'revoked.txt'), 'utf8');
     expect(text.split('\n').filter((line) => line !== '').length).toBeLessThanOrEqual(6);
-    const again = await openRevoked(dir, 3);
+    const again = await openRevokedTasks(dir, 3);
     expect(again.ids()).toEqual(['r17', 'r18', 'r19']);
     await again.close();
   });
 
   test('leave out what can be no task id, and half a line', async () => {
-    const revoked = await openRevoked(dir);
+    const revoked = await openRevokedTasks(dir);
     await revoked.add(['../x', 'two\nlines', '', 'good']);
     await revoked.close();
     await appendFile(join(dir, 'revoked.txt'), 'half-an-');
-    const again = await openRevoked(dir);
+    const again = await openRevokedTasks(dir);
     expect(again.ids()).toEqual(['good']);
     await again.close();
   });

@@ -13,7 +13,7 @@ import {
   describeSelf,
   isCertainlyDead,
   parseOwner,
-  type Owner,
+  type ProcessIdentity,
 } from '../../../../src/worker/run-state/process-identity.js';
 import { fakeHostClock, passTime, passUntil } from '../../../support/lease.js';
 
@@ -38,7 +38,7 @@ async function deadPid(): Promise<number> {
 }
 
 /** What a worker that was killed leaves behind. */
-async function leave(owner: Partial<Owner>): Promise<void> {
+async function leave(owner: Partial<ProcessIdentity>): Promise<void> {
   mkdirSync(join(directory, 'worker.lock'));
   const whole = { ...(await describeSelf()), ...owner };
   await writeFile(
@@ -54,7 +54,7 @@ const options: LockOptions = {
   },
 };
 
-async function ownerIn(file: string): Promise<Owner | null> {
+async function ownerIn(file: string): Promise<ProcessIdentity | null> {
   return parseOwner(await readFile(join(directory, file), 'utf8'));
 }
 
@@ -91,7 +91,7 @@ describe('lockState', () => {
     await got[0]?.value.release();
   });
 
-  test.each<[string, () => Promise<Partial<Owner>>]>([
+  test.each<[string, () => Promise<Partial<ProcessIdentity>>]>([
     ['is gone', async () => ({ pid: await deadPid() })],
     ['has its number given to another process', async () => ({ born: '1' })],
   ])('a holder that %s is succeeded at once', async (_, owner) => {
@@ -101,7 +101,7 @@ describe('lockState', () => {
     await lease.release();
   });
 
-  test.each<[string, Partial<Owner>]>([
+  test.each<[string, Partial<ProcessIdentity>]>([
     ['on another machine', { machine: 'another boot pid:[1]' }],
     ['that cannot be placed', { machine: null }],
   ])('the lock of a holder %s is left alone until it has not been renewed for a while', async (_, owner) => {

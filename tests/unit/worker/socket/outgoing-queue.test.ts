@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest';
 
-import { createMailbox } from '../../../../src/worker/socket/outgoing-queue.js';
+import { createOutgoingQueue } from '../../../../src/worker/socket/outgoing-queue.js';
 import type { Message } from '../../../../src/worker/socket/protocol.js';
 
 const asView = (patch: unknown): Message => ({ say: 'view', id: 1, patch });
@@ -10,7 +10,7 @@ const asSnapshot = (patch: unknown): Message => ({ say: 'snapshot', patch });
 function slowClient(room: number) {
   const got: Message[] = [];
   const client = { room };
-  const mailbox = createMailbox((message) => {
+  const mailbox = createOutgoingQueue((message) => {
     got.push(message);
     client.room -= 1;
     return client.room > 0;

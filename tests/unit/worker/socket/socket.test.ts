@@ -12,7 +12,7 @@ import { makeDirectory } from '../../../../src/base/make-directory.js';
 import type { JobsView, LogTail, RunView } from '../../../../src/worker/views/handle.js';
 import { readAddress, writeAddress, type Address } from '../../../../src/worker/socket/address.js';
 import { connectWorker, findWorker } from '../../../../src/worker/socket/connect.js';
-import type { AttachedWorker } from '../../../../src/worker/socket/remote-worker.js';
+import type { RemoteWorker } from '../../../../src/worker/socket/remote-worker.js';
 import { listenForClients } from '../../../../src/worker/socket/listen.js';
 import { limits, protocol } from '../../../../src/worker/socket/protocol.js';
 import { programVersion } from '../../../../src/base/version.js';
@@ -43,7 +43,7 @@ async function listen(handle: FakeWorker = worker, directory = state): Promise<(
   return stop;
 }
 
-async function connect(readOnly = false, directory = state): Promise<AttachedWorker> {
+async function connect(readOnly = false, directory = state): Promise<RemoteWorker> {
   const attached = await connectWorker({ stateDirectory: directory, readOnly });
   stops.push(() => attached.close());
   return attached;

@@ -5,7 +5,7 @@ import { silentGirderJob } from '../../../../src/girder/jobs/job.js';
 import { readAnalysis } from '../../../../src/girder/protocol/read-analysis.js';
 import { checkToken } from '../../../../src/worker/stages/check-token.js';
 import { beginRun } from '../../../../src/worker/run-state/run.js';
-import type { Tools } from '../../../../src/worker/worker-services.js';
+import type { WorkerServices } from '../../../../src/worker/worker-services.js';
 import { createTestSetup, sendJson, startScriptedServer } from '../../../support/scripted-http.js';
 import { someTask } from '../../../support/tasks.js';
 import { fixtureTask } from '../../girder/fixtures.js';
@@ -31,12 +31,12 @@ async function check(
   const { signal } = new AbortController();
   const run = beginRun({ type: 'accepted', at: 0, task, refusal: null });
   const girderJob = { ...silentGirderJob(), log: (text: string) => void said.push(text) };
-  const tools = { log: setup.log, clock: setup.clock, girderSetup: () => ({ ...setup, apiUrlMap }) };
+  const services = { log: setup.log, clock: setup.clock, girderSetup: () => ({ ...setup, apiUrlMap }) };
   const done = checkToken(
     run,
     { ...analysis, ...changes },
     { id: run.id, girderJob, signal, stopping: signal },
-    tools as unknown as Tools,
+    services as unknown as WorkerServices,
   );
   const failure = await done.then(
     () => null,

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { createKeyedLimiter } from '../../../../src/base/keyed-limiter.js';
-import { girderKey, inPlace } from '../../../../src/worker/stages/limit-concurrency.js';
+import { girderKey, withKeyedSlot } from '../../../../src/worker/stages/limit-concurrency.js';
 
 const goOn = new AbortController().signal;
 
@@ -8,29 +8,29 @@ test('a place is given back while its holder waits, and waited for again', async
   const places = createKeyedLimiter(1);
   const order: string[] = [];
   const sick = Promise.withResolvers<void>();
-  const first = inPlace(places, 'girder', goOn, async (outside) => {
+  const first = withKeyedSlot(places, 'girder', goOn, async (outside) => {
     order.push('first waits');
     await outside(async () => sick.promise);
     order.push('first goes on');
   });
-  await inPlace(places, 'girder', goOn, async () => {
+  await withKeyedSlot(places, 'girder', goOn, async () => {
     order.push('second');
     sick.resolve();
   });
   await first;
   expect(order).toEqual(['first waits', 'second', 'first goes on']);
-  await inPlace(places, 'girder', goOn, async () => order.push('third'));
+  await withKeyedSlot(places, 'girder', goOn, async () => order.push('third'));
   expect(order.at(-1)).toBe('third');
 });
 
 test('one who is canceled while it waits outside holds no place', async () => {
   const places = createKeyedLimiter(1);
   const stop = new AbortController();
-  const first = inPlace(places, 'girder', stop.signal, async (outside) =>
+  const first = withKeyedSlot(places, 'girder', stop.signal, async (outside) =>
     outside(async () => stop.abort(new Error('canceled'))),
   );
   await expect(first).rejects.toThrow('canceled');
-  expect(await inPlace(places, 'girder', goOn, async () => 'free')).toBe('free');
+  expect(await withKeyedSlot(places, 'girder', goOn, async () => 'free')).toBe('free');
 });
 
 const keyOf = (...urls: string[]): string =>

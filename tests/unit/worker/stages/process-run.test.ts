@@ -9,7 +9,7 @@ import { describeChunk } from '../../../../src/girder/jobs/log-chunk.js';
 import { GirderError } from '../../../../src/girder/api/girder-error.js';
 import type { GirderJob } from '../../../../src/girder/jobs/job.js';
 import { jobComment, jobName } from '../../../../src/slurm/job-identity.js';
-import type { RunNews } from '../../../../src/worker/run-state/run-store.js';
+import type { NewRunEvent } from '../../../../src/worker/run-state/run-store.js';
 import { failed, sacctLine, said, squeueLine, type Call } from '../../slurm/fake-run.js';
 import { openCarryBench, type CarryBench, type CarryOptions } from '../carry-bench.js';
 
@@ -30,13 +30,13 @@ async function setUp(
 const staged = { args: [], argsHoldToken: false, binds: [], ownDirectories: [], volumes: {} };
 
 /** What the journal holds when the worker died before it read the answer of sbatch. */
-function unanswered(dir: string): RunNews[] {
+function unanswered(dir: string): NewRunEvent[] {
   const submission = { key: 'run-1', logFile: join(dir, 'log'), exitRecord: join(dir, 'exit'), at: 1 };
   return [{ type: 'staging' }, { type: 'staged', staged }, { type: 'submitting', submission }];
 }
 
 /** What it holds when the job is in Slurm. */
-function submitted(dir: string): RunNews[] {
+function submitted(dir: string): NewRunEvent[] {
   return [...unanswered(dir), { type: 'submitted', jobId: '42' }];
 }
 
@@ -265,7 +265,7 @@ describe('a run that has its job', () => {
   });
 });
 
-const ended: RunNews = {
+const ended: NewRunEvent = {
   type: 'job-ended',
   end: {
     outcome: 'succeeded',
@@ -277,7 +277,7 @@ const ended: RunNews = {
 };
 
 describe('a run whose job had ended when the worker died', () => {
-  test.each<[string, RunNews[]]>([
+  test.each<[string, NewRunEvent[]]>([
     ['before its outputs were taken', []],
     ['before Girder was told', [{ type: 'decided', outcome: 'succeeded', reason: null }]],
   ])('%s: what had not reached Girder of the log is sent', async (_, more) => {
@@ -294,7 +294,7 @@ describe('a run whose job had ended when the worker died', () => {
   });
 });
 
-test.each<[string, RunNews[]]>([
+test.each<[string, NewRunEvent[]]>([
   ['while the job ran', [{ type: 'started' }]],
   ['when it had ended', [ended]],
 ])('a worker that died %s, with a piece of log on its way, sends it no second time', async (_, news) => {

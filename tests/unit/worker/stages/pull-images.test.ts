@@ -8,8 +8,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import { sifFileName } from '../../../../src/apptainer/image-name.js';
 import { loadSettings } from '../../../../src/config/load.js';
 import { silentGirderJob } from '../../../../src/girder/jobs/job.js';
-import { ingestImages } from '../../../../src/worker/stages/pull-images.js';
-import type { Tools } from '../../../../src/worker/worker-services.js';
+import { pullImages } from '../../../../src/worker/stages/pull-images.js';
+import type { WorkerServices } from '../../../../src/worker/worker-services.js';
 import {
   createTestSetup,
   sendJson,
@@ -38,9 +38,9 @@ async function ingest(script: Script) {
   const lane = new PQueue({ concurrency: 1 });
   const troubles: { trouble: string | null; laneIsFree: boolean }[] = [];
   const start = setup.clock.monotonic();
-  const tools = {
+  const services = {
     settings,
-    book: { record: async () => undefined, note: () => undefined, get: () => ({}) },
+    runStore: { record: async () => undefined, recordVolatile: () => undefined, get: () => ({}) },
     apptainer: { examine: async () => ({ labels: {} }) },
     imageIngest: { clis: async () => [{ name: 'Small', type: 'xml', text: '<executable/>' }] },
     girderSetup: () => setup,
@@ -50,12 +50,12 @@ async function ingest(script: Script) {
       onProblem: (trouble: string | null) => troubles.push({ trouble, laneIsFree: lane.pending === 0 }),
     }),
     lanes: { ingesting: lane },
-  } as unknown as Tools;
+  } as unknown as WorkerServices;
   const { signal } = new AbortController();
   const context = { id: 'run-1', girderJob: silentGirderJob(), signal, stopping: signal };
   const access = { apiUrl: `${girder.origin}/api/v1`, token: 'SECRET' };
   const wanted = { images: [image], folderId: '0'.repeat(24), access, pull: false };
-  const verdict = await ingestImages(context, wanted, tools);
+  const verdict = await pullImages(context, wanted, services);
   return { verdict, troubles, heard: girder.heard, waitedMs: setup.clock.monotonic() - start };
 }
 

@@ -6,9 +6,9 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { silentLog } from '../../../../src/base/log.js';
 import type { Analysis, OutputHook } from '../../../../src/girder/protocol/analysis.js';
-import { untilFilesShow } from '../../../../src/worker/stages/wait-for-output-files.js';
+import { waitForOutputFiles } from '../../../../src/worker/stages/wait-for-output-files.js';
 import type { JobEnd } from '../../../../src/worker/run-state/run.js';
-import type { StageContext, Tools } from '../../../../src/worker/worker-services.js';
+import type { StageContext, WorkerServices } from '../../../../src/worker/worker-services.js';
 import { someSettings } from '../../../support/settings.js';
 
 let dir: string;
@@ -67,8 +67,8 @@ async function waited(
     staged: { args: [], argsHoldToken: false, binds: [], ownDirectories: [], volumes: {} },
     outputsDone: [],
   };
-  const tools = {
-    book: { get: () => run },
+  const services = {
+    runStore: { get: () => run },
     log: silentLog(),
     settings: someSettings(),
     submitScript: { path: '/script', takesArgumentsFile: ours, takesTimeWarning: ours, cancelSignal: null },
@@ -84,9 +84,9 @@ async function waited(
         }
       },
     },
-  } as unknown as Tools;
+  } as unknown as WorkerServices;
   const context = { id: 'run-1', signal: new AbortController().signal } as StageContext;
-  await untilFilesShow(context, { hooks } as unknown as Analysis, end, tools);
+  await waitForOutputFiles(context, { hooks } as unknown as Analysis, end, services);
   return now / 1_000;
 }
 
