@@ -9,7 +9,10 @@ import headless from '@xterm/headless';
 
 import { animationOf, frameOf, pictureOf } from './pictures/svg.mjs';
 
-const program = new URL('../bin/dsa-slurm', import.meta.url).pathname;
+const root = new URL('..', import.meta.url).pathname.replace(/\/$/u, '');
+const program = `${root}/bin/dsa-slurm`;
+/** No picture shows where it was made. */
+const neutral = (svg) => svg.replaceAll(root, '/opt/dsa-slurm');
 const pictures = new URL('../docs/pictures/', import.meta.url).pathname;
 const cols = 110;
 const rows = 26;
@@ -58,7 +61,7 @@ const keep = (caption, seconds) => frames.push(frameOf(terminal, caption, second
 
 async function picture(name, title, keys, what) {
   await show(keys, what);
-  await writeFile(join(pictures, `${name}.svg`), pictureOf(terminal, title));
+  await writeFile(join(pictures, `${name}.svg`), neutral(pictureOf(terminal, title)));
   console.log(`docs/pictures/${name}.svg`);
 }
 
@@ -90,7 +93,7 @@ try {
   keep('6: the doctor checks the whole way, from Girder to a compute node', 5);
   const title =
     'The sandbox starts, jobs run in the console, one is canceled, a log is read, the doctor checks the site';
-  await writeFile(join(pictures, 'tour.svg'), animationOf(frames, title, 1));
+  await writeFile(join(pictures, 'tour.svg'), neutral(animationOf(frames, title, 1)));
   console.log('docs/pictures/tour.svg');
 } finally {
   pty.kill();

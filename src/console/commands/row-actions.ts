@@ -13,19 +13,29 @@ export interface RowAction {
   /** Key and text in the menu. */
   key: string;
   label: string;
-  description: string;
+  /** For the help. */
+  help: string;
   /** The required value after the command, and completions for it; null: none. */
-  value: { argument: string; offers: readonly string[] } | null;
+  value: { argument: string; completions: readonly string[] } | null;
+  /** The local executor does not support it. */
+  needsSlurm: boolean;
   /** Whether the action makes sense for a row. The worker may refuse it for other reasons. */
   appliesTo(row: Row): boolean;
   /** @param word the value, possibly empty. @returns the request, or an error message */
   parse(word: string): ActionRequest | string;
 }
 
-type Parts = Pick<RowAction, 'kind' | 'name' | 'key' | 'description' | 'parse'> & Partial<RowAction>;
+type Parts = Pick<RowAction, 'kind' | 'name' | 'key' | 'help' | 'parse'> & Partial<RowAction>;
 
 function action(parts: Parts): RowAction {
-  return { aliases: [], label: parts.name, value: null, appliesTo: isUnfinished, ...parts };
+  return {
+    aliases: [],
+    label: parts.name,
+    value: null,
+    needsSlurm: true,
+    appliesTo: isUnfinished,
+    ...parts,
+  };
 }
 
 function isUnfinished({ group }: Row): boolean {
@@ -52,37 +62,38 @@ export const rowActions: readonly RowAction[] = [
     kind: 'cancel',
     name: 'cancel',
     key: 'x',
+    needsSlurm: false,
     aliases: ['scancel'],
-    description: 'Cancel the selected or marked rows, after confirmation',
+    help: 'Cancel the selected or marked rows, after confirmation',
     parse: () => ({ kind: 'cancel' }),
   }),
   action({
     kind: 'hold',
     name: 'hold',
     key: 'h',
-    description: 'Keep waiting jobs from starting',
+    help: 'Keep waiting jobs from starting',
     parse: () => ({ kind: 'hold' }),
   }),
   action({
     kind: 'release',
     name: 'release',
     key: 'u',
-    description: 'Release held jobs',
+    help: 'Release held jobs',
     parse: () => ({ kind: 'release' }),
   }),
   action({
     kind: 'requeue',
     name: 'requeue',
     key: 'r',
-    description: 'Put jobs back into the queue; they start over',
+    help: 'Put jobs back into the queue; they start over',
     parse: () => ({ kind: 'requeue' }),
   }),
   action({
     kind: 'signal',
     name: 'signal',
     key: 's',
-    description: 'Send a signal to the processes of the jobs',
-    value: { argument: '<name>', offers: jobSignals },
+    help: 'Send a signal to the processes of the jobs',
+    value: { argument: '<name>', completions: jobSignals },
     parse(word) {
       const bare = word.toUpperCase().replace(/^SIG/u, '');
       const signal = jobSignals.find((name) => name === bare);
@@ -96,31 +107,31 @@ export const rowActions: readonly RowAction[] = [
     name: 'timelimit',
     key: 't',
     label: 'limit',
-    description: 'Set the time limit: minutes, 04:00:00, 1-12, +30, UNLIMITED',
-    value: { argument: '<limit>', offers: ['+30', '+60', '04:00:00', '1-00', 'UNLIMITED'] },
+    help: 'Set the time limit: minutes, 04:00:00, 1-12, +30, UNLIMITED',
+    value: { argument: '<limit>', completions: ['+30', '+60', '04:00:00', '1-00', 'UNLIMITED'] },
     parse: (word) => validated({ kind: 'timeLimit', limit: word }),
   }),
   action({
     kind: 'priority',
     name: 'priority',
     key: 'p',
-    description: 'Set the priority; most sites restrict this to administrators',
-    value: { argument: '<number>', offers: [] },
+    help: 'Set the priority; most sites restrict this to administrators',
+    value: { argument: '<number>', completions: [] },
     parse: (word) => validated({ kind: 'priority', priority: numberOf(word) }),
   }),
   action({
     kind: 'nice',
     name: 'nice',
     key: 'n',
-    description: 'Set the nice value: higher starts later; below 0 for administrators',
-    value: { argument: '<number>', offers: ['0', '100', '1000'] },
+    help: 'Set the nice value: higher starts later; below 0 for administrators',
+    value: { argument: '<number>', completions: ['0', '100', '1000'] },
     parse: (word) => validated({ kind: 'nice', nice: numberOf(word) }),
   }),
   action({
     kind: 'adopt',
     name: 'adopt',
     key: 'o',
-    description: 'Adopt Slurm jobs whose run was lost with a damaged journal',
+    help: 'Adopt Slurm jobs whose run was lost with a damaged journal',
     appliesTo: ({ group, run, job }) => group !== 'finished' && run === null && job.key !== null,
     parse: () => ({ kind: 'adopt' }),
   }),
@@ -128,7 +139,8 @@ export const rowActions: readonly RowAction[] = [
     kind: 'retry',
     name: 'retry',
     key: 'R',
-    description: 'Run failed or canceled runs again, each as a new run',
+    needsSlurm: false,
+    help: 'Run failed or canceled runs again, each as a new run',
     appliesTo: ({ run }) => run?.outcome === 'failed' || run?.outcome === 'canceled',
     parse: () => ({ kind: 'retry' }),
   }),
@@ -136,26 +148,15 @@ export const rowActions: readonly RowAction[] = [
     kind: 'forget',
     name: 'forget',
     key: 'f',
-    description: 'Remove finished runs from history and journal',
+    needsSlurm: false,
+    help: 'Remove finished runs from history and journal',
     appliesTo: ({ run }) => run?.stage === 'finished',
     parse: () => ({ kind: 'forget' }),
   }),
 ];
 
-/** The local executor does not support these. */
-const slurmOnly: ReadonlySet<RowAction['kind']> = new Set([
-  'hold',
-  'release',
-  'requeue',
-  'signal',
-  'timeLimit',
-  'priority',
-  'nice',
-  'adopt',
-]);
-
 export function actionsFor(executor: WorkerSnapshot['executor']): readonly RowAction[] {
-  return executor === 'slurm' ? rowActions : rowActions.filter(({ kind }) => !slurmOnly.has(kind));
+  return executor === 'slurm' ? rowActions : rowActions.filter(({ needsSlurm }) => !needsSlurm);
 }
 
 interface ActionMessages {

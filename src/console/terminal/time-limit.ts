@@ -1,4 +1,5 @@
 import { createContext, Script } from 'node:vm';
+import { systemCode } from '../../base/errors.js';
 
 /** Runs synchronous work and interrupts it after the time limit. */
 type RunWithTimeLimit = <T>(work: () => T) => { ok: true; value: T } | { ok: false };
@@ -10,21 +11,20 @@ type RunWithTimeLimit = <T>(work: () => T) => { ok: true; value: T } | { ok: fal
  */
 export function createTimeLimit(ms: number): RunWithTimeLimit {
   const script = new Script('work()');
-  let sandbox: { work?: () => unknown } | null = null;
+  let sandbox: { work?: () => void } | null = null;
   return <T>(work: () => T) => {
-    sandbox ??= createContext({}) as { work?: () => unknown };
-    let value: T | undefined;
+    let result: { ok: true; value: T } | { ok: false } = { ok: false };
+    sandbox ??= createContext({});
     sandbox.work = () => {
-      value = work();
+      result = { ok: true, value: work() };
     };
     try {
       script.runInContext(sandbox, { timeout: ms });
-      return { ok: true, value: value as T };
     } catch (thrown) {
-      if ((thrown as { code?: unknown }).code === 'ERR_SCRIPT_EXECUTION_TIMEOUT') return { ok: false };
-      throw thrown;
+      if (systemCode(thrown) !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw thrown;
     } finally {
       delete sandbox.work;
     }
+    return result;
   };
 }

@@ -26,11 +26,7 @@ export function helpLines({ readOnly, snapshot: { executor } }: HelpInput): read
     ...keySections(readOnly),
     ...(readOnly
       ? []
-      : [
-          blank,
-          heading('Actions'),
-          ...actions.map(({ key, description }) => entry(`a ${key}`, description)),
-        ]),
+      : [blank, heading('Actions'), ...actions.map(({ key, help }) => entry(`a ${key}`, help))]),
     blank,
     heading('Commands'),
     ...commands.map(({ name, argument, help }) => entry(`:${name} ${argument}`.trimEnd(), ` ${help}`)),
