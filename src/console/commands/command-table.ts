@@ -315,7 +315,7 @@ const tableCommands: readonly Command[] = [
     id: 'sortNext',
     keys: ['s'],
     contexts: tables,
-    help: 'Sort by the next column; Shift and a letter: by that column',
+    help: 'Sort by the next column; Shift+letter: by that column',
     run: ({ dispatch }) => dispatch({ type: 'sortedNext' }),
   }),
   command({
@@ -330,7 +330,7 @@ const tableCommands: readonly Command[] = [
     name: 'sort',
     argument: '<column> [desc]',
     completions: 'columns',
-    help: 'Sort by a column; without one, restore the default order',
+    help: 'Sort by a column; without one, in default order',
     run: (context, words) => context.tables.sortByName(words),
   }),
   command({
@@ -374,7 +374,7 @@ const tableCommands: readonly Command[] = [
     id: 'scopeNext',
     keys: ['m'],
     contexts: ['table'],
-    help: 'List jobs of this user, only jobs from Girder, or jobs of all users',
+    help: 'List own jobs, only jobs from Girder, or all jobs',
     hint: 'scope',
     run: (context) => {
       const at = jobScopes.indexOf(context.state().scope);
@@ -386,7 +386,7 @@ const tableCommands: readonly Command[] = [
     name: 'scope',
     argument: 'mine|dsa|all',
     completions: jobScopes,
-    help: 'List jobs of this user, only jobs from Girder, or jobs of all users',
+    help: 'List own jobs, only jobs from Girder, or all jobs',
     run: (context, [word]) => chooseScope(context, word),
   }),
   command({
@@ -403,7 +403,7 @@ const tableCommands: readonly Command[] = [
     name: 'copy',
     argument: '[paths]',
     completions: ['paths'],
-    help: 'Copy the ids of the selected or marked rows; paths: of their logs',
+    help: 'Copy ids of selected or marked rows, or their log paths',
     run: ({ tables, logs }, [word]) => (word === 'paths' ? logs.copyPaths() : tables.copyIds()),
   }),
   command({
@@ -476,7 +476,7 @@ const workerCommands: readonly Command[] = [
     id: 'drain',
     name: 'drain',
     dangerous: true,
-    help: 'Stop accepting tasks, and report when no run is in flight',
+    help: 'Stop accepting tasks, and report when none is left',
     run: ({ worker }) => worker.drain(),
   }),
   command({

@@ -1,8 +1,10 @@
 import { createContext, Script } from 'node:vm';
 import { systemCode } from '../../base/errors.js';
 
+type LimitedResult<T> = { ok: true; value: T } | { ok: false };
+
 /** Runs synchronous work and interrupts it after the time limit. */
-type RunWithTimeLimit = <T>(work: () => T) => { ok: true; value: T } | { ok: false };
+type RunWithTimeLimit = <T>(work: () => T) => LimitedResult<T>;
 
 /**
  * A time limit for regular expressions that an operator enters: catastrophic backtracking would block the thread. V8 can
@@ -12,8 +14,8 @@ type RunWithTimeLimit = <T>(work: () => T) => { ok: true; value: T } | { ok: fal
 export function createTimeLimit(ms: number): RunWithTimeLimit {
   const script = new Script('work()');
   let sandbox: { work?: () => void } | null = null;
-  return <T>(work: () => T) => {
-    let result: { ok: true; value: T } | { ok: false } = { ok: false };
+  return <T>(work: () => T): LimitedResult<T> => {
+    let result: LimitedResult<T> = { ok: false };
     sandbox ??= createContext({});
     sandbox.work = () => {
       result = { ok: true, value: work() };

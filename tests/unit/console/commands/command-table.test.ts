@@ -68,6 +68,14 @@ describe('the help', () => {
     }
   });
 
+  test('fits into 80 columns', () => {
+    expect(
+      helpText(false)
+        .split('\n')
+        .filter((line) => line.length > 80),
+    ).toEqual([]);
+  });
+
   test('omits actions that the local executor does not support', () => {
     expect(helpText(false, 'local')).not.toContain(':hold');
     expect(helpText(false, 'local')).toContain(':cancel');
