@@ -17,7 +17,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'console',
-    summary: 'watch and control runs in a terminal; runs the worker if none is running',
+    summary: 'watch and control runs; runs a worker if none is running',
     load: () => import('./console.js'),
   },
   {
@@ -77,7 +77,7 @@ export function topHelp(): string {
     '',
     'Examples:',
     '  dsa-slurm sandbox               run a demo batch without any setup',
-    '  dsa-slurm config show           the settings, and where their values come from',
+    '  dsa-slurm config show           settings, and where their values come from',
     '  dsa-slurm --profile lab worker  run the worker with the profile "lab"',
     '',
   ].join('\n');

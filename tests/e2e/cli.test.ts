@@ -56,7 +56,7 @@ describe('the program', () => {
     { args: ['worker', '--no-such-flag'], says: "unknown option '--no-such-flag'" },
     { args: ['config'], says: 'Name a command.' },
     { args: ['--profile', 'nobody', 'config', 'show'], says: 'There is no profile nobody.' },
-  ])('$args is a mistake of usage: exit code 2, nothing on standard output', async ({ args, says }) => {
+  ])('$args is a usage error: exit code 2, nothing on standard output', async ({ args, says }) => {
     const { code, stdout, stderr } = await runProgram(args, env);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toContain(says);
@@ -64,7 +64,7 @@ describe('the program', () => {
 });
 
 describe('config', () => {
-  test('what is set is got, shown and kept for its owner only', async () => {
+  test('values that were set can be read, and the profile is private', async () => {
     const path = (await runProgram(['config', 'path'], env)).stdout.trim();
     expect(path.startsWith(join(home, 'config'))).toBe(true);
     const url = 'amqp://girder:hush-hush@rabbitmq.example:5673/dsa';
@@ -94,7 +94,7 @@ describe('config', () => {
     expect((await runProgram(['config', 'get', 'slurm.partition'], env)).stdout).toBe('\n');
   });
 
-  test('errors are JSON for those who want it, and the profile stays as it was', async () => {
+  test('errors are JSON with --json, and the profile is not changed', async () => {
     const { stdout: path } = await runProgram(['config', 'path'], env);
     const before = await readFile(path.trim(), 'utf8');
     const wrong = await runProgram(['config', 'set', 'slurm.cpus', 'many'], env);
@@ -113,7 +113,7 @@ describe('config', () => {
     });
   });
 
-  test('a reader that goes away is no error', async () => {
+  test('a closed pipe is not an error', async () => {
     const command = createRunner({ env });
     const script = 'set -o pipefail; "$0" config show | head -1';
     const answer = await command('bash', ['-c', script, dsaSlurm]);
