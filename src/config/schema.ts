@@ -461,7 +461,7 @@ export const settingsSchema = z.strictObject({
       default: 2,
     }),
     name: z
-      .string('must be text')
+      .string('must be a string')
       .regex(/^[^@\s\p{Cc}]+@[^@\s\p{Cc}]+$/u, 'must look like celery@host')
       .register(settingInfo, {
         description: 'Celery node name. Must be unique among the workers of a broker.',
