@@ -41,7 +41,7 @@ async function ingest(script: Script) {
   const services = {
     settings,
     runStore: { record: async () => undefined, recordVolatile: () => undefined, get: () => ({}) },
-    apptainer: { examine: async () => ({ labels: {} }) },
+    apptainer: { probe: async () => ({ labels: {} }) },
     imageIngest: { clis: async () => [{ name: 'Small', type: 'xml', text: '<executable/>' }] },
     girderSetup: () => setup,
     transferPatience: () => ({
@@ -59,7 +59,7 @@ async function ingest(script: Script) {
   return { verdict, troubles, heard: girder.heard, waitedMs: setup.clock.monotonic() - start };
 }
 
-test('a Girder that is away for an hour is waited for, and nobody else waits for the lane meanwhile', async () => {
+test('an hour without Girder is waited out, and other runs can use the queue meanwhile', async () => {
   let lost = 0;
   const { verdict, troubles, waitedMs } = await ingest((response) => {
     lost += 1;
@@ -73,7 +73,7 @@ test('a Girder that is away for an hour is waited for, and nobody else waits for
   expect(troubles.every(({ laneIsFree }) => laneIsFree)).toBe(true);
 });
 
-test('what Girder cannot digest is told after some minutes, and not after a day', async () => {
+test('a persistent Girder server error fails the run within minutes, not after a day', async () => {
   const { verdict, waitedMs } = await ingest((response) =>
     sendJson(response, { type: 'internal', message: 'An unexpected error occurred on the server.' }, 500),
   );
@@ -82,7 +82,7 @@ test('what Girder cannot digest is told after some minutes, and not after a day'
   expect(waitedMs).toBeLessThan(10 * 60_000);
 });
 
-test('what Girder refuses is told at once', async () => {
+test('an image that Girder refuses fails the run without a retry', async () => {
   const { verdict, heard } = await ingest((response) =>
     sendJson(response, { type: 'access', message: 'Write access denied for folder.' }, 403),
   );
