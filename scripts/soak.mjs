@@ -17,7 +17,7 @@ import { startGirderStandIn } from '../build/sandbox/fake-girder/index.js';
 import { installStandIn, writeStandInImage } from '../build/sandbox/images.js';
 import { analysisMessage } from '../build/sandbox/producer/message.js';
 import { startRabbitmq } from '../build/sandbox/services/rabbitmq.js';
-import { lateSaveMs } from '../build/girder/jobs/job.js';
+import { lateSaveCheckMs } from '../build/girder/jobs/job.js';
 import { bytesAllowed, slopeOf, verdict } from './soak/slope.mjs';
 import { wholeNumber } from './whole-number.mjs';
 
@@ -150,7 +150,7 @@ async function soak() {
     }
   }
   // For some seconds after its acceptance Girder is asked again whether it still knows of a run: timers until then.
-  await delay(Math.max(...lateSaveMs) + 1_000);
+  await delay(Math.max(...lateSaveCheckMs) + 1_000);
   note(await ask('sample'));
   worker.send('stop');
   await died.catch(() => {});

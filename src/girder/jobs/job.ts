@@ -92,7 +92,7 @@ const nonGirderMs = 60 * 60_000;
  * worker has set meanwhile, and a batch waits for RUNNING forever. Girder's responses do not reveal it, because they show the
  * document as it was loaded. Such saves were observed 0.2 to 0.5 s after publishing.
  */
-const lateSaveCheckMs = [1_500, 10_000] as const;
+export const lateSaveCheckMs = [1_500, 10_000] as const;
 /** How often to poll a job that has not started, in milliseconds. */
 const pollWaitingMs = 5 * 60_000;
 /** Time limit of a check after the run has ended, in milliseconds. */

@@ -28,7 +28,7 @@ import {
   type VolumeTable,
 } from './volumes.js';
 
-export { removeLeftovers as removeLeft, removeStaged };
+export { removeLeftovers, removeStaged };
 
 interface StageOptions extends GirderSetup {
   /** Directory for temporary volumes; compute nodes see it at the same path. */

@@ -121,7 +121,7 @@ export async function createVolumes(options: {
   await makeOwn(home);
   await temporary(standard);
   return {
-    mount: mount,
+    mount,
     bindHostPath,
     async inputDirectory(volume, label) {
       const { host, container } = await mount(volume);

@@ -89,7 +89,7 @@ export function dryRunStaging(analysis: Analysis, options: DryRunOptions): DryRu
         const name = safeName(input.fileName ?? path.basename(input.directPath));
         const container = `/mnt/girder_direct_worker/${label}/${name}`;
         const host = withMountPrefix(input.directPath, path.dirname(input.directPath), options.mountPrefix);
-        volumes.bindForeign({ host, container, mode: 'ro' });
+        volumes.bindHostPath({ host, container, mode: 'ro' });
         inputs.push({ kind, id: input.fileId, from: host, direct: true, container });
         return container;
       }
@@ -170,7 +170,7 @@ function rehearseVolumes(
   refusals: DsaSlurmError[],
 ): {
   place: (volume: VolumeRef) => MountedVolume;
-  bindForeign: (bind: StagedBind) => void;
+  bindHostPath: (bind: StagedBind) => void;
   inputDirectory: (volume: VolumeRef, label: string) => string;
   staged: () => { binds: StagedBind[]; ownDirectories: string[] };
 } {
@@ -197,7 +197,7 @@ function rehearseVolumes(
       refusals.push(error);
     }
   };
-  const bindForeign = (foreign: StagedBind): void => {
+  const bindHostPath = (foreign: StagedBind): void => {
     guard(foreign.host, 'whole');
     bind(foreign);
   };
@@ -224,14 +224,14 @@ function rehearseVolumes(
         return temporary(volume.identity, volume.hostDir, volume.mode);
       case 'bind':
         guard(volume.host, 'whole');
-        bindForeign({ ...volume, host: withMountPrefix(volume.host, volume.host, mountPrefix) });
+        bindHostPath({ ...volume, host: withMountPrefix(volume.host, volume.host, mountPrefix) });
         return volume;
     }
   };
   place({ kind: 'default' });
   return {
     place,
-    bindForeign,
+    bindHostPath,
     inputDirectory: (volume, label) =>
       path.posix.join(place(volume).container, volume.kind === 'bind' ? `${name}-${label}` : label),
     staged: () => ({ binds: [...binds.values()], ownDirectories }),

@@ -5,7 +5,7 @@ import { tokenLifeMs } from '../../girder/api/access-token.js';
 import { expiredAdvice, GirderError } from '../../girder/api/girder-error.js';
 import { cleanLog } from '../../girder/jobs/log-buffer.js';
 import { neverStarted, type NeverStarted } from '../../girder/canvas/follow-ups.js';
-import { removeLeft, removeStaged } from '../../girder/transfer/stage-inputs.js';
+import { removeLeftovers, removeStaged } from '../../girder/transfer/stage-inputs.js';
 import { jobStatus } from '../../girder/jobs/transitions.js';
 import { lastLinesMark, quotedLength } from '../reporting/failure-reason.js';
 import type { CancelSource, Run } from '../run-state/run.js';
@@ -157,7 +157,7 @@ async function cleanUp(run: Run, { settings, log }: WorkerServices): Promise<voi
     // Girder has the whole log of a run that went well; that of any other stays for those who look into it
     if (submission !== null && outcome === 'succeeded') await rm(submission.logFile, { force: true });
     // a worker that died while it staged has left what the journal does not know
-    if (staged === null) await removeLeft(settings.dirs.tmp, run.id);
+    if (staged === null) await removeLeftovers(settings.dirs.tmp, run.id);
     else if (!(settings.worker.keepFiles && outcome === 'failed')) await removeStaged(staged);
   } catch (error) {
     log.warn({ run: run.id, why: errorLine(error) }, 'temporary files were left behind');

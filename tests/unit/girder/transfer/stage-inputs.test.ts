@@ -10,7 +10,11 @@ import type {
   VolumeRef,
 } from '../../../../src/girder/protocol/analysis.js';
 import type { StreamConnector } from '../../../../src/girder/protocol/streams.js';
-import { removeLeft, removeStaged, stageAnalysis } from '../../../../src/girder/transfer/stage-inputs.js';
+import {
+  removeLeftovers,
+  removeStaged,
+  stageAnalysis,
+} from '../../../../src/girder/transfer/stage-inputs.js';
 import { runDirectoryName, withMountPrefix } from '../../../../src/girder/transfer/volumes.js';
 import { sendJson, type Script } from '../../../support/scripted-http.js';
 import { recordedExchanges, replay, setUp } from '../girder-bench.js';
@@ -150,7 +154,7 @@ describe('leftovers of a worker that crashed while staging', () => {
 
   it('are removed without a next attempt', async () => {
     const { shared, tmpDir, options } = await leaving();
-    await removeLeft(tmpDir, options.runId);
+    await removeLeftovers(tmpDir, options.runId);
     expect([await readdir(shared), await readdir(tmpDir)]).toEqual([[], []]);
   });
 
@@ -158,7 +162,7 @@ describe('leftovers of a worker that crashed while staging', () => {
     const { shared, tmpDir, options } = await leaving();
     await writeFile(path.join(shared, 'other'), 'of somebody else');
     await rename(path.join(shared, 'other'), path.join(shared, 'log'));
-    await removeLeft(tmpDir, options.runId);
+    await removeLeftovers(tmpDir, options.runId);
     expect(await readFile(path.join(shared, 'log'), 'utf8')).toBe('of somebody else');
   });
 });
