@@ -16,7 +16,6 @@ import type { Settings } from '../config/schema.js';
 import { tokenLifeMs } from '../girder/api/access-token.js';
 import type { GirderSetup } from '../girder/api/client.js';
 import { openGirderConnections } from '../girder/api/connections.js';
-import type { GirderJob } from '../girder/jobs/job.js';
 import { createReportLimits } from '../girder/jobs/report-limits.js';
 import { slurmEnvironment } from '../slurm/environment.js';
 import { readClusterInfo } from '../slurm/site.js';
@@ -37,6 +36,7 @@ import { createGirderJobSearch } from './reporting/girder-job-search.js';
 import { createGirderSlurmLoader } from './job-request/girder-slurm-loader.js';
 import { createGirderHealth, type GirderActivity } from './reporting/girder-health.js';
 import type { WorkerHandle } from './views/handle.js';
+import { createRunScheduler } from './scheduler.js';
 import { createTaskAcceptor, isSupportedTask } from './task-acceptor.js';
 import { openJournal } from './run-state/journal.js';
 import { keepPruned, openRetryMessages } from './run-state/retry-messages.js';
@@ -47,7 +47,6 @@ import { watchOrphans } from './actions/orphans.js';
 import { createFinishedRunActions } from './actions/finished-run-actions.js';
 import { createRetries } from './actions/retry.js';
 import { openRevokedTasks } from './run-state/revoked-tasks.js';
-import type { CancelSource } from './run-state/run.js';
 import { listenForClients } from './socket/listen.js';
 import { keepStatusFile, statusOf } from './run-state/status-file.js';
 import { createSubmitGate } from './stages/submit-gate.js';
@@ -60,44 +59,44 @@ import { createCommandLog } from './views/worker-detail.js';
 /** The embedded worker. */
 export interface Worker {
   readonly handle: WorkerHandle;
-  /** Takes up the runs of the journal and opens the intake. */
+  /** Resumes the runs of the journal and starts to accept tasks. */
   start(): Promise<void>;
-  /** Stops taking tasks and reporting. Slurm jobs go on; the next start takes their runs up again. */
+  /** Stops accepting tasks and reporting. Slurm jobs go on; the next start resumes their runs. */
   stop(): Promise<void>;
-  /** Aborts when the worker can no longer go on, with the reason. */
+  /** Aborts when the worker cannot continue, with the reason. */
   readonly failed: AbortSignal;
-  /** Aborts when remote control asks this worker to end; whoever started it stops it. */
+  /** Aborts when Celery remote control requests a shutdown; the caller then calls {@link stop}. */
   readonly shutdown: AbortSignal;
 }
 
 export interface WorkerOptions {
   profile: string;
   settings: Settings;
-  /** Environment of the commands that the worker runs; secrets are kept out of what sbatch exports. */
+  /** Environment of the commands that the worker runs; secrets are removed from what sbatch exports. */
   env: Readonly<Record<string, string | undefined>>;
   log: Log;
   clock?: Clock;
-  /** Waits for as long as another worker has the state directory. */
+  /** Wait as long as another worker owns the state directory. */
   standby?: Standby;
   /** Called at once when another worker has taken over the state directory, before `failed` aborts. */
   onLost?: (reason: string) => void;
-  /** Runs the jobs instead of whom the settings name: for a soak, whose jobs are no processes. */
+  /** Overrides the executor of the settings (used by the soak test). */
   executor?: Executor;
 }
 
-/** Messages that the broker may hand over before the first of them is in the journal. */
+/** Messages that the broker may deliver before the first of them is journaled. */
 const prefetch = 16;
-/** Requests to one Girder about Girder jobs at one time; transfers are limited by `worker.staging`. */
+/** Concurrent job updates per Girder; transfers are limited by `worker.staging`. */
 const reportsAtOnce = 8;
-/** A worker that stops waits so long for shared files that do not answer. */
+/** How long a stopping worker waits for a file system that does not answer. */
 const hungFilesMs = 8_000;
-/** sbatch calls at one time. */
+/** Concurrent sbatch calls. */
 const submitting = 4;
 
 /**
- * Puts the rooms together: this is the one place that knows them all.
- * @throws DsaSlurmError if the state directory is taken, a directory cannot be written, or the submit script cannot be
- * read.
+ * Composition root of the worker.
+ * @throws DsaSlurmError if another worker owns the state directory, a directory cannot be written, or the submit script
+ * cannot be read
  */
 export async function createWorker({
   profile,
@@ -113,7 +112,7 @@ export async function createWorker({
   const stop = new AbortController();
   const failed = new AbortController();
   const shutdown = new AbortController();
-  let lockTrouble: string | null = null;
+  let lockProblem: string | null = null;
   const lease = await lockState(settings.dirs.state, {
     leaseSeconds: settings.worker.leaseSeconds,
     onLost(reason) {
@@ -121,8 +120,8 @@ export async function createWorker({
       stop.abort(reason);
       failed.abort(reason);
     },
-    onTrouble(trouble) {
-      lockTrouble = trouble;
+    onTrouble(problem) {
+      lockProblem = problem;
     },
     stopping: stop.signal,
     ...(standby === undefined ? {} : { standby }),
@@ -135,7 +134,7 @@ export async function createWorker({
     await releasers.release();
     throw error;
   };
-  // after the lock: whoever stands by may wait for weeks, and these are to be as they are when it begins
+  // only after the lock: a standby may wait for weeks, and must not use what it read before
   const submitScript = await openSubmitScript(settings.slurm.submitScript).catch(orRelease);
   const connections = await openGirderConnections(settings.girder, lease.hold).catch(orRelease);
   releasers.add('the connections to Girder', async () => connections.close());
@@ -164,7 +163,7 @@ export async function createWorker({
       env: slurmEnvironment(env, settings.slurm.environment),
       timeoutMs: settings.slurm.commandTimeoutSeconds * 1_000,
       concurrency,
-      // a pager, or the console itself, may get a Ctrl-C: no sbatch shall die of it
+      // Ctrl-C in the console or its pager must not kill an sbatch
       ownSession: true,
       onStart: audit.begin,
       onCommand,
@@ -175,7 +174,7 @@ export async function createWorker({
     };
   };
   const command = runner(settings.worker.commandsAtOnce);
-  // what takes an hour shall keep no scancel waiting
+  // separate, because a pull may take an hour and must not delay scancel
   const ingestCommand = runner(1);
   const executor =
     given ??
@@ -195,15 +194,26 @@ export async function createWorker({
   const girderSlurm = createGirderSlurmLoader({ connections, clock, log, girder: settings.girder });
   const searchGirderJob = createGirderJobSearch({ connections, clock, log, girder: settings.girder });
   const findUser = createUserSearch({ connections, clock, log, girder: settings.girder });
-  const girderTroubles = createGirderHealth();
+  const girderHealth = createGirderHealth();
   const giveUpMs = settings.girder.giveUpHours * 60 * 60_000;
 
-  const carried = new Map<string, { cancel: AbortController; done: Promise<void> }>();
-  /** Of the runs that are carried. */
-  const girderJobs = new Map<string, GirderJob>();
   let broker: Broker | undefined;
   let standbys: StandbyWatch | null = null;
 
+  const scheduler = createRunScheduler({
+    runStore,
+    async processRun(id, signal) {
+      // a problem that an earlier worker had with Girder may be over
+      runStore.recordVolatile(id, { type: 'girder-trouble', trouble: null });
+      await processRun(id, services, signal);
+    },
+    onSettled(id) {
+      girderHealth.forget(id);
+      intake.adjust();
+    },
+    log,
+  });
+  const { requestCancel, cancelSoon } = scheduler;
   const submitGate = createSubmitGate({
     clock,
     log,
@@ -246,7 +256,7 @@ export async function createWorker({
     transferPatience: ({ id, acceptedAt }) => ({
       tokenExpiresAt: acceptedAt + tokenLifeMs,
       nonGirderMs: giveUpMs,
-      onProblem: (problem) => noticeGirder(id, 'transfer', problem),
+      onProblem: (problem) => noteGirderHealth(id, 'transfer', problem),
     }),
     openGirderJob: async (run) => {
       const girderJob = await openGirderJob(run, runStore, {
@@ -259,9 +269,9 @@ export async function createWorker({
         onGone: () => {
           if (settings.girder.cancelDeleted) cancelSoon(run.id, 'deletion');
         },
-        onProblem: (problem) => noticeGirder(run.id, 'report', problem),
+        onProblem: (problem) => noteGirderHealth(run.id, 'report', problem),
       });
-      girderJobs.set(run.id, girderJob);
+      scheduler.addGirderJob(run.id, girderJob);
       return girderJob;
     },
     requestCancel,
@@ -272,7 +282,7 @@ export async function createWorker({
     },
     publish: async (message, signal) => {
       await lease.hold();
-      if (broker === undefined) throw new Error('a run is carried only once the worker has started');
+      if (broker === undefined) throw new Error('runs are processed only once the worker has started');
       return broker.publish(message, signal);
     },
     lanes: {
@@ -290,7 +300,7 @@ export async function createWorker({
     limit: settings.worker.inFlight,
     isClosed: submitGate.isClosed,
     isRevoked: revoked.has,
-    onRun: take,
+    onRun: scheduler.start,
     clock,
     log,
   });
@@ -300,11 +310,11 @@ export async function createWorker({
     return { connections, apiUrlMap, clock, log: log.child({ run: id }) };
   }
 
-  function noticeGirder(id: string, errand: GirderActivity, trouble: string | null): void {
-    girderTroubles.set(id, errand, trouble);
+  function noteGirderHealth(id: string, activity: GirderActivity, problem: string | null): void {
+    girderHealth.set(id, activity, problem);
     if (runStore.get(id) !== undefined)
-      runStore.recordVolatile(id, { type: 'girder-trouble', trouble: girderTroubles.of(id) });
-    // a run that only waits for Girder makes room for another one
+      runStore.recordVolatile(id, { type: 'girder-trouble', trouble: girderHealth.of(id) });
+    // a run that only waits for Girder does not count against the in-flight limit
     intake.adjust();
   }
 
@@ -315,44 +325,13 @@ export async function createWorker({
     searchGirderJob,
     limit: settings.worker.inFlight,
     onRun(id) {
-      take(id);
+      scheduler.start(id);
       intake.adjust();
     },
     clock,
     log,
     stopping: stop.signal,
   });
-
-  /** Begins to carry a run. */
-  function take(id: string): void {
-    const cancel = new AbortController();
-    if (runStore.get(id)?.cancel) cancel.abort();
-    // what kept an earlier worker from Girder may be over
-    runStore.recordVolatile(id, { type: 'girder-trouble', trouble: null });
-    const done = processRun(id, services, cancel.signal).finally(() => {
-      carried.delete(id);
-      girderJobs.delete(id);
-      girderTroubles.forget(id);
-      intake.adjust();
-    });
-    carried.set(id, { cancel, done });
-  }
-
-  async function requestCancel(id: string, by: CancelSource): Promise<boolean> {
-    const run = runStore.get(id);
-    if (run === undefined || run.stage === 'finished') return false;
-    if (run.cancel === null) {
-      log.info({ run: id, by, stage: run.stage }, 'cancel requested');
-      await runStore.record(id, { type: 'cancel-requested', by });
-    }
-    carried.get(id)?.cancel.abort();
-    return true;
-  }
-
-  function cancelSoon(id: string, by: CancelSource): void {
-    // it fails only while the worker stops; at the next start Girder says it again
-    requestCancel(id, by).catch((error: unknown) => log.warn({ run: id, err: error }, 'not canceled'));
-  }
 
   const control = createControlTarget({
     runStore,
@@ -361,7 +340,9 @@ export async function createWorker({
     revoked: revoked.ids,
     shutdown: settings.worker.remoteShutdown ? () => shutdown.abort('remote control') : null,
     revoke(ids, terminate) {
-      revoked.add(ids).catch((error: unknown) => log.error({ err: error }, 'revoked, but not remembered'));
+      revoked
+        .add(ids)
+        .catch((error: unknown) => log.error({ err: error }, 'could not save the list of revoked tasks'));
       for (const id of ids) {
         const hasBegun = (runStore.get(id)?.stage ?? 'accepted') !== 'accepted';
         cancelSoon(id, terminate && hasBegun ? 'termination' : 'celery');
@@ -381,11 +362,11 @@ export async function createWorker({
     intake,
     broker: () => broker ?? null,
     trouble: () =>
-      lockTrouble ??
+      lockProblem ??
       sharedFilesProblem() ??
       submitGate.trouble() ??
       orphans.trouble() ??
-      girderTroubles.problem() ??
+      girderHealth.problem() ??
       girderSlurm.trouble() ??
       localQueue.trouble(),
     requestCancel,
@@ -395,7 +376,7 @@ export async function createWorker({
       runStore,
       stateDirectory: settings.dirs.state,
       onRun(id) {
-        take(id);
+        scheduler.start(id);
         intake.adjust();
       },
       clock,
@@ -408,15 +389,15 @@ export async function createWorker({
     clock,
   });
 
-  let wasAway = false;
-  /** A revoke that is published while the broker is away is stored nowhere: afterwards each Girder job itself is asked. */
-  function noticeBroker({ state }: BrokerStatus): void {
+  let wasDisconnected = false;
+  /** A revoke published while the connection is down is lost, so after a reconnect every Girder job is read. */
+  function onBrokerStatus({ state }: BrokerStatus): void {
     handle.changed();
-    if (state === 'disconnected') wasAway = true;
-    if (!wasAway || (state !== 'consuming' && state !== 'paused')) return;
-    wasAway = false;
-    // whatever the answer is, a cancel in it reaches `onCancel`
-    for (const girderJob of girderJobs.values()) girderJob.read(stop.signal).catch(() => undefined);
+    if (state === 'disconnected') wasDisconnected = true;
+    if (!wasDisconnected || (state !== 'consuming' && state !== 'paused')) return;
+    wasDisconnected = false;
+    // a cancel in the answer reaches `onCancel`
+    for (const girderJob of scheduler.girderJobs()) girderJob.read(stop.signal).catch(() => undefined);
   }
 
   releasers.add(
@@ -430,10 +411,9 @@ export async function createWorker({
   releasers.add('shared files', guardSharedFiles(lease.hold));
   releasers.add('the tracker of jobs', async () => executor.tracker.stop());
   releasers.add('the runs', async () => {
-    const all = Promise.allSettled([...carried.values()].map(async ({ done }) => done));
-    // the journal says where they are; files that hang would hold the end of this process too
+    // the journal has their progress; a hung file system must not keep this process from exiting
     const hung = setTimeout(abandonSharedFiles, hungFilesMs).unref();
-    await all;
+    await scheduler.idle();
     clearTimeout(hung);
   });
   return {
@@ -452,7 +432,7 @@ export async function createWorker({
         queues: settings.broker.queues,
         prefetch: Math.min(prefetch, settings.worker.inFlight),
         nodeName: settings.worker.name,
-        // what is acknowledged is nobody's any more but ours
+        // the message is acknowledged next, so make sure that this worker still owns the state directory
         async onTask(task) {
           await intake.onTask(task);
           await lease.hold();
@@ -468,16 +448,16 @@ export async function createWorker({
           taskEvents: settings.worker.taskEvents,
         },
         forward: forwardQueue === null ? null : { queue: forwardQueue, canRun: isSupportedTask },
-        onStatus: noticeBroker,
+        onStatus: onBrokerStatus,
         log,
       });
       broker = opened;
       releasers.add('the broker', async () => opened.close());
       for (const run of runStore.all()) {
         if (run.stage === 'finished') continue;
-        // revoked before it came, and the worker died between writing down the one and the other
+        // revoked before it was accepted, and the worker died between journaling the one and the other
         if (revoked.has(run.id)) await requestCancel(run.id, 'celery');
-        take(run.id);
+        scheduler.start(run.id);
       }
       void retries.resume();
       releasers.add(

@@ -10,7 +10,7 @@ import { jobName } from '../../../src/slurm/job-identity.js';
 import type { CancelSource, RunEvent } from '../../../src/worker/run-state/run.js';
 import { sendJson, startScriptedServer } from '../../support/scripted-http.js';
 import { failed, said, squeueLine, type Call } from '../slurm/fake-run.js';
-import { openCarryBench, type CarryBench } from './carry-bench.js';
+import { openProcessRunBench, type ProcessRunBench } from './process-run-bench.js';
 
 /** An id of Girder's. */
 const id = (digit: string): string => digit.repeat(24);
@@ -56,12 +56,12 @@ interface Cancel {
 }
 
 /** Carries a run from its beginning to its end, with cancels on the way, and tells all that happened. */
-async function carryWith(cancels: readonly Cancel[]) {
+async function runWithCancels(cancels: readonly Cancel[]) {
   const happened: string[] = [];
   const events: RunEvent['type'][] = [];
   let state = '';
   let asked = 0;
-  let bench: CarryBench | null = null;
+  let bench: ProcessRunBench | null = null;
   const happens = (what: string): void => {
     if (bench === null) return;
     happened.push(what);
@@ -93,7 +93,7 @@ async function carryWith(cancels: readonly Cancel[]) {
     }
   }
 
-  bench = await openCarryBench({
+  bench = await openProcessRunBench({
     task: task(),
     slurm,
     onEvent(event) {
@@ -114,7 +114,7 @@ async function carryWith(cancels: readonly Cancel[]) {
   await writeFile(join(bench.dir, 'a_b_c.sif'), '');
   onRequest = (method, path) => happens(`${method} ${path}`);
   try {
-    const run = await bench.carried();
+    const run = await bench.finished();
     const left = (await readdir(bench.dir)).filter((name) => name === 'dsa-slurm-run-1');
     return { run, happened, events, left, state, results: bench.results };
   } finally {
@@ -123,19 +123,19 @@ async function carryWith(cancels: readonly Cancel[]) {
 }
 
 test('without a cancel such a run succeeds, and uploads both outputs', async () => {
-  const { run, happened, left, results } = await carryWith([]);
+  const { run, happened, left, results } = await runWithCancels([]);
   expect(run).toMatchObject({ outcome: 'succeeded', reason: null });
   expect(happened.filter((what) => what === 'POST /file')).toHaveLength(2);
   expect([left, results]).toEqual([[], [{ status: 'SUCCESS', children: [] }]]);
 });
 
 test('whenever cancels come, and however many: the run ends once, canceled unless that was decided before', async () => {
-  const length = (await carryWith([])).happened.length;
+  const length = (await runWithCancels([])).happened.length;
   const by = fc.constantFrom<CancelSource>('girder', 'operator', 'celery', 'termination');
   const cancel = fc.record({ after: fc.integer({ min: 1, max: length }), by });
   await fc.assert(
     fc.asyncProperty(fc.array(cancel, { minLength: 1, maxLength: 3 }), async (cancels) => {
-      const { run, happened, events, left, state, results } = await carryWith(cancels);
+      const { run, happened, events, left, state, results } = await runWithCancels(cancels);
       expect(run?.stage).toBe('finished');
       for (const once of ['decided', 'finish', 'finished']) {
         expect(happened.filter((what) => what === once)).toHaveLength(1);

@@ -11,19 +11,23 @@ import type { GirderJob } from '../../../../src/girder/jobs/job.js';
 import { jobComment, jobName } from '../../../../src/slurm/job-identity.js';
 import type { NewRunEvent } from '../../../../src/worker/run-state/run-store.js';
 import { failed, sacctLine, said, squeueLine, type Call } from '../../slurm/fake-run.js';
-import { openCarryBench, type CarryBench, type CarryOptions } from '../carry-bench.js';
+import {
+  openProcessRunBench,
+  type ProcessRunBench,
+  type ProcessRunBenchOptions,
+} from '../process-run-bench.js';
 
 const unknownJob = failed('slurm_load_jobs error: Invalid job id specified\n');
 const noAccounting = failed('Slurm accounting storage is disabled\n');
 
-let bench: CarryBench | undefined;
+let bench: ProcessRunBench | undefined;
 afterEach(async () => bench?.close());
 
 async function setUp(
   slurm: (call: Call) => CommandResult,
-  options?: Omit<CarryOptions, 'slurm'>,
-): Promise<CarryBench> {
-  bench = await openCarryBench({ ...options, slurm });
+  options?: Omit<ProcessRunBenchOptions, 'slurm'>,
+): Promise<ProcessRunBench> {
+  bench = await openProcessRunBench({ ...options, slurm });
   return bench;
 }
 
@@ -64,24 +68,24 @@ function markedJob(call: Call, id: string, state: string, submitted: string, mar
 
 describe('a run whose sbatch was never answered', () => {
   test('is canceled together with the job that there may be', async () => {
-    const { carried, calls } = await setUp(slurmWithJob(), {
-      news: (dir) => [...unanswered(dir), { type: 'cancel-requested', by: 'girder' }],
+    const { finished, calls } = await setUp(slurmWithJob(), {
+      events: (dir) => [...unanswered(dir), { type: 'cancel-requested', by: 'girder' }],
     });
-    expect(await carried()).toMatchObject({ stage: 'finished', outcome: 'canceled', jobId: '42' });
+    expect(await finished()).toMatchObject({ stage: 'finished', outcome: 'canceled', jobId: '42' });
     expect(calls.find(({ file }) => file === 'scancel')?.args).toEqual(['--batch', '--signal=QUIT', '42']);
   });
 
   test('is canceled without a job if there is none', async () => {
-    const { carried, calls } = await setUp((call) => (call.file === 'squeue' ? said('') : noAccounting), {
-      news: (dir) => [...unanswered(dir), { type: 'cancel-requested', by: 'girder' }],
+    const { finished, calls } = await setUp((call) => (call.file === 'squeue' ? said('') : noAccounting), {
+      events: (dir) => [...unanswered(dir), { type: 'cancel-requested', by: 'girder' }],
     });
-    expect(await carried()).toMatchObject({ stage: 'finished', outcome: 'canceled', jobId: null });
+    expect(await finished()).toMatchObject({ stage: 'finished', outcome: 'canceled', jobId: null });
     expect(calls.filter(({ file }) => file === 'sbatch')).toEqual([]);
   });
 
   test('ends an older job of its own, and leaves alone what another worker made for the same task', async () => {
     let questions = 0;
-    const { carried, calls } = await setUp(
+    const { finished, calls } = await setUp(
       (call) => {
         if (call.file === 'scancel') return said('');
         questions += 1;
@@ -93,7 +97,7 @@ describe('a run whose sbatch was never answered', () => {
         );
       },
       {
-        news: (dir) =>
+        events: (dir) =>
           unanswered(dir).map((event) =>
             event.type === 'submitting'
               ? { ...event, submission: { ...event.submission, mark: '00000001' } }
@@ -101,7 +105,7 @@ describe('a run whose sbatch was never answered', () => {
           ),
       },
     );
-    expect(await carried()).toMatchObject({ stage: 'finished', outcome: 'succeeded', jobId: '42' });
+    expect(await finished()).toMatchObject({ stage: 'finished', outcome: 'succeeded', jobId: '42' });
     expect(calls.filter(({ file }) => file === 'scancel').map(({ args }) => args)).toEqual([
       ['--batch', '--signal=QUIT', '41'],
       ['41'],
@@ -109,15 +113,15 @@ describe('a run whose sbatch was never answered', () => {
   });
 
   test('is not submitted again when the job has left its exit record and Slurm has forgotten it', async () => {
-    const { carried, calls, dir } = await setUp(
+    const { finished, calls, dir } = await setUp(
       (call) => {
         if (call.file === 'squeue') return said('');
         return call.file === 'scontrol' ? unknownJob : noAccounting;
       },
-      { news: unanswered },
+      { events: unanswered },
     );
     await writeFile(join(dir, 'exit'), 'exit=3\njob=42\nnode=n1\nstart=1\nend=2\n');
-    expect(await carried()).toMatchObject({ outcome: 'failed', jobId: '42', end: { toldBy: 'record' } });
+    expect(await finished()).toMatchObject({ outcome: 'failed', jobId: '42', end: { toldBy: 'record' } });
     expect(calls.filter(({ file }) => file === 'sbatch')).toEqual([]);
   });
 });
@@ -126,20 +130,20 @@ describe('a run whose Girder job is final already', () => {
   const girderJob: Partial<GirderJob> = { begin: async () => 'over' };
 
   test('does not leave its job running', async () => {
-    const { carried, calls } = await setUp(slurmWithJob(), {
-      news: submitted,
+    const { finished, calls } = await setUp(slurmWithJob(), {
+      events: submitted,
       girderJob,
     });
-    expect(await carried()).toMatchObject({ stage: 'finished', outcome: 'canceled' });
+    expect(await finished()).toMatchObject({ stage: 'finished', outcome: 'canceled' });
     expect(calls.some(({ file }) => file === 'scancel')).toBe(true);
   });
 
   test('is neither staged nor submitted', async () => {
-    const { carried, calls, dir } = await setUp(
+    const { finished, calls, dir } = await setUp(
       (call) => (call.file === 'squeue' ? said('') : noAccounting),
       { girderJob },
     );
-    expect(await carried()).toMatchObject({ stage: 'finished', outcome: 'canceled', jobId: null });
+    expect(await finished()).toMatchObject({ stage: 'finished', outcome: 'canceled', jobId: null });
     expect(calls.filter(({ file }) => file !== 'squeue')).toEqual([]);
     expect(await readdir(dir)).toEqual([]);
   });
@@ -159,11 +163,11 @@ function slurmWithEndingJob(tail = ''): (call: Call) => CommandResult {
 }
 
 test('a task that has expired is canceled, and its owner is told why', async () => {
-  const { carried, calls } = await setUp(() => said(''), {
+  const { finished, calls } = await setUp(() => said(''), {
     task: { expires: '2026-01-01T00:00:00.000Z' },
     girderJob: { begin: async () => Promise.reject(new Error('never RUNNING')) },
   });
-  expect(await carried()).toMatchObject({
+  expect(await finished()).toMatchObject({
     outcome: 'canceled',
     cancel: { by: 'expiry' },
     reason: 'The task expired before it could be started.',
@@ -178,17 +182,17 @@ describe('a run that has its job', () => {
       const begin = async (): Promise<never> => {
         throw new GirderError('refused', { kind: trouble });
       };
-      const { carried } = await setUp(slurmWithEndingJob(), { news: submitted, girderJob: { begin } });
-      expect(await carried()).toMatchObject({ outcome: 'succeeded', end: { toldBy: 'squeue' } });
+      const { finished } = await setUp(slurmWithEndingJob(), { events: submitted, girderJob: { begin } });
+      expect(await finished()).toMatchObject({ outcome: 'succeeded', end: { toldBy: 'squeue' } });
     },
   );
 
   test('is not waited for without end when squeue prints something that cannot be read', async () => {
-    const { carried, dir } = await setUp(slurmWithEndingJob('Welcome to the cluster!\n'), {
-      news: submitted,
+    const { finished, dir } = await setUp(slurmWithEndingJob('Welcome to the cluster!\n'), {
+      events: submitted,
     });
     await writeFile(join(dir, 'exit'), 'exit=0\njob=42\nnode=n1\nstart=1\nend=2\n');
-    expect(await carried()).toMatchObject({ outcome: 'succeeded', end: { toldBy: 'record' } });
+    expect(await finished()).toMatchObject({ outcome: 'succeeded', end: { toldBy: 'record' } });
   });
 
   test.each([
@@ -199,7 +203,7 @@ describe('a run that has its job', () => {
     'ended as the accounting says (%s), however late, and not as its exit record says',
     async (state, exit, outcome) => {
       let asked = 0;
-      const { carried, dir } = await setUp(
+      const { finished, dir } = await setUp(
         (call) => {
           if (call.file === 'squeue') return said('');
           if (call.file === 'scontrol') return unknownJob;
@@ -208,20 +212,20 @@ describe('a run that has its job', () => {
           const name = jobName('run-1');
           return said(sacctLine(call, { JobID: '42', JobName: name, State: state, ExitCode: '0:0' }));
         },
-        { news: submitted },
+        { events: submitted },
       );
       await writeFile(join(dir, 'exit'), `exit=${exit}\njob=42\nnode=n1\nstart=1\nend=2\n`);
-      expect(await carried()).toMatchObject({ outcome, end: { toldBy: 'sacct' } });
+      expect(await finished()).toMatchObject({ outcome, end: { toldBy: 'sacct' } });
     },
   );
 
   test('ended as its exit record says where the accounting never hears of the end', async () => {
-    const { carried, dir, calls } = await setUp(
+    const { finished, dir, calls } = await setUp(
       (call) => (call.file === 'scontrol' ? unknownJob : said('')),
-      { news: submitted },
+      { events: submitted },
     );
     await writeFile(join(dir, 'exit'), 'exit=3\njob=42\nnode=n1\nstart=1\nend=2\n');
-    expect(await carried()).toMatchObject({ outcome: 'failed', end: { toldBy: 'record' } });
+    expect(await finished()).toMatchObject({ outcome: 'failed', end: { toldBy: 'record' } });
     // for ten minutes, and not with each poll
     expect(calls.filter(({ file }) => file === 'sacct').length).toBeGreaterThan(20);
     expect(calls.filter(({ file }) => file === 'sacct').length).toBeLessThan(50);
@@ -229,7 +233,7 @@ describe('a run that has its job', () => {
 
   test('under another number than sbatch printed is found by its key', async () => {
     let state = 'RUNNING';
-    const { carried, calls } = await setUp(
+    const { finished, calls } = await setUp(
       (call) => {
         if (call.file === 'sacct') return noAccounting;
         // 42 is somebody else's
@@ -238,15 +242,15 @@ describe('a run that has its job', () => {
         if (isByName) state = 'COMPLETED';
         return said(squeueLine(call, { JobArrayID: '57', State: state, Name: jobName('run-1') }));
       },
-      { news: submitted },
+      { events: submitted },
     );
-    expect(await carried()).toMatchObject({ outcome: 'succeeded', jobId: '57', end: { toldBy: 'squeue' } });
+    expect(await finished()).toMatchObject({ outcome: 'succeeded', jobId: '57', end: { toldBy: 'squeue' } });
     expect(calls.filter(({ file }) => file === 'scancel')).toEqual([]);
   });
 
   test('is canceled again as long as the job goes on: Slurm may have been about to requeue it', async () => {
     let canceled = 0;
-    const { carried } = await setUp(
+    const { finished } = await setUp(
       (call) => {
         if (call.file === 'scancel') {
           canceled += 1;
@@ -259,9 +263,9 @@ describe('a run that has its job', () => {
         const state = canceled < 2 ? 'RUNNING' : 'CANCELLED';
         return said(squeueLine(call, { JobArrayID: '42', State: state, Name: jobName('run-1') }));
       },
-      { news: (dir) => [...submitted(dir), { type: 'cancel-requested', by: 'operator' }] },
+      { events: (dir) => [...submitted(dir), { type: 'cancel-requested', by: 'operator' }] },
     );
-    expect(await carried()).toMatchObject({ outcome: 'canceled', end: { state: { base: 'CANCELLED' } } });
+    expect(await finished()).toMatchObject({ outcome: 'canceled', end: { state: { base: 'CANCELLED' } } });
   });
 });
 
@@ -282,14 +286,14 @@ describe('a run whose job had ended when the worker died', () => {
     ['before Girder was told', [{ type: 'decided', outcome: 'succeeded', reason: null }]],
   ])('%s: what had not reached Girder of the log is sent', async (_, more) => {
     const sent: string[] = [];
-    const { carried } = await setUp(() => failed('Slurm is not asked'), {
-      news: (dir) => {
+    const { finished } = await setUp(() => failed('Slurm is not asked'), {
+      events: (dir) => {
         writeFileSync(join(dir, 'log'), 'sent before\nthe rest\n');
         return [...submitted(dir), { type: 'log-sent', offset: 'sent before\n'.length }, ended, ...more];
       },
       girderJob: { log: (text) => void sent.push(text) },
     });
-    expect(await carried()).toMatchObject({ stage: 'finished', outcome: 'succeeded' });
+    expect(await finished()).toMatchObject({ stage: 'finished', outcome: 'succeeded' });
     expect(sent.join('')).toBe('the rest\n');
   });
 });
@@ -297,21 +301,21 @@ describe('a run whose job had ended when the worker died', () => {
 test.each<[string, NewRunEvent[]]>([
   ['while the job ran', [{ type: 'started' }]],
   ['when it had ended', [ended]],
-])('a worker that died %s, with a piece of log on its way, sends it no second time', async (_, news) => {
+])('a worker that died %s, with a piece of log on its way, sends it no second time', async (_, last) => {
   const sent: string[] = [];
   const upTo = 'sent before\n'.length;
   const piece = describeChunk('sent before\n', 0);
-  const { carried } = await setUp(slurmWithEndingJob(), {
-    news: (dir) => {
+  const { finished } = await setUp(slurmWithEndingJob(), {
+    events: (dir) => {
       writeFileSync(join(dir, 'log'), 'sent before\nthe rest\n');
-      return [...submitted(dir), { type: 'log-sending', upTo, piece }, ...news];
+      return [...submitted(dir), { type: 'log-sending', upTo, piece }, ...last];
     },
     girderJob: {
       log: (text) => void sent.push(text),
       read: async () => ({ status: 2, handler: '', log: ['sent before\n'] }),
     },
   });
-  expect(await carried()).toMatchObject({ stage: 'finished', outcome: 'succeeded' });
+  expect(await finished()).toMatchObject({ stage: 'finished', outcome: 'succeeded' });
   expect(sent.join('')).toBe('the rest\n');
 });
 
@@ -321,8 +325,8 @@ test('a run that Girder could not be told of ends all the same, and says why nob
     next: 'Check the URL.',
   });
   const finish = async (): Promise<never> => Promise.reject(page);
-  const { carried } = await setUp(slurmWithEndingJob(), { news: submitted, girderJob: { finish } });
-  expect(await carried()).toMatchObject({
+  const { finished } = await setUp(slurmWithEndingJob(), { events: submitted, girderJob: { finish } });
+  expect(await finished()).toMatchObject({
     stage: 'finished',
     outcome: 'succeeded',
     reason: 'Girder could not be told how it ended: It answered with a web page. Check the URL.',
@@ -340,12 +344,12 @@ describe('what the publisher wants after a run', () => {
     // canceled in Girder at the last moment
     ['succeeded', 5, []],
   ])('that %s, and is %i in Girder: %o', async (outcome, status, tasks) => {
-    const { carried, published, results } = await setUp(() => said(''), {
+    const { finished, published, results } = await setUp(() => said(''), {
       task: { headers: {}, body },
-      news: () => [{ type: 'decided', outcome, reason: null }],
+      events: () => [{ type: 'decided', outcome, reason: null }],
       girderJob: { finish: async () => status },
     });
-    expect(await carried()).toMatchObject({ stage: 'finished', outcome });
+    expect(await finished()).toMatchObject({ stage: 'finished', outcome });
     expect(published).toEqual(tasks);
     expect(results).toHaveLength(1);
   });
@@ -357,11 +361,11 @@ describe('what the publisher wants after a run', () => {
     'whoever waits for the last of a chain that failed hears of it, unless nobody wants results (%s)',
     async (ignoreResult, count) => {
       const chain = [{ task: 'last', options: { task_id: 'z', reply_to: 'caller' } }];
-      const { carried, results } = await setUp(() => said(''), {
+      const { finished, results } = await setUp(() => said(''), {
         task: { headers: {}, body: JSON.stringify([['a/b:c'], {}, { chain }]), ignoreResult },
-        news: () => [{ type: 'decided', outcome: 'failed', reason: 'no tissue' }],
+        events: () => [{ type: 'decided', outcome: 'failed', reason: 'no tissue' }],
       });
-      await carried();
+      await finished();
       expect(results).toEqual(
         Array.from({ length: count }, () => ({ status: 'FAILURE', message: 'no tissue' })),
       );
@@ -374,13 +378,13 @@ test.each([
   ['has not', 'line\n', 1],
 ])('a worker that died after its verdict %s: why it failed stands in the log once', async (_, log, times) => {
   const words: string[] = [];
-  const { carried } = await setUp(() => failed('nothing is expected here'), {
-    news: () => [{ type: 'decided', outcome: 'failed', reason: 'the slide is empty' }],
+  const { finished } = await setUp(() => failed('nothing is expected here'), {
+    events: () => [{ type: 'decided', outcome: 'failed', reason: 'the slide is empty' }],
     girderJob: {
       log: (text) => void words.push(text),
       read: async () => ({ status: 2, handler: '', log: ['line\n', log] }),
     },
   });
-  expect(await carried()).toMatchObject({ stage: 'finished', outcome: 'failed' });
+  expect(await finished()).toMatchObject({ stage: 'finished', outcome: 'failed' });
   expect(words).toEqual(Array.from({ length: times }, () => '\nthe slide is empty\n'));
 });

@@ -15,6 +15,7 @@ import { silentGirderJob, type GirderJob } from '../../../src/girder/jobs/job.js
 import { openRunStore, type NewRunEvent } from '../../../src/worker/run-state/run-store.js';
 import { processRun } from '../../../src/worker/stages/process-run.js';
 import { createSlurmExecutor } from '../../../src/worker/executor/slurm.js';
+import { createRunScheduler } from '../../../src/worker/scheduler.js';
 import type { Journal } from '../../../src/worker/run-state/journal.js';
 import type { CancelSource, Run, RunEvent } from '../../../src/worker/run-state/run.js';
 import { createSubmitGate } from '../../../src/worker/stages/submit-gate.js';
@@ -23,32 +24,31 @@ import { someTask } from '../../support/tasks.js';
 import { fixtureTask } from '../girder/fixtures.js';
 import { fakeRun, type Call } from '../slurm/fake-run.js';
 
-export interface CarryOptions {
-  /** Plays Slurm. */
+export interface ProcessRunBenchOptions {
+  /** Answers Slurm commands. */
   slurm: (call: Call) => CommandResult | Promise<CommandResult>;
-  /** What the journal holds already. */
-  news?: (dir: string) => NewRunEvent[];
+  /** Events that are in the journal already. */
+  events?: (dir: string) => NewRunEvent[];
   girderJob?: Partial<GirderJob>;
   task?: Partial<Task>;
   /** Called for each event before it is durable. */
   onEvent?: (event: RunEvent) => void;
 }
 
-export interface CarryBench {
+export interface ProcessRunBench {
   dir: string;
   calls: Call[];
   results: TaskResult[];
   /** Names of the tasks that were published. */
   published: unknown[];
   run(): Run | undefined;
-  /** As the worker does it. */
   cancel(by: CancelSource): Promise<void>;
-  /** Carries the run to its end. */
-  carried(): Promise<Run | undefined>;
+  /** Processes the run until it settles. */
+  finished(): Promise<Run | undefined>;
   close(): Promise<void>;
 }
 
-/** Time that passes as fast as it is waited for. */
+/** A clock whose sleeps advance it at once. */
 function fastClock(): Clock {
   let now = Date.UTC(2026, 10, 23);
   return {
@@ -62,19 +62,18 @@ function fastClock(): Clock {
   };
 }
 
-/** One run on a Slurm that a test plays, as a worker that was started again has it. */
-export async function openCarryBench({
+/** One run on a scripted Slurm, as a restarted worker finds it. */
+export async function openProcessRunBench({
   slurm,
-  news = () => [],
+  events = () => [],
   girderJob = {},
   task: over = {},
   onEvent = () => undefined,
-}: CarryOptions): Promise<CarryBench> {
-  const dir = await mkdtemp(join(tmpdir(), 'dsa-slurm-carry-'));
+}: ProcessRunBenchOptions): Promise<ProcessRunBench> {
+  const dir = await mkdtemp(join(tmpdir(), 'dsa-slurm-process-run-'));
   const clock = fastClock();
   const log = silentLog();
   const stop = new AbortController();
-  const canceled = new AbortController();
   const { run: command, calls } = fakeRun(slurm);
   const memory: Journal = {
     append: async (_, event) => onEvent(event),
@@ -102,22 +101,19 @@ export async function openCarryBench({
   });
   const connections = createGirderConnections();
   const { name, headers, body } = fixtureTask('g3.docker_run.volumes.json');
-  // nothing to upload: what becomes of the job is the outcome
+  // nothing to upload: the end of the job is the outcome
   const task = someTask({ name, headers: { ...headers, girder_result_hooks: [] }, body, ...over });
   await runStore.accept({ task, refusal: null });
-  for (const one of news(dir)) await runStore.record(task.id, one);
-  if (runStore.get(task.id)?.cancel) canceled.abort();
+  for (const event of events(dir)) await runStore.record(task.id, event);
   const results: TaskResult[] = [];
   const published: unknown[] = [];
 
-  async function requestCancel(id: string, by: CancelSource): Promise<boolean> {
-    const run = runStore.get(id);
-    if (run === undefined || run.stage === 'finished') return false;
-    if (run.cancel === null) await runStore.record(id, { type: 'cancel-requested', by });
-    canceled.abort();
-    return true;
-  }
-
+  const scheduler = createRunScheduler({
+    runStore,
+    processRun: async (id, signal) => processRun(id, services, signal),
+    onSettled: () => undefined,
+    log,
+  });
   const services: WorkerServices = {
     settings,
     runStore,
@@ -149,7 +145,7 @@ export async function openCarryBench({
     girderSetup: () => ({ connections, apiUrlMap: {}, clock, log }),
     openGirderJob: async () => ({ ...silentGirderJob(), ...girderJob }),
     messages: { keep: async () => undefined },
-    requestCancel,
+    requestCancel: scheduler.requestCancel,
     publishResult: async (_, result) => void results.push(result),
     publish: async ({ properties }) =>
       void published.push((properties.headers as Record<string, unknown>)['task']),
@@ -169,9 +165,10 @@ export async function openCarryBench({
     results,
     published,
     run: () => runStore.get(task.id),
-    cancel: async (by) => void (await requestCancel(task.id, by)),
-    async carried() {
-      await processRun(task.id, services, canceled.signal);
+    cancel: async (by) => void (await scheduler.requestCancel(task.id, by)),
+    async finished() {
+      scheduler.start(task.id);
+      await scheduler.idle();
       return runStore.get(task.id);
     },
     async close() {
