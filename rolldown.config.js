@@ -44,7 +44,7 @@ export default defineConfig([
     output: { ...output, cleanDir: true },
   },
   {
-    // programs of one file each, which the practice site copies and starts
+    // programs of one file each, which the sandbox copies and starts
     input: {
       'sandbox/fake-apptainer': 'src/sandbox/fake-apptainer.ts',
       'sandbox/demo/tissue-fraction': 'src/sandbox/demo/tissue-fraction.ts',

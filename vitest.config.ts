@@ -22,7 +22,7 @@ export default defineConfig({
           name: 'integration',
           sequence: { groupOrder: 1 },
           include: ['tests/integration/**/*.test.ts'],
-          globalSetup: ['tests/support/practice-site.ts'],
+          globalSetup: ['tests/support/global-setup.ts'],
           // each with a RabbitMQ and a Slurm of its own: most of the time they wait
           maxWorkers: 2,
           // A loaded machine may be too slow for a real service; the summary names what passed only then.
@@ -39,7 +39,7 @@ export default defineConfig({
           name: 'e2e',
           sequence: { groupOrder: 2 },
           include: ['tests/e2e/**/*.test.ts'],
-          globalSetup: ['tests/support/practice-site.ts'],
+          globalSetup: ['tests/support/global-setup.ts'],
           fileParallelism: false,
           retry: 1,
           testTimeout: 180_000,

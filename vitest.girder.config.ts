@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** A real Girder from PyPI beside the practice site: `npm run test:girder`, which is no part of `npm test`. */
+/** A real Girder from PyPI beside the sandbox: `npm run test:girder`, which is no part of `npm test`. */
 export default defineConfig({
   test: {
     name: 'girder',
@@ -9,7 +9,7 @@ export default defineConfig({
     include: [
       process.env['DSA_SLURM_TEST_LOAD'] === '1' ? 'tests/girder/load/*.test.ts' : 'tests/girder/*.test.ts',
     ],
-    globalSetup: ['tests/support/practice-site.ts', 'tests/girder/support/site.ts'],
+    globalSetup: ['tests/support/global-setup.ts', 'tests/girder/support/site.ts'],
     fileParallelism: false,
     retry: 1,
     maxConcurrency: 8,

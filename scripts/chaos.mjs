@@ -2,8 +2,11 @@
 // real Slurm jobs, and checks that nothing was lost, doubled or wrong. See docs/chaos.md.
 import { parseArgs } from 'node:util';
 
-import { runChaos } from '../build/sandbox/chaos/index.js';
+import '../tests/support/source-modules.mjs';
 import { wholeNumber } from './whole-number.mjs';
+
+// after the hook above: it is TypeScript
+const { runChaos } = await import('../tests/chaos/index.ts');
 
 const { values } = parseArgs({
   options: {

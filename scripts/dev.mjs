@@ -1,4 +1,4 @@
-// npm run dev [-- <arguments of `dsa-slurm sandbox`>]: the program against a practice site, built again and started again
+// npm run dev [-- <arguments of `dsa-slurm sandbox`>]: the program against a sandbox, built again and started again
 // whenever a file in src/ changes. What the bundler says goes to build/dev.log, because the console has the screen.
 import { spawn } from 'node:child_process';
 import { mkdirSync, openSync } from 'node:fs';

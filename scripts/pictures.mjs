@@ -1,5 +1,5 @@
 // npm run pictures: draws the pictures of docs/ and the animation of the README from real frames of the console over a
-// practice site (see docs/sandbox.md). Real Slurm jobs run meanwhile; it takes a minute or two.
+// sandbox (see docs/sandbox.md). Real Slurm jobs run meanwhile; it takes a minute or two.
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -21,7 +21,7 @@ const rows = 26;
 const dir = await mkdtemp('/tmp/site-');
 const { NO_COLOR: _, ...env } = { ...process.env, TERM: 'xterm-256color', COLORTERM: 'truecolor' };
 const terminal = new headless.Terminal({ cols, rows, allowProposedApi: true });
-const pty = spawn(program, ['sandbox', '--count', '150', '--dir', join(dir, 'practice')], {
+const pty = spawn(program, ['sandbox', '--count', '150', '--dir', join(dir, 'sandbox')], {
   name: 'xterm-256color',
   cols,
   rows,

@@ -13,8 +13,8 @@ import { parseArgs } from 'node:util';
 import { createRunner } from '../build/base/command.js';
 import { silentLog } from '../build/base/log.js';
 import { connect } from '../build/celery/amqp/amqplib.js';
-import { startGirderStandIn } from '../build/sandbox/fake-girder/index.js';
-import { installStandIn, writeStandInImage } from '../build/sandbox/images.js';
+import { startFakeGirder } from '../build/sandbox/fake-girder/index.js';
+import { installFakeApptainer, writeFakeImage } from '../build/sandbox/images.js';
 import { analysisMessage } from '../build/sandbox/producer/message.js';
 import { startRabbitmq } from '../build/sandbox/services/rabbitmq.js';
 import { lateSaveCheckMs } from '../build/girder/jobs/job.js';
@@ -53,13 +53,13 @@ try {
 process.exitCode = failed ? 1 : 0;
 
 async function soak() {
-  const girder = await startGirderStandIn({ dir: join(dir, 'girder'), revoke: async () => {} });
+  const girder = await startFakeGirder({ dir: join(dir, 'girder'), revoke: async () => {} });
   const run = createRunner({ env: process.env });
-  const { command } = await installStandIn({ dir, run, isRoot: process.getuid?.() === 0 });
+  const { command } = await installFakeApptainer({ dir, run, isRoot: process.getuid?.() === 0 });
   const [images, script] = [join(dir, 'images'), join(dir, 'script.sh')];
   await mkdir(images);
   await mkdir(join(dir, 'tmp'));
-  await writeStandInImage(join(images, 'soak_image_v1.sif'), {
+  await writeFakeImage(join(images, 'soak_image_v1.sif'), {
     labels: { entry_path: '/opt' },
     config: {},
     files: {},

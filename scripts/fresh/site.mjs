@@ -1,10 +1,10 @@
-// site.mjs <directory>: a practice site without a worker, for somebody who sets up a worker on it. Writes <directory>.env,
+// site.mjs <directory>: a sandbox without a worker, for somebody who sets up a worker on it. Writes <directory>.env,
 // to be read by a shell, when everything is up, and runs until it is killed.
 import { rename, writeFile } from 'node:fs/promises';
-import { startSite } from '../../build/sandbox/site.js';
+import { startSandbox } from '../../build/sandbox/site.js';
 
 const [dir = '/tmp/site'] = process.argv.slice(2);
-const site = await startSite({
+const site = await startSandbox({
   dir,
   env: process.env,
   say: (line) => console.log(line),

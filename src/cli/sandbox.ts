@@ -24,7 +24,7 @@ export function define(command: Command, context: CliContext): void {
     ['dsa-slurm sandbox', 'start a sandbox, run demo analyses, and watch them'],
     ['dsa-slurm sandbox --no-console --json', 'the same for a script'],
     ['dsa-slurm sandbox --girder 5', 'with a real Girder to log in to, the demo analysis, and the console'],
-    ['dsa-slurm sandbox --count 40 --keep --dir /tmp/practice', 'more analyses, and keep the files'],
+    ['dsa-slurm sandbox --count 40 --keep --dir /tmp/sandbox', 'more analyses, and keep the files'],
   ]);
   command.action(async () => {
     const { dir, keep, count, girder, console, json } = command.opts<SandboxFlags>();

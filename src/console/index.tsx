@@ -19,7 +19,7 @@ import { chooseTheme } from './terminal/theme.js';
 export interface ConsoleOptions {
   /** The worker to show. The console neither starts nor stops it. */
   handle: WorkerHandle;
-  /** Shown on the right of the first line, for example `practice site`. */
+  /** Shown on the right of the first line, for example `sandbox`. */
   title?: string;
   /** Resolves with a new title and a message that stays until a key is pressed. */
   notice?: Promise<{ title: string; message: string }>;

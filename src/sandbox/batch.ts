@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { Outcome } from '../worker/run-state/run.js';
 import { drawSlide, type Slide } from './demo/slide.js';
-import type { GirderStandIn } from './fake-girder/index.js';
+import type { FakeGirder } from './fake-girder/index.js';
 import { analysisMessage, type Spelling, type TaskMessage } from './producer/message.js';
 
 /** The demo image, as Girder knows it. */
-export const demoImageName = 'dsa-slurm/practice:v1';
+export const demoImageName = 'dsa-slurm/demo:v1';
 
 /** One demo analysis before it is published, and how it has to end. */
 export interface PlannedCase {
@@ -71,7 +71,7 @@ export function outputNames({ number }: PlannedCase): [string, string, string] {
 
 /** Puts slides, a Girder job and a result folder for each case into Girder, and makes the messages. */
 export async function fillGirder(
-  girder: GirderStandIn,
+  girder: FakeGirder,
   plan: readonly PlannedCase[],
 ): Promise<{ cases: DemoCase[]; messages: TaskMessage[] }> {
   const slides = girder.addFolder(girder.rootFolderId, 'Slides');

@@ -5,11 +5,11 @@ import { join, resolve } from 'node:path';
 import { DsaSlurmError, systemCode } from '../base/errors.js';
 
 /**
- * The directory of a practice site: the wanted one, which has to be empty or not there because all of it is removed at the
+ * The directory of a sandbox: the wanted one, which has to be empty or not there because all of it is removed at the
  * end, or else a new temporary one.
  * @throws DsaSlurmError `usage` for a directory that cannot be taken, `files` for one that cannot be made or written to
  */
-export async function siteDirectory(wanted: string | undefined): Promise<string> {
+export async function sandboxDirectory(wanted: string | undefined): Promise<string> {
   if (wanted === undefined) return temporaryDirectory('dsa-slurm-', () => true);
   const dir = resolve(wanted);
   if (!isPlain(dir)) {
@@ -26,7 +26,7 @@ export async function siteDirectory(wanted: string | undefined): Promise<string>
   if (await mayRunPrograms(dir)) return dir;
   await rm(dir, { recursive: true, force: true });
   throw new DsaSlurmError('files', `No program may be run in ${dir}: its file system is mounted noexec.`, {
-    next: 'Slurm runs job scripts from there. Name a directory elsewhere, such as --dir /var/tmp/practice.',
+    next: 'Slurm runs job scripts from there. Name a directory elsewhere, such as --dir /var/tmp/sandbox.',
   });
 }
 

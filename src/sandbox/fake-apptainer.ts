@@ -55,7 +55,7 @@ interface Image {
 const systemDirectories = ['/usr', '/bin', '/sbin', '/lib', '/lib32', '/lib64', '/etc', '/dev', '/proc'];
 
 /** Where the container finds the Node that runs this. */
-const nodeDirectory = '/opt/practice-node';
+const nodeDirectory = '/opt/sandbox-node';
 
 const flagsWithValue = new Set(['--scratch', '-S', '--network', '--hostname', '--dns', '--security']);
 
@@ -103,7 +103,7 @@ function sif([verb = '', ...rest]: readonly string[]): void {
   if (verb === 'dump') {
     const image = readImage(rest[1] ?? '');
     const objects: Record<string, string> = {
-      1: 'bootstrap: docker\nfrom: dsa-slurm practice image\n',
+      1: 'bootstrap: docker\nfrom: dsa-slurm demo image\n',
       2: configText(image),
       3: metadataText(image),
     };
@@ -125,7 +125,7 @@ function metadataText(image: Image): string {
  * their SIF has. Nothing is converted and nothing is fetched over a network.
  */
 function pull(args: readonly string[]): void {
-  const registry = process.env['PRACTICE_REGISTRY'] ?? fatal('this stand-in has no registry to pull from');
+  const registry = process.env['SANDBOX_REGISTRY'] ?? fatal('this stand-in has no registry to pull from');
   const [target = '', source = ''] = args.filter((arg) => !arg.startsWith('-'));
   const name = source.replace(/^docker:\/\//, '');
   const file = join(registry, `${name.replaceAll(/[/:@]/g, '_')}.sif`);
@@ -544,7 +544,7 @@ function signalOf(code: number): NodeJS.Signals | null {
 function readImage(file: string): Image {
   try {
     const image = JSON.parse(readFileSync(file, 'utf8')) as Image;
-    if (image.format === 'dsa-slurm practice image 1') return image;
+    if (image.format === 'dsa-slurm fake image 1') return image;
   } catch {
     // said below
   }

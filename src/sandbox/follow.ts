@@ -1,7 +1,7 @@
 import type { JobRow } from '../slurm/job.js';
 import type { RunView, WorkerHandle } from '../worker/views/handle.js';
 import type { DemoCase } from './batch.js';
-import type { GirderStandIn } from './fake-girder/index.js';
+import type { FakeGirder } from './fake-girder/index.js';
 import { jobStatus } from './fake-girder/rules.js';
 
 /** What has been seen of the batch so far. */
@@ -31,7 +31,7 @@ export function followBatch({
   timeoutMs,
 }: {
   handle: WorkerHandle;
-  girder: GirderStandIn;
+  girder: FakeGirder;
   cases: readonly DemoCase[];
   /** Told when the numbers of runs by stage change: `3 queued, 2 running, 7 finished`. */
   onCounts: (text: string) => void;

@@ -4,7 +4,7 @@ import { describeFailure, type RunCommand } from '../base/command.js';
 import { packageFile } from '../base/package-file.js';
 
 /** The stand-in for Apptainer, ready to be called. */
-export interface StandIn {
+export interface FakeApptainer {
   /** Path of an executable with Apptainer's command line. */
   command: string;
   /** Whether containers see real mounts, or get host paths in their arguments. */
@@ -14,7 +14,7 @@ export interface StandIn {
 }
 
 /** What a stand-in image holds; a real SIF has the same things in another form. */
-export interface StandInImage {
+export interface FakeImage {
   labels: Record<string, string>;
   /** The OCI config, as Apptainer keeps it inside a SIF. */
   config: { WorkingDir?: string; Entrypoint?: string[]; Cmd?: string[]; Env?: string[] };
@@ -25,7 +25,7 @@ export interface StandInImage {
  * Writes `<dir>/bin/apptainer`: a wrapper that starts the stand-in, inside a mount namespace of its own where this
  * machine allows that to the user (as root without a user namespace).
  */
-export async function installStandIn({
+export async function installFakeApptainer({
   dir,
   run,
   isRoot,
@@ -33,7 +33,7 @@ export async function installStandIn({
   dir: string;
   run: RunCommand;
   isRoot: boolean;
-}): Promise<StandIn> {
+}): Promise<FakeApptainer> {
   const ways = [...(isRoot ? [['--mount']] : []), ['--user', '--map-root-user', '--mount']];
   let unshare: string[] | undefined;
   for (const way of ways) {
@@ -55,23 +55,23 @@ export async function installStandIn({
   await mkdir(registry, { recursive: true });
   await writeFile(
     command,
-    `#!/bin/sh\nPRACTICE_REGISTRY=${quote(registry)}; export PRACTICE_REGISTRY\nexec ${words.join(' ')} "$@"\n`,
+    `#!/bin/sh\nSANDBOX_REGISTRY=${quote(registry)}; export SANDBOX_REGISTRY\nexec ${words.join(' ')} "$@"\n`,
   );
   await chmod(command, 0o755);
   return { command, isolation, registry };
 }
 
 /** Writes an image file that the stand-in understands. */
-export async function writeStandInImage(path: string, image: StandInImage): Promise<void> {
-  await writeFile(path, JSON.stringify({ format: 'dsa-slurm practice image 1', ...image }));
+export async function writeFakeImage(path: string, image: FakeImage): Promise<void> {
+  await writeFile(path, JSON.stringify({ format: 'dsa-slurm fake image 1', ...image }));
 }
 
 /** The demo image: an entry point as slicer_cli_web's images have it, and one CLI. */
-export async function demoImage(): Promise<StandInImage> {
+export async function demoImage(): Promise<FakeImage> {
   const source = ourFile('demo/tissue-fraction');
   // `.mjs` or `.mts`: outside of a package, only the name can say that it is a module.
   const program = `TissueFraction/TissueFraction.m${extname(source).slice(1)}`;
-  const base = '/opt/practice';
+  const base = '/opt/demo';
   const entry = [
     '#!/bin/sh',
     '# The first argument names the CLI, as in every image for slicer_cli_web.',
@@ -82,7 +82,7 @@ export async function demoImage(): Promise<StandInImage> {
     '',
   ].join('\n');
   return {
-    labels: { 'org.opencontainers.image.title': 'dsa-slurm practice analysis' },
+    labels: { 'org.opencontainers.image.title': 'dsa-slurm demo analysis' },
     config: { WorkingDir: base, Entrypoint: ['/bin/sh', './docker-entrypoint.sh'] },
     files: {
       [`${base}/docker-entrypoint.sh`]: { text: entry, executable: true },

@@ -2,14 +2,14 @@ import { rmSync } from 'node:fs';
 import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
 import { fillGirder, planBatch, type DemoCase } from './batch.js';
-import { siteDirectory } from './directory.js';
+import { sandboxDirectory } from './directory.js';
 import { followBatch, type Follower } from './follow.js';
 import { nextSteps } from './next-steps.js';
 import { resultJson, resultTable, summary } from './report.js';
 import { listenForEnd, releaseAll, type Releaser } from './releasers.js';
 import type { GirderMajor } from './real-girder/install.js';
-import type { RealSite } from './real-girder/site.js';
-import { startSite, type PracticeSite } from './site.js';
+import type { RealGirderSandbox } from './real-girder/site.js';
+import { startSandbox, type Sandbox } from './site.js';
 import { verifyCase, type Verdict } from './verify.js';
 import type { WorkerHandle } from '../worker/views/handle.js';
 
@@ -36,7 +36,7 @@ export interface SandboxOptions {
 }
 
 /**
- * A whole practice site for one batch of demo analyses: starts it, publishes, watches, verifies, and stops everything
+ * A whole sandbox for one batch of demo analyses: starts it, publishes, watches, verifies, and stops everything
  * again, whatever happens.
  * @returns the exit code: 0 if every run ended as it should, 1 if not, 130 if it was stopped.
  * @throws DsaSlurmError `sandbox` if it cannot be started; everything is stopped by then
@@ -46,7 +46,7 @@ export async function runSandbox(options: SandboxOptions): Promise<number> {
   const say = (line: string) => void (json ? stderr : stdout).write(`${line}\n`);
   const stop = new AbortController();
   const releasers: Releaser[] = [];
-  const dir = await siteDirectory(options.dir);
+  const dir = await sandboxDirectory(options.dir);
   releasers.push({
     async stop() {
       if (keep) say(`Everything is kept in ${dir}`);
@@ -71,10 +71,10 @@ export async function runSandbox(options: SandboxOptions): Promise<number> {
   };
   const started = performance.now();
   try {
-    say(`A practice site is being made in ${dir}`);
+    say(`A sandbox is being made in ${dir}`);
     if (options.girder !== undefined) {
-      const { startRealSite } = await import('./real-girder/site.js');
-      const real = await startRealSite({
+      const { startRealGirderSandbox } = await import('./real-girder/site.js');
+      const real = await startRealGirderSandbox({
         dir,
         env: options.env,
         say,
@@ -86,7 +86,7 @@ export async function runSandbox(options: SandboxOptions): Promise<number> {
       await stopServices();
       return 0;
     }
-    const site = await startSite({
+    const site = await startSandbox({
       dir,
       env: options.env,
       say,
@@ -94,9 +94,9 @@ export async function runSandbox(options: SandboxOptions): Promise<number> {
       signal: stop.signal,
     });
     const startSeconds = (performance.now() - started) / 1_000;
-    say(`The practice site is up after ${startSeconds.toFixed(1)} s.`);
+    say(`The sandbox is up after ${startSeconds.toFixed(1)} s.`);
     const { verdicts, seconds } = await runBatch(site, { ...options, onLent }, say, stop.signal);
-    const facts = { seconds: rounded(seconds), startSeconds: rounded(startSeconds), standIns: site.standIns };
+    const facts = { seconds: rounded(seconds), startSeconds: rounded(startSeconds), standIns: site.notices };
     stdout.write(json ? resultJson(verdicts, facts) : `\n${resultTable(verdicts)}\n`);
     say(summary(verdicts, seconds));
     await stopServices();
@@ -121,7 +121,7 @@ interface BatchResult {
 
 /** Says where Girder is, and stays until the operator leaves the console or presses Ctrl-C. */
 async function showRealGirder(
-  site: RealSite,
+  site: RealGirderSandbox,
   options: SandboxOptions,
   say: (line: string) => void,
   signal: AbortSignal,
@@ -139,7 +139,7 @@ async function showRealGirder(
 }
 
 async function runBatch(
-  site: PracticeSite,
+  site: Sandbox,
   options: SandboxOptions,
   say: (line: string) => void,
   signal: AbortSignal,
@@ -183,7 +183,7 @@ async function runBatch(
 }
 
 function verdictOf(
-  { girder, hidesHostPaths }: PracticeSite,
+  { girder, hidesHostPaths }: Sandbox,
   follower: Follower,
   demo: DemoCase,
 ): Promise<Verdict> {
@@ -204,7 +204,7 @@ interface Batch {
 }
 
 async function showBatch(
-  site: PracticeSite,
+  site: Sandbox,
   options: SandboxOptions,
   { canceledHere, result, signal }: Batch,
 ): Promise<void> {
@@ -218,7 +218,7 @@ async function showBatch(
     },
   };
   const news = result.then(({ verdicts, seconds }) => ({
-    title: 'practice site: batch over, q for the results',
+    title: 'sandbox: batch over, q for the results',
     message: `${summary(verdicts, seconds)} Look around as long as you like; q shows the results and what to do next.`,
   }));
   await showConsole(site, options, signal, { handle, news });
@@ -226,7 +226,7 @@ async function showBatch(
 
 /** @param more what a batch adds: a handle that notes cancels, and news of its end */
 async function showConsole(
-  { worker, settings, env: workerEnv, title }: Pick<PracticeSite, 'worker' | 'settings' | 'env' | 'title'>,
+  { worker, settings, env: workerEnv, title }: Pick<Sandbox, 'worker' | 'settings' | 'env' | 'title'>,
   { env, onLent }: SandboxOptions,
   signal: AbortSignal,
   more: { handle?: WorkerHandle; news?: Promise<{ title: string; message: string }> } = {},
@@ -239,7 +239,7 @@ async function showConsole(
     async doctor() {
       const { createRunContext } = await import('../doctor/index.js');
       const { createCheckSession: createExaminer } = await import('../doctor/check-session.js');
-      return createExaminer(createRunContext({ profile: 'practice', settings, env: workerEnv }));
+      return createExaminer(createRunContext({ profile: 'sandbox', settings, env: workerEnv }));
     },
     env,
     ...(onLent === undefined ? {} : { onSuspended: onLent }),

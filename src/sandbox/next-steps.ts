@@ -3,7 +3,7 @@ import { delimiter, join } from 'node:path';
 import { packageFile } from '../base/package-file.js';
 import { shellWord } from '../base/shell-text.js';
 
-/** What a newcomer does after the practice site: commands that work as they stand, for this way of installing it. */
+/** What a newcomer does after the sandbox: commands that work as they stand, for this way of installing it. */
 export async function nextSteps(env: Readonly<Record<string, string | undefined>>): Promise<string> {
   const own = packageFile('bin/dsa-slurm');
   const directories = (env['PATH'] ?? '').split(delimiter).filter((directory) => directory !== '');

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { DsaSlurmError } from '../base/errors.js';
 import type { Log } from '../base/log.js';
 
-/** A service of the practice site that runs in the foreground as our child, so that we hold its process id. */
+/** A service of the sandbox that runs in the foreground as our child, so that we hold its process id. */
 export interface Child {
   name: string;
   pid: number;

@@ -4,9 +4,9 @@ import { delimiter, dirname, join } from 'node:path';
 import { sifFileName } from '../apptainer/image-name.js';
 import { describeFailure, type RunCommand } from '../base/command.js';
 import { demoImageName } from './batch.js';
-import { demoImage, installStandIn, writeStandInImage, type StandInImage } from './images.js';
+import { demoImage, installFakeApptainer, writeFakeImage, type FakeImage } from './images.js';
 
-/** What runs the containers of the practice site. */
+/** What runs the containers of the sandbox. */
 export interface Runtime {
   /** Path of Apptainer, or of the stand-in for it. */
   command: string;
@@ -15,11 +15,11 @@ export interface Runtime {
   /** Containers see their inputs at container paths only. */
   hidesHostPaths: boolean;
   /** Sentences for the screen; empty when everything is real. */
-  standIns: string[];
+  notices: string[];
 }
 
 interface RuntimeOptions {
-  /** The practice site's directory. */
+  /** The sandbox's directory. */
   dir: string;
   run: RunCommand;
   path: string;
@@ -46,25 +46,25 @@ export async function prepareRuntime(options: RuntimeOptions): Promise<Runtime> 
       'apptainer.workingDirectory': image.config.WorkingDir ?? '/',
       'apptainer.entrypoint': './docker-entrypoint.sh',
     };
-    return { command: found, settings, hidesHostPaths: true, standIns: [] };
+    return { command: found, settings, hidesHostPaths: true, notices: [] };
   }
   await rm(sif, { force: true });
-  await writeStandInImage(sif, image);
-  const standIn = await installStandIn({ dir: join(dir, 'apptainer'), run, isRoot });
+  await writeFakeImage(sif, image);
+  const fake = await installFakeApptainer({ dir: join(dir, 'apptainer'), run, isRoot });
   const how =
-    standIn.isolation === 'namespace'
+    fake.isolation === 'namespace'
       ? 'its containers are mount namespaces'
       : 'nothing may be mounted here, so it puts host paths into the arguments';
   const sentence = `Apptainer ${trouble}: a stand-in of the same command line runs the analyses; ${how}.`;
-  const hidesHostPaths = standIn.isolation === 'namespace';
-  return { command: standIn.command, settings: {}, hidesHostPaths, standIns: [sentence] };
+  const hidesHostPaths = fake.isolation === 'namespace';
+  return { command: fake.command, settings: {}, hidesHostPaths, notices: [sentence] };
 }
 
 /** @returns why the real Apptainer cannot be used, as the end of a sentence; undefined if it can */
 async function buildImage(
   apptainer: string,
   sif: string,
-  image: StandInImage,
+  image: FakeImage,
   { dir, run }: RuntimeOptions,
 ): Promise<string | undefined> {
   const root = join(dir, 'rootfs');
@@ -94,7 +94,7 @@ function firstLine(trouble: string): string {
 }
 
 /** The smallest file system in which the demo analysis runs: a shell, this Node, and the libraries of both. */
-export async function fillRoot(root: string, image: StandInImage, run: RunCommand): Promise<void> {
+export async function fillRoot(root: string, image: FakeImage, run: RunCommand): Promise<void> {
   for (const directory of ['bin', 'dev', 'etc', 'home', 'mnt', 'proc', 'root', 'sys', 'tmp', 'usr/bin']) {
     await mkdir(join(root, directory), { recursive: true });
   }

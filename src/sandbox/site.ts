@@ -4,7 +4,7 @@ import { createRunner, type RunCommand } from '../base/command.js';
 import { createLog } from '../base/log.js';
 import { loadSettings, type Settings } from '../config/index.js';
 import { createWorker, type Worker } from '../worker/worker.js';
-import { startGirderStandIn, type GirderStandIn } from './fake-girder/index.js';
+import { startFakeGirder, type FakeGirder } from './fake-girder/index.js';
 import { createProducer, type Producer } from './producer/index.js';
 import { startBoth, type Releaser } from './releasers.js';
 import { prepareRuntime, type Runtime } from './runtime.js';
@@ -13,9 +13,9 @@ import { installMissing } from './services/packages.js';
 import { startRabbitmq } from './services/rabbitmq.js';
 import { startSlurm, userName } from './services/slurm.js';
 
-/** Everything that runs on a practice site. */
-export interface PracticeSite {
-  girder: GirderStandIn;
+/** Everything that runs on a sandbox. */
+export interface Sandbox {
+  girder: FakeGirder;
   producer: Producer;
   worker: Worker;
   /** What the worker runs with. */
@@ -24,12 +24,12 @@ export interface PracticeSite {
   /** Containers see their inputs at container paths only. */
   hidesHostPaths: boolean;
   /** Sentences about what stands in for something real. */
-  standIns: string[];
+  notices: string[];
   /** The same in a few words, for the first line of the console. */
   title: string;
 }
 
-export interface SiteOptions {
+export interface StartOptions {
   dir: string;
   env: Readonly<Record<string, string | undefined>>;
   say: (line: string) => void;
@@ -38,52 +38,52 @@ export interface SiteOptions {
   signal: AbortSignal;
 }
 
-/** What a practice site has whichever Girder it has. */
-export interface PracticeCluster {
+/** What a sandbox has whichever Girder it has. */
+export interface SandboxCluster {
   run: RunCommand;
   brokerUrl: string;
   runtime: Runtime;
   /** Starts the worker. @param flags further settings, by key */
   startWorker(
     flags?: Readonly<Record<string, unknown>>,
-  ): Promise<Pick<PracticeSite, 'worker' | 'settings' | 'env'>>;
+  ): Promise<Pick<Sandbox, 'worker' | 'settings' | 'env'>>;
 }
 
 /**
- * A practice site with the stand-in for Girder: everything is started inside `dir`, the worker included, which then
+ * A sandbox with the stand-in for Girder: everything is started inside `dir`, the worker included, which then
  * waits for tasks.
  * @throws DsaSlurmError `sandbox`
  */
-export async function startSite(options: SiteOptions): Promise<PracticeSite> {
+export async function startSandbox(options: StartOptions): Promise<Sandbox> {
   const { dir, say, onStarted } = options;
   const { brokerUrl, run, runtime, startWorker } = await startCluster(options);
   const producer = await createProducer({ brokerUrl, run });
-  const girder = await startGirderStandIn({
+  const girder = await startFakeGirder({
     dir,
     revoke: (taskId) => producer.revoke([taskId]),
   });
   onStarted(girder);
-  const standIns = [
+  const notices = [
     `Girder is a stand-in inside this process, at ${girder.apiUrl}: REST endpoints over data in memory.`,
     ...(producer.kind === 'own' ? [producer.description] : []),
-    ...runtime.standIns,
+    ...runtime.notices,
   ];
   if (producer.kind === 'celery') say(producer.description);
-  standIns.forEach((sentence) => say(sentence));
+  notices.forEach((sentence) => say(sentence));
   const started = await startWorker();
   const title =
-    runtime.standIns.length === 0
-      ? 'practice site: Girder is a stand-in'
-      : 'practice site: Girder and Apptainer are stand-ins';
+    runtime.notices.length === 0
+      ? 'sandbox: Girder is a stand-in'
+      : 'sandbox: Girder and Apptainer are stand-ins';
   const { hidesHostPaths } = runtime;
-  return { girder, producer, ...started, standIns, hidesHostPaths, title };
+  return { girder, producer, ...started, notices, hidesHostPaths, title };
 }
 
 /**
  * Installs and starts Slurm and RabbitMQ inside `dir`, and what runs containers.
  * @throws DsaSlurmError `sandbox`
  */
-export async function startCluster(options: SiteOptions): Promise<PracticeCluster> {
+export async function startCluster(options: StartOptions): Promise<SandboxCluster> {
   const { dir, say, onStarted, signal } = options;
   // What would fail later is refused at once.
   userName();
@@ -132,7 +132,7 @@ export async function startCluster(options: SiteOptions): Promise<PracticeCluste
     async startWorker(flags = {}) {
       const settings = await siteSettings(dir, rabbitmq.url, runtime, flags);
       const workerLog = createLog({ level: 'debug', destination: join(dir, 'log', 'worker.log') });
-      const worker = await createWorker({ profile: 'practice', settings, env, log: workerLog });
+      const worker = await createWorker({ profile: 'sandbox', settings, env, log: workerLog });
       onStarted(worker);
       await worker.start();
       return { worker, settings, env };
@@ -140,7 +140,7 @@ export async function startCluster(options: SiteOptions): Promise<PracticeCluste
   };
 }
 
-/** A profile for the practice site. The operator's own profiles and environment have no part in it. */
+/** A profile for the sandbox. The operator's own profiles and environment have no part in it. */
 async function siteSettings(
   dir: string,
   brokerUrl: string,
@@ -162,7 +162,7 @@ async function siteSettings(
     ...runtime.settings,
     'girder.directPaths': true,
     'girder.reportSeconds': 0.5,
-    'worker.name': 'celery@practice',
+    'worker.name': 'celery@sandbox',
     ...more,
   };
   return loadSettings({ profile: 'default', flags, env: {}, configDir: join(dir, 'config') }).settings;

@@ -4,7 +4,7 @@ import type { Outcome } from '../worker/run-state/run.js';
 import { outputNames, slideOf, type DemoCase } from './batch.js';
 import { analyze, readTiff } from './demo/tissue-fraction.js';
 import { jobStatus, statusWord } from './fake-girder/rules.js';
-import type { GirderJob, GirderStandIn } from './fake-girder/index.js';
+import type { GirderJob, FakeGirder } from './fake-girder/index.js';
 
 /** How one case went, and all that is wrong with it. */
 export interface Verdict {
@@ -30,7 +30,7 @@ const finalStatus: Readonly<Record<Outcome, number>> = {
  * @param hidesHostPaths a container sees its inputs under the names that Girder gives them, and not where they are here
  */
 export async function verifyCase(
-  girder: GirderStandIn,
+  girder: FakeGirder,
   demo: DemoCase,
   seen: { outcome: Outcome | null; slurmJobId: string | null; slurmState: string },
   hidesHostPaths: boolean,
@@ -78,7 +78,7 @@ function logProblems({ expected }: DemoCase, job: GirderJob): string[] {
 }
 
 async function outputProblems(
-  girder: GirderStandIn,
+  girder: FakeGirder,
   demo: DemoCase,
   hidesHostPaths: boolean,
 ): Promise<string[]> {

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { createRunner } from '../../src/base/command.js';
 import { silentLog } from '../../src/base/log.js';
 import { startSlurm, type SlurmService } from '../../src/sandbox/services/slurm.js';
-import { startGirderStandIn, type GirderStandIn } from '../../src/sandbox/fake-girder/index.js';
+import { startFakeGirder, type FakeGirder } from '../../src/sandbox/fake-girder/index.js';
 import { runProgram, startProgram } from '../support/program.js';
 import { openBench, type Bench } from './support/bench.js';
 import { ociBlobs, type OciImage } from './support/oci.js';
@@ -192,9 +192,9 @@ describe('images pull', () => {
   });
 
   describe('with an API key', () => {
-    let girder: GirderStandIn;
+    let girder: FakeGirder;
     beforeEach(async () => {
-      girder = await startGirderStandIn({ dir: join(home, '..'), revoke: async () => undefined });
+      girder = await startFakeGirder({ dir: join(home, '..'), revoke: async () => undefined });
       env = { ...env, DSA_SLURM_GIRDER_API_URL: girder.apiUrl, DSA_SLURM_GIRDER_API_KEY: 'k'.repeat(40) };
     });
     afterEach(async () => girder.stop());

@@ -29,8 +29,8 @@ describe('the sandbox', () => {
     try {
       const run = createRunner({ env: process.env });
       const path = [dirname(bench.apptainer), process.env['PATH']].join(delimiter);
-      const { standIns } = await prepareRuntime({ dir: bench.dir, run, path, isRoot: true });
-      expect(standIns.join('\n')).toMatch(
+      const { notices } = await prepareRuntime({ dir: bench.dir, run, path, isRoot: true });
+      expect(notices.join('\n')).toMatch(
         /^Apptainer is installed, but could not run the demo image \(ERROR +: Requesting capability set .*a stand-in/,
       );
     } finally {

@@ -47,7 +47,7 @@ test.skipIf('why' in chromium)(
       await page.click('#g-login-button');
       await page.click('.g-global-nav a', 'Collections');
       await page.click('.g-collection-link', 'Tasks');
-      for (const folder of ['Slicer CLI', 'dsa-slurm/practice', 'v1'])
+      for (const folder of ['Slicer CLI', 'dsa-slurm/demo', 'v1'])
         await page.click('.g-folder-list-link', folder);
       await page.click('.g-item-list-link', 'TissueFraction');
 

@@ -51,7 +51,7 @@ async function expectGivenBack(screen: TerminalProgram): Promise<void> {
 const publishWait = async (title: string, gate: string): Promise<GirderJob> =>
   bench.publish({ args: ['Wait', bench.gate(gate)], title });
 
-/** Filters for the rows of a test: the practice site's Slurm shows those of others, too. */
+/** Filters for the rows of a test: the sandbox's Slurm shows those of others, too. */
 async function select(screen: TerminalProgram, words: string): Promise<void> {
   screen.press('/');
   await screen.waitFor(/^ \/▏?/m);
@@ -188,7 +188,7 @@ describe('actions', () => {
   test("m lists the jobs of all users, and actions on another user's job are refused", async ({ skip }) => {
     const screen = openConsole(120, 40);
     await screen.waitFor('broker consuming');
-    // root may submit as whom it likes; without that there is no other user on a practice site
+    // root may submit as whom it likes; without that there is no other user on a sandbox
     const foreign = await bench.command('sbatch', [
       '--parsable',
       '--uid=nobody',

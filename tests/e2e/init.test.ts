@@ -56,7 +56,7 @@ async function workerRunsATask(): Promise<void> {
   expect(await worker.ended).toBe(0);
 }
 
-/** From the directories to the broker's password, with Enter wherever the practice site's own are proposed. */
+/** From the directories to the broker's password, with Enter wherever the sandbox's own are proposed. */
 async function answerToBroker({ answer }: WizardDriver): Promise<void> {
   await answer('Partition of jobs');
   await answer('Time limit', '0:10:00');

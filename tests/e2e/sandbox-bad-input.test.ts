@@ -54,9 +54,9 @@ describe.concurrent('dsa-slurm sandbox refuses', () => {
   });
 
   test('a path that slurm.conf cannot hold', async () => {
-    const { code, stderr } = await run('--dir', join(parent, 'my practice'));
+    const { code, stderr } = await run('--dir', join(parent, 'my sandbox'));
     expect(code).toBe(2);
-    expect(stderr).toMatch(/^dsa-slurm: Slurm's configuration cannot hold the path .*my practice\.\n/);
+    expect(stderr).toMatch(/^dsa-slurm: Slurm's configuration cannot hold the path .*my sandbox\.\n/);
   });
 
   test('a file, and a name that is too long', async () => {
@@ -82,7 +82,7 @@ describe.concurrent('dsa-slurm sandbox refuses', () => {
     const { code, stderr } = await withFileSystem('noexec', 'noexec', '--dir', dir);
     expect(code).toBe(1);
     expect(stderr).toContain(`No program may be run in ${dir}: its file system is mounted noexec.`);
-    expect(stderr).toContain('--dir /var/tmp/practice');
+    expect(stderr).toContain('--dir /var/tmp/sandbox');
   });
 });
 

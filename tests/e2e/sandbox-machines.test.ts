@@ -49,7 +49,7 @@ async function runSandboxOn(
 /** Whether the tests run as root, who can be any user. */
 const isRoot = process.getuid?.() === 0;
 
-describe.concurrent('the whole practice site', () => {
+describe.concurrent('the whole sandbox', () => {
   test('without a home, without the right to mount, and with a /tmp that is mounted noexec', async () => {
     const on = await debianMachine();
     const [root, noexec] = [join(on.dir, 'root'), join(on.dir, 'noexec')];
@@ -93,7 +93,7 @@ describe.concurrent('the whole practice site', () => {
     });
     expect(code).toBe(1);
     expect(stderr).toContain('The user with the id 54321 has no name');
-    expect(stderr).toContain('Add this line to /etc/passwd, as root: practice:x:54321:54321::/tmp:/bin/sh');
+    expect(stderr).toContain('Add this line to /etc/passwd, as root: sandbox:x:54321:54321::/tmp:/bin/sh');
   });
 
   test('is refused where programs are missing and nothing can be installed', async () => {

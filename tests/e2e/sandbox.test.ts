@@ -52,13 +52,13 @@ describe('dsa-slurm sandbox', () => {
     expect(runs.find(({ outcome }) => outcome === 'canceled')?.slurmState).toBe('CANCELLED');
     expect(new Set(runs.map(({ slurmJobId }) => slurmJobId)).size).toBe(12);
 
-    const directory = /A practice site is being made in (\S+)/.exec(stderr)?.[1] ?? '';
+    const directory = /A sandbox is being made in (\S+)/.exec(stderr)?.[1] ?? '';
     expect(directory.startsWith(home)).toBe(true);
     await expectNothingLeft(directory);
   });
 
   test('Ctrl-C in the middle of it: 130, and nothing is left', async () => {
-    const directory = join(home, 'practice');
+    const directory = join(home, 'sandbox');
     const program = startProgram(['sandbox', '--no-console', '--dir', directory, '--count', '4'], { env });
     const said = (): string => program.stdout() + program.stderr();
     await expect.poll(said, { timeout: 60_000, interval: 50 }).toMatch(/ [1-9]\d* running/);
@@ -73,7 +73,7 @@ describe('dsa-slurm sandbox', () => {
     try {
       await terminal.waitFor('Starting RabbitMQ, and Slurm');
       const over = await terminal.waitFor('The analysis ended as planned');
-      expect(over[0]).toMatch(/practice site: batch over, q for the results$/);
+      expect(over[0]).toMatch(/sandbox: batch over, q for the results$/);
       terminal.press('j');
       await terminal.waitFor(/^(?![^]*ended as planned)/);
       expect(terminal.screen()[0]).toMatch(/batch over, q for the results$/);

@@ -7,7 +7,7 @@ let rig: Rig;
 beforeAll(async () => {
   rig = await openRig();
   await rig.girder('kill');
-  await rig.girder('start', JSON.stringify({ PRACTICE_LATE_SAVE_SECONDS: '0.5' }));
+  await rig.girder('start', JSON.stringify({ SANDBOX_LATE_SAVE_SECONDS: '0.5' }));
 });
 
 afterEach(async () => {

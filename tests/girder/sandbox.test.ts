@@ -13,7 +13,7 @@ interface Printed {
 
 test('`dsa-slurm sandbox --girder` gives a real Girder, in which the demo analysis runs', async () => {
   const { major } = inject('girder');
-  const dir = join(testSite().practiceDir, 'sandbox');
+  const dir = join(testSite().sandboxDir, 'sandbox');
   const args = ['sandbox', '--girder', String(major), '--no-console', '--json', '--dir', dir];
   const program = startProgram(args, { env: process.env });
   await expect.poll(program.stdout, { timeout: 170_000, interval: 200 }).toContain('\n');

@@ -102,7 +102,7 @@ describe.runIf(inject('girder').major === 5)('images that Girder 5 is told to ad
   test('a broken one beside a good one: the good one is there', async () => {
     await writeFile(
       join(rig.registry, 'rig_broken_v1.sif'),
-      '{"format": "dsa-slurm practice image 1", "labels": {}, "config": {}, "files": {}}',
+      '{"format": "dsa-slurm fake image 1", "labels": {}, "config": {}, "files": {}}',
     );
     const job = await add('rig/broken:v1', rigImage);
     expect(job.status).toBe(status.error);

@@ -40,18 +40,18 @@ export async function startAccountingSite(): Promise<AccountingSite> {
         ['add', 'cluster', 'other'],
         ['add', 'qos', 'short'],
         ['add', 'qos', 'secret'],
-        ['add', 'account', 'path', 'cluster=practice'],
-        ['add', 'account', 'research', 'cluster=practice'],
+        ['add', 'account', 'path', 'cluster=sandbox'],
+        ['add', 'account', 'research', 'cluster=sandbox'],
         ['add', 'account', 'elsewhere', 'cluster=other'],
-        ['add', 'user', user, 'account=path', 'cluster=practice'],
-        ['add', 'user', user, 'account=research', 'cluster=practice'],
+        ['add', 'user', user, 'account=path', 'cluster=sandbox'],
+        ['add', 'user', user, 'account=research', 'cluster=sandbox'],
         ['add', 'user', user, 'account=elsewhere', 'cluster=other'],
         [
           'modify',
           'user',
           user,
           'where',
-          'cluster=practice',
+          'cluster=sandbox',
           'set',
           'DefaultAccount=path',
           'QOS=normal,short',
@@ -81,7 +81,7 @@ export async function startAccountingSite(): Promise<AccountingSite> {
     run,
     must,
     async modify(what, name, change) {
-      const where = what === 'qos' ? [name] : [name, 'where', 'cluster=practice'];
+      const where = what === 'qos' ? [name] : [name, 'where', 'cluster=sandbox'];
       await must('sacctmgr', '--immediate', 'modify', what, ...where, 'set', change);
     },
     async close() {

@@ -7,12 +7,8 @@ import { createRunner, type RunCommand } from '../../src/base/command.js';
 import { createLog } from '../../src/base/log.js';
 import { loadSettings } from '../../src/config/load.js';
 import type { Settings } from '../../src/config/schema.js';
-import {
-  startGirderStandIn,
-  type GirderJob,
-  type GirderStandIn,
-} from '../../src/sandbox/fake-girder/index.js';
-import { installStandIn, writeStandInImage } from '../../src/sandbox/images.js';
+import { startFakeGirder, type GirderJob, type FakeGirder } from '../../src/sandbox/fake-girder/index.js';
+import { installFakeApptainer, writeFakeImage } from '../../src/sandbox/images.js';
 import { createProducer, type Producer } from '../../src/sandbox/producer/index.js';
 import { analysisMessage, type AnalysisRequest } from '../../src/sandbox/producer/message.js';
 import { createWorker, type Worker } from '../../src/worker/worker.js';
@@ -24,13 +20,13 @@ export const image = 'test/image:v1';
 /** Final statuses of a Girder job. */
 export const status = { running: 2, success: 3, error: 4, canceled: 5, canceling: 824 } as const;
 
-/** A worker on the practice site, a Girder stand-in, and a real Celery producer; each lab has a queue of its own. */
+/** A worker on the sandbox, a Girder stand-in, and a real Celery producer; each lab has a queue of its own. */
 export interface Lab {
   dir: string;
   /** Images that `apptainer pull` finds. */
   registry: string;
   settings: Settings;
-  girder: GirderStandIn;
+  girder: FakeGirder;
   producer: Producer;
   command: RunCommand;
   worker: Worker;
@@ -56,11 +52,11 @@ export interface Lab {
 /**
  * @param flags settings by key; a function is told the lab's Girder
  * @param options.publishedApiUrl what messages say instead of Girder's real API URL, wherever they mention it
- * @param options.slurmConf of another Slurm than that of the practice site, as `brokerUrl` of another RabbitMQ
+ * @param options.slurmConf of another Slurm than that of the sandbox, as `brokerUrl` of another RabbitMQ
  * @param options.ownProducer publishes without Celery, where many tasks at once matter more than who made them
  */
 export async function openLab(
-  flags: Record<string, unknown> | ((girder: GirderStandIn) => Record<string, unknown>) = {},
+  flags: Record<string, unknown> | ((girder: FakeGirder) => Record<string, unknown>) = {},
   {
     publishedApiUrl,
     slurmConf = testSite().slurmConf,
@@ -68,22 +64,22 @@ export async function openLab(
     ownProducer = false,
   }: { publishedApiUrl?: string; slurmConf?: string; brokerUrl?: string; ownProducer?: boolean } = {},
 ): Promise<Lab> {
-  const dir = await mkdtemp(join(testSite().practiceDir, 'lab-'));
+  const dir = await mkdtemp(join(testSite().sandboxDir, 'lab-'));
   const queue = `lab-${randomUUID()}`;
   const bin = join(dir, 'bin');
   const programs = process.env['PATH'];
   const command = createRunner({ env: { PATH: programs, HOME: dir, SLURM_CONF: slurmConf } });
   const env = { PATH: `${bin}:${programs}`, HOME: dir, SLURM_CONF: slurmConf };
   const producer = await createProducer({ brokerUrl, run: command, own: ownProducer });
-  const girder = await startGirderStandIn({
+  const girder = await startFakeGirder({
     dir: join(dir, 'girder'),
     revoke: async (id) => producer.revoke([id]),
   });
   const isRoot = process.getuid?.() === 0;
-  const { command: apptainer, registry } = await installStandIn({ dir, run: command, isRoot });
+  const { command: apptainer, registry } = await installFakeApptainer({ dir, run: command, isRoot });
   const images = join(dir, 'images');
   await mkdir(images);
-  await writeStandInImage(join(images, 'test_image_v1.sif'), testImage);
+  await writeFakeImage(join(images, 'test_image_v1.sif'), testImage);
   const { settings } = loadSettings({
     profile: 'default',
     configDir: join(dir, 'config'),

@@ -1,4 +1,4 @@
-// Starts the services of a practice site, runs one job, and stops all of it:
+// Starts the services of a sandbox, runs one job, and stops all of it:
 // `node … small-site.mjs <directory> [rabbitmq | accounting]`. With accounting, no QOS lets a job in by then, which
 // slurmctld has to be told of while it runs.
 import { readFile } from 'node:fs/promises';

@@ -1,4 +1,4 @@
-import type { StandInImage } from '../../src/sandbox/images.js';
+import type { FakeImage } from '../../src/sandbox/images.js';
 
 /**
  * An image for tests: a few commands in one shell script, each for one thing that an analysis can do. The label
@@ -126,7 +126,7 @@ case $command in
 esac
 `;
 
-export const testImage: StandInImage = {
+export const testImage: FakeImage = {
   labels: { entry_path: '/opt/test' },
   config: {},
   files: { '/opt/test/docker-entrypoint.sh': { text: entrypoint, executable: true } },

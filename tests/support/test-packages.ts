@@ -8,7 +8,7 @@ export interface TestPackage {
   unit?: string;
 }
 
-/** What only tests need besides a practice site. */
+/** What only tests need besides a sandbox. */
 const testPackages: readonly TestPackage[] = [
   // Girder's messages are written in it
   { name: 'python3-jsonpickle', probe: [systemPython, '-c', 'import jsonpickle'] },
@@ -24,7 +24,7 @@ const testPackages: readonly TestPackage[] = [
 ];
 
 /**
- * Installs what only tests need besides a practice site, and stops the services that this started: tests run their own.
+ * Installs what only tests need besides a sandbox, and stops the services that this started: tests run their own.
  * @throws Error with the words of apt-get
  */
 export async function installTestPackages(

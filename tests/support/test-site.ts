@@ -1,5 +1,5 @@
 import { inject } from 'vitest';
-import type { TestSite } from './practice-site.js';
+import type { TestSite } from './global-setup.js';
 
 /**
  * The RabbitMQ and the Slurm of this test file. Files that run at the same time have one of each to themselves, because they

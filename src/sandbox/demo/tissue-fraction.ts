@@ -1,7 +1,7 @@
 /**
  * The demo analysis: reads an uncompressed RGB TIFF, tells tissue from glass by Otsu's threshold, and counts dark blobs
  * of the size of nuclei. It is a program of its own that imports nothing of ours, because its text goes into the demo
- * image; the practice site imports `analyze` from it to check what comes back.
+ * image; the sandbox imports `analyze` from it to check what comes back.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -158,7 +158,7 @@ function write(text: string): void {
 /** What slicer_cli_web asks each CLI for: its form in Girder, and the order of its arguments. */
 export const description = `<?xml version="1.0" encoding="UTF-8"?>
 <executable>
-<category>Practice</category>
+<category>Demo</category>
 <title>Tissue fraction</title>
 <description>Finds the tissue on a slide and counts nuclei.</description>
 <version>1</version>

@@ -24,7 +24,7 @@ export function userAnswer(user: User): Record<string, unknown> {
     admin: false,
     created: user.created,
     firstName: user.login,
-    lastName: 'Practice',
+    lastName: 'Sandbox',
     login: user.login,
     public: true,
   };

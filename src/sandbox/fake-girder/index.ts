@@ -37,7 +37,7 @@ export type Fault =
   /** the answer begins, if at all, and does not go on for as long as the caller waits, or for so long */
   | { kind: 'hold'; begun?: { length: number; bytes: string }; forMs?: number };
 
-export interface GirderStandIn {
+export interface FakeGirder {
   /** `http://127.0.0.1:<port>/api/v1`, without trailing slash. */
   apiUrl: string;
   /** The one user, and a token for everything that is theirs. */
@@ -80,7 +80,7 @@ export interface GirderStandIn {
  * An in-process stand-in for Girder on the loopback interface: the REST endpoints that a worker uses, over in-memory
  * records, with Girder's own rules for statuses and tokens. It is no Girder: no users to log in, no search, no web page.
  */
-export async function startGirderStandIn({
+export async function startFakeGirder({
   dir,
   login = 'pathologist',
   revoke = () => Promise.resolve(),
@@ -90,11 +90,11 @@ export async function startGirderStandIn({
   login?: string;
   /** Publishes the revoke of a canceled task, as Girder does. */
   revoke?: (taskId: string) => Promise<void>;
-}): Promise<GirderStandIn> {
+}): Promise<FakeGirder> {
   const store = await createStore(join(dir, 'assetstore'));
   const user = { id: newId(), login, created: timestamp() };
   store.users.set(user.id, user);
-  const root = addFolder(store, null, 'Practice');
+  const root = addFolder(store, null, 'Sandbox');
   const site: Site = { store, apiUrl: '', startedAt: timestamp(), revoke };
   const requests: RequestRecord[] = [];
   let lateMs: (() => number | null) | undefined;

@@ -130,7 +130,7 @@ function celeryHeaders({ id, task, kwargsrepr }: TaskMessage): Record<string, un
     parent_id: null,
     argsrepr: '()',
     kwargsrepr,
-    origin: `gen${process.pid}@practice`,
+    origin: `gen${process.pid}@sandbox`,
     ignore_result: true,
   };
 }

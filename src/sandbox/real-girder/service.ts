@@ -173,7 +173,7 @@ export async function startRealGirder(options: RealGirderOptions): Promise<RealG
         await start();
       },
       async startLocalWorker(queue = 'local') {
-        const args = [script, 'worker', '-Q', queue, '-n', `${queue}@practice`, '-c', '1', '-l', 'INFO'];
+        const args = [script, 'worker', '-Q', queue, '-n', `${queue}@sandbox`, '-c', '1', '-l', 'INFO'];
         const output = join(dir, `celery-${queue}.log`);
         const before = existsSync(output) ? (await readFile(output, 'utf8')).length : 0;
         const worker = await child(`celery-${queue}`, python, [...args, '--without-heartbeat']);
@@ -209,7 +209,7 @@ async function setUp(apiUrl: string, assetstore: string) {
     login(apiUrl, 'pathologist', passwords.pathologist),
   ]);
   await mkdir(assetstore, { recursive: true, mode: 0o700 });
-  await admin.call('POST', 'assetstore', { params: { name: 'practice', type: 0, root: assetstore } });
+  await admin.call('POST', 'assetstore', { params: { name: 'sandbox', type: 0, root: assetstore } });
   const me = await pathologist.call('GET', 'user/me');
   const params = { parentType: 'user', parentId: me._id, name: 'Private' };
   const [home] = await pathologist.call<{ _id: string }[]>('GET', 'folder', { params });

@@ -7,28 +7,30 @@ import { demoImageName } from '../batch.js';
 import { drawSlide } from '../demo/slide.js';
 import { description } from '../demo/tissue-fraction.js';
 import { untilReady } from '../process.js';
-import { startCluster, type PracticeSite, type SiteOptions } from '../site.js';
+import { startCluster, type Sandbox, type StartOptions } from '../site.js';
 import type { GirderMajor } from './install.js';
 import type { GirderDocument } from './rest.js';
 import { installRealGirder, startRealGirder, testCache, type RealGirder } from './service.js';
 
-/** A practice site whose Girder is a real one. */
-export interface RealSite extends Pick<PracticeSite, 'worker' | 'settings' | 'env' | 'title'> {
+/** A sandbox whose Girder is a real one. */
+export interface RealGirderSandbox extends Pick<Sandbox, 'worker' | 'settings' | 'env' | 'title'> {
   girder: RealGirder;
 }
 
 /**
- * Starts a real Girder beside a practice cluster, with the demo analysis and a few slides in it.
+ * Starts a real Girder beside a sandbox cluster, with the demo analysis and a few slides in it.
  * @throws DsaSlurmError `sandbox` with what is missing
  */
-export async function startRealSite(options: SiteOptions & { major: GirderMajor }): Promise<RealSite> {
+export async function startRealGirderSandbox(
+  options: StartOptions & { major: GirderMajor },
+): Promise<RealGirderSandbox> {
   const { dir, env, say, onStarted, signal, major } = options;
   const cache = testCache(env, tmpdir());
   // What takes minutes, or is missing, comes before anything is started.
   await installRealGirder({ major, cache, run: createRunner({ env }), say });
   signal.throwIfAborted();
   const { run, brokerUrl, runtime, startWorker } = await startCluster(options);
-  runtime.standIns.forEach((sentence) => say(sentence));
+  runtime.notices.forEach((sentence) => say(sentence));
   const girderDir = join(dir, 'girder');
   await mkdir(girderDir, { mode: 0o700 });
   const girder = await startRealGirder({ major, dir: girderDir, cache, brokerUrl, run, env, say });
@@ -39,7 +41,7 @@ export async function startRealSite(options: SiteOptions & { major: GirderMajor 
   const started = await startWorker({ 'girder.apiUrl': girder.apiUrl, 'girder.apiKey': key });
   if (major === 5) await girder.startLocalWorker();
   await addDemo(girder);
-  return { girder, ...started, title: `practice site: a real Girder at ${girder.url}` };
+  return { girder, ...started, title: `sandbox: a real Girder at ${girder.url}` };
 }
 
 /** The demo analysis, added as an administrator adds any image, and slides for it in the pathologist's own folder. */

@@ -4,11 +4,11 @@ import { describeFailure, type CommandOptions, type RunCommand } from '../../bas
 import { DsaSlurmError } from '../../base/errors.js';
 import { findRabbitmq } from './rabbitmq.js';
 
-/** One thing that the practice site needs from the system, and the Debian package that brings it. */
+/** One thing that the sandbox needs from the system, and the Debian package that brings it. */
 export interface Missing {
   what: string;
   packageName: string;
-  /** Without it there is no practice site; otherwise there is a substitute. */
+  /** Without it there is no sandbox; otherwise there is a substitute. */
   required: boolean;
 }
 
@@ -17,7 +17,7 @@ export const systemPython = '/usr/bin/python3';
 
 const systemDirectories = ['/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/local/bin', '/usr/bin'];
 
-/** Units that these packages start at once and at boot, by program. The practice site runs its own daemons. */
+/** Units that these packages start at once and at boot, by program. The sandbox runs its own daemons. */
 const units = [
   { program: 'munged', unit: 'munge.service' },
   { program: 'slurmctld', unit: 'slurmctld.service' },

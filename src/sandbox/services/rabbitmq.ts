@@ -71,7 +71,7 @@ async function startNode({
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const [port = 0, distPort = 0, epmdPort = 0] = await freePorts(3);
   const password = randomBytes(16).toString('hex');
-  const nodeName = `practice-${port}@localhost`;
+  const nodeName = `sandbox-${port}@localhost`;
   const configFile = join(dir, 'rabbitmq.conf');
   const pluginsFile = join(dir, 'enabled_plugins');
   const envFile = join(dir, 'rabbitmq-env.conf');

@@ -25,7 +25,7 @@ export function slurmConf(input: SlurmConfInput): string {
   const log = (name: string) => join(dir, 'log', name);
   const nodeList = nodes.map((node) => node.name).join(',');
   return [
-    'ClusterName=practice',
+    'ClusterName=sandbox',
     `SlurmctldHost=localhost(${host.address})`,
     `SlurmctldPort=${input.controllerPort}`,
     `SlurmUser=${user}`,
@@ -57,7 +57,7 @@ export function slurmConf(input: SlurmConfInput): string {
     'DefMemPerCPU=500',
     'GresTypes=gpu',
     'SchedulerType=sched/backfill',
-    // A practice site should not keep anybody waiting.
+    // A sandbox should not keep anybody waiting.
     'SchedulerParameters=batch_sched_delay=0,sched_min_interval=0,bf_interval=2',
     'KillWait=3',
     'ReturnToService=2',

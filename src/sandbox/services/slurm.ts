@@ -34,7 +34,7 @@ export interface SlurmService {
   killNow(): void;
 }
 
-/** One daemon of a practice Slurm. */
+/** One daemon of a sandbox Slurm. */
 export interface SlurmDaemon {
   signal(signal: NodeJS.Signals): void;
   /** SIGKILL, and waits until it is gone. What it runs goes on, as it does when a daemon crashes. */
@@ -205,7 +205,7 @@ async function startDaemons(options: SlurmOptions): Promise<SlurmService> {
         async () => answers(await run('sacctmgr', ['--noheader', 'show', 'cluster'], { timeoutMs: 5_000 })),
         { children: [munged, ...children], timeoutMs: 60_000, ...untilAborted },
       );
-      await fillAccounting(run, 'practice', accounting);
+      await fillAccounting(run, 'sandbox', accounting);
     }
     await Promise.all(Object.keys(scheduler).map(async (name) => daemon(name).start()));
     let idle: ReadonlySet<string> | undefined;
@@ -266,7 +266,7 @@ async function idleNodes(run: RunCommand): Promise<ReadonlySet<string> | undefin
 
 /**
  * Slurm 24.11 and newer load a control group plugin whatever tracks the processes, and do not start where the kernel's
- * control groups are not mounted or mixed. A practice site needs none; 23.02 is the first release that can do without.
+ * control groups are not mounted or mixed. A sandbox needs none; 23.02 is the first release that can do without.
  */
 async function withoutCgroups(dir: string, run: RunCommand): Promise<void> {
   const answer = await run('slurmd', ['-V']);
@@ -307,7 +307,7 @@ export function userName(): string {
       'sandbox',
       `The user with the id ${uid} has no name, and Slurm runs no jobs without.`,
       {
-        next: `Add this line to /etc/passwd, as root: practice:x:${uid}:${gid}::/tmp:/bin/sh`,
+        next: `Add this line to /etc/passwd, as root: sandbox:x:${uid}:${gid}::/tmp:/bin/sh`,
         cause,
       },
     );

@@ -17,7 +17,7 @@ _writing = threading.RLock()
 
 # For tests: slicer_cli_web loads a job after publishing it and saves it whole, and what a worker reports in between is
 # overwritten. On a quiet machine that is a matter of milliseconds; this makes it as long as a test wants.
-_late_save = float(os.environ.get('PRACTICE_LATE_SAVE_SECONDS', '0'))
+_late_save = float(os.environ.get('SANDBOX_LATE_SAVE_SECONDS', '0'))
 
 _find = Collection.find
 _aggregate = Collection.aggregate

@@ -27,7 +27,7 @@ elif sys.argv[1] == 'register':
     from slicer_cli_web.models import DockerImageItem
 
     wanted = json.load(sys.stdin)
-    clis = {name: {'type': 'practice', 'xml': xml} for name, xml in wanted['clis'].items()}
+    clis = {name: {'type': 'sandbox', 'xml': xml} for name, xml in wanted['clis'].items()}
     image = SimpleNamespace(labels={}, attrs={})
     folder = Folder().load(wanted['folder'], force=True)
     DockerImageItem.saveImage(wanted['image'], clis, image, User().findOne({'admin': True}), folder)

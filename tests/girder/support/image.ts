@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { RunCommand } from '../../../src/base/command.js';
-import type { StandInImage } from '../../../src/sandbox/images.js';
+import type { FakeImage } from '../../../src/sandbox/images.js';
 
 /** Under this name it is in the stand-in for a registry. */
 export const rigImage = 'rig/analyses:v1';
@@ -21,7 +21,7 @@ export async function specifications(run: RunCommand): Promise<Record<string, st
 }
 
 /** Analyses that show what reached them: an image as slicer_cli_web wants it, whose program is `program.mjs`. */
-export async function analysesImage(): Promise<StandInImage> {
+export async function analysesImage(): Promise<FakeImage> {
   const base = '/opt/rig';
   const program = await readFile(programFile, 'utf8');
   return {

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { inject } from 'vitest';
 import { createRunner, type RunCommand } from '../../../src/base/command.js';
-import { installStandIn, writeStandInImage } from '../../../src/sandbox/images.js';
+import { installFakeApptainer, writeFakeImage } from '../../../src/sandbox/images.js';
 import { createRest, type GirderDocument, type GirderRest } from '../../../src/sandbox/real-girder/rest.js';
 import { sifFileName } from '../../../src/apptainer/image-name.js';
 import { jobName } from '../../../src/slurm/job-identity.js';
@@ -80,11 +80,11 @@ export const statusesOf = (job: Job): number[] => (job.timestamps ?? []).map((en
 /** Opens a rig with a running worker, and makes sure that Girder knows the test image. */
 export async function openRig(flags: readonly string[] = []): Promise<Rig> {
   const { apiUrl, tokens, home, control, major } = inject('girder');
-  const dir = await mkdtemp(join(testSite().practiceDir, 'rig-'));
+  const dir = await mkdtemp(join(testSite().sandboxDir, 'rig-'));
   const programs = process.env['PATH'];
   const command = createRunner({ env: { PATH: programs, HOME: dir, SLURM_CONF: testSite().slurmConf } });
   const isRoot = process.getuid?.() === 0;
-  const { command: apptainer, registry } = await installStandIn({ dir, run: command, isRoot });
+  const { command: apptainer, registry } = await installFakeApptainer({ dir, run: command, isRoot });
   const [images, gates] = [join(dir, 'images'), join(dir, 'gates')];
   for (const each of [images, gates, join(dir, 'tmp'), join(dir, 'logs')]) await mkdir(each);
   const [admin, user] = [createRest(apiUrl, tokens.admin), createRest(apiUrl, tokens.pathologist)];
@@ -215,7 +215,7 @@ export async function openRig(flags: readonly string[] = []): Promise<Rig> {
     },
   };
 
-  await writeStandInImage(join(registry, sifFileName(rigImage)), await analysesImage());
+  await writeFakeImage(join(registry, sifFileName(rigImage)), await analysesImage());
   await rig.startWorker();
   await registerImage(rig, major);
   for (const { _id, name } of await user.call<GirderDocument[]>('GET', 'slicer_cli_web/cli'))
@@ -229,7 +229,7 @@ async function registerImage(rig: Rig, major: 3 | 5): Promise<void> {
   const known = await rig.user.call<Record<string, unknown>>('GET', 'slicer_cli_web/docker_image');
   const isKnown = Object.keys(known).length > 0;
   if (major === 3 || isKnown)
-    await writeStandInImage(join(rig.images, sifFileName(rigImage)), await analysesImage());
+    await writeFakeImage(join(rig.images, sifFileName(rigImage)), await analysesImage());
   if (isKnown) return;
   const folder = await taskFolder(admin);
   if (major === 5) {

@@ -28,11 +28,11 @@ declare module 'vitest' {
   }
 }
 
-/** One real Girder on the practice site's RabbitMQ. Tests run in processes of their own and steer it over HTTP. */
+/** One real Girder on the sandbox's RabbitMQ. Tests run in processes of their own and steer it over HTTP. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const [practice] = project.getProvidedContext().sites;
-  if (practice === undefined) throw new Error('the practice site is set up first');
-  const dir = await mkdtemp(join(practice.practiceDir, 'girder-'));
+  const [sandbox] = project.getProvidedContext().sites;
+  if (sandbox === undefined) throw new Error('the sandbox is set up first');
+  const dir = await mkdtemp(join(sandbox.sandboxDir, 'girder-'));
   const run = createRunner({ env: process.env });
   await installTestPackages(run, [
     { name: 'redis-server', probe: ['redis-server', '--version'], unit: 'redis-server' },
@@ -41,7 +41,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     major: parseMajor(process.env['DSA_SLURM_TEST_GIRDER'] ?? '5'),
     dir,
     cache: testCache(process.env, tmpdir()),
-    brokerUrl: practice.amqpUrl,
+    brokerUrl: sandbox.amqpUrl,
     run,
     env: process.env,
     say: (line) => console.log(line),

@@ -6,7 +6,12 @@ import { createApptainer } from '../../../src/apptainer/inspect.js';
 import { createRunner, type RunCommand } from '../../../src/base/command.js';
 import { drawSlide } from '../../../src/sandbox/demo/slide.js';
 import { analyze, readTiff } from '../../../src/sandbox/demo/tissue-fraction.js';
-import { demoImage, installStandIn, writeStandInImage, type StandIn } from '../../../src/sandbox/images.js';
+import {
+  demoImage,
+  installFakeApptainer,
+  writeFakeImage,
+  type FakeApptainer,
+} from '../../../src/sandbox/images.js';
 
 const run = createRunner({ env: process.env });
 /** As on a machine where nobody may make namespaces. */
@@ -17,15 +22,15 @@ const noUnshare: RunCommand = (file, args, options) =>
 
 let dir: string;
 let sif: string;
-let standIns: Record<StandIn['isolation'], StandIn>;
+let fakes: Record<FakeApptainer['isolation'], FakeApptainer>;
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'dsa-stand-in-'));
-  sif = join(dir, 'practice.sif');
-  await writeStandInImage(sif, await demoImage());
-  standIns = {
-    namespace: await installStandIn({ dir: join(dir, 'a'), run, isRoot: process.getuid?.() === 0 }),
-    paths: await installStandIn({ dir: join(dir, 'b'), run: noUnshare, isRoot: false }),
+  sif = join(dir, 'demo.sif');
+  await writeFakeImage(sif, await demoImage());
+  fakes = {
+    namespace: await installFakeApptainer({ dir: join(dir, 'a'), run, isRoot: process.getuid?.() === 0 }),
+    paths: await installFakeApptainer({ dir: join(dir, 'b'), run: noUnshare, isRoot: false }),
   };
   await mkdir(join(dir, 'in'));
   await mkdir(join(dir, 'out'));
@@ -36,10 +41,10 @@ afterAll(() => rm(dir, { recursive: true, force: true }));
 const slide = drawSlide({ seed: 7, width: 300, height: 200 });
 
 test('looks like Apptainer to whoever inspects an image', async () => {
-  const apptainer = createApptainer({ run, command: standIns.namespace.command });
+  const apptainer = createApptainer({ run, command: fakes.namespace.command });
   expect(await apptainer.version()).toMatchObject({ name: 'apptainer' });
-  expect(await apptainer.inspect('practice:1', sif)).toMatchObject({
-    workingDirectory: '/opt/practice',
+  expect(await apptainer.inspect('demo:1', sif)).toMatchObject({
+    workingDirectory: '/opt/demo',
     workingDirectoryFrom: 'oci',
     entrypoint: ['/bin/sh', './docker-entrypoint.sh'],
     needsGpu: false,
@@ -47,14 +52,14 @@ test('looks like Apptainer to whoever inspects an image', async () => {
 });
 
 describe.each(['namespace', 'paths'] as const)('exec with %s', (isolation) => {
-  const exec = (args: string[]) => run(standIns[isolation].command, ['exec', ...args]);
+  const exec = (args: string[]) => run(fakes[isolation].command, ['exec', ...args]);
 
   test('runs the demo analysis on bound files', async () => {
-    expect(standIns[isolation].isolation).toBe(isolation);
+    expect(fakes[isolation].isolation).toBe(isolation);
     await writeFile(join(dir, 'in', 'Fläche 1.tiff'), slide.tiff);
     const result = await exec([
       '--pwd',
-      '/opt/practice',
+      '/opt/demo',
       '--mount',
       `type=bind,"source=${join(dir, 'in')}","destination=/mnt/girder worker/in",ro`,
       '--bind',
@@ -95,7 +100,7 @@ describe.each(['namespace', 'paths'] as const)('exec with %s', (isolation) => {
 
   test('environment goes in as Apptainer takes it', async () => {
     const result = await run(
-      standIns[isolation].command,
+      fakes[isolation].command,
       ['exec', '--cleanenv', '--env', 'B=two', sif, '/usr/bin/env'],
       { env: { APPTAINERENV_A: 'one', SECRET: 'outside' } },
     );
@@ -109,7 +114,7 @@ describe.each(['namespace', 'paths'] as const)('exec with %s', (isolation) => {
     const stop = new AbortController();
     const mark = join(dir, 'out', isolation);
     const pending = run(
-      standIns[isolation].command,
+      fakes[isolation].command,
       [
         'exec',
         '--bind',
@@ -131,7 +136,7 @@ describe.each(['namespace', 'paths'] as const)('exec with %s', (isolation) => {
   });
 });
 
-const inNamespace = (args: string[]) => run(standIns.namespace.command, ['exec', ...args]);
+const inNamespace = (args: string[]) => run(fakes.namespace.command, ['exec', ...args]);
 
 test('a read-only bind is read-only, nothing unbound is seen with --containall, and a missing source is an error', async () => {
   const write = await inNamespace([
@@ -143,7 +148,7 @@ test('a read-only bind is read-only, nothing unbound is seen with --containall, 
     'echo x > /mnt/in/new',
   ]);
   expect(write.kind === 'exited' && write.exitCode).not.toBe(0);
-  const system = await inNamespace([sif, '/bin/sh', '-c', 'echo x > /etc/practice-was-here']);
+  const system = await inNamespace([sif, '/bin/sh', '-c', 'echo x > /etc/sandbox-was-here']);
   expect(system.kind === 'exited' && system.exitCode).not.toBe(0);
   const hidden = await inNamespace(['--containall', sif, '/bin/ls', dir]);
   expect(hidden.kind === 'exited' && hidden.exitCode).not.toBe(0);

@@ -1,19 +1,19 @@
 import { expect } from 'vitest';
 
 import { createRunner } from '../../../src/base/command.js';
-import { installStandIn, writeStandInImage } from '../../../src/sandbox/images.js';
+import { installFakeApptainer, writeFakeImage } from '../../../src/sandbox/images.js';
 import { isolationSuite } from '../../support/isolation-suite.js';
 
 // tests/apptainer/isolation.test.ts is the same over the real Apptainer
 
 isolationSuite(async (dir) => {
   const run = createRunner({ env: process.env });
-  const { command, isolation } = await installStandIn({ dir, run, isRoot: process.getuid?.() === 0 });
+  const { command, isolation } = await installFakeApptainer({ dir, run, isRoot: process.getuid?.() === 0 });
   expect(isolation).toBe('namespace');
   return {
     command,
     image: async (path, config, files) =>
-      writeStandInImage(path, {
+      writeFakeImage(path, {
         labels: {},
         config,
         files: Object.fromEntries(

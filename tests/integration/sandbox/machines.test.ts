@@ -46,7 +46,7 @@ async function startSmallSite(
 
 const localhost = '127.0.0.1 localhost';
 
-describe.concurrent('the services of a practice site start, and a job runs, where the host name is', () => {
+describe.concurrent('the services of a sandbox start, and a job runs, where the host name is', () => {
   test.each([
     ['127.0.0.1', ['127.0.0.1 localhost lab-pc'], undefined],
     [
@@ -72,7 +72,7 @@ test('slurmdbd tells slurmctld of a new limit where the host name is 127.0.1.1',
   expect(job).toMatchObject({ stderr: expect.stringContaining('QOSGrpSubmitJobsLimit') as string });
 });
 
-describe.concurrent('a practice site is refused at once, with the line to write, where the host name', () => {
+describe.concurrent('a sandbox is refused at once, with the line to write, where the host name', () => {
   const line = 'Add this line to /etc/hosts, as root, in place of any other with that name: 127.0.1.1 lab-pc';
   test.each([
     [

@@ -16,7 +16,7 @@ let queue: string;
 beforeEach(async () => {
   connection = await connect(testSite().amqpUrl);
   channel = await connection.createChannel();
-  queue = `practice-${randomUUID()}`;
+  queue = `sandbox-${randomUUID()}`;
 });
 
 afterEach(async () => {

@@ -21,7 +21,7 @@ test('the file system for a real image holds all that the demo analysis needs', 
   const result = await run('unshare', [
     ...(isRoot ? [] : ['--user', '--map-root-user']),
     `--root=${join(dir, 'rootfs')}`,
-    '--wd=/opt/practice',
+    '--wd=/opt/demo',
     './docker-entrypoint.sh',
     'TissueFraction',
   ]);
@@ -39,9 +39,9 @@ test.each([
   await chmod(join(bin, 'apptainer'), 0o755);
   const runtime = await prepareRuntime({ dir, run, path: `${bin}:/usr/bin`, isRoot });
   if (trouble === '') {
-    expect(runtime).toMatchObject({ command: join(bin, 'apptainer'), standIns: [] });
+    expect(runtime).toMatchObject({ command: join(bin, 'apptainer'), notices: [] });
   } else {
     expect(runtime.command).toBe(join(dir, 'apptainer', 'bin', 'apptainer'));
-    expect(runtime.standIns.join()).toContain(trouble);
+    expect(runtime.notices.join()).toContain(trouble);
   }
 });

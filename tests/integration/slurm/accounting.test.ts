@@ -75,18 +75,10 @@ describe('an account that is refused', () => {
   test('at once fails the run with the words of Slurm; one that worked before is waited for', async () => {
     const { publish, ended, until } = await open({ 'slurm.account': 'research' });
     expectStatus(await ended(await publish({ args: ['Clock', '0'] })), status.success);
-    await site.must(
-      'sacctmgr',
-      '--immediate',
-      'remove',
-      'user',
-      user,
-      'account=research',
-      'cluster=practice',
-    );
+    await site.must('sacctmgr', '--immediate', 'remove', 'user', user, 'account=research', 'cluster=sandbox');
     const waiting = await publish({ args: ['Clock', '0'] });
     await until(() => messageOf(waiting).includes('accepts no such jobs'));
-    await site.must('sacctmgr', '--immediate', 'add', 'user', user, 'account=research', 'cluster=practice');
+    await site.must('sacctmgr', '--immediate', 'add', 'user', user, 'account=research', 'cluster=sandbox');
     await site.modify('user', user, 'QOS=normal,short');
     expectStatus(await ended(waiting), status.success);
     await lab?.close();

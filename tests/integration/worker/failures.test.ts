@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { connect } from '../../../src/celery/amqp/amqplib.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { writeStandInImage } from '../../../src/sandbox/images.js';
+import { writeFakeImage } from '../../../src/sandbox/images.js';
 import type { GirderJob } from '../../../src/sandbox/fake-girder/index.js';
 import { expectStatus, openLab, status, statuses, type Lab } from '../../support/lab.js';
 import { testImage } from '../../support/test-image.js';
@@ -16,7 +16,7 @@ let lab: Lab;
 beforeAll(async () => {
   lab = await openLab();
   const images = lab.settings.dirs.images ?? '';
-  await writeStandInImage(join(images, 'test_silent_v1.sif'), { ...testImage, labels: {}, config: {} });
+  await writeFakeImage(join(images, 'test_silent_v1.sif'), { ...testImage, labels: {}, config: {} });
   await writeFile(join(images, 'test_broken_v1.sif'), 'this is no image');
 });
 

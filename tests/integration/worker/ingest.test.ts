@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { ingestTask } from '../../../src/girder/protocol/task-names.js';
 import type { GirderJob } from '../../../src/sandbox/fake-girder/index.js';
-import { writeStandInImage } from '../../../src/sandbox/images.js';
+import { writeFakeImage } from '../../../src/sandbox/images.js';
 import { expectStatus, openLab, status, statuses, type Lab } from '../../support/lab.js';
 import { testImage } from '../../support/test-image.js';
 
@@ -19,7 +19,7 @@ afterEach(async () => {
 
 async function openWith(flags: Record<string, unknown> = {}): Promise<void> {
   lab = await openLab(flags);
-  await writeStandInImage(join(lab.registry, 'lab_new_v1.sif'), {
+  await writeFakeImage(join(lab.registry, 'lab_new_v1.sif'), {
     ...testImage,
     labels: { ...testImage.labels, 'org.who': 'us', description: 'A new one' },
   });
@@ -67,7 +67,7 @@ describe('images that an administrator adds in Girder', () => {
   });
 
   test('that fail are named with their reasons, and do not keep the others away', async () => {
-    await writeStandInImage(join(lab.registry, 'lab_silent_v1.sif'), {
+    await writeFakeImage(join(lab.registry, 'lab_silent_v1.sif'), {
       ...testImage,
       files: { '/opt/test/docker-entrypoint.sh': { text: '#!/bin/sh\necho no list\n', executable: true } },
     });
@@ -126,7 +126,7 @@ describe('images that an administrator adds in Girder', () => {
     await lab.until(() => (lab.girder.job(resumed.id)?.log.join('') ?? '').includes('Pulling lab/slow:v1'));
     await lab.worker.stop();
     await rm(pipe);
-    await writeStandInImage(pipe, testImage);
+    await writeFakeImage(pipe, testImage);
     await lab.startWorker();
     expectStatus(await lab.ended(resumed), status.success);
     expect(await imageFiles()).toEqual(['lab_slow_v1.sif', 'test_image_v1.sif']);

@@ -14,7 +14,7 @@ let lab: Lab;
 let gates: string;
 
 beforeAll(async () => {
-  gates = await mkdtemp(join(testSite().practiceDir, 'gates-'));
+  gates = await mkdtemp(join(testSite().sandboxDir, 'gates-'));
   lab = await openLab({ 'worker.remoteShutdown': true, 'apptainer.options': [`--bind=${gates}`] });
 });
 

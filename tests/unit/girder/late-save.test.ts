@@ -8,13 +8,13 @@ import { createGirderJob } from '../../../src/girder/jobs/job.js';
 import { createReportLimits } from '../../../src/girder/jobs/report-limits.js';
 import { createSentLog } from '../../../src/girder/jobs/sent-log.js';
 import { readSession } from '../../../src/girder/api/requests-session.js';
-import { startGirderStandIn } from '../../../src/sandbox/fake-girder/index.js';
+import { startFakeGirder } from '../../../src/sandbox/fake-girder/index.js';
 import { createManualClock } from '../../support/doctor.js';
 
 /** A Girder job whose task was just accepted, and the late save of slicer_cli_web that follows. */
 async function bench({ age = 0 } = {}) {
   const dir = await mkdtemp(path.join(tmpdir(), 'dsa-slurm-late-'));
-  const girder = await startGirderStandIn({ dir });
+  const girder = await startFakeGirder({ dir });
   const clock = createManualClock();
   const connections = createGirderConnections();
   const stop = new AbortController();

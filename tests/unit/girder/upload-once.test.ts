@@ -6,13 +6,13 @@ import { clientFor } from '../../../src/girder/api/client.js';
 import type { TransferContext } from '../../../src/girder/transfer/download.js';
 import { uploadFileToFolder, uploadFileToItem } from '../../../src/girder/transfer/upload.js';
 import type { PendingUpload, UploadRecord } from '../../../src/girder/transfer/upload-content.js';
-import { startGirderStandIn } from '../../../src/sandbox/fake-girder/index.js';
+import { startFakeGirder } from '../../../src/sandbox/fake-girder/index.js';
 import { createTestSetup } from '../../support/scripted-http.js';
 
 /** A fake Girder that enforces the rules of uploads, and a worker that can crash. */
 async function bench() {
   const dir = await mkdtemp(path.join(tmpdir(), 'dsa-slurm-once-'));
-  const girder = await startGirderStandIn({ dir });
+  const girder = await startFakeGirder({ dir });
   const setup = createTestSetup();
   onTestFinished(async () => {
     await setup.connections.close();

@@ -1,4 +1,4 @@
-// A MongoDB-protocol server for a practice Girder: FerretDB inside of one process, over SQLite files.
+// A MongoDB-protocol server for a sandbox Girder: FerretDB inside of one process, over SQLite files.
 // Arguments: the TCP address to listen on, and an SQLite URI such as file:/directory/.
 package main
 

@@ -4,14 +4,14 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { writeStandInImage } from '../../../../src/sandbox/images.js';
+import { writeFakeImage } from '../../../../src/sandbox/images.js';
 import { expectStatus, openLab, status, type Lab } from '../../../support/lab.js';
 
 const image = 'test/hostile:v1';
 
 /** Runs whatever its first argument says. */
 async function installHostileImage(lab: Lab): Promise<void> {
-  await writeStandInImage(join(lab.settings.dirs.images ?? '', 'test_hostile_v1.sif'), {
+  await writeFakeImage(join(lab.settings.dirs.images ?? '', 'test_hostile_v1.sif'), {
     labels: {},
     config: {
       Entrypoint: ['/bin/sh', '/opt/app/run.sh'],

@@ -13,7 +13,7 @@ import {
 import { uploadOutputs } from '../../../../src/girder/transfer/upload-outputs.js';
 import { GirderError } from '../../../../src/girder/api/girder-error.js';
 import { uploadFileToFolder } from '../../../../src/girder/transfer/upload.js';
-import { startGirderStandIn, type Fault } from '../../../../src/sandbox/fake-girder/index.js';
+import { startFakeGirder, type Fault } from '../../../../src/sandbox/fake-girder/index.js';
 import { createTestSetup, sendJson } from '../../../support/scripted-http.js';
 import { setUp } from '../girder-bench.js';
 
@@ -58,7 +58,7 @@ const illnesses: Record<string, Fault> = {
 /** A fake Girder with one file, and a client that retries. */
 async function bench(patience: Partial<NonNullable<GirderSetup['patience']>> = {}) {
   const dir = await mkdtemp(path.join(tmpdir(), 'dsa-slurm-patience-'));
-  const girder = await startGirderStandIn({ dir });
+  const girder = await startFakeGirder({ dir });
   const problems: (string | null)[] = [];
   const setup = {
     ...createTestSetup(),

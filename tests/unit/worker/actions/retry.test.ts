@@ -9,9 +9,9 @@ import { silentLog } from '../../../../src/base/log.js';
 import { createGirderConnections, type GirderConnections } from '../../../../src/girder/api/connections.js';
 import { readAnalysis } from '../../../../src/girder/protocol/read-analysis.js';
 import {
-  startGirderStandIn,
+  startFakeGirder,
   type GirderJob,
-  type GirderStandIn,
+  type FakeGirder,
 } from '../../../../src/sandbox/fake-girder/index.js';
 import { analysisMessage } from '../../../../src/sandbox/producer/message.js';
 import { openRunStore, type RunStore } from '../../../../src/worker/run-state/run-store.js';
@@ -24,7 +24,7 @@ import { someTask } from '../../../support/tasks.js';
 
 const log = silentLog();
 let dir: string;
-let girder: GirderStandIn;
+let girder: FakeGirder;
 let connections: GirderConnections;
 let firstJob: GirderJob;
 let searched: string[];
@@ -32,7 +32,7 @@ let searched: string[];
 beforeEach(async () => {
   searched = [];
   dir = await mkdtemp(join(tmpdir(), 'dsa-slurm-retry-'));
-  girder = await startGirderStandIn({ dir: join(dir, 'girder'), revoke: async () => undefined });
+  girder = await startFakeGirder({ dir: join(dir, 'girder'), revoke: async () => undefined });
   connections = createGirderConnections();
 });
 

@@ -1,14 +1,14 @@
 import { rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { jobStatus } from '../fake-girder/rules.js';
-import { siteDirectory } from '../directory.js';
-import { listenForEnd, releaseAll, type Releaser } from '../releasers.js';
+import { jobStatus } from '../../src/sandbox/fake-girder/rules.js';
+import { sandboxDirectory } from '../../src/sandbox/directory.js';
+import { listenForEnd, releaseAll, type Releaser } from '../../src/sandbox/releasers.js';
 import { openBatch, type ChaosBatch, type ChaosRun } from './batch.js';
 import { createFaults, type Faults } from './faults.js';
 import { createRandom } from './random.js';
 import { allJobs, findLeftovers, jobNameOf, keepEvents, unfinishedRuns } from './leftovers.js';
-import { startWorkerLife, type WorkerLife } from './worker-process.js';
-import { planChaos, type ChaosPlan, type PlannedLife } from './plan.js';
+import { startChaosWorker, type ChaosWorker } from './worker-process.js';
+import { planChaos, type ChaosPlan, type PlannedWorker } from './plan.js';
 import { anyTime, isClean, killName, planLine, reportJson, reportTable, type ChaosReport } from './report.js';
 import { startChaosSite, type ChaosSite } from './site.js';
 import { judgeRun, readOutputs, type Problem } from './verify.js';
@@ -49,7 +49,7 @@ export async function runChaos(options: ChaosOptions): Promise<number> {
   const plan = planChaos({ seed, kills, runs });
   const stop = new AbortController();
   const releasers: Releaser[] = [];
-  const dir = await siteDirectory(undefined);
+  const dir = await sandboxDirectory(undefined);
   let keep = true;
   releasers.push({
     async stop() {
@@ -93,9 +93,9 @@ async function unleash(
   // as slicer_cli_web does with the jobs of half its tasks on a busy server
   const late = createRandom(plan.seed + 1);
   site.girder.saveLate(() => (late.percent(50) ? late.int(20, 400) : null));
-  let worker: WorkerLife | null = null;
+  let worker: ChaosWorker | null = null;
   /** Stands by, and is the next one. */
-  let successor: WorkerLife | null = null;
+  let successor: ChaosWorker | null = null;
   onStarted({
     async stop() {
       batch.stop();
@@ -111,22 +111,22 @@ async function unleash(
   const kills = new Map<string, number>();
   const starts: number[] = [];
   const problems: ChaosReport['problems'][number][] = [];
-  const noteStart = async (life: WorkerLife): Promise<void> => {
+  const noteStart = async (life: ChaosWorker): Promise<void> => {
     const ms = await life.startMs;
     if (ms !== null) starts.push(ms);
   };
 
-  for (const [index, life] of plan.lives.entries()) {
+  for (const [index, life] of plan.workers.entries()) {
     signal.throwIfAborted();
     // the batch lasts until the last kill
-    batch.publishUpTo(Math.ceil(((index + 1) * plan.runs.length) / plan.lives.length) + atOnce, atOnce);
+    batch.publishUpTo(Math.ceil(((index + 1) * plan.runs.length) / plan.workers.length) + atOnce, atOnce);
     const isFresh = successor === null;
-    worker = successor ?? startWorkerLife(site, life.kill);
-    const next = plan.lives[index + 1];
+    worker = successor ?? startChaosWorker(site, life.kill);
+    const next = plan.workers[index + 1];
     successor =
       life.successor === 'started later' || next === undefined
         ? null
-        : startWorkerLife(site, next.kill, { standby: true });
+        : startChaosWorker(site, next.kill, { standby: true });
     const { how, planned } = await liveAndDie(worker, successor, life, faults, batch);
     // what stood by waited for its predecessor all that time
     if (isFresh) await noteStart(worker);
@@ -155,7 +155,7 @@ async function unleash(
   }
   await faults.mend();
   say('  all faults are over; what is left may end now');
-  worker = startWorkerLife(site, null);
+  worker = startChaosWorker(site, null);
   await noteStart(worker);
   await settle(site, batch, plan, signal);
   worker.signal('SIGTERM');
@@ -176,12 +176,12 @@ async function unleash(
 }
 
 async function liveAndDie(
-  worker: WorkerLife,
-  successor: WorkerLife | null,
-  { kill, faults, successor: succession, suspendedMs }: PlannedLife,
+  worker: ChaosWorker,
+  successor: ChaosWorker | null,
+  { kill, faults, successor: succession, suspendedMs }: PlannedWorker,
   all: Faults,
   batch: ChaosBatch,
-): Promise<Awaited<WorkerLife['ended']>> {
+): Promise<Awaited<ChaosWorker['ended']>> {
   const timers: NodeJS.Timeout[] = [];
   const after = (ms: number, act: () => void): void => void timers.push(setTimeout(act, ms));
   let isStopped = false;

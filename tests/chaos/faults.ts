@@ -1,7 +1,7 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { knownRefusals } from '../../slurm/refusals.js';
-import type { Fault } from '../fake-girder/index.js';
+import { knownRefusals } from '../../src/slurm/refusals.js';
+import type { Fault } from '../../src/sandbox/fake-girder/index.js';
 import { faultFiles } from './worker-process.js';
 import type { FaultName, PlannedFault } from './plan.js';
 import { createRandom } from './random.js';

@@ -1,4 +1,4 @@
-import type { StandInImage } from '../images.js';
+import type { FakeImage } from '../../src/sandbox/images.js';
 import type { PlannedRun } from './plan.js';
 
 /** The image of a chaos batch, as Girder knows it. */
@@ -29,7 +29,7 @@ echo "end"
 exit "$code"
 `;
 
-export const chaosImage: StandInImage = {
+export const chaosImage: FakeImage = {
   labels: { entry_path: '/opt/chaos' },
   config: {},
   files: { '/opt/chaos/docker-entrypoint.sh': { text: entrypoint, executable: true } },

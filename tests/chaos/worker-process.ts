@@ -2,13 +2,13 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { packageFile } from '../../base/package-file.js';
+import { packageFile } from '../../src/base/package-file.js';
 import { importUrl, type Instructions } from './fault-injection.js';
 import type { PlannedKill } from './plan.js';
 import type { ChaosSite } from './site.js';
 
 /** A worker process: the built program, as an operator starts it. */
-export interface WorkerLife {
+export interface ChaosWorker {
   /** Milliseconds from the start of the process until it took tasks; null if it never did. */
   startMs: Promise<number | null>;
   running(): boolean;
@@ -28,19 +28,19 @@ export function faultFiles({ dir }: ChaosSite): Pick<Instructions, 'fullFile' | 
 
 const program = packageFile('dist/cli/main.js');
 
-let lives = 0;
+let workers = 0;
 
 /**
  * @param kill null for a worker that nothing is done to
  * @param standby it waits for the one that is there
  */
-export function startWorkerLife(
+export function startChaosWorker(
   site: ChaosSite,
   kill: PlannedKill | null,
   { standby = false }: { standby?: boolean } = {},
-): WorkerLife {
-  lives += 1;
-  const diedFile = join(site.dir, `died-as-planned-${lives}`);
+): ChaosWorker {
+  workers += 1;
+  const diedFile = join(site.dir, `died-as-planned-${workers}`);
   rmSync(diedFile, { force: true });
   const preload = kill === null ? [] : ['--import', importUrl({ kill, diedFile, ...faultFiles(site) })];
   const started = performance.now();

@@ -1,5 +1,5 @@
-import type { Spelling } from '../producer/message.js';
-import type { RunEvent } from '../../worker/run-state/run.js';
+import type { Spelling } from '../../src/sandbox/producer/message.js';
+import type { RunEvent } from '../../src/worker/run-state/run.js';
 import { createRandom, type Random } from './random.js';
 
 /** Kinds of journal lines at which the worker is killed: all that the runs of a chaos batch bring about. */
@@ -62,7 +62,7 @@ export interface PlannedFault {
 }
 
 /** One worker process, from its start to its death. */
-export interface PlannedLife {
+export interface PlannedWorker {
   kill: PlannedKill;
   /**
    * What follows: a worker that is started when this one has died; one that stands by meanwhile and takes over; or one
@@ -96,7 +96,7 @@ export interface PlannedRun {
 export interface ChaosPlan {
   seed: number;
   runs: readonly PlannedRun[];
-  lives: readonly PlannedLife[];
+  workers: readonly PlannedWorker[];
 }
 
 /** Longer than leases, heartbeats and time limits of commands last. */
@@ -110,7 +110,7 @@ export function planChaos({ seed, kills, runs }: { seed: number; kills: number; 
   return {
     seed,
     runs: Array.from({ length: runs }, (_, index) => planRun(index + 1, random)),
-    lives: planKills(kills, random).map((kill) => ({
+    workers: planKills(kills, random).map((kill) => ({
       kill,
       faults: planFaults(random),
       successor: planSuccessor(kill, random),
@@ -158,7 +158,7 @@ function planKills(count: number, random: Random): PlannedKill[] {
 }
 
 /** A worker that dies at a step of its journal cannot be stopped there. */
-function planSuccessor(kill: PlannedKill, random: Random): PlannedLife['successor'] {
+function planSuccessor(kill: PlannedKill, random: Random): PlannedWorker['successor'] {
   if (!random.percent(30)) return 'started later';
   return kill.kind === 'time' && kill.since === 'ready' ? 'stands by, first one stopped' : 'stands by';
 }

@@ -6,8 +6,8 @@ import { promisify } from 'node:util';
 
 import { expect, onTestFinished, test } from 'vitest';
 
-import { importUrl } from '../../../src/sandbox/chaos/fault-injection.js';
-import type { Moment, PlannedKill } from '../../../src/sandbox/chaos/plan.js';
+import { importUrl } from '../../chaos/fault-injection.js';
+import type { Moment, PlannedKill } from '../../chaos/plan.js';
 
 /** Writes into a journal what a worker writes, in the same calls, and says what it came to. */
 const writer = `

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { jobStatus } from '../fake-girder/rules.js';
-import { analysisMessage, type TaskMessage } from '../producer/message.js';
+import { jobStatus } from '../../src/sandbox/fake-girder/rules.js';
+import { analysisMessage, type TaskMessage } from '../../src/sandbox/producer/message.js';
 import { chaosImageName, expectedOutputs, inputText, workArguments } from './image.js';
 import type { PlannedRun } from './plan.js';
 import type { ChaosSite } from './site.js';

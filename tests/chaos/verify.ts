@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { jobStatus } from '../fake-girder/rules.js';
-import type { GirderStandIn } from '../fake-girder/index.js';
+import { jobStatus } from '../../src/sandbox/fake-girder/rules.js';
+import type { FakeGirder } from '../../src/sandbox/fake-girder/index.js';
 import { expectedLines, expectedOutputs } from './image.js';
 import type { PlannedRun } from './plan.js';
 
@@ -132,7 +132,7 @@ function judgeOutputs({ planned, statuses, outputs }: RunRemains): Problem[] {
 
 /** All files below a folder: their own names, whatever Girder calls the items that hold them. */
 export async function readOutputs(
-  girder: GirderStandIn,
+  girder: FakeGirder,
   folderId: string,
   prefix = '',
 ): Promise<(readonly [string, string])[]> {

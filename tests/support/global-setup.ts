@@ -29,7 +29,7 @@ export interface TestSite {
   /** Default first. */
   slurmPartitions: string[];
   /** A directory that goes away with the site; make your own with mkdtemp inside. */
-  practiceDir: string;
+  sandboxDir: string;
 }
 
 interface Site {
@@ -49,7 +49,7 @@ interface Shared {
  * share must hang on that process.
  */
 const shared = globalThis as { [key: symbol]: Shared | undefined };
-const slot = Symbol.for('dsa-slurm.practice-site');
+const slot = Symbol.for('dsa-slurm.sandbox-site');
 
 /**
  * Real RabbitMQs and real four-node Slurms, one of each for every test file that the project runs at a time. Later projects
@@ -81,7 +81,7 @@ function contextOf({ dir, rabbitmq, slurm }: Site): TestSite {
     rabbitmqctl: rabbitmq.ctl,
     slurmConf: slurm.conf,
     slurmPartitions: [...slurm.partitions],
-    practiceDir: dir,
+    sandboxDir: dir,
   };
 }
 

@@ -2,19 +2,19 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { startGirderStandIn, type GirderStandIn } from '../../../src/sandbox/fake-girder/index.js';
+import { startFakeGirder, type FakeGirder } from '../../../src/sandbox/fake-girder/index.js';
 import type { Handler } from '../../../src/sandbox/fake-girder/rules.js';
 import transitions from '../../fixtures/contract/transitions.json' with { type: 'json' };
 import cancelAnswers from '../../fixtures/contract/cancel_answers.json' with { type: 'json' };
 
 let dir: string;
-let girder: GirderStandIn;
+let girder: FakeGirder;
 let revoked: string[];
 
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'dsa-girder-'));
   revoked = [];
-  girder = await startGirderStandIn({
+  girder = await startFakeGirder({
     dir,
     revoke: (id) => {
       revoked.push(id);

@@ -1,9 +1,9 @@
 import { appendFile, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { connect } from '../../celery/amqp/amqplib.js';
-import { jobName } from '../../slurm/job-identity.js';
-import { journalPath, readJournal } from '../../worker/run-state/read-journal.js';
+import { connect } from '../../src/celery/amqp/amqplib.js';
+import { jobName } from '../../src/slurm/job-identity.js';
+import { journalPath, readJournal } from '../../src/worker/run-state/read-journal.js';
 import type { ChaosRun } from './batch.js';
 import type { ChaosSite } from './site.js';
 import type { Problem } from './verify.js';

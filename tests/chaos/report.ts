@@ -105,6 +105,6 @@ export function reportJson(report: ChaosReport): string {
 }
 
 /** The plan in one line, so that two runs of one seed can be compared. */
-export function planLine({ seed, lives, runs }: ChaosPlan): string {
-  return `Seed ${seed}: ${lives.length} kills, ${lives.flatMap(({ faults }) => faults).length} other faults planned, over ${runs.length} runs.`;
+export function planLine({ seed, workers, runs }: ChaosPlan): string {
+  return `Seed ${seed}: ${workers.length} kills, ${workers.flatMap(({ faults }) => faults).length} other faults planned, over ${runs.length} runs.`;
 }

@@ -1,20 +1,20 @@
 import { mkdir } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
-import { createRunner, type RunCommand } from '../../base/command.js';
-import { createLog } from '../../base/log.js';
-import { startGirderStandIn, type GirderStandIn } from '../fake-girder/index.js';
-import { installStandIn, writeStandInImage } from '../images.js';
-import { sifFileName } from '../../apptainer/image-name.js';
-import { createProducer, type Producer } from '../producer/index.js';
-import { startBoth, type Releaser } from '../releasers.js';
-import { installMissing } from '../services/packages.js';
-import { startRabbitmq, type RabbitmqService } from '../services/rabbitmq.js';
-import { startSlurm, userName, type SlurmService } from '../services/slurm.js';
+import { createRunner, type RunCommand } from '../../src/base/command.js';
+import { createLog } from '../../src/base/log.js';
+import { startFakeGirder, type FakeGirder } from '../../src/sandbox/fake-girder/index.js';
+import { installFakeApptainer, writeFakeImage } from '../../src/sandbox/images.js';
+import { sifFileName } from '../../src/apptainer/image-name.js';
+import { createProducer, type Producer } from '../../src/sandbox/producer/index.js';
+import { startBoth, type Releaser } from '../../src/sandbox/releasers.js';
+import { installMissing } from '../../src/sandbox/services/packages.js';
+import { startRabbitmq, type RabbitmqService } from '../../src/sandbox/services/rabbitmq.js';
+import { startSlurm, userName, type SlurmService } from '../../src/sandbox/services/slurm.js';
 import { chaosImage, chaosImageName } from './image.js';
 import { wrapSlurmCommands, type SlurmCommands } from './slurm-commands.js';
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.js';
 
-/** A practice site without a worker, and with handles on everything that can fail. */
+/** A sandbox without a worker, and with handles on everything that can fail. */
 export interface ChaosSite {
   dir: string;
   rabbitmq: RabbitmqService;
@@ -23,7 +23,7 @@ export interface ChaosSite {
   slurm: SlurmService;
   /** Between the worker and Slurm. */
   commands: SlurmCommands;
-  girder: GirderStandIn;
+  girder: FakeGirder;
   producer: Producer;
   /** Runs a command, undisturbed. */
   run: RunCommand;
@@ -76,12 +76,12 @@ export async function startChaosSite(options: ChaosSiteOptions): Promise<ChaosSi
   const programs = [path, '/usr/sbin'].join(delimiter);
   const run = createRunner({ env: { PATH: programs, HOME: dir, ...slurm.env } });
   const producer = await createProducer({ brokerUrl: rabbitmq.url, run });
-  const girder = await startGirderStandIn({ dir, revoke: (taskId) => producer.revoke([taskId]) });
+  const girder = await startFakeGirder({ dir, revoke: (taskId) => producer.revoke([taskId]) });
   onStarted(girder);
   const proxy = await startTcpProxy({ host: '127.0.0.1', port: rabbitmq.port });
   onStarted(proxy);
-  const apptainer = await installStandIn({ dir: join(dir, 'apptainer'), run, isRoot });
-  await writeStandInImage(join(images, sifFileName(chaosImageName)), chaosImage);
+  const apptainer = await installFakeApptainer({ dir: join(dir, 'apptainer'), run, isRoot });
+  await writeFakeImage(join(images, sifFileName(chaosImageName)), chaosImage);
   const commands = await wrapSlurmCommands(join(dir, 'between'), programs);
 
   const broker = new URL(rabbitmq.url);

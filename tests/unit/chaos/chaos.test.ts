@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { expectedLines, expectedOutputs } from '../../../src/sandbox/chaos/image.js';
-import { journalLines, moments, planChaos, type PlannedRun } from '../../../src/sandbox/chaos/plan.js';
-import { createRandom } from '../../../src/sandbox/chaos/random.js';
-import { isClean, reportJson, reportTable } from '../../../src/sandbox/chaos/report.js';
-import { judgeRun, type RunRemains } from '../../../src/sandbox/chaos/verify.js';
+import { expectedLines, expectedOutputs } from '../../chaos/image.js';
+import { journalLines, moments, planChaos, type PlannedRun } from '../../chaos/plan.js';
+import { createRandom } from '../../chaos/random.js';
+import { isClean, reportJson, reportTable } from '../../chaos/report.js';
+import { judgeRun, type RunRemains } from '../../chaos/verify.js';
 
 const sizes = {
   seed: fc.nat(),
@@ -19,7 +19,7 @@ describe('the plan', () => {
       fc.property(fc.record(sizes), (size) => {
         const plan = planChaos(size);
         expect(planChaos(size)).toEqual(plan);
-        expect([plan.lives.length, plan.runs.length]).toEqual([size.kills, size.runs]);
+        expect([plan.workers.length, plan.runs.length]).toEqual([size.kills, size.runs]);
       }),
     );
     expect(planChaos({ seed: 1, kills: 20, runs: 20 })).not.toEqual(
@@ -28,9 +28,9 @@ describe('the plan', () => {
   });
 
   test('comes to every step of the journal with two hundred kills', () => {
-    const { lives } = planChaos({ seed: 1, kills: 200, runs: 1 });
+    const { workers } = planChaos({ seed: 1, kills: 200, runs: 1 });
     const seen = new Set(
-      lives.map(({ kill }) => (kill.kind === 'line' ? `${kill.line} ${kill.moment}` : kill.kind)),
+      workers.map(({ kill }) => (kill.kind === 'line' ? `${kill.line} ${kill.moment}` : kill.kind)),
     );
     const steps = journalLines.flatMap((line) => moments.map((moment) => `${line} ${moment}`));
     expect(seen).toEqual(new Set([...steps, 'start', 'time']));
