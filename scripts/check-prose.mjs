@@ -8,17 +8,17 @@ import { readFileSync } from 'node:fs';
 
 /** What to write instead, by pattern. */
 const patterns = [
-  [/\b(?:is|are|was|were|be|been) none\b(?! of)/i, '"is not a …", "there is none"'],
+  [/(?<!\bthere )\b(?:is|are|was|were|be|been) none\b(?! of)/i, '"is not a …", "there is none"'],
   [
-    /\bis no (?!longer|more|different|other|need|reason|use\b|way|one\b|such)[a-z]/i,
-    '"is not a …", "there is no …"',
+    /(?<!\bthere )\bis no (?!longer|more|different|other|need|reason|use\b|way|one\b|such)[a-z]/i,
+    '"is not a …"',
   ],
   [/\bwho(?:so)?ever\b/i, 'the noun: "the caller", "the user"'],
   [/\banew\b/i, '"again"'],
   [/\bmend(?:s|ed|ing)?\b/i, '"fix", "repair"'],
   [/\bshall\b/i, '"must", "should", "will"'],
   [/\btroubles?\b(?!shoot)/i, '"error", "problem", "warning"'],
-  [/\b(?:has|have|had) to\b/i, '"must", "needs to"'],
+  [/(?<!\b(?:no|not|never|n't|would|will|may|might) )\b(?:has|have) to\b/i, '"must", "needs to"'],
   [/\bgo(?:es)? (?:over|before) (?:the|a|it|them|what|every)\b/i, '"overrides", "takes precedence over"'],
   [/\bin words\b/i, '"as text", "human-readable"'],
   [/\bby (?:itself|themselves|himself)\b/i, '"automatically", "on its own"'],
@@ -66,14 +66,18 @@ function pageTexts(text) {
 function codeTexts(text) {
   const tokens =
     /\/\*[^]*?\*\/|(?<=^|\s)\/\/[^\n]*|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`|(?<=^)#[^\n]*/gm;
-  return [...text.matchAll(tokens)]
-    .filter(([token]) => /\S \S/.test(token))
-    .flatMap(({ 0: token, index }) =>
-      paragraphs(
-        token.replaceAll(/`[^`\n]*`/g, (code) => (code === token ? code : blank(code))),
-        index,
-      ),
-    );
+  return (
+    [...text.matchAll(tokens)]
+      // expressions inside of a template are code
+      .map((found) => Object.assign(found, [found[0].replaceAll(/\$\{[^{}]*\}/g, blank)]))
+      .filter(([token]) => /\S \S/.test(token))
+      .flatMap(({ 0: token, index }) =>
+        paragraphs(
+          token.replaceAll(/`[^`\n]*`/g, (code) => (code === token ? code : blank(code))),
+          index,
+        ),
+      )
+  );
 }
 
 function paragraphs(text, offset) {

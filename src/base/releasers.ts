@@ -1,7 +1,7 @@
 import { errorLine } from './errors.js';
 import type { Log } from './log.js';
 
-/** What has to be released in the end, in the reverse order of how it was acquired. */
+/** What must be released in the end, in the reverse order of how it was acquired. */
 export interface Releasers {
   /**
    * Remembers a releaser. One that is added after the release has begun is run at once: what a start acquires while a stop

@@ -46,7 +46,7 @@ export interface Question {
   kind: 'text' | 'path' | 'number' | 'choice' | 'secret';
   /** `--tmp`. Secrets have none, because every user of a machine can read flags. */
   flag?: string;
-  /** The answer may be none, which is null. */
+  /** The answer may be empty, which is null. */
   optional?: true;
   choices?(draft: Draft, detected: Detection): readonly Choice[];
   /** The proposed answer; null proposes none. Undefined: no proposal. */

@@ -40,7 +40,7 @@ describe('saveSettings', () => {
 
   it.each([
     ['a half-written file', '{"slurm": {"qos"', { 'slurm.qos': 'b' }],
-    ['a group that is no object', '{"slurm": "mine"}', { 'slurm.qos': 'b' }],
+    ['a group that is not an object', '{"slurm": "mine"}', { 'slurm.qos': 'b' }],
     ['a wrong value, though the other is right', '{}', { 'slurm.qos': 'b', 'slurm.cpus': 'many' }],
     ['an unknown key', '{}', { 'slurm.quos': 'b' }],
   ])('rejects %s and writes nothing', async (_, content, values) => {

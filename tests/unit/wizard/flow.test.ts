@@ -309,7 +309,7 @@ describe('without a terminal', () => {
   it.each<[string, Parameters<typeof presets>]>([
     ['an unknown key', [{ 'slurm.partion': 'x' }]],
     ['a secret in a flag', [{ 'broker.password': 'hush-hush' }]],
-    ['a file that is no YAML', [{}, {}, 'broker: {password: hush-hush']],
+    ['a file that is not YAML', [{}, {}, 'broker: {password: hush-hush']],
     ['a list in a file', [{}, {}, 'base: [hush-hush]']],
     ['an unknown key in a file', [{}, {}, 'brokr: {host: x}']],
   ])('%s is rejected without printing a secret', (_what, args) => {

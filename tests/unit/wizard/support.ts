@@ -52,7 +52,7 @@ export function openSite(over: Partial<SiteProbes> = {}): SiteProbes {
     girder: {
       version: () => Promise.resolve({ version: '5.0.1', major: 5 }),
       login: () => Promise.resolve({ token: 't', login: 'admin', isAdmin: true }),
-      as: () => Promise.reject(new Error('nobody asks this Girder')),
+      as: () => Promise.reject(new Error('this Girder must not be asked')),
     },
     mongo: { ping: () => Promise.resolve({ version: '7.0', open: false, hasGirder: true }) },
     slurm: { test: () => Promise.resolve(null) },

@@ -308,7 +308,7 @@ describe('readControlRequest', () => {
     ['not JSON', '{'],
     ['no table', '[1]'],
     ['no method', '{"arguments": {}}'],
-    ['a method that is no text', '{"method": {"a": 1}}'],
+    ['a method that is not a string', '{"method": {"a": 1}}'],
     ['an answer into the task queue', '{"method":"ping","reply_to":{"exchange":"","routing_key":"celery"}}'],
     [
       'an endless reply address',

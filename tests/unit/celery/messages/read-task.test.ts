@@ -91,9 +91,9 @@ describe('readTask', () => {
     ['an absurd eta', taskDelivery({ headers: { eta: '9999-12-31T23:59:59' } }), '"eta"'],
     ['an eta that is a number', taskDelivery({ headers: { eta: 1e9 } }), '"eta"'],
     ['a bad expires', taskDelivery({ headers: { expires: '2026-13-45T00:00:00' } }), '"expires"'],
-    ['a body that is no JSON', taskDelivery({ content: Buffer.from('{"token": "abc" ') }), 'offset|ends'],
+    ['a body that is not JSON', taskDelivery({ content: Buffer.from('{"token": "abc" ') }), 'offset|ends'],
     ['an empty body', taskDelivery({ content: Buffer.alloc(0) }), 'not JSON'],
-    ['a body that is no UTF-8', taskDelivery({ content: Buffer.from([0x22, 0xff, 0x22]) }), 'UTF-8'],
+    ['a body that is not UTF-8', taskDelivery({ content: Buffer.from([0x22, 0xff, 0x22]) }), 'UTF-8'],
     ['a huge body', taskDelivery({ content: Buffer.alloc(16 * 1024 * 1024 + 1, 0x20) }), '16 MiB'],
   ])('refuses %s', (_, delivery, reason) => {
     const refusal = refusalOf(delivery);

@@ -47,7 +47,7 @@ describe.each(['results', 'results-celery56'])('resultMessage, beside the captur
     expect(JSON.parse(String(message?.content))).toMatchObject({ children: captured.children });
   });
 
-  test('is null if nobody waits for the result', () => {
+  test('is null if no caller waits for the result', () => {
     const ignored = readTask(taskDelivery({ headers: { ignore_result: true } }));
     const unaddressed = readTask(taskDelivery({ properties: { replyTo: undefined } }));
     expect(resultMessage(ignored, { status: 'SUCCESS' })).toBeNull();

@@ -92,7 +92,7 @@ describe('a log without lines says why', () => {
       'deleted after the run succeeded',
     ],
     ['not there', finished('failed'), { isMissing: true }, 'nothing was written, or it was deleted'],
-    ['empty for good', finished('failed'), {}, 'The log is empty.'],
+    ['empty at the end', finished('failed'), {}, 'The log is empty.'],
     ['not to be read', running, { trouble: 'EACCES: permission denied' }, 'EACCES: permission denied'],
   ])('%s', (_, run, parts, sentence) => {
     openConsole(run);

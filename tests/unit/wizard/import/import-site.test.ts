@@ -201,7 +201,7 @@ services:
       'aliases without end',
       `a: &a [x,x,x,x,x,x,x,x,x]\n${'bcdefghi'.replaceAll(/./g, (c, i: number) => `${c}: &${c} [${`*${'abcdefgh'.charAt(i)},`.repeat(9)}]\n`)}services: *i\n`,
     ],
-    ['what is no YAML', 'services: [}'],
+    ['what is not YAML', 'services: [}'],
     ['other shapes', 'services: {girder: [1], rabbitmq: {ports: 5, volumes: {a: b}, environment: [[1]]}}'],
     ['a prototype', 'services: {girder: {environment: {__proto__: {DSA_USER: "1:1"}}}}'],
   ])('with %s does no harm', async (_, text) => {
