@@ -1,6 +1,7 @@
 import { pino, type Logger } from 'pino';
 
 import { escapeUnprintable } from './printable-json.js';
+import { masked } from './redact.js';
 import { createRing, type Ring } from './ring.js';
 
 /** Structured log, used as `log.info({ run: id, job: '123' }, 'submitted')`: data first, then a short message. */
@@ -74,7 +75,7 @@ export function createLog({ level, destination }: LogOptions): Log {
     {
       level,
       base: null,
-      redact: { paths: secretPaths, censor: '[secret]' },
+      redact: { paths: secretPaths, censor: masked },
       timestamp: pino.stdTimeFunctions.isoTime,
       hooks: {
         streamWrite(line) {
@@ -92,15 +93,4 @@ export function createLog({ level, destination }: LogOptions): Log {
 /** A logger that discards everything, for tests and for commands that do not log. */
 export function silentLog(): Log {
   return pino({ level: 'silent' });
-}
-
-/** `amqp://user:***@host/vhost`: a URL without its password. A text that is not a URL is masked completely. */
-export function maskUrl(text: string): string {
-  try {
-    const url = new URL(text);
-    if (url.password !== '') url.password = '***';
-    return url.href.replaceAll('%2A', '*');
-  } catch {
-    return '***';
-  }
 }

@@ -1,5 +1,5 @@
 import type * as z from 'zod';
-import { maskUrl } from '../base/log.js';
+import { maskUrl } from '../base/redact.js';
 import { settingInfo, settingsSchema, type SettingInfo } from './schema.js';
 
 /** One setting of the schema. */

@@ -3,7 +3,7 @@ import { createRunner } from '../base/command.js';
 import { slurmEnvironment } from '../slurm/environment.js';
 import type { Check, CheckResult, RunContext } from './check.js';
 import { allChecks, checkById } from './checks/index.js';
-import { cleanResult, secretsOf } from './mask.js';
+import { maskResult, secretsOf } from './mask-result.js';
 import { runChecks as run, type RunChecksOptions } from './run-checks.js';
 
 export { exitCodeOf, jsonReport, renderReport, summaryOf, type ReportStyle, type Summary } from './report.js';
@@ -41,9 +41,9 @@ export async function runChecks(
   const results = await run(checks, context, {
     catalog: allChecks,
     ...options,
-    onResult: (result) => options.onResult?.(cleanResult(result, secrets)),
+    onResult: (result) => options.onResult?.(maskResult(result, secrets)),
   });
-  return results.map((result) => cleanResult(result, secrets));
+  return results.map((result) => maskResult(result, secrets));
 }
 
 /** A context on this machine. What is left out: no profile read from a file, no site directory, nothing deep. */

@@ -2,10 +2,10 @@ import { constants, type Stats } from 'node:fs';
 import { lstat, open, realpath } from 'node:fs/promises';
 import { dirname, relative } from 'node:path';
 import { DsaSlurmError, errorLine, systemCode } from '../../base/errors.js';
+import { createTextMask, maskAssignment } from '../../base/redact.js';
 import type { PlannedFile } from '../init-answers.js';
 import { unifiedDiff } from './diff.js';
 import { digest, readManifest } from './manifest.js';
-import { createMask } from './mask.js';
 
 /** Generated files are much smaller: a larger file is not from init. */
 const maxBytes = 4 * 1024 * 1024;
@@ -39,7 +39,10 @@ export async function compare(
   { manifestPath, secrets }: CompareOptions,
 ): Promise<Change[]> {
   const manifest = await readManifest(manifestPath);
-  const mask = createMask(secrets);
+  const maskSecrets = createTextMask(secrets);
+  // control characters could control the terminal
+  const mask = (line: string): string =>
+    maskAssignment(maskSecrets(line)).replaceAll(/[^\P{Cc}\t]/gu, '\u{FFFD}');
   const changes: Change[] = [];
   for (const file of files) {
     const target = await resolveTarget(file.path);

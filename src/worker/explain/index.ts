@@ -6,6 +6,7 @@ import { systemClock } from '../../base/clock.js';
 import { createRunner } from '../../base/command.js';
 import { systemCode } from '../../base/errors.js';
 import { silentLog } from '../../base/log.js';
+import { createMessageMask, type JsonValue } from '../../base/redact.js';
 import type { Settings } from '../../config/schema.js';
 import { openGirderConnections } from '../../girder/api/connections.js';
 import { checkBind, unreadable } from '../../girder/transfer/bind-guard.js';
@@ -17,7 +18,6 @@ import { privateDirectories } from '../run-state/directories.js';
 import { explainMessage } from './explain.js';
 import type { Explanation } from './explanation.js';
 import { explainImage, type ImageExplanation, type ImageQuestion } from './image.js';
-import { createMask, type Plain } from './mask.js';
 import { readMessageFile } from './message-file.js';
 
 export type { Explanation } from './explanation.js';
@@ -56,8 +56,8 @@ export async function explainFile(
   });
   if (note !== null) told.notes.push(note);
   if (showSecrets) return told;
-  const mask = createMask(delivery.properties.headers, told.decoded);
-  return mask(told as unknown as Plain) as unknown as Explanation;
+  const mask = createMessageMask(delivery.properties.headers, told.decoded);
+  return mask(told as unknown as JsonValue) as unknown as Explanation;
 }
 
 /**

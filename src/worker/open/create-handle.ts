@@ -9,7 +9,7 @@ import type { ClusterInfo } from '../../slurm/site.js';
 import { createActions } from '../actions/actions.js';
 import type { RunStore } from '../run-state/run-store.js';
 import type { Executor } from '../executor/executor.js';
-import { createMask } from '../explain/mask.js';
+import { createMessageMask } from '../../base/redact.js';
 import type { CommandAnswer, WorkerHandle } from '../views/handle.js';
 import type { TaskAcceptor, RequestedIntake } from '../task-acceptor.js';
 import type { Journal } from '../run-state/journal.js';
@@ -168,7 +168,7 @@ async function describeJob(jobId: string, { executor, runStore, clock }: HandleS
   // a site's own batch script may have got the arguments of the container on its command line
   const run = [...runStore.all()].find((each) => each.jobId === jobId);
   const { pairs } = answer.job;
-  const values = createMask(run?.task.headers ?? null)(pairs.map(([, value]) => value)) as readonly string[];
+  const values = createMessageMask(run?.task.headers ?? null)(pairs.map(([, value]) => value)) as readonly string[];
   const facts = pairs.map(([key], index) => [key, values[index] ?? ''] as const);
   return { jobId, facts, at: clock.now(), trouble: null };
 }

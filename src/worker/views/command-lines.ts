@@ -2,7 +2,7 @@ import type { Task } from '../../celery/messages/task.js';
 import type { Settings } from '../../config/schema.js';
 import type { Analysis } from '../../girder/protocol/analysis.js';
 import { submitArguments } from '../../slurm/commands/sbatch.js';
-import { createMask } from '../explain/mask.js';
+import { createMessageMask } from '../../base/redact.js';
 import type { PlannedJob } from '../job-request/plan.js';
 import type { Submission } from '../run-state/run.js';
 
@@ -17,7 +17,7 @@ export function commandLines(
   { request, exec, command }: PlannedJob,
   { apptainer, worker }: Pick<Settings, 'apptainer' | 'worker'>,
 ): NonNullable<Submission['lines']> {
-  const mask = createMask(headers, analysis);
+  const mask = createMessageMask(headers, analysis);
   const shown = (line: readonly string[]): string[] => {
     const texts = (mask(line) as readonly string[]).slice(0, mostArguments);
     const left = line.length - texts.length;

@@ -11,7 +11,7 @@ import { docsOf, doctorPage } from '../../../src/doctor/docs.js';
 import { fileSystemOf } from '../../../src/doctor/file-system.js';
 import { bytes, combine, fail, ok, quoted, warn } from '../../../src/doctor/check-result.js';
 import { loadForDoctor } from '../../../src/doctor/load-configuration.js';
-import { cleanResult, secretsOf } from '../../../src/doctor/mask.js';
+import { maskResult, secretsOf } from '../../../src/doctor/mask-result.js';
 import { applyRepairs } from '../../../src/doctor/apply-fixes.js';
 import { exitCodeOf, jsonReport, renderReport, summaryOf } from '../../../src/doctor/report.js';
 import { selectChecks } from '../../../src/doctor/select.js';
@@ -138,23 +138,39 @@ describe('the last pass', () => {
   const settings = settingsWith({
     'broker.url': 'amqp://girder:s%23cret@h/',
     'girder.apiKey': 'A'.repeat(40),
-    'mongo.uri': 'mongodb://u:hidden@h/girder',
+    'mongo.uri': 'mongodb://u:h1dden@h/girder',
   });
 
   it('masks every secret of the settings, in each form', () => {
-    const shown = cleanResult(
-      result({ evidence: [`s%23cret s#cret ${'A'.repeat(40)}`, 'hidden'], fix: 'say hidden' }),
+    const shown = maskResult(
+      result({ evidence: [`s%23cret s#cret ${'A'.repeat(40)}`, 'h1dden'], fix: 'say h1dden' }),
       secretsOf(settings),
     );
     expect(shown).toMatchObject({ evidence: ['*** *** ***', '***'], fix: 'say ***' });
   });
 
-  it('leaves guest alone, which is no secret', () => {
+  it('leaves a fix as the command that it is, whatever the password is', () => {
+    const fix = 'dsa-slurm --profile slow worker\napptainer pull docker://registry:5000/a@sha256:0f';
+    for (const password of ['p', 'dsa', 'slurm', 'apptainer']) {
+      const secrets = secretsOf(settingsWith({ 'broker.url': `amqp://girder:${password}@h/` }));
+      const shown = maskResult(result({ evidence: [`amqp://girder:${password}@h/ refused`], fix }), secrets);
+      expect(shown).toMatchObject({ evidence: ['amqp://girder:***@h/ refused'], fix });
+    }
+  });
+
+  it.each(['se/cret1', 'se@cret1'])('masks the unescaped password %s', (password) => {
+    const { broker, ...rest } = settingsWith();
+    const secrets = secretsOf({ ...rest, broker: { ...broker, url: `amqp://girder:${password}@h/` } });
+    const shown = maskResult(result({ evidence: [`refused ${password}`], fix: `x ${password}` }), secrets);
+    expect(shown).toMatchObject({ evidence: ['refused ***'], fix: 'x ***' });
+  });
+
+  it('does not mask the password guest', () => {
     expect(secretsOf(settingsWith())).toEqual([]);
   });
 
   it('takes out what a terminal would take for a command', () => {
-    expect(cleanResult(result({ evidence: ['a\u001B[2Jb\nc'], fix: 'x\ny\u0007' }), [])).toMatchObject({
+    expect(maskResult(result({ evidence: ['a\u001B[2Jb\nc'], fix: 'x\ny\u0007' }), [])).toMatchObject({
       evidence: ['a?[2Jb c'],
       fix: 'x\ny?',
     });

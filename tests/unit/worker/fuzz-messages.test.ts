@@ -8,7 +8,7 @@ import { readAnalysis } from '../../../src/girder/protocol/read-analysis.js';
 import { readGirderJob } from '../../../src/girder/protocol/read-job.js';
 import { explainMessage } from '../../../src/worker/explain/explain.js';
 import type { Explanation } from '../../../src/worker/explain/explanation.js';
-import { createMask, type Plain } from '../../../src/worker/explain/mask.js';
+import { createMessageMask, type JsonValue } from '../../../src/base/redact.js';
 import { renderExplanation } from '../../../src/worker/explain/render.js';
 import { someSettings } from '../../support/settings.js';
 import { deliveryOf, fixtureNames, readFixture } from '../celery/deliveries.js';
@@ -164,8 +164,8 @@ function expectExplained(delivery: Delivery, verdict: 'accepted' | 'refused'): v
   // a wrong header jobInfoSpec keeps Girder from being told, and no task from being run
   if (verdict === 'accepted') expect(told.task).not.toBeNull();
   expect(told.verdict === 'refused').toBe(told.reasons.length > 0);
-  const mask = createMask(delivery.properties.headers, told.decoded);
-  const shown = mask(told as unknown as Plain);
+  const mask = createMessageMask(delivery.properties.headers, told.decoded);
+  const shown = mask(told as unknown as JsonValue);
   expect(JSON.stringify(shown)).not.toContain('FAKETOKEN');
   expect(renderExplanation(shown as unknown as Explanation, { colour: false })).not.toMatch(/[^\P{Cc}\n]/u);
 }
