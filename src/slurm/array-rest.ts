@@ -1,20 +1,20 @@
 /**
- * The waiting tasks of a job array, which squeue prints as one row: `104_[2-300%1]`. Slurm's other commands take such an
- * id only without the throttle behind `%` and without steps (`1-9:2`), both tried on 22.05.
+ * The pending tasks of a job array, which squeue prints as one row: `104_[2-300%1]`. Slurm's other commands accept such an
+ * id only without the throttle after `%` and without steps (`1-9:2`); both tested on 22.05.
  */
 export interface ArrayRest {
   /** The array: `104`. */
   array: string;
-  /** As the other commands take it: `104_[2-300]`. Null where squeue printed only a part of the list. */
+  /** As the other commands accept it: `104_[2-300]`. Null if squeue truncated the list. */
   id: string | null;
-  /** How many tasks wait. Null where squeue printed only a part of the list. */
+  /** Number of pending tasks. Null if squeue truncated the list. */
   count: number | null;
 }
 
-/** Tasks that a list with steps may be written out to. */
+/** A list with steps is expanded up to this many tasks. */
 const maxExpanded = 5_000;
 
-/** Reads an id of squeue; null for one that is no rest of an array. */
+/** Parses a job id from squeue; null unless it stands for the pending tasks of an array. */
 export function arrayRest(jobId: string): ArrayRest | null {
   const [, array, list] = /^(\d+)_\[([^\]]*)\]$/.exec(jobId) ?? [];
   if (array === undefined || list === undefined) return null;
@@ -36,7 +36,7 @@ export function arrayRest(jobId: string): ArrayRest | null {
   return { array, id: `${array}_[${parts.join(',')}]`, count };
 }
 
-/** `104_[2-300] (299 tasks)`; every other id as it is. */
+/** `104_[2-300] (299 tasks)`; any other id is returned unchanged. */
 export function jobIdWithTasks(jobId: string): string {
   const count = arrayRest(jobId)?.count ?? null;
   return count === null ? jobId : `${jobId} (${count} ${count === 1 ? 'task' : 'tasks'})`;

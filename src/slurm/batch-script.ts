@@ -2,21 +2,20 @@ import { DsaSlurmError } from '../base/errors.js';
 import type { SbatchOption } from './options.js';
 
 /**
- * What the worker and the batch script agree on. The names of the environment stand in templates/singularity.slurm as
- * well.
+ * The interface between the worker and its batch script. templates/singularity.slurm uses the same environment variables.
  */
 
 /**
- * Whether a batch script is one of ours (`# dsa-slurm-script: 1`): takes the container's arguments from a file, makes room
- * for it on the node's disk, and writes an exit record. For the operator's own script everything is on its command line.
+ * Whether a batch script is dsa-slurm's own (`# dsa-slurm-script: 1`): it reads the container's arguments from a file, provides
+ * scratch space on the node's disk and writes an exit record. An operator's own script gets everything on its command line.
  */
 export function scriptTakesArgumentsFile(text: string): boolean {
   return /^# dsa-slurm-script: 1\s*$/m.test(text);
 }
 
 /**
- * Whether a batch script of ours handles Slurm's warning of the time limit (SIGXCPU, which would end an older one), and does not ask
- * Slurm for another signal.
+ * Whether a dsa-slurm batch script handles Slurm's time limit warning (SIGXCPU, which would kill an older version) and does not
+ * request another signal from Slurm.
  */
 export function scriptTakesTimeWarning(text: string): boolean {
   return (
@@ -26,49 +25,49 @@ export function scriptTakesTimeWarning(text: string): boolean {
   );
 }
 
-/** The signal that asks a batch script to end its analysis because the run is canceled. */
+/** The signal that makes a batch script stop its analysis because the run was canceled. */
 export type CancelSignal = 'QUIT' | 'TERM';
 
 /**
- * Which signal a batch script takes as the first step of a cancel; null if it is not one of ours. After SIGQUIT the script waits
- * with its exit record written until Slurm cancels the job; an older one only forwards SIGTERM and ends with its analysis.
+ * The signal that a batch script expects as the first step of a cancel; null if it is not dsa-slurm's own. After SIGQUIT the
+ * script writes its exit record and waits until Slurm cancels the job; an older version forwards SIGTERM and ends with its analysis.
  */
 export function scriptCancelSignal(text: string): CancelSignal | null {
   if (!scriptTakesArgumentsFile(text)) return null;
   return /^trap .* QUIT$/m.test(text) ? 'QUIT' : 'TERM';
 }
 
-/** The option of sbatch for that warning, sent to the batch script alone. */
+/** The sbatch option that requests the time limit warning, sent to the batch script only. */
 export function timeWarning(seconds: number): SbatchOption {
   return ['signal', `B:XCPU@${seconds}`];
 }
 
 /**
- * The file of arguments: each one followed by a NUL. It keeps Girder's tokens out of `scontrol show job` and out of the
- * process list of sbatch, and has no limit of length.
- * @throws DsaSlurmError `usage` if an argument holds a NUL, which no argument of a program can
+ * Content of the arguments file: each argument followed by a NUL. The file keeps Girder's tokens out of `scontrol show job`
+ * and of sbatch's command line, and has no length limit.
+ * @throws DsaSlurmError `usage` if an argument contains a NUL
  */
 export function argumentsFileContent(args: readonly string[]): string {
   if (args.some((arg) => arg.includes('\0'))) {
-    throw new DsaSlurmError('usage', 'An argument of the container holds a NUL character.');
+    throw new DsaSlurmError('usage', 'A container argument contains a NUL character.');
   }
   return args.map((arg) => `${arg}\0`).join('');
 }
 
-/** What the batch script is told through sbatch's environment; `undefined` removes what the worker may have had itself. */
+/** The batch script's parameters, passed in sbatch's environment; `undefined` unsets a variable that the worker itself inherited. */
 export function batchEnvironment(job: {
-  /** The container runtime's command; null leaves the script its own. */
+  /** Command of the container runtime; null: the script's default. */
   apptainer: string | null;
   exitRecord: string;
   argumentsFile: string | null;
   /**
-   * What the container may write to on the node's disk: `layer` its whole file system, `tmp` its /tmp; null: nothing, or
-   * the arguments see to it.
+   * What the container can write to on the node's disk: `layer` its whole file system, `tmp` its /tmp; null: nothing, or
+   * the container arguments provide it.
    */
   room?: 'layer' | 'tmp' | null;
-  /** Directory of the nodes where that room is; null: $TMPDIR, else /tmp. */
+  /** Parent directory of that scratch space on the node; null: $TMPDIR, else /tmp. */
   scratch?: string | null;
-  /** Seconds before the time limit at which Slurm sends its warning; null: it sends none. */
+  /** Seconds before the time limit at which Slurm sends its warning; null: no warning. */
   warning?: number | null;
 }): Record<string, string | undefined> {
   return {

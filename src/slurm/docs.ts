@@ -5,7 +5,7 @@ export function statesPage(): string {
   return `${intro}\n## Base states\n\n${table('base')}\n\n## Flags\n\n${flags}\n\n${table('flag')}\n\n${outro}`;
 }
 
-/** Stage of the run for each phase of its job. */
+/** Stage of the run, by the phase of its job. */
 const stageOf: Readonly<Record<JobPhase, string>> = {
   waiting: 'queued',
   held: 'queued (held)',
@@ -24,7 +24,7 @@ const outcomeOf: Readonly<Record<JobOutcome, string>> = {
   depends: 'failed, unless Slurm requeues the job',
 };
 
-/** States that tests/integration/worker/states.test.ts produces on a real Slurm; the others cannot be produced on one machine. */
+/** States that tests/integration/worker/states.test.ts produces on a real Slurm; the others cannot be produced on one host. */
 export const seenLive: ReadonlySet<string> = new Set([
   'PENDING',
   'RUNNING',

@@ -1,18 +1,18 @@
 /**
- * What a command of Slurm, a batch script and a container runtime need of the worker's environment. `APPTAINER*` covers
- * `APPTAINERENV_*`, by which an operator hands a variable into every container.
+ * Variables of the worker's environment that Slurm's commands, the batch script and the container runtime need.
+ * `APPTAINER*` includes `APPTAINERENV_*`, which sets a variable in every container.
  */
 const needed =
   /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_.*|TZ|SLURM_CONF|SLURM_CONF_SERVER|SLURM_JWT|(APPTAINER|SINGULARITY)(ENV)?_.*)$/;
 
-/** A registry's user and password are for pulls alone: see `registryEnvironment`. */
+/** Registry credentials are for pulls only: see `registryEnvironment`. */
 const registrySecret = /^(APPTAINER|SINGULARITY)_DOCKER_/;
 
 /**
- * The environment for Slurm's commands. sbatch exports its own environment into the job, so only what is needed goes in:
- * a shell's environment holds secrets under names that nobody can foresee, and defaults of Slurm's commands
- * (`SQUEUE_FORMAT`, `SBATCH_PARTITION`, …) that would change what they print or ask for.
- * @param named further names, from the setting `slurm.environment`; a `*` at the end stands for any ending
+ * The environment for Slurm's commands. sbatch exports its environment into the job, so this is an allowlist: a shell's
+ * environment holds secrets under unpredictable names, and defaults of Slurm's commands (`SQUEUE_FORMAT`,
+ * `SBATCH_PARTITION`, …) that would change their output or the job.
+ * @param named further names, from the setting `slurm.environment`; a trailing `*` matches any suffix
  */
 export function slurmEnvironment(
   env: Readonly<Record<string, string | undefined>>,

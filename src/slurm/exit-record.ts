@@ -5,8 +5,8 @@ import { open } from '../base/network-fs.js';
 import { jobName } from './job-identity.js';
 
 /**
- * What our batch script writes beside the log when the container has ended (see templates/singularity.slurm): the last
- * witness of a job that the controller has forgotten.
+ * Written beside the log by dsa-slurm's batch script when the container has ended (see templates/singularity.slurm). It is
+ * the last source of the outcome once the controller has forgotten the job.
  */
 export interface ExitRecord {
   exitCode: number;
@@ -15,18 +15,18 @@ export interface ExitRecord {
   /** Milliseconds since the epoch. */
   startedAt: number;
   endedAt: number;
-  /** The time limit was near when the analysis ended: it had been asked to end. */
+  /** The analysis was asked to end because its time limit was near. */
   reachedLimit: boolean;
-  /** Bytes of the file that standard output went to; null in a record of an older script. */
+  /** Size in bytes of the file with standard output; null in a record of an older script. */
   logBytes: number | null;
 }
 
-/** Where the batch script of a run writes its record. */
+/** Path of a run's exit record. */
 export function exitRecordFile(logsDirectory: string, key: string): string {
   return join(logsDirectory, `${jobName(key)}.exit`);
 }
 
-/** Reads a record: lines `key=value`, `end` last. Null for one that is torn, or none. */
+/** Parses a record: `key=value` lines, `end` last. Null if it is incomplete or invalid. */
 export function parseExitRecord(text: string): ExitRecord | null {
   if (!/(^|\n)end=\d+\n$/.test(text)) return null;
   const values = new Map<string, string>();
@@ -50,12 +50,12 @@ export function parseExitRecord(text: string): ExitRecord | null {
   };
 }
 
-/** Reads the record at `path`. A file that is not there, cannot be read or is no record is null. */
+/** Reads the record at `path`. Null if the file is missing, cannot be read or is not a complete record. */
 export async function readExitRecord(path: string): Promise<ExitRecord | null> {
   try {
-    // a container may have put a pipe there, and waiting for its writer would hold a thread of this process for ever
+    // a container may have put a FIFO there: opening it in blocking mode would occupy a libuv thread forever
     await using file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-    // A record has about a hundred bytes; anything longer is none.
+    // A record has about a hundred bytes; anything longer is not a record.
     const buffer = Buffer.alloc(4096);
     const { bytesRead } = await file.read(buffer, 0, buffer.length, 0);
     return parseExitRecord(buffer.toString('utf8', 0, bytesRead));

@@ -5,26 +5,26 @@ import { queryJobs } from './commands/squeue.js';
 import type { JobState } from './states.js';
 
 export type FoundJob =
-  /** `others`: further jobs of the same run, which there should not be. Newest first. */
+  /** `others`: unexpected further jobs of the same run, newest first. */
   | { kind: 'found'; jobId: string; state: JobState; others: string[] }
-  /** Slurm has no such job. `accounting`: its accounting was asked as well. */
+  /** Slurm has no such job. `accounting`: slurmdbd was asked, too. */
   | { kind: 'none'; accounting: boolean }
   | { kind: 'silence'; why: string };
 
-/** What a run's job is looked up by. */
+/** Identifies a run's job. */
 export interface JobQuestion {
   key: string;
-  /** Only jobs with this mark, or none, are meant; see `jobComment`. */
+  /** Jobs with a different mark are ignored; see `jobComment`. */
   mark?: string | undefined;
-  /** Milliseconds; when the first submission of the run was tried. */
+  /** Milliseconds since the epoch: first submission attempt of the run. */
   since: number;
 }
 
 /**
- * Looks a run's job up by its key, in the controller and then in the accounting.
+ * Looks up a run's job by its key, first in the controller, then in the accounting database.
  *
- * `none` right after an unclear sbatch is not the last word: the request may still be on its way to the controller. Ask
- * again after Slurm's message time-out before submitting a second time.
+ * `none` right after an unclear sbatch is not conclusive: the request may still be on its way to the controller. Ask again
+ * after Slurm's message timeout before submitting a second time.
  */
 export async function findJob(
   run: RunCommand,
@@ -35,7 +35,7 @@ export async function findJob(
   const queue = await queryJobs(run, { kind: 'name', name }, options);
   if (queue.kind === 'silence') return queue;
   const ofKey = queue.rows.filter((row) => row.key === key);
-  // made by another worker that was given the same task: its job is its own
+  // submitted by another worker that received the same task
   const foreign = mark === undefined ? [] : ofKey.filter((row) => row.mark !== null && row.mark !== mark);
   const rows = ofKey
     .filter((row) => !foreign.includes(row))
@@ -44,8 +44,8 @@ export async function findJob(
     const others = rows.slice(1).map((row) => row.id);
     return { kind: 'found', jobId: rows[0].id, state: rows[0].state, others };
   }
-  if (queue.unparsable > 0) return { kind: 'silence', why: 'squeue gave an answer that could not be read' };
-  // The clocks of two hosts need not agree to the second.
+  if (queue.unparsable > 0) return { kind: 'silence', why: 'the output of squeue could not be parsed' };
+  // allows for clock skew between hosts
   const accounting = await accountedJob(run, { name, since: since - 10 * 60_000 }, options);
   switch (accounting.kind) {
     case 'jobs': {

@@ -6,42 +6,42 @@ import { showJob, type JobDetails } from './commands/scontrol.js';
 import { outcomeOf, phaseOf, type JobState } from './states.js';
 import type { ExitCode } from './commands/values.js';
 
-/** What became of a job. */
+/** How a job ended, or why that is not known. */
 export type JobEnd =
   | {
       kind: 'ended';
       outcome: 'succeeded' | 'failed' | 'canceled';
       state: JobState;
       exitCode: ExitCode | null;
-      /** Slurm's reason, empty for none. */
+      /** Slurm's reason; empty if there is none. */
       reason: string;
-      /** Who said so. */
+      /** Source of this information. */
       how: 'scontrol' | 'sacct' | 'record';
     }
-  /** It has not ended, or may yet go back into the queue. */
+  /** It has not ended, or Slurm may still requeue it. */
   | { kind: 'alive'; state: JobState; reason: string }
   /**
-   * The controller has forgotten the job, and the site's accounting answers without knowing its end. slurmdbd hears of
-   * ends late, by minutes after an outage (seen on 22.05), and the exit record cannot tell a time limit or a cancel from
-   * an end of the analysis itself. So ask again for some minutes before setting `trustRecord`.
+   * The controller has forgotten the job, and the accounting database does not know its end. slurmdbd learns of ends
+   * late, by minutes after an outage (seen on 22.05), and the exit record cannot tell a time limit or a cancel from an end of
+   * the analysis itself. So ask again for some minutes before setting `trustRecord`.
    */
   | { kind: 'unrecorded'; why: string }
   /**
-   * Everybody was asked and answered, and nobody knows the job any more. A shared file system may show the exit record
-   * a minute late, so ask again before believing it.
+   * Controller and accounting both answered and do not know the job, and there is no exit record. A shared file system may
+   * show that record a minute late, so ask again before giving up.
    */
   | { kind: 'lost'; why: string }
-  /** Somebody who had to be asked did not answer. */
+  /** The controller or the accounting did not answer. */
   | { kind: 'unknown'; why: string };
 
 export interface EndQuestion {
   run: RunCommand;
   jobId: string;
-  /** See `runKey`: tells our job from a later one of the same id. */
+  /** See `runKey`: distinguishes this job from a later one with the same id. */
   key: string;
-  /** The job's own exit record, null as long as there is none. */
+  /** Reads the job's exit record; null while it does not exist. */
   readExitRecord: () => Promise<ExitRecord | null>;
-  /** Believe the exit record although the accounting of this site does not know of the end. */
+  /** Use the exit record although the site's accounting does not know the end. */
   trustRecord: boolean;
   /** Milliseconds since the epoch. */
   now: () => number;
@@ -49,14 +49,14 @@ export interface EndQuestion {
 }
 
 /**
- * So long after its end a job that was preempted or lost its node, and that Slurm may requeue, is believed to be over.
- * slurmctld puts it back in the same breath (seen on 22.05), so this is for a slow machine and for clocks that differ.
+ * Time after which a requeueable job that was preempted or lost its node counts as ended. slurmctld requeues at once (seen
+ * on 22.05), so this allows for slow controllers and clock skew.
  */
 const requeueGraceMs = 20_000;
 
 /**
- * Finds out how a job ended: from the controller, then from the accounting, then from the job's own exit record. The
- * next one is asked only when the one before answered that it knows nothing; silence is never an answer.
+ * Finds out how a job ended: from the controller, then the accounting database, then the job's exit record. The next source
+ * is used only if the one before answered that it does not know the job; no answer is never taken for an answer.
  */
 export async function resolveEnd(question: EndQuestion): Promise<JobEnd> {
   const { run, jobId, options } = question;
@@ -88,7 +88,7 @@ async function fromAccounting(question: EndQuestion): Promise<JobEnd> {
   const { run, jobId, key, options } = question;
   const answer = await accountedJob(run, { jobId, name: jobName(key) }, options);
   const fromRecordAlone = async (accounting: string): Promise<JobEnd> =>
-    fromRecord(question, `Slurm no longer knows job ${jobId}, ${accounting}, and it left no exit record`);
+    fromRecord(question, `Slurm no longer knows job ${jobId}, ${accounting}, and there is no exit record`);
   const unrecorded = async (accounting: string): Promise<JobEnd> =>
     question.trustRecord
       ? fromRecordAlone(accounting)
@@ -99,14 +99,14 @@ async function fromAccounting(question: EndQuestion): Promise<JobEnd> {
     case 'no-accounting':
       return fromRecordAlone('this site keeps no accounting');
     case 'unknown-job':
-      return unrecorded('its accounting does not know it');
+      return unrecorded('the accounting database does not know it');
     case 'jobs':
       break;
   }
   const job = answer.jobs[0];
   const outcome = job === undefined ? null : outcomeOf(job.state);
   if (job === undefined || phaseOf(job.state) !== 'ended' || outcome === null) {
-    return unrecorded('its accounting has not heard of its end');
+    return unrecorded('the accounting database does not know its end');
   }
   const { state, exitCode } = job;
   return {
@@ -120,8 +120,8 @@ async function fromAccounting(question: EndQuestion): Promise<JobEnd> {
 }
 
 /**
- * What the job's exit record tells, where nobody else knows of the job.
- * @param lost said where there is no record either
+ * The outcome according to the job's exit record.
+ * @param lost the reason to report if there is no record either
  */
 export async function fromRecord(
   { jobId, readExitRecord }: Pick<EndQuestion, 'jobId' | 'readExitRecord'>,

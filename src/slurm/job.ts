@@ -1,7 +1,7 @@
 import type { JobState } from './states.js';
 
 /**
- * One job as Slurm's last answer describes it. Texts are Slurm's own; empty where Slurm left them empty.
+ * One job as reported by squeue. Texts are as Slurm prints them; empty if Slurm leaves them empty.
  */
 export interface JobRow {
   /** `123`, or `123_4` for a task of a job array. */
@@ -10,10 +10,10 @@ export interface JobRow {
   user: string;
   /** Base state plus flags, parsed. */
   state: JobState;
-  /** Slurm's reason for a waiting or ended job: `Resources`, `Priority`, `TimeLimit`, …; empty when none. */
+  /** Slurm's reason for a pending or ended job: `Resources`, `Priority`, `TimeLimit`, …; empty if there is none. */
   reason: string;
   partition: string;
-  /** Node list in Slurm's own compact form; empty while it waits. */
+  /** Node list in Slurm's compact form; empty while the job is pending. */
   nodes: string;
   cpus: number | null;
   /** Memory as Slurm prints it: `1G`. */
@@ -26,13 +26,13 @@ export interface JobRow {
   /** Milliseconds since the epoch. */
   submittedAt: number | null;
   startedAt: number | null;
-  /** For a waiting job: when Slurm expects to start it. */
+  /** For a pending job: when Slurm expects to start it. */
   expectedStart: number | null;
   endedAt: number | null;
-  /** `exit:signal` of the batch script, once it ended. */
+  /** Exit code and signal of the batch script, once the job has ended. */
   exitCode: { code: number; signal: number } | null;
-  /** The run's key, if the job carries one of ours (see key.ts). */
+  /** The run's key if dsa-slurm submitted the job (see job-identity.ts). */
   key: string | null;
-  /** The mark of whoever submitted it (see key.ts). */
+  /** The mark of the worker that submitted it (see job-identity.ts). */
   mark: string | null;
 }

@@ -1,26 +1,26 @@
-/** sbatch options that come with a task, as `--slurm_<name>` among the container's arguments. */
+/** sbatch options that a task sets with `--slurm_<name>` among its container arguments. */
 
 import { reservedOptions } from '../config/reserved-options.js';
 
-/** A long option of sbatch without its dashes, and its value; null for an option without one. */
+/** Long name of an sbatch option without dashes, and its value; null for a flag. */
 export type SbatchOption = readonly [name: string, value: string | null];
 
 export interface RefusedOption {
-  /** What the task wrote after `--slurm_`, made printable. */
+  /** The text after `--slurm_`, made printable. */
   option: string;
   reason: string;
 }
 
 export interface UserOptions {
   options: SbatchOption[];
-  /** The container's arguments without the options. */
+  /** The container's arguments without these options. */
   args: string[];
   refused: RefusedOption[];
 }
 
 const prefix = '--slurm_';
 
-/** Options of sbatch that take no value: what follows them is an argument of the container. */
+/** sbatch flags: the word that follows is a container argument. */
 const withoutValue = new Set([
   'contiguous',
   'exclusive',
@@ -38,7 +38,7 @@ const count = /^\d{1,9}$/;
 const memory = /^\d{1,12}[KMGT]?B?$/i;
 const time = /^(\d{1,9}|\d{1,9}:\d{1,2}(:\d{1,2})?|\d{1,5}-\d{1,2}(:\d{1,2}){0,2})$/;
 
-/** What the value of a well-known option looks like; sbatch itself decides about the others. */
+/** Syntax of the values of well-known options; sbatch validates the others. */
 const shapes: Readonly<Record<string, RegExp>> = {
   time,
   'time-min': time,
@@ -61,10 +61,10 @@ const shapes: Readonly<Record<string, RegExp>> = {
 };
 
 /**
- * Takes the sbatch options out of a task's container arguments. Forms: `--slurm_mem 8G`, `--slurm_mem=8G`, and an
- * option without a value at the end, before another flag, or where sbatch knows none. `_` becomes `-`.
- * Every form is removed from the arguments, also when it is refused.
- * @param allowed long names of sbatch options (`mem`, `mem-per-cpu`) that the operator lets a task set
+ * Extracts the sbatch options from a task's container arguments. Forms: `--slurm_mem 8G`, `--slurm_mem=8G`, and without a
+ * value at the end, before another flag, or for a flag of sbatch. `_` becomes `-`. Refused options are removed from the
+ * arguments, too.
+ * @param allowed long names of the sbatch options (`mem`, `mem-per-cpu`) that the operator lets a task set
  */
 export function takeUserOptions(args: readonly string[], allowed: readonly string[]): UserOptions {
   const result: UserOptions = { options: [], args: [], refused: [] };
@@ -95,7 +95,7 @@ function optionName(text: string): string {
 }
 
 function refusal(name: string, value: string | null, allowed: ReadonlySet<string>): string | null {
-  if (!/^[a-z][a-z0-9-]{1,40}$/.test(name)) return 'it is no option of sbatch';
+  if (!/^[a-z][a-z0-9-]{1,40}$/.test(name)) return 'it is not an option of sbatch';
   const why = neverReason(name);
   if (why !== null) return `${why}, so a task may never set it`;
   if (!allowed.has(name)) return 'the operator of this worker does not allow it';
@@ -103,20 +103,20 @@ function refusal(name: string, value: string | null, allowed: ReadonlySet<string
 }
 
 /**
- * Why a text cannot be the value of an option of sbatch; null if it can.
+ * Why a text is not a valid value of an sbatch option; null if it is.
  * @param name the option's long name: `mem-per-cpu`
  */
 export function invalidValue(name: string, value: string): string | null {
   if (value === '') return 'its value is empty';
   if (value.length > 256) return 'its value is too long';
   if (value.startsWith('-')) return 'its value starts with a dash';
-  if (/\p{C}/u.test(value)) return 'its value holds control characters';
+  if (/\p{C}/u.test(value)) return 'its value contains control characters';
   const shape = shapes[name];
-  if (shape !== undefined && !shape.test(value)) return 'its value does not look like one that sbatch takes';
+  if (shape !== undefined && !shape.test(value)) return 'sbatch does not accept such a value';
   return null;
 }
 
-/** sbatch takes every unambiguous beginning of a long option, so the beginning of a forbidden one is forbidden too. */
+/** sbatch accepts any unambiguous prefix of a long option, so a prefix of a forbidden option is forbidden, too. */
 function neverReason(name: string): string | null {
   for (const [forbidden, reason] of reservedOptions) if (forbidden.startsWith(name)) return reason;
   return null;
@@ -126,13 +126,13 @@ function printable(text: string): string {
   return text.replaceAll(/\p{C}/gu, '?').slice(0, 60);
 }
 
-/** Options that exclude each other in sbatch: the later one of a group replaces the earlier one. */
+/** Mutually exclusive sbatch options: the later one of a group replaces the earlier one. */
 const groups: readonly (readonly string[])[] = [
   ['mem', 'mem-per-cpu', 'mem-per-gpu'],
   ['requeue', 'no-requeue'],
 ];
 
-/** Of options that stand for the same, the last one: defaults first, what goes over them after. */
+/** Keeps the last of equal or mutually exclusive options: defaults come first, overrides after them. */
 export function mergeOptions<T extends { option: string }>(layers: readonly T[]): T[] {
   const result = new Map<string, T>();
   for (const chosen of layers) {

@@ -1,36 +1,36 @@
 /**
  * Why sbatch refused a job, which decides whether the job is submitted again:
- * - `limit`: a limit on submitted jobs is reached; it passes as jobs end.
- * - `unavailable`: the cluster, or this host's Slurm client, takes no jobs at present. The request is not to blame.
+ * - `limit`: a limit on submitted jobs is reached; temporary, because jobs end.
+ * - `unavailable`: the cluster, or this host's Slurm client, accepts no jobs at present, whatever the request.
  * - `account`: account, QOS or user are not accepted. Final, unless the same combination was accepted before: slurmctld
- *   answers so too while its associations are not loaded, or while the directory service is away.
+ *   gives this answer, too, before it has loaded its associations and while the directory service is down.
  * - `request`: the job itself can never run here. Final.
- * - `unknown`: words that are not in the table.
+ * - `unknown`: a message that is not in the table.
  */
 export type RefusalCause = 'limit' | 'unavailable' | 'account' | 'request' | 'unknown';
 
 export interface KnownRefusal {
   cause: Exclude<RefusalCause, 'unknown'>;
   pattern: RegExp;
-  /** Slurm's own words, and the releases they were seen with. */
-  seen: readonly (readonly [words: string, releases: string])[];
+  /** Slurm's messages, and the releases that printed them. */
+  seen: readonly (readonly [message: string, releases: string])[];
 }
 
 const policy =
   "sbatch: error: Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)";
 
-function refused(words: string): string {
-  return `sbatch: error: Batch job submission failed: ${words}`;
+function refused(reason: string): string {
+  return `sbatch: error: Batch job submission failed: ${reason}`;
 }
 
 /**
- * sbatch's refusals, in the order in which they are compared. The releases are those whose answer was recorded; `source`
- * stands for words of src/common/slurm_errno.c that were not provoked.
+ * sbatch's refusals, in the order in which they are matched. The releases are those whose answer was recorded; `source`
+ * means that the message is from src/common/slurm_errno.c and was not reproduced.
  */
 export const knownRefusals: readonly KnownRefusal[] = [
   {
     cause: 'limit',
-    // sbatch names the limit on a line of its own; the sentence after it is the same for limits that never pass
+    // sbatch names the limit on a separate line; the sentence after it is the same for permanent limits
     pattern: /\b\w*(Grp|Max)SubmitJobs?\w*/,
     seen: [
       [`sbatch: error: AssocMaxSubmitJobLimit\n${policy}`, '22.05.8'],
@@ -95,22 +95,22 @@ export const knownRefusals: readonly KnownRefusal[] = [
   },
 ];
 
-/** Exit codes of a program that could not be started, or not loaded: nothing was asked of Slurm. */
+/** Exit codes of a program that could not be started or loaded: Slurm was not contacted. */
 const notStarted = new Set([126, 127]);
 
 /**
- * Classifies a refusal of sbatch.
- * @param exitCode null where sbatch could not be started at all
+ * Classifies a refusal by sbatch's error message.
+ * @param exitCode null if sbatch could not be started at all
  */
-export function refusalCause(words: string, exitCode: number | null): RefusalCause {
-  const known = knownRefusals.find(({ pattern }) => pattern.test(words));
+export function refusalCause(message: string, exitCode: number | null): RefusalCause {
+  const known = knownRefusals.find(({ pattern }) => pattern.test(message));
   if (known !== undefined) return known.cause;
   return exitCode === null || notStarted.has(exitCode) ? 'unavailable' : 'unknown';
 }
 
-/** What the owner of the slide reads while a refused job is submitted again and again. */
+/** For the pathologist, while submission of a refused job is retried. */
 export function refusedSentence(cause: RefusalCause): string {
   return cause === 'limit'
-    ? 'The analysis waits: the cluster accepts only a limited number of jobs at one time.'
+    ? 'The analysis waits: the cluster has reached its limit on submitted jobs.'
     : 'The analysis waits: the cluster accepts no such jobs at present. It is submitted as soon as the cluster does.';
 }

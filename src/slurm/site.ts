@@ -1,21 +1,21 @@
 import type { CommandOptions, RunCommand } from '../base/command.js';
 import { parseSlurmDuration, parseSlurmNumber } from './commands/values.js';
 
-/** What the cluster allows and prefers. Null: Slurm did not say. */
+/** Configuration and limits of the cluster. Null: not known. */
 export interface ClusterInfo {
   /** `22.05.8` */
   version: string | null;
   cluster: string | null;
-  /** Seconds that the controller remembers a job after its end; 0 for ever. */
+  /** Seconds that the controller remembers a job after its end; 0: forever. */
   minJobAge: number | null;
   accounting: boolean | null;
   /**
-   * `AccountingStorageEnforce`: `associations`, `limits`, `qos`, `safe` …, in lower case. Without `limits`, `safe` or `all`
-   * no limit of the accounting keeps a job from starting.
+   * `AccountingStorageEnforce`: `associations`, `limits`, `qos`, `safe` …, in lower case. Without `limits`, `safe` or `all`,
+   * accounting limits do not keep a job from starting.
    */
   enforced: readonly string[] | null;
   partitions: readonly Partition[] | null;
-  /** Requests that the controller takes from one user: so many at once, and so many a second. Null: no limit is set. */
+  /** Token bucket for the requests of one user (`rl_enable`). Null: no limit is set. */
   rateLimit: { burst: number; perSecond: number } | null;
 }
 
@@ -28,7 +28,7 @@ export interface Partition {
   nodes: number | null;
 }
 
-/** Asks what the cluster is like. Never throws: what could not be learnt is null. */
+/** Reads the cluster's configuration. Never throws: what could not be determined is null. */
 export async function readClusterInfo(run: RunCommand, options: CommandOptions = {}): Promise<ClusterInfo> {
   const [config, sinfo] = await Promise.all([
     run('scontrol', ['show', 'config'], options),
@@ -43,7 +43,7 @@ export async function readClusterInfo(run: RunCommand, options: CommandOptions =
     version: settings.get('SLURM_VERSION') ?? null,
     cluster: settings.get('ClusterName') ?? null,
     minJobAge: parseSlurmNumber(settings.get('MinJobAge')?.replace(/ sec$/, '') ?? ''),
-    // `accounting_storage/none` to 22.05; later releases leave it empty.
+    // `accounting_storage/none` up to 22.05; empty in later releases
     accounting: storage === undefined ? null : !/(^|\/)none$|^$|^\(null\)$/.test(storage),
     enforced: enforced(settings.get('AccountingStorageEnforce')),
     partitions: sinfo.kind === 'exited' && sinfo.exitCode === 0 ? parsePartitions(sinfo.stdout) : null,
@@ -87,17 +87,17 @@ function parsePartitions(text: string): Partition[] {
   });
 }
 
-/** Requests that one squeue makes: about federation, partitions and jobs. Counted on Slurm 24.11. */
+/** RPCs of one squeue: federation, partitions and jobs. Counted on Slurm 24.11. */
 const requestsPerQuestion = 3;
-/** Of what the site's rate limit allows one user, the regular question about all jobs takes no more than this. */
+/** Polling uses at most this share of the rate limit of one user. */
 const shareOfBudget = 1 / 4;
 
-/** Seconds that have to be between two questions about all jobs; 0 where the site sets no limit. */
+/** Shortest poll interval in seconds that the site's rate limit allows; 0 if there is no limit. */
 export function shortestPollSeconds({ rateLimit }: Pick<ClusterInfo, 'rateLimit'>): number {
   return rateLimit === null ? 0 : requestsPerQuestion / (rateLimit.perSecond * shareOfBudget);
 }
 
-/** `rl_enable` and its companions (slurm.conf(5), SlurmctldParameters), with Slurm's own defaults. */
+/** `rl_enable` and related parameters (slurm.conf(5), SlurmctldParameters), with Slurm's defaults. */
 function rateLimit(parameters: string): ClusterInfo['rateLimit'] {
   const words = parameters.split(',').map((word) => word.trim().toLowerCase());
   if (!words.includes('rl_enable')) return null;

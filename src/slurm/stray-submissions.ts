@@ -3,10 +3,10 @@ import { readdir, readFile } from 'node:fs/promises';
 import { jobComment, jobName } from './job-identity.js';
 
 /**
- * Ends every sbatch on this host that is still at work on the job of this key, and of this mark where there is one. One that a dead worker has left behind waits
- * for a slow controller for minutes, and would make a second job after the first look-up has found none. What it may have
- * sent is on its way like any other request.
- * @returns the processes that were ended; none where the system has no /proc, or hides it
+ * Kills every sbatch process on this host that is still submitting a job with this key (and mark). An sbatch left behind by a
+ * dead worker waits for a slow controller for minutes, and would create a second job after the lookup found none. A
+ * request that it has already sent is not affected.
+ * @returns the ids of the killed processes; empty if /proc is missing or hidden
  */
 export async function endStraySubmissions({
   key,
@@ -26,7 +26,7 @@ export async function endStraySubmissions({
       process.kill(pid, 'SIGKILL');
       ended.push(pid);
     } catch {
-      // it has ended, or is somebody else's
+      // it has ended, or belongs to another user
     }
   }
   return ended;

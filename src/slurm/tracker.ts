@@ -5,47 +5,46 @@ import type { Log } from '../base/log.js';
 import type { JobRow } from './job.js';
 import { queryJobs, type JobScope } from './commands/squeue.js';
 
-/** One answer of Slurm, kept until the next one. */
+/** The last answer of squeue. */
 export interface TrackedJobs {
-  /** Rows of the last good answer; the same array and the same rows as long as nothing in them changed. */
+  /** Rows of the last successful poll; array and rows keep their identity while they do not change. */
   rows: readonly JobRow[];
-  /** When it came; null before the first. */
+  /** Time of that poll, in milliseconds since the epoch; null before the first. */
   at: number | null;
-  /** Why the last question went unanswered, or was answered in part; null while all is well. */
+  /** Why the last poll failed or was incomplete; null if it succeeded. */
   trouble: string | null;
 }
 
 export interface Tracker {
   start(): void;
-  /** Resolves when no question is under way any more. */
+  /** Resolves when no poll is in progress. */
   stop(): Promise<void>;
   view(): TrackedJobs;
-  /** The jobs of all users, as old as the last {@link Tracker.includeAllUsers} has left them. */
+  /** The jobs of all users; updated only while {@link Tracker.includeAllUsers} is in effect. */
   allJobs(): TrackedJobs;
   /**
-   * From now on the one question is about the jobs of all users, until the returned function is called by everybody who
-   * wanted that.
+   * Polls the jobs of all users until each caller has called the function that it got.
    */
   includeAllUsers(): () => void;
-  /** The row of one job in the last good answer. That there is none says nothing about its end: see `resolveEnd`. */
+  /** The job's row in the last successful poll. A missing row does not mean that the job has ended: see `resolveEnd`. */
   row(jobId: string): JobRow | undefined;
-  /** Called after each question, answered or not. Returns the way to stop. */
+  /** Called after each poll, successful or not. Returns a function that unsubscribes. */
   onAnswer(listener: (view: TrackedJobs) => void): () => void;
-  /** Something changed: ask soon, not waiting for the interval, but never more than once a second. */
+  /** Polls soon instead of waiting for the interval, but at most once a second. */
   pollSoon(): void;
-  /** Milliseconds between two questions while all is well; null: nobody is asked. */
+  /** Poll interval in milliseconds; null if there is no polling. */
   everyMs(): number | null;
-  /** From now on in this interval. */
+  /** Changes the poll interval. */
   setPollInterval(ms: number): void;
 }
 
 export interface TrackerOptions {
   run: RunCommand;
   clock: Clock;
-  /** Milliseconds between two questions. */
+  /** Poll interval in milliseconds. */
   intervalMs: number;
   scope: JobScope;
-  /** Who we are, as squeue prints it; without that there is no telling our jobs from all jobs. */
+  /** The worker's user name, as squeue prints it: tells its own jobs from others' while all users are included. */
   user?: string | null;
   log: Log;
 }
@@ -54,16 +53,15 @@ const shortestGapMs = 1_000;
 const longestPauseMs = 60_000;
 
 /**
- * Asks Slurm for all jobs at once, one question at a time, and keeps the last good answer. While Slurm is silent the
- * questions become rarer, up to one a minute.
+ * Polls squeue for all jobs at once, one call at a time, and keeps the last successful answer. While Slurm does not answer,
+ * the interval doubles, up to a minute.
  */
 export function createTracker(options: TrackerOptions): Tracker {
   const { run, clock, scope, user = null, log } = options;
   let { intervalMs } = options;
   const listeners = new Set<(view: TrackedJobs) => void>();
   let view: TrackedJobs = { rows: [], at: null, trouble: null };
-  let all: TrackedJobs =
-    user === null ? { ...view, trouble: 'nobody knows under which name our own jobs run' } : view;
+  let all: TrackedJobs = user === null ? { ...view, trouble: "the worker's user name is not known" } : view;
   const wideners = new Set<symbol>();
   let byId = new Map<string, JobRow>();
   let silences = 0;
@@ -78,7 +76,9 @@ export function createTracker(options: TrackerOptions): Tracker {
     if (signal.aborted) return;
     if (answer.kind === 'answer') {
       const trouble =
-        answer.unparsable === 0 ? null : `${answer.unparsable} lines of squeue's answer could not be read`;
+        answer.unparsable === 0
+          ? null
+          : `${answer.unparsable} records of squeue's output could not be parsed`;
       if (silences > 0) log.info({ after: silences }, 'Slurm answers again');
       silences = 0;
       const at = clock.now();
@@ -97,12 +97,12 @@ export function createTracker(options: TrackerOptions): Tracker {
       try {
         listener(view);
       } catch (error) {
-        log.error({ error: errorLine(error) }, 'a listener to Slurm answers failed');
+        log.error({ error: errorLine(error) }, 'a listener of the job tracker failed');
       }
     }
   }
 
-  /** Waits for the interval, less after `pollSoon`, more while Slurm is silent. */
+  /** Waits for the interval: less after `pollSoon`, more while Slurm does not answer. */
   async function pause(signal: AbortSignal): Promise<void> {
     const asked = clock.monotonic();
     for (;;) {
@@ -157,13 +157,13 @@ export function createTracker(options: TrackerOptions): Tracker {
     everyMs: () => intervalMs,
     setPollInterval(ms) {
       intervalMs = ms;
-      // a pause that goes on is as long as it would be now
+      // recomputes a wait in progress
       waking.abort();
     },
   };
 }
 
-/** The new rows, with an old row wherever it says the same. */
+/** The new rows; an equal old row keeps its identity. */
 export function keepRows(oldById: ReadonlyMap<string, JobRow>, rows: readonly JobRow[]): readonly JobRow[] {
   return rows.map((row) => {
     const before = oldById.get(row.id);
@@ -171,12 +171,12 @@ export function keepRows(oldById: ReadonlyMap<string, JobRow>, rows: readonly Jo
   });
 }
 
-/** The old array if the new one holds the same rows. */
+/** The old array if the new one has the same rows. */
 export function keepArray(old: readonly JobRow[], rows: readonly JobRow[]): readonly JobRow[] {
   return rows.length === old.length && rows.every((row, index) => row === old[index]) ? old : rows;
 }
 
-/** Equality of plain data of the same shape. */
+/** Deep equality of plain data. */
 function sameValue(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;

@@ -2,9 +2,9 @@ import { describeFailure, type CommandOptions, type RunCommand } from '../../bas
 import { isJobId } from './values.js';
 
 export interface CommandOutcome {
-  /** Every call was taken. */
+  /** Slurm accepted every call. */
   ok: boolean;
-  /** What the command itself said, or why it could not be asked; empty when it said nothing. */
+  /** What the command printed, or why it could not run; empty if it printed nothing. */
   said: string;
 }
 
@@ -14,44 +14,44 @@ export interface SlurmCall {
   args: string[];
 }
 
-/** Ids in one call. */
+/** Maximum number of ids per call. */
 const batchSize = 100;
 
-/** Splits ids into portions for one call each. */
+/** Splits ids into batches, one per call. */
 export function inBatches(ids: readonly string[]): string[][] {
   return Array.from({ length: Math.ceil(ids.length / batchSize) }, (_, index) =>
     ids.slice(index * batchSize, (index + 1) * batchSize),
   );
 }
 
-/** Says that some of the ids are no job ids; null if all are. */
+/** The error if some ids are not job ids; null if all are. */
 export function wrongIds(jobIds: readonly string[]): CommandOutcome | null {
   const wrong = jobIds.filter((id) => !isJobId(id));
-  return wrong.length === 0 ? null : { ok: false, said: `${wrong.length} of the ids are no job ids` };
+  return wrong.length === 0 ? null : { ok: false, said: `${wrong.length} of the ids are not job ids` };
 }
 
 /**
- * Runs calls one after the other and puts together what they said.
- * @param harmless complaints that mean that what was wanted is so already
+ * Runs calls in sequence and collects their messages.
+ * @param ignoredErrors messages which mean that the jobs are already in the requested state
  */
 export async function runCalls(
   run: RunCommand,
   calls: readonly SlurmCall[],
-  { harmless, ...options }: CommandOptions & { harmless?: RegExp } = {},
+  { ignoredErrors, ...options }: CommandOptions & { ignoredErrors?: RegExp } = {},
 ): Promise<CommandOutcome> {
-  const words: string[] = [];
+  const messages: string[] = [];
   let ok = true;
   for (const { file, args } of calls) {
     const result = await run(file, args, options);
-    const answer = result.kind === 'exited' ? `${result.stderr}\n${result.stdout}` : '';
-    const lines = answer.split('\n').filter((line) => line.trim() !== '');
-    const complaints = harmless === undefined ? lines : lines.filter((line) => !harmless.test(line));
-    words.push(...complaints);
-    const isFine =
-      result.kind === 'exited' && (result.exitCode === 0 || (lines.length > 0 && complaints.length === 0));
-    if (isFine) continue;
+    const output = result.kind === 'exited' ? `${result.stderr}\n${result.stdout}` : '';
+    const lines = output.split('\n').filter((line) => line.trim() !== '');
+    const errors = ignoredErrors === undefined ? lines : lines.filter((line) => !ignoredErrors.test(line));
+    messages.push(...errors);
+    const succeeded =
+      result.kind === 'exited' && (result.exitCode === 0 || (lines.length > 0 && errors.length === 0));
+    if (succeeded) continue;
     ok = false;
-    if (complaints.length === 0) words.push(`${file} ${describeFailure(result)}`);
+    if (errors.length === 0) messages.push(`${file} ${describeFailure(result)}`);
   }
-  return { ok, said: words.join('\n').slice(0, 4_000) };
+  return { ok, said: messages.join('\n').slice(0, 4_000) };
 }

@@ -1,15 +1,15 @@
 import type { Clock } from '../../base/clock.js';
 import type { CommandOutcome } from './batch-command.js';
 
-/** The one place from which jobs are canceled, whoever asks for it. */
+/** The single place from which jobs are canceled. */
 export interface Canceler {
-  /** Cancels jobs together with those that others ask for at the same moment. Never throws. */
+  /** Cancels jobs, in one call with those of other callers at the same moment. Never throws. */
   cancel(jobIds: readonly string[]): Promise<CommandOutcome>;
-  /** When a job was last canceled without a complaint of Slurm, by `clock.monotonic()`; null if not in the last minutes. */
+  /** When a job was last canceled without an error, by `clock.monotonic()`; null if not in the last minutes. */
   canceledAt(jobId: string): number | null;
 }
 
-/** How long requests are gathered before they go out. */
+/** How long requests are collected before they are sent. */
 const gatherMs = 50;
 /** How long a cancel is remembered. */
 const rememberMs = 5 * 60_000;
@@ -19,7 +19,7 @@ interface Request {
   resolve: (answer: CommandOutcome) => void;
 }
 
-/** @param send cancels some jobs; called once for all that was asked for within a moment */
+/** @param send cancels jobs; called once for all requests within a short time */
 export function createCanceler(
   send: (jobIds: readonly string[]) => Promise<CommandOutcome>,
   clock: Clock,
@@ -52,13 +52,13 @@ export function createCanceler(
   };
 }
 
-/** What an answer about many jobs says of some of them: scancel names the job that it complains about. */
+/** The part of an answer about many jobs that concerns some of them: scancel names the job in its error. */
 function answerFor(jobIds: readonly string[], answer: CommandOutcome): CommandOutcome {
   if (answer.ok) return answer;
   const lines = answer.said.split('\n');
   const own = lines.filter((line) => numbers(line).some((number) => jobIds.includes(number)));
   if (own.length > 0) return { ok: false, said: own.join('\n') };
-  // a complaint that names no job is about the command as a whole
+  // an error without a job id concerns the whole command
   const isAboutOthers = lines.every((line) => /job id/i.test(line) && numbers(line).length > 0);
   return isAboutOthers ? { ok: true, said: '' } : answer;
 }

@@ -8,18 +8,18 @@ export const jobSignals = ['HUP', 'INT', 'QUIT', 'KILL', 'USR1', 'USR2', 'TERM',
 
 export type JobSignal = (typeof jobSignals)[number];
 
-/** What can be done to jobs besides canceling them. */
+/** Changes to jobs other than canceling them. */
 export type JobChange =
   | { kind: 'signal'; signal: JobSignal }
   | { kind: 'hold' }
   | { kind: 'release' }
-  /** Back into the queue; what the job has computed is lost. */
+  /** Puts the job back into the queue; its results so far are lost. */
   | { kind: 'requeue' }
-  /** As scontrol takes it: minutes, `hours:minutes:seconds`, `days-hours`, `+30` for more, `UNLIMITED`. */
+  /** As scontrol accepts it: minutes, `hours:minutes:seconds`, `days-hours`, `+30` for more, `UNLIMITED`. */
   | { kind: 'timeLimit'; limit: string }
-  /** Slurm's own number; most sites let only their administrators set it. */
+  /** Slurm's priority; most sites let only administrators set it. */
   | { kind: 'priority'; priority: number }
-  /** -2147483645 to 2147483645; the higher, the later. */
+  /** -2147483645 to 2147483645; a higher value lowers the priority. */
   | { kind: 'nice'; nice: number };
 
 const timeLimit =
@@ -27,8 +27,8 @@ const timeLimit =
 const niceLimit = 2_147_483_645;
 
 /**
- * The argument vector that does it to `ids`.
- * @throws DsaSlurmError `usage` for a value that is none
+ * The command that applies a change to `ids`.
+ * @throws DsaSlurmError `usage` if the value is not valid
  */
 export function changeCommand(change: JobChange, ids: readonly string[]): { file: string; args: string[] } {
   const list = ids.join(',');
@@ -37,7 +37,7 @@ export function changeCommand(change: JobChange, ids: readonly string[]): { file
       if (!jobSignals.includes(change.signal)) {
         throw wrong('signal', `one of ${jobSignals.join(', ')}`);
       }
-      // without `--full` a batch script, and so the container, hears of no signal but SIGKILL (scancel(1))
+      // without `--full`, the batch script, and so the container, receives no signal except SIGKILL (scancel(1))
       return { file: 'scancel', args: [`--signal=${change.signal}`, '--full', ...ids] };
     case 'hold':
     case 'release':
@@ -62,12 +62,12 @@ export function changeCommand(change: JobChange, ids: readonly string[]): { file
 }
 
 /**
- * Changes jobs, a hundred in one call.
+ * Changes jobs, up to a hundred per call.
  *
- * scontrol adds to a time limit (`+30`) for a single job only, neither for a list nor for an array (22.05), so such a
- * change is made absolute.
+ * scontrol accepts a relative time limit (`+30`) for a single job only, not for a list or an array (22.05), so it is made
+ * absolute here.
  * @param jobIds as squeue prints them
- * @param timeLimitOf a job's present limit in seconds; null for no limit, or one that is not known
+ * @param timeLimitOf a job's current limit in seconds; null if there is none, or it is not known
  * @throws as {@link changeCommand}
  */
 export async function changeJobs(
@@ -79,9 +79,9 @@ export async function changeJobs(
 ): Promise<CommandOutcome> {
   const wrong = wrongIds(jobIds);
   if (wrong !== null) return wrong;
-  const cut = jobIds.filter((id) => arrayRest(id)?.id === null);
-  if (cut.length > 0) {
-    return { ok: false, said: `Slurm shows only a part of the tasks of ${cut.join(', ')}: use scontrol.` };
+  const truncated = jobIds.filter((id) => arrayRest(id)?.id === null);
+  if (truncated.length > 0) {
+    return { ok: false, said: `Slurm truncated the task list of ${truncated.join(', ')}: use scontrol.` };
   }
   const calls: SlurmCall[] = [];
   const plain: string[] = [];
@@ -93,10 +93,10 @@ export async function changeJobs(
       plain.push(commandId);
       continue;
     }
-    const present = timeLimitOf(id);
-    if (present === null) calls.push(changeCommand(change, [commandId]));
+    const current = timeLimitOf(id);
+    if (current === null) calls.push(changeCommand(change, [commandId]));
     else {
-      const limit = String(Math.max(1, Math.round(present / 60) + delta));
+      const limit = String(Math.max(1, Math.round(current / 60) + delta));
       byLimit.set(limit, [...(byLimit.get(limit) ?? []), commandId]);
     }
   }
@@ -107,7 +107,7 @@ export async function changeJobs(
   return runCalls(run, calls, options);
 }
 
-/** By how many minutes a time limit is to change; null for an absolute one. */
+/** Minutes by which a time limit changes; null for an absolute limit. */
 function minutesOf(limit: string): number | null {
   const [, sign, text] = /^([+-])(.*)$/.exec(limit) ?? [];
   if (sign === undefined || text === undefined || !timeLimit.test(limit)) return null;
@@ -130,5 +130,5 @@ function isWhole(value: number, min: number, max: number): boolean {
 }
 
 function wrong(what: string, form: string): DsaSlurmError {
-  return new DsaSlurmError('usage', `That is no ${what}.`, { next: `It has to be ${form}.` });
+  return new DsaSlurmError('usage', `That is not a valid ${what}.`, { next: `It must be ${form}.` });
 }

@@ -3,7 +3,7 @@ import { describeFailure, type CommandOptions, type RunCommand } from '../../bas
 import { parseJobState, type JobState } from '../states.js';
 import { isJobId, parseSlurmExitCode, parseSlurmTime, type ExitCode } from './values.js';
 
-/** One job as the site's accounting remembers it. */
+/** One job in the accounting database. */
 export interface AccountedJob {
   id: string;
   name: string;
@@ -18,19 +18,19 @@ export type AccountingAnswer =
   /** Latest submission first. */
   | { kind: 'jobs'; jobs: AccountedJob[] }
   | { kind: 'unknown-job' }
-  /** The site keeps no accounting, or has no sacct. */
+  /** The site has no accounting, or no sacct. */
   | { kind: 'no-accounting' }
   | { kind: 'silence'; why: string };
 
 export interface AccountingQuestion {
-  /** The name is asked for always: an id may have been given again after a reset. */
+  /** Always part of the query: ids start again after a reset of the cluster. */
   name: string;
   jobId?: string;
-  /** Milliseconds; without an id sacct looks no further back than today unless told. */
+  /** Milliseconds since the epoch; without it and an id, sacct shows only today's jobs. */
   since?: number;
 }
 
-/** Asks the accounting for a job by its name, and its id where that is known. Never throws. */
+/** Asks the accounting database for a job by its name, and by its id if that is known. Never throws. */
 export async function accountedJob(
   run: RunCommand,
   question: AccountingQuestion,
@@ -52,12 +52,12 @@ export async function accountedJob(
   if (jobs.length === 0) {
     return result.stdout.trim() === ''
       ? { kind: 'unknown-job' }
-      : { kind: 'silence', why: 'sacct gave an answer about other jobs' };
+      : { kind: 'silence', why: 'sacct answered about other jobs' };
   }
   return { kind: 'jobs', jobs };
 }
 
-/** The arguments of sacct: the job itself without its steps. */
+/** Arguments of sacct: jobs without their steps. */
 export function sacctArguments({ name, jobId, since }: AccountingQuestion, delimiter: string): string[] {
   return [
     '--allocations',
@@ -71,7 +71,7 @@ export function sacctArguments({ name, jobId, since }: AccountingQuestion, delim
   ];
 }
 
-/** Reads what sacct printed for {@link sacctArguments}; lines that are none of it are left out. */
+/** Parses the output for {@link sacctArguments}; other lines are ignored. */
 export function parseSacct(stdout: string, delimiter: string): AccountedJob[] {
   return stdout
     .split('\n')
@@ -93,7 +93,7 @@ export function parseSacct(stdout: string, delimiter: string): AccountedJob[] {
     .sort((a, b) => (b.submittedAt ?? 0) - (a.submittedAt ?? 0));
 }
 
-/** `2026-11-23T19:28:39` in this host's time zone, which is what Slurm's commands take. */
+/** `2026-11-23T19:28:39` in this host's time zone, as Slurm's commands expect it. */
 function localTime(ms: number): string {
   const offset = new Date(ms).getTimezoneOffset() * 60_000;
   return new Date(ms - offset).toISOString().slice(0, 19);

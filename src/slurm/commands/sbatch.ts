@@ -10,11 +10,11 @@ import { refusalCause, type RefusalCause } from '../refusals.js';
 import { isJobId } from './values.js';
 
 export interface Submission {
-  /** Absolute path, on a file system that the nodes share. */
+  /** Absolute path, on a file system shared with the nodes. */
   logFile: string;
-  /** Files for one of the two streams instead of the log. */
+  /** Separate files for one or both streams. */
   streams?: { stdout?: string; stderr?: string };
-  /** What the job needs, already checked: `[['partition', 'main'], ['exclusive', null]]`. */
+  /** Validated options: `[['partition', 'main'], ['exclusive', null]]`. */
   options: readonly SbatchOption[];
   /** See `runKey`. */
   key: string;
@@ -28,9 +28,8 @@ export interface Submission {
 /**
  * The arguments of sbatch.
  *
- * Both streams go to one file, as the Python worker has it; naming both overrides what the site's script says. The file
- * is appended to, so that a requeue does not erase what has been read from it, and two streams do not overwrite one
- * another.
+ * Both streams go to one file, as in the Python worker; naming both overrides the site's script. The file is opened for
+ * appending, so that a requeue does not erase what was already read, and the two streams do not overwrite each other.
  */
 export function submitArguments(submission: Submission): string[] {
   const { logFile, streams } = submission;
@@ -48,8 +47,8 @@ export function submitArguments(submission: Submission): string[] {
 }
 
 /**
- * A path as sbatch's file name pattern that means that very path (sbatch(1), "FILENAME PATTERN"; measured on 22.05): a
- * backslash anywhere turns the replacement of `%` off, and is itself removed.
+ * Escapes a path for sbatch's file name patterns (sbatch(1), "FILENAME PATTERN"; tested on 22.05): a backslash anywhere turns
+ * off the replacement of `%`, and is itself removed.
  */
 export function escapeFileName(path: string): string {
   return path.includes('\\') ? path.replaceAll('\\', '\\\\') : path.replaceAll('%', '%%');
@@ -57,16 +56,16 @@ export function escapeFileName(path: string): string {
 
 export type SubmitResult =
   | { kind: 'submitted'; jobId: string; cluster: string | null }
-  /** There is no job; `cause` decides whether the request is worth repeating. */
+  /** No job was created; `cause` decides whether to retry. */
   | { kind: 'refused'; said: string; cause: RefusalCause }
-  /** There may be a job: to be looked up by its key (`findJob`), never to be guessed. */
+  /** There may be a job: look it up by its key (`findJob`). */
   | { kind: 'unclear'; why: string };
 
 /**
  * Runs sbatch once.
  * @param args from {@link submitArguments}
- * @param options `env` is seen by the batch script; the time limit defaults to 120 s, because sbatch itself waits and
- * tries again while the controller is full
+ * @param options `env` is exported to the batch script; the timeout defaults to 120 s, because sbatch itself retries while
+ * the controller accepts no jobs
  */
 export async function submit(
   run: RunCommand,
@@ -76,16 +75,16 @@ export async function submit(
   return readSubmitAnswer(await run('sbatch', args, { timeoutMs: 120_000, ...options }));
 }
 
-/** Errors after which the controller may have taken the job all the same. */
+/** Errors after which the controller may have accepted the job nevertheless. */
 const unclearError =
   /timed? ?out|unable to contact|zero bytes|connect(ion)? (failure|refused|reset|closed)|communication|transport endpoint|unexpected message|standby|socket|receiving|persistent connection/i;
 
-/** What an answer of sbatch means. */
+/** Interprets the result of sbatch. */
 export function readSubmitAnswer(result: CommandResult): SubmitResult {
   switch (result.kind) {
     case 'missing': {
-      const words = `sbatch ${describeFailure(result)}`;
-      return { kind: 'refused', said: words, cause: refusalCause(words, null) };
+      const message = `sbatch ${describeFailure(result)}`;
+      return { kind: 'refused', said: message, cause: refusalCause(message, null) };
     }
     case 'timeout':
     case 'killed':
@@ -98,27 +97,28 @@ export function readSubmitAnswer(result: CommandResult): SubmitResult {
   const job = parseSubmitted(result.stdout);
   if (result.exitCode === 0) {
     return job === null
-      ? { kind: 'unclear', why: `sbatch gave no job id, it said "${said(result.stdout, result.stderr)}"` }
+      ? { kind: 'unclear', why: `sbatch printed no job id: "${firstOutput(result.stdout, result.stderr)}"` }
       : { kind: 'submitted', ...job };
   }
-  const words = said(result.stderr, result.stdout);
-  if (job !== null || unclearError.test(words)) {
+  const message = firstOutput(result.stderr, result.stdout);
+  if (job !== null || unclearError.test(message)) {
     return { kind: 'unclear', why: `sbatch ${describeFailure(result)}` };
   }
   return {
     kind: 'refused',
-    said: words === '' ? `sbatch exited with ${result.exitCode} without a word` : words,
-    cause: refusalCause(words, result.exitCode),
+    said: message === '' ? `sbatch exited with code ${result.exitCode} and printed nothing` : message,
+    cause: refusalCause(message, result.exitCode),
   };
 }
 
-function said(first: string, second: string): string {
+/** The first of two outputs that is not empty. */
+function firstOutput(first: string, second: string): string {
   return (first.trim() || second.trim()).slice(0, 2_000);
 }
 
 /**
- * The job id in what sbatch printed: the sentence, or the `--parsable` form, each with a cluster or without, among
- * lines of a site's wrapper. Null if there is none, more than one, or a number that is not a job id.
+ * The job id in sbatch's output: the sentence or the `--parsable` form, each with or without a cluster, among the lines of a
+ * site's wrapper. Null if there is no id, more than one, or an invalid one.
  */
 export function parseSubmitted(stdout: string): { jobId: string; cluster: string | null } | null {
   const lines = stdout.split(/\r?\n/).map((line) => line.trim());

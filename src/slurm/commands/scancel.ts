@@ -4,12 +4,12 @@ import { arrayRest } from '../array-rest.js';
 import type { CancelSignal } from '../batch-script.js';
 import { inBatches, runCalls, wrongIds, type CommandOutcome } from './batch-command.js';
 
-/** What scancel says of a job that is over already: what was wanted is so. */
-const alreadyOver = /invalid job id specified|already completing or completed/i;
+/** scancel's messages about a job that has already ended, which is not an error here. */
+const alreadyEnded = /invalid job id specified|already completing or completed/i;
 
 /**
- * Cancels jobs, a hundred in one call. A job that is over already is no error. Cancelling again does no harm. The
- * waiting rest of an array ends without those of its tasks that run.
+ * Cancels jobs, up to a hundred per call. A job that has already ended is not an error, so the call can be repeated. For the
+ * pending tasks of an array, its running tasks are left alone.
  * @param jobIds as squeue prints them
  */
 export async function cancelJobs(
@@ -24,16 +24,16 @@ export async function cancelJobs(
   });
   const calls = [
     ...inBatches(single).map((ids) => ({ file: 'scancel', args: ids })),
-    // a task may have started since squeue was asked
+    // a task may have started since the last squeue
     ...inBatches(rests).map((ids) => ({ file: 'scancel', args: ['--state=PENDING', ...ids] })),
   ];
-  return wrongIds(jobIds) ?? runCalls(run, calls, { ...options, harmless: alreadyOver });
+  return wrongIds(jobIds) ?? runCalls(run, calls, { ...options, ignoredErrors: alreadyEnded });
 }
 
 /**
- * Sends a signal to the batch scripts of running jobs and to nothing else of them. A plain scancel signals every process of
- * a job, the one that serves the image's files among them, so that the analysis loses its files before it can save its work.
- * Our batch script sends SIGTERM on to the container.
+ * Signals only the batch scripts of running jobs. A plain scancel signals every process of a job, including the one that
+ * serves the image's files, so the analysis would lose its files before it can save its work. dsa-slurm's batch script
+ * forwards SIGTERM to the container.
  * @param jobIds as squeue prints them
  */
 export async function signalBatchScripts(
@@ -45,17 +45,17 @@ export async function signalBatchScripts(
     file: 'scancel',
     args: ['--batch', `--signal=${signal}`, ...ids],
   }));
-  return wrongIds(jobIds) ?? runCalls(run, calls, { harmless: alreadyOver });
+  return wrongIds(jobIds) ?? runCalls(run, calls, { ignoredErrors: alreadyEnded });
 }
 
-/** Between two looks whether analyses have ended, in milliseconds: the first wait, and the longest. */
-const firstLookMs = 100;
-const longestLookMs = 500;
+/** Interval at which ends of analyses are polled, in milliseconds: it doubles from the first value to the second. */
+const minPollMs = 100;
+const maxPollMs = 500;
 
 /**
- * Cancels jobs in two steps: the batch scripts of running ones of ours are asked to end their analyses, and each job is canceled
- * once its analysis has ended, after `graceMs` at the latest. Slurm calls only what it ends itself CANCELLED, so the batch script
- * waits for the second step. A job that is asked for once more meanwhile is canceled at once.
+ * Cancels jobs in two steps: the batch scripts of this worker's running jobs are signaled to end their analyses, and each job is
+ * canceled once its analysis has ended, after `graceMs` at the latest. Slurm reports CANCELLED only for jobs that it ends
+ * itself, so the batch script waits for the second step. Canceling a job again meanwhile takes effect at once.
  */
 export function createGentleCancel({
   run,
@@ -65,28 +65,28 @@ export function createGentleCancel({
   isRunning,
   isOver,
   hasEnded,
-  onTrouble,
+  onError,
 }: {
   run: RunCommand;
   clock: Clock;
-  /** What asks a batch script to end its analysis; null: there is one step. */
+  /** The signal for the first step; null: cancel in one step. */
   signal: CancelSignal | null;
-  /** 0: there is one step. */
+  /** 0: cancel in one step. */
   graceMs: number;
-  /** Whether a job of this worker runs. */
+  /** Whether a job belongs to this worker and is running. */
   isRunning: (jobId: string) => boolean;
   /** Whether a job is known to have ended. */
   isOver: (jobId: string) => boolean;
-  /** Whether the analysis of a job has ended, which its batch script may survive. */
+  /** Whether the job's analysis has ended; its batch script may still be running. */
   hasEnded: (jobId: string) => Promise<boolean>;
-  onTrouble: (said: string) => void;
+  onError: (message: string) => void;
 }): (jobIds: readonly string[]) => Promise<CommandOutcome> {
   const asked = new Set<string>();
 
   async function cancelWhenEnded(jobIds: readonly string[]): Promise<void> {
     const until = clock.monotonic() + graceMs;
     let left = jobIds;
-    for (let wait = firstLookMs; left.length > 0; wait = Math.min(wait * 2, longestLookMs)) {
+    for (let wait = minPollMs; left.length > 0; wait = Math.min(wait * 2, maxPollMs)) {
       await clock.sleep(Math.min(wait, until - clock.monotonic()));
       const isLate = clock.monotonic() >= until;
       const ended = await Promise.all(left.map(async (id) => isLate || isOver(id) || hasEnded(id)));
@@ -95,7 +95,7 @@ export function createGentleCancel({
         run,
         ready.filter((id) => !isOver(id)),
       );
-      if (!ok) onTrouble(said);
+      if (!ok) onError(said);
       left = left.filter((id) => asked.has(id));
     }
   }

@@ -10,15 +10,15 @@ export interface JobDetails {
   state: JobState;
   reason: string;
   exitCode: ExitCode | null;
-  /** Slurm may put it back into the queue after a failure of the node or preemption. */
+  /** Slurm may requeue it after a node failure or preemption. */
   requeueable: boolean;
   restarts: number;
   nodes: string;
   startedAt: number | null;
   endedAt: number | null;
-  /** Everything, as Slurm printed it. */
+  /** The full output. */
   text: string;
-  /** The same, pair by pair in Slurm's order. */
+  /** The same as pairs, in Slurm's order. */
   pairs: readonly JobFact[];
 }
 
@@ -27,17 +27,17 @@ export type JobFact = readonly [key: string, value: string];
 
 export type JobDetailsAnswer =
   | { kind: 'job'; job: JobDetails }
-  /** The controller answered, and does not know this id. */
+  /** The controller answered that it does not know this id. */
   | { kind: 'unknown-job' }
   | { kind: 'silence'; why: string };
 
-/** Asks for one job. Never throws. */
+/** Queries one job. Never throws. */
 export async function showJob(
   run: RunCommand,
   jobId: string,
   options: CommandOptions = {},
 ): Promise<JobDetailsAnswer> {
-  if (!isJobId(jobId)) return { kind: 'silence', why: 'that is no job id' };
+  if (!isJobId(jobId)) return { kind: 'silence', why: 'invalid job id' };
   const result = await run('scontrol', ['show', 'job', jobId], options);
   if (result.kind === 'exited' && /invalid job id/i.test(result.stderr + result.stdout)) {
     return { kind: 'unknown-job' };
@@ -47,19 +47,19 @@ export async function showJob(
   }
   const job = parseShowJob(result.stdout);
   return job === null
-    ? { kind: 'silence', why: 'scontrol gave an answer that could not be read' }
+    ? { kind: 'silence', why: 'the output of scontrol could not be parsed' }
     : { kind: 'job', job };
 }
 
 /**
- * Reads the first job of `scontrol show job`. Every line but the first begins with three blanks and a key; values may
- * hold blanks, so only keys at known places are looked for.
+ * Parses the first job of `scontrol show job`. Every line but the first begins with three spaces and a key; values may
+ * contain spaces, so keys are matched only at known positions.
  */
 export function parseShowJob(text: string): JobDetails | null {
   const head = /^\s*JobId=(\d+)(?:.*? )??JobName=([\s\S]*?)\n {3}UserId=/.exec(text);
   if (head?.[1] === undefined) return null;
   const start = head.index + head[0].length;
-  // A job array has one block for each of its records.
+  // a job array has one block per record
   const next = text.indexOf('\nJobId=', start);
   const body = next === -1 ? text.slice(start) : text.slice(start, next);
   const state = /^ {3}JobState=(\S+) Reason=(.*?)(?: FailedNode=\S+)?(?: Dependency=.*)?$/m.exec(body);
@@ -82,13 +82,13 @@ export function parseShowJob(text: string): JobDetails | null {
 }
 
 /**
- * Keys whose value may hold anything and takes the rest of its line, by `_sprint_job_info()` of Slurm's `scontrol`. Those
- * that share their line with another key (`Features`, `BatchFeatures`, `MailUser`) hold no blanks.
+ * Keys whose value is arbitrary text up to the end of the line, by `_sprint_job_info()` of Slurm's `scontrol`. Those that
+ * share a line with another key (`Features`, `BatchFeatures`, `MailUser`) contain no spaces.
  */
 const wholeLine =
   /^ {3}(AdminComment|BurstBuffer|BurstBufferState|Command|Comment|Extra|Power|Reservation|StdErr|StdIn|StdOut|SubmitLine|SystemComment|WorkDir)=(.*)$/;
 
-/** @param head the first lines, up to and with `UserId=`, because a job's name may hold anything */
+/** @param head the first lines up to and including `UserId=`, because a job's name may contain anything */
 function readPairs(head: string, body: string): JobFact[] {
   const [, before = '', name = ''] = /^\s*([\s\S]*?)JobName=([\s\S]*)\n {3}UserId=$/.exec(head) ?? [];
   const pairs: JobFact[] = [...inLine(before), ['JobName', name]];
@@ -100,7 +100,7 @@ function readPairs(head: string, body: string): JobFact[] {
   return pairs;
 }
 
-/** `Key=Value Key=Value`: a key is what stands between a blank and an equals sign. */
+/** `Key=Value Key=Value`: a key is the word between a space and an equals sign. */
 function inLine(text: string): JobFact[] {
   return [...text.matchAll(/(?:^|\s)([A-Za-z][\w/:*.-]*)=(.*?)(?=\s+[A-Za-z][\w/:*.-]*=|\s*$)/g)].map(
     (match): JobFact => [match[1] ?? '', match[2] ?? ''],

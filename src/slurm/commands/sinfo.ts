@@ -3,26 +3,26 @@ import { randomBytes } from 'node:crypto';
 import { describeFailure, type CommandOptions, type RunCommand } from '../../base/command.js';
 import { parseSlurmDuration, parseSlurmNumber, parseSlurmText, parseSlurmTime } from './values.js';
 
-/** A node as Slurm describes it. Null: Slurm did not say. */
+/** A node as sinfo reports it. Null: not known. */
 export interface NodeRow {
   name: string;
-  /** Slurm's word with its flags: `mixed`, `idle+drain`, `down*`. */
+  /** State with flags: `mixed`, `idle+drain`, `down*`. */
   state: string;
   partitions: readonly string[];
   cpus: { allocated: number; idle: number; other: number; total: number };
-  /** MiB; `free` is what the operating system of the node has left. */
+  /** MiB; `free` is what the node's operating system reports. */
   memory: { total: number | null; allocated: number | null; free: number | null };
-  /** As Slurm writes them: `gpu:a100:2`; empty for none. */
+  /** As Slurm prints it: `gpu:a100:2`; empty if there is none. */
   gres: string;
   gresUsed: string;
   load: number | null;
-  /** Why it is down or drained, who said so and when; empty and null otherwise. */
+  /** Why it is down or drained, who set the reason and when; else empty and null. */
   reason: string;
   reasonBy: string;
   reasonAt: number | null;
 }
 
-/** A partition, with what its nodes add up to. */
+/** A partition, with the totals of its nodes. */
 export interface PartitionRow {
   name: string;
   isDefault: boolean;
@@ -32,7 +32,7 @@ export interface PartitionRow {
   timeLimit: number | null;
   nodes: number;
   cpus: NodeRow['cpus'];
-  /** How many of its nodes are in which state. */
+  /** Number of nodes, by state. */
   states: Readonly<Record<string, number>>;
 }
 
@@ -40,7 +40,7 @@ export type ClusterAnswer =
   | { kind: 'answer'; nodes: NodeRow[]; partitions: PartitionRow[]; unparsable: number }
   | { kind: 'silence'; why: string };
 
-/** The reason is free text, so it stands last. */
+/** The reason is free text, so it comes last. */
 const fields = [
   'NodeList',
   'StateComplete',
@@ -59,9 +59,9 @@ const fields = [
   'Reason',
 ] as const;
 
-/** Asks once for all nodes and partitions. Never throws: what could not be learnt is `silence`. */
+/** Queries all nodes and partitions at once. Never throws: a failure is `silence`. */
 export async function queryCluster(run: RunCommand, options: CommandOptions = {}): Promise<ClusterAnswer> {
-  // An administrator's reason may hold any character: each question has separators of its own, as in squeue.ts.
+  // an administrator's reason may contain any character, so each query has random separators, as in squeue.ts
   const nonce = randomBytes(6).toString('hex');
   const [field, record] = [`\u001F${nonce}`, `\u001E${nonce}`];
   const format = fields.map((name, index) => `${name}:${index === fields.length - 1 ? record : field}`);
@@ -75,7 +75,7 @@ export async function queryCluster(run: RunCommand, options: CommandOptions = {}
   return { kind: 'answer', ...parseSinfo(result.stdout, { field, record }) };
 }
 
-/** Reads what sinfo printed: one record for each node in each of its partitions. */
+/** Parses sinfo's output: one record for each node in each of its partitions. */
 export function parseSinfo(
   stdout: string,
   { field, record }: { field: string; record: string },
@@ -119,7 +119,7 @@ export function parseSinfo(
       states: { ...known.states, [node.state]: (known.states[node.state] ?? 0) + 1 },
     });
   }
-  // sinfo prints the partitions of a node in changing order
+  // sinfo's order of a node's partitions varies
   const sorted = [...partitions.values()].sort(
     (a, b) => Number(b.isDefault) - Number(a.isDefault) || a.name.localeCompare(b.name),
   );

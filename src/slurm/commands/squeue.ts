@@ -13,18 +13,18 @@ import {
   type ExitCode,
 } from './values.js';
 
-/** Whose jobs are asked for. */
+/** Which jobs to query. */
 export type JobScope =
   | { kind: 'mine' }
   | { kind: 'all' }
-  /** Our jobs of this name: anyone may give a job any name. */
+  /** Own jobs with this name: other users may use the same name. */
   | { kind: 'name'; name: string };
 
 export type JobsAnswer =
-  /** `unparsable` counts records that could not be read: a job that is missing from `rows` may be among them. */
+  /** `unparsable` counts records that could not be parsed: a job missing from `rows` may be among them. */
   { kind: 'answer'; rows: JobRow[]; unparsable: number } | { kind: 'silence'; why: string };
 
-/** The last field is free text, and so is the one before it; the order is that of {@link readRow}. */
+/** The last two fields are free text. */
 const fields = [
   'JobArrayID',
   'State',
@@ -52,16 +52,16 @@ export interface Separators {
 }
 
 /**
- * Separators for one question. A job's name and comment may hold any character, newlines and control characters
- * included, so each question has its own that nobody can have put there.
+ * Separators for one query. A job's name and comment may contain any character, including newlines and control characters,
+ * so each query has its own unpredictable separators.
  */
 export function createSeparators(nonce: string): Separators {
   return { field: `\u001F${nonce}`, record: `\u001E${nonce}` };
 }
 
-/** The arguments of squeue: all fields at full length, jobs that have ended and are still remembered too. */
+/** Arguments of squeue: all fields at full length, including ended jobs that Slurm still remembers. */
 export function squeueArguments(scope: JobScope, { field, record }: Separators): string[] {
-  // A size would cut; the text after the colon is printed after the field (squeue(1), -O).
+  // a field size would truncate; text after the colon is printed as a suffix (squeue(1), -O)
   const format = fields.map((name, index) => `${name}:${index === fields.length - 1 ? record : field}`);
   return [
     '--all',
@@ -73,7 +73,7 @@ export function squeueArguments(scope: JobScope, { field, record }: Separators):
   ];
 }
 
-/** Asks once for all jobs of a scope. Never throws: what could not be learnt is `silence`. */
+/** Queries all jobs of a scope at once. Never throws: a failure is `silence`. */
 export async function queryJobs(
   run: RunCommand,
   scope: JobScope,
@@ -82,7 +82,7 @@ export async function queryJobs(
   const separators = createSeparators(randomBytes(6).toString('hex'));
   const result = await run('squeue', squeueArguments(scope, separators), {
     ...options,
-    // Seconds since the epoch: no time zone, no summer time. The whole list of an array's waiting tasks, not 64 bytes.
+    // seconds since the epoch avoid time zones; the whole list of an array's pending tasks instead of 64 bytes
     env: { ...options.env, SLURM_TIME_FORMAT: '%s', SLURM_BITSTR_LEN: '0' },
   });
   if (result.kind !== 'exited' || result.exitCode !== 0) {
@@ -91,7 +91,7 @@ export async function queryJobs(
   return { kind: 'answer', ...parseSqueue(result.stdout, separators) };
 }
 
-/** Reads what squeue printed for {@link squeueArguments}. */
+/** Parses the output for {@link squeueArguments}. */
 export function parseSqueue(stdout: string, separators: Separators): { rows: JobRow[]; unparsable: number } {
   const records = stdout.split(separators.record);
   const rest = records.pop() ?? '';
@@ -108,7 +108,7 @@ export function parseSqueue(stdout: string, separators: Separators): { rows: Job
 function readRow(values: readonly string[]): JobRow | null {
   if (values.length !== fields.length) return null;
   const value = (name: (typeof fields)[number]): string => values[fields.indexOf(name)] ?? '';
-  // Whatever a wrapper printed before the record stands in front of its first field.
+  // output of a wrapper precedes the first field
   const id = shortenedId(value('JobArrayID').split('\n').at(-1)?.trim() ?? '');
   const state = parseJobState(value('State'));
   if (!isJobId(id) || state.base === '') return null;
@@ -132,7 +132,7 @@ function readRow(values: readonly string[]): JobRow | null {
     timeLimit: parseSlurmDuration(value('TimeLimit')),
     submittedAt: parseSlurmTime(value('SubmitTime')),
     startedAt: waits ? null : startsAt,
-    // Slurm gives one to held jobs too, but only a person can let them start
+    // Slurm shows an expected start for held jobs, too, but they must be released first
     expectedStart: waits && phaseOf(state, reason) !== 'held' ? startsAt : null,
     endedAt: endsAt(value('EndTime'), state.base),
     exitCode: exitCode(value('exit_code'), state.base),
@@ -141,7 +141,7 @@ function readRow(values: readonly string[]): JobRow | null {
   };
 }
 
-/** An id with so many single tasks that it cannot go on a command line, or that was cut short, without its tasks. */
+/** Drops the task list of an array id if it is too long for a command line, or was truncated. */
 function shortenedId(id: string): string {
   if (isJobId(id)) return id;
   const array = /^(\d{1,12})_\[[\d,:%-]*(\.\.\.)?\]?$/.exec(id)?.[1];
@@ -150,7 +150,7 @@ function shortenedId(id: string): string {
 
 const alive = new Set(['PENDING', 'RUNNING', 'SUSPENDED', 'CONFIGURING']);
 
-/** For a job that still runs Slurm prints when its time limit will end it. */
+/** For a running job, Slurm prints when its time limit will be reached. */
 function endsAt(text: string, base: string): number | null {
   return alive.has(base) ? null : parseSlurmTime(text);
 }
@@ -159,12 +159,12 @@ function exitCode(text: string, base: string): ExitCode | null {
   return alive.has(base) ? null : parseSlurmExitCode(text);
 }
 
-/** `gres:gpu:1`, in newer releases `gres/gpu:1`: without the word that says nothing. */
+/** `gres:gpu:1`, in newer releases `gres/gpu:1`, without the redundant prefix. */
 function gresText(text: string): string {
   return parseSlurmText(text).replaceAll(/(^|,)gres[:/]/g, '$1');
 }
 
-/** `500M`; nothing for `0`, which is how Slurm prints that no memory was asked for. */
+/** `500M`; empty for `0`, which means that no memory was requested. */
 function memoryText(text: string): string {
   const bare = parseSlurmText(text);
   return bare === '0' ? '' : bare;

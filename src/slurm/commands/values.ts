@@ -1,6 +1,6 @@
 // Parsers for values as Slurm's commands print them.
 
-/** Trims; the placeholders that Slurm prints for a missing value become an empty string. */
+/** Trims; Slurm's placeholders for a missing value become an empty string. */
 export function parseSlurmText(text: string): string {
   const bare = text.trim();
   return /^(\(null\)|N\/A|None|none assigned|\(none\))$/i.test(bare) ? '' : bare;
@@ -21,7 +21,7 @@ export function parseSlurmDuration(text: string): number | null {
 }
 
 /**
- * A time in milliseconds since the epoch: seconds since the epoch (our `SLURM_TIME_FORMAT=%s`), or Slurm's standard
+ * Converts a time to milliseconds since the epoch, from seconds since the epoch (`SLURM_TIME_FORMAT=%s`) or Slurm's standard
  * form `2026-11-23T19:28:39` in this host's time zone. Null for Unknown, N/A and None.
  */
 export function parseSlurmTime(text: string): number | null {
@@ -32,7 +32,7 @@ export function parseSlurmTime(text: string): number | null {
   return Number.isNaN(ms) ? null : ms;
 }
 
-/** Exit code of a batch script, and the signal that killed it; 0: none. */
+/** Exit code of a batch script, and the signal that killed it (0: none). */
 export interface ExitCode {
   code: number;
   signal: number;
@@ -47,7 +47,7 @@ export function parseSlurmExitCode(text: string): ExitCode | null {
   return { code: status >> 8, signal: status & 0x7f };
 }
 
-/** Whether a string is safe as a job id on a command line: `42`, `42_7`, or as squeue prints a pending array, `42_[0-5%2]`. */
+/** Whether a string is a job id, and so safe on a command line: `42`, `42_7`, or as squeue prints a pending array, `42_[0-5%2]`. */
 export function isJobId(text: string): boolean {
   return /^\d{1,12}(_(\d{1,9}|\[[\d,:%-]{0,1000}(\.\.\.)?\]))?(\+\d{1,6})?$/.test(text);
 }

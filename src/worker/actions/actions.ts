@@ -109,7 +109,7 @@ async function jobsToTouch(
   words: MessageBuilder,
 ): Promise<string[]> {
   const ids = wanted.filter(isJobId);
-  if (ids.length < wanted.length) words.addError(`${wanted.length - ids.length} of the ids are no job ids.`);
+  if (ids.length < wanted.length) words.addError(`${wanted.length - ids.length} of the ids are not job ids.`);
   if (othersJobs || ids.length === 0) return ids;
   const strange = (): string[] => {
     const ours = new Set(tracker.view().rows.map(({ id }) => numberOf(id)));

@@ -112,7 +112,7 @@ export function createLocalExecutor(options: LocalOptions): Executor {
       const job = keeper.job(jobId);
       if (job === undefined || job.key !== key) {
         if (keeper.mayHide(jobId)) return { kind: 'unknown', why: 'the files of local jobs cannot be read' };
-        const lost = `This host no longer knows job ${jobId}, and it left no exit record`;
+        const lost = `This host no longer knows job ${jobId}, and there is no exit record`;
         return fromRecord({ jobId, readExitRecord: async () => readExitRecord(exitRecord) }, lost);
       }
       const { state, reason, exitCode } = rowOf(job, user, clock.now());

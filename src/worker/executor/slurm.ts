@@ -71,7 +71,7 @@ export function createSlurmExecutor({
       if (logsDirectory === null || key === null) return false;
       return (await readExitRecord(exitRecordFile(logsDirectory, key)))?.jobId === jobId;
     },
-    onTrouble: (said) => log.warn({ said }, 'jobs that were asked to end could not be canceled'),
+    onError: (message) => log.warn({ message }, 'jobs that were asked to end could not be canceled'),
   });
   return {
     jobNoun: 'Slurm job',

@@ -51,8 +51,8 @@ describe('a submit limit', () => {
   });
 });
 
-describe('a partition that takes no jobs', () => {
-  test('fails nothing, closes the intake, is told, and all runs go on when it is open again', async () => {
+describe('a partition that accepts no jobs', () => {
+  test('fails no run, pauses the intake, is reported, and all runs continue when it is up again', async () => {
     const { publish, ended, until, worker } = await open({
       'slurm.partition': 'shut',
       'worker.inFlight': 20,
@@ -72,7 +72,7 @@ describe('a partition that takes no jobs', () => {
 });
 
 describe('an account that is refused', () => {
-  test('at once fails the run with the words of Slurm; one that worked before is waited for', async () => {
+  test("fails the run at once with Slurm's message; one that was accepted before is retried", async () => {
     const { publish, ended, until } = await open({ 'slurm.account': 'research' });
     expectStatus(await ended(await publish({ args: ['Clock', '0'] })), status.success);
     await site.must('sacctmgr', '--immediate', 'remove', 'user', user, 'account=research', 'cluster=sandbox');
@@ -91,7 +91,7 @@ describe('an account that is refused', () => {
 });
 
 describe('the ends of jobs that slurmctld has forgotten', () => {
-  test('are what slurmdbd says once it is back, however late it hears of them', async () => {
+  test('are taken from slurmdbd once it is back, however late it learns of them', async () => {
     const { publish, ended, until, worker, startWorker, girder } = await open({
       'slurm.time': '1',
       'slurm.cancelSeconds': 1,

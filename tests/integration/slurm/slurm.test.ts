@@ -126,8 +126,8 @@ async function end(job: Started, command = run): Promise<JobEnd> {
   });
 }
 
-describe('a job of ours', () => {
-  it('runs with its arguments and without our secrets, and ends well', async () => {
+describe('a job of dsa-slurm', () => {
+  it("runs with its arguments and without the worker's secrets, and succeeds", async () => {
     const odd = ['Tiny', 'a  b', '$(id)', '*', 'é\n2', ''];
     const job = await start(`printf '<%s>' "$@"; echo; env; echo problem >&2`, {
       args: ['--pwd', '/x', 'image.sif'],
@@ -180,7 +180,7 @@ describe('a job of ours', () => {
     expect(await cancelJobs(run, [job.jobId, '4000000'])).toEqual({ ok: true, said: '' });
   });
 
-  it('is found by its key, before it starts too', async () => {
+  it('is found by its key, even before it starts', async () => {
     const job = await start('true', { options: [['hold', null]] });
     const since = Date.now() - 60_000;
     const held = await untilRow(job.jobId, (row) => row.reason !== '');
@@ -199,7 +199,7 @@ describe('a job of ours', () => {
     });
   });
 
-  it('comes back into the queue without losing its log or keeping an old record', async () => {
+  it('is requeued without losing its log or keeping an old record', async () => {
     const job = await start('echo up; sleep 60');
     await vi.waitUntil(async () => (await readFile(job.log, 'utf8').catch(() => '')).includes('up'), 20_000);
     await run('scontrol', ['requeuehold', job.jobId]);
@@ -211,7 +211,7 @@ describe('a job of ours', () => {
     await untilRow(job.jobId, ended);
   });
 
-  it('takes what the operator allows from a task, and no more', async () => {
+  it('accepts only the task options that the operator allows', async () => {
     const { options, args, refused } = takeUserOptions(
       ['Tiny', '--slurm_time', '2', '--slurm_wrap=touch /tmp/x', '--slurm_output=/x', '--slurm_nice', '5'],
       ['time', 'wrap', 'output'],
@@ -227,8 +227,8 @@ function running(rows: readonly JobRow[]): string[] {
   return rows.filter(({ state }) => state.base === 'RUNNING').map(({ id }) => id);
 }
 
-describe('what Slurm says', () => {
-  it('is refused in its own words', async () => {
+describe("Slurm's output", () => {
+  it('is passed on for a refusal', async () => {
     const args = ['--parsable', '--partition=nowhere', template];
     expect(await submit(run, args)).toMatchObject({
       kind: 'refused',
@@ -237,7 +237,7 @@ describe('what Slurm says', () => {
     });
   });
 
-  it('is read with names of any letters, and with arrays', async () => {
+  it('is parsed with arbitrary names, and with arrays', async () => {
     const name = `odd | "é ☃" \u001F\u001E, 'x'\nsecond ${'x'.repeat(300)}`;
     const odd = await run('sbatch', [
       '--parsable',
@@ -262,7 +262,7 @@ describe('what Slurm says', () => {
     await untilRow(ids[0] ?? '', ended);
   });
 
-  it('of an array: the waiting rest is canceled without what runs, and gets more time like single jobs', async () => {
+  it('of an array: pending tasks are canceled without running ones, and can be extended like single jobs', async () => {
     const submitted = async (...args: string[]): Promise<string> => {
       const all = ['--parsable', '--output=/dev/null', '--time=30', ...args, '--wrap=sleep 600'];
       const result = await run('sbatch', all);
@@ -298,7 +298,7 @@ describe('what Slurm says', () => {
     await cancelJobs(run, [array, one, two]);
   });
 
-  it('reaches everyone through one tracker', async () => {
+  it('reaches all listeners through one tracker', async () => {
     const tracker = createTracker({
       run,
       clock: systemClock,
@@ -317,7 +317,7 @@ describe('what Slurm says', () => {
     }
   });
 
-  it('describes the site', async () => {
+  it('describes the cluster', async () => {
     const site = await readClusterInfo(run);
     expect(site.version).toMatch(/^\d+\.\d+/);
     expect(site).toMatchObject({ accounting: false, minJobAge: 300, rateLimit: null });
@@ -326,8 +326,8 @@ describe('what Slurm says', () => {
   });
 });
 
-describe('what Slurm does not say', () => {
-  it('is silence while the controller is away', async () => {
+describe('Slurm not answering', () => {
+  it('is silence while the controller is down', async () => {
     const conf = join(dir, 'away.conf');
     const real = await readFile(testSite().slurmConf, 'utf8');
     await writeFile(conf, real.replace(/^SlurmctldPort=.*$/m, 'SlurmctldPort=1'));
@@ -353,7 +353,7 @@ describe('what Slurm does not say', () => {
     ]);
   });
 
-  it('is told by the job itself once the controller has forgotten it', async () => {
+  it('is replaced by the exit record once the controller has forgotten the job', async () => {
     let site: SlurmService | undefined;
     try {
       site = await startSlurm({

@@ -41,7 +41,7 @@ async function emptyCluster(): Promise<void> {
 const runOf = ({ id }: GirderJob): RunView | undefined =>
   lab.worker.handle.snapshot().runs.find((run) => run.girderJobId === id);
 const messageOf = ({ id }: GirderJob): string => lab.girder.job(id)?.progress?.message ?? '';
-const busy = /waits in the queue of the cluster: the computers that it needs are busy\./;
+const busy = /is waiting in the cluster queue: the computers that it needs are busy\./;
 
 test('a job that waits in Slurm is QUEUED in Girder, which says why and until when; it is RUNNING once it runs', async () => {
   await fillCluster();
@@ -59,7 +59,7 @@ test('a job that waits in Slurm is QUEUED in Girder, which says why and until wh
   // back into the queue: no way leads from RUNNING to QUEUED, and none is tried
   await slurm('scontrol', ['requeue', jobId ?? '']);
   await lab.until(() => runOf(published)?.stage === 'queued');
-  await lab.until(() => /waits in the queue|put back into the queue/.test(messageOf(published)));
+  await lab.until(() => /waiting in the cluster queue|was requeued/.test(messageOf(published)));
   await lab.girder.cancel(published.id);
   const job = await lab.ended(published);
   expect(statuses(job)).toEqual([queued, status.running, status.canceling, status.canceled]);

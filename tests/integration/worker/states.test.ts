@@ -271,7 +271,7 @@ describe.concurrent('what Slurm makes of a job, and its owner reads', () => {
     const started = await start('quiet');
     await runs(started);
     await slurm('scontrol', 'requeuehold', ...state, started.id);
-    await says(started, 'it was put back and is held; ask for help');
+    await says(started, 'it was requeued and is held; ask for help');
     if (word === 'SPECIAL_EXIT') await untilState(started, word);
     await isIn('queued', started);
     await slurm('scontrol', 'release', started.id);
@@ -294,7 +294,7 @@ describe.concurrent('what Slurm makes of a job, and its owner reads', () => {
 
   test('held, and released', async () => {
     const started = await start('closed');
-    await says(started, 'its part of the cluster takes no work at the moment');
+    await says(started, 'its partition runs no jobs at present');
     await slurm('scontrol', 'hold', started.id);
     await says(started, 'it is held');
     await slurm('scontrol', 'release', started.id);

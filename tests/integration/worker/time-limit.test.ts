@@ -38,9 +38,7 @@ test('an analysis is asked to end before its time limit, and is told as ended by
 
   for (const job of [ended, untilLimit]) {
     expectStatus(await lab.ended(job, 120_000), status.error);
-    expect(logOf(job)).toMatch(
-      /took longer than its time limit and was stopped\. \(Slurm job \d+, state TIMEOUT/,
-    );
+    expect(logOf(job)).toMatch(/reached its time limit and was stopped\. \(Slurm job \d+, state TIMEOUT/);
   }
   const shown = await lab.command('squeue', [
     '--noheader',

@@ -14,12 +14,12 @@ test.each([
   expect(arrayRest(text)).toEqual({ array: text.split('_')[0], id, count });
 });
 
-test.each(['42', '42_7', '42+1'])('%s is no rest of an array', (text) => {
+test.each(['42', '42_7', '42+1'])('%s does not stand for pending array tasks', (text) => {
   expect(arrayRest(text)).toBeNull();
   expect(jobIdWithTasks(text)).toBe(text);
 });
 
-test('how many tasks it has is told', () => {
+test('shows the number of tasks', () => {
   expect(jobIdWithTasks('104_[2-300%1]')).toBe('104_[2-300%1] (299 tasks)');
   expect(jobIdWithTasks('104_[7]')).toBe('104_[7] (1 task)');
 });

@@ -61,13 +61,13 @@ async function signaled(
   return { job, exitRecord };
 }
 
-describe('our batch script', () => {
-  it('says that it takes a file of arguments', async () => {
+describe('the batch script', () => {
+  it('declares that it reads an arguments file', async () => {
     expect(scriptTakesArgumentsFile(await readFile(script, 'utf8'))).toBe(true);
     expect(scriptTakesArgumentsFile('#!/bin/bash\napptainer exec "$@"\n')).toBe(false);
   });
 
-  it('runs the container with arguments from both places, exactly as they are', async () => {
+  it('passes arguments from both sources to the container unchanged', async () => {
     const odd = ['', ' a  b ', '*', '$(id)', 'é\nsecond', '--slurm', "'"];
     const argumentsFile = join(dir, 'arguments');
     await writeFile(argumentsFile, argumentsFileContent(odd));
@@ -76,7 +76,7 @@ describe('our batch script', () => {
     expect(result.exitCode).toBe(0);
   });
 
-  it.each([0, 3, 127, 137])('passes exit code %d on and records it', async (code) => {
+  it.each([0, 3, 127, 137])('passes on exit code %d and records it', async (code) => {
     expect((await start(`exit ${code}`)).exitCode).toBe(code);
     const record = await readExitRecord(join(dir, 'run.exit'));
     expect(record).toMatchObject({ exitCode: code, jobId: '42', node: 'n1' });
@@ -84,7 +84,7 @@ describe('our batch script', () => {
     expect((await readdir(dir)).sort()).toEqual(['apptainer', 'run.exit']);
   });
 
-  it('records how much of the log there is in the end', async () => {
+  it('records the final length of the log', async () => {
     const apptainer = join(dir, 'apptainer');
     await writeFile(apptainer, '#!/bin/bash\necho a line of the log\n');
     await chmod(apptainer, 0o755);
@@ -94,7 +94,7 @@ describe('our batch script', () => {
     expect(await readExitRecord(exitRecord)).toMatchObject({ exitCode: 0, logBytes: 18 });
   });
 
-  it('hands SIGTERM to the container and waits for its end', async () => {
+  it('forwards SIGTERM to the container and waits for its end', async () => {
     const apptainer = join(dir, 'slow');
     await writeFile(
       apptainer,
@@ -132,7 +132,7 @@ describe('our batch script', () => {
     },
   );
 
-  it('warns no analysis that has only just begun', async () => {
+  it('does not warn an analysis that has only just started', async () => {
     const { job, exitRecord } = await signaled('SIGXCPU', 7, 3_600);
     await vi.waitFor(async () => access(join(dir, 'continued')), { timeout: 10_000 });
     await writeFile(join(dir, 'enough'), '');
@@ -146,7 +146,7 @@ describe('our batch script', () => {
       const { job, exitRecord } = await signaled('SIGQUIT', own);
       await vi.waitFor(async () => access(exitRecord), { timeout: 10_000 });
       expect(await readExitRecord(exitRecord)).toMatchObject({ exitCode: own, reachedLimit: false });
-      // whoever looks at the script before Slurm ends it finds it there
+      // the record exists before Slurm ends the script
       expect(job.kill(0)).toBe(true);
       job.kill('SIGTERM');
       expect(await job).toMatchObject({ stdout: 'last words', exitCode: own });
@@ -159,14 +159,14 @@ describe('our batch script', () => {
     expect(await readExitRecord(exitRecord)).toMatchObject({ exitCode: 7 });
   });
 
-  it('says how it is asked to end its analysis', async () => {
+  it('declares the signal that ends its analysis', async () => {
     const text = await readFile(script, 'utf8');
     expect(scriptCancelSignal(text)).toBe('QUIT');
     expect(scriptCancelSignal(text.replace(' QUIT\n', ' HUP\n'))).toBe('TERM');
     expect(scriptCancelSignal('#!/bin/bash\napptainer exec "$@"\n')).toBeNull();
   });
 
-  it('says whether it takes the warning of the time limit', async () => {
+  it('declares whether it handles the time limit warning', async () => {
     const text = await readFile(script, 'utf8');
     expect(scriptTakesTimeWarning(text)).toBe(true);
     expect(scriptTakesTimeWarning(text.replace(' XCPU\n', ' HUP\n'))).toBe(false);
@@ -180,14 +180,14 @@ describe('our batch script', () => {
     expect(result.stdout).toBe('removed');
   });
 
-  it('says it when the arguments cannot be read', async () => {
+  it('reports that the arguments cannot be read', async () => {
     const result = await start('echo ran', { argumentsFile: join(dir, 'nowhere') });
     expect(result.stdout).toBe('');
     expect(result.stderr).toContain('cannot read the arguments');
     expect(await readExitRecord(join(dir, 'run.exit'))).toMatchObject({ exitCode: 66 });
   });
 
-  it('runs without anything that the worker says', async () => {
+  it("runs without the worker's variables", async () => {
     await writeFile(join(dir, 'apptainer'), '#!/bin/bash\necho "$@"\n', { mode: 0o755 });
     const result = await execa('bash', [script, 'x.sif', 'y'], {
       env: { PATH: `${dir}:${process.env['PATH'] ?? ''}` },
@@ -200,7 +200,7 @@ describe('our batch script', () => {
 describe('the exit record', () => {
   const whole = 'exit=3\njob=42\nnode=n1\nstart=1795462100\nend=1795462119\n';
 
-  it('is read whole or not at all', () => {
+  it('is read only if it is complete', () => {
     expect(parseExitRecord(whole)).toEqual({
       exitCode: 3,
       jobId: '42',
@@ -217,7 +217,7 @@ describe('the exit record', () => {
     expect(parseExitRecord('\0'.repeat(100))).toBeNull();
   });
 
-  it('is null where there is none', async () => {
+  it('is null if the file is missing', async () => {
     expect(await readExitRecord(join(dir, 'none'))).toBeNull();
     expect(await readExitRecord(dir)).toBeNull();
   });

@@ -11,7 +11,7 @@ it('docs/slurm-states.md is current (else: npm run docs)', () => {
   expect(unpadded(read('docs/slurm-states.md'))).toBe(unpadded(statesPage()));
 });
 
-it('what is said to be brought about in a test is', () => {
+it('states listed as tested live are tested live', () => {
   const test = read('tests/integration/worker/states.test.ts');
   const words = stateRows.map(({ word }) => word);
   // a job waits and runs in every test

@@ -14,7 +14,7 @@ const kept = {
   SINGULARITY_CACHEDIR: '/cache',
 };
 
-it('keeps what Slurm and the container runtime need, and no secret of whatever name', () => {
+it('keeps what Slurm and the container runtime need, and no secrets', () => {
   const dropped = {
     // what Slurm's commands take as defaults
     SLURM_JOB_ID: '1',
@@ -43,7 +43,7 @@ it('keeps what Slurm and the container runtime need, and no secret of whatever n
   expect(slurmEnvironment({ ...kept, ...dropped })).toEqual({ ...kept, SLURM_TIME_FORMAT: 'standard' });
 });
 
-it('adds what the operator names', () => {
+it('adds the variables that the operator names', () => {
   const env = { MODULEPATH: '/modules', LMOD_CMD: '/lmod', LMOD_DIR: '/lmod', MODULES: 'other' };
   expect(slurmEnvironment(env, ['MODULEPATH', 'LMOD_*'])).toEqual({
     MODULEPATH: '/modules',

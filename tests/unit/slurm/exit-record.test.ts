@@ -18,14 +18,14 @@ it('reads what the batch script writes', async () => {
   expect(await readExitRecord(path)).toMatchObject({ exitCode: 3, jobId: '42' });
 });
 
-it('reads how long the log was, where the script says so', async () => {
+it('reads the length of the log, if the script records it', async () => {
   await writeFile(path, 'exit=0\njob=42\nnode=n1\nstart=1\nlog=512\nend=2\n');
   expect(await readExitRecord(path)).toMatchObject({ logBytes: 512 });
   await writeFile(path, 'exit=0\njob=42\nnode=n1\nstart=1\nlog=\nend=2\n');
   expect(await readExitRecord(path)).toMatchObject({ exitCode: 0, logBytes: null });
 });
 
-it('takes a pipe that somebody put there for no record, and does not wait for its writer', async () => {
+it('ignores a FIFO in its place, and does not wait for a writer', async () => {
   execFileSync('mkfifo', [path]);
   expect(await readExitRecord(path)).toBeNull();
 }, 2_000);

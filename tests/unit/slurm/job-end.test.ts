@@ -65,14 +65,14 @@ const accounted =
     );
 
 describe('resolveEnd', () => {
-  it('knows our job by its comment where the site gives jobs names of its own', async () => {
+  it('identifies the job by its comment if the site changes job names', async () => {
     const renamed = shown('FAILED', { name: 'site-1', comment: 'dsa-slurm:abc' });
     expect(await end(renamed)).toMatchObject({ kind: 'ended', outcome: 'failed', how: 'scontrol' });
     const foreign = shown('COMPLETED', { name: 'site-1', comment: 'dsa-slurm:other' });
     expect(await end(foreign)).toMatchObject({ kind: 'lost' });
   });
 
-  it('believes the controller first', async () => {
+  it('trusts the controller first', async () => {
     expect(await end(shown('COMPLETED'))).toMatchObject({
       kind: 'ended',
       outcome: 'succeeded',
@@ -85,7 +85,7 @@ describe('resolveEnd', () => {
     expect(await end(shown('LEVITATING'))).toMatchObject({ kind: 'alive' });
   });
 
-  it('gives a preempted job the time to come back', async () => {
+  it('waits for a preempted job to be requeued', async () => {
     expect(await end(shown('PREEMPTED', { end: '2026-11-23T11:59:50' }))).toMatchObject({ kind: 'alive' });
     expect(await end(shown('PREEMPTED', { end: '2026-11-23T11:50:00' }))).toMatchObject({
       outcome: 'failed',
@@ -93,7 +93,7 @@ describe('resolveEnd', () => {
     expect(await end(shown('NODE_FAIL', { requeue: 0 }))).toMatchObject({ outcome: 'failed' });
   });
 
-  it('never takes silence for an answer', async () => {
+  it('never takes a missing answer for an answer', async () => {
     for (const silence of [unreachable, timedOut, said('garbage')]) {
       expect(await end(silence, accounted('COMPLETED'), record)).toMatchObject({ kind: 'unknown' });
     }
@@ -116,7 +116,7 @@ describe('resolveEnd', () => {
     expect(await end(unknownJob, accounted('NODE_FAIL'))).toMatchObject({ outcome: 'failed', how: 'sacct' });
   });
 
-  it('does not take a later job of the same id for ours', async () => {
+  it('ignores a later job with the same id', async () => {
     const other = shown('COMPLETED', { name: 'somebody-else' });
     expect(await end(other, accounted('TIMEOUT'))).toMatchObject({ outcome: 'failed', how: 'sacct' });
     expect(await end(other, () => noAccounting, record)).toMatchObject({
@@ -134,7 +134,7 @@ describe('resolveEnd', () => {
     expect(await end(unknownJob, sacct, { ...record, exitCode: 143 })).toMatchObject({ kind: 'unrecorded' });
   });
 
-  it('believes the exit record last', async () => {
+  it('trusts the exit record last', async () => {
     expect(await end(unknownJob, () => noAccounting, record)).toMatchObject({
       outcome: 'succeeded',
       how: 'record',
@@ -168,7 +168,7 @@ const row = (call: Call, id: string, submit: string, comment = '') =>
   });
 
 describe('accountedJob', () => {
-  it('asks by name, takes the latest submission, and knows sites without accounting', async () => {
+  it('queries by name, takes the latest submission, and detects sites without accounting', async () => {
     const { run, calls } = fakeRun(twoAttempts);
     expect(await accountedJob(run, { name: 'n', since: now })).toMatchObject({
       kind: 'jobs',
@@ -190,12 +190,12 @@ describe('accountedJob', () => {
 describe('findJob', () => {
   const question = { key, since: now };
 
-  it('finds the job in the queue, and says when there are two', async () => {
+  it('finds the job in the queue, and reports a second one', async () => {
     const { run } = fakeRun((call) => said(row(call, '41', '1795462100') + row(call, '42', '1795462200')));
     expect(await findJob(run, question)).toMatchObject({ kind: 'found', jobId: '42', others: ['41'] });
   });
 
-  it('means no job that another worker made for the same task', async () => {
+  it('ignores a job that another worker submitted for the same task', async () => {
     const marked = { ...question, mark: '00000001' };
     const [own, foreign] = ['dsa-slurm:abc:00000001', 'dsa-slurm:abc:00000002'];
     const both = fakeRun((call) =>
@@ -217,7 +217,7 @@ describe('findJob', () => {
     expect(await findJob(run, question)).toMatchObject({ kind: 'found', jobId: '42', others: [] });
   });
 
-  it('says that there is none only when everybody has answered', async () => {
+  it('reports no job only if controller and accounting have both answered', async () => {
     const none = fakeRun((call) => (call.file === 'squeue' ? said('') : noAccounting));
     expect(await findJob(none.run, question)).toEqual({ kind: 'none', accounting: false });
     const silent = fakeRun((call) => (call.file === 'squeue' ? said('') : timedOut));

@@ -18,7 +18,7 @@ describe('takeUserOptions', () => {
     expect(takeUserOptions(['Tiny', `${flag}=${value}`, 'in.tif', 'out'], allowed)).toEqual(expected);
   });
 
-  it('takes an option without a value at the end, before a flag, and where sbatch knows none', () => {
+  it('accepts an option without a value at the end, before a flag, and for flags of sbatch', () => {
     for (const args of [
       ['Tiny', 'in.tif', '--slurm_exclusive'],
       ['Tiny', '--slurm_exclusive', 'in.tif'],
@@ -36,7 +36,7 @@ describe('takeUserOptions', () => {
     });
   });
 
-  it('leaves the container its own arguments, whatever they look like', () => {
+  it("leaves the container's own arguments unchanged", () => {
     const args = ['', '-', '--', '--slurm', '--SLURM_mem', 'x --slurm_mem', '--output=/x'];
     expect(takeUserOptions(args, allowed)).toEqual({ options: [], args, refused: [] });
   });
@@ -69,7 +69,7 @@ describe('takeUserOptions', () => {
     'exp',
     'ui',
     'array',
-  ])('never takes %s, whatever the operator allows', (name) => {
+  ])('never accepts %s, even if the operator allows it', (name) => {
     const result = takeUserOptions([`--slurm_${name}=x`, 'Tiny'], [name, name.replaceAll('_', '-')]);
     expect(result.options).toEqual([]);
     expect(result.args).toEqual(['Tiny']);
@@ -103,7 +103,7 @@ describe('takeUserOptions', () => {
     expect(refused?.option).toBe('?[2J?');
   });
 
-  it('lets nothing but allowed names through, and loses no other argument', () => {
+  it('passes only allowed names, and loses no other argument', () => {
     const word = fc.oneof(
       fc.string(),
       fc.constantFrom('--slurm_mem', '--slurm_wrap', '--slurm_uid=0', '--slurm_exclusive', '--level', '8G'),
@@ -124,7 +124,7 @@ describe('takeUserOptions', () => {
 });
 
 describe('mergeOptions', () => {
-  it('puts the choice of a task over the default of the site, also where options exclude each other', () => {
+  it("lets a task override the site's defaults, also for mutually exclusive options", () => {
     expect(
       mergeOptions([
         { option: 'partition', value: 'main' },

@@ -29,54 +29,51 @@ const reasons = `
   ReservationInvalid RaisedSignal OutOfMemory AssocGrpUnknown QOSGrpMemoryMinutes QOSMinBilling MaxBillingPerAccount
 `;
 
-describe('the reason of a job that waits', () => {
-  test('has words of its own for everything that Slurm says', () => {
+describe('the reason of a pending job', () => {
+  test("is explained for each of Slurm's reasons", () => {
     const words = reasons.split(/\s+/).filter(Boolean);
     expect(words.length).toBeGreaterThan(100);
     expect(words.filter((word) => /the cluster says/.test(pendingSentence(word) ?? ''))).toEqual([]);
   });
 
   test.each([
-    ['Priority', 'other jobs are before it in the queue'],
+    ['Priority', 'other jobs are ahead of it'],
     ['(Resources)', 'the computers that it needs are busy'],
     ['Resources', 'the computers that it needs are busy'],
-    ['QOSMaxCpuPerUserLimit', 'the limit on what one user may use at one time is reached'],
-    ['QOSMaxJobsPerUserLimit', 'the limit on what one user may use at one time is reached'],
-    ['MaxJobsPerAccount', 'the limit on what its group may use at one time is reached'],
-    ['AssocGrpCpuLimit', 'the limit on what its group may use at one time is reached'],
-    ['AssocGrpCPUMinutesLimit', 'the computing time of its group is used up for now'],
-    ['QOSGrpCPURunMinutesLimit', 'the computing time of its group is used up for now'],
-    ['AssocMaxJobsLimit', 'enough jobs of its kind are there already'],
-    ['AssocMaxSubmitJobLimit', 'enough jobs of its kind are there already'],
-    ['QOSMaxWallDurationPerJobLimit', 'it wants more than one job may have; ask for help'],
-    ['MaxMemPerLimit', 'it wants more than one job may have; ask for help'],
-    ['QOSMinGRES', 'it wants less than a job has to have; ask for help'],
+    ['QOSMaxCpuPerUserLimit', 'the limit of its user is reached'],
+    ['QOSMaxJobsPerUserLimit', 'the limit of its user is reached'],
+    ['MaxJobsPerAccount', 'the limit of its account is reached'],
+    ['AssocGrpCpuLimit', 'the limit of its account is reached'],
+    ['AssocGrpCPUMinutesLimit', 'the computing time of its account is used up for now'],
+    ['QOSGrpCPURunMinutesLimit', 'the computing time of its account is used up for now'],
+    ['AssocMaxJobsLimit', 'the limit on the number of jobs is reached'],
+    ['AssocMaxSubmitJobLimit', 'the limit on the number of jobs is reached'],
+    ['QOSMaxWallDurationPerJobLimit', 'it requests more than one job may use; ask for help'],
+    ['MaxMemPerLimit', 'it requests more than one job may use; ask for help'],
+    ['QOSMinGRES', 'it requests less than the minimum for a job; ask for help'],
     ['QOSUsageThreshold', 'a limit of the cluster is reached'],
-    ['ReqNodeNotAvail, UnavailableNodes:n[1-4]', 'a computer that it needs is not available at the moment'],
-    [
-      'ReqNodeNotAvail, Reserved for maintenance',
-      'the computers that it needs are kept free for maintenance',
-    ],
+    ['ReqNodeNotAvail, UnavailableNodes:n[1-4]', 'a computer that it needs is not available'],
+    ['ReqNodeNotAvail, Reserved for maintenance', 'the computers that it needs are reserved for maintenance'],
     [
       'Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions',
-      'the computers that it needs are down or kept for others',
+      'the computers that it needs are down or reserved',
     ],
     [
       "Job's QOS not permitted to use this partition (strict allows fast not normal)",
-      'its quality of service is not allowed in this part of the cluster; ask for help',
+      'its QOS is not allowed in this partition; ask for help',
     ],
     [
       "Job's account not permitted to use this partition (strict allows path not other)",
-      'its account may not use this part of the cluster; ask for help',
+      'its account may not use this partition; ask for help',
     ],
-    ['PartitionConfig', 'its part of the cluster does not take it as it is; ask for help'],
+    ['PartitionConfig', 'its partition does not accept it as it is; ask for help'],
     ['launch failed requeued held', 'it could not be started and is held; ask for help'],
     ['Brand New Reason', 'the cluster says "Brand New Reason"'],
   ])('%s: %s', (reason, sentence) => {
     expect(pendingSentence(reason)).toBe(sentence);
   });
 
-  test.each(['', ' ', 'None', '(None)'])('%j is none', (reason) => {
+  test.each(['', ' ', 'None', '(None)'])('%j is not a reason', (reason) => {
     expect(pendingSentence(reason)).toBeNull();
   });
 });
@@ -85,7 +82,7 @@ const waits = (state: string, reason: string, expectedStart: number | null = nul
   waitingSentence({ state: parseJobState(state), reason, expectedStart });
 
 describe('the sentence for the Girder job', () => {
-  test('gives no start for a job that is held', () => {
+  test('shows no expected start for a held job', () => {
     const soon = Date.UTC(2026, 10, 30, 13, 50);
     for (const reason of ['JobHeldUser', 'job requeued in held state'])
       expect(waits('PENDING', reason, soon)).not.toContain('Expected to start');
@@ -93,19 +90,15 @@ describe('the sentence for the Girder job', () => {
   });
 
   test.each([
-    ['PENDING', '', 'The analysis waits in the queue of the cluster.'],
-    [
-      'PENDING',
-      'Priority',
-      'The analysis waits in the queue of the cluster: other jobs are before it in the queue.',
-    ],
+    ['PENDING', '', 'The analysis is waiting in the cluster queue.'],
+    ['PENDING', 'Priority', 'The analysis is waiting in the cluster queue: other jobs are ahead of it.'],
     ['RUNNING,CONFIGURING', '', 'The cluster is preparing computers for the analysis.'],
-    ['PENDING,REQUEUED', '', 'The analysis was put back into the queue and will start again.'],
+    ['PENDING,REQUEUED', '', 'The analysis was requeued and will start again.'],
   ])('%s, %s', (state, reason, sentence) => {
     expect(waits(state, reason)).toBe(sentence);
   });
 
-  test('says when Slurm expects to start it, in steps that do not change with every look', () => {
+  test('shows the expected start, rounded so that it does not change with every poll', () => {
     const at = Date.UTC(2026, 10, 26, 3, 1, 2);
     expect(waits('PENDING', 'Resources', at)).toMatch(/busy\. Expected to start at 2026-11-26 03:05 UTC\.$/);
     expect(waits('PENDING', 'Resources', at + 60_000)).toBe(waits('PENDING', 'Resources', at));

@@ -36,7 +36,7 @@ it('reads accounting and rate limit', async () => {
   });
 });
 
-it('knows nothing of a silent site', async () => {
+it('returns null values if Slurm does not answer', async () => {
   expect(await readClusterInfo(fakeRun(() => unreachable).run)).toEqual({
     version: null,
     cluster: null,

@@ -17,11 +17,11 @@ describe('the table of states', () => {
     expect(new Set(words).size).toBe(words.length);
   });
 
-  it('gives an outcome to every end and to nothing else', () => {
+  it('gives an outcome to every final state and to no other', () => {
     for (const row of stateRows) expect(row.outcome !== null, row.word).toBe(row.phase === 'ended');
   });
 
-  it('takes no flag for an end', () => {
+  it('takes no flag for a final state', () => {
     for (const row of stateRows.filter((row) => row.kind === 'flag')) {
       expect(phaseOf({ base: row.word, flags: [] }), row.word).not.toBe('ended');
       expect(phaseOf({ base: 'RUNNING', flags: [row.word] }), row.word).not.toBe('ended');

@@ -14,7 +14,7 @@ async function startLike(name: string, comment = ''): Promise<ChildProcess> {
   return child;
 }
 
-test('an sbatch that was left behind is ended, that of another run goes on', async () => {
+test('kills an sbatch that was left behind, but not that of another run', async () => {
   const key = `test-${process.pid}`;
   const stray = await startLike(`dsa-slurm-${key}`);
   const other = await startLike(`dsa-slurm-${key}-2`);
@@ -25,7 +25,7 @@ test('an sbatch that was left behind is ended, that of another run goes on', asy
   expect(await endStraySubmissions({ key })).toEqual([]);
 });
 
-test('that of another worker with the same task goes on', async () => {
+test('leaves the sbatch of another worker with the same task running', async () => {
   const key = `test-${process.pid}-3`;
   const own = await startLike(`dsa-slurm-${key}`, `dsa-slurm:${key}:00000001`);
   const foreign = await startLike(`dsa-slurm-${key}`, `dsa-slurm:${key}:00000002`);

@@ -61,7 +61,7 @@ function track(answer: (call: Call, question: number) => CommandResult) {
 
 const job = (call: Call, id: string, state: string) => squeueLine(call, { JobArrayID: id, State: state });
 
-it('asks at its interval and keeps what did not change', async () => {
+it('polls at its interval and keeps unchanged rows', async () => {
   const { tracker, calls, forward } = track((call, question) =>
     said(job(call, '1', 'RUNNING') + job(call, '2', question < 3 ? 'PENDING' : 'RUNNING')),
   );
@@ -79,7 +79,7 @@ it('asks at its interval and keeps what did not change', async () => {
   expect(tracker.row('2')?.state.base).toBe('RUNNING');
 });
 
-it('keeps the last good answer while Slurm is silent, and asks more rarely', async () => {
+it('keeps the last answer while Slurm does not respond, and polls less often', async () => {
   const { tracker, calls, forward } = track((call, question) =>
     question > 1 && question < 6 ? unreachable : said(job(call, '1', 'RUNNING')),
   );
@@ -110,7 +110,7 @@ it('keeps the last good answer while Slurm is silent, and asks more rarely', asy
   await vi.waitFor(() => expect(seen).toHaveLength(7));
 });
 
-it('asks soon after a nudge, but not more than once a second', async () => {
+it('polls soon after pollSoon, but at most once a second', async () => {
   const { tracker, calls, forward } = track((call) => said(job(call, '1', 'RUNNING')));
   await vi.waitFor(() => expect(tracker.view().at).not.toBeNull());
   await forward(100);
@@ -123,12 +123,12 @@ it('asks soon after a nudge, but not more than once a second', async () => {
   expect(calls).toHaveLength(2);
 });
 
-it('tells of lines that it could not read', async () => {
+it('reports records that it could not parse', async () => {
   const { tracker } = track((call) => said(`${job(call, '1', 'RUNNING')}torn`));
   await vi.waitFor(() =>
     expect(tracker.view()).toMatchObject({
       rows: [{ id: '1' }],
-      trouble: expect.stringContaining('1 lines'),
+      trouble: expect.stringContaining('1 records'),
     }),
   );
 });
@@ -147,7 +147,7 @@ it('survives a listener that throws', async () => {
   expect(heard).toHaveBeenCalledTimes(1);
 });
 
-it('stops, and asks no more', async () => {
+it('stops polling', async () => {
   const { tracker, calls } = track((call) => said(job(call, '1', 'RUNNING')));
   await vi.waitFor(() => expect(calls).toHaveLength(1));
   await tracker.stop();
@@ -156,7 +156,7 @@ it('stops, and asks no more', async () => {
   expect(calls).toHaveLength(1);
 });
 
-it('asks one question about all users while somebody wants that, and tells our jobs from it', async () => {
+it('polls all users while requested, and picks its own jobs', async () => {
   const { tracker, calls, forward } = track((call) => {
     const mine = squeueLine(call, { JobArrayID: '1', State: 'RUNNING', UserName: 'me' });
     const theirs = squeueLine(call, { JobArrayID: '2', State: 'RUNNING', UserName: 'them' });
@@ -179,7 +179,7 @@ it('asks one question about all users while somebody wants that, and tells our j
   expect(tracker.allJobs()).toMatchObject({ at: 1_001_000, rows: [{ id: '1' }, { id: '2' }] });
 });
 
-it('asks in another interval at once', async () => {
+it('applies a new interval at once', async () => {
   const { tracker, calls, forward } = track((call) => said(job(call, '1', 'RUNNING')));
   await vi.waitFor(() => expect(calls).toHaveLength(1));
   tracker.setPollInterval(3_000);
@@ -193,7 +193,7 @@ it('asks in another interval at once', async () => {
   await vi.waitFor(() => expect(calls).toHaveLength(3));
 });
 
-it('goes on asking at its interval when the wall clock is set back by hours', async () => {
+it('keeps polling at its interval when the wall clock is set back by hours', async () => {
   const { calls, setBack, forward } = track((call) => said(job(call, '1', 'RUNNING')));
   await vi.waitFor(() => expect(calls).toHaveLength(1));
   setBack(3 * 60 * 60_000);

@@ -174,11 +174,11 @@ test('retry and forget apply to failed runs, not to running ones', async () => {
 test.each([
   ['signal', 'Unknown signal. Use one of HUP, INT'],
   ['signal WINCH', 'Unknown signal'],
-  ['timelimit', 'That is no time limit.'],
-  ['timelimit soon', 'That is no time limit. It has to be minutes'],
-  ['priority', 'That is no priority.'],
-  ['priority -1', 'That is no priority.'],
-  ['nice 1.5', 'That is no nice value.'],
+  ['timelimit', 'That is not a valid time limit.'],
+  ['timelimit soon', 'That is not a valid time limit. It must be minutes'],
+  ['priority', 'That is not a valid priority.'],
+  ['priority -1', 'That is not a valid priority.'],
+  ['nice 1.5', 'That is not a valid nice value.'],
 ])('`:%s` is refused without a question', (typed, words) => {
   line(typed);
   expect(message()).toContain(words);

@@ -13,7 +13,7 @@ function setUp(answer: CommandOutcome = { ok: true, said: '' }) {
   return { canceler, sent };
 }
 
-test('what twenty ask for at one moment goes out as one call', async () => {
+test('sends requests of the same moment in one call', async () => {
   const { canceler, sent } = setUp();
   const ids = Array.from({ length: 20 }, (_, index) => String(index + 1));
   const answers = await Promise.all([...ids, '7'].map(async (id) => canceler.cancel([id])));
@@ -25,7 +25,7 @@ test('what twenty ask for at one moment goes out as one call', async () => {
   expect(sent).toHaveLength(2);
 });
 
-test('each hears what is said about its own jobs', async () => {
+test('answers each request with the errors of its own jobs', async () => {
   const denied = 'scancel: error: Kill job error on job id 2: Access/permission denied';
   const { canceler } = setUp({ ok: false, said: denied });
   const [first, second] = await Promise.all([canceler.cancel(['1']), canceler.cancel(['2', '3'])]);
@@ -35,7 +35,7 @@ test('each hears what is said about its own jobs', async () => {
   expect(canceler.canceledAt('2')).toBeNull();
 });
 
-test('all hear of trouble that names no job', async () => {
+test('answers all requests with an error that names no job', async () => {
   const said =
     'scancel: error: slurm_kill_job2() failed Unable to contact slurm controller (connect failure)';
   const { canceler } = setUp({ ok: false, said });

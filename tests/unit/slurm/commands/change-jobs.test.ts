@@ -31,12 +31,12 @@ describe('changeCommand', () => {
     { kind: 'nice', nice: 1e12 },
     { kind: 'signal', signal: 'SEGV' as 'TERM' },
   ])('refuses %o', (change) => {
-    expect(() => changeCommand(change, ['1'])).toThrow(/That is no/);
+    expect(() => changeCommand(change, ['1'])).toThrow(/That is not a valid/);
   });
 });
 
 describe('changeJobs', () => {
-  test('asks for a hundred at a time and repeats what Slurm said', async () => {
+  test("changes a hundred jobs per call and passes on Slurm's message", async () => {
     const { run, calls } = fakeRun(({ args }) =>
       args[1]?.startsWith('JobId=101') === true ? failed('Invalid job id specified for job 101\n') : said(''),
     );
@@ -46,25 +46,25 @@ describe('changeJobs', () => {
     expect(calls.map(({ args }) => args[1]?.split(',').length)).toEqual([100, 50]);
   });
 
-  test('no id that is none reaches a command', async () => {
+  test('never passes an invalid id to a command', async () => {
     const { run, calls } = fakeRun(() => said(''));
     expect(await changeJobs(run, { kind: 'hold' }, ['1', '2,jobname=x'])).toMatchObject({ ok: false });
     expect(calls).toEqual([]);
   });
 
-  test('the waiting rest of an array is named by its tasks, without the throttle', async () => {
+  test('names the pending tasks of an array without the throttle', async () => {
     const { run, calls } = fakeRun(() => said(''));
     await changeJobs(run, { kind: 'hold' }, ['7_[2-5%2]', '8']);
     expect(calls[0]?.args).toEqual(['hold', '7_[2-5],8']);
   });
 
-  test('an array of which squeue shows only a part is left alone', async () => {
+  test('leaves an array alone if squeue truncated it', async () => {
     const { run, calls } = fakeRun(() => said(''));
     expect(await changeJobs(run, { kind: 'hold' }, ['8', '7_[...]'])).toMatchObject({ ok: false });
     expect(calls).toEqual([]);
   });
 
-  test('more time for several jobs is an absolute limit for each, or a call for each where none is known', async () => {
+  test('extends several jobs with absolute limits, or with one call each if their limits are not known', async () => {
     const { run, calls } = fakeRun(() => said(''));
     const limits: Record<string, number> = { '1': 3600, '2': 3600, '3_[1-4%1]': 7200 };
     const limitOf = (id: string): number | null => limits[id] ?? null;
@@ -81,7 +81,7 @@ describe('changeJobs', () => {
     ]);
   });
 
-  test('a controller that is silent is no success', async () => {
+  test('fails if the controller does not answer', async () => {
     const { run } = fakeRun(() => ({ kind: 'timeout', ms: 30_000 }));
     expect(await changeJobs(run, { kind: 'hold' }, ['1'])).toEqual({
       ok: false,

@@ -17,12 +17,12 @@ test.each([
   expect(expandHostlist(list)).toEqual(nodes);
 });
 
-test('a list that stands for millions is cut', () => {
+test('truncates a list of millions of nodes', () => {
   expect(expandHostlist('n[1-999999999],x[1-9]')).toHaveLength(20_000);
   expect(expandHostlist('a[1-9999]b[1-9999]c[1-9999]')).toHaveLength(20_000);
 });
 
-test('whatever comes is a list of texts', () => {
+test('returns a list of strings for any input', () => {
   fc.assert(
     fc.property(fc.string({ unit: fc.constantFrom('n', '1', '9', '[', ']', '-', ',', ' ') }), (list) => {
       expect(expandHostlist(list).every((node) => typeof node === 'string')).toBe(true);

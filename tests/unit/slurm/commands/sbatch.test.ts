@@ -100,7 +100,7 @@ describe('parseSubmitted', () => {
   });
 });
 
-describe('what an answer of sbatch means', () => {
+describe('readSubmitAnswer', () => {
   it.each([
     [said('42\n'), 'submitted'],
     [said('ok\n'), 'unclear'],
@@ -149,7 +149,7 @@ describe('what an answer of sbatch means', () => {
     expect(readSubmitAnswer(result)).toMatchObject({ kind: 'refused', cause });
   });
 
-  it('repeats what sbatch said', async () => {
+  it("passes on sbatch's message", async () => {
     const { run, calls } = fakeRun(() => failed('sbatch: error: invalid partition specified: nope\n'));
     expect(await submit(run, ['--x'], { env: { A: '1' } })).toEqual({
       kind: 'refused',

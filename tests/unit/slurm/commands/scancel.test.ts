@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { cancelJobs, createGentleCancel } from '../../../../src/slurm/commands/scancel.js';
 import { failed, fakeRun, said, timedOut } from '../fake-run.js';
 
-it('cancels a hundred at a time', async () => {
+it('cancels a hundred jobs per call', async () => {
   const { run, calls } = fakeRun(() => said(''));
   const ids = Array.from({ length: 250 }, (_, index) => String(index + 1));
   expect(await cancelJobs(run, ids)).toEqual({ ok: true, said: '' });
@@ -10,25 +10,25 @@ it('cancels a hundred at a time', async () => {
   expect(calls.flatMap((call) => call.args)).toEqual(ids);
 });
 
-it('asks nothing for nothing, and nothing that is no job id', async () => {
+it('does not call scancel without ids or with an invalid id', async () => {
   const { run, calls } = fakeRun(() => said(''));
   expect(await cancelJobs(run, [])).toEqual({ ok: true, said: '' });
   expect(await cancelJobs(run, ['42', '--user=root'])).toMatchObject({ ok: false });
   expect(calls).toEqual([]);
 });
 
-it('means only the waiting tasks of an array', async () => {
+it('cancels only the pending tasks of an array', async () => {
   const { run, calls } = fakeRun(() => said(''));
   await cancelJobs(run, ['4_[0-5%2]', '5_1', '6_[...]']);
   expect(calls.map(({ args }) => args)).toEqual([['5_1'], ['--state=PENDING', '4_[0-5]', '6']]);
 });
 
-it('takes a job that is over for canceled', async () => {
+it('counts a job that has already ended as canceled', async () => {
   const gone = failed('scancel: error: Kill job error on job id 42: Invalid job id specified\n');
   expect(await cancelJobs(fakeRun(() => gone).run, ['42'])).toEqual({ ok: true, said: '' });
 });
 
-it("repeats scancel's own words", async () => {
+it("passes on scancel's message", async () => {
   const denied = failed(
     'scancel: error: Kill job error on job id 41: Invalid job id specified\n' +
       'scancel: error: Kill job error on job id 42: Access/permission denied\n',
@@ -53,7 +53,7 @@ function bench(answer: Parameters<typeof fakeRun>[0] = () => said('')) {
   const ended = new Set<string>();
   let now = 0;
   let pass = Promise.withResolvers<void>();
-  const troubles: string[] = [];
+  const errors: string[] = [];
   const cancel = createGentleCancel({
     run,
     clock: { now: () => now, monotonic: () => now, sleep: async () => pass.promise },
@@ -62,7 +62,7 @@ function bench(answer: Parameters<typeof fakeRun>[0] = () => said('')) {
     isRunning: (id) => id.startsWith('1'),
     isOver: (id) => over.has(id),
     hasEnded: async (id) => ended.has(id),
-    onTrouble: (words) => troubles.push(words),
+    onError: (message) => errors.push(message),
   });
   /** Lets `ms` pass, and everything look at what is so then. */
   const wait = async (ms: number): Promise<void> => {
@@ -72,11 +72,11 @@ function bench(answer: Parameters<typeof fakeRun>[0] = () => said('')) {
     resolve();
     await new Promise((done) => setImmediate(done));
   };
-  return { cancel, over, ended, wait, troubles, lines: () => calls.map(({ args }) => args.join(' ')) };
+  return { cancel, over, ended, wait, errors, lines: () => calls.map(({ args }) => args.join(' ')) };
 }
 
 describe('a cancel in two steps', () => {
-  it('asks running jobs to end, and cancels those that are left', async () => {
+  it('signals running jobs, and cancels those that remain', async () => {
     const { cancel, over, wait, lines } = bench();
     expect(await cancel(['11', '12', '21'])).toEqual({ ok: true, said: '' });
     expect(lines()).toEqual(['--batch --signal=QUIT 11 12', '21']);
@@ -89,7 +89,7 @@ describe('a cancel in two steps', () => {
     expect(lines()).toHaveLength(3);
   });
 
-  it('cancels jobs as soon as their analyses have ended, those of one moment in one call', async () => {
+  it('cancels jobs as soon as their analyses have ended, in one call if they end together', async () => {
     const { cancel, ended, wait, lines } = bench();
     await cancel(['11', '12', '13']);
     await wait(100);
@@ -100,7 +100,7 @@ describe('a cancel in two steps', () => {
     expect(lines().slice(2)).toEqual(['12']);
   });
 
-  it('cancels at once what is asked for again', async () => {
+  it('cancels at once on a second request', async () => {
     const { cancel, wait, lines } = bench();
     await cancel(['11']);
     await cancel(['11']);
@@ -110,16 +110,16 @@ describe('a cancel in two steps', () => {
     expect(lines()).toHaveLength(2);
   });
 
-  it('cancels at once where the first step is refused', async () => {
+  it('cancels at once if the first step fails', async () => {
     const { cancel, lines } = bench(({ args }) => (args[0] === '--batch' ? timedOut : said('')));
     expect(await cancel(['11'])).toEqual({ ok: true, said: '' });
     expect(lines()).toEqual(['--batch --signal=QUIT 11', '11']);
   });
 
   it('reports a second step that fails', async () => {
-    const { cancel, wait, troubles } = bench(({ args }) => (args[0] === '--batch' ? said('') : timedOut));
+    const { cancel, wait, errors } = bench(({ args }) => (args[0] === '--batch' ? said('') : timedOut));
     await cancel(['11']);
     await wait(10_000);
-    expect(troubles).toEqual(['scancel did not answer within 30 s']);
+    expect(errors).toEqual(['scancel did not answer within 30 s']);
   });
 });

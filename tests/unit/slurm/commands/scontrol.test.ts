@@ -8,7 +8,7 @@ function captured(name: string): string {
 }
 
 describe('parseShowJob', () => {
-  it('reads a running job of ours', () => {
+  it('parses a running job of dsa-slurm', () => {
     expect(parseShowJob(captured('running'))).toMatchObject({
       id: '13',
       name: 'dsa-slurm-0b7c8a52-1111-4222-8333-444455556666',
@@ -31,11 +31,11 @@ describe('parseShowJob', () => {
     expect(parseShowJob(captured(name))).toMatchObject({ state: { base, flags: [] }, reason, exitCode });
   });
 
-  it('reads a name with a newline in it', () => {
+  it('parses a name with a newline', () => {
     expect(parseShowJob(captured('odd-name'))?.name).toContain('\nsecond line');
   });
 
-  it('reads nothing out of something else', () => {
+  it('returns null for other text', () => {
     expect(parseShowJob('')).toBeNull();
     expect(parseShowJob('No jobs in the system')).toBeNull();
     expect(parseShowJob(captured('running').slice(0, 150))).toBeNull();
@@ -43,7 +43,7 @@ describe('parseShowJob', () => {
 });
 
 describe('showJob', () => {
-  it('tells an unknown job from silence', async () => {
+  it('distinguishes an unknown job from no answer', async () => {
     const unknown = failed('slurm_load_jobs error: Invalid job id specified\n');
     expect(await showJob(fakeRun(() => unknown).run, '42')).toEqual({ kind: 'unknown-job' });
     expect(await showJob(fakeRun(() => unreachable).run, '42')).toMatchObject({ kind: 'silence' });
@@ -52,7 +52,7 @@ describe('showJob', () => {
     expect(await showJob(fakeRun(() => said('')).run, '42')).toMatchObject({ kind: 'silence' });
   });
 
-  it('asks nothing that is no job id', async () => {
+  it('does not call scontrol with an invalid job id', async () => {
     const { run, calls } = fakeRun(() => said(''));
     expect(await showJob(run, '--oneliner')).toMatchObject({ kind: 'silence' });
     expect(calls).toEqual([]);
@@ -65,8 +65,8 @@ function pairsOf(fixture: string) {
   return job.pairs;
 }
 
-describe('everything of a job, pair by pair', () => {
-  it('in the order in which Slurm prints it', () => {
+describe('the pairs of a job', () => {
+  it("are in Slurm's order", () => {
     const pairs = pairsOf('running');
     expect(pairs.slice(0, 3).map(([key]) => key)).toEqual(['JobId', 'JobName', 'UserId']);
     const facts = new Map(pairs);
@@ -77,7 +77,7 @@ describe('everything of a job, pair by pair', () => {
     );
   });
 
-  it('also where two share a line, or one has it for itself', () => {
+  it('are complete if two share a line, or one takes a whole line', () => {
     const running = captured('running');
     const facts = new Map(pairsOf('running'));
     expect(facts.get('Features')).toBe('(null)');
@@ -106,14 +106,14 @@ describe('everything of a job, pair by pair', () => {
     );
   });
 
-  it('with names that try to look like more', () => {
+  it('are right with names that look like pairs', () => {
     const facts = new Map(pairsOf('odd-name'));
     expect(facts.get('JobName')).toMatch(/^odd \| name, .* q7f3\nsecond line$/s);
     expect(facts.get('Command')).toBe('/shared/j.sh 300');
     expect(facts.get('Dependency')).toBe('(null)');
   });
 
-  it('of an array', () => {
+  it('exist for an array', () => {
     expect(pairsOf('held-array').slice(0, 5)).toEqual([
       ['JobId', '16'],
       ['ArrayJobId', '16'],

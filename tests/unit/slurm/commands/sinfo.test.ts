@@ -48,7 +48,7 @@ function answer(call: Call): ReturnType<typeof said> {
 }
 
 describe('queryCluster', () => {
-  test('makes nodes and partitions out of one question', async () => {
+  test('reads nodes and partitions with one call', async () => {
     const { run, calls } = fakeRun(answer);
     const found = await queryCluster(run);
     expect(calls).toHaveLength(1);
@@ -95,13 +95,13 @@ describe('queryCluster', () => {
     ]);
   });
 
-  test('silence is no empty cluster', async () => {
+  test('reports a failure as silence, not as an empty cluster', async () => {
     const { run } = fakeRun(() => unreachable);
     expect(await queryCluster(run)).toMatchObject({ kind: 'silence' });
   });
 });
 
-test('whatever is printed is rows or counted as unreadable', () => {
+test('counts records that it cannot parse, for any output', () => {
   fc.assert(
     fc.property(fc.array(fc.string(), { maxLength: 40 }), (parts) => {
       const { nodes, unparsable } = parseSinfo(parts.join('|'), { field: '|', record: '#' });

@@ -16,14 +16,14 @@ describe('parseSqueue', () => {
   const { rows, unparsable } = parseSqueue(captured, separators);
   const byId = new Map(rows.map((row) => [row.id, row]));
 
-  it('reads every job of a real answer', () => {
+  it('parses every job of real output', () => {
     expect(unparsable).toBe(0);
     expect([...byId.keys()].sort()).toEqual(
       ['13', '14', '15', '16_[0-5%2]', '17_1', '17_2', '18', '19', '20', '21', '22', '24'].sort(),
     );
   });
 
-  it('reads a running job of ours', () => {
+  it('parses a running job of dsa-slurm', () => {
     expect(byId.get('13')).toEqual({
       id: '13',
       name: 'dsa-slurm-0b7c8a52-1111-4222-8333-444455556666',
@@ -47,7 +47,7 @@ describe('parseSqueue', () => {
     });
   });
 
-  it('reads names with newlines, control characters, separators of others, 500 letters', () => {
+  it('parses names with newlines, control characters, foreign separators and 500 letters', () => {
     expect(byId.get('14')).toMatchObject({
       name: 'odd | name, \'quoted\' "é ☃" \u001F\u001E q7f3\nsecond line',
       state: { base: 'RUNNING', flags: [] },
@@ -67,7 +67,7 @@ describe('parseSqueue', () => {
     expect(byId.get('20')).toMatchObject({ state: { base: 'CANCELLED' }, exitCode: { code: 0, signal: 15 } });
   });
 
-  it('reads waiting jobs with what Slurm expects', () => {
+  it('parses pending jobs with their expected start', () => {
     expect(byId.get('21')).toMatchObject({
       reason: 'Resources',
       startedAt: null,
@@ -79,7 +79,7 @@ describe('parseSqueue', () => {
     });
   });
 
-  it('counts what it cannot read and keeps the rest', () => {
+  it('counts records that it cannot parse, and keeps the others', () => {
     const first = captured.indexOf(separators.record);
     const torn = captured.slice(0, captured.lastIndexOf(separators.field));
     expect(parseSqueue(torn, separators)).toMatchObject({ rows: { length: rows.length - 1 }, unparsable: 1 });
@@ -104,7 +104,7 @@ describe('parseSqueue', () => {
 });
 
 describe('queryJobs', () => {
-  it('asks once, for all states, with separators that nobody can know', async () => {
+  it('queries all states at once, with unpredictable separators', async () => {
     const { run, calls } = fakeRun((call) =>
       said(squeueLine(call, { JobArrayID: '7', State: 'RUNNING', 'tres-per-job': 'gres/gpu:2,gres:x:1' })),
     );
@@ -119,14 +119,14 @@ describe('queryJobs', () => {
     expect(calls[0]?.args).not.toEqual(calls[1]?.args);
   });
 
-  it('takes silence for silence', async () => {
+  it('reports a failure as silence', async () => {
     for (const result of [timedOut, unreachable]) {
       const { run } = fakeRun(() => result);
       expect(await queryJobs(run, { kind: 'all' })).toMatchObject({ kind: 'silence' });
     }
   });
 
-  it('can ask for a name', () => {
+  it('can query by name', () => {
     const args = squeueArguments({ kind: 'name', name: 'dsa-slurm-x' }, separators);
     expect(args).toContain('--name=dsa-slurm-x');
     // anyone may give a job this name

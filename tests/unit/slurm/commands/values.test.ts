@@ -50,7 +50,7 @@ describe('values as Slurm prints them', () => {
     expect(isJobId(id)).toBe(true);
   });
 
-  it.each(['', '--user=x', '42 43', 'a', '42_', '42;rm', '42\n', '4_[$(x)]'])('%j is none', (id) => {
+  it.each(['', '--user=x', '42 43', 'a', '42_', '42;rm', '42\n', '4_[$(x)]'])('%j is not a job id', (id) => {
     expect(isJobId(id)).toBe(false);
   });
 });

@@ -205,7 +205,7 @@ describe('jobs of others', () => {
     const { act, done } = setUp({ othersJobs: true });
     expect(await act(cancel([], ['1 2', '--user=root']))).toEqual({
       ok: false,
-      said: '2 of the ids are no job ids.',
+      said: '2 of the ids are not job ids.',
     });
     expect(done).toEqual([]);
   });
@@ -237,7 +237,7 @@ describe('changes', () => {
     const { act } = setUp();
     expect(await act({ kind: 'timeLimit', runs: ['a'], jobs: [], limit: 'soon' })).toMatchObject({
       ok: false,
-      said: expect.stringContaining('no time limit'),
+      said: expect.stringContaining('not a valid time limit'),
     });
   });
 });

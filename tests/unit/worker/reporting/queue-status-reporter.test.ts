@@ -28,8 +28,8 @@ describe('the message of a job that waits', () => {
     const { sent, waits } = setUp();
     for (const reason of ['Priority', 'Priority', 'Resources', 'Resources']) waits(reason);
     expect(sent).toEqual([
-      'The analysis waits in the queue of the cluster: other jobs are before it in the queue.',
-      'The analysis waits in the queue of the cluster: the computers that it needs are busy.',
+      'The analysis is waiting in the cluster queue: other jobs are ahead of it.',
+      'The analysis is waiting in the cluster queue: the computers that it needs are busy.',
     ]);
   });
 
@@ -67,7 +67,7 @@ describe('the message of a job that waits', () => {
     message.started();
     message.started();
     expect(sent.slice(2)).toEqual([
-      'The cluster has paused the analysis; it will go on by itself.',
+      'The cluster has paused the analysis and will resume it.',
       'The analysis runs on the cluster.',
     ]);
   });
@@ -97,7 +97,7 @@ describe('the message of a job that waits', () => {
     expect(sent.slice(1)).toEqual([
       'The analysis runs on the cluster.',
       '',
-      'The analysis waits in the queue of the cluster: it is not to start before a certain time.',
+      'The analysis is waiting in the cluster queue: it is scheduled for a later time.',
     ]);
   });
 
