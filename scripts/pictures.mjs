@@ -68,7 +68,7 @@ async function picture(name, title, keys, what) {
 try {
   await mkdir(pictures, { recursive: true });
   await until(/idle nodes/);
-  keep('npm run sandbox: a private Slurm, RabbitMQ and Girder stand-in start', 4);
+  keep('npm run sandbox: a private Slurm, RabbitMQ and fake Girder start', 4);
   await until(/RUNNING[^]*RUNNING[^]*━/);
   await picture('jobs', 'The live table of runs and Slurm jobs', '', /━━/);
   keep('The console: runs and Slurm jobs, live', 3);
@@ -80,7 +80,7 @@ try {
   await picture('cancel', 'The question before a Slurm job is canceled', 'x', /y yes/);
   keep('x cancels the Slurm job, after one question that names it', 4);
   await show('y', /⊘ [1-9]\d* canceled[^]*q quit/);
-  keep('scancel has ended it, and Girder is told', 3);
+  keep('scancel has ended it, and Girder shows it as canceled', 3);
   await show('g', /q quit/);
   pty.write('jjjj');
   await picture('log', 'The log of a running analysis below the table', 'l', /follow/);

@@ -15,7 +15,7 @@ export default class SummaryReporter {
       if (module.state() === 'failed' && !states.includes('failed')) counts.failed += 1;
     }
     const skipped = counts.skipped > 0 ? `, ${counts.skipped} skipped` : '';
-    // after everything that other reporters still have to say
+    // after all output of other reporters
     process.once('exit', () => {
       for (const name of unstable) process.stdout.write(`passed on the second try: ${name}\n`);
       process.stdout.write(`${counts.passed} passed, ${counts.failed} failed${skipped}\n`);

@@ -1,5 +1,5 @@
 /**
- * Reads a flag of a script. Ends the script with 2 and one line if it is no whole number, since a check over no runs finds nothing wrong.
+ * Parses a flag of a script. Exits with 2 and a message if it is not a whole number: a check of zero runs would always pass.
  *
  * @param flag - for example `--runs`
  * @param text - as it was given

@@ -23,7 +23,7 @@ export const cache = join(
 /** Ends this process with a sentence unless it can make and enter a root of that release. */
 export function requireRelease(release) {
   const problem = [
-    !releases.includes(release) && `There is no release ${release}; these are known: ${releases.join(', ')}.`,
+    !releases.includes(release) && `Unknown release ${release}. Known releases: ${releases.join(', ')}.`,
     process.getuid() !== 0 && 'Only root can make and enter a root file system.',
     !isOnPath('debootstrap') && 'debootstrap is missing. Install it: apt-get install debootstrap',
   ].find(Boolean);

@@ -8,7 +8,7 @@ export function slopeOf(points) {
   return under === 0 ? 0 : over / under;
 }
 
-/** More than this for a run, for good, is a leak: 20,000 runs would hold 4 MB more. */
+/** More than this per run, never freed, is a leak: 20,000 runs would hold 4 MB more. */
 export const bytesAllowed = 200;
 /** A connection that is kept open for a while, and the timer that closes it. */
 const handlesAllowed = 5;

@@ -7,7 +7,7 @@ import { analysisMessage, type Spelling, type TaskMessage } from './producer/mes
 /** The demo image, as Girder knows it. */
 export const demoImageName = 'dsa-slurm/demo:v1';
 
-/** One demo analysis before it is published, and how it has to end. */
+/** One demo analysis before it is published, and its expected outcome. */
 export interface PlannedCase {
   number: number;
   slideName: string;
@@ -20,11 +20,11 @@ export interface PlannedCase {
   /** How long the analysis takes. */
   seconds: number;
   expected: Outcome;
-  /** Canceled at the console, which no Girder saw coming. */
+  /** Canceled in the console, so Girder did not ask for it. */
   canceledHere?: true;
 }
 
-/** A case that Girder and the queue know. */
+/** A case whose Girder job exists and whose message is ready. */
 export interface DemoCase extends PlannedCase {
   taskId: string;
   girderJobId: string;
@@ -36,8 +36,8 @@ export interface DemoCase extends PlannedCase {
 const spellings: readonly Spelling[] = ['docker', 'singularity', 'singularityInTree', 'dockerRun'];
 
 /**
- * Every spelling of the task in turn. The last case is canceled while it runs and the one before gets half a slide, as
- * far as there are that many.
+ * Cycles through the spellings of the task. The last case is canceled while it runs, and the one before it gets half a
+ * slide, if the batch is large enough.
  */
 export function planBatch(count: number): PlannedCase[] {
   return Array.from({ length: count }, (_, index) => {

@@ -5,13 +5,13 @@ import { join, resolve } from 'node:path';
 import { DsaSlurmError, systemCode } from '../base/errors.js';
 
 /**
- * The directory of a sandbox: the wanted one, which has to be empty or not there because all of it is removed at the
- * end, or else a new temporary one.
- * @throws DsaSlurmError `usage` for a directory that cannot be taken, `files` for one that cannot be made or written to
+ * The directory of a sandbox: `requested`, which must be empty or missing because all of it is removed at the end, or a
+ * new temporary one.
+ * @throws DsaSlurmError `usage` for an unsuitable directory, `files` for one that cannot be created or written to
  */
-export async function sandboxDirectory(wanted: string | undefined): Promise<string> {
-  if (wanted === undefined) return temporaryDirectory('dsa-slurm-', () => true);
-  const dir = resolve(wanted);
+export async function sandboxDirectory(requested: string | undefined): Promise<string> {
+  if (requested === undefined) return temporaryDirectory('dsa-slurm-', () => true);
+  const dir = resolve(requested);
   if (!isPlain(dir)) {
     throw new DsaSlurmError('usage', `Slurm's configuration cannot hold the path ${dir}.`, {
       next: 'Name a directory with letters, digits, ".", "_" and "-" only.',
@@ -25,7 +25,7 @@ export async function sandboxDirectory(wanted: string | undefined): Promise<stri
   }
   if (await mayRunPrograms(dir)) return dir;
   await rm(dir, { recursive: true, force: true });
-  throw new DsaSlurmError('files', `No program may be run in ${dir}: its file system is mounted noexec.`, {
+  throw new DsaSlurmError('files', `Programs cannot be run in ${dir}: its file system is mounted noexec.`, {
     next: 'Slurm runs job scripts from there. Name a directory elsewhere, such as --dir /var/tmp/sandbox.',
   });
 }
@@ -38,7 +38,7 @@ async function makeAndRead(dir: string): Promise<string[]> {
     return entries;
   } catch (error) {
     const code = systemCode(error) ?? 'unknown error';
-    throw new DsaSlurmError('files', `${dir} cannot be made or written to (${code}).`, {
+    throw new DsaSlurmError('files', `${dir} cannot be created or written to (${code}).`, {
       next: 'Name another directory with --dir, or leave --dir out.',
       cause: error,
     });
@@ -46,9 +46,9 @@ async function makeAndRead(dir: string): Promise<string[]> {
 }
 
 /**
- * A new directory in `$TMPDIR`, or in /var/tmp where that one cannot be used: Slurm runs job scripts from it, and /tmp may
+ * A new directory in `$TMPDIR`, or in /var/tmp if that one cannot be used: Slurm runs job scripts from it, and /tmp may
  * be mounted noexec.
- * @param isFit what else its path has to be
+ * @param isFit further condition on its path
  * @throws DsaSlurmError `files`
  */
 export async function temporaryDirectory(prefix: string, isFit: (path: string) => boolean): Promise<string> {
@@ -58,7 +58,7 @@ export async function temporaryDirectory(prefix: string, isFit: (path: string) =
     try {
       dir = await mkdtemp(join(parent, prefix));
     } catch {
-      continue; // not there, full, or not ours
+      continue; // missing, full, or not writable
     }
     if (isPlain(dir) && isFit(dir) && (await mayRunPrograms(dir))) return dir;
     await rm(dir, { recursive: true, force: true });
@@ -68,7 +68,7 @@ export async function temporaryDirectory(prefix: string, isFit: (path: string) =
   });
 }
 
-/** access(2) also says no to a file that is executable by its mode, on a file system that is mounted noexec. */
+/** access(2) also denies X_OK for an executable file on a file system that is mounted noexec. */
 async function mayRunPrograms(dir: string): Promise<boolean> {
   const probe = join(dir, 'probe');
   try {
@@ -82,7 +82,7 @@ async function mayRunPrograms(dir: string): Promise<boolean> {
   }
 }
 
-/** A path that slurm.conf can hold: no blank, no comment, none of its patterns. */
+/** A path that slurm.conf can hold: no blanks, no comment character, no patterns. */
 function isPlain(path: string): boolean {
   return /^[\p{L}\p{N}._/+@-]+$/u.test(path);
 }

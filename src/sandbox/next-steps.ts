@@ -3,7 +3,7 @@ import { delimiter, join } from 'node:path';
 import { packageFile } from '../base/package-file.js';
 import { shellWord } from '../base/shell-text.js';
 
-/** What a newcomer does after the sandbox: commands that work as they stand, for this way of installing it. */
+/** The next steps after the sandbox: commands to copy, for the way in which this program is installed. */
 export async function nextSteps(env: Readonly<Record<string, string | undefined>>): Promise<string> {
   const own = packageFile('bin/dsa-slurm');
   const directories = (env['PATH'] ?? '').split(delimiter).filter((directory) => directory !== '');
@@ -12,7 +12,7 @@ export async function nextSteps(env: Readonly<Record<string, string | undefined>
   );
   const isInstalled = onPath.find((file) => file !== '') === (await realPath(own));
   const install = [
-    '  # install it for yourself; ~/.local/bin has to be on your PATH',
+    '  # install it for yourself; ~/.local/bin must be on your PATH',
     `  cd ${shellWord(packageFile('.').replace(/\/$/, ''))}`,
     '  npm install --global --ignore-scripts --prefix ~/.local "$(npm pack --silent)"',
   ];

@@ -5,11 +5,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { DsaSlurmError } from '../base/errors.js';
 import type { Log } from '../base/log.js';
 
-/** A service of the sandbox that runs in the foreground as our child, so that we hold its process id. */
+/** A service of the sandbox. It runs in the foreground as a child process, so its process id is known. */
 export interface Child {
   name: string;
   pid: number;
-  /** Where its messages are: its own log once there is something in it, else what it printed. */
+  /** Its own log once that has content, otherwise its standard output and error. */
   logFile(): string;
   running(): boolean;
   /** SIGTERM, and SIGKILL to its whole process group after `graceMs` (default 3,000). Resolves once it is gone. */
@@ -32,8 +32,8 @@ export interface ChildOptions {
 }
 
 /**
- * Starts a child in its own process group: a Ctrl-C in the terminal reaches us and not the services, which are then
- * stopped in order. Where util-linux' `setpriv` is at hand the kernel ends the child too if we are killed outright.
+ * Starts a child in its own process group: a Ctrl-C in the terminal reaches this process but not the services, which are
+ * then stopped in order. If `setpriv` (util-linux) is installed, the kernel also ends the child when this process is killed.
  */
 export async function startChild(options: ChildOptions): Promise<Child> {
   const { name, file, args, env, cwd, output, ownLog } = options;
@@ -75,7 +75,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
           await Promise.race([exited, quietDelay(graceMs, timeout.signal)]);
           timeout.abort();
         }
-        // Also when it ended by itself: what it started in its group must not outlive it.
+        // Even if it exited on its own: the processes of its group must not outlive it.
         signalGroup(pid, 'SIGKILL');
         await exited;
       },
@@ -85,7 +85,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   }
 }
 
-/** A service could not be started; the message ends with the last lines of the log of the daemon that is to blame. */
+/** A service could not be started; the message ends with the last log lines of the daemon that failed. */
 class StartError extends DsaSlurmError {
   constructor(sentence: string, child: Child) {
     const file = child.logFile();
@@ -95,7 +95,7 @@ class StartError extends DsaSlurmError {
   }
 }
 
-/** A child ended by itself while it was waited for. */
+/** A child exited while its service was starting. */
 export class ChildEndedError extends StartError {
   constructor(child: Child, what: string) {
     super(`${child.name} ended while ${what} was being started.`, child);
@@ -116,7 +116,7 @@ function hasContent(file: string): boolean {
 
 /** How long and how often {@link untilReady} asks. */
 interface WaitOptions {
-  /** What has to run meanwhile. The death of one ends the wait. */
+  /** Must keep running meanwhile; the wait fails as soon as one exits. */
   children: readonly [Child, ...Child[]];
   /** Which of them kept the service from being ready in time. Default: the last one. */
   suspect?: () => Promise<Child | undefined>;
@@ -147,8 +147,8 @@ export async function untilReady(
 }
 
 /**
- * Starts a service again, up to three times, when one of its daemons ended by itself. Between the look for a free port
- * and the daemon's own bind another program may have taken it: `start` chooses its ports anew each time.
+ * Starts a service again, up to three times, when one of its daemons exited. Another program may have taken a port
+ * between the search for a free one and the daemon's bind; `start` chooses new ports each time.
  */
 export async function retryWhenChildEnds<Service>(
   what: string,
@@ -176,7 +176,7 @@ function signalGroup(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(-pid, signal);
   } catch {
-    // nobody is left in the group
+    // the group is empty
   }
 }
 
@@ -184,6 +184,6 @@ async function quietDelay(ms: number, signal: AbortSignal): Promise<void> {
   try {
     await delay(ms, undefined, { signal });
   } catch {
-    // the other side of the race was first
+    // aborted: the child exited first
   }
 }

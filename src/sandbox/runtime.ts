@@ -39,9 +39,9 @@ export async function prepareRuntime(options: RuntimeOptions): Promise<Runtime> 
     .split(delimiter)
     .map((directory) => join(directory, 'apptainer'))
     .find((file) => existsSync(file));
-  const trouble = found === undefined ? 'is not installed' : await buildImage(found, sif, image, options);
-  if (found !== undefined && trouble === undefined) {
-    // An image that is built from a directory has no OCI config that could say this.
+  const problem = found === undefined ? 'is not installed' : await buildImage(found, sif, image, options);
+  if (found !== undefined && problem === undefined) {
+    // An image that is built from a directory has no OCI config with these settings.
     const settings = {
       'apptainer.workingDirectory': image.config.WorkingDir ?? '/',
       'apptainer.entrypoint': './docker-entrypoint.sh',
@@ -54,8 +54,8 @@ export async function prepareRuntime(options: RuntimeOptions): Promise<Runtime> 
   const how =
     fake.isolation === 'namespace'
       ? 'its containers are mount namespaces'
-      : 'nothing may be mounted here, so it puts host paths into the arguments';
-  const sentence = `Apptainer ${trouble}: a stand-in of the same command line runs the analyses; ${how}.`;
+      : 'mounting is not permitted here, so containers get host paths in their arguments';
+  const sentence = `Apptainer ${problem}: a stand-in with the same command line runs the analyses; ${how}.`;
   const hidesHostPaths = fake.isolation === 'namespace';
   return { command: fake.command, settings: {}, hidesHostPaths, notices: [sentence] };
 }
@@ -70,8 +70,8 @@ async function buildImage(
   const root = join(dir, 'rootfs');
   await fillRoot(root, image, run);
   const build = await run(apptainer, ['build', sif, root], { timeoutMs: 180_000 });
-  const trouble = describeFailure(build);
-  if (trouble !== '') return `is installed, but could not build the demo image (${firstLine(trouble)})`;
+  const error = describeFailure(build);
+  if (error !== '') return `is installed, but could not build the demo image (${firstLine(error)})`;
   // Without a slide to read, the demo analysis ends with 3: then all of its parts are in place.
   const probe = await run(
     apptainer,
@@ -83,9 +83,9 @@ async function buildImage(
     : `is installed, but could not run the demo image (${firstLine(describeFailure(probe))})`;
 }
 
-/** The first line of an answer that is not only about progress: Apptainer begins its reasons with FATAL or ERROR. */
-function firstLine(trouble: string): string {
-  const lines = trouble.split('\n');
+/** The first line that is not progress output: Apptainer starts error messages with FATAL or ERROR. */
+function firstLine(error: string): string {
+  const lines = error.split('\n');
   const line = lines.find((text) => /FATAL|ERROR/.test(text)) ?? lines[0] ?? '';
   return line
     .replace(/^.*?(?=FATAL|ERROR)/, '')

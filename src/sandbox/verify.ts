@@ -6,13 +6,13 @@ import { analyze, readTiff } from './demo/tissue-fraction.js';
 import { jobStatus, statusWord } from './fake-girder/rules.js';
 import type { GirderJob, FakeGirder } from './fake-girder/index.js';
 
-/** How one case went, and all that is wrong with it. */
+/** The result of one case and the problems found. */
 export interface Verdict {
   case: DemoCase;
-  /** What the worker says. */
+  /** The outcome that the worker reports. */
   outcome: Outcome | null;
   slurmJobId: string | null;
-  /** Slurm's last word on the job; empty if it said none. */
+  /** The last job state seen; empty if none. */
   slurmState: string;
   /** Every status that the Girder job went through. */
   girderStatuses: number[];
@@ -26,8 +26,8 @@ const finalStatus: Readonly<Record<Outcome, number>> = {
 };
 
 /**
- * Looks at the Girder side of a case: statuses, log, outputs, and whether the numbers in them are right.
- * @param hidesHostPaths a container sees its inputs under the names that Girder gives them, and not where they are here
+ * Verifies a case in Girder: statuses, log, outputs, and the numbers in them.
+ * @param hidesHostPaths a container sees its inputs under their Girder names, not at their host paths
  */
 export async function verifyCase(
   girder: FakeGirder,
@@ -84,7 +84,7 @@ async function outputProblems(
 ): Promise<string[]> {
   const files = girder.items(demo.resultFolderId).flatMap((item) => girder.files(item.id));
   if (demo.expected !== 'succeeded') {
-    return files.length === 0 ? [] : ['there are outputs, but there should be none'];
+    return files.length === 0 ? [] : ['there are outputs, but none were expected'];
   }
   const contents = await Promise.all(
     outputNames(demo).map(async (name) => {

@@ -12,7 +12,7 @@ import { installTestPackages } from '../support/test-packages.js';
 /** A page in a headless Chromium, steered through the Chrome DevTools Protocol as a user would: by mouse and keyboard. */
 export interface Page {
   goto(url: string): Promise<void>;
-  /** Evaluates an expression in the page; its value has to be JSON. */
+  /** Evaluates an expression in the page; its value must be serializable as JSON. */
   evaluate<T>(expression: string): Promise<T>;
   /** Waits until the expression is truthy, and returns its value. @throws Error with the text of the page */
   until<T>(expression: string, timeoutMs?: number): Promise<T>;
@@ -25,7 +25,7 @@ export interface Page {
   close(): Promise<void>;
 }
 
-/** The Chromium of this machine, installed by apt where that can be done; else a sentence that says why there is none. */
+/** The Chromium of this machine, installed with apt if possible; otherwise the reason why it is missing. */
 export async function findChromium(): Promise<{ file: string } | { why: string }> {
   const run = createRunner({ env: process.env });
   for (const file of ['chromium', 'chromium-browser', 'google-chrome']) {
@@ -35,7 +35,7 @@ export async function findChromium(): Promise<{ file: string } | { why: string }
     await installTestPackages(run, [{ name: 'chromium', probe: ['chromium', '--version'] }]);
     return { file: 'chromium' };
   } catch (error) {
-    return { why: `There is no Chromium, and apt-get does not bring one: ${errorLine(error)}` };
+    return { why: `Chromium is missing, and apt-get could not install it: ${errorLine(error)}` };
   }
 }
 

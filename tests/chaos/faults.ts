@@ -7,48 +7,48 @@ import type { FaultName, PlannedFault } from './plan.js';
 import { createRandom } from './random.js';
 import type { ChaosSite } from './site.js';
 
-/** Makes things go wrong, and right again. */
+/** Starts faults and ends them. */
 export interface Faults {
-  /** Begins a fault; left out while one of the same part goes on. */
+  /** Starts a fault, unless one of the same component is active. */
   begin(fault: PlannedFault): void;
-  /** How many of each kind there were. */
+  /** How many faults of each kind were started. */
   counts(): ReadonlyMap<FaultName, number>;
-  /** Ends all of them and resolves once everything works. */
-  mend(): Promise<void>;
+  /** Ends all of them; resolves once everything works again. */
+  stop(): Promise<void>;
 }
 
 export function createFaults(site: ChaosSite, seed: number): Faults {
   const random = createRandom(seed);
   const counts = new Map<FaultName, number>();
-  const going = new Map<string, Promise<void>>();
+  const active = new Map<string, Promise<void>>();
   const over = new AbortController();
 
   return {
     begin(fault) {
       const [part = ''] = fault.name.split(':');
-      if (going.has(part) || over.signal.aborted) return;
+      if (active.has(part) || over.signal.aborted) return;
       counts.set(fault.name, (counts.get(fault.name) ?? 0) + 1);
       const pause = async (ms: number): Promise<void> => {
         await delay(ms, undefined, { signal: over.signal }).catch(() => undefined);
       };
       const done = play(fault, site, () => random.percent(fault.chance), pause).finally(() =>
-        going.delete(part),
+        active.delete(part),
       );
-      going.set(part, done);
+      active.set(part, done);
       done.catch(() => undefined);
     },
     counts: () => counts,
-    async mend() {
+    async stop() {
       over.abort();
-      await Promise.all(going.values());
+      await Promise.all(active.values());
     },
   };
 }
 
-/** Longer than a worker that was started again waits before it submits a second time, and longer than its own sbatch may take. */
+/** Longer than a restarted worker waits before it submits again, and longer than the timeout of its sbatch. */
 const lateSeconds = 20;
 
-/** So far the clock of the worker's host is set back, and forward again. */
+/** How far the clock of the worker's host is set back. */
 const clockJumpMs = 90_000;
 
 const badGateway: Fault = {
@@ -58,7 +58,7 @@ const badGateway: Fault = {
   body: '<h1>Bad Gateway</h1>',
 };
 
-/** What a proxy, a login page or an ill Girder says; each in its turn. */
+/** Answers of a proxy, a login page or a broken Girder, used in turn. */
 const wrongAnswers: Fault[] = [
   badGateway,
   { ...badGateway, status: 200, body: '<h1>Maintenance</h1>' },
@@ -74,21 +74,21 @@ const wrongAnswers: Fault[] = [
   },
 ];
 
-/** Refusals that pass, in Slurm's words; each in its turn. */
-const passingRefusals = knownRefusals
+/** Slurm's messages for temporary refusals, used in turn. */
+const temporaryRefusals = knownRefusals
   .filter(({ cause }) => cause === 'limit' || cause === 'unavailable')
-  .flatMap(({ seen }) => seen.map(([words]) => words));
+  .flatMap(({ seen }) => seen.map(([message]) => message));
 
 async function play(
   { name, forMs }: PlannedFault,
   site: ChaosSite,
-  isSpoilt: () => boolean,
+  isAffected: () => boolean,
   pause: (ms: number) => Promise<void>,
 ): Promise<void> {
   const { proxy, slurm, commands, girder } = site;
   const { fullFile, slowFile, clockFile } = faultFiles(site);
-  const spoilGirder = async (fault: (method: string) => Fault): Promise<void> => {
-    girder.fail((method) => (isSpoilt() ? fault(method) : undefined));
+  const breakGirder = async (fault: (method: string) => Fault): Promise<void> => {
+    girder.fail((method) => (isAffected() ? fault(method) : undefined));
     await pause(forMs);
     girder.fail();
   };
@@ -96,33 +96,33 @@ async function play(
     case 'broker: cut':
       proxy.cut();
       await pause(forMs);
-      return proxy.mend();
+      return proxy.restore();
     case 'broker: stall':
       proxy.stall();
       await pause(forMs);
-      return proxy.mend();
+      return proxy.restore();
     case 'broker: restart':
       return restartBroker(site);
     case 'girder: error':
-      return spoilGirder(() => {
+      return breakGirder(() => {
         const next = wrongAnswers.shift() ?? badGateway;
         wrongAnswers.push(next);
         return next;
       });
     case 'girder: hang':
-      return spoilGirder(() => ({ kind: 'hold', forMs: 2_000 }));
+      return breakGirder(() => ({ kind: 'hold', forMs: 2_000 }));
     case 'girder: reset':
-      return spoilGirder(() => ({ kind: 'drop' }));
+      return breakGirder(() => ({ kind: 'drop' }));
     case 'girder: lost answer':
-      // a question whose answer is lost has changed nothing
-      return spoilGirder((method) => ({ kind: method === 'GET' ? 'drop' : 'lost answer' }));
+      // a GET changes nothing, so dropping it is enough
+      return breakGirder((method) => ({ kind: method === 'GET' ? 'drop' : 'lost answer' }));
     case 'slurm: stopped':
       slurm.daemon('slurmctld').signal('SIGSTOP');
       await pause(forMs);
       return slurm.daemon('slurmctld').signal('SIGCONT');
     case 'slurm: restarted': {
       const controller = slurm.daemon('slurmctld');
-      // it writes down what it knows
+      // on SIGTERM it saves its state
       controller.signal('SIGTERM');
       await pause(Math.min(forMs, 3_000));
       await controller.kill();
@@ -131,21 +131,21 @@ async function play(
     case 'slurm: slow command':
       await commands.slowDown(Math.ceil(forMs / 2_000));
       await pause(forMs);
-      return commands.mend();
+      return commands.restore();
     case 'slurm: late sbatch':
       await commands.delaySubmissions(lateSeconds);
       await pause(forMs);
-      return commands.mend();
+      return commands.restore();
     case 'slurm: lost answer':
       await commands.loseAnswers();
       await pause(forMs);
-      return commands.mend();
+      return commands.restore();
     case 'slurm: refusal': {
-      const words = passingRefusals.shift() ?? '';
-      passingRefusals.push(words);
-      await commands.refuseJobs(words);
+      const message = temporaryRefusals.shift() ?? '';
+      temporaryRefusals.push(message);
+      await commands.refuseJobs(message);
       await pause(forMs);
-      return commands.mend();
+      return commands.restore();
     }
     case 'accounting: stopped':
       slurm.daemon('slurmdbd').signal('SIGSTOP');
@@ -172,7 +172,7 @@ async function play(
   }
 }
 
-/** The node stays, so that its cookie and port do; the broker in it is stopped and started. */
+/** Restarts the broker inside the Erlang node, which keeps its cookie and port. */
 async function restartBroker({ rabbitmq, run }: ChaosSite): Promise<void> {
   const options = { env: rabbitmq.env, timeoutMs: 60_000 };
   await run(rabbitmq.ctl, ['stop_app'], options);

@@ -5,7 +5,7 @@ import type { PlannedRun } from './plan.js';
 export const chaosImageName = 'dsa-slurm/chaos:v1';
 
 /**
- * Says what it was told to say, line by line, writes its outputs, and exits with what it was told.
+ * Prints the requested lines, writes its outputs, and exits with the requested code.
  * `Work <lines> <alike: yes|no> <pause in seconds> <exit code> <input> <result> <empty> [<directory>]`
  */
 const entrypoint = `#!/bin/sh

@@ -24,24 +24,24 @@ export interface ChaosOptions {
   stderr: NodeJS.WritableStream;
 }
 
-/** Runs that are out at one time: enough that every stage has some. */
+/** Published runs that may be unfinished at a time: enough to have some in every stage. */
 const atOnce = 12;
 /**
- * So long after it began to take tasks a worker is killed that has not come to its step of the journal: twice what its start
- * took, since that says how busy the machine is, and within these limits.
+ * A worker that has not reached its journal step is killed this long after it began to take tasks: twice the time that its
+ * start took, which reflects how busy the machine is, within these limits.
  */
 const lifeMs = { least: 6_000, most: 20_000 };
-/** The same after its start, whether it takes tasks or not: the broker may be away. */
+/** The same, counted from its start, for a worker that takes no tasks because the broker is down. */
 const longestStartMs = 40_000;
-/** So long after it began to take tasks a worker is suspended. */
+/** Delay between taking tasks and being suspended. */
 const suspendAfterMs = 1_000;
-/** Once nothing goes wrong any more, so long without any run that ends is taken for the end. */
+/** After the last fault: give up when no run has ended for this long. */
 const settleMs = 300_000;
 
 /**
- * Makes everything go wrong over a batch of real Slurm jobs, then lets it settle and compares what is left with what should
- * be. The directory is kept if anything is wrong.
- * @returns the exit code: 0 only if nothing was lost, doubled or wrong; 130 if it was stopped
+ * Injects faults into a batch of real Slurm jobs, waits until all runs have ended, and compares the result with what is
+ * expected. The directory is kept if anything is wrong.
+ * @returns the exit code: 0 if nothing was lost, doubled or wrong, 1 otherwise; 130 if it was stopped
  */
 export async function runChaos(options: ChaosOptions): Promise<number> {
   const { stdout, stderr, json, seed, kills, runs } = options;
@@ -94,7 +94,7 @@ async function unleash(
   const late = createRandom(plan.seed + 1);
   site.girder.saveLate(() => (late.percent(50) ? late.int(20, 400) : null));
   let worker: ChaosWorker | null = null;
-  /** Stands by, and is the next one. */
+  /** The standby worker, which takes over next. */
   let successor: ChaosWorker | null = null;
   onStarted({
     async stop() {
@@ -103,7 +103,7 @@ async function unleash(
         each?.signal('SIGKILL');
         await each?.ended;
       }
-      await faults.mend();
+      await faults.stop();
     },
     killNow: () => [worker, successor].forEach((each) => each?.signal('SIGKILL')),
   });
@@ -128,7 +128,7 @@ async function unleash(
         ? null
         : startChaosWorker(site, next.kill, { standby: true });
     const { how, planned } = await liveAndDie(worker, successor, life, faults, batch);
-    // what stood by waited for its predecessor all that time
+    // a standby worker waited for its predecessor: not a start time
     if (isFresh) await noteStart(worker);
     if (successor !== null) {
       const what = `worker: ${life.successor}`;
@@ -141,19 +141,19 @@ async function unleash(
       const what = `worker: stopped for ${life.suspendedMs / 1_000} s`;
       successions.set(what, (successions.get(what) ?? 0) + 1);
     }
-    // where another one took over, it ends when it finds out
+    // it exits with 1 when it finds that another worker took over
     if (how !== 'SIGKILL' && !(how === 1 && successor !== null)) {
       problems.push({
         run: '',
         kind: 'wrong',
-        what: `worker ${index + 1} ended by itself (${how}) before it was killed`,
+        what: `worker ${index + 1} exited on its own (${how}) before it was killed`,
       });
     }
     if ((index + 1) % 10 === 0) {
       say(`  ${index + 1} kills, ${batch.runs().length} runs published, ${batch.unfinished()} of them open`);
     }
   }
-  await faults.mend();
+  await faults.stop();
   say('  all faults are over; what is left may end now');
   worker = startChaosWorker(site, null);
   await noteStart(worker);
@@ -209,7 +209,7 @@ async function liveAndDie(
     after((kill.kind === 'time' ? kill.afterMs : longest) + suspendedMs, die);
   };
   void worker.startMs.then(dieLater);
-  // few are canceled by themselves
+  // few runs are planned to be canceled
   const clicks =
     kill.kind === 'line' && kill.line === 'cancel-requested'
       ? setInterval(batch.cancelOne, 3_000)

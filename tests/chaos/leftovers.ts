@@ -8,7 +8,7 @@ import type { ChaosRun } from './batch.js';
 import type { ChaosSite } from './site.js';
 import type { Problem } from './verify.js';
 
-/** Every job that Slurm had, by its name, as the accounting has it once slurmctld has told it everything. */
+/** All jobs from accounting, by name, once slurmctld has sent everything to slurmdbd. */
 export async function allJobs({ run }: ChaosSite): Promise<Map<string, { id: string; state: string }[]>> {
   const ask = async (file: string, ...args: string[]): Promise<string> => {
     const answer = await run(file, args, { timeoutMs: 30_000 });
@@ -17,8 +17,8 @@ export async function allJobs({ run }: ChaosSite): Promise<Map<string, { id: str
     return answer.stdout;
   };
   const deadline = performance.now() + 60_000;
-  const isTold = async (): Promise<boolean> => /DBD Agent queue size:\s*0\s*$/m.test(await ask('sdiag'));
-  while (!(await isTold()) && performance.now() < deadline) await delay(500);
+  const isSynced = async (): Promise<boolean> => /DBD Agent queue size:\s*0\s*$/m.test(await ask('sdiag'));
+  while (!(await isSynced()) && performance.now() < deadline) await delay(500);
   const format = ['--noheader', '--parsable2', '--allocations', '--allusers', '--starttime=now-1day'];
   const jobs = new Map<string, { id: string; state: string }[]>();
   for (const line of (await ask('sacct', ...format, '--format=JobIDRaw,State,JobName')).split('\n')) {
@@ -34,7 +34,7 @@ export function jobNameOf({ taskId }: ChaosRun): string {
   return jobName(taskId);
 }
 
-/** What is left that should not be, once the worker has stopped. */
+/** Leftovers that should not exist once the worker has stopped. */
 export async function findLeftovers(site: ChaosSite, runs: readonly ChaosRun[]): Promise<Problem[]> {
   const { places } = site;
   const problems: Problem[] = [];
@@ -60,20 +60,20 @@ export async function findLeftovers(site: ChaosSite, runs: readonly ChaosRun[]):
   return problems;
 }
 
-/** Ids of the runs that the worker still has to do something for. */
+/** Ids of the runs that are not finished. */
 export async function unfinishedRuns({ places }: ChaosSite): Promise<string[]> {
   const { runs } = await readJournal(journalPath(places.state));
   return [...runs.values()].flatMap(({ id, stage }) => (stage === 'finished' ? [] : [id]));
 }
 
-/** What a worker has written into the journal, which its successor folds: for whoever looks into a failure. */
-export async function keepEvents({ dir, places }: ChaosSite, life: number): Promise<void> {
+/** Keeps the journal events of a worker, which its successor compacts into a snapshot, for the analysis of failures. */
+export async function keepEvents({ dir, places }: ChaosSite, worker: number): Promise<void> {
   const text = await readFile(journalPath(places.state), 'utf8').catch(() => '');
   const events = text.split('\n').filter((line) => line !== '' && !line.startsWith('{"snapshot"'));
-  await appendFile(join(dir, 'log', 'events.jsonl'), `# life ${life}\n${events.join('\n')}\n`);
+  await appendFile(join(dir, 'log', 'events.jsonl'), `# worker ${worker}\n${events.join('\n')}\n`);
 }
 
-/** Nothing consumes any more, so what was not acknowledged counts too. */
+/** No consumer is left, so unacknowledged messages are counted, too. */
 async function messagesIn(url: string, queue: string): Promise<number> {
   const connection = await connect(url);
   try {

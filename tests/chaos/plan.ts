@@ -2,7 +2,7 @@ import type { Spelling } from '../../src/sandbox/producer/message.js';
 import type { RunEvent } from '../../src/worker/run-state/run.js';
 import { createRandom, type Random } from './random.js';
 
-/** Kinds of journal lines at which the worker is killed: all that the runs of a chaos batch bring about. */
+/** Kinds of journal lines at which the worker is killed: all that the runs of a chaos batch cause. */
 export const journalLines = [
   'accepted',
   'described',
@@ -24,8 +24,8 @@ export const journalLines = [
 export type JournalLine = (typeof journalLines)[number];
 
 /**
- * When in the life of a line: before it is written; when a part of it is; when all of it is, and not yet made safe; and
- * right after that, before anybody hears of it.
+ * When in the writing of a line: before it; after part of it; after all of it but before the sync; and right after the
+ * sync, before anything else happens.
  */
 export const moments = ['before', 'torn', 'written', 'synced'] as const;
 export type Moment = (typeof moments)[number];
@@ -36,10 +36,10 @@ export type PlannedKill =
   | { kind: 'line'; line: JournalLine; moment: Moment; nth: number; part: number }
   /** While the journal is replaced at the start: its new file half written, whole, or just renamed. */
   | { kind: 'start'; moment: Exclude<Moment, 'before'>; part: number }
-  /** So many milliseconds after its process was started, or after it began to take tasks. */
+  /** This many milliseconds after its process was started, or after it began to take tasks. */
   | { kind: 'time'; since: 'start' | 'ready'; afterMs: number };
 
-/** What else goes wrong, by the part that it happens to. */
+/** Other faults, by component. */
 export const faultKinds = {
   broker: ['cut', 'stall', 'restart'],
   girder: ['error', 'hang', 'reset', 'lost answer'],
@@ -57,7 +57,7 @@ export interface PlannedFault {
   /** Milliseconds after the worker's process was started. It may outlive that worker. */
   afterMs: number;
   forMs: number;
-  /** Of hundred calls, so many are spoilt. */
+  /** Percentage of calls that are affected. */
   chance: number;
 }
 
@@ -65,11 +65,11 @@ export interface PlannedFault {
 export interface PlannedWorker {
   kill: PlannedKill;
   /**
-   * What follows: a worker that is started when this one has died; one that stands by meanwhile and takes over; or one
-   * that takes over while this one is stopped (SIGSTOP), and which this one has to make room for when it wakes up.
+   * What follows: a worker that is started after this one has died; one that is on standby and takes over; or one that
+   * takes over while this one is stopped (SIGSTOP), so that this one must exit when it wakes up.
    */
   successor: 'started later' | 'stands by' | 'stands by, first one stopped';
-  /** The worker is stopped (SIGSTOP) for so long once it takes tasks, as a suspended virtual machine is; 0: it is not. */
+  /** Milliseconds for which the worker is stopped (SIGSTOP) once it takes tasks, like a suspended virtual machine; 0: not at all. */
   suspendedMs: number;
   faults: readonly PlannedFault[];
 }
@@ -87,9 +87,9 @@ export interface PlannedRun {
   exitCode: number;
   /** Besides two files, one of them empty, it writes a directory. */
   directory: boolean;
-  /** Canceled in Girder so long after Girder saw it run; null: not canceled. */
+  /** Milliseconds between RUNNING in Girder and the cancel there; null: not canceled. */
   cancelAfterMs: number | null;
-  /** Its message comes twice. */
+  /** Its message is delivered twice. */
   twice: boolean;
 }
 
@@ -99,12 +99,12 @@ export interface ChaosPlan {
   workers: readonly PlannedWorker[];
 }
 
-/** Longer than leases, heartbeats and time limits of commands last. */
+/** Longer than leases, heartbeats and command timeouts. */
 const longOutageMs = 60_000;
 
 const spellings = ['docker', 'singularity', 'singularityInTree', 'dockerRun'] as const;
 
-/** The whole plan of faults. It follows from these numbers alone. */
+/** The plan of a chaos run, determined by these numbers alone. */
 export function planChaos({ seed, kills, runs }: { seed: number; kills: number; runs: number }): ChaosPlan {
   const random = createRandom(seed);
   return {
@@ -134,7 +134,7 @@ function planRun(number: number, random: Random): PlannedRun {
   };
 }
 
-/** Seven of ten at a step of the journal, every step in turn; the others at a start or at any time. */
+/** Seven of ten at a journal step, covering all of them; the others at a start or at any time. */
 function planKills(count: number, random: Random): PlannedKill[] {
   let steps: Omit<Extract<PlannedKill, { kind: 'line' }>, 'nth' | 'part'>[] = [];
   return Array.from({ length: count }, (_, index): PlannedKill => {
@@ -151,7 +151,7 @@ function planKills(count: number, random: Random): PlannedKill[] {
     }
     const step = steps.shift();
     if (step === undefined) throw new Error('there are steps');
-    // of some lines there are many, of others only one now and then
+    // some lines are frequent, others rare
     const isCommon = step.line.startsWith('log-') || step.line.startsWith('output-');
     return { ...step, nth: random.int(1, isCommon ? 6 : 2), part: random.next() };
   });
@@ -180,7 +180,7 @@ function planFaults(random: Random): PlannedFault[] {
   });
 }
 
-/** Some faults take longer to show. */
+/** Some faults take longer to have an effect. */
 function longestMs(name: FaultName): number {
   switch (name) {
     case 'slurm: slow command':

@@ -3,19 +3,20 @@ import { join } from 'node:path';
 
 const commands = ['sbatch', 'squeue', 'scontrol', 'scancel', 'sacct', 'sinfo'];
 
-/** Programs that stand in a worker's PATH before Slurm's own. */
+/** Wrappers of Slurm's commands, found first in a worker's PATH. */
 export interface SlurmCommands {
   /** Comes first in PATH. */
   dir: string;
-  /** Every command waits so long before it does anything. */
+  /** Every command waits this long before it does anything. */
   slowDown(seconds: number): Promise<void>;
-  /** sbatch alone does, as it does by itself while the controller is full. */
+  /** Only sbatch waits, as the real one does while the controller is busy. */
   delaySubmissions(seconds: number): Promise<void>;
-  /** sbatch does its work, and then says that the controller did not answer. */
+  /** sbatch submits the job, then reports that the controller did not answer. */
   loseAnswers(): Promise<void>;
-  /** sbatch refuses every job in these words. */
-  refuseJobs(words: string): Promise<void>;
-  mend(): Promise<void>;
+  /** sbatch refuses every job with this message. */
+  refuseJobs(message: string): Promise<void>;
+  /** Removes all of these faults. */
+  restore(): Promise<void>;
 }
 
 /** Writes the wrappers. @param path where Slurm's own commands are found */
@@ -53,8 +54,8 @@ export async function wrapSlurmCommands(dir: string, path: string): Promise<Slur
     slowDown: (seconds) => writeFile(slow, String(seconds)),
     delaySubmissions: (seconds) => writeFile(late, String(seconds)),
     loseAnswers: () => writeFile(lost, ''),
-    refuseJobs: (words) => writeFile(refused, `${words}\n`),
-    async mend() {
+    refuseJobs: (message) => writeFile(refused, `${message}\n`),
+    async restore() {
       for (const path of [slow, late, lost, refused]) await rm(path, { force: true });
     },
   };

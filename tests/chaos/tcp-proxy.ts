@@ -3,17 +3,17 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 /** A TCP proxy on the loopback interface that can be cut and stalled. */
 export interface TcpProxy {
   port: number;
-  /** Breaks all connections, and refuses new ones until it is mended. */
+  /** Resets all connections, and refuses new ones until `restore`. */
   cut(): void;
-  /** Forwards nothing until it is mended; nobody is told. */
+  /** Forwards nothing until `restore`, but keeps connections open. */
   stall(): void;
-  mend(): void;
+  restore(): void;
   stop(): Promise<void>;
 }
 
 export async function startTcpProxy(target: { host: string; port: number }): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
-  let state: 'well' | 'cut' | 'stalled' = 'well';
+  let state: 'forwarding' | 'cut' | 'stalled' = 'forwarding';
   const server = createServer((client) => {
     if (state === 'cut') {
       client.resetAndDestroy();
@@ -48,8 +48,8 @@ export async function startTcpProxy(target: { host: string; port: number }): Pro
       state = 'stalled';
       for (const socket of sockets) socket.pause();
     },
-    mend() {
-      state = 'well';
+    restore() {
+      state = 'forwarding';
       for (const socket of sockets) socket.resume();
     },
     stop: () =>

@@ -4,7 +4,7 @@ import type { FakeGirder } from '../../src/sandbox/fake-girder/index.js';
 import { expectedLines, expectedOutputs } from './image.js';
 import type { PlannedRun } from './plan.js';
 
-/** What is left of a run when all is over. */
+/** What is known about a run after the end. */
 export interface RunRemains {
   planned: PlannedRun;
   /** Its owner has clicked on Cancel. */
@@ -12,13 +12,13 @@ export interface RunRemains {
   /** Every status that the Girder job went through. */
   statuses: readonly number[];
   log: string;
-  /** Files in its result folder by path, in the order of the names; one that is there twice is there twice. */
+  /** Files in its result folder with their paths, sorted by name; duplicates are listed twice. */
   outputs: readonly (readonly [path: string, content: string])[];
   /** All jobs that Slurm ever had for it. */
   jobs: readonly { id: string; state: string }[];
 }
 
-/** Something that must not be. */
+/** A broken promise. */
 export interface Problem {
   kind: 'lost' | 'doubled' | 'wrong';
   what: string;
@@ -40,7 +40,7 @@ function judgeOutcome({ planned, isClicked, statuses, jobs }: RunRemains): Probl
     problems.push({ kind: 'doubled', what: `several outcomes: ${statuses.join(', ')}` });
   }
   const isCanceled = statuses.includes(jobStatus.canceling) || statuses.includes(jobStatus.canceled);
-  if (isCanceled && !isClicked) problems.push({ kind: 'wrong', what: 'nobody canceled it' });
+  if (isCanceled && !isClicked) problems.push({ kind: 'wrong', what: 'it was canceled without a request' });
   const [job, ...others] = jobs;
   if (others.length > 0) {
     problems.push({ kind: 'doubled', what: `Slurm jobs ${jobs.map(({ id }) => id).join(', ')}` });
@@ -48,11 +48,11 @@ function judgeOutcome({ planned, isClicked, statuses, jobs }: RunRemains): Probl
   // canceled before it was submitted
   if (job === undefined)
     return isCanceled ? problems : [...problems, { kind: 'lost', what: 'it has no Slurm job' }];
-  const told = statusFor(job.state);
-  const wanted = isCanceled ? [jobStatus.canceled] : [told];
-  // a click that comes after a job has failed by itself finds its end decided
+  const status = statusFor(job.state);
+  const wanted = isCanceled ? [jobStatus.canceled] : [status];
+  // a cancel that comes after the job has failed does not change its outcome
   if (planned.exitCode !== 0 && job.state === 'FAILED') wanted.push(jobStatus.error);
-  if (told === null) problems.push({ kind: 'wrong', what: `its Slurm job is ${job.state}` });
+  if (status === null) problems.push({ kind: 'wrong', what: `its Slurm job is ${job.state}` });
   else if (over.includes(last) && !wanted.includes(last)) {
     problems.push({ kind: 'wrong', what: `Girder's status is ${last}, but Slurm says ${job.state}` });
   }
@@ -61,7 +61,7 @@ function judgeOutcome({ planned, isClicked, statuses, jobs }: RunRemains): Probl
   return problems;
 }
 
-/** What Girder is to say of a Slurm job that ended so; null if it has not ended. */
+/** The Girder status expected for a Slurm job in this state; null if it has not ended. */
 function statusFor(state: string): number | null {
   switch (state) {
     case 'COMPLETED':

@@ -17,7 +17,7 @@ afterEach(async () => {
   await bench.close();
 });
 
-test('a worker whose files hang still ends when it is told to, and the next one goes on', async ({
+test('a worker whose files hang still stops on request, and the next one resumes its runs', async ({
   skip,
 }) => {
   const worker = bench.start();

@@ -11,7 +11,7 @@ import { runProgram, type Environment, type Program } from '../support/program.j
 const slurmCommands = ['sbatch', 'scancel', 'scontrol', 'sinfo', 'squeue', 'sacct', 'sacctmgr', 'srun'];
 
 let bench: Bench;
-/** A host on which nobody may call Slurm: whoever does is written down. */
+/** A host whose Slurm commands only record that they were called: none may be. */
 let env: Environment;
 let calls: string;
 

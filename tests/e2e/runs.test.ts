@@ -35,7 +35,7 @@ async function list(...args: string[]): Promise<{ id: string; stage: string; out
 }
 
 describe('while no worker runs', () => {
-  test('runs are listed, shown, canceled, run again and forgotten, and each outcome is told once', async () => {
+  test('runs are listed, shown, canceled, run again and forgotten, and each outcome is reported once', async () => {
     const first = bench.start();
     const going = await bench.publish({ args: ['Wait', bench.gate('never')] });
     const failing = await bench.publish({ args: ['Fail', { token: true }], title: 'Count cells' });

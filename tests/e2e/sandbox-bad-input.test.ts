@@ -74,14 +74,14 @@ describe.concurrent('dsa-slurm sandbox refuses', () => {
     const dir = join(parent, 'read-only');
     const { code, stderr } = await withFileSystem('read-only', 'ro', '--dir', dir);
     expect(code).toBe(1);
-    expect(stderr).toContain(`${dir} cannot be made or written to (EROFS).`);
+    expect(stderr).toContain(`${dir} cannot be created or written to (EROFS).`);
   });
 
   test('a directory on a file system where no program may be run, and leaves nothing there', async () => {
     const dir = join(parent, 'noexec', 'site');
     const { code, stderr } = await withFileSystem('noexec', 'noexec', '--dir', dir);
     expect(code).toBe(1);
-    expect(stderr).toContain(`No program may be run in ${dir}: its file system is mounted noexec.`);
+    expect(stderr).toContain(`Programs cannot be run in ${dir}: its file system is mounted noexec.`);
     expect(stderr).toContain('--dir /var/tmp/sandbox');
   });
 });

@@ -211,10 +211,10 @@ async function watchCommands(): Promise<{ path: string; seen: () => Promise<stri
   };
 }
 
-/** Files of the state directory that have to hold tokens, and are for their owner alone. */
+/** Files of the state directory that contain tokens by design, readable by their owner only. */
 const mayHoldTokens = /journal\.jsonl|\/messages\/|worker\.socket\.json/;
 
-/** Looks at the command lines of all processes of this machine, again and again. */
+/** Collects the command lines of all processes of this machine, repeatedly. */
 function watchProcesses(): { stop(): string } {
   const seen = new Set<string>();
   const look = (): void => {
@@ -280,7 +280,7 @@ describe('no token and no password is seen by anybody else', () => {
       expectClean(`scontrol ${args.join(' ')}`, JSON.stringify(answer));
     }
 
-    // the journal has to hold the tokens of runs that are under way
+    // the journal contains the tokens of active runs
     const journal = join(stateDir, 'journal.jsonl');
     expect(await readFile(journal, 'utf8')).toContain(jobTokens[0]);
     expect((await stat(stateDir)).mode & 0o077).toBe(0);

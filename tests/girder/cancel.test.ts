@@ -32,7 +32,7 @@ describe.concurrent('a run that is canceled', () => {
     expect(await rig.files(folder)).toEqual({});
   });
 
-  test('by scancel on the cluster: Girder is told why', async ({ expect }) => {
+  test('by scancel on the cluster: the Girder log shows why', async ({ expect }) => {
     const { job } = await rig.wait();
     await rig.until(async () => hasLine(job, 'line 3\n'));
     const [slurmJob] = await rig.slurmJobs(await rig.job(job));

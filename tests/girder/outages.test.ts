@@ -55,7 +55,7 @@ describe('Girder is killed for 90 s', () => {
     await rig.girder('kill');
     const away = delay(90_000);
     await rig.startWorker();
-    // the analysis ends, and its output has to wait
+    // the analysis ends, but its output cannot be uploaded yet
     await running.open();
     await delay(60_000);
     listed = (await rig.program('runs', 'list')).stdout;

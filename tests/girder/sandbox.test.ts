@@ -18,7 +18,7 @@ test('`dsa-slurm sandbox --girder` gives a real Girder, in which the demo analys
   const program = startProgram(args, { env: process.env });
   await expect.poll(program.stdout, { timeout: 170_000, interval: 200 }).toContain('\n');
   const { url, apiUrl, passwords } = JSON.parse(program.stdout()) as Printed;
-  // Girder 3's page would have to be built
+  // Girder 3's web page would need a build
   if (major === 5) expect(await (await fetch(url)).text()).toContain('<html');
 
   const user = await login(apiUrl, 'pathologist', passwords.pathologist);

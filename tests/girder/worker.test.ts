@@ -50,7 +50,7 @@ describe('the worker as Girder sees it', () => {
     await expect(copy()).rejects.toThrow('No local worker is available');
     await rig.girder('local');
     try {
-      // Girder remembers for an hour that there was none; it waits one second for answers, so it may miss one
+      // Girder caches for an hour that it found no worker; it waits one second for answers, so it may miss one
       await rig.until(async () => {
         await rig.girder('kill');
         await rig.girder('start');
@@ -86,7 +86,7 @@ async function cliIds(): Promise<string[]> {
   return list.map(({ _id }) => _id).toSorted((a, b) => a.localeCompare(b));
 }
 
-describe.runIf(inject('girder').major === 5)('images that Girder 5 is told to add', () => {
+describe.runIf(inject('girder').major === 5)('adding images through Girder 5', () => {
   test('again: the same CLIs under the same ids', async () => {
     const before = await cliIds();
     expect((await add(rigImage)).status).toBe(status.success);

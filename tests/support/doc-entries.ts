@@ -18,7 +18,7 @@ export interface DocEntry {
   proofs: string[];
 }
 
-/** The entries of a page. @throws Error if it has a table, or an item of a list that is no entry */
+/** The entries of a page. @throws Error if it has a table, or a list item that is not an entry */
 export function readEntries(markdown: string): DocEntry[] {
   let section = '';
   const items: { section: string; line: string; proofs: string[] }[] = [];

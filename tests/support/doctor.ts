@@ -85,7 +85,7 @@ const settle = async () => {
   for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
 };
 
-/** A clock that moves only when it is told to; sleepers wake in order. */
+/** A clock that advances only by `pass`; sleepers wake in order. */
 export function createManualClock(start = 1_800_000_000_000): Clock & { pass(ms: number): Promise<void> } {
   let time = start;
   let sleepers: { at: number; wake: () => void }[] = [];

@@ -1,7 +1,7 @@
 import type { NodeRow, PartitionRow } from '../../src/slurm/commands/sinfo.js';
 import type { ClusterView } from '../../src/worker/views/live-views.js';
 
-/** A node that is idle; only what a test is about has to be said. */
+/** An idle node; a test sets only the fields that it is about. */
 export function fakeNode(parts: Partial<NodeRow> & { name: string }): NodeRow {
   return {
     state: 'idle',

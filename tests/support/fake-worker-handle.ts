@@ -11,7 +11,7 @@ import type {
 } from '../../src/worker/views/handle.js';
 import type { JobDetail, RunDetail, LiveViews } from '../../src/worker/views/live-views.js';
 
-/** A worker that is none: its snapshot is whatever a test or a demonstration puts there, in memory. */
+/** A fake worker handle whose snapshot is set by a test or a demonstration. */
 export interface FakeWorker extends WorkerHandle {
   /** Replaces parts of the snapshot and tells the listeners. */
   show(parts: {
@@ -22,11 +22,11 @@ export interface FakeWorker extends WorkerHandle {
     link?: Link;
     executor?: WorkerSnapshot['executor'];
   }): void;
-  /** The log of a run, given to whoever follows it now or later. */
+  /** The log of a run, for current and later followers. */
   write(runId: string, tail: LogTail): void;
   /** What the next cancel is answered. */
   answerWith(answer: CommandAnswer | Error): void;
-  /** What `watch` gives now and to whoever watches. */
+  /** The view that current and later watchers receive. */
   showWatched<K extends keyof LiveViews>(what: K, view: LiveViews[K]): void;
   /** What `runDetail` and `jobDetail` answer, by id. */
   readonly details: { runs: Map<string, RunDetail>; jobs: Map<string, JobDetail> };
@@ -112,7 +112,7 @@ export function createFakeWorker(now = 0): FakeWorker {
     },
     async runDetail(runId) {
       const detail = details.runs.get(runId);
-      return detail === undefined ? { ok: false, said: `There is no run ${runId}.` } : { ok: true, detail };
+      return detail === undefined ? { ok: false, said: `No such run: ${runId}.` } : { ok: true, detail };
     },
     jobDetail: async (jobId) => details.jobs.get(jobId) ?? { jobId, facts: [], at: null, trouble: 'unknown' },
     imageDetail: async () => ({ ok: false, said: 'There is no such file.' }),
@@ -143,7 +143,7 @@ export function createFakeWorker(now = 0): FakeWorker {
   };
 }
 
-/** A run with every field set; only what a test is about has to be said. */
+/** A run with every field set; a test sets only the fields that it is about. */
 export function fakeRun(parts: Partial<RunView> & { id: string }): RunView {
   return {
     stage: 'accepted',

@@ -6,8 +6,8 @@ const driver = fileURLToPath(new URL('hanging-directory.py', import.meta.url));
 
 /**
  * From now on every call on a file in this directory waits, as on a network file system whose server is away. Needs the
- * right to mount. What waits fails once the directory is let go, and what comes after finds its files again.
- * @returns the way to let go; null where this user may not mount or there is no FUSE
+ * right to mount. Pending calls fail once the directory is released; later calls find the files again.
+ * @returns a function that releases it; null if this user may not mount or FUSE is missing
  */
 export async function hangDirectory(directory: string): Promise<(() => Promise<void>) | null> {
   const child = spawn('/usr/bin/python3', [driver, directory], { stdio: ['pipe', 'pipe', 'ignore'] });

@@ -20,7 +20,7 @@ export const image = 'test/image:v1';
 /** Final statuses of a Girder job. */
 export const status = { running: 2, success: 3, error: 4, canceled: 5, canceling: 824 } as const;
 
-/** A worker on the sandbox, a Girder stand-in, and a real Celery producer; each lab has a queue of its own. */
+/** A worker on the test site, a fake Girder, and a real Celery producer; each lab has its own queue. */
 export interface Lab {
   dir: string;
   /** Images that `apptainer pull` finds. */
@@ -50,7 +50,7 @@ export interface Lab {
 }
 
 /**
- * @param flags settings by key; a function is told the lab's Girder
+ * @param flags settings by key, or a function of the lab's Girder
  * @param options.publishedApiUrl what messages say instead of Girder's real API URL, wherever they mention it
  * @param options.slurmConf of another Slurm than that of the sandbox, as `brokerUrl` of another RabbitMQ
  * @param options.ownProducer publishes without Celery, where many tasks at once matter more than who made them

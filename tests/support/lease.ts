@@ -12,7 +12,7 @@ export const heldLease: Pick<Lease, 'hold' | 'confirm'> = {
   confirm: async () => undefined,
 };
 
-/** The clock of one host in a test, which goes on only when it is told to. */
+/** The clock of one host in a test, which advances only on request. */
 export interface FakeHostClock extends LeaseClock {
   /** The process is stopped: time goes by, and none of its timers fires. */
   isStopped: boolean;

@@ -10,8 +10,8 @@ const { deserialize, serialize } = BSON;
 const opMsg = 2013;
 
 /**
- * A stand-in for a MongoDB server: it speaks the wire protocol's OP_MSG (and the legacy OP_QUERY of the first hello) and
- * answers each command by a test's script. It is no database: it finds nothing, it only says what it was told to say.
+ * A fake MongoDB server. It speaks the wire protocol's OP_MSG (and the legacy OP_QUERY of the first hello) and
+ * answers each command by a test's script. It stores nothing.
  */
 export async function startMongoDouble(script: MongoScript): Promise<{
   port: number;

@@ -7,7 +7,7 @@ import { silentLog } from '../../src/base/log.js';
 import type { GirderSetup } from '../../src/girder/api/client.js';
 import { createGirderConnections } from '../../src/girder/api/connections.js';
 
-/** Bytes of a body that are remembered: tests of large transfers shall not fill the memory that they watch. */
+/** Bytes of a body that are remembered: tests of large transfers must not fill the memory that they measure. */
 const keptBytes = 4 * 1024 * 1024;
 
 /** A request as it came. */

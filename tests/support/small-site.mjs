@@ -1,6 +1,6 @@
 // Starts the services of a sandbox, runs one job, and stops all of it:
-// `node … small-site.mjs <directory> [rabbitmq | accounting]`. With accounting, no QOS lets a job in by then, which
-// slurmctld has to be told of while it runs.
+// `node … small-site.mjs <directory> [rabbitmq | accounting]`. With accounting, no QOS admits a job by then, which
+// slurmctld must learn while it runs.
 import { readFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';

@@ -34,7 +34,7 @@ export function readTiff(bytes: Uint8Array): Pixels {
   const order = String.fromCharCode(bytes[0] ?? 0, bytes[1] ?? 0);
   if (order !== 'II' && order !== 'MM') throw new Error('the file does not start like a TIFF');
   const little = order === 'II';
-  if (view.getUint16(2, little) !== 42) throw new Error('the file is no classic TIFF');
+  if (view.getUint16(2, little) !== 42) throw new Error('the file is not a classic TIFF');
   try {
     const tags = readTags(view, little);
     const one = (tag: number) => tags.get(tag)?.[0];

@@ -77,8 +77,8 @@ export interface FakeGirder {
 }
 
 /**
- * An in-process stand-in for Girder on the loopback interface: the REST endpoints that a worker uses, over in-memory
- * records, with Girder's own rules for statuses and tokens. It is no Girder: no users to log in, no search, no web page.
+ * A fake Girder in this process, on the loopback interface: the REST endpoints that a worker uses, over in-memory
+ * records, with Girder's own rules for statuses and tokens. It has no login, no search and no web page.
  */
 export async function startFakeGirder({
   dir,

@@ -80,7 +80,7 @@ export async function route(site: Site, call: Call): Promise<unknown> {
   throw noRoute(call);
 }
 
-/** As Girder: a token that it does not know is none, and no error. */
+/** Like Girder, answers null for an unknown token instead of an error. */
 function tokenAnswer({ grant }: Call): unknown {
   if (grant === undefined) return null;
   const scope = {

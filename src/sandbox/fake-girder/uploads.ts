@@ -32,7 +32,7 @@ export async function startReplacement(
   return upload.size === 0 ? finish(store, upload) : uploadAnswer(upload);
 }
 
-/** POST file/chunk. The offset has to be what was received so far. */
+/** POST file/chunk. The offset must equal the number of bytes received so far. */
 export async function continueUpload(
   store: Store,
   query: URLSearchParams,

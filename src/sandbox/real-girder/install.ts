@@ -9,12 +9,12 @@ import { packageFile } from '../../base/package-file.js';
 
 export type GirderMajor = 3 | 5;
 
-/** What both majors bring in any release, named so that a new one of PyPI changes nothing unseen. */
-const underneath = ['celery==5.7.0', 'kombu==5.7.0', 'jsonpickle==4.1.4'];
+/** Dependencies of both majors, pinned so that a new release on PyPI changes nothing unnoticed. */
+const pinnedDependencies = ['celery==5.7.0', 'kombu==5.7.0', 'jsonpickle==4.1.4'];
 
 /**
- * The releases that a real Girder is made of: the newest of each major on PyPI that the tests have passed with.
- * docs/compatibility.md names them too.
+ * The packages of a real Girder: the newest release of each major with which the tests passed. docs/compatibility.md names
+ * them, too.
  */
 export const girderRequirements: Readonly<Record<GirderMajor, readonly string[]>> = {
   3: [
@@ -23,8 +23,8 @@ export const girderRequirements: Readonly<Record<GirderMajor, readonly string[]>
     'girder-worker==0.10.7',
     'girder-worker-utils==0.9.6',
     'girder-slicer-cli-web==1.5.14',
-    ...underneath,
-    // Girder 3 imports pkg_resources, which newer ones no longer bring.
+    ...pinnedDependencies,
+    // Girder 3 imports pkg_resources, which newer setuptools no longer include.
     'setuptools<81',
   ],
   5: [
@@ -33,7 +33,7 @@ export const girderRequirements: Readonly<Record<GirderMajor, readonly string[]>
     'girder-worker==5.0.21',
     'girder-plugin-worker==5.0.21',
     'girder-slicer-cli-web==5.0.21',
-    ...underneath,
+    ...pinnedDependencies,
   ],
 };
 
@@ -48,10 +48,10 @@ export interface InstallOptions {
 }
 
 /**
- * Installs packages from PyPI into a virtual environment of their own inside the cache, unless they are there.
+ * Installs packages from PyPI into their own virtual environment inside the cache, unless they are installed already.
  * @param requirements as pip takes them
  * @returns the path of the environment's Python
- * @throws DsaSlurmError `sandbox` when there is no Python, or pip does not succeed
+ * @throws DsaSlurmError `sandbox` if Python is missing or pip fails
  */
 export async function installPython(
   name: string,
@@ -69,10 +69,10 @@ export async function installPython(
       [python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...requirements]],
     ];
     for (const [file, args] of steps) {
-      const trouble = describeFailure(await run(file, args, { timeoutMs: 1_500_000 }));
-      if (trouble !== '') {
-        throw new DsaSlurmError('sandbox', `Girder could not be installed: ${lastLines(trouble)}`, {
-          next: 'pip has to reach PyPI or a mirror of it: see `pip config list`.',
+      const error = describeFailure(await run(file, args, { timeoutMs: 1_500_000 }));
+      if (error !== '') {
+        throw new DsaSlurmError('sandbox', `Girder could not be installed: ${lastLines(error)}`, {
+          next: 'pip must be able to reach PyPI or a mirror of it: see `pip config list`.',
         });
       }
     }
@@ -83,7 +83,7 @@ export async function installPython(
 /**
  * Builds the MongoDB-protocol server from templates/sandbox/girder/mongo, unless it is in the cache.
  * @returns the path of the program
- * @throws DsaSlurmError `sandbox` when there is no Go, or the build fails
+ * @throws DsaSlurmError `sandbox` if Go is missing or the build fails
  */
 export async function buildMongo({ cache, run, say }: InstallOptions): Promise<string> {
   const files = ['main.go', 'go.mod', 'go.sum'];
@@ -114,7 +114,7 @@ export async function buildMongo({ cache, run, say }: InstallOptions): Promise<s
         'sandbox',
         `FerretDB could not be built: ${lastLines(describeFailure(build))}`,
         {
-          next: 'Go has to reach its module proxy: see `go env GOPROXY`.',
+          next: 'Go must be able to reach its module proxy: see `go env GOPROXY`.',
         },
       );
     }
@@ -140,7 +140,7 @@ async function findPython(run: RunCommand): Promise<{ command: string; version: 
   });
 }
 
-/** Fills a directory of the cache, once, also where several processes want it; one half filled is started afresh. */
+/** Fills a directory of the cache once, even if several processes need it; an incomplete one is filled again from scratch. */
 async function onlyOnce(directory: string, fill: () => Promise<void>): Promise<void> {
   const complete = join(directory, '.complete');
   if (existsSync(complete)) return;

@@ -1,6 +1,6 @@
 import { DsaSlurmError } from '../../base/errors.js';
 
-/** A document of Girder's, as it answers it. */
+/** A document as Girder's API returns it. */
 export type GirderDocument = Readonly<Record<string, unknown>> & { _id: string; name: string };
 
 export interface GirderRequest {
@@ -12,10 +12,10 @@ export interface GirderRequest {
 /** Girder's REST API as one user sees it. */
 export interface GirderRest {
   apiUrl: string;
-  /** A session token of this user; empty for nobody. */
+  /** A session token of this user; empty for anonymous access. */
   token: string;
   /**
-   * @returns the parsed JSON of the answer, or its text where it is none
+   * @returns the parsed JSON of the answer, or its text if it is not JSON
    * @throws GirderAnswerError unless it is answered with 2xx
    */
   call<Answer = GirderDocument>(method: string, path: string, request?: GirderRequest): Promise<Answer>;
@@ -29,7 +29,7 @@ export interface GirderRest {
   ): Promise<{ _id: string; itemId: string }>;
 }
 
-/** Girder said no. */
+/** Girder answered with an error status. */
 export class GirderAnswerError extends DsaSlurmError {
   readonly status: number;
   constructor(what: string, status: number, text: string) {
@@ -75,7 +75,7 @@ export function createRest(apiUrl: string, token = ''): GirderRest {
   };
 }
 
-/** The same API, as somebody who has logged in with a password. */
+/** The same API after a login with a password. */
 export async function login(apiUrl: string, user: string, password: string): Promise<GirderRest> {
   const response = await fetch(`${apiUrl}/user/authentication`, {
     headers: { Authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}` },

@@ -27,7 +27,7 @@ export interface RealGirderOptions {
 /** A real Girder with its database, and two users. */
 export interface RealGirder {
   major: GirderMajor;
-  /** The process of Girder itself, as it was started last. */
+  /** The current Girder process. */
   process(): Child;
   /** Of the web page, without a slash at the end. */
   url: string;
@@ -44,19 +44,19 @@ export interface RealGirder {
   pathologist: GirderRest;
   /** The pathologist's own private folder. */
   home: string;
-  /** SIGKILL to Girder's process, as when its machine dies. The database goes on. */
+  /** Sends SIGKILL to Girder's process, as if its machine had crashed. The database keeps running. */
   kill(): Promise<void>;
   /** Starts Girder again on the same port, and waits until it answers. @param over changes to its environment */
   start(over?: Readonly<Record<string, string>>): Promise<void>;
   /**
-   * Registers the CLIs of an image without asking the image, and starts Girder again, which on Girder 3 makes their
-   * routes: there Docker would be needed otherwise.
+   * Registers the CLIs of an image without running the image, then restarts Girder, which creates their routes on
+   * Girder 3. Otherwise Docker would be needed.
    * @param clis their XML by name
    */
   register(image: string, folder: string, clis: Readonly<Record<string, string>>): Promise<void>;
   /**
-   * Starts a Python worker beside it, for the queue `local` unless told otherwise, and waits until it consumes:
-   * Girder 5.0.21 asks for one before it uses `local`, and remembers the answer for an hour.
+   * Starts a Python worker beside it and waits until it consumes the queue (default: `local`). Girder 5.0.21 checks for
+   * such a worker before it uses `local`, and caches the result for an hour.
    */
   startLocalWorker(queue?: string): Promise<Child>;
   stop(): Promise<void>;
@@ -107,7 +107,7 @@ export async function startRealGirder(options: RealGirderOptions): Promise<RealG
     GIRDER_NOTIFICATION_REDIS_URL: `redis://127.0.0.1:${redisPort}`,
     GIRDER_SETTING_WORKER_API_URL: apiUrl,
     ...(page === undefined ? {} : { GIRDER_STATIC_ROOT_DIR: page }),
-    // Girder 3 has its broker in its settings, which the environment may hold as well.
+    // Girder 3 has its broker in its settings, which can also be set in the environment.
     ...(major === 3
       ? { GIRDER_SETTING_WORKER_BROKER: options.brokerUrl, GIRDER_SETTING_WORKER_BACKEND: 'rpc://' }
       : {}),
@@ -137,7 +137,7 @@ export async function startRealGirder(options: RealGirderOptions): Promise<RealG
   };
   try {
     if (major === 5) {
-      // for its notifications: without it every report on a job is an error
+      // for notifications: without it Girder answers every job update with an error
       const args = ['--port', String(redisPort), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
       const redis = await child('redis-server', 'redis-server', args);
       await untilReady('redis', () => isListening(redisPort), { children: [redis] });
@@ -166,8 +166,8 @@ export async function startRealGirder(options: RealGirderOptions): Promise<RealG
           timeoutMs: 120_000,
           env: { ...girderEnv },
         });
-        const trouble = describeFailure(answer);
-        if (trouble !== '') throw new DsaSlurmError('sandbox', `The image was not registered: ${trouble}`);
+        const error = describeFailure(answer);
+        if (error !== '') throw new DsaSlurmError('sandbox', `The image was not registered: ${error}`);
         girder?.killNow();
         await girder?.stop();
         await start();
@@ -252,5 +252,5 @@ export function testCache(env: Readonly<Record<string, string | undefined>>, tmp
 /** @throws DsaSlurmError `sandbox` if it is not a major that is known */
 export function parseMajor(text: string): GirderMajor {
   if (text === '3' || text === '5') return text === '3' ? 3 : 5;
-  throw new DsaSlurmError('sandbox', `There is no Girder ${text} here: 3 or 5.`);
+  throw new DsaSlurmError('sandbox', `Girder ${text} is not supported. Use 3 or 5.`);
 }

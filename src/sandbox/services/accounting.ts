@@ -73,9 +73,9 @@ export async function prepareAccounting(
     ],
     { timeoutMs: 120_000 },
   );
-  const trouble = describeFailure(installed);
-  if (trouble !== '') {
-    throw new DsaSlurmError('sandbox', `The accounting database could not be created: ${trouble}`, {
+  const error = describeFailure(installed);
+  if (error !== '') {
+    throw new DsaSlurmError('sandbox', `The accounting database could not be created: ${error}`, {
       next: 'Install mariadb-server, or start the sandbox without accounting.',
     });
   }
@@ -157,9 +157,9 @@ export async function fillAccounting(
 ): Promise<void> {
   for (const args of [['add', 'cluster', cluster], ...sacctmgr]) {
     const result = await run('sacctmgr', ['--immediate', ...args]);
-    const trouble = describeFailure(result);
-    if (trouble !== '') {
-      throw new DsaSlurmError('sandbox', `sacctmgr ${args.join(' ')}: ${trouble}`);
+    const error = describeFailure(result);
+    if (error !== '') {
+      throw new DsaSlurmError('sandbox', `sacctmgr ${args.join(' ')}: ${error}`);
     }
   }
 }

@@ -4,11 +4,11 @@ import { describeFailure, type CommandOptions, type RunCommand } from '../../bas
 import { DsaSlurmError } from '../../base/errors.js';
 import { findRabbitmq } from './rabbitmq.js';
 
-/** One thing that the sandbox needs from the system, and the Debian package that brings it. */
+/** A program that the sandbox needs, and the Debian package that contains it. */
 export interface Missing {
   what: string;
   packageName: string;
-  /** Without it there is no sandbox; otherwise there is a substitute. */
+  /** False if the sandbox has a substitute for it. */
   required: boolean;
 }
 
@@ -52,20 +52,20 @@ export async function findMissing({ run, path, exists = existsSync }: PackagesOp
 export interface InstallOptions extends PackagesOptions {
   /** False: only say what is missing. */
   may: boolean;
-  /** Told what is going on, one line at a time. */
+  /** Receives progress, line by line. */
   onLine: (line: string) => void;
   isRoot: boolean;
   /** /etc/os-release of this machine. */
   osRelease?: string;
-  /** Ends it, but never in the middle of an installation: that would leave packages half installed. */
+  /** Stops it, but never in the middle of an installation, which would leave packages half installed. */
   signal?: AbortSignal;
 }
 
 /**
- * Installs what is missing with apt-get, as root or through a sudo that asks for no password. What the fresh packages
- * started is stopped and disabled again; services that were there before are not touched.
+ * Installs missing packages with apt-get, as root or through a passwordless sudo. Services that the new packages
+ * started are stopped and disabled again; existing services are not touched.
  * @returns what is still missing and has a substitute
- * @throws DsaSlurmError `sandbox` with the commands to type, when something required is still missing
+ * @throws DsaSlurmError `sandbox` with the commands to run, if something required is still missing
  */
 export async function installMissing(options: InstallOptions): Promise<Missing[]> {
   const { run, may, onLine, isRoot, signal, osRelease = readOsRelease() } = options;
@@ -77,7 +77,7 @@ export async function installMissing(options: InstallOptions): Promise<Missing[]
   if (apt === undefined) return substitutesOnly(missing, `Not installed: ${words}.`, osRelease);
 
   const { path, exists = existsSync } = options;
-  // Only what was not there before is ours to stop: somebody may run a real slurmd here.
+  // Stop only services that were not installed before: this host may run a real slurmd.
   const fresh = units.filter(({ program }) => !isInstalled(program, path, exists));
   onLine(`Not installed: ${words}. Installing ${packages.join(' ')} …`);
   const env = { DEBIAN_FRONTEND: 'noninteractive', NEEDRESTART_SUSPEND: '1' };
@@ -87,7 +87,9 @@ export async function installMissing(options: InstallOptions): Promise<Missing[]
   const update = await aptGet(['update'], signal === undefined ? {} : { signal });
   signal?.throwIfAborted();
   const tellWait = () =>
-    onLine('Stopping as soon as apt-get is done: half an installation is worse than a whole one.');
+    onLine(
+      'Stopping as soon as apt-get has finished: an interrupted installation would leave broken packages.',
+    );
   signal?.addEventListener('abort', tellWait, { once: true });
   const install = await aptGet(['install', '--no-install-recommends', ...packages], {
     onOutput: stepsOf(onLine),
@@ -97,8 +99,8 @@ export async function installMissing(options: InstallOptions): Promise<Missing[]
   await stopServices(options, apt, names);
   const left = await findMissing(options);
   if (left.length === 0) return [];
-  const trouble = lastLines(describeFailure(install) || describeFailure(update));
-  return substitutesOnly(left, `apt-get could not install what is missing: ${trouble}.`, osRelease);
+  const error = lastLines(describeFailure(install) || describeFailure(update));
+  return substitutesOnly(left, `apt-get could not install the missing packages: ${error}.`, osRelease);
 }
 
 /** Passes on the lines of apt-get that name a package: it takes a minute or two. */
@@ -135,15 +137,15 @@ function families(osRelease: string): ReadonlySet<string> {
   return new Set([value('ID'), ...value('ID_LIKE').split(' ')]);
 }
 
-/** Others may have an apt-get too, with other packages. */
+/** Other distributions may have an apt-get, too, with other packages. */
 function isDebian(osRelease: string): boolean {
   const names = families(osRelease);
   return names.has('debian') || names.has('ubuntu');
 }
 
 /**
- * What to type where nothing is installed automatically. Outside of Debian's family Celery is left out: it has a
- * substitute.
+ * The commands to run if nothing is installed automatically. Celery is left out except on Debian and Ubuntu, because it
+ * has a substitute.
  */
 export function howToInstall(osRelease: string): string {
   if (isDebian(osRelease)) {
@@ -158,10 +160,10 @@ export function howToInstall(osRelease: string): string {
   if (['suse', 'opensuse', 'sles'].some((name) => names.has(name))) {
     return 'Type: sudo zypper install slurm slurm-node munge rabbitmq-server';
   }
-  return 'Install Slurm (slurmctld, slurmd, sbatch), munge and RabbitMQ with the package manager of this machine; on Debian and Ubuntu it is done for you.';
+  return 'Install Slurm (slurmctld, slurmd, sbatch), munge and RabbitMQ with the package manager of this machine; on Debian and Ubuntu this is automatic.';
 }
 
-/** `env` in front hands the variables through sudo, which drops those of its caller. */
+/** The `env` prefix passes the variables through sudo, which drops its caller's environment. */
 async function aptCommand(
   { run, exists = existsSync }: PackagesOptions,
   isRoot: boolean,
@@ -184,7 +186,7 @@ async function stopServices(
     const rest = underSystemd
       ? ['systemctl', 'disable', '--now', '--quiet', unit]
       : ['service', unit.replace(/\.(service|socket)$/, ''), 'stop'];
-    // A unit that the package does not have, or that never ran, is what we want.
+    // Failure is fine: the unit may not exist, or never have run.
     await run(prefix[0], [...prefix.slice(1), ...rest], { timeoutMs: 30_000 });
   }
 }

@@ -43,7 +43,7 @@ export interface RabbitmqOptions {
   env: Readonly<Record<string, string | undefined>>;
   /** Further lines of rabbitmq.conf. */
   settings?: readonly string[];
-  /** Ends the start; what runs by then is stopped. */
+  /** Aborts the start and stops what is running by then. */
   signal?: AbortSignal;
 }
 
@@ -78,7 +78,7 @@ async function startNode({
   await Promise.all([
     writeFile(configFile, configuration(port, password, settings), { mode: 0o600 }),
     writeFile(pluginsFile, '[].\n'),
-    // An empty file of ours keeps /etc/rabbitmq/rabbitmq-env.conf out.
+    // An empty file prevents /etc/rabbitmq/rabbitmq-env.conf from being read.
     writeFile(envFile, ''),
   ]);
   const nodeEnv: Record<string, string> = {
@@ -116,7 +116,7 @@ async function startNode({
   };
   const killNow = () => children.forEach((child) => child.killNow());
   try {
-    // Left to itself the node would start a port mapper that outlives it.
+    // Otherwise the node would start a port mapper that outlives it.
     const epmd = await start({
       name: 'epmd',
       file: 'epmd',
@@ -125,7 +125,7 @@ async function startNode({
       cwd: dir,
       output: join(dir, 'epmd.log'),
     });
-    // A node that finds no port mapper ends at once.
+    // A node without a port mapper exits at once.
     await untilReady('epmd', () => isListening(epmdPort), {
       children: [epmd],
       ...(signal === undefined ? {} : { signal }),
@@ -153,7 +153,7 @@ async function startNode({
   }
 }
 
-/** The random password matters: whoever may publish to the queue decides what the worker runs. */
+/** The random password matters: anyone who can publish to the queue decides what the worker runs. */
 function configuration(port: number, password: string, settings: readonly string[]): string {
   return [
     `listeners.tcp.1 = 127.0.0.1:${port}`,

@@ -6,16 +6,16 @@ export interface SlurmConfInput {
   /** Short: it holds Unix sockets. */
   spoolDir: string;
   mungeSocket: string;
-  /** Login of whoever runs the daemons. */
+  /** Login name under which the daemons run. */
   user: string;
-  /** Where the daemons listen, and where everybody reaches them. */
+  /** Address on which the daemons listen. */
   host: HostAddress;
   controllerPort: number;
   nodes: readonly { name: string; port: number }[];
   /** The first is the default. */
   partitions: readonly string[];
   minJobAge: number;
-  /** Further lines; of a parameter that stands above already, Slurm takes the last value. */
+  /** Further lines; they override the parameters above, because Slurm takes the last value. */
   more?: readonly string[];
 }
 
@@ -43,7 +43,7 @@ export function slurmConf(input: SlurmConfInput): string {
     `CommunicationParameters=NoCtldInAddrAny,NoInAddrAny${host.enableIpv6 ? ',EnableIPv6' : ''}`,
     'SlurmctldSyslogDebug=quiet',
     'SlurmdSyslogDebug=quiet',
-    // One machine plays all nodes: it lends each of them CPUs and memory that it does not have.
+    // All nodes are this machine, and claim more CPUs and memory than it has.
     'SlurmdParameters=config_overrides',
     'ProctrackType=proctrack/linuxproc',
     'TaskPlugin=task/none',
@@ -57,7 +57,7 @@ export function slurmConf(input: SlurmConfInput): string {
     'DefMemPerCPU=500',
     'GresTypes=gpu',
     'SchedulerType=sched/backfill',
-    // A sandbox should not keep anybody waiting.
+    // Schedule at once: a sandbox should be fast.
     'SchedulerParameters=batch_sched_delay=0,sched_min_interval=0,bf_interval=2',
     'KillWait=3',
     'ReturnToService=2',

@@ -25,8 +25,8 @@ export interface SlurmService {
   /** The first is the default. */
   partitions: readonly string[];
   /**
-   * `slurmctld`, `slurmd-n1` … of the nodes, and with accounting `slurmdbd` and `mariadb`; for tests of what happens while
-   * one of them is away.
+   * `slurmctld`, `slurmd-n1` … of the nodes, and with accounting `slurmdbd` and `mariadb`; for tests that
+   * stop one of them.
    */
   daemon(name: string): SlurmDaemon;
   /** Cancels every job, stops every daemon by its process id and leaves nothing behind. */
@@ -37,7 +37,7 @@ export interface SlurmService {
 /** One daemon of a sandbox Slurm. */
 export interface SlurmDaemon {
   signal(signal: NodeJS.Signals): void;
-  /** SIGKILL, and waits until it is gone. What it runs goes on, as it does when a daemon crashes. */
+  /** Sends SIGKILL and waits until it is gone. Its jobs keep running, as when a daemon crashes. */
   kill(): Promise<void>;
   /** Starts it again once it was killed. @param more arguments, such as `-c` */
   start(more?: readonly string[]): Promise<void>;
@@ -54,7 +54,7 @@ export interface SlurmOptions {
   minJobAge?: number;
   /** Further lines of slurm.conf. */
   conf?: readonly string[];
-  /** Ends the start; what runs by then is stopped. */
+  /** Aborts the start and stops what is running by then. */
   signal?: AbortSignal;
   /** Runs slurmdbd on a private MariaDB. Default: no accounting. */
   accounting?: AccountingOptions;
@@ -64,8 +64,8 @@ export interface SlurmOptions {
 const isShort = (path: string): boolean => Buffer.byteLength(path) <= 60;
 
 /**
- * Starts a private Slurm on this machine: munged with its own key and socket, slurmctld, and one slurmd a node. Runs as
- * whoever starts it, root or not; then jobs run as that user. Ready means that every node is idle.
+ * Starts a private Slurm on this machine: munged with its own key and socket, slurmctld, and one slurmd a node. The
+ * daemons and all jobs run as the calling user, root or not. Ready means that every node is idle.
  * @throws DsaSlurmError `sandbox`
  */
 export function startSlurm(options: SlurmOptions): Promise<SlurmService> {
@@ -130,12 +130,12 @@ async function startDaemons(options: SlurmOptions): Promise<SlurmService> {
     killOnce(conf);
   };
   const stop = async () => {
-    // munged last: the others say goodbye through it.
+    // munged last: the others authenticate through it while they stop.
     const [munged, ...daemons] = children;
     if (daemons.length > 0) {
       await cancelAllJobs(run);
       await killLeftovers(conf); // a slurmd waits for its steps
-      // each one records in the next one until it is gone
+      // each daemon writes to the next one until it has stopped
       await stopAll(daemons.filter(({ name }) => name in scheduler));
       await stopAll(daemons.filter(({ name }) => name === 'slurmdbd'));
       await stopAll(daemons.filter(({ name }) => name === 'mariadb'));

@@ -34,7 +34,7 @@ async function nodes(): Promise<{ name: string; state: string }[]> {
   });
 }
 
-/** Each on its own, and again and again: a node that registers comes back by itself (`ReturnToService=2`). */
+/** Takes each node down repeatedly: a node that registers returns to service automatically (`ReturnToService=2`). */
 async function keepNodesDown(signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     for (const { name } of await nodes())

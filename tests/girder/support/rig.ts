@@ -38,9 +38,9 @@ export interface Rig {
   dir: string;
   env: Environment;
   command: RunCommand;
-  /** Whoever may do everything in Girder. */
+  /** The administrator of Girder. */
   admin: GirderRest;
-  /** Whoever starts analyses. */
+  /** The user who starts analyses. */
   user: GirderRest;
   /** Images that `apptainer pull` finds. */
   registry: string;

@@ -256,7 +256,7 @@ describe('the first connection fails with an explanation', () => {
     ['for an unknown user', (url) => (url.username = 'nobody'), /refused the user "nobody" or its password/],
     ['for a wrong virtual host', (url) => (url.pathname = '/nowhere'), /no virtual host "nowhere"/],
     [
-      'for TLS where there is none',
+      'TLS against a plain-text port',
       (url) => (url.href = url.href.replace('amqp:', 'amqps:')),
       /does not speak TLS/,
     ],

@@ -104,7 +104,7 @@ describe('accounts', () => {
   });
 });
 
-test('accounting that does not answer is told', async () => {
+test('accounting that does not answer is reported', async () => {
   expect(await judge(accounting)).toMatchObject({ status: 'ok' });
   await site.slurm.daemon('slurmdbd').kill();
   expect(await judge(accounting)).toMatchObject({ status: 'warn' });

@@ -220,7 +220,7 @@ describe('RabbitMQ', () => {
   });
 
   it('queues of remote control that are refused', async () => {
-    // RabbitMQ 3.10 cannot be told to refuse transient queues as 4.3 does; a limit on queues refuses this one, too
+    // RabbitMQ 3.10 has no setting to refuse transient queues as 4.3 does; a limit on queues refuses this one, too
     await rabbitmqctl('add_vhost', 'tight');
     await rabbitmqctl(
       'set_permissions',

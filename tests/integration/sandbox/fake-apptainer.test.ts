@@ -40,7 +40,7 @@ afterAll(() => rm(dir, { recursive: true, force: true }));
 
 const slide = drawSlide({ seed: 7, width: 300, height: 200 });
 
-test('looks like Apptainer to whoever inspects an image', async () => {
+test('answers image inspection as Apptainer does', async () => {
   const apptainer = createApptainer({ run, command: fakes.namespace.command });
   expect(await apptainer.version()).toMatchObject({ name: 'apptainer' });
   expect(await apptainer.inspect('demo:1', sif)).toMatchObject({

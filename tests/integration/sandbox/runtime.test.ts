@@ -32,16 +32,16 @@ test.each([
   ['that builds and runs the image', 'case "$1" in exec) exit 3;; esac', ''],
   ['that cannot build', 'case "$1" in build) exit 1;; esac', 'could not build the demo image'],
   ['that cannot run it', 'case "$1" in exec) exit 255;; esac', 'could not run the demo image'],
-])('an Apptainer %s', async (_name, script, trouble) => {
+])('an Apptainer %s', async (_name, script, problem) => {
   const bin = join(dir, 'bin');
   await mkdir(bin);
   await writeFile(join(bin, 'apptainer'), `#!/bin/sh\n${script}\n`);
   await chmod(join(bin, 'apptainer'), 0o755);
   const runtime = await prepareRuntime({ dir, run, path: `${bin}:/usr/bin`, isRoot });
-  if (trouble === '') {
+  if (problem === '') {
     expect(runtime).toMatchObject({ command: join(bin, 'apptainer'), notices: [] });
   } else {
     expect(runtime.command).toBe(join(dir, 'apptainer', 'bin', 'apptainer'));
-    expect(runtime.notices.join()).toContain(trouble);
+    expect(runtime.notices.join()).toContain(problem);
   }
 });

@@ -97,7 +97,7 @@ describe.concurrent('a cancel of a job', () => {
     await bench.expectCanceled(published);
   });
 
-  test('by scancel on the cluster: Girder is told the reason', async () => {
+  test('by scancel on the cluster: the Girder log shows the reason', async () => {
     const published = await bench.publish(never);
     const { jobId } = await bench.runOf(published, ({ stage }) => stage === 'running');
     await lab.command('scancel', [jobId ?? '']);

@@ -96,7 +96,7 @@ describe('a cancel that was missed', () => {
     const published = await bench.publish([...never, '--slurm_nodes', '4', '--slurm_cpus_per_task', '8']);
     const { jobId } = await bench.runOf(published, ({ stage }) => stage === 'queued');
     await lab.command('scontrol', ['hold', jobId ?? '']);
-    // of a held job there is no expected start to tell either: without a question Girder's answer never comes
+    // a held job has no expected start to report either: only a status check can find the cancel
     await lab.until(() => /is held/.test(lab.girder.job(published.girderJob.id)?.progress?.message ?? ''));
     await cancelUnheard(published);
     await closeConnectionOfWorker();

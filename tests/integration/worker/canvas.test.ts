@@ -119,7 +119,7 @@ async function bothAfter(
 function shown({ properties, content, fields }: GetMessage): Record<string, unknown> {
   const body = JSON.parse(content.toString()) as Record<string, unknown>;
   const { headers = {}, expiration, ...rest } = properties;
-  // added by Celery 5.7; whoever waits for a result does without
+  // added by Celery 5.7; clients that wait for a result do not need it
   delete body['date_done'];
   if (body['status'] === 'FAILURE') Object.assign(body, { result: 'an exception', traceback: null });
   if (headers['origin'] !== undefined) {

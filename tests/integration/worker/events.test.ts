@@ -57,7 +57,7 @@ test('Flower sees the worker, and its tasks as they are', async () => {
       const run = now.find(({ id }) => id === celeryTaskId);
       expect(stateOf(celeryTaskId)).toBe(words[run?.outcome ?? 'failed']);
     }
-    // its name and that it came are told by the event task-received alone
+    // only the event task-received carries its name and arrival
     expect(last()?.tasks[good.celeryTaskId ?? '']).toMatchObject({
       name: 'slicer_cli_web.girder_worker_plugin.direct_docker_run.run',
       received: expect.any(Number) as number,

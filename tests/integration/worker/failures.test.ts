@@ -17,7 +17,7 @@ beforeAll(async () => {
   lab = await openLab();
   const images = lab.settings.dirs.images ?? '';
   await writeFakeImage(join(images, 'test_silent_v1.sif'), { ...testImage, labels: {}, config: {} });
-  await writeFile(join(images, 'test_broken_v1.sif'), 'this is no image');
+  await writeFile(join(images, 'test_broken_v1.sif'), 'not an image');
 });
 
 afterAll(async () => {
@@ -64,7 +64,7 @@ describe.concurrent('what fails says why', () => {
     expect(log).toContain('The analysis ended with an error');
     expect(log).toMatch(/Slurm job \d+, state FAILED.*exit code 3/);
     expect(log).toContain('the slide has no tissue');
-    // no trouble of the worker, and its log says why all the same
+    // not a problem of the worker, but its log gives the reason
     const finished = /"level":30,.*"why":"The analysis ended with an error[^"]*","msg":"finished"/;
     await lab.until(async () => finished.test(await readFile(join(lab.dir, 'worker.log'), 'utf8')));
   });
@@ -126,7 +126,7 @@ describe.concurrent('what fails says why', () => {
   });
 
   test.each([
-    ['a body that is no JSON', '{"py/tuple": [', {}],
+    ['a body that is not JSON', '{"py/tuple": [', {}],
     [
       'pickle',
       Buffer.from('gASVBgAAAAAAAABdlC4=', 'base64'),
@@ -149,7 +149,7 @@ describe.concurrent('what fails says why', () => {
     expect(job.log.join('').length).toBeGreaterThan(20);
   });
 
-  test('a hostile task id is refused, and its Girder job is told', async () => {
+  test('a hostile task id is refused, and its Girder job shows why', async () => {
     const job = await publishRaw(`[[], {}, ${callEmbed}]`, { headers: { id: '../../../tmp/x' } });
     // no run can be named after it, so it can only be seen in the log that it was refused
     await lab.until(

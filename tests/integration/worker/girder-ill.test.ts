@@ -131,7 +131,7 @@ test('a run whose job is deleted in Girder is canceled', async () => {
   expect(await bench.jobsOf(published)).toEqual([expect.stringMatching(/ CANCELLED$/)]);
 });
 
-test('whoever cancels on the cluster is named in the log', async () => {
+test('the user who cancels on the cluster is named in the log', async () => {
   const published = await bench.publish(['Wait', '/never']);
   await bench.runOf(published, ({ stage }) => stage === 'running');
   await lab.worker.handle.act({ kind: 'cancel', runs: [published.id], jobs: [] });

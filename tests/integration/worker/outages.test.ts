@@ -18,7 +18,7 @@ let lab: Lab;
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'dsa-out-'));
-  // ended jobs are forgotten at once, and there is no accounting
+  // ended jobs are forgotten at once, without accounting
   slurm = await startSlurm({
     dir: await mkdtemp(join(dir, 's-')),
     nodes: 2,

@@ -13,7 +13,7 @@ afterAll(async () => {
   await lab.close();
 });
 
-test('a job that Slurm puts back into the queue is no failed job: its run waits again', async () => {
+test('a job that Slurm requeues has not failed: its run waits again', async () => {
   const published = await lab.publish({ args: ['Wait', '/never'] });
   const inStage = async (stage: string): Promise<RunView> =>
     lab.until(() =>

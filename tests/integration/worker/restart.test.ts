@@ -100,7 +100,7 @@ describe('a worker that is stopped and started again', () => {
     ).toHaveLength(1);
   });
 
-  test('a second worker on the same state directory is told who has it', async () => {
+  test('a second worker on the same state directory is refused with the process id of the first', async () => {
     await expect(lab.startWorker()).rejects.toThrow(/A worker already runs for this profile: process \d+/);
   });
 
@@ -112,8 +112,8 @@ describe('a worker that is stopped and started again', () => {
   });
 });
 
-describe('while others are away', () => {
-  test('Girder: what has to be told is told when it is back', async () => {
+describe('while other services are down', () => {
+  test('Girder: pending reports are sent when it is back', async () => {
     const published = await lab.publish({ args: ['Wait', '/never'] });
     await lab.until(() => ticks(lab.girder.job(published.id) ?? published).length > 2);
     const answer = {
@@ -216,7 +216,10 @@ describe('a worker whose journal was damaged', () => {
     const listed = await runProgram(['runs', 'list', ...place], env);
     expect(listed.stderr).toContain(`1 Slurm job belongs to no run of this worker`);
     const canceled = await runProgram(['runs', 'cancel', jobId, ...place], env);
-    expect(canceled).toMatchObject({ code: 0, stdout: expect.stringContaining('Girder is told') });
+    expect(canceled).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(`\\b${jobId}\\b.*canceled`),
+    });
     expectStatus(await lab.ended(published), status.canceled);
   });
 });

@@ -74,7 +74,7 @@ test('two consoles agree about a run, and one of them ends its real Slurm job', 
   });
 });
 
-test('a worker that is started anew is found again, with its runs', async () => {
+test('a restarted worker is found again, with its runs', async () => {
   const job = await lab.publish({ args: never });
   const run = await seenBy(one, job, ({ stage }) => stage === 'running');
   await lab.worker.stop();

@@ -82,7 +82,7 @@ async function slurm(file: string, ...args: string[]): Promise<string> {
   return answer.stdout.trim();
 }
 
-/** Asks scontrol for what may have come about by itself since squeue or sinfo answered, which it refuses then. */
+/** Runs scontrol, ignoring its error if the change already happened since squeue or sinfo answered. */
 async function nudge(...args: string[]): Promise<void> {
   await lab.command('scontrol', args);
 }

@@ -112,7 +112,7 @@ describe.concurrent('streams of a job on another node', () => {
   });
 });
 
-test('a worker that is started again says nothing twice, and makes its request anew', async () => {
+test('a restarted worker repeats no output, and sends its request again', async () => {
   const own = await openLab();
   try {
     const input = await own.girder.addFile(own.girder.rootFolderId, 'in.txt', Buffer.from('x\n'));

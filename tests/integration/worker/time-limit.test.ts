@@ -18,8 +18,8 @@ function jobIdOf({ id }: GirderJob): string {
   return jobId;
 }
 
-test('an analysis is asked to end before its time limit, and is told as ended by it', async () => {
-  // all of them exit with 0 when they are asked to end
+test('an analysis gets a signal before its time limit, and is reported as ended by the limit', async () => {
+  // all of them exit with 0 on that signal
   const [untilLimit, ended, canceled, canceledInSlurm] = await Promise.all([
     lab.publish({ args: ['Graceful'] }),
     lab.publish({ args: ['Graceful'] }),

@@ -53,7 +53,7 @@ describe('analysis', () => {
       drawSlide({ seed: 1, width: 100, height: 100 }).tiff.subarray(0, 4_000),
       /cannot be read/,
     ],
-  ])('%s is refused in words', (_name, bytes, words) => {
+  ])('%s is refused with a reason', (_name, bytes, words) => {
     expect(() => readTiff(bytes)).toThrow(words);
   });
 });

@@ -198,7 +198,7 @@ describe('files', () => {
   });
 });
 
-test('faults are served to whoever they are meant for', async () => {
+test('faults affect only the matching requests', async () => {
   girder.fail((method, path) =>
     method === 'GET' && path.startsWith('system')
       ? { kind: 'answer', status: 502, contentType: 'text/html', body: '<h1>Bad gateway</h1>' }

@@ -98,7 +98,7 @@ describe('installing', () => {
     };
     const signal = stop.signal;
     await installMissing({ ...debian, run, ...options, signal, onLine: (line) => void said.push(line) });
-    expect(said).toContainEqual(expect.stringMatching(/^Stopping as soon as apt-get is done/));
+    expect(said).toContainEqual(expect.stringMatching(/^Stopping as soon as apt-get has finished/));
   });
 
   test.each([
@@ -137,8 +137,8 @@ describe('installing', () => {
 
   test.each([
     ['an ordinary user', { may: true, isRoot: false }],
-    ['root who does not want it', { may: false, isRoot: true }],
-  ])('%s is told what to type', async (_who, rights) => {
+    ['root without permission to install', { may: false, isRoot: true }],
+  ])('%s gets the command to run', async (_who, rights) => {
     const debian = machine();
     await expect(installMissing({ ...debian, ...options, ...rights })).rejects.toMatchObject({
       code: 'sandbox',

@@ -34,7 +34,7 @@ const shell = (script: string, more: Partial<ChildOptions> = {}) =>
 
 const logged = () => readFile(join(dir, 'child.log'), 'utf8');
 
-/** A service whose daemon ends by itself the first `failures` times. */
+/** A service whose daemon exits the first `failures` times. */
 const starter = (failures: number) => {
   let starts = 0;
   return async () => {
@@ -120,7 +120,7 @@ describe('a child', () => {
 });
 
 describe('a service', () => {
-  test('whose daemon ended by itself, as on a port that was just taken, is started again', async () => {
+  test('whose daemon exited, as on a port that was just taken, is started again', async () => {
     expect(await retryWhenChildEnds('It', silentLog(), starter(2))).toBe(3);
   });
 
@@ -130,7 +130,7 @@ describe('a service', () => {
     );
   });
 
-  test('is not started again after any other trouble', async () => {
+  test('is not started again after any other error', async () => {
     let starts = 0;
     const start = () => Promise.reject(new Error(`no disk ${(starts += 1)}`));
     await expect(retryWhenChildEnds('It', silentLog(), start)).rejects.toThrow('no disk 1');

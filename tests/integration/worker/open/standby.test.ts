@@ -17,7 +17,7 @@ let bench: Bench;
 let hosts: Hosts;
 let programs: Program[];
 
-/** A worker that stands by, or works where there is none. `leaseSeconds` 3: it is taken over after 4 s. */
+/** A standby worker, which becomes active if no other is. With `leaseSeconds` 3 the takeover happens after 4 s. */
 async function standBy(host: string, leaseSeconds = 3): Promise<Program> {
   const flags = [...bench.queueFlags, ...bench.quickFlags, '--log-level', 'debug'];
   const program = await hosts.start(

@@ -83,7 +83,7 @@ test('hold, release, time limit, nice, requeue and a signal reach the job, in th
   expectStatus(await lab.ended(published), status.canceled);
 });
 
-test('SIGKILL to what runs in the job fails the run: it is no cancel', async () => {
+test('SIGKILL to the processes of the job fails the run; it is not a cancel', async () => {
   const published = await lab.publish({ args: never });
   const { id } = await runOf(published, ({ stage }) => stage === 'running');
   expect(await lab.worker.handle.act({ kind: 'signal', runs: [id], jobs: [], signal: 'KILL' })).toMatchObject(
