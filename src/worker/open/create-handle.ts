@@ -168,7 +168,9 @@ async function describeJob(jobId: string, { executor, runStore, clock }: HandleS
   // a site's own batch script may have got the arguments of the container on its command line
   const run = [...runStore.all()].find((each) => each.jobId === jobId);
   const { pairs } = answer.job;
-  const values = createMessageMask(run?.task.headers ?? null)(pairs.map(([, value]) => value)) as readonly string[];
+  const values = createMessageMask(run?.task.headers ?? null)(
+    pairs.map(([, value]) => value),
+  ) as readonly string[];
   const facts = pairs.map(([key], index) => [key, values[index] ?? ''] as const);
   return { jobId, facts, at: clock.now(), trouble: null };
 }
