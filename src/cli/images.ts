@@ -241,7 +241,7 @@ function defineRemove(command: Command, context: CliContext): void {
       });
     }
     const images = await imagesFor(command, context);
-    const found = await images.toRemove(names);
+    const found = await images.checkRemovable(names);
     if (!yes) {
       const { size } = await import('../worker/images/render.js');
       for (const { file, bytes } of found) printLine(stdout, `  ${file}  ${size(bytes)}`);

@@ -7,15 +7,15 @@ import { createWorker, type Worker, type WorkerOptions } from './worker.js';
 export interface ServiceOptions extends Omit<WorkerOptions, 'standby' | 'onLost'> {
   /** Ends the service. */
   signal: AbortSignal;
-  /** Wait while another worker has the state directory, and take over from it. */
+  /** Wait while another worker owns the state directory, and take over from it. */
   standby?: boolean;
-  /** Ends the process at once. Called when another worker has taken over: nothing of this one may reach anybody any more. */
+  /** Ends the process at once. Called when another worker has taken over: this one must not act any more. */
   exit: (code: number) => never;
 }
 
 /**
- * The worker as a service in the foreground: works until `signal` aborts or remote control ends it. Slurm jobs go on without it, and the next
- * start takes their runs up again.
+ * Runs the worker in the foreground until `signal` aborts or remote control shuts it down. Slurm jobs go on without it,
+ * and the next start resumes their runs.
  * @returns the exit code.
  */
 export async function runWorkerService({
@@ -25,35 +25,35 @@ export async function runWorkerService({
 }: ServiceOptions): Promise<number> {
   const { log, profile, signal } = options;
   const onLost = (reason: string): void => {
-    log.fatal({ profile, reason }, 'another worker has taken over; this one ends');
+    log.fatal({ profile, reason }, 'another worker has taken over; this one exits');
     exit(1);
   };
   let worker: Worker;
   if (standby) {
-    const waited = await waitForTurn({ ...options, onLost });
-    if (waited === null) return 0;
-    worker = waited;
+    const standbyWorker = await waitAsStandby({ ...options, onLost });
+    if (standbyWorker === null) return 0;
+    worker = standbyWorker;
   } else worker = await createWorker({ ...options, onLost });
   try {
     log.info({ profile, runs: worker.handle.snapshot().health.inFlight }, 'the worker starts');
     await worker.start();
-    const over = AbortSignal.any([signal, worker.failed, worker.shutdown]);
-    if (!over.aborted) await once(over, 'abort');
+    const ended = AbortSignal.any([signal, worker.failed, worker.shutdown]);
+    if (!ended.aborted) await once(ended, 'abort');
     if (worker.failed.aborted) {
-      throw new DsaSlurmError('worker', `The worker cannot go on: ${String(worker.failed.reason)}.`, {
+      throw new DsaSlurmError('worker', `The worker cannot continue: ${String(worker.failed.reason)}.`, {
         next: 'Another worker may have taken over its state directory.',
       });
     }
     const runs = worker.handle.snapshot().health.inFlight;
-    log.info({ signal: String(over.reason), runs }, 'the worker stops; its jobs go on');
+    log.info({ signal: String(ended.reason), runs }, 'stopping the worker; its jobs go on');
     return 0;
   } finally {
     await worker.stop();
   }
 }
 
-/** Stands by until this is the worker of the profile. Null if it is stopped before. */
-async function waitForTurn(options: WorkerOptions & { signal: AbortSignal }): Promise<Worker | null> {
+/** Waits until this worker owns the state directory. Null if it is stopped first. */
+async function waitAsStandby(options: WorkerOptions & { signal: AbortSignal }): Promise<Worker | null> {
   const { settings, log, profile, signal } = options;
   if (settings.worker.executor === 'local') {
     throw new DsaSlurmError(
@@ -71,7 +71,7 @@ async function waitForTurn(options: WorkerOptions & { signal: AbortSignal }): Pr
       standby: {
         signal,
         onWaiting(owner) {
-          log.info({ profile, owner }, 'standing by: another worker has the state directory');
+          log.info({ profile, owner }, 'standing by: another worker owns the state directory');
           withdraw ??= announceStandby(settings.dirs.state, log);
         },
       },
@@ -80,7 +80,7 @@ async function waitForTurn(options: WorkerOptions & { signal: AbortSignal }): Pr
     return worker;
   } catch (error) {
     if (!signal.aborted) throw error;
-    log.info({ profile, signal: String(signal.reason) }, 'the standby worker stops');
+    log.info({ profile, signal: String(signal.reason) }, 'stopping the standby worker');
     return null;
   } finally {
     await (withdraw as (() => Promise<void>) | null)?.();

@@ -10,41 +10,41 @@ import type { RunStore } from './run-state/run-store.js';
 
 export type RequestedIntake = 'open' | 'paused' | 'draining';
 
-/** The way in: from the broker to a run that is durably in the journal. */
+/** Turns tasks from the broker into runs that are durably journaled. */
 export interface TaskAcceptor {
-  /** Resolves once the run is in the journal, or was there already; then the message may be acknowledged. */
+  /** Resolves once the run is journaled, or was before; then the message may be acknowledged. */
   onTask(task: Task): Promise<void>;
-  /** A message that cannot be a task still fails its Girder job, if it names one, and whoever waits for a result hears of it. */
+  /** Handles a message that is not a valid task: fails its Girder job if it names one, else publishes a failed result. */
   onRefused(refusal: Refusal): Promise<void>;
-  /** Opens or closes the flow to what the operator and the in-flight limit say. */
+  /** Resumes or pauses consuming, as the operator and the in-flight limit require. */
   adjust(): void;
-  /** The operator's wish; `draining` is paused, with an end that is told. */
-  request(wish: RequestedIntake): void;
-  /** `blocked`: the journal cannot be written, or Slurm accepts no jobs; it opens by itself once they do. */
+  /** Sets what the operator requests. `draining` pauses, and logs when nothing is in flight any more. */
+  request(intake: RequestedIntake): void;
+  /** `blocked`: the journal cannot be written, or Slurm accepts no jobs; reopens automatically. */
   state(): RequestedIntake | 'full' | 'blocked';
-  /** While it drains: since when nothing is in flight any more. */
+  /** While draining: since when nothing is in flight. */
   drainedAt(): number | null;
 }
 
 /**
- * A task of this name is answered at once: it shows that the way from the broker and back is open (`doctor --deep`). It
- * becomes no run, so neither journal nor console keeps anything of it.
+ * A task of this name is answered at once, to check the way through the broker and back (`doctor --deep`). It does not
+ * become a run, so it leaves nothing in the journal or the console.
  */
 export const pingTask = 'dsa_slurm.doctor.ping';
 
-/** Whether tasks of this name are for this worker; others are handed on, if there is a queue for them. */
+/** Whether this worker runs tasks of this name; others are forwarded if a queue is configured for them. */
 export function isSupportedTask(taskName: string): boolean {
   return taskName === pingTask || whyNotRunnable(taskName) === null;
 }
 
 export interface TaskAcceptorOptions {
   runStore: RunStore;
-  /** The broker whose flow is opened and closed; null until there is one. */
+  /** Null until the broker client exists. */
   broker: () => Broker | null;
   limit: number;
-  /** Slurm refuses the jobs of several runs, so that more of them would only wait. */
+  /** Whether Slurm refuses the jobs of several runs, so that more tasks would only wait. */
   isClosed: () => boolean;
-  /** Whether the task of this id was revoked before it came. */
+  /** Whether the task was revoked before it was delivered. */
   isRevoked: (id: string) => boolean;
   /** Called once for each new run. */
   onRun: (id: string) => void;
@@ -63,20 +63,20 @@ export function createTaskAcceptor({
   log,
 }: TaskAcceptorOptions): TaskAcceptor {
   const accepting = new Map<string, Promise<void>>();
-  let wish: RequestedIntake = 'open';
+  let requested: RequestedIntake = 'open';
   let drainedAt: number | null = null;
-  let flowing = true;
+  let isConsuming = true;
   let change: Promise<void> = Promise.resolve();
 
   const isBlocked = (): boolean => runStore.problem() !== null || isClosed();
   const full = (): boolean => runsInFlight(runStore, limit) + accepting.size >= limit;
 
   async function accept(task: Task, refusal: string | null): Promise<void> {
-    // delivered twice, on one connection or the next: still one run
+    // a redelivered message is still one run
     const already = accepting.get(task.id);
     if (already !== undefined) return already;
     if (runStore.get(task.id) !== undefined) {
-      log.info({ run: task.id }, 'this task is known already');
+      log.info({ run: task.id }, 'this task was accepted before');
       return;
     }
     if (full()) {
@@ -95,26 +95,26 @@ export function createTaskAcceptor({
     }
     log.info(
       { run: task.id, task: task.name },
-      refusal === null ? 'accepted' : 'its Girder job is going to be told',
+      refusal === null ? 'accepted' : 'accepted, to report the refusal to its Girder job',
     );
     adjust();
     onRun(task.id);
   }
 
   function noticeDrained(): void {
-    const isDrained = wish === 'draining' && runStore.inFlight() + accepting.size === 0;
-    if (isDrained && drainedAt === null) log.info('drained: nothing is in flight any more');
+    const isDrained = requested === 'draining' && runStore.inFlight() + accepting.size === 0;
+    if (isDrained && drainedAt === null) log.info('drained: no runs are in flight');
     drainedAt = isDrained ? (drainedAt ?? clock.now()) : null;
   }
 
   function adjust(): void {
     noticeDrained();
-    const wanted = wish === 'open' && !full() && !isBlocked();
-    if (wanted === flowing) return;
-    flowing = wanted;
+    const shouldConsume = requested === 'open' && !full() && !isBlocked();
+    if (shouldConsume === isConsuming) return;
+    isConsuming = shouldConsume;
     change = change
-      .then(async () => (wanted ? broker()?.resumeConsuming() : broker()?.pauseConsuming()))
-      .catch((error: unknown) => log.warn({ err: error }, 'the intake could not be changed'));
+      .then(async () => (shouldConsume ? broker()?.resumeConsuming() : broker()?.pauseConsuming()))
+      .catch((error: unknown) => log.warn({ err: error }, 'could not pause or resume the intake'));
   }
 
   runStore.onProblem(adjust);
@@ -131,18 +131,18 @@ export function createTaskAcceptor({
       );
       const { id, headers, reason } = refusal;
       if (headers !== null && 'jobInfoSpec' in headers) {
-        await accept(refusedTask(refusal, id ?? standInId(headers['jobInfoSpec']), headers), reason);
+        await accept(refusedTask(refusal, id ?? substituteId(headers['jobInfoSpec']), headers), reason);
       } else if (id !== null) {
         await broker()?.publishResult({ ...refusal, id }, { status: 'FAILURE', message: reason });
       }
     },
     adjust,
-    request(value) {
-      wish = value;
+    request(intake) {
+      requested = intake;
       adjust();
     },
     state() {
-      if (wish !== 'open') return wish;
+      if (requested !== 'open') return requested;
       if (isBlocked()) return 'blocked';
       return full() ? 'full' : 'open';
     },
@@ -151,8 +151,8 @@ export function createTaskAcceptor({
 }
 
 /**
- * Of the limit on runs in flight. Runs that only wait for a Girder that is away take none, up to as many again as the
- * limit allows: one Girder must not keep the tasks of another one from being taken.
+ * The number of runs that count against the in-flight limit. Runs that only wait for a Girder that is down do not count,
+ * up to as many as the limit: one Girder must not keep this worker from accepting tasks of another.
  */
 export function runsInFlight(
   runStore: Pick<RunStore, 'inFlight' | 'waitingForGirder'>,
@@ -161,8 +161,8 @@ export function runsInFlight(
   return runStore.inFlight() - Math.min(runStore.waitingForGirder(), limit);
 }
 
-/** The id of a run whose message has none: the same one if the message is delivered twice. */
-function standInId(jobInfoSpec: unknown): string {
+/** The id of a run whose message has none; the same id if the message is redelivered. */
+function substituteId(jobInfoSpec: unknown): string {
   return `refused-${createHash('sha256').update(JSON.stringify(jobInfoSpec)).digest('hex').slice(0, 32)}`;
 }
 

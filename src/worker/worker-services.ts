@@ -22,7 +22,7 @@ import type { CancelSource, Run } from './run-state/run.js';
 import type { SubmitGate } from './stages/submit-gate.js';
 import type { SubmitScript } from './job-request/submit-script.js';
 
-/** What the stages work with; made once, in worker.ts. */
+/** The dependencies of the stages; created once, in worker.ts. */
 export interface WorkerServices {
   readonly settings: Settings;
   readonly runStore: RunStore;
@@ -33,45 +33,45 @@ export interface WorkerServices {
   readonly apptainer: Apptainer;
   readonly imageIngest: ImageIngest;
   readonly submitScript: SubmitScript;
-  /** What no container may see: state, logs, profiles. */
+  /** Directories that no container may see: state, logs, profiles. */
   readonly privateDirectories: readonly string[];
   /** Girder's own settings for Slurm jobs. */
   readonly girderSlurm: GirderSlurmLoader;
   readonly searchGirderJob: GirderJobSearch;
   readonly findUser: UserSearch;
-  /** Opens the reporter of a run's Girder job; one that reports to nobody if the task names none. */
+  /** Opens the reporter of a run's Girder job; a silent one if the task names none. */
   openGirderJob(run: Run): Promise<GirderJob>;
-  /** How a run reaches Girder: shared connections, and the addresses that its message carries made reachable. */
+  /** How a run reaches Girder: shared connections, and the mapping of the addresses in its message. */
   girderSetup(run: Run): GirderSetup;
-  /** How long a run waits for its inputs and outputs when Girder is away or ill. */
+  /** How long a run retries transfers while Girder is down or fails. */
   transferPatience(run: Run): Patience;
-  /** Writes down that a run is to be canceled, and aborts its signal. False if it has finished. */
+  /** See `RunScheduler.requestCancel`. */
   requestCancel(id: string, by: CancelSource): Promise<boolean>;
-  /** Keeps messages of runs that may be run again. */
+  /** Keeps the messages of runs that may be retried. */
   readonly messages: Pick<RetryMessages, 'keep'>;
   publishResult(task: ResultTask, result: TaskResult): Promise<void>;
-  /** Publishes a task of our own, and waits for the broker as long as that takes. */
+  /** Publishes a task; waits until the broker confirms it. */
   publish(message: OutgoingMessage, signal: AbortSignal): Promise<void>;
-  /** Repeats submissions that are refused for the time being. */
+  /** Retries submissions that Slurm refuses temporarily. */
   readonly submitGate: SubmitGate;
-  /** How many runs are in each of these at one time. */
+  /** Concurrency limits of the stages. */
   readonly lanes: {
     readonly submitting: PQueue;
-    /** Downloads and uploads: so many for each Girder. */
+    /** Transfers are limited per Girder. */
     readonly staging: KeyedLimiter;
     readonly collecting: KeyedLimiter;
     readonly ingesting: PQueue;
   };
-  /** Aborts when the worker stops. Runs are then left as the journal has them. */
+  /** Aborts when the worker stops. Runs stay as they are journaled. */
   readonly stopping: AbortSignal;
 }
 
-/** What a stage gets of the run that it works on. */
+/** The run that a stage works on. */
 export interface StageContext {
   readonly id: string;
   readonly girderJob: GirderJob;
-  /** Aborts when the worker stops and when the run is to be canceled. */
+  /** Aborts when the worker stops or the run is canceled. */
   readonly signal: AbortSignal;
-  /** Aborts when the worker stops: for what a cancel must not interrupt half-way. */
+  /** Aborts when the worker stops: for work that a cancel must not interrupt. */
   readonly stopping: AbortSignal;
 }

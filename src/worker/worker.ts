@@ -364,11 +364,11 @@ export async function createWorker({
     trouble: () =>
       lockProblem ??
       sharedFilesProblem() ??
-      submitGate.trouble() ??
+      submitGate.problem() ??
       orphans.trouble() ??
       girderHealth.problem() ??
-      girderSlurm.trouble() ??
-      localQueue.trouble(),
+      girderSlurm.problem() ??
+      localQueue.problem(),
     requestCancel,
     past: createFinishedRunActions({ runStore, messages, retries }),
     adoptions: createAdoptions({

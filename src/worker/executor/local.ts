@@ -52,7 +52,7 @@ export function createLocalExecutor(options: LocalOptions): Executor {
     graceMs,
     clock,
     log,
-    onNews: () => tracker.pollSoon(),
+    onChange: () => tracker.pollSoon(),
   });
   const tracker = trackLocal(keeper, user, options);
 
@@ -146,7 +146,7 @@ function trackLocal(
   let waking = new AbortController();
   let loop: Promise<void> = Promise.resolve();
 
-  function tell({ answered, trouble }: PollResult): void {
+  function tell({ answered, problem: trouble }: PollResult): void {
     if (trouble !== null && trouble !== view.trouble) log.error({ why: trouble }, 'trouble with local jobs');
     const at = answered ? clock.now() : view.at;
     const rows = keepRows(
@@ -168,7 +168,7 @@ function trackLocal(
     while (!signal.aborted) {
       waking = new AbortController();
       const news = AbortSignal.any([signal, waking.signal]);
-      tell(await keeper.look());
+      tell(await keeper.poll());
       await clock.sleep(shortestGapMs, signal);
       await clock.sleep(lookEveryMs - shortestGapMs, news);
     }

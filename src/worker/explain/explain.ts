@@ -236,7 +236,7 @@ function explainAnalysis(
   result.notes.push(...refusedFollowUps(task));
   if (analysis.ignoredOptions.length > 0) {
     result.notes.push(
-      `Docker options that mean nothing to Apptainer, and are left out: ${analysis.ignoredOptions.join(', ')}.`,
+      `Ignored Docker options, which Apptainer does not support: ${analysis.ignoredOptions.join(', ')}.`,
     );
   }
 
@@ -282,8 +282,8 @@ function explainAnalysis(
       'The executor is local: it would run on this host, without Slurm.',
       ...noResources(plan),
     );
-    if (plan.meaningless.length > 0) {
-      const options = plan.meaningless.map((option) => `--slurm_${option}`).join(', ');
+    if (plan.ignoredOptions.length > 0) {
+      const options = plan.ignoredOptions.map((option) => `--slurm_${option}`).join(', ');
       result.notes.push(`Options without a meaning there: ${options}.`);
     }
   }

@@ -87,7 +87,7 @@ export async function explainImageHere({
       command: settings.apptainer.command,
     });
     const told = await explainImage({ ...asked, submitScript, apptainer, girder });
-    const trouble = source.trouble();
+    const trouble = source.problem();
     return trouble === null ? told : { ...told, notes: [...told.notes, trouble] };
   } finally {
     await connections.close();

@@ -62,7 +62,7 @@ export interface Images {
    * The files that `remove` would remove.
    * @throws DsaSlurmError `unknown`; `busy` if an unfinished run needs one
    */
-  toRemove(names: readonly string[]): Promise<ListedImage[]>;
+  checkRemovable(names: readonly string[]): Promise<ListedImage[]>;
   remove(file: string): Promise<void>;
 }
 
@@ -168,7 +168,7 @@ export function openImages({ settings, env, clock, log }: ImagesOptions): Images
       const { clis } = await fetchImage({ ...request, pull: false, signal }, tools);
       return { file, clis: clis.map((cli) => cli.name) };
     },
-    async toRemove(names) {
+    async checkRemovable(names) {
       const counts = await uses();
       const found: ListedImage[] = [];
       for (const name of names) {

@@ -22,7 +22,7 @@ export interface GirderSlurmLoader {
   /** Asks once, now: what Girder has, or had when it last answered; null if it never did. */
   refresh(): Promise<GirderSlurmSettings | null>;
   /** Why they are not as they should be; null if they are. A whole sentence. */
-  trouble(): string | null;
+  problem(): string | null;
 }
 
 /** When they are read again, in milliseconds. */
@@ -98,7 +98,7 @@ export function createGirderSlurmLoader(
   }
 
   return {
-    trouble: () => trouble,
+    problem: () => trouble,
     async refresh() {
       if (apiKey !== null && apiUrl !== null) await readShared();
       return last?.settings ?? null;

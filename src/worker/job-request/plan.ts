@@ -46,7 +46,7 @@ export interface Plan {
   /** The rule of `slurm.rules` that matched, counted from 1; null: none. */
   rule: number | null;
   /** `--slurm_*` options of the task that nobody has a use for, because no Slurm runs the job: `mem`. */
-  meaningless: readonly string[];
+  ignoredOptions: readonly string[];
   /** Every reason that speaks against it; empty for a job that may be submitted. */
   refusals: DsaSlurmError[];
   /** Null where no command could be made of image and task. */
@@ -99,13 +99,13 @@ export function planJob(request: PlanRequest): Plan {
       gpu,
       resources,
       rule,
-      meaningless,
+      ignoredOptions: meaningless,
       refusals,
       job: plannedJob(request, { gpu, args, resources }),
     };
   } catch (error) {
     if (!(error instanceof DsaSlurmError)) throw error;
-    return { gpu, resources, rule, meaningless, refusals: [...refusals, error], job: null };
+    return { gpu, resources, rule, ignoredOptions: meaningless, refusals: [...refusals, error], job: null };
   }
 }
 

@@ -18,9 +18,9 @@ const lookEveryMs = 1_000;
 export interface LogPlace {
   path: string | null;
   /** Why it cannot be known. */
-  trouble: string | null;
+  problem: string | null;
   /** Somebody is being asked: it may be there already, and so may lines in it. */
-  isAsked?: true;
+  isLookupPending?: true;
 }
 
 /** What was read of a file so far. */
@@ -104,7 +104,7 @@ async function follow(
 
   let told: string | null = null;
   while (!over.aborted) {
-    const { path, trouble, isAsked = false } = place();
+    const { path, problem: trouble, isLookupPending: isAsked = false } = place();
     let grown = false;
     if (path === null) {
       file = { path, bytes: 0, from: 0, isMissing: false, trouble };

@@ -140,20 +140,20 @@ export function createHandle(sources: HandleSources): WorkerHandle & { changed()
 function logPlace(of: string, { runStore, executor }: HandleSources): () => LogPlace {
   const jobId = /^job:(.*)$/u.exec(of)?.[1];
   if (jobId === undefined || runStore.get(of) !== undefined)
-    return () => ({ path: runStore.get(of)?.submission?.logFile ?? null, trouble: null });
-  let place: LogPlace = { path: null, trouble: null, isAsked: true };
+    return () => ({ path: runStore.get(of)?.submission?.logFile ?? null, problem: null });
+  let place: LogPlace = { path: null, problem: null, isLookupPending: true };
   void (async () => {
     const answer = await executor.describe(jobId);
     if (answer.kind !== 'job') {
       const trouble =
         answer.kind === 'silence' ? answer.why : `${executor.name} does not know this job any more`;
-      place = { path: null, trouble: `Where its log is cannot be known: ${trouble}.` };
+      place = { path: null, problem: `Where its log is cannot be known: ${trouble}.` };
       return;
     }
     const path = answer.job.pairs.find(([key]) => key === 'StdOut')?.[1] ?? '';
     place = isAbsolute(path)
-      ? { path, trouble: null }
-      : { path: null, trouble: `${executor.name} names no file for its output.` };
+      ? { path, problem: null }
+      : { path: null, problem: `${executor.name} names no file for its output.` };
   })();
   return () => place;
 }

@@ -12,7 +12,7 @@ export interface LocalQueueOptions {
   broker: () => Pick<Broker, 'queueDepth'> | null;
   /** The watch ends when it aborts. */
   stopping: AbortSignal;
-  /** What {@link LocalQueueWatch.trouble} says has changed. */
+  /** What {@link LocalQueueWatch.problem} says has changed. */
   onChange: () => void;
   clock: Clock;
   log: Log;
@@ -20,7 +20,7 @@ export interface LocalQueueOptions {
 
 export interface LocalQueueWatch {
   /** One sentence for the operator while messages wait and nobody takes them; else null. */
-  trouble(): string | null;
+  problem(): string | null;
 }
 
 /**
@@ -59,7 +59,7 @@ export function watchLocalQueue(options: LocalQueueOptions): LocalQueueWatch {
   }
 
   void watch();
-  return { trouble: () => trouble };
+  return { problem: () => trouble };
 }
 
 function sentence(messages: number): string {

@@ -10,13 +10,13 @@ const politeMs = 5 * 60_000;
 /** What the Girder job's progress says while the analysis waits in Slurm. */
 export interface QueueStatusReporter {
   /** The job waits: says so, and why, where that is new. */
-  waits(row: Pick<JobRow, 'state' | 'reason' | 'expectedStart'>): void;
+  waiting(row: Pick<JobRow, 'state' | 'reason' | 'expectedStart'>): void;
   /** It has its computers and does not run. */
-  pauses(row: Pick<JobRow, 'state'>): void;
+  paused(row: Pick<JobRow, 'state'>): void;
   /** It runs. */
   started(): void;
   /** It has ended: no sentence about waiting or running may stay on a Girder job that is over. */
-  over(): void;
+  ended(): void;
 }
 
 /**
@@ -55,7 +55,7 @@ export function createQueueStatusReporter(
   }
 
   return {
-    waits({ state, reason, expectedStart }) {
+    waiting({ state, reason, expectedStart }) {
       const now = clock.now();
       const why = words.waits({ state, reason, expectedStart: null });
       const start = expectedStart !== null && expectedStart > now ? expectedStart : null;
@@ -66,11 +66,11 @@ export function createQueueStatusReporter(
       if (!isNews && clock.monotonic() - (shown?.at ?? 0) < politeMs) return;
       say(message, why, start ?? shown?.start ?? null);
     },
-    pauses({ state }) {
+    paused({ state }) {
       const message = words.state(state);
       if (shown?.message !== message) say(message, message, null);
     },
     started: () => instead(words.state({ base: 'RUNNING', flags: [] })),
-    over: () => instead(''),
+    ended: () => instead(''),
   };
 }

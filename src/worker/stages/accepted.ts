@@ -2,14 +2,14 @@ import { errorLine } from '../../base/errors.js';
 import type { Run } from '../run-state/run.js';
 import type { StageContext, WorkerServices } from '../worker-services.js';
 
-/** A cancel that no revoke told us of shows in the Girder job only; it is asked at this pace while a task waits. */
-const askEveryMs = 60_000;
+/** How often the Girder job is read while a task waits: a cancel without a revoke shows only there. */
+const readEveryMs = 60_000;
 
 /**
- * Celery's `eta` and `expires` (contract, section a): waits for the one and then looks at the other, before Girder hears
- * of RUNNING and before anything is fetched.
- * @returns the cancel of a run that is not to be begun; null for one that is
- * @throws an abort error if the worker stops meanwhile: the next start waits for what is left
+ * Celery's `eta` and `expires` (contract, section a): waits for `eta`, then checks `expires`, before the Girder job
+ * becomes RUNNING and before anything is downloaded.
+ * @returns the cancel of a run that must not start; null if it may start
+ * @throws an abort error if the worker stops; the next start waits for the remaining time
  */
 export async function waitUntilDue(
   { id, task }: Run,
@@ -32,23 +32,23 @@ async function waitUntil(
 ): Promise<void> {
   const { clock, log } = services;
   const isDue = new AbortController();
-  const over = AbortSignal.any([context.signal, isDue.signal]);
-  const askMeanwhile = async (): Promise<void> => {
+  const stop = AbortSignal.any([context.signal, isDue.signal]);
+  const pollForCancel = async (): Promise<void> => {
     for (;;) {
-      await clock.sleep(askEveryMs, over);
-      if (over.aborted) return;
-      // whatever the answer is, a cancel in it reaches the run by itself
-      await context.girderJob.read(over).catch((error: unknown) => {
-        if (!over.aborted)
-          log.debug({ run: id, why: errorLine(error) }, 'Girder was not asked about a cancel');
+      await clock.sleep(readEveryMs, stop);
+      if (stop.aborted) return;
+      // a cancel in the answer reaches the run through its signal
+      await context.girderJob.read(stop).catch((error: unknown) => {
+        if (!stop.aborted)
+          log.debug({ run: id, why: errorLine(error) }, 'could not check Girder for a cancel');
       });
     }
   };
   const wait = due - clock.now();
   if (wait <= 0) return;
-  log.info({ run: id, seconds: Math.ceil(wait / 1_000) }, 'waits for its eta');
-  const asking = askMeanwhile();
+  log.info({ run: id, seconds: Math.ceil(wait / 1_000) }, 'waiting for its eta');
+  const polling = pollForCancel();
   await clock.sleep(wait, context.signal);
   isDue.abort();
-  await asking;
+  await polling;
 }

@@ -5,18 +5,19 @@ import {
 } from '../../girder/transfer/upload-outputs.js';
 import type { Analysis } from '../../girder/protocol/analysis.js';
 import { failureReason } from '../reporting/failure-reason.js';
-import { girderKey, withKeyedSlot, type Outside } from './limit-concurrency.js';
+import { girderKey, withKeyedSlot, type ReleaseWhile } from './limit-concurrency.js';
 import type { Outcome, Run } from '../run-state/run.js';
 import type { StageContext, WorkerServices } from '../worker-services.js';
 
-/** How a run came out, and why if not well. */
+/** How a run ended, and why it did not succeed. */
 export interface RunResult {
   outcome: Outcome;
   reason: string | null;
 }
 
 /**
- * Judges the end of the job and uploads the outputs of a good one, each exactly once however often this is resumed.
+ * Turns the end of the job into the result of the run, and uploads the outputs if it succeeded: each exactly once,
+ * however often this is resumed.
  * @throws DsaSlurmError if an output is missing or cannot be uploaded; an abort error if `signal` aborts.
  */
 export async function collect(
@@ -26,23 +27,23 @@ export async function collect(
   services: WorkerServices,
 ): Promise<RunResult> {
   const { end, staged } = run;
-  if (end === null || staged === null) throw new Error('outputs are collected only once the job has ended');
-  // asked to be canceled and ended, in whichever order: nothing of it is wanted any more
+  if (end === null || staged === null) throw new Error('outputs are uploaded only after the job has ended');
+  // canceled before or after the job ended: the outputs are not wanted
   if (run.cancel !== null) return { outcome: 'canceled', reason: null };
-  // its job was canceled by us: what Slurm says of it is not the reason
+  // this worker canceled the job, so Slurm's state is not the reason
   if (run.brokenStream !== null) return { outcome: 'failed', reason: run.brokenStream };
   if (end.outcome !== 'succeeded')
     return { outcome: end.outcome, reason: await failureReason(run, end, services.executor) };
-  await inUploadPlace(analysis, context, run, services, async (options) =>
+  await withUploadSlot(analysis, context, run, services, async (options) =>
     uploadOutputs(analysis.hooks, staged, options),
   );
   return { outcome: 'succeeded', reason: null };
 }
 
 /**
- * Keeps what a run that failed was to leave behind, wherever it failed after its inputs were staged; what it has uploaded
- * already is not uploaded again.
- * @throws only if the worker stops or the run is canceled meanwhile
+ * Uploads the artifacts that a failed run must keep (`upload_on_exception`), if it failed after its inputs were staged.
+ * Artifacts that were uploaded already are skipped.
+ * @throws only if the worker stops or the run is canceled
  */
 export async function keepArtifacts(
   context: StageContext,
@@ -53,12 +54,12 @@ export async function keepArtifacts(
   const { staged } = run;
   if (staged === null || run.cancel !== null) return;
   if (!analysis.hooks.some((hook) => hook.kind === 'jobArtifact' && hook.uploadOnException)) return;
-  await inUploadPlace(analysis, context, run, services, async (options) =>
+  await withUploadSlot(analysis, context, run, services, async (options) =>
     uploadArtifactsAfterFailure(analysis.hooks, staged, options),
   );
 }
 
-async function inUploadPlace(
+async function withUploadSlot(
   { hooks }: Analysis,
   context: StageContext,
   run: Run,
@@ -66,8 +67,8 @@ async function inUploadPlace(
   work: (options: UploadOutputsOptions) => Promise<void>,
 ): Promise<void> {
   const key = girderKey(hooks, services.girderSetup(run).apiUrlMap);
-  await withKeyedSlot(services.lanes.collecting, key, context.signal, async (outside) =>
-    work(collectOptions(context, run, services, outside)),
+  await withKeyedSlot(services.lanes.collecting, key, context.signal, async (releaseWhile) =>
+    work(collectOptions(context, run, services, releaseWhile)),
   );
 }
 
@@ -75,11 +76,11 @@ function collectOptions(
   { signal, girderJob }: StageContext,
   run: Run,
   services: WorkerServices,
-  outside: Outside,
+  releaseWhile: ReleaseWhile,
 ): UploadOutputsOptions {
   return {
     ...services.girderSetup(run),
-    patience: { ...services.transferPatience(run), runWait: outside },
+    patience: { ...services.transferPatience(run), runWait: releaseWhile },
     signal,
     done: new Set(run.outputsDone),
     begun: run.outputsBegun,

@@ -13,10 +13,10 @@ import type { StageContext, WorkerServices } from '../worker-services.js';
 import { publishFollowUps } from './publish-follow-ups.js';
 
 /**
- * Tells Girder, and a caller that waits, how the run came out; then removes what was made for it. Girder is told
- * until it has heard: only an answer that no patience will change (the Girder job is gone, its token has expired), or
- * a patience that is used up, ends the attempt, and the run then says so.
- * @param how `isResumed`: the outcome was decided by a worker that is gone, which may have told a part of it
+ * Reports the outcome of the run to Girder and publishes its Celery result, then removes its temporary files. Reporting
+ * is retried until Girder confirms it, gives a final refusal (the Girder job is gone, its token has expired), or the
+ * retry time is used up; the run records a failure to report.
+ * @param options `isResumed`: an earlier worker decided the outcome and may have reported a part of it
  */
 export async function reportOutcome(
   context: StageContext,
@@ -25,43 +25,44 @@ export async function reportOutcome(
   { isResumed }: { isResumed: boolean },
 ): Promise<void> {
   const { outcome, reason } = run;
-  if (outcome === null) throw new Error('a run is finished only once its outcome is decided');
+  if (outcome === null) throw new Error('a run is reported only after its outcome is decided');
   const log = services.log.child({ run: run.id });
-  let untold: string | null = null;
-  let isTold = true;
-  let isWanted = true;
+  let reportError: string | null = null;
+  let isReported = true;
+  let mayFollowUp = true;
   try {
-    if (reason !== null) await sayWhy(reason, context, { isResumed });
+    if (reason !== null) await logReason(reason, context, { isResumed });
     const status = await context.girderJob.finish(outcome, context.stopping);
-    // canceled at the last moment: nothing more is to be started
-    isWanted = status !== jobStatus.canceled;
+    // canceled at the last moment: no follow-up tasks
+    mayFollowUp = status !== jobStatus.canceled;
   } catch (error) {
     context.stopping.throwIfAborted();
-    isTold = false;
-    untold = run.cancel?.by === 'deletion' ? null : whyUntold(error, reason);
-    if (untold !== null) log.error({ outcome, why: untold }, 'Girder could not be told of the outcome');
+    isReported = false;
+    reportError = run.cancel?.by === 'deletion' ? null : describeReportError(error, reason);
+    if (reportError !== null)
+      log.error({ outcome, why: reportError }, 'could not report the outcome to Girder');
   }
-  const children = isWanted ? await publishFollowUps(context, run, services) : [];
+  const children = mayFollowUp ? await publishFollowUps(context, run, services) : [];
   await publishResults(run, children, services).catch((error: unknown) => {
-    log.warn({ why: coerceError(error).message }, 'the Celery result was not published');
+    log.warn({ why: coerceError(error).message }, 'could not publish the Celery result');
   });
   await cleanUp(run, services);
   if (outcome !== 'succeeded' && run.refusal === null) {
     await services.messages.keep(run.task, run.acceptedAt + tokenLifeMs);
   }
-  if (isTold) await context.girderJob.verifyOutcome(outcome, context.stopping);
+  if (isReported) await context.girderJob.verifyOutcome(outcome, context.stopping);
   context.stopping.throwIfAborted();
   await services.runStore.record(run.id, {
     type: 'finished',
-    told: isTold,
-    ...(untold === null ? {} : { why: untold }),
+    told: isReported,
+    ...(reportError === null ? {} : { why: reportError }),
   });
   const why = reason?.split('\n', 1)[0];
-  log.info({ outcome, job: run.jobId, told: isTold, ...(why === undefined ? {} : { why }) }, 'finished');
+  log.info({ outcome, job: run.jobId, told: isReported, ...(why === undefined ? {} : { why }) }, 'finished');
 }
 
-/** Girder's words on an expired token are said once: often it is what the run has failed of. */
-function whyUntold(error: unknown, reason: string | null): string {
+/** Does not repeat the advice on an expired token, which often is the reason of the failure itself. */
+function describeReportError(error: unknown, reason: string | null): string {
   const isExpired = error instanceof GirderError && error.access === 'expired';
   return isExpired && reason?.includes(expiredAdvice) === true
     ? 'its token has expired, too.'
@@ -69,10 +70,10 @@ function whyUntold(error: unknown, reason: string | null): string {
 }
 
 /**
- * Writes the reason into the log, unless an earlier worker, which died before it was done, has; without the last lines
- * of the job where they stand right above. What cannot be found out is rather said twice than not at all.
+ * Writes the reason to the Girder log, unless an earlier worker has done so before it died. Leaves out the last lines of
+ * the job if the log ends with them. If Girder does not return its log, a repeated reason is better than a missing one.
  */
-async function sayWhy(
+async function logReason(
   reason: string,
   { girderJob, stopping }: StageContext,
   { isResumed }: { isResumed: boolean },
@@ -91,10 +92,10 @@ async function sayWhy(
   girderJob.log(`\n${isAbove ? why : reason}\n`);
 }
 
-/** Blank lines, blanks at the edges and what was cut off long lines do not count. */
+/** Ignores blank lines, surrounding white space and the cut-off part of long lines. */
 function endsWithLines(log: string, lines: string): boolean {
-  const wanted = linesOf(lines);
-  return wanted.length > 0 && linesOf(log).slice(-wanted.length).join('\n') === wanted.join('\n');
+  const expected = linesOf(lines);
+  return expected.length > 0 && linesOf(log).slice(-expected.length).join('\n') === expected.join('\n');
 }
 
 function linesOf(text: string): string[] {
@@ -104,8 +105,8 @@ function linesOf(text: string): string[] {
     .filter((line) => line !== '');
 }
 
-/** Celery's word for a cancel (contract, section h). */
-const wordOf = {
+/** Celery's reason for a revoked task (contract, section h). */
+const revokeReasons = {
   girder: 'revoked',
   operator: 'revoked',
   celery: 'revoked',
@@ -122,7 +123,7 @@ async function publishResults(
   const result = resultOf(run, children);
   await services.publishResult(run.task, result);
   if (result.status !== 'FAILURE' || run.task.ignoreResult) return;
-  // whoever waits for the last task of the chain would wait for ever
+  // otherwise a caller that waits for the last task of the chain would wait forever
   for (const { id, replyTo } of tasksNeverStarted(run)) {
     await services.publishResult({ id, replyTo, correlationId: null, ignoreResult: false }, result);
   }
@@ -142,8 +143,8 @@ function resultOf({ outcome, reason, cancel }: Run, children: readonly TaskChild
     case 'succeeded':
       return { status: 'SUCCESS', children };
     case 'canceled':
-      // without a cancel of ours, somebody ended the job on the cluster
-      return { status: 'REVOKED', reason: cancel === null ? 'terminated' : wordOf[cancel.by] };
+      // no cancel request: the job was canceled on the cluster
+      return { status: 'REVOKED', reason: cancel === null ? 'terminated' : revokeReasons[cancel.by] };
     default:
       return { status: 'FAILURE', message: reason ?? 'The analysis failed.' };
   }
@@ -154,12 +155,12 @@ async function cleanUp(run: Run, { settings, log }: WorkerServices): Promise<voi
   try {
     if (submission !== null) await rm(submission.exitRecord, { force: true });
     for (const file of Object.values(submission?.streams ?? {})) await rm(file, { force: true });
-    // Girder has the whole log of a run that went well; that of any other stays for those who look into it
+    // Girder has the complete log of a successful run; others are kept for troubleshooting
     if (submission !== null && outcome === 'succeeded') await rm(submission.logFile, { force: true });
-    // a worker that died while it staged has left what the journal does not know
+    // a worker that died while staging left files that the journal does not list
     if (staged === null) await removeLeftovers(settings.dirs.tmp, run.id);
     else if (!(settings.worker.keepFiles && outcome === 'failed')) await removeStaged(staged);
   } catch (error) {
-    log.warn({ run: run.id, why: errorLine(error) }, 'temporary files were left behind');
+    log.warn({ run: run.id, why: errorLine(error) }, 'could not remove temporary files');
   }
 }

@@ -4,12 +4,12 @@ import type { KeyedLimiter } from '../../base/keyed-limiter.js';
 import { mapApiUrl, type ApiUrlMap } from '../../girder/api/api-url.js';
 
 /**
- * Works in a lane that takes so many runs at one time. An abort ends the waiting for a place; work that has begun ends by
- * itself, so that nothing of it goes on behind the back of whoever clears up afterwards.
- * @throws the reason of `signal` if it aborts before the work begins; whatever the work throws
+ * Runs `work` in the queue. Aborting cancels the wait for a slot; work that has started always completes, so cleanup
+ * never races it.
+ * @throws the reason of `signal` if it aborts before `work` starts; errors of `work`
  */
 export async function withQueueSlot<T>(
-  lane: PQueue,
+  queue: PQueue,
   signal: AbortSignal,
   work: () => Promise<T>,
 ): Promise<T> {
@@ -23,47 +23,47 @@ export async function withQueueSlot<T>(
     return work();
   };
   try {
-    return await lane.add(begin, { signal: waiting.signal });
+    return await queue.add(begin, { signal: waiting.signal });
   } finally {
     signal.removeEventListener('abort', stopWaiting);
   }
 }
 
-/** Gives a place back for the time of a wait, and then waits for one again. */
-export type Outside = (wait: () => Promise<void>) => Promise<void>;
+/** Releases the slot during `wait`, then acquires one again. */
+export type ReleaseWhile = (wait: () => Promise<void>) => Promise<void>;
 
 /**
- * Works in one of the places of `key`.
- * @throws the reason of `signal` if it aborts while this waits for a place; whatever the work throws
+ * Runs `work` in one of the slots of `key`.
+ * @throws the reason of `signal` if it aborts while this waits for a slot; errors of `work`
  */
 export async function withKeyedSlot<T>(
-  places: KeyedLimiter,
+  limiter: KeyedLimiter,
   key: string,
   signal: AbortSignal,
-  work: (outside: Outside) => Promise<T>,
+  work: (releaseWhile: ReleaseWhile) => Promise<T>,
 ): Promise<T> {
-  let leave = await places.acquire(key, signal);
+  let release = await limiter.acquire(key, signal);
   try {
     return await work(async (wait) => {
-      leave();
+      release();
       await wait();
-      leave = await places.acquire(key, signal);
+      release = await limiter.acquire(key, signal);
     });
   } finally {
-    leave();
+    release();
   }
 }
 
 /**
- * Which Girders are asked for these parts of a task, as a key: transfers with one that is slow keep nobody else
- * waiting. All that are named count, because a task may name a healthy one and a slow one.
+ * Key of the Girder servers that these parts of a task name, so that a slow server delays only its own transfers. All
+ * of them count, because a task may name a healthy and a slow one.
  */
 export function girderKey(parts: readonly object[], apiUrlMap: ApiUrlMap): string {
   const origins = parts.flatMap(apiUrlsIn).map((url) => URL.parse(mapApiUrl(url, apiUrlMap))?.origin ?? '');
   return [...new Set(origins)].toSorted().join(' ');
 }
 
-/** Wherever they stand in the plain data of an argument or an output. */
+/** At any depth of an argument or an output. */
 function apiUrlsIn(part: unknown): string[] {
   if (typeof part !== 'object' || part === null) return [];
   if ('apiUrl' in part && typeof part.apiUrl === 'string') return [part.apiUrl];

@@ -21,10 +21,10 @@ import { monitorJob } from './running.js';
 import type { StageContext, WorkerServices } from '../worker-services.js';
 
 /**
- * Carries one run from wherever the journal has it to its end. This is the whole story of a task; each stage is one
- * file in `stages/`. Whatever goes wrong on the way becomes the outcome of this run and touches no other.
+ * Processes one run from the stage that the journal records to its end; each stage is one file of this folder. Any error
+ * becomes the outcome of this run and affects no other.
  *
- * Resolves when the run is finished, or when the worker stops: then the journal says where to go on.
+ * Resolves when the run has finished, or when the worker stops: the journal then says where to resume.
  */
 export async function processRun(id: string, services: WorkerServices, canceled: AbortSignal): Promise<void> {
   const { runStore, stopping } = services;
@@ -38,23 +38,23 @@ export async function processRun(id: string, services: WorkerServices, canceled:
     stopping,
   };
   try {
-    // what was read of the log when the worker went away, and had not reached Girder by then, is read again
+    // log text that an earlier worker had read but not sent is read again
     if (begun.end !== null) {
       await reconcileLog(context, services);
       await followLog(context, services, AbortSignal.abort());
     }
     if (begun.outcome === null) {
-      const verdict = await resolveOutcome(begun, context, services);
+      const result = await resolveOutcome(begun, context, services);
       stopping.throwIfAborted();
-      // one that came after the last upload counts too: nobody has been told of another end
+      // a cancel after the last upload counts, too: no other outcome has been reported yet
       const cancel = runStore.get(id)?.cancel ?? null;
-      await runStore.record(id, { type: 'decided', ...(cancel === null ? verdict : canceledBy(cancel)) });
+      await runStore.record(id, { type: 'decided', ...(cancel === null ? result : canceledBy(cancel)) });
     }
     await reportOutcome(context, runStore.get(id) ?? begun, services, { isResumed: begun.outcome !== null });
   } catch (error) {
     if (stopping.aborted) return;
-    // every expected failure is an outcome by now
-    log.error({ err: coerceError(error) }, 'a defect of this program: the run is left where it is');
+    // every expected failure has become an outcome by now
+    log.error({ err: coerceError(error) }, 'internal error; the next start of the worker resumes the run');
   } finally {
     context.girderJob.close();
   }
@@ -66,12 +66,12 @@ async function resolveOutcome(
   services: WorkerServices,
 ): Promise<RunResult> {
   try {
-    const verdict = await classifyErrors(begun, context, services);
-    if (verdict.outcome === 'failed' && begun.refusal === null) {
+    const result = await classifyErrors(begun, context, services);
+    if (result.outcome === 'failed' && begun.refusal === null) {
       const run = services.runStore.get(begun.id) ?? begun;
       if (run.staged !== null) await keepArtifacts(context, readAnalysis(begun.task), run, services);
     }
-    return verdict;
+    return result;
   } catch (error) {
     const { cancel } = services.runStore.get(context.id) ?? begun;
     if (context.stopping.aborted || cancel === null) throw error;
@@ -91,13 +91,10 @@ async function classifyErrors(
     const { cancel } = services.runStore.get(context.id) ?? begun;
     if (cancel !== null) return canceledBy(cancel);
     if (!(error instanceof DsaSlurmError)) {
-      services.log.error(
-        { run: context.id, err: coerceError(error) },
-        'a defect of this program failed a run',
-      );
+      services.log.error({ run: context.id, err: coerceError(error) }, 'internal error; the run failed');
       return { outcome: 'failed', reason: `The worker failed unexpectedly: ${coerceError(error).message}` };
     }
-    // that an analysis ends with an error is no trouble of the worker; this may be
+    // logged because, unlike an analysis that ends with an error, this may be a problem of the worker
     services.log.warn({ run: context.id, why: error.message }, 'the run failed');
     return { outcome: 'failed', reason: errorLine(error) };
   }
@@ -113,11 +110,11 @@ async function runStages(begun: Run, context: StageContext, services: WorkerServ
   });
 
   if (begun.stage === 'accepted') {
-    const unwanted = await waitUntilDue(begun, context, services);
-    if (unwanted !== null) return canceledBy(unwanted);
+    const cancel = await waitUntilDue(begun, context, services);
+    if (cancel !== null) return canceledBy(cancel);
   }
-  const known = await begin(begun, context, services);
-  if (known !== 'go') await services.requestCancel(begun.id, 'girder');
+  const answer = await begin(begun, context, services);
+  if (answer !== 'go') await services.requestCancel(begun.id, 'girder');
   let run = services.runStore.get(begun.id) ?? begun;
   if (begun.stage === 'accepted' && run.retryOf !== null)
     context.girderJob.log(retrySentence(run.retryOf, services));
@@ -130,10 +127,10 @@ async function runStages(begun: Run, context: StageContext, services: WorkerServ
   const { analysis } = work;
   if (analysis.ignoredOptions.length > 0 && run.jobId === null) {
     context.girderJob.log(
-      `Docker options that mean nothing to Apptainer, and are left out: ${analysis.ignoredOptions.join(', ')}\n`,
+      `Ignored Docker options, which Apptainer does not support: ${analysis.ignoredOptions.join(', ')}\n`,
     );
   }
-  // a job that may already be in Slurm keeps the inputs that it was given, and has to be found before it can be canceled
+  // a job that may be in Slurm already keeps its inputs, and must be found before it can be canceled
   if (run.submission === null) {
     if (run.cancel !== null) return canceledBy(run.cancel);
     await checkToken(run, analysis, context, services);
@@ -145,9 +142,9 @@ async function runStages(begun: Run, context: StageContext, services: WorkerServ
 }
 
 /**
- * Says RUNNING, or QUEUED where that is to be said first. A run that Girder will not hear of is not begun; but one that may have its job already is followed to
- * the end of that job, because nobody else would cancel it or clear up after it. Nor does its cancel wait for a Girder
- * that is away.
+ * Sets the Girder job to RUNNING or QUEUED. A run whose Girder job refuses that does not start. A run that may have a
+ * job already is followed to the end of that job all the same, because nothing else would cancel it or clean up after
+ * it; nor does its cancel wait for a Girder that is down.
  */
 async function begin(
   { id, stage, submission }: Run,
@@ -164,7 +161,7 @@ async function begin(
     if (submission === null || stopping.aborted) throw error;
     if (!signal.aborted) {
       if (!(error instanceof DsaSlurmError)) throw error;
-      log.warn({ run: id, why: errorLine(error) }, 'Girder refuses to hear of a run that may have its job');
+      log.warn({ run: id, why: errorLine(error) }, 'Girder refuses updates of a run that may have a job');
     }
     return 'go';
   }
@@ -173,21 +170,21 @@ async function begin(
 function retrySentence(retryOf: string, { runStore }: WorkerServices): string {
   const first = runStore.get(retryOf)?.description.girderJobId ?? null;
   const which = first === null ? `the task ${retryOf}` : `the Girder job ${first} (task ${retryOf})`;
-  return `This runs ${which} again, which has not succeeded.\n`;
+  return `Retry of ${which}, which failed or was canceled.\n`;
 }
 
 function canceledBy({ by }: NonNullable<Run['cancel']>): RunResult {
   return { outcome: 'canceled', reason: cancelReasons[by] ?? null };
 }
 
-/** What the owner of a slide cannot know by himself. */
+/** Reasons that the owner of the slide cannot see in Girder. */
 const cancelReasons: Partial<Record<CancelSource, string>> = {
   expiry: 'The task expired before it could be started.',
   operator: 'The operator of the worker (dsa-slurm) canceled this analysis.',
   deletion: 'Its job was deleted in Girder.',
 };
 
-/** What a task is: an analysis, or images that are to be added. */
+/** What a task does: run an analysis, or add images. */
 type Work = { kind: 'analysis'; analysis: Analysis } | { kind: 'ingest'; ingest: Ingest };
 
 function readWork({ task }: Run): Work {
@@ -203,7 +200,7 @@ function describe(work: Work): { image: string; cli: string; title: string | nul
   return { image, cli: first?.kind === 'text' ? first.text : '', title };
 }
 
-/** Finds out whose Girder job this is, for screens. Nothing waits for it and nothing depends on it. */
+/** Looks up the owner of the Girder job, for screens. Nothing waits for it or depends on it. */
 async function nameOwner(
   run: Run,
   work: Work,
@@ -223,6 +220,9 @@ async function nameOwner(
     });
     services.runStore.recordVolatile(run.id, { type: 'described', description: { title, user } });
   } catch (error) {
-    services.log.debug({ run: run.id, why: errorLine(error) }, 'the owner of the Girder job is not known');
+    services.log.debug(
+      { run: run.id, why: errorLine(error) },
+      'could not look up the owner of the Girder job',
+    );
   }
 }

@@ -11,25 +11,24 @@ import { createRetries } from '../../girder/api/patience.js';
 import type { Run } from '../run-state/run.js';
 import type { StageContext, WorkerServices } from '../worker-services.js';
 
-/** Milliseconds for which a fault inside Girder (500) is waited out: it may be this very job that Girder cannot make. */
+/** How long server errors (500) are retried, in milliseconds: Girder may be unable to create this particular job. */
 const serverErrorMs = 15 * 60_000;
-/** Attempts that look for a job before they ask for one: the search may go to an address that never answers. */
-const searches = 10;
+/** Attempts that search for an existing job first: the API address for searches may never answer. */
+const maxSearches = 10;
 
 const nothing: FollowUps = { messages: [], children: [], errors: [] };
 
-/** Why tasks that the publisher wants after this one cannot be published, whatever its outcome: a sentence each. */
+/** Why follow-up tasks of this task cannot be published, for any outcome: one sentence each. */
 export function refusedFollowUps(task: Task): string[] {
   return [...planFor(task, 'succeeded').errors, ...planFor(task, 'failed').errors];
 }
 
 /**
- * Publishes what Celery publishes after a task of this outcome: after a success its callbacks and the next of its chain, after
- * a failure its errbacks, and nothing once it was canceled. What is to be published follows from the task alone, and each
- * piece is journaled once it is done, so this goes on where a crash has ended it; a task that was published and not
- * journaled is published again with the same id.
+ * Publishes what Celery publishes after a task: callbacks and the next task of the chain after a success, errbacks after
+ * a failure, nothing after a cancel. The follow-ups are derived from the task alone and journaled one by one, so this
+ * resumes after a crash; a task that was published but not journaled is published again with the same id.
  * @returns the published tasks, for the result
- * @throws only if the worker stops meanwhile
+ * @throws only if the worker stops
  */
 export async function publishFollowUps(
   context: StageContext,
@@ -37,7 +36,7 @@ export async function publishFollowUps(
   services: WorkerServices,
 ): Promise<FollowUps['children']> {
   if (run.outcome !== 'succeeded' && run.outcome !== 'failed') return [];
-  if (run.outcome === 'failed' && haveErrbacksGone(run, services)) return [];
+  if (run.outcome === 'failed' && wereErrbacksPublished(run, services)) return [];
   const { messages, children } = planFor(run.task, run.outcome);
   const published = new Set(run.followUps.published);
   for (const followUp of messages) {
@@ -49,7 +48,7 @@ export async function publishFollowUps(
       if (!(error instanceof DsaSlurmError)) throw error;
       services.log.error(
         { run: run.id, task: followUp.task, why: errorLine(error) },
-        'a further task is not started',
+        'could not publish a follow-up task',
       );
       context.girderJob.log(`${errorLine(error)}\n`);
       await context.girderJob.flush(context.stopping);
@@ -59,11 +58,11 @@ export async function publishFollowUps(
   return children;
 }
 
-/** A run that is run again has told of its own failure, and is not to do so once more. */
-function haveErrbacksGone({ retryOf }: Run, services: WorkerServices): boolean {
+/** Whether an earlier attempt of this retry has failed: its errbacks were published then. */
+function wereErrbacksPublished({ retryOf }: Run, services: WorkerServices): boolean {
   if (retryOf === null) return false;
   const before = services.runStore.get(retryOf);
-  return before === undefined || before.outcome === 'failed' || haveErrbacksGone(before, services);
+  return before === undefined || before.outcome === 'failed' || wereErrbacksPublished(before, services);
 }
 
 async function publishOne(
@@ -78,10 +77,10 @@ async function publishOne(
     origin: `gen${process.pid}@${hostname()}`,
   });
   await services.publish(message, context.stopping);
-  services.log.info({ run: run.id, task: followUp.task, next: followUp.id }, 'published a further task');
+  services.log.info({ run: run.id, task: followUp.task, next: followUp.id }, 'published a follow-up task');
 }
 
-/** Girder's headers of a task that one of ours has led to (contract, section b; girder_worker's nongirder_context.py). */
+/** Girder's headers of a follow-up task (contract, section b; girder_worker's nongirder_context.py). */
 async function girderHeaders(
   followUp: FollowUp,
   context: StageContext,
@@ -106,10 +105,10 @@ async function girderHeaders(
 }
 
 /**
- * The Girder job of a further task: the one that an earlier attempt made, or a new one. That it is about to be made is journaled
- * first; where that stands and no job, or where an answer was lost, Girder is searched before it is asked again.
- * Without an API key there is no searching, and the one that nobody knows of stays behind, INACTIVE. Null if Girder
- * does not make one: the task goes without, as it does with girder_worker.
+ * The Girder job of a follow-up task: the one that an earlier attempt created, or a new one. The intent is journaled
+ * first; after a crash or a lost answer Girder is searched before another job is created. Without an API key it cannot
+ * be searched, and an unknown job stays behind as INACTIVE. Null if Girder creates none: the task is then published
+ * without one, as girder_worker does.
  */
 async function girderJobFor(
   followUp: FollowUp,
@@ -120,22 +119,22 @@ async function girderJobFor(
 ): Promise<CreatedGirderJob | null> {
   const known = run.followUps.girderJobs[followUp.place];
   if (known !== undefined || followUp.girderJob === null) return known ?? null;
-  const wanted = { ...followUp.girderJob, taskId: followUp.id, parentTaskId: run.id };
+  const request = { ...followUp.girderJob, taskId: followUp.id, parentTaskId: run.id };
   const setup = { ...services.girderSetup(run), signal: context.stopping };
-  // a Girder that is away is waited for as long as the token may be good, as with inputs and outputs
+  // retry for as long as the token may be valid, as for inputs and outputs
   const retries = createRetries({
     ...setup,
     patience: { ...services.transferPatience(run), serverErrorMs },
     isChange: true,
   });
-  let mayBeThere = run.followUps.asked?.includes(followUp.place) ?? false;
-  if (!mayBeThere) await services.runStore.record(run.id, { type: 'follow-up-asked', place: followUp.place });
+  let mayExist = run.followUps.asked?.includes(followUp.place) ?? false;
+  if (!mayExist) await services.runStore.record(run.id, { type: 'follow-up-asked', place: followUp.place });
   for (let attempt = 1; ; attempt += 1) {
     try {
-      const isSearched = mayBeThere && attempt <= searches;
-      mayBeThere = true;
-      const found = isSearched ? await services.searchGirderJob(wanted, context.stopping) : null;
-      const job = found ?? (await createGirderJobFor(access, wanted, setup));
+      const isSearched = mayExist && attempt <= maxSearches;
+      mayExist = true;
+      const found = isSearched ? await services.searchGirderJob(request, context.stopping) : null;
+      const job = found ?? (await createGirderJobFor(access, request, setup));
       retries.reset();
       await services.runStore.record(run.id, { type: 'follow-up-job', place: followUp.place, job });
       return job;
@@ -145,7 +144,10 @@ async function girderJobFor(
         await retries.wait(error);
       } catch {
         const why = errorLine(error);
-        services.log.warn({ run: run.id, task: followUp.task, why }, 'Girder made no job for a further task');
+        services.log.warn(
+          { run: run.id, task: followUp.task, why },
+          'Girder created no job for a follow-up task',
+        );
         return null;
       }
       context.stopping.throwIfAborted();
@@ -153,7 +155,7 @@ async function girderJobFor(
   }
 }
 
-/** A task that cannot be read wants nothing more than to be told so. */
+/** A task that cannot be read has no follow-ups. */
 function planFor(task: Task, outcome: 'succeeded' | 'failed'): FollowUps {
   try {
     return buildFollowUps(task, outcome);

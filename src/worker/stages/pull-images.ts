@@ -14,15 +14,14 @@ import type { StageContext, WorkerServices } from '../worker-services.js';
 import type { RunResult } from './collecting.js';
 
 /**
- * Milliseconds for which a fault inside Girder (500) is waited out: its database may be restarting, but a description that
- * slicer_cli_web cannot read gets the same answer for ever.
+ * How long server errors (500) are retried, in milliseconds: Girder's database may be restarting, but a description that
+ * slicer_cli_web cannot read fails the same way every time.
  */
 const serverErrorMs = 5 * 60_000;
 
 /**
- * Adds images, as an administrator asked for on Girder's own page: pulls each, asks it for its CLIs, and registers them. One
- * image that fails does not keep the others from being added. All of it can be done again, so a worker that starts in
- * the middle begins anew.
+ * Adds images, as an administrator requested on Girder's page: pulls each, queries its CLIs and registers them. An image
+ * that fails does not keep the others from being added. Everything can be repeated, so after a restart this starts over.
  * @throws an abort error if `signal` aborts
  */
 export async function pullImages(
@@ -32,17 +31,17 @@ export async function pullImages(
 ): Promise<RunResult> {
   const { girderJob, signal } = context;
   await services.runStore.record(context.id, { type: 'staging' });
-  // it waits in no queue of Slurm, so it has started
+  // this never waits in a Slurm queue, so it has started
   girderJob.started();
   const failures: { image: string; why: string }[] = [];
-  const tell = (current: number, message: string): void => {
+  const showProgress = (current: number, message: string): void => {
     const progress = { total: ingest.images.length, current, message };
     girderJob.progress(progress);
     services.runStore.recordVolatile(context.id, { type: 'progress', progress });
   };
   for (const [index, image] of ingest.images.entries()) {
     signal.throwIfAborted();
-    tell(index, image);
+    showProgress(index, image);
     try {
       const registration = await readImage(context, ingest, image, services);
       await register(context, ingest, registration, services);
@@ -50,12 +49,12 @@ export async function pullImages(
       signal.throwIfAborted();
       if (!(error instanceof DsaSlurmError)) throw error;
       failures.push({ image, why: errorLine(error) });
-      // the reason for a single image is that of the whole run, which is reported below
+      // for a single image this is the reason of the run, which is reported below
       if (ingest.images.length > 1) girderJob.log(`${errorLine(error)}\n`);
     }
   }
   const { length } = ingest.images;
-  tell(length, `${length - failures.length} of ${length} added`);
+  showProgress(length, `${length - failures.length} of ${length} added`);
   return failures.length === 0
     ? { outcome: 'succeeded', reason: null }
     : { outcome: 'failed', reason: reasonOf(failures, length) };
@@ -64,10 +63,10 @@ export async function pullImages(
 function reasonOf(failures: readonly { image: string; why: string }[], count: number): string {
   if (count === 1) return `Not added: ${failures[0]?.why ?? ''}`;
   const names = failures.map(({ image }) => image.replaceAll(/\p{C}/gu, '?'));
-  return `${failures.length} of ${count} images were not added, for the reasons in the log: ${names.join(', ')}`;
+  return `${failures.length} of ${count} images were not added, see the log for the reasons: ${names.join(', ')}`;
 }
 
-/** Pulls an image if that is wanted, and asks it for its CLIs. */
+/** Pulls an image if requested, and queries its CLIs. */
 async function readImage(
   { id, girderJob, signal }: StageContext,
   { pull, folderId }: Ingest,
@@ -76,9 +75,9 @@ async function readImage(
 ): Promise<ImageRegistration> {
   const directory = requireDirectory(services.settings.dirs.images, 'dirs.images', 'SIF_IMAGE_PATH');
   const sif = join(directory, sifFileName(image));
-  // one at a time for the whole worker: two pulls of one image would only be in one another's way
+  // one at a time in the whole worker: concurrent pulls of one image would conflict
   return withQueueSlot(services.lanes.ingesting, signal, async () => {
-    const mustPull = pull || !(await isThere(sif));
+    const mustPull = pull || !(await exists(sif));
     if (mustPull) girderJob.log(`Pulling ${image}\n`);
     const onOutput = (text: string) => girderJob.log(text);
     const { facts, clis } = await fetchImage(
@@ -89,7 +88,7 @@ async function readImage(
   });
 }
 
-/** Waits for a Girder that is away, outside of the lane: other images are pulled meanwhile. */
+/** Runs outside of the queue: while this waits for a Girder that is down, other images can be pulled. */
 async function register(
   { id, girderJob, signal }: StageContext,
   { access: girderAccess }: Ingest,
@@ -104,7 +103,7 @@ async function register(
   girderJob.log(`Added ${registration.image}: ${registration.clis.map(({ name }) => name).join(', ')}\n`);
 }
 
-async function isThere(path: string): Promise<boolean> {
+async function exists(path: string): Promise<boolean> {
   try {
     await access(path);
     return true;

@@ -11,54 +11,54 @@ import type { JobEnd, Run } from '../run-state/run.js';
 import type { StageContext, WorkerServices } from '../worker-services.js';
 import { createQueueStatusReporter, type QueueStatusReporter } from '../reporting/queue-status-reporter.js';
 
-/** A job that Slurm no longer knows may still have its exit record on the way over a slow network file system. */
+/** How long an unknown job is not considered lost: its exit record may be delayed by a slow network file system. */
 const lostAfterMs = 90_000;
-/** How long the accounting is asked for an end that it does not know before the exit record is believed. */
+/** How long accounting is queried for the end of a job before the exit record is trusted instead. */
 const recordDoubtMs = 10 * 60_000;
-/** Between two questions about one job that neither controller nor accounting know to have ended. */
+/** Interval between queries for a job whose end neither the controller nor accounting knows. */
 const askAgainMs = 15_000;
-/** Between two calls of scancel for one job, at most; a job may need its `KillWait` (30 s) to end. */
+/** Longest interval between two scancel calls for one job; a job may need its `KillWait` (30 s) to end. */
 const cancelAgainMs = 40_000;
 
 /**
- * Follows the job and its log until Slurm says that the job has ended. Silence of Slurm, whatever its reason, only
- * makes this wait. A cancel ends the job with scancel and then waits for its end like for any other.
+ * Follows the job and its log until Slurm reports the end of the job. While Slurm does not answer, this waits. A cancel
+ * runs scancel and then waits for the end as for any other job.
  */
 export async function monitorJob(
   context: StageContext,
   analysis: Analysis,
   services: WorkerServices,
 ): Promise<Run> {
-  const over = new AbortController();
+  const ended = new AbortController();
   const broken = new AbortController();
-  const untilEnd = AbortSignal.any([over.signal, context.stopping]);
-  const settled = reconcileLog(context, services);
-  const log = settled.then(async () => followLog(context, services, untilEnd));
-  const streams = settled.then(async () =>
+  const untilEnd = AbortSignal.any([ended.signal, context.stopping]);
+  const reconciled = reconcileLog(context, services);
+  const log = reconciled.then(async () => followLog(context, services, untilEnd));
+  const streams = reconciled.then(async () =>
     followStreams(context, analysis, services, untilEnd, () => broken.abort()),
   );
-  // awaited further down; until then nobody would hear of its end
+  // awaited below; until then a rejection must not count as unhandled
   streams.catch(() => undefined);
   if (mustGet(services, context.id).brokenStream !== null) broken.abort();
   const unwanted = AbortSignal.any([context.signal, broken.signal]);
   const cancel = cancelWhenUnwanted(context.id, unwanted, services, untilEnd);
   try {
-    const ended = await waitForEnd(context, services);
-    await waitForOutputFiles(context, analysis, ended, services);
-    over.abort();
+    const reported = await waitForEnd(context, services);
+    await waitForOutputFiles(context, analysis, reported, services);
+    ended.abort();
     await Promise.all([log, streams]);
     context.stopping.throwIfAborted();
-    const end = await asTimeout(mustGet(services, context.id), ended);
+    const end = await asTimeout(mustGet(services, context.id), reported);
     return await services.runStore.record(context.id, { type: 'job-ended', end });
   } finally {
-    over.abort();
+    ended.abort();
     await Promise.allSettled([log, streams, cancel]);
   }
 }
 
 /**
- * The end of a job whose analysis was asked to end because the time limit was near. If its batch script ended before Slurm
- * ended the job, Slurm knows only the exit code, and the exit record has the reason.
+ * The end of a job whose analysis was signaled because the time limit was near. If its batch script exited before Slurm
+ * ended the job, Slurm knows only the exit code; the exit record has the reason.
  */
 async function asTimeout({ cancel, jobId, submission }: Run, end: JobEnd): Promise<JobEnd> {
   if (cancel !== null || submission === null || !['COMPLETED', 'FAILED'].includes(end.state.base)) return end;
@@ -90,34 +90,35 @@ async function waitForEnd(
     stopping.throwIfAborted();
     const run = mustGet(services, id);
     const { jobId, submission } = run;
-    if (jobId === null || submission === null) throw new Error('a job is watched only once it is submitted');
+    if (jobId === null || submission === null)
+      throw new Error('a job is monitored only after it was submitted');
     const row = tracker.row(jobId);
-    // a number that Slurm has given to somebody else's job since is not ours
+    // Slurm may have reused the id for another job
     if (row !== undefined && row.key === submission.key) {
       const end = await readRow(run, row, { girderJob, message }, services);
       if (end !== 'ask') {
         lostSince = null;
         unrecordedSince = null;
         if (end === null) continue;
-        message.over();
+        message.ended();
         return end;
       }
     } else if (tracker.view().at === lastAnswerAt) {
-      // the last question went unanswered: that the job is not in an old answer says nothing
+      // the last poll failed: a job that is missing from an old answer may still be there
       continue;
     }
     const now = services.clock.monotonic();
     if (unrecordedSince !== null && now - unrecordedAskedAt < askAgainMs) continue;
     const { key, exitRecord } = submission;
     const trustRecord =
-      // a canceled run is canceled whatever the record says
+      // the outcome of a canceled run does not depend on the record
       run.cancel !== null || (unrecordedSince !== null && now - unrecordedSince >= recordDoubtMs);
     const answer = await services.executor.resolveEnd({ jobId, key, exitRecord, trustRecord });
     if (answer.kind !== 'lost') lostSince = null;
     if (answer.kind !== 'unrecorded' && answer.kind !== 'lost') unrecordedSince = null;
     switch (answer.kind) {
       case 'ended': {
-        message.over();
+        message.ended();
         const { outcome, state, exitCode, reason, how } = answer;
         return { outcome, state, exitCode, reason, toldBy: how };
       }
@@ -132,7 +133,7 @@ async function waitForEnd(
         if (actual !== null) {
           services.log.error(
             { run: id, job: jobId, actual },
-            'Slurm knows the job of this run by another number',
+            'the job of this run has another id than sbatch printed',
           );
           await services.runStore.record(id, { type: 'submitted', jobId: actual });
           lostSince = null;
@@ -144,19 +145,25 @@ async function waitForEnd(
       }
       case 'unrecorded':
         if (unrecordedSince === null)
-          services.log.warn({ run: id, job: jobId, why: answer.why }, 'asking the accounting again');
+          services.log.warn(
+            { run: id, job: jobId, why: answer.why },
+            'accounting does not know the end of the job yet; asking again',
+          );
         unrecordedSince ??= now;
         unrecordedAskedAt = now;
         break;
       case 'unknown':
-        services.log.warn({ run: id, job: jobId, why: answer.why }, 'cannot tell how it is with the job');
+        services.log.warn(
+          { run: id, job: jobId, why: answer.why },
+          'could not find out the state of the job',
+        );
     }
   }
 }
 
 /**
- * The number under which Slurm knows the job of a run whose own number it does not know: what sbatch printed may have been
- * a number of somebody else's. Null if there is none.
+ * The id of a run's job if it is not the one that sbatch printed, which may have been the id of another job. Null if no
+ * such job exists.
  */
 async function findOther(
   run: Run,
@@ -171,7 +178,7 @@ async function findOther(
   return { jobId: found === undefined || found === jobId ? null : found };
 }
 
-/** Takes a row of the tracker in: the end if it tells one, null if the job goes on, `ask` if more must be asked. */
+/** Applies a row of the tracker. Returns the end of the job, null if it goes on, `ask` if the row does not decide. */
 async function readRow(
   run: Run,
   row: JobRow,
@@ -184,16 +191,16 @@ async function readRow(
     case 'held':
     case 'starting': {
       const reason = row.reason === '' || row.reason === 'None' ? null : row.reason;
-      // only the return from `running` must not be lost: what was sent of the log counts on it
+      // only the return from `running` must be durable: the log offsets depend on it
       if (run.stage === 'running') await services.runStore.record(run.id, { type: 'waiting', reason });
       else services.runStore.recordVolatile(run.id, { type: 'waiting', reason });
-      message.waits(row);
+      message.waiting(row);
       return null;
     }
     case 'running':
     case 'paused':
       girderJob.started();
-      if (phase === 'paused') message.pauses(row);
+      if (phase === 'paused') message.paused(row);
       else message.started();
       if (run.stage !== 'running') await services.runStore.record(run.id, { type: 'started' });
       return null;
@@ -214,7 +221,7 @@ async function readRow(
   }
 }
 
-/** Resolves with the tracker's next answer, good or bad. */
+/** Resolves at the tracker's next poll, whether it succeeds or fails. */
 async function nextAnswer({ executor }: WorkerServices, signal: AbortSignal): Promise<void> {
   await new Promise<void>((resolve) => {
     const stop = executor.tracker.onAnswer(done);
@@ -229,29 +236,29 @@ async function nextAnswer({ executor }: WorkerServices, signal: AbortSignal): Pr
 }
 
 /**
- * Runs scancel once the run is to be canceled or has lost one of its streams, and again for as long as the job is not over: scancel may fail, and Slurm
- * may put a job back into the queue that was ending when scancel came.
+ * Runs scancel once the run is canceled or one of its streams is broken, and again until the job has ended: scancel may
+ * fail, and Slurm may requeue a job that was ending when scancel came.
  */
 async function cancelWhenUnwanted(
   id: string,
   unwanted: AbortSignal,
   services: WorkerServices,
-  over: AbortSignal,
+  ended: AbortSignal,
 ): Promise<void> {
   await new Promise<void>((resolve) => {
-    const either = AbortSignal.any([unwanted, over]);
+    const either = AbortSignal.any([unwanted, ended]);
     if (either.aborted) resolve();
     else either.addEventListener('abort', () => resolve(), { once: true });
   });
   let wait = 1_000;
-  while (!over.aborted) {
+  while (!ended.aborted) {
     const { jobId, cancel, brokenStream } = mustGet(services, id);
     if (jobId === null || (cancel === null && brokenStream === null)) return;
-    // an operator's cancel has already reached Slurm together with those of other runs
+    // an operator's cancel has reached Slurm already, in one scancel for many runs
     const canceledAt = services.executor.canceledAt(jobId);
     const since = canceledAt === null ? cancelAgainMs : services.clock.monotonic() - canceledAt;
     if (since < cancelAgainMs) {
-      await services.clock.sleep(cancelAgainMs - since, over);
+      await services.clock.sleep(cancelAgainMs - since, ended);
       continue;
     }
     const answer = await services.executor.cancel([jobId]);
@@ -261,7 +268,7 @@ async function cancelWhenUnwanted(
         { run: id, job: jobId, said: answer.said },
         'the job could not be canceled; trying again',
       );
-    await services.clock.sleep(answer.ok ? cancelAgainMs : wait, over);
+    await services.clock.sleep(answer.ok ? cancelAgainMs : wait, ended);
     wait = Math.min(wait * 2, cancelAgainMs);
   }
 }

@@ -6,7 +6,7 @@ import type { Run } from '../run-state/run.js';
 import type { StageContext, WorkerServices } from '../worker-services.js';
 
 /**
- * Fetches the inputs and makes the volumes, from scratch each time. Afterwards the run knows where everything is.
+ * Downloads the inputs and creates the volumes, from scratch each time, and records where they are.
  * @throws DsaSlurmError with the reason for the slide's owner; an abort error if `signal` aborts.
  */
 export async function stageInputs(
@@ -16,15 +16,15 @@ export async function stageInputs(
   services: WorkerServices,
 ): Promise<Run> {
   const { settings, runStore } = services;
-  // an image that is not there is told at once, and not after gigabytes of slides
+  // report a missing image before downloading gigabytes of slides
   await findImage(analysis.image, services);
   const { apiUrlMap } = services.girderSetup(begun);
   const key = girderKey([...analysis.args, ...analysis.streams], apiUrlMap);
-  const staged = await withKeyedSlot(services.lanes.staging, key, context.signal, async (outside) => {
+  const staged = await withKeyedSlot(services.lanes.staging, key, context.signal, async (releaseWhile) => {
     const run = await runStore.record(context.id, { type: 'staging' });
     return stageAnalysis(analysis, {
       ...services.girderSetup(run),
-      patience: { ...services.transferPatience(run), runWait: outside },
+      patience: { ...services.transferPatience(run), runWait: releaseWhile },
       tmpDir: settings.dirs.tmp,
       runId: context.id,
       privateDirectories: services.privateDirectories,

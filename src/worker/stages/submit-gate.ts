@@ -10,50 +10,50 @@ import { withQueueSlot } from './limit-concurrency.js';
 /** A run that is about to be submitted. */
 export interface Submitter {
   runId: string;
-  /** Partition, account and QOS of the job: runs of one target are refused for the same reasons. */
+  /** Partition, account and QOS of the job: Slurm refuses the runs of one target for the same reasons. */
   target: string;
-  /** The target was chosen by the user of the task, so a refusal says nothing about other runs. */
+  /** The user chose the target, so a refusal does not affect other runs. */
   isOwnTarget: boolean;
   /** Whether a job with this target was accepted before. */
   hasWorked: () => boolean;
-  /** Told why the run waits, and with null that it no longer does. */
+  /** Called with the reason why the run waits, and with null when it no longer waits. */
   onWait: (refusal: WaitingRefusal | null) => void;
   signal: AbortSignal;
 }
 
-/** An answer that leaves no doubt about whether there is a job. */
+/** An answer that says for certain whether there is a job. */
 export type ClearResult = Exclude<SubmitResult, { kind: 'unclear' }>;
 
 export interface WaitingRefusal {
   cause: Exclude<RefusalCause, 'request'>;
-  /** Slurm's words. */
-  said: string;
+  /** Slurm's message. */
+  message: string;
 }
 
-/** Repeats submissions that Slurm refuses for the time being, and closes the intake when several runs are refused. */
+/** Retries submissions that Slurm refuses temporarily, and closes the intake when several runs are refused. */
 export interface SubmitGate {
   /**
-   * Submits until the answer is other than a refusal that passes. Of the runs of one target that wait, only the first
-   * asks; the others follow when it is accepted.
+   * Submits until Slurm accepts the job or refuses it permanently. Of the waiting runs of one target only the first
+   * retries; the others follow once it is accepted.
    * @throws the reason of the submitter's signal
    */
   pass(submitter: Submitter, submit: () => Promise<ClearResult>): Promise<ClearResult>;
-  /** Too many different runs were refused in a row: taking in more tasks would only make more of them wait. */
+  /** Several different runs were refused in a row, so more tasks would only wait, too. */
   isClosed(): boolean;
-  /** Why runs wait for Slurm to accept jobs, for the operator. Null while none does, or only for a submit limit. */
-  trouble(): string | null;
+  /** Why runs wait for Slurm to accept jobs, for the operator. Null if none waits, or only for a submit limit. */
+  problem(): string | null;
 }
 
-/** Different runs that are refused in a row before the intake closes. */
+/** Number of different runs refused in a row that closes the intake. */
 const closeAfter = 3;
-/** The intake opens after this time even if nothing was accepted, so that tasks for other targets get through. */
+/** The intake reopens after this time even if no job was accepted, so that tasks for other targets get through. */
 const reopenMs = 120_000;
-/** How long a refusal that nobody knows is repeated where the same target was accepted before. */
+/** How long an unknown refusal is retried if the same target was accepted before. */
 const unknownPatienceMs = 15 * 60_000;
 const firstWaitMs = 2_000;
-const longestWaitMs = 30_000;
+const maxWaitMs = 30_000;
 
-/** Runs of one target. Those that wait are in the queue, and its first asks. */
+/** Runs of one target. Waiting runs are in the queue, and its first one retries. */
 interface Target {
   queue: PQueue;
   runs: number;
@@ -64,7 +64,7 @@ interface Target {
   refusals: number;
 }
 
-/** @param onChange called when {@link SubmitGate.isClosed} or {@link SubmitGate.trouble} may have changed */
+/** @param onChange called when {@link SubmitGate.isClosed} or {@link SubmitGate.problem} may have changed */
 export function createSubmitGate({
   clock,
   log,
@@ -79,21 +79,21 @@ export function createSubmitGate({
   const targets = new Map<string, Target>();
   const waiting = new Map<string, WaitingRefusal & { since: number }>();
   /** Runs whose first submission was refused, since the last acceptance. */
-  const inARow = new Set<string>();
+  const refusedInARow = new Set<string>();
   let reopening = false;
 
-  const isClosed = (): boolean => inARow.size >= closeAfter;
+  const isClosed = (): boolean => refusedInARow.size >= closeAfter;
 
   function note(submitter: Submitter, refusal: WaitingRefusal): void {
     const known = waiting.get(submitter.runId);
     waiting.set(submitter.runId, { ...refusal, since: known?.since ?? clock.now() });
-    if (known?.said === refusal.said) return;
-    const facts = { run: submitter.runId, target: submitter.target, said: refusal.said };
+    if (known?.message === refusal.message) return;
+    const facts = { run: submitter.runId, target: submitter.target, said: refusal.message };
     if (refusal.cause === 'limit') log.info(facts, 'a submit limit is reached; the run waits');
-    else log.warn(facts, 'Slurm takes no such jobs at present; the run waits');
+    else log.warn(facts, 'Slurm refuses the job for now; the run waits');
     submitter.onWait(refusal);
     if (known === undefined && refusal.cause !== 'limit' && !submitter.isOwnTarget) {
-      inARow.add(submitter.runId);
+      refusedInARow.add(submitter.runId);
       if (isClosed()) void reopenLater();
     }
     onChange();
@@ -102,20 +102,20 @@ export function createSubmitGate({
   async function reopenLater(): Promise<void> {
     if (reopening) return;
     reopening = true;
-    log.error({ runs: [...inARow] }, 'several runs in a row were refused; the intake is closed');
+    log.error({ runs: [...refusedInARow] }, 'several runs in a row were refused; the intake is closed');
     await clock.sleep(reopenMs, stopping);
     reopening = false;
-    const [first] = inARow;
-    inARow.clear();
-    // one more refusal of another run closes it again soon
-    if (first !== undefined) inARow.add(first);
+    const [first] = refusedInARow;
+    refusedInARow.clear();
+    // so that fewer further refusals close it again
+    if (first !== undefined) refusedInARow.add(first);
     onChange();
   }
 
-  /** The run waits no longer, whatever the reason. */
+  /** The run no longer waits, for whatever reason. */
   function leave({ runId, onWait }: Submitter): void {
     if (!waiting.delete(runId)) return;
-    inARow.delete(runId);
+    refusedInARow.delete(runId);
     onWait(null);
     onChange();
   }
@@ -134,8 +134,8 @@ export function createSubmitGate({
     note(submitter, refusal);
   }
 
-  /** Asks again until the refusal is over; the first in the queue of its target does this. */
-  async function askAgain(
+  /** Retries until the refusal is over. Only the first run in the queue of its target does this. */
+  async function retryUntilAccepted(
     submitter: Submitter,
     target: Target,
     submit: () => Promise<ClearResult>,
@@ -143,12 +143,12 @@ export function createSubmitGate({
   ): Promise<ClearResult> {
     for (;;) {
       if (target.refusal !== null) {
-        const pause = backoffDelay(target.refusals - 1, { initialMs: firstWaitMs, maxMs: longestWaitMs });
+        const pause = backoffDelay(target.refusals - 1, { initialMs: firstWaitMs, maxMs: maxWaitMs });
         await clock.sleep(Math.max(0, target.refusedAt + pause - clock.monotonic()), submitter.signal);
         submitter.signal.throwIfAborted();
       }
       const answer = await submit();
-      const refusal = passing(answer, submitter);
+      const refusal = temporaryRefusal(answer, submitter);
       if (refusal === null || clock.monotonic() >= until) {
         accepted(target, answer);
         return answer;
@@ -160,8 +160,8 @@ export function createSubmitGate({
   function accepted(target: Target, answer: ClearResult): void {
     target.refusal = null;
     target.refusals = 0;
-    if (answer.kind !== 'submitted' || inARow.size === 0) return;
-    inARow.clear();
+    if (answer.kind !== 'submitted' || refusedInARow.size === 0) return;
+    refusedInARow.clear();
     onChange();
   }
 
@@ -172,23 +172,23 @@ export function createSubmitGate({
       try {
         if (target.refusal === null) {
           const answer = await submit();
-          const refusal = passing(answer, submitter);
+          const refusal = temporaryRefusal(answer, submitter);
           if (refusal === null) {
             accepted(target, answer);
             return answer;
           }
-          // words that nobody knows may be about this run alone: it keeps no other one waiting
+          // an unknown refusal may concern this run only, so it must not delay other runs
           if (refusal.cause === 'unknown') {
             const own = newTarget();
             refuse(submitter, own, refusal);
-            return await askAgain(submitter, own, submit, clock.monotonic() + unknownPatienceMs);
+            return await retryUntilAccepted(submitter, own, submit, clock.monotonic() + unknownPatienceMs);
           }
           refuse(submitter, target, refusal);
         } else {
           note(submitter, target.refusal);
         }
         return await withQueueSlot(target.queue, signal, async () =>
-          askAgain(submitter, target, submit, Number.POSITIVE_INFINITY),
+          retryUntilAccepted(submitter, target, submit, Number.POSITIVE_INFINITY),
         );
       } finally {
         leave(submitter);
@@ -197,12 +197,12 @@ export function createSubmitGate({
       }
     },
     isClosed,
-    trouble() {
+    problem() {
       const serious = [...waiting.values()].filter(({ cause }) => cause !== 'limit');
       const [first] = serious;
       if (first === undefined) return null;
       const runs = serious.length === 1 ? '1 run waits' : `${serious.length} runs wait`;
-      return `Slurm accepts no jobs at present, so ${runs}: ${first.said}`;
+      return `Slurm accepts no jobs at present, so ${runs}: ${first.message}`;
     },
   };
 }
@@ -211,10 +211,10 @@ function newTarget(): Target {
   return { queue: new PQueue({ concurrency: 1 }), runs: 0, refusal: null, refusedAt: 0, refusals: 0 };
 }
 
-/** What the run waits for; null for an answer that is final. */
-function passing(answer: ClearResult, { hasWorked }: Submitter): WaitingRefusal | null {
+/** The refusal that the run waits out; null for a final answer. */
+function temporaryRefusal(answer: ClearResult, { hasWorked }: Submitter): WaitingRefusal | null {
   if (answer.kind !== 'refused' || answer.cause === 'request') return null;
   const { cause } = answer;
   if ((cause === 'account' || cause === 'unknown') && !hasWorked()) return null;
-  return { cause, said: answer.said.replaceAll(/\s*\n\s*/g, ' ') };
+  return { cause, message: answer.said.replaceAll(/\s*\n\s*/g, ' ') };
 }

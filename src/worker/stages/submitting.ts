@@ -16,9 +16,9 @@ import type { ClearResult, WaitingRefusal } from './submit-gate.js';
 import type { StageContext, WorkerServices } from '../worker-services.js';
 
 /**
- * Hands the run to the executor: to Slurm, mostly. Exactly one job results: the intent is in the journal before sbatch is called, and whenever
- * it is unclear whether sbatch did its work, the job is looked up by its key instead of being submitted again.
- * A cancel ends the waiting for sbatch's turn, but never sbatch itself: whatever job it makes is known, and can be canceled.
+ * Submits the run to the executor. Exactly one job results: the intent is journaled before sbatch is called, and when it
+ * is unclear whether sbatch created a job, the job is looked up by its key before anything is submitted again. A cancel
+ * ends the wait for a slot, but never sbatch itself, so the job that it creates is known and can be canceled.
  */
 export async function submitJob(
   context: StageContext,
@@ -28,12 +28,12 @@ export async function submitJob(
 ): Promise<Run> {
   const { runStore } = services;
   if (run.submission !== null) {
-    // the worker died between the intent and the answer
+    // an earlier worker died between the intent and the answer
     const jobId = await lookUp(run.submission, run.submission.at, context, services);
     if (jobId !== null) return runStore.record(run.id, { type: 'submitted', jobId });
   }
   const staged = run.staged;
-  if (staged === null) throw new Error('a run is submitted only once it is staged');
+  if (staged === null) throw new Error('a run is submitted only after it was staged');
   const girder = await services.girderSlurm.current(context.signal);
   const mark = run.submission?.mark ?? createOwnerMark(services.settings.dirs.state);
   const batch = await prepareBatch({ run, runId: run.id, analysis, staged, girder }, context, services);
@@ -41,7 +41,7 @@ export async function submitJob(
   const { target } = batch;
   let submission: Submission = { ...batch.submission, mark, target: target.name, at: services.clock.now() };
 
-  /** Calls sbatch once, and if it is unclear whether that made a job, finds out. */
+  /** Calls sbatch once, and looks the job up if the answer is unclear. */
   async function submitOnce(): Promise<ClearResult> {
     context.signal.throwIfAborted();
     submission = { ...submission, at: services.clock.now() };
@@ -53,7 +53,7 @@ export async function submitJob(
     if (answer.kind !== 'unclear') return answer;
     services.log.warn(
       { run: run.id, why: answer.why },
-      'it is unclear whether there is a job; looking it up by its key',
+      'it is unclear whether sbatch created a job; looking it up by its key',
     );
     const jobId = await lookUp(submission, submission.at, context, services);
     return jobId === null
@@ -74,11 +74,11 @@ export async function submitJob(
   );
   if (answer.kind === 'submitted') return runStore.record(run.id, { type: 'submitted', jobId: answer.jobId });
   throw new DsaSlurmError('slurm', `Slurm did not accept the job: ${answer.said}`, {
-    next: 'Ask the people who run this worker; nothing was computed.',
+    next: 'Ask the administrator of this worker. The analysis was not started.',
   });
 }
 
-/** Whether Slurm has accepted a job of the same partition, account and QOS before. */
+/** Whether Slurm has accepted a job with the same partition, account and QOS before. */
 function hasWorked(target: string, { runStore }: WorkerServices): boolean {
   for (const { jobId, submission } of runStore.all()) {
     if (jobId !== null && submission?.target === target) return true;
@@ -86,7 +86,7 @@ function hasWorked(target: string, { runStore }: WorkerServices): boolean {
   return false;
 }
 
-/** Tells owner and operator why there is no job yet. */
+/** Shows the owner and the operator why the job is not submitted yet. */
 function showWaiting(
   { id, girderJob }: StageContext,
   refusal: WaitingRefusal | null,
@@ -96,23 +96,23 @@ function showWaiting(
     girderJob.progress({ message: '' });
     return;
   }
-  services.runStore.recordVolatile(id, { type: 'waiting', reason: refusal.said });
+  services.runStore.recordVolatile(id, { type: 'waiting', reason: refusal.message });
   girderJob.progress({ message: services.executor.owner.refused(refusal.cause) });
 }
 
-/** Asks Slurm until it has answered: the job's id, or null once it is certain that there is none. */
+/** Queries Slurm until it answers. Returns the job's id, or null once it is certain that no job exists. */
 async function lookUp(
   { key, mark, exitRecord }: Submission,
   since: number,
   { stopping }: StageContext,
   { executor, clock, log }: WorkerServices,
 ): Promise<string | null> {
-  let denied = false;
+  let wasMissing = false;
   for (let wait = 1_000; ; wait = Math.min(wait * 2, 30_000)) {
     stopping.throwIfAborted();
     const answer = await executor.find({ key, mark, since });
     if (answer.kind === 'found') {
-      // a run has one job: whatever made another one, only the newest goes on
+      // a run has one job: keep only the newest
       if (answer.others.length > 0) {
         log.error({ key, others: answer.others }, 'more than one job for a run; canceling the older ones');
         await executor.cancel(answer.others);
@@ -120,9 +120,9 @@ async function lookUp(
       return answer.jobId;
     }
     if (answer.kind === 'none') {
-      // a job that Slurm has forgotten since has left its record; that of an earlier one was removed before sbatch
-      if (denied) return (await readExitRecord(exitRecord))?.jobId ?? null;
-      denied = true;
+      // a job that Slurm has forgotten has left its exit record; that of an earlier job was removed before sbatch
+      if (wasMissing) return (await readExitRecord(exitRecord))?.jobId ?? null;
+      wasMissing = true;
       await clock.sleep(executor.visibilityDelayMs, stopping);
     } else {
       log.warn({ key, why: answer.why }, 'no answer about the job; asking again');
@@ -131,44 +131,44 @@ async function lookUp(
   }
 }
 
-/** Everything that sbatch is given, and the files that it needs. */
+/** Plans the job and creates the files and directories that it needs. */
 async function prepareBatch(
-  { run, ...wanted }: Pick<PlanRequest, 'runId' | 'staged' | 'girder'> & { analysis: Analysis; run: Run },
+  { run, ...request }: Pick<PlanRequest, 'runId' | 'staged' | 'girder'> & { analysis: Analysis; run: Run },
   { girderJob }: StageContext,
   services: WorkerServices,
 ): Promise<{ submission: Omit<Submission, 'at'> } & Pick<PlannedJob, 'request' | 'target'>> {
   const { settings, submitScript } = services;
   const logsDir = requireDirectory(settings.dirs.logs, 'dirs.logs', 'LOGS');
-  const { sif, facts } = await findImage(wanted.analysis.image, services);
-  const plan = planJob({ ...wanted, sif, facts, settings, logsDir, submitScript });
+  const { sif, facts } = await findImage(request.analysis.image, services);
+  const plan = planJob({ ...request, sif, facts, settings, logsDir, submitScript });
   const job = acceptedJob(plan);
-  const { argumentsFile, request, target } = job;
-  if (plan.meaningless.length > 0) {
-    const options = plan.meaningless.map((option) => `--slurm_${option}`).join(', ');
-    girderJob.log(`Without a meaning here, where no Slurm runs the job: ${options}\n`);
+  const { argumentsFile, target } = job;
+  if (plan.ignoredOptions.length > 0) {
+    const options = plan.ignoredOptions.map((option) => `--slurm_${option}`).join(', ');
+    girderJob.log(`Ignored, because this worker runs jobs without Slurm: ${options}\n`);
   }
   for (const directory of job.directories) await makeDirectory(directory, 0o700);
   if (argumentsFile !== null) await writeFile(argumentsFile.path, argumentsFile.content, { mode: 0o600 });
   for (const file of [job.submission.logFile, ...Object.values(job.submission.streams)])
     await createLogFile(file);
-  const lines = commandLines(run.task, wanted.analysis, job, settings);
-  return { submission: { ...job.submission, lines }, request, target };
+  const lines = commandLines(run.task, request.analysis, job, settings);
+  return { submission: { ...job.submission, lines }, request: job.request, target };
 }
 
-/** A log may hold what the analysis was given: it is made here, for its owner only, before Slurm would make it. */
+/** Creates a log readable by its owner only, before Slurm would create it: it may contain arguments of the analysis. */
 async function createLogFile(path: string): Promise<void> {
   try {
     await makeDirectory(dirname(path), 0o700);
     await openOwnFile(path);
   } catch (cause) {
     throw new DsaSlurmError('files', `The worker cannot write its log directory (setting dirs.logs).`, {
-      next: 'Ask the people who run this worker to make it writable.',
+      next: 'Ask the administrator of this worker to make it writable.',
       cause,
     });
   }
 }
 
-/** Whoever saw the run's id may have put a link or a file of their own there, which would get what the container says. */
+/** Replaces a link or a file of another user, who may have put it there to read the output of the container. */
 async function openOwnFile(path: string): Promise<void> {
   const { O_WRONLY, O_CREAT, O_APPEND, O_EXCL, O_NOFOLLOW } = constants;
   const found = await lstat(path).catch(() => null);

@@ -9,14 +9,14 @@ import { sizeOfLog } from '../logs/log-file.js';
 import type { JobEnd, Run } from '../run-state/run.js';
 import type { StageContext, WorkerServices } from '../worker-services.js';
 
-/** Between two looks, in milliseconds: the first wait, and the longest. */
+/** Interval between two checks, in milliseconds: the first and the longest. */
 const firstWaitMs = 500;
-const longestWaitMs = 5_000;
+const maxWaitMs = 5_000;
 
 /**
- * Waits until what an ended job has written shows on this host, for at most `slurm.lateFilesSeconds`: the record that our
- * batch script writes last, the log in the length that stands in it, and the outputs that must be there. Outputs that
- * need not be are waited for only where something else was late: most runs that lack one never wrote it.
+ * Waits until the files of an ended job are visible on this host, for at most `slurm.lateFilesSeconds`: the exit record,
+ * which the batch script writes last, the log with the length that the record states, and the required outputs.
+ * Optional outputs are waited for only if another file was late: most runs that lack one never wrote it.
  */
 export async function waitForOutputFiles(
   { id, signal }: StageContext,
@@ -26,26 +26,26 @@ export async function waitForOutputFiles(
 ): Promise<void> {
   const { runStore, clock, log, settings } = services;
   const run = runStore.get(id);
-  if (run === undefined || !endedByItself(end)) return;
+  if (run === undefined || !endedOnItsOwn(end)) return;
   const until = clock.monotonic() + settings.slurm.lateFilesSeconds * 1_000;
   let isLate = false;
-  for (let wait = firstWaitMs; !signal.aborted; wait = Math.min(wait * 2, longestWaitMs)) {
-    const missing = await whatIsMissing(run, analysis, { end, isLate }, services);
+  for (let wait = firstWaitMs; !signal.aborted; wait = Math.min(wait * 2, maxWaitMs)) {
+    const missing = await findMissing(run, analysis, { end, isLate }, services);
     if (missing === null) return;
     if (clock.monotonic() >= until)
-      return log.warn({ run: id, missing }, 'what the job wrote does not show here');
+      return log.warn({ run: id, missing }, 'files of the job are not visible on this host');
     isLate ||= missing.what !== 'outputs';
     await clock.sleep(wait, signal);
   }
 }
 
-/** Ours is the batch script that ended it, and not Slurm: then it has written its record. */
-function endedByItself({ outcome, state, exitCode }: JobEnd): boolean {
+/** Whether the batch script ended the job, and not Slurm: only then it has written its record. */
+function endedOnItsOwn({ outcome, state, exitCode }: JobEnd): boolean {
   if (outcome === 'succeeded') return true;
   return state.base === 'FAILED' && exitCode !== null && exitCode.code !== 0 && exitCode.signal === 0;
 }
 
-async function whatIsMissing(
+async function findMissing(
   run: Run,
   analysis: Analysis,
   { end, isLate }: { end: JobEnd; isLate: boolean },
@@ -72,8 +72,8 @@ async function whatIsMissing(
     });
     return names.length === 0 ? null : { what: 'outputs', names };
   } catch (error) {
-    // whoever needs the file says what is wrong with it
-    log.debug({ run: run.id, why: errorLine(error) }, 'it cannot be told whether all files are there');
+    // the stage that needs the file reports the error
+    log.debug({ run: run.id, why: errorLine(error) }, 'could not check whether all files are there');
     return null;
   }
 }

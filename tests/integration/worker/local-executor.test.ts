@@ -66,7 +66,7 @@ describe('jobs of this host', () => {
     expect(await lab.text(results.id, 'copy.txt')).toBe('tissue');
     const log = job.log.join('');
     expect(log).toContain('copying slide é.txt in /opt/test');
-    expect(log).toContain('Without a meaning here, where no Slurm runs the job: --slurm_mem, --slurm_qos');
+    expect(log).toContain('Ignored, because this worker runs jobs without Slurm: --slurm_mem, --slurm_qos');
     expect(job.progress).toMatchObject({ current: 0.5, message: 'copying' });
     expect(jobStates()).toEqual(['COMPLETED']);
     await lab.until(async () => (await readdir(lab.settings.dirs.tmp)).length === 0);

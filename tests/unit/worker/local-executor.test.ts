@@ -77,14 +77,14 @@ function playProcesses(): PlayedProcesses {
       const found = [...processes.alive].find(([, { job }]) => job === id);
       return found === undefined ? null : owner(found[0]);
     },
-    async whereabouts({ pid: number }) {
+    async stateOf({ pid: number }) {
       if (processes.away) return 'out of reach';
       return processes.alive.has(number) ? 'alive' : 'dead';
     },
     async signal({ pid: number }, signal, whom) {
       processes.signals.push(`${signal} ${whom === 'group' ? '' : `${whom} `}${number}`);
     },
-    killRest: async () => undefined,
+    killLeftovers: async () => undefined,
   };
   return processes;
 }
@@ -500,7 +500,7 @@ describe('the spool', () => {
     await writeFile(join(directory, '7.json'), '{"id": "7"}');
     await writeFile(join(directory, '.8.json.0a1b2c3d4e5f.tmp'), '{"id": "8", "env": {"SEC');
     await writeFile(join(directory, 'notes.txt'), 'mine');
-    const { jobs, strange } = await createSpool(directory).load();
+    const { jobs, unreadable: strange } = await createSpool(directory).load();
     expect([jobs.map(({ id }: LocalJob) => id), strange]).toEqual([['1'], ['7']]);
     expect((await readdir(directory)).toSorted()).toEqual(['1.json', '7.json', 'notes.txt']);
   });

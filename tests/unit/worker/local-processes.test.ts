@@ -93,11 +93,11 @@ describe('a process of a local job', () => {
     const { process, ended } = await processes.start(job);
     const leader = mustBe(process);
     const child = Number((await says(/child (\d+)/))[1]);
-    expect(await processes.whereabouts(leader)).toBe('alive');
+    expect(await processes.stateOf(leader)).toBe('alive');
     await processes.signal(leader, 'SIGTERM', 'group');
     expect(await ended).toEqual({ code: null, signal: 'SIGTERM' });
     await vi.waitFor(async () => expect(await isAlive(child)).toBe(false));
-    expect(await processes.whereabouts(leader)).toBe('dead');
+    expect(await processes.stateOf(leader)).toBe('dead');
   });
 
   test('has a leader that can be signaled alone', async () => {
@@ -108,7 +108,7 @@ sleep 60 & child=$!; echo "child $child"; wait`);
     await processes.signal(mustBe(process), 'SIGTERM', 'leader');
     expect(await ended).toEqual({ code: 7, signal: null });
     expect(await said()).toContain('child lives');
-    await processes.killRest(job, mustBe(process).pid);
+    await processes.killLeftovers(job, mustBe(process).pid);
   });
 
   test('leaves nothing running behind it', async () => {
@@ -129,9 +129,9 @@ sleep 60 & child=$!; echo "child $child"; wait`);
     expect(await left()).toEqual([true, true]);
     // until it has become its program it carries the mark as well
     await vi.waitFor(async () => expect(await programOf(unmarked ?? 0)).toBe('sleep'), { timeout: 20_000 });
-    await processes.killRest(job, null);
+    await processes.killLeftovers(job, null);
     await vi.waitFor(async () => expect(await left()).toEqual([false, true]));
-    await processes.killRest(job, leader);
+    await processes.killLeftovers(job, leader);
     await vi.waitFor(async () => expect(await left()).toEqual([false, false]));
   });
 
@@ -140,7 +140,7 @@ sleep 60 & child=$!; echo "child $child"; wait`);
     const other = spawn('sleep', ['60'], { detached: true, stdio: 'ignore' });
     begun.push(other);
     await once(other, 'spawn');
-    await processes.killRest(job, other.pid ?? null);
+    await processes.killLeftovers(job, other.pid ?? null);
     expect(await isAlive(other.pid ?? 0)).toBe(true);
   });
 
@@ -166,10 +166,10 @@ sleep 60 & child=$!; echo "child $child"; wait`);
     await ended;
     // it leads a group of its own now, but its job is over
     const left = mustBe(await processes.findStarted(job));
-    await processes.killRest({ ...job, submittedAt: 2 }, null);
-    expect(await processes.whereabouts(left)).toBe('alive');
-    await processes.killRest(job, null);
-    expect(await processes.whereabouts(left)).toBe('dead');
+    await processes.killLeftovers({ ...job, submittedAt: 2 }, null);
+    expect(await processes.stateOf(left)).toBe('alive');
+    await processes.killLeftovers(job, null);
+    expect(await processes.stateOf(left)).toBe('dead');
   });
 
   test('is never mistaken for a later one of its number, or for one of another machine', async () => {
@@ -185,10 +185,10 @@ sleep 60 & child=$!; echo "child $child"; wait`);
       [{ ...real, machine: null }, 'out of reach'],
     ];
     for (const [owner, where] of cases) {
-      expect(await processes.whereabouts(owner)).toBe(where);
+      expect(await processes.stateOf(owner)).toBe(where);
       await processes.signal(owner, 'SIGKILL', 'group');
     }
-    expect(await processes.whereabouts(real)).toBe('alive');
+    expect(await processes.stateOf(real)).toBe('alive');
     await processes.signal(real, 'SIGKILL', 'group');
     await once(child, 'exit');
   });

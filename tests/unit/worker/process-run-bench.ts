@@ -140,7 +140,7 @@ export async function openProcessRunBench({
     imageIngest: { pull: async (_image, sif, { verify }) => verify(sif), clis: async () => [] },
     privateDirectories: [],
     submitScript: { path: '/script', takesArgumentsFile: true, takesTimeWarning: true, cancelSignal: 'QUIT' },
-    girderSlurm: { current: async () => null, refresh: async () => null, trouble: () => null },
+    girderSlurm: { current: async () => null, refresh: async () => null, problem: () => null },
     transferPatience: () => ({ tokenExpiresAt: Infinity, nonGirderMs: 60 * 60_000 }),
     girderSetup: () => ({ connections, apiUrlMap: {}, clock, log }),
     openGirderJob: async () => ({ ...silentGirderJob(), ...girderJob }),

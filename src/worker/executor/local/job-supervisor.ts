@@ -17,7 +17,7 @@ export interface JobSupervisorOptions {
   clock: Clock;
   log: Log;
   /** A job has ended, or may start: look soon. */
-  onNews: () => void;
+  onChange: () => void;
 }
 
 /** What a new job is made of. */
@@ -33,7 +33,7 @@ export interface PollResult {
   /** The jobs of earlier workers are known. */
   answered: boolean;
   /** What went wrong. */
-  trouble: string | null;
+  problem: string | null;
 }
 
 /** The jobs of this host. What is done to one is on the disk first; one thing is done at a time. */
@@ -49,7 +49,7 @@ export interface JobSupervisor {
   /** @throws if it cannot be written down */
   cancel(ids: readonly string[]): Promise<void>;
   /** Looks after every job: notes what ended, starts what may start, ends what was canceled. Never throws. */
-  look(): Promise<PollResult>;
+  poll(): Promise<PollResult>;
   /** Resolves when nothing is under way. */
   settled(): Promise<void>;
 }
@@ -62,7 +62,7 @@ const listedMs = 300_000;
 const passing = new Set(['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE']);
 
 export function createJobSupervisor(options: JobSupervisorOptions): JobSupervisor {
-  const { spool, processes, concurrency, graceMs, clock, log, onNews } = options;
+  const { spool, processes, concurrency, graceMs, clock, log, onChange: onNews } = options;
   const jobs = new Map<string, LocalJob>();
   /** Started by this worker, which is told how they end. */
   const children = new Map<string, { process: LocalJob['process']; how: ProcessEnd | null }>();
@@ -90,7 +90,7 @@ export function createJobSupervisor(options: JobSupervisorOptions): JobSuperviso
     const found = await spool.load();
     // what is known here is what the disk has
     for (const job of found.jobs) if (!jobs.has(job.id)) jobs.set(job.id, job);
-    strange = found.strange;
+    strange = found.unreadable;
     lastId = Math.max(lastId, 0, ...[...jobs.keys(), ...strange].map(Number));
     if (strange.length > 0) {
       log.error({ directory: spool.directory, jobs: strange }, 'files of local jobs that cannot be read');
@@ -116,7 +116,7 @@ export function createJobSupervisor(options: JobSupervisorOptions): JobSuperviso
 
   /** @param how null if nobody saw it end; then its exit record has to tell */
   async function finish(job: LocalJob, how: ProcessEnd | null): Promise<void> {
-    await processes.killRest(job, how === null ? null : (job.process?.pid ?? null));
+    await processes.killLeftovers(job, how === null ? null : (job.process?.pid ?? null));
     const record = await readExitRecord(job.exitRecord);
     const code = record?.jobId === job.id ? record.exitCode : (how?.code ?? null);
     const name = how?.signal ?? null;
@@ -143,7 +143,7 @@ export function createJobSupervisor(options: JobSupervisorOptions): JobSuperviso
     } else if (job.process === null) {
       return takeUp(job);
     } else {
-      const where = await processes.whereabouts(job.process);
+      const where = await processes.stateOf(job.process);
       if (where === 'dead' || (where === 'out of reach' && (await hasRecord(job)))) return finish(job, null);
       if (where === 'out of reach') return reachFor(job, job.process.host);
     }
@@ -245,7 +245,7 @@ export function createJobSupervisor(options: JobSupervisorOptions): JobSuperviso
       }
     };
     await attempt(load);
-    if (loadedAt === null) return { answered: false, trouble: troubles[0] ?? null };
+    if (loadedAt === null) return { answered: false, problem: troubles[0] ?? null };
     for (const job of jobs.values()) await attempt(async () => attend(job));
     const open = [...jobs.values()].filter(({ end }) => end === null);
     const running = open.filter(({ id, startingAt }) => startingAt !== null && !away.has(id));
@@ -258,7 +258,7 @@ export function createJobSupervisor(options: JobSupervisorOptions): JobSuperviso
     if (away.size > 0) troubles.push(`Started where nobody here can look: job ${[...away].join(', ')}.`);
     if (strange.length > 0)
       troubles.push(`Files in ${spool.directory} cannot be read: ${strange.join(', ')}.`);
-    return { answered: true, trouble: troubles[0] ?? null };
+    return { answered: true, problem: troubles[0] ?? null };
   }
 
   async function add(made: NewJob): Promise<AddResult> {
@@ -319,7 +319,7 @@ export function createJobSupervisor(options: JobSupervisorOptions): JobSuperviso
         }
         onNews();
       }),
-    look: async () => inTurn(look),
+    poll: async () => inTurn(look),
     settled: async () => {
       await turn;
     },

@@ -20,9 +20,9 @@ export interface ProcessEnd {
 }
 
 /** `out of reach`: on another host or in another container, where nobody here can tell. */
-export type Whereabouts = 'alive' | 'dead' | 'out of reach';
+export type ProcessState = 'alive' | 'dead' | 'out of reach';
 
-export interface Started {
+export interface StartedProcess {
   /** Null if it had ended before it could be looked at. */
   process: ProcessIdentity | null;
   /** How it ends, if this worker lives to see it. What it has left running is not dead then: see `killRest`. */
@@ -32,10 +32,10 @@ export interface Started {
 /** The processes behind local jobs. */
 export interface Processes {
   /** Starts the script of a job as the leader of a process group of its own, which goes on when the worker ends. */
-  start(job: LocalJob): Promise<Started>;
+  start(job: LocalJob): Promise<StartedProcess>;
   /** A worker that died between intent and note may have left a process: it is known by the mark in its environment. */
   findStarted(job: LocalJob): Promise<ProcessIdentity | null>;
-  whereabouts(process: ProcessIdentity): Promise<Whereabouts>;
+  stateOf(process: ProcessIdentity): Promise<ProcessState>;
   /**
    * Signals the leader, which is the batch script, or its whole group, if the leader is alive and the very process that is
    * meant.
@@ -47,7 +47,7 @@ export interface Processes {
    * the number of a dead leader may be another's by now.
    * @param leader null unless it has ended just now
    */
-  killRest(job: LocalJob, leader: number | null): Promise<void>;
+  killLeftovers(job: LocalJob, leader: number | null): Promise<void>;
 }
 
 /** Stands in the environment of each job's process, and so in those of its children. */
@@ -111,11 +111,11 @@ export function createProcesses(
       const leader = (await look()).find((each) => each.mark === markOf(job) && each.pid === each.group);
       return leader === undefined ? null : describeProcess(leader.pid);
     },
-    whereabouts,
+    stateOf: whereabouts,
     async signal(owner, signal, whom) {
       if ((await whereabouts(owner)) === 'alive') kill(whom === 'leader' ? owner.pid : -owner.pid, signal);
     },
-    async killRest(job, leader) {
+    async killLeftovers(job, leader) {
       for (let round = 0; round < rounds; round += 1) {
         const rest = leftOf(markOf(job), leader, await look());
         if (rest.length === 0) return;
@@ -156,7 +156,7 @@ async function interpreterOf(script: string): Promise<[string, ...string[]]> {
   return argument === undefined || argument === '' ? [program] : [program, argument];
 }
 
-async function whereabouts(owner: ProcessIdentity): Promise<Whereabouts> {
+async function whereabouts(owner: ProcessIdentity): Promise<ProcessState> {
   if (await isCertainlyDead(owner)) return 'dead';
   const self = await describeSelf();
   if (owner.machine !== null && owner.machine === self.machine) return 'alive';

@@ -57,7 +57,7 @@ export interface SpoolContent {
   /** In the order in which they came. */
   jobs: LocalJob[];
   /** Ids of jobs whose files cannot be read; the files are left alone. */
-  strange: string[];
+  unreadable: string[];
 }
 
 export interface Spool {
@@ -92,7 +92,7 @@ export function createSpool(directory: string): Spool {
           strange.push(id);
         }
       }
-      return { jobs: jobs.sort((a, b) => Number(a.id) - Number(b.id)), strange };
+      return { jobs: jobs.sort((a, b) => Number(a.id) - Number(b.id)), unreadable: strange };
     },
     async save(job) {
       await replaceFile(fileOf(job.id), `${JSON.stringify(job)}\n`);

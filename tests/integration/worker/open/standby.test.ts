@@ -44,7 +44,7 @@ const hasSaid = (program: Program, msg: string): boolean =>
 const isWorking = async (program: Program): Promise<unknown> =>
   bench.until(() => hasSaid(program, 'the worker starts'), 60_000);
 const isWaiting = async (program: Program): Promise<unknown> =>
-  bench.until(() => hasSaid(program, 'standing by: another worker has the state directory'), 60_000);
+  bench.until(() => hasSaid(program, 'standing by: another worker owns the state directory'), 60_000);
 
 async function publishCopy(name: string): Promise<{ job: GirderJob; folder: string }> {
   const input = await bench.girder.addFile(bench.girder.rootFolderId, name, Buffer.from(name));
@@ -172,7 +172,7 @@ describe('two hosts', () => {
     first.signal('SIGCONT');
     expect(await first.ended).toBe(1);
     const last = messages(first).filter(({ time }) => time >= woken);
-    expect(last.at(-1)?.msg).toBe('another worker has taken over; this one ends');
+    expect(last.at(-1)?.msg).toBe('another worker has taken over; this one exits');
     // The audit log has a line for each command that changes something, when it begins.
     const audit = await readFile(join(bench.stateDir, 'commands.jsonl'), 'utf8');
     const begun = audit
@@ -193,7 +193,7 @@ describe('two hosts', () => {
     await bench.until(
       () =>
         both.some((each) => hasSaid(each, 'the worker starts')) &&
-        both.some((each) => hasSaid(each, 'standing by: another worker has the state directory')),
+        both.some((each) => hasSaid(each, 'standing by: another worker owns the state directory')),
       60_000,
     );
     await expectOnce(await publishCopy('slide'));

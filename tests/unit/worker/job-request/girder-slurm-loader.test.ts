@@ -56,7 +56,7 @@ describe("Girder's settings for Slurm", () => {
     time.now += 300_000;
     expect((await source.current(never))?.mem).toBe('2G');
     expect(girder.tokens).toBe(1);
-    expect(source.trouble()).toBeNull();
+    expect(source.problem()).toBeNull();
   });
 
   it('stay as they were while Girder is silent, which shows', async () => {
@@ -65,14 +65,14 @@ describe("Girder's settings for Slurm", () => {
     girder.status = 503;
     time.now += 300_000;
     expect((await source.current(never))?.mem).toBe('1G');
-    expect(source.trouble()).toContain('The last ones that it gave are used.');
+    expect(source.problem()).toContain('The last ones that it gave are used.');
     const asked = heard.length;
     expect((await source.current(never))?.mem).toBe('1G');
     expect(heard.length).toBe(asked);
     girder.status = 200;
     time.now += 30_000;
     await source.current(never);
-    expect(source.trouble()).toBeNull();
+    expect(source.problem()).toBeNull();
   });
 
   it('are waited for if Girder has never answered, and given up if it refuses', async () => {
@@ -84,8 +84,8 @@ describe("Girder's settings for Slurm", () => {
     const refusing = await bench();
     refusing.girder.status = 401;
     expect(await refusing.source.current(never)).toBeNull();
-    expect(refusing.source.trouble()).toContain("The profile's own count.");
-    expect(refusing.source.trouble()).not.toContain(apiKey);
+    expect(refusing.source.problem()).toContain("The profile's own count.");
+    expect(refusing.source.problem()).not.toContain(apiKey);
     expect(refusing.time.slept).toBe(0);
   });
 
@@ -96,7 +96,7 @@ describe("Girder's settings for Slurm", () => {
     const waiting = source.current(never);
     expect(await waiting).toBeNull();
     expect(time.slept).toBe(patienceMs);
-    expect(source.trouble()).toContain("The profile's own count.");
+    expect(source.problem()).toContain("The profile's own count.");
     const asked = heard.length;
     expect(await source.current(never)).toBeNull();
     expect([time.slept, heard.length]).toEqual([patienceMs, asked]);
@@ -104,7 +104,7 @@ describe("Girder's settings for Slurm", () => {
     girder.status = 200;
     time.now += 60_000;
     expect((await source.current(never))?.mem).toBe('1G');
-    expect(source.trouble()).toBeNull();
+    expect(source.problem()).toBeNull();
   });
 
   it('survive a token that has expired', async () => {
@@ -121,7 +121,7 @@ describe("Girder's settings for Slurm", () => {
     const { girder, heard, source } = await bench();
     girder.mem = '--wrap';
     expect((await source.current(never))?.mem).toBeNull();
-    expect(source.trouble()).toContain('worker_slurm.mem is left out');
+    expect(source.problem()).toContain('worker_slurm.mem is left out');
     const asked = heard.length;
     const { setup } = await setUp(() => undefined);
     const none = createGirderSlurmLoader({ ...setup, girder: someSettings().girder });

@@ -28,7 +28,7 @@ afterEach(async () => {
 });
 
 /** Looks as often as the machine can; each look is a second of its clock. */
-function tail(place: () => LogPlace = () => ({ path, trouble: null })): void {
+function tail(place: () => LogPlace = () => ({ path, problem: null })): void {
   const clock = {
     now: () => now,
     monotonic: () => now,
@@ -150,11 +150,11 @@ test.each([
 });
 
 test('a place that is not known is told with its reason, and a silent log nothing twice', async () => {
-  let place: LogPlace = { path: null, trouble: 'Slurm is silent' };
+  let place: LogPlace = { path: null, problem: 'Slurm is silent' };
   tail(() => place);
   await seen(({ file }) => file?.trouble === 'Slurm is silent');
   await writeFile(path, 'one\n');
-  place = { path, trouble: null };
+  place = { path, problem: null };
   await seen(last('one'));
   const before = told;
   await vi.waitFor(() => expect(now).toBeGreaterThan(50_000), { timeout: 10_000 });
@@ -172,12 +172,12 @@ test('a character that comes in two pieces stays one', async () => {
 
 test('lines that were there while it was being asked where the log is have no time, later ones have', async () => {
   await writeFile(path, 'old\n');
-  let place: LogPlace = { path: null, trouble: null, isAsked: true };
+  let place: LogPlace = { path: null, problem: null, isLookupPending: true };
   tail(() => place);
   await seen(({ file }) => file?.path === null);
   // some seconds later
   await vi.waitFor(() => expect(now).toBeGreaterThan(5_000));
-  place = { path, trouble: null };
+  place = { path, problem: null };
   expect((await seen(last('old'))).times).toEqual([null]);
   await appendFile(path, 'new\n');
   expect((await seen(last('new'))).times).toEqual([null, expect.any(Number)]);

@@ -33,7 +33,7 @@ async function said(...answers: (QueueDepth | null | Error)[]): Promise<(string 
   const result = [];
   for (const _ of answers) {
     await clock.pass(60_000);
-    result.push(watch.trouble());
+    result.push(watch.problem());
   }
   stop.abort();
   await clock.pass(600_000);

@@ -19,7 +19,7 @@ function setUp({ wasShown = false } = {}) {
     wasShown,
   );
   const waits = (reason: string, expectedStart: number | null = null, state = 'PENDING'): void =>
-    message.waits({ state: parseJobState(state), reason, expectedStart });
+    message.waiting({ state: parseJobState(state), reason, expectedStart });
   return { time, sent, analysis, message, waits };
 }
 
@@ -62,8 +62,8 @@ describe('the message of a job that waits', () => {
     waits('Resources');
     message.started();
     const paused = { state: parseJobState('SUSPENDED') };
-    message.pauses(paused);
-    message.pauses(paused);
+    message.paused(paused);
+    message.paused(paused);
     message.started();
     message.started();
     expect(sent.slice(2)).toEqual([
@@ -78,7 +78,7 @@ describe('the message of a job that waits', () => {
     one.message.started();
     expect(one.sent).toEqual(['The analysis runs on the cluster.']);
     const other = setUp({ wasShown: true });
-    other.message.over();
+    other.message.ended();
     expect(other.sent).toEqual(['']);
   });
 
@@ -92,7 +92,7 @@ describe('the message of a job that waits', () => {
     const { sent, message, waits } = setUp();
     waits('Priority');
     message.started();
-    message.over();
+    message.ended();
     waits('BeginTime');
     expect(sent.slice(1)).toEqual([
       'The analysis runs on the cluster.',
@@ -106,18 +106,18 @@ describe('the message of a job that waits', () => {
     waits('Priority');
     message.started();
     message.started();
-    message.over();
+    message.ended();
     expect(sent.slice(1)).toEqual(['The analysis runs on the cluster.', '']);
     waits('Priority');
     message.started();
     analysis.said = { total: 4, current: 3, message: 'nearly' };
     message.started();
-    message.over();
+    message.ended();
     expect(sent.at(-1), 'what the analysis said itself stays').toBe('The analysis runs on the cluster.');
   });
 
   test('takes nothing from an analysis that has spoken before anybody saw it run', () => {
-    for (const end of ['started', 'over'] as const) {
+    for (const end of ['started', 'ended'] as const) {
       const { sent, analysis, message, waits } = setUp();
       waits('Priority');
       analysis.said = { total: 4, current: 3, message: 'nearly' };
@@ -130,17 +130,17 @@ describe('the message of a job that waits', () => {
     const { sent, analysis, message, waits } = setUp();
     waits('Priority');
     analysis.said = { total: 4, current: 3, message: null };
-    message.over();
+    message.ended();
     expect(sent.at(-1), 'figures alone leave the message').toBe('');
   });
 
   test('is taken away when the job ends without having started', () => {
     const { sent, message, waits } = setUp();
     message.started();
-    message.over();
+    message.ended();
     expect(sent).toEqual([]);
     waits('Priority');
-    message.over();
+    message.ended();
     expect(sent.at(-1)).toBe('');
   });
 });

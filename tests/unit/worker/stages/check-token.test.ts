@@ -58,13 +58,13 @@ const lives =
 describe('the token for the outputs', () => {
   test('that Girder no longer knows fails the run before anything is computed', async () => {
     const { failure, heard } = await check((response) => token(response, null));
-    expect(failure).toMatch(/no longer knows the token.*Nothing was computed/);
+    expect(failure).toMatch(/token for uploading the outputs has expired.*not started/);
     expect(heard.map(({ path }) => path)).toEqual(['/api/v1/token/current']);
   });
 
   test('that is for something else fails it too', async () => {
     const { failure } = await check(lives(hour, ['jobs.rest.create_job']));
-    expect(failure).toMatch(/for something else/);
+    expect(failure).toMatch(/has no write access/);
   });
 
   test('that lives for days is not mentioned', async () => {
@@ -75,7 +75,7 @@ describe('the token for the outputs', () => {
   test('that ends within a day: the owner is told until when', async () => {
     const { failure, said } = await check(lives(5 * hour));
     expect(failure).toBeNull();
-    expect(said).toMatch(/takes the outputs of this analysis until \d{4}-\d\d-\d\d \d\d:\d\d UTC/);
+    expect(said).toMatch(/Outputs can be uploaded to Girder until \d{4}-\d\d-\d\d \d\d:\d\d UTC/);
     expect(said).not.toContain('SECRET');
   });
 

@@ -69,7 +69,7 @@ function setUp() {
         target: 'partition=main',
         isOwnTarget: false,
         hasWorked: () => false,
-        onWait: (refusal: WaitingRefusal | null) => void waits[runId]?.push(refusal?.said ?? null),
+        onWait: (refusal: WaitingRefusal | null) => void waits[runId]?.push(refusal?.message ?? null),
         signal: never,
         ...over,
       },
@@ -161,7 +161,7 @@ describe('a submission that Slurm refuses', () => {
     await time.settle();
     canceled.abort(new Error('canceled'));
     expect((await ended).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
-    expect(gate.trouble()).toBeNull();
+    expect(gate.problem()).toBeNull();
   });
 });
 
@@ -174,12 +174,12 @@ describe('twenty runs that are refused', () => {
     const others = Array.from({ length: 19 }, async (_, index) => submit(`${index + 1}`));
     await time.pass(300_000);
     expect(new Set(calls)).toEqual(new Set(['0']));
-    expect(gate.trouble()).toContain('20 runs wait: Required partition not available');
+    expect(gate.problem()).toContain('20 runs wait: Required partition not available');
     accept();
     await time.pass(30_000);
     const answers = await Promise.all([first, ...others]);
     expect(answers.every(({ kind }) => kind === 'submitted')).toBe(true);
-    expect(gate.trouble()).toBeNull();
+    expect(gate.problem()).toBeNull();
   });
 
   test('close the intake, which opens when one is accepted', async () => {
