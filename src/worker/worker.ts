@@ -120,7 +120,7 @@ export async function createWorker({
       stop.abort(reason);
       failed.abort(reason);
     },
-    onTrouble(problem) {
+    onProblem(problem) {
       lockProblem = problem;
     },
     stopping: stop.signal,

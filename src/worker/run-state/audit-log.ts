@@ -9,29 +9,29 @@ import type { Log } from '../../base/log.js';
 import { maskText } from '../../base/redact.js';
 
 /**
- * Every external command with how it ended, one JSON line each, in `commands.jsonl` of the state directory. Questions that are
- * asked again and again with the same end are counted in one line; whatever changes something has lines of its own: one
- * when it is begun, which is all that a worker leaves of it that is killed meanwhile, and one when it has ended.
+ * Every external command and its result, one JSON line each, in `commands.jsonl` of the state directory. Repeated queries with
+ * the same result are counted in one line. A command that changes something has two lines, one when it starts and one when it
+ * ends, so that it is on record even if the worker is killed meanwhile.
  */
 export interface AuditLog {
   begin(command: StartedCommand): void;
   note(record: CommandRecord): void;
-  /** Writes what is still counted; then nothing more. */
+  /** Writes the pending counts and closes the file. */
   close(): Promise<void>;
 }
 
 export interface AuditLogOptions {
-  /** Who runs the commands: `worker` or `runs`. */
+  /** What runs the commands: `worker` or `runs`. */
   by: string;
   clock: Clock;
   log: Log;
-  /** Bytes of one file, and how many older ones are kept. */
+  /** Maximum bytes of one file, and the number of older files that are kept. */
   maxBytes?: number;
   keep?: number;
 }
 
-/** A line of the file, about a command that is begun. */
-interface BegunEntry {
+/** The line of a command that has started. */
+interface StartEntry {
   at: string;
   by: string;
   pid: number;
@@ -40,102 +40,101 @@ interface BegunEntry {
   begun?: true;
 }
 
-/** About one that has ended. */
-interface Entry extends BegunEntry {
-  /** Null: it did not end by itself, and `trouble` says what became of it. */
+/** The line of a command that has ended. */
+interface EndEntry extends StartEntry {
+  /** Null if it was killed or could not be started; `trouble` says which. */
   exitCode: number | null;
   ms: number;
   trouble?: string;
-  /** Further times with the same end, the last of them then; `ms` is the longest. */
+  /** Repetitions with the same result, and the time of the last one; `ms` is the longest. */
   again?: number;
   until?: string;
 }
 
 export const auditFileName = 'commands.jsonl';
 
-const longestArgument = 1_000;
-const mostArguments = 500;
-const longestTrouble = 1_000;
-/** Questions that are counted at one time, and for how long at most. */
-const mostCounted = 32;
-const countedMs = 60 * 60_000;
-/** Lines that wait for a slow disk; further ones are only counted. */
-const mostWaiting = 5_000;
+const maxArgumentLength = 1_000;
+const maxArguments = 500;
+const maxMessageLength = 1_000;
+/** Queries that are counted at one time, and for how long. */
+const maxCounted = 32;
+const maxCountedMs = 60 * 60_000;
+/** Lines that wait for a slow disk; further ones are dropped and counted. */
+const maxWaiting = 5_000;
 
-/** Only ask. */
-const askers = new Set(['squeue', 'sacct', 'sinfo', 'sprio', 'sdiag']);
+/** Commands that only query. */
+const queryCommands = new Set(['squeue', 'sacct', 'sinfo', 'sprio', 'sdiag']);
 
-/** Whether a command cannot change anything. */
+/** Whether a command only queries and cannot change anything. */
 export function isQuestion(file: string, args: readonly string[]): boolean {
   const name = basename(file);
   const verb = args.find((arg) => !arg.startsWith('-'));
   if (name === 'scontrol') return verb === 'show' || verb === 'ping';
   if (name === 'sacctmgr') return verb === 'show' || verb === 'list';
-  return askers.has(name) || (args.length === 1 && args[0] === '--version');
+  return queryCommands.has(name) || (args.length === 1 && args[0] === '--version');
 }
 
-/** Opens the audit log. What cannot be written of it holds up nothing: the worker's log says so once. */
+/** Opens the audit log. A failed write blocks nothing: the worker's log reports it once. */
 export function openAuditLog(
   stateDirectory: string,
   { by, clock, log, maxBytes = 8_000_000, keep = 4 }: AuditLogOptions,
 ): AuditLog {
   const path = join(stateDirectory, auditFileName);
-  const counted = new Map<string, { entry: Entry; since: number }>();
+  const counted = new Map<string, { entry: EndEntry; since: number }>();
   let lines: string[] = [];
   let dropped = 0;
-  let isWell = true;
+  let isWritable = true;
   let opened: { file: FileHandle; bytes: number } | null = null;
   let writing: Promise<void> | null = null;
 
-  function nameOf({ at, file, args }: StartedCommand): BegunEntry {
+  function startEntry({ at, file, args }: StartedCommand): StartEntry {
     return {
       at: new Date(at).toISOString(),
       by,
       pid: process.pid,
       command: file,
-      args: args.slice(0, mostArguments).map((arg) => arg.slice(0, longestArgument)),
+      args: args.slice(0, maxArguments).map((arg) => arg.slice(0, maxArgumentLength)),
     };
   }
 
-  function entryOf(record: CommandRecord): Entry {
+  function endEntry(record: CommandRecord): EndEntry {
     const { result } = record;
-    const trouble = maskText(describeFailure(result)).slice(0, longestTrouble);
+    const message = maskText(describeFailure(result)).slice(0, maxMessageLength);
     return {
-      ...nameOf(record),
+      ...startEntry(record),
       exitCode: result.kind === 'exited' ? result.exitCode : null,
       ms: result.ms,
-      ...(trouble === '' ? {} : { trouble }),
+      ...(message === '' ? {} : { trouble: message }),
     };
   }
 
-  function count(entry: Entry): void {
+  function count(entry: EndEntry): void {
     const key = JSON.stringify([entry.command, entry.args]);
     const before = counted.get(key);
     const isSame = before?.entry.exitCode === entry.exitCode && before.entry.trouble === entry.trouble;
-    if (before !== undefined && isSame && clock.monotonic() - before.since < countedMs) {
+    if (before !== undefined && isSame && clock.monotonic() - before.since < maxCountedMs) {
       const { again = 0, ms } = before.entry;
-      const longest = Math.max(ms, entry.ms);
-      before.entry = { ...before.entry, again: again + 1, ms: longest, until: entry.at };
+      before.entry = { ...before.entry, again: again + 1, ms: Math.max(ms, entry.ms), until: entry.at };
       return;
     }
-    tell(key);
+    writeCount(key);
     counted.set(key, { entry, since: clock.monotonic() });
     put(entry);
     for (const oldest of counted.keys()) {
-      if (counted.size <= mostCounted) break;
-      tell(oldest);
+      if (counted.size <= maxCounted) break;
+      writeCount(oldest);
     }
   }
 
-  /** Writes how often a question was asked since its line. */
-  function tell(key: string): void {
+  /** Writes how often a query was repeated since its line. */
+  function writeCount(key: string): void {
     const found = counted.get(key);
     counted.delete(key);
     if (found?.entry.again !== undefined) put(found.entry);
   }
 
-  function put(entry: BegunEntry): void {
-    if (lines.length >= mostWaiting) dropped += 1;
+  function put(entry: StartEntry): void {
+    if (lines.length >= maxWaiting) dropped += 1;
     else lines.push(JSON.stringify(entry));
     writing ??= write().finally(() => {
       writing = null;
@@ -158,25 +157,25 @@ export function openAuditLog(
         }
         await opened.file.appendFile(text);
         opened.bytes += Buffer.byteLength(text);
-        isWell = true;
+        isWritable = true;
       } catch (error) {
-        if (isWell) log.warn({ path, why: errorLine(error) }, 'commands are missing in the audit log');
-        isWell = false;
+        if (isWritable) log.warn({ path, why: errorLine(error) }, 'commands are missing in the audit log');
+        isWritable = false;
       }
     }
   }
 
   return {
     begin(command) {
-      if (!isQuestion(command.file, command.args)) put({ ...nameOf(command), begun: true });
+      if (!isQuestion(command.file, command.args)) put({ ...startEntry(command), begun: true });
     },
     note(record) {
-      const entry = entryOf(record);
+      const entry = endEntry(record);
       if (isQuestion(record.file, record.args)) count(entry);
       else put(entry);
     },
     async close() {
-      for (const key of counted.keys()) tell(key);
+      for (const key of counted.keys()) writeCount(key);
       await writing;
       await opened?.file.close();
       opened = null;
@@ -190,7 +189,7 @@ async function openFile(path: string): Promise<{ file: FileHandle; bytes: number
   return { file, bytes: (await file.stat()).size };
 }
 
-/** `commands.jsonl` becomes `commands.jsonl.1`, and so on; the oldest goes. */
+/** Renames `commands.jsonl` to `commands.jsonl.1`, and so on; removes the oldest. */
 async function rotate(
   path: string,
   file: FileHandle,

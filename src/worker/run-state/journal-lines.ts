@@ -1,22 +1,22 @@
 import { crc32 } from 'node:zlib';
 
-import { applyEvent, beginRun, nothingFollowed, type Run, type RunEvent } from './run.js';
+import { applyEvent, beginRun, noFollowUps, type Run, type RunEvent } from './run.js';
 
-/** What a line of the journal says: an event, or a whole run as a compaction found it. */
+/** The content of a journal line: an event, or a complete run written by a compaction. */
 export type Line = { run: string; event: RunEvent } | { snapshot: Run };
 
 /**
- * Raised by what an older program could not fold: 2 has checksums, and runs that are run again or forgotten; 3 has uploads
- * that are begun, and pieces of log that bring streams forward too; 4 has trouble with Girder.
+ * Incremented when an older version could not read the journal correctly. 2: checksums, retried and forgotten runs; 3: uploads
+ * in progress, log chunks that include streams; 4: events about errors of Girder.
  */
 export const journalVersion = 4;
 
 /** The first line of a journal, which names its format. */
 export const formatLine = JSON.stringify({ journal: 'dsa-slurm', version: journalVersion });
 
-const checksum = /^(?<said>.*),"crc":"(?<crc>[0-9a-f]{8})"\}$/s;
+const checksum = /^(?<text>.*),"crc":"(?<crc>[0-9a-f]{8})"\}$/s;
 
-/** A line with its checksum, so that a flipped bit in a job id is not taken for another job. */
+/** Serializes a line with a checksum, so that a flipped bit in a job id cannot point to another job. */
 export function writeLine(line: Line): string {
   const text = JSON.stringify(line);
   return `${text.slice(0, -1)},"crc":"${crcOf(text)}"}`;
@@ -26,15 +26,15 @@ function crcOf(text: string): string {
   return crc32(text).toString(16).padStart(8, '0');
 }
 
-/** Reads a line. Those of version 1 have no checksum. */
+/** Parses a line. Lines of version 1 have no checksum. */
 export function parseLine(line: string): Line | 'format' | 'newer' | 'damaged' {
   const checked = checksum.exec(line)?.groups;
-  const text = checked === undefined ? line : `${checked['said']}}`;
+  const text = checked === undefined ? line : `${checked['text']}}`;
   if (checked !== undefined && crcOf(text) !== checked['crc']) return 'damaged';
   return readLine(text);
 }
 
-/** Reads a line whose checksum may be wrong, for a recovery that an operator asks for. Null if there is nothing to read. */
+/** Parses a line whose checksum may be wrong, for a recovery that an operator requests. Null if it cannot be parsed. */
 export function salvageLine(line: string): Line | null {
   const read = readLine(line);
   return typeof read === 'string' ? null : read;
@@ -108,7 +108,7 @@ const eventTypes: Record<RunEvent['type'], true> = {
   forgotten: true,
 };
 
-/** What runs in the journals of older versions do not have. */
+/** Fields that runs in journals of older versions do not have. */
 const addedLater = {
   streamOffsets: {},
   pieceOnItsWay: null,
@@ -116,14 +116,14 @@ const addedLater = {
   streamsOnItsWay: {},
   brokenStream: null,
   outputsBegun: {},
-  followUps: nothingFollowed,
+  followUps: noFollowUps,
   stages: [],
   facts: null,
   retryOf: null,
   retry: null,
 } satisfies Partial<Run>;
 
-/** Takes a line in. False if it makes no sense: an event of a run that never began. */
+/** Applies a line to the runs. False if it does not fit: an event of an unknown run. */
 export function foldLine(runs: Map<string, Run>, line: Line): boolean {
   if ('snapshot' in line) {
     runs.set(line.snapshot.id, { ...addedLater, ...line.snapshot });

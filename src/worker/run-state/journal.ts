@@ -12,46 +12,46 @@ import { journalPath, readJournal } from './read-journal.js';
 import type { Run, RunEvent } from './run.js';
 
 /**
- * The journal: every event of every run, one JSON line each, in `journal.jsonl` of the state directory. The first
- * line names the format. It holds Girder's tokens while a run is under way, so only its owner may read it.
+ * The journal: every event of every run, one JSON line each, in `journal.jsonl` of the state directory. The first line names the
+ * format. It contains Girder tokens of unfinished runs, so only its owner can read it.
  */
 export interface Journal {
-  /** Writes an event; resolves when it is on the disk and would survive a power cut. Keeps the order of calls. */
+  /** Writes an event; resolves when it is on disk and would survive a power failure. Keeps the order of calls. */
   append(runId: string, event: RunEvent): Promise<void>;
   /** Writes an event with the next durable one, or within a second. */
   appendSoon(runId: string, event: RunEvent): void;
-  /** Replaces the whole journal by these runs as they are now. */
+  /** Replaces the whole journal with the current state of these runs. */
   compact(runs: Iterable<Run>): Promise<void>;
-  /** Finds out whether there is room for more than a few events. @throws DsaSlurmError `files` if there is not */
+  /** Checks whether there is disk space for several tasks. @throws DsaSlurmError `files` if there is not */
   probe(): Promise<void>;
   /** Bytes written since the last compaction. */
   bytes(): number;
-  /** How it is with the file, for screens. */
+  /** The state of the file, for screens. */
   state(): JournalState;
   close(): Promise<void>;
 }
 
 export interface JournalState {
   path: string;
-  /** Its whole size. */
+  /** Size of the file. */
   bytes: number;
-  /** When it was last made safe on the disk, and how long that took, in milliseconds; null before the first time. */
+  /** When it was last synced to disk, and how long that took, in milliseconds; null before the first sync. */
   synced: { at: number; ms: number } | null;
 }
 
 const soonMs = 1_000;
-/** So much room is to be there again before a disk is no longer taken for full: the messages of several tasks. */
+/** Free space that a full disk must have again before tasks are accepted: enough for the messages of several tasks. */
 const probeBytes = 256 * 1024;
 
 /** The part of the lock on the state directory that a journal needs. */
 export type JournalLease = Pick<Lease, 'hold' | 'confirm'>;
 
 /**
- * Reads a journal and opens it for appending. The caller holds the lock on `directory`. A damaged journal is copied
- * first, and the log says which lines of it are lost.
+ * Reads a journal and opens it for appending. The caller holds the lock on `directory`. A damaged journal is copied first, and
+ * its lost lines are logged.
  *
- * Nothing counts as written until `lease` has been confirmed after it: whoever takes the lock later then reads it. A line
- * that a worker appends after that goes into a file that has been replaced, and the worker is told that it has lost the lock.
+ * A write counts only once `lease` was confirmed after it, because then the next holder of the lock reads it. If another worker
+ * has taken over and replaced the file, this confirmation fails.
  * @throws DsaSlurmError `files`
  */
 export async function openJournal(
@@ -82,7 +82,7 @@ export async function openJournal(
   }
 }
 
-/** That the lock was lost is said as it is. */
+/** A lost lock is reported as such, not as a failed write. */
 function isLoss(error: unknown): boolean {
   return error instanceof DsaSlurmError && error.code === 'worker';
 }
@@ -101,8 +101,9 @@ interface Opened {
 }
 
 /**
- * Writes a journal that says just `runs`, beside the old one, and puts it in its place. It is given back open: whoever had
- * the old one open has to let go of it, because what is written there from now on is lost.
+ * Atomically replaces the journal with one that contains only `runs`. The caller must close its handle of the old file, because
+ * later writes to that are lost.
+ * @returns the new file, open for appending
  */
 async function replaceJournal(path: string, runs: Iterable<Run>, lease: JournalLease): Promise<Opened> {
   const fresh = `${path}.new`;
@@ -121,7 +122,7 @@ async function replaceJournal(path: string, runs: Iterable<Run>, lease: JournalL
     await rename(fresh, path);
   } catch (error) {
     await file.close();
-    // on a full disk it would take the room that the old one needs
+    // on a full disk it would take the space that the old one needs
     await rm(fresh, { force: true }).catch(() => undefined);
     throw error;
   }
@@ -129,8 +130,8 @@ async function replaceJournal(path: string, runs: Iterable<Run>, lease: JournalL
 }
 
 /**
- * Appends in groups: whatever was asked for while a write was under way goes with the next one, so a thousand runs
- * cost a handful of fdatasync calls and not a thousand.
+ * Appends in groups: lines that arrive during a write are written together with the next one, so that a thousand runs need few
+ * fdatasync calls.
  */
 function createWriter(
   path: string,
@@ -144,9 +145,9 @@ function createWriter(
   let waiters: { resolve: () => void; reject: (error: Error) => void }[] = [];
   let timer: NodeJS.Timeout | null = null;
   let closed = false;
-  /** The file may end in the middle of a line. */
+  /** The file may end with an incomplete line. */
   let isRagged = false;
-  // everything that touches the file takes its turn on this chain
+  // all file operations are serialized on this chain
   let turn: Promise<void> = Promise.resolve();
 
   const inTurn = async (work: () => Promise<void>): Promise<void> => {
@@ -155,7 +156,7 @@ function createWriter(
     return result;
   };
 
-  /** Appends durably, or not at all: half a line in the middle of the file would take the next one with it. */
+  /** Appends durably or not at all: after an incomplete line, the next one could not be read either. */
   const write = async (text: string): Promise<void> => {
     const start = bytes;
     const whole = isRagged ? `\n${text}` : text;
@@ -170,27 +171,27 @@ function createWriter(
       synced = { at: Date.now(), ms: Math.round(performance.now() - began) };
     } catch (error) {
       if (isLoss(error)) throw error;
-      // NFS: the file is gone from its server
+      // NFS: the file was removed on the server
       if (systemCode(error) !== 'ESTALE') {
-        await cutBack(start);
-        throw cannotWrite(path, error, 'Free space in the state directory; intake goes on by itself then.');
+        await truncateTo(start);
+        throw cannotWrite(path, error, 'Free space in the state directory; tasks are then accepted again.');
       }
       await lease.confirm();
     }
     try {
-      await putBack(whole);
+      await restore(whole);
     } catch (error) {
       if (isLoss(error)) throw error;
       isRagged = true;
-      throw cannotWrite(path, error, 'Free space in the state directory; intake goes on by itself then.');
+      throw cannotWrite(path, error, 'Free space in the state directory; tasks are then accepted again.');
     }
   };
 
   /**
-   * The file may have been removed, or replaced by a worker that was stopped in the middle of a compaction and woke up after this
-   * one had taken over. What this one knows is whole: it writes it again.
+   * Restores the journal from memory if the file was removed or replaced, for example by a worker that was suspended during a
+   * compaction and resumed after this one took over.
    */
-  const putBack = async (text: string): Promise<void> => {
+  const restore = async (text: string): Promise<void> => {
     const { nlink } = await file.stat().catch((error: unknown) => {
       if (systemCode(error) === 'ESTALE') return { nlink: 0 };
       throw error;
@@ -201,14 +202,14 @@ function createWriter(
     ({ file, bytes } = await replaceJournal(path, runs.values(), lease));
     compacted = bytes;
     await old.close().catch(() => undefined);
-    // a run that begins is not among `runs` yet; what is told twice makes no difference
+    // `runs` does not contain a run that was just accepted; repeated events have no effect
     await file.appendFile(text);
     bytes += Buffer.byteLength(text);
     await file.datasync();
     await syncDirectory(dirname(path));
   };
 
-  const cutBack = async (size: number): Promise<void> => {
+  const truncateTo = async (size: number): Promise<void> => {
     bytes = size;
     await file.truncate(size).catch(() => {
       isRagged = true;
@@ -220,16 +221,16 @@ function createWriter(
     timer = null;
     if (lines.length === 0) return;
     const text = `${lines.join('\n')}\n`;
-    const told = waiters;
+    const written = waiters;
     lines = [];
     waiters = [];
     try {
       await write(text);
-      for (const waiter of told) waiter.resolve();
+      for (const waiter of written) waiter.resolve();
     } catch (error) {
       const failure = coerceError(error);
-      for (const waiter of told) waiter.reject(failure);
-      if (told.length === 0) log.error({ err: failure }, 'journal');
+      for (const waiter of written) waiter.reject(failure);
+      if (written.length === 0) log.error({ err: failure }, 'journal');
     }
   };
 
@@ -270,7 +271,7 @@ function createWriter(
       if (closed) return;
       await inTurn(async () => {
         await write(`${' '.repeat(probeBytes - 1)}\n`);
-        await cutBack(bytes - probeBytes);
+        await truncateTo(bytes - probeBytes);
       });
     },
     bytes: () => bytes - compacted,

@@ -10,30 +10,30 @@ import { describeSelf, isCertainlyDead, parseOwner, type ProcessIdentity } from 
 /*
  * The lock of a state directory that several hosts may share. `worker.lock/` holds one file per claim, `lease.<generation>`.
  *
- * - A claim is the exclusive creation of the file of the next generation, which exactly one process can do, on NFS and
- *   Lustre too. The new holder then removes the files of lower generations. The highest one is never removed, so that no
+ * - A claim is the exclusive creation of the file of the next generation, in which only one process can succeed, also on NFS and
+ *   Lustre. The new holder then removes the files of lower generations. The highest one is never removed, so that no
  *   generation is claimed twice.
- * - The holder rewrites its file every `renewMs`. Others judge it by the changes that they see in its content over their own
- *   monotonic clock: neither the clocks of two hosts nor the time stamps of a file server are ever compared.
- * - A holder whose last renewal is older than `leaseMs` holds nothing until it has claimed the next generation. Others
- *   claim only after `takeoverMs` without a change, which is longer.
- * - The holder opens its file by name before it counts on holding it: opening is what makes NFS ask its server (close-to-open
- *   consistency). A file that is gone means that somebody else has claimed a higher generation.
+ * - The holder rewrites its file every `renewMs`. Others watch its content with their own monotonic clock: neither the clocks of
+ *   two hosts nor the timestamps of a file server are ever compared.
+ * - A holder whose last renewal is older than `leaseMs` no longer holds the lease until it has claimed the next generation.
+ *   Others claim only after `takeoverMs` without a change, which is longer.
+ * - The holder opens its file by name to confirm the lease, because opening makes an NFS client ask its server (close-to-open
+ *   consistency). If the file is gone, another process has claimed a higher generation.
  */
 
-/** A moment by both clocks that count the time a process is stopped. */
+/** A moment on both clocks. */
 interface Mark {
   monotonic: number;
   boottime: number;
 }
 
-/** Time for leases; milliseconds. Never the time of day, which is set forward and back. */
+/** Clocks for leases, in milliseconds. Never the time of day, which can be set. */
 export interface LeaseClock {
-  /** CLOCK_MONOTONIC: goes on while the process is stopped. */
+  /** CLOCK_MONOTONIC: includes time for which the process is stopped. */
   monotonic(): number;
-  /** CLOCK_BOOTTIME: goes on while the machine is suspended, too. */
+  /** CLOCK_BOOTTIME: also includes time for which the host is suspended. */
   boottime(): number;
-  /** Resolves after `ms` or when `signal` aborts. Keeps the process alive only if `ref`. Never rejects. */
+  /** Resolves after `ms` or when `signal` aborts; never rejects. `ref`: whether it keeps the process alive. */
   sleep(ms: number, options: { signal?: AbortSignal; ref: boolean }): Promise<void>;
 }
 
@@ -45,45 +45,45 @@ export const systemLeaseClock: LeaseClock = {
   },
 };
 
-/** All in milliseconds. */
+/** Durations of a lease, in milliseconds. */
 export interface LeaseTimes {
-  /** A renewal counts for so long. */
+  /** How long a renewal is valid. */
   leaseMs: number;
-  /** Between two renewals. */
+  /** Interval of renewals. */
   renewMs: number;
-  /** Without a change for so long, a lease may be taken over. */
+  /** How long a lease must be unchanged before it may be taken over. */
   takeoverMs: number;
-  /** Between two looks at somebody else's lease. */
-  lookMs: number;
+  /** Interval of checks of another process's lease. */
+  checkMs: number;
 }
 
 /** @param leaseSeconds setting `worker.leaseSeconds` */
 export function leaseTimes(leaseSeconds: number): LeaseTimes {
   const leaseMs = leaseSeconds * 1_000;
-  return { leaseMs, renewMs: leaseMs / 5, takeoverMs: takeoverAfter(leaseMs), lookMs: leaseMs / 8 };
+  return { leaseMs, renewMs: leaseMs / 5, takeoverMs: takeoverAfter(leaseMs), checkMs: leaseMs / 8 };
 }
 
-/** Clocks of two machines may run at rates that differ, but not by a third. */
+/** A third longer, because the clocks of two hosts can run at slightly different rates. */
 function takeoverAfter(leaseMs: number): number {
   return (leaseMs * 4) / 3;
 }
 
-/** What `hold` relies on without looking at the disk again, in milliseconds. */
+/** For how many milliseconds `hold` relies on the last confirmation. */
 const freshMs = 500;
 const lockDirectoryName = 'worker.lock';
 const leaseFile = /^lease\.(?<generation>\d{1,15})$/;
 
-/** A lease as it was found. */
+/** A lease as it was read. */
 export interface SeenLease {
-  /** 0: the lock of a version without leases. */
+  /** 0 for the lock of version 0.1, which had no leases. */
   generation: number;
-  /** Differs after each renewal. */
+  /** Changes with each renewal. */
   signature: string;
   /** Null if it cannot be read. */
   owner: ProcessIdentity | null;
-  /** Given back by its owner. */
+  /** Released by its owner. */
   isFree: boolean;
-  /** How long its owner relies on a renewal; 0 if it does not say. */
+  /** How long its owner relies on a renewal; 0 if unknown. */
   leaseMs: number;
 }
 
@@ -96,7 +96,7 @@ interface LeaseContent {
   owner: ProcessIdentity;
 }
 
-/** Always of the same length for the same holder, so that one write replaces it in place. */
+/** Always has the same length for the same holder, so that one write replaces it in place. */
 function leaseText({ renewal, ...content }: LeaseContent): string {
   return `${JSON.stringify({ ...content, renewal: String(renewal).padStart(12, '0') })}\n`;
 }
@@ -113,7 +113,7 @@ function parseLease(generation: number, text: string): SeenLease {
       leaseMs: 'leaseMs' in value && typeof value.leaseMs === 'number' ? value.leaseMs : 0,
     };
   } catch {
-    // in the middle of a write; its change counts all the same
+    // read during a write, which is a change all the same
     return unknown;
   }
 }
@@ -132,8 +132,8 @@ function pathOf(lockDirectory: string, generation: number): string {
 }
 
 /**
- * The newest lease of a state directory; null if nobody ever had one.
- * @throws whatever the file system says if it does not answer the question
+ * Reads the newest lease of a state directory; null if there was never one.
+ * @throws the error of the file system
  */
 export async function readLease(stateDirectory: string): Promise<SeenLease | null> {
   const lockDirectory = join(stateDirectory, lockDirectoryName);
@@ -148,21 +148,21 @@ export async function readLease(stateDirectory: string): Promise<SeenLease | nul
     try {
       return parseLease(generation, await readFile(pathOf(lockDirectory, generation), 'utf8'));
     } catch (error) {
-      // a listing that NFS remembers from before a takeover
+      // NFS may have cached the listing from before a takeover
       if ((systemCode(error) !== 'ENOENT' && systemCode(error) !== 'ESTALE') || attempt >= 3) throw error;
-      await forgetListing(lockDirectory);
+      await refreshListing(lockDirectory);
     }
   }
 }
 
-/** A change of our own makes an NFS client ask for the content of a directory again. */
-async function forgetListing(lockDirectory: string): Promise<void> {
+/** Changes the directory, so that an NFS client reads it again. */
+async function refreshListing(lockDirectory: string): Promise<void> {
   const path = join(lockDirectory, `look.${randomBytes(6).toString('hex')}`);
   await (await open(path, 'wx', 0o600)).close();
   await rm(path, { force: true });
 }
 
-/** Version 0.1 had a directory whose time of change it renewed, and the owner beside it. */
+/** Version 0.1 renewed the mtime of the directory, and had its owner in a separate file. */
 async function readOldLock(stateDirectory: string, lockDirectory: string): Promise<SeenLease | null> {
   const text = await readFile(join(stateDirectory, 'worker.owner'), 'utf8').catch((error: unknown) => {
     if (systemCode(error) === 'ENOENT') return null;
@@ -174,7 +174,7 @@ async function readOldLock(stateDirectory: string, lockDirectory: string): Promi
 }
 
 /**
- * Creates the lease of a generation, and removes those before it.
+ * Creates the lease of a generation, and removes those of lower generations.
  * @returns false if another process has this generation or a higher one
  */
 async function claim(lockDirectory: string, content: LeaseContent): Promise<boolean> {
@@ -199,7 +199,7 @@ async function claim(lockDirectory: string, content: LeaseContent): Promise<bool
       await rm(path, { force: true });
       return false;
     }
-    // from here on the holder before us finds its file gone
+    // the previous holder then finds its file gone
     for (const lower of all.slice(0, -1)) await rm(pathOf(lockDirectory, lower), { force: true });
     return true;
   } catch (error) {
@@ -208,29 +208,29 @@ async function claim(lockDirectory: string, content: LeaseContent): Promise<bool
   }
 }
 
-/** Judges somebody else's lease by how long it has not changed. */
+/** Observes another process's lease to find out when it has expired. */
 export function createObserver(clock: LeaseClock, times: LeaseTimes) {
   const now = createMarks(clock);
   let signature: string | null = null;
   let unchangedSince = now.mark();
-  let lookedAt = unchangedSince;
+  let checkedAt = unchangedSince;
   let changes = 0;
   return {
-    /** Notes a lease that was just read, and says whether its holder can no longer rely on it. */
+    /** Compares a lease that was just read with the last one. Returns whether its holder can no longer rely on it. */
     isExpired(seen: SeenLease): boolean {
       const current = `${seen.generation} ${seen.signature}`;
-      // while the file server is away nobody can renew: what was not looked at does not count
-      const isGap = now.since(lookedAt) > times.leaseMs / 2;
-      lookedAt = now.mark();
+      // the holder cannot renew while the file server is unavailable, so unobserved time does not count
+      const isGap = now.since(checkedAt) > times.leaseMs / 2;
+      checkedAt = now.mark();
       if (current !== signature || isGap) {
         if (signature !== null && current !== signature) changes += 1;
         signature = current;
-        unchangedSince = lookedAt;
+        unchangedSince = checkedAt;
         return false;
       }
       return now.since(unchangedSince) >= Math.max(times.takeoverMs, takeoverAfter(seen.leaseMs));
     },
-    /** How often it was seen to change. */
+    /** Number of observed changes. */
     changes: () => changes,
   };
 }
@@ -246,28 +246,28 @@ function createMarks(clock: LeaseClock) {
 export interface LeaseOptions {
   times: LeaseTimes;
   clock: LeaseClock;
-  /** Called once, when another process has taken over. Nothing may be written from then on. */
+  /** Called once, when another process has taken over: from then on nothing may be written. */
   onLost: (reason: string) => void;
-  /** Called with why the lease cannot be renewed at present, and with null when it can be again. */
-  onTrouble: (trouble: string | null) => void;
-  /** While it is not aborted, a file system that does not answer is waited for. */
+  /** Called with the reason why the lease cannot be renewed at present, and with null when it can again. */
+  onProblem: (problem: string | null) => void;
+  /** Until it aborts, calls wait for a file system that does not answer. */
   stopping: AbortSignal;
 }
 
-/** A held lease, which is renewed until it is released or lost. */
+/** A held lease. It is renewed until it is released or lost. */
 export interface Lease {
-  /** Of the claim; raised by each later holder. */
+  /** Generation of the last claim. */
   generation(): number;
   /**
-   * Resolves once this process is known to hold the lease. To be awaited before each write that a second worker must not
-   * make as well. While the file system does not answer, it waits.
+   * Resolves once this process is known to hold the lease. Await it before each write that must not be made by two workers. Waits
+   * while the file system does not answer.
    * @throws DsaSlurmError `worker` if the lease is lost, or if it cannot be confirmed while the worker stops
    */
   hold(): Promise<void>;
-  /** As {@link hold}, and asks the file system in any case: what was written before is then known to the next holder. */
+  /** Like {@link hold}, but always asks the file system: a later holder then sees what was written before. */
   confirm(): Promise<void>;
   isLost(): boolean;
-  /** Gives the lease back, so that others need not wait until it expires. Never rejects. */
+  /** Releases the lease, so that others need not wait until it expires. Never rejects. */
   release(): Promise<void>;
 }
 
@@ -278,7 +278,7 @@ export interface Lease {
 export async function claimLease(
   stateDirectory: string,
   previous: SeenLease | null,
-  { times, clock, onLost, onTrouble, stopping }: LeaseOptions,
+  { times, clock, onLost, onProblem, stopping }: LeaseOptions,
 ): Promise<Lease | null> {
   const lockDirectory = join(stateDirectory, lockDirectoryName);
   const { mark, since } = createMarks(clock);
@@ -308,14 +308,16 @@ export async function claimLease(
     onLost(reason);
   }
 
-  async function loseToOthers(): Promise<void> {
+  async function loseToOther(): Promise<void> {
     const { owner } = (await readLease(stateDirectory).catch(() => null)) ?? { owner: null };
-    const who = owner === null ? 'another process' : `process ${owner.pid} on ${owner.host}`;
-    lose(`the state directory was taken over by ${who}`);
+    const holder = owner === null ? 'another process' : `process ${owner.pid} on ${owner.host}`;
+    lose(`the state directory was taken over by ${holder}`);
   }
 
-  /** Reads our own file, and writes to it with `change`. False if it is not ours any more. */
-  async function visit(change: Partial<Pick<LeaseContent, 'renewal' | 'state'>> | null): Promise<boolean> {
+  /** Reads the own file and writes `change` to it. False if this process no longer holds the lease. */
+  async function readOrUpdate(
+    change: Partial<Pick<LeaseContent, 'renewal' | 'state'>> | null,
+  ): Promise<boolean> {
     const path = pathOf(lockDirectory, content.generation);
     try {
       const file = await open(path, change === null ? 'r' : 'r+');
@@ -339,11 +341,11 @@ export async function claimLease(
 
   async function renew(): Promise<void> {
     const began = mark();
-    if (await visit({ renewal: content.renewal + 1 })) renewed = began;
-    else await loseToOthers();
+    if (await readOrUpdate({ renewal: content.renewal + 1 })) renewed = began;
+    else await loseToOther();
   }
 
-  /** After an expiry: others may claim as well, and only one of us gets the next generation. */
+  /** Claims the next generation after the lease has expired; another process can be faster. */
   async function reclaim(): Promise<void> {
     const began = mark();
     const next = { ...content, generation: content.generation + 1 };
@@ -351,10 +353,10 @@ export async function claimLease(
       content.generation = next.generation;
       renewed = began;
       confirmed = began;
-    } else await loseToOthers();
+    } else await loseToOther();
   }
 
-  // one question at a time: a file system that hangs holds one thread of Node's four, and not all
+  // one operation at a time: a hanging file system then blocks only one of Node's four threads
   const ask = createSingleFile();
 
   async function confirm(): Promise<void> {
@@ -366,13 +368,13 @@ export async function claimLease(
         else {
           await ask('read', async () => {
             const began = mark();
-            if (await visit(null)) confirmed = began;
-            else await loseToOthers();
+            if (await readOrUpdate(null)) confirmed = began;
+            else await loseToOther();
           });
           if (lost === null && isValid()) return;
         }
       } catch (error) {
-        onTrouble(troubleOf(error));
+        onProblem(describeProblem(error));
         if (stopping.aborted) throw lostError(`the state directory does not answer: ${errorLine(error)}`);
         await clock.sleep(times.renewMs, { signal: AbortSignal.any([over.signal, stopping]), ref: true });
       }
@@ -384,22 +386,22 @@ export async function claimLease(
       await clock.sleep(times.renewMs, { signal: over.signal, ref: false });
       if (over.signal.aborted) return;
       const answered = new AbortController();
-      void noteSilence(answered.signal);
+      void reportSilence(answered.signal);
       try {
         await ask('renew', async () => (isValid() ? renew() : reclaim()));
-        onTrouble(null);
+        onProblem(null);
       } catch (error) {
-        onTrouble(troubleOf(error));
+        onProblem(describeProblem(error));
       } finally {
         answered.abort();
       }
     }
   }
 
-  /** A file system that hangs gives no error either. */
-  async function noteSilence(answered: AbortSignal): Promise<void> {
+  /** Reports a file system that hangs, which gives no error. */
+  async function reportSilence(answered: AbortSignal): Promise<void> {
     await clock.sleep(times.leaseMs, { signal: AbortSignal.any([answered, over.signal]), ref: false });
-    if (!answered.aborted && !over.signal.aborted) onTrouble(troubleOf('it does not answer'));
+    if (!answered.aborted && !over.signal.aborted) onProblem(describeProblem('it does not answer'));
   }
   const renewing = keepRenewing();
 
@@ -415,22 +417,22 @@ export async function claimLease(
       if (over.signal.aborted) return;
       over.abort();
       await renewing;
-      await ask('release', async () => visit({ state: 'free' })).catch(() => undefined);
+      await ask('release', async () => readOrUpdate({ state: 'free' })).catch(() => undefined);
     },
   };
 }
 
-function troubleOf(error: unknown): string {
-  return `The lock of the state directory cannot be renewed: ${coerceError(error).message}. Nothing is written until it can be.`;
+function describeProblem(error: unknown): string {
+  return `The lock of the state directory cannot be renewed: ${coerceError(error).message}. Nothing is written until then.`;
 }
 
 function lostError(why: string): DsaSlurmError {
-  return new DsaSlurmError('worker', `This worker may not write any more: ${why}.`, {
-    next: 'The worker that has the state directory goes on with its runs.',
+  return new DsaSlurmError('worker', `This worker may no longer write: ${why}.`, {
+    next: 'The worker that holds the state directory continues its runs.',
   });
 }
 
-/** Runs one piece of work at a time. Callers that wait for the same kind share one, which begins after they asked. */
+/** Runs one operation at a time. Callers that wait for the same kind share one operation, which starts after their call. */
 function createSingleFile() {
   let turn: Promise<unknown> = Promise.resolve();
   const waiting = new Map<string, Promise<unknown>>();
@@ -448,8 +450,8 @@ function createSingleFile() {
   };
 }
 
-/** Whether a lease may be claimed at once: nobody has it, or who had it gave it back or has certainly died here. */
-export async function isUp(seen: SeenLease | null): Promise<boolean> {
+/** Whether a lease may be claimed immediately: it was released, or its holder has certainly died on this host. */
+export async function isClaimable(seen: SeenLease | null): Promise<boolean> {
   if (seen === null || seen.isFree) return true;
   return seen.owner !== null && (await isCertainlyDead(seen.owner));
 }

@@ -3,15 +3,15 @@ import { hostname } from 'node:os';
 
 import { systemCode } from '../../base/errors.js';
 
-/** A process that has something of ours (a state directory, a job), described well enough to tell later whether it still lives. */
+/** A process that owns a state directory or a job, described so that it can be checked later whether it is still alive. */
 export interface ProcessIdentity {
   pid: number;
   host: string;
   /** ISO 8601. */
   since: string;
-  /** The running kernel and the process namespace that `pid` counts in; null where the system does not tell. */
+  /** Boot id of the kernel and PID namespace of `pid`; null if unknown. */
   machine: string | null;
-  /** When the process began, in the kernel's own count: tells it from a later process of the same number. */
+  /** Start time of the process in clock ticks: distinguishes it from a later process with the same pid. */
   born: string | null;
 }
 
@@ -20,18 +20,18 @@ export async function describeSelf(): Promise<ProcessIdentity> {
   return describeProcess(process.pid);
 }
 
-/** A process of this machine that is alive at present. */
+/** A process of this host that is alive. */
 export async function describeProcess(pid: number): Promise<ProcessIdentity> {
   return {
     pid,
     host: hostname(),
     since: new Date().toISOString(),
     machine: await thisMachine(),
-    born: (await look(pid))?.born ?? null,
+    born: (await readStat(pid))?.born ?? null,
   };
 }
 
-/** An owner that was written down; null if the text is none. */
+/** Parses an owner file; null if it is not valid. */
 export function parseOwner(text: string): ProcessIdentity | null {
   let value: unknown;
   try {
@@ -47,15 +47,14 @@ export function parseOwner(text: string): ProcessIdentity | null {
 }
 
 /**
- * Whether the owner is certainly dead. An owner on another machine, in another container, or one that the system does
- * not let us look at may be alive: false.
+ * Whether a process is certainly dead. False if it cannot be checked: on another host, in another PID namespace, or hidden.
  */
 export async function isCertainlyDead({ pid, machine, born }: ProcessIdentity): Promise<boolean> {
   if (machine === null || born === null || machine !== (await thisMachine())) return false;
-  const found = await look(pid);
+  const found = await readStat(pid);
   if (found !== null) return found.born !== born || found.isZombie;
   try {
-    // /proc may be hidden from us; a signal that is never sent asks the kernel itself
+    // /proc may hide processes; signal 0 checks for existence without being sent
     process.kill(pid, 0);
     return false;
   } catch (error) {
@@ -63,15 +62,15 @@ export async function isCertainlyDead({ pid, machine, born }: ProcessIdentity): 
   }
 }
 
-/** Whether the owner is a process of this machine that lives. One elsewhere may live, too: false. */
+/** Whether a process is certainly alive. False if it cannot be checked, as on another host. */
 export async function isCertainlyAlive({ pid, machine, born }: ProcessIdentity): Promise<boolean> {
   if (machine === null || born === null || machine !== (await thisMachine())) return false;
-  const found = await look(pid);
+  const found = await readStat(pid);
   return found !== null && found.born === born && !found.isZombie;
 }
 
-/** proc(5): of `/proc/<pid>/stat`, the fields after the program's name in brackets, which may hold anything. */
-async function look(pid: number): Promise<{ born: string; isZombie: boolean } | null> {
+/** Reads `/proc/<pid>/stat`, see proc(5). The program's name is in parentheses and can contain anything. */
+async function readStat(pid: number): Promise<{ born: string; isZombie: boolean } | null> {
   try {
     const text = await readFile(`/proc/${pid}/stat`, 'utf8');
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
@@ -82,7 +81,7 @@ async function look(pid: number): Promise<{ born: string; isZombie: boolean } | 
   }
 }
 
-/** Host names do not do: containers share them, and so do cloned login nodes with one shared home. */
+/** Host names are not unique: containers and cloned login nodes can share one. */
 async function thisMachine(): Promise<string | null> {
   try {
     const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8');

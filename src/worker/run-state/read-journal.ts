@@ -5,28 +5,26 @@ import { DsaSlurmError, coerceError, systemCode } from '../../base/errors.js';
 import { foldLine, parseLine } from './journal-lines.js';
 import type { Run } from './run.js';
 
-/** What a journal file says. */
+/** The content of a journal file. */
 export interface ReadJournal {
   runs: Map<string, Run>;
-  /** Numbers of lines that cannot be read, counted from 1. The events in them are lost, and nothing else. */
+  /** Numbers of unreadable lines, counted from 1. Only their events are lost. */
   damaged: readonly number[];
   /**
-   * Characters of a last line without an end. It was being written when the worker died, and had not been acknowledged
-   * to anyone: it is left out.
+   * Length of an incomplete last line, which is ignored: the worker died while writing it, so nothing relies on it.
    */
   torn: number;
-  /** The file is there, and its first line does not name the format: it was emptied, or its beginning is lost. */
+  /** The file exists, but its first line does not name the format: it was emptied, or its beginning is lost. */
   headless: boolean;
 }
 
-/** Where the journal of a state directory is. */
+/** Path of the journal of a state directory. */
 export function journalPath(stateDirectory: string): string {
   return join(stateDirectory, 'journal.jsonl');
 }
 
 /**
- * Folds a journal file into runs and changes nothing: whoever wants to may do so while a worker writes to it. One that
- * is not there has no runs.
+ * Reads the runs of a journal file, without changing anything; also safe while a worker writes to it. A missing file has no runs.
  * @throws DsaSlurmError `files` if it cannot be read, or was written by a newer version
  */
 export async function readJournal(path: string): Promise<ReadJournal> {
@@ -38,7 +36,7 @@ export async function readJournal(path: string): Promise<ReadJournal> {
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return { runs, damaged, torn: 0, headless: false };
     throw new DsaSlurmError('files', `The journal ${path} cannot be read: ${coerceError(error).message}.`, {
-      next: 'It holds the runs that are under way: make it readable for this user rather than removing it.',
+      next: 'Make it readable for this user. Do not remove it: it has the runs that are in flight.',
       cause: error,
     });
   }
@@ -46,7 +44,7 @@ export async function readJournal(path: string): Promise<ReadJournal> {
   const torn = lines.pop() ?? '';
   const headless = parseLine(lines[0] ?? '') !== 'format';
   for (const [index, line] of lines.entries()) {
-    // a write that failed half-way, and a test for room, leave empty ones
+    // failed writes and checks for free space leave empty lines
     if (line.trim() === '') continue;
     const parsed = parseLine(line);
     if (parsed === 'format') continue;

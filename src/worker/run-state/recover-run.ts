@@ -5,7 +5,7 @@ import { runKey } from '../../slurm/job-identity.js';
 import { foldLine, salvageLine } from './journal-lines.js';
 import type { Run } from './run.js';
 
-/** What the damaged journals of a state directory still hold of a run. */
+/** What the damaged journals of a state directory still have of a run. */
 export type RecoveredRun =
   /** `file`: the name of the journal copy that it was read from. */
   | { kind: 'run'; run: Run; file: string }
@@ -13,12 +13,12 @@ export type RecoveredRun =
   | { kind: 'nothing'; why: string };
 
 /**
- * Reads a run that was lost with a damaged journal from the copies that were set aside (`journal.jsonl.damaged-…`,
- * `journal.jsonl.torn`), the newest first. Lines whose checksum is wrong are used as well if they are still complete
- * JSON: a flipped bit rarely hits what a run needs, and Slurm itself says which job is meant.
+ * Recovers a run that was lost with a damaged journal from its copies (`journal.jsonl.damaged-…`, `journal.jsonl.torn`), the
+ * newest first. Lines with a wrong checksum are used too if they are complete JSON: a flipped bit rarely hits what a run needs,
+ * and the job id comes from Slurm.
  *
- * Slurm knows nothing of the message of a task, so without such a copy there is nothing to recover.
- * @param key the run's key, which its Slurm job carries
+ * Slurm does not have the message of a task, so without such a copy a run cannot be recovered.
+ * @param key the run's key, which is in the comment of its Slurm job
  */
 export async function recoverRun(stateDirectory: string, key: string): Promise<RecoveredRun> {
   const files = (await readdir(stateDirectory).catch(() => [])).filter((name) => copyPattern.test(name));
@@ -35,7 +35,7 @@ export async function recoverRun(stateDirectory: string, key: string): Promise<R
 
 const copyPattern = /^journal\.jsonl\.(?:damaged-\d+|torn)$/;
 
-/** By the time in the name; the torn copy, of which there is only one, comes last. */
+/** Sorts by the time in the name; the torn copy, which has none, comes last. */
 function newestFirst(a: string, b: string): number {
   return timeOf(b) - timeOf(a);
 }
@@ -55,7 +55,7 @@ async function readCopy(path: string, key: string): Promise<Run | null> {
   return null;
 }
 
-/** Without these a run cannot be followed to its end. */
+/** What a run lacks to be followed to its end; null if nothing. */
 function whatIsMissing(run: Run): string | null {
   if (run.stage === 'finished' || run.outcome !== null) return 'its run had ended';
   if (run.end !== null) return 'its run had seen the job end';

@@ -7,30 +7,30 @@ import { makeDirectory } from '../../base/make-directory.js';
 import { replaceFile } from '../../base/replace-file.js';
 import { isTaskId, type Task } from '../../celery/messages/task.js';
 
-/** What of a message is not in the journal any more once its run is finished. Holds tokens: never log it. */
+/** The part of a message that the journal drops once its run is finished. Contains tokens: never log it. */
 export type RetryMessage = Pick<Task, 'headers' | 'body'>;
 
 /**
- * Messages of runs that failed or were canceled, so that they can be run again: one file each in `messages/` of the state
- * directory, which only its owner may read. What is too old, or too much altogether, is removed, the oldest first.
+ * Messages of runs that failed or were canceled, for retries: one file each in `messages/` of the state directory, which only its
+ * owner can read. Expired messages are removed, and the oldest ones if all exceed the size limit.
  */
 export interface RetryMessages {
   /**
-   * Never throws: without its message a run cannot be run again, and that is all.
+   * Never throws: a lost message only means that the run cannot be retried.
    * @param tokensEnd when its tokens expire, in milliseconds since the epoch
    */
   keep(task: Task, tokensEnd: number): Promise<void>;
-  /** Null if it is not kept, or not any more. */
+  /** Null if there is none, or if it has expired. */
   read(id: string): Promise<RetryMessage | null>;
   remove(id: string): Promise<void>;
-  /** Removes those that are too old, and those whose run is not wanted any more. */
-  prune(isWanted: (id: string) => boolean): Promise<void>;
+  /** Removes expired messages and those that are no longer needed. */
+  prune(isNeeded: (id: string) => boolean): Promise<void>;
 }
 
 export interface RetryMessagesOptions {
-  /** How long a message is kept. */
+  /** Maximum age of a message in milliseconds. */
   maxMs: number;
-  /** All files together. */
+  /** Maximum size of all files. */
   maxBytes: number;
   now: () => number;
   log: Log;
@@ -52,7 +52,7 @@ export async function openRetryMessages(
   const entries = new Map<string, Entry>();
   await makeDirectory(directory, 0o700);
   for (const file of await readdir(directory)) {
-    // the name says until when, so that nothing has to be opened to know it
+    // the name has the expiry, so that files need not be opened
     const { until, id } = /^(?<until>\d{1,15})_(?<id>.+)\.json$/.exec(file)?.groups ?? {};
     const path = join(directory, file);
     if (until === undefined || !isTaskId(id)) await rm(path, { force: true });
@@ -90,7 +90,10 @@ export async function openRetryMessages(
         await replaceFile(join(directory, file), text);
       } catch (error) {
         entries.delete(id);
-        log.warn({ run: id, why: errorLine(error) }, 'the message is not kept: this run cannot be run again');
+        log.warn(
+          { run: id, why: errorLine(error) },
+          'the message cannot be saved: this run cannot be retried',
+        );
       }
     },
     async read(id) {
@@ -104,24 +107,26 @@ export async function openRetryMessages(
       }
     },
     remove: drop,
-    async prune(isWanted) {
-      const wanted = [...entries].filter(([id, { until }]) => until > now() && isWanted(id));
-      const keep = new Set(wanted.map(([id]) => id));
+    async prune(isNeeded) {
+      const needed = [...entries].filter(([id, { until }]) => until > now() && isNeeded(id));
+      const keep = new Set(needed.map(([id]) => id));
       for (const id of entries.keys()) if (!keep.has(id)) await drop(id);
       await makeRoom();
     },
   };
 }
 
-/** Between two looks for messages whose time is over, in milliseconds. */
+/** Milliseconds between removals of expired messages. */
 const pruneEveryMs = 10 * 60_000;
 
-/** Removes messages when their time is over, also while nothing else happens. Returns the way to stop. */
-export function keepPruned(messages: RetryMessages, isWanted: (id: string) => boolean, log: Log): () => void {
+/** Removes expired messages periodically. Returns a function that stops this. */
+export function keepPruned(messages: RetryMessages, isNeeded: (id: string) => boolean, log: Log): () => void {
   const prune = (): void => {
     messages
-      .prune(isWanted)
-      .catch((error: unknown) => log.warn({ why: errorLine(error) }, 'messages of old runs are still there'));
+      .prune(isNeeded)
+      .catch((error: unknown) =>
+        log.warn({ why: errorLine(error) }, 'messages of old runs cannot be removed'),
+      );
   };
   prune();
   const timer = setInterval(prune, pruneEveryMs);

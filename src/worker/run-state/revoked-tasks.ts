@@ -6,16 +6,15 @@ import { replaceFile } from '../../base/replace-file.js';
 import { isTaskId } from '../../celery/messages/task.js';
 
 /**
- * Task ids that were revoked, in `revoked.txt` of the state directory, one a line, the oldest first. Girder's revoke is a
- * broadcast that is stored nowhere (contract, section f), and its task may come long after it: after a restart of this worker too.
+ * Revoked task ids, in `revoked.txt` of the state directory, one per line, the oldest first. A revoke is a broadcast that no
+ * queue stores (docs/contract.md, section f), and its task can arrive much later, even after a restart of this worker.
  */
 export interface RevokedTasks {
   has(id: string): boolean;
-  /** The oldest first. */
+  /** Oldest first. */
   ids(): string[];
   /**
-   * Remembers ids; resolves when they are on the disk. They are known at once, also if the disk refuses them. What can be no
-   * task id here is left out.
+   * Remembers ids immediately, even if they cannot be written; resolves when they are on disk. Invalid task ids are ignored.
    * @throws DsaSlurmError `files`
    */
   add(ids: readonly string[]): Promise<void>;
@@ -23,12 +22,12 @@ export interface RevokedTasks {
 }
 
 /**
- * Ids that are remembered, as many as Celery remembers; the oldest is forgotten first. None is forgotten for its age:
- * RabbitMQ keeps a task for ever, so the one that was revoked may still come after any time.
+ * Maximum number of ids, as in Celery; the oldest is forgotten first. Ids do not expire, because RabbitMQ can deliver a task after
+ * any time.
  */
 const revokedKept = 50_000;
 
-/** Reads what was revoked. The caller holds the lock on `directory`, which exists. */
+/** Reads the revoked ids. The caller holds the lock on `directory`, which exists. */
 export async function openRevokedTasks(directory: string, kept = revokedKept): Promise<RevokedTasks> {
   const path = join(directory, 'revoked.txt');
   const known = new Set<string>();
@@ -36,7 +35,7 @@ export async function openRevokedTasks(directory: string, kept = revokedKept): P
   let file = await rewrite();
   let lines = known.size;
   let closed = false;
-  // everything that touches the file takes its turn on this chain
+  // all file operations are serialized on this chain
   let turn: Promise<void> = Promise.resolve();
 
   function remember(ids: readonly string[]): void {
@@ -50,7 +49,7 @@ export async function openRevokedTasks(directory: string, kept = revokedKept): P
     }
   }
 
-  /** Replaces the file with the ids that are known, and opens it for appending. */
+  /** Replaces the file with the known ids, and opens it for appending. */
   async function rewrite(): Promise<FileHandle> {
     await replaceFile(path, toLines(known));
     return open(path, 'a', 0o600);
@@ -65,7 +64,7 @@ export async function openRevokedTasks(directory: string, kept = revokedKept): P
       await old.close();
       return;
     }
-    // begins a line of its own, whatever a full disk left of the one before
+    // the newline ends an incomplete line that a full disk may have left
     await file.appendFile(`\n${toLines(ids)}`);
     await file.datasync();
     lines += ids.length;
@@ -82,7 +81,7 @@ export async function openRevokedTasks(directory: string, kept = revokedKept): P
       turn = written.catch(() => undefined);
       await written.catch((error: unknown) => {
         throw new DsaSlurmError('files', `${path} cannot be written: ${coerceError(error).message}.`, {
-          next: 'Free space in the state directory: until then a restart forgets what was revoked.',
+          next: 'Free space in the state directory. Until then, a restart forgets these revokes.',
           cause: error,
         });
       });
@@ -100,7 +99,7 @@ function toLines(ids: Iterable<string>): string {
   return Array.from(ids, (id) => `${id}\n`).join('');
 }
 
-/** What follows the last newline was being written when the worker died. */
+/** An incomplete last line is ignored: the worker died while writing it. */
 async function readIds(path: string): Promise<string[]> {
   try {
     const text = await readFile(path, 'utf8');
@@ -111,7 +110,7 @@ async function readIds(path: string): Promise<string[]> {
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return [];
     throw new DsaSlurmError('files', `${path} cannot be read: ${coerceError(error).message}.`, {
-      next: 'It holds the tasks that were canceled: make it readable for this user.',
+      next: 'Make it readable for this user: it has the canceled tasks.',
       cause: error,
     });
   }

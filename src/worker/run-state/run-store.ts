@@ -4,50 +4,50 @@ import type { Log } from '../../base/log.js';
 import type { Journal } from './journal.js';
 import { applyEvent, beginRun, type Run, type RunEvent } from './run.js';
 
-/** Finished runs that are remembered, so that a message delivered twice is known and screens have a past. */
+/** Finished runs that are remembered, to recognize messages that are delivered twice, and for the history. */
 const finishedKept = 2_000;
-/** The journal is rewritten when it has grown past this many bytes. */
+/** Bytes written to the journal before it is compacted. */
 const compactAtBytes = 64 * 1024 * 1024;
 
-/** After a compaction that failed, so much more is written before the next one. */
+/** Bytes until the next attempt after a failed compaction. */
 const compactAgainBytes = 16 * 1024 * 1024;
 
 /** An event without its time, which the run store adds. */
 export type NewRunEvent = RunEvent extends infer E ? (E extends RunEvent ? Omit<E, 'at'> : never) : never;
 
-/** All runs of this worker, as the journal has them. The one place where a run changes. */
+/** All runs of this worker, as in the journal. The only place where a run changes. */
 export interface RunStore {
   get(id: string): Run | undefined;
   all(): Iterable<Run>;
   inFlight(): number;
-  /** Of them, those that do nothing but wait for a Girder that is away or ill. */
+  /** Runs in flight that only wait for an unavailable Girder. */
   waitingForGirder(): number;
-  /** Counts of finished runs since this worker started, by outcome. */
+  /** Numbers of finished runs since this worker started, by outcome. */
   finished(): { succeeded: number; failed: number; canceled: number };
-  /** Begins a run. Rejects, with nothing begun, if it cannot be made durable. */
+  /** Creates a run. Rejects, without creating it, if it cannot be written to disk. */
   accept(event: Omit<Extract<RunEvent, { type: 'accepted' }>, 'at' | 'type'>): Promise<Run>;
-  /** Takes in a run that a damaged journal had lost. Rejects, with nothing changed, if it cannot be made durable. */
+  /** Adds a run that was recovered from a damaged journal. Rejects, without adding it, if it cannot be written to disk. */
   adopt(run: Run): Promise<void>;
   /**
-   * Writes down what happened and resolves with the run as it is then. What has happened cannot be taken back, so a full
-   * disk is waited out, with `trouble()` saying so. It rejects only if the worker stops meanwhile.
+   * Records an event and resolves with the changed run once it is on disk. An event cannot be undone, so a full disk is waited
+   * for, while `problem()` reports it. Rejects only if the worker stops meanwhile.
    */
-  record(id: string, news: NewRunEvent): Promise<Run>;
-  /** Writes down something that a crash may lose without harm. */
-  recordVolatile(id: string, news: NewRunEvent): Run;
-  /** Takes a finished run out of the run store and of the journal. False if it is not there, or not finished. */
+  record(id: string, event: NewRunEvent): Promise<Run>;
+  /** Records an event that may be lost in a crash. */
+  recordVolatile(id: string, event: NewRunEvent): Run;
+  /** Removes a finished run from the store and the journal. False if it does not exist or is not finished. */
   forget(id: string): Promise<boolean>;
-  /** Rewrites the journal, so that nothing is in it of what was forgotten. */
+  /** Rewrites the journal, so that it has nothing of forgotten runs. */
   compact(): Promise<void>;
-  /** Why the journal cannot be written at present. It is tried again and again until it can. */
+  /** Why the journal cannot be written at present; null if it can. Writes are retried. */
   problem(): string | null;
-  /** Told when {@link problem} comes and goes. */
+  /** Calls `listener` when {@link problem} appears or disappears. */
   onProblem(listener: () => void): () => void;
-  /** Told of every change, with the run as it is afterwards. */
+  /** Calls `listener` after every change. */
   subscribe(listener: (run: Run, event: RunEvent) => void): () => void;
 }
 
-/** A run store over runs that were read from `journal`. */
+/** Creates a run store from runs that were read from `journal`. */
 export function openRunStore(
   runs: Map<string, Run>,
   journal: Journal,
@@ -58,8 +58,8 @@ export function openRunStore(
   const finishedIds: string[] = [];
   let open = 0;
   let waiting = 0;
-  let trouble: string | null = null;
-  const troubleListeners = new Set<() => void>();
+  let problem: string | null = null;
+  const problemListeners = new Set<() => void>();
   let compacting = false;
   let compactAt = compactAtBytes;
 
@@ -74,19 +74,19 @@ export function openRunStore(
     for (const id of finishedIds.splice(0, Math.max(0, finishedIds.length - finishedKept))) runs.delete(id);
   }
 
-  function must(id: string): Run {
+  function existing(id: string): Run {
     const run = runs.get(id);
     if (run === undefined) throw new Error(`no run ${id} in the run store`);
     return run;
   }
 
   function change(id: string, event: RunEvent): Run {
-    const before = must(id);
+    const before = existing(id);
     const after = applyEvent(before, event);
     if (after === before) return before;
     runs.set(id, after);
     waiting += Number(waitsForGirder(after)) - Number(waitsForGirder(before));
-    // a finished run may still be described, or run again
+    // finished runs can change too: they can be described or retried
     if (after.stage === 'finished' && before.stage !== 'finished') {
       open -= 1;
       counts[after.outcome ?? 'failed'] += 1;
@@ -111,29 +111,29 @@ export function openRunStore(
     }
   }
 
-  function setTrouble(now: string | null): void {
-    const changed = (trouble === null) !== (now === null);
-    trouble = now;
+  function setProblem(now: string | null): void {
+    const changed = (problem === null) !== (now === null);
+    problem = now;
     if (!changed) return;
-    for (const listener of troubleListeners) listener();
-    if (now !== null) void mend();
+    for (const listener of problemListeners) listener();
+    if (now !== null) void probeUntilWritable();
   }
 
-  /** While nothing is taken in, nothing would find out that the disk has room again. */
-  async function mend(): Promise<void> {
-    for (let wait = 1_000; trouble !== null; wait = Math.min(wait * 2, 15_000)) {
+  /** While no tasks are accepted, nothing else would notice that the disk has space again. */
+  async function probeUntilWritable(): Promise<void> {
+    for (let wait = 1_000; problem !== null; wait = Math.min(wait * 2, 15_000)) {
       await clock.sleep(wait, stopping);
       if (stopping.aborted) return;
       try {
         await journal.probe();
-        setTrouble(null);
+        setProblem(null);
       } catch (error) {
-        setTrouble(errorLine(error));
+        setProblem(errorLine(error));
       }
     }
   }
 
-  /** Read while the journal is written, when it is this function's turn to write. */
+  /** Evaluated only when the journal is written, so that it includes later runs. */
   function* withRun(run: Run): Iterable<Run> {
     yield* runs.values();
     yield run;
@@ -151,7 +151,7 @@ export function openRunStore(
       try {
         await journal.append(task.id, event);
       } catch (error) {
-        setTrouble(errorLine(error));
+        setProblem(errorLine(error));
         throw error;
       }
       const run = beginRun(event);
@@ -163,7 +163,7 @@ export function openRunStore(
     async adopt(run) {
       if (runs.has(run.id)) throw new Error(`run ${run.id} is in the run store already`);
       await journal.compact(withRun(run));
-      // its message may have been delivered again in the meantime
+      // its message may have been redelivered meanwhile
       if (runs.has(run.id)) throw new Error(`run ${run.id} is in the run store already`);
       runs.set(run.id, run);
       open += 1;
@@ -171,16 +171,16 @@ export function openRunStore(
       const event = { type: 'accepted' as const, at: clock.now(), task: run.task, refusal: run.refusal };
       for (const listener of listeners) listener(run, event);
     },
-    async record(id, news) {
-      const event: RunEvent = { ...news, at: clock.now() };
-      // the screen may know before the disk does; what acts on it waits for the disk
+    async record(id, newEvent) {
+      const event: RunEvent = { ...newEvent, at: clock.now() };
+      // screens may show it before it is on disk; callers wait for the disk
       const after = change(id, event);
       for (let wait = 500; ; wait = Math.min(wait * 2, 15_000)) {
         try {
           await journal.append(id, event);
           break;
         } catch (error) {
-          setTrouble(errorLine(error));
+          setProblem(errorLine(error));
           log.error({ run: id, event: event.type, err: error }, 'journal');
           stopping.throwIfAborted();
           await clock.sleep(wait, stopping);
@@ -189,11 +189,11 @@ export function openRunStore(
       void compactIfLarge();
       return runs.get(id) ?? after;
     },
-    recordVolatile(id, news) {
-      const event: RunEvent = { ...news, at: clock.now() };
-      const before = must(id);
+    recordVolatile(id, newEvent) {
+      const event: RunEvent = { ...newEvent, at: clock.now() };
+      const before = existing(id);
       const after = change(id, event);
-      // progress comes again by itself, and often: it is not worth a line
+      // progress is frequent and is reported again, so it is not written
       if (after !== before && event.type !== 'progress') journal.appendSoon(id, event);
       return after;
     },
@@ -209,10 +209,10 @@ export function openRunStore(
       return true;
     },
     compact: async () => journal.compact(runs.values()),
-    problem: () => trouble,
+    problem: () => problem,
     onProblem(listener) {
-      troubleListeners.add(listener);
-      return () => troubleListeners.delete(listener);
+      problemListeners.add(listener);
+      return () => problemListeners.delete(listener);
     },
     subscribe(listener) {
       listeners.add(listener);
@@ -221,7 +221,7 @@ export function openRunStore(
   };
 }
 
-/** One whose job waits or runs uses the cluster, whatever Girder does. */
+/** A run whose job is pending or running does not only wait for Girder. */
 function waitsForGirder({ stage, girderTrouble }: Run): boolean {
   const hasJob = stage === 'submitting' || stage === 'queued' || stage === 'running';
   return (girderTrouble ?? null) !== null && !hasJob && stage !== 'finished';

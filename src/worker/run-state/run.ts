@@ -5,63 +5,63 @@ import type { PendingUpload } from '../../girder/transfer/upload-content.js';
 import type { Task } from '../../celery/messages/task.js';
 import type { JobState } from '../../slurm/states.js';
 
-/** Where a run is. */
+/** The stages of a run. */
 export type Stage = 'accepted' | 'staging' | 'submitting' | 'queued' | 'running' | 'collecting' | 'finished';
 
 /** How a run finished. */
 export type Outcome = 'succeeded' | 'failed' | 'canceled';
 
 /**
- * Who asked for a cancel. `termination` is Celery's revoke with `terminate` of a run that had begun; `expiry` is the
- * publisher's `expires`, which had passed; `deletion`: the Girder job is gone.
+ * What requested a cancel. `termination`: Celery's revoke with `terminate` of a started run; `expiry`: the publisher's `expires`
+ * has passed; `deletion`: the Girder job was deleted.
  */
 export type CancelSource = 'girder' | 'operator' | 'celery' | 'termination' | 'expiry' | 'deletion';
 
-/** What was handed to sbatch, written down before sbatch is called, so that a crash leaves something to look up. */
+/** What is submitted. Recorded before sbatch is called, so that the job can be found after a crash. */
 export interface Submission {
-  /** The run's key, which the Slurm job carries. */
+  /** The run's key, in the comment of the Slurm job. */
   key: string;
-  /** The mark that its jobs carry too; see `jobComment`. Journals of older versions do not have it. */
+  /** The worker's mark, in the comment too; see `jobComment`. Missing in journals of older versions. */
   mark?: string;
-  /** Where the batch job writes its output, and where our batch script writes its exit record. */
+  /** Output file of the batch job, and the file to which the batch script writes its exit record. */
   logFile: string;
   exitRecord: string;
-  /** Files of their own for streams of the container that are connected somewhere else than to the log. */
+  /** Separate files for streams of the container that do not go to the log. */
   streams?: { stdout?: string; stderr?: string };
-  /** What was run, for people: free of secrets. Journals of older versions do not have it. */
+  /** Command lines for display, with secrets masked. Missing in journals of older versions. */
   lines?: { sbatch: readonly string[] | null; container: readonly string[] };
-  /** Partition, account and QOS that the job asks for. Journals of older versions do not have it. */
+  /** Requested partition, account and QOS. Missing in journals of older versions. */
   target?: string;
   /** When sbatch was called, in milliseconds. */
   at: number;
 }
 
-/** How a Slurm job ended, and who said so. */
+/** How a job ended, and the source of this information. */
 export interface JobEnd {
   outcome: Outcome;
   state: JobState;
   exitCode: { code: number; signal: number } | null;
-  /** Slurm's reason, or why nobody knows; empty for none. */
+  /** Slurm's reason, or why the end is unknown; can be empty. */
   reason: string;
-  /** `nobody` when a job has vanished without a trace. */
+  /** `nobody` for a job that disappeared without a trace. */
   toldBy: 'squeue' | 'host' | 'scontrol' | 'sacct' | 'record' | 'nobody';
 }
 
-/** The life of one task here. Plain data; changed only by {@link applyEvent}. */
+/** The state of one task in this worker. Plain data, changed only by {@link applyEvent}. */
 export interface Run {
   readonly id: string;
   readonly stage: Stage;
   readonly stageSince: number;
-  /** The stages that it came through, oldest first, the present one last; of very many, the last ones. */
+  /** Its stages, oldest first, up to the present one; limited to the last ones. */
   readonly stages: readonly StageEntry[];
   readonly acceptedAt: number;
   readonly finishedAt: number | null;
   /**
-   * The task as it came. Once the run is finished its headers and body, and with them all tokens, are gone from here;
-   * `kept-messages.ts` has those of runs that may be run again.
+   * The task as received. When the run finishes, headers and body are dropped because of their tokens; `retry-messages.ts` keeps
+   * those of runs that can be retried.
    */
   readonly task: Task;
-  /** Why the task cannot be run at all; such a run only has to tell Girder so. */
+  /** Why the task cannot be run at all; such a run only reports this to Girder. */
   readonly refusal: string | null;
   readonly description: RunDescription;
   /** Null until the task was read. */
@@ -69,49 +69,49 @@ export interface Run {
   readonly staged: StagedAnalysis | null;
   readonly submission: Submission | null;
   readonly jobId: string | null;
-  /** Slurm's latest reason why the job waits, or why sbatch refuses it at present; for screens. */
+  /** Slurm's latest reason why the job is pending, or why sbatch rejects it at present; for screens. */
   readonly waitingReason: string | null;
-  /** Bytes of the log file that Girder has. */
+  /** Bytes of the log file that were sent to Girder. */
   readonly logOffset: number;
-  /** The same of streams that go into the log, by their number. */
+  /** Bytes sent of each stream that goes into the log. */
   readonly streamOffsets: StreamOffsets;
-  /** The piece that was being sent when this was written; Girder may have it or not. */
+  /** The log chunk that is being sent; after a crash, Girder may have it or not. */
   readonly pieceOnItsWay: PendingLogChunk | null;
-  /** Where that piece ends in the log; null if it has nothing of it. */
+  /** Offset in the log at the end of this chunk; null if it has nothing of the log. */
   readonly logOnItsWay: number | null;
-  /** Where it ends in the streams that it has something of. */
+  /** Offsets in the streams at the end of this chunk. */
   readonly streamsOnItsWay: StreamOffsets;
   /** Why a stream of the container could not be delivered; such a run fails. */
   readonly brokenStream: string | null;
   readonly progress: RunProgress | null;
-  /** Why Girder cannot be asked or told at present. Journals of older versions do not have it. */
+  /** Why Girder is unavailable at present. Missing in journals of older versions. */
   readonly girderTrouble?: string | null;
   readonly cancel: { readonly at: number; readonly by: CancelSource } | null;
   readonly end: JobEnd | null;
-  /** Outputs that are uploaded already, by their key. */
+  /** Keys of uploaded outputs. */
   readonly outputsDone: readonly string[];
-  /** Uploads of outputs that are under way, by the key of the output. */
+  /** Uploads in progress, by the key of the output. */
   readonly outputsBegun: Readonly<Record<string, PendingUpload>>;
-  /** What was published after the task: places in its canvas, and the Girder jobs that were made for them. */
+  /** Follow-up tasks that were published: places in the canvas, and their Girder jobs. */
   readonly followUps: FollowUpsDone;
   readonly outcome: Outcome | null;
-  /** Why it failed or was canceled, for the slide's owner. */
+  /** Why it failed or was canceled, for the user in Girder. */
   readonly reason: string | null;
-  /** The run that this one runs again. */
+  /** Id of the run that this one is a retry of. */
   readonly retryOf: string | null;
-  /** The run that runs this one again. A run is run again once; the next time, that one is. */
+  /** The retry of this run. A run is retried only once; then its retry can be retried. */
   readonly retry: { readonly as: string; readonly begun: boolean } | null;
 }
 
 export interface FollowUpsDone {
-  /** Girder was asked for a job, or was about to be. Older versions did not write it down. */
+  /** Places for which a Girder job was requested, or was about to be. Missing in journals of older versions. */
   readonly asked?: readonly string[];
   readonly girderJobs: Readonly<Record<string, CreatedGirderJob>>;
-  /** Published, or refused for good. */
+  /** Places that were published or permanently rejected. */
   readonly published: readonly string[];
 }
 
-/** What people recognise a run by. */
+/** What users recognize a run by. */
 export interface RunDescription {
   readonly image: string;
   readonly cli: string;
@@ -120,9 +120,9 @@ export interface RunDescription {
   readonly girderJobId: string | null;
 }
 
-/** What goes into a run and what comes out of it, for people: names, and no secret. */
+/** Inputs and outputs of a run for display: names, no secrets. */
 export interface RunFacts {
-  /** The Girder job's page. */
+  /** URL of the Girder job's page. */
   girderUrl: string | null;
   inputs: readonly RunFile[];
   outputs: readonly RunFile[];
@@ -130,13 +130,13 @@ export interface RunFacts {
 
 export interface RunFile {
   kind: 'file' | 'folder' | 'item' | 'artifact' | 'stream';
-  /** Its name, where the task says one; else its id. */
+  /** Its name if the task has one; otherwise its id. */
   name: string;
-  /** Girder's id of the file or folder, or of where it goes; null where there is none. */
+  /** Girder id of the file or folder, or of the destination; null if there is none. */
   girderId: string | null;
 }
 
-/** When a run came into a stage. */
+/** When a run entered a stage. */
 export interface StageEntry {
   readonly stage: Stage;
   readonly at: number;
@@ -148,7 +148,7 @@ export interface RunProgress {
   readonly message: string | null;
 }
 
-/** Bytes, by the number of the stream. */
+/** Byte offsets by stream number. */
 export type StreamOffsets = Readonly<Record<number, number>>;
 
 /** Everything that happens to a run. `at` is milliseconds since the epoch. */
@@ -160,13 +160,13 @@ export type RunEvent =
   /** Intent: sbatch is about to be called. */
   | { type: 'submitting'; at: number; submission: Submission }
   | { type: 'submitted'; at: number; jobId: string }
-  /** The job waits, for the first time or again after a requeue; or sbatch refuses it at present. */
+  /** The job is pending, possibly after a requeue; or sbatch rejects it at present. */
   | { type: 'waiting'; at: number; reason: string | null }
   | { type: 'started'; at: number }
   | { type: 'progress'; at: number; progress: RunProgress }
-  /** Girder is away or ill, or answers again. */
+  /** Girder is unavailable, or is available again. */
   | { type: 'girder-trouble'; at: number; trouble: string | null }
-  /** Intent: the log and streams up to here are about to be sent. */
+  /** Intent: the log and streams up to these offsets are about to be sent. */
   | {
       type: 'log-sending';
       at: number;
@@ -175,38 +175,38 @@ export type RunEvent =
       piece?: PendingLogChunk;
     }
   | { type: 'log-sent'; at: number; offset: number | null; streams?: StreamOffsets }
-  /** Only older versions write this. */
+  /** Written only by older versions. */
   | { type: 'stream-read'; at: number; stream: number; offset: number }
   | { type: 'stream-broken'; at: number; reason: string }
   | { type: 'job-ended'; at: number; end: JobEnd }
-  /** Intent: this upload is about to make an output visible in Girder. */
+  /** Intent: an output is about to be uploaded. */
   | { type: 'output-begun'; at: number; key: string; upload: PendingUpload }
   | { type: 'output-done'; at: number; key: string }
   | { type: 'cancel-requested'; at: number; by: CancelSource }
-  /** The outcome is certain; Girder has still to be told. */
+  /** The outcome is final; it must still be reported to Girder. */
   | { type: 'decided'; at: number; outcome: Outcome; reason: string | null }
-  /** Intent: Girder is about to make a job for a task that is to be published after this one. */
+  /** Intent: Girder is about to be asked for a job for a follow-up task. */
   | { type: 'follow-up-asked'; at: number; place: string }
-  /** It has made it. */
+  /** Girder has created it. */
   | { type: 'follow-up-job'; at: number; place: string; job: CreatedGirderJob }
   | { type: 'follow-up-published'; at: number; place: string }
-  /** Girder was told, or will never be, and why. Nothing follows. */
+  /** The outcome was reported to Girder, or cannot be, and why. */
   | { type: 'finished'; at: number; told: boolean; why?: string }
-  /** Intent: it is about to be run again, as the run of this id. */
+  /** Intent: it is about to be retried as the run with this id. */
   | { type: 'retrying'; at: number; as: string }
   /** That run is in the journal. */
   | { type: 'retried'; at: number }
-  /** It was not run again after all. */
+  /** It was not retried after all. */
   | { type: 'retry-dropped'; at: number }
-  /** The operator wants nothing more to be known of it. */
+  /** The operator removed it from the history. */
   | { type: 'forgotten'; at: number };
 
-export const nothingFollowed: FollowUpsDone = { girderJobs: {}, published: [] };
+export const noFollowUps: FollowUpsDone = { girderJobs: {}, published: [] };
 
-/** Shown instead of words that are not known yet. */
-const nothingKnown: RunDescription = { image: '', cli: '', title: null, user: null, girderJobId: null };
+/** The description before anything is known. */
+const emptyDescription: RunDescription = { image: '', cli: '', title: null, user: null, girderJobId: null };
 
-/** The run that an `accepted` event begins. */
+/** Creates a run from its `accepted` event. */
 export function beginRun(event: Extract<RunEvent, { type: 'accepted' }>): Run {
   return {
     id: event.task.id,
@@ -217,7 +217,7 @@ export function beginRun(event: Extract<RunEvent, { type: 'accepted' }>): Run {
     finishedAt: null,
     task: event.task,
     refusal: event.refusal,
-    description: nothingKnown,
+    description: emptyDescription,
     facts: null,
     staged: null,
     submission: null,
@@ -234,7 +234,7 @@ export function beginRun(event: Extract<RunEvent, { type: 'accepted' }>): Run {
     end: null,
     outputsDone: [],
     outputsBegun: {},
-    followUps: nothingFollowed,
+    followUps: noFollowUps,
     outcome: null,
     reason: null,
     retryOf: event.retryOf ?? null,
@@ -242,25 +242,25 @@ export function beginRun(event: Extract<RunEvent, { type: 'accepted' }>): Run {
   };
 }
 
-/** What may happen to a run that is finished. */
-const afterTheEnd: ReadonlySet<RunEvent['type']> = new Set([
+/** Events that can happen to a finished run. */
+const eventsAfterFinish: ReadonlySet<RunEvent['type']> = new Set([
   'described',
   'retrying',
   'retried',
   'retry-dropped',
 ]);
 
-/** What is not known is no news: a worker that starts again, and finds Girder away, forgets no title. */
+/** Unknown fields change nothing: a restarted worker keeps the title while Girder is unavailable. */
 function known(description: Partial<RunDescription>): Partial<RunDescription> {
   return Object.fromEntries(Object.entries(description).filter(([, value]) => value !== null));
 }
 
 /**
- * A run after an event. Pure, and total: an event that makes no sense any more (a second cancel, anything after
- * `finished`) gives the same run back.
+ * Applies an event to a run. Pure and total: an event that no longer applies (a second cancel, most events after `finished`)
+ * returns the same run.
  */
 export function applyEvent(run: Run, event: RunEvent): Run {
-  if (run.stage === 'finished' && !afterTheEnd.has(event.type)) return run;
+  if (run.stage === 'finished' && !eventsAfterFinish.has(event.type)) return run;
   switch (event.type) {
     case 'accepted':
       return run;
@@ -271,7 +271,7 @@ export function applyEvent(run: Run, event: RunEvent): Run {
         facts: event.facts ?? run.facts,
       };
     case 'staging':
-      // what an earlier attempt had staged is not trusted any more
+      // what an earlier attempt had staged is no longer trusted
       return inStage({ ...run, staged: null }, 'staging', event.at);
     case 'staged':
       return { ...run, staged: event.staged };
@@ -280,7 +280,7 @@ export function applyEvent(run: Run, event: RunEvent): Run {
     case 'submitted':
       return inStage({ ...run, jobId: event.jobId, waitingReason: null }, 'queued', event.at);
     case 'waiting':
-      // sbatch refused it for the time being: there is no job yet
+      // sbatch rejects it at present: there is no job yet
       if (run.stage === 'submitting') return { ...run, waitingReason: event.reason };
       if (run.stage === 'queued') {
         return run.waitingReason === event.reason ? run : { ...run, waitingReason: event.reason };
@@ -350,9 +350,9 @@ export function applyEvent(run: Run, event: RunEvent): Run {
         ...inStage(run, 'finished', event.at),
         finishedAt: event.at,
         girderTrouble: null,
-        reason: event.why === undefined ? run.reason : untold(run.reason, event.why),
+        reason: event.why === undefined ? run.reason : withReportFailure(run.reason, event.why),
         staged: null,
-        followUps: nothingFollowed,
+        followUps: noFollowUps,
         task: { ...run.task, headers: {}, body: '' },
       };
     case 'retrying':
@@ -361,19 +361,19 @@ export function applyEvent(run: Run, event: RunEvent): Run {
       return run.retry === null ? run : { ...run, retry: { ...run.retry, begun: true } };
     case 'retry-dropped':
       return { ...run, retry: null };
-    // it is taken out of the run store, not changed
+    // the run store removes it
     case 'forgotten':
       return run;
   }
 }
 
-function untold(reason: string | null, why: string): string {
-  return `${reason === null ? '' : `${reason}\n`}Girder could not be told how it ended: ${why}`;
+function withReportFailure(reason: string | null, why: string): string {
+  return `${reason === null ? '' : `${reason}\n`}The outcome could not be reported to Girder: ${why}`;
 }
 
-/** Entries in the history of a run. One that is requeued for ever has a bounded one too. */
-const stagesKept = 40;
+/** Maximum number of stages in the history of a run, which could be requeued again and again. */
+const maxStages = 40;
 
 function inStage(run: Run, stage: Stage, at: number): Run {
-  return { ...run, stage, stageSince: at, stages: [...run.stages, { stage, at }].slice(-stagesKept) };
+  return { ...run, stage, stageSince: at, stages: [...run.stages, { stage, at }].slice(-maxStages) };
 }

@@ -7,7 +7,7 @@ import { makeDirectory } from '../../base/make-directory.js';
 import {
   claimLease,
   createObserver,
-  isUp,
+  isClaimable,
   leaseTimes,
   readLease,
   systemLeaseClock,
@@ -20,36 +20,36 @@ import { describeSelf, isCertainlyAlive, type ProcessIdentity } from './process-
 export interface LockOptions {
   /** Setting `worker.leaseSeconds`. */
   leaseSeconds: number;
-  /** Called once, when another worker has taken over: nothing may be written from then on. */
+  /** Called once, when another worker has taken over: from then on nothing may be written. */
   onLost: (reason: string) => void;
-  /** Called with why the lock cannot be renewed at present, and with null when it can be again. */
-  onTrouble?: (trouble: string | null) => void;
-  /** Aborts when the worker stops; writes are then no longer held back until the file system answers. */
+  /** Called with the reason why the lock cannot be renewed at present, and with null when it can again. */
+  onProblem?: (problem: string | null) => void;
+  /** Aborts when the worker stops: writes then fail instead of waiting for the file system. */
   stopping?: AbortSignal;
-  /** Wait for as long as another worker lives, and take over when it has died or stopped. */
+  /** Wait while another worker is alive, and take over when it has died or stopped. */
   standby?: Standby;
   log?: Log;
   clock?: LeaseClock;
 }
 
-/** How a worker waits for another one. */
+/** Options for waiting for another worker. */
 export interface Standby {
   /** Aborts the wait. */
   signal: AbortSignal;
-  /** Called with whoever has the directory, each time that this is another one; null if it cannot be told. */
+  /** Called with the worker that holds the lock, each time this changes; null if unknown. */
   onWaiting: (owner: ProcessIdentity | null) => void;
 }
 
 /**
- * Takes the state directory for this process alone. The lock of a worker that certainly died on this machine, or gave it
- * back, is taken over at once; any other one when it has not been renewed for a while.
- * @throws DsaSlurmError `worker` that names the process and host that hold it; `files` if the directory cannot be used
+ * Locks the state directory for this process. The lock of a worker that released it, or certainly died on this host, is taken
+ * over immediately; any other one when it has not been renewed for some time.
+ * @throws DsaSlurmError `worker` with the process and host that hold the lock; `files` if the directory cannot be used
  */
 export async function lockState(directory: string, options: LockOptions): Promise<Lease> {
   try {
     await makeDirectory(directory, 0o700);
   } catch (cause) {
-    throw new DsaSlurmError('files', `The state directory ${directory} cannot be made.`, {
+    throw new DsaSlurmError('files', `The state directory ${directory} cannot be created.`, {
       next: 'Correct dirs.state, or make it writable for this user.',
       cause,
     });
@@ -66,12 +66,12 @@ export async function lockState(directory: string, options: LockOptions): Promis
   return {
     ...lease,
     async release() {
-      // the one that took over has put its own name there
-      const isOurs = await lease.confirm().then(
+      // a worker that took over has written its own identity to it
+      const isOwn = await lease.confirm().then(
         () => true,
         () => false,
       );
-      if (isOurs) await rm(ownerFile, { force: true }).catch(() => undefined);
+      if (isOwn) await rm(ownerFile, { force: true }).catch(() => undefined);
       await lease.release();
     },
   };
@@ -81,30 +81,30 @@ async function acquire(directory: string, options: LockOptions): Promise<Lease> 
   const { leaseSeconds, onLost, standby, log, clock = systemLeaseClock } = options;
   const times = leaseTimes(leaseSeconds);
   const observer = createObserver(clock, times);
-  let trouble: string | null = null;
+  let problem: string | null = null;
   const leaseOptions = {
     times,
     clock,
     onLost,
-    onTrouble(now: string | null) {
-      if (now !== null && trouble === null) log?.error({ why: now }, 'lock');
-      else if (now === null && trouble !== null) log?.info('the lock is renewed again');
-      trouble = now;
-      options.onTrouble?.(now);
+    onProblem(now: string | null) {
+      if (now !== null && problem === null) log?.error({ why: now }, 'lock');
+      else if (now === null && problem !== null) log?.info('the lock is renewed again');
+      problem = now;
+      options.onProblem?.(now);
     },
     stopping: options.stopping ?? new AbortController().signal,
   };
   let waitingFor: string | null = null;
   let silent: string | null = null;
-  let isLookedAt = false;
+  let isWaitLogged = false;
   for (;;) {
     let seen: SeenLease | null;
     try {
       seen = await readLease(directory);
-      if ((await isUp(seen)) || (seen !== null && observer.isExpired(seen))) {
+      if ((await isClaimable(seen)) || (seen !== null && observer.isExpired(seen))) {
         const lease = await claimLease(directory, seen, leaseOptions);
         if (lease !== null) return lease;
-        // somebody else was faster
+        // another process was faster
         continue;
       }
       silent = null;
@@ -118,36 +118,36 @@ async function acquire(directory: string, options: LockOptions): Promise<Lease> 
       const { owner } = seen;
       if (standby === undefined) {
         if (observer.changes() > 0 || (owner !== null && (await isCertainlyAlive(owner)))) throw held(owner);
-        if (!isLookedAt) log?.info({ owner }, 'looking whether who has the state directory is alive');
-        isLookedAt = true;
+        if (!isWaitLogged) log?.info({ owner }, 'checking whether the holder of the lock is alive');
+        isWaitLogged = true;
       } else {
-        const who = JSON.stringify(owner);
-        if (who !== waitingFor) standby.onWaiting(owner);
-        waitingFor = who;
+        const holder = JSON.stringify(owner);
+        if (holder !== waitingFor) standby.onWaiting(owner);
+        waitingFor = holder;
       }
     }
-    await clock.sleep(times.lookMs, {
+    await clock.sleep(times.checkMs, {
       ref: true,
       ...(standby === undefined ? {} : { signal: standby.signal }),
     });
     if (standby?.signal.aborted === true) {
-      throw new DsaSlurmError('worker', 'The worker was stopped while it stood by.');
+      throw new DsaSlurmError('worker', 'The worker was stopped while it was a standby.');
     }
   }
 }
 
 function held(owner: ProcessIdentity | null): DsaSlurmError {
-  const who =
+  const holder =
     owner === null ? 'another process' : `process ${owner.pid} on ${owner.host}, since ${owner.since}`;
-  return new DsaSlurmError('worker', `A worker already runs for this profile: ${who}.`, {
-    next: 'Stop it first, use another profile, or let this one wait for it: dsa-slurm worker --standby.',
+  return new DsaSlurmError('worker', `A worker already runs for this profile: ${holder}.`, {
+    next: 'Stop it first, use another profile, or start a standby: dsa-slurm worker --standby.',
   });
 }
 
 function cannotLock(directory: string, cause: unknown): DsaSlurmError {
   const why = coerceError(cause).message;
   return new DsaSlurmError('files', `The state directory ${directory} cannot be locked: ${why}.`, {
-    next: 'Make it writable for this user, and see that its disk is not full.',
+    next: 'Make it writable for this user, and check that its disk is not full.',
     cause,
   });
 }

@@ -9,14 +9,15 @@ import { replaceFile } from '../../base/replace-file.js';
 import type { WorkerSnapshot } from '../views/handle.js';
 import type { Lease } from './lease.js';
 import type { StandbyWorker } from '../open/standby.js';
+import { writePeriodically } from './write-periodically.js';
 
-/** In the state directory, as long as a worker runs. */
+/** Name of the file in the state directory; it exists while a worker runs. */
 export const statusFileName = 'worker.status.json';
-/** Milliseconds between two versions of the file. */
+/** Milliseconds between two updates of the file. */
 export const statusEveryMs = 10_000;
 
 const workerStatus = z.object({
-  /** When this was so. */
+  /** When it was written. */
   at: z.number(),
   broker: z.object({
     state: z.enum(['connecting', 'consuming', 'paused', 'disconnected', 'closed']),
@@ -27,7 +28,7 @@ const workerStatus = z.object({
   jobsTrouble: z.string().nullable(),
   /** Runs that are not finished. */
   inFlight: z.number(),
-  /** Last trouble with Girder or with our own files. */
+  /** Last error of Girder or of the worker's own files. */
   trouble: z.string().nullable(),
   /** Workers that wait to take over. */
   standbys: z
@@ -36,10 +37,10 @@ const workerStatus = z.object({
     .default([]),
 });
 
-/** What a running worker says of itself to other processes: sentences and numbers, no secret. */
+/** The status that a running worker publishes for other processes. Contains no secrets. */
 export type WorkerStatus = z.infer<typeof workerStatus>;
 
-/** The part of a snapshot that goes into the file. Pure. */
+/** The status in a snapshot. Pure. */
 export function statusOf(
   { health, jobs }: WorkerSnapshot,
   now: number,
@@ -57,7 +58,7 @@ export function statusOf(
   };
 }
 
-/** Reads the file's text; null if it is none of ours. */
+/** Parses the file; null if it is not valid. */
 export function parseStatus(text: string): WorkerStatus | null {
   try {
     return workerStatus.parse(JSON.parse(text));
@@ -67,9 +68,9 @@ export function parseStatus(text: string): WorkerStatus | null {
 }
 
 /**
- * Writes the status at once and every ten seconds, each time as a whole and for this user alone. A file that cannot be
- * written holds up nobody; the log says it once.
- * @returns the way to stop, which removes the file. It never rejects.
+ * Writes the status at once and every ten seconds, atomically and readable only for this user. A failed write blocks nothing and
+ * is logged once.
+ * @returns stops this and removes the file; never rejects
  */
 export function keepStatusFile(
   directory: string,
@@ -79,37 +80,21 @@ export function keepStatusFile(
   everyMs = statusEveryMs,
 ): () => Promise<void> {
   const path = join(directory, statusFileName);
-  let isWell = true;
-  let writing: Promise<void> | null = null;
-
-  async function write(): Promise<void> {
-    try {
+  const stop = writePeriodically(
+    async () => {
       await lease.hold();
       await replaceFile(path, `${JSON.stringify(read())}\n`);
-      isWell = true;
-    } catch (error) {
-      if (isWell) log.warn({ why: errorLine(error) }, 'the status file cannot be written');
-      isWell = false;
-    }
-  }
-  const next = (): void => {
-    // on a file system that hangs, one attempt at a time is enough
-    writing ??= write().finally(() => {
-      writing = null;
-    });
-  };
-
-  next();
-  const timer = setInterval(next, everyMs).unref();
+    },
+    everyMs,
+    (error) => log.warn({ why: errorLine(error) }, 'the status file cannot be written'),
+  );
   return async () => {
-    clearInterval(timer);
-    await writing;
-    // whoever has taken over has files of the same names
-    const isOurs = await lease.hold().then(
+    await stop();
+    // a worker that took over has a file of the same name
+    const isHeld = await lease.hold().then(
       () => true,
       () => false,
     );
-    if (!isOurs) return;
-    await rm(path, { force: true }).catch(() => undefined);
+    if (isHeld) await rm(path, { force: true }).catch(() => undefined);
   };
 }

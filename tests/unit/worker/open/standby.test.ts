@@ -47,17 +47,17 @@ describe('workers that stand by', () => {
       writeFile(join(left, 'a.json'), JSON.stringify({ host: 'far', pid: 3, since: 'then', beat }));
     await write(1);
     const watch = watchStandbys(directory, { monotonic, everyMs: 1_000_000 });
-    await watch.look();
+    await watch.check();
     // one sight of it says nothing
     expect(watch.list()).toEqual([]);
     await write(2);
-    await watch.look();
+    await watch.check();
     expect(watch.list()).toEqual([{ host: 'far', pid: 3, since: 'then' }]);
     now += 21_000;
-    await watch.look();
+    await watch.check();
     expect(watch.list()).toEqual([]);
     now += 600_000;
-    await watch.look();
+    await watch.check();
     expect(await readdir(left)).toEqual([]);
     watch.stop();
   });
@@ -68,7 +68,7 @@ describe('workers that stand by', () => {
     const watch = watchStandbys(directory, { monotonic, everyMs: 1_000_000 });
     for (const text of ['', '{"pid":"1; rm"}', '[]', 'x']) {
       await writeFile(path, text);
-      await watch.look();
+      await watch.check();
     }
     expect(watch.list()).toEqual([]);
     expect(await readFile(path, 'utf8')).toBe('x');

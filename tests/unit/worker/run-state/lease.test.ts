@@ -152,7 +152,7 @@ describe('a standby', () => {
     const standby = standBy(second);
     await passTime([first, second], 3_000);
     standby.end.abort();
-    await expect(standby.lease).rejects.toThrow('stopped while it stood by');
+    await expect(standby.lease).rejects.toThrow('stopped while it was a standby');
     expect((await readLease(directory))?.generation).toBe(1);
   });
 
@@ -179,10 +179,10 @@ describe('the worker that has the lease', () => {
     first.pass(120_000);
     await passUntil([second], standby.lease);
     first.isStopped = false;
-    await expect(active.hold()).rejects.toThrow('may not write any more');
+    await expect(active.hold()).rejects.toThrow('may no longer write');
     expect(lost).toEqual([expect.stringMatching(/^the state directory was taken over by process \d+ on /)]);
     expect(active.isLost()).toBe(true);
-    await expect(active.confirm()).rejects.toThrow('may not write any more');
+    await expect(active.confirm()).rejects.toThrow('may no longer write');
   });
 
   test('on a machine that was suspended, whose monotonic clock stood still, does too', async () => {
@@ -191,14 +191,14 @@ describe('the worker that has the lease', () => {
     await passTime([first, second], 5_000);
     first.pass(120_000, { monotonic: false });
     await passUntil([second], standby.lease);
-    await expect(active.hold()).rejects.toThrow('may not write any more');
+    await expect(active.hold()).rejects.toThrow('may no longer write');
   });
 
   test('in a frozen virtual machine, none of whose clocks went on, learns it from the disk', async () => {
     const active = await take(first);
     const standby = standBy(second);
     await passUntil([second], standby.lease);
-    await expect(active.confirm()).rejects.toThrow('may not write any more');
+    await expect(active.confirm()).rejects.toThrow('may no longer write');
   });
 
   test('and was stopped while nobody else wanted it goes on, as of a new generation', async () => {
@@ -272,14 +272,14 @@ describe('the worker that has the lease', () => {
   test('whose lock was removed by somebody ends', async () => {
     const active = await take(first);
     await rm(join(directory, 'worker.lock'), { recursive: true });
-    await expect(active.confirm()).rejects.toThrow('may not write any more');
+    await expect(active.confirm()).rejects.toThrow('may no longer write');
   });
 
   test('does not take the lease of another for its own, though it is of the same generation', async () => {
     const active = await take(first);
     await rm(join(directory, 'worker.lock'), { recursive: true });
     await take(second);
-    await expect(active.confirm()).rejects.toThrow('may not write any more');
+    await expect(active.confirm()).rejects.toThrow('may no longer write');
   });
 });
 
@@ -295,9 +295,9 @@ describe('the journal of a worker that was stopped for too long', () => {
     const next = await open(taken);
     expect([...next.runs.keys()]).toEqual(['a']);
     // by its own clocks it may still write
-    await expect(journal.append('a', event)).rejects.toThrow('may not write any more');
-    await expect(journal.append('b', accepted('b'))).rejects.toThrow('may not write any more');
-    await expect(journal.compact([])).rejects.toThrow('may not write any more');
+    await expect(journal.append('a', event)).rejects.toThrow('may no longer write');
+    await expect(journal.append('b', accepted('b'))).rejects.toThrow('may no longer write');
+    await expect(journal.compact([])).rejects.toThrow('may no longer write');
     await next.journal.append('c', accepted('c'));
     await next.journal.close();
     const { runs } = await open(taken);

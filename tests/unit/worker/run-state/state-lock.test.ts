@@ -156,7 +156,7 @@ describe('lockState', () => {
     const file = join(directory, 'file');
     await writeFile(file, '');
     await expect(lockState(join(file, 'state'), options)).rejects.toThrow(
-      `The state directory ${join(file, 'state')} cannot be made.`,
+      `The state directory ${join(file, 'state')} cannot be created.`,
     );
   });
 });

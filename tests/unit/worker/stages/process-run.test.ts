@@ -329,7 +329,7 @@ test('a run that Girder could not be told of ends all the same, and says why nob
   expect(await finished()).toMatchObject({
     stage: 'finished',
     outcome: 'succeeded',
-    reason: 'Girder could not be told how it ended: It answered with a web page. Check the URL.',
+    reason: 'The outcome could not be reported to Girder: It answered with a web page. Check the URL.',
   });
 });
 
