@@ -46,7 +46,7 @@ export default defineConfig([
   {
     // programs of one file each, which the sandbox copies and starts
     input: {
-      'sandbox/fake-apptainer': 'src/sandbox/fake-apptainer.ts',
+      'sandbox/fake-apptainer': 'src/sandbox/fake-apptainer/index.ts',
       'sandbox/demo/tissue-fraction': 'src/sandbox/demo/tissue-fraction.ts',
     },
     platform: 'node',

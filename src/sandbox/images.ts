@@ -2,18 +2,19 @@ import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { describeFailure, type RunCommand } from '../base/command.js';
 import { packageFile } from '../base/package-file.js';
+import { imageFormat } from './fake-apptainer/image.js';
 
-/** The stand-in for Apptainer, ready to be called. */
+/** An installed fake Apptainer. */
 export interface FakeApptainer {
   /** Path of an executable with Apptainer's command line. */
   command: string;
-  /** Whether containers see real mounts, or get host paths in their arguments. */
+  /** Whether containers have real mounts, or get host paths in their arguments. */
   isolation: 'namespace' | 'paths';
-  /** Images that `pull` finds: files with the names of their SIFs. */
+  /** Directory of the images that `pull` finds, under the file names of their SIFs. */
   registry: string;
 }
 
-/** What a stand-in image holds; a real SIF has the same things in another form. */
+/** Content of a fake image; a real SIF holds the same in another form. */
 export interface FakeImage {
   labels: Record<string, string>;
   /** The OCI config, as Apptainer keeps it inside a SIF. */
@@ -22,8 +23,8 @@ export interface FakeImage {
 }
 
 /**
- * Writes `<dir>/bin/apptainer`: a wrapper that starts the stand-in, inside a mount namespace of its own where this
- * machine allows that to the user (as root without a user namespace).
+ * Writes `<dir>/bin/apptainer`: a wrapper that starts the fake, inside its own mount namespace if this user may create
+ * one (root needs no user namespace for it). Needs a build.
  */
 export async function installFakeApptainer({
   dir,
@@ -48,7 +49,8 @@ export async function installFakeApptainer({
   const isolation = unshare === undefined ? 'paths' : 'namespace';
   const [bin, root] = [join(dir, 'bin'), join(dir, 'root')];
   await Promise.all([mkdir(bin, { recursive: true }), mkdir(root, { recursive: true })]);
-  const program = ourFile('fake-apptainer');
+  // always the bundle: it is started for every job, as a single file
+  const program = packageFile('dist/sandbox/fake-apptainer.js');
   const words = [...(unshare ?? []), process.execPath, program, root, isolation].map(quote);
   const command = join(bin, 'apptainer');
   const registry = join(dir, 'registry');
@@ -61,15 +63,16 @@ export async function installFakeApptainer({
   return { command, isolation, registry };
 }
 
-/** Writes an image file that the stand-in understands. */
+/** Writes an image file for the fake Apptainer. */
 export async function writeFakeImage(path: string, image: FakeImage): Promise<void> {
-  await writeFile(path, JSON.stringify({ format: 'dsa-slurm fake image 1', ...image }));
+  await writeFile(path, JSON.stringify({ format: imageFormat, ...image }));
 }
 
-/** The demo image: an entry point as slicer_cli_web's images have it, and one CLI. */
+/** The demo image: an entry point like that of slicer_cli_web's images, and one CLI. */
 export async function demoImage(): Promise<FakeImage> {
-  const source = ourFile('demo/tissue-fraction');
-  // `.mjs` or `.mts`: outside of a package, only the name can say that it is a module.
+  const demo = 'sandbox/demo/tissue-fraction';
+  const source = packageFile(import.meta.url.endsWith('.ts') ? `src/${demo}.ts` : `dist/${demo}.js`);
+  // `.mjs` or `.mts`: outside of a package, only the file name marks a module.
   const program = `TissueFraction/TissueFraction.m${extname(source).slice(1)}`;
   const base = '/opt/demo';
   const entry = [
@@ -89,11 +92,6 @@ export async function demoImage(): Promise<FakeImage> {
       [`${base}/${program}`]: { text: await readFile(source, 'utf8'), executable: false },
     },
   };
-}
-
-/** A program of this directory as a file of its own: `.js` as built, `.ts` when run from its source. */
-function ourFile(name: string): string {
-  return packageFile(import.meta.url.endsWith('.ts') ? `src/sandbox/${name}.ts` : `dist/sandbox/${name}.js`);
 }
 
 function quote(word: string): string {

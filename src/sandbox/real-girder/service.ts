@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile } from 'node:fs/promises';
-import { createConnection } from 'node:net';
 import { dirname, join } from 'node:path';
 import { describeFailure, type RunCommand } from '../../base/command.js';
 import { DsaSlurmError } from '../../base/errors.js';
 import { packageFile } from '../../base/package-file.js';
-import { freePorts } from '../free-ports.js';
+import { freePorts, isListening } from '../tcp-ports.js';
 import { startChild, untilReady, type Child } from '../process.js';
 import { buildMongo, girderRequirements, installPython, type GirderMajor } from './install.js';
 import { createRest, login, type GirderRest } from './rest.js';
@@ -231,17 +230,6 @@ async function answers(apiUrl: string): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-function isListening(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = createConnection({ host: '127.0.0.1', port });
-    const answer = (is: boolean) => {
-      socket.destroy();
-      resolve(is);
-    };
-    socket.once('connect', () => answer(true)).once('error', () => answer(false));
-  });
 }
 
 /** Where installed things are kept between runs of tests. */

@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { createConnection } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { connect } from '../../celery/amqp/amqplib.js';
 import { DsaSlurmError } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
-import { freePorts } from '../free-ports.js';
+import { freePorts, isListening } from '../tcp-ports.js';
 import { retryWhenChildEnds, startChild, untilReady, type Child, type ChildOptions } from '../process.js';
 
 export interface RabbitmqService {
@@ -165,17 +164,6 @@ function configuration(port: number, password: string, settings: readonly string
     ...settings,
     '',
   ].join('\n');
-}
-
-function isListening(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = createConnection({ host: '127.0.0.1', port });
-    const answer = (is: boolean) => {
-      socket.destroy();
-      resolve(is);
-    };
-    socket.once('connect', () => answer(true)).once('error', () => answer(false));
-  });
 }
 
 async function handshakeWorks(url: string): Promise<boolean> {

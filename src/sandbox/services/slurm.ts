@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -8,7 +7,7 @@ import { describeFailure, createRunner, type RunCommand } from '../../base/comma
 import { DsaSlurmError, systemCode } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
 import { temporaryDirectory } from '../directory.js';
-import { freePorts } from '../free-ports.js';
+import { freePorts, isListening } from '../tcp-ports.js';
 import { hostAddress } from './host-address.js';
 import { retryWhenChildEnds, startChild, untilReady, type Child } from '../process.js';
 import { accountingConf, fillAccounting, prepareAccounting, type AccountingOptions } from './accounting.js';
@@ -242,17 +241,6 @@ function mungeFiles(dir: string, socketDir: string) {
 
 async function stopAll(children: readonly Child[]): Promise<void> {
   await Promise.all(children.map((child) => child.stop()));
-}
-
-async function isListening(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host: '127.0.0.1', port });
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => resolve(false));
-  });
 }
 
 /** @returns undefined if slurmctld does not answer */

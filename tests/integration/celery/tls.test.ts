@@ -6,7 +6,7 @@ import { systemClock } from '../../../src/base/clock.js';
 import { errorLine } from '../../../src/base/errors.js';
 import { silentLog } from '../../../src/base/log.js';
 import { withBroker } from '../../../src/doctor/clients/broker.js';
-import { freePorts } from '../../../src/sandbox/free-ports.js';
+import { freePorts } from '../../../src/sandbox/tcp-ports.js';
 import { startRabbitmq, type RabbitmqService } from '../../../src/sandbox/services/rabbitmq.js';
 import { openSiteProbes } from '../../../src/wizard/detect/open-site-probes.js';
 import { makeCertificates, type Certificates } from '../../support/certificates.js';

@@ -120,9 +120,7 @@ describe('a healthy site', () => {
       context({ 'girder.apiUrl': lab.girder.apiUrl }, { deep: true }),
     );
     expect(probe).toMatchObject({ status: 'ok' });
-    expect(probe.evidence.join('\n')).toMatch(
-      /answered after .* as uid \d+; apptainer version 1\.3\.4-stand-in/,
-    );
+    expect(probe.evidence.join('\n')).toMatch(/answered after .* as uid \d+; apptainer version 1\.3\.4-fake/);
     expect(probe.evidence.join('\n')).toContain('a container of test_image_v1.sif started on ');
     expect(probe.evidence.join('\n')).toMatch(/ reaches (Girder: |the port of )http:/);
     for (const directory of ['tmp', 'logs', 'images'])

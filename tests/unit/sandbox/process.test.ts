@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { silentLog } from '../../../src/base/log.js';
-import { freePorts } from '../../../src/sandbox/free-ports.js';
+import { freePorts } from '../../../src/sandbox/tcp-ports.js';
 import {
   retryWhenChildEnds,
   startChild,

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { createServer } from 'node:net';
+import { createConnection, createServer } from 'node:net';
 import { DsaSlurmError } from '../base/errors.js';
 
 /**
@@ -24,5 +24,17 @@ function isFree(port: number): Promise<boolean> {
     probe.once('error', () => resolve(false));
     // Free on every interface, whichever address the service takes.
     probe.listen({ port, exclusive: true }, () => probe.close(() => resolve(true)));
+  });
+}
+
+/** Whether a TCP port of the loopback interface accepts connections. */
+export function isListening(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createConnection({ host: '127.0.0.1', port });
+    const answer = (is: boolean) => {
+      socket.destroy();
+      resolve(is);
+    };
+    socket.once('connect', () => answer(true)).once('error', () => answer(false));
   });
 }
