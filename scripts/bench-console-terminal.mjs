@@ -24,7 +24,7 @@ export function openTerminal(program, args, { columns, rows, env = {} }) {
   });
   const ended = new Promise((resolve) => pty.onExit(resolve));
 
-  /** Resolves with the time at which `isSo` held, looked at whenever something was written. */
+  /** Resolves with the time at which `isSo` held, checked after each output. */
   const until = (isSo, what) =>
     new Promise((resolve, reject) => {
       const look = () => {

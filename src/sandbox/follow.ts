@@ -4,11 +4,11 @@ import type { DemoCase } from './batch.js';
 import type { FakeGirder } from './fake-girder/index.js';
 import { jobStatus } from './fake-girder/rules.js';
 
-/** What has been seen of the batch so far. */
+/** Follows a batch. */
 export interface Follower {
   /**
-   * Resolves when every case is over for Girder and for the worker, with the seconds since the call; rejects when the
-   * signal aborts.
+   * Resolves with the seconds since the call once every case has ended in Girder and in the worker; rejects when the signal
+   * aborts.
    */
   done: Promise<number>;
   runOf(demo: DemoCase): RunView | undefined;
@@ -19,8 +19,8 @@ export interface Follower {
 const over: readonly number[] = [jobStatus.success, jobStatus.error, jobStatus.canceled];
 
 /**
- * Watches the worker through its handle, remembers the last state of every run and job, and cancels the cases that are
- * to be canceled as soon as they run.
+ * Watches the worker through its handle, remembers the last state of every run and job, and cancels the cases whose
+ * expected outcome is `canceled` as soon as they run.
  */
 export function followBatch({
   handle,
@@ -33,7 +33,7 @@ export function followBatch({
   handle: WorkerHandle;
   girder: FakeGirder;
   cases: readonly DemoCase[];
-  /** Told when the numbers of runs by stage change: `3 queued, 2 running, 7 finished`. */
+  /** Called when the numbers of runs by stage change: `3 queued, 2 running, 7 finished`. */
   onCounts: (text: string) => void;
   signal: AbortSignal;
   timeoutMs: number;
@@ -46,7 +46,7 @@ export function followBatch({
   const finish = Promise.withResolvers<number>();
   const end = (): void => finish.resolve((performance.now() - started) / 1_000);
 
-  const look = () => {
+  const update = () => {
     const snapshot = handle.snapshot();
     for (const run of snapshot.runs) runs.set(run.id, run);
     for (const row of snapshot.jobs.rows) jobs.set(row.id, row);
@@ -66,10 +66,10 @@ export function followBatch({
     if (left.length === 0) end();
   };
 
-  const unsubscribe = handle.subscribe(look);
-  // Girder's side changes without the worker's handle saying so.
-  const timer = setInterval(look, 500);
-  // What is not over by then is shown as it stands.
+  const unsubscribe = handle.subscribe(update);
+  // The Girder jobs can change without an event from the worker's handle.
+  const timer = setInterval(update, 500);
+  // Cases that have not ended by then are shown as they are.
   const deadline = setTimeout(end, timeoutMs);
   const abort = () => finish.reject(signal.reason);
   signal.addEventListener('abort', abort, { once: true });

@@ -14,13 +14,13 @@ import { verifyCase, type Verdict } from './verify.js';
 import type { WorkerHandle } from '../worker/views/handle.js';
 
 export interface SandboxOptions {
-  /** Where everything is put: a directory that is not there yet, or empty. Default: a new temporary one. */
+  /** Directory of the sandbox: empty, or not existing yet. Default: a new temporary one. */
   dir?: string;
-  /** Leave the directory there afterwards. */
+  /** Keep the directory afterwards. */
   keep: boolean;
   /** Demo analyses to publish. */
   count: number;
-  /** A real Girder of this major in place of the stand-in: nothing is published, and it stays until it is stopped. */
+  /** Start a real Girder of this major version instead of the fake; publish nothing, and run until stopped. */
   girder?: GirderMajor;
   /** Open the console; standard input and output are terminals. */
   console: boolean;
@@ -31,14 +31,14 @@ export interface SandboxOptions {
   stderr: NodeJS.WritableStream;
   /** Stops everything, as Ctrl-C does. */
   signal?: AbortSignal;
-  /** Another program has the terminal, or no longer: meanwhile Ctrl-C is for that one. */
+  /** Called when another program takes the terminal, and when it returns it; meanwhile Ctrl-C is for that program. */
   onLent?: (lent: boolean) => void;
 }
 
 /**
- * A whole sandbox for one batch of demo analyses: starts it, publishes, watches, verifies, and stops everything
- * again, whatever happens.
- * @returns the exit code: 0 if every run ended as it should, 1 if not, 130 if it was stopped.
+ * Runs one batch of demo analyses in a new sandbox: starts it, publishes, watches, verifies, and always stops everything
+ * again.
+ * @returns the exit code: 0 if every run ended as planned, 1 if not, 130 if it was stopped.
  * @throws DsaSlurmError `sandbox` if it cannot be started; everything is stopped by then
  */
 export async function runSandbox(options: SandboxOptions): Promise<number> {
@@ -71,7 +71,7 @@ export async function runSandbox(options: SandboxOptions): Promise<number> {
   };
   const started = performance.now();
   try {
-    say(`A sandbox is being made in ${dir}`);
+    say(`Creating the sandbox in ${dir}`);
     if (options.girder !== undefined) {
       const { startRealGirderSandbox } = await import('./real-girder/site.js');
       const real = await startRealGirderSandbox({
@@ -112,14 +112,14 @@ export async function runSandbox(options: SandboxOptions): Promise<number> {
   }
 }
 
-/** How a batch went. */
+/** Results of a batch. */
 interface BatchResult {
   verdicts: Verdict[];
   /** From the first message to the end of the last run. */
   seconds: number;
 }
 
-/** Says where Girder is, and stays until the operator leaves the console or presses Ctrl-C. */
+/** Prints Girder's address, and waits until the operator quits the console or presses Ctrl-C. */
 async function showRealGirder(
   site: RealGirderSandbox,
   options: SandboxOptions,
@@ -167,14 +167,14 @@ async function runBatch(
     return { verdicts, seconds };
   };
   const result = examine();
-  // Awaited below; until then its rejection must not go unheard.
+  // Awaited below; this prevents an unhandled rejection until then.
   result.catch(() => undefined);
   try {
     await producer.publish(messages);
     if (options.console) {
       await showBatch(site, options, { canceledHere, result, signal });
       quiet = false;
-      if (!(await isOver(result))) say('Some analyses are still going. Ctrl-C stops everything.');
+      if (!(await isOver(result))) say('Some analyses are still running. Ctrl-C stops everything.');
     }
     return await result;
   } finally {
@@ -197,7 +197,7 @@ function verdictOf(
 }
 
 interface Batch {
-  /** Told which runs were canceled at the console. */
+  /** Collects the runs that were canceled in the console. */
   canceledHere: Set<string>;
   result: Promise<BatchResult>;
   signal: AbortSignal;
@@ -243,13 +243,13 @@ async function showConsole(
     },
     env,
     ...(onLent === undefined ? {} : { onSuspended: onLent }),
-    // the batch is seen to its end without a screen
+    // the batch continues after the console is closed
     workerLifetime: 'continues',
     signal,
   });
 }
 
-/** Who tries the cancel key makes a run end otherwise than planned, and as it should. */
+/** A run that the operator canceled in the console is expected to end as canceled. */
 function withCancel(demo: DemoCase, canceledHere: ReadonlySet<string>): DemoCase {
   if (!canceledHere.has(demo.taskId) || demo.expected === 'canceled') return demo;
   return { ...demo, expected: 'canceled', canceledHere: true };

@@ -114,18 +114,18 @@ function hasContent(file: string): boolean {
   return (statSync(file, { throwIfNoEntry: false })?.size ?? 0) > 0;
 }
 
-/** How long and how often {@link untilReady} asks. */
+/** How long and how often {@link untilReady} calls `ready`. */
 interface WaitOptions {
   /** Must keep running meanwhile; the wait fails as soon as one exits. */
   children: readonly [Child, ...Child[]];
-  /** Which of them kept the service from being ready in time. Default: the last one. */
+  /** Which child to blame for a timeout. Default: the last one. */
   suspect?: () => Promise<Child | undefined>;
   timeoutMs?: number;
   stepMs?: number;
   signal?: AbortSignal;
 }
 
-/** Asks `ready` until it says yes. @throws DsaSlurmError `sandbox`, which names the child that failed */
+/** Polls until `ready` returns true. @throws DsaSlurmError `sandbox`, which names the child that failed */
 export async function untilReady(
   what: string,
   ready: () => Promise<boolean>,

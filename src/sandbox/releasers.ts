@@ -1,11 +1,11 @@
-/** How what was started is stopped, in the order in which it was started. */
+/** Something that was started, and how to stop it. */
 export interface Releaser {
   stop(): Promise<void>;
   /** For an `exit` listener: at once, without waiting. */
   killNow?(): void;
 }
 
-/** Ctrl-C and its relatives stop everything in order; a second one, and any other end of the process, at once. */
+/** SIGINT, SIGTERM and SIGHUP stop everything in order; a second signal, or any other exit of the process, kills at once. */
 export function listenForEnd(
   stop: AbortController,
   releasers: readonly Releaser[],
@@ -30,7 +30,7 @@ export function listenForEnd(
   };
 }
 
-/** Last started, first stopped; one that fails does not keep the others running. */
+/** Last started, first stopped; an error does not prevent the others from being stopped. */
 export async function releaseAll(releasers: readonly Releaser[], say: (line: string) => void): Promise<void> {
   for (const releaser of releasers.toReversed()) {
     try {

@@ -4,8 +4,8 @@ import { statusWord } from './fake-girder/rules.js';
 import type { Verdict } from './verify.js';
 
 /**
- * The table at the end: one line an analysis, then what was planned, then what is wrong. It fits into 80 columns with the
- * names of the usual batch.
+ * The final table: one line per analysis, then the plan, then the problems. With the names of the default batch it fits
+ * into 80 columns.
  */
 export function resultTable(verdicts: readonly Verdict[]): string {
   const rows = verdicts.map(({ case: demo, ...verdict }) => [

@@ -8,13 +8,13 @@ import { demoImage, installFakeApptainer, writeFakeImage, type FakeImage } from 
 
 /** What runs the containers of the sandbox. */
 export interface Runtime {
-  /** Path of Apptainer, or of the stand-in for it. */
+  /** Path of Apptainer or of the fake. */
   command: string;
-  /** Settings of the worker that go with it. */
+  /** Worker settings for it. */
   settings: Readonly<Record<string, string>>;
   /** Containers see their inputs at container paths only. */
   hidesHostPaths: boolean;
-  /** Sentences for the screen; empty when everything is real. */
+  /** Notices for the screen; empty if Apptainer is real. */
   notices: string[];
 }
 
@@ -27,8 +27,8 @@ interface RuntimeOptions {
 }
 
 /**
- * The machine's Apptainer where there is one that can build and run the demo image, else the stand-in. Either way the
- * demo image is in `<dir>/images` afterwards.
+ * Chooses the installed Apptainer if it can build and run the demo image, otherwise the fake. Either way the demo image is
+ * in `<dir>/images` afterwards.
  */
 export async function prepareRuntime(options: RuntimeOptions): Promise<Runtime> {
   const { dir, run, path, isRoot } = options;
@@ -72,7 +72,7 @@ async function buildImage(
   const build = await run(apptainer, ['build', sif, root], { timeoutMs: 180_000 });
   const error = describeFailure(build);
   if (error !== '') return `is installed, but could not build the demo image (${firstLine(error)})`;
-  // Without a slide to read, the demo analysis ends with 3: then all of its parts are in place.
+  // Without a slide the demo analysis exits with 3, which shows that the image works.
   const probe = await run(
     apptainer,
     ['exec', '--pwd', image.config.WorkingDir ?? '/', sif, './docker-entrypoint.sh', 'TissueFraction'],
@@ -93,7 +93,7 @@ function firstLine(error: string): string {
     .slice(0, 200);
 }
 
-/** The smallest file system in which the demo analysis runs: a shell, this Node, and the libraries of both. */
+/** Fills the minimal file system for the demo analysis: a shell, this Node.js, and their libraries. */
 export async function fillRoot(root: string, image: FakeImage, run: RunCommand): Promise<void> {
   for (const directory of ['bin', 'dev', 'etc', 'home', 'mnt', 'proc', 'root', 'sys', 'tmp', 'usr/bin']) {
     await mkdir(join(root, directory), { recursive: true });

@@ -13,7 +13,7 @@ import { installMissing } from './services/packages.js';
 import { startRabbitmq } from './services/rabbitmq.js';
 import { startSlurm, userName } from './services/slurm.js';
 
-/** Everything that runs on a sandbox. */
+/** A running sandbox. */
 export interface Sandbox {
   girder: FakeGirder;
   producer: Producer;
@@ -23,7 +23,7 @@ export interface Sandbox {
   env: Readonly<Record<string, string | undefined>>;
   /** Containers see their inputs at container paths only. */
   hidesHostPaths: boolean;
-  /** Sentences about what stands in for something real. */
+  /** Notices for the screen about everything that is faked. */
   notices: string[];
   /** The same in a few words, for the first line of the console. */
   title: string;
@@ -33,12 +33,12 @@ export interface StartOptions {
   dir: string;
   env: Readonly<Record<string, string | undefined>>;
   say: (line: string) => void;
-  /** Told of everything as soon as it runs, so that it is stopped also when the next thing fails. */
+  /** Called for each service once it runs, so that it is stopped even if the next one fails. */
   onStarted: (releaser: Releaser) => void;
   signal: AbortSignal;
 }
 
-/** What a sandbox has whichever Girder it has. */
+/** The part of a sandbox that does not depend on Girder. */
 export interface SandboxCluster {
   run: RunCommand;
   brokerUrl: string;
@@ -50,8 +50,7 @@ export interface SandboxCluster {
 }
 
 /**
- * A sandbox with the stand-in for Girder: everything is started inside `dir`, the worker included, which then
- * waits for tasks.
+ * Starts a sandbox with the fake Girder inside `dir`, including the worker, which then waits for tasks.
  * @throws DsaSlurmError `sandbox`
  */
 export async function startSandbox(options: StartOptions): Promise<Sandbox> {
@@ -80,12 +79,12 @@ export async function startSandbox(options: StartOptions): Promise<Sandbox> {
 }
 
 /**
- * Installs and starts Slurm and RabbitMQ inside `dir`, and what runs containers.
+ * Installs and starts Slurm and RabbitMQ inside `dir`, and prepares Apptainer or its fake.
  * @throws DsaSlurmError `sandbox`
  */
 export async function startCluster(options: StartOptions): Promise<SandboxCluster> {
   const { dir, say, onStarted, signal } = options;
-  // What would fail later is refused at once.
+  // Fail at once on what would fail later.
   userName();
   await hostAddress();
   const isRoot = process.getuid?.() === 0;
@@ -140,7 +139,7 @@ export async function startCluster(options: StartOptions): Promise<SandboxCluste
   };
 }
 
-/** A profile for the sandbox. The operator's own profiles and environment have no part in it. */
+/** Settings for the sandbox; the operator's own profiles and environment are ignored. */
 async function siteSettings(
   dir: string,
   brokerUrl: string,

@@ -3,8 +3,8 @@ import { createConnection, createServer } from 'node:net';
 import { DsaSlurmError } from '../base/errors.js';
 
 /**
- * Different TCP ports that nothing listens on now. They lie below the kernel's range for outgoing connections, so that
- * none is taken by chance between this question and the service's own bind.
+ * Distinct TCP ports that are free now. They are below the kernel's range for outgoing connections, so that none of those
+ * takes one before the service binds it.
  */
 export async function freePorts(count: number): Promise<number[]> {
   const ports = new Set<number>();
@@ -22,7 +22,7 @@ function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const probe = createServer();
     probe.once('error', () => resolve(false));
-    // Free on every interface, whichever address the service takes.
+    // Must be free on every interface, because the service may bind any address.
     probe.listen({ port, exclusive: true }, () => probe.close(() => resolve(true)));
   });
 }

@@ -76,7 +76,7 @@ describe('apptainer.start', () => {
     expect(result.fix).toContain(fix);
   });
 
-  it('the cure for root without all capabilities is one', async () => {
+  it('the fix for root without all capabilities works', async () => {
     expect(await askIn(start, ['good'], { user: 'root' }, ['--userns'])).toMatchObject({ status: 'ok' });
   });
 });
@@ -130,7 +130,7 @@ describe('images.contents', () => {
     ['/dev/fuse closed', { fuse: 'closed' }],
     ['user namespaces closed', { userNamespaces: 'closed' }],
     ['root without all capabilities', { user: 'root' }],
-  ])('accuses no image where none can start: %s', async (_name, situation) => {
+  ])('blames no image if no container can start: %s', async (_name, situation) => {
     const { status, evidence } = await askIn(contents, ['good'], situation);
     expect(status).toBe('ok');
     expect(evidence.join('\n')).toContain('good.sif: not judged, because no container starts here');

@@ -47,7 +47,7 @@ describe('the real Apptainer', () => {
   });
 });
 
-describe('the situations', () => {
+describe('the simulated environments', () => {
   it('/dev/fuse closed: no container starts', async () => {
     const { exitCode, stdout, stderr } = await execIn({ fuse: 'closed' });
     expect({ exitCode, stdout }).toEqual({ exitCode: 255, stdout: '' });

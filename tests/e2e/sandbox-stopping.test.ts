@@ -28,7 +28,7 @@ async function says(sandbox: RunningSandbox, step: string): Promise<void> {
 
 /** What the sandbox says when it comes to each of its steps; the batch itself is stopped in sandbox.test.ts. */
 const steps = [
-  'A sandbox is being made',
+  'Creating the sandbox',
   'Starting RabbitMQ, and Slurm',
   'Slurm has 4 idle nodes',
   'Preparing Girder, Celery and the demo image',

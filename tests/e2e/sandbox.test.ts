@@ -52,7 +52,7 @@ describe('dsa-slurm sandbox', () => {
     expect(runs.find(({ outcome }) => outcome === 'canceled')?.slurmState).toBe('CANCELLED');
     expect(new Set(runs.map(({ slurmJobId }) => slurmJobId)).size).toBe(12);
 
-    const directory = /A sandbox is being made in (\S+)/.exec(stderr)?.[1] ?? '';
+    const directory = /Creating the sandbox in (\S+)/.exec(stderr)?.[1] ?? '';
     expect(directory.startsWith(home)).toBe(true);
     await expectNothingLeft(directory);
   });

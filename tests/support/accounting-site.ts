@@ -12,7 +12,7 @@ export interface AccountingSite {
   slurm: SlurmService;
   /** Slurm's commands on this site. */
   run: RunCommand;
-  /** Runs a command that must succeed, and gives what it printed. */
+  /** Runs a command that must succeed. @returns its standard output */
   must(file: string, ...args: string[]): Promise<string>;
   /** `sacctmgr modify …`: `modify('qos', 'normal', 'GrpSubmitJobs=1')`. */
   modify(what: 'account' | 'qos' | 'user', name: string, change: string): Promise<void>;
@@ -22,7 +22,7 @@ export interface AccountingSite {
 /**
  * The user of this process has two accounts, `path` (its default) and `research`, and the QOS `normal` and `short`.
  * There is a QOS that is not open to it (`secret`), and another cluster in the same database with an account `elsewhere`.
- * slurmctld forgets ended jobs after five seconds. `low` gives way to `high`; `shut` is for tests that close it.
+ * slurmctld forgets ended jobs after five seconds. `high` preempts `low`; `shut` is for tests that close it.
  */
 export async function startAccountingSite(): Promise<AccountingSite> {
   const dir = await mkdtemp(join(tmpdir(), 'dsa-acct-'));

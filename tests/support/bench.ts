@@ -8,19 +8,19 @@ import { openLab, type Lab } from './lab.js';
 import { startProgram, type Environment, type Program } from './program.js';
 import { testSite } from './test-site.js';
 
-/** A {@link Lab} whose worker is the built program: a process of its own, started by the test. */
+/** A {@link Lab} whose worker is the built program, as a separate process that the test starts. */
 export interface Bench extends Lab {
   /** The environment of an operator who comes from the Python worker's run.sh: its names, and a home. */
   env: Environment;
   /** `--queue` and its value. */
   queueFlags: string[];
-  /** Flags that make the worker quick, and let analyses see the gates. */
+  /** Flags for short intervals, and for a mount of the gates. */
   quickFlags: string[];
   stateDir: string;
   /** Path of a file for `Wait`: analyses end once it is there. */
   gate(name: string): string;
   openGate(name: string): Promise<void>;
-  /** Starts `dsa-slurm worker`; what is still running in the end is stopped. */
+  /** Starts `dsa-slurm worker`; it is stopped at the end of the tests. */
   start(flags?: readonly string[], env?: Environment): Program;
   /** Ids and states of all Slurm jobs, ended ones too, that were made for this Girder job. */
   slurmJobs(job: GirderJob): Promise<{ id: string; state: string }[]>;
@@ -34,7 +34,7 @@ export const submitScripts = {
 
 export async function openBench(): Promise<Bench> {
   const lab = await openLab();
-  // the built program takes its place
+  // replaced by the built program
   await lab.worker.stop();
   const log = join(lab.dir, 'worker.log');
   await truncate(log);
@@ -66,7 +66,7 @@ export async function openBench(): Promise<Bench> {
   ].flatMap((pair) => ['--set', pair]);
   const started: Program[] = [];
 
-  /** What a test has left in Slurm would take nodes from the next one, and write into directories that go away. */
+  /** Leftover jobs of a test would occupy nodes, and write into directories that are removed. */
   async function endJobs(): Promise<void> {
     const names = lab.girder.jobs().map(({ celeryTaskId }) => jobName(celeryTaskId ?? ''));
     if (names.length === 0) return;
@@ -83,7 +83,7 @@ export async function openBench(): Promise<Bench> {
   }
 
   return {
-    // a getter of the lab that is of no use here
+    // a getter of the lab that is not used here
     ...lab,
     env,
     queueFlags,

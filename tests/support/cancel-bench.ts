@@ -27,16 +27,16 @@ export interface CancelBench {
     more?: Partial<AnalysisRequest>,
     celery?: Record<string, unknown>,
   ): Promise<Cancelable>;
-  /** Waits until the run of it is as wanted. */
+  /** Waits until its run satisfies the condition. */
   runOf(published: Cancelable, wanted: (run: RunView) => boolean): Promise<RunView>;
   /** Slurm's jobs of it, ended ones too, as `<id> <state>`. */
   jobsOf(published: Cancelable): Promise<string[]>;
   /**
    * Waits for the end and fails unless it is that of a canceled run: CANCELED once and last in Girder, one result with
-   * that word for the caller, no job that goes on, no output, nothing left of what was staged.
+   * that word for the caller, no running job, no output, no leftover staged files.
    */
   expectCanceled(published: Cancelable, word?: 'revoked' | 'terminated' | 'expired'): Promise<GirderJob>;
-  /** Lines of the journal in which it is asked to be canceled. */
+  /** Journal lines that request its cancel. */
   cancelsOf(published: Cancelable): Promise<string[]>;
   /** Broadcasts a revoke with these arguments. */
   control(args: Record<string, unknown>): Promise<void>;

@@ -9,9 +9,9 @@ const run = promisify(execFile);
 
 /** Paths of PEM files. */
 export interface Certificates {
-  /** A private authority that nobody trusts unasked. */
+  /** A private certificate authority. */
   ca: string;
-  /** Of a server at 127.0.0.1, vouched for by the authority. */
+  /** Of a server at 127.0.0.1, signed by the authority. */
   serverCert: string;
   serverKey: string;
   /** Of a client, likewise. */
@@ -19,14 +19,14 @@ export interface Certificates {
   clientKey: string;
   /** Certificate and key of the client in one file. */
   client: string;
-  /** Of servers that no client may take, vouched for by the authority: of another host, and of a time that is over. */
+  /** Of servers that no client may take, signed by the authority but invalid: for another host, and expired. */
   strangerCert: string;
   strangerKey: string;
   expiredCert: string;
   expiredKey: string;
 }
 
-/** Makes a private authority and what it vouches for, with openssl. */
+/** Creates a private authority and certificates signed by it, with openssl. */
 export async function makeCertificates(dir: string): Promise<Certificates> {
   const path = (name: string): string => join(dir, name);
   const openssl = async (line: string): Promise<unknown> => run('openssl', line.split(' '), { cwd: dir });
@@ -42,7 +42,7 @@ export async function makeCertificates(dir: string): Promise<Certificates> {
   await issue('stranger', 'subjectAltName=DNS:elsewhere.example');
   await issue('expired', 'subjectAltName=IP:127.0.0.1,DNS:localhost', 0);
   await issue('client', 'extendedKeyUsage=clientAuth');
-  // OpenSSL 3.6 makes none that ends before it begins: this one is over with the second in which it was made
+  // OpenSSL 3.6 refuses an end before the start: this one expires in the second in which it was created
   const { validTo } = new X509Certificate(await readFile(path('expired.pem')));
   await delay(Math.max(0, Date.parse(validTo) + 1_000 - Date.now()));
   const parts = await Promise.all(['client.pem', 'client.key'].map(async (name) => readFile(path(name))));

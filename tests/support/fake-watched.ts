@@ -1,7 +1,7 @@
 import type { RunView } from '../../src/worker/views/handle.js';
 import type { RunDetail, WorkerDetail } from '../../src/worker/views/live-views.js';
 
-/** A worker in which all is well, with every field set. */
+/** The views of a healthy worker, with every field set. */
 export function fakeWorkerDetail(parts: Partial<WorkerDetail> = {}): WorkerDetail {
   const noRates = Array.from({ length: 60 }, () => 0);
   return {
@@ -24,7 +24,7 @@ export function fakeWorkerDetail(parts: Partial<WorkerDetail> = {}): WorkerDetai
   };
 }
 
-/** Everything about a run that has come as far as running. */
+/** Every view of a run in stage running. */
 export function fakeRunDetail(run: RunView, parts: Partial<RunDetail> = {}): RunDetail {
   return {
     run,

@@ -13,7 +13,7 @@ import type { JobDetail, RunDetail, LiveViews } from '../../src/worker/views/liv
 
 /** A fake worker handle whose snapshot is set by a test or a demonstration. */
 export interface FakeWorker extends WorkerHandle {
-  /** Replaces parts of the snapshot and tells the listeners. */
+  /** Replaces parts of the snapshot and notifies the listeners. */
   show(parts: {
     runs?: readonly RunView[];
     jobs?: Partial<JobsView>;
@@ -24,7 +24,7 @@ export interface FakeWorker extends WorkerHandle {
   }): void;
   /** The log of a run, for current and later followers. */
   write(runId: string, tail: LogTail): void;
-  /** What the next cancel is answered. */
+  /** Sets the answer to the next command. */
   answerWith(answer: CommandAnswer | Error): void;
   /** The view that current and later watchers receive. */
   showWatched<K extends keyof LiveViews>(what: K, view: LiveViews[K]): void;

@@ -17,9 +17,9 @@ declare module 'vitest' {
   }
 }
 
-/** What tests know of the site that they use. */
+/** The site that a test uses. */
 export interface TestSite {
-  /** The private RabbitMQ, password and all. */
+  /** URL of the private RabbitMQ, with its password. */
   amqpUrl: string;
   /** Environment of `rabbitmqctl`, and where it is. */
   rabbitmqEnv: Record<string, string>;
@@ -28,7 +28,7 @@ export interface TestSite {
   slurmConf: string;
   /** Default first. */
   slurmPartitions: string[];
-  /** A directory that goes away with the site; make your own with mkdtemp inside. */
+  /** A directory that is removed with the site; create your own inside with mkdtemp. */
   sandboxDir: string;
 }
 
@@ -45,8 +45,7 @@ interface Shared {
 }
 
 /**
- * Vitest loads this file once for every project, each time again, but all in its one main process: what two projects
- * share must hang on that process.
+ * Vitest loads this file once per project, always in its main process: what projects share is stored on that process.
  */
 const shared = globalThis as { [key: symbol]: Shared | undefined };
 const slot = Symbol.for('dsa-slurm.sandbox-site');
@@ -58,7 +57,7 @@ const slot = Symbol.for('dsa-slurm.sandbox-site');
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const entry = (shared[slot] ??= { users: 0, sites: [] });
   entry.users += 1;
-  // one after the other: two at once take each other's ports
+  // one after the other: two at once would race for ports
   while (entry.sites.length < project.config.maxWorkers) {
     const site = startSite();
     entry.sites.push(site);
@@ -105,7 +104,7 @@ async function startSite(): Promise<Site> {
   const started = [rabbitmq, slurm].flatMap((result) =>
     result.status === 'fulfilled' ? [result.value] : [],
   );
-  // Whatever ends this process, the services go with it.
+  // The services are stopped however this process exits.
   const atExit = () => {
     started.forEach((service) => service.killNow());
     rmSync(dir, { recursive: true, force: true });

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 const driver = fileURLToPath(new URL('hanging-directory.py', import.meta.url));
 
 /**
- * From now on every call on a file in this directory waits, as on a network file system whose server is away. Needs the
+ * From now on every call on a file in this directory hangs, as on a network file system whose server is down. Needs the
  * right to mount. Pending calls fail once the directory is released; later calls find the files again.
  * @returns a function that releases it; null if this user may not mount or FUSE is missing
  */

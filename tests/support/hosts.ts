@@ -23,7 +23,7 @@ export interface Hosts {
   close(): Promise<void>;
 }
 
-/** Whether this user may make hosts: with namespaces of their own for host name, processes and network. */
+/** Whether this user may create hosts, which need their own UTS, PID and network namespaces. */
 export function canMakeHosts(): boolean {
   const { status } = spawnSync('unshare', [...namespaces, 'ip', 'link', 'set', 'lo', 'up']);
   return status === 0;
@@ -33,7 +33,7 @@ const namespaces = ['--uts', '--pid', '--net', '--fork', '--mount-proc', '--kill
 
 /** @param places what hosts reach: addresses and ports of services of this machine */
 export async function makeHosts(places: readonly { address: string; port: number }[]): Promise<Hosts> {
-  // Unix sockets have short paths
+  // paths of Unix sockets must be short
   const directory = await mkdtemp(join(tmpdir(), 'dsa-hosts-'));
   const servers: Server[] = [];
   const open = new Set<Socket>();

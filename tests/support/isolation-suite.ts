@@ -13,7 +13,7 @@ import { createRunner } from '../../src/base/command.js';
 import { packageFile } from '../../src/base/package-file.js';
 import { argumentsFileContent, batchEnvironment } from '../../src/slurm/batch-script.js';
 
-/** A container runtime: Apptainer, or what stands in for it. */
+/** A container runtime: Apptainer or the fake. */
 export interface SuiteRuntime {
   command: string;
   /** Makes an image file of an OCI config and files by their path. */
@@ -27,13 +27,12 @@ export interface SuiteRuntime {
 
 const write = (file: string) => `dd if=/dev/zero of=${file} bs=1M count=200 2>/dev/null && echo wrote`;
 
-/** A value of a variable that no shell may touch. */
+/** A variable's value that no shell may evaluate. */
 const literal = 'a "b" $HOME `echo c` \'d\' \\ é漢\nsecond line';
 
 /**
- * What a container must not get at, and how images must run. The same tests hold for the real Apptainer and for the
- * stand-in, and each attempt must succeed where the options of a job are left out: so none of them is one that cannot
- * succeed, and the stand-in is as open as the real one.
+ * What a container must not reach, and how images must run. The same tests run with the real Apptainer and the fake. Each
+ * attack must succeed without the options of a job: that proves that it works, and that the fake is as open as the real one.
  */
 export function isolationSuite(open: (dir: string, home: string) => Promise<SuiteRuntime>): void {
   let dir: string;

@@ -30,18 +30,18 @@ export interface Lab {
   producer: Producer;
   command: RunCommand;
   worker: Worker;
-  /** A directory that is looked into first for every command of the worker. */
+  /** The first directory in the worker's PATH. */
   bin: string;
-  /** Publishes an analysis as Girder would; its Girder job is there before. `celery`: more options of `send_task`. */
+  /** Publishes an analysis as Girder would, after creating its Girder job. `celery`: more options of `send_task`. */
   publish(
     request: Partial<AnalysisRequest> & Pick<AnalysisRequest, 'args'>,
     celery?: Record<string, unknown>,
   ): Promise<GirderJob>;
-  /** Publishes any task, for a Girder job that is there before; `task` gets Girder's headers from it. */
+  /** Publishes any task, after creating a Girder job; `task` gets Girder's headers from it. */
   publishTask(task: { name: string; kwargs: Record<string, unknown>; title: string }): Promise<GirderJob>;
   /** Waits until the Girder job is final. */
   ended(job: GirderJob, timeoutMs?: number): Promise<GirderJob>;
-  /** Waits until something is so. */
+  /** Waits until a condition holds. */
   until<T>(look: () => T | Promise<T>, timeoutMs?: number): Promise<NonNullable<T>>;
   /** The only file of that name in a folder, as text. */
   text(folderId: string, name: string): Promise<string>;
@@ -52,8 +52,8 @@ export interface Lab {
 /**
  * @param flags settings by key, or a function of the lab's Girder
  * @param options.publishedApiUrl what messages say instead of Girder's real API URL, wherever they mention it
- * @param options.slurmConf of another Slurm than that of the sandbox, as `brokerUrl` of another RabbitMQ
- * @param options.ownProducer publishes without Celery, where many tasks at once matter more than who made them
+ * @param options.slurmConf path of another slurm.conf than the test site's; `brokerUrl`: another RabbitMQ
+ * @param options.ownProducer publishes without Celery, which is faster for many tasks
  */
 export async function openLab(
   flags: Record<string, unknown> | ((girder: FakeGirder) => Record<string, unknown>) = {},
@@ -192,7 +192,7 @@ export async function openLab(
   return lab;
 }
 
-/** Fails with the log of a Girder job that did not end as it should. */
+/** Fails, with the log of the Girder job, unless it has this status. */
 export function expectStatus(job: GirderJob, wanted: number): void {
   if (job.status !== wanted)
     throw new Error(`status ${job.status} instead of ${wanted}:\n${job.log.join('')}`);

@@ -6,7 +6,7 @@ import { threadId } from 'node:worker_threads';
 
 import type { Lease, LeaseClock } from '../../src/worker/run-state/lease.js';
 
-/** A lease that is always held, for what is not about leases. */
+/** A lease that is always held, for tests that are not about leases. */
 export const heldLease: Pick<Lease, 'hold' | 'confirm'> = {
   hold: async () => undefined,
   confirm: async () => undefined,
@@ -14,9 +14,9 @@ export const heldLease: Pick<Lease, 'hold' | 'confirm'> = {
 
 /** The clock of one host in a test, which advances only on request. */
 export interface FakeHostClock extends LeaseClock {
-  /** The process is stopped: time goes by, and none of its timers fires. */
+  /** The process is stopped: time passes, but none of its timers fires. */
   isStopped: boolean;
-  /** Lets time go by: for the process, and on the machine. */
+  /** Lets time pass, for the process and the machine. */
   pass(ms: number, on?: { monotonic?: boolean; boottime?: boolean }): void;
 }
 
@@ -68,7 +68,7 @@ async function filesTurn(): Promise<void> {
   }
 }
 
-/** Lets time go by on some hosts in small steps, with room for their files in between, until something has happened. */
+/** Lets time pass on some hosts in small steps, with time for file operations in between, until a condition holds. */
 export async function passUntil<T>(
   clocks: readonly FakeHostClock[],
   awaited: Promise<T>,
@@ -84,7 +84,7 @@ export async function passUntil<T>(
   throw new Error(`not within ${longestMs} ms of the hosts' time`);
 }
 
-/** Lets so much time go by on some hosts. */
+/** Lets this much time pass on some hosts. */
 export async function passTime(clocks: readonly FakeHostClock[], ms: number, stepMs = 100): Promise<void> {
   for (let passed = 0; passed < ms; passed += stepMs) {
     for (const clock of clocks) clock.pass(stepMs);

@@ -1,8 +1,8 @@
-/** A made-up slide: what was drawn, and the file that shows it. */
+/** A synthetic slide: what was drawn, and the image file. */
 export interface Slide {
   /** TIFF, uncompressed RGB in strips. */
   tiff: Uint8Array;
-  /** Fraction of pixels that were drawn as tissue: what an analysis should find, about. */
+  /** Fraction of pixels that were drawn as tissue, which an analysis should approximately find. */
   tissueFraction: number;
   /** Nuclei that were drawn; some touch one another. */
   nuclei: number;

@@ -1,7 +1,7 @@
 /**
  * The demo analysis: reads an uncompressed RGB TIFF, tells tissue from glass by Otsu's threshold, and counts dark blobs
- * of the size of nuclei. It is a program of its own that imports nothing of ours, because its text goes into the demo
- * image; the sandbox imports `analyze` from it to check what comes back.
+ * of the size of nuclei. It imports only Node's own modules, because its text goes into the demo image; the
+ * sandbox imports `analyze` from it to verify the results.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -155,7 +155,7 @@ function write(text: string): void {
   process.stdout.write(text);
 }
 
-/** What slicer_cli_web asks each CLI for: its form in Girder, and the order of its arguments. */
+/** The CLI's XML for slicer_cli_web: its form in Girder and the order of its arguments. */
 export const description = `<?xml version="1.0" encoding="UTF-8"?>
 <executable>
 <category>Demo</category>
@@ -195,7 +195,7 @@ async function main(args: string[]): Promise<void> {
   write(`Reading ${basename(input)}\n`);
   const steps = 20;
   for (let step = 1; step < steps; step += 1) {
-    // So that a run can be watched: the computation alone is over in no time.
+    // Makes the run long enough to watch: the computation itself is very fast.
     await delay((seconds * 1_000) / steps);
     write(`<filter-progress>${step / steps}</filter-progress>\n`);
     if (step % 5 === 0) write(`Part ${step} of ${steps} done\n`);

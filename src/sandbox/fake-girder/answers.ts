@@ -2,9 +2,9 @@ import { extname } from 'node:path';
 import { filesIn, itemsIn, type Folder, type GirderJob, type Item } from './store.js';
 import type { Store, StoredFile, Upload, User } from './store.js';
 
-/** Records as Girder's REST API shows them; keys and their order as in captured answers. */
+/** Records as Girder's REST API returns them; keys and their order as in recorded responses. */
 
-/** An error answer. `type` is Girder's own: `rest`, `access` or `validation`. */
+/** An error response. `type` is Girder's: `rest`, `access` or `validation`. */
 export class RestError extends Error {
   readonly status: number;
   readonly body: Record<string, string>;

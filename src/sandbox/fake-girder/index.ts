@@ -11,7 +11,7 @@ import type { StoredFile } from './store.js';
 
 export type { Folder, GirderJob, Item, StoredFile } from './store.js';
 
-/** One call that arrived, without its secrets. */
+/** A received request, without its secrets. */
 export interface RequestRecord {
   at: number;
   method: string;
@@ -20,9 +20,9 @@ export interface RequestRecord {
   status: number;
 }
 
-/** What a test makes of a call instead of the right answer. */
+/** A fault that replaces the regular response to a request. */
 export type Fault =
-  /** an answer that Girder never meant to give: a proxy's error page, say */
+  /** any response, such as a proxy's error page */
   | {
       kind: 'answer';
       status: number;
@@ -30,48 +30,48 @@ export type Fault =
       body: string;
       headers?: Readonly<Record<string, string>>;
     }
-  /** the connection breaks without an answer */
+  /** the connection is closed without a response */
   | { kind: 'drop' }
-  /** what was asked for is done, and then the connection breaks without an answer */
+  /** the request is carried out, then the connection is closed without a response */
   | { kind: 'lost answer' }
-  /** the answer begins, if at all, and does not go on for as long as the caller waits, or for so long */
+  /** the response stalls, for `forMs` or until the client gives up */
   | { kind: 'hold'; begun?: { length: number; bytes: string }; forMs?: number };
 
 export interface FakeGirder {
   /** `http://127.0.0.1:<port>/api/v1`, without trailing slash. */
   apiUrl: string;
-  /** The one user, and a token for everything that is theirs. */
+  /** The only user, and a token with all of their rights. */
   userId: string;
   userToken: string;
-  /** The folder that everything starts from. */
+  /** The root folder. */
   rootFolderId: string;
   createJob(options: { title: string; type: string; celeryTaskId: string; handler?: Handler }): GirderJob;
   jobInfoSpec(job: GirderJob): ReturnType<typeof jobInfoSpec>;
-  /** A token that is good for creating child jobs only: header `girder_client_token`. */
+  /** A token that can only create child jobs: header `girder_client_token`. */
   clientToken(): string;
   /** Forgets a token, as Girder does when it expires. */
   expireToken(token: string): void;
   job(id: string): GirderJob | undefined;
   jobs(): GirderJob[];
-  /** What a click on Cancel does: status, and the revoke by the function given at the start. */
+  /** Cancels a job as the web page does: sets the status and calls `revoke`. */
   cancel(jobId: string): Promise<void>;
-  /** What its owner does with `DELETE job/:id`. */
+  /** Same as `DELETE job/:id`. */
   deleteJob(jobId: string): void;
   addFolder(parentId: string, name: string): Folder;
-  /** A new item in the folder that holds the one file; content is bytes or the path of a file to copy. */
+  /** Adds a file in a new item of the folder; `content` is its bytes or the path of a file to copy. */
   addFile(folderId: string, name: string, content: Uint8Array | string): Promise<StoredFile>;
   folders(parentId: string): Folder[];
   items(folderId: string): Item[];
   files(itemId: string): StoredFile[];
   requests(): readonly RequestRecord[];
-  /** Loads a job as slicer_cli_web does after publishing its task; calling the result saves it as it was. */
+  /** Loads a job as slicer_cli_web does after publishing its task; the returned function saves that old state. */
   loadForLateSave(jobId: string): () => void;
   /**
-   * From now on slicer_cli_web loads each job that nobody has asked for yet when somebody does, and saves it so many
-   * milliseconds later; null for a job that it saves in time.
+   * From now on each job is loaded at the first request for it and saved that many milliseconds later, as slicer_cli_web
+   * does; null: no late save for this job.
    */
   saveLate(afterMs: () => number | null): void;
-  /** Looks at every call from now on and may spoil it; without argument: all is well again. */
+  /** From now on every request gets the fault that `fault` returns, if any; without argument: no faults. */
   fail(fault?: (method: string, path: string) => Fault | undefined): void;
   stop(): Promise<void>;
 }
@@ -85,7 +85,7 @@ export async function startFakeGirder({
   login = 'pathologist',
   revoke = () => Promise.resolve(),
 }: {
-  /** For the contents of files. */
+  /** Holds the contents of files. */
   dir: string;
   login?: string;
   /** Publishes the revoke of a canceled task, as Girder does. */
@@ -190,7 +190,7 @@ export async function startFakeGirder({
   };
 }
 
-/** Lets nothing of an answer out; its end breaks the connection. */
+/** Discards the response, and closes the connection at its end. */
 function muffle(request: IncomingMessage, response: ServerResponse): void {
   response.writeHead = () => response;
   response.write = () => true;
@@ -200,7 +200,7 @@ function muffle(request: IncomingMessage, response: ServerResponse): void {
   };
 }
 
-/** Answers one call; never rejects. The result is the HTTP status, 0 for a broken connection. */
+/** Answers one request; never rejects. @returns the HTTP status, 0 for a closed connection */
 async function answer(site: Site, request: IncomingMessage, response: ServerResponse): Promise<number> {
   const url = new URL(request.url ?? '/', 'http://localhost');
   const token = request.headers['girder-token'] ?? url.searchParams.get('token') ?? '';

@@ -37,9 +37,9 @@ export function addJob(store: Store, options: NewJob): GirderJob {
 }
 
 /**
- * What slicer_cli_web does after it has published a task (`cliSubHandler`, 1.5.14 to 5.0.21): it loads the job without its
- * log, and then saves the whole document as it was. Whatever the worker has reported meanwhile is gone.
- * @returns saves
+ * Simulates what slicer_cli_web does after it has published a task (`cliSubHandler`, 1.5.14 to 5.0.21): it loads the job
+ * without its log, then saves the whole document, which overwrites anything the worker has reported in between.
+ * @returns a function that saves the loaded state
  */
 export function loadForLateSave(job: GirderJob): () => void {
   const { status, progress, timestamps, updated } = structuredClone(job);
@@ -49,10 +49,10 @@ export function loadForLateSave(job: GirderJob): () => void {
   };
 }
 
-/** About what Girder keeps of a job's log. */
+/** Approximate limit of a job's log in Girder. */
 const logLimit = 4 * 1024 * 1024;
 
-/** PUT job/:id. Nothing at all is applied when the status is refused, the log included. */
+/** PUT job/:id. If the status is refused, nothing is applied, not even the log. */
 export function updateJob(job: GirderJob, fields: URLSearchParams): void {
   const status = fields.get('status');
   if (status !== null) setStatus(job, Number(status));
@@ -100,7 +100,7 @@ function setStatus(job: GirderJob, status: number): void {
 function appendLog(job: GirderJob, text: string, overwrite: boolean): void {
   if (overwrite) job.log.length = 0;
   job.log.push(text);
-  // Girder drops whole entries from the front, judged by the length of the one just added.
+  // Girder drops whole entries from the front, based on the length of the newest one.
   const keep = Math.floor(logLimit / Math.max(1, text.length));
   if (job.log.length > keep) job.log.splice(0, job.log.length - keep);
 }

@@ -1,7 +1,6 @@
 /**
  * Girder's rules for a job's status, as measured on real Girder 3 and 5 servers (contract, "Job REST lifecycle and
- * cancel"). The stand-in keeps its own copy on purpose: a slip in the worker's table must not be hidden by the same
- * slip here.
+ * cancel"). The fake has its own copy on purpose: the same mistake in both would go unnoticed if they shared one.
  */
 export type Handler = 'celery_handler' | 'worker_handler';
 
@@ -19,7 +18,7 @@ export const jobStatus = {
   canceling: 824,
 } as const;
 
-/** @returns a word for a status, as Girder's web page has it: `fetching input` */
+/** @returns the status as Girder's web page shows it: `fetching input` */
 export function statusWord(status: number): string {
   const name = Object.entries(jobStatus).find(([, value]) => value === status)?.[0] ?? String(status);
   return name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);

@@ -3,7 +3,7 @@ import { mkdir, stat, writeFile, copyFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import type { Handler } from './rules.js';
 
-/** The stand-in's records: in memory, except for the contents of files. Ids are 24 hex digits as Girder's are. */
+/** The records of the fake Girder, in memory except for file contents. Ids have 24 hex digits, like Girder's. */
 export interface User {
   id: string;
   login: string;
@@ -34,7 +34,7 @@ export interface StoredFile {
   name: string;
   size: number;
   mimeType: string;
-  /** Where its bytes are. */
+  /** Path of its contents. */
   path: string;
   /** `reference` of its upload, verbatim. */
   reference: string | null;
@@ -59,7 +59,7 @@ export interface GirderJob {
   token: string;
 }
 
-/** What a token is good for. */
+/** What a token permits. */
 export type Grant =
   | { kind: 'user'; userId: string }
   | { kind: 'job'; jobId: string }

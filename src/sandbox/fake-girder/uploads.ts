@@ -22,7 +22,7 @@ export async function startUpload(
   return takeChunk(store, upload, body);
 }
 
-/** PUT file/:id/contents: the same for new bytes of an existing file. */
+/** PUT file/:id/contents: the same for an existing file. */
 export async function startReplacement(
   store: Store,
   file: StoredFile,
@@ -50,7 +50,7 @@ export async function continueUpload(
   return takeChunk(store, upload, body);
 }
 
-/** GET file/offset: where to go on after a broken connection. */
+/** GET file/offset: where to resume after a lost connection. */
 export function uploadOffset(store: Store, query: URLSearchParams): object {
   return { offset: findUpload(store, query).received };
 }
@@ -113,7 +113,7 @@ async function takeChunk(store: Store, upload: Upload, body: IncomingMessage): P
   try {
     await pipeline(body, createWriteStream(upload.path, { flags: 'r+', start: upload.received }));
   } catch {
-    // Girder keeps nothing of a chunk that broke off; the client asks file/offset and sends it again.
+    // Girder discards an incomplete chunk; the client asks for the offset and sends it again.
     await truncate(upload.path, upload.received);
     throw new RestError(400, 'rest', 'The chunk ended early.');
   }

@@ -21,7 +21,7 @@ export interface PublishOptions {
 }
 
 /**
- * The real Celery where Debian's Python has it, else a publisher of our own that sends the same messages.
+ * Celery if the system's Python has it, otherwise a built-in publisher that sends the same messages.
  * `brokerUrl` holds a password: it goes to Python through its standard input.
  */
 export async function createProducer({
@@ -31,7 +31,7 @@ export async function createProducer({
 }: {
   brokerUrl: string;
   run: RunCommand;
-  /** The publisher of our own in any case: Celery takes a second for each call. */
+  /** Always use the built-in publisher: Celery takes a second for each call. */
   own?: boolean;
 }): Promise<Producer> {
   if (own) return ownProducer(brokerUrl);
@@ -50,7 +50,7 @@ function celeryProducer(brokerUrl: string, run: RunCommand, version: string): Pr
       timeoutMs: 60_000,
     });
     if (describeFailure(result) !== '') {
-      // Without its words: a Python traceback may hold the broker's URL.
+      // Without its output: a Python traceback may contain the broker's URL.
       throw new DsaSlurmError('sandbox', 'The Celery producer could not publish.', {
         cause: result.kind,
       });
@@ -58,18 +58,18 @@ function celeryProducer(brokerUrl: string, run: RunCommand, version: string): Pr
   };
   return {
     kind: 'celery',
-    description: `Celery ${version} publishes, as in Girder.`,
+    description: `Tasks are published by Celery ${version}, as in Girder.`,
     publish: (tasks, { queue } = {}) =>
       call({ tasks: tasks.map((task) => (queue === undefined ? task : { ...task, queue })) }),
     revoke: (taskIds) => call({ revoke: taskIds }),
   };
 }
 
-/** Sends what Celery would send; see the contract, "Celery task messages". */
+/** Sends the messages that Celery would send; see docs/contract.md, "Celery task messages". */
 function ownProducer(brokerUrl: string): Producer {
   return {
     kind: 'own',
-    description: 'python3-celery is not used: a publisher of our own sends the same messages.',
+    description: 'python3-celery is not installed: a built-in publisher sends the same messages.',
     async publish(messages, { queue = 'celery' } = {}) {
       const connection = await connect(brokerUrl);
       const channel = await connection.createConfirmChannel();

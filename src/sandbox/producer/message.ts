@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Tuple, Verbatim, pickle, pyDatetime, pyObjectId, PyObject, type Picklable } from './pickle.js';
 
-/** The spellings in which slicer_cli_web, in its variants, and plugins of one's own ask for a container. */
+/** The task names and forms with which the variants of slicer_cli_web, and custom plugins, run a container. */
 export type Spelling = 'docker' | 'singularity' | 'singularityInTree' | 'dockerRun';
 
 const taskNames: Readonly<Record<Spelling, string>> = {
@@ -12,7 +12,7 @@ const taskNames: Readonly<Record<Spelling, string>> = {
   dockerRun: 'girder_worker.docker.tasks.docker_run',
 };
 
-/** One container argument, as the author of a task thinks of it. */
+/** One container argument, before it is turned into a transform. */
 export type Argument =
   | string
   | number
@@ -24,14 +24,14 @@ export type Argument =
   | { item: string }
   /** A path in the task's volume, uploaded to a folder or an item afterwards if one is named. */
   | { output: string; toFolder?: string; toItem?: string; mustExist?: boolean; identifier?: string }
-  /** Kept with the Girder job, at the Girder named. */
+  /** Uploaded as an artifact of the Girder job, to the Girder at `keptAt`. */
   | { artifact: string; onException: boolean; keptAt: string }
   | { apiUrl: true }
   | { token: true }
   | { temporaryDirectory: true }
   | Stream;
 
-/** Something that streams into a container or out of it: a pipe of that name, or what the container says itself. */
+/** A stream into or out of a container: a named pipe, or the container's own output. */
 export type Stream =
   | { pipe: string; fromFile: string }
   | ({ pipe: string } & StreamEnd)
@@ -49,13 +49,13 @@ export interface AnalysisRequest {
   /** `stream_connectors`. */
   streams?: readonly Stream[];
   title: string;
-  /** Celery's id; a new one if none is given. */
+  /** Celery's id; default: a new one. */
   taskId?: string;
   /** More keyword arguments: `environment`, `runtime`, … */
   options?: Readonly<Record<string, Picklable>>;
 }
 
-/** Where the message says that Girder is. */
+/** Girder's address and credentials, as in the message. */
 export interface MessageSite {
   apiUrl: string;
   userId: string;
@@ -76,7 +76,7 @@ export interface MessageJob {
   };
 }
 
-/** A message, as far as a Celery producer does not make it itself. */
+/** The parts of a message that the Celery producer does not create. */
 export interface TaskMessage {
   id: string;
   task: string;
@@ -87,7 +87,7 @@ export interface TaskMessage {
   kwargsrepr: string;
   /** Girder's headers. */
   headers: Record<string, unknown>;
-  /** More options for Celery's `send_task`: `eta`, `expires`, … A publisher of our own leaves them out. */
+  /** More options for Celery's `send_task`: `eta`, `expires`, … The built-in publisher ignores them. */
   options?: Record<string, unknown>;
 }
 
@@ -135,7 +135,7 @@ export function analysisMessage(request: AnalysisRequest, site: MessageSite, job
 const transforms = 'girder_worker.docker.transforms';
 const direct = 'slicer_cli_web.girder_worker_plugin.direct_docker_run';
 
-/** In Python a default argument is one object for each class that has it. */
+/** A Python default argument is one shared object per class. */
 function defaultVolumes(): (className: string) => PyObject {
   const volumes = new Map<string, PyObject>();
   return (className) => {
@@ -271,7 +271,7 @@ function volumePath(filename: string, volume: PyObject): PyObject {
   return new PyObject(`${transforms}.VolumePath`, { filename, _volume: volume });
 }
 
-/** Each hook is a document of its own: it shares no object with the arguments. */
+/** Each hook is pickled separately: it shares no object with the arguments. */
 function hookGraphs(
   argument: Argument,
   request: AnalysisRequest,
@@ -328,7 +328,7 @@ function hookGraphs(
   return hooks;
 }
 
-/** The Girder job's whole document, which travels in every hook. */
+/** The complete document of the Girder job, which is part of every hook. */
 function jobGraph(
   request: AnalysisRequest,
   taskId: string,

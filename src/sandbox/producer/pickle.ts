@@ -1,6 +1,6 @@
 /**
- * Enough of jsonpickle's encoder to publish what Girder publishes: the same object met twice becomes `{"py/id": n}`,
- * numbered by the rules in the contract ("py/id numbering").
+ * The part of jsonpickle's encoder that Girder's messages need: a repeated object becomes `{"py/id": n}`, numbered by the
+ * rules in docs/contract.md ("py/id numbering").
  */
 export type Picklable =
   | string
@@ -62,7 +62,7 @@ export function pickle(value: Picklable): unknown {
   return walk(value);
 }
 
-/** A time without zone, as Girder 3 pickles it. */
+/** A time without a time zone, as Girder 3 pickles it. */
 export function pyDatetime(date: Date): PyObject {
   const bytes = Buffer.alloc(10);
   bytes.writeUInt16BE(date.getUTCFullYear(), 0);

@@ -34,7 +34,7 @@ export interface RealGirder {
   mongoUrl: string;
   /** What Girder prints, its access log included. */
   logFile: string;
-  /** Whether the wheels brought a web page. */
+  /** Whether the wheels contain the web page. */
   hasPage: boolean;
   passwords: { admin: string; pathologist: string };
   /** As `admin`, who may do everything. */
@@ -81,7 +81,7 @@ export async function installRealGirder(
 }
 
 /**
- * Installs, where needed, and starts a real Girder from PyPI on a MongoDB-protocol server, with an assetstore, an
+ * Installs (if needed) and starts a real Girder from PyPI on a MongoDB-protocol server, with an assetstore, an
  * administrator and a pathologist.
  * @throws DsaSlurmError `sandbox` with what is missing
  */
@@ -215,7 +215,7 @@ async function setUp(apiUrl: string, assetstore: string) {
   return { passwords, admin, pathologist, home: home?._id ?? '' };
 }
 
-/** Girder 5's wheel carries its web page; Girder 3's is built with npm, which is not done here. */
+/** Girder 5's wheel contains its web page; that of Girder 3 needs an npm build, which the sandbox skips. */
 async function findPage(python: string, major: GirderMajor): Promise<string | undefined> {
   if (major === 3) return undefined;
   const lib = join(dirname(python), '..', 'lib');
@@ -232,12 +232,12 @@ async function answers(apiUrl: string): Promise<boolean> {
   }
 }
 
-/** Where installed things are kept between runs of tests. */
+/** Cache directory for installed programs. */
 export function testCache(env: Readonly<Record<string, string | undefined>>, tmpdir: string): string {
   return env['DSA_SLURM_TEST_CACHE'] ?? join(tmpdir, 'dsa-slurm-test-cache');
 }
 
-/** @throws DsaSlurmError `sandbox` if it is not a major that is known */
+/** @throws DsaSlurmError `sandbox` if `text` is not a supported major version */
 export function parseMajor(text: string): GirderMajor {
   if (text === '3' || text === '5') return text === '3' ? 3 : 5;
   throw new DsaSlurmError('sandbox', `Girder ${text} is not supported. Use 3 or 5.`);

@@ -12,7 +12,7 @@ import type { GirderMajor } from './install.js';
 import type { GirderDocument } from './rest.js';
 import { installRealGirder, startRealGirder, testCache, type RealGirder } from './service.js';
 
-/** A sandbox whose Girder is a real one. */
+/** A sandbox with a real Girder. */
 export interface RealGirderSandbox extends Pick<Sandbox, 'worker' | 'settings' | 'env' | 'title'> {
   girder: RealGirder;
 }
@@ -26,7 +26,7 @@ export async function startRealGirderSandbox(
 ): Promise<RealGirderSandbox> {
   const { dir, env, say, onStarted, signal, major } = options;
   const cache = testCache(env, tmpdir());
-  // What takes minutes, or is missing, comes before anything is started.
+  // Installation takes minutes and may fail, so it comes before anything is started.
   await installRealGirder({ major, cache, run: createRunner({ env }), say });
   signal.throwIfAborted();
   const { run, brokerUrl, runtime, startWorker } = await startCluster(options);
@@ -44,7 +44,7 @@ export async function startRealGirderSandbox(
   return { girder, ...started, title: `sandbox: a real Girder at ${girder.url}` };
 }
 
-/** The demo analysis, added as an administrator adds any image, and slides for it in the pathologist's own folder. */
+/** Adds the demo analysis as an administrator would add an image, and slides for it in the pathologist's own folder. */
 async function addDemo(girder: RealGirder): Promise<void> {
   const { admin, pathologist, home, major } = girder;
   const collection = await admin.call('POST', 'collection', { params: { name: 'Tasks', public: true } });

@@ -5,7 +5,7 @@ import { describeFailure, type RunCommand } from '../../base/command.js';
 import { DsaSlurmError } from '../../base/errors.js';
 import type { HostAddress } from './host-address.js';
 
-/** What the private Slurm records and enforces. */
+/** Accounting of the private Slurm. */
 export interface AccountingOptions {
   /** `AccountingStorageEnforce` of slurm.conf. Default `associations,limits,qos`. */
   enforce?: string;
@@ -19,15 +19,15 @@ export interface AccountingFiles {
   /** Short: holds the database's Unix socket. */
   socketDir: string;
   mungeSocket: string;
-  /** slurmdbd looks up addresses as Slurm's other daemons do; see `hostAddress`. */
+  /** Whether slurmdbd, like Slurm's other daemons, needs `EnableIPv6`; see `hostAddress`. */
   enableIpv6: boolean;
-  /** Login that the daemons run as. */
+  /** Login name under which the daemons run. */
   user: string;
   databasePort: number;
   port: number;
 }
 
-/** A program of the accounting and its arguments. */
+/** An accounting daemon and its arguments. */
 export interface AccountingDaemon {
   file: string;
   args: string[];
@@ -38,7 +38,7 @@ const databaseUser = 'slurm';
 
 /**
  * Writes the configuration of slurmdbd and creates an empty database for it in a directory of its own, both reachable on
- * loopback only and with a password that nobody else knows.
+ * loopback only and with a random password.
  * @throws DsaSlurmError `sandbox` if MariaDB's own set-up fails
  */
 export async function prepareAccounting(
@@ -54,7 +54,7 @@ export async function prepareAccounting(
     initFile,
     [
       'CREATE DATABASE IF NOT EXISTS slurm_acct_db;',
-      // A second start in the same directory has another password.
+      // A second start in the same directory uses another password.
       `CREATE OR REPLACE USER '${databaseUser}'@'127.0.0.1' IDENTIFIED BY '${password}';`,
       `GRANT ALL ON slurm_acct_db.* TO '${databaseUser}'@'127.0.0.1';`,
       '',
@@ -94,7 +94,7 @@ export async function prepareAccounting(
         '--skip-log-bin',
         '--performance-schema=OFF',
         '--innodb-buffer-pool-size=64M',
-        // what a sandbox records need not survive a power failure
+        // the data need not survive a power failure
         '--innodb-flush-log-at-trx-commit=0',
         '--innodb-lock-wait-timeout=900',
       ],
@@ -129,8 +129,8 @@ function slurmdbdConf(files: AccountingFiles, password: string) {
 /**
  * Lines of slurm.conf that send every job to slurmdbd.
  *
- * slurmdbd tells slurmctld of changes at the address that slurmctld's connection comes from. For a host name that is
- * 127.0.1.1, as Debian's installer has it, that is 127.0.0.1 all the same, so there slurmctld listens on every address.
+ * slurmdbd sends changes to the address from which slurmctld connects. That is 127.0.0.1 even if the host name resolves to
+ * 127.0.1.1, as on Debian; slurmctld therefore listens on every address in that case.
  */
 export function accountingConf(
   { port, mungeSocket, host }: Pick<AccountingFiles, 'port' | 'mungeSocket'> & { host: HostAddress },
@@ -149,7 +149,7 @@ export function accountingConf(
   ];
 }
 
-/** Creates the cluster and what else is asked for. @throws DsaSlurmError `sandbox` with sacctmgr's words */
+/** Creates the cluster and everything in `sacctmgr`. @throws DsaSlurmError `sandbox` with sacctmgr's message */
 export async function fillAccounting(
   run: RunCommand,
   cluster: string,

@@ -4,10 +4,10 @@ import { createServer } from 'node:net';
 import { hostname } from 'node:os';
 import { DsaSlurmError, systemCode } from '../../base/errors.js';
 
-/** The address that this machine's host name stands for. */
+/** The address to which this machine's host name resolves. */
 export interface HostAddress {
   address: string;
-  /** Slurm finds it only with `EnableIPv6`. */
+  /** Slurm needs `EnableIPv6` to resolve it. */
   enableIpv6: boolean;
 }
 
@@ -15,9 +15,9 @@ export interface HostAddress {
  * Where Slurm's daemons listen: with `NoInAddrAny` they bind what gethostname(3) resolves to and nothing else, which is
  * 127.0.0.1 on some machines, 127.0.1.1 on Debian and an address of its own in a container. The look-ups here are Slurm's
  * own (`AI_ADDRCONFIG`, the first answer): without `EnableIPv6` it asks for IPv4 alone, which getaddrinfo(3) answers only
- * where an interface other than the loopback has an IPv4 address. A laptop without a network has none; there, and where
- * the name stands for an IPv6 address, Slurm finds it when it may ask for either.
- * @throws DsaSlurmError `sandbox`, with what to write where, if the host name has no address of this machine
+ * where an interface other than the loopback has an IPv4 address. A laptop without a network has none; in that case, and if
+ * the name resolves to an IPv6 address, Slurm needs `EnableIPv6`, which makes it ask for both.
+ * @throws DsaSlurmError `sandbox`, with the line to add to /etc/hosts, if the host name has no address of this machine
  */
 export async function hostAddress(name: string = hostname()): Promise<HostAddress> {
   await assertLocalhost();

@@ -12,16 +12,16 @@ const run = promisify(execFile);
 /** Debian has Apptainer in sid only, whose libc is newer than that of the stable release which tests run on. */
 const suite = 'sid';
 const packages = ['apptainer', 'squashfuse', 'fuse3', 'busybox-static'];
-/** Counted up when what is done to the root after its packages changes. */
+/** Increment when the steps after the package installation change. */
 const revision = 1;
 
-/** The user that containers are started by. */
+/** The user who starts containers. */
 const ordinaryUser = { name: 'analyst', id: 1000 };
 
 /**
  * The directory of a Debian sid with Apptainer, made with debootstrap once and then kept in `DSA_SLURM_TEST_CACHE`
  * (default `<temp folder>/dsa-slurm-test-cache`). To make it takes root, about two minutes and 400 MB.
- * @throws Error with debootstrap's last words
+ * @throws Error with the end of debootstrap's output
  */
 export async function prepareRealRoot(): Promise<string> {
   const cache = process.env['DSA_SLURM_TEST_CACHE'] ?? join(tmpdir(), 'dsa-slurm-test-cache');
@@ -84,7 +84,7 @@ async function installDebootstrap(): Promise<void> {
 }
 
 /**
- * The mirror that this machine's apt takes Debian's packages from; `DSA_SLURM_TEST_MIRROR` on machines that are no
+ * The mirror that this machine's apt takes Debian's packages from; `DSA_SLURM_TEST_MIRROR` on machines that do not run
  * Debian.
  */
 async function debianMirror(): Promise<string> {
@@ -99,7 +99,7 @@ async function debianMirror(): Promise<string> {
   return mirror;
 }
 
-/** The situation that Apptainer finds itself in. */
+/** The environment in which Apptainer runs. */
 export interface RealApptainerOptions {
   /** A directory of the test, for the wrapper and its settings. */
   dir: string;

@@ -80,7 +80,7 @@ describe.each(['namespace', 'paths'] as const)('exec with %s', (isolation) => {
     expect((await stat(join(dir, 'out', 'mask.pgm'))).size).toBe(300 * 200 + 15);
   });
 
-  test('the exit code and the words of the program come through', async () => {
+  test('exit code and output of the program are passed on', async () => {
     await writeFile(join(dir, 'in', 'bad.tiff'), 'not a slide');
     const result = await exec([
       '--bind',
@@ -98,7 +98,7 @@ describe.each(['namespace', 'paths'] as const)('exec with %s', (isolation) => {
     expect(result.kind === 'exited' && result.stderr).toMatch(/does not start like a TIFF/);
   });
 
-  test('environment goes in as Apptainer takes it', async () => {
+  test('the environment is passed as by Apptainer', async () => {
     const result = await run(
       fakes[isolation].command,
       ['exec', '--cleanenv', '--env', 'B=two', sif, '/usr/bin/env'],
@@ -138,7 +138,7 @@ describe.each(['namespace', 'paths'] as const)('exec with %s', (isolation) => {
 
 const inNamespace = (args: string[]) => run(fakes.namespace.command, ['exec', ...args]);
 
-test('a read-only bind is read-only, nothing unbound is seen with --containall, and a missing source is an error', async () => {
+test('a read-only bind is read-only, nothing unbound is visible with --containall, and a missing source is an error', async () => {
   const write = await inNamespace([
     '--bind',
     `${join(dir, 'in')}:/mnt/in:ro`,

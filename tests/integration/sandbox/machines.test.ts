@@ -103,7 +103,7 @@ describe.concurrent('a sandbox is refused at once, with the line to write, where
   });
 });
 
-test.concurrent('a site starts beside a RabbitMQ and a Slurm that have the usual ports', async () => {
+test.concurrent('a sandbox starts beside a RabbitMQ and a Slurm on the default ports', async () => {
   const listen = [4369, 5672, 6817, 6818, 25672]
     .map((port) => `net.createServer().listen(${port})`)
     .join(';');

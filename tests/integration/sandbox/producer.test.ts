@@ -64,7 +64,7 @@ const producers = [
   ['own', ((file, args, options) => noPython(`/nowhere${file}`, args, options)) as typeof run],
 ] as const;
 
-test.each(producers)('%s: what arrives is what Girder publishes', async (kind, runner) => {
+test.each(producers)('%s: the message is the one that Girder publishes', async (kind, runner) => {
   const producer = await createProducer({ brokerUrl: testSite().amqpUrl, run: runner });
   expect(producer.kind).toBe(kind);
   const sent = message();

@@ -26,7 +26,7 @@ function collector() {
 
 const options = { keep: false, console: false, json: true, env: process.env };
 
-test('a batch with every spelling, a failure and a cancel ends as it should and leaves nothing', async () => {
+test('a batch with every spelling, a failure and a cancel ends as planned and leaves nothing', async () => {
   const [stdout, stderr] = [collector(), collector()];
   const code = await runSandbox({
     ...options,
@@ -51,7 +51,7 @@ test('a batch with every spelling, a failure and a cancel ends as it should and 
   expect(await readdir(parent)).toEqual([]);
 });
 
-test('stopped in the middle, it stops everything', async () => {
+test('an abort stops everything', async () => {
   const stop = new AbortController();
   const [stdout, stderr] = [collector(), collector()];
   const pending = runSandbox({
@@ -68,7 +68,7 @@ test('stopped in the middle, it stops everything', async () => {
   expect(await readdir(parent)).toEqual([]);
 });
 
-test('a directory with something in it is refused and left alone', async () => {
+test('a directory that is not empty is refused and not changed', async () => {
   const { stream } = collector();
   const existing = await mkdtemp(join(parent, 'mine-'));
   await expect(

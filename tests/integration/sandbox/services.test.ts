@@ -15,7 +15,7 @@ test('four nodes are idle and the default partition comes first', async () => {
   expect(testSite().slurmPartitions[0]).toBe('pathology');
 });
 
-test('a job runs, and its processes are known by the cluster they belong to', async () => {
+test('a job runs, and its processes can be identified by their cluster', async () => {
   const submitted = await run('sbatch', ['--parsable', '--output=/dev/null', '--wrap=sleep 60']);
   expect(submitted).toMatchObject({ kind: 'exited', exitCode: 0 });
   const id = submitted.kind === 'exited' ? submitted.stdout.trim() : '';

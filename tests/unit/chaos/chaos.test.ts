@@ -14,7 +14,7 @@ const sizes = {
 };
 
 describe('the plan', () => {
-  test('follows from the seed alone', () => {
+  test('depends on the seed alone', () => {
     fc.assert(
       fc.property(fc.record(sizes), (size) => {
         const plan = planChaos(size);
@@ -27,7 +27,7 @@ describe('the plan', () => {
     );
   });
 
-  test('comes to every step of the journal with two hundred kills', () => {
+  test('covers every journal step with two hundred kills', () => {
     const { workers } = planChaos({ seed: 1, kills: 200, runs: 1 });
     const seen = new Set(
       workers.map(({ kill }) => (kill.kind === 'line' ? `${kill.line} ${kill.moment}` : kill.kind)),
@@ -39,7 +39,7 @@ describe('the plan', () => {
 
 const byValue = (a: number, b: number): number => a - b;
 
-test('a shuffled list has the same things', () => {
+test('a shuffled list has the same elements', () => {
   fc.assert(
     fc.property(fc.nat(), fc.array(fc.nat()), (seed, list) => {
       expect(createRandom(seed).shuffle(list).sort(byValue)).toEqual([...list].sort(byValue));
@@ -84,7 +84,7 @@ const canceled: RunRemains = {
 };
 const alike = { ...planned, alike: true };
 
-describe('what is left of a run', () => {
+describe('the verdict on a run', () => {
   test.each<[string, RunRemains]>([
     ['succeeded', good],
     ['failed', failing],

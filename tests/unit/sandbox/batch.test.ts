@@ -4,7 +4,7 @@ import { planBatch } from '../../../src/sandbox/batch.js';
 import { resultTable, summary } from '../../../src/sandbox/report.js';
 import { statusProblems, type Verdict } from '../../../src/sandbox/verify.js';
 
-test.each([1, 2, 3, 12, 40])('a batch of %d: one failure and one cancel as far as there is room', (count) => {
+test.each([1, 2, 3, 12, 40])('a batch of %d: one failure and one cancel if it is large enough', (count) => {
   const expected = planBatch(count).map((planned) => planned.expected);
   expect(expected).toHaveLength(count);
   expect(expected.filter((outcome) => outcome === 'failed')).toHaveLength(count > 1 ? 1 : 0);
@@ -48,7 +48,7 @@ function verdictOn(index: number, seen: Partial<Verdict>): Verdict {
 }
 
 describe('the table', () => {
-  test('has words for everything, tells the plan, and fits into 80 columns', () => {
+  test('has a text for every state, shows the plan, and fits into 80 columns', () => {
     const verdicts = Array.from({ length: 12 }, (_, index) => verdictOn(index, {}));
     verdicts[10] = verdictOn(10, { slurmState: 'FAILED', girderStatuses: [2, 4] });
     verdicts[11] = verdictOn(11, { slurmState: 'CANCELLED', girderStatuses: [2, 824, 5] });

@@ -97,7 +97,7 @@ describe('job status', () => {
     if (expected.error !== null) expect(answer.json).toEqual(expected.error);
   });
 
-  test('a token reaches its own job and nothing else', async () => {
+  test('a token gives access to its own job only', async () => {
     const [job, other] = [newJob(), newJob()];
     expect((await call('GET', `job/${job.id}`, other.token)).json).toEqual({
       type: 'access',
@@ -190,7 +190,7 @@ describe('files', () => {
     expect(await readFile(girder.files(file.itemId)[0]?.path ?? '', 'utf8')).toBe('renewed');
   });
 
-  test('folders are made once when asked so, and listed by pages', async () => {
+  test('folders are reused on request, and listed by pages', async () => {
     const [first, second] = [await makeSub(), await makeSub()];
     expect(second.json['_id']).toBe(first.json['_id']);
     for (let n = 0; n < 60; n += 1) girder.addFolder(girder.rootFolderId, `f${n}`);

@@ -40,12 +40,12 @@ function machine({
 const all = ['/usr/sbin/slurmctld', '/usr/sbin/slurmd', '/usr/bin/sbatch', '/usr/sbin/munged'];
 all.push('/usr/lib/rabbitmq/bin/rabbitmq-server', '/usr/sbin/rabbitmq-server', '/usr/bin/epmd');
 
-describe('what is missing', () => {
-  test('nothing, although the daemons are not on an ordinary PATH', async () => {
+describe('missing packages', () => {
+  test('none, although the daemons are not on a usual PATH', async () => {
     expect(await findMissing(machine({ files: all, celery: true }))).toEqual([]);
   });
 
-  test('everything; only Celery has a substitute', async () => {
+  test('all; only Celery has a substitute', async () => {
     const missing = await findMissing(machine());
     expect(new Set(missing.map((entry) => entry.packageName))).toEqual(
       new Set(['slurm-wlm', 'munge', 'rabbitmq-server', 'python3-celery']),
@@ -75,7 +75,7 @@ describe('installing', () => {
     expect(debian.calls).toContain('env systemctl disable --now --quiet munge.service');
   });
 
-  test('says what apt-get is doing', async () => {
+  test('shows the progress of apt-get', async () => {
     const said: string[] = [];
     await installMissing({ ...machine(), ...options, onLine: (line) => void said.push(line) });
     expect(said.slice(1)).toEqual([
@@ -85,7 +85,7 @@ describe('installing', () => {
     ]);
   });
 
-  test('a stop leaves no package half installed, and comes after', async () => {
+  test('a stop waits until apt-get has finished', async () => {
     const stop = new AbortController();
     const said: string[] = [];
     const debian = machine();
@@ -114,20 +114,20 @@ describe('installing', () => {
     expect(howToInstall(osRelease)).toMatch(advice);
   });
 
-  test('services that were there before are not touched, a slurmd without its slurmctld for one', async () => {
+  test('existing services are not touched, such as a slurmd without slurmctld', async () => {
     const debian = machine({ files: all.filter((file) => !file.includes('slurmctld')), celery: true });
     await installMissing({ ...debian, ...options });
     const stopped = debian.calls.filter((call) => call.includes('systemctl'));
     expect(stopped).toEqual(['env systemctl disable --now --quiet slurmctld.service']);
   });
 
-  test('nothing missing: nothing is run but the question for Celery', async () => {
+  test('nothing is missing: only the check for Celery runs', async () => {
     const debian = machine({ files: all, celery: true });
     await installMissing({ ...debian, ...options });
     expect(debian.calls).toEqual(['/usr/bin/python3 -c import celery']);
   });
 
-  test('an ordinary user with a sudo that asks for nothing', async () => {
+  test('an ordinary user with a passwordless sudo', async () => {
     const debian = machine({ sudo: true });
     await installMissing({ ...debian, ...options, isRoot: false });
     expect(debian.calls.some((call) => call.startsWith('sudo -n env ') && call.includes(' install '))).toBe(
@@ -152,7 +152,7 @@ describe('installing', () => {
     expect(left).toMatchObject([{ packageName: 'python3-celery' }]);
   });
 
-  test("apt's own words are passed on when it fails", async () => {
+  test("apt's own error message is passed on", async () => {
     const debian = machine({ aptInstalls: false });
     await expect(installMissing({ ...debian, ...options })).rejects.toThrow(/Unable to locate package/);
   });

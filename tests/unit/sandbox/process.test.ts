@@ -50,7 +50,7 @@ const starter = (failures: number) => {
 };
 
 describe('a child', () => {
-  test('is stopped by SIGTERM when it listens', async () => {
+  test('that handles SIGTERM is stopped by it', async () => {
     const child = await shell('trap "echo bye; exit 0" TERM; echo up; while :; do sleep 0.05; done');
     await expect.poll(logged, { timeout: 5_000 }).toContain('up');
     await child.stop();
@@ -58,7 +58,7 @@ describe('a child', () => {
     expect(await logged()).toContain('bye');
   });
 
-  test('is killed when it does not, together with what it started', async () => {
+  test('that ignores SIGTERM is killed with its process group', async () => {
     const child = await shell('trap "" TERM; sleep 61 & echo $!; while :; do sleep 0.05; done');
     await expect.poll(logged, { timeout: 5_000 }).toMatch(/\d+\n/);
     const grandchild = Number((await logged()).trim());
@@ -68,14 +68,14 @@ describe('a child', () => {
     await expect.poll(() => isZombie(grandchild), { timeout: 5_000 }).toBe(true);
   });
 
-  test('that dies while it is waited for ends the wait, with the place of its log', async () => {
+  test('that dies while its service starts ends the wait, with the path of its log', async () => {
     const child = await shell('echo no licence; exit 1');
     const wait = untilReady('The service', () => Promise.resolve(false), { children: [child] });
     await expect(wait).rejects.toMatchObject({ code: 'sandbox', next: expect.stringContaining('child.log') });
     await child.stop();
   });
 
-  test('that keeps a service from being ready is named, with the end of the log that it writes itself', async () => {
+  test('that prevents a service from becoming ready is named, with the end of its own log', async () => {
     const ownLog = join(dir, 'own.log');
     await writeFile(ownLog, 'cannot reach the controller\n');
     const culprit = await shell('sleep 60', { name: 'slurmd-n1', ownLog });
@@ -92,7 +92,7 @@ describe('a child', () => {
     await Promise.all([culprit.stop(), other.stop()]);
   });
 
-  test('is no longer waited for once everything is to stop', async () => {
+  test('is no longer waited for after a stop', async () => {
     const child = await shell('sleep 60');
     const stop = new AbortController();
     const wait = untilReady('it', () => Promise.resolve(false), { children: [child], signal: stop.signal });
@@ -101,7 +101,7 @@ describe('a child', () => {
     await child.stop();
   });
 
-  test('that is not there cannot be started', async () => {
+  test('whose program does not exist cannot be started', async () => {
     const missing = startChild({
       name: 'nothing',
       file: join(dir, 'no-such-program'),
@@ -124,7 +124,7 @@ describe('a service', () => {
     expect(await retryWhenChildEnds('It', silentLog(), starter(2))).toBe(3);
   });
 
-  test('is given up after three times, with what the daemon said', async () => {
+  test('fails after three attempts, with the output of the daemon', async () => {
     await expect(retryWhenChildEnds('It', silentLog(), starter(9))).rejects.toThrow(
       /^child ended while it was being started\. The last lines of its log:\n(eaddrinuse\n?){3}$/,
     );
