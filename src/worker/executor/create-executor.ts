@@ -8,7 +8,7 @@ import type { Executor } from './executor.js';
 import { createLocalExecutor } from './local.js';
 import { createSlurmExecutor } from './slurm.js';
 
-/** Whoever runs the jobs, as the settings say. */
+/** The executor that the settings select. */
 export function createExecutor({
   settings,
   cancelSignal,
@@ -19,13 +19,13 @@ export function createExecutor({
   log,
 }: {
   settings: Settings;
-  /** How the batch script is asked to end its analysis; null: not at all, so jobs are canceled in one step. */
+  /** The signal on which the batch script ends its analysis; null if it handles none, so a cancel has one step. */
   cancelSignal: CancelSignal | null;
   /** Runs Slurm's commands. */
   run: RunCommand;
-  /** The worker's own. */
+  /** The worker's environment. */
   env: Readonly<Record<string, string | undefined>>;
-  /** Told of what is run without `run`. */
+  /** Called for commands that are not run through `run`. */
   onCommand: (record: CommandRecord) => void;
   clock: Clock;
   log: Log;

@@ -10,27 +10,27 @@ import type { JobState } from '../../slurm/states.js';
 import type { Submission, SubmitResult } from '../../slurm/commands/sbatch.js';
 import type { Tracker } from '../../slurm/tracker.js';
 
-/** What the owner of the slide reads of a job. */
+/** Messages about a job for the owner of the slide. */
 export interface OwnerMessages {
-  /** Why it waits, and until when. */
+  /** Why it waits, and its expected start. */
   waits(row: Pick<JobRow, 'state' | 'reason' | 'expectedStart'>): string;
   state(state: JobState): string;
-  /** Why it is not accepted yet. */
+  /** Why the job was not accepted yet. */
   refused(cause: RefusalCause): string;
 }
 
-/** A job as it is handed over. */
+/** A job to submit. */
 export interface JobRequest extends Submission {
-  /** Where it is handed over, and so where it runs: an empty directory of the run. */
+  /** Working directory of sbatch, and so of the job: an empty directory of the run. */
   directory: string;
   /** Added to the environment of the batch script; `undefined` removes a name. */
   env: Readonly<Record<string, string | undefined>>;
 }
 
-/** Which job is meant, and where its last witness may lie. */
+/** A job whose end is unknown, and where its exit record may be. */
 export interface EndedJob {
   jobId: string;
-  /** See `runKey`: tells our job from a later one of the same id. */
+  /** See `runKey`: distinguishes the run's job from a later one with the same id. */
   key: string;
   /** Path of the file that the batch script writes when the container has ended. */
   exitRecord: string;
@@ -39,44 +39,42 @@ export interface EndedJob {
 }
 
 /**
- * What the worker needs of whoever runs its jobs. Jobs live longer than the worker: one that starts finds those of the
- * one before it. The words for what becomes of a job are Slurm's.
+ * Runs the worker's jobs, which outlive the worker: after a restart it finds them again. Job states are Slurm's.
  *
- * Nothing here throws for what the outside does: an answer that did not come is data, and never an answer.
+ * Methods do not throw on external failures: a missing answer is returned as such, and never taken for an answer.
  */
 export interface Executor {
-  /** What a job is called in words for people: `Slurm job`. */
+  /** What messages call a job: `Slurm job`. */
   readonly jobNoun: string;
-  /** Who runs the jobs, where it begins a sentence. */
+  /** Name of the executor at the start of a sentence. */
   readonly name: string;
   readonly owner: OwnerMessages;
-  /** With what jobs are canceled, as the operator is told. */
+  /** The command that cancels jobs, as shown to the operator. */
   readonly cancelCommand: string;
-  /** Whose word the tracker's rows are. */
+  /** Where the tracker's rows come from. */
   readonly stateSource: 'squeue' | 'host';
   /** The last answer about all jobs. */
   readonly tracker: Tracker;
   /**
-   * Hands a job over, once. `unclear` means that there may be one: it is looked for with `find`, never handed over again
-   * before that.
+   * Submits a job once. `unclear` means that a job may exist: call `find` before submitting again.
    */
   submit(request: JobRequest): Promise<SubmitResult>;
   /** Looks a run's job up by its key. */
   find(question: JobQuestion): Promise<FoundJob>;
   /**
-   * For so many milliseconds after an unclear `submit`, `find` may still not see the job that comes of it: what is not
-   * there now has to be not there that much later before it is believed.
+   * A job may become visible up to this many milliseconds after an unclear `submit`: believe `find` only after it has
+   * returned `none` twice, this far apart.
    */
   readonly visibilityDelayMs: number;
-  /** Cancels jobs. One that is over already is no error, and canceling again does no harm. */
+  /** Cancels jobs. Succeeds for jobs that have ended, and may be repeated. */
   cancel(jobIds: readonly string[]): Promise<CommandOutcome>;
   /** See `Canceler.canceledAt`. */
   canceledAt(jobId: string): number | null;
-  /** Finds out how a job ended that the tracker does not show, or whose row leaves it open. */
+  /** Finds out how a job ended if the tracker does not show it, or its row does not tell. */
   resolveEnd(job: EndedJob): Promise<JobEnd>;
-  /** Does something else to jobs. @throws DsaSlurmError `usage` for a value that is none */
+  /** Holds, releases or otherwise changes jobs. @throws DsaSlurmError `usage` for an invalid value */
   change(change: JobChange, jobIds: readonly string[]): Promise<CommandOutcome>;
-  /** Everything that is known of one job, for screens. */
+  /** All details of one job, for screens. */
   describe(jobId: string): Promise<JobDetailsAnswer>;
   /** Nodes and partitions. */
   cluster(): Promise<ClusterAnswer>;

@@ -18,34 +18,35 @@ import { detailsOf, ownerMessages, rowOf } from './local/slurm-format.js';
 export interface LocalOptions {
   /** The worker's state directory. */
   stateDirectory: string;
-  /** Jobs that run at one time. */
+  /** Maximum number of concurrent jobs. */
   concurrency: number;
-  /** How long a canceled job has to end before all of its processes are asked to; 0 for a script that hands no signals on. */
+  /** Time in milliseconds between SIGTERM to a canceled job's script and to all of its processes; 0 for a script that passes
+   * no signals on. */
   graceMs: number;
-  /** What every job inherits. */
+  /** Environment of every job. */
   env: Readonly<Record<string, string | undefined>>;
-  /** Told of every script when it has ended, if this worker started it. */
+  /** Called when a script that this worker started has ended. */
   onCommand?: (record: CommandRecord) => void;
   clock: Clock;
   log: Log;
-  /** Both are this host's own unless a test says otherwise. */
+  /** For tests. */
   spool?: Spool;
   processes?: Processes;
 }
 
-/** How often jobs are looked at; of the end of those that it started the worker is told at once. */
-const lookEveryMs = 1_000;
-/** However much happens, they are not looked at more often. */
-const shortestGapMs = 100;
+/** How often jobs are polled. The end of a child process is noticed at once. */
+const pollMs = 1_000;
+/** Shortest time between two polls. */
+const minPollMs = 100;
 
 /**
- * Jobs run on this host, as girder_worker does without Slurm: the same batch script, a few at a time, each in a process
- * group of its own. They outlive the worker: whoever starts next finds them in the spool.
+ * Runs jobs on this host, without Slurm: the same batch script, a few at a time, each in its own process group. Jobs
+ * outlive the worker; the next one finds them in the spool.
  */
 export function createLocalExecutor(options: LocalOptions): Executor {
   const { concurrency, graceMs, clock, log } = options;
   const user = userInfo().username;
-  const keeper = createJobSupervisor({
+  const supervisor = createJobSupervisor({
     spool: options.spool ?? createSpool(join(options.stateDirectory, 'local-jobs')),
     processes: options.processes ?? createProcesses(options.env, options.onCommand),
     concurrency,
@@ -54,7 +55,7 @@ export function createLocalExecutor(options: LocalOptions): Executor {
     log,
     onChange: () => tracker.pollSoon(),
   });
-  const tracker = trackLocal(keeper, user, options);
+  const tracker = trackLocal(supervisor, user, options);
 
   return {
     jobNoun: 'local job',
@@ -65,7 +66,7 @@ export function createLocalExecutor(options: LocalOptions): Executor {
     visibilityDelayMs: 0,
     tracker,
     async submit({ key, directory, logFile, streams, script, scriptArgs, env }) {
-      const taken = await keeper.add({
+      const added = await supervisor.add({
         key,
         directory,
         script,
@@ -78,20 +79,20 @@ export function createLocalExecutor(options: LocalOptions): Executor {
         stderr: streams?.stderr ?? logFile,
         exitRecord: env['DSA_SLURM_EXIT_RECORD'] ?? '',
       });
-      switch (taken.kind) {
-        case 'taken':
-          return { kind: 'submitted', jobId: taken.id, cluster: null };
+      switch (added.kind) {
+        case 'added':
+          return { kind: 'submitted', jobId: added.id, cluster: null };
         case 'refused':
-          // a full disk, say: it passes, and the operator is told of it
-          log.warn({ why: taken.why }, 'a job of this host cannot be taken at present');
-          return { kind: 'refused', said: taken.why, cause: 'limit' };
+          // for example a full disk: temporary, and shown to the operator
+          log.warn({ why: added.why }, 'could not accept a local job; retrying');
+          return { kind: 'refused', said: added.why, cause: 'limit' };
         case 'unclear':
-          return taken;
+          return added;
       }
     },
     async find({ key }) {
       try {
-        const [newest, ...others] = await keeper.ofKey(key);
+        const [newest, ...others] = await supervisor.ofKey(key);
         if (newest === undefined) return { kind: 'none', accounting: true };
         const { state } = rowOf(newest, user, clock.now());
         return { kind: 'found', jobId: newest.id, state, others: others.map(({ id }) => id) };
@@ -101,7 +102,7 @@ export function createLocalExecutor(options: LocalOptions): Executor {
     },
     async cancel(jobIds) {
       try {
-        await keeper.cancel(jobIds);
+        await supervisor.cancel(jobIds);
         return { ok: true, said: '' };
       } catch (error) {
         return { ok: false, said: errorLine(error) };
@@ -109,9 +110,10 @@ export function createLocalExecutor(options: LocalOptions): Executor {
     },
     canceledAt: () => null,
     async resolveEnd({ jobId, key, exitRecord }): Promise<JobEnd> {
-      const job = keeper.job(jobId);
+      const job = supervisor.job(jobId);
       if (job === undefined || job.key !== key) {
-        if (keeper.mayHide(jobId)) return { kind: 'unknown', why: 'the files of local jobs cannot be read' };
+        if (supervisor.mayHide(jobId))
+          return { kind: 'unknown', why: 'the files of local jobs cannot be read' };
         const lost = `This host no longer knows job ${jobId}, and there is no exit record`;
         return fromRecord({ jobId, readExitRecord: async () => readExitRecord(exitRecord) }, lost);
       }
@@ -119,9 +121,9 @@ export function createLocalExecutor(options: LocalOptions): Executor {
       if (job.end === null) return { kind: 'alive', state, reason };
       return { kind: 'ended', outcome: outcomes[job.end.state], state, exitCode, reason, how: 'record' };
     },
-    change: async () => ({ ok: false, said: `${withoutSlurm} A job can be canceled, and nothing else.` }),
+    change: async () => ({ ok: false, said: `${withoutSlurm} Its jobs can only be canceled.` }),
     async describe(jobId) {
-      const job = keeper.job(jobId);
+      const job = supervisor.job(jobId);
       if (job === undefined) return { kind: 'unknown-job' };
       return { kind: 'job', job: detailsOf(job, user, clock.now()) };
     },
@@ -129,13 +131,13 @@ export function createLocalExecutor(options: LocalOptions): Executor {
   };
 }
 
-const withoutSlurm = 'This worker runs its jobs itself, without Slurm.';
+const withoutSlurm = 'This worker runs its jobs without Slurm.';
 
 const outcomes = { COMPLETED: 'succeeded', FAILED: 'failed', CANCELLED: 'canceled' } as const;
 
-/** What the keeper knows, in the form in which Slurm's answers come. */
+/** Presents the supervisor's jobs as a tracker of Slurm jobs. */
 function trackLocal(
-  keeper: JobSupervisor,
+  supervisor: JobSupervisor,
   user: string,
   { clock, log }: Pick<LocalOptions, 'clock' | 'log'>,
 ): Tracker {
@@ -146,20 +148,21 @@ function trackLocal(
   let waking = new AbortController();
   let loop: Promise<void> = Promise.resolve();
 
-  function tell({ answered, problem: trouble }: PollResult): void {
-    if (trouble !== null && trouble !== view.trouble) log.error({ why: trouble }, 'trouble with local jobs');
+  function publish({ answered, problem }: PollResult): void {
+    if (problem !== null && problem !== view.trouble)
+      log.error({ why: problem }, 'could not supervise local jobs');
     const at = answered ? clock.now() : view.at;
     const rows = keepRows(
       byId,
-      keeper.jobs().map((job) => rowOf(job, user, clock.now())),
+      supervisor.jobs().map((job) => rowOf(job, user, clock.now())),
     );
     byId = new Map(rows.map((row) => [row.id, row]));
-    view = { rows: keepArray(view.rows, rows), at, trouble };
+    view = { rows: keepArray(view.rows, rows), at, trouble: problem };
     for (const listener of listeners) {
       try {
         listener(view);
       } catch (error) {
-        log.error({ error: errorLine(error) }, 'a listener to answers about jobs failed');
+        log.error({ error: errorLine(error) }, 'a listener for job updates failed');
       }
     }
   }
@@ -167,10 +170,10 @@ function trackLocal(
   async function follow(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       waking = new AbortController();
-      const news = AbortSignal.any([signal, waking.signal]);
-      tell(await keeper.poll());
-      await clock.sleep(shortestGapMs, signal);
-      await clock.sleep(lookEveryMs - shortestGapMs, news);
+      const wake = AbortSignal.any([signal, waking.signal]);
+      publish(await supervisor.poll());
+      await clock.sleep(minPollMs, signal);
+      await clock.sleep(pollMs - minPollMs, wake);
     }
   }
 
@@ -183,11 +186,11 @@ function trackLocal(
     async stop() {
       stopping?.abort();
       await loop;
-      await keeper.settled();
+      await supervisor.settled();
       stopping = null;
     },
     view: () => view,
-    // nobody else's jobs run here
+    // no other users' jobs run here
     allJobs: () => view,
     includeAllUsers: () => () => undefined,
     row: (jobId) => byId.get(jobId),

@@ -21,16 +21,16 @@ import { submit, submitArguments } from '../../slurm/commands/sbatch.js';
 import { createTracker } from '../../slurm/tracker.js';
 import type { Executor } from './executor.js';
 
-/** Slurm's own message time-out is 10 s: so long the request of an sbatch that gave up may have been on its way. */
+/** Slurm's message timeout is 10 s: the request of an sbatch that gave up may arrive that much later. */
 const visibilityDelayMs = 12_000;
 
 export interface SlurmOptions {
   /** Runs Slurm's commands. */
   run: RunCommand;
   settings: Settings['slurm'];
-  /** Where batch scripts write their exit records; null: unknown. */
+  /** Directory of the exit records; null if it is unknown. */
   logsDirectory: string | null;
-  /** How the batch script is asked to end its analysis; null: not at all, so jobs are canceled in one step. */
+  /** The signal on which the batch script ends its analysis; null if it handles none, so a cancel has one step. */
   cancelSignal: CancelSignal | null;
   clock: Clock;
   log: Log;
@@ -71,7 +71,7 @@ export function createSlurmExecutor({
       if (logsDirectory === null || key === null) return false;
       return (await readExitRecord(exitRecordFile(logsDirectory, key)))?.jobId === jobId;
     },
-    onError: (message) => log.warn({ message }, 'jobs that were asked to end could not be canceled'),
+    onError: (message) => log.warn({ message }, 'could not cancel jobs that did not end after the signal'),
   });
   return {
     jobNoun: 'Slurm job',
@@ -83,13 +83,13 @@ export function createSlurmExecutor({
     submit: async ({ env, directory, ...submission }) =>
       submit(run, submitArguments(submission), {
         env,
-        // the job inherits it
+        // the job inherits it as its working directory
         cwd: directory,
         timeoutMs: settings.commandTimeoutSeconds * 1_000,
       }),
     async find(question) {
       const ended = await endStraySubmissions(question);
-      if (ended.length > 0) log.warn({ ...question, ended }, 'ended an sbatch that a dead worker had left');
+      if (ended.length > 0) log.warn({ ...question, ended }, 'ended a leftover sbatch of a dead worker');
       return findJob(run, question);
     },
     visibilityDelayMs,
@@ -110,7 +110,7 @@ export function createSlurmExecutor({
   };
 }
 
-/** The name of whoever this process runs as, which is what squeue prints; null where the system has none. */
+/** The name of this process's user, as squeue prints it; null if the system has no name for it. */
 function userName(): string | null {
   try {
     return userInfo().username;

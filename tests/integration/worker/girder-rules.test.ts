@@ -103,6 +103,8 @@ test('a task whose token has expired fails with that reason, before anything is 
   });
   const job = await lab.ended(published);
   expectStatus(job, status.error);
-  expect(job.log.join('')).toMatch(/has expired or was withdrawn\. Nothing was computed\..*start it again/);
+  expect(job.log.join('')).toMatch(
+    /has expired or was revoked\. The analysis was not started\..*start it again/,
+  );
   expect(runOf(published)).toMatchObject({ outcome: 'failed', jobId: null });
 });

@@ -135,7 +135,7 @@ describe('jobs of this host', () => {
     const running = jobs.find((job) => stages(job).includes('running'));
     if (waiting === undefined || running === undefined) throw new Error('no such run');
     // its owner knows of no cluster
-    await lab.until(() => messageOf(waiting) === 'The analysis waits: others are before it.');
+    await lab.until(() => messageOf(waiting) === 'The analysis waits for earlier ones to finish.');
     await lab.girder.cancel(waiting.id);
     expectStatus(await lab.ended(waiting), status.canceled);
     // the others go on: nothing was started in its place

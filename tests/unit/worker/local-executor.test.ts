@@ -541,7 +541,7 @@ test('the owner of the slide reads nothing of Slurm or a cluster', async () => {
   const { owner } = executor;
   const [row] = executor.tracker.view().rows.slice(2);
   if (row === undefined) throw new Error('no job waits');
-  expect(owner.waits(row)).toBe('The analysis waits: others are before it.');
+  expect(owner.waits(row)).toBe('The analysis waits for earlier ones to finish.');
   for (const base of ['PENDING', 'RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED'])
     expect(owner.state({ base, flags: [] })).not.toMatch(/cluster|Slurm/i);
 });

@@ -13,53 +13,52 @@ import {
 } from '../../run-state/process-identity.js';
 import type { LocalJob } from './spool.js';
 
-/** How a process of ours went: what the kernel told its parent. */
+/** Exit status of a child process. */
 export interface ProcessEnd {
   code: number | null;
   signal: NodeJS.Signals | null;
 }
 
-/** `out of reach`: on another host or in another container, where nobody here can tell. */
+/** `out of reach`: on another host or in another container, where its state is unknown. */
 export type ProcessState = 'alive' | 'dead' | 'out of reach';
 
 export interface StartedProcess {
-  /** Null if it had ended before it could be looked at. */
+  /** Null if it ended before it could be identified. */
   process: ProcessIdentity | null;
-  /** How it ends, if this worker lives to see it. What it has left running is not dead then: see `killRest`. */
+  /** Its exit status. Processes that it started may still run then: see `killLeftovers`. */
   ended: Promise<ProcessEnd>;
 }
 
 /** The processes behind local jobs. */
 export interface Processes {
-  /** Starts the script of a job as the leader of a process group of its own, which goes on when the worker ends. */
+  /** Starts the script of a job as the leader of its own process group, which outlives the worker. */
   start(job: LocalJob): Promise<StartedProcess>;
-  /** A worker that died between intent and note may have left a process: it is known by the mark in its environment. */
+  /** Finds a process that a worker started and did not record before it died, by the mark in its environment. */
   findStarted(job: LocalJob): Promise<ProcessIdentity | null>;
   stateOf(process: ProcessIdentity): Promise<ProcessState>;
   /**
-   * Signals the leader, which is the batch script, or its whole group, if the leader is alive and the very process that is
-   * meant.
+   * Signals the leader, which is the batch script, or its whole group, if the leader is alive and its pid was not reused.
    */
-  signal(process: ProcessIdentity, signal: 'SIGTERM' | 'SIGKILL', whom: 'leader' | 'group'): Promise<void>;
+  signal(process: ProcessIdentity, signal: 'SIGTERM' | 'SIGKILL', target: 'leader' | 'group'): Promise<void>;
   /**
-   * Kills what a job whose script is over has left running, as Slurm does: whoever carries its mark. A container can
-   * take that away, so whoever is in the group of `leader` is meant as well. The group is never signaled as such, since
-   * the number of a dead leader may be another's by now.
-   * @param leader null unless it has ended just now
+   * Kills the remaining processes of a job whose script has ended, as Slurm does: those that carry its mark, and those in
+   * the process group of `leader`, because a container can clear its environment. They are signaled one by one, since
+   * the group id of a dead leader may have been reused.
+   * @param leader null unless it has just ended
    */
   killLeftovers(job: LocalJob, leader: number | null): Promise<void>;
 }
 
-/** Stands in the environment of each job's process, and so in those of its children. */
+/** Variable in the environment of a job's processes that identifies the job. */
 const markName = 'DSA_SLURM_LOCAL_JOB';
-/** What is killed may have just begun something else: it is looked for again, so often at most. */
+/** Attempts to find leftovers, because a process may have forked before it was killed. */
 const rounds = 5;
-/** Bytes of a script that the kernel looks at. */
-const firstLine = 256;
+/** Bytes that the kernel reads of a script's first line. */
+const firstLineBytes = 256;
 
 /**
- * @param env what every job inherits, free of the worker's own secrets
- * @param onCommand told of every script that has ended, as of a command
+ * @param env environment of every job, without the worker's secrets
+ * @param onCommand called for every script that has ended
  */
 export function createProcesses(
   env: Readonly<Record<string, string | undefined>>,
@@ -68,7 +67,7 @@ export function createProcesses(
   return {
     async start(job) {
       const { O_WRONLY, O_CREAT, O_APPEND, O_NOFOLLOW } = constants;
-      // appended to, as sbatch is told: two streams into one file must not overwrite one another
+      // append, as with sbatch --open-mode=append: two streams into one file must not overwrite each other
       const flags = O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW;
       await using stdout = await open(job.stdout, flags, 0o600);
       await using stderr = await open(job.stderr, flags, 0o600);
@@ -79,7 +78,7 @@ export function createProcesses(
         cwd: job.directory,
         detached: true,
         stdio: ['ignore', stdout.fd, stderr.fd],
-        // what the batch script writes into its exit record
+        // the batch script writes them to its exit record
         env: {
           ...env,
           ...job.env,
@@ -101,23 +100,25 @@ export function createProcesses(
         child.once('spawn', () => resolve(child.pid ?? 0));
         child.once('error', reject);
       });
-      // the worker may end before it does
+      // must not keep the worker alive
       child.unref();
       const process = await describeProcess(pid);
       return { process: process.born === null ? null : process, ended };
     },
     async findStarted(job) {
-      // its children carry the mark as well; the leader is the one whose group has its own number
-      const leader = (await look()).find((each) => each.mark === markOf(job) && each.pid === each.group);
+      // its children carry the mark, too; the leader is the one whose pid is its group id
+      const leader = (await listProcesses()).find(
+        (each) => each.mark === markOf(job) && each.pid === each.group,
+      );
       return leader === undefined ? null : describeProcess(leader.pid);
     },
     stateOf: whereabouts,
-    async signal(owner, signal, whom) {
-      if ((await whereabouts(owner)) === 'alive') kill(whom === 'leader' ? owner.pid : -owner.pid, signal);
+    async signal(owner, signal, target) {
+      if ((await whereabouts(owner)) === 'alive') kill(target === 'leader' ? owner.pid : -owner.pid, signal);
     },
     async killLeftovers(job, leader) {
       for (let round = 0; round < rounds; round += 1) {
-        const rest = leftOf(markOf(job), leader, await look());
+        const rest = leftoversOf(markOf(job), leader, await listProcesses());
         if (rest.length === 0) return;
         for (const pid of rest) kill(pid, 'SIGKILL');
       }
@@ -131,25 +132,25 @@ function recordOf(
   args: readonly string[],
   { code, signal }: ProcessEnd,
 ): CommandRecord {
-  const said = { stdout: '', stderr: '', ms };
+  const output = { stdout: '', stderr: '', ms };
   return {
     at,
     file,
     args: maskArguments(args),
     result:
       signal === null
-        ? { kind: 'exited', exitCode: code ?? -1, ...said }
+        ? { kind: 'exited', exitCode: code ?? -1, ...output }
         : { kind: 'killed', signal, stderr: '', ms },
   };
 }
 
 /**
- * What runs a script, as the kernel reads its first line: a program and one argument at most. sbatch refuses a script
- * without such a line; here that is for bash. The script itself need not be executable, as with sbatch.
+ * The interpreter of a script, as the kernel reads it from the first line: a program and at most one argument. Without
+ * such a line it is bash, where sbatch would refuse the script. As with sbatch, the script need not be executable.
  */
 async function interpreterOf(script: string): Promise<[string, ...string[]]> {
   await using file = await open(script, constants.O_RDONLY);
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(firstLine), 0, firstLine, 0);
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(firstLineBytes), 0, firstLineBytes, 0);
   const [, program, argument] =
     /^#![ \t]*([^\s]+)[ \t]*([^\n]*?)\s*(?:\n|$)/.exec(buffer.toString('utf8', 0, bytesRead)) ?? [];
   if (program === undefined) return ['/bin/bash'];
@@ -160,59 +161,59 @@ async function whereabouts(owner: ProcessIdentity): Promise<ProcessState> {
   if (await isCertainlyDead(owner)) return 'dead';
   const self = await describeSelf();
   if (owner.machine !== null && owner.machine === self.machine) return 'alive';
-  // nothing outlives a restart of its host
+  // no process survives a reboot of its host
   const [boot, ownBoot] = [bootOf(owner.machine), bootOf(self.machine)];
   const isGone = owner.host === self.host && boot !== null && ownBoot !== null && boot !== ownBoot;
   return isGone ? 'dead' : 'out of reach';
 }
 
-/** A process of this machine. */
-interface Seen {
+/** A process of this host. */
+interface RunningProcess {
   pid: number;
   group: number;
-  /** What stands for a job in its environment. Empty if that may not be read, or if a container has emptied it. */
+  /** The job's mark in its environment. Empty if that is unreadable or was cleared by a container. */
   mark: string;
 }
 
-/** All processes but zombies. */
-async function look(): Promise<Seen[]> {
-  const found: Seen[] = [];
+/** All processes except zombies. */
+async function listProcesses(): Promise<RunningProcess[]> {
+  const found: RunningProcess[] = [];
   for (const name of await readdir('/proc').catch(() => [])) {
     if (!/^\d+$/.test(name)) continue;
     try {
       const stat = await readFile(`/proc/${name}/stat`, 'utf8');
-      // proc(5): state, parent, group, after the program's name in brackets, which may hold anything
+      // proc(5): state, parent and group follow the program name in parentheses, which may contain anything
       const [state, , group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
       if (state === 'Z') continue;
       const environment = await readFile(`/proc/${name}/environ`, 'utf8').catch(() => '');
       const marked = environment.split('\0').find((entry) => entry.startsWith(`${markName}=`));
       found.push({ pid: Number(name), group: Number(group), mark: marked?.slice(markName.length + 1) ?? '' });
     } catch {
-      // gone meanwhile
+      // it has ended
     }
   }
   return found;
 }
 
-/** Numbers of what is left of a job whose leader is dead. */
-function leftOf(wanted: string, leader: number | null, seen: readonly Seen[]): number[] {
-  // whoever has the leader's number now leads a group that is not ours
-  const isTaken = seen.some(({ pid, mark }) => pid === leader && mark !== wanted);
-  return seen
-    .filter(({ group, mark }) => mark === wanted || (!isTaken && mark === '' && group === leader))
+/** Pids of the remaining processes of a job whose leader has ended. */
+function leftoversOf(jobMark: string, leader: number | null, processes: readonly RunningProcess[]): number[] {
+  // the leader's pid was reused, so its group is not the job's
+  const isReused = processes.some(({ pid, mark }) => pid === leader && mark !== jobMark);
+  return processes
+    .filter(({ group, mark }) => mark === jobMark || (!isReused && mark === '' && group === leader))
     .map(({ pid }) => pid);
 }
 
-/** Sends a signal; whoever is gone or not ours is left alone. */
+/** Sends a signal; ignores processes that have ended or belong to another user. */
 function kill(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch {
-    // gone already
+    // it has ended
   }
 }
 
-/** The first word of a machine's description is the id of its boot. */
+/** The boot id is the first word of a machine's description. */
 function bootOf(machine: string | null): string | null {
   return machine?.split(' ')[0] ?? null;
 }

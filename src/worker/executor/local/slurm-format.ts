@@ -7,11 +7,11 @@ import { stateSentence } from '../../../slurm/states.js';
 import type { OwnerMessages } from '../executor.js';
 import type { LocalJob } from './spool.js';
 
-/** The owner of the slide knows of no cluster here. */
+/** Messages that do not mention a cluster. */
 export const ownerMessages: OwnerMessages = {
-  waits: () => 'The analysis waits: others are before it.',
+  waits: () => 'The analysis waits for earlier ones to finish.',
   state: (state) => sentences.get(state.base) ?? stateSentence(state),
-  refused: () => 'The analysis waits: this computer takes no more work at present.',
+  refused: () => 'The analysis waits: this computer cannot accept more work at present.',
 };
 
 const sentences: ReadonlyMap<string, string> = new Map([
@@ -20,7 +20,7 @@ const sentences: ReadonlyMap<string, string> = new Map([
   ['CANCELLED', 'The job was canceled.'],
 ]);
 
-/** A local job in the words of Slurm, so that whoever shows and judges jobs needs to know only those. */
+/** A local job as a row of squeue, so that screens and stages handle only one format. */
 export function rowOf(job: LocalJob, user: string, now: number): JobRow {
   const { end, startingAt, submittedAt } = job;
   const waits = startingAt === null;
@@ -47,7 +47,7 @@ export function rowOf(job: LocalJob, user: string, now: number): JobRow {
   };
 }
 
-/** What is known of a job, as `scontrol show job` would name it; without its arguments, which may hold secrets. */
+/** Details of a job in the format of `scontrol show job`, without its arguments, which may contain secrets. */
 export function detailsOf(job: LocalJob, user: string, now: number): JobDetails {
   const row = rowOf(job, user, now);
   const { exitCode, reason, state, startedAt, endedAt } = row;

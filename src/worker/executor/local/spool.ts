@@ -7,27 +7,27 @@ import { makeDirectory } from '../../../base/make-directory.js';
 import { replaceFile, syncDirectory } from '../../../base/replace-file.js';
 
 /**
- * A job of this host, as its file in the state directory has it. The file says what is to be done before it is done, so
- * that a worker that is started again finds every job: waiting, running without a parent, or ended meanwhile.
+ * A local job, as stored in its file in the state directory. Every step is saved before it is taken, so a restarted
+ * worker finds each job, whether it waits, runs or has ended.
  */
 const localJob = z.object({
   /** Digits, as with Slurm. */
   id: z.string().regex(/^\d{1,12}$/),
   key: z.string(),
-  /** Where it runs. */
+  /** Working directory. */
   directory: z.string().default('/'),
   /** Milliseconds since the epoch, as all times here. */
   submittedAt: z.number(),
   script: z.string(),
   scriptArgs: z.array(z.string()),
-  /** Added to the environment of the script. May hold secrets, as its arguments may: the file is for its owner only. */
+  /** Added to the environment of the script. May contain secrets, as its arguments may: only the owner can read the file. */
   env: z.record(z.string(), z.string()),
   logFile: z.string(),
   stdout: z.string(),
   stderr: z.string(),
-  /** Where the script tells how it ended. */
+  /** Path of the exit record that the script writes. */
   exitRecord: z.string(),
-  /** Intent: from here on there may be a process. */
+  /** Intent: from this time on a process may exist. */
   startingAt: z.number().nullable(),
   /** The leader of its process group. */
   process: z
@@ -52,9 +52,9 @@ const localJob = z.object({
 
 export type LocalJob = z.infer<typeof localJob>;
 
-/** What is there of earlier workers. */
+/** The stored jobs. */
 export interface SpoolContent {
-  /** In the order in which they came. */
+  /** In submission order. */
   jobs: LocalJob[];
   /** Ids of jobs whose files cannot be read; the files are left alone. */
   unreadable: string[];
@@ -63,13 +63,13 @@ export interface SpoolContent {
 export interface Spool {
   readonly directory: string;
   load(): Promise<SpoolContent>;
-  /** Writes a job as it is now; it is on the disk when this resolves. After a rejection it may be or not. */
+  /** Saves a job durably. After a rejection it may be saved or not. */
   save(job: LocalJob): Promise<void>;
-  /** Takes a job's file away; that is on the disk when this resolves. */
+  /** Removes a job's file durably. */
   remove(id: string): Promise<void>;
 }
 
-/** @param directory in the state directory; made for its owner only */
+/** @param directory in the state directory; created with mode 0700 */
 export function createSpool(directory: string): Spool {
   const fileOf = (id: string): string => join(directory, `${id}.json`);
 
@@ -78,21 +78,21 @@ export function createSpool(directory: string): Spool {
     async load() {
       await makeDirectory(directory, 0o700);
       const jobs: LocalJob[] = [];
-      const strange: string[] = [];
+      const unreadable: string[] = [];
       for (const name of await readdir(directory)) {
-        // left by a worker that was killed while it wrote
+        // left by a worker that was killed while writing
         if (/^\.\d{1,12}\.json\.[0-9a-f]+\.tmp$/.test(name)) await rm(join(directory, name), { force: true });
         const id = /^(\d{1,12})\.json$/.exec(name)?.[1];
         if (id === undefined) continue;
         try {
           const job = localJob.parse(JSON.parse(await readFile(fileOf(id), 'utf8')));
-          if (job.id !== id) throw new Error('a file of another name');
+          if (job.id !== id) throw new Error('the file name does not match the job id');
           jobs.push(job);
         } catch {
-          strange.push(id);
+          unreadable.push(id);
         }
       }
-      return { jobs: jobs.sort((a, b) => Number(a.id) - Number(b.id)), unreadable: strange };
+      return { jobs: jobs.sort((a, b) => Number(a.id) - Number(b.id)), unreadable };
     },
     async save(job) {
       await replaceFile(fileOf(job.id), `${JSON.stringify(job)}\n`);
