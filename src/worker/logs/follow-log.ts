@@ -2,21 +2,21 @@ import { errorLine } from '../../base/errors.js';
 import { readLogPiece } from './log-file.js';
 import { createProgressTags } from './progress-tags.js';
 import { withoutRuntimeRemarks } from './runtime-remarks.js';
-import { logOffset as markAt } from './log-offsets.js';
+import { logOffset } from './log-offsets.js';
 import type { StageContext, WorkerServices } from '../worker-services.js';
 
-/** A quiet log is looked at less and less often, up to this many milliseconds apart. */
-const quietestMs = 10_000;
+/** Longest interval, in milliseconds, at which a log that does not grow is polled. */
+const maxPollMs = 10_000;
 
 /**
- * Sends the job's log to Girder as it grows, from the last byte that Girder has, without its progress tags, until
- * `over` aborts, and then what is still left of it. Memory is the same for a log of any size: the next piece is read
- * when the last one has gone.
+ * Sends the growing log of the job to Girder, from the last byte that Girder has and without progress tags, until `ended`
+ * aborts; then sends the rest. Memory use does not depend on the size of the log: the next chunk is read after the last
+ * one was sent.
  */
 export async function followLog(
   { id, girderJob, stopping }: StageContext,
   services: WorkerServices,
-  over: AbortSignal,
+  ended: AbortSignal,
 ): Promise<void> {
   const { runStore, clock, log } = services;
   const reportMs = services.settings.girder.reportSeconds * 1_000;
@@ -25,36 +25,36 @@ export async function followLog(
   if (run === undefined || path === undefined) return;
   const tags = createProgressTags();
   let offset = run.logOffset;
-  /** Nothing but the container runtime has written to the log so far. */
+  /** Whether only the container runtime has written to the log so far. */
   let isAtStart = offset === 0;
   let wait = reportMs;
 
   for (;;) {
-    const last = over.aborted;
+    const last = ended.aborted;
     if (stopping.aborted) return;
-    // before the job runs there is nothing to look at
+    // there is no log before the job runs
     if (last || runStore.get(id)?.stage === 'running') {
       try {
         const grown = await readOn();
-        wait = grown ? reportMs : Math.min(wait * 1.5, quietestMs);
+        wait = grown ? reportMs : Math.min(wait * 1.5, maxPollMs);
       } catch (error) {
-        log.warn({ run: id, why: errorLine(error) }, 'the log of the job cannot be read');
+        log.warn({ run: id, why: errorLine(error) }, 'could not read the log of the job');
       }
     }
     if (last) break;
-    await clock.sleep(wait, over);
+    await clock.sleep(wait, ended);
   }
   const rest = tags.end();
-  if (rest !== '') girderJob.log(rest, markAt(offset));
+  if (rest !== '') girderJob.log(rest, logOffset(offset));
 
-  /** Reads all that is there; true if there was anything. */
+  /** Reads everything available. Returns whether there was anything. */
   async function readOn(): Promise<boolean> {
     let grown = false;
     for (;;) {
       if (stopping.aborted) return grown;
       const piece = await readLogPiece(path ?? '', offset);
       if (piece.restarted) {
-        girderJob.log('\n[The job was started again; its log begins anew.]\n');
+        girderJob.log('\n[The job was restarted; its log starts over.]\n');
         isAtStart = true;
       }
       grown ||= piece.text !== '';
@@ -67,9 +67,9 @@ export async function followLog(
           girderJob.progress(progress);
           runStore.recordVolatile(id, { type: 'progress', progress });
         }
-        // held-back text counts as not sent: after a restart it is read again. Bytes that are no text grow as text
-        girderJob.log(text, markAt(Math.max(0, offset - Buffer.byteLength(tags.held()))));
-        // a log that grows faster than Girder takes it is read no faster than that
+        // held-back text counts as not sent, so that it is read again after a restart; invalid UTF-8 is longer as text
+        girderJob.log(text, logOffset(Math.max(0, offset - Buffer.byteLength(tags.held()))));
+        // read the log no faster than Girder accepts it
         await girderJob.waitForRoom(stopping);
       }
       if (piece.atEnd) return grown;

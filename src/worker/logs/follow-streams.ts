@@ -7,19 +7,19 @@ import { streamOffset } from './log-offsets.js';
 import { createProgressLines } from './progress-lines.js';
 import type { StageContext, WorkerServices } from '../worker-services.js';
 
-/** A quiet file is looked at less and less often, up to this many milliseconds apart. */
-const quietestMs = 5_000;
+/** Longest interval, in milliseconds, at which a file that does not grow is polled. */
+const maxPollMs = 5_000;
 
 /**
- * Follows what the container writes to its pipes and connected streams, until `over` aborts, and then what is still left
- * of it. A stream that cannot be delivered is written down as the reason why the run fails, and `onBroken` is called;
- * nothing is thrown. Memory is the same for a stream of any size.
+ * Forwards what the container writes to its pipes and connected streams until `ended` aborts, and then the rest. A stream
+ * that cannot be delivered is journaled as the reason why the run fails, and `onBroken` is called; nothing is thrown.
+ * Memory use does not depend on the size of a stream.
  */
 export async function followStreams(
   context: StageContext,
   analysis: Analysis,
   services: WorkerServices,
-  over: AbortSignal,
+  ended: AbortSignal,
   onBroken: () => void,
 ): Promise<void> {
   const { runStore, log } = services;
@@ -28,12 +28,12 @@ export async function followStreams(
       const run = runStore.get(context.id);
       const file = fileOf(connector, index, run?.staged?.pipes, run?.submission?.streams);
       if (file === null || run === undefined || run.brokenStream !== null) return;
-      const follow: Follow = { context, services, over, file, index };
+      const follow: Follow = { context, services, ended, file, index };
       try {
         if (connector.kind === 'progress') await followProgress(follow);
         else if (connector.kind !== 'input') await followInto(connector.sink, follow);
       } catch (error) {
-        // whoever canceled the run, or stops the worker, broke it off
+        // interrupted by a cancel, or because the worker stops
         if (context.signal.aborted) return;
         const reason = error instanceof DsaSlurmError ? errorLine(error) : 'A stream could not be read.';
         log.warn({ run: context.id, stream: index, why: errorLine(error) }, 'a stream is broken');
@@ -47,7 +47,7 @@ export async function followStreams(
 interface Follow {
   context: StageContext;
   services: WorkerServices;
-  over: AbortSignal;
+  ended: AbortSignal;
   file: string;
   index: number;
 }
@@ -67,7 +67,7 @@ async function followInto(sink: StreamSink, follow: Follow): Promise<void> {
   else await followIntoPost(sink, follow);
 }
 
-/** Only the newest progress counts, so after a restart of the worker the file is simply read again. */
+/** Only the latest progress counts, so after a restart the file is read again from its start. */
 async function followProgress(follow: Follow): Promise<void> {
   const { context, services } = follow;
   const lines = createProgressLines();
@@ -80,7 +80,7 @@ async function followProgress(follow: Follow): Promise<void> {
   }
 }
 
-/** A character that is only half there counts as not read. Resolves once Girder has all of it, because then the job may end. */
+/** An incomplete character counts as not read. Resolves once Girder has everything. */
 async function followIntoLog(follow: Follow): Promise<void> {
   const { context, services, index } = follow;
   const { girderJob, stopping, id } = context;
@@ -97,9 +97,8 @@ async function followIntoLog(follow: Follow): Promise<void> {
 }
 
 /**
- * One POST for the whole stream. A worker that was restarted cannot go on with somebody's request: it makes the POST
- * anew from the beginning of the file, and so it does when the file itself begins anew after a requeue. That of a canceled
- * run is broken off: half a stream must not look like a whole one.
+ * One POST for the whole stream. After a restart of the worker, or when a requeue truncates the file, the POST is repeated
+ * from the start of the file. The POST of a canceled run is aborted, so that a partial stream does not look complete.
  */
 async function followIntoPost(sink: Extract<StreamSink, { kind: 'http' }>, follow: Follow): Promise<void> {
   const { context, services } = follow;
@@ -110,7 +109,7 @@ async function followIntoPost(sink: Extract<StreamSink, { kind: 'http' }>, follo
     const pieces = async function* (): AsyncGenerator<Uint8Array> {
       for await (const piece of growth(follow, 0)) {
         restarted = piece.restarted;
-        if (restarted) throw new Error('the stream begins anew');
+        if (restarted) throw new Error('the stream starts over');
         yield piece.bytes;
       }
     };
@@ -127,18 +126,18 @@ interface Grown {
   bytes: Uint8Array;
   /** Where these bytes end in the file. */
   offset: number;
-  /** The file was shorter than before: these bytes are its first. */
+  /** The file was truncated: these are its first bytes. */
   restarted: boolean;
 }
 
-/** What comes to a file from `from` on, until the job is over; and then what it holds at that moment, and no more. */
-async function* growth({ context, services, over, file }: Follow, from: number): AsyncGenerator<Grown> {
+/** Yields what is appended to a file after `from` until the job has ended, and then what the file contains at that time. */
+async function* growth({ context, services, ended, file }: Follow, from: number): AsyncGenerator<Grown> {
   const { stopping } = context;
-  const lookMs = services.settings.girder.reportSeconds * 1_000;
+  const pollMs = services.settings.girder.reportSeconds * 1_000;
   let offset = from;
-  let wait = lookMs;
+  let wait = pollMs;
   for (;;) {
-    const last = over.aborted;
+    const last = ended.aborted;
     const end = last ? await sizeOfLog(file) : Infinity;
     let grown = false;
     for (let more = true; more && !stopping.aborted;) {
@@ -150,7 +149,7 @@ async function* growth({ context, services, over, file }: Follow, from: number):
       yield { bytes, offset, restarted };
     }
     if (last || stopping.aborted) return;
-    wait = grown ? lookMs : Math.min(wait * 1.5, Math.max(lookMs, quietestMs));
-    await services.clock.sleep(wait, over);
+    wait = grown ? pollMs : Math.min(wait * 1.5, Math.max(pollMs, maxPollMs));
+    await services.clock.sleep(wait, ended);
   }
 }

@@ -1,20 +1,20 @@
 import type { LogTail } from '../views/handle.js';
 import { createProgressTags } from './progress-tags.js';
 
-/** Lines that a tail holds. */
-const linesKept = 2_000;
-/** A line longer than this is cut, so that a log without line ends stays bounded too. */
-const longestLine = 4_096;
+/** Maximum number of lines. */
+const maxLines = 2_000;
+/** Longer lines are truncated, so that memory stays bounded for a log without line breaks, too. */
+const maxLineLength = 4_096;
 
-/** The last lines of a log, put together from its bytes. */
+/** Collects the last lines of a log from its bytes. */
 export interface LastLines {
   /**
-   * The log is read from some place on: none of what is held belongs to it.
-   * @param options.inMiddle that place is in the middle of a line
-   * @param options.goesOn it is still the same log, of which something was left out: line numbers go on
+   * Discards all lines, to start reading at another position.
+   * @param options.inMiddle the position may be in the middle of a line
+   * @param options.isSameLog a part of the same log was skipped, so line numbers continue
    */
-  begin(options: { inMiddle: boolean; goesOn: boolean }): void;
-  /** @param at when these bytes were seen to come; null: they were there before */
+  begin(options: { inMiddle: boolean; isSameLog: boolean }): void;
+  /** @param at when these bytes were appended; null if they were there before */
   push(bytes: Buffer, at: number | null): void;
   view(): Pick<LogTail, 'lines' | 'lost' | 'times'>;
 }
@@ -23,41 +23,41 @@ export function createLastLines(): LastLines {
   let lines: string[] = [];
   let times: (number | null)[] = [];
   let lost = 0;
-  /** The line that has no end yet, and when its last piece came. */
+  /** The unfinished line, and when it last grew. */
   let open = '';
   let openAt: number | null = null;
-  let skips = false;
+  let skipsLine = false;
   let decoder = new TextDecoder();
-  // the progress bar shows what they say
+  // removed from the lines, because the progress bar shows them
   let tags = createProgressTags();
 
   return {
-    begin({ inMiddle, goesOn }) {
-      lost = goesOn ? lost + lines.length : 0;
+    begin({ inMiddle, isSameLog }) {
+      lost = isSameLog ? lost + lines.length : 0;
       lines = [];
       times = [];
       open = '';
-      skips = inMiddle;
+      skipsLine = inMiddle;
       decoder = new TextDecoder();
       tags = createProgressTags();
     },
     push(bytes, at) {
       const parts = (open + tags.push(decoder.decode(bytes, { stream: true })).text).split('\n');
-      open = (parts.pop() ?? '').slice(-longestLine);
+      open = (parts.pop() ?? '').slice(-maxLineLength);
       openAt = at;
-      if (skips && parts.length > 0) {
+      if (skipsLine && parts.length > 0) {
         parts.shift();
-        skips = false;
+        skipsLine = false;
       }
       for (const part of parts) {
-        lines.push(part.slice(0, longestLine));
+        lines.push(part.slice(0, maxLineLength));
         times.push(at);
       }
-      const over = lines.length - linesKept;
-      if (over <= 0) return;
-      lost += over;
-      lines = lines.slice(over);
-      times = times.slice(over);
+      const excess = lines.length - maxLines;
+      if (excess <= 0) return;
+      lost += excess;
+      lines = lines.slice(excess);
+      times = times.slice(excess);
     },
     view: () =>
       open === ''

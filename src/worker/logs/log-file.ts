@@ -3,28 +3,28 @@ import { constants } from 'node:fs';
 import { systemCode } from '../../base/errors.js';
 import { open, stat } from '../../base/network-fs.js';
 
-/** A piece of a growing log file. */
+/** A chunk of a growing log file. */
 export interface LogPiece {
-  /** Text from the place asked for; never ends inside a character. */
+  /** Text from the requested offset; never ends inside a character. */
   text: string;
-  /** Bytes read so far, where the next piece begins. */
+  /** Offset of the next chunk, in bytes. */
   offset: number;
-  /** The file is shorter than it was: a requeue began it anew, and reading did too. */
+  /** The file was truncated, for example by a requeue, and was read from its start. */
   restarted: boolean;
-  /** Nothing more was there. */
+  /** The end of the file was reached. */
   atEnd: boolean;
 }
 
 /**
- * Bytes read at one time, whatever the size of the log. No more than goes to Girder at one time: after a crash, a piece is
- * only recognised in Girder's log as a whole.
+ * Maximum bytes per read. No more than one update of the Girder log takes, because after a crash a chunk is only
+ * recognized in Girder's log as a whole.
  */
 export const pieceBytes = 8 * 1024;
 
-/** The same in bytes, for what need not be text. */
+/** A chunk as bytes, for content that may not be text. */
 export type Piece = Omit<LogPiece, 'text'> & { bytes: Buffer };
 
-/** Reads the next piece of a log that another host writes, as {@link readPiece} does, in whole characters. */
+/** As {@link readPiece}, but in whole characters. */
 export async function readLogPiece(path: string, offset: number, maxBytes = pieceBytes): Promise<LogPiece> {
   const { bytes, restarted, atEnd, ...piece } = await readPiece(path, offset, maxBytes);
   const whole = wholeCharacters(bytes);
@@ -37,9 +37,9 @@ export async function readLogPiece(path: string, offset: number, maxBytes = piec
 }
 
 /**
- * Reads the next piece of a file that another host writes. The file is opened anew each time, because that is when
- * a network file system looks at the server again. A file that is not there yet is an empty piece.
- * A log that is no regular file (somebody put a pipe or a link to a device there) is left alone.
+ * Reads the next chunk of a file that another host writes. Opens the file each time, because only then a network file
+ * system revalidates its cache. A missing file is an empty chunk, and so is anything that is not a regular file, such as
+ * a pipe or a link that a user put there.
  */
 export async function readPiece(path: string, offset: number, maxBytes = pieceBytes): Promise<Piece> {
   let file;
@@ -64,7 +64,7 @@ export async function readPiece(path: string, offset: number, maxBytes = pieceBy
   }
 }
 
-/** The last bytes of a log as lines, for screens and for the reason of a failure. */
+/** The last lines of a log, for screens and for the reason of a failure; empty if it cannot be read. */
 export async function readLastLines(path: string, lines: number, maxBytes = 16 * 1024): Promise<string[]> {
   let text: string;
   let start: number;
@@ -80,7 +80,7 @@ export async function readLastLines(path: string, lines: number, maxBytes = 16 *
   return all.slice(-lines);
 }
 
-/** Bytes of a log; 0 while it is not there. */
+/** Size of a log in bytes; 0 if it does not exist. */
 export async function sizeOfLog(path: string): Promise<number> {
   try {
     return (await stat(path)).size;
@@ -90,7 +90,7 @@ export async function sizeOfLog(path: string): Promise<number> {
   }
 }
 
-/** How many of these bytes form whole UTF-8 characters; bytes that are no UTF-8 at all count as whole. */
+/** The number of bytes before an incomplete UTF-8 character at the end; invalid bytes count as complete. */
 export function wholeCharacters(bytes: Buffer): number {
   for (let back = 1; back <= Math.min(3, bytes.length); back += 1) {
     const byte = bytes[bytes.length - back] ?? 0;

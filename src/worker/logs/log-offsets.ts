@@ -3,13 +3,13 @@ import type { StreamOffsets } from '../run-state/run.js';
 
 const logSource = 'log';
 
-/** The log of the job up to here, in bytes. */
+/** Mark for the job's log, up to this byte offset. */
 export const logOffset = (at: number): LogMark => ({ source: logSource, at });
 
-/** A stream up to here, in bytes. */
+/** Mark for a stream, up to this byte offset. */
 export const streamOffset = (stream: number, at: number): LogMark => ({ source: String(stream), at });
 
-/** What marks say, as it is journaled: null where nothing of the log itself is among them. */
+/** Offsets of marks, as journaled; `log` is null if none concerns the log itself. */
 export function offsetsOf(marks: LogMarks): { log: number | null; streams: StreamOffsets } {
   const { [logSource]: log = null, ...streams } = marks;
   return { log, streams };

@@ -6,58 +6,58 @@ import { errorLine, systemCode } from '../../base/errors.js';
 import type { LogFile, LogTail } from '../views/handle.js';
 import { createLastLines } from './last-lines.js';
 
-/** How far back a tail begins, and what may have come between two looks before it begins anew at the end. */
-const beginBytes = 256 * 1024;
-const mostAtOnce = 8 * 1024 * 1024;
+/** Size of the tail at the start, and how much may be appended between two polls before the tail skips to the end. */
+const initialBytes = 256 * 1024;
+const maxGrowthBytes = 8 * 1024 * 1024;
 const pieceBytes = 64 * 1024;
-/** Bytes before the place that was read to: whether they are still there tells a log that was begun anew. */
+/** Bytes before the read offset that are compared to detect that a log was replaced. */
 const markBytes = 64;
-const lookEveryMs = 1_000;
+const pollMs = 1_000;
 
-/** Where a log is. Neither: it is not known yet. */
+/** Where a log is. Both null: not known yet. */
 export interface LogPlace {
   path: string | null;
-  /** Why it cannot be known. */
+  /** Why the path cannot be determined. */
   problem: string | null;
-  /** Somebody is being asked: it may be there already, and so may lines in it. */
+  /** The path is being looked up, so the log may exist already. */
   isLookupPending?: true;
 }
 
-/** What was read of a file so far. */
-interface Read {
+/** How far a file was read. */
+interface ReadPosition {
   inode: number;
   offset: number;
   mark: Buffer;
 }
 
 /**
- * Follows a log for a screen: its last lines, and new ones as they come. However large it is, only its end is read. A log
- * that was cut short or replaced is read anew.
- * @param place says where the log is, once it is known.
- * @returns the way to stop.
+ * Follows a log for a screen: its last lines, and new ones as they are appended. Only the end of the log is read. A log
+ * that was truncated or replaced is read again.
+ * @param place returns where the log is, once it is known
+ * @returns a function that stops following
  */
 export function tailLog(place: () => LogPlace, listener: (tail: LogTail) => void, clock: Clock): () => void {
-  const over = new AbortController();
-  void follow(place, listener, clock, over.signal);
-  return () => over.abort();
+  const stopped = new AbortController();
+  void follow(place, listener, clock, stopped.signal);
+  return () => stopped.abort();
 }
 
 async function follow(
   place: () => LogPlace,
   listener: (tail: LogTail) => void,
   clock: Clock,
-  over: AbortSignal,
+  stopped: AbortSignal,
 ): Promise<void> {
   const lines = createLastLines();
-  let read: Read | null = null;
+  let read: ReadPosition | null = null;
   let file = null as LogFile | null;
-  let looks = 0;
+  let polls = 0;
 
-  /** Reads what is new; true where there is something. */
-  async function look(path: string): Promise<boolean> {
+  /** Reads new data. Returns whether there was any. */
+  async function poll(path: string): Promise<boolean> {
     let opened: FileHandle;
     try {
-      // anew each time, because that is when a network file system looks at its server again
+      // each time, because only then a network file system revalidates its cache
       opened = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     } catch (error) {
       const isMissing = systemCode(error) === 'ENOENT';
@@ -75,44 +75,45 @@ async function follow(
       const { size: bytes, ino: inode } = found;
       if (!found.isFile()) {
         // somebody put a pipe or a device there
-        file = { path, bytes: 0, from: 0, isMissing: false, trouble: 'It is no regular file.' };
+        file = { path, bytes: 0, from: 0, isMissing: false, trouble: 'It is not a regular file.' };
         return false;
       }
-      const begin = { inode, offset: Math.max(0, bytes - beginBytes), mark: Buffer.alloc(0) };
-      const goesOn = read !== null && (await isSame(opened, read, inode, bytes));
-      let at: Read = goesOn && read !== null && bytes - read.offset <= mostAtOnce ? read : begin;
+      const begin = { inode, offset: Math.max(0, bytes - initialBytes), mark: Buffer.alloc(0) };
+      const isSameLog = read !== null && (await isSame(opened, read, inode, bytes));
+      let at: ReadPosition =
+        isSameLog && read !== null && bytes - read.offset <= maxGrowthBytes ? read : begin;
       const isNew = at === begin;
-      if (isNew) lines.begin({ inMiddle: begin.offset > 0, goesOn });
+      if (isNew) lines.begin({ inMiddle: begin.offset > 0, isSameLog });
       file = { path, bytes, from: isNew ? begin.offset : (file?.from ?? 0), isMissing: false, trouble: null };
       const before = at.offset;
-      while (at.offset < bytes && !over.aborted) {
+      while (at.offset < bytes && !stopped.aborted) {
         const buffer = Buffer.alloc(Math.min(pieceBytes, bytes - at.offset));
         const { bytesRead } = await opened.read(buffer, 0, buffer.length, at.offset);
         if (bytesRead === 0) break;
         const piece = buffer.subarray(0, bytesRead);
-        lines.push(piece, looks === 0 ? null : clock.now());
+        lines.push(piece, polls === 0 ? null : clock.now());
         const mark = Buffer.concat([at.mark, piece]).subarray(-markBytes);
         at = { inode, offset: at.offset + bytesRead, mark };
       }
-      const wasThere = read !== null;
+      const wasRead = read !== null;
       read = at;
-      return isNew ? wasThere || bytes > 0 : at.offset > before;
+      return isNew ? wasRead || bytes > 0 : at.offset > before;
     } finally {
       await opened.close();
     }
   }
 
-  let told: string | null = null;
-  while (!over.aborted) {
-    const { path, problem: trouble, isLookupPending: isAsked = false } = place();
+  let published: string | null = null;
+  while (!stopped.aborted) {
+    const { path, problem, isLookupPending: isAsked = false } = place();
     let grown = false;
     if (path === null) {
-      file = { path, bytes: 0, from: 0, isMissing: false, trouble };
+      file = { path, bytes: 0, from: 0, isMissing: false, trouble: problem };
     } else {
       try {
-        grown = await look(path);
+        grown = await poll(path);
       } catch (error) {
-        // what was read stays on the screen
+        // keep the lines that were read
         file = {
           path,
           bytes: file?.bytes ?? 0,
@@ -123,17 +124,22 @@ async function follow(
       }
     }
     const state = JSON.stringify(file);
-    if ((grown || state !== told) && !over.aborted) {
-      told = state;
+    if ((grown || state !== published) && !stopped.aborted) {
+      published = state;
       listener({ ...lines.view(), ...(file === null ? {} : { file }) });
     }
-    if (!isAsked) looks += 1;
-    await clock.sleep(lookEveryMs, over);
+    if (!isAsked) polls += 1;
+    await clock.sleep(pollMs, stopped);
   }
 }
 
-/** Whether a file is the one that was read, with more behind what was read or nothing new at all. */
-async function isSame(opened: FileHandle, read: Read, inode: number, bytes: number): Promise<boolean> {
+/** Whether a file is the one that was read before, possibly with more data appended. */
+async function isSame(
+  opened: FileHandle,
+  read: ReadPosition,
+  inode: number,
+  bytes: number,
+): Promise<boolean> {
   const { offset, mark } = read;
   if (read.inode !== inode || bytes < offset) return false;
   const there = Buffer.alloc(mark.length);

@@ -1,12 +1,12 @@
 import type { RunProgress } from '../run-state/run.js';
 
-/** A line longer than this is no progress. */
-const longestLine = 64 * 1024;
-const longestMessage = 1_000;
+/** Longer lines are ignored. */
+const maxLineLength = 64 * 1024;
+const maxMessageLength = 1_000;
 
 /**
- * Reads what a program writes to its progress pipe (contract, section d, `ProgressPipe`): one JSON object a line, each key of
- * it optional. Bad lines are ignored, and so is a last line without its end. What a line leaves out stays as it was.
+ * Parses what a program writes to its progress pipe (contract, section d, `ProgressPipe`): one JSON object per line, with
+ * optional keys. Missing keys keep their last value. Invalid lines and an unterminated last line are ignored.
  */
 export function createProgressLines(): { push(bytes: Uint8Array): RunProgress | null; restart(): void } {
   let decoder = new TextDecoder();
@@ -20,13 +20,13 @@ export function createProgressLines(): { push(bytes: Uint8Array): RunProgress | 
       open = lines.pop() ?? '';
       let changed = false;
       for (const line of lines) {
-        const said = tooLong ? null : readLine(line);
+        const update = tooLong ? null : readLine(line);
         tooLong = false;
-        if (said === null) continue;
-        known = { ...known, ...said };
+        if (update === null) continue;
+        known = { ...known, ...update };
         changed = true;
       }
-      if (open.length > longestLine) {
+      if (open.length > maxLineLength) {
         open = '';
         tooLong = true;
       }
@@ -48,11 +48,11 @@ function readLine(line: string): Partial<RunProgress> | null {
     return null;
   }
   if (typeof value !== 'object' || value === null) return null;
-  const said: { total?: number; current?: number; message?: string } = {};
-  if ('total' in value && typeof value.total === 'number') said.total = value.total;
-  if ('current' in value && typeof value.current === 'number') said.current = value.current;
+  const update: { total?: number; current?: number; message?: string } = {};
+  if ('total' in value && typeof value.total === 'number') update.total = value.total;
+  if ('current' in value && typeof value.current === 'number') update.current = value.current;
   if ('message' in value && typeof value.message === 'string') {
-    said.message = value.message.slice(0, longestMessage).toWellFormed();
+    update.message = value.message.slice(0, maxMessageLength).toWellFormed();
   }
-  return Object.keys(said).length === 0 ? null : said;
+  return Object.keys(update).length === 0 ? null : update;
 }

@@ -2,23 +2,23 @@ import type { RunProgress } from '../run-state/run.js';
 
 /**
  * The progress tags that a Slicer CLI prints among its log lines (contract, section d, "CLIProgress"; source:
- * slicer_cli_web's `cli_progress.py`). They are taken out of the log and turned into the Girder job's progress.
+ * slicer_cli_web's `cli_progress.py`). They are removed from the log and become the Girder job's progress.
  *
- * Unlike the original: log text between two start blocks stays, text before an open tag is not held back, a number that is
- * none is ignored, and a tag that never closes is let go after {@link heldAtMost} characters.
+ * Unlike the original, this keeps log text between two start blocks, does not hold back text before an open tag, ignores
+ * invalid numbers, and treats a tag that is not closed within {@link maxHeld} characters as text.
  */
 export interface ProgressTags {
-  /** Takes the next piece of the log; gives back what belongs in the log, and the newest progress if there was one. */
+  /** Parses the next chunk of the log. Returns the text for the log, and the latest progress if there was any. */
   push(text: string): { text: string; progress: RunProgress | null };
-  /** What was held back at the end of the log. */
+  /** Returns the text that is still held back at the end of the log. */
   end(): string;
-  /** Characters that are held back at present, as text. */
+  /** The text that is currently held back. */
   held(): string;
 }
 
-const heldAtMost = 64 * 1024;
+const maxHeld = 64 * 1024;
 const opening = '<filter-';
-/** Elements whose whole content goes, and elements that hold one value. */
+/** Elements that are removed with their content, and elements that contain one value. */
 const blocks = ['start', 'end'];
 const values = ['progress', 'name', 'comment', 'time', 'stage-progress'];
 const element = /^<filter-([a-z-]{1,20})>/;
@@ -27,11 +27,11 @@ export function createProgressTags(): ProgressTags {
   let held = '';
   let name: string | null = null;
   let comment: string | null = null;
-  /** White space that follows a removed element belongs to it, also when it comes with the next piece. */
+  /** White space after a removed element is removed as well, even if it is in the next chunk. */
   let trimNext = false;
 
-  /** Reads the values inside a piece of markup; the last of each counts. */
-  function learn(markup: string): RunProgress | null {
+  /** Reads the values in markup; the last one of each element counts. */
+  function readValues(markup: string): RunProgress | null {
     name = lastValue(markup, 'name') ?? name;
     comment = lastValue(markup, 'comment') ?? comment;
     const value = lastValue(markup, 'progress');
@@ -59,17 +59,17 @@ export function createProgressTags(): ProgressTags {
         rest = rest.slice(start);
         if (rest === '') break;
         const length = elementLength(rest);
-        if (length === 'unfinished' && rest.length <= heldAtMost) {
+        if (length === 'unfinished' && rest.length <= maxHeld) {
           held = rest;
           break;
         }
         if (typeof length !== 'number') {
-          // not one of ours, or never closed: plain text after all
+          // another element, or never closed: plain text
           keep(rest.slice(0, 1), out);
           rest = rest.slice(1);
           continue;
         }
-        progress = learn(rest.slice(0, length)) ?? progress;
+        progress = readValues(rest.slice(0, length)) ?? progress;
         rest = rest.slice(length);
         trimNext = true;
       }
@@ -84,7 +84,7 @@ export function createProgressTags(): ProgressTags {
   };
 }
 
-/** Where the first tag, or what may become one with the next piece, begins; the length if nowhere. */
+/** Index of the first tag, or of what may become one with the next chunk; the length of the text if there is none. */
 function startOfTag(text: string): number {
   const whole = text.indexOf(opening);
   if (whole >= 0) return whole;
@@ -100,12 +100,12 @@ function elementLength(text: string): number | 'unfinished' | 'other' {
   const tag = match[1] ?? '';
   if (!blocks.includes(tag) && !values.includes(tag)) return 'other';
   const close = `</filter-${tag}>`;
-  // no further than a tag may be long: a log full of openings must not cost a search of the whole piece for each
-  const at = text.slice(0, heldAtMost + close.length).indexOf(close, match[0].length);
+  // limited to the maximum length of a tag, so that a log full of opening tags does not cost quadratic time
+  const at = text.slice(0, maxHeld + close.length).indexOf(close, match[0].length);
   if (blocks.includes(tag)) return at < 0 ? 'unfinished' : at + close.length;
   const content = at < 0 ? text.slice(match[0].length) : text.slice(match[0].length, at);
   const markup = content.indexOf('<');
-  // a value holds no markup, unless what looks like it is the closing tag still on its way
+  // a value contains no markup, unless it is the incomplete closing tag
   if (at < 0) return markup < 0 || close.startsWith(content.slice(markup)) ? 'unfinished' : 'other';
   return markup < 0 ? at + close.length : 'other';
 }

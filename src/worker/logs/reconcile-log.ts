@@ -2,9 +2,9 @@ import { isInLog } from '../../girder/jobs/log-chunk.js';
 import type { StageContext, WorkerServices } from '../worker-services.js';
 
 /**
- * A worker that died while it sent a piece of log does not know whether Girder has it. Girder does, and is asked here,
- * before anything else goes into its log. A piece that it has not got is sent again. It is not found out where Girder
- * refuses to say: then said twice is better than not at all.
+ * Finds out whether Girder has the log chunk that an earlier worker was sending when it died, before anything else is
+ * added to the log. A missing chunk is sent again. So is one that Girder does not let this worker check: a repeated
+ * chunk is better than a lost one.
  */
 export async function reconcileLog(
   { id, girderJob, stopping }: StageContext,
@@ -17,6 +17,6 @@ export async function reconcileLog(
     if (!isInLog(log ?? [], run.pieceOnItsWay)) return;
     await runStore.record(id, { type: 'log-sent', offset: run.logOnItsWay, streams: run.streamsOnItsWay });
   } catch {
-    // the worker stops, or Girder does not say
+    // the worker stops, or Girder does not answer
   }
 }

@@ -5,16 +5,16 @@ import { createProgressTags } from '../logs/progress-tags.js';
 import { withoutRuntimeRemarks } from '../logs/runtime-remarks.js';
 import type { JobEnd, Run } from '../run-state/run.js';
 
-/** Lines of the job's log that are repeated in the reason of a failure. */
+/** Number of log lines that the reason of a failure quotes. */
 const lastLines = 10;
-/** Characters of one of them. */
+/** Maximum length of a quoted line. */
 export const quotedLength = 500;
-/** Between why a run failed and the last lines of its log. */
+/** Separates the reason of a failure from the quoted lines. */
 export const lastLinesMark = '\nIts last lines were:\n';
 
 /**
- * Why a job that did not succeed ended, in words for the slide's owner: a sentence, then the facts that somebody who
- * can help will ask for, then the end of the log.
+ * Why a job did not succeed, for the owner of the slide: one sentence, the facts that support needs, and the end of the
+ * log.
  */
 export async function failureReason(
   { jobId, submission }: Run,
@@ -23,7 +23,7 @@ export async function failureReason(
 ): Promise<string> {
   const job = `${jobNoun} ${jobId ?? '?'}`;
   if (end.toldBy === 'nobody') {
-    return `Nobody can tell how the analysis ended: ${end.reason}. It counts as failed; its outputs were not taken.`;
+    return `It is unknown how the analysis ended: ${end.reason}. It counts as failed, and its outputs were not uploaded.`;
   }
   const facts = [job, `state ${stateText(end.state)}`];
   if (end.reason !== '' && end.reason !== 'None') facts.push(`reason ${end.reason}`);

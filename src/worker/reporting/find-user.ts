@@ -4,24 +4,24 @@ import { clientFor, createGirderClient, type GirderSetup } from '../../girder/ap
 import { createAdminClient } from '../../girder/api/admin-client.js';
 import { fetchJobOwner, fetchOwnLogin, fetchUserLogin } from '../../girder/api/user.js';
 
-/** What a task says of the user who has started it. */
+/** What a task says about the user who started it. */
 export interface UserQuestion {
   setup: GirderSetup;
-  /** As a transform of the task has it; null for a task without. */
+  /** Access of one of the task's transforms; null if there is none. */
   access: GirderAccess | null;
-  /** The access is the user's own, and not that of a transform, which may not ask whose it is. */
+  /** Whether the token is the user's own. That of a transform cannot query its user. */
   isOwnToken: boolean;
   ownerId: string | null;
   girderJobId: string | null;
   signal: AbortSignal;
 }
 
-/** The login of the user who has started a task, for people to read; null if nobody says. Never throws. */
+/** The login of the user who started a task, for display; null if it is unknown. Never throws. */
 export type UserSearch = (question: UserQuestion) => Promise<string | null>;
 
 /**
- * Girder answers `null` to the token of a transform that asks for its user. A public user's login is told to anybody who
- * knows the id; for all others, and for tasks without outputs, it takes `girder.apiKey`.
+ * Girder answers `null` if the token of a transform queries its user. The login of a public user is visible to anyone who
+ * knows the id; all other logins, and those of tasks without outputs, require `girder.apiKey`.
  */
 export function createUserSearch(
   options: Omit<GirderSetup, 'apiUrlMap'> & { girder: Settings['girder'] },
@@ -34,9 +34,9 @@ export function createUserSearch(
     const canAsk = keyClient !== null && girderJobId !== null;
     const userId = ownerId ?? (canAsk ? await fetchJobOwner(keyClient, girderJobId, signal) : null);
     if (userId === null) return null;
-    const nobody =
+    const anonymous =
       access === null ? null : createGirderClient({ ...setup, apiUrl: access.apiUrl, token: null });
-    const login = nobody === null ? null : await fetchUserLogin(nobody, userId, signal);
+    const login = anonymous === null ? null : await fetchUserLogin(anonymous, userId, signal);
     return login ?? (keyClient === null ? null : fetchUserLogin(keyClient, userId, signal));
   };
 }

@@ -1,44 +1,44 @@
-/** What keeps a run from Girder: telling it how things are, or fetching and uploading files. */
+/** What a run does with Girder: report its status, or transfer files. */
 export type GirderActivity = 'report' | 'transfer';
 
-/** What keeps runs from Girder. */
+/** The current problems of runs with Girder. */
 export interface GirderHealth {
-  /** The trouble of one run; null once it is over. */
-  set(runId: string, errand: GirderActivity, trouble: string | null): void;
-  /** What is to be said of one run. */
+  /** Sets the problem of one run, or clears it with null. */
+  set(runId: string, activity: GirderActivity, problem: string | null): void;
+  /** The problem to show for one run. */
   of(runId: string): string | null;
-  /** The run has ended. */
+  /** Forgets a run that has settled. */
   forget(runId: string): void;
-  /** The trouble that has lasted longest, for a line on a screen; null while there is none. */
+  /** The oldest problem, for one line on a screen; null if there is none. */
   problem(): string | null;
 }
 
-/** Each run has its own trouble: that one gets through says nothing of another, which may report to another Girder. */
+/** Problems are kept per run: the success of one says nothing about another, which may use a different Girder. */
 export function createGirderHealth(): GirderHealth {
-  const troubles = new Map<string, Map<GirderActivity, string>>();
+  const problems = new Map<string, Map<GirderActivity, string>>();
   const firstOf = (all: ReadonlyMap<GirderActivity, string> | undefined): string | null => {
     const [first = null] = all?.values() ?? [];
     return first;
   };
   return {
-    set(runId, errand, trouble) {
-      const own = troubles.get(runId) ?? new Map<GirderActivity, string>();
-      if (trouble === null) own.delete(errand);
-      // its place among the others stays
-      else own.set(errand, trouble);
-      if (own.size === 0) troubles.delete(runId);
-      else troubles.set(runId, own);
+    set(runId, activity, problem) {
+      const own = problems.get(runId) ?? new Map<GirderActivity, string>();
+      if (problem === null) own.delete(activity);
+      // a known problem keeps its position
+      else own.set(activity, problem);
+      if (own.size === 0) problems.delete(runId);
+      else problems.set(runId, own);
     },
-    of: (runId) => firstOf(troubles.get(runId)),
-    forget: (runId) => void troubles.delete(runId),
+    of: (runId) => firstOf(problems.get(runId)),
+    forget: (runId) => void problems.delete(runId),
     problem() {
-      const all = [...troubles.values()].map(firstOf);
+      const all = [...problems.values()].map(firstOf);
       const [first = null] = all;
       if (first === null) return null;
-      const others = all.filter((trouble) => trouble !== first).length;
+      const others = all.filter((problem) => problem !== first).length;
       return others === 0
         ? first
-        : `${first} (${others} more ${others === 1 ? 'run has' : 'runs have'} other trouble)`;
+        : `${first} (${others} more ${others === 1 ? 'run has' : 'runs have'} other problems)`;
     },
   };
 }

@@ -6,10 +6,10 @@ import { GirderError } from '../../girder/api/girder-error.js';
 import { createAdminClient } from '../../girder/api/admin-client.js';
 
 /**
- * The Girder job that was made for a task before a crash, or before an answer was lost. The token of a message makes jobs and
- * sees none, so this takes an API key (`girder.apiKey`, of an administrator).
- * @returns null if there is none, or none to be seen: without a key, or with one that Girder does not take
- * @throws GirderError while Girder is away; the abort reason
+ * Finds the Girder job that was created for a task before a crash or a lost answer. The token of a message can create jobs
+ * but not list them, so this requires `girder.apiKey` of an administrator.
+ * @returns null if no job is visible: none exists, no key is set, or Girder rejects the key
+ * @throws GirderError while Girder is down; the abort reason
  */
 export type GirderJobSearch = (
   job: Pick<NewGirderJob, 'taskId' | 'type'>,
@@ -30,7 +30,7 @@ export function createGirderJobSearch(
       if (error instanceof GirderError && error.transient) throw error;
       options.log.warn(
         { task: job.taskId, why: errorLine(error) },
-        'Girder does not say whether it has a job for this task already',
+        'could not find out whether Girder has a job for this task',
       );
       return null;
     }

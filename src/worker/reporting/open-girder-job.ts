@@ -13,7 +13,7 @@ import type { RunStore } from '../run-state/run-store.js';
 import { offsetsOf } from '../logs/log-offsets.js';
 import type { Run } from '../run-state/run.js';
 
-/** The reporter of a run's Girder job. A task that names no Girder job, or names it wrongly, reports to nobody. */
+/** The reporter of a run's Girder job; a silent one if the task names none or its reference is invalid. */
 export async function openGirderJob(
   run: Run,
   runStore: RunStore,
@@ -25,7 +25,7 @@ export async function openGirderJob(
   } catch (error) {
     options.log.error(
       { run: run.id, why: errorLine(error) },
-      'the Girder job of this task cannot be told of anything',
+      'invalid reference to a Girder job; this run is not reported',
     );
   }
   if (ref === null) return silentGirderJob();
@@ -35,7 +35,7 @@ export async function openGirderJob(
   const girderJob = createGirderJob(ref, {
     ...options,
     connection,
-    // both are rejected only when the worker ends
+    // journaling fails only when the worker stops
     onSending: async (marks, piece) => {
       const { log, streams } = offsetsOf(marks);
       await runStore

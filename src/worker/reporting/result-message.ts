@@ -1,29 +1,29 @@
 import type { CommandAnswer } from '../views/handle.js';
 
-/** Sentences of an answer that is made of several. */
+/** Builds an answer of several sentences. */
 export interface MessageBuilder {
   add(sentence: string): void;
   addError(sentence: string): void;
   answer(): CommandAnswer;
 }
 
-/** Bytes of an answer: thousands of ids may each have their own reason. */
-const longestAnswer = 4_000;
+/** Maximum length of an answer: each of thousands of ids may have its own reason. */
+const maxLength = 4_000;
 
 export function createMessageBuilder(): MessageBuilder {
-  const said: string[] = [];
+  const sentences: string[] = [];
   let ok = true;
   return {
-    add: (sentence) => void said.push(sentence),
+    add: (sentence) => void sentences.push(sentence),
     addError(sentence) {
       ok = false;
-      // what went wrong stands first
-      said.unshift(sentence);
+      // errors come first
+      sentences.unshift(sentence);
     },
     answer() {
-      const text = said.join('\n');
+      const text = sentences.join('\n');
       if (text === '') return { ok: false, said: 'Nothing was named.' };
-      return { ok, said: text.length > longestAnswer ? `${text.slice(0, longestAnswer)} …` : text };
+      return { ok, said: text.length > maxLength ? `${text.slice(0, maxLength)} …` : text };
     },
   };
 }

@@ -4,12 +4,12 @@ import { readGirderJob } from '../../girder/protocol/read-job.js';
 import { streamsOf } from '../../girder/protocol/streams.js';
 import type { RunFacts, RunFile } from '../run-state/run.js';
 
-/** Files of one kind that are named; a folder of slides may be thousands of arguments. */
-const mostFiles = 50;
-const longestName = 300;
+/** Maximum number of files of each kind; a folder of slides may be thousands of arguments. */
+const maxFiles = 50;
+const maxNameLength = 300;
 
 /**
- * What goes into a run and what comes out of it, for people. Pure; holds no secret.
+ * The inputs and outputs of a run, for display. Contains no secrets.
  * @param analysis null for a task that runs no container
  */
 export function runFilesOf(task: Task, analysis: Analysis | null): RunFacts {
@@ -53,14 +53,14 @@ function outputOf(hook: OutputHook): RunFile {
 function distinct(files: readonly RunFile[]): RunFile[] {
   const seen = new Map<string, RunFile>();
   for (const file of files) {
-    const short = { ...file, name: file.name.slice(0, longestName) };
+    const short = { ...file, name: file.name.slice(0, maxNameLength) };
     seen.set(JSON.stringify(short), short);
-    if (seen.size === mostFiles) break;
+    if (seen.size === maxFiles) break;
   }
   return [...seen.values()];
 }
 
-/** The page of a Girder job: Girder 3 and 5 serve it below the address of their API. */
+/** The web page of a Girder job, derived from the API URL as in Girder 3 and 5. */
 function girderPage(headers: Task['headers']): string | null {
   const published = headers['girder_api_url'];
   if (typeof published !== 'string' || !URL.canParse(published)) return null;

@@ -7,7 +7,7 @@ import { createFakeWorker, fakeJob, fakeRun, type FakeWorker } from '../../suppo
 import { fakeWorkerDetail } from '../../support/fake-watched.js';
 import { openConsole, type OpenedConsole } from './opened-console.js';
 
-const withoutSlurm = 'This worker runs its jobs itself, without Slurm.';
+const withoutSlurm = 'This worker runs its jobs without Slurm.';
 let worker: FakeWorker;
 let opened: OpenedConsole;
 

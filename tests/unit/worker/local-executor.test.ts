@@ -300,7 +300,7 @@ describe('local jobs', () => {
     const spool = join(dir, 'local-jobs');
     await rename(spool, `${spool}.away`);
     played.alive.get(101)?.end({ code: 0, signal: null });
-    await vi.waitFor(() => expect(executor.tracker.view().trouble).toContain('cannot be looked after'), {
+    await vi.waitFor(() => expect(executor.tracker.view().trouble).toContain('cannot be supervised'), {
       timeout: 4_000,
     });
     await writeFile(join(dir, 'a.exit'), 'exit=0\njob=1\nnode=here\nstart=1\nend=2\n');
@@ -331,7 +331,7 @@ describe('a process that cannot be started', () => {
   test('for want of room is tried again', async () => {
     played.refuse = 'EAGAIN';
     await executor.submit(request('a'));
-    await troubled(/cannot be looked after: no/);
+    await troubled(/cannot be supervised: no/);
     expect(states()).toEqual(['1 PENDING']);
     played.refuse = null;
     await seen('1 RUNNING');
@@ -370,7 +370,7 @@ describe('after a restart', () => {
     played.alive.delete(101);
     await restart();
     await seen('1 FAILED');
-    expect(executor.tracker.row('1')?.reason).toBe('it ended without a word about how');
+    expect(executor.tracker.row('1')?.reason).toBe('it left no exit status');
   });
 
   test.each([
@@ -418,7 +418,7 @@ describe('after a restart', () => {
     played.away = true;
     await restart();
     await seen('1 RUNNING', '2 RUNNING', '3 RUNNING');
-    await troubled(/Started where nobody here can look: job 1, 2/);
+    await troubled(/Running on another host or in another container: job 1, 2/);
     await record('a', '1');
     await seen('1 COMPLETED', '2 RUNNING', '3 RUNNING');
     await executor.cancel(['2']);
