@@ -1,6 +1,6 @@
-// npm run soak -- --runs 20000: very many short runs through one worker, and what it holds in memory meanwhile. Real
-// RabbitMQ and AMQP, HTTP to a stand-in of Girder, and jobs that are no processes; with --jobs local they are processes of
-// the executor "local" that end at once. Fails if what is held grows with the number of runs.
+// npm run soak -- --runs 20000: sends very many short runs through one worker and measures its memory. Uses a real
+// RabbitMQ, a fake Girder over HTTP, and simulated jobs; with --jobs local they are processes of the executor "local"
+// that exit at once. Fails if memory grows with the number of runs.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -25,7 +25,7 @@ const { values } = parseArgs({
   options: {
     runs: { type: 'string', default: '2000' },
     window: { type: 'string', default: '100' },
-    // the book remembers 2,000 finished runs: until then it grows
+    // the run store keeps 2,000 finished runs: until then it grows
     warm: { type: 'string', default: '2500' },
     samples: { type: 'string', default: '40' },
     // by how much memory may grow with each run

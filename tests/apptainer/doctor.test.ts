@@ -45,7 +45,7 @@ async function askIn(
 }
 
 describe('apptainer.start', () => {
-  it('is well where a container starts', async () => {
+  it('passes if a container starts', async () => {
     expect(await askIn(start, ['good'], {})).toMatchObject({
       status: 'ok',
       evidence: ['a container of good.sif started'],
@@ -145,7 +145,7 @@ describe('images.contents', () => {
     );
   });
 
-  it('misses an entry point', async () => {
+  it('reports a missing entry point', async () => {
     await bench.sif('liar', { config: { Entrypoint: ['/opt/app/run'] } });
     const { status, evidence, fix } = await askIn(contents, ['liar'], {});
     expect(status).toBe('fail');
@@ -153,7 +153,7 @@ describe('images.contents', () => {
     expect(fix).toContain('pull or build the image again');
   });
 
-  it('judges an image by the entry point with which the worker runs it, where its label names none', async () => {
+  it('checks the entry point that the worker uses if the label names none', async () => {
     await bench.sif('labeled', {
       config: { Labels: { entry_path: '/opt/slicer' }, Entrypoint: ['/opt/app/run'], WorkingDir: '/opt/app' },
       files: { '/opt/app/run': '#!/bin/sh\n', '/opt/slicer/x': '' },
@@ -163,21 +163,21 @@ describe('images.contents', () => {
     expect(status).toBe('ok');
   });
 
-  it('tells a mount of the host over an image from files that are missing', async () => {
+  it('distinguishes a host mount over the image from missing files', async () => {
     const { status, evidence, fix } = await askIn(contents, ['good'], {}, ['--bind', '/srv:/opt/app']);
     expect(status).toBe('fail');
     expect(evidence.join('\n')).toContain('is in the image, but something of the host is mounted over it');
     expect(fix).toContain('Take that bind out of apptainer.options');
   });
 
-  it('is content with a working directory that is made for each run', async () => {
+  it('accepts a working directory that is created for each run', async () => {
     await bench.sif('nodir', { config: { Entrypoint: ['/bin/sh'], WorkingDir: '/made/by/docker' } });
     const { status, evidence } = await askIn(contents, ['nodir'], {});
     expect(status).toBe('ok');
     expect(evidence.join('\n')).toContain('its working directory /made/by/docker is made for each run');
   });
 
-  it('does not judge what an image without a shell holds', async () => {
+  it('does not check the contents of an image without a shell', async () => {
     await bench.sif('silent', { busybox: false, config: { Entrypoint: ['/opt/app/run'], Env: ['PATH=/x'] } });
     const { status, evidence } = await askIn(contents, ['silent'], {});
     expect(status).toBe('ok');
@@ -185,7 +185,7 @@ describe('images.contents', () => {
   });
 });
 
-describe('a SIF that is cut short', () => {
+describe('a truncated SIF', () => {
   it('is found by its header, and refused by the worker before a job is submitted', async () => {
     const whole = await readFile(join(bench.dir, 'images', 'good.sif'));
     const cut = join(bench.dir, 'images', 'cut.sif');

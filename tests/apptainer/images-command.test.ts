@@ -76,7 +76,7 @@ describe('images pull', () => {
     expect(existsSync(join(home, '.apptainer', 'cache', 'blob'))).toBe(false);
   });
 
-  it('keeps the old file where the new one does not answer, and replaces it where it does', async () => {
+  it('keeps the old file if the new one does not answer, otherwise replaces it', async () => {
     await offer('first');
     const name = `${registry.host}/lab/nuclei:v1`;
     expect((await images('pull', name)).code).toBe(0);
@@ -105,7 +105,7 @@ describe('images pull', () => {
     });
   });
 
-  it('says once why an image cannot be had, and what to do', async () => {
+  it('says once why an image cannot be pulled, and what to do', async () => {
     await offer('first');
     const name = `${registry.host}/lab/nuclei:v9`;
     const { code, stdout, stderr } = await images('pull', name, `${registry.host}/lab/nuclei:v1`);
@@ -126,7 +126,7 @@ describe('images pull', () => {
     expect(await readdir(imagesDir)).toEqual([]);
   });
 
-  it('gives user and password to a registry that wants them, and shows neither', async () => {
+  it('passes user and password to a registry that requires them, and shows neither', async () => {
     await registry.close();
     registry = await startRegistry({ user: 'ada', password: 'open sesame' });
     await offer('first');
@@ -140,7 +140,7 @@ describe('images pull', () => {
     expect(stdout + stderr).not.toContain('open sesame');
   });
 
-  it('leaves nothing behind when it is interrupted', async () => {
+  it('leaves nothing behind after an interrupt', async () => {
     await offer('first');
     registry.hold(true);
     const program = startProgram(['images', 'pull', `${registry.host}/lab/nuclei:v1`], { env });
@@ -172,7 +172,7 @@ describe('images pull', () => {
         stdout: string;
       };
 
-    it('pulls there what it pulls here', async () => {
+    it('pulls the same as on this host', async () => {
       await offer('first');
       const image = `${registry.host}/lab/nuclei:v1`;
       const { code, stdout, stderr } = await images('pull', '--on', 'slurm', image);
@@ -182,7 +182,7 @@ describe('images pull', () => {
       expect((await jobs()).stdout).toContain('COMPLETED');
     });
 
-    it('says why an image cannot be had there', async () => {
+    it('says why an image cannot be pulled there', async () => {
       const { code, stderr } = await images('pull', '--on', 'slurm', `${registry.host}/lab/absent:v1`);
       expect(code).toBe(1);
       expect(stderr).toMatch(/manifest unknown|not found|404/i);
@@ -199,7 +199,7 @@ describe('images pull', () => {
     });
     afterEach(async () => girder.stop());
 
-    /** What the stand-in has no answer for: the exchange of an API key, and the setting of Slicer CLI Web. */
+    /** Routes that the fake Girder lacks: the exchange of an API key, and the setting of Slicer CLI Web. */
     const withFolder = (folderId: string | null) => {
       const answers = {
         'api_key/token': { authToken: { token: girder.userToken, scope: [] } },
@@ -217,7 +217,7 @@ describe('images pull', () => {
       });
     };
 
-    it('makes the image known to Girder', async () => {
+    it('registers the image in Girder', async () => {
       await offer('first');
       withFolder(girder.rootFolderId);
       const name = `${registry.host}/lab/nuclei:v1`;
@@ -231,7 +231,7 @@ describe('images pull', () => {
       expect(girder.items(tag?.id ?? '').map((item) => item.name)).toEqual(['Nuclei']);
     });
 
-    it('says that only Girder does not know it where that fails', async () => {
+    it('reports if only the registration in Girder failed', async () => {
       await offer('first');
       withFolder(null);
       const { code, stderr } = await images('pull', `${registry.host}/lab/nuclei:v1`);
@@ -269,7 +269,7 @@ describe('images list, inspect, check and remove', () => {
     expect(json.images.map(({ state }) => state)).toEqual(['complete', 'cut short', 'not a SIF']);
   });
 
-  it('inspect prints what the image says of itself', async () => {
+  it('inspect prints the metadata of the image', async () => {
     const { code, stdout } = await images('inspect', `${registry.host}/lab/nuclei:v1`);
     expect(code).toBe(0);
     expect(stdout).toMatch(/^directory +\/opt\/app \(from its OCI config\)$/m);
@@ -291,7 +291,7 @@ describe('images list, inspect, check and remove', () => {
     );
   });
 
-  it('remove does not remove without a yes', async () => {
+  it('remove asks for confirmation', async () => {
     const [file = ''] = await readdir(imagesDir);
     const refused = await images('remove', file);
     expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('Add --yes to agree.') });

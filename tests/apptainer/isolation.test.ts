@@ -2,7 +2,7 @@ import { isolationSuite } from '../support/isolation-suite.js';
 import { openBench } from './support/bench.js';
 import { buildSif } from './support/oci.js';
 
-// tests/integration/sandbox/isolation.test.ts is the same over the stand-in
+// tests/integration/sandbox/isolation.test.ts runs the same tests with the fake
 
 isolationSuite(async (_dir, home) => {
   const bench = await openBench({ home });

@@ -30,7 +30,7 @@ describe('the real Apptainer', () => {
     expect(stderr).not.toMatch(/Converting SIF file to temporary sandbox/);
   });
 
-  it('reads files of the caller that nobody else may read, and what it writes belongs to the caller', async () => {
+  it('reads private files of the caller, and its output files belong to the caller', async () => {
     const secret = join(bench.dir, 'input');
     await writeFile(secret, 'input of the caller', { mode: 0o600 });
     const result = await bench.exec('--bind', bench.dir, sif, '/bin/cp', secret, join(bench.dir, 'output'));

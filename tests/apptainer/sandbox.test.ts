@@ -8,7 +8,7 @@ import { runProgram } from '../support/program.js';
 import { openBench } from './support/bench.js';
 
 describe('the sandbox', () => {
-  it('runs its twelve analyses in the Apptainer that is installed', { timeout: 600_000 }, async () => {
+  it('runs its twelve analyses with the installed Apptainer', { timeout: 600_000 }, async () => {
     const bench = await openBench();
     const dir = await mkdtemp(join(tmpdir(), 'dsa-sandbox-'));
     try {
@@ -24,7 +24,7 @@ describe('the sandbox', () => {
     }
   });
 
-  it('says why an Apptainer that is installed cannot be used, and what stands in for it', async () => {
+  it('says why the installed Apptainer cannot be used, and that a stand-in is used', async () => {
     const bench = await openBench({ user: 'root' });
     try {
       const run = createRunner({ env: process.env });

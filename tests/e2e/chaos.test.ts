@@ -8,7 +8,7 @@ import { expect, test } from 'vitest';
 const script = fileURLToPath(new URL('../../scripts/chaos.mjs', import.meta.url));
 
 // `npm run chaos -- --seed 1 --kills 200` is the long one
-test('a worker that is killed again and again, with all else failing too, loses and doubles nothing', async () => {
+test('a worker that is killed repeatedly, while other components fail, loses and doubles nothing', async () => {
   const args = ['--seed', '2287', '--kills', '6', '--runs', '10', '--json'];
   const child = spawn(process.execPath, [script, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   const [stdout, stderr] = [text(child.stdout), text(child.stderr)];

@@ -80,7 +80,7 @@ describe('npm run package', () => {
     await started('init', '--print-answers');
   });
 
-  test('has every package that is not bundled, with what it needs', async () => {
+  test('contains every package that is not bundled, with its dependencies', async () => {
     const text = await readFile(join(root, 'rolldown.config.js'), 'utf8');
     const names = [...text.matchAll(/^ {2}'([\w-]+)',/gm)].map(([, name = '']) => name);
     expect(names).toContain('amqplib');

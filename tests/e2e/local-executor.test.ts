@@ -74,7 +74,7 @@ describe('a host without Slurm', () => {
     await expect(readFile(calls, 'utf8')).rejects.toMatchObject({ code: 'ENOENT' });
   });
 
-  test('a job that ends while the worker is away, by SIGTERM, is taken up with its exit code', async () => {
+  test('a job that ends while the worker is stopped is resumed with its exit code', async () => {
     const first = start();
     const job = await bench.publish({ args: ['Wait', bench.gate('go')] });
     await bench.until(() => ticks(job).length > 3);
@@ -89,7 +89,7 @@ describe('a host without Slurm', () => {
     expect(ticks(job)).toEqual(oneTo(ticks(job).length));
   });
 
-  test('the doctor leaves Slurm out and says why', async () => {
+  test('the doctor skips Slurm and says why', async () => {
     const { stdout } = await runProgram(
       ['doctor', '--json', '--deep', '--set', 'worker.executor=local'],
       env,

@@ -23,7 +23,7 @@ async function peakMemory(pid: number): Promise<number> {
   return Number(/VmHWM:\s+(\d+) kB/.exec(text)?.[1]) / 1024;
 }
 
-test('a long log arrives to its end, and three times its length costs no more memory', async () => {
+test('a long log arrives completely, and one of three times its length needs no more memory', async () => {
   const worker = bench.start();
   const job = await bench.publish({ args: ['Wait', bench.gate('go')] });
   const logFile = join(bench.settings.dirs.logs ?? '', `${jobName(job.celeryTaskId ?? '')}.log`);
@@ -44,6 +44,6 @@ test('a long log arrives to its end, and three times its length costs no more me
   await bench.openGate('go');
   const ended = await bench.ended(job);
   expectStatus(ended, status.success);
-  // Girder keeps the newest 4 MiB of a log, and so does its stand-in
+  // Girder keeps the newest 4 MiB of a log, and so does the fake
   expect(ended.log.slice(-3).join('')).toMatch(/ticks: \d+/);
 });

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
-describe('what npm publishes', () => {
+describe('the npm package', () => {
   let directory: string;
   let installed: string;
 
@@ -30,11 +30,11 @@ describe('what npm publishes', () => {
   });
   afterAll(async () => rm(directory, { recursive: true, force: true }));
 
-  test('is a package as npm wants it', async () => {
+  test('is valid for npm', async () => {
     expect((await publint({ pkgDir: root })).messages).toEqual([]);
   });
 
-  test('is the bundled program and what it reads, and nothing of how it is made', async () => {
+  test('contains the bundled program and the files that it reads, and no sources', async () => {
     const { stdout } = await run('find', [installed, '-type', 'f', '-printf', '%P\n']);
     const folders = new Set(
       stdout
@@ -47,7 +47,7 @@ describe('what npm publishes', () => {
     );
   });
 
-  test('runs from where it was put', async () => {
+  test('runs from any directory', async () => {
     const env = { PATH: process.env['PATH'], HOME: directory };
     const program = join(installed, 'bin', 'dsa-slurm');
     const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };

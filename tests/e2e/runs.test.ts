@@ -101,7 +101,7 @@ describe('while no worker runs', () => {
 });
 
 describe('while a worker runs', () => {
-  test('the worker lists, shows, cancels, runs again and forgets; one that cannot be reached keeps what it has', async () => {
+  test('the worker lists, shows, cancels, runs again and forgets; an unreachable worker keeps its runs', async () => {
     const worker = bench.start();
     const going = await bench.publish({ args: ['Wait', bench.gate('never')] });
     const failing = await bench.publish({ args: ['Fail'] });

@@ -41,7 +41,7 @@ describe.concurrent('dsa-slurm sandbox refuses', () => {
     expect(stderr).toContain('It must be a whole number from 1 to 10000.');
   });
 
-  test('a directory that is not empty, and leaves it alone', async () => {
+  test('a directory that is not empty, without changing it', async () => {
     const dir = join(parent, 'full');
     await mkdir(dir);
     await writeFile(join(dir, 'mine'), '');
@@ -77,7 +77,7 @@ describe.concurrent('dsa-slurm sandbox refuses', () => {
     expect(stderr).toContain(`${dir} cannot be created or written to (EROFS).`);
   });
 
-  test('a directory on a file system where no program may be run, and leaves nothing there', async () => {
+  test('a directory on a file system that is mounted noexec, leaving nothing there', async () => {
     const dir = join(parent, 'noexec', 'site');
     const { code, stderr } = await withFileSystem('noexec', 'noexec', '--dir', dir);
     expect(code).toBe(1);
@@ -86,7 +86,7 @@ describe.concurrent('dsa-slurm sandbox refuses', () => {
   });
 });
 
-test('a second one in the same directory is refused, and a path longer than a socket allows is well', async () => {
+test('a second sandbox in the same directory, but accepts a path that is too long for a socket', async () => {
   const dir = join(parent, 'a'.repeat(120), 'site');
   const first = startSandbox({ HOME: parent, TMPDIR: parent }, '--dir', dir, '--count', '1');
   await vi.waitFor(() => expect(first.text()).toContain('Starting RabbitMQ'), { timeout: 60_000 });

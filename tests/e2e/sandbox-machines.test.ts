@@ -75,7 +75,7 @@ describe.concurrent('the whole sandbox', () => {
     expect({ code, ok: result.ok }).toEqual({ code: 0, ok: true });
   });
 
-  test.runIf(isRoot)('as an ordinary user with a home that cannot be written to', async () => {
+  test.runIf(isRoot)('as an ordinary user with a read-only home', async () => {
     const on = await debianMachine();
     const { code, stdout, stderr } = await runSandboxOn(on, {
       args: ['--count', '1'],
@@ -96,7 +96,7 @@ describe.concurrent('the whole sandbox', () => {
     expect(stderr).toContain('Add this line to /etc/passwd, as root: sandbox:x:54321:54321::/tmp:/bin/sh');
   });
 
-  test('is refused where programs are missing and nothing can be installed', async () => {
+  test('is refused if programs are missing and cannot be installed', async () => {
     const on = await debianMachine();
     const empty = join(on.dir, 'empty');
     await mkdir(empty);

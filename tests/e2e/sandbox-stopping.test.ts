@@ -26,7 +26,7 @@ async function says(sandbox: RunningSandbox, step: string): Promise<void> {
   await vi.waitFor(() => expect(sandbox.text()).toContain(step), { timeout: 100_000, interval: 5 });
 }
 
-/** What the sandbox says when it comes to each of its steps; the batch itself is stopped in sandbox.test.ts. */
+/** What the sandbox prints at each of its steps; the batch itself is stopped in sandbox.test.ts. */
 const steps = [
   'Creating the sandbox',
   'Starting RabbitMQ, and Slurm',
@@ -47,7 +47,7 @@ describe.concurrent('Ctrl-C leaves no process and no file behind', () => {
     expect(await processesIn(tmp)).toEqual([]);
   });
 
-  test('nor does a second one, while everything is being stopped', async () => {
+  test('not even a second one, while everything is being stopped', async () => {
     const tmp = await emptyDirectory('twice');
     const sandbox = startSandbox({ HOME: parent, TMPDIR: tmp }, '--count', '4');
     await says(sandbox, 'Publishing');

@@ -38,7 +38,7 @@ interface Result {
 }
 
 describe('dsa-slurm sandbox', () => {
-  test('a batch without a terminal: every run ends as it should, and nothing is left', async () => {
+  test('a batch without a terminal: every run ends as planned, and nothing is left', async () => {
     const args = ['sandbox', '--no-console', '--json', '--count', '12'];
     const { code, stdout, stderr } = await runProgram(args, env);
     // the output says why, where it is not so
@@ -57,7 +57,7 @@ describe('dsa-slurm sandbox', () => {
     await expectNothingLeft(directory);
   });
 
-  test('Ctrl-C in the middle of it: 130, and nothing is left', async () => {
+  test('Ctrl-C during the batch: 130, and nothing is left', async () => {
     const directory = join(home, 'sandbox');
     const program = startProgram(['sandbox', '--no-console', '--dir', directory, '--count', '4'], { env });
     const said = (): string => program.stdout() + program.stderr();
@@ -68,7 +68,7 @@ describe('dsa-slurm sandbox', () => {
     await expectNothingLeft(directory);
   });
 
-  test('in a terminal of 80 columns: the console says when the batch is over, and it ends with the next commands', async () => {
+  test('in a terminal of 80 columns: the console shows the end of the batch, and the next commands follow', async () => {
     const terminal = startInTerminal(dsaSlurm, ['sandbox', '--count', '1'], { columns: 80, rows: 24, env });
     try {
       await terminal.waitFor('Starting RabbitMQ, and Slurm');

@@ -8,7 +8,7 @@ import { expect, test } from 'vitest';
 const script = fileURLToPath(new URL('../../scripts/soak.mjs', import.meta.url));
 
 // `npm run soak -- --runs 20000` is the long one, and the strict one
-test('two hundred runs later a worker holds no more timers and sockets, and hardly more memory', async () => {
+test('after two hundred runs a worker has no more timers and sockets, and hardly more memory', async () => {
   const args = ['--runs', '200', '--window', '20', '--warm', '50', '--samples', '10', '--bytes', '20000'];
   const child = spawn(process.execPath, [script, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   const [stdout, stderr] = [text(child.stdout), text(child.stderr)];

@@ -89,7 +89,7 @@ describe('configured by the names of the old run.sh', () => {
 });
 
 describe('stopped and started again', () => {
-  test('SIGTERM: it leaves at once, the Slurm job goes on, the next one takes it up', async () => {
+  test('SIGTERM: it exits at once, the Slurm job continues, the next worker resumes it', async () => {
     const first = bench.start();
     const job = await bench.publish({ args: ['Wait', bench.gate('go')] });
     await bench.until(() => ticks(job).length > 3);
@@ -111,7 +111,7 @@ describe('stopped and started again', () => {
     expect(second.stderr()).not.toContain('"level":50');
   });
 
-  test('SIGKILL, three times in the middle: each run one Slurm job, one outcome, its output once', async () => {
+  test('SIGKILL, three times during a batch: each run has one Slurm job, one outcome and its output once', async () => {
     const killed = async (seen: () => boolean | Promise<boolean>): Promise<void> => {
       const worker = bench.start();
       await bench.until(seen);
@@ -145,7 +145,7 @@ describe('stopped and started again', () => {
     for (const job of waits) expect(ticks(job)).toEqual(oneTo(ticks(job).length));
   });
 
-  test('one that was killed is succeeded at once; one that lives is not', async () => {
+  test('a killed worker is replaced at once; a living one is not', async () => {
     const first = bench.start();
     await bench.until(() => first.stderr().includes('consuming'));
     const second = bench.start();
@@ -160,7 +160,7 @@ describe('stopped and started again', () => {
   });
 });
 
-describe('a start that cannot work says why', () => {
+describe('a start that fails reports the reason', () => {
   test('a wrong password', async () => {
     const url = new URL(testSite().amqpUrl);
     url.password = 'not-the-password';
@@ -183,7 +183,7 @@ describe('a start that cannot work says why', () => {
     expect(worker.stderr()).toContain(join(file, 'logs'));
   });
 
-  test('a submit script that is not there', async () => {
+  test('a missing submit script', async () => {
     const worker = bench.start([], { GIRDER_WORKER_SLURM_SUBMIT_SCRIPT: join(bench.dir, 'nothing') });
     expect(await worker.ended).toBe(2);
     expect(worker.stderr()).toContain(`The submit script ${join(bench.dir, 'nothing')} cannot be read.`);
@@ -236,8 +236,8 @@ function watchProcesses(): { stop(): string } {
   };
 }
 
-describe('no token and no password is seen by anybody else', () => {
-  test('while runs go on, fail and are canceled, and afterwards', async () => {
+describe('no token or password is visible to others', () => {
+  test('while runs are active, fail and are canceled, and afterwards', async () => {
     const commands = await watchCommands();
     const apiKey = 'Kq7'.repeat(14).slice(0, 40);
     const env = { ...bench.env, PATH: commands.path, DSA_SLURM_GIRDER_API_KEY: apiKey };

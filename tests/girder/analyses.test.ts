@@ -27,7 +27,7 @@ async function answerOf(folder: string): Promise<unknown> {
   return JSON.parse((await rig.files(folder))['output.txt'] ?? 'null');
 }
 
-describe.concurrent('analyses that are started as Girder’s web page starts them', () => {
+describe.concurrent('analyses that are started like from Girder’s web page', () => {
   test('every kind of input and output', async ({ expect }) => {
     const [inputs, results] = [await rig.folder('inputs'), await rig.folder('results')];
     const slide = await rig.slide('the slide', 'slide é.tiff');
@@ -168,7 +168,7 @@ describe.concurrent('analyses that are started as Girder’s web page starts the
     expect(digest(await rig.user.download(file?._id ?? ''))).toBe(digest(content));
   });
 
-  test('address and token of Girder are good inside of the container', async ({ expect }) => {
+  test('address and token of Girder work inside the container', async ({ expect }) => {
     const folder = await rig.folder('results');
     const params = { output: 'output.txt', output_folder: folder, girderApiUrl: '', girderToken: '' };
     await succeeded(await rig.run('Api', params));
@@ -202,7 +202,7 @@ describe.concurrent('analyses that are started as Girder’s web page starts the
   });
 });
 
-test('it runs on the major that was asked for', async () => {
+test('Girder has the requested major version', async () => {
   const { release } = await rig.admin.call<{ release: string }>('GET', 'system/version');
   expect(release.startsWith(`${inject('girder').major}.`)).toBe(true);
 });

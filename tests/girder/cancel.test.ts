@@ -78,7 +78,7 @@ describe('a run that has not started', () => {
     }
   });
 
-  test('is canceled before a worker is there: it never runs', async () => {
+  test('is canceled before a worker runs: it never starts', async () => {
     await rig.stopWorker();
     const { job } = await rig.wait();
     await cancel(job);

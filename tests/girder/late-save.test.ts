@@ -20,7 +20,7 @@ afterAll(async () => {
   await rig.close();
 });
 
-test('a run that waits in Slurm is shown as running, and a batch goes on', async () => {
+test('a pending run is shown as running, and a batch continues', async () => {
   await rig.partition('DOWN');
   const [slides, folder] = [await rig.folder('slides'), await rig.folder('results')];
   for (const number of [1, 2, 3]) await rig.user.upload(slides, `slide ${number}.tiff`, `content ${number}`);
@@ -37,7 +37,7 @@ test('a run that waits in Slurm is shown as running, and a batch goes on', async
   await rig.until(async () => Object.keys(await rig.files(folder)).length === 3);
 });
 
-test('a run that fails at once says why', async () => {
+test('a run that fails at once has the reason in its log', async () => {
   const { _id: input } = await rig.slide('no tissue');
   const job = await rig.run('Fail', { input, code: 3 });
   await rig.ended(job);
@@ -50,7 +50,7 @@ test('a run that fails at once says why', async () => {
   expect(statusesOf(whole)).toContain(status.running);
 });
 
-test('the log of a run is whole', async () => {
+test('the log of a run is complete', async () => {
   const { job } = await rig.copy('content');
   const ended = await rig.ended(job);
   expect(ended.status).toBe(status.success);

@@ -63,7 +63,7 @@ describe('Girder is killed for 90 s', () => {
     await rig.girder('start');
   });
 
-  test('an analysis that ended meanwhile: its output is uploaded and its log is whole', async () => {
+  test('an analysis that ended meanwhile: its output is uploaded and its log is complete', async () => {
     const ended = await rig.ended(running.job, 120_000);
     expect(ended.status).toBe(status.success);
     expectWholeLog(ended);
@@ -76,13 +76,13 @@ describe('Girder is killed for 90 s', () => {
     expect(await rig.files(published.folder)).toEqual({ 'copy.txt': 'published before it was killed' });
   });
 
-  test('meanwhile `runs list` and the log say what is waited for', async () => {
+  test('meanwhile `runs list` and the log show what the run waits for', async () => {
     expect(listed).toMatch(/could not be reached|waits for Girder/);
     expect(await rig.workerLog()).toMatch(/"level":40.*could not be reached/);
   });
 });
 
-test('RabbitMQ stops and starts again: a run ends, and the next one goes through', async () => {
+test('RabbitMQ is restarted: a run ends, and the next one runs', async () => {
   const { job, open } = await rig.wait();
   await rig.until(async () => going(job));
   const run = createRunner({ env: { ...process.env, ...testSite().rabbitmqEnv }, timeoutMs: 60_000 });

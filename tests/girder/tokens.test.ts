@@ -24,9 +24,7 @@ async function expire(job: Job): Promise<void> {
 }
 
 describe('tokens', () => {
-  test('the token of a job expires while it runs: the run ends, and the reason is right', async ({
-    expect,
-  }) => {
+  test('the token of a job expires while it runs: the run ends with the right reason', async ({ expect }) => {
     const { job, open } = await rig.wait();
     await rig.until(async () => logOf(await rig.job(job)).includes('line 3\n'));
     const { celeryTaskId = '' } = await rig.job(job);
@@ -47,7 +45,7 @@ describe('tokens', () => {
     expect(reason).not.toContain('not valid for');
   });
 
-  test('the token of a job is gone before it starts: said once, and rightly', async ({ expect }) => {
+  test('the token of a job expires before its start: the reason is reported once', async ({ expect }) => {
     await rig.stopWorker();
     const { job, folder } = await rig.copy('too late');
     await expire(job);

@@ -93,13 +93,13 @@ describe.runIf(inject('girder').major === 5)('adding images through Girder 5', (
     expect(await cliIds()).toEqual(before);
   });
 
-  test('one that the registry does not have', async () => {
+  test('an image that is missing in the registry', async () => {
     const job = await add('rig/unknown:v1');
     expect(statusesOf(job)).toContain(status.error);
     expect(logOf(job)).toContain('manifest unknown');
   });
 
-  test('a broken one beside a good one: the good one is there', async () => {
+  test('a broken image does not prevent a valid one from being added', async () => {
     await writeFile(
       join(rig.registry, 'rig_broken_v1.sif'),
       '{"format": "dsa-slurm fake image 1", "labels": {}, "config": {}, "files": {}}',
@@ -112,7 +112,7 @@ describe.runIf(inject('girder').major === 5)('adding images through Girder 5', (
 });
 
 describe('direct paths', () => {
-  test('an input is mounted from the assetstore and not fetched', async () => {
+  test('an input is mounted from the assetstore instead of downloaded', async () => {
     const set = (value: string) =>
       rig.admin.call('PUT', 'system/setting', { params: { key: 'worker.direct_path', value } });
     await rig.stopWorker();
@@ -147,7 +147,7 @@ describe('the doctor', () => {
     expect([...right.values()].filter((check) => check.status === 'fail')).toEqual([]);
   });
 
-  test('warns of a worker.api_url that leads nowhere, also where girder.apiUrl is set', async () => {
+  test('warns about an unreachable worker.api_url, even if girder.apiUrl is set', async () => {
     await rig.girder('kill');
     await rig.girder(
       'start',
@@ -176,7 +176,7 @@ describe('the doctor', () => {
     }
   });
 
-  test('says that a key of limited scope is one', async () => {
+  test('reports an API key of limited scope', async () => {
     const scope = JSON.stringify(['core.data.read']);
     const params = { name: 'limited', scope };
     const { key } = await rig.admin.call<{ key: string }>('POST', 'api_key', { params });

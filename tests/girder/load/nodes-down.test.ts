@@ -43,7 +43,7 @@ async function keepNodesDown(signal: AbortSignal): Promise<void> {
   }
 }
 
-/** A node that is idle already is refused, which is as well. */
+/** Slurm refuses this for a node that is idle already, which is fine. */
 async function resumeNodes(): Promise<void> {
   for (const { name } of await nodes())
     await rig.command('scontrol', ['update', `NodeName=${name}`, 'State=RESUME']);
@@ -57,7 +57,7 @@ async function analyses(batch: Job): Promise<Job[]> {
 
 const ended = (jobs: readonly Job[]): number => jobs.filter((job) => job.status === status.success).length;
 
-test(`a batch of ${slides} goes on after every node of Slurm was DOWN for a minute`, async () => {
+test(`a batch of ${slides} continues after every node of Slurm was DOWN for a minute`, async () => {
   const [input, folder] = [await rig.folder('slides'), await rig.folder('results')];
   for (let number = 1; number <= slides; number += 1)
     await rig.user.upload(input, `slide ${number}.tiff`, `content ${number}`);

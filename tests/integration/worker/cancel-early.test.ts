@@ -67,7 +67,7 @@ describe('a cancel before there is a job', () => {
     expect(await bench.jobsOf(published)).toEqual([]);
   });
 
-  test('in the middle of a download: the piece that came is removed', async () => {
+  test('in the middle of a download: the partial file is removed', async () => {
     const input = await badInput('half', { kind: 'hold', begun: { length: 4_096, bytes: 'half' } });
     const published = await bench.publish(['Copy', input]);
     const own = join(lab.settings.dirs.tmp, `dsa-slurm-${published.id}`);
@@ -81,7 +81,7 @@ describe('a cancel before there is a job', () => {
     expect(await bench.jobsOf(published)).toEqual([]);
   });
 
-  test('after the worker was ended in the middle of a download', async () => {
+  test('after the worker was stopped in the middle of a download', async () => {
     const input = await badInput('ended', { kind: 'hold', begun: { length: 4_096, bytes: 'half' } });
     const published = await bench.publish(['Copy', input]);
     await bench.runOf(published, ({ stage }) => stage === 'staging');
@@ -96,7 +96,7 @@ describe('a cancel before there is a job', () => {
     expect(await bench.jobsOf(published)).toEqual([]);
   });
 
-  test('while it waits for its eta: Girder never hears of RUNNING', async () => {
+  test('while it waits for its eta: Girder never shows RUNNING', async () => {
     const eta = new Date(Date.now() + 3_600_000).toISOString();
     const published = await bench.publish(['Wait', '/never'], {}, { eta });
     await bench.runOf(published, ({ stage }) => stage === 'accepted');

@@ -55,7 +55,7 @@ describe.concurrent('a cancel of a job', () => {
     await bench.expectCanceled(blocker);
   });
 
-  test('that does not want to end: Girder hears of the end only when it is one', async () => {
+  test('that ignores signals: Girder shows CANCELED only after its end', async () => {
     const published = await bench.publish(['Stubborn']);
     await lab.until(() => lab.girder.job(published.girderJob.id)?.log.join('').includes('waiting'));
     await lab.girder.cancel(published.girderJob.id);
@@ -68,7 +68,7 @@ describe.concurrent('a cancel of a job', () => {
     expect(await bench.jobsOf(published)).toEqual([canceledJob]);
   });
 
-  test('whose streams are followed: no artifact is kept, and no half stream looks like a whole one', async () => {
+  test('with streams: no artifact is kept, and no partial stream looks complete', async () => {
     const input = await lab.girder.addFile(lab.girder.rootFolderId, 'in', Buffer.from('x\n'));
     const published = await bench.publish(
       [
@@ -107,7 +107,7 @@ describe.concurrent('a cancel of a job', () => {
 });
 
 describe('a cancel of ten running runs by the operator', () => {
-  test('is one request to all of them, and one scancel for each', async () => {
+  test('is one request for all of them, and one scancel for each', async () => {
     const published = await Promise.all(Array.from({ length: 10 }, async () => bench.publish(never)));
     const runs = await Promise.all(
       published.map(async (each) => bench.runOf(each, ({ stage }) => stage === 'running')),

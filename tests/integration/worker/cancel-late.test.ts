@@ -26,7 +26,7 @@ async function running(): Promise<Cancelable> {
 }
 
 describe('a cancel', () => {
-  test('in the middle of an upload: nothing of it arrives', async () => {
+  test('in the middle of an upload: no part of it is saved', async () => {
     const input = await lab.girder.addFile(lab.girder.rootFolderId, 'x', Buffer.from('x'));
     lab.girder.fail((method, path) =>
       method === 'POST' && path.startsWith('file') ? { kind: 'hold' } : undefined,
@@ -39,7 +39,7 @@ describe('a cancel', () => {
     expect(await bench.jobsOf(published)).toEqual([expect.stringMatching(/ COMPLETED$/)]);
   });
 
-  test('twice, and a third time through the status of the Girder job, is one', async () => {
+  test('twice, and a third time through the status of the Girder job, is a single cancel', async () => {
     const published = await running();
     await lab.producer.revoke([published.id, published.id]);
     await lab.girder.cancel(published.girderJob.id);
@@ -54,7 +54,7 @@ describe('a cancel', () => {
     for (const each of both) await bench.expectCanceled(each);
   });
 
-  test('with terminate of a run that has begun answers so', async () => {
+  test('with terminate of an active run gets that answer', async () => {
     const published = await running();
     await bench.control({ task_id: published.id, terminate: true, signal: 'SIGKILL' });
     await bench.expectCanceled(published, 'terminated');

@@ -65,7 +65,7 @@ describe('a cancel that was missed', () => {
     expect(await bench.jobsOf(published)).toEqual([expect.stringMatching(/ CANCELLED$/)]);
   });
 
-  test('by Girder alone, which is away when the worker comes back', async () => {
+  test('known to Girder alone, which is down when the worker restarts', async () => {
     const published = await bench.publish(never);
     await bench.runOf(published, ({ stage }) => stage === 'running');
     await lab.worker.stop();
@@ -77,7 +77,7 @@ describe('a cancel that was missed', () => {
     await bench.expectCanceled(published);
   });
 
-  test('by a task that came only after a restart: it is canceled once and never run', async () => {
+  test('of a task that is delivered only after a restart: it is canceled once and never run', async () => {
     const taskId = randomUUID();
     await lab.producer.revoke([taskId]);
     await lab.until(async () =>
@@ -90,7 +90,7 @@ describe('a cancel that was missed', () => {
     expect(await bench.jobsOf(published)).toEqual([]);
   });
 
-  test('while RabbitMQ was away, by a run that has nothing to report', async () => {
+  test('while RabbitMQ was down, of a run that has nothing to report', async () => {
     const blocker = await bench.publish(never);
     await bench.runOf(blocker, ({ stage }) => stage === 'running');
     const published = await bench.publish([...never, '--slurm_nodes', '4', '--slurm_cpus_per_task', '8']);

@@ -101,7 +101,7 @@ test('a caller in Python whose task fails gets the reason as a RuntimeError', as
   expect(history).toEqual([status.running, status.error]);
 });
 
-test('a caller in Python whose message is refused gets the reason too', async () => {
+test('a caller in Python whose message is refused gets the reason', async () => {
   const { answer, history } = await callFromPython({
     args: ['Wait', '/etc/hostname'],
     options: { serializer: 'pickle' },

@@ -185,7 +185,7 @@ const next = (queue: string, args: unknown[], more: object = {}, task = 'canvas.
   options: { queue, ...(more as { options?: object }).options },
 });
 
-describe('what follows a task is published as a real Celery worker publishes it:', () => {
+describe('follow-ups of a task are published as a real Celery worker publishes them:', () => {
   test.each<[string, number, (queue: string, results: string) => Wish]>([
     [
       'a callback',
@@ -326,7 +326,7 @@ test('a chain of container tasks runs to its end, each with a Girder job below t
   expect(new Set(slurmJobs.map(({ jobId }) => jobId)).size).toBe(2);
 });
 
-test('a task with a countdown stays INACTIVE until it is due, over a restart of the worker', async () => {
+test('a task with a countdown stays INACTIVE until it is due, across a restart of the worker', async () => {
   const own = await openLab();
   try {
     const [queue] = own.settings.broker.queues;
@@ -353,7 +353,7 @@ test('a task with a countdown stays INACTIVE until it is due, over a restart of 
   }
 });
 
-test('a chord is refused before anything runs, and Girder says why', async () => {
+test('a chord is refused before anything runs, and the Girder log shows why', async () => {
   const [queue] = lab.settings.broker.queues;
   const { job, headers } = girderTask('Chord');
   const wish = { ...container(plainTask, ...show), options: { queue, chord: next('x', []) } };

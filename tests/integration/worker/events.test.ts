@@ -24,7 +24,7 @@ interface Seen {
   >;
 }
 
-test('Flower sees the worker, and its tasks as they are', async () => {
+test('Flower shows the worker and its tasks correctly', async () => {
   const seen: Seen[] = [];
   const flower = execa('/usr/bin/python3', [`${import.meta.dirname}/../celery/flower.py`], {
     stdin: 'pipe',

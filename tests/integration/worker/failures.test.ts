@@ -58,7 +58,7 @@ async function publishRaw(
 
 const callEmbed = '{"callbacks": null, "errbacks": null, "chain": null, "chord": null}';
 
-describe.concurrent('what fails says why', () => {
+describe.concurrent('a failure has a reason in the log:', () => {
   test('an analysis that exits with an error', async () => {
     const log = await failed(lab.publish({ args: ['Fail'] }));
     expect(log).toContain('The analysis ended with an error');
@@ -73,7 +73,7 @@ describe.concurrent('what fails says why', () => {
     expect(await failed(lab.publish({ args: ['Killed'] }))).toMatch(/state FAILED.*(exit code 137|signal 9)/);
   });
 
-  test('an output that must exist and does not', async () => {
+  test('a required output that is missing', async () => {
     const results = lab.girder.addFolder(lab.girder.rootFolderId, 'no results');
     const log = await failed(
       lab.publish({
@@ -83,7 +83,7 @@ describe.concurrent('what fails says why', () => {
     expect(log).toContain('missing.csv');
   });
 
-  test('an image that is not there, one that is not an image, and a command that is not in its image', async () => {
+  test('a missing image, an invalid one, and a command that its image does not contain', async () => {
     expect(await failed(lab.publish({ image: 'test/absent:v9', args: ['x'] }))).toMatch(
       /test_absent_v9\.sif/,
     );
@@ -96,19 +96,19 @@ describe.concurrent('what fails says why', () => {
     );
   });
 
-  test('an input that Girder does not have', async () => {
+  test('an input that does not exist in Girder', async () => {
     const missing = { file: 'f'.repeat(24), name: 'x' };
     expect(await failed(lab.publish({ args: ['Copy', missing, { output: 'o' }] }))).not.toBe('');
   });
 
-  test('a partition that Slurm does not have', async () => {
+  test('a partition that does not exist in Slurm', async () => {
     const log = await failed(
       lab.publish({ args: ['Wait', '/etc/hostname', '--slurm_partition', 'nowhere'] }),
     );
     expect(log).toMatch(/Slurm did not accept the job: .*partition/i);
   });
 
-  test('an output path that leads out of its directory', async () => {
+  test('an output path outside of its directory', async () => {
     const results = lab.girder.addFolder(lab.girder.rootFolderId, 'stray');
     expect(
       await failed(
@@ -117,7 +117,7 @@ describe.concurrent('what fails says why', () => {
     ).toContain('outside the directory');
   });
 
-  test('a task that nobody here can run ends its Girder job by a legal way', async () => {
+  test('an unknown task ends its Girder job with legal status changes', async () => {
     const published = await publishRaw(`[[], {}, ${callEmbed}]`, { task: 'girder_worker.run' });
     const job = await lab.ended(published);
     expectStatus(job, status.error);
@@ -160,7 +160,7 @@ describe.concurrent('what fails says why', () => {
     expect(lab.girder.job(job.id)).toBeDefined();
   });
 
-  test('meanwhile other runs go well', async () => {
+  test('meanwhile other runs succeed', async () => {
     expectStatus(await lab.ended(await lab.publish({ args: ['Wait', '/etc/hostname'] })), status.success);
   });
 });

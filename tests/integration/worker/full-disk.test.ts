@@ -14,7 +14,7 @@ afterEach(async () => {
   await disk?.close();
 });
 
-test('a full state directory closes the intake and says so; with room again everything goes on, each run once', async ({
+test('a full state directory pauses the intake and is reported; with free space everything continues, each run once', async ({
   skip,
 }) => {
   disk = await openSmallDisk('8m');

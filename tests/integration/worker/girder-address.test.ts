@@ -82,7 +82,7 @@ test('an analysis reaches its Girder under another address, with a prefix, behin
   expect(job.log.join('')).toContain('done: é漢🔬');
 });
 
-test('an analysis is given the address that is reached from here', async () => {
+test('an analysis gets the address that this worker can reach', async () => {
   const results = lab.girder.addFolder(lab.girder.rootFolderId, 'addresses');
   const published = await lab.publish({
     args: ['Show', { output: 'args', toFolder: results.id }, { apiUrl: true }],

@@ -34,30 +34,33 @@ const faults: [string, Fault][] = [
   ['a redirect to a login page', page(302, '', { location: '/login' })],
 ];
 
-test.each(faults)('an output waits while Girder answers with %s, and is there once', async (_what, fault) => {
-  const input = await lab.girder.addFile(lab.girder.rootFolderId, 'x', Buffer.from('content'));
-  let isIll = false;
-  let asked = 0;
-  lab.girder.fail((method, path) => {
-    isIll ||= method === 'POST' && path.startsWith('file');
-    if (!isIll || asked > 3) return undefined;
-    if (path.startsWith('file')) asked += 1;
-    return fault;
-  });
-  const published = await bench.publish(['Copy', { file: input.id, name: 'x' }]);
-  const waiting = await bench.runOf(
-    published,
-    ({ stage, reason }) => stage === 'collecting' && reason !== null,
-  );
-  expect(waiting.reason).toMatch(/^(http:|Girder)/);
-  const job = await lab.ended(published.girderJob);
-  expectStatus(job, status.success);
-  expect(await lab.text(published.folder.id, 'o')).toBe('content');
-  await bench.runOf(published, ({ stage, reason }) => stage === 'finished' && reason === null);
-  lab.girder.fail();
-});
+test.each(faults)(
+  'an output waits while Girder answers with %s, and is uploaded once',
+  async (_what, fault) => {
+    const input = await lab.girder.addFile(lab.girder.rootFolderId, 'x', Buffer.from('content'));
+    let isIll = false;
+    let asked = 0;
+    lab.girder.fail((method, path) => {
+      isIll ||= method === 'POST' && path.startsWith('file');
+      if (!isIll || asked > 3) return undefined;
+      if (path.startsWith('file')) asked += 1;
+      return fault;
+    });
+    const published = await bench.publish(['Copy', { file: input.id, name: 'x' }]);
+    const waiting = await bench.runOf(
+      published,
+      ({ stage, reason }) => stage === 'collecting' && reason !== null,
+    );
+    expect(waiting.reason).toMatch(/^(http:|Girder)/);
+    const job = await lab.ended(published.girderJob);
+    expectStatus(job, status.success);
+    expect(await lab.text(published.folder.id, 'o')).toBe('content');
+    await bench.runOf(published, ({ stage, reason }) => stage === 'finished' && reason === null);
+    lab.girder.fail();
+  },
+);
 
-test('runs that only wait for their Girder leave room for the tasks of another one', async () => {
+test('runs that wait for an unreachable Girder do not block tasks of another Girder', async () => {
   const input = await lab.girder.addFile(lab.girder.rootFolderId, 'x', Buffer.from('content'));
   const sick = new Set<string>();
   lab.girder.fail((_method, path) => ([...sick].some((id) => path.includes(id)) ? page(200) : undefined));
@@ -82,7 +85,7 @@ const isReportOf =
   ({ method, path }: { method: string; path: string }): boolean =>
     method === 'PUT' && path === `job/${id}`;
 
-test('RUNNING that slicer_cli_web has taken back is said again while the job waits in Slurm; then all ends well', async () => {
+test('RUNNING that slicer_cli_web has overwritten is reported again while the job waits in Slurm; the run succeeds', async () => {
   lab.girder.saveLate(() => 150);
   const input = await lab.girder.addFile(lab.girder.rootFolderId, 'x', Buffer.from('content'));
   const published = await bench.publish(['Copy', { file: input.id, name: 'x' }, '--slurm_begin', 'now+6']);
@@ -99,7 +102,7 @@ test('RUNNING that slicer_cli_web has taken back is said again while the job wai
   lab.girder.saveLate(() => null);
 });
 
-test('a task that fails before slicer_cli_web has saved its job ends in ERROR all the same, with its reason', async () => {
+test('a task that fails before slicer_cli_web has saved its job still ends in ERROR, with its reason', async () => {
   lab.girder.saveLate(() => 700);
   const published = await bench.publish(['Copy', { file: 'fafafafafafafafafafafafa', name: 'x' }]);
   const { id } = published.girderJob;
@@ -110,7 +113,7 @@ test('a task that fails before slicer_cli_web has saved its job ends in ERROR al
   lab.girder.saveLate(() => null);
 });
 
-test('a cancel stays one when the job is saved late', async () => {
+test('a cancel survives a late save of the job', async () => {
   lab.girder.saveLate(() => 300);
   const published = await bench.publish(['Wait', '/never']);
   const { id } = published.girderJob;
@@ -139,7 +142,7 @@ test('the user who cancels on the cluster is named in the log', async () => {
   expect(job.log.join('')).toContain('The operator of the worker (dsa-slurm) canceled this analysis.');
 });
 
-test('the last lines of a failed run are not repeated right below them', async () => {
+test('the last log lines of a failed run are not repeated right after them', async () => {
   const published = await bench.publish(['Fail']);
   const job = await lab.ended(published.girderJob);
   expect(job.log.join('').match(/the slide has no tissue/g)).toHaveLength(1);

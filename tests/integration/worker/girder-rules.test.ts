@@ -43,7 +43,7 @@ const runOf = ({ id }: GirderJob): RunView | undefined =>
 const messageOf = ({ id }: GirderJob): string => lab.girder.job(id)?.progress?.message ?? '';
 const busy = /is waiting in the cluster queue: the computers that it needs are busy\./;
 
-test('a job that waits in Slurm is QUEUED in Girder, which says why and until when; it is RUNNING once it runs', async () => {
+test('a pending job is QUEUED in Girder, with reason and expected start; it is RUNNING once it runs', async () => {
   await fillCluster();
   const published = await lab.publish({ args: ['Wait', '/never'] });
   await lab.until(() => busy.test(messageOf(published)));
@@ -70,7 +70,7 @@ test('a job that waits in Slurm is QUEUED in Girder, which says why and until wh
   expect(refused).toEqual([]);
 });
 
-test('a job that is canceled while it is QUEUED never runs, and does not say for ever that it waits', async () => {
+test('a job that is canceled while it is QUEUED never runs, and its progress no longer shows it as waiting', async () => {
   await fillCluster();
   const published = await lab.publish({ args: ['Talk', '3'] });
   await lab.until(() => busy.test(messageOf(published)));
@@ -82,7 +82,7 @@ test('a job that is canceled while it is QUEUED never runs, and does not say for
   expect(job.log.join('')).not.toContain('line 000001');
 });
 
-test('a worker that starts again while the job waits goes on where it was', async () => {
+test('a worker that restarts while the job is pending resumes the run', async () => {
   await fillCluster();
   const published = await lab.publish({ args: ['Talk', '3'] });
   await lab.until(() => busy.test(messageOf(published)));

@@ -66,7 +66,7 @@ describe('images that an administrator adds in Girder', () => {
     expect(run.log.join('')).toContain('the slide has no tissue');
   });
 
-  test('that fail are named with their reasons, and do not keep the others away', async () => {
+  test('that fail are named with their reasons, and do not block the others', async () => {
     await writeFakeImage(join(lab.registry, 'lab_silent_v1.sif'), {
       ...testImage,
       files: { '/opt/test/docker-entrypoint.sh': { text: '#!/bin/sh\necho no list\n', executable: true } },
@@ -85,7 +85,7 @@ describe('images that an administrator adds in Girder', () => {
     expect(log.match(/manifest unknown/g)).toHaveLength(1);
   });
 
-  test('are not pulled again where they are here, unless that is asked for', async () => {
+  test('are not pulled again if they exist, unless requested', async () => {
     const before = await readFile(join(lab.settings.dirs.images ?? '', 'test_image_v1.sif'), 'utf8');
     expectStatus(await lab.ended(await ingest(['test/image:v1'])), status.success);
     const again = await lab.ended(await ingest(['test/image:v1'], 'true'));
@@ -98,12 +98,12 @@ describe('images that an administrator adds in Girder', () => {
     expect(await readFile(join(lab.settings.dirs.images ?? '', 'test_image_v1.sif'), 'utf8')).toBe(before);
   });
 
-  test.each(['-x', '../../etc/x:v1', 'a b:v1'])('the name %j harms nothing', async (name) => {
+  test.each(['-x', '../../etc/x:v1', 'a b:v1'])('the name %j does no harm', async (name) => {
     expectStatus(await lab.ended(await ingest([name])), status.error);
     expect(await imageFiles()).toEqual(['test_image_v1.sif']);
   });
 
-  test('can be canceled during a pull, and begun again by the next worker', async () => {
+  test('can be canceled during a pull, and restarted by the next worker', async () => {
     // a pull that takes as long as nobody writes into the pipe
     const pipe = join(lab.registry, 'lab_slow_v1.sif');
     await promisify(execFile)('mkfifo', [pipe]);
@@ -133,7 +133,7 @@ describe('images that an administrator adds in Girder', () => {
   });
 });
 
-test('images can be pulled in a job of Slurm', async () => {
+test('images can be pulled in a Slurm job', async () => {
   await openWith({ 'apptainer.pullOn': 'slurm', 'girder.runningMeans': 'started' });
   const job = await lab.ended(await ingest(['lab/new:v1']));
   expectStatus(job, status.success);

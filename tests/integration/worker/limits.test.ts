@@ -9,7 +9,7 @@ afterEach(async () => {
 });
 
 describe('limits', () => {
-  test('no more runs are in flight than allowed, and all of them are run in the end', async () => {
+  test('no more runs are in flight than allowed, and all are run in the end', async () => {
     lab = await openLab({ 'worker.inFlight': 2 });
     let most = 0;
     const stop = lab.worker.handle.subscribe(() => {

@@ -45,8 +45,8 @@ function ticks(job: GirderJob): number[] {
   return [...log.matchAll(/^tick (\d+)/gm)].map((match) => Number(match[1]));
 }
 
-describe('jobs of this host', () => {
-  test('run the same container: input, log, progress, output, and files are cleared away', async () => {
+describe('jobs on this host', () => {
+  test('run the same container: input, log, progress and output work, and files are removed', async () => {
     const slide = await lab.girder.addFile(lab.girder.rootFolderId, 'slide é.txt', Buffer.from('tissue'));
     const results = lab.girder.addFolder(lab.girder.rootFolderId, 'results');
     const job = await lab.ended(
@@ -72,7 +72,7 @@ describe('jobs of this host', () => {
     await lab.until(async () => (await readdir(lab.settings.dirs.tmp)).length === 0);
   });
 
-  test('that fail say so, with their exit code', async () => {
+  test('that fail report their exit code', async () => {
     const job = await lab.ended(await lab.publish({ args: ['Fail'] }));
     expectStatus(job, status.error);
     expect(job.log.join('')).toMatch(/\(local job 1, state FAILED, exit code 3\)/);
@@ -84,7 +84,7 @@ describe('jobs of this host', () => {
     expect(killed.log.join('')).toMatch(/\(local job 2, state FAILED, exit code 137\)/);
   });
 
-  test('are six, and never more than two of them at a time', async () => {
+  test('of a batch of six run two at a time', async () => {
     let most = 0;
     const stop = lab.worker.handle.subscribe(() => {
       most = Math.max(most, jobStates().filter((each) => each === 'RUNNING').length);
@@ -108,7 +108,7 @@ describe('jobs of this host', () => {
     }
   });
 
-  test('that do not end when asked, and what they left running, are killed', async () => {
+  test('that ignore SIGTERM, and their leftover processes, are killed', async () => {
     // in a container numbers of processes are not those of this host
     const seconds = `${100_000 + process.pid}`;
     const job = await lab.publish({ args: ['Stray', seconds] });
@@ -125,7 +125,7 @@ describe('jobs of this host', () => {
     expect(await isLeft()).toBe(false);
   });
 
-  test('are no more at a time than allowed; waiting and running ones can be canceled', async () => {
+  test('are limited in number; waiting and running ones can be canceled', async () => {
     const jobs = await Promise.all(Array.from({ length: 4 }, async () => lab.publish(never)));
     await lab.until(
       () => jobStates().length === 4 && jobStates().filter((each) => each === 'RUNNING').length === 2,
@@ -149,7 +149,7 @@ describe('jobs of this host', () => {
     for (const job of jobs) expectStatus(await lab.ended(job), status.canceled);
   });
 
-  test('outlive the worker: one process, the whole log once, and what waited still waits', async () => {
+  test('outlive the worker: one process, the whole log once, and waiting jobs still wait', async () => {
     const jobs = await Promise.all(Array.from({ length: 3 }, async () => lab.publish(never)));
     await lab.until(
       () => jobStates().length === 3 && jobStates().filter((each) => each === 'RUNNING').length === 2,
@@ -170,7 +170,7 @@ describe('jobs of this host', () => {
     expect(await readdir(join(lab.settings.dirs.state, 'local-jobs'))).toHaveLength(3);
   });
 
-  test('that end while no worker is there are known by their exit record', async () => {
+  test('that end while no worker runs are found by their exit record', async () => {
     const gate = join(lab.dir, 'gate');
     const results = lab.girder.addFolder(lab.girder.rootFolderId, 'results');
     const job = await lab.publish({

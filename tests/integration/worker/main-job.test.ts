@@ -16,7 +16,7 @@ afterAll(async () => {
   await lab.close();
 });
 
-describe.concurrent('one task, the whole way', () => {
+describe.concurrent('one task from message to result', () => {
   test.each<Spelling>(['docker', 'singularity', 'singularityInTree', 'dockerRun'])(
     'spelled %s: input, log, progress and output arrive',
     async (spelling) => {
@@ -40,7 +40,7 @@ describe.concurrent('one task, the whole way', () => {
     },
   );
 
-  test('folders, items and files of the same name keep apart', async () => {
+  test('folders, items and files of the same name are kept apart', async () => {
     const { girder } = lab;
     const folder = girder.addFolder(girder.rootFolderId, 'in put');
     const sub = girder.addFolder(folder.id, 'sub');
@@ -78,7 +78,7 @@ describe.concurrent('one task, the whole way', () => {
     );
   });
 
-  test('a file that is readable here is bound instead of downloaded', async () => {
+  test('a file that is readable on this host is bound instead of downloaded', async () => {
     const { girder } = lab;
     const directPath = join(lab.dir, 'direct, odd: name.svs');
     await writeFile(directPath, 'from the file system');
@@ -136,7 +136,7 @@ describe.concurrent('one task, the whole way', () => {
     expect(JSON.stringify(shown)).not.toContain(girder.userToken);
   });
 
-  test("a user's resources reach Slurm, and what was not opened to users fails the run", async () => {
+  test("a user's resources reach Slurm, and options that users may not set fail the run", async () => {
     const good = await lab.publish({
       args: ['Wait', '/etc/hostname', '--slurm_mem_per_cpu', '77M', '--slurm_time=5'],
     });
@@ -151,14 +151,14 @@ describe.concurrent('one task, the whole way', () => {
     expect(JSON.stringify(shown)).toContain('TimeLimit=00:05:00');
   });
 
-  test('a long log arrives whole and in order', async () => {
+  test('a long log arrives complete and in order', async () => {
     const job = await lab.ended(await lab.publish({ args: ['Talk', '5000'] }), 90_000);
     expectStatus(job, status.success);
     const numbers = [...job.log.join('').matchAll(/^line (\d+)/gm)].map((match) => Number(match[1]));
     expect(numbers).toEqual(Array.from({ length: 5_000 }, (_, index) => index + 1));
   });
 
-  test('screens can tell whose run it is', async ({ expect }) => {
+  test('screens show the owner of a run', async ({ expect }) => {
     // Girder names the user with an output, and nowhere else
     const results = lab.girder.addFolder(lab.girder.rootFolderId, 'results of slide 7');
     const published = await lab.publish({

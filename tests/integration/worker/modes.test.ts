@@ -33,7 +33,7 @@ async function openToOthers(top: string, directory = top): Promise<string[]> {
   return found;
 }
 
-test('state and cache are closed to others, whatever the umask', async () => {
+test('state and cache are private, whatever the umask', async () => {
   const home = bench.env['XDG_STATE_HOME'] ?? '';
   await mkdir(home, { mode: 0o700, recursive: true });
   bench.start([...bench.quickFlags, '--log-file', join(bench.stateDir, 'worker.log')]);

@@ -86,7 +86,7 @@ async function succeeds(published: GirderJob): Promise<void> {
   expect(logOf(job)).toMatch(new RegExp(`^ticks: ${seen.length}$`, 'm'));
 }
 
-test('RabbitMQ is restarted under two workers with a batch: each task runs once, and ends come through meanwhile', async () => {
+test('RabbitMQ is restarted under two workers with a batch: each task runs once, and outcomes are reported meanwhile', async () => {
   const { settings } = lab;
   const second: Worker = await createWorker({
     profile: 'second',
@@ -135,7 +135,7 @@ test('RabbitMQ is restarted under two workers with a batch: each task runs once,
   }
 });
 
-test('slurmctld stands still: jobs end and are submitted meanwhile, and nothing is guessed', async () => {
+test('slurmctld is suspended: jobs end and are submitted meanwhile, and nothing is guessed', async () => {
   const first = await publish('still-1');
   await runs(first);
   const controller = slurm.daemon('slurmctld');
@@ -168,7 +168,7 @@ test('slurmctld stands still: jobs end and are submitted meanwhile, and nothing 
   expect(jobsTrouble()).toBeNull();
 });
 
-test('Slurm takes its time for every answer: one question at a time, and the right end', async () => {
+test('Slurm is slow: one query at a time, and the right outcome', async () => {
   await writeFile(join(dir, 'slow'), '');
   const squeueBefore = await calls('squeue');
   const since = Date.now();
@@ -182,7 +182,7 @@ test('Slurm takes its time for every answer: one question at a time, and the rig
   }
 });
 
-test('Girder answers 503 for a while: it is asked less and less, and told in the end', async () => {
+test('Girder answers 503 for a while: requests back off, and the outcome is reported in the end', async () => {
   const job = await publish('girder');
   await runs(job);
   const asked: number[] = [];
@@ -205,7 +205,7 @@ test('Girder answers 503 for a while: it is asked less and less, and told in the
 });
 
 // the last one: to a controller that is new its nodes are not there for a while
-test('slurmctld is stopped and started again: what it runs goes on', async () => {
+test('slurmctld is restarted: its jobs continue', async () => {
   const job = await publish('crash');
   await runs(job);
   // in order: in a crash it forgets what it has not saved yet, and nobody can tell when that was

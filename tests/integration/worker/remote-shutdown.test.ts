@@ -20,7 +20,7 @@ beforeAll(async () => {
 
 afterAll(async () => lab.close());
 
-test("Celery's shutdown ends the worker as SIGTERM does: its job goes on, and the next start takes it up", async () => {
+test("Celery's shutdown ends the worker as SIGTERM does: its job continues, and the next start resumes it", async () => {
   const node = lab.settings.worker.name;
   await lab.worker.stop();
   const service = runWorkerService({

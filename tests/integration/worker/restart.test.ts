@@ -27,8 +27,8 @@ function ticks(job: GirderJob): number[] {
   return [...job.log.join('').matchAll(/^tick (\d+)/gm)].map((match) => Number(match[1]));
 }
 
-describe('a worker that is stopped and started again', () => {
-  test('takes its running job up: one Slurm job, the whole log once, the right outcome', async () => {
+describe('a worker that is restarted', () => {
+  test('resumes its running job: one Slurm job, the whole log once, the right outcome', async () => {
     const goOn = await lab.girder.addFile(lab.girder.rootFolderId, 'x', Buffer.from('x'));
     const gate = join(lab.dir, 'gate');
     await writeFile(gate, 'bound into the container');
@@ -61,7 +61,7 @@ describe('a worker that is stopped and started again', () => {
     expect(jobs).toHaveLength(1);
   });
 
-  test('learns of a job that ended meanwhile, and uploads its outputs', async () => {
+  test('finds a job that ended meanwhile, and uploads its outputs', async () => {
     const input = await lab.girder.addFile(lab.girder.rootFolderId, 'x', Buffer.from('content'));
     const results = lab.girder.addFolder(lab.girder.rootFolderId, 'results');
     const published = await lab.publish({
@@ -79,7 +79,7 @@ describe('a worker that is stopped and started again', () => {
     expect(await lab.text(results.id, 'o')).toBe('content');
   });
 
-  test('looks a submission up whose answer it never read, instead of submitting again', async () => {
+  test('looks up a submission whose answer it never read, instead of submitting again', async () => {
     const published = await lab.publish({ args: ['Wait', '/never'] });
     await stageOf(published, 'running');
     await lab.worker.stop();
@@ -104,7 +104,7 @@ describe('a worker that is stopped and started again', () => {
     await expect(lab.startWorker()).rejects.toThrow(/A worker already runs for this profile: process \d+/);
   });
 
-  test('a torn journal does not keep it from starting', async () => {
+  test('a torn journal does not prevent a start', async () => {
     await lab.worker.stop();
     await appendFile(join(lab.settings.dirs.state, 'journal.jsonl'), '{"run":"x","event":{"ty');
     await lab.startWorker();
@@ -138,7 +138,7 @@ describe('while other services are down', () => {
 });
 
 describe('a worker whose journal was emptied', () => {
-  test('tells of the job that it has left running, which can then be canceled', async () => {
+  test('reports the job that it left running, which can then be canceled', async () => {
     const published = await lab.publish({ args: ['Wait', '/mnt/never'] });
     await stageOf(published, 'running');
     const jobId = lab.worker.handle.snapshot().runs[0]?.jobId ?? '';
@@ -207,7 +207,7 @@ describe('a worker whose journal was damaged', () => {
     await lab.until(() => lab.worker.handle.snapshot().health.trouble === null);
   });
 
-  test('tells Girder when such a job is canceled', async () => {
+  test('sets the Girder job to CANCELED when such a job is canceled', async () => {
     const { published, jobId } = await startWaiting();
     await flipBit();
     await isOrphan(jobId);
@@ -224,7 +224,7 @@ describe('a worker whose journal was damaged', () => {
   });
 });
 
-describe('a number of somebody else in the answer of sbatch', () => {
+describe('a job id of another user in the output of sbatch', () => {
   test('does not end the run: its job is found by its name', async () => {
     const { stdout } = (await lab.command('sbatch', [
       '--parsable',

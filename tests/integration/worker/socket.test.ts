@@ -40,7 +40,7 @@ async function seenBy(
   return lab.until(() => handle.snapshot().runs.find((run) => run.girderJobId === job.id && fits(run)));
 }
 
-test('two consoles agree about a run, and one of them ends its real Slurm job', async () => {
+test('two consoles show the same run, and one of them cancels its real Slurm job', async () => {
   const job = await lab.publish({ args: never, title: 'Liver' });
   const run = await seenBy(one, job, ({ stage }) => stage === 'running');
   expect(await seenBy(other, job, ({ stage }) => stage === 'running')).toEqual(run);

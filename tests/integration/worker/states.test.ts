@@ -172,7 +172,7 @@ function expectWholeLog(job: GirderJob): void {
   }
 }
 
-describe.concurrent('what Slurm makes of a job, and its owner reads', () => {
+describe.concurrent('a job state of Slurm becomes an outcome and a log message:', () => {
   test('COMPLETED, after COMPLETING and CONFIGURING', async () => {
     const started = await start('slow');
     await untilState(started, 'CONFIGURING');
@@ -198,7 +198,7 @@ describe.concurrent('what Slurm makes of a job, and its owner reads', () => {
     await fails(started, 'FAILED', /signal 9/);
   });
 
-  test('CANCELLED by somebody else', async () => {
+  test('CANCELLED by another user', async () => {
     const started = await start('quiet');
     await runs(started);
     await slurm('scancel', started.id);

@@ -162,7 +162,7 @@ describe('celery inspect', () => {
   });
 });
 
-test('what else a console of Celery can say is answered, and nothing happens', async () => {
+test('other Celery remote control commands are answered and have no effect', async () => {
   const to = { destination: [node] };
   const control = (method: string, args: Record<string, unknown> = {}) => ({
     step: 'control',

@@ -53,7 +53,7 @@ describe.concurrent('streams of a job on another node', () => {
     expect(heardAt('/stdout').map(({ body }) => body.toString())).toEqual(['said by the container\n']);
   });
 
-  test('that nobody takes fail the run at once, with a reason and without its secrets', async () => {
+  test('without a receiver fail the run at once, with a reason and without its secrets', async () => {
     const input = await lab.girder.addFile(lab.girder.rootFolderId, 'in2.txt', Buffer.from('x\n'));
     const published = await lab.publish({
       spelling: 'dockerRun',
@@ -72,7 +72,7 @@ describe.concurrent('streams of a job on another node', () => {
     expect(job.log.join('')).not.toContain('SECRET');
   });
 
-  test('that are refused at their end fail the run too', async () => {
+  test('that are refused at their end fail the run', async () => {
     const published = await lab.publish({
       spelling: 'dockerRun',
       args: ['Show', '/dev/null', 'x'],
@@ -83,7 +83,7 @@ describe.concurrent('streams of a job on another node', () => {
     expect(job.log.join('')).toMatch(/answered 403/);
   });
 
-  test('leave artifacts of a failed run where they were asked for, and nothing behind', async () => {
+  test('of a failed run are kept as artifacts if requested, and nothing is left behind', async () => {
     const published = await lab.publish({
       spelling: 'dockerRun',
       args: [

@@ -67,7 +67,7 @@ describe.each(['slurm', 'local'] as const)('a hostile container on the executor 
     expect(log).not.toContain('WARNING');
   });
 
-  test('a link that is planted where its log is expected gets nothing of it', async () => {
+  test('a symbolic link at the path of its log is not followed', async () => {
     const taskId = randomUUID();
     const secret = join(lab.dir, 'secret');
     await writeFile(secret, 'untouched');
@@ -80,7 +80,7 @@ describe.each(['slurm', 'local'] as const)('a hostile container on the executor 
     expect(await readFile(secret, 'utf8')).toBe('untouched');
   });
 
-  test('is not started where its message binds logs, state, profiles or inputs of others', async () => {
+  test('is not started if its message binds logs, state, profiles or inputs of others', async () => {
     const { dirs } = lab.settings;
     const link = join(lab.dir, 'innocent');
     await symlink(dirs.state, link);
@@ -96,7 +96,7 @@ describe.each(['slurm', 'local'] as const)('a hostile container on the executor 
     await rm(link);
   });
 
-  test('leaves nothing behind, and its log begins with its own words', async () => {
+  test('leaves nothing behind, and its log begins with its own output', async () => {
     expect(await logOf('echo first')).toMatch(/^first$/m);
     await lab.until(async () => (await readdir(lab.settings.dirs.tmp)).length === 0);
   });

@@ -50,7 +50,7 @@ async function slurmOf(args: Parameters<Lab['publish']>[0]['args']): Promise<str
   return shown.kind === 'exited' ? shown.stdout : '';
 }
 
-test('Slurm gets what the task, a rule, Girder and the profile say, in this order', async () => {
+test('Slurm gets the resources of the task, a rule, Girder and the profile, in this order', async () => {
   const { girder } = lab;
   const input = await girder.addFile(girder.rootFolderId, 'a', Buffer.from('a'));
   const results = girder.addFolder(girder.rootFolderId, 'r');

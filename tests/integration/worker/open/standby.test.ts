@@ -71,7 +71,7 @@ async function countEvents(type: string): Promise<number> {
   return text.split(`"type":"${type}"`).length - 1;
 }
 
-test('a state directory that hangs: the worker waits and goes on afterwards, and says so', async ({
+test('a state directory that hangs: the worker waits, reports it, and continues afterwards', async ({
   skip,
 }) => {
   const lab = await openLab({ 'worker.leaseSeconds': 3 });
@@ -118,7 +118,7 @@ describe('two hosts', () => {
     await bench.close();
   });
 
-  test('the first one is killed again and again, and each run ends exactly once', async () => {
+  test('the active one is killed repeatedly, and each run ends exactly once', async () => {
     let active = await standBy('login1');
     await isWorking(active);
     let waiting = await standBy('login2');
@@ -151,7 +151,7 @@ describe('two hosts', () => {
     for (const each of published) await expectOnce(each);
   }, 300_000);
 
-  test('one that was stopped ends when it wakes up, and writes nothing', async () => {
+  test('one that was suspended exits when it wakes up, and writes nothing', async () => {
     const first = await standBy('login1');
     await isWorking(first);
     const second = await standBy('login2');
@@ -188,7 +188,7 @@ describe('two hosts', () => {
     expect((await readLease(bench.stateDir))?.owner?.host).toBe('login2');
   }, 240_000);
 
-  test('both are started at once: one works, the other one stands by', async () => {
+  test('both are started at once: one is active, the other is on standby', async () => {
     const both = await Promise.all([standBy('login1'), standBy('login2')]);
     await bench.until(
       () =>
@@ -200,7 +200,7 @@ describe('two hosts', () => {
     expect(both.filter((each) => hasSaid(each, 'the worker starts'))).toHaveLength(1);
   });
 
-  test('a standby that is stopped leaves the other one alone', async () => {
+  test('stopping the standby does not affect the active one', async () => {
     const first = await standBy('login1');
     await isWorking(first);
     const second = await standBy('login2');
@@ -214,7 +214,7 @@ describe('two hosts', () => {
     expect((await readLease(bench.stateDir))?.generation).toBe(1);
   });
 
-  test('the first one is stopped in good order: the other one does not wait for its lease to expire', async () => {
+  test('the active one is stopped cleanly: the standby does not wait for its lease to expire', async () => {
     // which would take more than ten minutes
     const first = await standBy('login1', 600);
     await isWorking(first);

@@ -93,7 +93,7 @@ test('SIGKILL to the processes of the job fails the run; it is not a cancel', as
   expect([status.error, status.canceled]).toContain(job.status);
 });
 
-test('everything that is looked at is asked for, and says how old it is', async () => {
+test('only views that are watched are refreshed, and each has its age', async () => {
   const { nodes, partitions } = await watched('cluster', ({ at }) => at !== null);
   expect(nodes.map(({ name }) => name)).toEqual(['n1', 'n2', 'n3', 'n4']);
   expect(nodes[3]).toMatchObject({ gres: expect.stringContaining('gpu'), cpus: { total: 8 } });
@@ -122,7 +122,7 @@ test('everything that is looked at is asked for, and says how old it is', async 
   expect(all.rows.length).toBeGreaterThan(0);
 });
 
-test('a worker that drains takes nothing more and says when nothing is in flight', async () => {
+test('a draining worker accepts no tasks and reports when none is in flight', async () => {
   const { handle } = lab.worker;
   const last = await lab.publish({ args: never });
   const { id } = await runOf(last, ({ stage }) => stage === 'running');
