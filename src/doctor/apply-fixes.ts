@@ -2,8 +2,8 @@ import { errorLine } from '../base/errors.js';
 import type { Repair } from './check.js';
 
 /**
- * Shows each repair, asks, does it and tells how it went.
- * @returns how many were done, declined and failed
+ * Asks for each repair, applies it and reports the result.
+ * @returns how many were applied, declined and failed
  */
 export async function applyRepairs(
   repairs: readonly Repair[],
@@ -13,7 +13,7 @@ export async function applyRepairs(
   for (const { what, apply } of repairs) {
     if (!(await confirm(what))) {
       tally.declined += 1;
-      say(`left as it is: ${what}`);
+      say(`skipped: ${what}`);
       continue;
     }
     try {
@@ -22,7 +22,7 @@ export async function applyRepairs(
       say(`done: ${what}`);
     } catch (thrown) {
       tally.failed += 1;
-      say(`could not be done: ${what}: ${errorLine(thrown)}`);
+      say(`failed: ${what}: ${errorLine(thrown)}`);
     }
   }
   return tally;

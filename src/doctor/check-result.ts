@@ -21,12 +21,12 @@ export const fail = (evidence: Lines, fix: string): Finding => ({
   fix,
 });
 
-/** Nothing to ask, and why. */
+/** The check does not apply, and why. */
 export const skip = (why: string): Finding => ({ status: 'skip', evidence: [why] });
 
 const severity = ['skip', 'ok', 'warn', 'fail'] as const;
 
-/** Several findings as one: the worst status, all evidence with the worst first, and each fix once. */
+/** Merges findings: the worst status, all evidence with the worst first, and each fix once. */
 export function combine(findings: readonly Finding[]): Finding {
   const sorted = findings.toSorted((a, b) => severity.indexOf(b.status) - severity.indexOf(a.status));
   const fixes = [...new Set(sorted.flatMap(({ fix }) => fix ?? []))];
@@ -42,7 +42,7 @@ export function count(number: number, one: string, many = `${one}s`): string {
   return `${number} ${number === 1 ? one : many}`;
 }
 
-/** Bytes for people: `12.3 GB`. */
+/** Human-readable size: `12.3 GB`. */
 export function bytes(number: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
   let value = number;

@@ -2,13 +2,13 @@ import type { CheckResult, Group, RunContext } from './check.js';
 import { allChecks, runChecks } from './index.js';
 import { selectChecks } from './select.js';
 
-/** A doctor that is asked again and again, as by the console. */
+/** Runs checks repeatedly, for the console. */
 export interface CheckSession {
-  /** Every check that there is, in the order of the report. */
+  /** All checks, in the order of the report. */
   checks: readonly { id: string; group: Group; title: string }[];
   /**
-   * Runs checks and what they need, each told of as soon as it is done. Never rejects.
-   * @param ids null for all of them
+   * Runs checks and those that they need, and reports each result at once. Never rejects.
+   * @param ids null for all checks
    */
   run(
     ids: readonly string[] | null,

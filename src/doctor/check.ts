@@ -21,53 +21,53 @@ export type Group = (typeof groups)[number];
 
 export type Status = 'ok' | 'warn' | 'fail' | 'skip';
 
-/** What a check found out. */
+/** The result of a check. */
 export interface Finding {
   status: Status;
-  /** What was seen, one fact a line, without secrets. */
+  /** One fact per line, without secrets. */
   evidence: readonly string[];
-  /** How to mend it: a sentence, or a command that can be pasted. */
+  /** How to fix it: a sentence, or a command to paste. */
   fix?: string;
 }
 
-/** How the settings came about, for the checks of the configuration itself. */
+/** Origin of the settings, for the checks of the configuration. */
 export interface ConfigurationFacts {
-  /** The profile's file, whether or not it is there. */
+  /** Path of the profile, whether or not it exists. */
   path: string;
-  /** Where each value came from, by key. */
+  /** Source of each value, by key. */
   origins: Readonly<Record<string, Origin>>;
   warnings: readonly string[];
-  /** Values that could not be used; their settings are at their defaults. */
+  /** Invalid values; the checks use the default instead. */
   problems: readonly ConfigProblem[];
 }
 
-/** What every check works with. Nothing is reached around it. */
+/** Everything that a check may use; checks reach nothing else. */
 export interface CheckContext {
   profile: string;
   settings: Settings;
-  /** Null where there is no profile yet, as in `init`: checks of the configuration are skipped. */
+  /** Null if there is no profile yet, as in `init`: checks of the configuration are skipped. */
   configuration: ConfigurationFacts | null;
-  /** Directory with the files of an existing deployment (run.sh, docker-compose.yml, worker.dist.cfg), if one is known. */
+  /** Directory of an existing deployment (run.sh, docker-compose.yml, worker.dist.cfg), if known. */
   siteDirectory: string | null;
   /** The operator's environment; read, never printed. */
   env: Readonly<Record<string, string | undefined>>;
-  /** Runs commands with Slurm's environment cleaned up; see `slurmEnvironment`. */
+  /** Runs commands in the environment of `slurmEnvironment`. */
   run: RunCommand;
   clock: Clock;
-  /** Aborts when the check's time is up. */
+  /** Aborts at the check's time limit. */
   signal: AbortSignal;
-  /** Also what takes a job on a compute node. */
+  /** Include checks that need a job, a container or a task. */
   deep: boolean;
-  /** Told what a deep check waits for, in one line without secrets, every few seconds. */
+  /** Called every few seconds with what a deep check is waiting for, in one line without secrets. */
   onWaiting?: (line: string) => void;
-  /** What the checks that this one needs have found, by id; they were ok or warned. */
+  /** Facts of the needed checks, by id; those checks were ok or warned. */
   needed(id: string): unknown;
 }
 
-/** What a whole run of checks is given; the rest of {@link CheckContext} belongs to the single check. */
+/** Context of a whole run; the rest of {@link CheckContext} is specific to one check. */
 export type RunContext = Omit<CheckContext, 'signal' | 'needed'>;
 
-/** What came of one check. */
+/** The reported result of one check. */
 export interface CheckResult {
   id: string;
   group: Group;
@@ -75,34 +75,34 @@ export interface CheckResult {
   status: Status;
   evidence: readonly string[];
   fix: string | null;
-  /** How long it took. */
+  /** Duration in milliseconds. */
   ms: number;
-  /** Where the check is described, from the package's directory: `docs/doctor.md#slurm-controller`. */
+  /** Documentation of the check, relative to the package: `docs/doctor.md#slurm-controller`. */
   docs?: string;
 }
 
-/** Something that `--fix` may do: safe, and only after it was shown. */
+/** A safe change that `--fix` makes after showing it. */
 export interface Repair {
-  /** What will be done, as a sentence without secrets. */
+  /** The change, in one line without secrets. */
   what: string;
-  /** @throws if it cannot be done. */
+  /** @throws if the change fails */
   apply(): Promise<void>;
 }
 
-/** One small independent question. */
+/** One small, independent check. */
 export interface Check {
   /** `rabbitmq.connect`; the part before the dot is the group. */
   id: string;
   group: Group;
   title: string;
-  /** Ids of checks that must not have failed before. */
+  /** Ids of checks that must have passed, with or without a warning. */
   needs?: readonly string[];
-  /** Only with `--deep`. */
+  /** Runs only with `--deep`. */
   deep?: boolean;
   /** Milliseconds. Default 5,000. */
   timeoutMs?: number;
-  /** May throw: what is thrown becomes a failure with its sentence. `fact` is handed to those that need this check. */
+  /** An exception becomes a failure with its message. `fact` is passed to the checks that need this one. */
   run(context: CheckContext): Promise<Finding & { fact?: unknown }>;
-  /** What can be mended from here after a warning or failure; `fact` is what `run` gave. */
+  /** Fixes after a warning or failure; `fact` is what `run` returned. */
   repairs?(context: RunContext, fact: unknown): Repair[];
 }

@@ -2,10 +2,10 @@ import { groups, type Check } from './check.js';
 
 const anchorOf = (id: string): string => id.replaceAll('.', '-');
 
-/** Where a check is described. */
+/** Link to a check's documentation. */
 export const docsOf = (id: string): string => `docs/doctor.md#${anchorOf(id)}`;
 
-/** docs/doctor.md, from the checks themselves. */
+/** The text of docs/doctor.md. */
 export function doctorPage(checks: readonly Check[]): string {
   const lists = groups.map((group) => {
     const items = checks

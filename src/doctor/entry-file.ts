@@ -2,18 +2,18 @@ import { basename, posix } from 'node:path';
 import type { ImageFacts } from '../apptainer/inspect.js';
 import type { Settings } from '../config/index.js';
 
-/** The file with which an image's command begins, as an absolute path in the image. */
+/** The program or script that an image starts, as an absolute path in the image. */
 export interface EntryFile {
   file: string;
-  /** What is asked of it: a program is executed, the script of an interpreter is read. */
+  /** A program is executed, the script of an interpreter is read. */
   use: 'execute' | 'read';
 }
 
 const interpreters = /^((ba|da|z)?sh|python[\d.]*|node|perl|Rscript)$/;
 
 /**
- * Which file an entry point stands or falls with; null where the image's PATH decides, and for an image without an
- * entry point or a working directory. Pure.
+ * The file that an entry point needs; null if it is looked up in the image's PATH, and for an image without an entry point
+ * or a working directory.
  */
 export function entryFileOf(
   { entrypoint, workingDirectory }: Pick<ImageFacts, 'entrypoint' | 'workingDirectory'>,

@@ -10,14 +10,14 @@ export interface FileSystem {
   reach: 'shared' | 'local' | 'unknown';
 }
 
-/** Types that other machines see too, if they mount the same. */
+/** Network file systems. */
 const sharedTypes =
   /^(nfs\d?|lustre|gpfs|beegfs|ceph|cifs|smb\d?|smbfs|glusterfs|fuse\.(glusterfs|sshfs|ceph|cvmfs2|moosefs)|afs|panfs|wekafs|vast|orangefs|pvfs2|9p|virtiofs|gfs2|ocfs2)$/;
 
-/** Types that no other machine can see, or only through an export of this one. */
+/** Local file systems: other hosts see them only if this one exports them. */
 const localTypes = /^(ext[234]|xfs|btrfs|zfs|tmpfs|ramfs|overlay|squashfs|vfat|f2fs|jfs|reiserfs|devtmpfs)$/;
 
-/** Finds the mount of an absolute path in the text of `/proc/self/mountinfo` (proc(5)); the last of equal ones counts. */
+/** Finds the mount of an absolute path in the text of `/proc/self/mountinfo` (proc(5)); of equal mount points the last counts. */
 export function fileSystemOf(path: string, mountinfo: string): FileSystem | null {
   let best: FileSystem | null = null;
   for (const line of mountinfo.split('\n')) {
@@ -33,7 +33,7 @@ export function fileSystemOf(path: string, mountinfo: string): FileSystem | null
   return best;
 }
 
-/** The file system of a directory that exists; null where the system does not tell. */
+/** The file system of an existing directory; null if it cannot be determined. */
 export async function lookUpFileSystem(path: string): Promise<FileSystem | null> {
   try {
     return fileSystemOf(await realpath(path), await readFile('/proc/self/mountinfo', 'utf8'));
@@ -42,7 +42,7 @@ export async function lookUpFileSystem(path: string): Promise<FileSystem | null>
   }
 }
 
-/** Free room for this user. Null where the file system does not count. */
+/** Free space for this user. `inodes` is null if the file system does not count them. */
 export async function freeSpace(path: string): Promise<{ bytes: number; inodes: number | null }> {
   const { bavail, bsize, ffree, files } = await statfs(path);
   return { bytes: bavail * bsize, inodes: files > 0 ? ffree : null };
@@ -53,7 +53,7 @@ function reachOf(type: string): FileSystem['reach'] {
   return localTypes.test(type) ? 'local' : 'unknown';
 }
 
-/** Blanks, tabs, newlines and backslashes are written as `\040` and the like. */
+/** Spaces, tabs, newlines and backslashes are escaped as octal codes such as `\040`. */
 function unescape(text: string): string {
   return text.replaceAll(/\\([0-7]{3})/g, (_, code: string) =>
     String.fromCodePoint(Number.parseInt(code, 8)),

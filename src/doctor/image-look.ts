@@ -10,32 +10,32 @@ import { capabilitiesFix, fuseFix, namespacesFix, squashfuseFix } from './checks
 import { entryFileOf, type EntryFile } from './entry-file.js';
 import { combine, fail, ok, quoted, skip, warn } from './check-result.js';
 
-/** What a container of an image found in it. */
+/** What a container found in its image. */
 export interface ProbeResult {
-  /** Whether the working directory is there. */
+  /** Whether the working directory exists. */
   directory: boolean;
-  /** Whether the file that the entry point begins with is there and can be used; null if there is no such file. */
+  /** Whether the entry point's file exists and can be used; null if there is none to check. */
   entry: boolean | null;
 }
 
-/** What came of starting a container of an image. */
+/** Result of starting a container of an image. */
 export type ImageLook =
   | {
       kind: 'seen';
-      /** As a job sees it. */
+      /** As in a job. */
       inside: ProbeResult;
-      /** The same without the mounts of the host that can hide it; null where nobody had to look. */
+      /** Without the host's mounts, which can hide files of the image; null if not needed. */
       unhidden: ProbeResult | null;
-      /** The whole image was unpacked for it. */
+      /** The runtime unpacked the whole image first. */
       unpacked: boolean;
     }
-  /** The container started, and the image has no shell that could look around. */
+  /** The container started, but the image has no shell to check it from inside. */
   | { kind: 'no shell'; unpacked: boolean }
   | { kind: 'failed'; result: CommandResult };
 
 /**
- * Says that it runs (1), and looks for the working directory (2) and the entry point (4), which is executed (`x`) or read
- * (`r`) (3). Without an entry point the last two are empty.
+ * Prints the nonce ($1), and tests the working directory ($2) and the entry point ($4), which must be executable (`x`) or
+ * readable (`r`, $3). Without an entry point, the last two are empty.
  */
 const script = `echo "$1 started"
 if [ -d "$2" ]; then echo "$1 directory"; fi
@@ -49,8 +49,8 @@ export interface ImageLookRequest {
 }
 
 /**
- * Starts a container of an image as a job does, with the operator's own options. Only an answer with a nonce counts:
- * Apptainer fails with the exit codes that programs use, too, and writes to the standard output of its container.
+ * Starts a container of an image as a job does, with the operator's options. Only output with the nonce counts: Apptainer uses
+ * the same exit codes as programs, and writes to its container's standard output.
  */
 export async function lookIntoImage({ path, facts, settings, run }: ImageLookRequest): Promise<ImageLook> {
   const nonce = `dsa-slurm-${randomBytes(8).toString('hex')}`;
@@ -68,7 +68,7 @@ export async function lookIntoImage({ path, facts, settings, run }: ImageLookReq
       binds: [],
       gpu: false,
       isolation: { off: new Set(), home: containerHome(facts, {}), replacesEnvironment: false, space: null },
-      // the batch script sees to it that /tmp is that of the image
+      // as in a job, where the batch script provides /tmp
       options: ['--no-mount', 'tmp', ...options],
     });
     return run(settings.command, ['exec', ...args, 'sh', '-c', script, 'sh', ...words]);
@@ -96,33 +96,33 @@ function answerIn(result: CommandResult, nonce: string, entry: EntryFile | null)
 }
 
 /**
- * Why no container of any image starts on a host, with its cure; null for trouble of one image, or of an unknown kind. Pure.
- * @param said what the runtime wrote on its standard error
+ * Why no container starts on a host, with the fix; null for errors of a single image and unknown errors.
+ * @param stderr the runtime's standard error
  */
-export function siteTrouble(said: string, profile: string): Finding | null {
-  if (/\/dev\/fuse: (Permission denied|Operation not permitted)/.test(said)) {
+export function siteProblem(stderr: string, profile: string): Finding | null {
+  if (/\/dev\/fuse: (Permission denied|Operation not permitted)/.test(stderr)) {
     return fail('No container starts: this user may not open /dev/fuse.', fuseFix);
   }
-  if (/\/dev\/fuse: No such|fuse: device not found/.test(said)) {
+  if (/\/dev\/fuse: No such|fuse: device not found/.test(stderr)) {
     return fail('No container starts: there is no /dev/fuse.', 'modprobe fuse   # as root');
   }
   if (
     /Failed to create user namespace|[Uu]ser namespaces? .*(disabled|not (enabled|permitted|supported))/.test(
-      said,
+      stderr,
     )
   ) {
     return fail('No container starts: this user may not create user namespaces.', namespacesFix);
   }
-  if (/Requesting capability set/.test(said)) {
+  if (/Requesting capability set/.test(stderr)) {
     return fail(
-      'No container starts: this is root without all capabilities, and Apptainer asks for all of them.',
+      'No container starts: Apptainer requests all capabilities, and this root user lacks some.',
       capabilitiesFix(profile),
     );
   }
   return null;
 }
 
-/** What a look into an image means for its runs. Pure. */
+/** Judges an image by a container of it. */
 export function judgeLook(
   name: string,
   path: string,
@@ -133,20 +133,20 @@ export function judgeLook(
   const directory = facts.workingDirectory ?? settings.workingDirectory ?? '/';
   switch (look.kind) {
     case 'no shell':
-      return ok(`${name}: starts; it has no shell, so its entry point was not looked at`);
+      return ok(`${name}: starts; its entry point was not checked because it has no shell`);
     case 'failed':
-      return siteTrouble(saidBy(look.result), profile) === null
+      return siteProblem(stderrOf(look.result), profile) === null
         ? fail(
-            `${name}: no container of it starts: ${lastWords(look.result)}`,
-            whatToTry(settings.command, path),
+            `${name}: its container does not start: ${errorOf(look.result)}`,
+            tryCommand(settings.command, path),
           )
-        : skip(`${name}: not judged, because no container starts here (apptainer.start)`);
+        : skip(`${name}: not checked, because no container starts on this host (see apptainer.start)`);
     case 'seen':
       break;
   }
   const { inside, unhidden } = look;
   const findings: Finding[] = [];
-  // a working directory that the image lacks is made for each run, as Docker does
+  // like Docker, the worker creates a missing working directory for each run
   if (!inside.directory && unhidden?.directory === true) {
     findings.push(hidden(`${name}: its working directory ${directory}`));
   }
@@ -156,24 +156,24 @@ export function judgeLook(
       unhidden?.entry === true
         ? hidden(`${name}: its entry point ${file}`)
         : fail(
-            `${name}: the entry point ${file} is not there, or cannot be ${use === 'execute' ? 'executed' : 'read'}.`,
+            `${name}: the entry point ${file} is missing or cannot be ${use === 'execute' ? 'executed' : 'read'}.`,
             `${settings.command} exec ${quoted(path)} ls -l ${quoted(posix.dirname(file))}   # pull or build the image again`,
           ),
     );
   }
   if (findings.length > 0) return combine(findings);
-  const made = inside.directory ? '' : `; its working directory ${directory} is made for each run`;
-  return ok(`${name}: starts${entry === null ? '' : `, its entry point ${entry.file} is there`}${made}`);
+  const made = inside.directory ? '' : `; its working directory ${directory} is created for each run`;
+  return ok(`${name}: starts${entry === null ? '' : `, its entry point ${entry.file} exists`}${made}`);
 }
 
 function hidden(what: string): Finding {
   return fail(
-    `${what} is in the image, but something of the host is mounted over it.`,
-    'Take that bind out of apptainer.options, or out of "bind path" in the site\'s apptainer.conf.',
+    `${what} is hidden by a bind mount of the host.`,
+    'Remove that bind from apptainer.options, or from "bind path" in apptainer.conf.',
   );
 }
 
-/** How starting containers went, for the site as a whole. Pure. */
+/** Judges the host by starting a container. */
 export function judgeStart(
   name: string,
   path: string,
@@ -183,34 +183,37 @@ export function judgeStart(
 ): Finding {
   if (look.kind === 'failed') {
     return (
-      siteTrouble(saidBy(look.result), profile) ??
-      fail(`No container of ${name} starts: ${lastWords(look.result)}`, whatToTry(settings.command, path))
+      siteProblem(stderrOf(look.result), profile) ??
+      fail(
+        `A container of ${name} does not start: ${errorOf(look.result)}`,
+        tryCommand(settings.command, path),
+      )
     );
   }
   if (look.unpacked) {
     return warn(
-      `A container of ${name} started, but the whole image was unpacked for it, as for every job: there is no squashfuse.`,
+      `A container of ${name} started, but the whole image was unpacked first, as it will be for every job: squashfuse is missing.`,
       squashfuseFix,
     );
   }
   return ok(`a container of ${name} started`);
 }
 
-function whatToTry(command: string, path: string): string {
-  return `${command} exec ${quoted(path)} true   # as the user of the worker`;
+function tryCommand(command: string, path: string): string {
+  return `${command} exec ${quoted(path)} true   # as the worker's user`;
 }
 
-export function saidBy(result: CommandResult): string {
+export function stderrOf(result: CommandResult): string {
   return result.kind === 'exited' || result.kind === 'killed' ? result.stderr : '';
 }
 
-/** Apptainer remarks on what it found before it says what went wrong. */
-function lastWords(result: CommandResult): string {
+/** Apptainer's error message, without the INFO and WARNING lines before it. */
+function errorOf(result: CommandResult): string {
   if (result.kind !== 'exited') return describeFailure(result);
   const lines = result.stderr
     .replaceAll(/\p{Cc}\[[\d;]*m/gu, '')
     .split('\n')
     .filter((line) => line.trim() !== '' && !/^(INFO|WARNING|DEBUG|VERBOSE)\b/.test(line));
-  const said = lines.slice(-3).join(' ').trim().slice(0, 400);
-  return `exit code ${result.exitCode}${said === '' ? '' : `, ${said}`}`;
+  const message = lines.slice(-3).join(' ').trim().slice(0, 400);
+  return `exit code ${result.exitCode}${message === '' ? '' : `, ${message}`}`;
 }

@@ -29,8 +29,8 @@ export {
 } from './probe/probe-job.js';
 
 /**
- * Runs checks, and whatever they need, out of all that there are. Results hold no secret of the settings.
- * To ask a single one: `runChecks([checkById('rabbitmq.connect')], createRunContext({ profile, settings, env }))`.
+ * Runs checks and those that they need. Secrets of the settings are masked in the results.
+ * A single check: `runChecks([checkById('rabbitmq.connect')], createRunContext({ profile, settings, env }))`.
  */
 export async function runChecks(
   checks: readonly Check[],
@@ -46,7 +46,7 @@ export async function runChecks(
   return results.map((result) => maskResult(result, secrets));
 }
 
-/** A context on this machine. What is left out: no profile read from a file, no site directory, nothing deep. */
+/** A context for this host. Defaults: no profile file, no site directory, no deep checks. */
 export function createRunContext(
   given: Pick<RunContext, 'profile' | 'settings' | 'env'> & Partial<RunContext>,
 ): RunContext {

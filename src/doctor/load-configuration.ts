@@ -4,12 +4,12 @@ import { ConfigError, type LoadOptions, type Origin } from '../config/index.js';
 import { readProfile } from '../config/profile.js';
 import type { ConfigurationFacts } from './check.js';
 
-/** No profile is ever kept here. */
+/** A directory without profiles. */
 const nowhere = '/nonexistent/dsa-slurm';
 
 /**
- * Settings to look at, also where some are wrong: each of those is at its default, and reported by configuration.valid.
- * @throws ConfigError if nothing can be looked at: a flag is wrong, or there is no such profile
+ * Loads settings even if some are invalid: those get their default, and configuration.valid reports them.
+ * @throws ConfigError if a flag is invalid, or the profile does not exist
  */
 export function loadForDoctor(options: LoadOptions): {
   settings: Settings;
@@ -29,7 +29,7 @@ function loadAround(options: LoadOptions, error: ConfigError) {
   const file = readProfile(configDir, profile);
   const hopeless = error.problems.some(({ source }) => source.startsWith('flag'));
   if (hopeless || !existsSync(file.path)) {
-    // without a file, what is wrong stands in the environment, and the defaults can be looked at
+    // without a file, the invalid value is in the environment, and the defaults can be checked
     if (hopeless || profile !== 'default') throw error;
   }
   const badNames = new Set(error.problems.map(({ source }) => /^environment (.+)$/.exec(source)?.[1]));

@@ -1,11 +1,11 @@
 import { groups, type CheckResult, type Group, type Status } from './check.js';
 
-/** How a report is written. */
+/** Format of a report. */
 export interface ReportStyle {
   colour: boolean;
-  /** Without it, symbols of ASCII. */
+  /** Without it, ASCII symbols. */
   unicode: boolean;
-  /** Evidence of what is well, too, and where a check that warned or failed is described. */
+  /** Include the evidence of passed checks and links to the documentation. */
   verbose: boolean;
 }
 
@@ -51,12 +51,12 @@ export function summaryOf(results: readonly CheckResult[], ms: number): Summary 
   };
 }
 
-/** 0: nothing failed. 1: something did, or warned where that counts. */
+/** 1 if a check failed, or warned with `strict`; else 0. */
 export function exitCodeOf({ fail, warn }: Summary, strict: boolean): 0 | 1 {
   return fail > 0 || (strict && warn > 0) ? 1 : 0;
 }
 
-/** The whole report as text, with a newline at its end. */
+/** The report as text, with a trailing newline. */
 export function renderReport(results: readonly CheckResult[], summary: Summary, style: ReportStyle): string {
   const width = Math.max(0, ...results.map(({ title }) => title.length));
   const lines: string[] = [];
@@ -108,7 +108,7 @@ function paint(text: string, colour: string, style: ReportStyle): string {
   return style.colour ? `\u001B[${colour}m${text}\u001B[0m` : text;
 }
 
-/** The report for scripts; docs/doctor.md describes it. */
+/** The report for scripts; see docs/doctor.md. */
 export function jsonReport(
   results: readonly CheckResult[],
   summary: Summary,

@@ -2,38 +2,38 @@ import { coerceError, DsaSlurmError } from '../base/errors.js';
 import { groups, type Check, type CheckResult, type Finding, type Repair, type RunContext } from './check.js';
 import { docsOf } from './docs.js';
 
-/** Milliseconds that one check may take, unless it says otherwise. */
+/** Default time limit of a check, in milliseconds. */
 const checkMs = 5_000;
-/** Milliseconds that a whole run may take; deep checks wait for Slurm and are left to their own limits. */
+/** Time limit of a whole run, in milliseconds; deep runs wait for Slurm and have only the limits of their checks. */
 const wholeMs = 8_000;
 
 export interface RunChecksOptions {
-  /** Where checks that are only needed are looked for. Default: `checks` themselves. */
+  /** Where needed checks are looked up. Default: `checks` themselves. */
   catalog?: readonly Check[];
-  /** Milliseconds for everything together. Default 8,000, and no limit if the context is deep. */
+  /** Time limit of the whole run in milliseconds. Default 8,000, and none if the context is deep. */
   capMs?: number;
-  /** Told of each result at once, in the order in which they come. */
+  /** Called with each result as it arrives. */
   onResult?: (result: CheckResult) => void;
-  /** Told of what could be mended, check by check. */
+  /** Called with the possible fixes of a check. */
   onRepairs?: (check: Check, repairs: readonly Repair[]) => void;
-  /** Ends the run early: what is not done by then is skipped. */
+  /** Ends the run early: unfinished checks are skipped. */
   signal?: AbortSignal;
 }
 
 type Found = Finding & { fact?: unknown };
 
-/** How a check ended, and what it hands on. */
+/** Result of a check, and what it passes on. */
 interface Done {
   result: CheckResult;
   fact: unknown;
-  /** Where it all began, if it was skipped because of another one: `needs rabbitmq.connect, which failed`. */
+  /** The root cause, if it was skipped because of another check: `needs rabbitmq.connect, which failed`. */
   because?: string;
 }
 
 /**
- * Runs checks side by side, each as soon as what it needs is done. No check can hold up or break the others: each has
- * its own time limit, after which nobody waits for it any more, and what it throws becomes a failure.
- * @returns results of `checks` and of what they need, in the order of the report. Never rejects.
+ * Runs checks concurrently, each as soon as those that it needs are done. No check can delay or break the others: each has a
+ * time limit, after which its result is ignored, and an exception becomes a failure.
+ * @returns results of `checks` and of those that they need, in the order of the report. Never rejects.
  */
 export async function runChecks(
   checks: readonly Check[],
@@ -47,7 +47,7 @@ export async function runChecks(
   const capMs = options.capMs ?? (context.deep ? null : wholeMs);
   const limitWhole = async (ms: number) => {
     await context.clock.sleep(ms, ended.signal);
-    if (!ended.signal.aborted) over.abort(new Error(`the whole run may take ${ms / 1_000} s`));
+    if (!ended.signal.aborted) over.abort(new Error(`the time limit of the whole run is ${ms / 1_000} s`));
   };
   if (capMs !== null) void limitWhole(capMs);
 
@@ -57,8 +57,8 @@ export async function runChecks(
     if (known !== undefined) return known;
     const done = one(check, asking).then((end) => {
       options.onResult?.(end.result);
-      const isTrouble = end.result.status === 'fail' || end.result.status === 'warn';
-      const repairs = isTrouble ? (check.repairs?.(context, end.fact) ?? []) : [];
+      const needsFix = end.result.status === 'fail' || end.result.status === 'warn';
+      const repairs = needsFix ? (check.repairs?.(context, end.fact) ?? []) : [];
       if (repairs.length > 0) options.onRepairs?.(check, repairs);
       return end;
     });
@@ -75,7 +75,7 @@ export async function runChecks(
     for (const id of check.needs ?? []) {
       const need = catalog.get(id);
       if (need === undefined || [...asking, check.id].includes(id)) {
-        return skipped(check, `needs ${id}, which is left out of this run`);
+        return skipped(check, `needs ${id}, which is not part of this run`);
       }
       const { result, fact, because } = await begin(need, [...asking, check.id]);
       if (result.status === 'fail' || result.status === 'skip') {
@@ -85,7 +85,7 @@ export async function runChecks(
       facts.set(id, fact);
     }
     if (check.deep === true && !context.deep) return skipped(check, 'only with --deep');
-    if (signal.aborted) return skipped(check, `not begun: ${coerceError(signal.reason).message}`);
+    if (signal.aborted) return skipped(check, `not started: ${coerceError(signal.reason).message}`);
     return limited(check, context, facts, signal);
   };
 
@@ -98,7 +98,7 @@ export async function runChecks(
   }
 }
 
-/** Runs one check against its time limit, and stops listening to it when that is up. */
+/** Runs one check with a time limit; a later result is ignored. */
 async function limited(
   check: Check,
   context: RunContext,
@@ -113,18 +113,18 @@ async function limited(
   let waited: string | null = null;
   const late = async (): Promise<Found> => {
     await clock.sleep(limit, AbortSignal.any([done.signal, signal]));
-    // the check itself shall stop as well, if it listens
-    if (!done.signal.aborted) timeUp.abort(new Error('The time of this check is up.'));
+    // lets the check stop, too
+    if (!done.signal.aborted) timeUp.abort(new Error('The check reached its time limit.'));
     if (!signal.aborted)
       return {
         status: 'fail',
         evidence: [
-          `No answer within ${seconds(limit)} s.`,
-          ...(waited === null ? [] : [`It waited: ${waited}`]),
+          `The check did not finish within ${seconds(limit)} s.`,
+          ...(waited === null ? [] : [`It was waiting: ${waited}`]),
         ],
-        fix: `dsa-slurm doctor --only ${check.id}   # once more, alone`,
+        fix: `dsa-slurm doctor --only ${check.id}   # retry it alone`,
       };
-    return { status: 'fail', evidence: [`Not done in time: ${coerceError(signal.reason).message}.`] };
+    return { status: 'fail', evidence: [`Not finished: ${coerceError(signal.reason).message}.`] };
   };
   const asked = async (): Promise<Found> => {
     try {
@@ -146,7 +146,7 @@ async function limited(
   return { result: resultOf(check, finding, clock.monotonic() - started), fact };
 }
 
-/** What was thrown, as a finding: its sentence, and what it says is to be done. */
+/** An exception as a finding: its message and its next step. */
 function failure(thrown: unknown): Finding {
   const error = coerceError(thrown);
   const next = error instanceof DsaSlurmError ? error.next : undefined;
@@ -165,7 +165,7 @@ function seconds(ms: number): number {
   return Math.round(ms / 100) / 10;
 }
 
-/** By group as the report has them, inside a group as the catalogue has them. */
+/** Sorts by group, then in catalog order. */
 function inOrder(results: readonly CheckResult[], ids: readonly string[]): CheckResult[] {
   const place = new Map(ids.map((id, index) => [id, index]));
   return results.toSorted(

@@ -3,8 +3,8 @@ import { closestMatch } from '../config/config-error.js';
 import { groups, type Check } from './check.js';
 
 /**
- * The checks that were asked for, by ids or groups. What they need runs as well, unless it is left out by name.
- * @throws DsaSlurmError `usage` for a word that is neither
+ * Selects checks by id or group. Needed checks run as well, unless they are skipped explicitly.
+ * @throws DsaSlurmError `usage` for a name that is neither
  */
 export function selectChecks(
   all: readonly Check[],

@@ -1,6 +1,6 @@
 import type { CommandOptions, RunCommand } from '../base/command.js';
 
-/** `Key   = Value` lines of `scontrol show config`; null if the controller did not answer. */
+/** Settings of `scontrol show config`; null if the controller did not answer. */
 export async function readSlurmConfig(
   run: RunCommand,
   options: CommandOptions,

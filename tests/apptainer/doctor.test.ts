@@ -61,13 +61,7 @@ describe('apptainer.start', () => {
       'may not create user namespaces',
       'sysctl -w user.max_user_namespaces=15000',
     ],
-    [
-      'root without all capabilities',
-      { user: 'root' },
-      'fail',
-      'root without all capabilities',
-      '["--userns"]',
-    ],
+    ['root without all capabilities', { user: 'root' }, 'fail', 'this root user lacks some', '["--userns"]'],
     ['no squashfuse', { squashfuse: false }, 'warn', 'the whole image was unpacked', 'install squashfuse'],
   ])('%s', async (_name, situation, status, evidence, fix) => {
     const result = await askIn(start, ['good'], situation);
@@ -133,15 +127,15 @@ describe('images.contents', () => {
   ])('blames no image if no container can start: %s', async (_name, situation) => {
     const { status, evidence } = await askIn(contents, ['good'], situation);
     expect(status).toBe('ok');
-    expect(evidence.join('\n')).toContain('good.sif: not judged, because no container starts here');
-    expect(evidence.join('\n')).not.toMatch(/is there/);
+    expect(evidence.join('\n')).toContain('good.sif: not checked, because no container starts on this host');
+    expect(evidence.join('\n')).not.toMatch(/exists/);
   });
 
   it('finds entry point and working directory of a good image', async () => {
     const { status, evidence } = await askIn(contents, ['good'], {});
     expect(status).toBe('ok');
     expect(evidence.join('\n')).toContain(
-      'good.sif: starts, its entry point /opt/app/docker-entrypoint.sh is there',
+      'good.sif: starts, its entry point /opt/app/docker-entrypoint.sh exists',
     );
   });
 
@@ -149,7 +143,7 @@ describe('images.contents', () => {
     await bench.sif('liar', { config: { Entrypoint: ['/opt/app/run'] } });
     const { status, evidence, fix } = await askIn(contents, ['liar'], {});
     expect(status).toBe('fail');
-    expect(evidence.join('\n')).toContain('liar.sif: the entry point /opt/app/run is not there');
+    expect(evidence.join('\n')).toContain('liar.sif: the entry point /opt/app/run is missing');
     expect(fix).toContain('pull or build the image again');
   });
 
@@ -159,22 +153,22 @@ describe('images.contents', () => {
       files: { '/opt/app/run': '#!/bin/sh\n', '/opt/slicer/x': '' },
     });
     const { status, evidence } = await askIn(contents, ['labeled'], {});
-    expect(evidence.join('\n')).toContain('labeled.sif: starts, its entry point /opt/app/run is there');
+    expect(evidence.join('\n')).toContain('labeled.sif: starts, its entry point /opt/app/run exists');
     expect(status).toBe('ok');
   });
 
   it('distinguishes a host mount over the image from missing files', async () => {
     const { status, evidence, fix } = await askIn(contents, ['good'], {}, ['--bind', '/srv:/opt/app']);
     expect(status).toBe('fail');
-    expect(evidence.join('\n')).toContain('is in the image, but something of the host is mounted over it');
-    expect(fix).toContain('Take that bind out of apptainer.options');
+    expect(evidence.join('\n')).toContain('is hidden by a bind mount of the host');
+    expect(fix).toContain('Remove that bind from apptainer.options');
   });
 
   it('accepts a working directory that is created for each run', async () => {
     await bench.sif('nodir', { config: { Entrypoint: ['/bin/sh'], WorkingDir: '/made/by/docker' } });
     const { status, evidence } = await askIn(contents, ['nodir'], {});
     expect(status).toBe('ok');
-    expect(evidence.join('\n')).toContain('its working directory /made/by/docker is made for each run');
+    expect(evidence.join('\n')).toContain('its working directory /made/by/docker is created for each run');
   });
 
   it('does not check the contents of an image without a shell', async () => {
@@ -196,7 +190,7 @@ describe('a truncated SIF', () => {
     const context = { settings };
     const { status, evidence } = await ask(files, context);
     expect(status).toBe('warn');
-    const expected = `cut short: 500000 of ${whole.length} bytes are there`;
+    const expected = `truncated: 500000 of ${whole.length} bytes`;
     expect(evidence.join('\n')).toContain(`cut.sif is ${expected}`);
     expect(await factOf(files, context)).not.toContain('cut.sif');
 

@@ -127,7 +127,7 @@ export const allChecks: readonly Check[] = [
   lastErrors,
 ];
 
-/** @throws DsaSlurmError `usage` for an id that is none */
+/** @throws DsaSlurmError `usage` for an unknown id */
 export function checkById(id: string): Check {
   const found = allChecks.find((check) => check.id === id);
   if (found !== undefined) return found;

@@ -10,8 +10,8 @@ const connectMs = 4_000;
 const closingMs = 500;
 
 /**
- * Opens a connection, uses it and closes it again, whatever happens.
- * @throws DsaSlurmError `broker` with the sentence of the worker itself, if it cannot be opened or breaks
+ * Opens a connection, uses it and closes it in any case.
+ * @throws DsaSlurmError `broker` with the worker's own message, if it cannot be opened or breaks
  */
 export async function withBroker<T>(
   { url, signal, clock, ...files }: { url: string; signal: AbortSignal; clock: Clock } & BrokerFiles,
@@ -38,10 +38,10 @@ export async function withBroker<T>(
 }
 
 /**
- * Whether the certificate of a broker is trusted, found out without logging in.
+ * Checks whether a broker's certificate is trusted, without logging in.
  * @param caFile setting `broker.caFile`
- * @returns null if it is; otherwise why not, in a sentence
- * @throws DsaSlurmError `broker` if nobody speaks TLS there, `files` if the file cannot be used
+ * @returns null if it is; otherwise the reason
+ * @throws DsaSlurmError `broker` if the port does not speak TLS, `files` if the file cannot be used
  */
 export async function untrustedBroker(url: string, caFile: string | null): Promise<string | null> {
   const address = readBrokerUrl(url);
@@ -60,7 +60,7 @@ async function shut(connection: ChannelModel, clock: Clock): Promise<void> {
   const closed = connection.close().catch(() => undefined);
   await Promise.race([closed, clock.sleep(closingMs, done.signal)]);
   done.abort();
-  // a broker that does not answer shall not keep this process
+  // an unresponsive broker must not keep this process alive
   (connection.connection as { stream?: Socket }).stream?.destroy();
 }
 

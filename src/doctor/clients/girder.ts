@@ -3,7 +3,7 @@ import { createGirderClient, type GirderClient } from '../../girder/api/client.j
 import { openGirderConnections } from '../../girder/api/connections.js';
 import type { CheckContext } from '../check.js';
 
-/** A client for one check; each request is tried once and ends with the check. */
+/** Runs `use` with a client of its own. */
 export async function withGirder<T>(
   { settings, clock }: Pick<CheckContext, 'settings' | 'clock'>,
   { apiUrl, token }: { apiUrl: string; token: string | null },

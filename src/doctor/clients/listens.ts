@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { isLoopback } from './broker.js';
 
-/** Whether something takes connections there within `ms`. */
+/** Whether a port accepts connections within `ms`. */
 export async function listens(
   host: string,
   port: number,
@@ -18,7 +18,7 @@ export async function listens(
   return answer;
 }
 
-/** An address under which other machines reach this host's port; null if it is closed to them. */
+/** An address at which other hosts can reach this port; null if it is closed to them. */
 export async function openAddress(
   hostname: string,
   port: number,

@@ -3,7 +3,7 @@ import { systemCode } from '../../base/errors.js';
 
 const waitMs = 3_000;
 
-/** The database that a URI names, `girder` if it names none, as Girder has it. */
+/** The database that a URI names; default `girder`, as in Girder. */
 export function databaseName(uri: string): string {
   const path = /^mongodb(?:\+srv)?:\/\/[^/]*\/([^?]*)/.exec(uri)?.[1] ?? '';
   return path === '' ? 'girder' : decodeURIComponent(path);
@@ -14,7 +14,7 @@ export function withoutCredentials(uri: string): string {
   return uri.replace(/^(mongodb(?:\+srv)?:\/\/)[^/]*@/, '$1').replaceAll(/([?&])auth\w+=[^&]*&?/gi, '$1');
 }
 
-/** Hosts and ports as the URI has them. */
+/** Hosts and ports of a URI. */
 export function hostsOf(uri: string): { hostname: string; port: number }[] {
   const list = /^mongodb:\/\/(?:[^/]*@)?([^/?]+)/.exec(uri)?.[1] ?? '';
   return list
@@ -26,7 +26,7 @@ export function hostsOf(uri: string): { hostname: string; port: number }[] {
     });
 }
 
-/** Opens Girder's database, uses it, and closes it again. The driver is loaded here, because few need it. */
+/** Opens Girder's database, uses it and closes it. The driver is loaded lazily, because most sites do not need it. */
 export async function withMongo<T>(
   uri: string,
   use: (database: Db, client: MongoClient) => Promise<T>,
@@ -48,19 +48,19 @@ export async function withMongo<T>(
   }
 }
 
-/** What the driver threw, as far as it matters here. */
-export function mongoTrouble(thrown: unknown): 'network' | 'certificate' | 'auth' | 'other' {
+/** Classifies an error of the driver. */
+export function mongoErrorKind(thrown: unknown): 'network' | 'certificate' | 'auth' | 'other' {
   const { name, code, codeName } = (thrown ?? {}) as { name?: unknown; code?: unknown; codeName?: unknown };
   if (code === 18 || code === 13 || codeName === 'AuthenticationFailed' || codeName === 'Unauthorized')
     return 'auth';
-  if (certificateTrouble(thrown) !== null) return 'certificate';
+  if (certificateError(thrown) !== null) return 'certificate';
   return /^Mongo(ServerSelection|Network|TopologyClosed|NetworkTimeout)/.test(String(name))
     ? 'network'
     : 'other';
 }
 
-/** Why the server's certificate is not accepted, in the words of TLS; null if that is not what is wrong. */
-export function certificateTrouble(thrown: unknown): string | null {
+/** The TLS error if the server's certificate is not accepted; else null. */
+export function certificateError(thrown: unknown): string | null {
   for (let error = thrown, depth = 0; error instanceof Error && depth < 10; error = error.cause, depth += 1) {
     if (/CERT|SELF_SIGNED|UNABLE_TO_VERIFY/.test(systemCode(error) ?? '')) return error.message;
   }

@@ -1,39 +1,39 @@
 import { basename } from 'node:path';
 import type { Finding } from '../check.js';
 import { squashfuseFix } from '../checks/apptainer/privileges.js';
-import { siteTrouble } from '../image-look.js';
+import { siteProblem } from '../image-look.js';
 import { combine, fail, ok, quoted, warn } from '../check-result.js';
 import type { ProbeAnswer } from './probe-job.js';
 
 type Answered = Extract<ProbeAnswer, { kind: 'answered' }>;
 
-/** Milliseconds after which a shared file system is slow to show files. */
+/** A shared file system that takes longer to show files, in milliseconds, gets a warning. */
 const slowMs = 3_000;
 
 /**
- * What a probe's answer means for the site. Pure.
- * @param images the directory of images, which nodes only read
+ * Judges the answer of a probe.
+ * @param images the image directory, which nodes only read
  */
 export function judgeProbe(answer: ProbeAnswer, images: string | null, profile = 'default'): Finding {
   const { partition } = answer;
   switch (answer.kind) {
     case 'refused':
       return fail(
-        `Partition ${partition}: the probe could not be submitted: ${answer.said}`,
+        `Partition ${partition}: the probe job could not be submitted: ${answer.message}`,
         `sbatch --test-only -p ${quoted(partition)} --wrap=true`,
       );
     case 'silent':
       return fail(
         [
-          `Partition ${partition}: ${answer.said}`,
-          'The directory is not shared with the node, or cannot be written there.',
+          `Partition ${partition}: ${answer.message}`,
+          'The directory is not shared with the node, or not writable there.',
         ],
         `srun -p ${quoted(partition)} df -h   # shows what the node has mounted`,
       );
     case 'canceled':
       return warn(
-        `Partition ${partition}: the probe did not get to run. ${answer.said}`,
-        'dsa-slurm doctor --deep --only directories.probe   # later',
+        `Partition ${partition}: the probe job did not run. ${answer.message}`,
+        'dsa-slurm doctor --deep --only directories.probe   # try again later',
       );
     case 'answered':
       break;
@@ -47,8 +47,8 @@ export function judgeProbe(answer: ProbeAnswer, images: string | null, profile =
   if (uid !== ownUid) {
     findings.push(
       fail(
-        `On ${host} this user has uid ${uid ?? 'unknown'}, here ${ownUid ?? 'unknown'}.`,
-        'getent passwd "$USER"   # must agree on login and compute nodes',
+        `This user has uid ${uid ?? 'unknown'} on ${host}, but ${ownUid ?? 'unknown'} here.`,
+        'getent passwd "$USER"   # must be the same on login and compute nodes',
       ),
     );
   }
@@ -56,7 +56,7 @@ export function judgeProbe(answer: ProbeAnswer, images: string | null, profile =
     findings.push(
       fail(
         `${host} has no container runtime: ${apptainer === '' ? 'no answer' : apptainer}`,
-        'Install Apptainer on the nodes, or load its module in the submit script (module load apptainer).',
+        'Install Apptainer on the compute nodes, or load its module in the submit script (module load apptainer).',
       ),
     );
   } else if (container !== null) {
@@ -64,7 +64,7 @@ export function judgeProbe(answer: ProbeAnswer, images: string | null, profile =
   } else if (!namespaces && uid !== 0) {
     findings.push(
       warn(
-        `User namespaces are closed on ${host}; containers start there only with a setuid Apptainer.`,
+        `User namespaces are disabled on ${host}; containers start there only with a setuid Apptainer.`,
         'sysctl -w user.max_user_namespaces=15000   # as root on the nodes, or install apptainer-suid there',
       ),
     );
@@ -75,72 +75,72 @@ export function judgeProbe(answer: ProbeAnswer, images: string | null, profile =
     if (!shared) {
       findings.push(
         fail(
-          `${host} does not see ${path} as it is here.`,
-          `srun -p ${quoted(partition)} ls -ld ${quoted(path)}   # mount it there under the same path`,
+          `${host} does not see the same ${path} as this host.`,
+          `srun -p ${quoted(partition)} ls -ld ${quoted(path)}   # mount it there at the same path`,
         ),
       );
     } else if (path === images) {
-      findings.push(ok(`${path}: seen on ${host} in ${directory.ms ?? '?'} ms`));
+      findings.push(ok(`${path}: read on ${host} in ${directory.ms ?? '?'} ms`));
     } else if (!writable) {
       findings.push(
         fail(
           `${host} cannot write to ${path}.`,
-          `srun -p ${quoted(partition)} touch ${quoted(`${path}/x`)}   # read-only mount, or root squash?`,
+          `srun -p ${quoted(partition)} touch ${quoted(`${path}/x`)}   # is it mounted read-only or with root_squash?`,
         ),
       );
     } else if (answerMs === null) {
       findings.push(
         fail(
-          `What ${host} writes to ${path} is not seen here.`,
-          `srun -p ${quoted(partition)} df ${quoted(path)}   # another file system under the same path?`,
+          `Files that ${host} writes to ${path} do not appear here.`,
+          `srun -p ${quoted(partition)} df ${quoted(path)}   # is another file system mounted at this path?`,
         ),
       );
     } else {
-      const seen = `${path}: read and written on ${host} in ${directory.ms ?? '?'} ms, seen here after ${answerMs} ms`;
+      const timing = `${path}: read and written on ${host} in ${directory.ms ?? '?'} ms, visible here after ${answerMs} ms`;
       findings.push(
         answerMs > slowMs
-          ? warn(seen, 'mount | grep nfs   # a shorter actimeo shows files sooner')
-          : ok(seen),
+          ? warn(timing, 'mount | grep nfs   # a shorter actimeo shows files sooner')
+          : ok(timing),
       );
     }
   }
   return combine(findings);
 }
 
-/** A container that started there is worth more than what could be read of the node. */
+/** Judges the node by the container that the probe started. */
 function judgeContainer(
   host: string,
-  { image, said, unpacked }: NonNullable<Answered['container']>,
+  { image, message, unpacked }: NonNullable<Answered['container']>,
   profile: string,
 ): Finding {
   const name = basename(image);
-  const started = said === 'started' || /FATAL: +"sh": executable file not found/.test(said);
+  const started = message === 'started' || /FATAL: +"sh": executable file not found/.test(message);
   if (started && unpacked) {
     return warn(
-      `On ${host} a container of ${name} started, but the whole image was unpacked for it, as for every job: there is no squashfuse.`,
+      `A container of ${name} started on ${host}, but the whole image was unpacked first, as it will be for every job: squashfuse is missing.`,
       `${squashfuseFix}   # on the nodes`,
     );
   }
   if (started) return ok(`a container of ${name} started on ${host}`);
-  const trouble = siteTrouble(said, profile);
-  if (trouble !== null) return { ...trouble, evidence: trouble.evidence.map((line) => `${host}: ${line}`) };
+  const problem = siteProblem(message, profile);
+  if (problem !== null) return { ...problem, evidence: problem.evidence.map((line) => `${host}: ${line}`) };
   return fail(
-    `On ${host} no container of ${name} starts: ${said}`,
-    `dsa-slurm doctor --deep --only images   # shows whether it starts on this machine`,
+    `A container of ${name} does not start on ${host}: ${message}`,
+    `dsa-slurm doctor --deep --only images   # shows whether it starts on this host`,
   );
 }
 
-/** Only analyses that ask Girder themselves need it from a node; the worker does not. */
+/** Nodes need access to Girder only for analyses that call Girder themselves. */
 function judgeGirder(
-  { url, said }: { url: string; said: string },
+  { url, result }: { url: string; result: string },
   { host, partition }: { host: string; partition: string },
 ): Finding {
-  if (said === 'open') return ok(`${host} reaches the port of ${url}`);
-  if (said === '200') return ok(`${host} reaches Girder: ${url}`);
-  // curl writes 000 beside its sentence
-  const why = /^[1-9]\d\d$/.test(said) ? `HTTP status ${said}` : said.replaceAll(/^000 ?| ?000$/g, '');
+  if (result === 'open') return ok(`${host} reaches the port of ${url}`);
+  if (result === '200') return ok(`${host} reaches Girder: ${url}`);
+  // curl prints 000 next to its message
+  const why = /^[1-9]\d\d$/.test(result) ? `HTTP status ${result}` : result.replaceAll(/^000 ?| ?000$/g, '');
   return warn(
-    `${host} does not reach Girder at ${url}: ${why}. Analyses that ask Girder themselves fail there.`,
-    `srun -p ${quoted(partition)} curl -sS ${quoted(url)}   # girder.apiUrl must be an address that nodes know, not localhost`,
+    `${host} does not reach Girder at ${url}: ${why}. Analyses that call Girder themselves will fail there.`,
+    `srun -p ${quoted(partition)} curl -sS ${quoted(url)}   # girder.apiUrl must be reachable from nodes, not localhost`,
   );
 }

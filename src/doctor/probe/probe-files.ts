@@ -2,33 +2,33 @@ import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DsaSlurmError, systemCode } from '../../base/errors.js';
 
-/** What a compute node makes of one directory. */
+/** A directory as seen from a compute node. */
 export interface ProbedDirectory {
   path: string;
-  /** The same directory is there: the nonce could be read, or, where none could be written, its inode is the same. */
+  /** The node sees the same directory: by the nonce or, if none could be written, by the inode. */
   shared: boolean;
-  /** The node could write its answer; false too where this user may not write here either. */
+  /** The node could write its answer. */
   writable: boolean;
-  /** Milliseconds that the node needed to read and write. */
+  /** Duration of reading and writing on the node, in milliseconds. */
   ms: number | null;
-  /** Milliseconds after the report until the node's answer was seen here; null if it never was. */
+  /** Milliseconds from the report until the node's answer appeared here; null if it did not. */
   answerMs: number | null;
 }
 
-/** Nonces in the directories, waiting to be read on a compute node. */
+/** Nonce files for the compute node to read. */
 export interface PlacedNonces {
   nonce: string;
-  /** Where the job's report goes. */
+  /** File with the job's report. */
   logFile: string;
   directories: readonly { path: string; placed: boolean; inode: number }[];
   hasAnswer(path: string): Promise<boolean>;
-  /** Removes all of it. Never rejects. */
+  /** Removes all files. Never rejects. */
   remove(): Promise<void>;
 }
 
 /**
- * Writes a nonce into each directory, as far as this user may.
- * @throws DsaSlurmError `files` if one is not there, or none can be written
+ * Writes a nonce file into each directory, if possible.
+ * @throws DsaSlurmError `files` if a directory does not exist, or none is writable
  */
 export async function placeNonces(directories: readonly string[], nonce: string): Promise<PlacedNonces> {
   const fileIn = (path: string) => join(path, `.dsa-slurm-probe-${nonce}`);
@@ -41,7 +41,7 @@ export async function placeNonces(directories: readonly string[], nonce: string)
     await Promise.all(files.map((file) => rm(file, { force: true }).catch(() => undefined)));
   };
   try {
-    // each is waited for, so that nothing is written behind the back of whoever clears up
+    // wait for all of them, so that nothing is written after the cleanup
     const tried = await Promise.allSettled(
       directories.map(async (path) => {
         const { ino: inode } = await stat(path);
@@ -58,7 +58,7 @@ export async function placeNonces(directories: readonly string[], nonce: string)
     });
     const first = placed.find((directory) => directory.placed);
     if (first === undefined) {
-      throw new DsaSlurmError('files', `None of ${directories.join(', ')} can be written here.`);
+      throw new DsaSlurmError('files', `None of ${directories.join(', ')} is writable on this host.`);
     }
     return {
       nonce,
@@ -75,7 +75,7 @@ export async function placeNonces(directories: readonly string[], nonce: string)
     if (thrown instanceof DsaSlurmError) throw thrown;
     throw new DsaSlurmError(
       'files',
-      `A directory cannot be looked at (${systemCode(thrown) ?? 'unknown reason'}).`,
+      `A directory cannot be examined (${systemCode(thrown) ?? 'unknown error'}).`,
       {
         cause: thrown,
       },

@@ -22,13 +22,13 @@ export interface ProbeRequest {
   run: RunCommand;
   settings: Settings;
   partition: string;
-  /** Absolute paths; the report of the job is written into the first of them that can be written. */
+  /** Absolute paths; the job's report is written into the first writable one. */
   directories: readonly string[];
-  /** Girder's API as containers are told, tried from the node as well; without secrets. Default: not tried. */
+  /** Girder's API address in tasks, also tested from the node; without secrets. Default: not tested. */
   girder?: string | null;
   /** Cancels the job when it aborts. */
   signal: AbortSignal;
-  /** Told about every two seconds for as long as the job waits. `reason` is Slurm's own word. */
+  /** Called about every two seconds while the job is pending. `reason` is Slurm's. */
   onWaiting: (waiting: ProbeWaiting) => void;
   clock?: Clock;
 }
@@ -49,42 +49,41 @@ export type ProbeAnswer =
       partition: string;
       jobId: string;
       host: string;
-      /** Numeric user id on the compute node, and here. */
+      /** Numeric user id on the compute node and on this host. */
       uid: number | null;
       ownUid: number | null;
-      /** What `--version` of the container runtime printed there. */
+      /** Output of the container runtime's `--version` there. */
       apptainer: string;
-      /** Whether a user namespace can be made there. */
+      /** Whether user namespaces are available there. */
       namespaces: boolean;
-      /** What the node asked, and how that went: an HTTP status, `open`, or a sentence; null if it asked nothing. */
-      girder: { url: string; said: string } | null;
-      /** What came of starting a container of an image as jobs do; null if there was no image to try. */
-      container: { image: string; said: string; unpacked: boolean } | null;
+      /** The node's request to Girder and its result: an HTTP status, `open`, or an error; null if there was none. */
+      girder: { url: string; result: string } | null;
+      /** Result of starting a container as jobs do: `started` or an error; null if there was no image. */
+      container: { image: string; message: string; unpacked: boolean } | null;
       directories: readonly ProbedDirectory[];
       /** Milliseconds from sbatch to the end of the job. */
       ms: number;
     }
-  /** sbatch did not take it, or the nonces could not be written. */
-  | { kind: 'refused'; partition: string; said: string }
-  /** The job ended, and its report is not to be seen from here. */
-  | { kind: 'silent'; partition: string; jobId: string; said: string }
-  | { kind: 'canceled'; partition: string; jobId: string | null; said: string };
+  /** sbatch did not accept it, or the nonces could not be written. */
+  | { kind: 'refused'; partition: string; message: string }
+  /** The job ended, but its report did not appear here. */
+  | { kind: 'silent'; partition: string; jobId: string; message: string }
+  | { kind: 'canceled'; partition: string; jobId: string | null; message: string };
 
 const pollMs = 500;
-const tellEveryMs = 2_000;
+const reportEveryMs = 2_000;
 /** A network file system may show a new file late (NFS keeps attributes for up to a minute, by default a few seconds). */
 const appearMs = 10_000;
 const answersMs = 15_000;
 
-/** The directories of the settings that compute nodes have to see. */
+/** The configured directories that compute nodes must see. */
 export function settingsDirectories({ dirs }: Pick<Settings, 'dirs'>): string[] {
   return [...new Set([dirs.tmp, dirs.logs, dirs.images].filter((path) => path !== null))];
 }
 
 /**
- * Finds out by a job what a compute node of a partition sees of directories: a nonce that was written here is read
- * there, and the answer that is written there is read here. Waits for as long as Slurm makes it wait, cleans up after
- * itself in every case, and never throws.
+ * Submits a job that tests directories from a compute node of a partition: it reads nonces written here and writes answers
+ * that are read here. Waits as long as the job is pending, always cleans up, and never throws.
  */
 export async function probeSharedDirectories(request: ProbeRequest): Promise<ProbeAnswer> {
   const { partition, directories } = request;
@@ -94,7 +93,7 @@ export async function probeSharedDirectories(request: ProbeRequest): Promise<Pro
     placed = await placeNonces(directories, nonce);
     return await probe(request, placed);
   } catch (thrown) {
-    return { kind: 'refused', partition, said: coerceError(thrown).message };
+    return { kind: 'refused', partition, message: coerceError(thrown).message };
   } finally {
     await placed?.remove();
   }
@@ -128,11 +127,11 @@ async function probe(request: ProbeRequest, placed: PlacedNonces): Promise<Probe
   );
   switch (answer.kind) {
     case 'refused':
-      return { kind: 'refused', partition, said: answer.said };
+      return { kind: 'refused', partition, message: answer.said };
     case 'unclear':
-      // it may be there all the same: what carries our name is ours to cancel
+      // the job may exist nevertheless: cancel it by its unique name
       await run('scancel', [`--name=${name}`], { timeoutMs: 10_000 });
-      return { kind: 'refused', partition, said: answer.why };
+      return { kind: 'refused', partition, message: answer.why };
     case 'submitted':
       break;
   }
@@ -140,7 +139,7 @@ async function probe(request: ProbeRequest, placed: PlacedNonces): Promise<Probe
   const end = await untilEnded(request, { jobId, name, started });
   if (end !== null) {
     await cancelJobs(run, [jobId], { timeoutMs: 10_000 });
-    return { kind: 'canceled', partition, jobId, said: end };
+    return { kind: 'canceled', partition, jobId, message: end };
   }
   const deadline = clock.monotonic() + appearMs;
   let report = await readProbeReport(placed);
@@ -149,20 +148,20 @@ async function probe(request: ProbeRequest, placed: PlacedNonces): Promise<Probe
     report = await readProbeReport(placed);
   }
   if (report === null)
-    return { kind: 'silent', partition, jobId, said: await howItEnded(run, jobId, placed) };
+    return { kind: 'silent', partition, jobId, message: await describeEnd(run, jobId, placed) };
   return {
     kind: 'answered',
     partition,
     jobId,
     ...(await withAnswers(report, placed, clock, signal)),
-    girder: report.girder === null ? null : { url: girderUrl, said: report.girder },
+    girder: report.girder === null ? null : { url: girderUrl, result: report.girder },
     container: report.container === null ? null : { image: image ?? '', ...report.container },
     ownUid: process.getuid?.() ?? null,
     ms: Math.round(clock.monotonic() - started),
   };
 }
 
-/** The image that a probe starts a container of: a large one might be unpacked first. */
+/** The image for the probe's container; the smallest, because it may be unpacked first. */
 async function smallestImage(directory: string | null): Promise<string | null> {
   if (directory === null) return null;
   const names = await readdir(directory).catch(() => []);
@@ -189,7 +188,7 @@ function containerArguments(sif: string, { apptainer }: Settings): string[] {
   });
 }
 
-/** The address for templates/probe.slurm: with its port, without anything secret; empty to try nothing. */
+/** The address for templates/probe.slurm: with port, without secrets; empty to test nothing. */
 export function girderTarget(apiUrl: string | null): string {
   if (apiUrl === null || !URL.canParse(apiUrl)) return '';
   const { protocol, hostname, port, pathname } = new URL(apiUrl);
@@ -198,7 +197,7 @@ export function girderTarget(apiUrl: string | null): string {
   return `${protocol}//${hostname}:${port === '' ? standard : port}${path}/system/version`;
 }
 
-/** Small and short, so that it starts soon; what the site insists on stays as it is. */
+/** Small and short, so that it starts soon; other options are as for normal jobs. */
 function probeResources({ slurm }: Settings, partition: string): Record<string, string> {
   const gpu = partition === slurm.gpuPartition && partition !== slurm.partition;
   const usual = usualResources(slurm, gpu);
@@ -212,15 +211,15 @@ function probeResources({ slurm }: Settings, partition: string): Record<string, 
   };
 }
 
-/** Waits for the end of the job; null once it has ended, else why nobody waits any longer. */
+/** Waits for the end of the job; null once it has ended, else why the wait was given up. */
 async function untilEnded(
   { run, partition, signal, onWaiting, clock = systemClock }: ProbeRequest,
   { jobId, name, started }: { jobId: string; name: string; started: number },
 ): Promise<string | null> {
-  let told = Number.NEGATIVE_INFINITY;
+  let reportedAt = Number.NEGATIVE_INFINITY;
   let silentSince: number | null = null;
   for (;;) {
-    if (signal.aborted) return 'It was put off.';
+    if (signal.aborted) return 'The check was aborted.';
     const answer = await queryJobs(run, { kind: 'name', name }, { timeoutMs: 10_000, signal });
     const now = clock.monotonic();
     if (answer.kind === 'answer') {
@@ -228,8 +227,8 @@ async function untilEnded(
       const row = answer.rows.find(({ id }) => id === jobId);
       const phase = row === undefined ? 'ended' : phaseOf(row.state, row.reason);
       if (row === undefined || phase === 'ended') return null;
-      if (now - told >= tellEveryMs) {
-        told = now;
+      if (now - reportedAt >= reportEveryMs) {
+        reportedAt = now;
         const reason = row.reason === '' ? row.state.base : row.reason;
         onWaiting({ jobId, partition, reason, expectedStart: row.expectedStart, waitedMs: now - started });
       }
@@ -241,7 +240,7 @@ async function untilEnded(
   }
 }
 
-/** The answers that the node has written may show up here later than the report does. */
+/** Waits for the node's answers, which may appear here later than the report. */
 async function withAnswers(
   report: ProbeReport,
   placed: PlacedNonces,
@@ -269,11 +268,11 @@ async function withAnswers(
   };
 }
 
-async function howItEnded(run: RunCommand, jobId: string, placed: PlacedNonces): Promise<string> {
+async function describeEnd(run: RunCommand, jobId: string, placed: PlacedNonces): Promise<string> {
   const shown = await run('scontrol', ['--oneliner', 'show', 'job', jobId], { timeoutMs: 5_000 });
   const text = shown.kind === 'exited' ? shown.stdout : '';
   const [, state = 'an unknown state'] = /\bJobState=(\S+)/.exec(text) ?? [];
   const [, exit = ''] = /\bExitCode=(\S+)/.exec(text) ?? [];
   const [, node = ''] = /\bBatchHost=(\S+)/.exec(text) ?? [];
-  return `Job ${jobId} ended on ${node === '' ? 'its node' : node} as ${state}${exit === '' ? '' : `, exit code ${exit}`}, and its report ${placed.logFile} is not to be seen here.`;
+  return `Job ${jobId} ended on ${node === '' ? 'its node' : node} as ${state}${exit === '' ? '' : `, exit code ${exit}`}, but its report ${placed.logFile} did not appear here.`;
 }

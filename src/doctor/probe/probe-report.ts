@@ -1,26 +1,26 @@
 import { readFile } from 'node:fs/promises';
 import type { PlacedNonces, ProbedDirectory } from './probe-files.js';
 
-/** What the job said. */
+/** The job's report. */
 export interface ProbeReport {
   host: string;
   uid: number | null;
   apptainer: string;
   namespaces: boolean;
-  /** How Girder answered the node: an HTTP status, `open`, or what went wrong; null if nobody asked. */
+  /** Result of the node's request to Girder: an HTTP status, `open`, or an error; null if there was none. */
   girder: string | null;
-  /** What came of starting a container: `started`, or the end of what was said; null if none was to be started. */
-  container: { said: string; unpacked: boolean } | null;
+  /** Result of starting a container: `started`, or the end of its output; null if none was started. */
+  container: { message: string; unpacked: boolean } | null;
   directories: ProbedDirectory[];
 }
 
-/** Reads the report of the job; null as long as it is not there to its end. */
+/** Reads the job's report; null until it is complete. */
 export async function readProbeReport(placed: PlacedNonces): Promise<ProbeReport | null> {
   const text = await readFile(placed.logFile, 'utf8').catch(() => '');
   return parseProbeReport(text, placed);
 }
 
-/** Reads the lines of templates/probe.slurm, among whatever a site's prolog prints. */
+/** Parses the output of templates/probe.slurm, which may be mixed with that of a site's prolog. */
 export function parseProbeReport(
   text: string,
   { nonce, directories }: Pick<PlacedNonces, 'nonce' | 'directories'>,
@@ -53,6 +53,6 @@ export function parseProbeReport(
 }
 
 function containerIn(values: ReadonlyMap<string, string>): ProbeReport['container'] {
-  const said = values.get('container');
-  return said === undefined ? null : { said, unpacked: values.get('unpacked') === 'yes' };
+  const message = values.get('container');
+  return message === undefined ? null : { message, unpacked: values.get('unpacked') === 'yes' };
 }

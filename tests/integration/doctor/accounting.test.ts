@@ -36,7 +36,7 @@ describe('whether jobs would ever start', () => {
     ['AllowAccounts', { partition: 'others' }, /accepts only account research, not path/],
     ['DenyAccounts', { partition: 'denied' }, /does not accept account path/],
     ['DenyQos', { partition: 'denied', account: 'research', qos: 'short' }, /does not accept QOS short/],
-    ['MaxTime', { partition: 'brief', time: '10' }, /allows 1 min at most \(MaxTime\), not 10 min/],
+    ['MaxTime', { partition: 'brief', time: '10' }, /allows 1 min \(MaxTime\), not 10 min/],
     [
       'a rule',
       { rules: [{ cli: 'Slow', partition: 'brief', time: '1:00:00' }] },
@@ -53,20 +53,20 @@ describe('whether jobs would ever start', () => {
     await site.modify('qos', 'short', 'GrpTRES=cpu=0');
     await site.modify('account', 'path', 'GrpTRES=cpu=2');
     const wall = await judge(start, { qos: 'short', time: '10' });
-    expect(wall.evidence.join('\n')).toMatch(/QOS short allows 2 min at most/);
-    expect(wall.evidence.join('\n')).toMatch(/QOS short together may have 0 CPUs/);
+    expect(wall.evidence.join('\n')).toMatch(/QOS short allows 2 min \(MaxWall\)/);
+    expect(wall.evidence.join('\n')).toMatch(/QOS short allows all jobs together 0 CPUs/);
     const cpus = await judge(start, { cpus: 4 });
-    expect(cpus.evidence.join('\n')).toMatch(/account path together may have 2 CPUs/);
+    expect(cpus.evidence.join('\n')).toMatch(/account path allows all jobs together 2 CPUs/);
     await site.modify('qos', 'short', 'MaxWall=-1');
     await site.modify('qos', 'short', 'GrpTRES=cpu=-1');
     await site.modify('account', 'path', 'GrpTRES=cpu=-1');
   });
 
   test.each([
-    ['MaxWall=3', 'MaxWall=-1', { time: '10' }, /account path allows 3 min at most \(MaxWall\), not 10 min/],
-    ['MaxTRES=cpu=1', 'MaxTRES=cpu=-1', { cpus: 4 }, /account path allows a job 1 CPUs at most/],
-    ['GrpSubmitJobs=0', 'GrpSubmitJobs=-1', {}, /account path may have no jobs \(GrpSubmitJobs\)/],
-    ['MaxSubmitJobs=0', 'MaxSubmitJobs=-1', {}, /account path may have no jobs \(MaxSubmitJobs\)/],
+    ['MaxWall=3', 'MaxWall=-1', { time: '10' }, /account path allows 3 min \(MaxWall\), not 10 min/],
+    ['MaxTRES=cpu=1', 'MaxTRES=cpu=-1', { cpus: 4 }, /account path allows a job 1 CPUs \(MaxTRES\), not 4/],
+    ['GrpSubmitJobs=0', 'GrpSubmitJobs=-1', {}, /account path allows no jobs \(GrpSubmitJobs\)/],
+    ['MaxSubmitJobs=0', 'MaxSubmitJobs=-1', {}, /account path allows no jobs \(MaxSubmitJobs\)/],
   ])('an association with %s', async (limit, none, slurm, evidence) => {
     await site.modify('account', 'path', limit);
     try {
@@ -93,7 +93,7 @@ describe('accounts', () => {
   test('of another cluster in the same database are not proposed', async () => {
     const found = await judge(account, { account: 'elsewhere' });
     expect(found).toMatchObject({ status: 'fail' });
-    expect(found.evidence.join('\n')).toContain('may not charge account "elsewhere". There are: ');
+    expect(found.evidence.join('\n')).toContain('may not use account "elsewhere". Available: ');
     expect(found.evidence.join('\n')).toContain('path');
     expect(found.fix).not.toContain('elsewhere');
   });

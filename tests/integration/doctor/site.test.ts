@@ -138,7 +138,7 @@ describe('a healthy site', () => {
     expect(await one('images.contents', deep)).toMatchObject({
       status: 'ok',
       evidence: expect.arrayContaining([
-        expect.stringMatching(/^test_image_v1\.sif: starts, its entry point .* is there$/),
+        expect.stringMatching(/^test_image_v1\.sif: starts, its entry point .* exists$/),
       ]),
     });
   });
@@ -212,7 +212,7 @@ describe('RabbitMQ', () => {
       await one('rabbitmq.permissions', context({ 'broker.url': brokerUrl({ vhost: 'leaky' }) })),
     ).toMatchObject({
       status: 'fail',
-      evidence: [expect.stringContaining('published in leaky did not arrive')],
+      evidence: [expect.stringContaining('published in leaky was confirmed, but did not arrive')],
       fix: expect.stringContaining('rabbitmqctl list_policies -p leaky'),
     });
   });
@@ -260,7 +260,7 @@ describe('RabbitMQ', () => {
       expect(await one('rabbitmq.forward', context())).toMatchObject({ status: 'skip' });
       expect(await one('rabbitmq.forward', handsOn)).toMatchObject({
         status: 'warn',
-        evidence: [expect.stringContaining('is not there yet')],
+        evidence: [expect.stringContaining('does not exist')],
       });
       const channel = await connection.createChannel();
       // with other arguments than Celery's: it is used as it is
@@ -284,7 +284,7 @@ describe('RabbitMQ', () => {
       const absent = context({ 'broker.queues': [queue] });
       expect(await one('rabbitmq.queues', absent)).toMatchObject({
         status: 'ok',
-        evidence: [expect.stringContaining('is not there yet')],
+        evidence: [expect.stringContaining('does not exist')],
       });
       const channel = await connection.createChannel();
       await channel.assertQueue(queue, { durable: true, maxPriority: 5 });
@@ -301,7 +301,7 @@ describe('RabbitMQ', () => {
       await channel.checkQueue(queue);
       expect(await one('rabbitmq.waiting', absent)).toMatchObject({
         status: 'warn',
-        evidence: [expect.stringContaining('1 message waiting, 0 consumers: nobody takes them')],
+        evidence: [expect.stringContaining('1 message waiting, 0 consumers.')],
         fix: 'dsa-slurm --profile lab worker',
       });
       await channel.deleteQueue(queue);
@@ -376,7 +376,7 @@ describe('Slurm', () => {
           stop.abort();
         },
       });
-      expect(answer).toMatchObject({ kind: 'canceled', said: 'It was put off.' });
+      expect(answer).toMatchObject({ kind: 'canceled', message: 'The check was aborted.' });
       expect(waited[0]?.reason).not.toBe('');
       const left = await run('squeue', ['--noheader', '--states=pending,running', '--format=%j']);
       expect(left.kind === 'exited' ? left.stdout : 'silence').not.toContain('dsa-slurm-probe');

@@ -71,7 +71,7 @@ describe('dsa-slurm doctor', () => {
         {
           id: 'directories.logs',
           group: 'directories',
-          title: 'directory for the logs of jobs',
+          title: 'directory for job logs',
           status: 'fail',
           evidence: ['dirs.logs (LOGS) is not set.'],
           fix: 'dsa-slurm config set dirs.logs /shared/logs',

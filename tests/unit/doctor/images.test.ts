@@ -80,20 +80,13 @@ describe('entryFileOf', () => {
 describe('images.contents', () => {
   const there = ['started', 'directory', 'entry'];
   it.each<[string, ExecEnds, ExecEnds, string, string, string | null]>([
-    [
-      'there',
-      there,
-      there,
-      'ok',
-      'x.sif: starts, its entry point /opt/x/docker-entrypoint.sh is there',
-      null,
-    ],
+    ['there', there, there, 'ok', 'x.sif: starts, its entry point /opt/x/docker-entrypoint.sh exists', null],
     [
       'entry point not there',
       ['started', 'directory'],
       ['started', 'directory'],
       'fail',
-      'x.sif: the entry point /opt/x/docker-entrypoint.sh is not there, or cannot be executed.',
+      'x.sif: the entry point /opt/x/docker-entrypoint.sh is missing or cannot be executed.',
       'ls -l /opt/x   # pull or build the image again',
     ],
     [
@@ -101,15 +94,15 @@ describe('images.contents', () => {
       ['started'],
       there,
       'fail',
-      'entry point /opt/x/docker-entrypoint.sh is in the image, but something of the host is mounted over it',
-      'Take that bind out of apptainer.options',
+      'entry point /opt/x/docker-entrypoint.sh is hidden by a bind mount of the host',
+      'Remove that bind from apptainer.options',
     ],
     [
       'working directory not there',
       ['started', 'entry'],
       ['started', 'entry'],
       'ok',
-      'its working directory /opt/x is made for each run',
+      'its working directory /opt/x is created for each run',
       null,
     ],
     [
@@ -117,7 +110,7 @@ describe('images.contents', () => {
       failed('WARNING: x\nFATAL:   "sh": executable file not found in $PATH\n'),
       there,
       'ok',
-      'x.sif: starts; it has no shell, so its entry point was not looked at',
+      'x.sif: starts; its entry point was not checked because it has no shell',
       null,
     ],
     [
@@ -125,8 +118,8 @@ describe('images.contents', () => {
       failed('INFO:    gocryptfs not found\nFATAL:   container creation failed: squashfs broken\n'),
       there,
       'fail',
-      'x.sif: no container of it starts: exit code 255, FATAL:   container creation failed: squashfs broken',
-      'true   # as the user of the worker',
+      'x.sif: its container does not start: exit code 255, FATAL:   container creation failed: squashfs broken',
+      'true   # as the worker',
     ],
     // exit code 1 without FATAL is not an answer of the program in the container
     [
@@ -134,11 +127,18 @@ describe('images.contents', () => {
       failed('\u001B[91mERROR  : Requesting capability set 0x1ff while permitted is 0x1fe\n', 1),
       there,
       'ok',
-      'x.sif: not judged, because no container starts here (apptainer.start)',
+      'x.sif: not checked, because no container starts on this host (see apptainer.start)',
       null,
     ],
-    ['words without the nonce', exited('started\ndirectory\nentry\n'), there, 'fail', 'no container', 'true'],
-    ['silent', timedOut, there, 'fail', 'x.sif: no container of it starts: did not answer', 'true'],
+    [
+      'words without the nonce',
+      exited('started\ndirectory\nentry\n'),
+      there,
+      'fail',
+      'its container does not start',
+      'true',
+    ],
+    ['silent', timedOut, there, 'fail', 'x.sif: its container does not start: did not answer', 'true'],
   ])('%s', async (_name, ends, unhidden, status, evidence, fix) => {
     const { settings, facts } = await imagesOf(['x.sif'], { 'apptainer.options': ['--nohttps'] });
     const { run, execs } = runtime(ends, unhidden);
@@ -169,13 +169,13 @@ describe('images.contents', () => {
     const clock = { ...systemClock, monotonic: () => slow };
     const result = await ask(contents, { settings, run, clock }, facts);
     expect(result.status).toBe('ok');
-    const skipped = result.evidence.filter((line) => line.includes('not looked at, it took too long'));
+    const skipped = result.evidence.filter((line) => line.includes('not checked, for lack of time'));
     expect(skipped.length).toBeGreaterThan(6);
     expect(skipped.length).toBeLessThan(12);
-    expect(result.evidence).toContain('2 further images only with --deep');
+    expect(result.evidence).toContain('2 more images checked only with --deep');
 
     const deep = await ask(contents, { settings, run, clock, deep: true }, facts);
-    expect(deep.evidence.filter((line) => line.includes('is there'))).toHaveLength(14);
+    expect(deep.evidence.filter((line) => line.includes('exists'))).toHaveLength(14);
   });
 
   it('warns of an image that cannot be inspected, and goes on', async () => {
@@ -211,7 +211,7 @@ describe('apptainer.start', () => {
       'root without all capabilities',
       failed('ERROR  : Requesting capability set 0x1 while permitted capability set is 0x0\n', 1),
       'fail',
-      'root without all capabilities',
+      'this root user lacks some',
       `config set apptainer.options '["--userns"]'`,
     ],
     ['anything else', failed('FATAL:   no way\n'), 'fail', 'exit code 255, FATAL:   no way', 'true'],

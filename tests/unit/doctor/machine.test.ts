@@ -120,8 +120,8 @@ describe('host', () => {
     [exited('', { ms: 20 }), 'ok', 'starts silently in 20 ms', null],
     [exited('Welcome!\nto'), 'warn', 'first line: Welcome!', '~/.bashrc'],
     [exited('', { ms: 3_000 }), 'warn', 'takes 3000 ms', 'bash -lxc true'],
-    [timedOut, 'warn', 'does not get through', 'bash -lxc true'],
-    [missing, 'ok', 'no bash', null],
+    [timedOut, 'warn', 'hangs in its startup files', 'bash -lxc true'],
+    [missing, 'ok', 'bash is not installed', null],
   ])('shell %#', (result, status, evidence, fix) => expectFinding(judgeShell(result), status, evidence, fix));
 
   it('starts a login shell', async () => {
@@ -162,7 +162,7 @@ describe('host', () => {
     });
     expectFinding(await ask(clockSlurm, sdiag(0)), 'ok', 'controller', null);
     expectFinding(await ask(clockSlurm, sdiag(3_600)), 'warn', 'ahead', 'timedatectl');
-    expectFinding(await ask(clockSlurm), 'skip', 'sdiag did not tell', null);
+    expectFinding(await ask(clockSlurm), 'skip', 'sdiag did not report', null);
   });
 
   it("judges Girder's clock by its answer", async () => {
@@ -175,7 +175,7 @@ describe('host', () => {
   const nfs = { type: 'nfs4', mountPoint: '/home', source: 'nas:/home', reach: 'shared' } as const;
   it.each([
     ['well', state, 'ok', 'free', null],
-    ['open to others', { ...state, mode: 0o40755 }, 'warn', 'Other users can look into', 'chmod 700 /s'],
+    ['open to others', { ...state, mode: 0o40755 }, 'warn', 'Other users can access', 'chmod 700 /s'],
     [
       'on NFS',
       { ...state, fileSystem: nfs },
@@ -185,7 +185,7 @@ describe('host', () => {
     ],
     ['nearly full', { ...state, free: 50e6 }, 'warn', 'Only 50 MB', 'df -h /s'],
     ['full', { ...state, free: 1e6 }, 'fail', 'Only 1 MB', 'df -h /s'],
-    ['not writable', { ...state, writable: false }, 'fail', 'cannot be written', 'chmod u+rwx /s'],
+    ['not writable', { ...state, writable: false }, 'fail', 'not writable', 'chmod u+rwx /s'],
   ])('state directory: %s', (_name, facts, status, evidence, fix) =>
     expectFinding(judgeState('/s', facts, 'lab'), status, evidence, fix),
   );
@@ -193,7 +193,7 @@ describe('host', () => {
   it('mends the mode of a state directory, and is content with one that is not there yet', async () => {
     const path = join(dir, 'state');
     const settings = settingsWith({ 'dirs.state': path });
-    expectFinding(await ask(stateDirectory, { settings }), 'ok', 'not there yet', null);
+    expectFinding(await ask(stateDirectory, { settings }), 'ok', 'does not exist yet', null);
     await mkdir(path, { mode: 0o755 });
     await chmod(path, 0o755);
     expectFinding(await ask(stateDirectory, { settings }), 'warn', 'Other users', `chmod 700 ${path}`);
@@ -259,15 +259,15 @@ describe('configuration', () => {
     expectFinding(
       judgeEnvironment(origins, new Set(['dirs.logs']), {}),
       'warn',
-      'LOGS in the environment goes before dirs.logs',
+      'LOGS in the environment overrides dirs.logs',
       'unset LOGS',
     );
     expectFinding(judgeEnvironment(origins, new Set(), {}), 'ok', 'dirs.logs comes from LOGS', null);
-    expectFinding(judgeEnvironment({}, new Set(), {}), 'ok', 'nothing in the environment', null);
+    expectFinding(judgeEnvironment({}, new Set(), {}), 'ok', 'no environment variable', null);
     expectFinding(
       judgeEnvironment({}, new Set(), { SQUEUE_FORMAT: '%i' }),
       'ok',
-      "kept away from Slurm's commands: SQUEUE_FORMAT",
+      "not passed to Slurm's commands: SQUEUE_FORMAT",
       null,
     );
     expectFinding(
@@ -298,7 +298,7 @@ describe('configuration', () => {
     });
     const context = { settings, siteDirectory: dir };
     expect((await ask(deployment, { settings })).status).toBe('skip');
-    expectFinding(await ask(deployment, context), 'ok', 'say nothing', null);
+    expectFinding(await ask(deployment, context), 'ok', 'contain no value of a setting', null);
     await writeFile(
       join(dir, 'run.sh'),
       'BASE=/shared\nexport LOGS="$BASE/logs"\nexport TMP="$(mktemp -d)"\n',
@@ -320,7 +320,7 @@ describe('configuration', () => {
     expectFinding(
       result,
       'warn',
-      'worker.local.cfg: GIRDER_WORKER_BROKER is another user, password or virtual host',
+      'worker.local.cfg: GIRDER_WORKER_BROKER is a different user, password or virtual host',
       'config set broker.url -',
     );
     expect(JSON.stringify(result)).not.toMatch(/geheim|verraten/);
@@ -350,22 +350,16 @@ describe('directories', () => {
       'not writable',
       { ...facts, writable: false },
       'fail',
-      'cannot be written to',
+      'This user cannot write to',
       'chmod u+rwx /shared/tmp',
     ],
-    ['not readable', { ...facts, readable: false }, 'fail', 'cannot be read', 'chmod u+rwx /shared/tmp'],
-    [
-      'open to all',
-      { ...facts, mode: 0o40777 },
-      'warn',
-      'Every user of this machine may write',
-      'chmod o-w /shared/tmp',
-    ],
+    ['not readable', { ...facts, readable: false }, 'fail', 'cannot read', 'chmod u+rwx /shared/tmp'],
+    ['open to all', { ...facts, mode: 0o40777 }, 'warn', 'All users can write', 'chmod o-w /shared/tmp'],
     [
       'open to all, sticky',
       { ...facts, mode: 0o41777 },
       'warn',
-      'Every user',
+      'All users',
       'config set dirs.tmp /shared/tmp',
     ],
     [
@@ -386,21 +380,21 @@ describe('directories', () => {
       'few inodes',
       { ...facts, space: { bytes: 500e9, inodes: 500 } },
       'warn',
-      'Only 500 more files',
+      'Only 500 inodes',
       'df -i /shared/tmp',
     ],
     [
       'no inodes',
       { ...facts, space: { bytes: 500e9, inodes: 5 } },
       'fail',
-      'Only 5 more files',
+      'Only 5 inodes',
       'df -i /shared/tmp',
     ],
     [
       'local',
       { ...facts, fileSystem: local },
       'warn',
-      "this machine's own xfs",
+      'a local file system (xfs',
       'doctor --deep --only directories.probe',
     ],
   ])('%s', (_name, seen, status, evidence, fix) =>
@@ -418,7 +412,12 @@ describe('directories', () => {
   it('shares nothing where this host runs the jobs itself', () => {
     const here = { ...lab, settings: { worker: { executor: 'local' as const } } };
     expect(judgeDirectory('/d', { ...facts, fileSystem: local }, wanted, here).status).toBe('ok');
-    expectFinding(judgePath('/a:b', wanted, here)[0] as Finding, 'fail', 'breaks binds', '/var/lib/dsa/');
+    expectFinding(
+      judgePath('/a:b', wanted, here)[0] as Finding,
+      'fail',
+      'breaks container binds',
+      '/var/lib/dsa/',
+    );
   });
 
   it('says where the logs are in a directory that every user may write to', () => {
@@ -426,13 +425,13 @@ describe('directories', () => {
     expectFinding(
       judgeDirectory('/shared/logs', { ...facts, mode: 0o41777 }, logs, lab),
       'warn',
-      'a directory of its own in it',
+      'the worker uses its own subdirectory',
       'config set dirs.logs /shared/logs',
     );
     expectFinding(
       judgeDirectory('/shared/logs', { ...facts, mode: 0o40777 }, logs, lab),
       'warn',
-      'may write to /shared/logs.',
+      'All users can write to /shared/logs.',
       'chmod o-w /shared/logs',
     );
   });
@@ -446,7 +445,7 @@ describe('directories', () => {
     expectFinding(
       judgePath(`/a${letter}b`, wanted, lab)[0] as Finding,
       'fail',
-      'breaks binds',
+      'breaks container binds',
       'config set dirs.tmp',
     );
   });
@@ -455,7 +454,7 @@ describe('directories', () => {
     expectFinding(
       judgePath('/a b', wanted, lab)[0] as Finding,
       'warn',
-      'holds a blank',
+      'contains a space',
       'config set dirs.tmp',
     );
   });
@@ -479,12 +478,17 @@ describe('directories', () => {
     expect((await ask(check, { settings, deep: true })).evidence.join()).toContain(`${path}: mode 0`);
     await rm(path, { recursive: true });
     await writeFile(path, '');
-    expectFinding(await ask(check, { settings }), 'fail', 'is no directory', `ls -ld ${path}`);
+    expectFinding(await ask(check, { settings }), 'fail', 'is not a directory', `ls -ld ${path}`);
   });
 
   it('does not offer to make a directory whose path is unusable', async () => {
     const settings = settingsWith({ 'dirs.logs': join(dir, 'a,b') });
-    expectFinding(await ask(logsDirectory, { settings }), 'fail', 'breaks binds', 'config set dirs.logs');
+    expectFinding(
+      await ask(logsDirectory, { settings }),
+      'fail',
+      'breaks container binds',
+      'config set dirs.logs',
+    );
     expect(logsDirectory.repairs?.(runContext(), await factOf(logsDirectory, { settings }))).toEqual([]);
   });
 
@@ -507,7 +511,7 @@ describe('directories', () => {
     expectFinding(
       await ask(submitScript, { settings }),
       'warn',
-      'lacks lines of the batch script of this release',
+      'is from another release, or was changed',
       `diff ${script} `,
     );
     // what a site adds, and changes in comments, are its own
@@ -522,7 +526,7 @@ describe('directories', () => {
     expectFinding(
       await ask(submitScript, { settings }),
       'warn',
-      'lacks lines of the batch script of this release',
+      'is from another release, or was changed',
       'diff ',
     );
     await writeFile(script, shipped);
@@ -530,7 +534,7 @@ describe('directories', () => {
     expectFinding(
       await ask(submitScript, { settings }),
       'warn',
-      'Other users may change',
+      'Other users can change',
       `chmod go-w ${script}`,
     );
     await writeFile(script, '#!/bin/bash\napptainer exec "$@"\n');
@@ -538,7 +542,7 @@ describe('directories', () => {
     expectFinding(
       await ask(submitScript, { settings }),
       'warn',
-      'is not one of this program',
+      'is not from dsa-slurm',
       'config set slurm.submitScript --default',
     );
   });
@@ -571,7 +575,7 @@ describe('directories', () => {
     it('are directories of runs that this journal knows to be over', async () => {
       expect(await findLeftovers({ tmp: dir, keepFiles: false, now }, runs)).toEqual({
         finished: [join(dir, 'dsa-slurm-done'), join(dir, 'dsa-slurm-failed')],
-        strange: [join(dir, 'dsa-slurm-other')],
+        unknown: [join(dir, 'dsa-slurm-other')],
       });
     });
 
@@ -599,7 +603,7 @@ describe('directories', () => {
         'dsa-slurm-other',
         'somebody',
       ]);
-      expectFinding(await ask(leftovers, context, known), 'ok', 'does not know', null);
+      expectFinding(await ask(leftovers, context, known), 'ok', 'not in this journal', null);
     });
   });
 });
@@ -609,16 +613,16 @@ describe('images', () => {
   const sif = { name: 'a_b_v1.sif', size: 1e9, readable: true, expectedSize: 1e9, modifiedAt: 0 };
   it.each([
     ['well', [sif], 'ok', '1 image in /i, 1 GB', null],
-    ['none', [], 'warn', 'There is no image', 'dsa-slurm images pull example/small:v1'],
-    ['unreadable', [{ ...sif, readable: false }], 'warn', 'cannot be read', 'chmod go+r /i/a_b_v1.sif'],
+    ['none', [], 'warn', 'There are no images', 'dsa-slurm images pull example/small:v1'],
+    ['unreadable', [{ ...sif, readable: false }], 'warn', 'cannot read', 'chmod go+r /i/a_b_v1.sif'],
     ['no SIF', [{ ...sif, expectedSize: null, size: 10 }], 'warn', 'is not a SIF (10 B)', 'rm /i/a_b_v1.sif'],
-    ['cut short', [{ ...sif, size: 10 }], 'warn', 'cut short: 10 of 1000000000 bytes', 'rm /i/a_b_v1.sif'],
+    ['cut short', [{ ...sif, size: 10 }], 'warn', 'truncated: 10 of 1000000000 bytes', 'rm /i/a_b_v1.sif'],
     ['still coming', [{ ...sif, expectedSize: null, modifiedAt: now - 1_000 }], 'ok', '1 image', null],
     [
       'rubble',
       [sif, { ...sif, name: 'x.sif.tmp', expectedSize: null }],
       'warn',
-      'Left by pulls',
+      'Left by interrupted pulls',
       'rm -r /i/x.sif.tmp',
     ],
   ])('files: %s', (_name, list, status, evidence, fix) =>
@@ -636,7 +640,7 @@ describe('images', () => {
     await writeFile(join(dir, 'other_v1.sif'), 'nothing');
     for (const name of ['half_v1.sif', 'other_v1.sif']) await utimes(join(dir, name), 1, 1);
     const context = { settings: settingsWith({ 'dirs.images': dir }) };
-    expectFinding(await ask(files, context), 'warn', 'half_v1.sif is cut short: 150 of 200 bytes', 'rm ');
+    expectFinding(await ask(files, context), 'warn', 'half_v1.sif is truncated: 150 of 200 bytes', 'rm ');
     expectFinding(await ask(files, context), 'warn', 'other_v1.sif is not a SIF', 'rm ');
     expect(await factOf(files, context)).toEqual(['good_v1.sif', 'other_v1.sif']);
   });
@@ -661,20 +665,13 @@ describe('images', () => {
   };
   it.each([
     ['label', facts, {}, 'ok', 'working directory /opt/x from its label', null],
-    [
-      'says nothing',
-      silent,
-      {},
-      'fail',
-      'does not say its working directory',
-      'config set apptainer.workingDirectory',
-    ],
+    ['says nothing', silent, {}, 'fail', 'has no working directory', 'config set apptainer.workingDirectory'],
     [
       'no entry point',
       { ...silent, workingDirectory: '/x' },
       {},
       'fail',
-      'does not say its entry point',
+      'has no entry point',
       'config set apptainer.entrypoint',
     ],
     [
@@ -685,7 +682,7 @@ describe('images', () => {
       '/a from the settings',
       null,
     ],
-    ['GPU', { ...facts, needsGpu: true }, {}, 'warn', 'wants a GPU', 'config set slurm.gpuPartition gpu'],
+    ['GPU', { ...facts, needsGpu: true }, {}, 'warn', 'needs a GPU', 'config set slurm.gpuPartition gpu'],
     ['GPU with partition', { ...facts, needsGpu: true }, { 'slurm.gpuPartition': 'gpu' }, 'ok', 'GPU', null],
   ])('contents: %s', (_name, seen, flags, status, evidence, fix) =>
     expectFinding(judgeImage('x.sif', seen, settingsWith(flags), 'lab'), status, evidence, fix),
@@ -704,20 +701,20 @@ describe('worker', () => {
   it.each([
     ['runs', { owner, age: 0, dead: false }, 'ok', 'process 7', null],
     [
-      'runs elsewhere',
+      'running on another host',
       { owner: { ...owner, host: 'far' }, age: 0, dead: false },
       'ok',
-      'runs elsewhere',
+      'running on another host',
       null,
     ],
     [
       'none',
       { owner: null, age: null, dead: false },
       'warn',
-      'No worker runs',
+      'No worker is running',
       'dsa-slurm --profile lab worker',
     ],
-    ['dead', { owner, age: 0, dead: true }, 'warn', 'has died', 'worker'],
+    ['dead', { owner, age: 0, dead: true }, 'warn', 'died', 'worker'],
     [
       'stale',
       { owner, age: 60_000, dead: false },
@@ -731,11 +728,11 @@ describe('worker', () => {
 
   it('reads lock and owner', async () => {
     const settings = settingsWith({ 'dirs.state': dir });
-    expectFinding(await ask(running, { settings }), 'warn', 'No worker runs', 'worker');
+    expectFinding(await ask(running, { settings }), 'warn', 'No worker is running', 'worker');
     const lease = await lockState(dir, { leaseSeconds: 3, onLost: expect.fail });
     expectFinding(await ask(running, { settings }), 'ok', `process ${process.pid}`, null);
     await lease.release();
-    expectFinding(await ask(running, { settings }), 'warn', 'No worker runs', 'worker');
+    expectFinding(await ask(running, { settings }), 'warn', 'No worker is running', 'worker');
   });
 
   it('watches the lock of a worker that it cannot see', async () => {
@@ -748,7 +745,7 @@ describe('worker', () => {
     let renewal = 1;
     const renewing = clockWith(async () => write((renewal += 1)));
     const seen = await ask(running, { settings, clock: renewing });
-    expectFinding(seen, 'ok', 'runs elsewhere: process 7 on far', null);
+    expectFinding(seen, 'ok', 'running on another host: process 7 on far', null);
     const silent = clockWith(async () => undefined);
     expectFinding(
       await ask(running, { settings, clock: silent }),
@@ -777,9 +774,9 @@ describe('worker', () => {
   });
 
   it.each([
-    ['none', [], 'ok', 'no run', null],
-    ['one', [runOf()], 'ok', '1 run under way, the oldest for 2 h', null],
-    ['finished only', [runOf({ stage: 'finished' })], 'ok', 'no run', null],
+    ['none', [], 'ok', 'no unfinished runs', null],
+    ['one', [runOf()], 'ok', '1 unfinished run, the oldest for 2 h', null],
+    ['finished only', [runOf({ stage: 'finished' })], 'ok', 'no unfinished runs', null],
     [
       'long in staging',
       [runOf({ stage: 'staging', stageSince: -20 * hour })],
@@ -799,7 +796,7 @@ describe('worker', () => {
       [runOf({ acceptedAt: -8 * 24 * hour })],
       'warn',
       'older than 7 days',
-      'cancel them there',
+      'cancel them',
     ],
   ])('unfinished: %s', (_name, runs, status, evidence, fix) =>
     expectFinding(judgeUnfinished(runs, 2 * hour), status, evidence, fix),
@@ -814,7 +811,7 @@ describe('worker', () => {
       line(50, '2026-11-23T11:30:00Z', 'it \u001b[31mbroke'),
     ].join('\n');
     const finding = judgeLog(text, '/l', now);
-    expectFinding(finding, 'warn', '1 error since yesterday', 'grep');
+    expectFinding(finding, 'warn', '1 error in the last 24 hours', 'grep');
     expect(finding.evidence.join()).not.toContain('long ago');
     expect(finding.evidence.join()).not.toContain('\u001b');
     expectFinding(judgeLog(line(30, '2026-11-23T11:00:00Z', 'fine'), '/l', now), 'ok', 'no errors', null);
@@ -824,7 +821,7 @@ describe('worker', () => {
     expectFinding(await ask(lastErrors), 'skip', 'log.file is not set', null);
     const path = join(dir, 'log');
     const settings = settingsWith({ 'log.file': path });
-    expectFinding(await ask(lastErrors, { settings }), 'ok', 'not there yet', null);
+    expectFinding(await ask(lastErrors, { settings }), 'ok', 'does not exist yet', null);
     await writeFile(path, `${JSON.stringify({ level: 50, time: new Date().toISOString(), msg: 'broke' })}\n`);
     expectFinding(await ask(lastErrors, { settings }), 'warn', 'broke', 'grep');
   });

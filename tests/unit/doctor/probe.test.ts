@@ -37,13 +37,13 @@ const directory = (changes: object) => ({
   directories: [{ path: '/t', shared: true, writable: true, ms: 3, answerMs: 20, ...changes }],
 });
 
-const container = (said: string, unpacked = false) => ({
+const container = (message: string, unpacked = false) => ({
   ...answered,
   namespaces: false,
-  container: { image: '/i/small.sif', said, unpacked },
+  container: { image: '/i/small.sif', message, unpacked },
 });
 
-const girder = (said: string) => ({ ...answered, girder: { url: 'http://g:80/v', said } });
+const girder = (message: string) => ({ ...answered, girder: { url: 'http://g:80/v', result: message } });
 
 const line = (text: string) => `dsa-slurm-probe ${text}\n`;
 
@@ -92,29 +92,29 @@ const refusing: RunCommand = async () =>
 
 describe('judgeProbe', () => {
   it.each<[string, ProbeAnswer, string, string, string | null]>([
-    ['well', answered, 'ok', '/t: read and written on n1 in 3 ms, seen here after 20 ms', null],
+    ['well', answered, 'ok', '/t: read and written on n1 in 3 ms, visible here after 20 ms', null],
     [
       'refused',
-      { kind: 'refused', partition: 'main', said: 'no' },
+      { kind: 'refused', partition: 'main', message: 'no' },
       'fail',
       'could not be submitted: no',
       'sbatch --test-only -p main',
     ],
     [
       'silent',
-      { kind: 'silent', partition: 'main', jobId: '7', said: 'ended' },
+      { kind: 'silent', partition: 'main', jobId: '7', message: 'ended' },
       'fail',
       'not shared',
       'srun -p main df -h',
     ],
     [
       'put off',
-      { kind: 'canceled', partition: 'main', jobId: '7', said: 'It was put off.' },
+      { kind: 'canceled', partition: 'main', jobId: '7', message: 'The check was aborted.' },
       'warn',
-      'put off',
+      'The check was aborted.',
       'doctor --deep --only directories.probe',
     ],
-    ['another uid', { ...answered, uid: 5 }, 'fail', 'uid 5, here 1000', 'getent passwd'],
+    ['another uid', { ...answered, uid: 5 }, 'fail', 'uid 5 on n1, but 1000 here', 'getent passwd'],
     [
       'no runtime',
       { ...answered, apptainer: 'command not found' },
@@ -126,7 +126,7 @@ describe('judgeProbe', () => {
       'no namespaces',
       { ...answered, namespaces: false },
       'warn',
-      'User namespaces are closed on n1',
+      'User namespaces are disabled on n1',
       'sysctl -w',
     ],
     ['a container started', container('started'), 'ok', 'a container of small.sif started on n1', null],
@@ -141,7 +141,7 @@ describe('judgeProbe', () => {
       'no squashfuse',
       container('started', true),
       'warn',
-      'the whole image was unpacked for it',
+      'the whole image was unpacked first',
       'squashfuse   # or: dnf install squashfuse   # on the nodes',
     ],
     [
@@ -155,7 +155,7 @@ describe('judgeProbe', () => {
       'no start',
       container('FATAL: odd'),
       'fail',
-      'On n1 no container of small.sif starts: FATAL: odd',
+      'A container of small.sif does not start on n1: FATAL: odd',
       'images',
     ],
     ['Girder reached', girder('200'), 'ok', 'n1 reaches Girder: http://g:80/v', null],
@@ -165,13 +165,19 @@ describe('judgeProbe', () => {
       girder('curl: (7) Failed to connect to g port 80 000'),
       'warn',
       'does not reach Girder at http://g:80/v: curl: (7) Failed to connect to g port 80. Analyses',
-      'srun -p main curl -sS http://g:80/v   # girder.apiUrl must be an address that nodes know',
+      'srun -p main curl -sS http://g:80/v   # girder.apiUrl must be reachable from nodes',
     ],
     ['Girder not reached, no curl', girder('no connection'), 'warn', ': no connection.', 'srun -p main curl'],
     ['something else there', girder('404'), 'warn', ': HTTP status 404.', 'girder.apiUrl'],
-    ['not shared', directory({ shared: false }), 'fail', 'does not see /t', 'srun -p main ls -ld /t'],
+    [
+      'not shared',
+      directory({ shared: false }),
+      'fail',
+      'does not see the same /t',
+      'srun -p main ls -ld /t',
+    ],
     ['not writable', directory({ writable: false }), 'fail', 'cannot write to /t', 'touch /t/x'],
-    ['not seen here', directory({ answerMs: null }), 'fail', 'is not seen here', 'srun -p main df /t'],
+    ['not seen here', directory({ answerMs: null }), 'fail', 'do not appear here', 'srun -p main df /t'],
     ['slow', directory({ answerMs: 9_000 }), 'warn', 'after 9000 ms', 'actimeo'],
   ])('%s', (_name, answer, status, evidence, fix) => {
     const finding = judgeProbe(answer, '/images');
@@ -207,7 +213,7 @@ describe('parseProbeReport', () => {
   it('hears of a container only if one was to be started', () => {
     expect(parseProbeReport(line('end=abc'), placed)?.container).toBeNull();
     const text = `${line('unpacked=yes')}${line('container=started')}${line('end=abc')}`;
-    expect(parseProbeReport(text, placed)?.container).toEqual({ said: 'started', unpacked: true });
+    expect(parseProbeReport(text, placed)?.container).toEqual({ message: 'started', unpacked: true });
   });
   it('reads among what a prolog prints', () => {
     const text = `Welcome\n${line('host=n1\u001B[2J')}${line('uid=7')}${line('0.nonce=abc')}${line('0.written=yes')}${line('1.inode=9')}${line('end=abc')}`;
@@ -323,7 +329,7 @@ describe('probeSharedDirectories', () => {
       kind: 'answered',
       jobId: '7',
       host: 'n1',
-      girder: { url: 'http://girder:80/api/v1/system/version', said: '200' },
+      girder: { url: 'http://girder:80/api/v1/system/version', result: '200' },
       directories: [{ path: dir, shared: true, writable: true, ms: 2, answerMs: 0 }],
     });
     expect(calls[0]).toMatch(/--account=path .*--partition=main /);
@@ -344,7 +350,7 @@ describe('probeSharedDirectories', () => {
         },
       }),
     );
-    expect(answer).toMatchObject({ kind: 'canceled', jobId: '7', said: 'It was put off.' });
+    expect(answer).toMatchObject({ kind: 'canceled', jobId: '7', message: 'The check was aborted.' });
     expect(waited[0]).toMatchObject({ jobId: '7', partition: 'main', reason: 'Resources' });
     expect(waited[1]?.waitedMs).toBeGreaterThanOrEqual(2_000);
     expect(calls.at(-1)).toBe('scancel 7');
@@ -355,7 +361,7 @@ describe('probeSharedDirectories', () => {
     const { run } = slurm('');
     expect(await probeSharedDirectories(request(run))).toMatchObject({
       kind: 'silent',
-      said: expect.stringContaining('is not to be seen here'),
+      message: expect.stringContaining('did not appear here'),
     });
     expect(await readdir(dir)).toEqual([]);
   });
@@ -364,7 +370,7 @@ describe('probeSharedDirectories', () => {
     const { run, calls } = slurm('');
     expect(await probeSharedDirectories(request(run, { directories: [dir, join(dir, 'x')] }))).toMatchObject({
       kind: 'refused',
-      said: 'A directory cannot be looked at (ENOENT).',
+      message: 'A directory cannot be examined (ENOENT).',
     });
     expect(calls).toEqual([]);
     expect(await readdir(dir)).toEqual([]);
@@ -373,7 +379,7 @@ describe('probeSharedDirectories', () => {
   it('passes a refusal on', async () => {
     expect(await probeSharedDirectories(request(refusing))).toMatchObject({
       kind: 'refused',
-      said: expect.stringContaining('invalid partition'),
+      message: expect.stringContaining('invalid partition'),
     });
   });
 

@@ -325,6 +325,6 @@ describe('applyRepairs', () => {
     });
     expect(tally).toEqual({ done: 1, declined: 1, failed: 1 });
     expect(done).toEqual(['a']);
-    expect(said).toEqual(['done: a', 'left as it is: b', 'could not be done: c: no room']);
+    expect(said).toEqual(['done: a', 'skipped: b', 'failed: c: no room']);
   });
 });

@@ -63,8 +63,8 @@ describe('runChecks', () => {
     const results = await all;
     expect(results[0]).toMatchObject({
       status: 'fail',
-      evidence: ['No answer within 2 s.'],
-      fix: 'dsa-slurm doctor --only hung   # once more, alone',
+      evidence: ['The check did not finish within 2 s.'],
+      fix: 'dsa-slurm doctor --only hung   # retry it alone',
       ms: 2_000,
     });
     expect(results[1]?.status).toBe('ok');
@@ -103,7 +103,7 @@ describe('runChecks', () => {
     await clock.pass(8_000);
     const results = await all;
     expect(statuses(results)).toEqual({ one: 'fail', late: 'ok', two: 'fail', three: 'skip' });
-    expect(results[0]?.evidence).toEqual(['Not done in time: the whole run may take 8 s.']);
+    expect(results[0]?.evidence).toEqual(['Not finished: the time limit of the whole run is 8 s.']);
   });
 
   it('sets no limit on a deep run', async () => {
@@ -163,7 +163,7 @@ describe('runChecks', () => {
     });
     expect((await runChecks([asked], runContext()))[0]).toMatchObject({
       status: 'skip',
-      evidence: ['needs need, which is left out of this run'],
+      evidence: ['needs need, which is not part of this run'],
     });
   });
 

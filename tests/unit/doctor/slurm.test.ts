@@ -90,7 +90,7 @@ describe('slurm.controller', () => {
     };
     await expectCheck(controller, answers, {
       status: 'warn',
-      evidence: /slurmctld answers, but took no ping/,
+      evidence: /slurmctld answers, but refused a ping/,
       fix: 'SlurmctldParameters',
     });
   });
@@ -99,8 +99,8 @@ describe('slurm.controller', () => {
 describe('slurm.version', () => {
   it.each([
     ['new enough', config('22.05.8'), 'ok', /Slurm 22\.05\.8, cluster lab/, null],
-    ['old', config('20.02.3'), 'warn', /older than 20\.11/, 'Ask for a newer Slurm'],
-    ['untold', exited('', { exitCode: 1 }), 'fail', /did not tell the version/, 'grep SLURM_VERSION'],
+    ['old', config('20.02.3'), 'warn', /releases before 20\.11 are not tested/, 'Upgrade Slurm'],
+    ['untold', exited('', { exitCode: 1 }), 'fail', /did not report the Slurm version/, 'grep SLURM_VERSION'],
   ])('%s', async (_name, answer, status, evidence, fix) => {
     await expectCheck(version, { 'scontrol show config': answer }, { status, evidence, fix });
   });
@@ -128,7 +128,7 @@ describe('slurm.partitions', () => {
       judge({ partition: 'main', gpuPartition: 'gpu' }, { main: ['idle', 'drained'], gpu: ['mixed'] }),
     ).toEqual({
       status: 'ok',
-      evidence: ['main: 1 node of 2 fit for work, jobs of 1 h at most', 'gpu: 1 node of 1 fit for work'],
+      evidence: ['main: 1 node of 2 usable, time limit 1 h', 'gpu: 1 node of 1 usable'],
     });
   });
 
@@ -139,7 +139,7 @@ describe('slurm.partitions', () => {
       { main: ['idle'] },
       [main, gpu],
       'fail',
-      'no partition "cpu". There are: main, gpu.',
+      'no partition "cpu". Available: main, gpu.',
       'dsa-slurm --profile lab config set slurm.partition main',
     ],
     [
@@ -286,20 +286,20 @@ describe('slurm.submit', () => {
 describe('slurm.account', () => {
   const known = parseAssociations('path||normal,high|path\nother||normal|path\n');
   it.each([
-    ['default', { account: null, qos: 'high' }, 'ok', 'charges the default account', undefined],
-    ['its own', { account: 'other', qos: 'normal' }, 'ok', 'charges other', undefined],
+    ['default', { account: null, qos: 'high' }, 'ok', 'uses the default account', undefined],
+    ['its own', { account: 'other', qos: 'normal' }, 'ok', 'uses other', undefined],
     [
       'not its own',
       { account: 'x', qos: null },
       'fail',
-      'may not charge account "x". There are: path, other.',
+      'may not use account "x". Available: path, other.',
       'dsa-slurm --profile lab config set slurm.account path',
     ],
     [
       'QOS of another',
       { account: 'other', qos: 'high' },
       'fail',
-      'QOS "high" is not open to op. There are: normal.',
+      'op may not use QOS "high". Available: normal.',
       'config set slurm.qos normal',
     ],
   ])('%s', (_name, slurm, status, evidence, fix) => {
@@ -356,7 +356,7 @@ describe('slurm limits', () => {
 
   it.each([
     ['long enough', { ...site, minJobAge: 300 }, 'ok', undefined],
-    ['for ever', { ...site, minJobAge: 0 }, 'ok', undefined],
+    ['would wait forever', { ...site, minJobAge: 0 }, 'ok', undefined],
     ['untold', { ...site, minJobAge: null }, 'skip', undefined],
     ['too short', { ...site, minJobAge: 20 }, 'warn', 'config set slurm.pollSeconds 6'],
     [
@@ -394,7 +394,7 @@ describe('slurm limits', () => {
     await expectCheck(
       limits,
       answers,
-      { status: 'warn', evidence: /holds 10 jobs at most/, fix: 'worker.inFlight 5' },
+      { status: 'warn', evidence: /allows 10 jobs/, fix: 'worker.inFlight 5' },
       {},
       site,
     );
@@ -409,14 +409,14 @@ describe('apptainer', () => {
       'old Singularity',
       exited('singularity version 3.8.7\n'),
       'fail',
-      /older than 3\.10/,
+      /3\.10\S* or later is required/,
       'Install a newer Apptainer',
     ],
     [
       'something else',
       exited('v1.2\n'),
       'fail',
-      /does not answer as Apptainer does/,
+      /does not look like Apptainer/,
       'config set apptainer.command apptainer',
     ],
     ['not there', missing, 'fail', /apptainer could not be started/, 'module load apptainer'],
@@ -446,13 +446,13 @@ describe('apptainer', () => {
   const noResource = { ...open, isRoot: true, missingCapabilities: [24] };
   const sysctl = 'sysctl -w user.max_user_namespaces';
   it.each<[string, PrivilegeFacts, string, string, string | null]>([
-    ['open namespaces', open, 'ok', 'user namespaces are open', null],
-    ['root', { ...open, isRoot: true, maxUserNamespaces: '0' }, 'ok', 'root, with all', null],
+    ['open namespaces', open, 'ok', 'user namespaces are available', null],
+    ['root', { ...open, isRoot: true, maxUserNamespaces: '0' }, 'ok', 'root with all', null],
     [
-      'root without CAP_SYS_RESOURCE',
+      'Root without CAP_SYS_RESOURCE',
       noResource,
       'warn',
-      'root without CAP_SYS_RESOURCE',
+      'Root without CAP_SYS_RESOURCE',
       `dsa-slurm --profile lab config set apptainer.options '["--userns"]'`,
     ],
     ['the same with --userns', { ...noResource, needsNoCapabilities: true }, 'ok', 'user namespaces', null],
@@ -485,23 +485,23 @@ describe('apptainer', () => {
       'little room',
       { building: { ...room, free: 2e9 }, cache: null },
       'warn',
-      'only 2 GB',
+      'Only 2 GB',
       'APPTAINER_TMPDIR=',
     ],
     [
       'a directory that is not there',
       { building: { path: '/gone', setBy: 'APPTAINER_TMPDIR', free: null }, cache: null },
       'fail',
-      '/gone (APPTAINER_TMPDIR) is not there',
+      '/gone (APPTAINER_TMPDIR) does not exist',
       'mkdir -p /gone',
     ],
-    ['a small cache', { building: room, cache }, 'ok', 'have kept 2 GB in /home/x', null],
+    ['a small cache', { building: room, cache }, 'ok', 'cache /home/x/.apptainer/cache has 2 GB', null],
     [
       'a large cache in a home',
       { building: room, cache: { ...cache, bytes: 12e9 } },
       'warn',
-      'have kept 12 GB in /home/x/.apptainer/cache, in the home of this user, where 80 GB are free',
-      'apptainer cache clean   # and for the next ones: export APPTAINER_CACHEDIR=',
+      'cache /home/x/.apptainer/cache has 12 GB, in the home directory, where 80 GB are free',
+      'apptainer cache clean   # for later pulls: export APPTAINER_CACHEDIR=',
     ],
     [
       'a full home',
@@ -514,7 +514,7 @@ describe('apptainer', () => {
       'a large cache elsewhere',
       { building: room, cache: { ...cache, bytes: 12e9, inHome: false } },
       'ok',
-      'have kept 12 GB',
+      'has 12 GB',
       null,
     ],
   ])('pulls: %s', (_name, facts, status, evidence, fix) => {

@@ -20,29 +20,29 @@ const well: WorkerStatus = {
 
 describe('judgeStatus', () => {
   it.each<[string, Partial<WorkerStatus>, string, string, string | null]>([
-    ['well', {}, 'ok', 'it knows the jobs of Slurm as of 3 s before', null],
-    ['runs', {}, 'ok', 'RabbitMQ: consuming; 2 runs under way', null],
+    ['well', {}, 'ok', 'jobs last read from Slurm 3 s before', null],
+    ['runs', {}, 'ok', 'RabbitMQ: consuming; 2 unfinished runs', null],
     [
       'standby',
       { standbys: [{ host: 'login2', pid: 9, since: '' }] },
       'ok',
-      'stands by, to take over: process 9 on login2',
+      'standby worker: process 9 on login2',
       null,
     ],
     ['paused', { broker: { state: 'paused', trouble: null } }, 'ok', 'RabbitMQ: paused', null],
-    ['starting', { broker: { state: 'connecting', trouble: null }, jobsAt: null }, 'ok', 'not looked', null],
+    ['starting', { broker: { state: 'connecting', trouble: null }, jobsAt: null }, 'ok', 'not read', null],
     [
       'silent',
       { at: now - 40_000, jobsAt: now - 41_000 },
       'warn',
-      'has said nothing for 40 s',
-      'Look at its log, and restart it',
+      'has not updated its status for 40 s',
+      'Check its log, then restart it',
     ],
     [
       'no RabbitMQ',
       { broker: { state: 'disconnected', trouble: 'Nothing listens.' } },
       'warn',
-      'takes no tasks; RabbitMQ: disconnected: Nothing listens.',
+      'receives no tasks; RabbitMQ: disconnected: Nothing listens.',
       'dsa-slurm --profile lab doctor --only rabbitmq -v',
     ],
     [
@@ -56,21 +56,21 @@ describe('judgeStatus', () => {
       'Slurm fails',
       { jobsTrouble: 'squeue exited with 1' },
       'warn',
-      'squeue exited with 1; it knows the jobs of Slurm as of 3 s before',
+      'squeue exited with 1; jobs last read from Slurm 3 s before',
       'dsa-slurm --profile lab doctor --only slurm -v',
     ],
     [
       'never knew Slurm',
       { jobsAt: null, jobsTrouble: 'x' },
       'warn',
-      'x; it has not looked at the jobs of Slurm yet',
+      'x; jobs not read from Slurm yet',
       'slurm',
     ],
     [
       'old',
       { jobsAt: now - 200_000 },
       'warn',
-      'no answer; it knows the jobs of Slurm as of 195 s before',
+      'no answer; jobs last read from Slurm 195 s before',
       '--only slurm',
     ],
     [
@@ -80,7 +80,7 @@ describe('judgeStatus', () => {
       'RabbitMQ: 20 tasks that are not ours wait.',
       '--only rabbitmq',
     ],
-    ['trouble', { trouble: 'Girder says 500.' }, 'warn', 'last trouble: Girder says 500.', '--only girder'],
+    ['trouble', { trouble: 'Girder says 500.' }, 'warn', 'last error: Girder says 500.', '--only girder'],
   ])('%s', (_name, changes, status, evidence, fix) => {
     const finding = judgeStatus(
       { ...well, ...changes },
@@ -110,7 +110,7 @@ describe('worker.data', () => {
 
   it('is nothing to ask where no worker runs', async () => {
     await writeFile(join(dir, statusFileName), JSON.stringify(well));
-    expect(await askAbout(false)).toMatchObject({ status: 'skip', evidence: ['no worker runs'] });
+    expect(await askAbout(false)).toMatchObject({ status: 'skip', evidence: ['no worker is running'] });
     expect(await factOf(running, { settings: settingsWith({ 'dirs.state': dir }) })).toEqual({
       isAlive: false,
     });
@@ -124,7 +124,7 @@ describe('worker.data', () => {
     await writeFile(join(dir, statusFileName), '{"at": 1}');
     expect(await askAbout(true)).toMatchObject({
       status: 'warn',
-      fix: 'Restart the worker: it writes the file anew.',
+      fix: 'Restart the worker to rewrite it.',
     });
     const at = Date.now();
     await writeFile(join(dir, statusFileName), JSON.stringify({ ...well, at, jobsAt: at }));

@@ -10,23 +10,23 @@ export interface PrivilegeFacts {
   isRoot: boolean;
   /** Numbers of the capabilities that the kernel has and this process lacks. */
   missingCapabilities: readonly number[];
-  /** Apptainer asks for less than all of root's capabilities, by an option or by its configuration. */
+  /** Apptainer requests fewer than all capabilities, by an option or its configuration. */
   needsNoCapabilities: boolean;
-  /** Texts of files below /proc/sys; null where there is none. */
+  /** Values below /proc/sys; null if the file does not exist. */
   maxUserNamespaces: string | null;
   unprivilegedClone: string | null;
   apparmorRestricts: string | null;
   /** Path of a setuid starter of the runtime, if there is one. */
   setuidStarter: string | null;
-  /** Whether this user may open /dev/fuse; `missing` if there is no such device. */
+  /** Whether this user may open /dev/fuse; `missing` if the device does not exist. */
   fuse: 'open' | 'closed' | 'missing';
-  /** Path of squashfuse_ll or squashfuse, with which a SIF is mounted without privileges. */
+  /** Path of squashfuse_ll or squashfuse, which mounts a SIF without privileges. */
   squashfuse: string | null;
 }
 
 /**
- * Whether a container can be started here: by root's capabilities, by the runtime's setuid starter, or by user namespaces
- * and a squashfuse that may open /dev/fuse. What really happens is seen by `apptainer.start`. Pure.
+ * Whether this host can start containers: with root's capabilities, with the runtime's setuid starter, or with user namespaces
+ * and squashfuse on /dev/fuse. `apptainer.start` verifies it.
  */
 export function judgePrivileges(facts: PrivilegeFacts): Finding {
   if (facts.isRoot && !facts.needsNoCapabilities) return judgeRoot(facts);
@@ -35,15 +35,15 @@ export function judgePrivileges(facts: PrivilegeFacts): Finding {
 }
 
 function judgeRoot({ missingCapabilities, profile }: PrivilegeFacts): Finding {
-  if (missingCapabilities.length === 0) return ok('this is root, with all capabilities');
+  if (missingCapabilities.length === 0) return ok('root with all capabilities');
   const names = missingCapabilities.map((number) => capabilityNames[number] ?? `number ${number}`);
   return warn(
-    `This is root without ${names.join(', ')}, as in a container or a virtual machine; Apptainer asks for all capabilities and starts nothing.`,
+    `Root without ${names.join(', ')}, as in a container: Apptainer requests all capabilities and will not start.`,
     capabilitiesFix(profile),
   );
 }
 
-/** What helps root who lacks capabilities. */
+/** The fix for root without all capabilities. */
 export function capabilitiesFix(profile: string): string {
   return `${configSet(profile, 'apptainer.options', '["--userns"]')}   # or run the worker as an ordinary user`;
 }
@@ -51,8 +51,7 @@ export function capabilitiesFix(profile: string): string {
 export const namespacesFix =
   'sysctl -w user.max_user_namespaces=15000   # as root, or install the package apptainer-suid';
 
-export const fuseFix =
-  'chmod 666 /dev/fuse   # as root; udev does so on each start where the package fuse3 is installed';
+export const fuseFix = 'chmod 666 /dev/fuse   # as root; with the package fuse3, udev does this at boot';
 
 export const squashfuseFix = 'apt-get install squashfuse   # or: dnf install squashfuse';
 
@@ -61,9 +60,9 @@ function judgeNamespaces(facts: PrivilegeFacts): Finding {
   if (facts.maxUserNamespaces?.trim() === '0') blocked.push('user.max_user_namespaces is 0');
   if (facts.unprivilegedClone?.trim() === '0') blocked.push('kernel.unprivileged_userns_clone is 0');
   if (facts.apparmorRestricts?.trim() === '1') blocked.push('AppArmor restricts user namespaces');
-  if (blocked.length === 0) return ok('user namespaces are open to everybody');
+  if (blocked.length === 0) return ok('user namespaces are available');
   return warn(
-    `Neither user namespaces (${blocked.join(', ')}) nor a setuid starter: containers cannot start on this machine.`,
+    `Containers cannot start on this host: no user namespaces (${blocked.join(', ')}) and no setuid starter.`,
     namespacesFix,
   );
 }
@@ -71,11 +70,11 @@ function judgeNamespaces(facts: PrivilegeFacts): Finding {
 function judgeMounts({ squashfuse, fuse }: PrivilegeFacts): Finding {
   if (squashfuse === null) {
     return warn(
-      'There is no squashfuse: each job unpacks its whole image first, for some GB in minutes, into its /tmp.',
+      'squashfuse is missing: each job unpacks its whole image into its /tmp first, which can take minutes.',
       squashfuseFix,
     );
   }
-  if (fuse === 'open') return ok(`images are mounted by ${squashfuse}`);
+  if (fuse === 'open') return ok(`images are mounted with ${squashfuse}`);
   return fuse === 'closed'
     ? warn('This user may not open /dev/fuse, so no image can be mounted and no container starts.', fuseFix)
     : warn(
@@ -137,7 +136,7 @@ export const privileges: Check = {
   },
 };
 
-/** How the runtime was built: `LIBEXECDIR=/usr/libexec`, a name a line. */
+/** The runtime's build settings: `LIBEXECDIR=/usr/libexec`, one per line. */
 async function buildConfig({ run, settings, signal }: CheckContext): Promise<Map<string, string>> {
   const result = await run(settings.apptainer.command, ['buildcfg'], { timeoutMs: 3_000, signal });
   const text = result.kind === 'exited' && result.exitCode === 0 ? result.stdout : '';
@@ -166,7 +165,7 @@ async function openFuse(): Promise<PrivilegeFacts['fuse']> {
 }
 
 /**
- * Capabilities that the kernel knows and a process is not permitted. Pure.
+ * The kernel's capabilities that a process does not have.
  * @param status text of /proc/self/status
  * @param last text of /proc/sys/kernel/cap_last_cap
  */
@@ -179,7 +178,7 @@ export function missingCapabilities(status: string, last: string | null): number
   );
 }
 
-/** Those that containers and virtual machines are most often run without (capability.h). */
+/** Capabilities that containers often lack (capability.h). */
 const capabilityNames: Readonly<Record<number, string>> = {
   12: 'CAP_NET_ADMIN',
   13: 'CAP_NET_RAW',

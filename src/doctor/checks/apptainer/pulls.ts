@@ -3,50 +3,47 @@ import { join } from 'node:path';
 import type { Check, Finding } from '../../check.js';
 import { bytes, combine, fail, ok, quoted, warn } from '../../check-result.js';
 
-/** Where Apptainer builds a SIF, and where pulls by hand keep layers. */
+/** Where Apptainer builds images, and where manual pulls cache layers. */
 export interface PullFacts {
   /** `APPTAINER_TMPDIR`, `TMPDIR` or /tmp. */
   building: { path: string; setBy: string | null; free: number | null };
-  /** Bytes, at least; null where there is none. `inHome`: nobody has named a place for it. */
+  /** `bytes`: a lower bound; null if there is no cache. `inHome`: the default location. */
   cache: { path: string; bytes: number; inHome: boolean; free: number | null } | null;
 }
 
-/** Images of the Digital Slide Archive have some GB, and as much again is needed to unpack their layers. */
-const usualRoom = 10e9;
-/** A cache of this size fills homes whose quota is small. */
+/** Images of the Digital Slide Archive have a few GB, and unpacking their layers needs the same again. */
+const typicalSpace = 10e9;
+/** A cache of this size fills home directories with small quotas. */
 const largeCache = 5e9;
 
-/** Pure. */
+/** Judges the free space for pulls. */
 export function judgePulls({ building, cache }: PullFacts): Finding {
   const findings: Finding[] = [];
   const from = building.setBy === null ? '' : ` (${building.setBy})`;
   const elsewhere =
-    'export APPTAINER_TMPDIR=/scratch/apptainer   # in the environment of the worker, with a directory that is there';
+    "export APPTAINER_TMPDIR=/scratch/apptainer   # in the worker's environment; the directory must exist";
   if (building.free === null) {
     findings.push(
-      fail(
-        `Pulls fail: the directory ${building.path}${from} is not there.`,
-        `mkdir -p ${quoted(building.path)}`,
-      ),
+      fail(`Pulls will fail: ${building.path}${from} does not exist.`, `mkdir -p ${quoted(building.path)}`),
     );
-  } else if (building.free < usualRoom) {
+  } else if (building.free < typicalSpace) {
     findings.push(
       warn(
-        `Pulls build images in ${building.path}${from}, where only ${bytes(building.free)} are free.`,
+        `Only ${bytes(building.free)} are free in ${building.path}${from}, where pulls build images.`,
         elsewhere,
       ),
     );
   } else findings.push(ok(`images are built in ${building.path}${from}, ${bytes(building.free)} free`));
   if (cache !== null) {
-    const seen = `Pulls by hand have kept ${bytes(cache.bytes)} in ${cache.path}`;
-    const isTight = cache.free !== null && cache.free < usualRoom;
+    const usage = `Apptainer's cache ${cache.path} has ${bytes(cache.bytes)}`;
+    const isTight = cache.free !== null && cache.free < typicalSpace;
     findings.push(
       cache.inHome && (cache.bytes > largeCache || isTight)
         ? warn(
-            `${seen}, in the home of this user${cache.free === null ? '' : `, where ${bytes(cache.free)} are free`}; dsa-slurm itself keeps nothing there.`,
-            'apptainer cache clean   # and for the next ones: export APPTAINER_CACHEDIR=/scratch/apptainer-cache',
+            `${usage}, in the home directory${cache.free === null ? '' : `, where ${bytes(cache.free)} are free`}; dsa-slurm does not use it.`,
+            'apptainer cache clean   # for later pulls: export APPTAINER_CACHEDIR=/scratch/apptainer-cache',
           )
-        : ok(seen),
+        : ok(usage),
     );
   }
   return combine(findings);
@@ -55,7 +52,7 @@ export function judgePulls({ building, cache }: PullFacts): Finding {
 export const pulls: Check = {
   id: 'apptainer.pulls',
   group: 'apptainer',
-  title: 'room for pulling images',
+  title: 'space for pulling images',
   needs: ['apptainer.version'],
   async run({ env }) {
     const setBy = ['APPTAINER_TMPDIR', 'TMPDIR'].find((name) => (env[name] ?? '') !== '') ?? null;
@@ -77,13 +74,13 @@ async function freeIn(path: string): Promise<number | null> {
   return found === null ? null : found.bavail * found.bsize;
 }
 
-/** Layers are few and large: this many files are enough to know. */
-const mostFiles = 2_000;
+/** Layers are few and large, so a sample of this size is enough. */
+const maxFiles = 2_000;
 
 async function sizeOf(directory: string): Promise<number | null> {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true }).catch(() => null);
   if (entries === null) return null;
-  const files = entries.filter((entry) => entry.isFile()).slice(0, mostFiles);
+  const files = entries.filter((entry) => entry.isFile()).slice(0, maxFiles);
   const sizes = await Promise.all(
     files.map(
       async ({ parentPath, name }) => (await stat(join(parentPath, name)).catch(() => null))?.size ?? 0,

@@ -3,15 +3,15 @@ import { createApptainer } from '../../../apptainer/inspect.js';
 import type { CommandOptions, RunCommand } from '../../../base/command.js';
 import type { Check, Finding } from '../../check.js';
 import { combine, skip } from '../../check-result.js';
-import { judgeStart, lookIntoImage, saidBy, siteTrouble } from '../../image-look.js';
+import { judgeStart, lookIntoImage, stderrOf, siteProblem } from '../../image-look.js';
 
-/** One broken image says nothing about the others. */
-const atMost = 3;
+/** Other images are tried, because one may be broken. */
+const maxImages = 3;
 
 export const start: Check = {
   id: 'apptainer.start',
   group: 'apptainer',
-  title: 'a container starts on this machine',
+  title: 'a container starts on this host',
   needs: ['apptainer.version', 'images.files'],
   deep: true,
   timeoutMs: 60_000,
@@ -21,15 +21,15 @@ export const start: Check = {
       run(file, args, { ...options, timeoutMs: 30_000, signal });
     const apptainer = createApptainer({ run: limited, command: settings.apptainer.command });
     const failures: Finding[] = [];
-    for (const name of names.slice(0, atMost)) {
+    for (const name of names.slice(0, maxImages)) {
       const path = join(settings.dirs.images ?? '', name);
       const facts = await apptainer.inspect(name, path).catch(() => null);
       if (facts === null) continue;
       const look = await lookIntoImage({ path, facts, settings: settings.apptainer, run: limited });
       const finding = judgeStart(name, path, look, settings.apptainer, profile);
-      if (look.kind !== 'failed' || siteTrouble(saidBy(look.result), profile) !== null) return finding;
+      if (look.kind !== 'failed' || siteProblem(stderrOf(look.result), profile) !== null) return finding;
       failures.push(finding);
     }
-    return failures.length === 0 ? skip('no image that could be tried') : combine(failures);
+    return failures.length === 0 ? skip('no usable image') : combine(failures);
   },
 };

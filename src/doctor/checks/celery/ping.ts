@@ -4,18 +4,18 @@ import { withBroker } from '../../clients/broker.js';
 import type { Check, CheckContext, Finding } from '../../check.js';
 import { combine, configSet, ok, warn } from '../../check-result.js';
 
-/** Milliseconds that Celery's own callers wait. */
+/** How long Celery's own callers wait, in milliseconds. */
 const listenMs = 1_000;
 
 /** A worker that answered. */
 export interface Pong {
   node: string;
-  /** The whole answer to `report`: ours begins with `dsa-slurm worker`. */
+  /** The answer to `report`: that of dsa-slurm begins with `dsa-slurm worker`. */
   report: string;
   queues: readonly string[];
 }
 
-/** Broadcasts methods of remote control, as Girder's status page does, and gathers what comes within a second. */
+/** Broadcasts remote control commands, as Girder's status page does, and collects the replies of one second. */
 async function ask(
   methods: readonly string[],
   { settings, signal, clock }: CheckContext,
@@ -60,7 +60,7 @@ async function ask(
   });
 }
 
-/** `{"<node>": <value>}`; whatever is no such thing is nobody's answer. */
+/** `{"<node>": <value>}`; other replies are ignored. */
 function readReply(text: string): { node: string; value: unknown }[] {
   try {
     const body: unknown = JSON.parse(text);
@@ -71,11 +71,11 @@ function readReply(text: string): { node: string; value: unknown }[] {
   }
 }
 
-/** Who answers on this broker; needed by the checks of names and of Python workers. */
+/** The workers that answer on this broker. */
 export const ping: Check = {
   id: 'celery.ping',
   group: 'celery',
-  title: 'our worker answers a ping',
+  title: 'worker answers a ping',
   needs: ['rabbitmq.permissions'],
   async run(context) {
     const answers = await ask(['ping', 'report', 'active_queues'], context);
@@ -103,62 +103,62 @@ function queueNames(value: unknown): string[] {
   return list.flatMap(({ name }) => (typeof name === 'string' ? [name] : []));
 }
 
-/** Pure. */
+/** Judges whether this profile's worker answered. */
 export function judgePing(pongs: readonly Pong[], name: string, profile: string): Finding {
   const named = profile === 'default' ? '' : ` --profile ${profile}`;
   const others = pongs.filter(({ node }) => node !== name).map(({ node }) => node);
-  const said = others.length === 0 ? 'nobody else answers either' : `answers came from ${others.join(', ')}`;
+  const rest = others.length === 0 ? 'no other worker did' : `${others.join(', ')} did`;
   if (!pongs.some(({ node }) => node === name)) {
-    return warn(`${name} did not answer within ${listenMs / 1_000} s; ${said}.`, `dsa-slurm${named} worker`);
+    return warn(`${name} did not answer within ${listenMs / 1_000} s; ${rest}.`, `dsa-slurm${named} worker`);
   }
-  return ok(`${name} answers; ${others.length === 0 ? 'it is alone' : `so do ${others.join(', ')}`}`);
+  return ok(`${name} answers${others.length === 0 ? '' : `; so do ${others.join(', ')}`}`);
 }
 
-/** Two workers of one name take each other's cancels. Pure. */
+/** Workers with the same name receive each other's cancels. */
 export function judgeNames(pongs: readonly Pong[], name: string, profile: string): Finding {
   const twice = [...new Set(pongs.map(({ node }) => node))].filter(
     (node) => pongs.filter((pong) => pong.node === node).length > 1,
   );
-  if (twice.length === 0) return ok('every name is there once');
+  if (twice.length === 0) return ok('all names are unique');
   return warn(
-    `More than one worker is called ${twice.join(', ')}: cancels may reach the wrong one.`,
+    `More than one worker has the name ${twice.join(', ')}: cancels may reach the wrong one.`,
     twice.includes(name)
       ? configSet(profile, 'worker.name', `${name.split('@')[0]}-2@${name.split('@')[1]}`)
-      : 'Give each worker a name of its own (celery worker -n).',
+      : 'Give each worker a unique name (celery worker -n).',
   );
 }
 
 export const names: Check = {
   id: 'celery.names',
   group: 'celery',
-  title: 'names of workers',
+  title: 'worker names',
   needs: ['celery.ping'],
   run: async ({ needed, settings, profile }) =>
     judgeNames(needed('celery.ping') as Pong[], settings.worker.name, profile),
 };
 
-/** A Python worker on our queues would take tasks that were meant for Slurm. Pure. */
+/** A Python worker on the same queues would take tasks meant for Slurm. */
 export function judgeOthers(pongs: readonly Pong[], queues: readonly string[], name: string): Finding {
   const rivals = pongs.filter(
     (pong) => pong.node !== name && pong.queues.some((queue) => queues.includes(queue)),
   );
-  const [python, ours] = [
+  const [python, native] = [
     rivals.filter(({ report }) => !report.startsWith('dsa-slurm worker')),
     rivals.filter(({ report }) => report.startsWith('dsa-slurm worker')),
   ];
-  const findings = [ok(`nobody else of ${pongs.length} takes tasks from ${queues.join(', ')}`)];
+  const findings = [ok(`no other worker consumes ${queues.join(', ')}`)];
   if (rivals.length > 0) findings.length = 0;
   if (python.length > 0) {
     findings.push(
       warn(
-        `A Python worker takes tasks from the same queue: ${python.map(({ node }) => node).join(', ')}.`,
-        `Stop it where it was started, or remove the service "worker" from docker-compose.yml: docker compose stop worker`,
+        `A Python worker consumes the same queue: ${python.map(({ node }) => node).join(', ')}.`,
+        'docker compose stop worker   # and remove the service "worker" from docker-compose.yml, or stop it where it was started',
       ),
     );
   }
-  if (ours.length > 0) {
+  if (native.length > 0) {
     findings.push(
-      ok(`further workers of this program share the queue: ${ours.map(({ node }) => node).join(', ')}`),
+      ok(`other dsa-slurm workers share the queue: ${native.map(({ node }) => node).join(', ')}`),
     );
   }
   return combine(findings);
@@ -167,7 +167,7 @@ export function judgeOthers(pongs: readonly Pong[], queues: readonly string[], n
 export const otherConsumers: Check = {
   id: 'celery.other-consumers',
   group: 'celery',
-  title: 'other workers on our queues',
+  title: 'other workers on its queues',
   needs: ['celery.ping'],
   run: async ({ needed, settings }) =>
     judgeOthers(needed('celery.ping') as Pong[], settings.broker.queues, settings.worker.name),

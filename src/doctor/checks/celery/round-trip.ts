@@ -7,7 +7,7 @@ import type { Pong } from './ping.js';
 
 const waitMs = 15_000;
 
-/** What came back of the task: its status, null if nothing did. Pure. */
+/** @param status of the task's result; null if none arrived */
 export function judgeAnswer(
   status: string | null,
   { queue, ms, named }: { queue: string; ms: number; named: string },
@@ -15,24 +15,24 @@ export function judgeAnswer(
   if (status === 'SUCCESS') return ok(`a task in queue ${queue} was answered after ${ms} ms`);
   if (status === null) {
     return warn(
-      `No result of a task came back from queue ${queue} within ${waitMs / 1_000} s.`,
-      `dsa-slurm${named} console   # is the intake paused or full?`,
+      `A task in queue ${queue} had no result within ${waitMs / 1_000} s.`,
+      `dsa-slurm${named} console   # is the worker paused or full?`,
     );
   }
   return warn(
-    `A task in queue ${queue} was answered after ${ms} ms with ${status}: somebody else took it, or a worker of an older version.`,
+    `A task in queue ${queue} returned ${status} after ${ms} ms: another or an older worker took it.`,
     `dsa-slurm${named} doctor --only celery.other-consumers -v`,
   );
 }
 
 /**
- * Publishes a task that our worker answers before it becomes a run, and waits for its result. That is the whole way of
- * a task through RabbitMQ, and nothing stays of it.
+ * Publishes a task that the worker answers without creating a run, and waits for its result. It tests the whole path through
+ * RabbitMQ and leaves nothing behind.
  */
 export const roundTrip: Check = {
   id: 'celery.round-trip',
   group: 'celery',
-  title: 'a task goes to the worker and its result comes back',
+  title: 'task round trip to the worker',
   deep: true,
   needs: ['celery.ping', 'rabbitmq.queues'],
   timeoutMs: waitMs + 5_000,
@@ -40,7 +40,7 @@ export const roundTrip: Check = {
     const named = profile === 'default' ? '' : ` --profile ${profile}`;
     const isThere = (needed('celery.ping') as Pong[]).some(({ node }) => node === settings.worker.name);
     // without a worker the task would stay in the queue
-    if (!isThere) return warn('No worker of ours is there to take a task.', `dsa-slurm${named} worker`);
+    if (!isThere) return warn('This worker is not running, so no task was sent.', `dsa-slurm${named} worker`);
     const queue = settings.broker.queues[0] ?? 'celery';
     return withBroker({ ...settings.broker, signal, clock }, async (connection) => {
       const channel = await connection.createChannel();
@@ -68,7 +68,7 @@ export const roundTrip: Check = {
           contentEncoding: 'utf-8',
           correlationId: id,
           replyTo: reply.queue,
-          // nobody shall find it in the queue later
+          // it must not stay in the queue
           expiration: String(waitMs),
           headers: {
             lang: 'py',

@@ -10,10 +10,10 @@ import { readEnv } from '../../site-files/env-file.js';
 import { readSiteFile } from '../../site-files/read-site-file.js';
 import { readRunScript } from '../../site-files/run-script.js';
 
-/** What a file of a deployment says about something that is a setting here. */
+/** A value in a deployment file that corresponds to a setting. */
 export interface Statement {
   file: string;
-  /** As the file calls it. */
+  /** Name in the file. */
   name: string;
   key:
     | 'dirs.tmp'
@@ -41,33 +41,33 @@ const names: Readonly<Record<string, Statement['key']>> = {
 function statements(file: string, values: ReadonlyMap<string, string>): Statement[] {
   return [...values].flatMap(([name, value]) => {
     const key = Object.hasOwn(names, name) ? names[name] : undefined;
-    // expansions that only a shell can evaluate cannot be compared
+    // values that need a shell cannot be compared
     return key === undefined || /[$`]/.test(value) ? [] : [{ file, name, key, value }];
   });
 }
 
-/** Compares what files say with the settings. Broker addresses are never shown, and hosts may differ in and outside of containers. Pure. */
+/** Compares files with the settings. Broker addresses are never shown, and their hosts may differ inside and outside of containers. */
 function judgeStatements(all: readonly Statement[], settings: Settings, profile: string): Finding {
-  if (all.length === 0) return ok('the files say nothing that is a setting here');
+  if (all.length === 0) return ok('the files contain no value of a setting');
   return combine(
     all.map(({ file, name, key, value }) => {
       const same =
-        key === 'broker.url' ? sameBroker(value, settings.broker.url) : value === ourValue(settings, key);
+        key === 'broker.url' ? sameBroker(value, settings.broker.url) : value === valueOf(settings, key);
       if (same) return ok(`${file}: ${name} agrees with ${key}`);
-      const shown = key === 'broker.url' ? 'another user, password or virtual host' : `"${value}"`;
+      const shown = key === 'broker.url' ? 'a different user, password or virtual host' : `"${value}"`;
       const fix = configSet(profile, key, key === 'broker.url' ? '-' : value);
-      return warn(`${file}: ${name} is ${shown}, ${key} is not.`, `${fix}   # or correct ${quoted(file)}`);
+      return warn(`${file}: ${name} is ${shown}, unlike ${key}.`, `${fix}   # or correct ${quoted(file)}`);
     }),
   );
 }
 
-function ourValue(settings: Settings, key: Statement['key']): string | null {
+function valueOf(settings: Settings, key: Statement['key']): string | null {
   const [group = '', member = ''] = key.split('.');
   const value = (settings as Record<string, Record<string, unknown>>)[group]?.[member];
   return typeof value === 'string' ? value : null;
 }
 
-/** The host may differ: `rabbitmq` inside the containers is `localhost` outside. */
+/** The host may differ: `rabbitmq` inside containers is `localhost` outside. */
 function sameBroker(theirs: string, ours: string): boolean {
   try {
     const [a, b] = [readBrokerUrl(theirs), readBrokerUrl(ours)];
@@ -80,10 +80,10 @@ function sameBroker(theirs: string, ours: string): boolean {
 export const deployment: Check = {
   id: 'configuration.deployment',
   group: 'configuration',
-  title: 'agreement with the files of the deployment',
+  title: 'agreement with deployment files',
   async run({ siteDirectory, settings, profile }) {
     if (siteDirectory === null)
-      return skip('no directory with run.sh or docker-compose.yml is named (--site)');
+      return skip('no directory with run.sh or docker-compose.yml was given (--site)');
     const found: Statement[] = [];
     const unreadable: Finding[] = [];
     const env = readEnv((await readSiteFile(join(siteDirectory, '.env'))) ?? '');
@@ -102,7 +102,7 @@ export const deployment: Check = {
   },
 };
 
-/** How to read a file of a deployment, by its name: variables, or null if it is invalid. Nothing is executed. */
+/** Parser for a deployment file, by its name: returns variables, or null if invalid. Executes nothing. */
 function reader(
   file: string,
   directory: string,
@@ -121,7 +121,7 @@ function reader(
   if (/^worker\.(dist|local)\.cfg$/.test(file)) {
     return (text) => {
       const broker = readIni(text).get('celery.broker');
-      // a reference such as %(RABBITMQ_USER)s has a value that is set elsewhere
+      // a reference such as %(RABBITMQ_USER)s is set elsewhere
       return new Map(broker === undefined || broker.includes('%(') ? [] : [['GIRDER_WORKER_BROKER', broker]]);
     };
   }

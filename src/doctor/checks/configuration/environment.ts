@@ -4,10 +4,10 @@ import { basename, dirname } from 'node:path';
 import type { Check, ConfigurationFacts, Finding } from '../../check.js';
 import { combine, ok, skip, warn } from '../../check-result.js';
 
-/** Docker's own options for every container (contract, section j); Apptainer has others. */
+/** Docker options for every container; Apptainer's differ. */
 const dockerOptions = 'GIRDER_WORKER_DOCKER_RUN_OPTIONS';
 
-/** Values of the environment that go before those of the profile. Values are compared, never shown. Pure. */
+/** Reports environment variables that override the profile. Values are never shown. */
 export function judgeEnvironment(
   origins: ConfigurationFacts['origins'],
   inProfile: ReadonlySet<string>,
@@ -19,23 +19,22 @@ export function judgeEnvironment(
     if (origin?.source !== 'environment' || origin.name === undefined) continue;
     findings.push(
       inProfile.has(key)
-        ? warn(`${origin.name} in the environment goes before ${key} of the profile.`, `unset ${origin.name}`)
+        ? warn(`${origin.name} in the environment overrides ${key} of the profile.`, `unset ${origin.name}`)
         : ok(`${key} comes from ${origin.name} in the environment`),
     );
   }
   const ignored = Object.keys(env)
     .filter((name) => /^(SBATCH|SQUEUE|SACCT|SINFO|SALLOC)_/.test(name))
     .toSorted();
-  if (ignored.length > 0)
-    findings.push(ok(`set, and kept away from Slurm's commands: ${ignored.join(', ')}`));
+  if (ignored.length > 0) findings.push(ok(`not passed to Slurm's commands: ${ignored.join(', ')}`));
   if (env[dockerOptions])
     findings.push(
       warn(
-        `${dockerOptions} is set for a Python worker, and has no effect here.`,
+        `${dockerOptions} applies to Python workers only and has no effect here.`,
         `Set apptainer.options instead, and unset ${dockerOptions}.`,
       ),
     );
-  if (findings.length === 0) return ok('nothing in the environment changes a setting');
+  if (findings.length === 0) return ok('no environment variable changes a setting');
   return combine(findings);
 }
 
@@ -44,8 +43,8 @@ export const environment: Check = {
   group: 'configuration',
   title: 'environment that overrides the profile',
   async run({ configuration, env, profile }) {
-    if (configuration === null) return skip('there is no profile yet');
-    if (basename(configuration.path) !== `${profile}.json`) return skip('the profile is kept elsewhere');
+    if (configuration === null) return skip('no profile yet');
+    if (basename(configuration.path) !== `${profile}.json`) return skip('the profile is stored elsewhere');
     const file = readProfile(dirname(configuration.path), profile);
     return judgeEnvironment(configuration.origins, new Set(file.values.keys()), env);
   },

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Check } from '../../check.js';
 import { combine, ok, quoted, warn } from '../../check-result.js';
 
-/** Files that hold secrets and can be read by others. */
+/** Files that other users can read. */
 async function openFiles(paths: readonly string[]): Promise<{ path: string; mode: number }[]> {
   const found = await Promise.all(
     paths.map(async (path) => {
@@ -17,17 +17,17 @@ async function openFiles(paths: readonly string[]): Promise<{ path: string; mode
   return found.flat();
 }
 
-/** Files of a directory and of those in it; none where there is none. */
+/** Files below a directory; empty if it does not exist. */
 async function filesIn(directory: string): Promise<string[]> {
   const entries = await readdir(directory, { withFileTypes: true, recursive: true }).catch(() => []);
   return entries
     .filter((entry) => entry.isFile())
-    .slice(0, mostFiles)
+    .slice(0, maxFiles)
     .map(({ parentPath, name }) => join(parentPath, name));
 }
 
-/** Kept messages may be many. */
-const mostFiles = 5_000;
+/** The state directory may have many stored messages. */
+const maxFiles = 5_000;
 
 export const modes: Check = {
   id: 'configuration.modes',
@@ -42,9 +42,9 @@ export const modes: Check = {
     const readable = await openFiles(paths);
     return {
       ...combine([
-        ok('only this user reads the profile, the state directory and the log'),
+        ok('profile, state directory and log are private'),
         ...readable.map(({ path, mode }) =>
-          warn(`Other users may read ${path} (mode ${mode.toString(8)}).`, `chmod 600 ${quoted(path)}`),
+          warn(`Other users can read ${path} (mode ${mode.toString(8)}).`, `chmod 600 ${quoted(path)}`),
         ),
       ]),
       fact: readable.map(({ path }) => path),
@@ -57,7 +57,7 @@ export const modes: Check = {
     })),
 };
 
-/** Through a handle, and not through a link: what was looked at is what is changed. */
+/** Uses a handle and O_NOFOLLOW, so that a link cannot redirect the change. */
 async function closeFile(path: string): Promise<void> {
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
   try {

@@ -7,15 +7,15 @@ export const valid: Check = {
   group: 'configuration',
   title: 'settings',
   async run({ configuration, profile }) {
-    if (configuration === null) return skip('there is no profile yet');
+    if (configuration === null) return skip('no profile yet');
     const { path, problems, warnings } = configuration;
     const named = profile === 'default' ? '' : ` --profile ${profile}`;
     return combine([
       ok(`${path}${existsSync(path) ? '' : ' (not written yet)'}`),
       ...problems.map(({ message, source, fix }) =>
-        fail(`${message} (${source}; the default is looked at instead)`, fix),
+        fail(`${message} (${source}; the checks use the default)`, fix),
       ),
-      // whoever may read the file is looked at by configuration.modes
+      // file modes are checked by configuration.modes
       ...warnings
         .filter((warning) => !warning.startsWith('Other users may read'))
         .map((warning) => warn(warning, `dsa-slurm${named} config show`)),

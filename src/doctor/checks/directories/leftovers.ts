@@ -6,25 +6,25 @@ import type { Check } from '../../check.js';
 import { count, ok, quoted, warn } from '../../check-result.js';
 import type { JournalFacts } from '../worker/journal.js';
 
-/** The last of a run's own work on its files is over by then. */
+/** Time after the end of a run during which its files may still be in use. */
 const settledMs = 10 * 60_000;
 const prefix = 'dsa-slurm-';
 
-/** Directories below `tmp` that are named as the worker names them. */
+/** Directories below `tmp` with the worker's naming scheme. */
 export interface Leftovers {
-  /** Of runs that the journal knows to be finished: safe to remove. */
+  /** Of finished runs: safe to remove. */
   finished: string[];
-  /** Of runs that this journal does not know: another profile's, or very old ones. Never removed by us. */
-  strange: string[];
+  /** Of runs that are not in this journal: of another profile, or very old. Never removed. */
+  unknown: string[];
 }
 
-/** Looks for directories that finished runs have left behind. Files of failed runs stay if the operator wants so. */
+/** Finds directories left behind by finished runs, except failed ones with `worker.keepFiles`. */
 export async function findLeftovers(
   { tmp, keepFiles, now }: { tmp: string; keepFiles: boolean; now: number },
   runs: readonly Pick<Run, 'id' | 'stage' | 'outcome' | 'finishedAt'>[],
 ): Promise<Leftovers> {
   const byName = new Map(runs.map((run) => [runDirectoryName(run.id), run]));
-  const left: Leftovers = { finished: [], strange: [] };
+  const left: Leftovers = { finished: [], unknown: [] };
   for (const name of (await readdir(tmp)).toSorted()) {
     if (!name.startsWith(prefix)) continue;
     const path = join(tmp, name);
@@ -32,7 +32,7 @@ export async function findLeftovers(
     if (found === null || !found.isDirectory() || found.uid !== process.getuid?.()) continue;
     const run = byName.get(name);
     if (run === undefined) {
-      if (now - found.mtimeMs > 24 * 60 * 60_000) left.strange.push(path);
+      if (now - found.mtimeMs > 24 * 60 * 60_000) left.unknown.push(path);
     } else if (run.stage === 'finished' && now - (run.finishedAt ?? now) > settledMs) {
       if (!(keepFiles && run.outcome === 'failed')) left.finished.push(path);
     }
@@ -49,18 +49,18 @@ export const leftovers: Check = {
     const { runs } = needed('worker.journal') as JournalFacts;
     const { tmp } = settings.dirs;
     const left = await findLeftovers({ tmp, keepFiles: settings.worker.keepFiles, now: clock.now() }, runs);
-    const strange =
-      left.strange.length === 0
+    const unknown =
+      left.unknown.length === 0
         ? []
         : [
-            `${count(left.strange.length, 'old directory', 'old directories')} of runs that this journal does not know; look yourself: ls -ld ${tmp}/${prefix}*`,
+            `${count(left.unknown.length, 'old directory', 'old directories')} of runs that are not in this journal; see: ls -ld ${tmp}/${prefix}*`,
           ];
     if (left.finished.length === 0)
-      return { ...ok([`none of this profile in ${tmp}`, ...strange]), fact: left };
+      return { ...ok([`none of this profile in ${tmp}`, ...unknown]), fact: left };
     const named = profile === 'default' ? '' : ` --profile ${profile}`;
     const shown = `${left.finished.slice(0, 3).join(', ')}${left.finished.length > 3 ? ', …' : ''}`;
     const finding = warn(
-      [`${count(left.finished.length, 'directory', 'directories')} of finished runs: ${shown}`, ...strange],
+      [`${count(left.finished.length, 'directory', 'directories')} of finished runs: ${shown}`, ...unknown],
       `dsa-slurm${named} doctor --fix --only directories.leftovers`,
     );
     return { ...finding, fact: left };

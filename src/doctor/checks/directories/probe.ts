@@ -4,11 +4,11 @@ import type { Check } from '../../check.js';
 import { combine, skip } from '../../check-result.js';
 import { judgeProbe } from '../../probe/judge-probe.js';
 
-/** A real job on each partition writes and reads in each shared directory. */
+/** A job on each partition reads and writes in each shared directory. */
 export const probe: Check = {
   id: 'directories.probe',
   group: 'directories',
-  title: 'seen from compute nodes',
+  title: 'access from compute nodes',
   deep: true,
   needs: ['slurm.partitions', 'directories.tmp', 'directories.logs'],
   timeoutMs: 5 * 60_000,
@@ -21,7 +21,7 @@ export const probe: Check = {
       ...new Set([...(partition ?? standard?.name ?? '').split(','), ...(gpuPartition ?? '').split(',')]),
     ];
     const partitions = names.filter((name) => name !== '');
-    if (partitions.length === 0) return skip('there is no partition to try');
+    if (partitions.length === 0) return skip('there is no partition to test');
     const directories = settingsDirectories(settings);
     const findings = await Promise.all(
       partitions.map(async (name) =>
@@ -36,7 +36,7 @@ export const probe: Check = {
             clock,
             onWaiting: ({ jobId, partition, reason, waitedMs }) =>
               onWaiting?.(
-                `job ${jobId} in partition ${partition} for ${Math.round(waitedMs / 1_000)} s: ${reason}`,
+                `job ${jobId} in partition ${partition}, ${Math.round(waitedMs / 1_000)} s so far: ${reason}`,
               ),
           }),
           settings.dirs.images,

@@ -5,22 +5,22 @@ import type { Check, CheckContext, Finding } from '../../check.js';
 import { freeSpace, lookUpFileSystem, type FileSystem } from '../../file-system.js';
 import { bytes, combine, configSet, fail, ok, quoted, warn } from '../../check-result.js';
 
-/** What is asked of one of the directories of runs, which login and compute nodes share where Slurm runs the jobs. */
-export interface Wanted {
+/** Requirements of a directory of runs. With Slurm, login and compute nodes share it. */
+export interface Requirements {
   key: 'dirs.tmp' | 'dirs.logs' | 'dirs.images';
   title: string;
-  /** The Python worker's name of it. */
+  /** Its name in the Python worker. */
   legacyName: string;
-  /** Other users write here (Girder pulls images), so reading is enough. */
+  /** Reading is enough: other users write here (Girder pulls images). */
   readOnly?: true;
-  /** Below the first it warns, below the second it fails. */
+  /** Thresholds for the free space, in bytes. */
   room: { warn: number; fail: number };
 }
 
 const GB = 1e9;
 const MB = 1e6;
 
-/** What stat, statfs and the mount table say of a directory. */
+/** Facts from stat, statfs and the mount table. */
 export interface DirectoryFacts {
   mode: number;
   writable: boolean;
@@ -29,21 +29,21 @@ export interface DirectoryFacts {
   fileSystem: FileSystem | null;
 }
 
-/** What of a check's context a directory is judged by. */
+/** The parts of a check's context that matter for directories. */
 type DirectoryContext = Pick<CheckContext, 'profile' | 'deep'> & {
   settings: { worker: Pick<CheckContext['settings']['worker'], 'executor'> };
 };
 
-/** A directory to name in a fix. */
+/** An example path for a fix. */
 function example({ settings }: DirectoryContext, name: string): string {
   return settings.worker.executor === 'local' ? `/var/lib/dsa/${name}` : `/shared/${name}`;
 }
 
-/** Judges a directory that exists. Pure. */
+/** Judges an existing directory. */
 export function judgeDirectory(
   path: string,
   facts: DirectoryFacts,
-  wanted: Wanted,
+  wanted: Requirements,
   context: DirectoryContext,
 ): Finding {
   const { profile, deep, settings } = context;
@@ -58,20 +58,20 @@ export function judgeDirectory(
   ];
   const may = facts.readable && (readOnly === true || facts.writable);
   if (!may) {
-    const what = facts.readable ? 'written to' : 'read';
+    const what = facts.readable ? 'write to' : 'read';
     findings.push(
       fail(
-        `${path} cannot be ${what} by this user.`,
+        `This user cannot ${what} ${path}.`,
         `chmod u+rwx ${quoted(path)}   # or choose another: ${configSet(profile, key, example(context, 'directory'))}`,
       ),
     );
   }
   if ((mode & 0o002) !== 0) {
     const isSafe = (mode & 0o1000) !== 0 && key !== 'dirs.images';
-    const what = isSafe && key === 'dirs.logs' ? '; the worker uses a directory of its own in it' : '';
+    const what = isSafe && key === 'dirs.logs' ? '; the worker uses its own subdirectory' : '';
     findings.push(
       warn(
-        `Every user of this machine may write to ${path}${what}.`,
+        `All users can write to ${path}${what}.`,
         isSafe
           ? configSet(profile, key, example(context, key.slice('dirs.'.length)))
           : `chmod o-w ${quoted(path)}`,
@@ -84,13 +84,13 @@ export function judgeDirectory(
   }
   if (space.inodes !== null && space.inodes < 10_000) {
     const judge = space.inodes < 100 ? fail : warn;
-    findings.push(judge(`Only ${space.inodes} more files fit into ${path}.`, `df -i ${quoted(path)}`));
+    findings.push(judge(`Only ${space.inodes} inodes are free in ${path}.`, `df -i ${quoted(path)}`));
   }
-  // a deep run sees for itself
+  // with --deep, directories.probe tests it
   if (fileSystem?.reach === 'local' && !deep && settings.worker.executor === 'slurm') {
     findings.push(
       warn(
-        `${path} lies on this machine's own ${fileSystem.type} (${fileSystem.mountPoint}), which compute nodes see only if it is exported to them.`,
+        `${path} is on a local file system (${fileSystem.type}, ${fileSystem.mountPoint}): compute nodes see it only if it is exported to them.`,
         `dsa-slurm${profile === 'default' ? '' : ` --profile ${profile}`} doctor --deep --only directories.probe`,
       ),
     );
@@ -98,26 +98,30 @@ export function judgeDirectory(
   return combine(findings);
 }
 
-/** Characters that Apptainer's binds, Slurm's file name patterns or a batch script would take for something else. */
-export function judgePath(path: string, { key }: Pick<Wanted, 'key'>, context: DirectoryContext): Finding[] {
+/** Finds characters that are special in Apptainer's binds, Slurm's file name patterns or batch scripts. */
+export function judgePath(
+  path: string,
+  { key }: Pick<Requirements, 'key'>,
+  context: DirectoryContext,
+): Finding[] {
   const wrong = [...new Set(path.match(/[,:"'\\%;\p{Cc}]/gu) ?? [])].map((letter) => JSON.stringify(letter));
   const fix = configSet(context.profile, key, example(context, 'directory'));
   if (wrong.length > 0) {
     return [
       fail(
-        `The path ${JSON.stringify(path)} holds ${wrong.join(' and ')}, which breaks binds of containers.`,
+        `The path ${JSON.stringify(path)} contains ${wrong.join(' and ')}, which breaks container binds.`,
         fix,
       ),
     ];
   }
   if (/\s/.test(path))
-    return [warn(`The path "${path}" holds a blank, which not every analysis can stand.`, fix)];
+    return [warn(`The path "${path}" contains a space, which some analyses do not support.`, fix)];
   return [ok(path)];
 }
 
 async function gather(path: string): Promise<DirectoryFacts | Finding> {
   const found = await stat(path);
-  if (!found.isDirectory()) return fail(`${path} is no directory.`, `ls -ld ${quoted(path)}`);
+  if (!found.isDirectory()) return fail(`${path} is not a directory.`, `ls -ld ${quoted(path)}`);
   const may = async (mode: number) =>
     access(path, mode).then(
       () => true,
@@ -132,9 +136,9 @@ async function gather(path: string): Promise<DirectoryFacts | Finding> {
   };
 }
 
-async function look(
+async function examine(
   path: string | null,
-  wanted: Wanted,
+  wanted: Requirements,
   context: CheckContext,
 ): Promise<Finding & { fact?: unknown }> {
   const { profile } = context;
@@ -151,25 +155,25 @@ async function look(
     const code = systemCode(thrown);
     if (code === 'ENOENT') {
       const wrongPath = judgePath(path, wanted, context).filter(({ status }) => status !== 'ok');
-      // a path that cannot be used is not to be made
+      // do not suggest creating an unusable path
       if (wrongPath.length > 0) return combine(wrongPath);
       return {
         ...fail(`${path} does not exist.`, `mkdir -p -m 0770 ${quoted(path)}`),
         fact: { missing: path },
       };
     }
-    return fail(`${path} cannot be looked at (${code ?? 'unknown reason'}).`, `ls -ld ${quoted(path)}`);
+    return fail(`${path} cannot be examined (${code ?? 'unknown error'}).`, `ls -ld ${quoted(path)}`);
   }
 }
 
-function directoryCheck(id: string, wanted: Wanted): Check {
+function directoryCheck(id: string, wanted: Requirements): Check {
   return {
     id,
     group: 'directories',
     title: wanted.title,
     run: async (context) => {
       const name = wanted.key.slice('dirs.'.length) as 'tmp' | 'logs' | 'images';
-      return look(context.settings.dirs[name], wanted, context);
+      return examine(context.settings.dirs[name], wanted, context);
     },
     repairs(_context, fact) {
       const path = (fact as { missing?: string } | undefined)?.missing;
@@ -184,26 +188,26 @@ function directoryCheck(id: string, wanted: Wanted): Check {
   };
 }
 
-const tmpWanted: Wanted = {
+const tmpRequirements: Requirements = {
   key: 'dirs.tmp',
   title: 'directory for inputs and temporary volumes',
   legacyName: 'TMP',
   room: { warn: 20 * GB, fail: 200 * MB },
 };
-const logsWanted: Wanted = {
+const logsRequirements: Requirements = {
   key: 'dirs.logs',
-  title: 'directory for the logs of jobs',
+  title: 'directory for job logs',
   legacyName: 'LOGS',
   room: { warn: GB, fail: 20 * MB },
 };
-const imagesWanted: Wanted = {
+const imagesRequirements: Requirements = {
   key: 'dirs.images',
-  title: 'directory of images',
+  title: 'image directory',
   legacyName: 'SIF_IMAGE_PATH',
   readOnly: true,
   room: { warn: 5 * GB, fail: 0 },
 };
 
-export const tmpDirectory = directoryCheck('directories.tmp', tmpWanted);
-export const logsDirectory = directoryCheck('directories.logs', logsWanted);
-export const imagesDirectory = directoryCheck('directories.images', imagesWanted);
+export const tmpDirectory = directoryCheck('directories.tmp', tmpRequirements);
+export const logsDirectory = directoryCheck('directories.logs', logsRequirements);
+export const imagesDirectory = directoryCheck('directories.images', imagesRequirements);

@@ -5,7 +5,7 @@ import type { Check } from '../../check.js';
 import { lookUpFileSystem } from '../../file-system.js';
 import { combine, ok, quoted, warn } from '../../check-result.js';
 
-/** The batch script that every job is submitted with. sbatch copies it, so compute nodes need not see it. */
+/** The batch script of all jobs. sbatch copies it, so compute nodes do not need access to it. */
 export const submitScript: Check = {
   id: 'directories.submit-script',
   group: 'directories',
@@ -18,7 +18,7 @@ export const submitScript: Check = {
     if ((mode & 0o022) !== 0) {
       findings.push(
         warn(
-          `Other users may change ${script.path}, and every job runs it.`,
+          `Other users can change ${script.path}, which every job runs.`,
           `chmod go-w ${quoted(script.path)}`,
         ),
       );
@@ -27,7 +27,7 @@ export const submitScript: Check = {
     if (!script.takesArgumentsFile) {
       findings.push(
         warn(
-          `${script.path} is not one of this program: tokens of tasks that mount files through Girder stand on the command line of jobs.`,
+          `${script.path} is not from dsa-slurm: tokens of tasks that mount files through Girder appear on the command line of jobs.`,
           `dsa-slurm${named} config set slurm.submitScript --default`,
         ),
       );
@@ -36,8 +36,8 @@ export const submitScript: Check = {
       if (lacksCode(await readFile(script.path, 'utf8'), await readFile(shipped, 'utf8'))) {
         findings.push(
           warn(
-            `${script.path} lacks lines of the batch script of this release: it comes from another release, or was changed.`,
-            `diff ${quoted(script.path)} ${quoted(shipped)}   # then dsa-slurm${named} init writes it again, or: dsa-slurm${named} config set slurm.submitScript --default`,
+            `${script.path} lacks lines of this release's batch script: it is from another release, or was changed.`,
+            `diff ${quoted(script.path)} ${quoted(shipped)}   # update it with dsa-slurm${named} init, or: dsa-slurm${named} config set slurm.submitScript --default`,
           ),
         );
       }
@@ -46,7 +46,7 @@ export const submitScript: Check = {
   },
 };
 
-/** Whether a batch script lacks code of another one. Comments, options of sbatch among them, and lines of its own do not count. */
+/** Whether a batch script lacks code of another one. Comments, including #SBATCH options, and additional lines are ignored. */
 function lacksCode(text: string, other: string): boolean {
   const own = new Set(codeLines(text));
   return codeLines(other).some((line) => !own.has(line));

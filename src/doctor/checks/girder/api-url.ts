@@ -6,11 +6,11 @@ import { fail, ok, skip, warn } from '../../check-result.js';
 import { withGirder } from '../../clients/girder.js';
 import type { SettingsFacts } from './settings.js';
 
-/** The address that tasks carry, as this worker would use it. */
+/** Girder's address in tasks, as this worker would use it. */
 export const apiUrl: Check = {
   id: 'girder.api-url',
   group: 'girder',
-  title: 'the address that tasks carry',
+  title: "Girder's address in tasks",
   needs: ['girder.settings'],
   async run(context) {
     const { settings, needed, signal } = context;
@@ -20,7 +20,7 @@ export const apiUrl: Check = {
     const own = settings.girder.apiUrl;
     const used = own ?? mapApiUrl(published, settings.girder.apiUrlMap);
     const isReplaced = own !== null && own !== published;
-    const replaced = `this worker uses ${own ?? ''} in its place (girder.apiUrl)`;
+    const replaced = `this worker uses ${own ?? ''} instead (girder.apiUrl)`;
     try {
       await withGirder(context, { apiUrl: isReplaced ? published : used, token: null }, async (client) =>
         client.json(z.object({ release: z.string() }), {
@@ -31,18 +31,18 @@ export const apiUrl: Check = {
         }),
       );
       return ok(
-        isReplaced ? `tasks carry ${published}; ${replaced}` : `${published} reaches Girder from here`,
+        isReplaced ? `tasks have ${published}; ${replaced}` : `${published} reaches Girder from here`,
       );
     } catch (thrown) {
       if (!(thrown instanceof GirderError)) throw thrown;
       if (isReplaced) {
         return warn(
-          `Tasks carry ${published}, which does not reach Girder from here; ${replaced}. Other workers and Girder’s own pages use what tasks carry.`,
-          'Set worker.api_url in Girder to an address that holds inside and outside of its container.',
+          `Tasks have the address ${published}, which does not work from this host; ${replaced}. Other workers and Girder's web pages use that address.`,
+          "Set worker.api_url in Girder to an address that works inside and outside of Girder's container.",
         );
       }
       return fail(
-        `Tasks carry ${published}, which does not reach Girder from here: ${thrown.message}`,
+        `Tasks have the address ${published}, which does not work from this host: ${thrown.message}`,
         `dsa-slurm config set girder.apiUrlMap ${published.replace(/\/api\/v1$/, '')}=http://localhost:8080`,
       );
     }

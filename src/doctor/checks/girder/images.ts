@@ -5,7 +5,7 @@ import { combine, count, ok, quoted, skip, warn } from '../../check-result.js';
 import { withGirder } from '../../clients/girder.js';
 import type { GirderAdmin } from './token.js';
 
-/** Images that Girder offers against the files that are there. Pure. */
+/** Compares the images that Girder offers with the image files. */
 export function judgeImages(
   offered: readonly string[],
   files: readonly string[],
@@ -24,17 +24,17 @@ export function judgeImages(
   return combine([
     offered.length === 0
       ? warn(
-          'Girder offers no image.',
+          'Girder offers no images.',
           major === 5
-            ? "Add one on Girder's admin page, under Slicer CLI Web: this worker then pulls it."
-            : `Pull one into ${directory} (${pull} <image>), and add it on Girder's admin page, under Slicer CLI Web.`,
+            ? "Add one on Girder's admin page, under Slicer CLI Web; this worker then pulls it."
+            : `${pull} <image>   # into ${directory}; then add it on Girder's admin page, under Slicer CLI Web`,
         )
       : ok([
-          `Girder offers ${count(offered.length, 'image')}, ${offered.length - missing.length} of them are here`,
+          `Girder offers ${count(offered.length, 'image')}, of which ${offered.length - missing.length} exist here`,
           ...wanted.flatMap(([image, file]) => (files.includes(file) ? [`${file} is ${image}`] : [])),
         ]),
     ...missing.map(([image, file]) =>
-      warn(`${image} is offered by Girder, and there is no ${file}.`, `${pull} ${quoted(image)}`),
+      warn(`Girder offers ${image}, but ${file} is missing.`, `${pull} ${quoted(image)}`),
     ),
     ...(orphans.length === 0
       ? []

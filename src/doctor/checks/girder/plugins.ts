@@ -5,7 +5,7 @@ import { combine, fail, ok, skip } from '../../check-result.js';
 import { withGirder } from '../../clients/girder.js';
 import type { GirderAdmin } from './token.js';
 
-/** A route that only the plugin has. */
+/** A route of each plugin. */
 const routes = [
   ['jobs', 'job/typeandstatus'],
   ['slicer_cli_web', 'slicer_cli_web/cli'],
@@ -34,12 +34,12 @@ async function ask(name: string, path: string, admin: GirderAdmin, context: Chec
         signal: context.signal,
       }),
     );
-    return ok(`${name} is there`);
+    return ok(`${name} is installed`);
   } catch (thrown) {
     if (!(thrown instanceof GirderError) || !/matching route/i.test(thrown.girderMessage ?? '')) throw thrown;
     const install = name === 'jobs' ? 'girder-jobs' : 'girder-slicer-cli-web[girder]';
     return fail(
-      `Girder has no plugin ${name}.`,
+      `Girder lacks the plugin ${name}.`,
       `pip install '${install}' && girder build   # in Girder's environment, then restart it`,
     );
   }

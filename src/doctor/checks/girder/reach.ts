@@ -6,11 +6,11 @@ import type { Check } from '../../check.js';
 import { configSet, fail, ok, skip } from '../../check-result.js';
 import { withGirder } from '../../clients/girder.js';
 
-/** Girder as it is reached from here. */
+/** Address and version of Girder. */
 export interface GirderFacts {
   apiUrl: string;
   major: number;
-  /** Seconds that its clock is ahead of ours; null where it does not tell. */
+  /** Seconds that its clock is ahead; null if it sends no date. */
   skew: number | null;
 }
 
@@ -19,18 +19,16 @@ const answer = z.object({ release: z.string() });
 export const reach: Check = {
   id: 'girder.reach',
   group: 'girder',
-  title: 'reachable, and its version',
+  title: 'connection and version',
   async run(context) {
     const { settings, profile, clock, signal } = context;
     const published = settings.girder.apiUrl === null ? await publishedAddress(settings.dirs.state) : null;
     const apiUrl =
       settings.girder.apiUrl ?? (published === null ? null : mapApiUrl(published, settings.girder.apiUrlMap));
     if (apiUrl === null) {
-      return skip(
-        'girder.apiUrl is not set: tasks tell the address, so nothing can be asked before one comes',
-      );
+      return skip('girder.apiUrl is not set: the address is known once a task has arrived');
     }
-    const source = published === null ? '' : ', as the last task said';
+    const source = published === null ? '' : ', from the last task';
     try {
       const { release, skew } = await withGirder(context, { apiUrl, token: null }, async (client) => {
         const asked = clock.now();
@@ -49,7 +47,7 @@ export const reach: Check = {
       const fact: GirderFacts = { apiUrl, major, skew };
       if (major !== 3 && major !== 5) {
         return {
-          ...fail(`Girder ${release} at ${apiUrl}: only 3 and 5 are known.`, 'Use Girder 3 or 5.'),
+          ...fail(`Girder ${release} at ${apiUrl} is not supported.`, 'Use Girder 3 or 5.'),
           fact,
         };
       }
@@ -59,20 +57,20 @@ export const reach: Check = {
       if (published !== null) {
         const origin = published.replace(/\/api\/v1$/, '');
         return fail(
-          `The last task said that Girder is at ${published}, and runs wait: ${thrown.message}`,
+          `The last task has Girder's address as ${published}, where it does not answer, so runs wait: ${thrown.message}`,
           configSet(profile, 'girder.apiUrlMap', `${origin}=http://localhost:8080`),
         );
       }
       const fix =
         thrown.kind === 'unreachable'
-          ? `curl -sS ${apiUrl}/system/version   # from this machine; is Girder up, and this its address?`
+          ? `curl -sS ${apiUrl}/system/version   # is Girder running, and is this its address?`
           : configSet(profile, 'girder.apiUrl', 'http://localhost:8080/api/v1');
       return fail(thrown.message, fix);
     }
   },
 };
 
-/** The address that the newest run in the journal came with; null where there is none. */
+/** Girder's address in the newest run of the journal; null if there is none. */
 async function publishedAddress(stateDirectory: string): Promise<string | null> {
   const { runs } = await readJournal(journalPath(stateDirectory));
   const pages = [...runs.values()].flatMap(({ acceptedAt, facts }) =>

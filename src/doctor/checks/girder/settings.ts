@@ -8,7 +8,7 @@ import { combine, fail, ok, skip, warn } from '../../check-result.js';
 import { withGirder } from '../../clients/girder.js';
 import type { GirderAdmin } from './token.js';
 
-/** The worker's settings as Girder has them (contract, section k). Girder 5 has broker and backend in its environment. */
+/** Girder's settings for the worker. Girder 5 has broker and backend in its environment. */
 export interface GirderSettings {
   'worker.broker'?: string | null | undefined;
   'worker.backend'?: string | null | undefined;
@@ -21,13 +21,13 @@ export const settingKeys = {
   5: ['worker.api_url', 'worker.direct_path'],
 } as const;
 
-/** A change that would make Girder agree. `value` may hold a password. */
+/** A change of Girder's settings. `value` may contain a password. */
 export interface SettingChange {
   key: keyof GirderSettings;
   value: string;
 }
 
-/** What differs between Girder's settings and what this worker needs, and the changes that would mend it. Pure. */
+/** Compares Girder's settings with this worker's needs, and lists the changes that would fix them. */
 export function judgeSettings(
   theirs: GirderSettings,
   ours: Pick<Settings, 'broker' | 'girder'>,
@@ -39,55 +39,57 @@ export function judgeSettings(
   const fix = `dsa-slurm${named} doctor --fix --only girder.settings`;
   if (major === 3) {
     const broker = judgeBroker(theirs['worker.broker'], ours.broker.url);
-    findings.push(broker === null ? ok('worker.broker agrees') : fail(`worker.broker: ${broker.why}`, fix));
+    findings.push(
+      broker === null ? ok('worker.broker matches broker.url') : fail(`worker.broker: ${broker.why}`, fix),
+    );
     if (broker !== null) changes.push({ key: 'worker.broker', value: broker.value });
     const backend = theirs['worker.backend'] ?? '';
-    if (backend.startsWith('rpc:')) findings.push(ok('worker.backend goes through the broker'));
+    if (backend.startsWith('rpc:')) findings.push(ok('worker.backend uses the broker'));
     else {
       const value = (changes[0]?.value ?? theirs['worker.broker'] ?? ours.broker.url).replace(
         /^amqps?:/,
         'rpc:',
       );
-      findings.push(warn('worker.backend is no rpc:// address: results will not be read.', fix));
+      findings.push(warn('worker.backend is not an rpc:// address: Girder will not read results.', fix));
       changes.push({ key: 'worker.backend', value });
     }
   } else {
-    findings.push(ok('Girder 5 has its broker in GIRDER_WORKER_BROKER, which cannot be seen from here'));
+    findings.push(ok('Girder 5 has its broker in GIRDER_WORKER_BROKER, which cannot be checked from here'));
   }
   const apiUrl = theirs['worker.api_url'] ?? '';
   if (apiUrl === '') {
-    findings.push(warn('worker.api_url is not set: tasks carry whatever address a user’s browser had.', fix));
+    findings.push(warn("worker.api_url is not set: tasks have the address of the user's browser.", fix));
     if (ours.girder.apiUrl !== null) changes.push({ key: 'worker.api_url', value: ours.girder.apiUrl });
   } else findings.push(ok(`worker.api_url is ${apiUrl}`));
   if (ours.girder.directPaths && theirs['worker.direct_path'] !== true) {
-    findings.push(warn('girder.directPaths is on here, and worker.direct_path is off in Girder.', fix));
+    findings.push(warn('girder.directPaths is on, but worker.direct_path is off in Girder.', fix));
     changes.push({ key: 'worker.direct_path', value: 'true' });
   }
   return { finding: combine(findings), changes };
 }
 
-/** User, password and virtual host must be the same; the host is another one inside and outside of containers. */
+/** User, password and virtual host must match; the host may differ inside and outside of containers. */
 function judgeBroker(theirs: string | null | undefined, ours: string): { why: string; value: string } | null {
   const own = readBrokerUrl(ours);
   if (theirs === null || theirs === undefined || theirs === '') {
-    return { why: 'it is not set, so tasks go to guest@localhost.', value: ours };
+    return { why: 'it is not set, so Girder uses guest@localhost.', value: ours };
   }
   let read;
   try {
     read = readBrokerUrl(theirs);
   } catch {
-    return { why: 'it is no address of RabbitMQ.', value: ours };
+    return { why: 'it is not an AMQP URL.', value: ours };
   }
   const wrong = [
     ...(read.user === own.user ? [] : [`user "${read.user}" there, "${own.user}" here`]),
-    ...(read.connect.password === own.connect.password ? [] : ['another password']),
+    ...(read.connect.password === own.connect.password ? [] : ['a different password']),
     ...(read.virtualHost === own.virtualHost
       ? []
       : [`virtual host "${read.virtualHost}" there, "${own.virtualHost}" here`]),
   ];
   if (wrong.length === 0) return null;
   const url = new URL(ours);
-  // their host stays: it is how Girder reaches the broker
+  // keep the host: it is how Girder reaches the broker
   const value = `${url.protocol}//${url.username}:${url.password}@${new URL(theirs).host}${url.pathname}`;
   return { why: `${wrong.join('; ')}.`, value };
 }
@@ -99,7 +101,7 @@ const answer = z.object({
   'worker.direct_path': z.boolean().nullish(),
 });
 
-/** What the check hands on. */
+/** Facts for other checks and for `repairs`. */
 export interface SettingsFacts {
   theirs: GirderSettings;
   changes: SettingChange[];
@@ -113,7 +115,7 @@ export const settings: Check = {
   needs: ['girder.token'],
   async run(context) {
     const admin = context.needed('girder.token') as GirderAdmin;
-    if (!admin.isAdmin) return skip('the API key is not that of an administrator');
+    if (!admin.isAdmin) return skip('the API key does not belong to an administrator');
     const keys = settingKeys[admin.major === 5 ? 5 : 3];
     let theirs: GirderSettings;
     try {
@@ -128,8 +130,8 @@ export const settings: Check = {
       );
     } catch (thrown) {
       if (!(thrown instanceof GirderError)) throw thrown;
-      // its settings are a help for the doctor, no need of the worker
-      return warn(thrown.message, 'Is the plugin "worker" installed in Girder?');
+      // the worker itself does not need these settings
+      return warn(thrown.message, 'Check that the plugin "worker" is installed in Girder.');
     }
     const { finding, changes } = judgeSettings(theirs, context.settings, {
       major: admin.major,
@@ -147,7 +149,7 @@ export const settings: Check = {
   },
 };
 
-/** One setting through Girder's REST API. @throws GirderError */
+/** Changes a setting through Girder's REST API. @throws GirderError */
 export async function setSetting(
   context: Pick<CheckContext, 'settings' | 'clock'>,
   admin: Pick<GirderAdmin, 'apiUrl' | 'token'>,

@@ -8,15 +8,15 @@ import type { GirderFacts } from './reach.js';
 
 const userAnswer = z.nullable(z.object({ login: z.string(), admin: z.boolean().optional() }));
 
-/** An open door to Girder's settings. Never printed. */
+/** Access to Girder's settings. Never printed. */
 export interface GirderAdmin extends GirderFacts {
   token: string;
   isAdmin: boolean;
-  /** The key is good for some things only: what Girder answers to it says nothing of what is there. */
+  /** The key has a limited scope, so Girder's answers may be incomplete. */
   isLimited: boolean;
 }
 
-/** Turns the API key into a token of one day (contract, section k). */
+/** Exchanges the API key for a token of one day. */
 export const token: Check = {
   id: 'girder.token',
   group: 'girder',
@@ -27,9 +27,9 @@ export const token: Check = {
     const facts = needed('girder.reach') as GirderFacts;
     const { apiKey } = settings.girder;
     if (apiKey === null) {
-      return skip("girder.apiKey is not set: Girder's settings and images are not looked at");
+      return skip("girder.apiKey is not set, so Girder's settings and images are not checked");
     }
-    const fix = `${configSet(profile, 'girder.apiKey', '-')}   # Girder: My account, API keys`;
+    const fix = `${configSet(profile, 'girder.apiKey', '-')}   # create one in Girder: My account, API keys`;
     try {
       const login = await withGirder(context, { apiUrl: facts.apiUrl, token: null }, async (client) =>
         loginWithApiKey(client, { apiKey, days: 1, signal }),
@@ -43,7 +43,7 @@ export const token: Check = {
       if (isLimited) {
         return {
           ...warn(
-            `The API key has a limited scope: ${login.scope.join(', ')}. Girder's plugins, settings and images cannot be looked at with it.`,
+            `The API key has a limited scope: ${login.scope.join(', ')}. Girder's plugins, settings and images cannot be checked with it.`,
             fix,
           ),
           fact,
@@ -54,7 +54,7 @@ export const token: Check = {
       return { ...warn(`${evidence}. Only an administrator can read Girder's settings.`, fix), fact };
     } catch (thrown) {
       if (!(thrown instanceof GirderError)) throw thrown;
-      return fail(`Girder refuses the API key: ${thrown.girderMessage ?? thrown.message}`, fix);
+      return fail(`Girder rejected the API key: ${thrown.girderMessage ?? thrown.message}`, fix);
     }
   },
 };

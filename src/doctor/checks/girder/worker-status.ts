@@ -5,35 +5,35 @@ import { fail, ok, skip, warn } from '../../check-result.js';
 import { withGirder } from '../../clients/girder.js';
 import type { GirderAdmin } from './token.js';
 
-/** What Girder's plugin "worker" shows on its status page: `-1` where it cannot reach its broker (Girder 3 and 5). */
+/** Answer of Girder's plugin "worker" for its status page: `-1` if it cannot reach its broker (Girder 3 and 5). */
 const answer = z.union([z.literal(-1), z.object({ ping: z.record(z.string(), z.unknown()).nullish() })]);
 
 export type WorkerStatus = z.infer<typeof answer>;
 
-/** Girder's own answer to whether its messages reach a worker. Pure. @param name of our worker */
+/** @param name of this worker */
 export function judgeWorkerStatus(status: WorkerStatus, name: string, major: number): Finding {
   const setting = major === 5 ? 'GIRDER_WORKER_BROKER in its environment' : 'its setting worker.broker';
   if (status === -1) {
     return fail(
-      'Girder cannot reach its own broker: analyses that are started do not get to any worker.',
-      `Look at ${setting}, then start Girder again.`,
+      'Girder cannot reach its broker: started analyses do not reach any worker.',
+      `Correct ${setting}, then restart Girder.`,
     );
   }
   const nodes = Object.keys(status.ping ?? {});
   if (nodes.includes(name)) return ok(`Girder sees ${name} through its broker`);
   const seen =
-    nodes.length === 0 ? 'Girder sees no worker' : `Girder sees ${nodes.join(', ')}, and not ${name}`;
+    nodes.length === 0 ? 'Girder sees no worker' : `Girder sees ${nodes.join(', ')}, but not ${name}`;
   return warn(
     `${seen} through its broker.`,
-    `Is the worker running, and on the same broker as Girder? Compare broker.url with ${setting}.`,
+    `Check that the worker is running, and compare broker.url with ${setting}.`,
   );
 }
 
-/** The one question that goes the whole way: Girder, its broker, the worker, and back. Girder takes some seconds for it. */
+/** Tests the whole path: Girder, its broker, the worker, and back. It takes Girder some seconds. */
 export const workerStatus: Check = {
   id: 'girder.worker-status',
   group: 'girder',
-  title: 'Girder’s messages reach the worker',
+  title: "Girder's messages reach the worker",
   needs: ['girder.token'],
   deep: true,
   timeoutMs: 30_000,
@@ -48,7 +48,7 @@ export const workerStatus: Check = {
       return judgeWorkerStatus(status, settings.worker.name, admin.major);
     } catch (thrown) {
       if (!(thrown instanceof GirderError)) throw thrown;
-      return warn(thrown.message, 'Is the plugin "worker" installed in Girder?');
+      return warn(thrown.message, 'Check that the plugin "worker" is installed in Girder.');
     }
   },
 };

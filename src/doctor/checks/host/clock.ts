@@ -3,21 +3,21 @@ import type { Check, Finding } from '../../check.js';
 import { ok, skip, warn } from '../../check-result.js';
 import type { GirderFacts } from '../girder/reach.js';
 
-/** Seconds. Tokens and accounting windows stand a few minutes; munge refuses at five. */
+/** Seconds. Tokens and accounting queries tolerate a few minutes; munge fails at five. */
 const tolerated = 30;
 
-/** @param skew seconds that the other clock is ahead. Pure. */
+/** @param skew seconds that the other clock is ahead */
 export function judgeSkew(skew: number, whose: string): Finding {
   const rounded = Math.round(skew);
   if (Math.abs(skew) <= tolerated) return ok(`${whose} differs by ${Math.abs(rounded)} s`);
   const way = skew > 0 ? 'ahead' : 'behind';
   return warn(
-    `${whose} is ${Math.abs(rounded)} s ${way} of this machine's clock.`,
-    'timedatectl status   # on both machines; then: systemctl enable --now chronyd',
+    `${whose} is ${Math.abs(rounded)} s ${way === 'ahead' ? 'ahead of' : 'behind'} this host's clock.`,
+    'timedatectl status   # on both hosts; then: systemctl enable --now chronyd',
   );
 }
 
-/** `sdiag output at Mon Nov 23 20:17:41 2026 (1795464000)`: the controller's own time, in seconds. Pure. */
+/** `sdiag output at Mon Nov 23 20:17:41 2026 (1795464000)`: the controller's time, in seconds. */
 export function sdiagTime(printed: string): number | null {
   const seconds = /^sdiag output at .*\((\d{9,11})\)/m.exec(printed)?.[1];
   return seconds === undefined ? null : Number(seconds);
@@ -33,7 +33,7 @@ export const clockSlurm: Check = {
     const time = result.kind === 'exited' ? sdiagTime(result.stdout) : null;
     if (time === null)
       return skip(
-        `sdiag did not tell the controller's time${describeFailure(result) === '' ? '' : ` (it ${describeFailure(result)})`}`,
+        `sdiag did not report the controller's time${describeFailure(result) === '' ? '' : ` (it ${describeFailure(result)})`}`,
       );
     return judgeSkew(time - clock.now() / 1_000, "The Slurm controller's clock");
   },
@@ -46,6 +46,6 @@ export const clockGirder: Check = {
   needs: ['girder.reach'],
   async run({ needed }) {
     const { skew } = needed('girder.reach') as GirderFacts;
-    return skew === null ? skip('Girder’s answer carries no Date') : judgeSkew(skew, "Girder's clock");
+    return skew === null ? skip("Girder's answer has no Date header") : judgeSkew(skew, "Girder's clock");
   },
 };

@@ -2,7 +2,7 @@ import { release } from 'node:os';
 import type { Check, Finding } from '../../check.js';
 import { fail, ok } from '../../check-result.js';
 
-/** @param version `v24.15.0`. Pure. */
+/** @param version such as `v24.15.0` */
 export function judgeNode(version: string): Finding {
   const [major = 0, minor = 0] = version.replace(/^v/, '').split('.').map(Number);
   const fits = major >= 26 || (major === 24 && minor >= 15) || (major === 22 && minor >= 22);
@@ -10,7 +10,7 @@ export function judgeNode(version: string): Finding {
   return fits
     ? ok(seen)
     : fail(
-        `${seen}: this needs Node 22.22, 24.15 or 26.`,
+        `${seen}: Node 22.22, 24.15 or 26 is required.`,
         'nvm install 24   # or: https://nodejs.org/en/download',
       );
 }

@@ -2,22 +2,19 @@ import type { CommandResult } from '../../../base/command.js';
 import type { Check, Finding } from '../../check.js';
 import { ok, warn } from '../../check-result.js';
 
-/** Milliseconds for a login shell that does nothing. */
+/** A login shell slower than this, in milliseconds, gets a warning. */
 const slowMs = 2_500;
 
-/** Pure. */
+/** Judges a login shell that runs `true`. */
 export function judgeShell(result: CommandResult): Finding {
   switch (result.kind) {
     case 'missing':
-      return ok('there is no bash here');
+      return ok('bash is not installed');
     case 'timeout':
     case 'killed':
     case 'overflow':
     case 'aborted':
-      return warn(
-        'A login shell does not get through its start-up files.',
-        'bash -lxc true   # shows where it stays',
-      );
+      return warn('A login shell hangs in its startup files.', 'bash -lxc true   # shows where it hangs');
     case 'exited':
       break;
   }
@@ -25,17 +22,14 @@ export function judgeShell(result: CommandResult): Finding {
   if (noise !== '') {
     return warn(
       [
-        'The start-up files of the shell print to standard output, which disturbs programs that read it (scp, sbatch wrappers).',
+        'The startup files of the shell print to standard output, which breaks programs that read it (scp, sbatch wrappers).',
         `first line: ${noise.split('\n')[0]?.replaceAll(/\p{C}/gu, '?').slice(0, 100)}`,
       ],
-      'Put it into ~/.bashrc behind:  [[ $- == *i* ]] || return',
+      'Move that output in ~/.bashrc after:  [[ $- == *i* ]] || return',
     );
   }
   if (result.ms > slowMs) {
-    return warn(
-      `A login shell takes ${result.ms} ms to start.`,
-      'bash -lxc true   # shows what takes the time',
-    );
+    return warn(`A login shell takes ${result.ms} ms to start.`, 'bash -lxc true   # shows what is slow');
   }
   return ok(`a login shell starts silently in ${result.ms} ms`);
 }
@@ -43,7 +37,7 @@ export function judgeShell(result: CommandResult): Finding {
 export const shellNoise: Check = {
   id: 'host.shell-noise',
   group: 'host',
-  title: 'start-up files of the shell',
+  title: 'shell startup files',
   run: async ({ run, signal }) =>
     judgeShell(await run('bash', ['-lc', 'true'], { timeoutMs: 4_000, signal })),
 };

@@ -12,21 +12,21 @@ export interface StateFacts {
   fileSystem: FileSystem | null;
 }
 
-/** The worker's own state: the journal must be quick, safe and nobody else's. Pure. */
+/** Judges the state directory: the journal needs fast, safe and private storage. */
 export function judgeState(path: string, facts: StateFacts, profile: string): Finding {
   const findings = [
     ok(`${path} on ${facts.fileSystem?.type ?? 'an unknown file system'}, ${bytes(facts.free)} free`),
   ];
-  if (!facts.writable) findings.push(fail(`${path} cannot be written.`, `chmod u+rwx ${quoted(path)}`));
+  if (!facts.writable) findings.push(fail(`${path} is not writable.`, `chmod u+rwx ${quoted(path)}`));
   if ((facts.mode & 0o077) !== 0) {
     findings.push(
-      warn(`Other users can look into ${path}, which holds tokens of runs.`, `chmod 700 ${quoted(path)}`),
+      warn(`Other users can access ${path}, which contains tokens of runs.`, `chmod 700 ${quoted(path)}`),
     );
   }
   if (facts.fileSystem?.reach === 'shared') {
     findings.push(
       warn(
-        `${path} lies on a network file system (${facts.fileSystem.type}): its journal waits for the network. Keep it there only for a standby worker (docs/standby.md).`,
+        `${path} is on a network file system (${facts.fileSystem.type}), which slows the journal down. Keep it there only for a standby worker (docs/standby.md).`,
         configSet(profile, 'dirs.state', `/var/lib/dsa-slurm/${profile}`),
       ),
     );
@@ -59,15 +59,15 @@ export const stateDirectory: Check = {
       return { ...judgeState(path, facts, profile), fact: (mode & 0o077) === 0 ? null : path };
     } catch (thrown) {
       if (systemCode(thrown) !== 'ENOENT') throw thrown;
-      const parent = await firstThere(dirname(path));
+      const parent = await firstExisting(dirname(path));
       const may = await access(parent, constants.W_OK | constants.X_OK).then(
         () => true,
         () => false,
       );
       return may
-        ? ok(`${path} is not there yet; the worker makes it`)
+        ? ok(`${path} does not exist yet; the worker creates it`)
         : fail(
-            `${path} is not there, and ${parent} cannot be written.`,
+            `${path} does not exist, and ${parent} is not writable.`,
             `sudo install -d -m 700 -o "$USER" ${quoted(path)}`,
           );
     }
@@ -75,16 +75,16 @@ export const stateDirectory: Check = {
   repairs: (_context, fact) => (typeof fact === 'string' ? [closeDirectory(fact)] : []),
 };
 
-/** The mode alone: where the directory is, only the operator can decide. */
+/** Fixes only the mode: the operator decides about the location. */
 const closeDirectory = (path: string): Repair => ({
   what: `chmod 700 ${quoted(path)}`,
   apply: async () => chmod(path, 0o700),
 });
 
-async function firstThere(path: string): Promise<string> {
+async function firstExisting(path: string): Promise<string> {
   const there = await stat(path).then(
     () => true,
     () => false,
   );
-  return there || path === '/' ? path : firstThere(dirname(path));
+  return there || path === '/' ? path : firstExisting(dirname(path));
 }

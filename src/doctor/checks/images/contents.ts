@@ -8,12 +8,12 @@ import type { Check, Finding } from '../../check.js';
 import { combine, configSet, count, fail, ok, quoted, warn } from '../../check-result.js';
 import { judgeLook, lookIntoImage } from '../../image-look.js';
 
-/** Each one costs two or three commands; the rest is looked at by `--deep`. */
-const atMost = 12;
-/** After so long no further image is begun with, on a slow file system. */
-const enoughMs = 3_000;
+/** Each image takes two or three commands; `--deep` checks all of them. */
+const maxImages = 12;
+/** No further image is started after this time, for slow file systems. */
+const budgetMs = 3_000;
 
-/** What an image says of itself against what a run needs of it. Pure. */
+/** Compares an image's metadata with what a run needs. */
 export function judgeImage(
   name: string,
   facts: ImageFacts,
@@ -25,7 +25,7 @@ export function judgeImage(
   if (workingDirectory === null && settings.apptainer.workingDirectory === null) {
     findings.push(
       fail(
-        `${name} does not say its working directory: neither a label entry_path nor an OCI config.`,
+        `${name} has no working directory: neither a label entry_path nor an OCI config.`,
         configSet(profile, 'apptainer.workingDirectory', '/opt/app'),
       ),
     );
@@ -33,7 +33,7 @@ export function judgeImage(
   if (entrypoint === null && settings.apptainer.entrypoint === null) {
     findings.push(
       fail(
-        `${name} does not say its entry point.`,
+        `${name} has no entry point.`,
         configSet(profile, 'apptainer.entrypoint', './docker-entrypoint.sh'),
       ),
     );
@@ -41,7 +41,7 @@ export function judgeImage(
   if (needsGpu && settings.slurm.gpuPartition === null) {
     findings.push(
       warn(
-        `${name} wants a GPU; slurm.gpuPartition is not set, so its jobs go where all others go.`,
+        `${name} needs a GPU, but slurm.gpuPartition is not set.`,
         configSet(profile, 'slurm.gpuPartition', 'gpu'),
       ),
     );
@@ -52,7 +52,7 @@ export function judgeImage(
       ? 'from the settings'
       : `from its ${workingDirectoryFrom === 'label' ? 'label' : 'OCI config'}`;
   return ok(
-    `${name}: working directory ${workingDirectory ?? settings.apptainer.workingDirectory} ${from}${needsGpu ? ', wants a GPU by its label com.nvidia.volumes.needed' : ''}`,
+    `${name}: working directory ${workingDirectory ?? settings.apptainer.workingDirectory} ${from}${needsGpu ? ', needs a GPU (label com.nvidia.volumes.needed)' : ''}`,
   );
 }
 
@@ -61,30 +61,33 @@ export const contents: Check = {
   group: 'images',
   title: 'labels, working directory and entry point',
   needs: ['images.files', 'apptainer.version'],
-  // without --deep it ends by itself long before
+  // a run without --deep ends long before
   timeoutMs: 60_000,
   async run({ settings, profile, run, needed, deep, signal, clock }) {
     const names = needed('images.files') as string[];
-    const chosen = deep ? names : names.slice(0, atMost);
+    const chosen = deep ? names : names.slice(0, maxImages);
     const limited: RunCommand = async (file, args, options?: CommandOptions) =>
       run(file, args, { ...options, timeoutMs: deep ? 30_000 : 3_000, signal });
     const apptainer = createApptainer({ run: limited, command: settings.apptainer.command });
     const queue = new PQueue({ concurrency: 4 });
-    const until = deep ? Number.POSITIVE_INFINITY : clock.monotonic() + enoughMs;
+    const until = deep ? Number.POSITIVE_INFINITY : clock.monotonic() + budgetMs;
     const findings = await Promise.all(
       chosen.map((name) =>
         queue.add(async (): Promise<Finding> => {
-          if (clock.monotonic() > until) return ok(`${name}: not looked at, it took too long; try --deep`);
+          if (clock.monotonic() > until) return ok(`${name}: not checked, for lack of time; use --deep`);
           const path = join(settings.dirs.images ?? '', name);
           try {
-            // as the worker sees it: what is in the image decides whether its label counts
+            // like the worker, --deep decides by the image's content whether its label is used
             const facts = await (deep ? apptainer.probe(name, path) : apptainer.inspect(name, path));
             const finding = judgeImage(name, facts, settings, profile);
-            // a container is started for it, which takes its time and which not every login node likes
+            // starting containers is slow, and not welcome on every login node
             if (!deep) return finding;
-            const { apptainer: ways } = settings;
-            const look = await lookIntoImage({ path, facts, settings: ways, run: limited });
-            return combine([finding, judgeLook(name, path, look, { facts, settings: ways, profile })]);
+            const { apptainer: apptainerSettings } = settings;
+            const look = await lookIntoImage({ path, facts, settings: apptainerSettings, run: limited });
+            return combine([
+              finding,
+              judgeLook(name, path, look, { facts, settings: apptainerSettings, profile }),
+            ]);
           } catch (thrown) {
             return warn(
               `${name}: ${errorLine(thrown)}`,
@@ -97,8 +100,8 @@ export const contents: Check = {
     const rest = names.length - chosen.length;
     return combine([
       ...findings,
-      ...(rest > 0 ? [ok(`${count(rest, 'further image')} only with --deep`)] : []),
-      ...(names.length === 0 ? [ok('no image')] : []),
+      ...(rest > 0 ? [ok(`${count(rest, 'more image')} checked only with --deep`)] : []),
+      ...(names.length === 0 ? [ok('no images')] : []),
     ]);
   },
 };

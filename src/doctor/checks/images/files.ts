@@ -4,7 +4,7 @@ import { isTruncated, readSifLength } from '../../../apptainer/sif-header.js';
 import type { Check, Finding } from '../../check.js';
 import { bytes, combine, count, ok, quoted, warn } from '../../check-result.js';
 
-/** What is known of one file in the images directory. */
+/** A file in the image directory. */
 export interface ImageFile {
   name: string;
   size: number;
@@ -14,12 +14,12 @@ export interface ImageFile {
   modifiedAt: number;
 }
 
-/** A pull in progress writes to its file. */
+/** Younger files may belong to a pull in progress. */
 const youngMs = 10 * 60_000;
 
 /**
- * Sorts files into images and rubble. Pure.
- * @param options.asksGirder another check compares them with what Girder offers, and knows what to do
+ * Judges image files and leftovers of interrupted pulls.
+ * @param options.asksGirder girder.images compares them with Girder's images and suggests the fix
  */
 export function judgeFiles(
   directory: string,
@@ -30,11 +30,11 @@ export function judgeFiles(
   const sifs = files.filter(({ name }) => name.endsWith('.sif'));
   const findings: Finding[] = [
     sifs.length === 0 && asksGirder
-      ? ok(`no image in ${directory} yet`)
+      ? ok(`no images in ${directory} yet`)
       : sifs.length === 0
         ? warn(
-            `There is no image in ${directory}.`,
-            `dsa-slurm${profile === 'default' ? '' : ` --profile ${profile}`} images pull example/small:v1   # with your image`,
+            `There are no images in ${directory}.`,
+            `dsa-slurm${profile === 'default' ? '' : ` --profile ${profile}`} images pull example/small:v1   # name your image`,
           )
         : ok(
             `${count(sifs.length, 'image')} in ${directory}, ${bytes(sifs.reduce((sum, { size }) => sum + size, 0))}`,
@@ -42,30 +42,30 @@ export function judgeFiles(
   ];
   for (const { name, size, readable, expectedSize, modifiedAt } of sifs) {
     const path = join(directory, name);
-    if (!readable) findings.push(warn(`${name} cannot be read by this user.`, `chmod go+r ${quoted(path)}`));
+    if (!readable) findings.push(warn(`This user cannot read ${name}.`, `chmod go+r ${quoted(path)}`));
     else if (now - modifiedAt > youngMs && (expectedSize === null || isTruncated({ size, expectedSize }))) {
       const seen =
         expectedSize === null
           ? `is not a SIF (${bytes(size)})`
-          : `is cut short: ${size} of ${expectedSize} bytes are there`;
+          : `is truncated: ${size} of ${expectedSize} bytes`;
       findings.push(
-        // no failure: the checks that need this one have to judge the other images
+        // not a failure, so that dependent checks still run for the other images
         warn(
-          `${name} ${seen}. A pull or a copy of it was interrupted; runs of this image fail.`,
+          `${name} ${seen}. A pull or copy was interrupted; runs of this image will fail.`,
           `rm ${quoted(path)}   # then pull the image again`,
         ),
       );
     }
   }
-  const rubble = files.filter(
+  const leftovers = files.filter(
     ({ name, modifiedAt }) =>
       /(^tmp|\.tmp|\.part|\.download|^bundle-temp|^build-temp)/.test(name) && now - modifiedAt > youngMs,
   );
-  if (rubble.length > 0) {
-    const some = rubble.slice(0, 3).map(({ name }) => name);
+  if (leftovers.length > 0) {
+    const some = leftovers.slice(0, 3).map(({ name }) => name);
     findings.push(
       warn(
-        `Left by pulls that broke off: ${some.join(', ')}${rubble.length > 3 ? ', …' : ''}`,
+        `Left by interrupted pulls: ${some.join(', ')}${leftovers.length > 3 ? ', …' : ''}`,
         `rm -r ${some.map((name) => quoted(join(directory, name))).join(' ')}`,
       ),
     );
@@ -73,7 +73,7 @@ export function judgeFiles(
   return combine(findings);
 }
 
-async function look(directory: string, name: string): Promise<ImageFile[]> {
+async function examine(directory: string, name: string): Promise<ImageFile[]> {
   const path = join(directory, name);
   const found = await stat(path).catch(() => null);
   if (found === null) return [];
@@ -86,7 +86,7 @@ async function look(directory: string, name: string): Promise<ImageFile[]> {
   }
 }
 
-/** The images that there are; names for the others. */
+/** The image files; passes the names of usable ones to other checks. */
 export const files: Check = {
   id: 'images.files',
   group: 'images',
@@ -94,7 +94,9 @@ export const files: Check = {
   needs: ['directories.images'],
   async run({ settings, profile, clock }) {
     const directory = settings.dirs.images ?? '';
-    const all = (await Promise.all((await readdir(directory)).map((name) => look(directory, name)))).flat();
+    const all = (
+      await Promise.all((await readdir(directory)).map((name) => examine(directory, name)))
+    ).flat();
     const names = all
       .filter((file) => file.name.endsWith('.sif') && file.readable && !isTruncated(file))
       .map(({ name }) => name);

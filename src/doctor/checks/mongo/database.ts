@@ -1,18 +1,18 @@
 import type { Check, Finding } from '../../check.js';
 import { fail, ok, skip, warn } from '../../check-result.js';
-import { databaseName, hostsOf, mongoTrouble, withMongo, withoutCredentials } from '../../clients/mongo.js';
+import { databaseName, hostsOf, mongoErrorKind, withMongo, withoutCredentials } from '../../clients/mongo.js';
 import { openAddress } from '../../clients/listens.js';
 import { judgeSettings, type GirderSettings } from '../girder/settings.js';
 import type { MongoFacts } from './ping.js';
 
-const unreached = 'MongoDB does not answer';
+const unreachable = 'MongoDB does not answer';
 
-/** Girder's own collections. Pure. */
+/** Checks for Girder's collections. */
 export function judgeCollections(collections: readonly string[], name: string): Finding {
   const missing = ['setting', 'user', 'job'].filter((one) => !collections.includes(one));
-  if (missing.length === 0) return ok(`database ${name} is Girder’s`);
+  if (missing.length === 0) return ok(`database ${name} is Girder's`);
   return fail(
-    `Database ${name} has no collection ${missing.join(', ')}: it is not Girder's, or its plugin "jobs" never ran.`,
+    `Database ${name} has no collection ${missing.join(', ')}: it is not Girder's, or its plugin "jobs" is not installed.`,
     'dsa-slurm config set mongo.uri -   # such as mongodb://localhost:27017/girder',
   );
 }
@@ -24,7 +24,7 @@ export const database: Check = {
   needs: ['mongo.ping'],
   async run({ needed }) {
     const facts = needed('mongo.ping') as MongoFacts | null;
-    if (facts === null) return skip(unreached);
+    if (facts === null) return skip(unreachable);
     return judgeCollections(facts.collections, databaseName(facts.uri));
   },
 };
@@ -32,26 +32,26 @@ export const database: Check = {
 export const open: Check = {
   id: 'mongo.open',
   group: 'mongo',
-  title: 'open to everybody',
+  title: 'access without a password',
   needs: ['mongo.ping'],
   async run({ needed, signal }) {
     const facts = needed('mongo.ping') as MongoFacts | null;
     const [first] = facts === null ? [] : hostsOf(facts.uri);
-    if (facts === null || first === undefined) return skip(unreached);
+    if (facts === null || first === undefined) return skip(unreachable);
     try {
       await withMongo(withoutCredentials(facts.uri), async (db) =>
         db.listCollections({}, { nameOnly: true }).toArray(),
       );
     } catch (thrown) {
-      return mongoTrouble(thrown) === 'auth'
-        ? ok('asks for a password')
-        : skip('it could not be tried without a password');
+      return mongoErrorKind(thrown) === 'auth'
+        ? ok('requires a password')
+        : skip('access without a password could not be tested');
     }
     const address = await openAddress(first.hostname, first.port, signal);
-    if (address === null) return ok('asks for no password, on a port that is closed to other machines');
+    if (address === null) return ok('requires no password, but its port is closed to other hosts');
     return warn(
-      `MongoDB at ${address}:${first.port} gives everybody everything, without a password.`,
-      'Bind it to 127.0.0.1 (net.bindIp in mongod.conf, or "127.0.0.1:27017:27017" in docker-compose.yml), or switch security.authorization on.',
+      `MongoDB at ${address}:${first.port} gives full access without a password.`,
+      'Bind it to 127.0.0.1 (net.bindIp in mongod.conf, or "127.0.0.1:27017:27017" in docker-compose.yml), or enable security.authorization.',
     );
   },
 };
@@ -59,11 +59,11 @@ export const open: Check = {
 export const settings: Check = {
   id: 'mongo.settings',
   group: 'mongo',
-  title: 'worker settings as stored',
+  title: 'stored worker settings',
   needs: ['mongo.database'],
   async run({ settings, profile }) {
     const { uri } = settings.mongo;
-    if (uri === null) return skip(unreached);
+    if (uri === null) return skip(unreachable);
     const stored = await withMongo(uri, async (db) =>
       db
         .collection<{ key: string; value: unknown }>('setting')
@@ -85,7 +85,7 @@ export const settings: Check = {
     const { finding } = judgeSettings(theirs, settings, { major, profile });
     if (major === 3) return finding;
     const evidence = finding.evidence.filter((line) => !line.includes('GIRDER_WORKER_BROKER'));
-    const note = 'no broker is stored: Girder has it in its environment, which cannot be seen from here';
+    const note = 'no broker is stored: Girder has it in its environment, which cannot be checked from here';
     return {
       ...finding,
       evidence: [...evidence, `${note} (GIRDER_WORKER_BROKER, or GIRDER_SETTING_WORKER_BROKER of Girder 3)`],

@@ -5,9 +5,9 @@ import { count, ok, quoted, skip, warn } from '../../check-result.js';
 import { databaseName, withMongo, withoutCredentials } from '../../clients/mongo.js';
 import type { JournalFacts } from '../worker/journal.js';
 
-/** Girder's statuses of jobs that something is at work on: RUNNING and CANCELING (contract, section f). */
-const busy = [2, 824];
-/** Transfers before and after the Slurm job take their time. */
+/** Girder's job statuses RUNNING and CANCELING. */
+const activeStatuses = [2, 824];
+/** Allows for transfers before and after the Slurm job. */
 const settledMs = 60 * 60_000;
 const shown = 3;
 
@@ -17,7 +17,7 @@ export interface GirderJobRecord {
   celeryTaskId: string | null;
 }
 
-/** Girder jobs at which nothing works any more. Pure. */
+/** Finds active Girder jobs that have neither a run nor a Slurm job. */
 export function judgeJobs(
   records: readonly GirderJobRecord[],
   slurmKeys: ReadonlySet<string>,
@@ -29,21 +29,21 @@ export function judgeJobs(
     return !unfinished.has(celeryTaskId) && !slurmKeys.has(runKey(celeryTaskId));
   });
   if (stuck.length === 0)
-    return ok(`${count(records.length, 'Girder job')} long under way, none of them forgotten`);
+    return ok(`${count(records.length, 'Girder job')} active for more than an hour, none of them orphaned`);
   const ids = stuck.flatMap(({ id }) => (/^[0-9a-f]{24}$/.test(id) ? [`ObjectId("${id}")`] : [])).join(', ');
   return warn(
     [
-      `${count(stuck.length, 'Girder job')} running or canceling for more than an hour, without a run and without a job:`,
+      `${count(stuck.length, 'Girder job')} running or canceling for more than an hour without a run or a Slurm job:`,
       ...stuck.slice(0, shown).map(({ id, title }) => `${id} ${title}`),
     ],
-    `mongosh ${quoted(withoutCredentials(uri))} --eval ${quoted(`db.job.updateMany({_id: {$in: [${ids}]}}, {$set: {status: 4}})`)}   # makes them failed`,
+    `mongosh ${quoted(withoutCredentials(uri))} --eval ${quoted(`db.job.updateMany({_id: {$in: [${ids}]}}, {$set: {status: 4}})`)}   # marks them as failed`,
   );
 }
 
 export const jobs: Check = {
   id: 'mongo.jobs',
   group: 'mongo',
-  title: 'Girder jobs that were forgotten',
+  title: 'orphaned Girder jobs',
   needs: ['mongo.database', 'worker.journal'],
   async run({ settings, run, clock, needed, signal }) {
     const { uri } = settings.mongo;
@@ -53,7 +53,7 @@ export const jobs: Check = {
         db
           .collection('job')
           .find({
-            status: { $in: busy },
+            status: { $in: activeStatuses },
             handler: 'celery_handler',
             updated: { $lt: new Date(clock.now() - settledMs) },
           })
@@ -61,12 +61,12 @@ export const jobs: Check = {
           .limit(200)
           .toArray(),
       ),
-      // what this host runs is in the journal
+      // local jobs are in the journal
       settings.worker.executor === 'local'
         ? null
         : queryJobs(run, { kind: 'all' }, { timeoutMs: 4_000, signal }),
     ]);
-    if (answer?.kind === 'silence') return skip(`Slurm did not tell its jobs: ${answer.why}`);
+    if (answer?.kind === 'silence') return skip(`Slurm did not list its jobs: ${answer.why}`);
     const { runs } = needed('worker.journal') as JournalFacts;
     return judgeJobs(
       records.map((record) => ({

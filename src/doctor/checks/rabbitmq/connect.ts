@@ -3,15 +3,15 @@ import { withBroker } from '../../clients/broker.js';
 import type { Check } from '../../check.js';
 import { ok } from '../../check-result.js';
 
-/** What RabbitMQ tells about itself when it opens a connection. */
+/** RabbitMQ's server properties. */
 export interface BrokerFacts {
   product: string;
   version: string;
-  /** The node's own name, as far as nobody has named the cluster otherwise: `rabbit@host`. */
+  /** The cluster name, by default the node's name: `rabbit@host`. */
   cluster: string | null;
 }
 
-/** Host, port, TLS, user, password and virtual host at once: RabbitMQ opens the connection or says why not. */
+/** Tests host, port, TLS, user, password and virtual host by connecting. */
 export const connect: Check = {
   id: 'rabbitmq.connect',
   group: 'rabbitmq',

@@ -4,7 +4,7 @@ import type { Check, Finding } from '../../check.js';
 import { ok, warn } from '../../check-result.js';
 import { openAddress } from '../../clients/listens.js';
 
-/** @param open an address under which other machines reach the broker; null if there is none. Pure. */
+/** @param open an address at which other hosts reach the broker; null if they cannot */
 export function judgeCredentials(
   { user, connect, hostname, port, tls }: BrokerAddress,
   open: string | null,
@@ -12,19 +12,19 @@ export function judgeCredentials(
   const isGuest = user === 'guest' && connect.password === 'guest';
   if (isGuest && open !== null) {
     return warn(
-      `RabbitMQ takes guest:guest, and its port ${port} is open to other machines (${open}).`,
-      "rabbitmqctl add_user girder '<password>' && rabbitmqctl set_permissions girder '.*' '.*' '.*' && rabbitmqctl delete_user guest   # then the same in Girder and: dsa-slurm config set broker.url -",
+      `RabbitMQ accepts guest:guest, and its port ${port} is open to other hosts (${open}).`,
+      "rabbitmqctl add_user girder '<password>' && rabbitmqctl set_permissions girder '.*' '.*' '.*' && rabbitmqctl delete_user guest   # then change Girder's setting and: dsa-slurm config set broker.url -",
     );
   }
   if (!isLoopback(hostname) && !tls) {
     return ok(
-      `user ${user}; the connection to ${hostname} is not encrypted (amqp://), which a private network may do with`,
+      `user ${user}; the connection to ${hostname} is not encrypted (amqp://), which is acceptable on a private network`,
     );
   }
   return ok(
     isGuest
-      ? 'guest:guest, on a port that is closed to other machines'
-      : `user ${user} with a password of its own`,
+      ? 'guest:guest, on a port that is closed to other hosts'
+      : `user ${user}, not the default password`,
   );
 }
 

@@ -5,42 +5,42 @@ import type { Check, Finding } from '../../check.js';
 import { count, ok, skip, warn } from '../../check-result.js';
 import type { GirderFacts } from '../girder/reach.js';
 
-/** The queue for tasks that need Girder's database (contract, section c). */
+/** The queue for tasks that need Girder's database. */
 const queue = 'local';
 
-/** Messages that are looked at for the names of their tasks. */
-const mostPeeked = 10;
+/** Messages that are inspected for task names. */
+const maxPeeked = 10;
 
 export interface LocalQueue {
   messages: number;
   consumers: number;
-  /** Names of the first tasks that wait. */
+  /** Names of the first waiting tasks. */
   tasks: readonly string[];
 }
 
-/** @param state null: the queue is not there @param major of Girder; null where it is not known. Pure. */
+/** @param state null if the queue does not exist @param major of Girder; null if not known */
 export function judgeLocal(state: LocalQueue | null, major: number | null): Finding {
   const fix =
-    'Start Girder’s own Python worker beside Girder: celery -A girder_worker.app worker -Q local   # in its environment. Then restart Girder, which remembers for an hour that there was none.';
+    "celery -A girder_worker.app worker -Q local   # Girder's own Python worker, in its environment; then restart Girder, which caches the lack of a worker for an hour";
   const what = 'annotations, imports, copies and deletions of folders';
   if (state === null || (state.messages === 0 && state.consumers === 0)) {
-    if (major !== 5) return ok(`Queue ${queue} is not used: Girder 3 does without`);
-    return warn(`Nobody takes from queue ${queue}: ${what} would wait there for ever.`, fix);
+    if (major !== 5) return ok(`Queue ${queue} is not used by Girder 3`);
+    return warn(`Queue ${queue} has no consumer: ${what} would wait forever.`, fix);
   }
   const evidence = `Queue ${queue}: ${count(state.messages, 'message')} waiting, ${count(state.consumers, 'consumer')}`;
   if (state.consumers > 0) return ok(evidence);
   const tasks = state.tasks.length === 0 ? '' : ` Waiting: ${state.tasks.join(', ')}.`;
   return warn(
-    `${evidence}: nobody takes them.${tasks} Results seem lost until somebody does (${what}).`,
+    `${evidence}.${tasks} Until a worker consumes them, their results are missing in Girder (${what}).`,
     fix,
   );
 }
 
-/** Girder 5 gives tasks that need its database to a Python worker of its own; this worker never touches them. */
+/** Girder 5 runs tasks that need its database on its own Python worker; this worker does not consume them. */
 export const local: Check = {
   id: 'rabbitmq.local',
   group: 'rabbitmq',
-  title: 'somebody takes Girder’s own tasks (queue local)',
+  title: "Girder's own tasks are consumed (queue local)",
   needs: ['rabbitmq.connect', 'girder.reach'],
   async run({ settings, signal, clock, needed }) {
     const girder = needed('girder.reach') as GirderFacts | undefined;
@@ -49,7 +49,7 @@ export const local: Check = {
       channel.on('error', () => undefined);
       try {
         const { messageCount: messages, consumerCount: consumers } = await channel.checkQueue(queue);
-        const tasks = consumers === 0 ? await peek(channel, Math.min(messages, mostPeeked)) : [];
+        const tasks = consumers === 0 ? await peek(channel, Math.min(messages, maxPeeked)) : [];
         return { messages, consumers, tasks };
       } catch (thrown) {
         if ((coerceError(thrown) as { code?: unknown }).code !== 404) throw thrown;
@@ -63,10 +63,10 @@ export const local: Check = {
   },
 };
 
-/** What is taken without an acknowledgement goes back to its place when the channel closes. */
-async function peek(channel: Channel, most: number): Promise<string[]> {
+/** Unacknowledged messages return to the queue when the channel closes. */
+async function peek(channel: Channel, max: number): Promise<string[]> {
   const names = new Set<string>();
-  for (let index = 0; index < most; index += 1) {
+  for (let index = 0; index < max; index += 1) {
     const message = await channel.get(queue);
     if (message === false) break;
     const task: unknown = message.properties.headers?.['task'];

@@ -5,17 +5,17 @@ import { withBroker } from '../../clients/broker.js';
 import type { Check, Finding } from '../../check.js';
 import { fail, ok, quoted } from '../../check-result.js';
 
-/** What it means that a message came through, or did not. Pure. */
+/** @param arrived whether a published message was received */
 export function judgeArrival(arrived: boolean, url: string): Finding {
   const { user, virtualHost } = readBrokerUrl(url);
   if (arrived) return ok(`${user} may configure, write and read in ${virtualHost}`);
   return fail(
-    `A message that ${user} published in ${virtualHost} did not arrive, though RabbitMQ had taken it.`,
-    `rabbitmqctl list_policies -p ${quoted(virtualHost)}   # does one limit the length of all queues?`,
+    `A message that ${user} published in ${virtualHost} was confirmed, but did not arrive.`,
+    `rabbitmqctl list_policies -p ${quoted(virtualHost)}   # does a policy limit the length of queues?`,
   );
 }
 
-/** Makes, fills, reads and deletes a queue of its own, and the exchanges of remote control. */
+/** Creates, fills, reads and deletes a temporary queue, and declares the remote control exchanges. */
 export const permissions: Check = {
   id: 'rabbitmq.permissions',
   group: 'rabbitmq',
@@ -26,7 +26,7 @@ export const permissions: Check = {
     const name = `dsa-slurm-doctor-${randomUUID()}`;
     const arrived = await withBroker({ ...settings.broker, signal, clock }, async (connection) => {
       const channel = await connection.createConfirmChannel();
-      // the error itself comes with the rejected call
+      // the failed call rejects with the error
       channel.on('error', () => undefined);
       await channel.assertExchange(controlExchange, 'fanout', { durable: false, autoDelete: false });
       await channel.assertExchange(replyExchange, 'direct', { durable: false, autoDelete: false });

@@ -6,7 +6,7 @@ import { withBroker } from '../../clients/broker.js';
 import { combine, count, fail, ok, quoted, warn } from '../../check-result.js';
 import type { Check, CheckContext, Finding } from '../../check.js';
 
-/** What a task queue holds, and who takes from it. */
+/** Messages and consumers of a task queue. */
 export interface QueueFacts {
   name: string;
   messages: number;
@@ -14,16 +14,15 @@ export interface QueueFacts {
 }
 
 /**
- * The task queues are there as Celery declares them. A queue that is not there yet is not made: whoever comes first
- * makes it.
+ * Whether the task queues have Celery's arguments. Missing queues are not created: the first client declares them.
  */
 export const queues: Check = {
   id: 'rabbitmq.queues',
   group: 'rabbitmq',
-  title: 'task queues as Celery declares them',
+  title: 'task queues match Celery',
   needs: ['rabbitmq.connect'],
   async run(context) {
-    const found = await Promise.all(context.settings.broker.queues.map((queue) => look(queue, context)));
+    const found = await Promise.all(context.settings.broker.queues.map((queue) => examine(queue, context)));
     return {
       ...combine(found.map(({ finding }) => finding)),
       fact: found.flatMap(({ facts }) => (facts === null ? [] : [facts])),
@@ -31,7 +30,7 @@ export const queues: Check = {
   },
 };
 
-async function look(
+async function examine(
   queue: string,
   { settings, signal, clock }: CheckContext,
 ): Promise<{ finding: Finding; facts: QueueFacts | null }> {
@@ -46,41 +45,44 @@ async function look(
       facts = { name: queue, messages: messageCount, consumers: consumerCount };
     } catch (thrown) {
       if ((coerceError(thrown) as { code?: unknown }).code !== 404) throw thrown;
-      return { finding: ok(`Queue ${queue} is not there yet: the worker or Girder makes it.`), facts: null };
+      return {
+        finding: ok(`Queue ${queue} does not exist yet: the worker or Girder will create it.`),
+        facts: null,
+      };
     }
     try {
       const isQuorum = await isQuorumQueue(connection, queue);
       return {
-        finding: isQuorum ? quorumFinding(queue) : ok(`Queue ${queue}: durable, without arguments`),
+        finding: isQuorum ? quorumFinding(queue) : ok(`Queue ${queue}: durable classic queue`),
         facts,
       };
     } catch (thrown) {
       const { error } = toBrokerError(thrown, address);
-      return { finding: fail(error.message, error.next ?? 'See the log of RabbitMQ.'), facts };
+      return { finding: fail(error.message, error.next ?? 'See the RabbitMQ log.'), facts };
     }
   });
 }
 
-/** A quorum queue is consumed as it is; Celery's clients know nothing of its limits. */
+/** The worker consumes quorum queues, but Celery's clients do not know their limits. */
 function quorumFinding(queue: string): Finding {
   return warn(
     [
-      `Queue ${queue} is a quorum queue: it is used as it is.`,
-      'RabbitMQ 4 drops a message that was returned 20 times, and such queues know no priorities of tasks before 4.0.',
+      `Queue ${queue} is a quorum queue.`,
+      'RabbitMQ 4 drops a message after 20 redeliveries, and quorum queues ignore task priorities before 4.0.',
     ],
     `rabbitmqctl set_policy tasks ${quoted(`^${queue}$`)} '{"delivery-limit": -1}' --apply-to queues`,
   );
 }
 
-/** Messages that nobody takes. Pure. */
+/** Finds queues with messages but without consumers. */
 export function judgeWaiting(facts: readonly QueueFacts[], profile: string): Finding {
-  if (facts.length === 0) return ok('no queue is there yet');
+  if (facts.length === 0) return ok('no queue exists yet');
   const named = profile === 'default' ? '' : ` --profile ${profile}`;
   return combine(
     facts.map(({ name, messages, consumers }) => {
       const evidence = `Queue ${name}: ${count(messages, 'message')} waiting, ${count(consumers, 'consumer')}`;
       return messages > 0 && consumers === 0
-        ? warn(`${evidence}: nobody takes them.`, `dsa-slurm${named} worker`)
+        ? warn(`${evidence}.`, `dsa-slurm${named} worker`)
         : ok(evidence);
     }),
   );
@@ -89,7 +91,7 @@ export function judgeWaiting(facts: readonly QueueFacts[], profile: string): Fin
 export const waiting: Check = {
   id: 'rabbitmq.waiting',
   group: 'rabbitmq',
-  title: 'messages that wait',
+  title: 'waiting messages',
   needs: ['rabbitmq.queues'],
   run: async ({ needed, profile }) => judgeWaiting(needed('rabbitmq.queues') as QueueFacts[], profile),
 };

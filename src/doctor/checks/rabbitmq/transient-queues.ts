@@ -5,16 +5,16 @@ import type { Check } from '../../check.js';
 import { ok, warn } from '../../check-result.js';
 
 const exclusiveWhy =
-  'This worker falls back to an exclusive queue, but Girder’s and Celery’s remote control uses such queues too.';
+  'This worker falls back to an exclusive queue, but remote control in Girder and Celery needs them.';
 
 /**
- * Remote control of Celery 5 lives in queues that are neither durable nor exclusive. RabbitMQ deprecates these
- * (`transient_nonexcl_queues`): 4.3 still permits them by default, an operator or a later release may not.
+ * Celery 5 uses queues for remote control that are neither durable nor exclusive. RabbitMQ deprecates these
+ * (`transient_nonexcl_queues`): 4.3 still permits them by default; operators or later releases may not.
  */
 export const transientQueues: Check = {
   id: 'rabbitmq.transient-queues',
   group: 'rabbitmq',
-  title: 'queues of remote control',
+  title: 'remote control queues',
   needs: ['rabbitmq.permissions'],
   async run({ settings, signal, clock }) {
     const name = `dsa-slurm-doctor-${randomUUID()}.celery.pidbox`;
@@ -32,7 +32,7 @@ export const transientQueues: Check = {
       });
       return ok('transient shared queues are permitted');
     } catch (thrown) {
-      // who may not make it has other trouble
+      // missing permissions are a different problem
       if (errorLine(thrown).includes('set_permissions')) throw thrown;
       return warn(
         [`RabbitMQ refuses transient shared queues: ${errorLine(thrown)}`, exclusiveWhy],

@@ -2,17 +2,17 @@ import type { Check, Finding } from '../../check.js';
 import { fail, ok, warn } from '../../check-result.js';
 import type { BrokerFacts } from './connect.js';
 
-/** Pure. */
+/** Judges the broker's version. */
 export function judgeVersion({ product, version }: BrokerFacts): Finding {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   if (product !== 'RabbitMQ') {
     return warn(
-      `${product} ${version} is no RabbitMQ.`,
-      'Use RabbitMQ 3.8 or later: others treat queues differently.',
+      `${product} ${version} is not RabbitMQ.`,
+      'Use RabbitMQ 3.8 or later: other brokers handle queues differently.',
     );
   }
   if (major < 3 || (major === 3 && minor < 8)) {
-    return fail(`RabbitMQ ${version} is too old.`, 'Install RabbitMQ 3.8 or later.');
+    return fail(`RabbitMQ ${version} is not supported.`, 'Install RabbitMQ 3.8 or later.');
   }
   if (major > 4 || (major === 4 && minor >= 3)) {
     return ok(

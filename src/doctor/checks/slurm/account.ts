@@ -5,7 +5,7 @@ import type { ClusterInfo } from '../../../slurm/site.js';
 import type { Check, Finding } from '../../check.js';
 import { combine, configSet, fail, ok, skip, warn } from '../../check-result.js';
 
-/** One association of the user: what they may charge, and with which quality of service. */
+/** An association of the user: an account, and the QOS allowed with it. */
 export interface Association {
   account: string;
   partition: string;
@@ -13,7 +13,7 @@ export interface Association {
   isDefault: boolean;
 }
 
-/** Reads `sacctmgr --parsable2 show user … withassoc` with the format below. */
+/** Parses `sacctmgr --parsable2 show user … withassoc` with the format below. */
 export function parseAssociations(text: string): Association[] {
   return text.split('\n').flatMap((line) => {
     const [account, partition, qos, standard] = line.trim().split('|');
@@ -29,7 +29,7 @@ export function parseAssociations(text: string): Association[] {
   });
 }
 
-/** The configured account and QOS against what the accounting knows. Pure. */
+/** Compares the configured account and QOS with the user's associations. */
 export function judgeAccount(
   { account, qos }: Pick<Settings['slurm'], 'account' | 'qos'>,
   associations: readonly Association[],
@@ -39,28 +39,26 @@ export function judgeAccount(
 ): Finding {
   const accounts = [...new Set(associations.map((one) => one.account))];
   if (accounts.length === 0 && !isEnforced) {
-    return ok(`The accounting knows no account of ${user}, and jobs need none (AccountingStorageEnforce).`);
+    return ok(`${user} has no Slurm account, and jobs need none (AccountingStorageEnforce).`);
   }
   if (accounts.length === 0) {
-    return warn(`The accounting knows no account of ${user}.`, `sacctmgr add user ${user} account=<account>`);
+    return warn(`${user} has no Slurm account.`, `sacctmgr add user ${user} account=<account>`);
   }
   if (account !== null && !accounts.includes(account)) {
     return fail(
-      `${user} may not charge account "${account}". There are: ${accounts.join(', ')}.`,
+      `${user} may not use account "${account}". Available: ${accounts.join(', ')}.`,
       configSet(profile, 'slurm.account', accounts[0] ?? ''),
     );
   }
-  const ours = associations.filter((one) =>
+  const own = associations.filter((one) =>
     account === null ? one.isDefault || associations.length === 1 : one.account === account,
   );
-  const allowed = [...new Set(ours.flatMap((one) => one.qos))];
-  const findings = [
-    ok(`${user} charges ${account ?? 'the default account'}; accounts: ${accounts.join(', ')}`),
-  ];
+  const allowed = [...new Set(own.flatMap((one) => one.qos))];
+  const findings = [ok(`${user} uses ${account ?? 'the default account'}; accounts: ${accounts.join(', ')}`)];
   if (qos !== null && allowed.length > 0 && !allowed.includes(qos)) {
     findings.push(
       fail(
-        `QOS "${qos}" is not open to ${user}. There are: ${allowed.join(', ')}.`,
+        `${user} may not use QOS "${qos}". Available: ${allowed.join(', ')}.`,
         configSet(profile, 'slurm.qos', allowed[0] ?? ''),
       ),
     );
@@ -76,7 +74,7 @@ export const account: Check = {
   async run({ run, settings, profile, needed, signal }) {
     const site = needed('slurm.version') as ClusterInfo;
     if (site.accounting !== true)
-      return skip('this site keeps no accounting: account and QOS are not looked at');
+      return skip('this cluster has no accounting, so account and QOS are not checked');
     const user = userInfo().username;
     const result = await run(
       'sacctmgr',
@@ -87,15 +85,15 @@ export const account: Check = {
         'user',
         user,
         'withassoc',
-        // the same database may serve other clusters, whose accounts cannot be charged here
+        // slurmdbd may serve other clusters, too
         ...(site.cluster === null ? [] : [`cluster=${site.cluster}`]),
         'format=Account,Partition,QOS,DefaultAccount',
       ],
       { timeoutMs: 4_500, signal },
     );
-    const trouble = describeFailure(result);
-    if (trouble !== '' || result.kind !== 'exited') {
-      return warn(`sacctmgr ${trouble}.`, 'sacctmgr show user withassoc   # is slurmdbd there?');
+    const problem = describeFailure(result);
+    if (problem !== '' || result.kind !== 'exited') {
+      return warn(`sacctmgr ${problem}.`, 'sacctmgr show user withassoc   # is slurmdbd running?');
     }
     const isEnforced = site.enforced === null || site.enforced.length > 0;
     return judgeAccount(settings.slurm, parseAssociations(result.stdout), user, profile, isEnforced);

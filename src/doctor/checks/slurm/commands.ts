@@ -4,7 +4,7 @@ import { fail, ok, warn } from '../../check-result.js';
 
 const needed = ['sbatch', 'squeue', 'scontrol', 'scancel', 'sinfo'];
 
-/** Slurm's commands are there and of one release. */
+/** Slurm's commands exist and are from one release. */
 export const commands: Check = {
   id: 'slurm.commands',
   group: 'slurm',
@@ -13,11 +13,11 @@ export const commands: Check = {
     const answers = await Promise.all(
       needed.map(async (name) => {
         const result = await run(name, ['--version'], { timeoutMs: 4_000, signal });
-        const trouble = describeFailure(result);
+        const problem = describeFailure(result);
         return {
           name,
           kind: result.kind,
-          trouble,
+          problem,
           version: result.kind === 'exited' ? result.stdout.trim() : '',
         };
       }),
@@ -25,22 +25,22 @@ export const commands: Check = {
     const missing = answers.filter(({ kind }) => kind === 'missing');
     if (missing.length > 0) {
       return fail(
-        missing.map(({ name, trouble }) => `${name} ${trouble}.`),
-        "module load slurm   # or put the directory of Slurm's commands on PATH",
+        missing.map(({ name, problem }) => `${name} ${problem}.`),
+        "module load slurm   # or add the directory of Slurm's commands to PATH",
       );
     }
-    const bad = answers.filter(({ trouble }) => trouble !== '');
+    const bad = answers.filter(({ problem }) => problem !== '');
     if (bad[0] !== undefined) {
       return fail(
-        `${bad.map(({ name }) => name).join(', ')}: ${bad[0].name} ${bad[0].trouble.replaceAll(/\s*\n\s*/g, ' ')}`,
-        'export SLURM_CONF=/etc/slurm/slurm.conf   # where the configuration of the cluster is',
+        `${bad.map(({ name }) => name).join(', ')}: ${bad[0].name} ${bad[0].problem.replaceAll(/\s*\n\s*/g, ' ')}`,
+        'export SLURM_CONF=/etc/slurm/slurm.conf   # path of the cluster configuration',
       );
     }
     const versions = [...new Set(answers.map(({ version }) => version))];
     if (versions.length > 1) {
       return warn(
         answers.map(({ name, version }) => `${name}: ${version}`),
-        'Put the commands of one Slurm first on PATH; see: type -a sbatch squeue scontrol',
+        'Put one Slurm installation first in PATH; see: type -a sbatch squeue scontrol',
       );
     }
     return ok(`${versions.join('')}: ${needed.join(', ')}`);

@@ -2,10 +2,10 @@ import { describeFailure } from '../../../base/command.js';
 import type { Check } from '../../check.js';
 import { fail, ok, warn } from '../../check-result.js';
 
-/** Milliseconds after which people begin to notice. */
+/** Answers slower than this, in milliseconds, get a warning. */
 const slowMs = 1_000;
 
-/** slurmctld answers, and how soon. */
+/** Whether slurmctld answers, and how fast. */
 export const controller: Check = {
   id: 'slurm.controller',
   group: 'slurm',
@@ -19,11 +19,11 @@ export const controller: Check = {
       .filter((line) => line.startsWith('Slurmctld'));
     const fix = 'scontrol ping   # then: systemctl status slurmctld on the controller, munge on both';
     if (describeFailure(result) !== '' || !lines.some((line) => / is UP\b/.test(line))) {
-      // under rl_enable a ping is limited and not repeated, and scontrol then prints DOWN (24.11); this is repeated
+      // with rl_enable, a ping is not retried and scontrol prints DOWN (24.11); other requests are retried
       const config = await run('scontrol', ['show', 'config'], { timeoutMs: 4_500, signal });
       if (describeFailure(config) === '' && lines.some((line) => / is DOWN\b/.test(line))) {
         return warn(
-          ['slurmctld answers, but took no ping: it limits the requests of one user.', ...lines],
+          ['slurmctld answers, but refused a ping because of its rate limit.', ...lines],
           'scontrol show config | grep SlurmctldParameters   # rl_bucket_size and rl_refill_rate',
         );
       }
@@ -32,8 +32,6 @@ export const controller: Check = {
     }
     const evidence = [...lines, `answered after ${result.ms} ms`];
     if (lines.some((line) => / is DOWN\b/.test(line))) return warn(evidence, fix);
-    return result.ms > slowMs
-      ? warn(evidence, 'sdiag   # shows what keeps the controller busy')
-      : ok(evidence);
+    return result.ms > slowMs ? warn(evidence, 'sdiag   # shows the load of the controller') : ok(evidence);
   },
 };

@@ -6,7 +6,7 @@ import type { Check, Finding } from '../../check.js';
 import { combine, configSet, fail, ok, skip, warn } from '../../check-result.js';
 import { readSlurmConfig } from '../../slurm-config.js';
 
-/** Whether ends of jobs can still be asked for afterwards. */
+/** Whether accounting records how jobs ended. */
 export const accounting: Check = {
   id: 'slurm.accounting',
   group: 'slurm',
@@ -17,38 +17,35 @@ export const accounting: Check = {
     switch (site.accounting) {
       case true: {
         const answer = await run('sacctmgr', ['--noheader', 'show', 'cluster'], { timeoutMs: 4_500, signal });
-        const trouble = describeFailure(answer);
-        return trouble === ''
-          ? ok('kept: ends of jobs can be asked for long afterwards')
+        const problem = describeFailure(answer);
+        return problem === ''
+          ? ok('enabled: job outcomes stay available')
           : warn(
-              [
-                'This site keeps accounting, but it does not answer now: ends of jobs are waited for.',
-                `sacctmgr ${trouble}`,
-              ],
+              ['slurmdbd does not answer: runs wait for the outcomes of their jobs.', `sacctmgr ${problem}`],
               'systemctl status slurmdbd   # on the host of AccountingStorageHost',
             );
       }
       case false:
         return ok(
-          'none: after MinJobAge only the exit record of our own submit script tells how a job ended',
+          'disabled: after MinJobAge, only the exit record of the submit script shows how a job ended',
         );
       case null:
-        return skip('Slurm did not say whether it keeps accounting');
+        return skip('Slurm did not report whether it has accounting');
     }
   },
 };
 
-/** How long the controller remembers a job that has ended. Pure. */
+/** Compares how long the controller remembers ended jobs with the poll interval. */
 export function judgeMinJobAge(site: ClusterInfo, pollSeconds: number, profile: string): Finding {
   const { minJobAge } = site;
-  if (minJobAge === null) return skip('Slurm did not tell its MinJobAge');
-  if (minJobAge === 0) return ok('MinJobAge 0: the controller forgets no job');
-  const evidence = `The controller forgets a job ${minJobAge} s after its end (MinJobAge); it is asked every ${pollSeconds} s.`;
+  if (minJobAge === null) return skip('Slurm did not report MinJobAge');
+  if (minJobAge === 0) return ok('MinJobAge is 0: the controller never forgets a job');
+  const evidence = `The controller forgets a job ${minJobAge} s after its end (MinJobAge); the poll interval is ${pollSeconds} s.`;
   if (minJobAge >= 3 * pollSeconds) return ok(evidence);
   const fix = configSet(profile, 'slurm.pollSeconds', String(Math.max(1, Math.floor(minJobAge / 3))));
   return site.accounting === true
     ? warn(evidence, fix)
-    : fail(`${evidence} Without accounting ends will be missed.`, fix);
+    : fail(`${evidence} Without accounting, the ends of jobs will be missed.`, fix);
 }
 
 export const minJobAge: Check = {
@@ -60,7 +57,7 @@ export const minJobAge: Check = {
     judgeMinJobAge(needed('slurm.version') as ClusterInfo, settings.slurm.pollSeconds, profile),
 };
 
-/** The controller's own limits against the worker's. Pure. */
+/** Compares the controller's limits with the worker's. */
 export function judgeLimits(
   site: ClusterInfo,
   config: ReadonlyMap<string, string>,
@@ -70,7 +67,7 @@ export function judgeLimits(
   const findings: Finding[] = [];
   const maxJobs = parseSlurmNumber(config.get('MaxJobCount') ?? '');
   if (maxJobs !== null) {
-    const evidence = `The cluster holds ${maxJobs} jobs at most (MaxJobCount); this worker has up to ${settings.worker.inFlight} (worker.inFlight).`;
+    const evidence = `The cluster allows ${maxJobs} jobs (MaxJobCount); this worker submits up to ${settings.worker.inFlight} (worker.inFlight).`;
     findings.push(
       settings.worker.inFlight > maxJobs / 2
         ? warn(evidence, configSet(profile, 'worker.inFlight', String(Math.max(1, Math.floor(maxJobs / 2)))))
@@ -79,11 +76,11 @@ export function judgeLimits(
   }
   const { rateLimit } = site;
   if (rateLimit === null) {
-    findings.push(ok('no limit on the rate of requests'));
+    findings.push(ok('no rate limit on requests'));
   } else {
     const { pollSeconds } = settings.slurm;
     const least = Math.ceil(shortestPollSeconds(site));
-    const evidence = `The controller takes ${rateLimit.perSecond} requests a second from one user, ${rateLimit.burst} at once; one squeue every ${least} s takes a quarter of that, and slurm.pollSeconds is ${pollSeconds}.`;
+    const evidence = `The controller allows each user ${rateLimit.perSecond} requests per second and bursts of ${rateLimit.burst}; one squeue every ${least} s uses a quarter of that, and slurm.pollSeconds is ${pollSeconds}.`;
     findings.push(
       pollSeconds < least
         ? warn(evidence, configSet(profile, 'slurm.pollSeconds', String(least)))

@@ -4,10 +4,10 @@ import type { Partition, ClusterInfo } from '../../../slurm/site.js';
 import type { Check, Finding } from '../../check.js';
 import { combine, configSet, count, fail, ok, warn } from '../../check-result.js';
 
-/** Node states in which a node takes no job (sinfo(1)); a flag such as `*` or `~` follows some of them. */
+/** States in which a node accepts no jobs (sinfo(1)); some have a suffix such as `*` or `~`. */
 const unusable = /^(down|drain|drained|draining|fail|failing|maint|unknown|err|error|future|inval|reboot)/i;
 
-/** The partitions that jobs go to. Pure. */
+/** Judges the configured partitions. */
 export function judgePartitions(
   slurm: Pick<Settings['slurm'], 'partition' | 'gpuPartition'>,
   partitions: readonly Partition[],
@@ -15,7 +15,7 @@ export function judgePartitions(
   profile: string,
 ): Finding {
   const names = partitions.map(({ name }) => name);
-  const known = `There are: ${names.length === 0 ? 'none' : names.join(', ')}.`;
+  const known = `Available: ${names.length === 0 ? 'none' : names.join(', ')}.`;
   const example = names[0] ?? 'batch';
   const wanted: (readonly [key: string, name: string])[] = [
     ...(slurm.partition ?? '').split(',').map((name) => ['slurm.partition', name] as const),
@@ -41,31 +41,31 @@ export function judgePartitions(
       const good = states.filter((state) => !unusable.test(state)).length;
       if (!partition.up) {
         return warn(
-          `Partition ${name} takes no jobs: it is not up.`,
+          `Partition ${name} accepts no jobs: it is not up.`,
           `scontrol update PartitionName=${name} State=UP`,
         );
       }
       if (good === 0) {
         return warn(
           `No node of partition ${name} can run a job: ${states.length === 0 ? 'it has none' : [...new Set(states)].join(', ')}.`,
-          `sinfo -R -p ${name}   # says why; then: scontrol update NodeName=<node> State=RESUME`,
+          `sinfo -R -p ${name}   # shows why; then: scontrol update NodeName=<node> State=RESUME`,
         );
       }
       return ok(
-        `${name}: ${count(good, 'node')} of ${states.length} fit for work${partition.timeLimit === null ? '' : `, jobs of ${partition.timeLimit / 3_600} h at most`}`,
+        `${name}: ${count(good, 'node')} of ${states.length} usable${partition.timeLimit === null ? '' : `, time limit ${partition.timeLimit / 3_600} h`}`,
       );
     }),
   );
 }
 
-/** sinfo did not list them; jobs may run all the same where PrivateData of slurm.conf hides them. */
+/** sinfo did not list partitions; with PrivateData in slurm.conf, jobs may run nevertheless. */
 async function hiddenPartitions(run: RunCommand, signal: AbortSignal): Promise<Finding> {
-  const trouble = describeFailure(await run('sinfo', ['--all', '--noheader'], { timeoutMs: 4_500, signal }));
-  const evidence = `sinfo did not list the partitions${trouble === '' ? '' : `: ${trouble}`}.`;
-  return /permission denied/i.test(trouble)
+  const problem = describeFailure(await run('sinfo', ['--all', '--noheader'], { timeoutMs: 4_500, signal }));
+  const evidence = `sinfo did not list the partitions${problem === '' ? '' : `: ${problem}`}.`;
+  return /permission denied/i.test(problem)
     ? warn(
-        [evidence, 'The site hides them (PrivateData of slurm.conf); jobs can run all the same.'],
-        'scontrol show config | grep PrivateData   # ask the administrators of Slurm for operator rights',
+        [evidence, 'PrivateData in slurm.conf hides them; jobs can run nevertheless.'],
+        'scontrol show config | grep PrivateData   # ask the Slurm administrators for operator rights',
       )
     : fail(evidence, 'sinfo --all');
 }

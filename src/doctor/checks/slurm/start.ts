@@ -7,25 +7,25 @@ import { usualResources } from '../../../worker/job-request/resources.js';
 import type { Check, Finding } from '../../check.js';
 import { combine, configSet, ok, warn } from '../../check-result.js';
 
-/** What a partition accepts: keys and values of `scontrol show partition`. */
+/** Keys and values of `scontrol show partition`. */
 export type PartitionFacts = ReadonlyMap<string, string>;
 
-/** Limits that one QOS or association sets; null, or not in the map, where it sets none. */
+/** Limits of one QOS or association; null, or not in the map, if not set. */
 export interface Limits {
-  /** Whose they are, for people: `QOS short`, `account path`. */
+  /** Display name: `QOS short`, `account path`. */
   of: string;
   /** Seconds. */
   maxWall: number | null;
   /** CPUs of one job (MaxTRES), and of all its jobs together (GrpTRES). */
   cpusOfJob: number | null;
   cpusOfAll: number | null;
-  /** How many jobs it may have, by the name of the limit: `MaxJobs`, `MaxSubmitJobs`, `GrpJobs`, `GrpSubmitJobs`. */
+  /** Job counts by name of the limit: `MaxJobs`, `MaxSubmitJobs`, `GrpJobs`, `GrpSubmitJobs`. */
   jobs: ReadonlyMap<string, number>;
 }
 
-/** What accounting says about a user's jobs on this cluster. */
+/** A user's accounting limits on this cluster. */
 export interface AccountingFacts {
-  /** The site enforces limits; otherwise they are only worth a note. */
+  /** Whether the site enforces limits; otherwise they are only noted. */
   isEnforced: boolean;
   defaultAccount: string | null;
   /** By account. */
@@ -35,9 +35,9 @@ export interface AccountingFacts {
   associations: ReadonlyMap<string, readonly Limits[]>;
 }
 
-/** What a job asks for. */
+/** What a kind of job requests. */
 export interface StartRequest {
-  /** Whose jobs, for people: `jobs`, `jobs of rule 2`. */
+  /** Display name: `jobs`, `jobs of rule 2`. */
   what: string;
   partition: string | null;
   account: string | null;
@@ -46,15 +46,15 @@ export interface StartRequest {
   cpus: number;
 }
 
-/** Why jobs would wait in the queue for ever: `forever`; what would keep them waiting if the site enforced it: `notes`. */
+/** Why jobs would stay pending forever, and limits that would cause it if the site enforced them (`notes`). */
 export interface StartJudgment {
   forever: string[];
   notes: string[];
 }
 
 /**
- * Judges whether jobs would ever start. sbatch accepts jobs that never can, and `sbatch --test-only` names a start for them,
- * unless the site has set EnforcePartLimits (20.11 to 24.11). Pure.
+ * Judges whether jobs would ever start. Unless EnforcePartLimits is set, sbatch accepts jobs that cannot, and
+ * `sbatch --test-only` even shows a start time (20.11 to 24.11).
  */
 export function judgeStart(
   request: StartRequest,
@@ -84,7 +84,7 @@ export function judgeStart(
     refused('AllowQos', 'DenyQos', qos, 'QOS');
     const max = parseSlurmDuration(facts.get('MaxTime') ?? '');
     if (max !== null && minutes !== null && minutes * 60 > max)
-      forever.push(`partition ${each} allows ${max / 60} min at most (MaxTime), not ${minutes} min`);
+      forever.push(`partition ${each} allows ${max / 60} min (MaxTime), not ${minutes} min`);
     if (facts.get('MaxNodes') === '0') forever.push(`partition ${each} allows no nodes (MaxNodes)`);
     const levels = [facts.get('QoS'), qos].flatMap((of) => accounting?.qos.get(of ?? '') ?? []);
     levels.push(...(accounting?.associations.get(account ?? '') ?? []));
@@ -96,34 +96,36 @@ export function judgeStart(
 }
 
 /**
- * The first level that sets a limit decides about it: the QOS of the partition, that of the job, the user's association, its
- * account, and the accounts above (Slurm's resource_limits page). A limit on a group of jobs counts at each association.
+ * For each limit, the first level that sets it counts: the partition's QOS, the job's QOS, the user's association, its account,
+ * the parent accounts (Slurm's resource_limits page). Group limits apply at each association.
  */
 function judgeLevels(levels: readonly Limits[], cpus: number, minutes: number | null): string[] {
   const reasons: string[] = [];
   const wall = levels.find(({ maxWall }) => maxWall !== null);
   if (wall !== undefined && minutes !== null && minutes * 60 > (wall.maxWall ?? Infinity))
-    reasons.push(`${wall.of} allows ${(wall.maxWall ?? 0) / 60} min at most (MaxWall), not ${minutes} min`);
+    reasons.push(`${wall.of} allows ${(wall.maxWall ?? 0) / 60} min (MaxWall), not ${minutes} min`);
   const one = levels.find(({ cpusOfJob }) => cpusOfJob !== null);
   if (one !== undefined && cpus > (one.cpusOfJob ?? Infinity))
-    reasons.push(`${one.of} allows a job ${one.cpusOfJob} CPUs at most (MaxTRES), one asks for ${cpus}`);
+    reasons.push(`${one.of} allows a job ${one.cpusOfJob} CPUs (MaxTRES), not ${cpus}`);
   for (const { of, cpusOfAll } of levels) {
     if (cpusOfAll !== null && cpus > cpusOfAll)
-      reasons.push(`all jobs of ${of} together may have ${cpusOfAll} CPUs (GrpTRES), one asks for ${cpus}`);
+      reasons.push(
+        `${of} allows all jobs together ${cpusOfAll} CPUs (GrpTRES), and one job requests ${cpus}`,
+      );
   }
   for (const { of, jobs } of levels) {
-    for (const [limit, count] of jobs) if (count === 0) reasons.push(`${of} may have no jobs (${limit})`);
+    for (const [limit, count] of jobs) if (count === 0) reasons.push(`${of} allows no jobs (${limit})`);
   }
   return reasons;
 }
 
-/** Names of a list of slurm.conf; null for no restriction. */
+/** Parses a list of names; null for no restriction. */
 function list(text: string | undefined): string[] | null {
   if (text === undefined || /^(ALL|N\/A|\(null\)|)$/i.test(text)) return null;
   return text.split(',').map((name) => name.trim().toLowerCase());
 }
 
-/** Minutes of sbatch's `--time`: minutes, `h:m:s`, `m:s`, `d-h[:m[:s]]`; null for what is none. */
+/** Minutes of sbatch's `--time`: minutes, `h:m:s`, `m:s`, `d-h[:m[:s]]`; null if invalid. */
 function requestedMinutes(text: string): number | null {
   const [, days, clock] = /^(?:(\d+)-)?([\d:]+)$/.exec(text) ?? [];
   if (clock === undefined) return null;
@@ -134,7 +136,7 @@ function requestedMinutes(text: string): number | null {
   return parts === 2 ? a + b / 60 : a;
 }
 
-/** Reads `scontrol --oneliner show partition`. */
+/** Parses `scontrol --oneliner show partition`. */
 export function parsePartitionFacts(text: string): Map<string, PartitionFacts> {
   const partitions = new Map<string, PartitionFacts>();
   for (const line of text.split('\n')) {
@@ -150,7 +152,7 @@ function cpusIn(tres: string | undefined): number | null {
   return found === undefined ? null : Number(found);
 }
 
-/** Columns of sacctmgr that limit, of an association and of a QOS. */
+/** Limit columns of sacctmgr, for associations and QOS. */
 const limitColumns = [
   'MaxWall',
   'MaxTRES',
@@ -233,7 +235,7 @@ async function readAccounting(
   };
 }
 
-/** Jobs as the profile and each of its rules make them. */
+/** The kinds of jobs that result from the profile and its rules. */
 export function startRequests(slurm: Settings['slurm']): StartRequest[] {
   const usual = (gpu: boolean, what: string): StartRequest => {
     const values = new Map(usualResources(slurm, gpu).map(({ option, value }) => [option, value]));
@@ -266,7 +268,7 @@ export function startRequests(slurm: Settings['slurm']): StartRequest[] {
   ];
 }
 
-/** Whether jobs that sbatch accepts would also start. */
+/** Whether jobs that sbatch accepts would ever start. */
 export const start: Check = {
   id: 'slurm.start',
   group: 'slurm',
@@ -288,7 +290,7 @@ export const start: Check = {
       const { forever: reasons, notes } = judgeStart(request, partitions, accounting);
       if (reasons.length === 0) {
         return ok([
-          `${request.what}: nothing keeps them from starting`,
+          `${request.what}: no limit keeps them from starting`,
           ...notes.map(
             (note) => `${request.what}: ${note}, which is not enforced here (AccountingStorageEnforce)`,
           ),
@@ -296,7 +298,7 @@ export const start: Check = {
       }
       return {
         status: 'fail',
-        evidence: reasons.map((reason) => `${request.what} would wait for ever: ${reason}.`),
+        evidence: reasons.map((reason) => `${request.what} would stay pending forever: ${reason}.`),
         fix: fixFor(request, reasons, partitions, accounting, profile),
       };
     });
@@ -304,7 +306,7 @@ export const start: Check = {
   },
 };
 
-/** A change that makes the job start, with values that exist on this site; otherwise where to look. */
+/** A setting that lets the job start, with values of this site; otherwise a command that shows them. */
 function fixFor(
   request: StartRequest,
   reasons: readonly string[],

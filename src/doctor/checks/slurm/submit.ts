@@ -9,7 +9,7 @@ import { openSubmitScript } from '../../../worker/job-request/submit-script.js';
 import type { Check, CheckContext, Finding } from '../../check.js';
 import { combine, configSet, fail, ok } from '../../check-result.js';
 
-/** What sbatch complains of, and the setting that is to blame. */
+/** Errors of sbatch and the setting that causes them. */
 const blame: readonly (readonly [RegExp, BlamedSetting])[] = [
   [/invalid account|account\/partition|invalid account or/i, 'slurm.account'],
   [/invalid qos/i, 'slurm.qos'],
@@ -31,33 +31,37 @@ type BlamedSetting =
   | 'slurm.constraint'
   | 'slurm.cpus';
 
-const lookCommand = 'sinfo -o "%P %l %m %c %G %f"';
+const nodesCommand = 'sinfo -o "%P %l %m %c %G %f"';
 const accountCommand = 'sacctmgr show user withassoc format=Account,QOS';
 
-/** A refusal of sbatch as a finding with the setting to change, or with what to compare the settings with. */
-async function refusal(said: string, what: string, { run, signal, profile }: CheckContext): Promise<Finding> {
-  const setting = blame.find(([pattern]) => pattern.test(said))?.[1];
-  const words = said
+/** Turns a refusal of sbatch into a finding with the setting to change, or with a command that shows what nodes have. */
+async function refusal(
+  message: string,
+  what: string,
+  { run, signal, profile }: CheckContext,
+): Promise<Finding> {
+  const setting = blame.find(([pattern]) => pattern.test(message))?.[1];
+  const shown = message
     .replaceAll(/\s*\n\s*/g, ' ')
     .replaceAll('sbatch: ', '')
     .trim();
-  const evidence = `sbatch would refuse ${what}: ${words}`;
+  const evidence = `sbatch would refuse ${what}: ${shown}`;
   if (setting === undefined) {
-    const compare = 'what nodes have; compare slurm.mem, slurm.cpus, slurm.gres and slurm.constraint';
-    return fail(evidence, `${lookCommand}   # ${compare}`);
+    const compare = 'compare with slurm.mem, slurm.cpus, slurm.gres and slurm.constraint';
+    return fail(evidence, `${nodesCommand}   # ${compare}`);
   }
   const value = await valueHere(setting, run, { timeoutMs: 4_500, signal });
   const isAccounting = setting === 'slurm.account' || setting === 'slurm.qos';
-  const look = isAccounting ? accountCommand : lookCommand;
+  const command = isAccounting ? accountCommand : nodesCommand;
   return fail(
     evidence,
     value === null
-      ? `${configSet(profile, setting, 'VALUE')}   # ${look}`
+      ? `${configSet(profile, setting, 'VALUE')}   # ${command}`
       : configSet(profile, setting, value),
   );
 }
 
-/** A value that exists on this site; null where Slurm names none. */
+/** A valid value on this site; null if there is none. */
 async function valueHere(
   setting: BlamedSetting,
   run: RunCommand,
@@ -102,7 +106,7 @@ async function valueHere(
     case 'slurm.cpus':
       return most(3);
     case 'slurm.gres':
-      // `gpu:a100:4(S:0-1)`: sockets are no part of a request
+      // `gpu:a100:4(S:0-1)`: a request does not include sockets
       return (
         column(4)[0]
           ?.replaceAll(/\([^)]*\)/g, '')
@@ -113,7 +117,7 @@ async function valueHere(
   }
 }
 
-/** Asks Slurm whether it would take a job with exactly the options of real ones; no job results. */
+/** Tests a job with the options of real ones (`sbatch --test-only`). */
 export const submitLine: Check = {
   id: 'slurm.submit',
   group: 'slurm',
@@ -144,11 +148,11 @@ async function ask(context: CheckContext, gpu: boolean): Promise<Finding> {
     env: batchEnvironment({ apptainer: settings.apptainer.command, exitRecord: '', argumentsFile: null }),
   });
   const what = gpu ? 'jobs that need a GPU' : 'jobs';
-  const said = result.kind === 'exited' ? `${result.stderr}\n${result.stdout}`.trim() : '';
+  const message = result.kind === 'exited' ? `${result.stderr}\n${result.stdout}`.trim() : '';
   if (result.kind !== 'exited') return fail(`sbatch --test-only ${describeFailure(result)}.`, 'sdiag');
-  // 22.05 exits with 0 all the same when an option is refused by the controller
-  const isTaken = /job \d+ to start at/i.test(said);
-  if (!isTaken || result.exitCode !== 0)
-    return refusal(said === '' ? describeFailure(result) : said, what, context);
-  return ok(said.split('\n').map((line) => line.replace('sbatch: ', '')));
+  // 22.05 exits with 0 even if the controller refuses an option
+  const isAccepted = /job \d+ to start at/i.test(message);
+  if (!isAccepted || result.exitCode !== 0)
+    return refusal(message === '' ? describeFailure(result) : message, what, context);
+  return ok(message.split('\n').map((line) => line.replace('sbatch: ', '')));
 }

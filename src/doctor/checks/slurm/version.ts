@@ -2,10 +2,10 @@ import { readClusterInfo, type ClusterInfo } from '../../../slurm/site.js';
 import type { Check } from '../../check.js';
 import { fail, ok, warn } from '../../check-result.js';
 
-/** The oldest release whose commands print what is read here. */
+/** The oldest supported release. */
 const oldest = [20, 11] as const;
 
-/** What the cluster says of itself; a {@link ClusterInfo} for the others. */
+/** Slurm's release; passes a {@link ClusterInfo} to other checks. */
 export const version: Check = {
   id: 'slurm.version',
   group: 'slurm',
@@ -15,7 +15,7 @@ export const version: Check = {
     const site: ClusterInfo = await readClusterInfo(run, { timeoutMs: 4_500, signal });
     if (site.version === null) {
       return fail(
-        'scontrol show config did not tell the version.',
+        'scontrol show config did not report the Slurm version.',
         'scontrol show config | grep SLURM_VERSION',
       );
     }
@@ -24,8 +24,8 @@ export const version: Check = {
     const tooOld = major < oldest[0] || (major === oldest[0] && minor < oldest[1]);
     const finding = tooOld
       ? warn(
-          `${evidence}: older than 20.11, with which nobody has tried this.`,
-          'Ask for a newer Slurm, and try: dsa-slurm doctor --deep',
+          `${evidence}: releases before 20.11 are not tested.`,
+          'Upgrade Slurm, or verify this one with: dsa-slurm doctor --deep',
         )
       : ok(evidence);
     return { ...finding, fact: site };

@@ -5,10 +5,10 @@ import type { Run } from '../../../worker/run-state/run.js';
 import type { Check } from '../../check.js';
 import { bytes, count, ok, quoted, warn } from '../../check-result.js';
 
-/** Compaction begins the journal anew at each start, and far below this while the worker runs. */
+/** The worker compacts its journal at each start, and far below this size while it runs. */
 const largeBytes = 500e6;
 
-/** What the journal tells; empty where there is none yet. */
+/** Runs of the journal; empty if there is none yet. */
 export interface JournalFacts {
   runs: readonly Run[];
 }
@@ -24,12 +24,12 @@ export const journal: Check = {
       ({ size } = await stat(path));
     } catch (thrown) {
       if (systemCode(thrown) !== 'ENOENT') throw thrown;
-      return { ...ok(`none yet: no worker has run with ${settings.dirs.state}`), fact: { runs: [] } };
+      return { ...ok(`none yet: no worker has used ${settings.dirs.state}`), fact: { runs: [] } };
     }
     const read = await readJournal(path);
     const runs = [...read.runs.values()];
     const damaged = read.damaged.length;
-    const lost = read.headless ? ['Its beginning is missing: runs may have been lost.'] : [];
+    const lost = read.headless ? ['Its beginning is missing: runs may be lost.'] : [];
     const alive = runs.filter(({ stage }) => stage !== 'finished').length;
     const evidence = `${path}: ${count(runs.length, 'run')}, ${alive} not finished, ${bytes(size)}`;
     const fact: JournalFacts = { runs };
@@ -41,13 +41,13 @@ export const journal: Check = {
             ...lost,
             ...(damaged > 0 ? [`${count(damaged, 'line')} cannot be read; their events are lost.`] : []),
           ],
-          `df -h ${quoted(settings.dirs.state)}   # a full or failing disk? The worker keeps a copy: ls ${quoted(path)}.damaged-*`,
+          `df -h ${quoted(settings.dirs.state)}   # is the disk full or failing? The worker keeps a copy: ls ${quoted(path)}.damaged-*`,
         ),
         fact,
       };
     }
     if (size > largeBytes) {
-      return { ...warn(evidence, 'Restart the worker: it writes its journal anew at the start.'), fact };
+      return { ...warn(evidence, 'Restart the worker to compact it.'), fact };
     }
     return { ...ok(evidence), fact };
   },

@@ -6,21 +6,21 @@ import { count, ok, quoted, skip, warn } from '../../check-result.js';
 const tailBytes = 256 * 1024;
 const recentMs = 24 * 60 * 60_000;
 
-/** Errors of the last day in the end of a log of JSON lines. Pure. */
+/** Finds errors of the last day in the tail of a JSON log. */
 export function judgeLog(text: string, path: string, now: number): Finding {
   const errors = text.split('\n').flatMap((line) => {
     const entry = parse(line);
     if (entry === null || entry.level < 50 || now - entry.at > recentMs) return [];
     return [`${new Date(entry.at).toISOString()} ${entry.words}`];
   });
-  if (errors.length === 0) return ok(`${path}: no errors since yesterday`);
+  if (errors.length === 0) return ok(`${path}: no errors in the last 24 hours`);
   return warn(
-    [`${count(errors.length, 'error')} since yesterday in ${path}`, ...errors.slice(-3)],
+    [`${count(errors.length, 'error')} in the last 24 hours in ${path}`, ...errors.slice(-3)],
     `grep '"level":[56]0' ${quoted(path)} | tail`,
   );
 }
 
-/** pino's lines: level 50 is an error, 60 a fatal one; `time` is ISO 8601. */
+/** Parses a line of pino: level 50 is an error, 60 is fatal; `time` is ISO 8601. */
 function parse(line: string): { level: number; at: number; words: string } | null {
   try {
     const value = JSON.parse(line) as {
@@ -45,7 +45,7 @@ export const lastErrors: Check = {
   async run({ settings, clock }) {
     const path = settings.log.file;
     if (path === null)
-      return skip('log.file is not set: the log went to standard error (see journalctl --user)');
+      return skip('log.file is not set: the log goes to standard error (see journalctl --user)');
     try {
       const file = await open(path, 'r');
       try {
@@ -58,7 +58,7 @@ export const lastErrors: Check = {
         await file.close();
       }
     } catch (thrown) {
-      if (systemCode(thrown) === 'ENOENT') return ok(`${path} is not there yet`);
+      if (systemCode(thrown) === 'ENOENT') return ok(`${path} does not exist yet`);
       throw thrown;
     }
   },

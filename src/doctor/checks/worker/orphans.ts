@@ -12,7 +12,7 @@ export const orphans: Check = {
   async run({ run, settings, signal }) {
     const answer = await queryJobs(run, { kind: 'mine' }, { signal });
     if (answer.kind === 'silence') return warn(answer.why, 'squeue --me');
-    // read after squeue has answered: a run is in the journal before it has a job
+    // read after squeue: a run is in the journal before its job is submitted
     const { runs } = await readJournal(journalPath(settings.dirs.state));
     const ids = orphanJobs(answer.rows, runs.values(), settings.dirs.state).map(({ id }) => id);
     if (ids.length === 0) return ok('every job of this worker belongs to a run');

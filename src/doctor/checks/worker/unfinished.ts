@@ -4,12 +4,12 @@ import { combine, count, ok, warn } from '../../check-result.js';
 import type { JournalFacts } from './journal.js';
 
 const hour = 60 * 60_000;
-/** The tokens of a task live for 7 days (contract, section b): after that neither report nor upload is taken. */
+/** A task's tokens expire after 7 days; then Girder accepts neither its reports nor its uploads. */
 const tokenDays = 7;
-/** Stages that the worker leaves by its own work, and how long that may take. */
+/** Stages whose duration does not depend on Slurm, and their longest plausible duration. */
 const ownStages = { accepted: hour, staging: 12 * hour, submitting: hour, collecting: 12 * hour } as const;
 
-/** Runs that have been under way for too long. Pure. */
+/** Finds runs that take too long. */
 export function judgeUnfinished(
   runs: readonly Pick<Run, 'id' | 'stage' | 'stageSince' | 'acceptedAt' | 'girderTrouble'>[],
   now: number,
@@ -18,18 +18,18 @@ export function judgeUnfinished(
     .filter(({ stage }) => stage !== 'finished')
     .toSorted((a, b) => a.acceptedAt - b.acceptedAt);
   const [oldest] = alive;
-  if (oldest === undefined) return ok('no run is under way');
+  if (oldest === undefined) return ok('no unfinished runs');
   const findings = [
     ok(
-      `${count(alive.length, 'run')} under way, the oldest for ${span(now - oldest.acceptedAt)}: ${oldest.id}, ${oldest.stage}`,
+      `${count(alive.length, 'unfinished run')}, the oldest for ${span(now - oldest.acceptedAt)}: ${oldest.id}, ${oldest.stage}`,
     ),
   ];
   const expired = alive.filter((run) => now - run.acceptedAt > tokenDays * 24 * hour);
   if (expired.length > 0) {
     findings.push(
       warn(
-        `${count(expired.length, 'run')} older than ${tokenDays} days, so Girder takes neither their reports nor their outputs any more: ${names(expired)}`,
-        'dsa-slurm console   # cancel them there, and start the analyses again in Girder',
+        `${count(expired.length, 'run')} older than ${tokenDays} days: Girder no longer accepts their reports and outputs: ${names(expired)}`,
+        'dsa-slurm console   # cancel them, then start the analyses again in Girder',
       ),
     );
   }
@@ -38,7 +38,7 @@ export function judgeUnfinished(
     findings.push(
       warn(
         `${count(waiting.length, 'run')} waiting for Girder: ${waiting[0]?.girderTrouble ?? ''}`,
-        'dsa-slurm runs list   # shows what each of them waits for',
+        'dsa-slurm runs list   # shows what each run waits for',
       ),
     );
   }
@@ -49,7 +49,7 @@ export function judgeUnfinished(
   if (stuck.length > 0) {
     findings.push(
       warn(
-        `${count(stuck.length, 'run')} for very long in one stage: ${stuck
+        `${count(stuck.length, 'run')} in the same stage for very long: ${stuck
           .slice(0, 3)
           .map((run) => `${run.id} ${run.stage} for ${span(now - run.stageSince)}`)
           .join(', ')}`,
@@ -76,7 +76,7 @@ function span(ms: number): string {
 export const unfinished: Check = {
   id: 'worker.unfinished',
   group: 'worker',
-  title: 'runs under way',
+  title: 'unfinished runs',
   needs: ['worker.journal'],
   run: async ({ needed, clock }) =>
     judgeUnfinished((needed('worker.journal') as JournalFacts).runs, clock.now()),

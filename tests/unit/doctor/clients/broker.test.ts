@@ -25,8 +25,8 @@ describe('rabbitmq', () => {
   it.each([
     ['RabbitMQ', '3.10.8', 'ok', '3.10.8', null],
     ['RabbitMQ', '4.3.0', 'ok', 'denies global_qos by default', null],
-    ['RabbitMQ', '3.6.6', 'fail', 'too old', 'Install RabbitMQ 3.8'],
-    ['LavinMQ', '2.0.0', 'warn', 'is no RabbitMQ', 'Use RabbitMQ 3.8'],
+    ['RabbitMQ', '3.6.6', 'fail', 'is not supported', 'Install RabbitMQ 3.8'],
+    ['LavinMQ', '2.0.0', 'warn', 'is not RabbitMQ', 'Use RabbitMQ 3.8'],
   ])('version %s %s', (product, version, status, evidence, fix) =>
     expectFinding(judgeVersion({ product, version, cluster: null }), status, evidence, fix),
   );
@@ -37,14 +37,14 @@ describe('rabbitmq', () => {
       'amqp://guest:guest@localhost/',
       '10.0.0.5',
       'warn',
-      'open to other machines (10.0.0.5)',
+      'open to other hosts (10.0.0.5)',
       'rabbitmqctl delete_user guest',
     ],
-    ['guest, closed', 'amqp://localhost/', null, 'ok', 'closed to other machines', null],
-    ['own password', 'amqp://girder:geheim@localhost/', '10.0.0.5', 'ok', 'with a password of its own', null],
+    ['guest, closed', 'amqp://localhost/', null, 'ok', 'closed to other hosts', null],
+    ['own password', 'amqp://girder:geheim@localhost/', '10.0.0.5', 'ok', 'not the default password', null],
     ['elsewhere, plain', 'amqp://girder:geheim@far/', 'far', 'ok', 'is not encrypted', null],
-    ['elsewhere, TLS', 'amqps://girder:geheim@far/', 'far', 'ok', 'with a password of its own', null],
-    ['guest elsewhere', 'amqp://guest:guest@far/', 'far', 'warn', 'takes guest:guest', 'add_user'],
+    ['elsewhere, TLS', 'amqps://girder:geheim@far/', 'far', 'ok', 'not the default password', null],
+    ['guest elsewhere', 'amqp://guest:guest@far/', 'far', 'warn', 'accepts guest:guest', 'add_user'],
   ])('credentials: %s', (_name, url, open, status, evidence, fix) => {
     const finding = judgeCredentials(readBrokerUrl(url), open);
     expectFinding(finding, status, evidence, fix);
@@ -55,7 +55,12 @@ describe('rabbitmq', () => {
     const url = 'amqp://girder:geheim@localhost/dsa';
     expectFinding(judgeArrival(true, url), 'ok', 'girder may configure, write and read in dsa', null);
     const lost = judgeArrival(false, url);
-    expectFinding(lost, 'fail', 'published in dsa did not arrive', 'rabbitmqctl list_policies -p dsa');
+    expectFinding(
+      lost,
+      'fail',
+      'published in dsa was confirmed, but did not arrive',
+      'rabbitmqctl list_policies -p dsa',
+    );
     expect(JSON.stringify(lost)).not.toContain('geheim');
   });
 
@@ -64,20 +69,20 @@ describe('rabbitmq', () => {
       'nobody takes them',
       [{ name: 'celery', messages: 3, consumers: 0 }],
       'warn',
-      '3 messages waiting, 0 consumers: nobody takes them',
+      '3 messages waiting, 0 consumers.',
       'dsa-slurm --profile lab worker',
     ],
     ['taken', [{ name: 'celery', messages: 3, consumers: 1 }], 'ok', '1 consumer', null],
     ['empty', [{ name: 'celery', messages: 0, consumers: 0 }], 'ok', '0 messages', null],
-    ['not there', [], 'ok', 'no queue is there yet', null],
+    ['not there', [], 'ok', 'no queue exists yet', null],
   ])('waiting: %s', (_name, facts, status, evidence, fix) =>
     expectFinding(judgeWaiting(facts, 'lab'), status, evidence, fix),
   );
 
   it.each([
     ['taken from', { messages: 3, consumers: 1 }, 'ok', '3 messages waiting, 1 consumer', null],
-    ['taken from by nobody', { messages: 0, consumers: 0 }, 'warn', 'Girder jobs with it', '-Q python'],
-    ['not there', null, 'warn', 'not there yet', 'unset broker.forwardQueue'],
+    ['taken from by nobody', { messages: 0, consumers: 0 }, 'warn', 'their Girder jobs wait', '-Q python'],
+    ['not there', null, 'warn', 'does not exist', 'unset broker.forwardQueue'],
   ])('the queue for others is %s', (_name, depth, status, evidence, fix) =>
     expectFinding(judgeForward('python', depth), status, evidence, fix),
   );
@@ -92,9 +97,16 @@ describe('rabbitmq', () => {
       'Waiting: a.b.',
       'worker -Q local',
     ],
-    ['not taken, Girder unknown', { messages: 1, consumers: 0, tasks: [] }, null, 'warn', 'nobody', 'local'],
-    ['empty', { messages: 0, consumers: 0, tasks: [] }, 5, 'warn', 'for ever', 'worker -Q local'],
-    ['not there', null, 5, 'warn', 'Nobody takes', 'worker -Q local'],
+    [
+      'not taken, Girder unknown',
+      { messages: 1, consumers: 0, tasks: [] },
+      null,
+      'warn',
+      'Until a worker consumes them',
+      'local',
+    ],
+    ['empty', { messages: 0, consumers: 0, tasks: [] }, 5, 'warn', 'would wait forever', 'worker -Q local'],
+    ['not there', null, 5, 'warn', 'has no consumer', 'worker -Q local'],
     ['not needed', null, 3, 'ok', 'not used', null],
   ])('queue local is %s', (_name, state, major, status, evidence, fix) =>
     expectFinding(judgeLocal(state, major), status, evidence, fix),
@@ -102,7 +114,7 @@ describe('rabbitmq', () => {
 
   it('tells the delivery time-out where it may be seen', async () => {
     expectFinding(judgeTimeout('{ok,1800000}\n'), 'ok', 'for 30 min', null);
-    expectFinding(judgeTimeout('undefined\n'), 'ok', 'no delivery time-out', null);
+    expectFinding(judgeTimeout('undefined\n'), 'ok', 'no delivery timeout', null);
     const run = fakeRun({ rabbitmqctl: exited('{ok,60000}') });
     expect(await ask(deliveryTimeout, { run }, connected('rabbit@host'))).toMatchObject({ status: 'ok' });
     // of the node that the profile connects to, and never what only looks like an option
@@ -119,22 +131,22 @@ describe('celery', () => {
   const ours: Pong = { node: 'celery@login1', report: 'dsa-slurm worker celery@login1', queues: ['celery'] };
   const python: Pong = { node: 'celery@old', report: 'software -> celery:5.2.6', queues: ['celery'] };
   it.each([
-    ['ours', [ours], 'ok', 'it is alone', null],
+    ['ours', [ours], 'ok', 'celery@login1 answers', null],
     ['ours and another', [ours, python], 'ok', 'so do celery@old', null],
-    ['nobody', [], 'warn', 'nobody else answers', 'dsa-slurm --profile lab worker'],
-    ['only another', [python], 'warn', 'answers came from celery@old', 'worker'],
+    ['Until a worker consumes them', [], 'warn', 'no other worker did', 'dsa-slurm --profile lab worker'],
+    ['only another', [python], 'warn', 'celery@old did', 'worker'],
   ])('ping: %s', (_name, pongs, status, evidence, fix) =>
     expectFinding(judgePing(pongs, 'celery@login1', 'lab'), status, evidence, fix),
   );
 
   it.each([
     ['answered', 'SUCCESS', 'ok', 'a task in queue celery was answered after 12 ms', null],
-    ['silent', null, 'warn', 'came back from queue celery within 15 s', 'dsa-slurm --profile lab console'],
+    ['silent', null, 'warn', 'queue celery had no result within 15 s', 'dsa-slurm --profile lab console'],
     [
       'taken by another',
       'FAILURE',
       'warn',
-      'after 12 ms with FAILURE',
+      'returned FAILURE after 12 ms',
       'doctor --only celery.other-consumers',
     ],
   ])('round trip: %s', (_name, status, expected, evidence, fix) =>
@@ -155,13 +167,13 @@ describe('celery', () => {
       ),
     ).toMatchObject({
       status: 'warn',
-      evidence: ['No worker of ours is there to take a task.'],
+      evidence: ['This worker is not running, so no task was sent.'],
       fix: 'dsa-slurm --profile lab worker',
     });
   });
 
   it.each([
-    ['once each', [ours, python], 'ok', 'once', null],
+    ['once each', [ours, python], 'ok', 'all names are unique', null],
     ['ours twice', [ours, ours], 'warn', 'celery@login1', 'config set worker.name celery-2@login1'],
     ['theirs twice', [ours, python, python], 'warn', 'celery@old', 'celery worker -n'],
   ])('names: %s', (_name, pongs, status, evidence, fix) =>
@@ -169,9 +181,15 @@ describe('celery', () => {
   );
 
   it.each([
-    ['alone', [ours], 'ok', 'nobody else', null],
+    ['alone', [ours], 'ok', 'no other worker consumes', null],
     ['Python worker', [ours, python], 'warn', 'celery@old', 'docker compose stop worker'],
-    ['Python worker of another queue', [ours, { ...python, queues: ['local'] }], 'ok', 'nobody else', null],
+    [
+      'Python worker of another queue',
+      [ours, { ...python, queues: ['local'] }],
+      'ok',
+      'no other worker consumes',
+      null,
+    ],
     [
       'another of ours',
       [ours, { ...ours, node: 'celery@login2' }],

@@ -44,7 +44,7 @@ describe('girder.reach', () => {
   it.each([
     ['3', '3.2.8', 'ok', 'Girder 3.2.8', null],
     ['5', '5.0.1', 'ok', 'Girder 5.0.1', null],
-    ['2', '2.5.0', 'fail', 'only 3 and 5 are known', 'Use Girder 3 or 5.'],
+    ['2', '2.5.0', 'fail', 'is not supported', 'Use Girder 3 or 5.'],
   ])('Girder %s', async (_name, release, status, evidence, fix) => {
     const { settings } = await girder((response) => sendJson(response, { release }));
     const result = await ask(reach, { settings });
@@ -110,7 +110,7 @@ describe('girder.token', () => {
     );
     expect(await ask(token, { settings }, reached(url))).toMatchObject({
       status: 'fail',
-      evidence: ['Girder refuses the API key: Invalid API key.'],
+      evidence: ['Girder rejected the API key: Invalid API key.'],
       fix: expect.stringContaining('config set girder.apiKey -'),
     });
   });
@@ -139,7 +139,7 @@ describe('girder.plugins', () => {
     );
     expect(await ask(plugins, {}, admin(url))).toMatchObject({
       status: 'fail',
-      evidence: [expect.stringContaining(`no plugin ${name}`), expect.anything()],
+      evidence: [expect.stringContaining(`lacks the plugin ${name}`), expect.anything()],
       fix: expect.stringContaining(install),
     });
   });
@@ -158,12 +158,12 @@ describe('girder.settings', () => {
   };
   const fix = 'dsa-slurm --profile lab doctor --fix --only girder.settings';
   it.each([
-    ['all well', {}, 'ok', 'worker.broker agrees', []],
+    ['all well', {}, 'ok', 'worker.broker matches broker.url', []],
     [
       'password',
       { 'worker.broker': 'amqp://girder:falsch@rabbitmq:5673/dsa' },
       'fail',
-      'another password',
+      'a different password',
       [['worker.broker', 'amqp://girder:geheim@rabbitmq:5673/dsa']],
     ],
     [
@@ -191,21 +191,21 @@ describe('girder.settings', () => {
       'no address',
       { 'worker.broker': 'redis://x' },
       'fail',
-      'no address of RabbitMQ',
+      'not an AMQP URL',
       [['worker.broker', 'amqp://girder:geheim@localhost:5672/dsa']],
     ],
     [
       'backend',
       { 'worker.backend': 'redis://x' },
       'warn',
-      'worker.backend is no rpc://',
+      'worker.backend is not an rpc://',
       [['worker.backend', 'rpc://girder:geheim@rabbitmq:5673/dsa']],
     ],
     [
       'backend that Celery 5 has no more',
       { 'worker.backend': 'amqp://girder:geheim@rabbitmq:5673/dsa' },
       'warn',
-      'worker.backend is no rpc://',
+      'worker.backend is not an rpc://',
       [['worker.backend', 'rpc://girder:geheim@rabbitmq:5673/dsa']],
     ],
     [
@@ -298,7 +298,7 @@ describe('girder.api-url', () => {
     // this worker does not need it, and everybody else does
     expect(await ask(apiUrl, { settings: own }, published('http://127.0.0.1:1/api/v1'))).toMatchObject({
       status: 'warn',
-      evidence: [expect.stringContaining('this worker uses http://own/api/v1 in its place')],
+      evidence: [expect.stringContaining('this worker uses http://own/api/v1 instead')],
     });
   });
 });
@@ -342,9 +342,16 @@ describe('an API key of limited scope', () => {
 
 describe('girder.images', () => {
   it.each([
-    ['all here', ['a/b:v1'], ['a_b_v1.sif'], 'ok', 'Girder offers 1 image, 1 of them are here', undefined],
+    ['all here', ['a/b:v1'], ['a_b_v1.sif'], 'ok', 'Girder offers 1 image, of which 1 exist here', undefined],
     ['named', ['a/b:v1'], ['a_b_v1.sif', 'x.sif'], 'ok', 'a_b_v1.sif is a/b:v1', undefined],
-    ['missing', ['a/b:v1'], [], 'warn', 'a/b:v1 is offered by Girder', 'dsa-slurm images pull a/b:v1'],
+    [
+      'missing',
+      ['a/b:v1'],
+      [],
+      'warn',
+      'Girder offers a/b:v1, but a_b_v1.sif is missing',
+      'dsa-slurm images pull a/b:v1',
+    ],
     ['none offered', [], [], 'warn', 'Girder offers no image', 'admin page'],
     [
       'orphan',

@@ -75,7 +75,7 @@ describe('mongo.ping', () => {
     const result = await ask(ping, { settings });
     expect(result).toMatchObject({
       status: 'fail',
-      evidence: [expect.stringContaining('refuses the user or the password')],
+      evidence: [expect.stringContaining('rejected the user or password')],
       fix: 'dsa-slurm --profile lab config set mongo.uri -',
     });
     expect(JSON.stringify(result)).not.toContain('falsch');
@@ -131,13 +131,13 @@ describe("Girder's database", () => {
     });
     expect(await ask(open, {}, facts(shut.uri))).toMatchObject({
       status: 'ok',
-      evidence: ['asks for a password'],
+      evidence: ['requires a password'],
     });
     // the double listens on the loopback address only
     const free = await serve(girderDatabase);
     expect(await ask(open, {}, facts(free.uri))).toMatchObject({
       status: 'ok',
-      evidence: ['asks for no password, on a port that is closed to other machines'],
+      evidence: ['requires no password, but its port is closed to other hosts'],
     });
   });
 
