@@ -90,7 +90,7 @@ describe('a console beside a worker service', () => {
     await screen.waitFor(/\[worker not responding for \d+ s\]/);
     await screen.waitFor(/This data is \d+ s old\./);
     screen.press('p');
-    await screen.waitFor('The worker cannot be asked at present');
+    await screen.waitFor('The worker is not connected');
     const next = await startService();
     await screen.waitFor(`attached to process ${next.pid}`);
     await screen.waitFor('broker consuming');

@@ -51,10 +51,10 @@ describe('while no worker runs', () => {
     expect(await list('--outcome', 'failed', '--since', '1h')).toHaveLength(1);
     const table = await runs('list', '--stage', 'running');
     expect(table.stdout).toMatch(new RegExp(`^RUN .*\\n${idOf(going)} +running `));
-    expect(table.stderr).toContain('no worker runs');
+    expect(table.stderr).toContain('no worker is running');
     const shown = await runs('show', idOf(failing).slice(0, 8));
     expect(shown.stdout).toMatch(/^state +failed/m);
-    expect(shown.stdout).toMatch(/^its end +FAILED, exit code 3/m);
+    expect(shown.stdout).toMatch(/^job end +FAILED, exit code 3/m);
 
     const canceled = await runs('cancel', going.id);
     expect(canceled).toMatchObject({ code: 0, stderr: '' });
@@ -71,7 +71,7 @@ describe('while no worker runs', () => {
     expect(retried).toMatchObject({ title: 'Count cells (retry)', parentId: failing.id });
     const twice = await runs('retry', idOf(failing));
     expect(twice.code).toBe(1);
-    expect(twice.stderr).toContain(`has been run again already, as run ${newId}`);
+    expect(twice.stderr).toContain(`was already retried as run ${newId}`);
 
     const second = bench.start();
     const [wasCanceled, ranAgain] = [await bench.ended(going), await bench.ended(retried as GirderJob)];

@@ -16,22 +16,22 @@ export interface ActionsOptions {
   runStore: RunStore;
   executor: Executor;
   requestCancel: (id: string, by: CancelSource) => Promise<boolean>;
-  /** Acts on finished runs. */
+  /** Actions on finished runs. */
   past: FinishedRunActions;
-  /** Deals with jobs that have lost their runs. */
+  /** Recovers the runs of orphans. */
   adoptions: Adoptions;
   /** Setting `slurm.othersJobs`. */
   othersJobs: boolean;
 }
 
-/** Ids in an answer; there may be thousands. */
+/** Maximum number of ids in a message; there may be thousands. */
 const shownIds = 6;
 
-/** Does what an operator wants with runs and jobs. Never throws: whatever speaks against it is the answer. */
+/** Creates a function that performs an operator's action. It never throws: errors are in its answer. */
 export function createActions(tools: ActionsOptions): (action: WorkerAction) => Promise<CommandAnswer> {
   const { runStore, executor, requestCancel } = tools;
 
-  /** Runs that have a job which is not over; the others are told, or canceled where they are. */
+  /** Finds the runs with a live job. Reports the others, or cancels them if that is the action. */
   async function runsWithJobs(action: WorkerAction, words: MessageBuilder): Promise<Run[]> {
     const found: Run[] = [];
     for (const id of new Set(action.runs)) {
@@ -71,7 +71,7 @@ export function createActions(tools: ActionsOptions): (action: WorkerAction) => 
     const recovered = action.kind === 'cancel' ? await recoverOrphans(action.jobs, tools, words) : [];
     runs.push(...recovered);
     const ofRuns = new Set(runs.map(({ jobId }) => jobId));
-    const others = await jobsToTouch(
+    const others = await allowedJobs(
       action.jobs.filter((id) => !ofRuns.has(id)),
       tools,
       words,
@@ -80,7 +80,7 @@ export function createActions(tools: ActionsOptions): (action: WorkerAction) => 
     if (ids.length > 0) {
       const change = changeOf(action);
       const answer = await (change === null ? executor.cancel(ids) : executor.change(change, ids));
-      // the operator is to see what the command says; a run is only canceled if that agreed
+      // runs are marked as canceled only if scancel succeeded; otherwise the operator sees its error
       if (action.kind === 'cancel' && answer.ok) {
         for (const { id } of runs) await requestCancel(id, 'operator');
       }
@@ -96,14 +96,14 @@ export function createActions(tools: ActionsOptions): (action: WorkerAction) => 
     try {
       return await act(action);
     } catch (error) {
-      // a value that is none, or a worker that stops
+      // for example an invalid value, or the worker is stopping
       return { ok: false, said: errorLine(error) };
     }
   };
 }
 
-/** The jobs of a list that may be touched: our own, unless a setting opens those of others. */
-async function jobsToTouch(
+/** Filters job ids: only jobs of this user are allowed, unless `slurm.othersJobs` is set. */
+async function allowedJobs(
   wanted: readonly string[],
   { runStore, executor: { tracker }, othersJobs }: ActionsOptions,
   words: MessageBuilder,
@@ -111,26 +111,26 @@ async function jobsToTouch(
   const ids = wanted.filter(isJobId);
   if (ids.length < wanted.length) words.addError(`${wanted.length - ids.length} of the ids are not job ids.`);
   if (othersJobs || ids.length === 0) return ids;
-  const strange = (): string[] => {
-    const ours = new Set(tracker.view().rows.map(({ id }) => numberOf(id)));
-    for (const { jobId } of runStore.all()) if (jobId !== null) ours.add(numberOf(jobId));
-    return ids.filter((id) => !ours.has(numberOf(id)));
+  const unknownJobs = (): string[] => {
+    const own = new Set(tracker.view().rows.map(({ id }) => numberOf(id)));
+    for (const { jobId } of runStore.all()) if (jobId !== null) own.add(numberOf(jobId));
+    return ids.filter((id) => !own.has(numberOf(id)));
   };
-  // a job may be younger than the last answer
-  if (strange().length > 0) await nextAnswer(tracker);
-  const left = strange();
+  // the last answer may be older than a job
+  if (unknownJobs().length > 0) await nextAnswer(tracker);
+  const left = unknownJobs();
   if (left.length === 0) return ids;
   const { trouble } = tracker.view();
   words.addError(
     trouble === null
-      ? `Not a job of this user: ${listed(left)}. The setting slurm.othersJobs opens them to the operator.`
-      : `Nobody can tell whose these jobs are, ${listed(left)}: ${trouble}`,
+      ? `Not a job of this user: ${listed(left)}. The setting slurm.othersJobs allows actions on them.`
+      : `The owner of these jobs is unknown, ${listed(left)}: ${trouble}`,
   );
   const refused = new Set(left);
   return ids.filter((id) => !refused.has(id));
 }
 
-/** Waits for the next answer of Slurm, unless it does not answer at present. */
+/** Waits for the next answer of Slurm; returns immediately while Slurm does not answer. */
 async function nextAnswer(tracker: Tracker): Promise<void> {
   if (tracker.view().trouble !== null) return;
   await new Promise<void>((resolve) => {
@@ -142,7 +142,7 @@ async function nextAnswer(tracker: Tracker): Promise<void> {
   });
 }
 
-/** Gives jobs that belong to no run their run back, and says for each of them whether that was possible. */
+/** Recovers the runs of orphans, and reports the result for each. */
 async function adoptJobs(
   jobIds: readonly string[],
   { adoptions, executor: { tracker, cancelCommand, name } }: ActionsOptions,
@@ -172,7 +172,7 @@ async function adoptJobs(
   }
 }
 
-/** The runs of jobs that belong to none, where they can be recovered: they end as canceled, and Girder is told. */
+/** Recovers the runs of orphans that are to be canceled where possible, so that this can be reported to Girder. */
 async function recoverOrphans(
   jobIds: readonly string[],
   { adoptions }: ActionsOptions,
@@ -183,17 +183,19 @@ async function recoverOrphans(
     const adoption = await adoptions.adopt(orphan);
     if (adoption.kind === 'adopted') {
       runs.push(adoption.run);
-      words.add(`Job ${orphan.id} is of run ${adoption.run.id}, so Girder is told that it was canceled.`);
+      words.add(
+        `Job ${orphan.id} belongs to run ${adoption.run.id}; its cancellation is reported to Girder.`,
+      );
     } else {
       words.add(
-        `Girder is not told that job ${orphan.id} was canceled, because ${adoption.why}. Its task is ${orphan.key ?? ''}.`,
+        `The cancellation of job ${orphan.id} cannot be reported to Girder, because ${adoption.why}. Its task is ${orphan.key ?? ''}.`,
       );
     }
   }
   return runs;
 }
 
-/** Jobs of one array have one owner. */
+/** The number of a job without array index and component: these have the same owner. */
 function numberOf(jobId: string): string {
   return jobId.replace(/[_+].*$/, '');
 }

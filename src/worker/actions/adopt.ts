@@ -8,18 +8,18 @@ import { orphanJobs } from './orphans.js';
 import { recoverRun } from '../run-state/recover-run.js';
 import { applyEvent, type Run } from '../run-state/run.js';
 
-/** What came of an adoption. */
+/** The result of an adoption. */
 export type Adoption =
   /** The run is in the journal again and is followed to its end. `file`: the journal copy that it was read from. */
   | { kind: 'adopted'; run: Run; file: string }
   /** `why` completes "because …". */
   | { kind: 'refused'; why: string };
 
-/** Gives Slurm jobs that belong to no run their run back. */
+/** Recovers the runs of Slurm jobs that belong to no run. */
 export interface Adoptions {
   /** The orphans among these jobs, according to the last answer of Slurm. */
   orphansAmong(jobIds: readonly string[]): JobRow[];
-  /** Never throws: whatever prevents an adoption is the answer. */
+  /** Never throws: an error is part of its result. */
   adopt(orphan: JobRow): Promise<Adoption>;
 }
 
@@ -27,7 +27,7 @@ export interface AdoptionTools {
   tracker: Pick<Tracker, 'view'>;
   runStore: RunStore;
   stateDirectory: string;
-  /** Called with the id of a run that is in the run store again. */
+  /** Called with the id of a recovered run. */
   onRun: (id: string) => void;
   clock: Clock;
   log: Log;
@@ -41,7 +41,7 @@ export function createAdoptions({
   clock,
   log,
 }: AdoptionTools): Adoptions {
-  /** Two adoptions of one job at the same time would make two runs out of it. */
+  /** Serializes adoptions: two of the same job would make two runs. */
   let turn: Promise<unknown> = Promise.resolve();
 
   const orphansAmong = (jobIds: readonly string[]): JobRow[] => {
@@ -60,7 +60,7 @@ export function createAdoptions({
     if (known !== undefined) {
       return { kind: 'refused', why: `run ${known.id} has ended as ${known.outcome ?? 'failed'} already` };
     }
-    // the job id is what a flipped bit must not change, so Slurm's word counts
+    // a flipped bit may have changed the job id in the journal, so the one from Slurm is used
     const run =
       found.run.jobId === jobId
         ? found.run

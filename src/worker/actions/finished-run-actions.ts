@@ -7,7 +7,7 @@ import type { CommandAnswer } from '../views/handle.js';
 import type { RetryMessages } from '../run-state/retry-messages.js';
 import type { Retries } from './retry.js';
 
-/** What can be done to runs that have ended. */
+/** Actions on finished runs. */
 export interface FinishedRunActions {
   retry(ids: readonly string[]): Promise<CommandAnswer>;
   forget(ids: readonly string[]): Promise<CommandAnswer>;
@@ -19,10 +19,10 @@ export interface FinishedRunActionsOptions {
   retries: Retries;
 }
 
-/** Questions to Girder at one time. */
-const atOnce = 8;
-/** Sentences about single runs; of more than that it is only said how many there are. */
-const fewRuns = 20;
+/** Concurrent requests to Girder. */
+const concurrency = 8;
+/** Maximum number of runs that are reported one by one; beyond that, only their number is. */
+const maxReported = 20;
 
 export function createFinishedRunActions({
   runStore,
@@ -33,19 +33,19 @@ export function createFinishedRunActions({
     async retry(ids) {
       const words = createMessageBuilder();
       const made: string[] = [];
-      const queue = new PQueue({ concurrency: atOnce });
+      const queue = new PQueue({ concurrency });
       await queue.addAll(
         [...new Set(ids)].map((id) => async () => {
           try {
             const as = await retries.retry(id);
             made.push(as);
-            if (made.length <= fewRuns) words.add(`Run ${id} is run again, as run ${as}.`);
+            if (made.length <= maxReported) words.add(`Run ${id} is run again, as run ${as}.`);
           } catch (error) {
             words.addError(errorLine(error));
           }
         }),
       );
-      if (made.length > fewRuns) words.add(`${made.length} runs are run again.`);
+      if (made.length > maxReported) words.add(`${made.length} runs are run again.`);
       return { ...words.answer(), runs: made };
     },
     async forget(ids) {
@@ -60,11 +60,11 @@ export function createFinishedRunActions({
           await runStore.forget(id);
           await messages.remove(id);
           forgotten += 1;
-          if (forgotten <= fewRuns) words.add(`Run ${id} is forgotten.`);
+          if (forgotten <= maxReported) words.add(`Run ${id} is forgotten.`);
         }
       }
-      if (forgotten > fewRuns) words.add(`${forgotten} runs are forgotten.`);
-      // its old lines are in the file until then
+      if (forgotten > maxReported) words.add(`${forgotten} runs are forgotten.`);
+      // until then, the file still has their old lines
       if (forgotten > 0) await runStore.compact();
       return words.answer();
     },

@@ -7,8 +7,8 @@ import type { RunStore } from '../run-state/run-store.js';
 import type { Run } from '../run-state/run.js';
 
 /**
- * Jobs that this worker has submitted, that are not over, and that no unfinished run knows: their runs were lost with a
- * damaged journal, or were given up. Nobody follows them, and nothing of them reaches Girder.
+ * Finds orphans: live jobs of this worker that belong to no unfinished run, because it was lost with a damaged journal or given up.
+ * Nothing follows them, and nothing of them reaches Girder.
  */
 export function orphanJobs(
   rows: readonly JobRow[],
@@ -27,7 +27,7 @@ export function orphanJobs(
 
 const livePhases: ReadonlySet<string> = new Set(['waiting', 'held', 'starting', 'running', 'paused']);
 
-/** What to tell about orphans, in one sentence. */
+/** A sentence about orphans. */
 export function orphanSentence(ids: readonly string[]): string {
   const shown = ids.slice(0, 5).join(' ');
   const more = ids.length > 5 ? ` and ${ids.length - 5} more` : '';
@@ -35,7 +35,7 @@ export function orphanSentence(ids: readonly string[]): string {
   return `${ids.length} ${jobs} to no run of this worker, so no result will reach Girder: ${shown}${more}. See: dsa-slurm runs adopt --help`;
 }
 
-/** Watches for orphans: one is reported once two answers of Slurm in a row have shown it. */
+/** Watches for orphans. They are reported once two consecutive answers of Slurm contain them. */
 export function watchOrphans(
   tracker: Tracker,
   runStore: RunStore,

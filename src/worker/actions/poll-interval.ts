@@ -3,19 +3,19 @@ import { shortestPollSeconds, type ClusterInfo } from '../../slurm/site.js';
 import type { Tracker } from '../../slurm/tracker.js';
 import type { CommandAnswer } from '../views/handle.js';
 
-/** Seconds between two questions that an operator goes through. */
+/** Poll intervals in seconds that an operator can step through. */
 const steps = [1, 2, 3, 5, 10, 15, 20, 30, 60, 120, 300];
-/** More often than this only a profile makes it. */
-const usualFloor = 5;
+/** Shorter intervals are possible only with `slurm.pollSeconds`. */
+const minStep = 5;
 
 export interface PollIntervalOptions {
   tracker: Pick<Tracker, 'everyMs' | 'setPollInterval'>;
-  /** What the profile says. */
+  /** Setting `slurm.pollSeconds`. */
   pollSeconds: number;
   site: (() => Promise<ClusterInfo>) | null;
 }
 
-/** Changes how often Slurm is asked, step by step and within the site's budget, until the worker ends. */
+/** Changes the poll interval step by step and within the site's rate limit, until the worker stops. */
 export function createPollInterval({
   tracker,
   pollSeconds,
@@ -23,10 +23,10 @@ export function createPollInterval({
 }: PollIntervalOptions): (change: 'more' | 'less') => Promise<CommandAnswer> {
   return async (change) => {
     const everyMs = tracker.everyMs();
-    if (everyMs === null) return { ok: false, said: 'Jobs of this host are looked at all the time.' };
+    if (everyMs === null) return { ok: false, said: 'Jobs of this host are not polled.' };
     const now = everyMs / 1_000;
     const least = shortestPollSeconds((await site?.()) ?? { rateLimit: null });
-    const floor = Math.max(Math.min(usualFloor, pollSeconds), least);
+    const floor = Math.max(Math.min(minStep, pollSeconds), least);
     const next =
       change === 'less'
         ? steps.find((step) => step > now)
@@ -34,18 +34,18 @@ export function createPollInterval({
     if (next === undefined) {
       const why =
         change === 'less'
-          ? 'more seldom it makes no sense'
+          ? 'that is the longest interval'
           : now <= least
             ? 'that is a quarter of what the site allows one user'
-            : 'more often only a profile makes it (slurm.pollSeconds)';
-      return { ok: false, said: `Slurm is asked every ${now} s; ${why}.` };
+            : 'shorter intervals need the setting slurm.pollSeconds';
+      return { ok: false, said: `Slurm is polled every ${now} s; ${why}.` };
     }
     tracker.setPollInterval(next * 1_000);
-    return { ok: true, said: `Slurm is now asked every ${next} s.` };
+    return { ok: true, said: `Slurm is now polled every ${next} s.` };
   };
 }
 
-/** Asks Slurm less often than the profile says where the site's rate limit for one user asks for that. Never rejects. */
+/** Increases the poll interval if the site's rate limit for one user requires it. Never rejects. */
 export async function keepWithinBudget(
   { tracker, pollSeconds, site }: PollIntervalOptions,
   log: Log,
@@ -56,7 +56,7 @@ export async function keepWithinBudget(
   const seconds = Math.ceil(least);
   log.warn(
     { pollSeconds, seconds },
-    'the site limits the requests of one user: Slurm is asked less often than slurm.pollSeconds says',
+    'the site limits the requests of one user: Slurm is polled less often than slurm.pollSeconds says',
   );
   tracker.setPollInterval(seconds * 1_000);
 }

@@ -4,7 +4,7 @@ import { runnableTasks } from '../../girder/protocol/task-names.js';
 import type { RunStore } from '../run-state/run-store.js';
 import type { Run } from '../run-state/run.js';
 
-/** What Celery's remote control, and with it Girder's worker page, sees of this worker: Celery's words for our runs. */
+/** The runs of this worker as Celery's remote control, and with it Girder's worker page, sees them. */
 export function createControlTarget({
   runStore,
   clock,
@@ -20,8 +20,8 @@ export function createControlTarget({
   revoke: ControlTarget['revoke'];
   shutdown: ControlTarget['shutdown'];
 }): ControlTarget {
-  const runsWhere = (wanted: (run: Run) => boolean): ControlTask[] =>
-    [...runStore.all()].filter(wanted).map((run) => ({
+  const runsWhere = (matches: (run: Run) => boolean): ControlTask[] =>
+    [...runStore.all()].filter(matches).map((run) => ({
       id: run.id,
       name: run.task.name,
       queue: run.task.queue,
@@ -31,7 +31,7 @@ export function createControlTarget({
       startedAt: run.stages.find(({ stage }) => stage !== 'accepted' && stage !== 'finished')?.at ?? null,
     }));
   const isDue = ({ task }: Run) => task.eta === null || Date.parse(task.eta) <= clock.now();
-  const totals = countBegun(runStore);
+  const totals = countStarted(runStore);
   return {
     revoke,
     shutdown,
@@ -47,26 +47,26 @@ export function createControlTarget({
 }
 
 /**
- * Counts runs by task name as they begin. Girder's page shows the count as "accepted", and without the active ones as
- * "completed", so a run that waits is not in it, nor one that is canceled while it does.
+ * Counts started runs by task name. Girder's page shows this count as "accepted", and without the active ones as "completed", so
+ * it does not include waiting runs, nor those that are canceled while they wait.
  */
-function countBegun(runStore: RunStore): ReadonlyMap<string, number> {
+function countStarted(runStore: RunStore): ReadonlyMap<string, number> {
   const totals = new Map<string, number>();
-  const begun = new Set<string>();
-  const begin = ({ id, task: { name } }: Run): void => {
-    if (begun.has(id)) return;
-    begun.add(id);
+  const started = new Set<string>();
+  const start = ({ id, task: { name } }: Run): void => {
+    if (started.has(id)) return;
+    started.add(id);
     totals.set(name, (totals.get(name) ?? 0) + 1);
   };
-  for (const run of runStore.all()) if (isActive(run)) begin(run);
+  for (const run of runStore.all()) if (isActive(run)) start(run);
   runStore.subscribe((run, event) => {
-    if (isActive(run) || (event.type === 'finished' && run.outcome !== 'canceled')) begin(run);
-    if (event.type === 'finished') begun.delete(run.id);
+    if (isActive(run) || (event.type === 'finished' && run.outcome !== 'canceled')) start(run);
+    if (event.type === 'finished') started.delete(run.id);
   });
   return totals;
 }
 
-/** From its turn to fetch its inputs on until the end has been told. */
+/** From staging until its end is reported. */
 function isActive({ stage }: Run): boolean {
   return stage !== 'accepted' && stage !== 'finished';
 }

@@ -22,10 +22,10 @@ import type { Run } from '../run-state/run.js';
 export interface RetriesOptions {
   runStore: RunStore;
   messages: RetryMessages;
-  /** How Girder is reached, for a task with these headers. */
+  /** Connection options for Girder, for a task with these headers. */
   girderSetup: (task: Pick<Task, 'id' | 'headers'>) => GirderSetup;
   searchGirderJob: GirderJobSearch;
-  /** Runs that may be unfinished at one time. */
+  /** Maximum number of runs in flight. */
   limit: number;
   /** Called once for each new run. */
   onRun: (id: string) => void;
@@ -34,48 +34,48 @@ export interface RetriesOptions {
   stopping: AbortSignal;
 }
 
-/** Runs that failed or were canceled are run again from the message that was kept of them. */
+/** Retries runs that failed or were canceled from their saved messages. */
 export interface Retries {
   /**
-   * Begins one new run with a Girder job of its own. The old run and its Girder job stay as they ended.
+   * Creates a new run with its own Girder job. The old run and its Girder job do not change.
    * @returns the new run's id
-   * @throws DsaSlurmError with a sentence why it is not run again
+   * @throws DsaSlurmError if it cannot be retried
    */
   retry(id: string): Promise<string>;
-  /** Goes on with what a worker that died had begun. Never rejects. */
+  /** Continues retries that a previous worker began. Never rejects. */
   resume(): Promise<void>;
 }
 
 /**
- * One request makes one run: its id is in the journal before anything else happens, and the next request is told of it. A worker
- * that dies after Girder has made the new job and before the run is in the journal looks for it in Girder at its next start.
- * Without an API key it cannot: then that Girder job is left behind, INACTIVE, and another one is made.
+ * A run is retried only once: the new id is in the journal before anything else happens. If the worker dies after Girder created the
+ * new job and before the run is in the journal, the next worker searches for that job in Girder. Without an API key this is not
+ * possible: then the Girder job stays behind, INACTIVE, and another one is created.
  */
 export function createRetries(tools: RetriesOptions): Retries {
   const { runStore, messages, clock, log, stopping } = tools;
-  /** Ids of runs whose retry is being made. */
-  const going = new Set<string>();
+  /** Ids of runs whose retry is in progress. */
+  const inProgress = new Set<string>();
 
   async function retry(id: string): Promise<string> {
     const run = runStore.get(id);
     if (run === undefined) return refuse(`There is no run ${id}.`);
     refuseUnfit(run);
-    if (going.has(id)) return refuse(`Run ${id} is being run again at this moment.`);
-    if (runsInFlight(runStore, tools.limit) + going.size >= tools.limit) {
+    if (inProgress.has(id)) return refuse(`Run ${id} is being run again at this moment.`);
+    if (runsInFlight(runStore, tools.limit) + inProgress.size >= tools.limit) {
       return refuse(
-        `Run ${id} is not run again now: as many runs are in flight as may be.`,
+        `Run ${id} cannot be retried now: the limit of runs in flight is reached.`,
         'Wait for some of them to end, or raise worker.inFlight.',
       );
     }
-    going.add(id);
+    inProgress.add(id);
     try {
       const task = await keptTask(run);
       await checkTokens(task);
       const as = randomUUID();
       await runStore.record(id, { type: 'retrying', as });
-      return await begin(run, task, as, { mayBeThere: false });
+      return await begin(run, task, as, { mayExist: false });
     } finally {
-      going.delete(id);
+      inProgress.delete(id);
     }
   }
 
@@ -83,28 +83,27 @@ export function createRetries(tools: RetriesOptions): Retries {
     const message = await messages.read(run.id);
     if (message !== null) return { ...run.task, ...message };
     return refuse(
-      `The message of run ${run.id} is not kept any more, or its tokens have expired.`,
-      'Start it in Girder once more. The settings worker.retryHours and worker.retryMegabytes say how much is kept.',
+      `The message of run ${run.id} is no longer available, or its tokens have expired.`,
+      'Start the analysis again in Girder. The settings worker.retryHours and worker.retryMegabytes limit what is kept.',
     );
   }
 
-  /** Tokens are made with their message, so one of them tells of all. */
+  /** All tokens of a message are created together, so checking one is enough. */
   async function checkTokens(task: Task): Promise<void> {
     const access = accessOf(task);
     if (access === null) return;
     const facts = await readToken(clientFor(access, tools.girderSetup(task)), stopping).catch(
-      (error: unknown) =>
-        refuse(`Girder does not say whether the tokens of this run still work. ${errorLine(error)}`),
+      (error: unknown) => refuse(`The tokens of this run cannot be checked. ${errorLine(error)}`),
     );
     if (facts === null) {
       refuse(
-        'Girder no longer knows the tokens of this run: they have expired or were withdrawn.',
-        'Start the analysis in Girder once more.',
+        'Girder no longer knows the tokens of this run: they have expired or were revoked.',
+        'Start the analysis again in Girder.',
       );
     }
   }
 
-  async function goOn(run: Run, as: string): Promise<void> {
+  async function resumeRetry(run: Run, as: string): Promise<void> {
     if (runStore.get(as) !== undefined) {
       await runStore.record(run.id, { type: 'retried' });
       return;
@@ -113,21 +112,21 @@ export function createRetries(tools: RetriesOptions): Retries {
       await runStore.record(run.id, { type: 'retry-dropped' });
       throw error;
     });
-    await begin(run, task, as, { mayBeThere: true });
+    await begin(run, task, as, { mayExist: true });
   }
 
-  /** @param how `mayBeThere`: a worker that died may have made the new run's Girder job */
-  async function begin(run: Run, task: Task, as: string, how: { mayBeThere: boolean }): Promise<string> {
+  /** @param how `mayExist`: a previous worker may have created the Girder job */
+  async function begin(run: Run, task: Task, as: string, how: { mayExist: boolean }): Promise<string> {
     const job = await makeGirderJob(run, task, as, how).catch(async (error: unknown) => {
       stopping.throwIfAborted();
       await runStore.record(run.id, { type: 'retry-dropped' });
-      return refuse(`Girder makes no job to run ${run.id} again. ${errorLine(error)}`);
+      return refuse(`Girder cannot create a job for the retry of run ${run.id}. ${errorLine(error)}`);
     });
     const again: Task = {
       ...task,
       id: as,
       headers: retryHeaders(task, as, job),
-      // whoever waited for the first one has been told of its end; now somebody else wants it, and at once
+      // the result of the first run was already sent; an operator wants this one, and now
       replyTo: null,
       correlationId: null,
       ignoreResult: true,
@@ -137,14 +136,14 @@ export function createRetries(tools: RetriesOptions): Retries {
     };
     await accept(again, run.id);
     await runStore.record(run.id, { type: 'retried' });
-    // a run is run again once
+    // a run is retried only once
     await messages.remove(run.id);
-    log.info({ run: as, retryOf: run.id }, 'a run is run again');
+    log.info({ run: as, retryOf: run.id }, 'retrying a run');
     tools.onRun(as);
     return as;
   }
 
-  /** A full disk is waited out: the Girder job is there and must not stay alone. */
+  /** Waits for a full disk, because the Girder job exists already and needs its run. */
   async function accept(task: Task, retryOf: string): Promise<void> {
     for (let wait = 500; ; wait = Math.min(wait * 2, 15_000)) {
       try {
@@ -152,7 +151,10 @@ export function createRetries(tools: RetriesOptions): Retries {
         return;
       } catch (error) {
         stopping.throwIfAborted();
-        log.error({ run: task.id, retryOf, err: coerceError(error) }, 'a run is not in the journal yet');
+        log.error(
+          { run: task.id, retryOf, err: coerceError(error) },
+          'a run cannot be written to the journal yet',
+        );
         await clock.sleep(wait, stopping);
       }
     }
@@ -162,12 +164,12 @@ export function createRetries(tools: RetriesOptions): Retries {
     run: Run,
     task: Task,
     as: string,
-    { mayBeThere }: { mayBeThere: boolean },
+    { mayExist }: { mayExist: boolean },
   ): Promise<CreatedGirderJob | null> {
     const { jobInfoSpec, girder_api_url: apiUrl, girder_client_token: token } = task.headers;
     if (jobInfoSpec === undefined || jobInfoSpec === null) return null;
     if (typeof apiUrl !== 'string' || typeof token !== 'string') {
-      return refuse('Its message has no token to make one with.');
+      return refuse('Its message has no token for this.');
     }
     const { title, image, cli } = run.description;
     const wanted = {
@@ -180,7 +182,7 @@ export function createRetries(tools: RetriesOptions): Retries {
       parentTaskId: run.id,
       otherFields: {},
     };
-    const found = mayBeThere ? await tools.searchGirderJob(wanted, stopping) : null;
+    const found = mayExist ? await tools.searchGirderJob(wanted, stopping) : null;
     const setup = { ...tools.girderSetup(task), signal: stopping };
     return found ?? createGirderJobFor({ apiUrl, token }, wanted, setup);
   }
@@ -190,29 +192,29 @@ export function createRetries(tools: RetriesOptions): Retries {
     async resume() {
       for (const run of runStore.all()) {
         if (run.retry === null || run.retry.begun) continue;
-        going.add(run.id);
+        inProgress.add(run.id);
         try {
-          await goOn(run, run.retry.as);
+          await resumeRetry(run, run.retry.as);
         } catch (error) {
           if (stopping.aborted) return;
-          log.error({ run: run.id, why: errorLine(error) }, 'a run is not run again after all');
+          log.error({ run: run.id, why: errorLine(error) }, 'a run cannot be retried');
         } finally {
-          going.delete(run.id);
+          inProgress.delete(run.id);
         }
       }
     },
   };
 }
 
-/** Only what has not succeeded, and was not run again yet, may be run again. */
+/** Only runs that failed or were canceled, and were not retried yet, can be retried. */
 function refuseUnfit(run: Run): void {
   if (run.stage !== 'finished') refuse(`Run ${run.id} has not ended.`, 'Cancel it first.');
-  if (run.outcome === 'succeeded') refuse(`Run ${run.id} has succeeded.`, 'Start it in Girder once more.');
-  if (run.refusal !== null) refuse(`The message of run ${run.id} was refused, and would be again.`);
+  if (run.outcome === 'succeeded') refuse(`Run ${run.id} has succeeded.`, 'Start it again in Girder.');
+  if (run.refusal !== null) refuse(`The message of run ${run.id} was rejected, and would be rejected again.`);
   if (run.retry !== null) {
     refuse(
-      `Run ${run.id} has been run again already, as run ${run.retry.as}.`,
-      'If that one has failed too, run that one again.',
+      `Run ${run.id} was already retried as run ${run.retry.as}.`,
+      'If that one failed too, retry that one.',
     );
   }
 }

@@ -21,7 +21,7 @@ import { createFinishedRunActions } from '../actions/finished-run-actions.js';
 import { createRetries } from '../actions/retry.js';
 import type { Run } from '../run-state/run.js';
 
-/** What can be done to runs while no worker runs. The next worker finds it in the journal and goes on from there. */
+/** Actions on runs while no worker runs. The next worker continues from the journal. */
 export interface OfflineRuns {
   cancel(ids: readonly string[]): Promise<CommandAnswer>;
   retry(ids: readonly string[]): Promise<CommandAnswer>;
@@ -37,8 +37,8 @@ export interface OfflineOptions {
 }
 
 /**
- * Takes the state directory in a worker's place.
- * @throws DsaSlurmError `busy` with whoever has it; `files` if the journal cannot be read or written
+ * Locks the state directory in place of a worker.
+ * @throws DsaSlurmError `busy` with the process that holds the lock; `files` if the journal cannot be read or written
  */
 export async function openOffline({ settings, env, clock, log }: OfflineOptions): Promise<OfflineRuns> {
   const stop = new AbortController();
@@ -50,7 +50,7 @@ export async function openOffline({ settings, env, clock, log }: OfflineOptions)
   }).catch((error: unknown) => {
     if (!(error instanceof DsaSlurmError) || error.code !== 'worker') throw error;
     throw new DsaSlurmError('busy', error.message, {
-      next: 'It does not answer through its socket: do this in its console, or stop it first.',
+      next: 'That process cannot be reached through its socket: use its console, or stop it first.',
       cause: error,
     });
   });
@@ -83,7 +83,7 @@ export async function openOffline({ settings, env, clock, log }: OfflineOptions)
     });
     const executor = createExecutor({
       settings,
-      // nobody stays to take the second step
+      // this process does not stay for a second signal
       cancelSignal: null,
       run,
       env,
@@ -102,7 +102,7 @@ export async function openOffline({ settings, env, clock, log }: OfflineOptions)
       }),
       searchGirderJob: createGirderJobSearch({ connections, clock, log, girder: settings.girder }),
       limit: settings.worker.inFlight,
-      // the next worker takes it up
+      // the next worker starts it
       onRun: () => undefined,
       clock,
       log,
@@ -117,7 +117,7 @@ export async function openOffline({ settings, env, clock, log }: OfflineOptions)
           if (found === undefined) words.addError(`There is no run ${id}.`);
           else if (found.outcome !== null) words.addError(`Run ${id} has ended already.`);
           else {
-            // first the mark: whatever becomes of scancel, the next worker sees to it
+            // recorded first, so that the next worker cancels the job if scancel fails now
             await runStore.record(id, { type: 'cancel-requested', by: 'operator' });
             await endJob(found, executor, words);
           }
@@ -133,26 +133,26 @@ export async function openOffline({ settings, env, clock, log }: OfflineOptions)
 }
 
 /**
- * Ends the job of a run. It is looked for by the run's key: the number in the journal may be missing, or be that of another job by
- * now, because nobody has looked for as long as no worker ran.
+ * Cancels the job of a run. It is searched for by the run's key, because the job id in the journal can be missing or, after a long
+ * time without a worker, belong to another job.
  */
 async function endJob(
   { id, submission, end }: Run,
   executor: Executor,
   words: MessageBuilder,
 ): Promise<void> {
-  const marked = `Run ${id} will end as canceled when the worker starts`;
-  if (submission === null || end !== null) return words.add(`${marked}.`);
+  const announced = `Run ${id} will end as canceled when the worker starts`;
+  if (submission === null || end !== null) return words.add(`${announced}.`);
   const { key, mark, at } = submission;
   const found = await executor.find({ key, mark, since: at });
   if (found.kind === 'silence')
-    return words.addError(`${marked}; its ${executor.jobNoun} goes on until then: ${found.why}`);
-  if (found.kind === 'none') return words.add(`${marked}; it has no ${executor.jobNoun} any more.`);
+    return words.addError(`${announced}; its ${executor.jobNoun} continues until then: ${found.why}`);
+  if (found.kind === 'none') return words.add(`${announced}; it no longer has a ${executor.jobNoun}.`);
   const jobs = [found.jobId, ...found.others];
   const answer = await executor
     .cancel(jobs)
     .catch((error: unknown) => ({ ok: false, said: errorLine(error) }));
   const named = `${executor.jobNoun} ${jobs.join(', ')}`;
-  if (answer.ok) words.add(`${marked}; its ${named} is canceled.`);
-  else words.addError(`${marked}; its ${named} is not canceled yet: ${answer.said}`);
+  if (answer.ok) words.add(`${announced}; its ${named} is canceled.`);
+  else words.addError(`${announced}; its ${named} is not canceled yet: ${answer.said}`);
 }

@@ -11,10 +11,10 @@ import { openOffline } from './offline.js';
 import type { RunsView } from './runs-view.js';
 import { readOwner, viewJournal } from './view-journal.js';
 
-/** What can be done to runs from the command line. */
+/** Actions of `dsa-slurm runs`. */
 export type RunsAction = 'cancel' | 'adopt' | 'retry' | 'forget';
 
-/** What is meant by it. */
+/** What an action applies to. */
 export interface RunsTargets {
   /** Ids of runs. */
   runs: readonly string[];
@@ -22,10 +22,10 @@ export interface RunsTargets {
   jobs: readonly string[];
 }
 
-/** All runs, through the worker where one runs and can be reached, and through its journal where not. */
+/** Access to all runs: through the worker if it can be reached, otherwise through its journal. */
 export interface Runs {
   view(): Promise<RunsView>;
-  /** @throws DsaSlurmError `busy` if a worker that cannot be reached has the state directory */
+  /** @throws DsaSlurmError `busy` if a worker that cannot be reached holds the state directory */
   act(kind: RunsAction, targets: RunsTargets): Promise<CommandAnswer>;
   close(): void;
 }
@@ -37,7 +37,7 @@ export interface RunsOptions {
   log: Log;
 }
 
-/** Looks for the worker of the profile. */
+/** Connects to the worker of the profile, or falls back to its journal. */
 export async function openRuns(options: RunsOptions): Promise<Runs> {
   const { settings, clock } = options;
   const stateDirectory = settings.dirs.state;
@@ -46,8 +46,9 @@ export async function openRuns(options: RunsOptions): Promise<Runs> {
   return {
     view: async () => viewJournal(stateDirectory, clock),
     async act(kind, { runs }) {
-      // somebody has to follow the job afterwards
-      if (kind === 'adopt') return { ok: false, said: 'No worker runs. Start it, then adopt the job.' };
+      // only a worker can follow the job afterwards
+      if (kind === 'adopt')
+        return { ok: false, said: 'No worker is running. Start one, then adopt the job.' };
       const offline = await openOffline(options);
       try {
         return await offline[kind](runs);
@@ -87,14 +88,14 @@ function liveRuns(worker: RemoteWorker, stateDirectory: string, clock: Clock): R
   };
 }
 
-/** For an answer about finished runs, of which the snapshot has only the newest. */
-const patienceMs = 10_000;
+/** Timeout for the list of finished runs, of which a snapshot has only the newest. */
+const historyTimeoutMs = 10_000;
 
 async function pastRuns(worker: RemoteWorker, clock: Clock): Promise<RunView[]> {
   const answered = new AbortController();
   const { promise, resolve } = Promise.withResolvers<LiveViews['history'] | null>();
   const stop = worker.watch('history', resolve);
-  void clock.sleep(patienceMs, answered.signal).then(() => resolve(null));
+  void clock.sleep(historyTimeoutMs, answered.signal).then(() => resolve(null));
   const view = await promise;
   answered.abort();
   stop();

@@ -3,10 +3,10 @@ import type { RunDetail } from '../views/live-views.js';
 import { orphanSentence } from '../actions/orphans.js';
 import type { RunsView } from './runs-view.js';
 
-/** Cells of a column at most, but for the last one. */
-const widest = 40;
+/** Maximum width of all columns but the last. */
+const maxWidth = 40;
 
-/** The table of `dsa-slurm runs list`: a line each, blanks between columns, nothing cut off but very long names. */
+/** The table of `dsa-slurm runs list`, one line per run. Only very long cells are truncated. */
 export function renderRuns(runs: readonly RunView[], now: number): string {
   const head = ['RUN', 'STATE', 'SINCE', 'JOB', 'USER', 'ANALYSIS', 'TITLE OR REASON'];
   const rows = runs.map((run) => [
@@ -20,7 +20,7 @@ export function renderRuns(runs: readonly RunView[], now: number): string {
   ]);
   const cells = [head, ...rows].map((row) => row.map(oneLine));
   const widths = head.map((_, column) =>
-    Math.min(widest, Math.max(...cells.map((row) => (row[column] ?? '').length))),
+    Math.min(maxWidth, Math.max(...cells.map((row) => (row[column] ?? '').length))),
   );
   const last = head.length - 1;
   return cells
@@ -31,19 +31,19 @@ export function renderRuns(runs: readonly RunView[], now: number): string {
     .join('');
 }
 
-/** What stands below the table. */
+/** The lines below the table. */
 export function renderSource(
   { source, worker, damagedLines, runs, orphans }: RunsView,
   shown: number,
 ): string {
   const all = shown === runs.length ? `${shown}` : `${shown} of ${runs.length}`;
-  const who =
+  const workerText =
     worker === null
-      ? 'no worker runs'
+      ? 'no worker is running'
       : `the worker is process ${worker.pid} on ${worker.host}, since ${worker.since}`;
   const damage = damagedLines === 0 ? '' : ` ${damagedLines} lines of the journal cannot be read.`;
   const lost = orphans.length === 0 ? '' : `${orphanSentence(orphans.map(({ jobId }) => jobId))}\n`;
-  return `${all} runs, told by the ${source}; ${who}.${damage}\n${lost}`;
+  return `${all} runs, from the ${source}; ${workerText}.${damage}\n${lost}`;
 }
 
 /** Everything about one run, as `dsa-slurm runs show` prints it. */
@@ -55,14 +55,14 @@ export function renderRun(detail: RunDetail): string {
     ['reason', run.reason],
     ['canceled by', detail.canceledBy],
     ['retry of', detail.retryOf],
-    ['run again as', detail.retriedAs],
+    ['retried as', detail.retriedAs],
     ['title', run.title],
     ['user', run.user],
     ['image', run.image],
     ['analysis', run.cli],
     ['Girder job', run.girderJobId === null ? null : `${run.girderJobId} ${detail.girderUrl ?? ''}`.trim()],
     ['job', run.jobId],
-    ['its end', detail.end],
+    ['job end', detail.end],
     ['progress', run.progress === null ? null : `${Math.round(run.progress * 100)} %`],
     ['task', task.name],
     ['queue', `${task.queue}${task.redelivered ? ', delivered again' : ''}`],
@@ -116,16 +116,16 @@ export function duration(ms: number): string {
   return `${days}d${String(hours % 24).padStart(2, '0')}h`;
 }
 
-/** Further lines are for `dsa-slurm runs show`. */
+/** The other lines are in `dsa-slurm runs show`. */
 function firstLine(text: string | null): string | null {
   return text?.split('\n', 1)[0] ?? null;
 }
 
 function cut(text: string): string {
-  return text.length > widest ? `${text.slice(0, widest - 1)}…` : text;
+  return text.length > maxWidth ? `${text.slice(0, maxWidth - 1)}…` : text;
 }
 
-/** Titles and reasons are other people's texts: no line break and nothing that steers a terminal. */
+/** Removes line breaks and control characters: titles and reasons are untrusted texts. */
 function oneLine(text: string): string {
   return text
     .slice(0, 2_000)

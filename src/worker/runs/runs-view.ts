@@ -2,7 +2,7 @@ import type { RunView } from '../views/handle.js';
 import type { ProcessIdentity } from '../run-state/process-identity.js';
 import type { RunDetail } from '../views/live-views.js';
 
-/** A Slurm job that has lost its run. */
+/** A Slurm job that belongs to no run. */
 export interface OrphanView {
   jobId: string;
   /** As Slurm spells it: `RUNNING`, `PENDING`. */
@@ -11,16 +11,16 @@ export interface OrphanView {
   key: string;
 }
 
-/** All runs as they are at one moment. Free of secrets. */
+/** All runs at one moment. Contains no secrets. */
 export interface RunsView {
-  /** Who has told: the worker itself, or its journal. */
+  /** Where the runs come from. */
   source: 'worker' | 'journal';
-  /** The process that has the state directory; null if none does. */
+  /** The process that holds the state directory; null if there is none. */
   worker: Pick<ProcessIdentity, 'pid' | 'host' | 'since'> | null;
-  /** Lines of the journal that cannot be read. */
+  /** Number of unreadable lines of the journal. */
   damagedLines: number;
   runs: readonly RunView[];
-  /** Live Slurm jobs of this worker that belong to no run. Empty where no worker runs, because Slurm is not asked then. */
+  /** Live Slurm jobs of this worker that belong to no run. Empty without a worker, because Slurm is not queried then. */
   orphans: readonly OrphanView[];
   detail(id: string): Promise<RunDetail | null>;
 }

@@ -14,21 +14,21 @@ export const stages = [
 
 export const outcomes = ['succeeded', 'failed', 'canceled'] as const satisfies readonly Outcome[];
 
-/** Which runs are meant; what is not given does not matter. */
+/** Criteria for runs; missing ones match all. */
 export interface RunFilter {
   stage?: readonly Stage[];
   outcome?: readonly Outcome[];
-  /** Logins of Girder. */
+  /** Girder logins. */
   user?: readonly string[];
-  /** Image or a beginning of its name. */
+  /** Image, or a prefix of its name. */
   image?: string;
-  /** Arrived at this moment or later, in milliseconds since the epoch. */
+  /** Earliest arrival, in milliseconds since the epoch. */
   since?: number;
-  /** At most so many: the newest. */
+  /** Maximum number; the newest runs are returned. */
   limit?: number;
 }
 
-/** Runs that a filter lets through, the newest first. Pure. */
+/** Runs that match a filter, newest first. Pure. */
 export function selectRuns(
   runs: readonly RunView[],
   { stage, outcome, user, image, since, limit }: RunFilter,
@@ -46,28 +46,27 @@ export function selectRuns(
     .slice(0, limit);
 }
 
-/** A beginning of an id that is shorter may be a slip. */
-const shortestPrefix = 4;
+/** A shorter prefix of an id may be a typo. */
+const minPrefixLength = 4;
 
 /**
- * The run that a word names: its id or the beginning of it, the id of its Girder job, or the number of its Slurm job.
- * Null if none fits.
- * @throws DsaSlurmError `usage` if several fit
+ * Finds a run by its id or a prefix of it, the id of its Girder job, or the id of its Slurm job. Null if there is none.
+ * @throws DsaSlurmError `usage` if several match
  */
 export function findRun(runs: readonly RunView[], word: string): RunView | null {
   const exact = runs.find(({ id }) => id === word);
   if (exact !== undefined) return exact;
   const named = runs.filter(
     ({ id, girderJobId, jobId }) =>
-      girderJobId === word || jobId === word || (word.length >= shortestPrefix && id.startsWith(word)),
+      girderJobId === word || jobId === word || (word.length >= minPrefixLength && id.startsWith(word)),
   );
   if (named.length < 2) return named[0] ?? null;
   const ids = named.slice(0, 5).map(({ id }) => id);
   throw new DsaSlurmError(
     'usage',
-    `${word} fits ${named.length} runs: ${ids.join(', ')}${named.length > 5 ? ' …' : ''}.`,
+    `${word} matches ${named.length} runs: ${ids.join(', ')}${named.length > 5 ? ' …' : ''}.`,
     {
-      next: 'Give more of the id.',
+      next: 'Use a longer prefix of the id.',
     },
   );
 }
@@ -75,7 +74,7 @@ export function findRun(runs: readonly RunView[], word: string): RunView | null 
 const units: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400, w: 604_800 };
 
 /**
- * A moment: `90m`, `24h`, `7d` ago, or a date or time of ISO 8601. Null if it is none.
+ * Parses a duration before now (`90m`, `24h`, `7d`) or a date or time in ISO 8601. Null if it is invalid.
  * @returns milliseconds since the epoch
  */
 export function readSince(text: string, now: number): number | null {

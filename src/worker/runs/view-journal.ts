@@ -8,7 +8,7 @@ import { runDetail } from '../views/run-detail.js';
 import { isCertainlyDead, parseOwner, type ProcessIdentity } from '../run-state/process-identity.js';
 import type { RunsView } from './runs-view.js';
 
-/** What the journal says of all runs, while a worker runs and while none does. Changes nothing and locks nothing. */
+/** Reads all runs from the journal, whether a worker runs or not. Changes nothing and takes no lock. */
 export async function viewJournal(stateDirectory: string, clock: Clock): Promise<RunsView> {
   const [{ runs, damaged }, owner] = await Promise.all([
     readJournal(journalPath(stateDirectory)),
@@ -28,7 +28,7 @@ export async function viewJournal(stateDirectory: string, clock: Clock): Promise
   };
 }
 
-/** Whoever holds the state directory, unless it is certainly dead. */
+/** The process that holds the state directory; null if it is certainly dead. */
 export async function readOwner(stateDirectory: string): Promise<ProcessIdentity | null> {
   const owner = parseOwner(await readFile(join(stateDirectory, 'worker.owner'), 'utf8').catch(() => ''));
   return owner === null || (await isCertainlyDead(owner)) ? null : owner;

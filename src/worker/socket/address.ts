@@ -9,12 +9,12 @@ import { systemCode } from '../../base/errors.js';
 import { makeDirectory } from '../../base/make-directory.js';
 import { replaceFile } from '../../base/replace-file.js';
 
-/** In the state directory, for its user alone: where the socket of the worker is, and what opens it. */
+/** File in the state directory, private to its user, with the path and the cookie of the worker's socket. */
 export const addressFileName = 'worker.socket.json';
 
 const address = z.object({
   path: z.string(),
-  /** Whoever can say it can read the state directory of this worker. */
+  /** Secret that proves that a client can read the state directory of this worker. */
   cookie: z.string(),
   pid: z.number(),
   host: z.string(),
@@ -22,16 +22,16 @@ const address = z.object({
 export type Address = z.infer<typeof address>;
 
 /**
- * Bytes of a path that a Unix socket may have: unix(7) gives it 108 with the end of the text, other systems 104.
+ * Maximum bytes of the path of a Unix socket: Linux allows 108 with the terminating null, see unix(7), other systems 104.
  */
-const longestPath = 100;
+const maxPathBytes = 100;
 const temporaryPrefix = 'dsa-slurm-';
 
 export function newCookie(): string {
   return randomBytes(32).toString('base64url');
 }
 
-/** The address that is written down; null if there is none, or if others could have written it. */
+/** Reads the address; null if there is none, or if other users could have written it. */
 export async function readAddress(stateDirectory: string): Promise<Address | null> {
   const path = join(stateDirectory, addressFileName);
   try {
@@ -47,7 +47,7 @@ export async function writeAddress(stateDirectory: string, written: Address): Pr
   await replaceFile(join(stateDirectory, addressFileName), `${JSON.stringify(written)}\n`);
 }
 
-/** Takes an address away, unless another worker has put its own there meanwhile. */
+/** Removes an address, unless another worker has replaced it. */
 export async function removeAddress(stateDirectory: string, { cookie, path }: Address): Promise<void> {
   const found = await readAddress(stateDirectory);
   if (found?.cookie === cookie) await rm(join(stateDirectory, addressFileName), { force: true });
@@ -55,11 +55,11 @@ export async function removeAddress(stateDirectory: string, { cookie, path }: Ad
 }
 
 /**
- * Paths at which a socket may be made, the best one first, each in a directory of this user alone. What dead workers have
- * left is removed: only who holds the lock of the state directory may call this.
+ * Paths for a socket, the preferred one first, each in a private directory. Removes leftovers of dead workers, so the caller must
+ * hold the lock of the state directory.
  *
- * A path in the state directory may be too long for a socket, or its file system may have none; then a directory for
- * temporary files has a short one.
+ * A path in the state directory can be too long for a socket, or its file system may not support sockets; then a directory for
+ * temporary files is used.
  */
 export async function* socketPaths(stateDirectory: string): AsyncGenerator<string, void, undefined> {
   const left = await readAddress(stateDirectory);
@@ -81,15 +81,15 @@ export async function* socketPaths(stateDirectory: string): AsyncGenerator<strin
 }
 
 /**
- * Whether nobody but this user can have made what lies at this path. Names in a directory for temporary files are seen by
- * others, who could make the same on another host that shares the state directory.
+ * Whether only this user can have created a socket at this path. Other users can see names in a directory for temporary files, and
+ * could create the same one on another host that shares the state directory.
  */
 export async function isPrivate(path: string): Promise<boolean> {
   const found = await stat(dirname(path)).catch(() => null);
   return found !== null && found.uid === process.getuid?.() && (found.mode & 0o077) === 0;
 }
 
-/** Removes a socket, and the temporary directory that was made for it. */
+/** Removes a socket, and the temporary directory that was created for it. */
 export async function removeSocket(path: string): Promise<void> {
   if (!(await isPrivate(path))) return;
   await rm(path, { force: true });
@@ -104,5 +104,5 @@ function isTemporary(path: string): boolean {
 }
 
 function fits(path: string): boolean {
-  return Buffer.byteLength(path) <= longestPath;
+  return Buffer.byteLength(path) <= maxPathBytes;
 }

@@ -2,33 +2,33 @@ import { toLine } from './lines.js';
 import { applyPatch } from './patch.js';
 import type { Message, Request } from './protocol.js';
 
-/** A request without its number. */
+/** A request without its id. */
 export type PendingRequest = Request extends infer R ? (R extends Request ? Omit<R, 'id'> : never) : never;
 
-/** The client's half of what is said: questions with their answers, and what is followed over all connections. */
+/** The client's side of the protocol: requests and their responses, and subscriptions that outlive connections. */
 export interface ClientSession {
-  /** A connection is there: everything that is followed is asked for anew. */
+  /** Starts a connection: all subscriptions are requested again. */
   begin(write: (line: string) => void): void;
-  /** The connection is gone: what is open has no answer. */
+  /** Ends a connection: pending requests fail. */
   end(why: string): void;
-  /** @param unanswered makes the answer where none comes, of the reason */
+  /** @param unanswered makes the result from the reason if there is no response */
   ask<T>(question: PendingRequest, unanswered: (said: string) => T): Promise<T>;
-  /** @returns the way to stop */
+  /** @returns a function that unsubscribes */
   follow(question: PendingRequest, listener: (view: unknown) => void): () => void;
-  /** Takes what the worker said to a question. @throws TypeError if it does not fit what was said before */
+  /** Handles a message of the worker. @throws TypeError if its patch does not fit the view */
   take(message: Extract<Message, { say: 'answer' | 'refused' | 'view' }>): void;
 }
 
 interface Followed {
   question: PendingRequest;
-  /** Of the present connection. */
+  /** As received over the present connection. */
   view: unknown;
   listener: (view: unknown) => void;
 }
 
 export function createClientSession(): ClientSession {
   let write: ((line: string) => void) | null = null;
-  let silence = 'it was not asked yet';
+  let disconnected = 'it is not connected yet.';
   let lastId = 0;
   const open = new Map<number, { answer: (value: unknown) => void; refuse: (said: string) => void }>();
   const followed = new Map<number, Followed>();
@@ -45,14 +45,14 @@ export function createClientSession(): ClientSession {
     },
     end(why) {
       write = null;
-      silence = why;
+      disconnected = why;
       for (const { refuse } of open.values()) {
-        refuse(`The worker went away before it answered, and may have done it: ${why}`);
+        refuse(`The connection was lost before the worker answered, and it may have done it: ${why}`);
       }
       open.clear();
     },
     async ask<T>(question: PendingRequest, unanswered: (said: string) => T) {
-      if (write === null) return unanswered(`The worker cannot be asked at present: ${silence}`);
+      if (write === null) return unanswered(`The worker is not connected: ${disconnected}`);
       const id = ++lastId;
       return new Promise<T>((resolve) => {
         open.set(id, {
@@ -82,7 +82,7 @@ export function createClientSession(): ClientSession {
           open.delete(message.id);
           return;
         case 'view': {
-          // the last ones may be under way when it is no longer followed
+          // messages can still arrive after unsubscribing
           const one = followed.get(message.id);
           if (one === undefined) return;
           one.view = applyPatch(one.view, message.patch);

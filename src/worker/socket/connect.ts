@@ -9,20 +9,20 @@ import { openConnection, type OpenedConnection } from './open-connection.js';
 export interface ConnectOptions {
   /** Setting `dirs.state` of the worker's profile. */
   stateDirectory: string;
-  /** The worker refuses whatever acts on jobs or on itself, for as long as this connection and the ones after it last. */
+  /** Whether the worker rejects all actions on this connection and on those after it. */
   readOnly?: boolean;
   clock?: Clock;
-  /** How long a worker may take to say hello. */
+  /** Milliseconds to wait for the worker's welcome. */
   patienceMs?: number;
 }
 
-/** What comes of looking for a worker to attach to; see {@link OpenedConnection} for why there may be none. */
+/** The result of {@link findWorker}. */
 export type FoundWorker = { kind: 'attached'; worker: RemoteWorker } | Absence;
 export type Absence = Exclude<OpenedConnection, { kind: 'welcome' }>;
 
 /**
- * Attaches to the worker of a state directory. When it is started anew, the handle finds the new one by itself.
- * @throws DsaSlurmError `worker` if there is none, or none that can be reached from here
+ * Attaches to the worker of a state directory. The handle reconnects when the worker is restarted.
+ * @throws DsaSlurmError `worker` if none runs, or if it cannot be reached from here
  */
 export async function connectWorker(options: ConnectOptions): Promise<RemoteWorker> {
   const found = await findWorker(options);
@@ -30,7 +30,7 @@ export async function connectWorker(options: ConnectOptions): Promise<RemoteWork
   throw notAttached(found);
 }
 
-/** As {@link connectWorker}, for whoever has something else to do where there is none. Never throws. */
+/** Like {@link connectWorker}, but returns the reason if there is no connection. Never throws. */
 export async function findWorker({
   stateDirectory,
   readOnly = false,
@@ -43,21 +43,21 @@ export async function findWorker({
   const { connection } = reached;
   try {
     const first = await connection.messages.next();
-    if (first.done === true || first.value.say !== 'snapshot') throw new Error('It shows nothing.');
+    if (first.done === true || first.value.say !== 'snapshot') throw new Error('It sent no snapshot.');
     const snapshot = applyPatch(undefined, first.value.patch) as WorkerSnapshot;
     return { kind: 'attached', worker: attach(connection, snapshot, options, clock) };
   } catch (error) {
     connection.socket.destroy();
-    const said = `The worker, process ${connection.pid}, cannot be asked: ${errorLine(error)}`;
+    const said = `The worker, process ${connection.pid}, cannot be reached: ${errorLine(error)}`;
     return { kind: 'refused', said };
   }
 }
 
-/** Why nobody is attached, as an error. */
+/** The error for a worker that could not be attached to. */
 export function notAttached(found: Absence): DsaSlurmError {
   const next = {
     absent: 'Start one: `dsa-slurm worker`, or `dsa-slurm console` for one with a screen.',
-    elsewhere: 'Log in there and call this there.',
+    elsewhere: 'Log in to that host and run the command there.',
     refused: undefined,
   }[found.kind];
   return new DsaSlurmError('worker', absence(found), next === undefined ? {} : { next });

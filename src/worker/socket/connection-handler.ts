@@ -14,9 +14,9 @@ import { hello, limits, protocol, request, type Hello, type Message, type Reques
 
 export interface HandledConnection {
   handle: WorkerHandle;
-  /** What a client has to know. */
+  /** Secret that a client must present. */
   cookie: string;
-  /** Who serves. */
+  /** Identity of the worker. */
   pid: number;
   host: string;
   version: string;
@@ -24,9 +24,9 @@ export interface HandledConnection {
 }
 
 /**
- * Serves one client to its end. Whatever it sends harms nobody but itself: each line is checked, refused with a sentence
- * where it is none of ours, and read only as fast as the ones before are answered.
- * @param leaving aborts, with a sentence as its reason, when the worker stops
+ * Serves one client until it disconnects. A client can harm only itself: each line is validated, rejected with a message if it is
+ * invalid, and read only as fast as the previous ones are answered.
+ * @param leaving aborts when the worker stops; its reason is a message for the client
  */
 export async function handleConnection(
   socket: Socket,
@@ -34,21 +34,21 @@ export async function handleConnection(
   leaving: AbortSignal,
 ): Promise<void> {
   const closed = once(socket, 'close').catch(() => undefined);
-  let longest: number = limits.helloBytes;
-  // the last line that it is sent goes out after its lines are no longer read
-  const lines = readLines(socket.iterator({ destroyOnReturn: false }), () => longest);
-  const impatience = setTimeout(() => socket.destroy(), limits.helloMs);
+  let maxBytes: number = limits.helloBytes;
+  // the socket must stay open for the last message when reading ends
+  const lines = readLines(socket.iterator({ destroyOnReturn: false }), () => maxBytes);
+  const helloTimer = setTimeout(() => socket.destroy(), limits.helloMs);
   const over = new AbortController();
   try {
     const first = await lines.next();
-    clearTimeout(impatience);
+    clearTimeout(helloTimer);
     if (first.done === true) return;
     const greeted = readHello(first.value, served);
     if (typeof greeted === 'string') {
       socket.end(toLine({ say: 'refused', id: null, said: greeted } satisfies Message));
       return;
     }
-    longest = limits.requestBytes;
+    maxBytes = limits.requestBytes;
     const mailbox = createOutgoingQueue((message) => !socket.writableEnded && socket.write(toLine(message)));
     socket.on('drain', () => mailbox.drained());
     leaving.addEventListener(
@@ -57,7 +57,7 @@ export async function handleConnection(
       { signal: over.signal },
     );
     const { pid, host, log } = served;
-    log.info({ readOnly: greeted.readOnly }, 'a console attaches');
+    log.info({ readOnly: greeted.readOnly }, 'a console attached');
     void mailbox.post({ say: 'welcome', pid, host, readOnly: greeted.readOnly });
     const handle = greeted.readOnly ? readOnlyHandle(served.handle) : served.handle;
     const take = openSession(handle, mailbox, over.signal);
@@ -66,26 +66,26 @@ export async function handleConnection(
       if (socket.destroyed) break;
     }
   } catch (error) {
-    // it went away, or a line was too long: what follows such a line cannot be told apart from it
+    // the client disconnected, or a line was too long, after which the stream cannot be parsed
     if (!socket.destroyed) {
       socket.end(toLine({ say: 'refused', id: null, said: errorLine(error) } satisfies Message));
     }
   } finally {
-    clearTimeout(impatience);
+    clearTimeout(helloTimer);
     over.abort();
-    // a client that does not read its last line is not waited for
+    // do not wait for a client that does not read its last message
     setTimeout(() => socket.destroy(), limits.helloMs).unref();
     await closed;
   }
 }
 
-/** The hello, or why there is no welcome. */
+/** Parses the hello; returns a message if it is rejected. */
 function readHello(line: string, { cookie, version }: HandledConnection): Hello | string {
   const parsed = hello.safeParse(parseJson(line));
-  if (!parsed.success) return 'That is no hello of dsa-slurm.';
+  if (!parsed.success) return 'That is not a hello of dsa-slurm.';
   if (!isEqual(parsed.data.cookie, cookie)) return 'The cookie is not that of this worker.';
   if (parsed.data.protocol !== protocol || parsed.data.version !== version) {
-    return `The worker is dsa-slurm ${version} (protocol ${protocol}) and this program is ${parsed.data.version} (protocol ${parsed.data.protocol}): restart the worker, whose jobs go on meanwhile, or use its version.`;
+    return `The worker is dsa-slurm ${version} (protocol ${protocol}) and this program is ${parsed.data.version} (protocol ${parsed.data.protocol}): restart the worker (its jobs continue), or use its version.`;
   }
   return parsed.data;
 }
@@ -95,7 +95,7 @@ function isEqual(a: string, b: string): boolean {
   return one.length === other.length && timingSafeEqual(one, other);
 }
 
-/** What a welcome client is given, and what becomes of its lines. The promise of a line means: the next one may come. */
+/** Serves an accepted client. The returned function handles a line; its promise resolves when the next one can be read. */
 function openSession(
   handle: WorkerHandle,
   mailbox: OutgoingQueue,
@@ -106,19 +106,19 @@ function openSession(
 
   const showSnapshot = (): void => mailbox.show('snapshot', handle.snapshot(), toSnapshot);
   const beat = setInterval(() => mailbox.show('beat', Date.now(), toBeat), limits.beatMs);
-  const deaf = handle.subscribe(showSnapshot);
+  const unsubscribe = handle.subscribe(showSnapshot);
   showSnapshot();
   over.addEventListener('abort', () => {
     clearInterval(beat);
-    deaf();
+    unsubscribe();
     for (const stop of followed.values()) stop();
     followed.clear();
     questions.clear();
   });
 
   function follow(id: number, begin: (show: (view: unknown) => void) => () => void): Message | null {
-    if (followed.has(id)) return refusal(id, `Something is followed as ${id} already.`);
-    if (followed.size >= limits.followed) return refusal(id, 'This client follows too many things.');
+    if (followed.has(id)) return refusal(id, `The id ${id} is in use already.`);
+    if (followed.size >= limits.followed) return refusal(id, 'This client has too many subscriptions.');
     const key = `view ${id}`;
     let isWanted = true;
     const stop = begin((view) => {
@@ -159,12 +159,12 @@ function openSession(
 
   return async (line) => {
     const asked = request.safeParse(parseJson(line));
-    const said = asked.success
+    const respond = asked.success
       ? async () => answer(asked.data).catch((error: unknown) => refusal(asked.data.id, errorLine(error)))
-      : async () => refusal(idOf(line), 'That is no request of dsa-slurm.');
+      : async () => refusal(idOf(line), 'That is not a request of dsa-slurm.');
     void questions.add(async () => {
-      const message = over.aborted ? null : await said();
-      // until it is sent it counts as open
+      const message = over.aborted ? null : await respond();
+      // a request is pending until its response is sent
       if (message !== null) await mailbox.post(message);
     });
     await questions.onSizeLessThan(1);
@@ -183,7 +183,7 @@ function toBeat(): Message {
   return { say: 'beat' };
 }
 
-/** Undefined for what is no JSON. */
+/** Undefined for invalid JSON. */
 function parseJson(line: string): unknown {
   try {
     return JSON.parse(line);
@@ -192,7 +192,7 @@ function parseJson(line: string): unknown {
   }
 }
 
-/** The number of a line that is otherwise no request. */
+/** The id of an invalid request; null if it has none. */
 function idOf(line: string): number | null {
   const value = parseJson(line) as { id?: unknown } | null | undefined;
   const found = value?.id;

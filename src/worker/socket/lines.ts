@@ -1,16 +1,16 @@
-/** A line that is longer than was agreed. */
+/** A line exceeds the limit. */
 export class LineTooLong extends Error {}
 
 /**
- * The lines of a stream, as they come; one without an end is none. The stream is read no faster than its lines are taken.
- * @param limit bytes of a line; asked again for each piece
- * @throws LineTooLong as soon as it is certain that a line is too long
+ * Yields the lines of a stream; an incomplete last line is ignored. The stream is read only as fast as its lines are consumed.
+ * @param limit maximum bytes of a line; called for each chunk
+ * @throws LineTooLong as soon as a line exceeds the limit
  */
 export async function* readLines(
   source: AsyncIterable<Buffer>,
   limit: () => number,
 ): AsyncGenerator<string, void, undefined> {
-  let begun: Buffer[] = [];
+  let pieces: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of source) {
     let rest = chunk;
@@ -19,10 +19,10 @@ export async function* readLines(
       const piece = end < 0 ? rest : rest.subarray(0, end);
       bytes += piece.length;
       if (bytes > limit()) throw new LineTooLong(`a line of more than ${limit()} bytes`);
-      begun.push(piece);
+      pieces.push(piece);
       if (end < 0) break;
-      const line = Buffer.concat(begun).toString('utf8');
-      begun = [];
+      const line = Buffer.concat(pieces).toString('utf8');
+      pieces = [];
       bytes = 0;
       rest = rest.subarray(end + 1);
       yield line;
@@ -30,8 +30,8 @@ export async function* readLines(
   }
 }
 
-/** A message as a line. */
+/** Serializes a message as a line. */
 export function toLine(message: unknown): string {
-  // JSON has no line end of its own
+  // JSON.stringify escapes line breaks
   return `${JSON.stringify(message)}\n`;
 }

@@ -20,9 +20,9 @@ import { limits, type Message } from './protocol.js';
 import { handleConnection } from './connection-handler.js';
 
 /**
- * Lets consoles of the same user attach to a worker, over a socket that only this user can reach. Only who holds the lock
- * of the state directory may listen. A worker without a socket works all the same: why there is none is in its log.
- * @returns the way to stop, which takes leave of the clients. It never rejects.
+ * Lets consoles of the same user attach to a worker, over a socket that only this user can reach. The caller holds the lock of the
+ * state directory. If there is no place for a socket, this is logged and the worker runs without one.
+ * @returns says goodbye to the clients and stops; never rejects
  */
 export async function listenForClients(
   stateDirectory: string,
@@ -36,11 +36,11 @@ export async function listenForClients(
   const served = { handle, cookie, version: programVersion(), log, ...identity };
 
   const server = createServer((socket) => {
-    // whatever goes wrong with a client ends its `handleConnection`
+    // errors end `handleConnection` too
     socket.on('error', () => socket.destroy());
     if (leaving.signal.aborted || clients.size >= limits.clients) {
-      const said = `There are ${limits.clients} consoles already.`;
-      // what it has sent is read away: the kernel closes a connection only once nothing is left unread
+      const said = `${limits.clients} consoles are attached already, which is the maximum.`;
+      // read what it sent: with unread data, closing would reset the connection and lose the message
       socket.resume();
       socket.end(toLine({ say: 'refused', id: null, said } satisfies Message));
       return;
@@ -48,7 +48,7 @@ export async function listenForClients(
     const done = handleConnection(socket, served, leaving.signal).finally(() => clients.delete(socket));
     clients.set(socket, done);
   });
-  server.on('error', (error) => log.warn({ why: errorLine(error) }, 'the socket for consoles'));
+  server.on('error', (error) => log.warn({ why: errorLine(error) }, 'error of the socket for consoles'));
 
   let address: Address | null = null;
   try {
@@ -59,7 +59,7 @@ export async function listenForClients(
   }
 
   return async () => {
-    leaving.abort('The worker has stopped; its jobs go on.');
+    leaving.abort('The worker has stopped; its jobs continue.');
     server.close();
     const hard = setTimeout(() => {
       for (const socket of clients.keys()) socket.destroy();
@@ -70,7 +70,7 @@ export async function listenForClients(
   };
 }
 
-/** @returns the path. @throws the last reason if there is no place for a socket */
+/** @returns the path of the socket. @throws the last error if there is no place for one */
 async function listenSomewhere(server: Server, stateDirectory: string): Promise<string> {
   let why: unknown = new Error('every path for a socket would be too long');
   for await (const path of socketPaths(stateDirectory)) {
@@ -80,7 +80,7 @@ async function listenSomewhere(server: Server, stateDirectory: string): Promise<
       await chmod(path, 0o600);
       return path;
     } catch (error) {
-      // a file system without sockets
+      // the file system may not support sockets
       why = error;
       await removeSocket(path);
     }

@@ -8,33 +8,33 @@ import { isPrivate, readAddress, type Address } from './address.js';
 import { readLines, toLine } from './lines.js';
 import { limits, message, protocol, type Hello, type Message } from './protocol.js';
 
-/** A connection to a worker that has welcomed us. */
+/** A connection that the worker has accepted. */
 export interface Connection {
   path: string;
   pid: number;
   socket: Socket;
-  /** What the worker says from now on. Throws when it says something that makes no sense. */
+  /** Messages after the welcome. Throws for an invalid message. */
   messages: AsyncGenerator<Message, void, undefined>;
 }
 
-/** What comes of looking for the worker of a state directory. */
+/** The result of {@link openConnection}. */
 export type OpenedConnection =
   | { kind: 'welcome'; connection: Connection }
-  /** Nobody listens here. */
+  /** No worker listens on this host. */
   | { kind: 'absent' }
-  /** It listens on another host, where this program does not run. */
+  /** A worker listens on another host. */
   | { kind: 'elsewhere'; pid: number; host: string }
-  /** It is there, but does not want us or does not answer. */
+  /** A worker listens, but rejects the connection or does not answer. */
   | { kind: 'refused'; said: string };
 
 export interface OpenConnectionOptions {
   stateDirectory: string;
   readOnly: boolean;
-  /** How long a worker may take to say hello. */
+  /** Milliseconds to wait for the worker's welcome. */
   patienceMs: number;
 }
 
-/** Looks for the worker of a state directory and says hello to it. Never throws. */
+/** Connects to the worker of a state directory. Never throws. */
 export async function openConnection({
   stateDirectory,
   readOnly,
@@ -60,29 +60,29 @@ export async function openConnection({
       } satisfies Hello),
     );
     const first = await messages.next();
-    if (first.done === true) throw new Error('It has hung up.');
+    if (first.done === true) throw new Error('It closed the connection.');
     if (first.value.say === 'welcome') {
       socket.setTimeout(limits.silenceMs);
       const { pid } = first.value;
       return { kind: 'welcome', connection: { path: address.path, pid, socket, messages } };
     }
     socket.destroy();
-    const said = first.value.say === 'refused' ? first.value.said : 'It did not say hello.';
+    const said = first.value.say === 'refused' ? first.value.said : 'It did not answer with a welcome.';
     return { kind: 'refused', said };
   } catch (error) {
     socket.destroy();
     return {
       kind: 'refused',
-      said: `The worker, process ${address.pid}, cannot be asked: ${errorLine(error)}`,
+      said: `The worker, process ${address.pid}, cannot be reached: ${errorLine(error)}`,
     };
   }
 }
 
-/** Null where nobody takes the call. */
+/** Null if nothing listens. */
 async function dial({ path }: Address): Promise<Socket | null> {
   if (!(await isPrivate(path))) return null;
   const socket = createConnection(path);
-  // what goes wrong later is told to whoever reads
+  // later errors are thrown to the reader
   socket.on('error', () => undefined);
   try {
     await once(socket, 'connect');

@@ -1,18 +1,18 @@
 import { diff } from './patch.js';
 import type { Message } from './protocol.js';
 
-/** Makes a message of what has changed in a view. */
+/** Makes a message from a change of a view. */
 export type ToMessage = (patch: unknown) => Message;
 
-/** What is to be sent to one client. */
+/** Messages that wait to be sent to one client. */
 export interface OutgoingQueue {
-  /** Something that is sent in any case, in its turn. Resolves when it is; whoever posts bounds how many there are. */
+  /** Queues a message; resolves when it is sent. The caller limits the number of messages. */
   post(message: Message): Promise<void>;
-  /** A view in its newest version: what came between the last one that was sent and this one is never sent. */
+  /** Updates a view. Only the newest version is sent; those since the last one that was sent are skipped. */
   show(key: string, newest: unknown, toMessage: ToMessage): void;
-  /** Nothing more of a view. */
+  /** Stops sending a view. */
   forget(key: string): void;
-  /** The client takes messages again. */
+  /** The client accepts messages again. */
   drained(): void;
 }
 
@@ -23,15 +23,15 @@ interface View {
 }
 
 /**
- * A client that reads slowly gets the newest of everything when it is ready for it: what waits for it here is one version
- * of each view at most, and the answers to the few questions that it may have open.
- * @param write sends a message, and says whether it takes another one at once
+ * A client that reads slowly gets the newest version of each view when it is ready. The queue is bounded: one version of each view,
+ * and the responses to the client's pending requests.
+ * @param write sends a message; returns whether another one can be sent immediately
  */
 export function createOutgoingQueue(write: (message: Message) => boolean): OutgoingQueue {
   const posted: { message: Message; sent: () => void }[] = [];
   const views = new Map<string, View>();
   const changed = new Set<string>();
-  let isFree = true;
+  let isWritable = true;
 
   function nextMessage(): Message | null {
     const answer = posted.shift();
@@ -52,10 +52,10 @@ export function createOutgoingQueue(write: (message: Message) => boolean): Outgo
   }
 
   function flush(): void {
-    while (isFree) {
+    while (isWritable) {
       const message = nextMessage();
       if (message === null) return;
-      isFree = write(message);
+      isWritable = write(message);
     }
   }
 
@@ -77,7 +77,7 @@ export function createOutgoingQueue(write: (message: Message) => boolean): Outgo
       changed.delete(key);
     },
     drained() {
-      isFree = true;
+      isWritable = true;
       flush();
     },
   };

@@ -1,24 +1,24 @@
 /**
- * What has to be done to one view to get the next one. Only what changed is in it, and whoever applies it keeps the rest
- * as it is, so that unchanged parts keep their identity at both ends of a socket. Plain JSON.
+ * The difference between two versions of a view. Contains only changes; applying it keeps all unchanged parts, so that these keep
+ * their identity at both ends of a socket. Plain JSON.
  */
 export type Patch =
-  /** Something else altogether. */
+  /** A new value. */
   | { v: unknown }
-  /** An object: its parts that changed, and the names that are gone. */
+  /** An object: changed properties, and names of removed ones. */
   | { o: Record<string, Patch>; x?: string[] }
-  /** An array, from its beginning to its end. */
+  /** An array, in order. */
   | { a: ArrayStep[] };
 
 export type ArrayStep =
-  /** So many items of the array before, from this one on. */
+  /** `count` unchanged items of the previous array, starting at `from`. */
   | [from: number, count: number]
-  /** Items that were not there. */
+  /** New items. */
   | { v: unknown[] }
-  /** An item of the array before, changed. */
+  /** A changed item of the previous array. */
   | { i: number; p: Patch };
 
-/** What makes `after` of `before`; null where they are the same. Views are JSON, and never changed in place. */
+/** The patch from `before` to `after`; null if they are equal. Views are JSON and never changed in place. */
 export function diff(before: unknown, after: unknown): Patch | null {
   if (Object.is(before, after)) return null;
   if (Array.isArray(before) && Array.isArray(after)) return diffArrays(before, after);
@@ -26,14 +26,14 @@ export function diff(before: unknown, after: unknown): Patch | null {
   return { v: after };
 }
 
-/** @throws TypeError if `patch` is none, or none for `before` */
+/** @throws TypeError if `patch` is not a patch, or does not fit `before` */
 export function applyPatch(before: unknown, patch: unknown): unknown {
-  if (!isObject(patch)) throw new TypeError('no patch');
+  if (!isObject(patch)) throw new TypeError('not a patch');
   if ('v' in patch) return patch['v'];
   const { o, x, a } = patch;
   if (isObject(o) && isObject(before)) return applyToObject(before, o, x);
   if (Array.isArray(a) && Array.isArray(before)) return a.flatMap((step) => applyStep(before, step));
-  throw new TypeError('a patch that does not fit');
+  throw new TypeError('the patch does not fit');
 }
 
 type JsonObject = Readonly<Record<string, unknown>>;
@@ -64,7 +64,7 @@ function applyToObject(before: JsonObject, changed: JsonObject, gone: unknown): 
 function diffArrays(before: readonly unknown[], after: readonly unknown[]): Patch | null {
   const steps: ArrayStep[] = [];
   const find = createFinder(before);
-  /** Where the next item most likely stood: after the one before it. */
+  /** Likely previous index of the next item. */
   let next = 0;
   for (const item of after) {
     const from = before[next] === item && next < before.length ? next : find(item);
@@ -117,16 +117,16 @@ function isIndex(value: unknown, array: readonly unknown[]): value is number {
 }
 
 function misfit(): TypeError {
-  return new TypeError('a step of a patch that does not fit');
+  return new TypeError('a step of the patch does not fit');
 }
 
-/** Where an item stood before: itself, or an older version of it by its name. Looks only where somebody asks. */
+/** Finds the previous index of an item: by identity, or of an older version by name. Builds its index on first use. */
 function createFinder(before: readonly unknown[]): (item: unknown) => number | null {
   let places: Map<unknown, number> | null = null;
   return (item) => {
     if (places === null) {
       places = new Map();
-      // backwards, so that the first of several equals counts
+      // backwards, so that the first of several equal items wins
       for (let index = before.length - 1; index >= 0; index--) {
         places.set(before[index], index);
         const name = nameOf(before[index]);
@@ -137,7 +137,7 @@ function createFinder(before: readonly unknown[]): (item: unknown) => number | n
   };
 }
 
-/** By what an item is known from one view to the next. A wrong guess costs bytes and nothing else. */
+/** What identifies an item from one view to the next. A wrong guess only costs bytes. */
 function nameOf(item: unknown): string | null {
   if (!isObject(item)) return null;
   const { id, name, file } = item;

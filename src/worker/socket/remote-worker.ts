@@ -13,17 +13,17 @@ import {
   type OpenConnectionOptions,
 } from './open-connection.js';
 
-/** A worker in another process. While it is gone its last snapshot stays, and `link` says so. */
+/** A worker in another process. While it is disconnected, its last snapshot stays and `link` says so. */
 export interface RemoteWorker extends WorkerHandle {
-  /** Hangs up. The worker goes on. */
+  /** Disconnects. The worker keeps running. */
   close(): void;
 }
 
-/** Milliseconds between two attempts to reach a worker that is gone. */
-const pauses = { initialMs: 200, maxMs: 3_000 };
+/** Delay between attempts to reconnect. */
+const reconnectDelays = { initialMs: 200, maxMs: 3_000 };
 
 /**
- * Listens to a worker, and to the one after it when it is started anew.
+ * Follows a worker, and reconnects when it is restarted.
  * @param beginning its first snapshot
  */
 export function attach(
@@ -34,11 +34,11 @@ export function attach(
 ): RemoteWorker {
   const over = new AbortController();
   const listeners = new Set<() => void>();
-  const conversation = createClientSession();
-  const watched = createSharedWatches(conversation.follow);
+  const session = createClientSession();
+  const watched = createSharedWatches(session.follow);
   let connection: Connection | null = first;
-  /** As the worker has it; what patches are about. */
-  let told: unknown = beginning;
+  /** The worker's snapshot, to which patches are applied. */
+  let received: unknown = beginning;
   let link: Extract<Link, { kind: 'socket' }> = {
     kind: 'socket',
     path: first.path,
@@ -47,7 +47,7 @@ export function attach(
     trouble: null,
   };
   let shown: WorkerSnapshot = { ...beginning, link };
-  let heardAt = link.at;
+  let lastMessageAt = link.at;
 
   function show(changed: Partial<WorkerSnapshot>, newLink: typeof link): void {
     link = newLink;
@@ -58,12 +58,18 @@ export function attach(
   function take(message: Message, { path, pid }: Connection): void {
     switch (message.say) {
       case 'snapshot':
-        told = applyPatch(told, message.patch);
-        return show(told as WorkerSnapshot, { kind: 'socket', path, pid, at: clock.now(), trouble: null });
+        received = applyPatch(received, message.patch);
+        return show(received as WorkerSnapshot, {
+          kind: 'socket',
+          path,
+          pid,
+          at: clock.now(),
+          trouble: null,
+        });
       case 'answer':
       case 'refused':
       case 'view':
-        return conversation.take(message);
+        return session.take(message);
       case 'bye':
         throw new Error(message.said);
       case 'beat':
@@ -71,15 +77,15 @@ export function attach(
     }
   }
 
-  /** Resolves with the reason why nothing more comes. */
+  /** Resolves with the reason why the connection ended. */
   async function listen(to: Connection): Promise<string> {
-    conversation.begin((line) => to.socket.write(line));
+    session.begin((line) => to.socket.write(line));
     try {
       for await (const message of to.messages) {
-        heardAt = clock.now();
+        lastMessageAt = clock.now();
         take(message, to);
       }
-      return 'It has ended.';
+      return 'It has stopped.';
     } catch (error) {
       return sentence(errorLine(error));
     } finally {
@@ -88,18 +94,18 @@ export function attach(
   }
 
   function lose(why: string): void {
-    conversation.end(why);
+    session.end(why);
     watched.lose(why);
-    show({}, { ...link, at: heardAt, trouble: why });
+    show({}, { ...link, at: lastMessageAt, trouble: why });
   }
 
-  async function reachAgain(): Promise<Connection | null> {
+  async function reconnect(): Promise<Connection | null> {
     for (let attempt = 0; ; attempt++) {
-      await clock.sleep(backoffDelay(attempt, pauses), over.signal);
+      await clock.sleep(backoffDelay(attempt, reconnectDelays), over.signal);
       if (over.signal.aborted) return null;
       const reached = await openConnection(options);
       if (reached.kind === 'welcome') {
-        told = undefined;
+        received = undefined;
         return reached.connection;
       }
       const trouble = reached.kind === 'absent' ? link.trouble : absence(reached);
@@ -112,7 +118,7 @@ export function attach(
       const why = await listen(connection);
       if (over.signal.aborted) return;
       lose(why);
-      connection = await reachAgain();
+      connection = await reconnect();
       if (over.signal.aborted) connection?.socket.destroy();
     }
   }
@@ -126,22 +132,22 @@ export function attach(
     },
     watch: watched.watch,
     followLog: (run, listener) =>
-      conversation.follow({ ask: 'followLog', run }, (view) => listener(view as LogTail)),
+      session.follow({ ask: 'followLog', run }, (view) => listener(view as LogTail)),
     runDetail: async (run) =>
-      conversation.ask<RunDetailAnswer>({ ask: 'runDetail', run }, (said) => ({ ok: false, said })),
+      session.ask<RunDetailAnswer>({ ask: 'runDetail', run }, (said) => ({ ok: false, said })),
     jobDetail: async (job) =>
-      conversation.ask<JobDetail>({ ask: 'jobDetail', job }, (said) => ({
+      session.ask<JobDetail>({ ask: 'jobDetail', job }, (said) => ({
         jobId: job,
         facts: [],
         at: null,
         trouble: said,
       })),
     imageDetail: async (file) =>
-      conversation.ask<ImageDetail>({ ask: 'imageDetail', file }, (said) => ({ ok: false, said })),
-    act: async (action) => conversation.ask({ ask: 'act', action }, refused),
-    pause: async () => conversation.ask({ ask: 'intake', wish: 'pause' }, refused),
-    resume: async () => conversation.ask({ ask: 'intake', wish: 'resume' }, refused),
-    drain: async () => conversation.ask({ ask: 'intake', wish: 'drain' }, refused),
+      session.ask<ImageDetail>({ ask: 'imageDetail', file }, (said) => ({ ok: false, said })),
+    act: async (action) => session.ask({ ask: 'act', action }, refused),
+    pause: async () => session.ask({ ask: 'intake', wish: 'pause' }, refused),
+    resume: async () => session.ask({ ask: 'intake', wish: 'resume' }, refused),
+    drain: async () => session.ask({ ask: 'intake', wish: 'drain' }, refused),
     close() {
       over.abort();
       listeners.clear();
@@ -150,16 +156,16 @@ export function attach(
   };
 }
 
-/** What the system says is no sentence: `read ECONNRESET`. */
+/** System errors such as `read ECONNRESET` are not sentences. */
 function sentence(text: string): string {
-  return /[.!?]$/.test(text) ? text : `The connection broke: ${text}.`;
+  return /[.!?]$/.test(text) ? text : `The connection was lost: ${text}.`;
 }
 
 function refused(said: string): CommandAnswer {
   return { ok: false, said };
 }
 
-/** Why there is nobody at the other end, as a sentence. */
+/** Why there is no connection, as a sentence. */
 export function absence(reached: Exclude<OpenedConnection, { kind: 'welcome' }>): string {
   switch (reached.kind) {
     case 'absent':
@@ -171,7 +177,7 @@ export function absence(reached: Exclude<OpenedConnection, { kind: 'welcome' }>)
   }
 }
 
-/** Several listeners to one view, which is asked for once. While nobody answers, the view stays and says why. */
+/** Shares one subscription to a view among several listeners. While disconnected, the view stays and says why. */
 function createSharedWatches(
   follow: (
     question: { ask: 'watch'; what: keyof LiveViews },

@@ -155,7 +155,7 @@ describe('jobs that belong to no run', () => {
     const { act, done } = setUp({ orphans: { '20': true } });
     expect(await act(cancel([], ['20']))).toMatchObject({
       ok: true,
-      said: expect.stringContaining('Girder is told that it was canceled'),
+      said: expect.stringContaining('its cancellation is reported to Girder'),
     });
     expect(done).toEqual(['adopt 20', 'cancel 20', 'request run-of-20']);
   });
@@ -165,7 +165,7 @@ describe('jobs that belong to no run', () => {
     expect(await act(cancel([], ['10']))).toMatchObject({
       ok: true,
       said: expect.stringContaining(
-        'Girder is not told that job 10 was canceled, because its message is lost',
+        'The cancellation of job 10 cannot be reported to Girder, because its message is lost',
       ),
     });
     expect(done).toEqual(['cancel 10']);

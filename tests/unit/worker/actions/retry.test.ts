@@ -174,10 +174,10 @@ describe('a retry', () => {
     await failRun(site);
     const answers = await Promise.allSettled([site.retries.retry('first'), site.retries.retry('first')]);
     expect(answers.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
-    await expect(site.retries.retry('first')).rejects.toThrow(/has been run again already, as run/);
+    await expect(site.retries.retry('first')).rejects.toThrow(/was already retried as run/);
     await site.die();
     const next = await open();
-    await expect(next.retries.retry('first')).rejects.toThrow(/has been run again already/);
+    await expect(next.retries.retry('first')).rejects.toThrow(/was already retried as run/);
     await next.retries.resume();
     expect(newJobs()).toHaveLength(1);
     expect([...next.runStore.all()]).toHaveLength(2);
@@ -237,7 +237,7 @@ describe('a retry', () => {
       async () => girder.expireToken(girder.userToken),
       /no longer knows the tokens/,
     ],
-    ['Girder is away', async () => girder.stop(), /Girder does not say/],
+    ['Girder is away', async () => girder.stop(), /tokens of this run cannot be checked/],
   ])('is refused in words when %s, and can be asked for again', async (_, trouble, words) => {
     const site = await open();
     await failRun(site);
@@ -254,9 +254,9 @@ describe('a retry', () => {
     await expect(site.retries.retry('going')).rejects.toThrow('Run going has not ended.');
     await expect(site.retries.retry('none')).rejects.toThrow('There is no run none.');
     await site.messages.remove('first');
-    await expect(site.retries.retry('first')).rejects.toThrow(/is not kept any more/);
+    await expect(site.retries.retry('first')).rejects.toThrow(/is no longer available/);
     await site.runStore.accept({ task: someTask({ id: 'more' }), refusal: null });
-    await expect(site.retries.retry('first')).rejects.toThrow(/as many runs are in flight as may be/);
+    await expect(site.retries.retry('first')).rejects.toThrow(/the limit of runs in flight is reached/);
     await site.die();
   });
 });

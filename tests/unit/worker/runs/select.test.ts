@@ -62,7 +62,7 @@ describe('runs are chosen', () => {
   ])('by the word %s', (word, expected) => expect(findRun(runs, word)?.id ?? null).toBe(expected));
 
   test('but not by a word that fits several', () =>
-    expect(() => findRun(runs, 'aaaa')).toThrow('aaaa fits 2 runs: aaaa1, aaaa2.'));
+    expect(() => findRun(runs, 'aaaa')).toThrow('aaaa matches 2 runs: aaaa1, aaaa2.'));
 
   test.each([
     ['90m', 1_000_000_000 - 5_400_000],

@@ -119,7 +119,7 @@ describe('a worker at the other end of a socket', () => {
     expect(await attached.drain()).toMatchObject({ ok: true });
     expect(worker.commands).toEqual(['cancel r 7', 'hold 7', 'pause', 'resume', 'drain']);
     await vi.waitFor(() => expect(attached.snapshot().health.intake).toBe('draining'));
-    expect(await attached.runDetail('r')).toEqual({ ok: false, said: 'There is no run r.' });
+    expect(await attached.runDetail('r')).toEqual({ ok: false, said: 'No such run: r.' });
     expect(await attached.jobDetail('7')).toMatchObject({ jobId: '7', trouble: 'unknown' });
     expect(await attached.imageDetail('a.sif')).toEqual({ ok: false, said: 'There is no such file.' });
   });
@@ -207,7 +207,7 @@ describe('a worker that goes and comes', () => {
     expect(views.at(-1)).toEqual({ rows: [], at: 1, trouble: expect.stringContaining('has stopped') });
     expect(await attached.act({ kind: 'cancel', runs: ['r'], jobs: [] })).toEqual({
       ok: false,
-      said: expect.stringContaining('cannot be asked at present'),
+      said: expect.stringContaining('is not connected'),
     });
     expect(await attached.runDetail('r')).toMatchObject({ ok: false });
 
@@ -291,7 +291,7 @@ describe('who may attach', () => {
     ['a wrong cookie', { cookie: 'wrong' }, /cookie/],
     ['another protocol', { protocol: protocol + 1 }, /protocol/],
     ['another version', { version: '99.0.0' }, /restart the worker/],
-    ['anything else', { hello: 'GET / HTTP/1.1' }, /no hello/],
+    ['anything else', { hello: 'GET / HTTP/1.1' }, /not a hello/],
   ])('not with %s', async (_what, over, why) => {
     await listen();
     const { socket, said, send } = await rawClient();
@@ -347,7 +347,7 @@ describe('who may attach', () => {
     await listen();
     for (let count = 0; count < limits.clients; count++) await connect();
     const found = await findWorker({ stateDirectory: state });
-    expect(found).toEqual({ kind: 'refused', said: expect.stringContaining('consoles already') });
+    expect(found).toEqual({ kind: 'refused', said: expect.stringContaining('consoles are attached already') });
   });
 });
 
@@ -378,7 +378,7 @@ describe('a hostile client harms nobody', () => {
     send(await helloOf());
     send(line);
     await vi.waitFor(() =>
-      expect(said()).toContainEqual({ say: 'refused', id, said: 'That is no request of dsa-slurm.' }),
+      expect(said()).toContainEqual({ say: 'refused', id, said: 'That is not a request of dsa-slurm.' }),
     );
     expect(worker.commands).toEqual([]);
     // it may go on, and so may everybody else
