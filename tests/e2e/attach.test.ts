@@ -175,7 +175,9 @@ describe('quitting a console with an embedded worker', () => {
     const [said] =
       /as process (\d+)\.\n[^]*it ended with 0/.exec(
         (
-          await screen.waitFor(/The worker goes on without a screen, as process \d+\.\n[^]*it ended with 0/)
+          await screen.waitFor(
+            /The worker continues in the background, as process \d+\.\n[^]*it ended with 0/,
+          )
         ).join('\n'),
       ) ?? expect.fail('nothing was said');
     const pid = Number(/process (\d+)/.exec(said)?.[1]);

@@ -4,7 +4,7 @@ import type { DecoderDump } from '../../girder/pickle/decoder-dump.js';
 import { streamsOf, type StreamSink } from '../../girder/protocol/streams.js';
 import type { ExplainedHook, ExplainedStream, FollowUp } from './explanation.js';
 
-/** What is done with outputs, in words. */
+/** What happens to an output. */
 export function explainHook(hook: OutputHook, apiUrlMap: ApiUrlMap): ExplainedHook {
   const girder = mapApiUrl(hook.access.apiUrl, apiUrlMap);
   const { kind, filename } = hook;
@@ -33,7 +33,7 @@ export function explainHook(hook: OutputHook, apiUrlMap: ApiUrlMap): ExplainedHo
   }
 }
 
-/** What flows while the job runs. */
+/** Streams while the job runs. */
 export function explainStreams(analysis: Analysis): ExplainedStream[] {
   return streamsOf(analysis).map((each): ExplainedStream => {
     switch (each.kind) {
@@ -60,7 +60,7 @@ const whens = [
   ['chord', 'chord'],
 ] as const;
 
-/** The tasks that the publisher wants after this one. A chain is kept last first. */
+/** The tasks to be published after this one. The message has a chain in reverse order. */
 export function followUps(embed: DecoderDump): FollowUp[] {
   const parts = table(embed);
   return whens.flatMap(([name, when]) => {

@@ -29,32 +29,32 @@ export interface DryRunOptions {
   guardBind: (host: string, use: BindUse) => void;
 }
 
-/** One input, before it is fetched. */
+/** One input, before it is downloaded. */
 export interface DryRunInput {
   kind: 'file' | 'folder' | 'item' | 'pipe';
   id: string;
-  /** Girder's address that is asked for it, as it is reached from here; or the path that is used where it lies. */
+  /** URL in Girder, as reached from this host; or the path of a file that is used directly. */
   from: string;
   direct: boolean;
-  /** Where the container sees it. */
+  /** Path in the container. */
   container: string;
 }
 
 export interface DryRunStaging {
   staged: Omit<StagedAnalysis, 'volumes'>;
   inputs: DryRunInput[];
-  /** What staging would fail with, as far as that can be known before. */
+  /** Errors of staging that can be known in advance. */
   refusals: DsaSlurmError[];
 }
 
-/** What stands for a name that only Girder knows. */
+/** Placeholder for a name that only Girder knows. */
 export const unknownName = '<name from Girder>';
 
 type Piped = Extract<StreamConnector, { pipe: unknown }>;
 
 /**
- * What `stageAnalysis` would make of an analysis, without touching anything: the same directories and arguments, with
- * placeholders for the names that only Girder knows and for the random part of volumes in the container.
+ * A dry run of `stageAnalysis`: the same directories and arguments, with placeholders for names that only Girder knows and for the
+ * random part of volumes in the container.
  */
 export function dryRunStaging(analysis: Analysis, options: DryRunOptions): DryRunStaging {
   const refusals: DsaSlurmError[] = [];

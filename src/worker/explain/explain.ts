@@ -27,19 +27,19 @@ import { explainHook, explainStreams, followUps } from './describe.js';
 import type { Explanation } from './explanation.js';
 import { dryRunStaging } from './dry-run-staging.js';
 
-/** What an explanation may look at: the worker's settings, and files of this host. */
+/** Inputs of an explanation: the worker's settings, and files of this host. */
 export interface ExplainOptions {
   settings: Settings;
   submitScript: SubmitScript;
   /** Milliseconds since the epoch. */
   now: number;
-  /** Whether a plain file is there and can be read. */
+  /** Whether a path is a readable regular file. */
   isReadable: (path: string) => boolean;
   /** Refuses a host path that no container may see. @throws DsaSlurmError `files` */
   guardBind: (host: string, use: BindUse) => void;
 }
 
-/** What is not known of an image as long as nobody asks its file. */
+/** Placeholders for an image whose file is not inspected. */
 export const unreadImage: ImageFacts = {
   labels: {},
   workingDirectory: '/<working directory of the image>',
@@ -53,8 +53,8 @@ export const unreadImage: ImageFacts = {
 };
 
 /**
- * What this worker would do with a message, and every reason not to. Contacts nobody and runs nothing: what only Girder or
- * the image's file knows is a placeholder in angle brackets.
+ * Explains what this worker would do with a message, with all reasons to refuse it. Makes no requests and runs no commands: what
+ * only Girder or the image's file knows is a placeholder in angle brackets.
  */
 export function explainMessage(delivery: Delivery, options: ExplainOptions): Explanation {
   const result: Explanation = {
@@ -87,20 +87,20 @@ export function explainMessage(delivery: Delivery, options: ExplainOptions): Exp
     }
   });
   const headers = task?.headers ?? delivery.properties.headers ?? {};
-  // its reason is among those of the analysis already
+  // errors of decoding are among the reasons of the analysis
   result.decoded = decoded({ headers, body: delivery.content.toString('utf8') });
   result.followUps = followUps(result.decoded?.embed ?? null);
   try {
     const job = readGirderJob(headers);
     if (job !== null) result.girderJob = { id: job.id, url: job.url };
-    else result.notes.push('The task names no Girder job: nobody would be told of its end.');
+    else result.notes.push('The task has no Girder job, so its end would not be reported.');
   } catch (error) {
     if (!(error instanceof DsaSlurmError)) throw error;
-    result.notes.push(`${error.message} Nobody would be told of the task's end.`);
+    result.notes.push(`${error.message} The task's end would not be reported.`);
   }
   if (task !== undefined) explainTask(task, result, options);
   const elsewhere = withoutRun(task ?? unread, options.settings);
-  // it is over before its dates or its body are looked at
+  // such a task is handled before its dates or its body are checked
   if (elsewhere !== null && (task !== undefined || elsewhere.verdict === 'handedOn')) {
     return { ...result, reasons: [], ...elsewhere };
   }
@@ -117,7 +117,7 @@ export function explainMessage(delivery: Delivery, options: ExplainOptions): Exp
   return result;
 }
 
-/** What becomes of a task that never becomes a run; null for one that does. */
+/** The verdict on a task that does not become a run; null if it does. */
 function withoutRun(
   task: Pick<Task, 'name'> | null,
   { broker: { forwardQueue } }: Settings,
@@ -126,13 +126,13 @@ function withoutRun(
   const { name } = task;
   if (name === pingTask) return { verdict: 'answered', notes: [] };
   if (forwardQueue === null || isSupportedTask(name)) return null;
-  const note = `The setting broker.forwardQueue names the queue "${forwardQueue}": the message goes there as it is, for whoever listens.`;
+  const note = `The message would be forwarded unchanged to the queue "${forwardQueue}" (setting broker.forwardQueue).`;
   return { verdict: 'handedOn', notes: [note] };
 }
 
 type Attempt = <T>(work: () => T) => T | undefined;
 
-/** Runs a part of the way; what it would fail with becomes a reason, and the rest is explained all the same. */
+/** Runs a step; its error becomes a reason, and the other steps are explained all the same. */
 function createAttempt({ reasons }: Explanation): Attempt {
   return (work) => {
     try {
@@ -150,7 +150,7 @@ function addReason(reasons: Explanation['reasons'], { code, message, next }: Dsa
   reasons.push({ about: code, message, next: next ?? null });
 }
 
-/** A directory that is not set keeps the worker from starting, and says nothing about the message. */
+/** A missing directory only becomes a note: it keeps the worker from starting, but is not a reason to refuse the message. */
 function directoryOrNote({ notes }: Explanation, find: () => string): string | undefined {
   try {
     return find();
@@ -161,11 +161,11 @@ function directoryOrNote({ notes }: Explanation, find: () => string): string | u
   }
 }
 
-/** With the executor `local`: what was to be had of Slurm, and is not. */
+/** For the executor `local`: the resources that are not limited. */
 export function noResources({ resources }: Pick<Plan, 'resources'>): string[] {
   const options = resources.filter(({ origin }) => origin.from !== 'user').map(({ option }) => option);
   if (options.length === 0) return [];
-  return [`Nothing limits what it takes of this host; these count for Slurm only: ${options.join(', ')}.`];
+  return [`Its resources are not limited; these options apply only to Slurm: ${options.join(', ')}.`];
 }
 
 function decoded(message: { headers: Readonly<Record<string, unknown>>; body: string }): MessageDump | null {
@@ -182,7 +182,7 @@ function explainTask(task: Task, result: Explanation, { settings, now }: Explain
   result.task = { id, name, queue, eta, expires, retries, priority, ignoreResult, replyTo, rootId, parentId };
   if (!settings.broker.queues.includes(queue)) {
     const queues = settings.broker.queues.join(', ');
-    result.notes.push(`It went to the queue "${queue}", and this worker takes from: ${queues}.`);
+    result.notes.push(`It was sent to the queue "${queue}", but this worker consumes: ${queues}.`);
   }
   if (eta !== null && Date.parse(eta) > now) result.notes.push(`It would wait until ${eta}.`);
   if (expires !== null && Date.parse(expires) < now) {
@@ -193,7 +193,7 @@ function explainTask(task: Task, result: Explanation, { settings, now }: Explain
   }
 }
 
-/** An administrator's task: images that are pulled, asked for their CLIs and registered. */
+/** An administrator's task that pulls images, lists their CLIs and registers them. */
 function explainIngest(
   { images, folderId, access, pull }: Ingest,
   result: Explanation,
@@ -275,7 +275,9 @@ function explainAnalysis(
     result.rule = plan.rule;
     result.resources = plan.resources;
     if (settings.girder.apiKey !== null && settings.girder.apiUrl !== null) {
-      result.notes.push("Girder's settings worker_slurm.* go over the profile's; Girder was not asked.");
+      result.notes.push(
+        "Girder's settings worker_slurm.* override those of the profile; they were not read.",
+      );
     }
   } else {
     result.notes.push(
@@ -284,10 +286,10 @@ function explainAnalysis(
     );
     if (plan.ignoredOptions.length > 0) {
       const options = plan.ignoredOptions.map((option) => `--slurm_${option}`).join(', ');
-      result.notes.push(`Options without a meaning there: ${options}.`);
+      result.notes.push(`Ignored options: ${options}.`);
     }
   }
-  if (!plan.gpu) result.notes.push('The image may want a GPU: its file says so, and was not asked.');
+  if (!plan.gpu) result.notes.push('The image may need a GPU: this is in its file, which was not inspected.');
   const { job } = plan;
   if (job === null) return;
   const environment = Object.keys(analysis.environment);

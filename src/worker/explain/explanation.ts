@@ -3,19 +3,19 @@ import type { MessageDump } from '../../girder/pickle/decoder-dump.js';
 import type { Resource } from '../job-request/resources.js';
 import type { DryRunInput } from './dry-run-staging.js';
 
-/** What this worker would do with a message. Plain data; `--json` prints it as it is. */
+/** What this worker would do with a message. Plain data, as `--json` prints it. */
 export interface Explanation {
-  /** `handedOn`: it goes to the queue of `broker.forwardQueue`; `answered`: it is the doctor's question and no run. */
+  /** `handedOn`: forwarded to `broker.forwardQueue`; `answered`: the doctor's ping, which is not a run. */
   verdict: 'run' | 'refused' | 'handedOn' | 'answered';
-  /** Why it would not be run: all that can be told from here. Empty for the other verdicts. */
+  /** All reasons to refuse it that can be known without Girder. Empty for the other verdicts. */
   reasons: Reason[];
-  /** Whole sentences about what would be done otherwise than one may expect. */
+  /** Sentences about what may be unexpected. */
   notes: string[];
-  /** Null where the message is no Celery task. */
+  /** Null if the message is not a Celery task. */
   task: ExplainedTask | null;
-  /** The whole message in the contract's equality format; null where it cannot be decoded. */
+  /** The whole message in the contract's equality format; null if it cannot be decoded. */
   decoded: MessageDump | null;
-  /** What the task reports to; null: to nobody. */
+  /** The Girder job that it reports to; null if there is none. */
   girderJob: { id: string; url: string } | null;
   image: ExplainedImage | null;
   inputs: readonly DryRunInput[];
@@ -23,9 +23,9 @@ export interface Explanation {
   binds: readonly StagedBind[];
   container: ExplainedContainer | null;
   resources: readonly Resource[];
-  /** The rule of `slurm.rules` that matches, counted from 1; null: none. */
+  /** The rule of `slurm.rules` that matches, counted from 1; null if there is none. */
   rule: number | null;
-  /** `apptainer exec …` as the batch script runs it. */
+  /** `apptainer exec …`, as the batch script runs it. */
   apptainer: string[] | null;
   /** The argument vector of sbatch; null with the executor `local`. */
   sbatch: string[] | null;
@@ -34,7 +34,7 @@ export interface Explanation {
 }
 
 export interface Reason {
-  /** `message`, `image`, `slurm`, …: the code of the error that the run would fail with. */
+  /** `message`, `image`, `slurm`, …: the code of the error with which the run would fail. */
   about: string;
   message: string;
   next: string | null;
@@ -56,7 +56,7 @@ export interface ExplainedTask {
 
 export interface ExplainedImage {
   name: string;
-  /** Path of its file; null for a name that no file can have. */
+  /** Path of its file; null for a name that has no valid file name. */
   sif: string | null;
   present: boolean;
 }
@@ -67,10 +67,10 @@ export interface ExplainedContainer {
   command: readonly string[];
   /** The task's own arguments, without those for sbatch. */
   arguments: readonly string[];
-  /** Names only: values are the publisher's own. */
+  /** Names only, because values can be secrets. */
   environment: string[];
   gpu: boolean;
-  /** The command goes through a file, so that no process list shows its token. */
+  /** The command is passed in a file, because it has a token that process lists would show. */
   commandInFile: boolean;
 }
 

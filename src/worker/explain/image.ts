@@ -12,12 +12,12 @@ import type { SubmitScript } from '../job-request/submit-script.js';
 import { noResources, unreadImage } from './explain.js';
 import { commandLines, pairs, printable, resourceLines, wrapped } from './render.js';
 
-/** What a run of an image would get of Slurm. Plain data; `--json` prints it as it is. */
+/** What a run of an image would request from Slurm. Plain data, as `--json` prints it. */
 export interface ImageExplanation {
   image: string;
   cli: string;
   sif: string | null;
-  /** The file of the image was asked. */
+  /** Whether the file of the image was inspected. */
   inspected: boolean;
   gpu: boolean;
   rule: number | null;
@@ -29,9 +29,9 @@ export interface ImageExplanation {
 
 export interface ImageQuestion {
   image: string;
-  /** Empty: no CLI is named. */
+  /** Empty if no CLI is given. */
   cli: string;
-  /** As if the task itself asked for a GPU. */
+  /** Whether to assume that the task requests a GPU. */
   gpu: boolean;
   settings: Settings;
   submitScript: SubmitScript;
@@ -39,14 +39,14 @@ export interface ImageQuestion {
   girder: GirderSlurmSettings | null;
 }
 
-/** What the settings make of an image and a CLI. The image's file is asked if it is there. */
+/** Explains the effect of the settings on an image and a CLI. Inspects the image's file if it exists. */
 export async function explainImage(question: ImageQuestion): Promise<ImageExplanation> {
   const { image, cli, settings, submitScript, girder } = question;
   const notes: string[] = [];
   const file = sifFileName(image);
   const sif = settings.dirs.images === null ? null : join(settings.dirs.images, file);
   const facts = sif === null ? null : await inspected(question, sif, notes);
-  if (sif === null) notes.push('dirs.images is not set, so the file of the image is not looked at.');
+  if (sif === null) notes.push('dirs.images is not set, so the file of the image is not inspected.');
   const own = join(settings.dirs.tmp, 'dsa-slurm-<task-id>');
   const plan = planJob({
     runId: 'TASK-ID',
@@ -74,8 +74,7 @@ export async function explainImage(question: ImageQuestion): Promise<ImageExplan
   notes.push(...plan.refusals.map(errorLine));
   const { job, rule, gpu } = plan;
   const isSlurm = settings.worker.executor === 'slurm';
-  if (!isSlurm)
-    notes.push('The executor is local: runs go on this host, without Slurm.', ...noResources(plan));
+  if (!isSlurm) notes.push('The executor is local: runs use this host, without Slurm.', ...noResources(plan));
   return {
     image,
     cli,
@@ -104,7 +103,7 @@ async function inspected(
   }
 }
 
-/** The same as text of 80 columns. */
+/** The explanation as text of 80 columns. */
 export function renderImageExplanation(told: ImageExplanation): string {
   const { image, cli, gpu, rule, inspected: isKnown } = told;
   const lines = [

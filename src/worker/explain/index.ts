@@ -25,10 +25,9 @@ export { renderImageExplanation } from './image.js';
 export { renderExplanation } from './render.js';
 
 /**
- * Explains a message file with what this host has: the submit script, and whether files are there. Contacts nobody and
- * runs no command.
- * @param options.showSecrets leave tokens and passwords as they are
- * @throws DsaSlurmError `usage` for a text that is no message file, `config` for an unreadable submit script
+ * Explains a message file with the submit script and the files of this host. Makes no requests and runs no commands.
+ * @param options.showSecrets do not mask tokens and passwords
+ * @throws DsaSlurmError `usage` if the text is not a message file, `config` for an unreadable submit script
  */
 export async function explainFile(
   text: string,
@@ -47,23 +46,23 @@ export async function explainFile(
     tmpDir: realPath(settings.dirs.tmp),
     ownPrefix,
   };
-  const told = explainMessage(delivery, {
+  const explanation = explainMessage(delivery, {
     settings,
     submitScript,
     now,
     isReadable,
     guardBind: (host, use) => checkBind({ host, real: realPath(host), use }, places),
   });
-  if (note !== null) told.notes.push(note);
-  if (showSecrets) return told;
-  const mask = createMessageMask(delivery.properties.headers, told.decoded);
-  return mask(told as unknown as JsonValue) as unknown as Explanation;
+  if (note !== null) explanation.notes.push(note);
+  if (showSecrets) return explanation;
+  const mask = createMessageMask(delivery.properties.headers, explanation.decoded);
+  return mask(explanation as unknown as JsonValue) as unknown as Explanation;
 }
 
 /**
- * Explains what the settings make of an image, with the file of the image if it is there and Girder's settings if they
- * are to be had. Trouble with either becomes a note.
- * @throws DsaSlurmError `image` for a text that is no image name, `config` for an unreadable submit script
+ * Explains the effect of the settings on an image, with the image's file and Girder's settings if available. Errors of either
+ * become notes.
+ * @throws DsaSlurmError `image` for an invalid image name, `config` for an unreadable submit script
  */
 export async function explainImageHere({
   env,
@@ -86,9 +85,9 @@ export async function explainImageHere({
       run: createRunner({ env: slurmEnvironment(env, settings.slurm.environment), timeoutMs: 30_000 }),
       command: settings.apptainer.command,
     });
-    const told = await explainImage({ ...asked, submitScript, apptainer, girder });
+    const explanation = await explainImage({ ...asked, submitScript, apptainer, girder });
     const trouble = source.problem();
-    return trouble === null ? told : { ...told, notes: [...told.notes, trouble] };
+    return trouble === null ? explanation : { ...explanation, notes: [...explanation.notes, trouble] };
   } finally {
     await connections.close();
   }
@@ -103,7 +102,7 @@ function isReadable(file: string): boolean {
   }
 }
 
-/** The path without links, as far as it exists. @throws DsaSlurmError `files` */
+/** Resolves the links in the existing part of a path. @throws DsaSlurmError `files` */
 function realPath(host: string): string {
   try {
     return realpathSync(host);

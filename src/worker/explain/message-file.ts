@@ -2,7 +2,7 @@ import { DsaSlurmError, errorLine } from '../../base/errors.js';
 import { parsePythonJson } from '../../base/python-json.js';
 import type { Delivery } from '../../celery/messages/read-task.js';
 
-/** Names of message properties: AMQP's own spelling, and amqplib's. */
+/** Names of message properties in AMQP and in amqplib. */
 const spellings = {
   contentType: ['content_type', 'contentType'],
   contentEncoding: ['content_encoding', 'contentEncoding'],
@@ -13,28 +13,27 @@ const spellings = {
 
 export interface MessageFile {
   delivery: Delivery;
-  /** What the file does not say, in a sentence; null if it is whole. */
+  /** A sentence about what is missing in the file; null if it is complete. */
   note: string | null;
 }
 
-/** Of a message in the form of RabbitMQ's management: `POST /api/queues/<vhost>/<queue>/get`, `rabbitmqadmin get`. */
+/** For the format of RabbitMQ's management: `POST /api/queues/<vhost>/<queue>/get`, `rabbitmqadmin get`. */
 const managementNote =
-  "RabbitMQ's management shows headers in another order than they have, which outputs cannot be read without: they are left out here.";
+  "RabbitMQ's management changes the order of headers, without which outputs cannot be read; outputs are left out here.";
 
 /**
  * Reads a task message from a file: `{exchange, routing_key, properties, headers, body}`, where `body` is the raw text
- * (contract, "Fixtures"). Taken as well are amqplib's spelling, with `headers` among the properties and the routing key
- * among `fields`; what the worker keeps of a run that failed, which is headers and body alone; and what RabbitMQ's
- * management shows of one message.
- * @throws DsaSlurmError `usage` for a text that is no such file
+ * (docs/contract.md, "Fixtures"). Other accepted formats: that of amqplib, with `headers` in the properties and the routing key in
+ * `fields`; the saved message of a failed run, which has only headers and body; and a message from RabbitMQ's management.
+ * @throws DsaSlurmError `usage` if the text is not a message file
  */
 export function readMessageFile(text: string): MessageFile {
-  const file = record(onlyOne(parsed(text))) ?? wrong('It is no JSON object.');
+  const file = record(onlyOne(parsed(text))) ?? wrong('It is not a JSON object.');
   const isFromManagement = 'payload' in file && !('body' in file);
   const properties =
     record(file['properties'] ?? { content_type: 'application/json' }) ??
-    wrong('Its "properties" are no object.');
-  const fields = record(file['fields'] ?? {}) ?? wrong('Its "fields" are no object.');
+    wrong('Its "properties" are not an object.');
+  const fields = record(file['fields'] ?? {}) ?? wrong('Its "fields" are not an object.');
   const headers = record(file['headers'] ?? properties['headers'] ?? null) ?? wrong('It has no "headers".');
   const body = isFromManagement ? file['payload'] : file['body'];
   if (typeof body !== 'string') return wrong('Its "body" is not the raw text of a message.');
@@ -61,7 +60,7 @@ export function readMessageFile(text: string): MessageFile {
   return { delivery, note: isFromManagement ? managementNote : null };
 }
 
-/** The management calls a value that is not there "undefined"; and hooks refer to their parts by the order of these. */
+/** The management prints missing values as "undefined". Hooks are dropped, because their references depend on order. */
 function readShownHeaders(headers: Record<string, unknown>): Record<string, unknown> {
   const known = Object.entries(headers).filter(([name]) => name !== 'girder_result_hooks');
   return withNulls(Object.fromEntries(known)) as Record<string, unknown>;
@@ -79,7 +78,7 @@ function onlyOne(value: unknown): unknown {
   if (!Array.isArray(value)) return value;
   return value.length === 1
     ? (value[0] as unknown)
-    : wrong(`It is a list of ${value.length} instead of one.`);
+    : wrong(`It is a list of ${value.length} messages instead of one.`);
 }
 
 function parsed(text: string): unknown {
@@ -97,7 +96,7 @@ function record(value: unknown): Record<string, unknown> | null {
 }
 
 function wrong(why: string): never {
-  throw new DsaSlurmError('usage', `This is no task message. ${why}`, {
+  throw new DsaSlurmError('usage', `This is not a task message. ${why}`, {
     next: 'A message is {"exchange", "routing_key", "properties", "headers", "body"}, with the body as text.',
   });
 }

@@ -2,17 +2,17 @@ import { shellWord } from '../../base/shell-text.js';
 import { originText, type Resource } from '../job-request/resources.js';
 import type { Explanation } from './explanation.js';
 
-/** Columns of a terminal that nobody has made wider. */
+/** Default width of terminals. */
 const width = 80;
 
 const verdicts: Readonly<Record<Explanation['verdict'], { sentence: string; paintedAs: string }>> = {
   run: { sentence: 'It would be run.', paintedAs: '32' },
   refused: { sentence: 'It would not be run.', paintedAs: '31' },
-  handedOn: { sentence: 'It would be handed on to the queue of broker.forwardQueue.', paintedAs: '33' },
+  handedOn: { sentence: 'It would be forwarded to the queue of broker.forwardQueue.', paintedAs: '33' },
   answered: { sentence: "It is the doctor's question, and would be answered at once.", paintedAs: '32' },
 };
 
-/** An explanation as text of 80 columns; only words that have no blank in them may be longer. */
+/** An explanation as text of 80 columns; only long words without spaces exceed them. */
 export function renderExplanation(told: Explanation, { colour }: { colour: boolean }): string {
   const paint = (text: string, code: string): string => (colour ? `\u001B[${code}m${text}\u001B[0m` : text);
   const lines: string[] = [];
@@ -85,7 +85,7 @@ export function renderExplanation(told: Explanation, { colour }: { colour: boole
     ),
   );
   section(
-    'Tasks after this one',
+    'Follow-up tasks',
     told.followUps.map(({ when, task: name, id }) => `  ${when}: ${name}${id === null ? '' : ` (${id})`}`),
   );
   section(
@@ -95,7 +95,7 @@ export function renderExplanation(told: Explanation, { colour }: { colour: boole
   return `${lines.join('\n')}\n`;
 }
 
-/** What Slurm is asked for, and who says so. */
+/** The requested resources and their origins. */
 export function resourceLines(resources: readonly Resource[]): string[] {
   const texts = resources.map(
     ({ option, value }) => `--${option}${value === null ? '' : `=${shellWord(value)}`}`,
@@ -106,7 +106,7 @@ export function resourceLines(resources: readonly Resource[]): string[] {
   );
 }
 
-/** One option a line, as a shell would take it. */
+/** A command line for a shell, with one option per line. */
 export function commandLines(argv: readonly string[] | null): string[] {
   if (argv === null) return [];
   const lines: string[] = [];
@@ -143,7 +143,7 @@ export function wrapped(text: string, first: string, rest: string): string[] {
   return [...lines, line].map(printable);
 }
 
-/** What a message holds must not steer the terminal. */
+/** Removes control characters, because the content of a message is untrusted. */
 export function printable(text: string): string {
   return text.replaceAll(/\p{C}/gu, '\uFFFD');
 }

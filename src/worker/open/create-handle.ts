@@ -29,8 +29,8 @@ import { describeImage, watchImages } from '../views/images.js';
 import type { Watch } from '../views/watch.js';
 import { watchWorker, type CommandLog } from '../views/worker-detail.js';
 
-/** Listeners are called at most so often, in milliseconds apart. */
-const tellEveryMs = 200;
+/** Minimum milliseconds between two calls of listeners. */
+const notifyEveryMs = 200;
 
 export interface HandleSources {
   profile: string;
@@ -53,7 +53,7 @@ export interface HandleSources {
   clock: Clock;
 }
 
-/** The handle on a worker in this process. `changed` tells its listeners; `close` silences it. */
+/** Creates the handle of a worker in this process. `changed` notifies its listeners; `close` removes them. */
 export function createHandle(sources: HandleSources): WorkerHandle & { changed(): void; close(): void } {
   const { runStore, executor, intake, settings, clock } = sources;
   const { tracker } = executor;
@@ -65,7 +65,7 @@ export function createHandle(sources: HandleSources): WorkerHandle & { changed()
     timer ??= setTimeout(() => {
       timer = null;
       for (const listener of listeners) listener();
-    }, tellEveryMs);
+    }, notifyEveryMs);
   };
   const stopListening = [runStore.subscribe(changed), tracker.onAnswer(changed)];
 
@@ -83,8 +83,8 @@ export function createHandle(sources: HandleSources): WorkerHandle & { changed()
     history: watchHistory(runStore, viewOf, clock),
   };
 
-  const want = async (wish: RequestedIntake, said: string): Promise<CommandAnswer> => {
-    intake.request(wish);
+  const requestIntake = async (state: RequestedIntake, said: string): Promise<CommandAnswer> => {
+    intake.request(state);
     changed();
     return { ok: true, said };
   };
@@ -118,12 +118,13 @@ export function createHandle(sources: HandleSources): WorkerHandle & { changed()
     imageDetail: async (file) => describeImage(file, settings.dirs.images, sources.apptainer),
     act: createActions({ ...sources, othersJobs: settings.slurm.othersJobs }),
     pace: createPollInterval({ tracker, pollSeconds: settings.slurm.pollSeconds, site: sources.site }),
-    pause: async () => want('paused', 'Intake paused: no new tasks are taken, what is in flight goes on.'),
-    resume: async () => want('open', 'Intake resumed.'),
+    pause: async () =>
+      requestIntake('paused', 'Intake paused: no new tasks are accepted; runs in flight continue.'),
+    resume: async () => requestIntake('open', 'Intake resumed.'),
     drain: async () =>
-      want(
+      requestIntake(
         'draining',
-        `Draining: no new tasks are taken, and ${runStore.inFlight()} runs are still in flight.`,
+        `Draining: no new tasks are accepted, and ${runStore.inFlight()} runs are still in flight.`,
       ),
     changed,
     close() {
@@ -136,7 +137,7 @@ export function createHandle(sources: HandleSources): WorkerHandle & { changed()
   };
 }
 
-/** Where a log is: a run's is known, of another job Slurm is asked once. */
+/** Finds the file of a log: that of a run is known; for another job, Slurm is queried once. */
 function logPlace(of: string, { runStore, executor }: HandleSources): () => LogPlace {
   const jobId = /^job:(.*)$/u.exec(of)?.[1];
   if (jobId === undefined || runStore.get(of) !== undefined)
@@ -145,15 +146,14 @@ function logPlace(of: string, { runStore, executor }: HandleSources): () => LogP
   void (async () => {
     const answer = await executor.describe(jobId);
     if (answer.kind !== 'job') {
-      const trouble =
-        answer.kind === 'silence' ? answer.why : `${executor.name} does not know this job any more`;
-      place = { path: null, problem: `Where its log is cannot be known: ${trouble}.` };
+      const problem = answer.kind === 'silence' ? answer.why : `${executor.name} no longer knows this job`;
+      place = { path: null, problem: `The path of its log is unknown: ${problem}.` };
       return;
     }
     const path = answer.job.pairs.find(([key]) => key === 'StdOut')?.[1] ?? '';
     place = isAbsolute(path)
       ? { path, problem: null }
-      : { path: null, problem: `${executor.name} names no file for its output.` };
+      : { path: null, problem: `${executor.name} reports no output file for it.` };
   })();
   return () => place;
 }
@@ -161,11 +161,10 @@ function logPlace(of: string, { runStore, executor }: HandleSources): () => LogP
 async function describeJob(jobId: string, { executor, runStore, clock }: HandleSources): Promise<JobDetail> {
   const answer = await executor.describe(jobId);
   if (answer.kind !== 'job') {
-    const trouble =
-      answer.kind === 'silence' ? answer.why : `${executor.name} does not know this job any more.`;
+    const trouble = answer.kind === 'silence' ? answer.why : `${executor.name} no longer knows this job.`;
     return { jobId, facts: [], at: null, trouble };
   }
-  // a site's own batch script may have got the arguments of the container on its command line
+  // a custom submit script may have the container's arguments on its command line
   const run = [...runStore.all()].find((each) => each.jobId === jobId);
   const { pairs } = answer.job;
   const values = createMessageMask(run?.task.headers ?? null)(

@@ -15,31 +15,31 @@ import { findWorker } from '../socket/connect.js';
 
 export interface DetachOptions {
   profile: string;
-  /** Of the worker that is to run on; nobody may hold the lock of its state directory. */
+  /** Settings of the worker; its state directory must not be locked. */
   settings: Settings;
-  /** Flags of this start that made the settings what they are. */
+  /** Command-line flags with which these settings were made. */
   flags: readonly string[];
   env: Readonly<Record<string, string | undefined>>;
-  /** For tests: how commands are run, the program to start, and what time is. */
+  /** For tests: command runner, program to start, and clock. */
   run?: RunCommand;
   program?: string;
   clock?: Clock;
-  /** Milliseconds that a start may take. */
+  /** Milliseconds to wait until the worker is up. */
   patienceMs?: number;
 }
 
-/** A worker that runs on. `unit`: under systemd; null: as a process of its own, which writes `logFile`. */
+/** A detached worker. `unit`: its systemd unit; null for a plain process, which writes `logFile`. */
 export interface DetachedWorker {
   pid: number;
   unit: string | null;
   logFile: string;
 }
 
-const lookEveryMs = 200;
+const checkEveryMs = 200;
 
 /**
- * Starts a worker that outlives this process and its terminal, and waits until it can be attached to: as the systemd user
- * unit where one is installed for just these settings, or else as a process in a session of its own.
+ * Starts a worker that outlives this process and its terminal, and waits until it can be attached to. It runs as the systemd user
+ * unit if one is installed for these settings, otherwise as a process in its own session.
  * @throws DsaSlurmError `worker` if it does not come up
  */
 export async function detachWorker(options: DetachOptions): Promise<DetachedWorker> {
@@ -51,13 +51,13 @@ export async function detachWorker(options: DetachOptions): Promise<DetachedWork
     const answer = await run('systemctl', ['--user', 'start', unit]);
     if (answer.kind === 'exited' && answer.exitCode === 0) {
       const pid = await waitForWorker(options, null);
-      if (pid === null) throw failed(`${unit} was started, but no worker is to be found`, unit);
+      if (pid === null) throw failed(`${unit} was started, but no worker came up`, unit);
       return { pid, unit, logFile };
     }
-    // without a systemd of this user, in containers and on some login nodes, the unit is of no use
-    const trouble = describeFailure(answer);
-    if (!/connect to .*bus|not been booted with systemd/i.test(trouble) && answer.kind === 'exited') {
-      throw failed(trouble, unit);
+    // in containers and on some login nodes, users have no systemd to start the unit
+    const problem = describeFailure(answer);
+    if (!/connect to .*bus|not been booted with systemd/i.test(problem) && answer.kind === 'exited') {
+      throw failed(problem, unit);
     }
   }
   return { pid: await startDetached(options, logFile), unit: null, logFile };
@@ -73,23 +73,23 @@ async function startDetached(options: DetachOptions, logFile: string): Promise<n
     const stdio = ['ignore', output.fd, output.fd] as const;
     const child = spawn(program, args, { detached: true, env: { ...env }, stdio: [...stdio] });
     const over = new AbortController();
-    // also where it could not be started at all
+    // also if it could not be started
     once(child, 'exit')
       .catch(() => undefined)
       .finally(() => over.abort());
     const pid = await waitForWorker(options, over.signal);
     child.unref();
     if (pid !== null) return pid;
-    const said = (await readFile(logFile)).subarray(size).toString('utf8');
-    throw failed(lastWords(said) || `it did not come up; see ${logFile}`, null);
+    const text = (await readFile(logFile)).subarray(size).toString('utf8');
+    throw failed(errorMessage(text) || `it did not come up; see ${logFile}`, null);
   } finally {
     await output.close();
   }
 }
 
 /**
- * The number of the worker's process; null if it does not come, or has ended.
- * @throws DsaSlurmError `worker` as soon as a worker on another host holds the state directory
+ * Waits until the worker can be attached to. Returns its pid; null if it has ended or the time is over.
+ * @throws DsaSlurmError `worker` as soon as a worker on another host has taken over the state directory
  */
 async function waitForWorker(
   { settings, clock = systemClock, patienceMs = 90_000 }: DetachOptions,
@@ -97,7 +97,7 @@ async function waitForWorker(
 ): Promise<number | null> {
   const deadline = clock.monotonic() + patienceMs;
   for (;;) {
-    // noted before looking: who was first may be the reason why ours has ended
+    // read before checking: our worker may have ended because another one was faster
     const isLast = over?.aborted === true || clock.monotonic() > deadline;
     const found = await findWorker({ stateDirectory: settings.dirs.state, readOnly: true, clock });
     if (found.kind === 'attached') {
@@ -105,21 +105,21 @@ async function waitForWorker(
       found.worker.close();
       if (link.kind === 'socket') return link.pid;
     }
-    // a standby was faster; the worker that was started here gets the lock when that one ends, or never
+    // a standby on another host was faster
     const owner = await readOwner(settings.dirs.state);
     if (owner !== null && owner.host !== hostname()) {
       throw new DsaSlurmError(
         'worker',
         `A standby has taken over: process ${owner.pid} on ${owner.host} runs this profile now.`,
-        { next: `Log in to ${owner.host} for its console. Jobs go on, and no second worker is needed.` },
+        { next: `Log in to ${owner.host} for its console. Jobs continue, and no second worker is needed.` },
       );
     }
     if (isLast) return null;
-    await clock.sleep(lookEveryMs);
+    await clock.sleep(checkEveryMs);
   }
 }
 
-/** How a worker that runs on is reached and stopped, for people. */
+/** Lines that explain how to reach and stop a detached worker. */
 export function detachedLines({ pid, unit, logFile }: DetachedWorker, profile: string): string[] {
   const named = profile === 'default' ? [] : ['--profile', profile];
   const [stop, read] =
@@ -133,28 +133,32 @@ export function detachedLines({ pid, unit, logFile }: DetachedWorker, profile: s
           ['journalctl', '--user', '-u', unit, '-f'],
         ];
   const lines: [command: string, meaning: string][] = [
-    [shellText(['dsa-slurm', ...named, 'console']), 'see it again'],
-    [shellText(stop), 'stop it; its jobs go on'],
+    [shellText(['dsa-slurm', ...named, 'console']), 'open the console'],
+    [shellText(stop), 'stop it; its jobs continue'],
     [shellText(read), 'read its log'],
   ];
   const width = Math.max(...lines.map(([command]) => command.length)) + 3;
   return [
-    `The worker goes on without a screen, as process ${pid}${unit === null ? '' : ` of ${unit}`}.`,
+    `The worker continues in the background, as process ${pid}${unit === null ? '' : ` of ${unit}`}.`,
     ...lines.map(([command, meaning]) => `  ${command.padEnd(width)}${meaning}`),
   ];
 }
 
 function failed(why: string, unit: string | null): DsaSlurmError {
-  return new DsaSlurmError('worker', `The worker does not run on: ${why.replace(/\.$/, '')}.`, {
-    next:
-      unit === null
-        ? 'Start it with: dsa-slurm worker. Jobs go on meanwhile.'
-        : `See: systemctl --user status ${unit}. Jobs go on meanwhile.`,
-  });
+  return new DsaSlurmError(
+    'worker',
+    `The worker could not be started in the background: ${why.replace(/\.$/, '')}.`,
+    {
+      next:
+        unit === null
+          ? 'Start it with: dsa-slurm worker. Jobs continue meanwhile.'
+          : `See: systemctl --user status ${unit}. Jobs continue meanwhile.`,
+    },
+  );
 }
 
-/** What a program that ended at once said to people, without the lines of its log. */
-function lastWords(text: string): string {
+/** The error message of a program that ended immediately, without its log lines. */
+function errorMessage(text: string): string {
   const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('{'));
   return lines.slice(-4).join(' ').slice(0, 1_000);
 }

@@ -17,19 +17,19 @@ import { findWorker } from '../socket/connect.js';
 import { createCommandLog } from '../views/worker-detail.js';
 import type { WorkerOptions } from '../worker.js';
 
-/** What can be seen where no worker runs. */
+/** A view of the runs while no worker runs. */
 export interface OfflineView {
-  /** Read-only. `link.kind` of its snapshots is `none` until a worker runs; from then on it is attached to that one. */
+  /** Read-only. `link.kind` of its snapshots is `none` until a worker starts, to which it then attaches. */
   readonly handle: WorkerHandle;
   close(): Promise<void>;
 }
 
-/** Between two looks for a worker. */
-const lookEveryMs = 2_000;
+/** Milliseconds between two attempts to find a worker. */
+const findEveryMs = 2_000;
 
 /**
- * Shows the runs as the last worker left them in the journal, and asks Slurm for jobs and nodes. It takes no lock and no
- * task, connects to no broker, writes nothing, and acts on nothing.
+ * Shows the runs from the journal, and jobs and nodes from Slurm. It takes no lock, accepts no tasks, does not connect to the
+ * broker, writes nothing, and performs no actions.
  * @throws DsaSlurmError `files` if the journal cannot be read
  */
 export async function openOfflineView({
@@ -82,32 +82,32 @@ export async function openOfflineView({
     clock,
   });
   executor.tracker.start();
-  /** Why one that runs cannot be attached to. */
+  /** Why a running worker cannot be attached to. */
   let absent: string | null = null;
   const shown = createSwitchableHandle({
     ...readOnlyHandle(inner),
     snapshot: withoutWorker(inner, () => absent),
   });
-  const looking = lookForWorker();
+  const finding = waitForWorker();
 
-  /** Resolves with the worker that has come, once the handle is attached to it. */
-  async function lookForWorker(): Promise<RemoteWorker | null> {
+  /** Resolves once the handle is attached to a worker; null if closed before. */
+  async function waitForWorker(): Promise<RemoteWorker | null> {
     for (;;) {
-      await clock.sleep(lookEveryMs, over.signal).catch(() => undefined);
+      await clock.sleep(findEveryMs, over.signal).catch(() => undefined);
       if (over.signal.aborted) return null;
       const found = await findWorker({ stateDirectory, readOnly: true, clock });
       if (found.kind === 'attached') {
-        shown.become(readOnlyHandle(found.worker));
-        await stopAsking();
+        shown.switchTo(readOnlyHandle(found.worker));
+        await stopPolling();
         return found.worker;
       }
-      // an address may have been left by one that was killed; who runs has the lock
+      // the address may be left over from a killed worker; a running one holds the lock
       const runs = found.kind !== 'absent' && (await readOwner(stateDirectory)) !== null;
       absent = runs ? absence(found) : null;
     }
   }
 
-  async function stopAsking(): Promise<void> {
+  async function stopPolling(): Promise<void> {
     await executor.tracker.stop();
     inner.close();
   }
@@ -116,14 +116,14 @@ export async function openOfflineView({
     handle: shown.handle,
     async close() {
       over.abort();
-      const worker = await looking;
-      if (worker === null) await stopAsking();
+      const worker = await finding;
+      if (worker === null) await stopPolling();
       else worker.close();
     },
   };
 }
 
-/** Snapshots that say that there is no worker; the same one as long as nothing has changed. */
+/** Wraps snapshots with the information that no worker is attached; an unchanged one is the same object. */
 function withoutWorker(handle: WorkerHandle, absent: () => string | null): () => WorkerSnapshot {
   let from: WorkerSnapshot | null = null;
   let shown: WorkerSnapshot | null = null;
@@ -138,12 +138,12 @@ function withoutWorker(handle: WorkerHandle, absent: () => string | null): () =>
   };
 }
 
-/** No way leads here, because the handle is read-only. */
+/** Never called, because the handle is read-only. */
 async function refuse(): Promise<never> {
-  throw new Error('nothing is done where no worker runs');
+  throw new Error('there is no worker');
 }
 
-/** The journal of somebody else, which is never written here. */
+/** The journal of another process, which is never written here. */
 function unwritable(path: string): Journal {
   return {
     append: refuse,

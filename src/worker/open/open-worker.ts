@@ -6,35 +6,36 @@ import { readOwner } from '../runs/view-journal.js';
 import { findWorker, notAttached, type Absence, type FoundWorker } from '../socket/connect.js';
 import type { Worker, WorkerOptions } from '../worker.js';
 
-/** The worker that a screen looks at. */
+/** The worker of a screen. */
 export type OpenedWorker =
   | { kind: 'attached'; handle: WorkerHandle; close: () => Promise<void> }
-  /** Inside this process; whoever opened it starts and stops it. */
+  /** In this process; the caller starts and stops it. */
   | { kind: 'embedded'; handle: WorkerHandle; worker: Worker }
-  /** None runs, and none is started for somebody who only looks; the one that comes is attached to. */
+  /** No worker runs, and a read-only screen does not start one. The handle attaches to one that starts. */
   | { kind: 'none'; handle: WorkerHandle; close: () => Promise<void> };
 
 export interface OpenOptions extends WorkerOptions {
-  /** Nothing that is done through the handle acts on jobs or on the worker. */
+  /** Whether all actions through the handle are rejected. */
   readOnly: boolean;
 }
 
-/** A worker that holds the lock without listening is starting or stopping: so often it is looked for again … */
-const looks = 25;
-/** … so many milliseconds apart. */
-const lookEveryMs = 200;
+/** A worker that holds the lock without listening is starting or stopping: number of further attempts … */
+const maxRetries = 25;
+/** … and milliseconds between them. */
+const retryEveryMs = 200;
 
 /**
- * Attaches to the worker of the profile where one runs and can be reached. Where none runs it makes one in this process, or,
- * if it is read-only, looks on without one: whoever looks only shall take no tasks.
- * @throws DsaSlurmError `worker` where one runs that cannot be reached, or that alone knows its jobs, and as {@link createWorker}
+ * Attaches to the running worker of the profile. If none runs, creates one in this process or, if read-only, opens a view without a
+ * worker, because a read-only screen must not accept tasks.
+ * @throws DsaSlurmError `worker` if a worker runs that cannot be reached, or if a view without one is not possible (executor `local`);
+ *   and as {@link createWorker}
  */
 export async function openWorker(options: OpenOptions): Promise<OpenedWorker> {
   const { settings, readOnly, clock = systemClock } = options;
   const find = async (): Promise<FoundWorker> =>
     findWorker({ stateDirectory: settings.dirs.state, readOnly, clock });
   let found = await find();
-  for (let look = 0; ; look++) {
+  for (let retry = 0; ; retry++) {
     if (found.kind === 'attached') {
       const { worker } = found;
       return { kind: 'attached', handle: worker, close: async () => worker.close() };
@@ -42,42 +43,42 @@ export async function openWorker(options: OpenOptions): Promise<OpenedWorker> {
     if (found.kind === 'refused') throw notAttached(found);
     if (readOnly) {
       const owner = await readOwner(settings.dirs.state);
-      if (owner === null) return openOnlooker(options, found);
-      if (found.kind === 'elsewhere' || look >= looks) throw unreachable(found, owner);
-      await clock.sleep(lookEveryMs);
+      if (owner === null) return openWithoutWorker(options, found);
+      if (found.kind === 'elsewhere' || retry >= maxRetries) throw unreachable(found, owner);
+      await clock.sleep(retryEveryMs);
       found = await find();
       continue;
     }
     try {
-      // most of the program, which is not loaded for one that attaches
+      // most of the program, loaded only when needed
       const { createWorker } = await import('../worker.js');
       const worker = await createWorker(options);
       return { kind: 'embedded', handle: worker.handle, worker };
     } catch (error) {
       const isHeld = error instanceof DsaSlurmError && error.code === 'worker';
       if (isHeld && found.kind === 'elsewhere') throw notAttached(found);
-      if (!isHeld || look >= looks) throw error;
+      if (!isHeld || retry >= maxRetries) throw error;
     }
-    await clock.sleep(lookEveryMs);
+    await clock.sleep(retryEveryMs);
     found = await find();
   }
 }
 
-async function openOnlooker(options: OpenOptions, found: Absence): Promise<OpenedWorker> {
-  // the jobs of this host are known to its worker alone
+async function openWithoutWorker(options: OpenOptions, found: Absence): Promise<OpenedWorker> {
+  // only a worker knows the jobs of its host
   if (options.settings.worker.executor === 'local') throw notAttached(found);
-  const { openOfflineView: lookOn } = await import('./offline-view.js');
-  return { kind: 'none', ...(await lookOn(options)) };
+  const { openOfflineView } = await import('./offline-view.js');
+  return { kind: 'none', ...(await openOfflineView(options)) };
 }
 
-/** A worker that has the state directory and does not listen. */
+/** The error for a worker that holds the state directory and does not listen. */
 function unreachable(found: Absence, { pid, host }: ProcessIdentity): DsaSlurmError {
   if (found.kind === 'elsewhere') return notAttached(found);
   return new DsaSlurmError(
     'worker',
     `The worker of this profile, process ${pid} on ${host}, does not listen.`,
     {
-      next: 'It may be starting or stopping: try again in a moment, or log in there and call this there.',
+      next: 'It may be starting or stopping: try again in a moment, or run the command on that host.',
     },
   );
 }

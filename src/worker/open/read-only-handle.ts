@@ -1,8 +1,7 @@
 import type { CommandAnswer, WorkerHandle } from '../views/handle.js';
 
 /**
- * A handle that shows everything and does nothing. It holds no way around: whoever is given it cannot reach the handle
- * below.
+ * Wraps a handle so that all actions are rejected. The wrapped handle cannot be reached through it.
  */
 export function readOnlyHandle(handle: WorkerHandle): WorkerHandle {
   return {

@@ -1,21 +1,21 @@
 import type { WorkerHandle } from '../views/handle.js';
 
-/** A handle whose worker can be replaced by another one. Whoever holds it goes on listening, to the new one. */
+/** A handle whose worker can be replaced. Its subscriptions move to the new worker. */
 export interface SwitchableHandle {
   handle: Omit<WorkerHandle, 'pace'>;
-  become(next: WorkerHandle): void;
+  switchTo(next: WorkerHandle): void;
 }
 
 export function createSwitchableHandle(first: WorkerHandle): SwitchableHandle {
-  let present = first;
-  /** Each takes what somebody follows from the worker before to the present one. */
+  let current = first;
+  /** Each moves one subscription to the current worker. */
   const moves = new Set<() => void>();
 
   const follow = (listen: (handle: WorkerHandle) => () => void): (() => void) => {
-    let stop = listen(present);
+    let stop = listen(current);
     const move = (): void => {
       stop();
-      stop = listen(present);
+      stop = listen(current);
     };
     moves.add(move);
     return () => {
@@ -26,7 +26,7 @@ export function createSwitchableHandle(first: WorkerHandle): SwitchableHandle {
 
   return {
     handle: {
-      snapshot: () => present.snapshot(),
+      snapshot: () => current.snapshot(),
       subscribe: (listener) =>
         follow((handle) => {
           if (handle !== first) listener();
@@ -34,16 +34,16 @@ export function createSwitchableHandle(first: WorkerHandle): SwitchableHandle {
         }),
       watch: (what, listener) => follow((handle) => handle.watch(what, listener)),
       followLog: (of, listener) => follow((handle) => handle.followLog(of, listener)),
-      runDetail: async (runId) => present.runDetail(runId),
-      jobDetail: async (jobId) => present.jobDetail(jobId),
-      imageDetail: async (file) => present.imageDetail(file),
-      act: async (action) => present.act(action),
-      pause: async () => present.pause(),
-      resume: async () => present.resume(),
-      drain: async () => present.drain(),
+      runDetail: async (runId) => current.runDetail(runId),
+      jobDetail: async (jobId) => current.jobDetail(jobId),
+      imageDetail: async (file) => current.imageDetail(file),
+      act: async (action) => current.act(action),
+      pause: async () => current.pause(),
+      resume: async () => current.resume(),
+      drain: async () => current.drain(),
     },
-    become(next) {
-      present = next;
+    switchTo(next) {
+      current = next;
       for (const move of moves) move();
     },
   };

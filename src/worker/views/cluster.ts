@@ -1,17 +1,17 @@
 import type { Clock } from '../../base/clock.js';
 import type { Executor } from '../executor/executor.js';
 import type { ClusterView } from './live-views.js';
-import { createAskedWatch, type Watch } from './watch.js';
+import { createPolledWatch, type Watch } from './watch.js';
 
-/** Nodes and partitions, asked for at the tracker's pace. */
+/** Nodes and partitions, polled at the tracker's interval. */
 export function watchCluster(executor: Executor, everyMs: number, clock: Clock): Watch<ClusterView> {
-  return createAskedWatch<ClusterView>({
+  return createPolledWatch<ClusterView>({
     first: { nodes: [], partitions: [], at: null, trouble: null },
     async ask(last) {
       const answer = await executor.cluster();
       if (answer.kind === 'silence') return { ...last, trouble: answer.why };
       const { nodes, partitions, unparsable } = answer;
-      const trouble = unparsable === 0 ? null : `${unparsable} lines of sinfo's answer could not be read`;
+      const trouble = unparsable === 0 ? null : `${unparsable} lines of sinfo's output could not be parsed`;
       return { nodes, partitions, at: clock.now(), trouble };
     },
     everyMs,

@@ -6,11 +6,11 @@ import { createMessageMask } from '../../base/redact.js';
 import type { PlannedJob } from '../job-request/plan.js';
 import type { Submission } from '../run-state/run.js';
 
-/** The journal keeps these with every run. */
-const mostArguments = 200;
-const longestArgument = 1_000;
+/** Limits, because the journal keeps the command lines of every run. */
+const maxArguments = 200;
+const maxArgumentLength = 1_000;
 
-/** The argument vectors of a run as they may be shown: every secret of its task is out of them. */
+/** The argument vectors of a run for display, with the secrets of its task masked. */
 export function commandLines(
   { headers }: Task,
   analysis: Analysis,
@@ -19,10 +19,12 @@ export function commandLines(
 ): NonNullable<Submission['lines']> {
   const mask = createMessageMask(headers, analysis);
   const shown = (line: readonly string[]): string[] => {
-    const texts = (mask(line) as readonly string[]).slice(0, mostArguments);
+    const texts = (mask(line) as readonly string[]).slice(0, maxArguments);
     const left = line.length - texts.length;
     return [
-      ...texts.map((text) => (text.length > longestArgument ? `${text.slice(0, longestArgument)}…` : text)),
+      ...texts.map((text) =>
+        text.length > maxArgumentLength ? `${text.slice(0, maxArgumentLength)}…` : text,
+      ),
       ...(left > 0 ? [`… and ${left} more`] : []),
     ];
   };

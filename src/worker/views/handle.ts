@@ -4,13 +4,13 @@ import type { WorkerAction } from '../actions/action.js';
 import type { Outcome, Stage } from '../run-state/run.js';
 import type { ImageDetail, JobDetail, RunDetailAnswer, LiveViews } from './live-views.js';
 
-/** A run as a screen shows it. Free of secrets. */
+/** A run as screens show it. Contains no secrets. */
 export interface RunView {
   /** The Celery task id. */
   id: string;
   stage: Stage;
   outcome: Outcome | null;
-  /** Since when it is in this stage. */
+  /** When it entered this stage. */
   stageSince: number;
   acceptedAt: number;
   finishedAt: number | null;
@@ -18,29 +18,29 @@ export interface RunView {
   image: string;
   /** The CLI's name, the first container argument; empty while unknown. */
   cli: string;
-  /** The Girder job's title and the login of its owner, where known. */
+  /** The Girder job's title and its owner's login, if known. */
   title: string | null;
   user: string | null;
   girderJobId: string | null;
-  /** The job, once there is one. */
+  /** Id of the job; null before there is one. */
   jobId: string | null;
-  /** 0..1, where the CLI reports it. */
+  /** 0 to 1 if the CLI reports it. */
   progress: number | null;
   progressMessage: string | null;
-  /** Why it failed, was canceled, or waits: one sentence. */
+  /** Why it failed, was canceled, or waits. */
   reason: string | null;
   cancelRequested: boolean;
 }
 
-/** How old an answer is that is kept until the next one. */
+/** Age of the last answer, which is kept until the next one. */
 export interface Freshness {
-  /** When the last good answer came; null before the first. What it said stays while the next ones fail. */
+  /** Time of the last successful answer, which stays while later ones fail; null before the first. */
   at: number | null;
-  /** Why the last question went unanswered; null while all is well. */
+  /** Why the last query failed; null if it succeeded. */
   trouble: string | null;
 }
 
-/** One answer of Slurm to the tracker's question. */
+/** The last answer of Slurm to the tracker. */
 export interface JobsView extends Freshness {
   rows: readonly JobRow[];
 }
@@ -49,35 +49,35 @@ export interface WorkerHealth {
   startedAt: number;
   broker: BrokerStatus;
   /**
-   * `draining`: nothing more is taken, until the intake is resumed. `blocked`: the journal cannot be written
-   * or Slurm accepts no jobs, and `trouble` says why.
+   * `draining`: no more tasks are accepted until the intake is resumed. `blocked`: the journal cannot be written or Slurm accepts
+   * no jobs; `trouble` says why.
    */
   intake: 'open' | 'paused' | 'full' | 'draining' | 'blocked';
-  /** While it drains: since when nothing has been in flight any more; null while something is. */
+  /** While draining: since when no run has been in flight; null while one is. */
   drainedAt: number | null;
-  /** Runs that are not finished, and the limit on them. */
+  /** Number of unfinished runs, and the limit of it. */
   inFlight: number;
   inFlightLimit: number;
   finished: { succeeded: number; failed: number; canceled: number };
-  /** Last trouble with Girder, Slurm or our own files, in words; null while all is well. */
+  /** Message about the last error of Girder, Slurm or the worker's own files; null if there is none. */
   trouble: string | null;
 }
 
-/** Where the worker is from here, and how old what it said is. */
+/** How the worker is reached, and how old its data is. */
 export type Link =
   | { kind: 'inside' }
   /**
-   * None is attached to: what is shown is the journal that the last one left, and what Slurm says. `trouble`: why the one
-   * that runs cannot be; null where none runs.
+   * Not attached: data comes from the journal and from Slurm. `trouble`: why the running worker cannot be attached to; null if none
+   * runs.
    */
   | { kind: 'none'; trouble: string | null }
-  /** `at`: when anything was heard of it last. `trouble`: why nothing is heard at present. */
+  /** `at`: time of the last message. `trouble`: why it is disconnected at present. */
   | { kind: 'socket'; path: string; pid: number; at: number; trouble: string | null };
 
-/** Everything that can be seen of a worker at one moment. Unchanged parts keep their identity between snapshots. */
+/** The state of a worker at one moment. Unchanged parts keep their identity between snapshots. */
 export interface WorkerSnapshot {
   profile: string;
-  /** Who runs the jobs: Slurm, or this worker's own host. */
+  /** What runs the jobs: Slurm, or the worker's host. */
   executor: 'slurm' | 'local';
   link: Link;
   health: WorkerHealth;
@@ -85,70 +85,69 @@ export interface WorkerSnapshot {
   jobs: JobsView;
 }
 
-/** The file that a log is in. */
+/** The file of a log. */
 export interface LogFile {
-  /** Null while it is not known: there is no job yet. */
+  /** Null while unknown, for example before there is a job. */
   path: string | null;
   bytes: number;
-  /** Bytes at its beginning that are not in the tail because only its end is read. */
+  /** Number of bytes at its beginning that were not read. */
   from: number;
   isMissing: boolean;
-  /** Why nothing can be read; null while all is well. */
+  /** Why it cannot be read; null if it can. */
   trouble: string | null;
 }
 
-/** Lines of a log. `lost` counts lines that were dropped because the buffer is bounded. */
+/** The last lines of a log. `lost`: number of earlier lines that were dropped. */
 export interface LogTail {
   lines: readonly string[];
   lost: number;
-  /** When each of them was seen to come; null for what was there before somebody looked. */
+  /** When each line appeared; null for lines that were there before. */
   times?: readonly (number | null)[];
   file?: LogFile;
 }
 
-/** What a command answered, in its own words. */
+/** The result of a command, and its message. */
 export type CommandAnswer = {
   ok: boolean;
   said: string;
-  /** Runs that it has made. */
+  /** Ids of runs that it created. */
   runs?: readonly string[];
 };
 
 /**
- * What holds a worker: a screen cannot tell whether the worker lives in its own process or at the other end of a
- * socket. No call of it throws: what a worker refuses, or cannot be asked at present, is an answer.
+ * Access to a worker, in this process or at the other end of a socket. Its methods do not throw: refusals and connection errors are
+ * in their results.
  */
 export interface WorkerHandle {
   snapshot(): WorkerSnapshot;
-  /** Calls `listener` after each change, at most a few times a second. Returns the way to stop. */
+  /** Calls `listener` after each change, at most a few times per second. Returns a function that unsubscribes. */
   subscribe(listener: () => void): () => void;
   /**
-   * Asks for something that is not in the snapshot, at once and then again and again for as long as somebody listens.
-   * `listener` gets the present view first, which may be of the last time that it was asked for.
-   * @returns the way to stop
+   * Subscribes to a view that is not in the snapshot and is updated only while there are listeners. `listener` first gets the
+   * current view, which can be old.
+   * @returns a function that unsubscribes
    */
   watch<K extends keyof LiveViews>(what: K, listener: (view: LiveViews[K]) => void): () => void;
   /**
-   * Follows a log from its last lines on; `listener` gets the whole bounded tail each time.
-   * @param of a run's id, or `job:` and the id of a Slurm job, of which the standard output is followed
+   * Follows a log, starting with its last lines; `listener` gets the complete bounded tail each time.
+   * @param of the id of a run, or `job:` and the id of a Slurm job, whose standard output is followed
    */
   followLog(of: string, listener: (tail: LogTail) => void): () => void;
   /** Everything about one run. */
   runDetail(runId: string): Promise<RunDetailAnswer>;
-  /** Everything that Slurm says of one job: one question each time. */
+  /** Everything that Slurm reports about one job; each call is one query. */
   jobDetail(jobId: string): Promise<JobDetail>;
-  /** What an image file of `dirs.images` says of itself. @param file its name, as in `Watched['images']` */
+  /** Inspects an image file in `dirs.images`. @param file its name, as in the view `images` */
   imageDetail(file: string): Promise<ImageDetail>;
-  /** Does something to runs and jobs. The answer is the command's own words. */
+  /** Performs an action on runs and jobs. */
   act(action: WorkerAction): Promise<CommandAnswer>;
-  /** Takes nothing more until `resume`; what is in flight goes on. */
+  /** Accepts no more tasks until `resume`; runs in flight continue. */
   pause(): Promise<CommandAnswer>;
   resume(): Promise<CommandAnswer>;
   /**
-   * Asks Slurm more often or less, within the site's budget. Absent where the worker is not this process's own: others look
-   * at it, too.
+   * Polls Slurm more or less often, within the site's rate limit. Missing for a worker in another process, which is shared.
    */
   pace?(change: 'more' | 'less'): Promise<CommandAnswer>;
-  /** As `pause`, and `health.drainedAt` tells when nothing is in flight any more. */
+  /** Like `pause`; `health.drainedAt` is set when no run is in flight. */
   drain(): Promise<CommandAnswer>;
 }

@@ -6,7 +6,7 @@ import type { Run, Stage } from '../run-state/run.js';
 import type { HistoryRow, HistoryView } from './live-views.js';
 import type { Watch } from './watch.js';
 
-/** Finished runs with their times, newest first; as many as the run store remembers. */
+/** Finished runs with their durations, newest first, as far as the run store remembers them. */
 export function watchHistory(
   runStore: RunStore,
   viewOf: (run: Run) => RunView,
@@ -19,7 +19,7 @@ export function watchHistory(
     known.set(run, row);
     return row;
   };
-  const look = (): HistoryView => ({
+  const currentView = (): HistoryView => ({
     rows: [...runStore.all()]
       .filter(({ stage }) => stage === 'finished')
       .sort((a, b) => (b.finishedAt ?? 0) - (a.finishedAt ?? 0))
@@ -30,20 +30,20 @@ export function watchHistory(
   return {
     listen(listener) {
       let timer: NodeJS.Timeout | null = null;
-      const tell = (): void => {
+      const update = (): void => {
         timer = null;
-        listener(look());
+        listener(currentView());
       };
-      const deaf = runStore.subscribe(({ stage }) => {
-        if (stage === 'finished') timer ??= setTimeout(tell, 500);
+      const unsubscribe = runStore.subscribe(({ stage }) => {
+        if (stage === 'finished') timer ??= setTimeout(update, 500);
       });
       const stop = (): void => {
         if (timer !== null) clearTimeout(timer);
-        deaf();
+        unsubscribe();
         stops.delete(stop);
       };
       stops.add(stop);
-      tell();
+      update();
       return stop;
     },
     close() {
@@ -52,7 +52,7 @@ export function watchHistory(
   };
 }
 
-/** A finished run's times. Pure. */
+/** The durations of a finished run. Pure. */
 export function historyRow(run: Run, view: RunView): HistoryRow {
   const times = timesOf(run, run.finishedAt ?? run.stageSince);
   const sum = (...stages: Stage[]): number | null => {
@@ -71,7 +71,7 @@ export function historyRow(run: Run, view: RunView): HistoryRow {
   };
 }
 
-/** Milliseconds that a run was in each stage, all times together. */
+/** Total milliseconds that a run was in each stage. */
 function timesOf({ stages }: Run, until: number): Map<Stage, number> {
   const times = new Map<Stage, number>();
   for (const [index, { stage, at }] of stages.entries()) {

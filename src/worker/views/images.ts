@@ -7,21 +7,21 @@ import { errorLine } from '../../base/errors.js';
 import { readdir, stat } from '../../base/network-fs.js';
 import type { RunStore } from '../run-state/run-store.js';
 import type { ImageDetail, ImageRow, ImagesView } from './live-views.js';
-import { createAskedWatch, type Watch } from './watch.js';
+import { createPolledWatch, type Watch } from './watch.js';
 
 const everyMs = 30_000;
 
 /**
  * The SIF files of `dirs.images`.
- * @param mostImages files that are listed; a directory with more of them is listed in part, and says so
+ * @param maxImages maximum number of listed files; `unlisted` counts the others
  */
 export function watchImages(
   directory: string | null,
   runStore: RunStore,
   clock: Clock,
-  mostImages = 2_000,
+  maxImages = 2_000,
 ): Watch<ImagesView> {
-  return createAskedWatch<ImagesView>({
+  return createPolledWatch<ImagesView>({
     first: { directory, rows: [], at: null, trouble: directory === null ? 'dirs.images is not set.' : null },
     async ask(last) {
       if (directory === null) return last;
@@ -31,13 +31,13 @@ export function watchImages(
         .sort();
       const inUse = usesOf(runStore);
       const rows: ImageRow[] = [];
-      for (const file of files.slice(0, mostImages)) {
-        // one that is being replaced at this moment
+      for (const file of files.slice(0, maxImages)) {
+        // it may just be replaced
         const found = await stat(join(directory, file)).catch(() => null);
         if (found === null || !found.isFile()) continue;
         rows.push({ file, bytes: found.size, modifiedAt: found.mtimeMs, inUse: inUse.get(file) ?? 0 });
       }
-      const unlisted = files.length - mostImages;
+      const unlisted = files.length - maxImages;
       return { directory, rows, at: clock.now(), trouble: null, ...(unlisted > 0 ? { unlisted } : {}) };
     },
     everyMs,
@@ -63,14 +63,14 @@ function fileOf(image: string): string | null {
   }
 }
 
-/** What an image says of itself. A name that is none of a file in the directory is an answer as well. */
+/** Inspects an image file. Errors are in the result. */
 export async function describeImage(
   file: string,
   directory: string | null,
   apptainer: Pick<Apptainer, 'inspect'>,
 ): Promise<ImageDetail> {
   if (directory === null) return { ok: false, said: 'dirs.images is not set.' };
-  if (!isSif(file)) return { ok: false, said: 'That is no name of an image file.' };
+  if (!isSif(file)) return { ok: false, said: 'That is not the name of an image file.' };
   try {
     return { ok: true, facts: await apptainer.inspect(file, join(directory, file)) };
   } catch (error) {

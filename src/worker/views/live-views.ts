@@ -8,13 +8,13 @@ import type { JournalState } from '../run-state/journal.js';
 import type { RunFile, StageEntry } from '../run-state/run.js';
 import type { StandbyWorker } from '../open/standby.js';
 
-/** What is asked for only while somebody looks at it. */
+/** Views that are updated only while there are listeners. */
 export interface LiveViews {
-  /** The worker itself. */
+  /** The state of the worker process. */
   worker: WorkerDetail;
   /** Nodes and partitions. */
   cluster: ClusterView;
-  /** The jobs of all users: the tracker's one question is then about all of them. */
+  /** The jobs of all users; the tracker then polls all of them. */
   allJobs: JobsView;
   images: ImagesView;
   /** Finished runs, newest first. */
@@ -25,27 +25,27 @@ export interface WorkerDetail extends Freshness {
   version: string;
   pid: number;
   host: string;
-  /** Workers that wait to take over from this one. */
+  /** Standbys of this worker. */
   standbys: readonly StandbyWorker[];
   /** Bytes. */
   memory: { rss: number; heapUsed: number };
-  /** The broker's address without its password, and what waits there. `Freshness` is that of `queues`. */
+  /** The broker's address without its password, and its queues, to which `Freshness` applies. */
   broker: { address: string; queues: readonly QueueDepth[] };
-  /** Counts in each of the last 60 minutes, oldest first; the last minute is not over. */
+  /** Number of runs in each of the last 60 minutes, oldest first; the last minute is incomplete. */
   rates: { accepted: readonly number[]; finished: readonly number[] };
   journal: JournalState & { trouble: string | null };
-  /** Commands in the last minute. `budget`: what the site's rate limit allows one user a minute; null for no limit. */
+  /** Commands in the last minute. `budget`: what the site's rate limit allows one user per minute; null without a limit. */
   commands: { lastMinute: number; budget: number | null; recent: readonly CommandLine[] };
-  /** Warnings and errors of the log, oldest first. */
+  /** Recent warnings and errors of the log, oldest first. */
   troubles: readonly LoggedProblem[];
 }
 
-/** A command that was run; secrets are left out of its arguments. */
+/** A command that was run, with secrets masked. */
 export interface CommandLine {
   at: number;
   file: string;
   args: readonly string[];
-  /** `exited with 1: sbatch: error: …`; empty when all went well. */
+  /** `exited with 1: sbatch: error: …`; empty if it succeeded. */
   trouble: string;
   exitCode: number | null;
   ms: number;
@@ -59,7 +59,7 @@ export interface ClusterView extends Freshness {
 export interface ImagesView extends Freshness {
   directory: string | null;
   rows: readonly ImageRow[];
-  /** So many more files are there than are listed; absent for none. */
+  /** Number of further files that are not listed; missing if there are none. */
   unlisted?: number;
 }
 
@@ -76,53 +76,53 @@ export interface HistoryView extends Freshness {
   rows: readonly HistoryRow[];
 }
 
-/** A finished run with its times, in milliseconds; null where it never came so far. */
+/** A finished run with its durations in milliseconds; null for stages that it did not reach. */
 export interface HistoryRow {
   run: RunView;
-  /** From its arrival to the queue: fetching inputs and the like. */
+  /** Before it was submitted: staging of inputs and the like. */
   preparingMs: number | null;
-  /** In Slurm's queue, all waits together. */
+  /** Total time in Slurm's queue. */
   waitingMs: number | null;
   runningMs: number | null;
   collectingMs: number | null;
   totalMs: number;
-  /** Slurm's word for how its job ended, and its exit code. */
+  /** Final state of its job, as Slurm spells it, and the exit code. */
   jobState: string | null;
   exitCode: number | null;
 }
 
-/** Everything about one run. Free of secrets. */
+/** Everything about one run. Contains no secrets. */
 export interface RunDetail {
   run: RunView;
-  /** When this was so. */
+  /** Time of this information. */
   at: number;
-  /** Each stage with how long it took, oldest first; the last one goes on unless the run is finished. */
+  /** Its stages with their durations, oldest first; the last one is the present one unless the run is finished. */
   timeline: readonly (StageEntry & { ms: number })[];
   task: { name: string; queue: string; redelivered: boolean; eta: string | null; expires: string | null };
-  /** The argument vectors that were run; null before. */
+  /** Argument vectors; null before submission. */
   sbatch: readonly string[] | null;
   container: readonly string[] | null;
   inputs: readonly RunFile[];
   outputs: readonly RunFile[];
-  /** So many of them are uploaded. */
+  /** Number of uploaded outputs. */
   outputsDone: number;
   girderUrl: string | null;
   logFile: string | null;
   submittedAt: number | null;
-  /** How its job ended: `COMPLETED, exit code 0, told by squeue`; null before. */
+  /** How its job ended: `COMPLETED, exit code 0, according to squeue`; null before. */
   end: string | null;
   canceledBy: string | null;
-  /** The run that this one runs again, and the one that runs this one again. */
+  /** Id of the run that this one is a retry of, and of the retry of this run. */
   retryOf: string | null;
   retriedAs: string | null;
 }
 
-/** What is known of a run that was asked for, or why nobody can tell. */
+/** The details of a run, or why they are not available. */
 export type RunDetailAnswer = { ok: true; detail: RunDetail } | { ok: false; said: string };
 
 export interface JobDetail extends Freshness {
   jobId: string;
-  /** Everything of `scontrol show job`, in its order; empty without an answer. */
+  /** The fields of `scontrol show job`, in their order; empty without an answer. */
   facts: readonly JobFact[];
 }
 

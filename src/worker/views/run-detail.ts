@@ -3,7 +3,7 @@ import type { RunView } from './handle.js';
 import type { Run } from '../run-state/run.js';
 import type { RunDetail } from './live-views.js';
 
-/** Everything about one run, for people. Pure. */
+/** The details of a run. Pure. */
 export function runDetail(run: Run, view: RunView, now: number): RunDetail {
   const { task, facts, submission, stages } = run;
   const { name, queue, redelivered, eta, expires } = task;
@@ -40,6 +40,6 @@ function describeJobEnd(end: Run['end']): string | null {
     ...(code === null ? [] : [`exit code ${code.code}`]),
     ...(code === null || code.signal === 0 ? [] : [`signal ${code.signal}`]),
     ...(end.reason === '' || end.reason === 'None' ? [] : [end.reason]),
-    `told by ${end.toldBy === 'host' ? 'this host' : end.toldBy}`,
+    `according to ${end.toldBy === 'host' ? 'this host' : end.toldBy}`,
   ].join(', ');
 }

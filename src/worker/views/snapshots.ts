@@ -3,10 +3,10 @@ import type { RunStore } from '../run-state/run-store.js';
 import type { JobsView, RunView, WorkerHealth, WorkerSnapshot } from './handle.js';
 import type { Run } from '../run-state/run.js';
 
-/** Finished runs that a screen is given, newest first. */
-const finishedShown = 500;
+/** Maximum number of finished runs in a snapshot. */
+const maxFinished = 500;
 
-/** What a snapshot is made of. */
+/** The data of a snapshot. */
 export interface SnapshotSources {
   profile: string;
   executor: WorkerSnapshot['executor'];
@@ -21,7 +21,7 @@ export interface SnapshotSources {
   jobs: () => JobsView;
 }
 
-/** Views of runs: the same view as long as the run has not changed. */
+/** Returns a function that makes views of runs; an unchanged run has the same view. */
 export function createRunViews(): (run: Run) => RunView {
   const views = new WeakMap<Run, RunView>();
   return (run) => {
@@ -31,7 +31,7 @@ export function createRunViews(): (run: Run) => RunView {
   };
 }
 
-/** Makes snapshots in which whatever has not changed keeps its identity. */
+/** Returns a function that takes snapshots, in which unchanged parts keep their identity. */
 export function createSnapshots(sources: SnapshotSources): () => WorkerSnapshot {
   const { viewOf } = sources;
   const link = { kind: 'inside' } as const;
@@ -43,7 +43,7 @@ export function createSnapshots(sources: SnapshotSources): () => WorkerSnapshot 
     for (const run of sources.runStore.all())
       (run.stage === 'finished' ? finished : active).push(viewOf(run));
     finished.sort((a, b) => (b.finishedAt ?? 0) - (a.finishedAt ?? 0));
-    const runs = [...active, ...finished.slice(0, finishedShown)];
+    const runs = [...active, ...finished.slice(0, maxFinished)];
     const next: WorkerSnapshot = {
       profile: sources.profile,
       executor: sources.executor,

@@ -2,33 +2,33 @@ import type { Clock } from '../../base/clock.js';
 import { errorLine } from '../../base/errors.js';
 import type { Freshness } from './handle.js';
 
-/** A view that is kept fresh only while somebody listens. */
+/** A view that is updated only while there are listeners. */
 export interface Watch<T> {
-  /** Calls `listener` with the view as it is, and then after each change. Returns the way to stop. */
+  /** Calls `listener` with the current view and after each change. Returns a function that unsubscribes. */
   listen(listener: (view: T) => void): () => void;
-  /** Ends all listening. */
+  /** Removes all listeners. */
   close(): void;
 }
 
-export interface AskedWatch<T> {
+export interface PolledWatch<T> {
   /** The view before the first answer. */
   first: T;
-  /** Asks once; what it throws is the trouble of the view, which stays as it was. @param last the view so far */
+  /** Queries once. An error is shown with the last view. @param last the last view */
   ask: (last: T) => Promise<T>;
-  /** Milliseconds between two questions; while they fail, up to a minute. */
+  /** Milliseconds between two queries; up to a minute while they fail. */
   everyMs: number;
   clock: Clock;
 }
 
-const longestPauseMs = 60_000;
+const maxPauseMs = 60_000;
 
-/** A view that is asked for again and again, one question at a time. */
-export function createAskedWatch<T extends Freshness>({
+/** A view that is polled, one query at a time. */
+export function createPolledWatch<T extends Freshness>({
   first,
   ask,
   everyMs,
   clock,
-}: AskedWatch<T>): Watch<T> {
+}: PolledWatch<T>): Watch<T> {
   const listeners = new Set<(view: T) => void>();
   let view = first;
   let asking: AbortController | null = null;
@@ -47,7 +47,7 @@ export function createAskedWatch<T extends Freshness>({
         view = next;
         for (const listener of listeners) listener(view);
       }
-      const pause = Math.min(everyMs * 2 ** Math.min(failures, 16), Math.max(everyMs, longestPauseMs));
+      const pause = Math.min(everyMs * 2 ** Math.min(failures, 16), Math.max(everyMs, maxPauseMs));
       await clock.sleep(pause, over.signal);
     }
   }

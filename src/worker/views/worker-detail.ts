@@ -14,19 +14,19 @@ import type { RunStore } from '../run-state/run-store.js';
 import type { Journal } from '../run-state/journal.js';
 import type { StandbyWorker } from '../open/standby.js';
 import type { CommandLine, WorkerDetail } from './live-views.js';
-import { createAskedWatch, type Watch } from './watch.js';
+import { createPolledWatch, type Watch } from './watch.js';
 
-/** The commands that were run lately. */
+/** Recently run commands. */
 export interface CommandLog {
   note(record: CommandRecord): void;
   recent(): readonly CommandLine[];
-  /** Within the last minute. */
+  /** Number of commands in the last minute. */
   lastMinute(): number;
 }
 
 const commandsKept = 200;
-const longestTrouble = 500;
-const longestVector = 60;
+const maxLength = 500;
+const maxArguments = 60;
 
 export function createCommandLog(clock: Clock): CommandLog {
   const ring = createRing<CommandLine>(commandsKept);
@@ -37,8 +37,8 @@ export function createCommandLog(clock: Clock): CommandLog {
       ring.push({
         at,
         file,
-        args: args.slice(0, longestVector).map((arg) => arg.slice(0, longestTrouble)),
-        trouble: maskText(describeFailure(result).slice(0, longestTrouble)),
+        args: args.slice(0, maxArguments).map((arg) => arg.slice(0, maxLength)),
+        trouble: maskText(describeFailure(result).slice(0, maxLength)),
         exitCode: result.kind === 'exited' ? result.exitCode : null,
         ms: result.ms,
       });
@@ -55,17 +55,17 @@ export interface WorkerDetailSources {
   journal: Journal;
   commands: CommandLog;
   standbys: () => readonly StandbyWorker[];
-  /** What the cluster allows; asked once, when somebody looks for the first time. Null: there is no Slurm. */
+  /** Limits of the cluster; queried once, for the first listener. Null without Slurm. */
   site: (() => Promise<ClusterInfo>) | null;
   log: Log;
   clock: Clock;
 }
 
 const everyMs = 2_000;
-/** Between two questions about the queues. */
+/** Milliseconds between two queries of queue depths. */
 const queuesEveryMs = 10_000;
 
-/** The worker itself: everything but the queues is known without asking anybody. */
+/** The state of the worker process and of the broker's queues. */
 export function watchWorker(sources: WorkerDetailSources): Watch<WorkerDetail> & { stopCounting(): void } {
   const { brokerUrl, broker, runStore, journal, commands, standbys, site, log, clock } = sources;
   const accepted = createCounter(clock, 60_000, 60);
@@ -79,7 +79,7 @@ export function watchWorker(sources: WorkerDetailSources): Watch<WorkerDetail> &
   let siteIsKnown = site === null;
   let queuesAskedAt = Number.NEGATIVE_INFINITY;
 
-  const look = (last: Pick<WorkerDetail, 'broker' | 'at' | 'trouble'>): WorkerDetail => {
+  const currentView = (last: Pick<WorkerDetail, 'broker' | 'at' | 'trouble'>): WorkerDetail => {
     const { rss, heapUsed } = process.memoryUsage();
     return {
       at: last.at,
@@ -115,11 +115,11 @@ export function watchWorker(sources: WorkerDetailSources): Watch<WorkerDetail> &
     budget = rateLimit === null ? null : Math.floor(rateLimit.perSecond * 60);
   }
 
-  const watch = createAskedWatch<WorkerDetail>({
-    first: look({ broker: { address: maskUrl(brokerUrl), queues: [] }, at: null, trouble: null }),
+  const watch = createPolledWatch<WorkerDetail>({
+    first: currentView({ broker: { address: maskUrl(brokerUrl), queues: [] }, at: null, trouble: null }),
     async ask(last) {
       const [queues] = await Promise.all([askQueues(last), askSite()]);
-      return look(queues);
+      return currentView(queues);
     },
     everyMs,
     clock,

@@ -14,7 +14,7 @@ import { commandLines } from '../../../src/worker/views/command-lines.js';
 import { applyEvent, beginRun, type Run, type RunEvent } from '../../../src/worker/run-state/run.js';
 import { historyRow } from '../../../src/worker/views/history.js';
 import { describeImage, watchImages } from '../../../src/worker/views/images.js';
-import { createAskedWatch } from '../../../src/worker/views/watch.js';
+import { createPolledWatch } from '../../../src/worker/views/watch.js';
 import { fakeRun } from '../../support/fake-worker-handle.js';
 import { someSettings } from '../../support/settings.js';
 import { someTask } from '../../support/tasks.js';
@@ -66,7 +66,7 @@ describe('the timeline of a run', () => {
       'collecting 500',
       'finished 0',
     ]);
-    expect(end).toBe('FAILED, exit code 3, NonZeroExitCode, told by squeue');
+    expect(end).toBe('FAILED, exit code 3, NonZeroExitCode, according to squeue');
     expect({ sbatch, logFile }).toEqual({ sbatch: ['sbatch', 'x'], logFile: '/logs/k.log' });
   });
 
@@ -158,7 +158,7 @@ function tokensIn(value: unknown): string[] {
 describe('a watch', () => {
   test('asks only while somebody listens, and keeps the last good answer', async () => {
     let questions = 0;
-    const watch = createAskedWatch<{ value: number; at: number | null; trouble: string | null }>({
+    const watch = createPolledWatch<{ value: number; at: number | null; trouble: string | null }>({
       first: { value: 0, at: null, trouble: null },
       async ask(last) {
         questions += 1;
@@ -228,7 +228,7 @@ describe('images', () => {
     };
     expect(await describeImage(file, '/images', apptainer)).toEqual({
       ok: false,
-      said: 'That is no name of an image file.',
+      said: 'That is not the name of an image file.',
     });
   });
 });

@@ -25,7 +25,14 @@ test.each<[string, 'more' | 'less', Parameters<typeof pace>, number, boolean, st
   ['less often', 'less', [10_000], 15, true, 'every 15 s.'],
   ['from between two steps', 'less', [12_000], 15, true, 'every 15 s.'],
   ['more often', 'more', [15_000], 10, true, 'every 10 s.'],
-  ['not below five seconds', 'more', [5_000], 5, false, 'shorter intervals need the setting slurm.pollSeconds'],
+  [
+    'not below five seconds',
+    'more',
+    [5_000],
+    5,
+    false,
+    'shorter intervals need the setting slurm.pollSeconds',
+  ],
   ['below where the profile is', 'more', [3_000, 2], 2, true, 'every 2 s.'],
   ['not beyond the longest', 'less', [300_000], 300, false, 'that is the longest interval'],
 ])('%s', async (_, change, args, seconds, ok, words) => {

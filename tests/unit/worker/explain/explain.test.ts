@@ -153,7 +153,7 @@ describe('explainMessage', () => {
     const told = explain(fixture('g3.direct_docker_run.slurm_args.json'), {
       settings: someSettings({ 'worker.executor': 'local', 'slurm.account': 'lab' }),
     });
-    expect(told.notes.join('\n')).toMatch(/these count for Slurm only: .*account/);
+    expect(told.notes.join('\n')).toMatch(/these options apply only to Slurm: .*account/);
   });
 
   it('says which tasks are to follow, first of a chain first', () => {

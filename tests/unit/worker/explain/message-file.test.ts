@@ -77,6 +77,6 @@ describe('readMessageFile', () => {
     '{"headers":[],"body":""}',
     '{"headers":{},"body":3}',
   ])('refuses %j with a sentence', (text) => {
-    expect(() => readMessageFile(text)).toThrow('This is no task message.');
+    expect(() => readMessageFile(text)).toThrow('This is not a task message.');
   });
 });

@@ -101,7 +101,7 @@ test('a process that ends says why', async () => {
   const path = await program('echo "{}"; echo "dsa-slurm: The broker is unknown." >&2; exit 2');
   await expect(keep({ program: path })).rejects.toMatchObject({
     code: 'worker',
-    message: 'The worker does not run on: dsa-slurm: The broker is unknown.',
+    message: 'The worker could not be started in the background: dsa-slurm: The broker is unknown.',
   });
   await expect(keep({ program: join(root, 'missing') })).rejects.toThrow(/did not come up; see .*worker.log/);
 });
@@ -116,7 +116,9 @@ test('the unit of the profile is started where it is installed', async () => {
 test('the unit is not taken for settings that it does not have, nor where there is no systemd', async () => {
   await installUnit();
   const path = await program('exit 1');
-  await expect(keep({ program: path, flags: ['--queue=a'] })).rejects.toThrow(/does not run on/);
+  await expect(keep({ program: path, flags: ['--queue=a'] })).rejects.toThrow(
+    /could not be started in the background/,
+  );
   expect(asked).toEqual([]);
   const none = systemctl({
     exitCode: 1,
@@ -137,11 +139,11 @@ test('a unit that fails is not replaced by something else', async () => {
   await expect(readFile(join(root, 'started'))).rejects.toThrow('ENOENT');
 });
 
-test('people are told how to reach and to stop it', () => {
+test('prints how to reach and stop the worker', () => {
   expect(detachedLines({ pid: 7, unit: null, logFile: '/s/worker.log' }, 'lab')).toEqual([
-    'The worker goes on without a screen, as process 7.',
-    '  dsa-slurm --profile lab console   see it again',
-    '  kill 7                            stop it; its jobs go on',
+    'The worker continues in the background, as process 7.',
+    '  dsa-slurm --profile lab console   open the console',
+    '  kill 7                            stop it; its jobs continue',
     '  tail -f /s/worker.log             read its log',
   ]);
   // to be pasted, whatever the directory is called

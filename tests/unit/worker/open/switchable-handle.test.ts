@@ -12,7 +12,7 @@ test('who listens to a worker goes on listening to the one that replaces it, and
   after.showWatched('worker', fakeWorkerDetail({ pid: 2 }));
   after.write('run-1', { lines: ['two'], lost: 0 });
   before.write('run-1', { lines: ['one'], lost: 0 });
-  const { handle, become } = createSwitchableHandle(before);
+  const { handle, switchTo } = createSwitchableHandle(before);
   const heard: string[] = [];
   const deaf = [
     handle.subscribe(() => heard.push(`runs ${runs(handle.snapshot())}`)),
@@ -23,7 +23,7 @@ test('who listens to a worker goes on listening to the one that replaces it, and
   gone();
   expect(heard).toEqual(['log one']);
 
-  become(after);
+  switchTo(after);
   expect(heard.splice(0)).toEqual(['log one', 'runs run-1', 'process 2', 'log two']);
   expect([before.listeners(), before.watching(), before.following()]).toEqual([0, [], []]);
   before.show({ runs: [] });

@@ -347,7 +347,10 @@ describe('who may attach', () => {
     await listen();
     for (let count = 0; count < limits.clients; count++) await connect();
     const found = await findWorker({ stateDirectory: state });
-    expect(found).toEqual({ kind: 'refused', said: expect.stringContaining('consoles are attached already') });
+    expect(found).toEqual({
+      kind: 'refused',
+      said: expect.stringContaining('consoles are attached already'),
+    });
   });
 });
 
