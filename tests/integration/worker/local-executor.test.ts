@@ -78,7 +78,9 @@ describe('jobs on this host', () => {
     expect(job.log.join('')).toMatch(/\(local job 1, state FAILED, exit code 3\)/);
     const { runs } = lab.worker.handle.snapshot();
     const told = await lab.worker.handle.runDetail(runs[0]?.id ?? '');
-    expect(told).toMatchObject({ detail: { end: 'FAILED, exit code 3, according to this host', sbatch: null } });
+    expect(told).toMatchObject({
+      detail: { end: 'FAILED, exit code 3, according to this host', sbatch: null },
+    });
     const killed = await lab.ended(await lab.publish({ args: ['Killed'] }));
     expectStatus(killed, status.error);
     expect(killed.log.join('')).toMatch(/\(local job 2, state FAILED, exit code 137\)/);
