@@ -34,7 +34,7 @@ describe('dsa-slurm doctor', () => {
     expect(ids).toEqual(['celery.ping', 'celery.other-consumers', 'celery.round-trip']);
   });
 
-  it('ends with 0 where nothing failed, in plain text', async () => {
+  it('exits with 0 if nothing failed, in plain text', async () => {
     const { code, stdout } = await doctor('--only', 'host.node,host.locale', '-v');
     expect(code).toBe(0);
     expect(stdout).toMatch(/^Host\n {2}✓ ok {4}Node/);
@@ -42,13 +42,13 @@ describe('dsa-slurm doctor', () => {
     expect(stdout).not.toContain('\u001B');
   });
 
-  it('ends with 1 where something failed, or warned and that counts', async () => {
+  it('exits with 1 on a failure, or on a warning with --strict', async () => {
     expect((await doctor('--only', 'directories.logs')).code).toBe(1);
     expect((await doctor('--only', 'worker.running')).code).toBe(0);
     expect((await doctor('--only', 'worker.running', '--strict')).code).toBe(1);
   });
 
-  it('ends with 2 where it could not run', async () => {
+  it('exits with 2 if it could not run', async () => {
     for (const args of [
       ['--only', 'nothing'],
       ['--set', 'slurm.pollSeconds=often'],
@@ -83,7 +83,7 @@ describe('dsa-slurm doctor', () => {
     });
   });
 
-  it('mends what it was told to mend, showing it before and logging it after', async () => {
+  it('applies the chosen fixes, showing each before and reporting it after', async () => {
     const profile = join(dir, 'default.json');
     await writeFile(profile, JSON.stringify({ dirs: { logs: join(dir, 'logs') } }), { mode: 0o644 });
     const { stdout } = await doctor(
@@ -103,7 +103,7 @@ describe('dsa-slurm doctor', () => {
     expect(JSON.parse(again.stdout)).toMatchObject({ repairs: { done: 0, declined: 0, failed: 0 } });
   });
 
-  it('reports a profile that is broken, and looks at the rest', async () => {
+  it('reports a broken profile, and runs the other checks', async () => {
     await writeFile(join(dir, 'default.json'), '{"slurm":{"foo":1}}', { mode: 0o600 });
     const { code, stdout } = await doctor('--only', 'configuration.valid', '--only', 'host.node');
     expect(code).toBe(1);

@@ -30,7 +30,7 @@ async function imagesOf(names: readonly string[], flags: Record<string, unknown>
 type ExecEnds = readonly string[] | CommandResult;
 
 /**
- * A runtime whose `exec` ends as it is told to.
+ * A runtime whose `exec` ends as given.
  * @param ends of the container of a job, and of the one without mounts of the host
  */
 function runtime(ends: ExecEnds, unhidden: ExecEnds = ends, onCommand: () => void = () => undefined) {
@@ -69,7 +69,7 @@ describe('entryFileOf', () => {
     expect(entryFileOf({ entrypoint, workingDirectory }, none)).toEqual(expected),
   );
 
-  it('takes from the settings what the image does not say', () => {
+  it('uses the settings for missing metadata', () => {
     expect(entryFileOf(none, { entrypoint: './a.sh', workingDirectory: '/w' })).toEqual({
       file: '/w/a.sh',
       use: 'execute',
@@ -159,7 +159,7 @@ describe('images.contents', () => {
     expect(execs).toEqual([]);
   });
 
-  it('stops in time on a slow file system, and not with --deep', async () => {
+  it('stops early on a slow file system, but not with --deep', async () => {
     const names = Array.from({ length: 14 }, (_, index) => `i${index}.sif`);
     const { settings, facts } = await imagesOf(names);
     let slow = 0;
@@ -178,7 +178,7 @@ describe('images.contents', () => {
     expect(deep.evidence.filter((line) => line.includes('exists'))).toHaveLength(14);
   });
 
-  it('warns of an image that cannot be inspected, and goes on', async () => {
+  it('warns about an image that cannot be inspected, and continues', async () => {
     const { settings, facts } = await imagesOf(['bad.sif', 'good.sif']);
     const { run } = runtime(there);
     const broken: RunCommand = async (file, args, options) =>
@@ -224,7 +224,7 @@ describe('apptainer.start', () => {
     else expect(result.fix).toContain(fix);
   });
 
-  it('tries the next image where one is broken', async () => {
+  it('tries the next image if one is broken', async () => {
     const { settings, facts } = await imagesOf(['bad.sif', 'good.sif']);
     const good = runtime(['started', 'directory', 'entry']);
     const run: RunCommand = async (file, args, options) =>
@@ -235,7 +235,7 @@ describe('apptainer.start', () => {
     expect(result).toMatchObject({ status: 'ok', evidence: ['a container of good.sif started'] });
   });
 
-  it('has nothing to try without images', async () => {
+  it('is skipped without images', async () => {
     const { settings, facts } = await imagesOf([]);
     expect((await ask(start, { settings, run: runtime([]).run, deep: true }, facts)).status).toBe('skip');
   });

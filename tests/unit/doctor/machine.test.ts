@@ -190,7 +190,7 @@ describe('host', () => {
     expectFinding(judgeState('/s', facts, 'lab'), status, evidence, fix),
   );
 
-  it('mends the mode of a state directory, and is content with one that is not there yet', async () => {
+  it('fixes the mode of a state directory, and accepts one that does not exist yet', async () => {
     const path = join(dir, 'state');
     const settings = settingsWith({ 'dirs.state': path });
     expectFinding(await ask(stateDirectory, { settings }), 'ok', 'does not exist yet', null);
@@ -206,7 +206,7 @@ describe('host', () => {
 });
 
 describe('configuration', () => {
-  it('tells each problem with its fix', async () => {
+  it('reports each problem with its fix', async () => {
     expectFinding(await ask(valid), 'skip', 'no profile', null);
     expectFinding(await ask(valid, { configuration: configurationFacts() }), 'ok', 'not written yet', null);
     const problem = {
@@ -229,7 +229,7 @@ describe('configuration', () => {
     );
   });
 
-  it('finds files with secrets that others can read, and closes them', async () => {
+  it('finds files with secrets that others can read, and restricts them', async () => {
     const path = join(dir, 'lab.json');
     await writeFile(path, '{}', { mode: 0o600 });
     const context = { configuration: configurationFacts(), settings: settingsWith({ 'dirs.state': dir }) };
@@ -246,7 +246,7 @@ describe('configuration', () => {
     expect((await stat(path)).mode & 0o777).toBe(0o600);
   });
 
-  it('does not change what a link points to', async () => {
+  it('does not change the target of a link', async () => {
     const victim = join(dir, 'victim');
     await writeFile(victim, '', { mode: 0o644 });
     await symlink(victim, join(dir, 'lab.json'));
@@ -254,7 +254,7 @@ describe('configuration', () => {
     await expect(repair?.apply()).rejects.toThrow('ELOOP');
   });
 
-  it('tells which names of the environment go before the profile', () => {
+  it('reports environment variables that override the profile', () => {
     const origins = { 'dirs.logs': { source: 'environment', name: 'LOGS' } } as const;
     expectFinding(
       judgeEnvironment(origins, new Set(['dirs.logs']), {}),
@@ -278,7 +278,7 @@ describe('configuration', () => {
     );
   });
 
-  it('reads the profile for that', async () => {
+  it('compares them with the profile', async () => {
     await writeFile(join(dir, 'lab.json'), '{"dirs":{"logs":"/a"}}', { mode: 0o600 });
     const origins = { 'dirs.logs': { source: 'environment', name: 'LOGS' } } as const;
     expectFinding(
@@ -290,7 +290,7 @@ describe('configuration', () => {
     expect((await ask(environment)).status).toBe('skip');
   });
 
-  it('compares the files of a deployment, without a secret in what it says', async () => {
+  it('compares deployment files without showing secrets', async () => {
     const settings = settingsWith({
       'dirs.logs': '/shared/logs',
       'dirs.images': '/shared/sif',
@@ -401,7 +401,7 @@ describe('directories', () => {
     expectFinding(judgeDirectory('/shared/tmp', seen, wanted, lab), status, evidence, fix),
   );
 
-  it('leaves the question of sharing to a deep run', () => {
+  it('leaves the test of sharing to a deep run', () => {
     const finding = judgeDirectory('/shared/tmp', { ...facts, fileSystem: local }, wanted, {
       ...lab,
       deep: true,
@@ -409,7 +409,7 @@ describe('directories', () => {
     expect(finding.status).toBe('ok');
   });
 
-  it('shares nothing where this host runs the jobs itself', () => {
+  it('does not require sharing if this host runs the jobs', () => {
     const here = { ...lab, settings: { worker: { executor: 'local' as const } } };
     expect(judgeDirectory('/d', { ...facts, fileSystem: local }, wanted, here).status).toBe('ok');
     expectFinding(
@@ -420,7 +420,7 @@ describe('directories', () => {
     );
   });
 
-  it('says where the logs are in a directory that every user may write to', () => {
+  it('explains where logs go in a world-writable directory', () => {
     const logs = { ...wanted, key: 'dirs.logs' } as const;
     expectFinding(
       judgeDirectory('/shared/logs', { ...facts, mode: 0o41777 }, logs, lab),
@@ -436,7 +436,7 @@ describe('directories', () => {
     );
   });
 
-  it('asks no more than reading of the images', () => {
+  it('requires only read access to images', () => {
     const images = { ...wanted, key: 'dirs.images', readOnly: true } as const;
     expect(judgeDirectory('/i', { ...facts, writable: false }, images, lab).status).toBe('ok');
   });
@@ -450,7 +450,7 @@ describe('directories', () => {
     );
   });
 
-  it('warns of a blank in a path', () => {
+  it('warns about a space in a path', () => {
     expectFinding(
       judgePath('/a b', wanted, lab)[0] as Finding,
       'warn',
@@ -481,7 +481,7 @@ describe('directories', () => {
     expectFinding(await ask(check, { settings }), 'fail', 'is not a directory', `ls -ld ${path}`);
   });
 
-  it('does not offer to make a directory whose path is unusable', async () => {
+  it('does not offer to create a directory with an unusable path', async () => {
     const settings = settingsWith({ 'dirs.logs': join(dir, 'a,b') });
     expectFinding(
       await ask(logsDirectory, { settings }),
@@ -492,7 +492,7 @@ describe('directories', () => {
     expect(logsDirectory.repairs?.(runContext(), await factOf(logsDirectory, { settings }))).toEqual([]);
   });
 
-  it('says what to set where nothing is', async () => {
+  it('names the setting if it is missing', async () => {
     expectFinding(
       await ask(logsDirectory),
       'fail',
@@ -501,7 +501,7 @@ describe('directories', () => {
     );
   });
 
-  it('looks at the submit script', async () => {
+  it('checks the submit script', async () => {
     expect((await ask(submitScript)).evidence.join()).toContain('templates/singularity.slurm');
     const script = join(dir, 'own.slurm');
     const settings = settingsWith({ 'slurm.submitScript': script });
@@ -572,19 +572,19 @@ describe('directories', () => {
       await mkdir(join(dir, 'somebody'));
     });
 
-    it('are directories of runs that this journal knows to be over', async () => {
+    it('are directories of finished runs of this journal', async () => {
       expect(await findLeftovers({ tmp: dir, keepFiles: false, now }, runs)).toEqual({
         finished: [join(dir, 'dsa-slurm-done'), join(dir, 'dsa-slurm-failed')],
         unknown: [join(dir, 'dsa-slurm-other')],
       });
     });
 
-    it('stay where the operator keeps the files of failed runs', async () => {
+    it('stay for failed runs with worker.keepFiles', async () => {
       const { finished } = await findLeftovers({ tmp: dir, keepFiles: true, now }, runs);
       expect(finished).toEqual([join(dir, 'dsa-slurm-done')]);
     });
 
-    it('are removed by --fix, and nothing else is', async () => {
+    it('are the only directories that --fix removes', async () => {
       const context = { settings: settingsWith({ 'dirs.tmp': dir }) };
       const known = { 'worker.journal': { runs } };
       expectFinding(
@@ -629,7 +629,7 @@ describe('images', () => {
     expectFinding(judgeFiles('/i', list, now), status, evidence, fix),
   );
 
-  it('knows a SIF by its header, and whether all of it is there', async () => {
+  it('recognizes a SIF by its header, and a truncated one', async () => {
     const content = Buffer.alloc(sifHeaderBytes + 72);
     content.write('#!/usr/bin/env run-singularity\n', 0);
     content.write('SIF_MAGIC', 32);
@@ -735,7 +735,7 @@ describe('worker', () => {
     expectFinding(await ask(running, { settings }), 'warn', 'No worker is running', 'worker');
   });
 
-  it('watches the lock of a worker that it cannot see', async () => {
+  it('watches the lock of a worker on another host', async () => {
     const settings = settingsWith({ 'dirs.state': dir });
     await mkdir(join(dir, 'worker.lock'));
     const lease = { generation: 1, state: 'held', leaseMs: 3_000, owner: { ...owner, host: 'far' } };
@@ -755,7 +755,7 @@ describe('worker', () => {
     );
   });
 
-  it('folds the journal without changing anything', async () => {
+  it('reads the journal without changing it', async () => {
     const settings = settingsWith({ 'dirs.state': dir });
     expectFinding(await ask(journal, { settings }), 'ok', 'none yet', null);
     const path = join(dir, 'journal.jsonl');
@@ -817,7 +817,7 @@ describe('worker', () => {
     expectFinding(judgeLog(line(30, '2026-11-23T11:00:00Z', 'fine'), '/l', now), 'ok', 'no errors', null);
   });
 
-  it('looks for the log where it is', async () => {
+  it('reads the configured log file', async () => {
     expectFinding(await ask(lastErrors), 'skip', 'log.file is not set', null);
     const path = join(dir, 'log');
     const settings = settingsWith({ 'log.file': path });

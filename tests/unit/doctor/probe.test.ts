@@ -187,7 +187,7 @@ describe('judgeProbe', () => {
     else expect(finding.fix).toContain(fix);
   });
 
-  it('does not want the images written', () => {
+  it('does not require write access to images', () => {
     expect(judgeProbe(directory({ path: '/images', writable: false }), '/images').status).toBe('ok');
   });
 });
@@ -200,22 +200,22 @@ describe('parseProbeReport', () => {
       { path: '/i', placed: false, inode: 9 },
     ],
   };
-  it('waits for the end', () => {
+  it('requires the end marker', () => {
     expect(parseProbeReport(line('host=n1'), placed)).toBeNull();
     expect(parseProbeReport(line('end=other'), placed)).toBeNull();
   });
-  it('hears of Girder only if somebody asked', () => {
+  it('reports Girder only if it was tested', () => {
     expect(parseProbeReport(line('end=abc'), placed)?.girder).toBeNull();
     expect(parseProbeReport(`${line('girder=curl: (7) no ')}${line('end=abc')}`, placed)?.girder).toBe(
       'curl: (7) no',
     );
   });
-  it('hears of a container only if one was to be started', () => {
+  it('reports a container only if one was started', () => {
     expect(parseProbeReport(line('end=abc'), placed)?.container).toBeNull();
     const text = `${line('unpacked=yes')}${line('container=started')}${line('end=abc')}`;
     expect(parseProbeReport(text, placed)?.container).toEqual({ message: 'started', unpacked: true });
   });
-  it('reads among what a prolog prints', () => {
+  it('ignores the output of a prolog', () => {
     const text = `Welcome\n${line('host=n1\u001B[2J')}${line('uid=7')}${line('0.nonce=abc')}${line('0.written=yes')}${line('1.inode=9')}${line('end=abc')}`;
     expect(parseProbeReport(text, placed)).toMatchObject({
       host: 'n1 [2J',
@@ -281,7 +281,7 @@ describe('templates/probe.slurm', () => {
     else expect(refused).toBe('no connection');
   });
 
-  it('asks nothing without an address', async () => {
+  it('tests nothing without an address', async () => {
     expect(await girderLine('', true)).toBeUndefined();
   });
 });
@@ -304,7 +304,7 @@ describe('probeSharedDirectories', () => {
     ...more,
   });
 
-  it('reads what the job saw, asks for little, and cleans up', async () => {
+  it('reads the report, requests few resources, and cleans up', async () => {
     const { run, calls } = slurm('', async (args) => {
       const nonce = args.at(-5) ?? '';
       expect(args.at(-2)).toBe('0');
@@ -337,7 +337,7 @@ describe('probeSharedDirectories', () => {
     expect(await readdir(dir)).toEqual([]);
   });
 
-  it('waits visibly, and cancels its job when it is put off', async () => {
+  it('reports that it waits, and cancels its job when aborted', async () => {
     const stop = new AbortController();
     const waited: ProbeWaiting[] = [];
     const { run, calls } = slurm('PENDING');
@@ -357,7 +357,7 @@ describe('probeSharedDirectories', () => {
     expect(await readdir(dir)).toEqual([]);
   });
 
-  it('tells how a job ended whose report is not to be seen', async () => {
+  it('reports how a job without a visible report ended', async () => {
     const { run } = slurm('');
     expect(await probeSharedDirectories(request(run))).toMatchObject({
       kind: 'silent',
@@ -366,7 +366,7 @@ describe('probeSharedDirectories', () => {
     expect(await readdir(dir)).toEqual([]);
   });
 
-  it('submits nothing where a directory is not there', async () => {
+  it('submits nothing if a directory is missing', async () => {
     const { run, calls } = slurm('');
     expect(await probeSharedDirectories(request(run, { directories: [dir, join(dir, 'x')] }))).toMatchObject({
       kind: 'refused',
@@ -376,14 +376,14 @@ describe('probeSharedDirectories', () => {
     expect(await readdir(dir)).toEqual([]);
   });
 
-  it('passes a refusal on', async () => {
+  it('passes on a refusal', async () => {
     expect(await probeSharedDirectories(request(refusing))).toMatchObject({
       kind: 'refused',
       message: expect.stringContaining('invalid partition'),
     });
   });
 
-  it('cancels by name what may have been submitted', async () => {
+  it('cancels by name a job that may have been submitted', async () => {
     const calls: string[] = [];
     const run: RunCommand = async (file, args) => {
       calls.push([file, ...args].join(' '));

@@ -35,7 +35,7 @@ const ids = (only: string[], skip: string[] = []) =>
   selectChecks(allChecks, { only, skip }).checks.map(({ id }) => id);
 
 describe('all checks', () => {
-  it('have ids of their group, once, and need others that there are, in no circle', () => {
+  it('have unique ids of their group, and need existing checks without cycles', () => {
     const ids = allChecks.map(({ id }) => id);
     expect(new Set(ids).size).toBe(ids.length);
     const visit = (id: string, above: readonly string[]): void => {
@@ -48,12 +48,12 @@ describe('all checks', () => {
     }
   });
 
-  it('are all in the page about them', () => {
+  it('are all in the documentation', () => {
     const page = doctorPage(allChecks);
     for (const { id } of allChecks) expect(page).toContain(`\`${id}\`: `);
   });
 
-  it('have a place each in the page that is there, where their results point', async () => {
+  it('link to anchors that exist in the documentation', async () => {
     const page = await readFile(new URL('../../../docs/doctor.md', import.meta.url), 'utf8');
     const places = [...page.matchAll(/<a id="([^"]+)">/g)].map(([, id]) => `docs/doctor.md#${id}`);
     expect(places.toSorted()).toEqual(allChecks.map(({ id }) => docsOf(id)).toSorted());
@@ -80,7 +80,7 @@ describe('the report', () => {
   ];
   const summary = summaryOf(results, 1_234);
 
-  it('has words, symbols, times, evidence of what is wrong, fixes and totals', () => {
+  it('has words, symbols, times, evidence of problems, fixes and totals', () => {
     expect(renderReport(results, summary, plain)).toBe(
       [
         'Slurm',
@@ -102,7 +102,7 @@ describe('the report', () => {
     );
   });
 
-  it('shows evidence of what is well if asked to, in ASCII where it must, and in colour where it may', () => {
+  it('shows evidence of passed checks on request, in ASCII and in color if requested', () => {
     expect(renderReport(results, summary, { ...plain, verbose: true })).toContain('\n          is up\n');
     expect(renderReport(results, summary, { ...plain, verbose: true })).toContain(
       '          fix: x\n          docs: docs/doctor.md#slurm-x\n',
@@ -115,7 +115,7 @@ describe('the report', () => {
     );
   });
 
-  it('counts, and gives the exit code', () => {
+  it('counts results, and returns the exit code', () => {
     expect(summary).toEqual({ ok: 1, warn: 1, fail: 1, skip: 1, ms: 1_234 });
     expect(exitCodeOf(summary, false)).toBe(1);
     expect(exitCodeOf({ ...summary, fail: 0 }, false)).toBe(0);
@@ -134,7 +134,7 @@ describe('the report', () => {
   });
 });
 
-describe('the last pass', () => {
+describe('cleanResult', () => {
   const settings = settingsWith({
     'broker.url': 'amqp://girder:s%23cret@h/',
     'girder.apiKey': 'A'.repeat(40),
@@ -149,7 +149,7 @@ describe('the last pass', () => {
     expect(shown).toMatchObject({ evidence: ['*** *** ***', '***'], fix: 'say ***' });
   });
 
-  it('leaves a fix as the command that it is, whatever the password is', () => {
+  it('leaves the command of a fix unchanged, whatever the password', () => {
     const fix = 'dsa-slurm --profile slow worker\napptainer pull docker://registry:5000/a@sha256:0f';
     for (const password of ['p', 'dsa', 'slurm', 'apptainer']) {
       const secrets = secretsOf(settingsWith({ 'broker.url': `amqp://girder:${password}@h/` }));
@@ -169,7 +169,7 @@ describe('the last pass', () => {
     expect(secretsOf(settingsWith())).toEqual([]);
   });
 
-  it('takes out what a terminal would take for a command', () => {
+  it('removes terminal control sequences', () => {
     expect(maskResult(result({ evidence: ['a\u001B[2Jb\nc'], fix: 'x\ny\u0007' }), [])).toMatchObject({
       evidence: ['a?[2Jb c'],
       fix: 'x\ny?',
@@ -178,7 +178,7 @@ describe('the last pass', () => {
 });
 
 describe('findings', () => {
-  it('are put together with the worst first and each fix once', () => {
+  it('are combined with the worst first and each fix once', () => {
     expect(combine([ok('a'), warn('b', 'f'), fail('c', 'g'), warn('d', 'f')])).toEqual({
       status: 'fail',
       evidence: ['c', 'b', 'd', 'a'],
@@ -187,7 +187,7 @@ describe('findings', () => {
     expect(combine([])).toEqual({ status: 'ok', evidence: [] });
   });
 
-  it('are written for people and shells', () => {
+  it('are formatted for users and shells', () => {
     expect([bytes(0), bytes(1_500), bytes(12_300_000), bytes(5e12)]).toEqual([
       '0 B',
       '1.5 kB',
@@ -203,7 +203,7 @@ describe('findings', () => {
 });
 
 describe('selectChecks', () => {
-  it('takes ids and groups', () => {
+  it('accepts ids and groups', () => {
     expect(ids(['slurm.controller'])).toEqual(['slurm.controller']);
     expect(ids(['celery']).every((id) => id.startsWith('celery.'))).toBe(true);
     expect(ids([], ['mongo']).some((id) => id.startsWith('mongo.'))).toBe(false);
@@ -212,7 +212,7 @@ describe('selectChecks', () => {
     ).not.toContain('slurm.commands');
   });
 
-  it('knows what was meant', () => {
+  it('suggests the closest name', () => {
     expect(() => ids(['rabitmq'])).toThrow('There is no check or group "rabitmq".');
   });
 });
@@ -235,7 +235,7 @@ describe('file systems', () => {
     ['/odd', 'somefs', 'unknown'],
   ])('%s', (path, type, reach) => expect(fileSystemOf(path, table)).toMatchObject({ type, reach }));
 
-  it('are unknown where nothing is mounted', () => expect(fileSystemOf('/x', 'rubbish\n')).toBeNull());
+  it('are unknown without a mount', () => expect(fileSystemOf('/x', 'rubbish\n')).toBeNull());
 });
 
 describe('files of a deployment', () => {
@@ -271,7 +271,7 @@ describe('loadForDoctor', () => {
   const load = (env: Record<string, string> = {}, profile = 'lab', flags = {}) =>
     loadForDoctor({ profile, flags, env: { HOME: '/home/op', ...env }, configDir: dir });
 
-  it('goes on with what is right where something is wrong', async () => {
+  it('uses the valid settings if some are invalid', async () => {
     await writeFile(
       join(dir, 'lab.json'),
       '{"slurm":{"partition":"main","time":7,"foo":1},"dirs":{"logs":"/p"}}',
@@ -292,16 +292,16 @@ describe('loadForDoctor', () => {
     expect(configuration.origins['dirs.logs']).toEqual({ source: 'environment', name: 'LOGS' });
   });
 
-  it('goes on with a file that is no JSON', async () => {
+  it('accepts a file that is not JSON', async () => {
     await writeFile(join(dir, 'lab.json'), '{', { mode: 0o600 });
     expect(load().configuration.problems[0]?.message).toContain('not complete JSON');
   });
 
-  it('goes on where only the environment of the default profile is wrong', () => {
+  it('accepts an invalid environment of the default profile', () => {
     expect(load({ DSA_SLURM_POLL_SECONDS: 'x' }, 'default').configuration.problems).toHaveLength(1);
   });
 
-  it('gives up where there is no such profile, or a flag is wrong', async () => {
+  it('fails if the profile does not exist, or a flag is invalid', async () => {
     expect(() => load()).toThrow(ConfigError);
     await writeFile(join(dir, 'lab.json'), '{}', { mode: 0o600 });
     expect(() => load({}, 'lab', { 'slurm.pollSeconds': 'x' })).toThrow(ConfigError);
@@ -309,7 +309,7 @@ describe('loadForDoctor', () => {
 });
 
 describe('applyRepairs', () => {
-  it('asks before each, and tells how each went', async () => {
+  it('asks before each, and reports each result', async () => {
     const said: string[] = [];
     const done: string[] = [];
     const repair = (what: string, error?: Error) => ({

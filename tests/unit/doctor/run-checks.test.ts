@@ -16,10 +16,10 @@ function statuses(results: readonly { id: string; status: string }[]): Record<st
   return Object.fromEntries(results.map(({ id, status }) => [id, status]));
 }
 
-const repairs = () => [{ what: 'mend', apply: async () => undefined }];
+const repairs = () => [{ what: 'fix it', apply: async () => undefined }];
 
 describe('runChecks', () => {
-  it('begins each check as soon as what it needs is done, and hands facts on', async () => {
+  it('starts each check as soon as those that it needs are done, and passes on facts', async () => {
     const clock = createManualClock();
     const order: string[] = [];
     const slow = check('slow', async () => {
@@ -42,7 +42,7 @@ describe('runChecks', () => {
     expect(order).toEqual(['second 42', 'slow']);
   });
 
-  it('measures with a clock that nobody can set back', async () => {
+  it('measures with a monotonic clock', async () => {
     const clock = createQuickClock();
     const slow = check('slow', async () => {
       await clock.sleep(1_000);
@@ -53,7 +53,7 @@ describe('runChecks', () => {
     expect(result?.ms).toBe(1_000);
   });
 
-  it('gives a check up that ignores its signal, and goes on without it', async () => {
+  it('gives up a check that ignores its signal', async () => {
     const clock = createManualClock();
     const all = runChecks(
       [check('hung', never, { timeoutMs: 2_000 }), check('well', async () => ok)],
@@ -70,7 +70,7 @@ describe('runChecks', () => {
     expect(results[1]?.status).toBe('ok');
   });
 
-  it('aborts the signal of a check whose time is up', async () => {
+  it('aborts the signal of a check at its time limit', async () => {
     const clock = createManualClock();
     let aborted = false;
     const listening = check(
@@ -89,7 +89,7 @@ describe('runChecks', () => {
     expect(aborted).toBe(true);
   });
 
-  it('ends everything after 8 s: what runs has failed, what waits is skipped', async () => {
+  it('ends after 8 s: running checks fail, waiting ones are skipped', async () => {
     const clock = createManualClock();
     const hung = (id: string, more: Partial<Check> = {}) => check(id, never, { timeoutMs: 60_000, ...more });
     const late = check('late', async () => {
@@ -125,7 +125,7 @@ describe('runChecks', () => {
     });
   });
 
-  it('names the check where it all began to everyone who is skipped because of it', async () => {
+  it('names the root cause in every check skipped because of it', async () => {
     const bad = check('bad', async () => ({ status: 'fail', evidence: ['no'] }));
     const next = check('next', async () => ok, { needs: ['bad'] });
     const last = check('last', async () => ok, { needs: ['next'] });
@@ -143,7 +143,7 @@ describe('runChecks', () => {
     expect(after?.evidence).toEqual(['needs idle, which was skipped']);
   });
 
-  it('runs on after a warning', async () => {
+  it('continues after a warning', async () => {
     const warned = check('warned', async () => ({ status: 'warn', evidence: ['hm'], fix: 'x', fact: 1 }));
     const after = check('after', async ({ needed }) => ({ ...ok, evidence: [String(needed('warned'))] }), {
       needs: ['warned'],
@@ -154,7 +154,7 @@ describe('runChecks', () => {
     });
   });
 
-  it('takes needs from the catalogue, reports them, and skips what needs one that is left out', async () => {
+  it('takes needed checks from the catalog, reports them, and skips checks that need an excluded one', async () => {
     const need = check('need', async () => ok);
     const asked = check('asked', async () => ok, { needs: ['need'] });
     expect(statuses(await runChecks([asked], runContext(), { catalog: [need] }))).toEqual({
@@ -167,7 +167,7 @@ describe('runChecks', () => {
     });
   });
 
-  it('skips checks that need one another instead of waiting for ever', async () => {
+  it('skips checks that need each other instead of waiting forever', async () => {
     const a = check('a', async () => ok, { needs: ['b'] });
     const b = check('b', async () => ok, { needs: ['a'] });
     expect(statuses(await runChecks([a, b], runContext()))).toEqual({ a: 'skip', b: 'skip' });
@@ -181,7 +181,7 @@ describe('runChecks', () => {
       'Start it.',
     ],
     ['any other error', new TypeError('x is not a function'), 'x is not a function', null],
-    ['something that is no error', 'odd', 'odd', null],
+    ['something other than an error', 'odd', 'odd', null],
   ])('makes a failure of %s that is thrown', async (_name, thrown, evidence, fix) => {
     const bad = check('bad', async () => {
       throw thrown;
@@ -193,7 +193,7 @@ describe('runChecks', () => {
     });
   });
 
-  it('makes a failure of a check that throws before it returns a promise', async () => {
+  it('fails a check that throws synchronously', async () => {
     const bad = check('bad', () => {
       throw new Error('at once');
     });
@@ -203,7 +203,7 @@ describe('runChecks', () => {
     });
   });
 
-  it('orders results by group whatever the order of the checks', async () => {
+  it('orders results by group', async () => {
     const results = await runChecks(
       [
         check('worker.x', async () => ok, { group: 'worker' }),
@@ -215,7 +215,7 @@ describe('runChecks', () => {
     expect(results.map(({ id }) => id)).toEqual(['host.x', 'slurm.x', 'worker.x']);
   });
 
-  it('stops when its caller does', async () => {
+  it('stops when its caller aborts', async () => {
     const clock = createManualClock();
     const stop = new AbortController();
     const all = runChecks(
@@ -230,7 +230,7 @@ describe('runChecks', () => {
     expect(statuses(await all)).toEqual({ hung: 'fail', next: 'skip' });
   });
 
-  it('offers repairs of what is in trouble, and of nothing else', async () => {
+  it('offers repairs only for checks that warned or failed', async () => {
     const offered: string[] = [];
     await runChecks(
       [
@@ -240,6 +240,6 @@ describe('runChecks', () => {
       runContext(),
       { onRepairs: ({ id }, found) => offered.push(...found.map(({ what }) => `${id}: ${what}`)) },
     );
-    expect(offered).toEqual(['bad: mend']);
+    expect(offered).toEqual(['bad: fix it']);
   });
 });

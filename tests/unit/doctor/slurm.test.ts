@@ -83,7 +83,7 @@ describe('slurm.controller', () => {
     await expectCheck(controller, { 'scontrol ping': answer }, { status, evidence, fix });
   });
 
-  it('is not down where it only limits the requests of one user', async () => {
+  it('is not down if it only limits the request rate', async () => {
     const answers = {
       'scontrol ping': exited('Slurmctld(primary) at head is DOWN\n', { exitCode: 1 }),
       'scontrol show config': config('24.11.5'),
@@ -105,7 +105,7 @@ describe('slurm.version', () => {
     await expectCheck(version, { 'scontrol show config': answer }, { status, evidence, fix });
   });
 
-  it('hands the site on', async () => {
+  it('passes on the cluster info', async () => {
     expect(
       await factOf(version, { run: fakeRun({ 'scontrol show config': config('23.11.4') }) }),
     ).toMatchObject({
@@ -123,7 +123,7 @@ describe('slurm.partitions', () => {
     list: Partition[] = [main, gpu],
   ) => judgePartitions(slurm, list, new Map(Object.entries(states)), 'lab');
 
-  it('is well where nodes can work', () => {
+  it('is ok if nodes are usable', () => {
     expect(
       judge({ partition: 'main', gpuPartition: 'gpu' }, { main: ['idle', 'drained'], gpu: ['mixed'] }),
     ).toEqual({
@@ -177,7 +177,7 @@ describe('slurm.partitions', () => {
     expect(finding.fix).toContain(fix);
   });
 
-  it('asks sinfo for the states of nodes', async () => {
+  it('reads node states from sinfo', async () => {
     const answers = { 'sinfo --all': exited('main|idle\nmain|drained\n') };
     await expectCheck(partitions, answers, { status: 'ok', evidence: /1 node of 2/, fix: null }, {}, site);
     const untold = await ask(partitions, {}, { 'slurm.version': { ...site, partitions: null } });
@@ -273,7 +273,7 @@ describe('slurm.submit', () => {
     await expectCheck(submitLine, { 'sbatch --test-only': answer }, { status, evidence, fix }, settings);
   });
 
-  it('asks for the real line, and for the one of GPU jobs where there is a GPU partition', async () => {
+  it('tests the real options, and those of GPU jobs if there is a GPU partition', async () => {
     const run = fakeRun({ 'sbatch --test-only': taken });
     await ask(submitLine, { run, settings: settingsWith({ ...settings, 'slurm.gpuPartition': 'gpu' }) });
     const lines = run.lines.toSorted((a, b) => a.indexOf('--partition=gpu') - b.indexOf('--partition=gpu'));
@@ -310,20 +310,20 @@ describe('slurm.account', () => {
     else expect(finding.fix).toContain(fix);
   });
 
-  it('knows nobody where nobody has to be known', () => {
+  it('is ok without accounts if none are enforced', () => {
     expect(judgeAccount({ account: null, qos: null }, [], 'op', 'lab', false)).toMatchObject({
       status: 'ok',
     });
   });
 
-  it('knows nobody', () => {
+  it('warns without accounts', () => {
     expect(judgeAccount({ account: null, qos: null }, [], 'op', 'lab')).toMatchObject({
       status: 'warn',
       fix: 'sacctmgr add user op account=<account>',
     });
   });
 
-  it('asks only where there is accounting', async () => {
+  it('is skipped without accounting', async () => {
     const none = await ask(account, {}, { 'slurm.version': { ...site, accounting: false } });
     expect(none).toMatchObject({ status: 'skip' });
     await expectCheck(
@@ -349,7 +349,7 @@ const asked = async (
 ) => (await ask(accounting, { run }, { 'slurm.version': { ...site, accounting: value } })).status;
 
 describe('slurm limits', () => {
-  it('tells of accounting', async () => {
+  it('reports accounting', async () => {
     expect([await asked(true), await asked(false), await asked(null)]).toEqual(['ok', 'ok', 'skip']);
     expect(await asked(true, fakeRun({ sacctmgr: timedOut }))).toBe('warn');
   });
@@ -389,7 +389,7 @@ describe('slurm limits', () => {
     else expect(finding.fix).toContain(fix);
   });
 
-  it('asks for MaxJobCount', async () => {
+  it('compares MaxJobCount', async () => {
     const answers = { 'scontrol show config': exited('MaxJobCount             = 10\n') };
     await expectCheck(
       limits,
@@ -525,7 +525,7 @@ describe('apptainer', () => {
     else expect(finding.fix).toContain(fix);
   });
 
-  it('reads the capabilities of a process', () => {
+  it('parses the capabilities of a process', () => {
     expect(missingCapabilities(status('000001fffeffffff'), '40\n')).toEqual([24]);
     expect(missingCapabilities(status('000001ffffffffff'), '40\n')).toEqual([]);
     expect(missingCapabilities(status('000001ffffffffff'), null)).toEqual([]);

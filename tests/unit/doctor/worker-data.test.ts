@@ -92,7 +92,7 @@ describe('judgeStatus', () => {
     else expect(finding.fix).toContain(fix);
   });
 
-  it('waits for a tracker that asks rarely', () => {
+  it('allows for a long poll interval', () => {
     const old = { ...well, jobsAt: now - 200_000 };
     expect(judgeStatus(old, { now, pollMs: 100_000, profile: 'lab', executor: 'slurm' }).status).toBe('ok');
   });
@@ -108,7 +108,7 @@ describe('worker.data', () => {
   const askAbout = async (isAlive: boolean) =>
     ask(data, { settings: settingsWith({ 'dirs.state': dir }) }, { 'worker.running': { isAlive } });
 
-  it('is nothing to ask where no worker runs', async () => {
+  it('is skipped if no worker is running', async () => {
     await writeFile(join(dir, statusFileName), JSON.stringify(well));
     expect(await askAbout(false)).toMatchObject({ status: 'skip', evidence: ['no worker is running'] });
     expect(await factOf(running, { settings: settingsWith({ 'dirs.state': dir }) })).toEqual({
@@ -116,7 +116,7 @@ describe('worker.data', () => {
     });
   });
 
-  it('reads what the worker says', async () => {
+  it("reads the worker's status file", async () => {
     expect(await askAbout(true)).toMatchObject({
       status: 'skip',
       evidence: [expect.stringContaining('older version')],

@@ -51,7 +51,7 @@ describe('rabbitmq', () => {
     expect(JSON.stringify(finding)).not.toContain('geheim');
   });
 
-  it('knows whether a message came through', () => {
+  it('judges whether a message arrived', () => {
     const url = 'amqp://girder:geheim@localhost/dsa';
     expectFinding(judgeArrival(true, url), 'ok', 'girder may configure, write and read in dsa', null);
     const lost = judgeArrival(false, url);
@@ -112,7 +112,7 @@ describe('rabbitmq', () => {
     expectFinding(judgeLocal(state, major), status, evidence, fix),
   );
 
-  it('tells the delivery time-out where it may be seen', async () => {
+  it('reports the delivery timeout if it can be read', async () => {
     expectFinding(judgeTimeout('{ok,1800000}\n'), 'ok', 'for 30 min', null);
     expectFinding(judgeTimeout('undefined\n'), 'ok', 'no delivery timeout', null);
     const run = fakeRun({ rabbitmqctl: exited('{ok,60000}') });
@@ -158,7 +158,7 @@ describe('celery', () => {
     ),
   );
 
-  it('sends no task where nobody of ours would take it', async () => {
+  it('sends no task if the worker is not running', async () => {
     expect(
       await ask(
         roundTrip,

@@ -51,11 +51,11 @@ describe('girder.reach', () => {
     expect(result).toMatchObject({ status, evidence: [expect.stringContaining(evidence)], fix });
   });
 
-  it('is skipped where no address is set', async () => {
+  it('is skipped without an address', async () => {
     expect(await ask(reach)).toMatchObject({ status: 'skip' });
   });
 
-  it('fails where nothing listens, with a command to try', async () => {
+  it('fails if nothing listens, and suggests a command', async () => {
     const settings = settingsWith({ 'girder.apiUrl': 'http://127.0.0.1:1/api/v1' });
     expect(await ask(reach, { settings })).toMatchObject({
       status: 'fail',
@@ -63,7 +63,7 @@ describe('girder.reach', () => {
     });
   });
 
-  it('fails where something else answers', async () => {
+  it('fails if something else answers', async () => {
     const { settings } = await girder((response) => response.end('<html>Welcome</html>'));
     expect(await ask(reach, { settings })).toMatchObject({
       status: 'fail',
@@ -71,14 +71,14 @@ describe('girder.reach', () => {
     });
   });
 
-  it('fails within its time where nobody answers', async () => {
+  it('fails within its time limit if there is no answer', async () => {
     const { settings } = await girder(() => undefined);
     const result = await ask(reach, { settings });
     expect(result).toMatchObject({ status: 'fail', fix: expect.stringContaining('curl') });
     expect(result.ms).toBeLessThan(5_500);
   }, 10_000);
 
-  it("tells how far Girder's clock is off", async () => {
+  it("reports the skew of Girder's clock", async () => {
     const { settings } = await girder((response) => {
       response.setHeader('date', new Date(Date.now() + 3_600_000).toUTCString());
       sendJson(response, { release: '3.2.8' });
@@ -104,7 +104,7 @@ describe('girder.token', () => {
     expect(heard[0]?.body.toString()).toContain(`key=${apiKey}`);
   });
 
-  it('that is refused', async () => {
+  it('fails if it is rejected', async () => {
     const { settings, url } = await girder((response) =>
       sendJson(response, { type: 'rest', message: 'Invalid API key.' }, 400),
     );
@@ -115,7 +115,7 @@ describe('girder.token', () => {
     });
   });
 
-  it('that is not set', async () => {
+  it('is skipped if it is not set', async () => {
     expect(await ask(token, {}, reached('http://x'))).toMatchObject({ status: 'skip' });
   });
 });
@@ -125,7 +125,7 @@ const admin = (url: string, changes: object = {}) => ({
 });
 
 describe('girder.plugins', () => {
-  it('are there', async () => {
+  it('are installed', async () => {
     const { url } = await girder((response) => sendJson(response, []));
     expect(await ask(plugins, {}, admin(url))).toMatchObject({ status: 'ok' });
   });
@@ -227,7 +227,7 @@ describe('girder.settings', () => {
     expect(JSON.stringify(finding)).not.toMatch(/geheim|falsch/);
   });
 
-  it('wants direct paths on both sides', () => {
+  it('requires direct paths on both sides', () => {
     const direct = settingsWith({ 'broker.url': ours.broker.url, 'girder.directPaths': true });
     expect(judgeSettings(good, direct, { major: 3, profile: 'lab' })).toMatchObject({
       finding: { status: 'warn', fix },
@@ -235,7 +235,7 @@ describe('girder.settings', () => {
     });
   });
 
-  it('looks for no broker in Girder 5', () => {
+  it('does not check the broker of Girder 5', () => {
     expect(
       judgeSettings({ 'worker.api_url': 'http://g/api/v1' }, ours, { major: 5, profile: 'lab' }),
     ).toMatchObject({
@@ -244,7 +244,7 @@ describe('girder.settings', () => {
     });
   });
 
-  it('asks Girder, and sets what differs through REST', async () => {
+  it("reads Girder's settings, and changes those that differ through REST", async () => {
     const stored: Record<string, unknown> = {
       ...good,
       'worker.broker': 'amqp://guest:guest@rabbitmq:5672//',
@@ -267,13 +267,13 @@ describe('girder.settings', () => {
     expect(heard.every(({ headers }) => headers['girder-token'] === 'T'.repeat(64))).toBe(true);
   });
 
-  it('is no matter of who is no administrator', async () => {
+  it("is skipped without an administrator's key", async () => {
     expect(await ask(girderSettings, {}, admin('http://x', { isAdmin: false }))).toMatchObject({
       status: 'skip',
     });
   });
 
-  it('warns where Girder has no such settings', async () => {
+  it('warns if Girder lacks these settings', async () => {
     const { url } = await girder((response) =>
       sendJson(response, { type: 'validation', message: 'Invalid setting key' }, 400),
     );
@@ -285,7 +285,7 @@ describe('girder.settings', () => {
 });
 
 describe('girder.api-url', () => {
-  it('reaches Girder, or not', async () => {
+  it('tests the address that tasks have', async () => {
     const { url } = await girder((response) => sendJson(response, { release: '3.2.8' }));
     expect(await ask(apiUrl, {}, published(url))).toMatchObject({ status: 'ok' });
     expect(await ask(apiUrl, {}, published('http://127.0.0.1:1/api/v1'))).toMatchObject({
@@ -319,7 +319,7 @@ describe('girder.worker-status', () => {
 });
 
 describe('an API key of limited scope', () => {
-  it('is one, and what it cannot ask is not asked', async () => {
+  it('warns, and skips the checks that need more', async () => {
     const { url, settings } = await girder((response, { path }) =>
       path.endsWith('/api_key/token')
         ? sendJson(response, { authToken: { token: 'T'.repeat(64), scope: ['core.data.read'] } })
@@ -369,7 +369,7 @@ describe('girder.images', () => {
     else expect(finding.fix).toContain(fix);
   });
 
-  it('asks Girder', async () => {
+  it('reads the images from Girder', async () => {
     const { url } = await girder((response) => sendJson(response, { 'a/b': { v1: {}, v2: {} } }));
     const settings = settingsWith({ 'dirs.images': '/i' });
     const facts = { ...admin(url), 'images.files': ['a_b_v1.sif'] };

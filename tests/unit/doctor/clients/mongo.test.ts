@@ -56,11 +56,11 @@ const unauthorized = { code: 18, codeName: 'AuthenticationFailed', errmsg: 'Auth
 const facts = (uri: string) => ({ 'mongo.ping': { uri, collections: [] } });
 
 describe('mongo.ping', () => {
-  it('is skipped where nothing is set', async () => {
+  it('is skipped if it is not configured', async () => {
     expect(await ask(ping)).toMatchObject({ status: 'skip' });
   });
 
-  it('tells version and database', async () => {
+  it('reports version and database', async () => {
     const { settings } = await serve(girderDatabase);
     expect(await ask(ping, { settings })).toMatchObject({
       status: 'ok',
@@ -68,7 +68,7 @@ describe('mongo.ping', () => {
     });
   });
 
-  it('fails where the password is refused', async () => {
+  it('fails if the password is rejected', async () => {
     const { settings } = await serve(() => {
       throw unauthorized;
     }, 'girder:falsch@');
@@ -81,13 +81,13 @@ describe('mongo.ping', () => {
     expect(JSON.stringify(result)).not.toContain('falsch');
   });
 
-  it('only warns where nothing listens, because the worker needs no MongoDB', async () => {
+  it('only warns if nothing listens, because the worker does not need MongoDB', async () => {
     const settings = settingsWith({ 'mongo.uri': 'mongodb://127.0.0.1:1/girder' });
     const result = await ask(ping, { settings });
     expect(result).toMatchObject({ status: 'warn', fix: expect.stringContaining('nc -vz 127.0.0.1 1') });
   });
 
-  it('only warns about a port that never answers, within its time', async () => {
+  it('only warns about a port that never answers, within its time limit', async () => {
     const server = createServer(() => undefined);
     await new Promise<void>((resolve) => {
       server.listen(0, '127.0.0.1', resolve);
@@ -100,7 +100,7 @@ describe('mongo.ping', () => {
     expect(result.ms).toBeLessThan(4_500);
   }, 10_000);
 
-  it('warns of an old one', () => {
+  it('warns about an old version', () => {
     expect(judgeVersion('3.6.8', 'x')).toMatchObject({
       status: 'warn',
       fix: expect.stringContaining('Upgrade MongoDB'),
@@ -109,7 +109,7 @@ describe('mongo.ping', () => {
 });
 
 describe("Girder's database", () => {
-  it('has collections of Girder', async () => {
+  it("has Girder's collections", async () => {
     expect(
       await ask(
         database,
@@ -125,7 +125,7 @@ describe("Girder's database", () => {
     expect(await ask(database, {}, { 'mongo.ping': null })).toMatchObject({ status: 'skip' });
   });
 
-  it('asks for a password, or is open', async () => {
+  it('requires a password, or is open', async () => {
     const shut = await serve(() => {
       throw { code: 13, codeName: 'Unauthorized', errmsg: 'requires authentication' };
     });
@@ -141,7 +141,7 @@ describe("Girder's database", () => {
     });
   });
 
-  it('holds the settings of the worker', async () => {
+  it("contains the worker's settings", async () => {
     const { settings } = await serve(girderDatabase);
     // its worker.api_url is not set
     expect(await ask(storedSettings, { settings })).toMatchObject({ status: 'warn' });
@@ -172,7 +172,7 @@ describe('mongo.jobs', () => {
     if (status === 'warn') expect(finding.fix).toContain(`ObjectId("${record.id}")`);
   });
 
-  it('asks the database and Slurm', async () => {
+  it('compares the database with Slurm', async () => {
     const { settings } = await serve((command, name) =>
       name === 'find'
         ? cursor([{ _id: new ObjectId(), title: 'Nuclei\u001b[2J', celeryTaskId: 'task-1' }])
