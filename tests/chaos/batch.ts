@@ -6,25 +6,25 @@ import { chaosImageName, expectedOutputs, inputText, workArguments } from './ima
 import type { PlannedRun } from './plan.js';
 import type { ChaosSite } from './site.js';
 
-/** A run that Girder and the queue know. */
+/** A published run. */
 export interface ChaosRun {
   planned: PlannedRun;
   taskId: string;
   girderJobId: string;
   resultFolderId: string;
-  /** Its owner has clicked on Cancel. */
-  isClicked: boolean;
+  /** It was canceled in Girder. */
+  isCanceledByUser: boolean;
 }
 
 /** The analyses of a chaos batch, published a few at a time. */
 export interface ChaosBatch {
-  /** All that were begun to be published. */
+  /** All runs whose publishing has started. */
   runs(): readonly ChaosRun[];
   /** Published, and not final in Girder. */
   unfinished(): number;
-  /** Publishes in the background until so many are out, but no more than `atOnce` unfinished ones. */
+  /** Publishes in the background until `count` are published, with at most `atOnce` unfinished. */
   publishUpTo(count: number, atOnce: number): void;
-  /** Cancels one that runs now, whatever its plan. */
+  /** Cancels one that is running, whatever its plan. */
   cancelOne(): void;
   /** Resolves when no message waits to be published. */
   settled(): Promise<void>;
@@ -50,7 +50,7 @@ export function openBatch(site: ChaosSite, plan: readonly PlannedRun[]): ChaosBa
       runs.push(run);
       messages.push(message, ...(planned.twice ? [message] : []));
     }
-    // one that fails half-way has published some: a message that comes twice is still one run
+    // a failed attempt may have published some; a message that is delivered twice is still one run
     while (!stop.signal.aborted) {
       try {
         await producer.publish(messages);
@@ -65,16 +65,17 @@ export function openBatch(site: ChaosSite, plan: readonly PlannedRun[]): ChaosBa
     await delay(ms, undefined, { signal: stop.signal }).catch(() => undefined);
   }
 
-  const canBeClicked = (run: ChaosRun): boolean => !run.isClicked && statusOf(run) === jobStatus.running;
+  const canBeClicked = (run: ChaosRun): boolean =>
+    !run.isCanceledByUser && statusOf(run) === jobStatus.running;
 
   async function cancel(run: ChaosRun, afterMs: number): Promise<void> {
-    run.isClicked = true;
+    run.isCanceledByUser = true;
     await pause(afterMs);
-    // a broker that is away takes no revoke: the status says it all the same
+    // the broker may be down; the status in Girder is enough
     await girder.cancel(run.girderJobId).catch(() => undefined);
   }
 
-  /** What the owners of canceled runs do. */
+  /** Cancels the runs that are planned to be canceled. */
   async function click(): Promise<void> {
     for (; !stop.signal.aborted; await pause(100)) {
       for (const run of runs.filter(canBeClicked)) {
@@ -139,6 +140,6 @@ async function prepare(
     },
     { id: job.id, jobInfoSpec: girder.jobInfoSpec(job) },
   );
-  const run = { planned, taskId, girderJobId: job.id, resultFolderId: folder.id, isClicked: false };
+  const run = { planned, taskId, girderJobId: job.id, resultFolderId: folder.id, isCanceledByUser: false };
   return { run, message };
 }

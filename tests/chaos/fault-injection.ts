@@ -1,7 +1,7 @@
 /**
- * Loaded into a worker's process ahead of everything else (`node --import in-worker.js?<instructions>`): makes the file
- * system of its journal fail, and kills the process, where the chaos suite says so. The worker's own code knows nothing of
- * it, and no worker that is not started by the suite loads it.
+ * Preloaded into a worker process (`node --import fault-injection.ts?<instructions>`): makes the file system of its journal
+ * fail, and kills the process, as the chaos suite instructs. The worker's own code has no hook for it, and only workers
+ * that the suite starts load it.
  */
 import { existsSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import files, { type FileHandle } from 'node:fs/promises';
@@ -10,16 +10,16 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { JournalLine, PlannedKill } from './plan.js';
 
-/** What the suite hands over in the query of this module's URL. */
+/** Instructions of the suite, passed in the query of this module's URL. */
 export interface Instructions {
   kill: PlannedKill;
   /** Written just before the process dies at the planned step. */
   diedFile: string;
-  /** While it is there, the disk is full. */
+  /** While it exists, the disk is full. */
   fullFile: string;
-  /** While it is there, a write takes its time to become safe. */
+  /** While it exists, syncing to disk is slow. */
   slowFile: string;
-  /** While it is there, the clock is behind by the milliseconds in it. */
+  /** While it exists, the clock is behind by the milliseconds in it. */
   clockFile: string;
 }
 
@@ -43,10 +43,10 @@ function pathOf(handle: FileHandle): string {
 }
 
 const isJournal = (handle: FileHandle): boolean => pathOf(handle).endsWith('/journal.jsonl');
-/** The one that is to take its place. */
+/** Whether it is the file that will replace the journal. */
 const isFresh = (handle: FileHandle): boolean => pathOf(handle).endsWith('/journal.jsonl.new');
 
-/** Counts the lines of the planned kind, and says when the planned one is about to be written. */
+/** Counts the lines of the planned kind. @returns whether the planned one is about to be written */
 function watchFor(kill: PlannedKill): (text: string) => boolean {
   if (kill.kind !== 'line') return () => false;
   let left = kill.nth;
@@ -69,15 +69,15 @@ async function writeBegin(handle: FileHandle, text: string, part: number): Promi
   await handle.write(bytes.subarray(0, Math.floor((bytes.length - 1) * part)));
 }
 
-/** Sets the clock that JavaScript reads back while the file is there; what measures durations is not changed. */
+/** Sets back `Date` while the file exists; monotonic clocks are not affected. */
 function followClock(clockFile: string): void {
   const RealDate = Date;
   let behindMs = 0;
-  const look = (): void => {
+  const readOffset = (): void => {
     behindMs = existsSync(clockFile) ? Number(readFileSync(clockFile, 'utf8')) : 0;
   };
-  look();
-  setInterval(look, 200).unref();
+  readOffset();
+  setInterval(readOffset, 200).unref();
   const now = (): number => RealDate.now() - behindMs;
   globalThis.Date = new Proxy(RealDate, {
     get: (target, name) => (name === 'now' ? now : (Reflect.get(target, name) as unknown)),

@@ -41,7 +41,7 @@ export function expectedLines({ lines, alike }: PlannedRun): string[] {
   return [...said, 'end'];
 }
 
-/** What it leaves in its result folder, by the path there. */
+/** The expected files in its result folder, by path. */
 export function expectedOutputs(run: PlannedRun): Map<string, string> {
   const files = new Map([
     [`result ${run.number}`, `${inputText(run)}${run.lines} lines\n`],

@@ -192,7 +192,7 @@ async function liveAndDie(
     }
     isStopped = true;
     worker.signal('SIGSTOP');
-    // it has taken over, or has died itself
+    // it has taken over, or has died
     void successor.startMs.then(() => worker.signal('SIGCONT'));
     after(longestStartMs, die);
   };
@@ -220,7 +220,7 @@ async function liveAndDie(
   return ended;
 }
 
-/** Waits until everything has come to its end, or for as long as there is patience; what has not is found later. */
+/** Waits until all runs have ended, or until none has ended for `settleMs`; the verdict reports the rest. */
 async function settle(
   site: ChaosSite,
   batch: ChaosBatch,
@@ -248,7 +248,7 @@ async function judgeAll(site: ChaosSite, runs: readonly ChaosRun[]): Promise<(Pr
     const girderJob = site.girder.job(run.girderJobId);
     const found = judgeRun({
       planned: run.planned,
-      isClicked: run.isClicked,
+      isCanceledByUser: run.isCanceledByUser,
       statuses: girderJob?.timestamps.map(({ status }) => status) ?? [],
       log: girderJob?.log.join('') ?? '',
       outputs: await readOutputs(site.girder, run.resultFolderId),

@@ -1,13 +1,13 @@
-/** Numbers that look random and follow from a seed alone. */
+/** A seeded pseudo-random generator. */
 export interface Random {
   /** 0 <= x < 1 */
   next(): number;
   /** A whole number from `low` to `high`, both included. */
   int(low: number, high: number): number;
-  /** True in so many of hundred cases. */
+  /** True with this probability in percent. */
   percent(chance: number): boolean;
   pick<T>(list: readonly [T, ...T[]]): T;
-  /** A new list with the same things in another order. */
+  /** A shuffled copy. */
   shuffle<T>(list: readonly T[]): T[];
 }
 

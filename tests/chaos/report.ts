@@ -1,12 +1,12 @@
 import { journalLines, moments, type ChaosPlan, type PlannedKill } from './plan.js';
 import type { Problem } from './verify.js';
 
-/** How a chaos run came out. */
+/** Result of a chaos run. */
 export interface ChaosReport {
   seed: number;
   dir: string;
   seconds: number;
-  /** Kills that happened, by what they were: `submitting, torn`, `any time`. */
+  /** Number of kills by name: `submitting, torn`, `any time`. */
   kills: ReadonlyMap<string, number>;
   faults: ReadonlyMap<string, number>;
   /** Milliseconds from the start of a worker process until it took tasks. */
@@ -44,7 +44,7 @@ function median(values: readonly number[], part = 0.5): number {
 const total = (counts: ReadonlyMap<string, number>): number =>
   [...counts.values()].reduce((sum, each) => sum + each, 0);
 
-/** The report as a table for people. */
+/** The report as text. */
 export function reportTable(report: ChaosReport): string {
   const { kills, faults, runs, starts, problems } = report;
   const rows: string[][] = [['killed at', ...moments]];
@@ -86,7 +86,7 @@ function columns(rows: readonly (readonly string[])[]): string {
     .join('\n');
 }
 
-/** The same for a script. */
+/** The report as JSON. */
 export function reportJson(report: ChaosReport): string {
   const { kills, faults, starts, ...rest } = report;
   return JSON.stringify(

@@ -14,7 +14,7 @@ import { chaosImage, chaosImageName } from './image.js';
 import { wrapSlurmCommands, type SlurmCommands } from './slurm-commands.js';
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.js';
 
-/** A sandbox without a worker, and with handles on everything that can fail. */
+/** A sandbox without a worker, with handles to inject faults into every component. */
 export interface ChaosSite {
   dir: string;
   rabbitmq: RabbitmqService;
@@ -25,9 +25,9 @@ export interface ChaosSite {
   commands: SlurmCommands;
   girder: FakeGirder;
   producer: Producer;
-  /** Runs a command, undisturbed. */
+  /** Runs a command without injected faults. */
   run: RunCommand;
-  /** What a worker is started with. */
+  /** Environment of the workers. */
   workerEnv: Readonly<Record<string, string | undefined>>;
   workerFlags: readonly string[];
   places: { tmp: string; logs: string; state: string };
@@ -37,12 +37,12 @@ export interface ChaosSiteOptions {
   dir: string;
   env: Readonly<Record<string, string | undefined>>;
   say: (line: string) => void;
-  /** Told of everything as soon as it runs. */
+  /** Called for each service once it runs. */
   onStarted: (releaser: Releaser) => void;
   signal: AbortSignal;
 }
 
-/** So short that the ends of some jobs are known only to the accounting by the time a worker asks. */
+/** Seconds; so short that some ended jobs are only in accounting when a worker asks. */
 const minJobAge = 10;
 
 /** @throws DsaSlurmError `sandbox` */
@@ -106,7 +106,7 @@ export async function startChaosSite(options: ChaosSiteOptions): Promise<ChaosSi
       TMP: places.tmp,
       LOGS: places.logs,
       SIF_IMAGE_PATH: images,
-      // the password is in it: not among the flags
+      // contains the password, so it is not passed as a flag
       GIRDER_WORKER_BROKER: broker.href,
     },
     workerFlags: [

@@ -7,14 +7,14 @@ import type { PlannedRun } from './plan.js';
 /** What is known about a run after the end. */
 export interface RunRemains {
   planned: PlannedRun;
-  /** Its owner has clicked on Cancel. */
-  isClicked: boolean;
+  /** It was canceled in Girder. */
+  isCanceledByUser: boolean;
   /** Every status that the Girder job went through. */
   statuses: readonly number[];
   log: string;
   /** Files in its result folder with their paths, sorted by name; duplicates are listed twice. */
   outputs: readonly (readonly [path: string, content: string])[];
-  /** All jobs that Slurm ever had for it. */
+  /** All of its Slurm jobs. */
   jobs: readonly { id: string; state: string }[];
 }
 
@@ -26,12 +26,12 @@ export interface Problem {
 
 const over: readonly number[] = [jobStatus.success, jobStatus.error, jobStatus.canceled];
 
-/** Compares what is left of a run with what should be. Pure. */
+/** Compares a run with its plan. Pure. */
 export function judgeRun(remains: RunRemains): Problem[] {
   return [...judgeOutcome(remains), ...judgeLog(remains), ...judgeOutputs(remains)];
 }
 
-function judgeOutcome({ planned, isClicked, statuses, jobs }: RunRemains): Problem[] {
+function judgeOutcome({ planned, isCanceledByUser, statuses, jobs }: RunRemains): Problem[] {
   const last = statuses.at(-1) ?? 0;
   const problems: Problem[] = [];
   if (!over.includes(last))
@@ -40,7 +40,8 @@ function judgeOutcome({ planned, isClicked, statuses, jobs }: RunRemains): Probl
     problems.push({ kind: 'doubled', what: `several outcomes: ${statuses.join(', ')}` });
   }
   const isCanceled = statuses.includes(jobStatus.canceling) || statuses.includes(jobStatus.canceled);
-  if (isCanceled && !isClicked) problems.push({ kind: 'wrong', what: 'it was canceled without a request' });
+  if (isCanceled && !isCanceledByUser)
+    problems.push({ kind: 'wrong', what: 'it was canceled without a request' });
   const [job, ...others] = jobs;
   if (others.length > 0) {
     problems.push({ kind: 'doubled', what: `Slurm jobs ${jobs.map(({ id }) => id).join(', ')}` });
@@ -81,8 +82,8 @@ function statusFor(state: string): number | null {
 
 function judgeLog({ planned, statuses, log }: RunRemains): Problem[] {
   const wanted = expectedLines(planned);
-  const isOurs = /^(line \d+|tick|end)$/;
-  const found = log.split('\n').filter((line) => isOurs.test(line));
+  const isOwnLine = /^(line \d+|tick|end)$/;
+  const found = log.split('\n').filter((line) => isOwnLine.test(line));
   const problems: Problem[] = [];
   const isCanceled = statuses.at(-1) === jobStatus.canceled;
   const [have, want] = [countEach(found), countEach(wanted)];
@@ -111,7 +112,7 @@ function countEach(lines: readonly string[]): Map<string, number> {
 
 function judgeOutputs({ planned, statuses, outputs }: RunRemains): Problem[] {
   const isWanted = statuses.at(-1) === jobStatus.success;
-  // a cancel may come between two uploads
+  // the cancel may have come between two uploads
   if (statuses.at(-1) === jobStatus.canceled) return [];
   const wanted = isWanted ? expectedOutputs(planned) : new Map<string, string>();
   const problems: Problem[] = [];
@@ -130,7 +131,7 @@ function judgeOutputs({ planned, statuses, outputs }: RunRemains): Problem[] {
   return problems;
 }
 
-/** All files below a folder: their own names, whatever Girder calls the items that hold them. */
+/** All files below a folder, by file name rather than by item name. */
 export async function readOutputs(
   girder: FakeGirder,
   folderId: string,

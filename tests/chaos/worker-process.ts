@@ -13,7 +13,7 @@ export interface ChaosWorker {
   startMs: Promise<number | null>;
   running(): boolean;
   signal(name: NodeJS.Signals): void;
-  /** How it ended. `planned`: at the step of the journal that it was to die at. */
+  /** Exit code or signal. `planned`: it died at the planned step. */
   ended: Promise<{ how: number | NodeJS.Signals; planned: boolean }>;
 }
 
@@ -31,8 +31,8 @@ const program = packageFile('dist/cli/main.js');
 let workers = 0;
 
 /**
- * @param kill null for a worker that nothing is done to
- * @param standby it waits for the one that is there
+ * @param kill null: the worker is not killed at a step
+ * @param standby it waits for the active worker
  */
 export function startChaosWorker(
   site: ChaosSite,
@@ -63,7 +63,7 @@ export function startChaosWorker(
     seen += text;
     if (seen.includes('"consuming"')) isReady.resolve(Math.round(performance.now() - started));
   });
-  // not `close`: a command that outlives the worker may hold the pipe
+  // not `close`: a command that outlives the worker may keep the pipe open
   const ended = once(child, 'exit').then(([code, signal]) => ({
     how: (code as number | null) ?? (signal as NodeJS.Signals),
     planned: existsSync(diedFile),

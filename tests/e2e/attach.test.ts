@@ -23,7 +23,7 @@ afterEach(async () => {
   await bench.close();
 });
 
-/** A shell that runs the console and then says how it ended and how the terminal is. */
+/** A shell that runs the console, then prints its exit code and the state of the terminal. */
 const shell = '"$0" "$@"; echo "it ended with $?"; stty -a';
 
 function openConsole(flags: readonly string[] = []): TerminalProgram {
@@ -61,7 +61,7 @@ describe('a console beside a worker service', () => {
     one.press('l');
     await one.waitFor(/tick \d+/);
     one.press('l');
-    // what one does the other sees; it cannot do it itself
+    // one console sees what the other does, but cannot do it itself
     other.press('p');
     other.press('x');
     one.press('p');
@@ -127,7 +127,7 @@ describe('a console beside a worker service', () => {
     const service = await startService();
     await screen.waitFor(`attached to process ${service.pid} [read-only]`);
     await screen.waitFor(/RUNNING .*Liver/);
-    // what was being typed is there to be typed on
+    // the unfinished input is still there
     screen.press('er\r');
     await screen.waitFor(/› jobs \/liver .*attached/);
     await bench.openGate('go');
@@ -150,7 +150,7 @@ describe('a console beside a worker service', () => {
   });
 });
 
-/** The number of the process that has the state directory. */
+/** Process id of the worker that holds the state directory. */
 async function owner(): Promise<number> {
   const text = await readFile(join(bench.stateDir, 'worker.owner'), 'utf8').catch(() => '{}');
   return (JSON.parse(text) as { pid?: number }).pid ?? 0;

@@ -9,12 +9,12 @@ import { expectStatus, status } from '../support/lab.js';
 import { dsaSlurm } from '../support/program.js';
 import { keys, startInTerminal, type TerminalProgram } from '../support/terminal.js';
 
-/** Six analyses that go on until their gates open. */
+/** Six analyses that run until their gates open. */
 const organs = ['Brain', 'Colon', 'Heart', 'Liver', 'Lung', 'Spleen'] as const;
 
 let bench: Bench;
 let screen: TerminalProgram;
-/** Of this console alone, so that its Slurm can be out of reach while that of others is not. */
+/** For this console alone, so that only its Slurm becomes unreachable. */
 let slurmConf: string;
 let jobs: ReadonlyMap<string, GirderJob>;
 
@@ -37,11 +37,11 @@ function openConsole(columns: number, rows: number): TerminalProgram {
 
 const jobOf = (organ: (typeof organs)[number]): GirderJob => jobs.get(organ) ?? expect.fail(organ);
 
-/** What stands in the column of titles, from above. */
+/** The titles, from top to bottom. */
 const titles = (lines: readonly string[]): string[] =>
   lines.flatMap((line) => /RUNNING .*Batch (\w+)/.exec(line)?.[1] ?? []);
 
-/** Types a filter in the place of the one before. */
+/** Replaces the filter. */
 async function filter(words: string): Promise<void> {
   screen.press(':filter');
   await screen.waitFor(/^ :filter/m);
@@ -124,7 +124,7 @@ describe('one console on real Slurm, from the first batch to the next start', ()
     for (const organ of ['Spleen', 'Lung', 'Liver'] as const)
       expectStatus(await bench.ended(jobOf(organ)), status.canceled);
     await screen.waitFor('⊘ 3 canceled');
-    // what is over is marked no longer
+    // finished rows are no longer marked
     expect(screen.screen().join('\n')).not.toContain('marked');
     for (const organ of ['Brain', 'Colon', 'Heart'] as const)
       expect(await bench.slurmJobs(jobOf(organ))).toMatchObject([{ state: 'RUNNING' }]);
@@ -132,7 +132,7 @@ describe('one console on real Slurm, from the first batch to the next start', ()
 
   test('a refresh fails and recovers', async () => {
     const conf = await readFile(slurmConf, 'utf8');
-    // a port on which nobody listens
+    // a port without a listener
     await writeFile(slurmConf, conf.replace(/^SlurmctldPort=.*$/m, 'SlurmctldPort=1'));
     const lines = await screen.waitFor(/▲ Slurm not responding for \d+ s: .*[^]*~● RUNNING .*Batch Heart/);
     // the last good rows stay
@@ -164,11 +164,11 @@ describe('one console on real Slurm, from the first batch to the next start', ()
     expect(screen.isRestored()).toBe(true);
     for (const organ of ['Brain', 'Colon', 'Heart'] as const)
       expect(await bench.slurmJobs(jobOf(organ))).toMatchObject([{ state: 'RUNNING' }]);
-    // one ends while nobody looks
+    // one ends while no console is open
     await bench.openGate('Colon');
     await bench.until(async () => (await bench.slurmJobs(jobOf('Colon')))[0]?.state === 'COMPLETED');
     screen = openConsole(140, 40);
-    // the others are taken up, and the order is as it was left
+    // the others are resumed, and the sort order is remembered
     await screen.waitFor(/✔ succeeded .*Colon/);
     expect(titles(await screen.waitFor(/RUNNING .*Heart[^]*RUNNING .*Brain/))).toEqual(['Heart', 'Brain']);
     expectStatus(await bench.ended(jobOf('Colon')), status.success);

@@ -24,7 +24,7 @@ afterEach(async () => {
   await bench.close();
 });
 
-/** A shell that runs the console and then says how it ended and how the terminal is. */
+/** A shell that runs the console, then prints its exit code and the state of the terminal. */
 const shell = '"$0" "$@"; echo "it ended with $?"; stty -a';
 
 function openConsole(
@@ -38,7 +38,7 @@ function openConsole(
   return terminal;
 }
 
-/** The terminal is as it was before: its own screen, a cursor, and lines that are read and echoed. */
+/** The terminal is restored: main screen, visible cursor, canonical mode with echo. */
 async function expectGivenBack(screen: TerminalProgram): Promise<void> {
   await screen.waitFor(/it ended with 0\n[^]* icanon/);
   expect(screen.isRestored()).toBe(true);
@@ -51,7 +51,7 @@ async function expectGivenBack(screen: TerminalProgram): Promise<void> {
 const publishWait = async (title: string, gate: string): Promise<GirderJob> =>
   bench.publish({ args: ['Wait', bench.gate(gate)], title });
 
-/** Filters for the rows of a test: the sandbox's Slurm shows those of others, too. */
+/** Filters for the rows of a test, because the test site's Slurm shows those of other tests, too. */
 async function select(screen: TerminalProgram, words: string): Promise<void> {
   screen.press('/');
   await screen.waitFor(/^ \/▏?/m);
@@ -108,11 +108,11 @@ describe.each([
     screen.press(keys.down);
     await screen.waitFor(/▸● RUNNING .*Lung/);
     screen.press('x');
-    // a frame can arrive in pieces: the whole box is waited for
+    // a frame can arrive in pieces, so wait for the whole box
     const question = (await screen.waitFor(/Cancel this run\?[^]*Title +Lung é漢/)).join('\n');
     expect(question).toContain(`job ${lungJob?.id}, run ${lung.celeryTaskId}`);
     expect(question).toContain('Wait of test/image:v1');
-    // anything but yes is no
+    // anything except yes means no
     screen.press('n');
     await screen.waitFor(/▸● RUNNING .*Lung[^]*\n l log/);
     expect((await bench.slurmJobs(lung))[0]?.state).toBe('RUNNING');
@@ -132,13 +132,13 @@ describe.each([
     await bench.openGate('liver');
     expectStatus(await bench.ended(liver), status.success);
     await screen.waitFor('✔ 1 ok');
-    // with nothing in flight there is nothing to ask
+    // with nothing in flight there is no question
     screen.press('q');
     await expectGivenBack(screen);
   });
 });
 
-/** Types a command, and says yes to the question that it brings. */
+/** Types a command and answers its question with yes. */
 async function agreeTo(screen: TerminalProgram, command: string, question: string | RegExp): Promise<void> {
   screen.press(':');
   await screen.waitFor(/^ :/m);
@@ -149,7 +149,7 @@ async function agreeTo(screen: TerminalProgram, command: string, question: strin
   screen.press('y');
 }
 
-/** Whether Slurm itself says so of a job. */
+/** Whether Slurm's record of a job matches. */
 const fact = async (jobId: string, pattern: RegExp): Promise<boolean> => {
   const answer = await bench.command('scontrol', ['show', 'job', jobId]);
   return answer.kind === 'exited' && pattern.test(answer.stdout);
@@ -176,7 +176,7 @@ describe('actions', () => {
     await agreeTo(screen, 'release', 'Release this run?');
     await screen.waitFor(`scontrol release ${id}: done`);
     await bench.until(async () => !(await fact(id, /Reason=JobHeld(User|Admin)/)));
-    // what the command says itself is what the operator reads
+    // the operator reads the command's own message
     await agreeTo(screen, 'nice -1000', /nice value to -1000 for this run/);
     await bench.until(
       async () => (await fact(id, /Nice=-1000/)) || /denied/.test(screen.screen().join('\n')),
@@ -188,14 +188,14 @@ describe('actions', () => {
   test("m lists the jobs of all users, and actions on another user's job are refused", async ({ skip }) => {
     const screen = openConsole(120, 40);
     await screen.waitFor('broker consuming');
-    // root may submit as whom it likes; without that there is no other user on a sandbox
+    // only root can submit as another user
     const foreign = await bench.command('sbatch', [
       '--parsable',
       '--uid=nobody',
       '--job-name=stranger',
       '--output=/dev/null',
       '--chdir=/tmp',
-      // it waits: another user could not read its script below a temporary directory of ours
+      // it stays pending: another user could not read its script below our temporary directory
       '--begin=now+1hour',
       '--wrap=true',
     ]);
@@ -277,7 +277,7 @@ console.log('PAGER', process.argv.slice(2).join('|'));
 process.stdin.on('data', (keys) => {
   console.log('the pager read', JSON.stringify(String(keys)));
   if (String(keys) === 'q') process.exit();
-  // as a terminal does: to all that are in the foreground, while Slurm is being asked
+  // as a terminal does: to the whole foreground group, while Slurm is being queried
   if (String(keys) === 'c') {
     let isBegun = false;
     const timer = setInterval(() => {
@@ -306,7 +306,7 @@ PATH="\${PATH#*:}" exec squeue "$@"
   const [{ id } = expect.fail('no job')] = await bench.slurmJobs(job);
   await screen.waitFor(/PAGER two words\|\/[^]*\.log/);
   expect(screen.screen().join('\n')).not.toContain('broker consuming');
-  // the first key is the pager's already
+  // the first key already goes to the pager
   screen.press('x');
   await screen.waitFor('the pager read "x"');
   screen.press('c');
@@ -317,7 +317,7 @@ PATH="\${PATH#*:}" exec squeue "$@"
   await screen.waitFor(`job ${id}`);
   screen.press('n');
   await screen.waitFor(wholeFrame(80));
-  // nor has what the worker was asking meanwhile
+  // nor has the worker's query
   await expect(stat(file('interrupted'))).rejects.toThrow('ENOENT');
   await rm(dir, { recursive: true });
 });
@@ -370,7 +370,7 @@ describe('leaving', () => {
     await expectGivenBack(screen);
     expect((await bench.slurmJobs(job))[0]?.state).toBe('RUNNING');
     expect(bench.girder.job(job.id)?.status).toBe(status.running);
-    // and the worker takes it up
+    // and the worker resumes it
     bench.start();
     await bench.openGate('go');
     expectStatus(await bench.ended(job), status.success);
@@ -417,7 +417,7 @@ describe('leaving', () => {
   test('a closed terminal closes the console', async () => {
     const { screen } = await running();
     await screen.close();
-    // it has let its state go in good order: the next one may have it
+    // it has released its state: the next worker can take it
     await expect(stat(join(bench.stateDir, 'worker.owner'))).rejects.toThrow('ENOENT');
     await expect(stat(join(bench.stateDir, 'worker.socket.json'))).rejects.toThrow('ENOENT');
     const worker = bench.start();

@@ -41,7 +41,7 @@ const init = async (args: readonly string[], over: Record<string, string> = {}, 
 const profile = async (): Promise<Record<string, Record<string, unknown>>> =>
   JSON.parse(await readFile(profileFile(bench), 'utf8')) as Record<string, Record<string, unknown>>;
 
-/** A worker with nothing but what init wrote carries an analysis to its end. */
+/** A worker that is configured only by init runs an analysis. */
 async function workerRunsATask(): Promise<void> {
   const worker = bench.start(
     ['--set', 'slurm.pollSeconds=1', '--set', 'girder.reportSeconds=0.2'],
@@ -56,7 +56,7 @@ async function workerRunsATask(): Promise<void> {
   expect(await worker.ended).toBe(0);
 }
 
-/** From the directories to the broker's password, with Enter wherever the sandbox's own are proposed. */
+/** From the directories to the broker's password, with Enter for every proposal that fits the test site. */
 async function answerToBroker({ answer }: WizardDriver): Promise<void> {
   await answer('Partition of jobs');
   await answer('Time limit', '0:10:00');

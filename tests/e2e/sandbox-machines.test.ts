@@ -8,7 +8,7 @@ import { runOnMachine, type Ended, type Machine } from '../support/namespaces.js
 import type { Environment } from '../support/program.js';
 import { sandboxCommand } from '../support/sandbox-program.js';
 
-/** Short: it holds sockets. */
+/** Must be short: it holds sockets. */
 let parent: string;
 
 beforeAll(async () => {
@@ -22,14 +22,14 @@ afterAll(async () => {
 
 let count = 0;
 
-/** A Debian as its installer leaves it. */
+/** The /etc/hosts of a fresh Debian installation. */
 async function debianMachine(): Promise<Machine> {
   const dir = join(parent, String((count += 1)));
   await mkdir(dir);
   return { dir, hostName: 'lab-pc', hosts: ['127.0.0.1 localhost', '127.0.1.1 lab-pc'] };
 }
 
-/** What `dsa-slurm sandbox` says there. It leaves nothing in its directory for temporary files. */
+/** The output of `dsa-slurm sandbox` there. Asserts that no temporary files are left. */
 async function runSandboxOn(
   on: Machine,
   { args = [], prefix = [], env = {} }: { args?: string[]; prefix?: string[]; env?: Environment } = {},
@@ -55,8 +55,8 @@ describe.concurrent('the whole sandbox', () => {
     const [root, noexec] = [join(on.dir, 'root'), join(on.dir, 'noexec')];
     await Promise.all([root, noexec].map(async (directory) => mkdir(directory)));
     const setup = [`mount -t tmpfs -o noexec,mode=1777 tmpfs ${noexec}`];
-    // In a chroot nobody may make a user namespace, and without CAP_SYS_ADMIN root may make no other. An ordinary user
-    // is at the kernel's limit with the one that gives the user back.
+    // In a chroot, user namespaces are not permitted, and without CAP_SYS_ADMIN root cannot create others. For an ordinary
+    // user, the namespace that maps the user back already reaches the kernel's limit.
     if (isRoot) setup.push(`mount --rbind / ${root}`);
     else setup.push('echo 1 > /proc/sys/user/max_user_namespaces');
     const capabilities = ['setpriv', '--bounding-set=-sys_admin,-sys_resource', '--'];

@@ -20,7 +20,7 @@ afterEach(async () => {
   await bench.close();
 });
 
-/** A `Copy` with an input and an output of its own. */
+/** A `Copy` with its own input and output. */
 async function publishCopy(name: string): Promise<{ job: GirderJob; output: () => Promise<string> }> {
   const { girder } = bench;
   const input = await girder.addFile(girder.rootFolderId, name, Buffer.from(`content of ${name}`));
@@ -55,7 +55,7 @@ async function stateOf(job: GirderJob): Promise<string> {
 
 describe('configured by the names of the old run.sh', () => {
   test.each([
-    // nothing but those names, as it was deployed so far
+    // only the old variable names, as in existing deployments
     { script: 'classic', flags: [] },
     { script: 'ours', flags: ['--set', 'slurm.pollSeconds=1'] },
   ])('a batch goes well with the submit script: $script', async ({ script, flags }) => {
@@ -190,7 +190,7 @@ describe('a start that fails reports the reason', () => {
   });
 });
 
-/** Stands between the worker and Slurm's commands, and writes down what they are given. */
+/** Wraps Slurm's commands and records their arguments and environment. */
 async function watchCommands(): Promise<{ path: string; seen: () => Promise<string> }> {
   const directory = join(bench.dir, 'between');
   const record = join(bench.dir, 'commands');
@@ -284,7 +284,7 @@ describe('no token or password is visible to others', () => {
     const journal = join(stateDir, 'journal.jsonl');
     expect(await readFile(journal, 'utf8')).toContain(jobTokens[0]);
     expect((await stat(stateDir)).mode & 0o077).toBe(0);
-    // the record of an exit code is written by the job, and holds nothing of anybody
+    // the exit record is written by the job and contains no secrets
     const logs = (await files(settings.dirs.logs ?? '')).filter(({ path }) => path.endsWith('.log'));
     const found = [...(await files(stateDir)), ...logs];
     expect(found.length).toBeGreaterThan(3);
@@ -305,7 +305,7 @@ describe('no token or password is visible to others', () => {
     expect(await worker.ended).toBe(0);
 
     await expectAnswersClean();
-    // inside the container the CLI wants the user's token as an argument; what is ours is in no command line
+    // inside the container the CLI gets the user's token as an argument; our secrets are on no command line
     expectClean('the command lines of all processes', processes.stop(), ownSecrets);
     const written = (await files(bench.dir)).filter(({ path }) => path.startsWith(stateDir));
     expect(written.filter(({ mode }) => (mode & 0o077) !== 0)).toEqual([]);
@@ -322,7 +322,7 @@ describe('no token or password is visible to others', () => {
     for (const { path } of await files(settings.dirs.logs ?? '')) {
       expectClean(path, `${path}: ${await readFile(path, 'utf8')}`);
     }
-    // the next start compacts the journal: what is finished keeps no token
+    // the next start compacts the journal: finished runs keep no token
     const next = bench.start();
     await bench.until(() => next.stderr().includes('consuming'));
     expectClean('the journal', await readFile(journal, 'utf8'));

@@ -22,7 +22,7 @@ beforeAll(async () => {
 
 afterAll(async () => lab.close());
 
-/** The lab as a profile sees it, with some settings changed. */
+/** Settings for the lab, with some changes. */
 function context(flags: Record<string, unknown> = {}, changes: Partial<RunContext> = {}): RunContext {
   const { broker, dirs, slurm, apptainer, worker } = lab.settings;
   const settings = settingsWith({
@@ -51,7 +51,7 @@ async function one(id: string, from: RunContext): Promise<CheckResult> {
   return found;
 }
 
-/** The broker's address with other parts. */
+/** The broker's URL with some parts replaced. */
 function brokerUrl(changes: { user?: string; password?: string; host?: string; vhost?: string }): string {
   const { connect: options, user } = readBrokerUrl(testSite().amqpUrl);
   const host = changes.host ?? `${options.hostname}:${options.port}`;
@@ -64,7 +64,7 @@ async function rabbitmqctl(...args: string[]): Promise<void> {
   if (result.kind !== 'exited' || result.exitCode !== 0) throw new Error(JSON.stringify(result));
 }
 
-/** A port that takes connections and never says a word. */
+/** A port that accepts connections and never sends anything. */
 async function blackHole(): Promise<{ host: string; close: () => void }> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => sockets.add(socket.on('error', () => undefined)));
@@ -101,7 +101,7 @@ describe('a healthy site', () => {
   });
 
   it('leaves nothing behind in the state directory or in RabbitMQ', async () => {
-    // the worker writes its status now and then, beside the old one
+    // the worker periodically writes its status to a temporary file next to the old one
     const look = async () =>
       (await readdir(lab.settings.dirs.state)).filter((name) => !name.endsWith('.tmp'));
     const before = await look();
@@ -130,7 +130,7 @@ describe('a healthy site', () => {
       status: 'ok',
       evidence: [expect.stringMatching(/was answered after \d+ ms$/)],
     });
-    // neither the console nor the journal has seen anything of it
+    // neither the console nor the journal shows it
     expect(lab.worker.handle.snapshot().runs).toEqual([]);
     expect(await one('worker.journal', deep)).toMatchObject({
       evidence: [expect.stringContaining('0 runs, 0 not finished')],
@@ -382,7 +382,7 @@ describe('Slurm', () => {
       expect(left.kind === 'exited' ? left.stdout : 'silence').not.toContain('dsa-slurm-probe');
       expect(await readdir(lab.settings.dirs.tmp)).toEqual([]);
 
-      // the same from the command line, put off with Ctrl-C
+      // the same from the command line, declined with Ctrl-C
       const program = startProgram(['doctor', '--deep', '--only', 'directories.probe'], {
         env: {
           ...environment(testSite().slurmConf),

@@ -14,7 +14,7 @@ import {
 } from '../../../src/sandbox/images.js';
 
 const run = createRunner({ env: process.env });
-/** As on a machine where nobody may make namespaces. */
+/** Simulates a machine where namespaces are not permitted. */
 const noUnshare: RunCommand = (file, args, options) =>
   file === 'unshare'
     ? Promise.resolve({ kind: 'missing', reason: 'ENOENT', ms: 0 })
@@ -131,7 +131,7 @@ describe.each(['namespace', 'paths'] as const)('exec with %s', (isolation) => {
     const aborted = performance.now();
     stop.abort();
     expect((await pending).kind).toBe('aborted');
-    // Without SIGTERM it would take the runner two seconds, until its SIGKILL.
+    // Without SIGTERM, the runner would need two seconds, until its SIGKILL.
     expect(performance.now() - aborted).toBeLessThan(1_500);
   });
 });

@@ -4,7 +4,7 @@ import { createRunner } from '../../../src/base/command.js';
 import { installFakeApptainer, writeFakeImage } from '../../../src/sandbox/images.js';
 import { isolationSuite } from '../../support/isolation-suite.js';
 
-// tests/apptainer/isolation.test.ts is the same over the real Apptainer
+// tests/apptainer/isolation.test.ts runs the same tests with the real Apptainer
 
 isolationSuite(async (dir) => {
   const run = createRunner({ env: process.env });

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { fromSource, runOnMachine, type Machine } from '../../support/namespaces.js';
 
-/** Short: it holds sockets. */
+/** Must be short: it holds sockets. */
 let parent: string;
 
 beforeAll(async () => {
@@ -33,7 +33,7 @@ interface SmallSite {
 
 const smallSiteProgram = fileURLToPath(new URL('../../support/small-site.mjs', import.meta.url));
 
-/** Slurm, and what else the case has something to do with: five of them at a time take half a minute. */
+/** Slurm, and the services that the case concerns: five at a time take half a minute. */
 async function startSmallSite(
   on: Machine,
   more: readonly ('rabbitmq' | 'accounting')[] = [],

@@ -69,7 +69,7 @@ test.each(producers)('%s: the message is the one that Girder publishes', async (
   expect(producer.kind).toBe(kind);
   const sent = message();
   await producer.publish([sent], { queue });
-  // Exactly Celery's declaration, else the broker refuses this one.
+  // Must equal Celery's declaration, or the broker refuses it.
   await channel.assertQueue(queue, { durable: true });
   const got = await fetchOne(queue);
   expect(got.fields).toMatchObject({ exchange: '', routingKey: queue });

@@ -25,7 +25,7 @@ async function open(flags: Record<string, unknown> = {}): Promise<Lab> {
   return lab;
 }
 
-/** What the owner reads beside the progress bar. */
+/** The message next to the progress bar in Girder. */
 function messageOf({ id }: GirderJob): string {
   return lab?.girder.job(id)?.progress?.message ?? '';
 }

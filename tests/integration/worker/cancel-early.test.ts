@@ -21,7 +21,7 @@ afterAll(async () => {
   await lab.close();
 });
 
-/** An input whose download goes wrong in this way. */
+/** An input whose download has this fault. */
 async function badInput(name: string, fault: Fault): Promise<{ file: string; name: string }> {
   const { id } = await lab.girder.addFile(lab.girder.rootFolderId, name, Buffer.from('x'.repeat(4_096)));
   lab.girder.fail((_, path) => (path.startsWith(`file/${id}/download`) ? fault : undefined));
@@ -35,7 +35,7 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
-/** The worker's sbatch, held by a file: the real one is called before that or after. */
+/** A wrapper of sbatch that blocks on a file, before or after it calls the real one. */
 async function holdSbatch(
   whenHeld: 'before' | 'after',
 ): Promise<{ called: string; goOn: () => Promise<void> }> {
@@ -86,7 +86,7 @@ describe('a cancel before there is a job', () => {
     const published = await bench.publish(['Copy', input]);
     await bench.runOf(published, ({ stage }) => stage === 'staging');
     await lab.worker.stop();
-    // as a worker leaves it that is killed
+    // as left by a killed worker
     const own = join(lab.settings.dirs.tmp, `dsa-slurm-${published.id}`);
     await writeFile(own, 'left behind');
     await lab.girder.cancel(published.girderJob.id);

@@ -36,7 +36,7 @@ describe.concurrent('a cancel of a job', () => {
   });
 
   test('that waits for resources, and of one that is held', async () => {
-    // more than is free while the blocker runs, and not more than there is
+    // more than is free while the blocker runs, but not more than exists
     const large = ['--slurm_nodes', '4', '--slurm_cpus_per_task', '8'];
     const blocker = await bench.publish(never);
     await bench.runOf(blocker, ({ stage }) => stage === 'running');
@@ -61,7 +61,7 @@ describe.concurrent('a cancel of a job', () => {
     await lab.girder.cancel(published.girderJob.id);
     await lab.until(async () => (await bench.jobsOf(published)).some((line) => line.endsWith('COMPLETING')));
     expect(lab.girder.job(published.girderJob.id)?.status).toBe(status.canceling);
-    // once more, of a job that is ending
+    // cancel again while the job is ending
     await lab.producer.revoke([published.id]);
     const job = await bench.expectCanceled(published);
     expect(job.log.join('')).toContain('asked to end');
@@ -127,7 +127,7 @@ describe('a cancel of ten running runs by the operator', () => {
     const [first, ...rest] = calls.map(({ args }) => args);
     expect(first?.slice(0, 2)).toEqual(['--batch', '--signal=QUIT']);
     expect(first).toHaveLength(12);
-    // each job is canceled once more, when its analysis has ended
+    // each job is canceled once more after its analysis has ended
     expect(new Set(rest.flat())).toEqual(ids);
     expect(rest.flat()).toHaveLength(ids.size);
   });

@@ -74,7 +74,7 @@ describe('a cancel', () => {
     expect(await lab.worker.handle.act({ kind: 'cancel', runs: [published.id], jobs: [] })).toMatchObject({
       ok: false,
     });
-    // whatever the revoke does, it has done when a later one has
+    // the revoke has taken effect once a later one has
     const later = await running();
     await lab.producer.revoke([later.id]);
     await bench.expectCanceled(later);

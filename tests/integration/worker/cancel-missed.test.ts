@@ -23,7 +23,7 @@ afterAll(async () => {
   await lab.close();
 });
 
-/** Girder's own cancel, but for the revoke, which is stored for nobody. */
+/** Girder's cancel without the revoke, which is not stored for workers that are down. */
 async function cancelUnheard({ girderJob }: Cancelable): Promise<void> {
   const { url, headers } = lab.girder.jobInfoSpec(girderJob);
   const body = new URLSearchParams({ status: String(status.canceling) });
@@ -36,7 +36,7 @@ async function ctl(...args: string[]): Promise<string[][]> {
   return stdout.split('\n').map((line) => line.split('\t'));
 }
 
-/** Ends the worker's connection from the other side; it will connect again. */
+/** Closes the worker's connection on the broker; the worker reconnects. */
 async function closeConnectionOfWorker(): Promise<void> {
   const consumers = await ctl('list_consumers', 'queue_name', 'channel_pid');
   const [, channel] = consumers.find(([queue]) => queue === lab.settings.broker.queues[0]) ?? [];

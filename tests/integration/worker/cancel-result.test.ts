@@ -20,13 +20,13 @@ interface Call {
   args: readonly Argument[];
   /** More arguments of `send_task`. */
   options?: Record<string, unknown>;
-  /** Arguments of `AsyncResult.revoke`; without them somebody else ends the task. */
+  /** Arguments of `AsyncResult.revoke`; without them the task is ended in another way. */
   revoke?: Record<string, unknown>;
-  /** What is waited for between the task and its revoke. */
+  /** Condition to wait for between the task and its revoke. */
   meanwhile?: (taskId: string) => Promise<unknown>;
 }
 
-/** What `AsyncResult.get()` comes to for a caller in Python, and the statuses of its Girder job. */
+/** The result of `AsyncResult.get()` for a caller in Python, and the statuses of its Girder job. */
 async function callFromPython({ args, options = {}, revoke, meanwhile }: Call) {
   const id = randomUUID();
   const girderJob = lab.girder.createJob({ title: 'A call', type: 'call', celeryTaskId: id });

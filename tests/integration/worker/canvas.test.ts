@@ -17,7 +17,7 @@ const env = {
   C_FORCE_ROOT: '1',
   PYTHONDONTWRITEBYTECODE: '1',
 };
-/** Debian's Celery, unless another one is to be compared with. */
+/** Debian's Celery, unless another version is to be compared. */
 const python = process.env['DSA_SLURM_TEST_PYTHON'] ?? '/usr/bin/python3';
 
 let celeryVersion = '';
@@ -84,7 +84,7 @@ const container = (task: string, ...args: string[]) =>
     ? { task, args: [image], kwargs: { container_args: args } }
     : { task, kwargs: { image, container_args: args } };
 
-/** What is published after the same task by dsa-slurm and by a real Celery worker, and the results of both. */
+/** The messages that dsa-slurm and a real Celery worker publish after the same task, and the results of both. */
 async function bothAfter(
   make: (next: string, results: string) => Wish,
   count: number,
@@ -115,7 +115,7 @@ async function bothAfter(
   return [ours ?? [], theirs ?? []];
 }
 
-/** A message as its reader sees it. Exceptions are each worker's own, and so is the host that published it. */
+/** A message in comparable form, without exception texts and publishing host, which differ between workers. */
 function shown({ properties, content, fields }: GetMessage): Record<string, unknown> {
   const body = JSON.parse(content.toString()) as Record<string, unknown>;
   const { headers = {}, expiration, ...rest } = properties;
@@ -135,7 +135,7 @@ function shown({ properties, content, fields }: GetMessage): Record<string, unkn
   return {
     exchange: fields.exchange,
     ...rest,
-    // left out by some versions of Celery; to RabbitMQ the same
+    // omitted by some versions of Celery; equivalent for RabbitMQ
     priority: rest.priority ?? 0,
     expiration: expiration === undefined ? null : Math.round(Number(expiration) / 60_000),
     headers,
@@ -144,8 +144,8 @@ function shown({ properties, content, fields }: GetMessage): Record<string, unkn
 }
 
 /**
- * What dsa-slurm publishes, with what the installed Celery does not know yet taken out: it publishes as the newest does
- * (5.7.0), and Debian has an older one. Headers of stamping came with 5.3; before 5.5 only some members of groups had numbers.
+ * Messages of dsa-slurm without fields that the installed Celery does not know: dsa-slurm publishes like the newest
+ * (5.7.0), Debian has an older one. Headers of stamping came with 5.3; before 5.5 only some members of groups had numbers.
  */
 function asPublishedBy(version: string, messages: unknown[]): unknown[] {
   const [major = 0, minor = 0] = version.split('.').map(Number);
@@ -162,7 +162,7 @@ function asPublishedBy(version: string, messages: unknown[]): unknown[] {
   });
 }
 
-/** Ids are replaced by the order in which they are first met, so that equal means: the same tasks refer to each other. */
+/** Replaces ids by the order of their first occurrence, so that equality means the same references between tasks. */
 function withoutNames(messages: unknown[]): unknown[] {
   const known = new Map<string, string>();
   const text = JSON.stringify(messages, (_, value: unknown) =>

@@ -30,7 +30,7 @@ async function failed(publish: Promise<GirderJob>): Promise<string> {
   return job.log.join('');
 }
 
-/** Publishes a message that no Girder would, for a Girder job that exists. */
+/** Publishes a message that Girder would never publish, for an existing Girder job. */
 async function publishRaw(
   body: Buffer | string,
   over: { contentType?: string; headers?: Record<string, unknown>; task?: string } = {},
@@ -151,7 +151,7 @@ describe.concurrent('a failure has a reason in the log:', () => {
 
   test('a hostile task id is refused, and its Girder job shows why', async () => {
     const job = await publishRaw(`[[], {}, ${callEmbed}]`, { headers: { id: '../../../tmp/x' } });
-    // no run can be named after it, so it can only be seen in the log that it was refused
+    // no run can have this id, so only the log shows that it was refused
     await lab.until(
       async () =>
         (await lab.command('grep', ['-c', 'refused a message', join(lab.dir, 'worker.log')])).kind ===

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { makeCertificates } from '../../support/certificates.js';
 import { expectStatus, openLab, status, type Lab } from '../../support/lab.js';
 
-/** As Girder names itself in its own network; nobody here can reach that. */
+/** Girder's name in its own network, not reachable from here. */
 const publishedApiUrl = 'http://girder.invalid:8080/api/v1';
 const prefix = '/pathology/dsa';
 
@@ -30,7 +30,7 @@ beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'lab-certificates-'));
   const files = await makeCertificates(dir);
   let girder = '';
-  // a reverse proxy with a certificate of the house, and Girder under a prefix of it
+  // a reverse proxy with a certificate of a private CA, and Girder under a path prefix
   const secure = await listen(
     createSecureServer(
       { cert: await readFile(files.serverCert), key: await readFile(files.serverKey) },
@@ -46,7 +46,7 @@ beforeAll(async () => {
       },
     ),
   );
-  // and what sends everybody there who comes without TLS
+  // and a redirect to it for requests without TLS
   const plain = await listen(
     createServer((request, response) => {
       request.resume();

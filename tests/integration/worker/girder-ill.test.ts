@@ -90,7 +90,7 @@ test('RUNNING that slicer_cli_web has overwritten is reported again while the jo
   const input = await lab.girder.addFile(lab.girder.rootFolderId, 'x', Buffer.from('content'));
   const published = await bench.publish(['Copy', { file: input.id, name: 'x' }, '--slurm_begin', 'now+6']);
   const { id } = published.girderJob;
-  // a job that Girder itself has lost the beginning of: the log is empty, the status INACTIVE
+  // Girder has lost the job's first updates: the log is empty, the status INACTIVE
   await lab.until(() => lab.girder.job(id)?.status === 0 && lab.girder.requests().some(isReportOf(id)));
   await lab.until(() => lab.girder.job(id)?.status === status.running);
   await lab.until(() => lab.girder.job(id)?.log.join('').startsWith('Fetching “x”'));

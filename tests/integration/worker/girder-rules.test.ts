@@ -24,7 +24,7 @@ async function slurm(file: string, args: readonly string[]): Promise<string> {
   return answer.stdout.trim();
 }
 
-/** Takes all nodes for half an hour, as far as Slurm knows. */
+/** Occupies all nodes, for half an hour according to its time limit. */
 async function fillCluster(): Promise<void> {
   const wanted = ['--parsable', '--nodes=4', '--exclusive', '--time=30', '--output=/dev/null'];
   const id = await slurm('sbatch', [...wanted, '--wrap=sleep 600']);
@@ -56,7 +56,7 @@ test('a pending job is QUEUED in Girder, with reason and expected start; it is R
   await lab.until(() => lab.girder.job(published.id)?.status === status.running);
   await lab.until(() => messageOf(published) === 'The analysis runs on the cluster.');
 
-  // back into the queue: no way leads from RUNNING to QUEUED, and none is tried
+  // requeued: Girder allows no change from RUNNING to QUEUED, so none is attempted
   await slurm('scontrol', ['requeue', jobId ?? '']);
   await lab.until(() => runOf(published)?.stage === 'queued');
   await lab.until(() => /waiting in the cluster queue|was requeued/.test(messageOf(published)));

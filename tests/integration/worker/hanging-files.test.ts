@@ -29,7 +29,7 @@ function ticks({ id }: GirderJob): number[] {
 
 test('a file system that hangs stalls only what needs it, and is reported', async ({ skip }) => {
   const gate = join(gates, 'gate');
-  // more of them than Node has threads for files
+  // more of them than Node.js has threads for file operations
   const published = await Promise.all(
     Array.from({ length: 6 }, async () => lab.publish({ args: ['Wait', gate] })),
   );
@@ -41,7 +41,7 @@ test('a file system that hangs stalls only what needs it, and is reported', asyn
     const { handle } = lab.worker;
     await lab.until(() => handle.snapshot().health.trouble?.includes('has not answered for'));
     expect(handle.snapshot().health.trouble).toContain(lab.settings.dirs.logs);
-    // files elsewhere, and with them the journal: a task is taken, and its cancel written down
+    // other files, including the journal, still work: a task is accepted, and its cancel recorded
     expect((await stat('/')).isDirectory()).toBe(true);
     const late = await lab.publish({ args: ['Wait', gate] });
     const run = await lab.until(() =>
@@ -49,7 +49,7 @@ test('a file system that hangs stalls only what needs it, and is reported', asyn
     );
     await handle.act({ kind: 'cancel', runs: [run.id], jobs: [] });
     await lab.until(() => handle.snapshot().runs.find(({ id }) => id === run.id)?.cancelRequested);
-    // Slurm is asked all the time
+    // Slurm is still polled
     const before = handle.snapshot().jobs.at ?? 0;
     await lab.until(() => (handle.snapshot().jobs.at ?? 0) > before + 1_500);
     published.push(late);

@@ -79,9 +79,9 @@ describe('images that an administrator adds in Girder', () => {
     expect(log).toContain('The CLI list of image lab/silent:v1 is invalid: it is not JSON.');
     expect(log).toContain('Added lab/new:v1: Copy, Show');
     expect(job.progress).toMatchObject({ total: 4, current: 4, message: '1 of 4 added' });
-    // one that does not answer takes nobody's place
+    // an image that does not answer does not replace the old file
     expect(await imageFiles()).toEqual(['lab_new_v1.sif', 'test_image_v1.sif']);
-    // the reason of a failed pull is in what is said at its end, and not in the runtime's own words before it as well
+    // the reason of a failed pull is in the final message, and not repeated from the runtime's output before it
     expect(log.match(/manifest unknown/g)).toHaveLength(1);
   });
 
@@ -91,10 +91,10 @@ describe('images that an administrator adds in Girder', () => {
     const again = await lab.ended(await ingest(['test/image:v1'], 'true'));
     expectStatus(again, status.error);
     expectStatus(await lab.ended(await ingest(['test/image:v1'])), status.success);
-    // the same CLIs as before, and none twice
+    // the same CLIs as before, without duplicates
     const tag = child(child(lab.girder.rootFolderId, 'test/image').id, 'v1');
     expect(lab.girder.items(tag.id).map(({ name }) => name)).toEqual(['Copy', 'Show']);
-    // the old file stays where the new one cannot be had
+    // the old file stays if the new one cannot be pulled
     expect(await readFile(join(lab.settings.dirs.images ?? '', 'test_image_v1.sif'), 'utf8')).toBe(before);
   });
 
@@ -104,15 +104,15 @@ describe('images that an administrator adds in Girder', () => {
   });
 
   test('can be canceled during a pull, and restarted by the next worker', async () => {
-    // a pull that takes as long as nobody writes into the pipe
+    // a pull that blocks until something writes into the pipe
     const pipe = join(lab.registry, 'lab_slow_v1.sif');
     await promisify(execFile)('mkfifo', [pipe]);
-    // half files of other runs: of one that died long ago, and of one that may still be at work
+    // partial files of other runs: of one that died long ago, and of one that may still be active
     const [dead, busy] = ['dead', 'busy'].map((run) => `.lab_old_v1.sif.${run}.1.part`);
     for (const name of [dead, busy]) await writeFile(join(lab.settings.dirs.images ?? '', name ?? ''), '');
     await utimes(join(lab.settings.dirs.images ?? '', dead ?? ''), 1, 1);
     const canceled = await ingest(['lab/slow:v1']);
-    // what the runtime says is in Girder while it still pulls
+    // the runtime's output is in Girder during the pull
     await lab.until(() =>
       (lab.girder.job(canceled.id)?.log.join('') ?? '').includes('Fetching docker://lab/slow'),
     );
@@ -137,7 +137,7 @@ test('images can be pulled in a Slurm job', async () => {
   await openWith({ 'apptainer.pullOn': 'slurm', 'girder.runningMeans': 'started' });
   const job = await lab.ended(await ingest(['lab/new:v1']));
   expectStatus(job, status.success);
-  // it waits in no queue: it says so at once
+  // it does not wait in a queue, so it reports at once
   expect(statuses(job)).toEqual([1, status.running, status.success]);
   const jobs = await lab.command('squeue', [
     '--me',

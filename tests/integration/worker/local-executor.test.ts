@@ -57,7 +57,7 @@ describe('jobs on this host', () => {
           { output: 'copy.txt', toFolder: results.id, mustExist: true },
           '--slurm_mem',
           '8G',
-          // neither open to users nor of any use here: no reason to fail
+          // not open to users, but has no effect here: not a reason to fail
           '--slurm_qos=high',
         ],
       }),
@@ -104,14 +104,14 @@ describe('jobs on this host', () => {
     );
     stop();
     expect(most).toBe(2);
-    // what the containers themselves saw
+    // recorded by the containers themselves
     for (const { from } of spans) {
       expect(spans.filter((each) => each.from <= from && from < each.to).length).toBeLessThanOrEqual(2);
     }
   });
 
   test('that ignore SIGTERM, and their leftover processes, are killed', async () => {
-    // in a container numbers of processes are not those of this host
+    // process ids in a container differ from those of this host
     const seconds = `${100_000 + process.pid}`;
     const job = await lab.publish({ args: ['Stray', seconds] });
     await lab.until(() => lab.girder.job(job.id)?.log.join('').includes('stray'));
@@ -136,11 +136,11 @@ describe('jobs on this host', () => {
     const waiting = jobs.find((job) => stages(job).includes('queued'));
     const running = jobs.find((job) => stages(job).includes('running'));
     if (waiting === undefined || running === undefined) throw new Error('no such run');
-    // its owner knows of no cluster
+    // the message does not mention a cluster
     await lab.until(() => messageOf(waiting) === 'The analysis waits for earlier ones to finish.');
     await lab.girder.cancel(waiting.id);
     expectStatus(await lab.ended(waiting), status.canceled);
-    // the others go on: nothing was started in its place
+    // the others continue: nothing was started instead
     expect(jobStates().filter((each) => each === 'RUNNING')).toHaveLength(2);
     await lab.girder.cancel(running.id);
     const ended = await lab.ended(running);

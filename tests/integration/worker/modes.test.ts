@@ -12,7 +12,7 @@ const umask = process.umask();
 
 beforeAll(async () => {
   bench = await openBench();
-  // what this process starts inherits it
+  // child processes inherit it
   process.umask(0);
 });
 
@@ -21,7 +21,7 @@ afterAll(async () => {
   await bench.close();
 });
 
-/** What below a directory somebody else may read or write, as `mode path`. */
+/** Everything below a directory that others may read or write, as `mode path`. */
 async function openToOthers(top: string, directory = top): Promise<string[]> {
   const found: string[] = [];
   for (const entry of await readdir(directory, { withFileTypes: true })) {
@@ -39,7 +39,7 @@ test('state and cache are private, whatever the umask', async () => {
   bench.start([...bench.quickFlags, '--log-file', join(bench.stateDir, 'worker.log')]);
   const failed = await bench.publish({ args: ['Fail'] });
   const running = await bench.publish({ args: ['Wait', '/mnt/never'] });
-  // its message is kept
+  // so that its message is kept
   expectStatus(await bench.ended(failed), status.error);
   await bench.until(() => bench.girder.job(running.id)?.status === status.running);
   const second = startProgram(['worker', '--standby', ...bench.queueFlags, ...bench.quickFlags], {
@@ -53,7 +53,7 @@ test('state and cache are private, whatever the umask', async () => {
       );
     });
     expect(await openToOthers(home)).toEqual([]);
-    // Node's own directory below it has what the umask leaves, where nobody else comes
+    // Node creates a directory inside with the umask's mode, but others cannot enter its parent
     const cache = await lstat(join(bench.env['XDG_CACHE_HOME'] ?? '', 'dsa-slurm'));
     expect((cache.mode & 0o777).toString(8)).toBe('700');
   } finally {

@@ -55,7 +55,7 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-/** How often a command of Slurm was called so far. */
+/** Number of calls of a Slurm command so far. */
 async function calls(name: string): Promise<number> {
   const text = await readFile(join(dir, 'calls'), 'utf8').catch(() => '');
   return text.split('\n').filter((line) => line === name).length;
@@ -76,7 +76,7 @@ async function runs(job: GirderJob): Promise<void> {
   await lab.until(() => logOf(job).includes('tick 2'), 90_000);
 }
 
-/** Waits for a good end: told once, and each line of the log once and in order, the last one too. */
+/** Waits for success: reported once, with each log line once and in order, including the last one. */
 async function succeeds(published: GirderJob): Promise<void> {
   const job = await lab.ended(published, 90_000);
   expectStatus(job, status.success);
@@ -153,7 +153,7 @@ test('slurmctld is suspended: jobs end and are submitted meanwhile, and nothing 
       (await readFile(join(lab.dir, 'worker.log'), 'utf8')).includes('looking it up by its key'),
     );
     expect(lab.girder.job(first.id)?.status).toBe(status.running);
-    // each question waits for its time limit, and the next one longer
+    // each query runs into its timeout, and the next interval is longer
     expect((await calls('squeue')) - squeueBefore).toBeLessThan(4 + (Date.now() - since) / 2_000);
   } finally {
     controller.signal('SIGCONT');
@@ -195,7 +195,7 @@ test('Girder answers 503 for a while: requests back off, and the outcome is repo
     await open('girder');
     await lab.until(() => runOf(job)?.stage === 'collecting');
     await lab.until(() => asked.length > 3, 60_000);
-    // again after one second, then two, then four; half of each is left to chance
+    // retries after one second, then two, then four, with 50 % jitter
     expect((asked[3] ?? 0) - (asked[0] ?? 0)).toBeGreaterThan(1_400);
   } finally {
     lab.girder.fail();
@@ -204,11 +204,11 @@ test('Girder answers 503 for a while: requests back off, and the outcome is repo
   await lab.until(() => health().trouble === null);
 });
 
-// the last one: to a controller that is new its nodes are not there for a while
+// must be last: a new controller takes a while until its nodes have registered
 test('slurmctld is restarted: its jobs continue', async () => {
   const job = await publish('crash');
   await runs(job);
-  // in order: in a crash it forgets what it has not saved yet, and nobody can tell when that was
+  // a clean stop: after a crash it forgets what it had not saved, which the test cannot control
   const controller = slurm.daemon('slurmctld');
   const state = slurm.conf.replace(/slurm\.conf$/, 'state/job_state');
   const asked = Date.now();

@@ -10,7 +10,7 @@ import { celery } from '../celery/bench.js';
 import { testSite } from '../../support/test-site.js';
 
 let lab: Lab;
-/** Where the container sees files of this test. */
+/** Container path of this test's files. */
 let gates: string;
 
 beforeAll(async () => {

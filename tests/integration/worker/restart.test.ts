@@ -157,7 +157,7 @@ describe('a worker whose journal was emptied', () => {
   });
 });
 
-/** Lets a bit of the message flip in the journal while no worker runs. */
+/** Flips a bit of the message in the journal while no worker runs. */
 async function flipBit(): Promise<void> {
   await lab.worker.stop();
   const journal = join(lab.settings.dirs.state, 'journal.jsonl');

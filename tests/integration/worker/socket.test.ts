@@ -79,7 +79,7 @@ test('a restarted worker is found again, with its runs', async () => {
   const run = await seenBy(one, job, ({ stage }) => stage === 'running');
   await lab.worker.stop();
   await lab.until(() => one.snapshot().link.kind === 'socket' && troubleOf(one) !== null);
-  // what was known is still there
+  // the last data is still shown
   expect(one.snapshot().runs).toContainEqual(run);
   expect(await one.act({ kind: 'cancel', runs: [run.id], jobs: [] })).toMatchObject({ ok: false });
   await lab.startWorker();
@@ -94,7 +94,7 @@ function troubleOf(handle: RemoteWorker): string | null {
   return link.kind === 'socket' ? link.trouble : null;
 }
 
-/** Only root can be somebody else. */
+/** Only root can act as another user. */
 test.runIf(process.getuid?.() === 0)('another user reaches neither the socket nor the cookie', async () => {
   const state = lab.settings.dirs.state;
   const file = join(state, 'worker.socket.json');
@@ -102,7 +102,7 @@ test.runIf(process.getuid?.() === 0)('another user reaches neither the socket no
   expect((await stat(path)).mode & 0o777).toBe(0o600);
   const place = await mkdtemp(join(tmpdir(), 'dsa-other-'));
   try {
-    // a program that anybody may run
+    // a program that any user may run
     const program = join(place, 'node');
     await copyFile(process.execPath, program);
     await chmod(place, 0o755);

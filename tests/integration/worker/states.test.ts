@@ -34,7 +34,7 @@ interface Started {
   girderJob: GirderJob;
   /** The Slurm job. */
   id: string;
-  /** Lets an analysis that waits go on. */
+  /** Lets a waiting analysis continue. */
   open(): Promise<void>;
 }
 
@@ -65,13 +65,13 @@ async function isIn(stage: RunView['stage'], { girderJob }: Started): Promise<vo
   await runOf(girderJob, (run) => run.stage === stage);
 }
 
-/** Waits until the analysis runs and has said so. */
+/** Waits until the analysis has printed that it runs. */
 async function runs(started: Started): Promise<void> {
   await isIn('running', started);
   await lab.until(() => logOf(started.girderJob).includes('tick 2'));
 }
 
-/** Waits until Slurm's own word for the job is this one. */
+/** Waits until Slurm shows the job in this state. */
 async function untilState({ id }: Started, word: string): Promise<void> {
   await lab.until(async () => (await slurm('squeue', '--states=all', `--jobs=${id}`, '-ho', '%T')) === word);
 }
@@ -98,8 +98,8 @@ async function resumeDrainedNodes(): Promise<void> {
 }
 
 /**
- * Lets a job that is back in the queue run at once. Slurm puts its start off by two minutes, for a reason: a node that has not yet cleared
- * the first attempt away refuses the second one as a duplicate, whereupon slurmctld holds the job and drains the node.
+ * Lets a requeued job run at once. Slurm delays its start by two minutes for a reason: a node that has not yet cleaned up
+ * the first attempt refuses the second one as a duplicate; slurmctld then holds the job and drains the node.
  */
 async function startsAgain(started: Started): Promise<void> {
   await lab.until(async () => {
@@ -137,12 +137,12 @@ function messageOf({ id }: GirderJob): string {
   return lab.girder.job(id)?.progress?.message ?? '';
 }
 
-/** Waits for what the owner sees while the job is not over. */
+/** Waits for what the user sees while the job is not over. */
 async function says(started: Started, words: string): Promise<void> {
   await lab.until(() => messageOf(started.girderJob).includes(words), 60_000);
 }
 
-/** Waits for a failure and asserts what its owner reads: the sentence of the state, and Slurm's facts. */
+/** Waits for a failure and asserts what the user reads: the message for the state, and Slurm's facts. */
 async function fails({ girderJob, id }: Started, word: string, facts: RegExp): Promise<void> {
   const job = await lab.ended(girderJob, 100_000);
   expectStatus(job, status.error);
@@ -211,13 +211,13 @@ describe.concurrent('a job state of Slurm becomes an outcome and a log message:'
   test('TIMEOUT', async () => {
     const started = await start('quiet');
     await runs(started);
-    // from now on; slurmctld looks at time limits every 30 s
+    // counted from now; slurmctld checks time limits every 30 s
     await slurm('scontrol', 'update', `JobId=${started.id}`, 'TimeLimit=0');
     await fails(started, 'TIMEOUT', /reason TimeLimit/);
   });
 
   test('DEADLINE', async () => {
-    // Slurm asks whether there is time enough when it looks for a place
+    // Slurm checks the deadline when it schedules the job
     const before = await start('full', undefined, 8);
     await isIn('running', before);
     const started = await start('full', undefined, 8);
@@ -243,7 +243,7 @@ describe.concurrent('a job state of Slurm becomes an outcome and a log message:'
     }
     await lab.until(async () => {
       const state = await slurm('sinfo', '-hn', 'n4', '-p', 'dies', '-o', '%t');
-      // drained where slurmd was asked for the second attempt before it had cleared the first one away
+      // drained if slurmd got the second attempt before it had cleaned up the first one
       if (/^(drain|drng|down)/.test(state)) await resumeNode();
       return /^(idle|mix|alloc)/.test(state);
     });
@@ -298,7 +298,7 @@ describe.concurrent('a job state of Slurm becomes an outcome and a log message:'
     await slurm('scontrol', 'hold', started.id);
     await says(started, 'it is held');
     await slurm('scontrol', 'release', started.id);
-    // Slurm 24.11 and newer refuse at moments: "Resource temporarily unavailable"
+    // Slurm 24.11 and newer refuse occasionally: "Resource temporarily unavailable"
     await lab.until(async () => {
       await nudge('update', `JobId=${started.id}`, 'Partition=quiet');
       return (await slurm('squeue', `--jobs=${started.id}`, '-ho', '%P')) === 'quiet';

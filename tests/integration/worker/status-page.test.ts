@@ -7,11 +7,11 @@ import { openLab, type Lab } from '../../support/lab.js';
 import { celery } from '../celery/bench.js';
 import { testSite } from '../../support/test-site.js';
 
-// What Celery's own client and Girder's page see of a worker that has tasks in every state.
+// How Celery's client and Girder's page show a worker with tasks in every state.
 
 let lab: Lab;
 let node: string;
-/** Celery task ids by what they are meant to show. */
+/** Celery task ids by the state that they represent. */
 const ids = { over: '', failed: '', running: '', staging: '', waiting: '', later: '', nobody: randomUUID() };
 const name = 'slicer_cli_web.girder_worker_plugin.direct_docker_run.run';
 const eta = new Date(Date.now() + 3_600_000).toISOString();
@@ -28,7 +28,7 @@ beforeAll(async () => {
   await lab.until(() => [ids.over, ids.failed].every((id) => stageOf(id) === 'finished'), 60_000);
   ids.running = await publish(['Wait', '/never']);
   await lab.until(() => stageOf(ids.running) === 'running', 60_000);
-  // its download hangs, and nobody else gets a turn meanwhile
+  // its download hangs and occupies the only slot
   const { id: file } = await lab.girder.addFile(lab.girder.rootFolderId, 'slow', Buffer.from('x'.repeat(64)));
   lab.girder.fail((_, path) =>
     path.startsWith(`file/${file}/download`)
@@ -37,7 +37,7 @@ beforeAll(async () => {
   );
   ids.staging = await publish(['Copy', { file, name: 'slow' }]);
   await lab.until(() => stageOf(ids.staging) === 'staging');
-  // it names the same Girder, whose only place is taken
+  // same Girder, whose only slot is occupied
   ids.waiting = await publish(['Wait', '/never', { apiUrl: true }]);
   ids.later = await publish(['Wait', '/never'], { eta });
   await lab.until(() => [ids.waiting, ids.later].every((id) => stageOf(id) === 'accepted'));

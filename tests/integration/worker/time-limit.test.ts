@@ -5,7 +5,7 @@ import { expectStatus, openLab, status, type Lab } from '../../support/lab.js';
 
 let lab: Lab;
 beforeAll(async () => {
-  // a job that has run for six times the grace is warned
+  // jobs get the signal once they have run for six times the grace period
   lab = await openLab({ 'slurm.time': '1', 'slurm.cancelSeconds': 1 });
 });
 afterAll(async () => lab.close());
@@ -29,7 +29,7 @@ test('an analysis gets a signal before its time limit, and is reported as ended 
   const all = [untilLimit, ended, canceled, canceledInSlurm];
   await lab.until(() => all.every((job) => /^ends$/m.test(logOf(job))), 120_000);
 
-  // where a site lets jobs exceed their limits, the batch script ends before Slurm ends the job
+  // if the site lets jobs exceed their limits, the batch script exits before Slurm ends the job
   await lab.command('scancel', ['--batch', '--signal=TERM', jobIdOf(ended)]);
   await lab.command('scancel', [jobIdOf(canceledInSlurm)]);
   await lab.girder.cancel(canceled.id);

@@ -60,7 +60,7 @@ const planned: PlannedRun = {
 };
 const good: RunRemains = {
   planned,
-  isClicked: false,
+  isCanceledByUser: false,
   statuses: [2, 3],
   log: `Fetching “x”.\n${expectedLines(planned).join('\n')}\nUploading “y”.\n`,
   outputs: [...expectedOutputs(planned)],
@@ -76,7 +76,7 @@ const failing: RunRemains = {
 };
 const canceled: RunRemains = {
   ...good,
-  isClicked: true,
+  isCanceledByUser: true,
   statuses: [2, 824, 5],
   log: 'line 1\n',
   outputs: [],
@@ -90,8 +90,8 @@ describe('the verdict on a run', () => {
     ['failed', failing],
     ['canceled', canceled],
     ['canceled before it had a job', { ...canceled, log: '', jobs: [] }],
-    ['canceled too late', { ...good, isClicked: true }],
-    ['canceled when it had failed', { ...failing, isClicked: true, statuses: [2, 824, 4] }],
+    ['canceled too late', { ...good, isCanceledByUser: true }],
+    ['canceled when it had failed', { ...failing, isCanceledByUser: true, statuses: [2, 824, 4] }],
     ['with lines all alike', { ...good, planned: alike, log: 'tick\ntick\ntick\nend\n' }],
   ])('is as it should be: %s', (_, remains) => {
     expect(judgeRun(remains)).toEqual([]);
@@ -106,10 +106,10 @@ describe('the verdict on a run', () => {
     ['two outcomes', { ...good, statuses: [2, 4, 3] }, ['doubled']],
     [
       'a cancel that became a failure',
-      { ...good, isClicked: true, statuses: [2, 824, 4], outputs: [] },
+      { ...good, isCanceledByUser: true, statuses: [2, 824, 4], outputs: [] },
       ['wrong'],
     ],
-    ['canceled by nobody', { ...canceled, isClicked: false }, ['wrong']],
+    ['canceled by nobody', { ...canceled, isCanceledByUser: false }, ['wrong']],
     ['a line is missing', { ...good, log: good.log.replace('line 2\n', '') }, ['lost']],
     ['a line twice', { ...good, log: good.log.replace('line 2\n', 'line 2\nline 2\n') }, ['doubled']],
     ['lines out of order', { ...good, log: 'line 2\nline 1\nline 3\nend\n' }, ['wrong']],

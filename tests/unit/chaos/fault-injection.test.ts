@@ -9,7 +9,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { importUrl } from '../../chaos/fault-injection.js';
 import type { Moment, PlannedKill } from '../../chaos/plan.js';
 
-/** Writes into a journal what a worker writes, in the same calls, and says what it came to. */
+/** Writes a journal with the same calls as a worker, and prints the results. */
 const writer = `
   import { open, rename } from 'node:fs/promises';
   const [path] = process.argv.slice(1);

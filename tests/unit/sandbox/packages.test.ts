@@ -5,7 +5,7 @@ import { findMissing, howToInstall, installMissing } from '../../../src/sandbox/
 const ok: CommandResult = { kind: 'exited', exitCode: 0, stdout: '', stderr: '', ms: 1 };
 const bad = (stderr: string): CommandResult => ({ ...ok, exitCode: 1, stderr });
 
-/** A Debian machine of which we know what is on it, and which apt-get changes. */
+/** A Debian machine with these files, which apt-get changes. */
 function machine({
   files = [],
   celery = false,

@@ -64,7 +64,7 @@ describe('a child', () => {
     const grandchild = Number((await logged()).trim());
     await child.stop(100);
     expect(child.running()).toBe(false);
-    // A zombie that nobody has collected yet is dead, too.
+    // A zombie that was not reaped yet is dead, too.
     await expect.poll(() => isZombie(grandchild), { timeout: 5_000 }).toBe(true);
   });
 

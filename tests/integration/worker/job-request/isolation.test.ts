@@ -9,7 +9,7 @@ import { expectStatus, openLab, status, type Lab } from '../../../support/lab.js
 
 const image = 'test/hostile:v1';
 
-/** Runs whatever its first argument says. */
+/** Runs its first argument as a shell script. */
 async function installHostileImage(lab: Lab): Promise<void> {
   await writeFakeImage(join(lab.settings.dirs.images ?? '', 'test_hostile_v1.sif'), {
     labels: {},

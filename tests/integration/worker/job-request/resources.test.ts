@@ -4,7 +4,7 @@ import { expectStatus, openLab, status, type Lab } from '../../../support/lab.js
 
 let lab: Lab;
 
-/** What Girder's page of the Slurm plugin holds. */
+/** Settings on Girder's page of the Slurm plugin. */
 const girderSettings = {
   'worker_slurm.mem': '222M',
   'worker_slurm.cpus': '2',
@@ -41,7 +41,7 @@ afterAll(async () => {
   await lab.close();
 });
 
-/** What Slurm says of the job of a run that succeeded. */
+/** Slurm's record of the job of a successful run. */
 async function slurmOf(args: Parameters<Lab['publish']>[0]['args']): Promise<string> {
   const published = await lab.publish({ args });
   expectStatus(await lab.ended(published), status.success);
@@ -65,6 +65,6 @@ test('Slurm gets the resources of the task, a rule, Girder and the profile, in t
   expect(own).toContain('MinMemoryNode=444M');
   expect(plain).toContain('MinMemoryNode=222M');
   expect(plain).toContain('TimeLimit=00:09:00');
-  // Girder's hostile value went nowhere, and shows
+  // Girder's hostile value was ignored and reported
   expect(lab.worker.handle.snapshot().health.trouble).toContain('worker_slurm.qos is left out');
 });

@@ -29,7 +29,7 @@ async function standBy(host: string, leaseSeconds = 3): Promise<Program> {
   return program;
 }
 
-/** Messages of a worker's log, with when they were written. */
+/** Messages of a worker's log with their times. */
 function messages(program: Program): { time: number; msg: string; level: number }[] {
   return program
     .stderr()
@@ -81,7 +81,7 @@ test('a state directory that hangs: the worker waits, reports it, and continues 
     const job = await lab.publish({ args: ['Fail'] });
     const { handle } = lab.worker;
     await lab.until(() => handle.snapshot().health.trouble?.includes('lock of the state directory'), 60_000);
-    // whatever it wanted to do is not done
+    // none of its pending work is done
     expect(lab.girder.job(job.id)?.timestamps).toEqual([]);
     await letGo?.();
     expectStatus(await lab.ended(job), status.error);
@@ -162,7 +162,7 @@ describe('two hosts', () => {
     first.signal('SIGSTOP');
     await isWorking(second);
     for (const each of copies) await expectOnce(each);
-    // RabbitMQ still has the connection of the first one, and may hand it over there
+    // RabbitMQ still has the connection of the first one, and may deliver the task to it
     const late = await publishCopy('three');
     const lines = async (): Promise<string> => readFile(join(bench.stateDir, 'worker.owner'), 'utf8');
     const owner = await lines();
@@ -173,7 +173,7 @@ describe('two hosts', () => {
     expect(await first.ended).toBe(1);
     const last = messages(first).filter(({ time }) => time >= woken);
     expect(last.at(-1)?.msg).toBe('another worker has taken over; this one exits');
-    // The audit log has a line for each command that changes something, when it begins.
+    // The audit log has a line for the start of each command that changes something.
     const audit = await readFile(join(bench.stateDir, 'commands.jsonl'), 'utf8');
     const begun = audit
       .trim()
@@ -215,7 +215,7 @@ describe('two hosts', () => {
   });
 
   test('the active one is stopped cleanly: the standby does not wait for its lease to expire', async () => {
-    // which would take more than ten minutes
+    // a lease that would take more than ten minutes to expire
     const first = await standBy('login1', 600);
     await isWorking(first);
     const second = await standBy('login2', 3);

@@ -20,7 +20,7 @@ async function runOf(job: GirderJob, fits: (run: RunView) => boolean): Promise<R
   );
 }
 
-/** A view that fits, of something that is only asked for while somebody looks. */
+/** Waits for a matching view of data that is only queried while it is watched. */
 async function watched<K extends keyof LiveViews>(
   what: K,
   fits: (view: LiveViews[K]) => boolean,
@@ -36,7 +36,7 @@ async function watched<K extends keyof LiveViews>(
   }
 }
 
-/** What Slurm itself says of a job. */
+/** Slurm's own record of a job. */
 async function fact(jobId: string | null, key: string): Promise<string | undefined> {
   const { facts } = await lab.worker.handle.jobDetail(jobId ?? '');
   return new Map(facts).get(key);
@@ -44,7 +44,7 @@ async function fact(jobId: string | null, key: string): Promise<string | undefin
 
 test('hold, release, time limit, nice, requeue and a signal reach the job, in the words of Slurm', async () => {
   const { handle } = lab.worker;
-  // it waits for more than there is, until it is held
+  // it requests more than is available, so it waits until it is held
   const published = await lab.publish({
     args: [...never, '--slurm_nodes', '4', '--slurm_cpus_per_task', '8'],
   });
