@@ -14,5 +14,5 @@ if libc.mount(b'hanging', target, b'fuse', 0, options.encode()) != 0:
     sys.exit(os.strerror(ctypes.get_errno()))
 print('hangs', flush=True)
 sys.stdin.read()
-# lazily: somebody may still be in it
+# lazily: a process may still use it
 libc.umount2(target, 2)

@@ -1,7 +1,7 @@
 /*
- * The first process of a host that is made of namespaces (tests/support/hosts.ts): a name, process numbers and a network of its
- * own. The services of the sandbox listen on addresses of the machine, which this host does not see; they are reached
- * through Unix sockets, as if through a network. Starts a program, and ends with it.
+ * The first process of a host that is made of namespaces (tests/support/hosts.ts): its own host name, process ids and
+ * network. The services of the test site listen on addresses of the machine, which this host cannot see; it reaches them
+ * through Unix sockets instead of a network. Starts a program, and exits with it.
  *
  * Arguments: the name; directory of the sockets; `address:port,…`; then the program and its arguments.
  */

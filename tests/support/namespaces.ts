@@ -3,33 +3,33 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** A machine of the test's own making: namespaces of its own on this one. */
+/** A simulated machine: a set of namespaces on this one. */
 export interface Machine {
   /** An empty directory for the files that are mounted over the machine's own. */
   dir: string;
   hostName: string;
-  /** The whole of /etc/hosts. */
+  /** The content of /etc/hosts. */
   hosts: readonly string[];
   /** An address besides those of the loopback interface, with its prefix length: `10.9.9.2/32`. */
   address?: string;
-  /** Further lines of a shell, which run as root of the namespaces. */
+  /** Further shell lines, run as root of the namespaces. */
   setup?: readonly string[];
 }
 
-/** How a program ended that ran there. */
+/** Result of a program that ran there. */
 export interface Ended {
   code: number;
   stdout: string;
   stderr: string;
 }
 
-/** What makes a Node run modules from `src/`. */
+/** Node.js options to run modules from `src/`. */
 export const fromSource = ['--import', fileURLToPath(new URL('source-modules.mjs', import.meta.url))];
 
 /**
  * Runs a program on such a machine: host name, /etc/hosts, network and processes are its own, files are this machine's.
- * Nothing that it starts outlives it.
- * @throws Error if this user may not make namespaces here: the tests cannot do without
+ * Its processes do not outlive it.
+ * @throws Error if this user may not create namespaces, which the tests require
  */
 export async function runOnMachine(
   { dir, hostName, hosts, address, setup = [] }: Machine,
@@ -44,7 +44,7 @@ export async function runOnMachine(
   const nsswitch = await readFile('/etc/nsswitch.conf', 'utf8');
   await Promise.all([
     writeFile(files.hosts, `${hosts.join('\n')}\n`),
-    // Only /etc/hosts says what a name stands for.
+    // Resolve names only through /etc/hosts.
     writeFile(files.nsswitch, nsswitch.replace(/^hosts:.*$/m, 'hosts: files')),
   ]);
   const [uid = 0, gid = 0] = [process.getuid?.(), process.getgid?.()];

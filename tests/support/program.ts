@@ -19,7 +19,7 @@ export interface Program {
 }
 
 /**
- * Starts `bin/dsa-slurm` with this environment and no other.
+ * Starts `bin/dsa-slurm` with exactly this environment.
  * @param options.copyTo a file that standard error is appended to as well.
  */
 export function startProgram(
@@ -35,7 +35,7 @@ export function startProgram(
     stderr += text;
     if (copyTo !== undefined) appendFileSync(copyTo, text);
   });
-  // a program that is done may not have read all of it
+  // a program may exit without reading all of it
   child.stdin.on('error', () => undefined).end(input);
   const ended = once(child, 'close').then(
     ([code, signal]) => (code as number | null) ?? (signal as NodeJS.Signals),

@@ -9,16 +9,16 @@ export function sandboxCommand(...args: readonly string[]): string[] {
   return [dsaSlurm, 'sandbox', '--no-console', ...args];
 }
 
-/** A sandbox that was started. */
+/** A started sandbox. */
 export interface RunningSandbox {
-  /** All that it has written. */
+  /** Everything that it has printed. */
   text(): string;
   signal(name: NodeJS.Signals): void;
   /** The exit code, or the signal that ended it. */
   ended: Promise<number | NodeJS.Signals>;
 }
 
-/** Starts `dsa-slurm sandbox` with these arguments, and with no other environment but `PATH`. */
+/** Starts `dsa-slurm sandbox` with these arguments, and an environment with `PATH` only. */
 export function startSandbox(
   environment: Readonly<{ HOME: string; TMPDIR: string }>,
   ...args: readonly string[]
@@ -40,7 +40,7 @@ export function startSandbox(
 export async function processesIn(directory: string): Promise<string[]> {
   const found: string[] = [];
   for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
-    // a process may end while it is looked at
+    // a process may exit meanwhile
     const read = async (name: string): Promise<string> =>
       readFile(`/proc/${pid}/${name}`, 'utf8').catch(() => '');
     const commandLine = (await read('cmdline')).replaceAll('\0', ' ');

@@ -10,7 +10,7 @@ import { createGirderConnections } from '../../src/girder/api/connections.js';
 /** Bytes of a body that are remembered: tests of large transfers must not fill the memory that they measure. */
 const keptBytes = 4 * 1024 * 1024;
 
-/** A request as it came. */
+/** A received request. */
 export interface Heard {
   method: string;
   /** Path without query. */
@@ -22,10 +22,10 @@ export interface Heard {
   length: number;
 }
 
-/** What it returns does not matter, unless it is to be waited for. */
+/** The return value is ignored, except that a promise is awaited. */
 export type Script = (response: ServerResponse, heard: Heard) => unknown;
 
-/** An HTTP or HTTPS server that does what a test's script says, and remembers what it was asked. */
+/** An HTTP or HTTPS server that follows a test's script and records its requests. */
 export async function startScriptedServer(
   script: Script,
   tls: ServerOptions | null = null,
@@ -102,7 +102,7 @@ export function createQuickClock(): Clock & { slept: number[]; setBack: (ms: num
   };
 }
 
-/** What Girder code stands on, for a test. */
+/** Dependencies of Girder code, for a test. */
 export function createTestSetup(): GirderSetup & { clock: ReturnType<typeof createQuickClock> } {
   return {
     connections: createGirderConnections(),

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** A real file system of a few megabytes that can be filled up. */
+/** A real file system of a few megabytes, to fill up. */
 export interface SmallDisk {
   dir: string;
   /** Leaves no byte free. */
@@ -15,7 +15,7 @@ export interface SmallDisk {
   close(): Promise<void>;
 }
 
-/** Mounts a tmpfs; null where this user may not. */
+/** Mounts a tmpfs; null if this user may not mount. */
 export async function openSmallDisk(size = '2m'): Promise<SmallDisk | null> {
   const dir = await mkdtemp(join(tmpdir(), 'dsa-slurm-disk-'));
   try {

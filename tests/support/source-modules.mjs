@@ -1,4 +1,4 @@
-// Lets a plain Node run our TypeScript from its source: `node --import <this file> <program>`.
+// Lets Node.js run this repository's TypeScript from its source: `node --import <this file> <program>`.
 import { registerHooks } from 'node:module';
 
 registerHooks({

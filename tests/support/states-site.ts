@@ -12,13 +12,13 @@ import { startSlurm, type SlurmService } from '../../src/sandbox/services/slurm.
 export interface StatesSite {
   dir: string;
   slurm: SlurmService;
-  /** The kernel lets this user limit memory, so that Slurm ends a job that takes too much. */
+  /** Whether the kernel lets this user limit memory, so that Slurm ends a job that exceeds its limit. */
   limitsMemory: boolean;
 }
 
 /**
- * - `quiet`: nothing happens here. `closed`: takes jobs and starts none.
- * - `low` and `lowcancel` give way to `high` and `highcancel`: their jobs go back into the queue, or are over.
+ * - `quiet`: nothing special. `closed`: accepts jobs but starts none.
+ * - `high` and `highcancel` preempt `low` and `lowcancel`: their jobs are requeued or canceled.
  * - `broken`: its prolog fails. `slow`: slurmctld's prolog and the node's epilog take four seconds.
  * - `full` has one node, and `dies` too, whose slurmd a test may stop.
  */

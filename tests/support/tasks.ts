@@ -1,6 +1,6 @@
 import type { Task } from '../../src/celery/messages/task.js';
 
-/** A task of which only what a test is about is said. */
+/** A task; a test sets only the fields that it is about. */
 export function someTask(over: Partial<Task> = {}): Task {
   return {
     id: 'run-1',

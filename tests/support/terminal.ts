@@ -8,22 +8,22 @@ import type { Environment } from './program.js';
 
 export const keys = { up: '\u001B[A', down: '\u001B[B', escape: '\u001B', enter: '\r', ctrlC: '\u0003' };
 
-/** A program in a pseudo terminal, and what a person would see of it. */
+/** A program in a pseudo terminal, and its screen. */
 export interface TerminalProgram {
   pid: number;
   /** The lines of the screen as it is now, without spaces at their ends. */
   screen(): string[];
   /** Everything that was written, escape sequences and all. */
   written(): string;
-  /** Waits until the screen shows it, and gives the screen as it was then. */
+  /** Waits until the screen shows the text, and returns that screen. */
   waitFor(what: string | RegExp, timeoutMs?: number): Promise<string[]>;
   press(text: string): void;
   resize(columns: number, rows: number): void;
   /** The exit code, once all output has been read. */
   ended: Promise<number>;
-  /** Whether the program has left its own screen for the shell's, with a cursor to be seen. */
+  /** Whether the program has restored the main screen and the cursor. */
   isRestored(): boolean;
-  /** Closes the window: the program, and what it started, is hung up on. Resolves once all have ended. */
+  /** Closes the window: SIGHUP to the program and its children. Resolves once all have exited. */
   close(): Promise<void>;
 }
 
@@ -54,12 +54,12 @@ export function startInTerminal(
       for (const look of changed) look();
     });
   });
-  // what the terminal answers to questions of the program (cursor position, device attributes)
+  // the terminal's replies to queries of the program (cursor position, device attributes)
   view.onData((answer) => pty.write(answer));
   let over: number | null = null;
   const ended = new Promise<number>((resolve) => {
     pty.onExit(({ exitCode }) => {
-      // an empty text is drawn after all that came before it
+      // the callback of an empty write comes after all earlier output
       view.write('', () => {
         over = exitCode;
         for (const look of changed) look();

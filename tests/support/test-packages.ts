@@ -8,7 +8,7 @@ export interface TestPackage {
   unit?: string;
 }
 
-/** What only tests need besides a sandbox. */
+/** Packages that only tests need. */
 const testPackages: readonly TestPackage[] = [
   // Girder's messages are written in it
   { name: 'python3-jsonpickle', probe: [systemPython, '-c', 'import jsonpickle'] },
@@ -24,8 +24,8 @@ const testPackages: readonly TestPackage[] = [
 ];
 
 /**
- * Installs what only tests need besides a sandbox, and stops the services that this started: tests run their own.
- * @throws Error with the words of apt-get
+ * Installs packages that only tests need, and stops the services that this started: tests run their own.
+ * @throws Error with the output of apt-get
  */
 export async function installTestPackages(
   run: RunCommand,

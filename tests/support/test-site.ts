@@ -2,8 +2,8 @@ import { inject } from 'vitest';
 import type { TestSite } from './global-setup.js';
 
 /**
- * The RabbitMQ and the Slurm of this test file. Files that run at the same time have one of each to themselves, because they
- * answer each other's broadcasts and fill each other's cluster otherwise.
+ * The RabbitMQ and the Slurm of this test file. Files that run at the same time each have their own,
+ * because otherwise they would answer each other's broadcasts and fill each other's cluster.
  */
 export function testSite(): TestSite {
   const sites = inject('sites');

@@ -39,7 +39,7 @@ export function startWizard(args: readonly string[], env: Environment): WizardDr
       await delay(5);
     }
   };
-  /** Types into the question that is asked now. */
+  /** Types into the current question. */
   const reply = async (question: string, text: string): Promise<void> => {
     const before = { taken: count('✓', question), refused: count('✗', '') };
     terminal.press(`${text}${keys.enter}`);
@@ -72,13 +72,13 @@ function filled(lines: readonly string[]): string[] {
   return lines.filter((line) => line !== '');
 }
 
-/** The environment of an operator with nothing set up: no names of the old run.sh. */
+/** The environment of an operator before any setup, without the variables of the old run.sh. */
 export function freshEnvironment(bench: Bench): Environment {
   const { PATH, HOME, SLURM_CONF, XDG_CONFIG_HOME, XDG_STATE_HOME, XDG_CACHE_HOME } = bench.env;
   return { PATH, HOME, SLURM_CONF, XDG_CONFIG_HOME, XDG_STATE_HOME, XDG_CACHE_HOME };
 }
 
-/** Takes the names of the old run.sh away again, so that a worker has nothing but its profile. */
+/** Removes the variables of the old run.sh, so that a worker uses only its profile. */
 export const nothingOld: Environment = {
   TMP: undefined,
   LOGS: undefined,

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { RunCommand } from '../../../src/base/command.js';
 import type { FakeImage } from '../../../src/sandbox/images.js';
 
-/** Under this name it is in the stand-in for a registry. */
+/** Its name in the fake registry. */
 export const rigImage = 'rig/analyses:v1';
 
 const programFile = fileURLToPath(new URL('program.mjs', import.meta.url));

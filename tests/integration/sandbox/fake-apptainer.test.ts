@@ -25,7 +25,7 @@ let sif: string;
 let fakes: Record<FakeApptainer['isolation'], FakeApptainer>;
 
 beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'dsa-stand-in-'));
+  dir = await mkdtemp(join(tmpdir(), 'dsa-fake-apptainer-'));
   sif = join(dir, 'demo.sif');
   await writeFakeImage(sif, await demoImage());
   fakes = {

@@ -21,7 +21,7 @@ beforeEach(async () => {
 });
 afterEach(async () => rm(dir, { recursive: true, force: true }));
 
-/** Runs the batch script as Slurm would, with a stand-in for the container runtime. */
+/** Runs the batch script as Slurm would, with a fake container runtime. */
 async function start(
   container: string,
   { args = ['--pwd', '/x'], argumentsFile = null as string | null } = {},

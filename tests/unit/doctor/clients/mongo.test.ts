@@ -20,7 +20,7 @@ afterEach(async () => {
   for (const close of closers.splice(0)) await close();
 });
 
-/** A stand-in for a server, with Girder's collections in it. */
+/** A fake server with Girder's collections. */
 const girderDatabase: MongoScript = (command, name) => {
   switch (name) {
     case 'ping':
