@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { isFile, isTest, quotedIn, readEntries, textOf } from '../support/doc-entries.js';
 
 const page = textOf('docs/guarantees.md');
-const notPromised = 'What is not promised, and why';
+const notPromised = 'What is not guaranteed, and why';
 const promises = readEntries(page).filter(({ section }) => section !== notPromised);
 
 describe('docs/guarantees.md', () => {

@@ -204,7 +204,7 @@ describe('images', () => {
     ]);
   });
 
-  test('more than are listed are counted, and that is no trouble', async () => {
+  test('those beyond the limit are counted, which is not an error', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'dsa-slurm-images-'));
     for (const name of ['a', 'b', 'c']) await writeFile(join(directory, `${name}_v1.sif`), '');
     const watch = watchImages(directory, { all: () => [] } as unknown as RunStore, systemClock, 2);
@@ -221,14 +221,17 @@ describe('images', () => {
     });
   });
 
-  test.each(['../secret.sif', '/etc/passwd', '.hidden.sif', 'a\0.sif'])('%j is none', async (file) => {
-    const apptainer = {
-      version: async () => null,
-      inspect: async () => Promise.reject(new Error('it was asked')),
-    };
-    expect(await describeImage(file, '/images', apptainer)).toEqual({
-      ok: false,
-      said: 'That is not the name of an image file.',
-    });
-  });
+  test.each(['../secret.sif', '/etc/passwd', '.hidden.sif', 'a\0.sif'])(
+    '%j is not the name of an image',
+    async (file) => {
+      const apptainer = {
+        version: async () => null,
+        inspect: async () => Promise.reject(new Error('it was asked')),
+      };
+      expect(await describeImage(file, '/images', apptainer)).toEqual({
+        ok: false,
+        said: 'That is not the name of an image file.',
+      });
+    },
+  );
 });

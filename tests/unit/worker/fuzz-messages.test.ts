@@ -161,7 +161,7 @@ const explainOptions = {
 /** `dsa-slurm explain` says the same, keeps the tokens to itself, and leaves the terminal alone. */
 function expectExplained(delivery: Delivery, verdict: 'accepted' | 'refused'): void {
   const told = explainMessage(delivery, explainOptions);
-  // a wrong header jobInfoSpec keeps Girder from being told, and no task from being run
+  // with an invalid header jobInfoSpec the task still runs, but nothing is reported to Girder
   if (verdict === 'accepted') expect(told.task).not.toBeNull();
   expect(told.verdict === 'refused').toBe(told.reasons.length > 0);
   const mask = createMessageMask(delivery.properties.headers, told.decoded);

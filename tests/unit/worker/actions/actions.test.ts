@@ -133,7 +133,7 @@ describe('cancel', () => {
     expect(done).toEqual(['cancel 10', 'request a']);
   });
 
-  test('of nothing is no success', async () => {
+  test('on nothing are not a success', async () => {
     expect(await setUp().act(cancel([]))).toMatchObject({ ok: false });
   });
 });
@@ -186,13 +186,13 @@ describe('jobs of others', () => {
     expect(done).toEqual(['cancel 90']);
   });
 
-  test('are told from jobs that are younger than the last answer', async () => {
+  test('are distinguished from jobs that are newer than the last answer', async () => {
     const { act, done } = setUp({ late: ['31'] });
     expect(await act({ kind: 'hold', runs: [], jobs: ['31'] })).toMatchObject({ ok: true });
     expect(done).toEqual(['hold 31']);
   });
 
-  test('cannot be told while Slurm is silent: then nothing is touched', async () => {
+  test('are unknown while Slurm does not answer, so nothing is touched', async () => {
     const { act, done } = setUp({ trouble: 'squeue did not answer within 60 s' });
     expect(await act(cancel([], ['31']))).toMatchObject({
       ok: false,
@@ -201,7 +201,7 @@ describe('jobs of others', () => {
     expect(done).toEqual([]);
   });
 
-  test('what is no id reaches no command', async () => {
+  test('invalid ids reach no command', async () => {
     const { act, done } = setUp({ othersJobs: true });
     expect(await act(cancel([], ['1 2', '--user=root']))).toEqual({
       ok: false,
@@ -233,7 +233,7 @@ describe('changes', () => {
     });
   });
 
-  test('with a value that is none are refused in words', async () => {
+  test('with an invalid value are refused with a message', async () => {
     const { act } = setUp();
     expect(await act({ kind: 'timeLimit', runs: ['a'], jobs: [], limit: 'soon' })).toMatchObject({
       ok: false,

@@ -40,7 +40,7 @@ test('are the live jobs of this worker that no unfinished run knows', () => {
   expect(orphans.map(({ id }) => id)).toEqual(['2', '3', '8']);
 });
 
-test('are told once two answers of Slurm have shown them, and no longer when they are gone', () => {
+test('are reported once two answers of Slurm contain them, and no longer when they are gone', () => {
   const listeners: ((view: TrackedJobs) => void)[] = [];
   let at = 0;
   const tracker = {

@@ -54,7 +54,7 @@ const decided = (outcome: Run['outcome'] & string): NewRunEvent => ({
   reason: null,
 });
 
-test('a run waits for its time, then for its turn, and is active until its end has been told', async () => {
+test('a run is scheduled, then reserved, and active until its end is reported', async () => {
   const { runStore, seen } = createTrial();
   const eta = new Date(now + 60_000).toISOString();
   await runStore.accept({ task: someTask({ id: 'later', eta }), refusal: null });

@@ -121,7 +121,7 @@ async function failRun({ runStore, messages }: Site, id = 'first'): Promise<void
 const newJobs = (): GirderJob[] => girder.jobs().filter(({ id }) => id !== firstJob.id);
 
 describe('a retry', () => {
-  test('is a new run with a new Girder job, and nobody else is told of it', async () => {
+  test('is a new run with a new Girder job, whose result goes to nobody else', async () => {
     const site = await open();
     await failRun(site);
     const id = await site.retries.retry('first');
@@ -169,7 +169,7 @@ describe('a retry', () => {
     await site.die();
   });
 
-  test('that is asked for twice, at once or later or after a restart, is one run', async () => {
+  test('that is requested twice, at once, later or after a restart, is one run', async () => {
     const site = await open();
     await failRun(site);
     const answers = await Promise.allSettled([site.retries.retry('first'), site.retries.retry('first')]);
@@ -184,7 +184,7 @@ describe('a retry', () => {
     await next.die();
   });
 
-  test('whose worker died after it was written down is made by the next one, under the same id', async () => {
+  test('whose worker died after recording it is made by the next one, under the same id', async () => {
     const site = await open();
     await failRun(site);
     await site.runStore.record('first', { type: 'retrying', as: 'second' });
@@ -238,7 +238,7 @@ describe('a retry', () => {
       /no longer knows the tokens/,
     ],
     ['Girder is away', async () => girder.stop(), /tokens of this run cannot be checked/],
-  ])('is refused in words when %s, and can be asked for again', async (_, trouble, words) => {
+  ])('is refused with a reason when %s, and can be requested again', async (_, trouble, words) => {
     const site = await open();
     await failRun(site);
     await trouble();

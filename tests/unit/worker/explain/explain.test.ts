@@ -60,7 +60,7 @@ describe('explainMessage', () => {
     expect(told.verdict).toBe('run');
     expect(told.sbatch?.slice(0, 2)).toEqual(['sbatch', '--parsable']);
     expect(told.apptainer?.slice(0, 2)).toEqual(['apptainer', 'exec']);
-    // nobody needs a terminal that is wider, except for words that cannot be broken
+    // fits 80 columns, except for long words that cannot be broken
     const text = renderExplanation(told, { colour: false });
     for (const line of text.split('\n')) {
       expect(
@@ -202,7 +202,7 @@ describe('explainMessage', () => {
     expect(local.apptainer).not.toBeNull();
   });
 
-  it('explains a message that is no task as far as it goes', () => {
+  it('explains as much as possible of a message that is not a task', () => {
     const message = JSON.parse(fixture('g3.direct_docker_run.slurm_args.json')) as Record<string, unknown>;
     const pickle = { ...message, properties: { content_type: 'application/x-python-serialize' } };
     expect(explain(JSON.stringify(pickle))).toMatchObject({ verdict: 'refused', task: null, sbatch: null });
@@ -227,7 +227,7 @@ describe('rehearseStaging', () => {
       ...captured,
       body: captured.body.replaceAll('"host_dir": "/shared', `"host_dir": "${directory}`),
     });
-    // what is left once nothing has to be fetched
+    // what remains if nothing must be downloaded
     const args = analysis.args.filter(({ kind }) => !['file', 'folder', 'item', 'stream'].includes(kind));
     const offline = { ...analysis, args, streams: [] };
     const staged = await stageAnalysis(offline, {

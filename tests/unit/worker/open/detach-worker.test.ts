@@ -113,7 +113,7 @@ test('the unit of the profile is started where it is installed', async () => {
   expect(asked).toEqual(['systemctl --user start dsa-slurm-lab.service']);
 });
 
-test('the unit is not taken for settings that it does not have, nor where there is no systemd', async () => {
+test('the unit is not used for other settings, nor without systemd', async () => {
   await installUnit();
   const path = await program('exit 1');
   await expect(keep({ program: path, flags: ['--queue=a'] })).rejects.toThrow(

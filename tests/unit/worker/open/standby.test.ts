@@ -19,8 +19,8 @@ afterEach(async () => rm(directory, { recursive: true, force: true }));
 
 const monotonic = (): number => now;
 
-describe('workers that stand by', () => {
-  test('are seen while they give signs of life, and not after they withdrew', async () => {
+describe('standbys', () => {
+  test('are listed while they send heartbeats, and not after they withdrew', async () => {
     const withdraw = announceStandby(directory, silentLog(), 5);
     const watch = watchStandbys(directory, { everyMs: 5 });
     await expect.poll(() => watch.list()).toMatchObject([{ host: hostname(), pid: process.pid }]);
@@ -30,7 +30,7 @@ describe('workers that stand by', () => {
     expect(await readdir(join(directory, 'worker.standby'))).toEqual([]);
   });
 
-  test('are their user’s alone', async () => {
+  test('are private to their user', async () => {
     const withdraw = announceStandby(directory, silentLog(), 60_000);
     const files = async (): Promise<string[]> => readdir(join(directory, 'worker.standby')).catch(() => []);
     await expect.poll(files).toHaveLength(1);
@@ -40,7 +40,7 @@ describe('workers that stand by', () => {
     await withdraw();
   });
 
-  test('that died are not shown for what they left, and that goes after ten minutes', async () => {
+  test('that died are not listed because of leftover files, which are removed after ten minutes', async () => {
     const left = join(directory, 'worker.standby');
     await mkdir(left);
     const write = async (beat: number): Promise<void> =>
@@ -62,7 +62,7 @@ describe('workers that stand by', () => {
     watch.stop();
   });
 
-  test('with a file that makes no sense are not shown', async () => {
+  test('with an invalid file are not listed', async () => {
     await mkdir(join(directory, 'worker.standby'));
     const path = join(directory, 'worker.standby', 'a.json');
     const watch = watchStandbys(directory, { monotonic, everyMs: 1_000_000 });

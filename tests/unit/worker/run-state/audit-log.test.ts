@@ -38,7 +38,7 @@ const note = (audit: AuditLog, command: string[], result = good()): void => {
 };
 
 describe('the audit log', () => {
-  test('has a line for everything that changes something, however often, with its end', async () => {
+  test('has a line with the result of every command that changes something, also of repeated ones', async () => {
     const audit = open();
     for (let time = 0; time < 3; time += 1) note(audit, ['scancel', '12']);
     note(audit, ['sbatch', '--job-name=x', '/s'], {
@@ -69,7 +69,7 @@ describe('the audit log', () => {
     expect((await stat(join(dir, 'commands.jsonl'))).mode & 0o777).toBe(0o600);
   });
 
-  test('has a line when something that changes anything is begun, which a worker leaves that is killed then', async () => {
+  test('has a line when a command that changes something starts, which remains if the worker is killed', async () => {
     const audit = open();
     audit.begin({ at: now, file: 'squeue', args: ['--me'] });
     audit.begin({ at: now, file: 'sbatch', args: ['--job-name=x', '/s'] });
@@ -133,7 +133,7 @@ describe('the audit log', () => {
     for (const secret of ['hunter2', token, '=k', 'pw']) expect(text).not.toContain(secret);
   });
 
-  test('is bounded: older files are kept, so many of them', async () => {
+  test('is bounded: a limited number of older files is kept', async () => {
     const audit = open({ maxBytes: 2_000, keep: 2 });
     for (let time = 0; time < 200; time += 1) {
       note(audit, ['scancel', String(time)]);

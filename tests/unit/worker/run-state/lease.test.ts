@@ -305,7 +305,7 @@ describe('the journal of a worker that was stopped for too long', () => {
     expect(runs.get('a')?.stage).toBe('accepted');
   });
 
-  test('what it was told is safe is read by the one that takes over', async () => {
+  test('what was confirmed as written is read by the worker that takes over', async () => {
     const active = await take(first);
     const { journal } = await open(active);
     const standby = standBy(second);

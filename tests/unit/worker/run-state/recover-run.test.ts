@@ -86,7 +86,7 @@ describe('a run that a damaged journal lost', () => {
     });
   });
 
-  test('is none where no journal was ever damaged', async () => {
+  test('is not possible where no journal was ever damaged', async () => {
     expect(await recoverRun(directory, 'lost')).toMatchObject({ kind: 'nothing' });
   });
 });

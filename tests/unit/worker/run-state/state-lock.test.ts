@@ -27,7 +27,7 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-/** Whoever sleeps by it does so for good. */
+/** A clock whose sleeps never end. */
 const stoppedClock: LeaseClock = fakeHostClock();
 
 /** The number of a process that has ended. */

@@ -60,7 +60,7 @@ describe('the status file', () => {
     expect((await read())?.inFlight).toBe(99);
   });
 
-  test('that cannot be written is said once and stops nobody', async () => {
+  test('that cannot be written is logged once and stops nothing', async () => {
     const log = silentLog();
     const said: unknown[] = [];
     log.warn = (facts: unknown) => void said.push(facts);

@@ -61,7 +61,7 @@ describe('runs are chosen', () => {
     ['zzzz', null],
   ])('by the word %s', (word, expected) => expect(findRun(runs, word)?.id ?? null).toBe(expected));
 
-  test('but not by a word that fits several', () =>
+  test('but not by a word that matches several', () =>
     expect(() => findRun(runs, 'aaaa')).toThrow('aaaa matches 2 runs: aaaa1, aaaa2.'));
 
   test.each([

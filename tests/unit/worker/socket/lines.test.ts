@@ -19,7 +19,7 @@ test('lines come whole, however they are cut', async () => {
   expect(await read(pieces('a\nb', 'c\n\nd\n'))).toEqual(['a', 'bc', '', 'd']);
 });
 
-test('what has no end is no line', async () => {
+test('an incomplete last line is ignored', async () => {
   expect(await read(pieces('a\nhalf'))).toEqual(['a']);
 });
 

@@ -6,7 +6,7 @@ import type { Message } from '../../../../src/worker/socket/protocol.js';
 const asView = (patch: unknown): Message => ({ say: 'view', id: 1, patch });
 const asSnapshot = (patch: unknown): Message => ({ say: 'snapshot', patch });
 
-/** A client that takes `room` messages and then no more until it is told to. */
+/** A client that accepts `room` messages, and no more until it is drained. */
 function slowClient(room: number) {
   const got: Message[] = [];
   const client = { room };

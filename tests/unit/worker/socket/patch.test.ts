@@ -37,7 +37,7 @@ describe('diff and applyPatch', () => {
     );
   });
 
-  test('of a thousand rows only the one that changed is told', () => {
+  test('of a thousand rows, only the changed one is sent', () => {
     const before = { rows: rows(...Array.from({ length: 1_000 }, (_, index) => `${index}`)), at: 1 };
     const after = {
       at: 1,
@@ -64,7 +64,7 @@ describe('diff and applyPatch', () => {
     expect(diff(lines, after)).toEqual({ a: [[2, 1_998], { v: ['one more', 'and one'] }] });
   });
 
-  test('nothing changed: nothing is told', () => {
+  test('nothing is sent if nothing changed', () => {
     const before = { rows: rows('a'), none: [], text: 'x' };
     expect(diff(before, sent(before))).toBeNull();
   });

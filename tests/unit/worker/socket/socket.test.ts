@@ -100,7 +100,7 @@ describe('a worker at the other end of a socket', () => {
     expect(attached.snapshot().runs[0]).toBe(before.runs[0]);
   });
 
-  test('does what is asked of it, and answers in its own words', async () => {
+  test('performs actions and returns their messages', async () => {
     await listen();
     const attached = await connect();
     worker.answerWith({ ok: false, said: 'scancel: error: no' });
@@ -265,7 +265,7 @@ describe('read-only', () => {
     expect(worker.commands).toEqual([]);
   });
 
-  test('it holds after the worker was started anew', async () => {
+  test('it holds after a restart of the worker', async () => {
     const stop = await listen();
     const attached = await connect(true);
     await stop();
@@ -303,7 +303,7 @@ describe('who may attach', () => {
     expect(worker.listeners()).toBe(0);
   });
 
-  test('an address that others could have written is none', async () => {
+  test('an address that other users could have written is ignored', async () => {
     await listen();
     const file = join(state, 'worker.socket.json');
     const text = await readFile(file, 'utf8');
@@ -343,7 +343,7 @@ describe('who may attach', () => {
     await vi.waitFor(() => expect(openHandles()).toBeLessThanOrEqual(before), 10_000);
   });
 
-  test('one client more than there is room for is told so', async () => {
+  test('a client beyond the limit is refused with a message', async () => {
     await listen();
     for (let count = 0; count < limits.clients; count++) await connect();
     const found = await findWorker({ stateDirectory: state });
@@ -357,18 +357,18 @@ describe('who may attach', () => {
 const wide = (round: number): RunView[] =>
   Array.from({ length: 1_000 }, (_, index) => fakeRun({ id: `${index}`, title: `${round} `.repeat(100) }));
 
-describe('a hostile client harms nobody', () => {
+describe('a hostile client does no harm', () => {
   const lines: [string, string, number | null][] = [
     ['no JSON', '{{{', null],
     ['no object', '7', null],
     ['null', 'null', null],
     ['an unknown request', '{"ask":"exec","id":3}', 3],
     ['no number', '{"ask":"intake","wish":"pause"}', null],
-    ['a number that is none', '{"ask":"intake","id":"x","wish":"pause"}', null],
+    ['an invalid id', '{"ask":"intake","id":"x","wish":"pause"}', null],
     ['one thing too many', '{"ask":"intake","id":4,"wish":"pause","and":1}', 4],
-    ['a wish that is none', '{"ask":"intake","id":5,"wish":"constructor"}', 5],
-    ['an action that is none', '{"ask":"act","id":6,"action":{"kind":"cancel","runs":"all","jobs":[]}}', 6],
-    ['a view that is none', '{"ask":"watch","id":7,"what":"__proto__"}', 7],
+    ['an invalid command', '{"ask":"intake","id":5,"wish":"constructor"}', 5],
+    ['an invalid action', '{"ask":"act","id":6,"action":{"kind":"cancel","runs":"all","jobs":[]}}', 6],
+    ['an unknown view', '{"ask":"watch","id":7,"what":"__proto__"}', 7],
     ['a prototype', '{"__proto__":{"ask":"intake","id":8,"wish":"pause"}}', null],
     ['deep brackets', '['.repeat(500_000), null],
     ['a NUL', '\u0000', null],
