@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.js';
 import type { RunCommand } from '../base/command.js';
 import type { ConfigProblem, Origin, Settings } from '../config/index.js';
+import type { CheckFacts, FactId } from './facts.js';
 
 /** Where a check belongs, in the order of the report. */
 export const groups = [
@@ -61,7 +62,7 @@ export interface CheckContext {
   /** Called every few seconds with what a deep check is waiting for, in one line without secrets. */
   onWaiting?: (line: string) => void;
   /** Facts of the needed checks, by id; those checks were ok or warned. */
-  needed(id: string): unknown;
+  needed<Id extends FactId>(id: Id): CheckFacts[Id];
 }
 
 /** Context of a whole run; the rest of {@link CheckContext} is specific to one check. */
@@ -89,10 +90,13 @@ export interface Repair {
   apply(): Promise<void>;
 }
 
+/** The fact of a check: declared in {@link CheckFacts} for those that others need, else private to its `repairs`. */
+type FactOf<Id extends string> = Id extends FactId ? CheckFacts[Id] : unknown;
+
 /** One small, independent check. */
-export interface Check {
+export interface Check<Id extends string = string> {
   /** `rabbitmq.connect`; the part before the dot is the group. */
-  id: string;
+  id: Id;
   group: Group;
   title: string;
   /** Ids of checks that must have passed, with or without a warning. */
@@ -102,7 +106,7 @@ export interface Check {
   /** Milliseconds. Default 5,000. */
   timeoutMs?: number;
   /** An exception becomes a failure with its message. `fact` is passed to the checks that need this one. */
-  run(context: CheckContext): Promise<Finding & { fact?: unknown }>;
+  run(context: CheckContext): Promise<Finding & { fact?: FactOf<Id> }>;
   /** Fixes after a warning or failure; `fact` is what `run` returned. */
-  repairs?(context: RunContext, fact: unknown): Repair[];
+  repairs?(context: RunContext, fact: FactOf<Id> | undefined): Repair[];
 }

@@ -1,6 +1,7 @@
 import { coerceError, DsaSlurmError } from '../base/errors.js';
 import { groups, type Check, type CheckResult, type Finding, type Repair, type RunContext } from './check.js';
 import { docsOf } from './docs.js';
+import type { CheckFacts, FactId } from './facts.js';
 
 /** Default time limit of a check, in milliseconds. */
 const checkMs = 5_000;
@@ -135,7 +136,7 @@ async function limited(
           context.onWaiting?.(line);
         },
         signal: AbortSignal.any([timeUp.signal, signal]),
-        needed: (id) => facts.get(id),
+        needed: <Id extends FactId>(id: Id) => facts.get(id) as CheckFacts[Id],
       });
     } catch (thrown) {
       return failure(thrown);

@@ -2,6 +2,7 @@ import { systemClock, type Clock } from '../../src/base/clock.js';
 import type { CommandResult, RunCommand } from '../../src/base/command.js';
 import { loadSettings, type Settings } from '../../src/config/index.js';
 import type { Check, CheckContext, CheckResult, RunContext } from '../../src/doctor/check.js';
+import type { CheckFacts, FactId } from '../../src/doctor/facts.js';
 import { runChecks } from '../../src/doctor/run-checks.js';
 
 /** Settings of a profile `lab` with these changes, untouched by this machine's environment. */
@@ -67,16 +68,16 @@ export async function ask(
   return found;
 }
 
-/** Runs one check without the runner, for what it hands on. */
-export async function factOf(
-  check: Check,
+/** Runs one check without the runner, for its fact. */
+export async function factOf<Id extends string>(
+  check: Check<Id>,
   changes: Partial<RunContext> = {},
   facts: Readonly<Record<string, unknown>> = {},
-): Promise<unknown> {
+): Promise<Awaited<ReturnType<Check<Id>['run']>>['fact']> {
   const context: CheckContext = {
     ...runContext(changes),
     signal: new AbortController().signal,
-    needed: (id) => facts[id],
+    needed: <Id extends FactId>(id: Id) => facts[id] as CheckFacts[Id],
   };
   return (await check.run(context)).fact;
 }

@@ -27,19 +27,19 @@ describe('runChecks', () => {
       order.push('slow');
       return ok;
     });
-    const first = check('first', async () => ({ ...ok, fact: 42 }));
+    const first = check('worker.running', async () => ({ ...ok, fact: { isAlive: true } }));
     const second = check(
       'second',
       async ({ needed }) => {
-        order.push(`second ${String(needed('first'))}`);
+        order.push(`second ${needed('worker.running').isAlive}`);
         return ok;
       },
-      { needs: ['first'] },
+      { needs: ['worker.running'] },
     );
     const all = runChecks([slow, second, first], runContext({ clock }));
     await clock.pass(1_000);
-    expect((await all).map(({ id }) => id)).toEqual(['slow', 'second', 'first']);
-    expect(order).toEqual(['second 42', 'slow']);
+    expect((await all).map(({ id }) => id)).toEqual(['slow', 'second', 'worker.running']);
+    expect(order).toEqual(['second true', 'slow']);
   });
 
   it('measures with a monotonic clock', async () => {
@@ -144,13 +144,22 @@ describe('runChecks', () => {
   });
 
   it('continues after a warning', async () => {
-    const warned = check('warned', async () => ({ status: 'warn', evidence: ['hm'], fix: 'x', fact: 1 }));
-    const after = check('after', async ({ needed }) => ({ ...ok, evidence: [String(needed('warned'))] }), {
-      needs: ['warned'],
-    });
+    const warned = check('worker.running', async () => ({
+      status: 'warn',
+      evidence: ['hm'],
+      fix: 'x',
+      fact: { isAlive: true },
+    }));
+    const after = check(
+      'after',
+      async ({ needed }) => ({ ...ok, evidence: [String(needed('worker.running').isAlive)] }),
+      {
+        needs: ['worker.running'],
+      },
+    );
     expect((await runChecks([after, warned], runContext()))[0]).toMatchObject({
       status: 'ok',
-      evidence: ['1'],
+      evidence: ['true'],
     });
   });
 

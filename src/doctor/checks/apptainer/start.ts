@@ -16,7 +16,7 @@ export const start: Check = {
   deep: true,
   timeoutMs: 60_000,
   async run({ settings, profile, run, needed, signal }) {
-    const names = needed('images.files') as string[];
+    const names = needed('images.files');
     const limited: RunCommand = async (file, args, options?: CommandOptions) =>
       run(file, args, { ...options, timeoutMs: 30_000, signal });
     const apptainer = createApptainer({ run: limited, command: settings.apptainer.command });

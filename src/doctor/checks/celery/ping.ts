@@ -72,7 +72,7 @@ function readReply(text: string): { node: string; value: unknown }[] {
 }
 
 /** The workers that answer on this broker. */
-export const ping: Check = {
+export const ping: Check<'celery.ping'> = {
   id: 'celery.ping',
   group: 'celery',
   title: 'worker answers a ping',
@@ -134,7 +134,7 @@ export const names: Check = {
   title: 'worker names',
   needs: ['celery.ping'],
   run: async ({ needed, settings, profile }) =>
-    judgeNames(needed('celery.ping') as Pong[], settings.worker.name, profile),
+    judgeNames(needed('celery.ping'), settings.worker.name, profile),
 };
 
 /** A Python worker on the same queues would take tasks meant for Slurm. */
@@ -170,5 +170,5 @@ export const otherConsumers: Check = {
   title: 'other workers on its queues',
   needs: ['celery.ping'],
   run: async ({ needed, settings }) =>
-    judgeOthers(needed('celery.ping') as Pong[], settings.broker.queues, settings.worker.name),
+    judgeOthers(needed('celery.ping'), settings.broker.queues, settings.worker.name),
 };

@@ -3,7 +3,6 @@ import { pingTask } from '../../../worker/task-acceptor.js';
 import { withBroker } from '../../clients/broker.js';
 import type { Check, Finding } from '../../check.js';
 import { ok, warn } from '../../check-result.js';
-import type { Pong } from './ping.js';
 
 const waitMs = 15_000;
 
@@ -38,7 +37,7 @@ export const roundTrip: Check = {
   timeoutMs: waitMs + 5_000,
   async run({ settings, needed, signal, clock, profile }) {
     const named = profile === 'default' ? '' : ` --profile ${profile}`;
-    const isThere = (needed('celery.ping') as Pong[]).some(({ node }) => node === settings.worker.name);
+    const isThere = needed('celery.ping').some(({ node }) => node === settings.worker.name);
     // without a worker the task would stay in the queue
     if (!isThere) return warn('This worker is not running, so no task was sent.', `dsa-slurm${named} worker`);
     const queue = settings.broker.queues[0] ?? 'celery';

@@ -4,7 +4,6 @@ import { runDirectoryName, removeStaged } from '../../../girder/transfer/volumes
 import type { Run } from '../../../worker/run-state/run.js';
 import type { Check } from '../../check.js';
 import { count, ok, quoted, warn } from '../../check-result.js';
-import type { JournalFacts } from '../worker/journal.js';
 
 /** Time after the end of a run during which its files may still be in use. */
 const settledMs = 10 * 60_000;
@@ -46,7 +45,7 @@ export const leftovers: Check = {
   title: 'temporary files of finished runs',
   needs: ['directories.tmp', 'worker.journal'],
   async run({ settings, clock, profile, needed }) {
-    const { runs } = needed('worker.journal') as JournalFacts;
+    const { runs } = needed('worker.journal');
     const { tmp } = settings.dirs;
     const left = await findLeftovers({ tmp, keepFiles: settings.worker.keepFiles, now: clock.now() }, runs);
     const unknown =

@@ -1,5 +1,4 @@
 import { probeSharedDirectories, settingsDirectories } from '../../probe/probe-job.js';
-import type { ClusterInfo } from '../../../slurm/site.js';
 import type { Check } from '../../check.js';
 import { combine, skip } from '../../check-result.js';
 import { judgeProbe } from '../../probe/judge-probe.js';
@@ -14,9 +13,7 @@ export const probe: Check = {
   timeoutMs: 5 * 60_000,
   async run({ settings, profile, run, needed, signal, clock, onWaiting }) {
     const { partition, gpuPartition } = settings.slurm;
-    const standard = (needed('slurm.partitions') as NonNullable<ClusterInfo['partitions']>).find(
-      ({ isDefault }) => isDefault,
-    );
+    const standard = needed('slurm.partitions').find(({ isDefault }) => isDefault);
     const names = [
       ...new Set([...(partition ?? standard?.name ?? '').split(','), ...(gpuPartition ?? '').split(',')]),
     ];

@@ -4,7 +4,6 @@ import { GirderError } from '../../../girder/api/girder-error.js';
 import type { Check } from '../../check.js';
 import { fail, ok, skip, warn } from '../../check-result.js';
 import { withGirder } from '../../clients/girder.js';
-import type { SettingsFacts } from './settings.js';
 
 /** Girder's address in tasks, as this worker would use it. */
 export const apiUrl: Check = {
@@ -14,8 +13,7 @@ export const apiUrl: Check = {
   needs: ['girder.settings'],
   async run(context) {
     const { settings, needed, signal } = context;
-    const published =
-      (needed('girder.settings') as SettingsFacts | undefined)?.theirs['worker.api_url'] ?? '';
+    const published = needed('girder.settings')?.theirs['worker.api_url'] ?? '';
     if (published === '') return skip('worker.api_url is not set in Girder');
     const own = settings.girder.apiUrl;
     const used = own ?? mapApiUrl(published, settings.girder.apiUrlMap);

@@ -3,7 +3,6 @@ import { sifFileName } from '../../../apptainer/image-name.js';
 import type { Check, Finding } from '../../check.js';
 import { combine, count, ok, quoted, skip, warn } from '../../check-result.js';
 import { withGirder } from '../../clients/girder.js';
-import type { GirderAdmin } from './token.js';
 
 /** Compares the images that Girder offers with the image files. */
 export function judgeImages(
@@ -52,7 +51,7 @@ export const images: Check = {
   needs: ['girder.token', 'images.files'],
   async run(context) {
     const { settings, needed, signal } = context;
-    const admin = needed('girder.token') as GirderAdmin;
+    const admin = needed('girder.token');
     if (admin.isLimited) return skip('the API key has a limited scope');
     const table = await withGirder(context, admin, async (client) =>
       client.json(answer, { method: 'GET', path: 'slicer_cli_web/docker_image', attempts: 1, signal }),
@@ -60,7 +59,7 @@ export const images: Check = {
     const offered = Object.entries(table).flatMap(([name, tags]) =>
       Object.keys(tags).map((tag) => `${name}:${tag}`),
     );
-    return judgeImages(offered, needed('images.files') as string[], {
+    return judgeImages(offered, needed('images.files'), {
       directory: settings.dirs.images ?? '',
       profile: context.profile,
       major: admin.major,

@@ -17,7 +17,7 @@ export const plugins: Check = {
   title: 'plugins',
   needs: ['girder.token'],
   async run(context) {
-    const admin = context.needed('girder.token') as GirderAdmin;
+    const admin = context.needed('girder.token');
     if (admin.isLimited) return skip('the API key has a limited scope');
     return combine(await Promise.all(routes.map(([name, path]) => ask(name, path, admin, context))));
   },

@@ -16,7 +16,7 @@ export interface GirderFacts {
 
 const answer = z.object({ release: z.string() });
 
-export const reach: Check = {
+export const reach: Check<'girder.reach'> = {
   id: 'girder.reach',
   group: 'girder',
   title: 'connection and version',

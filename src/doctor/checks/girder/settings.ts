@@ -108,13 +108,13 @@ export interface SettingsFacts {
   admin: GirderAdmin;
 }
 
-export const settings: Check = {
+export const settings: Check<'girder.settings'> = {
   id: 'girder.settings',
   group: 'girder',
   title: "Girder's settings for the worker",
   needs: ['girder.token'],
   async run(context) {
-    const admin = context.needed('girder.token') as GirderAdmin;
+    const admin = context.needed('girder.token');
     if (!admin.isAdmin) return skip('the API key does not belong to an administrator');
     const keys = settingKeys[admin.major === 5 ? 5 : 3];
     let theirs: GirderSettings;
@@ -141,7 +141,7 @@ export const settings: Check = {
   },
   repairs(context, fact) {
     if (fact === undefined) return [];
-    const { changes, admin } = fact as SettingsFacts;
+    const { changes, admin } = fact;
     return changes.map(({ key, value }) => ({
       what: `set ${key} in Girder to ${key === 'worker.broker' || key === 'worker.backend' ? maskUrl(value) : value}`,
       apply: async () => setSetting(context, admin, { key, value }),

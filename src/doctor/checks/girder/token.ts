@@ -17,14 +17,14 @@ export interface GirderAdmin extends GirderFacts {
 }
 
 /** Exchanges the API key for a token of one day. */
-export const token: Check = {
+export const token: Check<'girder.token'> = {
   id: 'girder.token',
   group: 'girder',
   title: 'API key',
   needs: ['girder.reach'],
   async run(context) {
     const { settings, profile, needed, signal } = context;
-    const facts = needed('girder.reach') as GirderFacts;
+    const facts = needed('girder.reach');
     const { apiKey } = settings.girder;
     if (apiKey === null) {
       return skip("girder.apiKey is not set, so Girder's settings and images are not checked");

@@ -3,7 +3,6 @@ import { GirderError } from '../../../girder/api/girder-error.js';
 import type { Check, Finding } from '../../check.js';
 import { fail, ok, skip, warn } from '../../check-result.js';
 import { withGirder } from '../../clients/girder.js';
-import type { GirderAdmin } from './token.js';
 
 /** Answer of Girder's plugin "worker" for its status page: `-1` if it cannot reach its broker (Girder 3 and 5). */
 const answer = z.union([z.literal(-1), z.object({ ping: z.record(z.string(), z.unknown()).nullish() })]);
@@ -39,7 +38,7 @@ export const workerStatus: Check = {
   timeoutMs: 30_000,
   async run(context) {
     const { settings, needed, signal } = context;
-    const admin = needed('girder.token') as GirderAdmin;
+    const admin = needed('girder.token');
     if (admin.isLimited) return skip('the API key has a limited scope');
     try {
       const status = await withGirder(context, admin, async (client) =>

@@ -1,7 +1,6 @@
 import { describeFailure } from '../../../base/command.js';
 import type { Check, Finding } from '../../check.js';
 import { ok, skip, warn } from '../../check-result.js';
-import type { GirderFacts } from '../girder/reach.js';
 
 /** Seconds. Tokens and accounting queries tolerate a few minutes; munge fails at five. */
 const tolerated = 30;
@@ -45,7 +44,7 @@ export const clockGirder: Check = {
   title: 'clock against Girder',
   needs: ['girder.reach'],
   async run({ needed }) {
-    const { skew } = needed('girder.reach') as GirderFacts;
+    const { skew } = needed('girder.reach');
     return skew === null ? skip("Girder's answer has no Date header") : judgeSkew(skew, "Girder's clock");
   },
 };

@@ -64,7 +64,7 @@ export const contents: Check = {
   // a run without --deep ends long before
   timeoutMs: 60_000,
   async run({ settings, profile, run, needed, deep, signal, clock }) {
-    const names = needed('images.files') as string[];
+    const names = needed('images.files');
     const chosen = deep ? names : names.slice(0, maxImages);
     const limited: RunCommand = async (file, args, options?: CommandOptions) =>
       run(file, args, { ...options, timeoutMs: deep ? 30_000 : 3_000, signal });

@@ -87,7 +87,7 @@ async function examine(directory: string, name: string): Promise<ImageFile[]> {
 }
 
 /** The image files; passes the names of usable ones to other checks. */
-export const files: Check = {
+export const files: Check<'images.files'> = {
   id: 'images.files',
   group: 'images',
   title: 'files',

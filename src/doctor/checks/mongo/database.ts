@@ -3,7 +3,6 @@ import { fail, ok, skip, warn } from '../../check-result.js';
 import { databaseName, hostsOf, mongoErrorKind, withMongo, withoutCredentials } from '../../clients/mongo.js';
 import { openAddress } from '../../clients/listens.js';
 import { judgeSettings, type GirderSettings } from '../girder/settings.js';
-import type { MongoFacts } from './ping.js';
 
 const unreachable = 'MongoDB does not answer';
 
@@ -23,7 +22,7 @@ export const database: Check = {
   title: "Girder's database",
   needs: ['mongo.ping'],
   async run({ needed }) {
-    const facts = needed('mongo.ping') as MongoFacts | null;
+    const facts = needed('mongo.ping');
     if (facts === null) return skip(unreachable);
     return judgeCollections(facts.collections, databaseName(facts.uri));
   },
@@ -35,7 +34,7 @@ export const open: Check = {
   title: 'access without a password',
   needs: ['mongo.ping'],
   async run({ needed, signal }) {
-    const facts = needed('mongo.ping') as MongoFacts | null;
+    const facts = needed('mongo.ping');
     const [first] = facts === null ? [] : hostsOf(facts.uri);
     if (facts === null || first === undefined) return skip(unreachable);
     try {

@@ -3,7 +3,6 @@ import { runKey } from '../../../slurm/job-identity.js';
 import type { Check, Finding } from '../../check.js';
 import { count, ok, quoted, skip, warn } from '../../check-result.js';
 import { databaseName, withMongo, withoutCredentials } from '../../clients/mongo.js';
-import type { JournalFacts } from '../worker/journal.js';
 
 /** Girder's job statuses RUNNING and CANCELING. */
 const activeStatuses = [2, 824];
@@ -67,7 +66,7 @@ export const jobs: Check = {
         : queryJobs(run, { kind: 'all' }, { timeoutMs: 4_000, signal }),
     ]);
     if (answer?.kind === 'silence') return skip(`Slurm did not list its jobs: ${answer.why}`);
-    const { runs } = needed('worker.journal') as JournalFacts;
+    const { runs } = needed('worker.journal');
     return judgeJobs(
       records.map((record) => ({
         id: String(record['_id']),

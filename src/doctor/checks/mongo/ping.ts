@@ -9,7 +9,7 @@ export interface MongoFacts {
 }
 
 /** Server, login and database. */
-export const ping: Check = {
+export const ping: Check<'mongo.ping'> = {
   id: 'mongo.ping',
   group: 'mongo',
   title: 'server, login and version',

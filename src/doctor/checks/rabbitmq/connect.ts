@@ -12,7 +12,7 @@ export interface BrokerFacts {
 }
 
 /** Tests host, port, TLS, user, password and virtual host by connecting. */
-export const connect: Check = {
+export const connect: Check<'rabbitmq.connect'> = {
   id: 'rabbitmq.connect',
   group: 'rabbitmq',
   title: 'connection, user and virtual host',

@@ -1,6 +1,5 @@
 import type { Check, Finding } from '../../check.js';
 import { ok, skip } from '../../check-result.js';
-import type { BrokerFacts } from './connect.js';
 
 /** @param printed output of `rabbitmqctl eval`: `{ok,1800000}` or `undefined` */
 export function judgeTimeout(printed: string): Finding {
@@ -19,7 +18,7 @@ export const deliveryTimeout: Check = {
   title: 'delivery timeout',
   needs: ['rabbitmq.connect'],
   async run({ run, signal, needed }) {
-    const { cluster } = needed('rabbitmq.connect') as BrokerFacts;
+    const { cluster } = needed('rabbitmq.connect');
     const node = cluster !== null && /^[\w.-]+@[\w.-]+$/.test(cluster) ? ['-n', cluster] : [];
     const result = await run(
       'rabbitmqctl',

@@ -3,7 +3,6 @@ import { coerceError } from '../../../base/errors.js';
 import { withBroker } from '../../clients/broker.js';
 import type { Check, Finding } from '../../check.js';
 import { count, ok, skip, warn } from '../../check-result.js';
-import type { GirderFacts } from '../girder/reach.js';
 
 /** The queue for tasks that need Girder's database. */
 const queue = 'local';
@@ -43,7 +42,7 @@ export const local: Check = {
   title: "Girder's own tasks are consumed (queue local)",
   needs: ['rabbitmq.connect', 'girder.reach'],
   async run({ settings, signal, clock, needed }) {
-    const girder = needed('girder.reach') as GirderFacts | undefined;
+    const girder = needed('girder.reach');
     const state = await withBroker({ ...settings.broker, signal, clock }, async (connection) => {
       const channel = await connection.createChannel();
       channel.on('error', () => undefined);

@@ -16,7 +16,7 @@ export interface QueueFacts {
 /**
  * Whether the task queues have Celery's arguments. Missing queues are not created: the first client declares them.
  */
-export const queues: Check = {
+export const queues: Check<'rabbitmq.queues'> = {
   id: 'rabbitmq.queues',
   group: 'rabbitmq',
   title: 'task queues match Celery',
@@ -93,5 +93,5 @@ export const waiting: Check = {
   group: 'rabbitmq',
   title: 'waiting messages',
   needs: ['rabbitmq.queues'],
-  run: async ({ needed, profile }) => judgeWaiting(needed('rabbitmq.queues') as QueueFacts[], profile),
+  run: async ({ needed, profile }) => judgeWaiting(needed('rabbitmq.queues'), profile),
 };

@@ -27,5 +27,5 @@ export const version: Check = {
   group: 'rabbitmq',
   title: 'version',
   needs: ['rabbitmq.connect'],
-  run: async ({ needed }) => judgeVersion(needed('rabbitmq.connect') as BrokerFacts),
+  run: async ({ needed }) => judgeVersion(needed('rabbitmq.connect')),
 };

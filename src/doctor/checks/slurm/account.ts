@@ -1,7 +1,6 @@
 import { userInfo } from 'node:os';
 import { describeFailure } from '../../../base/command.js';
 import type { Settings } from '../../../config/index.js';
-import type { ClusterInfo } from '../../../slurm/site.js';
 import type { Check, Finding } from '../../check.js';
 import { combine, configSet, fail, ok, skip, warn } from '../../check-result.js';
 
@@ -72,7 +71,7 @@ export const account: Check = {
   title: 'account and QOS',
   needs: ['slurm.version'],
   async run({ run, settings, profile, needed, signal }) {
-    const site = needed('slurm.version') as ClusterInfo;
+    const site = needed('slurm.version');
     if (site.accounting !== true)
       return skip('this cluster has no accounting, so account and QOS are not checked');
     const user = userInfo().username;

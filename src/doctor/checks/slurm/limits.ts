@@ -13,7 +13,7 @@ export const accounting: Check = {
   title: 'accounting',
   needs: ['slurm.version'],
   async run({ run, signal, needed }) {
-    const site = needed('slurm.version') as ClusterInfo;
+    const site = needed('slurm.version');
     switch (site.accounting) {
       case true: {
         const answer = await run('sacctmgr', ['--noheader', 'show', 'cluster'], { timeoutMs: 4_500, signal });
@@ -54,7 +54,7 @@ export const minJobAge: Check = {
   title: 'memory of ended jobs',
   needs: ['slurm.version'],
   run: async ({ needed, settings, profile }) =>
-    judgeMinJobAge(needed('slurm.version') as ClusterInfo, settings.slurm.pollSeconds, profile),
+    judgeMinJobAge(needed('slurm.version'), settings.slurm.pollSeconds, profile),
 };
 
 /** Compares the controller's limits with the worker's. */
@@ -97,6 +97,6 @@ export const limits: Check = {
   needs: ['slurm.version'],
   async run({ run, settings, profile, needed, signal }) {
     const config = await readSlurmConfig(run, { timeoutMs: 4_500, signal });
-    return judgeLimits(needed('slurm.version') as ClusterInfo, config ?? new Map(), settings, profile);
+    return judgeLimits(needed('slurm.version'), config ?? new Map(), settings, profile);
   },
 };

@@ -1,6 +1,6 @@
 import { describeFailure, type RunCommand } from '../../../base/command.js';
 import type { Settings } from '../../../config/index.js';
-import type { Partition, ClusterInfo } from '../../../slurm/site.js';
+import type { Partition } from '../../../slurm/site.js';
 import type { Check, Finding } from '../../check.js';
 import { combine, configSet, count, fail, ok, warn } from '../../check-result.js';
 
@@ -70,13 +70,13 @@ async function hiddenPartitions(run: RunCommand, signal: AbortSignal): Promise<F
     : fail(evidence, 'sinfo --all');
 }
 
-export const partitions: Check = {
+export const partitions: Check<'slurm.partitions'> = {
   id: 'slurm.partitions',
   group: 'slurm',
   title: 'partitions',
   needs: ['slurm.version'],
   async run({ run, settings, profile, needed, signal }) {
-    const site = needed('slurm.version') as ClusterInfo;
+    const site = needed('slurm.version');
     if (site.partitions === null) return hiddenPartitions(run, signal);
     const result = await run('sinfo', ['--all', '--noheader', '--Node', '--format=%R|%T'], {
       timeoutMs: 4_500,

@@ -275,7 +275,7 @@ export const start: Check = {
   title: 'jobs can start',
   needs: ['slurm.version'],
   async run({ run, settings, profile, needed, signal }) {
-    const site = needed('slurm.version') as ClusterInfo;
+    const site = needed('slurm.version');
     const options = { timeoutMs: 4_500, signal };
     const shown = await run('scontrol', ['--all', '--oneliner', 'show', 'partition'], options);
     if (shown.kind !== 'exited' || shown.exitCode !== 0)

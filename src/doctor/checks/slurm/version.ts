@@ -6,7 +6,7 @@ import { fail, ok, warn } from '../../check-result.js';
 const oldest = [20, 11] as const;
 
 /** Slurm's release; passes a {@link ClusterInfo} to other checks. */
-export const version: Check = {
+export const version: Check<'slurm.version'> = {
   id: 'slurm.version',
   group: 'slurm',
   title: 'version',

@@ -9,7 +9,6 @@ import {
 } from '../../../worker/run-state/status-file.js';
 import type { Check, Finding } from '../../check.js';
 import { combine, count, ok, skip, warn } from '../../check-result.js';
-import type { LockFacts } from './running.js';
 
 /** Three missed updates of the file. */
 const silentMs = 3 * statusEveryMs;
@@ -79,7 +78,7 @@ export const data: Check = {
   title: 'freshness of its data',
   needs: ['worker.running'],
   async run({ settings, needed, clock, profile }) {
-    if (!(needed('worker.running') as LockFacts).isAlive) return skip('no worker is running');
+    if (!needed('worker.running').isAlive) return skip('no worker is running');
     const path = join(settings.dirs.state, statusFileName);
     let text: string;
     try {

@@ -13,7 +13,7 @@ export interface JournalFacts {
   runs: readonly Run[];
 }
 
-export const journal: Check = {
+export const journal: Check<'worker.journal'> = {
   id: 'worker.journal',
   group: 'worker',
   title: 'journal',

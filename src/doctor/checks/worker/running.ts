@@ -43,7 +43,7 @@ export function judgeLock(
   return ok(`running: ${who}`);
 }
 
-export const running: Check = {
+export const running: Check<'worker.running'> = {
   id: 'worker.running',
   group: 'worker',
   title: 'running',

@@ -1,7 +1,6 @@
 import type { Run } from '../../../worker/run-state/run.js';
 import type { Check, Finding } from '../../check.js';
 import { combine, count, ok, warn } from '../../check-result.js';
-import type { JournalFacts } from './journal.js';
 
 const hour = 60 * 60_000;
 /** A task's tokens expire after 7 days; then Girder accepts neither its reports nor its uploads. */
@@ -78,6 +77,5 @@ export const unfinished: Check = {
   group: 'worker',
   title: 'unfinished runs',
   needs: ['worker.journal'],
-  run: async ({ needed, clock }) =>
-    judgeUnfinished((needed('worker.journal') as JournalFacts).runs, clock.now()),
+  run: async ({ needed, clock }) => judgeUnfinished(needed('worker.journal').runs, clock.now()),
 };
