@@ -237,7 +237,7 @@ describe('images pull', () => {
       const { code, stderr } = await images('pull', `${registry.host}/lab/nuclei:v1`);
       expect(code).toBe(1);
       expect(stderr).toContain(
-        'is pulled, but Girder does not know it yet: Girder has no folder for images.',
+        'was pulled, but could not be registered in Girder: Girder has no folder for images.',
       );
       expect(await readdir(imagesDir)).toHaveLength(1);
     });

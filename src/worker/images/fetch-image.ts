@@ -13,32 +13,32 @@ import type { WorkerServices } from '../worker-services.js';
 export interface FetchRequest {
   /** `example/small:v1` */
   image: string;
-  /** Where its file is, or shall be. */
+  /** Path of its SIF. */
   sif: string;
-  /** False: the file that is there is asked. */
+  /** False: use the existing file. */
   pull: boolean;
-  /** Tells half files and jobs of this request from those of others. */
+  /** Identifies the partial files and jobs of this request. */
   key: string;
-  /** Told of what the runtime says while it pulls. */
+  /** Called with the output of the pull. */
   onOutput: (text: string) => void;
   signal: AbortSignal;
 }
 
-/** An image that has answered. */
+/** An image whose CLIs are known. */
 export interface FetchedImage {
   facts: ImageFacts;
   clis: DescribedCli[];
 }
 
 /**
- * Brings an image here and asks it for its CLIs. A new file takes the place of an old one only after it has answered.
+ * Pulls an image if requested and queries its CLIs. A new file replaces an old one only after the query has succeeded.
  * @throws DsaSlurmError `image`
  */
 export async function fetchImage(
   { image, sif, pull, key, onOutput, signal }: FetchRequest,
   { settings, apptainer, imageIngest }: Pick<WorkerServices, 'settings' | 'apptainer' | 'imageIngest'>,
 ): Promise<FetchedImage> {
-  const ask = async (file: string): Promise<FetchedImage> => {
+  const queryImage = async (file: string): Promise<FetchedImage> => {
     const facts = await apptainer.probe(image, file);
     const entrySettings = {
       workingDirectory: settings.apptainer.workingDirectory,
@@ -82,5 +82,5 @@ export async function fetchImage(
     );
     return { facts, clis };
   };
-  return pull ? imageIngest.pull(image, sif, { key, onOutput, verify: ask, signal }) : ask(sif);
+  return pull ? imageIngest.pull(image, sif, { key, onOutput, verify: queryImage, signal }) : queryImage(sif);
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { isTruncated, readSifLength } from '../../apptainer/sif-header.js';
 import { readdir, stat } from '../../base/network-fs.js';
 
-/** A file of `dirs.images`. */
+/** A file in `dirs.images`. */
 export interface ImageFile {
   file: string;
   bytes: number;
@@ -14,7 +14,7 @@ export interface ImageFile {
 }
 
 /**
- * The images of a directory, by name. No container runtime is started for them.
+ * The images in a directory, by name. Does not start a container runtime.
  * @throws the system's error if the directory cannot be read
  */
 export async function listImages(directory: string): Promise<ImageFile[]> {
@@ -34,7 +34,7 @@ export async function listImages(directory: string): Promise<ImageFile[]> {
   return files.flat();
 }
 
-/** A name of an image's file in `dirs.images`; pulls in progress begin with a dot. */
+/** Whether a file in `dirs.images` is an image by its name; pulls in progress begin with a dot. */
 export function isImageFile(name: string): boolean {
   return /^[^./\0][^/\0]*\.sif$/.test(name);
 }

@@ -18,48 +18,48 @@ import { fetchImage } from './fetch-image.js';
 import { isImageFile, listImages, type ImageFile } from './list-images.js';
 import { registerWithKey } from './register.js';
 
-/** An image of the list, and how many unfinished runs need it. */
+/** An image, and how many unfinished runs need it. */
 export type ListedImage = ImageFile & { runs: number };
 
-/** What became of a pull. */
+/** The result of a pull. */
 export interface PulledImage {
   image: string;
   file: string;
   bytes: number;
-  /** Names of its CLIs; null where it was not asked. */
+  /** Names of its CLIs; null if they were not queried. */
   clis: string[] | null;
-  /** Whether Girder knows it now; null where it was not told. */
+  /** Whether it is registered in Girder; null if that was not attempted. */
   registered: boolean | null;
 }
 
 export interface PullOptions {
-  /** Ask the image for its CLIs before it takes its place. */
+  /** Query the CLIs of the image before it replaces an old file. */
   check: boolean;
-  /** Make it known to Girder. */
+  /** Register it in Girder. */
   register: boolean;
-  /** Told of what the runtime says. */
+  /** Called with the output of the pull. */
   onOutput: (text: string) => void;
   signal: AbortSignal;
 }
 
-/** Images on the command line. An image is named as Girder does (`example/small:v1`) or by its file. */
+/** The `images` commands. An image is named as in Girder (`example/small:v1`) or by its file. */
 export interface Images {
   directory: string;
   list(): Promise<ListedImage[]>;
-  /** @throws DsaSlurmError `unknown` for an image that is not there; `image` for one that cannot be read */
+  /** @throws DsaSlurmError `unknown` if the image does not exist; `image` if it cannot be read */
   inspect(name: string): Promise<{ file: string; path: string; bytes: number; facts: ImageFacts }>;
   /**
-   * Pulls an image under the name that slicer_cli_web and the worker expect.
+   * Pulls an image to the file name that slicer_cli_web and the worker expect.
    * @throws DsaSlurmError `image`, and `girder` if only the registration failed
    */
   pull(image: string, options: PullOptions): Promise<PulledImage>;
   /**
-   * Asks an image for its CLIs and for the description of each, in containers.
+   * Queries the CLIs of an image and their descriptions, in containers.
    * @throws DsaSlurmError `unknown`, `image`
    */
   check(name: string, signal: AbortSignal): Promise<{ file: string; clis: string[] }>;
   /**
-   * The files that `remove` would remove.
+   * Returns the files to pass to `remove`.
    * @throws DsaSlurmError `unknown`; `busy` if an unfinished run needs one
    */
   checkRemovable(names: readonly string[]): Promise<ListedImage[]>;
@@ -86,7 +86,7 @@ export function openImages({ settings, env, clock, log }: ImagesOptions): Images
     pullMs: pullMinutes * 60_000,
     registryEnv: registryEnvironment(env),
   });
-  const tools = { settings, apptainer, imageIngest };
+  const services = { settings, apptainer, imageIngest };
 
   async function files(): Promise<ImageFile[]> {
     try {
@@ -139,7 +139,7 @@ export function openImages({ settings, env, clock, log }: ImagesOptions): Images
       const sif = join(directory, file);
       const request = { image, sif, key: newKey(), onOutput, signal };
       const fetched = check
-        ? await fetchImage({ ...request, pull: true }, tools)
+        ? await fetchImage({ ...request, pull: true }, services)
         : await imageIngest.pull(image, sif, { ...request, verify: async () => null });
       const { size } = await stat(sif);
       const clis = fetched?.clis.map(({ name }) => name) ?? null;
@@ -156,8 +156,8 @@ export function openImages({ settings, env, clock, log }: ImagesOptions): Images
         const next = cause instanceof DsaSlurmError ? cause.next : undefined;
         throw new DsaSlurmError(
           'girder',
-          `Image ${image} is pulled, but Girder does not know it yet: ${errorLine(cause)}`,
-          { next: next ?? "Add it on Girder's page of images; it is not pulled again.", cause },
+          `Image ${image} was pulled, but could not be registered in Girder: ${errorLine(cause)}`,
+          { next: next ?? "Add it on Girder's page of images, which does not pull it again.", cause },
         );
       }
       return { ...pulled, registered: true };
@@ -165,7 +165,7 @@ export function openImages({ settings, env, clock, log }: ImagesOptions): Images
     async check(name, signal) {
       const { file } = await find(name);
       const request = { image: name, sif: join(directory, file), key: newKey(), onOutput: () => {} };
-      const { clis } = await fetchImage({ ...request, pull: false, signal }, tools);
+      const { clis } = await fetchImage({ ...request, pull: false, signal }, services);
       return { file, clis: clis.map((cli) => cli.name) };
     },
     async checkRemovable(names) {
@@ -197,12 +197,12 @@ export function openImages({ settings, env, clock, log }: ImagesOptions): Images
   };
 }
 
-/** Tells the half files and jobs of one pull from those of others. */
+/** Identifies the partial files and jobs of one pull. */
 function newKey(): string {
   return `cli-${randomBytes(6).toString('hex')}`;
 }
 
-/** For a name that is none, a file that is never there. */
+/** The file of an image; empty for an invalid name. */
 function fileOf(image: string): string {
   try {
     return sifFileName(image);

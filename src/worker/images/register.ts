@@ -8,11 +8,11 @@ import { openGirderConnections } from '../../girder/api/connections.js';
 import { createAdminClient } from '../../girder/api/admin-client.js';
 import { registerImage, type ImageRegistration } from '../../girder/jobs/register-image.js';
 
-/** slicer_cli_web's setting: the folder below which it looks for images. */
+/** slicer_cli_web's setting for the folder that contains images. */
 const folderSetting = 'slicer_cli_web.task_folder';
 
 /**
- * Makes an image known to Girder as the owner of `girder.apiKey`, in the folder that Girder's own page of images uses.
+ * Registers an image in Girder with `girder.apiKey`, in the folder that Girder's page of images uses.
  * @throws DsaSlurmError `girder`
  */
 export async function registerWithKey(
@@ -20,7 +20,8 @@ export async function registerWithKey(
   { girder, clock, log, signal }: { girder: Settings['girder']; clock: Clock; log: Log; signal: AbortSignal },
 ): Promise<void> {
   const { apiKey, apiUrl, apiUrlMap } = girder;
-  if (apiKey === null || apiUrl === null) throw new Error('nothing to register with');
+  if (apiKey === null || apiUrl === null)
+    throw new Error('registering an image requires girder.apiKey and girder.apiUrl');
   const connections = await openGirderConnections(girder);
   try {
     const client = createAdminClient({ connections, apiUrl, apiKey, apiUrlMap, clock, log });

@@ -21,7 +21,7 @@ function columns(row: readonly string[], all: readonly (readonly string[])[]): s
     .join('  ');
 }
 
-/** What an image says of itself, as `dsa-slurm images inspect` prints it. */
+/** The output of `dsa-slurm images inspect`. */
 export function renderFacts({
   path,
   bytes,
@@ -38,17 +38,17 @@ export function renderFacts({
     [
       'directory',
       facts.workingDirectory === null
-        ? 'not said; the setting apptainer.workingDirectory counts'
+        ? 'not set; apptainer.workingDirectory is used'
         : `${facts.workingDirectory}${from(facts.workingDirectoryFrom)}`,
     ],
     [
       'entry point',
       facts.entrypoint === null
-        ? 'not said; the setting apptainer.entrypoint counts'
+        ? 'not set; apptainer.entrypoint is used'
         : `${facts.entrypoint.length === 0 ? 'none: arguments are the command' : JSON.stringify(facts.entrypoint)}${from(facts.entrypointFrom)}`,
     ],
     ['arguments', facts.cmd.length === 0 ? [] : JSON.stringify(facts.cmd)],
-    ['GPU', facts.needsGpu ? 'wanted (label com.nvidia.volumes.needed)' : []],
+    ['GPU', facts.needsGpu ? 'required (label com.nvidia.volumes.needed)' : []],
     ['labels', labels],
   ];
   return pairs
@@ -62,7 +62,7 @@ function from(source: 'label' | 'oci' | null): string {
   return source === null ? '' : ` (from its ${source === 'label' ? 'label entry_path' : 'OCI config'})`;
 }
 
-/** Bytes for people: `1.2 GB`. */
+/** Formats bytes: `1.2 GB`. */
 export function size(bytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB'];
   let value = bytes;
@@ -74,7 +74,7 @@ export function size(bytes: number): string {
   return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
 }
 
-/** Labels and file names are other people's texts: nothing in them may steer a terminal. */
+/** Removes control characters from untrusted labels and file names. */
 function printable(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Cf}]/gu, '\uFFFD').slice(0, 2_000);
 }

@@ -6,8 +6,8 @@ import { DsaSlurmError } from '../../base/errors.js';
 import type { WorkerServices } from '../worker-services.js';
 
 /**
- * The SIF of an image and what it says about itself.
- * @throws DsaSlurmError `image` if the file is missing or unreadable; `config` if there is nowhere to look for it.
+ * Finds the SIF of an image and reads its properties.
+ * @throws DsaSlurmError `image` if the file is missing or unreadable; `config` if `dirs.images` is not set
  */
 export async function findImage(
   image: string,
@@ -20,7 +20,7 @@ export async function findImage(
   return { sif, facts: await apptainer.probe(image, sif) };
 }
 
-/** A directory that must have been configured. */
+/** Returns a configured directory. @throws DsaSlurmError `config` if it is not set */
 export function requireDirectory(value: string | null, key: string, legacyName: string): string {
   if (value !== null) return value;
   throw new DsaSlurmError('config', `This worker has no ${key}.`, {

@@ -13,35 +13,35 @@ import {
 /** Girder's settings for Slurm, as last read. */
 export interface GirderSlurmLoader {
   /**
-   * Not older than a few minutes, or the last ones for as long as Girder is silent; null where they are not to be had:
-   * no API key, no address, or Girder refuses. Waits for a Girder that has never answered yet, for some minutes in all:
-   * the profile's own settings are better than jobs that never start.
+   * At most a few minutes old, or the last known ones while Girder does not answer. Null if they are unavailable: no API
+   * key, no URL, or Girder refuses. If Girder has never answered, waits a few minutes in total: running with the
+   * profile's settings is better than never starting.
    * @throws the abort reason
    */
   current(signal: AbortSignal): Promise<GirderSlurmSettings | null>;
-  /** Asks once, now: what Girder has, or had when it last answered; null if it never did. */
+  /** Queries Girder once. Returns the last known settings, null if Girder has never answered. */
   refresh(): Promise<GirderSlurmSettings | null>;
-  /** Why they are not as they should be; null if they are. A whole sentence. */
+  /** What is wrong with the settings or with reading them, as a full sentence; null if nothing is. */
   problem(): string | null;
 }
 
-/** When they are read again, in milliseconds. */
-const goodForMs = 5 * 60_000;
-/** When Girder is asked again after trouble. */
-const againMs = 30_000;
+/** How long settings stay valid, in milliseconds. */
+const maxAgeMs = 5 * 60_000;
+/** Time before Girder is queried again after an error. */
+const retryMs = 30_000;
 /** How long jobs wait for a Girder that has never answered. */
 export const patienceMs = 5 * 60_000;
 
-/** @param options.girder `apiKey` and `apiUrl` have to be there, or nothing is ever read */
+/** @param options.girder nothing is read unless `apiKey` and `apiUrl` are set */
 export function createGirderSlurmLoader(
   options: Omit<GirderSetup, 'apiUrlMap'> & { girder: Settings['girder'] },
 ): GirderSlurmLoader {
   const { clock, log, girder } = options;
   const { apiKey, apiUrl } = girder;
   let last: { at: number; settings: GirderSlurmSettings } | null = null;
-  let askAgainAt = 0;
-  let silentSince: number | null = null;
-  let trouble: string | null = null;
+  let retryAt = 0;
+  let failingSince: number | null = null;
+  let problem: string | null = null;
   let client: ReturnType<typeof createAdminClient> | null = null;
   let reading: Promise<GirderError | null> | null = null;
 
@@ -59,35 +59,37 @@ export function createGirderSlurmLoader(
     });
   }
 
-  /** The error that it ended with; null if it went well. */
+  /** Returns the error; null on success. */
   async function read(): Promise<GirderError | null> {
     try {
-      const { settings, complaints } = readGirderSlurmSettings(await ask());
+      const { settings, problems } = readGirderSlurmSettings(await ask());
       last = { at: clock.monotonic(), settings };
-      silentSince = null;
-      tell(complaints.length === 0 ? null : complaints.join(' '));
+      failingSince = null;
+      setProblem(problems.length === 0 ? null : problems.join(' '));
       return null;
     } catch (error) {
       if (!(error instanceof GirderError)) throw error;
-      askAgainAt = clock.monotonic() + againMs;
-      silentSince ??= clock.monotonic();
-      tell(`Girder's settings for Slurm cannot be read: ${error.message} ${consequence(error)}`);
+      retryAt = clock.monotonic() + retryMs;
+      failingSince ??= clock.monotonic();
+      setProblem(`Girder's settings for Slurm cannot be read: ${error.message} ${consequence(error)}`);
       return error;
     }
   }
 
   function consequence(error: GirderError): string {
-    if (last !== null) return 'The last ones that it gave are used.';
-    return isWaitedFor(error) ? 'Jobs wait for them, for some minutes at most.' : "The profile's own count.";
+    if (last !== null) return 'The last known ones are used.';
+    return isWorthWaiting(error)
+      ? 'Jobs wait for them for a few minutes.'
+      : "The profile's own settings are used.";
   }
 
-  function isWaitedFor(error: GirderError): boolean {
-    return passes(error) && clock.monotonic() - (silentSince ?? clock.monotonic()) < patienceMs;
+  function isWorthWaiting(error: GirderError): boolean {
+    return isTemporary(error) && clock.monotonic() - (failingSince ?? clock.monotonic()) < patienceMs;
   }
 
-  function tell(now: string | null): void {
-    if (now !== null && now !== trouble) log.warn({ why: now }, "trouble with Girder's settings for Slurm");
-    trouble = now;
+  function setProblem(now: string | null): void {
+    if (now !== null && now !== problem) log.warn({ why: now }, "problem with Girder's settings for Slurm");
+    problem = now;
   }
 
   async function readShared(): Promise<GirderError | null> {
@@ -98,7 +100,7 @@ export function createGirderSlurmLoader(
   }
 
   return {
-    problem: () => trouble,
+    problem: () => problem,
     async refresh() {
       if (apiKey !== null && apiUrl !== null) await readShared();
       return last?.settings ?? null;
@@ -107,21 +109,21 @@ export function createGirderSlurmLoader(
       if (apiKey === null || apiUrl === null) return null;
       for (;;) {
         signal.throwIfAborted();
-        if (last !== null && clock.monotonic() - last.at < goodForMs) return last.settings;
-        if (clock.monotonic() >= askAgainAt) {
+        if (last !== null && clock.monotonic() - last.at < maxAgeMs) return last.settings;
+        if (clock.monotonic() >= retryAt) {
           const error = await readShared();
           if (error === null) continue;
-          if (last === null && !isWaitedFor(error)) return null;
+          if (last === null && !isWorthWaiting(error)) return null;
         }
         if (last !== null) return last.settings;
-        if (silentSince !== null && clock.monotonic() - silentSince >= patienceMs) return null;
-        await clock.sleep(Math.max(1_000, askAgainAt - clock.monotonic()), signal);
+        if (failingSince !== null && clock.monotonic() - failingSince >= patienceMs) return null;
+        await clock.sleep(Math.max(1_000, retryAt - clock.monotonic()), signal);
       }
     },
   };
 }
 
-/** Whether it is worth waiting: a refusal stays one until somebody changes a key. */
-function passes({ kind }: GirderError): boolean {
+/** A refusal, in contrast, lasts until an administrator changes the key. */
+function isTemporary({ kind }: GirderError): boolean {
   return kind === 'unreachable' || kind === 'busy' || kind === 'not-girder';
 }

@@ -1,6 +1,6 @@
 import { invalidValue } from '../../slurm/options.js';
 
-/** What an administrator of Girder has set for Slurm jobs; null: not set. Every value fits its option of sbatch. */
+/** Settings for Slurm jobs made in Girder; null if not set. Every value is valid for its sbatch option. */
 export interface GirderSlurmSettings {
   account: string | null;
   qos: string | null;
@@ -9,17 +9,17 @@ export interface GirderSlurmSettings {
   ntasks: string | null;
   partition: string | null;
   time: string | null;
-  /** Text of `--gres`. */
+  /** Value of `--gres`. */
   gresConfig: string | null;
-  /** Every job gets a GPU, whatever its image says. */
+  /** Every job gets a GPU, even if its image does not ask for one. */
   gpu: boolean;
-  /** How many; null where only "on" is said. */
+  /** Number of GPUs; null if the setting is just "on". */
   gpuCount: number | null;
   /** Partition of jobs with a GPU. */
   gpuPartition: string | null;
 }
 
-/** Girder's settings that are read, by the names that the Slurm plugin of Girder declares (contract, section i). */
+/** Names of the settings, as declared by the Slurm plugin of Girder (contract, section i). */
 export const girderSlurmKeys = [
   'account',
   'qos',
@@ -34,38 +34,38 @@ export const girderSlurmKeys = [
 ].map((name) => `worker_slurm.${name}`);
 
 /**
- * Reads Girder's answer. Its page stores whatever is typed, so each value is checked; one that sbatch would not take as
- * that option is left out and complained of.
- * @param answer by setting: `{'worker_slurm.mem': '8G'}`
+ * Parses Girder's answer. Girder stores any text, so each value is validated; one that sbatch would not accept is
+ * ignored and reported.
+ * @param answer values by setting name: `{'worker_slurm.mem': '8G'}`
  */
 export function readGirderSlurmSettings(answer: Readonly<Record<string, unknown>>): {
   settings: GirderSlurmSettings;
-  /** Whole sentences. */
-  complaints: string[];
+  /** Full sentences. */
+  problems: string[];
 } {
-  const complaints: string[] = [];
-  const complain = (name: string, why: string): null => {
-    complaints.push(`Girder's setting worker_slurm.${name} is left out: ${why}.`);
+  const problems: string[] = [];
+  const ignore = (name: string, why: string): null => {
+    problems.push(`Girder's setting worker_slurm.${name} is ignored: ${why}.`);
     return null;
   };
   const raw = (name: string): string | null => {
     const value = answer[`worker_slurm.${name}`];
     if (value === null || value === undefined || value === '') return null;
     if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean') {
-      return complain(name, 'it is no text');
+      return ignore(name, 'it is not a text');
     }
     return String(value).trim() || null;
   };
   const read = (name: string, option: string): string | null => {
     const value = raw(name);
-    const trouble = value === null ? null : invalidValue(option, value);
-    return trouble === null ? value : complain(name, trouble);
+    const problem = value === null ? null : invalidValue(option, value);
+    return problem === null ? value : ignore(name, problem);
   };
 
   const gpu = raw('gpu')?.toLowerCase() ?? 'off';
   const isCount = /^\d{1,3}$/.test(gpu);
   const isWord = ['true', 'yes', 'on', 'false', 'no', 'off', 'none'].includes(gpu);
-  if (!isCount && !isWord) complain('gpu', 'it is neither a number nor true or false');
+  if (!isCount && !isWord) ignore('gpu', 'it is neither a number nor true or false');
   return {
     settings: {
       account: read('account', 'account'),
@@ -80,6 +80,6 @@ export function readGirderSlurmSettings(answer: Readonly<Record<string, unknown>
       gpuCount: isCount && Number(gpu) > 0 ? Number(gpu) : null,
       gpuPartition: read('gpu_partition', 'partition'),
     },
-    complaints,
+    problems,
   };
 }

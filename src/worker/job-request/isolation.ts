@@ -2,7 +2,7 @@ import type { IsolationPart } from '../../apptainer/isolation.js';
 import type { Settings } from '../../config/schema.js';
 import { globMatches } from './rules.js';
 
-/** The parts of a container's isolation that the settings turn off for an image. */
+/** The parts of the container isolation that the settings turn off for an image. */
 export function isolationOff(
   { isolationExceptions }: Pick<Settings['apptainer'], 'isolationExceptions'>,
   image: string,

@@ -23,7 +23,7 @@ import { isolationOff } from './isolation.js';
 import { asOption, chooseResources, type Resource } from './resources.js';
 import type { SubmitScript } from './submit-script.js';
 
-/** All that decides about a job. */
+/** Everything that determines a job. */
 export interface PlanRequest {
   runId: string;
   analysis: Pick<Analysis, 'image' | 'entrypoint' | 'environment' | 'gpu' | 'args' | 'streams'>;
@@ -31,25 +31,25 @@ export interface PlanRequest {
   sif: string;
   facts: ImageFacts;
   settings: Settings;
-  /** `dirs.logs`, which has to be set. */
+  /** `dirs.logs`, which must be set. */
   logsDir: string;
   submitScript: SubmitScript;
-  /** Girder's settings for Slurm; null where they are not read. */
+  /** Girder's settings for Slurm; null if they are unavailable. */
   girder: GirderSlurmSettings | null;
 }
 
-/** What would be handed to Slurm, and why it must not be. */
+/** A planned job, and reasons to refuse it. */
 export interface Plan {
   /** The run gets a GPU: its message, its image or Girder's settings ask for one. */
   gpu: boolean;
   resources: readonly Resource[];
   /** The rule of `slurm.rules` that matched, counted from 1; null: none. */
   rule: number | null;
-  /** `--slurm_*` options of the task that nobody has a use for, because no Slurm runs the job: `mem`. */
+  /** Names of `--slurm_*` options that are ignored because the job runs without Slurm: `mem`. */
   ignoredOptions: readonly string[];
-  /** Every reason that speaks against it; empty for a job that may be submitted. */
+  /** All reasons to refuse the job; empty if it may be submitted. */
   refusals: DsaSlurmError[];
-  /** Null where no command could be made of image and task. */
+  /** Null if no command could be built from image and task. */
   job: PlannedJob | null;
 }
 
@@ -57,28 +57,28 @@ export interface PlannedJob {
   workingDirectory: string;
   /** The container's whole command: entry point and arguments. */
   command: string[];
-  /** What follows `apptainer exec`, with the image file and without the command. */
+  /** Arguments of `apptainer exec` up to and including the image file. */
   exec: string[];
-  /** Partition, account, QOS and reservation of the job, and whether the task itself chose any of them. */
+  /** Partition, account, QOS and reservation of the job; `isOwn` if the task chose any of them. */
   target: { name: string; isOwn: boolean };
-  /** Directories of the run that the job needs; to be made before it is handed over. */
+  /** Directories of the run to create before the job is submitted. */
   directories: string[];
-  /** The file that hides the whole vector from process lists, to be written before that as well; null: none. */
+  /** File with the arguments, which hides them from process lists, to write before that as well; null if not used. */
   argumentsFile: { path: string; content: string } | null;
-  /** What the journal keeps of it. */
+  /** Journaled with the run. */
   submission: { key: string; logFile: string; exitRecord: string; streams: StreamFiles };
   request: JobRequest;
 }
 
-/** Files of the streams that are connected somewhere else than to the log. */
+/** Files of streams that do not go to the log. */
 export interface StreamFiles {
   stdout?: string;
   stderr?: string;
 }
 
 /**
- * Decides everything about a job and touches nothing: the stage that submits it and the commands that explain it say the
- * same because both ask here.
+ * Plans a job without side effects. The stage that submits it and the commands that explain it agree because both use
+ * this function.
  */
 export function planJob(request: PlanRequest): Plan {
   const { analysis, staged, facts, settings } = request;
@@ -109,11 +109,11 @@ export function planJob(request: PlanRequest): Plan {
   }
 }
 
-/** The job of a plan that nothing speaks against. @throws DsaSlurmError with the first reason */
+/** The job of a plan. @throws DsaSlurmError with the first reason to refuse it */
 export function acceptedJob({ refusals, job }: Plan): PlannedJob {
   const [refusal] = refusals;
   if (refusal !== undefined) throw refusal;
-  if (job === null) throw new Error('a plan without a job names its reason');
+  if (job === null) throw new Error('a plan without a job has a refusal');
   return job;
 }
 
@@ -133,7 +133,7 @@ function plannedJob(
     args,
   });
   const [ownDirectory] = staged.ownDirectories;
-  if (ownDirectory === undefined) throw new Error('a staged run has a directory of its own');
+  if (ownDirectory === undefined) throw new Error('a staged run must have a directory');
   const inOwn = (name: string): string => join(ownDirectory, name);
   const isOurScript = submitScript.takesArgumentsFile;
   const off = isolationOff(apptainer, analysis.image);
@@ -144,7 +144,7 @@ function plannedJob(
     workingDirectory,
     binds: [
       ...staged.binds,
-      // Docker makes it
+      // Docker creates a missing working directory
       ...(lacksDirectory
         ? [{ host: inOwn('workdir'), container: workingDirectory, mode: 'rw' } as const]
         : []),
@@ -158,7 +158,7 @@ function plannedJob(
     },
     options: apptainer.options,
   });
-  // file names of slides and arguments name patients: they are nothing for `scontrol show job`
+  // arguments and file names may identify patients, so they must not be visible in `scontrol show job`
   const argumentsFile = isOurScript
     ? { path: inOwn('arguments'), content: argumentsFileContent([...exec, ...command]) }
     : null;
@@ -184,13 +184,13 @@ function plannedJob(
       logFile,
       streams,
       key,
-      // the runtime mounts the working directory of its caller where that part of the isolation is off
+      // the runtime mounts its working directory if that part of the isolation is off
       directory: inOwn('job'),
       options: warning === null ? options : [...options, timeWarning(warning)],
       script: submitScript.path,
       scriptArgs: argumentsFile === null ? [...exec, ...command] : [],
       env: {
-        // above what the worker's environment may have for every container
+        // overrides APPTAINERENV_* of the worker
         ...containerEnvironment(
           { ...imageEnvironment, ...analysis.environment },
           runtimeOf(apptainer.command),
@@ -209,7 +209,7 @@ function plannedJob(
   };
 }
 
-/** How many seconds before the time limit the analysis is asked to end; null: it is not. */
+/** How many seconds before the time limit the analysis is signaled; null if it is not. */
 function timeWarningSeconds(
   { worker, slurm }: Settings,
   { takesTimeWarning }: SubmitScript,
@@ -219,13 +219,13 @@ function timeWarningSeconds(
   return isPossible && !options.some(([name]) => name === 'signal') ? slurm.cancelSeconds : null;
 }
 
-/** What the batch script makes room for; null: nothing is written but to what is bound. */
+/** What the batch script makes writable; null for nothing except the binds. */
 function roomFor(off: ReadonlySet<IsolationPart>): 'layer' | 'tmp' | null {
   if (off.has('files')) return null;
   return off.has('layer') ? 'tmp' : 'layer';
 }
 
-/** A stream of the container that is connected somewhere else has a file of its own beside the log. */
+/** A container stream that is connected elsewhere has its own file next to the log. */
 function streamFiles(analysis: Pick<Analysis, 'args' | 'streams'>, logFile: string): StreamFiles {
   const connected = streamsOf(analysis).flatMap((each) => (each.kind === 'container' ? [each.stream] : []));
   return Object.fromEntries(connected.map((stream) => [stream, `${logFile}.${stream}`]));
@@ -254,6 +254,6 @@ function namesOf(options: readonly SbatchOption[], refused: readonly RefusedOpti
 
 function refusedOption({ option, reason }: RefusedOption): DsaSlurmError {
   return new DsaSlurmError('slurm', `The option --slurm_${option} cannot be used: ${reason}`, {
-    next: 'Leave it out. Which ones are open to users is the setting slurm.userOptions of this worker.',
+    next: 'Remove it. The setting slurm.userOptions of this worker lists the allowed options.',
   });
 }

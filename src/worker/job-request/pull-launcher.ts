@@ -2,10 +2,10 @@ import type { PullLauncher } from '../../apptainer/ingest.js';
 import type { RunCommand } from '../../base/command.js';
 import type { Settings } from '../../config/schema.js';
 
-/** The name of the jobs of one run. */
+/** The Slurm job name of one run's pulls. */
 const nameOf = (key: string): string => `dsa-slurm-ingest-${key}`;
 
-/** Where images are pulled and asked: on this host, or in jobs of Slurm in the profile's own place. */
+/** Runs pulls and queries of images on this host, or in Slurm jobs with the profile's partition, account and QOS. */
 export function createPullLauncher({ apptainer, slurm, worker }: Settings, run: RunCommand): PullLauncher {
   if (apptainer.pullOn === 'host' || worker.executor === 'local') {
     return { prefix: () => [], cancelLeftovers: async () => undefined };
@@ -23,20 +23,20 @@ export function createPullLauncher({ apptainer, slurm, worker }: Settings, run: 
       '--quiet',
       ...options.flatMap(([name, value]) => (value === null ? [] : [`--${name}=${value}`])),
     ],
-    // srun ends its job when it is ended itself; one that was killed cannot
+    // srun cancels its job when it exits, but not when it is killed
     async cancelLeftovers(key) {
       await run('scancel', ['--me', `--name=${nameOf(key)}`]);
     },
   };
 }
 
-/** What a pull may need besides: how to reach a registry, and whom to trust. */
+/** Variables that a pull may need: registry credentials, proxies and certificates. */
 const registryNames =
   /^((APPTAINER|SINGULARITY)_DOCKER_.*|(https?|no|all)_proxy|SSL_CERT_(FILE|DIR)|REGISTRY_AUTH_FILE|DOCKER_CONFIG|XDG_RUNTIME_DIR|TMPDIR)$/i;
 
 /**
- * The variables that the runtime reads a registry's user and password from, and those by which it reaches a registry. No
- * other command of the worker sees them, and no command line holds them.
+ * The variables with registry credentials and those needed to reach a registry. Only pulls get them, and they never
+ * appear on a command line.
  */
 export function registryEnvironment(
   env: Readonly<Record<string, string | undefined>>,

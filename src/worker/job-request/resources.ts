@@ -3,7 +3,7 @@ import { mergeOptions, type SbatchOption } from '../../slurm/options.js';
 import type { GirderSlurmSettings } from './girder-slurm-settings.js';
 import { matchingRule, type Rule } from './rules.js';
 
-/** Who said that a job gets this. */
+/** Where a resource of a job comes from. */
 export type ResourceOrigin =
   /** A setting of the profile, such as `slurm.partition`. */
   | { from: 'profile'; setting: string }
@@ -14,7 +14,7 @@ export type ResourceOrigin =
   /** The user, with `--slurm_…` among the arguments. */
   | { from: 'user' };
 
-/** One option of sbatch, by its long name without dashes; null for one without a value. */
+/** One sbatch option, by its long name without dashes; `value` is null for a flag. */
 export interface Resource {
   option: string;
   value: string | null;
@@ -24,19 +24,18 @@ export interface Resource {
 export interface ResourceNeeds {
   gpu: boolean;
   subject: { image: string; cli: string };
-  /** Girder's own settings for Slurm; null where they are not read. */
+  /** Girder's settings for Slurm; null if they are unavailable. */
   girder: GirderSlurmSettings | null;
-  /** The task's own options, already checked by `takeUserOptions`. */
+  /** The task's own options, validated by `takeUserOptions`. */
   userOptions: readonly SbatchOption[];
 }
 
 /**
- * What a run asks Slurm for. Each layer goes over the one before it: the profile's defaults, Girder's settings, the first rule
- * that matches, the task's own options; below all of them is the submit script.
+ * The resources that a run requests. Later layers override earlier ones: `#SBATCH` lines of the submit script, the
+ * profile's defaults, Girder's settings, the first matching rule, the task's own options.
  *
- * Girder's settings are over the profile because who changes them on Girder's page, while the worker runs, expects to see
- * them at work, as the defaults of the installation never were more than defaults. A rule is over both: it was written for
- * just these images by who knows the cluster.
+ * Girder's settings override the profile because an administrator who changes them on Girder's page expects them to take
+ * effect. A rule overrides both, because it was written for specific images by someone who knows the cluster.
  */
 export function chooseResources(
   slurm: Settings['slurm'],
@@ -52,9 +51,9 @@ export function chooseResources(
   return { resources, rule: match?.number ?? null };
 }
 
-/** What the profile gives a run of which nothing else is known. */
+/** The profile's default resources. */
 export function usualResources(slurm: Settings['slurm'], gpu: boolean): Resource[] {
-  const said: readonly [option: string, setting: Exclude<keyof Settings['slurm'], 'rules'>][] = [
+  const layer: readonly [option: string, setting: Exclude<keyof Settings['slurm'], 'rules'>][] = [
     ['partition', gpu && slurm.gpuPartition !== null ? 'gpuPartition' : 'partition'],
     ['account', 'account'],
     ['qos', 'qos'],
@@ -64,7 +63,7 @@ export function usualResources(slurm: Settings['slurm'], gpu: boolean): Resource
     ['gres', gpu ? 'gpuGres' : 'gres'],
     ['constraint', 'constraint'],
   ];
-  return said.flatMap(([option, setting]) => {
+  return layer.flatMap(([option, setting]) => {
     const value = slurm[setting];
     return value === null
       ? []
@@ -75,7 +74,7 @@ export function usualResources(slurm: Settings['slurm'], gpu: boolean): Resource
 function girderResources(girder: GirderSlurmSettings, gpu: boolean): Resource[] {
   const gpuText = girder.gpuCount === null ? null : `gpu:${girder.gpuCount}`;
   const gresIsGpu = /(^|,)gpu(:|$)/.test(girder.gresConfig ?? '');
-  const said: readonly [option: string, setting: string, value: string | null][] = [
+  const layer: readonly [option: string, setting: string, value: string | null][] = [
     ['partition', 'partition', girder.partition],
     ['partition', 'gpu_partition', gpu ? girder.gpuPartition : null],
     ['account', 'account', girder.account],
@@ -85,16 +84,16 @@ function girderResources(girder: GirderSlurmSettings, gpu: boolean): Resource[] 
     ['cpus-per-task', 'cpus', girder.cpus],
     ['ntasks', 'ntasks', girder.ntasks],
     ['gres', 'gpu', gpu ? gpuText : null],
-    // a text that names GPUs is for jobs that have one, any other for those that have none
+    // a value that names GPUs applies to jobs with a GPU, any other value to jobs without
     ['gres', 'gres_config', gresIsGpu === gpu ? girder.gresConfig : null],
   ];
-  return said.flatMap(([option, setting, value]) =>
+  return layer.flatMap(([option, setting, value]) =>
     value === null ? [] : [{ option, value, origin: { from: 'girder', setting: `worker_slurm.${setting}` } }],
   );
 }
 
 function ruleResources({ rule, number }: { rule: Rule; number: number }): Resource[] {
-  const said: readonly [option: string, value: string | number | undefined][] = [
+  const layer: readonly [option: string, value: string | number | undefined][] = [
     ['partition', rule.partition],
     ['account', rule.account],
     ['qos', rule.qos],
@@ -106,17 +105,17 @@ function ruleResources({ rule, number }: { rule: Rule; number: number }): Resour
     ['constraint', rule.constraint],
     ['reservation', rule.reservation],
   ];
-  return said.flatMap(([option, value]) =>
+  return layer.flatMap(([option, value]) =>
     value === undefined ? [] : [{ option, value: String(value), origin: { from: 'rule', rule: number } }],
   );
 }
 
-/** A resource as sbatch takes it. */
+/** A resource as an sbatch option. */
 export function asOption({ option, value }: Resource): SbatchOption {
   return [option, value];
 }
 
-/** Who asked for a resource, for a screen. */
+/** The origin of a resource, for screens. */
 export function originText(origin: ResourceOrigin): string {
   switch (origin.from) {
     case 'user':

@@ -2,26 +2,26 @@ import type { Settings } from '../../config/schema.js';
 
 export type Rule = Settings['slurm']['rules'][number];
 
-/** What a rule may ask about a run. */
+/** The properties of a run that rules match. */
 export interface RuleSubject {
   /** As published: `example/small:v1`. */
   image: string;
-  /** The CLI's name, which is the first argument of the container; empty if there is none. */
+  /** The CLI's name, which is the first argument of the container; empty without arguments. */
   cli: string;
   gpu: boolean;
 }
 
-/** The first rule that fits, and its number from 1 as an operator counts; null if none does. */
+/** The first matching rule and its number, counted from 1; null if none matches. */
 export function matchingRule(
   rules: readonly Rule[],
   subject: RuleSubject,
 ): { rule: Rule; number: number } | null {
-  const index = rules.findIndex((rule) => fits(rule, subject));
+  const index = rules.findIndex((rule) => matches(rule, subject));
   const rule = rules[index];
   return rule === undefined ? null : { rule, number: index + 1 };
 }
 
-function fits(rule: Rule, subject: RuleSubject): boolean {
+function matches(rule: Rule, subject: RuleSubject): boolean {
   return (
     (rule.image === undefined || globMatches(rule.image, subject.image)) &&
     (rule.cli === undefined || globMatches(rule.cli, subject.cli)) &&
@@ -29,7 +29,7 @@ function fits(rule: Rule, subject: RuleSubject): boolean {
   );
 }
 
-/** `*` stands for any text and `?` for one character; everything else for itself. Linear in practice, whatever the text is. */
+/** `*` matches any text, `?` one character. Backtracks only to the last `*`, so it is fast for any input. */
 export function globMatches(glob: string, text: string): boolean {
   let [at, star, resume] = [0, -1, 0];
   let from = 0;
@@ -43,7 +43,7 @@ export function globMatches(glob: string, text: string): boolean {
       from += 1;
     } else if (star === -1) return false;
     else {
-      // the last star takes one character more
+      // let the last star match one more character
       at = star + 1;
       resume += 1;
       from = resume;

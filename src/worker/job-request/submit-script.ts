@@ -12,15 +12,15 @@ import {
 /** The batch script that every job is submitted with. */
 export interface SubmitScript {
   path: string;
-  /** It is one of ours and can take container arguments from a file, where they are not seen in a process list. */
+  /** Whether it reads the container arguments from a file, which hides them from process lists. */
   takesArgumentsFile: boolean;
-  /** It passes Slurm's warning of the time limit on to the analysis. */
+  /** Whether it passes Slurm's time limit warning on to the analysis. */
   takesTimeWarning: boolean;
-  /** The first step of a cancel; null: the script passes no signal on. */
+  /** The signal for the first step of a cancel; null if the script handles none. */
   cancelSignal: CancelSignal | null;
 }
 
-/** Finds the submit script: the operator's, or the one that comes with the program. */
+/** Reads the configured submit script, or the bundled one. @throws DsaSlurmError `config` if it cannot be read */
 export async function openSubmitScript(configured: string | null): Promise<SubmitScript> {
   const path = configured ?? packageFile('templates/singularity.slurm');
   try {
@@ -34,7 +34,7 @@ export async function openSubmitScript(configured: string | null): Promise<Submi
     };
   } catch (cause) {
     throw new DsaSlurmError('config', `The submit script ${path} cannot be read.`, {
-      next: "Correct slurm.submitScript (GIRDER_WORKER_SLURM_SUBMIT_SCRIPT), or unset it to use this program's own.",
+      next: 'Correct slurm.submitScript (GIRDER_WORKER_SLURM_SUBMIT_SCRIPT), or unset it to use the bundled script.',
       cause,
     });
   }

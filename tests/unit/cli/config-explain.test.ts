@@ -77,7 +77,9 @@ describe('config explain', () => {
       expect(refused.code).toBe(0);
       expect(refused.stdout).not.toContain('--time');
       const words = refused.stdout.replaceAll(/\s+/g, ' ');
-      expect(words).toMatch(/Girder's settings for Slurm cannot be read: .*403.* The profile's own count\./);
+      expect(words).toMatch(
+        /Girder's settings for Slurm cannot be read: .*403.* The profile's own settings are used\./,
+      );
       expect(refused.stdout).not.toContain('kkkk');
     } finally {
       await server.close();

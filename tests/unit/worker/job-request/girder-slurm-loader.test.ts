@@ -65,7 +65,7 @@ describe("Girder's settings for Slurm", () => {
     girder.status = 503;
     time.now += 300_000;
     expect((await source.current(never))?.mem).toBe('1G');
-    expect(source.problem()).toContain('The last ones that it gave are used.');
+    expect(source.problem()).toContain('The last known ones are used.');
     const asked = heard.length;
     expect((await source.current(never))?.mem).toBe('1G');
     expect(heard.length).toBe(asked);
@@ -84,7 +84,7 @@ describe("Girder's settings for Slurm", () => {
     const refusing = await bench();
     refusing.girder.status = 401;
     expect(await refusing.source.current(never)).toBeNull();
-    expect(refusing.source.problem()).toContain("The profile's own count.");
+    expect(refusing.source.problem()).toContain("The profile's own settings are used.");
     expect(refusing.source.problem()).not.toContain(apiKey);
     expect(refusing.time.slept).toBe(0);
   });
@@ -96,7 +96,7 @@ describe("Girder's settings for Slurm", () => {
     const waiting = source.current(never);
     expect(await waiting).toBeNull();
     expect(time.slept).toBe(patienceMs);
-    expect(source.problem()).toContain("The profile's own count.");
+    expect(source.problem()).toContain("The profile's own settings are used.");
     const asked = heard.length;
     expect(await source.current(never)).toBeNull();
     expect([time.slept, heard.length]).toEqual([patienceMs, asked]);
@@ -121,7 +121,7 @@ describe("Girder's settings for Slurm", () => {
     const { girder, heard, source } = await bench();
     girder.mem = '--wrap';
     expect((await source.current(never))?.mem).toBeNull();
-    expect(source.problem()).toContain('worker_slurm.mem is left out');
+    expect(source.problem()).toContain('worker_slurm.mem is ignored');
     const asked = heard.length;
     const { setup } = await setUp(() => undefined);
     const none = createGirderSlurmLoader({ ...setup, girder: someSettings().girder });

@@ -183,7 +183,7 @@ describe('readGirderSlurm', () => {
   ])('gpu %j', (value, gpu, gpuCount) => {
     expect(readGirderSlurmSettings({ 'worker_slurm.gpu': value })).toMatchObject({
       settings: { gpu, gpuCount },
-      complaints: [],
+      problems: [],
     });
   });
 
@@ -197,9 +197,9 @@ describe('readGirderSlurm', () => {
     ['qos', { $ne: 1 }],
     ['gpu', 'perhaps'],
     ['time', 'x'.repeat(1_000)],
-  ])('leaves out %s %j and says so', (name, value) => {
-    const { settings, complaints } = readGirderSlurmSettings({ [`worker_slurm.${name}`]: value });
-    expect(complaints).toEqual([expect.stringContaining(`worker_slurm.${name} is left out`)]);
+  ])('ignores %s %j and reports it', (name, value) => {
+    const { settings, problems } = readGirderSlurmSettings({ [`worker_slurm.${name}`]: value });
+    expect(problems).toEqual([expect.stringContaining(`worker_slurm.${name} is ignored`)]);
     expect(settings).toEqual(readGirderSlurmSettings({}).settings);
   });
 
