@@ -11,6 +11,7 @@ import type { GirderMajor } from './real-girder/install.js';
 import type { RealGirderSandbox } from './real-girder/site.js';
 import { startSandbox, type Sandbox } from './site.js';
 import { verifyCase, type Verdict } from './verify.js';
+import type { ConsoleOptions } from '../console/index.js';
 import type { WorkerHandle } from '../worker/views/handle.js';
 
 export interface SandboxOptions {
@@ -217,19 +218,19 @@ async function showBatch(
       return answer;
     },
   };
-  const news = result.then(({ verdicts, seconds }) => ({
+  const notice = result.then(({ verdicts, seconds }) => ({
     title: 'sandbox: batch over, q for the results',
     message: `${summary(verdicts, seconds)} Look around as long as you like; q shows the results and what to do next.`,
   }));
-  await showConsole(site, options, signal, { handle, news });
+  await showConsole(site, options, signal, { handle, notice });
 }
 
-/** @param more what a batch adds: a handle that notes cancels, and news of its end */
+/** @param more options for a batch: a handle that records cancels, and a notice at its end */
 async function showConsole(
   { worker, settings, env: workerEnv, title }: Pick<Sandbox, 'worker' | 'settings' | 'env' | 'title'>,
   { env, onLent }: SandboxOptions,
   signal: AbortSignal,
-  more: { handle?: WorkerHandle; news?: Promise<{ title: string; message: string }> } = {},
+  more: Partial<Pick<ConsoleOptions, 'handle' | 'notice'>> = {},
 ): Promise<void> {
   const { runConsole } = await import('../console/index.js');
   await runConsole({
