@@ -1,5 +1,6 @@
 import { runInNewContext } from 'node:vm';
 import { coerceError, errorLine } from '../../base/errors.js';
+import { globMatches } from '../../base/glob.js';
 import { parsePythonJson, type PythonJson } from '../../base/python-json.js';
 import {
   activeQueues,
@@ -66,7 +67,7 @@ export function isAddressedTo(
   if (pattern.length > 1_000) return false;
   switch (matcher) {
     case 'glob':
-      return fnmatch(pattern, nodeName);
+      return globMatches(pattern, nodeName, { sets: true });
     case 'pcre':
       return regexMatches(pattern, nodeName);
     default:
@@ -84,49 +85,6 @@ function regexMatches(source: string, text: string): boolean {
   } catch {
     return false;
   }
-}
-
-/**
- * Python's fnmatch: `*`, `?`, `[abc]`, `[a-z]`, `[!abc]`. Does not use a regular expression, because its time limit could
- * expire on a busy machine, and the request would be ignored.
- */
-export function fnmatch(glob: string, text: string): boolean {
-  const parts = glob.match(/\*+|\[!?\]?[^\]]*\]|[^]/g) ?? [];
-  let [at, star, resume] = [0, -1, 0];
-  let from = 0;
-  while (from < text.length) {
-    const part = parts[at];
-    if (part?.startsWith('*') === true) {
-      star = at;
-      at += 1;
-      resume = from;
-    } else if (part !== undefined && matchesOne(part, text[from] ?? '')) {
-      at += 1;
-      from += 1;
-    } else if (star === -1) return false;
-    else {
-      // let the last star match one more character
-      at = star + 1;
-      resume += 1;
-      from = resume;
-    }
-  }
-  while (parts[at]?.startsWith('*') === true) at += 1;
-  return at === parts.length;
-}
-
-/** @param part `?`, `[a-z]`, `[!abc]` or a character that stands for itself */
-function matchesOne(part: string, character: string): boolean {
-  if (part === '?') return true;
-  if (part.length === 1) return part === character;
-  const isNot = part[1] === '!';
-  const set = part.slice(isNot ? 2 : 1, -1);
-  const isIn = [...set.matchAll(/([^])-([^])|[^]/g)].some(([single, first, last]) =>
-    first === undefined || last === undefined
-      ? single === character
-      : first <= character && character <= last,
-  );
-  return isIn !== isNot;
 }
 
 type Answer = (

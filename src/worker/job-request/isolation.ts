@@ -1,6 +1,6 @@
 import type { IsolationPart } from '../../apptainer/isolation.js';
+import { globMatches } from '../../base/glob.js';
 import type { Settings } from '../../config/schema.js';
-import { globMatches } from './rules.js';
 
 /** The parts of the container isolation that the settings turn off for an image. */
 export function isolationOff(
@@ -9,7 +9,9 @@ export function isolationOff(
 ): Set<IsolationPart> {
   return new Set(
     isolationExceptions
-      .filter((exception) => exception.image === undefined || globMatches(exception.image, image))
+      .filter(
+        (exception) => exception.image === undefined || globMatches(exception.image, image, { sets: false }),
+      )
       .flatMap(({ off }) => off),
   );
 }

@@ -2,7 +2,6 @@ import { describe, expect, test, vi } from 'vitest';
 import { silentLog } from '../../../../src/base/log.js';
 import { readBrokerUrl } from '../../../../src/celery/amqp/broker-url.js';
 import {
-  fnmatch,
   answerControl,
   isAddressedTo,
   readControlRequest,
@@ -12,6 +11,7 @@ import type { ControlContext } from '../../../../src/celery/control/control-repl
 import type { ControlTarget, ControlTask } from '../../../../src/celery/control/control-target.js';
 import { createLamportClock } from '../../../../src/celery/control/lamport.js';
 import { fixtureNames, readFixture } from '../deliveries.js';
+import { globMatches } from '../../../../src/base/glob.js';
 
 const nodeName = 'celery@worker.example';
 const activeTask: ControlTask = {
@@ -347,5 +347,5 @@ test.each([
   ['celery@worker.example?', false],
   [`${'*a'.repeat(400)}b`, false],
 ])('the pattern %s is matched as by fnmatch of Python', (pattern, expected) => {
-  expect(fnmatch(pattern, nodeName)).toBe(expected);
+  expect(globMatches(pattern, nodeName, { sets: true })).toBe(expected);
 });

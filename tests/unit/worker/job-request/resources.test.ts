@@ -12,7 +12,8 @@ import {
   originText,
   type ResourceNeeds,
 } from '../../../../src/worker/job-request/resources.js';
-import { globMatches, matchingRule } from '../../../../src/worker/job-request/rules.js';
+import { globMatches } from '../../../../src/base/glob.js';
+import { matchingRule } from '../../../../src/worker/job-request/rules.js';
 import { someSettings } from '../../../support/settings.js';
 
 const needs: ResourceNeeds = {
@@ -161,13 +162,13 @@ describe('globMatches', () => {
     fc.assert(
       fc.property(letters, texts, (glob, text) => {
         const pattern = glob.replaceAll('.', '\\.').replaceAll('?', '.').replaceAll(/\*+/g, '.*');
-        expect(globMatches(glob, text)).toBe(new RegExp(`^${pattern}$`).test(text));
+        expect(globMatches(glob, text, { sets: false })).toBe(new RegExp(`^${pattern}$`).test(text));
       }),
     );
   });
 
   it('is quick with many stars', () => {
-    expect(globMatches('*a'.repeat(200), 'a'.repeat(199) + 'b'.repeat(300))).toBe(false);
+    expect(globMatches('*a'.repeat(200), 'a'.repeat(199) + 'b'.repeat(300), { sets: false })).toBe(false);
   });
 });
 
