@@ -93,7 +93,7 @@ async function setUp(over: Partial<Task>, read: (now: number) => Promise<'cancel
 const nothing = async () => 'nothing' as const;
 
 describe('a task with an eta', () => {
-  test('waits for it, and Girder is asked each minute whether it is still wanted', async () => {
+  test('waits for it, and checks Girder for a cancel each minute', async () => {
     const asked: number[] = [];
     const { done, play } = await setUp({ eta: at(150) }, async (now) => {
       asked.push((now - start) / 1_000);
@@ -104,13 +104,13 @@ describe('a task with an eta', () => {
     expect(asked).toEqual([60, 120]);
   });
 
-  test('is not waited for any longer once Girder says that it is canceled', async () => {
+  test('stops waiting once Girder reports a cancel', async () => {
     const { done, play } = await setUp({ eta: at(86_400) }, async () => 'canceled');
     expect(await play()).toBe(60);
     expect(await done).toMatchObject({ by: 'girder' });
   });
 
-  test('goes on waiting where Girder gives no answer', async () => {
+  test('keeps waiting if Girder does not answer', async () => {
     const { done, play } = await setUp({ eta: at(100) }, async () => {
       throw new Error('no answer');
     });
@@ -126,14 +126,14 @@ describe('a task with an eta', () => {
     expect(await done).toMatchObject({ by: 'celery' });
   });
 
-  test('is left to the next start when the worker stops', async () => {
+  test('is resumed at the next start when the worker stops', async () => {
     const { done, play, stop } = await setUp({ eta: at(86_400) }, nothing);
     stop();
     await play();
     await expect(done).rejects.toThrow(/abort/);
   });
 
-  test('is due at once when it has passed', async () => {
+  test('starts at once if it has passed', async () => {
     const { done, play } = await setUp({ eta: at(-5) }, nothing);
     expect(await play()).toBe(0);
     expect(await done).toBeNull();

@@ -50,12 +50,12 @@ function task() {
 }
 
 interface Cancel {
-  /** After how many things that happen. */
+  /** Number of events before the cancel. */
   after: number;
   by: CancelSource;
 }
 
-/** Carries a run from its beginning to its end, with cancels on the way, and tells all that happened. */
+/** Processes a run from start to end with cancels on the way, and returns everything that happened. */
 async function runWithCancels(cancels: readonly Cancel[]) {
   const happened: string[] = [];
   const events: RunEvent['type'][] = [];
@@ -69,7 +69,7 @@ async function runWithCancels(cancels: readonly Cancel[]) {
   };
 
   async function slurm(call: Call): Promise<CommandResult> {
-    // the tracker asks all the time, and nothing comes of most of its questions
+    // most polls of the tracker have no effect
     if (call.file !== 'squeue' || state === 'RUNNING') happens(call.file);
     switch (call.file) {
       case 'sbatch': {
@@ -122,14 +122,14 @@ async function runWithCancels(cancels: readonly Cancel[]) {
   }
 }
 
-test('without a cancel such a run succeeds, and uploads both outputs', async () => {
+test('without a cancel the run succeeds and uploads both outputs', async () => {
   const { run, happened, left, results } = await runWithCancels([]);
   expect(run).toMatchObject({ outcome: 'succeeded', reason: null });
   expect(happened.filter((what) => what === 'POST /file')).toHaveLength(2);
   expect([left, results]).toEqual([[], [{ status: 'SUCCESS', children: [] }]]);
 });
 
-test('whenever cancels come, and however many: the run ends once, canceled unless that was decided before', async () => {
+test('for any number of cancels at any time, the run ends once, and canceled unless its outcome was decided before', async () => {
   const length = (await runWithCancels([])).happened.length;
   const by = fc.constantFrom<CancelSource>('girder', 'operator', 'celery', 'termination');
   const cancel = fc.record({ after: fc.integer({ min: 1, max: length }), by });

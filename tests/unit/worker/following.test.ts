@@ -122,8 +122,8 @@ async function setUp(outcome: 'succeeded' | 'failed' | 'canceled', wanted: objec
 const headersOf = (message: OutgoingMessage | undefined) =>
   message?.properties.headers as Record<string, unknown>;
 
-describe('what follows a run', () => {
-  test('is published with a Girder job of its own, and journaled piece by piece', async () => {
+describe('a follow-up task', () => {
+  test('is published with its own Girder job, and journaled one by one', async () => {
     const site = await setUp('succeeded');
     const [group] = await site.go();
     expect(group?.[1]).toHaveLength(2);
@@ -145,7 +145,7 @@ describe('what follows a run', () => {
     await site.close();
   });
 
-  test('is the same task and the same Girder job when a crash came before the journal', async () => {
+  test('has the same task and Girder job after a crash before it was journaled', async () => {
     const site = await setUp('succeeded');
     site.breakPublish(async (message) => {
       site.published.push(message);
@@ -162,7 +162,7 @@ describe('what follows a run', () => {
     await site.close();
   });
 
-  test('has the Girder job that a worker had made and died before it wrote that down', async () => {
+  test('reuses a Girder job that was created but not journaled before a crash', async () => {
     const site = await setUp('succeeded', { ...embed, callbacks: [next('first')] });
     await site.runStore.record(site.run().id, { type: 'follow-up-asked', place: 'link.0' });
     const job = { id: girderId(77), jobInfoSpec: created(girderId(77)).jobInfoSpec };
@@ -180,7 +180,7 @@ describe('what follows a run', () => {
     await site.close();
   });
 
-  test('has the one Girder job that was made when the answer is lost on the way', async () => {
+  test('reuses the Girder job whose creation was not answered', async () => {
     const site = await setUp('succeeded', { ...embed, callbacks: [next('first')] });
     site.loseAnswer();
     const job = { id: girderId(1), jobInfoSpec: created(girderId(1)).jobInfoSpec };
@@ -192,7 +192,7 @@ describe('what follows a run', () => {
     await site.close();
   });
 
-  test('waits for a Girder that is away for hours, and then has a Girder job', async () => {
+  test('gets a Girder job even if Girder is down for hours', async () => {
     const site = await setUp('succeeded', { ...embed, callbacks: [next('first')] });
     for (let attempt = 0; attempt < 100; attempt += 1) site.loseAnswer();
     await site.go();
@@ -202,7 +202,7 @@ describe('what follows a run', () => {
     await site.close();
   });
 
-  test('goes without a Girder job once its token must have expired', async () => {
+  test('is published without a Girder job once its token has expired', async () => {
     const site = await setUp('succeeded', { ...embed, callbacks: [next('first')] });
     for (let attempt = 0; attempt < 300; attempt += 1) site.loseAnswer();
     await site.go();
@@ -212,7 +212,7 @@ describe('what follows a run', () => {
     await site.close();
   });
 
-  test('has a new Girder job where none was made, and none is looked for the first time', async () => {
+  test('gets a new Girder job if none exists, without a search at the first attempt', async () => {
     const site = await setUp('succeeded');
     await site.runStore.record(site.run().id, { type: 'follow-up-asked', place: 'link.1' });
     await site.go();
@@ -233,7 +233,7 @@ describe('what follows a run', () => {
     await canceled.close();
   });
 
-  test('that no queue takes is told in the Girder log, and the rest is published', async () => {
+  test('that no queue accepts is reported in the Girder log, and the rest is published', async () => {
     const site = await setUp('succeeded');
     site.breakPublish(async (message) => {
       if (headersOf(message)['task'] === 'first') throw new DsaSlurmError('broker', 'No queue takes it.');
@@ -246,7 +246,7 @@ describe('what follows a run', () => {
     await site.close();
   });
 
-  test('is left to the next start when the worker stops', async () => {
+  test('is published at the next start if the worker stops', async () => {
     const site = await setUp('succeeded');
     site.breakPublish(async () => {
       site.stop.abort();
@@ -257,7 +257,7 @@ describe('what follows a run', () => {
     await site.close();
   });
 
-  test('and cannot be published is known before, whatever the outcome', async () => {
+  test('that cannot be published is reported in advance, for any outcome', async () => {
     const site = await setUp('succeeded', {
       callbacks: [next('a', 'local')],
       errbacks: [7],

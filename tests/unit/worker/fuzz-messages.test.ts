@@ -160,12 +160,12 @@ const explainOptions = {
 
 /** `dsa-slurm explain` says the same, keeps the tokens to itself, and leaves the terminal alone. */
 function expectExplained(delivery: Delivery, verdict: 'accepted' | 'refused'): void {
-  const told = explainMessage(delivery, explainOptions);
+  const explained = explainMessage(delivery, explainOptions);
   // with an invalid header jobInfoSpec the task still runs, but nothing is reported to Girder
-  if (verdict === 'accepted') expect(told.task).not.toBeNull();
-  expect(told.verdict === 'refused').toBe(told.reasons.length > 0);
-  const mask = createMessageMask(delivery.properties.headers, told.decoded);
-  const shown = mask(told as unknown as JsonValue);
+  if (verdict === 'accepted') expect(explained.task).not.toBeNull();
+  expect(explained.verdict === 'refused').toBe(explained.reasons.length > 0);
+  const mask = createMessageMask(delivery.properties.headers, explained.decoded);
+  const shown = mask(explained as unknown as JsonValue);
   expect(JSON.stringify(shown)).not.toContain('FAKETOKEN');
   expect(renderExplanation(shown as unknown as Explanation, { colour: false })).not.toMatch(/[^\P{Cc}\n]/u);
 }
@@ -178,7 +178,7 @@ function expectReason(error: unknown): void {
   expect(error.message).not.toContain('FAKETOKEN');
 }
 
-test('a captured message that was changed anywhere is accepted, or refused with a reason', () => {
+test('a captured message with any change is accepted, or refused with a reason', () => {
   const seen = { accepted: 0, refused: 0 };
   fc.assert(
     fc.property(
@@ -212,7 +212,7 @@ function plainNumbers(body: string): string {
   return body.replaceAll(/(?<=[:\s[,])-?(NaN|Infinity)(?=[,\]}])/g, '0');
 }
 
-test('what is to follow, of any shape and with parts in many places, is known or refused with a reason', () => {
+test('follow-ups of any shape are read, or refused with a reason', () => {
   const reference = fc.record({ 'py/id': fc.nat(80) });
   const { canvas } = fc.letrec((tie) => ({
     canvas: fc.oneof(
@@ -254,7 +254,7 @@ test('what is to follow, of any shape and with parts in many places, is known or
   );
 }, 120_000);
 
-test('a body of broken bytes is accepted, or refused with a reason', () => {
+test('a corrupted body is accepted, or refused with a reason', () => {
   fc.assert(
     fc.property(
       fc.nat(captured.length - 1),

@@ -12,7 +12,7 @@ import type { ProcessEnd, Processes } from '../../../src/worker/executor/local/p
 import { createSpool, type LocalJob, type Spool } from '../../../src/worker/executor/local/spool.js';
 import type { ProcessIdentity } from '../../../src/worker/run-state/process-identity.js';
 
-/** Processes that are none: a test says when one ends. */
+/** Fake processes that end when a test says so. */
 interface PlayedProcesses extends Processes {
   started: string[];
   signals: string[];
@@ -156,7 +156,7 @@ afterEach(async () => {
 });
 
 describe('local jobs', () => {
-  test('run in the order in which they came, so many at a time', async () => {
+  test('run in submission order, limited to the configured number', async () => {
     for (const key of ['a', 'b', 'c']) await executor.submit(request(key));
     await seen('1 RUNNING', '2 RUNNING', '3 PENDING');
     played.alive.get(101)?.end({ code: 0, signal: null });
@@ -169,7 +169,7 @@ describe('local jobs', () => {
     expect(executor.tracker.row('3')?.exitCode).toEqual({ code: 0, signal: 9 });
   });
 
-  test('keep their rows as they are while nothing happens to them', async () => {
+  test('keep their row objects while they do not change', async () => {
     for (const key of ['a', 'b', 'c']) await executor.submit(request(key));
     await seen('1 RUNNING', '2 RUNNING', '3 PENDING');
     const [, , waiting] = executor.tracker.view().rows;
@@ -178,7 +178,7 @@ describe('local jobs', () => {
     expect(executor.tracker.row('3')).toBe(waiting);
   });
 
-  test('are found by their key, and told by it how they ended', async () => {
+  test('are found by their key, and so is their end', async () => {
     await executor.submit(request('a'));
     const found = await executor.find({ key: 'a', since: 0 });
     expect(found).toMatchObject({ kind: 'found', jobId: '1', others: [] });
@@ -199,7 +199,7 @@ describe('local jobs', () => {
     });
   });
 
-  test('are described in the words of scontrol, without what may be secret', async () => {
+  test('are described like scontrol does, without secrets', async () => {
     await executor.submit(request('a'));
     await seen('1 RUNNING');
     const answer = await executor.describe('1');
@@ -214,7 +214,7 @@ describe('local jobs', () => {
     expect(await executor.describe('9')).toEqual({ kind: 'unknown-job' });
   });
 
-  test('that wait are canceled without a process, running ones by a signal to their group', async () => {
+  test('are canceled without a process while waiting, by a signal to their group while running', async () => {
     for (const key of ['a', 'b', 'c']) await executor.submit(request(key));
     await seen('1 RUNNING', '2 RUNNING', '3 PENDING');
     expect(await executor.cancel(['3', '1', '99'])).toEqual({ ok: true, said: '' });
@@ -229,7 +229,7 @@ describe('local jobs', () => {
     expect(played.started).toEqual(['1', '2']);
   });
 
-  test('that do not end when they are asked to are killed after half a minute', async () => {
+  test('are killed if they do not end within 30 s of SIGTERM', async () => {
     await executor.submit(request('a'));
     await seen('1 RUNNING');
     await executor.cancel(['1']);
@@ -244,7 +244,7 @@ describe('local jobs', () => {
     await seen('1 CANCELLED');
   });
 
-  test('are killed in time if the time of day is set back meanwhile', async () => {
+  test('are killed in time if the wall clock is set back', async () => {
     await executor.submit(request('a'));
     await seen('1 RUNNING');
     await executor.cancel(['1']);
@@ -256,7 +256,7 @@ describe('local jobs', () => {
     await seen('1 CANCELLED');
   });
 
-  test('are not killed too soon if the time of day is set on meanwhile', async () => {
+  test('are not killed early if the wall clock is set forward', async () => {
     await executor.submit(request('a'));
     await seen('1 RUNNING');
     await executor.cancel(['1']);
@@ -269,7 +269,7 @@ describe('local jobs', () => {
     expect(played.signals).toEqual(['SIGTERM 101']);
   });
 
-  test('of a script that hands signals on are asked through it, then as a whole, then killed', async () => {
+  test('of a script that passes signals on are signaled through it, then as a group, then killed', async () => {
     executor = open(2, 10_000);
     executor.tracker.start();
     await executor.submit(request('a'));
@@ -284,7 +284,7 @@ describe('local jobs', () => {
     await seen('1 CANCELLED');
   });
 
-  test('that end after the worker stopped are left to the next one', async () => {
+  test('that end after the worker stopped are handled by the next one', async () => {
     await executor.submit(request('a'));
     await seen('1 RUNNING');
     await executor.tracker.stop();
@@ -294,7 +294,7 @@ describe('local jobs', () => {
     expect(states()).toEqual(['1 RUNNING']);
   });
 
-  test('whose end cannot be written down at once are looked at again', async () => {
+  test('whose end cannot be saved are polled again', async () => {
     await executor.submit(request('a'));
     await seen('1 RUNNING');
     const spool = join(dir, 'local-jobs');
@@ -309,14 +309,14 @@ describe('local jobs', () => {
     expect(executor.tracker.view().trouble).toBeNull();
   });
 
-  test('are listed for five minutes, and no number is given twice', async () => {
+  test('stay listed for five minutes, and no id is reused', async () => {
     for (const key of ['a', 'b']) await executor.submit(request(key));
     await seen('1 RUNNING', '2 RUNNING');
     for (const pid of [101, 102]) played.alive.get(pid)?.end({ code: 0, signal: null });
     await seen('1 COMPLETED', '2 COMPLETED');
     later = 301_000;
     await seen('2 COMPLETED');
-    // whoever was away for long finds how the last ones ended
+    // a worker that was stopped for long still finds how the last ones ended
     later = 3_000_000;
     await restart();
     await seen('2 COMPLETED');
@@ -328,7 +328,7 @@ describe('local jobs', () => {
 });
 
 describe('a process that cannot be started', () => {
-  test('for want of room is tried again', async () => {
+  test('for lack of resources is retried', async () => {
     played.refuse = 'EAGAIN';
     await executor.submit(request('a'));
     await troubled(/cannot be supervised: no/);
@@ -338,7 +338,7 @@ describe('a process that cannot be started', () => {
     expect(executor.tracker.view().trouble).toBeNull();
   });
 
-  test('for another reason fails its job, and no other one', async () => {
+  test('for another reason fails only its job', async () => {
     played.refuse = 'E2BIG';
     await executor.submit(request('a'));
     await seen('1 FAILED');
@@ -350,7 +350,7 @@ describe('a process that cannot be started', () => {
 });
 
 describe('after a restart', () => {
-  test('dead are told from living, and what waited is started', async () => {
+  test('dead and living jobs are distinguished, and waiting ones start', async () => {
     for (const key of ['a', 'b', 'c']) await executor.submit(request(key));
     await seen('1 RUNNING', '2 RUNNING', '3 PENDING');
     await executor.tracker.stop();
@@ -363,7 +363,7 @@ describe('after a restart', () => {
     expect(await executor.submit(request('d'))).toMatchObject({ kind: 'submitted', jobId: '4' });
   });
 
-  test('a job that ended unseen and without a record has failed', async () => {
+  test('a job that ended unobserved and without a record has failed', async () => {
     await executor.submit(request('a'));
     await seen('1 RUNNING');
     await executor.tracker.stop();
@@ -411,7 +411,7 @@ describe('after a restart', () => {
     executor = next;
   });
 
-  test('a job of another container is never signaled, holds up no other, and ends by its record or a cancel', async () => {
+  test('a job of another container is never signaled, does not block others, and ends by its record or a cancel', async () => {
     for (const key of ['a', 'b', 'c']) await executor.submit(request(key));
     await seen('1 RUNNING', '2 RUNNING', '3 PENDING');
     await executor.tracker.stop();
@@ -431,7 +431,7 @@ describe('after a restart', () => {
 });
 
 describe('a disk that is full', () => {
-  test('keeps a job from being taken, and nothing of it is left', async () => {
+  test('refuses a job and leaves nothing behind', async () => {
     broken = { save: diskFull };
     expect(await executor.submit(request('a'))).toMatchObject({ kind: 'refused', cause: 'limit' });
     expect(await executor.find({ key: 'a', since: 0 })).toMatchObject({ kind: 'none' });
@@ -440,7 +440,7 @@ describe('a disk that is full', () => {
     expect(await readdir(join(dir, 'local-jobs'))).toHaveLength(1);
   });
 
-  test('leaves it to the disk whether there is a job, where that cannot be undone', async () => {
+  test('is unclear about a job whose file could not be removed', async () => {
     const real = createSpool(join(dir, 'local-jobs'));
     broken = {
       // written after all, but that is not certain
@@ -452,7 +452,7 @@ describe('a disk that is full', () => {
     expect(await executor.find({ key: 'a', since: 0 })).toMatchObject({ kind: 'found', jobId: '1' });
   });
 
-  test('does not make a running job a failed one, and its end is noted later', async () => {
+  test('does not fail a running job, and its end is recorded later', async () => {
     await executor.submit(request('a'));
     await seen('1 RUNNING');
     broken = { save: diskFull };
@@ -478,7 +478,7 @@ describe('a disk that is full', () => {
 });
 
 describe('the spool', () => {
-  test('is for its owner only, and keeps no arguments of what is over', async () => {
+  test('is readable by its owner only, and drops the arguments of ended jobs', async () => {
     await executor.submit(request('a'));
     // nothing of it is being written any more
     await seen('1 RUNNING');
@@ -491,7 +491,7 @@ describe('the spool', () => {
     expect(await readFile(join(directory, '1.json'), 'utf8')).not.toContain('hidden');
   });
 
-  test('leaves strange files alone and clears away what was never finished', async () => {
+  test('ignores unknown files and removes temporary ones', async () => {
     await executor.submit(request('a'));
     await seen('1 RUNNING');
     // a copy: the executor goes on writing its own
@@ -505,7 +505,7 @@ describe('the spool', () => {
     expect((await readdir(directory)).toSorted()).toEqual(['1.json', '7.json', 'notes.txt']);
   });
 
-  test('with a file that cannot be read is no proof that a job is not there', async () => {
+  test('with an unreadable file does not prove that a job is missing', async () => {
     await executor.submit(request('a'));
     await seen('1 RUNNING');
     await writeFile(join(dir, 'local-jobs', '7.json'), '{"id": "7"}');
@@ -518,7 +518,7 @@ describe('the spool', () => {
     expect(await executor.submit(request('c'))).toMatchObject({ jobId: '8' });
   });
 
-  test('that cannot be read says so, and jobs are known when it can', async () => {
+  test('that cannot be read is reported, and jobs are loaded once it can', async () => {
     await executor.submit(request('a'));
     await seen('1 RUNNING');
     broken = { load: diskFull };
@@ -533,7 +533,7 @@ describe('the spool', () => {
   });
 });
 
-test('the owner of the slide reads nothing of Slurm or a cluster', async () => {
+test('messages to the owner of the slide do not mention Slurm or a cluster', async () => {
   await executor.submit(request('a'));
   await executor.submit(request('b'));
   await executor.submit(request('c'));
@@ -546,7 +546,7 @@ test('the owner of the slide reads nothing of Slurm or a cluster', async () => {
     expect(owner.state({ base, flags: [] })).not.toMatch(/cluster|Slurm/i);
 });
 
-test('a cancel is at work at once, where no worker looks after the job afterwards', async () => {
+test('a cancel takes effect at once, without another poll', async () => {
   await executor.submit(request('a'));
   await seen('1 RUNNING');
   await executor.tracker.stop();
@@ -556,7 +556,7 @@ test('a cancel is at work at once, where no worker looks after the job afterward
   expect(played.signals).toEqual(['SIGTERM 101']);
 });
 
-test('an exit record that another job has left says nothing of this one', async () => {
+test('the exit record of another job is ignored', async () => {
   await executor.submit(request('a'));
   await seen('1 RUNNING');
   await record('a', '7', 0);
@@ -565,7 +565,7 @@ test('an exit record that another job has left says nothing of this one', async 
   expect(executor.tracker.row('1')?.exitCode).toEqual({ code: 3, signal: 0 });
 });
 
-test('jobs are in the order in which they came, also after a restart', async () => {
+test('jobs are in submission order, also after a restart', async () => {
   for (let n = 1; n <= 11; n += 1) await executor.submit(request(`k${n}`));
   await restart();
   await vi.waitFor(() =>

@@ -70,7 +70,7 @@ function mustBe(owner: ProcessIdentity | null): ProcessIdentity {
 }
 
 describe('a process of a local job', () => {
-  test('gets its arguments, streams and environment as they are, and nothing of the worker’s own', async () => {
+  test('gets its arguments, streams and environment unchanged, and nothing of the worker', async () => {
     const job = await jobOf(
       'printf "<%s>" "$@"; echo "$SLURM_JOB_ID $WORDS ${DSA_TEST_SECRET-none}"; echo bad >&2; exit 9',
       {
@@ -111,7 +111,7 @@ sleep 60 & child=$!; echo "child $child"; wait`);
     await processes.killLeftovers(job, mustBe(process).pid);
   });
 
-  test('leaves nothing running behind it', async () => {
+  test('leaves no processes behind', async () => {
     const job = await jobOf(
       `sleep 60 & echo "child $!"; env -i sleep 60 & echo "unmarked $!"; read -r line < ${dir}/hold`,
     );
@@ -135,7 +135,7 @@ sleep 60 & child=$!; echo "child $child"; wait`);
     await vi.waitFor(async () => expect(await left()).toEqual([false, false]));
   });
 
-  test('leaves a group alone whose leader has its number now', async () => {
+  test('does not signal a group whose leader has reused its pid', async () => {
     const job = await jobOf('exit 0');
     const other = spawn('sleep', ['60'], { detached: true, stdio: 'ignore' });
     begun.push(other);
@@ -148,13 +148,13 @@ sleep 60 & child=$!; echo "child $child"; wait`);
     ['#!/bin/sh -e\necho "$0 $1 $-"', /^.*script x .*e/],
     ['#! /usr/bin/env python3\nimport sys; print("python", *sys.argv[1:])', /^python x$/m],
     ['echo "bash ${BASH_VERSION:+yes} $1"', /^bash yes x$/m],
-  ])('is run by what its first line names: %j', async (script, words) => {
+  ])('is run by the interpreter in its first line: %j', async (script, words) => {
     const { ended } = await processes.start(await jobOf(script, { scriptArgs: ['x'] }));
     expect(await ended).toEqual({ code: 0, signal: null });
     await says(words);
   });
 
-  test('is found by its mark, and so is what has left its group', async () => {
+  test('is found by its mark, as are processes that left its group', async () => {
     const job = await jobOf(`setsid bash -c 'echo "child $$"; exec sleep 60' & sleep 60`);
     const { process, ended } = await processes.start(job);
     const leader = mustBe(process);
@@ -172,7 +172,7 @@ sleep 60 & child=$!; echo "child $child"; wait`);
     expect(await processes.stateOf(left)).toBe('dead');
   });
 
-  test('is never mistaken for a later one of its number, or for one of another machine', async () => {
+  test('is never mistaken for one that reused its pid or runs on another host', async () => {
     const child = spawn('sleep', ['60'], { detached: true, stdio: 'ignore' });
     begun.push(child);
     const real = await describeProcess(child.pid ?? 0);
@@ -196,12 +196,12 @@ sleep 60 & child=$!; echo "child $child"; wait`);
   test.each([
     { what: 'a working directory that is gone', over: { directory: '/none/log' }, code: 'ENOENT' },
     { what: 'arguments without end', over: { scriptArgs: ['x'.repeat(200_000)] }, code: 'E2BIG' },
-  ])('is not started with $what, and says why', async ({ over, code }) => {
+  ])('is not started with $what, and reports the reason', async ({ over, code }) => {
     const job = await jobOf('exit 0', over);
     await expect(processes.start(job)).rejects.toMatchObject({ code });
   });
 
-  test('does not write through a link that somebody put in the place of its log', async () => {
+  test('does not write through a link in place of its log', async () => {
     await symlink(join(dir, 'target'), join(dir, 'link'));
     const job = await jobOf('echo mine', { stdout: join(dir, 'link') });
     await expect(processes.start(job)).rejects.toMatchObject({ code: 'ELOOP' });

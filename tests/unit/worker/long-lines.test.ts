@@ -73,7 +73,7 @@ async function setUp() {
   };
 }
 
-test('a line of 10 MB that is no text arrives whole while Girder is slow, in small pieces', async () => {
+test('a 10 MB line of invalid UTF-8 arrives complete at a slow Girder, in small chunks', async () => {
   const { girder, logFile, follow } = await setUp();
   const line = Buffer.concat([randomBytes(2_000_000), Buffer.from('é漢🔬\0'.repeat(800_000))]);
   await writeFile(logFile, line);
@@ -87,7 +87,7 @@ test('a line of 10 MB that is no text arrives whole while Girder is slow, in sma
   expect(end.length).toBeGreaterThan(0.9 * kept);
 }, 30_000);
 
-test('a burst after many short reports pushes none of them out', async () => {
+test('a burst of log text does not displace earlier short reports', async () => {
   const { girder, logFile, follow } = await setUp();
   for (let n = 0; n < 300; n += 1) girder.entries.push(`early report ${n}\n`);
   await writeFile(logFile, 'x'.repeat(1_000_000));
@@ -96,7 +96,7 @@ test('a burst after many short reports pushes none of them out', async () => {
   expect(girder.longest).toBeLessThanOrEqual(1 << 13);
 });
 
-test('whatever bytes a log has and however it grows, the text that arrives is that of the whole', async () => {
+test('the text that arrives equals the log, for any bytes and any growth', async () => {
   const odd = fc.oneof(
     fc.uint8Array({ maxLength: 12 }).map((bytes) => Buffer.from(bytes)),
     fc.constantFrom('é', '漢', '🔬', '\0', '\ud800', '\r\n', ' ').map((text) => Buffer.from(text)),
@@ -111,7 +111,7 @@ test('whatever bytes a log has and however it grows, the text that arrives is th
     fc.asyncProperty(pieces, async (parts) => {
       girder.all = '';
       await writeFile(logFile, '');
-      // half a character at the very end is no text yet, and never becomes one
+      // an incomplete character at the very end is never sent
       parts.push(Buffer.from('.'));
       for (const part of parts) await appendFile(logFile, part);
       await follow();

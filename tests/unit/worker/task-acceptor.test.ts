@@ -8,7 +8,7 @@ import { createTaskAcceptor, pingTask } from '../../../src/worker/task-acceptor.
 import type { Journal } from '../../../src/worker/run-state/journal.js';
 import { someTask } from '../../support/tasks.js';
 
-/** An intake over a journal in memory that can be told to fail. */
+/** An acceptor with a journal in memory that can be made to fail. */
 function setUp(limit = 10) {
   const written: string[] = [];
   const flow: string[] = [];
@@ -54,21 +54,21 @@ function setUp(limit = 10) {
 }
 
 describe('intake', () => {
-  test('a task resolves once its run is in the journal, and is begun once', async () => {
+  test('a task resolves once its run is journaled, and starts once', async () => {
     const { intake, written, started } = setUp();
     await intake.onTask(someTask({ id: 'a' }));
     expect(written).toEqual(['a accepted']);
     expect(started).toEqual(['a']);
   });
 
-  test('the same task twice, at once and later, is one run', async () => {
+  test('a task that is delivered twice is one run', async () => {
     const { intake, started } = setUp();
     await Promise.all([intake.onTask(someTask({ id: 'a' })), intake.onTask(someTask({ id: 'a' }))]);
     await intake.onTask(someTask({ id: 'a', redelivered: true }));
     expect(started).toEqual(['a']);
   });
 
-  test('closes while Slurm accepts no jobs, and opens again', async () => {
+  test('closes while Slurm accepts no jobs, and reopens', async () => {
     const { intake, closed, flow } = setUp();
     closed.value = true;
     intake.adjust();
@@ -80,7 +80,7 @@ describe('intake', () => {
     await vi.waitFor(() => expect(flow).toEqual(['pause', 'resume']));
   });
 
-  test('a task that cannot be made durable is not accepted, the flow stops until the disk has room, and it is taken when it comes again', async () => {
+  test('a task that cannot be journaled is not accepted, consuming pauses while the disk is full, and a redelivery is accepted', async () => {
     const { intake, started, runStore, breakJournal, flow } = setUp();
     breakJournal(true);
     await expect(intake.onTask(someTask({ id: 'a' }))).rejects.toThrow('disk full');
@@ -97,7 +97,7 @@ describe('intake', () => {
     expect(started).toEqual(['a']);
   });
 
-  test('at the limit the flow stops, nothing more is taken, and it flows again when a run has finished', async () => {
+  test('at the limit consuming pauses and tasks are rejected, until a run has finished', async () => {
     const { intake, flow, runStore } = setUp(2);
     await intake.onTask(someTask({ id: 'a' }));
     await intake.onTask(someTask({ id: 'b' }));
@@ -110,7 +110,7 @@ describe('intake', () => {
     expect(intake.state()).toBe('open');
   });
 
-  test("the operator's pause outlasts a free place", async () => {
+  test('a pause by the operator outlasts the in-flight limit', async () => {
     const { intake, flow } = setUp();
     intake.request('paused');
     intake.adjust();
@@ -119,7 +119,7 @@ describe('intake', () => {
     await expect.poll(() => flow).toEqual(['pause', 'resume']);
   });
 
-  test('runs that only wait for a Girder that is away make room for as many others, and no more', async () => {
+  test('runs that only wait for Girder do not count, up to the in-flight limit', async () => {
     const { intake, runStore, flow } = setUp(2);
     const away = (id: string): void =>
       void runStore.recordVolatile(id, { type: 'girder-trouble', trouble: 'Girder is away.' });
@@ -148,14 +148,14 @@ describe('intake', () => {
     expect(flow).toEqual(['pause', 'resume', 'pause']);
   });
 
-  test("the doctor's ping is answered, even at the limit, and leaves nothing", async () => {
+  test("the doctor's ping is answered even at the limit, and leaves nothing behind", async () => {
     const { intake, runStore, written, started, results } = setUp(0);
     await intake.onTask(someTask({ id: 'p', name: pingTask }));
     expect(results).toEqual(['p SUCCESS']);
     expect([[...runStore.all()], written, started]).toEqual([[], [], []]);
   });
 
-  test('a task that was revoked before it came is canceled from the start', async () => {
+  test('a task that was revoked before its delivery is canceled at once', async () => {
     const { revoked, intake, runStore } = setUp();
     revoked.add('a');
     await intake.onTask(someTask({ id: 'a' }));
@@ -182,7 +182,7 @@ describe('intake', () => {
     ignoreResult: false,
   };
 
-  test('a refused message that names a Girder job becomes a run that tells it and whoever waits; of any other that one hears at once', async () => {
+  test('a refused message becomes a run if it names a Girder job, else a failed result at once', async () => {
     const { intake, runStore, results } = setUp();
     await intake.onRefused({ ...refused, headers: { jobInfoSpec: {} } });
     expect(runStore.get('a')).toMatchObject({
@@ -197,7 +197,7 @@ describe('intake', () => {
     expect(results).toEqual(['b FAILURE']);
   });
 
-  test('a refused message without a usable id tells its Girder job too, once', async () => {
+  test('a refused message without a usable id is reported to its Girder job, once', async () => {
     const { intake, runStore } = setUp();
     const headers = { jobInfoSpec: { reference: '0123456789abcdef01234567' } };
     const refusal = { ...refused, id: null, reason: 'no id', headers };

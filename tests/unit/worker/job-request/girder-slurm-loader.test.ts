@@ -42,7 +42,7 @@ async function bench() {
 }
 
 describe("Girder's settings for Slurm", () => {
-  it('are read once for all who ask at one time, and again when they are old', async () => {
+  it('are read once for concurrent callers, and again when they are outdated', async () => {
     const { girder, heard, source, time } = await bench();
     const first = await Promise.all([source.current(never), source.current(never)]);
     expect(first.map((settings) => settings?.mem)).toEqual(['1G', '1G']);
@@ -59,7 +59,7 @@ describe("Girder's settings for Slurm", () => {
     expect(source.problem()).toBeNull();
   });
 
-  it('stay as they were while Girder is silent, which shows', async () => {
+  it('stay the same while Girder does not answer, which is reported', async () => {
     const { girder, heard, source, time } = await bench();
     await source.current(never);
     girder.status = 503;
@@ -75,7 +75,7 @@ describe("Girder's settings for Slurm", () => {
     expect(source.problem()).toBeNull();
   });
 
-  it('are waited for if Girder has never answered, and given up if it refuses', async () => {
+  it('are waited for if Girder never answered, and not if it refuses', async () => {
     const silent = await bench();
     silent.girder.status = 503;
     expect((await silent.source.current(never))?.mem).toBe('1G');
@@ -89,7 +89,7 @@ describe("Girder's settings for Slurm", () => {
     expect(refusing.time.slept).toBe(0);
   });
 
-  it('keep no job for good from a Girder that never answers', async () => {
+  it('delay no job forever if Girder never answers', async () => {
     const { girder, source, time, heard } = await bench();
     girder.status = 503;
     time.isBackAfter = Infinity;
@@ -107,7 +107,7 @@ describe("Girder's settings for Slurm", () => {
     expect(source.problem()).toBeNull();
   });
 
-  it('survive a token that has expired', async () => {
+  it('are read again with a new token after it has expired', async () => {
     const { girder, source, time } = await bench();
     await source.current(never);
     girder.valid = 'T2';
@@ -117,7 +117,7 @@ describe("Girder's settings for Slurm", () => {
     expect(girder.tokens).toBe(2);
   });
 
-  it('are not asked for without a key, and a value that makes no sense shows', async () => {
+  it('are not requested without a key, and invalid values are reported', async () => {
     const { girder, heard, source } = await bench();
     girder.mem = '--wrap';
     expect((await source.current(never))?.mem).toBeNull();

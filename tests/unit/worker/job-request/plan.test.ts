@@ -101,7 +101,7 @@ describe('planJob', () => {
     });
   });
 
-  it('keeps the whole vector in a file, so that none of it stands in "scontrol show job"', () => {
+  it('keeps all arguments in a file, hidden from "scontrol show job"', () => {
     const job = acceptedJob(planJob(request({}, ['Tiny', '--patient=Doe^Jane'])));
     expect(job.request.scriptArgs).toEqual([]);
     expect(JSON.stringify(job.request)).not.toContain('Doe');
@@ -112,7 +112,7 @@ describe('planJob', () => {
     expect(job.request.env['DSA_SLURM_ARGUMENTS']).toBe('/tmp/run/arguments');
   });
 
-  it('has Slurm warn the batch script of the time limit, unless somebody wants another signal', () => {
+  it('has Slurm warn the batch script of the time limit, unless the job sets another signal', () => {
     const optionsOf = (over: Partial<PlanRequest>, args?: string[]) =>
       acceptedJob(planJob(request(over, args))).request.options.filter(([name]) => name === 'signal');
     expect(optionsOf({})).toEqual([['signal', 'B:XCPU@10']]);
@@ -129,7 +129,7 @@ describe('planJob', () => {
     expect(optionsOf({ settings }, ['Tiny', '--slurm_signal=USR1@60'])).toEqual([['signal', 'USR1@60']]);
   });
 
-  it('gives a script of the site everything on its command line, and room in the directory of the run', () => {
+  it('gives a site script all arguments on its command line, and writable space in the run directory', () => {
     const submitScript = {
       path: '/site/run.slurm',
       takesArgumentsFile: false,
@@ -156,14 +156,14 @@ describe('planJob', () => {
     expect(job.exec).toContain('/dev/null:/.singularity.d/env/10-docker2singularity.sh');
   });
 
-  it('makes a working directory that the image lacks', () => {
+  it('creates a working directory that the image lacks', () => {
     const inside = { hasWorkingDirectory: false, home: null };
     const job = acceptedJob(planJob(request({ facts: { ...facts, oci, inside } })));
     expect(job.exec.join(' ')).toContain('--bind /tmp/run/workdir:/opt/app:rw');
     expect(job.directories).toContain('/tmp/run/workdir');
   });
 
-  it('turns off only what the settings name, and only for the images that they name', () => {
+  it('turns off only the named parts of the isolation, for the named images', () => {
     const settings = someSettings({
       'apptainer.isolationExceptions': [
         { image: 'example/*', off: ['umask'] },
@@ -194,7 +194,7 @@ describe('planJob', () => {
     expect(job.request.env['DSA_SLURM_ARGUMENTS']).toBe('/tmp/run/arguments');
   });
 
-  it('says who asked for each resource', () => {
+  it('reports the origin of each resource', () => {
     const { resources } = planJob(request({}, ['Tiny', '--slurm_mem', '8G']));
     expect(resources).toEqual([
       { option: 'partition', value: 'batch', origin: { from: 'profile', setting: 'slurm.partition' } },
@@ -202,7 +202,7 @@ describe('planJob', () => {
     ]);
   });
 
-  it('names every reason to refuse, and shows the job all the same where there is one', () => {
+  it('reports all reasons to refuse, together with the planned job', () => {
     const plan = planJob(request({}, ['Tiny', '--slurm_wrap=x', '--slurm_uid=0']));
     expect(plan.refusals.map(({ message }) => message)).toEqual([
       expect.stringContaining('--slurm_wrap'),

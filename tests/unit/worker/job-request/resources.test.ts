@@ -37,7 +37,7 @@ function lines(over: Record<string, unknown>, asked: Partial<ResourceNeeds> = {}
 }
 
 describe('chooseResources', () => {
-  it('puts the task over a rule, a rule over Girder, and Girder over the profile', () => {
+  it('lets the task override a rule, a rule override Girder, and Girder override the profile', () => {
     const settings = {
       'slurm.partition': 'profile',
       'slurm.account': 'profile',
@@ -59,7 +59,7 @@ describe('chooseResources', () => {
     ]);
   });
 
-  it('does what each setting of the profile says', () => {
+  it('applies each setting of the profile', () => {
     const profile = {
       'slurm.partition': 'p',
       'slurm.account': 'a',
@@ -90,7 +90,7 @@ describe('chooseResources', () => {
     ]);
   });
 
-  it('does what each part of a rule says', () => {
+  it('applies each part of a rule', () => {
     const rule = {
       partition: 'p',
       account: 'a',
@@ -120,7 +120,7 @@ describe('chooseResources', () => {
     [{ gres_config: 'scratch:5' }, false, ['gres=scratch:5']],
     [{ gres_config: 'scratch:5' }, true, ['gres=gpu:1']],
     [{ qos: 'q', ntasks: '3', time: '1-0' }, false, ['qos=q', 'time=1-0', 'ntasks=3']],
-  ])('does what Girder says: %j, GPU %j', (answer, gpu, expected) => {
+  ])('applies the settings of Girder: %j, GPU %j', (answer, gpu, expected) => {
     const { resources } = chooseResources(someSettings().slurm, { ...needs, gpu, girder: girder(answer) });
     expect(resources.map(({ option, value }) => `${option}=${value}`).toSorted()).toEqual(
       expected.toSorted(),
@@ -142,13 +142,13 @@ describe('matchingRule', () => {
     expect(matchingRule([rule], { ...needs.subject, gpu: false }) !== null).toBe(fits);
   });
 
-  it('knows an image by the name that its task carries, which may be a digest', () => {
+  it('matches the image name of the task, which may be a digest', () => {
     const subject = { image: 'example/train@sha256:0123', cli: '', gpu: false };
     const fits = (image: string): boolean => matchingRule([{ image }], subject) !== null;
     expect([fits('example/train*'), fits('example/train:*')]).toEqual([true, false]);
   });
 
-  it('takes the first that fits, and counts from 1', () => {
+  it('uses the first match, counted from 1', () => {
     const rules = [{ cli: 'x' }, { mem: '1G' }, { mem: '2G' }];
     expect(matchingRule(rules, { ...needs.subject, gpu: true })).toEqual({ rule: { mem: '1G' }, number: 2 });
     expect(matchingRule([], { ...needs.subject, gpu: true })).toBeNull();
@@ -167,7 +167,7 @@ describe('globMatches', () => {
     );
   });
 
-  it('is quick with many stars', () => {
+  it('is fast with many stars', () => {
     expect(globMatches('*a'.repeat(200), 'a'.repeat(199) + 'b'.repeat(300), { sets: false })).toBe(false);
   });
 });
@@ -204,7 +204,7 @@ describe('readGirderSlurm', () => {
     expect(settings).toEqual(readGirderSlurmSettings({}).settings);
   });
 
-  it('whatever Girder says, sbatch gets no further option and no file', () => {
+  it('settings of Girder cannot add other options or files to sbatch', () => {
     const expected = /^--(partition|account|qos|time|mem|cpus-per-task|ntasks|gres)=[\w.,:/@-]+$/;
     fc.assert(
       fc.property(

@@ -38,7 +38,7 @@ async function followed(content: Buffer | string, offset = 0) {
   return { text: texts.join(''), marks };
 }
 
-test('bytes that are no text, in a tag that is not over yet, do not lead behind the beginning of the log', async () => {
+test('invalid UTF-8 in an open tag does not cause a negative offset', async () => {
   const content = Buffer.concat([Buffer.from('<filter-progress>'), Buffer.alloc(40, 0xff)]);
   expect((await followed(content)).marks).toEqual([
     { source: 'log', at: 0 },
@@ -49,14 +49,14 @@ test('bytes that are no text, in a tag that is not over yet, do not lead behind 
 const passwd = "WARNING: passwd file doesn't exist in container, not updating\n";
 const group = "WARNING: group file doesn't exist in container, not updating\n";
 
-test("Apptainer's remarks on an image without /etc/passwd and /etc/group do not begin the log", async () => {
+test('warnings of Apptainer about a missing /etc/passwd and /etc/group are not sent', async () => {
   const { text, marks } = await followed(`${passwd}${group}Reading the slide\n`);
   expect(text).toBe('Reading the slide\n');
   expect(marks.at(-1)).toEqual({ source: 'log', at: passwd.length + group.length + 18 });
   expect((await followed(passwd + group)).text).toBe('');
 });
 
-test('an analysis that says the same has said it', async () => {
+test('the same text from an analysis is sent', async () => {
   const own = `Reading the slide\n${passwd}`;
   expect((await followed(own)).text).toBe(own);
   expect((await followed(own, 18)).text).toBe(passwd);

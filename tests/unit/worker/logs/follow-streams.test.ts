@@ -104,7 +104,7 @@ async function bench(
 }
 
 describe('a stream into the log', () => {
-  it('goes on where Girder has it, says how far it is, and waits until Girder has all of it', async () => {
+  it('resumes at the last sent byte, and waits until Girder has everything', async () => {
     const { file, follow, said, marks, flushed, run, over } = await bench(() =>
       output({ kind: 'girderLog' }),
     );
@@ -117,7 +117,7 @@ describe('a stream into the log', () => {
     expect(flushed()).toBe(1);
   });
 
-  it('keeps a character for later that is only half there', async () => {
+  it('holds back an incomplete character', async () => {
     const { file, follow, said, marks, over } = await bench(() => output({ kind: 'girderLog' }));
     await writeFile(file, Buffer.from('aé').subarray(0, 2));
     const followed = follow();
@@ -129,7 +129,7 @@ describe('a stream into the log', () => {
     expect(marks).toMatchObject([{ at: 1 }, { at: 3 }]);
   });
 
-  it('begins anew with a file that does', async () => {
+  it('starts over with a truncated file', async () => {
     const { file, follow, said, over } = await bench(() => output({ kind: 'girderLog' }));
     await writeFile(file, 'first attempt');
     const followed = follow();
@@ -141,7 +141,7 @@ describe('a stream into the log', () => {
     await followed;
   });
 
-  it('that is no file is left alone', async () => {
+  it('that is not a regular file is ignored', async () => {
     const { follow, said, over, broken, run } = await bench(() => output({ kind: 'girderLog' }));
     run.staged.pipes = ['/dev/zero'];
     over.abort();
@@ -151,7 +151,7 @@ describe('a stream into the log', () => {
 });
 
 describe('a stream to a receiver', () => {
-  it('of a canceled run is broken off, and that is no reason to fail', async () => {
+  it('of a canceled run is aborted without failing it', async () => {
     const { file, follow, heard, news, broken, over, cancel } = await bench(toPost);
     await writeFile(file, 'half of it');
     const followed = follow();
@@ -172,7 +172,7 @@ describe('a stream to a receiver', () => {
     expect(broken()).toBe(0);
   });
 
-  it.each([300, 403, 500])('that answers %i breaks the run, and no secret is told', async (code) => {
+  it.each([300, 403, 500])('that answers %i fails the run without revealing secrets', async (code) => {
     const { follow, news, over, broken } = await bench(toPost, (response) => sendJson(response, {}, code));
     over.abort();
     await follow();
@@ -183,7 +183,7 @@ describe('a stream to a receiver', () => {
     expect(JSON.stringify(news)).not.toContain('SECRET');
   });
 
-  it('is no whole request when the worker stops, and breaks nothing', async () => {
+  it('is an aborted request when the worker stops, without failing the run', async () => {
     const { file, follow, heard, news, stop, broken } = await bench(toPost);
     await appendFile(file, 'half');
     const followed = follow();
@@ -192,7 +192,7 @@ describe('a stream to a receiver', () => {
     expect([heard, news, broken()]).toEqual([[], [], 0]);
   });
 
-  it('is not made again once it is broken', async () => {
+  it('is not repeated once it is broken', async () => {
     const { follow, heard, run, over } = await bench(toPost);
     run.brokenStream = 'as before';
     over.abort();
@@ -201,7 +201,7 @@ describe('a stream to a receiver', () => {
   });
 });
 
-it('progress is the newest that the program wrote', async () => {
+it('the latest progress of the program is shown', async () => {
   const { file, follow, news, over } = await bench(() => ({
     kind: 'progress',
     identity: 'body:1',

@@ -23,11 +23,11 @@ async function readAll(maxBytes: number): Promise<string> {
 }
 
 describe('reading a growing log', () => {
-  test('a log that is not there yet is an empty piece', async () => {
+  test('a missing log is an empty chunk', async () => {
     expect(await readLogPiece(path, 0)).toEqual({ text: '', offset: 0, restarted: false, atEnd: true });
   });
 
-  test('each piece begins where the last one ended', async () => {
+  test('each chunk begins where the last one ended', async () => {
     await writeFile(path, 'one\n');
     const first = await readLogPiece(path, 0);
     await appendFile(path, 'two\n');
@@ -40,14 +40,14 @@ describe('reading a growing log', () => {
     expect(await readAll(bytes)).toBe('aé漢🔬b');
   });
 
-  test('bytes that are no UTF-8 do not stop it', async () => {
+  test('invalid UTF-8 does not stop it', async () => {
     await writeFile(path, Buffer.from([0x61, 0xff, 0x80, 0x80, 0x80, 0x80, 0x62]));
     const text = await readAll(4);
     expect(text.at(0)).toBe('a');
     expect(text.at(-1)).toBe('b');
   });
 
-  test('a log that became shorter is read anew', async () => {
+  test('a truncated log is read from its start', async () => {
     await writeFile(path, 'first attempt\n');
     const { offset } = await readLogPiece(path, 0);
     await truncate(path, 0);

@@ -57,7 +57,7 @@ const seen = async (fits: (view: LogTail) => boolean): Promise<LogTail> =>
   );
 const last = (line: string) => (view: LogTail) => view.lines.at(-1) === line;
 
-test('of a log of a gigabyte only the end is read, and what comes then', async () => {
+test('only the end of a 1 GB log is read, and what is appended', async () => {
   await writeFile(path, 'the very beginning\n');
   await truncate(path, 1024 ** 3);
   await appendFile(path, `x\n${'0123456789abcde\n'.repeat(30_000)}the end\n`);
@@ -74,7 +74,7 @@ test('of a log of a gigabyte only the end is read, and what comes then', async (
   await seen(last('one more'));
 });
 
-test('what comes while somebody looks has the time at which it was seen', async () => {
+test('lines appended while following have a time', async () => {
   await writeFile(path, 'old\n');
   tail();
   expect((await seen(last('old'))).times).toEqual([null]);
@@ -85,7 +85,7 @@ test('what comes while somebody looks has the time at which it was seen', async 
   expect(times).toHaveLength(3);
 });
 
-test('a log that is cut short begins anew', async () => {
+test('a truncated log starts over', async () => {
   await writeFile(path, 'one\ntwo\n');
   tail();
   await seen(last('two'));
@@ -94,7 +94,7 @@ test('a log that is cut short begins anew', async () => {
   expect((await seen(last('again'))).lines).toEqual(['again']);
 });
 
-test('one that is cut short and has grown past its old size between two looks begins anew as well', async () => {
+test('a log that was truncated and outgrew its old size between two polls starts over', async () => {
   await writeFile(path, 'one\ntwo\n');
   tail();
   await seen(last('two'));
@@ -104,7 +104,7 @@ test('one that is cut short and has grown past its old size between two looks be
   expect((await seen(last('than before'))).lines).toEqual(['after a requeue, and longer', 'than before']);
 });
 
-test('one that was put in its place is read from its own beginning', async () => {
+test('a replaced log is read from its start', async () => {
   await writeFile(path, 'one\n');
   tail();
   await seen(last('one'));
@@ -113,7 +113,7 @@ test('one that was put in its place is read from its own beginning', async () =>
   expect((await seen(last('three'))).lines).toEqual(['two', 'three']);
 });
 
-test('one that goes away keeps its lines on the screen, and that it is gone is told', async () => {
+test('a removed log keeps its lines and is reported as missing', async () => {
   await writeFile(path, 'one\n');
   tail();
   await seen(last('one'));
@@ -122,7 +122,7 @@ test('one that goes away keeps its lines on the screen, and that it is gone is t
   expect([lines, file?.trouble]).toEqual([['one'], null]);
 });
 
-test('a flood between two looks is not read, only its end; the numbers of lines go on', async () => {
+test('only the end of a large addition is read, and line numbers continue', async () => {
   await writeFile(path, 'one\n');
   tail();
   await seen(last('one'));
@@ -142,14 +142,14 @@ test.each([
     { isMissing: false, trouble: expect.stringContaining('ELOOP') },
     async () => symlink('/etc/hostname', path),
   ],
-])('a log that %s says so', async (_, expected, make) => {
+])('a log that %s is reported', async (_, expected, make) => {
   await make();
   tail();
   const { lines, file } = await seen(() => true);
   expect([lines, file]).toEqual([[], { path, bytes: 0, from: 0, ...expected }]);
 });
 
-test('a place that is not known is told with its reason, and a silent log nothing twice', async () => {
+test('an unknown path is reported with its reason, and unchanged state only once', async () => {
   let place: LogPlace = { path: null, problem: 'Slurm is silent' };
   tail(() => place);
   await seen(({ file }) => file?.trouble === 'Slurm is silent');
@@ -161,7 +161,7 @@ test('a place that is not known is told with its reason, and a silent log nothin
   expect(told).toBe(before);
 });
 
-test('a character that comes in two pieces stays one', async () => {
+test('a character that is split between two chunks stays whole', async () => {
   const bytes = Buffer.from('漢\n');
   await writeFile(path, bytes.subarray(0, 2));
   tail();
@@ -170,7 +170,7 @@ test('a character that comes in two pieces stays one', async () => {
   expect((await seen(({ lines }) => lines.length === 1 && lines[0] !== '')).lines).toEqual(['漢']);
 });
 
-test('lines that were there while it was being asked where the log is have no time, later ones have', async () => {
+test('lines written during the lookup of the path have no time, later ones have', async () => {
   await writeFile(path, 'old\n');
   let place: LogPlace = { path: null, problem: null, isLookupPending: true };
   tail(() => place);

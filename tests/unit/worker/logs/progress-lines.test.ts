@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { createProgressLines } from '../../../../src/worker/logs/progress-lines.js';
 
-it('reads the newest progress, and leaves bad and unfinished lines alone', () => {
+it('reads the latest progress, and ignores invalid and unfinished lines', () => {
   const lines = createProgressLines();
   const push = (text: string) => lines.push(Buffer.from(text));
   expect(push('{"total": 10, "current": 1, "message": "a"}\n{"current": 2}\n{"curr')).toEqual({
@@ -22,7 +22,7 @@ it('reads the newest progress, and leaves bad and unfinished lines alone', () =>
   expect(push('{"current": 9}\n')).toMatchObject({ current: 9 });
 });
 
-it('keeps characters whole that come in two pieces', () => {
+it('keeps characters whole that are split between two chunks', () => {
   const lines = createProgressLines();
   const bytes = Buffer.from('{"message": "漢"}\n');
   expect(lines.push(bytes.subarray(0, 14))).toBeNull();

@@ -20,7 +20,7 @@ describe('progress tags', () => {
     expect(feed('a < b\n<p>html</p>\n', 'x <filt').text).toBe('a < b\n<p>html</p>\nx <filt');
   });
 
-  test('a start block gives name and comment; a progress tag gives the share and the newest comment', () => {
+  test('a start block sets name and comment; a progress tag sets the fraction', () => {
     const out = feed(
       'before\n<filter-start>\n<filter-name>Seg &amp; count</filter-name>\n<filter-comment> tiles </filter-comment>\n</filter-start>\n',
       '<filter-progress>0.25</filter-progress>\nafter\n',
@@ -37,7 +37,7 @@ describe('progress tags', () => {
   });
 
   test.each(['time', 'stage-progress', 'progress', 'name', 'comment', 'start', 'end'])(
-    'the element %s does not reach the log, nor the white space behind it',
+    'the element %s and the white space after it are removed from the log',
     (name) => {
       expect(feed(`a\n<filter-${name}>0.5</filter-${name}> \nb\n`).text).toBe('a\nb\n');
     },
@@ -52,7 +52,7 @@ describe('progress tags', () => {
     ['no number', '<filter-progress>half</filter-progress>'],
     ['an empty value', '<filter-progress></filter-progress>'],
     ['an infinite one', '<filter-progress>1e999</filter-progress>'],
-  ])('%s is no progress, and no crash', (_, text) => {
+  ])('%s is ignored', (_, text) => {
     expect(feed(text)).toEqual({ text: '', progress: [] });
   });
 
@@ -65,7 +65,7 @@ describe('progress tags', () => {
     ]);
   });
 
-  test('a tag that never closes does not hold the log back for ever', () => {
+  test('a tag that never closes does not hold back the log forever', () => {
     const tags = createProgressTags();
     let out = tags.push('kept\n<filter-start>').text;
     for (let i = 0; i < 2_000; i += 1) out += tags.push(`line ${i} ${'x'.repeat(60)}\n`).text;
@@ -73,7 +73,7 @@ describe('progress tags', () => {
     expect(out).toContain('line 1000 ');
   });
 
-  test('how the log is cut into pieces makes no difference', () => {
+  test('the result does not depend on the chunk boundaries', () => {
     const log =
       'a\n<filter-start><filter-name>n</filter-name><filter-comment>c</filter-comment></filter-start>\nb <filter\n' +
       '<filter-progress>0.5</filter-progress>\nlast <filter-unknown>x</filter-unknown>';

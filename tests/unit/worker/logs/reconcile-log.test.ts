@@ -27,7 +27,7 @@ async function settle(pieceOnItsWay: PendingLogChunk | null, log: string[] | 'aw
 
 const piece = describeChunk('second\n', 6);
 
-test('a piece that was on its way when the worker died, and that Girder has, is not sent again', async () => {
+test('a chunk that Girder received before the worker died is not sent again', async () => {
   const { recorded } = await settle(piece, ['first\n', 'second\n']);
   expect(recorded).toEqual(['a', { type: 'log-sent', offset: 20, streams: { 1: 8 } }]);
 });
@@ -35,10 +35,10 @@ test('a piece that was on its way when the worker died, and that Girder has, is 
 test.each<[string, string[] | 'away']>([
   ['has not got', ['first\n']],
   ['does not say', 'away'],
-])('one that Girder %s is sent again', async (_, log) => {
+])('a chunk that Girder %s is sent again', async (_, log) => {
   expect((await settle(piece, log)).recorded).toEqual([]);
 });
 
-test('Girder is not asked where nothing was on its way', async () => {
+test('Girder is not queried if nothing was being sent', async () => {
   expect(await settle(null, ['first\n'])).toEqual({ recorded: [], asked: 0 });
 });

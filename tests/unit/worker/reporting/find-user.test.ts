@@ -42,26 +42,26 @@ async function bench({ isPublic = true, hasKey = false } = {}) {
 }
 
 describe('the user who has started a task', () => {
-  it('is asked for by the id that the task names, without a token', async () => {
+  it('is looked up by the id in the task, without a token', async () => {
     const { findUser, question, heard } = await bench();
     expect(await findUser(question)).toBe('ada');
     expect(heard).toHaveLength(1);
     expect(heard[0]?.headers).not.toHaveProperty('girder-token');
   });
 
-  it('is asked for with the API key where it is not public, or the task does not name it', async () => {
+  it('is looked up with the API key if it is not public or not in the task', async () => {
     const { findUser, question } = await bench({ isPublic: false, hasKey: true });
     expect(await findUser(question)).toBe('ada');
     expect(await findUser({ ...question, ownerId: null, access: null })).toBe('ada');
   });
 
-  it('is not known where nobody says', async () => {
+  it('is unknown without an answer', async () => {
     const { findUser, question } = await bench({ isPublic: false });
     expect(await findUser(question)).toBeNull();
     expect(await findUser({ ...question, ownerId: null })).toBeNull();
   });
 
-  it('is whose token it is, where that is the own one of an administrator', async () => {
+  it('is the owner of an administrator token', async () => {
     const { findUser, question } = await bench();
     const access = { ...question.access, token: 'ADMIN' };
     expect(await findUser({ ...question, access, isOwnToken: true })).toBe('admin');
@@ -77,7 +77,7 @@ describe('a task names its user', () => {
       expect(readAnalysis(fixtureTask(file)).ownerId, file).toMatch(/^[0-9a-f]{24}$/);
   });
 
-  it('in the job of a hook or in the reference of an upload; nonsense is no id', () => {
+  it('in the job of a hook or in the reference of an upload; invalid ids are ignored', () => {
     expect(ownerOf(reference(JSON.stringify({ userId })))).toBe(userId);
     expect(ownerOf(p.uploadToFolder({ job: { userId } }))).toBe(userId);
     expect(ownerOf(reference('{'), reference('[]'), reference('{"userId":"../me"}'))).toBeNull();

@@ -18,7 +18,7 @@ describe('girder.apiUrl', () => {
     ['girder_api_url with a slash', { girder_api_url: `${published}/` }],
     ['apiUrl, of a job that Girder scheduled', { apiUrl: published }],
     ['the address of its job alone', { jobInfoSpec: { url: job } }],
-  ])('stands for what a message names in %s', (_, headers) => {
+  ])('replaces the address that a message names in %s', (_, headers) => {
     expect(reached({ apiUrl: here }, headers, job)).toBe(`${here}/job/${id}`);
     expect(reached({ apiUrl: here }, headers, `${published}/`)).toBe(`${here}/`);
     expect(reached({ apiUrl: here }, headers, 'http://girder:8080/elsewhere')).toBe(
@@ -26,20 +26,17 @@ describe('girder.apiUrl', () => {
     );
   });
 
-  test('leaves everything as it is where it is not set', () => {
+  test('changes nothing if it is not set', () => {
     expect(reached({}, { girder_api_url: published, jobInfoSpec: { url: job } }, job)).toBe(job);
   });
 
-  test.each([null, 7, '', 'no url', { url: 5 }, { url: 'http://x/job' }, []])(
-    'takes no harm from %j',
-    (odd) => {
-      const headers = { girder_api_url: odd, apiUrl: odd, jobInfoSpec: odd };
-      expect(reached({ apiUrl: here }, headers, job)).toBe(job);
-    },
-  );
+  test.each([null, 7, '', 'no url', { url: 5 }, { url: 'http://x/job' }, []])('ignores %j', (odd) => {
+    const headers = { girder_api_url: odd, apiUrl: odd, jobInfoSpec: odd };
+    expect(reached({ apiUrl: here }, headers, job)).toBe(job);
+  });
 });
 
-test('girder.apiUrlMap changes fronts, and goes together with girder.apiUrl', () => {
+test('girder.apiUrlMap replaces prefixes, and combines with girder.apiUrl', () => {
   const apiUrlMap = { 'http://girder:8080': 'http://localhost:8080' };
   expect(reached({ apiUrlMap }, {}, job)).toBe(`http://localhost:8080/girder/api/v1/job/${id}`);
   const both = { apiUrlMap: { ...apiUrlMap, 'http://files:9000': 'http://localhost:9000' }, apiUrl: here };

@@ -35,18 +35,18 @@ test('finds the job of a task as the owner of the API key', async () => {
   expect(heard.at(-1)?.headers['girder-token']).toBe('T1');
 });
 
-test('finds nothing without an API key, and asks nobody', async () => {
+test('finds nothing without an API key, and sends no request', async () => {
   const { search, heard } = await bench(200, null);
   expect(await search(wanted, never)).toBeNull();
   expect(heard).toEqual([]);
 });
 
-test('finds nothing where Girder does not let it look', async () => {
+test('finds nothing if Girder denies access', async () => {
   const { search } = await bench(403);
   expect(await search(wanted, never)).toBeNull();
 });
 
-test('does not take silence for an answer', async () => {
+test('does not take a missing answer for an empty one', async () => {
   const { search } = await bench(503);
   await expect(search(wanted, never)).rejects.toMatchObject({ transient: true });
 });

@@ -43,7 +43,7 @@ async function said(...answers: (QueueDepth | null | Error)[]): Promise<(string 
   return result;
 }
 
-test('messages that nobody takes are told when two answers in a row have shown them, until somebody does', async () => {
+test('messages without a consumer are reported after two answers in a row, until one appears', async () => {
   expect(await said(depth(1, 0), depth(1, 0), depth(3, 0), depth(3, 1))).toEqual([
     null,
     expect.stringMatching(/^1 message waits in queue "local" and no worker consumes it.*-Q local$/),
@@ -52,7 +52,7 @@ test('messages that nobody takes are told when two answers in a row have shown t
   ]);
 });
 
-test('a Python worker that restarts is no trouble, nor is a queue that is empty or not there', async () => {
+test('a restarting Python worker is not reported, nor is an empty or missing queue', async () => {
   expect(
     await said(
       depth(2, 0),
@@ -68,7 +68,7 @@ test('a Python worker that restarts is no trouble, nor is a queue that is empty 
   ).toEqual([null, null, null, null, null, null, null, null, null]);
 });
 
-test('an answer that the broker did not give changes nothing', async () => {
+test('a missing answer of the broker changes nothing', async () => {
   const away = new Error('Not connected to RabbitMQ.');
   const [, first, second, third] = await said(depth(1, 0), depth(1, 0), away, away);
   expect(first).not.toBeNull();

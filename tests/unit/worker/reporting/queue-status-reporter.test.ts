@@ -24,7 +24,7 @@ function setUp({ wasShown = false } = {}) {
 }
 
 describe('the message of a job that waits', () => {
-  test('is said once, and again when the reason is another', () => {
+  test('is sent once, and again when the reason changes', () => {
     const { sent, waits } = setUp();
     for (const reason of ['Priority', 'Priority', 'Resources', 'Resources']) waits(reason);
     expect(sent).toEqual([
@@ -33,7 +33,7 @@ describe('the message of a job that waits', () => {
     ]);
   });
 
-  test('follows the expected start politely', () => {
+  test('updates the expected start rarely', () => {
     const { sent, time, waits } = setUp();
     for (let n = 0; n < 60; n += 1) {
       // the scheduler puts it off all the time
@@ -45,7 +45,7 @@ describe('the message of a job that waits', () => {
     expect(sent[1]).toMatch(/02:05 UTC\.$/);
   });
 
-  test('tells of the first expected start at once, and does not take it back at once', () => {
+  test('shows the first expected start at once, and keeps it for a while', () => {
     const { sent, time, waits } = setUp();
     waits('Resources');
     waits('Resources', start + 60 * minute);
@@ -57,7 +57,7 @@ describe('the message of a job that waits', () => {
     expect(sent[2]).not.toMatch(/Expected/);
   });
 
-  test('gives way to one of a job that is paused, once, and that to one of a job that goes on', () => {
+  test('is replaced once when the job is paused, and again when it continues', () => {
     const { sent, message, waits } = setUp();
     waits('Resources');
     message.started();
@@ -72,7 +72,7 @@ describe('the message of a job that waits', () => {
     ]);
   });
 
-  test('of a worker before this one gives way too', () => {
+  test('of an earlier worker is replaced, too', () => {
     const one = setUp({ wasShown: true });
     one.message.started();
     one.message.started();
@@ -88,7 +88,7 @@ describe('the message of a job that waits', () => {
     expect(sent[0]).not.toMatch(/Expected/);
   });
 
-  test('gives way when the job starts, and comes back after a requeue', () => {
+  test('is replaced when the job starts, and returns after a requeue', () => {
     const { sent, message, waits } = setUp();
     waits('Priority');
     message.started();
@@ -101,7 +101,7 @@ describe('the message of a job that waits', () => {
     ]);
   });
 
-  test('that the analysis runs does not stand for ever on a job that is over', () => {
+  test('about running is removed when the job has ended', () => {
     const { sent, analysis, message, waits } = setUp();
     waits('Priority');
     message.started();
@@ -116,7 +116,7 @@ describe('the message of a job that waits', () => {
     expect(sent.at(-1), 'what the analysis said itself stays').toBe('The analysis runs on the cluster.');
   });
 
-  test('takes nothing from an analysis that has spoken before anybody saw it run', () => {
+  test('does not replace the progress of an analysis', () => {
     for (const end of ['started', 'ended'] as const) {
       const { sent, analysis, message, waits } = setUp();
       waits('Priority');
@@ -134,7 +134,7 @@ describe('the message of a job that waits', () => {
     expect(sent.at(-1), 'figures alone leave the message').toBe('');
   });
 
-  test('is taken away when the job ends without having started', () => {
+  test('is removed when the job ends without having started', () => {
     const { sent, message, waits } = setUp();
     message.started();
     message.ended();

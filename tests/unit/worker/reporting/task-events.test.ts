@@ -8,8 +8,8 @@ import { taskDelivery } from '../../celery/deliveries.js';
 
 type News = RunEvent extends infer E ? (E extends RunEvent ? Omit<E, 'at'> : never) : never;
 
-/** What is told of a run that goes through these events, one second apart. */
-function told(...news: News[]): TaskEvent[] {
+/** The Celery events of a run with these journal events, one second apart. */
+function published(...news: News[]): TaskEvent[] {
   const listeners: ((run: Run, event: RunEvent) => void)[] = [];
   const runStore: Pick<RunStore, 'subscribe'> = {
     subscribe: (wanted) => {
@@ -45,8 +45,14 @@ const received = {
   eta: null,
 };
 
-test('a run that goes well', () => {
-  const events = told(submitted, { type: 'started' }, { type: 'started' }, decided('succeeded'), finished);
+test('a successful run', () => {
+  const events = published(
+    submitted,
+    { type: 'started' },
+    { type: 'started' },
+    decided('succeeded'),
+    finished,
+  );
   expect(events).toMatchObject([
     received,
     { type: 'task-started' },
@@ -69,13 +75,13 @@ test.each([
   ['was canceled while it waited', [ended('canceled', 'CANCELLED')], 0],
   ['never had a computer', [ended('failed', 'DEADLINE')], 0],
   ['was lost', [ended('failed', '')], 0],
-] as const)('the start of a job that %s is told as it was', (_, news, starts) => {
-  const events = told(submitted, ...news, decided('succeeded'), finished);
+] as const)('the start of a job that %s is published if it ran', (_, news, starts) => {
+  const events = published(submitted, ...news, decided('succeeded'), finished);
   expect(events.filter(({ type }) => type === 'task-started')).toHaveLength(starts);
 });
 
-test('a run that fails says why as Python would', () => {
-  expect(told(decided('failed', "it's\nfull"), finished)).toMatchObject([
+test('a failed run has its reason as a Python exception', () => {
+  expect(published(decided('failed', "it's\nfull"), finished)).toMatchObject([
     received,
     { type: 'task-failed', exception: String.raw`RuntimeError("it's\nfull")`, traceback: '' },
   ]);
@@ -91,6 +97,6 @@ test.each([
   ],
   ['expired', [], 'expiry', { terminated: false, signum: null, expired: true }],
 ] as const)('a run that is canceled %s', (_, before, by, expected) => {
-  const events = told(...before, { type: 'cancel-requested', by }, decided('canceled'), finished);
+  const events = published(...before, { type: 'cancel-requested', by }, decided('canceled'), finished);
   expect(events).toMatchObject([received, { type: 'task-revoked', ...expected }]);
 });

@@ -56,23 +56,23 @@ const lives =
     });
 
 describe('the token for the outputs', () => {
-  test('that Girder no longer knows fails the run before anything is computed', async () => {
+  test('that has expired fails the run before it starts', async () => {
     const { failure, heard } = await check((response) => token(response, null));
     expect(failure).toMatch(/token for uploading the outputs has expired.*not started/);
     expect(heard.map(({ path }) => path)).toEqual(['/api/v1/token/current']);
   });
 
-  test('that is for something else fails it too', async () => {
+  test('without write access fails the run', async () => {
     const { failure } = await check(lives(hour, ['jobs.rest.create_job']));
     expect(failure).toMatch(/has no write access/);
   });
 
-  test('that lives for days is not mentioned', async () => {
+  test('that is valid for days is not mentioned', async () => {
     expect(await check(lives(100 * hour))).toMatchObject({ failure: null, said: '' });
     expect(await check(lives(100 * hour, ['core.user_auth']))).toMatchObject({ failure: null });
   });
 
-  test('that ends within a day: the owner is told until when', async () => {
+  test('that expires within a day is mentioned in the log', async () => {
     const { failure, said } = await check(lives(5 * hour));
     expect(failure).toBeNull();
     expect(said).toMatch(/Outputs can be uploaded to Girder until \d{4}-\d\d-\d\d \d\d:\d\d UTC/);
@@ -87,11 +87,11 @@ describe('the token for the outputs', () => {
     ],
     ['says something else', (response) => sendJson(response, [1])],
     ['says no date', (response) => token(response, { expires: null })],
-  ])('the run goes on when Girder %s', async (_, answer) => {
+  ])('the run continues when Girder %s', async (_, answer) => {
     expect(await check(answer)).toMatchObject({ failure: null, said: '' });
   });
 
-  test('is not asked about when there is nothing to upload', async () => {
+  test('is not checked if there is nothing to upload', async () => {
     expect((await check((response) => token(response, null), { hooks: [] })).heard).toEqual([]);
   });
 });

@@ -4,7 +4,7 @@ import { girderKey, withKeyedSlot } from '../../../../src/worker/stages/limit-co
 
 const goOn = new AbortController().signal;
 
-test('a place is given back while its holder waits, and waited for again', async () => {
+test('a slot is released during a wait, and acquired again', async () => {
   const places = createKeyedLimiter(1);
   const order: string[] = [];
   const sick = Promise.withResolvers<void>();
@@ -23,7 +23,7 @@ test('a place is given back while its holder waits, and waited for again', async
   expect(order.at(-1)).toBe('third');
 });
 
-test('one who is canceled while it waits outside holds no place', async () => {
+test('a cancel during a wait leaves no slot occupied', async () => {
   const places = createKeyedLimiter(1);
   const stop = new AbortController();
   const first = withKeyedSlot(places, 'girder', stop.signal, async (outside) =>
@@ -39,7 +39,7 @@ const keyOf = (...urls: string[]): string =>
     { 'http://inside': 'http://outside' },
   );
 
-test('a task that names a healthy Girder and another one has a key of its own', () => {
+test('a task that names two Girder servers has its own key', () => {
   expect(keyOf('http://a/api/v1', 'http://a/api/v1')).toBe('http://a');
   expect(keyOf('http://b/api/v1', 'http://a/api/v1')).toBe('http://a http://b');
   expect(keyOf('http://inside/api/v1')).toBe('http://outside');

@@ -67,7 +67,7 @@ function markedJob(call: Call, id: string, state: string, submitted: string, mar
 }
 
 describe('a run whose sbatch was never answered', () => {
-  test('is canceled together with the job that there may be', async () => {
+  test('is canceled together with a job that may exist', async () => {
     const { finished, calls } = await setUp(slurmWithJob(), {
       events: (dir) => [...unanswered(dir), { type: 'cancel-requested', by: 'girder' }],
     });
@@ -75,7 +75,7 @@ describe('a run whose sbatch was never answered', () => {
     expect(calls.find(({ file }) => file === 'scancel')?.args).toEqual(['--batch', '--signal=QUIT', '42']);
   });
 
-  test('is canceled without a job if there is none', async () => {
+  test('is canceled if no job exists', async () => {
     const { finished, calls } = await setUp((call) => (call.file === 'squeue' ? said('') : noAccounting), {
       events: (dir) => [...unanswered(dir), { type: 'cancel-requested', by: 'girder' }],
     });
@@ -83,7 +83,7 @@ describe('a run whose sbatch was never answered', () => {
     expect(calls.filter(({ file }) => file === 'sbatch')).toEqual([]);
   });
 
-  test('ends an older job of its own, and leaves alone what another worker made for the same task', async () => {
+  test('cancels its own older job, but not that of another worker for the same task', async () => {
     let questions = 0;
     const { finished, calls } = await setUp(
       (call) => {
@@ -112,7 +112,7 @@ describe('a run whose sbatch was never answered', () => {
     ]);
   });
 
-  test('is not submitted again when the job has left its exit record and Slurm has forgotten it', async () => {
+  test('is not submitted again if only its exit record shows that the job existed', async () => {
     const { finished, calls, dir } = await setUp(
       (call) => {
         if (call.file === 'squeue') return said('');
@@ -162,7 +162,7 @@ function slurmWithEndingJob(tail = ''): (call: Call) => CommandResult {
   };
 }
 
-test('a task that has expired is canceled, and its owner is told why', async () => {
+test('an expired task is canceled with a reason for its owner', async () => {
   const { finished, calls } = await setUp(() => said(''), {
     task: { expires: '2026-01-01T00:00:00.000Z' },
     girderJob: { begin: async () => Promise.reject(new Error('never RUNNING')) },
@@ -187,7 +187,7 @@ describe('a run that has its job', () => {
     },
   );
 
-  test('is not waited for without end when squeue prints something that cannot be read', async () => {
+  test('ends by its exit record when the output of squeue cannot be parsed', async () => {
     const { finished, dir } = await setUp(slurmWithEndingJob('Welcome to the cluster!\n'), {
       events: submitted,
     });
@@ -219,7 +219,7 @@ describe('a run that has its job', () => {
     },
   );
 
-  test('ended as its exit record says where the accounting never hears of the end', async () => {
+  test('ends by its exit record if accounting never reports the end', async () => {
     const { finished, dir, calls } = await setUp(
       (call) => (call.file === 'scontrol' ? unknownJob : said('')),
       { events: submitted },
@@ -231,7 +231,7 @@ describe('a run that has its job', () => {
     expect(calls.filter(({ file }) => file === 'sacct').length).toBeLessThan(50);
   });
 
-  test('under another number than sbatch printed is found by its key', async () => {
+  test('with another id than sbatch printed is found by its key', async () => {
     let state = 'RUNNING';
     const { finished, calls } = await setUp(
       (call) => {
@@ -248,7 +248,7 @@ describe('a run that has its job', () => {
     expect(calls.filter(({ file }) => file === 'scancel')).toEqual([]);
   });
 
-  test('is canceled again as long as the job goes on: Slurm may have been about to requeue it', async () => {
+  test('is canceled again until the job has ended, because Slurm may requeue it', async () => {
     let canceled = 0;
     const { finished } = await setUp(
       (call) => {
@@ -282,9 +282,9 @@ const ended: NewRunEvent = {
 
 describe('a run whose job had ended when the worker died', () => {
   test.each<[string, NewRunEvent[]]>([
-    ['before its outputs were taken', []],
-    ['before Girder was told', [{ type: 'decided', outcome: 'succeeded', reason: null }]],
-  ])('%s: what had not reached Girder of the log is sent', async (_, more) => {
+    ['before its outputs were uploaded', []],
+    ['before the outcome was reported', [{ type: 'decided', outcome: 'succeeded', reason: null }]],
+  ])('%s: the unsent part of the log is sent', async (_, more) => {
     const sent: string[] = [];
     const { finished } = await setUp(() => failed('Slurm is not asked'), {
       events: (dir) => {
@@ -301,7 +301,7 @@ describe('a run whose job had ended when the worker died', () => {
 test.each<[string, NewRunEvent[]]>([
   ['while the job ran', [{ type: 'started' }]],
   ['when it had ended', [ended]],
-])('a worker that died %s, with a piece of log on its way, sends it no second time', async (_, last) => {
+])('after a crash %s, a log chunk that Girder has is not sent again', async (_, last) => {
   const sent: string[] = [];
   const upTo = 'sent before\n'.length;
   const piece = describeChunk('sent before\n', 0);
@@ -319,7 +319,7 @@ test.each<[string, NewRunEvent[]]>([
   expect(sent.join('')).toBe('the rest\n');
 });
 
-test('a run that Girder could not be told of ends all the same, and says why nobody saw it', async () => {
+test('a run that cannot be reported to Girder ends, and records the reason', async () => {
   const page = new GirderError('It answered with a web page.', {
     kind: 'not-girder',
     next: 'Check the URL.',
@@ -333,7 +333,7 @@ test('a run that Girder could not be told of ends all the same, and says why nob
   });
 });
 
-describe('what the publisher wants after a run', () => {
+describe('follow-up tasks of a run', () => {
   const embed = { callbacks: [{ task: 'next' }], errbacks: [{ task: 'failed' }], chain: [{ task: 'last' }] };
   const body = JSON.stringify([['a/b:c'], {}, embed]);
 
@@ -358,7 +358,7 @@ describe('what the publisher wants after a run', () => {
     [false, 2],
     [true, 1],
   ])(
-    'whoever waits for the last of a chain that failed hears of it, unless nobody wants results (%s)',
+    'a caller of the last task of a failed chain gets a result, unless results are ignored (%s)',
     async (ignoreResult, count) => {
       const chain = [{ task: 'last', options: { task_id: 'z', reply_to: 'caller' } }];
       const { finished, results } = await setUp(() => said(''), {
@@ -376,7 +376,7 @@ describe('what the publisher wants after a run', () => {
 test.each([
   ['has said it', '\nthe slide is empty\n', 0],
   ['has not', 'line\n', 1],
-])('a worker that died after its verdict %s: why it failed stands in the log once', async (_, log, times) => {
+])('after a crash following the decision %s: the reason is in the log once', async (_, log, times) => {
   const words: string[] = [];
   const { finished } = await setUp(() => failed('nothing is expected here'), {
     events: () => [{ type: 'decided', outcome: 'failed', reason: 'the slide is empty' }],

@@ -16,7 +16,7 @@ async function settle(): Promise<void> {
   for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** A clock that a test moves; `pass` wakes whoever has slept long enough, one after the other. */
+/** A clock that a test advances; `pass` wakes the sleepers that are due, one after the other. */
 function manualClock() {
   let now = 1_000_000;
   const sleepers: { at: number; wake: () => void }[] = [];
@@ -93,7 +93,7 @@ function setUp() {
 }
 
 describe('a submission that Slurm refuses', () => {
-  test.each(['limit', 'unavailable'] as const)('for the time being (%s) is repeated', async (cause) => {
+  test.each(['limit', 'unavailable'] as const)('temporarily (%s) is retried', async (cause) => {
     const { submit, refuse, accept, time, calls, waits } = setUp();
     refuse(cause);
     const done = submit('a');
@@ -108,7 +108,7 @@ describe('a submission that Slurm refuses', () => {
     expect(waits['a']).toEqual([`refused: ${cause}`, null]);
   });
 
-  test('for good is answered at once', async () => {
+  test('permanently fails at once', async () => {
     const { submit, refuse, calls } = setUp();
     refuse('request');
     expect(await submit('a')).toMatchObject({ kind: 'refused' });
@@ -116,7 +116,7 @@ describe('a submission that Slurm refuses', () => {
   });
 
   test.each(['account', 'unknown'] as const)(
-    'for its account or in words that nobody knows (%s) fails at once where nothing like it has worked',
+    'because of its account or for an unknown reason (%s) fails at once if its target never worked',
     async (cause) => {
       const { submit, refuse, calls } = setUp();
       refuse(cause);
@@ -125,7 +125,7 @@ describe('a submission that Slurm refuses', () => {
     },
   );
 
-  test('for an account that has worked before is repeated', async () => {
+  test('because of an account that worked before is retried', async () => {
     const { submit, refuse, accept, time } = setUp();
     refuse('account');
     const done = submit('a', { hasWorked: () => true });
@@ -135,7 +135,7 @@ describe('a submission that Slurm refuses', () => {
     expect(await done).toMatchObject({ kind: 'submitted' });
   });
 
-  test('in words that nobody knows is repeated for a while, and keeps no other run waiting', async () => {
+  test('for an unknown reason is retried for a while, and delays no other run', async () => {
     const { submit, refuse, accept, time, calls } = setUp();
     refuse('unknown');
     const done = submit('a', { hasWorked: () => true });
@@ -151,7 +151,7 @@ describe('a submission that Slurm refuses', () => {
     expect(calls.filter((id) => id === 'c').length).toBeGreaterThan(10);
   });
 
-  test('ends with a cancel', async () => {
+  test('stops retrying when canceled', async () => {
     const { submit, refuse, time, gate } = setUp();
     refuse('unavailable');
     const canceled = new AbortController();
@@ -166,7 +166,7 @@ describe('a submission that Slurm refuses', () => {
 });
 
 describe('twenty runs that are refused', () => {
-  test('ask as one, and all follow at once when the first is accepted', async () => {
+  test('retry as one, and all follow once the first is accepted', async () => {
     const { submit, refuse, accept, time, calls, gate } = setUp();
     refuse('unavailable', 'Required partition not available');
     const first = submit('0');
@@ -182,7 +182,7 @@ describe('twenty runs that are refused', () => {
     expect(gate.problem()).toBeNull();
   });
 
-  test('close the intake, which opens when one is accepted', async () => {
+  test('close the intake, which reopens when one is accepted', async () => {
     const { submit, refuse, accept, time, gate, onChange } = setUp();
     refuse('unavailable');
     const runs = ['a', 'b'].map(async (id) => submit(id));
@@ -199,7 +199,7 @@ describe('twenty runs that are refused', () => {
     expect(onChange).toHaveBeenCalled();
   });
 
-  test('leave it open after two minutes for tasks that may have better luck', async () => {
+  test('reopen the intake after two minutes', async () => {
     const { submit, refuse, time, gate } = setUp();
     refuse('unavailable');
     for (const id of ['a', 'b', 'c']) void submit(id);

@@ -90,8 +90,8 @@ async function waited(
   return now / 1_000;
 }
 
-describe('what a job wrote and does not show yet', () => {
-  test('is not waited for where it is all there', async () => {
+describe('files of a job that are not visible yet', () => {
+  test('no wait if all are visible', async () => {
     writeRecord();
     writeLog();
     expect(await waited(good)).toBe(0);
@@ -108,13 +108,13 @@ describe('what a job wrote and does not show yet', () => {
     expect(seconds).toBeLessThan(70);
   });
 
-  test('the last lines of the log', async () => {
+  test('waits for the last lines of the log', async () => {
     writeRecord();
     writeFileSync(join(dir, 'log'), 'first\n');
     expect(await waited(good, { later: { 60: writeLog } })).toBeGreaterThanOrEqual(60);
   });
 
-  test('an output that must be there', async () => {
+  test('waits for a required output', async () => {
     writeRecord();
     writeLog();
     const hooks = [output(true)];
@@ -122,7 +122,7 @@ describe('what a job wrote and does not show yet', () => {
     expect(await waited(good, { hooks })).toBe(0);
   });
 
-  test('an output that need not be there, only where something else was late', async () => {
+  test('waits for an optional output only if another file was late', async () => {
     writeRecord();
     writeLog();
     const hooks = [output(false)];
@@ -133,13 +133,13 @@ describe('what a job wrote and does not show yet', () => {
     expect(seconds).toBeLessThan(60);
   });
 
-  test('is given up after 90 s', async () => {
+  test('gives up after 90 s', async () => {
     const seconds = await waited(good);
     expect(seconds).toBeGreaterThanOrEqual(90);
     expect(seconds).toBeLessThan(100);
   });
 
-  test('is not waited for where Slurm ended the job, or where the batch script writes no record', async () => {
+  test('no wait if Slurm ended the job or the batch script writes no record', async () => {
     const timedOut = { ...failed, state: { base: 'TIMEOUT', flags: [] }, exitCode: { code: 0, signal: 15 } };
     expect(await waited(timedOut)).toBe(0);
     expect(await waited({ ...good, outcome: 'canceled' })).toBe(0);
