@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** The web page of a real Girder in a real browser: `npm run test:browser`, which is no part of `npm test`. */
+/** The web page of a real Girder in a real browser: `npm run test:browser`, which is not part of `npm test`. */
 export default defineConfig({
   test: {
     name: 'browser',

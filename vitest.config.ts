@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     reporters: ['default', './scripts/summary-reporter.mjs'],
-    // one project after the other: what is timed by a real Slurm shall not compete with a thousand unit tests
+    // one project after the other: what is timed against a real Slurm must not compete with unit tests
     projects: [
       {
         test: {

@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** A real Girder from PyPI beside the sandbox: `npm run test:girder`, which is no part of `npm test`. */
+/** A real Girder from PyPI beside the sandbox: `npm run test:girder`, which is not part of `npm test`. */
 export default defineConfig({
   test: {
     name: 'girder',

@@ -33,9 +33,13 @@ export interface CancelBench {
   jobsOf(published: Cancelable): Promise<string[]>;
   /**
    * Waits for the end and fails unless it is that of a canceled run: CANCELED once and last in Girder, one result with
-   * that word for the caller, no running job, no output, no leftover staged files.
+   * that word for the caller, no job in another state than `jobState`, no output, no leftover staged files.
    */
-  expectCanceled(published: Cancelable, word?: 'revoked' | 'terminated' | 'expired'): Promise<GirderJob>;
+  expectCanceled(
+    published: Cancelable,
+    word?: 'revoked' | 'terminated' | 'expired',
+    jobState?: 'CANCELLED' | 'COMPLETED',
+  ): Promise<GirderJob>;
   /** Journal lines that request its cancel. */
   cancelsOf(published: Cancelable): Promise<string[]>;
   /** Broadcasts a revoke with these arguments. */
@@ -93,7 +97,7 @@ export async function openCancelBench(lab: Lab): Promise<CancelBench> {
         .split('\n')
         .filter((line) => line.startsWith(`{"run":"${id}"`) && line.includes('"type":"cancel-requested"'));
     },
-    async expectCanceled(published, word = 'revoked') {
+    async expectCanceled(published, word = 'revoked', jobState = 'CANCELLED') {
       const { id, girderJob, folder } = published;
       const job = await lab.ended(girderJob);
       const run = await runOf(published, ({ stage }) => stage === 'finished');
@@ -105,7 +109,7 @@ export async function openCancelBench(lab: Lab): Promise<CancelBench> {
 
       const jobs = await jobsOf(published);
       expect(jobs.length).toBeLessThanOrEqual(1);
-      expect(jobs.filter((line) => !line.endsWith(' CANCELLED'))).toEqual([]);
+      expect(jobs.filter((line) => !line.endsWith(` ${jobState}`))).toEqual([]);
       expect(lab.girder.items(folder.id)).toEqual([]);
       const left = await readdir(lab.settings.dirs.tmp);
       expect(left.filter((name) => name.includes(id))).toEqual([]);

@@ -199,7 +199,7 @@ describe('RabbitMQ', () => {
     const timid = context({ 'broker.url': brokerUrl({ user: 'timid', password: 'timid-one' }) });
     expect(await one('rabbitmq.permissions', timid)).toMatchObject({
       status: 'fail',
-      fix: 'Give it access: rabbitmqctl set_permissions -p "/" "timid" ".*" ".*" ".*"',
+      fix: 'Grant it access: rabbitmqctl set_permissions -p "/" "timid" ".*" ".*" ".*"',
     });
   });
 
@@ -292,7 +292,7 @@ describe('RabbitMQ', () => {
         status: 'fail',
         evidence: [expect.stringContaining('"x-max-priority" is')],
         fix: expect.stringContaining(
-          `rabbitmqctl delete_queue "${queue}" (tasks that still wait in it are lost)`,
+          `rabbitmqctl delete_queue "${queue}" (tasks that are still in it are lost)`,
         ),
       });
       await channel.deleteQueue(queue);

@@ -102,7 +102,7 @@ describe.concurrent('a cancel of a job', () => {
     const { jobId } = await bench.runOf(published, ({ stage }) => stage === 'running');
     await lab.command('scancel', [jobId ?? '']);
     const job = await bench.expectCanceled(published, 'terminated');
-    expect(job.log.join('')).toContain('cancelled on the cluster');
+    expect(job.log.join('')).toContain('canceled on the cluster');
   });
 });
 
