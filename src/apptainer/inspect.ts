@@ -216,7 +216,7 @@ async function requireComplete(image: string, sifPath: string): Promise<void> {
   if (length === null || !isTruncated(length)) return;
   throw new DsaSlurmError(
     'image',
-    `The file of image ${image}, ${sifPath}, is cut short: ${length.size} of ${length.expectedSize} bytes are there.`,
+    `The file of image ${image}, ${sifPath}, is truncated: ${length.size} of ${length.expectedSize} bytes.`,
     { next: `A pull or a copy was interrupted. Pull it again: dsa-slurm images pull ${image}` },
   );
 }

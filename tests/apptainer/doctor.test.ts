@@ -175,7 +175,9 @@ describe('images.contents', () => {
     await bench.sif('silent', { busybox: false, config: { Entrypoint: ['/opt/app/run'], Env: ['PATH=/x'] } });
     const { status, evidence } = await askIn(contents, ['silent'], {});
     expect(status).toBe('ok');
-    expect(evidence.join('\n')).toContain('silent.sif: starts; it has no shell');
+    expect(evidence.join('\n')).toContain(
+      'silent.sif: starts; its entry point was not checked because it has no shell',
+    );
   });
 });
 

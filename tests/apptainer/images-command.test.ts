@@ -294,7 +294,10 @@ describe('images list, inspect, check and remove', () => {
   it('remove asks for confirmation', async () => {
     const [file = ''] = await readdir(imagesDir);
     const refused = await images('remove', file);
-    expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('Add --yes to agree.') });
+    expect(refused).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('Add --yes to remove without confirmation.'),
+    });
     expect(await readdir(imagesDir)).toEqual([file]);
     expect(await images('remove', '--yes', file)).toMatchObject({ code: 0, stdout: `removed ${file}\n` });
     expect(await readdir(imagesDir)).toEqual([]);

@@ -168,7 +168,7 @@ describe('amqps', () => {
     await askBroker(url, { certFile: files.serverCert, keyFile: files.serverKey });
     expect(authorized).toEqual([false, true]);
     expect(await askBroker(url, { certFile: files.serverCert, keyFile: files.expiredKey })).toContain(
-      'of no use',
+      'cannot be used',
     );
   });
 

@@ -107,7 +107,7 @@ describe.each(['g3', 'g5'])('the answers of a real Girder (%s)', (name) => {
     expect(version.evidence.join()).toContain(captured.version.release);
     expect(await ask(plugins, { settings }, facts)).toMatchObject({ status: 'ok' });
     const offered = await ask(images, { settings }, facts);
-    expect(offered.evidence.join()).toContain('example/small:v1 is offered by Girder');
+    expect(offered.evidence.join()).toContain('Girder offers example/small:v1');
     const told = await ask(girderSettings, { settings }, facts);
     expect(told.status).not.toBe('skip');
     expect(told.evidence.join()).not.toMatch(/answered|could not/);
