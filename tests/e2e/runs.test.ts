@@ -78,7 +78,7 @@ describe('while no worker runs', () => {
     expectStatus(wasCanceled, status.canceled);
     expect(statuses(wasCanceled)).toEqual([status.running, status.canceled]);
     expectStatus(ranAgain, status.error);
-    expect(ranAgain.log.join('')).toContain(`This runs the Girder job ${failing.id}`);
+    expect(ranAgain.log.join('')).toContain(`Retry of the Girder job ${failing.id}`);
     expect(ranAgain.log.join('')).toContain('the slide has no tissue');
     expect(await bench.slurmJobs(ranAgain)).toHaveLength(1);
     expect(await bench.slurmJobs(failing)).toHaveLength(1);

@@ -327,7 +327,7 @@ describe('Slurm', () => {
     });
     expect(await one('slurm.submit', wrong)).toMatchObject({
       status: 'fail',
-      fix: 'dsa-slurm --profile lab config set slurm.partition batch',
+      fix: `dsa-slurm --profile lab config set slurm.partition ${testSite().slurmPartitions[0]}`,
     });
   });
 
