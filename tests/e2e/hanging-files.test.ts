@@ -33,7 +33,7 @@ test('a worker whose files hang still stops on request, and the next one resumes
     await bench.until(async () => (await told()).includes('has not answered for'), 90_000);
     worker.signal('SIGTERM');
     expect(await worker.ended).toBe('SIGKILL');
-    expect(worker.stderr()).toContain('a shared file system does not answer');
+    expect(worker.stderr()).toContain('a shared file system does not respond');
   } finally {
     await letGo?.();
   }
