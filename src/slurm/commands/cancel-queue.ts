@@ -1,4 +1,5 @@
 import type { Clock } from '../../base/clock.js';
+import { errorLine } from '../../base/errors.js';
 import type { CommandOutcome } from './batch-command.js';
 
 /** The single place from which jobs are canceled. */
@@ -31,7 +32,9 @@ export function createCanceler(
     await clock.sleep(gatherMs);
     const requests = gathered;
     gathered = [];
-    const answer = await send([...new Set(requests.flatMap(({ jobIds }) => jobIds))]);
+    const answer = await send([...new Set(requests.flatMap(({ jobIds }) => jobIds))]).catch(
+      (error: unknown): CommandOutcome => ({ ok: false, said: errorLine(error) }),
+    );
     const now = clock.monotonic();
     for (const [id, at] of canceled) if (now - at > rememberMs) canceled.delete(id);
     for (const { jobIds, resolve } of requests) {

@@ -1,3 +1,4 @@
+import { errorLine } from '../../base/errors.js';
 import type { Clock } from '../../base/clock.js';
 import type { CommandOptions, RunCommand } from '../../base/command.js';
 import { arrayRest } from '../array-rest.js';
@@ -105,7 +106,9 @@ export function createGentleCancel({
     const gently = jobIds.filter((id) => isRunning(id) && !asked.has(id));
     for (const id of gently) asked.add(id);
     const signaled = await signalBatchScripts(run, gently, signal);
-    if (signaled.ok && gently.length > 0) void cancelWhenEnded(gently);
+    // it fails only once this worker may run no commands; the jobs then end on their own, and the next worker cancels their runs
+    if (signaled.ok && gently.length > 0)
+      cancelWhenEnded(gently).catch((error: unknown) => onError(errorLine(error)));
     const now = signaled.ok ? jobIds.filter((id) => !gently.includes(id)) : jobIds;
     for (const id of now) asked.delete(id);
     return cancelJobs(run, now);

@@ -42,9 +42,9 @@ describe('a submit limit', () => {
     await site.modify(what, name, `${limit}=1`);
     try {
       const jobs = [await publish({ args: ['Clock', '1'] }), await publish({ args: ['Clock', '0'] })];
-      await until(() => jobs.some((job) => messageOf(job).includes('limited number of jobs')));
+      await until(() => jobs.some((job) => messageOf(job).includes('limit on submitted jobs')));
       for (const job of jobs) expectStatus(await ended(job), status.success);
-      for (const job of jobs) expect(messageOf(job)).not.toContain('limited number');
+      for (const job of jobs) expect(messageOf(job)).not.toContain('limit on submitted jobs');
     } finally {
       await site.modify(what, name, `${limit}=-1`);
     }

@@ -45,3 +45,15 @@ test('answers all requests with an error that names no job', async () => {
     { ok: false, said },
   ]);
 });
+
+test('answers every request when no command may run any more', async () => {
+  const canceler = createCanceler(
+    async () => Promise.reject(new Error('this worker has stopped')),
+    systemClock,
+  );
+  const answers = await Promise.all([canceler.cancel(['1']), canceler.cancel(['2'])]);
+  expect(answers).toEqual([
+    { ok: false, said: 'this worker has stopped' },
+    { ok: false, said: 'this worker has stopped' },
+  ]);
+});

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { cancelJobs, createGentleCancel } from '../../../../src/slurm/commands/scancel.js';
 import { failed, fakeRun, said, timedOut } from '../fake-run.js';
 
@@ -76,6 +76,32 @@ function bench(answer: Parameters<typeof fakeRun>[0] = () => said('')) {
 }
 
 describe('a cancel in two steps', () => {
+  it('reports that the second step may not run any more, and rejects nothing', async () => {
+    const errors: string[] = [];
+    const unhandled: unknown[] = [];
+    const listener = (error: unknown): void => void unhandled.push(error);
+    process.on('unhandledRejection', listener);
+    let calls = 0;
+    const cancel = createGentleCancel({
+      run: async () => {
+        calls += 1;
+        if (calls > 1) throw new Error('this worker has stopped');
+        return { kind: 'exited', exitCode: 0, stdout: '', stderr: '', ms: 1 };
+      },
+      clock: { now: () => 0, monotonic: () => 0, sleep: async () => undefined },
+      signal: 'QUIT',
+      graceMs: 10_000,
+      isRunning: () => true,
+      isOver: () => false,
+      hasEnded: async () => true,
+      onError: (message) => errors.push(message),
+    });
+    expect(await cancel(['11'])).toEqual({ ok: true, said: '' });
+    await vi.waitFor(() => expect(errors).toEqual(['this worker has stopped']));
+    process.off('unhandledRejection', listener);
+    expect(unhandled).toEqual([]);
+  });
+
   it('signals running jobs, and cancels those that remain', async () => {
     const { cancel, over, wait, lines } = bench();
     expect(await cancel(['11', '12', '21'])).toEqual({ ok: true, said: '' });
