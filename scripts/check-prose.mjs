@@ -3,8 +3,8 @@
 //
 //   node scripts/check-prose.mjs            every file of the repository
 //   node scripts/check-prose.mjs src/slurm  those below a folder
-import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 
 /** What to write instead, by pattern. */
 const patterns = [
@@ -29,10 +29,23 @@ const patterns = [
   [/\blook(?:s|ed)? at (?:the|a|its)\b/i, '"check", "inspect", "see"'],
 ];
 
-const roots = process.argv.slice(2);
-const files = execFileSync('git', ['ls-files', '--', ...roots], { encoding: 'utf8' })
-  .split('\n')
-  .filter((file) => /\.(?:ts|tsx|mjs|js|md|sh|slurm)$/.test(file))
+/** What belongs to the repository; a checkout without git is checked as well. */
+const everything = [
+  'src',
+  'tests',
+  'scripts',
+  'docs',
+  'bin',
+  'templates',
+  ...readdirSync('.').filter(isFile),
+];
+
+const roots = process.argv.length > 2 ? process.argv.slice(2) : everything;
+const files = roots
+  .flatMap((root) =>
+    isFile(root) ? [root] : readdirSync(root, { recursive: true }).map((name) => join(root, name)),
+  )
+  .filter((file) => /\.(?:ts|tsx|mjs|js|md|sh|slurm)$/.test(file) && isFile(file))
   .filter((file) => !/^tests\/fixtures\/|^scripts\/check-prose\.mjs$|^CHANGELOG\.md$/.test(file));
 
 let count = 0;
@@ -51,6 +64,10 @@ for (const file of files) {
 if (count > 0) {
   process.stdout.write(`${count} turns of phrase to rewrite\n`);
   process.exitCode = 1;
+}
+
+function isFile(path) {
+  return statSync(path).isFile();
 }
 
 /** Text of a page outside of code, line by line so that positions stay. */
