@@ -87,7 +87,8 @@ describe('a file', () => {
     });
     await expect(done).rejects.toThrow(/could not be reached \(only \d+ bytes of “slide\.svs” in 5 min\)/);
     expect(heard).toHaveLength(6);
-    expect(sent).toBeLessThan(content.length / 10);
+    // without a limit it would be all of it; what is sent to a closed connection before the server notices counts, too
+    expect(sent).toBeLessThan(content.length / 2);
     expect(await readdir(directory)).toEqual([]);
   });
 
