@@ -1,86 +1,78 @@
-// npm run bench: figures as ratios that were measured in one run, so that they can be compared between machines.
-import { execFileSync } from 'node:child_process';
-import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+// npm run bench -- [--only burst,latency] [--small] [--count N] [--json file]
+// Figures of the worker on a real RabbitMQ and a real Slurm of four nodes, each beside its bare counterpart in the same
+// run where there is one, so that they can be compared between machines. docs/performance.md explains the scenarios.
+import { writeFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
 
-import { silentLog } from '../build/base/log.js';
-import { openJournal } from '../build/worker/run-state/journal.js';
-import { createProgressTags } from '../build/worker/logs/progress-tags.js';
+import { openSite } from './bench/site.mjs';
+import { wholeNumber } from './whole-number.mjs';
 
-const node = process.execPath;
-const door = new URL('../bin/dsa-slurm', import.meta.url).pathname;
+const names = ['start', 'parts', 'latency', 'burst', 'intake', 'in-flight'];
 
-/** Median milliseconds of a command, the two in turn, so that a machine that slows down slows both. */
-function compare(a, b, rounds = 21) {
-  const times = [[], []];
-  for (let round = 0; round < rounds; round += 1) {
-    for (const [index, [file, ...args]] of [a, b].entries()) {
-      const start = performance.now();
-      execFileSync(file, args, { stdio: 'ignore' });
-      if (round > 0) times[index].push(performance.now() - start);
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string' },
+    /** Sizes that show that each scenario works, and no figures to keep. */
+    small: { type: 'boolean', default: false },
+    /** Runs of the burst, and of `in-flight`. */
+    count: { type: 'string' },
+    json: { type: 'string' },
+  },
+});
+const chosen = values.only === undefined ? names : values.only.split(',');
+const unknown = chosen.filter((name) => !names.includes(name));
+if (unknown.length > 0) {
+  console.error(`bench: no scenario ${unknown.join(', ')}; there are ${names.join(', ')}`);
+  process.exit(2);
+}
+const count = values.count === undefined ? {} : wholeNumber('--count', values.count, 1);
+const sizes = {
+  ...(values.small
+    ? {
+        count: 8,
+        lone: 1,
+        settleSeconds: 0,
+        waiting: 8,
+        quietSeconds: 1,
+        messages: 50,
+        rounds: 1,
+        events: 20,
+        pieces: 1,
+      }
+    : {}),
+  ...(values.count === undefined ? {} : { count, waiting: count }),
+};
+
+const scenarios = await Promise.all(
+  chosen.map(async (name) => ({ name, ...(await import(`./bench/${name}.mjs`)) })),
+);
+const site = scenarios.some(({ needsSite = true }) => needsSite) ? await openSite() : null;
+const rows = [];
+try {
+  console.log(
+    `${'figure'.padEnd(62)} ${['here', 'bare', 'ratio', 'reach'].map((head) => head.padStart(9)).join('')}`,
+  );
+  for (const { name, measure } of scenarios) {
+    for (const row of await measure(site, sizes)) {
+      rows.push({ scenario: name, ...row });
+      show(row);
     }
   }
-  return times.map((list) => list.sort((x, y) => x - y)[list.length >> 1]);
-}
-
-function show(what, ratio, detail) {
-  console.log(`${what.padEnd(52)} ${ratio.toFixed(2).padStart(8)}   ${detail}`);
-}
-
-console.log(`${'figure'.padEnd(52)} ${'ratio'.padStart(8)}   measured`);
-
-for (const flag of ['--help', '--version']) {
-  const [ours, empty] = compare([door, flag], [node, '-e', '0']);
-  show(
-    `dsa-slurm ${flag} / start of an empty node`,
-    ours / empty,
-    `${ours.toFixed(0)} ms / ${empty.toFixed(0)} ms; wanted <= 1.60`,
-  );
-}
-
-const directory = mkdtempSync(join(tmpdir(), 'dsa-slurm-bench-'));
-try {
-  const events = 2_000;
-  const event = { type: 'log-sent', at: 1, offset: 123_456 };
-  const { journal } = await openJournal(join(directory, 'state'), silentLog(), {
-    hold: async () => {},
-    confirm: async () => {},
-  });
-  let start = performance.now();
-  await Promise.all(Array.from({ length: events }, () => journal.append('run', event)));
-  const grouped = performance.now() - start;
-  await journal.close();
-
-  const plain = openSync(join(directory, 'plain'), 'a');
-  start = performance.now();
-  for (let index = 0; index < events; index += 1) {
-    writeSync(plain, `${JSON.stringify({ run: 'run', event })}\n`);
-    fdatasyncSync(plain);
-  }
-  const single = performance.now() - start;
-  closeSync(plain);
-  show(
-    'journal: one fdatasync an event / in groups',
-    single / grouped,
-    `${Math.round((events / single) * 1_000)} / ${Math.round((events / grouped) * 1_000)} durable events a second`,
-  );
 } finally {
-  rmSync(directory, { recursive: true });
+  await site?.close();
+}
+if (values.json !== undefined) {
+  await writeFile(
+    values.json,
+    `${JSON.stringify({ at: new Date().toISOString(), node: process.version, rows }, null, 2)}\n`,
+  );
 }
 
-const piece = `${'a line of an ordinary log, about eighty characters long, without any tag in it\n'.repeat(3_000)}<filter-progress>0.5</filter-progress>\n`;
-const pieces = 100;
-let start = performance.now();
-for (let index = 0; index < pieces; index += 1) Buffer.from(piece).toString('utf8');
-const decoding = performance.now() - start;
-const tags = createProgressTags();
-start = performance.now();
-for (let index = 0; index < pieces; index += 1) tags.push(Buffer.from(piece).toString('utf8'));
-const parsing = performance.now() - start;
-const megabytes = (piece.length * pieces) / 1e6;
-show(
-  'log: read with progress tags / read as text',
-  parsing / decoding,
-  `${Math.round(megabytes / (parsing / 1_000))} / ${Math.round(megabytes / (decoding / 1_000))} MB a second`,
-);
+function show({ what, ours, bare, reach }) {
+  const ratio = bare === undefined ? undefined : ours / bare;
+  const cells = [ours, bare, ratio, reach].map((value) =>
+    (value === undefined ? '' : value.toFixed(2)).padStart(9),
+  );
+  const missed = reach !== undefined && (ratio ?? ours) > reach ? '  above' : '';
+  console.log(`${what.padEnd(62)} ${cells.join('')}${missed}`);
+}

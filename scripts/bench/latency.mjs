@@ -1,0 +1,84 @@
+// One run after another on an idle worker, with default settings: what the owner of a slide waits for besides the analysis.
+import { finalAt, openTrial, quantile, until } from './site.mjs';
+import { setTimeout as delay } from 'node:timers/promises';
+
+export const title = 'a run on an idle worker';
+
+export async function measure(site, { lone = 8, settleSeconds = 12 }) {
+  const trial = await openTrial(site);
+  try {
+    await trial.start();
+    const [starts, ends, submits, requests] = [[], [], [], []];
+    for (let index = 0; index < lone; index += 1) {
+      let count = 0;
+      site.girder.fail(() => void (count += 1));
+      // at different places of the poll interval
+      const task = trial.publish({ seconds: 3 + (index % 4) * 0.7 });
+      let firstLine = 0;
+      await until('the run has ended', () => {
+        if (firstLine === 0 && task.job.log.join('').includes('the first line of the analysis'))
+          firstLine = Date.now();
+        return task.job.status >= 3 && task.job.status <= 5;
+      });
+      await trial.finished([task]);
+      const mark = (await trial.marks()).get(`dsa-slurm-${task.taskId}`);
+      starts.push(firstLine - mark.began);
+      ends.push(finalAt(task.job) - mark.ended);
+      submits.push(mark.began - task.at);
+      // the checks that follow belong to the run
+      await delay(Math.max(0, task.at + settleSeconds * 1_000 - Date.now()));
+      requests.push(count);
+    }
+    const bare = await bareStart(site, trial);
+    return [
+      {
+        what: 'lone run: end of job to final status, median (s)',
+        ours: quantile(ends, 0.5) / 1_000,
+        reach: 1.5,
+      },
+      { what: 'lone run: the same, slowest (s)', ours: Math.max(...ends) / 1_000, reach: 4 },
+      {
+        what: 'lone run: start of job to first line of log, median (s)',
+        ours: quantile(starts, 0.5) / 1_000,
+        reach: 2,
+      },
+      { what: 'lone run: published to start of its job (s)', ours: quantile(submits, 0.5) / 1_000, bare },
+      { what: 'lone run: requests to Girder', ours: quantile(requests, 0.5), reach: 6 },
+    ];
+  } finally {
+    site.girder.fail();
+    await trial.close();
+  }
+}
+
+/** Median seconds from the start of sbatch to the start of its job. */
+async function bareStart(site, trial) {
+  const times = [];
+  for (let index = 0; index < 5; index += 1) {
+    const began = Date.now();
+    const result = await site.run(
+      'sbatch',
+      [
+        '--parsable',
+        '--output=/dev/null',
+        '--mem=100M',
+        `--job-name=bare-${index}`,
+        trial.script,
+        'x.sif',
+        '0',
+        '/x',
+      ],
+      {
+        env: { ...trial.env, DSA_SLURM_APPTAINER: site.apptainer },
+      },
+    );
+    if (result.exitCode !== 0) throw new Error(`sbatch: ${JSON.stringify(result)}`);
+    let mark;
+    await until(
+      'the job has ended',
+      async () => (mark = (await trial.marks()).get(`bare-${index}`)) !== undefined,
+    );
+    times.push(mark.began - began);
+  }
+  return quantile(times, 0.5) / 1_000;
+}
