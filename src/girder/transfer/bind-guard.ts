@@ -41,7 +41,7 @@ export function createBindGuard({ privateDirectories, tmpDir, ownPrefix }: Priva
  * @param places with links resolved, too
  * @throws DsaSlurmError `files` for a path that must not be mounted
  */
-export function checkBind(
+function checkBind(
   { host, real, use }: { host: string; real: string; use: BindUse },
   { privateDirectories, tmpDir, ownPrefix }: PrivatePaths,
 ): void {
@@ -86,7 +86,7 @@ async function realPath(host: string): Promise<string> {
 }
 
 /** The error for a path whose links cannot be resolved. */
-export function unreadable(host: string, cause: unknown): DsaSlurmError {
+function unreadable(host: string, cause: unknown): DsaSlurmError {
   return new DsaSlurmError(
     'files',
     `The path ${host} of this worker's host cannot be given to a container: it cannot be inspected (${systemCode(cause) ?? 'unknown'}).`,

@@ -34,9 +34,9 @@ export interface ExplainOptions {
   /** Milliseconds since the epoch. */
   now: number;
   /** Whether a path is a readable regular file. */
-  isReadable: (path: string) => boolean;
+  isReadableFile: (path: string) => Promise<boolean>;
   /** Refuses a host path that no container may see. @throws DsaSlurmError `files` */
-  guardBind: (host: string, use: BindUse) => void;
+  guardBind: (host: string, use: BindUse) => Promise<void>;
 }
 
 /** Placeholders for an image whose file is not inspected. */
@@ -56,7 +56,7 @@ export const unreadImage: ImageFacts = {
  * Explains what this worker would do with a message, with all reasons to refuse it. Makes no requests and runs no commands: what
  * only Girder or the image's file knows is a placeholder in angle brackets.
  */
-export function explainMessage(delivery: Delivery, options: ExplainOptions): Explanation {
+export async function explainMessage(delivery: Delivery, options: ExplainOptions): Promise<Explanation> {
   const result: Explanation = {
     verdict: 'run',
     reasons: [],
@@ -107,10 +107,10 @@ export function explainMessage(delivery: Delivery, options: ExplainOptions): Exp
   if (task !== undefined) {
     if (task.name === ingestTask) {
       const ingest = attempt(() => readIngest(task));
-      if (ingest !== undefined) explainIngest(ingest, result, { ...options, attempt });
+      if (ingest !== undefined) await explainIngest(ingest, result, { ...options, attempt });
     } else {
       const analysis = attempt(() => readAnalysis(task));
-      if (analysis !== undefined) explainAnalysis(analysis, task, result, { ...options, attempt });
+      if (analysis !== undefined) await explainAnalysis(analysis, task, result, { ...options, attempt });
     }
   }
   result.verdict = result.reasons.length === 0 ? 'run' : 'refused';
@@ -194,11 +194,11 @@ function explainTask(task: Task, result: Explanation, { settings, now }: Explain
 }
 
 /** An administrator's task that pulls images, lists their CLIs and registers them. */
-function explainIngest(
+async function explainIngest(
   { images, folderId, access, pull }: Ingest,
   result: Explanation,
-  { settings, isReadable, attempt }: ExplainOptions & { attempt: Attempt },
-): void {
+  { settings, isReadableFile, attempt }: ExplainOptions & { attempt: Attempt },
+): Promise<void> {
   const directory = directoryOrNote(result, () =>
     requireDirectory(settings.dirs.images, 'dirs.images', 'SIF_IMAGE_PATH'),
   );
@@ -206,27 +206,27 @@ function explainIngest(
     const file = attempt(() => sifFileName(image));
     if (file === undefined) continue;
     const sif = join(directory ?? '/<dirs.images>', file);
-    const verb = pull || !isReadable(sif) ? 'pulled into' : 'taken from';
+    const verb = pull || !(await isReadableFile(sif)) ? 'pulled into' : 'taken from';
     result.notes.push(
       `Image ${image} would be ${verb} ${sif}, and added to folder ${folderId} at ${access.apiUrl}.`,
     );
   }
 }
 
-function explainAnalysis(
+async function explainAnalysis(
   analysis: Analysis,
   task: Task,
   result: Explanation,
-  { settings, submitScript, isReadable, guardBind, attempt }: ExplainOptions & { attempt: Attempt },
-): void {
+  { settings, submitScript, isReadableFile, guardBind, attempt }: ExplainOptions & { attempt: Attempt },
+): Promise<void> {
   const apiUrlMap = girderAddresses(settings.girder, task.headers);
-  const { staged, inputs, refusals } = dryRunStaging(analysis, {
+  const { staged, inputs, refusals } = await dryRunStaging(analysis, {
     runId: task.id,
     tmpDir: settings.dirs.tmp,
     mountPrefix: settings.slurm.mountPrefix,
     directPaths: settings.girder.directPaths,
     apiUrlMap,
-    isReadable,
+    isReadableFile,
     guardBind,
   });
   result.inputs = inputs;
@@ -245,7 +245,7 @@ function explainAnalysis(
   );
   const file = attempt(() => sifFileName(analysis.image));
   const sif = file === undefined ? null : join(images ?? '/<dirs.images>', file);
-  const present = images !== undefined && sif !== null && isReadable(sif);
+  const present = images !== undefined && sif !== null && (await isReadableFile(sif));
   result.image = { name: analysis.image, sif, present };
   if (images !== undefined && sif !== null && !present) {
     attempt(() => {

@@ -1,16 +1,13 @@
-import { accessSync, constants, realpathSync, statSync } from 'node:fs';
-import path from 'node:path';
-
 import { createApptainer } from '../../apptainer/inspect.js';
 import { systemClock } from '../../base/clock.js';
 import { createRunner } from '../../base/command.js';
-import { systemCode } from '../../base/errors.js';
 import { silentLog } from '../../base/log.js';
 import { createMessageMask, type JsonValue } from '../../base/redact.js';
 import type { Settings } from '../../config/schema.js';
 import { openGirderConnections } from '../../girder/api/connections.js';
-import { checkBind, unreadable } from '../../girder/transfer/bind-guard.js';
-import { ownPrefix } from '../../girder/transfer/volumes.js';
+import { createBindGuard } from '../../girder/transfer/bind-guard.js';
+import { isReadableFile } from '../../girder/transfer/stage-inputs.js';
+import { ownPrefix } from '../../girder/transfer/volume-disk.js';
 import { slurmEnvironment } from '../../slurm/environment.js';
 import { createGirderSlurmLoader } from '../job-request/girder-slurm-loader.js';
 import { openSubmitScript } from '../job-request/submit-script.js';
@@ -41,17 +38,16 @@ export async function explainFile(
   const { settings, env, now, showSecrets } = options;
   const { delivery, note } = readMessageFile(text);
   const submitScript = await openSubmitScript(settings.slurm.submitScript);
-  const places = {
-    privateDirectories: privateDirectories(settings, env).map(realPath),
-    tmpDir: realPath(settings.dirs.tmp),
-    ownPrefix,
-  };
-  const explanation = explainMessage(delivery, {
+  const explanation = await explainMessage(delivery, {
     settings,
     submitScript,
     now,
-    isReadable,
-    guardBind: (host, use) => checkBind({ host, real: realPath(host), use }, places),
+    isReadableFile,
+    guardBind: createBindGuard({
+      privateDirectories: privateDirectories(settings, env),
+      tmpDir: settings.dirs.tmp,
+      ownPrefix,
+    }),
   });
   if (note !== null) explanation.notes.push(note);
   if (showSecrets) return explanation;
@@ -90,25 +86,5 @@ export async function explainImageHere({
     return trouble === null ? explanation : { ...explanation, notes: [...explanation.notes, trouble] };
   } finally {
     await connections.close();
-  }
-}
-
-function isReadable(file: string): boolean {
-  try {
-    accessSync(file, constants.R_OK);
-    return statSync(file).isFile();
-  } catch {
-    return false;
-  }
-}
-
-/** Resolves the links in the existing part of a path. @throws DsaSlurmError `files` */
-function realPath(host: string): string {
-  try {
-    return realpathSync(host);
-  } catch (error) {
-    const parent = path.dirname(host);
-    if (systemCode(error) !== 'ENOENT' || parent === host) throw unreadable(host, error);
-    return path.join(realPath(parent), path.basename(host));
   }
 }

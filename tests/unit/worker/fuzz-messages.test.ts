@@ -154,13 +154,13 @@ const explainOptions = {
     cancelSignal: 'QUIT' as const,
   },
   now: 0,
-  isReadable: () => true,
-  guardBind: () => undefined,
+  isReadableFile: async () => true,
+  guardBind: async () => undefined,
 };
 
 /** `dsa-slurm explain` says the same, keeps the tokens to itself, and leaves the terminal alone. */
-function expectExplained(delivery: Delivery, verdict: 'accepted' | 'refused'): void {
-  const explained = explainMessage(delivery, explainOptions);
+async function expectExplained(delivery: Delivery, verdict: 'accepted' | 'refused'): Promise<void> {
+  const explained = await explainMessage(delivery, explainOptions);
   // with an invalid header jobInfoSpec the task still runs, but nothing is reported to Girder
   if (verdict === 'accepted') expect(explained.task).not.toBeNull();
   expect(explained.verdict === 'refused').toBe(explained.reasons.length > 0);
@@ -178,14 +178,14 @@ function expectReason(error: unknown): void {
   expect(error.message).not.toContain('FAKETOKEN');
 }
 
-test('a captured message with any change is accepted, or refused with a reason', () => {
+test('a captured message with any change is accepted, or refused with a reason', async () => {
   const seen = { accepted: 0, refused: 0 };
-  fc.assert(
-    fc.property(
+  await fc.assert(
+    fc.asyncProperty(
       fc.nat(captured.length - 1),
       changes,
       fc.constantFrom('body', 'headers', 'properties'),
-      (index, edits, part) => {
+      async (index, edits, part) => {
         const message = structuredClone(captured[index]);
         if (message === undefined) throw new Error('no such fixture');
         const before: unknown = part === 'body' ? JSON.parse(plainNumbers(message.body)) : message[part];
@@ -196,7 +196,7 @@ test('a captured message with any change is accepted, or refused with a reason',
         const delivery = deliveryOf(message);
         const verdict = judge(delivery);
         seen[verdict] += 1;
-        expectExplained(delivery, verdict);
+        await expectExplained(delivery, verdict);
       },
     ),
     { numRuns: 5_000 },

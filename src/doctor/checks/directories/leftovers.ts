@@ -1,6 +1,6 @@
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { runDirectoryName, removeStaged } from '../../../girder/transfer/volumes.js';
+import { runDirectoryName, removeStaged } from '../../../girder/transfer/volume-disk.js';
 import type { Run } from '../../../worker/run-state/run.js';
 import type { Check } from '../../check.js';
 import { count, ok, quoted, warn } from '../../check-result.js';

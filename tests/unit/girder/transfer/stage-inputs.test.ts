@@ -15,7 +15,8 @@ import {
   removeStaged,
   stageAnalysis,
 } from '../../../../src/girder/transfer/stage-inputs.js';
-import { runDirectoryName, withMountPrefix } from '../../../../src/girder/transfer/volumes.js';
+import { runDirectoryName } from '../../../../src/girder/transfer/volume-disk.js';
+import { withMountPrefix } from '../../../../src/girder/transfer/volumes.js';
 import { sendJson, type Script } from '../../../support/scripted-http.js';
 import { recordedExchanges, replay, setUp } from '../girder-bench.js';
 

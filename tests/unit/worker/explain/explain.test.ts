@@ -25,7 +25,10 @@ const settings = someSettings({
   'slurm.partition': 'batch',
 });
 
-function explain(text: string, over: Partial<Parameters<typeof explainMessage>[1]> = {}): Explanation {
+async function explain(
+  text: string,
+  over: Partial<Parameters<typeof explainMessage>[1]> = {},
+): Promise<Explanation> {
   return explainMessage(readMessageFile(text).delivery, {
     settings,
     submitScript: {
@@ -35,8 +38,8 @@ function explain(text: string, over: Partial<Parameters<typeof explainMessage>[1
       cancelSignal: 'QUIT',
     },
     now: Date.parse('2026-11-23T09:00:00Z'),
-    isReadable: (path) => path.endsWith('.sif'),
-    guardBind: () => undefined,
+    isReadableFile: async (path) => path.endsWith('.sif'),
+    guardBind: async () => undefined,
     ...over,
   });
 }
@@ -45,8 +48,8 @@ function explain(text: string, over: Partial<Parameters<typeof explainMessage>[1
 const runs = names.filter((name) => /direct_(docker|singularity)_run|docker_run\./.test(name));
 
 describe('explainMessage', () => {
-  it.each(names)('%s is decoded as the contract says, and never stops it', (name) => {
-    const { decoded, task, verdict, reasons } = explain(fixture(name));
+  it.each(names)('%s is decoded as the contract says, and never stops it', async (name) => {
+    const { decoded, task, verdict, reasons } = await explain(fixture(name));
     const expected = JSON.parse(
       readFileSync(new URL(`expected/decoded/${name}`, contract), 'utf8'),
     ) as Record<string, unknown>;
@@ -54,8 +57,8 @@ describe('explainMessage', () => {
     expect(verdict === 'refused').toBe(reasons.length > 0);
   });
 
-  it.each(runs.filter((name) => !name.includes('nested')))('%s would be run', (name) => {
-    const told = explain(fixture(name));
+  it.each(runs.filter((name) => !name.includes('nested')))('%s would be run', async (name) => {
+    const told = await explain(fixture(name));
     expect(told.reasons).toEqual([]);
     expect(told.verdict).toBe('run');
     expect(told.sbatch?.slice(0, 2)).toEqual(['sbatch', '--parsable']);
@@ -74,8 +77,8 @@ describe('explainMessage', () => {
     }
   });
 
-  it('shows arguments, resources and outputs of a run with --slurm_ arguments', () => {
-    const told = explain(fixture('g3.direct_docker_run.slurm_args.json'));
+  it('shows arguments, resources and outputs of a run with --slurm_ arguments', async () => {
+    const told = await explain(fixture('g3.direct_docker_run.slurm_args.json'));
     expect(told.container?.arguments).toEqual([
       'Tiny',
       '/mnt/girder_worker/<volume-1>/5-fafafafafafafafafa000004/tiny image.txt',
@@ -101,10 +104,10 @@ describe('explainMessage', () => {
     });
   });
 
-  it('uses a file where it lies if it can be read, and Girder where the profile says it is', () => {
-    const told = explain(fixture('g3.direct_docker_run.tiny_direct.json'), {
+  it('uses a file where it lies if it can be read, and Girder where the profile says it is', async () => {
+    const told = await explain(fixture('g3.direct_docker_run.tiny_direct.json'), {
       settings: { ...settings, girder: { ...settings.girder, apiUrl: 'http://inside:1/api/v1' } },
-      isReadable: () => true,
+      isReadableFile: async () => true,
     });
     expect(told.inputs).toMatchObject([{ kind: 'file', direct: true }]);
     expect(
@@ -115,12 +118,12 @@ describe('explainMessage', () => {
     expect(told.hooks[0]?.goesTo).toContain('http://inside:1/api/v1');
   });
 
-  it('names every reason, whatever kind it is', () => {
-    const told = explain(
+  it('names every reason, whatever kind it is', async () => {
+    const told = await explain(
       fixture('g3.direct_docker_run.slurm_args.json').replaceAll('--slurm_mem', '--slurm_wrap'),
       {
         settings: someSettings({ 'slurm.userOptions': 'mem' }),
-        isReadable: () => false,
+        isReadableFile: async () => false,
       },
     );
     expect(told.reasons.map(({ about }) => about)).toEqual(['slurm', 'slurm']);
@@ -129,7 +132,7 @@ describe('explainMessage', () => {
     );
     expect(told.sbatch).not.toBeNull();
 
-    const late = explain(fixture('g3.plain.countdown_expires_priority_timelimit_queue.json'), {
+    const late = await explain(fixture('g3.plain.countdown_expires_priority_timelimit_queue.json'), {
       now: Date.parse('2027-01-01T00:00:00Z'),
     });
     expect(late.reasons.map(({ message }) => message)).toEqual([
@@ -137,38 +140,39 @@ describe('explainMessage', () => {
       expect.stringContaining('cap_tasks.tasks.add'),
     ]);
     expect(late.notes.join('\n')).toContain('the queue "other"');
-    expect(explain(fixture('g3.direct_docker_run.nested.json')).reasons).toMatchObject([
+    expect((await explain(fixture('g3.direct_docker_run.nested.json'))).reasons).toMatchObject([
       { about: 'message' },
     ]);
   });
 
-  it('judges the message, and not a profile that is not ready yet', () => {
+  it('judges the message, and not a profile that is not ready yet', async () => {
     const unset = { 'dirs.logs': null, 'dirs.images': null };
-    const told = explain(fixture('g3.direct_docker_run.tiny_direct.json'), { settings: someSettings(unset) });
+    const told = await explain(fixture('g3.direct_docker_run.tiny_direct.json'), {
+      settings: someSettings(unset),
+    });
     expect(told).toMatchObject({ verdict: 'run', reasons: [] });
     expect(told.notes.join('\n')).toMatch(/no dirs\.images.*\n.*no dirs\.logs/);
   });
 
-  it('says what is not to be had without Slurm', () => {
-    const told = explain(fixture('g3.direct_docker_run.slurm_args.json'), {
+  it('says what is not to be had without Slurm', async () => {
+    const told = await explain(fixture('g3.direct_docker_run.slurm_args.json'), {
       settings: someSettings({ 'worker.executor': 'local', 'slurm.account': 'lab' }),
     });
     expect(told.notes.join('\n')).toMatch(/these options apply only to Slurm: .*account/);
   });
 
-  it('says which tasks are to follow, first of a chain first', () => {
-    expect(explain(fixture('g3.plain.chain_first_of_three.json')).followUps).toEqual([
+  it('says which tasks are to follow, first of a chain first', async () => {
+    expect((await explain(fixture('g3.plain.chain_first_of_three.json'))).followUps).toEqual([
       { when: 'next in chain', task: 'cap_tasks.tasks.add', id: '00000000-0000-4000-8000-000000000089' },
       { when: 'next in chain', task: 'cap_tasks.tasks.add', id: '00000000-0000-4000-8000-000000000088' },
     ]);
-    expect(explain(fixture('g3.plain.link_and_link_error.json')).followUps.map(({ when }) => when)).toEqual([
-      'on success',
-      'on failure',
-    ]);
+    expect(
+      (await explain(fixture('g3.plain.link_and_link_error.json'))).followUps.map(({ when }) => when),
+    ).toEqual(['on success', 'on failure']);
   });
 
-  it('tells of the streams of docker_run', () => {
-    const told = explain(fixture('g3.docker_run.streams.json'));
+  it('tells of the streams of docker_run', async () => {
+    const told = await explain(fixture('g3.docker_run.streams.json'));
     expect(told.streams.map(({ kind }) => kind)).toEqual([
       'input',
       'output',
@@ -179,34 +183,38 @@ describe('explainMessage', () => {
     expect(told.inputs).toMatchObject([{ kind: 'pipe', container: '/mnt/girder_worker/<volume-1>/in.pipe' }]);
   });
 
-  it('tells what never becomes a run, and what runs without Slurm', () => {
+  it('tells what never becomes a run, and what runs without Slurm', async () => {
     const tiff = fixture('g3.create_tiff.folder.json');
     const handsOn = someSettings({ 'broker.forwardQueue': 'python' });
-    const handedOn = explain(tiff, { settings: handsOn, now: Date.parse('2100-01-01T00:00:00Z') });
+    const handedOn = await explain(tiff, { settings: handsOn, now: Date.parse('2100-01-01T00:00:00Z') });
     expect(handedOn).toMatchObject({ verdict: 'handedOn', reasons: [], sbatch: null });
     expect(handedOn.notes).toEqual([expect.stringContaining('queue "python"')]);
-    expect(explain(tiff)).toMatchObject({ verdict: 'refused', reasons: [{ about: 'message' }] });
+    expect(await explain(tiff)).toMatchObject({ verdict: 'refused', reasons: [{ about: 'message' }] });
     // its name is enough for that, whatever it is written in
     const pickled = tiff.replaceAll('application/json', 'application/x-python-serialize');
-    expect(explain(pickled, { settings: handsOn })).toMatchObject({ verdict: 'handedOn', reasons: [] });
-    expect(explain(pickled)).toMatchObject({ verdict: 'refused', task: null });
+    expect(await explain(pickled, { settings: handsOn })).toMatchObject({ verdict: 'handedOn', reasons: [] });
+    expect(await explain(pickled)).toMatchObject({ verdict: 'refused', task: null });
     const ping = tiff.replaceAll('large_image_tasks.tasks.create_tiff', 'dsa_slurm.doctor.ping');
-    expect(explain(ping)).toMatchObject({ verdict: 'answered', reasons: [] });
+    expect(await explain(ping)).toMatchObject({ verdict: 'answered', reasons: [] });
     const torn = ping.replaceAll('application/json', 'text/plain');
-    expect(explain(torn)).toMatchObject({ verdict: 'refused' });
+    expect(await explain(torn)).toMatchObject({ verdict: 'refused' });
 
-    const local = explain(fixture('g3.direct_docker_run.slurm_args.json'), {
+    const local = await explain(fixture('g3.direct_docker_run.slurm_args.json'), {
       settings: { ...settings, worker: { ...settings.worker, executor: 'local' } },
     });
     expect(local).toMatchObject({ verdict: 'run', sbatch: null, resources: [] });
     expect(local.apptainer).not.toBeNull();
   });
 
-  it('explains as much as possible of a message that is not a task', () => {
+  it('explains as much as possible of a message that is not a task', async () => {
     const message = JSON.parse(fixture('g3.direct_docker_run.slurm_args.json')) as Record<string, unknown>;
     const pickle = { ...message, properties: { content_type: 'application/x-python-serialize' } };
-    expect(explain(JSON.stringify(pickle))).toMatchObject({ verdict: 'refused', task: null, sbatch: null });
-    const torn = explain(JSON.stringify({ ...message, body: '[[], {' }));
+    expect(await explain(JSON.stringify(pickle))).toMatchObject({
+      verdict: 'refused',
+      task: null,
+      sbatch: null,
+    });
+    const torn = await explain(JSON.stringify({ ...message, body: '[[], {' }));
     expect(torn.decoded).toBeNull();
     expect(torn.reasons.length).toBeGreaterThan(0);
   });
@@ -236,10 +244,10 @@ describe('rehearseStaging', () => {
       privateDirectories: [],
       signal: new AbortController().signal,
     });
-    const rehearsed = dryRunStaging(offline, {
+    const rehearsed = await dryRunStaging(offline, {
       ...options,
-      isReadable: () => false,
-      guardBind: () => undefined,
+      isReadableFile: async () => false,
+      guardBind: async () => undefined,
     });
 
     const volumes: string[] = [];
