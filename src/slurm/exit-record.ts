@@ -4,6 +4,28 @@ import { join } from 'node:path';
 import { open } from '../base/network-fs.js';
 import { jobName } from './job-identity.js';
 
+/** What a job used, as its batch script measured it; null where it could not. */
+export interface JobUsage {
+  /** Time from the start of the batch script to the end of the container. */
+  wallMs: number;
+  /** User and system time of all processes. */
+  cpuMs: number | null;
+  /**
+   * Highest memory of all processes together. It is sampled every few seconds, but is at least the highest of each single process,
+   * which the kernel remembers.
+   */
+  memoryBytes: number | null;
+  /** Highest memory of the job's control group. It includes cached files, so it can be more than the job needed. */
+  cgroupMemoryBytes: number | null;
+  /** Processes that the kernel killed because the job's memory was exhausted. */
+  oomKills: number | null;
+  /** What Slurm gave to the job: CPUs of its node, memory, and GPUs. */
+  cpus: number | null;
+  grantedMemoryBytes: number | null;
+  gpus: number | null;
+  gpuMemoryBytes: number | null;
+}
+
 /**
  * Written beside the log by dsa-slurm's batch script when the container has ended (see templates/singularity.slurm). It is
  * the last source of the outcome once the controller has forgotten the job.
@@ -19,6 +41,8 @@ export interface ExitRecord {
   reachedLimit: boolean;
   /** Size in bytes of the file with standard output; null in a record of an older script. */
   logBytes: number | null;
+  /** Null in a record of an older script. */
+  usage: JobUsage | null;
 }
 
 /** Path of a run's exit record. */
@@ -46,8 +70,30 @@ export function parseExitRecord(text: string): ExitRecord | null {
     startedAt: Number(start) * 1000,
     endedAt: Number(end) * 1000,
     reachedLimit: values.get('limit') === 'reached',
-    logBytes: /^\d{1,15}$/.test(values.get('log') ?? '') ? Number(values.get('log')) : null,
+    logBytes: wholeNumber(values.get('log')),
+    usage: usageOf(values, (Number(end) - Number(start)) * 1_000),
   };
+}
+
+function usageOf(values: ReadonlyMap<string, string>, wallMs: number): JobUsage | null {
+  const number = (key: string): number | null => wholeNumber(values.get(key));
+  const [cpuMs, memoryBytes] = [number('cpu'), number('memory')];
+  if (cpuMs === null && memoryBytes === null) return null;
+  return {
+    wallMs: Math.max(0, wallMs),
+    cpuMs,
+    memoryBytes,
+    cgroupMemoryBytes: number('cgroup_memory'),
+    oomKills: number('oom_kills'),
+    cpus: number('cpus'),
+    grantedMemoryBytes: number('memory_granted'),
+    gpus: number('gpus'),
+    gpuMemoryBytes: number('gpu_memory'),
+  };
+}
+
+function wholeNumber(text: string | undefined): number | null {
+  return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : null;
 }
 
 /** Reads the record at `path`. Null if the file is missing, cannot be read or is not a complete record. */
@@ -55,7 +101,7 @@ export async function readExitRecord(path: string): Promise<ExitRecord | null> {
   try {
     // a container may have put a FIFO there: opening it in blocking mode would occupy a libuv thread forever
     await using file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-    // A record has about a hundred bytes; anything longer is not a record.
+    // A record has a few hundred bytes; anything longer is not a record.
     const buffer = Buffer.alloc(4096);
     const { bytesRead } = await file.read(buffer, 0, buffer.length, 0);
     return parseExitRecord(buffer.toString('utf8', 0, bytesRead));

@@ -44,6 +44,8 @@ export function fakeRunDetail(run: RunView, parts: Partial<RunDetail> = {}): Run
     logFile: '/logs/run-1.out',
     submittedAt: 40,
     end: null,
+    requested: null,
+    usage: null,
     canceledBy: null,
     retryOf: null,
     retriedAs: null,

@@ -3,6 +3,7 @@ import type { CreatedGirderJob } from '../../girder/jobs/create-job.js';
 import type { PendingLogChunk } from '../../girder/jobs/log-chunk.js';
 import type { PendingUpload } from '../../girder/transfer/upload-content.js';
 import type { Task } from '../../celery/messages/task.js';
+import type { JobUsage } from '../../slurm/exit-record.js';
 import type { JobState } from '../../slurm/states.js';
 
 /** The stages of a run. */
@@ -45,6 +46,8 @@ export interface JobEnd {
   reason: string;
   /** `nobody` for a job that disappeared without a trace. */
   toldBy: 'squeue' | 'host' | 'scontrol' | 'sacct' | 'record' | 'nobody';
+  /** What the job used. Missing if its exit record does not say so, and in journals of older versions. */
+  usage?: JobUsage;
 }
 
 /** The state of one task in this worker. Plain data, changed only by {@link applyEvent}. */

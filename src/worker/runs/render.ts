@@ -1,6 +1,8 @@
 import type { RunView } from '../views/handle.js';
 import type { RunDetail } from '../views/live-views.js';
 import { orphanSentence } from '../actions/orphans.js';
+import { duration } from '../views/duration.js';
+import { usageTexts } from '../views/usage-text.js';
 import type { RunsView } from './runs-view.js';
 
 /** Maximum width of all columns but the last. */
@@ -49,7 +51,7 @@ export function renderSource(
 /** Everything about one run, as `dsa-slurm runs show` prints it. */
 export function renderRun(detail: RunDetail): string {
   const { run, task } = detail;
-  const pairs: [string, string | readonly string[] | null][] = [
+  const pairs: (readonly [string, string | readonly string[] | null])[] = [
     ['run', run.id],
     ['state', `${stateWord(run)} for ${duration(detail.at - run.stageSince)}`],
     ['reason', run.reason],
@@ -63,6 +65,7 @@ export function renderRun(detail: RunDetail): string {
     ['Girder job', run.girderJobId === null ? null : `${run.girderJobId} ${detail.girderUrl ?? ''}`.trim()],
     ['job', run.jobId],
     ['job end', detail.end],
+    ...usageTexts(detail.usage, detail.requested),
     ['progress', run.progress === null ? null : `${Math.round(run.progress * 100)} %`],
     ['task', task.name],
     ['queue', `${task.queue}${task.redelivered ? ', delivered again' : ''}`],
@@ -100,20 +103,6 @@ function files(list: RunDetail['inputs']): string[] {
 function stateWord({ stage, outcome, cancelRequested }: RunView): string {
   if (stage === 'finished') return outcome ?? stage;
   return cancelRequested ? `${stage}, canceling` : stage;
-}
-
-/** `45s`, `12m`, `3h05`, `2d04h`. */
-export function duration(ms: number): string {
-  const seconds = Math.max(0, Math.floor(ms / 1_000));
-  if (seconds < 60) return `${seconds}s`;
-  const [minutes, hours, days] = [60, 3_600, 86_400].map((unit) => Math.floor(seconds / unit)) as [
-    number,
-    number,
-    number,
-  ];
-  if (hours === 0) return `${minutes}m`;
-  if (days === 0) return `${hours}h${String(minutes % 60).padStart(2, '0')}`;
-  return `${days}d${String(hours % 24).padStart(2, '0')}h`;
 }
 
 /** The other lines are in `dsa-slurm runs show`. */

@@ -48,7 +48,7 @@ export async function monitorJob(
     ended.abort();
     await Promise.all([log, streams]);
     context.stopping.throwIfAborted();
-    const end = await asTimeout(mustGet(services, context.id), reported);
+    const end = await withRecord(mustGet(services, context.id), reported);
     return await services.runStore.record(context.id, { type: 'job-ended', end });
   } finally {
     ended.abort();
@@ -57,14 +57,16 @@ export async function monitorJob(
 }
 
 /**
- * The end of a job whose analysis was signaled because the time limit was near. If its batch script exited before Slurm
- * ended the job, Slurm knows only the exit code; the exit record has the reason.
+ * Adds what only the exit record knows: what the job used, and that its analysis was signaled because the time limit was near. If
+ * the batch script exited before Slurm ended the job, Slurm knows only the exit code.
  */
-async function asTimeout({ cancel, jobId, submission }: Run, end: JobEnd): Promise<JobEnd> {
-  if (cancel !== null || submission === null || !['COMPLETED', 'FAILED'].includes(end.state.base)) return end;
-  const record = await readExitRecord(submission.exitRecord);
-  if (record === null || record.jobId !== jobId || !record.reachedLimit) return end;
-  return { ...end, outcome: 'failed', state: { base: 'TIMEOUT', flags: [] }, toldBy: 'record' };
+async function withRecord({ cancel, jobId, submission }: Run, end: JobEnd): Promise<JobEnd> {
+  const record = submission === null ? null : await readExitRecord(submission.exitRecord);
+  if (record === null || record.jobId !== jobId) return end;
+  const used = record.usage === null ? end : { ...end, usage: record.usage };
+  if (cancel !== null || !record.reachedLimit || !['COMPLETED', 'FAILED'].includes(end.state.base))
+    return used;
+  return { ...used, outcome: 'failed', state: { base: 'TIMEOUT', flags: [] }, toldBy: 'record' };
 }
 
 async function waitForEnd(

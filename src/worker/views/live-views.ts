@@ -3,6 +3,8 @@ import type { LoggedProblem } from '../../base/log.js';
 import type { QueueDepth } from '../../celery/broker.js';
 import type { NodeRow, PartitionRow } from '../../slurm/commands/sinfo.js';
 import type { JobFact } from '../../slurm/commands/scontrol.js';
+import type { JobUsage } from '../../slurm/exit-record.js';
+import type { RequestedResources } from '../../slurm/requested.js';
 import type { JobsView, Freshness, RunView } from './handle.js';
 import type { JournalState } from '../run-state/journal.js';
 import type { RunFile, StageEntry } from '../run-state/run.js';
@@ -111,6 +113,9 @@ export interface RunDetail {
   submittedAt: number | null;
   /** How its job ended: `COMPLETED, exit code 0, according to squeue`; null before. */
   end: string | null;
+  /** What its job asked for, and what it used; null if that is unknown, as for a job without Slurm or a script of one's own. */
+  requested: RequestedResources | null;
+  usage: JobUsage | null;
   canceledBy: string | null;
   /** Id of the run that this one is a retry of, and of the retry of this run. */
   retryOf: string | null;

@@ -1,3 +1,4 @@
+import { requestedResources, type RequestedResources } from '../../slurm/requested.js';
 import { stateText } from '../../slurm/states.js';
 import type { RunView } from './handle.js';
 import type { Run } from '../run-state/run.js';
@@ -26,10 +27,18 @@ export function runDetail(run: Run, view: RunView, now: number): RunDetail {
     logFile: submission?.logFile ?? null,
     submittedAt: submission?.at ?? null,
     end: describeJobEnd(run.end),
+    requested: requestedBy(run),
+    usage: run.end?.usage ?? null,
     canceledBy: run.cancel?.by ?? null,
     retryOf: run.retryOf,
     retriedAs: run.retry?.as ?? null,
   };
+}
+
+/** What the job of a run asked Slurm for; null before it is submitted, and without Slurm. */
+export function requestedBy({ submission }: Pick<Run, 'submission'>): RequestedResources | null {
+  const sbatch = submission?.lines?.sbatch ?? null;
+  return sbatch === null ? null : requestedResources(sbatch);
 }
 
 function describeJobEnd(end: Run['end']): string | null {

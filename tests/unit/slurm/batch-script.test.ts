@@ -1,5 +1,5 @@
 import { execa } from 'execa';
-import { access, chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -24,7 +24,7 @@ afterEach(async () => rm(dir, { recursive: true, force: true }));
 /** Runs the batch script as Slurm would, with a fake container runtime. */
 async function start(
   container: string,
-  { args = ['--pwd', '/x'], argumentsFile = null as string | null } = {},
+  { args = ['--pwd', '/x'], argumentsFile = null as string | null, env: more = {} } = {},
 ) {
   const apptainer = join(dir, 'apptainer');
   await writeFile(apptainer, `#!/bin/bash\n${container}\n`);
@@ -32,7 +32,7 @@ async function start(
   const env = batchEnvironment({ apptainer, exitRecord: join(dir, 'run.exit'), argumentsFile });
   return execa('bash', [script, ...args], {
     reject: false,
-    env: { ...env, SLURM_JOB_ID: '42', SLURMD_NODENAME: 'n1' },
+    env: { ...env, ...more, SLURM_JOB_ID: '42', SLURMD_NODENAME: 'n1' },
   });
 }
 
@@ -92,6 +92,48 @@ describe('the batch script', () => {
     const env = { ...batchEnvironment({ apptainer, exitRecord, argumentsFile: null }), SLURM_JOB_ID: '42' };
     await execa('bash', ['-c', 'exec bash "$0" >"$1"', script, join(dir, 'log')], { env });
     expect(await readExitRecord(exitRecord)).toMatchObject({ exitCode: 0, logBytes: 18 });
+  });
+
+  it('records what the container and its processes used', async () => {
+    // bash keeps this text in its memory; the child is counted with its parent
+    const hold = "text=$(head -c 30000000 /dev/zero | tr '\\0' x)";
+    await start(
+      `${hold}; bash -c '${hold.replaceAll("'", "'\\''")}; touch ${dir}/holds; until [ -e ${dir}/seen ]; do sleep 0.05; done' &
+       until [ -e ${dir}/holds ]; do sleep 0.05; done
+       sleep 3; touch ${dir}/seen; wait`,
+      { env: { SLURM_MEM_PER_NODE: '4096', SLURM_CPUS_ON_NODE: '2' } },
+    );
+    const usage = (await readExitRecord(join(dir, 'run.exit')))?.usage;
+    expect(usage).toMatchObject({ cpus: 2, grantedMemoryBytes: 4096 * 1024 ** 2, gpus: null });
+    expect(usage?.memoryBytes).toBeGreaterThan(60_000_000);
+    expect(usage?.memoryBytes).toBeLessThan(600_000_000);
+    expect(usage?.cpuMs).toBeGreaterThan(0);
+  });
+
+  it('does not let the container reach the measurement', async () => {
+    const { stdout } = await start(
+      'for fd in /proc/self/fd/*; do readlink "$fd"; done; cat /proc/self/environ | tr "\\0" "\\n"',
+    );
+    // standard output and error are pipes of this test
+    expect(stdout.split('\n').filter((line) => line.startsWith('pipe:')).length).toBeLessThanOrEqual(3);
+    expect(stdout).not.toMatch(/run\.exit|^gpus=/m);
+  });
+
+  it('records the GPUs, and the GPU memory of its own processes only', async () => {
+    const bin = join(dir, 'bin');
+    await mkdir(bin);
+    await writeFile(
+      join(bin, 'nvidia-smi'),
+      `#!/bin/bash\nuntil [ -e ${dir}/pid ]; do sleep 0.05; done\necho "$(cat ${dir}/pid), 300"\necho '1, 9000'\necho '[N/A], [N/A]'\n`,
+      { mode: 0o755 },
+    );
+    await start(`echo $$ >${dir}/new; mv ${dir}/new ${dir}/pid; sleep 3`, {
+      env: { SLURM_GPUS_ON_NODE: '1', PATH: `${bin}:${process.env['PATH'] ?? ''}` },
+    });
+    expect((await readExitRecord(join(dir, 'run.exit')))?.usage).toMatchObject({
+      gpus: 1,
+      gpuMemoryBytes: 300 * 1024 ** 2,
+    });
   });
 
   it('forwards SIGTERM to the container and waits for its end', async () => {
@@ -209,6 +251,7 @@ describe('the exit record', () => {
       endedAt: 1_795_462_119_000,
       reachedLimit: false,
       logBytes: null,
+      usage: null,
     });
     for (let length = 0; length < whole.length; length++) {
       expect(parseExitRecord(whole.slice(0, length)), `${length} bytes`).toBeNull();

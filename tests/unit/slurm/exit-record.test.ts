@@ -25,6 +25,23 @@ it('reads the length of the log, if the script records it', async () => {
   expect(await readExitRecord(path)).toMatchObject({ exitCode: 0, logBytes: null });
 });
 
+it('reads what the job used, as far as the script could measure it', async () => {
+  await writeFile(path, 'exit=0\njob=42\nnode=n1\nstart=10\ncpu=2500\nmemory=1048576\noom_kills=2\nend=12\n');
+  expect((await readExitRecord(path))?.usage).toEqual({
+    wallMs: 2_000,
+    cpuMs: 2_500,
+    memoryBytes: 1_048_576,
+    cgroupMemoryBytes: null,
+    oomKills: 2,
+    cpus: null,
+    grantedMemoryBytes: null,
+    gpus: null,
+    gpuMemoryBytes: null,
+  });
+  await writeFile(path, 'exit=0\njob=42\nnode=n1\nstart=10\nmemory=lots\nend=12\n');
+  expect(await readExitRecord(path)).toMatchObject({ exitCode: 0, usage: null });
+});
+
 it('ignores a FIFO in its place, and does not wait for a writer', async () => {
   execFileSync('mkfifo', [path]);
   expect(await readExitRecord(path)).toBeNull();

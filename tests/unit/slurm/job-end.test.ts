@@ -56,6 +56,7 @@ const record: ExitRecord = {
   endedAt: 2,
   reachedLimit: false,
   logBytes: 3,
+  usage: null,
 };
 const accounted =
   (state: string, name = 'dsa-slurm-abc') =>

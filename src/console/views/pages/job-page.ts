@@ -1,6 +1,7 @@
 import { shellText } from '../../../base/shell-text.js';
 import type { RunFile } from '../../../worker/run-state/run.js';
 import type { JobDetail, RunDetail } from '../../../worker/views/live-views.js';
+import { usageTexts } from '../../../worker/views/usage-text.js';
 import { openPageDetails } from '../../data/row-details.js';
 import { formatAge, formatDateTime, formatCount, formatSlurmDuration, formatDuration } from '../format.js';
 import { elapsedSeconds, type Row } from '../../state/rows.js';
@@ -26,6 +27,7 @@ export function jobPageLines(state: ConsoleState, theme: Theme): Line[] {
     { spans: [] },
     ...factLines('Run', runFacts(row, run, state.now), columns),
     ...(run === null ? [] : timelineLines(run, row, state.now, theme)),
+    ...(run === null ? [] : factLines('Used', usageTexts(run.usage, run.requested), columns)),
     ...(run === null ? [] : fileLines(run, columns)),
     ...(run === null ? [] : factLines('Commands', commandFacts(run), columns)),
     ...factLines(

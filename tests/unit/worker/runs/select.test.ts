@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 
 import type { RunView } from '../../../../src/worker/views/handle.js';
-import { duration, renderRuns } from '../../../../src/worker/runs/render.js';
+import { renderRuns } from '../../../../src/worker/runs/render.js';
+import { duration } from '../../../../src/worker/views/duration.js';
 import { findRun, readSince, selectRuns } from '../../../../src/worker/runs/select.js';
 
 function view(over: Partial<RunView>): RunView {
