@@ -46,6 +46,15 @@ describe('readTask', () => {
     expect(readTask(taskDelivery({ headers: { eta: text } })).eta).toBe(eta);
   });
 
+  test.each([
+    [true, true],
+    [false, false],
+    // Celery 5.7 publishes a task by its name like this
+    [null, false],
+  ])('ignore_result %j is %j', (header, ignoreResult) => {
+    expect(readTask(taskDelivery({ headers: { ignore_result: header } }))).toMatchObject({ ignoreResult });
+  });
+
   test('uses the queue of the consumer', () => {
     expect(readTask(taskDelivery(), 'other').queue).toBe('other');
   });

@@ -109,6 +109,25 @@ describe('to a folder', () => {
     expect(bench.heard.filter(({ path: target }) => target.endsWith('/chunk'))).toHaveLength(1);
   });
 
+  it('continues at the offset that Girder reports if Girder refuses a chunk that arrives twice at the same time', async () => {
+    let refused = false;
+    const bench = await setUp((response, { path: target }) => {
+      if (target.endsWith('/offset')) return sendJson(response, { offset: 3 });
+      if (target.endsWith('/chunk') && !refused) {
+        refused = true;
+        // girder 5.0.19 and newer
+        const message = 'An upload with this ID was simultaneously modified';
+        return sendJson(response, { type: 'girder', message }, 500);
+      }
+      sendJson(response, { _id: 'up' });
+    });
+    const file = path.join(bench.directory, 'a');
+    await writeFile(file, 'content');
+    await uploadFileToFolder(bench.context, file, 'f', {});
+    const chunks = bench.heard.filter(({ path: target }) => target.endsWith('/chunk'));
+    expect(chunks.map(({ body }) => body.toString())).toEqual(['content', 'tent']);
+  });
+
   it('sends more than 64 MiB in chunks with constant memory and resumes after a failed chunk', async () => {
     const size = 4 * chunk + 5;
     let broken = false;
