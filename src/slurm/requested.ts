@@ -35,7 +35,7 @@ export function requestedResources(sbatch: readonly string[]): RequestedResource
 
 const units = ['K', 'M', 'G', 'T'];
 
-/** Bytes of `4G`, `4096` (megabytes), `500M`; null if it is none, and for 0, which means all memory of the node. */
+/** Bytes of `4G`, `4096` (megabytes), `500M`; null for anything else, and for 0, which means all memory of the node. */
 export function parseMemory(text: string): number | null {
   const [, digits, unit = 'M'] = /^(\d{1,12})([KMGT])?B?$/i.exec(text.trim()) ?? [];
   const bytes = Number(digits) * 1024 ** (units.indexOf(unit.toUpperCase()) + 1);

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import type { RunCommand } from '../base/command.js';
 import { judgeProbe } from '../doctor/probe/judge-probe.js';
-import { probeSharedDirectories, type ProbeWaiting } from '../doctor/probe/probe-job.js';
+import { probeSharedDirectories, type ProbeAnswer, type ProbeWaiting } from '../doctor/probe/probe-job.js';
 import type { Finding } from '../doctor/check.js';
 import type { Prompter } from './flow/prompter.js';
 import { settingsOfAnswers } from './flow/complete.js';
@@ -9,8 +9,11 @@ import type { Detection } from './detect/detect.js';
 import { indented, style } from './flow/output.js';
 import type { InitAnswers } from './init-answers.js';
 
-/** What the operator wants to do after the check. */
-type ProbeDecision = 'continue' | 'change';
+/** What the operator wants to do after the check, and what the nodes answered. */
+interface ProbeDecision {
+  next: 'continue' | 'change';
+  answers: readonly ProbeAnswer[];
+}
 
 interface ProbeOptions {
   answers: InitAnswers;
@@ -22,22 +25,24 @@ interface ProbeOptions {
 /** Checks the directories with a job on each partition in use. The operator can postpone it while it waits. */
 export async function probeStep(options: ProbeOptions): Promise<ProbeDecision> {
   const { answers, detected, prompter } = options;
+  const postponed: ProbeDecision = { next: 'continue', answers: [] };
   const partitions = probePartitions(answers, detected);
-  if (partitions.length === 0) return 'continue';
+  if (partitions.length === 0) return postponed;
   prompter.print(`\n${style.heading('Check from the compute nodes')}`);
   prompter.print(indented('A short job checks that compute nodes can use these directories.'));
   if (!(await prompter.confirm('Submit it now?', true))) {
     prompter.print(indented(style.dim('Postponed. To check later: dsa-slurm doctor --deep')));
-    return 'continue';
+    return postponed;
   }
   for (;;) {
-    const findings = await prompter.wait((show, signal) => probeFromNodes({ ...options, signal, show }));
-    if (findings === 'postponed') {
+    const found = await prompter.wait((show, signal) => probeFromNodes({ ...options, signal, show }));
+    if (found === 'postponed') {
       prompter.print(indented(style.dim('Postponed. To check later: dsa-slurm doctor --deep')));
-      return 'continue';
+      return postponed;
     }
+    const findings = judgeProbes(found, answers);
     for (const finding of findings) prompter.print(findingText(finding));
-    if (findings.every(({ status }) => status !== 'fail')) return 'continue';
+    if (findings.every(({ status }) => status !== 'fail')) return { next: 'continue', answers: found };
     const reply = await prompter.choose({
       message: 'Analyses would fail with this configuration. What next?',
       choices: [
@@ -48,8 +53,8 @@ export async function probeStep(options: ProbeOptions): Promise<ProbeDecision> {
       proposal: 'again',
       back: false,
     });
-    if (reply.kind === 'text' && reply.text === 'continue') return 'continue';
-    if (reply.kind === 'text' && reply.text === 'change') return 'change';
+    if (reply.kind === 'text' && reply.text === 'continue') return { next: 'continue', answers: found };
+    if (reply.kind === 'text' && reply.text === 'change') return { next: 'change', answers: [] };
   }
 }
 
@@ -70,7 +75,7 @@ export async function probeFromNodes({
   signal,
   show,
 }: Omit<ProbeOptions, 'prompter'> & { signal: AbortSignal; show: (line: string) => void }): Promise<
-  Finding[]
+  ProbeAnswer[]
 > {
   const { tmp, logs, images, submitScript } = answers.dirs;
   const directories = [...new Set([tmp, logs, images, dirname(submitScript)])];
@@ -94,9 +99,14 @@ export async function probeFromNodes({
       });
       waiting.delete(partition);
       update();
-      return judgeProbe(answer, images);
+      return answer;
     }),
   );
+}
+
+/** Judges what the nodes answered. */
+export function judgeProbes(probed: readonly ProbeAnswer[], { dirs }: InitAnswers): Finding[] {
+  return probed.map((answer) => judgeProbe(answer, dirs.images));
 }
 
 function waitingText({ partition, reason, waitedMs }: ProbeWaiting): string {

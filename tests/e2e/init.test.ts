@@ -253,9 +253,16 @@ describe('without a terminal', () => {
 
     const done = await init([...given(), '--probe', '--json'], password);
     expect(done.code, done.stderr).toBe(0);
-    const result = JSON.parse(done.stdout) as { written: string[]; doctor: { id: string; status: string }[] };
+    const result = JSON.parse(done.stdout) as {
+      written: string[];
+      doctor: { id: string; status: string; evidence: string[] }[];
+    };
     expect(result.written).toHaveLength(3);
     expect(result.doctor.find(({ id }) => id === 'rabbitmq.connect')).toMatchObject({ status: 'ok' });
+    // what its job has proved from a node
+    expect(result.doctor.find(({ id }) => id === 'directories.tmp')?.evidence.join('\n')).toMatch(
+      /: used by \S+ \(partition /,
+    );
     expect(done.stdout + done.stderr).not.toContain(password.DSA_SLURM_INIT_BROKER_PASSWORD);
     await workerRunsATask();
 

@@ -60,11 +60,13 @@ export async function startAccountingSite(): Promise<AccountingSite> {
     },
     conf: [
       'KillWait=1',
+      'AccountingStorageTRES=gres/gpu',
       'PartitionName=shut Nodes=n1',
       'PartitionName=fastonly Nodes=n1 AllowQos=short',
       'PartitionName=others Nodes=n1 AllowAccounts=research',
       'PartitionName=denied Nodes=n1 DenyAccounts=path DenyQos=short',
       'PartitionName=brief Nodes=n1 MaxTime=1',
+      'PartitionName=small Nodes=n1 MaxCPUsPerNode=2 MaxMemPerNode=1000',
       'PartitionName=hidden Nodes=n1 Hidden=YES',
     ],
   });

@@ -5,6 +5,7 @@ import { Stopped, type Prompter } from './prompter.js';
 import { completeAnswers } from './complete.js';
 import { checksText, runDoctor, newUserText, nextCommands, nextText } from './post-install.js';
 import { checkGirderSettings } from '../girder-settings.js';
+import type { ProbeAnswer } from '../../doctor/probe/probe-job.js';
 import { probeStep } from '../probe.js';
 import { createPrompter } from './prompts.js';
 import { decideEdited, diffText, manifestPath, planChanges, planText, review } from '../apply/plan-review.js';
@@ -59,7 +60,8 @@ async function runQuestions(context: InitContext, prompter: Prompter, onAnswer: 
       },
     });
     const answers = completeAnswers(flow.draft, context.profile);
-    if (!dryRun && (await probeStep({ ...context, answers, prompter })) === 'change') {
+    const probe = dryRun ? null : await probeStep({ ...context, answers, prompter });
+    if (probe?.next === 'change') {
       flow = stepBack(flow) ?? flow;
       continue;
     }
@@ -71,7 +73,7 @@ async function runQuestions(context: InitContext, prompter: Prompter, onAnswer: 
     const decision = await review(changes, prompter);
     if (decision.kind === 'stop') throw new Stopped();
     if (decision.kind === 'write') {
-      await write(context, prompter, flow, answers, changes);
+      await write(context, prompter, { flow, answers, changes, probed: probe?.answers ?? [] });
       if (hasNewUser && answers.deployment === null) {
         prompter.print(
           `\n${newUserText(answers, profilePath(configDirectory(context.env), context.profile))}`,
@@ -86,9 +88,12 @@ async function runQuestions(context: InitContext, prompter: Prompter, onAnswer: 
 async function write(
   context: InitContext,
   prompter: Prompter,
-  flow: FlowState,
-  answers: InitAnswers,
-  changes: readonly Change[],
+  {
+    flow,
+    answers,
+    changes,
+    probed,
+  }: { flow: FlowState; answers: InitAnswers; changes: readonly Change[]; probed: readonly ProbeAnswer[] },
 ): Promise<void> {
   const { env, profile, store } = context;
   const applied = await apply(changes, {
@@ -105,7 +110,7 @@ async function write(
     prompter.print(indented(`backup of ${path}: ${backup}`));
   await checkGirderSettings(answers, context.probes, prompter);
   prompter.print(`\n${style.heading('Running the doctor')}`);
-  prompter.print(checksText(await runDoctor(answers, context)));
+  prompter.print(checksText(await runDoctor(answers, context, probed)));
   prompter.print(`\n${style.heading('Next')}`);
   prompter.print(
     nextText(

@@ -6,7 +6,7 @@ import { completeAnswers } from './complete.js';
 import { wouldRun } from './interactive-answers.js';
 import { answerUnattended } from './unattended-answers.js';
 import { checksText, runDoctor, nextCommands, nextText } from './post-install.js';
-import { findingText, probeFromNodes } from '../probe.js';
+import { findingText, judgeProbes, probeFromNodes } from '../probe.js';
 import { diffText, manifestPath, planChanges, planText } from '../apply/plan-review.js';
 import type { InitContext } from '../init-context.js';
 import { indented, style } from './output.js';
@@ -42,7 +42,8 @@ export async function runNonInteractive(context: InitContext): Promise<number> {
     if (json) printJson(context, { dryRun, warnings, files: changes.map(fileOf) });
     return 0;
   }
-  const probed = context.probe ? await probeFromNodes({ ...context, answers, show: () => undefined }) : [];
+  const answered = context.probe ? await probeFromNodes({ ...context, answers, show: () => undefined }) : [];
+  const probed = judgeProbes(answered, answers);
   for (const finding of probed) print(findingText(finding));
   if (probed.some(({ status }) => status === 'fail')) {
     throw new DsaSlurmError(
@@ -62,7 +63,7 @@ export async function runNonInteractive(context: InitContext): Promise<number> {
   for (const path of applied.kept) {
     stderr.write(`${style.careful} ${path} was edited and is kept (--overwrite replaces it).\n`);
   }
-  const results = await runDoctor(answers, context);
+  const results = await runDoctor(answers, context, answered);
   const next = nextCommands(
     answers,
     changes.map(({ file }) => file.path),

@@ -1,6 +1,9 @@
 import { loadSettings } from '../../config/index.js';
 import { DsaSlurmError, errorLine } from '../../base/errors.js';
 import { allChecks, createRunContext, runChecks, type CheckResult } from '../../doctor/index.js';
+import type { ProbeAnswer } from '../../doctor/probe/probe-job.js';
+import { recordProbes } from '../../doctor/probe/probe-record.js';
+import { systemClock } from '../../base/clock.js';
 import type { RunCommand } from '../../base/command.js';
 import { join } from 'node:path';
 import { isLocal } from './partial-answers.js';
@@ -10,10 +13,11 @@ import type { InitAnswers } from '../init-answers.js';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** Runs the doctor on the new configuration. Never throws: an unreadable profile is reported as a failed check. */
+/** Keeps what the nodes have proved and runs the doctor on the new configuration. Never throws: an unreadable profile is reported as a failed check. */
 export async function runDoctor(
   answers: InitAnswers,
   { env, run, signal }: { env: Env; run: RunCommand; signal: AbortSignal },
+  probed: readonly ProbeAnswer[],
 ): Promise<CheckResult[]> {
   try {
     const { settings, origins, path, warnings } = loadSettings({
@@ -21,6 +25,8 @@ export async function runDoctor(
       flags: {},
       env: withoutInitVariables(env),
     });
+    const { images, state } = settings.dirs;
+    await recordProbes(state, probed, { images, at: systemClock.now() });
     const context = createRunContext({
       profile: answers.profile,
       settings,

@@ -71,6 +71,39 @@ export function usualResources(slurm: Settings['slurm'], gpu: boolean): Resource
   });
 }
 
+/** A kind of job that results from the profile: its usual jobs, those that need a GPU, those of a rule. */
+export interface JobKind {
+  /** Display name, in the plural. */
+  what: string;
+  gpu: boolean;
+  /** The rule of `slurm.rules`, counted from 1; null if none. */
+  rule: number | null;
+  resources: readonly Resource[];
+}
+
+/** All kinds of jobs that a profile leads to, as far as Girder and the task request nothing else. */
+export function jobKinds(slurm: Settings['slurm']): JobKind[] {
+  const usual = (gpu: boolean, what: string): JobKind => ({
+    what,
+    gpu,
+    rule: null,
+    resources: usualResources(slurm, gpu),
+  });
+  return [
+    usual(false, 'jobs'),
+    ...(slurm.gpuPartition === null ? [] : [usual(true, 'jobs that need a GPU')]),
+    ...slurm.rules.map((rule, index): JobKind => {
+      const { gpu, resources } = usual(rule.gpu === true, '');
+      return {
+        what: `jobs of rule ${index + 1} of slurm.rules`,
+        gpu,
+        rule: index + 1,
+        resources: mergeOptions([...resources, ...ruleResources({ rule, number: index + 1 })]),
+      };
+    }),
+  ];
+}
+
 function girderResources(girder: GirderSlurmSettings, gpu: boolean): Resource[] {
   const gpuText = girder.gpuCount === null ? null : `gpu:${girder.gpuCount}`;
   const gresIsGpu = /(^|,)gpu(:|$)/.test(girder.gresConfig ?? '');

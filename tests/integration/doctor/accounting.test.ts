@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
+import { describeFailure } from '../../../src/base/command.js';
 import { account } from '../../../src/doctor/checks/slurm/account.js';
 import { accounting } from '../../../src/doctor/checks/slurm/limits.js';
 import { start } from '../../../src/doctor/checks/slurm/start.js';
+import { submitLine } from '../../../src/doctor/checks/slurm/submit.js';
 import { readClusterInfo, type ClusterInfo } from '../../../src/slurm/site.js';
 import { startAccountingSite, type AccountingSite } from '../../support/accounting-site.js';
 import { ask, settingsWith } from '../../support/doctor.js';
@@ -64,7 +66,7 @@ describe('whether jobs would ever start', () => {
 
   test.each([
     ['MaxWall=3', 'MaxWall=-1', { time: '10' }, /account path allows 3 min \(MaxWall\), not 10 min/],
-    ['MaxTRES=cpu=1', 'MaxTRES=cpu=-1', { cpus: 4 }, /account path allows a job 1 CPUs \(MaxTRES\), not 4/],
+    ['MaxTRES=cpu=1', 'MaxTRES=cpu=-1', { cpus: 4 }, /account path allows a job 1 CPU \(MaxTRES\), not 4/],
     ['GrpSubmitJobs=0', 'GrpSubmitJobs=-1', {}, /account path allows no jobs \(GrpSubmitJobs\)/],
     ['MaxSubmitJobs=0', 'MaxSubmitJobs=-1', {}, /account path allows no jobs \(MaxSubmitJobs\)/],
   ])('an association with %s', async (limit, none, slurm, evidence) => {
@@ -87,6 +89,82 @@ describe('whether jobs would ever start', () => {
       await site.modify('account', 'path', none);
     }
   });
+});
+
+/** Why Slurm does not start such a job; sbatch's message if it refuses it. */
+async function reasonOfRealJob(slurm: Readonly<Record<string, string | number>>): Promise<string> {
+  const options = Object.entries(slurm).map(
+    ([name, value]) => `--${name === 'cpus' ? 'cpus-per-task' : name}=${value}`,
+  );
+  const answer = await site.run('sbatch', [
+    '--parsable',
+    '--output=/dev/null',
+    ...options,
+    '--wrap=sleep 60',
+  ]);
+  if (answer.kind !== 'exited' || answer.exitCode !== 0) return describeFailure(answer);
+  const id = answer.stdout.trim();
+  try {
+    let row = '';
+    await expect
+      .poll(async () => (row = await site.must('squeue', '--noheader', '--jobs', id, '--format=%T %r')), {
+        timeout: 30_000,
+      })
+      .not.toMatch(/ (None|Priority|Resources)$/m);
+    expect(row).toMatch(/^PENDING /);
+    return row;
+  } finally {
+    await site.must('scancel', id);
+  }
+}
+
+const onAccount = (limit: string) => ({ what: 'account', name: 'path', limit }) as const;
+const onQos = (limit: string) => ({ what: 'qos', name: 'normal', limit }) as const;
+
+describe('what the check says never starts', () => {
+  test.each([
+    [onAccount('GrpTRES=mem=1G'), { mem: '2G' }, /account path .* 1024 MB of memory \(GrpTRES\)/, /GrpMem/],
+    [onAccount('MaxTRES=node=0'), {}, /allows a job 0 nodes \(MaxTRES\), not 1/, /Node/],
+    [onQos('MaxTRES=mem=400'), {}, /QOS normal allows a job 400 MB of memory \(MaxTRES\), not 500/, /Mem/],
+    [onQos('GrpTRES=gres/gpu=1'), { gres: 'gpu:2' }, /together 1 gres\/gpu \(GrpTRES\)/, /GRES/i],
+    [onQos('MaxTRES=gres/gpu=0'), { gres: 'gpu' }, /allows a job 0 gres\/gpu \(MaxTRES\), not 1/, /GRES/i],
+    [onQos('MaxTRESPerUser=cpu=1'), { cpus: 2 }, /a user together 1 CPU \(MaxTRESPerUser\)/, /PerUser/],
+    [onQos('MaxTRESPerAccount=cpu=1'), { cpus: 2 }, /\(MaxTRESPerAccount\)/, /./],
+    [onQos('MaxTRESPerNode=cpu=1'), { cpus: 2 }, /\(MaxTRESPerNode\), not 2/, /./],
+    [onQos('MinTRES=cpu=2'), {}, /requires a job to request 2 CPUs \(MinTRES\), not 1/, /Min/],
+    [onQos('MaxTRESMins=cpu=10'), { time: '20' }, /10 CPUs times minutes \(MaxTRESMins\), not 20/, /./],
+    [null, { partition: 'small', cpus: 4 }, /2 CPUs \(MaxCPUsPerNode\), not 4/, /./],
+    [null, { partition: 'small', mem: '2G' }, /1000 MB of memory \(MaxMemPerNode\), not 2048/, /./],
+  ] as const)('%j, jobs with %j', async (change, slurm, evidence, reason) => {
+    if (change !== null) await site.modify(change.what, change.name, change.limit);
+    try {
+      const found = await judge(start, slurm);
+      expect(found).toMatchObject({ status: 'fail' });
+      expect(found.evidence.join('\n')).toMatch(evidence);
+      expect(await reasonOfRealJob(slurm)).toMatch(reason);
+    } finally {
+      if (change !== null)
+        await site.modify(change.what, change.name, change.limit.replace(/=[^=]*$/, '=-1'));
+    }
+  });
+});
+
+test('a rule that sbatch would refuse is reported with a value of this site', async () => {
+  const run = site.run;
+  const flags = {
+    ...flagsOf({
+      rules: [
+        { cli: 'Linger', qos: 'secret' },
+        { cli: 'Fast', qos: 'short' },
+      ],
+    }),
+    'dirs.logs': site.dir,
+  };
+  const found = await ask(submitLine, { run, settings: settingsWith(flags) });
+  expect(found).toMatchObject({ status: 'fail' });
+  expect(found.evidence.join('\n')).toMatch(/would refuse jobs of rule 1 of slurm.rules: .*Invalid qos/);
+  expect(found.evidence.join('\n')).not.toMatch(/refuse jobs of rule 2/);
+  expect(found.fix).toMatch(/change rule 1; qos: (normal|short)$/);
 });
 
 describe('accounts', () => {

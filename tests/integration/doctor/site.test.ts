@@ -126,6 +126,10 @@ describe('a healthy site', () => {
     for (const directory of ['tmp', 'logs', 'images'])
       expect(probe.evidence.join('\n')).toContain(join(lab.dir, directory));
     expect(await readdir(lab.settings.dirs.tmp)).toEqual([]);
+    // the next run that submits no job does not doubt it
+    const known = await one('directories.tmp', context());
+    expect(known.evidence.join('\n')).toMatch(/tmp: used by \S+ \(partition \w+\) on \d{4}-\d\d-\d\d/);
+    expect(known.evidence.join('\n')).not.toContain('local file system');
     expect(await one('celery.round-trip', deep)).toMatchObject({
       status: 'ok',
       evidence: [expect.stringMatching(/was answered after \d+ ms$/)],

@@ -343,6 +343,7 @@ describe('directories', () => {
     readable: true,
     space: { bytes: 500e9, inodes: 1e6 },
     fileSystem: { type: 'nfs4', mountPoint: '/shared', source: 'nas:/x', reach: 'shared' },
+    provedBy: null,
   };
   it.each([
     ['well', facts, 'ok', '500 GB free, nfs4', null],

@@ -3,6 +3,7 @@ import { access, open, readFile, stat } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import type { CheckContext, Check, Finding } from '../../check.js';
 import { systemCode } from '../../../base/errors.js';
+import { proofText, readProbeRecord } from '../../probe/probe-record.js';
 import { combine, configSet, ok, warn } from '../../check-result.js';
 
 export interface PrivilegeFacts {
@@ -115,7 +116,7 @@ export const privileges: Check = {
     ]);
     const configuration = build.get('APPTAINER_CONF_FILE');
     const conf = configuration === undefined ? '' : await readFile(configuration, 'utf8').catch(() => '');
-    return judgePrivileges({
+    const finding = judgePrivileges({
       profile,
       isRoot: process.getuid?.() === 0,
       missingCapabilities: missingCapabilities(
@@ -133,6 +134,14 @@ export const privileges: Check = {
       fuse: await openFuse(),
       squashfuse: await firstExecutable(squashfuse),
     });
+    const { container } = await readProbeRecord(settings.dirs.state);
+    if (finding.status !== 'warn' || container === null || settings.worker.executor !== 'slurm')
+      return finding;
+    // jobs run on the nodes, where a container has started
+    return ok([
+      `Containers started on ${proofText(container)}.`,
+      ...finding.evidence.map((line) => `On this host: ${line}`),
+    ]);
   },
 };
 

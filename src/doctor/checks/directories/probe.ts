@@ -2,6 +2,7 @@ import { probeSharedDirectories, settingsDirectories } from '../../probe/probe-j
 import type { Check } from '../../check.js';
 import { combine, skip } from '../../check-result.js';
 import { judgeProbe } from '../../probe/judge-probe.js';
+import { recordProbes } from '../../probe/probe-record.js';
 
 /** A job on each partition reads and writes in each shared directory. */
 export const probe: Check = {
@@ -20,27 +21,25 @@ export const probe: Check = {
     const partitions = names.filter((name) => name !== '');
     if (partitions.length === 0) return skip('there is no partition to test');
     const directories = settingsDirectories(settings);
-    const findings = await Promise.all(
+    const answers = await Promise.all(
       partitions.map(async (name) =>
-        judgeProbe(
-          await probeSharedDirectories({
-            run,
-            settings,
-            partition: name,
-            directories,
-            girder: settings.girder.apiUrl,
-            signal,
-            clock,
-            onWaiting: ({ jobId, partition, reason, waitedMs }) =>
-              onWaiting?.(
-                `job ${jobId} in partition ${partition}, ${Math.round(waitedMs / 1_000)} s so far: ${reason}`,
-              ),
-          }),
-          settings.dirs.images,
-          profile,
-        ),
+        probeSharedDirectories({
+          run,
+          settings,
+          partition: name,
+          directories,
+          girder: settings.girder.apiUrl,
+          signal,
+          clock,
+          onWaiting: ({ jobId, partition, reason, waitedMs }) =>
+            onWaiting?.(
+              `job ${jobId} in partition ${partition}, ${Math.round(waitedMs / 1_000)} s so far: ${reason}`,
+            ),
+        }),
       ),
     );
-    return combine(findings);
+    const { images, state } = settings.dirs;
+    await recordProbes(state, answers, { images, at: clock.now() });
+    return combine(answers.map((answer) => judgeProbe(answer, images, profile)));
   },
 };

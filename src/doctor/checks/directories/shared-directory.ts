@@ -3,6 +3,7 @@ import { systemCode } from '../../../base/errors.js';
 import { makeDirectory } from '../../../base/make-directory.js';
 import type { Check, CheckContext, Finding } from '../../check.js';
 import { freeSpace, lookUpFileSystem, type FileSystem } from '../../file-system.js';
+import { proofOfDirectory, readProbeRecord } from '../../probe/probe-record.js';
 import { bytes, combine, configSet, fail, ok, quoted, warn } from '../../check-result.js';
 
 /** Requirements of a directory of runs. With Slurm, login and compute nodes share it. */
@@ -27,6 +28,8 @@ export interface DirectoryFacts {
   readable: boolean;
   space: { bytes: number; inodes: number | null };
   fileSystem: FileSystem | null;
+  /** Compute nodes that were seen to use it, and when; null if none. */
+  provedBy: string | null;
 }
 
 /** The parts of a check's context that matter for directories. */
@@ -87,7 +90,9 @@ export function judgeDirectory(
     findings.push(judge(`Only ${space.inodes} inodes are free in ${path}.`, `df -i ${quoted(path)}`));
   }
   // with --deep, directories.probe tests it
-  if (fileSystem?.reach === 'local' && !deep && settings.worker.executor === 'slurm') {
+  const isWithSlurm = settings.worker.executor === 'slurm';
+  if (isWithSlurm && facts.provedBy !== null) findings.push(ok(`${path}: used by ${facts.provedBy}`));
+  else if (isWithSlurm && fileSystem?.reach === 'local' && !deep) {
     findings.push(
       warn(
         `${path} is on a local file system (${fileSystem.type}, ${fileSystem.mountPoint}): compute nodes see it only if it is exported to them.`,
@@ -119,7 +124,7 @@ export function judgePath(
   return [ok(path)];
 }
 
-async function gather(path: string): Promise<DirectoryFacts | Finding> {
+async function gather(path: string, stateDirectory: string): Promise<DirectoryFacts | Finding> {
   const found = await stat(path);
   if (!found.isDirectory()) return fail(`${path} is not a directory.`, `ls -ld ${quoted(path)}`);
   const may = async (mode: number) =>
@@ -133,6 +138,7 @@ async function gather(path: string): Promise<DirectoryFacts | Finding> {
     writable: await may(constants.W_OK | constants.X_OK),
     space: await freeSpace(path),
     fileSystem: await lookUpFileSystem(path),
+    provedBy: await proofOfDirectory(path, await readProbeRecord(stateDirectory)),
   };
 }
 
@@ -149,7 +155,7 @@ async function examine(
     );
   }
   try {
-    const facts = await gather(path);
+    const facts = await gather(path, context.settings.dirs.state);
     return 'status' in facts ? facts : judgeDirectory(path, facts, wanted, context);
   } catch (thrown) {
     const code = systemCode(thrown);

@@ -1,10 +1,11 @@
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
+import PQueue from 'p-queue';
 import { describeFailure, type CommandOptions, type RunCommand } from '../../../base/command.js';
 import { batchEnvironment } from '../../../slurm/batch-script.js';
 import { jobName } from '../../../slurm/job-identity.js';
 import { submitArguments } from '../../../slurm/commands/sbatch.js';
-import { asOption, usualResources } from '../../../worker/job-request/resources.js';
+import { asOption, jobKinds, type JobKind } from '../../../worker/job-request/resources.js';
 import { openSubmitScript } from '../../../worker/job-request/submit-script.js';
 import type { Check, CheckContext, Finding } from '../../check.js';
 import { combine, configSet, fail, ok } from '../../check-result.js';
@@ -37,7 +38,7 @@ const accountCommand = 'sacctmgr show user withassoc format=Account,QOS';
 /** Turns a refusal of sbatch into a finding with the setting to change, or with a command that shows what nodes have. */
 async function refusal(
   message: string,
-  what: string,
+  kind: JobKind,
   { run, signal, profile }: CheckContext,
 ): Promise<Finding> {
   const setting = blame.find(([pattern]) => pattern.test(message))?.[1];
@@ -45,7 +46,7 @@ async function refusal(
     .replaceAll(/\s*\n\s*/g, ' ')
     .replaceAll('sbatch: ', '')
     .trim();
-  const evidence = `sbatch would refuse ${what}: ${shown}`;
+  const evidence = `sbatch would refuse ${kind.what}: ${shown}`;
   if (setting === undefined) {
     const compare = 'compare with slurm.mem, slurm.cpus, slurm.gres and slurm.constraint';
     return fail(evidence, `${nodesCommand}   # ${compare}`);
@@ -53,6 +54,10 @@ async function refusal(
   const value = await valueHere(setting, run, { timeoutMs: 4_500, signal });
   const isAccounting = setting === 'slurm.account' || setting === 'slurm.qos';
   const command = isAccounting ? accountCommand : nodesCommand;
+  if (kind.rule !== null) {
+    const proposal = value === null ? command : `${setting.slice('slurm.'.length)}: ${value}`;
+    return fail(evidence, `dsa-slurm config get slurm.rules   # change rule ${kind.rule}; ${proposal}`);
+  }
   return fail(
     evidence,
     value === null
@@ -123,20 +128,21 @@ export const submitLine: Check = {
   group: 'slurm',
   title: 'submit line',
   needs: ['slurm.controller', 'directories.submit-script'],
+  timeoutMs: 20_000,
   async run(context) {
-    const { gpuPartition } = context.settings.slurm;
-    const kinds = gpuPartition === null ? [false] : [false, true];
-    return combine(await Promise.all(kinds.map((gpu) => ask(context, gpu))));
+    const queue = new PQueue({ concurrency: 4 });
+    const kinds = jobKinds(context.settings.slurm);
+    return combine(await queue.addAll(kinds.map((kind) => async () => ask(context, kind))));
   },
 };
 
-async function ask(context: CheckContext, gpu: boolean): Promise<Finding> {
+async function ask(context: CheckContext, kind: JobKind): Promise<Finding> {
   const { run, settings, signal } = context;
   const script = await openSubmitScript(settings.slurm.submitScript);
   const key = 'doctor-test-only';
   const args = submitArguments({
     logFile: join(settings.dirs.logs ?? settings.dirs.tmp, `${jobName(key)}.log`),
-    options: usualResources(settings.slurm, gpu).map(asOption),
+    options: kind.resources.map(asOption),
     key,
     script: script.path,
     scriptArgs: [],
@@ -147,12 +153,12 @@ async function ask(context: CheckContext, gpu: boolean): Promise<Finding> {
     cwd: '/',
     env: batchEnvironment({ apptainer: settings.apptainer.command, exitRecord: '', argumentsFile: null }),
   });
-  const what = gpu ? 'jobs that need a GPU' : 'jobs';
   const message = result.kind === 'exited' ? `${result.stderr}\n${result.stdout}`.trim() : '';
   if (result.kind !== 'exited') return fail(`sbatch --test-only ${describeFailure(result)}.`, 'sdiag');
   // 22.05 exits with 0 even if the controller refuses an option
   const isAccepted = /job \d+ to start at/i.test(message);
   if (!isAccepted || result.exitCode !== 0)
-    return refusal(message === '' ? describeFailure(result) : message, what, context);
-  return ok(message.split('\n').map((line) => line.replace('sbatch: ', '')));
+    return refusal(message === '' ? describeFailure(result) : message, kind, context);
+  const answer = message.split('\n').map((line) => line.replace('sbatch: ', ''));
+  return ok(kind.rule === null ? answer : answer.map((line) => `rule ${kind.rule}: ${line}`));
 }

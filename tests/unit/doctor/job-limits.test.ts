@@ -1,0 +1,112 @@
+import { describe, expect, test } from 'vitest';
+import { judgeStart, parsePartitionFacts } from '../../../src/doctor/job-limits/judge-start.js';
+import type { AccountingLimits } from '../../../src/doctor/job-limits/accounting-limits.js';
+import { parseTres, requestedTres } from '../../../src/doctor/job-limits/tres.js';
+import { jobKinds } from '../../../src/worker/job-request/resources.js';
+import { settingsWith } from '../../support/doctor.js';
+
+describe('amounts', () => {
+  test.each([
+    ['cpu=2,mem=4G,node=1', { cpu: 2, mem: 4_096, node: 1 }],
+    ['mem=4000M,gres/gpu=1,gres/gpu:a100=2', { mem: 4_000, 'gres/gpu': 1, 'gres/gpu:a100': 2 }],
+    ['mem=1.50T', { mem: 1_572_864 }],
+    ['mem=500', { mem: 500 }],
+    ['', {}],
+    ['nonsense', {}],
+  ])('of a limit: %s', (text, expected) => {
+    expect(Object.fromEntries(parseTres(text))).toEqual(expected);
+  });
+
+  test.each([
+    [{}, { cpu: 1, node: 1 }],
+    [
+      { 'cpus-per-task': '4', ntasks: '2', mem: '16G' },
+      { cpu: 8, node: 1, mem: 16_384 },
+    ],
+    [{ mem: '500' }, { cpu: 1, node: 1, mem: 500 }],
+    [{ mem: '2048KB' }, { cpu: 1, node: 1, mem: 2 }],
+    // the whole node
+    [{ mem: '0' }, { cpu: 1, node: 1 }],
+    [{ gres: 'gpu' }, { cpu: 1, node: 1, 'gres/gpu': 1 }],
+    [{ gres: 'gpu:2' }, { cpu: 1, node: 1, 'gres/gpu': 2 }],
+    [
+      { gres: 'gpu:a100:2,scratch:1K' },
+      { cpu: 1, node: 1, 'gres/gpu': 2, 'gres/gpu:a100': 2, 'gres/scratch': 1_024 },
+    ],
+    [{ gres: 'gpu:a100' }, { cpu: 1, node: 1, 'gres/gpu': 1, 'gres/gpu:a100': 1 }],
+    [{ gres: 'none' }, { cpu: 1, node: 1 }],
+  ])('of a job: %j', (options, expected) => {
+    expect(Object.fromEntries(requestedTres(new Map(Object.entries(options)), new Map()))).toEqual(expected);
+  });
+
+  test.each([
+    [{ DefMemPerCPU: '500', DefMemPerNode: 'UNLIMITED' }, 1_000],
+    [{ DefMemPerNode: '3000' }, 3_000],
+    [{ DefMemPerNode: 'UNLIMITED' }, undefined],
+  ])('of memory by default: %j', (defaults, expected) => {
+    const request = new Map([['cpus-per-task', '2']]);
+    expect(requestedTres(request, new Map(Object.entries(defaults))).get('mem')).toBe(expected);
+  });
+});
+
+describe('default memory', () => {
+  const config = new Map([['DefMemPerCPU', '500']]);
+  test.each([
+    ['PartitionName=a DefMemPerNode=UNLIMITED', '500'],
+    ['PartitionName=a DefMemPerCPU=200', '200'],
+    ['PartitionName=a DefMemPerNode=900', undefined],
+  ])('of the cluster applies where the partition has none: %s', (line, expected) => {
+    expect(parsePartitionFacts(line, config).get('a')?.get('DefMemPerCPU')).toBe(expected);
+  });
+});
+
+const limits = (of: string, text: string) => ({
+  of,
+  maxWall: null,
+  tres: new Map([['MaxTRES' as const, parseTres(text)]]),
+  jobs: new Map<string, number>(),
+});
+
+describe('the first level that limits a resource counts', () => {
+  const accounting: AccountingLimits = {
+    isEnforced: true,
+    defaultAccount: 'path',
+    defaultQos: new Map([['path', 'normal']]),
+    qos: new Map([['normal', limits('QOS normal', 'cpu=8')]]),
+    associations: new Map([['path', [limits('account path', 'cpu=1,gres/gpu=1')]]]),
+  };
+  const partitions = parsePartitionFacts('PartitionName=main Default=YES MaxNodes=UNLIMITED', new Map());
+  test.each([
+    [{ 'cpus-per-task': '4' }, []],
+    [{ 'cpus-per-task': '9' }, ['QOS normal allows a job 8 CPUs (MaxTRES), not 9']],
+    [{ gres: 'gpu:2' }, ['account path allows a job 1 gres/gpu (MaxTRES), not 2']],
+  ])('%j', (options, forever) => {
+    expect(judgeStart(new Map(Object.entries(options)), partitions, accounting)).toEqual({
+      forever,
+      notes: [],
+    });
+  });
+});
+
+test('the kinds of jobs of a profile: usual, with a GPU, and one for each rule', () => {
+  const { slurm } = settingsWith({
+    'slurm.partition': 'main',
+    'slurm.gpuPartition': 'gpu',
+    'slurm.mem': '1G',
+    'slurm.rules': [
+      { cli: 'a', mem: '2G' },
+      { gpu: true, gres: 'gpu:2' },
+    ],
+  });
+  expect(
+    jobKinds(slurm).map(({ rule, resources }) => [
+      rule,
+      resources.map(({ option, value }) => `${option}=${value}`).toSorted(),
+    ]),
+  ).toEqual([
+    [null, ['mem=1G', 'partition=main']],
+    [null, ['gres=gpu:1', 'mem=1G', 'partition=gpu']],
+    [1, ['mem=2G', 'partition=main']],
+    [2, ['gres=gpu:2', 'mem=1G', 'partition=gpu']],
+  ]);
+});
