@@ -20,7 +20,7 @@ export async function measure(site, { count = 1_000 }) {
     const began = Date.now();
     const tasks = Array.from({ length: count }, () => trial.publish());
     await trial.channel.waitForConfirms();
-    await trial.finished(tasks, 60 + count / 4);
+    await trial.finished(tasks, 120 + count);
     const seconds = (Math.max(...tasks.map(({ job }) => finalAt(job))) - began) / 1_000;
     const after = await usage(trial.pid());
     const questionsAsked = (await questions(site)) - asked;
@@ -71,7 +71,7 @@ done`;
     await until(
       'all jobs of the shell loop have ended',
       async () => (await trial.marks()).size === count,
-      60 + count / 4,
+      120 + count,
       200,
     );
     const ends = [...(await trial.marks()).values()].map(({ ended }) => ended);

@@ -163,11 +163,14 @@ export function createTracker(options: TrackerOptions): Tracker {
   };
 }
 
-/** The new rows; an equal old row keeps its identity. */
+/**
+ * The new rows; an equal old row keeps its identity. The others are copied, because V8 keeps the whole output of squeue in
+ * memory for as long as a single string that was cut from it.
+ */
 export function keepRows(oldById: ReadonlyMap<string, JobRow>, rows: readonly JobRow[]): readonly JobRow[] {
   return rows.map((row) => {
     const before = oldById.get(row.id);
-    return before !== undefined && sameValue(before, row) ? before : row;
+    return before !== undefined && sameValue(before, row) ? before : structuredClone(row);
   });
 }
 

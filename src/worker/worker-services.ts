@@ -19,6 +19,7 @@ import type { GirderJobSearch } from './reporting/girder-job-search.js';
 import type { GirderSlurmLoader } from './job-request/girder-slurm-loader.js';
 import type { RetryMessages } from './run-state/retry-messages.js';
 import type { CancelSource, Run } from './run-state/run.js';
+import type { Preparation } from './stages/preparation.js';
 import type { SubmitGate } from './stages/submit-gate.js';
 import type { SubmitScript } from './job-request/submit-script.js';
 
@@ -52,6 +53,7 @@ export interface WorkerServices {
   publishResult(task: ResultTask, result: TaskResult): Promise<void>;
   /** Publishes a task; waits until the broker confirms it. */
   publish(message: OutgoingMessage, signal: AbortSignal): Promise<void>;
+  readonly preparation: Preparation;
   /** Retries submissions that Slurm refuses temporarily. */
   readonly submitGate: SubmitGate;
   /** Concurrency limits of the stages. */

@@ -49,6 +49,7 @@ import { createRetries } from './actions/retry.js';
 import { openRevokedTasks } from './run-state/revoked-tasks.js';
 import { listenForClients } from './socket/listen.js';
 import { keepStatusFile, statusOf } from './run-state/status-file.js';
+import { createPreparation } from './stages/preparation.js';
 import { createSubmitGate } from './stages/submit-gate.js';
 import { watchStandbys, type StandbyWatch } from './open/standby.js';
 import { openSubmitScript } from './job-request/submit-script.js';
@@ -90,6 +91,8 @@ const prefetch = 16;
 const reportsAtOnce = 8;
 /** How long a stopping worker waits for a file system that does not answer. */
 const hungFilesMs = 8_000;
+/** Runs of one Girder that are on their way to sbatch at a time. */
+const preparing = 16;
 /** Concurrent sbatch calls. */
 const submitting = 4;
 
@@ -251,6 +254,7 @@ export async function createWorker({
     girderSlurm,
     searchGirderJob,
     findUser,
+    preparation: createPreparation(preparing, clock),
     submitGate,
     girderSetup: ({ task }) => girderSetup(task),
     transferPatience: ({ id, acceptedAt }) => ({

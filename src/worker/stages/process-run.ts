@@ -12,6 +12,7 @@ import { runFilesOf } from '../reporting/run-files.js';
 import type { CancelSource, Run } from '../run-state/run.js';
 import { waitUntilDue } from './accepted.js';
 import { collect, keepArtifacts, type RunResult } from './collecting.js';
+import { girderKey } from './limit-concurrency.js';
 import { reportOutcome } from './finished.js';
 import { refusedFollowUps } from './publish-follow-ups.js';
 import { pullImages } from './pull-images.js';
@@ -113,6 +114,34 @@ async function runStages(begun: Run, context: StageContext, services: WorkerServ
     const cancel = await waitUntilDue(begun, context, services);
     if (cancel !== null) return canceledBy(cancel);
   }
+  const leave = await enterPreparation(begun, work, context, services);
+  try {
+    return await processWork(begun, work, context, services, leave);
+  } finally {
+    leave();
+  }
+}
+
+async function enterPreparation(
+  begun: Run,
+  work: Work,
+  { signal }: StageContext,
+  services: WorkerServices,
+): Promise<() => void> {
+  // a run that may have a job is followed at once
+  if (begun.submission !== null || work.kind === 'ingest') return () => undefined;
+  const { args, hooks } = work.analysis;
+  const key = girderKey([...args, ...hooks], services.girderSetup(begun).apiUrlMap);
+  return services.preparation.enter(key, signal);
+}
+
+async function processWork(
+  begun: Run,
+  work: Work,
+  context: StageContext,
+  services: WorkerServices,
+  leavePreparation: () => void,
+): Promise<RunResult> {
   const answer = await begin(begun, context, services);
   if (answer !== 'go') await services.requestCancel(begun.id, 'girder');
   let run = services.runStore.get(begun.id) ?? begun;
@@ -137,6 +166,7 @@ async function runStages(begun: Run, context: StageContext, services: WorkerServ
     run = await stageInputs(context, analysis, run, services);
   }
   if (run.jobId === null) run = await submitJob(context, analysis, run, services);
+  leavePreparation();
   if (run.end === null) run = await monitorJob(context, analysis, services);
   return collect(context, analysis, run, services);
 }

@@ -1,8 +1,12 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+
 import { afterEach, expect, it, vi } from 'vitest';
 import type { Clock } from '../../../src/base/clock.js';
 import type { CommandResult } from '../../../src/base/command.js';
 import { silentLog } from '../../../src/base/log.js';
-import { createTracker, type Tracker } from '../../../src/slurm/tracker.js';
+import { createSeparators, parseSqueue, squeueArguments } from '../../../src/slurm/commands/squeue.js';
+import { createTracker, keepRows, type Tracker } from '../../../src/slurm/tracker.js';
 import { fakeRun, said, squeueLine, unreachable, type Call } from './fake-run.js';
 
 /** A clock that stands still until it is moved. */
@@ -199,4 +203,28 @@ it('keeps polling at its interval when the wall clock is set back by hours', asy
   setBack(3 * 60 * 60_000);
   await forward(10_000);
   await vi.waitFor(() => expect(calls).toHaveLength(2));
+});
+
+it('does not keep the output of squeue in memory for the sake of the rows that it keeps', () => {
+  setFlagsFromString('--expose-gc');
+  const collectGarbage = runInNewContext('gc') as () => void;
+  const separators = createSeparators('nonce');
+  const call = { file: 'squeue', args: squeueArguments({ kind: 'mine' }, separators), options: {} };
+  const answers = 200;
+  const kept: unknown[] = [];
+  collectGarbage();
+  const before = process.memoryUsage().heapUsed;
+  for (let id = 1; id <= answers; id += 1) {
+    const line = squeueLine(call, {
+      JobArrayID: String(id),
+      State: 'RUNNING',
+      Name: `a name of more than a few characters ${id}`,
+    });
+    // decoded from bytes, as the output of a command is
+    const output = Buffer.from(`${' '.repeat(100_000)}\n${line}`).toString();
+    kept.push(...keepRows(new Map(), parseSqueue(output, separators).rows));
+  }
+  collectGarbage();
+  expect(kept).toHaveLength(answers);
+  expect(process.memoryUsage().heapUsed - before).toBeLessThan(answers * 10_000);
 });

@@ -18,6 +18,7 @@ import { createSlurmExecutor } from '../../../src/worker/executor/slurm.js';
 import { createRunScheduler } from '../../../src/worker/scheduler.js';
 import type { Journal } from '../../../src/worker/run-state/journal.js';
 import type { CancelSource, Run, RunEvent } from '../../../src/worker/run-state/run.js';
+import { createPreparation } from '../../../src/worker/stages/preparation.js';
 import { createSubmitGate } from '../../../src/worker/stages/submit-gate.js';
 import type { WorkerServices } from '../../../src/worker/worker-services.js';
 import { someTask } from '../../support/tasks.js';
@@ -149,6 +150,7 @@ export async function openProcessRunBench({
     publishResult: async (_, result) => void results.push(result),
     publish: async ({ properties }) =>
       void published.push((properties.headers as Record<string, unknown>)['task']),
+    preparation: createPreparation(16, clock),
     submitGate: createSubmitGate({ clock, log, stopping: stop.signal, onChange: () => undefined }),
     lanes: {
       staging: createKeyedLimiter(8),
