@@ -22,7 +22,7 @@ const state = join(home, 'state');
 mkdirSync(state, { mode: 0o700 });
 
 function openConsole() {
-  return openTerminal(program, ['console', '--set', `dirs.state=${state}`], {
+  return openTerminal(program, ['console', '--worker', '--set', `dirs.state=${state}`], {
     columns: 200,
     rows: 50,
     env: { HOME: home, XDG_CACHE_HOME: join(home, 'cache'), XDG_CONFIG_HOME: join(home, 'config') },

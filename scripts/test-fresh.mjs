@@ -190,10 +190,15 @@ echo "@@ console $?"
   endWithUs(terminal);
   let text = '';
   let isAsked = false;
+  let isAnswered = false;
   terminal.onData((piece) => {
     text += piece;
     log.write(piece);
     const screen = text.slice(text.lastIndexOf('@@ doctor'));
+    if (!isAnswered && screen.includes('w, s or n?')) {
+      isAnswered = true;
+      terminal.write('w\r');
+    }
     // it says that it takes tasks: leave it
     if (!isAsked && text.includes('@@ doctor') && /consuming/.test(screen)) {
       isAsked = true;

@@ -1,17 +1,29 @@
 import { join } from 'node:path';
+import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import { DsaSlurmError } from '../base/errors.js';
 import type { LoadedSettings } from '../config/load.js';
+import type { DetachedWorker } from '../worker/open/detach-worker.js';
 import type { DoctorPort } from '../console/state/doctor-state.js';
 import { addExamples, printLine, type CliContext } from './context.js';
 import { addSettingsFlags, settingsArguments, settingsFor } from './settings-flags.js';
 import { untilSignal } from './signals.js';
 
+interface ConsoleFlags {
+  readOnly: boolean;
+  worker: boolean;
+  yes: boolean;
+}
+
 export function define(command: Command, context: CliContext): void {
-  command.option('--read-only', 'disable all actions on jobs and on the worker', false);
+  command
+    .option('--read-only', 'disable all actions on jobs and on the worker; never start a worker', false)
+    .option('--worker', 'if no worker is running, run one in the console without asking', false)
+    .option('-y, --yes', 'answer yes to that question: the same as --worker', false);
   addSettingsFlags(command);
   addExamples(command, [
-    ['dsa-slurm console', 'attach to the running worker of the profile, or run one in the console'],
+    ['dsa-slurm console', 'attach to the running worker of the profile; if none is running, ask'],
+    ['dsa-slurm console --worker', 'if none is running, run one in the console'],
     ['dsa-slurm console --read-only', 'watch only; if no worker is running, none is started'],
     ['dsa-slurm --profile lab console', 'with the profile "lab"'],
     [
@@ -24,7 +36,7 @@ export function define(command: Command, context: CliContext): void {
     const { createPreferencesWriter: createRememberer, readPreferences } =
       await import('../console/data/preferences-file.js');
     requireTerminal(context.stdin, context.stdout);
-    const { readOnly } = command.opts<{ readOnly: boolean }>();
+    const { readOnly, worker: embed, yes } = command.opts<ConsoleFlags>();
     const loaded = await settingsFor(command, context);
     const { profile, settings } = loaded;
     const { openLog } = await import('./open-log.js');
@@ -36,9 +48,24 @@ export function define(command: Command, context: CliContext): void {
     const { openWorker: attachOrEmbed } = await import('../worker/open/open-worker.js');
     const preferences = await readPreferences(settings.dirs.state);
     const remember = createRememberer(settings.dirs.state, log);
+    const detach = async (): Promise<DetachedWorker> => {
+      const { detachWorker } = await import('../worker/open/detach-worker.js');
+      return detachWorker({ profile, settings, flags: settingsArguments(command), env: context.env });
+    };
+    const startService = async (): Promise<string> => {
+      const { pid, unit } = await detach();
+      return `The worker is running, as process ${pid}${unit === null ? '' : ` of ${unit}`}.`;
+    };
     // load the screens while connecting to the worker or Slurm
     const [opened, { runConsole }] = await Promise.all([
-      attachOrEmbed({ profile, settings, env: context.env, log, readOnly }),
+      attachOrEmbed({
+        profile,
+        settings,
+        env: context.env,
+        log,
+        readOnly,
+        whenNoneRuns: async () => (embed || yes ? 'inside' : askForWorker(loaded, context, startService)),
+      }),
       import('../console/index.js'),
     ]);
     const show = async (...ends: AbortSignal[]): ReturnType<typeof runConsole> =>
@@ -49,6 +76,7 @@ export function define(command: Command, context: CliContext): void {
           workerLifetime: opened.kind === 'embedded' ? 'endsOrDetaches' : 'continues',
           preferences,
           onPreferences: (changed) => void remember(changed),
+          ...(opened.kind === 'embedded' ? {} : { startWorker: startService }),
           doctor: consoleDoctor(loaded, context),
           env: context.env,
           onSuspended: lend,
@@ -62,7 +90,8 @@ export function define(command: Command, context: CliContext): void {
       } finally {
         await opened.close();
       }
-      const isAttached = opened.handle.snapshot().link.kind === 'socket';
+      const { link } = opened.handle.snapshot();
+      const isAttached = link.kind === 'socket' && !link.ended;
       if (wish !== null && isAttached) printLine(context.stdout, 'The worker keeps running.');
       return;
     }
@@ -85,16 +114,59 @@ export function define(command: Command, context: CliContext): void {
     }
     if (wish !== 'keep') return;
     printLine(context.stdout, 'Starting the worker as a service …');
-    const { detachWorker: keepRunning, detachedLines: keptLines } =
-      await import('../worker/open/detach-worker.js');
-    const kept = await keepRunning({
-      profile,
-      settings,
-      flags: settingsArguments(command),
-      env: context.env,
-    });
-    for (const line of keptLines(kept, profile)) printLine(context.stdout, line);
+    const { detachedLines } = await import('../worker/open/detach-worker.js');
+    for (const line of detachedLines(await detach(), profile)) printLine(context.stdout, line);
   });
+}
+
+/**
+ * Asks what to do where no worker runs: one would take tasks from the queue at once.
+ * @param startService resolves with a message once a worker runs as a service
+ */
+async function askForWorker(
+  { profile, settings: { broker, worker } }: LoadedSettings & { profile: string },
+  { stdin, stdout }: CliContext,
+  startService: () => Promise<string>,
+): Promise<'inside' | 'started' | 'none'> {
+  const isLocal = worker.executor === 'local';
+  const queue = `queue ${broker.queues.join(' and ')}`;
+  const lines = [
+    `No worker of profile "${profile}" is running.`,
+    `  w  run one in this console: it takes tasks from ${queue} at once, and ends with the console`,
+    `  s  start one as a service, and attach to it: it takes tasks from ${queue}, and continues`,
+    isLocal ? '  n  start none, and leave' : '  n  start none: only look at runs and jobs',
+  ];
+  for (const line of lines) printLine(stdout, line);
+  // not in raw mode: Ctrl-C ends the program, and a dumb terminal is enough
+  const reader = createInterface({ input: stdin, output: stdout, terminal: false });
+  try {
+    const closed = new Promise<string>((resolve) => reader.once('close', () => resolve('n')));
+    for (;;) {
+      const answer = await Promise.race([reader.question('w, s or n? [n] '), closed]);
+      switch (answer.trim().toLowerCase()) {
+        case 'w':
+        case 'y':
+        case 'yes':
+          return 'inside';
+        case 's':
+          printLine(stdout, 'Starting the worker …');
+          printLine(stdout, await startService());
+          return 'started';
+        case '':
+        case 'n':
+        case 'no':
+          return 'none';
+        default:
+          printLine(stdout, `"${printable(answer.trim())}" is none of them.`);
+      }
+    }
+  } finally {
+    reader.close();
+  }
+}
+
+function printable(text: string): string {
+  return text.replaceAll(/\p{C}/gu, '?').slice(0, 40);
 }
 
 /** The doctor for the console, with the settings of the worker. Loaded on first use. */

@@ -38,6 +38,8 @@ export interface ConsoleOptions {
   onSuspended?: (suspended: boolean) => void;
   /** Loads the doctor; absent: this console has none. */
   doctor?: () => Promise<DoctorPort>;
+  /** Starts a worker as a service, if none runs; resolves with a message. Absent: not possible here. */
+  startWorker?: () => Promise<string>;
   preferences?: Preferences;
   onPreferences?: (preferences: Preferences) => void;
 }
@@ -61,6 +63,7 @@ export async function runConsole(options: ConsoleOptions): Promise<QuitChoice | 
       ...(title === undefined ? {} : { title }),
       ...(readOnly === undefined ? {} : { readOnly }),
       ...(workerLifetime === undefined ? {} : { workerLifetime }),
+      canStart: options.startWorker !== undefined && readOnly !== true,
       ...(options.preferences === undefined ? {} : { preferences: options.preferences }),
     }),
   );
@@ -97,6 +100,7 @@ export async function runConsole(options: ConsoleOptions): Promise<QuitChoice | 
     clock,
     signal: closed.signal,
     doctor: options.doctor,
+    startWorker: options.startWorker,
     host: {
       saveFile: saveExport,
       openPager: showInPager,

@@ -26,8 +26,18 @@ afterEach(async () => {
 /** A shell that runs the console, then prints its exit code and the state of the terminal. */
 const shell = '"$0" "$@"; echo "it ended with $?"; stty -a';
 
-function openConsole(flags: readonly string[] = []): TerminalProgram {
-  const args = ['-c', shell, dsaSlurm, 'console', ...bench.queueFlags, ...bench.quickFlags, ...flags];
+/** @param worker answers the question of a console that finds no worker; none: the console asks */
+function openConsole(flags: readonly string[] = [], worker = ['--worker']): TerminalProgram {
+  const args = [
+    '-c',
+    shell,
+    dsaSlurm,
+    'console',
+    ...worker,
+    ...bench.queueFlags,
+    ...bench.quickFlags,
+    ...flags,
+  ];
   const terminal = startInTerminal('/bin/sh', args, { columns: 120, rows: 30, env: bench.env });
   terminals.push(terminal);
   return terminal;
@@ -44,6 +54,12 @@ async function select(screen: TerminalProgram, words: string): Promise<void> {
   await screen.waitFor(/^ \/▏?/m);
   screen.press(`${words}\r`);
   await screen.waitFor(`› jobs /${words}`);
+}
+
+async function stopWorker(pid: number): Promise<void> {
+  const service = await describeProcess(pid);
+  process.kill(pid, 'SIGTERM');
+  await bench.until(async () => isCertainlyDead(service));
 }
 
 describe('a console beside a worker service', () => {
@@ -87,8 +103,10 @@ describe('a console beside a worker service', () => {
     const screen = openConsole();
     await screen.waitFor(`attached to process ${service.pid}`);
     service.signal('SIGKILL');
-    await screen.waitFor(/\[worker not responding for \d+ s\]/);
-    await screen.waitFor(/This data is \d+ s old\./);
+    await screen.waitFor(/\[worker ended \d+ s ago\]/);
+    await screen.waitFor(/jobs as of \d+ s ago: the worker has ended/);
+    await screen.waitFor(/Start the worker again: press u, or: dsa-slurm worker/);
+    expect(screen.screen().join('\n')).not.toMatch(/● (broker|intake|Slurm)/);
     screen.press('p');
     await screen.waitFor('The worker is not connected');
     const next = await startService();
@@ -96,6 +114,66 @@ describe('a console beside a worker service', () => {
     await screen.waitFor('broker consuming');
     screen.press('q');
     await screen.waitFor('it ended with 0');
+    next.signal('SIGTERM');
+    expect(await next.ended).toBe(0);
+  });
+
+  test('u starts a worker again as a service, after a question', async () => {
+    const service = await startService();
+    const screen = openConsole();
+    await screen.waitFor(`attached to process ${service.pid}`);
+    screen.press('u');
+    await screen.waitFor('There is a worker already.');
+    service.signal('SIGKILL');
+    await screen.waitFor(/ u +start worker/);
+    screen.press('u');
+    await screen.waitFor('Start a worker of profile default?');
+    screen.press('n');
+    await screen.waitFor(/ u +start worker/);
+    screen.press('u');
+    await screen.waitFor('Start a worker of profile default?');
+    screen.press('y');
+    const lines = await screen.waitFor(/attached to process \d+[^]*broker consuming/);
+    const pid = Number(/attached to process (\d+)/.exec(lines.join('\n'))?.[1]);
+    expect(pid).not.toBe(service.pid);
+    screen.press('q');
+    await screen.waitFor('it ended with 0');
+    await stopWorker(pid);
+  });
+
+  test('without a worker, a console asks before it takes tasks from the queue', async () => {
+    const job = await bench.publish({ args: ['Wait', bench.gate('go')], title: 'Liver' });
+    const look = openConsole([], []);
+    await look.waitFor(/No worker of profile "default" is running\.[^]*w, s or n\?/);
+    look.press('maybe\r');
+    await look.waitFor('"maybe" is none of them.');
+    look.press('\r');
+    await look.waitFor(/› jobs .*\[no worker\]/);
+    look.press('p');
+    await look.waitFor('No worker is running: nothing was done.');
+    expect(await readdir(bench.stateDir)).toEqual(['console.log']);
+    // the other console runs it, and the first one attaches, with all actions
+    const inside = openConsole([], []);
+    await inside.waitFor('w, s or n?');
+    inside.press('w\r');
+    await inside.waitFor(/\[worker inside\][^]*broker consuming/);
+    await look.waitFor(/attached to process \d+$/m);
+    await inside.waitFor(/RUNNING .*Liver/);
+    look.press('p');
+    await inside.waitFor('intake paused');
+    await bench.openGate('go');
+    expectStatus(await bench.ended(job), status.success);
+    for (const screen of [look, inside]) {
+      screen.press('q');
+      await screen.waitFor('it ended with 0');
+    }
+    const service = openConsole([], []);
+    await service.waitFor('w, s or n?');
+    service.press('s\r');
+    const lines = await service.waitFor(/attached to process \d+/);
+    service.press('q');
+    await service.waitFor(/The worker keeps running\.\n[^]*it ended with 0/);
+    await stopWorker(Number(/attached to process (\d+)/.exec(lines.join('\n'))?.[1]));
   });
 
   test('attaches to the worker of another console', async () => {
@@ -107,16 +185,16 @@ describe('a console beside a worker service', () => {
     await second.waitFor(`attached to process ${owner.pid}`);
     first.press('q');
     await first.waitFor('it ended with 0');
-    await second.waitFor('worker not responding for');
+    await second.waitFor(/worker ended \d+ s ago/);
     second.press('q');
     await second.waitFor('it ended with 0');
   });
 
   test('read-only without a worker: accepts nothing, shows Slurm, and attaches to a worker that starts later', async () => {
     const job = await bench.publish({ args: ['Wait', bench.gate('go')], title: 'Liver' });
-    const screen = openConsole(['--read-only']);
+    const screen = openConsole(['--read-only'], []);
     await screen.waitFor(/\[no worker\] \[read-only\][^]*no worker running[^]*● Slurm \d+ s ago/);
-    expect(screen.screen().join('\n')).toContain('tasks wait in the queue. Start one: dsa-slurm worker');
+    expect(screen.screen().join('\n')).toContain('Tasks wait in the queue. Start a worker: dsa-slurm worker');
     screen.press('W');
     await screen.waitFor('not running: tasks wait in the queue');
     expect(await readdir(bench.stateDir)).toEqual(['console.log']);

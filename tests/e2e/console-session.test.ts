@@ -30,7 +30,7 @@ afterAll(async () => {
 
 function openConsole(columns: number, rows: number): TerminalProgram {
   const script = '"$0" "$@"; echo "it ended with $?"; stty -a';
-  const args = ['-c', script, dsaSlurm, 'console', ...bench.queueFlags, ...bench.quickFlags];
+  const args = ['-c', script, dsaSlurm, 'console', '--worker', ...bench.queueFlags, ...bench.quickFlags];
   const env = { ...bench.env, SLURM_CONF: slurmConf };
   return startInTerminal('/bin/sh', args, { columns, rows, env });
 }

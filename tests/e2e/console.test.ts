@@ -33,7 +33,16 @@ function openConsole(
   flags: readonly string[] = [],
   env: Environment = {},
 ): TerminalProgram {
-  const args = ['-c', shell, dsaSlurm, 'console', ...bench.queueFlags, ...bench.quickFlags, ...flags];
+  const args = [
+    '-c',
+    shell,
+    dsaSlurm,
+    'console',
+    '--worker',
+    ...bench.queueFlags,
+    ...bench.quickFlags,
+    ...flags,
+  ];
   terminal = startInTerminal('/bin/sh', args, { columns, rows, env: { ...bench.env, ...env } });
   return terminal;
 }

@@ -1,6 +1,6 @@
 import type { CursorMove } from '../state/cursor-movement.js';
 import { jobScopes } from '../state/rows.js';
-import { contexts, tableNames, type ConsoleState, type Context } from '../state/state.js';
+import { contexts, isWorkerMissing, tableNames, type ConsoleState, type Context } from '../state/state.js';
 import type { Command, CommandContext } from './command.js';
 import { rowActions } from './row-actions.js';
 
@@ -71,6 +71,15 @@ const answers: readonly Command[] = [
     help: 'Yes; any other key: no',
     hint: 'yes',
     run: confirm,
+  }),
+  command({
+    id: 'startConfirmed',
+    keys: ['y'],
+    contexts: ['start'],
+    dangerous: true,
+    help: 'Start the worker',
+    hint: 'yes',
+    run: ({ worker }) => worker.start(),
   }),
   command({
     id: 'leave',
@@ -431,6 +440,16 @@ const tableCommands: readonly Command[] = [
 ];
 
 const workerCommands: readonly Command[] = [
+  command({
+    id: 'start',
+    keys: ['u'],
+    name: 'start',
+    dangerous: true,
+    help: 'Start a worker, if none is running',
+    pinned: true,
+    hint: ({ canStart, snapshot }) => (canStart && isWorkerMissing(snapshot) ? 'start worker' : null),
+    run: ({ worker }) => worker.askStart(),
+  }),
   command({
     id: 'freeze',
     keys: ['z'],

@@ -122,6 +122,10 @@ export interface QuitController {
 }
 
 export interface WorkerCommands {
+  /** Asks whether to start a worker, if none runs. */
+  askStart(): void;
+  /** Starts it as a service; the console attaches to it. */
+  start(): void;
   pause(): void;
   resume(): void;
   togglePause(): void;

@@ -4,7 +4,7 @@ import type { WorkerHandle } from '../../worker/views/handle.js';
 import type { Store } from '../state/action.js';
 import type { DoctorPort } from '../state/doctor-state.js';
 import { onPreferences, type Preferences } from '../state/preferences.js';
-import { contextOf, type Context } from '../state/state.js';
+import { contextOf, isWorkerMissing, type Context } from '../state/state.js';
 import { currentView } from '../views/tables/all-tables.js';
 import { complete, parseCommandLine } from './command-line.js';
 import { commandForKey } from './command-table.js';
@@ -26,6 +26,8 @@ import { createTableCommands } from './table-commands.js';
 
 /** How long a message stays that is not an error. */
 const messageMs = 6_000;
+/** Longest time that a worker may take to start. */
+const startingMs = 90_000;
 
 export interface ControllerOptions {
   handle: WorkerHandle;
@@ -39,6 +41,8 @@ export interface ControllerOptions {
   /** Aborts when the console closes. */
   signal?: AbortSignal;
   onPreferences?: (preferences: Preferences) => void;
+  /** Starts a worker as a service and resolves with a message; absent: not possible here. */
+  startWorker?: (() => Promise<string>) | undefined;
 }
 
 /** Turns keys into commands. */
@@ -50,7 +54,7 @@ export interface Controller {
 }
 
 /** Here, any key without a meaning answers no. */
-const questions: readonly Context[] = ['confirm', 'quit', 'quitCancel'];
+const questions: readonly Context[] = ['confirm', 'quit', 'quitCancel', 'start'];
 
 export function createController(options: ControllerOptions): Controller {
   const { handle, store, clock, quit, host } = options;
@@ -86,7 +90,7 @@ export function createController(options: ControllerOptions): Controller {
     }),
     rowActions: createRowActionController({ handle, store, notify, showAnswer }),
     quit: createQuitController({ handle, store, notify, showAnswer, quit }),
-    worker: workerCommands({ handle, store, notify, showAnswer }),
+    worker: workerCommands({ handle, store, clock, notify, showAnswer, start: options.startWorker }),
     line: createLineEditor(store, {
       runCommand: (text) => runCommandLine(text, context),
       search: (text) => context.search.search(text),
@@ -172,13 +176,17 @@ function runCommandLine(line: string, context: CommandContext): void {
 function workerCommands({
   handle,
   store,
+  clock,
   notify,
   showAnswer,
+  start,
 }: {
   handle: WorkerHandle;
   store: Store;
+  clock: Clock;
   notify: Notify;
   showAnswer: ShowAnswer;
+  start: ControllerOptions['startWorker'];
 }): WorkerCommands {
   const pause = (): void => showAnswer(async () => handle.pause());
   const resume = (): void => showAnswer(async () => handle.resume());
@@ -188,7 +196,31 @@ function workerCommands({
       notify('warning', 'The poll interval of a worker service cannot be changed here.');
     else showAnswer(async () => pace(change));
   };
+  let isStarting = false;
   return {
+    askStart() {
+      const { snapshot } = store.get();
+      if (!isWorkerMissing(snapshot)) notify('warning', 'There is a worker already.');
+      else if (start === undefined) notify('warning', 'This console cannot start a worker.');
+      else if (isStarting) notify('warning', 'The worker is starting already.');
+      else store.dispatch({ type: 'startOpened' });
+    },
+    start() {
+      store.dispatch({ type: 'back' });
+      if (start === undefined || isStarting) return;
+      isStarting = true;
+      store.dispatch({
+        type: 'messageShown',
+        message: { tone: 'warning', text: 'Starting the worker …', until: clock.now() + startingMs },
+      });
+      showAnswer(async () => {
+        try {
+          return { ok: true, said: await start() };
+        } finally {
+          isStarting = false;
+        }
+      });
+    },
     pause,
     resume,
     togglePause: () =>

@@ -56,6 +56,7 @@ export type Action =
   | { type: 'confirmOpened'; target: ActionTarget }
   | { type: 'quitOpened' }
   | { type: 'quitCancelOpened'; runs: readonly RunView[] }
+  | { type: 'startOpened' }
   | { type: 'back' }
   | { type: 'messageShown'; message: Message }
   | { type: 'titleChanged'; title: string }

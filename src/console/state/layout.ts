@@ -38,7 +38,7 @@ const questionBox = 7;
  */
 export function layoutScreen(state: ConsoleState): ScreenLayout {
   const { size, overlay, log, place } = state;
-  const hasBox = ['confirm', 'menu', 'quit', 'quitCancel'].includes(overlay.kind);
+  const hasBox = ['confirm', 'menu', 'quit', 'quitCancel', 'start'].includes(overlay.kind);
   const box = hasBox ? questionBox : 0;
   const room = size.rows - 1 - fixedRows;
   const warnings = Math.max(0, Math.min(warningsOf(state).length, room - box - 1));

@@ -25,6 +25,7 @@ interface InitialState {
   title?: string;
   readOnly?: boolean;
   workerLifetime?: WorkerLifetime;
+  canStart?: boolean;
   preferences?: Preferences;
 }
 
@@ -35,6 +36,7 @@ export function initialState({
   title,
   readOnly = false,
   workerLifetime = 'ends',
+  canStart = false,
   preferences = defaultPreferences,
 }: InitialState): ConsoleState {
   const { scope, wrap, timestamps } = preferences;
@@ -43,6 +45,7 @@ export function initialState({
     title: title ?? null,
     readOnly,
     workerLifetime,
+    canStart,
     size,
     suspended: false,
     now,
@@ -181,6 +184,8 @@ export function reduce(state: ConsoleState, action: Action): ConsoleState {
       return recompute({ ...state, overlay: { kind: 'quit' } });
     case 'quitCancelOpened':
       return recompute({ ...state, overlay: { kind: 'quitCancel', runs: action.runs } });
+    case 'startOpened':
+      return recompute({ ...state, overlay: { kind: 'start' } });
     case 'back':
       return recompute(back(state));
     case 'messageShown':

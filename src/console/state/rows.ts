@@ -128,7 +128,7 @@ export function elapsedSeconds(row: Row, age: DataAge, now: number): number | nu
   }
   if (run !== null) {
     if (run.stage === 'finished') return ((run.finishedAt ?? run.stageSince) - run.acceptedAt) / 1_000;
-    return (now - run.stageSince) / 1_000;
+    return Math.max(0, (age.lostAt ?? now) - run.stageSince) / 1_000;
   }
   return job.submittedAt === null ? null : (now - job.submittedAt) / 1_000;
 }

@@ -7,6 +7,7 @@ import type {
   RunDetail,
   LiveViews,
 } from '../../worker/views/live-views.js';
+import type { DataAge } from '../table/column.js';
 import type { Item } from '../table/table.js';
 import { selectedItem, targetItems, type TableState } from '../table/table-state.js';
 import type { DoctorState } from './doctor-state.js';
@@ -35,6 +36,7 @@ export const contexts = [
   'confirm',
   'quit',
   'quitCancel',
+  'start',
 ] as const;
 export type Context = (typeof contexts)[number];
 
@@ -71,7 +73,9 @@ type Overlay =
   | { kind: 'confirm'; target: ActionTarget }
   | { kind: 'quit' }
   /** Asks whether to cancel these runs before quitting. */
-  | { kind: 'quitCancel'; runs: readonly RunView[] };
+  | { kind: 'quitCancel'; runs: readonly RunView[] }
+  /** Asks whether to start a worker as a service. */
+  | { kind: 'start' };
 
 /** Tables by their `:` command. */
 export const tableNames = ['jobs', 'nodes', 'partitions', 'history', 'images', 'doctor'] as const;
@@ -149,6 +153,8 @@ export interface ConsoleState {
   title: string | null;
   readOnly: boolean;
   workerLifetime: WorkerLifetime;
+  /** A worker can be started from here. */
+  canStart: boolean;
   size: Size;
   /** Another program owns the terminal: nothing is drawn. */
   suspended: boolean;
@@ -202,12 +208,41 @@ export function tableOf(state: ConsoleState): TableState {
   return state.tables[tableNameOf(state)];
 }
 
+/** The attached worker has ended or does not respond: since then, nothing on the screen is current. */
+export interface LostWorker {
+  pid: number;
+  /** Its process has ended; otherwise it does not respond. */
+  ended: boolean;
+  /** Time of its last message. */
+  at: number;
+  trouble: string;
+}
+
+/** Null while the worker is connected, or if the console is not attached to one. */
+export function lostWorker({ link }: Pick<WorkerSnapshot, 'link'>): LostWorker | null {
+  if (link.kind !== 'socket' || link.trouble === null) return null;
+  const { pid, ended, at, trouble } = link;
+  return { pid, ended, at, trouble };
+}
+
+/** Whether no worker runs for this profile, as far as is known: one can be started. */
+export function isWorkerMissing({ link }: Pick<WorkerSnapshot, 'link'>): boolean {
+  return link.kind === 'none' ? link.trouble === null : link.kind === 'socket' && link.ended;
+}
+
 /** The jobs that the table lists, with their age. Jobs of all users are a live view with an age of its own. */
 export function listedJobs({
   scope,
-  snapshot: { jobs },
+  snapshot,
   liveViews: { allJobs },
-}: Pick<ConsoleState, 'scope' | 'snapshot' | 'liveViews'>): JobsView {
+}: Pick<ConsoleState, 'scope' | 'snapshot' | 'liveViews'>): JobsView & Pick<DataAge, 'lostAt'> {
+  const { jobs } = snapshot;
+  const lost = lostWorker(snapshot);
+  if (lost !== null) {
+    const last = scope === 'all' && allJobs !== undefined && allJobs.at !== null ? allJobs : jobs;
+    const trouble = lost.ended ? 'the worker has ended' : 'the worker is not responding';
+    return { ...last, trouble, lostAt: lost.at };
+  }
   if (scope !== 'all' || allJobs === undefined) return jobs;
   return allJobs.at === null ? { ...jobs, trouble: allJobs.trouble ?? jobs.trouble } : allJobs;
 }

@@ -5,6 +5,8 @@ import { span, type Span, type Theme, type Tone } from '../terminal/theme.js';
 export interface DataAge {
   at: number | null;
   trouble: string | null;
+  /** When the worker itself was lost, which is the source of everything; absent while it is connected. */
+  lostAt?: number;
 }
 
 export interface ValueContext {

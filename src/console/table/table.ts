@@ -41,6 +41,8 @@ export interface Marks {
   marked: boolean;
   /** The latest update of the data failed. */
   stale: boolean;
+  /** The worker itself was lost. */
+  lost?: boolean;
 }
 
 /**
@@ -70,7 +72,7 @@ interface TableDefinition<R extends Item> {
   /** Rows that the errors-only switch keeps. */
   isError(row: R): boolean;
   /** Whether the row is outdated when the latest update fails; absent: every row is. */
-  isStale?(row: R): boolean;
+  isStale?(row: R, lost: boolean): boolean;
 }
 
 export function defineTable<R extends Item>(definition: TableDefinition<R>): Table<R> {
@@ -119,9 +121,9 @@ export function defineTable<R extends Item>(definition: TableDefinition<R>): Tab
       });
       return { spans: [span(' '), ...cells] };
     },
-    row: cachedRows((row, { selected, marked, stale }, layout, context) => {
+    row: cachedRows((row, { selected, marked, stale, lost = false }, layout, context) => {
       const { glyphs } = context.theme;
-      const age = stale && isStale(row) ? glyphs.stale : ' ';
+      const age = stale && isStale(row, lost) ? glyphs.stale : ' ';
       const front = selected ? (marked ? glyphs.both : glyphs.selected) : marked ? glyphs.marked : age;
       const cells = joinCells(layoutFor(layout), ({ column, width }) => column.cell(row, width, context));
       return {

@@ -4,6 +4,7 @@ import { countGroups } from '../state/rows.js';
 import {
   isTable,
   listedJobs,
+  lostWorker,
   pageRow,
   tableNameOf,
   type ConsoleState,
@@ -34,13 +35,13 @@ export function titleLine(state: ConsoleState, theme: Theme): Line {
   return justify(left, right, state.size.columns, theme);
 }
 
-/** Where the worker runs; empty if embedded. */
+/** Where the worker runs. */
 function linkSpans({ snapshot: { link }, now }: ConsoleState): Span[] {
-  if (link.kind === 'inside') return [];
+  if (link.kind === 'inside') return [span(' [worker inside]', 'muted')];
   if (link.kind === 'none') return [span(' [no worker]', 'warning')];
-  return link.trouble === null
-    ? [span(` attached to process ${link.pid}`, 'muted')]
-    : [span(` [worker not responding for ${formatAge(now - link.at)}]`, 'bad')];
+  if (link.trouble === null) return [span(` attached to process ${link.pid}`, 'muted')];
+  const age = formatAge(now - link.at);
+  return [span(link.ended ? ` [worker ended ${age} ago]` : ` [worker not responding for ${age}]`, 'bad')];
 }
 
 /** The places that Esc leads back through, each table with its filter. */
@@ -77,24 +78,34 @@ export function healthLine(state: ConsoleState, theme: Theme): Line {
   const { snapshot, now, size } = state;
   const { health } = snapshot;
   const gap = span('  ');
+  const lost = lostWorker(snapshot);
   const left =
-    snapshot.link.kind === 'none'
+    lost !== null
       ? [
           span(
-            ` ${theme.glyphs.canceled} no worker ${snapshot.link.trouble === null ? 'running' : 'reachable'}`,
-            'warning',
+            ` ${theme.glyphs.failed} ${lost.ended ? 'worker ended' : 'worker not responding'}, process ${lost.pid}`,
+            'bad',
           ),
           gap,
-          span(`${pluralize(health.inFlight, 'unfinished run')} in its journal`, 'strong'),
+          span(`${pluralize(health.inFlight, 'run')} in flight ${formatAge(now - lost.at)} ago`, 'strong'),
         ]
-      : [
-          span(' '),
-          brokerSpan(health.broker, now, theme),
-          gap,
-          intakeSpan(health, theme),
-          gap,
-          span(`${formatCount(health.inFlight)}/${formatCount(health.inFlightLimit)} in flight`, 'strong'),
-        ];
+      : snapshot.link.kind === 'none'
+        ? [
+            span(
+              ` ${theme.glyphs.canceled} no worker ${snapshot.link.trouble === null ? 'running' : 'reachable'}`,
+              'warning',
+            ),
+            gap,
+            span(`${pluralize(health.inFlight, 'unfinished run')} in its journal`, 'strong'),
+          ]
+        : [
+            span(' '),
+            brokerSpan(health.broker, now, theme),
+            gap,
+            intakeSpan(health, theme),
+            gap,
+            span(`${formatCount(health.inFlight)}/${formatCount(health.inFlightLimit)} in flight`, 'strong'),
+          ];
   const { running, waiting } = countGroups(state.tables.jobs.rows);
   const right = [span(`${formatCount(running)} running  ${formatCount(waiting)} waiting`, 'muted')];
   return justify(left, right, size.columns, theme);
@@ -163,8 +174,12 @@ function ageSpan(name: TableName, state: ConsoleState, theme: Theme): Span {
 
 function jobsAgeSpan(state: ConsoleState, { glyphs }: Theme): Span {
   const { now } = state;
-  const { at, trouble } = listedJobs(state);
+  const { at, trouble, lostAt } = listedJobs(state);
   const who = executorName(state.snapshot.executor);
+  if (lostAt !== undefined) {
+    const status = at === null ? 'jobs unknown' : `jobs as of ${formatAge(now - at)} ago`;
+    return span(` ${glyphs.warning} ${status}: ${trouble ?? ''}`, 'warning');
+  }
   if (trouble !== null) {
     const status =
       at === null ? `${who} has not answered yet` : `${who} not responding for ${formatAge(now - at)}`;
@@ -194,16 +209,24 @@ export function warningLines(state: ConsoleState, { glyphs }: Theme): Line[] {
   }));
 }
 
-export function warningsOf({ snapshot: { profile, health, link }, now }: ConsoleState): string[] {
+export function warningsOf({ snapshot, now, canStart }: ConsoleState): string[] {
+  const { profile, health, link } = snapshot;
+  const start = `${canStart ? 'press u, or: ' : ''}${startCommand(profile)}`;
+  const lost = lostWorker(snapshot);
+  if (lost !== null && lost.ended) {
+    return [
+      `Start the worker again: ${start} (until then no task is accepted, and Girder gets no updates; jobs continue)`,
+    ];
+  }
+  // what it reported last about its broker says nothing about now
+  if (lost !== null) return [`This data is ${formatAge(now - lost.at)} old. ${lost.trouble} Reconnecting.`];
   const warnings = [
     ...(health.broker.trouble === null ? [] : [`Broker: ${health.broker.trouble}`]),
     ...(health.trouble === null ? [] : [`Worker: ${health.trouble}`]),
   ];
   if (link.kind === 'none' && link.trouble !== null) return [`${link.trouble} Reconnecting.`];
-  if (link.kind === 'none')
-    return [`No worker is running; tasks wait in the queue. Start one: ${startCommand(profile)}`];
-  if (link.kind === 'inside' || link.trouble === null) return warnings;
-  return [`This data is ${formatAge(now - link.at)} old. ${link.trouble} Reconnecting.`, ...warnings];
+  if (link.kind === 'none') return [`Tasks wait in the queue. Start a worker: ${start}`];
+  return warnings;
 }
 
 /** The command that starts a worker of this profile. */

@@ -1,7 +1,7 @@
 import { pluralize } from './format.js';
 import { layoutScreen } from '../state/layout.js';
 import { executorName } from './executor-labels.js';
-import { isTable, listedJobs, tableOf, type ConsoleState } from '../state/state.js';
+import { isTable, listedJobs, lostWorker, tableOf, type ConsoleState } from '../state/state.js';
 import { selectedItem } from '../table/table-state.js';
 import { cleanText } from '../terminal/text.js';
 import type { Line, Theme } from '../terminal/theme.js';
@@ -45,14 +45,16 @@ export function linearLines(state: ConsoleState, theme: Theme): readonly string[
 }
 
 function slurmWarning(state: ConsoleState): string[] {
-  const { trouble } = listedJobs(state);
+  const { trouble, lostAt } = listedJobs(state);
   const who = executorName(state.snapshot.executor);
-  return trouble === null ? [] : [`${who} is not responding: ${cleanText(trouble)}`];
+  // the warning lines say that the worker is lost
+  return trouble === null || lostAt !== undefined ? [] : [`${who} is not responding: ${cleanText(trouble)}`];
 }
 
 /** On a drawn screen, this is part of the health line. */
-function intakeWarning({ snapshot: { health, link } }: ConsoleState): string[] {
-  return link.kind === 'none' || health.intake === 'open'
+function intakeWarning({ snapshot }: ConsoleState): string[] {
+  const { health, link } = snapshot;
+  return link.kind === 'none' || lostWorker(snapshot) !== null || health.intake === 'open'
     ? []
     : [`Intake ${health.intake}: no tasks are accepted.`];
 }

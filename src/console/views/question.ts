@@ -22,6 +22,8 @@ export function questionLines(state: ConsoleState, theme: Theme): Line[] | null 
       return quitQuestion(state);
     case 'quitCancel':
       return cancelAllQuestion(state.overlay.runs, width);
+    case 'start':
+      return startQuestion(state);
     case 'none':
     case 'filter':
     case 'command':
@@ -167,6 +169,16 @@ function cancelAllQuestion(runs: readonly RunView[], width: number): Line[] {
     { spans: [span(`Cancel ${pluralize(runs.length, 'run')} and quit?`, 'strong')] },
     ...[0, 1].map((index) => ({ spans: [span(names[index] ?? '')] })),
     { spans: [span('Their jobs end, Girder is notified, then the console closes.', 'muted')] },
+    yesNoLine,
+  ];
+}
+
+function startQuestion({ snapshot: { profile } }: ConsoleState): Line[] {
+  return [
+    { spans: [span(`Start a worker of profile ${cleanText(profile)}?`, 'strong')] },
+    { spans: [span('It accepts the tasks that wait in its queue, and takes up unfinished runs.')] },
+    { spans: [span('It runs as a service and continues when this console closes.')] },
+    { spans: [] },
     yesNoLine,
   ];
 }

@@ -19,7 +19,7 @@ import type { WorkerOptions } from '../worker.js';
 
 /** A view of the runs while no worker runs. */
 export interface OfflineView {
-  /** Read-only. `link.kind` of its snapshots is `none` until a worker starts, to which it then attaches. */
+  /** Rejects all actions until a worker starts. `link.kind` of its snapshots is `none` until a worker starts, to which it then attaches. */
   readonly handle: WorkerHandle;
   close(): Promise<void>;
 }
@@ -30,6 +30,7 @@ const findEveryMs = 2_000;
 /**
  * Shows the runs from the journal, and jobs and nodes from Slurm. It takes no lock, accepts no tasks, does not connect to the
  * broker, writes nothing, and performs no actions.
+ * @param options.readOnly whether a worker that starts rejects all actions, too
  * @throws DsaSlurmError `files` if the journal cannot be read
  */
 export async function openOfflineView({
@@ -37,8 +38,9 @@ export async function openOfflineView({
   settings,
   env,
   log,
+  readOnly,
   clock = systemClock,
-}: WorkerOptions): Promise<OfflineView> {
+}: WorkerOptions & { readOnly: boolean }): Promise<OfflineView> {
   const stateDirectory = settings.dirs.state;
   const over = new AbortController();
   const journal = unwritable(journalPath(stateDirectory));
@@ -85,7 +87,7 @@ export async function openOfflineView({
   /** Why a running worker cannot be attached to. */
   let absent: string | null = null;
   const shown = createSwitchableHandle({
-    ...readOnlyHandle(inner),
+    ...readOnlyHandle(inner, readOnly ? undefined : 'No worker is running: nothing was done.'),
     snapshot: withoutWorker(inner, () => absent),
   });
   const finding = waitForWorker();
@@ -95,9 +97,9 @@ export async function openOfflineView({
     for (;;) {
       await clock.sleep(findEveryMs, over.signal).catch(() => undefined);
       if (over.signal.aborted) return null;
-      const found = await findWorker({ stateDirectory, readOnly: true, clock });
+      const found = await findWorker({ stateDirectory, readOnly, clock });
       if (found.kind === 'attached') {
-        shown.switchTo(readOnlyHandle(found.worker));
+        shown.switchTo(readOnly ? readOnlyHandle(found.worker) : found.worker);
         await stopPolling();
         return found.worker;
       }

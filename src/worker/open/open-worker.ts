@@ -11,12 +11,17 @@ export type OpenedWorker =
   | { kind: 'attached'; handle: WorkerHandle; close: () => Promise<void> }
   /** In this process; the caller starts and stops it. */
   | { kind: 'embedded'; handle: WorkerHandle; worker: Worker }
-  /** No worker runs, and a read-only screen does not start one. The handle attaches to one that starts. */
+  /** No worker runs, and none is to be started here. The handle attaches to one that starts. */
   | { kind: 'none'; handle: WorkerHandle; close: () => Promise<void> };
 
 export interface OpenOptions extends WorkerOptions {
   /** Whether all actions through the handle are rejected. */
   readOnly: boolean;
+  /**
+   * Asked once if no worker runs: `inside` creates one in this process, `started` says that one has been started elsewhere, and
+   * `none` opens a view without a worker. Default: `inside`. Not asked if read-only.
+   */
+  whenNoneRuns?: () => Promise<'inside' | 'started' | 'none'>;
 }
 
 /** A worker that holds the lock without listening is starting or stopping: number of further attempts … */
@@ -25,16 +30,17 @@ const maxRetries = 25;
 const retryEveryMs = 200;
 
 /**
- * Attaches to the running worker of the profile. If none runs, creates one in this process or, if read-only, opens a view without a
- * worker, because a read-only screen must not accept tasks.
+ * Attaches to the running worker of the profile. If none runs, `whenNoneRuns` decides; a read-only screen opens a view without a
+ * worker, because it must not accept tasks.
  * @throws DsaSlurmError `worker` if a worker runs that cannot be reached, or if a view without one is not possible (executor `local`);
  *   and as {@link createWorker}
  */
 export async function openWorker(options: OpenOptions): Promise<OpenedWorker> {
-  const { settings, readOnly, clock = systemClock } = options;
+  const { settings, readOnly, whenNoneRuns, clock = systemClock } = options;
   const find = async (): Promise<FoundWorker> =>
     findWorker({ stateDirectory: settings.dirs.state, readOnly, clock });
   let found = await find();
+  let isAsked = whenNoneRuns === undefined;
   for (let retry = 0; ; retry++) {
     if (found.kind === 'attached') {
       const { worker } = found;
@@ -48,6 +54,15 @@ export async function openWorker(options: OpenOptions): Promise<OpenedWorker> {
       await clock.sleep(retryEveryMs);
       found = await find();
       continue;
+    }
+    if (!isAsked && (await readOwner(settings.dirs.state)) === null) {
+      isAsked = true;
+      const choice = (await whenNoneRuns?.()) ?? 'inside';
+      if (choice === 'none') return openWithoutWorker(options, found);
+      if (choice === 'started') {
+        found = await find();
+        continue;
+      }
     }
     try {
       // most of the program, loaded only when needed

@@ -2,8 +2,13 @@ import type { CommandAnswer, WorkerHandle } from '../views/handle.js';
 
 /**
  * Wraps a handle so that all actions are rejected. The wrapped handle cannot be reached through it.
+ * @param said why they are rejected
  */
-export function readOnlyHandle(handle: WorkerHandle): WorkerHandle {
+export function readOnlyHandle(
+  handle: WorkerHandle,
+  said = 'This is read-only: nothing was done.',
+): WorkerHandle {
+  const refuse = async (): Promise<CommandAnswer> => ({ ok: false, said });
   return {
     snapshot: () => handle.snapshot(),
     subscribe: (listener) => handle.subscribe(listener),
@@ -17,8 +22,4 @@ export function readOnlyHandle(handle: WorkerHandle): WorkerHandle {
     resume: refuse,
     drain: refuse,
   };
-}
-
-async function refuse(): Promise<CommandAnswer> {
-  return { ok: false, said: 'This is read-only: nothing was done.' };
 }

@@ -45,6 +45,7 @@ export function attach(
     pid: first.pid,
     at: clock.now(),
     trouble: null,
+    ended: false,
   };
   let shown: WorkerSnapshot = { ...beginning, link };
   let lastMessageAt = link.at;
@@ -65,6 +66,7 @@ export function attach(
           pid,
           at: clock.now(),
           trouble: null,
+          ended: false,
         });
       case 'answer':
       case 'refused':
@@ -85,7 +87,7 @@ export function attach(
         lastMessageAt = clock.now();
         take(message, to);
       }
-      return 'It has stopped.';
+      return 'It closed the connection.';
     } catch (error) {
       return sentence(errorLine(error));
     } finally {
@@ -108,8 +110,9 @@ export function attach(
         received = undefined;
         return reached.connection;
       }
-      const trouble = reached.kind === 'absent' ? link.trouble : absence(reached);
-      if (trouble !== link.trouble) show({}, { ...link, trouble });
+      const ended = reached.kind === 'absent';
+      const trouble = ended ? link.trouble : absence(reached);
+      if (trouble !== link.trouble || ended !== link.ended) show({}, { ...link, trouble, ended });
     }
   }
 

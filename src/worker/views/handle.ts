@@ -71,8 +71,8 @@ export type Link =
    * runs.
    */
   | { kind: 'none'; trouble: string | null }
-  /** `at`: time of the last message. `trouble`: why it is disconnected at present. */
-  | { kind: 'socket'; path: string; pid: number; at: number; trouble: string | null };
+  /** `at`: time of the last message. `trouble`: why it is disconnected at present. `ended`: nothing listens there any more. */
+  | { kind: 'socket'; path: string; pid: number; at: number; trouble: string | null; ended: boolean };
 
 /** The state of a worker at one moment. Unchanged parts keep their identity between snapshots. */
 export interface WorkerSnapshot {

@@ -2,7 +2,7 @@ import { shellText } from '../../../base/shell-text.js';
 import type { CommandLine, WorkerDetail } from '../../../worker/views/live-views.js';
 import { formatAge, formatBytes, formatDateTime, formatCount, pluralize, formatDuration } from '../format.js';
 import { executorName } from '../executor-labels.js';
-import { listedJobs, type ConsoleState } from '../../state/state.js';
+import { listedJobs, lostWorker, type ConsoleState } from '../../state/state.js';
 import { cleanText, truncate, wrapWords } from '../../terminal/text.js';
 import { span, type Line, type Theme } from '../../terminal/theme.js';
 import { startCommand } from '../header.js';
@@ -52,12 +52,25 @@ function noWorkerFacts({ profile, health }: ConsoleState['snapshot'], trouble: s
   ];
 }
 
-function workerFacts(
-  { snapshot: { profile, health }, now }: ConsoleState,
-  detail: WorkerDetail | null,
-): Fact[] {
+/** First of all, that the worker is lost: the facts below are what it reported last. */
+function lostFacts({ snapshot, canStart, now }: ConsoleState): Fact[] {
+  const lost = lostWorker(snapshot);
+  if (lost === null) return [];
+  const age = formatAge(now - lost.at);
+  return lost.ended
+    ? [
+        ['state', `ended ${age} ago; everything below is what it reported last`, 'bad'],
+        ['start with', `${canStart ? 'u, or: ' : ''}${startCommand(snapshot.profile)}`],
+      ]
+    : [['state', `not responding for ${age}: ${lost.trouble}`, 'bad']];
+}
+
+function workerFacts(state: ConsoleState, detail: WorkerDetail | null): Fact[] {
+  const { profile, health } = state.snapshot;
+  const { now } = state;
   return [
     ['profile', profile],
+    ...lostFacts(state),
     ['version', detail?.version],
     ['process', detail === null ? null : `${detail.pid} on ${detail.host}`],
     ['started', `${formatDateTime(health.startedAt)}, ${formatAge(now - health.startedAt)} ago`],
@@ -114,7 +127,7 @@ function slurmFacts(state: ConsoleState, detail: WorkerDetail | null): Fact[] {
   return [
     ['last answer', jobs.at === null ? 'none yet' : `${formatAge(state.now - jobs.at)} ago`],
     ['jobs', formatCount(jobs.rows.length)],
-    ['error', jobs.trouble, 'warning'],
+    ['error', jobs.lostAt === undefined ? jobs.trouble : null, 'warning'],
     ['commands', detail === null ? null : budgetText(detail.commands, state.snapshot.executor)],
   ];
 }

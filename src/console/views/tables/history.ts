@@ -4,7 +4,7 @@ import { groupByPeriod, scaleFor, waitBars, waitTimes } from '../../data/history
 import type { HistoryItem } from '../../state/table-rows.js';
 import { spansWidth } from '../../terminal/line-layout.js';
 import { sparkline, quantile } from '../../terminal/sparkline.js';
-import type { ConsoleState } from '../../state/state.js';
+import { lostWorker, type ConsoleState } from '../../state/state.js';
 import { rowStatus } from './row-status.js';
 import { textColumn, type Column } from '../../table/column.js';
 import { defineTable } from '../../table/table.js';
@@ -117,10 +117,10 @@ export const historyView: TableView<HistoryItem> = {
       times,
     })),
   // the worker reports finished runs at once, so the list is as old as its latest message
-  age({ liveViews: { history }, snapshot: { link }, now }) {
-    const silent = link.kind === 'socket' ? link.trouble : null;
-    const receivedAt = link.kind === 'socket' && link.trouble !== null ? link.at : now;
-    return { at: history === undefined ? null : receivedAt, trouble: history?.trouble ?? silent };
+  age({ liveViews: { history }, snapshot, now }) {
+    const lost = lostWorker(snapshot);
+    const trouble = history?.trouble ?? lost?.trouble ?? null;
+    return { at: history === undefined ? null : (lost?.at ?? now), trouble };
   },
   emptyReason: ({ liveViews: { history } }) =>
     history === undefined

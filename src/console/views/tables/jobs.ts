@@ -159,7 +159,7 @@ export const jobsTable = defineTable<Row>({
     run?.girderJobId,
   ],
   isError: (row) => rowStatus(row).tone === 'bad',
-  isStale: ({ job }) => job !== null,
+  isStale: ({ group, job }, lost) => (lost ? group !== 'finished' : job !== null),
 });
 
 export const jobsView: TableView<Row> = {
@@ -173,6 +173,7 @@ export const jobsView: TableView<Row> = {
     if (jobs.at === null) {
       return `No runs yet. Jobs are unknown, because ${who} has not answered yet.`;
     }
+    if (jobs.lostAt !== undefined) return 'No runs and no jobs when the worker last reported.';
     if (jobs.trouble !== null) return `No runs, and no jobs when ${who} last answered.`;
     const none = { mine: 'no jobs of this user', dsa: 'no jobs from Girder', all: 'no jobs at all' };
     const arrived = state.snapshot.link.kind === 'none' ? 'the journal is empty' : 'no task has arrived';

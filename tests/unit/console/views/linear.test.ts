@@ -28,7 +28,7 @@ const after = (...actions: Action[]): string[] => [
 describe('for a screen reader', () => {
   test('a table is its selected row, one field per line, without ticking values', () => {
     expect(after()).toEqual([
-      'dsa-slurm › default › jobs',
+      'dsa-slurm › default › jobs [worker inside]',
       'Row 1 of 2',
       'state: running',
       'job: 4711',

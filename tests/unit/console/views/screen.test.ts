@@ -129,14 +129,55 @@ describe('the health lines', () => {
   });
 
   test('name the process of an attached worker, and the age of the data once it does not respond', () => {
-    const link = { kind: 'socket', path: '/s/w', pid: 4711, at: 1_000, trouble: null } as const;
+    const link = { kind: 'socket', path: '/s/w', pid: 4711, at: 1_000, trouble: null, ended: false } as const;
     const text = head(showing({ link }), 13_000);
     expect(text).toMatch(/› jobs +attached to process 4711$/mu);
     expect(text).not.toContain('old');
-    const gone = head(showing({ link: { ...link, trouble: 'It\u001B[31m has ended.' } }), 13_000);
+    const gone = head(showing({ link: { ...link, trouble: 'It\u001B[31m is slow.' } }), 13_000);
     expect(gone).toContain('[worker not responding for 12 s]');
-    expect(gone).toContain('▲ This data is 12 s old. It has ended. Reconnecting.');
+    expect(gone).toContain('▲ This data is 12 s old. It is slow. Reconnecting.');
+    expect(gone).not.toMatch(/broker|intake|Slurm not/u);
   });
+
+  test.each(['mine', 'all'] as const)(
+    'say that the worker has ended, mark its rows, and do not blame Slurm (jobs: %s)',
+    (scope) => {
+      const lost = {
+        kind: 'socket',
+        path: '/s/w',
+        pid: 4711,
+        at: 1_000,
+        trouble: 'It closed the connection.',
+        ended: true,
+      } as const;
+      const rows = [fakeJob({ id: '7' })];
+      const worker = showing({
+        profile: 'lab',
+        link: lost,
+        runs: [fakeRun({ id: 'a', stage: 'staging', stageSince: 0 })],
+        jobs: { rows, at: 0, trouble: null },
+        health: { inFlight: 1 },
+      });
+      // a live view names the connection as its problem
+      const allJobs = { rows, at: 0, trouble: 'It closed the connection.' };
+      const state = after(
+        stateOf(worker, 120, 20, 13_000),
+        { type: 'liveViewChanged', name: 'allJobs', view: allJobs, now: 13_000 },
+        { type: 'scopeChosen', scope },
+      );
+      const text = linesOf(state).join('\n');
+      expect(text).toContain('[worker ended 12 s ago]');
+      expect(text).toContain('✘ worker ended, process 4711  1 run in flight 12 s ago');
+      expect(text).toContain('▲ jobs as of 13 s ago: the worker has ended');
+      expect(text).toMatch(
+        /▲ Start the worker again: dsa-slurm --profile lab worker \(until then no task is accepted/u,
+      );
+      expect(text).not.toMatch(/● (broker|intake|Slurm)|not responding/u);
+      expect(text).toMatch(/^[▸~]● RUNNING +7/mu);
+      // the time of the run stopped with its worker
+      expect(text).toMatch(/^[▸~].*staging.* 0:01 /mu);
+    },
+  );
 
   test('show that no worker is running instead of broker and intake', () => {
     const worker = showing({
@@ -148,7 +189,7 @@ describe('the health lines', () => {
     const text = head(worker, 3_000);
     expect(text).toMatch(/\[no worker\]$/mu);
     expect(text).toContain('⊘ no worker running  2 unfinished runs in its journal');
-    expect(text).toContain('tasks wait in the queue. Start one: dsa-slurm --profile lab worker');
+    expect(text).toContain('Tasks wait in the queue. Start a worker: dsa-slurm --profile lab worker');
     expect(text).toContain('● Slurm 3 s ago');
     expect(text).not.toMatch(/broker|intake/u);
     expect(linesOf(stateOf(worker)).join('\n')).toContain('No runs and no jobs: the journal is empty');

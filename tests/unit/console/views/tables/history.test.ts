@@ -124,6 +124,7 @@ describe('the history', () => {
       pid: 1,
       at: now,
       trouble: 'The worker does not answer.',
+      ended: false,
     } as const;
     view.dispatch({
       type: 'snapshot',
