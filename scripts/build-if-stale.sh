@@ -7,4 +7,4 @@ if [ -f "$built" ] && [ -z "$(find src package.json rolldown.config.js tsconfig.
   exit 0
 fi
 echo 'Building dsa-slurm: about 20 s …'
-npm run --silent build
+exec scripts/build.sh

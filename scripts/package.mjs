@@ -38,12 +38,17 @@ const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const run = (command, args, cwd = root) =>
   execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }).trim();
 
+/** The npm that runs this script, under the Node.js that it belongs to: not every npm starts under a newer one. */
+const { npm_execpath: npmProgram, npm_node_execpath: npmNode } = process.env;
+const npm = npmNode && npmProgram?.endsWith('npm-cli.js') ? [npmNode, npmProgram] : ['npm'];
+
 /** Packs a package as npm does, and answers with the path of the tarball. */
-const pack = (directory, ...spec) =>
-  join(
-    directory,
-    run('npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', directory, ...spec]),
-  );
+function pack(directory, ...spec) {
+  const packing = ['pack', '--silent', '--ignore-scripts', ...spec];
+  const [file, ...first] = npm;
+  // npm 7 does not know --pack-destination
+  return join(directory, run(file, [...first, ...packing], directory));
+}
 
 /** Fails unless a file has this checksum, in the form of package-lock.json. */
 function verify(file, integrity) {
@@ -71,7 +76,7 @@ function foldersOf(names) {
 function build(arch) {
   const work = mkdtempSync(join(output, 'work-'));
   try {
-    run('tar', ['-xzf', pack(work), '-C', work]);
+    run('tar', ['-xzf', pack(work, root), '-C', work]);
     const name = `dsa-slurm-${version}`;
     const program = join(work, 'lib', name);
     for (const folder of ['lib', 'bin']) mkdirSync(join(work, folder));

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { jobName } from '../../src/slurm/job-identity.js';
 import { openBench, type Bench } from '../support/bench.js';
 import { expectStatus, status } from '../support/lab.js';
+import { amount } from '../support/lengths.js';
 
 let bench: Bench;
 
@@ -37,10 +38,11 @@ test('a long log arrives completely, and one of three times its length needs no 
     );
   };
   await bench.until(() => bench.girder.job(job.id)?.log.join('').includes('waiting'));
-  await add(100);
-  const after100 = await peakMemory(worker.pid);
-  await add(200);
-  expect((await peakMemory(worker.pid)) - after100).toBeLessThan(60);
+  const megabytes = amount(40, 100);
+  await add(megabytes);
+  const before = await peakMemory(worker.pid);
+  await add(2 * megabytes);
+  expect((await peakMemory(worker.pid)) - before).toBeLessThan(60);
   await bench.openGate('go');
   const ended = await bench.ended(job);
   expectStatus(ended, status.success);

@@ -10,9 +10,12 @@ import { explainMessage } from '../../../src/worker/explain/explain.js';
 import type { Explanation } from '../../../src/worker/explain/explanation.js';
 import { createMessageMask, type JsonValue } from '../../../src/base/redact.js';
 import { renderExplanation } from '../../../src/worker/explain/render.js';
+import { amount } from '../../support/lengths.js';
 import { someSettings } from '../../support/settings.js';
 import { deliveryOf, fixtureNames, readFixture } from '../celery/deliveries.js';
 
+const many = amount(2_000, 20_000);
+const limitMs = amount(120_000, 1_200_000);
 const captured = fixtureNames('tasks').map((name) => readFixture('tasks', name));
 
 /** What hostile or broken publishers put where something else belongs. */
@@ -178,101 +181,113 @@ function expectReason(error: unknown): void {
   expect(error.message).not.toContain('FAKETOKEN');
 }
 
-test('a captured message with any change is accepted, or refused with a reason', async () => {
-  const seen = { accepted: 0, refused: 0 };
-  await fc.assert(
-    fc.asyncProperty(
-      fc.nat(captured.length - 1),
-      changes,
-      fc.constantFrom('body', 'headers', 'properties'),
-      async (index, edits, part) => {
-        const message = structuredClone(captured[index]);
-        if (message === undefined) throw new Error('no such fixture');
-        const before: unknown = part === 'body' ? JSON.parse(plainNumbers(message.body)) : message[part];
-        const text = written(edits.reduce<unknown>(changed, before));
-        if (text === null) return;
-        if (part === 'body') message.body = text;
-        else message[part] = JSON.parse(text) as Record<string, unknown>;
-        const delivery = deliveryOf(message);
-        const verdict = judge(delivery);
-        seen[verdict] += 1;
-        await expectExplained(delivery, verdict);
-      },
-    ),
-    { numRuns: 5_000 },
-  );
-  // the changes neither break everything nor nothing
-  expect(seen.accepted).toBeGreaterThan(500);
-  expect(seen.refused).toBeGreaterThan(500);
-  expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
-}, 120_000);
+test(
+  'a captured message with any change is accepted, or refused with a reason',
+  async () => {
+    const seen = { accepted: 0, refused: 0 };
+    await fc.assert(
+      fc.asyncProperty(
+        fc.nat(captured.length - 1),
+        changes,
+        fc.constantFrom('body', 'headers', 'properties'),
+        async (index, edits, part) => {
+          const message = structuredClone(captured[index]);
+          if (message === undefined) throw new Error('no such fixture');
+          const before: unknown = part === 'body' ? JSON.parse(plainNumbers(message.body)) : message[part];
+          const text = written(edits.reduce<unknown>(changed, before));
+          if (text === null) return;
+          if (part === 'body') message.body = text;
+          else message[part] = JSON.parse(text) as Record<string, unknown>;
+          const delivery = deliveryOf(message);
+          const verdict = judge(delivery);
+          seen[verdict] += 1;
+          await expectExplained(delivery, verdict);
+        },
+      ),
+      { numRuns: many },
+    );
+    // the changes neither break everything nor nothing
+    expect(seen.accepted).toBeGreaterThan(many / 10);
+    expect(seen.refused).toBeGreaterThan(many / 10);
+    expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
+  },
+  limitMs,
+);
 
 /** Python's literals, which `JSON.parse` does not take. */
 function plainNumbers(body: string): string {
   return body.replaceAll(/(?<=[:\s[,])-?(NaN|Infinity)(?=[,\]}])/g, '0');
 }
 
-test('follow-ups of any shape are read, or refused with a reason', () => {
-  const reference = fc.record({ 'py/id': fc.nat(80) });
-  const { canvas } = fc.letrec((tie) => ({
-    canvas: fc.oneof(
-      { maxDepth: 4 },
-      reference,
-      evil,
-      fc.record({
-        task: fc.constantFrom('a', 'celery.chain', ''),
-        args: fc.constantFrom<unknown>([], [1], { 'py/tuple': [2.5] }, null),
-        kwargs: fc.record({ tasks: fc.array(tie('canvas'), { maxLength: 5 }) }),
-        options: fc.oneof(
-          reference,
-          fc.record(
-            { headers: tie('canvas'), link: tie('canvas'), task_id: evil, chord: evil, countdown: evil },
-            { requiredKeys: [] },
+test(
+  'follow-ups of any shape are read, or refused with a reason',
+  () => {
+    const reference = fc.record({ 'py/id': fc.nat(80) });
+    const { canvas } = fc.letrec((tie) => ({
+      canvas: fc.oneof(
+        { maxDepth: 4 },
+        reference,
+        evil,
+        fc.record({
+          task: fc.constantFrom('a', 'celery.chain', ''),
+          args: fc.constantFrom<unknown>([], [1], { 'py/tuple': [2.5] }, null),
+          kwargs: fc.record({ tasks: fc.array(tie('canvas'), { maxLength: 5 }) }),
+          options: fc.oneof(
+            reference,
+            fc.record(
+              { headers: tie('canvas'), link: tie('canvas'), task_id: evil, chord: evil, countdown: evil },
+              { requiredKeys: [] },
+            ),
           ),
-        ),
-        subtask_type: fc.constantFrom(null, 'chain', 'group', 'chord', 'chunks'),
-        immutable: fc.boolean(),
-      }),
-    ),
-  }));
-  const canvases = fc.array(canvas, { maxLength: 4 });
-  fc.assert(
-    fc.property(canvases, canvases, canvases, (callbacks, errbacks, chain) => {
-      const body = written({
-        'py/tuple': [
-          { 'py/tuple': [] },
-          { image: 'a/b:c', container_args: [] },
-          { callbacks, errbacks, chain, chord: null },
-        ],
-      });
-      const message = captured.find(({ headers }) => String(headers['task']).includes('docker_run'));
-      if (message === undefined) throw new Error('no such fixture');
-      if (body === null) return;
-      judge(deliveryOf({ ...message, body }));
-    }),
-    { numRuns: 5_000 },
-  );
-}, 120_000);
-
-test('a corrupted body is accepted, or refused with a reason', () => {
-  fc.assert(
-    fc.property(
-      fc.nat(captured.length - 1),
-      fc.array(fc.record({ at: fc.nat(), bytes: fc.uint8Array({ maxLength: 3 }), drop: fc.nat(3) }), {
-        minLength: 1,
-        maxLength: 4,
-      }),
-      (index, cuts) => {
-        const message = captured[index];
+          subtask_type: fc.constantFrom(null, 'chain', 'group', 'chord', 'chunks'),
+          immutable: fc.boolean(),
+        }),
+      ),
+    }));
+    const canvases = fc.array(canvas, { maxLength: 4 });
+    fc.assert(
+      fc.property(canvases, canvases, canvases, (callbacks, errbacks, chain) => {
+        const body = written({
+          'py/tuple': [
+            { 'py/tuple': [] },
+            { image: 'a/b:c', container_args: [] },
+            { callbacks, errbacks, chain, chord: null },
+          ],
+        });
+        const message = captured.find(({ headers }) => String(headers['task']).includes('docker_run'));
         if (message === undefined) throw new Error('no such fixture');
-        let content = Buffer.from(message.body);
-        for (const { at, bytes, drop } of cuts) {
-          const place = at % (content.length + 1);
-          content = Buffer.concat([content.subarray(0, place), bytes, content.subarray(place + drop)]);
-        }
-        judge({ ...deliveryOf(message), content });
-      },
-    ),
-    { numRuns: 2_000 },
-  );
-}, 120_000);
+        if (body === null) return;
+        judge(deliveryOf({ ...message, body }));
+      }),
+      { numRuns: many },
+    );
+  },
+  limitMs,
+);
+
+test(
+  'a corrupted body is accepted, or refused with a reason',
+  () => {
+    fc.assert(
+      fc.property(
+        fc.nat(captured.length - 1),
+        fc.array(fc.record({ at: fc.nat(), bytes: fc.uint8Array({ maxLength: 3 }), drop: fc.nat(3) }), {
+          minLength: 1,
+          maxLength: 4,
+        }),
+        (index, cuts) => {
+          const message = captured[index];
+          if (message === undefined) throw new Error('no such fixture');
+          let content = Buffer.from(message.body);
+          for (const { at, bytes, drop } of cuts) {
+            const place = at % (content.length + 1);
+            content = Buffer.concat([content.subarray(0, place), bytes, content.subarray(place + drop)]);
+          }
+          judge({ ...deliveryOf(message), content });
+        },
+      ),
+      { numRuns: many / 2 },
+    );
+  },
+  limitMs,
+);
