@@ -107,6 +107,6 @@ export interface Check<Id extends string = string> {
   timeoutMs?: number;
   /** An exception becomes a failure with its message. `fact` is passed to the checks that need this one. */
   run(context: CheckContext): Promise<Finding & { fact?: FactOf<Id> }>;
-  /** Fixes after a warning or failure; `fact` is what `run` returned. */
+  /** Fixes after a warning or failure; `fact` is what `run` returned. Not called if it returned none. */
   repairs?(context: RunContext, fact: FactOf<Id> | undefined): Repair[];
 }

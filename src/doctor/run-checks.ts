@@ -58,7 +58,8 @@ export async function runChecks(
     if (known !== undefined) return known;
     const done = one(check, asking).then((end) => {
       options.onResult?.(end.result);
-      const needsFix = end.result.status === 'fail' || end.result.status === 'warn';
+      // a check that timed out or threw has found nothing that could be repaired
+      const needsFix = ['fail', 'warn'].includes(end.result.status) && end.fact !== undefined;
       const repairs = needsFix ? (check.repairs?.(context, end.fact) ?? []) : [];
       if (repairs.length > 0) options.onRepairs?.(check, repairs);
       return end;

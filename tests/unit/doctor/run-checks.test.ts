@@ -16,6 +16,10 @@ function statuses(results: readonly { id: string; status: string }[]): Record<st
   return Object.fromEntries(results.map(({ id, status }) => [id, status]));
 }
 
+/** As of checks whose fact is a list of what can be repaired. */
+const repairList: Check['repairs'] = (_context, fact) =>
+  (fact as string[]).map((what) => ({ what, apply: async () => undefined }));
+
 const repairs = () => [{ what: 'fix it', apply: async () => undefined }];
 
 describe('runChecks', () => {
@@ -250,5 +254,13 @@ describe('runChecks', () => {
       { onRepairs: ({ id }, found) => offered.push(...found.map(({ what }) => `${id}: ${what}`)) },
     );
     expect(offered).toEqual(['bad: fix it']);
+  });
+
+  it('asks a check that timed out for no repairs', async () => {
+    const clock = createManualClock();
+    const hung = check('hung', never, { timeoutMs: 2_000, repairs: repairList });
+    const all = runChecks([hung], runContext({ clock }));
+    await clock.pass(2_000);
+    expect(statuses(await all)).toEqual({ hung: 'fail' });
   });
 });
