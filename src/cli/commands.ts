@@ -31,6 +31,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./runs.js'),
   },
   {
+    name: 'batches',
+    summary: 'show batches of slides, and retry or cancel in them',
+    load: () => import('./batches.js'),
+  },
+  {
     name: 'images',
     summary: 'list, inspect, pull, check and remove container images',
     load: () => import('./images.js'),

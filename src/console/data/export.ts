@@ -1,3 +1,4 @@
+import { csvText } from '../../base/csv.js';
 import { tableOf, type ConsoleState } from '../state/state.js';
 import { tableLayoutOptions } from '../views/table.js';
 import { currentView } from '../views/tables/all-tables.js';
@@ -16,12 +17,5 @@ export function exportText(state: ConsoleState, format: ExportFormat): string {
   if (format === 'json') return `${JSON.stringify({ at: age(state).at, rows }, null, 2)}\n`;
   const ids = Object.keys(rows[0] ?? {});
   const lines = [ids, ...rows.map((row) => ids.map((id) => row[id] ?? ''))];
-  return lines.map((cells) => `${cells.map(csvCell).join(',')}\r\n`).join('');
-}
-
-/** Names are untrusted: a quote keeps spreadsheets from evaluating a cell as a formula. */
-function csvCell(value: string | number): string {
-  if (typeof value === 'number') return String(value);
-  const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  return csvText(lines);
 }

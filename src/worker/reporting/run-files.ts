@@ -2,6 +2,7 @@ import type { Task } from '../../celery/messages/task.js';
 import { inputsOf, type Analysis, type Input, type OutputHook } from '../../girder/protocol/analysis.js';
 import { readGirderJob } from '../../girder/protocol/read-job.js';
 import { streamsOf } from '../../girder/protocol/streams.js';
+import { argumentsKey } from '../batches/arguments-key.js';
 import type { RunFacts, RunFile } from '../run-state/run.js';
 
 /** Maximum number of files of each kind; a folder of slides may be thousands of arguments. */
@@ -19,6 +20,7 @@ export function runFilesOf(task: Task, analysis: Analysis | null): RunFacts {
     girderUrl: girderPage(task.headers),
     inputs: distinct(inputs),
     outputs: distinct(analysis?.hooks.map(outputOf) ?? []),
+    ...(analysis === null ? {} : { argumentsKey: argumentsKey(analysis) }),
   };
 }
 

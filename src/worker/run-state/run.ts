@@ -129,6 +129,8 @@ export interface RunFacts {
   girderUrl: string | null;
   inputs: readonly RunFile[];
   outputs: readonly RunFile[];
+  /** See `argumentsKey`: equal for runs with the same arguments but for the inputs. Missing in journals of older versions. */
+  argumentsKey?: string;
 }
 
 export interface RunFile {

@@ -1,3 +1,4 @@
+import { oneLine } from '../../base/one-line.js';
 import type { RunView } from '../views/handle.js';
 import type { RunDetail } from '../views/live-views.js';
 import { orphanSentence } from '../actions/orphans.js';
@@ -112,14 +113,4 @@ function firstLine(text: string | null): string | null {
 
 function cut(text: string): string {
   return text.length > maxWidth ? `${text.slice(0, maxWidth - 1)}…` : text;
-}
-
-/** Removes line breaks and control characters: titles and reasons are untrusted texts. */
-function oneLine(text: string): string {
-  return text
-    .slice(0, 2_000)
-    .toWellFormed()
-    .replaceAll(/\s+/gu, ' ')
-    .replaceAll(/[\p{Cc}\p{Cf}]/gu, '\uFFFD')
-    .trim();
 }

@@ -1,0 +1,4 @@
+/** Batches on the command line, from the journal. */
+export { findBatch, readBatches, type JournalBatches } from './read-batches.js';
+export { failedRuns, failuresCsv, renderBatch, renderBatches, renderBatchSource } from './render.js';
+export type { Batch } from './summary.js';
