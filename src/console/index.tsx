@@ -14,7 +14,7 @@ import { saveExport } from './data/save-export.js';
 import { createStore } from './state/store.js';
 import type { Store } from './state/action.js';
 import { requireTerminal } from './terminal/require-terminal.js';
-import { chooseTheme } from './terminal/theme.js';
+import { createThemes } from './terminal/theme.js';
 
 export interface ConsoleOptions {
   /** The worker to show. The console neither starts nor stops it. */
@@ -44,6 +44,9 @@ export interface ConsoleOptions {
   onPreferences?: (preferences: Preferences) => void;
 }
 
+/** Frames per second. A key is answered at once; further changes within a frame's time are drawn together. */
+const maxFps = 60;
+
 /**
  * Shows a worker until the operator quits, `signal` aborts or the terminal closes. Always restores the terminal.
  * @returns the operator's choice for the worker, which the caller carries out; null if the signal or the terminal closed
@@ -54,7 +57,7 @@ export async function runConsole(options: ConsoleOptions): Promise<QuitChoice | 
   const { handle, title, readOnly, workerLifetime, env, signal, clock = systemClock } = options;
   const { stdin = process.stdin, stdout = process.stdout } = options;
   requireTerminal(stdin, stdout);
-  const theme = chooseTheme(env);
+  const themes = createThemes(env);
   const store = createStore(
     initialState({
       snapshot: handle.snapshot(),
@@ -114,15 +117,14 @@ export async function runConsole(options: ConsoleOptions): Promise<QuitChoice | 
     },
   });
   try {
-    // screen readers and dumb terminals read line by line: Ink draws for them, on the main screen
+    // screen readers and dumb terminals read line by line, on the main screen
     const isScreenReaderEnabled = env['INK_SCREEN_READER'] === 'true';
     const alternateScreen = env['TERM'] !== 'dumb' && !isScreenReaderEnabled;
     const app = (
       <App
         store={store}
         controller={controller}
-        theme={theme}
-        painted={alternateScreen}
+        themes={themes}
         onSuspendReady={(suspendTerminal) => (suspend = suspendTerminal)}
       />
     );
@@ -134,7 +136,7 @@ export async function runConsole(options: ConsoleOptions): Promise<QuitChoice | 
       alternateScreen,
       isScreenReaderEnabled,
       incrementalRendering: true,
-      maxFps: 30,
+      maxFps,
     });
     const removeListeners = closeOnExit(stdin, stdout, signal, close);
     try {

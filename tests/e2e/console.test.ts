@@ -107,7 +107,7 @@ describe.each([
     const before = last();
     await screen.waitFor(new RegExp(`tick ${before + 8}\\b`));
     screen.press('l');
-    await screen.waitFor(/› jobs \/test\/image$/m);
+    await screen.waitFor(/› jobs \/test\/image(?: {2}|$)/m);
 
     screen.press('?');
     await screen.waitFor('Cancel the selected or marked rows, after confirmation');
@@ -233,7 +233,7 @@ test('the other tables show nodes, finished runs, images and the doctor with the
   await screen.waitFor(/▸● RUNNING .*Kidney/);
 
   screen.press('2');
-  await screen.waitFor(/› nodes$/m);
+  await screen.waitFor(/› nodes(?: {2}|$)/m);
   const [{ id } = { id: '' }] = await bench.slurmJobs(job);
   const said = await bench.command('squeue', ['--noheader', `--jobs=${id}`, '--format=%N']);
   const node = said.kind === 'exited' ? said.stdout.trim() : expect.fail(said.kind);
@@ -243,9 +243,9 @@ test('the other tables show nodes, finished runs, images and the doctor with the
   screen.press(keys.enter);
   await screen.waitFor(new RegExp(`› nodes /${node}`));
   screen.press(keys.enter);
-  await screen.waitFor(new RegExp(`› ${node}\\n[^]*RUNNING +${id} .*Kidney`));
+  await screen.waitFor(new RegExp(`› ${node}(?: {2}.*)?\\n[^]*RUNNING +${id} .*Kidney`));
   screen.press(keys.escape);
-  await screen.waitFor(new RegExp(`› nodes /${node}$`, 'm'));
+  await screen.waitFor(new RegExp(`› nodes /${node}(?: {2}|$)`, 'm'));
   screen.press(':partitions');
   screen.press(keys.enter);
   await screen.waitFor(/● partitions \d+ s ago[^]*● up +/);
@@ -264,7 +264,7 @@ test('the other tables show nodes, finished runs, images and the doctor with the
   screen.press(keys.enter);
   await screen.waitFor(/▸✔ ok +host +Node/);
   screen.press(keys.enter);
-  await screen.waitFor(/› host\.node\n[^]*Evidence\n +Node v/);
+  await screen.waitFor(/› host\.node(?: {2}.*)?\n[^]*Evidence\n +Node v/);
   screen.press('r');
   await screen.waitFor(/Running 1 check again/);
   screen.press('1');
@@ -352,9 +352,11 @@ test('the output of a job array task is followed', async () => {
   }
 });
 
-/** A frame from the title to the footer, with one row left free below it. */
+/** A frame from the tabs to the footer, with one row left free below it. */
 const wholeFrame = (columns: number): RegExp =>
-  new RegExp(`^ dsa-slurm › .*\\n[^]*▸● RUNNING [^]*\\n─{${columns}}\\n.*\\n.*\\n l log .*q quit\\n$`);
+  new RegExp(
+    `^ {2}1 jobs .*\\n dsa-slurm › .*\\n[^]*▸● RUNNING [^]*\\n─{${columns}}\\n.*\\n.*\\n l log .*q quit\\n$`,
+  );
 
 /** A console with one running job. */
 async function running(env: Environment = {}): Promise<{ screen: TerminalProgram; job: GirderJob }> {

@@ -1,6 +1,8 @@
 import type { CursorMove } from '../state/cursor-movement.js';
+import { sideBySideColumns } from '../state/layout.js';
 import { jobScopes } from '../state/rows.js';
 import { contexts, isWorkerMissing, tableNames, type ConsoleState, type Context } from '../state/state.js';
+import { themeNames } from '../terminal/theme.js';
 import type { Command, CommandContext } from './command.js';
 import { rowActions } from './row-actions.js';
 
@@ -53,6 +55,13 @@ function chooseScope({ state, dispatch, notify }: CommandContext, word: string |
   if (scope === undefined) return notify('bad', `Use :scope with one of ${jobScopes.join(', ')}.`);
   if (state().place.view !== 'jobs') dispatch({ type: 'navigated', place: { view: 'jobs' } });
   return dispatch({ type: 'scopeChosen', scope });
+}
+
+function chooseTheme({ dispatch, notify }: CommandContext, word: string | undefined): void {
+  const theme = themeNames.find((one) => one === word);
+  if (theme === undefined) return notify('bad', `Use :theme with one of ${themeNames.join(', ')}.`);
+  dispatch({ type: 'themeChosen', theme });
+  return notify('good', `Theme: ${theme}`);
 }
 
 function confirm({ state, dispatch, quit, rowActions }: CommandContext): void {
@@ -380,6 +389,16 @@ const tableCommands: readonly Command[] = [
     run: (context) => context.tables.toggleWide(),
   }),
   command({
+    id: 'pane',
+    keys: ['i'],
+    contexts: tables,
+    name: 'pane',
+    help: 'Show or hide the pane beside the table (120 columns)',
+    hint: ({ size, log, pane }) =>
+      size.columns < sideBySideColumns || log !== null ? null : pane ? 'hide pane' : 'pane',
+    run: ({ dispatch }) => dispatch({ type: 'paneToggled' }),
+  }),
+  command({
     id: 'scopeNext',
     keys: ['m'],
     contexts: ['table'],
@@ -458,6 +477,24 @@ const workerCommands: readonly Command[] = [
     run: ({ dispatch }) => dispatch({ type: 'freezeToggled' }),
   }),
   command({
+    id: 'themeNext',
+    keys: ['T'],
+    help: 'Next theme: dark, light, high contrast, plain 16 colors',
+    hint: 'theme',
+    run: (context) => {
+      const at = themeNames.findIndex((one) => one === context.state().theme);
+      chooseTheme(context, themeNames[(at + 1) % themeNames.length]);
+    },
+  }),
+  command({
+    id: 'theme',
+    name: 'theme',
+    argument: 'dark|light|contrast|plain',
+    completions: themeNames,
+    help: 'Choose a theme',
+    run: (context, [word]) => chooseTheme(context, word),
+  }),
+  command({
     id: 'pollLessOften',
     keys: ['+'],
     help: 'Query job states less often',
@@ -502,6 +539,7 @@ const workerCommands: readonly Command[] = [
     id: 'commandOpen',
     keys: [':'],
     help: 'Enter a command',
+    hint: 'command',
     run: ({ dispatch }) => dispatch({ type: 'commandOpened' }),
   }),
 ];
@@ -523,7 +561,6 @@ const viewCommands: readonly Command[] = [
       keys: [String(index + 1)],
       name: view,
       ...viewTexts[view],
-      hint: view,
       run: ({ dispatch, doctor }) => {
         dispatch({ type: 'navigated', place: { view } });
         if (view === 'doctor') doctor.opened();
@@ -532,10 +569,9 @@ const viewCommands: readonly Command[] = [
   ),
   command({
     id: 'worker',
-    keys: ['7', 'W'],
+    keys: [String(tableNames.length + 1), 'W'],
     name: 'worker',
     help: 'State of the worker',
-    hint: 'worker',
     run: ({ dispatch }) => dispatch({ type: 'navigated', place: { view: 'worker', top: 0 } }),
   }),
 ];

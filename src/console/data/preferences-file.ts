@@ -7,6 +7,7 @@ import { replaceFile } from '../../base/replace-file.js';
 import { defaultPreferences, type Preferences } from '../state/preferences.js';
 import { jobScopes } from '../state/rows.js';
 import { tableNames } from '../state/state.js';
+import { themeNames } from '../terminal/theme.js';
 
 /** In the state directory of the profile. */
 const fileName = 'console.json';
@@ -29,6 +30,8 @@ const preferencesSchema = z.object({
   scope: z.enum(jobScopes).catch(defaultPreferences.scope),
   wrap: z.boolean().catch(defaultPreferences.wrap),
   stamps: z.boolean().catch(defaultPreferences.timestamps),
+  pane: z.boolean().catch(defaultPreferences.pane),
+  theme: z.enum(themeNames).nullable().catch(defaultPreferences.theme),
 });
 
 /** The saved preferences; the defaults if the file is missing or invalid. */

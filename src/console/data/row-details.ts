@@ -1,5 +1,6 @@
 import type { WorkerHandle } from '../../worker/views/handle.js';
 import type { Store } from '../state/action.js';
+import { paneRow } from '../state/layout.js';
 import { pageRow, type ConsoleState, type RowDetails } from '../state/state.js';
 import { createRequestQueue } from './latest-request.js';
 
@@ -7,7 +8,7 @@ import { createRequestQueue } from './latest-request.js';
 const minGapMs = 2_000;
 
 /**
- * Loads the details for the open page about a run or job: from the worker whenever the run changes; from Slurm when the page
+ * Loads the details for the open page about a run or job, and for the pane beside the table: from the worker whenever the run changes; from Slurm when the page
  * opens, when the job's state changes and when the operator refreshes the page.
  * @returns a function that stops it
  */
@@ -20,7 +21,8 @@ export function subscribeRowDetails(handle: WorkerHandle, store: Store): () => v
   };
   const update = (): void => {
     const state = store.get();
-    const row = pageRow(state);
+    const onPage = pageRow(state);
+    const row = onPage ?? paneRow(state);
     if (row === null) return cancel();
     const { id: rowId, run, job } = row;
     if (run !== null) {
@@ -31,8 +33,10 @@ export function subscribeRowDetails(handle: WorkerHandle, store: Store): () => v
         };
       });
     }
-    const jobId = job?.id ?? run?.jobId ?? null;
-    if (jobId !== null) {
+    // the pane follows the cursor: it must not cost a Slurm query per row
+    const jobId = onPage === null ? null : (job?.id ?? run?.jobId ?? null);
+    if (jobId === null) jobRequests.cancel();
+    else {
       const jobState = job === null ? 'not listed' : [job.state.base, ...job.state.flags].join('+');
       jobRequests.request([rowId, jobId, jobState, state.refreshCount], async () => {
         const detail = await handle.jobDetail(jobId);

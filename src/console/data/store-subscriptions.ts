@@ -2,7 +2,10 @@ import type { Clock } from '../../base/clock.js';
 import type { LogTail, WorkerHandle } from '../../worker/views/handle.js';
 import type { LiveViews } from '../../worker/views/live-views.js';
 import type { Store } from '../state/action.js';
-import type { ConsoleState } from '../state/state.js';
+import { paneRow } from '../state/layout.js';
+import { logIdOf, type ConsoleState } from '../state/state.js';
+import { latestViews } from '../state/worker-data-reducer.js';
+import { clusterUseColumns } from '../views/cluster-use.js';
 import { tableView } from '../views/tables/all-tables.js';
 import { subscribeImageDetails } from './image-subscription.js';
 import { subscribeRowDetails } from './row-details.js';
@@ -60,8 +63,22 @@ export function subscribeStore(handle: WorkerHandle, store: Store, clock: Clock)
   };
 }
 
-/** The live views that the current place needs. */
-function viewsNeeded({ place, scope }: Pick<ConsoleState, 'place' | 'scope'>): readonly (keyof LiveViews)[] {
+/** The use of the cluster in the status line is this old at most; it costs one Slurm query each time. */
+const clusterAgeMs = 60_000;
+
+/** The live views that the console needs at present. */
+function viewsNeeded(state: ConsoleState): ReadonlySet<keyof LiveViews> {
+  return new Set([...viewsOfPlace(state), ...(needsClusterUse(state) ? (['cluster'] as const) : [])]);
+}
+
+function needsClusterUse(state: ConsoleState): boolean {
+  const { now, size, snapshot } = state;
+  if (size.columns < clusterUseColumns || snapshot.executor !== 'slurm') return false;
+  const at = latestViews(state).cluster?.at ?? null;
+  return at === null || now - at > clusterAgeMs;
+}
+
+function viewsOfPlace({ place, scope }: ConsoleState): readonly (keyof LiveViews)[] {
   switch (place.view) {
     case 'job':
     case 'jobs':
@@ -82,7 +99,7 @@ function subscribeViews(handle: WorkerHandle, store: Store, clock: Clock): () =>
   const update = (): void => {
     const needed = viewsNeeded(store.get());
     for (const [name, stop] of subscriptions) {
-      if (needed.includes(name)) continue;
+      if (needed.has(name)) continue;
       subscriptions.delete(name);
       stop();
     }
@@ -106,12 +123,13 @@ function subscribeViews(handle: WorkerHandle, store: Store, clock: Clock): () =>
   };
 }
 
-/** Follows the log of the open log pane. */
+/** Follows the log of the open log pane, or of the row in the pane beside the table. */
 function subscribeLog(handle: WorkerHandle, store: Store): () => void {
   let current: string | null = null;
   let stop: (() => void) | null = null;
   const update = (): void => {
-    const logId = store.get().log?.logId ?? null;
+    const state = store.get();
+    const logId = state.log === null ? logIdOf(paneRow(state)) : state.log.logId;
     if (logId === current) return;
     stop?.();
     current = logId;

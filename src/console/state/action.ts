@@ -11,6 +11,7 @@ import type { CursorMove } from './cursor-movement.js';
 import type { DoctorAction } from './doctor-state.js';
 import type { LogSearch } from './log-search.js';
 import type { JobScope } from './rows.js';
+import type { ThemeName } from '../terminal/theme.js';
 import type { ActionTarget, ConsoleState, Message, Place, Size } from './state.js';
 
 /** Everything that can change the state. */
@@ -51,6 +52,8 @@ export type Action =
   | { type: 'followToggled' }
   | { type: 'wrapToggled' }
   | { type: 'timestampsToggled' }
+  | { type: 'paneToggled' }
+  | { type: 'themeChosen'; theme: ThemeName }
   | { type: 'helpOpened' }
   | { type: 'menuOpened' }
   | { type: 'confirmOpened'; target: ActionTarget }

@@ -1,5 +1,7 @@
 import { warningsOf } from '../views/header.js';
 import { currentView } from '../views/tables/all-tables.js';
+import { selectedItem } from '../table/table-state.js';
+import type { Row } from './rows.js';
 import { isTable, tableNameOf, type ConsoleState } from './state.js';
 
 /** How the rows of the terminal are divided. All numbers are rows. */
@@ -18,6 +20,8 @@ interface ScreenLayout {
   details: number;
   /** The question box with its border; 0: none. */
   box: number;
+  /** Columns of the pane beside the table, with its border; 0: none. */
+  side: number;
   /** The help or the page covers table, log and details. */
   help: number;
   page: number;
@@ -26,9 +30,9 @@ interface ScreenLayout {
 /** In a smaller terminal, the console only says that it needs more room. */
 export const minSize = { columns: 40, rows: 15 };
 
-const empty = { heading: 0, summary: 0, table: 0, log: 0, details: 0, box: 0, help: 0, page: 0 };
+const empty = { side: 0, heading: 0, summary: 0, table: 0, log: 0, details: 0, box: 0, help: 0, page: 0 };
 
-/** Title, health, age of the data, table heading, message line and footer. */
+/** Tabs, title, status, table heading, message line and footer. */
 const fixedRows = 6;
 const questionBox = 7;
 
@@ -45,7 +49,8 @@ export function layoutScreen(state: ConsoleState): ScreenLayout {
   const free = Math.max(1, room - warnings);
   if (overlay.kind === 'help') return { ...empty, warnings, help: free + 1 };
   if (!isTable(place)) return { ...empty, warnings, box, page: free + 1 - box };
-  const details = box === 0 && free >= 10 ? 2 : 0;
+  const side = sideColumns(state);
+  const details = side === 0 && box === 0 && free >= 10 ? 2 : 0;
   const rest = free - box - details;
   if (log?.fullScreen === true && box === 0) {
     return { ...empty, warnings, details, box, log: rest + 1 };
@@ -53,7 +58,39 @@ export function layoutScreen(state: ConsoleState): ScreenLayout {
   // a question replaces the log, so that the row in question stays visible
   const pane = log === null || box > 0 ? 0 : Math.min(rest - 1, Math.max(4, Math.floor(rest * 0.6)));
   const summary = box === 0 ? summaryRows(state, rest) : 0;
-  return { ...empty, warnings, heading: 1, summary, table: rest - pane - summary, log: pane, details, box };
+  return {
+    ...empty,
+    side,
+    warnings,
+    heading: 1,
+    summary,
+    table: rest - pane - summary,
+    log: pane,
+    details,
+    box,
+  };
+}
+
+/** From this width, a pane beside the table shows the selected row. */
+export const sideBySideColumns = 120;
+
+function sideColumns({ size: { columns }, log, pane }: ConsoleState): number {
+  if (!pane || log !== null || columns < sideBySideColumns) return 0;
+  return columns - Math.max(76, Math.ceil(columns * 0.58));
+}
+
+/** The state as seen by what is drawn to the left of the pane. */
+export function besidePane(state: ConsoleState): ConsoleState {
+  const { side } = layoutScreen(state);
+  const { columns, rows } = state.size;
+  return side === 0 ? state : { ...state, size: { columns: columns - side, rows } };
+}
+
+/** The run or job that the pane shows; null if there is no pane or it shows something else. */
+export function paneRow(state: ConsoleState): Row | null {
+  const { place, tables } = state;
+  if (place.view !== 'jobs' && place.view !== 'history') return null;
+  return layoutScreen(state).side === 0 ? null : selectedItem(tables[place.view]);
 }
 
 /** A small terminal shows a short summary or none, so that enough rows of the table remain. */

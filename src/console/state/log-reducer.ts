@@ -2,7 +2,7 @@ import type { LogTail } from '../../worker/views/handle.js';
 import { moveFrom, type CursorMove } from './cursor-movement.js';
 import { layoutScreen } from './layout.js';
 import { endFor, firstEnd, logRows, tailEnd, type LogFrame } from './log-viewport.js';
-import { selectedRow, type ConsoleState, type LogPane } from './state.js';
+import { logIdOf, selectedRow, type ConsoleState, type LogPane } from './state.js';
 
 export function openLog(state: ConsoleState): ConsoleState {
   return { ...state, log: newLogPane(state, { focused: true, search: null, fullScreen: false }) };
@@ -21,9 +21,16 @@ function newLogPane(
   { focused, search, fullScreen }: Pick<LogPane, 'focused' | 'search' | 'fullScreen'>,
 ): LogPane {
   const row = selectedRow(state);
-  // the id of a row without a run is `job:` and the job id
-  const logId = row?.run?.id ?? row?.id ?? null;
-  return { rowId: row?.id ?? null, logId, tail: null, end: null, focused, search, hit: null, fullScreen };
+  return {
+    rowId: row?.id ?? null,
+    logId: logIdOf(row),
+    tail: null,
+    end: null,
+    focused,
+    search,
+    hit: null,
+    fullScreen,
+  };
 }
 
 export function withTail(state: ConsoleState, log: LogPane, tail: LogTail): ConsoleState {

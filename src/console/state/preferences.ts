@@ -2,6 +2,7 @@ import { emptyTable, type TableState } from '../table/table-state.js';
 import type { Sorting } from '../table/table.js';
 import type { Store } from './action.js';
 import type { JobScope } from './rows.js';
+import type { ThemeName } from '../terminal/theme.js';
 import { tableNames, type ConsoleState, type TableName } from './state.js';
 
 type ByTable<T> = Readonly<Partial<Record<TableName, T>>>;
@@ -20,6 +21,10 @@ export interface Preferences {
   scope: JobScope;
   wrap: boolean;
   timestamps: boolean;
+  /** The pane beside a table is shown where there is room. */
+  pane: boolean;
+  /** Null: what suits the terminal. */
+  theme: ThemeName | null;
 }
 
 export const defaultPreferences: Preferences = {
@@ -29,6 +34,8 @@ export const defaultPreferences: Preferences = {
   scope: 'mine',
   wrap: false,
   timestamps: false,
+  pane: true,
+  theme: null,
 };
 
 /** Empty tables with the preferred columns and order. */
@@ -50,7 +57,7 @@ export function preferredTables(preferences: Preferences): ConsoleState['tables'
   };
 }
 
-export function preferencesOf({ tables, scope, wrap, timestamps }: ConsoleState): Preferences {
+export function preferencesOf({ tables, scope, wrap, timestamps, pane, theme }: ConsoleState): Preferences {
   const chosen = <T>(value: (table: TableState) => T | null): ByTable<T> =>
     Object.fromEntries(
       tableNames.flatMap((name) => {
@@ -65,16 +72,18 @@ export function preferencesOf({ tables, scope, wrap, timestamps }: ConsoleState)
     scope,
     wrap,
     timestamps,
+    pane,
+    theme,
   };
 }
 
 /** The values that preferences are derived from. */
-function preferenceValues({ tables, scope, wrap, timestamps }: ConsoleState): unknown[] {
+function preferenceValues({ tables, scope, wrap, timestamps, pane, theme }: ConsoleState): unknown[] {
   const ofTables = tableNames.flatMap((name) => {
     const { columns, sorting, wide } = tables[name];
     return [columns, sorting, wide];
   });
-  return [scope, wrap, timestamps, ...ofTables];
+  return [scope, wrap, timestamps, pane, theme, ...ofTables];
 }
 
 /** Calls `listener` whenever a preference changes. */

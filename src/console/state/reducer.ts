@@ -7,7 +7,8 @@ import { openLog, showLogLine, toggleFollow, withTail } from './log-reducer.js';
 import { back, moveCursor, navigate, showPageLine, startSearch } from './navigation-reducer.js';
 import { defaultPreferences, preferredTables, type Preferences } from './preferences.js';
 import { mergeRows } from './rows.js';
-import { isTable, type ConsoleState, type Size, type WorkerLifetime } from './state.js';
+import { paneRow } from './layout.js';
+import { isTable, logIdOf, type ConsoleState, type Size, type WorkerLifetime } from './state.js';
 import {
   applyLiveViews,
   applySnapshot,
@@ -39,7 +40,7 @@ export function initialState({
   canStart = false,
   preferences = defaultPreferences,
 }: InitialState): ConsoleState {
-  const { scope, wrap, timestamps } = preferences;
+  const { scope, wrap, timestamps, pane, theme } = preferences;
   const tables = preferredTables(preferences);
   return recompute({
     title: title ?? null,
@@ -69,6 +70,10 @@ export function initialState({
     wrap,
     timestamps,
     message: null,
+    pane,
+    peek: null,
+    pulse: { at: now, samples: [snapshot.health.inFlight] },
+    theme,
   });
 }
 
@@ -103,7 +108,7 @@ export function reduce(state: ConsoleState, action: Action): ConsoleState {
       const until = state.message?.until ?? null;
       const message = until !== null && until <= action.now ? null : state.message;
       if (action.now === state.now && message === state.message) return state;
-      return { ...state, now: action.now, message };
+      return { ...state, now: action.now, message, pulse: sampled(state, action.now) };
     }
     case 'resized': {
       const { columns, rows } = action.size;
@@ -113,7 +118,11 @@ export function reduce(state: ConsoleState, action: Action): ConsoleState {
     case 'suspendChanged':
       return { ...state, suspended: action.suspended };
     case 'tailReceived':
-      return state.log?.logId === action.logId ? withTail(state, state.log, action.tail) : state;
+      if (state.log !== null)
+        return state.log.logId === action.logId ? withTail(state, state.log, action.tail) : state;
+      return logIdOf(paneRow(state)) === action.logId
+        ? { ...state, peek: { logId: action.logId, tail: action.tail } }
+        : state;
     case 'cursorMoved':
       return moveCursor(state, action.move);
     case 'navigated':
@@ -172,6 +181,10 @@ export function reduce(state: ConsoleState, action: Action): ConsoleState {
       return toggleFollow(state);
     case 'wrapToggled':
       return { ...state, wrap: !state.wrap };
+    case 'paneToggled':
+      return recompute({ ...state, pane: !state.pane });
+    case 'themeChosen':
+      return { ...state, theme: action.theme };
     case 'timestampsToggled':
       return { ...state, timestamps: !state.timestamps };
     case 'helpOpened':
@@ -195,4 +208,13 @@ export function reduce(state: ConsoleState, action: Action): ConsoleState {
     case 'keyPressed':
       return state.message?.until === null ? { ...state, message: null } : state;
   }
+}
+
+/** How often the number of runs in flight is sampled, and how many samples are kept: two minutes. */
+const sampleMs = 10_000;
+const maxSamples = 12;
+
+function sampled({ pulse, snapshot: { health } }: ConsoleState, now: number): ConsoleState['pulse'] {
+  if (now - pulse.at < sampleMs) return pulse;
+  return { at: now, samples: [...pulse.samples, health.inFlight].slice(-maxSamples) };
 }

@@ -14,6 +14,7 @@ import type { DoctorState } from './doctor-state.js';
 import type { LogSearch } from './log-search.js';
 import type { JobScope, Row } from './rows.js';
 import type { TableRows } from './table-rows.js';
+import type { ThemeName } from '../terminal/theme.js';
 
 /** What can have the keyboard: it decides what a key means. */
 export const contexts = [
@@ -183,6 +184,14 @@ export interface ConsoleState {
   /** Log lines show when they were first seen, where that is known. */
   timestamps: boolean;
   message: Message | null;
+  /** The pane beside a table shows the selected row, on a terminal that is wide enough. */
+  pane: boolean;
+  /** The last lines of the log of the row in the pane. */
+  peek: { logId: string; tail: LogTail } | null;
+  /** The number of runs in flight, sampled regularly. */
+  pulse: { at: number; samples: readonly number[] };
+  /** Null: what suits the terminal. */
+  theme: ThemeName | null;
 }
 
 /** What has the keyboard. */
@@ -249,6 +258,11 @@ export function listedJobs({
 
 export function selectedRow({ tables }: ConsoleState): Row | null {
   return selectedItem(tables.jobs);
+}
+
+/** The id of a row's log for the worker: a run id, or `job:` and a job id, which is the row's own id. */
+export function logIdOf(row: Row | null): string | null {
+  return row?.run?.id ?? row?.id ?? null;
 }
 
 /** The rows that an action applies to: the page's row, else the marked rows, else the selected row. */

@@ -30,17 +30,21 @@ export interface Column<R> {
   grow: number;
   /** Columns with a high number are dropped first. */
   priority: number;
+  /** Columns with a low number get their comfortable width first; absent: by `priority`. */
+  fillPriority?: number;
   align: 'left' | 'right';
   /** Shift and this letter sort by the column. */
   sortKey?: string;
   /** The value for filter, sort and export; null if there is none. */
   value(row: R, context: ValueContext): string | number | null;
+  /** The row has nothing to show in the column to the left: this one takes its room, too. */
+  takesRoomOfPrevious?(row: R): boolean;
   /** Spans of exactly `width` cells in total. */
   cell(row: R, width: number, context: CellContext): Span[];
 }
 
 type ColumnShape = Pick<Column<never>, 'id' | 'title' | 'min' | 'comfortable' | 'priority'> &
-  Partial<Pick<Column<never>, 'grow' | 'align' | 'sortKey'>>;
+  Partial<Pick<Column<never>, 'grow' | 'align' | 'sortKey' | 'fillPriority'>>;
 
 /**
  * A column of text.
@@ -54,16 +58,19 @@ export function textColumn<R>(
     tone = 'plain',
     shownAs = String,
     cut = 'end',
+    takesRoomOfPrevious,
   }: {
     tone?: Tone | ((row: R) => Tone);
     shownAs?: (value: string | number) => string;
     cut?: 'end' | 'middle';
+    takesRoomOfPrevious?: (row: R) => boolean;
   } = {},
 ): Column<R> {
   const align = shape.align ?? 'left';
   return {
     grow: 0,
     ...shape,
+    ...(takesRoomOfPrevious === undefined ? {} : { takesRoomOfPrevious }),
     align,
     value,
     cell(row, width, context) {
@@ -128,7 +135,8 @@ export function layoutColumns<R>(
   );
   let rest = width - used;
   // first the comfortable widths by priority, then the rest in proportion to `grow`
-  for (const column of byPriority) {
+  const byFill = [...columns].sort((a, b) => (a.fillPriority ?? a.priority) - (b.fillPriority ?? b.priority));
+  for (const column of byFill) {
     const one = placed.find((other) => other.column === column);
     if (one === undefined || rest <= 0) continue;
     const more = Math.min(rest, one.column.comfortable - one.width);

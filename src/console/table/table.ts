@@ -125,7 +125,9 @@ export function defineTable<R extends Item>(definition: TableDefinition<R>): Tab
       const { glyphs } = context.theme;
       const age = stale && isStale(row, lost) ? glyphs.stale : ' ';
       const front = selected ? (marked ? glyphs.both : glyphs.selected) : marked ? glyphs.marked : age;
-      const cells = joinCells(layoutFor(layout), ({ column, width }) => column.cell(row, width, context));
+      const cells = joinCells(forRow(layoutFor(layout), row), ({ column, width }) =>
+        column.cell(row, width, context),
+      );
       return {
         spans: mergeSpans([
           span(front, marked ? 'accent' : front === glyphs.stale ? 'warning' : 'plain'),
@@ -165,7 +167,7 @@ const maxCachedRows = 512;
 
 /**
  * Returns the previous line of a row if nothing that it depends on has changed. Most rows of a frame are the same as in the
- * frame before, and an identical line tells the painter that there is nothing to write.
+ * frame before, and an identical line is not drawn again.
  */
 function cachedRows<R extends Item>(draw: Table<R>['row']): Table<R>['row'] {
   const known = new Map<R, { inputs: readonly unknown[]; line: Line }>();
@@ -182,6 +184,18 @@ function cachedRows<R extends Item>(draw: Table<R>['row']): Table<R>['row'] {
     known.set(row, { inputs, line });
     return line;
   };
+}
+
+/** The layout of one row, in which a column may take the room of its left neighbor. */
+function forRow<R>({ placed, gap }: TableLayout<R>, row: R): TableLayout<R> {
+  const kept: TableLayout<R>['placed'][number][] = [];
+  for (const one of placed) {
+    const before = kept.at(-1);
+    if (before !== undefined && one.column.takesRoomOfPrevious?.(row) === true)
+      kept[kept.length - 1] = { column: one.column, width: before.width + gap + one.width };
+    else kept.push(one);
+  }
+  return { placed: kept, gap };
 }
 
 function joinCells<R>(

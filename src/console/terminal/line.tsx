@@ -1,6 +1,6 @@
 import { Text } from 'ink';
 import { memo, type ReactElement } from 'react';
-import { toneColor, type Line, type Span, type Theme } from './theme.js';
+import type { Line, Span, Theme, Tone } from './theme.js';
 
 interface LineProps {
   line: Line;
@@ -28,7 +28,7 @@ function DrawnLine({ line, theme }: LineProps): ReactElement {
     );
   }
   // an empty Text has no height
-  if (line.spans.length === 0) return <Text> </Text>;
+  if (line.spans.every(({ text }) => text === '')) return <Text> </Text>;
   return (
     <Text wrap="truncate">
       {line.spans.map((one, index) => (
@@ -39,14 +39,20 @@ function DrawnLine({ line, theme }: LineProps): ReactElement {
 }
 
 function SpanView({ span: { text, tone }, theme }: { span: Span; theme: Theme }): ReactElement {
-  const color = theme.color ? toneColor(tone) : undefined;
+  const color = theme.color && isColored(tone) ? theme.colors[tone] : undefined;
+  const isMuted = tone === 'muted' || tone === 'faded';
   return (
     <Text
       {...(color === undefined ? {} : { color })}
-      dimColor={tone === 'muted'}
-      bold={tone === 'strong' || tone === 'accent' || tone === 'bad'}
+      dimColor={isMuted && (theme.dim || !theme.color)}
+      bold={['strong', 'accent', 'bad', 'current'].includes(tone)}
+      inverse={tone === 'current'}
     >
       {text}
     </Text>
   );
+}
+
+function isColored(tone: Tone): tone is keyof Theme['colors'] {
+  return tone !== 'plain' && tone !== 'strong' && tone !== 'current';
 }

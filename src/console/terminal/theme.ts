@@ -1,5 +1,18 @@
 /** The meaning of a text; the theme decides how it looks. Color is never the only sign of a meaning. */
-export type Tone = 'plain' | 'muted' | 'strong' | 'good' | 'busy' | 'waiting' | 'warning' | 'bad' | 'accent';
+export type Tone =
+  | 'plain'
+  | 'muted'
+  /** Of a row that ended a while ago. */
+  | 'faded'
+  | 'strong'
+  | 'good'
+  | 'busy'
+  | 'waiting'
+  | 'warning'
+  | 'bad'
+  | 'accent'
+  /** The open tab: inverse. */
+  | 'current';
 
 /** A piece of a line. Its text must be clean (see `cleanText`). */
 export interface Span {
@@ -41,20 +54,69 @@ export interface Glyphs {
   spark: string;
 }
 
-/** The border of a box. Corners: top left, top right, bottom left, bottom right. */
-interface Border {
-  corners: readonly [string, string, string, string];
-  horizontal: string;
-  vertical: string;
-}
+/** Themes by name. `plain` has only the 16 colors of the terminal's own palette. */
+export const themeNames = ['dark', 'light', 'contrast', 'plain'] as const;
+export type ThemeName = (typeof themeNames)[number];
+
+/** The color of each tone as Ink takes it: a name or `#rrggbb`, which Ink approximates where a terminal has fewer colors. */
+type Colors = Readonly<Record<Exclude<Tone, 'plain' | 'strong' | 'current'>, string | undefined>>;
 
 export interface Theme {
+  name: ThemeName;
   color: boolean;
+  colors: Colors;
+  /** Muted texts are dim instead of gray. */
+  dim: boolean;
   glyphs: Glyphs;
-  border: Border;
+  /** A border style of Ink. */
+  border: 'round' | 'classic';
 }
 
-const unicode: Glyphs = {
+const colors: Readonly<Record<ThemeName, Colors>> = {
+  dark: {
+    muted: '#949494',
+    faded: '#949494',
+    good: '#87d787',
+    busy: '#5fd7d7',
+    waiting: '#d7d787',
+    warning: '#ffaf5f',
+    bad: '#ff8787',
+    accent: '#87afff',
+  },
+  light: {
+    muted: '#5f5f5f',
+    faded: '#5f5f5f',
+    good: '#005f00',
+    busy: '#005f87',
+    waiting: '#5f5f00',
+    warning: '#875f00',
+    bad: '#af0000',
+    accent: '#0000af',
+  },
+  contrast: {
+    muted: undefined,
+    faded: undefined,
+    good: 'greenBright',
+    busy: 'cyanBright',
+    waiting: 'yellowBright',
+    warning: 'yellowBright',
+    bad: 'redBright',
+    accent: 'cyanBright',
+  },
+  plain: {
+    muted: undefined,
+    faded: undefined,
+    good: 'green',
+    busy: 'cyan',
+    waiting: 'yellow',
+    warning: 'yellow',
+    bad: 'red',
+    // blue is the least legible of the 16 colors on a dark background
+    accent: 'cyan',
+  },
+};
+
+const unicodeGlyphs: Glyphs = {
   running: '●',
   waiting: '○',
   working: '◐',
@@ -79,7 +141,7 @@ const unicode: Glyphs = {
   spark: '·▁▂▃▄▅▆▇█',
 };
 
-const ascii: Glyphs = {
+const asciiGlyphs: Glyphs = {
   running: '*',
   waiting: 'o',
   working: '~',
@@ -104,37 +166,35 @@ const ascii: Glyphs = {
   spark: '.:-=+*#@',
 };
 
-/** Respects `NO_COLOR` (no-color.org: any non-empty value) and `TERM=dumb`, which also selects ASCII. */
-export function chooseTheme(env: Readonly<Record<string, string | undefined>>): Theme {
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Respects `NO_COLOR` (no-color.org: any non-empty value), `TERM=dumb`, and a locale without UTF-8. The latter two select ASCII.
+ * @param name the operator's choice; null: `light` where the terminal says so in `COLORFGBG`, otherwise `dark`
+ */
+export function chooseTheme(env: Environment, name: ThemeName | null = null): Theme {
   const dumb = env['TERM'] === 'dumb';
+  const locale = env['LC_ALL'] || env['LC_CTYPE'] || env['LANG'] || '';
+  const ascii = dumb || (locale !== '' && !/utf-?8/iu.test(locale));
+  const chosen = name ?? (/;(?:7|15)$/u.test(env['COLORFGBG'] ?? '') ? 'light' : 'dark');
   return {
+    name: chosen,
     color: !dumb && (env['NO_COLOR'] ?? '') === '',
-    glyphs: dumb ? ascii : unicode,
-    border: dumb
-      ? { corners: ['+', '+', '+', '+'], horizontal: '-', vertical: '|' }
-      : { corners: ['╭', '╮', '╰', '╯'], horizontal: '─', vertical: '│' },
+    colors: colors[chosen],
+    dim: chosen === 'plain',
+    glyphs: ascii ? asciiGlyphs : unicodeGlyphs,
+    border: ascii ? 'classic' : 'round',
   };
 }
 
-/** Only named terminal colors, which follow the user's palette, light or dark. */
-export function toneColor(tone: Tone): string | undefined {
-  switch (tone) {
-    case 'good':
-      return 'green';
-    case 'busy':
-      return 'cyan';
-    case 'waiting':
-    case 'warning':
-      return 'yellow';
-    case 'bad':
-      return 'red';
-    case 'accent':
-      return 'blue';
-    case 'plain':
-    case 'muted':
-    case 'strong':
-      return undefined;
-  }
+/** The themes of a terminal. Each is made once, so that an unchanged line is recognized as such. */
+export function createThemes(env: Environment): (name: ThemeName | null) => Theme {
+  const made = new Map<ThemeName | null, Theme>();
+  return (name) => {
+    const theme = made.get(name) ?? chooseTheme(env, name);
+    made.set(name, theme);
+    return theme;
+  };
 }
 
 export function span(text: string, tone: Tone = 'plain'): Span {

@@ -1,3 +1,4 @@
+import { clusterUse } from './cluster-use.js';
 import { formatAge, formatCount, pluralize } from './format.js';
 import { executorName } from './executor-labels.js';
 import { countGroups } from '../state/rows.js';
@@ -7,32 +8,96 @@ import {
   lostWorker,
   pageRow,
   tableNameOf,
+  tableNames,
   type ConsoleState,
   type Place,
   type TableName,
 } from '../state/state.js';
-import { justify } from '../terminal/line-layout.js';
+import { clip, justify, spansWidth } from '../terminal/line-layout.js';
+import { sparkline } from '../terminal/sparkline.js';
 import { cleanText } from '../terminal/text.js';
 import { span, type Line, type Span, type Theme, type Tone } from '../terminal/theme.js';
 import type { TableState } from '../table/table-state.js';
 import { rowTitle } from './tables/jobs.js';
 import { tableView } from './tables/all-tables.js';
 
-/** ` dsa-slurm › profile › jobs`, and the title of this console. */
+/** Short names of the views, for a narrow terminal. */
+const shortNames: Readonly<Record<string, string>> = {
+  partitions: 'parts',
+  history: 'hist',
+  images: 'imgs',
+  doctor: 'doc',
+  worker: 'wrk',
+};
+
+/** The views with their keys, as verbose as the width allows; the open one is highlighted. */
+export function tabsLine(state: ConsoleState, theme: Theme): Line {
+  const { columns } = state.size;
+  const open = state.place.view === 'worker' ? 'worker' : tableNameOf(state);
+  const badge = doctorBadge(state, theme);
+  const tabs = (gap: string, nameOf: (name: string) => string): Span[] =>
+    [...tableNames, 'worker'].flatMap((name, index) => {
+      const label = `${index + 1} ${nameOf(name)}`.trimEnd();
+      return [
+        span(index === 0 ? ' ' : gap),
+        ...(name === open ? [span(` ${label} `, 'current')] : [span(` ${label} `, 'muted')]),
+        ...(name === 'doctor' && badge !== null ? [badge] : []),
+      ];
+    });
+  const brand = [span(' dsa-slurm ', 'accent')];
+  const candidates = [
+    [...brand, ...tabs(' ', (name) => name)],
+    tabs('', (name) => name),
+    tabs('', (name) => (name === open ? name : (shortNames[name] ?? name))),
+    tabs('', (name) => (name === open ? (shortNames[name] ?? name) : '')),
+  ];
+  const fitting = candidates.find((spans) => spansWidth(spans) <= columns) ?? [];
+  return { spans: fitting };
+}
+
+/** The number of problems that the doctor has found; null if it has found none or has not run. */
+function doctorBadge({ doctor: { results } }: ConsoleState, { glyphs }: Theme): Span | null {
+  const found = [...results.values()].map(({ result }) => result.status);
+  const failed = found.filter((status) => status === 'fail').length;
+  const warned = found.filter((status) => status === 'warn').length;
+  if (failed > 0) return span(`${glyphs.failed}${formatCount(failed)} `, 'bad');
+  return warned > 0 ? span(`${glyphs.warning}${formatCount(warned)} `, 'warning') : null;
+}
+
+/** ` dsa-slurm › profile › jobs`, and at the right the totals that the status line has no room for and the title of this console. */
 export function titleLine(state: ConsoleState, theme: Theme): Line {
-  const { glyphs } = theme;
+  const left = crumbSpans(state, theme);
+  const right = stateSpans(state);
+  const room = state.size.columns - spansWidth(left) - spansWidth(right) - 3 - spansWidth([gap]);
+  const totals = statusParts(state, theme).hasTotals
+    ? []
+    : (totalsOf(state, theme).variants.find((spans) => spansWidth(spans) <= room) ?? []);
+  const between = totals.length === 0 || right.length === 0 ? [] : [gap];
+  return justify(left, [...totals, ...between, ...right], state.size.columns, theme);
+}
+
+/** ` dsa-slurm › profile › jobs`, for a screen reader, which announces only what changed. */
+export function plainTitle(state: ConsoleState, theme: Theme): Line {
+  return justify(crumbSpans(state, theme), stateSpans(state), state.size.columns, theme);
+}
+
+function crumbSpans(state: ConsoleState, { glyphs }: Theme): Span[] {
   const crumbs = ['dsa-slurm', state.snapshot.profile, ...breadcrumbs(state)].map(cleanText);
-  const left = crumbs.flatMap((crumb, index) => [
+  return crumbs.flatMap((crumb, index) => [
     span(index === 0 ? ' ' : ` ${glyphs.crumb} `, 'muted'),
     span(crumb, index === 0 ? 'accent' : index === crumbs.length - 1 ? 'strong' : 'plain'),
   ]);
-  const right: Span[] = [];
+}
+
+/** What is special about this console. */
+function stateSpans(state: ConsoleState): Span[] {
+  const spans: Span[] = [];
   if (state.frozen !== null)
-    right.push(span(`[frozen for ${formatAge(state.now - state.frozen.since)}] `, 'warning'));
-  if (state.title !== null) right.push(span(cleanText(state.title), 'muted'));
-  right.push(...linkSpans(state));
-  if (state.readOnly) right.push(span(`${right.length === 0 ? '' : ' '}[read-only]`, 'warning'));
-  return justify(left, right, state.size.columns, theme);
+    spans.push(span(`[frozen for ${formatAge(state.now - state.frozen.since)}] `, 'warning'));
+  if (state.title !== null) spans.push(span(cleanText(state.title), 'muted'));
+  spans.push(...linkSpans(state));
+  if (state.readOnly) spans.push(span(`${spans.length === 0 ? '' : ' '}[read-only]`, 'warning'));
+  return spans;
 }
 
 /** Where the worker runs. */
@@ -73,42 +138,139 @@ function filterText({ query, errorsOnly }: TableState): string {
   return `${query.text === '' ? '' : ` /${query.text}`}${errorsOnly ? ' (errors only)' : ''}`;
 }
 
-/** Broker, intake and runs in flight; number of running and waiting rows. */
-export function healthLine(state: ConsoleState, theme: Theme): Line {
-  const { snapshot, now, size } = state;
-  const { health } = snapshot;
-  const gap = span('  ');
+/**
+ * Broker, intake, runs in flight with their recent course, use of the cluster, totals, and at the right the age of the data. What
+ * does not fit is left out, the least important first.
+ */
+export function statusLine(state: ConsoleState, theme: Theme): Line {
+  const { left, right } = statusParts(state, theme);
+  const { columns } = state.size;
+  return justify(left, clip(right, columns - 20, theme), columns, theme);
+}
+
+interface StatusParts {
+  left: readonly Span[];
+  right: readonly Span[];
+  /** The totals are in the line; otherwise the line above shows them if it has room. */
+  hasTotals: boolean;
+}
+
+function statusParts(state: ConsoleState, theme: Theme): StatusParts {
+  const age = ageSpans(state, theme);
+  const pulse = pulseSpans(state, theme);
+  const { variants, own } = totalsOf(state, theme);
+  const [long = []] = variants;
+  // totals of nodes and partitions say the same
+  const use = own ? [] : clusterUse(state, theme);
+  const isOpen = state.snapshot.health.intake === 'open';
+  const worker = workerSpans(state, theme, true);
+  const withTotals = (left: readonly Span[], totals: readonly Span[]): StatusParts => ({
+    left,
+    right: [...totals, gap, ...age],
+    hasTotals: true,
+  });
+  const candidates = [
+    withTotals([...worker, ...pulse, ...use], long),
+    { left: [...worker, ...pulse, ...use], right: age, hasTotals: false },
+    { left: [...worker, ...pulse], right: age, hasTotals: false },
+    { left: worker, right: age, hasTotals: false },
+  ];
+  return (
+    candidates.find(({ left, right }) => spansWidth(left) + spansWidth(right) + 3 <= state.size.columns) ?? {
+      left: workerSpans(state, theme, !isOpen),
+      right: age,
+      hasTotals: false,
+    }
+  );
+}
+
+const gap = span('   ');
+
+/** The worker's health and the number of runs in flight. */
+function workerSpans(state: ConsoleState, theme: Theme, withIntake: boolean): Span[] {
+  const { snapshot, now } = state;
+  const { health, link } = snapshot;
+  const { glyphs } = theme;
+  const between = span('  ');
   const lost = lostWorker(snapshot);
-  const left =
-    lost !== null
-      ? [
-          span(
-            ` ${theme.glyphs.failed} ${lost.ended ? 'worker ended' : 'worker not responding'}, process ${lost.pid}`,
-            'bad',
-          ),
-          gap,
-          span(`${pluralize(health.inFlight, 'run')} in flight ${formatAge(now - lost.at)} ago`, 'strong'),
-        ]
-      : snapshot.link.kind === 'none'
-        ? [
-            span(
-              ` ${theme.glyphs.canceled} no worker ${snapshot.link.trouble === null ? 'running' : 'reachable'}`,
-              'warning',
-            ),
-            gap,
-            span(`${pluralize(health.inFlight, 'unfinished run')} in its journal`, 'strong'),
-          ]
-        : [
-            span(' '),
-            brokerSpan(health.broker, now, theme),
-            gap,
-            intakeSpan(health, theme),
-            gap,
-            span(`${formatCount(health.inFlight)}/${formatCount(health.inFlightLimit)} in flight`, 'strong'),
-          ];
+  if (lost !== null) {
+    const word = lost.ended ? 'worker ended' : 'worker not responding';
+    return [
+      span(` ${glyphs.failed} ${word}, process ${lost.pid}`, 'bad'),
+      between,
+      span(`${pluralize(health.inFlight, 'run')} in flight ${formatAge(now - lost.at)} ago`, 'strong'),
+    ];
+  }
+  if (link.kind === 'none') {
+    const word = link.trouble === null ? 'running' : 'reachable';
+    return [
+      span(` ${glyphs.canceled} no worker ${word}`, 'warning'),
+      between,
+      span(`${pluralize(health.inFlight, 'unfinished run')} in its journal`, 'strong'),
+    ];
+  }
+  const inFlight = span(
+    `${formatCount(health.inFlight)}/${formatCount(health.inFlightLimit)} in flight`,
+    'strong',
+  );
+  return [
+    span(' '),
+    brokerSpan(health.broker, now, theme),
+    between,
+    ...(withIntake ? [intakeSpan(health, theme), between] : []),
+    inFlight,
+  ];
+}
+
+/** The number of runs in flight over the last minutes. */
+function pulseSpans({ pulse, snapshot: { link } }: ConsoleState, { glyphs }: Theme): Span[] {
+  return link.kind === 'none' || pulse.samples.length < 2
+    ? []
+    : [span(` ${sparkline(pulse.samples, glyphs)}`, 'busy')];
+}
+
+interface Totals {
+  /** From complete to short. */
+  variants: readonly (readonly Span[])[];
+  /** They are those of the table on screen. */
+  own: boolean;
+}
+
+/** Totals of the table on screen, or of running, waiting and finished runs. */
+function totalsOf(state: ConsoleState, theme: Theme): Totals {
+  const { place } = state;
+  const name = place.view === 'item' || isTable(place) ? tableNameOf(state) : 'jobs';
+  const totals = tableView(name).totals?.(state, theme);
+  return totals === undefined ? runTotals(state, theme) : { variants: [totals], own: true };
+}
+
+function runTotals(state: ConsoleState, { glyphs }: Theme): Totals {
+  const { succeeded, failed, canceled } = state.snapshot.health.finished;
   const { running, waiting } = countGroups(state.tables.jobs.rows);
-  const right = [span(`${formatCount(running)} running  ${formatCount(waiting)} waiting`, 'muted')];
-  return justify(left, right, size.columns, theme);
+  const all: readonly (readonly [glyph: string, count: number, word: string, tone: Tone])[] = [
+    [glyphs.running, running, 'running', 'good'],
+    [glyphs.waiting, waiting, 'waiting', 'waiting'],
+    [glyphs.succeeded, succeeded, 'ok', 'good'],
+    [glyphs.failed, failed, 'failed', 'bad'],
+    [glyphs.canceled, canceled, 'canceled', 'muted'],
+  ];
+  const spansOf = (
+    list: typeof all,
+    separator: string,
+    text: (one: (typeof all)[number]) => string,
+  ): Span[] =>
+    list.map((one, index) =>
+      span(`${index === 0 ? '' : separator}${text(one)}`, one[1] === 0 ? 'muted' : one[3]),
+    );
+  const some = all.filter(([, count]) => count > 0);
+  return {
+    variants: [
+      spansOf(all, '   ', ([glyph, count, word]) => `${glyph} ${formatCount(count)} ${word}`),
+      spansOf(some, '   ', ([glyph, count, word]) => `${glyph} ${formatCount(count)} ${word}`),
+      spansOf(some, ' ', ([glyph, count]) => `${glyph}${formatCount(count)}`),
+    ],
+    own: false,
+  };
 }
 
 type Health = ConsoleState['snapshot']['health'];
@@ -141,17 +303,11 @@ function intakeSpan({ intake, drainedAt }: Health, { glyphs }: Theme): Span {
   return span(`${symbol} intake ${word}`, tone);
 }
 
-/** The age of the table's data, with the error if the latest update failed; totals of the table or of finished runs. */
-export function ageLine(state: ConsoleState, theme: Theme): Line {
+/** The age of the data of the table on screen. */
+function ageSpans(state: ConsoleState, theme: Theme): readonly Span[] {
   const { place } = state;
   const name = place.view === 'item' || isTable(place) ? tableNameOf(state) : 'jobs';
-  const { totals } = tableView(name);
-  return justify(
-    [name === 'jobs' ? jobsAgeSpan(state, theme) : ageSpan(name, state, theme)],
-    totals?.(state, theme) ?? finishedSpans(state, theme),
-    state.size.columns,
-    theme,
-  );
+  return [name === 'jobs' ? jobsAgeSpan(state, theme) : ageSpan(name, state, theme)];
 }
 
 function ageSpan(name: TableName, state: ConsoleState, theme: Theme): Span {
@@ -162,44 +318,49 @@ function ageSpan(name: TableName, state: ConsoleState, theme: Theme): Span {
   const { at, trouble } = age(state);
   if (at === null) {
     return trouble === null
-      ? span(` ${glyphs.waiting} ${label} not loaded yet`, 'muted')
-      : span(` ${glyphs.warning} ${label} not loaded: ${cleanText(trouble)}`, 'warning');
+      ? span(`${glyphs.waiting} ${label} not loaded yet`, 'muted')
+      : span(`${glyphs.warning} ${label} not loaded`, 'warning');
   }
   const more = unlisted?.(state) ?? 0;
-  const asOf = `${formatAge(state.now - at)} ago${more > 0 ? `, ${formatCount(more)} more not listed` : ''}`;
+  const asOf = `${label} ${formatAge(state.now - at)} ago${more > 0 ? `, ${formatCount(more)} more not listed` : ''}`;
   return trouble === null
-    ? span(` ${glyphs.running} ${label} ${asOf}`, 'good')
-    : span(` ${glyphs.warning} ${label} ${asOf}; update failed: ${cleanText(trouble)}`, 'warning');
+    ? span(`${glyphs.running} ${asOf}`, 'good')
+    : span(`${glyphs.warning} ${asOf}`, 'warning');
 }
 
 function jobsAgeSpan(state: ConsoleState, { glyphs }: Theme): Span {
-  const { now } = state;
   const { at, trouble, lostAt } = listedJobs(state);
   const who = executorName(state.snapshot.executor);
   if (lostAt !== undefined) {
-    const status = at === null ? 'jobs unknown' : `jobs as of ${formatAge(now - at)} ago`;
-    return span(` ${glyphs.warning} ${status}: ${trouble ?? ''}`, 'warning');
+    const status = at === null ? 'jobs unknown' : `jobs as of ${formatAge(state.now - at)} ago`;
+    return span(`${glyphs.warning} ${status}: ${trouble ?? ''}`, 'warning');
   }
-  if (trouble !== null) {
-    const status =
-      at === null ? `${who} has not answered yet` : `${who} not responding for ${formatAge(now - at)}`;
-    return span(` ${glyphs.warning} ${status}: ${cleanText(trouble)}`, 'warning');
-  }
-  return at === null
-    ? span(` ${glyphs.waiting} ${who} has not answered yet`, 'muted')
-    : span(` ${glyphs.running} ${who} ${formatAge(now - at)} ago`, 'good');
+  if (at === null)
+    return span(
+      `${glyphs[trouble === null ? 'waiting' : 'warning']} ${who} has not answered yet`,
+      trouble === null ? 'muted' : 'warning',
+    );
+  const age = formatAge(state.now - at);
+  return trouble === null
+    ? span(`${glyphs.running} ${who} ${age} ago`, 'good')
+    : span(`${glyphs.warning} ${who} silent for ${age}`, 'warning');
 }
 
-function finishedSpans({ snapshot: { health } }: ConsoleState, { glyphs }: Theme): Span[] {
-  const { succeeded, failed, canceled } = health.finished;
-  const gap = span('   ');
-  return [
-    span(`${glyphs.succeeded} ${formatCount(succeeded)} ok`, succeeded > 0 ? 'good' : 'muted'),
-    gap,
-    span(`${glyphs.failed} ${formatCount(failed)} failed`, failed > 0 ? 'bad' : 'muted'),
-    gap,
-    span(`${glyphs.canceled} ${formatCount(canceled)} canceled`, 'muted'),
-  ];
+/** Why the data of the table on screen could not be updated; null if it could. */
+function updateTrouble(state: ConsoleState): string | null {
+  const { place, snapshot, now } = state;
+  const name = place.view === 'item' || isTable(place) ? tableNameOf(state) : 'jobs';
+  if (name !== 'jobs') {
+    const { label, age } = tableView(name);
+    const { trouble } = age(state);
+    return trouble === null ? null : `${label}: update failed: ${trouble}`;
+  }
+  const { at, trouble } = listedJobs(state);
+  if (trouble === null) return null;
+  const who = executorName(snapshot.executor);
+  return at === null
+    ? `${who} has not answered yet: ${trouble}`
+    : `${who} not responding for ${formatAge(now - at)}: ${trouble}`;
 }
 
 /** Problems with the worker, the broker, Girder or local files: one line each. */
@@ -209,7 +370,8 @@ export function warningLines(state: ConsoleState, { glyphs }: Theme): Line[] {
   }));
 }
 
-export function warningsOf({ snapshot, now, canStart }: ConsoleState): string[] {
+export function warningsOf(state: ConsoleState): string[] {
+  const { snapshot, now, canStart } = state;
   const { profile, health, link } = snapshot;
   const start = `${canStart ? 'press u, or: ' : ''}${startCommand(profile)}`;
   const lost = lostWorker(snapshot);
@@ -220,12 +382,15 @@ export function warningsOf({ snapshot, now, canStart }: ConsoleState): string[] 
   }
   // what it reported last about its broker says nothing about now
   if (lost !== null) return [`This data is ${formatAge(now - lost.at)} old. ${lost.trouble} Reconnecting.`];
+  const trouble = updateTrouble(state);
+  const updates = trouble === null ? [] : [trouble];
   const warnings = [
+    ...updates,
     ...(health.broker.trouble === null ? [] : [`Broker: ${health.broker.trouble}`]),
     ...(health.trouble === null ? [] : [`Worker: ${health.trouble}`]),
   ];
-  if (link.kind === 'none' && link.trouble !== null) return [`${link.trouble} Reconnecting.`];
-  if (link.kind === 'none') return [`Tasks wait in the queue. Start a worker: ${start}`];
+  if (link.kind === 'none' && link.trouble !== null) return [`${link.trouble} Reconnecting.`, ...updates];
+  if (link.kind === 'none') return [`Tasks wait in the queue. Start a worker: ${start}`, ...updates];
   return warnings;
 }
 

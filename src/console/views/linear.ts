@@ -6,7 +6,7 @@ import { selectedItem } from '../table/table-state.js';
 import { cleanText } from '../terminal/text.js';
 import type { Line, Theme } from '../terminal/theme.js';
 import { footerLine, messageLine } from './footer.js';
-import { titleLine, warningLines } from './header.js';
+import { plainTitle, warningLines } from './header.js';
 import { helpLines } from './help.js';
 import { logLines } from './log.js';
 import { pageLines } from './pages/page.js';
@@ -32,7 +32,7 @@ export function linearLines(state: ConsoleState, theme: Theme): readonly string[
         ? logLines(state, Math.min(layout.log, 12), theme)
         : pageLines(state, theme).slice(place.top, place.top + layout.page);
   return [
-    textOf(titleLine(state, theme)),
+    textOf(plainTitle(state, theme)),
     ...warningLines(state, theme).map(textOf),
     ...slurmWarning(state),
     ...intakeWarning(state),

@@ -1,32 +1,44 @@
-import { layoutScreen, minSize } from '../state/layout.js';
+import { besidePane, layoutScreen, minSize } from '../state/layout.js';
 import { clip, spansWidth } from '../terminal/line-layout.js';
 import { isTable, type ConsoleState } from '../state/state.js';
+import { wrapWords } from '../terminal/text.js';
 import { span, type Line, type Theme } from '../terminal/theme.js';
 import { footerLine, longMessageLines, messageLine } from './footer.js';
-import { healthLine, ageLine, titleLine, warningLines } from './header.js';
+import { statusLine, tabsLine, titleLine, warningLines } from './header.js';
 import { helpLines } from './help.js';
 import { logLines } from './log.js';
+import { paneLines } from './pane.js';
 import { questionLines } from './question.js';
 import { pageLines } from './pages/page.js';
 import { detailLines, summaryLines, tableLines } from './table.js';
 
-/** A frame from top to bottom, with the box of a question in between. It is always lower than the terminal. */
+/** A frame: from top to bottom, with a pane beside the view and the box of a question below it. It is always lower than the terminal. */
 export interface ScreenView {
-  above: readonly Line[];
+  header: readonly Line[];
+  main: readonly Line[];
+  /** @property width including its border */
+  side: { width: number; lines: readonly Line[] } | null;
   box: readonly Line[] | null;
   below: readonly Line[];
 }
 
 export function viewScreen(state: ConsoleState, theme: Theme): ScreenView {
-  const { above, box, below } = compose(state, theme);
+  const { header, main, side, box, below } = compose(state, theme);
   const { columns } = state.size;
   // one place for all lines: no untrusted name extends beyond the edge
   const clipTo = (lines: readonly Line[], width: number): readonly Line[] =>
-    lines.map((line) =>
-      spansWidth(line.spans) <= width ? line : { ...line, spans: clip(line.spans, width, theme) },
-    );
+    lines.map((line) => {
+      const used = spansWidth(line.spans);
+      if (used > width) return { ...line, spans: clip(line.spans, width, theme) };
+      // the bar of the selected row extends to the edge
+      return line.selected === true && used < width
+        ? { ...line, spans: [...line.spans, span(' '.repeat(width - used))] }
+        : line;
+    });
   return {
-    above: clipTo(above, columns),
+    header: clipTo(header, columns),
+    main: clipTo(main, columns - (side?.width ?? 0)),
+    side: side === null ? null : { ...side, lines: clipTo(side.lines, side.width - 1) },
     box: box === null ? null : clipTo(box, columns - 4),
     below: clipTo(below, columns),
   };
@@ -37,15 +49,17 @@ function compose(state: ConsoleState, theme: Theme): ScreenView {
   if (size.columns < minSize.columns || size.rows < minSize.rows) return tooSmall(state);
   const layout = layoutScreen(state);
   const header = [
+    tabsLine(state, theme),
     titleLine(state, theme),
-    healthLine(state, theme),
-    ageLine(state, theme),
+    statusLine(state, theme),
     ...warningLines(state, theme).slice(0, layout.warnings),
   ];
   if (overlay.kind === 'help') {
     const help = helpLines(state).slice(overlay.top, overlay.top + layout.help);
     return {
-      above: [...header, ...padTo(help, layout.help)],
+      header,
+      main: padTo(help, layout.help),
+      side: null,
       box: null,
       below: [messageLine(state, theme), footerLine(state)],
     };
@@ -53,7 +67,9 @@ function compose(state: ConsoleState, theme: Theme): ScreenView {
   if (!isTable(place)) {
     const page = markHit(state, pageLines(state, theme), theme).slice(place.top, place.top + layout.page);
     return {
-      above: [...header, ...padTo(page, layout.page)],
+      header,
+      main: padTo(page, layout.page),
+      side: null,
       box: questionLines(state, theme),
       below: [messageLine(state, theme), footerLine(state)],
     };
@@ -63,12 +79,24 @@ function compose(state: ConsoleState, theme: Theme): ScreenView {
     ...detailLines(state, layout.details, theme),
     messageLine(state, theme),
   ];
+  const left = besidePane(state);
+  const main = [
+    ...padTo(summaryLines(left, layout.summary - 1, theme), layout.summary),
+    ...padTo(tableLines(left, layout.table, theme), layout.heading + layout.table),
+  ];
   return {
-    above: [
-      ...header,
-      ...padTo(summaryLines(state, layout.summary - 1, theme), layout.summary),
-      ...padTo(tableLines(state, layout.table, theme), layout.heading + layout.table),
-    ],
+    header,
+    main,
+    side:
+      layout.side === 0
+        ? null
+        : {
+            width: layout.side,
+            lines: padTo(
+              paneLines(state, { columns: layout.side - 1, rows: main.length }, theme),
+              main.length,
+            ),
+          },
     box: questionLines(state, theme),
     below: [...logLines(state, layout.log, theme), ...foot, footerLine(state)],
   };
@@ -95,7 +123,9 @@ function padTo(lines: readonly Line[], height: number): Line[] {
 function tooSmall({ size }: ConsoleState): ScreenView {
   const text = `The console needs ${minSize.columns} x ${minSize.rows}; this terminal has ${size.columns} x ${size.rows}.`;
   return {
-    above: [{ spans: [span(text, 'warning')] }],
+    header: wrapWords(text, size.columns).map((line) => ({ spans: [span(line, 'warning')] })),
+    main: [],
+    side: null,
     box: null,
     below: [],
   };

@@ -10,7 +10,7 @@ import { runConsole, type ConsoleOptions } from '../../../src/console/index.js';
 import { requireTerminal } from '../../../src/console/terminal/require-terminal.js';
 import { initialState } from '../../../src/console/state/reducer.js';
 import { createStore } from '../../../src/console/state/store.js';
-import { chooseTheme } from '../../../src/console/terminal/theme.js';
+import { createThemes } from '../../../src/console/terminal/theme.js';
 import { fakeRunDetail } from '../../support/fake-watched.js';
 import { createFakeWorker, fakeJob, fakeRun, type FakeWorker } from '../../support/fake-worker-handle.js';
 
@@ -42,7 +42,7 @@ function open(worker: FakeWorker) {
   });
   const stop = subscribeStore(worker, store, systemClock);
   const screen = render(
-    <App store={store} controller={controller} theme={chooseTheme({ NO_COLOR: '1' })} painted={false} />,
+    <App store={store} controller={controller} themes={createThemes({ NO_COLOR: '1' })} />,
   );
   const sees = async (text: string | RegExp): Promise<void> =>
     vi.waitFor(() => expect(screen.lastFrame()).toMatch(text), { timeout: 5_000 });

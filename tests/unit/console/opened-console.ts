@@ -1,11 +1,11 @@
 import { createController, type ControllerOptions } from '../../../src/console/commands/controller.js';
 import { initialState } from '../../../src/console/state/reducer.js';
 import type { Action } from '../../../src/console/state/action.js';
-import type { Preferences } from '../../../src/console/state/preferences.js';
+import { defaultPreferences, type Preferences } from '../../../src/console/state/preferences.js';
 import type { ConsoleState, Size } from '../../../src/console/state/state.js';
 import { createStore } from '../../../src/console/state/store.js';
-import { chooseTheme, type Line, type Theme } from '../../../src/console/terminal/theme.js';
-import { viewScreen } from '../../../src/console/views/screen.js';
+import { chooseTheme, type Theme } from '../../../src/console/terminal/theme.js';
+import { screenLines } from '../../support/screen-lines.js';
 import type { FakeWorker } from '../../support/fake-worker-handle.js';
 
 /** A console without a terminal: keys in, text out. */
@@ -23,14 +23,20 @@ export interface OpenedConsole {
   readonly preferred: readonly Preferences[];
 }
 
-const textOf = (line: Line): string => line.spans.map(({ text }) => text).join('');
-
 export function openConsole(
   worker: FakeWorker,
   size: Size,
   options: Partial<ControllerOptions> = {},
 ): OpenedConsole {
-  const store = createStore(initialState({ snapshot: worker.snapshot(), now: 0, size }));
+  const store = createStore(
+    initialState({
+      snapshot: worker.snapshot(),
+      now: 0,
+      size,
+      // the pane beside the table has its own tests
+      preferences: { ...defaultPreferences, pane: false },
+    }),
+  );
   const copied: string[] = [];
   const preferred: Preferences[] = [];
   const controller = createController({
@@ -47,8 +53,7 @@ export function openConsole(
     ...options,
   });
   const lines = (theme: Theme = chooseTheme({})): string[] => {
-    const { above, box, below } = viewScreen(store.get(), theme);
-    return [...above, ...(box ?? []), ...below].map(textOf);
+    return screenLines(store.get(), theme);
   };
   return {
     press(...keys) {

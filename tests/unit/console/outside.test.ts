@@ -33,6 +33,8 @@ const chosen: Preferences = {
   scope: 'all',
   wrap: true,
   timestamps: true,
+  pane: false,
+  theme: 'light',
 };
 
 test('the last of several quick preference changes is saved', async () => {

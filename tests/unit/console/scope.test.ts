@@ -6,8 +6,7 @@ import { keyNames } from '../../../src/console/terminal/keys.js';
 import { initialState } from '../../../src/console/state/reducer.js';
 import { createStore } from '../../../src/console/state/store.js';
 import type { Store } from '../../../src/console/state/action.js';
-import { chooseTheme } from '../../../src/console/terminal/theme.js';
-import { viewScreen } from '../../../src/console/views/screen.js';
+import { screenLines } from '../../support/screen-lines.js';
 import { createFakeWorker, fakeJob, fakeRun, type FakeWorker } from '../../support/fake-worker-handle.js';
 
 const clock = { now: () => 9_000, monotonic: () => 9_000, sleep: async () => {} };
@@ -40,8 +39,7 @@ beforeEach(() => {
 
 const ids = (): string[] => store.get().tables.jobs.shown.map(({ id }) => id);
 const frame = (): string => {
-  const { above, below } = viewScreen(store.get(), chooseTheme({}));
-  return [...above, ...below].map(({ spans }) => spans.map(({ text }) => text).join('')).join('\n');
+  return screenLines(store.get()).join('\n');
 };
 
 describe('the job scope', () => {

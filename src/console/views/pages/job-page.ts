@@ -8,7 +8,7 @@ import { elapsedSeconds, type Row } from '../../state/rows.js';
 import { rowStatus } from '../tables/row-status.js';
 import { listedJobs, pageRow, type ConsoleState } from '../../state/state.js';
 import { cleanText, wrapWords } from '../../terminal/text.js';
-import { span, type Line, type Theme } from '../../terminal/theme.js';
+import { span, type Line, type Theme, type Tone } from '../../terminal/theme.js';
 import { factLines, type Fact } from './facts.js';
 
 /** The page about a row: the run and its stages, its files and commands, then its job. */
@@ -40,13 +40,18 @@ export function jobPageLines(state: ConsoleState, theme: Theme): Line[] {
 }
 
 /** The complete reason for failing or waiting. */
-function reasonLines({ run }: Row, width: number): Line[] {
-  const reason = run?.reason ?? '';
+function reasonLines(row: Row, width: number): Line[] {
+  const reason = row.run?.reason ?? '';
   if (reason === '') return [];
   return reason
     .split('\n')
     .flatMap((line) => wrapWords(cleanText(line), width - 4))
-    .map((text) => ({ spans: [span(`   ${text}`)] }));
+    .map((text) => ({ spans: [span(`   ${text}`, reasonTone(row))] }));
+}
+
+/** The reason of a failure stands out. */
+export function reasonTone({ run }: Row): Tone {
+  return run?.outcome === 'failed' ? 'bad' : 'plain';
 }
 
 function runFacts({ run }: Row, detail: RunDetail | null, now: number): Fact[] {
@@ -80,10 +85,14 @@ function runFacts({ run }: Row, detail: RunDetail | null, now: number): Fact[] {
   ];
 }
 
-const barWidth = 24;
-
 /** Each stage with its start, its duration and a bar. */
-function timelineLines({ timeline }: RunDetail, { run }: Row, now: number, { glyphs }: Theme): Line[] {
+export function timelineLines(
+  { timeline }: RunDetail,
+  { run }: Row,
+  now: number,
+  { glyphs }: Theme,
+  barWidth = 24,
+): Line[] {
   const stages = timeline.map((entry, index) => {
     const isCurrent = index === timeline.length - 1 && run?.finishedAt === null;
     return { ...entry, isCurrent, ms: isCurrent ? Math.max(0, now - entry.at) : entry.ms };

@@ -52,7 +52,7 @@ const columns: readonly Column<CheckItem>[] = [
     tone: 'muted',
   }),
   textColumn(
-    { id: 'took', title: 'TOOK', min: 7, comfortable: 7, priority: 6, align: 'right', sortKey: 'T' },
+    { id: 'took', title: 'TOOK', min: 7, comfortable: 7, priority: 6, align: 'right', sortKey: 'D' },
     ({ found }) => (found === null || found.result.status === 'skip' ? null : found.result.ms / 1_000),
     { tone: 'muted', shownAs: (seconds) => `${Number(seconds).toFixed(1)} s` },
   ),

@@ -54,7 +54,7 @@ const columns: readonly Column<HistoryItem>[] = [
     { tone: 'muted' },
   ),
   textColumn(
-    { id: 'title', title: 'GIRDER TITLE', min: 12, comfortable: 22, grow: 2, priority: 6, sortKey: 'T' },
+    { id: 'title', title: 'GIRDER TITLE', min: 12, comfortable: 22, grow: 2, priority: 6, sortKey: 'D' },
     (item) => run(item).title,
     { cut: 'middle' },
   ),

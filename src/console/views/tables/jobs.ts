@@ -52,8 +52,10 @@ export const jobsColumns: readonly Column<Row>[] = [
     comfortable: 29,
     grow: 3,
     priority: 6,
+    // the name of the slide stays whole longest
+    fillPriority: 1,
     align: 'left',
-    sortKey: 'T',
+    sortKey: 'D',
     value: ({ run }) => run?.title ?? null,
     cell({ run, job }, width, { theme: { glyphs } }) {
       // a job without a run has no title, and a narrow terminal has no user column
@@ -70,10 +72,6 @@ export const jobsColumns: readonly Column<Row>[] = [
     { id: 'partition', title: 'PARTITION', min: 9, comfortable: 10, priority: 11, sortKey: 'P' },
     ({ job }) => job?.partition ?? null,
     { tone: 'muted' },
-  ),
-  textColumn(
-    { id: 'nodes', title: 'NODES (REASON)', min: 10, comfortable: 14, grow: 2, priority: 5 },
-    nodesOrReason,
   ),
   textColumn(
     {
@@ -142,6 +140,15 @@ export const jobsColumns: readonly Column<Row>[] = [
     value: ({ run }) => run?.progress ?? null,
     cell: (row, width, { theme }: CellContext) => progressBar(row, width, theme),
   },
+  // the last column, next to the progress: the reason of a row that has ended extends over both
+  textColumn(
+    { id: 'nodes', title: 'NODES (REASON)', min: 10, comfortable: 14, grow: 2, priority: 5 },
+    nodesOrReason,
+    {
+      tone: (row) => (rowStatus(row).tone === 'bad' ? 'bad' : 'plain'),
+      takesRoomOfPrevious: ({ run, group }) => group === 'finished' || run?.progress === null,
+    },
+  ),
 ];
 
 export const squeezablePriority = 7;

@@ -153,7 +153,9 @@ export function clusterTotals(cluster: ClusterView | undefined, { glyphs }: Them
     0,
   );
   return [
-    span(`${glyphs.warning} ${formatCount(out)} down or drained`, out > 0 ? 'warning' : 'muted'),
+    out > 0
+      ? span(`${glyphs.warning} ${formatCount(out)} down or drained`, 'warning')
+      : span(`${glyphs.succeeded} none down or drained`, 'muted'),
     span(
       `   ${formatCount(sum(({ cpus }) => cpus.idle))}/${formatCount(sum(({ cpus }) => cpus.total))} cpus free`,
       'muted',

@@ -6,7 +6,7 @@ import { contextOf, type WorkerLifetime } from '../../../../src/console/state/st
 import { createStore } from '../../../../src/console/state/store.js';
 import type { Store } from '../../../../src/console/state/action.js';
 import { chooseTheme } from '../../../../src/console/terminal/theme.js';
-import { healthLine } from '../../../../src/console/views/header.js';
+import { statusLine } from '../../../../src/console/views/header.js';
 import { createFakeWorker, fakeJob, fakeRun, type FakeWorker } from '../../../support/fake-worker-handle.js';
 
 let worker: FakeWorker;
@@ -477,7 +477,7 @@ describe('the command line', () => {
     worker.show({ health: { intake: 'draining', drainedAt: null } });
     const header = (): string => {
       store.dispatch({ type: 'snapshot', snapshot: worker.snapshot(), now: 0 });
-      const { spans } = healthLine(store.get(), chooseTheme({}));
+      const { spans } = statusLine(store.get(), chooseTheme({}));
       return spans.map((each) => each.text).join('');
     };
     expect(header()).toContain('intake draining');
@@ -489,7 +489,7 @@ describe('the command line', () => {
   });
 
   test('Shift and a letter sorts by its column', () => {
-    controller.press(['T']);
+    controller.press(['D']);
     expect(store.get().tables.jobs.sorting).toEqual({ column: 'title', descending: false });
     controller.press(['S']);
     expect(store.get().tables.jobs.sorting).toEqual({ column: 'title', descending: true });

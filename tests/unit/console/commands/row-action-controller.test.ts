@@ -7,8 +7,7 @@ import { rowActions } from '../../../../src/console/commands/row-actions.js';
 import { contextOf } from '../../../../src/console/state/state.js';
 import { createStore } from '../../../../src/console/state/store.js';
 import type { Store } from '../../../../src/console/state/action.js';
-import { chooseTheme } from '../../../../src/console/terminal/theme.js';
-import { viewScreen } from '../../../../src/console/views/screen.js';
+import { screenLines } from '../../../support/screen-lines.js';
 import { createFakeWorker, fakeJob, fakeRun, type FakeWorker } from '../../../support/fake-worker-handle.js';
 
 let worker: FakeWorker;
@@ -42,10 +41,7 @@ beforeEach(() => {
 const message = (): string | undefined => store.get().message?.text;
 const context = (): string => contextOf(store.get());
 const frame = (): string => {
-  const { above, box, below } = viewScreen(store.get(), chooseTheme({}));
-  return [...above, ...(box ?? []), ...below]
-    .map(({ spans }) => spans.map(({ text }) => text).join(''))
-    .join('\n');
+  return screenLines(store.get()).join('\n');
 };
 const type = (text: string): void => controller.press(keyNames(text, {}));
 const line = (text: string): void => {

@@ -6,8 +6,7 @@ import { initialState } from '../../../../src/console/state/reducer.js';
 import { contextOf, type LogPane } from '../../../../src/console/state/state.js';
 import { createStore } from '../../../../src/console/state/store.js';
 import type { Store } from '../../../../src/console/state/action.js';
-import { chooseTheme } from '../../../../src/console/terminal/theme.js';
-import { viewScreen } from '../../../../src/console/views/screen.js';
+import { screenLines } from '../../../support/screen-lines.js';
 import { createFakeWorker, fakeRun } from '../../../support/fake-worker-handle.js';
 
 function matches(typed: string, line: string): boolean {
@@ -93,8 +92,7 @@ const hit = (): number | null | undefined => log()?.hit;
 const message = (): string | undefined => store.get().message?.text;
 
 function rows(): string[] {
-  const { above, box, below } = viewScreen(store.get(), chooseTheme({}));
-  return [...above, ...(box ?? []), ...below].map(({ spans }) => spans.map(({ text }) => text).join(''));
+  return screenLines(store.get());
 }
 
 describe('a search in the log', () => {

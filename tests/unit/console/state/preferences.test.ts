@@ -12,7 +12,7 @@ test('changes of scope, columns, order, packing and log options are reported', (
   const console = openConsole(worker, size);
   expect(console.preferred).toEqual([]);
   console.press('m');
-  expect(console.preferred.at(-1)).toEqual({ ...defaultPreferences, scope: 'dsa' });
+  expect(console.preferred.at(-1)).toEqual({ ...defaultPreferences, pane: false, scope: 'dsa' });
   console.press('2', 's', 'S', 'w', '1');
   expect(console.preferred.at(-1)).toMatchObject({
     sorting: { nodes: { column: expect.any(String), descending: true } },

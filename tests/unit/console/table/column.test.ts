@@ -13,8 +13,8 @@ const shownAt = (width: number, wide = false): string[] =>
 describe('layoutColumns', () => {
   test.each([
     [39, ['state', 'job', 'name']],
-    [59, ['state', 'job', 'name', 'nodes', 'elapsed']],
-    [79, ['state', 'job', 'name', 'title', 'nodes', 'elapsed', 'progress']],
+    [59, ['state', 'job', 'name', 'elapsed', 'nodes']],
+    [79, ['state', 'job', 'name', 'title', 'elapsed', 'progress', 'nodes']],
     [199, all.filter((id) => !['cpus', 'memory', 'gpus', 'starts'].includes(id))],
     [299, all],
   ])('%i cells', (width, ids) => {

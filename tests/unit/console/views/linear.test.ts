@@ -37,10 +37,10 @@ describe('for a screen reader', () => {
       'image: example/small:v1',
       'title: Liver',
       'partition: cpu',
-      'nodes: node1',
       'cpus: 1',
       'memory: 1G',
       'limit: 3600',
+      'nodes: node1',
       '1 of 2',
       expect.stringMatching(/^Keys: l log/u),
     ]);

@@ -6,8 +6,7 @@ import { formatDateTime } from '../../../../src/console/views/format.js';
 import { initialState } from '../../../../src/console/state/reducer.js';
 import { createStore } from '../../../../src/console/state/store.js';
 import type { Store } from '../../../../src/console/state/action.js';
-import { chooseTheme } from '../../../../src/console/terminal/theme.js';
-import { viewScreen } from '../../../../src/console/views/screen.js';
+import { screenLines } from '../../../support/screen-lines.js';
 import type { LogFile, LogTail, RunView } from '../../../../src/worker/views/handle.js';
 import { createFakeWorker, fakeJob, fakeRun, type FakeWorker } from '../../../support/fake-worker-handle.js';
 import { fakeRunDetail } from '../../../support/fake-watched.js';
@@ -56,8 +55,7 @@ const finished = (outcome: 'succeeded' | 'failed'): RunView =>
 beforeEach(() => openConsole(running));
 
 const frame = (): string => {
-  const { above, below } = viewScreen(store.get(), chooseTheme({}));
-  return [...above, ...below].map(({ spans }) => spans.map(({ text }) => text).join('')).join('\n');
+  return screenLines(store.get()).join('\n');
 };
 const message = (): string | undefined => store.get().message?.text;
 const show = (tail: Partial<LogTail>): void =>

@@ -6,8 +6,7 @@ import { keyNames } from '../../../../../src/console/terminal/keys.js';
 import { initialState } from '../../../../../src/console/state/reducer.js';
 import { createStore } from '../../../../../src/console/state/store.js';
 import type { Store } from '../../../../../src/console/state/action.js';
-import { chooseTheme } from '../../../../../src/console/terminal/theme.js';
-import { viewScreen } from '../../../../../src/console/views/screen.js';
+import { screenLines } from '../../../../support/screen-lines.js';
 import { pageLines } from '../../../../../src/console/views/pages/page.js';
 import {
   createFakeWorker,
@@ -151,8 +150,7 @@ describe('the page about a run', () => {
 });
 
 function frame(): string[] {
-  const { above } = viewScreen(store.get(), chooseTheme({}));
-  return above.map(({ spans }) => spans.map(({ text }) => text).join(''));
+  return screenLines(store.get());
 }
 
 describe('a search on a page', () => {

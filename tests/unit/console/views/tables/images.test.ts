@@ -86,7 +86,9 @@ describe('images', () => {
     expect(console.text()).toContain('● images 0 s ago, 1,234 more not listed');
     expect(console.text()).not.toContain('~');
     console.dispatch(images({ unlisted: 1_234, trouble: 'EIO' }));
-    expect(console.text()).toContain('▲ images 0 s ago, 1,234 more not listed; update failed: EIO');
+    expect(console.text()).toMatch(
+      /▲ images 0 s ago, 1,234 more not listed[^]*▲ images: update failed: EIO/u,
+    );
     expect(console.text()).toMatch(/^~other_v2/mu);
   });
 
