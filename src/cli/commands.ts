@@ -60,7 +60,18 @@ export const commands: readonly CommandEntry[] = [
     summary: 'try everything in a sandbox on this machine',
     load: () => import('./sandbox.js'),
   },
+  {
+    name: 'completion',
+    summary: 'print the completion script of a shell',
+    load: () => import('./completion/index.js'),
+  },
 ];
+
+/** Adds the options, help and action of a top-level command, which are loaded only now. */
+export async function loadCommand(command: Command, context: CliContext): Promise<void> {
+  const entry = commands.find(({ name }) => name === command.name());
+  (await entry?.load())?.define(command, context);
+}
 
 /** The help of `dsa-slurm` itself. Plain text, so that main.ts can print it without loading the parser. */
 export function topHelp(): string {

@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { DsaSlurmError } from '../base/errors.js';
-import { commands, topHelp } from './commands.js';
+import { commands, loadCommand, topHelp } from './commands.js';
 import type { CliContext } from './context.js';
 import { exitCodeFor, exitCodes } from './exit.js';
 import { renderError } from './render-error.js';
@@ -25,6 +25,13 @@ export async function runProgram(argv: readonly string[], context: CliContext): 
   }
 }
 
+/** Every command with its options, for the documentation. */
+export async function definedCommands(context: CliContext): Promise<readonly Command[]> {
+  const program = createProgram(context);
+  for (const command of program.commands) await loadCommand(command, context);
+  return program.commands;
+}
+
 function createProgram(context: CliContext): Command {
   const program = new Command('dsa-slurm')
     .option('--profile <name>', 'the configuration to use', 'default')
@@ -40,10 +47,7 @@ function createProgram(context: CliContext): Command {
     });
   program.helpInformation = topHelp;
   for (const { name, summary } of commands) program.command(name).description(sentence(summary));
-  program.hook('preSubcommand', async (_program, command) => {
-    const entry = commands.find(({ name }) => name === command.name());
-    (await entry?.load())?.define(command, context);
-  });
+  program.hook('preSubcommand', async (_program, command) => loadCommand(command, context));
   return program;
 }
 

@@ -16,6 +16,10 @@ const testPackages: readonly TestPackage[] = [
   { name: 'iproute2', probe: ['ip', '-V'] },
   { name: 'mariadb-server', probe: ['dpkg', '-s', 'mariadb-server'], unit: 'mariadb' },
   { name: 'slurmdbd', probe: ['dpkg', '-s', 'slurmdbd'], unit: 'slurmdbd' },
+  // shells whose completion is tested
+  { name: 'zsh', probe: ['zsh', '--version'] },
+  { name: 'fish', probe: ['fish', '--version'] },
+  { name: 'mandoc', probe: ['dpkg', '-s', 'mandoc'] },
   // Debian 11 has no such package: there the plugin comes with slurmdbd
   {
     name: 'slurm-wlm-mysql-plugin',
