@@ -45,7 +45,7 @@ export function failureCause(run: Run): FailureCause | null {
     if (base === 'PREEMPTED') return cause('preempted', 'preempted by another job', null);
   }
   const [first = '', quoted = ''] = (run.reason ?? '').split(lastLinesMark);
-  if (end?.exitCode != null && end.outcome === 'failed') {
+  if (end !== null && end.exitCode !== null && end.outcome === 'failed') {
     const { code, signal } = end.exitCode;
     const how = signal === 0 ? `exit code ${code}` : `signal ${signal}`;
     const last = shortLine(quoted.trimEnd().split('\n').at(-1) ?? '');

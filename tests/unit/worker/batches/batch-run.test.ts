@@ -45,6 +45,10 @@ const output = (filename: string): ContainerArgument => ({
   volume: { kind: 'default' },
 });
 
+const reason = (line: string) => `The analysis failed.${lastLinesMark}  first\n  ${line}`;
+const named = (id: string, name: string, item: string) =>
+  argumentsKey(analysis(slide(id, name), text(`--label=${name}`), text(item)));
+
 describe('the arguments of a batch', () => {
   const one = argumentsKey(
     analysis(text('Cells'), text('--size'), text('5'), slide('a'.repeat(24), 'a 1.svs'), output('a 1.json')),
@@ -64,8 +68,6 @@ describe('the arguments of a batch', () => {
   });
 
   it('are the same where a parameter names the slide', () => {
-    const named = (id: string, name: string, item: string) =>
-      argumentsKey(analysis(slide(id, name), text(`--label=${name}`), text(item)));
     expect(named('a'.repeat(24), 'one.svs', '1'.repeat(24))).toBe(
       named('b'.repeat(24), 'another.svs', '2'.repeat(24)),
     );
@@ -131,7 +133,6 @@ describe('why a run failed', () => {
   });
 
   it('is the exit code with the last line of the log, equal for all slides', () => {
-    const reason = (line: string) => `The analysis failed.${lastLinesMark}  first\n  ${line}`;
     const one = causeOf({}, reason("KeyError: 'a.svs' in /mnt/x/a.svs at 12"));
     const two = causeOf({}, reason("KeyError: 'b.svs' in /mnt/y/b.svs at 7"));
     expect(one?.text).toBe("exit code 1: KeyError: 'a.svs' in /mnt/x/a.svs at 12");

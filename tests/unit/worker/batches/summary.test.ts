@@ -31,6 +31,8 @@ function batchOf(runs: Parameters<typeof groupIntoBatches>[0], now = 0) {
   return batch;
 }
 
+const failed = (id: string, cause: FailureCause) => someBatchRun({ id, outcome: 'failed', cause });
+
 describe('the state of a batch', () => {
   it('counts slides, not runs', () => {
     const batch = batchOf([
@@ -76,7 +78,6 @@ describe('the state of a batch', () => {
   });
 
   it('groups failures by reason, and suggests what the facts allow', () => {
-    const failed = (id: string, cause: FailureCause) => someBatchRun({ id, outcome: 'failed', cause });
     const { failures } = batchOf([
       failed('a', { kind: 'exit', key: 'exit 3', text: 'exit code 3: no tissue', limit: null }),
       failed('b', outOfMemory),
