@@ -80,7 +80,10 @@ describe('a console beside a worker service', () => {
     // one console sees what the other does, but cannot do it itself
     other.press('p');
     other.press('x');
+    await other.waitFor('This console is read-only: x does nothing');
     one.press('p');
+    await one.waitFor('Accept no more tasks?');
+    one.press('y');
     await other.waitFor('intake paused');
     await one.waitFor('intake paused');
     expect(other.screen().join('\n')).not.toContain('Cancel this run?');
@@ -160,6 +163,8 @@ describe('a console beside a worker service', () => {
     await look.waitFor(/attached to process \d+$/m);
     await inside.waitFor(/RUNNING .*Liver/);
     look.press('p');
+    await look.waitFor('Accept no more tasks?');
+    look.press('y');
     await inside.waitFor('intake paused');
     await bench.openGate('go');
     expectStatus(await bench.ended(job), status.success);

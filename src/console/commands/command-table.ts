@@ -91,6 +91,34 @@ const answers: readonly Command[] = [
     run: ({ worker }) => worker.start(),
   }),
   command({
+    id: 'pauseConfirmed',
+    keys: ['y'],
+    contexts: ['pause'],
+    dangerous: true,
+    help: 'Accept no more tasks',
+    hint: 'yes',
+    run: ({ dispatch, worker }) => {
+      dispatch({ type: 'back' });
+      worker.pause();
+    },
+  }),
+  command({
+    id: 'menuUp',
+    keys: ['up'],
+    contexts: ['menu'],
+    dangerous: true,
+    help: 'Previous action of the menu',
+    run: (context) => context.rowActions.moveInMenu(-1),
+  }),
+  command({
+    id: 'menuDown',
+    keys: ['down'],
+    contexts: ['menu'],
+    dangerous: true,
+    help: 'Next action of the menu',
+    run: (context) => context.rowActions.moveInMenu(1),
+  }),
+  command({
     id: 'leave',
     keys: ['l', 'y'],
     contexts: ['quit'],
@@ -419,7 +447,7 @@ const tableCommands: readonly Command[] = [
   }),
   command({
     id: 'errors',
-    keys: ['e', 'ctrl-z'],
+    keys: ['e'],
     contexts: tables,
     name: 'errors',
     help: 'Show only errors, or everything',
@@ -510,7 +538,7 @@ const workerCommands: readonly Command[] = [
     id: 'togglePause',
     keys: ['p'],
     dangerous: true,
-    help: 'Pause or resume accepting tasks',
+    help: 'Pause or resume accepting tasks; asks before it pauses',
     hint: ({ snapshot }) => (snapshot.health.intake === 'paused' ? 'resume' : 'pause'),
     run: ({ worker }) => worker.togglePause(),
   }),

@@ -103,8 +103,10 @@ export interface RowActionController {
   perform(target: ActionTarget): void;
   /** Opens the menu of actions. */
   openMenu(): void;
-  /** Takes the action with this key in the menu. */
+  /** Takes the action with this key in the menu; Enter takes the highlighted one. */
   choose(key: string): void;
+  /** Moves to the next action in the menu that can work. */
+  moveInMenu(direction: 1 | -1): void;
 }
 
 /** What happens to an embedded worker when the console closes. `keep`: it continues as a service. */
@@ -128,6 +130,7 @@ export interface WorkerCommands {
   start(): void;
   pause(): void;
   resume(): void;
+  /** Resumes the intake, or asks whether to pause it. */
   togglePause(): void;
   drain(): void;
   pollLessOften(): void;

@@ -1,12 +1,14 @@
 import type { Clock } from '../../base/clock.js';
 import { errorLine } from '../../base/errors.js';
+import { closestMatch } from '../../config/config-error.js';
 import type { WorkerHandle } from '../../worker/views/handle.js';
 import type { Store } from '../state/action.js';
 import type { DoctorPort } from '../state/doctor-state.js';
 import { onPreferences, type Preferences } from '../state/preferences.js';
-import { contextOf, isWorkerMissing, type Context } from '../state/state.js';
+import { keyLabel } from '../terminal/keys.js';
+import { contextOf, isWorkerMissing, lostWorker, type Context } from '../state/state.js';
 import { currentView } from '../views/tables/all-tables.js';
-import { complete, parseCommandLine } from './command-line.js';
+import { complete, namedCommands, parseCommandLine } from './command-line.js';
 import { commandForKey } from './command-table.js';
 import type {
   CommandContext,
@@ -54,7 +56,7 @@ export interface Controller {
 }
 
 /** Here, any key without a meaning answers no. */
-const questions: readonly Context[] = ['confirm', 'quit', 'quitCancel', 'start'];
+const questions: readonly Context[] = ['confirm', 'quit', 'quitCancel', 'start', 'pause'];
 
 export function createController(options: ControllerOptions): Controller {
   const { handle, store, clock, quit, host } = options;
@@ -106,6 +108,7 @@ export function createController(options: ControllerOptions): Controller {
     else if (before === 'filter' || before === 'command' || before === 'search') typeKey(key, context.line);
     else if (before === 'menu') context.rowActions.choose(key);
     else if (questions.includes(before)) store.dispatch({ type: 'back' });
+    else if (readOnly && commandForKey(key, before, false) !== null) sayReadOnly(key, before, notify);
     else if (before === 'table' || before === 'list' || before === 'doctor') context.tables.sortByLetter(key);
     const after = contextOf(store.get());
     return after === before || !(after === 'menu' || questions.includes(after));
@@ -118,6 +121,11 @@ export function createController(options: ControllerOptions): Controller {
     },
     paste: (text) => context.line.insert(text.split(/[\r\n]/u)[0] ?? ''),
   };
+}
+
+function sayReadOnly(key: string, context: Context, notify: Notify): void {
+  const name = commandForKey(key, context, false)?.help ?? '';
+  notify('warning', `This console is read-only: ${keyLabel(key)} does nothing here (${name}).`);
 }
 
 /** Types a printable key. The names of other keys are longer than one character. */
@@ -170,7 +178,12 @@ function runCommandLine(line: string, context: CommandContext): void {
   if (parsed !== null) return parsed.command.run(context, parsed.words);
   const reason = readOnly && parseCommandLine(line, false) !== null ? ' This console is read-only.' : '';
   const [name = ''] = line.trim().split(/\s+/u);
-  return context.notify('bad', `Unknown command "${name}". Press ? for the list.${reason}`);
+  const meant = closestMatch(
+    name,
+    namedCommands(readOnly).flatMap((one) => [one.name, ...one.aliases]),
+  );
+  const hint = meant === undefined ? 'Press ? for the list.' : `Did you mean :${meant}?`;
+  return context.notify('bad', `Unknown command "${name}".${reason === '' ? ` ${hint}` : reason}`);
 }
 
 function workerCommands({
@@ -223,8 +236,13 @@ function workerCommands({
     },
     pause,
     resume,
-    togglePause: () =>
-      ['paused', 'draining'].includes(store.get().snapshot.health.intake) ? resume() : pause(),
+    togglePause() {
+      const { snapshot } = store.get();
+      if (['paused', 'draining'].includes(snapshot.health.intake)) resume();
+      // without a worker, the answer says so
+      else if (isWorkerMissing(snapshot) || lostWorker(snapshot) !== null) pause();
+      else store.dispatch({ type: 'pauseOpened' });
+    },
     drain: () => showAnswer(async () => handle.drain()),
     pollLessOften: () => changePace('less'),
     pollMoreOften: () => changePace('more'),

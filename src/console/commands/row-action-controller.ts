@@ -4,7 +4,7 @@ import { actionRows } from '../state/state.js';
 import { pluralize } from '../views/format.js';
 import { rowTitle } from '../views/tables/jobs.js';
 import type { Notify, RowActionController, ShowAnswer } from './command.js';
-import { actionMessages, actionsFor, type RowAction } from './row-actions.js';
+import { actionMessages, actionsFor, whyNot, type RowAction } from './row-actions.js';
 
 interface RowActionOptions {
   handle: WorkerHandle;
@@ -40,7 +40,9 @@ export function createRowActionController({
     if (only === undefined) return notify('warning', `Select a run or job to ${action.name}.`);
     const subject = rows.length === 1 ? `${rowTitle(only)} is` : 'all marked rows are';
     const reason = rows.every(({ group }) => group === only.group) ? only.group : 'of another kind';
-    return notify('warning', `Nothing to ${action.name}: ${subject} ${reason}.`);
+    const problem = rows.length === 1 ? whyNot(action, rows) : null;
+    const why = problem === null || problem === 'it has ended' ? '' : ` (${problem})`;
+    return notify('warning', `Nothing to ${action.name}: ${subject} ${reason}${why}.`);
   };
 
   return {
@@ -63,15 +65,39 @@ export function createRowActionController({
       });
     },
     openMenu() {
-      if (actionRows(store.get()).length > 0) store.dispatch({ type: 'menuOpened' });
+      const rows = actionRows(store.get());
+      const first = available().findIndex((action) => whyNot(action, rows) === null);
+      if (rows.length > 0) store.dispatch({ type: 'menuOpened', index: Math.max(0, first) });
       else notify('warning', 'Select a run or job first.');
     },
     choose(key) {
+      const { overlay } = store.get();
+      const rows = actionRows(store.get());
+      const entries = available();
+      const action =
+        key === 'enter' && overlay.kind === 'menu'
+          ? entries[overlay.index]
+          : entries.find((one) => one.key === key);
+      const problem = action === undefined ? null : whyNot(action, rows);
+      if (action !== undefined && problem !== null) {
+        return notify('warning', `Cannot ${action.name} here: ${problem}.`);
+      }
       store.dispatch({ type: 'back' });
-      const action = available().find((one) => one.key === key);
       if (action === undefined) return;
       if (action.value === null) ask(action, []);
       else store.dispatch({ type: 'commandOpened', text: `${action.name} ` });
+    },
+    moveInMenu(direction) {
+      const { overlay } = store.get();
+      if (overlay.kind !== 'menu') return;
+      const rows = actionRows(store.get());
+      const entries = available();
+      const works = entries.flatMap((action, index) => (whyNot(action, rows) === null ? [index] : []));
+      const index =
+        direction > 0
+          ? works.find((one) => one > overlay.index)
+          : works.findLast((one) => one < overlay.index);
+      if (index !== undefined) store.dispatch({ type: 'menuOpened', index });
     },
   };
 }

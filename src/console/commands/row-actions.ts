@@ -21,6 +21,8 @@ export interface RowAction {
   needsSlurm: boolean;
   /** Whether the action makes sense for a row. The worker may refuse it for other reasons. */
   appliesTo(row: Row): boolean;
+  /** What it applies to, where it does not apply. */
+  only: string;
   /** @param word the value, possibly empty. @returns the request, or an error message */
   parse(word: string): ActionRequest | string;
 }
@@ -34,12 +36,17 @@ function action(parts: Parts): RowAction {
     value: null,
     needsSlurm: true,
     appliesTo: isUnfinished,
+    only: 'only while it waits or runs',
     ...parts,
   };
 }
 
 function isUnfinished({ group }: Row): boolean {
   return group !== 'finished';
+}
+
+function hasJob({ run, job }: Row): boolean {
+  return job !== null || run?.jobId !== null;
 }
 
 /** @returns the request, or why its value is not valid for the Slurm command */
@@ -72,6 +79,8 @@ export const rowActions: readonly RowAction[] = [
     name: 'hold',
     key: 'h',
     help: 'Keep waiting jobs from starting',
+    appliesTo: (row) => isUnfinished(row) && hasJob(row),
+    only: 'needs a Slurm job',
     parse: () => ({ kind: 'hold' }),
   }),
   action({
@@ -79,6 +88,8 @@ export const rowActions: readonly RowAction[] = [
     name: 'release',
     key: 'u',
     help: 'Release held jobs',
+    appliesTo: (row) => isUnfinished(row) && hasJob(row),
+    only: 'needs a Slurm job',
     parse: () => ({ kind: 'release' }),
   }),
   action({
@@ -86,6 +97,8 @@ export const rowActions: readonly RowAction[] = [
     name: 'requeue',
     key: 'r',
     help: 'Put jobs back into the queue; they start over',
+    appliesTo: (row) => isUnfinished(row) && hasJob(row),
+    only: 'needs a Slurm job',
     parse: () => ({ kind: 'requeue' }),
   }),
   action({
@@ -93,6 +106,8 @@ export const rowActions: readonly RowAction[] = [
     name: 'signal',
     key: 's',
     help: 'Send a signal to the processes of the jobs',
+    appliesTo: (row) => isUnfinished(row) && hasJob(row),
+    only: 'needs a Slurm job',
     value: { argument: '<name>', completions: jobSignals },
     parse(word) {
       const bare = word.toUpperCase().replace(/^SIG/u, '');
@@ -108,6 +123,8 @@ export const rowActions: readonly RowAction[] = [
     key: 't',
     label: 'limit',
     help: 'Set the time limit: 90, 04:00:00, 1-12, +30, UNLIMITED',
+    appliesTo: (row) => isUnfinished(row) && hasJob(row),
+    only: 'needs a Slurm job',
     value: { argument: '<limit>', completions: ['+30', '+60', '04:00:00', '1-00', 'UNLIMITED'] },
     parse: (word) => validated({ kind: 'timeLimit', limit: word }),
   }),
@@ -116,6 +133,8 @@ export const rowActions: readonly RowAction[] = [
     name: 'priority',
     key: 'p',
     help: 'Set the priority; usually for administrators only',
+    appliesTo: (row) => isUnfinished(row) && hasJob(row),
+    only: 'needs a Slurm job',
     value: { argument: '<number>', completions: [] },
     parse: (word) => validated({ kind: 'priority', priority: numberOf(word) }),
   }),
@@ -124,6 +143,8 @@ export const rowActions: readonly RowAction[] = [
     name: 'nice',
     key: 'n',
     help: 'Set the nice value; a higher one starts later',
+    appliesTo: (row) => isUnfinished(row) && hasJob(row),
+    only: 'needs a Slurm job',
     value: { argument: '<number>', completions: ['0', '100', '1000'] },
     parse: (word) => validated({ kind: 'nice', nice: numberOf(word) }),
   }),
@@ -133,6 +154,7 @@ export const rowActions: readonly RowAction[] = [
     key: 'o',
     help: 'Adopt Slurm jobs whose run was lost',
     appliesTo: ({ group, run, job }) => group !== 'finished' && run === null && job.key !== null,
+    only: 'only for jobs whose run was lost',
     parse: () => ({ kind: 'adopt' }),
   }),
   action({
@@ -142,6 +164,7 @@ export const rowActions: readonly RowAction[] = [
     needsSlurm: false,
     help: 'Run failed or canceled runs again, each as a new run',
     appliesTo: ({ run }) => run?.outcome === 'failed' || run?.outcome === 'canceled',
+    only: 'only for failed or canceled runs',
     parse: () => ({ kind: 'retry' }),
   }),
   action({
@@ -151,12 +174,21 @@ export const rowActions: readonly RowAction[] = [
     needsSlurm: false,
     help: 'Remove finished runs from history and journal',
     appliesTo: ({ run }) => run?.stage === 'finished',
+    only: 'only for finished runs',
     parse: () => ({ kind: 'forget' }),
   }),
 ];
 
 export function actionsFor(executor: WorkerSnapshot['executor']): readonly RowAction[] {
   return executor === 'slurm' ? rowActions : rowActions.filter(({ needsSlurm }) => !needsSlurm);
+}
+
+/** Why an action cannot work for any of these rows; null if it may. */
+export function whyNot({ appliesTo, only }: RowAction, rows: readonly Row[]): string | null {
+  if (rows.some(appliesTo)) return null;
+  return rows.every(({ group }) => group === 'finished') && only.startsWith('only while')
+    ? 'it has ended'
+    : only;
 }
 
 interface ActionMessages {

@@ -30,7 +30,8 @@ export function createSearchController(store: Store, notify: Notify): SearchCont
     const start = isHitVisible ? hit + direction : direction > 0 ? from : to - 1;
     const found = withTimeLimit<SearchHit | null>(() => findLine(tail, expression, start, direction));
     if (!found.ok) return notify('bad', `The search for ${what} takes too long and was stopped.`);
-    if (found.value === null) return notify('warning', `No ${what} in the loaded lines.`);
+    if (found.value === null)
+      return notify('warning', `No ${what} in the loaded lines.${expressionHint(what)}`);
     store.dispatch({ type: 'lineFound', line: found.value.line });
     if (found.value.wrapped) {
       notify('warning', `Search continued from the ${direction > 0 ? 'beginning' : 'end'}.`);
@@ -55,6 +56,11 @@ export function createSearchController(store: Store, notify: Notify): SearchCont
     next,
     nextError: () => find(errorPattern, 'line that looks like an error', 1),
   };
+}
+
+/** A text that looks like an expression is searched literally, unless it is between slashes. */
+function expressionHint(what: string): string {
+  return /[[\](){}*+^$|\\]/u.test(what) ? ' Write /…/ around a regular expression.' : '';
 }
 
 function searchScope(state: ConsoleState): SearchScope | null {

@@ -55,11 +55,12 @@ export type Action =
   | { type: 'paneToggled' }
   | { type: 'themeChosen'; theme: ThemeName }
   | { type: 'helpOpened' }
-  | { type: 'menuOpened' }
+  | { type: 'menuOpened'; index: number }
   | { type: 'confirmOpened'; target: ActionTarget }
   | { type: 'quitOpened' }
   | { type: 'quitCancelOpened'; runs: readonly RunView[] }
   | { type: 'startOpened' }
+  | { type: 'pauseOpened' }
   | { type: 'back' }
   | { type: 'messageShown'; message: Message }
   | { type: 'titleChanged'; title: string }

@@ -1,3 +1,4 @@
+import { menuRows } from '../views/menu.js';
 import { warningsOf } from '../views/header.js';
 import { currentView } from '../views/tables/all-tables.js';
 import { selectedItem } from '../table/table-state.js';
@@ -36,15 +37,19 @@ const empty = { side: 0, heading: 0, summary: 0, table: 0, log: 0, details: 0, b
 const fixedRows = 6;
 const questionBox = 7;
 
+function boxRows({ overlay, snapshot }: ConsoleState, room: number): number {
+  return overlay.kind === 'menu' ? menuRows(snapshot.executor, room - 2) + 2 : questionBox;
+}
+
 /**
  * One row of the terminal stays free: at full height, Ink erases the screen now and then, and writing to the last cell
  * makes some terminals scroll.
  */
 export function layoutScreen(state: ConsoleState): ScreenLayout {
   const { size, overlay, log, place } = state;
-  const hasBox = ['confirm', 'menu', 'quit', 'quitCancel', 'start'].includes(overlay.kind);
-  const box = hasBox ? questionBox : 0;
+  const hasBox = ['confirm', 'menu', 'quit', 'quitCancel', 'start', 'pause'].includes(overlay.kind);
   const room = size.rows - 1 - fixedRows;
+  const box = hasBox ? boxRows(state, room) : 0;
   const warnings = Math.max(0, Math.min(warningsOf(state).length, room - box - 1));
   const free = Math.max(1, room - warnings);
   if (overlay.kind === 'help') return { ...empty, warnings, help: free + 1 };

@@ -19,6 +19,8 @@ export function navigate(state: ConsoleState, place: Place, deeper: boolean): Co
     overlay: { kind: 'none' },
     log: null,
     pageSearch: null,
+    // a notice is about the view where it appeared
+    message: state.message?.until === null ? state.message : null,
   };
   const query = isTable(place) ? place.drillDownQuery : undefined;
   return query === undefined ? recompute(next) : applyTableAction(next, { type: 'filterSet', text: query });

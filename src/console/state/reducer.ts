@@ -190,13 +190,15 @@ export function reduce(state: ConsoleState, action: Action): ConsoleState {
     case 'helpOpened':
       return recompute({ ...state, overlay: { kind: 'help', top: 0 } });
     case 'menuOpened':
-      return recompute({ ...state, overlay: { kind: 'menu' } });
+      return recompute({ ...state, overlay: { kind: 'menu', index: action.index } });
     case 'confirmOpened':
       return recompute({ ...state, overlay: { kind: 'confirm', target: action.target } });
     case 'quitOpened':
       return recompute({ ...state, overlay: { kind: 'quit' } });
     case 'quitCancelOpened':
       return recompute({ ...state, overlay: { kind: 'quitCancel', runs: action.runs } });
+    case 'pauseOpened':
+      return recompute({ ...state, overlay: { kind: 'pause' } });
     case 'startOpened':
       return recompute({ ...state, overlay: { kind: 'start' } });
     case 'back':

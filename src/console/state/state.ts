@@ -38,6 +38,7 @@ export const contexts = [
   'quit',
   'quitCancel',
   'start',
+  'pause',
 ] as const;
 export type Context = (typeof contexts)[number];
 
@@ -65,7 +66,7 @@ type Overlay =
   | { kind: 'none' }
   | { kind: 'filter' }
   /** The menu of actions for the selected or marked rows. */
-  | { kind: 'menu' }
+  | { kind: 'menu'; index: number }
   /** The text typed after `:`. */
   | { kind: 'command'; text: string }
   /** The text typed after `/` in a log or on a page. */
@@ -76,7 +77,9 @@ type Overlay =
   /** Asks whether to cancel these runs before quitting. */
   | { kind: 'quitCancel'; runs: readonly RunView[] }
   /** Asks whether to start a worker as a service. */
-  | { kind: 'start' };
+  | { kind: 'start' }
+  /** Asks whether to accept no more tasks. */
+  | { kind: 'pause' };
 
 /** Tables by their `:` command. */
 export const tableNames = ['jobs', 'nodes', 'partitions', 'history', 'images', 'doctor'] as const;

@@ -10,7 +10,7 @@ const sections: readonly [title: string, contexts: readonly Context[]][] = [
   ['Tables, log and pages', ['table', 'list', 'doctor', 'log', 'page', 'item', 'check']],
   ['Filter', ['filter']],
   ['Command and search', ['command', 'search']],
-  ['Questions', ['confirm', 'quit', 'quitCancel', 'start']],
+  ['Questions', ['menu', 'confirm', 'start', 'pause', 'quit', 'quitCancel']],
 ];
 
 type HelpInput = Pick<ConsoleState, 'readOnly'> & {

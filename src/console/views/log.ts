@@ -36,7 +36,7 @@ function headingLine(state: ConsoleState, log: LogPane, theme: Theme): Line {
   const left = [
     span(`${glyphs.rule}${glyphs.rule} `, tone),
     span('log', log.focused ? 'strong' : 'plain'),
-    span(` ${name} `, 'plain'),
+    span(name === '' ? ' ' : ` ${name} `, 'plain'),
   ];
   const right = [
     ...positionSpans(log, theme),

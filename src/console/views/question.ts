@@ -1,7 +1,9 @@
 import { jobIdWithTasks } from '../../slurm/array-rest.js';
 import type { RunView } from '../../worker/views/handle.js';
 import { formatCount, pluralize } from './format.js';
-import { actionsFor, actionMessages } from '../commands/row-actions.js';
+import { actionMessages } from '../commands/row-actions.js';
+import { layoutScreen } from '../state/layout.js';
+import { menuLines } from './menu.js';
 import { executorJobs } from './executor-labels.js';
 import type { Row } from '../state/rows.js';
 import { actionRows, type ActionTarget, type ConsoleState } from '../state/state.js';
@@ -10,20 +12,22 @@ import { cleanText, truncate, truncateMiddle, wrapWords } from '../terminal/text
 import { span, type Line, type Theme } from '../terminal/theme.js';
 import { rowName, shortRunId } from './tables/jobs.js';
 
-/** The five lines of a question box without its border; null if there is no question. */
+/** The lines of a question box without its border; null if there is no question. */
 export function questionLines(state: ConsoleState, theme: Theme): Line[] | null {
   const width = state.size.columns - 4;
   switch (state.overlay.kind) {
     case 'confirm':
       return actionQuestion(state.overlay.target, width, theme);
     case 'menu':
-      return menuLines(state, width);
+      return menuLines(state, menuTarget(state), layoutScreen(state).box - 2, width);
     case 'quit':
       return quitQuestion(state);
     case 'quitCancel':
       return cancelAllQuestion(state.overlay.runs, width);
     case 'start':
       return startQuestion(state);
+    case 'pause':
+      return pauseQuestion(state);
     case 'none':
     case 'filter':
     case 'command':
@@ -37,20 +41,10 @@ const yesNoLine: Line = {
   spans: [span('y', 'accent'), span(' yes'), span('     any other key', 'accent'), span(' no')],
 };
 
-/** Four lines of actions with their keys, in columns. */
-function menuLines(state: ConsoleState, width: number): Line[] {
+function menuTarget(state: ConsoleState): string {
   const rows = actionRows(state);
   const [first] = rows;
-  const target = rows.length === 1 && first !== undefined ? labelOf(first) : pluralize(rows.length, 'row');
-  const entries = [...actionsFor(state.snapshot.executor), { key: 'Esc', label: 'close' }];
-  const columns = Math.ceil(entries.length / 4);
-  const cell = Math.min(18, Math.floor(width / columns));
-  const lines = [0, 1, 2, 3].map((line) => ({
-    spans: entries
-      .slice(line * columns, (line + 1) * columns)
-      .flatMap(({ key, label }) => [span(key, 'accent'), span(` ${label}`.padEnd(cell - key.length))]),
-  }));
-  return [{ spans: [span(`Choose an action for ${target}:`, 'strong')] }, ...lines];
+  return rows.length === 1 && first !== undefined ? labelOf(first) : pluralize(rows.length, 'row');
 }
 
 function actionQuestion(target: ActionTarget, width: number, theme: Theme): Line[] {
@@ -178,6 +172,17 @@ function startQuestion({ snapshot: { profile } }: ConsoleState): Line[] {
     { spans: [span(`Start a worker of profile ${cleanText(profile)}?`, 'strong')] },
     { spans: [span('It accepts the tasks that wait in its queue, and takes up unfinished runs.')] },
     { spans: [span('It runs as a service and continues when this console closes.')] },
+    { spans: [] },
+    yesNoLine,
+  ];
+}
+
+function pauseQuestion({ snapshot: { health } }: ConsoleState): Line[] {
+  const inFlight = pluralize(health.inFlight, 'run');
+  return [
+    { spans: [span('Accept no more tasks?', 'strong')] },
+    { spans: [span('New tasks wait in the queue until the intake is resumed: p again, or :resume.')] },
+    { spans: [span(`${inFlight} in flight ${health.inFlight === 1 ? 'continues' : 'continue'}.`)] },
     { spans: [] },
     yesNoLine,
   ];

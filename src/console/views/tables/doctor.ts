@@ -20,6 +20,9 @@ const statusStyles: Readonly<Record<CheckStatus, { glyph: keyof Glyphs; word: st
   unknown: { glyph: 'unknown', word: 'not run', tone: 'muted' },
 };
 
+const bySeverity: readonly (DoctorResult['status'] | undefined)[] = ['fail', 'warn', undefined, 'ok', 'skip'];
+const severityOf = ({ found }: CheckItem): number => bySeverity.indexOf(found?.result.status);
+
 const statusOf = ({ found, pending }: CheckItem): CheckStatus =>
   pending ? 'pending' : (found?.result.status ?? 'unknown');
 
@@ -48,7 +51,7 @@ const columns: readonly Column<CheckItem>[] = [
     { id: 'check', title: 'CHECK', min: 20, comfortable: 34, grow: 1, priority: 2, sortKey: 'N' },
     ({ check }) => check.title,
   ),
-  textColumn({ id: 'id', title: 'ID', min: 14, comfortable: 26, priority: 7 }, ({ id }) => id, {
+  textColumn({ id: 'id', title: 'ID', min: 14, comfortable: 26, priority: 8 }, ({ id }) => id, {
     tone: 'muted',
   }),
   textColumn(
@@ -80,13 +83,16 @@ export const doctorView: TableView<CheckItem> = {
   }),
   label: 'doctor',
   liveViews: [],
+  // the worst first; while a check runs, its row stays where its last result put it
   rows: ({ doctor: { checks, results, pending } }) =>
-    checks.map((check): CheckItem => ({
-      id: check.id,
-      check,
-      found: results.get(check.id) ?? null,
-      pending: pending.has(check.id),
-    })),
+    checks
+      .map((check): CheckItem => ({
+        id: check.id,
+        check,
+        found: results.get(check.id) ?? null,
+        pending: pending.has(check.id),
+      }))
+      .toSorted((a, b) => severityOf(a) - severityOf(b)),
   age: ({ doctor: { startedAt, endedAt, error } }) => ({ at: endedAt ?? startedAt, trouble: error }),
   progress,
   emptyReason: ({ doctor }) =>

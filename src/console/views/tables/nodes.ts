@@ -222,7 +222,14 @@ function jobsOn(name: string, state: ConsoleState, theme: Theme): Line[] {
   const here = state.tables.jobs.rows.filter(
     ({ job, group }) => job !== null && group === 'running' && isOnNode(job.nodes, name),
   );
-  if (here.length === 0) return [{ spans: [span(' No listed job runs here.', 'muted')] }];
+  if (here.length === 0) {
+    const node = state.liveViews.cluster?.nodes.find((one) => one.name === name);
+    const hint =
+      state.scope !== 'all' && (node?.cpus.allocated ?? 0) > 0
+        ? ' Its CPUs are used by jobs that are not listed: press m in the jobs view.'
+        : '';
+    return [{ spans: [span(` No listed job runs here.${hint}`, 'muted')] }];
+  }
   return [
     { spans: [span(' Jobs on this node', 'strong')] },
     ...here.map((row): Line => {

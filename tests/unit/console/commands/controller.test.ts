@@ -139,6 +139,11 @@ describe('cancel', () => {
 describe('pause', () => {
   test('pauses and resumes', async () => {
     controller.press(['p']);
+    expect(context()).toBe('pause');
+    controller.press(['n']);
+    expect([context(), worker.commands]).toEqual(['table', []]);
+    controller.press(['p']);
+    controller.press(['y']);
     await vi.waitFor(() => expect(message()).toContain('Intake paused'));
     store.dispatch({ type: 'snapshot', snapshot: worker.snapshot(), now: 1 });
     controller.press(['p']);
@@ -149,6 +154,7 @@ describe('pause', () => {
   test('reports errors', async () => {
     worker.answerWith(new Error('no channel'));
     controller.press(['p']);
+    controller.press(['y']);
     await vi.waitFor(() => expect(message()).toBe('no channel'));
   });
 });
@@ -162,6 +168,23 @@ test('a read-only console sends no command for any key', () => {
     controller.press(['y']);
   }
   expect(worker.commands).toEqual([]);
+  controller.press(['esc']);
+  controller.press(['x']);
+  expect(message()).toMatch(/^This console is read-only: x does nothing here \(Cancel /u);
+});
+
+test('a misspelled command gets a suggestion', () => {
+  line('nodse');
+  expect(message()).toBe('Unknown command "nodse". Did you mean :nodes?');
+});
+
+test('a notice does not outlive a change of view', () => {
+  worker.show({ runs: [], jobs: { rows: [] } });
+  openConsole();
+  controller.press(['x']);
+  expect(message()).toContain('Select a run or job');
+  controller.press(['2']);
+  expect(message()).toBeUndefined();
 });
 
 function cancelAll(): void {

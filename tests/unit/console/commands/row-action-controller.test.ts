@@ -78,7 +78,7 @@ describe('the menu', () => {
     controller.press(['a']);
     expect(context()).toBe('menu');
     expect(frame()).toContain('Choose an action for 4711 Liver:');
-    for (const { key, label } of rowActions) expect(frame()).toContain(`${key} ${label}`);
+    for (const { key, label } of rowActions) expect(frame()).toMatch(new RegExp(`${key} +${label}`));
     expect(new Set(rowActions.map(({ key }) => key)).size).toBe(rowActions.length);
   });
 
@@ -86,6 +86,21 @@ describe('the menu', () => {
     openConsole({ columns, rows: 15 });
     controller.press(['a']);
     for (const { key, label } of rowActions) expect(frame()).toContain(`${key} ${label}`);
+  });
+
+  test('says why an action cannot work, and stays open', () => {
+    controller.press(['a']);
+    expect(frame()).toMatch(/R +retry +only for failed or canceled runs/u);
+    controller.press(['R']);
+    expect([context(), message()]).toEqual(['menu', 'Cannot retry here: only for failed or canceled runs.']);
+  });
+
+  test('moves between the actions that can work, and Enter takes one', () => {
+    controller.press(['a']);
+    controller.press(['down']);
+    controller.press(['enter']);
+    expect(context()).toBe('confirm');
+    expect(frame()).toContain('Hold this run?');
   });
 
   test('asks for confirmation', async () => {
@@ -112,7 +127,7 @@ describe('the menu', () => {
     await vi.waitFor(() => expect(message()).toContain('accepted'));
   });
 
-  test.each(['esc', 'q', 'y', 'enter', 'z'])('%s does nothing', (key) => {
+  test.each(['esc', 'q', 'y', 'z'])('%s does nothing', (key) => {
     controller.press(['a']);
     controller.press([key]);
     expect([context(), worker.commands, store.get().frozen]).toEqual(['table', [], null]);
@@ -164,7 +179,9 @@ test('retry and forget apply to failed runs, not to running ones', async () => {
   expect(worker.commands).toEqual(['retry run-3', 'forget run-3']);
   controller.press(['g']);
   line('retry');
-  expect(message()).toBe('Nothing to retry: run run-1 NucleiDetection is running.');
+  expect(message()).toBe(
+    'Nothing to retry: run run-1 NucleiDetection is running (only for failed or canceled runs).',
+  );
 });
 
 test.each([

@@ -91,8 +91,8 @@ describe('the selection', () => {
       many,
     );
     expect(selected(moved)).toBe('run:50');
-    for (const held of ['logToggled', 'menuOpened'] as const) {
-      expect(selected(after(start, { type: held }, many)), held).toBe('run:50');
+    for (const held of [{ type: 'logToggled' }, { type: 'menuOpened', index: 0 }] as const) {
+      expect(selected(after(start, held, many)), held.type).toBe('run:50');
     }
   });
 

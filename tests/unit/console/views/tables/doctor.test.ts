@@ -90,18 +90,18 @@ describe('the doctor', () => {
     expect(console.text()).toContain('The doctor is still running.');
     doctor.end();
     await wait(/● doctor/u);
-    console.press('down', 'space', 'r');
+    console.press('G', 'space', 'r');
     await vi.waitFor(() => expect(doctor.asked.at(-1)).toEqual(['slurm.controller']));
     expect(console.text()).toMatch(/✘ FAIL +rabbitmq/u);
     doctor.end();
     await wait(/● doctor/u);
-    console.press('G', 'enter', 'r');
+    console.press('g', 'enter', 'r');
     await vi.waitFor(() => expect(doctor.asked.at(-1)).toEqual(['rabbitmq.connect']));
   });
 
   test('Enter shows evidence and fix, and y copies the fix', async () => {
     await examined(ok, failed, skipped);
-    console.press('G', 'enter');
+    console.press('g', 'enter');
     const text = console.text();
     expect(text).toContain('› doctor › rabbitmq.connect');
     expect(text).toMatch(/✘ FAIL {2}connection/u);
