@@ -1,11 +1,12 @@
 // npm run test:sites -- bookworm | trixie | bullseye | sid [--accounting] [--rl] [--keep] [test files] [-- -t title]
 //
 // Runs the integration tests on the Slurm, slurmdbd, MariaDB, RabbitMQ, Celery and Python of a Debian release: in a root made
-// by debootstrap, with the dependencies, the build and the Node.js of this checkout. `--accounting` runs only the tests of a
-// site that keeps accounting; `--rl` limits the rate of requests (SlurmctldParameters=rl_enable, from Slurm 23.02 on).
+// by debootstrap, with the dependencies, the build and the Node.js of this checkout. With `--accounting`, the
+// shared Slurm records its jobs with slurmdbd and enforces limits; `--rl` runs only the test of a controller that limits the
+// rate of requests (SlurmctldParameters=rl_enable, from Slurm 23.02 on).
 // Roots are kept in $DSA_SLURM_TEST_CACHE/fresh, and so are the logs; what a run changes is removed, unless --keep.
 import { createWriteStream } from 'node:fs';
-import { cp, rm } from 'node:fs/promises';
+import { cp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import {
@@ -31,12 +32,6 @@ const packages = [
   'iproute2',
   'openssl',
   'procps',
-];
-
-/** Tests that start a Slurm with slurmdbd of their own. */
-const withAccounting = [
-  'tests/integration/slurm/accounting.test.ts',
-  'tests/integration/doctor/accounting.test.ts',
 ];
 
 const { values, positionals } = parseArgs({
@@ -73,14 +68,20 @@ python3 --version
 
 const place = await makePlace(release);
 try {
-  const inRoot = '/root/dsa-slurm';
-  const copy = join(place, 'upper', inRoot);
+  // not in /root: a worker that is not root must read it
+  const inRoot = '/srv/dsa-slurm';
+  const copy = join(place, inRoot);
   await copyCheckout(copy);
   for (const name of ['node_modules', 'build', 'dist']) {
     await cp(join(checkout, name), join(copy, name), { recursive: true, verbatimSymlinks: true });
   }
+  // srun listens on the address of the host name, and slurmd calls back to the address that it was called from
+  await writeFile(join(place, 'upper/etc/hosts'), '127.0.0.1\tlocalhost fresh\n');
   await inside(base, place, versions, {}, say);
-  const tests = [...(values.accounting ? withAccounting : []), ...vitestArguments].map(quoted);
+  const tests = [
+    ...(values.rl ? ['tests/integration/slurm/rate-limit.test.ts'] : []),
+    ...vitestArguments,
+  ].map(quoted);
   const { code } = await inside(
     base,
     place,
@@ -89,7 +90,7 @@ try {
       // the pinned Node.js, as in an npm script
       PATH: `${inRoot}/node_modules/.bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
       CI: 'true',
-      ...(values.rl && { DSA_SLURM_TEST_SLURM_CONF: 'SlurmctldParameters=rl_enable' }),
+      ...(values.accounting && { DSA_SLURM_TEST_ACCOUNTING: '1' }),
     },
     say,
   );

@@ -14,6 +14,10 @@ if [ "$run" = - ]; then
 else
   root=$run/root
   mount -t overlay overlay -o "lowerdir=$base,upperdir=$run/upper,workdir=$run/work" "$root"
+  # an overlay cannot hold the layers of another overlay, as containers make them
+  for dir in srv tmp; do
+    mount --bind "$run/$dir" "$root/$dir"
+  done
   # downloads are shared by all runs
   for pair in archives:var/cache/apt/archives npm:root/.npm; do
     mkdir -p "$root/${pair#*:}"

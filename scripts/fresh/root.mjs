@@ -194,7 +194,9 @@ async function install(root, packages, onOutput) {
 export async function makePlace(release) {
   const place = await mkdtemp(join(cache, `${release}-run-`));
   places.push(place);
-  for (const name of ['upper', 'work', 'root']) await mkdir(join(place, name));
+  for (const name of ['upper', 'work', 'root', 'srv', 'tmp']) await mkdir(join(place, name));
+  await chmod(place, 0o755);
+  await chmod(join(place, 'tmp'), 0o1777);
   for (const [name, kept] of [
     ['archives', `archives-${release}`],
     ['npm', 'npm'],

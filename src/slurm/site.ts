@@ -1,4 +1,4 @@
-import type { CommandOptions, RunCommand } from '../base/command.js';
+import type { CommandOptions, CommandResult, RunCommand } from '../base/command.js';
 import { parseSlurmDuration, parseSlurmNumber } from './commands/values.js';
 
 /** Configuration and limits of the cluster. Null: not known. */
@@ -34,10 +34,7 @@ export async function readClusterInfo(run: RunCommand, options: CommandOptions =
     run('scontrol', ['show', 'config'], options),
     run('sinfo', ['--all', '--noheader', `--format=${['%P', '%a', '%l', '%D'].join(separator)}`], options),
   ]);
-  const settings =
-    config.kind === 'exited' && config.exitCode === 0
-      ? parseConfig(config.stdout)
-      : new Map<string, string>();
+  const settings = parseConfigAnswer(config) ?? new Map<string, string>();
   const storage = settings.get('AccountingStorageType');
   return {
     version: settings.get('SLURM_VERSION') ?? null,
@@ -61,7 +58,16 @@ function enforced(text: string | undefined): string[] | null {
     .filter((word) => !/^(none|\(null\)|)$/.test(word));
 }
 
-/** `Key   = Value` lines of `scontrol show config`. */
+/**
+ * Settings of `scontrol show config`, by name; null if it did not print them. The exit code does not tell: after the settings
+ * scontrol pings the controllers, and exits with 1 if rl_enable limits that ping (24.11).
+ */
+export function parseConfigAnswer(answer: CommandResult): Map<string, string> | null {
+  const settings = parseConfig(answer.kind === 'exited' ? answer.stdout : '');
+  return settings.size > 0 ? settings : null;
+}
+
+/** `Key   = Value` lines. */
 function parseConfig(text: string): Map<string, string> {
   const settings = new Map<string, string>();
   for (const line of text.split('\n')) {
@@ -85,6 +91,11 @@ function parsePartitions(text: string): Partition[] {
       },
     ];
   });
+}
+
+/** Milliseconds that the doctor waits for a command: one that the rate limit refuses is retried by Slurm itself, for seconds. */
+export function patienceMs({ rateLimit }: Pick<ClusterInfo, 'rateLimit'>): number {
+  return rateLimit === null ? 4_500 : 15_000;
 }
 
 /** RPCs of one squeue: federation, partitions and jobs. Counted on Slurm 24.11. */

@@ -1,12 +1,13 @@
 import { rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { createRunner } from '../../src/base/command.js';
 import { silentLog } from '../../src/base/log.js';
 import { installMissing } from '../../src/sandbox/services/packages.js';
 import { startRabbitmq, type RabbitmqService } from '../../src/sandbox/services/rabbitmq.js';
+import type { AccountingOptions } from '../../src/sandbox/services/accounting.js';
 import { startSlurm, type SlurmService } from '../../src/sandbox/services/slurm.js';
 import { installTestPackages } from './test-packages.js';
 
@@ -99,7 +100,7 @@ async function startSite(): Promise<Site> {
   const dir = await mkdtemp(join(tmpdir(), 'dsa-test-'));
   const [rabbitmq, slurm] = await Promise.allSettled([
     startRabbitmq({ dir: join(dir, 'rabbitmq'), log, env }),
-    startSlurm({ dir: join(dir, 'slurm'), nodes: 4, log, env, conf: slurmConfOf(env) }),
+    startSlurm({ dir: join(dir, 'slurm'), nodes: 4, log, env, ...accountingOf(env) }),
   ]);
   const started = [rabbitmq, slurm].flatMap((result) =>
     result.status === 'fulfilled' ? [result.value] : [],
@@ -122,8 +123,16 @@ async function startSite(): Promise<Site> {
   return { dir, rabbitmq: rabbitmq.value, slurm: slurm.value, stop };
 }
 
-/** Further lines of slurm.conf that `npm run test:sites` asks for. */
-function slurmConfOf(env: NodeJS.ProcessEnv): string[] {
-  const line = env['DSA_SLURM_TEST_SLURM_CONF'];
-  return line === undefined ? [] : [line];
+/** Accounting, if `npm run test:sites` asks for it: one account for the user of this process. */
+function accountingOf(env: NodeJS.ProcessEnv): { accounting?: AccountingOptions } {
+  if (env['DSA_SLURM_TEST_ACCOUNTING'] === undefined) return {};
+  const here = 'cluster=sandbox';
+  return {
+    accounting: {
+      sacctmgr: [
+        ['add', 'account', 'path', here],
+        ['add', 'user', userInfo().username, 'account=path', here],
+      ],
+    },
+  };
 }

@@ -1,5 +1,6 @@
 import { userInfo } from 'node:os';
 import type { CommandOptions, CommandResult, RunCommand } from '../../base/command.js';
+import { parseConfigAnswer } from '../../slurm/site.js';
 import { found, missing, type Found } from './found.js';
 
 /** Default account and QOS of the operator's jobs. Null: not known. */
@@ -26,8 +27,8 @@ export async function findAssociation(
 ): Promise<Found<Association>> {
   const user = env['USER'] || env['LOGNAME'] || userInfo().username;
   // the database may contain accounts of other clusters
-  const config = lines(await run('scontrol', ['show', 'config'], options));
-  const cluster = config.map((line) => /^ClusterName\s*=\s*(\S+)/.exec(line)?.[1]).find(Boolean);
+  const config = parseConfigAnswer(await run('scontrol', ['show', 'config'], options));
+  const cluster = config?.get('ClusterName');
   const filter = cluster === undefined ? [] : [`cluster=${cluster}`];
   const [defaults, all] = await Promise.all([
     run(

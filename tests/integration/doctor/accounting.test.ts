@@ -160,7 +160,7 @@ test('a rule that sbatch would refuse is reported with a value of this site', as
     }),
     'dirs.logs': site.dir,
   };
-  const found = await ask(submitLine, { run, settings: settingsWith(flags) });
+  const found = await ask(submitLine, { run, settings: settingsWith(flags) }, facts);
   expect(found).toMatchObject({ status: 'fail' });
   expect(found.evidence.join('\n')).toMatch(/would refuse jobs of rule 1 of slurm.rules: .*Invalid qos/);
   expect(found.evidence.join('\n')).not.toMatch(/refuse jobs of rule 2/);

@@ -100,6 +100,15 @@ describe('slurm.version', () => {
   it.each([
     ['new enough', config('22.05.8'), 'ok', /Slurm 22\.05\.8, cluster lab/, null],
     ['old', config('20.02.3'), 'warn', /releases before 20\.11 are not tested/, 'Upgrade Slurm'],
+    [
+      'its last ping limited',
+      exited('SLURM_VERSION = 24.11.5\nClusterName = lab\n\nSlurmctld(primary) at head is DOWN\n', {
+        exitCode: 1,
+      }),
+      'ok',
+      /Slurm 24\.11\.5/,
+      null,
+    ],
     ['untold', exited('', { exitCode: 1 }), 'fail', /did not report the Slurm version/, 'grep SLURM_VERSION'],
   ])('%s', async (_name, answer, status, evidence, fix) => {
     await expectCheck(version, { 'scontrol show config': answer }, { status, evidence, fix });
@@ -201,7 +210,9 @@ describe('slurm.submit', () => {
       ),
       'sacctmgr --noheader': exited('path|short,normal\n'),
     });
-    expect((await ask(submitLine, { run, settings: settingsWith() })).fix).toContain(fix);
+    expect(
+      (await ask(submitLine, { run, settings: settingsWith() }, { 'slurm.version': site })).fix,
+    ).toContain(fix);
   });
 
   const settings = { 'slurm.partition': 'main', 'slurm.account': 'path', 'dirs.logs': '/shared/logs' };
@@ -275,7 +286,8 @@ describe('slurm.submit', () => {
 
   it('tests the real options, and those of GPU jobs if there is a GPU partition', async () => {
     const run = fakeRun({ 'sbatch --test-only': taken });
-    await ask(submitLine, { run, settings: settingsWith({ ...settings, 'slurm.gpuPartition': 'gpu' }) });
+    const settingsOfGpu = settingsWith({ ...settings, 'slurm.gpuPartition': 'gpu' });
+    await ask(submitLine, { run, settings: settingsOfGpu }, { 'slurm.version': site });
     const lines = run.lines.toSorted((a, b) => a.indexOf('--partition=gpu') - b.indexOf('--partition=gpu'));
     expect(lines).toHaveLength(2);
     expect(lines[0]).toContain('--partition=main --account=path');

@@ -1,5 +1,6 @@
 import { describeFailure } from '../../../base/command.js';
 import type { Check } from '../../check.js';
+import { readSlurmConfig } from '../../slurm-config.js';
 import { fail, ok, warn } from '../../check-result.js';
 
 /** Answers slower than this, in milliseconds, get a warning. */
@@ -20,8 +21,8 @@ export const controller: Check = {
     const fix = 'scontrol ping   # then: systemctl status slurmctld on the controller, munge on both';
     if (describeFailure(result) !== '' || !lines.some((line) => / is UP\b/.test(line))) {
       // with rl_enable, a ping is not retried and scontrol prints DOWN (24.11); other requests are retried
-      const config = await run('scontrol', ['show', 'config'], { timeoutMs: 4_500, signal });
-      if (describeFailure(config) === '' && lines.some((line) => / is DOWN\b/.test(line))) {
+      const config = await readSlurmConfig(run, { timeoutMs: 4_500, signal });
+      if (config !== null && lines.some((line) => / is DOWN\b/.test(line))) {
         return warn(
           ['slurmctld answers, but refused a ping because of its rate limit.', ...lines],
           'scontrol show config | grep SlurmctldParameters   # rl_bucket_size and rl_refill_rate',

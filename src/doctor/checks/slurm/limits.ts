@@ -1,7 +1,7 @@
 import { describeFailure } from '../../../base/command.js';
 import type { Settings } from '../../../config/index.js';
 import { parseSlurmNumber } from '../../../slurm/commands/values.js';
-import { shortestPollSeconds, type ClusterInfo } from '../../../slurm/site.js';
+import { patienceMs, shortestPollSeconds, type ClusterInfo } from '../../../slurm/site.js';
 import type { Check, Finding } from '../../check.js';
 import { combine, configSet, fail, ok, skip, warn } from '../../check-result.js';
 import { readSlurmConfig } from '../../slurm-config.js';
@@ -95,8 +95,10 @@ export const limits: Check = {
   group: 'slurm',
   title: 'limits on jobs and requests',
   needs: ['slurm.version'],
+  timeoutMs: 20_000,
   async run({ run, settings, profile, needed, signal }) {
-    const config = await readSlurmConfig(run, { timeoutMs: 4_500, signal });
-    return judgeLimits(needed('slurm.version'), config ?? new Map(), settings, profile);
+    const site = needed('slurm.version');
+    const config = await readSlurmConfig(run, { timeoutMs: patienceMs(site), signal });
+    return judgeLimits(site, config ?? new Map(), settings, profile);
   },
 };

@@ -1,6 +1,6 @@
 import { describeFailure, type RunCommand } from '../../../base/command.js';
 import type { Settings } from '../../../config/index.js';
-import type { Partition } from '../../../slurm/site.js';
+import { patienceMs, type Partition } from '../../../slurm/site.js';
 import type { Check, Finding } from '../../check.js';
 import { combine, configSet, count, fail, ok, warn } from '../../check-result.js';
 
@@ -75,11 +75,12 @@ export const partitions: Check<'slurm.partitions'> = {
   group: 'slurm',
   title: 'partitions',
   needs: ['slurm.version'],
+  timeoutMs: 20_000,
   async run({ run, settings, profile, needed, signal }) {
     const site = needed('slurm.version');
     if (site.partitions === null) return hiddenPartitions(run, signal);
     const result = await run('sinfo', ['--all', '--noheader', '--Node', '--format=%R|%T'], {
-      timeoutMs: 4_500,
+      timeoutMs: patienceMs(site),
       signal,
     });
     const nodes = new Map<string, string[]>();

@@ -1,4 +1,5 @@
 import { describeFailure } from '../../../base/command.js';
+import { patienceMs } from '../../../slurm/site.js';
 import { jobKinds, type JobKind } from '../../../worker/job-request/resources.js';
 import type { Check, Finding } from '../../check.js';
 import { combine, configSet, ok, warn } from '../../check-result.js';
@@ -17,9 +18,10 @@ export const start: Check = {
   group: 'slurm',
   title: 'jobs can start',
   needs: ['slurm.version'],
+  timeoutMs: 20_000,
   async run({ run, settings, profile, needed, signal }) {
     const site = needed('slurm.version');
-    const options = { timeoutMs: 4_500, signal };
+    const options = { timeoutMs: patienceMs(site), signal };
     const [shown, config] = await Promise.all([
       run('scontrol', ['--all', '--oneliner', 'show', 'partition'], options),
       readSlurmConfig(run, options),

@@ -4,6 +4,7 @@ import PQueue from 'p-queue';
 import { describeFailure, type CommandOptions, type RunCommand } from '../../../base/command.js';
 import { batchEnvironment } from '../../../slurm/batch-script.js';
 import { jobName } from '../../../slurm/job-identity.js';
+import { patienceMs } from '../../../slurm/site.js';
 import { submitArguments } from '../../../slurm/commands/sbatch.js';
 import { asOption, jobKinds, type JobKind } from '../../../worker/job-request/resources.js';
 import { openSubmitScript } from '../../../worker/job-request/submit-script.js';
@@ -127,7 +128,7 @@ export const submitLine: Check = {
   id: 'slurm.submit',
   group: 'slurm',
   title: 'submit line',
-  needs: ['slurm.controller', 'directories.submit-script'],
+  needs: ['slurm.version', 'directories.submit-script'],
   timeoutMs: 20_000,
   async run(context) {
     const queue = new PQueue({ concurrency: 4 });
@@ -137,7 +138,7 @@ export const submitLine: Check = {
 };
 
 async function ask(context: CheckContext, kind: JobKind): Promise<Finding> {
-  const { run, settings, signal } = context;
+  const { run, settings, signal, needed } = context;
   const script = await openSubmitScript(settings.slurm.submitScript);
   const key = 'doctor-test-only';
   const args = submitArguments({
@@ -148,7 +149,7 @@ async function ask(context: CheckContext, kind: JobKind): Promise<Finding> {
     scriptArgs: [],
   });
   const result = await run('sbatch', ['--test-only', ...args], {
-    timeoutMs: 4_500,
+    timeoutMs: patienceMs(needed('slurm.version')),
     signal,
     cwd: '/',
     env: batchEnvironment({ apptainer: settings.apptainer.command, exitRecord: '', argumentsFile: null }),

@@ -11,8 +11,9 @@ export const version: Check<'slurm.version'> = {
   group: 'slurm',
   title: 'version',
   needs: ['slurm.controller'],
+  timeoutMs: 20_000,
   async run({ run, signal }) {
-    const site: ClusterInfo = await readClusterInfo(run, { timeoutMs: 4_500, signal });
+    const site: ClusterInfo = await readClusterInfo(run, { timeoutMs: 15_000, signal });
     if (site.version === null) {
       return fail(
         'scontrol show config did not report the Slurm version.',
