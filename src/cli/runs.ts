@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { systemClock } from '../base/clock.js';
+import { isJobId } from '../slurm/commands/values.js';
 import { printableJson } from '../base/printable-json.js';
 import { DsaSlurmError } from '../base/errors.js';
 import { silentLog } from '../base/log.js';
@@ -194,8 +195,10 @@ function defineAction(
         const orphan = takesOrphans ? view.orphans.find(({ jobId }) => jobId === word) : undefined;
         const found = orphan === undefined ? findRun(view.runs, word) : null;
         if (orphan !== undefined) targets.jobs.push(orphan.jobId);
-        else if (found === null) throw unknownRun(word);
-        else targets.runs.push(found.id);
+        else if (found !== null) targets.runs.push(found.id);
+        // without a worker, Slurm is asked for orphans only now
+        else if (takesOrphans && view.source === 'journal' && isJobId(word)) targets.jobs.push(word);
+        else throw unknownRun(word);
       }
       const isNothing = targets.runs.length + targets.jobs.length === 0;
       const answer = isNothing
@@ -211,7 +214,7 @@ function defineAdopt(command: Command, context: CliContext): void {
     .description(
       'Adopt Slurm jobs whose runs were lost with a damaged journal. The message of the task is read from the copy of\n' +
         'that journal; the run then continues, and its outputs are uploaded to Girder. A job whose message is not found\n' +
-        'can only be canceled. Needs a running worker.',
+        'can only be canceled. Without a worker, the next one follows the job.',
     )
     .argument('<job...>', 'Slurm job ids, as in the health line, doctor and runs list')
     .option('--json', 'for a script', false);

@@ -1,4 +1,5 @@
 import { csvText } from '../../base/csv.js';
+import { printableJson } from '../../base/printable-json.js';
 import { tableOf, type ConsoleState } from '../state/state.js';
 import { tableLayoutOptions } from '../views/table.js';
 import { currentView } from '../views/tables/all-tables.js';
@@ -14,7 +15,7 @@ export function exportText(state: ConsoleState, format: ExportFormat): string {
   const context = { now: state.now, age: age(state) };
   const layout = tableLayoutOptions(state);
   const rows = tableOf(state).shown.map((item) => table.values(item, layout, context));
-  if (format === 'json') return `${JSON.stringify({ at: age(state).at, rows }, null, 2)}\n`;
+  if (format === 'json') return `${printableJson({ at: age(state).at, rows }, 2)}\n`;
   const ids = Object.keys(rows[0] ?? {});
   const lines = [ids, ...rows.map((row) => ids.map((id) => row[id] ?? ''))];
   return csvText(lines);

@@ -1,5 +1,6 @@
 import { profilePath, configDirectory } from '../../config/paths.js';
 import { DsaSlurmError } from '../../base/errors.js';
+import { printableJson } from '../../base/printable-json.js';
 import type { Finding } from '../../doctor/check.js';
 import { apply, type Applied, type Change } from '../apply/index.js';
 import { completeAnswers } from './complete.js';
@@ -101,5 +102,5 @@ function jsonOf(changes: readonly Change[], applied: Applied, probe: readonly Fi
 
 function printJson({ stdout, profile, env }: InitContext, content: object): void {
   const path = profilePath(configDirectory(env), profile);
-  stdout.write(`${JSON.stringify({ profile, path, ...content }, null, 2)}\n`);
+  stdout.write(`${printableJson({ profile, path, ...content }, 2)}\n`);
 }

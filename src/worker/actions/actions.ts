@@ -142,10 +142,16 @@ async function nextAnswer(tracker: Tracker): Promise<void> {
   });
 }
 
-/** Recovers the runs of orphans, and reports the result for each. */
-async function adoptJobs(
+/** What adopting needs of {@link ActionsOptions}. */
+export interface AdoptionOptions {
+  adoptions: Adoptions;
+  executor: Pick<Executor, 'tracker' | 'cancelCommand' | 'name'>;
+}
+
+/** Recovers the runs of orphans, and reports the result for each. The tracker must have started. */
+export async function adoptJobs(
   jobIds: readonly string[],
-  { adoptions, executor: { tracker, cancelCommand, name } }: ActionsOptions,
+  { adoptions, executor: { tracker, cancelCommand, name } }: AdoptionOptions,
   words: MessageBuilder,
 ): Promise<void> {
   const ids = [...new Set(jobIds)];
@@ -173,9 +179,9 @@ async function adoptJobs(
 }
 
 /** Recovers the runs of orphans that are to be canceled where possible, so that this can be reported to Girder. */
-async function recoverOrphans(
+export async function recoverOrphans(
   jobIds: readonly string[],
-  { adoptions }: ActionsOptions,
+  { adoptions }: Pick<AdoptionOptions, 'adoptions'>,
   words: MessageBuilder,
 ): Promise<Run[]> {
   const runs: Run[] = [];

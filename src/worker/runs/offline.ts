@@ -8,7 +8,7 @@ import { openGirderConnections } from '../../girder/api/connections.js';
 import { slurmEnvironment } from '../../slurm/environment.js';
 import { openAuditLog } from '../run-state/audit-log.js';
 import { createMessageBuilder, type MessageBuilder } from '../reporting/result-message.js';
-import { openRunStore } from '../run-state/run-store.js';
+import { openRunStore, type RunStore } from '../run-state/run-store.js';
 import { createExecutor } from '../executor/create-executor.js';
 import type { Executor } from '../executor/executor.js';
 import { girderAddresses } from '../reporting/girder-addresses.js';
@@ -18,12 +18,16 @@ import { openJournal } from '../run-state/journal.js';
 import { openRetryMessages } from '../run-state/retry-messages.js';
 import { lockState } from '../run-state/state-lock.js';
 import { createFinishedRunActions } from '../actions/finished-run-actions.js';
+import { adoptJobs, recoverOrphans } from '../actions/actions.js';
+import { createAdoptions, type Adoptions } from '../actions/adopt.js';
 import { createRetries } from '../actions/retry.js';
 import type { Run } from '../run-state/run.js';
 
 /** Actions on runs while no worker runs. The next worker continues from the journal. */
 export interface OfflineRuns {
-  cancel(ids: readonly string[]): Promise<CommandAnswer>;
+  /** @param jobs ids of Slurm jobs that belong to no run */
+  cancel(ids: readonly string[], jobs: readonly string[]): Promise<CommandAnswer>;
+  adopt(ids: readonly string[], jobs: readonly string[]): Promise<CommandAnswer>;
   retry(ids: readonly string[]): Promise<CommandAnswer>;
   forget(ids: readonly string[]): Promise<CommandAnswer>;
   close(): Promise<void>;
@@ -108,10 +112,37 @@ export async function openOffline({ settings, env, clock, log }: OfflineOptions)
       log,
       stopping: stop.signal,
     });
+    const adoptions = createAdoptions({
+      tracker: executor.tracker,
+      runStore,
+      stateDirectory: settings.dirs.state,
+      // the next worker follows it
+      onRun: () => undefined,
+      clock,
+      log,
+    });
+    /** Orphans are found among the live jobs, which the worker alone polls otherwise. */
+    const pollJobs = async (): Promise<void> => {
+      const answered = new Promise<void>((resolve) => void executor.tracker.onAnswer(() => resolve()));
+      executor.tracker.start();
+      releasers.add('the poll of jobs', async () => executor.tracker.stop());
+      await answered;
+    };
     return {
       ...createFinishedRunActions({ runStore, messages, retries }),
-      async cancel(ids) {
+      async adopt(ids, jobs) {
         const words = createMessageBuilder();
+        if (ids.length > 0) words.addError('Only Slurm jobs that belong to no run can be adopted, not runs.');
+        await pollJobs();
+        await adoptJobs(jobs, { adoptions, executor }, words);
+        return words.answer();
+      },
+      async cancel(ids, jobs) {
+        const words = createMessageBuilder();
+        if (jobs.length > 0) {
+          await pollJobs();
+          await cancelOrphans(jobs, { adoptions, executor, runStore }, words);
+        }
         for (const id of new Set(ids)) {
           const found = runStore.get(id);
           if (found === undefined) words.addError(`There is no run ${id}.`);
@@ -130,6 +161,31 @@ export async function openOffline({ settings, env, clock, log }: OfflineOptions)
     await close();
     throw error;
   }
+}
+
+/** Cancels jobs that belong to no run. Where the run can be recovered, the next worker reports its end to Girder. */
+async function cancelOrphans(
+  jobs: readonly string[],
+  { adoptions, executor, runStore }: { adoptions: Adoptions; executor: Executor; runStore: RunStore },
+  words: MessageBuilder,
+): Promise<void> {
+  const orphans = adoptions.orphansAmong(jobs).map(({ id }) => id);
+  for (const id of jobs.filter((job) => !orphans.includes(job))) {
+    const { trouble } = executor.tracker.view();
+    words.addError(
+      trouble === null
+        ? `Job ${id} is not canceled: it is not a live job of this worker.`
+        : `Job ${id} is not canceled: ${executor.name} does not answer: ${trouble}`,
+    );
+  }
+  for (const { id } of await recoverOrphans(orphans, { adoptions }, words))
+    await runStore.record(id, { type: 'cancel-requested', by: 'operator' });
+  if (orphans.length === 0) return;
+  const answer = await executor
+    .cancel(orphans)
+    .catch((error: unknown) => ({ ok: false, said: errorLine(error) }));
+  if (answer.ok) words.add(`Canceled: ${executor.jobNoun} ${orphans.join(', ')}.`);
+  else words.addError(`Not canceled: ${executor.jobNoun} ${orphans.join(', ')}: ${answer.said}`);
 }
 
 /**

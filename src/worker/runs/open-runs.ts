@@ -45,13 +45,10 @@ export async function openRuns(options: RunsOptions): Promise<Runs> {
   if (found.kind === 'attached') return liveRuns(found.worker, stateDirectory, clock);
   return {
     view: async () => viewJournal(stateDirectory, clock),
-    async act(kind, { runs }) {
-      // only a worker can follow the job afterwards
-      if (kind === 'adopt')
-        return { ok: false, said: 'No worker is running. Start one, then adopt the job.' };
+    async act(kind, { runs, jobs }) {
       const offline = await openOffline(options);
       try {
-        return await offline[kind](runs);
+        return await offline[kind](runs, jobs);
       } finally {
         await offline.close();
       }

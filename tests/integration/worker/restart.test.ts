@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { runProgram } from '../../support/program.js';
 import { expectStatus, openLab, status, type Lab } from '../../support/lab.js';
+import { testSite } from '../../support/test-site.js';
 import type { GirderJob } from '../../../src/sandbox/fake-girder/index.js';
 
 let lab: Lab;
@@ -157,15 +158,19 @@ describe('a worker whose journal was emptied', () => {
   });
 });
 
-/** Flips a bit of the message in the journal while no worker runs. */
+/** Flips a bit of the message in the journal while no worker runs, and starts one. */
 async function flipBit(): Promise<void> {
+  await stopAndFlipBit();
+  await lab.startWorker();
+}
+
+async function stopAndFlipBit(): Promise<void> {
   await lab.worker.stop();
   const journal = join(lab.settings.dirs.state, 'journal.jsonl');
   const text = await readFile(journal, 'utf8');
   const damaged = text.replace('"queue":"lab-', '"queue":"mab-');
   expect(damaged).not.toBe(text);
   await writeFile(journal, damaged);
-  await lab.startWorker();
 }
 
 async function startWaiting(): Promise<{ published: GirderJob; jobId: string }> {
@@ -188,6 +193,15 @@ async function isOrphan(jobId: string): Promise<void> {
   await lab.until(() => lab.worker.handle.snapshot().health.trouble?.includes(`reach Girder: ${jobId}`));
 }
 
+/** A command of an operator on this site. */
+async function program(...args: string[]): ReturnType<typeof runProgram> {
+  return runProgram([...args, '--set', `dirs.state=${lab.settings.dirs.state}`], {
+    PATH: process.env['PATH'],
+    HOME: lab.dir,
+    SLURM_CONF: testSite().slurmConf,
+  });
+}
+
 describe('a worker whose journal was damaged', () => {
   test('follows its job again once the job is adopted, across another restart too', async () => {
     const { published, jobId } = await startWaiting();
@@ -205,6 +219,30 @@ describe('a worker whose journal was damaged', () => {
     await lab.girder.cancel(published.id);
     expectStatus(await lab.ended(published), status.canceled);
     await lab.until(() => lab.worker.handle.snapshot().health.trouble === null);
+  });
+
+  test('adopts its job while no worker runs: the next one follows it', async () => {
+    const { published, jobId } = await startWaiting();
+    await stopAndFlipBit();
+    const adopted = await program('runs', 'adopt', jobId);
+    expect(adopted).toMatchObject({ code: 0 });
+    expect(adopted.stdout).toContain(`Job ${jobId} belongs to run `);
+    expect(await program('runs', 'adopt', jobId)).toMatchObject({ code: 1 });
+    await lab.startWorker();
+    await lab.until(() => lab.worker.handle.snapshot().runs.some((run) => run.jobId === jobId));
+    await lab.girder.cancel(published.id);
+    expectStatus(await lab.ended(published), status.canceled);
+  });
+
+  test('cancels its job while no worker runs: the next one reports it to Girder', async () => {
+    const { published, jobId } = await startWaiting();
+    await stopAndFlipBit();
+    const canceled = await program('runs', 'cancel', jobId);
+    expect(canceled).toMatchObject({ code: 0 });
+    expect(canceled.stdout).toContain('its cancellation is reported to Girder');
+    expect(await program('runs', 'cancel', '99999999')).toMatchObject({ code: 1 });
+    await lab.startWorker();
+    expectStatus(await lab.ended(published), status.canceled);
   });
 
   test('sets the Girder job to CANCELED when such a job is canceled', async () => {
