@@ -27,6 +27,28 @@ export function addExamples(
   command.addHelpText('after', `\nExamples:\n${text.join('\n')}`);
 }
 
+/** How text is printed: plain and not wrapped if it is not for a terminal. */
+export interface OutputStyle {
+  colour: boolean;
+  /** Without it, ASCII symbols. */
+  unicode: boolean;
+  /** Width in cells; null: unlimited. */
+  columns: number | null;
+}
+
+export function outputStyle({ env, stdout }: Pick<CliContext, 'env' | 'stdout'>): OutputStyle {
+  const isTerminal = stdout.isTTY === true;
+  const { columns } = stdout as Partial<NodeJS.WriteStream>;
+  const wished = Number(env['COLUMNS'] ?? '');
+  const known = Number.isInteger(wished) && wished > 0 ? wished : null;
+  return {
+    colour: isTerminal && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb',
+    unicode: /utf-?8/i.test(env['LC_ALL'] || env['LC_CTYPE'] || env['LANG'] || ''),
+    // some terminals report 0
+    columns: isTerminal ? columns || known || 80 : known,
+  };
+}
+
 export function printLine(stream: NodeJS.WritableStream, text: string): void {
   stream.write(`${text}\n`);
 }

@@ -1,9 +1,10 @@
+import { access } from 'node:fs/promises';
 import { Writable } from 'node:stream';
 import { InvalidArgumentError, type Command } from 'commander';
 import { DsaSlurmError } from '../base/errors.js';
 import { printableJson } from '../base/printable-json.js';
-import type { CheckResult, Repair, RunContext } from '../doctor/index.js';
-import { addExamples, printLine, type CliContext, type GlobalFlags } from './context.js';
+import type { CheckResult, Repair, RunContext, Summary } from '../doctor/index.js';
+import { addExamples, outputStyle, printLine, type CliContext, type GlobalFlags } from './context.js';
 import { exitCodes } from './exit.js';
 import { addSetFlag, settingsFor } from './settings-flags.js';
 import { untilSignal } from './signals.js';
@@ -37,8 +38,12 @@ export function define(command: Command, context: CliContext): void {
     .option('--fix', 'apply safe fixes, with confirmation of each', false)
     .option('--yes', 'with --fix: apply all without confirmation', false)
     .option('--strict', 'treat warnings as failures', false)
-    .option('--watch [seconds]', 'repeat the checks', seconds)
-    .option('-v, --verbose', 'also print details of passed checks', false)
+    .option('--watch [seconds]', 'repeat the checks (default: every 10 seconds)', seconds)
+    .option(
+      '-v, --verbose',
+      'list all checks, with details of passed ones and why others were not run',
+      false,
+    )
     .option('--json', 'for a script', false)
     .option('--list', 'list the checks without running them', false);
   addSetFlag(command);
@@ -97,11 +102,8 @@ async function examine(
   const doctor = await import('../doctor/index.js');
   const { checks, catalog } = doctor.selectChecks(doctor.allChecks, flags);
   const runContext = await contextFor(command, context, flags);
-  const style = {
-    colour: isTerminal && (context.env['NO_COLOR'] ?? '') === '' && context.env['TERM'] !== 'dumb',
-    unicode: /utf-?8/i.test(context.env['LC_ALL'] || context.env['LC_CTYPE'] || context.env['LANG'] || ''),
-    verbose: flags.verbose,
-  };
+  const path = runContext.configuration?.path ?? null;
+  const everySeconds = typeof flags.watch === 'number' ? flags.watch : 10;
   for (;;) {
     const repairs: Repair[] = [];
     const started = performance.now();
@@ -111,9 +113,18 @@ async function examine(
       onRepairs: (_check, found) => repairs.push(...found),
     });
     const summary = doctor.summaryOf(results, performance.now() - started);
-    if (flags.watch !== undefined) stdout.write('\u001B[H\u001B[2J\u001B[3J');
-    if (!flags.json) stdout.write(doctor.renderReport(results, summary, style));
-    const repaired = flags.fix ? await fix(context, flags, repairs) : null;
+    if (flags.watch !== undefined) {
+      stdout.write(`\u001B[H\u001B[2J\u001B[3J${watchLine(everySeconds)}\n\n`);
+    }
+    if (!flags.json) {
+      const isNew = path !== null && !(await exists(path));
+      const style = { ...outputStyle(context), verbose: flags.verbose };
+      const next = nextCommand(summary, { flags, isNew, repairs, profile: runContext.profile });
+      stdout.write(
+        doctor.renderReport(results, summary, style, { next, isNew, interrupted: signal.aborted }),
+      );
+    }
+    const repaired = flags.fix ? await fix(context, flags, repairs, signal) : null;
     if (flags.json) {
       const report = {
         ...doctor.jsonReport(results, summary),
@@ -123,9 +134,45 @@ async function examine(
     }
     const code = signal.aborted ? interrupted(results) : doctor.exitCodeOf(summary, flags.strict);
     if (flags.watch === undefined || signal.aborted) return code;
-    await runContext.clock.sleep((flags.watch === true ? 10 : flags.watch) * 1_000, signal);
+    await runContext.clock.sleep(everySeconds * 1_000, signal);
     if (signal.aborted) return code;
   }
+}
+
+function watchLine(everySeconds: number): string {
+  const time = new Date().toLocaleTimeString('en-GB', { hour12: false });
+  return `dsa-slurm doctor, every ${everySeconds} s, last at ${time}. Ctrl-C ends it.`;
+}
+
+/** What to run after reading the report. */
+function nextCommand(
+  { fail, warn }: Pick<Summary, 'fail' | 'warn'>,
+  {
+    flags,
+    isNew,
+    repairs,
+    profile,
+  }: { flags: DoctorFlags; isNew: boolean; repairs: readonly Repair[]; profile: string },
+): string | null {
+  if (flags.watch !== undefined || flags.fix) return null;
+  const program = `dsa-slurm${profile === 'default' ? '' : ` --profile ${profile}`}`;
+  if (isNew && fail > 0) return `${program} init`;
+  if (fail + warn > 0 && repairs.length > 0) {
+    const what = repairs.length === 1 ? 'one of these fixes' : `${repairs.length} of these fixes`;
+    return `${program} doctor --fix   # applies ${what}, after a question`;
+  }
+  if (fail > 0) return `${program} doctor   # once 1 is fixed`;
+  if (flags.only.length > 0 || flags.skip.length > 0) return `${program} doctor   # all checks`;
+  if (!flags.deep)
+    return `${program} doctor --deep   # also sends a job to a node, and a task through the queue`;
+  return `${program} console`;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Exit code after an interrupted run: a failure that was already found counts. */
@@ -156,7 +203,12 @@ async function contextFor(command: Command, context: CliContext, flags: DoctorFl
   });
 }
 
-async function fix(context: CliContext, { yes, json }: DoctorFlags, repairs: readonly Repair[]) {
+async function fix(
+  context: CliContext,
+  { yes, json }: DoctorFlags,
+  repairs: readonly Repair[],
+  signal: AbortSignal,
+) {
   const { applyRepairs } = await import('../doctor/apply-fixes.js');
   const out = json ? context.stderr : context.stdout;
   if (repairs.length === 0) printLine(out, '\nThere is nothing that --fix can change.');
@@ -165,8 +217,8 @@ async function fix(context: CliContext, { yes, json }: DoctorFlags, repairs: rea
     say: (line) => printLine(out, line),
     async confirm(what) {
       if (yes) return true;
-      const { confirm } = await import('@inquirer/prompts');
-      return confirm({ message: what, default: false });
+      const { createPrompter } = await import('../wizard/flow/prompts.js');
+      return createPrompter({ input: context.stdin, output: context.stdout, signal }).confirm(what, false);
     },
   });
 }

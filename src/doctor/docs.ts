@@ -28,7 +28,8 @@ const intro = `# dsa-slurm doctor
 This page is generated from the checks in \`src/doctor/checks\` by \`scripts/generate-docs.mjs\`; edit those instead.
 
 \`dsa-slurm doctor\` follows the path of a task from Girder's settings to a compute node. Each finding names the problem, its evidence and the
-fix. Checks run side by side, each with a time limit of its own, and the whole run ends after 8 seconds. A check is skipped if one that it needs
+fix. The report begins with the verdict and the numbered problems; groups of checks follow in one line each, and the command to run next is
+the last line. Checks run side by side, each with a time limit of its own, and the whole run ends after 8 seconds. A check is skipped if one that it needs
 has failed.
 
 \`--deep\` takes longer:
@@ -45,8 +46,8 @@ has failed.
 | \`--site <dir>\` | compare with run.sh, docker-compose.yml and worker.dist.cfg in that directory |
 | \`--fix\` | apply safe fixes, asking before each; \`--yes\` applies all |
 | \`--strict\` | treat warnings as failures |
-| \`--watch [seconds]\` | repeat, in a terminal |
-| \`-v\` | evidence of passed checks, too, and where each check is documented |
+| \`--watch [seconds]\` | repeat, in a terminal, every 10 seconds unless another number is given; Ctrl-C ends it |
+| \`-v\` | list all checks, with the evidence of passed ones, why others were not run, and where the problems are documented |
 | \`--json\` | for scripts |
 | \`--list\` | list the checks without running them |
 

@@ -6,7 +6,15 @@ import { allChecks, checkById } from './checks/index.js';
 import { maskResult, secretsOf } from './mask-result.js';
 import { runChecks as run, type RunChecksOptions } from './run-checks.js';
 
-export { exitCodeOf, jsonReport, renderReport, summaryOf, type ReportStyle, type Summary } from './report.js';
+export {
+  exitCodeOf,
+  jsonReport,
+  renderReport,
+  summaryOf,
+  totalsText,
+  type ReportStyle,
+  type Summary,
+} from './report.js';
 export { loadForDoctor } from './load-configuration.js';
 export { selectChecks } from './select.js';
 export type {

@@ -77,6 +77,14 @@ export function initialState({
   });
 }
 
+/** Selects the worst check, which comes first, until the operator moves the cursor. */
+function withWorstCheck(state: ConsoleState): ConsoleState {
+  const { doctor } = state.tables;
+  if (!doctor.atTop) return state;
+  const position = { selected: null, index: 0, top: 0 };
+  return { ...state, tables: { ...state.tables, doctor: { ...doctor, position } } };
+}
+
 /** The state after an action; the same object if nothing changed. */
 export function reduce(state: ConsoleState, action: Action): ConsoleState {
   switch (action.type) {
@@ -103,7 +111,9 @@ export function reduce(state: ConsoleState, action: Action): ConsoleState {
     case 'doctorStarted':
     case 'doctorResultReceived':
     case 'doctorFinished':
-      return recompute(withRows({ ...state, doctor: reduceDoctor(state.doctor, action) }, ['doctor']));
+      return recompute(
+        withWorstCheck(withRows({ ...state, doctor: reduceDoctor(state.doctor, action) }, ['doctor'])),
+      );
     case 'tick': {
       const until = state.message?.until ?? null;
       const message = until !== null && until <= action.now ? null : state.message;

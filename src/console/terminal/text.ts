@@ -1,4 +1,6 @@
-import stringWidth from 'string-width';
+import { cellWidth, cut, isNarrow, segmenter } from '../../base/cells.js';
+
+export { cellWidth, isNarrow, wrapCells, wrapWords } from '../../base/cells.js';
 
 /**
  * Makes untrusted text (job names, titles, logs) safe for a terminal and measures it in cells.
@@ -40,12 +42,6 @@ const regionalIndicators = /[\u{1F1E6}-\u{1F1FF}]/gu;
 
 const printableAscii = /^[ -~]*$/u;
 
-/** Latin letters and the console's own symbols: one cell and one UTF-16 unit each. */
-const narrow = /^[ -~\u00A1-\u00AC\u00AE-\u02AF…›─━█●○◐▲▸▴▾◆◈✔✘⊘╭╮╰╯│]*$/u;
-
-/** Shared, because creating one is expensive. */
-const segmenter = new Intl.Segmenter();
-
 /** Texts are cut here, so that hostile ones do not cost time. */
 const maxLength = 4_096;
 
@@ -81,34 +77,6 @@ export function cleanLogLine(line: string): string {
   let text = first;
   for (const part of rest) text += ' '.repeat(8 - (cellWidth(text) % 8)) + part;
   return text;
-}
-
-/** Whether each UTF-16 unit of a clean text takes one cell. */
-export function isNarrow(text: string): boolean {
-  // most texts are ASCII, for which a loop is several times faster than the regular expression
-  for (let index = 0; index < text.length; index += 1) {
-    const code = text.charCodeAt(index);
-    if (code < 0x20 || code > 0x7e) return narrow.test(text);
-  }
-  return true;
-}
-
-/** Width of a clean text in cells. */
-export function cellWidth(text: string): number {
-  return isNarrow(text) ? text.length : stringWidth(text);
-}
-
-/** The longest prefix of a clean text within `width` cells. */
-function cut(text: string, width: number): string {
-  if (isNarrow(text)) return text.slice(0, width);
-  let used = 0;
-  let end = 0;
-  for (const { segment, index } of segmenter.segment(text)) {
-    used += cellWidth(segment);
-    if (used > width) break;
-    end = index + segment.length;
-  }
-  return text.slice(0, end);
 }
 
 /** A clean text in at most `width` cells. @param ellipsis one cell that replaces the cut part */
@@ -155,41 +123,4 @@ export function truncateMiddle(text: string, width: number, ellipsis = '…'): s
 /** {@link truncateMiddle}, in exactly `width` cells. */
 export function fitMiddle(text: string, width: number, ellipsis = '…'): string {
   return fit(truncateMiddle(text, width, ellipsis), width, 'left', ellipsis);
-}
-
-function firstCharacter(text: string): string {
-  const [first = ''] = text;
-  return first;
-}
-
-/** Breaks a clean text into lines of at most `width` cells, also within words. */
-export function wrapCells(text: string, width: number): string[] {
-  if (width <= 0) return [];
-  const lines: string[] = [];
-  let rest = text;
-  do {
-    // a grapheme cluster that is wider than a line is split
-    const line = cut(rest, width) || firstCharacter(rest);
-    lines.push(line);
-    rest = rest.slice(line.length);
-  } while (rest !== '');
-  return lines;
-}
-
-/** Breaks a clean text into lines of at most `width` cells, at spaces if possible. */
-export function wrapWords(text: string, width: number): string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    const longer = line === '' ? word : `${line} ${word}`;
-    if (cellWidth(longer) <= width) {
-      line = longer;
-      continue;
-    }
-    if (line !== '') lines.push(line);
-    const pieces = wrapCells(word, width);
-    line = pieces.pop() ?? '';
-    lines.push(...pieces);
-  }
-  return line === '' ? lines : [...lines, line];
 }

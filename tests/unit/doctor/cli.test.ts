@@ -18,8 +18,15 @@ const text = (stream: PassThrough) => String(stream.read() ?? '');
 
 /** Runs `dsa-slurm doctor …` in this process, without a terminal, on an empty machine. */
 async function doctor(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  return doctorWith({}, ...args);
+}
+
+async function doctorWith(
+  more: NodeJS.ProcessEnv,
+  ...args: string[]
+): Promise<{ code: number; stdout: string; stderr: string }> {
   const streams = { stdin: new PassThrough(), stdout: new PassThrough(), stderr: new PassThrough() };
-  const env = { DSA_SLURM_CONFIG_DIR: dir, HOME: dir, PATH: '/usr/bin:/bin', LANG: 'C.UTF-8' };
+  const env = { DSA_SLURM_CONFIG_DIR: dir, HOME: dir, PATH: '/usr/bin:/bin', LANG: 'C.UTF-8', ...more };
   const code = await runProgram(['doctor', ...args], { env, ...streams, version: '0', exitCode: 0 });
   return { code, stdout: text(streams.stdout), stderr: text(streams.stderr) };
 }
@@ -37,9 +44,22 @@ describe('dsa-slurm doctor', () => {
   it('exits with 0 if nothing failed, in plain text', async () => {
     const { code, stdout } = await doctor('--only', 'host.node,host.locale', '-v');
     expect(code).toBe(0);
-    expect(stdout).toMatch(/^Host\n {2}✓ ok {4}Node/);
-    expect(stdout).toContain('2 ok, 0 warn, 0 failed, 0 skipped');
+    expect(stdout).toMatch(/^All 2 checks passed\.\n\nHost\n {2}✓ ok {4}Node \(host\.node, \d+ ms\)/);
+    expect(stdout).toContain('2 passed, 0 warnings, 0 failed, 0 not run');
+    expect(stdout).toMatch(/\n\nNext: dsa-slurm doctor {3}# all checks\n$/);
     expect(stdout).not.toContain('\u001B');
+  });
+
+  it('names init if there is no profile, and the width is respected', async () => {
+    const { stdout } = await doctor('--only', 'directories.logs');
+    expect(stdout).toMatch(/^No profile yet: dsa-slurm init /);
+    expect(stdout).toMatch(/\nNext: dsa-slurm init\n$/);
+    const narrow = await doctorWith({ COLUMNS: '60' });
+    expect(narrow.stdout.split('\n').filter((line) => line.length > 60)).toEqual([]);
+    await writeFile(join(dir, 'default.json'), '{}', { mode: 0o600 });
+    const known = await doctor('--only', 'directories.logs');
+    expect(known.stdout).toMatch(/^1 thing keeps this site from working\.\n/);
+    expect(known.stdout).toMatch(/\nNext: dsa-slurm doctor {3}# once 1 is fixed\n$/);
   });
 
   it('exits with 1 on a failure, or on a warning with --strict', async () => {
@@ -108,6 +128,7 @@ describe('dsa-slurm doctor', () => {
     const { code, stdout } = await doctor('--only', 'configuration.valid', '--only', 'host.node');
     expect(code).toBe(1);
     expect(stdout).toContain('"slurm.foo" is not a setting.');
-    expect(stdout).toContain('ok    Node');
+    expect(stdout).toMatch(/^1 thing keeps this site from working\.\n\n 1 ✗ Configuration: settings /);
+    expect(stdout).toContain('✓ Host           1 passed\n');
   });
 });

@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ConfigError } from '../../../src/config/index.js';
 import type { CheckResult } from '../../../src/doctor/check.js';
@@ -13,7 +14,14 @@ import { bytes, combine, fail, ok, quoted, warn } from '../../../src/doctor/chec
 import { loadForDoctor } from '../../../src/doctor/load-configuration.js';
 import { maskResult, secretsOf } from '../../../src/doctor/mask-result.js';
 import { applyRepairs } from '../../../src/doctor/apply-fixes.js';
-import { exitCodeOf, jsonReport, renderReport, summaryOf } from '../../../src/doctor/report.js';
+import {
+  exitCodeOf,
+  jsonReport,
+  renderReport,
+  summaryOf,
+  type ReportContext,
+  type ReportStyle,
+} from '../../../src/doctor/report.js';
 import { selectChecks } from '../../../src/doctor/select.js';
 import { ask, settingsWith } from '../../support/doctor.js';
 
@@ -29,7 +37,7 @@ const result = (changes: Partial<CheckResult>): CheckResult => ({
   ...changes,
 });
 
-const plain = { colour: false, unicode: true, verbose: false };
+const plain = { colour: false, unicode: true, verbose: false, columns: null };
 
 const ids = (only: string[], skip: string[] = []) =>
   selectChecks(allChecks, { only, skip }).checks.map(({ id }) => id);
@@ -80,38 +88,99 @@ describe('the report', () => {
   ];
   const summary = summaryOf(results, 1_234);
 
-  it('has words, symbols, times, evidence of problems, fixes and totals', () => {
-    expect(renderReport(results, summary, plain)).toBe(
+  const report = (style: Partial<ReportStyle> = {}, context: Partial<ReportContext> = {}) =>
+    renderReport(
+      results,
+      summary,
+      { ...plain, ...style },
+      { next: 'dsa-slurm doctor', isNew: false, interrupted: false, ...context },
+    );
+
+  it('begins with the verdict and numbered problems, folds groups, and ends with the next command', () => {
+    expect(report()).toBe(
       [
-        'Slurm',
-        '  ✓ ok    controller      12 ms',
-        '  ! warn  partitions      12 ms',
-        '          main is down',
-        '          fix: scontrol update …',
-        '          fix: sinfo -R',
-        '  ✗ FAIL  submit line     12 ms',
-        '          refused',
-        '          fix: x',
+        '1 thing keeps this site from working; 1 warning.',
         '',
-        'MongoDB',
-        '  – skip  server                not set',
+        ' 1 ✗ Slurm: submit line  slurm.x',
+        '     refused',
+        '     fix: x',
         '',
-        '1 ok, 1 warn, 1 failed, 1 skipped in 1.2 s',
+        ' 2 ! Slurm: partitions  slurm.x',
+        '     main is down',
+        '     fix: scontrol update …',
+        '     fix: sinfo -R',
+        '',
+        '✗ Slurm          1 passed, 1 failed (1), 1 warned (2)',
+        '– MongoDB        1 not run',
+        '',
+        '1 passed, 1 warning, 1 failed, 1 not run, in 1.2 s; -v lists all checks, and why some were not run',
+        '',
+        'Next: dsa-slurm doctor',
         '',
       ].join('\n'),
     );
   });
 
-  it('shows evidence of passed checks on request, in ASCII and in color if requested', () => {
-    expect(renderReport(results, summary, { ...plain, verbose: true })).toContain('\n          is up\n');
-    expect(renderReport(results, summary, { ...plain, verbose: true })).toContain(
-      '          fix: x\n          docs: docs/doctor.md#slurm-x\n',
-    );
-    expect(renderReport(results, summary, { ...plain, verbose: true }).split('docs:')).toHaveLength(3);
-    expect(renderReport(results, summary, { ...plain, unicode: false })).toMatch(/^ {2}\+ ok/m);
-    expect(renderReport(results, summary, plain)).not.toContain('\u001B');
-    expect(renderReport(results, summary, { ...plain, colour: true })).toContain(
-      '\u001B[1;31m✗ FAIL\u001B[0m',
+  it('names init where there is no profile, and an interruption', () => {
+    expect(report({}, { isNew: true })).toMatch(/^No profile yet: dsa-slurm init /);
+    expect(report({}, { interrupted: true })).toMatch(/^Interrupted: not all checks have ended\.\n1 thing/);
+    const passed = summaryOf([result({})], 5);
+    const shown = (of: typeof passed) =>
+      renderReport([], of, plain, { next: null, isNew: true, interrupted: false }).split('\n')[0];
+    expect(shown(passed)).toBe('The check passed.');
+    expect(shown({ ...passed, ok: 3 })).toBe('All 3 checks passed.');
+    expect(shown({ ...passed, warn: 2 })).toBe('Nothing failed; 2 warnings.');
+    expect(shown({ ...passed, ok: 0, skip: 4 })).toBe('No check was run.');
+  });
+
+  it('lists all checks on request, with evidence, reasons and documentation', () => {
+    const text = report({ verbose: true });
+    expect(text).toContain('  ✓ ok    controller (slurm.x, 12 ms)\n          is up\n');
+    expect(text).toContain('  – skip  server (slurm.x)\n          not set\n');
+    expect(text.match(/docs: \/.*\/docs\/doctor\.md#slurm-x\n/g)).toHaveLength(2);
+  });
+
+  it('is ASCII without UTF-8, and in color if requested', () => {
+    expect(report({ unicode: false })).toMatch(/^x Slurm/m);
+    expect(report({ unicode: false, verbose: true })).not.toMatch(/[^\n -~]/);
+    expect(report()).not.toContain('\u001B');
+    expect(report({ colour: true })).toContain('\u001B[31m 1 ✗ Slurm: submit line\u001B[0m');
+  });
+
+  it('is wrapped at words, and a wrapped command can still be pasted', () => {
+    const long = [
+      result({
+        status: 'fail',
+        evidence: [`${'several words '.repeat(9)}end`],
+        fix: `sacctmgr add user 'a b c d e f' account=pathology partition=main qos=normal ${'x=1 '.repeat(9)}  # or ask for ${'more '.repeat(12)}`,
+      }),
+    ];
+    const shown = (columns: number) =>
+      renderReport(
+        long,
+        summaryOf(long, 1),
+        { ...plain, columns },
+        { next: null, isNew: true, interrupted: false },
+      );
+    fc.assert(
+      fc.property(fc.integer({ min: 40, max: 200 }), (columns) => {
+        const lines = shown(columns).split('\n');
+        expect(lines.filter((line) => line.length > columns)).toEqual([]);
+        expect(lines.filter((line) => /several$|\bseve$/.test(line) && !line.includes(' '))).toEqual([]);
+        const command = lines
+          .slice(lines.findIndex((line) => line.includes('fix: ')))
+          .join('\n')
+          .split('# or ask')[0];
+        expect(
+          command
+            ?.replace('fix: ', '')
+            .replaceAll(/\\?\n\s*/g, '')
+            .replaceAll(/\s+/g, ' ')
+            .trim(),
+        ).toBe(
+          `sacctmgr add user 'a b c d e f' account=pathology partition=main qos=normal ${'x=1 '.repeat(9)}`.trim(),
+        );
+      }),
     );
   });
 

@@ -1,0 +1,72 @@
+import stringWidth from 'string-width';
+
+/** Latin letters and the console's own symbols: one cell and one UTF-16 unit each. */
+const narrow = /^[ -~\u00A1-\u00AC\u00AE-\u02AF…›─━█●○◐▲▸▴▾◆◈✔✘⊘╭╮╰╯│]*$/u;
+
+/** Shared, because creating one is expensive. */
+export const segmenter = new Intl.Segmenter();
+
+/** Whether each UTF-16 unit of a clean text takes one cell. */
+export function isNarrow(text: string): boolean {
+  // most texts are ASCII, for which a loop is several times faster than the regular expression
+  for (let index = 0; index < text.length; index += 1) {
+    const code = text.charCodeAt(index);
+    if (code < 0x20 || code > 0x7e) return narrow.test(text);
+  }
+  return true;
+}
+
+/** Width of a clean text in cells. */
+export function cellWidth(text: string): number {
+  return isNarrow(text) ? text.length : stringWidth(text);
+}
+
+/** The longest prefix of a clean text within `width` cells. */
+export function cut(text: string, width: number): string {
+  if (isNarrow(text)) return text.slice(0, width);
+  let used = 0;
+  let end = 0;
+  for (const { segment, index } of segmenter.segment(text)) {
+    used += cellWidth(segment);
+    if (used > width) break;
+    end = index + segment.length;
+  }
+  return text.slice(0, end);
+}
+
+function firstCharacter(text: string): string {
+  const [first = ''] = text;
+  return first;
+}
+
+/** Breaks a clean text into lines of at most `width` cells, also within words. */
+export function wrapCells(text: string, width: number): string[] {
+  if (width <= 0) return [];
+  const lines: string[] = [];
+  let rest = text;
+  do {
+    // a grapheme cluster that is wider than a line is split
+    const line = cut(rest, width) || firstCharacter(rest);
+    lines.push(line);
+    rest = rest.slice(line.length);
+  } while (rest !== '');
+  return lines;
+}
+
+/** Breaks a clean text into lines of at most `width` cells, at spaces if possible. */
+export function wrapWords(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    const longer = line === '' ? word : `${line} ${word}`;
+    if (cellWidth(longer) <= width) {
+      line = longer;
+      continue;
+    }
+    if (line !== '') lines.push(line);
+    const pieces = wrapCells(word, width);
+    line = pieces.pop() ?? '';
+    lines.push(...pieces);
+  }
+  return line === '' ? lines : [...lines, line];
+}
