@@ -232,7 +232,7 @@ test('the other tables show nodes, finished runs, images and the doctor with the
   await select(screen, 'kidney');
   await screen.waitFor(/▸● RUNNING .*Kidney/);
 
-  screen.press('2');
+  screen.press('3');
   await screen.waitFor(/› nodes(?: {2}|$)/m);
   const [{ id } = { id: '' }] = await bench.slurmJobs(job);
   const said = await bench.command('squeue', ['--noheader', `--jobs=${id}`, '--format=%N']);
@@ -252,12 +252,12 @@ test('the other tables show nodes, finished runs, images and the doctor with the
 
   await bench.openGate('kidney');
   expectStatus(await bench.ended(job), status.success);
-  screen.press('4');
-  await screen.waitFor(/● finished runs[^]*finished a minute[^]*▸✔ succeeded .*Wait .*Kidney/);
   screen.press('5');
+  await screen.waitFor(/● finished runs[^]*finished a minute[^]*▸✔ succeeded .*Wait .*Kidney/);
+  screen.press('6');
   await screen.waitFor(/● images[^]*test_image_v1\.sif .*Wait/);
 
-  screen.press('6');
+  screen.press('7');
   await screen.waitFor(/doctor: \d+ of \d+ done/);
   await screen.waitFor(/● doctor \d+ s ago/, 60_000);
   screen.press('/host');

@@ -7,7 +7,7 @@ import type { Command, CommandContext } from './command.js';
 import { rowActions } from './row-actions.js';
 
 /** Contexts that share keys. */
-const tables: readonly Context[] = ['table', 'list', 'doctor'];
+const tables: readonly Context[] = ['table', 'list', 'batches', 'doctor'];
 const jobsAndLog: readonly Context[] = ['table', 'log'];
 const rowActionContexts: readonly Context[] = [...jobsAndLog, 'page'];
 const searchable: readonly Context[] = ['log', 'page', 'item', 'check'];
@@ -64,12 +64,13 @@ function chooseTheme({ dispatch, notify }: CommandContext, word: string | undefi
   return notify('good', `Theme: ${theme}`);
 }
 
-function confirm({ state, dispatch, quit, rowActions }: CommandContext): void {
+function confirm({ state, dispatch, quit, rowActions, batches }: CommandContext): void {
   const { overlay } = state();
   if (overlay.kind === 'quitCancel') quit.confirmCancelAll();
   if (overlay.kind !== 'confirm') return;
   dispatch({ type: 'back' });
-  rowActions.perform(overlay.target);
+  if ('batch' in overlay.target) batches.perform(overlay.target);
+  else rowActions.perform(overlay.target);
 }
 
 const answers: readonly Command[] = [
@@ -265,7 +266,7 @@ const rowCommands: readonly Command[] = [
     name: 'job',
     aliases: ['details'],
     help: 'Everything about the selected row',
-    hint: 'details',
+    hint: ({ place }) => (place.view === 'batches' ? 'runs' : 'details'),
     run: (context) => context.tables.open(),
   }),
   command({
@@ -275,6 +276,45 @@ const rowCommands: readonly Command[] = [
     help: 'Run the doctor again: all checks, or the marked ones',
     hint: 'run again',
     run: ({ doctor }) => doctor.runAgain(),
+  }),
+];
+
+const batchCommands: readonly Command[] = [
+  command({
+    id: 'batchCancel',
+    keys: ['x'],
+    contexts: ['batches'],
+    dangerous: true,
+    help: 'Cancel what is left of the batch, after confirmation',
+    hint: 'cancel the rest',
+    run: ({ batches }) => batches.ask('cancel'),
+  }),
+  command({
+    id: 'batchRetry',
+    keys: ['R'],
+    contexts: ['batches'],
+    dangerous: true,
+    help: 'Retry the failed slides of the batch, after confirmation',
+    hint: 'retry failed',
+    run: ({ batches }) => batches.ask('retry'),
+  }),
+  command({
+    id: 'batchPage',
+    keys: ['b'],
+    contexts: ['batches'],
+    help: 'Everything about the batch, with its failures by reason',
+    hint: 'details',
+    run: ({ batches }) => batches.openPage(),
+  }),
+  command({
+    id: 'batchFailures',
+    keys: ['f'],
+    contexts: ['batches'],
+    name: 'failures',
+    argument: '[file]',
+    help: 'Write the failed slides of the batch to a CSV file',
+    hint: 'export failures',
+    run: ({ batches }, words) => batches.exportFailures(words),
   }),
 ];
 
@@ -575,6 +615,7 @@ const workerCommands: readonly Command[] = [
 const viewTexts: Readonly<Record<(typeof tableNames)[number], { help: string; aliases: readonly string[] }>> =
   {
     jobs: { help: 'Runs and jobs', aliases: ['runs'] },
+    batches: { help: 'Runs that were started together', aliases: ['batch'] },
     nodes: { help: 'Nodes of the cluster', aliases: ['node'] },
     partitions: { help: 'Partitions of the cluster', aliases: ['partition'] },
     history: { help: 'Finished runs and how long they took', aliases: ['finished'] },
@@ -656,6 +697,7 @@ const navigation: readonly Command[] = [
 export const commandTable: readonly Command[] = [
   ...answers,
   ...typing,
+  ...batchCommands,
   ...rowCommands,
   ...logCommands,
   ...tableCommands,

@@ -1,6 +1,6 @@
 import type { CommandAnswer } from '../../worker/views/handle.js';
 import type { Action } from '../state/action.js';
-import type { ActionTarget, ConsoleState, Context, Message } from '../state/state.js';
+import type { ActionTarget, BatchTarget, ConsoleState, Context, Message } from '../state/state.js';
 import type { RowAction } from './row-actions.js';
 
 /** Something the operator can do with a key, with a name on the `:` line, or with both. */
@@ -39,6 +39,7 @@ export interface CommandContext {
   search: SearchController;
   doctor: DoctorCommands;
   rowActions: RowActionController;
+  batches: BatchCommands;
   quit: QuitController;
   worker: WorkerCommands;
   line: LineEditor;
@@ -107,6 +108,16 @@ export interface RowActionController {
   choose(key: string): void;
   /** Moves to the next action in the menu that can work. */
   moveInMenu(direction: 1 | -1): void;
+}
+
+/** Commands for the selected batch. */
+export interface BatchCommands {
+  /** Asks for confirmation. */
+  ask(kind: BatchTarget['request']['kind']): void;
+  perform(target: BatchTarget): void;
+  openPage(): void;
+  /** Writes the failed slides, by reason. @param words the name of the file */
+  exportFailures(words: readonly string[]): void;
 }
 
 /** What happens to an embedded worker when the console closes. `keep`: it continues as a service. */

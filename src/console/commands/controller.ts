@@ -19,6 +19,7 @@ import type {
   ShowAnswer,
   WorkerCommands,
 } from './command.js';
+import { createBatchCommands } from './batch-commands.js';
 import { createDoctorCommands } from './doctor-commands.js';
 import { createLogCommands } from './log-commands.js';
 import { createQuitController } from './quit-controller.js';
@@ -90,6 +91,7 @@ export function createController(options: ControllerOptions): Controller {
       signal: options.signal ?? new AbortController().signal,
       notify,
     }),
+    batches: createBatchCommands({ handle, store, host, notify, showAnswer }),
     rowActions: createRowActionController({ handle, store, notify, showAnswer }),
     quit: createQuitController({ handle, store, notify, showAnswer, quit }),
     worker: workerCommands({ handle, store, clock, notify, showAnswer, start: options.startWorker }),
@@ -109,7 +111,8 @@ export function createController(options: ControllerOptions): Controller {
     else if (before === 'menu') context.rowActions.choose(key);
     else if (questions.includes(before)) store.dispatch({ type: 'back' });
     else if (readOnly && commandForKey(key, before, false) !== null) sayReadOnly(key, before, notify);
-    else if (before === 'table' || before === 'list' || before === 'doctor') context.tables.sortByLetter(key);
+    else if (before === 'table' || before === 'list' || before === 'batches' || before === 'doctor')
+      context.tables.sortByLetter(key);
     const after = contextOf(store.get());
     return after === before || !(after === 'menu' || questions.includes(after));
   };

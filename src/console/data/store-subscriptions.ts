@@ -78,12 +78,16 @@ function needsClusterUse(state: ConsoleState): boolean {
   return at === null || now - at > clusterAgeMs;
 }
 
-function viewsOfPlace({ place, scope }: ConsoleState): readonly (keyof LiveViews)[] {
+function viewsOfPlace({ place, scope, tables }: ConsoleState): readonly (keyof LiveViews)[] {
   switch (place.view) {
     case 'job':
     case 'jobs':
-      // listing the jobs of all users makes the Slurm query larger
-      return scope === 'all' ? ['allJobs'] : [];
+      return [
+        // listing the jobs of all users makes the Slurm query larger
+        ...(scope === 'all' ? (['allJobs'] as const) : []),
+        // to know which rows belong to a batch, thousands of ids are sent
+        ...(/\bbatch(=|!=|~)/.test(tables.jobs.query.text) ? (['batches'] as const) : []),
+      ];
     case 'worker':
       return ['worker'];
     case 'item':

@@ -12,7 +12,7 @@ import type { DoctorAction } from './doctor-state.js';
 import type { LogSearch } from './log-search.js';
 import type { JobScope } from './rows.js';
 import type { ThemeName } from '../terminal/theme.js';
-import type { ActionTarget, ConsoleState, Message, Place, Size } from './state.js';
+import type { ActionTarget, BatchTarget, ConsoleState, Message, Place, Size } from './state.js';
 
 /** Everything that can change the state. */
 export type Action =
@@ -56,7 +56,7 @@ export type Action =
   | { type: 'themeChosen'; theme: ThemeName }
   | { type: 'helpOpened' }
   | { type: 'menuOpened'; index: number }
-  | { type: 'confirmOpened'; target: ActionTarget }
+  | { type: 'confirmOpened'; target: ActionTarget | BatchTarget }
   | { type: 'quitOpened' }
   | { type: 'quitCancelOpened'; runs: readonly RunView[] }
   | { type: 'startOpened' }

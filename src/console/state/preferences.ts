@@ -49,6 +49,7 @@ export function preferredTables(preferences: Preferences): ConsoleState['tables'
   });
   return {
     jobs: table('jobs'),
+    batches: table('batches'),
     nodes: table('nodes'),
     partitions: table('partitions'),
     history: table('history'),

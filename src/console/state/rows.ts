@@ -1,5 +1,6 @@
 import type { JobRow } from '../../slurm/job.js';
 import type { JobsView, RunView, WorkerSnapshot } from '../../worker/views/handle.js';
+import type { BatchesView } from '../../worker/views/live-views.js';
 import type { DataAge } from '../table/column.js';
 
 /** The table's order: running, waiting, finished. */
@@ -9,6 +10,8 @@ interface RowBase {
   /** Stable: `run:<id>` or `job:<id>`. */
   id: string;
   group: RowGroup;
+  /** Id of its batch, if that is known. */
+  batch?: string | null;
 }
 
 /** A run with its job, or a Slurm job without a run here. Its texts are untrusted: clean them before display. */
@@ -28,26 +31,37 @@ export const finishedLimit = 200;
 export function mergeRows(
   snapshot: WorkerSnapshot,
   previous: readonly Row[],
-  { scope, jobs: listed }: { scope: JobScope; jobs: JobsView } = { scope: 'mine', jobs: snapshot.jobs },
+  { scope, jobs: listed, batches }: { scope: JobScope; jobs: JobsView; batches?: BatchesView | undefined } = {
+    scope: 'mine',
+    jobs: snapshot.jobs,
+  },
 ): readonly Row[] {
   // unchanged runs and jobs keep their identity
   const known = new Map(previous.map((row) => [row.run ?? row.job, row]));
+  const batchOf = new Map(batches?.rows.flatMap(({ id, runs }) => runs.map((run) => [run, id] as const)));
   const jobs = new Map(listed.rows.map((job) => [job.id, job]));
   const groups: Readonly<Record<RowGroup, Row[]>> = { running: [], waiting: [], finished: [] };
   for (const run of snapshot.runs) {
     const job = run.jobId === null ? null : (jobs.get(run.jobId) ?? null);
     if (run.jobId !== null) jobs.delete(run.jobId);
     const before = known.get(run);
+    const batch = batchOf.get(run.id) ?? null;
     const row: Row =
-      before?.job === job
+      before?.job === job && (before.batch ?? null) === batch
         ? before
-        : { id: before?.id ?? `run:${run.id}`, group: before?.group ?? runGroup(run), run, job };
+        : { id: before?.id ?? `run:${run.id}`, group: before?.group ?? runGroup(run), batch, run, job };
     groups[row.group].push(row);
   }
   for (const job of jobs.values()) {
     // a job with a key came from Girder: its run was forgotten here or belongs to another worker
     if (scope === 'dsa' && job.key === null) continue;
-    const row: Row = known.get(job) ?? { id: `job:${job.id}`, group: jobGroup(job), run: null, job };
+    const row: Row = known.get(job) ?? {
+      id: `job:${job.id}`,
+      group: jobGroup(job),
+
+      run: null,
+      job,
+    };
     groups[row.group].push(row);
   }
   const rows = [

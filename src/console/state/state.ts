@@ -1,3 +1,4 @@
+import type { Batch } from '../../worker/batches/summary.js';
 import type { WorkerAction } from '../../worker/actions/action.js';
 import type { JobsView, LogTail, RunView, WorkerSnapshot } from '../../worker/views/handle.js';
 import type {
@@ -22,6 +23,8 @@ export const contexts = [
   'table',
   /** Any other table. */
   'list',
+  /** The table of batches. */
+  'batches',
   /** The table of doctor checks, and the page about one. */
   'doctor',
   'check',
@@ -53,6 +56,14 @@ type WithoutTargets<A> = A extends WorkerAction ? Omit<A, 'runs' | 'jobs'> : nev
 /** A worker action without the runs and jobs that it applies to. */
 export type ActionRequest = WithoutTargets<WorkerAction>;
 
+/** An action on slides of a batch. */
+export interface BatchTarget {
+  request: Extract<ActionRequest, { kind: 'cancel' | 'retry' }>;
+  batch: Batch;
+  /** Ids of the runs that it applies to. */
+  runs: readonly string[];
+}
+
 /** The action that awaits confirmation, with the rows as they were when the question appeared. */
 export interface ActionTarget {
   request: ActionRequest;
@@ -72,7 +83,7 @@ type Overlay =
   /** The text typed after `/` in a log or on a page. */
   | { kind: 'search'; text: string }
   | { kind: 'help'; top: number }
-  | { kind: 'confirm'; target: ActionTarget }
+  | { kind: 'confirm'; target: ActionTarget | BatchTarget }
   | { kind: 'quit' }
   /** Asks whether to cancel these runs before quitting. */
   | { kind: 'quitCancel'; runs: readonly RunView[] }
@@ -82,7 +93,7 @@ type Overlay =
   | { kind: 'pause' };
 
 /** Tables by their `:` command. */
-export const tableNames = ['jobs', 'nodes', 'partitions', 'history', 'images', 'doctor'] as const;
+export const tableNames = ['jobs', 'batches', 'nodes', 'partitions', 'history', 'images', 'doctor'] as const;
 export type TableName = (typeof tableNames)[number];
 
 /** `drillDownQuery`: the filter that another table opened this one with. Esc drops it and goes back. */
@@ -201,7 +212,7 @@ export interface ConsoleState {
 export function contextOf({ overlay, log, place }: ConsoleState): Context {
   if (overlay.kind !== 'none') return overlay.kind;
   if (place.view === 'item') return place.table === 'doctor' ? 'check' : 'item';
-  if (place.view === 'doctor') return 'doctor';
+  if (place.view === 'doctor' || place.view === 'batches') return place.view;
   if (!isTable(place)) return 'page';
   if (place.view !== 'jobs') return 'list';
   return log?.focused === true ? 'log' : 'table';

@@ -1,4 +1,5 @@
 import type { NodeRow, PartitionRow } from '../../slurm/commands/sinfo.js';
+import type { Batch } from '../../worker/batches/summary.js';
 import type { RunView } from '../../worker/views/handle.js';
 import type { HistoryRow, ImageDetail, ImageRow } from '../../worker/views/live-views.js';
 import type { DoctorCheck, DoctorResult } from './doctor-state.js';
@@ -8,6 +9,13 @@ export interface NodeItem {
   /** The node's name. */
   id: string;
   node: NodeRow;
+}
+
+/** Runs that somebody most likely started together. */
+export interface BatchItem {
+  /** Id of the first run. */
+  id: string;
+  batch: Batch;
 }
 
 export interface PartitionItem {
@@ -41,6 +49,7 @@ export interface CheckItem {
 /** The row type of each table. */
 export interface TableRows {
   jobs: Row;
+  batches: BatchItem;
   nodes: NodeItem;
   partitions: PartitionItem;
   history: HistoryItem;

@@ -21,10 +21,15 @@ export function withJobRows(state: ConsoleState, before: ConsoleState): ConsoleS
   const isUnchanged =
     state.snapshot.runs === before.snapshot.runs &&
     jobs.rows === listedJobs(before).rows &&
+    state.liveViews.batches === before.liveViews.batches &&
     state.scope === before.scope;
   if (isUnchanged) return state;
   const table = state.tables.jobs;
-  const rows = mergeRows(state.snapshot, table.rows, { scope: state.scope, jobs });
+  const rows = mergeRows(state.snapshot, table.rows, {
+    scope: state.scope,
+    jobs,
+    batches: state.liveViews.batches,
+  });
   return rows === table.rows ? state : { ...state, tables: { ...state.tables, jobs: { ...table, rows } } };
 }
 

@@ -118,7 +118,7 @@ function readExpression(source: string): RegExp | string {
 function wildcard(pattern: string): (text: string) => boolean {
   const source = pattern
     .split('*')
-    .map((part) => part.replaceAll(/[\\^$.|?+()[\]{}/-]/gu, String.raw`\$&`))
+    .map((part) => part.replaceAll(/[\\^$.|?+()[\]{}/]/gu, String.raw`\$&`))
     .join('.*');
   const expression = new RegExp(`^${source}$`, 'isu');
   return (text) => expression.test(text);

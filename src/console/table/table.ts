@@ -67,6 +67,8 @@ interface TableDefinition<R extends Item> {
   columns: readonly Column<R>[];
   /** Columns up to this priority shrink before one is dropped: those that fit into 80 columns. */
   squeezablePriority: number;
+  /** Fields that a filter knows in addition to the columns. */
+  extraFields?: Readonly<Record<string, (row: R) => string | null>>;
   /** Texts that a filter finds in addition to the columns. */
   searchTexts(row: R): readonly (string | null | undefined)[];
   /** Rows that the errors-only switch keeps. */
@@ -76,7 +78,14 @@ interface TableDefinition<R extends Item> {
 }
 
 export function defineTable<R extends Item>(definition: TableDefinition<R>): Table<R> {
-  const { columns, squeezablePriority, searchTexts, isError, isStale = () => true } = definition;
+  const {
+    columns,
+    squeezablePriority,
+    searchTexts,
+    isError,
+    isStale = () => true,
+    extraFields = {},
+  } = definition;
   const byId = new Map(columns.map((column) => [column.id, column]));
   const searchText = cachedSearchText(columns, searchTexts);
   let cached: { key: string; layout: TableLayout<R> } | null = null;
@@ -90,7 +99,7 @@ export function defineTable<R extends Item>(definition: TableDefinition<R>): Tab
   };
 
   return {
-    fields: new Set(byId.keys()),
+    fields: new Set([...byId.keys(), ...Object.keys(extraFields)]),
     columnIds: [...byId.keys()],
     sortKeys: new Map(
       columns.flatMap((one) => (one.sortKey === undefined ? [] : [[one.sortKey, one.id] as const])),
@@ -104,7 +113,7 @@ export function defineTable<R extends Item>(definition: TableDefinition<R>): Tab
                 (!errorsOnly || isError(row)) &&
                 matchesQuery(query, {
                   text: () => searchText(row, context),
-                  field: (name) => byId.get(name)?.value(row, context),
+                  field: (name) => byId.get(name)?.value(row, context) ?? extraFields[name]?.(row),
                 }),
             );
       const column = sorting === null ? undefined : byId.get(sorting.column);

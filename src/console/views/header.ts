@@ -23,6 +23,7 @@ import { tableView } from './tables/all-tables.js';
 
 /** Short names of the views, for a narrow terminal. */
 const shortNames: Readonly<Record<string, string>> = {
+  batches: 'batch',
   partitions: 'parts',
   history: 'hist',
   images: 'imgs',

@@ -7,7 +7,7 @@ import { keyLabel } from '../terminal/keys.js';
 import { span, type Line } from '../terminal/theme.js';
 
 const sections: readonly [title: string, contexts: readonly Context[]][] = [
-  ['Tables, log and pages', ['table', 'list', 'doctor', 'log', 'page', 'item', 'check']],
+  ['Tables, log and pages', ['table', 'list', 'batches', 'doctor', 'log', 'page', 'item', 'check']],
   ['Filter', ['filter']],
   ['Command and search', ['command', 'search']],
   ['Questions', ['menu', 'confirm', 'start', 'pause', 'quit', 'quitCancel']],

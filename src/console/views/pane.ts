@@ -1,3 +1,4 @@
+import { usageTexts } from '../../worker/views/usage-text.js';
 import { formatDateTime, formatSlurmDuration } from './format.js';
 import { logRows } from '../state/log-viewport.js';
 import { elapsedSeconds, type Row } from '../state/rows.js';
@@ -63,6 +64,7 @@ function runLines(row: Row, state: ConsoleState, theme: Theme): Line[] {
       .map((text): Line => ({ spans: [span(`   ${text}`, reasonTone(row))] })),
     { spans: [] },
     ...(detail === null ? [] : timelineLines(detail, row, state.now, theme, Math.max(4, columns - 46))),
+    ...(detail === null ? [] : factLines('Used', usageTexts(detail.usage, detail.requested), columns)),
     ...factLines(run === null ? 'Slurm job' : 'Run', facts, columns),
   ];
 }

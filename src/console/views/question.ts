@@ -6,7 +6,8 @@ import { layoutScreen } from '../state/layout.js';
 import { menuLines } from './menu.js';
 import { executorJobs } from './executor-labels.js';
 import type { Row } from '../state/rows.js';
-import { actionRows, type ActionTarget, type ConsoleState } from '../state/state.js';
+import { actionRows, type ActionTarget, type BatchTarget, type ConsoleState } from '../state/state.js';
+import { batchTitle } from './tables/batches.js';
 import { rowStatus } from './tables/row-status.js';
 import { cleanText, truncate, truncateMiddle, wrapWords } from '../terminal/text.js';
 import { span, type Line, type Theme } from '../terminal/theme.js';
@@ -17,7 +18,9 @@ export function questionLines(state: ConsoleState, theme: Theme): Line[] | null 
   const width = state.size.columns - 4;
   switch (state.overlay.kind) {
     case 'confirm':
-      return actionQuestion(state.overlay.target, width, theme);
+      return 'batch' in state.overlay.target
+        ? batchQuestion(state.overlay.target, width)
+        : actionQuestion(state.overlay.target, width, theme);
     case 'menu':
       return menuLines(state, menuTarget(state), layoutScreen(state).box - 2, width);
     case 'quit':
@@ -49,6 +52,22 @@ function menuTarget(state: ConsoleState): string {
 
 function actionQuestion(target: ActionTarget, width: number, theme: Theme): Line[] {
   return target.rows.length === 1 ? singleRowQuestion(target, width, theme) : multiRowQuestion(target, width);
+}
+
+/** The slides are of one user and analysis, so their number says enough. */
+function batchQuestion({ request, batch, runs }: BatchTarget, width: number): Line[] {
+  const { question, effect } = actionMessages(request);
+  const slides = pluralize(runs.length, request.kind === 'cancel' ? 'unfinished slide' : 'failed slide');
+  const fact = (label: string, text: string): Line => ({
+    spans: [span(label.padEnd(8), 'muted'), span(truncate(cleanText(text), width - 8, '…'))],
+  });
+  return [
+    { spans: [span(question(slides), 'strong')] },
+    fact('Batch', batchTitle(batch)),
+    fact('Image', batch.image),
+    { spans: [span(effect ?? 'A batch is inferred: look at its runs first if you are not sure.', 'muted')] },
+    yesNoLine,
+  ];
 }
 
 /** Lists as many rows as fit. */

@@ -2,7 +2,7 @@ import type { JobUsage } from '../../slurm/exit-record.js';
 import type { RequestedResources } from '../../slurm/requested.js';
 import { ingestTask } from '../../girder/protocol/task-names.js';
 import type { Outcome, Run, Stage } from '../run-state/run.js';
-import { requestedBy } from '../views/run-detail.js';
+import { requestedBy } from '../run-state/requested-by.js';
 import { failureCause, type FailureCause } from './failure-cause.js';
 
 /** What batches need to know of a run. */

@@ -3,7 +3,7 @@ import { formatMemory } from '../../slurm/requested.js';
 import { lastLinesMark } from '../reporting/failure-reason.js';
 import type { Run } from '../run-state/run.js';
 import { duration } from '../views/duration.js';
-import { requestedBy } from '../views/run-detail.js';
+import { requestedBy } from '../run-state/requested-by.js';
 
 /** Why a run failed, so that equal failures can be counted. */
 export interface FailureCause {

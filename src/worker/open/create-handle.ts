@@ -24,6 +24,7 @@ import { createRunViews, createSnapshots } from '../views/snapshots.js';
 import type { JobDetail, LiveViews } from '../views/live-views.js';
 import { watchAllJobs } from '../views/all-jobs.js';
 import { watchCluster } from '../views/cluster.js';
+import { watchBatches } from '../views/batches.js';
 import { watchHistory } from '../views/history.js';
 import { describeImage, watchImages } from '../views/images.js';
 import type { Watch } from '../views/watch.js';
@@ -81,6 +82,7 @@ export function createHandle(sources: HandleSources): WorkerHandle & { changed()
     allJobs: watchAllJobs(tracker),
     images: watchImages(settings.dirs.images, runStore, clock),
     history: watchHistory(runStore, viewOf, clock),
+    batches: watchBatches(runStore, clock),
   };
 
   const requestIntake = async (state: RequestedIntake, said: string): Promise<CommandAnswer> => {

@@ -37,6 +37,7 @@ const watchable = [
   'allJobs',
   'images',
   'history',
+  'batches',
 ] as const satisfies (keyof LiveViews)[];
 type Missing = Exclude<keyof LiveViews, (typeof watchable)[number]>;
 const nothingIsMissing: [Missing] extends [never] ? true : Missing = true;

@@ -5,6 +5,7 @@ import type { NodeRow, PartitionRow } from '../../slurm/commands/sinfo.js';
 import type { JobFact } from '../../slurm/commands/scontrol.js';
 import type { JobUsage } from '../../slurm/exit-record.js';
 import type { RequestedResources } from '../../slurm/requested.js';
+import type { Batch } from '../batches/summary.js';
 import type { JobsView, Freshness, RunView } from './handle.js';
 import type { JournalState } from '../run-state/journal.js';
 import type { RunFile, StageEntry } from '../run-state/run.js';
@@ -21,6 +22,8 @@ export interface LiveViews {
   images: ImagesView;
   /** Finished runs, newest first. */
   history: HistoryView;
+  /** Runs that were started together, newest first. */
+  batches: BatchesView;
 }
 
 export interface WorkerDetail extends Freshness {
@@ -72,6 +75,10 @@ export interface ImageRow {
   modifiedAt: number;
   /** Runs in flight that use it. */
   inUse: number;
+}
+
+export interface BatchesView extends Freshness {
+  rows: readonly Batch[];
 }
 
 export interface HistoryView extends Freshness {

@@ -1,5 +1,5 @@
-import { requestedResources, type RequestedResources } from '../../slurm/requested.js';
 import { stateText } from '../../slurm/states.js';
+import { requestedBy } from '../run-state/requested-by.js';
 import type { RunView } from './handle.js';
 import type { Run } from '../run-state/run.js';
 import type { RunDetail } from './live-views.js';
@@ -33,12 +33,6 @@ export function runDetail(run: Run, view: RunView, now: number): RunDetail {
     retryOf: run.retryOf,
     retriedAs: run.retry?.as ?? null,
   };
-}
-
-/** What the job of a run asked Slurm for; null before it is submitted, and without Slurm. */
-export function requestedBy({ submission }: Pick<Run, 'submission'>): RequestedResources | null {
-  const sbatch = submission?.lines?.sbatch ?? null;
-  return sbatch === null ? null : requestedResources(sbatch);
 }
 
 function describeJobEnd(end: Run['end']): string | null {

@@ -45,8 +45,8 @@ describe('with the local executor', () => {
   });
 
   test.each([
-    ['2', 'nodes'],
-    ['3', 'partitions'],
+    ['3', 'nodes'],
+    ['4', 'partitions'],
   ])('key %s explains why there are no %s', (key, noun) => {
     opened.press(key);
     opened.dispatch({
@@ -67,7 +67,7 @@ describe('with the local executor', () => {
   });
 
   test('the page about the worker shows no command budget', () => {
-    opened.press('7');
+    opened.press('8');
     opened.dispatch({ type: 'liveViewChanged', name: 'worker', view: fakeWorkerDetail({}), now: 0 });
     expect(opened.text()).toMatch(/commands +\d+ in the last minute *$/mu);
   });

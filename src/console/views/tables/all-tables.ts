@@ -1,5 +1,6 @@
 import { tableNameOf, type ConsoleState, type TableName } from '../../state/state.js';
 import type { TableRows } from '../../state/table-rows.js';
+import { batchesView } from './batches.js';
 import { doctorView } from './doctor.js';
 import { historyView } from './history.js';
 import { imagesView } from './images.js';
@@ -10,6 +11,7 @@ import type { TableView } from './table-view.js';
 
 export const tableViews: { readonly [Name in TableName]: TableView<TableRows[Name]> } = {
   jobs: jobsView,
+  batches: batchesView,
   nodes: nodesView,
   partitions: partitionsView,
   history: historyView,

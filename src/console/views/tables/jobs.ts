@@ -156,6 +156,7 @@ export const squeezablePriority = 7;
 export const jobsTable = defineTable<Row>({
   columns: jobsColumns,
   squeezablePriority: squeezablePriority,
+  extraFields: { batch: ({ batch }) => batch ?? null },
   searchTexts: ({ run, job }) => [
     job?.name,
     job?.reason,

@@ -383,11 +383,9 @@ describe('several rows', () => {
     controller.press(['*']);
     controller.press(['x']);
     const { overlay } = store.get();
-    expect(overlay.kind === 'confirm' && overlay.target.rows.map(({ id }) => id)).toEqual([
-      'run:run-1',
-      'job:7',
-      'run:run-2',
-    ]);
+    expect(
+      overlay.kind === 'confirm' && 'rows' in overlay.target && overlay.target.rows.map(({ id }) => id),
+    ).toEqual(['run:run-1', 'job:7', 'run:run-2']);
     controller.press(['y']);
     await vi.waitFor(() => expect(message()).toBe('Cancel 3 rows: accepted'));
     expect(worker.commands).toEqual(['cancel run-1 run-2 7']);

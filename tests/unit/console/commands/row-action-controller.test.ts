@@ -68,7 +68,7 @@ test('canceled rows lose their marks, others keep them', async () => {
   line('cancel');
   controller.press(['y']);
   // also after leaving the table
-  controller.press(['2']);
+  controller.press(['3']);
   // a finished run is skipped
   await vi.waitFor(() => expect(marks()).toEqual(['run:run-3']));
 });

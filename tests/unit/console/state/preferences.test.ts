@@ -13,7 +13,7 @@ test('changes of scope, columns, order, packing and log options are reported', (
   expect(console.preferred).toEqual([]);
   console.press('m');
   expect(console.preferred.at(-1)).toEqual({ ...defaultPreferences, pane: false, scope: 'dsa' });
-  console.press('2', 's', 'S', 'w', '1');
+  console.press('3', 's', 'S', 'w', '1');
   expect(console.preferred.at(-1)).toMatchObject({
     sorting: { nodes: { column: expect.any(String), descending: true } },
     wide: ['nodes'],

@@ -36,7 +36,7 @@ beforeEach(() => {
 
 describe('nodes', () => {
   test('are listed with free resources, and unavailable ones with symbol, state and reason', () => {
-    console.press('2');
+    console.press('3');
     console.dispatch(cluster());
     const text = console.text();
     expect(text).toContain('dsa-slurm › default › nodes');
@@ -48,7 +48,7 @@ describe('nodes', () => {
   });
 
   test('distinguishes not loaded, empty and no answer', () => {
-    console.press('2');
+    console.press('3');
     expect(console.text()).toContain('Loading nodes from Slurm.');
     console.dispatch(cluster({ nodes: [], at: null, trouble: 'sinfo exited with 1' }));
     expect(console.text()).toContain('No nodes are known, because Slurm has not answered yet.');
@@ -62,7 +62,7 @@ describe('nodes', () => {
   });
 
   test('stay visible as outdated when an update fails', () => {
-    console.press('2');
+    console.press('3');
     console.dispatch(cluster());
     expect(console.text()).not.toContain('~');
     console.dispatch(cluster({ trouble: 'sinfo did not answer within 30 s' }), { type: 'tick', now: 42_000 });
@@ -73,14 +73,14 @@ describe('nodes', () => {
   });
 
   test('errors only keeps unavailable nodes', () => {
-    console.press('2', 'e');
+    console.press('3', 'e');
     console.dispatch(cluster());
     expect(console.text()).not.toMatch(/mixed +n1/u);
     expect(console.text()).toMatch(/n2[^]*n3/u);
   });
 
   test('Enter opens a node with its jobs, and Esc goes back', () => {
-    console.press('2');
+    console.press('3');
     console.dispatch(cluster());
     console.press('enter');
     expect(console.text()).toContain('› nodes › n1');
@@ -98,27 +98,27 @@ describe('nodes', () => {
 
 describe('partitions', () => {
   test('are listed with their nodes, and a partition that is down has a symbol', () => {
-    console.press('3');
+    console.press('4');
     console.dispatch(cluster());
     expect(console.text()).toMatch(/▸● up +cpu +default .* 1 +6\/24 .*1 mixed, 1 idle\+drain, 1 down\*/u);
     expect(console.text()).toMatch(/ ✘ down +gpu /u);
   });
 
   test('Enter lists the nodes of a partition, and Esc goes back and drops the filter', () => {
-    console.press('3');
+    console.press('4');
     console.dispatch(cluster());
     console.press('down', 'enter');
     expect(console.text()).toContain('› partitions › nodes /partitions=gpu');
     expect(console.state().tables.nodes.shown.map(({ id }) => id)).toEqual(['n1']);
     console.press('esc');
     expect(console.state().place).toEqual({ view: 'partitions' });
-    console.press('2');
+    console.press('3');
     expect(console.state().tables.nodes.shown).toHaveLength(3);
   });
 });
 
 test('each table has its own filter, sorting, marks and columns', () => {
-  console.press('2');
+  console.press('3');
   console.dispatch(cluster());
   console.type('/n2');
   console.press('enter', 'N');
@@ -130,18 +130,18 @@ test('each table has its own filter, sorting, marks and columns', () => {
   expect([jobs.query.text, jobs.sorting, jobs.columns]).toEqual(['', null, null]);
   expect([nodes.query.text, nodes.sorting]).toEqual(['n2', { column: 'node', descending: false }]);
   // completes the columns of the table on screen
-  console.type('2:sort re');
+  console.type('3:sort re');
   console.press('tab');
   expect(console.state().overlay).toEqual({ kind: 'command', text: 'sort reason ' });
 });
 
 test('keys for jobs have no effect in other tables', () => {
-  console.press('2', 'x', 'l');
+  console.press('3', 'x', 'l');
   expect([console.state().overlay.kind, console.state().log]).toEqual(['none', null]);
 });
 
 test('a frozen screen keeps its nodes until it is unfrozen', () => {
-  console.press('2');
+  console.press('3');
   console.dispatch(cluster());
   console.press('z');
   console.dispatch(cluster({ nodes: [] }));

@@ -53,7 +53,7 @@ beforeEach(() => {
 });
 
 async function examined(...results: readonly DoctorResult[]): Promise<void> {
-  console.press('6');
+  console.press('7');
   await vi.waitFor(() => expect(doctor.asked).toHaveLength(1));
   results.forEach(doctor.tell);
   doctor.end();
@@ -63,7 +63,7 @@ async function examined(...results: readonly DoctorResult[]): Promise<void> {
 describe('the doctor', () => {
   test('runs when its view is first opened and shows each result at once', async () => {
     expect(doctor.asked).toEqual([]);
-    console.press('6');
+    console.press('7');
     await wait(/◐ doctor: 0 of 3 done/u);
     expect(doctor.asked).toEqual([null]);
     expect(console.text()).toMatch(/▸◐ running +host +version of Node/u);
@@ -77,7 +77,7 @@ describe('the doctor', () => {
     doctor.end();
     await wait(/● doctor 0 s ago/u);
     expect(console.text()).toMatch(/✔ 1 ok {3}▲ 0 warnings {3}✘ 1 failed {3}⊘ 1 skipped/u);
-    console.press('1', '6');
+    console.press('1', '7');
     expect(doctor.asked).toHaveLength(1);
   });
 
@@ -128,11 +128,11 @@ describe('the doctor', () => {
       { columns: 120, rows: 24 },
       { doctor: async () => Promise.reject(new Error('no such module')) },
     );
-    console.press('6');
+    console.press('7');
     await wait('no such module');
     expect(console.text()).toContain('No check has been run yet. Press r to run all of them.');
     console = openConsole(createFakeWorker(), { columns: 120, rows: 24 });
-    console.press('6');
+    console.press('7');
     await wait('The doctor is not available in this console.');
   });
 
@@ -150,7 +150,7 @@ describe('the doctor', () => {
       { columns: 80, rows: 24 },
       { doctor: async () => port, signal: over.signal },
     );
-    console.press('6');
+    console.press('7');
     await vi.waitFor(() => expect(signal?.aborted).toBe(false));
     over.abort();
     expect(signal?.aborted).toBe(true);

@@ -53,7 +53,7 @@ describe('the history', () => {
   ];
 
   test('lists outcome and durations of each run', () => {
-    console.press('4');
+    console.press('5');
     console.dispatch(history(rows));
     const text = console.text();
     expect(text).toContain('dsa-slurm › default › history');
@@ -65,7 +65,7 @@ describe('the history', () => {
   });
 
   test('summarizes throughput and queue time of the filtered runs', () => {
-    console.press('4');
+    console.press('5');
     console.dispatch(history(rows));
     expect(console.text()).toMatch(/finished an hour +·+█·█ {2}at most 1 an hour, over 58 hours/u);
     expect(console.text()).toMatch(
@@ -79,7 +79,7 @@ describe('the history', () => {
 
   test('drops the summary on a small terminal', () => {
     const small = openConsole(createFakeWorker(now), { columns: 60, rows: 15 });
-    small.press('4');
+    small.press('5');
     small.dispatch(history(rows));
     expect(small.text()).not.toContain('finished an hour');
     expect(small.text()).toMatch(/succeeded[^]*failed/u);
@@ -87,7 +87,7 @@ describe('the history', () => {
   });
 
   test('Enter opens the page of a run that the table of runs no longer lists', () => {
-    console.press('4');
+    console.press('5');
     console.dispatch(history(rows));
     console.press('enter');
     expect(console.text()).toContain('› history › run aaaaaaaa NucleiDetection');
@@ -99,7 +99,7 @@ describe('the history', () => {
   });
 
   test('distinguishes not loaded and empty', () => {
-    console.press('4');
+    console.press('5');
     expect(console.text()).toContain('Loading finished runs from the worker.');
     console.dispatch(history([]));
     expect(console.text()).toContain('contains no finished runs');
@@ -107,7 +107,7 @@ describe('the history', () => {
   });
 
   test('filters and sorts durations in seconds', () => {
-    console.press('4');
+    console.press('5');
     console.dispatch(history(rows));
     console.type('/waiting>60');
     expect(console.state().tables.history.shown.map(({ id }) => id)).toEqual(['run:bbbbbbbb-2']);
@@ -116,7 +116,7 @@ describe('the history', () => {
   test('has the age of the connection to the worker', () => {
     const worker = createFakeWorker(now);
     const view = openConsole(worker, { columns: 120, rows: 30 });
-    view.press('4');
+    view.press('5');
     view.dispatch(history(rows));
     const link = {
       kind: 'socket',

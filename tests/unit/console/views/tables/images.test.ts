@@ -65,7 +65,7 @@ beforeEach(() => {
 
 describe('images', () => {
   test('are listed with size, age, entry path, CLIs and use', () => {
-    console.press('5');
+    console.press('6');
     console.dispatch(images(), {
       type: 'imageDetailReceived',
       image: image('example_small_v1.sif'),
@@ -81,7 +81,7 @@ describe('images', () => {
   });
 
   test('reports unlisted images without marking the rows as outdated', () => {
-    console.press('5');
+    console.press('6');
     console.dispatch(images({ unlisted: 1_234 }));
     expect(console.text()).toContain('● images 0 s ago, 1,234 more not listed');
     expect(console.text()).not.toContain('~');
@@ -93,7 +93,7 @@ describe('images', () => {
   });
 
   test('shows why an image cannot be read, and reads a replaced one again', () => {
-    console.press('5');
+    console.press('6');
     const detail: ImageDetail = { ok: false, said: 'not a SIF' };
     console.dispatch(images(), { type: 'imageDetailReceived', image: image('other_v2.sif'), detail });
     expect(console.text()).toMatch(/other_v2\.sif .* ✘ not a SIF/u);
@@ -104,7 +104,7 @@ describe('images', () => {
   });
 
   test('Enter shows all metadata, with untrusted text cleaned', () => {
-    console.press('5');
+    console.press('6');
     console.dispatch(images(), {
       type: 'imageDetailReceived',
       image: image('example_small_v1.sif'),
@@ -124,7 +124,7 @@ describe('images', () => {
   });
 
   test('distinguishes not read yet, not readable and empty', () => {
-    console.press('5');
+    console.press('6');
     expect(console.text()).toContain('Reading the image directory.');
     console.dispatch(images({ rows: [], at: null, trouble: 'EACCES' }));
     expect(console.text()).toContain('The image directory cannot be read: EACCES');
@@ -133,7 +133,7 @@ describe('images', () => {
   });
 
   test('update when runs arrive', () => {
-    console.press('5');
+    console.press('6');
     console.dispatch(images());
     worker.show({ runs: [fakeRun({ id: 'c', image: 'other:v2', cli: 'Late' })] });
     console.dispatch({ type: 'snapshot', snapshot: worker.snapshot(), now: 0 });
