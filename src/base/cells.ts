@@ -34,6 +34,16 @@ export function cut(text: string, width: number): string {
   return text.slice(0, end);
 }
 
+/** A clean text in at most `width` cells. @param ellipsis one cell that replaces the cut part */
+export function truncate(text: string, width: number, ellipsis = '…'): string {
+  if (width <= 0) return '';
+  if (text.length <= width && isNarrow(text)) return text;
+  // a long text is cut roughly before the expensive measurement
+  const near = text.slice(0, width * 8);
+  if (near === text && cellWidth(text) <= width) return text;
+  return cut(near, width - 1).trimEnd() + ellipsis;
+}
+
 function firstCharacter(text: string): string {
   const [first = ''] = text;
   return first;

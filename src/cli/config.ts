@@ -1,10 +1,19 @@
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
+import { cellWidth, wrapCells } from '../base/cells.js';
 import { DsaSlurmError } from '../base/errors.js';
 import { printableJson } from '../base/printable-json.js';
 import type { Origin, Setting } from '../config/index.js';
 import { defineExplain } from './config-explain.js';
-import { readAll, addExamples, printLine, type CliContext, type GlobalFlags } from './context.js';
+import {
+  addExamples,
+  outputStyle,
+  printLine,
+  readAll,
+  type CliContext,
+  type GlobalFlags,
+  type OutputStyle,
+} from './context.js';
 import { addSetFlag, settingsFor } from './settings-flags.js';
 
 export function define(command: Command, context: CliContext): void {
@@ -24,12 +33,15 @@ export function define(command: Command, context: CliContext): void {
 
 function defineShow(command: Command, context: CliContext): void {
   command
-    .description('Print settings, their values and where those come from. Passwords are masked.')
-    .option('--all', 'also advanced settings at their defaults', false)
+    .description(
+      'Print the settings that differ from the defaults, and where their values come from. Passwords are masked.',
+    )
+    .option('--all', 'also the settings that have their defaults', false)
     .option('--json', 'all settings, as JSON', false);
   addSetFlag(command);
   addExamples(command, [
-    ['dsa-slurm config show', 'the profile "default" in this environment'],
+    ['dsa-slurm config show', 'what is set, in the profile "default" and this environment'],
+    ['dsa-slurm config show --all', 'all settings'],
     ['dsa-slurm config show --json', 'for a script'],
   ]);
   command.action(async () => {
@@ -46,31 +58,68 @@ function defineShow(command: Command, context: CliContext): void {
       printLine(context.stdout, printableJson({ profile, path, settings: rows }, 2));
       return;
     }
-    const shown = catalog.filter(
-      (setting) => all || setting.info.advanced !== true || originOf(setting).source !== 'default',
-    );
-    const rows = shown.map((setting) => ({
-      key: setting.key,
-      value: formatValue(maskedValue(setting, valueOf(settings, setting))) || '-',
-      origin: formatOrigin(originOf(setting)),
-    }));
-    const keyWidth = Math.max(...rows.map(({ key }) => key.length));
-    const valueWidth = Math.min(48, Math.max(...rows.map(({ value }) => value.length)));
+    const rows = catalog.map((setting) => {
+      const origin = originOf(setting);
+      return {
+        key: setting.key,
+        value: formatValue(maskedValue(setting, valueOf(settings, setting))) || '-',
+        isDefault: origin.source === 'default',
+        // the path of the profile is in the heading
+        origin: origin.source === 'profile' ? 'profile' : formatOrigin(origin),
+      };
+    });
+    const style = outputStyle(context);
+    const changed = rows.filter(({ isDefault }) => !isDefault);
+    const others = rows.filter(({ isDefault }) => isDefault);
     printLine(
       context.stdout,
       `profile ${profile}: ${path}${existsSync(path) ? '' : ' (does not exist yet)'}\n`,
     );
-    for (const { key, value, origin } of rows) {
-      printLine(context.stdout, `${key.padEnd(keyWidth)}  ${value.padEnd(valueWidth)}  ${origin}`);
-    }
-    const hidden = catalog.length - shown.length;
-    if (hidden > 0) {
-      printLine(
-        context.stdout,
-        `\n${hidden} advanced settings at their defaults are not shown; --all shows them.`,
-      );
+    for (const line of settingLines(all ? [...changed, ...others] : changed, style))
+      printLine(context.stdout, line);
+    if (changed.length === 0 && !all) printLine(context.stdout, 'All settings have their defaults.');
+    if (!all) {
+      const hint = `${others.length} settings have their defaults; --all prints them.`;
+      printLine(context.stdout, `${changed.length === 0 ? '' : '\n'}${dim(hint, style)}`);
     }
   });
+}
+
+interface SettingRow {
+  key: string;
+  value: string;
+  origin: string;
+  isDefault: boolean;
+}
+
+/** A line for each setting; values that do not fit are wrapped in their column. */
+function settingLines(rows: readonly SettingRow[], style: OutputStyle): string[] {
+  const { columns } = style;
+  const keyWidth = Math.max(0, ...rows.map(({ key }) => key.length));
+  const originWidth = Math.max(
+    0,
+    ...rows.map(({ origin, isDefault }) => origin.length + (isDefault ? 2 : 0)),
+  );
+  const room = columns === null ? 48 : Math.min(48, columns - keyWidth - originWidth - 4);
+  const valueWidth = Math.min(Math.max(0, room), Math.max(0, ...rows.map(({ value }) => cellWidth(value))));
+  return rows.flatMap(({ key, value, origin, isDefault }) => {
+    const shownOrigin = isDefault ? dim(`(${origin})`, style) : origin;
+    const front = `${key.padEnd(keyWidth)}  `;
+    const padding = ' '.repeat(Math.max(0, valueWidth - cellWidth(value)));
+    const paint = (text: string): string => (isDefault ? dim(text, style) : text);
+    const width = keyWidth + Math.max(valueWidth, cellWidth(value)) + originWidth + 4;
+    if (columns === null || width <= columns) return [`${front}${paint(value)}${padding}  ${shownOrigin}`];
+    const indent = ' '.repeat(front.length);
+    const pieces = wrapCells(value, Math.max(20, columns - front.length));
+    return [
+      ...pieces.map((piece, index) => `${index === 0 ? front : indent}${paint(piece)}`),
+      `${indent}${shownOrigin}`,
+    ];
+  });
+}
+
+function dim(text: string, { colour }: OutputStyle): string {
+  return colour ? `\u001B[2m${text}\u001B[0m` : text;
 }
 
 function defineGet(command: Command, context: CliContext): void {

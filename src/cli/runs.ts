@@ -7,7 +7,7 @@ import { silentLog } from '../base/log.js';
 import type { CommandAnswer } from '../worker/views/handle.js';
 import type { RunFilter, Runs, RunsAction, RunsView } from '../worker/runs/index.js';
 import { outcomes, stages } from '../worker/runs/select.js';
-import { collect, addExamples, printLine, type CliContext } from './context.js';
+import { addExamples, collect, outputStyle, printLine, type CliContext } from './context.js';
 import { exitCodes } from './exit.js';
 import { addSetFlag, settingsFor } from './settings-flags.js';
 
@@ -122,7 +122,10 @@ function defineList(command: Command, context: CliContext): void {
         printLine(context.stdout, printableJson({ source, worker, damagedLines, orphans, runs }, 2));
         return;
       }
-      if (runs.length > 0) context.stdout.write(renderRuns(runs, Date.now()));
+      if (runs.length > 0) {
+        const style = outputStyle(context);
+        context.stdout.write(renderRuns(runs, { now: Date.now(), all: view.runs, style }));
+      }
       context.stderr.write(renderSource(view, runs.length));
     });
   });

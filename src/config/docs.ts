@@ -118,7 +118,7 @@ lines. \`dsa-slurm explain <message.json>\` shows the same for one task message,
 
 const advancedIntro = `## Advanced settings
 
-The defaults of these settings suit almost every site. \`dsa-slurm config show\` prints those that are set; \`--all\` prints all.`;
+The defaults of these settings suit almost every site.`;
 
 const intro = `# Configuration
 
@@ -132,7 +132,8 @@ A setting comes from the first of these that contains it:
    \`~/.config/dsa-slurm\`. The profile is \`default\`, or the one named by \`--profile\`;
 4. the default.
 
-\`dsa-slurm config show\` prints the values and where they come from. \`dsa-slurm config set <key> <value>\` changes the
+\`dsa-slurm config show\` prints the values that differ from the defaults and where they come from, \`--all\` all of them.
+\`dsa-slurm config set <key> <value>\` changes the
 profile, whose file has mode 0600; \`dsa-slurm config set <key> -\` reads the value from standard input, which keeps a
 password out of the shell's history. The file is JSON, described by \`config.schema.json\` next to this page:
 

@@ -108,7 +108,7 @@ export function unknownSetting(key: string, source: string): ConfigProblem {
     key,
     source,
     message: `${JSON.stringify(key)} is not a setting.`,
-    fix: suggestion === undefined ? 'Run: dsa-slurm config show' : `Did you mean ${suggestion}?`,
+    fix: suggestion === undefined ? 'Run: dsa-slurm config show --all' : `Did you mean ${suggestion}?`,
   };
 }
 

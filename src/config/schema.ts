@@ -21,7 +21,7 @@ export interface SettingInfo {
   sbatchOption?: string;
   /** A path: relative ones from flags and the environment are resolved against the current directory. */
   path?: true;
-  /** Rarely changed: at the end of the documentation, and shown by `config show` only if it is set. */
+  /** Rarely changed: at the end of the documentation. */
   advanced?: true;
 }
 

@@ -1,6 +1,6 @@
-import { cellWidth, cut, isNarrow, segmenter } from '../../base/cells.js';
+import { cellWidth, cut, isNarrow, segmenter, truncate } from '../../base/cells.js';
 
-export { cellWidth, isNarrow, wrapCells, wrapWords } from '../../base/cells.js';
+export { cellWidth, isNarrow, truncate, wrapCells, wrapWords } from '../../base/cells.js';
 
 /**
  * Makes untrusted text (job names, titles, logs) safe for a terminal and measures it in cells.
@@ -77,16 +77,6 @@ export function cleanLogLine(line: string): string {
   let text = first;
   for (const part of rest) text += ' '.repeat(8 - (cellWidth(text) % 8)) + part;
   return text;
-}
-
-/** A clean text in at most `width` cells. @param ellipsis one cell that replaces the cut part */
-export function truncate(text: string, width: number, ellipsis = '…'): string {
-  if (width <= 0) return '';
-  if (text.length <= width && isNarrow(text)) return text;
-  // a long text is cut roughly before the expensive measurement
-  const near = text.slice(0, width * 8);
-  if (near === text && cellWidth(text) <= width) return text;
-  return cut(near, width - 1).trimEnd() + ellipsis;
 }
 
 /** A clean text in exactly `width` cells. */

@@ -24,23 +24,38 @@ describe('config show', () => {
     expect(stdout).toMatch(/^broker\.url +amqp:\/\/u:\*\*\*@mq\/ +environment CELERY_BROKER_URL$/m);
     expect(stdout).toMatch(/^dirs\.logs +\/shared\/logs +environment LOGS$/m);
     expect(stdout).toMatch(/^slurm\.cpus +3 +flag --set$/m);
-    expect(stdout).toMatch(/^slurm\.gres +- +default$/m);
-    expect(stdout.split('\n').find((line) => line.startsWith('slurm.qos'))).toContain(`profile ${profile}`);
+    expect(stdout).toMatch(/^slurm\.qos +high +profile$/m);
+    expect(stdout).not.toContain('slurm.gres');
+    expect(stdout).toMatch(/^profile default: .*default\.json\n/);
     expect(stdout).not.toContain('hush');
   });
 
-  it('hides advanced settings unless they are set or --all is given', async () => {
+  it('prints settings with their defaults only with --all, after the others', async () => {
     const { env, profile } = temporaryHome();
     const hidden = await runCli(['config', 'show'], { env });
-    expect(hidden.stdout).not.toMatch(/^worker\.heartbeats/m);
-    expect(hidden.stdout).toMatch(/\d+ advanced settings .* --all/);
+    expect(hidden.stdout).toMatch(
+      /All settings have their defaults\.\n\d+ settings .*; --all prints them\.\n$/,
+    );
     expect((await runCli(['config', 'show', '--all'], { env })).stdout).toMatch(
-      /^worker\.heartbeats +true +default$/m,
+      /^worker\.heartbeats +true +\(default\)$/m,
     );
     put(profile, '{"worker": {"heartbeats": false}}');
     expect((await runCli(['config', 'show'], { env })).stdout).toMatch(
-      /^worker\.heartbeats +false +profile /m,
+      /^worker\.heartbeats +false +profile\n\n\d+ settings have/m,
     );
+    const all = (await runCli(['config', 'show', '--all'], { env })).stdout.split('\n');
+    expect(all[2]).toMatch(/^worker\.heartbeats +false +profile$/);
+  });
+
+  it('fits the width, and shows long values whole', async () => {
+    const { env, profile } = temporaryHome();
+    const partition = Array.from({ length: 20 }, (_, index) => `partition${index}`).join(',');
+    put(profile, JSON.stringify({ slurm: { partition } }));
+    const { stdout } = await runCli(['config', 'show', '--all'], { env: { ...env, COLUMNS: '70' } });
+    const [heading, ...lines] = stdout.split('\n');
+    expect(heading).toContain(profile);
+    expect(lines.filter((line) => line.length > 70)).toEqual([]);
+    expect(stdout.replaceAll(/\n +/g, '')).toContain(partition);
   });
 
   it('prints all settings as JSON', async () => {

@@ -76,11 +76,49 @@ describe('runs are chosen', () => {
   ])('since %s', (text, expected) => expect(readSince(text, 1_000_000_000)).toBe(expected));
 });
 
+const plain = { colour: false, unicode: true, columns: null };
+
 describe('the table', () => {
+  const ids = ['1f0c2766-aaaa-4000-8000-000000000000', '1f0c2766-ab00-4000-8000-000000000000'];
+  const long = view({
+    id: ids[0] ?? '',
+    stage: 'finished',
+    outcome: 'failed',
+    jobId: '4711',
+    user: 'ada',
+    cli: 'NucleiDetection',
+    reason: `Slurm ended the job. ${'It used too much memory. '.repeat(10)}`,
+  });
+  const lines = (style: object, shown = [long]): string[] =>
+    renderRuns(shown, { now: 0, all: [long, view({ id: ids[1] ?? '' })], style: { ...plain, ...style } })
+      .trimEnd()
+      .split('\n');
+
+  test('has ids that are as short as they can be and still name one run', () => {
+    const id = lines({})[1]?.split(' ')[0] ?? '';
+    expect(id).toBe('1f0c2766-aa');
+    expect(findRun([long, view({ id: ids[1] ?? '' })], id)?.id).toBe(long.id);
+    expect(lines({}, [view({ id: 'abcdefghij' })])[1]).toMatch(/^abcdefghij /);
+  });
+
+  test.each([40, 60, 80, 120, 200])('fits %d columns; the reason keeps its room', (columns) => {
+    const shown = lines({ columns });
+    expect(shown.filter((line) => line.length > columns)).toEqual([]);
+    expect(shown[1]).toMatch(/ failed .*Slurm ended.*…$/);
+    expect(shown[0]?.includes('USER')).toBe(columns >= 120);
+    expect(lines({ columns, unicode: false })[1]).toMatch(/^[ -~]*~$/);
+  });
+
+  test('is whole without a terminal, and colored by state on one', () => {
+    expect(lines({})[1]).toContain(long.reason?.trimEnd());
+    expect(lines({ colour: true })[1]).toContain('\u001B[31mfailed\u001B[0m');
+    expect(lines({})[1]).not.toContain('\u001B');
+  });
+
   test('has a line for each run, whatever is in its texts', () => {
     const hostile = view({ id: 'x', title: 'a\nb\u001B[31m\u202Ec', jobId: '5', cancelRequested: true });
     expect(
-      renderRuns([...runs, hostile], 3_660_000)
+      renderRuns([...runs, hostile], { now: 3_660_000, all: runs, style: plain })
         .split('\n')
         .map((line) => line.trimEnd()),
     ).toEqual([
