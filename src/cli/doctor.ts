@@ -218,7 +218,10 @@ async function fix(
     async confirm(what) {
       if (yes) return true;
       const { createPrompter } = await import('../wizard/flow/prompts.js');
-      return createPrompter({ input: context.stdin, output: context.stdout, signal }).confirm(what, false);
+      const prompter = createPrompter({ input: context.stdin, output: context.stdout, signal });
+      return (
+        (await prompter.confirm(what, false, '  y makes this change; the problem above says why.')) === true
+      );
     },
   });
 }

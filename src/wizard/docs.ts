@@ -32,14 +32,16 @@ on a login node detects what it can, asks for the rest, and writes the profile, 
 that runs the worker. For a site that also runs the Digital Slide Archive, it writes a compose file and related files.
 
 - **Enter** accepts the answer in brackets: the previous one, one from an existing site (\`--from\`), or one that was detected.
-  \`<\` goes back; \`-\` means none.
+  \`<\` goes back, also at yes/no questions; \`-\` means none; \`?\` explains the question with its reason and an example. Long lists
+  are searched by typing.
 - Each answer is checked immediately. Directories must be yours, closed to others, on a shared file system and have free
   space; RabbitMQ must accept the login; resources are checked with \`sbatch --test-only\`. Problems come with a solution.
 - Then a job on each chosen partition checks the directories from the compute nodes. While it waits, **s** postpones it;
   \`dsa-slurm doctor --deep\` repeats the check later.
 - **Ctrl-C** stops. Answers are kept, with mode 0600, in \`init\` next to the profiles; the next start offers to continue.
-- Nothing is written before you have seen the list of files (new, changed, same, edited) and, if you like, the differences.
+- Nothing is written before you have seen all your answers, the list of files (new, changed, same, edited) and, if you like, the differences.
   You are asked about each edited file, and a backup of it is kept. Either all files are written or none.
+- At the end, init offers to start the worker, as a service or in the console. The last line says what works now and what to run next.
 - Passwords are not echoed. They are stored in the profile and in \`init\`, and never appear in flags, the process list or the
   screen.
 
@@ -50,7 +52,7 @@ dsa-slurm init --from /opt/dsa/worker
 \`\`\`
 
 reads \`run.sh\`, \`worker.local.cfg\`, \`worker.dist.cfg\` and \`docker-compose.yml\` in that directory without executing
-anything, and proposes their values.
+anything, and proposes their values. An archive that has a compose file is not set up again unless \`--deploy\` asks for it.
 
 ## Without a terminal
 

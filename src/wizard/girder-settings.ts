@@ -52,7 +52,9 @@ export async function checkGirderSettings(
       return;
     }
     prompter.print(differenceText(existing, changes));
-    if (!(await prompter.confirm('Change them in Girder now?', true))) {
+    const why =
+      'Without them, Girder does not send analyses to this worker. The API key is used to change them.';
+    if ((await prompter.confirm('Change them in Girder now?', true, indented(why))) !== true) {
       prompter.print(indented(style.dim('To change them later: dsa-slurm doctor --fix')));
       return;
     }

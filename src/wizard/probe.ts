@@ -30,7 +30,15 @@ export async function probeStep(options: ProbeOptions): Promise<ProbeDecision> {
   if (partitions.length === 0) return postponed;
   prompter.print(`\n${style.heading('Check from the compute nodes')}`);
   prompter.print(indented('A short job checks that compute nodes can use these directories.'));
-  if (!(await prompter.confirm('Submit it now?', true))) {
+  const isWanted = await prompter.confirm(
+    'Submit it now?',
+    true,
+    indented(
+      `The job only writes and reads a small file in each directory. It asks for a minute on ${partitions.join(' and ')}; s postpones it while it waits.`,
+    ),
+  );
+  if (isWanted === 'back') return { next: 'change', answers: [] };
+  if (!isWanted) {
     prompter.print(indented(style.dim('Postponed. To check later: dsa-slurm doctor --deep')));
     return postponed;
   }

@@ -6,7 +6,7 @@ import { configDirectory } from '../config/paths.js';
 import { slurmEnvironment } from '../slurm/environment.js';
 import { detect } from './detect/detect.js';
 import { mergeDrafts } from './flow/partial-answers.js';
-import { collectPresets } from './flow/preset-answers.js';
+import { collectPresets, type PresetAnswers } from './flow/preset-answers.js';
 import { importSite } from './import/index.js';
 import type { Draft } from './init-answers.js';
 import { answersOfProfile, inferBase } from './flow/previous-answers.js';
@@ -50,7 +50,7 @@ export async function runInit(options: InitOptions): Promise<number> {
   if (isInteractive) stdout.write('\r\u001B[2K');
   const known = inferBase(
     mergeDrafts(
-      imported?.answers ?? {},
+      imported === null ? {} : ofRunningArchive(imported.answers, presets),
       answersOfProfile(configDir, profile),
       saved.draft,
       knownCaFiles(configDir, profile, env),
@@ -83,6 +83,13 @@ export async function runInit(options: InitOptions): Promise<number> {
   // loading the prompts takes as long as everything else
   const { runInteractive } = await import('./flow/interactive.js');
   return runInteractive(context);
+}
+
+/** An archive whose files exist is not set up again, unless that is asked for (`--deploy`). */
+function ofRunningArchive(answers: Draft, presets: PresetAnswers): Draft {
+  return answers.deployment === undefined || presets.has('deployment.flavour')
+    ? answers
+    : { ...answers, deployment: null };
 }
 
 /** `girder.caFile` and `broker.caFile` of the profile or the environment. Problems with other settings do not matter here. */

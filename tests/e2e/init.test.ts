@@ -114,7 +114,9 @@ describe('at a terminal', () => {
     expect(list).toContain('answered after');
     expect(list).toContain(`new      ${join(base, 'singularity.slurm')}`);
     await second.answer('What next?');
-    await second.terminal.waitFor('Next\n', 60_000);
+    await second.until('Start the worker now?', 60_000);
+    await second.answer('Start the worker now?');
+    await second.terminal.waitFor('Next: ', 60_000);
     expect(await second.terminal.ended).toBe(0);
     expect(second.terminal.written()).not.toContain(decodeURIComponent(broker.password));
     expect((await stat(profileFile(bench))).mode & 0o777).toBe(0o600);
@@ -152,6 +154,8 @@ describe('at a terminal', () => {
     expect(changes).toContain(`changed  ${profileFile(bench)}`);
     expect(changes).toMatch(/same {5}\/.*run\.sh/);
     await third.answer('What next?');
+    await third.until('Start the worker now?', 60_000);
+    await third.answer('Start the worker now?');
     expect(await third.terminal.ended).toBe(0);
     expect((await profile())['slurm']).toMatchObject({ time: '0:20:00' });
   });
@@ -211,6 +215,8 @@ describe('at a terminal', () => {
     await driver.until('What should be done with it?');
     // Enter keeps it
     await driver.answer('What should be done with it?');
+    await driver.until('Start the worker now?', 60_000);
+    await driver.answer('Start the worker now?');
     expect(await driver.terminal.ended).toBe(0);
     expect(await readFile(script, 'utf8')).toBe(submitScripts.classic);
     await expect(stat(join(old, 'executed'))).rejects.toThrow('ENOENT');

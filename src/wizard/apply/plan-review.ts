@@ -83,8 +83,20 @@ export function planText(changes: readonly Change[]): string {
 export function diffText(changes: readonly Change[]): string {
   return changes
     .filter(({ diff }) => diff !== '')
-    .map(({ file, change, diff }) => `${style.heading(`${file.path} (${change})`)}\n${diff}`)
+    .map(({ file, change, diff }) => `${style.heading(`${file.path} (${change})`)}\n${coloredDiff(diff)}`)
     .join('\n\n');
+}
+
+/** Added lines green, removed ones red. */
+function coloredDiff(diff: string): string {
+  const colors = { '+': style.added, '-': style.removed, '@': style.dim } as const;
+  return diff
+    .split('\n')
+    .map((line) => {
+      const sign = line.charAt(0);
+      return sign === '+' || sign === '-' || sign === '@' ? colors[sign](line) : line;
+    })
+    .join('\n');
 }
 
 /** The operator's decision about the listed files. */
@@ -109,7 +121,7 @@ export async function review(changes: readonly Change[], prompter: Prompter): Pr
       back: false,
     });
     const choice = reply.kind === 'text' ? reply.text : 'change';
-    if (choice === 'diff') prompter.print(`\n${diffText(changes)}\n`);
+    if (choice === 'diff') await prompter.page(`\n${diffText(changes)}\n`);
     else return { kind: choice === 'write' || choice === 'change' ? choice : 'stop' };
   }
 }
@@ -129,7 +141,7 @@ export async function decideEdited(change: Change, prompter: Prompter): Promise<
       proposal: 'keep',
       back: false,
     });
-    if (reply.kind === 'text' && reply.text === 'diff') prompter.print(change.diff);
+    if (reply.kind === 'text' && reply.text === 'diff') await prompter.page(coloredDiff(change.diff));
     else return reply.kind === 'text' && reply.text === 'overwrite' ? 'overwrite' : 'keep';
   }
 }

@@ -1,8 +1,9 @@
-import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import * as z from 'zod';
 import { createApptainer } from '../../apptainer/inspect.js';
 import { systemClock } from '../../base/clock.js';
 import { describeFailure, type RunCommand } from '../../base/command.js';
+import { makeDirectory } from '../../base/make-directory.js';
 import { DsaSlurmError, errorLine } from '../../base/errors.js';
 import { silentLog } from '../../base/log.js';
 import { siteDefaults } from '../../config/catalog.js';
@@ -43,7 +44,9 @@ export function openSiteProbes({ run }: { run: RunCommand }): SiteProbes {
       inspect: inspectDirectory,
       async create(path) {
         try {
-          await mkdir(path, { recursive: true, mode: 0o750 });
+          // others pass through the parents, which may be shared by several groups
+          await makeDirectory(dirname(path), 0o755);
+          await makeDirectory(path, 0o750);
         } catch (thrown) {
           throw new DsaSlurmError('files', `${path} cannot be created: ${errorLine(thrown)}.`, {
             next: 'Choose a directory that you can write to.',

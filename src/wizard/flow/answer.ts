@@ -119,6 +119,6 @@ function parseAnswer(
       return text === '~' || text.startsWith('~/') ? join(homedir(), text.slice(1)) : text;
     case 'text':
     case 'secret':
-      return text;
+      return question.normalize?.(text) ?? text;
   }
 }

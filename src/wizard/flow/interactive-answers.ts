@@ -1,6 +1,7 @@
 import type { Detection } from '../detect/detect.js';
 import type { SiteProbes } from '../detect/site-probes.js';
 import type { Draft } from '../init-answers.js';
+import { explanations } from '../questions/explanations.js';
 import { messageOf, type Question, type Section } from '../questions/index.js';
 import { answerTo, applyDerived, proposalFor, validateAnswer, type ValidatedAnswer } from './answer.js';
 import { indented, style } from './output.js';
@@ -78,7 +79,7 @@ async function answerWithoutAsking(
 ): Promise<ValidatedAnswer | null> {
   const { prompter } = session;
   const message = messageOf(question, flow.draft);
-  const validated = await validate(session, flow.draft, question, text);
+  const validated = await busily(session, flow.draft, question, text);
   if (validated.result.kind === 'problem') {
     prompter.print(`${style.bad} ${message}: ${masked(question, text)}`);
     prompter.print(indented(`${validated.result.problem} ${validated.result.fix}`));
@@ -105,7 +106,14 @@ async function askOne(
       prompter.print(indented('This is the first question.'));
       continue;
     }
-    const resolved = await resolveValidation(session, flow.draft, question, reply.text, validated);
+    const resolved = await resolveValidation(
+      session,
+      flow.draft,
+      question,
+      reply.text,
+      validated ?? (await busily(session, flow.draft, question, reply.text)),
+    );
+    if (resolved === null) prompter.print(notUsed(question, reply.text));
     if (resolved !== null) return applyDerived(resolved, session.pinned);
   }
 }
@@ -116,7 +124,7 @@ async function prompt(
   flow: FlowState,
   question: Question,
   proposal: string | undefined,
-): Promise<{ reply: Reply; validated: ValidatedAnswer }> {
+): Promise<{ reply: Reply; validated: ValidatedAnswer | null }> {
   const { prompter, detected } = session;
   const { draft } = flow;
   if (question.kind === 'choice') {
@@ -131,9 +139,10 @@ async function prompt(
       choices: all,
       proposal,
       back: hasAnswers(flow),
+      help: explanationText(question),
     });
-    const text = reply.kind === 'text' ? reply.text : '-';
-    return { reply, validated: await validate(session, draft, question, text) };
+    if (reply.kind === 'back') return { reply, validated: null };
+    return { reply, validated: await busily(session, draft, question, reply.text) };
   }
   const isHidden = question.kind === 'secret';
   const isGenerated = isHidden && proposal === undefined && question.generate?.(draft) === true;
@@ -144,6 +153,7 @@ async function prompt(
     message: messageOf(question, draft),
     proposal: isHidden ? undefined : proposal,
     hidden: isHidden,
+    help: explanationText(question),
     onEnter: isHidden ? onEnter(question, flow, proposal, isGenerated) : undefined,
     async check(text) {
       validated = await validate(session, draft, question, orDefault(text));
@@ -153,11 +163,8 @@ async function prompt(
         : null;
     },
   });
-  const text = reply.kind === 'text' ? orDefault(reply.text) : '';
-  return {
-    reply: reply.kind === 'text' ? { kind: 'text', text } : reply,
-    validated: validated ?? (await validate(session, draft, question, text)),
-  };
+  if (reply.kind === 'back') return { reply, validated: null };
+  return { reply: { kind: 'text', text: orDefault(reply.text) }, validated };
 }
 
 /** What Enter does at a hidden prompt, which does not show the proposal. */
@@ -185,7 +192,7 @@ async function resolveValidation(
   const { result } = validated;
   // an accepted warning or a confirmed action may have hidden further results
   const revalidate = async (): Promise<ValidatedAnswer | null> =>
-    resolveValidation(session, draft, question, text, await validate(session, draft, question, text));
+    resolveValidation(session, draft, question, text, await busily(session, draft, question, text));
   switch (result.kind) {
     case 'ok':
       if (result.note !== undefined) prompter.print(indented(style.dim(result.note)));
@@ -198,7 +205,11 @@ async function resolveValidation(
       prompter.print(`${style.careful} ${indented(result.warning).trimStart()}`);
       prompter.print(indented(result.fix));
       if (result.offer === 'new-credentials') return newCredentials(session, validated, result.id);
-      if (!(await prompter.confirm('Use it anyway?', false))) return null;
+      if (
+        (await prompter.confirm('Use it anyway?', false, indented(`${result.warning} ${result.fix}`))) !==
+        true
+      )
+        return null;
       accepted.add(result.id);
       return revalidate();
     }
@@ -207,7 +218,11 @@ async function resolveValidation(
         prompter.print(indented(style.dim(wouldRun(result.question))));
         return validated;
       }
-      if (!result.implied && !(await prompter.confirm(result.question, true))) return null;
+      if (
+        !result.implied &&
+        (await prompter.confirm(result.question, true, explanationText(question))) !== true
+      )
+        return null;
       await result.run();
       if (result.implied) prompter.print(indented(style.dim(result.done)));
       return revalidate();
@@ -253,6 +268,34 @@ async function validate(
 ): Promise<ValidatedAnswer> {
   const { detected, probes, accepted, pinned } = session;
   return validateAnswer(question, text, { draft, detected, probes, accepted }, pinned);
+}
+
+/** Validates an answer, with a spinner where that takes long. */
+async function busily(
+  session: Session,
+  draft: Draft,
+  question: Question,
+  text: string,
+): Promise<ValidatedAnswer> {
+  return session.prompter.busy(`Checking: ${messageOf(question, draft)}`, async () =>
+    validate(session, draft, question, text),
+  );
+}
+
+/** `/shared is not used.` */
+function notUsed(question: Question, text: string): string {
+  return `${style.bad} Not used: ${masked(question, text)}`;
+}
+
+/** The description of a question, its reason, and an example. */
+function explanationText({ key, about, optional }: Question): string {
+  const { why, example } = explanations[key] ?? { why: '' };
+  return [
+    indented(about.replaceAll('`', '')),
+    ...(why === '' ? [] : [indented(why)]),
+    ...(example === undefined ? [] : [indented(`For example: ${example}`)]),
+    ...(optional === true ? [indented('- leaves it out.')] : []),
+  ].join('\n');
 }
 
 function masked(question: Question, text: string): string {

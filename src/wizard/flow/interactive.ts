@@ -3,7 +3,9 @@ import { apply, type Change } from '../apply/index.js';
 import { askQuestions } from './interactive-answers.js';
 import { Stopped, type Prompter } from './prompter.js';
 import { completeAnswers } from './complete.js';
-import { checksText, runDoctor, newUserText, nextCommands, nextText } from './post-install.js';
+import { checksText, closingLine, newUserText, nextCommands, nextText, runDoctor } from './post-install.js';
+import { recapText } from './recap.js';
+import { offerStart, openConsole } from './start-worker.js';
 import { checkGirderSettings } from '../girder-settings.js';
 import type { ProbeAnswer } from '../../doctor/probe/probe-job.js';
 import { probeStep } from '../probe.js';
@@ -39,7 +41,7 @@ async function runQuestions(context: InitContext, prompter: Prompter, onAnswer: 
   if (context.imported !== null) showImport(context.imported, prompter);
   let flow = await startOrResume(context, prompter);
   prompter.print(
-    `\nEnter accepts the answer in brackets. ${style.heading('<')} goes back, ${style.heading('-')} means none.\nCtrl-C stops; your answers are kept.`,
+    `\nEnter accepts the answer in brackets. ${style.heading('<')} goes back, ${style.heading('-')} means none, ${style.heading('?')} explains.\nCtrl-C stops; your answers are kept.`,
   );
   let hasNewUser = false;
   for (;;) {
@@ -65,6 +67,7 @@ async function runQuestions(context: InitContext, prompter: Prompter, onAnswer: 
       flow = stepBack(flow) ?? flow;
       continue;
     }
+    prompter.print(`\n${style.heading('Your answers')}\n${recapText(flow)}`);
     const changes = await planChanges(answers, context.env, context.program);
     if (dryRun) {
       prompter.print(`\n${style.heading('Files')}\n${planText(changes)}\n\n${diffText(changes)}`);
@@ -110,16 +113,17 @@ async function write(
     prompter.print(indented(`backup of ${path}: ${backup}`));
   await checkGirderSettings(answers, context.probes, prompter);
   prompter.print(`\n${style.heading('Running the doctor')}`);
-  prompter.print(checksText(await runDoctor(answers, context, probed)));
+  const results = await prompter.busy('Checking', async () => runDoctor(answers, context, probed));
+  prompter.print(checksText(results));
   prompter.print(`\n${style.heading('Next')}`);
-  prompter.print(
-    nextText(
-      nextCommands(
-        answers,
-        changes.map(({ file }) => file.path),
-      ),
-    ),
+  const commands = nextCommands(
+    answers,
+    changes.map(({ file }) => file.path),
   );
+  prompter.print(nextText(commands));
+  const started = await offerStart(context, prompter, answers, results);
+  prompter.print(`\n${closingLine({ answers, results, started, commands })}`);
+  if (started === 'console') await openConsole(context);
 }
 
 /** Starts from the beginning, or resumes an interrupted run if the operator agrees. */
@@ -131,8 +135,11 @@ async function startOrResume(
   if (progress === null || !hasAnswers(progress)) return startFlow(known, accepted);
   const count = progress.steps.filter(({ asked }) => asked).length;
   const answers = count === 1 ? 'one answer' : `${count} answers`;
-  prompter.print(`\nAn earlier run was interrupted after ${answers}.`);
-  if (await prompter.confirm('Continue from there?', true)) return progress;
+  prompter.print(`\nAn earlier run was interrupted after ${answers}:\n${recapText(progress)}`);
+  const why = indented(
+    'No starts with the first question; what you answered is proposed only if it was written.',
+  );
+  if ((await prompter.confirm('Continue from there?', true, why)) === true) return progress;
   await store.deleteProgress();
   return startFlow(known, accepted);
 }

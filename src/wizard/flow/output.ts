@@ -3,7 +3,10 @@ import type { Detection } from '../detect/detect.js';
 import type { Found } from '../detect/found.js';
 import { duration } from '../questions/slurm.js';
 
-const width = 78;
+/** Width at which text is wrapped: that of the terminal, but no line is so long that it is hard to read. */
+function width(): number {
+  return Math.min(100, process.stdout.columns || 80) - 2;
+}
 
 /** Symbols and text styles. Colored only if the terminal supports it. */
 export const style = {
@@ -12,15 +15,17 @@ export const style = {
   careful: styleText('yellow', '!'),
   heading: (text: string) => styleText('bold', text),
   dim: (text: string) => styleText('dim', text),
+  added: (text: string) => styleText('green', text),
+  removed: (text: string) => styleText('red', text),
 };
 
-/** Wraps text at 78 columns and indents it. Longer words are not broken. */
+/** Wraps text at the terminal's width and indents it. Longer words are not broken. */
 export function indented(text: string, by = 2): string {
   const indent = ' '.repeat(by);
   const lines: string[] = [];
   for (const word of text.split(/ +/)) {
     const last = lines.at(-1);
-    if (last !== undefined && plainLength(last) + 1 + plainLength(word) <= width)
+    if (last !== undefined && plainLength(last) + 1 + plainLength(word) <= width())
       lines[lines.length - 1] = `${last} ${word}`;
     else lines.push(`${indent}${word}`);
   }

@@ -67,7 +67,7 @@ export function checksText(results: readonly CheckResult[]): string {
     `${style.good} ${count('ok')} passed`,
     `${style.careful} ${count('warn')} ${count('warn') === 1 ? 'warning' : 'warnings'}`,
     `${style.bad} ${count('fail')} failed`,
-    style.dim(`${count('skip')} skipped`),
+    style.dim(`${count('skip')} not run`),
   ].join('   ');
   return [
     `  ${summary}`,
@@ -102,6 +102,35 @@ export function nextCommands(answers: InitAnswers, written: readonly string[]): 
       isLocal(answers) ? 'check again, with a test task' : 'check again, with a test job on the nodes',
     ],
   ];
+}
+
+/** What works now, and the one command to run next. */
+export function closingLine({
+  answers: { profile, worker },
+  results,
+  started,
+  commands,
+}: {
+  answers: Pick<InitAnswers, 'profile' | 'worker'>;
+  results: readonly CheckResult[];
+  started: 'running' | 'service' | 'console' | null;
+  commands: readonly (readonly [string, string])[];
+}): string {
+  const program = `dsa-slurm${profile === 'default' ? '' : ` --profile ${profile}`}`;
+  const failed = results.filter(({ status }) => status === 'fail').length;
+  if (failed > 0)
+    return `${style.bad} ${failed === 1 ? 'One check' : `${failed} checks`} failed: analyses may fail until that is fixed. Next: ${program} doctor`;
+  const where = worker.executor === 'slurm' ? 'on Slurm' : 'on this host';
+  switch (started) {
+    case 'service':
+      return `${style.good} Analyses submitted in Girder run ${where} now. Next: ${program} console`;
+    case 'running':
+      return `${style.good} The configuration works; the running worker uses it after a restart. Next: ${program} console`;
+    case 'console':
+      return `${style.good} The configuration works. Opening the console …`;
+    case null:
+      return `${style.good} The configuration works. Next: ${commands[0]?.[0] ?? `${program} worker`}`;
+  }
 }
 
 export function nextText(commands: readonly (readonly [string, string])[]): string {

@@ -45,8 +45,10 @@ export function collectPresets({ flags, env, file, lines }: PresetSources): Pres
     if (text !== undefined && text !== '') add(question.key, text, name);
   }
   if (file !== null) {
-    for (const [key, text] of readAnswersFile(file.text, file.name))
-      add(questionFor(key, file.name).key, text, file.name);
+    const answers = readAnswersFile(file.text, file.name);
+    const unknown = [...answers.keys()].filter((key) => !questions.some((each) => each.key === key));
+    if (unknown.length > 1) throw unknownKeys(unknown, file.name);
+    for (const [key, text] of answers) add(questionFor(key, file.name).key, text, file.name);
   }
   return presets;
 }
@@ -54,18 +56,35 @@ export function collectPresets({ flags, env, file, lines }: PresetSources): Pres
 function questionFor(key: string, where: string): Question {
   const question = questions.find((each) => each.key === key);
   if (question !== undefined) return question;
-  // in a malformed line, the key may be a password
-  const shown = /^[\w.]{1,60}$/.test(key) ? `"${key}"` : 'in a malformed line';
-  const suggestion = closestMatch(
+  const suggestion = suggestionFor(key);
+  throw new DsaSlurmError('usage', `Unknown answer key ${shownKey(key)} (from ${where}).`, {
+    next: suggestion === undefined ? listKeys : `Did you mean ${suggestion}?`,
+  });
+}
+
+const listKeys = 'To list all keys, run: dsa-slurm init --print-answers';
+
+/** All unknown keys of a file at once. */
+function unknownKeys(keys: readonly string[], where: string): DsaSlurmError {
+  const lines = keys.map((key) => {
+    const suggestion = suggestionFor(key);
+    return `\n  ${shownKey(key)}${suggestion === undefined ? '' : `: did you mean ${suggestion}?`}`;
+  });
+  return new DsaSlurmError('usage', `${keys.length} unknown answer keys (from ${where}):${lines.join('')}`, {
+    next: listKeys,
+  });
+}
+
+/** In a malformed line, the key may be a password. */
+function shownKey(key: string): string {
+  return /^[\w.]{1,60}$/.test(key) ? `"${key}"` : 'in a malformed line';
+}
+
+function suggestionFor(key: string): string | undefined {
+  return closestMatch(
     key,
     questions.map((each) => each.key),
   );
-  throw new DsaSlurmError('usage', `Unknown answer key ${shown} (from ${where}).`, {
-    next:
-      suggestion === undefined
-        ? 'To list all keys, run: dsa-slurm init --print-answers'
-        : `Did you mean ${suggestion}?`,
-  });
 }
 
 /** The answers of a file as texts by key: `broker.port` -> `5672`. Ignores `profile`, which `--profile` selects. */

@@ -11,6 +11,8 @@ interface TextRequest {
   hidden: boolean;
   /** For hidden input: what Enter does. */
   onEnter: string | undefined;
+  /** Printed for `?`. */
+  help: string;
   /** Null if the text is valid, or what is wrong with it and how to fix it. */
   check(text: string): Promise<string | null>;
 }
@@ -25,8 +27,15 @@ export interface Prompter {
     choices: readonly Choice[];
     proposal: string | undefined;
     back: boolean;
+    /** Printed for `?`; absent: there is nothing to explain. */
+    help?: string;
   }): Promise<Reply>;
-  confirm(message: string, proposal: boolean): Promise<boolean>;
+  /** `<` answers `back`. @param help printed for `?` */
+  confirm(message: string, proposal: boolean, help: string): Promise<boolean | 'back'>;
+  /** Prints a long text, page by page on a terminal that is smaller. */
+  page(text: string): Promise<void>;
+  /** Shows a spinner with the message while `work` runs, unless it ends at once. */
+  busy<T>(message: string, work: () => Promise<T>): Promise<T>;
   /** Shows a status line while `work` runs; `s` postpones the work. */
   wait<T>(work: (show: (line: string) => void, signal: AbortSignal) => Promise<T>): Promise<T | 'postponed'>;
 }

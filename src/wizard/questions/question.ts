@@ -61,6 +61,8 @@ export interface Question {
   text?(draft: Draft): string | undefined;
   /** Whether a password can be generated, because it is for a new service. */
   generate?(draft: Draft): boolean;
+  /** Completes what was typed. */
+  normalize?(text: string): string;
   /** How to store and read the answer, if not simply at `key`. */
   write?(draft: Draft, value: AnswerValue): Draft;
   read?(draft: Draft): AnswerValue | undefined;

@@ -1,6 +1,6 @@
 import { pattern, oneLine, portNumber } from '../validate/text.js';
 import { brokerAuthority, brokerHost, brokerLogin, brokerText, splitBroker } from '../validate/broker.js';
-import { apiKey, apiUrl, girderAuthority } from '../validate/girder.js';
+import { apiKey, apiUrl, completeApiUrl, girderAuthority } from '../validate/girder.js';
 import { mongoUri } from '../validate/mongo.js';
 import { hasDeployment } from '../flow/partial-answers.js';
 import type { Question } from './question.js';
@@ -101,13 +101,14 @@ export const serviceQuestions: readonly Question[] = [
     key: 'girder.apiUrl',
     section: 'Girder',
     message: 'Address of Girder’s API',
-    about: 'Girder’s API as seen from this host; ends in /api/v1.',
+    about: 'Girder’s API as seen from this host. If only the host is given, /api/v1 is added.',
     kind: 'text',
     flag: '--girder',
     proposal: (draft, { girder }) => {
       if (hasDeployment(draft)) return `http://localhost:${draft.deployment?.girderPort ?? 8080}/api/v1`;
       return girder.found ? girder.value.apiUrl : undefined;
     },
+    normalize: completeApiUrl,
     validate: apiUrl,
   },
   {

@@ -1,5 +1,5 @@
 import { oneLine } from '../validate/text.js';
-import { containerRuntime, jobRequest, partitionName } from '../validate/slurm.js';
+import { containerRuntime, jobRequest, memory, partitionName } from '../validate/slurm.js';
 import { isLocal } from '../flow/partial-answers.js';
 import type { Detection } from '../detect/detect.js';
 import type { Choice, Question } from './question.js';
@@ -113,7 +113,7 @@ export const slurmQuestions: readonly Question[] = [
     flag: '--mem',
     optional: true,
     proposal: () => null,
-    validate: jobRequest,
+    validate: memory,
   },
   {
     key: 'slurm.cpus',

@@ -4,6 +4,15 @@ import type { ValidateContext } from '../questions/question.js';
 import { GirderError, isUntrustedCertificate } from '../../girder/api/girder-error.js';
 import { warning, ok, problem, type ValidationResult } from './validation-result.js';
 
+/** Adds `/api/v1` to an address without a path. */
+export function completeApiUrl(text: string): string {
+  const url = URL.parse(text);
+  const isOrigin = url !== null && /^https?:$/.test(url.protocol) && url.pathname === '/';
+  return isOrigin && url.search === '' && url.hash === '' && url.username === ''
+    ? `${url.origin}/api/v1`
+    : text;
+}
+
 export async function apiUrl(
   value: AnswerValue,
   { draft, probes }: ValidateContext,

@@ -3,6 +3,19 @@ import type { ValidateContext } from '../questions/question.js';
 import { warning, ok, problem, type ValidationResult } from './validation-result.js';
 import { oneLine } from './text.js';
 
+/** Memory: `2` is megabytes for Slurm, which is rarely meant. */
+export async function memory(value: AnswerValue, context: ValidateContext): Promise<ValidationResult> {
+  const text = String(value ?? '');
+  if (/^\d+$/.test(text) && !context.accepted.has(`memory:${text}`)) {
+    return warning(
+      `memory:${text}`,
+      `Without a unit, Slurm takes ${text} as ${text} megabytes.`,
+      `For gigabytes, answer ${text}G.`,
+    );
+  }
+  return jobRequest(value, context);
+}
+
 /** Checks partition, account, QOS, time, memory and CPUs so far with `sbatch --test-only`. */
 export async function jobRequest(
   value: AnswerValue,

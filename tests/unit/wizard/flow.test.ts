@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { answerTo } from '../../../src/wizard/flow/answer.js';
 import { askQuestions } from '../../../src/wizard/flow/interactive-answers.js';
@@ -7,6 +8,7 @@ import type { SiteProbes } from '../../../src/wizard/detect/site-probes.js';
 import { answerUnattended } from '../../../src/wizard/flow/unattended-answers.js';
 import { collectPresets } from '../../../src/wizard/flow/preset-answers.js';
 import { answersFile } from '../../../src/wizard/print-answers.js';
+import { recapText } from '../../../src/wizard/flow/recap.js';
 import { questions } from '../../../src/wizard/questions/index.js';
 import type { Draft } from '../../../src/wizard/init-answers.js';
 import {
@@ -62,7 +64,12 @@ function scriptedPrompter(script: Record<string, string[]>): {
       }
     },
     choose: ({ message, proposal }) => Promise.resolve(replyOf(next(message) ?? proposal ?? '-')),
-    confirm: (message, proposal) => Promise.resolve(proposal ? next(message) !== 'n' : next(message) === 'y'),
+    confirm: (message, proposal) => {
+      const text = next(message);
+      return Promise.resolve(text === '<' ? 'back' : proposal ? text !== 'n' : text === 'y');
+    },
+    page: (text) => Promise.resolve(void said.push(text)),
+    busy: (_message, work) => work(),
     wait: (work) => work(() => undefined, new AbortController().signal),
   };
   return { prompter, said: () => said.join('\n'), asked };
@@ -121,6 +128,36 @@ const answerFrom = async (
     probes: openSite(probes),
     generate: false,
   });
+
+describe('at a yes/no question', () => {
+  it('< and no both lead back to the answer, which is shown as not used', async () => {
+    for (const answer of ['<', 'n']) {
+      const { flow, said } = await askWith({ 'Memory of a job': ['2', '2G'], 'Use it anyway?': [answer] });
+      expect(flow.draft.slurm?.mem).toBe('2G');
+      expect(said()).toContain('Not used: 2');
+    }
+  });
+});
+
+describe('the recap', () => {
+  it('has each answer once, by section, without secrets', async () => {
+    const { flow } = await askWith({ 'Memory of a job': ['16G'] });
+    const text = stripVTControlCharacters(recapText(flow));
+    expect(text).toMatch(/Directories\n +Shared directory of your group +\/shared\/dsa\n/);
+    expect(text).toMatch(/Memory of a job, such as 16G +16G/);
+    expect(text).toMatch(/CPUs of a job +none/);
+    expect(text).toMatch(/RabbitMQ password +\(hidden\)/);
+    expect(text).not.toContain('hush-hush');
+  });
+});
+
+describe('an answers file', () => {
+  it('with several unknown keys names all of them', () => {
+    expect(() => presets({}, {}, 'slurm: {partion: a}\nbroker: {hots: b}\nzzzzzz: 1')).toThrow(
+      '3 unknown answer keys (from site.yaml):\n  "slurm.partion": did you mean slurm.partition?\n  "broker.hots": did you mean broker.host?\n  "zzzzzz"',
+    );
+  });
+});
 
 describe('the steps are pure', () => {
   it('continues with the first applicable question, and goes back to the last one that the operator answered', () => {

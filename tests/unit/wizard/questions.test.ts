@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { explanations } from '../../../src/wizard/questions/explanations.js';
 import { describe, expect, it } from 'vitest';
 import { DsaSlurmError } from '../../../src/base/errors.js';
 import { GirderError } from '../../../src/girder/api/girder-error.js';
@@ -69,6 +70,14 @@ describe('all questions', () => {
     const secrets = questions.filter(({ kind }) => kind === 'secret');
     expect(secrets.filter(({ flag }) => flag !== undefined)).toEqual([]);
     expect(secrets.map(({ key }) => key).sort()).toEqual([...secretAnswers].sort());
+  });
+
+  it('have a reason, and an example unless choices are listed', () => {
+    expect(Object.keys(explanations).toSorted()).toEqual(questions.map(({ key }) => key).toSorted());
+    const without = questions.filter(
+      ({ key, kind }) => !['choice', 'secret'].includes(kind) && explanations[key]?.example === undefined,
+    );
+    expect(without.map(({ key }) => key)).toEqual([]);
   });
 
   it('are documented in docs/init.md (to update it: npm run docs)', () => {
@@ -233,6 +242,23 @@ describe('Slurm', () => {
   });
 });
 
+describe('memory', () => {
+  const slurm = { detected: { slurm: cluster } };
+
+  it('without a unit is asked about, and then checked with sbatch', async () => {
+    const first = await resultOf('slurm.mem', '2', slurm);
+    expect(first.result).toMatchObject({
+      kind: 'warning',
+      warning: 'Without a unit, Slurm takes 2 as 2 megabytes.',
+      fix: 'For gigabytes, answer 2G.',
+    });
+    const probes = { slurm: { test: () => Promise.resolve('too little memory') } };
+    const again = await resultOf('slurm.mem', '2', { ...slurm, probes, accepted: ['memory:2'] });
+    expect(again.result.kind).toBe('problem');
+    expect((await resultOf('slurm.mem', '2G', slurm)).result.kind).toBe('ok');
+  });
+});
+
 describe('Girder and MongoDB', () => {
   it('derives the version of Girder', async () => {
     const { result } = await resultOf('girder.apiUrl', 'http://girder:8080/api/v1');
@@ -241,13 +267,22 @@ describe('Girder and MongoDB', () => {
 
   it.each([
     'girder',
-    'http://girder/',
+    'http://girder/dsa',
     'http://girder/api/v1?x=1',
     'http://u@girder/api/v1',
     'ftp://g/api/v1',
   ])('rejects %s as the address of the API', async (text) => {
     expect((await resultOf('girder.apiUrl', text)).result.kind).toBe('problem');
   });
+
+  it.each(['http://girder', 'http://girder/', 'https://girder:8443'])(
+    'completes %s to the address of the API',
+    async (text) => {
+      const { draft, result } = await resultOf('girder.apiUrl', text);
+      expect(result.kind).toBe('ok');
+      expect(draft.girder?.apiUrl).toBe(`${new URL(text).origin}/api/v1`);
+    },
+  );
 
   it('Girder may be down, but nothing else may answer at its address', async () => {
     const url = 'http://girder/api/v1';
