@@ -33,7 +33,6 @@ export function createBatchCommands({
     if (batch === null) notify('warning', 'Select a batch first (:batches).');
     else act(batch);
   };
-  const failedOf = ({ failures }: Batch): string[] => failures.flatMap(({ runs }) => runs);
 
   return {
     ask: (kind) =>
@@ -84,4 +83,8 @@ export function createBatchCommands({
         });
       }),
   };
+}
+
+function failedOf({ failures }: Batch): string[] {
+  return failures.flatMap(({ runs }) => runs);
 }
