@@ -65,7 +65,7 @@ function batchQuestion({ request, batch, runs }: BatchTarget, width: number): Li
     { spans: [span(question(slides), 'strong')] },
     fact('Batch', batchTitle(batch)),
     fact('Image', batch.image),
-    { spans: [span(effect ?? 'A batch is inferred: look at its runs first if you are not sure.', 'muted')] },
+    { spans: [span(effect ?? 'A batch is inferred: inspect its runs first if you are not sure.', 'muted')] },
     yesNoLine,
   ];
 }
