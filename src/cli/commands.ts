@@ -36,6 +36,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./batches.js'),
   },
   {
+    name: 'advise',
+    summary: 'propose memory, time and CPUs for each analysis from what runs used',
+    load: () => import('./advise.js'),
+  },
+  {
     name: 'images',
     summary: 'list, inspect, pull, check and remove container images',
     load: () => import('./images.js'),

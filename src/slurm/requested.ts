@@ -65,3 +65,17 @@ export function parseTimeLimit(text: string): number | null {
       : first + second / 60;
   return Math.round(minutes * 60_000);
 }
+
+const [megabyte, gigabyte] = [1024 ** 2, 1024 ** 3];
+
+/** Memory as sbatch accepts it, rounded up to whole gigabytes, or to 256 megabytes below one: `8G`, `512M`. */
+export function memoryOption(bytes: number): string {
+  const quarters = Math.max(1, Math.ceil(bytes / (256 * megabyte)));
+  return quarters < 4 ? `${quarters * 256}M` : `${Math.ceil(bytes / gigabyte)}G`;
+}
+
+/** A time limit as sbatch accepts it, rounded up to whole minutes: `8:00:00`. */
+export function timeLimitOption(ms: number): string {
+  const minutes = Math.max(1, Math.ceil(ms / 60_000));
+  return `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, '0')}:00`;
+}

@@ -1,4 +1,4 @@
-import { formatMemory } from '../../slurm/requested.js';
+import { memoryOption, timeLimitOption } from '../../slurm/requested.js';
 import { duration } from '../views/duration.js';
 import type { BatchRun } from './batch-run.js';
 import type { FailureCause } from './failure-cause.js';
@@ -183,11 +183,11 @@ function suggestionFor({ kind, limit }: FailureCause): string | null {
     case 'memory':
       return limit === null
         ? 'start them with more memory'
-        : `start them with --slurm_mem ${formatMemory(wholeGigabytes(2 * limit))}`;
+        : `start them with --slurm_mem ${memoryOption(2 * limit)}`;
     case 'time':
       return limit === null
         ? 'start them with more time'
-        : `start them with --slurm_time ${timeOption(2 * limit)}, now ${duration(limit)}`;
+        : `start them with --slurm_time ${timeLimitOption(2 * limit)}, now ${duration(limit)}`;
     case 'node':
     case 'preempted':
       return 'retry them as they are';
@@ -195,16 +195,4 @@ function suggestionFor({ kind, limit }: FailureCause): string | null {
     case 'other':
       return null;
   }
-}
-
-/** Rounds up to whole gigabytes, or to 256 MB below one. */
-export function wholeGigabytes(bytes: number): number {
-  const step = bytes < 1024 ** 3 ? 256 * 1024 ** 2 : 1024 ** 3;
-  return Math.ceil(bytes / step) * step;
-}
-
-/** A time limit as sbatch accepts it: `8:00:00`. */
-export function timeOption(ms: number): string {
-  const minutes = Math.max(1, Math.ceil(ms / 60_000));
-  return `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, '0')}:00`;
 }

@@ -143,3 +143,20 @@ describe('dsa-slurm batches', () => {
     expect(JSON.parse(again)).toMatchObject({ ok: false, asked: ['aaaa-2', 'aaaa-3'] });
   });
 });
+
+describe('dsa-slurm advise', () => {
+  test('says that there is not enough evidence', async () => {
+    const { code, stdout } = await runCli(['advise'], { env });
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^# Cells of example\/cells:v1: nothing is proposed. Only 3 of its runs/);
+  });
+
+  test('proposes rules that the profile accepts', async () => {
+    const { code, stdout } = await runCli(['advise', '--min-runs', '2', '--json'], { env });
+    expect(code).toBe(0);
+    const { rules } = JSON.parse(stdout) as { rules: unknown[] };
+    expect(rules).toMatchObject([{ image: 'example/cells:v1', cli: 'Cells', mem: '8G' }]);
+    const set = await runCli(['config', 'set', 'slurm.rules', JSON.stringify(rules)], { env });
+    expect(set.code, set.stderr).toBe(0);
+  });
+});

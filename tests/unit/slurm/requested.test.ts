@@ -2,9 +2,11 @@ import { describe, expect, it } from 'vitest';
 
 import {
   formatMemory,
+  memoryOption,
   parseMemory,
   parseTimeLimit,
   requestedResources,
+  timeLimitOption,
 } from '../../../src/slurm/requested.js';
 
 describe('what a job asked for', () => {
@@ -62,3 +64,24 @@ it.each([
 ])('reads the time limit %s', (text, minutes) =>
   expect(parseTimeLimit(text)).toBe(minutes === null ? null : minutes * 60_000),
 );
+
+it.each([
+  [8 * 1024 ** 3, '8G'],
+  [8.1 * 1024 ** 3, '9G'],
+  [1_500 * 1024 ** 3, '1500G'],
+  [800 * 1024 ** 2, '1G'],
+  [300 * 1024 ** 2, '512M'],
+  [1, '256M'],
+])('rounds %d bytes up to what sbatch accepts', (bytes, text) => {
+  expect(memoryOption(bytes)).toBe(text);
+  expect(parseMemory(text)).toBeGreaterThanOrEqual(bytes);
+});
+
+it.each([
+  [90 * 60_000, '1:30:00'],
+  [1, '0:01:00'],
+  [100 * 3_600_000 + 1, '100:01:00'],
+])('rounds %d ms up to a time limit that sbatch accepts', (ms, text) => {
+  expect(timeLimitOption(ms)).toBe(text);
+  expect(parseTimeLimit(text)).toBeGreaterThanOrEqual(ms);
+});

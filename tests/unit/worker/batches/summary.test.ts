@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import type { FailureCause } from '../../../../src/worker/batches/failure-cause.js';
 import { groupIntoBatches } from '../../../../src/worker/batches/group.js';
-import { summarizeBatches, timeOption, wholeGigabytes } from '../../../../src/worker/batches/summary.js';
+import { summarizeBatches } from '../../../../src/worker/batches/summary.js';
 import { openBatchRun, someBatchRun } from './some-runs.js';
 
 const minute = 60_000;
@@ -108,11 +108,4 @@ describe('the state of a batch', () => {
     const runs = titles.map((title, index) => someBatchRun({ id: `a${index}`, title }));
     expect(batchOf(runs).title).toBe(expected);
   });
-});
-
-it('rounds what it suggests', () => {
-  expect(wholeGigabytes(8 * gigabyte)).toBe(8 * gigabyte);
-  expect(wholeGigabytes(8.1 * gigabyte)).toBe(9 * gigabyte);
-  expect(wholeGigabytes(1_000)).toBe(256 * 1024 ** 2);
-  expect(timeOption(90 * minute)).toBe('1:30:00');
 });
