@@ -52,26 +52,32 @@ const shared = globalThis as { [key: symbol]: Shared | undefined };
 const slot = Symbol.for('dsa-slurm.sandbox-site');
 
 /**
- * Real RabbitMQs and real four-node Slurms, one of each for every test file that the project runs at a time. Later projects
- * of the same vitest process use the same ones.
+ * Real RabbitMQs and real four-node Slurms, one of each for every test file that runs at a time. All projects of the same
+ * vitest process use the same ones.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const entry = (shared[slot] ??= { users: 0, sites: [] });
   entry.users += 1;
-  // one after the other: two at once would race for ports
-  while (entry.sites.length < project.config.maxWorkers) {
-    const site = startSite();
-    entry.sites.push(site);
-    await site;
+  const missing = project.config.maxWorkers - entry.sites.length;
+  if (missing > 0) {
+    const installed = installPackages();
+    for (let n = 0; n < missing; n += 1) entry.sites.push(installed.then(startSite));
   }
-  const sites = await Promise.all(entry.sites);
-  project.provide('sites', sites.map(contextOf));
-  return async () => {
+  const started = await Promise.allSettled(entry.sites);
+  const sites = started.flatMap((site) => (site.status === 'fulfilled' ? [site.value] : []));
+  const release = async () => {
     entry.users -= 1;
     if (entry.users > 0) return;
     delete shared[slot];
     await Promise.allSettled(sites.map(async (site) => site.stop()));
   };
+  const failed = started.find((site) => site.status === 'rejected');
+  if (failed !== undefined) {
+    await release();
+    throw failed.reason;
+  }
+  project.provide('sites', sites.map(contextOf));
+  return release;
 }
 
 function contextOf({ dir, rabbitmq, slurm }: Site): TestSite {
@@ -85,9 +91,8 @@ function contextOf({ dir, rabbitmq, slurm }: Site): TestSite {
   };
 }
 
-async function startSite(): Promise<Site> {
+async function installPackages(): Promise<void> {
   const env = process.env;
-  const log = silentLog();
   const run = createRunner({ env });
   await installMissing({
     run,
@@ -97,6 +102,11 @@ async function startSite(): Promise<Site> {
     onLine: (line) => console.log(line),
   });
   await installTestPackages(run);
+}
+
+async function startSite(): Promise<Site> {
+  const env = process.env;
+  const log = silentLog();
   const dir = await mkdtemp(join(tmpdir(), 'dsa-test-'));
   const [rabbitmq, slurm] = await Promise.allSettled([
     startRabbitmq({ dir: join(dir, 'rabbitmq'), log, env }),

@@ -98,17 +98,31 @@ async function resumeDrainedNodes(): Promise<void> {
 }
 
 /**
- * Lets a requeued job run at once. Slurm delays its start by two minutes for a reason: a node that has not yet cleaned up
- * the first attempt refuses the second one as a duplicate; slurmctld then holds the job and drains the node.
+ * Lets a requeued job run soon. Slurm delays its start by two minutes for a reason: a node refuses a second attempt that
+ * slurmctld signed before the first one was revoked, to the second, or that comes before it has cleaned up the first one.
+ * slurmctld then holds the job and drains the node, where other tests have jobs.
  */
 async function startsAgain(started: Started): Promise<void> {
+  await lab.until(
+    async () => batchScripts(started.id).length === 0 && !(await isCompleting(started)),
+    60_000,
+  );
   await lab.until(async () => {
-    const reason = await slurm('squeue', '--states=all', `--jobs=${started.id}`, '-ho', '%r');
+    const [reason = '', start = ''] = (
+      await slurm('squeue', '--states=all', `--jobs=${started.id}`, '-ho', '%r %S')
+    ).split(' ');
     if (reason.includes('held')) await nudge('release', started.id);
     await resumeDrainedNodes();
-    if (reason === 'BeginTime') await nudge('update', `JobId=${started.id}`, 'StartTime=now');
+    // squeue prints local time, as Date reads it
+    if (reason === 'BeginTime' && new Date(start).getTime() - Date.now() > 10_000)
+      await nudge('update', `JobId=${started.id}`, 'StartTime=now+2');
     return runView(started.girderJob)?.stage === 'running';
-  }, 60_000);
+  }, 90_000);
+}
+
+/** Whether a node still cleans up an attempt of the job. */
+async function isCompleting({ id }: Started): Promise<boolean> {
+  return (await slurm('scontrol', '--oneliner', 'show', 'job', id)).includes('COMPLETING');
 }
 
 /** Process ids of the batch script of a job. */
