@@ -1,6 +1,7 @@
 import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
@@ -73,6 +74,24 @@ describe.concurrent('the whole sandbox', () => {
     expect(result.standIns).toContainEqual(expect.stringContaining('mounting is not permitted here'));
     expect(result.runs).toContainEqual(expect.objectContaining({ direct: true, expected: 'succeeded' }));
     expect({ code, ok: result.ok }).toEqual({ code: 0, ok: true });
+  });
+
+  test('where /tmp itself is mounted noexec, it uses /var/tmp', async () => {
+    const on = await debianMachine();
+    // a checkout below /tmp must still run
+    const checkout = fileURLToPath(new URL('../../', import.meta.url));
+    const mounted = (path: string, flag: string): string[] => [
+      `mount --bind ${path} ${path}`,
+      `mount -o remount,bind,${flag} ${path}`,
+    ];
+    const setup = [...mounted('/tmp', 'noexec'), ...mounted(checkout, 'exec')];
+    const { code, stdout, stderr } = await runSandboxOn(
+      { ...on, setup },
+      { args: ['--count', '1'], env: { TMPDIR: '/tmp' } },
+    );
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toContain('The analysis ended as planned');
+    expect(stdout).toContain('/var/tmp/dsa-slurm-');
   });
 
   test.runIf(isRoot)('as an ordinary user with a read-only home', async () => {
