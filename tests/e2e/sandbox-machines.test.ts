@@ -47,6 +47,12 @@ async function runSandboxOn(
   return ended;
 }
 
+/** Shell lines that mount a directory over itself with a flag, such as `noexec`. */
+const remount = (path: string, flag: string): string[] => [
+  `mount --bind ${path} ${path}`,
+  `mount -o remount,bind,${flag} ${path}`,
+];
+
 /** Whether the tests run as root, who can be any user. */
 const isRoot = process.getuid?.() === 0;
 
@@ -80,11 +86,7 @@ describe.concurrent('the whole sandbox', () => {
     const on = await debianMachine();
     // a checkout below /tmp must still run
     const checkout = fileURLToPath(new URL('../../', import.meta.url));
-    const mounted = (path: string, flag: string): string[] => [
-      `mount --bind ${path} ${path}`,
-      `mount -o remount,bind,${flag} ${path}`,
-    ];
-    const setup = [...mounted('/tmp', 'noexec'), ...mounted(checkout, 'exec')];
+    const setup = [...remount('/tmp', 'noexec'), ...remount(checkout, 'exec')];
     const { code, stdout, stderr } = await runSandboxOn(
       { ...on, setup },
       { args: ['--count', '1'], env: { TMPDIR: '/tmp' } },

@@ -33,8 +33,8 @@ export const submitScripts = {
 };
 
 export async function openBench(): Promise<Bench> {
-  const lab = await openLab();
-  // replaced by the built program
+  const lab = await openLab({}, { startsWorker: false });
+  // releases its state directory; the built program takes its place
   await lab.worker.stop();
   const log = join(lab.dir, 'worker.log');
   await truncate(log);
@@ -50,7 +50,8 @@ export async function openBench(): Promise<Bench> {
     SLURM_CONF: testSite().slurmConf,
     XDG_CONFIG_HOME: join(lab.dir, 'xdg-config'),
     XDG_STATE_HOME: stateHome,
-    XDG_CACHE_HOME: join(lab.dir, 'xdg-cache'),
+    // compiled code, which all benches share
+    XDG_CACHE_HOME: join(testSite().sandboxDir, 'cache'),
     TMP: dirs.tmp,
     LOGS: dirs.logs ?? undefined,
     SIF_IMAGE_PATH: dirs.images ?? undefined,

@@ -12,6 +12,7 @@ import { installFakeApptainer, writeFakeImage } from '../../src/sandbox/images.j
 import { createProducer, type Producer } from '../../src/sandbox/producer/index.js';
 import { analysisMessage, type AnalysisRequest } from '../../src/sandbox/producer/message.js';
 import { createWorker, type Worker } from '../../src/worker/worker.js';
+import { withForkedPython } from './python-forks.js';
 import { testImage } from './test-image.js';
 import { testSite } from './test-site.js';
 
@@ -54,6 +55,7 @@ export interface Lab {
  * @param options.publishedApiUrl what messages say instead of Girder's real API URL, wherever they mention it
  * @param options.slurmConf path of another slurm.conf than the test site's; `brokerUrl`: another RabbitMQ
  * @param options.ownProducer publishes without Celery, which is faster for many tasks
+ * @param options.startsWorker false: the worker is created only
  */
 export async function openLab(
   flags: Record<string, unknown> | ((girder: FakeGirder) => Record<string, unknown>) = {},
@@ -62,7 +64,14 @@ export async function openLab(
     slurmConf = testSite().slurmConf,
     brokerUrl = testSite().amqpUrl,
     ownProducer = false,
-  }: { publishedApiUrl?: string; slurmConf?: string; brokerUrl?: string; ownProducer?: boolean } = {},
+    startsWorker = true,
+  }: {
+    publishedApiUrl?: string;
+    slurmConf?: string;
+    brokerUrl?: string;
+    ownProducer?: boolean;
+    startsWorker?: boolean;
+  } = {},
 ): Promise<Lab> {
   const dir = await mkdtemp(join(testSite().sandboxDir, 'lab-'));
   const queue = `lab-${randomUUID()}`;
@@ -70,7 +79,7 @@ export async function openLab(
   const programs = process.env['PATH'];
   const command = createRunner({ env: { PATH: programs, HOME: dir, SLURM_CONF: slurmConf } });
   const env = { PATH: `${bin}:${programs}`, HOME: dir, SLURM_CONF: slurmConf };
-  const producer = await createProducer({ brokerUrl, run: command, own: ownProducer });
+  const producer = await createProducer({ brokerUrl, run: withForkedPython(command), own: ownProducer });
   const girder = await startFakeGirder({
     dir: join(dir, 'girder'),
     revoke: async (id) => producer.revoke([id]),
@@ -102,7 +111,7 @@ export async function openLab(
   await mkdir(settings.dirs.tmp, { recursive: true });
   const log = createLog({ level: 'debug', destination: join(dir, 'worker.log') });
   let worker = await createWorker({ profile: 'lab', settings, env, log });
-  await worker.start();
+  if (startsWorker) await worker.start();
 
   const lab: Lab = {
     dir,

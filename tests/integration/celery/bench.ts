@@ -3,10 +3,12 @@ import { createServer, connect as connectSocket, type AddressInfo, type Socket }
 import { connect } from '../../../src/celery/amqp/amqplib.js';
 import { execa } from 'execa';
 import { onTestFinished, vi } from 'vitest';
+import { describeFailure } from '../../../src/base/command.js';
 import { silentLog } from '../../../src/base/log.js';
 import type { Broker, BrokerStatus, ControlTarget, Refusal } from '../../../src/celery/broker.js';
 import { createBrokerClient, type BrokerOptions } from '../../../src/celery/broker-client.js';
 import type { Task } from '../../../src/celery/messages/task.js';
+import { runPython } from '../../support/python-forks.js';
 import { testSite } from '../../support/test-site.js';
 
 /** Runs a real Celery (Python) against the same RabbitMQ; see celery_client.py for the steps. */
@@ -14,10 +16,9 @@ export async function celery(
   steps: readonly ({ step: string } & Record<string, unknown>)[],
   url = testSite().amqpUrl,
 ): Promise<unknown[]> {
-  const { stdout } = await execa('/usr/bin/python3', [`${import.meta.dirname}/celery_client.py`], {
-    input: JSON.stringify({ url, steps }),
-  });
-  return JSON.parse(stdout) as unknown[];
+  const result = await runPython([`${import.meta.dirname}/celery_client.py`], JSON.stringify({ url, steps }));
+  if (result.kind !== 'exited' || result.exitCode !== 0) throw new Error(describeFailure(result));
+  return JSON.parse(result.stdout) as unknown[];
 }
 
 /** Runs `rabbitmqctl` of the test site. */

@@ -130,4 +130,4 @@ finally:
     for process in workers:
         os.kill(process, signal.SIGTERM)
         os.waitpid(process, 0)
-print(json.dumps(answers), file=answer_file)
+print(json.dumps(answers), file=answer_file, flush=True)

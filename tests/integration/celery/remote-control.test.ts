@@ -255,6 +255,8 @@ describe('a task of another worker', () => {
     const { broker, queue } = createTrial({ forward: { queue: other, canRun: () => false } });
     await broker.start();
     const channel = await openChannel();
+    // as the worker declares it: RabbitMQ closes the channel that asks for a missing queue
+    await channel.assertQueue(other, { durable: true });
     onTestFinished(async () => void (await channel.deleteQueue(other)));
     const content = Buffer.from('[[ "\\u00e9" ],  {}, {"callbacks": null}]');
     const properties = {
@@ -283,6 +285,8 @@ describe('a task of another worker', () => {
     const { broker, queue, refusals } = createTrial({ forward: { queue: other, canRun: () => false } });
     await broker.start();
     const channel = await openChannel();
+    // as the worker declares it: RabbitMQ closes the channel that asks for a missing queue
+    await channel.assertQueue(other, { durable: true });
     onTestFinished(async () => void (await channel.deleteQueue(other)));
     await celery([{ step: 'publish', name: task, queue, serializer: 'pickle' }]);
     await until(async () => {
@@ -297,6 +301,8 @@ describe('a task of another worker', () => {
     const { broker, queue } = createTrial({ forward: { queue: other, canRun: () => false } });
     await broker.start();
     const channel = await openChannel();
+    // as the worker declares it: RabbitMQ closes the channel that asks for a missing queue
+    await channel.assertQueue(other, { durable: true });
     onTestFinished(async () => void (await channel.deleteQueue(other)));
     const publish = (headers: object) =>
       channel.publish('', queue, Buffer.from('[[], {}, {}]'), { contentType: 'application/json', headers });
@@ -322,6 +328,8 @@ describe('a task of another worker', () => {
     const { broker, queue } = createTrial({ forward: { queue: other, canRun: () => false } });
     await broker.start();
     const channel = await openChannel();
+    // as the worker declares it: RabbitMQ closes the channel that asks for a missing queue
+    await channel.assertQueue(other, { durable: true });
     onTestFinished(async () => void (await channel.deleteQueue(other)));
     const girder_result_hooks = Array.from({ length: 30 }, (_, n) => ({ n, text: 'x'.repeat(4_000) }));
     await celery([{ step: 'publish', name: task, queue, headers: { girder_result_hooks } }]);
