@@ -67,12 +67,14 @@ export function createStubExecutor(): Executor {
     cancelCommand: 'nothing',
     stateSource: 'host',
     visibilityDelayMs: 0,
+    records: { watch: () => () => undefined },
     tracker: {
       start: () => void (timer ??= every(look, lookEveryMs)),
       stop: async () => clearInterval(timer ?? undefined),
       view: () => view,
       allJobs: () => view,
       includeAllUsers: () => () => undefined,
+      askedAt: () => performance.now(),
       row: (id) => view.rows.find((row) => row.id === id),
       onAnswer(listener) {
         listeners.add(listener);

@@ -25,6 +25,11 @@ export function scriptTakesTimeWarning(text: string): boolean {
   );
 }
 
+/** Whether a batch script writes a record when the analysis begins. */
+export function scriptWritesBeginRecord(text: string): boolean {
+  return scriptTakesArgumentsFile(text) && /^write_begin_record$/m.test(text);
+}
+
 /** The signal that makes a batch script stop its analysis because the run was canceled. */
 export type CancelSignal = 'QUIT' | 'TERM';
 

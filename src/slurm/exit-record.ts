@@ -39,6 +39,11 @@ export interface ExitRecord {
   endedAt: number;
   /** The analysis was asked to end because its time limit was near. */
   reachedLimit: boolean;
+  /**
+   * No signal reached the analysis and Slurm has started it only once, so that its exit code is the whole story. False in a record
+   * of an older script.
+   */
+  undisturbed: boolean;
   /** Size in bytes of the file with standard output; null in a record of an older script. */
   logBytes: number | null;
   /** Null in a record of an older script. */
@@ -48,6 +53,14 @@ export interface ExitRecord {
 /** Path of a run's exit record. */
 export function exitRecordFile(logsDirectory: string, key: string): string {
   return join(logsDirectory, `${jobName(key)}.exit`);
+}
+
+/** The key of the run and the kind of record that a file name in the directory of the logs has; null for other files. */
+export function recordName(name: string): { key: string; kind: 'begin' | 'exit' } | null {
+  const prefix = jobName('');
+  const kind = name.endsWith('.exit') ? 'exit' : name.endsWith('.begin') ? 'begin' : null;
+  if (kind === null || !name.startsWith(prefix)) return null;
+  return { key: name.slice(prefix.length, -kind.length - 1), kind };
 }
 
 /** Parses a record: `key=value` lines, `end` last. Null if it is incomplete or invalid. */
@@ -70,6 +83,7 @@ export function parseExitRecord(text: string): ExitRecord | null {
     startedAt: Number(start) * 1000,
     endedAt: Number(end) * 1000,
     reachedLimit: values.get('limit') === 'reached',
+    undisturbed: values.get('undisturbed') === 'yes',
     logBytes: wholeNumber(values.get('log')),
     usage: usageOf(values, (Number(end) - Number(start)) * 1_000),
   };
@@ -96,15 +110,36 @@ function wholeNumber(text: string | undefined): number | null {
   return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : null;
 }
 
+/** Path of the record that the batch script writes when the container begins; beside the exit record. */
+export function beginRecordFile(exitRecord: string): string {
+  return `${exitRecord.replace(/\.exit$/, '')}.begin`;
+}
+
+/** The id of the job that wrote a begin record; null if it is incomplete or invalid. */
+export function parseBeginRecord(text: string): string | null {
+  return /^job=(\d{1,12}(?:_\d{1,9})?)\nstart=\d{1,12}\n$/.exec(text)?.[1] ?? null;
+}
+
+/** Reads the begin record at `path`, as {@link readExitRecord} does. */
+export async function readBeginRecord(path: string): Promise<string | null> {
+  const text = await readRecord(path);
+  return text === null ? null : parseBeginRecord(text);
+}
+
 /** Reads the record at `path`. Null if the file is missing, cannot be read or is not a complete record. */
 export async function readExitRecord(path: string): Promise<ExitRecord | null> {
+  const text = await readRecord(path);
+  return text === null ? null : parseExitRecord(text);
+}
+
+async function readRecord(path: string): Promise<string | null> {
   try {
     // a container may have put a FIFO there: opening it in blocking mode would occupy a libuv thread forever
     await using file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     // A record has a few hundred bytes; anything longer is not a record.
     const buffer = Buffer.alloc(4096);
     const { bytesRead } = await file.read(buffer, 0, buffer.length, 0);
-    return parseExitRecord(buffer.toString('utf8', 0, bytesRead));
+    return buffer.toString('utf8', 0, bytesRead);
   } catch {
     return null;
   }

@@ -129,12 +129,19 @@ export async function fromRecord(
 ): Promise<JobEnd> {
   const record = await readExitRecord();
   if (record === null || record.jobId !== jobId) return { kind: 'lost', why: lost };
-  const succeeded = record.exitCode === 0;
+  return endByRecord(record);
+}
+
+/** The end of a job as its exit record tells it. */
+export function endByRecord({
+  exitCode,
+}: ExitRecord): Extract<JobEnd, { kind: 'ended' }> & { how: 'record' } {
+  const succeeded = exitCode === 0;
   return {
     kind: 'ended',
     outcome: succeeded ? 'succeeded' : 'failed',
     state: { base: succeeded ? 'COMPLETED' : 'FAILED', flags: [] },
-    exitCode: { code: record.exitCode, signal: 0 },
+    exitCode: { code: exitCode, signal: 0 },
     reason: '',
     how: 'record',
   };

@@ -28,6 +28,8 @@ export interface Tracker {
   includeAllUsers(): () => void;
   /** The job's row in the last successful poll. A missing row does not mean that the job has ended: see `resolveEnd`. */
   row(jobId: string): JobRow | undefined;
+  /** When the last successful poll began, on the monotonic clock: what happened later is not in its answer. Null before the first. */
+  askedAt(): number | null;
   /** Called after each poll, successful or not. Returns a function that unsubscribes. */
   onAnswer(listener: (view: TrackedJobs) => void): () => void;
   /** Polls soon instead of waiting for the interval, but at most once a second. */
@@ -64,6 +66,7 @@ export function createTracker(options: TrackerOptions): Tracker {
   let all: TrackedJobs = user === null ? { ...view, trouble: "the worker's user name is not known" } : view;
   const wideners = new Set<symbol>();
   let byId = new Map<string, JobRow>();
+  let askedAt: number | null = null;
   let silences = 0;
   let nudged = false;
   let stopping: AbortController | null = null;
@@ -72,6 +75,7 @@ export function createTracker(options: TrackerOptions): Tracker {
 
   async function ask(signal: AbortSignal): Promise<void> {
     const isWide = wideners.size > 0 && user !== null;
+    const began = clock.monotonic();
     const answer = await queryJobs(run, isWide ? { kind: 'all' } : scope, { signal });
     if (signal.aborted) return;
     if (answer.kind === 'answer') {
@@ -81,6 +85,7 @@ export function createTracker(options: TrackerOptions): Tracker {
           : `${answer.unparsable} records of squeue's output could not be parsed`;
       if (silences > 0) log.info({ after: silences }, 'Slurm answers again');
       silences = 0;
+      askedAt = began;
       const at = clock.now();
       const known = keepRows(byId, answer.rows);
       byId = new Map(known.map((row) => [row.id, row]));
@@ -149,6 +154,7 @@ export function createTracker(options: TrackerOptions): Tracker {
       return () => wideners.delete(widener);
     },
     row: (jobId) => byId.get(jobId),
+    askedAt: () => askedAt,
     onAnswer(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

@@ -1,6 +1,7 @@
 import type { JobChange } from '../../slurm/commands/change-jobs.js';
 import type { ClusterAnswer } from '../../slurm/commands/sinfo.js';
 import type { CommandOutcome } from '../../slurm/commands/batch-command.js';
+import type { JobRecords } from '../../slurm/job-records.js';
 import type { JobRow } from '../../slurm/job.js';
 import type { FoundJob, JobQuestion } from '../../slurm/find-job.js';
 import type { RefusalCause } from '../../slurm/refusals.js';
@@ -55,6 +56,8 @@ export interface Executor {
   readonly stateSource: 'squeue' | 'host';
   /** The last answer about all jobs. */
   readonly tracker: Tracker;
+  /** What the batch scripts of its jobs have written. */
+  readonly records: JobRecords;
   /**
    * Submits a job once. `unclear` means that a job may exist: call `find` before submitting again.
    */

@@ -65,6 +65,8 @@ export function createLocalExecutor(options: LocalOptions): Executor {
     stateSource: 'host',
     visibilityDelayMs: 0,
     tracker,
+    // the supervisor polls them
+    records: { watch: () => () => undefined },
     async submit({ key, directory, logFile, streams, script, scriptArgs, env }) {
       const added = await supervisor.add({
         key,
@@ -144,6 +146,7 @@ function trackLocal(
   const listeners = new Set<(view: TrackedJobs) => void>();
   let view: TrackedJobs = { rows: [], at: null, trouble: null };
   let byId = new Map<string, JobRow>();
+  let askedAt: number | null = null;
   let stopping: AbortController | null = null;
   let waking = new AbortController();
   let loop: Promise<void> = Promise.resolve();
@@ -152,6 +155,7 @@ function trackLocal(
     if (problem !== null && problem !== view.trouble)
       log.error({ why: problem }, 'could not supervise local jobs');
     const at = answered ? clock.now() : view.at;
+    if (answered) askedAt = clock.monotonic();
     const rows = keepRows(
       byId,
       supervisor.jobs().map((job) => rowOf(job, user, clock.now())),
@@ -194,6 +198,7 @@ function trackLocal(
     allJobs: () => view,
     includeAllUsers: () => () => undefined,
     row: (jobId) => byId.get(jobId),
+    askedAt: () => askedAt,
     onAnswer(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

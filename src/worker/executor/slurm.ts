@@ -10,6 +10,7 @@ import { createCanceler } from '../../slurm/commands/cancel-queue.js';
 import { changeJobs } from '../../slurm/commands/change-jobs.js';
 import { queryCluster } from '../../slurm/commands/sinfo.js';
 import { exitRecordFile, readExitRecord } from '../../slurm/exit-record.js';
+import { createJobRecords } from '../../slurm/job-records.js';
 import { findJob } from '../../slurm/find-job.js';
 import { waitingSentence } from '../../slurm/pending-reasons.js';
 import { refusedSentence } from '../../slurm/refusals.js';
@@ -80,6 +81,7 @@ export function createSlurmExecutor({
     cancelCommand: 'scancel',
     stateSource: 'squeue',
     tracker,
+    records: createJobRecords({ directory: logsDirectory, clock, log }),
     submit: async ({ env, directory, ...submission }) =>
       submit(run, submitArguments(submission), {
         env,

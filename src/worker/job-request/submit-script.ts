@@ -6,6 +6,7 @@ import {
   scriptCancelSignal,
   scriptTakesArgumentsFile,
   scriptTakesTimeWarning,
+  scriptWritesBeginRecord,
   type CancelSignal,
 } from '../../slurm/batch-script.js';
 
@@ -16,6 +17,8 @@ export interface SubmitScript {
   takesArgumentsFile: boolean;
   /** Whether it passes Slurm's time limit warning on to the analysis. */
   takesTimeWarning: boolean;
+  /** Whether it writes a record when the analysis begins. */
+  writesBeginRecord: boolean;
   /** The signal for the first step of a cancel; null if the script handles none. */
   cancelSignal: CancelSignal | null;
 }
@@ -30,6 +33,7 @@ export async function openSubmitScript(configured: string | null): Promise<Submi
       path,
       takesArgumentsFile: scriptTakesArgumentsFile(text),
       takesTimeWarning: scriptTakesTimeWarning(text),
+      writesBeginRecord: scriptWritesBeginRecord(text),
       cancelSignal: scriptCancelSignal(text),
     };
   } catch (cause) {

@@ -6,6 +6,7 @@ import { expiredAdvice, GirderError } from '../../girder/api/girder-error.js';
 import { cleanLog } from '../../girder/jobs/log-buffer.js';
 import { neverStarted, type NeverStarted } from '../../girder/canvas/follow-ups.js';
 import { removeLeftovers, removeStaged } from '../../girder/transfer/stage-inputs.js';
+import { beginRecordFile } from '../../slurm/exit-record.js';
 import { jobStatus } from '../../girder/jobs/transitions.js';
 import { lastLinesMark, quotedLength } from '../reporting/failure-reason.js';
 import type { CancelSource, Run } from '../run-state/run.js';
@@ -153,7 +154,10 @@ function resultOf({ outcome, reason, cancel }: Run, children: readonly TaskChild
 async function cleanUp(run: Run, { settings, log }: WorkerServices): Promise<void> {
   const { outcome, staged, submission } = run;
   try {
-    if (submission !== null) await rm(submission.exitRecord, { force: true });
+    if (submission !== null) {
+      await rm(submission.exitRecord, { force: true });
+      await rm(beginRecordFile(submission.exitRecord), { force: true });
+    }
     for (const file of Object.values(submission?.streams ?? {})) await rm(file, { force: true });
     // Girder has the complete log of a successful run; others are kept for troubleshooting
     if (submission !== null && outcome === 'succeeded') await rm(submission.logFile, { force: true });

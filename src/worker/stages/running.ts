@@ -1,7 +1,8 @@
 import type { Analysis } from '../../girder/protocol/analysis.js';
 import type { GirderJob } from '../../girder/jobs/job.js';
 import type { JobRow } from '../../slurm/job.js';
-import { readExitRecord } from '../../slurm/exit-record.js';
+import { readExitRecord, type ExitRecord } from '../../slurm/exit-record.js';
+import { endByRecord } from '../../slurm/job-end.js';
 import { outcomeOf, phaseOf } from '../../slurm/states.js';
 import { followStreams } from '../logs/follow-streams.js';
 import { followLog } from '../logs/follow-log.js';
@@ -85,15 +86,37 @@ async function waitForEnd(
   let lostSince: number | null = null;
   let unrecordedSince: number | null = null;
   let unrecordedAskedAt = 0;
-  tracker.pollSoon();
+  // a poll that began earlier may not know what happened since
+  let answersCountFrom = services.clock.monotonic();
+  let judged: number | null = null;
+  if (!services.submitScript.writesBeginRecord) tracker.pollSoon();
+  using news = followJob(mustGet(services, id), services, stopping);
   for (;;) {
-    const lastAnswerAt = tracker.view().at;
-    await nextAnswer(services, stopping);
+    const { begunAs, record } = await news.next();
     stopping.throwIfAborted();
     const run = mustGet(services, id);
     const { jobId, submission } = run;
     if (jobId === null || submission === null)
       throw new Error('a job is monitored only after it was submitted');
+    if (record?.jobId === jobId) {
+      if (isWholeStory(record, run)) {
+        message.ended();
+        const { outcome, state, exitCode, reason, how } = endByRecord(record);
+        return { outcome, state, exitCode, reason, toldBy: how };
+      }
+      // Slurm knows more, such as that the memory was exhausted
+      tracker.pollSoon();
+    }
+    if (begunAs === jobId && run.stages.every(({ stage }) => stage !== 'running')) {
+      answersCountFrom = services.clock.monotonic();
+      girderJob.started();
+      message.started();
+      await services.runStore.record(id, { type: 'started' });
+    }
+    const askedAt = tracker.askedAt();
+    // an answer that was judged before says nothing new
+    if (askedAt === null || askedAt <= answersCountFrom || askedAt === judged) continue;
+    judged = askedAt;
     const row = tracker.row(jobId);
     // Slurm may have reused the id for another job
     if (row !== undefined && row.key === submission.key) {
@@ -105,9 +128,6 @@ async function waitForEnd(
         message.ended();
         return end;
       }
-    } else if (tracker.view().at === lastAnswerAt) {
-      // the last poll failed: a job that is missing from an old answer may still be there
-      continue;
     }
     const now = services.clock.monotonic();
     if (unrecordedSince !== null && now - unrecordedAskedAt < askAgainMs) continue;
@@ -139,6 +159,7 @@ async function waitForEnd(
           );
           await services.runStore.record(id, { type: 'submitted', jobId: actual });
           lostSince = null;
+          answersCountFrom = services.clock.monotonic();
           tracker.pollSoon();
           break;
         }
@@ -223,18 +244,68 @@ async function readRow(
   }
 }
 
-/** Resolves at the tracker's next poll, whether it succeeds or fails. */
-async function nextAnswer({ executor }: WorkerServices, signal: AbortSignal): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const stop = executor.tracker.onAnswer(done);
-    signal.addEventListener('abort', done, { once: true });
-    if (signal.aborted) done();
-    function done(): void {
-      stop();
-      signal.removeEventListener('abort', done);
-      resolve();
-    }
-  });
+/** What has happened to a job since it was last asked for. */
+interface JobNews {
+  /** The id of the job whose analysis has begun. */
+  begunAs: string | null;
+  record: ExitRecord | null;
+}
+
+/** Follows a run's job: its records, and the tracker's polls, whether they succeed or fail. */
+function followJob(
+  { submission }: Run,
+  { executor }: WorkerServices,
+  stopping: AbortSignal,
+): Disposable & { next(): Promise<JobNews> } {
+  const nothing: JobNews = { begunAs: null, record: null };
+  let news: JobNews | null = null;
+  let wake: (() => void) | null = null;
+  const add = (more: Partial<JobNews>): void => {
+    news = { ...(news ?? nothing), ...more };
+    wake?.();
+  };
+  const noteNothing = (): void => add({});
+  const endAnswers = executor.tracker.onAnswer(noteNothing);
+  const endRecords = executor.records.watch(submission?.key ?? '', (record) =>
+    add(record.kind === 'begin' ? { begunAs: record.jobId } : { record: record.record }),
+  );
+  stopping.addEventListener('abort', noteNothing, { once: true });
+  return {
+    /** Resolves with the next news, or when the worker stops. */
+    async next() {
+      if (news === null && !stopping.aborted) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+      const all = news ?? nothing;
+      news = null;
+      return all;
+    },
+    [Symbol.dispose]() {
+      endAnswers();
+      endRecords();
+      stopping.removeEventListener('abort', noteNothing);
+    },
+  };
+}
+
+/**
+ * Whether the exit record alone decides how the job ended. Slurm is asked where it may know more: a cancel, a time limit, memory
+ * that was exhausted, or another attempt of a job that was requeued.
+ */
+function isWholeStory({ undisturbed, reachedLimit, usage }: ExitRecord, run: Run): boolean {
+  const wasRequeued = run.stages.some(
+    ({ stage }, index) => stage === 'running' && run.stages[index + 1]?.stage === 'queued',
+  );
+  return (
+    undisturbed &&
+    !reachedLimit &&
+    (usage?.oomKills ?? 0) === 0 &&
+    run.cancel === null &&
+    run.brokenStream === null &&
+    !wasRequeued
+  );
 }
 
 /**

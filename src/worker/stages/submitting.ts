@@ -5,7 +5,7 @@ import { DsaSlurmError } from '../../base/errors.js';
 import { makeDirectory } from '../../base/make-directory.js';
 import { lstat, open, rm, writeFile } from '../../base/network-fs.js';
 import type { Analysis } from '../../girder/protocol/analysis.js';
-import { readExitRecord } from '../../slurm/exit-record.js';
+import { beginRecordFile, readExitRecord } from '../../slurm/exit-record.js';
 import { createOwnerMark } from '../../slurm/job-identity.js';
 import { findImage, requireDirectory } from '../job-request/find-image.js';
 import { withQueueSlot } from './limit-concurrency.js';
@@ -46,6 +46,7 @@ export async function submitJob(
     context.signal.throwIfAborted();
     submission = { ...submission, at: services.clock.now() };
     await rm(submission.exitRecord, { force: true });
+    await rm(beginRecordFile(submission.exitRecord), { force: true });
     await runStore.record(run.id, { type: 'submitting', submission });
     const answer = await withQueueSlot(services.lanes.submitting, context.signal, async () =>
       services.executor.submit({ ...batch.request, mark }),

@@ -10,8 +10,15 @@ import {
   scriptCancelSignal,
   scriptTakesArgumentsFile,
   scriptTakesTimeWarning,
+  scriptWritesBeginRecord,
 } from '../../../src/slurm/batch-script.js';
-import { parseExitRecord, readExitRecord } from '../../../src/slurm/exit-record.js';
+import {
+  beginRecordFile,
+  parseBeginRecord,
+  parseExitRecord,
+  readBeginRecord,
+  readExitRecord,
+} from '../../../src/slurm/exit-record.js';
 
 const script = fileURLToPath(new URL('../../../templates/singularity.slurm', import.meta.url));
 
@@ -81,7 +88,7 @@ describe('the batch script', () => {
     const record = await readExitRecord(join(dir, 'run.exit'));
     expect(record).toMatchObject({ exitCode: code, jobId: '42', node: 'n1' });
     expect(Math.abs((record?.endedAt ?? 0) - Date.now())).toBeLessThan(60_000);
-    expect((await readdir(dir)).sort()).toEqual(['apptainer', 'run.exit']);
+    expect((await readdir(dir)).sort()).toEqual(['apptainer', 'run.begin', 'run.exit']);
   });
 
   it('records the final length of the log', async () => {
@@ -222,6 +229,26 @@ describe('the batch script', () => {
     expect(result.stdout).toBe('removed');
   });
 
+  it('tells when the analysis begins, before it begins', async () => {
+    const result = await start(`cat ${dir}/run.begin; exit 3`);
+    expect(parseBeginRecord(`${result.stdout}\n`)).toBe('42');
+    expect(await readBeginRecord(beginRecordFile(join(dir, 'run.exit')))).toBe('42');
+    const text = await readFile(script, 'utf8');
+    expect(scriptWritesBeginRecord(text)).toBe(true);
+    expect(scriptWritesBeginRecord(text.replace(/^write_begin_record$/m, ''))).toBe(false);
+  });
+
+  it.each<[string, string, Record<string, string>, boolean]>([
+    ['after an end of its own', 'exit 0', {}, true],
+    ['after an error of its own', 'exit 3', {}, true],
+    ['after a signal that ended it', 'kill -KILL $$', {}, false],
+    ['after a signal that it survived', 'kill -TERM $PPID; sleep 0.3; exit 0', {}, false],
+    ['in a second attempt', 'exit 0', { SLURM_RESTART_COUNT: '1' }, false],
+  ])('says %s whether its exit code is the whole story', async (_, container, env, undisturbed) => {
+    await start(container, { env });
+    expect(await readExitRecord(join(dir, 'run.exit'))).toMatchObject({ undisturbed });
+  });
+
   it('reports that the arguments cannot be read', async () => {
     const result = await start('echo ran', { argumentsFile: join(dir, 'nowhere') });
     expect(result.stdout).toBe('');
@@ -250,6 +277,7 @@ describe('the exit record', () => {
       startedAt: 1_795_462_100_000,
       endedAt: 1_795_462_119_000,
       reachedLimit: false,
+      undisturbed: false,
       logBytes: null,
       usage: null,
     });

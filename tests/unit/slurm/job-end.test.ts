@@ -55,6 +55,7 @@ const record: ExitRecord = {
   startedAt: 1,
   endedAt: 2,
   reachedLimit: false,
+  undisturbed: false,
   logBytes: 3,
   usage: null,
 };

@@ -154,6 +154,7 @@ const explainOptions = {
     path: '/run.slurm',
     takesArgumentsFile: true,
     takesTimeWarning: true,
+    writesBeginRecord: true,
     cancelSignal: 'QUIT' as const,
   },
   now: 0,

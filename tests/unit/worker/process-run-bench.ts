@@ -23,6 +23,7 @@ import { createSubmitGate } from '../../../src/worker/stages/submit-gate.js';
 import type { WorkerServices } from '../../../src/worker/worker-services.js';
 import { someTask } from '../../support/tasks.js';
 import { fixtureTask } from '../girder/fixtures.js';
+import type { JobRecords } from '../../../src/slurm/job-records.js';
 import { fakeRun, type Call } from '../slurm/fake-run.js';
 
 export interface ProcessRunBenchOptions {
@@ -31,6 +32,8 @@ export interface ProcessRunBenchOptions {
   /** Events that are in the journal already. */
   events?: (dir: string) => NewRunEvent[];
   girderJob?: Partial<GirderJob>;
+  /** Records of the batch script; the executor's own ones have no directory here. */
+  records?: JobRecords;
   task?: Partial<Task>;
   /** Called for each event before it is durable. */
   onEvent?: (event: RunEvent) => void;
@@ -68,6 +71,7 @@ export async function openProcessRunBench({
   slurm,
   events = () => [],
   girderJob = {},
+  records,
   task: over = {},
   onEvent = () => undefined,
 }: ProcessRunBenchOptions): Promise<ProcessRunBench> {
@@ -92,7 +96,7 @@ export async function openProcessRunBench({
     env: {},
     flags: { 'dirs.tmp': dir, 'dirs.logs': dir, 'dirs.images': dir, 'dirs.state': dir },
   });
-  const executor = createSlurmExecutor({
+  const slurmExecutor = createSlurmExecutor({
     run: command,
     logsDirectory: null,
     cancelSignal: 'QUIT',
@@ -100,6 +104,7 @@ export async function openProcessRunBench({
     clock,
     log,
   });
+  const executor = records === undefined ? slurmExecutor : { ...slurmExecutor, records };
   const connections = createGirderConnections();
   const { name, headers, body } = fixtureTask('g3.docker_run.volumes.json');
   // nothing to upload: the end of the job is the outcome
@@ -140,7 +145,13 @@ export async function openProcessRunBench({
     },
     imageIngest: { pull: async (_image, sif, { verify }) => verify(sif), clis: async () => [] },
     privateDirectories: [],
-    submitScript: { path: '/script', takesArgumentsFile: true, takesTimeWarning: true, cancelSignal: 'QUIT' },
+    submitScript: {
+      path: '/script',
+      takesArgumentsFile: true,
+      takesTimeWarning: true,
+      writesBeginRecord: true,
+      cancelSignal: 'QUIT',
+    },
     girderSlurm: { current: async () => null, refresh: async () => null, problem: () => null },
     transferPatience: () => ({ tokenExpiresAt: Infinity, nonGirderMs: 60 * 60_000 }),
     girderSetup: () => ({ connections, apiUrlMap: {}, clock, log }),

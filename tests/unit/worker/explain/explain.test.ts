@@ -35,6 +35,7 @@ async function explain(
       path: '/site/run.slurm',
       takesArgumentsFile: true,
       takesTimeWarning: true,
+      writesBeginRecord: true,
       cancelSignal: 'QUIT',
     },
     now: Date.parse('2026-11-23T09:00:00Z'),

@@ -44,6 +44,7 @@ function request(
       path: '/site/run.slurm',
       takesArgumentsFile: true,
       takesTimeWarning: true,
+      writesBeginRecord: true,
       cancelSignal: 'QUIT',
     },
     girder: null,
@@ -121,6 +122,7 @@ describe('planJob', () => {
       path: '/site/run.slurm',
       takesArgumentsFile: true,
       takesTimeWarning: false,
+      writesBeginRecord: true,
       cancelSignal: null,
     };
     expect(optionsOf({ submitScript: old })).toEqual([]);
@@ -134,6 +136,7 @@ describe('planJob', () => {
       path: '/site/run.slurm',
       takesArgumentsFile: false,
       takesTimeWarning: false,
+      writesBeginRecord: true,
       cancelSignal: null,
     };
     const job = acceptedJob(planJob(request({ submitScript })));

@@ -8,7 +8,9 @@ import type { CommandResult } from '../../../../src/base/command.js';
 import { describeChunk } from '../../../../src/girder/jobs/log-chunk.js';
 import { GirderError } from '../../../../src/girder/api/girder-error.js';
 import type { GirderJob } from '../../../../src/girder/jobs/job.js';
+import type { ExitRecord } from '../../../../src/slurm/exit-record.js';
 import { jobComment, jobName } from '../../../../src/slurm/job-identity.js';
+import type { JobRecord } from '../../../../src/slurm/job-records.js';
 import type { NewRunEvent } from '../../../../src/worker/run-state/run-store.js';
 import { failed, sacctLine, said, squeueLine, type Call } from '../../slurm/fake-run.js';
 import {
@@ -24,7 +26,7 @@ let bench: ProcessRunBench | undefined;
 afterEach(async () => bench?.close());
 
 async function setUp(
-  slurm: (call: Call) => CommandResult,
+  slurm: (call: Call) => CommandResult | Promise<CommandResult>,
   options?: Omit<ProcessRunBenchOptions, 'slurm'>,
 ): Promise<ProcessRunBench> {
   bench = await openProcessRunBench({ ...options, slurm });
@@ -267,6 +269,171 @@ describe('a run that has its job', () => {
     );
     expect(await finished()).toMatchObject({ outcome: 'canceled', end: { state: { base: 'CANCELLED' } } });
   });
+});
+
+/** Records of the batch script of job 42, which appear when the test says so. */
+function scriptedRecords() {
+  let listener: ((record: JobRecord) => void) | null = null;
+  const exit = (over: Partial<ExitRecord> = {}): void =>
+    listener?.({
+      kind: 'exit',
+      record: {
+        exitCode: 0,
+        jobId: '42',
+        node: 'n1',
+        startedAt: 1,
+        endedAt: 2,
+        reachedLimit: false,
+        undisturbed: true,
+        logBytes: null,
+        usage: null,
+        ...over,
+      },
+    });
+  return {
+    records: {
+      watch(_key: string, listen: (record: JobRecord) => void) {
+        listener = listen;
+        return () => undefined;
+      },
+    },
+    begin: (jobId = '42') => listener?.({ kind: 'begin', jobId }),
+    exit,
+  };
+}
+
+const used = { wallMs: 1, cpuMs: null, memoryBytes: null, cgroupMemoryBytes: null, oomKills: 1 };
+const granted = { cpus: null, grantedMemoryBytes: null, gpus: null, gpuMemoryBytes: null };
+
+describe('the records of a job', () => {
+  test.each([
+    [0, 'succeeded', 'COMPLETED'],
+    [3, 'failed', 'FAILED'],
+  ] as const)(
+    'end the run with exit code %d as %s, whatever Slurm still shows',
+    async (exitCode, outcome, base) => {
+      const { records, exit } = scriptedRecords();
+      const { finished, calls } = await setUp(
+        (call) => {
+          if (call.file !== 'squeue') return failed(`no ${call.file} is expected here`);
+          setImmediate(() => exit({ exitCode }));
+          return said(squeueLine(call, { JobArrayID: '42', State: 'RUNNING', Name: jobName('run-1') }));
+        },
+        { events: submitted, records },
+      );
+      expect(await finished()).toMatchObject({
+        outcome,
+        end: { toldBy: 'record', state: { base }, exitCode: { code: exitCode, signal: 0 } },
+      });
+      expect(calls.filter(({ file }) => file !== 'squeue')).toEqual([]);
+    },
+  );
+
+  test.each<[string, Partial<ExitRecord>]>([
+    ['a signal reached it', { undisturbed: false }],
+    ['its time limit was near', { reachedLimit: true }],
+    ['its memory was exhausted', { usage: { ...used, ...granted } }],
+    ['another job has written it', { jobId: '41' }],
+  ])('leave the end to Slurm if %s', async (_, over) => {
+    const { records, exit } = scriptedRecords();
+    let asked = 0;
+    const { finished } = await setUp(
+      (call) => {
+        if (call.file !== 'squeue') return unknownJob;
+        asked += 1;
+        setImmediate(() => exit(over));
+        const State = asked < 4 ? 'RUNNING' : 'OUT_OF_MEMORY';
+        return said(squeueLine(call, { JobArrayID: '42', State, Name: jobName('run-1') }));
+      },
+      { events: submitted, records },
+    );
+    expect(await finished()).toMatchObject({
+      outcome: 'failed',
+      end: { toldBy: 'squeue', state: { base: 'OUT_OF_MEMORY' } },
+    });
+  });
+
+  test('leave the end of a requeued job to Slurm', async () => {
+    const { records, exit } = scriptedRecords();
+    let State = 'RUNNING';
+    const { finished } = await setUp(
+      (call) => {
+        if (call.file !== 'squeue') return unknownJob;
+        return said(squeueLine(call, { JobArrayID: '42', State, Name: jobName('run-1') }));
+      },
+      {
+        events: submitted,
+        records,
+        onEvent({ type }) {
+          if (type === 'started') State = 'PENDING';
+          if (type !== 'waiting') return;
+          setImmediate(() => {
+            // the first attempt still ran on a node that Slurm has lost
+            exit();
+            State = 'FAILED';
+          });
+        },
+      },
+    );
+    expect(await finished()).toMatchObject({ outcome: 'failed', end: { toldBy: 'squeue' } });
+  });
+
+  test('start the run, and an answer of Slurm from before does not take that back', async () => {
+    const { records, begin } = scriptedRecords();
+    const { promise: hasBegun, resolve: noteBegin } = Promise.withResolvers<void>();
+    const stages: string[] = [];
+    let asked = 0;
+    const { finished } = await setUp(
+      async (call) => {
+        if (call.file !== 'squeue') return unknownJob;
+        asked += 1;
+        const State = ['PENDING', 'PENDING', 'RUNNING'][asked - 1] ?? 'COMPLETED';
+        if (asked === 2) {
+          // the job starts while this question is on its way
+          begin();
+          await hasBegun;
+        }
+        return said(squeueLine(call, { JobArrayID: '42', State, Name: jobName('run-1') }));
+      },
+      {
+        events: submitted,
+        records,
+        onEvent({ type }) {
+          if (type === 'started') noteBegin();
+          if (type === 'started' || type === 'waiting') stages.push(type);
+        },
+      },
+    );
+    expect(await finished()).toMatchObject({ outcome: 'succeeded' });
+    expect(stages).toEqual(['started']);
+  });
+});
+
+test('a job that is missing from an answer older than itself is not looked for', async () => {
+  const { promise: isFollowed, resolve: noteFollowing } = Promise.withResolvers<void>();
+  const { records } = scriptedRecords();
+  let asked = 0;
+  const { finished, calls } = await setUp(
+    async (call) => {
+      if (call.file !== 'squeue') return unknownJob;
+      asked += 1;
+      // begins before the job is known, and is answered afterwards
+      if (asked === 1) await isFollowed;
+      const row = squeueLine(call, { JobArrayID: '42', State: 'COMPLETED', Name: jobName('run-1') });
+      return said(asked === 1 ? '' : row);
+    },
+    {
+      events: submitted,
+      records: {
+        watch(key, listener) {
+          setImmediate(noteFollowing);
+          return records.watch(key, listener);
+        },
+      },
+    },
+  );
+  expect(await finished()).toMatchObject({ outcome: 'succeeded', end: { toldBy: 'squeue' } });
+  expect(calls.filter(({ file }) => file === 'scontrol')).toEqual([]);
 });
 
 const ended: NewRunEvent = {

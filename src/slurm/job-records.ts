@@ -1,0 +1,116 @@
+import { basename, join } from 'node:path';
+
+import type { Clock } from '../base/clock.js';
+import { errorLine } from '../base/errors.js';
+import type { Log } from '../base/log.js';
+import { readdir } from '../base/network-fs.js';
+import {
+  beginRecordFile,
+  exitRecordFile,
+  readBeginRecord,
+  readExitRecord,
+  recordName,
+  type ExitRecord,
+} from './exit-record.js';
+
+/** What the batch script of a job has written. */
+export type JobRecord =
+  | { kind: 'begin'; jobId: string }
+  /** The container has ended. */
+  | { kind: 'exit'; record: ExitRecord };
+
+/**
+ * Watches the records that batch scripts write when their container begins and ends. Slurm is asked far less often, so this is
+ * how the worker learns of both within a second. On a network file system a record may show late or never: Slurm's answers
+ * tell the same.
+ */
+export interface JobRecords {
+  /**
+   * Calls `listener` for each record of the key that appears, and for one that is already there.
+   * @param key see `runKey`
+   * @returns ends this
+   */
+  watch(key: string, listener: (record: JobRecord) => void): () => void;
+}
+
+export interface JobRecordsOptions {
+  /** Where the records are; null if it is unknown. */
+  directory: string | null;
+  clock: Pick<Clock, 'sleep'>;
+  log: Log;
+}
+
+const lookEveryMs = 1_000;
+
+/** Reads the directory once a second while any key is watched: one call, however many jobs there are. */
+export function createJobRecords({ directory, clock, log }: JobRecordsOptions): JobRecords {
+  const listeners = new Map<string, (record: JobRecord) => void>();
+  /** Names of records that listeners know. */
+  const told = new Set<string>();
+  let isLooking = false;
+  let trouble: string | null = null;
+
+  async function look(where: string): Promise<void> {
+    const present = new Set<string>();
+    const unknown: { name: string; key: string; kind: JobRecord['kind'] }[] = [];
+    for (const { name } of await readdir(where)) {
+      const parts = recordName(name);
+      if (parts === null || !listeners.has(parts.key)) continue;
+      present.add(name);
+      if (!told.has(name)) unknown.push({ name, ...parts });
+    }
+    // a requeued job removes the exit record of its earlier attempt
+    for (const name of told) if (!present.has(name)) told.delete(name);
+    await Promise.all(
+      unknown.map(async ({ name, key, kind }) => {
+        const record = await readRecord(join(where, name), kind);
+        const listener = listeners.get(key);
+        // one that cannot be read yet is read at the next look
+        if (record === null || listener === undefined) return;
+        told.add(name);
+        listener(record);
+      }),
+    );
+  }
+
+  async function keepLooking(where: string): Promise<void> {
+    while (listeners.size > 0) {
+      try {
+        await look(where);
+        trouble = null;
+      } catch (error) {
+        const why = errorLine(error);
+        if (why !== trouble)
+          log.warn({ why }, 'could not look for the records of jobs; Slurm is asked instead');
+        trouble = why;
+      }
+      await clock.sleep(lookEveryMs);
+    }
+    isLooking = false;
+  }
+
+  return {
+    watch(key, listener) {
+      listeners.set(key, listener);
+      const exit = basename(exitRecordFile('', key));
+      told.delete(exit);
+      told.delete(beginRecordFile(exit));
+      if (directory !== null && !isLooking) {
+        isLooking = true;
+        void keepLooking(directory);
+      }
+      return () => {
+        if (listeners.get(key) === listener) listeners.delete(key);
+      };
+    },
+  };
+}
+
+async function readRecord(path: string, kind: JobRecord['kind']): Promise<JobRecord | null> {
+  if (kind === 'begin') {
+    const jobId = await readBeginRecord(path);
+    return jobId === null ? null : { kind, jobId };
+  }
+  const record = await readExitRecord(path);
+  return record === null ? null : { kind, record };
+}
