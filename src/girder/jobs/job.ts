@@ -137,8 +137,12 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
     signal === undefined ? closed : AbortSignal.any([closed, signal]);
 
   /** Sets a status step by step, sending only transitions that Girder allows from the last status seen. */
-  async function advanceTo(as: InitialStatus, stop: AbortSignal): Promise<JobDocument> {
-    let at = await client.updateUntilAnswered(stop, nonGirderMs);
+  async function advanceTo(
+    as: InitialStatus,
+    stop: AbortSignal,
+    seen: JobDocument | null = null,
+  ): Promise<JobDocument> {
+    let at = seen ?? (await client.updateUntilAnswered(stop, nonGirderMs));
     if (client.logLength() !== null) queue.setInitialLog(at);
     for (let attempt = 0; attempt < maxStatusAttempts; attempt += 1) {
       if (isCanceled(at) || isFinal(at.status)) return at;
@@ -165,8 +169,8 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
     const stop = AbortSignal.any([closed, ending.signal]);
     for (const ms of lateSaveCheckMs) {
       if (!(await sleepUntilAfterAcceptance(ms, stop))) continue;
-      queue.verify();
-      await advanceTo(initialStatus, stop);
+      const seen = await queue.verify();
+      if (!stop.aborted) await advanceTo(initialStatus, stop, seen);
     }
     // a run that waits in Slurm reports nothing, so without polling it would notice neither a cancel nor the job's deletion
     const waiting = AbortSignal.any([stop, hasStarted.signal]);
@@ -194,7 +198,7 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
     const inTime = AbortSignal.any([stop, over.signal]);
     const timer = clock.sleep(verifyMs, inTime).then(() => over.abort());
     try {
-      queue.verify();
+      void queue.verify();
       await queue.flush(inTime);
       await advanceToEnd(outcome, inTime, 0);
     } catch (error) {
@@ -242,7 +246,7 @@ export function createGirderJob(ref: GirderJobRef, options: GirderJobOptions): G
       ending.abort();
       await starting;
       // last chance to repair the log before someone reads it
-      if (options.acceptedAt !== undefined) queue.verify();
+      if (options.acceptedAt !== undefined) void queue.verify();
       await queue.flush(stop);
       const refused = queue.rejection();
       if (refused !== null) throw refused;

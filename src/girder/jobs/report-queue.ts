@@ -39,8 +39,11 @@ interface ReportQueue {
   progress(progress: JobProgress): void;
   waitForRoom(stop: AbortSignal): Promise<void>;
   flush(stop: AbortSignal): Promise<void>;
-  /** Compares, in the background, what Girder has with what was sent, and resends what it has lost. `flush` waits for it. */
-  verify(): void;
+  /**
+   * Compares what Girder has with what was sent, and resends what it has lost. `flush` waits for it.
+   * @returns the job as it was read for that; null if it could not be read
+   */
+  verify(): Promise<JobDocument | null>;
   /** Records the log of the Girder job as it was before anything was sent. */
   setInitialLog(document: JobDocument): void;
   /** Why Girder accepts no further reports of this job; null while it does. */
@@ -65,7 +68,7 @@ export function createReportQueue({
   const reported = new Map<string, string>();
   const accepted = new Map<string, string>();
   const sentLog = createSentLog();
-  let verifyRequested = false;
+  let verification: PromiseWithResolvers<JobDocument | null> | null = null;
   let rejection: GirderError | null = null;
   let lastReport = Number.NEGATIVE_INFINITY;
   let flushes = 0;
@@ -81,7 +84,7 @@ export function createReportQueue({
   function hasReports(): boolean {
     return (
       rejection === null &&
-      (verifyRequested || !buffer.isEmpty() || Object.keys(changedProgress()).length > 0)
+      (verification !== null || !buffer.isEmpty() || Object.keys(changedProgress()).length > 0)
     );
   }
 
@@ -103,6 +106,7 @@ export function createReportQueue({
       if (closed.aborted) return;
       if (error instanceof GirderError && (error.kind === 'access' || error.kind === 'missing')) {
         rejection = error;
+        endVerification(null);
         buffer.clear();
         log.warn({ error: error.message }, 'Girder accepts no more reports of this job');
         return;
@@ -127,8 +131,9 @@ export function createReportQueue({
 
   /** Never runs at the same time as {@link sendReport}, so no log text is in transit. */
   async function verifyNow(): Promise<void> {
+    let document: JobDocument | null = null;
     try {
-      const document = await read();
+      document = await read();
       for (const [name, value] of progressOf(document)) {
         if (accepted.has(name) && accepted.get(name) !== value) accepted.delete(name);
       }
@@ -141,13 +146,13 @@ export function createReportQueue({
     } catch (error) {
       log.debug({ error: errorLine(error) }, 'could not compare the log and progress in Girder');
     } finally {
-      verifyRequested = false;
+      endVerification(document);
     }
   }
 
   async function sendReports(): Promise<void> {
     while (hasReports() && !closed.aborted) {
-      if (verifyRequested) {
+      if (verification !== null) {
         await verifyNow();
         releaseWaiting();
         continue;
@@ -159,6 +164,11 @@ export function createReportQueue({
       if (!closed.aborted) await sendReport();
       releaseWaiting();
     }
+  }
+
+  function endVerification(document: JobDocument | null): void {
+    verification?.resolve(document);
+    verification = null;
   }
 
   function releaseWaiting(): void {
@@ -191,6 +201,8 @@ export function createReportQueue({
     });
   }
 
+  closed.addEventListener('abort', () => endVerification(null), { once: true });
+
   return {
     log(text, mark) {
       if (rejection !== null) return;
@@ -213,9 +225,12 @@ export function createReportQueue({
       flushes -= 1;
       if (flushes === 0) pause = new AbortController();
     },
-    verify() {
-      verifyRequested = true;
+    async verify() {
+      if (rejection !== null || closed.aborted) return null;
+      verification ??= Promise.withResolvers();
+      const { promise } = verification;
       wake();
+      return promise;
     },
     setInitialLog: (document) => sentLog.start(document.log?.join('') ?? ''),
     rejection: () => rejection,

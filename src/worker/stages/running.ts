@@ -31,10 +31,13 @@ export async function monitorJob(
   services: WorkerServices,
 ): Promise<Run> {
   const ended = new AbortController();
+  // a job that waits has no log: nothing need look for one
+  const { promise: running, resolve: noteRunning } = Promise.withResolvers<void>();
+  if (mustGet(services, context.id).stage === 'running') noteRunning();
   const broken = new AbortController();
   const untilEnd = AbortSignal.any([ended.signal, context.stopping]);
   const reconciled = reconcileLog(context, services);
-  const log = reconciled.then(async () => followLog(context, services, untilEnd));
+  const log = Promise.all([reconciled, running]).then(async () => followLog(context, services, untilEnd));
   const streams = reconciled.then(async () =>
     followStreams(context, analysis, services, untilEnd, () => broken.abort()),
   );
@@ -44,7 +47,8 @@ export async function monitorJob(
   const unwanted = AbortSignal.any([context.signal, broken.signal]);
   const cancel = cancelWhenUnwanted(context.id, unwanted, services, untilEnd);
   try {
-    const reported = await waitForEnd(context, services);
+    const reported = await waitForEnd(context, services, noteRunning);
+    noteRunning();
     await waitForOutputFiles(context, analysis, reported, services);
     ended.abort();
     await Promise.all([log, streams]);
@@ -53,6 +57,7 @@ export async function monitorJob(
     return await services.runStore.record(context.id, { type: 'job-ended', end });
   } finally {
     ended.abort();
+    noteRunning();
     await Promise.allSettled([log, streams, cancel]);
   }
 }
@@ -73,6 +78,7 @@ async function withRecord({ cancel, jobId, submission }: Run, end: JobEnd): Prom
 async function waitForEnd(
   { id, girderJob, stopping }: StageContext,
   services: WorkerServices,
+  onRunning: () => void,
 ): Promise<JobEnd> {
   const { tracker, owner } = services.executor;
   const wasShown = mustGet(services, id).waitingReason !== null;
@@ -112,6 +118,7 @@ async function waitForEnd(
       girderJob.started();
       message.started();
       await services.runStore.record(id, { type: 'started' });
+      onRunning();
     }
     const askedAt = tracker.askedAt();
     // an answer that was judged before says nothing new
@@ -121,6 +128,7 @@ async function waitForEnd(
     // Slurm may have reused the id for another job
     if (row !== undefined && row.key === submission.key) {
       const end = await readRow(run, row, { girderJob, message }, services);
+      if (mustGet(services, id).stage === 'running') onRunning();
       if (end !== 'ask') {
         lostSince = null;
         unrecordedSince = null;
