@@ -70,6 +70,8 @@ const maxConfigBytes = 1024 * 1024;
 export function createApptainer({ run, command }: { run: RunCommand; command: string }): Apptainer {
   const cache = new Map<string, Promise<ImageFacts>>();
   const probed = new Map<string, ImageFacts>();
+  /** Of the runs of a batch that ask at once, one starts a container. */
+  const probing = new Map<string, Promise<ImageFacts | null>>();
   let isSupported = false;
 
   async function version(): Promise<{ name: 'apptainer' | 'singularity'; version: string } | null> {
@@ -113,6 +115,16 @@ export function createApptainer({ run, command }: { run: RunCommand; command: st
     if (result.kind !== 'exited' || result.exitCode !== 0) return null;
     const [mark, ...answers] = result.stdout.trimEnd().split('\n');
     return mark === 'inside' ? answers : null;
+  }
+
+  async function probeOnce(key: string, sifPath: string, facts: ImageFacts): Promise<ImageFacts | null> {
+    const running = probing.get(key) ?? probe(sifPath, facts);
+    probing.set(key, running);
+    try {
+      return await running;
+    } finally {
+      probing.delete(key);
+    }
   }
 
   async function probe(sifPath: string, facts: ImageFacts): Promise<ImageFacts | null> {
@@ -197,7 +209,7 @@ export function createApptainer({ run, command }: { run: RunCommand; command: st
       const key = await fileKey(image, sifPath);
       const facts = await inspect(image, sifPath, key);
       await requireSupportedRelease();
-      const found = probed.get(key) ?? (await probe(sifPath, facts));
+      const found = probed.get(key) ?? (await probeOnce(key, sifPath, facts));
       if (found === null) return facts;
       probed.set(key, found);
       forgetOldest(probed);

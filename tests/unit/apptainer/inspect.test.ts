@@ -136,6 +136,19 @@ describe('probe', () => {
     );
   });
 
+  it.each([0, 255])(
+    'starts one container for many runs that ask at once, if it exits with %d',
+    async (code) => {
+      const { apptainer, calls } = runtime({
+        labels: noLabels,
+        dumps,
+        look: () => exited('inside\nyes\nno\n', code),
+      });
+      await Promise.all(Array.from({ length: 5 }, async () => apptainer.probe('x:v1', sif)));
+      expect(calls.filter((call) => call[1] === 'exec')).toHaveLength(1);
+    },
+  );
+
   it('ignores a label entry_path whose directory has no entry point', async () => {
     const { apptainer } = runtime({ labels: made, dumps, look: noEntry });
     expect(await apptainer.probe('x:v1', sif)).toMatchObject({
