@@ -19,6 +19,11 @@ export interface UserQuestion {
 /** The login of the user who started a task, for display; null if it is unknown. Never throws. */
 export type UserSearch = (question: UserQuestion) => Promise<string | null>;
 
+/** Users whose login is remembered; the oldest one is forgotten first. */
+const rememberedUsers = 500;
+/** How long a login is remembered, in milliseconds: it can be changed. */
+const rememberMs = 10 * 60_000;
+
 /**
  * Girder answers `null` if the token of a transform queries its user. The login of a public user is visible to anyone who
  * knows the id; all other logins, and those of tasks without outputs, require `girder.apiKey`.
@@ -29,6 +34,21 @@ export function createUserSearch(
   const { apiKey, apiUrl, apiUrlMap } = options.girder;
   const keyClient =
     apiKey === null || apiUrl === null ? null : createAdminClient({ ...options, apiUrl, apiKey, apiUrlMap });
+  /** Logins by Girder and id: the runs of a batch have one owner. */
+  const known = new Map<string, { login: Promise<string | null>; until: number }>();
+
+  async function remember(key: string, ask: () => Promise<string | null>): Promise<string | null> {
+    const before = known.get(key);
+    if (before !== undefined && options.clock.monotonic() < before.until) return before.login;
+    const login = ask();
+    known.delete(key);
+    known.set(key, { login, until: options.clock.monotonic() + rememberMs });
+    if (known.size > rememberedUsers) known.delete(known.keys().next().value ?? '');
+    // without an answer, the next run asks again
+    if ((await login) === null && known.get(key)?.login === login) known.delete(key);
+    return login;
+  }
+
   return async ({ setup, access, isOwnToken, ownerId, girderJobId, signal }) => {
     if (isOwnToken) return access === null ? null : fetchOwnLogin(clientFor(access, setup), signal);
     const canAsk = keyClient !== null && girderJobId !== null;
@@ -36,7 +56,9 @@ export function createUserSearch(
     if (userId === null) return null;
     const anonymous =
       access === null ? null : createGirderClient({ ...setup, apiUrl: access.apiUrl, token: null });
-    const login = anonymous === null ? null : await fetchUserLogin(anonymous, userId, signal);
-    return login ?? (keyClient === null ? null : fetchUserLogin(keyClient, userId, signal));
+    return remember(JSON.stringify([access?.apiUrl, userId]), async () => {
+      const login = anonymous === null ? null : await fetchUserLogin(anonymous, userId, signal);
+      return login ?? (keyClient === null ? null : fetchUserLogin(keyClient, userId, signal));
+    });
   };
 }

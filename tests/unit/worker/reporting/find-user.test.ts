@@ -49,6 +49,17 @@ describe('the user who has started a task', () => {
     expect(heard[0]?.headers).not.toHaveProperty('girder-token');
   });
 
+  it('is looked up once for a batch, and again for one that is not known', async () => {
+    const { findUser, question, heard } = await bench();
+    const batch = Array.from({ length: 5 }, async () => findUser(question));
+    expect(await Promise.all(batch)).toEqual(Array(5).fill('ada'));
+    expect(await findUser(question)).toBe('ada');
+    expect(heard).toHaveLength(1);
+    expect(await findUser({ ...question, ownerId: 'fafafafafafafafafa000002' })).toBeNull();
+    expect(await findUser({ ...question, ownerId: 'fafafafafafafafafa000002' })).toBeNull();
+    expect(heard).toHaveLength(3);
+  });
+
   it('is looked up with the API key if it is not public or not in the task', async () => {
     const { findUser, question } = await bench({ isPublic: false, hasKey: true });
     expect(await findUser(question)).toBe('ada');
