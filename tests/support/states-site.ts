@@ -26,9 +26,9 @@ export async function startStatesSite(): Promise<StatesSite> {
   const dir = await mkdtemp(join(tmpdir(), 'dsa-states-'));
   const home = join(dir, 'slurm');
   await mkdir(home);
-  const script = async (name: string, body: string): Promise<string> => {
+  const script = async (name: string, body: string, by = 'SLURM_JOB_PARTITION'): Promise<string> => {
     const path = join(dir, name);
-    await writeFile(path, `#!/bin/sh\ncase "$SLURM_JOB_PARTITION" in\n${body}\nesac\nexit 0\n`);
+    await writeFile(path, `#!/bin/sh\ncase "$${by}" in\n${body}\nesac\nexit 0\n`);
     await chmod(path, 0o755);
     return path;
   };
@@ -49,7 +49,7 @@ export async function startStatesSite(): Promise<StatesSite> {
   }
   const slurm = await startSlurm({
     dir: home,
-    nodes: 7,
+    nodes: 8,
     log: silentLog(),
     env: process.env,
     conf: [
@@ -59,7 +59,8 @@ export async function startStatesSite(): Promise<StatesSite> {
       'PreemptMode=REQUEUE',
       `Prolog=${await script('prolog', 'broken) exit 1;;')}`,
       `PrologSlurmctld=${await script('prolog-slurmctld', 'slow) sleep 4;;')}`,
-      `Epilog=${await script('epilog', 'slow) sleep 4;;')}`,
+      // 20.11 does not tell an epilog the partition
+      `Epilog=${await script('epilog', 'n8) sleep 4;;', 'SLURMD_NODENAME')}`,
       'PrologFlags=Alloc',
       ...(limitsMemory ? ['ProctrackType=proctrack/cgroup', 'TaskPlugin=task/cgroup'] : []),
       'PartitionName=quiet Nodes=n5,n6',
@@ -71,7 +72,7 @@ export async function startStatesSite(): Promise<StatesSite> {
       'PartitionName=highcancel Nodes=n2 PriorityTier=9 PreemptMode=OFF',
       'PartitionName=broken Nodes=n3',
       'PartitionName=dies Nodes=n4',
-      'PartitionName=slow Nodes=n6',
+      'PartitionName=slow Nodes=n8',
       'PartitionName=full Nodes=n7',
     ],
   });
