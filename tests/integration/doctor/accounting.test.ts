@@ -5,6 +5,7 @@ import { account } from '../../../src/doctor/checks/slurm/account.js';
 import { accounting } from '../../../src/doctor/checks/slurm/limits.js';
 import { start } from '../../../src/doctor/checks/slurm/start.js';
 import { submitLine } from '../../../src/doctor/checks/slurm/submit.js';
+import { pendingSentence } from '../../../src/slurm/pending-reasons.js';
 import { readClusterInfo, type ClusterInfo } from '../../../src/slurm/site.js';
 import { startAccountingSite, type AccountingSite } from '../../support/accounting-site.js';
 import { ask, settingsWith } from '../../support/doctor.js';
@@ -112,6 +113,8 @@ async function reasonOfRealJob(slurm: Readonly<Record<string, string | number>>)
       })
       .not.toMatch(/ (None|Priority|Resources)$/m);
     expect(row).toMatch(/^PENDING /);
+    // its owner reads a sentence, and not Slurm's own word
+    expect(pendingSentence(row.replace(/^PENDING /, ''))).not.toContain('the cluster says');
     return row;
   } finally {
     await site.must('scancel', id);
