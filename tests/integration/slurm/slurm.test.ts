@@ -26,6 +26,9 @@ import { submit, submitArguments } from '../../../src/slurm/commands/sbatch.js';
 import { createTracker } from '../../../src/slurm/tracker.js';
 import { testSite } from '../../support/test-site.js';
 
+/** `npm run test:sites -- … --accounting` */
+const hasAccounting = process.env['DSA_SLURM_TEST_ACCOUNTING'] !== undefined;
+
 const template = fileURLToPath(new URL('../../../templates/singularity.slurm', import.meta.url));
 
 let dir: string;
@@ -190,7 +193,7 @@ describe('a job of dsa-slurm', () => {
       jobId: job.jobId,
       others: [],
     });
-    expect(await findJob(run, { key: 'nobody', since })).toEqual({ kind: 'none', accounting: false });
+    expect(await findJob(run, { key: 'nobody', since })).toEqual({ kind: 'none', accounting: hasAccounting });
     await run('scontrol', ['release', job.jobId]);
     await untilRow(job.jobId, ended);
     expect(await findJob(run, { key: job.key, since })).toMatchObject({
@@ -320,7 +323,7 @@ describe("Slurm's output", () => {
   it('describes the cluster', async () => {
     const site = await readClusterInfo(run);
     expect(site.version).toMatch(/^\d+\.\d+/);
-    expect(site).toMatchObject({ accounting: false, minJobAge: 300, rateLimit: null });
+    expect(site).toMatchObject({ accounting: hasAccounting, minJobAge: 300, rateLimit: null });
     expect(site.partitions?.map((partition) => partition.name)).toEqual(testSite().slurmPartitions);
     expect(site.partitions?.filter((partition) => partition.isDefault)).toHaveLength(1);
   });
