@@ -21,6 +21,36 @@ export function parseCommandLine(
   return command === undefined ? null : { command, words };
 }
 
+/**
+ * The commands that match what was typed, the best first: by the beginning of a name or alias, by letters of a name in order
+ * (`pt` for `partitions`), by a word of the help. All of them for an empty text.
+ */
+export function matchingCommands(text: string, readOnly: boolean): readonly NamedCommand[] {
+  const wanted = text.trim().toLowerCase();
+  return namedCommands(readOnly)
+    .map((command) => ({ command, rank: rankOf(command, wanted) }))
+    .filter(({ rank }) => rank < Infinity)
+    .toSorted((a, b) => a.rank - b.rank)
+    .map(({ command }) => command);
+}
+
+function rankOf({ name, aliases, help }: NamedCommand, wanted: string): number {
+  if (name.startsWith(wanted)) return 0;
+  if (aliases.some((alias) => alias.startsWith(wanted))) return 1;
+  if (hasLetters(name, wanted)) return 2;
+  return wanted.length > 1 && help.toLowerCase().includes(wanted) ? 3 : Infinity;
+}
+
+/** Whether a word has these letters in this order, beginning with the first. */
+function hasLetters(word: string, letters: string): boolean {
+  if (word[0] !== letters[0]) return false;
+  let at = -1;
+  return Array.from(letters).every((letter) => {
+    at = word.indexOf(letter, at + 1);
+    return at !== -1;
+  });
+}
+
 interface CompletionContext {
   readOnly: boolean;
   /** Columns of the table on screen. */

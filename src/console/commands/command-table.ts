@@ -177,12 +177,35 @@ const typing: readonly Command[] = [
     run: ({ line }) => line.runCommand(),
   }),
   command({
+    id: 'paletteUp',
+    keys: ['up'],
+    contexts: ['command'],
+    help: 'Previous matching command',
+    run: ({ line }) => line.moveInPalette(-1),
+  }),
+  command({
+    id: 'paletteDown',
+    keys: ['down'],
+    contexts: ['command'],
+    help: 'Next matching command; Enter runs it',
+    hint: 'choose',
+    run: ({ line }) => line.moveInPalette(1),
+  }),
+  command({
     id: 'commandComplete',
     keys: ['tab'],
     contexts: ['command'],
     help: 'Complete the word',
     hint: 'complete',
     run: ({ line }) => line.complete(),
+  }),
+  command({
+    id: 'helpSearchKeep',
+    keys: ['enter'],
+    contexts: ['helpSearch'],
+    help: 'Keep what the help is searched for',
+    hint: 'keep',
+    run: ({ line }) => line.keepHelpSearch(),
   }),
   command({
     id: 'searchRun',
@@ -195,7 +218,7 @@ const typing: readonly Command[] = [
   command({
     id: 'lineCancel',
     keys: ['esc'],
-    contexts: ['command', 'search'],
+    contexts: ['command', 'search', 'helpSearch'],
     help: 'Cancel',
     hint: 'cancel',
     run: ({ dispatch }) => dispatch({ type: 'back' }),
@@ -203,7 +226,7 @@ const typing: readonly Command[] = [
   command({
     id: 'lineErase',
     keys: ['backspace'],
-    contexts: ['command', 'search'],
+    contexts: ['command', 'search', 'helpSearch'],
     help: 'Erase a character',
     run: ({ line }) => line.erase(),
   }),
@@ -653,6 +676,14 @@ const navigation: readonly Command[] = [
   move('first', ['g', 'home'], 'To the first line'),
   move('last', ['G', 'end'], 'To the last line; follows a log again'),
   command({
+    id: 'helpSearch',
+    keys: ['/'],
+    contexts: ['help'],
+    help: 'Search the help',
+    hint: 'search',
+    run: ({ dispatch }) => dispatch({ type: 'helpSearched', query: '', typing: true }),
+  }),
+  command({
     id: 'help',
     keys: ['?'],
     contexts: scrollable,
@@ -667,6 +698,11 @@ const navigation: readonly Command[] = [
     keys: ['esc'],
     contexts: scrollable,
     help: 'Back; first ends a search or clears filter and marks',
+    pinned: true,
+    hint: ({ overlay, place, log }) => {
+      if (overlay.kind === 'help') return 'close';
+      return place.view === 'jobs' && log === null ? null : 'back';
+    },
     run: ({ dispatch }) => dispatch({ type: 'back' }),
   }),
   command({

@@ -154,6 +154,10 @@ export interface LineEditor {
   insert(text: string): void;
   erase(): void;
   complete(): void;
+  /** Highlights another one of the matching commands. */
+  moveInPalette(direction: 1 | -1): void;
+  /** Types into the search of the help. */
+  keepHelpSearch(): void;
   /** Closes the line and runs the command. */
   runCommand(): void;
   /** Closes the line and starts the search. */

@@ -6,9 +6,9 @@ import type { Store } from '../state/action.js';
 import type { DoctorPort } from '../state/doctor-state.js';
 import { onPreferences, type Preferences } from '../state/preferences.js';
 import { keyLabel } from '../terminal/keys.js';
-import { contextOf, isWorkerMissing, lostWorker, type Context } from '../state/state.js';
+import { contextBelow, contextOf, isWorkerMissing, lostWorker, type Context } from '../state/state.js';
 import { currentView } from '../views/tables/all-tables.js';
-import { complete, namedCommands, parseCommandLine } from './command-line.js';
+import { complete, matchingCommands, namedCommands, parseCommandLine } from './command-line.js';
 import { commandForKey } from './command-table.js';
 import type {
   CommandContext,
@@ -59,6 +59,9 @@ export interface Controller {
 /** Here, any key without a meaning answers no. */
 const questions: readonly Context[] = ['confirm', 'quit', 'quitCancel', 'start', 'pause'];
 
+/** Here, any key without a meaning is text. */
+const typingContexts: readonly Context[] = ['filter', 'command', 'search', 'helpSearch'];
+
 export function createController(options: ControllerOptions): Controller {
   const { handle, store, clock, quit, host } = options;
   if (options.onPreferences !== undefined) onPreferences(store, options.onPreferences);
@@ -107,7 +110,8 @@ export function createController(options: ControllerOptions): Controller {
     const before = contextOf(store.get());
     const command = commandForKey(key, before, readOnly);
     if (command !== null) command.run(context, []);
-    else if (before === 'filter' || before === 'command' || before === 'search') typeKey(key, context.line);
+    else if (typingContexts.includes(before)) typeKey(key, context.line);
+    else if (before === 'help') runFromHelp(key);
     else if (before === 'menu') context.rowActions.choose(key);
     else if (questions.includes(before)) store.dispatch({ type: 'back' });
     else if (readOnly && commandForKey(key, before, false) !== null) sayReadOnly(key, before, notify);
@@ -115,6 +119,17 @@ export function createController(options: ControllerOptions): Controller {
       context.tables.sortByLetter(key);
     const after = contextOf(store.get());
     return after === before || !(after === 'menu' || questions.includes(after));
+  };
+
+  /** The help only explains: the keys of the view below it work. */
+  const runFromHelp = (key: string): void => {
+    const { readOnly } = store.get();
+    const below = contextBelow(store.get());
+    if (commandForKey(key, below, false) === null) return;
+    store.dispatch({ type: 'back' });
+    const command = commandForKey(key, below, readOnly);
+    if (command === null) sayReadOnly(key, below, notify);
+    else command.run(context, []);
   };
 
   return {
@@ -154,14 +169,35 @@ function createLineEditor(
   return {
     insert(text) {
       const before = typed();
+      const { overlay } = store.get();
       if (before !== null) store.dispatch({ type: 'lineSet', text: before + text });
+      else if (overlay.kind === 'help' && overlay.typing)
+        store.dispatch({ type: 'helpSearched', query: overlay.query + text, typing: true });
       else if (store.get().overlay.kind === 'filter') store.dispatch({ type: 'filterTyped', text });
     },
     erase() {
+      const { overlay } = store.get();
+      if (overlay.kind === 'help') {
+        const query = Array.from(overlay.query).slice(0, -1).join('');
+        return store.dispatch({ type: 'helpSearched', query, typing: true });
+      }
       const text = Array.from(typed() ?? '')
         .slice(0, -1)
         .join('');
-      store.dispatch({ type: 'lineSet', text });
+      return store.dispatch({ type: 'lineSet', text });
+    },
+    keepHelpSearch() {
+      const { overlay } = store.get();
+      if (overlay.kind === 'help')
+        store.dispatch({ type: 'helpSearched', query: overlay.query, typing: false });
+    },
+    moveInPalette(direction) {
+      const { overlay, readOnly } = store.get();
+      if (overlay.kind !== 'command') return;
+      const { length } = matchingCommands(overlay.text, readOnly);
+      if (length === 0) return;
+      const from = overlay.index ?? (direction > 0 ? -1 : length);
+      store.dispatch({ type: 'paletteMoved', index: (from + direction + length) % length });
     },
     complete() {
       const state = store.get();
@@ -169,7 +205,16 @@ function createLineEditor(
       const text = complete(typed() ?? '', { readOnly: state.readOnly, columnIds });
       store.dispatch({ type: 'lineSet', text });
     },
-    runCommand: () => close(submit.runCommand),
+    runCommand() {
+      const { overlay, readOnly } = store.get();
+      const index = overlay.kind === 'command' ? overlay.index : null;
+      const chosen = index === null ? undefined : matchingCommands(typed() ?? '', readOnly)[index];
+      if (chosen === undefined) return close(submit.runCommand);
+      // a command that needs a value is only completed
+      if (chosen.argument.startsWith('<') || chosen.argument.includes('|'))
+        return store.dispatch({ type: 'lineSet', text: `${chosen.name} ` });
+      return close(() => submit.runCommand(chosen.name));
+    },
     startSearch: () => close(submit.search),
   };
 }
@@ -181,10 +226,8 @@ function runCommandLine(line: string, context: CommandContext): void {
   if (parsed !== null) return parsed.command.run(context, parsed.words);
   const reason = readOnly && parseCommandLine(line, false) !== null ? ' This console is read-only.' : '';
   const [name = ''] = line.trim().split(/\s+/u);
-  const meant = closestMatch(
-    name,
-    namedCommands(readOnly).flatMap((one) => [one.name, ...one.aliases]),
-  );
+  const names = namedCommands(readOnly).flatMap((one) => [one.name, ...one.aliases]);
+  const meant = closestMatch(name, names) ?? matchingCommands(name, readOnly)[0]?.name;
   const hint = meant === undefined ? 'Press ? for the list.' : `Did you mean :${meant}?`;
   return context.notify('bad', `Unknown command "${name}".${reason === '' ? ` ${hint}` : reason}`);
 }

@@ -55,6 +55,10 @@ export type Action =
   | { type: 'paneToggled' }
   | { type: 'themeChosen'; theme: ThemeName }
   | { type: 'helpOpened' }
+  /** A new text that the help is searched for; `typing`: it is not complete. */
+  | { type: 'helpSearched'; query: string; typing: boolean }
+  /** Highlights one of the commands that match what was typed after `:`. */
+  | { type: 'paletteMoved'; index: number }
   | { type: 'menuOpened'; index: number }
   | { type: 'confirmOpened'; target: ActionTarget | BatchTarget }
   | { type: 'quitOpened' }

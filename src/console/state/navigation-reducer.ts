@@ -32,6 +32,9 @@ export function back(state: ConsoleState): ConsoleState {
   if (overlay.kind === 'filter') {
     return applyTableAction({ ...state, overlay: { kind: 'none' } }, { type: 'filterSet', text: '' });
   }
+  // Esc ends the search of the help first
+  if (overlay.kind === 'help' && (overlay.typing || overlay.query !== ''))
+    return { ...state, overlay: { kind: 'help', top: 0, query: '', typing: false } };
   if (overlay.kind !== 'none') return { ...state, overlay: { kind: 'none' } };
   if (log !== null) {
     if (log.search !== null) return { ...state, log: { ...log, search: null, hit: null } };
@@ -64,7 +67,7 @@ export function moveCursor(state: ConsoleState, move: CursorMove): ConsoleState 
   const layout = layoutScreen(state);
   if (overlay.kind === 'help') {
     const top = pageTop(overlay.top, move, layout.help, helpLines(state).length);
-    return top === overlay.top ? state : { ...state, overlay: { kind: 'help', top } };
+    return top === overlay.top ? state : { ...state, overlay: { ...overlay, top } };
   }
   if (!isTable(place)) {
     const top = pageTop(place.top, move, layout.page, pageLines(state).length);

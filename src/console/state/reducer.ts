@@ -142,11 +142,15 @@ export function reduce(state: ConsoleState, action: Action): ConsoleState {
     case 'filterKept':
       return { ...state, overlay: { kind: 'none' } };
     case 'commandOpened':
-      return { ...state, overlay: { kind: 'command', text: action.text ?? '' } };
+      return { ...state, overlay: { kind: 'command', text: action.text ?? '', index: null } };
     case 'lineSet': {
       const { overlay } = state;
       if (overlay.kind !== 'command' && overlay.kind !== 'search') return state;
-      return { ...state, overlay: { ...overlay, text: action.text.slice(0, 200) } };
+      const text = action.text.slice(0, 200);
+      return {
+        ...state,
+        overlay: overlay.kind === 'command' ? { ...overlay, text, index: null } : { ...overlay, text },
+      };
     }
     case 'searchOpened':
       return { ...state, overlay: { kind: 'search', text: '' } };
@@ -198,7 +202,17 @@ export function reduce(state: ConsoleState, action: Action): ConsoleState {
     case 'timestampsToggled':
       return { ...state, timestamps: !state.timestamps };
     case 'helpOpened':
-      return recompute({ ...state, overlay: { kind: 'help', top: 0 } });
+      return recompute({ ...state, overlay: { kind: 'help', top: 0, query: '', typing: false } });
+    case 'helpSearched': {
+      const { query, typing } = action;
+      return state.overlay.kind === 'help'
+        ? { ...state, overlay: { kind: 'help', top: 0, query: query.slice(0, 200), typing } }
+        : state;
+    }
+    case 'paletteMoved':
+      return state.overlay.kind === 'command'
+        ? { ...state, overlay: { ...state.overlay, index: action.index } }
+        : state;
     case 'menuOpened':
       return recompute({ ...state, overlay: { kind: 'menu', index: action.index } });
     case 'confirmOpened':

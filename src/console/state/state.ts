@@ -33,6 +33,8 @@ export const contexts = [
   'log',
   'page',
   'help',
+  /** The text that the help is searched for. */
+  'helpSearch',
   'filter',
   'command',
   'search',
@@ -79,10 +81,12 @@ type Overlay =
   /** The menu of actions for the selected or marked rows. */
   | { kind: 'menu'; index: number }
   /** The text typed after `:`. */
-  | { kind: 'command'; text: string }
+  /** `index`: the highlighted one of the matching commands; null: none was chosen. */
+  | { kind: 'command'; text: string; index: number | null }
   /** The text typed after `/` in a log or on a page. */
   | { kind: 'search'; text: string }
-  | { kind: 'help'; top: number }
+  /** `query`: only entries with this text; `typing`: it is being typed. */
+  | { kind: 'help'; top: number; query: string; typing: boolean }
   | { kind: 'confirm'; target: ActionTarget | BatchTarget }
   | { kind: 'quit' }
   /** Asks whether to cancel these runs before quitting. */
@@ -209,8 +213,14 @@ export interface ConsoleState {
 }
 
 /** What has the keyboard. */
-export function contextOf({ overlay, log, place }: ConsoleState): Context {
-  if (overlay.kind !== 'none') return overlay.kind;
+export function contextOf(state: ConsoleState): Context {
+  const { overlay } = state;
+  if (overlay.kind === 'help' && overlay.typing) return 'helpSearch';
+  return overlay.kind === 'none' ? contextBelow(state) : overlay.kind;
+}
+
+/** What has the keyboard when nothing is drawn over the view. */
+export function contextBelow({ log, place }: ConsoleState): Context {
   if (place.view === 'item') return place.table === 'doctor' ? 'check' : 'item';
   if (place.view === 'doctor' || place.view === 'batches') return place.view;
   if (!isTable(place)) return 'page';

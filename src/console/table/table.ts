@@ -73,6 +73,8 @@ interface TableDefinition<R extends Item> {
   searchTexts(row: R): readonly (string | null | undefined)[];
   /** Rows that the errors-only switch keeps. */
   isError(row: R): boolean;
+  /** Whether the row has ended a while ago and needs no attention; absent: never. */
+  isFaded?(row: R, now: number): boolean;
   /** Whether the row is outdated when the latest update fails; absent: every row is. */
   isStale?(row: R, lost: boolean): boolean;
 }
@@ -84,6 +86,7 @@ export function defineTable<R extends Item>(definition: TableDefinition<R>): Tab
     searchTexts,
     isError,
     isStale = () => true,
+    isFaded,
     extraFields = {},
   } = definition;
   const byId = new Map(columns.map((column) => [column.id, column]));
@@ -137,10 +140,11 @@ export function defineTable<R extends Item>(definition: TableDefinition<R>): Tab
       const cells = joinCells(forRow(layoutFor(layout), row), ({ column, width }) =>
         column.cell(row, width, context),
       );
+      const faded = isFaded?.(row, context.now) === true;
       return {
         spans: mergeSpans([
           span(front, marked ? 'accent' : front === glyphs.stale ? 'warning' : 'plain'),
-          ...cells,
+          ...(faded ? cells.map((one) => (one.tone === 'plain' ? span(one.text, 'faded') : one)) : cells),
         ]),
         selected,
       };

@@ -33,6 +33,11 @@ export function messageLine(state: ConsoleState, theme: Theme): Line {
     const typed = [span(' search /', 'accent'), span(cleanText(overlay.text))];
     return justify([...typed, span(theme.glyphs.cursor, 'accent')], right, size.columns, theme);
   }
+  if (overlay.kind === 'help' && (overlay.typing || overlay.query !== '')) {
+    const typed = [span(' search the help /', 'accent'), span(cleanText(overlay.query))];
+    const cursor = overlay.typing ? [span(theme.glyphs.cursor, 'accent')] : [];
+    return justify([...typed, ...cursor], right, size.columns, theme);
+  }
   if (overlay.kind === 'command') return commandLine(overlay.text, state, theme);
   if (message === null) return justify([], right, size.columns, theme);
   return justify([span(` ${messageText(message, theme)}`, message.tone)], right, size.columns, theme);
@@ -41,7 +46,10 @@ export function messageLine(state: ConsoleState, theme: Theme): Line {
 /** The command being typed, with completions. */
 function commandLine(text: string, state: ConsoleState, theme: Theme): Line {
   const { columnIds } = currentView(state).table;
-  const candidates = completions(text, { readOnly: state.readOnly, columnIds }).slice(0, 8).join('  ');
+  // the palette lists the commands
+  const candidates = /\s/u.test(text.trimStart())
+    ? completions(text, { readOnly: state.readOnly, columnIds }).slice(0, 8).join('  ')
+    : '';
   return justify(
     [
       span(' :', 'accent'),

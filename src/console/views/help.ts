@@ -2,60 +2,135 @@ import { namedCommands } from '../commands/command-line.js';
 import { commandsIn, commandTable } from '../commands/command-table.js';
 import type { Command } from '../commands/command.js';
 import { actionsFor, rowActions } from '../commands/row-actions.js';
-import type { ConsoleState, Context } from '../state/state.js';
+import { contextBelow, type ConsoleState, type Context } from '../state/state.js';
+import { spansWidth } from '../terminal/line-layout.js';
 import { keyLabel } from '../terminal/keys.js';
+import { wrapWords } from '../terminal/text.js';
 import { span, type Line } from '../terminal/theme.js';
 
-const sections: readonly [title: string, contexts: readonly Context[]][] = [
-  ['Tables, log and pages', ['table', 'list', 'batches', 'doctor', 'log', 'page', 'item', 'check']],
-  ['Filter', ['filter']],
-  ['Command and search', ['command', 'search']],
-  ['Questions', ['menu', 'confirm', 'start', 'pause', 'quit', 'quitCancel']],
+/** A key or command, and what it does. */
+interface Entry {
+  label: string;
+  text: string;
+}
+
+interface Section {
+  title: string;
+  entries: readonly Entry[];
+}
+
+/** From this width, two sections are side by side. */
+const twoColumns = 100;
+
+/** The other contexts that have keys of their own. */
+const otherContexts: readonly [title: string, contexts: readonly Context[]][] = [
+  ['While typing', ['filter', 'command', 'search', 'helpSearch']],
+  ['In the menu and in questions', ['menu', 'confirm', 'start', 'pause', 'quit', 'quitCancel']],
 ];
 
-type HelpInput = Pick<ConsoleState, 'readOnly'> & {
-  snapshot: Pick<ConsoleState['snapshot'], 'executor'>;
-};
+/** Contexts that any of the keys under "Everywhere" works in. */
+const everywhereContexts: readonly Context[] = ['table', 'list', 'log', 'page'];
 
-/** Keys by context, the menu of actions, and the `:` commands. */
-export function helpLines({ readOnly, snapshot: { executor } }: HelpInput): readonly Line[] {
-  const actions = actionsFor(executor);
-  const unsupported = new Set(rowActions.filter((one) => !actions.includes(one)).map(({ name }) => name));
-  const commands = namedCommands(readOnly).filter(({ name }) => !unsupported.has(name));
+/**
+ * The keys of the view below the help beside those that work everywhere, then the actions and the `:` commands. With a query,
+ * only the entries that contain it.
+ */
+export function helpLines(state: ConsoleState): readonly Line[] {
+  const { readOnly, overlay, size } = state;
+  const query = overlay.kind === 'help' ? overlay.query.toLowerCase() : '';
+  const matching = ({ title, entries }: Section): Section => ({
+    title,
+    entries: entries.filter(({ label, text }) => `${label} ${text}`.toLowerCase().includes(query)),
+  });
+  const [here, everywhere] = keySections(state);
+  const pairs: readonly (readonly Section[])[] = [
+    [here, everywhere],
+    [actionSection(state), commandSection(state)],
+    otherSections(readOnly),
+  ];
+  const width = size.columns;
+  const lines = pairs.flatMap((pair) => {
+    const sections = pair.map(matching).filter(({ entries }) => entries.length > 0);
+    return width >= twoColumns
+      ? sideBySide(sections, width)
+      : sections.flatMap((one) => sectionLines(one, width));
+  });
+  const shown = lines.length === 0 ? [{ spans: [span(` Nothing contains "${query}".`, 'muted')] }] : lines;
+  return readOnly
+    ? [...shown, { spans: [span(' Read-only: no command affects jobs or the worker.', 'warning')] }]
+    : shown;
+}
+
+function keySections(state: ConsoleState): readonly [Section, Section] {
+  const below = contextBelow(state);
+  const commands = commandsIn(below, state.readOnly);
+  const isEverywhere = ({ contexts }: Command): boolean =>
+    everywhereContexts.every((context) => contexts.includes(context));
   return [
-    ...keySections(readOnly),
-    ...(readOnly
-      ? []
-      : [blank, heading('Actions'), ...actions.map(({ key, help }) => entry(`a ${key}`, help))]),
-    blank,
-    heading('Commands'),
-    ...commands.map(({ name, argument, help }) => entry(`:${name} ${argument}`.trimEnd(), ` ${help}`)),
-    ...(readOnly
-      ? [blank, { spans: [span(' Read-only: no command affects jobs or the worker.', 'warning')] }]
-      : []),
+    {
+      title: `This view: ${state.place.view}`,
+      entries: keyEntries(commands.filter((one) => !isEverywhere(one))),
+    },
+    { title: 'Everywhere', entries: keyEntries(commands.filter(isEverywhere)) },
   ];
 }
 
-function keySections(readOnly: boolean): Line[] {
-  const listed = new Set<Command>();
-  return sections.flatMap(([title, contexts], index) => {
+function otherSections(readOnly: boolean): Section[] {
+  return otherContexts.map(([title, contexts]) => {
     const available = new Set(contexts.flatMap((context) => commandsIn(context, readOnly)));
-    const commands = commandTable.filter((one) => available.has(one) && !listed.has(one));
-    for (const one of commands) listed.add(one);
-    return [
-      ...(index === 0 ? [] : [blank]),
-      heading(title),
-      ...commands.map(({ keys, help }) => entry(keys.map(keyLabel).join(' '), help)),
-    ];
+    const own = commandTable.filter((one) => available.has(one) && !one.contexts.includes('table'));
+    return { title, entries: keyEntries(own) };
   });
 }
 
-const blank: Line = { spans: [] };
-
-function heading(title: string): Line {
-  return { spans: [span(` ${title}`, 'strong')] };
+function keyEntries(commands: readonly Command[]): Entry[] {
+  return commands.map(({ keys, help }) => ({ label: keys.map(keyLabel).join(' '), text: help }));
 }
 
-function entry(label: string, text: string): Line {
-  return { spans: [span(`   ${label}`.padEnd(24), 'accent'), span(text)] };
+function actionSection({ readOnly, snapshot: { executor } }: ConsoleState): Section {
+  const entries = readOnly
+    ? []
+    : actionsFor(executor).map(({ key, help }) => ({ label: `a ${key}`, text: help }));
+  return { title: 'Actions on runs and jobs', entries };
+}
+
+function commandSection({ readOnly, snapshot: { executor } }: ConsoleState): Section {
+  const available = actionsFor(executor);
+  const unsupported = new Set(rowActions.filter((one) => !available.includes(one)).map(({ name }) => name));
+  const entries = namedCommands(readOnly)
+    .filter(({ name }) => !unsupported.has(name))
+    .map(({ name, argument, help }) => ({ label: `:${name} ${argument}`.trimEnd(), text: help }));
+  return { title: 'Commands', entries };
+}
+
+function sideBySide([left, right]: readonly Section[], width: number): Line[] {
+  if (left === undefined) return [];
+  if (right === undefined) return sectionLines(left, width);
+  const leftWidth = Math.floor(width / 2);
+  const [a, b] = [sectionLines(left, leftWidth - 2), sectionLines(right, width - leftWidth)];
+  return Array.from({ length: Math.max(a.length, b.length) }, (_, index) => {
+    const spans = a[index]?.spans ?? [];
+    return { spans: [...spans, span(' '.repeat(leftWidth - spansWidth(spans))), ...(b[index]?.spans ?? [])] };
+  });
+}
+
+/** A heading, the entries, and a blank line. Long texts are wrapped. */
+function sectionLines({ title, entries }: Section, width: number): Line[] {
+  const longest = Math.max(0, ...entries.map(({ label }) => label.length));
+  const labelWidth = Math.min(longest, Math.max(12, Math.floor(width * 0.35)));
+  return [
+    { spans: [span(` ${title}`, 'strong')] },
+    ...entries.flatMap(({ label, text }): Line[] => {
+      // a label that is too long has a line of its own
+      const isLong = label.length > labelWidth;
+      const texts = wrapWords(text, width - labelWidth - 6).map((piece, index): Line => ({
+        spans: [
+          span(`   ${(index === 0 && !isLong ? label : '').padEnd(labelWidth)}  `, 'accent'),
+          span(piece),
+        ],
+      }));
+      return isLong ? [{ spans: [span(`   ${label}`, 'accent')] }, ...texts] : texts;
+    }),
+    { spans: [] },
+  ];
 }

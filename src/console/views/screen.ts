@@ -7,6 +7,7 @@ import { footerLine, longMessageLines, messageLine } from './footer.js';
 import { statusLine, tabsLine, titleLine, warningLines } from './header.js';
 import { helpLines } from './help.js';
 import { logLines } from './log.js';
+import { paletteLines } from './palette.js';
 import { paneLines } from './pane.js';
 import { questionLines } from './question.js';
 import { pageLines } from './pages/page.js';
@@ -23,7 +24,9 @@ export interface ScreenView {
 }
 
 export function viewScreen(state: ConsoleState, theme: Theme): ScreenView {
-  const { header, main, side, box, below } = compose(state, theme);
+  const { header, main: view, side, box, below } = compose(state, theme);
+  const palette = paletteLines(state, view.length, theme);
+  const main = palette.length === 0 ? view : [...view.slice(0, view.length - palette.length), ...palette];
   const { columns } = state.size;
   // one place for all lines: no untrusted name extends beyond the edge
   const clipTo = (lines: readonly Line[], width: number): readonly Line[] =>

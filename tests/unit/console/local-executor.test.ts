@@ -25,13 +25,13 @@ beforeEach(() => {
 describe('with the local executor', () => {
   test('menu and help offer only supported actions', () => {
     opened.press('a');
-    for (const word of ['x cancel', 'R retry', 'f forget']) expect(opened.text()).toContain(word);
+    for (const word of [/x +cancel/u, /R +retry/u, /f +forget/u]) expect(opened.text()).toMatch(word);
     expect(opened.text()).not.toMatch(/hold|release|requeue|priority|limit/u);
     opened.press('h');
     expect(opened.state().overlay.kind).toBe('none');
     const help = helpLines(opened.state())
       .map(({ spans }) => spans.map(({ text }) => text).join(''))
-      .filter((line) => /^ {3}a \S {4}/u.test(line));
+      .filter((line) => /^ {3}a \S {2}/u.test(line));
     const own = helpLines(opened.state()).map(({ spans }) => spans.map(({ text }) => text).join(''));
     expect(own.filter((line) => line.includes('Slurm'))).toEqual([]);
     expect(help.map((line) => line.trim().split(/\s+/u)[1])).toEqual(['x', 'R', 'f']);

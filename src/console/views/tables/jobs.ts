@@ -151,6 +151,9 @@ export const jobsColumns: readonly Column<Row>[] = [
   ),
 ];
 
+/** A finished row fades after this time. */
+const fadeMs = 60_000;
+
 export const squeezablePriority = 7;
 
 export const jobsTable = defineTable<Row>({
@@ -167,6 +170,7 @@ export const jobsTable = defineTable<Row>({
     run?.girderJobId,
   ],
   isError: (row) => rowStatus(row).tone === 'bad',
+  isFaded: ({ run }, now) => run?.finishedAt !== null && run !== null && now - run.finishedAt > fadeMs,
   isStale: ({ group, job }, lost) => (lost ? group !== 'finished' : job !== null),
 });
 

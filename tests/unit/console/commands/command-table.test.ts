@@ -1,18 +1,48 @@
 import { describe, expect, test } from 'vitest';
 import {
   completions,
+  matchingCommands,
   namedCommands,
   parseCommandLine,
 } from '../../../../src/console/commands/command-line.js';
 import { commandForKey, commandsIn, commandTable } from '../../../../src/console/commands/command-table.js';
-import { contexts } from '../../../../src/console/state/state.js';
+import { initialState } from '../../../../src/console/state/reducer.js';
+import { contextBelow, contexts, type Place } from '../../../../src/console/state/state.js';
 import { keyLabel } from '../../../../src/console/terminal/keys.js';
+import type { Line } from '../../../../src/console/terminal/theme.js';
 import { helpLines } from '../../../../src/console/views/help.js';
+import { createFakeWorker } from '../../../support/fake-worker-handle.js';
 
-const helpText = (readOnly: boolean, executor: 'slurm' | 'local' = 'slurm'): string =>
-  helpLines({ readOnly, snapshot: { executor } })
-    .map((line) => line.spans.map(({ text }) => text).join(''))
-    .join('\n');
+/** The help as one text; where the view decides, that of the table of runs and jobs. */
+function helpText(
+  readOnly: boolean,
+  { executor = 'slurm', columns = 80, place = { view: 'jobs' } }: HelpOptions = {},
+): string {
+  const worker = createFakeWorker();
+  worker.show({ executor });
+  const state = initialState({ snapshot: worker.snapshot(), now: 0, size: { columns, rows: 200 }, readOnly });
+  return textOf(helpLines({ ...state, place }));
+}
+
+interface HelpOptions {
+  executor?: 'slurm' | 'local';
+  columns?: number;
+  place?: Place;
+}
+
+function textOf(lines: readonly Line[]): string {
+  return lines.map(({ spans }) => spans.map(({ text }) => text).join('')).join('\n');
+}
+
+/** Whether a key or command is explained; a long text continues on the next lines. */
+function explains(text: string, label: string, help: string): boolean {
+  const escaped = (one: string): string => one.replaceAll(/[\\^$.|?*+()[\]{}/]/gu, String.raw`\$&`);
+  const words = help
+    .split(' ')
+    .map(escaped)
+    .join(String.raw`\s+`);
+  return new RegExp(String.raw`^ {3}${escaped(label)}(?: .*)?\s+${words}`, 'mu').test(text);
+}
 
 describe('the command table', () => {
   test('has unique ids, names and aliases', () => {
@@ -52,32 +82,68 @@ describe('the command table', () => {
 });
 
 describe('the help', () => {
-  test('lists every key, but no dangerous ones in a read-only console', () => {
-    for (const one of commandTable.filter(({ keys }) => keys.length > 0)) {
-      const line = `${one.keys.map(keyLabel).join(' ').padEnd(21)}${one.help}`;
-      expect(helpText(false)).toContain(line);
-      expect(helpText(true).includes(line)).toBe(!one.dangerous);
-    }
-  });
+  const places: readonly Place[] = [
+    { view: 'jobs' },
+    { view: 'nodes' },
+    { view: 'doctor' },
+    { view: 'worker', top: 0 },
+    { view: 'item', table: 'nodes', id: 'n1', top: 0 },
+    { view: 'item', table: 'doctor', id: 'a', top: 0 },
+  ];
+
+  test.each(places)(
+    'lists every key of its view, but no dangerous ones in a read-only console: %j',
+    (place) => {
+      const worker = createFakeWorker();
+      const base = initialState({ snapshot: worker.snapshot(), now: 0, size: { columns: 80, rows: 200 } });
+      const all = helpText(false, { place });
+      const harmless = helpText(true, { place });
+      for (const one of commandsIn(contextBelow({ ...base, place }), false)) {
+        const label = one.keys.map(keyLabel).join(' ');
+        expect([label, explains(all, label, one.help)]).toEqual([label, true]);
+        expect([label, explains(harmless, label, one.help)]).toEqual([label, !one.dangerous]);
+      }
+    },
+  );
 
   test('lists every command of the : line, but no dangerous ones in a read-only console', () => {
     for (const { name, help, dangerous } of namedCommands(false)) {
-      const line = new RegExp(`^ +:${name}( .*)? ${help.replaceAll(/[^\w ]/gu, '.')}$`, 'mu');
-      expect(helpText(false)).toMatch(line);
-      expect(line.test(helpText(true))).toBe(!dangerous);
+      expect([name, explains(helpText(false), `:${name}`, help)]).toEqual([name, true]);
+      expect([name, explains(helpText(true), `:${name}`, help)]).toEqual([name, !dangerous]);
     }
   });
 
-  test('fits into 80 columns', () => {
-    expect(
-      helpText(false)
-        .split('\n')
-        .filter((line) => line.length > 80),
-    ).toEqual([]);
+  test('has two columns on a wide terminal: this view, and everywhere', () => {
+    expect(helpText(false, { columns: 120 })).toMatch(/^ This view: jobs {10,}Everywhere$/mu);
+  });
+
+  test('fits into any terminal', () => {
+    for (const columns of [40, 60, 80, 100, 120]) {
+      const lines = helpText(false, { columns }).split('\n');
+      expect(lines.filter((line) => line.trimEnd().length > columns)).toEqual([]);
+    }
   });
 
   test('omits actions that the local executor does not support', () => {
-    expect(helpText(false, 'local')).not.toContain(':hold');
-    expect(helpText(false, 'local')).toContain(':cancel');
+    expect(helpText(false, { executor: 'local' })).not.toContain(':hold');
+    expect(helpText(false, { executor: 'local' })).toContain(':cancel');
+  });
+});
+
+describe('the palette', () => {
+  const found = (text: string, readOnly = false): string[] =>
+    matchingCommands(text, readOnly).map(({ name }) => name);
+
+  test('finds commands by their beginning, an alias, some of their letters, or a word of the help', () => {
+    expect(found('no')[0]).toBe('nodes');
+    expect(found('runs')[0]).toBe('jobs');
+    expect(found('pt')).toContain('partitions');
+    expect(found('clipboard')).toEqual([]);
+    expect(found('signal')[0]).toBe('signal');
+    expect(found('')).toHaveLength(namedCommands(false).length);
+  });
+
+  test('has no dangerous commands in a read-only console', () => {
+    expect(found('cancel', true)).not.toContain('cancel');
   });
 });

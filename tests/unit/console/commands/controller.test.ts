@@ -429,18 +429,18 @@ describe('the command line', () => {
     controller.press([':']);
     type('wo');
     controller.press(['tab']);
-    expect(store.get().overlay).toEqual({ kind: 'command', text: 'worker ' });
+    expect(store.get().overlay).toMatchObject({ kind: 'command', text: 'worker ' });
     controller.press(['esc']);
     controller.press([':']);
     type('sort par');
     controller.press(['tab']);
-    expect(store.get().overlay).toEqual({ kind: 'command', text: 'sort partition ' });
+    expect(store.get().overlay).toMatchObject({ kind: 'command', text: 'sort partition ' });
     controller.press(['esc']);
     controller.press([':']);
     // completion ignores case
     type('signal us');
     controller.press(['tab']);
-    expect(store.get().overlay).toEqual({ kind: 'command', text: 'signal USR' });
+    expect(store.get().overlay).toMatchObject({ kind: 'command', text: 'signal USR' });
     controller.press(['esc']);
     controller.press([':']);
     type('wrong');

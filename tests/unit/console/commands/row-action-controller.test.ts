@@ -118,7 +118,7 @@ describe('the menu', () => {
   test('opens the command line for an action that needs a value', async () => {
     controller.press(['a']);
     controller.press(['t']);
-    expect(store.get().overlay).toEqual({ kind: 'command', text: 'timelimit ' });
+    expect(store.get().overlay).toMatchObject({ kind: 'command', text: 'timelimit ' });
     type('04:00:00');
     controller.press(['enter']);
     expect(frame()).toContain('Set the time limit to 04:00:00 for this run?');

@@ -132,7 +132,7 @@ test('each table has its own filter, sorting, marks and columns', () => {
   // completes the columns of the table on screen
   console.type('3:sort re');
   console.press('tab');
-  expect(console.state().overlay).toEqual({ kind: 'command', text: 'sort reason ' });
+  expect(console.state().overlay).toMatchObject({ kind: 'command', text: 'sort reason ' });
 });
 
 test('keys for jobs have no effect in other tables', () => {
