@@ -13,6 +13,7 @@ import type { WorkerLifetime, Size } from './state/state.js';
 import { saveExport } from './data/save-export.js';
 import { createStore } from './state/store.js';
 import type { Store } from './state/action.js';
+import { mouseReports } from './terminal/mouse.js';
 import { requireTerminal } from './terminal/require-terminal.js';
 import { createThemes } from './terminal/theme.js';
 
@@ -138,11 +139,13 @@ export async function runConsole(options: ConsoleOptions): Promise<QuitChoice | 
       incrementalRendering: true,
       maxFps,
     });
+    const stopMouse = alternateScreen ? reportMouse(store, stdout) : () => undefined;
     const removeListeners = closeOnExit(stdin, stdout, signal, close);
     try {
       await screen.waitUntilExit();
     } finally {
       removeListeners();
+      stopMouse();
       screen.unmount();
     }
   } finally {
@@ -151,6 +154,23 @@ export async function runConsole(options: ConsoleOptions): Promise<QuitChoice | 
     stdout.off('resize', resized);
   }
   return choice;
+}
+
+/** Has the terminal report the mouse while the operator wants it. @returns a function that stops it */
+function reportMouse(store: Store, stdout: NodeJS.WriteStream): () => void {
+  let isOn = false;
+  const set = (wanted: boolean): void => {
+    if (wanted === isOn) return;
+    isOn = wanted;
+    stdout.write(mouseReports(wanted));
+  };
+  const update = (): void => set(store.get().mouse && !store.get().suspended);
+  const unsubscribe = store.subscribe(update);
+  update();
+  return () => {
+    unsubscribe();
+    set(false);
+  };
 }
 
 async function showNotice(notice: ConsoleOptions['notice'], store: Store): Promise<void> {

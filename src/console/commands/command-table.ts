@@ -568,6 +568,15 @@ const workerCommands: readonly Command[] = [
     run: ({ dispatch }) => dispatch({ type: 'freezeToggled' }),
   }),
   command({
+    id: 'mouse',
+    name: 'mouse',
+    help: 'Use the mouse, or not: tabs, rows, the wheel; Shift selects text',
+    run: ({ state, dispatch, notify }) => {
+      dispatch({ type: 'mouseToggled' });
+      notify('good', state().mouse ? 'Mouse on; hold Shift to select text.' : 'Mouse off.');
+    },
+  }),
+  command({
     id: 'themeNext',
     keys: ['T'],
     help: 'Next theme: dark, light, high contrast, plain 16 colors',

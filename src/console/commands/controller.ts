@@ -6,7 +6,16 @@ import type { Store } from '../state/action.js';
 import type { DoctorPort } from '../state/doctor-state.js';
 import { onPreferences, type Preferences } from '../state/preferences.js';
 import { keyLabel } from '../terminal/keys.js';
-import { contextBelow, contextOf, isWorkerMissing, lostWorker, type Context } from '../state/state.js';
+import type { MouseEvent } from '../terminal/mouse.js';
+import { rowAt, tabAt } from '../views/hit.js';
+import {
+  contextBelow,
+  contextOf,
+  isWorkerMissing,
+  lostWorker,
+  tableOf,
+  type Context,
+} from '../state/state.js';
 import { currentView } from '../views/tables/all-tables.js';
 import { complete, matchingCommands, namedCommands, parseCommandLine } from './command-line.js';
 import { commandForKey } from './command-table.js';
@@ -29,6 +38,8 @@ import { createTableCommands } from './table-commands.js';
 
 /** How long a message stays that is not an error. */
 const messageMs = 6_000;
+/** Rows that one turn of the wheel scrolls. */
+const wheelSteps = 3;
 /** Longest time that a worker may take to start. */
 const startingMs = 90_000;
 
@@ -52,6 +63,7 @@ export interface ControllerOptions {
 export interface Controller {
   /** @param keys the keys of one input event, in order */
   press(keys: readonly string[]): void;
+  mouse(event: MouseEvent): void;
   /** Pasted text is only ever text for the line being typed, never a key. */
   paste(text: string): void;
 }
@@ -132,10 +144,30 @@ export function createController(options: ControllerOptions): Controller {
     else command.run(context, []);
   };
 
+  /** On a tab: opens it. On a row: selects it, or opens the selected one. */
+  const click = ({ column, row }: MouseEvent): void => {
+    const state = store.get();
+    if (state.overlay.kind !== 'none') return;
+    const tab = row === 0 ? tabAt(state, column) : null;
+    if (tab !== null) return void pressOne(tab);
+    const index = rowAt(state, column, row);
+    if (index === null) return;
+    if (index === tableOf(state).position.index) context.tables.open();
+    else store.dispatch({ type: 'rowClicked', index });
+  };
+
   return {
     press(keys) {
       store.dispatch({ type: 'keyPressed' });
       for (const key of keys) if (!pressOne(key)) return;
+    },
+    mouse(event) {
+      store.dispatch({ type: 'keyPressed' });
+      if (event.kind === 'press') return click(event);
+      const move = event.kind === 'wheelUp' ? 'up' : 'down';
+      const isScrollable = store.get().overlay.kind === 'none' || store.get().overlay.kind === 'help';
+      if (isScrollable)
+        for (let step = 0; step < wheelSteps; step += 1) store.dispatch({ type: 'cursorMoved', move });
     },
     paste: (text) => context.line.insert(text.split(/[\r\n]/u)[0] ?? ''),
   };

@@ -30,6 +30,7 @@ const preferencesSchema = z.object({
   scope: z.enum(jobScopes).catch(defaultPreferences.scope),
   wrap: z.boolean().catch(defaultPreferences.wrap),
   stamps: z.boolean().catch(defaultPreferences.timestamps),
+  mouse: z.boolean().catch(defaultPreferences.mouse),
   pane: z.boolean().catch(defaultPreferences.pane),
   theme: z.enum(themeNames).nullable().catch(defaultPreferences.theme),
 });

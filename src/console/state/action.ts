@@ -53,6 +53,9 @@ export type Action =
   | { type: 'wrapToggled' }
   | { type: 'timestampsToggled' }
   | { type: 'paneToggled' }
+  | { type: 'mouseToggled' }
+  /** The row at this index of the visible ones was clicked. */
+  | { type: 'rowClicked'; index: number }
   | { type: 'themeChosen'; theme: ThemeName }
   | { type: 'helpOpened' }
   /** A new text that the help is searched for; `typing`: it is not complete. */

@@ -81,7 +81,7 @@ export const sideBySideColumns = 120;
 
 function sideColumns({ size: { columns }, log, pane }: ConsoleState): number {
   if (!pane || log !== null || columns < sideBySideColumns) return 0;
-  return columns - Math.max(76, Math.ceil(columns * 0.58));
+  return columns - Math.max(80, Math.ceil(columns * 0.58));
 }
 
 /** The state as seen by what is drawn to the left of the pane. */

@@ -79,6 +79,12 @@ export function moveCursor(state: ConsoleState, move: CursorMove): ConsoleState 
   return followSelection(withCurrentTable(state, moveTo(table, index, layout.table)));
 }
 
+/** Moves the cursor to a row of the table. */
+export function clickRow(state: ConsoleState, index: number): ConsoleState {
+  const layout = layoutScreen(state);
+  return followSelection(withCurrentTable(state, moveTo(tableOf(state), index, layout.table)));
+}
+
 /** @param search null ends the search of the page or log */
 export function startSearch(state: ConsoleState, search: LogSearch | null): ConsoleState {
   if (!isTable(state.place)) return { ...state, pageSearch: search === null ? null : { search, hit: null } };

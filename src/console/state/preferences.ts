@@ -23,6 +23,7 @@ export interface Preferences {
   timestamps: boolean;
   /** The pane beside a table is shown where there is room. */
   pane: boolean;
+  mouse: boolean;
   /** Null: what suits the terminal. */
   theme: ThemeName | null;
 }
@@ -35,6 +36,7 @@ export const defaultPreferences: Preferences = {
   wrap: false,
   timestamps: false,
   pane: true,
+  mouse: false,
   theme: null,
 };
 
@@ -58,7 +60,15 @@ export function preferredTables(preferences: Preferences): ConsoleState['tables'
   };
 }
 
-export function preferencesOf({ tables, scope, wrap, timestamps, pane, theme }: ConsoleState): Preferences {
+export function preferencesOf({
+  tables,
+  scope,
+  wrap,
+  timestamps,
+  pane,
+  mouse,
+  theme,
+}: ConsoleState): Preferences {
   const chosen = <T>(value: (table: TableState) => T | null): ByTable<T> =>
     Object.fromEntries(
       tableNames.flatMap((name) => {
@@ -74,17 +84,18 @@ export function preferencesOf({ tables, scope, wrap, timestamps, pane, theme }: 
     wrap,
     timestamps,
     pane,
+    mouse,
     theme,
   };
 }
 
 /** The values that preferences are derived from. */
-function preferenceValues({ tables, scope, wrap, timestamps, pane, theme }: ConsoleState): unknown[] {
+function preferenceValues({ tables, scope, wrap, timestamps, pane, mouse, theme }: ConsoleState): unknown[] {
   const ofTables = tableNames.flatMap((name) => {
     const { columns, sorting, wide } = tables[name];
     return [columns, sorting, wide];
   });
-  return [scope, wrap, timestamps, pane, theme, ...ofTables];
+  return [scope, wrap, timestamps, pane, mouse, theme, ...ofTables];
 }
 
 /** Calls `listener` whenever a preference changes. */

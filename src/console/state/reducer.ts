@@ -4,7 +4,7 @@ import type { Action } from './action.js';
 import { applyTableAction, recompute, withRows } from './derive-state.js';
 import { emptyDoctorState, reduceDoctor } from './doctor-state.js';
 import { openLog, showLogLine, toggleFollow, withTail } from './log-reducer.js';
-import { back, moveCursor, navigate, showPageLine, startSearch } from './navigation-reducer.js';
+import { back, clickRow, moveCursor, navigate, showPageLine, startSearch } from './navigation-reducer.js';
 import { defaultPreferences, preferredTables, type Preferences } from './preferences.js';
 import { mergeRows } from './rows.js';
 import { paneRow } from './layout.js';
@@ -40,7 +40,7 @@ export function initialState({
   canStart = false,
   preferences = defaultPreferences,
 }: InitialState): ConsoleState {
-  const { scope, wrap, timestamps, pane, theme } = preferences;
+  const { scope, wrap, timestamps, pane, mouse, theme } = preferences;
   const tables = preferredTables(preferences);
   return recompute({
     title: title ?? null,
@@ -71,6 +71,7 @@ export function initialState({
     timestamps,
     message: null,
     pane,
+    mouse,
     peek: null,
     pulse: { at: now, samples: [snapshot.health.inFlight] },
     theme,
@@ -195,6 +196,10 @@ export function reduce(state: ConsoleState, action: Action): ConsoleState {
       return toggleFollow(state);
     case 'wrapToggled':
       return { ...state, wrap: !state.wrap };
+    case 'mouseToggled':
+      return { ...state, mouse: !state.mouse };
+    case 'rowClicked':
+      return clickRow(state, action.index);
     case 'paneToggled':
       return recompute({ ...state, pane: !state.pane });
     case 'themeChosen':

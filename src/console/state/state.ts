@@ -208,6 +208,8 @@ export interface ConsoleState {
   peek: { logId: string; tail: LogTail } | null;
   /** The number of runs in flight, sampled regularly. */
   pulse: { at: number; samples: readonly number[] };
+  /** Clicks and the wheel are reported; the terminal then selects text only with Shift. */
+  mouse: boolean;
   /** Null: what suits the terminal. */
   theme: ThemeName | null;
 }

@@ -37,8 +37,8 @@ export interface Column<R> {
   sortKey?: string;
   /** The value for filter, sort and export; null if there is none. */
   value(row: R, context: ValueContext): string | number | null;
-  /** The row has nothing to show in the column to the left: this one takes its room, too. */
-  takesRoomOfPrevious?(row: R): boolean;
+  /** Id of the column to the left that has nothing to show for this row: this one takes its room, too. Null: none. */
+  takesRoomOf?(row: R): string | null;
   /** Spans of exactly `width` cells in total. */
   cell(row: R, width: number, context: CellContext): Span[];
 }
@@ -58,19 +58,19 @@ export function textColumn<R>(
     tone = 'plain',
     shownAs = String,
     cut = 'end',
-    takesRoomOfPrevious,
+    takesRoomOf,
   }: {
     tone?: Tone | ((row: R) => Tone);
     shownAs?: (value: string | number) => string;
     cut?: 'end' | 'middle';
-    takesRoomOfPrevious?: (row: R) => boolean;
+    takesRoomOf?: (row: R) => string | null;
   } = {},
 ): Column<R> {
   const align = shape.align ?? 'left';
   return {
     grow: 0,
     ...shape,
-    ...(takesRoomOfPrevious === undefined ? {} : { takesRoomOfPrevious }),
+    ...(takesRoomOf === undefined ? {} : { takesRoomOf }),
     align,
     value,
     cell(row, width, context) {

@@ -204,7 +204,7 @@ function forRow<R>({ placed, gap }: TableLayout<R>, row: R): TableLayout<R> {
   const kept: TableLayout<R>['placed'][number][] = [];
   for (const one of placed) {
     const before = kept.at(-1);
-    if (before !== undefined && one.column.takesRoomOfPrevious?.(row) === true)
+    if (before !== undefined && one.column.takesRoomOf?.(row) === before.column.id)
       kept[kept.length - 1] = { column: one.column, width: before.width + gap + one.width };
     else kept.push(one);
   }

@@ -4,6 +4,7 @@ import type { Controller } from '../commands/controller.js';
 import { LinearView } from './linear.js';
 import { ScreenView } from './screen.js';
 import { keyNames } from './keys.js';
+import { parseMouse } from './mouse.js';
 import { linearLines } from '../views/linear.js';
 import type { Store } from '../state/action.js';
 import type { Theme, ThemeName } from './theme.js';
@@ -22,7 +23,11 @@ interface AppProps {
 export function App({ store, controller, themes, onSuspendReady: onTerminal }: AppProps): ReactElement {
   const { suspendTerminal } = useApp();
   useEffect(() => onTerminal?.(suspendTerminal), [onTerminal, suspendTerminal]);
-  useInput((input, key) => controller.press(keyNames(input, key)));
+  useInput((input, key) => {
+    const mouse = parseMouse(input);
+    if (mouse === null) controller.press(keyNames(input, key));
+    else if (mouse !== 'ignored') controller.mouse(mouse);
+  });
   // bracketed paste: pasted text must not act as keys
   usePaste((text) => controller.paste(text));
   const isScreenReader = useIsScreenReaderEnabled();

@@ -61,11 +61,13 @@ export function helpLines(state: ConsoleState): readonly Line[] {
     : shown;
 }
 
+function isEverywhere({ contexts }: Command): boolean {
+  return everywhereContexts.every((context) => contexts.includes(context));
+}
+
 function keySections(state: ConsoleState): readonly [Section, Section] {
   const below = contextBelow(state);
   const commands = commandsIn(below, state.readOnly);
-  const isEverywhere = ({ contexts }: Command): boolean =>
-    everywhereContexts.every((context) => contexts.includes(context));
   return [
     {
       title: `This view: ${state.place.view}`,

@@ -34,6 +34,7 @@ const chosen: Preferences = {
   wrap: true,
   timestamps: true,
   pane: false,
+  mouse: true,
   theme: 'light',
 };
 

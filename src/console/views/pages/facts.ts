@@ -1,18 +1,19 @@
-import { cleanText, wrapCells } from '../../terminal/text.js';
+import { cleanText, wrapWords } from '../../terminal/text.js';
 import { span, type Line, type Tone } from '../../terminal/theme.js';
 
 /** A labeled value of a page. Empty and unknown values are omitted. */
 export type Fact = readonly [label: string, text: string | number | null | undefined, tone?: Tone];
 
-const labelWidth = 16;
+const widestLabel = 16;
 
 /** A heading and facts below it; long values are wrapped. */
 export function factLines(title: string, facts: readonly Fact[], width: number): Line[] {
   const known = facts.filter(([, text]) => text !== null && text !== undefined && text !== '');
   if (known.length === 0) return [];
+  const labelWidth = width < 60 ? 14 : widestLabel;
   const lines: Line[] = [{ spans: [span(` ${title}`, 'strong')] }];
   for (const [label, text, tone = 'plain'] of known) {
-    const pieces = wrapCells(cleanText(String(text)), Math.max(10, width - labelWidth - 5));
+    const pieces = wrapWords(cleanText(String(text)), Math.max(10, width - labelWidth - 5));
     for (const [index, piece] of pieces.entries()) {
       const front = index === 0 ? label : '';
       lines.push({ spans: [span(`   ${cleanText(front).padEnd(labelWidth)} `, 'muted'), span(piece, tone)] });

@@ -146,7 +146,8 @@ export const jobsColumns: readonly Column<Row>[] = [
     nodesOrReason,
     {
       tone: (row) => (rowStatus(row).tone === 'bad' ? 'bad' : 'plain'),
-      takesRoomOfPrevious: ({ run, group }) => group === 'finished' || run?.progress === null,
+      takesRoomOf: ({ run, group }) =>
+        group === 'finished' || run === null || run.progress === null ? 'progress' : null,
     },
   ),
 ];

@@ -34,9 +34,10 @@ function textOf(lines: readonly Line[]): string {
   return lines.map(({ spans }) => spans.map(({ text }) => text).join('')).join('\n');
 }
 
+const escaped = (one: string): string => one.replaceAll(/[\\^$.|?*+()[\]{}/]/gu, String.raw`\$&`);
+
 /** Whether a key or command is explained; a long text continues on the next lines. */
 function explains(text: string, label: string, help: string): boolean {
-  const escaped = (one: string): string => one.replaceAll(/[\\^$.|?*+()[\]{}/]/gu, String.raw`\$&`);
   const words = help
     .split(' ')
     .map(escaped)
@@ -130,10 +131,10 @@ describe('the help', () => {
   });
 });
 
-describe('the palette', () => {
-  const found = (text: string, readOnly = false): string[] =>
-    matchingCommands(text, readOnly).map(({ name }) => name);
+const found = (text: string, readOnly = false): string[] =>
+  matchingCommands(text, readOnly).map(({ name }) => name);
 
+describe('the palette', () => {
   test('finds commands by their beginning, an alias, some of their letters, or a word of the help', () => {
     expect(found('no')[0]).toBe('nodes');
     expect(found('runs')[0]).toBe('jobs');
